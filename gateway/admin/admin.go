@@ -1,0 +1,106 @@
+// Package admin serves what operators look at: /metrics, /healthz, /readyz and
+// /api.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+// Admin serves the state of one router.
+type Admin struct {
+	Router   *router.Router
+	Gatherer prometheus.Gatherer
+	Version  string
+	Started  time.Time
+	// Token opens /api where it is not empty. Where it is empty, /api answers
+	// only this machine, unless Private says that the listener is not public.
+	Token   options.Secret
+	Private bool
+
+	listening, draining atomic.Bool
+}
+
+// Listening says that the listeners are open.
+func (a *Admin) Listening() { a.listening.Store(true) }
+
+// Draining says that the gateway is about to stop.
+func (a *Admin) Draining() { a.draining.Store(true) }
+
+// Mount mounts everything on m.
+func (a *Admin) Mount(m plugin.Mounter) error {
+	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{})
+	api := func(get func() any) http.Handler { return a.guard(jsonHandler(get)) }
+	return errors.Join(
+		m.Handle("GET /metrics", metrics),
+		m.Handle("GET /healthz", http.HandlerFunc(a.healthz)),
+		m.Handle("GET /readyz", http.HandlerFunc(a.readyz)),
+		m.Handle("GET /api/status", api(a.status)),
+		m.Handle("GET /api/dead-letters", api(func() any { return a.Router.DeadLetters() })),
+	)
+}
+
+// healthz says that the process lives; it never depends on anything else.
+func (a *Admin) healthz(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, "ok\n")
+}
+
+// readyz says whether traffic may come: the listeners are open, every source
+// was ready once, and no stop is under way. A failing sink does not matter: its
+// queue is there for that.
+func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
+	err := a.Router.Ready()
+	switch {
+	case a.draining.Load():
+		reply(w, http.StatusServiceUnavailable, "draining\n")
+	case !a.listening.Load():
+		reply(w, http.StatusServiceUnavailable, "not listening yet\n")
+	case err != nil:
+		reply(w, http.StatusServiceUnavailable, err.Error()+"\n")
+	default:
+		reply(w, http.StatusOK, "ready\n")
+	}
+}
+
+func reply(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // the client is gone: nobody to tell
+}
+
+// Overview is the answer of /api/status.
+type Overview struct {
+	Version     string    `json:"version"`
+	Started     time.Time `json:"started"`
+	Now         time.Time `json:"now"`
+	DeadLetters int       `json:"dead_letters"` // in the list of /api/dead-letters
+	router.Status
+}
+
+func (a *Admin) status() any {
+	return Overview{
+		Version: a.Version, Started: a.Started, Now: time.Now(),
+		DeadLetters: len(a.Router.DeadLetters()), Status: a.Router.Status(),
+	}
+}
+
+func jsonHandler(get func() any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(get()) // the client is gone: nobody to tell
+	})
+}

@@ -1,0 +1,115 @@
+// Package app is the gateway's command line: one file per command.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Version is set by the build: -ldflags "-X eventgateway/gateway/app.Version=..."
+var Version = "dev"
+
+// Main runs the command line with the plugins of set, and exits: with 0 after a
+// run that ended as it should, 1 after one that did not, 2 where the command
+// line is wrong.
+func Main(set plugin.Set) {
+	err := command(set).Execute()
+	var failed *failure
+	switch {
+	case err == nil:
+	case errors.As(err, &failed):
+		fmt.Fprintln(os.Stderr, failed.err)
+		os.Exit(1)
+	default: // cobra has found the command line wrong
+		fmt.Fprintf(os.Stderr, "%v\ngateway --help shows how it is used\n", err)
+		os.Exit(2)
+	}
+}
+
+// failure marks errors of a command that was understood.
+type failure struct{ err error }
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// runs wraps a command's body: its errors are failures, not misuse.
+func runs(body func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := body(cmd, args); err != nil {
+			return &failure{err}
+		}
+		return nil
+	}
+}
+
+// flags are what several commands share.
+type flags struct {
+	files    []string
+	routes   []string
+	dotenv   string
+	logLevel string
+}
+
+func command(set plugin.Set) *cobra.Command {
+	f := &flags{}
+	root := &cobra.Command{
+		Use:   "gateway",
+		Short: "Carries events from sources through transforms to sinks",
+		Long: `Carries events from sources through transforms to sinks, as a YAML file says:
+PostgreSQL notifications to Redis, Redis messages to browsers, and more.
+
+Environment variables stand in the file as ${NAME} or ${NAME:-default}; those
+that are not set are read from a file .env in the working directory, and NAME
+from the file that NAME_FILE names.`,
+		Example: `  gateway                                   run gateway.yaml
+  gateway -c gateway.yaml --route deliver   run one route of it
+  gateway check -c gateway.yaml             say what is wrong with it
+  gateway plugins websocket                 list the options of a plugin`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          runs(func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), set, f) }),
+	}
+	p := root.PersistentFlags()
+	p.StringSliceVarP(&f.files, "config", "c", []string{"gateway.yaml"}, "configuration `file`; several are merged, the later wins")
+	p.StringSliceVar(&f.routes, "route", nil, "run only this `route`; may be given several times")
+	p.StringVar(&f.dotenv, "env-file", ".env", "`file` with NAME=value lines, used where it exists")
+	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
+	root.AddCommand(checkCommand(set, f), pluginsCommand(set), versionCommand())
+	return root
+}
+
+// load reads the configuration that the flags name.
+func (f *flags) load(set plugin.Set) (*config.Config, error) {
+	env, err := config.ProcessEnv(f.dotenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := config.Load(config.Request{Files: f.files, Env: env, Plugins: set, Routes: f.routes})
+	if len(problems) > 0 {
+		return nil, wrong(problems)
+	}
+	debug, _, _ := env.Lookup("DEBUG") // DEBUG=*, as the old system knew it
+	if debug != "" && debug != "0" && debug != "false" {
+		cfg.Log.Level = "debug"
+	}
+	if f.logLevel != "" {
+		cfg.Log.Level = f.logLevel
+	}
+	return cfg, nil
+}
+
+func wrong(problems options.Problems) error {
+	what := "problem"
+	if len(problems) > 1 {
+		what = "problems"
+	}
+	return fmt.Errorf("%w\n%d %s in the configuration", problems, len(problems), what)
+}

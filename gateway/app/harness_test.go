@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+	"eventgateway/gateway/testenv"
+	"eventgateway/sinks"
+	"eventgateway/sources"
+	"eventgateway/transforms"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func plugins() plugin.Set {
+	return plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}
+}
+
+// defaultConfig is the file that the repository ships.
+const defaultConfig = "../../gateway.yaml"
+
+// running is a gateway that a test has started in its own process.
+type running struct {
+	*gateway
+	t    testing.TB
+	port string
+	stop func() // and check the conservation law
+}
+
+// startGateway runs a configuration file until the test ends. Without env it gets
+// the servers of testenv.
+func startGateway(t testing.TB, file string, env map[string]string, routes ...string) *running {
+	t.Helper()
+	port := strconv.Itoa(testenv.FreePort(t))
+	vars := map[string]string{"PORT": port}
+	for name, value := range env {
+		vars[name] = value
+	}
+	if vars["DATABASE_URL"] == "" {
+		vars["DATABASE_URL"] = testenv.Postgres(t).URL()
+	}
+	if vars["REDIS_URL"] == "" {
+		vars["REDIS_URL"] = testenv.Redis(t).URL()
+	}
+	cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(vars), Plugins: plugins(), Routes: routes})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	g, err := assemble(cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.run(ctx) }()
+	r := &running{gateway: g, t: t, port: port}
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("the gateway ended with: %v", err)
+			}
+		case <-time.After(testenv.Wait):
+			t.Fatal("the gateway does not stop")
+		}
+		if err := g.router.Status().ConservedAtRest(); err != nil {
+			t.Errorf("conservation: %v", err)
+		}
+	}
+	t.Cleanup(r.stop)
+	if err := g.router.WaitReady(testenv.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// testWriter shows the gateway's log where a test fails.
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+// writeConfig writes text to a file of the test.
+func writeConfig(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gateway.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// client is a WebSocket client that has read its welcome.
+type client struct {
+	*websocket.Conn
+	t testing.TB
+}
+
+const welcome = `{"type":"welcome","msg":"Connected to orders updates"}`
+
+func (r *running) connect() *client {
+	r.t.Helper()
+	conn, _, err := websocket.DefaultDialer.Dial("ws://127.0.0.1:"+r.port+"/", nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	c := &client{conn, r.t}
+	if got := c.next(); got != welcome {
+		r.t.Fatalf("first frame is %s, want %s", got, welcome)
+	}
+	return c
+}
+
+// next returns the next message as text.
+func (c *client) next() string {
+	c.t.Helper()
+	_, msg := c.nextFrame()
+	return string(msg)
+}
+
+func (c *client) nextFrame() (kind int, msg []byte) {
+	c.t.Helper()
+	c.SetReadDeadline(time.Now().Add(testenv.Wait))
+	kind, msg, err := c.ReadMessage()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return kind, msg
+}
+
+func (r *running) get(path string) (status int, body string) {
+	r.t.Helper()
+	resp, err := http.Get("http://127.0.0.1:" + r.port + path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+func (r *running) source(name string) router.SourceStatus {
+	for _, s := range r.router.Status().Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	r.t.Fatalf("no source %s", name)
+	panic("unreachable")
+}
+
+func (r *running) sink(name string) router.SinkStatus {
+	for _, s := range r.router.Status().Sinks {
+		if s.Name == name {
+			return s
+		}
+	}
+	r.t.Fatalf("no sink %s", name)
+	panic("unreachable")
+}
+
+// eventually waits until cond holds: for what gives no other signal.
+func eventually(t testing.TB, within time.Duration, what string, cond func() bool) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for !cond() {
+		if time.Since(start) > within {
+			t.Fatalf("after %v: not %s", within, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+func redisClient(t testing.TB) *redis.Client {
+	t.Helper()
+	opt, err := redis.ParseURL(testenv.Redis(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opt)
+	t.Cleanup(func() { c.Close() })
+	return c
+}

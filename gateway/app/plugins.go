@@ -1,0 +1,82 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+// described is what is shown of a plugin type of any kind.
+type described interface {
+	Kind() plugin.Kind
+	Name() string
+	Summary() string
+	Defaults() any
+}
+
+func all(set plugin.Set) []described {
+	var out []described
+	for _, t := range set.Sources {
+		out = append(out, t)
+	}
+	for _, t := range set.Transforms {
+		out = append(out, t)
+	}
+	for _, t := range set.Sinks {
+		out = append(out, t)
+	}
+	return out
+}
+
+func pluginsCommand(set plugin.Set) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plugins [name]",
+		Short: "List the plugins, or the options of one",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			w := cmd.OutOrStdout()
+			if len(args) == 0 {
+				return listPlugins(w, set)
+			}
+			var names []string
+			found := false
+			for _, t := range all(set) {
+				names = append(names, t.Name())
+				if t.Name() == args[0] {
+					found = true
+					describe(w, t)
+				}
+			}
+			if !found {
+				return fmt.Errorf("%s", options.Unknown(fmt.Sprintf("plugin %q", args[0]), args[0], names))
+			}
+			return nil
+		}),
+	}
+	for _, t := range all(set) {
+		cmd.ValidArgs = append(cmd.ValidArgs, t.Name())
+	}
+	return cmd
+}
+
+func listPlugins(w io.Writer, set plugin.Set) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, t := range all(set) {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", t.Kind(), t.Name(), t.Summary())
+	}
+	return tw.Flush()
+}
+
+func describe(w io.Writer, t described) {
+	fmt.Fprintf(w, "%s %s: %s\n\n%s", t.Kind(), t.Name(), t.Summary(), options.Markdown(options.Rows(t.Defaults())))
+	if t.Kind() == plugin.KindSink {
+		d := router.DefaultDelivery()
+		fmt.Fprintf(w, "\nEvery sink has these as well:\n\n%s", options.Markdown(options.Rows(&d)))
+	}
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+// Config is a configuration without problems.
+type Config struct {
+	HTTP            HTTP
+	Log             Log
+	ShutdownTimeout options.Duration
+	Graph           router.Graph
+
+	places places
+}
+
+// Request says what to load.
+type Request struct {
+	Files   []string // the later wins
+	Env     Env
+	Plugins plugin.Set
+	Routes  []string // only these; empty: all
+}
+
+// Load reads, merges and decodes files. Where there are problems it returns all
+// of them, sorted by place, and no Config.
+func Load(r Request) (*Config, options.Problems) {
+	all := places{}
+	var problems options.Problems
+	merged := koanf.New("\x00") // a delimiter that no name contains
+	for _, file := range r.Files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			var pe *os.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err
+			}
+			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: fmt.Sprintf("cannot be read: %v", err)})
+			continue
+		}
+		p := parser{file: file, env: r.Env, places: places{}, open: map[*yaml.Node]bool{}}
+		m := p.parse(text)
+		problems = append(problems, p.problems...)
+		if err := merged.Load(confmap.Provider(m, ""), nil); err != nil {
+			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: err.Error()})
+		}
+		for path, at := range p.places {
+			all[path] = at
+		}
+	}
+	raw := merged.Raw()
+	if len(problems) > 0 && len(raw) == 0 {
+		return nil, problems
+	}
+	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins}
+	cfg := g.decode(raw, r.Routes)
+	cfg.places = all
+	for _, p := range problems {
+		if !g.left(p.Path) {
+			g.dec.Problems = append(g.dec.Problems, p)
+		}
+	}
+	if len(g.dec.Problems) > 0 {
+		g.dec.Problems.Sort()
+		return nil, g.dec.Problems
+	}
+	return cfg, nil
+}
+
+// Locate turns what router.New returned into problems with their places.
+func (c *Config) Locate(err error) options.Problems {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out options.Problems
+		for _, e := range joined.Unwrap() {
+			out = append(out, c.Locate(e)...)
+		}
+		return out
+	}
+	var be *router.BuildError
+	if !errors.As(err, &be) {
+		return options.Problems{{Text: err.Error()}}
+	}
+	path := string(be.Kind) + "s." + be.Name
+	key, _ := c.places.find(path)
+	return options.Problems{{Pos: key, Path: path, Text: be.Err.Error()}}
+}
+
+// left says whether path lies in a component that is not loaded.
+func (g *graph) left(path string) bool {
+	parts := strings.SplitN(path, ".", 3)
+	if len(g.selected) == 0 || len(parts) < 2 {
+		return false
+	}
+	switch parts[0] {
+	case "sources", "transforms", "sinks", "routes":
+		return !g.used[parts[0]+"."+parts[1]]
+	}
+	return false
+}

@@ -1,0 +1,75 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"eventgateway/gateway/options"
+)
+
+// expand replaces ${NAME} and ${NAME:-default} in text; an empty variable counts
+// as unset where there is a default, and $${ stands for ${ itself. It works on
+// scalars after parsing, so no value can change the structure of the file; any
+// other $ stays as it is. The result is a string where nothing was replaced,
+// else an options.Expanded.
+func expand(text string, env Env) (any, error) {
+	if !strings.Contains(text, "${") {
+		return text, nil
+	}
+	var out strings.Builder
+	expanded := false
+	for rest := text; rest != ""; {
+		before, after, found := strings.Cut(rest, "${")
+		if !found {
+			out.WriteString(rest)
+			break
+		}
+		if strings.HasSuffix(before, "$") {
+			out.WriteString(before + "{")
+			rest = after
+			continue
+		}
+		inner, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, fmt.Errorf("a ${ lacks its }; write $${ for the two characters themselves")
+		}
+		value, err := resolve(inner, env)
+		if err != nil {
+			return nil, err
+		}
+		out.WriteString(before + value)
+		expanded, rest = true, tail
+	}
+	if !expanded {
+		return out.String(), nil
+	}
+	return options.Expanded(out.String()), nil
+}
+
+func resolve(inner string, env Env) (string, error) {
+	name, fallback, hasFallback := strings.Cut(inner, ":-")
+	if !isVariable(name) {
+		return "", fmt.Errorf("${%s} is not the name of an environment variable; write ${NAME} or ${NAME:-default}", name)
+	}
+	value, set, err := env.Lookup(name)
+	switch {
+	case err != nil:
+		return "", err
+	case hasFallback && value == "":
+		return fallback, nil
+	case !set:
+		return "", fmt.Errorf("the environment variable %s is not set; set it or %s_FILE, or write ${%s:-default}", name, name, name)
+	}
+	return value, nil
+}
+
+func isVariable(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c == '_' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}

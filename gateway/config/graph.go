@@ -1,0 +1,195 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+// graph decodes the components and routes.
+type graph struct {
+	dec      *options.Decoder
+	plugins  plugin.Set
+	selected []string        // routes; empty: all
+	used     map[string]bool // "sinks.bus": what the selected routes need
+}
+
+// parts is the top level of a file beside its settings.
+type parts struct {
+	Sources    any `koanf:"sources"`
+	Transforms any `koanf:"transforms"`
+	Sinks      any `koanf:"sinks"`
+	Routes     any `koanf:"routes"`
+}
+
+// routeOptions is one route as it stands in a file.
+type routeOptions struct {
+	From    []string `koanf:"from" rule:"min=1" doc:"sources"`
+	Through []string `koanf:"through" doc:"transforms, in this order"`
+	To      []string `koanf:"to" rule:"min=1" doc:"sinks"`
+}
+
+// header is what every component has beside its own options.
+type header struct {
+	Type string `koanf:"type" rule:"required"`
+}
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+func (g *graph) decode(raw map[string]any, selected []string) *Config {
+	for key := range raw {
+		if strings.HasPrefix(key, "x-") { // a place for anchors
+			delete(raw, key)
+		}
+	}
+	s, top := defaultSettings(), parts{}
+	g.dec.Decode("", raw, &s, &top)
+	routes := g.routes(top.Routes, selected)
+	cfg := &Config{HTTP: s.HTTP, Log: s.Log, ShutdownTimeout: s.ShutdownTimeout}
+	cfg.Graph.Sources = components(g, "sources", top.Sources, g.plugins.Sources, func(name string, t plugin.SourceType) ([]any, func() router.SourceSpec) {
+		opts := t.Defaults()
+		return []any{opts}, func() router.SourceSpec { return router.SourceSpec{Name: name, Type: t, Options: opts} }
+	})
+	transforms := components(g, "transforms", top.Transforms, g.plugins.Transforms, func(name string, t plugin.TransformType) ([]any, func() router.TransformSpec) {
+		opts := t.Defaults()
+		return []any{opts}, func() router.TransformSpec { return router.TransformSpec{Name: name, Type: t, Options: opts} }
+	})
+	cfg.Graph.Sinks = components(g, "sinks", top.Sinks, g.plugins.Sinks, func(name string, t plugin.SinkType) ([]any, func() router.SinkSpec) {
+		opts, delivery := t.Defaults(), router.DefaultDelivery()
+		return []any{&delivery, opts}, func() router.SinkSpec {
+			return router.SinkSpec{Name: name, Type: t, Options: opts, Delivery: delivery}
+		}
+	})
+	for _, r := range routes {
+		spec := router.RouteSpec{Name: r.name, From: r.From, To: r.To}
+		for _, name := range r.Through {
+			if i := slices.IndexFunc(transforms, func(t router.TransformSpec) bool { return t.Name == name }); i >= 0 {
+				spec.Through = append(spec.Through, transforms[i])
+			}
+		}
+		cfg.Graph.Routes = append(cfg.Graph.Routes, spec)
+		g.references(r, top)
+	}
+	return cfg
+}
+
+type namedRoute struct {
+	name string
+	routeOptions
+}
+
+// routes decodes the selected routes and notes what they use.
+func (g *graph) routes(raw any, selected []string) []namedRoute {
+	m := g.mapping("routes", raw)
+	g.selected, g.used = selected, map[string]bool{}
+	for _, name := range selected {
+		if _, ok := m[name]; !ok {
+			g.dec.Report("routes", true, "%s", options.Unknown(fmt.Sprintf("route %q was asked for", name), name, g.dec.Keys("routes", m)))
+		}
+	}
+	if len(m) == 0 {
+		g.dec.Report("routes", true, "at least one route is required: routes: {NAME: {from: [SOURCE], to: [SINK]}}")
+	}
+	var out []namedRoute
+	for _, name := range g.dec.Keys("routes", m) {
+		if len(selected) > 0 && !slices.Contains(selected, name) {
+			continue
+		}
+		g.checkName("routes", name)
+		r := namedRoute{name: name}
+		g.dec.Decode("routes."+name, m[name], &r.routeOptions)
+		g.used["routes."+name] = true
+		for kind, names := range map[string][]string{"sources": r.From, "transforms": r.Through, "sinks": r.To} {
+			for _, n := range names {
+				g.used[kind+"."+n] = true
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// references checks that what a route names exists, and stands there once.
+func (g *graph) references(r namedRoute, top parts) {
+	for _, ref := range []struct {
+		key, what string
+		names     []string
+		in        any
+	}{
+		{"from", "source", r.From, top.Sources},
+		{"through", "transform", r.Through, top.Transforms},
+		{"to", "sink", r.To, top.Sinks},
+	} {
+		defined, _ := ref.in.(map[string]any)
+		for i, name := range ref.names {
+			at := fmt.Sprintf("routes.%s.%s[%d]", r.name, ref.key, i)
+			if _, ok := defined[name]; !ok {
+				g.dec.Report(at, false, "%s", options.Unknown(fmt.Sprintf("%s %q", ref.what, name), name, g.dec.Keys(ref.what+"s", defined)))
+			} else if slices.Contains(ref.names[:i], name) && ref.key != "through" {
+				g.dec.Report(at, false, "%s %q stands in this list twice", ref.what, name)
+			}
+		}
+	}
+}
+
+func (g *graph) mapping(path string, raw any) map[string]any {
+	m, ok := raw.(map[string]any)
+	if !ok && raw != nil {
+		g.dec.Report(path, false, "must be a mapping from names to their options")
+	}
+	return m
+}
+
+func (g *graph) checkName(path, name string) {
+	if !validName.MatchString(name) {
+		g.dec.Report(options.Join(path, name), true, "a name begins with a-z and goes on with a-z, 0-9 or _, up to 63 characters")
+	}
+}
+
+// components decodes all components of one kind that are used. prepare returns
+// what the options are decoded into, and a function that makes the spec of it.
+func components[T, S any](g *graph, section string, raw any, types []plugin.Type[T], prepare func(string, plugin.Type[T]) ([]any, func() S)) []S {
+	m := g.mapping(section, raw)
+	known := make([]string, len(types))
+	for i, t := range types {
+		known[i] = t.Name()
+	}
+	var out []S
+	for _, name := range g.dec.Keys(section, m) {
+		at := section + "." + name
+		if g.left(at) {
+			continue
+		}
+		g.checkName(section, name)
+		body, ok := m[name].(map[string]any)
+		if !ok {
+			g.dec.Report(at, true, "must be a mapping with a type, such as {type: %s}", known[0])
+			continue
+		}
+		typeName := fmt.Sprint(body["type"])
+		if e, ok := body["type"].(options.Expanded); ok {
+			typeName = string(e)
+		}
+		i := slices.Index(known, typeName)
+		switch {
+		case body["type"] == options.Invalid{}:
+			continue
+		case body["type"] == nil:
+			g.dec.Report(at+".type", true, "is required; known types: %s", strings.Join(known, ", "))
+			continue
+		case i < 0:
+			what := fmt.Sprintf("%s type %q", strings.TrimSuffix(section, "s"), typeName)
+			g.dec.Report(at+".type", false, "%s", options.Unknown(what, typeName, known))
+			continue
+		}
+		dsts, spec := prepare(name, types[i])
+		g.dec.Decode(at, body, append(dsts, &header{})...)
+		out = append(out, spec())
+	}
+	return out
+}

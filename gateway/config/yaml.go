@@ -1,0 +1,209 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"eventgateway/gateway/options"
+)
+
+// maxNodes bounds what aliases may blow a file up to.
+const maxNodes = 100_000
+
+// parser turns the nodes of one file into plain values.
+type parser struct {
+	file     string
+	env      Env
+	places   places
+	problems options.Problems
+	nodes    int
+	open     map[*yaml.Node]bool // anchors on the way down, to see cycles
+}
+
+// parse returns the mapping that a file holds; nil where it holds none, which
+// is a problem noted.
+func (p *parser) parse(text []byte) map[string]any {
+	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			p.report(&yaml.Node{Line: 1, Column: 1}, "", "the file is empty")
+			return nil
+		}
+		p.syntax(string(text), err)
+		return nil
+	}
+	var second yaml.Node
+	if dec.Decode(&second) == nil {
+		p.report(&second, "", "a second document begins here; a file holds one")
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		p.report(root, "", "must be a mapping with http, sources, transforms, sinks and routes")
+		return nil
+	}
+	m, _ := p.value("", root).(map[string]any)
+	return m
+}
+
+func (p *parser) report(n *yaml.Node, path, format string, args ...any) {
+	p.problems = append(p.problems, options.Problem{Pos: p.pos(n), Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) pos(n *yaml.Node) options.Pos {
+	return options.Pos{File: p.file, Line: n.Line, Col: n.Column}
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+
+// syntax reports text that is not YAML, with a hint where the reason is a known one.
+func (p *parser) syntax(text string, err error) {
+	n, reason := &yaml.Node{Line: 1, Column: 1}, err.Error()
+	if m := yamlLine.FindStringSubmatch(reason); m != nil {
+		reason = m[2]
+		n.Line, _ = strconv.Atoi(m[1])
+		n.Line = max(n.Line, 1)
+	}
+	// The parser often notices one line after the one that caused it.
+	lines := strings.Split(text, "\n")
+	for i := n.Line - 1; i >= max(0, n.Line-3); i-- {
+		if i >= len(lines) {
+			continue
+		}
+		for _, open := range []string{"{${", "{{"} {
+			if at := strings.Index(lines[i], open); at >= 0 && !strings.ContainsAny(lines[i][:at], `"'`) {
+				n.Line, n.Column = i+1, at+1
+				p.report(n, "", "is not YAML (%s); a { begins a mapping here: put the value in quotes", reason)
+				return
+			}
+		}
+		if at := strings.IndexByte(lines[i], '\t'); at >= 0 && strings.TrimLeft(lines[i][:at], " ") == "" {
+			n.Line, n.Column = i+1, at+1
+			p.report(n, "", "is not YAML: indentation must be spaces, not tabs")
+			return
+		}
+	}
+	p.report(n, "", "is not YAML: %s", reason)
+}
+
+// value converts a node, and notes where it stands.
+func (p *parser) value(path string, n *yaml.Node) any {
+	if p.nodes++; p.nodes > maxNodes {
+		if p.nodes == maxNodes+1 {
+			p.report(n, "", "aliases blow the file up to more than %d values", maxNodes)
+		}
+		return nil
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		if p.open[n.Alias] {
+			p.report(n, path, "the alias *%s contains itself", n.Value)
+			return options.Invalid{}
+		}
+		at := p.places[path]
+		v := p.value(path, n.Alias)
+		p.places[path] = at
+		return v
+	case yaml.MappingNode, yaml.SequenceNode:
+		if !strings.HasPrefix(n.ShortTag(), "!!") {
+			p.report(n, path, "%s is a YAML tag; put the value in quotes if it is meant as text", n.Tag)
+			return options.Invalid{}
+		}
+		p.open[n] = true
+		defer delete(p.open, n)
+		if n.Kind == yaml.MappingNode {
+			return p.mapping(path, n)
+		}
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			p.places[at] = place{key: p.pos(item), value: p.pos(item)}
+			list[i] = p.value(at, item)
+		}
+		return list
+	}
+	return p.scalar(path, n)
+}
+
+func (p *parser) mapping(path string, n *yaml.Node) any {
+	m := make(map[string]any, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.ShortTag() == "!!merge" {
+			p.merge(path, value, m)
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			p.report(key, path, "a key must be text; put the value in quotes if { or [ is meant as text")
+			continue
+		}
+		at := options.Join(path, key.Value)
+		if old, ok := p.places[at]; ok && old.key.File == p.file && !old.merged {
+			p.report(key, at, "stands here a second time; the first is in line %d", old.key.Line)
+			continue
+		}
+		p.places[at] = place{key: p.pos(key), value: p.pos(value)}
+		m[key.Value] = p.value(at, value)
+	}
+	return m
+}
+
+// merge adds what `<<: *anchor` or `<<: [*a, *b]` brings; keys that stand in
+// the mapping itself win.
+func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
+	if n.Kind == yaml.SequenceNode {
+		for _, item := range n.Content {
+			p.merge(path, item, m)
+		}
+		return
+	}
+	source := n
+	if n.Kind == yaml.AliasNode {
+		source = n.Alias
+	}
+	if source.Kind != yaml.MappingNode || p.open[source] {
+		p.report(n, path, "<< takes an alias of a mapping, such as *defaults")
+		return
+	}
+	p.open[source] = true
+	defer delete(p.open, source)
+	for i := 0; i+1 < len(source.Content); i += 2 {
+		key, value := source.Content[i], source.Content[i+1]
+		at := options.Join(path, key.Value)
+		if _, own := m[key.Value]; own {
+			continue
+		}
+		p.places[at] = place{key: p.pos(key), value: p.pos(value), merged: true}
+		m[key.Value] = p.value(at, value)
+	}
+}
+
+func (p *parser) scalar(path string, n *yaml.Node) any {
+	tag := n.ShortTag()
+	switch tag {
+	case "!!str", "!!timestamp", "!!binary":
+		v, err := expand(n.Value, p.env)
+		if err != nil {
+			p.report(n, path, "%v", err)
+			return options.Invalid{}
+		}
+		return v
+	case "!!null":
+		return nil
+	case "!!int", "!!float", "!!bool":
+		var v any
+		if err := n.Decode(&v); err != nil {
+			p.report(n, path, "%v", err)
+			return options.Invalid{}
+		}
+		return v
+	}
+	p.report(n, path, "%s is a YAML tag, not a part of the value; put the value in quotes", n.Tag)
+	return options.Invalid{}
+}

@@ -1,0 +1,145 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// Postgres is a private PostgreSQL server.
+type Postgres struct {
+	dir  string // holds data/ and the socket
+	port int    // on 127.0.0.1; 0: only the socket
+	bin  string
+	attr *syscall.SysProcAttr
+	proc *process
+}
+
+// StartPostgres makes a database cluster in dir, where there is none, and starts
+// a server on it: on a Unix socket in dir, and on 127.0.0.1:port where port is
+// not 0. dir must be short (a socket's path has 107 bytes at most), must not lie
+// under /root, and is handed to the user that the server runs as. Nothing that
+// was committed survives a crash of the machine: it is for trying out and tests.
+func StartPostgres(ctx context.Context, dir string, port int) (*Postgres, error) {
+	bin, err := findPostgres()
+	if err != nil {
+		return nil, err
+	}
+	p := &Postgres{dir: dir, port: port, bin: bin}
+	if err := p.chooseUser(); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data", "PG_VERSION")); err != nil {
+		cmd := p.command("initdb", "-D", filepath.Join(dir, "data"), "-U", "postgres",
+			"--no-sync", "--auth=trust", "--no-locale", "--encoding=UTF8", "--wal-segsize=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		}
+	}
+	return p, p.Start(ctx)
+}
+
+// Start starts the server again after Stop or Kill.
+func (p *Postgres) Start(ctx context.Context) (err error) {
+	listen := ""
+	if p.port != 0 {
+		listen = "127.0.0.1"
+	}
+	cmd := p.command("postgres", "-D", filepath.Join(p.dir, "data"), "-k", p.dir,
+		"-c", "listen_addresses="+listen, "-p", strconv.Itoa(p.socketPort()),
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+		"-c", "jit=off", "-c", "shared_buffers=16MB", "-c", "lc_messages=C", "-c", "max_connections=200")
+	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept connections", syscall.SIGQUIT)
+	return err
+}
+
+// Stop ends all sessions and stops the server in order.
+func (p *Postgres) Stop(ctx context.Context) error { return p.proc.stop(ctx, syscall.SIGINT) }
+
+// URL returns where the server is: by TCP where it has a port, else by its socket.
+func (p *Postgres) URL() string {
+	if p.port != 0 {
+		return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", p.port)
+	}
+	return "postgres:///postgres?user=postgres&host=" + url.QueryEscape(p.dir) + "&port=" + strconv.Itoa(p.socketPort())
+}
+
+// socketPort is the port's number, which is part of the socket's name too.
+func (p *Postgres) socketPort() int {
+	if p.port == 0 {
+		return 5432
+	}
+	return p.port
+}
+
+func (p *Postgres) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(p.bin, name), args...)
+	cmd.Dir = p.dir // the working directory may be one that the user cannot enter
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	if p.attr != nil {
+		attr := *p.attr
+		cmd.SysProcAttr = &attr
+	}
+	return cmd
+}
+
+// chooseUser sees to it that the server does not run as root, which it refuses.
+func (p *Postgres) chooseUser() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uerr := strconv.ParseUint(u.Uid, 10, 32)
+		gid, gerr := strconv.ParseUint(u.Gid, 10, 32)
+		if uerr != nil || gerr != nil {
+			continue
+		}
+		p.attr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		if err := os.Chown(p.dir, int(uid), int(gid)); err != nil {
+			return fmt.Errorf("cannot give %s to %s: %w", p.dir, name, err)
+		}
+		return nil
+	}
+	return errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody; run the gateway as an ordinary user or set DATABASE_URL")
+}
+
+// findPostgres returns the folder of PostgreSQL's programs: that of the PATH, or
+// the newest of where distributions put them.
+func findPostgres() (string, error) {
+	if path, err := exec.LookPath("postgres"); err == nil {
+		return filepath.Dir(path), nil
+	}
+	var found []string
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"} {
+		matches, _ := filepath.Glob(filepath.Join(pattern, "postgres")) // the patterns are right
+		found = append(found, matches...)
+	}
+	if len(found) == 0 {
+		return "", errors.New("no PostgreSQL server is installed: install the package postgresql (apt-get install postgresql), or set DATABASE_URL")
+	}
+	slices.SortFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+// version returns the number in a path such as /usr/lib/postgresql/15/bin.
+func version(path string) int {
+	n := 0
+	for _, c := range path {
+		if c >= '0' && c <= '9' {
+			n = n*10 + int(c-'0')
+		}
+	}
+	return n
+}

@@ -1,0 +1,55 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// Redis is a private Redis or Valkey server.
+type Redis struct {
+	dir  string
+	port int // on 127.0.0.1; 0: only the socket
+	bin  string
+	proc *process
+}
+
+// StartRedis starts a server that keeps nothing on disk: on a Unix socket in
+// dir, and on 127.0.0.1:port where port is not 0.
+func StartRedis(ctx context.Context, dir string, port int) (*Redis, error) {
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		bin, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		r := &Redis{dir: dir, port: port, bin: bin}
+		return r, r.Start(ctx)
+	}
+	return nil, errors.New("no Redis server is installed: install the package redis-server (apt-get install redis-server), or set REDIS_URL")
+}
+
+// Start starts the server again after Stop or Kill.
+func (r *Redis) Start(ctx context.Context) (err error) {
+	cmd := exec.Command(r.bin, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket(), "--unixsocketperm", "700",
+		"--dir", r.dir, "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice")
+	cmd.Dir = r.dir
+	r.proc, err = launch(ctx, filepath.Base(r.bin), cmd, "eady to accept connections", syscall.SIGKILL)
+	return err
+}
+
+// Stop stops the server in order.
+func (r *Redis) Stop(ctx context.Context) error { return r.proc.stop(ctx, syscall.SIGTERM) }
+
+// URL returns where the server is: by TCP where it has a port, else by its socket.
+func (r *Redis) URL() string {
+	if r.port != 0 {
+		return fmt.Sprintf("redis://127.0.0.1:%d", r.port)
+	}
+	return "unix://" + r.socket()
+}
+
+func (r *Redis) socket() string { return filepath.Join(r.dir, "redis.sock") }

@@ -1,0 +1,63 @@
+// Package event defines what travels through the gateway: an Event, and the
+// Batch in which a source hands events over.
+//
+// Invariants:
+//   - An event is plain data. Once it was emitted it is read-only, and so are
+//     the bytes it points to: several sinks read them at the same time.
+//   - Whoever wants another payload makes another event, by [Event.With].
+package event
+
+import "time"
+
+// Event is one message on its way from a source to its sinks.
+type Event struct {
+	// ID is stable across retries, restarts and replicas; "" where the source
+	// has none to give.
+	ID string
+	// Source is the configured name of the source.
+	Source string
+	// Channel is where the source got it: a PostgreSQL or Redis channel, a
+	// table, a stream.
+	Channel string
+	// Key is the ordering key; "" puts the event in the one lane for all.
+	Key string
+	// Time is when the source received the event.
+	Time time.Time
+	// Data is the payload as it arrived. It passes through untouched where
+	// nobody looks inside.
+	Data []byte
+	// Attrs holds what else the source knows: few, so a list beats a map.
+	Attrs []Attr
+}
+
+// Attr is a named piece of knowledge about an event beside its payload.
+type Attr struct{ Name, Value string }
+
+// Attr returns the value of the named attribute, and whether there is one.
+func (e *Event) Attr(name string) (string, bool) {
+	for i := range e.Attrs {
+		if e.Attrs[i].Name == name {
+			return e.Attrs[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// With returns a copy of e that carries data instead of e's payload.
+func (e *Event) With(data []byte) *Event {
+	c := *e
+	c.Data = data
+	return &c
+}
+
+// Batch is what a source emits at once. The slice may be reused by the source
+// as soon as Emit returns; the events may not.
+type Batch struct {
+	Events []*Event
+	// Ack is called exactly once when all events are settled: with nil where
+	// every required sink has them, with an error where any has not. It may
+	// be called from any goroutine, in any order, before Emit returns or after
+	// Run has returned, and must not block. Ack is nil where nobody can replay
+	// these events.
+	Ack func(error)
+}

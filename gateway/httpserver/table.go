@@ -1,0 +1,69 @@
+package httpserver
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Table is the handlers of one graph. It is filled while the graph is built and
+// read-only once it serves.
+type Table struct {
+	pages    *http.ServeMux
+	upgrades *http.ServeMux
+	mounted  int
+}
+
+// NewTable returns an empty table.
+func NewTable() *Table {
+	return &Table{pages: http.NewServeMux(), upgrades: http.NewServeMux()}
+}
+
+// Handle is part of plugin.Mounter.
+func (t *Table) Handle(pattern string, h http.Handler) error {
+	return t.mount(t.pages, pattern, h)
+}
+
+// HandleUpgrade is part of plugin.Mounter.
+func (t *Table) HandleUpgrade(pattern string, h http.Handler) error {
+	return t.mount(t.upgrades, pattern, h)
+}
+
+// mount turns ServeMux's panics, which mean a wrong configuration here, into errors.
+func (t *Table) mount(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the path %q cannot be mounted: %v", pattern, p)
+		}
+	}()
+	mux.Handle(pattern, h)
+	t.mounted++
+	return nil
+}
+
+// Len returns how many handlers are mounted.
+func (t *Table) Len() int { return t.mounted }
+
+// ServeHTTP sends upgrades to the handlers for them where there is one, and
+// everything else to the pages.
+func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isUpgrade(r) {
+		if h, pattern := t.upgrades.Handler(r); pattern != "" {
+			h.ServeHTTP(w, r)
+			return
+		}
+	}
+	if _, pattern := t.pages.Handler(r); pattern == "" {
+		if _, socket := t.upgrades.Handler(r); socket != "" {
+			w.Header().Set("Upgrade", "websocket")
+			http.Error(w, "this path speaks WebSocket: connect with ws:// or wss://", http.StatusUpgradeRequired)
+			return
+		}
+	}
+	t.pages.ServeHTTP(w, r)
+}
+
+// isUpgrade says whether r asks for a WebSocket (RFC 6455, section 4.1).
+func isUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}

@@ -1,0 +1,274 @@
+package options
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Expanded is a value that came, at least in part, from an environment
+// variable. It is text, read by the option's type: "8080" may be an integer,
+// "a,b" a list.
+type Expanded string
+
+// Invalid stands for a value whose problem was reported before decoding.
+type Invalid struct{}
+
+// Checker is implemented by options structs whose options depend on each
+// other. It is asked when all of them are well-formed; report takes the
+// option's name ("" for the component as a whole) and the problem.
+type Checker interface {
+	Check(report func(option, text string))
+}
+
+// Decoder fills structs from the values of a configuration and collects the
+// problems it meets.
+type Decoder struct {
+	// Place returns where a path's key and its value stand; nil means nowhere.
+	Place    func(path string) (key, value Pos)
+	Problems Problems
+}
+
+// Report adds a problem at the value of path, or at its key.
+func (d *Decoder) Report(path string, atKey bool, format string, args ...any) {
+	p := Problem{Path: path, Text: fmt.Sprintf(format, args...)}
+	if d.Place != nil {
+		key, value := d.Place(path)
+		p.Pos = value
+		if atKey {
+			p.Pos = key
+		}
+	}
+	d.Problems = append(d.Problems, p)
+}
+
+// Decode fills dsts, pointers to structs that hold the defaults, from raw: maps,
+// lists, scalars and [Expanded]. Several structs share one mapping; a key that
+// none of them has is a problem.
+func (d *Decoder) Decode(path string, raw any, dsts ...any) {
+	m, ok := raw.(map[string]any)
+	if !ok && raw != nil {
+		d.Report(path, false, "must be a mapping of options, not %s", describe(raw))
+		return
+	}
+	before := len(d.Problems)
+	var known []string
+	for _, dst := range dsts {
+		known = append(known, names(reflect.TypeOf(dst).Elem())...)
+	}
+	for _, key := range d.Keys(path, m) {
+		if !slices.Contains(known, key) {
+			d.Report(Join(path, key), true, "%s", Unknown("option", key, known))
+		}
+	}
+	for _, dst := range dsts {
+		d.fields(path, m, reflect.ValueOf(dst).Elem())
+	}
+	for _, dst := range dsts {
+		if c, ok := dst.(Checker); ok && len(d.Problems) == before {
+			c.Check(func(option, text string) { d.Report(Join(path, option), false, "%s", text) })
+		}
+	}
+}
+
+// Join appends a key to a dotted path.
+func Join(path, key string) string {
+	if path == "" || key == "" {
+		return path + key
+	}
+	return path + "." + key
+}
+
+func (d *Decoder) fields(path string, m map[string]any, v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, rule := f.Tag.Get("koanf"), f.Tag.Get("rule")
+		if name == "" {
+			continue
+		}
+		at := Join(path, name)
+		value, given := m[name]
+		if given && !d.value(at, value, v.Field(i)) {
+			continue
+		}
+		if text := broken(rule, v.Field(i)); text != "" {
+			d.Report(at, false, "%s", text)
+		}
+	}
+}
+
+// Keys returns the keys of the mapping at path in the order of the file.
+func (d *Decoder) Keys(path string, m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	if d.Place != nil {
+		slices.SortStableFunc(keys, func(a, b string) int {
+			ka, _ := d.Place(Join(path, a))
+			kb, _ := d.Place(Join(path, b))
+			return (ka.Line-kb.Line)*10000 + ka.Col - kb.Col
+		})
+	}
+	return keys
+}
+
+// value decodes raw into v and says whether it was well-formed.
+func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
+	if raw == (Invalid{}) {
+		return false
+	}
+	if raw == nil {
+		d.Report(path, false, "has no value; give one, or leave the option out")
+		return false
+	}
+	if v.Kind() == reflect.Interface { // the caller decodes it
+		v.Set(reflect.ValueOf(raw))
+		return true
+	}
+	before := len(d.Problems)
+	switch t := v.Addr().Interface().(type) {
+	case orderedMap:
+		m, ok := raw.(map[string]any)
+		if !ok {
+			d.Report(path, false, "must be a mapping, not %s", describe(raw))
+			return false
+		}
+		t.reset()
+		for _, key := range d.Keys(path, m) {
+			d.value(Join(path, key), m[key], reflect.ValueOf(t.add(key)).Elem())
+		}
+		return len(d.Problems) == before
+	case encoding.TextUnmarshaler:
+		text, ok := scalarText(raw)
+		if !ok {
+			d.Report(path, false, "must be one value, not %s", describe(raw))
+			return false
+		}
+		if err := t.UnmarshalText([]byte(text)); err != nil {
+			d.Report(path, false, "%v", err)
+			return false
+		}
+		return true
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.Decode(path, raw, v.Addr().Interface())
+	case reflect.Slice:
+		d.list(path, raw, v)
+	default:
+		if err := scalar(raw, v); err != nil {
+			d.Report(path, false, "%v", err)
+		}
+	}
+	return len(d.Problems) == before
+}
+
+func (d *Decoder) list(path string, raw any, v reflect.Value) {
+	if text, ok := raw.(Expanded); ok {
+		var items []any
+		for item := range strings.SplitSeq(string(text), ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				items = append(items, Expanded(item))
+			}
+		}
+		raw = items
+	}
+	items, ok := raw.([]any)
+	if !ok {
+		d.Report(path, false, "must be a list, not %s; write [a, b]", describe(raw))
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		d.value(fmt.Sprintf("%s[%d]", path, i), item, out.Index(i))
+	}
+	v.Set(out)
+}
+
+// scalar sets v, of a basic kind, strictly from a literal, or from the text of
+// an environment variable.
+func scalar(raw any, v reflect.Value) error {
+	text, expanded := raw.(Expanded)
+	switch v.Kind() {
+	case reflect.String:
+		s, ok := raw.(string)
+		if expanded {
+			s, ok = string(text), true
+		}
+		if !ok {
+			return fmt.Errorf("must be text, not %s; put it in quotes", describe(raw))
+		}
+		v.SetString(s)
+	case reflect.Bool:
+		b, ok := raw.(bool)
+		if expanded {
+			parsed, err := strconv.ParseBool(string(text))
+			b, ok = parsed, err == nil
+		}
+		if !ok {
+			return fmt.Errorf("must be true or false, not %s", describe(raw))
+		}
+		v.SetBool(b)
+	case reflect.Int, reflect.Int64:
+		n, ok := toInt(raw)
+		if expanded {
+			parsed, err := strconv.ParseInt(string(text), 10, 64)
+			n, ok = parsed, err == nil
+		}
+		if !ok {
+			return fmt.Errorf("must be an integer, not %s", describe(raw))
+		}
+		v.SetInt(n)
+	default:
+		panic(fmt.Sprintf("options: fields of type %s are not supported", v.Type()))
+	}
+	return nil
+}
+
+func toInt(raw any) (int64, bool) {
+	switch n := raw.(type) {
+	case int:
+		return int64(n), true
+	case int64:
+		return n, true
+	}
+	return 0, false
+}
+
+// scalarText returns the text of a scalar, for types that read text.
+func scalarText(raw any) (string, bool) {
+	switch t := raw.(type) {
+	case string:
+		return t, true
+	case Expanded:
+		return string(t), true
+	case map[string]any, []any:
+		return "", false
+	}
+	return fmt.Sprint(raw), true
+}
+
+// describe names a raw value without repeating what came from the environment,
+// which may be secret.
+func describe(raw any) string {
+	switch t := raw.(type) {
+	case nil:
+		return "nothing"
+	case map[string]any:
+		return "a mapping"
+	case []any:
+		return "a list"
+	case string:
+		return fmt.Sprintf("the text %q", t)
+	case Expanded:
+		return "what the environment variable holds"
+	case bool:
+		return fmt.Sprintf("%t", t)
+	}
+	return fmt.Sprintf("the number %v", raw)
+}

@@ -1,0 +1,102 @@
+package options
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Pos is a place in a file; Line and Col count from 1. The zero Pos is nowhere.
+type Pos struct {
+	File      string
+	Line, Col int
+}
+
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Problem is one thing that is wrong with a configuration, and where.
+type Problem struct {
+	Pos  Pos
+	Path string // sources.orders_db.channels[0]; "" where the file as a whole is meant
+	Text string // what is wrong and what to do
+}
+
+func (p Problem) Error() string {
+	parts := make([]string, 0, 3)
+	for _, s := range []string{p.Pos.String(), p.Path, p.Text} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Problems is every problem that was found, as an error.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Sort orders problems by place.
+func (ps Problems) Sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+	})
+}
+
+// Unknown describes a name that is none of the known ones: the likely meant
+// one, or, where none is near, all of them.
+func Unknown(what, got string, known []string) string {
+	if best := nearest(got, known); best != "" {
+		return fmt.Sprintf("unknown %s (did you mean %q?)", what, best)
+	}
+	if len(known) == 0 {
+		return "unknown " + what
+	}
+	sorted := slices.Sorted(slices.Values(known))
+	return fmt.Sprintf("unknown %s (known: %s)", what, strings.Join(sorted, ", "))
+}
+
+// nearest returns the known name with the smallest edit distance to got, as
+// long as no more than about a third of it was mistyped.
+func nearest(got string, known []string) string {
+	best, least := "", max(1, len(got)/3)+1
+	for _, k := range known {
+		if d := distance(strings.ToLower(got), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,98 @@
+package options
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// broken checks v against a rule tag and returns what is wrong, or "".
+func broken(rule string, v reflect.Value) string {
+	if rule == "" {
+		return ""
+	}
+	for part := range strings.SplitSeq(rule, ",") {
+		name, arg, _ := strings.Cut(part, "=")
+		text := ""
+		switch name {
+		case "required":
+			if isEmpty(v) {
+				text = "is required"
+			}
+		case "min", "max":
+			text = outside(name, arg, v)
+		case "oneof":
+			if got := fmt.Sprint(v.Interface()); !slices.Contains(strings.Split(arg, "|"), got) {
+				text = Unknown("value "+strconv.Quote(got), got, strings.Split(arg, "|"))
+			}
+		case "scheme":
+			text = wrongScheme(strings.Split(arg, "|"), v.Interface().(URL))
+		default:
+			panic("options: unknown rule " + part)
+		}
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func isEmpty(v reflect.Value) bool {
+	if v.Kind() == reflect.Slice {
+		return v.Len() == 0
+	}
+	return v.IsZero()
+}
+
+func wrongScheme(schemes []string, u URL) string {
+	if u.Embedded() {
+		return "no server is given: set the environment variable that this line reads, or write a " + schemes[0] + ":// URL here"
+	}
+	if u.IsZero() || slices.Contains(schemes, u.Scheme()) {
+		return ""
+	}
+	return fmt.Sprintf("must begin with %s://, not %s://", strings.Join(schemes, ":// or "), u.Scheme())
+}
+
+// outside compares v with a bound: numbers by value, the rest by length.
+func outside(name, arg string, v reflect.Value) string {
+	got, bound, what := int64(0), int64(0), ""
+	switch t := v.Interface().(type) {
+	case Duration:
+		var b Duration
+		must(b.UnmarshalText([]byte(arg)))
+		got, bound = int64(t), int64(b)
+	case Size:
+		var b Size
+		must(b.UnmarshalText([]byte(arg)))
+		got, bound = int64(t), int64(b)
+	default:
+		n, err := strconv.ParseInt(arg, 10, 64)
+		must(err)
+		bound = n
+		switch v.Kind() {
+		case reflect.Int, reflect.Int64:
+			got = v.Int()
+		case reflect.String:
+			got, what = int64(v.Len()), " bytes long"
+		default:
+			got, what = int64(v.Len()), " entries"
+		}
+	}
+	switch {
+	case name == "min" && got < bound:
+		return fmt.Sprintf("must be at least %s%s", arg, what)
+	case name == "max" && got > bound:
+		return fmt.Sprintf("must be at most %s%s", arg, what)
+	}
+	return ""
+}
+
+// must keeps a wrong tag, which is a bug in a plugin, from going unnoticed.
+func must(err error) {
+	if err != nil {
+		panic("options: wrong rule tag: " + err.Error())
+	}
+}

@@ -1,0 +1,106 @@
+package options
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Row is one option in a table for people.
+type Row struct{ Name, Type, Default, Doc string }
+
+// Rows lists the options of a pointer to a struct that holds the defaults;
+// nested structs are flattened: queue.size.
+func Rows(defaults any) []Row { return rows("", reflect.ValueOf(defaults).Elem()) }
+
+func rows(prefix string, v reflect.Value) []Row {
+	var out []Row
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := f.Tag.Get("koanf")
+		if name == "" {
+			continue
+		}
+		field := v.Field(i)
+		if field.Kind() == reflect.Struct && !isScalar(field) {
+			out = append(out, rows(prefix+name+".", field)...)
+			continue
+		}
+		row := Row{Name: prefix + name, Type: typeName(field), Doc: f.Tag.Get("doc"), Default: defaultText(field)}
+		for part := range strings.SplitSeq(f.Tag.Get("rule"), ",") {
+			switch rule, arg, _ := strings.Cut(part, "="); rule {
+			case "required":
+				if row.Default == "" {
+					row.Default = "required"
+				}
+			case "oneof":
+				row.Type = "`" + strings.ReplaceAll(arg, "|", "` `") + "`"
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// Markdown prints rows as a table, as it stands in a plugin's README.
+func Markdown(rows []Row) string {
+	var b strings.Builder
+	b.WriteString("| option | type | default | meaning |\n| --- | --- | --- | --- |\n")
+	for _, r := range rows {
+		def := r.Default
+		if def != "" && def != "required" {
+			def = "`" + def + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Name, r.Type, def, r.Doc)
+	}
+	return b.String()
+}
+
+func names(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("koanf"); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func isScalar(v reflect.Value) bool {
+	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return ok
+}
+
+func typeName(v reflect.Value) string {
+	if t, ok := v.Interface().(interface{ OptionType() string }); ok {
+		return t.OptionType()
+	}
+	if _, ok := v.Addr().Interface().(orderedMap); ok {
+		entry := reflect.New(v.Type().Elem()).Elem()
+		return "mapping of " + typeName(entry.FieldByName("Value"))
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		return "list of " + typeName(reflect.New(v.Type().Elem()).Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "integer"
+	}
+	return "text"
+}
+
+func defaultText(v reflect.Value) string {
+	if isEmpty(v) && v.Kind() != reflect.Bool && v.Kind() != reflect.Int {
+		return ""
+	}
+	if v.Kind() == reflect.Slice {
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = fmt.Sprint(v.Index(i).Interface())
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	return fmt.Sprint(v.Interface())
+}

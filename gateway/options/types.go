@@ -1,0 +1,218 @@
+package options
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Secret is text that never shows: it prints, logs and marshals as ***.
+type Secret struct{ text string }
+
+// NewSecret makes a Secret of text.
+func NewSecret(text string) Secret { return Secret{text} }
+
+// Reveal returns the text itself, for the one place that needs it.
+func (s Secret) Reveal() string { return s.text }
+
+// IsZero says whether there is no text.
+func (s Secret) IsZero() bool { return s.text == "" }
+
+func (s Secret) String() string {
+	if s.text == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString keeps %#v from showing the text.
+func (s Secret) GoString() string { return "Secret(" + s.String() + ")" }
+
+// MarshalText keeps JSON and slog from showing the text.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the text as it is.
+func (s *Secret) UnmarshalText(b []byte) error { s.text = string(b); return nil }
+
+// OptionType names the type in tables.
+func (Secret) OptionType() string { return "secret" }
+
+// URL is an address that may hold a password: it prints with the password
+// redacted, and only Reveal returns it whole.
+type URL struct{ raw string }
+
+// NewURL makes a URL of text that is known to be one.
+func NewURL(text string) URL { return URL{text} }
+
+// Reveal returns the URL with its password.
+func (u URL) Reveal() string { return u.raw }
+
+// IsZero says whether there is no URL.
+func (u URL) IsZero() bool { return u.raw == "" }
+
+// Embedded says whether the URL is the word "embedded", which stands for the
+// private server that the gateway starts itself.
+func (u URL) Embedded() bool { return u.raw == "embedded" }
+
+// Scheme returns what stands before ://, in lower case.
+func (u URL) Scheme() string {
+	scheme, _, ok := strings.Cut(u.raw, "://")
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(scheme)
+}
+
+// secretParam matches query parameters that carry secrets, as libpq's URLs may.
+var secretParam = regexp.MustCompile(`(?i)((?:password|passwd|secret|token|key)=)[^&#]*`)
+
+func (u URL) String() string {
+	if u.raw == "" || u.Embedded() {
+		return u.raw
+	}
+	p, err := url.Parse(u.raw)
+	if err != nil {
+		return u.Scheme() + "://***"
+	}
+	return secretParam.ReplaceAllString(strings.ReplaceAll(p.Redacted(), ":xxxxx@", ":***@"), "${1}***")
+}
+
+// GoString keeps %#v from showing the password.
+func (u URL) GoString() string { return "URL(" + u.String() + ")" }
+
+// MarshalText keeps JSON and slog from showing the password.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText takes an absolute URL, or the word "embedded". Its errors never
+// repeat the text, which may hold a password.
+func (u *URL) UnmarshalText(b []byte) error {
+	text := string(b)
+	if text != "" && text != "embedded" {
+		p, err := url.Parse(text)
+		if err != nil {
+			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
+		}
+		if p.Scheme == "" || !strings.Contains(text, "://") {
+			return fmt.Errorf("is not a URL: it lacks a scheme such as https://")
+		}
+	}
+	u.raw = text
+	return nil
+}
+
+// redactParseError keeps the reason of a url.Error and drops the text.
+func redactParseError(err error) string {
+	if ue, ok := err.(*url.Error); ok {
+		err = ue.Err
+	}
+	reason := err.Error()
+	if i := strings.IndexByte(reason, '"'); i >= 0 { // quotes a part of the text
+		reason = strings.TrimRight(reason[:i], " ")
+	}
+	return reason
+}
+
+// OptionType names the type in tables.
+func (URL) OptionType() string { return "URL" }
+
+// Duration is a time span, written as 250ms, 10s, 5m, 2h or 7d.
+type Duration time.Duration
+
+// D returns the standard library's type.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+// UnmarshalText reads Go's durations and whole days.
+func (d *Duration) UnmarshalText(b []byte) error {
+	text := string(b)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n <= 36500 {
+			*d = Duration(time.Duration(n) * 24 * time.Hour)
+			return nil
+		}
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a duration: write a number and a unit, such as 250ms, 10s, 5m, 2h or 7d", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// OptionType names the type in tables.
+func (Duration) OptionType() string { return "duration" }
+
+// Size is a number of bytes, written as 65536, 64KiB, 16MiB or 1GiB. KB, MB
+// and GB are powers of ten.
+type Size int64
+
+var sizeUnits = []struct {
+	suffix string
+	factor int64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
+}
+
+// UnmarshalText reads a number with an optional unit.
+func (s *Size) UnmarshalText(b []byte) error {
+	text := strings.TrimSpace(string(b))
+	for _, u := range sizeUnits {
+		if digits, ok := strings.CutSuffix(text, u.suffix); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+			if err != nil || n < 0 || n > (1<<62)/u.factor {
+				break
+			}
+			*s = Size(n * u.factor)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a size: write a number and a unit, such as 65536, 64KiB, 16MiB or 1GiB", text)
+}
+
+func (s Size) String() string {
+	for _, u := range []int{2, 1, 0} {
+		if f := sizeUnits[u].factor; s != 0 && int64(s)%f == 0 {
+			return strconv.FormatInt(int64(s)/f, 10) + sizeUnits[u].suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+// OptionType names the type in tables.
+func (Size) OptionType() string { return "size" }
+
+// Map is a mapping that keeps the order of the file.
+type Map[T any] []Entry[T]
+
+// Entry is one key of a [Map] and its value.
+type Entry[T any] struct {
+	Key   string
+	Value T
+}
+
+// add appends a key and returns a pointer to its value, for the decoder.
+func (m *Map[T]) add(key string) any {
+	*m = append(*m, Entry[T]{Key: key})
+	return &(*m)[len(*m)-1].Value
+}
+
+func (m *Map[T]) reset() { *m = nil }
+
+// orderedMap is implemented by *Map of any T.
+type orderedMap interface {
+	add(key string) any
+	reset()
+}

@@ -1,0 +1,85 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Permanent marks an error that no retry can mend: the events go to the dead
+// letters at once. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// IsPermanent says whether err, or an error it wraps, was marked by [Permanent].
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+// RetryAfter marks an error whose cause asked for a pause of d before the next
+// attempt. The router waits at least that long, up to its own cap.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, d}
+}
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// RetryDelay returns the pause that err, or an error it wraps, asks for; 0
+// where it asks for none.
+func RetryDelay(err error) time.Duration {
+	var r *retryAfterError
+	if errors.As(err, &r) {
+		return r.after
+	}
+	return 0
+}
+
+// Partial is returned by Write where some events were delivered: only the
+// failed ones are tried again.
+type Partial struct {
+	// Failed maps the index of a failed event in the slice given to Write to
+	// its error, which may be marked by [Permanent] or [RetryAfter].
+	Failed map[int]error
+}
+
+func (p *Partial) Error() string {
+	first := -1
+	for i := range p.Failed {
+		if first < 0 || i < first {
+			first = i
+		}
+	}
+	if first < 0 {
+		return "no event failed"
+	}
+	return fmt.Sprintf("%d events failed, the first with: %v", len(p.Failed), p.Failed[first])
+}
+
+// Ended is what a source's Run returns: nil where ctx has ended, whatever went
+// wrong because of that, else err.
+func Ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,108 @@
+// Package plugin is the contract between the router and everything that can be
+// plugged into it. A stranger's plugin needs this package, package event, and
+// for its options package options; nothing else.
+//
+// What a plugin never does, because the router does it once for all: loop to
+// reconnect, retry, batch by timer, open a port, log an error and return it too.
+package plugin
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/event"
+)
+
+// Source brings events in.
+type Source interface {
+	// Run connects and emits until ctx ends, and then returns nil. An error
+	// means "lost it": the router calls Run again after a backoff. Run is
+	// never called twice at the same time.
+	Run(ctx context.Context, out Output) error
+}
+
+// Output is the router's side of a source.
+type Output interface {
+	// Ready says that the source is connected: what happens from now on is
+	// seen. Call it once in each Run.
+	Ready()
+	// Emit hands a batch over. It blocks for backpressure only, and its error
+	// is ctx's. Once Emit is called, b.Ack will be called exactly once,
+	// whatever Emit returns.
+	Emit(ctx context.Context, b event.Batch) error
+	// Gap says that events may have been missed before the next one emitted.
+	// It is counted, shown, and passed on to the sinks in order.
+	Gap(reason string)
+}
+
+// Transform changes, drops or multiplies events. There is one instance per
+// route, and it is never called concurrently.
+type Transform interface {
+	// Apply appends to out what becomes of e: nothing, one or many. It must
+	// not change e or its bytes. On error nothing goes on and the event is
+	// dead-lettered.
+	Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error)
+}
+
+// Sink takes events out.
+type Sink interface {
+	// Write returns nil when all events are delivered. It is never called
+	// concurrently. The slice is the router's again when Write returns.
+	// Errors: any error is retried with backoff; [Permanent], [RetryAfter] and
+	// [*Partial] say more.
+	Write(ctx context.Context, events []*event.Event) error
+}
+
+// Opener is a sink that connects before the first Write. Open is retried with
+// backoff until it returns nil.
+type Opener interface {
+	Open(ctx context.Context) error
+}
+
+// Batcher is a sink that takes fewer events in one Write than its queue's
+// batch size; MaxBatch must be at least 1.
+type Batcher interface{ MaxBatch() int }
+
+// Closer is a sink or transform that holds something. Close is called once,
+// after the last Write. It should flush what is on its way until ctx ends.
+type Closer interface {
+	Close(ctx context.Context) error
+}
+
+// GapSink is a sink that wants to know where events may be missing. Gap is
+// called between Writes, in the order of the queue.
+type GapSink interface {
+	Gap(ctx context.Context, g Gap)
+}
+
+// Gap says that events of a source may be missing at this point.
+type Gap struct {
+	Source string // the configured name; "" where the sink's own queue dropped events
+	Reason string // for people
+}
+
+// Env is what a plugin instance gets from the gateway.
+type Env struct {
+	// Name is the component's name in the configuration.
+	Name string
+	// Log carries the component's name already.
+	Log *slog.Logger
+	// Metrics adds the component's label; metrics go when the component goes.
+	Metrics prometheus.Registerer
+	// HTTP mounts handlers on the gateway's shared listener.
+	HTTP Mounter
+}
+
+// Mounter mounts handlers on the shared listener. Patterns are those of
+// [http.ServeMux]. Both methods return an error where the pattern is taken or
+// malformed.
+type Mounter interface {
+	// Handle mounts h for ordinary requests.
+	Handle(pattern string, h http.Handler) error
+	// HandleUpgrade mounts h for requests that ask to upgrade to a WebSocket,
+	// so that a page and a socket can share a path.
+	HandleUpgrade(pattern string, h http.Handler) error
+}

@@ -1,0 +1,86 @@
+package plugin
+
+import "fmt"
+
+// Kind says where in a route a plugin stands.
+type Kind string
+
+// The kinds of plugins.
+const (
+	KindSource    Kind = "source"
+	KindTransform Kind = "transform"
+	KindSink      Kind = "sink"
+)
+
+// Type describes a plugin of one kind, and builds its instances. T is
+// [Source], [Transform] or [Sink]. Make one with [NewSource], [NewTransform]
+// or [NewSink].
+type Type[T any] struct {
+	kind     Kind
+	name     string
+	summary  string
+	defaults func() any
+	build    func(opts any, env Env) (T, error)
+}
+
+// The three kinds of types.
+type (
+	SourceType    = Type[Source]
+	TransformType = Type[Transform]
+	SinkType      = Type[Sink]
+)
+
+// Set is all plugin types that a gateway knows.
+type Set struct {
+	Sources    []SourceType
+	Transforms []TransformType
+	Sinks      []SinkType
+}
+
+// Kind returns the kind of plugin that this type makes.
+func (t Type[T]) Kind() Kind { return t.kind }
+
+// Name returns what stands behind `type:` in a configuration.
+func (t Type[T]) Name() string { return t.name }
+
+// Summary returns one line for people.
+func (t Type[T]) Summary() string { return t.summary }
+
+// Defaults returns a pointer to a new options struct that holds the defaults.
+func (t Type[T]) Defaults() any { return t.defaults() }
+
+// Build makes an instance from options as [Type.Defaults] made them and a
+// decoder filled them. It does no I/O, so that a configuration can be checked
+// offline.
+func (t Type[T]) Build(opts any, env Env) (T, error) { return t.build(opts, env) }
+
+// NewSource describes a source. defaults returns the options with their
+// defaults; build makes an instance and does no I/O.
+func NewSource[O any](name, summary string, defaults func() O, build func(O, Env) (Source, error)) SourceType {
+	return newType(KindSource, name, summary, defaults, build)
+}
+
+// NewTransform describes a transform, as [NewSource] does a source.
+func NewTransform[O any](name, summary string, defaults func() O, build func(O, Env) (Transform, error)) TransformType {
+	return newType(KindTransform, name, summary, defaults, build)
+}
+
+// NewSink describes a sink, as [NewSource] does a source.
+func NewSink[O any](name, summary string, defaults func() O, build func(O, Env) (Sink, error)) SinkType {
+	return newType(KindSink, name, summary, defaults, build)
+}
+
+func newType[O, T any](kind Kind, name, summary string, defaults func() O, build func(O, Env) (T, error)) Type[T] {
+	return Type[T]{
+		kind: kind, name: name, summary: summary,
+		defaults: func() any { o := defaults(); return &o },
+		build: func(opts any, env Env) (T, error) {
+			o, ok := opts.(*O)
+			if !ok {
+				var zero T
+				return zero, fmt.Errorf("%s %q: options are %T, want %T", kind, name, opts, o)
+			}
+			return build(*o, env)
+		},
+	}
+}

@@ -1,0 +1,48 @@
+package router
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// errDropped is what the source of an event hears that a queue dropped.
+var errDropped = errors.New("dropped by a full queue")
+
+// receipt settles one batch of a source that can replay. It counts the copies
+// that are on their way, plus one guard while the router still fans out. When
+// the last is settled the source is told once: nil if all were, else the first
+// error, and the source replays the whole batch. A nil *receipt is that of
+// events that nobody can replay.
+type receipt struct {
+	pending atomic.Int64
+	once    sync.Once
+	err     error
+	settle  func(error)
+}
+
+func newReceipt(settle func(error)) *receipt {
+	r := &receipt{settle: settle}
+	r.pending.Store(1)
+	return r
+}
+
+// add announces n more copies. It is called only while the guard is held.
+func (r *receipt) add(n int) {
+	if r != nil {
+		r.pending.Add(int64(n))
+	}
+}
+
+// done settles one copy, or the guard.
+func (r *receipt) done(err error) {
+	if r == nil {
+		return
+	}
+	if err != nil {
+		r.once.Do(func() { r.err = err }) // seen by the last done: Add orders it
+	}
+	if r.pending.Add(-1) == 0 {
+		r.settle(r.err)
+	}
+}

@@ -1,0 +1,125 @@
+package testenv
+
+import (
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// Proxy is a TCP proxy before a server. It can freeze its connections, so that
+// they stay open and nothing passes any more, and cut them.
+type Proxy struct {
+	target   string
+	listener net.Listener
+	done     sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[*proxied]struct{}
+}
+
+// proxied is one connection through the proxy.
+type proxied struct {
+	client, server net.Conn
+	mu             sync.RWMutex // held for writing while frozen
+}
+
+// NewProxy starts a proxy before the server at target, a host:port.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{target: target, listener: l, conns: map[*proxied]struct{}{}}
+	p.done.Go(p.accept)
+	t.Cleanup(func() {
+		l.Close()
+		p.Cut()
+		p.done.Wait()
+	})
+	return p
+}
+
+// ProxyURL starts a proxy before the server at raw and returns it together with
+// raw as it looks through the proxy.
+func ProxyURL(t testing.TB, raw string) (*Proxy, string) {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewProxy(t, u.Host)
+	u.Host = p.listener.Addr().String()
+	return p, u.String()
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", p.target)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		c := &proxied{client: client, server: server}
+		p.mu.Lock()
+		p.conns[c] = struct{}{}
+		p.mu.Unlock()
+		p.done.Go(func() { c.copy(client, server) })
+		p.done.Go(func() {
+			c.copy(server, client)
+			p.mu.Lock()
+			delete(p.conns, c)
+			p.mu.Unlock()
+		})
+	}
+}
+
+// copy passes bytes on until either side ends.
+func (c *proxied) copy(dst, src net.Conn) {
+	defer dst.Close()
+	defer src.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := src.Read(buf)
+		c.mu.RLock() // waits while frozen
+		_, werr := dst.Write(buf[:n])
+		c.mu.RUnlock()
+		if err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// Freeze freezes the connections that are open now; later ones pass.
+func (p *Proxy) Freeze() (thaw func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var frozen []*proxied
+	for c := range p.conns {
+		c.mu.Lock()
+		frozen = append(frozen, c)
+	}
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			for _, c := range frozen {
+				c.mu.Unlock()
+			}
+		})
+	}
+}
+
+// Cut closes the connections that are open now.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.client.Close()
+		c.server.Close()
+	}
+}

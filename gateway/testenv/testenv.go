@@ -1,0 +1,128 @@
+// Package testenv gives tests real servers: PostgreSQL, Redis, and a TCP proxy
+// that freezes and cuts. Where a server is not installed the test fails and says
+// what to install; it never skips.
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"eventgateway/gateway/embedded"
+)
+
+// Wait is how long tests wait for a signal that should come at once.
+const Wait = 30 * time.Second
+
+// servers are those of this test binary: each is started by the first test that
+// wants it and stopped by Main.
+var servers struct {
+	sync.Mutex
+	postgres *embedded.Postgres
+	redis    *embedded.Redis
+	dirs     []string
+}
+
+// Main runs the tests of a package, looks for goroutines that they left behind,
+// and stops the servers. Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	stopServers()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// Postgres returns the package's PostgreSQL server, on a TCP port of its own.
+func Postgres(t testing.TB) *embedded.Postgres {
+	t.Helper()
+	servers.Lock()
+	defer servers.Unlock()
+	if servers.postgres == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), Wait)
+		defer cancel()
+		s, err := embedded.StartPostgres(ctx, dir(t), FreePort(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers.postgres = s
+	}
+	return servers.postgres
+}
+
+// Redis returns the package's Redis server, on a TCP port of its own.
+func Redis(t testing.TB) *embedded.Redis {
+	t.Helper()
+	servers.Lock()
+	defer servers.Unlock()
+	if servers.redis == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), Wait)
+		defer cancel()
+		s, err := embedded.StartRedis(ctx, dir(t), FreePort(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers.redis = s
+	}
+	return servers.redis
+}
+
+// dir makes a folder with a short path, as Unix sockets need.
+func dir(t testing.TB) string {
+	d, err := os.MkdirTemp("/tmp", "egtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers.dirs = append(servers.dirs, d)
+	return d
+}
+
+func stopServers() {
+	servers.Lock()
+	defer servers.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	if servers.postgres != nil {
+		report(servers.postgres.Stop(ctx))
+	}
+	if servers.redis != nil {
+		report(servers.redis.Stop(ctx))
+	}
+	for _, d := range servers.dirs {
+		report(os.RemoveAll(d))
+	}
+}
+
+func report(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testenv:", err)
+	}
+}
+
+// FreePort returns a port of 127.0.0.1 that nothing listens on.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Context returns a context that ends with the test, or after a minute.
+func Context(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,44 @@
+// Package redispub is the sink redis-pub: it publishes payloads to Redis
+// channels.
+package redispub
+
+import (
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Options of the sink.
+type Options struct {
+	URL      options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
+	Channel  expr.Template `koanf:"channel" rule:"required" doc:"channel to publish to; may hold expressions: 'orders.{{ event.key }}'"`
+	Sequence Sequence      `koanf:"sequence"`
+}
+
+// Sequence numbers what is published.
+type Sequence struct {
+	Key   string `koanf:"key" doc:"Redis key that counts the messages, so that numbers survive restarts and are in channel order with several publishers; empty: no numbers"`
+	Field string `koanf:"field" rule:"required" doc:"field that gets the number, appended last to the payload, which must be a JSON object"`
+}
+
+// Type describes the sink.
+func Type() plugin.SinkType {
+	return plugin.NewSink("redis-pub", "Publishes payloads to Redis Pub/Sub channels.",
+		func() Options { return Options{Sequence: Sequence{Field: "_pub_id"}} }, build)
+}
+
+func build(o Options, _ plugin.Env) (plugin.Sink, error) {
+	conn, err := redisconn.Options(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	field, err := expr.AppendJSON(nil, o.Sequence.Field)
+	if err != nil {
+		return nil, err
+	}
+	// No connection is made before the first command.
+	return &sink{opts: o, client: redis.NewClient(conn), field: append(field, ':')}, nil
+}

@@ -1,0 +1,130 @@
+package redispub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
+)
+
+type sink struct {
+	opts   Options
+	client *redis.Client
+	field  []byte // "name": of the sequence field, as JSON
+	eval   expr.Evaluator
+}
+
+// publish numbers and publishes a batch in one step, so that numbers are in
+// channel order whoever else publishes. ARGV: the field with its colon, then a
+// channel and an object without its closing brace per message.
+var publish = redis.NewScript(`
+local count = (#ARGV - 1) / 2
+local id = redis.call('INCRBY', KEYS[1], count) - count
+for i = 1, count do
+	local object = ARGV[2 * i + 1]
+	local comma = object == '{' and '' or ','
+	redis.call('PUBLISH', ARGV[2 * i], object .. comma .. ARGV[1] .. string.format('%.0f', id + i) .. '}')
+end
+return count`)
+
+var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
+
+// Open is part of [plugin.Opener].
+func (s *sink) Open(ctx context.Context) error { return s.wrap(s.client.Ping(ctx).Err()) }
+
+// Close is part of [plugin.Closer].
+func (s *sink) Close(context.Context) error { return s.client.Close() }
+
+// Write is part of [plugin.Sink]: one round trip for the whole batch.
+func (s *sink) Write(ctx context.Context, events []*event.Event) error {
+	if s.opts.Sequence.Key == "" {
+		return s.writePlain(ctx, events)
+	}
+	return s.writeNumbered(ctx, events)
+}
+
+func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
+	args := make([]any, 1, 1+2*len(events))
+	args[0] = s.field
+	failed := map[int]error{}
+	var sent []int
+	for i, e := range events {
+		channel, err := s.channel(e)
+		object := bytes.TrimSpace(e.Data)
+		if n := len(object); err == nil && (n < 2 || object[0] != '{' || object[n-1] != '}') {
+			err = errNoObject
+		}
+		if err != nil {
+			failed[i] = plugin.Permanent(err)
+			continue
+		}
+		args = append(args, channel, bytes.TrimSpace(object[:len(object)-1]))
+		sent = append(sent, i)
+	}
+	if len(sent) > 0 {
+		if err := publish.Run(ctx, s.client, []string{s.opts.Sequence.Key}, args...).Err(); err != nil {
+			err = s.wrap(err)
+			for _, i := range sent {
+				failed[i] = err
+			}
+		}
+	}
+	return partial(failed)
+}
+
+func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
+	failed := map[int]error{}
+	pipe := s.client.Pipeline()
+	results := make([]*redis.IntCmd, len(events))
+	for i, e := range events {
+		channel, err := s.channel(e)
+		if err != nil {
+			failed[i] = plugin.Permanent(err)
+			continue
+		}
+		results[i] = pipe.Publish(ctx, channel, e.Data)
+	}
+	if pipe.Len() > 0 {
+		_, _ = pipe.Exec(ctx) // each result has its own error
+	}
+	for i, r := range results {
+		if r != nil && r.Err() != nil {
+			failed[i] = s.wrap(r.Err())
+		}
+	}
+	return partial(failed)
+}
+
+func (s *sink) channel(e *event.Event) (string, error) {
+	if text, ok := s.opts.Channel.Literal(); ok {
+		return text, nil
+	}
+	b, err := s.eval.Append(nil, s.opts.Channel, e)
+	if err == nil && len(b) == 0 {
+		err = fmt.Errorf("template `%s`: the channel's name is empty", s.opts.Channel)
+	}
+	return string(b), err
+}
+
+func partial(failed map[int]error) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	return &plugin.Partial{Failed: failed}
+}
+
+// wrap says where the error comes from. All errors of the server are worth a
+// retry: those of its state pass, and a missing privilege or a key of the wrong
+// type can be mended while the events wait.
+func (s *sink) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("redis at %s: %w", s.opts.URL, err)
+}

@@ -1,0 +1,15 @@
+// Package sinks lists the sinks that come with the gateway.
+package sinks
+
+import (
+	"eventgateway/gateway/plugin"
+	"eventgateway/sinks/redispub"
+	"eventgateway/sinks/stdout"
+	"eventgateway/sinks/webhook"
+	"eventgateway/sinks/websocket"
+)
+
+// All returns the types of all sinks.
+func All() []plugin.SinkType {
+	return []plugin.SinkType{redispub.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
+}

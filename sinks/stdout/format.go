@@ -1,0 +1,80 @@
+package stdout
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+)
+
+// format appends the line, without its end, that stands for e.
+func (s *sink) format(dst []byte, e *event.Event) ([]byte, error) {
+	switch s.opts.Format {
+	case "template":
+		return s.eval.Append(dst, s.opts.Template, e)
+	case "pretty":
+		return s.pretty(dst, e), nil
+	}
+	buf := bytes.NewBuffer(dst)
+	if json.Compact(buf, e.Data) == nil {
+		return buf.Bytes(), nil
+	}
+	return expr.AppendJSON(dst, string(e.Data))
+}
+
+// Colours by operation, as the old system had them, beside the word itself.
+var colours = map[string]string{"INSERT": "\x1b[32m", "UPDATE": "\x1b[33m", "DELETE": "\x1b[31m"}
+
+const (
+	faint = "\x1b[2m"
+	reset = "\x1b[0m"
+)
+
+func (s *sink) pretty(dst []byte, e *event.Event) []byte {
+	var head struct {
+		Operation string `json:"operation"`
+	}
+	object := json.Unmarshal(e.Data, &head) == nil
+	dst = s.paint(dst, faint, e.Time.Local().Format("15:04:05.000"))
+	dst = append(dst, ' ')
+	dst = append(dst, printable(e.Channel)...)
+	dst = append(dst, ' ')
+	if head.Operation != "" {
+		dst = s.paint(dst, colours[head.Operation], printable(head.Operation))
+		dst = append(dst, ' ')
+	}
+	if !object {
+		return append(dst, printable(string(e.Data))...)
+	}
+	buf := bytes.NewBuffer(dst)
+	start := buf.Len()
+	_ = json.Indent(buf, e.Data, "  ", "  ") // it was read as JSON above
+	if buf.Len()-start < 100 {
+		buf.Truncate(start)
+		_ = json.Compact(buf, e.Data)
+	}
+	return buf.Bytes()
+}
+
+func (s *sink) paint(dst []byte, colour, text string) []byte {
+	if !s.color || colour == "" {
+		return append(dst, text...)
+	}
+	dst = append(dst, colour...)
+	dst = append(dst, text...)
+	return append(dst, reset...)
+}
+
+// printable replaces what could command a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, text)
+}

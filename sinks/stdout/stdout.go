@@ -1,0 +1,80 @@
+// Package stdout is the sink stdout: it prints events to standard output.
+package stdout
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the sink.
+type Options struct {
+	Format   string        `koanf:"format" rule:"oneof=json|pretty|template" doc:"json prints each payload as one line of JSON (text that is no JSON as a JSON string), pretty is for people, template prints the option template"`
+	Template expr.Template `koanf:"template" doc:"line to print with format template: '{{ operation }} order {{ order.id }}'"`
+}
+
+// Check is part of options.Checker.
+func (o *Options) Check(report func(option, text string)) {
+	if o.Format == "template" && o.Template.IsZero() {
+		report("template", "is required with format: template")
+	}
+	if o.Format != "template" && !o.Template.IsZero() {
+		report("template", "needs format: template")
+	}
+}
+
+// Type describes the sink.
+func Type() plugin.SinkType { return typeFor(os.Stdout) }
+
+// typeFor is the type that writes to w, for tests.
+func typeFor(w io.Writer) plugin.SinkType {
+	return plugin.NewSink("stdout", "Prints events to standard output.",
+		func() Options { return Options{Format: "json"} },
+		func(o Options, _ plugin.Env) (plugin.Sink, error) {
+			return &sink{opts: o, out: bufio.NewWriterSize(w, 64<<10), color: isTerminal(w)}, nil
+		})
+}
+
+type sink struct {
+	opts  Options
+	out   *bufio.Writer
+	color bool
+	eval  expr.Evaluator
+	line  []byte // scratch
+}
+
+// Write is part of [plugin.Sink]: one write to the output for the whole batch.
+func (s *sink) Write(_ context.Context, events []*event.Event) error {
+	failed := map[int]error{}
+	for i, e := range events {
+		line, err := s.format(s.line[:0], e)
+		if err != nil {
+			failed[i] = plugin.Permanent(err)
+			continue
+		}
+		s.line = line
+		s.out.Write(append(line, '\n')) // a bufio.Writer keeps its error for Flush
+	}
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return &plugin.Partial{Failed: failed}
+	}
+	return nil
+}
+
+// isTerminal says whether w is a terminal that wants colours (no-color.org).
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,69 @@
+// Package webhook is the sink webhook: it sends each event to an HTTP endpoint
+// in a request of its own.
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the sink.
+type Options struct {
+	URL     options.URL                 `koanf:"url" rule:"required,scheme=http|https" doc:"endpoint"`
+	Method  string                      `koanf:"method" rule:"oneof=POST|PUT|PATCH" doc:"request method"`
+	Headers options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; their values count as secrets"`
+}
+
+// reserved are the headers that the sink or the protocol sets.
+var reserved = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Webhook-Id", "Webhook-Timestamp", "Webhook-Attempt-Id"}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	if o.URL.Embedded() {
+		report("url", "is not a URL")
+	}
+	for _, h := range o.Headers {
+		switch {
+		case !isToken(h.Key):
+			report("headers."+h.Key, "is not the name of a header")
+		case slices.Contains(reserved, http.CanonicalHeaderKey(h.Key)):
+			report("headers."+h.Key, "is set by the gateway itself")
+		case strings.ContainsAny(h.Value.Reveal(), "\r\n\x00"):
+			report("headers."+h.Key, "must not hold line breaks")
+		}
+	}
+}
+
+// isToken says whether name may name a header (RFC 9110, section 5.6.2).
+func isToken(name string) bool {
+	for _, c := range name {
+		if c <= ' ' || c > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// Type describes the sink.
+func Type() plugin.SinkType {
+	return plugin.NewSink("webhook", "Sends each event to an HTTP endpoint.",
+		func() Options { return Options{Method: http.MethodPost} }, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Sink, error) {
+	if _, err := http.NewRequest(o.Method, o.URL.Reveal(), nil); err != nil {
+		return nil, fmt.Errorf("url: %s is not a URL that can be requested", o.URL)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // the environment's proxy is for people, not for services
+	return &sink{opts: o, name: env.Name, client: &http.Client{
+		Transport: transport,
+		// A redirect is a failure: its target was configured by nobody.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}

@@ -1,0 +1,174 @@
+package websocket
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxControl bounds in bytes what waits for a client beside the log: answers to
+// its pings, most of all. One that asks and does not read is disconnected.
+const maxControl = 64 << 10
+
+// client is one connection: a position in the log and the goroutine that sends
+// from there on.
+type client struct {
+	sink     *sink
+	conn     *conn
+	protocol bool          // speaks Protocol
+	woken    chan struct{} // capacity 1
+	finished chan struct{} // closed when the goroutine has ended
+	parked   bool          // under the log's lock
+
+	position                   // only the client's goroutine
+	sentMessages atomic.Uint64 // the same, for others to see
+	sentBytes    atomic.Uint64 //
+	mu           sync.Mutex    // guards what follows
+	control      []byte        // frames to send between those of the log
+	closing      []byte        // close frame, the last thing to send
+	drain        bool          // send all of the log before it
+	hungUp       bool          // nobody reads any more
+	reason       string        // why it ended, for the metrics
+	started      bool          // only the handler's goroutine
+}
+
+func newClient(s *sink) *client {
+	return &client{sink: s, woken: make(chan struct{}, 1), finished: make(chan struct{})}
+}
+
+func (c *client) wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+// start begins sending; melody calls it when the handshake is done.
+func (c *client) start() {
+	c.conn.upgraded.Store(true)
+	c.position = c.sink.log.start()
+	c.sentMessages.Store(c.position.messages)
+	c.sentBytes.Store(c.position.bytes)
+	c.control = append(c.control, c.sink.welcome...)
+	c.started = true
+	c.sink.add(c)
+	go c.run()
+}
+
+// run sends until the connection ends, whoever ends it.
+func (c *client) run() {
+	defer close(c.finished)
+	defer c.conn.Conn.Close() // and with it the reading side
+	for {
+		c.mu.Lock()
+		control, closing, drain, hungUp := c.control, c.closing, c.drain, c.hungUp
+		c.control = nil
+		c.mu.Unlock()
+		if hungUp && (closing == nil || drain) {
+			return
+		}
+		if len(control) > 0 && !c.send(control) {
+			return
+		}
+		frames, behind := c.position.next()
+		switch {
+		case closing != nil && (!drain || frames == nil):
+			c.conn.sendClose(closing)
+			c.awaitHangUp()
+			return
+		case frames != nil:
+			if !c.send(frames) {
+				return
+			}
+			c.position = behind
+			c.sentMessages.Store(behind.messages)
+			c.sentBytes.Store(behind.bytes)
+		case c.sink.log.park(c, &c.position):
+			<-c.woken
+		}
+	}
+}
+
+// send writes whole frames. After a write that failed the stream is of no use.
+func (c *client) send(frames []byte) bool {
+	_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(c.sink.opts.WriteTimeout.D()))
+	_, err := c.conn.Conn.Write(frames)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ended("stuck")
+	}
+	return err == nil
+}
+
+// awaitHangUp waits until the reading side has ended; the read deadline that
+// sendClose has set bounds it.
+func (c *client) awaitHangUp() {
+	for {
+		c.mu.Lock()
+		hungUp := c.hungUp
+		c.mu.Unlock()
+		if hungUp {
+			return
+		}
+		<-c.woken
+	}
+}
+
+// enqueue adds a frame to send beside the log.
+func (c *client) enqueue(frame []byte) {
+	c.mu.Lock()
+	full := len(c.control)+len(frame) > maxControl
+	if !full {
+		c.control = append(c.control, frame...)
+	}
+	c.mu.Unlock()
+	if full {
+		c.close(closeFrame(closePolicy, "too many requests without reading the answers"), "policy", false)
+		return
+	}
+	c.wake()
+}
+
+// close ends the connection with a close frame: after what the log holds now, or
+// before it. A write that is stuck gets a short while more.
+func (c *client) close(frame []byte, reason string, drain bool) {
+	c.mu.Lock()
+	first := c.closing == nil
+	if first {
+		c.closing, c.drain = frame, drain
+	}
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	c.ended(reason)
+	if !drain {
+		_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(lingering))
+	}
+	c.wake()
+}
+
+// hangUp notes that the reading side has ended.
+func (c *client) hangUp() {
+	c.mu.Lock()
+	c.hungUp = true
+	c.mu.Unlock()
+	_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(lingering))
+	c.wake()
+}
+
+// ended notes why the connection ends; the first reason counts.
+func (c *client) ended(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reason == "" {
+		c.reason = reason
+	}
+}
+
+// lag returns how many messages and bytes of the log the client has not got.
+func (c *client) lag() (messages, bytes uint64) {
+	sentMessages, sentBytes := c.sentMessages.Load(), c.sentBytes.Load()
+	return c.sink.log.messages.Load() - sentMessages, c.sink.log.bytes.Load() - sentBytes
+}

@@ -1,0 +1,102 @@
+package websocket
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// lingering is how long the other side may take to read a last frame, or to
+// answer a close frame.
+const lingering = time.Second
+
+// hijacker gives melody a connection of ours in place of the server's.
+type hijacker struct {
+	http.ResponseWriter
+	c *client
+}
+
+// Hijack is part of [http.Hijacker].
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	raw, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.c.conn = &conn{Conn: raw, c: h.c}
+	return h.c.conn, rw, nil
+}
+
+// conn is a client's connection as melody and gorilla see it. After the
+// handshake all that they write are control frames, each whole in one Write:
+// these are queued for the client's own goroutine, the only one that writes.
+type conn struct {
+	net.Conn
+	c        *client
+	upgraded atomic.Bool
+	leaving  atomic.Bool // a close frame is out: no more extensions of the read deadline
+}
+
+// Write queues control frames; during the handshake it writes.
+func (n *conn) Write(p []byte) (int, error) {
+	if !n.upgraded.Load() {
+		return n.Conn.Write(p)
+	}
+	if len(p) < 2 {
+		return 0, errors.New("not a frame")
+	}
+	frame := append([]byte(nil), p...)
+	switch p[0] & 0xf {
+	case opClose: // the client said goodbye, or gorilla found a fault in what it sent
+		n.c.close(frame, "client", false)
+	case opPing, opPong:
+		n.c.enqueue(frame)
+	default:
+		return 0, errors.New("not a control frame")
+	}
+	return len(p), nil
+}
+
+// SetWriteDeadline does nothing once upgraded: gorilla would cut the log's
+// frames short with the deadline of a pong.
+func (n *conn) SetWriteDeadline(t time.Time) error {
+	if n.upgraded.Load() {
+		return nil
+	}
+	return n.Conn.SetWriteDeadline(t)
+}
+
+// SetReadDeadline is ignored once a close frame is out.
+func (n *conn) SetReadDeadline(t time.Time) error {
+	if n.leaving.Load() {
+		return nil
+	}
+	return n.Conn.SetReadDeadline(t)
+}
+
+// Close says that reading has ended. The client's goroutine sends what must
+// still be sent, and closes the connection itself.
+func (n *conn) Close() error {
+	if !n.upgraded.Load() {
+		return n.Conn.Close()
+	}
+	n.c.hangUp()
+	return nil
+}
+
+// sendClose writes a close frame and then waits no longer than lingering for the
+// other side: closing at once could reset the connection, and with it the frame.
+func (n *conn) sendClose(frame []byte) {
+	n.leaving.Store(true)
+	deadline := time.Now().Add(lingering)
+	_ = n.Conn.SetDeadline(deadline)
+	if _, err := n.Conn.Write(frame); err != nil {
+		_ = n.Conn.Close() // ends the reading side too
+		return
+	}
+	if half, ok := n.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}

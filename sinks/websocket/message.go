@@ -1,0 +1,48 @@
+package websocket
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
+)
+
+// Protocol is the subprotocol of clients that want control messages beside the
+// events: {"type":"gap",...} where events may be missing. Clients that do not
+// ask for it get the events and nothing else.
+const Protocol = "eventgateway.v1"
+
+func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocols(r), Protocol) }
+
+// receive answers {"type":"ping","timestamp":...}. Anything else is ignored, as
+// the old server did.
+func (c *client) receive(msg []byte) {
+	var m struct {
+		Type      string          `json:"type"`
+		Timestamp json.RawMessage `json:"timestamp,omitempty"`
+	}
+	if json.Unmarshal(msg, &m) != nil || m.Type != "ping" {
+		return
+	}
+	answer := []byte(`{"type":"pong",`)
+	if m.Timestamp != nil {
+		answer = append(append(append(answer, `"timestamp":`...), m.Timestamp...), ',')
+	}
+	answer = append(answer, `"time":"`...)
+	answer = time.Now().UTC().AppendFormat(answer, expr.ISOMillis)
+	c.enqueue(appendFrame(nil, opText, append(answer, `"}`...)))
+}
+
+func gapMessage(g plugin.Gap) []byte {
+	text, _ := json.Marshal(struct { // strings always encode
+		Type   string `json:"type"`
+		Source string `json:"source,omitempty"`
+		Reason string `json:"reason"`
+	}{"gap", g.Source, g.Reason})
+	return text
+}

@@ -1,0 +1,32 @@
+package websocket
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	clients     prometheus.Gauge
+	lag         prometheus.Gauge
+	disconnects *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	return &metrics{
+		clients: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gateway_websocket_clients", Help: "Clients that are connected.",
+		}),
+		lag: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gateway_websocket_lag_messages", Help: "Messages that the slowest client was behind when the log's last chunk was full.",
+		}),
+		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_websocket_disconnects_total",
+			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, shutdown.",
+		}, []string{"reason"}),
+	}
+}
+
+func (m *metrics) register(reg prometheus.Registerer) error {
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects))
+}

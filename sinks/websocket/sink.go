@@ -1,0 +1,167 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/olahol/melody"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+type sink struct {
+	opts    Options
+	env     plugin.Env
+	melody  *melody.Melody
+	log     *log
+	welcome []byte // frame
+	origins map[string]bool
+	metrics *metrics
+
+	mu      sync.Mutex
+	clients map[*client]struct{}
+	closed  bool
+	left    sync.WaitGroup // handlers under way
+}
+
+// clientKey is where a melody session keeps its client.
+const clientKey = "client"
+
+func of(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
+
+// ServeHTTP upgrades, and returns when the client is gone.
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	s.left.Add(1)
+	s.mu.Unlock()
+	defer s.left.Done()
+
+	c := newClient(s)
+	c.protocol = speaks(r)
+	err := s.melody.HandleRequestWithKeys(&hijacker{w, c}, r, map[string]any{clientKey: c})
+	if err != nil {
+		s.env.Log.Debug("handshake failed", "peer", r.RemoteAddr, "error", err)
+	}
+	if c.started {
+		<-c.finished
+		s.remove(c)
+	}
+}
+
+// add registers a client; one that comes during a stop is sent away again.
+func (s *sink) add(c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[c] = struct{}{}
+	s.metrics.clients.Inc()
+	if s.closed {
+		c.close(restart(), "shutdown", false)
+	}
+}
+
+func (s *sink) remove(c *client) {
+	s.mu.Lock()
+	delete(s.clients, c)
+	s.mu.Unlock()
+	c.ended("client")
+	s.metrics.clients.Dec()
+	s.metrics.disconnects.WithLabelValues(c.reason).Inc()
+}
+
+// all returns the clients of this moment.
+func (s *sink) all() []*client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*client, 0, len(s.clients))
+	for c := range s.clients {
+		list = append(list, c)
+	}
+	return list
+}
+
+// Write is part of [plugin.Sink]: delivered means in the log. Bytes that are not
+// UTF-8 go out as a binary frame: in a text frame they would make every browser
+// fail its connection (RFC 6455, section 8.1).
+func (s *sink) Write(_ context.Context, events []*event.Event) error {
+	rolled := false
+	for _, e := range events {
+		opcode := byte(opText)
+		if !utf8.Valid(e.Data) {
+			opcode = opBinary
+		}
+		if s.log.append(opcode, e.Data) {
+			rolled = true
+			s.dropSlow()
+		}
+	}
+	s.log.publish()
+	if rolled {
+		s.metrics.lag.Set(float64(s.dropSlow()))
+	}
+	return nil
+}
+
+// dropSlow disconnects clients that are too far behind, and returns how many
+// messages the last of the others is. It is called per chunk of the log, so the
+// bound is kept to within a chunk.
+func (s *sink) dropSlow() uint64 {
+	var most uint64
+	for _, c := range s.all() {
+		messages, bytes := c.lag()
+		if messages > uint64(s.opts.MaxLag.Events) || bytes > uint64(s.opts.MaxLag.Bytes) {
+			c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: %d messages behind; connect again to go on with new ones", messages)), "slow", false)
+			continue
+		}
+		most = max(most, messages)
+	}
+	return most
+}
+
+// Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
+func (s *sink) Gap(_ context.Context, g plugin.Gap) {
+	frame := appendFrame(nil, opText, gapMessage(g))
+	for _, c := range s.all() {
+		if c.protocol {
+			c.enqueue(frame)
+		}
+	}
+}
+
+func restart() []byte { return closeFrame(closeRestart, "the gateway is stopping") }
+
+// Close is part of [plugin.Closer]: each client gets what the log holds and a
+// close frame. When ctx ends, connections that are left are cut.
+func (s *sink) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for _, c := range s.all() {
+		c.close(restart(), "shutdown", true)
+	}
+	gone := make(chan struct{})
+	go func() { s.left.Wait(); close(gone) }()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	cut := s.all()
+	for _, c := range cut {
+		_ = c.conn.Conn.Close()
+	}
+	<-gone // a closed connection ends both of its goroutines
+	if len(cut) > 0 {
+		return fmt.Errorf("%d clients did not take the rest in time and were cut off", len(cut))
+	}
+	return nil
+}

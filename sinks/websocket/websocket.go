@@ -1,0 +1,102 @@
+package websocket
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/olahol/melody"
+
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the sink.
+type Options struct {
+	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
+	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
+	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Clients without an Origin (programs) may always"`
+	MaxLag       Lag                 `koanf:"max_lag"`
+	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message that a client may send"`
+	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead"`
+	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"how often clients are pinged"`
+	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping"`
+}
+
+// Lag bounds how far a client may be behind.
+type Lag struct {
+	Events int          `koanf:"events" rule:"min=1" doc:"messages that a client may be behind; beyond it is disconnected with code 1013 and a reason"`
+	Bytes  options.Size `koanf:"bytes" rule:"min=64KiB" doc:"bytes that a client may be behind; also what slow clients keep in memory, together and not each"`
+}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	if !strings.HasPrefix(o.Path, "/") {
+		report("path", "must begin with /")
+	}
+	for i, origin := range o.Origins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/") != "") {
+			report("origins["+itoa(i)+"]", "is not an origin: write a scheme and a host, such as https://shop.example or http://localhost:5500")
+		}
+	}
+}
+
+// Type describes the sink.
+func Type() plugin.SinkType {
+	return plugin.NewSink("websocket", "Sends every event to every connected WebSocket client.",
+		func() Options {
+			return Options{
+				Path:       "/",
+				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
+				MaxMessage: 4 << 10, WriteTimeout: options.Duration(10 * time.Second),
+				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
+			}
+		}, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Sink, error) {
+	s := &sink{
+		opts: o, log: newLog(), origins: normalize(o.Origins), env: env, metrics: newMetrics(),
+		clients: map[*client]struct{}{},
+	}
+	if len(o.Welcome) > 0 {
+		text, err := object(o.Welcome)
+		if err != nil {
+			return nil, err
+		}
+		s.welcome = appendFrame(nil, opText, text)
+	}
+	m := melody.New()
+	m.Config.MessageBufferSize = 0 // its queue is not used
+	m.Config.MaxMessageSize = int64(o.MaxMessage)
+	m.Config.PingPeriod, m.Config.PongWait = o.Ping.D(), o.Ping.D()+o.Pong.D()
+	m.Upgrader.CheckOrigin = s.allowed
+	m.Upgrader.Subprotocols = []string{Protocol}
+	m.HandleConnect(func(ms *melody.Session) { of(ms).start() })
+	m.HandleMessage(func(ms *melody.Session, msg []byte) { of(ms).receive(msg) })
+	s.melody = m
+	if err := s.metrics.register(env.Metrics); err != nil {
+		return nil, err
+	}
+	return s, env.HTTP.HandleUpgrade(o.Path, s)
+}
+
+// object writes fields as a JSON object, in their order.
+func object(fields options.Map[string]) ([]byte, error) {
+	out := []byte{'{'}
+	for i, f := range fields {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = expr.AppendJSON(out, f.Key); err != nil {
+			return nil, err
+		}
+		if out, err = expr.AppendJSON(append(out, ':'), f.Value); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, '}'), nil
+}

@@ -1,0 +1,67 @@
+// Package postgresnotify is the source postgres-notify: the notifications of
+// PostgreSQL channels (LISTEN/NOTIFY).
+package postgresnotify
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the source.
+type Options struct {
+	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; not through a transaction pooler, which makes LISTEN deaf"`
+	Channels  []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to, each up to 63 bytes"`
+	Heartbeat options.Duration `koanf:"heartbeat" rule:"min=50ms,max=5m" doc:"how often a quiet connection is tried; an answer must come within two seconds"`
+}
+
+// maxChannel is the longest channel name in bytes. LISTEN cuts longer ones off
+// without a word, and pg_notify refuses them (PostgreSQL's NAMEDATALEN - 1).
+const maxChannel = 63
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	for i, c := range o.Channels {
+		if c == "" || len(c) > maxChannel {
+			report(fmt.Sprintf("channels[%d]", i), fmt.Sprintf("a channel name has 1 to %d bytes", maxChannel))
+		}
+	}
+}
+
+// Type describes the source.
+func Type() plugin.SourceType {
+	return plugin.NewSource("postgres-notify", "Notifications of PostgreSQL channels (LISTEN/NOTIFY).",
+		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Source, error) {
+	conn, err := pgx.ParseConfig(o.URL.Reveal())
+	if err != nil { // pgx redacts the password, but not everything that looks like one
+		return nil, errors.New("url: is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")
+	}
+	if conn.ConnectTimeout == 0 {
+		conn.ConnectTimeout = connectTimeout
+	}
+	if conn.RuntimeParams["application_name"] == "" {
+		conn.RuntimeParams["application_name"] = "eventgateway " + env.Name
+	}
+	usage := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "gateway_postgres_notification_queue_usage",
+		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",
+	})
+	return &source{opts: o, conn: conn, name: env.Name, usage: usage}, env.Metrics.Register(usage)
+}
+
+type source struct {
+	opts  Options
+	conn  *pgx.ConnConfig
+	name  string
+	usage prometheus.Gauge
+	was   bool // listening before: only the goroutine of Run
+}

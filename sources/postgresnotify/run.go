@@ -1,0 +1,121 @@
+package postgresnotify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	answerTimeout  = 2 * time.Second // for a heartbeat's answer
+	maxBatch       = 512             // events in one Emit
+)
+
+// Run is part of [plugin.Source].
+//
+// The session does nothing but listen. It never opens a transaction: a
+// listening session in one blocks the notification queue of the whole server.
+func (s *source) Run(ctx context.Context, out plugin.Output) error {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return plugin.Ended(ctx, err)
+	}
+	defer closeConn(conn)
+	if s.was {
+		out.Gap("listening anew: what was notified meanwhile is lost")
+	}
+	s.was = true
+	out.Ready()
+	return plugin.Ended(ctx, s.listen(ctx, conn, out))
+}
+
+func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, s.conn)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, err)
+	}
+	for _, channel := range s.opts.Channels {
+		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			closeConn(conn)
+			return nil, fmt.Errorf("cannot listen to %s: %w", channel, err)
+		}
+	}
+	return conn, nil
+}
+
+// closeConn says goodbye to the server, but does not wait for a dead one.
+func closeConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // it is closed whatever the server says
+}
+
+// listen emits notifications until the connection is lost. It takes all that
+// arrived in one read of the socket as one batch.
+func (s *source) listen(ctx context.Context, conn *pgx.Conn, out plugin.Output) error {
+	var batch []*event.Event
+	for {
+		err := s.untilHeartbeat(ctx, conn, func(e *event.Event) error {
+			batch = append(batch, e)
+			if len(batch) < maxBatch && conn.PgConn().Frontend().ReadBufferLen() > 0 {
+				return nil
+			}
+			err := out.Emit(ctx, event.Batch{Events: batch})
+			clear(batch)
+			batch = batch[:0]
+			return err
+		})
+		if len(batch) > 0 { // a notification that was cut off stood behind these
+			err = errors.Join(err, out.Emit(ctx, event.Batch{Events: batch}))
+			batch = nil
+		}
+		if err == nil {
+			err = s.heartbeat(ctx, conn)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// untilHeartbeat passes notifications on until it is time for a heartbeat. The
+// deadline of a wait leaves the connection usable.
+func (s *source) untilHeartbeat(ctx context.Context, conn *pgx.Conn, each func(*event.Event) error) error {
+	wait, cancel := context.WithTimeout(ctx, s.opts.Heartbeat.D())
+	defer cancel()
+	for {
+		n, err := conn.WaitForNotification(wait)
+		if n != nil {
+			e := &event.Event{Source: s.name, Channel: n.Channel, Time: time.Now(), Data: []byte(n.Payload)}
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			if wait.Err() != nil && ctx.Err() == nil {
+				return nil
+			}
+			return fmt.Errorf("lost the connection to %s: %w", s.opts.URL, err)
+		}
+	}
+}
+
+// heartbeat asks the server something, for two reasons: a half-open connection
+// gives no other sign, and the answer is worth watching.
+func (s *source) heartbeat(ctx context.Context, conn *pgx.Conn) error {
+	timed, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var usage float64
+	if err := conn.QueryRow(timed, "SELECT pg_notification_queue_usage()", pgx.QueryExecModeSimpleProtocol).Scan(&usage); err != nil {
+		return fmt.Errorf("no answer from %s: %w", s.opts.URL, err)
+	}
+	s.usage.Set(usage)
+	return nil
+}

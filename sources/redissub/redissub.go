@@ -1,0 +1,74 @@
+// Package redissub is the source redis-sub: messages of Redis Pub/Sub channels
+// and patterns.
+package redissub
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Options of the source.
+type Options struct {
+	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
+	Channels []string         `koanf:"channels" doc:"channels to subscribe to"`
+	Patterns []string         `koanf:"patterns" doc:"patterns to subscribe to, such as orders.*"`
+	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"how often the connection is tried; after two silent ones it counts as lost"`
+	Buffer   Buffer           `koanf:"buffer"`
+}
+
+// Buffer bounds what was received and not yet taken by the routes.
+type Buffer struct {
+	Messages int          `koanf:"messages" rule:"min=1,max=10000000" doc:"messages that may wait for slow routes; beyond it the oldest are dropped, counted, and reported as a gap"`
+	Bytes    options.Size `koanf:"bytes" rule:"min=1KiB" doc:"bytes that may wait for slow routes"`
+}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	if len(o.Channels)+len(o.Patterns) == 0 {
+		report("channels", "at least one channel or pattern is required")
+	}
+	for i, c := range o.Channels {
+		if c == "" {
+			report(fmt.Sprintf("channels[%d]", i), "is empty")
+		}
+	}
+}
+
+// Type describes the source.
+func Type() plugin.SourceType {
+	return plugin.NewSource("redis-sub", "Messages of Redis Pub/Sub channels and patterns.",
+		func() Options {
+			return Options{Ping: options.Duration(2500 * time.Millisecond), Buffer: Buffer{Messages: 100_000, Bytes: 64 << 20}}
+		}, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Source, error) {
+	conn, err := redisconn.Options(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	dropped := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "gateway_redis_sub_dropped_total",
+		Help: "Messages dropped because the routes were slower than Redis for too long.",
+	})
+	return &source{opts: o, conn: conn, name: env.Name, dropped: dropped}, env.Metrics.Register(dropped)
+}
+
+type source struct {
+	opts    Options
+	conn    *redis.Options
+	name    string
+	dropped prometheus.Counter
+	was     bool // subscribed before: only the goroutine of Run
+}
+
+// errSilent is what a run ends with whose connection went deaf.
+var errSilent = errors.New("the connection is silent: two pings had no answer")

@@ -1,0 +1,154 @@
+package redissub
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// Run is part of [plugin.Source].
+//
+// go-redis's Channel() is not used: when its consumer stalls it drops messages
+// with no more than a log line, and it never notices a half-open connection.
+// Here one goroutine does nothing but receive, so that Redis never finds this
+// client slow and kills it; one pings; and Run's own hands over to the routes.
+func (s *source) Run(ctx context.Context, out plugin.Output) error {
+	client := redis.NewClient(s.conn)
+	defer client.Close()
+	sub := client.Subscribe(ctx)
+	defer sub.Close()
+	// A context does not end a Receive under way; closing does.
+	defer context.AfterFunc(ctx, func() { sub.Close() })()
+
+	if len(s.opts.Channels) > 0 {
+		if err := sub.Subscribe(ctx, s.opts.Channels...); err != nil {
+			return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
+		}
+	}
+	if len(s.opts.Patterns) > 0 {
+		if err := sub.PSubscribe(ctx, s.opts.Patterns...); err != nil {
+			return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
+		}
+	}
+	r := receiver{source: s, sub: sub, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
+	r.last.Store(time.Now().UnixNano())
+	receiving := make(chan struct{})
+	go func() { defer close(receiving); r.receive(ctx) }()
+	watching := make(chan struct{})
+	watch, stopWatch := context.WithCancel(ctx)
+	go func() { defer close(watching); r.watch(watch) }()
+	defer func() {
+		stopWatch()
+		<-watching
+		sub.Close()
+		<-receiving
+	}()
+	return plugin.Ended(ctx, r.handOver(ctx, out))
+}
+
+// receiver is one run.
+type receiver struct {
+	source    *source
+	sub       *redis.PubSub
+	buffer    *handoff
+	confirmed chan struct{} // closed when all subscriptions are confirmed
+	last      atomic.Int64  // when something was received, in Unix nanoseconds
+	silent    atomic.Bool   // closed by the watchdog
+}
+
+// receive reads until the connection ends, and hands everything off at once.
+func (r *receiver) receive(ctx context.Context) {
+	awaited := len(r.source.opts.Channels) + len(r.source.opts.Patterns)
+	for {
+		msg, err := r.sub.Receive(ctx)
+		if err != nil {
+			r.buffer.fail(fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err))
+			return
+		}
+		now := time.Now()
+		r.last.Store(now.UnixNano())
+		switch m := msg.(type) {
+		case *redis.Subscription:
+			awaited--
+			if awaited == 0 {
+				close(r.confirmed)
+			}
+			if awaited < 0 { // go-redis connected anew under our feet
+				r.buffer.fail(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
+				return
+			}
+		case *redis.Message:
+			e := &event.Event{Source: r.source.name, Channel: m.Channel, Time: now, Data: []byte(m.Payload)}
+			if m.Pattern != "" {
+				e.Attrs = []event.Attr{{Name: "pattern", Value: m.Pattern}}
+			}
+			r.buffer.put(e)
+		}
+	}
+}
+
+// watch pings, and closes a connection on which nothing comes back: a half-open
+// one stays deaf for ever otherwise.
+func (r *receiver) watch(ctx context.Context) {
+	every := r.source.opts.Ping.D()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if time.Since(time.Unix(0, r.last.Load())) > 2*every {
+			r.buffer.fail(errSilent)
+			r.sub.Close()
+			return
+		}
+		if err := r.sub.Ping(ctx); err != nil && ctx.Err() == nil {
+			r.buffer.fail(fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err))
+			r.sub.Close()
+			return
+		}
+	}
+}
+
+// handOver emits what was received until the connection is lost.
+func (r *receiver) handOver(ctx context.Context, out plugin.Output) error {
+	select {
+	case <-r.confirmed:
+	case <-r.buffer.failed:
+		return r.buffer.err
+	case <-ctx.Done():
+		return nil
+	}
+	if r.source.was {
+		out.Gap("subscribed anew: what was published meanwhile is lost")
+	}
+	r.source.was = true
+	out.Ready()
+	var batch []*event.Event
+	for {
+		var lost int
+		var err error
+		batch, lost, err = r.buffer.take(ctx, batch[:0])
+		if lost > 0 {
+			r.source.dropped.Add(float64(lost))
+			out.Gap(fmt.Sprintf("%d messages dropped: the routes were slower than Redis", lost))
+		}
+		if len(batch) > 0 {
+			if err := out.Emit(ctx, event.Batch{Events: batch}); err != nil {
+				return err
+			}
+			clear(batch)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

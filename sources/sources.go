@@ -1,0 +1,13 @@
+// Package sources lists the sources that come with the gateway.
+package sources
+
+import (
+	"eventgateway/gateway/plugin"
+	"eventgateway/sources/postgresnotify"
+	"eventgateway/sources/redissub"
+)
+
+// All returns the types of all sources.
+func All() []plugin.SourceType {
+	return []plugin.SourceType{postgresnotify.Type(), redissub.Type()}
+}

@@ -1,0 +1,37 @@
+// Package filter is the transform filter: only events for which a condition
+// holds go on.
+package filter
+
+import (
+	"context"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the transform.
+type Options struct {
+	When expr.Condition `koanf:"when" rule:"required" doc:"condition over the payload that an event must meet to go on; one that cannot be evaluated makes a dead letter"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("filter", "Lets only events go on for which a condition holds.",
+		func() Options { return Options{} },
+		func(o Options, _ plugin.Env) (plugin.Transform, error) { return &transform{opts: o}, nil })
+}
+
+type transform struct {
+	opts Options
+	eval expr.Evaluator
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	ok, err := t.eval.True(t.opts.When, e)
+	if err != nil || !ok {
+		return out, err
+	}
+	return append(out, e), nil
+}

@@ -1,0 +1,83 @@
+// Package json is the transform json: it makes sure that a payload is a JSON
+// object, and never changes one that is.
+package json
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the transform.
+type Options struct {
+	Invalid string `koanf:"invalid" rule:"oneof=wrap|drop|dead_letter" doc:"what happens to a payload that is no JSON object: text, numbers, lists, null"`
+	Wrap    Wrap   `koanf:"wrap"`
+}
+
+// Wrap is the object that such a payload is put into.
+type Wrap struct {
+	Operation string `koanf:"operation" doc:"value of the field operation in the object around it"`
+	Field     string `koanf:"field" rule:"required" doc:"field that holds the payload as text; bytes that are not UTF-8 are kept beside it in FIELD_base64"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("json", "Makes sure that the payload is a JSON object.",
+		func() Options {
+			return Options{Invalid: "wrap", Wrap: Wrap{Operation: "UNKNOWN", Field: "raw"}}
+		},
+		func(o Options, _ plugin.Env) (plugin.Transform, error) { return &transform{o}, nil })
+}
+
+type transform struct{ opts Options }
+
+var errNoObject = errors.New("the payload is not a JSON object")
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	data := bytes.TrimSpace(e.Data)
+	if len(data) > 0 && data[0] == '{' && json.Valid(data) && utf8.Valid(data) {
+		return append(out, e), nil
+	}
+	switch t.opts.Invalid {
+	case "drop":
+		return out, nil
+	case "dead_letter":
+		return out, errNoObject
+	}
+	return append(out, e.With(t.wrap(e.Data))), nil
+}
+
+func (t *transform) wrap(data []byte) []byte {
+	obj := []byte("{")
+	field := func(name, value string) {
+		if len(obj) > 1 {
+			obj = append(obj, ',')
+		}
+		obj = append(append(appendText(obj, name), ':'), appendText(nil, value)...)
+	}
+	if t.opts.Wrap.Operation != "" {
+		field("operation", t.opts.Wrap.Operation)
+	}
+	field(t.opts.Wrap.Field, string(data))
+	if !utf8.Valid(data) {
+		field(t.opts.Wrap.Field+"_base64", base64.StdEncoding.EncodeToString(data))
+	}
+	return append(obj, '}')
+}
+
+// appendText appends text as JSON.stringify writes it: without the escapes of
+// <, > and & that encoding/json adds for HTML.
+func appendText(dst []byte, text string) []byte {
+	buf := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // a string always encodes
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
