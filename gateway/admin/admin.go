@@ -46,6 +46,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /healthz", http.HandlerFunc(a.healthz)),
 		m.Handle("GET /readyz", http.HandlerFunc(a.readyz)),
 		m.Handle("GET /api/status", api(a.status)),
+		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
 		m.Handle("GET /api/dead-letters", api(func() any { return a.Router.DeadLetters() })),
 	)
 }

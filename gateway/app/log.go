@@ -18,7 +18,7 @@ func newLog(w *os.File, c config.Log) (*slog.Logger, error) {
 	}
 	terminal := isTerminal(w)
 	if c.Format == "text" || c.Format == "auto" && terminal {
-		return slog.New(tint.NewHandler(w, &tint.Options{
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
 		})), nil
 	}

@@ -91,9 +91,14 @@ func (c *Config) Locate(err error) options.Problems {
 	if !errors.As(err, &be) {
 		return options.Problems{{Text: err.Error()}}
 	}
-	path := string(be.Kind) + "s." + be.Name
-	key, _ := c.places.find(path)
-	return options.Problems{{Pos: key, Path: path, Text: be.Err.Error()}}
+	path, text := string(be.Kind)+"s."+be.Name, be.Err.Error()
+	at, _ := c.places.find(path)
+	var oe *plugin.OptionError
+	if errors.As(be.Err, &oe) {
+		path, text = options.Join(path, oe.Option), oe.Err.Error()
+		_, at = c.places.find(path)
+	}
+	return options.Problems{{Pos: at, Path: path, Text: text}}
 }
 
 // left says whether path lies in a component that is not loaded.

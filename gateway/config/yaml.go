@@ -48,7 +48,11 @@ func (p *parser) parse(text []byte) map[string]any {
 		p.report(root, "", "must be a mapping with http, sources, transforms, sinks and routes")
 		return nil
 	}
+	p.places[""] = place{key: p.pos(root), value: p.pos(root)}
 	m, _ := p.value("", root).(map[string]any)
+	if p.nodes > maxNodes {
+		return nil
+	}
 	return m
 }
 
@@ -60,7 +64,22 @@ func (p *parser) pos(n *yaml.Node) options.Pos {
 	return options.Pos{File: p.file, Line: n.Line, Col: n.Column}
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var (
+	yamlLine      = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+)
+
+// suspects are the usual reasons for text not to be YAML. The parser notices
+// them late and names another line.
+var suspects = []struct {
+	pattern *regexp.Regexp // group 1 is where the reason stands
+	hint    string
+}{
+	{regexp.MustCompile(`^[^"'#]*?[{\[][^"'#]*?(\$\{)`), "between { and } a value with ${...} must be in quotes"},
+	{regexp.MustCompile(`^[^"'#]*?(\{\{)`), "a { begins a mapping here: put the value in quotes"},
+	{regexp.MustCompile(`^[^"'#]*?: +(![^ !])`), "a ! begins a YAML tag here: put the value in quotes"},
+	{regexp.MustCompile(`^ *(\t)`), "indentation must be spaces, not tabs"},
+}
 
 // syntax reports text that is not YAML, with a hint where the reason is a known one.
 func (p *parser) syntax(text string, err error) {
@@ -70,23 +89,20 @@ func (p *parser) syntax(text string, err error) {
 		n.Line, _ = strconv.Atoi(m[1])
 		n.Line = max(n.Line, 1)
 	}
-	// The parser often notices one line after the one that caused it.
-	lines := strings.Split(text, "\n")
-	for i := n.Line - 1; i >= max(0, n.Line-3); i-- {
-		if i >= len(lines) {
-			continue
-		}
-		for _, open := range []string{"{${", "{{"} {
-			if at := strings.Index(lines[i], open); at >= 0 && !strings.ContainsAny(lines[i][:at], `"'`) {
+	anchor := unknownAnchor.FindStringSubmatch(reason)
+	for i, line := range strings.Split(text, "\n") {
+		if anchor != nil {
+			if at := strings.Index(line, "*"+anchor[1]); at >= 0 {
 				n.Line, n.Column = i+1, at+1
-				p.report(n, "", "is not YAML (%s); a { begins a mapping here: put the value in quotes", reason)
-				return
+				break
 			}
 		}
-		if at := strings.IndexByte(lines[i], '\t'); at >= 0 && strings.TrimLeft(lines[i][:at], " ") == "" {
-			n.Line, n.Column = i+1, at+1
-			p.report(n, "", "is not YAML: indentation must be spaces, not tabs")
-			return
+		for _, s := range suspects {
+			if at := s.pattern.FindStringSubmatchIndex(line); at != nil {
+				n.Line, n.Column = i+1, at[2]+1
+				p.report(n, "", "is not YAML (%s); %s", reason, s.hint)
+				return
+			}
 		}
 	}
 	p.report(n, "", "is not YAML: %s", reason)
@@ -141,7 +157,7 @@ func (p *parser) mapping(path string, n *yaml.Node) any {
 		}
 		if key.Kind != yaml.ScalarNode {
 			p.report(key, path, "a key must be text; put the value in quotes if { or [ is meant as text")
-			continue
+			return options.Invalid{}
 		}
 		at := options.Join(path, key.Value)
 		if old, ok := p.places[at]; ok && old.key.File == p.file && !old.merged {

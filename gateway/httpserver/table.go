@@ -33,7 +33,11 @@ func (t *Table) HandleUpgrade(pattern string, h http.Handler) error {
 func (t *Table) mount(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the path %q cannot be mounted: %v", pattern, p)
+			reason := fmt.Sprint(p)
+			if strings.Contains(reason, "conflicts with pattern") { // it goes on with places in our source
+				reason = "another component has it already"
+			}
+			err = fmt.Errorf("the path %q cannot be mounted: %s", pattern, reason)
 		}
 	}()
 	mux.Handle(pattern, h)

@@ -30,6 +30,8 @@ type Decoder struct {
 	// Place returns where a path's key and its value stand; nil means nowhere.
 	Place    func(path string) (key, value Pos)
 	Problems Problems
+
+	invalid int // values met that are Invalid
 }
 
 // Report adds a problem at the value of path, or at its key.
@@ -54,7 +56,7 @@ func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 		d.Report(path, false, "must be a mapping of options, not %s", describe(raw))
 		return
 	}
-	before := len(d.Problems)
+	before := len(d.Problems) + d.invalid
 	var known []string
 	for _, dst := range dsts {
 		known = append(known, names(reflect.TypeOf(dst).Elem())...)
@@ -68,7 +70,7 @@ func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 		d.fields(path, m, reflect.ValueOf(dst).Elem())
 	}
 	for _, dst := range dsts {
-		if c, ok := dst.(Checker); ok && len(d.Problems) == before {
+		if c, ok := dst.(Checker); ok && len(d.Problems)+d.invalid == before {
 			c.Check(func(option, text string) { d.Report(Join(path, option), false, "%s", text) })
 		}
 	}
@@ -120,6 +122,7 @@ func (d *Decoder) Keys(path string, m map[string]any) []string {
 // value decodes raw into v and says whether it was well-formed.
 func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 	if raw == (Invalid{}) {
+		d.invalid++
 		return false
 	}
 	if raw == nil {

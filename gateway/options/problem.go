@@ -69,9 +69,12 @@ func Unknown(what, got string, known []string) string {
 }
 
 // nearest returns the known name with the smallest edit distance to got, as
-// long as no more than about a third of it was mistyped.
+// long as no more than about a third of it was mistyped, or two letters swapped.
 func nearest(got string, known []string) string {
-	best, least := "", max(1, len(got)/3)+1
+	best, least := "", max(2, len(got)/3)+1
+	if len(got) < 4 {
+		least = 2
+	}
 	for _, k := range known {
 		if d := distance(strings.ToLower(got), strings.ToLower(k)); d < least {
 			best, least = k, d

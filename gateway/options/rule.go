@@ -58,7 +58,7 @@ func wrongScheme(schemes []string, u URL) string {
 
 // outside compares v with a bound: numbers by value, the rest by length.
 func outside(name, arg string, v reflect.Value) string {
-	got, bound, what := int64(0), int64(0), ""
+	got, bound, verb, what := int64(0), int64(0), "be", ""
 	switch t := v.Interface().(type) {
 	case Duration:
 		var b Duration
@@ -78,14 +78,17 @@ func outside(name, arg string, v reflect.Value) string {
 		case reflect.String:
 			got, what = int64(v.Len()), " bytes long"
 		default:
-			got, what = int64(v.Len()), " entries"
+			got, verb, what = int64(v.Len()), "have", " entries"
+			if bound == 1 {
+				what = " entry"
+			}
 		}
 	}
 	switch {
 	case name == "min" && got < bound:
-		return fmt.Sprintf("must be at least %s%s", arg, what)
+		return fmt.Sprintf("must %s at least %s%s", verb, arg, what)
 	case name == "max" && got > bound:
-		return fmt.Sprintf("must be at most %s%s", arg, what)
+		return fmt.Sprintf("must %s at most %s%s", verb, arg, what)
 	}
 	return ""
 }

@@ -83,3 +83,13 @@ func Ended(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// OptionError is returned by a type's build function where one option is to
+// blame, so that the configuration's reader is sent to its line.
+type OptionError struct {
+	Option string // path below the component: "url", "headers.X-Shop"
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }

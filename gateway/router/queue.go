@@ -1,7 +1,6 @@
 package router
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -208,11 +207,23 @@ func (q *queue) gap(g plugin.Gap) {
 // addMark keeps marks in order and one per place and source. Marks whose events
 // are gone move up to the head, so there are never more than events wait.
 func (q *queue) addMark(at uint64, g plugin.Gap) {
-	marks := append(q.marks, mark{at, g})
-	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(max(a.at, q.head), max(b.at, q.head)) })
-	q.marks = slices.CompactFunc(marks, func(a, b mark) bool {
-		return max(a.at, q.head) == max(b.at, q.head) && a.gap.Source == b.gap.Source
-	})
+	i := len(q.marks)
+	for i > 0 && q.marks[i-1].at > at {
+		i--
+	}
+	marks := slices.Insert(q.marks, i, mark{at, g})
+	kept := marks[:0]
+	for _, m := range marks {
+		m.at = max(m.at, q.head)
+		known := false
+		for j := len(kept) - 1; j >= 0 && kept[j].at == m.at && !known; j-- {
+			known = kept[j].gap.Source == m.gap.Source
+		}
+		if !known {
+			kept = append(kept, m)
+		}
+	}
+	q.marks = kept
 }
 
 // take waits for something and moves up to most events into batch; or it
@@ -242,7 +253,9 @@ func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap
 	if len(q.marks) > 0 {
 		first := q.marks[0]
 		if first.at <= q.head {
-			q.marks = slices.Delete(q.marks, 0, 1)
+			q.marks = slices.DeleteFunc(q.marks, func(m mark) bool {
+				return m.at <= q.head && m.gap.Source == first.gap.Source
+			})
 			return batch, &first.gap, true
 		}
 		end = min(end, first.at)

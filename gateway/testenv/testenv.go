@@ -30,12 +30,17 @@ var servers struct {
 }
 
 // Main runs the tests of a package, looks for goroutines that they left behind,
-// and stops the servers. Call it from TestMain.
-func Main(m *testing.M) {
+// stops the servers, and cleans up. Call it from TestMain.
+func Main(m *testing.M, cleanup ...func()) {
 	code := m.Run()
 	stopServers()
+	for _, f := range cleanup {
+		f()
+	}
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		// go-redis's pool looks whether it was closed only once a second.
+		pool := goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")
+		if err := goleak.Find(pool); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

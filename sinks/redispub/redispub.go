@@ -33,7 +33,7 @@ func Type() plugin.SinkType {
 func build(o Options, _ plugin.Env) (plugin.Sink, error) {
 	conn, err := redisconn.Options(o.URL)
 	if err != nil {
-		return nil, err
+		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
 	field, err := expr.AppendJSON(nil, o.Sequence.Field)
 	if err != nil {

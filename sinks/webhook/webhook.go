@@ -3,7 +3,7 @@
 package webhook
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,7 +57,7 @@ func Type() plugin.SinkType {
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if _, err := http.NewRequest(o.Method, o.URL.Reveal(), nil); err != nil {
-		return nil, fmt.Errorf("url: %s is not a URL that can be requested", o.URL)
+		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a URL that can be requested")}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the environment's proxy is for people, not for services

@@ -80,7 +80,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if err := s.metrics.register(env.Metrics); err != nil {
 		return nil, err
 	}
-	return s, env.HTTP.HandleUpgrade(o.Path, s)
+	if err := env.HTTP.HandleUpgrade(o.Path, s); err != nil {
+		return nil, &plugin.OptionError{Option: "path", Err: err}
+	}
+	return s, nil
 }
 
 // object writes fields as a JSON object, in their order.

@@ -43,7 +43,7 @@ func Type() plugin.SourceType {
 func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn, err := pgx.ParseConfig(o.URL.Reveal())
 	if err != nil { // pgx redacts the password, but not everything that looks like one
-		return nil, errors.New("url: is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")
+		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")}
 	}
 	if conn.ConnectTimeout == 0 {
 		conn.ConnectTimeout = connectTimeout

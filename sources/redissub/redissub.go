@@ -46,14 +46,14 @@ func (o *Options) Check(report func(option, text string)) {
 func Type() plugin.SourceType {
 	return plugin.NewSource("redis-sub", "Messages of Redis Pub/Sub channels and patterns.",
 		func() Options {
-			return Options{Ping: options.Duration(2500 * time.Millisecond), Buffer: Buffer{Messages: 100_000, Bytes: 64 << 20}}
+			return Options{Ping: options.Duration(2 * time.Second), Buffer: Buffer{Messages: 100_000, Bytes: 64 << 20}}
 		}, build)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn, err := redisconn.Options(o.URL)
 	if err != nil {
-		return nil, err
+		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
 	dropped := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_sub_dropped_total",

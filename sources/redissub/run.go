@@ -59,7 +59,6 @@ type receiver struct {
 	buffer    *handoff
 	confirmed chan struct{} // closed when all subscriptions are confirmed
 	last      atomic.Int64  // when something was received, in Unix nanoseconds
-	silent    atomic.Bool   // closed by the watchdog
 }
 
 // receive reads until the connection ends, and hands everything off at once.

@@ -1,0 +1,80 @@
+package app
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"testing"
+
+	"eventgateway/gateway/admin"
+	"eventgateway/gateway/testenv"
+)
+
+const adminConfig = `
+http: {listen: "127.0.0.1:${PORT}", admin: {token: "${TOKEN:-}", listen: "${ADMIN:-}"}}
+sources: {bus: {type: redis-sub, url: "${REDIS_URL}", channels: [c]}}
+sinks: {out: {type: websocket}}
+routes: {r: {from: [bus], to: [out]}}
+`
+
+func TestStatusShowsTheGraph(t *testing.T) {
+	redis := redisClient(t)
+	r := startGateway(t, defaultConfig, nil)
+	c := r.connect()
+	if err := redis.Publish(testenv.Context(t), "orders_updates", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.next()
+	code, body := r.get("/api/status")
+	var status admin.Overview
+	if err := json.Unmarshal([]byte(body), &status); err != nil || code != 200 {
+		t.Fatalf("%d, %v: %s", code, err, body)
+	}
+	if len(status.Sources) != 2 || len(status.Routes) != 2 || len(status.Sinks) != 2 || status.Sources[1].Emitted != 1 || !status.Sources[1].Up {
+		t.Errorf("%s", body)
+	}
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/api/dead-letters": 200, "/api/nothing": 404, "/": 426} {
+		if code, body := r.get(path); code != want {
+			t.Errorf("%s answers %d %s, want %d", path, code, body, want)
+		}
+	}
+}
+
+func TestWhoMaySeeTheAPI(t *testing.T) {
+	ask := func(port, host, token string) int {
+		req, err := http.NewRequest("GET", "http://127.0.0.1:"+port+"/api/status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	open := startGateway(t, writeConfig(t, adminConfig), nil)
+	for host, want := range map[string]int{"localhost": 200, "127.0.0.1:" + open.port: 200, "[::1]:1": 200, "evil.example": 403, "localhost.evil.example": 403, "10.0.0.1": 403} {
+		if got := ask(open.port, host, ""); got != want {
+			t.Errorf("asked for as %s: %d, want %d", host, got, want)
+		}
+	}
+	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"TOKEN": "s3cret"})
+	for token, want := range map[string]int{"": 401, "wrong": 401, "s3cret": 200} {
+		if got := ask(guarded.port, "gateway.example", token); got != want {
+			t.Errorf("with token %q: %d, want %d", token, got, want)
+		}
+	}
+	port := strconv.Itoa(testenv.FreePort(t))
+	apart := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "127.0.0.1:" + port})
+	if got := ask(port, "gateway.example", ""); got != 200 {
+		t.Errorf("on a listener of its own: %d", got)
+	}
+	if got := ask(apart.port, "localhost", ""); got == 200 {
+		t.Error("the shared listener still has it")
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// arrows says which packages of this module a package may import, itself and its
+// children aside; the longest matching prefix counts. Dependencies run one way:
+// main -> app -> {config, admin, embedded, httpserver} -> router -> plugin -> event.
+var arrows = map[string]string{
+	"gateway":                   "gateway/app gateway/plugin sources transforms sinks",
+	"gateway/app":               "gateway/config gateway/router gateway/admin gateway/httpserver gateway/embedded gateway/plugin gateway/options gateway/expr gateway/event",
+	"gateway/admin":             "gateway/router gateway/plugin gateway/options web",
+	"gateway/config":            "gateway/router gateway/plugin gateway/options",
+	"gateway/router":            "gateway/plugin gateway/options gateway/event gateway/expr",
+	"gateway/plugin":            "gateway/event",
+	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
+	"gateway/expr":              "gateway/event",
+	"gateway/redisconn":         "gateway/options",
+	"gateway/testenv":           "gateway/embedded",
+	"gateway/event":             "",
+	"gateway/options":           "",
+	"gateway/httpserver":        "",
+	"gateway/embedded":          "",
+	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
+	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
+	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
+}
+
+// lists may import the plugins below them; no other package may import any.
+var lists = map[string]bool{"sources": true, "transforms": true, "sinks": true}
+
+const module = "eventgateway/"
+
+func TestArrowsRunOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		path = strings.TrimPrefix(path, module)
+		rule := longestPrefix(path)
+		allowed := strings.Fields(arrows[rule])
+		seen++
+		for imported := range strings.FieldsSeq(imports) {
+			name, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				continue
+			}
+			ok := lists[path] && strings.HasPrefix(name, path+"/")
+			for _, a := range allowed {
+				ok = ok || name == a
+			}
+			if !ok {
+				t.Errorf("%s must not import %s", path, name)
+			}
+		}
+	}
+	if seen < len(arrows) {
+		t.Errorf("only %d packages were seen", seen)
+	}
+}
+
+func longestPrefix(path string) string {
+	best := ""
+	for p := range arrows {
+		if (path == p || strings.HasPrefix(path, p+"/")) && len(p) > len(best) {
+			best = p
+		}
+	}
+	return best
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) {
+	testenv.Main(m, func() {
+		if path, err := binary(); err == nil {
+			os.RemoveAll(filepath.Dir(path))
+		}
+	})
+}
+
+// binary builds the program once.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "gateway-binary")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "gateway")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", &buildError{string(out)}
+	}
+	return path, nil
+})
+
+type buildError struct{ output string }
+
+func (e *buildError) Error() string { return "go build: " + e.output }
+
+// program is a gateway in a process of its own.
+type program struct {
+	t      testing.TB
+	cmd    *exec.Cmd
+	port   string
+	lines  chan string // of its standard output
+	stderr lockedBuffer
+	exited chan error
+}
+
+// startBinary starts the program with args, in an environment of nothing but env.
+func startBinary(t testing.TB, env map[string]string, args ...string) *program {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{t: t, cmd: exec.Command(path, args...), lines: make(chan string, 1000), exited: make(chan error, 1)}
+	p.port = strconv.Itoa(testenv.FreePort(t))
+	p.cmd.Env = []string{"PORT=" + p.port}
+	for name, value := range env {
+		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+	}
+	p.cmd.Dir = t.TempDir() // without an .env
+	p.cmd.Stderr = &p.stderr
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for s := bufio.NewScanner(stdout); s.Scan(); {
+			p.lines <- s.Text()
+		}
+	}()
+	go func() { <-read; p.exited <- p.cmd.Wait() }()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		if t.Failed() {
+			t.Logf("%s %s:\n%s", path, strings.Join(args, " "), p.stderr.String())
+		}
+	})
+	return p
+}
+
+// awaitReady waits until /readyz says yes.
+func (p *program) awaitReady() {
+	p.t.Helper()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if status, _ := p.get("/readyz"); status == http.StatusOK {
+			return
+		}
+		select {
+		case err := <-p.exited:
+			p.t.Fatalf("the gateway ended: %v\n%s", err, p.stderr.String())
+		default:
+		}
+		if time.Since(start) > testenv.Wait {
+			p.t.Fatalf("not ready; it says:\n%s", p.stderr.String())
+		}
+	}
+}
+
+func (p *program) get(path string) (status int, body string) {
+	resp, err := http.Get("http://127.0.0.1:" + p.port + path)
+	if err != nil {
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return resp.StatusCode, string(b)
+}
+
+// line returns the next line of standard output.
+func (p *program) line() string {
+	p.t.Helper()
+	select {
+	case l := <-p.lines:
+		return l
+	case <-time.After(testenv.Wait):
+		p.t.Fatalf("no output; it says:\n%s", p.stderr.String())
+	}
+	return ""
+}
+
+// exit waits for the end and returns the exit status.
+func (p *program) exit(within time.Duration) int {
+	p.t.Helper()
+	select {
+	case err := <-p.exited:
+		if err == nil {
+			return 0
+		}
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(within):
+		p.t.Fatalf("still running after %v; it says:\n%s", within, p.stderr.String())
+	}
+	return -1
+}
+
+// lockedBuffer is written by the process and read by the test.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

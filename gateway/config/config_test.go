@@ -1,0 +1,187 @@
+package config_test
+
+import (
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+	"eventgateway/sinks"
+	"eventgateway/sources"
+	"eventgateway/transforms"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func load(env map[string]string, routes []string, files ...string) (*config.Config, options.Problems) {
+	return config.Load(config.Request{
+		Files: files, Env: config.NewEnv(env), Routes: routes,
+		Plugins: plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()},
+	})
+}
+
+// check is what `gateway check` does.
+func check(env map[string]string, files ...string) error {
+	cfg, problems := load(env, nil, files...)
+	if len(problems) > 0 {
+		return problems
+	}
+	_, err := router.New(cfg.Graph, router.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), HTTP: httpserver.NewTable()})
+	if err != nil {
+		return cfg.Locate(err)
+	}
+	return nil
+}
+
+// TestBrokenConfigs compares all that is said about each broken file with its
+// golden file. `go test ./gateway/config -update` rewrites them: read them then.
+func TestBrokenConfigs(t *testing.T) {
+	files, err := filepath.Glob("testdata/broken/*.yaml")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	env := map[string]string{"SECRET_TEXT": "s3cret-from-env", "FROM_FILE_FILE": "testdata/no-such-file"}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			err := check(env, file)
+			var problems options.Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("nothing wrong was found: %v", err)
+			}
+			got := strings.ReplaceAll(problems.Error(), "testdata/broken/", "") + "\n"
+			if strings.Contains(got, "s3cret") {
+				t.Errorf("shows a secret: %s", got)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaultFileIsRight(t *testing.T) {
+	env := map[string]string{"DATABASE_URL": "postgres://u:p$w@db/x", "REDIS_URL": "redis://bus"}
+	if err := check(env, "../../gateway.yaml"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRoutesNeedOnlyWhatTheyUse: a machine that delivers has no DATABASE_URL.
+func TestRoutesNeedOnlyWhatTheyUse(t *testing.T) {
+	cfg, problems := load(map[string]string{"REDIS_URL": "redis://bus"}, []string{"deliver"}, "../../gateway.yaml")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if len(cfg.Graph.Sources) != 1 || len(cfg.Graph.Sinks) != 1 || cfg.Graph.Sinks[0].Name != "browsers" {
+		t.Errorf("%d sources, sinks %+v", len(cfg.Graph.Sources), cfg.Graph.Sinks)
+	}
+	file := write(t, "a.yaml", "sources:\n  a: {type: redis-sub, url: \"${UNSET_A}\", channels: [x]}\n  b: {type: redis-sub, url: \"redis://b\", channels: [x]}\nsinks: {out: {type: stdout}}\nroutes:\n  a: {from: [a], to: [out]}\n  b: {from: [b], to: [out]}\n")
+	if _, problems := load(nil, []string{"b"}, file); len(problems) > 0 {
+		t.Errorf("the route b does not need UNSET_A: %v", problems)
+	}
+	if _, problems := load(nil, []string{"bb"}, file); len(problems) == 0 || !strings.Contains(problems.Error(), `"bb" was asked for (did you mean "b"?)`) {
+		t.Errorf("a route that does not exist: %v", problems)
+	}
+}
+
+const small = `
+x-defaults: &defaults
+  queue: {size: 7, when_full: drop_oldest}
+  timeout: 3s
+sources:
+  in: {type: redis-sub, url: "${BUS}", channels: "${CHANNELS}"}
+sinks:
+  out: {<<: *defaults, type: stdout, timeout: 4s}
+  two: {<<: *defaults, type: stdout}
+routes:
+  r: {from: [in], to: [out, two]}
+`
+
+func TestVariablesAnchorsAndLaterFiles(t *testing.T) {
+	secret := write(t, "bus", "redis://u:p$w@bus\n")
+	later := write(t, "later.yaml", "sinks: {out: {queue: {size: \"${SIZE:-9}\"}}}\nhttp: {listen: \":${PORT:-0}\"}\n")
+	env := map[string]string{"BUS_FILE": secret, "CHANNELS": "a, b,c", "PORT": ""}
+	cfg, problems := load(env, nil, write(t, "first.yaml", small), later)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	out, two := cfg.Graph.Sinks[0].Delivery, cfg.Graph.Sinks[1].Delivery
+	if out.Queue.Size != 9 || out.Queue.WhenFull != "drop_oldest" || out.Timeout.D().Seconds() != 4 {
+		t.Errorf("out: %+v", out)
+	}
+	if two.Queue.Size != 7 || two.Timeout.D().Seconds() != 3 {
+		t.Errorf("two: %+v", two)
+	}
+	if cfg.HTTP.Listen != ":0" {
+		t.Errorf("an empty variable takes its default, but listen is %q", cfg.HTTP.Listen)
+	}
+	in := cfg.Graph.Sources[0].Options
+	if rows := options.Rows(in); rows[1].Default != "[a, b, c]" || strings.Contains(rows[0].Default, "p$w") {
+		t.Errorf("source: %+v", rows)
+	}
+}
+
+func TestProblemInALaterFileNamesIt(t *testing.T) {
+	later := write(t, "later.yaml", "\nsinks: {out: {queue: {size: -1}}}\n")
+	_, problems := load(map[string]string{"BUS": "redis://b", "CHANNELS": "a"}, nil, write(t, "first.yaml", small), later)
+	if len(problems) != 1 || problems[0].Pos != (options.Pos{File: later, Line: 2, Col: 29}) {
+		t.Errorf("%v", problems)
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	_, problems := load(nil, nil, "testdata/none.yaml")
+	if len(problems) != 1 || problems[0].Error() != "testdata/none.yaml: cannot be read: no such file or directory" {
+		t.Errorf("%v", problems)
+	}
+}
+
+// TestDotEnv: the old system's .env works as it is, and the environment wins.
+func TestDotEnv(t *testing.T) {
+	t.Setenv("GATEWAY_TEST_BOTH", "environment")
+	dotenv := write(t, ".env", "# comment\nGATEWAY_TEST_BOTH=file\nexport GATEWAY_TEST_URL='redis://a:b@c'\nGATEWAY_TEST_PORT=8081 # why\n")
+	env, err := config.ProcessEnv(dotenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"GATEWAY_TEST_BOTH": "environment", "GATEWAY_TEST_URL": "redis://a:b@c", "GATEWAY_TEST_PORT": "8081"} {
+		if got, ok, err := env.Lookup(name); got != want || !ok || err != nil {
+			t.Errorf("%s is %q, %v, %v", name, got, ok, err)
+		}
+	}
+	if _, err := config.ProcessEnv(write(t, ".env", "what is this\n")); err == nil {
+		t.Error("a wrong .env is not an error")
+	}
+	if _, err := config.ProcessEnv("testdata/none.env"); err != nil {
+		t.Errorf("without .env: %v", err)
+	}
+}

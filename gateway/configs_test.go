@@ -1,0 +1,215 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/redis/go-redis/v9"
+	"go.yaml.in/yaml/v3"
+
+	"eventgateway/gateway/testenv"
+)
+
+// absolute returns the path of a file of the repository.
+func absolute(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func realServers(t *testing.T) map[string]string {
+	return map[string]string{"DATABASE_URL": testenv.Postgres(t).URL(), "REDIS_URL": testenv.Redis(t).URL()}
+}
+
+// order inserts an order and returns what its trigger notified.
+func order(t *testing.T, customer string, amount string) {
+	t.Helper()
+	db := testenv.Orders(t)
+	if _, err := db.Exec(testenv.Context(t), "INSERT INTO orders (customer_name, amount) VALUES ($1, $2)", customer, amount); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func dial(t *testing.T, p *program) *websocket.Conn {
+	t.Helper()
+	conn, _, err := websocket.DefaultDialer.Dial("ws://127.0.0.1:"+p.port+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetReadDeadline(time.Now().Add(testenv.Wait))
+	return conn
+}
+
+func read(t *testing.T, conn *websocket.Conn) string {
+	t.Helper()
+	_, msg, err := conn.ReadMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(msg)
+}
+
+// request is what a webhook received.
+type request struct {
+	header http.Header
+	body   string
+}
+
+// receiver is a webhook's endpoint.
+func receiver(t *testing.T) (url string, got chan request) {
+	got = make(chan request, 10)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- request{r.Header, string(body)}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, got
+}
+
+// configs is how each example shows that it works.
+var configs = map[string]func(t *testing.T, file string){
+	"gateway.yaml": func(t *testing.T, file string) {
+		p := startBinary(t, realServers(t), "-c", file)
+		p.awaitReady()
+		conn := dial(t, p)
+		if got := read(t, conn); got != `{"type":"welcome","msg":"Connected to orders updates"}` {
+			t.Errorf("welcome: %s", got)
+		}
+		order(t, "Ada", "1.50")
+		if got := read(t, conn); !strings.Contains(got, `"customer_name":"Ada"`) || !strings.Contains(got, `"_pub_id":`) {
+			t.Errorf("frame: %s", got)
+		}
+	},
+	"configs/orders-stdout.yaml": func(t *testing.T, file string) {
+		p := startBinary(t, realServers(t), "-c", file)
+		p.awaitReady()
+		order(t, "Ada", "1.50")
+		got := p.line()
+		if !json.Valid([]byte(got)) || !strings.Contains(got, `"customer_name":"Ada"`) {
+			t.Errorf("line: %s", got)
+		}
+	},
+	"configs/orders-fanout.yaml": func(t *testing.T, file string) {
+		env := realServers(t)
+		hook, requests := receiver(t)
+		env["WEBHOOK_URL"] = hook
+		p := startBinary(t, env, "-c", file)
+		p.awaitReady()
+		conn := dial(t, p)
+		opt, err := redis.ParseURL(env["REDIS_URL"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := redis.NewClient(opt)
+		defer client.Close()
+		for _, amount := range []string{"10.50", "1000.00"} {
+			msg := `{"operation":"INSERT","order":{"id":7,"customer_name":"Ada","amount":` + amount + `}}`
+			if err := client.Publish(testenv.Context(t), "orders_updates", msg).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, conn); got != msg {
+				t.Errorf("browser: %s", got)
+			}
+			if got := p.line(); got != "INSERT order 7 of Ada" {
+				t.Errorf("screen: %s", got)
+			}
+		}
+		if got := <-requests; !strings.Contains(got.body, `"amount":1000.00`) { // the small one was filtered
+			t.Errorf("webhook: %s", got.body)
+		}
+	},
+	"configs/orders-webhook.yaml": func(t *testing.T, file string) {
+		env := realServers(t)
+		hook, requests := receiver(t)
+		env["WEBHOOK_URL"], env["WEBHOOK_TOKEN"] = hook, "t0ken"
+		p := startBinary(t, env, "-c", file)
+		p.awaitReady()
+		order(t, "Ada", "1.50")
+		got := <-requests
+		if !strings.HasPrefix(got.body, `{"operation" : "INSERT", "order" : {"id":1,"customer_name":"Ada"`) {
+			t.Errorf("body: %s", got.body)
+		}
+		if h := got.header; h.Get("Authorization") != "Bearer t0ken" || h.Get("Content-Type") != "application/json" || h.Get("Webhook-Id") == "" {
+			t.Errorf("header: %v", h)
+		}
+	},
+	"configs/publisher.yaml": func(t *testing.T, file string) { publishAndDeliver(t, file, "") },
+	"configs/deliver.yaml":   func(t *testing.T, file string) { publishAndDeliver(t, "", file) },
+}
+
+// publishAndDeliver runs the two halves in processes of their own: the given
+// files, or else the halves of gateway.yaml.
+func publishAndDeliver(t *testing.T, publisher, deliver string) {
+	half := func(file, route string) *program {
+		args := []string{"-c", file}
+		if file == "" {
+			args = []string{"-c", absolute(t, "gateway.yaml"), "--route", route}
+		}
+		p := startBinary(t, realServers(t), args...)
+		p.awaitReady()
+		return p
+	}
+	half(publisher, "publish")
+	conn := dial(t, half(deliver, "deliver"))
+	read(t, conn) // welcome
+	order(t, "Ada", "1.50")
+	if got := read(t, conn); !strings.Contains(got, `"customer_name":"Ada"`) {
+		t.Errorf("frame: %s", got)
+	}
+}
+
+func TestEveryConfigRuns(t *testing.T) {
+	files, err := filepath.Glob("../configs/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "../gateway.yaml") {
+		name := strings.TrimPrefix(filepath.ToSlash(file), "../")
+		t.Run(name, func(t *testing.T) {
+			test := configs[name]
+			if test == nil {
+				t.Fatal("no test starts this file: add one to configs")
+			}
+			test(t, absolute(t, name))
+		})
+	}
+}
+
+// TestSwappingASinkChangesItsBlockOnly compares orders-stdout.yaml with the default.
+func TestSwappingASinkChangesItsBlockOnly(t *testing.T) {
+	load := func(name string) map[string]any {
+		text, err := os.ReadFile(absolute(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]any
+		if err := yaml.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	a, b := load("gateway.yaml"), load("configs/orders-stdout.yaml")
+	browsers := func(m map[string]any) any { return m["sinks"].(map[string]any)["browsers"] }
+	if reflect.DeepEqual(browsers(a), browsers(b)) {
+		t.Error("browsers is the same in both")
+	}
+	for _, m := range []map[string]any{a, b} {
+		delete(m["sinks"].(map[string]any), "browsers")
+	}
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("more than sinks.browsers differs:\n%v\n%v", a, b)
+	}
+}

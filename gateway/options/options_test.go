@@ -1,0 +1,131 @@
+package options
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestSecretsNeverShow(t *testing.T) {
+	v := struct {
+		S Secret
+		U URL
+	}{NewSecret("hunter2"), NewURL("postgres://user:hunter2@db/x?sslpassword=hunter2&sslmode=require")}
+	js, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "secret", v.S, "url", v.U, "both", v)
+	for _, got := range []string{
+		fmt.Sprint(v), fmt.Sprintf("%+v", v), fmt.Sprintf("%#v", v), fmt.Sprintf("%s %v %q", v.S, v.U, v.U), string(js), log.String(),
+	} {
+		if strings.Contains(got, "hunter2") {
+			t.Errorf("shows the secret: %s", got)
+		}
+	}
+	if v.S.Reveal() != "hunter2" || !strings.Contains(v.U.Reveal(), ":hunter2@") {
+		t.Error("Reveal does not")
+	}
+	if got := v.U.String(); got != "postgres://user:***@db/x?sslpassword=***&sslmode=require" {
+		t.Errorf("URL prints as %s", got)
+	}
+}
+
+func TestTypesReadWhatTheyWrite(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := Duration(rapid.Int64Range(0, int64(1000*time.Hour)).Draw(t, "duration"))
+		var d2 Duration
+		if err := d2.UnmarshalText([]byte(d.String())); err != nil || d2 != d {
+			t.Fatalf("%s was read as %s, %v", d, d2, err)
+		}
+		s := Size(rapid.Int64Range(0, 1<<50).Draw(t, "size"))
+		var s2 Size
+		if err := s2.UnmarshalText([]byte(s.String())); err != nil || s2 != s {
+			t.Fatalf("%s was read as %s, %v", s, s2, err)
+		}
+	})
+	for text, want := range map[string]Size{"1KiB": 1024, "1 MB": 1e6, "7": 7, "2GiB": 2 << 30, "5B": 5} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
+			t.Errorf("%s is %d, %v", text, s, err)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "1TB", "9999999999GiB", "1.5MiB"} {
+		if err := new(Size).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is a size", text)
+		}
+	}
+	for _, text := range []string{"", "10", "-1s", "d", "1w", "99999999d"} {
+		if err := new(Duration).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is a duration", text)
+		}
+	}
+	var week Duration
+	if err := week.UnmarshalText([]byte("7d")); err != nil || week.D() != 7*24*time.Hour {
+		t.Errorf("7d is %s, %v", week, err)
+	}
+}
+
+func TestUnknownNamesTheLikelyOne(t *testing.T) {
+	known := []string{"channels", "url", "heartbeat"}
+	for got, want := range map[string]string{
+		"chanels": `(did you mean "channels"?)`, "URL": `(did you mean "url"?)`, "hartbeat": `(did you mean "heartbeat"?)`,
+		"password": "(known: channels, heartbeat, url)",
+	} {
+		if text := Unknown("option", got, known); !strings.HasSuffix(text, want) {
+			t.Errorf("%s: %s, want %s", got, text, want)
+		}
+	}
+}
+
+type nested struct {
+	Count int `koanf:"count" rule:"min=1,max=3" doc:"how many"`
+}
+
+type sample struct {
+	Name   string      `koanf:"name" rule:"required" doc:"who"`
+	On     bool        `koanf:"on" doc:"whether"`
+	Nested nested      `koanf:"nested"`
+	Fields Map[string] `koanf:"fields" doc:"in order"`
+	Wait   Duration    `koanf:"wait" rule:"min=1s" doc:"how long"`
+}
+
+func TestDecodeKeepsDefaultsAndReportsEverything(t *testing.T) {
+	s := sample{Nested: nested{Count: 2}, Wait: Duration(time.Second)}
+	var d Decoder
+	d.Decode("at", map[string]any{"name": Expanded("x"), "on": Expanded("true"), "fields": map[string]any{"b": "1", "a": "2"}}, &s)
+	if len(d.Problems) > 0 || s.Name != "x" || !s.On || s.Nested.Count != 2 || len(s.Fields) != 2 {
+		t.Errorf("%+v, %v", s, d.Problems)
+	}
+	d = Decoder{}
+	d.Decode("at", map[string]any{"on": "true", "nested": map[string]any{"count": 4, "cuont": 1}, "wait": "1ms", "fields": []any{}}, &s2)
+	want := []string{
+		`at.name: is required`,
+		`at.on: must be true or false, not the text "true"`,
+		`at.nested.cuont: unknown option (did you mean "count"?)`,
+		`at.nested.count: must be at most 3`,
+		`at.fields: must be a mapping, not a list`,
+		`at.wait: must be at least 1s`,
+	}
+	if got := d.Problems.Error(); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+var s2 sample
+
+func TestTableComesFromTheTags(t *testing.T) {
+	got := Markdown(Rows(&sample{Nested: nested{Count: 2}}))
+	want := "| option | type | default | meaning |\n| --- | --- | --- | --- |\n" +
+		"| `name` | text | required | who |\n| `on` | true or false | `false` | whether |\n" +
+		"| `nested.count` | integer | `2` | how many |\n| `fields` | mapping of text |  | in order |\n| `wait` | duration |  | how long |\n"
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -1,0 +1,108 @@
+package router
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type none struct{}
+
+// sourceFunc is a source made of its Run.
+type sourceFunc func(ctx context.Context, out plugin.Output) error
+
+func (f sourceFunc) Run(ctx context.Context, out plugin.Output) error { return f(ctx, out) }
+
+// sinkFunc is a sink made of its Write.
+type sinkFunc func(ctx context.Context, events []*event.Event) error
+
+func (f sinkFunc) Write(ctx context.Context, events []*event.Event) error { return f(ctx, events) }
+
+func sourceSpec(name string, s plugin.Source) SourceSpec {
+	t := plugin.NewSource("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Source, error) { return s, nil })
+	return SourceSpec{Name: name, Type: t, Options: t.Defaults()}
+}
+
+func sinkSpec(name string, s plugin.Sink, set func(*Delivery)) SinkSpec {
+	t := plugin.NewSink("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Sink, error) { return s, nil })
+	d := DefaultDelivery()
+	if set != nil {
+		set(&d)
+	}
+	return SinkSpec{Name: name, Type: t, Options: t.Defaults(), Delivery: d}
+}
+
+type transformFunc func(e *event.Event, out []*event.Event) ([]*event.Event, error)
+
+func (f transformFunc) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	return f(e, out)
+}
+
+func transformSpec(f transformFunc) TransformSpec {
+	t := plugin.NewTransform("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Transform, error) { return f, nil })
+	return TransformSpec{Name: "t", Type: t, Options: t.Defaults()}
+}
+
+// emits is a source that emits n events, each in a batch of its own, and then
+// waits for the end.
+func emits(n int, ack func(error)) plugin.Source {
+	return sourceFunc(func(ctx context.Context, out plugin.Output) error {
+		out.Ready()
+		for i := range n {
+			b := event.Batch{Events: []*event.Event{{Source: "in", Time: time.Now(), Data: fmt.Append(nil, i)}}, Ack: ack}
+			if err := out.Emit(ctx, b); err != nil {
+				return plugin.Ended(ctx, err)
+			}
+		}
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// started is a router under way; stop ends it and checks the conservation law.
+type started struct {
+	*Router
+	stop func() error
+}
+
+func start(t testing.TB, g Graph) *started {
+	t.Helper()
+	r, err := New(g, Deps{
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: prometheus.NewRegistry(), DrainTimeout: 10 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	return &started{r, func() error {
+		cancel()
+		err := <-ended
+		if err := r.Status().ConservedAtRest(); err != nil {
+			t.Errorf("conservation: %v", err)
+		}
+		return err
+	}}
+}
+
+func routeTo(to ...string) []RouteSpec {
+	return []RouteSpec{{Name: "r", From: []string{"in"}, To: to}}
+}
+
+func texts(events []*event.Event) (out []string) {
+	for _, e := range events {
+		out = append(out, string(e.Data))
+	}
+	return out
+}

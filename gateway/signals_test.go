@@ -1,0 +1,105 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"eventgateway/gateway/testenv"
+)
+
+func TestTermDrainsAndExits(t *testing.T) {
+	p := startBinary(t, realServers(t), "-c", absolute(t, "gateway.yaml"))
+	p.awaitReady()
+	conn := dial(t, p)
+	read(t, conn)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	_, _, err := conn.ReadMessage()
+	if !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+		t.Errorf("the client ended with %v, want close code 1012", err)
+	}
+	if code := p.exit(5 * time.Second); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+// TestSecondSignalExitsAtOnce hangs a webhook, so that draining would take long.
+func TestSecondSignalExitsAtOnce(t *testing.T) {
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+		<-release
+	}))
+	defer hook.Close()
+	defer close(release)
+	env := realServers(t)
+	env["WEBHOOK_URL"] = hook.URL
+	p := startBinary(t, env, "-c", absolute(t, "configs/orders-webhook.yaml"))
+	p.awaitReady()
+	order(t, "Ada", "1")
+	<-arrived
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	for start := time.Now(); !strings.Contains(p.stderr.String(), "a second signal exits at once"); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > testenv.Wait {
+			t.Fatal("the first signal has no effect")
+		}
+	}
+	if status, _ := p.get("/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz answers %d while draining", status)
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if code := p.exit(2 * time.Second); code != 1 {
+		t.Errorf("exit status %d, want 1", code)
+	}
+}
+
+func TestTakenPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
+	_, taken, _ = net.SplitHostPort(taken)
+	env := realServers(t)
+	env["PORT"] = taken
+
+	deliver := startBinary(t, env, "-c", absolute(t, "gateway.yaml"))
+	if code := deliver.exit(testenv.Wait); code != 1 || !strings.Contains(deliver.stderr.String(), ":"+taken) {
+		t.Errorf("exit status %d, and it says: %s", code, deliver.stderr.String())
+	}
+
+	publish := startBinary(t, env, "-c", absolute(t, "gateway.yaml"), "--route", "publish")
+	for start := time.Now(); !strings.Contains(publish.stderr.String(), "ready: every source is connected"); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > testenv.Wait {
+			t.Fatalf("a publisher needs no port, but: %s", publish.stderr.String())
+		}
+	}
+	if !strings.Contains(publish.stderr.String(), `"level":"WARN","msg":"going on without`) {
+		t.Errorf("no warning: %s", publish.stderr.String())
+	}
+}
+
+func TestCheckExitStatus(t *testing.T) {
+	good := startBinary(t, map[string]string{"DATABASE_URL": "postgres://db/orders", "REDIS_URL": "redis://bus"}, "check", "-c", absolute(t, "gateway.yaml"))
+	if code := good.exit(testenv.Wait); code != 0 {
+		t.Errorf("exit status %d of a right file: %s", code, good.stderr.String())
+	}
+	bad := startBinary(t, nil, "check", "-c", absolute(t, "gateway.yaml"))
+	if code := bad.exit(testenv.Wait); code != 1 || !strings.Contains(bad.stderr.String(), "gateway.yaml:") {
+		t.Errorf("exit status %d of a wrong file: %s", code, bad.stderr.String())
+	}
+	misused := startBinary(t, nil, "--nonsense")
+	if code := misused.exit(testenv.Wait); code != 2 {
+		t.Errorf("exit status %d of a wrong command line", code)
+	}
+}

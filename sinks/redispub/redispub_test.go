@@ -1,0 +1,124 @@
+package redispub
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func client(t *testing.T) *redis.Client {
+	opt, err := redis.ParseURL(testenv.Redis(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opt)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// subscribe returns a function that returns the next message on channels.
+func subscribe(t *testing.T, channels ...string) func() string {
+	sub := client(t).Subscribe(t.Context(), channels...)
+	t.Cleanup(func() { sub.Close() })
+	for range channels {
+		if _, err := sub.Receive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() string {
+		msg, err := sub.ReceiveMessage(testenv.Context(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg.Payload
+	}
+}
+
+func TestConformance(t *testing.T) {
+	plugintest.Sink(t, plugintest.SinkHarness{
+		Type: Type(),
+		Reachable: func(o any) {
+			o.(*Options).URL, o.(*Options).Channel = options.NewURL(testenv.Redis(t).URL()), expr.MustTemplate("c")
+		},
+		Unreachable: func(o any) {
+			o.(*Options).URL, o.(*Options).Channel = options.NewURL("redis://u:p@127.0.0.1:1"), expr.MustTemplate("c")
+		},
+		Receive: func(t *testing.T, _ plugin.Env) func() string { return subscribe(t, "c") },
+	})
+}
+
+func newSink(t *testing.T, channel string, seq Sequence) *sink {
+	s, err := build(Options{URL: options.NewURL(testenv.Redis(t).URL()), Channel: expr.MustTemplate(channel), Sequence: seq}, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.(*sink).client.Close() })
+	return s.(*sink)
+}
+
+func events(payloads ...string) (out []*event.Event) {
+	for _, p := range payloads {
+		out = append(out, &event.Event{Key: "k", Data: []byte(p)})
+	}
+	return out
+}
+
+func TestSequence(t *testing.T) {
+	c := client(t)
+	const start = 9007199254740000 // close to 2^53, where Lua's numbers end
+	if err := c.Set(t.Context(), "seq", start, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	next := subscribe(t, "numbered.k")
+	s := newSink(t, "numbered.{{ event.key }}", Sequence{Key: "seq", Field: "_pub_id"})
+	err := s.Write(t.Context(), events(`{"a":1}`, "no object", " { } ", `{"_pub_id":3}`, "[]"))
+	var p *plugin.Partial
+	if !errors.As(err, &p) || len(p.Failed) != 2 || !plugin.IsPermanent(p.Failed[1]) || !plugin.IsPermanent(p.Failed[4]) {
+		t.Errorf("error %v", err)
+	}
+	for _, want := range []string{
+		`{"a":1,"_pub_id":9007199254740001}`, `{"_pub_id":9007199254740002}`, `{"_pub_id":3,"_pub_id":9007199254740003}`,
+	} {
+		if got := next(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestChannelTemplate(t *testing.T) {
+	next := subscribe(t, "orders.new", "orders.done")
+	s := newSink(t, "orders.{{ status }}", Sequence{})
+	if err := s.Write(t.Context(), events(`{"status":"new"}`, `{"status":"done"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := next(), next(); a != `{"status":"new"}` || b != `{"status":"done"}` {
+		t.Errorf("got %s and %s", a, b)
+	}
+	var p *plugin.Partial
+	if err := newSink(t, "{{ status }}", Sequence{}).Write(t.Context(), events(`{}`)); !errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) {
+		t.Errorf("an empty channel name: %v", err)
+	}
+}
+
+// TestServerErrorsAreRetried: they can be mended while the events wait.
+func TestServerErrorsAreRetried(t *testing.T) {
+	if err := client(t).LPush(t.Context(), "list", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	err := newSink(t, "c", Sequence{Key: "list", Field: "n"}).Write(t.Context(), events(`{}`))
+	var p *plugin.Partial
+	if !errors.As(err, &p) || plugin.IsPermanent(p.Failed[0]) || !strings.Contains(p.Failed[0].Error(), "WRONGTYPE") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,81 @@
+package stdout
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
+)
+
+func TestConformance(t *testing.T) {
+	var out bytes.Buffer
+	plugintest.Sink(t, plugintest.SinkHarness{
+		Type: typeFor(&out),
+		Receive: func(t *testing.T, _ plugin.Env) func() string {
+			return func() string {
+				line, err := out.ReadString('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.TrimSuffix(line, "\n")
+			}
+		},
+	})
+}
+
+func print(t *testing.T, o Options, payload string) (string, error) {
+	var out bytes.Buffer
+	s, err := typeFor(&out).Build(&o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.(*sink).color = true
+	e := &event.Event{Channel: "c\x1b[2J", Time: time.Now(), Data: []byte(payload)}
+	err = s.Write(t.Context(), []*event.Event{e})
+	return out.String(), err
+}
+
+func TestFormats(t *testing.T) {
+	for _, tc := range []struct {
+		o        Options
+		in, want string
+	}{
+		{Options{Format: "json"}, "{\n \"a\": 1.50\n}", "{\"a\":1.50}\n"},
+		{Options{Format: "json"}, "text \x1b[2J", `"text \u001b[2J"` + "\n"},
+		{Options{Format: "template", Template: expr.MustTemplate("{{ a }} of {{ event.channel }}")}, `{"a":1}`, "1 of c\x1b[2J\n"},
+	} {
+		if got, err := print(t, tc.o, tc.in); got != tc.want || err != nil {
+			t.Errorf("%s prints %q, %v; want %q", tc.in, got, err, tc.want)
+		}
+	}
+	got, err := print(t, Options{Format: "pretty"}, `{"operation":"INSERT","a":1}`)
+	if err != nil || !strings.Contains(got, "\x1b[32mINSERT\x1b[0m") || strings.Contains(got, "\x1b[2J") {
+		t.Errorf("pretty prints %q, %v", got, err)
+	}
+	_, err = print(t, Options{Format: "template", Template: expr.MustTemplate("{{ a.b.c }}")}, `{}`)
+	var p *plugin.Partial
+	if !errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) {
+		t.Errorf("a template that fails: %v", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("pipe closed") }
+
+func TestWriteErrorIsReturned(t *testing.T) {
+	o := Options{Format: "json"}
+	s, err := typeFor(broken{}).Build(&o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), []*event.Event{{Data: []byte("1")}}); err == nil {
+		t.Error("no error")
+	}
+}

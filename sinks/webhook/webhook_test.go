@@ -1,0 +1,129 @@
+package webhook
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// endpoint answers with status and passes requests on.
+func endpoint(t *testing.T, status int, header http.Header) (url string, bodies chan string, headers chan http.Header) {
+	bodies, headers = make(chan string, 100), make(chan http.Header, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- string(body)
+		headers <- r.Header
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, "because")
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, bodies, headers
+}
+
+func TestConformance(t *testing.T) {
+	url, bodies, _ := endpoint(t, 204, nil)
+	plugintest.Sink(t, plugintest.SinkHarness{
+		Type:        Type(),
+		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
+		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("http://u:p@127.0.0.1:1") },
+		Receive:     func(*testing.T, plugin.Env) func() string { return func() string { return <-bodies } },
+	})
+}
+
+func send(t *testing.T, o Options, e *event.Event) error {
+	t.Helper()
+	if o.Method == "" {
+		o.Method = "POST"
+	}
+	s, err := Type().Build(&o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.(plugin.Closer).Close(t.Context())
+	err = s.Write(t.Context(), []*event.Event{e})
+	if p, ok := err.(*plugin.Partial); ok {
+		return p.Failed[0]
+	}
+	return err
+}
+
+func TestHeaders(t *testing.T) {
+	url, _, headers := endpoint(t, 200, nil)
+	o := Options{URL: options.NewURL(url), Headers: options.Map[options.Secret]{{Key: "x-shop", Value: options.NewSecret("7")}}}
+	e := &event.Event{Source: "db", Time: time.Now(), Data: []byte(`{}`)}
+	var first, second, other http.Header
+	for _, h := range []*http.Header{&first, &second} {
+		if err := send(t, o, e); err != nil {
+			t.Fatal(err)
+		}
+		*h = <-headers
+	}
+	if err := send(t, o, &event.Event{Source: "db", Time: e.Time, Data: []byte("text")}); err != nil {
+		t.Fatal(err)
+	}
+	other = <-headers
+	id := first.Get("Webhook-Id")
+	if id == "" || second.Get("Webhook-Id") != id || other.Get("Webhook-Id") == id {
+		t.Errorf("webhook-id: %s, on the second attempt %s, of another event %s", id, second.Get("Webhook-Id"), other.Get("Webhook-Id"))
+	}
+	if a, b := first.Get("Webhook-Attempt-Id"), second.Get("Webhook-Attempt-Id"); a == "" || a == b {
+		t.Errorf("attempt ids %q and %q", a, b)
+	}
+	if first.Get("X-Shop") != "7" || first.Get("Content-Type") != "application/json" || other.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("headers %v and %v", first, other)
+	}
+	if err := send(t, o, &event.Event{ID: "own", Data: []byte("\xff")}); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-headers; h.Get("Webhook-Id") != "own" || h.Get("Content-Type") != "application/octet-stream" {
+		t.Errorf("headers %v", h)
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for _, tc := range []struct {
+		status    int
+		header    http.Header
+		permanent bool
+		delay     time.Duration
+	}{
+		{status: 400, permanent: true},
+		{status: 404, permanent: true},
+		{status: 410, permanent: true},
+		{status: 302, header: http.Header{"Location": {"http://127.0.0.1:1/"}}},
+		{status: 408},
+		{status: 429, header: http.Header{"Retry-After": {"7"}}, delay: 7 * time.Second},
+		{status: 500},
+		{status: 503, header: http.Header{"Retry-After": {"nonsense"}}},
+	} {
+		url, _, _ := endpoint(t, tc.status, tc.header)
+		err := send(t, Options{URL: options.NewURL(strings.Replace(url, "http://", "http://user:s3cret@", 1))}, &event.Event{Data: []byte("{}")})
+		if err == nil || plugin.IsPermanent(err) != tc.permanent || plugin.RetryDelay(err) != tc.delay {
+			t.Errorf("%d: %v, permanent %v, delay %v", tc.status, err, plugin.IsPermanent(err), plugin.RetryDelay(err))
+		}
+		if err != nil && (!strings.Contains(err.Error(), `"because"`) || strings.Contains(err.Error(), "s3cret")) {
+			t.Errorf("%d: the error says %v", tc.status, err)
+		}
+	}
+	now := time.Now()
+	if d := retryAfter(now.Add(90*time.Second).UTC().Format(http.TimeFormat), now); d < 88*time.Second || d > 90*time.Second {
+		t.Errorf("a date 90 s away is %v", d)
+	}
+	if d := retryAfter(now.Add(-time.Hour).UTC().Format(http.TimeFormat), now); d != 0 {
+		t.Errorf("a date that has passed is %v", d)
+	}
+}

@@ -1,0 +1,73 @@
+package websocket
+
+import (
+	"bytes"
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func clientTLS(s *httptest.Server) *tls.Config {
+	if s.TLS == nil {
+		return nil
+	}
+	return s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+}
+
+// TestReadersSeeTheLogAsItWasWritten: readers that begin anywhere, while the log
+// grows, see every frame behind their beginning, once and in order, and count
+// what they saw.
+func TestReadersSeeTheLogAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		sizes := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 300), rapid.IntRange(0, 2*chunkSize)), 1, 60).Draw(rt, "sizes")
+		begin := rapid.IntRange(0, len(sizes)).Draw(rt, "begin")
+		l := newLog()
+		var whole []byte
+		var readers sync.WaitGroup
+		done := make(chan struct{})
+		for i := range len(sizes) + 1 {
+			if i == begin {
+				p, offset := l.start(), len(whole)
+				readers.Go(func() {
+					var got []byte
+					end := p
+					for ended := false; ; {
+						frames, next := end.next()
+						got = append(got, frames...)
+						end = next
+						if frames == nil {
+							if ended {
+								break
+							}
+							select {
+							case <-done:
+								ended = true
+							default:
+							}
+						}
+					}
+					if !bytes.Equal(got, whole[offset:]) {
+						t.Errorf("a reader from message %d saw %d bytes, want %d", begin, len(got), len(whole)-offset)
+					}
+					if end.messages != uint64(len(sizes)) || end.bytes != uint64(len(whole)) {
+						t.Errorf("a reader counts %d messages and %d bytes, want %d and %d", end.messages, end.bytes, len(sizes), len(whole))
+					}
+				})
+			}
+			if i < len(sizes) {
+				payload := bytes.Repeat([]byte{byte(i)}, sizes[i])
+				l.append(opBinary, payload)
+				whole = appendFrame(whole, opBinary, payload)
+				if i%3 == 0 || i == len(sizes)-1 || i+1 == begin {
+					l.publish()
+				}
+			}
+		}
+		close(done)
+		readers.Wait()
+	})
+}

@@ -1,0 +1,330 @@
+package websocket
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// serve serves what a sink has mounted.
+func serve(t *testing.T, env plugin.Env) *httptest.Server {
+	s := httptest.NewServer(env.HTTP.(*plugintest.Mounter).Upgrades)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func dial(t testing.TB, s *httptest.Server, header http.Header) *websocket.Conn {
+	t.Helper()
+	conn, _, err := (&websocket.Dialer{TLSClientConfig: clientTLS(s)}).Dial(strings.Replace(s.URL, "http", "ws", 1), header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetReadDeadline(time.Now().Add(testenv.Wait))
+	return conn
+}
+
+func read(t testing.TB, conn *websocket.Conn) string {
+	t.Helper()
+	_, msg, err := conn.ReadMessage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(msg)
+}
+
+func TestConformance(t *testing.T) {
+	plugintest.Sink(t, plugintest.SinkHarness{
+		Type:      Type(),
+		Reachable: func(o any) { o.(*Options).Welcome = options.Map[string]{{Key: "type", Value: "welcome"}} },
+		Receive: func(t *testing.T, env plugin.Env) func() string {
+			conn := dial(t, serve(t, env), nil)
+			if got := read(t, conn); got != `{"type":"welcome"}` {
+				t.Errorf("welcome: %s", got)
+			}
+			return func() string { return read(t, conn) }
+		},
+	})
+}
+
+// newSink builds a sink as set has it, and serves it until the test ends.
+func newSink(t testing.TB, set func(*Options), serve func(http.Handler) *httptest.Server) (*sink, *httptest.Server) {
+	env := plugintest.Env(t)
+	o := Type().Defaults().(*Options)
+	if set != nil {
+		set(o)
+	}
+	impl, err := Type().Build(o, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := impl.(*sink)
+	server := serve(env.HTTP.(*plugintest.Mounter).Upgrades)
+	t.Cleanup(func() {
+		if err := s.Close(testenv.Context(t)); err != nil {
+			t.Error(err)
+		}
+		server.Close()
+	})
+	return s, server
+}
+
+func (s *sink) write(t testing.TB, payloads ...string) {
+	t.Helper()
+	var events []*event.Event
+	for _, p := range payloads {
+		events = append(events, &event.Event{Data: []byte(p)})
+	}
+	if err := s.Write(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	_, server := newSink(t, func(o *Options) { o.Origins = []string{"http://localhost:5500", "https://Shop.example/"} }, httptest.NewServer)
+	for origin, allowed := range map[string]bool{
+		"":                            true, // a program
+		server.URL:                    true, // the same host
+		"http://localhost:5500":       true,
+		"https://shop.example":        true,
+		"http://localhost:5501":       false,
+		"http://shop.example":         false,
+		"https://shop.example.evil":   false,
+		"https://evil/shop.example":   false,
+		"null":                        false,
+		"http://" + server.URL + ".x": false,
+		"://":                         false,
+	} {
+		header := http.Header{}
+		if origin != "" {
+			header.Set("Origin", origin)
+		}
+		conn, resp, err := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1), header)
+		if (err == nil) != allowed {
+			t.Errorf("origin %q: %v", origin, err)
+		}
+		if err != nil && resp.StatusCode != http.StatusForbidden {
+			t.Errorf("origin %q is refused with %d", origin, resp.StatusCode)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+func TestGapsReachOnlyThoseWhoAsk(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	old := dial(t, server, nil)
+	modern := dial(t, server, http.Header{"Sec-WebSocket-Protocol": {Protocol}})
+	if modern.Subprotocol() != Protocol {
+		t.Errorf("subprotocol %q", modern.Subprotocol())
+	}
+	awaitClients(t, s, 2)
+	s.Gap(t.Context(), plugin.Gap{Source: "bus", Reason: "reconnected"})
+	if got := read(t, modern); got != `{"type":"gap","source":"bus","reason":"reconnected"}` {
+		t.Errorf("got %s", got)
+	}
+	s.write(t, "event")
+	if a, b := read(t, old), read(t, modern); a != "event" || b != "event" {
+		t.Errorf("got %s and %s", a, b)
+	}
+}
+
+func awaitClients(t testing.TB, s *sink, n int) {
+	t.Helper()
+	for start := time.Now(); len(s.all()) != n; time.Sleep(time.Millisecond) {
+		if time.Since(start) > testenv.Wait {
+			t.Fatalf("%d clients, want %d", len(s.all()), n)
+		}
+	}
+}
+
+// TestControlFramesBetweenFrames pings in the middle of long writes: every
+// message stays whole, over TLS as well, and every ping has its pong.
+func TestControlFramesBetweenFrames(t *testing.T) {
+	for name, start := range map[string]func(http.Handler) *httptest.Server{"plain": httptest.NewServer, "tls": httptest.NewTLSServer} {
+		t.Run(name, func(t *testing.T) {
+			const messages, pings = 2000, 200
+			s, server := newSink(t, func(o *Options) { o.Ping = options.Duration(time.Millisecond * 100) }, start)
+			conn := dial(t, server, nil)
+			awaitClients(t, s, 1)
+			pongs := make(chan string, pings)
+			conn.SetPongHandler(func(text string) error { pongs <- text; return nil })
+			var writers sync.WaitGroup
+			writers.Go(func() {
+				for i := range pings {
+					if err := conn.WriteControl(websocket.PingMessage, []byte(fmt.Sprint(i)), time.Now().Add(testenv.Wait)); err != nil {
+						t.Errorf("ping: %v", err)
+					}
+				}
+			})
+			writers.Go(func() {
+				for i := range messages {
+					s.write(t, fmt.Sprint(i, " ", strings.Repeat("x", 5000)))
+				}
+			})
+			for i := range messages {
+				if got, want := read(t, conn), fmt.Sprint(i, " ", strings.Repeat("x", 5000)); got != want {
+					t.Fatalf("message %d is %.20q... with %d bytes", i, got, len(got))
+				}
+			}
+			writers.Wait()
+			go conn.NextReader() // pongs may follow the last message
+			for i := range pings {
+				select {
+				case got := <-pongs:
+					if got != fmt.Sprint(i) {
+						t.Fatalf("pong %s, want %d", got, i)
+					}
+				case <-time.After(testenv.Wait):
+					t.Fatalf("no pong %d", i)
+				}
+			}
+		})
+	}
+}
+
+func TestSizesOfFrames(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	conn := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, chunkSize - 10, chunkSize, chunkSize + 1, 1 << 20} {
+		want := strings.Repeat("y", n)
+		s.write(t, want)
+		if got := read(t, conn); got != want {
+			t.Errorf("%d bytes arrive as %d", n, len(got))
+		}
+		if frame := appendFrame(nil, opText, []byte(want)); len(frame) != frameSize(n) {
+			t.Errorf("frameSize(%d) is %d, but the frame has %d", n, frameSize(n), len(frame))
+		}
+	}
+}
+
+func TestTooLargeMessageClosesWithItsCode(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.MaxMessage = 1000 }, httptest.NewServer)
+	conn := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	if err := conn.WriteMessage(websocket.TextMessage, make([]byte, 1001)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseMessageTooBig) {
+		t.Errorf("ended with %v, want 1009", err)
+	}
+	awaitClients(t, s, 0)
+}
+
+func TestCloseIsAnswered(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	conn := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	if err := conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, 1000) {
+		t.Errorf("ended with %v, want the echo of 1000", err)
+	}
+	awaitClients(t, s, 0)
+}
+
+// TestFloodOfPings: a client that asks and never reads is sent away.
+func TestFloodOfPings(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.WriteTimeout = options.Duration(500 * time.Millisecond) }, httptest.NewServer)
+	conn := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	ping := []byte(`{"type":"ping","timestamp":"` + strings.Repeat("x", 3000) + `"}`)
+	for range 100_000 {
+		conn.SetWriteDeadline(time.Now().Add(testenv.Wait))
+		if err := conn.WriteMessage(websocket.TextMessage, ping); err != nil {
+			awaitClients(t, s, 0)
+			return
+		}
+	}
+	t.Error("still connected after 100,000 pings")
+}
+
+// TestCloseDeliversWhatTheLogHolds, and then the close frame; a client that
+// does not read is cut when the time is over.
+func TestCloseDeliversWhatTheLogHolds(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	good := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	const n = 3000
+	for i := range n {
+		s.write(t, fmt.Sprint(i, strings.Repeat("z", 1000)))
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close(testenv.Context(t)) }()
+	for i := range n {
+		if got := read(t, good); !strings.HasPrefix(got, fmt.Sprint(i, "z")) {
+			t.Fatalf("message %d is %.20q", i, got)
+		}
+	}
+	if _, _, err := good.ReadMessage(); !websocket.IsCloseError(err, closeRestart) {
+		t.Errorf("ended with %v, want 1012", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	resp, err := http.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a request after Close is answered with %d", resp.StatusCode)
+	}
+}
+
+// TestJunkFromClients: what is not WebSocket ends that client only.
+func TestJunkFromClients(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	good := dial(t, server, nil)
+	for _, junk := range []string{
+		"\x81\x05hello",                                            // not masked
+		"\x83\x80\x00\x00\x00\x00",                                 // reserved opcode
+		"\xf1\x80\x00\x00\x00\x00",                                 // reserved bits
+		"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff",                 // longer than any message
+		"\x09\xff\x00\x00\x00\x00",                                 // fragmented ping
+		"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", // 2^63-1
+		"\x80\x80\x00\x00\x00\x00" + "\x80\x80\x00\x00",            // continuation of nothing
+	} {
+		raw, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(raw, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		raw.SetDeadline(time.Now().Add(testenv.Wait))
+		answer := make([]byte, 12)
+		if _, err := io.ReadFull(raw, answer); err != nil || string(answer) != "HTTP/1.1 101" {
+			t.Fatalf("handshake: %q, %v", answer, err)
+		}
+		if _, err := io.WriteString(raw, junk); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, raw); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("%q: the connection is not closed: %v", junk, err)
+		}
+		raw.Close()
+	}
+	awaitClients(t, s, 1)
+	s.write(t, "fine")
+	if got := read(t, good); got != "fine" {
+		t.Errorf("got %s", got)
+	}
+}
