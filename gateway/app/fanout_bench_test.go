@@ -1,0 +1,225 @@
+package app
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/testenv"
+)
+
+// The load of one run.
+const (
+	fanoutClients  = 1000
+	fanoutMessages = 20_000
+	fanoutBytes    = 330
+	fanoutPairs    = 5
+)
+
+// BenchmarkFanout compares Redis -> 1,000 WebSocket clients through the gateway
+// with a bare loop that does only that: it reads the socket to Redis, makes
+// frames, and writes all that is there to one client after the other. Runs
+// alternate; the medians of the pairs count.
+func BenchmarkFanout(b *testing.B) {
+	for b.Loop() {
+		var ratios, rates, cpu []float64
+		for pair := range fanoutPairs {
+			bare := fanout(b, bareLoop(b))
+			ours := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port)
+			ratios = append(ratios, ours.rate/bare.rate)
+			rates = append(rates, ours.rate)
+			cpu = append(cpu, ours.cpu)
+			fmt.Printf("fan-out pair %d: gateway %4.2f M deliveries/s, %4.2f us CPU each; bare loop %4.2f M/s, %4.2f us; ratio %.2f\n",
+				pair, ours.rate/1e6, ours.cpu, bare.rate/1e6, bare.cpu, ours.rate/bare.rate)
+		}
+		b.ReportMetric(median(ratios), "ratio-to-bare")
+		b.ReportMetric(median(rates), "deliveries/s")
+		b.ReportMetric(median(cpu), "us-CPU/delivery") // with what the clients' reading takes
+	}
+}
+
+func median(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/2]
+}
+
+type fanoutResult struct{ rate, cpu float64 }
+
+// fanout connects the clients to port, publishes a burst, and measures until all
+// clients have all of it.
+func fanout(b *testing.B, port string) fanoutResult {
+	payload := strings.Repeat("x", fanoutBytes)
+	want := fanoutMessages * (fanoutBytes + 4) // with the frame's header
+	var ready, done sync.WaitGroup
+	var conns []net.Conn
+	for range fanoutClients {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			b.Fatal(err)
+		}
+		conns = append(conns, conn)
+		ready.Add(1)
+		done.Go(func() {
+			r := bufio.NewReaderSize(conn, 4096)
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+			_, err := http.ReadResponse(r, nil)
+			if err == nil {
+				_, err = r.Discard(2 + len(welcome))
+			}
+			ready.Done()
+			if err != nil {
+				b.Errorf("handshake: %v", err)
+				return
+			}
+			buf := make([]byte, 64<<10)
+			for got := 0; got < want; {
+				n, err := r.Read(buf)
+				if got += n; err != nil {
+					b.Errorf("after %d of %d bytes: %v", got, want, err)
+					return
+				}
+			}
+		})
+	}
+	ready.Wait()
+	client := redisClient(b)
+	begin, before := time.Now(), cpuTime()
+	for range fanoutMessages / 500 {
+		pipe := client.Pipeline()
+		for range 500 {
+			pipe.Publish(b.Context(), "orders_updates", payload)
+		}
+		if _, err := pipe.Exec(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	done.Wait()
+	took, used := time.Since(begin), cpuTime()-before
+	for _, c := range conns {
+		c.Close()
+	}
+	const deliveries = fanoutMessages * fanoutClients
+	return fanoutResult{deliveries / took.Seconds(), float64(used.Microseconds()) / deliveries}
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// bareLoop serves until the benchmark ends, and returns its port.
+func bareLoop(b *testing.B) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	opt, err := redis.ParseURL(testenv.Redis(b).URL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	sub, err := net.Dial("tcp", opt.Addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var mu sync.Mutex
+	var clients []net.Conn
+	b.Cleanup(func() {
+		l.Close()
+		sub.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range clients {
+			c.Close()
+		}
+	})
+	fmt.Fprintf(sub, "SUBSCRIBE orders_updates\r\n")
+	r := bufio.NewReaderSize(sub, 64<<10)
+	if _, err := readReply(r); err != nil {
+		b.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+				continue
+			}
+			mu.Lock()
+			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+			c.Write(frame([]byte(welcome)))
+			clients = append(clients, c)
+			mu.Unlock()
+		}
+	}()
+	go func() {
+		var pending []byte
+		for {
+			payload, err := readReply(r)
+			if err != nil {
+				return
+			}
+			pending = append(pending, frame(payload)...)
+			if r.Buffered() > 0 && len(pending) < 64<<10 {
+				continue
+			}
+			mu.Lock()
+			for _, c := range clients {
+				c.Write(pending)
+			}
+			mu.Unlock()
+			pending = pending[:0]
+		}
+	}()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// readReply reads a Pub/Sub reply of three parts, and returns the last.
+func readReply(r *bufio.Reader) (last []byte, err error) {
+	if _, err := r.ReadSlice('\n'); err != nil { // *3
+		return nil, err
+	}
+	for range 3 {
+		head, err := r.ReadSlice('\n')
+		if err != nil {
+			return nil, err
+		}
+		if head[0] == ':' {
+			continue
+		}
+		n, err := strconv.Atoi(string(head[1 : len(head)-2]))
+		if err != nil {
+			return nil, err
+		}
+		last = make([]byte, n+2)
+		if _, err := io.ReadFull(r, last); err != nil {
+			return nil, err
+		}
+		last = last[:n]
+	}
+	return last, nil
+}
+
+func frame(payload []byte) []byte {
+	if n := len(payload); n < 126 {
+		return append([]byte{0x81, byte(n)}, payload...)
+	}
+	return append(binary.BigEndian.AppendUint16([]byte{0x81, 126}, uint16(len(payload))), payload...)
+}
