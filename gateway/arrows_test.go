@@ -20,6 +20,7 @@ var arrows = map[string]string{
 	"gateway/expr":              "gateway/event",
 	"gateway/redisconn":         "gateway/options",
 	"gateway/testenv":           "gateway/embedded",
+	"web":                       "",
 	"gateway/event":             "",
 	"gateway/options":           "",
 	"gateway/httpserver":        "",

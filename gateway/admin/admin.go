@@ -1,8 +1,9 @@
-// Package admin serves what operators look at: /metrics, /healthz, /readyz and
-// /api.
+// Package admin serves what operators look at: /metrics, /healthz, /readyz, /api
+// and the dashboard.
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/router"
+	"eventgateway/web"
 )
 
 // Admin serves the state of one router.
@@ -27,6 +29,8 @@ type Admin struct {
 	// only this machine, unless Private says that the listener is not public.
 	Token   options.Secret
 	Private bool
+	// Demo, where it is not nil, makes a change that the dashboard then shows.
+	Demo func(context.Context) error
 
 	listening, draining atomic.Bool
 }
@@ -47,6 +51,8 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /readyz", http.HandlerFunc(a.readyz)),
 		m.Handle("GET /api/status", api(a.status)),
 		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
+		m.Handle("POST /api/demo", a.guard(http.HandlerFunc(a.demo))),
+		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(func() any { return a.Router.DeadLetters() })),
 	)
 }
@@ -86,13 +92,31 @@ type Overview struct {
 	Started     time.Time `json:"started"`
 	Now         time.Time `json:"now"`
 	DeadLetters int       `json:"dead_letters"` // in the list of /api/dead-letters
+	Demo        bool      `json:"demo"`         // whether /api/demo changes something
 	router.Status
 }
 
 func (a *Admin) status() any {
 	return Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: len(a.Router.DeadLetters()), Status: a.Router.Status(),
+		DeadLetters: len(a.Router.DeadLetters()), Demo: a.Demo != nil, Status: a.Router.Status(),
+	}
+}
+
+// demo makes a change. The header keeps other sites' pages from asking for one:
+// they cannot set it without leave.
+func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case a.Demo == nil:
+		http.Error(w, "only with the private servers", http.StatusNotFound)
+	case r.Header.Get("X-Gateway-Demo") == "":
+		http.Error(w, "the header X-Gateway-Demo is required", http.StatusForbidden)
+	default:
+		if err := a.Demo(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestStatusShowsTheGraph(t *testing.T) {
 	if len(status.Sources) != 2 || len(status.Routes) != 2 || len(status.Sinks) != 2 || status.Sources[1].Emitted != 1 || !status.Sources[1].Up {
 		t.Errorf("%s", body)
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/api/dead-letters": 200, "/api/nothing": 404, "/": 426} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/api/dead-letters": 200, "/api/nothing": 404, "/": 200, "/nothing": 404} {
 		if code, body := r.get(path); code != want {
 			t.Errorf("%s answers %d %s, want %d", path, code, body, want)
 		}

@@ -55,6 +55,7 @@ type flags struct {
 	routes   []string
 	dotenv   string
 	logLevel string
+	data     string
 }
 
 func command(set plugin.Set) *cobra.Command {
@@ -82,6 +83,7 @@ from the file that NAME_FILE names.`,
 	p.StringSliceVar(&f.routes, "route", nil, "run only this `route`; may be given several times")
 	p.StringVar(&f.dotenv, "env-file", ".env", "`file` with NAME=value lines, used where it exists")
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
+	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the private servers keep their data; without it they forget")
 	root.AddCommand(checkCommand(set, f), pluginsCommand(set), versionCommand())
 	return root
 }

@@ -23,6 +23,7 @@ the configuration is right and 1 where it is not.`,
 			if err != nil {
 				return err
 			}
+			cfg.SetPrivate("postgres://private", "redis://private") // nothing is started here
 			if _, err := assemble(cfg, slog.New(slog.DiscardHandler)); err != nil {
 				return err
 			}

@@ -30,13 +30,18 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
-	g, err := assemble(cfg, log)
+	ctx, stop := signals(ctx, log)
+	defer stop()
+	private, err := startPrivate(ctx, cfg, f.data)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signals(ctx, log)
-	defer stop()
-	return g.run(ctx)
+	g, err := assemble(cfg, log)
+	if err == nil {
+		private.observe(g)
+		err = g.run(ctx)
+	}
+	return errors.Join(err, private.stop())
 }
 
 // signals returns a context that SIGINT or SIGTERM ends. A second one exits at
@@ -69,12 +74,13 @@ type gateway struct {
 	shared *httpserver.Table // what plugins mount, and admin where it has no listener of its own
 	own    *httpserver.Table // admin's, where it has
 	public int               // handlers on shared that are not admin's
+	reg    *prometheus.Registry
 }
 
 // assemble builds the graph without I/O.
 func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	reg := prometheus.NewRegistry()
-	g := &gateway{cfg: cfg, log: log, shared: httpserver.NewTable()}
+	g := &gateway{cfg: cfg, log: log, shared: httpserver.NewTable(), reg: reg}
 	r, err := router.New(cfg.Graph, router.Deps{
 		Log: log, Metrics: reg, HTTP: g.shared, DrainTimeout: cfg.ShutdownTimeout.D(),
 	})

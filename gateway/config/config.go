@@ -22,7 +22,8 @@ type Config struct {
 	ShutdownTimeout options.Duration
 	Graph           router.Graph
 
-	places places
+	places  places
+	private []options.PrivateURL
 }
 
 // Request says what to load.
@@ -66,6 +67,7 @@ func Load(r Request) (*Config, options.Problems) {
 	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins}
 	cfg := g.decode(raw, r.Routes)
 	cfg.places = all
+	g.privateServers(cfg, r.Env)
 	for _, p := range problems {
 		if !g.left(p.Path) {
 			g.dec.Problems = append(g.dec.Problems, p)

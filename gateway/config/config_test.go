@@ -50,7 +50,7 @@ func TestBrokenConfigs(t *testing.T) {
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
-	env := map[string]string{"SECRET_TEXT": "s3cret-from-env", "FROM_FILE_FILE": "testdata/no-such-file"}
+	env := map[string]string{"SECRET_TEXT": "s3cret-from-env", "FROM_FILE_FILE": "testdata/no-such-file", "REAL_REDIS": "redis://bus"}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			err := check(env, file)
@@ -183,5 +183,37 @@ func TestDotEnv(t *testing.T) {
 	}
 	if _, err := config.ProcessEnv("testdata/none.env"); err != nil {
 		t.Errorf("without .env: %v", err)
+	}
+}
+
+// TestPrivateServers: they stand in where nothing is set, or where the file says
+// so, and never for one variable that was forgotten.
+func TestPrivateServers(t *testing.T) {
+	const file = "../../gateway.yaml"
+	literal := write(t, "literal.yaml", "sources: {orders_db: {url: embedded}}\n")
+	for _, tc := range []struct {
+		env             map[string]string
+		files           []string
+		problems        int
+		postgres, redis bool
+	}{
+		{nil, []string{file}, 0, true, true},
+		{map[string]string{"DATABASE_URL": "postgres://db", "REDIS_URL": "redis://bus"}, []string{file}, 0, false, false},
+		{map[string]string{"DATABASE_URL": "postgres://db"}, []string{file}, 2, false, false},
+		{map[string]string{"REDIS_URL": "redis://bus"}, []string{file}, 1, false, false},
+		{map[string]string{"REDIS_URL": "redis://bus"}, []string{file, literal}, 0, true, false},
+		{map[string]string{"GATEWAY_EMBEDDED": "off"}, []string{file}, 3, false, false},
+	} {
+		cfg, problems := load(tc.env, nil, tc.files...)
+		if len(problems) != tc.problems {
+			t.Errorf("%v: %v", tc.env, problems)
+			continue
+		}
+		if tc.problems > 0 {
+			continue
+		}
+		if postgres, redis := cfg.Private(); postgres != tc.postgres || redis != tc.redis {
+			t.Errorf("%v: postgres %v, redis %v", tc.env, postgres, redis)
+		}
 	}
 }

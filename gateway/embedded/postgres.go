@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,6 +17,7 @@ import (
 type Postgres struct {
 	dir  string // holds data/ and the socket
 	port int    // on 127.0.0.1; 0: only the socket
+	safe bool   // survives a crash of the machine, at the price of fsync
 	bin  string
 	attr *syscall.SysProcAttr
 	proc *process
@@ -27,13 +27,20 @@ type Postgres struct {
 // a server on it: on a Unix socket in dir, and on 127.0.0.1:port where port is
 // not 0. dir must be short (a socket's path has 107 bytes at most), must not lie
 // under /root, and is handed to the user that the server runs as. Nothing that
-// was committed survives a crash of the machine: it is for trying out and tests.
+// was committed survives a crash of the machine: it is for tests.
 func StartPostgres(ctx context.Context, dir string, port int) (*Postgres, error) {
+	return startPostgres(ctx, dir, port, false)
+}
+
+func startPostgres(ctx context.Context, dir string, port int, safe bool) (*Postgres, error) {
 	bin, err := findPostgres()
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{dir: dir, port: port, bin: bin}
+	p := &Postgres{dir: dir, port: port, safe: safe, bin: bin}
+	if len(p.socket()) > maxSocketPath {
+		return nil, fmt.Errorf("the path %s is longer than the %d bytes that a socket's may have: choose a shorter folder", p.socket(), maxSocketPath)
+	}
 	if err := p.chooseUser(); err != nil {
 		return nil, err
 	}
@@ -53,23 +60,41 @@ func (p *Postgres) Start(ctx context.Context) (err error) {
 	if p.port != 0 {
 		listen = "127.0.0.1"
 	}
-	cmd := p.command("postgres", "-D", filepath.Join(p.dir, "data"), "-k", p.dir,
-		"-c", "listen_addresses="+listen, "-p", strconv.Itoa(p.socketPort()),
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "jit=off", "-c", "shared_buffers=16MB", "-c", "lc_messages=C", "-c", "max_connections=200")
+	args := []string{"-D", filepath.Join(p.dir, "data"), "-k", p.dir,
+		"-c", "listen_addresses=" + listen, "-p", strconv.Itoa(p.socketPort()),
+		"-c", "jit=off", "-c", "shared_buffers=16MB", "-c", "lc_messages=C", "-c", "max_connections=200"}
+	if !p.safe {
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	cmd := p.command("postgres", args...)
 	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept connections", syscall.SIGQUIT)
 	return err
 }
 
 // Stop ends all sessions and stops the server in order.
-func (p *Postgres) Stop(ctx context.Context) error { return p.proc.stop(ctx, syscall.SIGINT) }
+func (p *Postgres) Stop(ctx context.Context) error {
+	if p.proc == nil {
+		return nil
+	}
+	return p.proc.stop(ctx, syscall.SIGINT)
+}
+
+func (p *Postgres) String() string { return "PostgreSQL" }
 
 // URL returns where the server is: by TCP where it has a port, else by its socket.
 func (p *Postgres) URL() string {
 	if p.port != 0 {
 		return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", p.port)
 	}
-	return "postgres:///postgres?user=postgres&host=" + url.QueryEscape(p.dir) + "&port=" + strconv.Itoa(p.socketPort())
+	return "postgres:///postgres?user=postgres&host=" + p.dir
+}
+
+// maxSocketPath is the longest path of a Unix socket in bytes (sun_path less
+// its zero byte).
+const maxSocketPath = 107
+
+func (p *Postgres) socket() string {
+	return filepath.Join(p.dir, ".s.PGSQL."+strconv.Itoa(p.socketPort()))
 }
 
 // socketPort is the port's number, which is part of the socket's name too.

@@ -13,29 +13,41 @@ import (
 // Redis is a private Redis or Valkey server.
 type Redis struct {
 	dir  string
-	port int // on 127.0.0.1; 0: only the socket
+	port int  // on 127.0.0.1; 0: only the socket
+	keep bool // writes an append-only file
 	bin  string
 	proc *process
 }
 
+// ErrNoRedis says that no server is installed.
+var ErrNoRedis = errors.New("no Redis server is installed: install the package redis-server (apt-get install redis-server), or set REDIS_URL")
+
 // StartRedis starts a server that keeps nothing on disk: on a Unix socket in
 // dir, and on 127.0.0.1:port where port is not 0.
 func StartRedis(ctx context.Context, dir string, port int) (*Redis, error) {
+	return startRedis(ctx, dir, port, false)
+}
+
+func startRedis(ctx context.Context, dir string, port int, keep bool) (*Redis, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		bin, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
-		r := &Redis{dir: dir, port: port, bin: bin}
+		r := &Redis{dir: dir, port: port, keep: keep, bin: bin}
 		return r, r.Start(ctx)
 	}
-	return nil, errors.New("no Redis server is installed: install the package redis-server (apt-get install redis-server), or set REDIS_URL")
+	return nil, ErrNoRedis
 }
 
 // Start starts the server again after Stop or Kill.
 func (r *Redis) Start(ctx context.Context) (err error) {
+	appendonly := "no"
+	if r.keep {
+		appendonly = "yes"
+	}
 	cmd := exec.Command(r.bin, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket(), "--unixsocketperm", "700",
-		"--dir", r.dir, "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice")
+		"--dir", r.dir, "--save", "", "--appendonly", appendonly, "--daemonize", "no", "--loglevel", "notice")
 	cmd.Dir = r.dir
 	r.proc, err = launch(ctx, filepath.Base(r.bin), cmd, "eady to accept connections", syscall.SIGKILL)
 	return err
@@ -51,5 +63,7 @@ func (r *Redis) URL() string {
 	}
 	return "unix://" + r.socket()
 }
+
+func (r *Redis) String() string { return filepath.Base(r.bin) }
 
 func (r *Redis) socket() string { return filepath.Join(r.dir, "redis.sock") }

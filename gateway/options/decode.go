@@ -156,6 +156,9 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 			d.Report(path, false, "%v", err)
 			return false
 		}
+		if u, ok := t.(*URL); ok {
+			_, u.fromEnv = raw.(Expanded)
+		}
 		return true
 	}
 	switch v.Kind() {

@@ -12,7 +12,8 @@
 //
 // Rules, separated by commas: required (not empty), min= and max= (numbers,
 // durations, sizes; the length of texts, lists and mappings), oneof=a|b, and
-// scheme=a|b for URLs. An options struct with a Check method is asked once all
+// scheme=a|b and embedded=SERVER for URLs (the word "embedded" may stand for that
+// private server). An options struct with a Check method is asked once all
 // of its options are well-formed; see [Checker].
 //
 // Decoding is strict about what stands in the file (an integer is an integer),

@@ -28,7 +28,8 @@ func broken(rule string, v reflect.Value) string {
 				text = Unknown("value "+strconv.Quote(got), got, strings.Split(arg, "|"))
 			}
 		case "scheme":
-			text = wrongScheme(strings.Split(arg, "|"), v.Interface().(URL))
+			text = wrongScheme(strings.Split(arg, "|"), v.Interface().(URL), strings.Contains(rule, "embedded="))
+		case "embedded": // says which private server the word stands for; see URLs
 		default:
 			panic("options: unknown rule " + part)
 		}
@@ -46,9 +47,12 @@ func isEmpty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-func wrongScheme(schemes []string, u URL) string {
+func wrongScheme(schemes []string, u URL, embeddable bool) string {
 	if u.Embedded() {
-		return "no server is given: set the environment variable that this line reads, or write a " + schemes[0] + ":// URL here"
+		if embeddable {
+			return ""
+		}
+		return "no private server can take this place: write a " + schemes[0] + ":// URL"
 	}
 	if u.IsZero() || slices.Contains(schemes, u.Scheme()) {
 		return ""

@@ -42,10 +42,17 @@ func (Secret) OptionType() string { return "secret" }
 
 // URL is an address that may hold a password: it prints with the password
 // redacted, and only Reveal returns it whole.
-type URL struct{ raw string }
+type URL struct {
+	raw     string
+	fromEnv bool
+}
 
 // NewURL makes a URL of text that is known to be one.
-func NewURL(text string) URL { return URL{text} }
+func NewURL(text string) URL { return URL{raw: text} }
+
+// FromEnv says whether the URL came from an environment variable, or from the
+// default beside one.
+func (u URL) FromEnv() bool { return u.fromEnv }
 
 // Reveal returns the URL with its password.
 func (u URL) Reveal() string { return u.raw }

@@ -13,7 +13,7 @@ import (
 
 // Options of the sink.
 type Options struct {
-	URL      options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
+	URL      options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
 	Channel  expr.Template `koanf:"channel" rule:"required" doc:"channel to publish to; may hold expressions: 'orders.{{ event.key }}'"`
 	Sequence Sequence      `koanf:"sequence"`
 }

@@ -24,9 +24,6 @@ var reserved = []string{"Host", "Content-Length", "Transfer-Encoding", "Connecti
 
 // Check is part of [options.Checker].
 func (o *Options) Check(report func(option, text string)) {
-	if o.URL.Embedded() {
-		report("url", "is not a URL")
-	}
 	for _, h := range o.Headers {
 		switch {
 		case !isToken(h.Key):

@@ -5,6 +5,7 @@ package postgresnotify
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,7 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; not through a transaction pooler, which makes LISTEN deaf"`
+	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; not through a transaction pooler, which makes LISTEN deaf"`
 	Channels  []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to, each up to 63 bytes"`
 	Heartbeat options.Duration `koanf:"heartbeat" rule:"min=50ms,max=5m" doc:"how often a quiet connection is tried; an answer must come within two seconds"`
 }
@@ -55,13 +56,14 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Name: "gateway_postgres_notification_queue_usage",
 		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",
 	})
-	return &source{opts: o, conn: conn, name: env.Name, usage: usage}, env.Metrics.Register(usage)
+	return &source{opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage}, env.Metrics.Register(usage)
 }
 
 type source struct {
 	opts  Options
 	conn  *pgx.ConnConfig
 	name  string
+	log   *slog.Logger
 	usage prometheus.Gauge
 	was   bool // listening before: only the goroutine of Run
 }

@@ -28,12 +28,14 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		return plugin.Ended(ctx, err)
 	}
 	defer closeConn(conn)
+	fetch := &fetcher{config: s.conn}
+	defer fetch.close()
 	if s.was {
 		out.Gap("listening anew: what was notified meanwhile is lost")
 	}
 	s.was = true
 	out.Ready()
-	return plugin.Ended(ctx, s.listen(ctx, conn, out))
+	return plugin.Ended(ctx, s.listen(ctx, conn, fetch, out))
 }
 
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
@@ -59,10 +61,13 @@ func closeConn(conn *pgx.Conn) {
 
 // listen emits notifications until the connection is lost. It takes all that
 // arrived in one read of the socket as one batch.
-func (s *source) listen(ctx context.Context, conn *pgx.Conn, out plugin.Output) error {
+func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out plugin.Output) error {
 	var batch []*event.Event
 	for {
 		err := s.untilHeartbeat(ctx, conn, func(e *event.Event) error {
+			if isMarked(e.Data) {
+				s.fetch(ctx, fetch, e)
+			}
 			batch = append(batch, e)
 			if len(batch) < maxBatch && conn.PgConn().Frontend().ReadBufferLen() > 0 {
 				return nil
@@ -83,6 +88,17 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, out plugin.Output) 
 			return err
 		}
 	}
+}
+
+// fetch completes the payload of a row that was too large for a notification.
+// Where it cannot, the payload goes on as it came: with the key and its mark.
+func (s *source) fetch(ctx context.Context, f *fetcher, e *event.Event) {
+	data, err := f.complete(ctx, e.Data)
+	if err != nil {
+		s.log.Warn("a large row cannot be fetched: its event goes on with the key only", "channel", e.Channel, "error", err)
+		return
+	}
+	e.Data = data
 }
 
 // untilHeartbeat passes notifications on until it is time for a heartbeat. The

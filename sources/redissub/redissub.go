@@ -17,7 +17,7 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
+	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
 	Channels []string         `koanf:"channels" doc:"channels to subscribe to"`
 	Patterns []string         `koanf:"patterns" doc:"patterns to subscribe to, such as orders.*"`
 	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"how often the connection is tried; after two silent ones it counts as lost"`

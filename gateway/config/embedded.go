@@ -1,0 +1,65 @@
+package config
+
+import (
+	"eventgateway/gateway/options"
+)
+
+// Private says which private servers the configuration asks for: a URL that is
+// the word "embedded".
+func (c *Config) Private() (postgres, redis bool) {
+	for _, p := range c.private {
+		postgres = postgres || p.Server == "postgres"
+		redis = redis || p.Server == "redis"
+	}
+	return postgres, redis
+}
+
+// SetPrivate puts the URLs of the private servers in the place of "embedded".
+func (c *Config) SetPrivate(postgres, redis string) {
+	for _, p := range c.private {
+		switch p.Server {
+		case "postgres":
+			*p.URL = options.NewURL(postgres)
+		case "redis":
+			*p.URL = options.NewURL(redis)
+		}
+	}
+	c.private = nil
+}
+
+// privateServers collects the URLs that stand for private servers. Such a server
+// must not hide that a variable was forgotten: where another URL does come from
+// the environment, one that falls back to "embedded" is a problem, unless the
+// file says the word itself.
+func (g *graph) privateServers(cfg *Config, env Env) {
+	forbidden, _, _ := env.Lookup("GATEWAY_EMBEDDED")
+	real := false
+	type at struct {
+		path string
+		url  options.PrivateURL
+	}
+	var found []at
+	collect := func(section, name string, opts any) {
+		for _, u := range options.PrivateURLs(opts) {
+			real = real || u.URL.FromEnv() && !u.URL.Embedded() && !u.URL.IsZero()
+			if u.URL.Embedded() {
+				found = append(found, at{options.Join(section+"."+name, u.Option), u})
+			}
+		}
+	}
+	for _, s := range cfg.Graph.Sources {
+		collect("sources", s.Name, s.Options)
+	}
+	for _, s := range cfg.Graph.Sinks {
+		collect("sinks", s.Name, s.Options)
+	}
+	for _, f := range found {
+		switch {
+		case forbidden == "off":
+			g.dec.Report(f.path, false, "no server is given, and GATEWAY_EMBEDDED=off forbids a private one: set the environment variable that this line reads")
+		case real && f.url.URL.FromEnv():
+			g.dec.Report(f.path, false, "is not set, although another server is: set the environment variable that this line reads, or write the word embedded here if you want a private server")
+		}
+		cfg.private = append(cfg.private, f.url)
+	}
+}

@@ -1,0 +1,170 @@
+package postgresnotify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+// TestPrivateServerHasThisTrigger keeps the table of the embedded PostgreSQL in
+// step; PLUGINTEST_UPDATE=1 writes its file.
+func TestPrivateServerHasThisTrigger(t *testing.T) {
+	const file = "../../gateway/embedded/orders.sql"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, trigger, ok := strings.Cut(string(text), "\n);\n\n")
+	if !ok {
+		t.Fatalf("%s lacks the table", file)
+	}
+	want := Trigger{"public", "orders", "orders_channel", "order"}.CreateSQL()
+	if trigger == want {
+		return
+	}
+	if os.Getenv("PLUGINTEST_UPDATE") == "" {
+		t.Fatalf("%s has an old trigger (PLUGINTEST_UPDATE=1 writes it)", file)
+	}
+	if err := os.WriteFile(file, []byte(table+"\n);\n\n"+want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestParseTable(t *testing.T) {
+	for text, want := range map[string]string{
+		"orders":                 "public.orders",
+		"Shop.Orders":            "shop.orders",
+		`"Shop"."Order ""X"" Y"`: `Shop.Order "X" Y`,
+		`shop."a.b"`:             "shop.a.b",
+		"":                       "error",
+		"a.b.c":                  "error",
+		"a..b":                   "error",
+		"a.":                     "error",
+		"drop table x":           "error",
+		`"open`:                  "error",
+		`"a"b`:                   "error",
+		strings.Repeat("x", 64):  "error",
+	} {
+		schema, table, err := ParseTable(text)
+		got := schema + "." + table
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%s is %s (%v), want %s", text, got, err, want)
+		}
+	}
+}
+
+// collect is an Output that passes payloads on.
+type collect struct {
+	ready    chan struct{}
+	payloads chan string
+}
+
+func (c collect) Ready()     { close(c.ready) }
+func (c collect) Gap(string) {}
+func (c collect) Emit(_ context.Context, b event.Batch) error {
+	for _, e := range b.Events {
+		c.payloads <- string(e.Data)
+	}
+	return nil
+}
+
+// TestLargeRows: with the printed trigger a row over the limit of NOTIFY commits
+// and arrives whole, whatever its table and key are called.
+func TestLargeRows(t *testing.T) {
+	db := testenv.Connect(t)
+	tr := Trigger{Schema: "Shop X", Table: `Order "Items"`, Channel: "it's", Field: "order"}
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := db.Exec(testenv.Context(t), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE SCHEMA "Shop X"; CREATE TABLE "Shop X"."Order ""Items""" ("Order No" bigint, at timestamptz, note text, PRIMARY KEY (at, "Order No"));
+		CREATE TABLE "Shop X".secrets (id int PRIMARY KEY, word text); INSERT INTO "Shop X".secrets VALUES (1, 'hush')`)
+	exec(tr.CreateSQL())
+	exec(tr.CreateSQL()) // once more changes nothing
+
+	o := Type().Defaults().(*Options)
+	o.URL, o.Channels = options.NewURL(testenv.Postgres(t).URL()), []string{"it's"}
+	s, err := Type().Build(o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := collect{make(chan struct{}), make(chan string, 100)}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, out) }()
+	defer func() { cancel(); <-ended }()
+	<-out.ready
+	next := func() string {
+		t.Helper()
+		select {
+		case p := <-out.payloads:
+			return p
+		case <-time.After(testenv.Wait):
+			t.Fatal("no event")
+			return ""
+		}
+	}
+	const table = `"Shop X"."Order ""Items"""`
+	for _, size := range []int{10, 7000, 9000, 1 << 20} {
+		note := strings.Repeat("é", size/2)
+		exec(`INSERT INTO `+table+` VALUES (9007199254740993, '2024-01-02 03:04:05.678901+00', $1)`, note)
+		var got struct {
+			Operation string
+			Order     struct {
+				No   json.Number `json:"Order No"`
+				Note string
+			}
+		}
+		payload := next()
+		if err := json.Unmarshal([]byte(payload), &got); err != nil || got.Operation != "INSERT" || got.Order.No != "9007199254740993" || got.Order.Note != note {
+			t.Errorf("a row of %d bytes arrives as %.200s..., %v", size, payload, err)
+		}
+		exec(`DELETE FROM ` + table)
+		if payload := next(); !strings.HasPrefix(payload, `{"operation" : "DELETE", "order" : {`) || !strings.Contains(payload, "9007199254740993") || strings.Contains(payload, marker) {
+			t.Errorf("its end arrives as %.200s...", payload)
+		}
+	}
+	// Nobody gets another table read by a notification of his own.
+	forged := fmt.Sprintf(`{"operation":"INSERT","order":{"id":1},%q:"\"Shop X\".secrets"}`, marker)
+	testenv.Notify(t, db, "it's", forged)
+	if got := next(); got != forged {
+		t.Errorf("a forged mark gives %s", got)
+	}
+	exec(tr.DropSQL())
+	exec(tr.DropSQL())
+	exec(`INSERT INTO ` + table + ` VALUES (1, now(), '')`)
+	testenv.Notify(t, db, "it's", "end")
+	if got := next(); got != "end" {
+		t.Errorf("after --drop: %s", got)
+	}
+}
+
+// TestTriggerCannotFailTheWrite: whatever goes wrong becomes a warning.
+func TestTriggerCannotFailTheWrite(t *testing.T) {
+	db := testenv.Connect(t)
+	tr := Trigger{Schema: "public", Table: "fragile", Channel: strings.Repeat("c", 64), Field: "order"} // a name that pg_notify refuses
+	if _, err := db.Exec(testenv.Context(t), `CREATE TABLE fragile (id text PRIMARY KEY, note text);`+tr.CreateSQL()); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		`INSERT INTO fragile VALUES ('a', repeat('x', 10000))`, `INSERT INTO fragile VALUES (repeat('k', 2000), '')`, `UPDATE fragile SET note = ''`, `DELETE FROM fragile`,
+	} {
+		if _, err := db.Exec(testenv.Context(t), sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
