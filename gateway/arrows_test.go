@@ -18,7 +18,7 @@ var arrows = map[string]string{
 	"gateway/plugin":            "gateway/event",
 	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
 	"gateway/expr":              "gateway/event",
-	"gateway/redisconn":         "gateway/options",
+	"gateway/redisconn":         "gateway/options gateway/plugin",
 	"gateway/testenv":           "gateway/embedded",
 	"web":                       "",
 	"gateway/event":             "",

@@ -3,6 +3,7 @@ package app
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 
@@ -84,8 +85,31 @@ from the file that NAME_FILE names.`,
 	p.StringVar(&f.dotenv, "env-file", ".env", "`file` with NAME=value lines, used where it exists")
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the private servers keep their data; without it they forget")
-	root.AddCommand(checkCommand(set, f), pluginsCommand(set), versionCommand())
+	root.AddCommand(checkCommand(set, f), pluginsCommand(set), tailCommand(set, f), versionCommand())
+	for _, t := range all(set) {
+		for _, c := range t.Commands() {
+			root.AddCommand(pluginCommand(c, f))
+		}
+	}
 	return root
+}
+
+// pluginCommand makes a command of one that a plugin brings.
+func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
+	goFlags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	body := c.New(goFlags)
+	cmd := &cobra.Command{
+		Use: c.Name, Short: c.Summary, Long: c.Help, Example: c.Example,
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			env, err := config.ProcessEnv(f.dotenv)
+			if err != nil {
+				return err
+			}
+			return body(cmd.Context(), plugin.Invocation{Args: args, Out: cmd.OutOrStdout(), Lookup: env.Lookup})
+		}),
+	}
+	cmd.Flags().AddGoFlagSet(goFlags)
+	return cmd
 }
 
 // load reads the configuration that the flags name.

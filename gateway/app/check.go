@@ -1,36 +1,98 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"eventgateway/gateway/config"
 	"eventgateway/gateway/plugin"
 )
 
+// probeTimeout bounds all that check --live does.
+const probeTimeout = 30 * time.Second
+
 func checkCommand(set plugin.Set, f *flags) *cobra.Command {
-	return &cobra.Command{
+	live := false
+	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Say what is wrong with a configuration, without connecting to anything",
+		Short: "Say what is wrong with a configuration, and with --live with what it connects to",
 		Long: `Reads the configuration, builds everything in it, and says what is wrong, each
-problem with file:line:col. Nothing is connected to. The exit status is 0 where
-the configuration is right and 1 where it is not.`,
+problem with file:line:col. Nothing is connected to.
+
+With --live it also connects to every server, and says what is wrong there and
+what mends it: does LISTEN work, is there a trigger and what does it do with large
+rows, may the user do what must be done, is the port free. It changes nothing.
+
+The exit status is 0 where all is right or only warnings were found, else 1.`,
 		Args: cobra.NoArgs,
 		RunE: runs(func(cmd *cobra.Command, _ []string) error {
 			cfg, err := f.load(set)
 			if err != nil {
 				return err
 			}
+			postgres, redis := cfg.Private()
 			cfg.SetPrivate("postgres://private", "redis://private") // nothing is started here
-			if _, err := assemble(cfg, slog.New(slog.DiscardHandler)); err != nil {
+			g, err := assemble(cfg, slog.New(slog.DiscardHandler))
+			if err != nil {
 				return err
 			}
-			g := cfg.Graph
+			n := cfg.Graph
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is right: %d sources, %d routes, %d sinks\n",
-				strings.Join(f.files, " + "), len(g.Sources), len(g.Routes), len(g.Sinks))
-			return nil
+				strings.Join(f.files, " + "), len(n.Sources), len(n.Routes), len(n.Sinks))
+			if !live {
+				return nil
+			}
+			if postgres || redis {
+				fmt.Fprintln(cmd.OutOrStdout(), "it asks for private servers, which start with the gateway: there is nothing to connect to; set DATABASE_URL and REDIS_URL to check yours")
+				return nil
+			}
+			return probe(cmd.Context(), cmd.OutOrStdout(), cfg, g)
 		}),
 	}
+	cmd.Flags().BoolVar(&live, "live", false, "connect to every server, too")
+	return cmd
+}
+
+// probe prints the findings about everything that is connected to.
+func probe(ctx context.Context, w io.Writer, cfg *config.Config, g *gateway) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	count := map[plugin.Level]int{}
+	show := func(where string, f plugin.Finding) {
+		count[f.Level]++
+		fmt.Fprintf(w, "%-8s%s: %s\n", f.Level, where, f.Text)
+		if f.Fix != "" {
+			fmt.Fprintf(w, "        mend it: %s\n", f.Fix)
+		}
+	}
+	for _, p := range g.router.Probe(ctx) {
+		where := fmt.Sprintf("%s: %ss.%s", cfg.Place(p.Kind, p.Name), p.Kind, p.Name)
+		for _, f := range p.Findings {
+			show(where, f)
+		}
+	}
+	if g.public > 0 {
+		show("http.listen", probePort(cfg.HTTP.Listen))
+	}
+	if n := count[plugin.Wrong]; n > 0 {
+		return fmt.Errorf("%d wrong, %d warnings", n, count[plugin.Warning])
+	}
+	_, err := fmt.Fprintf(w, "nothing is wrong, %d warnings\n", count[plugin.Warning])
+	return err
+}
+
+func probePort(addr string) plugin.Finding {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return plugin.Finding{Level: plugin.Wrong, Text: err.Error(), Fix: "ss -ltnp shows who has the port (perhaps a gateway that is running); set PORT or http.listen to another"}
+	}
+	_ = l.Close() // nobody has connected to it
+	return plugin.Finding{Text: "the port is free: " + addr}
 }

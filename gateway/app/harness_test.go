@@ -29,8 +29,15 @@ func plugins() plugin.Set {
 	return plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}
 }
 
-// defaultConfig is the file that the repository ships.
-const defaultConfig = "../../gateway.yaml"
+// defaultConfig is the file that the repository ships; tests may change the
+// working directory.
+var defaultConfig = func() string {
+	path, err := filepath.Abs("../../gateway.yaml")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}()
 
 // running is a gateway that a test has started in its own process.
 type running struct {

@@ -100,7 +100,12 @@ func TestBurstReachesEveryClient(t *testing.T) {
 	}
 }
 
-const lagConfig = `
+// lagConfig bounds how long a write may be stuck and how far a client may lag.
+func lagConfig(writeTimeout, maxLag string) string {
+	return strings.NewReplacer("WRITE_TIMEOUT", writeTimeout, "MAX_LAG", maxLag).Replace(lagFile)
+}
+
+const lagFile = `
 http: {listen: ":${PORT}"}
 sources:
   bus: {type: redis-sub, url: "${REDIS_URL}", channels: [orders_updates]}
@@ -109,7 +114,7 @@ sinks:
     type: websocket
     path: /
     welcome: {type: welcome, msg: Connected to orders updates}
-    max_lag: {events: 5000, bytes: 64MiB}
+    max_lag: {events: MAX_LAG, bytes: 1GiB}
     write_timeout: WRITE_TIMEOUT
 routes:
   deliver: {from: [bus], to: [browsers]}
@@ -117,13 +122,13 @@ routes:
 
 // TestClientThatNeverReads: it is cut off, and another one notices nothing.
 func TestClientThatNeverReads(t *testing.T) {
-	for _, tc := range []struct{ name, timeout, reason string }{
-		{"stuck write", "500ms", "stuck"},
-		{"too far behind", "5m", "slow"},
+	for _, tc := range []struct{ name, timeout, lag, reason string }{
+		{"stuck write", "500ms", "10000000", "stuck"},
+		{"too far behind", "5m", "5000", "slow"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			redis := redisClient(t)
-			r := startGateway(t, writeConfig(t, strings.Replace(lagConfig, "WRITE_TIMEOUT", tc.timeout, 1)), nil)
+			r := startGateway(t, writeConfig(t, lagConfig(tc.timeout, tc.lag)), nil)
 			healthy := r.connect()
 			lazy, err := net.Dial("tcp", "127.0.0.1:"+r.port)
 			if err != nil {
@@ -163,7 +168,7 @@ func TestClientThatNeverReads(t *testing.T) {
 // TestSlowClientIsToldWhy: one that reads, but too slowly, gets a close code.
 func TestSlowClientIsToldWhy(t *testing.T) {
 	redis := redisClient(t)
-	r := startGateway(t, writeConfig(t, strings.Replace(lagConfig, "WRITE_TIMEOUT", "5m", 1)), nil)
+	r := startGateway(t, writeConfig(t, lagConfig("5m", "5000")), nil)
 	slow, healthy := r.connect(), r.connect()
 	payload := strings.Repeat("x", 2000)
 	slowGone := make(chan error, 1)

@@ -18,6 +18,7 @@ type described interface {
 	Name() string
 	Summary() string
 	Defaults() any
+	Commands() []plugin.Command
 }
 
 func all(set plugin.Set) []described {

@@ -103,6 +103,12 @@ func (c *Config) Locate(err error) options.Problems {
 	return options.Problems{{Pos: at, Path: path, Text: text}}
 }
 
+// Place returns where a component of the graph stands.
+func (c *Config) Place(kind plugin.Kind, name string) options.Pos {
+	at, _ := c.places.find(string(kind) + "s." + name)
+	return at
+}
+
 // left says whether path lies in a component that is not loaded.
 func (g *graph) left(path string) bool {
 	parts := strings.SplitN(path, ".", 3)

@@ -21,6 +21,7 @@ type Type[T any] struct {
 	summary  string
 	defaults func() any
 	build    func(opts any, env Env) (T, error)
+	commands []Command
 }
 
 // The three kinds of types.

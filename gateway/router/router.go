@@ -163,5 +163,30 @@ func (r *Router) Status() Status {
 	return st
 }
 
+// Probe is the findings about one component.
+type Probe struct {
+	Kind     plugin.Kind
+	Name     string
+	Findings []plugin.Finding
+}
+
+// Probe asks every source and sink that can tell how things are where it
+// connects to. It is called instead of Run.
+func (r *Router) Probe(ctx context.Context) []Probe {
+	var out []Probe
+	probe := func(kind plugin.Kind, name string, impl any) {
+		if p, ok := impl.(plugin.Prober); ok {
+			out = append(out, Probe{kind, name, p.Probe(ctx)})
+		}
+	}
+	for _, s := range r.sources {
+		probe(plugin.KindSource, s.spec.Name, s.impl)
+	}
+	for _, s := range r.sinks {
+		probe(plugin.KindSink, s.spec.Name, s.impl)
+	}
+	return out
+}
+
 // DeadLetters returns the latest events that could not be delivered.
 func (r *Router) DeadLetters() []DeadLetter { return r.letters.latest() }

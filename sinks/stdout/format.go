@@ -41,8 +41,9 @@ func (s *sink) pretty(dst []byte, e *event.Event) []byte {
 	object := json.Unmarshal(e.Data, &head) == nil
 	dst = s.paint(dst, faint, e.Time.Local().Format("15:04:05.000"))
 	dst = append(dst, ' ')
-	dst = append(dst, printable(e.Channel)...)
-	dst = append(dst, ' ')
+	if e.Channel != "" {
+		dst = append(append(dst, printable(e.Channel)...), ' ')
+	}
 	if head.Operation != "" {
 		dst = s.paint(dst, colours[head.Operation], printable(head.Operation))
 		dst = append(dst, ' ')

@@ -1,0 +1,142 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/testenv"
+)
+
+// commandLine runs a command in this process.
+func commandLine(t *testing.T, env map[string]string, args ...string) (output string, err error) {
+	t.Helper()
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+	t.Chdir(t.TempDir()) // without an .env
+	var out bytes.Buffer
+	cmd := command(plugins())
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err = cmd.ExecuteContext(testenv.Context(t))
+	return out.String(), err
+}
+
+const liveConfig = `
+http: {listen: "127.0.0.1:PORT"}
+sources:
+  orders_db: {type: postgres-notify, url: "${DATABASE_URL}", channels: [CHANNEL]}
+  orders_bus: {type: redis-sub, url: "${REDIS_URL}", channels: [orders_updates]}
+sinks:
+  bus: {type: redis-pub, url: "${REDIS_URL}", channel: orders_updates, sequence: {key: "live:KEY"}}
+  browsers: {type: websocket}
+routes:
+  publish: {from: [orders_db], to: [bus]}
+  deliver: {from: [orders_bus], to: [browsers]}
+`
+
+// TestLiveFindings provokes what can be wrong, sees it found, mends it as the
+// finding says, and sees it gone.
+func TestLiveFindings(t *testing.T) {
+	ctx := testenv.Context(t)
+	db, redis := testenv.Orders(t), redisClient(t)
+	env := map[string]string{"DATABASE_URL": testenv.Postgres(t).URL(), "REDIS_URL": testenv.Redis(t).URL()}
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := db.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	port := testenv.FreePort(t)
+	check := func(replace ...string) (string, error) {
+		text := strings.NewReplacer(append(replace, "PORT", fmt.Sprint(port), "CHANNEL", "orders_channel", "KEY", "id")...).Replace(liveConfig)
+		return commandLine(t, env, "check", "--live", "-c", writeConfig(t, text))
+	}
+	expect := func(what string, ok bool, out string, err error, parts ...string) {
+		t.Helper()
+		if (err == nil) != ok {
+			t.Errorf("%s: error %v\n%s", what, err, out)
+		}
+		for _, p := range parts {
+			if !strings.Contains(out, p) {
+				t.Errorf("%s: %q is missing in\n%s", what, p, out)
+			}
+		}
+	}
+
+	out, err := check()
+	expect("the old trigger", true, out, err, "LISTEN works", "Pub/Sub works", "may INCRBY", "the port is free",
+		"gateway.yaml:4:3: sources.orders_db: the trigger orders_notify_trigger on orders will fail the user's write of a row over 7,999 bytes",
+		"mend it: gateway sql --table 'orders' --channel orders_channel --apply, and drop trigger orders_notify_trigger")
+	if _, err := commandLine(t, env, "sql", "--table", "orders", "--channel", "orders_channel", "--apply"); err != nil {
+		t.Fatal(err)
+	}
+	exec(`DROP TRIGGER orders_notify_trigger ON orders`)
+	out, err = check()
+	expect("the new trigger", true, out, err, "nothing is wrong, 0 warnings", "rows over 7,999 bytes do not fail")
+
+	exec(`ALTER TABLE orders DISABLE TRIGGER gateway_notify`)
+	out, err = check()
+	expect("a disabled trigger", true, out, err, "is disabled", `mend it: ALTER TABLE orders ENABLE TRIGGER "gateway_notify"`)
+	exec(`ALTER TABLE orders ENABLE TRIGGER "gateway_notify"`)
+
+	out, err = check("CHANNEL", "nobody")
+	expect("no trigger", true, out, err, "no trigger in this database notifies nobody", "gateway sql --table TABLE --channel nobody --apply")
+
+	if err := redis.LPush(ctx, "live:list", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	out, err = check("KEY", "list")
+	expect("a counter of the wrong type", false, out, err, "WRONG", "is a list", "redis-cli DEL live:list")
+
+	if err := redis.Do(ctx, "ACL", "SETUSER", "limited", "on", ">pw", "+@all", "-publish", "~*", "&*").Err(); err != nil {
+		t.Fatal(err)
+	}
+	real := env["REDIS_URL"]
+	env["REDIS_URL"] = strings.Replace(real, "redis://", "redis://limited:pw@", 1)
+	out, err = check()
+	expect("a user who may not publish", false, out, err, "the user limited may not PUBLISH orders_updates", "ACL SETUSER limited +publish")
+	if strings.Contains(out, ":pw@") {
+		t.Errorf("shows the password:\n%s", out)
+	}
+	if err := redis.Do(ctx, "ACL", "SETUSER", "limited", "+publish").Err(); err != nil {
+		t.Fatal(err)
+	}
+	out, err = check()
+	expect("a user who may publish", true, out, err, "nothing is wrong, 0 warnings")
+	env["REDIS_URL"] = "redis://127.0.0.1:1"
+	out, err = check()
+	expect("no Redis", false, out, err, "WRONG", "connection refused", "sinks.bus", "sources.orders_bus")
+	env["REDIS_URL"] = real
+
+	direct := env["DATABASE_URL"]
+	env["DATABASE_URL"] = testenv.Pgbouncer(t)
+	out, err = check()
+	expect("a transaction pooler", false, out, err, "WRONG", "LISTEN does not work", "pool_mode = transaction")
+	env["DATABASE_URL"] = "postgres://postgres:s3cret@127.0.0.1:1/x"
+	out, err = check()
+	expect("no PostgreSQL", false, out, err, "cannot connect to postgres://postgres:***@127.0.0.1:1/x")
+	env["DATABASE_URL"] = direct
+
+	r := startGateway(t, defaultConfig, nil)
+	fmt.Sscan(r.port, &port)
+	out, err = check()
+	expect("a taken port", false, out, err, "WRONG", "address already in use", "http.listen")
+}
+
+func TestSQLPrintsWhatPsqlTakes(t *testing.T) {
+	db := testenv.Connect(t)
+	out, err := commandLine(t, nil, "sql", "--table", `public."Odd 'Table'"`, "--channel", "it's")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(testenv.Context(t), `CREATE TABLE "Odd 'Table'" (id int primary key);`+out+`INSERT INTO "Odd 'Table'" VALUES (1)`); err != nil {
+		t.Error(err)
+	}
+	if _, err := commandLine(t, nil, "sql"); err == nil || !strings.Contains(err.Error(), "--table is required") {
+		t.Errorf("without a table: %v", err)
+	}
+}

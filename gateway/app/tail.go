@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+// tailOptions are the flags of `gateway tail`.
+type tailOptions struct {
+	json     bool
+	filter   string
+	channels []string
+}
+
+// tailURL is where tail connects to without an argument and without WS_URL.
+const tailURL = "ws://localhost:8080"
+
+func tailCommand(set plugin.Set, f *flags) *cobra.Command {
+	var o tailOptions
+	cmd := &cobra.Command{
+		Use:   "tail [URL]",
+		Short: "Print events as they come, from a gateway, a Redis channel or a PostgreSQL channel",
+		Long: `Prints events as they come, until it is interrupted. URL is that of a gateway
+(ws:// or wss://; WS_URL or ws://localhost:8080 where it is not given), of a Redis
+or of a PostgreSQL; these need --channel. A lost connection is made again, with
+growing pauses; where events may have been missed it says so.
+
+Events go to standard output, everything else to standard error.`,
+		Example: `  gateway tail
+  gateway tail --filter 'operation == "INSERT" && order.amount > 100'
+  gateway tail redis://localhost --channel orders_updates --json | jq .order.id
+  gateway tail "$DATABASE_URL" --channel orders_channel`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			env, err := config.ProcessEnv(f.dotenv)
+			if err != nil {
+				return err
+			}
+			raw := tailURL
+			if value, _, err := env.Lookup("WS_URL"); err != nil {
+				return err
+			} else if value != "" {
+				raw = value
+			}
+			if len(args) > 0 {
+				raw = args[0]
+			}
+			return tail(cmd.Context(), set, raw, o)
+		}),
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print each event as one line of JSON")
+	cmd.Flags().StringVar(&o.filter, "filter", "", "print only events that meet this `condition`")
+	cmd.Flags().StringSliceVar(&o.channels, "channel", nil, "`channel` of Redis or PostgreSQL; may be given several times")
+	return cmd
+}
+
+// tail runs a small graph: one source, perhaps a filter, and stdout.
+func tail(ctx context.Context, set plugin.Set, raw string, o tailOptions) error {
+	log, err := newLog(os.Stderr, config.Log{Level: "info", Format: "text"})
+	if err != nil {
+		return err
+	}
+	g, err := tailGraph(set, raw, o)
+	if err != nil {
+		return err
+	}
+	r, err := router.New(g, router.Deps{
+		Log: log, Metrics: prometheus.NewRegistry(), HTTP: httpserver.NewTable(), DrainTimeout: 2 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signals(ctx, log)
+	defer stop()
+	return r.Run(ctx)
+}
+
+func tailGraph(set plugin.Set, raw string, o tailOptions) (router.Graph, error) {
+	var u options.URL
+	if err := u.UnmarshalText([]byte(raw)); err != nil {
+		return router.Graph{}, fmt.Errorf("the URL %w", err)
+	}
+	b := tailBuilder{set: set}
+	route := router.RouteSpec{Name: "tail", From: []string{"events"}, To: []string{"screen"}}
+	b.source(u, o.channels)
+	if o.filter != "" {
+		t, opts := pick(&b, set.Transforms, "filter", map[string]any{"when": o.filter})
+		route.Through = []router.TransformSpec{{Name: "filter", Type: t, Options: opts}}
+	}
+	format := "pretty"
+	if o.json {
+		format = "json"
+	}
+	t, opts := pick(&b, set.Sinks, "stdout", map[string]any{"format": format})
+	b.graph.Sinks = []router.SinkSpec{{Name: "screen", Type: t, Options: opts, Delivery: router.DefaultDelivery()}}
+	b.graph.Routes = []router.RouteSpec{route}
+	return b.graph, errors.Join(b.problems...)
+}
+
+// tailBuilder collects a graph and what is wrong with it.
+type tailBuilder struct {
+	set      plugin.Set
+	graph    router.Graph
+	problems []error
+}
+
+// source picks the source by the URL's scheme.
+func (b *tailBuilder) source(u options.URL, channels []string) {
+	spec := router.SourceSpec{Name: "events"}
+	list := make([]any, len(channels))
+	for i, c := range channels {
+		list[i] = c
+	}
+	raw := map[string]any{"url": u.Reveal(), "channels": list}
+	switch u.Scheme() {
+	case "ws", "wss":
+		if len(channels) > 0 {
+			b.problems = append(b.problems, errors.New("--channel is for Redis and PostgreSQL"))
+		}
+		spec.Type = websocketClient()
+		spec.Options = &websocketClientOptions{URL: u}
+	case "redis", "rediss", "unix":
+		spec.Type, spec.Options = pick(b, b.set.Sources, "redis-sub", raw)
+	case "postgres", "postgresql":
+		spec.Type, spec.Options = pick(b, b.set.Sources, "postgres-notify", raw)
+	default:
+		b.problems = append(b.problems, fmt.Errorf("nothing is known to tail at %s: give a ws://, redis:// or postgres:// URL", u))
+	}
+	b.graph.Sources = []router.SourceSpec{spec}
+}
+
+// pick finds a type by its name and decodes its options.
+func pick[T any](b *tailBuilder, types []plugin.Type[T], name string, raw map[string]any) (plugin.Type[T], any) {
+	i := slices.IndexFunc(types, func(t plugin.Type[T]) bool { return t.Name() == name })
+	if i < 0 {
+		b.problems = append(b.problems, fmt.Errorf("this gateway was built without the plugin %s", name))
+		return plugin.Type[T]{}, nil
+	}
+	opts := types[i].Defaults()
+	var d options.Decoder
+	d.Decode("", raw, opts)
+	for _, p := range d.Problems {
+		b.problems = append(b.problems, fmt.Errorf("--%s: %s", strings.TrimSuffix(strings.Replace(p.Path, "when", "filter", 1), "s"), p.Text))
+	}
+	return types[i], opts
+}

@@ -1,0 +1,30 @@
+package plugin
+
+import "context"
+
+// Prober is a source or sink that can say how things are where it connects to,
+// for `gateway check --live`.
+type Prober interface {
+	// Probe connects and looks. It changes nothing that anybody else could notice.
+	// Whatever is wrong is a Finding; Probe returns early when ctx ends.
+	Probe(ctx context.Context) []Finding
+}
+
+// Finding is one thing that a Probe has found out.
+type Finding struct {
+	Level Level
+	Text  string // what is so
+	Fix   string // the command or SQL that mends it; "" where nothing is wrong
+}
+
+// Level says how bad a finding is.
+type Level int
+
+// The levels of findings.
+const (
+	Fine    Level = iota // as it should be
+	Warning              // works, and will hurt one day
+	Wrong                // does not work
+)
+
+func (l Level) String() string { return [...]string{"ok", "warning", "WRONG"}[l] }

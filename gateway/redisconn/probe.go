@@ -1,0 +1,48 @@
+package redisconn
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Probe connects, and says how that went. Every Redis plugin begins its own
+// Probe with it.
+func Probe(ctx context.Context, client *redis.Client, u options.URL) (plugin.Finding, bool) {
+	begin := time.Now()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return plugin.Finding{
+			Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", u, err),
+			Fix: `redis-cli -u "$REDIS_URL" ping shows the same; see that the server runs, and that user and password are right`,
+		}, false
+	}
+	return plugin.Finding{Text: fmt.Sprintf("connected to %s, round trip %v", u, time.Since(begin).Round(10*time.Microsecond))}, true
+}
+
+// May says whether the user that client is may run a command, by ACL DRYRUN, which
+// runs nothing. Servers before Redis 7 cannot tell; then it is silent.
+func May(ctx context.Context, client *redis.Client, command ...string) (plugin.Finding, bool) {
+	user, err := client.Do(ctx, "ACL", "WHOAMI").Text()
+	if err != nil {
+		return plugin.Finding{}, false
+	}
+	args := []any{"ACL", "DRYRUN", user}
+	for _, a := range command {
+		args = append(args, a)
+	}
+	answer, err := client.Do(ctx, args...).Text()
+	if err != nil {
+		return plugin.Finding{}, false
+	}
+	text := fmt.Sprintf("the user %s may %s", user, strings.Join(command[:min(len(command), 2)], " "))
+	if answer == "OK" {
+		return plugin.Finding{Text: text}, true
+	}
+	return plugin.Finding{Level: plugin.Wrong, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, true
+}

@@ -1,0 +1,36 @@
+package redispub
+
+import (
+	"context"
+	"fmt"
+
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Probe is part of [plugin.Prober].
+func (s *sink) Probe(ctx context.Context) []plugin.Finding {
+	first, ok := redisconn.Probe(ctx, s.client, s.opts.URL)
+	findings := []plugin.Finding{first}
+	if !ok {
+		return findings
+	}
+	if channel, literal := s.opts.Channel.Literal(); literal {
+		if f, known := redisconn.May(ctx, s.client, "PUBLISH", channel, "x"); known {
+			findings = append(findings, f)
+		}
+	}
+	key := s.opts.Sequence.Key
+	if key == "" {
+		return findings
+	}
+	for _, command := range [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "1", key}} {
+		if f, known := redisconn.May(ctx, s.client, command...); known {
+			findings = append(findings, f)
+		}
+	}
+	if kind, err := s.client.Type(ctx, key).Result(); err == nil && kind != "none" && kind != "string" {
+		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s, which counts messages, is a %s", key, kind), Fix: "use another sequence.key, or remove it: redis-cli DEL " + key})
+	}
+	return findings
+}

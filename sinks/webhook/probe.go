@@ -1,0 +1,38 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+
+	"eventgateway/gateway/plugin"
+)
+
+// Probe is part of [plugin.Prober]. It connects and sends no request: that would
+// be an event to the receiver.
+func (s *sink) Probe(ctx context.Context) []plugin.Finding {
+	u, err := url.Parse(s.opts.URL.Reveal())
+	if err != nil {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: "the URL cannot be read"}}
+	}
+	port := u.Port()
+	var conn net.Conn
+	if u.Scheme == "https" {
+		if port == "" {
+			port = "443"
+		}
+		conn, err = (&tls.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	} else {
+		if port == "" {
+			port = "80"
+		}
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	}
+	if err != nil {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, err), Fix: "see that the receiver runs, that its name is right, and that its certificate is valid"}}
+	}
+	conn.Close()
+	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL)}}
+}

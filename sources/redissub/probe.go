@@ -1,0 +1,98 @@
+package redissub
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// echoTimeout is how long an own message may take to come back.
+const echoTimeout = 3 * time.Second
+
+// Probe is part of [plugin.Prober].
+func (s *source) Probe(ctx context.Context) []plugin.Finding {
+	client := redis.NewClient(s.conn)
+	defer client.Close()
+	first, ok := redisconn.Probe(ctx, client, s.opts.URL)
+	findings := []plugin.Finding{first}
+	if !ok {
+		return findings
+	}
+	findings = append(findings, s.probeSubscribe(ctx, client), probeEcho(ctx, client))
+	return append(findings, s.probeLimit(ctx, client)...)
+}
+
+// probeSubscribe subscribes to what the source does, which users may be denied.
+func (s *source) probeSubscribe(ctx context.Context, client *redis.Client) plugin.Finding {
+	sub := client.Subscribe(ctx)
+	defer sub.Close()
+	all := append(append([]string{}, s.opts.Channels...), s.opts.Patterns...)
+	err := error(nil)
+	if len(s.opts.Channels) > 0 {
+		err = sub.Subscribe(ctx, s.opts.Channels...)
+	}
+	if err == nil && len(s.opts.Patterns) > 0 {
+		err = sub.PSubscribe(ctx, s.opts.Patterns...)
+	}
+	for range all {
+		if err == nil {
+			_, err = sub.ReceiveTimeout(ctx, echoTimeout)
+		}
+	}
+	if err != nil {
+		return plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot subscribe to %s: %v", strings.Join(all, ", "), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
+	}
+	return plugin.Finding{Text: "may subscribe to " + strings.Join(all, ", ")}
+}
+
+// probeEcho sends a message to itself, on a channel that nobody else knows.
+func probeEcho(ctx context.Context, client *redis.Client) plugin.Finding {
+	channel := "eventgateway:check:" + rand.Text()
+	sub := client.Subscribe(ctx, channel)
+	defer sub.Close()
+	_, err := sub.ReceiveTimeout(ctx, echoTimeout)
+	if err == nil {
+		err = client.Publish(ctx, channel, "echo").Err()
+	}
+	if err == nil {
+		_, err = sub.ReceiveTimeout(ctx, echoTimeout)
+	}
+	if err != nil {
+		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("a message of its own did not come back: %v", err), Fix: "nothing, where the user may use only certain channels; else look at the server"}
+	}
+	return plugin.Finding{Text: "Pub/Sub works: a message came back"}
+}
+
+// probeLimit looks at when the server kills a subscriber that lags. Hosted servers
+// do not show it.
+func (s *source) probeLimit(ctx context.Context, client *redis.Client) []plugin.Finding {
+	limits, err := client.ConfigGet(ctx, "client-output-buffer-limit").Result()
+	if err != nil {
+		return nil
+	}
+	fields := strings.Fields(limits["client-output-buffer-limit"])
+	for i, f := range fields {
+		if f != "pubsub" || i+3 >= len(fields) {
+			continue
+		}
+		hard, herr := strconv.ParseInt(fields[i+1], 10, 64)
+		soft, serr := strconv.ParseInt(fields[i+2], 10, 64)
+		if herr != nil || serr != nil {
+			return nil
+		}
+		text := fmt.Sprintf("the server kills a subscriber that is %d MiB behind, or %d MiB for %s s", hard>>20, soft>>20, fields[i+3])
+		if hard > 0 && hard < 8<<20 {
+			return []plugin.Finding{{Level: plugin.Warning, Text: text + ": bursts will cost connections", Fix: "CONFIG SET client-output-buffer-limit 'pubsub 33554432 8388608 60'"}}
+		}
+		return []plugin.Finding{{Text: text}}
+	}
+	return nil
+}
