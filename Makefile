@@ -2,10 +2,15 @@
 
 GO ?= go
 
-.PHONY: build test bench fmt
+.PHONY: run build test bench fmt
+
+# With nothing set this starts a private PostgreSQL and Redis beside the gateway.
+run: build
+	@[ -n "$$DATABASE_URL" ] || .ci/prepare --run
+	bin/gateway -c gateway.yaml
 
 build:
-	$(GO) build -o bin/ ./gateway
+	$(GO) build -ldflags "-X eventgateway/gateway/app.Version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)" -o bin/ ./gateway
 
 # Format, vet, staticcheck, and all tests with the race detector, on a real
 # PostgreSQL and a real Redis: .ci/prepare installs them where it may.

@@ -94,7 +94,7 @@ func TestCheckExitStatus(t *testing.T) {
 	if code := good.exit(testenv.Wait); code != 0 {
 		t.Errorf("exit status %d of a right file: %s", code, good.stderr.String())
 	}
-	bad := startBinary(t, nil, "check", "-c", absolute(t, "gateway.yaml"))
+	bad := startBinary(t, map[string]string{"DATABASE_URL": "postgres://db/orders"}, "check", "-c", absolute(t, "gateway.yaml"))
 	if code := bad.exit(testenv.Wait); code != 1 || !strings.Contains(bad.stderr.String(), "gateway.yaml:") {
 		t.Errorf("exit status %d of a wrong file: %s", code, bad.stderr.String())
 	}

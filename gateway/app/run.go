@@ -116,7 +116,7 @@ func (g *gateway) run(ctx context.Context) error {
 	stopped := context.AfterFunc(ctx, g.admin.Draining)
 	defer stopped()
 	err = g.router.Run(ctx)
-	g.log.Info("stopped", "took_from_start", time.Since(g.admin.Started).Round(time.Millisecond))
+	g.log.Info("stopped", "uptime", time.Since(g.admin.Started).Round(time.Millisecond).String())
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for _, s := range servers {

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/testenv"
+)
+
+var privateDir = regexp.MustCompile(`/tmp/eventgateway-\d+`)
+
+// startPrivate starts the default configuration with nothing set.
+func startPrivate(t *testing.T, env map[string]string, args ...string) (p *program, dir string) {
+	t.Helper()
+	p = startBinary(t, env, append([]string{"-c", absolute(t, "gateway.yaml")}, args...)...)
+	p.awaitReady()
+	return p, privateDir.FindString(p.stderr.String())
+}
+
+// changeOrder presses the dashboard's button, and returns the frame that comes.
+func changeOrder(t *testing.T, p *program) string {
+	t.Helper()
+	conn := dial(t, p)
+	read(t, conn) // welcome
+	req, err := http.NewRequest("POST", "http://127.0.0.1:"+p.port+"/api/demo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Gateway-Demo", "1")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("/api/demo answers %s", resp.Status)
+	}
+	return read(t, conn)
+}
+
+// processes counts the processes whose command line names dir.
+func processes(t *testing.T, dir string) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if text, err := os.ReadFile(f); err == nil && strings.Contains(string(text), dir) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestNothingSet: private servers start, an order is seen, and neither SIGTERM
+// nor kill -9 leaves anything behind.
+func TestNothingSet(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"installed Redis":       {"PATH": os.Getenv("PATH")},
+		"Redis in this process": nil, // without a PATH no redis-server is found
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, dir := startPrivate(t, env)
+			if got := changeOrder(t, p); !strings.Contains(got, `"operation" : "INSERT"`) || !strings.Contains(got, `"_pub_id":1}`) {
+				t.Errorf("frame: %s", got)
+			}
+			if said := p.stderr.String(); !strings.Contains(said, "LOST on exit") || !strings.Contains(said, "psql 'postgres:///") || !strings.Contains(said, "open http://localhost:") {
+				t.Errorf("the banner says: %s", said)
+			}
+			if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `gateway_embedded{server="postgres"} 1`) {
+				t.Error("no metric says that private servers are on")
+			}
+			p.cmd.Process.Signal(syscall.SIGTERM)
+			if code := p.exit(testenv.Wait); code != 0 {
+				t.Errorf("exit status %d", code)
+			}
+			if _, err := os.Stat(dir); !os.IsNotExist(err) || processes(t, dir) != 0 {
+				t.Errorf("SIGTERM leaves %d processes, and %s: %v", processes(t, dir), dir, err)
+			}
+		})
+	}
+	t.Run("kill -9", func(t *testing.T) {
+		env := map[string]string{"PATH": os.Getenv("PATH")}
+		p, dir := startPrivate(t, env)
+		if processes(t, dir) < 2 {
+			t.Fatalf("%d processes use %s", processes(t, dir), dir)
+		}
+		p.cmd.Process.Kill()
+		p.exit(testenv.Wait)
+		for start := time.Now(); processes(t, dir) > 0; time.Sleep(5 * time.Millisecond) {
+			if time.Since(start) > testenv.Wait {
+				t.Fatalf("kill -9 leaves %d processes", processes(t, dir))
+			}
+		}
+		next, _ := startPrivate(t, env)
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
+			t.Errorf("the next start leaves %s: %v", dir, err)
+		}
+		next.cmd.Process.Signal(syscall.SIGTERM)
+		next.exit(testenv.Wait)
+	})
+}
+
+func TestDataIsKept(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "egkept")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	env := map[string]string{"PATH": os.Getenv("PATH")}
+	p, _ := startPrivate(t, env, "--data", dir)
+	changeOrder(t, p)
+	second := startBinary(t, env, "-c", absolute(t, "gateway.yaml"), "--data", dir)
+	if code := second.exit(testenv.Wait); code != 1 || !strings.Contains(second.stderr.String(), "in use by another gateway") {
+		t.Errorf("a second gateway on the same data: status %d, %s", code, second.stderr.String())
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.exit(testenv.Wait)
+	again, _ := startPrivate(t, env, "--data", dir)
+	conn, err := pgx.Connect(testenv.Context(t), "postgres:///postgres?user=postgres&host="+dir+"/pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(testenv.Context(t))
+	var orders int
+	if err := conn.QueryRow(testenv.Context(t), "SELECT count(*) FROM orders").Scan(&orders); err != nil || orders != 1 {
+		t.Errorf("%d orders, %v", orders, err)
+	}
+	if got := changeOrder(t, again); !strings.Contains(got, `"_pub_id":2}`) {
+		t.Errorf("Redis has forgotten its counter: %s", got)
+	}
+	again.cmd.Process.Signal(syscall.SIGTERM)
+	again.exit(testenv.Wait)
+}
+
+// TestTail prints what a gateway, a Redis and a PostgreSQL channel bring.
+func TestTail(t *testing.T) {
+	env := realServers(t)
+	gateway := startBinary(t, env, "-c", absolute(t, "gateway.yaml"))
+	gateway.awaitReady()
+	env["WS_URL"] = "ws://127.0.0.1:" + gateway.port
+	tails := map[string]*program{
+		"gateway":  startBinary(t, env, "tail", "--json", "--filter", `order.customer_name == "Ada"`),
+		"redis":    startBinary(t, env, "tail", "--json", env["REDIS_URL"], "--channel", "orders_updates"),
+		"postgres": startBinary(t, env, "tail", env["DATABASE_URL"], "--channel", "orders_channel"),
+	}
+	for name, p := range tails {
+		for start := time.Now(); !strings.Contains(p.stderr.String(), "up source=events"); time.Sleep(5 * time.Millisecond) {
+			if time.Since(start) > testenv.Wait {
+				t.Fatalf("tail %s does not connect: %s", name, p.stderr.String())
+			}
+		}
+	}
+	order(t, "Ada", "1.50")
+	if got := tails["gateway"].line(); !strings.Contains(got, `"customer_name":"Ada"`) || !strings.Contains(got, `"amount":1.50`) {
+		t.Errorf("gateway: %s", got)
+	}
+	if got := tails["redis"].line(); !strings.Contains(got, `"_pub_id":`) {
+		t.Errorf("redis: %s", got)
+	}
+	if got := tails["postgres"].line(); !strings.Contains(got, "orders_channel INSERT") {
+		t.Errorf("postgres: %s", got)
+	}
+	for name, p := range tails {
+		p.cmd.Process.Signal(os.Interrupt)
+		if code := p.exit(testenv.Wait); code != 0 {
+			t.Errorf("tail %s: exit status %d", name, code)
+		}
+	}
+}
