@@ -48,7 +48,7 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	order(t, "Ada", "1")
 	<-arrived
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	for start := time.Now(); !strings.Contains(p.stderr.String(), "a second signal exits at once"); time.Sleep(5 * time.Millisecond) {
+	for start := time.Now(); !strings.Contains(p.stderr.String(), "another signal exits at once"); time.Sleep(5 * time.Millisecond) {
 		if time.Since(start) > testenv.Wait {
 			t.Fatal("the first signal has no effect")
 		}

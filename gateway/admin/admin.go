@@ -126,6 +126,7 @@ func jsonHandler(get func() any) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
 		_ = enc.Encode(get()) // the client is gone: nobody to tell
 	})
 }

@@ -62,8 +62,9 @@ type flags struct {
 func command(set plugin.Set) *cobra.Command {
 	f := &flags{}
 	root := &cobra.Command{
-		Use:   "gateway",
-		Short: "Carries events from sources through transforms to sinks",
+		Use:     "gateway",
+		Version: Version,
+		Short:   "Carries events from sources through transforms to sinks",
 		Long: `Carries events from sources through transforms to sinks, as a YAML file says:
 PostgreSQL notifications to Redis, Redis messages to browsers, and more.
 

@@ -21,7 +21,7 @@ const probeTimeout = 30 * time.Second
 func checkCommand(set plugin.Set, f *flags) *cobra.Command {
 	live := false
 	cmd := &cobra.Command{
-		Use:   "check",
+		Use:   "check [FILE...]",
 		Short: "Say what is wrong with a configuration, and with --live with what it connects to",
 		Long: `Reads the configuration, builds everything in it, and says what is wrong, each
 problem with file:line:col. Nothing is connected to.
@@ -31,8 +31,10 @@ what mends it: does LISTEN work, is there a trigger and what does it do with lar
 rows, may the user do what must be done, is the port free. It changes nothing.
 
 The exit status is 0 where all is right or only warnings were found, else 1.`,
-		Args: cobra.NoArgs,
-		RunE: runs(func(cmd *cobra.Command, _ []string) error {
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				f.files = args
+			}
 			cfg, err := f.load(set)
 			if err != nil {
 				return err
@@ -44,7 +46,7 @@ The exit status is 0 where all is right or only warnings were found, else 1.`,
 				return err
 			}
 			n := cfg.Graph
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is right: %d sources, %d routes, %d sinks\n",
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is right (sources: %d, routes: %d, sinks: %d)\n",
 				strings.Join(f.files, " + "), len(n.Sources), len(n.Routes), len(n.Sinks))
 			if !live {
 				return nil

@@ -53,17 +53,26 @@ func signals(ctx context.Context, log *slog.Logger) (context.Context, func()) {
 	go func() {
 		select {
 		case s := <-ch:
-			log.Info("stopping; a second signal exits at once", "signal", s.String())
+			log.Info("stopping", "signal", s.String())
 			cancel()
 		case <-ctx.Done():
 			return
 		}
+		// timeout(1) and some supervisors signal the process and its group at once.
+		time.Sleep(sameSignal)
+		for len(ch) > 0 {
+			<-ch
+		}
+		log.Info("still stopping; another signal exits at once")
 		s := <-ch
-		log.Warn("exiting at once: what was waiting is lost", "signal", s.String())
+		log.Warn("exiting at once: what waits is lost", "signal", s.String())
 		os.Exit(1)
 	}()
 	return ctx, func() { signal.Stop(ch); cancel() }
 }
+
+// sameSignal is how soon after the first signal another one is taken for the same.
+const sameSignal = 200 * time.Millisecond
 
 // gateway is everything of one run, built and not yet started.
 type gateway struct {
@@ -139,6 +148,9 @@ func (g *gateway) listen() ([]*httpserver.Server, error) {
 			if errors.Is(err, syscall.EADDRINUSE) && !needed {
 				g.log.Warn("going on without /metrics, /healthz and /api", "error", err)
 				return nil
+			}
+			if errors.Is(err, syscall.EADDRINUSE) {
+				err = fmt.Errorf("%w; set PORT, or %s, to another", err, what)
 			}
 			return err
 		}

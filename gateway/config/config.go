@@ -53,6 +53,7 @@ func Load(r Request) (*Config, options.Problems) {
 		p := parser{file: file, env: r.Env, places: places{}, open: map[*yaml.Node]bool{}}
 		m := p.parse(text)
 		problems = append(problems, p.problems...)
+		replaceTypes(merged, m)
 		if err := merged.Load(confmap.Provider(m, ""), nil); err != nil {
 			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: err.Error()})
 		}
@@ -78,6 +79,22 @@ func Load(r Request) (*Config, options.Problems) {
 		return nil, g.dec.Problems
 	}
 	return cfg, nil
+}
+
+// replaceTypes forgets the components of earlier files to which m gives another
+// type: their options mean nothing to it.
+func replaceTypes(merged *koanf.Koanf, m map[string]any) {
+	for section, components := range m {
+		named, _ := components.(map[string]any)
+		for name, body := range named {
+			fresh, _ := body.(map[string]any)
+			path := section + merged.Delim() + name
+			before := merged.Get(path + merged.Delim() + "type")
+			if after := fresh["type"]; after != nil && before != nil && after != before {
+				merged.Delete(path)
+			}
+		}
+	}
 }
 
 // Locate turns what router.New returned into problems with their places.

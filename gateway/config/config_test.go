@@ -178,8 +178,10 @@ func TestDotEnv(t *testing.T) {
 			t.Errorf("%s is %q, %v, %v", name, got, ok, err)
 		}
 	}
-	if _, err := config.ProcessEnv(write(t, ".env", "what is this\n")); err == nil {
-		t.Error("a wrong .env is not an error")
+	for _, text := range []string{"what is this\n", "A='postgres://u:s3cret@db\n", "s3cret\n"} {
+		if _, err := config.ProcessEnv(write(t, ".env", text)); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("a wrong .env: %v", err)
+		}
 	}
 	if _, err := config.ProcessEnv("testdata/none.env"); err != nil {
 		t.Errorf("without .env: %v", err)
@@ -215,5 +217,14 @@ func TestPrivateServers(t *testing.T) {
 		if postgres, redis := cfg.Private(); postgres != tc.postgres || redis != tc.redis {
 			t.Errorf("%v: postgres %v, redis %v", tc.env, postgres, redis)
 		}
+	}
+}
+
+// TestLaterFileMayChangeAType: the block is replaced, not merged.
+func TestLaterFileMayChangeAType(t *testing.T) {
+	env := map[string]string{"DATABASE_URL": "postgres://db", "REDIS_URL": "redis://bus"}
+	later := write(t, "mine.yaml", "sinks: {browsers: {type: stdout, format: pretty}}\n")
+	if err := check(env, "../../gateway.yaml", later); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strings"
+
 	"eventgateway/gateway/options"
 )
 
@@ -25,6 +27,16 @@ func (c *Config) SetPrivate(postgres, redis string) {
 		}
 	}
 	c.private = nil
+}
+
+// variable returns the name of the first variable that a value reads.
+func variable(text string) string {
+	_, inner, _ := strings.Cut(text, "${")
+	name, _, _ := strings.Cut(inner, ":-")
+	if name, _, _ = strings.Cut(name, "}"); name == "" {
+		return "the server's URL"
+	}
+	return name
 }
 
 // privateServers collects the URLs that stand for private servers. Such a server
@@ -54,11 +66,12 @@ func (g *graph) privateServers(cfg *Config, env Env) {
 		collect("sinks", s.Name, s.Options)
 	}
 	for _, f := range found {
+		name := variable(cfg.places[f.path].text)
 		switch {
 		case forbidden == "off":
-			g.dec.Report(f.path, false, "no server is given, and GATEWAY_EMBEDDED=off forbids a private one: set the environment variable that this line reads")
+			g.dec.Report(f.path, false, "no server is given, and GATEWAY_EMBEDDED=off forbids a private one: set %s", name)
 		case real && f.url.URL.FromEnv():
-			g.dec.Report(f.path, false, "is not set, although another server is: set the environment variable that this line reads, or write the word embedded here if you want a private server")
+			g.dec.Report(f.path, false, "%s is not set, although another server is: set it, or write the word embedded here if you want a private server", name)
 		}
 		cfg.private = append(cfg.private, f.url)
 	}

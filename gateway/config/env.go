@@ -23,7 +23,7 @@ func NewEnv(layers ...map[string]string) Env {
 }
 
 // ProcessEnv is the environment of the process, and below it the file dotenv
-// where that exists.
+// where that exists. Its error never shows what is in the file.
 func ProcessEnv(dotenv string) (Env, error) {
 	e := Env{layers: []func(string) (string, bool){os.LookupEnv}}
 	vars, err := godotenv.Read(dotenv)
@@ -31,7 +31,8 @@ func ProcessEnv(dotenv string) (Env, error) {
 		return e, nil
 	}
 	if err != nil {
-		return e, fmt.Errorf("%s: is not a list of NAME=value lines: %w", dotenv, err)
+		// The parser's error quotes values, which may be secret.
+		return e, fmt.Errorf("%s: cannot be read as lines of NAME=value: is an = missing, or a quote not closed?", dotenv)
 	}
 	e.layers = append(e.layers, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
 	return e, nil

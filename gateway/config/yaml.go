@@ -204,6 +204,9 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 	tag := n.ShortTag()
 	switch tag {
 	case "!!str", "!!timestamp", "!!binary":
+		at := p.places[path]
+		at.text = n.Value
+		p.places[path] = at
 		v, err := expand(n.Value, p.env)
 		if err != nil {
 			p.report(n, path, "%v", err)

@@ -30,7 +30,7 @@ type Server struct {
 func Listen(addr string, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
+		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	return &Server{
 		listener: l,

@@ -186,7 +186,11 @@ func (d *Decoder) list(path string, raw any, v reflect.Value) {
 	}
 	items, ok := raw.([]any)
 	if !ok {
-		d.Report(path, false, "must be a list, not %s; write [a, b]", describe(raw))
+		example := "[a, b]"
+		if text, ok := raw.(string); ok {
+			example = "[" + text + "]"
+		}
+		d.Report(path, false, "must be a list, not %s; write %s", describe(raw), example)
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))

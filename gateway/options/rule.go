@@ -57,7 +57,11 @@ func wrongScheme(schemes []string, u URL, embeddable bool) string {
 	if u.IsZero() || slices.Contains(schemes, u.Scheme()) {
 		return ""
 	}
-	return fmt.Sprintf("must begin with %s://, not %s://", strings.Join(schemes, ":// or "), u.Scheme())
+	text := "must begin with " + strings.Join(schemes, ":// or ") + "://"
+	if u.Scheme() != "" {
+		text += ", not " + u.Scheme() + "://"
+	}
+	return text
 }
 
 // outside compares v with a bound: numbers by value, the rest by length.

@@ -81,7 +81,7 @@ func (u URL) String() string {
 		return u.raw
 	}
 	p, err := url.Parse(u.raw)
-	if err != nil {
+	if err != nil || u.Scheme() == "" {
 		return u.Scheme() + "://***"
 	}
 	return secretParam.ReplaceAllString(strings.ReplaceAll(p.Redacted(), ":xxxxx@", ":***@"), "${1}***")
@@ -93,17 +93,13 @@ func (u URL) GoString() string { return "URL(" + u.String() + ")" }
 // MarshalText keeps JSON and slog from showing the password.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText takes an absolute URL, or the word "embedded". Its errors never
-// repeat the text, which may hold a password.
+// UnmarshalText takes a URL, or the word "embedded"; the rule scheme= sees to its
+// beginning. Its errors never repeat the text, which may hold a password.
 func (u *URL) UnmarshalText(b []byte) error {
 	text := string(b)
 	if text != "" && text != "embedded" {
-		p, err := url.Parse(text)
-		if err != nil {
+		if _, err := url.Parse(text); err != nil && strings.Contains(text, "://") {
 			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
-		}
-		if p.Scheme == "" || !strings.Contains(text, "://") {
-			return fmt.Errorf("is not a URL: it lacks a scheme such as https://")
 		}
 	}
 	u.raw = text

@@ -72,7 +72,10 @@ func (p *Partial) Error() string {
 	if first < 0 {
 		return "no event failed"
 	}
-	return fmt.Sprintf("%d events failed, the first with: %v", len(p.Failed), p.Failed[first])
+	if len(p.Failed) == 1 {
+		return p.Failed[first].Error()
+	}
+	return fmt.Sprintf("%v (%d events)", p.Failed[first], len(p.Failed))
 }
 
 // Ended is what a source's Run returns: nil where ctx has ended, whatever went

@@ -1,9 +1,11 @@
 package router
 
 import (
+	"encoding/base64"
 	"log/slog"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"eventgateway/gateway/event"
 )
@@ -23,7 +25,19 @@ type DeadLetter struct {
 	Source    string    `json:"source"`
 	Channel   string    `json:"channel"`
 	ID        string    `json:"id,omitempty"`
-	Data      []byte    `json:"data"` // base64 in JSON: the bytes untouched
+	Data      Payload   `json:"data"`
+}
+
+// Payload is bytes that JSON shows as text, or as "base64:..." where they are no
+// UTF-8.
+type Payload []byte
+
+// MarshalText is part of [encoding.TextMarshaler].
+func (p Payload) MarshalText() ([]byte, error) {
+	if utf8.Valid(p) {
+		return p, nil
+	}
+	return append([]byte("base64:"), base64.StdEncoding.EncodeToString(p)...), nil
 }
 
 // deadLetters keeps the latest dead letters in memory, for people to look at.

@@ -77,12 +77,31 @@ func (s *sink) open(ctx context.Context) bool {
 		}
 		pause := b.next()
 		s.health.down(err, pause)
-		if !sleep(ctx, pause) {
+		if !s.pause(ctx, pause) {
 			return false
 		}
 	}
 	s.health.up()
 	return true
+}
+
+// pause waits for d before the next attempt to open; it says false where ctx ends,
+// or where the queue is closed and nothing is in it to open for.
+func (s *sink) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for ended := s.queue.ended; ; ended = nil {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+			return true
+		case <-ended:
+			if s.queue.drained() {
+				return false
+			}
+		}
+	}
 }
 
 func (s *sink) newBackoff() backoff {

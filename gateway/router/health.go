@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// health keeps the state of a component, and logs its changes: once when it is
-// lost, once when it is back.
+// health keeps the state of a component, and logs its changes: when it is lost
+// or fails for another reason, once a minute while it is down, and when it is back.
 type health struct {
 	log *slog.Logger
 
@@ -15,16 +15,27 @@ type health struct {
 	state  Health
 	known  bool // whether it was up or down before
 	errors uint64
+
+	attempts int       // since it went down
+	logged   time.Time // when a failure was last logged
 }
+
+// remindEvery is how often a component that stays down for the same reason is
+// logged again.
+const remindEvery = time.Minute
 
 func (h *health) up() {
 	h.mu.Lock()
 	changed := !h.known || !h.state.Up
+	wasDown, since, attempts := h.known, h.state.Since, h.attempts
 	if changed {
-		h.state.Up, h.state.Since, h.known = true, time.Now(), true
+		h.state.Up, h.state.Since, h.known, h.attempts = true, time.Now(), true, 0
 	}
 	h.mu.Unlock()
-	if changed {
+	switch {
+	case changed && wasDown:
+		h.log.Info("up again", "was_down", time.Since(since).Round(time.Millisecond).String(), "attempts", attempts)
+	case changed:
 		h.log.Info("up")
 	}
 }
@@ -32,26 +43,32 @@ func (h *health) up() {
 // down notes a failure; retry is how long until the next attempt.
 func (h *health) down(err error, retry time.Duration) {
 	h.mu.Lock()
-	changed := !h.known || h.state.Up
-	if changed {
-		h.state.Up, h.state.Since, h.known = false, time.Now(), true
+	now := time.Now()
+	if !h.known || h.state.Up {
+		h.state.Up, h.state.Since, h.known = false, now, true
+		h.logged = time.Time{}
 	}
-	repeated := !changed && h.state.LastError == err.Error()
-	h.state.LastError = err.Error()
+	tell := h.state.LastError != err.Error() || now.Sub(h.logged) >= remindEvery
+	if tell {
+		h.logged = now
+	}
+	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
 	h.errors++
+	h.attempts++
+	since, attempts := h.state.Since, h.attempts
 	h.mu.Unlock()
-	if repeated { // it is down for the same reason as before
-		h.log.Debug("still down", "error", err, "retry_in", retry)
-		return
+	if tell {
+		h.log.Warn("down, trying again", "error", err, "retry_in", retry.Round(time.Millisecond).String(),
+			"down_for", now.Sub(since).Round(time.Millisecond).String(), "attempts", attempts)
 	}
-	h.log.Warn("down", "error", err, "retry_in", retry)
 }
 
 // note counts a failure that the component survived.
 func (h *health) note(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.state.LastError = err.Error()
+	now := time.Now()
+	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
 	h.errors++
 }
 

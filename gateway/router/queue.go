@@ -43,15 +43,18 @@ type queue struct {
 
 	taker  chan struct{} // tells the sink's goroutine that something waits
 	putter chan struct{} // tells one blocked source that there is room
+	ended  chan struct{} // closed by close
 }
 
 func newQueue(limit Queue) *queue {
-	return &queue{
+	q := &queue{
 		limit: limit,
 		ring:  make([]item, min(64, limit.Size)),
-		taker: make(chan struct{}, 1), putter: make(chan struct{}, 1),
-		counts: QueueCounts{Dropped: map[string]uint64{}},
+		taker: make(chan struct{}, 1), putter: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+	// The counter is there before its first drop, so that a rate shows it.
+	q.counts.Dropped = map[string]uint64{q.dropReason(): 0}
+	return q
 }
 
 func notify(ch chan struct{}) {
@@ -303,9 +306,19 @@ func (q *queue) settle(items []item, o outcome, err error) {
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !q.closed {
+		close(q.ended)
+	}
 	q.closed = true
 	notify(q.taker)
 	notify(q.putter)
+}
+
+// drained says whether the queue is closed and empty.
+func (q *queue) drained() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed && q.head == q.tail
 }
 
 // returnRest settles everything that still waits as returned.

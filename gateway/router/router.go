@@ -90,12 +90,20 @@ func (r *Router) Run(ctx context.Context) error {
 		late = append(late, errors.New("a source did not stop in time"))
 	}
 	for _, s := range r.sinks {
+		if c := s.queue.snapshot(); c.Queued+c.Writing > 0 {
+			s.log.Info("delivering what waits", "events", c.Queued+c.Writing, "at_most", (r.deps.DrainTimeout * 3 / 4).String())
+		}
 		s.queue.close()
 	}
 	if !finished(&sinks, time.Until(deadline)-r.deps.DrainTimeout/4) {
 		cancelWrites()
 		if !finished(&sinks, time.Until(deadline)) {
 			late = append(late, errors.New("a sink did not stop in time"))
+		}
+	}
+	for _, s := range r.sinks {
+		if n := s.queue.snapshot().Returned; n > 0 {
+			s.log.Error("stopped before everything was delivered: what no source can replay is lost", "events", n)
 		}
 	}
 	closing, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)

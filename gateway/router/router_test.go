@@ -264,3 +264,23 @@ func TestBackoffIsBoundedAndJittered(t *testing.T) {
 		t.Errorf("only %d different pauses of 100", len(seen))
 	}
 }
+
+// TestStopDoesNotWaitForNothing: a sink that never opened and has nothing to
+// write does not hold up a stop.
+func TestStopDoesNotWaitForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Graph{
+			Sources: []SourceSpec{sourceSpec("in", emits(0, nil))},
+			Sinks:   []SinkSpec{sinkSpec("out", &opener{failures: 1 << 30}, nil)},
+			Routes:  routeTo("out"),
+		})
+		time.Sleep(time.Hour)
+		begin := time.Now()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

@@ -77,6 +77,8 @@ type Health struct {
 	Up        bool      `json:"up"`
 	Since     time.Time `json:"since"`                // of Up
 	LastError string    `json:"last_error,omitempty"` // the latest, even where it is up again
+	// LastErrorAt is when LastError was.
+	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
 }
 
 // Conserved returns an error where an edge of the graph has made or lost an

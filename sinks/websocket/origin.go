@@ -15,6 +15,17 @@ func normalize(origins []string) map[string]bool {
 	return set
 }
 
+// refuse answers a handshake that failed, and says why.
+func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
+	text := reason.Error()
+	if status == http.StatusForbidden {
+		text = "pages of " + r.Header.Get("Origin") + " may not connect: the option origins of the sink " + s.env.Name + " does not list them"
+		s.env.Log.Warn("a page was refused: the option origins does not list it", "origin", r.Header.Get("Origin"), "peer", r.RemoteAddr)
+	}
+	w.Header().Set("Sec-WebSocket-Version", "13")
+	http.Error(w, text, status)
+}
+
 // allowed decides by the Origin header, which browsers set and pages cannot
 // forge, whether a page may connect: one of the same host, or of the list.
 // Programs send none and may. "null" never may: any site gets that origin from a

@@ -73,6 +73,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	m.Config.MaxMessageSize = int64(o.MaxMessage)
 	m.Config.PingPeriod, m.Config.PongWait = o.Ping.D(), o.Ping.D()+o.Pong.D()
 	m.Upgrader.CheckOrigin = s.allowed
+	m.Upgrader.Error = s.refuse
 	m.Upgrader.Subprotocols = []string{Protocol}
 	m.HandleConnect(func(ms *melody.Session) { of(ms).start() })
 	m.HandleMessage(func(ms *melody.Session, msg []byte) { of(ms).receive(msg) })

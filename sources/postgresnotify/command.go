@@ -73,7 +73,7 @@ func applySQL(ctx context.Context, in plugin.Invocation, raw, sql string) error 
 	url := options.NewURL(raw)
 	conn, err := pgx.Connect(ctx, raw)
 	if err != nil {
-		return fmt.Errorf("cannot connect to %s: %w", url, err)
+		return fmt.Errorf("cannot connect to %s: %w", url, reason(err))
 	}
 	defer closeConn(conn)
 	if _, err := conn.Exec(ctx, sql); err != nil {

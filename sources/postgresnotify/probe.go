@@ -20,7 +20,7 @@ const echoTimeout = 3 * time.Second
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	conn, err := pgx.ConnectConfig(ctx, s.conn)
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, err), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`}}
+		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`}}
 	}
 	defer closeConn(conn)
 	findings := []plugin.Finding{{Text: "connected to " + s.opts.URL.String()}}

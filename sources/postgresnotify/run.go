@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
@@ -41,7 +43,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, s.conn)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, err)
+		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, reason(err))
 	}
 	for _, channel := range s.opts.Channels {
 		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
@@ -50,6 +52,17 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 		}
 	}
 	return conn, nil
+}
+
+// reason makes one line of pgx's error, which lists every address and method
+// that was tried: what the server said where it said something, else the last.
+func reason(err error) error {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		return said
+	}
+	lines := strings.Split(err.Error(), "\n\t")
+	return errors.New(strings.TrimSpace(lines[len(lines)-1]))
 }
 
 // closeConn says goodbye to the server, but does not wait for a dead one.
