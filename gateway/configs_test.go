@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/redis/go-redis/v9"
 	"go.yaml.in/yaml/v3"
 
 	"eventgateway/gateway/testenv"
@@ -109,12 +108,7 @@ var configs = map[string]func(t *testing.T, file string){
 		p := startBinary(t, env, "-c", file)
 		p.awaitReady()
 		conn := dial(t, p)
-		opt, err := redis.ParseURL(env["REDIS_URL"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		client := redis.NewClient(opt)
-		defer client.Close()
+		client := testenv.RedisClient(t)
 		for _, amount := range []string{"10.50", "1000.00"} {
 			msg := `{"operation":"INSERT","order":{"id":7,"customer_name":"Ada","amount":` + amount + `}}`
 			if err := client.Publish(testenv.Context(t), "orders_updates", msg).Err(); err != nil {

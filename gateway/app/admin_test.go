@@ -18,7 +18,7 @@ routes: {r: {from: [bus], to: [out]}}
 `
 
 func TestStatusShowsTheGraph(t *testing.T) {
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	r := startGateway(t, defaultConfig, nil)
 	c := r.connect()
 	if err := redis.Publish(testenv.Context(t), "orders_updates", "x").Err(); err != nil {

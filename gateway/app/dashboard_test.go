@@ -126,7 +126,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 	if len(colours) != 3 || colours[0] == colours[1] || colours[1] == colours[2] || colours[0] == colours[2] {
 		t.Errorf("colours of the operations: %v", colours)
 	}
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	for _, other := range []string{`{"hello":"world"}`, "plain text", "\xff\xfe"} {
 		if err := redis.Publish(testenv.Context(t), "orders_updates", other).Err(); err != nil {
 			t.Fatal(err)
@@ -194,7 +194,7 @@ func TestDashboardIsNotFooled(t *testing.T) {
 		`<link rel=stylesheet href=//evil>`, `<meta http-equiv=refresh content=0>`, `__proto__`,
 	}
 	db := testenv.Orders(t)
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	r := startGateway(t, defaultConfig, nil)
 	b := openDashboard(t, r)
 	eval[int](b, `window.fooled = 0; window.alert = () => { window.fooled++ }; window.before = document.querySelectorAll("script, style, img, iframe, svg, object, a, link, meta").length`)

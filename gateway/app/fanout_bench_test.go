@@ -94,7 +94,7 @@ func fanout(b *testing.B, port string) fanoutResult {
 		})
 	}
 	ready.Wait()
-	client := redisClient(b)
+	client := testenv.RedisClient(b)
 	begin, before := time.Now(), cpuTime()
 	for range fanoutMessages / 500 {
 		pipe := client.Pipeline()

@@ -77,7 +77,7 @@ func TestRedisComesBack(t *testing.T) {
 		inject func(t *testing.T)
 	}{
 		{"clients killed", 5 * time.Second, func(t *testing.T) {
-			if err := redisClient(t).Do(testenv.Context(t), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
+			if err := testenv.RedisClient(t).Do(testenv.Context(t), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -116,7 +116,7 @@ func TestRedisComesBack(t *testing.T) {
 				}
 			}
 			t.Logf("back after %v", time.Since(start).Round(time.Millisecond))
-			if s := r.sink("bus"); s.Delivered != 11 || s.DeadLettered != 0 || s.Dropped["max_block"] != 0 {
+			if s := r.sink("bus"); s.In != 11 || s.DeadLettered != 0 || s.Dropped["max_block"] != 0 {
 				t.Errorf("sink bus: %+v", s)
 			}
 		})

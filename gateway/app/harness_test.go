@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/config"
 	"eventgateway/gateway/plugin"
@@ -203,15 +202,4 @@ func eventually(t testing.TB, within time.Duration, what string, cond func() boo
 		time.Sleep(5 * time.Millisecond)
 	}
 	return time.Since(start)
-}
-
-func redisClient(t testing.TB) *redis.Client {
-	t.Helper()
-	opt, err := redis.ParseURL(testenv.Redis(t).URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(opt)
-	t.Cleanup(func() { c.Close() })
-	return c
 }

@@ -46,7 +46,7 @@ func TestManyNotificationsArriveInOrder(t *testing.T) {
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
-	if s := r.sink("browsers"); s.Delivered != total {
+	if s := r.sink("browsers"); s.In != total {
 		t.Errorf("sink browsers: %+v", s)
 	}
 }
@@ -66,7 +66,7 @@ func unstampFast(t *testing.T, frame string) (object string, id int) {
 // default configuration, none lost, none out of order.
 func TestBurstReachesEveryClient(t *testing.T) {
 	const clients, messages = 100, 10_000
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	r := startGateway(t, defaultConfig, nil)
 	var readers sync.WaitGroup
 	for range clients {
@@ -127,7 +127,7 @@ func TestClientThatNeverReads(t *testing.T) {
 		{"too far behind", "5m", "5000", "slow"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			redis := redisClient(t)
+			redis := testenv.RedisClient(t)
 			r := startGateway(t, writeConfig(t, lagConfig(tc.timeout, tc.lag)), nil)
 			healthy := r.connect()
 			lazy, err := net.Dial("tcp", "127.0.0.1:"+r.port)
@@ -167,7 +167,7 @@ func TestClientThatNeverReads(t *testing.T) {
 
 // TestSlowClientIsToldWhy: one that reads, but too slowly, gets a close code.
 func TestSlowClientIsToldWhy(t *testing.T) {
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	r := startGateway(t, writeConfig(t, lagConfig("5m", "5000")), nil)
 	slow, healthy := r.connect(), r.connect()
 	payload := strings.Repeat("x", 2000)

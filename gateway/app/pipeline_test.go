@@ -33,7 +33,7 @@ func unstamp(t *testing.T, frame string) (object string, id int) {
 
 func TestOrdersReachBrowsersByteForByte(t *testing.T) {
 	db := testenv.Orders(t)
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	ctx := testenv.Context(t)
 	if err := redis.Set(ctx, "orders:msg_id", 41, 0).Err(); err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestClientProtocol(t *testing.T) {
 }
 
 func TestBytesFromRedisArriveAsTheyAre(t *testing.T) {
-	redis := redisClient(t)
+	redis := testenv.RedisClient(t)
 	r := startGateway(t, defaultConfig, nil)
 	c := r.connect()
 	every := make([]byte, 256)

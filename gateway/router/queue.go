@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,12 +14,6 @@ import (
 type item struct {
 	ev      *event.Event
 	receipt *receipt
-}
-
-// mark is a gap at a place in the queue: before the event with number at.
-type mark struct {
-	at  uint64
-	gap plugin.Gap
 }
 
 // queue is the bounded ring before one sink, and the only place where that
@@ -199,36 +192,6 @@ func (q *queue) grow() {
 	q.ring = bigger
 }
 
-// gap notes a gap before the next event that is put.
-func (q *queue) gap(g plugin.Gap) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.addMark(q.tail, g)
-	notify(q.taker)
-}
-
-// addMark keeps marks in order and one per place and source. Marks whose events
-// are gone move up to the head, so there are never more than events wait.
-func (q *queue) addMark(at uint64, g plugin.Gap) {
-	i := len(q.marks)
-	for i > 0 && q.marks[i-1].at > at {
-		i--
-	}
-	marks := slices.Insert(q.marks, i, mark{at, g})
-	kept := marks[:0]
-	for _, m := range marks {
-		m.at = max(m.at, q.head)
-		known := false
-		for j := len(kept) - 1; j >= 0 && kept[j].at == m.at && !known; j-- {
-			known = kept[j].gap.Source == m.gap.Source
-		}
-		if !known {
-			kept = append(kept, m)
-		}
-	}
-	q.marks = kept
-}
-
 // take waits for something and moves up to most events into batch; or it
 // returns the gap that stands before the next event. Once the queue is closed
 // and empty, or ctx ended, it returns ok false.
@@ -274,34 +237,6 @@ func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap
 	return batch, nil, true
 }
 
-// outcome says what became of events that were taken.
-type outcome int
-
-const (
-	delivered outcome = iota
-	deadLettered
-	returned
-)
-
-// settle counts events that were taken as settled, and gives their receipts.
-func (q *queue) settle(items []item, o outcome, err error) {
-	q.mu.Lock()
-	n := uint64(len(items))
-	q.counts.Writing -= n
-	switch o {
-	case delivered:
-		q.counts.Delivered += n
-	case deadLettered:
-		q.counts.DeadLettered += n
-	case returned:
-		q.counts.Returned += n
-	}
-	q.mu.Unlock()
-	for _, it := range items {
-		it.receipt.done(err)
-	}
-}
-
 // close lets take drain what waits and then end; later puts are dropped.
 func (q *queue) close() {
 	q.mu.Lock()
@@ -319,25 +254,4 @@ func (q *queue) drained() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.closed && q.head == q.tail
-}
-
-// returnRest settles everything that still waits as returned.
-func (q *queue) returnRest(err error) {
-	var rest []item
-	q.mu.Lock()
-	for q.head < q.tail {
-		rest = append(rest, q.pop())
-	}
-	q.counts.Writing += uint64(len(rest))
-	q.mu.Unlock()
-	q.settle(rest, returned, err)
-}
-
-func (q *queue) snapshot() QueueCounts {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	c := q.counts
-	c.Dropped = maps.Clone(q.counts.Dropped)
-	c.Queued, c.QueuedBytes = q.tail-q.head, uint64(q.bytes)
-	return c
 }

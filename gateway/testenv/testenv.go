@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"eventgateway/gateway/embedded"
@@ -80,6 +81,18 @@ func Redis(t testing.TB) *embedded.Redis {
 		servers.redis = s
 	}
 	return servers.redis
+}
+
+// RedisClient returns a client of the package's Redis server.
+func RedisClient(t testing.TB) *redis.Client {
+	t.Helper()
+	opt, err := redis.ParseURL(Redis(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opt)
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 // dir makes a folder with a short path, as Unix sockets need.

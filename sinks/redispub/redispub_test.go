@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
@@ -17,19 +15,9 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-func client(t *testing.T) *redis.Client {
-	opt, err := redis.ParseURL(testenv.Redis(t).URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClient(opt)
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
 // subscribe returns a function that returns the next message on channels.
 func subscribe(t *testing.T, channels ...string) func() string {
-	sub := client(t).Subscribe(t.Context(), channels...)
+	sub := testenv.RedisClient(t).Subscribe(t.Context(), channels...)
 	t.Cleanup(func() { sub.Close() })
 	for range channels {
 		if _, err := sub.Receive(t.Context()); err != nil {
@@ -75,7 +63,7 @@ func events(payloads ...string) (out []*event.Event) {
 }
 
 func TestSequence(t *testing.T) {
-	c := client(t)
+	c := testenv.RedisClient(t)
 	const start = 9007199254740000 // close to 2^53, where Lua's numbers end
 	if err := c.Set(t.Context(), "seq", start, 0).Err(); err != nil {
 		t.Fatal(err)
@@ -113,7 +101,7 @@ func TestChannelTemplate(t *testing.T) {
 
 // TestServerErrorsAreRetried: they can be mended while the events wait.
 func TestServerErrorsAreRetried(t *testing.T) {
-	if err := client(t).LPush(t.Context(), "list", "x").Err(); err != nil {
+	if err := testenv.RedisClient(t).LPush(t.Context(), "list", "x").Err(); err != nil {
 		t.Fatal(err)
 	}
 	err := newSink(t, "c", Sequence{Key: "list", Field: "n"}).Write(t.Context(), events(`{}`))

@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin/plugintest"
@@ -19,12 +17,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestConformance(t *testing.T) {
 	url := testenv.Redis(t).URL()
-	opt, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(opt)
-	t.Cleanup(func() { client.Close() })
+	client := testenv.RedisClient(t)
 	plugintest.Source(t, plugintest.SourceHarness{
 		Type: Type(),
 		Reachable: func(o any) {
