@@ -18,12 +18,12 @@ import (
 
 // browser opens the dashboard of r in a real Chromium.
 type browser struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	faults chan string // exceptions and dialogs of the page
 }
 
-func openDashboard(t *testing.T, r *running) *browser {
+func openDashboard(t testing.TB, r *running) *browser {
 	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))

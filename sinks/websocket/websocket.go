@@ -19,7 +19,7 @@ type Options struct {
 	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Clients without an Origin (programs) may always"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message that a client may send"`
-	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead"`
+	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead; a busy browser may take nothing for ten seconds and live"`
 	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"how often clients are pinged"`
 	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping"`
 }
@@ -50,7 +50,7 @@ func Type() plugin.SinkType {
 			return Options{
 				Path:       "/",
 				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
-				MaxMessage: 4 << 10, WriteTimeout: options.Duration(10 * time.Second),
+				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),
 				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
 			}
 		}, build)

@@ -1,12 +1,12 @@
-import { clock, make, perFrame } from "./dom.js";
+import { clock, make, soon } from "./dom.js";
 
-const LINES = 150;
+const LINES = 100;
 
 // <activity-log> shows what happened, the latest first.
 export class ActivityLog extends HTMLElement {
   #pending = [];
   #list = make("ol");
-  #draw = perFrame(() => this.#render());
+  #draw = soon(() => this.#render());
 
   connectedCallback() { this.replaceChildren(this.#list); }
 

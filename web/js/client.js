@@ -92,13 +92,10 @@ export class GatewayClient extends EventTarget {
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 }
 
-// parse returns what JSON text holds, undefined where it is none. Numbers that
-// JavaScript would write differently (5.30, 9007199254740993) become their text,
-// in browsers that can tell.
+// parse returns what JSON text holds, undefined where it is none.
 export function parse(text) {
   try {
-    return JSON.parse(text, (_, value, context) =>
-      typeof value === "number" && context?.source !== undefined && context.source !== String(value) ? context.source : value);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -9,15 +9,20 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// perFrame returns a function that has draw called once in the next frame, however
-// often it is called itself; in a hidden tab, once in a second.
-export function perFrame(draw) {
+const DRAW_EVERY = 125; // milliseconds: nobody reads faster
+
+// soon returns a function that has draw called in the next frame, and not more
+// often than DRAW_EVERY, however often it is called itself; in a hidden tab, once
+// in a second.
+export function soon(draw) {
   let asked = false;
+  let last = 0;
+  const run = () => { asked = false; last = performance.now(); draw(); };
   return () => {
     if (asked) return;
     asked = true;
-    const run = () => { asked = false; draw(); };
-    if (document.hidden) setTimeout(run, 1000);
+    const pause = document.hidden ? 1000 : last + DRAW_EVERY - performance.now();
+    if (pause > 0) setTimeout(run, pause);
     else requestAnimationFrame(run);
   };
 }

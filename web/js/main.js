@@ -1,5 +1,5 @@
 import { GatewayClient, parse } from "./client.js";
-import { perFrame } from "./dom.js";
+import { soon } from "./dom.js";
 import "./activity-log.js";
 import "./order-table.js";
 import { sum } from "./status.js";
@@ -12,7 +12,7 @@ const asked = new URLSearchParams(location.search).get("ws");
 const client = new GatewayClient(asked ?? `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`);
 
 let received = 0, gapsHeard = 0, arrivals = 0, rateSince = performance.now();
-const drawCount = perFrame(() => figures.show("Events received", received));
+const drawCount = soon(() => figures.show("Events received", received));
 figures.show("Events received", 0);
 figures.show("Events per second", 0);
 figures.show("Round trip", "–");
@@ -41,7 +41,7 @@ client.addEventListener("message", ({ detail }) => {
   const message = parse(detail);
   const operation = typeof message?.operation === "string" ? message.operation : null;
   if (operation && message.order !== null && typeof message.order === "object") {
-    orders.change(message);
+    orders.change(message, detail);
     log.add(operation, `Order ${message.order.id ?? ""} ${message.order.customer_name ?? ""}`);
   } else {
     log.add(operation ?? (message === undefined ? "TEXT" : "JSON"), detail);

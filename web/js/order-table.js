@@ -1,4 +1,4 @@
-import { clock, make, perFrame } from "./dom.js";
+import { clock, make, soon } from "./dom.js";
 
 const ROWS = 50; // that are shown
 const KEPT = 500; // that are remembered
@@ -10,7 +10,7 @@ export class OrderTable extends HTMLElement {
   #fresh = new Set(); // ids that changed since the last frame
   #rows = new Map();
   #body;
-  #draw = perFrame(() => this.#render());
+  #draw = soon(() => this.#render());
 
   connectedCallback() {
     const head = make("tr", {}, ...["", "Order", "Customer", "Product", "Status"].map((t) => make("th", { scope: "col" }, t)),
@@ -23,10 +23,11 @@ export class OrderTable extends HTMLElement {
   // hint is what to do where there are no orders yet.
   set hint(text) { this.querySelector(".empty").textContent = text; }
 
-  change(message) {
+  // change takes a message, and the text that it was parsed of.
+  change(message, text) {
     const id = message.order?.id ?? JSON.stringify(message.order);
     this.#orders.delete(id);
-    this.#orders.set(id, message);
+    this.#orders.set(id, text);
     this.#fresh.add(id);
     if (this.#orders.size > KEPT) this.#orders.delete(this.#orders.keys().next().value);
     this.#draw();
@@ -41,8 +42,8 @@ export class OrderTable extends HTMLElement {
   #render() {
     const shown = [...this.#orders].slice(-ROWS).reverse();
     const rows = new Map();
-    for (const [id, message] of shown) {
-      const row = this.#fresh.has(id) || !this.#rows.has(id) ? this.#row(message) : this.#rows.get(id);
+    for (const [id, text] of shown) {
+      const row = this.#fresh.has(id) || !this.#rows.has(id) ? this.#row(exact(text)) : this.#rows.get(id);
       if (!this.#fresh.has(id)) row.classList.remove("fresh");
       rows.set(id, row);
     }
@@ -62,6 +63,11 @@ export class OrderTable extends HTMLElement {
       make("td", { title: text(published) }, isNaN(at) ? "" : clock(at)));
   }
 }
+
+// exact parses JSON so that numbers which JavaScript would write differently (5.30,
+// 9007199254740993) are their text, in browsers that can tell.
+const exact = (json) => JSON.parse(json, (_, value, context) =>
+  typeof value === "number" && context?.source !== undefined && context.source !== String(value) ? context.source : value);
 
 const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value ?? ""));
 
