@@ -23,12 +23,17 @@ func (a *Admin) guard(next http.Handler) http.Handler {
 				http.Error(w, "the token of http.admin.token is required: Authorization: Bearer TOKEN", http.StatusUnauthorized)
 				return
 			}
-		case !a.Private && !(isLoopback(r.RemoteAddr) && isLoopback(r.Host)):
+		case !a.Private && !(isLoopback(r.RemoteAddr) && isLoopback(r.Host) && !isForwarded(r)):
 			http.Error(w, "answers only this machine, asked for as localhost; set http.admin.token or http.admin.listen to open it", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isForwarded says whether a proxy on this machine has brought the request.
+func isForwarded(r *http.Request) bool {
+	return r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Via") != ""
 }
 
 // sameText compares in a time that tells nothing, not even the length.

@@ -63,6 +63,14 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 			t.Errorf("asked for as %s: %d, want %d", host, got, want)
 		}
 	}
+	req, err := http.NewRequest("GET", "http://127.0.0.1:"+open.port+"/api/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "203.0.113.7")
+	if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 403 {
+		t.Errorf("through a proxy: %v, %v", resp.StatusCode, err)
+	}
 	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"TOKEN": "s3cret"})
 	for token, want := range map[string]int{"": 401, "wrong": 401, "s3cret": 200} {
 		if got := ask(guarded.port, "gateway.example", token); got != want {

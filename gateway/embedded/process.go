@@ -25,14 +25,15 @@ type process struct {
 }
 
 // launch starts cmd and waits until a line of its output contains ready. deathSignal
-// is what the kernel sends it when this process dies, even by kill -9.
+// is what the kernel sends it when this process dies, even by kill -9, where the
+// kernel can (Linux).
 func launch(ctx context.Context, name string, cmd *exec.Cmd, ready string, deathSignal syscall.Signal) (*process, error) {
 	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true // Ctrl-C is for us; we stop it in order
-	cmd.SysProcAttr.Pdeathsig = deathSignal
+	dieWithUs(cmd.SysProcAttr, deathSignal)
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
 	isReady := make(chan struct{})
