@@ -68,8 +68,13 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Forwarded-For", "203.0.113.7")
-	if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 403 {
-		t.Errorf("through a proxy: %v, %v", resp.StatusCode, err)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 403 {
+		t.Errorf("through a proxy: %d", resp.StatusCode)
 	}
 	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"TOKEN": "s3cret"})
 	for token, want := range map[string]int{"": 401, "wrong": 401, "s3cret": 200} {

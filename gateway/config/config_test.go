@@ -228,3 +228,39 @@ func TestLaterFileMayChangeAType(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMergeKeys: a chain of <<, and an own nested key over a merged one.
+func TestMergeKeys(t *testing.T) {
+	file := write(t, "merge.yaml", `
+x-a: &a {queue: {size: 5}, timeout: 3s}
+x-b: &b {<<: *a, type: stdout}
+sources: {in: {type: redis-sub, url: "redis://b", channels: [c]}}
+sinks:
+  out:
+    <<: *b
+    queue: {size: 10}
+routes: {r: {from: [in], to: [out]}}
+`)
+	cfg, problems := load(nil, nil, file)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if d := cfg.Graph.Sinks[0].Delivery; d.Queue.Size != 10 || d.Timeout.D().Seconds() != 3 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestSmallTraps(t *testing.T) {
+	const graph = "sources: {in: {type: redis-sub, url: \"redis://b\", channels: [c]}}\nsinks: {out: {type: stdout}}\nroutes: {r: {from: [in], to: [out]}}\n"
+	for text, want := range map[string]string{
+		"http: {admin: {token: 0123}}\n" + graph:                                      "admin.token: must be text",
+		"http: {listen: \":8080\", admin: {listen: \":8080\"}}\n" + graph:             "is http.listen",
+		"log: {level: \"${A:-${B:-info}}\"}\n" + graph:                                "cannot stand within another",
+		graph + "---\n: : [ {\n":                                                      "is not YAML",
+		"x-deep: " + strings.Repeat("[", 60) + strings.Repeat("]", 60) + "\n" + graph: "nested more than",
+	} {
+		if err := check(nil, write(t, "trap.yaml", text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngives %v, want %s", text, err, want)
+		}
+	}
+}

@@ -33,6 +33,9 @@ func expand(text string, env Env) (any, error) {
 		if !closed {
 			return nil, fmt.Errorf("a ${ lacks its }; write $${ for the two characters themselves")
 		}
+		if strings.Contains(inner, "${") {
+			return nil, fmt.Errorf("a ${...} cannot stand within another one")
+		}
 		value, err := resolve(inner, env)
 		if err != nil {
 			return nil, err

@@ -168,7 +168,7 @@ func components[T, S any](g *graph, section string, raw any, types []plugin.Type
 		g.checkName(section, name)
 		body, ok := m[name].(map[string]any)
 		if !ok {
-			g.dec.Report(at, true, "must be a mapping with a type, such as {type: %s}", known[0])
+			g.dec.Report(at, true, "must be a mapping with a type; known types: %s", strings.Join(known, ", "))
 			continue
 		}
 		typeName := fmt.Sprint(body["type"])

@@ -51,6 +51,9 @@ func (h *HTTP) Check(report func(option, text string)) {
 	if text := badAddress(h.Listen); text != "" {
 		report("listen", text)
 	}
+	if h.Admin.Listen == h.Listen {
+		report("admin.listen", "is http.listen: give another address, or leave it out")
+	}
 	if text := badAddress(h.Admin.Listen); h.Admin.Listen != "" && text != "" {
 		report("admin.listen", text)
 	}

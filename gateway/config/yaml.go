@@ -16,6 +16,9 @@ import (
 // maxNodes bounds what aliases may blow a file up to.
 const maxNodes = 100_000
 
+// maxDepth bounds nesting.
+const maxDepth = 50
+
 // parser turns the nodes of one file into plain values.
 type parser struct {
 	file     string
@@ -40,8 +43,10 @@ func (p *parser) parse(text []byte) map[string]any {
 		return nil
 	}
 	var second yaml.Node
-	if dec.Decode(&second) == nil {
+	if err := dec.Decode(&second); err == nil {
 		p.report(&second, "", "a second document begins here; a file holds one")
+	} else if !errors.Is(err, io.EOF) {
+		p.syntax(string(text), err)
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
@@ -110,6 +115,10 @@ func (p *parser) syntax(text string, err error) {
 
 // value converts a node, and notes where it stands.
 func (p *parser) value(path string, n *yaml.Node) any {
+	if len(p.open) > maxDepth {
+		p.report(n, "", "is nested more than %d deep", maxDepth)
+		return options.Invalid{}
+	}
 	if p.nodes++; p.nodes > maxNodes {
 		if p.nodes == maxNodes+1 {
 			p.report(n, "", "aliases blow the file up to more than %d values", maxNodes)
@@ -164,10 +173,23 @@ func (p *parser) mapping(path string, n *yaml.Node) any {
 			p.report(key, at, "stands here a second time; the first is in line %d", old.key.Line)
 			continue
 		}
+		p.forget(at)
 		p.places[at] = place{key: p.pos(key), value: p.pos(value)}
 		m[key.Value] = p.value(at, value)
 	}
 	return m
+}
+
+// forget removes what << has brought below a key that the mapping has itself.
+func (p *parser) forget(at string) {
+	if !p.places[at].merged {
+		return
+	}
+	for path := range p.places {
+		if strings.HasPrefix(path, at+".") || strings.HasPrefix(path, at+"[") {
+			delete(p.places, path)
+		}
+	}
 }
 
 // merge adds what `<<: *anchor` or `<<: [*a, *b]` brings; keys that stand in
@@ -191,6 +213,10 @@ func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
 	defer delete(p.open, source)
 	for i := 0; i+1 < len(source.Content); i += 2 {
 		key, value := source.Content[i], source.Content[i+1]
+		if key.ShortTag() == "!!merge" { // a chain
+			p.merge(path, value, m)
+			continue
+		}
 		at := options.Join(path, key.Value)
 		if _, own := m[key.Value]; own {
 			continue

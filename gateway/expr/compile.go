@@ -104,8 +104,8 @@ func (p *program) Visit(node *ast.Node) {
 		p.event = true
 	case payloadName:
 		p.whole = true
-	case "$env": // the language's name for all names at once
-		p.event, p.whole = true, true
+	case "$env": // the language's name for all names at once, which are never decoded at once
+		p.wrong = fmt.Errorf("wrong expression `%s` at column %d: there is no $env; payload is the whole payload", p.source, id.Location().From+1)
 	default:
 		if !slices.Contains(p.fields, id.Value) {
 			p.fields = append(p.fields, id.Value)

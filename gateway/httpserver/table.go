@@ -3,6 +3,7 @@ package httpserver
 import (
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 )
 
@@ -52,7 +53,11 @@ func (t *Table) Len() int { return t.mounted }
 // everything else to the pages.
 func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isUpgrade(r) {
-		if h, pattern := t.upgrades.Handler(r); pattern != "" {
+		// ServeMux answers a path such as //a by a redirect, which WebSocket clients
+		// do not follow.
+		clean := r.Clone(r.Context())
+		clean.URL.Path = path.Clean("/" + r.URL.Path)
+		if h, pattern := t.upgrades.Handler(clean); pattern != "" {
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -152,6 +152,10 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 			d.Report(path, false, "must be one value, not %s", describe(raw))
 			return false
 		}
+		if needsQuotes(t, raw) { // YAML has changed it: 0123 is 83, 1e3 is 1000
+			d.Report(path, false, "must be text, not %s; put it in quotes", describe(raw))
+			return false
+		}
 		if err := t.UnmarshalText([]byte(text)); err != nil {
 			d.Report(path, false, "%v", err)
 			return false
@@ -172,6 +176,17 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 		}
 	}
 	return len(d.Problems) == before
+}
+
+// needsQuotes says whether t is text that YAML has read as something else.
+func needsQuotes(t any, raw any) bool {
+	switch t.(type) {
+	case *Secret, *URL:
+		_, text := raw.(string)
+		_, expanded := raw.(Expanded)
+		return !text && !expanded
+	}
+	return false
 }
 
 func (d *Decoder) list(path string, raw any, v reflect.Value) {

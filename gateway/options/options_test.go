@@ -29,6 +29,22 @@ func TestSecretsNeverShow(t *testing.T) {
 			t.Errorf("shows the secret: %s", got)
 		}
 	}
+	for text, want := range map[string]string{
+		"redis://hunter2@bus":            "redis://***@bus",
+		"https://h/x?sig=hunter2&port=1": "https://h/x?sig=***&port=1",
+		"https://h/?p%61ssword=hunter2":  "https://h/?p%61ssword=***",
+		"hunter2":                        "://***",
+		"postgres:///db?host=/tmp&x=":    "postgres:///db?host=/tmp&x=***",
+	} {
+		if got := NewURL(text).String(); got != want {
+			t.Errorf("%s prints as %s, want %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"postgres://user:1/hunter2@host/db", "postgres://u:12#hunter2@h/", "redis://u:12?hunter2@h", "postgres://u:%zz@h"} {
+		if err := new(URL).UnmarshalText([]byte(text)); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	if v.S.Reveal() != "hunter2" || !strings.Contains(v.U.Reveal(), ":hunter2@") {
 		t.Error("Reveal does not")
 	}

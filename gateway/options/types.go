@@ -1,9 +1,9 @@
 package options
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +73,9 @@ func (u URL) Scheme() string {
 	return strings.ToLower(scheme)
 }
 
-// secretParam matches query parameters that carry secrets, as libpq's URLs may.
-var secretParam = regexp.MustCompile(`(?i)((?:password|passwd|secret|token|key)=)[^&#]*`)
+// openParams are the query parameters whose values are shown; any other may be
+// secret.
+var openParams = map[string]bool{"sslmode": true, "host": true, "port": true, "dbname": true, "user": true, "db": true, "application_name": true}
 
 func (u URL) String() string {
 	if u.raw == "" || u.Embedded() {
@@ -84,7 +85,30 @@ func (u URL) String() string {
 	if err != nil || u.Scheme() == "" {
 		return u.Scheme() + "://***"
 	}
-	return secretParam.ReplaceAllString(strings.ReplaceAll(p.Redacted(), ":xxxxx@", ":***@"), "${1}***")
+	user := ""
+	if _, has := p.User.Password(); has {
+		user = p.User.Username() + ":***@"
+	} else if p.User != nil {
+		user = "***@" // it may be a token
+	}
+	text := p.Scheme + "://" + user + p.Host + p.EscapedPath()
+	for i, param := range strings.FieldsFunc(p.RawQuery, func(r rune) bool { return r == '&' }) {
+		name, value, _ := strings.Cut(param, "=")
+		if !openParams[name] {
+			value = "***"
+		}
+		text += string("?&"[min(i, 1)]) + name + "=" + value
+	}
+	return text
+}
+
+// Origin returns scheme and host only, for URLs whose path may be secret.
+func (u URL) Origin() string {
+	p, err := url.Parse(u.raw)
+	if err != nil {
+		return u.Scheme() + "://***"
+	}
+	return p.Scheme + "://" + p.Host
 }
 
 // GoString keeps %#v from showing the password.
@@ -98,8 +122,11 @@ func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 func (u *URL) UnmarshalText(b []byte) error {
 	text := string(b)
 	if text != "" && text != "embedded" {
-		if _, err := url.Parse(text); err != nil && strings.Contains(text, "://") {
+		p, err := url.Parse(text)
+		if err != nil && strings.Contains(text, "://") {
 			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
+		} else if err == nil && strings.Contains(p.Path+p.RawQuery+p.Fragment, "@") {
+			return errors.New("holds an @ behind the host: percent-encode /, ?, # and @ in user and password")
 		}
 	}
 	u.raw = text

@@ -54,7 +54,7 @@ func (s *sink) run(ctx context.Context) {
 			return
 		case gap != nil:
 			if g, ok := s.impl.(plugin.GapSink); ok {
-				g.Gap(ctx, *gap)
+				_ = s.guard(ctx, func(ctx context.Context) error { g.Gap(ctx, *gap); return nil }) // a panic is logged there
 			}
 		default:
 			s.deliver(ctx, batch)

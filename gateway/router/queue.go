@@ -153,9 +153,7 @@ func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 			return err
 		}
 	}
-	if !q.closed {
-		notify(q.putter) // another source may fit as well
-	}
+	notify(q.putter) // another source may fit as well, or must hear of the close
 	return nil
 }
 

@@ -28,7 +28,7 @@ type Router struct {
 	sources []*source
 	routes  []*route
 	sinks   []*sink
-	closers []closer // transforms, then sinks
+	closers []closer // sinks, then transforms
 	letters *deadLetters
 }
 

@@ -58,7 +58,7 @@ func (s *sink) pretty(dst []byte, e *event.Event) []byte {
 		buf.Truncate(start)
 		_ = json.Compact(buf, e.Data)
 	}
-	return buf.Bytes()
+	return append(buf.Bytes()[:start], printable(string(buf.Bytes()[start:]))...)
 }
 
 func (s *sink) paint(dst []byte, colour, text string) []byte {
@@ -73,7 +73,7 @@ func (s *sink) paint(dst []byte, colour, text string) []byte {
 // printable replaces what could command a terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if unicode.IsPrint(r) || r == '\n' {
 			return r
 		}
 		return utf8.RuneError

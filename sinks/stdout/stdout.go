@@ -2,7 +2,6 @@
 package stdout
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"os"
@@ -36,31 +35,31 @@ func typeFor(w io.Writer) plugin.SinkType {
 	return plugin.NewSink("stdout", "Prints events to standard output.",
 		func() Options { return Options{Format: "json"} },
 		func(o Options, _ plugin.Env) (plugin.Sink, error) {
-			return &sink{opts: o, out: bufio.NewWriterSize(w, 64<<10), color: isTerminal(w)}, nil
+			return &sink{opts: o, out: w, color: isTerminal(w)}, nil
 		})
 }
 
 type sink struct {
 	opts  Options
-	out   *bufio.Writer
+	out   io.Writer
 	color bool
 	eval  expr.Evaluator
-	line  []byte // scratch
+	lines []byte // scratch
 }
 
 // Write is part of [plugin.Sink]: one write to the output for the whole batch.
 func (s *sink) Write(_ context.Context, events []*event.Event) error {
 	failed := map[int]error{}
+	s.lines = s.lines[:0]
 	for i, e := range events {
-		line, err := s.format(s.line[:0], e)
+		lines, err := s.format(s.lines, e)
 		if err != nil {
 			failed[i] = plugin.Permanent(err)
 			continue
 		}
-		s.line = line
-		s.out.Write(append(line, '\n')) // a bufio.Writer keeps its error for Flush
+		s.lines = append(lines, '\n')
 	}
-	if err := s.out.Flush(); err != nil {
+	if _, err := s.out.Write(s.lines); err != nil {
 		return err
 	}
 	if len(failed) > 0 {

@@ -65,17 +65,31 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-type broken struct{}
+// once fails the first time, as a full disk does that is then cleared.
+type once struct {
+	bytes.Buffer
+	failed bool
+}
 
-func (broken) Write([]byte) (int, error) { return 0, errors.New("pipe closed") }
+func (o *once) Write(p []byte) (int, error) {
+	if !o.failed {
+		o.failed = true
+		return 0, errors.New("no space left")
+	}
+	return o.Buffer.Write(p)
+}
 
-func TestWriteErrorIsReturned(t *testing.T) {
-	o := Options{Format: "json"}
-	s, err := typeFor(broken{}).Build(&o, plugintest.Env(t))
+func TestWriteErrorPasses(t *testing.T) {
+	o, out := Options{Format: "json"}, &once{}
+	s, err := typeFor(out).Build(&o, plugintest.Env(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Write(t.Context(), []*event.Event{{Data: []byte("1")}}); err == nil {
+	batch := []*event.Event{{Data: []byte("1")}}
+	if err := s.Write(t.Context(), batch); err == nil {
 		t.Error("no error")
+	}
+	if err := s.Write(t.Context(), batch); err != nil || out.String() != "1\n" {
+		t.Errorf("the retry: %v, %q", err, out.String())
 	}
 }

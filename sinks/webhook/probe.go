@@ -31,8 +31,8 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	}
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, err), Fix: "see that the receiver runs, that its name is right, and that its certificate is valid"}}
+		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), err), Fix: "see that the receiver runs, that its name is right, and that its certificate is valid"}}
 	}
 	conn.Close()
-	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL)}}
+	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL.Origin())}}
 }

@@ -56,7 +56,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 func (s *sink) send(ctx context.Context, e *event.Event) error {
 	req, err := http.NewRequestWithContext(ctx, s.opts.Method, s.opts.URL.Reveal(), bytes.NewReader(e.Data))
 	if err != nil {
-		return plugin.Permanent(fmt.Errorf("cannot make a request to %s", s.opts.URL))
+		return plugin.Permanent(fmt.Errorf("cannot make a request to %s", s.opts.URL.Origin()))
 	}
 	req.Header.Set("Content-Type", contentType(e.Data))
 	req.Header.Set("User-Agent", "eventgateway")
@@ -72,28 +72,30 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 		if errors.As(err, &ue) { // it repeats the URL, password and all
 			err = ue.Err
 		}
-		return fmt.Errorf("%s %s: %w", s.opts.Method, s.opts.URL, err)
+		return fmt.Errorf("%s %s: %w", s.opts.Method, s.opts.URL.Origin(), err)
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	return s.verdict(resp, body)
 }
 
-// verdict says what a status means: only 2xx is a success; a request that the
-// receiver calls wrong will not become right, so it is parked; everything else
-// is tried again.
+// verdict says what a status means: only 2xx is a success. A body that the receiver
+// calls wrong will not become right, and neither will a redirect's target: the event
+// is parked. Everything else, a missing right or page too, can be mended there.
 func (s *sink) verdict(resp *http.Response, body []byte) error {
 	code := resp.StatusCode
 	if code >= 200 && code < 300 {
 		return nil
 	}
-	err := fmt.Errorf("%s %s answered %s: %.200q", s.opts.Method, s.opts.URL, resp.Status, body)
-	switch {
-	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooEarly,
-		code == http.StatusTooManyRequests, code < 400, code >= 500:
-		return plugin.RetryAfter(err, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
+	err := fmt.Errorf("%s %s answered %s: %.200q", s.opts.Method, s.opts.URL.Origin(), resp.Status, body)
+	switch code {
+	case http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return plugin.Permanent(err)
 	}
-	return plugin.Permanent(err)
+	if code < 400 {
+		return plugin.Permanent(err)
+	}
+	return plugin.RetryAfter(err, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
 }
 
 // retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 is none.

@@ -102,9 +102,9 @@ func TestVerdicts(t *testing.T) {
 		delay     time.Duration
 	}{
 		{status: 400, permanent: true},
-		{status: 404, permanent: true},
+		{status: 404}, {status: 401}, {status: 422, permanent: true},
 		{status: 410, permanent: true},
-		{status: 302, header: http.Header{"Location": {"http://127.0.0.1:1/"}}},
+		{status: 302, permanent: true, header: http.Header{"Location": {"http://127.0.0.1:1/"}}},
 		{status: 408},
 		{status: 429, header: http.Header{"Retry-After": {"7"}}, delay: 7 * time.Second},
 		{status: 500},

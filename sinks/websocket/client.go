@@ -9,7 +9,7 @@ import (
 )
 
 // maxControl bounds in bytes what waits for a client beside the log: answers to
-// its pings, most of all. One that asks and does not read is disconnected.
+// its pings, and messages about gaps. One that asks and does not read is disconnected.
 const maxControl = 64 << 10
 
 // client is one connection: a position in the log and the goroutine that sends
@@ -20,7 +20,7 @@ type client struct {
 	protocol bool          // speaks Protocol
 	woken    chan struct{} // capacity 1
 	finished chan struct{} // closed when the goroutine has ended
-	parked   bool          // under the log's lock
+	parkedAt int           // place in the log's list of those who wait, from 1; under its lock
 
 	position                   // only the client's goroutine
 	sentMessages atomic.Uint64 // the same, for others to see
@@ -61,6 +61,7 @@ func (c *client) start() {
 func (c *client) run() {
 	defer close(c.finished)
 	defer c.conn.Conn.Close() // and with it the reading side
+	defer c.sink.log.forget(c)
 	for {
 		c.mu.Lock()
 		control, closing, drain, hungUp := c.control, c.closing, c.drain, c.hungUp
@@ -76,6 +77,7 @@ func (c *client) run() {
 		switch {
 		case closing != nil && (!drain || frames == nil):
 			c.conn.sendClose(closing)
+			c.position = position{} // lets the log go
 			c.awaitHangUp()
 			return
 		case frames != nil:

@@ -11,7 +11,7 @@ const chunkSize = 64 << 10
 
 // log is the frames of all messages, in order, as a linked list of chunks. One
 // goroutine appends; any number of clients read. What is published is immutable,
-// so readers need no lock.
+// so reading needs no lock; waiting for more does.
 type log struct {
 	tail *chunk // only the appender
 
@@ -80,7 +80,7 @@ func (l *log) publish() {
 	woken := l.parked
 	l.parked, l.spare = l.spare[:0], woken
 	for _, c := range woken {
-		c.parked = false
+		c.parkedAt = 0
 	}
 	l.mu.Unlock()
 	for _, c := range woken {
@@ -104,11 +104,25 @@ func (l *log) park(c *client, p *position) bool {
 	if bytes, _ := p.at.published(); bytes > p.offset || p.at.next.Load() != nil {
 		return false
 	}
-	if !c.parked {
-		c.parked = true
+	if c.parkedAt == 0 {
 		l.parked = append(l.parked, c)
+		c.parkedAt = len(l.parked)
 	}
 	return true
+}
+
+// forget takes a client that has gone off the list of those who wait.
+func (l *log) forget(c *client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.parkedAt == 0 {
+		return
+	}
+	last := len(l.parked) - 1
+	moved := l.parked[last]
+	l.parked[c.parkedAt-1], moved.parkedAt = moved, c.parkedAt
+	l.parked[last] = nil
+	l.parked, c.parkedAt = l.parked[:last], 0
 }
 
 // next returns the frames from p on, as many as lie in one piece, and the

@@ -328,3 +328,19 @@ func TestJunkFromClients(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestClientsThatLeaveAreForgotten, also where nothing is ever sent.
+func TestClientsThatLeaveAreForgotten(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	for range 20 {
+		conn := dial(t, server, nil)
+		awaitClients(t, s, 1)
+		conn.Close()
+		awaitClients(t, s, 0)
+	}
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	if n := len(s.log.parked); n != 0 {
+		t.Errorf("%d clients that have gone are kept", n)
+	}
+}

@@ -45,8 +45,10 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, reason(err))
 	}
+	timed, cancel := context.WithTimeout(ctx, connectTimeout) // a connection may freeze just here
+	defer cancel()
 	for _, channel := range s.opts.Channels {
-		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+		if _, err := conn.Exec(timed, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			closeConn(conn)
 			return nil, fmt.Errorf("cannot listen to %s: %w", channel, err)
 		}
@@ -77,7 +79,7 @@ func closeConn(conn *pgx.Conn) {
 func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out plugin.Output) error {
 	var batch []*event.Event
 	for {
-		err := s.untilHeartbeat(ctx, conn, func(e *event.Event) error {
+		quiet, err := s.untilHeartbeat(ctx, conn, func(e *event.Event) error {
 			if isMarked(e.Data) {
 				s.fetch(ctx, fetch, e)
 			}
@@ -94,7 +96,9 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out
 			err = errors.Join(err, out.Emit(ctx, event.Batch{Events: batch}))
 			batch = nil
 		}
-		if err == nil {
+		// A server answers only when it has sent all notifications that wait, which
+		// may be many: where some came the connection lives, and is not asked.
+		if err == nil && quiet {
 			err = s.heartbeat(ctx, conn)
 		}
 		if err != nil {
@@ -115,23 +119,25 @@ func (s *source) fetch(ctx context.Context, f *fetcher, e *event.Event) {
 }
 
 // untilHeartbeat passes notifications on until it is time for a heartbeat. The
-// deadline of a wait leaves the connection usable.
-func (s *source) untilHeartbeat(ctx context.Context, conn *pgx.Conn, each func(*event.Event) error) error {
+// deadline of a wait leaves the connection usable. It says whether nothing came.
+func (s *source) untilHeartbeat(ctx context.Context, conn *pgx.Conn, each func(*event.Event) error) (quiet bool, err error) {
 	wait, cancel := context.WithTimeout(ctx, s.opts.Heartbeat.D())
 	defer cancel()
+	quiet = true
 	for {
 		n, err := conn.WaitForNotification(wait)
 		if n != nil {
+			quiet = false
 			e := &event.Event{Source: s.name, Channel: n.Channel, Time: time.Now(), Data: []byte(n.Payload)}
 			if err := each(e); err != nil {
-				return err
+				return quiet, err
 			}
 		}
 		if err != nil {
 			if wait.Err() != nil && ctx.Err() == nil {
-				return nil
+				return quiet, nil
 			}
-			return fmt.Errorf("lost the connection to %s: %w", s.opts.URL, err)
+			return quiet, fmt.Errorf("lost the connection to %s: %w", s.opts.URL, err)
 		}
 	}
 }
