@@ -110,3 +110,27 @@ func TestServerErrorsAreRetried(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestRefusedChannelFailsAlone: where a user may not publish to one channel of a
+// batch, the other messages are published once and not again.
+func TestRefusedChannelFailsAlone(t *testing.T) {
+	c := testenv.RedisClient(t)
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "half", "on", ">pw", "+@all", "~*", "&half.good").Err(); err != nil {
+		t.Fatal(err)
+	}
+	next := subscribe(t, "half.good")
+	u := strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://half:pw@", 1)
+	impl, err := build(Options{URL: options.NewURL(u), Channel: expr.MustTemplate("half.{{ to }}"), Sequence: Sequence{Key: "half:seq", Field: "n"}}, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer impl.(*sink).client.Close()
+	err = impl.Write(t.Context(), events(`{"to":"good"}`, `{"to":"bad"}`, `{"to":"good"}`))
+	var p *plugin.Partial
+	if !errors.As(err, &p) || len(p.Failed) != 1 || p.Failed[1] == nil {
+		t.Errorf("error %v", err)
+	}
+	if a, b := next(), next(); a != `{"to":"good","n":1}` || b != `{"to":"good","n":3}` {
+		t.Errorf("got %s and %s", a, b)
+	}
+}

@@ -22,16 +22,21 @@ type sink struct {
 
 // publish numbers and publishes a batch in one step, so that numbers are in
 // channel order whoever else publishes. ARGV: the field with its colon, then a
-// channel and an object without its closing brace per message.
+// channel and an object without its closing brace per message. It returns the
+// messages that were refused, each with its error: the others are published.
 var publish = redis.NewScript(`
-local count = (#ARGV - 1) / 2
+local count, failed = (#ARGV - 1) / 2, {}
 local id = redis.call('INCRBY', KEYS[1], count) - count
 for i = 1, count do
 	local object = ARGV[2 * i + 1]
 	local comma = object == '{' and '' or ','
-	redis.call('PUBLISH', ARGV[2 * i], object .. comma .. ARGV[1] .. string.format('%.0f', id + i) .. '}')
+	local answer = redis.pcall('PUBLISH', ARGV[2 * i], object .. comma .. ARGV[1] .. string.format('%.0f', id + i) .. '}')
+	if type(answer) == 'table' and answer.err then
+		failed[#failed + 1] = i
+		failed[#failed + 1] = answer.err
+	end
 end
-return count`)
+return failed`)
 
 var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
 
@@ -68,10 +73,15 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		sent = append(sent, i)
 	}
 	if len(sent) > 0 {
-		if err := publish.Run(ctx, s.client, []string{s.opts.Sequence.Key}, args...).Err(); err != nil {
-			err = s.wrap(err)
+		refused, err := publish.Run(ctx, s.client, []string{s.opts.Sequence.Key}, args...).Slice()
+		if err != nil {
 			for _, i := range sent {
-				failed[i] = err
+				failed[i] = s.wrap(err)
+			}
+		}
+		for n := 0; n+1 < len(refused); n += 2 {
+			if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
+				failed[sent[i-1]] = s.wrap(fmt.Errorf("%v", refused[n+1]))
 			}
 		}
 	}

@@ -1,8 +1,11 @@
 package postgresnotify
 
 import (
+	"context"
 	"testing"
+	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
@@ -33,4 +36,54 @@ func TestConformance(t *testing.T) {
 			}
 		},
 	})
+}
+
+// slow is an Output that holds the source up once, for many heartbeats.
+type slow struct {
+	ready chan struct{}
+	held  chan struct{} // closed to let it go on
+	count chan int
+}
+
+func (s *slow) Ready()     { close(s.ready) }
+func (s *slow) Gap(string) {}
+func (s *slow) Emit(_ context.Context, b event.Batch) error {
+	<-s.held
+	s.count <- len(b.Events)
+	return nil
+}
+
+// TestBacklogSurvivesTheHeartbeat: a server answers a query only after it has sent
+// all notifications that wait, so a source with a backlog must not ask.
+func TestBacklogSurvivesTheHeartbeat(t *testing.T) {
+	const total = 200_000
+	o := Type().Defaults().(*Options)
+	o.URL, o.Channels, o.Heartbeat = options.NewURL(testenv.Postgres(t).URL()), []string{"backlog"}, options.Duration(50*time.Millisecond)
+	s, err := Type().Build(o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &slow{make(chan struct{}), make(chan struct{}), make(chan int, total)}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, out) }()
+	<-out.ready
+	if _, err := testenv.Connect(t).Exec(testenv.Context(t), `SELECT pg_notify('backlog', n || repeat('x', 300)) FROM generate_series(1, $1::int) n`, total); err != nil {
+		t.Fatal(err)
+	}
+	close(out.held) // after many heartbeats' time
+	for got := 0; got < total; {
+		select {
+		case n := <-out.count:
+			got += n
+		case err := <-ended:
+			t.Fatalf("after %d of %d: %v", got, total, err)
+		case <-time.After(testenv.Wait):
+			t.Fatalf("only %d of %d", got, total)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
