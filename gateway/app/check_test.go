@@ -112,7 +112,28 @@ func TestLiveFindings(t *testing.T) {
 	expect("no Redis", false, out, err, "WRONG", "connection refused", "sinks.bus", "sources.orders_bus")
 	env["REDIS_URL"] = real
 
+	limits, err := redis.ConfigGet(ctx, "client-output-buffer-limit").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := redis.ConfigSet(ctx, "client-output-buffer-limit", "pubsub 1048576 1048576 10").Err(); err != nil {
+		t.Fatal(err)
+	}
+	out, err = check()
+	expect("a small buffer", true, out, err, "is 1 MiB behind", "CONFIG SET client-output-buffer-limit 'pubsub 33554432 8388608 60'")
+	if err := redis.ConfigSet(ctx, "client-output-buffer-limit", limits["client-output-buffer-limit"]).Err(); err != nil {
+		t.Fatal(err)
+	}
+
 	direct := env["DATABASE_URL"]
+	exec(`CREATE ROLE reader LOGIN`)
+	env["DATABASE_URL"] = strings.Replace(direct, "postgres://postgres@", "postgres://reader@", 1)
+	out, err = check()
+	expect("a role that may not read", true, out, err, "rows of orders over 7,999 bytes cannot be fetched", `mend it: GRANT SELECT ON orders TO "reader"`)
+	exec(`GRANT SELECT ON orders TO "reader"`)
+	out, err = check()
+	expect("a role that may", true, out, err, "nothing is wrong, 0 warnings")
+	exec(`DROP OWNED BY reader; DROP ROLE reader`)
 	env["DATABASE_URL"] = testenv.Pgbouncer(t)
 	out, err = check()
 	expect("a transaction pooler", false, out, err, "WRONG", "LISTEN does not work", "pool_mode = transaction")
