@@ -78,8 +78,9 @@ func closeConn(conn *pgx.Conn) {
 // arrived in one read of the socket as one batch.
 func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out plugin.Output) error {
 	var batch []*event.Event
+	last := time.Now() // sign of life
 	for {
-		quiet, err := s.untilHeartbeat(ctx, conn, func(e *event.Event) error {
+		err := s.untilHeartbeat(ctx, conn, &last, func(e *event.Event) error {
 			if isMarked(e.Data) {
 				s.fetch(ctx, fetch, e)
 			}
@@ -98,8 +99,9 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out
 		}
 		// A server answers only when it has sent all notifications that wait, which
 		// may be many: where some came the connection lives, and is not asked.
-		if err == nil && quiet {
+		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {
 			err = s.heartbeat(ctx, conn)
+			last = time.Now()
 		}
 		if err != nil {
 			return err
@@ -119,25 +121,25 @@ func (s *source) fetch(ctx context.Context, f *fetcher, e *event.Event) {
 }
 
 // untilHeartbeat passes notifications on until it is time for a heartbeat. The
-// deadline of a wait leaves the connection usable. It says whether nothing came.
-func (s *source) untilHeartbeat(ctx context.Context, conn *pgx.Conn, each func(*event.Event) error) (quiet bool, err error) {
-	wait, cancel := context.WithTimeout(ctx, s.opts.Heartbeat.D())
+// deadline of a wait leaves the connection usable. What comes moves last on, and
+// with it the time of the next heartbeat.
+func (s *source) untilHeartbeat(ctx context.Context, conn *pgx.Conn, last *time.Time, each func(*event.Event) error) error {
+	wait, cancel := context.WithDeadline(ctx, last.Add(s.opts.Heartbeat.D()))
 	defer cancel()
-	quiet = true
 	for {
 		n, err := conn.WaitForNotification(wait)
 		if n != nil {
-			quiet = false
 			e := &event.Event{Source: s.name, Channel: n.Channel, Time: time.Now(), Data: []byte(n.Payload)}
 			if err := each(e); err != nil {
-				return quiet, err
+				return err
 			}
+			*last = time.Now() // when the routes have it: they may have taken long
 		}
 		if err != nil {
 			if wait.Err() != nil && ctx.Err() == nil {
-				return quiet, nil
+				return nil
 			}
-			return quiet, fmt.Errorf("lost the connection to %s: %w", s.opts.URL, err)
+			return fmt.Errorf("lost the connection to %s: %w", s.opts.URL, err)
 		}
 	}
 }
