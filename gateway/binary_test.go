@@ -123,6 +123,16 @@ func (p *program) get(path string) (status int, body string) {
 	return resp.StatusCode, string(b)
 }
 
+// awaitLog waits until the program has logged text: it has no other signal for it.
+func (p *program) awaitLog(text string) {
+	p.t.Helper()
+	for start := time.Now(); !strings.Contains(p.stderr.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > testenv.Wait {
+			p.t.Fatalf("it never says %q, but:\n%s", text, p.stderr.String())
+		}
+	}
+}
+
 // line returns the next line of standard output.
 func (p *program) line() string {
 	p.t.Helper()

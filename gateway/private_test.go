@@ -153,12 +153,8 @@ func TestTail(t *testing.T) {
 		"redis":    startBinary(t, env, "tail", "--json", env["REDIS_URL"], "--channel", "orders_updates"),
 		"postgres": startBinary(t, env, "tail", env["DATABASE_URL"], "--channel", "orders_channel"),
 	}
-	for name, p := range tails {
-		for start := time.Now(); !strings.Contains(p.stderr.String(), "up source=events"); time.Sleep(5 * time.Millisecond) {
-			if time.Since(start) > testenv.Wait {
-				t.Fatalf("tail %s does not connect: %s", name, p.stderr.String())
-			}
-		}
+	for _, p := range tails {
+		p.awaitLog("up source=events")
 	}
 	order(t, "Ada", "1.50")
 	if got := tails["gateway"].line(); !strings.Contains(got, `"customer_name":"Ada"`) || !strings.Contains(got, `"amount":1.50`) {

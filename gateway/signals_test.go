@@ -48,11 +48,7 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	order(t, "Ada", "1")
 	<-arrived
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	for start := time.Now(); !strings.Contains(p.stderr.String(), "another signal exits at once"); time.Sleep(5 * time.Millisecond) {
-		if time.Since(start) > testenv.Wait {
-			t.Fatal("the first signal has no effect")
-		}
-	}
+	p.awaitLog("another signal exits at once")
 	if status, _ := p.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz answers %d while draining", status)
 	}
@@ -79,11 +75,7 @@ func TestTakenPort(t *testing.T) {
 	}
 
 	publish := startBinary(t, env, "-c", absolute(t, "gateway.yaml"), "--route", "publish")
-	for start := time.Now(); !strings.Contains(publish.stderr.String(), "ready: every source is connected"); time.Sleep(5 * time.Millisecond) {
-		if time.Since(start) > testenv.Wait {
-			t.Fatalf("a publisher needs no port, but: %s", publish.stderr.String())
-		}
-	}
+	publish.awaitLog("ready: every source is connected")
 	if !strings.Contains(publish.stderr.String(), `"level":"WARN","msg":"going on without`) {
 		t.Errorf("no warning: %s", publish.stderr.String())
 	}

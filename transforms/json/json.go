@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
 )
 
@@ -60,7 +61,8 @@ func (t *transform) wrap(data []byte) []byte {
 		if len(obj) > 1 {
 			obj = append(obj, ',')
 		}
-		obj = append(append(appendText(obj, name), ':'), appendText(nil, value)...)
+		obj, _ = expr.AppendJSON(obj, name) // text always encodes
+		obj, _ = expr.AppendJSON(append(obj, ':'), value)
 	}
 	if t.opts.Wrap.Operation != "" {
 		field("operation", t.opts.Wrap.Operation)
@@ -70,14 +72,4 @@ func (t *transform) wrap(data []byte) []byte {
 		field(t.opts.Wrap.Field+"_base64", base64.StdEncoding.EncodeToString(data))
 	}
 	return append(obj, '}')
-}
-
-// appendText appends text as JSON.stringify writes it: without the escapes of
-// <, > and & that encoding/json adds for HTML.
-func appendText(dst []byte, text string) []byte {
-	buf := bytes.NewBuffer(dst)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(text) // a string always encodes
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
