@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"eventgateway/gateway/testenv"
 )
 
@@ -162,50 +160,6 @@ func TestClientThatNeverReads(t *testing.T) {
 				t.Error("the client is still counted")
 			}
 		})
-	}
-}
-
-// TestSlowClientIsToldWhy: one that reads, but too slowly, gets a close code.
-func TestSlowClientIsToldWhy(t *testing.T) {
-	redis := testenv.RedisClient(t)
-	r := startGateway(t, writeConfig(t, lagConfig("5m", "5000")), nil)
-	slow, healthy := r.connect(), r.connect()
-	payload := strings.Repeat("x", 2000)
-	slowGone := make(chan error, 1)
-	slow.SetReadDeadline(time.Now().Add(testenv.Wait))
-	closing := `gateway_websocket_disconnects_total{reason="slow",sink="browsers"} 1`
-	go func() {
-		for {
-			if _, _, err := slow.ReadMessage(); err != nil {
-				slowGone <- err
-				return
-			}
-			time.Sleep(200 * time.Microsecond) // this is what slow means
-		}
-	}()
-	for sent := 0; ; sent += 500 {
-		select {
-		case err := <-slowGone:
-			if !websocket.IsCloseError(err, 1013) || !strings.Contains(err.Error(), "too slow: ") {
-				t.Errorf("the slow client ended with %v, want close code 1013 and the reason", err)
-			}
-			eventually(t, testenv.Wait, "disconnect counted", func() bool { return strings.Contains(r.metrics(), closing) })
-			return
-		default:
-		}
-		if sent > 1_000_000 {
-			t.Fatal("the slow client is never disconnected")
-		}
-		pipe := redis.Pipeline()
-		for range 500 {
-			pipe.Publish(testenv.Context(t), "orders_updates", payload)
-		}
-		if _, err := pipe.Exec(testenv.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-		for range 500 {
-			healthy.next()
-		}
 	}
 }
 

@@ -76,7 +76,11 @@ func (c *client) run() {
 		frames, behind := c.position.next()
 		switch {
 		case closing != nil && (!drain || frames == nil):
-			c.conn.sendClose(closing)
+			patience := farewell
+			if drain { // it has everything
+				patience = lingering
+			}
+			c.conn.sendClose(closing, patience)
 			c.position = position{} // lets the log go
 			c.awaitHangUp()
 			return
@@ -133,7 +137,7 @@ func (c *client) enqueue(frame []byte) {
 }
 
 // close ends the connection with a close frame: after what the log holds now, or
-// before it. A write that is stuck gets a short while more.
+// before it, where a write under way gets farewell to end.
 func (c *client) close(frame []byte, reason string, drain bool) {
 	c.mu.Lock()
 	first := c.closing == nil
@@ -146,7 +150,7 @@ func (c *client) close(frame []byte, reason string, drain bool) {
 	}
 	c.ended(reason)
 	if !drain {
-		_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(lingering))
+		_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(farewell))
 	}
 	c.wake()
 }

@@ -9,9 +9,14 @@ import (
 	"time"
 )
 
-// lingering is how long the other side may take to read a last frame, or to
-// answer a close frame.
-const lingering = time.Second
+// How long the other side may take at the end.
+const (
+	lingering = time.Second // to answer a close frame
+	// farewell is for a client that is sent away while it is behind: to take the
+	// frames under way and the close frame, which would tell it nothing if they
+	// were cut off.
+	farewell = 4 * time.Second
+)
 
 // hijacker gives melody a connection of ours in place of the server's.
 type hijacker struct {
@@ -86,12 +91,11 @@ func (n *conn) Close() error {
 	return nil
 }
 
-// sendClose writes a close frame and then waits no longer than lingering for the
-// other side: closing at once could reset the connection, and with it the frame.
-func (n *conn) sendClose(frame []byte) {
+// sendClose writes a close frame and leaves the other side so long to take and
+// answer it: closing at once could reset the connection, and with it the frame.
+func (n *conn) sendClose(frame []byte, patience time.Duration) {
 	n.leaving.Store(true)
-	deadline := time.Now().Add(lingering)
-	_ = n.Conn.SetDeadline(deadline)
+	_ = n.Conn.SetDeadline(time.Now().Add(patience))
 	if _, err := n.Conn.Write(frame); err != nil {
 		_ = n.Conn.Close() // ends the reading side too
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -258,6 +259,40 @@ func TestCloseDeliversWhatTheLogHolds(t *testing.T) {
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a request after Close is answered with %d", resp.StatusCode)
 	}
+}
+
+// TestSlowClientIsToldWhy: one that is too far behind, and then goes on reading,
+// finds whole frames and a close code that says so.
+func TestSlowClientIsToldWhy(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.MaxLag.Events = 5000 }, httptest.NewServer)
+	slow := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	c := s.all()[0]
+	payload := strings.Repeat("x", 2000)
+	batch := slices.Repeat([]string{payload}, 500)
+	for sent := 0; !c.sentAway(); sent += len(batch) {
+		if sent > 100_000 {
+			t.Fatal("it is never disconnected")
+		}
+		s.write(t, batch...)
+	}
+	for {
+		_, msg, err := slow.ReadMessage()
+		if err == nil && string(msg) == payload {
+			continue
+		}
+		if !websocket.IsCloseError(err, closeSlow) || !strings.Contains(err.Error(), "too slow: ") {
+			t.Errorf("it ended with %q, %v; want close code 1013 and the reason", msg, err)
+		}
+		break
+	}
+	awaitClients(t, s, 0)
+}
+
+func (c *client) sentAway() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason == "slow"
 }
 
 // TestClientsThatLeaveAreForgotten, also where nothing is ever sent.
