@@ -25,15 +25,20 @@ type Admin struct {
 	Gatherer prometheus.Gatherer
 	Version  string
 	Started  time.Time
-	// Token opens /api where it is not empty. Where it is empty, /api answers
-	// only this machine, unless Private says that the listener is not public.
-	Token   options.Secret
+	// Private says that the listener is not public: then /api answers everybody
+	// where no token is set.
 	Private bool
 	// Demo, where it is not nil, makes a change that the dashboard then shows.
 	Demo func(context.Context) error
 
 	listening, draining atomic.Bool
+	token               atomic.Pointer[options.Secret]
+	reload              reload
 }
+
+// SetToken sets the bearer token that opens /api. Where it is empty, /api answers
+// only this machine.
+func (a *Admin) SetToken(token options.Secret) { a.token.Store(&token) }
 
 // Listening says that the listeners are open.
 func (a *Admin) Listening() { a.listening.Store(true) }
@@ -53,7 +58,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
 		m.Handle("POST /api/demo", a.guard(http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
-		m.Handle("GET /api/dead-letters", api(func() any { return a.Router.DeadLetters() })),
+		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
 	)
 }
 
@@ -91,16 +96,30 @@ type Overview struct {
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
 	Now         time.Time `json:"now"`
-	DeadLetters int       `json:"dead_letters"` // in the list of /api/dead-letters
+	DeadLetters uint64    `json:"dead_letters"` // that came to the list of /api/dead-letters, which keeps the latest
 	Demo        bool      `json:"demo"`         // whether /api/demo changes something
+	// Conserved is "" while every event is accounted for, else what is not: a bug.
+	Conserved string       `json:"conservation_broken,omitempty"`
+	Reload    ReloadStatus `json:"reload"`
 	router.Status
 }
 
 func (a *Admin) status() any {
-	return Overview{
+	_, letters := a.Router.DeadLetters()
+	last, _ := a.reloadStatus()
+	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: len(a.Router.DeadLetters()), Demo: a.Demo != nil, Status: a.Router.Status(),
+		DeadLetters: letters, Demo: a.Demo != nil, Reload: last, Status: a.Router.Status(),
 	}
+	if err := o.Status.Conserved(); err != nil {
+		o.Conserved = err.Error()
+	}
+	return o
+}
+
+func (a *Admin) deadLetters() any {
+	latest, _ := a.Router.DeadLetters()
+	return latest
 }
 
 // demo makes a change. The header keeps other sites' pages from asking for one:

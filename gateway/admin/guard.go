@@ -15,10 +15,11 @@ import (
 // here under a name of its own (DNS rebinding).
 func (a *Admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := a.token.Load()
 		switch {
-		case !a.Token.IsZero():
+		case token != nil && !token.IsZero():
 			given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			if !ok || !sameText(given, a.Token.Reveal()) {
+			if !ok || !sameText(given, token.Reveal()) {
 				w.Header().Set("WWW-Authenticate", "Bearer")
 				http.Error(w, "the token of http.admin.token is required: Authorization: Bearer TOKEN", http.StatusUnauthorized)
 				return

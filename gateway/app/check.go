@@ -45,6 +45,7 @@ The exit status is 0 where all is right or only warnings were found, else 1.`,
 			if err != nil {
 				return err
 			}
+			defer g.first.plan.Discard()
 			n := cfg.Graph
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is right (sources: %d, routes: %d, sinks: %d)\n",
 				strings.Join(f.files, " + "), len(n.Sources), len(n.Routes), len(n.Sinks))
@@ -74,13 +75,13 @@ func probe(ctx context.Context, w io.Writer, cfg *config.Config, g *gateway) err
 			fmt.Fprintf(w, "        mend it: %s\n", f.Fix)
 		}
 	}
-	for _, p := range g.router.Probe(ctx) {
+	for _, p := range g.first.plan.Probe(ctx) {
 		where := fmt.Sprintf("%s: %ss.%s", cfg.Place(p.Kind, p.Name), p.Kind, p.Name)
 		for _, f := range p.Findings {
 			show(where, f)
 		}
 	}
-	if g.public > 0 {
+	if g.first.public > 0 {
 		show("http.listen", probePort(cfg.HTTP.Listen))
 	}
 	if n := count[plugin.Wrong]; n > 0 {

@@ -94,7 +94,7 @@ func startGateway(t testing.TB, file string, env map[string]string, routes ...st
 		}
 	}
 	t.Cleanup(r.stop)
-	if err := g.router.WaitReady(testenv.Context(t)); err != nil {
+	if err := g.first.plan.WaitReady(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	return r

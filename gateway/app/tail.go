@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"eventgateway/gateway/config"
@@ -70,7 +69,7 @@ Events go to standard output, everything else to standard error.`,
 
 // tail runs a small graph: one source, perhaps a filter, and stdout.
 func tail(ctx context.Context, set plugin.Set, raw string, o tailOptions) error {
-	log, err := newLog(os.Stderr, config.Log{Level: "info", Format: "text"})
+	log, _, err := newLog(os.Stderr, config.Log{Level: "info", Format: "text"})
 	if err != nil {
 		return err
 	}
@@ -78,15 +77,14 @@ func tail(ctx context.Context, set plugin.Set, raw string, o tailOptions) error 
 	if err != nil {
 		return err
 	}
-	r, err := router.New(g, router.Deps{
-		Log: log, Metrics: prometheus.NewRegistry(), HTTP: httpserver.NewTable(), DrainTimeout: 2 * time.Second,
-	})
+	r := router.New(log)
+	p, err := r.Plan(g, httpserver.NewTable())
 	if err != nil {
 		return err
 	}
 	ctx, stop := signals(ctx, log)
 	defer stop()
-	return r.Run(ctx)
+	return r.Run(ctx, p)
 }
 
 func tailGraph(set plugin.Set, raw string, o tailOptions) (router.Graph, error) {
@@ -94,7 +92,7 @@ func tailGraph(set plugin.Set, raw string, o tailOptions) (router.Graph, error) 
 	if err := u.UnmarshalText([]byte(raw)); err != nil {
 		return router.Graph{}, fmt.Errorf("the URL %w", err)
 	}
-	b := tailBuilder{set: set}
+	b := tailBuilder{set: set, graph: router.Graph{DrainTimeout: 2 * time.Second}}
 	route := router.RouteSpec{Name: "tail", From: []string{"events"}, To: []string{"screen"}}
 	b.source(u, o.channels)
 	if o.filter != "" {

@@ -17,10 +17,9 @@ import (
 
 // Config is a configuration without problems.
 type Config struct {
-	HTTP            HTTP
-	Log             Log
-	ShutdownTimeout options.Duration
-	Graph           router.Graph
+	HTTP  HTTP
+	Log   Log
+	Graph router.Graph
 
 	places  places
 	private []options.PrivateURL

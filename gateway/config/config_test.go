@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"eventgateway/gateway/config"
 	"eventgateway/gateway/httpserver"
 	"eventgateway/gateway/options"
@@ -36,10 +34,11 @@ func check(env map[string]string, files ...string) error {
 	if len(problems) > 0 {
 		return problems
 	}
-	_, err := router.New(cfg.Graph, router.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), HTTP: httpserver.NewTable()})
+	p, err := router.New(slog.New(slog.DiscardHandler)).Plan(cfg.Graph, httpserver.NewTable())
 	if err != nil {
 		return cfg.Locate(err)
 	}
+	p.Discard()
 	return nil
 }
 

@@ -29,9 +29,10 @@ type parts struct {
 
 // routeOptions is one route as it stands in a file.
 type routeOptions struct {
-	From    []string `koanf:"from" rule:"min=1" doc:"sources"`
-	Through []string `koanf:"through" doc:"transforms, in this order"`
-	To      []string `koanf:"to" rule:"min=1" doc:"sinks"`
+	From       []string `koanf:"from" rule:"min=1" doc:"sources"`
+	Through    []string `koanf:"through" doc:"transforms, in this order"`
+	To         []string `koanf:"to" rule:"min=1" doc:"sinks"`
+	DeadLetter string   `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it the latest are kept in memory"`
 }
 
 // header is what every component has beside its own options.
@@ -49,11 +50,13 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	s, top := defaultSettings(), parts{}
 	g.dec.Decode("", raw, &s, &top)
-	routes := g.routes(top.Routes, selected)
-	cfg := &Config{HTTP: s.HTTP, Log: s.Log, ShutdownTimeout: s.ShutdownTimeout}
+	routes := g.routes(top.Routes, top.Sinks, selected)
+	cfg := &Config{HTTP: s.HTTP, Log: s.Log}
 	cfg.Graph.Sources = components(g, "sources", top.Sources, g.plugins.Sources, func(name string, t plugin.SourceType) ([]any, func() router.SourceSpec) {
-		opts := t.Defaults()
-		return []any{opts}, func() router.SourceSpec { return router.SourceSpec{Name: name, Type: t, Options: opts} }
+		opts, capture := t.Defaults(), &router.Capture{}
+		return []any{capture, opts}, func() router.SourceSpec {
+			return router.SourceSpec{Name: name, Type: t, Options: opts, Capture: *capture}
+		}
 	})
 	transforms := components(g, "transforms", top.Transforms, g.plugins.Transforms, func(name string, t plugin.TransformType) ([]any, func() router.TransformSpec) {
 		opts := t.Defaults()
@@ -66,7 +69,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		}
 	})
 	for _, r := range routes {
-		spec := router.RouteSpec{Name: r.name, From: r.From, To: r.To}
+		spec := router.RouteSpec{Name: r.name, From: r.From, To: r.To, DeadLetter: r.DeadLetter}
 		for _, name := range r.Through {
 			if i := slices.IndexFunc(transforms, func(t router.TransformSpec) bool { return t.Name == name }); i >= 0 {
 				spec.Through = append(spec.Through, transforms[i])
@@ -75,6 +78,8 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		cfg.Graph.Routes = append(cfg.Graph.Routes, spec)
 		g.references(r, top)
 	}
+	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
+	g.promises(cfg.Graph, top)
 	return cfg
 }
 
@@ -84,7 +89,7 @@ type namedRoute struct {
 }
 
 // routes decodes the selected routes and notes what they use.
-func (g *graph) routes(raw any, selected []string) []namedRoute {
+func (g *graph) routes(raw, sinks any, selected []string) []namedRoute {
 	m := g.mapping("routes", raw)
 	g.selected, g.used = selected, map[string]bool{}
 	for _, name := range selected {
@@ -109,9 +114,27 @@ func (g *graph) routes(raw any, selected []string) []namedRoute {
 				g.used[kind+"."+n] = true
 			}
 		}
+		if r.DeadLetter != "" {
+			g.used["sinks."+r.DeadLetter] = true
+		}
 		out = append(out, r)
 	}
+	g.useDeadLetters(sinks)
 	return out
+}
+
+// useDeadLetters notes the sinks that get the dead letters of those in use.
+func (g *graph) useDeadLetters(sinks any) {
+	bodies, _ := sinks.(map[string]any)
+	for range bodies { // a chain is no longer than that
+		for name, body := range bodies {
+			m, _ := body.(map[string]any)
+			to, ok := m["dead_letter"]
+			if text := fmt.Sprint(to); ok && g.used["sinks."+name] {
+				g.used["sinks."+text] = true
+			}
+		}
+	}
 }
 
 // references checks that what a route names exists, and stands there once.

@@ -19,7 +19,8 @@ type Event struct {
 	// Channel is where the source got it: a PostgreSQL or Redis channel, a
 	// table, a stream.
 	Channel string
-	// Key is the ordering key; "" puts the event in the one lane for all.
+	// Key is the ordering key; "" puts the event in the one lane for all. The
+	// router sets it where the source is configured with a key.
 	Key string
 	// Time is when the source received the event.
 	Time time.Time
@@ -28,6 +29,17 @@ type Event struct {
 	Data []byte
 	// Attrs holds what else the source knows: few, so a list beats a map.
 	Attrs []Attr
+	// Fence is the leadership under which the event was captured; nil where its
+	// source needs none.
+	Fence *Fence
+}
+
+// Fence numbers the leaders that capture one after the other, so that a
+// receiver can refuse what a former one still sends: it keeps the highest Term
+// that it has seen of each Leader, and refuses lower ones.
+type Fence struct {
+	Leader string // the name of the leadership
+	Term   int64  // rises with every new leader
 }
 
 // Attr is a named piece of knowledge about an event beside its payload.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 )
 
 // Table is the handlers of one graph. It is filled while the graph is built and
@@ -45,6 +46,19 @@ func (t *Table) mount(mux *http.ServeMux, pattern string, h http.Handler) (err e
 	t.mounted++
 	return nil
 }
+
+// Switch serves the table that was set last: each graph has its own, and a reload
+// swaps them at once. Requests under way go on with the one they began with.
+type Switch struct{ table atomic.Pointer[Table] }
+
+// Set has t served from now on.
+func (s *Switch) Set(t *Table) { s.table.Store(t) }
+
+// Len returns how many handlers are mounted on the table that is served.
+func (s *Switch) Len() int { return s.table.Load().Len() }
+
+// ServeHTTP is part of [http.Handler].
+func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.table.Load().ServeHTTP(w, r) }
 
 // Len returns how many handlers are mounted.
 func (t *Table) Len() int { return t.mounted }

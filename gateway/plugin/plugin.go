@@ -24,7 +24,8 @@ type Source interface {
 	Run(ctx context.Context, out Output) error
 }
 
-// Output is the router's side of a source.
+// Output is the router's side of a source. Its methods are called from one
+// goroutine at a time.
 type Output interface {
 	// Ready says that the source is connected: what happens from now on is
 	// seen. Call it once in each Run.
@@ -50,14 +51,16 @@ type Transform interface {
 // Sink takes events out.
 type Sink interface {
 	// Write returns nil when all events are delivered. It is never called
-	// concurrently. The slice is the router's again when Write returns.
+	// concurrently, but where the type is [Concurrent] and several workers are
+	// configured. The slice is the router's again when Write returns.
 	// Errors: any error is retried with backoff; [Permanent], [RetryAfter] and
 	// [*Partial] say more.
 	Write(ctx context.Context, events []*event.Event) error
 }
 
 // Opener is a sink that connects before the first Write. Open is retried with
-// backoff until it returns nil.
+// backoff until it returns nil. A configuration that is loaded while the
+// gateway runs takes effect only where the Open of each new sink succeeds.
 type Opener interface {
 	Open(ctx context.Context) error
 }
@@ -66,8 +69,9 @@ type Opener interface {
 // batch size; MaxBatch must be at least 1.
 type Batcher interface{ MaxBatch() int }
 
-// Closer is a sink or transform that holds something. Close is called once,
-// after the last Write. It should flush what is on its way until ctx ends.
+// Closer is a source, sink or transform that holds something. Close is called
+// once: after the last Write, Apply or Ack, or where the plugin was built and
+// never used. It should flush what is on its way until ctx ends.
 type Closer interface {
 	Close(ctx context.Context) error
 }

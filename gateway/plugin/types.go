@@ -1,6 +1,9 @@
 package plugin
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind says where in a route a plugin stands.
 type Kind string
@@ -22,7 +25,37 @@ type Type[T any] struct {
 	defaults func() any
 	build    func(opts any, env Env) (T, error)
 	commands []Command
+	traits   []Trait
 }
+
+// Trait is something that a type of plugin can do beyond its contract. What
+// may be configured depends on it, so it is known before anything is built.
+type Trait string
+
+// The traits.
+const (
+	// Replays marks a source that gives every batch an Ack, and emits again what
+	// was not acked.
+	Replays Trait = "replays"
+	// Elects marks a source that is an [Elector].
+	Elects Trait = "elects a leader"
+	// Concurrent marks a sink whose Write may be called concurrently.
+	Concurrent Trait = "takes concurrent writes"
+	// Durable marks a sink that has stored what it delivered.
+	Durable Trait = "durable"
+)
+
+// With returns the type with traits of its own.
+func (t Type[T]) With(traits ...Trait) Type[T] {
+	t.traits = append(slices.Clone(t.traits), traits...)
+	return t
+}
+
+// Has says whether the type has a trait.
+func (t Type[T]) Has(trait Trait) bool { return slices.Contains(t.traits, trait) }
+
+// Traits returns the traits of the type.
+func (t Type[T]) Traits() []Trait { return t.traits }
 
 // The three kinds of types.
 type (

@@ -1,100 +1,232 @@
 package router
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
-// builder builds the components of a graph and collects what goes wrong.
+// Plan is a graph whose components are built: those that are new, beside those
+// that run already and have equal options. It does nothing before [Router.Run] or
+// [Router.Reload] takes it; a plan that neither takes must be discarded.
+type Plan struct {
+	sources []*source
+	routes  []*route
+	sinks   []*sink
+	drain   time.Duration
+	wiring  map[*source][]wired
+	letters map[*letterbox]*edge
+
+	// fresh are the components that were built for this plan, each with the one
+	// that it succeeds, or nil.
+	freshSources map[*source]*source
+	freshRoutes  map[*route]*route
+	freshSinks   map[*sink]*sink
+	// respec notes in components that run on what has changed around them.
+	respec []func()
+}
+
+// BuildError says which component could not be built.
+type BuildError struct {
+	Kind plugin.Kind
+	Name string
+	Err  error
+}
+
+func (e *BuildError) Error() string { return fmt.Sprintf("%ss.%s: %v", e.Kind, e.Name, e.Err) }
+func (e *BuildError) Unwrap() error { return e.Err }
+
+// Plan builds what g has and what does not run yet, without I/O; everything is
+// mounted on to. The error joins a *BuildError for each component that could not
+// be built.
+func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
+	r.mu.Lock()
+	old := r.now
+	r.mu.Unlock()
+	b := builder{
+		r: r, to: to, old: old,
+		p: &Plan{
+			drain: g.DrainTimeout, wiring: map[*source][]wired{}, letters: map[*letterbox]*edge{},
+			freshSources: map[*source]*source{}, freshRoutes: map[*route]*route{}, freshSinks: map[*sink]*sink{},
+		},
+	}
+	reused := b.reuse(g) // first, so that a conflict is the new component's fault
+	for i, spec := range g.Sinks {
+		b.p.sinks = append(b.p.sinks, b.sink(spec, reused.sinks[i]))
+	}
+	for i, spec := range g.Sources {
+		b.p.sources = append(b.p.sources, b.source(spec, reused.sources[i]))
+	}
+	for i, spec := range g.Routes {
+		b.p.routes = append(b.p.routes, b.route(spec, reused.routes[i]))
+	}
+	if len(b.problems) == 0 {
+		b.wire(g)
+	}
+	if err := errors.Join(b.problems...); err != nil {
+		b.p.Discard()
+		return nil, err
+	}
+	return b.p, nil
+}
+
+// builder makes a plan and collects what goes wrong.
 type builder struct {
 	r        *Router
-	sinks    map[string]*sink
-	sources  map[string]*source
+	to       plugin.Mounter
+	old      *Plan
+	p        *Plan
 	problems []error
 }
 
-func (b *builder) env(kind plugin.Kind, name string) plugin.Env {
-	return plugin.Env{
-		Name:    name,
-		Log:     b.log(kind, name),
-		Metrics: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, b.r.deps.Metrics),
-		HTTP:    b.r.deps.HTTP,
+func (b *builder) sink(spec SinkSpec, same *sink) *sink {
+	if same != nil && sameDelivery(spec.Delivery, same.spec.Delivery) {
+		b.p.respec = append(b.p.respec, func() { same.respec(spec) })
+		return same
 	}
-}
-
-func (b *builder) log(kind plugin.Kind, name string) *slog.Logger {
-	return b.r.deps.Log.With(string(kind), name)
-}
-
-func (b *builder) fail(kind plugin.Kind, name string, err error) {
-	b.problems = append(b.problems, &BuildError{kind, name, err})
-}
-
-func (b *builder) sink(spec SinkSpec, m *metrics) {
-	impl, err := spec.Type.Build(spec.Options, b.env(plugin.KindSink, spec.Name))
-	if err != nil {
-		b.fail(plugin.KindSink, spec.Name, err)
-		return
+	s := &sink{spec: spec, done: make(chan struct{}), opened: &flag{}}
+	b.p.freshSinks[s] = find(b.old.sinks, func(o *sink) bool { return o.name == spec.Name })
+	if same != nil { // only what the router does with it differs
+		s.component, s.impl, s.latency, s.opened = same.component, same.impl, same.latency, same.opened
+	} else {
+		s.component = b.r.newComponent(plugin.KindSink, spec.Name, b.to)
+		impl, err := instantiate(&s.component, spec.Type, spec.Options, nil)
+		if err != nil {
+			b.problems = append(b.problems, err)
+			return s
+		}
+		s.impl, s.latency = impl, newLatency(s.metrics, spec.Name)
 	}
-	log := b.log(plugin.KindSink, spec.Name)
-	s := &sink{
-		spec: spec, impl: impl, log: log,
-		queue: newQueue(spec.Delivery.Queue), health: &health{log: log}, letters: b.r.letters,
-		latency: m.latency.WithLabelValues(spec.Name),
+	s.most = spec.Delivery.Queue.Batch
+	if m, ok := s.impl.(plugin.Batcher); ok {
+		s.most = min(s.most, m.MaxBatch())
 	}
-	b.sinks[spec.Name] = s
-	b.r.sinks = append(b.r.sinks, s)
-	b.closer(spec.Name, impl)
+	s.writing, s.abort = context.WithCancel(context.Background()) // a stop drains it: it ends by itself
+	s.taking, s.halt = context.WithCancel(s.writing)
+	for range spec.Delivery.Workers {
+		s.lanes = append(s.lanes, &lane{sink: s, queue: newQueue(spec.Delivery.Queue.share(spec.Delivery.Workers))})
+	}
+	s.letters = b.letterbox(s.component.name, plugin.KindSink)
+	return s
 }
 
-func (b *builder) source(spec SourceSpec) {
-	impl, err := spec.Type.Build(spec.Options, b.env(plugin.KindSource, spec.Name))
-	if err != nil {
-		b.fail(plugin.KindSource, spec.Name, err)
-		return
+// share is the part of each of n workers, rounded up.
+func (q Queue) share(n int) Queue {
+	q.Size = (q.Size + n - 1) / n
+	q.Bytes = (q.Bytes + options.Size(n) - 1) / options.Size(n)
+	return q
+}
+
+func (b *builder) source(spec SourceSpec, same *source) *source {
+	if same != nil {
+		return same
 	}
 	s := &source{
-		spec: spec, impl: impl, health: &health{log: b.log(plugin.KindSource, spec.Name)},
-		wasReady: make(chan struct{}),
+		component: b.r.newComponent(plugin.KindSource, spec.Name, b.to),
+		spec:      spec, wasReady: make(chan struct{}), ended: make(chan struct{}),
 	}
-	b.sources[spec.Name] = s
-	b.r.sources = append(b.r.sources, s)
+	b.p.freshSources[s] = find(b.old.sources, func(o *source) bool { return o.name == spec.Name })
+	if spec.Capture.Leader != "" {
+		s.lead = &leadership{name: spec.Capture.Leader, state: notLeading}
+	}
+	impl, err := instantiate(&s.component, spec.Type, spec.Options, nil)
+	if err != nil {
+		b.problems = append(b.problems, err)
+	}
+	s.impl = impl
+	return s
 }
 
-func (b *builder) route(spec RouteSpec) {
-	r := &route{spec: spec, letters: b.r.letters}
+func (b *builder) route(spec RouteSpec, same *route) *route {
+	if same != nil {
+		b.p.respec = append(b.p.respec, func() { same.respec(spec) })
+		return same
+	}
+	rt := &route{spec: spec, health: &health{log: b.r.log.With("route", spec.Name)}, letters: b.letterbox(spec.Name, "route")}
+	b.p.freshRoutes[rt] = find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
 	for _, t := range spec.Through {
-		impl, err := t.Type.Build(t.Options, b.env(plugin.KindTransform, t.Name))
-		if err != nil {
-			b.fail(plugin.KindTransform, t.Name, err)
-			continue
-		}
-		r.stages = append(r.stages, stage{t.Name, impl})
-		b.closer(t.Name, impl)
-	}
-	for _, name := range spec.To {
-		if s := b.sinks[name]; s != nil {
-			r.sinks = append(r.sinks, s)
-		} else if len(b.problems) == 0 {
-			b.problems = append(b.problems, fmt.Errorf("routes.%s: there is no sink %s", spec.Name, name))
+		st := &stage{component: b.r.newComponent(plugin.KindTransform, t.Name, b.to)}
+		rt.stages = append(rt.stages, st)
+		var err error
+		if st.impl, err = instantiate(&st.component, t.Type, t.Options, prometheus.Labels{"route": spec.Name}); err != nil {
+			b.problems = append(b.problems, err)
 		}
 	}
-	for _, name := range spec.From {
-		if s := b.sources[name]; s != nil {
-			s.routes = append(s.routes, r)
-		} else if len(b.problems) == 0 {
-			b.problems = append(b.problems, fmt.Errorf("routes.%s: there is no source %s", spec.Name, name))
-		}
-	}
-	b.r.routes = append(b.r.routes, r)
+	return rt
 }
 
-func (b *builder) closer(name string, impl any) {
-	if c, ok := impl.(plugin.Closer); ok {
-		b.r.closers = append(b.r.closers, closer{name, c})
+func (b *builder) letterbox(name string, kind plugin.Kind) letterbox {
+	return letterbox{
+		log: b.r.log.With(string(kind), name), memory: b.r.letters,
+		kept: b.r.edges.tally(lettersOf(kind, name), inMemory),
+	}
+}
+
+// wire finds what the names in routes and dead_letter stand for.
+func (b *builder) wire(g Graph) {
+	to := func(from, name, path string) *edge {
+		s := find(b.p.sinks, func(s *sink) bool { return s.name == name })
+		if s == nil {
+			b.problems = append(b.problems, fmt.Errorf("%s: there is no sink %s", path, name))
+			return nil
+		}
+		return &edge{s, b.r.edges.tally(from, "sink "+name)}
+	}
+	letters := func(box *letterbox, kind plugin.Kind, name, target string) {
+		b.p.letters[box] = nil
+		if target != "" {
+			b.p.letters[box] = to(lettersOf(kind, name), target, string(kind)+"s."+name+".dead_letter")
+		}
+	}
+	for i, spec := range g.Sinks {
+		letters(&b.p.sinks[i].letters, plugin.KindSink, spec.Name, spec.Delivery.DeadLetter)
+	}
+	for i, spec := range g.Routes {
+		rt := b.p.routes[i]
+		letters(&rt.letters, "route", spec.Name, spec.DeadLetter)
+		w := wired{route: rt}
+		for _, name := range spec.To {
+			w.to = append(w.to, to("route "+spec.Name, name, "routes."+spec.Name))
+		}
+		for _, name := range spec.From {
+			s := find(b.p.sources, func(s *source) bool { return s.name == name })
+			if s == nil {
+				b.problems = append(b.problems, fmt.Errorf("routes.%s: there is no source %s", spec.Name, name))
+				continue
+			}
+			w.in = b.r.edges.tally("source "+name, "route "+spec.Name)
+			b.p.wiring[s] = append(b.p.wiring[s], w)
+		}
+	}
+}
+
+func find[T any](list []*T, is func(*T) bool) *T {
+	for _, x := range list {
+		if is(x) {
+			return x
+		}
+	}
+	return nil
+}
+
+// Discard closes what was built for a plan that is not going to run.
+func (p *Plan) Discard() {
+	soon := time.Now().Add(time.Second)
+	for s, old := range p.freshSinks {
+		if old == nil || old.impl != s.impl {
+			_ = s.close(soon) // it was never used: there is nothing to lose
+		}
+	}
+	for s := range p.freshSources {
+		_ = s.close(soon)
+	}
+	for rt := range p.freshRoutes {
+		_ = rt.close(soon)
 	}
 }

@@ -2,7 +2,6 @@ package router
 
 import (
 	"encoding/base64"
-	"log/slog"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -24,6 +23,7 @@ type DeadLetter struct {
 	Attempts  int       `json:"attempts"`
 	Source    string    `json:"source"`
 	Channel   string    `json:"channel"`
+	Key       string    `json:"key,omitempty"`
 	ID        string    `json:"id,omitempty"`
 	Data      Payload   `json:"data"`
 }
@@ -42,20 +42,19 @@ func (p Payload) MarshalText() ([]byte, error) {
 
 // deadLetters keeps the latest dead letters in memory, for people to look at.
 type deadLetters struct {
-	log *slog.Logger
-
 	mu    sync.Mutex
 	list  []DeadLetter
 	bytes int
+	total uint64 // with those that newer ones have pushed out
 }
 
-func (d *deadLetters) park(component string, e *event.Event, err error, attempts int) {
-	d.log.Error("event parked as a dead letter", "component", component, "error", err, "attempts", attempts, "channel", e.Channel, "bytes", len(e.Data))
+func (d *deadLetters) add(e *event.Event, why letter) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.total++
 	d.list = append(d.list, DeadLetter{
-		Time: time.Now(), Component: component, Reason: err.Error(), Attempts: attempts,
-		Source: e.Source, Channel: e.Channel, ID: e.ID, Data: e.Data,
+		Time: time.Now(), Component: why.component, Reason: why.err.Error(), Attempts: why.attempts,
+		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, Data: e.Data,
 	})
 	d.bytes += len(e.Data)
 	for len(d.list) > maxLetters || d.bytes > maxLetterBytes && len(d.list) > 1 {
@@ -65,9 +64,9 @@ func (d *deadLetters) park(component string, e *event.Event, err error, attempts
 	}
 }
 
-// latest returns the list, the oldest first.
-func (d *deadLetters) latest() []DeadLetter {
+// latest returns the list, the oldest first, and how many there were in all.
+func (d *deadLetters) latest() (list []DeadLetter, total uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return append([]DeadLetter{}, d.list...)
+	return append([]DeadLetter{}, d.list...), d.total
 }

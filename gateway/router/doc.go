@@ -1,18 +1,27 @@
 // Package router carries events from sources through transforms to sinks.
 //
-// Goroutines: one per source (transforms and routing are calls inside it) and
-// one per sink. Nothing else.
+// Goroutines: one per source (transforms and routing are calls inside it), one
+// per sink and further worker, one that confirms each leadership. Nothing else.
 //
 // Invariants:
 //   - Conservation. Every edge counts event copies under one lock and never by
 //     subtraction; [Status.Conserved] states the law and holds at any moment.
-//   - Order. A sink sees the events of a source in the order of Emit.
+//   - Order. A sink sees the events of a source in the order of Emit; with
+//     several workers, the events of each key.
 //   - A sink's queue is bounded in events and bytes. A slow or dead sink never
 //     stalls another beyond its own queue's policy.
 //   - Receipts. A batch with an Ack is settled exactly once, when every copy of
-//     every event in it is settled; see receipt.go.
+//     every event in it is settled.
+//   - Reload. What is new is built, checked and opened before anything old is
+//     touched. A component whose options are equal runs on. A successor begins
+//     when its predecessor has ended, and takes over what waits and the counts.
 //
-// The files: router.go builds and runs, source.go supervises a source, route.go
-// fans out, queue.go bounds, deliver.go writes and retries, settings.go is what
-// a configuration may say, status.go and metrics.go are what it shows.
+// The files, in the order of an event's way: graph.go and settings.go are what a
+// configuration may say, build.go makes components of it; source.go takes what a
+// source emits, supervise.go runs the source again and leader.go only where it
+// leads; route.go transforms and fans out; sink.go distributes to lanes, queue.go
+// bounds (conflate.go: latest_per_key, gaps.go, settle.go), lane.go delivers and
+// verdict.go decides what a failure means; letters.go parks; receipt.go tells the
+// source. router.go starts and stops, reload.go replaces, cell.go is how;
+// status.go, conservation.go and metrics.go are what is shown.
 package router

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"eventgateway/gateway/event"
@@ -72,21 +71,26 @@ func emits(n int, ack func(error)) plugin.Source {
 // started is a router under way; stop ends it and checks the conservation law.
 type started struct {
 	*Router
+	plan *Plan
 	stop func() error
+}
+
+func newRouter(t testing.TB) *Router {
+	return New(slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
 func start(t testing.TB, g Graph) *started {
 	t.Helper()
-	r, err := New(g, Deps{
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: prometheus.NewRegistry(), DrainTimeout: 10 * time.Second,
-	})
+	r := newRouter(t)
+	g.DrainTimeout = 10 * time.Second
+	p, err := r.Plan(g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	return &started{r, func() error {
+	go func() { ended <- r.Run(ctx, p) }()
+	return &started{r, p, func() error {
 		cancel()
 		err := <-ended
 		if err := r.Status().ConservedAtRest(); err != nil {

@@ -11,13 +11,13 @@ import (
 type health struct {
 	log *slog.Logger
 
-	mu     sync.Mutex
-	state  Health
-	known  bool // whether it was up or down before
-	errors uint64
+	mu    sync.Mutex
+	state Health
+	known bool // whether it was up or down before
 
 	attempts int       // since it went down
 	logged   time.Time // when a failure was last logged
+	panics   limiter   // of the log
 }
 
 // remindEvery is how often a component that stays down for the same reason is
@@ -53,7 +53,7 @@ func (h *health) down(err error, retry time.Duration) {
 		h.logged = now
 	}
 	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
-	h.errors++
+	h.state.Errors++
 	h.attempts++
 	since, attempts := h.state.Since, h.attempts
 	h.mu.Unlock()
@@ -69,7 +69,30 @@ func (h *health) note(err error) {
 	defer h.mu.Unlock()
 	now := time.Now()
 	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
-	h.errors++
+	h.state.Errors++
+}
+
+// panicked counts a panic of the plugin, and logs it with its stack, but not every
+// one of many.
+func (h *health) panicked(value any, stack []byte) {
+	h.mu.Lock()
+	h.state.Panics++
+	h.mu.Unlock()
+	if more, ok := h.panics.allow(); ok {
+		h.log.Error("panic", "panic", value, "stack", string(stack), "others_since_the_last_line", more)
+	}
+}
+
+// inherit adds what a predecessor has counted.
+func (h *health) inherit(old *health) {
+	o := old.snapshot()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state.Errors += o.Errors
+	h.state.Panics += o.Panics
+	if h.state.LastErrorAt == nil {
+		h.state.LastError, h.state.LastErrorAt = o.LastError, o.LastErrorAt
+	}
 }
 
 // stopped notes the end without a failure.
@@ -81,8 +104,8 @@ func (h *health) stopped() {
 	}
 }
 
-func (h *health) snapshot() (Health, uint64) {
+func (h *health) snapshot() Health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state, h.errors
+	return h.state
 }

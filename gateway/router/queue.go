@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -16,34 +17,50 @@ type item struct {
 	receipt *receipt
 }
 
-// queue is the bounded ring before one sink, and the only place where that
-// sink's copies are counted. Several sources put, the sink's goroutine takes.
+// overhead is what an event takes in memory beside its payload, in bytes: the
+// struct, its place in a queue, and what the allocator rounds up.
+const overhead = 256
+
+func cost(ev *event.Event) int { return len(ev.Data) + overhead }
+
+// queue is the bounded ring before one lane of a sink, and the only place where
+// that lane's copies are counted. Several sources put, the lane's goroutine takes.
 type queue struct {
 	limit Queue
 
 	mu     sync.Mutex
-	ring   []item // grows by doubling up to limit.Size
-	head   uint64 // number of the first waiting event; numbers never wrap
+	ring   []item // grows by doubling as needed
+	head   uint64 // number of the first waiting event
 	tail   uint64 // number that the next event gets
-	bytes  int    // payload bytes of the waiting events
+	live   int    // waiting events: all from head to tail, but for the holes that latest_per_key makes
+	bytes  int    // cost of the waiting events
 	marks  []mark // gaps, in order
-	closed bool
+	latest conflation
+	closed bool // later puts are dropped
+	moved  bool // later puts go to the successor
 	// fullSince is when the queue became full; the zero time once it has
 	// drained to half. max_block is one budget for that whole time: else a
 	// sink that is dead for good would hold its source for max_block per event.
 	fullSince time.Time
 	counts    QueueCounts
 
-	taker  chan struct{} // tells the sink's goroutine that something waits
+	taker  chan struct{} // tells the lane's goroutine that something waits
 	putter chan struct{} // tells one blocked source that there is room
 	ended  chan struct{} // closed by close
 }
 
+// firstNumber leaves room below for events that were taken and are put back, or
+// come from a predecessor; numbers never wrap.
+const firstNumber = 1 << 62
+
 func newQueue(limit Queue) *queue {
 	q := &queue{
-		limit: limit,
+		limit: limit, head: firstNumber, tail: firstNumber,
 		ring:  make([]item, min(64, limit.Size)),
 		taker: make(chan struct{}, 1), putter: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+	if limit.WhenFull == WhenFullLatestPerKey {
+		q.latest = newConflation()
 	}
 	// The counter is there before its first drop, so that a rate shows it.
 	q.counts.Dropped = map[string]uint64{q.dropReason(): 0}
@@ -57,14 +74,18 @@ func notify(ch chan struct{}) {
 	}
 }
 
-// put adds events in order, by the policy of the queue. It returns early, with
-// ctx's error, only where ctx ends while it blocks; what was not put by then is
-// settled with that error.
-func (q *queue) put(ctx context.Context, events []*event.Event, r *receipt) error {
+// errMoved is what put returns where the queue has a successor.
+var errMoved = errors.New("the queue has a successor")
+
+// put adds events in order, by the policy of the queue, and returns how many it
+// has dealt with. The error is errMoved where the rest belongs to the successor,
+// or ctx's where that ended while put blocked; then the rest is settled with it.
+func (q *queue) put(ctx context.Context, events []*event.Event, r *receipt) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer notify(q.taker)
 	for i, ev := range events {
-		if !q.room(ev) {
+		if !q.room(ev) && !q.moved {
 			if err := q.makeRoom(ctx, ev, r); err != nil {
 				rest := events[i:]
 				q.counts.In += uint64(len(rest))
@@ -72,55 +93,53 @@ func (q *queue) put(ctx context.Context, events []*event.Event, r *receipt) erro
 				for range rest {
 					r.done(err)
 				}
-				return err
+				return len(events), err
 			}
+		}
+		if q.moved {
+			return i, errMoved
 		}
 		q.counts.In++
 		if !q.room(ev) { // drop_newest, or a queue that is closed
 			q.drop(item{ev, r})
 			continue
 		}
-		if q.tail-q.head == uint64(len(q.ring)) {
-			q.grow()
-		}
-		q.ring[q.tail%uint64(len(q.ring))] = item{ev, r}
-		q.tail++
-		q.bytes += len(ev.Data)
+		q.push(item{ev, r})
 	}
-	notify(q.taker)
-	return nil
+	return len(events), nil
 }
 
 // room says whether ev fits. An event larger than all bytes allowed still fits
 // into an empty queue: else it could never pass.
 func (q *queue) room(ev *event.Event) bool {
-	n := q.tail - q.head
-	return !q.closed && (n == 0 || n < uint64(q.limit.Size) && q.bytes+len(ev.Data) <= int(q.limit.Bytes))
+	return !q.closed && (q.live == 0 || q.live < q.limit.Size && q.bytes+cost(ev) <= int(q.limit.Bytes))
 }
 
 // makeRoom applies the policy to a queue in which ev does not fit.
 func (q *queue) makeRoom(ctx context.Context, ev *event.Event, r *receipt) error {
 	switch q.limit.WhenFull {
-	case whenFullDropNewest:
+	case WhenFullDropNewest:
 		return nil
-	case whenFullBlock:
+	case WhenFullBlock:
 		if err := q.block(ctx, ev, r); err != nil {
 			return err
 		}
 	}
 	dropped := false
-	for !q.closed && !q.room(ev) {
-		q.drop(q.pop())
+	for !q.closed && !q.moved && !q.room(ev) {
+		if !q.dropOvertaken(ev) {
+			q.drop(q.pop())
+		}
 		dropped = true
 	}
-	if dropped && q.limit.WhenFull == whenFullBlock {
+	if dropped && q.limit.WhenFull == WhenFullBlock {
 		q.addMark(q.head, plugin.Gap{Reason: "the queue was full for longer than max_block"})
 	}
 	return nil
 }
 
-// block waits until ev fits, the queue closes, ctx ends, or, for events that
-// nobody can replay, max_block has passed since the queue became full.
+// block waits until ev fits, the queue closes or moves, ctx ends, or, for events
+// that nobody can replay, max_block has passed since the queue became full.
 func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 	now := time.Now()
 	if q.fullSince.IsZero() {
@@ -137,7 +156,7 @@ func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 		expired = t.C
 	}
 	notify(q.taker) // what was put before waits already
-	for !q.closed && !q.room(ev) {
+	for !q.closed && !q.moved && !q.room(ev) {
 		q.mu.Unlock()
 		var err error
 		late := false
@@ -153,18 +172,58 @@ func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 			return err
 		}
 	}
-	notify(q.putter) // another source may fit as well, or must hear of the close
+	notify(q.putter) // another source may fit as well, or must hear of the end
 	return nil
 }
 
-// pop removes the first waiting event.
+// push adds one event at the end; the caller has made room.
+func (q *queue) push(it item) {
+	if q.tail-q.head == uint64(len(q.ring)) {
+		q.widen()
+	}
+	*q.slot(q.tail) = it
+	q.latest.added(it.ev.Key, q.tail)
+	q.tail++
+	q.live++
+	q.bytes += cost(it.ev)
+	q.forgetGone()
+}
+
+// pop removes the first waiting event; there must be one.
 func (q *queue) pop() item {
-	slot := &q.ring[q.head%uint64(len(q.ring))]
+	q.skipHoles()
+	it := q.remove(q.head)
+	q.head++
+	return it
+}
+
+// remove takes the event with number n out of its place.
+func (q *queue) remove(n uint64) item {
+	slot := q.slot(n)
 	it := *slot
 	*slot = item{}
-	q.head++
-	q.bytes -= len(it.ev.Data)
+	q.latest.removed(it.ev.Key, n)
+	q.live--
+	q.bytes -= cost(it.ev)
 	return it
+}
+
+func (q *queue) slot(n uint64) *item { return &q.ring[n%uint64(len(q.ring))] }
+
+// skipHoles moves the head to the first waiting event, or to the end.
+func (q *queue) skipHoles() {
+	for q.head < q.tail && q.slot(q.head).ev == nil {
+		q.head++
+	}
+}
+
+// resize moves the events from head to tail into a ring of n places.
+func (q *queue) resize(n int) {
+	bigger := make([]item, n)
+	for i := q.head; i < q.tail; i++ {
+		bigger[i%uint64(n)] = *q.slot(i)
+	}
+	q.ring = bigger
 }
 
 func (q *queue) drop(it item) {
@@ -176,18 +235,10 @@ func (q *queue) dropReason() string {
 	switch {
 	case q.closed:
 		return "closed"
-	case q.limit.WhenFull == whenFullBlock:
+	case q.limit.WhenFull == WhenFullBlock:
 		return "max_block"
 	}
 	return q.limit.WhenFull
-}
-
-func (q *queue) grow() {
-	bigger := make([]item, min(2*len(q.ring), q.limit.Size))
-	for n := q.head; n < q.tail; n++ {
-		bigger[n%uint64(len(bigger))] = q.ring[n%uint64(len(q.ring))]
-	}
-	q.ring = bigger
 }
 
 // take waits for something and moves up to most events into batch; or it
@@ -196,7 +247,7 @@ func (q *queue) grow() {
 func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap *plugin.Gap, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.head == q.tail && len(q.marks) == 0 {
+	for q.live == 0 && len(q.marks) == 0 {
 		if q.closed {
 			return batch, nil, false
 		}
@@ -213,7 +264,8 @@ func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap
 	if ctx.Err() != nil {
 		return batch, nil, false
 	}
-	end := min(q.tail, q.head+uint64(most))
+	q.skipHoles()
+	end := q.tail
 	if len(q.marks) > 0 {
 		first := q.marks[0]
 		if first.at <= q.head {
@@ -222,34 +274,16 @@ func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap
 			})
 			return batch, &first.gap, true
 		}
-		end = min(end, first.at)
+		end = first.at
 	}
-	for q.head < end {
+	for len(batch) < most && q.head < end {
 		batch = append(batch, q.pop())
+		q.skipHoles()
 	}
 	q.counts.Writing += uint64(len(batch))
-	if q.tail-q.head <= uint64(q.limit.Size)/2 && q.bytes <= int(q.limit.Bytes)/2 {
+	if q.live <= q.limit.Size/2 && q.bytes <= int(q.limit.Bytes)/2 {
 		q.fullSince = time.Time{}
 	}
 	notify(q.putter)
 	return batch, nil, true
-}
-
-// close lets take drain what waits and then end; later puts are dropped.
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.closed {
-		close(q.ended)
-	}
-	q.closed = true
-	notify(q.taker)
-	notify(q.putter)
-}
-
-// drained says whether the queue is closed and empty.
-func (q *queue) drained() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed && q.head == q.tail
 }

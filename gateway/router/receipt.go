@@ -6,8 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// errDropped is what the source of an event hears that a queue dropped.
-var errDropped = errors.New("dropped by a full queue")
+// What the receipts of events hear that were not delivered.
+var (
+	errDropped  = errors.New("dropped by a full queue")
+	errStopping = errors.New("the gateway is stopping, or the sink was removed")
+)
 
 // receipt settles one batch of a source that can replay. It counts the copies
 // that are on their way, plus one guard while the router still fans out. When

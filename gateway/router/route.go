@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
+	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
@@ -14,25 +16,27 @@ import (
 // of its sinks, in the goroutine of the source.
 type route struct {
 	spec    RouteSpec
-	stages  []stage
-	sinks   []*sink
-	letters *deadLetters
+	health  *health // errors and panics of its transforms
+	stages  []*stage
+	letters letterbox
 
 	busy    sync.Mutex // transforms are never called concurrently
 	scratch [2][]*event.Event
 
-	mu     sync.Mutex
-	counts RouteCounts
+	mu      sync.Mutex
+	counts  RouteCounts
+	before  *route // the predecessor, until nobody uses it any more
+	carried RouteCounts
 }
 
 // stage is one instance of a transform.
 type stage struct {
-	name string
+	component
 	impl plugin.Transform
 }
 
-// carry takes a batch through the route. It blocks for backpressure only.
-func (r *route) carry(ctx context.Context, events []*event.Event, rec *receipt) error {
+// carry takes a batch through the route to sinks. It blocks for backpressure only.
+func (r *route) carry(ctx context.Context, events []*event.Event, rec *receipt, to []*edge) error {
 	r.busy.Lock()
 	defer r.busy.Unlock()
 	c := RouteCounts{In: uint64(len(events))}
@@ -40,14 +44,11 @@ func (r *route) carry(ctx context.Context, events []*event.Event, rec *receipt) 
 		out := r.scratch[i%2][:0]
 		for _, e := range events {
 			before := len(out)
-			next, err := st.apply(ctx, e, out)
+			next, err := st.apply(ctx, e, out, r.health)
 			switch made := len(next) - before; {
 			case err != nil:
 				next = out
-				c.DeadLettered++
-				rec.add(1)
-				rec.done(err)
-				r.letters.park("route "+r.spec.Name+", transform "+st.name, e, err, 1)
+				r.park(ctx, item{e, rec}, letter{component: "route " + r.spec.Name + ", transform " + st.name, err: err, attempts: 1}, &c)
 			case made == 0:
 				c.Filtered++
 			default:
@@ -61,43 +62,92 @@ func (r *route) carry(ctx context.Context, events []*event.Event, rec *receipt) 
 	c.Out = uint64(len(events))
 	r.count(c)
 	var err error
-	for _, s := range r.sinks {
-		rec.add(len(events))
-		err = errors.Join(err, s.queue.put(ctx, events, rec))
+	for _, e := range to {
+		own := rec
+		if e.sink.spec.Delivery.BestEffort {
+			own = nil
+		}
+		own.add(len(events))
+		if perr := e.put(ctx, events, own); perr != nil {
+			err = perr
+		}
 	}
 	clear(r.scratch[0]) // what was carried is not kept alive
 	clear(r.scratch[1])
 	return err
 }
 
+// park settles an event that a transform fails on.
+func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
+	r.health.note(why.err)
+	it.receipt.add(1)
+	switch r.letters.park(ctx, it, why) {
+	case parked:
+		c.DeadLettered++
+	case refused:
+		c.Returned++
+		it.receipt.done(why.err)
+	}
+}
+
 // apply calls the transform and turns a panic into an error.
-func (st *stage) apply(ctx context.Context, e *event.Event, out []*event.Event) (next []*event.Event, err error) {
+func (st *stage) apply(ctx context.Context, e *event.Event, out []*event.Event, h *health) (next []*event.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			h.panicked(p, debug.Stack())
 			next, err = out, fmt.Errorf("panic: %v", p)
 		}
 	}()
 	return st.impl.Apply(ctx, e, out)
 }
 
-func (r *route) gap(g plugin.Gap) {
-	for _, s := range r.sinks {
-		s.queue.gap(g)
-	}
-}
-
 func (r *route) count(c RouteCounts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.counts.In += c.In
-	r.counts.Added += c.Added
-	r.counts.Filtered += c.Filtered
-	r.counts.DeadLettered += c.DeadLettered
-	r.counts.Out += c.Out
+	r.counts = r.counts.plus(c)
+}
+
+// respec notes what has changed around a route that runs on.
+func (r *route) respec(spec RouteSpec) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spec.From, r.spec.To, r.spec.DeadLetter = spec.From, spec.To, spec.DeadLetter
+}
+
+// close closes the transforms; nobody uses the route any more.
+func (r *route) close(deadline time.Time) error {
+	var err error
+	for _, st := range r.stages {
+		err = errors.Join(err, st.close(deadline))
+	}
+	return err
+}
+
+// inherit takes over the counts of the predecessor, once nobody uses it any more.
+func (r *route) inherit() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.before
+	if old == nil {
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	r.carried = r.carried.plus(old.counts).plus(old.carried)
+	r.before = nil
+	r.health.inherit(old.health)
 }
 
 func (r *route) status() RouteStatus {
+	h := r.health.snapshot()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return RouteStatus{Name: r.spec.Name, From: r.spec.From, To: r.spec.To, RouteCounts: r.counts}
+	st := RouteStatus{
+		Name: r.spec.Name, From: r.spec.From, To: r.spec.To, DeadLetter: r.spec.DeadLetter,
+		RouteCounts: r.counts.plus(r.carried), Errors: h.Errors, Panics: h.Panics, LastError: h.LastError,
+	}
+	if r.before != nil {
+		st.RouteCounts = st.RouteCounts.plus(r.before.status().RouteCounts)
+	}
+	return st
 }

@@ -9,148 +9,147 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"eventgateway/gateway/plugin"
 )
 
-// Deps is what a router needs from outside.
-type Deps struct {
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
-	HTTP    plugin.Mounter
-	// DrainTimeout is how long Run may take once its ctx ended.
-	DrainTimeout time.Duration
-}
-
-// Router runs one graph, once.
+// Router runs a graph, and replaces it by another while it runs.
 type Router struct {
-	deps    Deps
-	sources []*source
-	routes  []*route
-	sinks   []*sink
-	closers []closer // sinks, then transforms
+	log     *slog.Logger
 	letters *deadLetters
+	edges   edges
+	core    *prometheus.Registry // what is derived from Status
+
+	mu        sync.Mutex
+	now       *Plan           // what runs; before Run an empty one
+	ctx       context.Context // of Run
+	running   bool
+	wasReady  bool
+	takeovers *sync.WaitGroup // successors that wait for their predecessors
+	retiring  sync.WaitGroup  // what the reloads so far have replaced or removed
+	quiet     chan struct{}   // closed when nobody uses what the last reload has replaced
 }
 
-type closer struct {
-	name string
-	impl plugin.Closer
+// New returns a router that runs nothing yet.
+func New(log *slog.Logger) *Router {
+	r := &Router{log: log, letters: &deadLetters{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}}
+	r.quiet = make(chan struct{})
+	close(r.quiet)
+	r.core.MustRegister(collector{r})
+	return r
 }
 
-// BuildError says which component could not be built.
-type BuildError struct {
-	Kind plugin.Kind
-	Name string
-	Err  error
-}
-
-func (e *BuildError) Error() string { return fmt.Sprintf("%ss.%s: %v", e.Kind, e.Name, e.Err) }
-func (e *BuildError) Unwrap() error { return e.Err }
-
-// New builds every component of g, without I/O. The error joins a *BuildError
-// for each component that could not be built.
-func New(g Graph, deps Deps) (*Router, error) {
-	r := &Router{deps: deps, letters: &deadLetters{log: deps.Log}}
-	b := builder{r: r, sinks: map[string]*sink{}, sources: map[string]*source{}}
-	m := newMetrics(r)
-	for _, spec := range g.Sinks {
-		b.sink(spec, m)
-	}
-	for _, spec := range g.Sources {
-		b.source(spec)
-	}
-	for _, spec := range g.Routes {
-		b.route(spec)
-	}
-	if err := errors.Join(b.problems...); err != nil {
-		return nil, err
-	}
-	return r, m.register(deps.Metrics)
-}
-
-// Run runs the graph until ctx ends, and then drains it: sources stop first,
-// then what waits is delivered; after 3/4 of DrainTimeout writes are cancelled
-// and the rest is given back; then everything is closed. The error says what
-// did not stop in time.
-func (r *Router) Run(ctx context.Context) error {
-	writing, cancelWrites := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancelWrites()
-	var sources, sinks sync.WaitGroup
-	for _, s := range r.sinks {
-		sinks.Go(func() { s.run(writing) })
-	}
-	for _, s := range r.sources {
-		sources.Go(func() { s.run(ctx) })
-	}
+// Run runs a plan, and what Reload replaces it by, until ctx ends. Then it drains:
+// sources stop first; then what waits is delivered; after 3/4 of the graph's
+// DrainTimeout writes are cancelled and the rest is given back; then everything is
+// closed. The error says what did not stop in time.
+func (r *Router) Run(ctx context.Context, p *Plan) error {
+	r.mu.Lock()
+	r.ctx = ctx
+	r.mu.Unlock()
+	r.install(p, func() {})
 	<-ctx.Done()
+	return r.shutdown()
+}
 
-	deadline := time.Now().Add(r.deps.DrainTimeout)
+func (r *Router) shutdown() error {
+	begin := time.Now()
+	r.mu.Lock() // an install that is under way ends first; there is none after ctx has ended
+	p := r.now
+	r.mu.Unlock()
+	part := func(eighths time.Duration) time.Time { return begin.Add(p.drain * eighths / 8) }
 	var late []error
-	if !finished(&sources, time.Until(deadline)*3/4) {
-		late = append(late, errors.New("a source did not stop in time"))
-	}
-	for _, s := range r.sinks {
-		if c := s.queue.snapshot(); c.Queued+c.Writing > 0 {
-			s.log.Info("delivering what waits", "events", c.Queued+c.Writing, "at_most", (r.deps.DrainTimeout * 3 / 4).String())
-		}
-		s.queue.close()
-	}
-	if !finished(&sinks, time.Until(deadline)-r.deps.DrainTimeout/4) {
-		cancelWrites()
-		if !finished(&sinks, time.Until(deadline)) {
-			late = append(late, errors.New("a sink did not stop in time"))
+	for _, s := range p.sources {
+		if !endedBy(s.ended, part(6)) {
+			late = append(late, fmt.Errorf("source %s did not stop in time", s.name))
 		}
 	}
-	for _, s := range r.sinks {
-		if n := s.queue.snapshot().Returned; n > 0 {
+	for _, s := range p.sinks {
+		if n := s.status().Waiting(); n > 0 {
+			s.log.Info("delivering what waits", "events", n, "at_most", (p.drain * 3 / 4).String())
+		}
+	}
+	for i, layer := range p.layers() {
+		var draining sync.WaitGroup
+		for _, s := range layer {
+			draining.Go(func() {
+				if !s.drain(part(min(6+time.Duration(i), 7)), part(7)) {
+					s.log.Error("the sink did not stop in time")
+				}
+			})
+		}
+		draining.Wait()
+	}
+	if !finished(&r.retiring, part(7)) {
+		late = append(late, errors.New("what was replaced by a reload did not stop in time"))
+	}
+	for _, s := range p.sinks {
+		if n := s.status().Returned; n > 0 {
 			s.log.Error("stopped before everything was delivered: what no source can replay is lost", "events", n)
 		}
-	}
-	closing, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
-	for _, c := range r.closers {
-		if err := c.impl.Close(closing); err != nil {
-			late = append(late, fmt.Errorf("closing %s: %w", c.name, err))
+		if s.stop() && !endedBy(s.done, begin) {
+			late = append(late, fmt.Errorf("sink %s did not stop in time", s.name))
 		}
 	}
+	late = append(late, p.close(part(8)))
 	return errors.Join(late...)
 }
 
-// finished waits for wg, at most for d.
-func finished(wg *sync.WaitGroup, d time.Duration) bool {
+// finished waits for wg until t, and says whether that was enough.
+func finished(wg *sync.WaitGroup, t time.Time) bool {
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	t := time.NewTimer(max(d, 0))
-	defer t.Stop()
+	return endedBy(done, t)
+}
+
+// endedBy waits for done until t, and says whether that was enough.
+func endedBy(done <-chan struct{}, t time.Time) bool {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
 	select {
 	case <-done:
 		return true
-	case <-t.C:
+	default:
+	}
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
 		return false
 	}
 }
 
-// Ready returns nil once every source was ready once, else an error that names
-// those that were not.
+// Ready returns nil once every source was ready once, or stands by, else an error
+// that names those that were not. A source that a reload adds does not change it.
 func (r *Router) Ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.wasReady {
+		return nil
+	}
+	if !r.running {
+		return errors.New("nothing runs yet")
+	}
 	var missing []error
-	for _, s := range r.sources {
+	for _, s := range r.now.sources {
 		select {
 		case <-s.wasReady:
 		default:
-			missing = append(missing, fmt.Errorf("source %s is not connected yet", s.spec.Name))
+			missing = append(missing, fmt.Errorf("source %s is not connected yet", s.name))
 		}
 	}
+	r.wasReady = len(missing) == 0
 	return errors.Join(missing...)
 }
 
-// WaitReady waits until Ready would return nil, or ctx ends.
-func (r *Router) WaitReady(ctx context.Context) error {
-	for _, s := range r.sources {
+// WaitReady waits until all sources of the plan were ready once, or ctx ends.
+func (p *Plan) WaitReady(ctx context.Context) error {
+	for _, s := range p.sources {
 		select {
 		case <-s.wasReady:
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), r.Ready())
+			return fmt.Errorf("source %s is not connected yet: %w", s.name, ctx.Err())
 		}
 	}
 	return nil
@@ -158,43 +157,37 @@ func (r *Router) WaitReady(ctx context.Context) error {
 
 // Status returns the state and the counts of every component.
 func (r *Router) Status() Status {
-	st := Status{Sources: []SourceStatus{}, Routes: []RouteStatus{}, Sinks: []SinkStatus{}}
-	for _, s := range r.sources {
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	st := Status{Sources: []SourceStatus{}, Routes: []RouteStatus{}, Sinks: []SinkStatus{}, Edges: r.edges.status()}
+	for _, s := range p.sources {
 		st.Sources = append(st.Sources, s.status())
 	}
-	for _, rt := range r.routes {
+	for _, rt := range p.routes {
 		st.Routes = append(st.Routes, rt.status())
 	}
-	for _, s := range r.sinks {
+	for _, s := range p.sinks {
 		st.Sinks = append(st.Sinks, s.status())
 	}
 	return st
 }
 
-// Probe is the findings about one component.
-type Probe struct {
-	Kind     plugin.Kind
-	Name     string
-	Findings []plugin.Finding
+// DeadLetters returns the latest events that could not be delivered and went to no
+// dead-letter sink, the oldest first, and how many there were in all.
+func (r *Router) DeadLetters() (latest []DeadLetter, total uint64) { return r.letters.latest() }
+
+// Gather returns the metrics of the router and of all plugins that run now. It is
+// part of [prometheus.Gatherer].
+func (r *Router) Gather() ([]*dto.MetricFamily, error) {
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	all := prometheus.Gatherers{r.core}
+	for _, c := range p.components() {
+		all = append(all, c.metrics)
+	}
+	return all.Gather()
 }
 
-// Probe asks every source and sink that can tell how things are where it
-// connects to. It is called instead of Run.
-func (r *Router) Probe(ctx context.Context) []Probe {
-	var out []Probe
-	probe := func(kind plugin.Kind, name string, impl any) {
-		if p, ok := impl.(plugin.Prober); ok {
-			out = append(out, Probe{kind, name, p.Probe(ctx)})
-		}
-	}
-	for _, s := range r.sources {
-		probe(plugin.KindSource, s.spec.Name, s.impl)
-	}
-	for _, s := range r.sinks {
-		probe(plugin.KindSink, s.spec.Name, s.impl)
-	}
-	return out
-}
-
-// DeadLetters returns the latest events that could not be delivered.
-func (r *Router) DeadLetters() []DeadLetter { return r.letters.latest() }
+var _ plugin.Mounter = (*mounts)(nil)

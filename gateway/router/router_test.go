@@ -54,7 +54,7 @@ func TestSourceIsSupervised(t *testing.T) {
 		})
 		sink := &gapSink{}
 		r := start(t, Graph{Sources: []SourceSpec{sourceSpec("in", source)}, Sinks: []SinkSpec{sinkSpec("out", sink, nil)}, Routes: routeTo("out")})
-		if err := r.WaitReady(t.Context()); err != nil {
+		if err := r.plan.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -114,7 +114,7 @@ func TestTransformsAreCounted(t *testing.T) {
 		if st := r.Status(); st.Routes[0].RouteCounts != want || st.Sinks[1].In != 4 {
 			t.Errorf("%+v, sink %+v", st.Routes[0].RouteCounts, st.Sinks[1])
 		}
-		if letters := r.DeadLetters(); len(letters) != 2 || letters[1].Reason != "panic: three" {
+		if letters, _ := r.DeadLetters(); len(letters) != 2 || letters[1].Reason != "panic: three" {
 			t.Errorf("%+v", letters)
 		}
 	})

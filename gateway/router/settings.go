@@ -1,61 +1,32 @@
 package router
 
 import (
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/plugin"
 )
 
-// Graph is what a router is built from: the configuration, decoded.
-type Graph struct {
-	Sources []SourceSpec
-	Sinks   []SinkSpec
-	Routes  []RouteSpec
-}
-
-// SourceSpec is one configured source.
-type SourceSpec struct {
-	Name    string
-	Type    plugin.SourceType
-	Options any // as Type.Defaults made them
-}
-
-// TransformSpec is one configured transform. Each route gets an instance of its
-// own.
-type TransformSpec struct {
-	Name    string
-	Type    plugin.TransformType
-	Options any
-}
-
-// SinkSpec is one configured sink.
-type SinkSpec struct {
-	Name     string
-	Type     plugin.SinkType
-	Options  any
-	Delivery Delivery
-}
-
-// RouteSpec connects sources through transforms to sinks, by name.
-type RouteSpec struct {
-	Name    string
-	From    []string
-	Through []TransformSpec
-	To      []string
+// Capture is what every source may be given beside its own options.
+type Capture struct {
+	Key    expr.Expression `koanf:"key" doc:"expression over the payload whose value orders: events of one key stay in order with several workers; where it cannot be evaluated, the event has no key"`
+	Leader string          `koanf:"leader" rule:"max=200" doc:"name of a leadership: of all gateways that name it, one runs the source, and the others stand by"`
 }
 
 // Delivery is what every sink may be given beside its own options.
 type Delivery struct {
-	Queue   Queue            `koanf:"queue"`
-	Retry   Retry            `koanf:"retry"`
-	Timeout options.Duration `koanf:"timeout" rule:"min=1ms" doc:"how long one write may take"`
+	Queue      Queue            `koanf:"queue"`
+	Retry      Retry            `koanf:"retry"`
+	Timeout    options.Duration `koanf:"timeout" rule:"min=1ms" doc:"how long one write may take"`
+	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"writes at the same time, where the type takes them; events of one key stay in order. Each worker has its part of the queue"`
+	BestEffort bool             `koanf:"best_effort" doc:"true: sources do not wait for this sink, and what it loses does not come again"`
+	DeadLetter string           `koanf:"dead_letter" doc:"sink that gets what this one cannot deliver; without it the latest are kept in memory, for people to look at"`
 }
 
 // Queue bounds what waits for a sink.
 type Queue struct {
 	Size     int              `koanf:"size" rule:"min=1,max=10000000" doc:"events that may wait"`
-	Bytes    options.Size     `koanf:"bytes" rule:"min=1KiB" doc:"payload bytes that may wait"`
+	Bytes    options.Size     `koanf:"bytes" rule:"min=1KiB" doc:"memory that what waits may take: of each event its payload and 256 bytes"`
 	Batch    int              `koanf:"batch" rule:"min=1,max=100000" doc:"most events in one write; a sink takes what waits, and never waits for more"`
-	WhenFull string           `koanf:"when_full" rule:"oneof=block|drop_oldest|drop_newest" doc:"what happens to the next event"`
+	WhenFull string           `koanf:"when_full" rule:"oneof=block|drop_oldest|drop_newest|latest_per_key" doc:"what happens to the next event"`
 	MaxBlock options.Duration `koanf:"max_block" doc:"with block: how long a full queue may hold up a source that cannot replay, until the oldest events are dropped and reported as a gap"`
 }
 
@@ -77,17 +48,19 @@ func (r *Retry) Check(report func(option, text string)) {
 func DefaultDelivery() Delivery {
 	return Delivery{
 		Queue: Queue{
-			Size: 65536, Bytes: 64 << 20, Batch: 512, WhenFull: whenFullBlock,
+			Size: 65536, Bytes: 64 << 20, Batch: 512, WhenFull: WhenFullBlock,
 			MaxBlock: options.Duration(10e9),
 		},
 		Retry:   Retry{Initial: options.Duration(100e6), Max: options.Duration(30e9)},
 		Timeout: options.Duration(30e9),
+		Workers: 1,
 	}
 }
 
 // The policies of [Queue.WhenFull].
 const (
-	whenFullBlock      = "block"
-	whenFullDropOldest = "drop_oldest"
-	whenFullDropNewest = "drop_newest"
+	WhenFullBlock        = "block"
+	WhenFullDropOldest   = "drop_oldest"
+	WhenFullDropNewest   = "drop_newest"
+	WhenFullLatestPerKey = "latest_per_key"
 )

@@ -1,6 +1,9 @@
 package router
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // outcome says what became of events that were taken.
 type outcome int
@@ -11,35 +14,118 @@ const (
 	returned
 )
 
-// settle counts events that were taken as settled, and gives their receipts.
-func (q *queue) settle(items []item, o outcome, err error) {
+// count counts events that were taken as settled. Receipts are the caller's
+// affair: a dead letter takes its receipt along.
+func (q *queue) count(n int, o outcome) {
 	q.mu.Lock()
-	n := uint64(len(items))
-	q.counts.Writing -= n
+	defer q.mu.Unlock()
+	q.counts.Writing -= uint64(n)
 	switch o {
 	case delivered:
-		q.counts.Delivered += n
+		q.counts.Delivered += uint64(n)
 	case deadLettered:
-		q.counts.DeadLettered += n
+		q.counts.DeadLettered += uint64(n)
 	case returned:
-		q.counts.Returned += n
+		q.counts.Returned += uint64(n)
 	}
-	q.mu.Unlock()
+}
+
+// finish tells the receipts of events how they ended.
+func finish(items []item, err error) {
 	for _, it := range items {
 		it.receipt.done(err)
 	}
 }
 
-// returnRest settles everything that still waits as returned.
-func (q *queue) returnRest(err error) {
-	var rest []item
+// putBack puts events that were taken before all that waits: their write was
+// stopped, and somebody else will deliver them. They may exceed the limits.
+func (q *queue) putBack(items []item) {
 	q.mu.Lock()
-	for q.head < q.tail {
-		rest = append(rest, q.pop())
+	defer q.mu.Unlock()
+	q.counts.Writing -= uint64(len(items))
+	q.prepend(items)
+}
+
+// prepend needs the lock.
+func (q *queue) prepend(items []item) {
+	if need := int(q.tail-q.head) + len(items); need > len(q.ring) {
+		q.resize(max(need, 2*len(q.ring)))
 	}
-	q.counts.Writing += uint64(len(rest))
+	for i := range q.marks { // gaps stand behind what comes back
+		q.marks[i].at = max(q.marks[i].at, q.head)
+	}
+	for _, it := range slices.Backward(items) {
+		q.head--
+		*q.slot(q.head) = it
+		q.live++
+		q.bytes += cost(it.ev)
+		q.latest.prepended(it.ev.Key, q.head)
+	}
+	notify(q.taker)
+}
+
+// empty takes all that waits, without the gaps; they are nobody's any more.
+func (q *queue) empty() (items []item) {
+	for q.live > 0 {
+		items = append(items, q.pop())
+	}
+	return items
+}
+
+// returnRest settles everything that waits as returned.
+func (q *queue) returnRest(err error) {
+	q.mu.Lock()
+	rest := q.empty()
+	q.counts.Returned += uint64(len(rest))
 	q.mu.Unlock()
-	q.settle(rest, returned, err)
+	finish(rest, err)
+}
+
+// close lets take drain what waits and then end; later puts are dropped.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		close(q.ended)
+	}
+	q.closed = true
+	notify(q.taker)
+	notify(q.putter)
+}
+
+// move sends later puts to the successor.
+func (q *queue) move() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.moved = true
+	notify(q.putter)
+}
+
+// handOver gives away everything: what waits, the gaps in between, and the counts.
+func (q *queue) handOver() (items []item, gaps []mark, counts QueueCounts) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items, gaps, counts = q.empty(), q.marks, q.counts
+	q.marks, q.counts = nil, QueueCounts{Dropped: map[string]uint64{}}
+	return items, gaps, counts
+}
+
+// inherit puts what a predecessor has handed over before all that waits. The
+// gaps among it come first: somewhere behind them events may be missing.
+func (q *queue) inherit(items []item, gaps []mark) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.prepend(items)
+	for _, m := range gaps {
+		q.addMark(q.head, m.gap)
+	}
+}
+
+// drained says whether the queue is closed and empty.
+func (q *queue) drained() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed && q.live == 0
 }
 
 func (q *queue) snapshot() QueueCounts {
@@ -47,6 +133,6 @@ func (q *queue) snapshot() QueueCounts {
 	defer q.mu.Unlock()
 	c := q.counts
 	c.Dropped = maps.Clone(q.counts.Dropped)
-	c.Queued, c.QueuedBytes = q.tail-q.head, uint64(q.bytes)
+	c.Queued, c.QueuedBytes = uint64(q.live), uint64(q.bytes)
 	return c
 }

@@ -2,66 +2,56 @@ package router
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
 )
 
-// The pauses between two runs of a source that was lost.
-const (
-	restartInitial = 100 * time.Millisecond
-	restartMax     = 10 * time.Second
-)
-
-// source supervises one plugin.Source, and is its Output.
+// source runs one plugin.Source, and is its Output.
 type source struct {
+	component
 	spec   SourceSpec
 	impl   plugin.Source
-	health *health
-	routes []*route
+	wiring cell[[]wired]
+	lead   *leadership // nil where every gateway captures
+	key    expr.Evaluator
 
-	mu     sync.Mutex
-	counts SourceCounts
+	stop  context.CancelFunc // ends Run
+	ended chan struct{}      // closed when the goroutine has ended
 
+	mu      sync.Mutex
+	counts  SourceCounts
+	before  *source       // the predecessor, until its last batch is settled
+	carried SourceCounts  // the counts of all predecessors
+	settled chan struct{} // made when the source has ended, closed when nothing is outstanding any more
+
+	acking   sync.RWMutex // held for writing while the plugin is closed
+	closed   bool         // no Ack any more
+	wasReady chan struct{}
 	first    sync.Once
-	wasReady chan struct{} // closed at the first Ready
-	restart  backoff       // of the source's own goroutine
+
+	// Only the goroutine of Run has these.
+	restart backoff
+	missed  string // why events may have been missed before this run; "" where none were
+	gapped  bool   // the plugin has reported a gap in this run
 }
 
-// run calls the source again and again until ctx ends.
-func (s *source) run(ctx context.Context) {
-	s.restart = backoff{initial: restartInitial, max: restartMax}
-	for ctx.Err() == nil {
-		err := s.once(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		if err == nil {
-			err = errors.New("the source ended although it was not told to")
-		}
-		pause := s.restart.next()
-		s.health.down(err, pause)
-		sleep(ctx, pause)
-	}
-	s.health.stopped()
-}
-
-func (s *source) once(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return s.impl.Run(ctx, s)
+// wired is a route of a source, with the sinks it leads to now.
+type wired struct {
+	route *route
+	in    *atomic.Uint64
+	to    []*edge
 }
 
 // Ready is part of [plugin.Output].
 func (s *source) Ready() {
+	if s.missed != "" && !s.gapped && !s.spec.Type.Has(plugin.Replays) {
+		s.Gap(s.missed)
+	}
+	s.missed = ""
 	s.restart.reset() // Ready is called from Run, by the source's goroutine
 	s.health.up()
 	s.first.Do(func() { close(s.wasReady) })
@@ -69,13 +59,18 @@ func (s *source) Ready() {
 
 // Gap is part of [plugin.Output].
 func (s *source) Gap(reason string) {
+	s.gapped = true
 	s.mu.Lock()
 	s.counts.Gaps++
 	s.mu.Unlock()
-	s.health.log.Warn("gap: events may have been missed", "reason", reason)
-	for _, r := range s.routes {
-		r.gap(plugin.Gap{Source: s.spec.Name, Reason: reason})
-	}
+	s.log.Warn("gap: events may have been missed", "reason", reason)
+	s.wiring.use(func(routes []wired) {
+		for _, w := range routes {
+			for _, e := range w.to {
+				e.sink.gap(plugin.Gap{Source: s.name, Reason: reason})
+			}
+		}
+	})
 }
 
 // Emit is part of [plugin.Output].
@@ -88,20 +83,75 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 	var rec *receipt
 	if b.Ack != nil {
 		rec = newReceipt(func(err error) {
+			s.ack(b.Ack, err)
 			s.settle(n, err)
-			b.Ack(err)
 		})
 	}
-	var err error
-	for _, r := range s.routes {
-		err = errors.Join(err, r.carry(ctx, b.Events, rec))
+	err := s.stamp(b.Events)
+	if err == nil {
+		s.wiring.use(func(routes []wired) {
+			for _, w := range routes {
+				w.in.Add(n)
+				if e := w.route.carry(ctx, b.Events, rec, w.to); e != nil {
+					err = e
+				}
+			}
+		})
 	}
 	if rec == nil {
-		s.settle(n, nil) // it is the router's now; nobody waits for more
+		s.settle(n, err) // it is the router's now; nobody waits for more
 	} else {
 		rec.done(err)
 	}
 	return err
+}
+
+// stamp sets what the configuration adds to events: the key, and the fence of a
+// leader. It fails where this gateway leads no more.
+func (s *source) stamp(events []*event.Event) error {
+	if s.lead != nil {
+		fence, err := s.lead.fence()
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			e.Fence = fence
+		}
+	}
+	if s.spec.Capture.Key.IsZero() {
+		return nil
+	}
+	for _, e := range events {
+		v, err := s.key.Value(s.spec.Capture.Key, e)
+		if err == nil {
+			var text []byte
+			text, err = expr.AppendText(nil, v)
+			e.Key = string(text)
+		}
+		if err != nil { // text that is no JSON, and the like: it is in the lane for all
+			e.Key = ""
+			s.mu.Lock()
+			s.counts.Keyless++
+			s.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// ack tells the plugin, unless it is closed. A panic of the plugin's is not the
+// caller's, which is a sink.
+func (s *source) ack(tell func(error), err error) {
+	s.acking.RLock()
+	defer s.acking.RUnlock()
+	if s.closed {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.health.panicked(p, nil)
+		}
+	}()
+	tell(err)
 }
 
 func (s *source) settle(n uint64, err error) {
@@ -113,13 +163,19 @@ func (s *source) settle(n uint64, err error) {
 	} else {
 		s.counts.Nacked += n
 	}
+	s.checkSettled()
 }
 
 func (s *source) status() SourceStatus {
-	h, lost := s.health.snapshot()
+	h := s.health.snapshot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.counts
-	c.Errors = lost
-	return SourceStatus{Name: s.spec.Name, Type: s.spec.Type.Name(), Health: h, SourceCounts: c}
+	st := SourceStatus{Name: s.name, Type: s.spec.Type.Name(), Health: h, SourceCounts: s.counts.plus(s.carried)}
+	if s.before != nil {
+		st.SourceCounts = st.SourceCounts.plus(s.before.status().SourceCounts)
+	}
+	if s.lead != nil {
+		st.Leader = s.lead.status()
+	}
+	return st
 }

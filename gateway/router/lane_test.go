@@ -91,7 +91,8 @@ func TestVerdictsOfASink(t *testing.T) {
 			t.Errorf("delivered %v", got)
 		}
 		var parked []string
-		for _, d := range r.DeadLetters() {
+		letters, _ := r.DeadLetters()
+		for _, d := range letters {
 			parked = append(parked, string(d.Data)+" "+d.Reason)
 		}
 		slices.Sort(parked)
@@ -115,7 +116,7 @@ func TestAttemptsEndInADeadLetter(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if letters := r.DeadLetters(); writes != 3 || len(letters) != 1 || letters[0].Attempts != 3 || letters[0].Component != "sink out" {
+		if letters, _ := r.DeadLetters(); writes != 3 || len(letters) != 1 || letters[0].Attempts != 3 || letters[0].Component != "sink out" {
 			t.Errorf("%d writes, %+v", writes, letters)
 		}
 	})
@@ -156,7 +157,7 @@ func TestDeadSinkHurtsOnlyItself(t *testing.T) {
 			Sources: []SourceSpec{sourceSpec("in", emits(n, nil))},
 			Sinks: []SinkSpec{
 				sinkSpec("dead", sinkFunc(func(ctx context.Context, _ []*event.Event) error { <-ctx.Done(); return ctx.Err() }), func(d *Delivery) {
-					d.Timeout, d.Queue.Size, d.Queue.WhenFull = 0, 10, whenFullDropOldest
+					d.Timeout, d.Queue.Size, d.Queue.WhenFull = 0, 10, WhenFullDropOldest
 				}),
 				sinkSpec("healthy", sinkFunc(func(_ context.Context, events []*event.Event) error { healthy += len(events); return nil }), nil),
 			},
@@ -170,7 +171,7 @@ func TestDeadSinkHurtsOnlyItself(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if d := r.Status().Sinks[0]; d.Returned+d.Dropped[whenFullDropOldest] != n || d.Returned == 0 {
+		if d := r.Status().Sinks[0]; d.Returned+d.Dropped[WhenFullDropOldest] != n || d.Returned == 0 {
 			t.Errorf("%+v", d)
 		}
 	})

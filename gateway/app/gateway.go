@@ -1,0 +1,150 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"eventgateway/gateway/admin"
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/router"
+)
+
+// gateway is everything of one run.
+type gateway struct {
+	log     *slog.Logger
+	cfg     *config.Config // that runs
+	first   *built         // until run
+	router  *router.Router
+	admin   *admin.Admin
+	reg     *prometheus.Registry // beside the router's own
+	shared  httpserver.Switch    // what plugins mount, and admin where it has no listener of its own
+	own     httpserver.Switch    // admin's, where it has
+	servers []*httpserver.Server
+	reloads *reloads // nil: the configuration never changes
+}
+
+// built is a configuration whose components are built and mounted.
+type built struct {
+	plan        *router.Plan
+	shared, own *httpserver.Table
+	public      int // handlers on shared that are not admin's
+}
+
+// assemble builds the graph without I/O.
+func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
+	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry()}
+	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	g.admin = &admin.Admin{
+		Router: g.router, Gatherer: prometheus.Gatherers{g.reg, g.router}, Version: Version, Started: time.Now(),
+		Private: cfg.HTTP.Admin.Listen != "",
+	}
+	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.reg.MustRegister(g.admin.Metrics()...)
+	var err error
+	g.first, err = g.build(cfg)
+	return g, err
+}
+
+// build builds what cfg has and what does not run yet.
+func (g *gateway) build(cfg *config.Config) (*built, error) {
+	b := &built{shared: httpserver.NewTable(), own: httpserver.NewTable()}
+	plan, err := g.router.Plan(cfg.Graph, b.shared)
+	if err != nil {
+		return nil, wrong(cfg.Locate(err))
+	}
+	b.plan, b.public = plan, b.shared.Len()
+	table := b.shared
+	if g.admin.Private {
+		table = b.own
+	}
+	if err := g.admin.Mount(table); err != nil {
+		plan.Discard()
+		return nil, err
+	}
+	return b, nil
+}
+
+// run serves and routes until ctx ends; HTTP stops last.
+func (g *gateway) run(ctx context.Context) error {
+	g.show(g.first)
+	if err := g.listen(); err != nil {
+		g.first.plan.Discard()
+		return err
+	}
+	g.admin.Listening()
+	var background sync.WaitGroup
+	background.Go(func() {
+		if g.first.plan.WaitReady(ctx) == nil {
+			g.log.Info("ready: every source is connected")
+		}
+	})
+	if g.reloads != nil {
+		background.Go(func() { g.watch(ctx) })
+	}
+	stopped := context.AfterFunc(ctx, g.admin.Draining)
+	defer stopped()
+	err := g.router.Run(ctx, g.first.plan)
+	background.Wait()
+	if broken := g.router.Status().ConservedAtRest(); broken != nil && err == nil {
+		g.log.Error("the books do not balance: this is a bug in the gateway", "error", broken)
+	}
+	g.log.Info("stopped", "uptime", time.Since(g.admin.Started).Round(time.Millisecond).String())
+	closing, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, s := range g.servers {
+		err = errors.Join(err, s.Shutdown(closing))
+	}
+	return err
+}
+
+// show has the listeners serve what b has mounted.
+func (g *gateway) show(b *built) {
+	g.shared.Set(b.shared)
+	g.own.Set(b.own)
+}
+
+// listen opens the listeners. Where nothing but admin is mounted on one, a taken
+// port is no reason not to work: several gateways may publish on one machine.
+func (g *gateway) listen() error {
+	err := g.open("http.listen", g.cfg.HTTP.Listen, &g.shared, g.first.public > 0)
+	if err == nil && g.admin.Private {
+		err = g.open("http.admin.listen", g.cfg.HTTP.Admin.Listen, &g.own, false)
+	}
+	if err != nil {
+		for _, s := range g.servers {
+			_ = s.Shutdown(context.Background()) // err is what matters
+		}
+	}
+	return err
+}
+
+func (g *gateway) open(what, addr string, h *httpserver.Switch, needed bool) error {
+	if h.Len() == 0 {
+		return nil
+	}
+	s, err := httpserver.Listen(addr, g.log)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", what, err)
+		if errors.Is(err, syscall.EADDRINUSE) && !needed {
+			g.log.Warn("going on without /metrics, /healthz and /api", "error", err)
+			return nil
+		}
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; set PORT, or %s, to another", err, what)
+		}
+		return err
+	}
+	s.Start(h)
+	g.servers = append(g.servers, s)
+	g.log.Info("listening", "for", what, "address", s.Addr().String())
+	return nil
+}

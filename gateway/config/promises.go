@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+// promises checks what the options of several components promise together: that
+// dead letters arrive somewhere, and that an event of a source that replays is
+// never lost on its way to a sink which it waits for.
+func (g *graph) promises(graph router.Graph, top parts) {
+	sinks := map[string]router.SinkSpec{}
+	for _, s := range graph.Sinks {
+		sinks[s.Name] = s
+	}
+	defined, _ := top.Sinks.(map[string]any)
+	deadLetter := func(path, name string) {
+		if _, ok := defined[name]; !ok && name != "" {
+			g.dec.Report(path+".dead_letter", false, "%s", options.Unknown(fmt.Sprintf("sink %q", name), name, g.dec.Keys("sinks", defined)))
+		}
+	}
+	for _, s := range graph.Sinks {
+		at := "sinks." + s.Name
+		deadLetter(at, s.Delivery.DeadLetter)
+		if s.Delivery.Workers > 1 && !s.Type.Has(plugin.Concurrent) {
+			g.dec.Report(at+".workers", false, "the type %s writes one batch after the other: leave workers out", s.Type.Name())
+		}
+		if cycle := follow(sinks, s.Name); cycle != "" {
+			g.dec.Report(at+".dead_letter", false, "dead letters would go round in circles: %s", cycle)
+		}
+	}
+	for _, s := range graph.Sources {
+		if s.Capture.Leader != "" && !s.Type.Has(plugin.Elects) {
+			g.dec.Report("sources."+s.Name+".leader", false, "the type %s cannot elect a leader: it is not connected to a server that could tell", s.Type.Name())
+		}
+	}
+	for _, r := range graph.Routes {
+		deadLetter("routes."+r.Name, r.DeadLetter)
+	}
+	g.lossless(graph, sinks)
+}
+
+// follow returns the way of dead letters that comes back to name, or "".
+func follow(sinks map[string]router.SinkSpec, name string) string {
+	way, at := name, name
+	for range sinks { // a longer way is another sink's circle
+		at = sinks[at].Delivery.DeadLetter
+		if at == "" {
+			return ""
+		}
+		way += " -> " + at
+		if at == name {
+			return way
+		}
+	}
+	return ""
+}
+
+// lossless refuses a sink that can lose what a source could replay.
+func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
+	replaying := map[string]bool{}
+	for _, s := range graph.Sources {
+		replaying[s.Name] = s.Type.Has(plugin.Replays)
+	}
+	told := map[string]bool{}
+	for _, r := range graph.Routes {
+		for _, from := range r.From {
+			if !replaying[from] {
+				continue
+			}
+			for _, to := range r.To {
+				g.mustKeep(sinks, to, from, told)
+			}
+			if r.DeadLetter != "" {
+				g.mustStore(sinks, r.DeadLetter, from, told)
+			}
+		}
+	}
+}
+
+// mustKeep checks a sink that events of a replaying source go to.
+func (g *graph) mustKeep(sinks map[string]router.SinkSpec, name, from string, told map[string]bool) {
+	s, ok := sinks[name]
+	if !ok || told[name] || s.Delivery.BestEffort {
+		return
+	}
+	told[name] = true
+	d := s.Delivery
+	if d.Queue.WhenFull != router.WhenFullBlock {
+		g.dec.Report("sinks."+name+".queue.when_full", false, "%s loses events, and the source %s waits until this sink has them: "+
+			"write block, or best_effort: true in the sink if it may lose them", d.Queue.WhenFull, from)
+	}
+	if d.Retry.Attempts > 0 && d.DeadLetter == "" {
+		g.dec.Report("sinks."+name+".retry.attempts", false, "the source %s sends again what this sink gives up, without end: "+
+			"name a dead_letter sink, or leave attempts out, or write best_effort: true in the sink if it may lose events", from)
+	}
+	if d.DeadLetter != "" {
+		g.mustStore(sinks, d.DeadLetter, from, told)
+	}
+}
+
+// mustStore checks a sink that gets the dead letters of a replaying source.
+func (g *graph) mustStore(sinks map[string]router.SinkSpec, name, from string, told map[string]bool) {
+	s, ok := sinks[name]
+	if !ok || told["store "+name] {
+		return
+	}
+	told["store "+name] = true
+	switch at := "sinks." + name; {
+	case !s.Type.Has(plugin.Durable):
+		g.dec.Report(at+".type", false, "dead letters of the source %s, which waits until they are stored, cannot go to a %s, which does not store them: use a file", from, s.Type.Name())
+	case s.Delivery.BestEffort:
+		g.dec.Report(at+".best_effort", false, "dead letters of the source %s come here, which waits until they are stored: leave best_effort out", from)
+	}
+	g.mustKeep(sinks, name, from, told)
+}

@@ -1,0 +1,46 @@
+package options
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// Equal says whether two pointers to options structs of the same type hold the
+// same configuration. It compares options as they are written: secrets and URLs by
+// what is in them, other types with a String method by its text.
+func Equal(a, b any) bool {
+	return same(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem())
+}
+
+func same(a, b reflect.Value) bool {
+	if a.Type() != b.Type() {
+		return false
+	}
+	type revealer interface{ Reveal() string }
+	switch x := a.Interface().(type) {
+	case revealer:
+		return x.Reveal() == b.Interface().(revealer).Reveal()
+	case fmt.Stringer:
+		return x.String() == b.Interface().(fmt.Stringer).String()
+	}
+	switch a.Kind() {
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if a.Type().Field(i).IsExported() && !same(a.Field(i), b.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice:
+		if a.Len() != b.Len() {
+			return false
+		}
+		for i := range a.Len() {
+			if !same(a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	return a.Interface() == b.Interface()
+}

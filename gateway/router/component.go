@@ -1,0 +1,130 @@
+package router
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/plugin"
+)
+
+// component is what the parts of a graph share: everything beside the plugin
+// itself that comes and goes with it.
+type component struct {
+	kind   plugin.Kind
+	name   string
+	log    *slog.Logger
+	health *health
+	// metrics are what the plugin exports; they go when the component goes.
+	metrics *prometheus.Registry
+	// mounts are its handlers, which are mounted again for each new graph that
+	// the component is a part of.
+	mounts *mounts
+	closer plugin.Closer // nil where it has nothing to close
+}
+
+func (r *Router) newComponent(kind plugin.Kind, name string, to plugin.Mounter) component {
+	log := r.log.With(string(kind), name)
+	return component{
+		kind: kind, name: name, log: log, health: &health{log: log},
+		metrics: prometheus.NewRegistry(), mounts: &mounts{to: to},
+	}
+}
+
+// env is what the plugin gets; labels beside its own tell its metrics apart.
+func (c *component) env(labels prometheus.Labels) plugin.Env {
+	all := prometheus.Labels{string(c.kind): c.name}
+	for name, value := range labels {
+		all[name] = value
+	}
+	return plugin.Env{
+		Name: c.name, Log: c.log, HTTP: c.mounts,
+		Metrics: prometheus.WrapRegistererWith(all, c.metrics),
+	}
+}
+
+// instantiate builds the plugin of c. A panic is an error like any other.
+func instantiate[T any](c *component, typ plugin.Type[T], opts any, labels prometheus.Labels) (impl T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil {
+			err = &BuildError{c.kind, c.name, err}
+		}
+	}()
+	impl, err = typ.Build(opts, c.env(labels))
+	if err == nil {
+		c.closer, _ = any(impl).(plugin.Closer)
+	}
+	return impl, err
+}
+
+// close closes the plugin, where it has something to close.
+func (c *component) close(deadline time.Time) (err error) {
+	if c.closer == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			c.health.panicked(p, debug.Stack())
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil {
+			err = fmt.Errorf("closing %s %s: %w", c.kind, c.name, err)
+		}
+	}()
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	return c.closer.Close(ctx)
+}
+
+// mounts passes on what a component mounts, and remembers it.
+type mounts struct {
+	to   plugin.Mounter
+	made []mount
+}
+
+type mount struct {
+	pattern string
+	handler http.Handler
+	upgrade bool
+}
+
+// Handle is part of [plugin.Mounter].
+func (m *mounts) Handle(pattern string, h http.Handler) error { return m.add(mount{pattern, h, false}) }
+
+// HandleUpgrade is part of [plugin.Mounter].
+func (m *mounts) HandleUpgrade(pattern string, h http.Handler) error {
+	return m.add(mount{pattern, h, true})
+}
+
+func (m *mounts) add(one mount) error {
+	err := one.on(m.to)
+	if err == nil {
+		m.made = append(m.made, one)
+	}
+	return err
+}
+
+func (one mount) on(to plugin.Mounter) error {
+	if one.upgrade {
+		return to.HandleUpgrade(one.pattern, one.handler)
+	}
+	return to.Handle(one.pattern, one.handler)
+}
+
+// again mounts on another table what the component has mounted before.
+func (m *mounts) again(to plugin.Mounter) error {
+	for _, one := range m.made {
+		if err := one.on(to); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package router
+
+import (
+	"slices"
+
+	"eventgateway/gateway/event"
+)
+
+// conflation is what latest_per_key knows of the events that wait: which is the
+// newest of its key, and which were overtaken by a newer one. The zero value is
+// that of the other policies and knows nothing. Events without a key overtake
+// nothing.
+type conflation struct {
+	newest    map[string]uint64 // number of the newest waiting event of each key
+	overtaken []uint64          // numbers of older ones, and some that are none any more
+}
+
+func newConflation() conflation { return conflation{newest: map[string]uint64{}} }
+
+// added notes an event that is newer than all that wait; prepended one that is older.
+func (c *conflation) added(key string, n uint64) {
+	if c.newest == nil || key == "" {
+		return
+	}
+	if older, ok := c.newest[key]; ok {
+		c.overtaken = append(c.overtaken, older)
+	}
+	c.newest[key] = n
+}
+
+func (c *conflation) prepended(key string, n uint64) {
+	if c.newest == nil || key == "" {
+		return
+	}
+	if _, ok := c.newest[key]; ok {
+		c.overtaken = append(c.overtaken, n)
+		return
+	}
+	c.newest[key] = n
+}
+
+func (c *conflation) removed(key string, n uint64) {
+	if at, ok := c.newest[key]; ok && at == n {
+		delete(c.newest, key)
+	}
+}
+
+// dropOvertaken drops an event that a newer one of its key makes worthless: one
+// that was overtaken already, or that ev is about to overtake. It says whether
+// there was one.
+func (q *queue) dropOvertaken(ev *event.Event) bool {
+	for len(q.latest.overtaken) > 0 {
+		n := q.latest.overtaken[0]
+		q.latest.overtaken = q.latest.overtaken[1:]
+		if q.overtaken(n) {
+			q.drop(q.remove(n))
+			return true
+		}
+	}
+	if n, ok := q.latest.newest[ev.Key]; ok {
+		q.drop(q.remove(n))
+		return true
+	}
+	return false
+}
+
+// widen makes place in a ring that has none: by closing the holes where these are
+// many, else by doubling.
+func (q *queue) widen() {
+	if len(q.ring) > 2*q.live {
+		q.closeHoles()
+		return
+	}
+	q.resize(2 * len(q.ring))
+}
+
+// closeHoles moves all events up and numbers them, and the gaps between them, anew.
+func (q *queue) closeHoles() {
+	next, marks := q.head, q.marks
+	q.latest = newConflation()
+	for n := q.head; n < q.tail; n++ {
+		for len(marks) > 0 && marks[0].at <= n {
+			marks[0].at, marks = next, marks[1:]
+		}
+		it := *q.slot(n)
+		if it.ev == nil {
+			continue
+		}
+		*q.slot(n) = item{}
+		*q.slot(next) = it
+		q.latest.added(it.ev.Key, next)
+		next++
+	}
+	for i := range marks {
+		marks[i].at = next
+	}
+	q.tail = next
+}
+
+// forgetGone shortens the list of overtaken events: most are gone where the queue
+// was not full for a while.
+func (q *queue) forgetGone() {
+	if c := &q.latest; len(c.overtaken) > 2*q.live+64 {
+		c.overtaken = slices.DeleteFunc(c.overtaken, func(n uint64) bool { return !q.overtaken(n) })
+	}
+}
+
+// overtaken says whether the event with number n waits, and a newer one of its key
+// does as well: numbers come back, with other events, when events are put back.
+func (q *queue) overtaken(n uint64) bool {
+	if n < q.head || q.slot(n).ev == nil {
+		return false
+	}
+	newest, ok := q.latest.newest[q.slot(n).ev.Key]
+	return ok && newest > n
+}

@@ -1,0 +1,50 @@
+package router
+
+import (
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+// Graph is what a router runs: the configuration, decoded.
+type Graph struct {
+	Sources []SourceSpec
+	Sinks   []SinkSpec
+	Routes  []RouteSpec
+	// DrainTimeout is how long a stop may take, and how long what a reload
+	// replaces or removes may take to end.
+	DrainTimeout time.Duration
+}
+
+// SourceSpec is one configured source.
+type SourceSpec struct {
+	Name    string
+	Type    plugin.SourceType
+	Options any // as Type.Defaults made them
+	Capture Capture
+}
+
+// TransformSpec is one configured transform. Each route gets an instance of its
+// own.
+type TransformSpec struct {
+	Name    string
+	Type    plugin.TransformType
+	Options any
+}
+
+// SinkSpec is one configured sink.
+type SinkSpec struct {
+	Name     string
+	Type     plugin.SinkType
+	Options  any
+	Delivery Delivery
+}
+
+// RouteSpec connects sources through transforms to sinks, by name.
+type RouteSpec struct {
+	Name       string
+	From       []string
+	Through    []TransformSpec
+	To         []string
+	DeadLetter string // sink for events that a transform fails on; "" is the list in memory
+}

@@ -1,0 +1,155 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// How a leadership is confirmed: so often, and an answer must come within.
+const (
+	confirmEvery  = 2 * time.Second
+	confirmWithin = 2 * time.Second
+	// leaseMargin is how long before a lease can end, as its server counts, the
+	// leader stops to emit.
+	leaseMargin = time.Second
+)
+
+// errNotLeading is what Emit returns, and what ends a run, where another gateway
+// may have taken over.
+var errNotLeading = errors.New("the leadership is lost: another gateway may have taken over")
+
+// leadership is that of one source: it runs only where this gateway leads.
+type leadership struct {
+	name string
+
+	mu    sync.Mutex
+	state string
+	held  *event.Fence // nil: not leading
+	until time.Time    // the end of the lease; zero: for ever
+}
+
+// The states of a leadership.
+const (
+	leading    = "leader"
+	standingBy = "standby"
+	notLeading = "none" // not connected
+)
+
+// lead runs f while this gateway leads, and returns when it does not any more.
+func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context) error) error {
+	elector, ok := s.impl.(plugin.Elector)
+	if !ok {
+		return fmt.Errorf("the type %s cannot elect a leader", s.spec.Type.Name())
+	}
+	waited := false
+	term, err := elector.Campaign(ctx, l.name, func() {
+		if !waited {
+			s.log.Info("standing by: another gateway leads", "leader", l.name)
+		}
+		waited = true
+		l.set(standingBy, nil, time.Time{})
+		s.standby()
+	})
+	if err != nil {
+		l.set(notLeading, nil, time.Time{})
+		return err
+	}
+	defer term.Resign()
+	begin := time.Now()
+	if err := confirm(ctx, term); err != nil {
+		l.set(notLeading, nil, time.Time{})
+		return err
+	}
+	fence := &event.Fence{Leader: l.name, Term: term.Term()}
+	l.set(leading, fence, leaseEnd(term, begin))
+	s.log.Info("leading", "leader", l.name, "term", fence.Term)
+	if waited {
+		s.missed = "the leadership was taken over: what came meanwhile may be lost"
+	}
+
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	confirming := make(chan struct{})
+	go func() {
+		defer close(confirming)
+		stop(l.keep(running, term, fence))
+	}()
+	err = f(running)
+	stop(nil)
+	<-confirming
+	l.set(notLeading, nil, time.Time{}) // given up before anybody connects again
+	if cause := context.Cause(running); ctx.Err() == nil && errors.Is(cause, errNotLeading) {
+		return cause
+	}
+	return err
+}
+
+// keep confirms the leadership until ctx ends, or until it fails.
+func (l *leadership) keep(ctx context.Context, term plugin.Leadership, fence *event.Fence) error {
+	tick := time.NewTicker(confirmEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		begin := time.Now()
+		if err := confirm(ctx, term); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			l.set(notLeading, nil, time.Time{})
+			return fmt.Errorf("%w: %w", errNotLeading, err)
+		}
+		l.set(leading, fence, leaseEnd(term, begin))
+	}
+}
+
+func confirm(ctx context.Context, term plugin.Leadership) error {
+	timed, cancel := context.WithTimeout(ctx, confirmWithin)
+	defer cancel()
+	return term.Confirm(timed)
+}
+
+// leaseEnd is when, counted from the begin of a confirmation, emitting ends.
+func leaseEnd(term plugin.Leadership, begin time.Time) time.Time {
+	if d := term.Lease(); d > 0 {
+		return begin.Add(d - leaseMargin)
+	}
+	return time.Time{}
+}
+
+func (l *leadership) set(state string, held *event.Fence, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state, l.held, l.until = state, held, until
+}
+
+// fence returns what events are stamped with. It fails where the lease has ended,
+// as it does in a process that was frozen: what such a one has still in its
+// buffers is another one's by now.
+func (l *leadership) fence() (*event.Fence, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held == nil || !l.until.IsZero() && time.Now().After(l.until) {
+		return nil, errNotLeading
+	}
+	return l.held, nil
+}
+
+func (l *leadership) status() *LeaderStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st := &LeaderStatus{Name: l.name, State: l.state}
+	if l.held != nil {
+		st.Term = l.held.Term
+	}
+	return st
+}

@@ -1,0 +1,86 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+// components returns everything of the plan that has metrics of its own.
+func (p *Plan) components() (all []*component) {
+	for _, s := range p.sources {
+		all = append(all, &s.component)
+	}
+	for _, rt := range p.routes {
+		for _, st := range rt.stages {
+			all = append(all, &st.component)
+		}
+	}
+	for _, s := range p.sinks {
+		all = append(all, &s.component)
+	}
+	return all
+}
+
+// layers orders the sinks for a stop: those first that others get no dead letters
+// of, then those which these park in, and so on.
+func (p *Plan) layers() (layers [][]*sink) {
+	depth := map[string]int{}
+	for range p.sinks { // a chain is no longer than that
+		for _, s := range p.sinks {
+			if to := s.status().DeadLetter; to != "" {
+				depth[to] = min(max(depth[to], depth[s.name]+1), len(p.sinks)-1)
+			}
+		}
+	}
+	for _, s := range p.sinks {
+		for len(layers) <= depth[s.name] {
+			layers = append(layers, nil)
+		}
+		layers[depth[s.name]] = append(layers[depth[s.name]], s)
+	}
+	return layers
+}
+
+// close closes all plugins of a plan that has run: sources first, which may want to
+// store how far everything was acked.
+func (p *Plan) close(deadline time.Time) error {
+	var err error
+	for _, s := range p.sources {
+		err = errors.Join(err, s.close(deadline))
+	}
+	for _, s := range p.sinks {
+		err = errors.Join(err, s.close(deadline))
+	}
+	for _, rt := range p.routes {
+		err = errors.Join(err, rt.close(deadline))
+	}
+	return err
+}
+
+// Probe is the findings about one component.
+type Probe struct {
+	Kind     plugin.Kind
+	Name     string
+	Findings []plugin.Finding
+}
+
+// Probe asks every source and sink that can tell how things are where it
+// connects to. The plan need not run.
+func (p *Plan) Probe(ctx context.Context) []Probe {
+	var out []Probe
+	probe := func(kind plugin.Kind, name string, impl any) {
+		if p, ok := impl.(plugin.Prober); ok {
+			out = append(out, Probe{kind, name, p.Probe(ctx)})
+		}
+	}
+	for _, s := range p.sources {
+		probe(plugin.KindSource, s.name, s.impl)
+	}
+	for _, s := range p.sinks {
+		probe(plugin.KindSink, s.name, s.impl)
+	}
+	return out
+}

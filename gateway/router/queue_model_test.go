@@ -1,0 +1,297 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// entry is an event or a gap that waits in the model.
+type entry struct {
+	gap, name, key string
+	size           int
+}
+
+// queueModel is a plain list that behaves as a queue must.
+type queueModel struct {
+	limit   Queue
+	list    []entry
+	taken   []entry
+	items   []item // what the queue gave for taken
+	settled map[string]int
+	dropped []string // by the put under way
+	in      int
+	done    QueueCounts // of predecessors
+	closed  bool
+}
+
+func (m *queueModel) events() (n, bytes int) {
+	for _, e := range m.list {
+		if e.gap == "" {
+			n++
+			bytes += e.size
+		}
+	}
+	return n, bytes
+}
+
+func (m *queueModel) fits(size int) bool {
+	n, bytes := m.events()
+	return !m.closed && (n == 0 || n < m.limit.Size && bytes+size <= int(m.limit.Bytes))
+}
+
+// overtaken says whether a newer event with the key of list[i] waits.
+func (m *queueModel) overtaken(i int) bool {
+	return m.list[i].gap == "" && m.list[i].key != "" &&
+		slices.ContainsFunc(m.list[i+1:], func(e entry) bool { return e.gap == "" && e.key == m.list[i].key })
+}
+
+func (m *queueModel) oldest() int {
+	return slices.IndexFunc(m.list, func(e entry) bool { return e.gap == "" })
+}
+
+// drop checks that the queue may drop the event name to make room for e.
+func (m *queueModel) drop(t *rapid.T, name string, e entry) {
+	i := slices.IndexFunc(m.list, func(w entry) bool { return w.name == name && w.gap == "" })
+	if i < 0 {
+		t.Fatalf("dropped %s, which does not wait in %v", name, m.list)
+	}
+	worthless := slices.IndexFunc(m.list, func(w entry) bool { return w.gap == "" && w.key != "" && w.key == e.key })
+	for j := range m.list {
+		if m.overtaken(j) {
+			worthless = j
+		}
+	}
+	conflates := m.limit.WhenFull == WhenFullLatestPerKey
+	legal := m.overtaken(i) || m.list[i].key != "" && m.list[i].key == e.key
+	if m.fits(e.size) || conflates && worthless >= 0 && !legal || !(conflates && worthless >= 0) && i != m.oldest() {
+		t.Fatalf("dropped %s for %s of %v", name, e.name, m.list)
+	}
+	m.list = slices.Delete(m.list, i, i+1)
+	m.normalize()
+}
+
+// normalize keeps one gap per source among those that lead.
+func (m *queueModel) normalize() {
+	seen := map[string]bool{}
+	for i := 0; i < len(m.list) && m.list[i].gap != ""; {
+		if seen[m.list[i].gap] {
+			m.list = slices.Delete(m.list, i, i+1)
+			continue
+		}
+		seen[m.list[i].gap] = true
+		i++
+	}
+}
+
+// addGap adds a gap before the event at place at, one per place and source.
+func (m *queueModel) addGap(at int, source string) {
+	from := at
+	for from > 0 && m.list[from-1].gap != "" {
+		from--
+	}
+	for at < len(m.list) && m.list[at].gap != "" {
+		at++
+	}
+	for _, e := range m.list[from:at] {
+		if e.gap == source {
+			return
+		}
+	}
+	m.list = slices.Insert(m.list, at, entry{gap: source})
+}
+
+func (m *queueModel) put(t *rapid.T, q *queue) {
+	key := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
+	e := entry{name: fmt.Sprint(m.in), key: key, size: rapid.IntRange(0, 20).Draw(t, "len")}
+	m.in++
+	ev := &event.Event{ID: e.name, Key: e.key, Data: make([]byte, e.size)}
+	e.size = cost(ev)
+	r := newReceipt(func(err error) {
+		m.settled[e.name]++
+		if errors.Is(err, errDropped) {
+			m.dropped = append(m.dropped, e.name)
+		}
+	})
+	if m.limit.WhenFull == WhenFullBlock { // max_block is zero: events that nobody can replay push the oldest out
+		r = nil
+	}
+	before := q.snapshot().Dropped["max_block"]
+	m.dropped = nil
+	if n, err := q.put(context.Background(), []*event.Event{ev}, r); err != nil || n != 1 {
+		t.Fatalf("put: %d, %v", n, err)
+	}
+	if n := q.snapshot().Dropped["max_block"] - before; n > 0 {
+		for range n {
+			m.drop(t, m.list[m.oldest()].name, e)
+		}
+		leading := 0
+		for leading < len(m.list) && m.list[leading].gap != "" {
+			leading++
+		}
+		m.addGap(leading, "the queue itself")
+	}
+	own := false
+	for _, name := range m.dropped {
+		if own = name == e.name; !own {
+			m.drop(t, name, e)
+		}
+	}
+	if r == nil && m.closed {
+		own = true
+	}
+	if own != !m.fits(e.size) {
+		t.Fatalf("%s (%d bytes) was dropped: %v, but waiting are %v", e.name, e.size, own, m.list)
+	}
+	if !own {
+		m.list = append(m.list, e)
+	}
+}
+
+func (m *queueModel) take(t *rapid.T, q *queue) {
+	if len(m.list) == 0 {
+		return
+	}
+	m.normalize()
+	most := rapid.IntRange(1, 5).Draw(t, "most")
+	items, gap, ok := q.take(context.Background(), nil, most)
+	if !ok {
+		t.Fatalf("nothing to take of %v", m.list)
+	}
+	if gap != nil {
+		if m.list[0].gap != sourceOf(*gap) {
+			t.Fatalf("took gap %v of %v", *gap, m.list)
+		}
+		m.list = m.list[1:]
+		return
+	}
+	for _, it := range items {
+		if m.list[0].gap != "" || it.ev.ID != m.list[0].name {
+			t.Fatalf("took %s of %v", it.ev.ID, m.list)
+		}
+		m.taken, m.list = append(m.taken, m.list[0]), m.list[1:]
+	}
+	m.items = append(m.items, items...)
+	if len(items) < most && len(m.list) > 0 && m.list[0].gap == "" {
+		t.Fatalf("took %d of %d although %v waits", len(items), most, m.list)
+	}
+}
+
+func sourceOf(g plugin.Gap) string {
+	if g.Source == "" {
+		return "the queue itself"
+	}
+	return g.Source
+}
+
+// check compares the counts.
+func (m *queueModel) check(t *rapid.T, q *queue) {
+	c := m.done.plus(q.snapshot())
+	if err := (Status{Sinks: []SinkStatus{{QueueCounts: c}}}).Conserved(); err != nil {
+		t.Fatal(err)
+	}
+	n, bytes := m.events()
+	if c.Queued != uint64(n) || c.QueuedBytes != uint64(bytes) || c.Writing != uint64(len(m.taken)) || c.In != uint64(m.in) {
+		t.Fatalf("counts %+v, but the model has %v, %d bytes, %d taken, %d in", c, m.list, bytes, len(m.taken), m.in)
+	}
+	for name, n := range m.settled {
+		if n > 1 {
+			t.Fatalf("%s was settled %d times", name, n)
+		}
+	}
+}
+
+// TestQueueAgainstModel drives a queue with random puts, gaps, takes, settles, put
+// backs, hand-overs to a successor and a close, and compares contents, order,
+// counts and receipts with a plain model. -rapid.checks=10000 makes it thorough.
+func TestQueueAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		policies := []string{WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey}
+		blocks := rapid.Bool().Draw(t, "blocks") // then without receipts, by which other drops are seen
+		if blocks {
+			policies = []string{WhenFullBlock}
+		}
+		limit := func() Queue {
+			return Queue{
+				Size: rapid.IntRange(1, 9).Draw(t, "size"), Bytes: options.Size(rapid.IntRange(overhead, 12*overhead).Draw(t, "bytes")),
+				WhenFull: rapid.SampledFrom(policies).Draw(t, "when_full"),
+			}
+		}
+		m := &queueModel{limit: limit(), settled: map[string]int{}}
+		q := newQueue(m.limit)
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) { m.put(t, q) },
+			"burst": func(t *rapid.T) { // keeps the oldest waiting, so that many holes come to stand behind it
+				for range rapid.SampledFrom([]int{2, 10, 150}).Draw(t, "n") {
+					m.put(t, q)
+				}
+			},
+			"gap": func(t *rapid.T) {
+				name := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "source")
+				q.gap(plugin.Gap{Source: name})
+				m.addGap(len(m.list), name)
+			},
+			"take": func(t *rapid.T) { m.take(t, q) },
+			"settle": func(t *rapid.T) {
+				if len(m.taken) == 0 {
+					return
+				}
+				n := rapid.IntRange(1, len(m.taken)).Draw(t, "n")
+				q.count(n, rapid.SampledFrom([]outcome{delivered, deadLettered, returned}).Draw(t, "outcome"))
+				finish(m.items[:n], nil)
+				m.taken, m.items = m.taken[n:], m.items[n:]
+			},
+			"put back": func(t *rapid.T) { // all that was taken, as a halt does
+				q.putBack(m.items)
+				m.list = append(slices.Clone(m.taken), m.list...)
+				m.taken, m.items = nil, nil
+			},
+			"hand over": func(t *rapid.T) {
+				if len(m.taken) > 0 || m.closed || rapid.IntRange(0, 5).Draw(t, "really") > 0 {
+					return
+				}
+				q.move()
+				if n, err := q.put(context.Background(), []*event.Event{{}, {}}, nil); n != 0 || !errors.Is(err, errMoved) {
+					t.Fatalf("put into a queue that moved: %d, %v", n, err)
+				}
+				m.limit = limit()
+				next := newQueue(m.limit)
+				items, gaps, counts := q.handOver()
+				next.inherit(items, gaps)
+				m.done = m.done.plus(counts)
+				q = next
+				var first, rest []entry
+				for _, e := range m.list {
+					if e.gap != "" {
+						first = append(first, e)
+					} else {
+						rest = append(rest, e)
+					}
+				}
+				m.list = append(first, rest...)
+				m.normalize()
+			},
+			"close": func(t *rapid.T) {
+				if rapid.IntRange(0, 20).Draw(t, "really") == 0 {
+					q.close()
+					m.closed = true
+				}
+			},
+			"": func(t *rapid.T) { m.check(t, q) },
+		})
+		q.count(len(m.taken), delivered)
+		finish(m.items, nil)
+		q.returnRest(errStopping)
+		if !blocks && len(m.settled) != m.in {
+			t.Fatalf("%d of %d events were settled", len(m.settled), m.in)
+		}
+	})
+}

@@ -1,0 +1,120 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Reload replaces what runs by p. The sinks that p has built are opened first;
+// where one cannot be, nothing is touched, p is discarded, and the error says why.
+// swap is called at the moment at which p takes over: it is the place to swap what
+// belongs to the graph and is not the router's. What p has replaced or removed ends
+// in the background, within its DrainTimeout.
+func (r *Router) Reload(ctx context.Context, p *Plan, swap func()) error {
+	if err := r.prepare(ctx, p); err != nil {
+		p.Discard()
+		return err
+	}
+	if !r.install(p, swap) {
+		p.Discard()
+		return errStopping
+	}
+	return nil
+}
+
+// prepare opens new sinks, and waits until what an earlier reload has replaced has
+// made place for its successors.
+func (r *Router) prepare(ctx context.Context, p *Plan) error {
+	var opening sync.WaitGroup
+	var mu sync.Mutex
+	var problems []error
+	for s, before := range p.freshSinks {
+		if before != nil && before.impl == s.impl {
+			continue // it is open, or being opened
+		}
+		opening.Go(func() {
+			if err := s.tryOpen(); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				problems = append(problems, fmt.Errorf("sinks.%s: %w", s.name, err))
+			}
+		})
+	}
+	stop := context.AfterFunc(ctx, func() {
+		for s := range p.freshSinks {
+			s.abort()
+		}
+	})
+	opening.Wait()
+	if !stop() {
+		problems = append(problems, ctx.Err())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	takeovers := r.takeovers
+	r.mu.Unlock()
+	if !finished(takeovers, time.Now().Add(p.drain)) {
+		return errors.New("what the reload before has replaced has not ended yet; try again later")
+	}
+	return nil
+}
+
+// install makes p what runs, unless the router is about to stop.
+func (r *Router) install(p *Plan, swap func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running && r.ctx.Err() != nil {
+		return false
+	}
+	r.running = true
+	old := r.now
+	r.now = p
+	for s, before := range p.freshSinks {
+		if before == nil {
+			s.start()
+		} else {
+			s.succeed(before)
+		}
+	}
+	for s, before := range p.freshSources {
+		if before != nil {
+			s.succeed(before)
+		}
+	}
+	for rt, before := range p.freshRoutes {
+		rt.before = before
+	}
+	for _, f := range p.respec {
+		f()
+	}
+	var quiet []func()
+	for box, to := range p.letters {
+		quiet = append(quiet, box.to.replace(to))
+	}
+	for _, s := range p.sources {
+		quiet = append(quiet, s.wiring.replace(p.wiring[s]))
+	}
+	swap()
+	t := &retirement{r: r, old: old, new: p, number: r.edges.keep(p), quiet: quiet}
+	before := r.quiet
+	r.quiet, r.takeovers = make(chan struct{}), &t.takeovers
+	t.begin(before, r.quiet)
+	for s, before := range p.freshSources {
+		if before == nil {
+			r.begin(s)
+		}
+	}
+	return true
+}
+
+// begin starts a source.
+func (r *Router) begin(s *source) {
+	ctx, stop := context.WithCancel(r.ctx)
+	s.stop = stop
+	go s.run(ctx)
+}

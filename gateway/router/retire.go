@@ -1,0 +1,115 @@
+package router
+
+import (
+	"sync"
+	"time"
+)
+
+// retirement ends, in the background, what a plan has replaced or removed.
+type retirement struct {
+	r         *Router
+	old, new  *Plan
+	number    int            // of the reload
+	quiet     []func()       // wait until nobody uses the old wiring any more
+	takeovers sync.WaitGroup // successors that wait for their predecessors
+	users     sync.WaitGroup // old sources, which may still use old routes and sinks
+}
+
+// abortAt and deadline are when writes that do not end are cancelled, and when what
+// is to be closed must be.
+func (t *retirement) abortAt() time.Time  { return time.Now().Add(t.new.drain * 3 / 4) }
+func (t *retirement) deadline() time.Time { return time.Now().Add(t.new.drain) }
+
+// begin starts everything; before is closed when what the retirement before has
+// ended is ended, done when nobody uses the old wiring any more.
+func (t *retirement) begin(before <-chan struct{}, done chan<- struct{}) {
+	for s, old := range t.new.freshSinks {
+		if old != nil {
+			t.takeovers.Add(1)
+			t.r.retiring.Go(func() { t.replaceSink(s, old) })
+		}
+	}
+	for s, old := range t.new.freshSources {
+		if old != nil {
+			t.users.Add(1)
+			t.takeovers.Add(1)
+			t.r.retiring.Go(func() { t.replaceSource(s, old) })
+		}
+	}
+	for _, s := range t.old.sources {
+		if find(t.new.sources, func(n *source) bool { return n.name == s.name }) == nil {
+			t.users.Add(1)
+			t.r.retiring.Go(func() { t.removeSource(s) })
+		}
+	}
+	t.r.retiring.Go(func() {
+		defer close(done)
+		<-before // in their order, so that counts go from each to the next
+		for _, wait := range t.quiet {
+			wait()
+		}
+		t.users.Wait()
+		t.endRoutes()
+		t.removeSinks()
+		t.r.edges.fold(t.number)
+	})
+}
+
+func (t *retirement) replaceSink(s, old *sink) {
+	defer t.takeovers.Done()
+	s.takeOver(t.abortAt())
+	if s.impl != old.impl {
+		t.note(old.close(t.deadline()))
+	}
+}
+
+func (t *retirement) replaceSource(s, old *source) {
+	func() {
+		defer t.takeovers.Done()
+		defer t.users.Done()
+		t.note(old.end(t.deadline()))
+		t.r.begin(s)
+	}()
+	<-old.settled
+	s.inherit()
+}
+
+func (t *retirement) removeSource(s *source) {
+	defer t.users.Done()
+	s.log.Info("removed")
+	t.note(s.end(t.deadline()))
+}
+
+func (t *retirement) endRoutes() {
+	for _, rt := range t.old.routes {
+		if find(t.new.routes, func(n *route) bool { return n == rt }) == nil {
+			t.note(rt.close(t.deadline()))
+		}
+	}
+	for rt := range t.new.freshRoutes {
+		rt.inherit()
+	}
+}
+
+func (t *retirement) removeSinks() {
+	var draining sync.WaitGroup
+	for _, s := range t.old.sinks {
+		if find(t.new.sinks, func(n *sink) bool { return n.name == s.name }) != nil {
+			continue
+		}
+		draining.Go(func() {
+			s.log.Info("removed: what waits is delivered first", "events", s.status().Waiting())
+			if !s.drain(t.abortAt(), t.deadline()) {
+				s.log.Error("the sink that was removed does not stop")
+			}
+			t.note(s.close(t.deadline()))
+		})
+	}
+	draining.Wait()
+}
+
+func (t *retirement) note(err error) {
+	if err != nil {
+		t.r.log.Error("what the new configuration has ended did not end well", "error", err)
+	}
+}

@@ -1,0 +1,235 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// sink runs one plugin.Sink: it distributes what is put to its lanes, which
+// deliver it.
+type sink struct {
+	component
+	spec    SinkSpec
+	impl    plugin.Sink
+	most    int // events in one write
+	lanes   []*lane
+	letters letterbox
+	latency prometheus.Observer
+	retries atomic.Uint64
+
+	// taking ends when the sink is halted: no further write begins. writing ends
+	// when writes under way are cancelled, and taking with it.
+	taking, writing context.Context
+	halt, abort     context.CancelFunc
+	opened          *flag         // set when Open has succeeded
+	done            chan struct{} // closed when all goroutines have ended
+	successor       atomic.Pointer[sink]
+
+	mu      sync.Mutex
+	started bool
+	stopped bool        // never to be started any more
+	before  *sink       // the predecessor, until its queue was taken over
+	carried QueueCounts // the counts of all predecessors
+}
+
+type flag = atomic.Bool
+
+// edge is a way into a sink, and counts what went it.
+type edge struct {
+	sink *sink
+	sent *atomic.Uint64
+}
+
+func (e *edge) put(ctx context.Context, events []*event.Event, r *receipt) error {
+	e.sent.Add(uint64(len(events)))
+	return e.sink.put(ctx, events, r)
+}
+
+// put adds events in order. It blocks for backpressure only; its error is ctx's,
+// and then some of the events are settled with it.
+func (s *sink) put(ctx context.Context, events []*event.Event, r *receipt) error {
+	var failed error
+	for len(events) > 0 {
+		l, n := s.lane(events[0]), 1
+		for n < len(events) && (len(s.lanes) == 1 || s.lane(events[n]) == l) {
+			n++
+		}
+		done, err := l.queue.put(ctx, events[:n], r)
+		if errors.Is(err, errMoved) {
+			return errors.Join(failed, s.successor.Load().put(ctx, events[done:], r))
+		}
+		if err != nil {
+			failed = err // but what follows must be settled, too
+		}
+		events = events[n:]
+	}
+	return failed
+}
+
+var seed = maphash.MakeSeed()
+
+func (s *sink) lane(ev *event.Event) *lane {
+	if len(s.lanes) == 1 || ev.Key == "" {
+		return s.lanes[0]
+	}
+	return s.lanes[maphash.String(seed, ev.Key)%uint64(len(s.lanes))]
+}
+
+// gap notes that events may be missing before the next one that is put. With
+// several lanes one of them tells the plugin.
+func (s *sink) gap(g plugin.Gap) {
+	if next := s.successor.Load(); next != nil {
+		next.gap(g)
+		return
+	}
+	s.lanes[0].queue.gap(g)
+}
+
+// start starts the goroutines of the sink, unless it was stopped before.
+func (s *sink) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started = !s.stopped; s.started {
+		go s.run()
+	}
+}
+
+// stop keeps the sink from being started, and says whether it was.
+func (s *sink) stop() (started bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	return s.started
+}
+
+// run opens the sink and runs its lanes, until it is drained or halted.
+func (s *sink) run() {
+	defer close(s.done)
+	defer s.health.stopped()
+	if !s.open() {
+		return
+	}
+	s.health.up()
+	var others sync.WaitGroup
+	for _, l := range s.lanes[1:] {
+		others.Go(l.run)
+	}
+	s.lanes[0].run()
+	others.Wait()
+}
+
+// open opens the sink, with retries, and says whether it is open.
+func (s *sink) open() bool {
+	b := s.newBackoff()
+	for !s.opened.Load() {
+		err := s.tryOpen()
+		if err == nil {
+			break
+		}
+		if s.taking.Err() != nil {
+			return false
+		}
+		pause := b.next()
+		s.health.down(err, pause)
+		if !s.pause(pause) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *sink) tryOpen() error {
+	if o, ok := s.impl.(plugin.Opener); ok {
+		if err := s.guard(o.Open); err != nil {
+			return err
+		}
+	}
+	s.opened.Store(true)
+	return nil
+}
+
+// pause waits for d before the next attempt to open; it says false where the sink
+// is halted, or is to drain and nothing is in it to open for.
+func (s *sink) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for ended := s.lanes[0].queue.ended; ; ended = nil {
+		select {
+		case <-s.taking.Done():
+			return false
+		case <-t.C:
+			return true
+		case <-ended:
+			if s.drained() {
+				return false
+			}
+		}
+	}
+}
+
+func (s *sink) drained() bool {
+	for _, l := range s.lanes {
+		if !l.queue.drained() {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *sink) newBackoff() backoff {
+	r := s.spec.Delivery.Retry
+	return backoff{initial: r.Initial.D(), max: r.Max.D()}
+}
+
+// drain lets the lanes deliver what waits and end. Writes that are not done at
+// abortAt are cancelled, and the rest is given back. It says whether the plugin
+// has let go by deadline.
+func (s *sink) drain(abortAt, deadline time.Time) bool {
+	for _, l := range s.lanes {
+		l.queue.close()
+	}
+	ended := !s.stop() || endedBy(s.done, abortAt)
+	if !ended {
+		s.abort()
+		ended = endedBy(s.done, deadline)
+	}
+	for _, l := range s.lanes {
+		l.queue.returnRest(errStopping)
+	}
+	return ended
+}
+
+// respec notes what has changed around a sink that runs on.
+func (s *sink) respec(spec SinkSpec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spec.Delivery.DeadLetter = spec.Delivery.DeadLetter
+}
+
+func (s *sink) status() SinkStatus {
+	h := s.health.snapshot()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := SinkStatus{
+		Name: s.name, Type: s.spec.Type.Name(), Health: h, DeadLetter: s.spec.Delivery.DeadLetter,
+		Retries: s.retries.Load(), QueueCounts: s.carried.plus(QueueCounts{}),
+	}
+	for _, l := range s.lanes {
+		st.QueueCounts = st.QueueCounts.plus(l.queue.snapshot())
+	}
+	if s.before != nil {
+		old := s.before.status()
+		st.QueueCounts = st.QueueCounts.plus(old.QueueCounts)
+		st.Retries += old.Retries
+	}
+	return st
+}

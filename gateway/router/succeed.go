@@ -1,0 +1,55 @@
+package router
+
+import "time"
+
+// succeed makes s the successor of old, which has the same name and other options:
+// from now on what is put into old goes to s. The goroutines of s start when old
+// has handed over.
+func (s *sink) succeed(old *sink) {
+	s.before = old
+	old.successor.Store(s)
+	for _, l := range old.lanes {
+		l.queue.move()
+	}
+}
+
+// takeOver ends the predecessor after the writes under way, takes over what waits
+// there, before all that was put since, and the counts, and starts s. Writes that
+// are not done at abortAt are cancelled. A plugin that does not let go even then
+// keeps its successor from starting: two may not work at once.
+func (s *sink) takeOver(abortAt time.Time) {
+	old := s.before
+	old.halt()
+	if !endedBy(old.done, abortAt) {
+		s.log.Warn("a write of the sink that is replaced does not end: it is cancelled")
+		old.abort()
+		<-old.done
+	}
+	s.inherit(old)
+	s.start()
+}
+
+func (s *sink) inherit(old *sink) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	waiting := make(map[*lane][]item, len(s.lanes))
+	for _, l := range old.lanes {
+		items, gaps, counts := l.queue.handOver()
+		for _, it := range items {
+			to := s.lane(it.ev)
+			waiting[to] = append(waiting[to], it)
+		}
+		s.lanes[0].queue.inherit(nil, gaps)
+		s.carried = s.carried.plus(counts)
+	}
+	for l, items := range waiting {
+		l.queue.inherit(items, nil)
+	}
+	s.carried, s.before = s.carried.plus(old.carried), nil
+	s.retries.Add(old.retries.Swap(0))
+	if s.health != old.health { // else the plugin is the same
+		s.health.inherit(old.health)
+	}
+}

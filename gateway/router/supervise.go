@@ -1,0 +1,117 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+// The pauses between two runs of a source that was lost.
+const (
+	restartInitial = 100 * time.Millisecond
+	restartMax     = 10 * time.Second
+)
+
+// run calls the source again and again until ctx ends.
+func (s *source) run(ctx context.Context) {
+	defer close(s.ended)
+	s.restart = backoff{initial: restartInitial, max: restartMax}
+	for ctx.Err() == nil {
+		err := s.once(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err == nil {
+			err = errors.New("the source ended although it was not told to")
+		}
+		pause := s.restart.next()
+		s.health.down(err, pause)
+		sleep(ctx, pause)
+	}
+	s.health.stopped()
+}
+
+func (s *source) once(ctx context.Context) (err error) {
+	s.gapped = false
+	defer func() {
+		if p := recover(); p != nil {
+			s.health.panicked(p, debug.Stack())
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if s.lead == nil {
+		return s.impl.Run(ctx, s)
+	}
+	return s.lead.lead(ctx, s, func(ctx context.Context) error { return s.impl.Run(ctx, s) })
+}
+
+// standby notes that the source is well, and another gateway runs it.
+func (s *source) standby() {
+	s.restart.reset()
+	s.health.up()
+	s.first.Do(func() { close(s.wasReady) })
+}
+
+// succeed makes s the successor of old, which has the same name and other
+// options.
+func (s *source) succeed(old *source) {
+	s.before, s.missed = old, "the configuration was changed: what came meanwhile is lost"
+}
+
+// end stops the source, and closes the plugin once everything that it has emitted
+// is settled, or at deadline. It returns when Run has, however long that takes: two
+// may not capture at once.
+func (s *source) end(deadline time.Time) error {
+	s.stop()
+	if !endedBy(s.ended, deadline) {
+		s.log.Error("the source that is replaced or removed does not stop")
+		<-s.ended
+	}
+	s.mu.Lock()
+	s.settled = make(chan struct{})
+	s.checkSettled()
+	s.mu.Unlock()
+	endedBy(s.settled, deadline)
+	return s.close(deadline)
+}
+
+// checkSettled closes settled once nothing is outstanding; it needs the lock.
+func (s *source) checkSettled() {
+	if s.settled == nil || s.counts.Outstanding > 0 {
+		return
+	}
+	select {
+	case <-s.settled:
+	default:
+		close(s.settled)
+	}
+}
+
+// close closes the plugin: no Ack comes after it.
+func (s *source) close(deadline time.Time) error {
+	s.acking.Lock()
+	defer s.acking.Unlock()
+	s.closed = true
+	return s.component.close(deadline)
+}
+
+// inherit takes over the counts of the predecessor, once it has ended.
+func (s *source) inherit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.before == nil {
+		return
+	}
+	old := s.before
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	s.carried = s.carried.plus(old.counts).plus(old.carried)
+	s.before = nil
+	s.health.inherit(old.health)
+}
+
+var _ plugin.Output = (*source)(nil)
