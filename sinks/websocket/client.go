@@ -22,16 +22,16 @@ type client struct {
 	finished chan struct{} // closed when the goroutine has ended
 	parkedAt int           // place in the log's list of those who wait, from 1; under its lock
 
-	position                   // only the client's goroutine
-	sentMessages atomic.Uint64 // the same, for others to see
-	sentBytes    atomic.Uint64 //
-	mu           sync.Mutex    // guards what follows
-	control      []byte        // frames to send between those of the log
-	closing      []byte        // close frame, the last thing to send
-	drain        bool          // send all of the log before it
-	hungUp       bool          // nobody reads any more
-	reason       string        // why it ended, for the metrics
-	started      bool          // only the handler's goroutine
+	sentMessages atomic.Uint64 // of the log
+	sentBytes    atomic.Uint64
+	mu           sync.Mutex // guards what follows
+	position     position   // behind what is sent or being sent
+	control      []byte     // frames to send between those of the log
+	closing      []byte     // close frame, the last thing to send
+	drain        bool       // send all of the log before it
+	hungUp       bool       // nobody reads any more
+	reason       string     // why it ended, for the metrics
+	started      bool       // only the handler's goroutine
 }
 
 func newClient(s *sink) *client {
@@ -66,6 +66,11 @@ func (c *client) run() {
 		c.mu.Lock()
 		control, closing, drain, hungUp := c.control, c.closing, c.drain, c.hungUp
 		c.control = nil
+		var frames []byte
+		if closing == nil || drain {
+			frames, c.position = c.position.next()
+		}
+		here := c.position
 		c.mu.Unlock()
 		if hungUp && (closing == nil || drain) {
 			return
@@ -73,28 +78,34 @@ func (c *client) run() {
 		if len(control) > 0 && !c.send(control) {
 			return
 		}
-		frames, behind := c.position.next()
 		switch {
-		case closing != nil && (!drain || frames == nil):
+		case closing != nil && frames == nil:
 			patience := farewell
 			if drain { // it has everything
 				patience = lingering
 			}
+			c.release()
 			c.conn.sendClose(closing, patience)
-			c.position = position{} // lets the log go
 			c.awaitHangUp()
 			return
 		case frames != nil:
+			messages, bytes := here.messages, here.bytes // nothing here keeps the log while a write is stuck
 			if !c.send(frames) {
 				return
 			}
-			c.position = behind
-			c.sentMessages.Store(behind.messages)
-			c.sentBytes.Store(behind.bytes)
-		case c.sink.log.park(c, &c.position):
+			c.sentMessages.Store(messages)
+			c.sentBytes.Store(bytes)
+		case c.sink.log.park(c, here):
 			<-c.woken
 		}
 	}
+}
+
+// release lets go of the log, which is kept from the client's position on.
+func (c *client) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.position = position{}
 }
 
 // send writes whole frames. After a write that failed the stream is of no use.
@@ -150,6 +161,7 @@ func (c *client) close(frame []byte, reason string, drain bool) {
 	}
 	c.ended(reason)
 	if !drain {
+		c.release()
 		_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(farewell))
 	}
 	c.wake()

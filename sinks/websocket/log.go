@@ -98,7 +98,7 @@ func (l *log) start() position {
 
 // park notes that c, which is at p, waits for more. It returns false where there
 // is more already.
-func (l *log) park(c *client, p *position) bool {
+func (l *log) park(c *client, p position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if bytes, _ := p.at.published(); bytes > p.offset || p.at.next.Load() != nil {

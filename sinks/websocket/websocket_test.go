@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -287,6 +288,35 @@ func TestSlowClientIsToldWhy(t *testing.T) {
 		break
 	}
 	awaitClients(t, s, 0)
+}
+
+// TestSentAwayClientKeepsNothing: the log of a client that never reads goes when it
+// is sent away, and not only when its connection ends at last.
+func TestSentAwayClientKeepsNothing(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.MaxLag.Events = 100 }, httptest.NewServer)
+	dial(t, server, nil)
+	awaitClients(t, s, 1)
+	c := s.all()[0]
+	var at *chunk
+	batch := slices.Repeat([]string{strings.Repeat("x", 60_000)}, 10)
+	for !c.sentAway() {
+		c.mu.Lock()
+		at = c.position.at
+		c.mu.Unlock()
+		s.write(t, batch...)
+	}
+	gone := make(chan struct{})
+	runtime.AddCleanup(at, func(gone chan struct{}) { close(gone) }, gone)
+	for {
+		runtime.GC()
+		select {
+		case <-gone:
+			return
+		case <-c.finished:
+			t.Fatal("the log is kept until the connection ends")
+		case <-time.After(time.Millisecond): // the cleanup runs soon after the collection
+		}
+	}
 }
 
 func (c *client) sentAway() bool {
