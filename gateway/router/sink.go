@@ -64,8 +64,8 @@ func (s *sink) put(ctx context.Context, events []*event.Event, r *receipt) error
 			n++
 		}
 		done, err := l.queue.put(ctx, events[:n], r)
-		if errors.Is(err, errMoved) {
-			return errors.Join(failed, s.successor.Load().put(ctx, events[done:], r))
+		if errors.Is(err, errMoved) { // this lane: the lanes move one after the other
+			err = s.successor.Load().put(ctx, events[done:n], r)
 		}
 		if err != nil {
 			failed = err // but what follows must be settled, too
@@ -94,12 +94,22 @@ func (s *sink) gap(g plugin.Gap) {
 	s.lanes[0].queue.gap(g)
 }
 
-// start starts the goroutines of the sink, unless it was stopped before.
+// start starts the goroutines of the sink, unless it was stopped before; then what
+// it has inherited is given back.
 func (s *sink) start() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.started = !s.stopped; s.started {
+	s.started = !s.stopped
+	s.mu.Unlock()
+	if s.started {
 		go s.run()
+	} else {
+		s.returnRest()
+	}
+}
+
+func (s *sink) returnRest() {
+	for _, l := range s.lanes {
+		l.queue.returnRest(errStopping)
 	}
 }
 
@@ -202,9 +212,7 @@ func (s *sink) drain(abortAt, deadline time.Time) bool {
 		s.abort()
 		ended = endedBy(s.done, deadline)
 	}
-	for _, l := range s.lanes {
-		l.queue.returnRest(errStopping)
-	}
+	s.returnRest()
 	return ended
 }
 
