@@ -83,7 +83,7 @@ func start(t testing.TB, g Graph) *started {
 	t.Helper()
 	r := newRouter(t)
 	g.DrainTimeout = 10 * time.Second
-	p, err := r.Plan(g, nil)
+	p, err := r.Plan(g, table{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,20 +73,19 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 		s.missed = "the leadership was taken over: what came meanwhile may be lost"
 	}
 
-	running, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	confirming := make(chan struct{})
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	lost := make(chan error, 1)
 	go func() {
-		defer close(confirming)
-		stop(l.keep(running, term, fence))
+		defer stop()
+		lost <- l.keep(running, term, fence)
 	}()
 	err = f(running)
-	stop(nil)
-	<-confirming
-	l.set(notLeading, nil, time.Time{}) // given up before anybody connects again
-	if cause := context.Cause(running); ctx.Err() == nil && errors.Is(cause, errNotLeading) {
-		return cause
+	stop()
+	if why := <-lost; why != nil {
+		err = why
 	}
+	l.set(notLeading, nil, time.Time{}) // given up before anybody connects again
 	return err
 }
 
