@@ -2,6 +2,7 @@ package redispub
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -79,6 +80,43 @@ func TestSequence(t *testing.T) {
 		`{"a":1,"_pub_id":9007199254740001}`, `{"_pub_id":9007199254740002}`, `{"_pub_id":3,"_pub_id":9007199254740003}`,
 	} {
 		if got := next(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestFormerLeaderIsRefused: what it still sends would come between what the next one
+// publishes. Other leaderships are none of its business.
+func TestFormerLeaderIsRefused(t *testing.T) {
+	next := subscribe(t, "fenced")
+	s := newSink(t, "fenced", Sequence{Key: "fenced:seq", Field: "n"})
+	write := func(payload, leader string, term int64) error {
+		e := events(payload)
+		if leader != "" {
+			e[0].Fence = &event.Fence{Leader: leader, Term: term}
+		}
+		return s.Write(t.Context(), e)
+	}
+	for _, tc := range []struct {
+		payload, leader string
+		term            int64
+		refused         bool
+	}{
+		{`{"a":1}`, "x", 1700000000000001, false},
+		{`{"a":2}`, "x", 1700000000000002, false},
+		{`{"a":3}`, "x", 1700000000000001, true},
+		{`{"a":4}`, "y", 1, false},
+		{`{"a":5}`, "", 0, false},
+		{`{"a":6}`, "x", 1700000000000002, false},
+	} {
+		err := write(tc.payload, tc.leader, tc.term)
+		var p *plugin.Partial
+		if tc.refused && (!errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) || !strings.Contains(err.Error(), "term 1700000000000002")) || !tc.refused && err != nil {
+			t.Errorf("%s of %s in term %d: %v", tc.payload, tc.leader, tc.term, err)
+		}
+	}
+	for n, want := range []string{`{"a":1`, `{"a":2`, `{"a":4`, `{"a":5`, `{"a":6`} {
+		if got := next(); got != fmt.Sprintf(`%s,"n":%d}`, want, n+1) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -21,16 +22,28 @@ type sink struct {
 }
 
 // publish numbers and publishes a batch in one step, so that numbers are in
-// channel order whoever else publishes. ARGV: the field with its colon, then a
-// channel and an object without its closing brace per message. It returns the
-// messages that were refused, each with its error: the others are published.
+// channel order whoever else publishes. KEYS: the counter, and the highest term of
+// the leadership. ARGV: the term or "", the field with its colon, then a channel and
+// an object without its closing brace per message. It returns the messages that were
+// refused, each with its error: the others are published. A leader whose term is
+// over is refused as a whole: what it still sends would come between what its
+// successor publishes.
 var publish = redis.NewScript(`
-local count, failed = (#ARGV - 1) / 2, {}
+if ARGV[1] ~= '' then
+	local known = redis.call('GET', KEYS[2])
+	if known and tonumber(known) > tonumber(ARGV[1]) then
+		return redis.error_reply('FENCED by the leader of term ' .. known)
+	end
+	if known ~= ARGV[1] then
+		redis.call('SET', KEYS[2], ARGV[1], 'EX', 3600)
+	end
+end
+local count, failed = (#ARGV - 2) / 2, {}
 local id = redis.call('INCRBY', KEYS[1], count) - count
 for i = 1, count do
-	local object = ARGV[2 * i + 1]
+	local object = ARGV[2 * i + 2]
 	local comma = object == '{' and '' or ','
-	local answer = redis.pcall('PUBLISH', ARGV[2 * i], object .. comma .. ARGV[1] .. string.format('%.0f', id + i) .. '}')
+	local answer = redis.pcall('PUBLISH', ARGV[2 * i + 1], object .. comma .. ARGV[2] .. string.format('%.0f', id + i) .. '}')
 	if type(answer) == 'table' and answer.err then
 		failed[#failed + 1] = i
 		failed[#failed + 1] = answer.err
@@ -55,9 +68,28 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 }
 
 func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
-	args := make([]any, 1, 1+2*len(events))
-	args[0] = s.field
 	failed := map[int]error{}
+	for from := 0; from < len(events); { // a batch is of one term, but for the moment at which it changes
+		to := from + 1
+		for to < len(events) && events[to].Fence == events[from].Fence {
+			to++
+		}
+		s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
+		from = to
+	}
+	return partial(failed)
+}
+
+// publish publishes events of one term.
+func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int, error)) {
+	key, term := s.opts.Sequence.Key, ""
+	keys := []string{key, key}
+	if f := events[0].Fence; f != nil {
+		term = strconv.FormatInt(f.Term, 10)
+		keys[1] = "{" + key + "}:term:" + f.Leader // in braces: both keys are in one slot of a cluster
+	}
+	args := make([]any, 2, 2+2*len(events))
+	args[0], args[1] = term, s.field
 	var sent []int
 	for i, e := range events {
 		channel, err := s.channel(e)
@@ -66,26 +98,30 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 			err = errNoObject
 		}
 		if err != nil {
-			failed[i] = plugin.Permanent(err)
+			fail(i, plugin.Permanent(err))
 			continue
 		}
 		args = append(args, channel, bytes.TrimSpace(object[:len(object)-1]))
 		sent = append(sent, i)
 	}
-	if len(sent) > 0 {
-		refused, err := publish.Run(ctx, s.client, []string{s.opts.Sequence.Key}, args...).Slice()
-		if err != nil {
-			for _, i := range sent {
-				failed[i] = s.wrap(err)
-			}
+	if len(sent) == 0 {
+		return
+	}
+	refused, err := publish.Run(ctx, s.client, keys, args...).Slice()
+	if err != nil {
+		fenced := redis.HasErrorPrefix(err, "FENCED")
+		if err = s.wrap(err); fenced {
+			err = plugin.Permanent(err)
 		}
-		for n := 0; n+1 < len(refused); n += 2 {
-			if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
-				failed[sent[i-1]] = s.wrap(fmt.Errorf("%v", refused[n+1]))
-			}
+		for _, i := range sent {
+			fail(i, err)
 		}
 	}
-	return partial(failed)
+	for n := 0; n+1 < len(refused); n += 2 {
+		if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
+			fail(sent[i-1], s.wrap(fmt.Errorf("%v", refused[n+1])))
+		}
+	}
 }
 
 func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {

@@ -38,7 +38,7 @@ func (o *Options) Check(report func(option, text string)) {
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-notify", "Notifications of PostgreSQL channels (LISTEN/NOTIFY).",
-		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build).WithCommand(sqlCommand())
+		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build).With(plugin.Elects).WithCommand(sqlCommand())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {

@@ -30,6 +30,11 @@ func TestConformance(t *testing.T) {
 				testenv.Notify(t, db, channel, p)
 			}
 		},
+		Unseat: func(t *testing.T) {
+			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"); err != nil {
+				t.Fatal(err)
+			}
+		},
 		Break: func(t *testing.T) {
 			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name); err != nil {
 				t.Fatal(err)

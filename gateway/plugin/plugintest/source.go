@@ -23,6 +23,8 @@ type SourceHarness struct {
 	// Replays says that what was sent while the source was away still comes: then
 	// it need not report a gap.
 	Replays bool
+	// Unseat takes the lock away from whoever leads, for types with the trait Elects.
+	Unseat func(t *testing.T)
 }
 
 // Source runs the suite on a source.
@@ -82,6 +84,9 @@ func Source(t *testing.T, h SourceHarness) {
 			t.Errorf("Run returned %v when ctx ended, want nil", err)
 		}
 	})
+	if h.Type.Has(plugin.Elects) {
+		t.Run("elects a leader", func(t *testing.T) { elects(t, h) })
+	}
 }
 
 // runningSource is a source whose Run is under way.

@@ -1,0 +1,91 @@
+package redissub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/plugin"
+)
+
+// A leadership is a key that expires, and is prolonged as long as its leader lives.
+const (
+	lease        = 6 * time.Second
+	standbyEvery = 500 * time.Millisecond
+)
+
+var (
+	// acquire takes the lock where nobody has it, and returns its term, or "". The
+	// term is the server's clock in microseconds, and more than the last one.
+	acquire = redis.NewScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return '' end
+local now = redis.call('TIME')
+local term = math.max(now[1] * 1000000 + now[2], tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+term = string.format('%.0f', term)
+redis.call('SET', KEYS[2], term)
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return term`)
+	// prolong and release do so only for the one who has the lock.
+	prolong = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0`)
+	release = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
+)
+
+// Campaign is part of [plugin.Elector].
+func (s *source) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
+	key := "eventgateway:leader:{" + name + "}" // in braces: both keys are in one slot of a cluster
+	t := &term{client: redis.NewClient(s.conn), key: key, id: rand.Text()}
+	tick := time.NewTicker(standbyEvery)
+	defer tick.Stop()
+	for {
+		got, err := acquire.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds()).Text()
+		if err == nil && got != "" {
+			t.number, err = strconv.ParseInt(got, 10, 64)
+		}
+		if err != nil {
+			t.client.Close()
+			return nil, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.opts.URL, err)
+		}
+		if t.number > 0 {
+			return t, nil
+		}
+		standby()
+		select {
+		case <-ctx.Done():
+			t.client.Close()
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// term is a lock that is held.
+type term struct {
+	client  *redis.Client
+	key, id string
+	number  int64
+}
+
+func (t *term) Term() int64          { return t.number }
+func (t *term) Lease() time.Duration { return lease }
+
+// Confirm is part of [plugin.Leadership].
+func (t *term) Confirm(ctx context.Context) error {
+	n, err := prolong.Run(ctx, t.client, []string{t.key}, t.id, lease.Milliseconds()).Int()
+	if err == nil && n != 1 {
+		err = errors.New("the lock has expired")
+	}
+	return err
+}
+
+// Resign is part of [plugin.Leadership].
+func (t *term) Resign() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = release.Run(ctx, t.client, []string{t.key}, t.id).Err() // it expires anyway
+	t.client.Close()
+}
