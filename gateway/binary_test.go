@@ -177,3 +177,5 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+func containsLine(text, line string) bool { return strings.Contains("\n"+text, "\n"+line+"\n") }
