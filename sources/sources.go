@@ -3,11 +3,12 @@ package sources
 
 import (
 	"eventgateway/gateway/plugin"
+	"eventgateway/sources/generate"
 	"eventgateway/sources/postgresnotify"
 	"eventgateway/sources/redissub"
 )
 
 // All returns the types of all sources.
 func All() []plugin.SourceType {
-	return []plugin.SourceType{postgresnotify.Type(), redissub.Type()}
+	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), redissub.Type()}
 }

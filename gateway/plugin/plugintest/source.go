@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,15 +15,13 @@ import (
 type SourceHarness struct {
 	Type plugin.SourceType
 	// Reachable sets options with which the source connects; Unreachable such
-	// with which nobody answers.
+	// with which nobody answers, nil where a source needs nobody.
 	Reachable, Unreachable func(opts any)
-	// Send makes the world send payloads that the source must see.
+	// Send makes the world send payloads that the source must see; nil where events
+	// come by themselves.
 	Send func(t *testing.T, payloads ...string)
-	// Break breaks the source's connection.
+	// Break breaks the source's connection; nil where it has none.
 	Break func(t *testing.T)
-	// Replays says that what was sent while the source was away still comes: then
-	// it need not report a gap.
-	Replays bool
 	// Unseat takes the lock away from whoever leads, for types with the trait Elects.
 	Unseat func(t *testing.T)
 }
@@ -30,51 +29,22 @@ type SourceHarness struct {
 // Source runs the suite on a source.
 func Source(t *testing.T, h SourceHarness) {
 	t.Run("documented", func(t *testing.T) { documented(t, h.Type) })
-	t.Run("unreachable", func(t *testing.T) { // built without I/O; Run says what is wrong, and does not hang
-		s := build(t, h.Type, h.Unreachable, Env(t))
-		out := newRecorder()
-		if err := within(t, func() error { return s.Run(t.Context(), out) }); err == nil {
-			t.Error("Run returned nil although nobody answers")
-		}
-		if out.isReady() {
-			t.Error("Ready was called although nobody answers")
-		}
-	})
-	t.Run("emits", func(t *testing.T) {
-		r := startSource(t, h)
-		h.Send(t, "one", "two", "three")
-		for _, want := range []string{"one", "two", "three"} {
-			e := r.out.next(t)
-			if string(e.Data) != want || e.Source != Name || e.Channel == "" || time.Since(e.Time).Abs() > time.Minute {
-				t.Errorf("got %+v with %q, want %q", e, e.Data, want)
-			}
-		}
-		if err := r.end(t); err != nil {
-			t.Errorf("Run returned %v when ctx ended, want nil", err)
-		}
-	})
-	t.Run("comes back", func(t *testing.T) {
-		r := startSource(t, h)
-		h.Break(t)
-		if err := within(t, func() error { return <-r.ended }); err == nil {
-			t.Error("Run returned nil when the connection broke")
-		}
-		r.run(t)
-		if gaps := r.out.gapCount(); gaps == 0 && !h.Replays {
-			t.Error("no Gap before the second Ready")
-		}
-		h.Send(t, "after")
-		if e := r.out.next(t); string(e.Data) != "after" {
-			t.Errorf("got %q", e.Data)
-		}
-		if err := r.end(t); err != nil {
-			t.Errorf("Run returned %v when ctx ended, want nil", err)
-		}
-	})
+	if h.Unreachable != nil {
+		t.Run("unreachable", func(t *testing.T) { unreachable(t, h) })
+	}
+	if h.Send != nil {
+		t.Run("emits", func(t *testing.T) { emits(t, h) })
+	}
+	if h.Break != nil {
+		t.Run("comes back", func(t *testing.T) { comesBack(t, h) })
+	}
+	if h.Type.Has(plugin.Replays) {
+		t.Run("replays what was not acked", func(t *testing.T) { replays(t, h) })
+	}
 	t.Run("ends while Emit blocks", func(t *testing.T) {
 		r := startSource(t, h)
-		r.out.blocked = make(chan struct{}, 1)
-		h.Send(t, "one")
+		r.out.block()
+		h.send(t, "one")
 		select {
 		case <-r.out.blocked:
 		case <-time.After(wait):
@@ -89,6 +59,89 @@ func Source(t *testing.T, h SourceHarness) {
 	}
 }
 
+func (h SourceHarness) send(t *testing.T, payloads ...string) {
+	if h.Send != nil {
+		h.Send(t, payloads...)
+	}
+}
+
+// unreachable: it was built without I/O, Run says what is wrong, and does not hang.
+func unreachable(t *testing.T, h SourceHarness) {
+	s := build(t, h.Type, h.Unreachable, Env(t))
+	out := newRecorder()
+	if err := within(t, func() error { return s.Run(t.Context(), out) }); err == nil {
+		t.Error("Run returned nil although nobody answers")
+	}
+	if out.isReady() {
+		t.Error("Ready was called although nobody answers")
+	}
+}
+
+func emits(t *testing.T, h SourceHarness) {
+	r := startSource(t, h)
+	h.Send(t, "one", "two", "three")
+	for _, want := range []string{"one", "two", "three"} {
+		e := r.out.next(t)
+		if string(e.Data) != want || e.Source != Name || e.Channel == "" || time.Since(e.Time).Abs() > time.Minute {
+			t.Errorf("got %+v with %q, want %q", e, e.Data, want)
+		}
+	}
+	if err := r.end(t); err != nil {
+		t.Errorf("Run returned %v when ctx ended, want nil", err)
+	}
+}
+
+func comesBack(t *testing.T, h SourceHarness) {
+	r := startSource(t, h)
+	h.Break(t)
+	if err := within(t, func() error { return <-r.ended }); err == nil {
+		t.Error("Run returned nil when the connection broke")
+	}
+	r.run(t)
+	if gaps := r.out.gapCount(); gaps == 0 && !h.Type.Has(plugin.Replays) {
+		t.Error("no Gap before the second Ready")
+	}
+	h.Send(t, "after")
+	if e := r.out.next(t); string(e.Data) != "after" {
+		t.Errorf("got %q", e.Data)
+	}
+	if err := r.end(t); err != nil {
+		t.Errorf("Run returned %v when ctx ended, want nil", err)
+	}
+}
+
+// replays: a nack ends Run with an error, and the next one emits the events again,
+// under the same IDs. What was acked does not come again.
+func replays(t *testing.T, h SourceHarness) {
+	r := newRunning(t, h)
+	r.out.settle(errNack)
+	r.run(t)
+	h.send(t, "one", "two")
+	first := r.out.next(t)
+	if err := within(t, func() error { return <-r.ended }); err == nil {
+		t.Error("Run returned nil after a nack")
+	}
+	r.out.drain()
+	r.out.settle(nil)
+	r.run(t)
+	again := r.out.next(t)
+	if again.ID == "" || again.ID != first.ID || string(again.Data) != string(first.Data) {
+		t.Errorf("after a nack of %s (%s) came %s (%s)", first.ID, first.Data, again.ID, again.Data)
+	}
+	if err := r.end(t); err != nil {
+		t.Errorf("Run returned %v when ctx ended, want nil", err)
+	}
+	r.out.drain()
+	h.send(t, "three")
+	r.run(t)
+	if e := r.out.next(t); e.ID == first.ID {
+		t.Errorf("%s was acked and comes again", e.ID)
+	}
+	if err := r.end(t); err != nil {
+		t.Errorf("Run returned %v when ctx ended, want nil", err)
+	}
+}
+
 // runningSource is a source whose Run is under way.
 type runningSource struct {
 	impl   plugin.Source
@@ -99,9 +152,14 @@ type runningSource struct {
 
 func startSource(t *testing.T, h SourceHarness) *runningSource {
 	t.Helper()
-	r := &runningSource{impl: build(t, h.Type, h.Reachable, Env(t)), out: newRecorder()}
+	r := newRunning(t, h)
 	r.run(t)
 	return r
+}
+
+func newRunning(t *testing.T, h SourceHarness) *runningSource {
+	t.Helper()
+	return &runningSource{impl: build(t, h.Type, h.Reachable, Env(t)), out: newRecorder()}
 }
 
 // run calls Run and waits until it is ready.
@@ -142,22 +200,46 @@ func within(t *testing.T, f func() error) error {
 	}
 }
 
-// recorder is a plugin.Output that keeps what it gets. Its fields are set before
-// Run, or before anything is sent.
+var errNack = errors.New("nack")
+
+// recorder is a plugin.Output that keeps what it gets.
 type recorder struct {
-	ready   chan struct{}
+	ready   chan struct{} // set before Run
 	events  chan *event.Event
 	gaps    chan string
-	blocked chan struct{} // not nil: Emit says so here and blocks until ctx ends
+	blocked chan struct{} // Emit says here that it blocks
+
+	mu      sync.Mutex
+	blocks  bool  // Emit blocks until ctx ends
+	verdict error // what Ack is told
 }
 
 func newRecorder() *recorder {
-	return &recorder{ready: make(chan struct{}), events: make(chan *event.Event, 1000), gaps: make(chan string, 1000)}
+	return &recorder{ready: make(chan struct{}), events: make(chan *event.Event, 10_000), gaps: make(chan string, 1000), blocked: make(chan struct{}, 1000)}
 }
 
 func (r *recorder) Ready()            { close(r.ready) }
 func (r *recorder) Gap(reason string) { r.gaps <- reason }
 func (r *recorder) gapCount() int     { return len(r.gaps) }
+
+func (r *recorder) block() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.blocks = true
+}
+
+func (r *recorder) settle(verdict error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.verdict = verdict
+}
+
+// drain forgets the events that nobody took.
+func (r *recorder) drain() {
+	for len(r.events) > 0 {
+		<-r.events
+	}
+}
 
 func (r *recorder) isReady() bool {
 	select {
@@ -169,21 +251,29 @@ func (r *recorder) isReady() bool {
 }
 
 func (r *recorder) Emit(ctx context.Context, b event.Batch) error {
-	if r.blocked != nil {
+	r.mu.Lock()
+	blocks, verdict := r.blocks, r.verdict
+	r.mu.Unlock()
+	var err error
+	if blocks {
 		r.blocked <- struct{}{}
 		<-ctx.Done()
-		if b.Ack != nil {
-			b.Ack(ctx.Err())
+		err = ctx.Err()
+		verdict = err
+	} else {
+		for _, e := range b.Events {
+			select {
+			case r.events <- e:
+			case <-ctx.Done():
+				err = ctx.Err()
+				verdict = err
+			}
 		}
-		return ctx.Err()
-	}
-	for _, e := range b.Events {
-		r.events <- e
 	}
 	if b.Ack != nil {
-		b.Ack(nil)
+		b.Ack(verdict)
 	}
-	return nil
+	return err
 }
 
 func (r *recorder) next(t *testing.T) *event.Event {

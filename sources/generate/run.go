@@ -1,0 +1,130 @@
+package generate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	maxBatch  = 512                    // events in one Emit
+	keepEvery = 100 * time.Millisecond // between two writes of the position
+)
+
+// Run is part of [plugin.Source]. After a nack it ends, and the next one goes on
+// where everything before was acked.
+func (s *source) Run(ctx context.Context, out plugin.Output) error {
+	if err := s.load(); err != nil {
+		return err
+	}
+	r := s.tracker.begin()
+	out.Ready()
+	pace := pace{rate: s.opts.Rate, begin: time.Now(), first: r.next}
+	keep := time.NewTicker(keepEvery)
+	defer keep.Stop()
+	var batch []*event.Event
+	for {
+		n, later := s.due(r, pace)
+		if n > 0 {
+			var err error
+			if batch, err = s.make(batch[:0], r.next, n); err != nil {
+				return err
+			}
+			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: r.emitted(n)}); err != nil {
+				return plugin.Ended(ctx, err)
+			}
+			clear(batch)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-r.nacked:
+			return fmt.Errorf("an event was not delivered: %w", err)
+		case <-keep.C:
+			if err := s.keep(); err != nil {
+				return err
+			}
+		case <-s.tracker.room:
+		case <-later:
+		}
+	}
+}
+
+// now is a channel on which there is something at any time.
+var now = func() <-chan time.Time { c := make(chan time.Time); close(c); return c }()
+
+// due says how many events to emit, and when to look again; nil: when there is room.
+func (s *source) due(r *run, p pace) (n int, later <-chan time.Time) {
+	most := min(maxBatch, s.opts.InFlight-r.outstanding())
+	if s.opts.Count > 0 {
+		most = min(most, s.opts.Count-int(r.next))
+	}
+	if most <= 0 {
+		return 0, nil
+	}
+	n, wait := p.due(r.next)
+	if n > 0 {
+		return min(n, most), now
+	}
+	return 0, time.After(wait)
+}
+
+// pace says when events are due.
+type pace struct {
+	rate  int
+	begin time.Time
+	first int64 // the number that is due at begin
+}
+
+// due returns how many events are due from number next on, or else how long to wait.
+func (p pace) due(next int64) (n int, wait time.Duration) {
+	if p.rate == 0 {
+		return maxBatch, 0
+	}
+	elapsed, rate := time.Since(p.begin), time.Duration(p.rate)
+	// Whole numbers: with floating point a wait may come out as nothing.
+	until := p.first + int64(elapsed/time.Second*rate+elapsed%time.Second*rate/time.Second) + 1
+	if until > next {
+		return int(min(until-next, maxBatch)), 0
+	}
+	k := time.Duration(next - p.first)
+	at := k/rate*time.Second + (k%rate*time.Second+rate-1)/rate // rounded up
+	return 0, at - elapsed
+}
+
+// make appends n events from number on.
+func (s *source) make(batch []*event.Event, number int64, n int) ([]*event.Event, error) {
+	for ; n > 0; n-- {
+		digits := strconv.FormatInt(number, 10)
+		e := &event.Event{
+			ID: s.name + "-" + digits, Source: s.name, Channel: "generate", Time: time.Now(),
+			Data: s.payload(digits),
+		}
+		if !s.opts.Template.IsZero() {
+			data, err := s.eval.Append(nil, s.opts.Template, e)
+			if err != nil {
+				return nil, err
+			}
+			e.Data = data
+		}
+		batch = append(batch, e)
+		number++
+	}
+	return batch, nil
+}
+
+// payload is {"number":digits}, padded to the size that was asked for.
+func (s *source) payload(digits string) []byte {
+	data := make([]byte, 0, max(len(`{"number":}`)+len(digits), int(s.opts.Size)))
+	data = append(append(data, `{"number":`...), digits...)
+	if n := int(s.opts.Size) - len(data) - len(`,"padding":""}`); n > 0 {
+		data = append(data, `,"padding":"`...)
+		data = append(append(data, bytes.Repeat([]byte("x"), n)...), '"')
+	}
+	return append(data, '}')
+}
