@@ -133,6 +133,20 @@ func (p *program) awaitLog(text string) {
 	}
 }
 
+// awaitMetric waits until /metrics has a line.
+func (p *program) awaitMetric(line string) {
+	p.t.Helper()
+	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		_, body := p.get("/metrics")
+		if containsLine(body, line) {
+			return
+		}
+		if time.Since(start) > testenv.Wait {
+			p.t.Fatalf("/metrics never has %q, but:\n%s", line, body)
+		}
+	}
+}
+
 // line returns the next line of standard output.
 func (p *program) line() string {
 	p.t.Helper()

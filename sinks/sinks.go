@@ -3,6 +3,7 @@ package sinks
 
 import (
 	"eventgateway/gateway/plugin"
+	"eventgateway/sinks/file"
 	"eventgateway/sinks/redispub"
 	"eventgateway/sinks/stdout"
 	"eventgateway/sinks/webhook"
@@ -11,5 +12,5 @@ import (
 
 // All returns the types of all sinks.
 func All() []plugin.SinkType {
-	return []plugin.SinkType{redispub.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
+	return []plugin.SinkType{file.Type(), redispub.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
 }

@@ -8,22 +8,18 @@ import (
 	"unicode/utf8"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/expr"
 )
 
-// format appends the line, without its end, that stands for e.
+// format appends the line that stands for e, with its end.
 func (s *sink) format(dst []byte, e *event.Event) ([]byte, error) {
 	switch s.opts.Format {
 	case "template":
-		return s.eval.Append(dst, s.opts.Template, e)
+		line, err := s.eval.Append(dst, s.opts.Template, e)
+		return append(line, '\n'), err
 	case "pretty":
-		return s.pretty(dst, e), nil
+		return append(s.pretty(dst, e), '\n'), nil
 	}
-	buf := bytes.NewBuffer(dst)
-	if json.Compact(buf, e.Data) == nil {
-		return buf.Bytes(), nil
-	}
-	return expr.AppendJSON(dst, string(e.Data))
+	return event.AppendPayloadLine(dst, e.Data), nil
 }
 
 // Colours by operation, as the old system had them, beside the word itself.

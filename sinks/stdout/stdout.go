@@ -57,7 +57,7 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 			failed[i] = plugin.Permanent(err)
 			continue
 		}
-		s.lines = append(lines, '\n')
+		s.lines = lines
 	}
 	if _, err := s.out.Write(s.lines); err != nil {
 		return err

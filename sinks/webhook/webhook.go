@@ -49,7 +49,7 @@ func isToken(name string) bool {
 // Type describes the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("webhook", "Sends each event to an HTTP endpoint.",
-		func() Options { return Options{Method: http.MethodPost} }, build)
+		func() Options { return Options{Method: http.MethodPost} }, build).With(plugin.Concurrent, plugin.Durable)
 }
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,6 +66,9 @@ func Sink(t *testing.T, h SinkHarness) {
 		}
 		closeSink(t, s)
 	})
+	if h.Type.Has(plugin.Concurrent) {
+		t.Run("takes concurrent writes", func(t *testing.T) { concurrent(t, h) })
+	}
 	if h.Unreachable == nil {
 		return
 	}
@@ -82,6 +86,35 @@ func Sink(t *testing.T, h SinkHarness) {
 		}
 		closeSink(t, s)
 	})
+}
+
+// concurrent has several goroutines write at the same time; the race detector looks on.
+func concurrent(t *testing.T, h SinkHarness) {
+	const writers, writes = 4, 10
+	env := Env(t)
+	s := build(t, h.Type, h.Reachable, env)
+	open(t, s)
+	next := h.Receive(t, env)
+	var writing sync.WaitGroup
+	for w := range writers {
+		writing.Go(func() {
+			for i := range writes {
+				batch, _ := events(w*writes+i, 1)
+				if err := s.Write(t.Context(), batch); err != nil {
+					t.Errorf("Write: %v", err)
+				}
+			}
+		})
+	}
+	got := map[string]bool{}
+	for range writers * writes {
+		got[next()] = true
+	}
+	if len(got) != writers*writes {
+		t.Errorf("%d different events arrived of %d", len(got), writers*writes)
+	}
+	_ = within(t, func() error { writing.Wait(); return nil })
+	closeSink(t, s)
 }
 
 // events makes n events, the first with number from, and returns their payloads too.

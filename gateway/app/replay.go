@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+func replayCommand(set plugin.Set, f *flags) *cobra.Command {
+	to := ""
+	cmd := &cobra.Command{
+		Use:   "replay FILE... --to SINK",
+		Short: "Send the events of files again, such as dead letters",
+		Long: `Sends the events that the sink file has written to a sink of the configuration, in
+their order. The files stay as they are; what is appended meanwhile is not read.
+
+An event that the sink refuses for good goes to the sink's dead_letter, where it
+has one; the others are sent all the same. The exit status is 0 where all were
+taken, else 1. What was sent twice has the same ID.`,
+		Example: `  gateway replay parked.jsonl --to shop
+  gateway replay parked.jsonl.* parked.jsonl --to shop -c gateway.yaml`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			cfg, err := f.load(set)
+			if err != nil {
+				return err
+			}
+			log, _, err := newLog(os.Stderr, cfg.Log)
+			if err != nil {
+				return err
+			}
+			g, err := replayGraph(cfg, to)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signals(cmd.Context(), log)
+			defer stop()
+			ctx, done := context.WithCancel(ctx)
+			defer done()
+			lines := &replaySource{files: args, done: done, settled: make(chan struct{}, 1)}
+			g.Sources = []router.SourceSpec{lines.spec()}
+			r := router.New(log)
+			table := httpserver.NewTable()
+			p, err := r.Plan(g, table)
+			if err != nil {
+				return wrong(cfg.Locate(err))
+			}
+			if table.Len() > 0 {
+				p.Discard()
+				return fmt.Errorf("the sink %s serves clients that are connected to a running gateway: replay to the sink that feeds it", to)
+			}
+			return errors.Join(r.Run(ctx, p), lines.report(cmd.OutOrStdout(), to))
+		}),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "`sink` of the configuration that gets the events")
+	_ = cmd.MarkFlagRequired("to") // it was declared above
+	return cmd
+}
+
+// replayGraph is the sink to and those that its dead letters go to.
+func replayGraph(cfg *config.Config, to string) (router.Graph, error) {
+	g := router.Graph{DrainTimeout: cfg.Graph.DrainTimeout}
+	var names []string
+	for _, s := range cfg.Graph.Sinks {
+		names = append(names, s.Name)
+	}
+	for next := to; next != ""; {
+		i := slices.Index(names, next)
+		if i < 0 {
+			return g, fmt.Errorf("--to: %s", options.Unknown(fmt.Sprintf("sink %q", next), next, names))
+		}
+		s := cfg.Graph.Sinks[i]
+		for _, u := range options.PrivateURLs(s.Options) {
+			if u.URL.Embedded() {
+				return g, fmt.Errorf("%s: sinks.%s.%s is a private server, which lives within a running gateway: set its URL", cfg.Place(plugin.KindSink, next), next, u.Option)
+			}
+		}
+		g.Sinks = append(g.Sinks, s)
+		next = s.Delivery.DeadLetter
+	}
+	g.Routes = []router.RouteSpec{{Name: "replay", From: []string{replayName}, To: []string{to}}}
+	return g, nil
+}
+
+// report says how it went.
+func (s *replaySource) report(w io.Writer, to string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(w, "events that %s or its dead_letter sink has taken: %d\n", to, s.taken)
+	var problems []error
+	if s.failed > 0 {
+		problems = append(problems, fmt.Errorf("events that were not taken: %d, the first in %s: %w", s.failed, s.firstFailed, s.firstError))
+	}
+	if s.broken > 0 {
+		problems = append(problems, fmt.Errorf("lines that are no events: %d, the first is %s; half a line is what a kill -9 leaves: its event was written again", s.broken, s.firstBroken))
+	}
+	if !s.complete {
+		problems = append(problems, errors.New("stopped before the end"))
+	}
+	return errors.Join(append(problems, s.err)...)
+}

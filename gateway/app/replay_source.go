@@ -1,0 +1,154 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
+)
+
+const (
+	replayName = "replay"
+	// maxLine bounds a line in bytes: a payload of 64 MiB in Base64, and the rest.
+	maxLine = 96 << 20
+)
+
+// replaySource is the source that `gateway replay` reads files with: each line once.
+type replaySource struct {
+	files   []string
+	done    func()        // ends the router
+	settled chan struct{} // something was settled
+
+	mu          sync.Mutex
+	outstanding int
+	taken       int
+	failed      int
+	firstFailed string // file:line
+	firstError  error
+	broken      int
+	firstBroken string
+	complete    bool
+	err         error
+}
+
+func (s *replaySource) spec() router.SourceSpec {
+	t := plugin.NewSource("file-lines", "Events of files.", func() struct{} { return struct{}{} },
+		func(struct{}, plugin.Env) (plugin.Source, error) { return s, nil }).With(plugin.Replays)
+	return router.SourceSpec{Name: replayName, Type: t, Options: t.Defaults()}
+}
+
+// Run is part of [plugin.Source]. It emits everything, waits until it is settled, and
+// ends the router. An error ends it as well: a file is not tried again.
+func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
+	defer s.done()
+	out.Ready()
+	for _, file := range s.files {
+		if err := s.replay(ctx, out, file); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.err = plugin.Ended(ctx, err)
+			return s.err
+		}
+	}
+	for s.left() > 0 {
+		select {
+		case <-s.settled:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complete = true
+	return nil
+}
+
+// replay emits the events of one file, as long as it is now: the sink may append its
+// dead letters to the same.
+func (s *replaySource) replay(ctx context.Context, out plugin.Output, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(io.LimitReader(f, info.Size()))
+	lines.Buffer(nil, maxLine)
+	for n := 1; lines.Scan(); n++ {
+		at := fmt.Sprintf("%s:%d", file, n)
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		e, err := event.ParseLine(lines.Bytes())
+		if err != nil {
+			s.skip(at)
+			continue
+		}
+		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{unseal(e)}, Ack: s.emitted(at)}); err != nil {
+			return err
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("%s: a line has more than %d MiB", file, maxLine>>20)
+	}
+	return lines.Err()
+}
+
+// unseal takes off what made a dead letter of the event.
+func unseal(e *event.Event) *event.Event {
+	var attrs []event.Attr
+	for _, a := range e.Attrs {
+		if !strings.HasPrefix(a.Name, plugin.LetterPrefix) {
+			attrs = append(attrs, a)
+		}
+	}
+	e.Attrs = attrs
+	return e
+}
+
+func (s *replaySource) skip(at string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken++; s.broken == 1 {
+		s.firstBroken = at
+	}
+}
+
+// emitted notes an event and returns its Ack.
+func (s *replaySource) emitted(at string) func(error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outstanding++
+	return func(err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.outstanding--
+		if err == nil {
+			s.taken++
+		} else if s.failed++; s.failed == 1 {
+			s.firstFailed, s.firstError = at, err
+		}
+		select {
+		case s.settled <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (s *replaySource) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outstanding
+}

@@ -1,0 +1,53 @@
+// Package file is the sink file: it appends events to a file, one line each, where
+// they outlive the gateway. It is where dead letters are kept.
+package file
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the sink.
+type Options struct {
+	Path   string `koanf:"path" rule:"required" doc:"file to append to; its folder must exist"`
+	Format string `koanf:"format" rule:"oneof=event|payload" doc:"event is everything, as gateway replay reads it; payload is the payload only, as JSON (text that is no JSON as a JSON string)"`
+	Sync   string `koanf:"sync" rule:"oneof=always|never" doc:"always: a write ends when the disk has it, so that it survives a power failure; never: when the operating system has it, so that it survives the end of the gateway"`
+	Rotate Rotate `koanf:"rotate"`
+}
+
+// Rotate says when a file is full, and what becomes of it.
+type Rotate struct {
+	Size options.Size `koanf:"size" doc:"bytes at which the file is renamed, with the time behind its name, and begun anew; 0 is never"`
+	Keep int          `koanf:"keep" rule:"min=0" doc:"renamed files that are kept; the oldest beyond are deleted; 0 is all"`
+}
+
+// Type describes the sink.
+func Type() plugin.SinkType {
+	return plugin.NewSink("file", "Appends events to a file, one line each.",
+		func() Options { return Options{Format: "event", Sync: "always", Rotate: Rotate{Size: 100 << 20}} },
+		func(o Options, _ plugin.Env) (plugin.Sink, error) { return &sink{opts: o}, nil }).With(plugin.Durable)
+}
+
+// Probe is part of [plugin.Prober].
+func (s *sink) Probe(context.Context) []plugin.Finding {
+	dir := filepath.Dir(s.opts.Path)
+	if info, err := os.Stat(s.opts.Path); err == nil && info.Mode().IsRegular() {
+		f, err := os.OpenFile(s.opts.Path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return []plugin.Finding{{Level: plugin.Wrong, Text: err.Error(), Fix: "chown or chmod the file, so that the gateway's user may write it"}}
+		}
+		f.Close()
+		return []plugin.Finding{{Text: fmt.Sprintf("%s can be written, and has %d bytes", s.opts.Path, info.Size())}}
+	} else if err == nil {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: s.opts.Path + " is not a file", Fix: "name another path"}}
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: "the folder " + dir + " does not exist", Fix: "mkdir -p " + dir}}
+	}
+	return []plugin.Finding{{Text: s.opts.Path + " will be made"}}
+}

@@ -1,0 +1,149 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"eventgateway/gateway/event"
+)
+
+type sink struct {
+	opts  Options
+	file  *os.File
+	size  int64
+	torn  bool   // the last line has no end: a write was cut short
+	lines []byte // scratch
+}
+
+// Open is part of [plugin.Opener].
+func (s *sink) Open(context.Context) error {
+	f, err := os.OpenFile(s.opts.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", s.opts.Path)
+	}
+	last := []byte{'\n'}
+	if err == nil && info.Size() > 0 {
+		_, err = f.ReadAt(last, info.Size()-1)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.file, s.size, s.torn = f, info.Size(), last[0] != '\n'
+	return s.syncFolder()
+}
+
+// Close is part of [plugin.Closer].
+func (s *sink) Close(context.Context) error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// Write is part of [plugin.Sink]: one write for the whole batch. After an error all
+// of it is written again, which may repeat lines; half a line gets an end first, so
+// that it is seen to be none.
+func (s *sink) Write(ctx context.Context, events []*event.Event) error {
+	s.lines = s.lines[:0]
+	if s.torn {
+		s.lines = append(s.lines, '\n')
+	}
+	for _, e := range events {
+		if s.opts.Format == "payload" {
+			s.lines = event.AppendPayloadLine(s.lines, e.Data)
+		} else {
+			s.lines = event.AppendLine(s.lines, e)
+		}
+	}
+	if err := s.turn(ctx, int64(len(s.lines))); err != nil {
+		return err
+	}
+	n, err := s.file.Write(s.lines)
+	s.size += int64(n)
+	if n > 0 {
+		s.torn = s.lines[n-1] != '\n'
+	}
+	if err == nil && s.opts.Sync == "always" {
+		err = s.file.Sync()
+	}
+	return err
+}
+
+// turn begins a new file where n more bytes are too many for this one, or where
+// somebody else has renamed or deleted it.
+func (s *sink) turn(ctx context.Context, n int64) error {
+	here, err := os.Stat(s.opts.Path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	ours, serr := s.file.Stat()
+	if serr != nil {
+		return serr
+	}
+	gone := err != nil || !os.SameFile(here, ours)
+	full := s.opts.Rotate.Size > 0 && s.size > 0 && s.size+n > int64(s.opts.Rotate.Size)
+	if !gone && !full {
+		return nil
+	}
+	if !gone {
+		if err := os.Rename(s.opts.Path, s.opts.Path+time.Now().UTC().Format(stamp)); err != nil {
+			return err
+		}
+	}
+	old := s.file
+	if err := s.Open(ctx); err != nil {
+		return err
+	}
+	return errors.Join(old.Close(), s.prune())
+}
+
+// stamp is what renamed files have behind their name; it sorts by time.
+const stamp = ".20060102T150405.000000000Z"
+
+// prune deletes the oldest of the renamed files.
+func (s *sink) prune() error {
+	if s.opts.Rotate.Keep == 0 {
+		return nil
+	}
+	dir, name := filepath.Split(s.opts.Path)
+	entries, err := os.ReadDir(filepath.Dir(s.opts.Path))
+	if err != nil {
+		return err
+	}
+	var old []string
+	for _, e := range entries {
+		if tail, ok := strings.CutPrefix(e.Name(), name); ok {
+			if _, err := time.Parse(stamp, tail); err == nil {
+				old = append(old, e.Name())
+			}
+		}
+	}
+	slices.Sort(old)
+	for _, name := range old[:max(0, len(old)-s.opts.Rotate.Keep)] {
+		err = errors.Join(err, os.Remove(dir+name))
+	}
+	return err
+}
+
+// syncFolder makes sure that a file which was made or renamed is found after a power
+// failure.
+func (s *sink) syncFolder() error {
+	if s.opts.Sync != "always" {
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(s.opts.Path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
