@@ -126,14 +126,20 @@ type client struct {
 
 const welcome = `{"type":"welcome","msg":"Connected to orders updates"}`
 
-func (r *running) connect() *client {
+// dial connects a client that reads nothing yet.
+func (r *running) dial() *client {
 	r.t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://127.0.0.1:"+r.port+"/", nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { conn.Close() })
-	c := &client{conn, r.t}
+	return &client{conn, r.t}
+}
+
+func (r *running) connect() *client {
+	r.t.Helper()
+	c := r.dial()
 	if got := c.next(); got != welcome {
 		r.t.Fatalf("first frame is %s, want %s", got, welcome)
 	}
@@ -157,9 +163,18 @@ func (c *client) nextFrame() (kind int, msg []byte) {
 	return kind, msg
 }
 
-func (r *running) get(path string) (status int, body string) {
+func (r *running) get(path string) (status int, body string) { return r.getWithToken(path, "") }
+
+func (r *running) getWithToken(path, token string) (status int, body string) {
 	r.t.Helper()
-	resp, err := http.Get("http://127.0.0.1:" + r.port + path)
+	req, err := http.NewRequest("GET", "http://127.0.0.1:"+r.port+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}

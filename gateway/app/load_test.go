@@ -166,7 +166,7 @@ func TestClientThatNeverReads(t *testing.T) {
 func (r *running) metrics() string {
 	status, body := r.get("/metrics")
 	if status != 200 {
-		r.t.Fatalf("/metrics answers %d", status)
+		r.t.Fatalf("/metrics answers %d: %.2000s", status, body)
 	}
 	return body
 }

@@ -107,6 +107,12 @@ func TestRoutesNeedOnlyWhatTheyUse(t *testing.T) {
 	if _, problems := load(nil, []string{"b"}, file); len(problems) > 0 {
 		t.Errorf("the route b does not need UNSET_A: %v", problems)
 	}
+	letters := write(t, "letters.yaml", "sources: {a: {type: redis-sub, url: \"redis://b\", channels: [x]}}\nsinks: {out: {type: stdout, dead_letter: one}, one: {type: stdout, dead_letter: two}, two: {type: stdout}, other: {type: stdout}, third: {type: stdout}}\n"+
+		"routes: {r: {from: [a], to: [out], dead_letter: third}, s: {from: [a], to: [other]}}\n")
+	cfg, problems = load(nil, []string{"r"}, letters)
+	if len(problems) > 0 || len(cfg.Graph.Sinks) != 4 {
+		t.Errorf("a route and where its dead letters go: %v", problems)
+	}
 	if _, problems := load(nil, []string{"bb"}, file); len(problems) == 0 || !strings.Contains(problems.Error(), `"bb" was asked for (did you mean "b"?)`) {
 		t.Errorf("a route that does not exist: %v", problems)
 	}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -97,12 +98,18 @@ func (e *edges) fold(reload int) {
 	e.list = kept
 }
 
+// status lists the edges. Those from components that are on their way out count as
+// one for each receiver.
 func (e *edges) status() []EdgeStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	out := []EdgeStatus{}
 	for _, t := range e.list {
-		out = append(out, EdgeStatus{t.from, t.to, t.n.Load()})
+		i := slices.IndexFunc(out, func(o EdgeStatus) bool { return o.From == t.from && o.To == t.to })
+		if i < 0 {
+			i, out = len(out), append(out, EdgeStatus{From: t.from, To: t.to})
+		}
+		out[i].Events += t.n.Load()
 	}
 	return out
 }

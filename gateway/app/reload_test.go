@@ -1,0 +1,273 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/admin"
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv"
+)
+
+// reloadable lets a gateway of startGateway take its file again.
+func (r *running) reloadable(file string, env map[string]string) {
+	r.reloads = &reloads{
+		files: []string{file}, level: &slog.LevelVar{},
+		load: func() (*config.Config, error) {
+			cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins()})
+			if len(problems) > 0 {
+				return nil, problems
+			}
+			return cfg, nil
+		},
+	}
+}
+
+// variants are configurations of the same gateway: what is in common runs on. An odd
+// number gives a broken one.
+type variants struct{ dir, port string }
+
+func (v variants) text(n int) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	k := n / 2
+	p(`http: {listen: "127.0.0.1:%s"}`, v.port)
+	p(`sources:`)
+	p(`  made: {type: generate, rate: %d, position: %q}`, 300+k/7%3, v.dir+"/position") // another one now and then
+	p(`transforms:`)
+	p(`  marked: {type: set, fields: {generation: "%d"}}`, k%5)
+	p(`sinks:`)
+	p(`  browsers: {type: websocket, max_lag: {events: 1000000, bytes: 1GiB}}`)
+	p(`  kept: {type: file, path: %q, sync: never, rotate: {keep: %d}, queue: {size: %d}}`, v.dir+"/kept.jsonl", k%2, 1000+k%3)
+	p(`  extra_%d: {type: file, path: %q, sync: never}`, k%4, v.dir+"/extra.jsonl")
+	p(`routes:`)
+	p(`  all: {from: [made], to: [browsers, kept]}`)
+	p(`  marked: {from: [made], through: [marked], to: [extra_%d]}`, k%4)
+	if n%2 == 1 {
+		switch k % 4 {
+		case 0:
+			p(`  broken: {from: [nowhere], to: [kept]}`)
+		case 1:
+			p(`nonsense: {`)
+		case 2: // builds, and cannot be opened
+			p(`  more: {from: [made], to: [unopenable]}`)
+			return strings.Replace(b.String(), "sinks:\n", fmt.Sprintf("sinks:\n  unopenable: {type: file, path: %q}\n", v.dir+"/no/such/folder"), 1)
+		case 3: // the path is taken
+			p(`  more: {from: [made], to: [second]}`)
+			return strings.Replace(b.String(), "sinks:\n", "sinks:\n  second: {type: websocket}\n", 1)
+		}
+	}
+	return b.String()
+}
+
+// TestReloadsUnderLoad: half of the configurations are broken; browsers stay connected,
+// no event of the acking source is lost, and what goes leaves nothing behind. RELOADS
+// sets how many there are.
+func TestReloadsUnderLoad(t *testing.T) {
+	reloads, clients := 200, 50
+	if n, err := strconv.Atoi(os.Getenv("RELOADS")); err == nil {
+		reloads, clients = n, 200
+	}
+	v := variants{dir: t.TempDir(), port: strconv.Itoa(testenv.FreePort(t))}
+	file := filepath.Join(v.dir, "gateway.yaml")
+	write := func(n int) {
+		if err := os.WriteFile(file, []byte(v.text(n)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(0)
+	r := startGateway(t, file, nil)
+	r.port = v.port
+	r.reloadable(file, nil)
+	var reading sync.WaitGroup
+	lastSeen := make([]int, clients)
+	stopped := make(chan struct{})
+	for i := range clients {
+		c := r.dial()
+		reading.Go(func() {
+			for last := -1; ; {
+				_, msg, err := c.ReadMessage()
+				if err != nil {
+					select {
+					case <-stopped:
+					default:
+						t.Errorf("client %d was disconnected: %v", i, err)
+					}
+					lastSeen[i] = last
+					return
+				}
+				n := numberOf(msg)
+				if last >= 0 && n > last+1 { // what was given back comes again
+					t.Errorf("client %d got event %d after %d", i, n, last)
+				}
+				last = max(last, n)
+			}
+		})
+	}
+	eventually(t, testenv.Wait, "all clients", func() bool {
+		return strings.Contains(r.metrics(), fmt.Sprintf(`gateway_websocket_clients{sink="browsers"} %d`, clients))
+	})
+	reload := func(n int) {
+		write(n)
+		r.reload(context.Background(), "test")
+		if ok := strings.Contains(r.metrics(), "\ngateway_config_last_reload_successful 1\n"); ok != (n%2 == 0) {
+			t.Fatalf("reload %d: successful is %v for\n%s", n, ok, v.text(n))
+		}
+	}
+	for n := range 16 { // everything there is to be, before the count
+		reload(n)
+	}
+	before := settledGoroutines(t, r, 0)
+	begin := time.Now()
+	for n := 16; n < reloads; n++ {
+		reload(n)
+	}
+	t.Logf("%d reloads in %v", reloads-16, time.Since(begin).Round(time.Millisecond))
+	reload(0)
+	if after := settledGoroutines(t, r, before); after > before {
+		buf := make([]byte, 1<<20)
+		t.Errorf("%d goroutines, %d before:\n%s", after, before, buf[:runtime.Stack(buf, true)])
+	}
+	for k := 1; k < 4; k++ {
+		if strings.Contains(r.metrics(), fmt.Sprint("extra_", k)) {
+			t.Errorf("/metrics still shows extra_%d", k)
+		}
+	}
+	if s := r.source("made"); s.Emitted < 300 || s.Acked == 0 {
+		t.Errorf("%+v", s)
+	}
+	close(stopped)
+	r.stop()
+	reading.Wait()
+	next := readPosition(t, v.dir+"/position")
+	for i, last := range lastSeen {
+		if last < next-1 {
+			t.Errorf("client %d has seen up to %d, acked is up to %d", i, last, next-1)
+		}
+	}
+	seen := map[int]bool{}
+	files, err := filepath.Glob(v.dir + "/kept.jsonl*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		for n := range numbersIn(t, name) {
+			seen[n] = true
+		}
+	}
+	for n := range next {
+		if !seen[n] {
+			t.Fatalf("event %d of %d is lost", n, next)
+		}
+	}
+	t.Logf("%d events, all there", next)
+}
+
+func numberOf(data []byte) int {
+	digits, _, _ := strings.Cut(strings.TrimPrefix(string(data), `{"number":`), "}")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// numbersIn are those of the events in a file of the sink file.
+func numbersIn(t testing.TB, name string) map[int]bool {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	found := map[int]bool{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		e, err := event.ParseLine(lines.Bytes())
+		if err != nil {
+			t.Fatalf("%s: %v: %s", name, err, lines.Bytes())
+		}
+		found[numberOf(e.Data)] = true
+	}
+	return found
+}
+
+func readPosition(t testing.TB, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// settledGoroutines counts goroutines once what a reload has replaced has ended: it
+// waits until there are no more than most, or for a while.
+func settledGoroutines(t *testing.T, r *running, most int) (n int) {
+	t.Helper()
+	for start := time.Now(); time.Since(start) < 3*time.Second; time.Sleep(20 * time.Millisecond) {
+		if n = runtime.NumGoroutine(); n <= most {
+			return n
+		}
+	}
+	return n
+}
+
+// TestReloadSaysWhatNeedsARestart, and everything else of that configuration counts.
+func TestReloadSaysWhatNeedsARestart(t *testing.T) {
+	port := strconv.Itoa(testenv.FreePort(t))
+	dir := t.TempDir()
+	text := func(listen, level, sink string) string {
+		return fmt.Sprintf("http: {listen: %q, admin: {token: t}}\nlog: {level: %s}\nsources: {made: {type: generate}}\nsinks: {%s: {type: file, path: %q}}\nroutes: {r: {from: [made], to: [%s]}}\n",
+			listen, level, sink, filepath.Join(dir, "out"), sink)
+	}
+	file := writeConfig(t, text("127.0.0.1:"+port, "info", "first"))
+	r := startGateway(t, file, nil)
+	r.port = port
+	r.reloadable(file, nil)
+	status := func() admin.Overview {
+		var o admin.Overview
+		_, body := r.getWithToken("/api/status", "t")
+		if err := json.Unmarshal([]byte(body), &o); err != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		return o
+	}
+	if o := status(); !o.Reload.Successful || o.Reload.Error != "" {
+		t.Errorf("after the start: %+v", o.Reload)
+	}
+	for range 2 { // it is said as long as it is so
+		if err := os.WriteFile(file, []byte(text("127.0.0.1:1", "debug", "second")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.reload(context.Background(), "test")
+		if o := status(); !o.Reload.Successful || fmt.Sprint(o.Reload.RestartNeeded) != "[http.listen]" || o.Sinks[0].Name != "second" {
+			t.Errorf("%+v, sink %s", o.Reload, o.Sinks[0].Name)
+		}
+	}
+	if r.reloads.level.Level() != slog.LevelDebug {
+		t.Errorf("log level %v", r.reloads.level.Level())
+	}
+	if err := os.WriteFile(file, []byte(text("127.0.0.1:1", "debug", "third")+"x: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.reload(context.Background(), "test")
+	if o := status(); o.Reload.Successful || !strings.Contains(o.Reload.Error, "is not YAML") || o.Sinks[0].Name != "second" {
+		t.Errorf("%+v, sink %s", o.Reload, o.Sinks[0].Name)
+	}
+}
