@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 type reloads struct {
 	load    func() (*config.Config, error)
 	files   []string
+	seen    [sha256.Size]byte // their content when they were loaded last
+	hangups <-chan os.Signal
 	private private
 	level   *slog.LevelVar
 }

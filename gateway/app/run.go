@@ -16,6 +16,10 @@ import (
 // run is the root command: it runs until a signal ends it.
 func run(ctx context.Context, set plugin.Set, f *flags) error {
 	load := func() (*config.Config, error) { return f.load(set) }
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // at once: until then it ends the process
+	defer signal.Stop(hangups)
+	seen := fingerprint(f.files) // before they are read: what changes later is noticed
 	cfg, err := load()
 	if err != nil {
 		return err
@@ -33,7 +37,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	g, err := assemble(cfg, log)
 	if err == nil {
 		private.observe(g)
-		g.reloads = &reloads{load: load, files: f.files, private: private, level: level}
+		g.reloads = &reloads{load: load, files: f.files, seen: seen, hangups: hangups, private: private, level: level}
 		err = g.run(ctx)
 	}
 	return errors.Join(err, private.stop())

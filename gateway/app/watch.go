@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -20,23 +18,19 @@ const settle = 200 * time.Millisecond
 // changed, until ctx ends. It watches folders, not files: editors and Kubernetes
 // replace files, and a watch of the old one sees nothing any more.
 func (g *gateway) watch(ctx context.Context) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	var events <-chan fsnotify.Event
 	var errs <-chan error
 	if w := g.watchFolders(); w != nil {
 		defer w.Close()
 		events, errs = w.Events, w.Errors
 	}
-	seen := fingerprint(g.reloads.files)
 	quiet := time.NewTimer(settle) // a change since the start is found as well
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangups:
-			seen = fingerprint(g.reloads.files)
+		case <-g.reloads.hangups:
+			g.reloads.seen = fingerprint(g.reloads.files)
 			g.reload(ctx, "SIGHUP")
 		case <-events:
 			quiet.Reset(settle)
@@ -44,8 +38,8 @@ func (g *gateway) watch(ctx context.Context) {
 			g.log.Warn("changes of the configuration files may go unnoticed; SIGHUP has them read", "error", err)
 			quiet.Reset(settle)
 		case <-quiet.C:
-			if now := fingerprint(g.reloads.files); now != seen {
-				seen = now
+			if now := fingerprint(g.reloads.files); now != g.reloads.seen {
+				g.reloads.seen = now
 				g.reload(ctx, "a configuration file was changed")
 			}
 		}
