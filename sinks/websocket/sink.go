@@ -160,8 +160,8 @@ func (s *sink) Close(ctx context.Context) error {
 		_ = c.conn.Conn.Close()
 	}
 	<-gone // a closed connection ends both of its goroutines
-	if len(cut) > 0 {
-		return fmt.Errorf("%d clients did not take the rest in time and were cut off", len(cut))
+	if len(cut) > 0 { // their affair: it makes no failure of the stop
+		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
 	}
 	return nil
 }
