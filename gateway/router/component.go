@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,7 +71,7 @@ func (c *component) close(deadline time.Time) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			c.health.panicked(p, debug.Stack())
+			c.health.panicked(p)
 			err = fmt.Errorf("panic: %v", p)
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package router
 
 import (
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -17,6 +18,7 @@ type health struct {
 
 	attempts int       // since it went down
 	logged   time.Time // when a failure was last logged
+	told     bool      // that it is down
 	panics   limiter   // of the log
 }
 
@@ -28,11 +30,13 @@ func (h *health) up() {
 	h.mu.Lock()
 	changed := !h.known || !h.state.Up
 	wasDown, since, attempts := h.known, h.state.Since, h.attempts
+	told := h.told
 	if changed {
-		h.state.Up, h.state.Since, h.known, h.attempts = true, time.Now(), true, 0
+		h.state.Up, h.state.Since, h.known, h.attempts, h.told = true, time.Now(), true, 0, false
 	}
 	h.mu.Unlock()
 	switch {
+	case changed && wasDown && !told: // nobody heard that it was down
 	case changed && wasDown:
 		h.log.Info("up again", "was_down", time.Since(since).Round(time.Millisecond).String(), "attempts", attempts)
 	case changed:
@@ -44,22 +48,23 @@ func (h *health) up() {
 func (h *health) down(err error, retry time.Duration) {
 	h.mu.Lock()
 	now := time.Now()
+	since := now.Sub(h.logged)
+	tell := h.state.LastError != err.Error() || since >= remindEvery
 	if !h.known || h.state.Up {
 		h.state.Up, h.state.Since, h.known = false, now, true
-		h.logged = time.Time{}
+		tell = tell || since >= logEvery // else it goes up and down all the time
 	}
-	tell := h.state.LastError != err.Error() || now.Sub(h.logged) >= remindEvery
 	if tell {
-		h.logged = now
+		h.logged, h.told = now, true
 	}
 	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
 	h.state.Errors++
 	h.attempts++
-	since, attempts := h.state.Since, h.attempts
+	from, attempts := h.state.Since, h.attempts
 	h.mu.Unlock()
 	if tell {
 		h.log.Warn("down, trying again", "error", err, "retry_in", retry.Round(time.Millisecond).String(),
-			"down_for", now.Sub(since).Round(time.Millisecond).String(), "attempts", attempts)
+			"down_for", now.Sub(from).Round(time.Millisecond).String(), "attempts", attempts)
 	}
 }
 
@@ -73,13 +78,13 @@ func (h *health) note(err error) {
 }
 
 // panicked counts a panic of the plugin, and logs it with its stack, but not every
-// one of many.
-func (h *health) panicked(value any, stack []byte) {
+// one of many. It is called by the function that has recovered from it.
+func (h *health) panicked(value any) {
 	h.mu.Lock()
 	h.state.Panics++
 	h.mu.Unlock()
 	if more, ok := h.panics.allow(); ok {
-		h.log.Error("panic", "panic", value, "stack", string(stack), "others_since_the_last_line", more)
+		h.log.Error("panic", "panic", value, "stack", string(debug.Stack()), "others_since_the_last_line", more)
 	}
 }
 

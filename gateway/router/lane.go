@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -60,10 +59,11 @@ func (l *lane) deliver(items []item) (left []item) {
 			return failed
 		}
 		var panicked *panicError
-		if errors.As(err, &panicked) && len(items) > 1 {
-			return l.oneByOne(items)
+		alone := errors.As(err, &panicked) && len(items) > 1
+		again, asked := failed, time.Duration(0)
+		if !alone {
+			again, asked = l.judge(failed, reasons, attempt)
 		}
-		again, asked := l.judge(failed, reasons, attempt)
 		if len(again) == 0 {
 			s.health.note(err)
 			return nil
@@ -75,6 +75,9 @@ func (l *lane) deliver(items []item) (left []item) {
 			return items
 		}
 		s.retries.Add(1)
+		if alone {
+			return l.oneByOne(items)
+		}
 	}
 }
 
@@ -115,7 +118,7 @@ func (s *sink) guard(f func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = plugin.Permanent(&panicError{p})
-			s.health.panicked(p, debug.Stack())
+			s.health.panicked(p)
 		}
 	}()
 	timed, cancel := context.WithTimeout(s.writing, s.spec.Delivery.Timeout.D())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -94,7 +93,7 @@ func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
 func (st *stage) apply(ctx context.Context, e *event.Event, out []*event.Event, h *health) (next []*event.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.panicked(p, debug.Stack())
+			h.panicked(p)
 			next, err = out, fmt.Errorf("panic: %v", p)
 		}
 	}()

@@ -148,7 +148,7 @@ func (s *source) ack(tell func(error), err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			s.health.panicked(p, nil)
+			s.health.panicked(p)
 		}
 	}()
 	tell(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"eventgateway/gateway/plugin"
@@ -39,7 +38,7 @@ func (s *source) once(ctx context.Context) (err error) {
 	s.gapped = false
 	defer func() {
 		if p := recover(); p != nil {
-			s.health.panicked(p, debug.Stack())
+			s.health.panicked(p)
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()

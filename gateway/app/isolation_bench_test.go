@@ -1,0 +1,127 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// The load of one run.
+const (
+	isolationEvents = 400_000
+	isolationPairs  = 5
+	isolationBytes  = 8 << 20 // of each queue
+)
+
+// sometimes is a sink for tests: it delivers, but for events whose number ends with a
+// digit, at which it panics.
+type sometimes struct{ digit byte }
+
+func (s sometimes) Write(_ context.Context, events []*event.Event) error {
+	for _, e := range events {
+		if end := bytes.IndexByte(e.Data, ','); e.Data[end-1] == s.digit {
+			panic("one of those")
+		}
+	}
+	return nil
+}
+
+type sometimesOptions struct {
+	Digit string `koanf:"digit"`
+}
+
+func sometimesType() plugin.SinkType {
+	return plugin.NewSink("sometimes", "For tests.", func() sometimesOptions { return sometimesOptions{Digit: "x"} },
+		func(o sometimesOptions, _ plugin.Env) (plugin.Sink, error) { return sometimes{o.Digit[0]}, nil })
+}
+
+// BenchmarkIsolation runs three sinks at full rate, of which one is dead, hangs, or
+// panics at every tenth event, beside a run in which that one is well. The medians of
+// alternating pairs count: what the other two lose, and how much memory there is.
+func BenchmarkIsolation(b *testing.B) {
+	release := make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer hanging.Close()
+	defer close(release)
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	for name, third := range map[string]string{
+		"dead":    fmt.Sprintf("type: webhook, url: %q, retry: {max: 1s}", dead.URL),
+		"hanging": fmt.Sprintf("type: webhook, url: %q, timeout: 1s", hanging.URL),
+		"panics":  "type: sometimes, digit: \"7\"",
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var ratios, heaps []float64
+				for pair := range isolationPairs {
+					well, _ := isolationRun(b, "type: sometimes")
+					ill, heap := isolationRun(b, third)
+					ratios, heaps = append(ratios, ill/well), append(heaps, heap)
+					fmt.Printf("isolation, pair %d: %8.0f events/s beside one that is well, %8.0f beside one that %s (ratio %.2f, %.1f MiB of heap)\n", pair, well, ill, name, ill/well, heap)
+				}
+				b.ReportMetric(median(ratios), "ratio-to-well")
+				b.ReportMetric(median(heaps), "MiB-heap")
+				b.ReportMetric(3*isolationBytes/(1<<20), "MiB-configured")
+			}
+		})
+	}
+}
+
+// isolationRun returns at which rate the two healthy sinks get everything, and the heap
+// at the end.
+func isolationRun(b *testing.B, third string) (rate, heap float64) {
+	dir := b.TempDir()
+	file := writeConfig(b, fmt.Sprintf(`
+http: {listen: "127.0.0.1:0"}
+shutdown_timeout: 200ms
+sources: {made: {type: generate, rate: 0, size: 330, count: %d, in_flight: 50000}}
+sinks:
+  one: {type: file, path: %q, sync: never, queue: {bytes: %d}}
+  two: {type: file, path: %q, sync: never, queue: {bytes: %d}}
+  third: {%s, best_effort: true, queue: {bytes: %d, when_full: drop_oldest}}
+routes: {all: {from: [made], to: [one, two, third]}}
+`, isolationEvents, dir+"/one", isolationBytes, dir+"/two", isolationBytes, third, isolationBytes))
+	set := plugins()
+	set.Sinks = append(set.Sinks, sometimesType())
+	cfg, problems := config.Load(config.Request{Files: []string{file}, Plugins: set})
+	if len(problems) > 0 {
+		b.Fatal(problems)
+	}
+	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	begin := time.Now()
+	go func() { ended <- g.run(ctx) }()
+	r := &running{gateway: g, t: b}
+	if err := g.first.plan.WaitReady(ctx); err != nil {
+		b.Fatal(err)
+	}
+	eventually(b, time.Minute, "all delivered", func() bool {
+		return r.sink("one").Delivered == isolationEvents && r.sink("two").Delivered == isolationEvents
+	})
+	rate = isolationEvents / time.Since(begin).Seconds()
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	cancel()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
+	if err := g.router.Status().ConservedAtRest(); err != nil {
+		b.Fatal(err)
+	}
+	return rate, float64(m.HeapAlloc) / (1 << 20)
+}
