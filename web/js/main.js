@@ -1,6 +1,7 @@
 import { GatewayClient, parse } from "./client.js";
 import { soon } from "./dom.js";
 import "./activity-log.js";
+import "./dead-letters.js";
 import "./order-table.js";
 import { sum } from "./status.js";
 
@@ -76,7 +77,9 @@ async function refresh() {
     components.show(status);
     figures.show("Gaps", status.sources.reduce((n, s) => n + s.gaps, 0), true);
     figures.show("Dropped", status.sinks.reduce((n, s) => n + sum(s.dropped), 0), true);
-    figures.show("Dead letters", status.dead_letters, true);
+    figures.show("Dead letters", deadLetters(status), true);
+    figures.show("Accounted for", status.conservation_broken ? "NOT ALL" : "all");
+    await $("dead-letters").show(status.dead_letters);
     $("#change").hidden = !status.demo;
     orders.hint = status.demo
       ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
@@ -87,6 +90,9 @@ async function refresh() {
   }
   setTimeout(refresh, STATUS_EVERY);
 }
+
+// deadLetters counts those in memory and those in dead-letter sinks.
+const deadLetters = ({ routes, sinks }) => [...routes, ...sinks].reduce((n, c) => n + c.dead_lettered, 0);
 
 client.connect();
 refresh();

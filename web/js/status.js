@@ -24,7 +24,8 @@ class KeyFigures extends HTMLElement {
   }
 }
 
-// <component-list> shows the sources and sinks of /api/status.
+// <component-list> shows the sources and sinks of /api/status, and what is wrong with
+// the configuration.
 class ComponentList extends HTMLElement {
   #before = new Map(); // name -> {count, at}
 
@@ -35,25 +36,41 @@ class ComponentList extends HTMLElement {
   show(status) {
     const now = performance.now();
     const list = make("ul");
-    for (const s of status.sources) list.append(this.#item(s, s.emitted, now, [["gap", s.gaps], ["error", s.errors]]));
-    for (const s of status.sinks) {
-      list.append(this.#item(s, s.delivered, now, [["queued", s.queued], ["dropped", sum(s.dropped)], ["dead letter", s.dead_lettered], ["retry", s.retries]]));
+    for (const s of status.sources) {
+      list.append(this.#item(s, s.emitted, now, s.leader ? [s.leader.state] : [],
+        [["unsettled", s.outstanding], ["given back", s.nacked], ["gap", s.gaps], ["error", s.errors], ["panic", s.panics]],
+        `${s.emitted} emitted = ${s.acked} acked + ${s.nacked} given back + ${s.outstanding} unsettled`));
     }
-    this.replaceChildren(list);
+    for (const s of status.sinks) {
+      const dropped = sum(s.dropped);
+      list.append(this.#item(s, s.delivered, now, [],
+        [["queued", s.queued], ["dropped", dropped], ["dead letter", s.dead_lettered], ["given back", s.returned], ["retry", s.retries], ["panic", s.panics]],
+        `${s.in} in = ${s.delivered} delivered + ${dropped} dropped + ${s.dead_lettered} dead letters + ${s.returned} given back + ${s.queued} queued + ${s.writing} being written`));
+    }
+    this.replaceChildren(...warnings(status), list);
   }
 
-  #item(component, count, now, notes) {
+  #item(component, count, now, states, notes, books) {
     const before = this.#before.get(component.name) ?? { count, at: now - 1 };
     this.#before.set(component.name, { count, at: now });
     const rate = Math.max(0, (count - before.count) / ((now - before.at) / 1000));
-    const said = notes.filter(([, n]) => n > 0).map(([name, n]) => `${short(n)} ${name}${n === 1 || name.endsWith("ed") ? "" : "s"}`);
-    const item = make("li", { "data-up": component.up }, make("span", { class: "dot" }),
+    const said = notes.filter(([, n]) => n > 0).map(([name, n]) => `${short(n)} ${plural(name, n)}`);
+    const item = make("li", { "data-up": component.up, title: books }, make("span", { class: "dot" }),
       make("span", { class: "name" }, component.name), make("span", { class: "rate" }, `${short(Math.round(rate))}/s`),
-      make("span", { class: "detail" }, [component.type, component.up ? "up" : "down", `${short(count)} in all`, ...said].join(" · ")));
+      make("span", { class: "detail" }, [component.type, component.up ? "up" : "down", ...states, `${short(count)} in all`, ...said].join(" · ")));
     if (!component.up && component.last_error) item.append(make("span", { class: "detail error" }, component.last_error));
     return item;
   }
 }
+
+// warnings says what an operator must know beside the components.
+function* warnings({ reload, conservation_broken: broken }) {
+  if (reload && !reload.successful) yield make("p", { class: "warning" }, `The configuration that was loaded last is not used: ${reload.error}`);
+  if (reload?.restart_needed) yield make("p", { class: "warning" }, `Restart needed: ${reload.restart_needed.join(", ")}`);
+  if (broken) yield make("p", { class: "warning" }, `The books do not balance, which is a bug in the gateway: ${broken}`);
+}
+
+const plural = (name, n) => (n === 1 || /(ed|back)$/.test(name) ? name : name === "retry" ? "retries" : `${name}s`);
 
 export const sum = (numbers) => Object.values(numbers ?? {}).reduce((a, b) => a + b, 0);
 
