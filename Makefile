@@ -1,8 +1,9 @@
-# make test is what CI runs; make bench takes longer and prints figures.
+# make test is what CI runs; make bench takes longer and prints figures; make chaos
+# repeats the fault tests until it hurts.
 
 GO ?= go
 
-.PHONY: run build test bench fmt
+.PHONY: run build test bench chaos fmt
 
 # With nothing set this starts a private PostgreSQL and Redis beside the gateway.
 run: build
@@ -24,6 +25,13 @@ test:
 bench:
 	.ci/prepare
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
+	$(GO) test -run '^$$' -bench . ./gateway/router
+
+# Reloads, stops and kills by the hundred, and drawn scenarios by the ten thousand.
+chaos:
+	.ci/prepare
+	RELOADS=1000 STOPS=100 KILLS=30 $(GO) test -race -count 1 -timeout 60m -run 'ReloadsUnderLoad|StopUnderLoad|KilledGateway|TwoGateways' ./gateway ./gateway/app
+	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model' ./gateway/router -rapid.checks=10000
 
 fmt:
 	gofmt -w .

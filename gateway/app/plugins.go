@@ -19,6 +19,7 @@ type described interface {
 	Summary() string
 	Defaults() any
 	Commands() []plugin.Command
+	Traits() []plugin.Trait
 }
 
 func all(set plugin.Set) []described {
@@ -75,9 +76,24 @@ func listPlugins(w io.Writer, set plugin.Set) error {
 }
 
 func describe(w io.Writer, t described) {
-	fmt.Fprintf(w, "%s %s: %s\n\n%s", t.Kind(), t.Name(), t.Summary(), options.Markdown(options.Rows(t.Defaults())))
-	if t.Kind() == plugin.KindSink {
+	fmt.Fprintf(w, "%s %s: %s\n", t.Kind(), t.Name(), t.Summary())
+	for _, trait := range t.Traits() {
+		fmt.Fprintf(w, "It %s.\n", traits[trait])
+	}
+	fmt.Fprintf(w, "\n%s", options.Markdown(options.Rows(t.Defaults())))
+	switch t.Kind() {
+	case plugin.KindSource:
+		fmt.Fprintf(w, "\nEvery source has these as well:\n\n%s", options.Markdown(options.Rows(&router.Capture{})))
+	case plugin.KindSink:
 		d := router.DefaultDelivery()
 		fmt.Fprintf(w, "\nEvery sink has these as well:\n\n%s", options.Markdown(options.Rows(&d)))
 	}
+}
+
+// traits says what each trait is good for.
+var traits = map[plugin.Trait]string{
+	plugin.Replays:    "emits again what was not delivered",
+	plugin.Elects:     "can elect a leader",
+	plugin.Concurrent: "takes several workers",
+	plugin.Durable:    "stores what it delivers, so that it may be a dead_letter sink of a source that replays",
 }

@@ -46,6 +46,9 @@ func SettingsRows() []options.Row {
 	return options.Rows(&s)
 }
 
+// RouteRows lists the options of a route, for the documentation.
+func RouteRows() []options.Row { return options.Rows(&routeOptions{}) }
+
 // Check is part of [options.Checker].
 func (h *HTTP) Check(report func(option, text string)) {
 	if text := badAddress(h.Listen); text != "" {

@@ -33,9 +33,12 @@ func (c *cell[T]) replace(value T) (quiet func()) {
 	c.now = &version[T]{value: value}
 	c.mu.Unlock()
 	return func() {
-		if old != nil {
-			old.using.Lock()
-			old.using.Unlock() //nolint:staticcheck // only the wait matters
+		if old == nil {
+			return
 		}
+		old.using.Lock() // this is the wait
+		defer old.using.Unlock()
+		var none T
+		old.value = none
 	}
 }

@@ -64,39 +64,6 @@ func (q *queue) dropOvertaken(ev *event.Event) bool {
 	return false
 }
 
-// widen makes place in a ring that has none: by closing the holes where these are
-// many, else by doubling.
-func (q *queue) widen() {
-	if len(q.ring) > 2*q.live {
-		q.closeHoles()
-		return
-	}
-	q.resize(2 * len(q.ring))
-}
-
-// closeHoles moves all events up and numbers them, and the gaps between them, anew.
-func (q *queue) closeHoles() {
-	next, marks := q.head, q.marks
-	q.latest = newConflation()
-	for n := q.head; n < q.tail; n++ {
-		for len(marks) > 0 && marks[0].at <= n {
-			marks[0].at, marks = next, marks[1:]
-		}
-		it := *q.slot(n)
-		if it.ev == nil {
-			continue
-		}
-		*q.slot(n) = item{}
-		*q.slot(next) = it
-		q.latest.added(it.ev.Key, next)
-		next++
-	}
-	for i := range marks {
-		marks[i].at = next
-	}
-	q.tail = next
-}
-
 // forgetGone shortens the list of overtaken events: most are gone where the queue
 // was not full for a while.
 func (q *queue) forgetGone() {

@@ -17,11 +17,13 @@
 //     when its predecessor has ended, and takes over what waits and the counts.
 //
 // The files, in the order of an event's way: graph.go and settings.go are what a
-// configuration may say, build.go makes components of it; source.go takes what a
-// source emits, supervise.go runs the source again and leader.go only where it
-// leads; route.go transforms and fans out; sink.go distributes to lanes, queue.go
-// bounds (conflate.go: latest_per_key, gaps.go, settle.go), lane.go delivers and
-// verdict.go decides what a failure means; letters.go parks; receipt.go tells the
-// source. router.go starts and stops, reload.go replaces, cell.go is how;
-// status.go, conservation.go and metrics.go are what is shown.
+// configuration may say; build.go and reuse.go make a plan of it, of components
+// (component.go) that are new or run already. source.go takes what a source emits,
+// supervise.go runs the source again, and leader.go only where it leads. route.go
+// transforms and fans out. sink.go distributes to lanes, queue.go bounds what waits
+// (ring.go holds it, conflate.go is latest_per_key, gaps.go keeps the gaps in their
+// places, settle.go counts the end), lane.go delivers, verdict.go decides what a
+// failure means, letters.go parks, receipt.go tells the source. router.go starts and
+// stops; reload.go replaces, with cell.go, succeed.go and retire.go. edges.go,
+// status.go, conservation.go, health.go and metrics.go are what is shown.
 package router

@@ -176,56 +176,6 @@ func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 	return nil
 }
 
-// push adds one event at the end; the caller has made room.
-func (q *queue) push(it item) {
-	if q.tail-q.head == uint64(len(q.ring)) {
-		q.widen()
-	}
-	*q.slot(q.tail) = it
-	q.latest.added(it.ev.Key, q.tail)
-	q.tail++
-	q.live++
-	q.bytes += cost(it.ev)
-	q.forgetGone()
-}
-
-// pop removes the first waiting event; there must be one.
-func (q *queue) pop() item {
-	q.skipHoles()
-	it := q.remove(q.head)
-	q.head++
-	return it
-}
-
-// remove takes the event with number n out of its place.
-func (q *queue) remove(n uint64) item {
-	slot := q.slot(n)
-	it := *slot
-	*slot = item{}
-	q.latest.removed(it.ev.Key, n)
-	q.live--
-	q.bytes -= cost(it.ev)
-	return it
-}
-
-func (q *queue) slot(n uint64) *item { return &q.ring[n%uint64(len(q.ring))] }
-
-// skipHoles moves the head to the first waiting event, or to the end.
-func (q *queue) skipHoles() {
-	for q.head < q.tail && q.slot(q.head).ev == nil {
-		q.head++
-	}
-}
-
-// resize moves the events from head to tail into a ring of n places.
-func (q *queue) resize(n int) {
-	bigger := make([]item, n)
-	for i := q.head; i < q.tail; i++ {
-		bigger[i%uint64(n)] = *q.slot(i)
-	}
-	q.ring = bigger
-}
-
 func (q *queue) drop(it item) {
 	q.counts.Dropped[q.dropReason()]++
 	it.receipt.done(errDropped)

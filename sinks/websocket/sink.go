@@ -159,7 +159,7 @@ func (s *sink) Close(ctx context.Context) error {
 	for _, c := range cut {
 		_ = c.conn.Conn.Close()
 	}
-	<-gone // a closed connection ends both of its goroutines
+	<-gone            // a closed connection ends both of its goroutines
 	if len(cut) > 0 { // their affair: it makes no failure of the stop
 		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
 	}
