@@ -92,8 +92,8 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 	}
 	s := &sink{spec: spec, done: make(chan struct{}), opened: &flag{}}
 	b.p.freshSinks[s] = find(b.old.sinks, func(o *sink) bool { return o.name == spec.Name })
-	if same != nil { // only what the router does with it differs
-		s.component, s.impl, s.latency, s.opened = same.component, same.impl, same.latency, same.opened
+	if same != nil {
+		s.shared, s.component, s.impl, s.latency, s.opened = true, same.component, same.impl, same.latency, same.opened
 	} else {
 		s.component = b.r.newComponent(plugin.KindSink, spec.Name, b.to)
 		impl, err := instantiate(&s.component, spec.Type, spec.Options, nil)
@@ -218,8 +218,8 @@ func find[T any](list []*T, is func(*T) bool) *T {
 // Discard closes what was built for a plan that is not going to run.
 func (p *Plan) Discard() {
 	soon := time.Now().Add(time.Second)
-	for s, old := range p.freshSinks {
-		if old == nil || old.impl != s.impl {
+	for s := range p.freshSinks {
+		if !s.shared {
 			_ = s.close(soon) // it was never used: there is nothing to lose
 		}
 	}

@@ -31,8 +31,8 @@ func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	var opening sync.WaitGroup
 	var mu sync.Mutex
 	var problems []error
-	for s, before := range p.freshSinks {
-		if before != nil && before.impl == s.impl {
+	for s := range p.freshSinks {
+		if s.shared {
 			continue // it is open, or being opened
 		}
 		opening.Go(func() {
@@ -74,6 +74,10 @@ func (r *Router) install(p *Plan, swap func()) bool {
 	r.running = true
 	old := r.now
 	r.now = p
+	var quiet []func()
+	for box, to := range p.letters {
+		quiet = append(quiet, box.to.replace(to))
+	}
 	for s, before := range p.freshSinks {
 		if before == nil {
 			s.start()
@@ -91,10 +95,6 @@ func (r *Router) install(p *Plan, swap func()) bool {
 	}
 	for _, f := range p.respec {
 		f()
-	}
-	var quiet []func()
-	for box, to := range p.letters {
-		quiet = append(quiet, box.to.replace(to))
 	}
 	for _, s := range p.sources {
 		quiet = append(quiet, s.wiring.replace(p.wiring[s]))

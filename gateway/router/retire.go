@@ -58,7 +58,7 @@ func (t *retirement) begin(before <-chan struct{}, done chan<- struct{}) {
 func (t *retirement) replaceSink(s, old *sink) {
 	defer t.takeovers.Done()
 	s.takeOver(t.abortAt())
-	if s.impl != old.impl {
+	if !s.shared {
 		t.note(old.close(t.deadline()))
 	}
 }

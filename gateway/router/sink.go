@@ -20,7 +20,8 @@ type sink struct {
 	component
 	spec    SinkSpec
 	impl    plugin.Sink
-	most    int // events in one write
+	shared  bool // the plugin is the predecessor's: only what the router does with it differs
+	most    int  // events in one write
 	lanes   []*lane
 	letters letterbox
 	latency prometheus.Observer

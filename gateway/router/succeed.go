@@ -49,7 +49,7 @@ func (s *sink) inherit(old *sink) {
 	}
 	s.carried, s.before = s.carried.plus(old.carried), nil
 	s.retries.Add(old.retries.Swap(0))
-	if s.health != old.health { // else the plugin is the same
+	if !s.shared { // else the health is the same
 		s.health.inherit(old.health)
 	}
 }
