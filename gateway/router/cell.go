@@ -8,10 +8,12 @@ type cell[T any] struct {
 	now *version[T]
 }
 
-// version is a value, locked for reading by everybody who uses it.
+// version is a value and who uses it; the cell's lock guards it.
 type version[T any] struct {
-	using sync.RWMutex
-	value T
+	value    T
+	users    int
+	replaced bool
+	unused   chan struct{} // closed when it was replaced and nobody uses it
 }
 
 // use calls f with the value that counts now; it is not taken apart before f
@@ -19,26 +21,34 @@ type version[T any] struct {
 func (c *cell[T]) use(f func(T)) {
 	c.mu.Lock()
 	v := c.now
-	v.using.RLock() // under mu: whoever replaces v waits for this user, too
+	v.users++
 	c.mu.Unlock()
-	defer v.using.RUnlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		v.users--
+		v.check()
+	}()
 	f(v.value)
 }
 
-// replace makes value the one that counts, and returns a function that waits
-// until nobody uses the one before.
-func (c *cell[T]) replace(value T) (quiet func()) {
+// replace makes value the one that counts, and returns a channel that is closed when
+// nobody uses the one before.
+func (c *cell[T]) replace(value T) (unused <-chan struct{}) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	old := c.now
-	c.now = &version[T]{value: value}
-	c.mu.Unlock()
-	return func() {
-		if old == nil {
-			return
-		}
-		old.using.Lock() // this is the wait
-		defer old.using.Unlock()
-		var none T
-		old.value = none
+	c.now = &version[T]{value: value, unused: make(chan struct{})}
+	if old == nil {
+		old = &version[T]{unused: make(chan struct{})}
+	}
+	old.replaced = true
+	old.check()
+	return old.unused
+}
+
+func (v *version[T]) check() {
+	if v.replaced && v.users == 0 {
+		close(v.unused)
 	}
 }

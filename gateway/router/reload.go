@@ -58,10 +58,16 @@ func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	r.mu.Lock()
 	takeovers := r.takeovers
 	r.mu.Unlock()
-	if !finished(takeovers, time.Now().Add(p.drain)) {
+	ended := make(chan struct{})
+	go func() { takeovers.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(p.drain):
 		return errors.New("what the reload before has replaced has not ended yet; try again later")
 	}
-	return nil
 }
 
 // install makes p what runs, unless the router is about to stop.
@@ -74,9 +80,9 @@ func (r *Router) install(p *Plan, swap func()) bool {
 	r.running = true
 	old := r.now
 	r.now = p
-	var quiet []func()
+	var unused []<-chan struct{}
 	for box, to := range p.letters {
-		quiet = append(quiet, box.to.replace(to))
+		unused = append(unused, box.to.replace(to))
 	}
 	for s, before := range p.freshSinks {
 		if before == nil {
@@ -97,10 +103,10 @@ func (r *Router) install(p *Plan, swap func()) bool {
 		f()
 	}
 	for _, s := range p.sources {
-		quiet = append(quiet, s.wiring.replace(p.wiring[s]))
+		unused = append(unused, s.wiring.replace(p.wiring[s]))
 	}
 	swap()
-	t := &retirement{r: r, old: old, new: p, number: r.edges.keep(p), quiet: quiet}
+	t := &retirement{r: r, old: old, new: p, number: r.edges.keep(p), unused: unused}
 	before := r.quiet
 	r.quiet, r.takeovers = make(chan struct{}), &t.takeovers
 	t.begin(before, r.quiet)

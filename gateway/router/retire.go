@@ -9,10 +9,10 @@ import (
 type retirement struct {
 	r         *Router
 	old, new  *Plan
-	number    int            // of the reload
-	quiet     []func()       // wait until nobody uses the old wiring any more
-	takeovers sync.WaitGroup // successors that wait for their predecessors
-	users     sync.WaitGroup // old sources, which may still use old routes and sinks
+	number    int               // of the reload
+	unused    []<-chan struct{} // closed when nobody uses the old wiring any more
+	takeovers sync.WaitGroup    // successors that wait for their predecessors
+	users     sync.WaitGroup    // old sources, which may still use old routes and sinks
 }
 
 // abortAt and deadline are when writes that do not end are cancelled, and when what
@@ -42,15 +42,22 @@ func (t *retirement) begin(before <-chan struct{}, done chan<- struct{}) {
 			t.r.retiring.Go(func() { t.removeSource(s) })
 		}
 	}
+	unused := make(chan struct{})
 	t.r.retiring.Go(func() {
-		defer close(done)
+		defer close(unused)
 		<-before // in their order, so that counts go from each to the next
-		for _, wait := range t.quiet {
-			wait()
+		for _, old := range t.unused {
+			<-old
 		}
 		t.users.Wait()
-		t.endRoutes()
+	})
+	t.r.retiring.Go(func() {
+		defer close(done)
+		// A source may be held up by a sink that is to go, and is let go by its end.
+		endedBy(unused, t.abortAt())
 		t.removeSinks()
+		<-unused
+		t.endRoutes()
 		t.r.edges.fold(t.number)
 	})
 }

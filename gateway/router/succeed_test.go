@@ -114,6 +114,71 @@ func TestRemovedSinkDelivers(t *testing.T) {
 	})
 }
 
+// TestRemovedSinkLetsGo of a source, and of a sink that parks in it: it is dead, and
+// holds them up, until it is removed.
+func TestRemovedSinkLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{}
+		dead := func(name string) SinkSpec {
+			s := partSink(j, name, 1, func(p *part) {
+				p.write = func(context.Context, []*event.Event) error { return errSink }
+			})
+			s.Delivery.Queue.Size = 1
+			return s
+		}
+		refusing := partSink(j, "refusing", 1, func(p *part) {
+			p.write = func(context.Context, []*event.Event) error { return plugin.Permanent(errSink) }
+		})
+		refusing.Delivery.DeadLetter = "dead_box"
+		source := partSource(j, "in", 1, func(p *part) {
+			p.from = func(ctx context.Context, out plugin.Output) error {
+				for n := 0; ; n++ {
+					settled := make(chan error, 1)
+					events := []*event.Event{{Data: fmt.Append(nil, n)}, {Data: fmt.Append(nil, n)}, {Data: fmt.Append(nil, n)}}
+					_ = out.Emit(ctx, event.Batch{Events: events, Ack: func(err error) { settled <- err }})
+					select {
+					case err := <-settled:
+						j.add("settled: %v", err)
+					case <-ctx.Done():
+						return nil
+					}
+					if n == 10 {
+						<-ctx.Done()
+						return nil
+					}
+				}
+			}
+		})
+		source.Type = source.Type.With(plugin.Replays)
+		r := start(t, Graph{
+			Sources: []SourceSpec{source}, Sinks: []SinkSpec{dead("dead"), refusing, dead("dead_box")}, Routes: routeTo("dead", "refusing"),
+		})
+		time.Sleep(time.Minute)
+		if got := j.take(); slices.Contains(got, "settled: <nil>") {
+			t.Errorf("%q", got)
+		}
+		refusing.Delivery.DeadLetter = "box"
+		if err := r.reload(t, Graph{
+			Sources: []SourceSpec{source}, Sinks: []SinkSpec{partSink(j, "alive", 1, nil), refusing, partSink(j, "box", 1, nil)}, Routes: routeTo("alive", "refusing"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		n := 0
+		for _, line := range j.take() {
+			if line == "settled: <nil>" {
+				n++
+			}
+		}
+		if n != 10 { // the first was given back
+			t.Errorf("%d batches were settled", n)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestReplacedSourceIsClosedWhenAllIsSettled: its acks still come, and none comes
 // after Close; the successor starts at once when the predecessor has ended, and the
 // counts go on.
