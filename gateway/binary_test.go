@@ -50,7 +50,7 @@ type program struct {
 	port   string
 	lines  chan string // of its standard output
 	stderr lockedBuffer
-	exited chan error
+	exited chan struct{} // closed
 }
 
 // startBinary starts the program with args, in an environment of nothing but env.
@@ -60,7 +60,7 @@ func startBinary(t testing.TB, env map[string]string, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, cmd: exec.Command(path, args...), lines: make(chan string, 1000), exited: make(chan error, 1)}
+	p := &program{t: t, cmd: exec.Command(path, args...), lines: make(chan string, 1000), exited: make(chan struct{})}
 	p.port = strconv.Itoa(testenv.FreePort(t))
 	p.cmd.Env = []string{"PORT=" + p.port}
 	for name, value := range env {
@@ -82,9 +82,16 @@ func startBinary(t testing.TB, env map[string]string, args ...string) *program {
 			p.lines <- s.Text()
 		}
 	}()
-	go func() { <-read; p.exited <- p.cmd.Wait() }()
+	go func() { <-read; p.cmd.Wait(); close(p.exited) }() // exit looks at how it ended
 	t.Cleanup(func() {
 		p.cmd.Process.Kill()
+		for gone := false; !gone; { // and has given up its port and its sessions
+			select {
+			case <-p.lines: // else what reads them waits
+			case <-p.exited:
+				gone = true
+			}
+		}
 		if t.Failed() {
 			t.Logf("%s %s:\n%s", path, strings.Join(args, " "), p.stderr.String())
 		}
@@ -100,14 +107,22 @@ func (p *program) awaitReady() {
 			return
 		}
 		select {
-		case err := <-p.exited:
-			p.t.Fatalf("the gateway ended: %v\n%s", err, p.stderr.String())
+		case <-p.exited:
+			p.t.Fatalf("the gateway ended: %v\n%s", p.cmd.ProcessState, p.stderr.String())
 		default:
 		}
 		if time.Since(start) > testenv.Wait {
 			p.t.Fatalf("not ready; it says:\n%s", p.stderr.String())
 		}
 	}
+}
+
+// awaitLeading waits until it is ready and captures: PostgreSQL may take a moment to
+// notice that the gateway of the test before, which was killed, is gone.
+func (p *program) awaitLeading() {
+	p.t.Helper()
+	p.awaitReady()
+	p.awaitMetric(`gateway_leader{leader="orders_publisher",source="orders_db"} 1`)
 }
 
 func (p *program) get(path string) (status int, body string) {
@@ -163,10 +178,7 @@ func (p *program) line() string {
 func (p *program) exit(within time.Duration) int {
 	p.t.Helper()
 	select {
-	case err := <-p.exited:
-		if err == nil {
-			return 0
-		}
+	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode()
 	case <-time.After(within):
 		p.t.Fatalf("still running after %v; it says:\n%s", within, p.stderr.String())

@@ -82,7 +82,7 @@ func receiver(t *testing.T) (url string, got chan request) {
 var configs = map[string]func(t *testing.T, file string){
 	"gateway.yaml": func(t *testing.T, file string) {
 		p := startBinary(t, realServers(t), "-c", file)
-		p.awaitReady()
+		p.awaitLeading()
 		conn := dial(t, p)
 		if got := read(t, conn); got != `{"type":"welcome","msg":"Connected to orders updates"}` {
 			t.Errorf("welcome: %s", got)
@@ -94,7 +94,7 @@ var configs = map[string]func(t *testing.T, file string){
 	},
 	"configs/orders-stdout.yaml": func(t *testing.T, file string) {
 		p := startBinary(t, realServers(t), "-c", file)
-		p.awaitReady()
+		p.awaitLeading()
 		order(t, "Ada", "1.50")
 		got := p.line()
 		if !json.Valid([]byte(got)) || !strings.Contains(got, `"customer_name":"Ada"`) {
@@ -130,7 +130,7 @@ var configs = map[string]func(t *testing.T, file string){
 		hook, requests := receiver(t)
 		env["WEBHOOK_URL"], env["WEBHOOK_TOKEN"] = hook, "t0ken"
 		p := startBinary(t, env, "-c", file)
-		p.awaitReady()
+		p.awaitLeading()
 		order(t, "Ada", "1.50")
 		got := <-requests
 		if !strings.HasPrefix(got.body, `{"operation" : "INSERT", "order" : {"id":1,"customer_name":"Ada"`) {
@@ -156,7 +156,7 @@ func publishAndDeliver(t *testing.T, publisher, deliver string) {
 		p.awaitReady()
 		return p
 	}
-	half(publisher, "publish")
+	half(publisher, "publish").awaitLeading()
 	conn := dial(t, half(deliver, "deliver"))
 	read(t, conn) // welcome
 	order(t, "Ada", "1.50")

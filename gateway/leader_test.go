@@ -167,6 +167,7 @@ func TestTwoGatewaysPublishOnce(t *testing.T) {
 		return p
 	}
 	first := begin()
+	first.awaitLeading()
 	second := begin()
 	if a, b := first.leader(), second.leader(); a.State != "leader" || b.State != "standby" {
 		t.Fatalf("states %+v and %+v", a, b)

@@ -44,7 +44,7 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	env := realServers(t)
 	env["WEBHOOK_URL"] = hook.URL
 	p := startBinary(t, env, "-c", absolute(t, "configs/orders-webhook.yaml"))
-	p.awaitReady()
+	p.awaitLeading()
 	order(t, "Ada", "1")
 	<-arrived
 	p.cmd.Process.Signal(syscall.SIGTERM)
