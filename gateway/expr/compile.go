@@ -3,13 +3,14 @@ package expr
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	exprlang "github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
+
+	"eventgateway/gateway/rawjson"
 )
 
 // Names that stand for something else than a field of the payload.
@@ -25,20 +26,28 @@ type Expression struct{ *program }
 // Condition is a compiled expression that is true or false.
 type Condition struct{ *program }
 
-// program is what both share: the compiled code and which names it reads.
+// program is what both share: the compiled code, and where what it reads stands.
 type program struct {
-	source string
-	code   *vm.Program
-	fields []string // top-level payload fields that it reads
-	event  bool     // whether it reads event
-	whole  bool     // whether it reads payload
-	wrong  error    // what the walk over the program found
+	source  string
+	code    *vm.Program
+	tree    rawjson.Tree
+	lookups []lookup
+	whole   int // the lookup that the program consists of; -1 where it is more
 }
 
 // Compile compiles source. The error points into it.
 func Compile(source string) (Expression, error) {
 	p, err := compile(source)
 	return Expression{p}, err
+}
+
+// MustCompile compiles source that is known to be right, for defaults.
+func MustCompile(source string) Expression {
+	e, err := Compile(source)
+	if err != nil {
+		panic(err)
+	}
+	return e
 }
 
 // UnmarshalText compiles text, for package options.
@@ -73,44 +82,21 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 	if strings.TrimSpace(source) == "" {
 		return nil, errors.New("the expression is empty")
 	}
-	p := &program{source: source}
-	opts = append(opts, exprlang.Env(map[string]any{}), exprlang.AllowUndefinedVariables(), exprlang.Patch(p))
+	p := &program{source: source, whole: -1}
+	r := &rewriter{program: p, before: map[ast.Node]ast.Node{}}
+	opts = append(append(opts, language...), exprlang.Patch(r))
 	code, err := exprlang.Compile(source, opts...)
+	if r.wrong != nil { // more to the point
+		return nil, r.wrong
+	}
 	if err != nil {
 		return nil, readable(source, err)
 	}
-	if p.wrong != nil {
-		return nil, p.wrong
-	}
 	p.code = code
+	if n, ok := lookupOf(code.Node()); ok {
+		p.whole = n
+	}
 	return p, nil
-}
-
-// Visit notes which names the program reads, and calls of functions that do not
-// exist: undefined names are allowed, so the compiler lets them pass. It is
-// part of [ast.Visitor].
-func (p *program) Visit(node *ast.Node) {
-	if call, ok := (*node).(*ast.CallNode); ok {
-		if id, ok := call.Callee.(*ast.IdentifierNode); ok && p.wrong == nil {
-			p.wrong = fmt.Errorf("wrong expression `%s` at column %d: there is no function %s", p.source, id.Location().From+1, id.Value)
-		}
-	}
-	id, ok := (*node).(*ast.IdentifierNode)
-	if !ok {
-		return
-	}
-	switch id.Value {
-	case eventName:
-		p.event = true
-	case payloadName:
-		p.whole = true
-	case "$env": // the language's name for all names at once, which are never decoded at once
-		p.wrong = fmt.Errorf("wrong expression `%s` at column %d: there is no $env; payload is the whole payload", p.source, id.Location().From+1)
-	default:
-		if !slices.Contains(p.fields, id.Value) {
-			p.fields = append(p.fields, id.Value)
-		}
-	}
 }
 
 // readable turns the library's multi-line error into one line that points into
@@ -120,5 +106,9 @@ func readable(source string, err error) error {
 	if !errors.As(err, &fe) {
 		return fmt.Errorf("wrong expression `%s`: %w", source, err)
 	}
-	return fmt.Errorf("wrong expression `%s` at column %d: %s", source, fe.Column+1, fe.Message)
+	return wrongAt(source, fe.Column, fe.Message)
+}
+
+func wrongAt(source string, column int, text string) error {
+	return fmt.Errorf("wrong expression `%s` at column %d: %s", source, column+1, text)
 }

@@ -1,23 +1,36 @@
 package expr
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/expr-lang/expr/vm"
-	"github.com/valyala/fastjson"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/rawjson"
 )
 
 // Evaluator evaluates programs over events. It keeps scratch between calls and
 // is for one goroutine; the zero value is ready.
 type Evaluator struct {
-	vm     vm.VM
-	parser fastjson.Parser
-	env    map[string]any
+	clock func() time.Time
+	newID func() string
+	vm    vm.VM
+	env   map[string]any // the functions
+
+	// Of the evaluation under way.
+	program *program
+	event   *event.Event
+	values  []any // by lookup
+	found   bool  // whether spans is filled
+	spans   []rawjson.Span
+	payload error // what is wrong with it
+}
+
+// New returns an Evaluator whose functions now and uuid ask clock and newID.
+func New(clock func() time.Time, newID func() string) Evaluator {
+	return Evaluator{clock: clock, newID: newID}
 }
 
 // Value returns what e evaluates to for ev.
@@ -34,78 +47,56 @@ func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
 	return v.(bool), nil // the compiler saw to it
 }
 
+// AppendJSON appends the JSON of what e evaluates to for ev. A field of the payload
+// is copied as it stands, with all its digits.
+func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byte, error) {
+	if p := e.program; p.whole >= 0 && p.lookups[p.whole].root != eventName {
+		x.begin(p, ev)
+		if x.payload = p.tree.Find(ev.Data, x.spans); x.payload != nil {
+			return dst, x.payload
+		}
+		places := p.lookups[p.whole].places
+		if s := x.spans[places[len(places)-1]]; s.Found() {
+			return append(dst, s.Of(ev.Data)...), nil
+		}
+	}
+	v, err := x.run(e.program, ev)
+	if err != nil {
+		return dst, err
+	}
+	return AppendJSON(dst, v)
+}
+
 func (x *Evaluator) run(p *program, ev *event.Event) (any, error) {
-	if x.env == nil {
-		x.env = map[string]any{}
-	}
-	clear(x.env)
-	if err := x.fill(p, ev); err != nil {
-		return nil, err
-	}
+	x.begin(p, ev)
 	v, err := x.vm.Run(p.code, x.env)
+	if x.payload != nil {
+		return nil, x.payload
+	}
 	if err != nil {
 		return nil, readable(p.source, err)
 	}
 	return v, nil
 }
 
-// fill decodes what p reads, and nothing else.
-func (x *Evaluator) fill(p *program, ev *event.Event) error {
-	if p.event {
-		attrs := make(map[string]any, len(ev.Attrs))
-		for _, a := range ev.Attrs {
-			attrs[a.Name] = a.Value
+// begin prepares for an evaluation.
+func (x *Evaluator) begin(p *program, ev *event.Event) {
+	if x.env == nil {
+		if x.clock == nil {
+			x.clock, x.newID = time.Now, NewUUID
 		}
-		x.env[eventName] = map[string]any{
-			"id": ev.ID, "source": ev.Source, "channel": ev.Channel, "key": ev.Key, "time": ev.Time, "attrs": attrs,
-		}
+		x.env = map[string]any{getName: x.get, "now": x.now, "uuid": x.uuid}
 	}
-	if !p.whole && len(p.fields) == 0 {
-		return nil
+	x.program, x.event, x.found, x.payload = p, ev, false, nil
+	x.values = x.values[:0]
+	for range p.lookups {
+		x.values = append(x.values, unread{})
 	}
-	doc, err := x.parser.ParseBytes(ev.Data)
-	if err != nil {
-		return errors.New("the payload is not JSON")
+	if n := p.tree.Len(); cap(x.spans) < n {
+		x.spans = make([]rawjson.Span, n)
+	} else {
+		x.spans = x.spans[:n]
 	}
-	if p.whole {
-		x.env[payloadName] = decode(doc)
-	}
-	for _, name := range p.fields {
-		if v := doc.Get(name); v != nil {
-			x.env[name] = decode(v)
-		}
-	}
-	return nil
-}
-
-// decode copies a parsed value out of the parser's memory.
-func decode(v *fastjson.Value) any {
-	switch v.Type() {
-	case fastjson.TypeObject:
-		o := v.GetObject()
-		m := make(map[string]any, o.Len())
-		o.Visit(func(key []byte, v *fastjson.Value) { m[string(key)] = decode(v) })
-		return m
-	case fastjson.TypeArray:
-		items := v.GetArray()
-		list := make([]any, len(items))
-		for i, item := range items {
-			list[i] = decode(item)
-		}
-		return list
-	case fastjson.TypeString:
-		return string(v.GetStringBytes())
-	case fastjson.TypeNumber:
-		if n, err := v.Int64(); err == nil {
-			return int(n)
-		}
-		return v.GetFloat64()
-	case fastjson.TypeTrue:
-		return true
-	case fastjson.TypeFalse:
-		return false
-	}
-	return nil
 }
 
 // ISOMillis is how the gateway writes times: ISO 8601 in UTC with milliseconds,

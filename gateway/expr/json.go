@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"eventgateway/gateway/rawjson"
 )
 
 // AppendJSON appends the JSON of a value that an expression gave. Times are
@@ -15,9 +17,7 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, "null"...), nil
 	case string:
-		if plain(t) {
-			return append(append(append(dst, '"'), t...), '"'), nil
-		}
+		return rawjson.AppendText(dst, t), nil
 	case time.Time:
 		return append(t.UTC().AppendFormat(append(dst, '"'), ISOMillis), '"'), nil
 	}
@@ -28,14 +28,4 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 		return dst, fmt.Errorf("a value of type %T cannot be written as JSON: %w", v, err)
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// plain says whether JSON writes text as it is.
-func plain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }

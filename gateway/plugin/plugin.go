@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -98,6 +99,10 @@ type Env struct {
 	Metrics prometheus.Registerer
 	// HTTP mounts handlers on the gateway's shared listener.
 	HTTP Mounter
+	// Now and NewID are the clock, and a maker of unique ids, of what shows in events
+	// or decides about them: `gateway test` fixes both.
+	Now   func() time.Time
+	NewID func() string
 }
 
 // Mounter mounts handlers on the shared listener. Patterns are those of

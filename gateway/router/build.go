@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -50,11 +51,17 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	old := r.now
 	r.mu.Unlock()
 	b := builder{
-		r: r, to: to, old: old,
+		r: r, to: to, old: old, now: g.Now, newID: g.NewID,
 		p: &Plan{
 			drain: g.DrainTimeout, wiring: map[*source][]wired{}, letters: map[*letterbox]*edge{},
 			freshSources: map[*source]*source{}, freshRoutes: map[*route]*route{}, freshSinks: map[*sink]*sink{},
 		},
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if b.newID == nil {
+		b.newID = expr.NewUUID
 	}
 	reused := b.reuse(g) // first, so that a conflict is the new component's fault
 	for i, spec := range g.Sinks {
@@ -82,6 +89,8 @@ type builder struct {
 	to       plugin.Mounter
 	old      *Plan
 	p        *Plan
+	now      func() time.Time
+	newID    func() string
 	problems []error
 }
 
@@ -96,7 +105,7 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 		s.shared, s.component, s.impl, s.latency, s.opened = true, same.component, same.impl, same.latency, same.opened
 	} else {
 		s.component = b.r.newComponent(plugin.KindSink, spec.Name, b.to)
-		impl, err := instantiate(&s.component, spec.Type, spec.Options, nil)
+		impl, err := instantiate(b, &s.component, spec.Type, spec.Options, nil)
 		if err != nil {
 			b.problems = append(b.problems, err)
 			return s
@@ -135,7 +144,7 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 	if spec.Capture.Leader != "" {
 		s.lead = &leadership{name: spec.Capture.Leader, state: notLeading}
 	}
-	impl, err := instantiate(&s.component, spec.Type, spec.Options, nil)
+	impl, err := instantiate(b, &s.component, spec.Type, spec.Options, nil)
 	if err != nil {
 		b.problems = append(b.problems, err)
 	}
@@ -148,13 +157,13 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 		b.p.respec = append(b.p.respec, func() { same.respec(spec) })
 		return same
 	}
-	rt := &route{spec: spec, health: &health{log: b.r.log.With("route", spec.Name)}, letters: b.letterbox(spec.Name, "route")}
+	rt := &route{spec: spec, health: &health{log: b.r.log.With("route", spec.Name)}, eval: expr.New(b.now, b.newID), letters: b.letterbox(spec.Name, "route")}
 	b.p.freshRoutes[rt] = find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
 	for _, t := range spec.Through {
-		st := &stage{component: b.r.newComponent(plugin.KindTransform, t.Name, b.to)}
+		st := &stage{component: b.r.newComponent(plugin.KindTransform, t.Name, b.to), failure: t.Failure}
 		rt.stages = append(rt.stages, st)
 		var err error
-		if st.impl, err = instantiate(&st.component, t.Type, t.Options, prometheus.Labels{"route": spec.Name}); err != nil {
+		if st.impl, err = instantiate(b, &st.component, t.Type, t.Options, prometheus.Labels{"route": spec.Name}); err != nil {
 			b.problems = append(b.problems, err)
 		}
 	}
@@ -166,53 +175,6 @@ func (b *builder) letterbox(name string, kind plugin.Kind) letterbox {
 		log: b.r.log.With(string(kind), name), memory: b.r.letters,
 		kept: b.r.edges.tally(lettersOf(kind, name), inMemory),
 	}
-}
-
-// wire finds what the names in routes and dead_letter stand for.
-func (b *builder) wire(g Graph) {
-	to := func(from, name, path string) *edge {
-		s := find(b.p.sinks, func(s *sink) bool { return s.name == name })
-		if s == nil {
-			b.problems = append(b.problems, fmt.Errorf("%s: there is no sink %s", path, name))
-			return nil
-		}
-		return &edge{s, b.r.edges.tally(from, "sink "+name)}
-	}
-	letters := func(box *letterbox, kind plugin.Kind, name, target string) {
-		b.p.letters[box] = nil
-		if target != "" {
-			b.p.letters[box] = to(lettersOf(kind, name), target, string(kind)+"s."+name+".dead_letter")
-		}
-	}
-	for i, spec := range g.Sinks {
-		letters(&b.p.sinks[i].letters, plugin.KindSink, spec.Name, spec.Delivery.DeadLetter)
-	}
-	for i, spec := range g.Routes {
-		rt := b.p.routes[i]
-		letters(&rt.letters, "route", spec.Name, spec.DeadLetter)
-		w := wired{route: rt}
-		for _, name := range spec.To {
-			w.to = append(w.to, to("route "+spec.Name, name, "routes."+spec.Name))
-		}
-		for _, name := range spec.From {
-			s := find(b.p.sources, func(s *source) bool { return s.name == name })
-			if s == nil {
-				b.problems = append(b.problems, fmt.Errorf("routes.%s: there is no source %s", spec.Name, name))
-				continue
-			}
-			w.in = b.r.edges.tally("source "+name, "route "+spec.Name)
-			b.p.wiring[s] = append(b.p.wiring[s], w)
-		}
-	}
-}
-
-func find[T any](list []*T, is func(*T) bool) *T {
-	for _, x := range list {
-		if is(x) {
-			return x
-		}
-	}
-	return nil
 }
 
 // Discard closes what was built for a plan that is not going to run.

@@ -48,7 +48,7 @@ func (c *component) env(labels prometheus.Labels) plugin.Env {
 }
 
 // instantiate builds the plugin of c. A panic is an error like any other.
-func instantiate[T any](c *component, typ plugin.Type[T], opts any, labels prometheus.Labels) (impl T, err error) {
+func instantiate[T any](b *builder, c *component, typ plugin.Type[T], opts any, labels prometheus.Labels) (impl T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
@@ -57,7 +57,9 @@ func instantiate[T any](c *component, typ plugin.Type[T], opts any, labels prome
 			err = &BuildError{c.kind, c.name, err}
 		}
 	}()
-	impl, err = typ.Build(opts, c.env(labels))
+	env := c.env(labels)
+	env.Now, env.NewID = b.now, b.newID
+	impl, err = typ.Build(opts, env)
 	if err == nil {
 		c.closer, _ = any(impl).(plugin.Closer)
 	}

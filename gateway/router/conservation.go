@@ -15,9 +15,9 @@ func (s Status) Conserved() error {
 		}
 	}
 	for _, c := range s.Routes {
-		if c.In+c.Added != c.Filtered+c.DeadLettered+c.Returned+c.Out {
-			return fmt.Errorf("route %s: in %d + added %d != filtered %d + dead_lettered %d + returned %d + out %d",
-				c.Name, c.In, c.Added, c.Filtered, c.DeadLettered, c.Returned, c.Out)
+		if c.In+c.Added != c.Filtered+c.Dropped+c.DeadLettered+c.Returned+c.Out {
+			return fmt.Errorf("route %s: in %d + added %d != filtered %d + dropped %d + dead_lettered %d + returned %d + out %d",
+				c.Name, c.In, c.Added, c.Filtered, c.Dropped, c.DeadLettered, c.Returned, c.Out)
 		}
 	}
 	for _, c := range s.Sinks {

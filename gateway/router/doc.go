@@ -17,10 +17,10 @@
 //     when its predecessor has ended, and takes over what waits and the counts.
 //
 // The files, in the order of an event's way: graph.go and settings.go are what a
-// configuration may say; build.go and reuse.go make a plan of it, of components
+// configuration may say; build.go, wire.go and reuse.go make a plan of it, of components
 // (component.go) that are new or run already. source.go takes what a source emits,
 // supervise.go runs the source again, and leader.go only where it leads. route.go
-// transforms and fans out. sink.go distributes to lanes, queue.go bounds what waits
+// transforms and fans out what choose.go lets it take. sink.go distributes to lanes, queue.go bounds what waits
 // (ring.go holds it, conflate.go is latest_per_key, gaps.go keeps the gaps in their
 // places, settle.go counts the end), lane.go delivers, verdict.go decides what a
 // failure means, letters.go parks, receipt.go tells the source. router.go starts and

@@ -3,6 +3,7 @@ package router
 import (
 	"time"
 
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
 )
 
@@ -14,6 +15,9 @@ type Graph struct {
 	// DrainTimeout is how long a stop may take, and how long what a reload
 	// replaces or removes may take to end.
 	DrainTimeout time.Duration
+	// Now and NewID are what plugins get, see [plugin.Env]; nil for the real ones.
+	Now   func() time.Time
+	NewID func() string
 }
 
 // SourceSpec is one configured source.
@@ -30,6 +34,7 @@ type TransformSpec struct {
 	Name    string
 	Type    plugin.TransformType
 	Options any
+	Failure Failure
 }
 
 // SinkSpec is one configured sink.
@@ -44,6 +49,8 @@ type SinkSpec struct {
 type RouteSpec struct {
 	Name       string
 	From       []string
+	When       expr.Condition // only events for which it holds are taken; zero: all
+	Else       bool           // only events that no other route of their source has taken
 	Through    []TransformSpec
 	To         []string
 	DeadLetter string // sink for events that a transform fails on; "" is the list in memory

@@ -37,7 +37,8 @@ var (
 
 	descRouteIn       = desc("route_in_total", "Events that entered the route.", "route")
 	descRouteAdded    = desc("route_added_total", "Events that transforms made beside the one they got.", "route")
-	descRouteFiltered = desc("route_filtered_total", "Events that a transform left out.", "route")
+	descRouteFiltered = desc("route_filtered_total", "Events that the route did not take, or that a transform left out.", "route")
+	descRouteDropped  = desc("route_dropped_total", "Events that a transform failed on and that were dropped, as on_error says.", "route")
 	descRouteDead     = desc("route_dead_lettered_total", "Events that a transform failed on and that were parked.", "route")
 	descRouteReturned = desc("route_returned_total", "Events that a transform failed on and that were given back to their source.", "route")
 	descRouteOut      = desc("route_out_total", "Events that went on to each sink of the route.", "route")
@@ -103,6 +104,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descRouteIn, r.In, r.Name)
 		counter(descRouteAdded, r.Added, r.Name)
 		counter(descRouteFiltered, r.Filtered, r.Name)
+		counter(descRouteDropped, r.Dropped, r.Name)
 		counter(descRouteDead, r.DeadLettered, r.Name)
 		counter(descRouteReturned, r.Returned, r.Name)
 		counter(descRouteOut, r.Out, r.Name)

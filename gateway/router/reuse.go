@@ -34,7 +34,8 @@ func (b *builder) reuse(g Graph) reusable {
 	}
 	for _, spec := range g.Routes {
 		same := find(b.old.routes, func(rt *route) bool {
-			return rt.spec.Name == spec.Name && sameTransforms(rt.spec.Through, spec.Through)
+			return rt.spec.Name == spec.Name && rt.spec.When.String() == spec.When.String() && rt.spec.Else == spec.Else &&
+				sameTransforms(rt.spec.Through, spec.Through)
 		})
 		r.routes = append(r.routes, same)
 		if same != nil {
@@ -54,7 +55,7 @@ func (b *builder) remount(c *component) {
 
 func sameTransforms(a, b []TransformSpec) bool {
 	for i := range a {
-		if i >= len(b) || a[i].Name != b[i].Name || a[i].Type.Name() != b[i].Type.Name() || !options.Equal(a[i].Options, b[i].Options) {
+		if i >= len(b) || a[i].Name != b[i].Name || a[i].Type.Name() != b[i].Type.Name() || a[i].Failure != b[i].Failure || !options.Equal(a[i].Options, b[i].Options) {
 			return false
 		}
 	}

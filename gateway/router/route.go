@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
 )
 
@@ -19,7 +20,8 @@ type route struct {
 	stages  []*stage
 	letters letterbox
 
-	busy    sync.Mutex // transforms are never called concurrently
+	busy    sync.Mutex     // transforms are never called concurrently
+	eval    expr.Evaluator // of when
 	scratch [2][]*event.Event
 
 	mu      sync.Mutex
@@ -31,20 +33,30 @@ type route struct {
 // stage is one instance of a transform.
 type stage struct {
 	component
-	impl plugin.Transform
+	impl    plugin.Transform
+	failure Failure
 }
 
 // carry takes a batch through the route to sinks. It blocks for backpressure only.
-func (r *route) carry(ctx context.Context, events []*event.Event, rec *receipt, to []*edge) error {
+// taken, which may be nil, is told which events the route takes.
+func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, rec *receipt, to []*edge) error {
 	r.busy.Lock()
 	defer r.busy.Unlock()
 	c := RouteCounts{In: uint64(len(events))}
+	events = r.choose(ctx, events, taken, rec, &c)
 	for i, st := range r.stages {
 		out := r.scratch[i%2][:0]
 		for _, e := range events {
 			before := len(out)
 			next, err := st.apply(ctx, e, out, r.health)
 			switch made := len(next) - before; {
+			case err != nil && st.failure.OnError == OnErrorPass:
+				r.health.note(err)
+				next = append(out, e)
+			case err != nil && st.failure.OnError == OnErrorDrop:
+				r.health.note(err)
+				next = out
+				c.Dropped++
 			case err != nil:
 				next = out
 				r.park(ctx, item{e, rec}, letter{component: "route " + r.spec.Name + ", transform " + st.name, err: err, attempts: 1}, &c)

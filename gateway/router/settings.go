@@ -64,3 +64,18 @@ const (
 	WhenFullDropNewest   = "drop_newest"
 	WhenFullLatestPerKey = "latest_per_key"
 )
+
+// Failure is what a configuration says of a transform beside its own options.
+type Failure struct {
+	OnError string `koanf:"on_error" rule:"oneof=dead_letter|drop|pass" doc:"what becomes of an event on which the transform fails: it is parked as a dead letter, dropped, or goes on as it came; each is counted"`
+}
+
+// What becomes of an event on which a transform fails.
+const (
+	OnErrorDeadLetter = "dead_letter"
+	OnErrorDrop       = "drop"
+	OnErrorPass       = "pass"
+)
+
+// DefaultFailure is what holds where the configuration says nothing.
+func DefaultFailure() Failure { return Failure{OnError: OnErrorDeadLetter} }

@@ -37,9 +37,11 @@ type source struct {
 	restart backoff
 	missed  string // why events may have been missed before this run; "" where none were
 	gapped  bool   // the plugin has reported a gap in this run
+	taken   []bool // scratch of Emit
 }
 
-// wired is a route of a source, with the sinks it leads to now.
+// wired is a route of a source, with the sinks it leads to now. A source's routes with
+// else come last.
 type wired struct {
 	route *route
 	in    *atomic.Uint64
@@ -90,9 +92,10 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 	err := s.stamp(b.Events)
 	if err == nil {
 		s.wiring.use(func(routes []wired) {
+			taken := s.noneTaken(routes, len(b.Events))
 			for _, w := range routes {
 				w.in.Add(n)
-				if e := w.route.carry(ctx, b.Events, rec, w.to); e != nil {
+				if e := w.route.carry(ctx, b.Events, taken, rec, w.to); e != nil {
 					err = e
 				}
 			}
@@ -104,6 +107,16 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 		rec.done(err)
 	}
 	return err
+}
+
+// noneTaken returns room to note which events of a batch routes take; nil where none
+// of the routes asks.
+func (s *source) noneTaken(routes []wired, n int) []bool {
+	if len(routes) == 0 || !routes[len(routes)-1].route.spec.Else {
+		return nil
+	}
+	s.taken = append(s.taken[:0], make([]bool, n)...)
+	return s.taken
 }
 
 // stamp sets what the configuration adds to events: the key, and the fence of a

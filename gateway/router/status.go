@@ -59,12 +59,14 @@ type RouteStatus struct {
 	LastError string `json:"last_error,omitempty"`
 }
 
-// RouteCounts counts events: In + Added = Filtered + DeadLettered + Returned + Out.
+// RouteCounts counts events: In + Added = Filtered + Dropped + DeadLettered +
+// Returned + Out.
 // Added is k-1 where a transform makes k > 1 of one.
 type RouteCounts struct {
 	In           uint64 `json:"in"`
 	Added        uint64 `json:"added"`
-	Filtered     uint64 `json:"filtered"`
+	Filtered     uint64 `json:"filtered"` // that the route did not take, or a transform left out
+	Dropped      uint64 `json:"dropped"`  // that a transform failed on, with on_error: drop
 	DeadLettered uint64 `json:"dead_lettered"`
 	Returned     uint64 `json:"returned"` // given back to a source that can replay
 	Out          uint64 `json:"out"`
@@ -74,6 +76,7 @@ func (a RouteCounts) plus(b RouteCounts) RouteCounts {
 	a.In += b.In
 	a.Added += b.Added
 	a.Filtered += b.Filtered
+	a.Dropped += b.Dropped
 	a.DeadLettered += b.DeadLettered
 	a.Returned += b.Returned
 	a.Out += b.Out

@@ -1,0 +1,92 @@
+package rawjson
+
+import "fmt"
+
+// Change is what becomes of a field.
+type Change struct {
+	// Remove takes the field out.
+	Remove bool
+	// Name is the field's new name; "" keeps the old one.
+	Name string
+	// Value appends the new value, given the old one's text; nil keeps it. An error
+	// ends the edit. It is called with nil where there is no such field and Create is set.
+	Value func(dst, old []byte) ([]byte, error)
+	// Create has a field that is not there be made, with the objects around it.
+	Create bool
+}
+
+// Edit changes fields of a JSON value and keeps every other byte. The zero value
+// changes nothing.
+type Edit struct{ root spot }
+
+// spot is a node of the tree of changes.
+type spot struct {
+	name   string
+	change *Change
+	below  []*spot
+	create bool // whether the change here or below makes what is missing
+}
+
+// Add adds a change of the fields that path leads to. A path that leads to a field
+// which another change removes, or lies below one whose value another change sets,
+// has no effect.
+func (e *Edit) Add(path Path, c Change) {
+	s := &e.root
+	for _, name := range path.steps {
+		s.create = s.create || c.Create
+		next := s.named(name)
+		if next == nil {
+			next = &spot{name: name}
+			s.below = append(s.below, next)
+		}
+		s = next
+	}
+	s.change, s.create = &c, s.create || c.Create
+}
+
+func (s *spot) named(name string) *spot {
+	for _, c := range s.below {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Append appends b as changed to dst. Its error says that b is not JSON, or is that
+// of a change.
+func (e *Edit) Append(dst, b []byte) ([]byte, error) {
+	w := writer{b: b, dst: dst}
+	i := skipSpace(b, 0)
+	if i < len(b) && b[i] != '{' && e.root.create {
+		if err := Check(b); err != nil {
+			return dst, err
+		}
+		return dst, fmt.Errorf("fields can be set in a JSON object only, and the payload is %s", kind(b[i]))
+	}
+	end := w.value(i, 0, []*spot{&e.root})
+	if w.err == nil && skipSpace(b, end) != len(b) {
+		w.err = syntaxError(b)
+	}
+	if w.err != nil {
+		return dst, w.err
+	}
+	return append(w.dst, b[w.done:]...), nil
+}
+
+// kind names what begins with a byte.
+func kind(c byte) string {
+	switch c {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "text"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}

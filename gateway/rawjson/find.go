@@ -1,0 +1,137 @@
+package rawjson
+
+// Span is where a value stands: b[From:To]. To is 0 where there is none.
+type Span struct{ From, To int }
+
+// Found says whether there is a value.
+func (s Span) Found() bool { return s.To > 0 }
+
+// Of returns the text of the value.
+func (s Span) Of(b []byte) []byte { return b[s.From:s.To] }
+
+// Tree is a set of places that are found in one pass. The zero value has one: the
+// whole value, whose number is 0.
+type Tree struct {
+	root  place
+	count int // beside the root
+}
+
+// place is a node of the tree: a step from the one above.
+type place struct {
+	id      int
+	name    string // of a member
+	index   int    // of an element, where element is set
+	element bool
+	below   []*place
+	members bool // whether any below is a member
+}
+
+// Len returns how many spans [Tree.Find] fills.
+func (t *Tree) Len() int { return t.count + 1 }
+
+// Member returns the number of the member called name of the place with number of.
+func (t *Tree) Member(of int, name string) int { return t.step(of, place{name: name}) }
+
+// Element returns the number of an element of the place with number of. It counts
+// from 0.
+func (t *Tree) Element(of, index int) int { return t.step(of, place{index: index, element: true}) }
+
+func (t *Tree) step(of int, want place) int {
+	p := t.root.numbered(of)
+	for _, c := range p.below {
+		if c.name == want.name && c.index == want.index && c.element == want.element {
+			return c.id
+		}
+	}
+	t.count++
+	want.id = t.count
+	p.below = append(p.below, &want)
+	p.members = p.members || !want.element
+	return want.id
+}
+
+func (p *place) numbered(id int) *place {
+	if p.id == id {
+		return p
+	}
+	for _, c := range p.below {
+		if found := c.numbered(id); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// Find fills spans, which has [Tree.Len] entries, with where the places stand in b.
+// Its error says that b is not JSON.
+func (t *Tree) Find(b []byte, spans []Span) error {
+	clear(spans)
+	end := t.root.find(b, skipSpace(b, 0), 0, spans)
+	if skipSpace(b, end) != len(b) {
+		return syntaxError(b)
+	}
+	return nil
+}
+
+// find reads the value that begins at i and returns where it ends, or bad.
+func (p *place) find(b []byte, i, depth int, spans []Span) (end int) {
+	switch {
+	case i < len(b) && len(p.below) > 0 && b[i] == '{' && p.members:
+		end = skipObject(b, i, depth+1, p, spans)
+	case i < len(b) && len(p.below) > 0 && b[i] == '[':
+		end = p.findElements(b, i, depth+1, spans)
+	default:
+		end = skipValue(b, i, depth)
+	}
+	spans[p.id] = Span{i, end}
+	return end
+}
+
+func (p *place) findElements(b []byte, i, depth int, spans []Span) int {
+	v, end := firstElement(b, i, depth)
+	for n := 0; v != bad; n++ {
+		if c := p.at(n); c == nil {
+			end = skipValue(b, v, depth)
+		} else {
+			end = c.find(b, v, depth, spans)
+		}
+		if end == bad {
+			return bad
+		}
+		v, end = nextElement(b, end)
+	}
+	return end
+}
+
+// member returns the place of a member, given its key with the quotes.
+func (p *place) member(key []byte) *place {
+	for _, c := range p.below {
+		if c.element {
+			continue
+		}
+		if is(key, c.name) {
+			return c
+		}
+	}
+	return nil
+}
+
+func (p *place) at(index int) *place {
+	for _, c := range p.below {
+		if c.element && c.index == index {
+			return c
+		}
+	}
+	return nil
+}
+
+// forget drops what a former member of the same name has left.
+func (p *place) forget(spans []Span) {
+	if !spans[p.id].Found() {
+		return
+	}
+	spans[p.id] = Span{}
+	for _, c := range p.below {
+		c.forget(spans)
+	}
+}

@@ -1,0 +1,72 @@
+package rawjson
+
+import (
+	"errors"
+	"strings"
+)
+
+// Path is a way from the whole payload to a field: "order.customer.email". As an
+// option it is read from text: a dot separates, `\.` is a dot in a name, `\\` a
+// backslash, and * stands for every member or element. A number is an element of an
+// array, or the member of that name.
+type Path struct {
+	text  string
+	steps []string
+}
+
+// MustPath makes a Path of text that is known to be right.
+func MustPath(text string) Path {
+	var p Path
+	if err := p.UnmarshalText([]byte(text)); err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// UnmarshalText reads a path, for package options.
+func (p *Path) UnmarshalText(b []byte) error {
+	p.text, p.steps = string(b), nil
+	step := strings.Builder{}
+	for i := 0; i < len(b); i++ {
+		switch {
+		case b[i] == '\\' && i+1 < len(b) && (b[i+1] == '.' || b[i+1] == '\\'):
+			i++
+			step.WriteByte(b[i])
+		case b[i] == '\\':
+			return errors.New(`a \ stands before a dot or another \ only`)
+		case b[i] == '.':
+			p.steps = append(p.steps, step.String())
+			step.Reset()
+		default:
+			step.WriteByte(b[i])
+		}
+	}
+	p.steps = append(p.steps, step.String())
+	for _, s := range p.steps {
+		if s == "" {
+			return errors.New("a field is missing: write field, or object.field")
+		}
+	}
+	return nil
+}
+
+func (p Path) String() string { return p.text }
+
+// IsZero says whether there is no path.
+func (p Path) IsZero() bool { return len(p.steps) == 0 }
+
+// Steps returns the names on the way, at least one.
+func (p Path) Steps() []string { return p.steps }
+
+// Many says whether the path may lead to several fields.
+func (p Path) Many() bool {
+	for _, s := range p.steps {
+		if s == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// OptionType names the type in tables.
+func (Path) OptionType() string { return "field" }

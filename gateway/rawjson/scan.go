@@ -1,0 +1,348 @@
+// Package rawjson looks for values in JSON text, and changes some of them, without
+// decoding the rest: digits, key order, duplicate keys and white space stay as they
+// are.
+//
+// Every function reads the whole text once and accepts exactly what RFC 8259 calls
+// JSON, as [encoding/json.Valid] does. Where a key stands in an object several times,
+// the last one counts, as for JSON.parse and encoding/json, and a change is made to
+// all of them.
+package rawjson
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// maxDepth is how deep values may be nested: as deep as encoding/json has it.
+const maxDepth = 10_000
+
+// bad is where a scan ends that has met no JSON.
+const bad = -1
+
+// Valid says whether b is one JSON value.
+func Valid(b []byte) bool {
+	return skipSpace(b, skipValue(b, skipSpace(b, 0), 0)) == len(b)
+}
+
+// Check returns an error that says what about b is not JSON, and at which byte; nil
+// where it is.
+func Check(b []byte) error {
+	if Valid(b) {
+		return nil
+	}
+	return syntaxError(b)
+}
+
+// syntaxError says why b is not JSON. It is slow: nothing goes on.
+func syntaxError(b []byte) error {
+	var v json.RawMessage
+	err := json.Unmarshal(b, &v)
+	var se *json.SyntaxError
+	if errors.As(err, &se) {
+		return fmt.Errorf("the payload is not JSON: %w at byte %d", err, se.Offset)
+	}
+	return errors.New("the payload is not JSON")
+}
+
+// skipSpace returns where the white space ends that begins at i; bad stays bad.
+func skipSpace(b []byte, i int) int {
+	for uint(i) < uint(len(b)) {
+		switch b[i] {
+		case ' ', '\t', '\n', '\r':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// skipValue returns where the value ends that begins at i, or bad.
+func skipValue(b []byte, i, depth int) int {
+	if uint(i) >= uint(len(b)) {
+		return bad
+	}
+	switch c := b[i]; c {
+	case '"':
+		return skipString(b, i)
+	case '{':
+		return skipObject(b, i, depth+1, nil, nil)
+	case '[':
+		return skipArray(b, i, depth+1)
+	case 't':
+		return skipWord(b, i, "true")
+	case 'f':
+		return skipWord(b, i, "false")
+	case 'n':
+		return skipWord(b, i, "null")
+	default:
+		return skipNumber(b, i)
+	}
+}
+
+func skipWord(b []byte, i int, word string) int {
+	if end := i + len(word); end <= len(b) && string(b[i:end]) == word {
+		return end
+	}
+	return bad
+}
+
+// skipObject and skipArray are the loops that most bytes of a payload go through, so
+// they look for white space only where there is some. In an object the members of p are
+// found, unless it is nil.
+func skipObject(b []byte, i, depth int, p *place, spans []Span) int {
+	if depth > maxDepth {
+		return bad
+	}
+	i++
+	for first := true; ; first = false {
+		if uint(i) < uint(len(b)) && b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if uint(i) >= uint(len(b)) {
+			return bad
+		}
+		if b[i] != '"' {
+			if first && b[i] == '}' {
+				return i + 1
+			}
+			return bad
+		}
+		key := i
+		if i = skipString(b, i); i == bad {
+			return bad
+		}
+		var c *place
+		if p != nil {
+			c = p.member(b[key:i])
+		}
+		if uint(i) < uint(len(b)) && b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if uint(i) >= uint(len(b)) || b[i] != ':' {
+			return bad
+		}
+		if i++; uint(i) < uint(len(b)) && b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if c == nil {
+			i = skipValue(b, i, depth)
+		} else {
+			c.forget(spans)
+			i = c.find(b, i, depth, spans)
+		}
+		if uint(i) < uint(len(b)) && b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if uint(i) >= uint(len(b)) {
+			return bad
+		}
+		switch b[i] {
+		case '}':
+			return i + 1
+		case ',':
+			i++
+		default:
+			return bad
+		}
+	}
+}
+
+func skipArray(b []byte, i, depth int) int {
+	if depth > maxDepth {
+		return bad
+	}
+	if i = skipSpace(b, i+1); uint(i) < uint(len(b)) && b[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = skipValue(b, i, depth); uint(i) < uint(len(b)) && b[i] <= ' ' {
+			i = skipSpace(b, i)
+		}
+		if uint(i) >= uint(len(b)) {
+			return bad
+		}
+		switch b[i] {
+		case ']':
+			return i + 1
+		case ',':
+			if i++; uint(i) < uint(len(b)) && b[i] <= ' ' {
+				i = skipSpace(b, i)
+			}
+		default:
+			return bad
+		}
+	}
+}
+
+// member is where a member of an object stands.
+type member struct {
+	from       int // where the white space before the key begins
+	key, colon int // the key with its quotes is b[key:colon], or with white space
+	value      int // where its value begins
+	end        int // without a member: where the object ends, or bad
+}
+
+// firstMember reads up to the first value of the object that begins at i.
+func firstMember(b []byte, i, depth int) (m member, ok bool) {
+	if depth > maxDepth {
+		return member{end: bad}, false
+	}
+	from := i + 1
+	if i = skipSpace(b, from); i < len(b) && b[i] == '}' {
+		return member{end: i + 1}, false
+	}
+	return readKey(b, from, i)
+}
+
+// nextMember goes on after a value that ends at i.
+func nextMember(b []byte, i int) (m member, ok bool) {
+	i = skipSpace(b, i)
+	switch {
+	case i >= len(b):
+		return member{end: bad}, false
+	case b[i] == '}':
+		return member{end: i + 1}, false
+	case b[i] == ',':
+		return readKey(b, i+1, skipSpace(b, i+1))
+	}
+	return member{end: bad}, false
+}
+
+func readKey(b []byte, from, i int) (m member, ok bool) {
+	if i >= len(b) || b[i] != '"' {
+		return member{end: bad}, false
+	}
+	m = member{from: from, key: i, end: bad}
+	if m.colon = skipString(b, i); m.colon == bad {
+		return m, false
+	}
+	if i = skipSpace(b, m.colon); i >= len(b) || b[i] != ':' {
+		return m, false
+	}
+	m.value = skipSpace(b, i+1)
+	return m, true
+}
+
+// firstElement returns where the first value of the array begins that begins at i;
+// where it has none, bad, and where the array ends.
+func firstElement(b []byte, i, depth int) (value, end int) {
+	if depth > maxDepth {
+		return bad, bad
+	}
+	if i = skipSpace(b, i+1); i < len(b) && b[i] == ']' {
+		return bad, i + 1
+	}
+	return i, bad
+}
+
+// nextElement goes on after a value that ends at i.
+func nextElement(b []byte, i int) (value, end int) {
+	i = skipSpace(b, i)
+	switch {
+	case i >= len(b):
+		return bad, bad
+	case b[i] == ']':
+		return bad, i + 1
+	case b[i] == ',':
+		return skipSpace(b, i+1), bad
+	}
+	return bad, bad
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// skipString returns where the text ends that begins at i with its quote.
+func skipString(b []byte, i int) int {
+	for i++; ; {
+		for i+8 <= len(b) { // eight bytes at once; see "Hacker's Delight", 6-1
+			w := binary.LittleEndian.Uint64(b[i:])
+			quote, slash := w^(ones*'"'), w^(ones*'\\')
+			found := ((w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+			if found != 0 {
+				i += bits.TrailingZeros64(found) / 8
+				break
+			}
+			i += 8
+		}
+		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+			i++
+		}
+		if i >= len(b) || b[i] < ' ' {
+			return bad
+		}
+		if b[i] == '"' {
+			return i + 1
+		}
+		if i = skipEscape(b, i); i == bad {
+			return bad
+		}
+	}
+}
+
+func skipEscape(b []byte, i int) int {
+	if i+1 >= len(b) {
+		return bad
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if i+6 > len(b) {
+			return bad
+		}
+		for _, c := range b[i+2 : i+6] {
+			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+				return bad
+			}
+		}
+		return i + 6
+	}
+	return bad
+}
+
+func skipNumber(b []byte, i int) int {
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	switch {
+	case i >= len(b) || b[i] < '0' || b[i] > '9':
+		return bad
+	case b[i] == '0':
+		i++
+	default:
+		i = skipDigits(b, i)
+	}
+	if i < len(b) && b[i] == '.' {
+		if end := skipDigits(b, i+1); end > i+1 {
+			i = end
+		} else {
+			return bad
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if end := skipDigits(b, i); end > i {
+			i = end
+		} else {
+			return bad
+		}
+	}
+	return i
+}
+
+func skipDigits(b []byte, i int) int {
+	for i < len(b) && '0' <= b[i] && b[i] <= '9' {
+		i++
+	}
+	return i
+}

@@ -1,0 +1,56 @@
+package rawjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// Text returns the text that a JSON string stands for. Bytes that are not UTF-8 and
+// lone surrogates become U+FFFD, as for encoding/json.
+func Text(quoted []byte) string {
+	inner := quoted[1 : len(quoted)-1]
+	if plainText(inner) {
+		return string(inner)
+	}
+	var s string
+	_ = json.Unmarshal(quoted, &s) // it was scanned
+	return s
+}
+
+// plainText says whether text stands for itself.
+func plainText(text []byte) bool {
+	for _, c := range text {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text)
+		}
+	}
+	return true
+}
+
+// is says whether a key, with its quotes, stands for name.
+func is(quoted []byte, name string) bool {
+	if len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name {
+		return true
+	}
+	return len(quoted) > len(name)+2 && !plainText(quoted[1:len(quoted)-1]) && Text(quoted) == name
+}
+
+// AppendText appends text as a JSON string. Characters are not escaped for HTML, as
+// JavaScript's JSON.stringify does not.
+func AppendText(dst []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return appendEscaped(dst, text)
+		}
+	}
+	return append(append(append(dst, '"'), text...), '"')
+}
+
+func appendEscaped(dst []byte, text string) []byte {
+	buf := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // text always encodes
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
