@@ -13,11 +13,12 @@ var arrows = map[string]string{
 	"gateway":                   "gateway/app gateway/plugin sources transforms sinks",
 	"gateway/app":               "gateway/config gateway/router gateway/admin gateway/httpserver gateway/embedded gateway/plugin gateway/options gateway/expr gateway/event",
 	"gateway/admin":             "gateway/router gateway/plugin gateway/options web",
-	"gateway/config":            "gateway/router gateway/plugin gateway/options",
+	"gateway/config":            "gateway/router gateway/plugin gateway/options gateway/expr",
 	"gateway/router":            "gateway/plugin gateway/options gateway/event gateway/expr",
 	"gateway/plugin":            "gateway/event",
 	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
-	"gateway/expr":              "gateway/event",
+	"gateway/expr":              "gateway/event gateway/rawjson",
+	"gateway/rawjson":           "",
 	"gateway/redisconn":         "gateway/options gateway/plugin",
 	"gateway/testenv":           "gateway/embedded",
 	"web":                       "",
@@ -26,7 +27,7 @@ var arrows = map[string]string{
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",
 	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
-	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
+	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn",
 	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
 }
 

@@ -125,6 +125,31 @@ var configs = map[string]func(t *testing.T, file string){
 			t.Errorf("webhook: %s", got.body)
 		}
 	},
+	"configs/orders-routing.yaml": func(t *testing.T, file string) {
+		env := realServers(t)
+		hook, requests := receiver(t)
+		env["WEBHOOK_URL"], env["AUDIT_FILE"] = hook, filepath.Join(t.TempDir(), "audit.jsonl")
+		p := startBinary(t, env, "-c", file)
+		p.awaitReady()
+		conn := dial(t, p)
+		client := testenv.RedisClient(t)
+		for _, msg := range []string{
+			`{"operation":"DELETE","order":{"id":6}}`,
+			`{"operation":"INSERT","order":{"id":7,"customer_name":"Ada","amount":1000.00},"_published_at":"T"}`,
+			`{"operation":"INSERT","order":{"id":8,"customer_name":"Ada","amount":1.50}}`,
+		} {
+			if err := client.Publish(testenv.Context(t), "orders_updates", msg).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := read(t, conn), `{"operation":"INSERT","order":{"id":8,"customer_name":"***","amount":1.50}}`; got != want {
+			t.Errorf("browser: %s", got)
+		}
+		if got, want := (<-requests).body, `{"title":"Order 7 of Ada","amount":1000.00,"at":"T"}`; got != want {
+			t.Errorf("webhook: %s", got)
+		}
+		p.awaitMetric(`gateway_sink_delivered_total{sink="audit"} 1`)
+	},
 	"configs/orders-webhook.yaml": func(t *testing.T, file string) {
 		env := realServers(t)
 		hook, requests := receiver(t)
@@ -178,6 +203,13 @@ func TestEveryConfigRuns(t *testing.T) {
 				t.Fatal("no test starts this file: add one to configs")
 			}
 			test(t, absolute(t, name))
+		})
+		t.Run(name+" tests itself", func(t *testing.T) {
+			env := map[string]string{"WEBHOOK_URL": "http://127.0.0.1:1"}
+			p := startBinary(t, env, "test", absolute(t, name))
+			if code := p.exit(testenv.Wait); code != 0 {
+				t.Errorf("exit status %d", code)
+			}
 		})
 	}
 }

@@ -3,12 +3,26 @@ package transforms
 
 import (
 	"eventgateway/gateway/plugin"
+	"eventgateway/transforms/cloudevents"
+	"eventgateway/transforms/dedupe"
 	"eventgateway/transforms/filter"
 	"eventgateway/transforms/json"
+	"eventgateway/transforms/lookup"
+	"eventgateway/transforms/mapping"
+	"eventgateway/transforms/mask"
+	"eventgateway/transforms/remove"
+	"eventgateway/transforms/rename"
+	"eventgateway/transforms/sample"
+	"eventgateway/transforms/schema"
 	"eventgateway/transforms/set"
+	"eventgateway/transforms/split"
+	"eventgateway/transforms/throttle"
 )
 
 // All returns the types of all transforms.
 func All() []plugin.TransformType {
-	return []plugin.TransformType{filter.Type(), json.Type(), set.Type()}
+	return []plugin.TransformType{
+		cloudevents.Type(), dedupe.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
+		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(),
+	}
 }

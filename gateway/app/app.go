@@ -86,7 +86,7 @@ from the file that NAME_FILE names.`,
 	p.StringVar(&f.dotenv, "env-file", ".env", "`file` with NAME=value lines, used where it exists")
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the private servers keep their data; without it they forget")
-	root.AddCommand(checkCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f), versionCommand())
+	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f), versionCommand())
 	for _, t := range all(set) {
 		for _, c := range t.Commands() {
 			root.AddCommand(pluginCommand(c, f))

@@ -16,10 +16,10 @@ var table = regexp.MustCompile(`(?m)^\| option \| type \| default \| meaning \|\
 // TestDocumentedTables keeps the tables in the documents true, in their order there, as
 // plugintest does for plugins.
 func TestDocumentedTables(t *testing.T) {
-	d := router.DefaultDelivery()
+	d, f := router.DefaultDelivery(), router.DefaultFailure()
 	for file, tables := range map[string][][]options.Row{
 		"../docs/delivery.md":      {options.Rows(&d)},
-		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), config.RouteRows()},
+		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), options.Rows(&f), config.RouteRows(), config.TestRows()},
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -19,8 +19,7 @@ type private struct {
 	postgres, redis bool
 }
 
-// startPrivate starts the private servers that cfg asks for, puts them into it,
-// and says so to people.
+// startPrivate starts the private servers that cfg asks for, and puts them into it.
 func startPrivate(ctx context.Context, cfg *config.Config, dir string) (private, error) {
 	var p private
 	p.postgres, p.redis = cfg.Private()
@@ -33,15 +32,22 @@ func startPrivate(ctx context.Context, cfg *config.Config, dir string) (private,
 	}
 	p.servers = s
 	cfg.SetPrivate(s.PostgresURL(), s.RedisURL())
+	return p, nil
+}
+
+// announce tells people that private servers run.
+func (p private) announce(cfg *config.Config) {
+	if p.servers == nil {
+		return
+	}
 	fmt.Fprintf(os.Stderr, "\n  Event gateway with private servers, for a first look\n\n")
 	if _, port, err := net.SplitHostPort(cfg.HTTP.Listen); err == nil {
 		fmt.Fprintf(os.Stderr, "  open http://localhost:%s\n", port)
 	}
-	for _, line := range s.Describe() {
+	for _, line := range p.servers.Describe() {
 		fmt.Fprintf(os.Stderr, "  %s\n", line)
 	}
 	fmt.Fprintln(os.Stderr)
-	return p, nil
 }
 
 // observe lets the dashboard change orders, and exports that private servers are in use: an alert on it finds a

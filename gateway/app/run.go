@@ -34,6 +34,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
+	private.announce(cfg)
 	g, err := assemble(cfg, log)
 	if err == nil {
 		private.observe(g)

@@ -20,6 +20,7 @@ type Config struct {
 	HTTP  HTTP
 	Log   Log
 	Graph router.Graph
+	Tests []Test
 
 	places  places
 	private []options.PrivateURL

@@ -65,6 +65,15 @@ func (g *graph) privateServers(cfg *Config, env Env) {
 	for _, s := range cfg.Graph.Sinks {
 		collect("sinks", s.Name, s.Options)
 	}
+	seen := map[string]bool{}
+	for _, r := range cfg.Graph.Routes {
+		for _, t := range r.Through {
+			if !seen[t.Name] { // its routes share its options
+				seen[t.Name] = true
+				collect("transforms", t.Name, t.Options)
+			}
+		}
+	}
 	for _, f := range found {
 		name := variable(cfg.places[f.path].text)
 		switch {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/router"
@@ -25,14 +26,17 @@ type parts struct {
 	Transforms any `koanf:"transforms"`
 	Sinks      any `koanf:"sinks"`
 	Routes     any `koanf:"routes"`
+	Tests      any `koanf:"tests"`
 }
 
 // routeOptions is one route as it stands in a file.
 type routeOptions struct {
-	From       []string `koanf:"from" rule:"min=1" doc:"sources"`
-	Through    []string `koanf:"through" doc:"transforms, in this order"`
-	To         []string `koanf:"to" rule:"min=1" doc:"sinks"`
-	DeadLetter string   `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it the latest are kept in memory"`
+	From       []string       `koanf:"from" rule:"min=1" doc:"sources"`
+	When       expr.Condition `koanf:"when" doc:"condition over the payload that an event must meet for the route to take it; where it cannot be evaluated, the event is a dead letter of the route"`
+	Else       bool           `koanf:"else" doc:"take only what no other route of the same source takes"`
+	Through    []string       `koanf:"through" doc:"transforms, in this order"`
+	To         []string       `koanf:"to" rule:"min=1" doc:"sinks"`
+	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it the latest are kept in memory"`
 }
 
 // header is what every component has beside its own options.
@@ -59,8 +63,10 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		}
 	})
 	transforms := components(g, "transforms", top.Transforms, g.plugins.Transforms, func(name string, t plugin.TransformType) ([]any, func() router.TransformSpec) {
-		opts := t.Defaults()
-		return []any{opts}, func() router.TransformSpec { return router.TransformSpec{Name: name, Type: t, Options: opts} }
+		opts, failure := t.Defaults(), router.DefaultFailure()
+		return []any{&failure, opts}, func() router.TransformSpec {
+			return router.TransformSpec{Name: name, Type: t, Options: opts, Failure: failure}
+		}
 	})
 	cfg.Graph.Sinks = components(g, "sinks", top.Sinks, g.plugins.Sinks, func(name string, t plugin.SinkType) ([]any, func() router.SinkSpec) {
 		opts, delivery := t.Defaults(), router.DefaultDelivery()
@@ -69,7 +75,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		}
 	})
 	for _, r := range routes {
-		spec := router.RouteSpec{Name: r.name, From: r.From, To: r.To, DeadLetter: r.DeadLetter}
+		spec := router.RouteSpec{Name: r.name, From: r.From, When: r.When, Else: r.Else, To: r.To, DeadLetter: r.DeadLetter}
 		for _, name := range r.Through {
 			if i := slices.IndexFunc(transforms, func(t router.TransformSpec) bool { return t.Name == name }); i >= 0 {
 				spec.Through = append(spec.Through, transforms[i])
@@ -80,6 +86,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
 	g.promises(cfg.Graph, top)
+	cfg.Tests = g.tests(top)
 	return cfg
 }
 

@@ -40,6 +40,7 @@ func (g *graph) promises(graph router.Graph, top parts) {
 	for _, r := range graph.Routes {
 		deadLetter("routes."+r.Name, r.DeadLetter)
 	}
+	g.others(graph, top)
 	g.lossless(graph, sinks)
 }
 
@@ -70,6 +71,12 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 		for _, from := range r.From {
 			if !replaying[from] {
 				continue
+			}
+			for i, t := range r.Through {
+				if t.Type.Has(plugin.DropsRepeats) {
+					g.dec.Report(fmt.Sprintf("routes.%s.through[%d]", r.Name, i), false, "the source %s sends again what did not arrive, and the type %s would leave that out as a repeat, and lose it: "+
+						"leave %s out of this route", from, t.Type.Name(), t.Name)
+				}
 			}
 			for _, to := range r.To {
 				g.mustKeep(sinks, to, from, told)

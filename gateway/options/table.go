@@ -85,6 +85,8 @@ func typeName(v reflect.Value) string {
 		return "list of " + typeName(reflect.New(v.Type().Elem()).Elem())
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Interface:
+		return "anything"
 	case reflect.Int, reflect.Int64:
 		return "integer"
 	}

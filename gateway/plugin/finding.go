@@ -2,7 +2,7 @@ package plugin
 
 import "context"
 
-// Prober is a source or sink that can say how things are where it connects to,
+// Prober is a plugin that can say how things are where it connects to,
 // for `gateway check --live`.
 type Prober interface {
 	// Probe connects and looks. It changes nothing that anybody else could notice.

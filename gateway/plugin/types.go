@@ -41,6 +41,9 @@ const (
 	Elects Trait = "elects a leader"
 	// Concurrent marks a sink whose Write may be called concurrently.
 	Concurrent Trait = "takes concurrent writes"
+	// DropsRepeats marks a transform that leaves out events which were there before,
+	// and so those that a source sends again because they did not arrive.
+	DropsRepeats Trait = "drops repeats"
 	// Durable marks a sink that has stored what it delivered.
 	Durable Trait = "durable"
 )

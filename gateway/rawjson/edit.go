@@ -53,25 +53,29 @@ func (s *spot) named(name string) *spot {
 	return nil
 }
 
-// Append appends b as changed to dst. Its error says that b is not JSON, or is that
-// of a change.
-func (e *Edit) Append(dst, b []byte) ([]byte, error) {
-	w := writer{b: b, dst: dst}
+// Apply returns b as changed, or b itself where nothing changes; more is about how
+// many bytes the changes add. Its error says that b is not JSON, or is that of a change.
+func (e *Edit) Apply(b []byte, more int) ([]byte, error) {
+	w := writer{b: b, more: more}
 	i := skipSpace(b, 0)
 	if i < len(b) && b[i] != '{' && e.root.create {
 		if err := Check(b); err != nil {
-			return dst, err
+			return nil, err
 		}
-		return dst, fmt.Errorf("fields can be set in a JSON object only, and the payload is %s", kind(b[i]))
+		return nil, fmt.Errorf("fields can be set in a JSON object only, and the payload is %s", kind(b[i]))
 	}
 	end := w.value(i, 0, []*spot{&e.root})
 	if w.err == nil && skipSpace(b, end) != len(b) {
 		w.err = syntaxError(b)
 	}
 	if w.err != nil {
-		return dst, w.err
+		return nil, w.err
 	}
-	return append(w.dst, b[w.done:]...), nil
+	if w.dst == nil {
+		return b, nil
+	}
+	w.keep(len(b))
+	return w.dst, nil
 }
 
 // kind names what begins with a byte.

@@ -10,7 +10,8 @@ import (
 // b[done:] is not written yet.
 type writer struct {
 	b     []byte
-	dst   []byte
+	dst   []byte // nil where nothing has changed so far
+	more  int
 	done  int
 	err   error
 	stack []*spot // those that apply, from the outside to the inside
@@ -19,6 +20,9 @@ type writer struct {
 
 // keep writes b up to i as it is.
 func (w *writer) keep(i int) {
+	if w.dst == nil {
+		w.dst = make([]byte, 0, len(w.b)+w.more)
+	}
 	w.dst = append(w.dst, w.b[w.done:i]...)
 	w.done = i
 }

@@ -67,7 +67,7 @@ type Probe struct {
 	Findings []plugin.Finding
 }
 
-// Probe asks every source and sink that can tell how things are where it
+// Probe asks every component that can tell how things are where it
 // connects to. The plan need not run.
 func (p *Plan) Probe(ctx context.Context) []Probe {
 	var out []Probe
@@ -78,6 +78,11 @@ func (p *Plan) Probe(ctx context.Context) []Probe {
 	}
 	for _, s := range p.sources {
 		probe(plugin.KindSource, s.name, s.impl)
+	}
+	for _, rt := range p.routes {
+		for _, st := range rt.stages {
+			probe(plugin.KindTransform, st.name, st.impl)
+		}
 	}
 	for _, s := range p.sinks {
 		probe(plugin.KindSink, s.name, s.impl)

@@ -12,14 +12,17 @@ import (
 
 // Options of the transform.
 type Options struct {
-	When expr.Condition `koanf:"when" rule:"required" doc:"condition over the payload that an event must meet to go on; one that cannot be evaluated makes a dead letter"`
+	When expr.Condition `koanf:"when" rule:"required" doc:"condition over the payload that an event must meet to go on"`
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("filter", "Lets only events go on for which a condition holds.",
-		func() Options { return Options{} },
-		func(o Options, _ plugin.Env) (plugin.Transform, error) { return &transform{opts: o}, nil })
+		func() Options { return Options{} }, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	return &transform{opts: o, eval: expr.New(env.Now, env.NewID)}, nil
 }
 
 type transform struct {

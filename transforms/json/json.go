@@ -6,13 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"unicode/utf8"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
 )
 
 // Options of the transform.
@@ -43,7 +42,7 @@ var errNoObject = errors.New("the payload is not a JSON object")
 // Apply is part of [plugin.Transform].
 func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
 	data := bytes.TrimSpace(e.Data)
-	if len(data) > 0 && data[0] == '{' && json.Valid(data) && utf8.Valid(data) {
+	if len(data) > 0 && data[0] == '{' && rawjson.Valid(data) && utf8.Valid(data) {
 		return append(out, e), nil
 	}
 	switch t.opts.Invalid {
@@ -61,8 +60,7 @@ func (t *transform) wrap(data []byte) []byte {
 		if len(obj) > 1 {
 			obj = append(obj, ',')
 		}
-		obj, _ = expr.AppendJSON(obj, name) // text always encodes
-		obj, _ = expr.AppendJSON(append(obj, ':'), value)
+		obj = rawjson.AppendText(append(rawjson.AppendText(obj, name), ':'), value)
 	}
 	if t.opts.Wrap.Operation != "" {
 		field("operation", t.opts.Wrap.Operation)

@@ -11,7 +11,6 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	invalid := func(what string) func(any) { return func(o any) { o.(*Options).Invalid = what } }
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
 		{Name: "object", In: `{"b":1.50,"a":1e400,"a":2}`, Out: []string{`{"b":1.50,"a":1e400,"a":2}`}},
 		{Name: "white space around", In: " {\n}\t", Out: []string{" {\n}\t"}},
@@ -20,9 +19,12 @@ func TestConformance(t *testing.T) {
 		{Name: "html", In: `<b>&"`, Out: []string{`{"operation":"UNKNOWN","raw":"<b>&\""}`}},
 		{Name: "not utf-8", In: "\xff", Out: []string{`{"operation":"UNKNOWN","raw":"\ufffd","raw_base64":"/w=="}`}},
 		{Name: "object that is not utf-8", In: "{\"a\":\"\xff\"}", Out: []string{`{"operation":"UNKNOWN","raw":"{\"a\":\"\ufffd\"}","raw_base64":"eyJhIjoi/yJ9"}`}},
-		{Name: "drop", Options: invalid("drop"), In: `null`},
-		{Name: "dead letter", Options: invalid("dead_letter"), In: `null`, Error: "not a JSON object"},
-		{Name: "no operation", Options: func(o any) { o.(*Options).Wrap = Wrap{Field: "text"} }, In: `x`, Out: []string{`{"text":"x"}`}},
+		{Name: "drop", Options: "invalid: drop", In: `null`},
+		{Name: "dead letter", Options: "invalid: dead_letter", In: `null`, Error: "not a JSON object"},
+		{Name: "no operation", Options: `wrap: {operation: "", field: text}`, In: `x`, Out: []string{`{"text":"x"}`}},
+	}, Bad: map[string]string{
+		`invalid: warp`:     `options:1:10: invalid: unknown value "warp" (did you mean "wrap"?)`,
+		`wrap: {field: ""}`: "options:1:15: wrap.field: is required",
 	}})
 }
 

@@ -1,11 +1,9 @@
-// Package set is the transform set: it sets top-level fields of a JSON object
-// to the values of expressions, and leaves every other byte as it is.
+// Package set is the transform set: it sets fields of a JSON object to the values of
+// expressions, and leaves every other byte as it is.
 package set
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -13,11 +11,12 @@ import (
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
 )
 
 // Options of the transform.
 type Options struct {
-	Fields options.Map[expr.Expression] `koanf:"fields" rule:"min=1" doc:"field: expression, in the order in which they are appended; a text is written '\"so\"'. Where the object has the field already, the appended one counts: JSON readers take the last"`
+	Fields options.Map[expr.Expression] `koanf:"fields" rule:"min=1" doc:"field: expression; a text is written '\"so\"'. A field that is there gets the new value in its place, another is appended, with the objects around it: order.total"`
 }
 
 // Type describes the transform.
@@ -26,47 +25,47 @@ func Type() plugin.TransformType {
 		func() Options { return Options{} }, build)
 }
 
-func build(o Options, _ plugin.Env) (plugin.Transform, error) {
-	t := &transform{fields: o.Fields, names: make([][]byte, len(o.Fields))}
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	t := &transform{fields: o.Fields, eval: expr.New(env.Now, env.NewID), ends: make([]int, len(o.Fields)+1)}
 	for i, f := range o.Fields {
-		name, err := json.Marshal(f.Key)
-		if err != nil {
-			return nil, fmt.Errorf("fields.%s: %w", f.Key, err)
+		var path rawjson.Path
+		err := path.UnmarshalText([]byte(f.Key))
+		if err == nil && path.Many() {
+			err = errors.New("a field that is set is one: * cannot stand here")
 		}
-		t.names[i] = append(name, ':')
+		if err != nil {
+			return nil, &plugin.OptionError{Option: options.Join("fields", f.Key), Err: err}
+		}
+		t.edit.Add(path, rawjson.Change{Create: true, Value: func(dst, _ []byte) ([]byte, error) {
+			return append(dst, t.values[t.ends[i]:t.ends[i+1]]...), nil
+		}})
 	}
 	return t, nil
 }
 
 type transform struct {
 	fields options.Map[expr.Expression]
-	names  [][]byte // "name": as JSON
 	eval   expr.Evaluator
+	edit   rawjson.Edit
+	values []byte // of the event at hand, as JSON
+	ends   []int  // of each value, after a 0
 }
-
-var errNoObject = errors.New("set needs a JSON object; put a json transform before it")
 
 // Apply is part of [plugin.Transform].
 func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
-	data := bytes.TrimSpace(e.Data)
-	if len(data) < 2 || data[0] != '{' || data[len(data)-1] != '}' {
-		return out, errNoObject
-	}
-	data = bytes.TrimSpace(data[:len(data)-1])
-	changed := make([]byte, 0, len(data)+64*len(t.fields))
-	changed = append(changed, data...)
+	t.values = t.values[:0]
+	names := 0
 	for i, f := range t.fields {
-		value, err := t.eval.Value(f.Value, e)
-		if err != nil {
+		var err error
+		if t.values, err = t.eval.AppendJSON(t.values, f.Value, e); err != nil {
 			return out, fmt.Errorf("field %s: %w", f.Key, err)
 		}
-		if len(changed) > 1 {
-			changed = append(changed, ',')
-		}
-		changed = append(changed, t.names[i]...)
-		if changed, err = expr.AppendJSON(changed, value); err != nil {
-			return out, fmt.Errorf("field %s: %w", f.Key, err)
-		}
+		t.ends[i+1] = len(t.values)
+		names += len(f.Key) + len(`"":,`)
 	}
-	return append(out, e.With(append(changed, '}'))), nil
+	data, err := t.edit.Apply(e.Data, len(t.values)+names)
+	if err != nil {
+		return out, err
+	}
+	return append(out, e.With(data)), nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func Env(t testing.TB) plugin.Env {
 	return plugin.Env{
 		Name: Name, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Metrics: prometheus.NewRegistry(), HTTP: NewMounter(),
+		Now: Now, NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
 	}
 }
 
@@ -61,6 +63,9 @@ var validType = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 // reserved are the keys of a component that are the router's own.
 var reserved = []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "leader", "when"}
 
+// reservedTransform are those of a transform.
+var reservedTransform = []string{"type", "on_error"}
+
 // table is the options table in a README.
 var table = regexp.MustCompile(`(?s)\| option \| type \| default \| meaning \|\n.*?(\n\n|\z)`)
 
@@ -76,10 +81,12 @@ func documented[T any](t *testing.T, typ plugin.Type[T]) {
 		if r.Doc == "" {
 			t.Errorf("option %s has no doc tag", r.Name)
 		}
-		for _, key := range reserved {
-			if r.Name == key && typ.Kind() != plugin.KindTransform {
-				t.Errorf("option %s: the name is the router's", r.Name)
-			}
+		keys := reserved
+		if typ.Kind() == plugin.KindTransform {
+			keys = reservedTransform
+		}
+		if slices.Contains(keys, r.Name) {
+			t.Errorf("option %s: the name is the router's", r.Name)
 		}
 	}
 	text, err := os.ReadFile("README.md")

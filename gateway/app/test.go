@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+func testCommand(set plugin.Set, f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test [FILE...]",
+		Short: "Run the tests that a configuration holds",
+		Long: `Sends the events of each test under tests: through the routes of the configuration,
+and compares what arrives at the sinks with what the test expects. Sources and sinks
+are stand-ins: nothing is connected to, but that a lookup asks its database and
+a dedupe its Redis. The clock stands still, and uuid() counts.
+
+  tests:
+    large orders go to the office:
+      source: orders
+      events: ['{"order":{"id":1,"amount":1500}}']
+      expect:
+        office: ['{"order":{"id":1,"amount":1500}}']
+
+The exit status is 0 where every test passes, else 1.`,
+		RunE: runs(func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				f.files = args
+			}
+			cfg, err := f.load(set)
+			if err != nil {
+				return err
+			}
+			if len(cfg.Tests) == 0 {
+				return fmt.Errorf("%s: there is no test; `tests: {NAME: {source, events, expect}}` holds some", strings.Join(f.files, " + "))
+			}
+			stop, err := serveTransforms(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			return runTests(cmd.Context(), cmd.OutOrStdout(), cfg)
+		}),
+	}
+}
+
+// serveTransforms starts the private servers where a transform asks for one: the
+// stand-ins for sources and sinks need none.
+func serveTransforms(ctx context.Context, cfg *config.Config) (stop func(), err error) {
+	for _, r := range cfg.Graph.Routes {
+		for _, t := range r.Through {
+			for _, u := range options.PrivateURLs(t.Options) {
+				if u.URL.Embedded() {
+					p, err := startPrivate(ctx, cfg, "")
+					return func() { _ = p.stop() }, err // the tests tell what matters
+				}
+			}
+		}
+	}
+	return func() {}, nil
+}
+
+// runTests prints what became of each test; its error says how many failed.
+func runTests(ctx context.Context, w io.Writer, cfg *config.Config) error {
+	failed := 0
+	for _, t := range cfg.Tests {
+		got, err := simulate(ctx, cfg, t)
+		if err != nil {
+			return fmt.Errorf("%s: tests.%s: %w", t.Pos, t.Name, err)
+		}
+		wrong := compare(t, got)
+		if wrong == "" {
+			fmt.Fprintf(w, "ok      %s\n", t.Name)
+			continue
+		}
+		failed++
+		fmt.Fprintf(w, "FAILED  %s\n%s", t.Name, wrong)
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d tests failed", failed, len(cfg.Tests))
+	}
+	_, err := fmt.Fprintf(w, "%d passed\n", len(cfg.Tests))
+	return err
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"strings"
+	"testing"
+)
+
+const testedConfig = `sources:
+  orders: {type: redis-sub, url: "redis://nobody", channels: [c]}
+  numbered: {type: generate, key: n}
+transforms:
+  lines: {type: split, field: lines}
+  ids: {type: set, fields: {id: uuid(), at: now(), from: event.channel + event.attrs.a}}
+  fragile: {type: filter, when: a.b, on_error: pass}
+  known: {type: lookup, url: embedded, query: "SELECT 2 * $1::int AS twice", params: [n], into: found}
+sinks: {a: {type: stdout}, b: {type: webhook, url: "http://nobody"}, parked: {type: file, path: /no/where}}
+routes:
+  split: {from: [orders], when: kind == "list", through: [lines, ids], to: [a], dead_letter: parked}
+  others: {from: [orders], else: true, to: [b]}
+  numbers: {from: [numbered], through: [known, fragile], to: [a]}
+tests:
+  right:
+    source: orders
+    now: 2024-05-06T07:08:09Z
+    channel: c
+    attrs: {a: x}
+    events: [{kind: list, lines: [{n: 1}, {n: 2}]}, '{"kind":"list"}']
+    expect:
+      a:
+        - {n: 1, id: 00000000-0000-4000-8000-000000000001, at: "2024-05-06T07:08:09.000Z", from: cx}
+        - {n: 2, id: 00000000-0000-4000-8000-000000000002, at: "2024-05-06T07:08:09.000Z", from: cx}
+      b: []
+      dead_letters: ['{"kind":"list"}']
+      parked: []
+  asks a private database:
+    source: numbered
+    events: ['{"n":21, "x":1.0}']
+    expect: {a: ['{"n":21.0,"x":1,"found":{"twice":42}}']}
+`
+
+// TestTests runs tests that pass and such that fail, and looks at what is said.
+func TestTests(t *testing.T) {
+	out, err := commandLine(t, nil, "test", "-c", writeConfig(t, testedConfig))
+	if want := "ok      right\nok      asks a private database\n2 passed\n"; err != nil || out != want {
+		t.Errorf("%s%v", out, err)
+	}
+	wrong := testedConfig + `  wrong:
+    source: orders
+    events: [{kind: list, lines: 7}, '{"kind":"x","a":1.50,"b":[1,2]}']
+    expect:
+      b: ['{"b":[1,3],"a":1.5,"kind":"x"}', more]
+`
+	out, err = commandLine(t, nil, "test", "-c", writeConfig(t, wrong))
+	for _, want := range []string{
+		"ok      right\n", "FAILED  wrong\n", ":36:7: b: 2 expected, 1 arrived\n", "    -    3\n    +    2\n", `    -event 2: "more"`,
+		"  parked by route split, transform lines: the field lines is not an array\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q, but\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, `"a": 1.50`) || err == nil || err.Error() != "1 of 3 tests failed" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = commandLine(t, nil, "test", "--route", "numbers", "-c", writeConfig(t, testedConfig))
+	if err != nil || !strings.HasSuffix(out, "1 passed\n") {
+		t.Errorf("%s%v", out, err)
+	}
+	if out, err = commandLine(t, nil, "test", "-c", writeConfig(t, strings.Split(testedConfig, "tests:")[0])); err == nil || !strings.Contains(err.Error(), "there is no test") {
+		t.Errorf("%s%v", out, err)
+	}
+}

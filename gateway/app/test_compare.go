@@ -1,0 +1,88 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"eventgateway/gateway/config"
+)
+
+// compare returns what is not as a test expects it, for people; "" where all is.
+func compare(t config.Test, got *arrived) string {
+	var b strings.Builder
+	for _, e := range t.Expect {
+		var payloads [][]byte
+		if r := got.at[e.Sink]; r != nil {
+			for _, ev := range r.events {
+				payloads = append(payloads, ev.Data)
+			}
+		}
+		want, have := listing(e.Payloads), listing(payloads)
+		if want == have {
+			continue
+		}
+		fmt.Fprintf(&b, "  %s: %s: %d expected, %d arrived\n", e.Pos, e.Sink, len(e.Payloads), len(payloads))
+		diff := udiff.Unified("expected", "arrived", want, have)
+		for line := range strings.Lines(diff) {
+			b.WriteString("    " + line)
+		}
+	}
+	if b.Len() > 0 {
+		for _, reason := range got.reasons {
+			fmt.Fprintf(&b, "  parked by %s\n", reason)
+		}
+	}
+	return b.String()
+}
+
+// listing prints payloads so that equal ones look equal: JSON with its keys in order
+// and a line for each, anything else as Go quotes it.
+func listing(payloads [][]byte) string {
+	var b strings.Builder
+	for i, p := range payloads {
+		fmt.Fprintf(&b, "event %d: %s\n", i+1, canonical(p))
+	}
+	return b.String()
+}
+
+func canonical(payload []byte) string {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.UseNumber()
+	if !json.Valid(payload) || dec.Decode(&v) != nil {
+		return strconv.Quote(string(payload))
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(shortest(v)); err != nil {
+		return strconv.Quote(string(payload))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// shortest writes numbers that are equal in the same way: 9.50 as 9.5. Those with more
+// digits than a float has keep all.
+func shortest(v any) any {
+	switch t := v.(type) {
+	case json.Number:
+		if f, err := t.Float64(); err == nil && len(t) <= 15 {
+			return f
+		}
+	case []any:
+		for i := range t {
+			t[i] = shortest(t[i])
+		}
+	case map[string]any:
+		for name := range t {
+			t[name] = shortest(t[name])
+		}
+	}
+	return v
+}

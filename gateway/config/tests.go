@@ -1,0 +1,110 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"eventgateway/gateway/options"
+)
+
+// DeadLetters is what a test calls the events that a route parks.
+const DeadLetters = "dead_letters"
+
+// Test is one of the tests that a file holds: what becomes of some events.
+type Test struct {
+	Name     string
+	Pos      options.Pos
+	Source   string
+	Channel  string
+	Attrs    options.Map[string]
+	Now      time.Time
+	Payloads [][]byte
+	Expect   []Expected
+}
+
+// Expected is what must arrive at one sink, or under [DeadLetters].
+type Expected struct {
+	Sink     string
+	Pos      options.Pos
+	Payloads [][]byte
+}
+
+// testOptions is one test as it stands in a file. A payload is text, or YAML that
+// becomes JSON.
+type testOptions struct {
+	Source  string              `koanf:"source" rule:"required" doc:"source that the events come from"`
+	Channel string              `koanf:"channel" doc:"channel that they come on"`
+	Attrs   options.Map[string] `koanf:"attrs" doc:"their attributes"`
+	Now     string              `koanf:"now" doc:"the time, which stands still: RFC 3339"`
+	Events  []any               `koanf:"events" rule:"min=1" doc:"payloads: text as it is, or YAML that becomes JSON"`
+	Expect  options.Map[[]any]  `koanf:"expect" rule:"min=1" doc:"sink: the payloads that arrive there, in this order; dead_letters: those that are parked"`
+}
+
+func defaultTest() testOptions { return testOptions{Channel: "test", Now: "2024-01-01T00:00:00Z"} }
+
+// TestRows lists the options of a test, for the documentation.
+func TestRows() []options.Row {
+	t := defaultTest()
+	return options.Rows(&t)
+}
+
+// tests decodes the tests of the sources that are loaded.
+func (g *graph) tests(top parts) (out []Test) {
+	m := g.mapping("tests", top.Tests)
+	sources, _ := top.Sources.(map[string]any)
+	sinks, _ := top.Sinks.(map[string]any)
+	for _, name := range g.dec.Keys("tests", m) {
+		at := "tests." + name
+		o := defaultTest()
+		before := len(g.dec.Problems)
+		g.dec.Decode(at, m[name], &o)
+		if len(g.dec.Problems) > before {
+			continue
+		}
+		key, _ := g.dec.Place(at)
+		t := Test{Name: name, Pos: key, Source: o.Source, Channel: o.Channel, Attrs: o.Attrs}
+		var err error
+		if t.Now, err = time.Parse(time.RFC3339, o.Now); err != nil {
+			g.dec.Report(at+".now", false, "is not a time: write it like 2024-01-02T15:04:05Z")
+		}
+		if _, ok := sources[o.Source]; !ok {
+			g.dec.Report(at+".source", false, "%s", options.Unknown(fmt.Sprintf("source %q", o.Source), o.Source, g.dec.Keys("sources", sources)))
+		}
+		t.Payloads = g.payloads(at+".events", o.Events)
+		for _, e := range o.Expect {
+			path := options.Join(at+".expect", e.Key)
+			if _, ok := sinks[e.Key]; !ok && e.Key != DeadLetters {
+				g.dec.Report(path, true, "%s", options.Unknown(fmt.Sprintf("sink %q", e.Key), e.Key, append(g.dec.Keys("sinks", sinks), DeadLetters)))
+			}
+			key, _ := g.dec.Place(path)
+			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})
+		}
+		if len(g.selected) == 0 || g.used["sources."+o.Source] {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (g *graph) payloads(path string, values []any) (out [][]byte) {
+	for i, v := range values {
+		text, err := payload(v)
+		if err != nil {
+			g.dec.Report(fmt.Sprintf("%s[%d]", path, i), false, "cannot be written as JSON: %v", err)
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// payload returns the bytes that a value in a test stands for.
+func payload(v any) ([]byte, error) {
+	switch t := v.(type) {
+	case string:
+		return []byte(t), nil
+	case options.Expanded:
+		return []byte(t), nil
+	}
+	return json.Marshal(v)
+}

@@ -1,0 +1,103 @@
+package cloudevents
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/rawjson"
+)
+
+type unwrap struct {
+	tree                           rawjson.Tree
+	spans                          []rawjson.Span
+	version, id, kind, contentType int // places in the tree
+	data, dataBase64               int
+}
+
+func newUnwrap() *unwrap {
+	u := &unwrap{}
+	u.version, u.id, u.kind = u.tree.Member(0, "specversion"), u.tree.Member(0, "id"), u.tree.Member(0, "type")
+	u.contentType, u.data, u.dataBase64 = u.tree.Member(0, "datacontenttype"), u.tree.Member(0, "data"), u.tree.Member(0, "data_base64")
+	u.spans = make([]rawjson.Span, u.tree.Len())
+	return u
+}
+
+// Apply is part of [plugin.Transform].
+func (u *unwrap) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	if err := u.tree.Find(e.Data, u.spans); err != nil {
+		return out, err
+	}
+	if version := u.text(e, u.version); version != specVersion {
+		return out, fmt.Errorf("the payload is not a CloudEvent of version %s: specversion is %q", specVersion, version)
+	}
+	if u.text(e, u.id) == "" || u.text(e, u.kind) == "" {
+		return out, errors.New("the payload is not a CloudEvent: it has no id, or no type")
+	}
+	payload, err := u.payload(e)
+	if err != nil {
+		return out, err
+	}
+	inner := e.With(payload)
+	inner.ID = u.text(e, u.id)
+	inner.Attrs = append(slices.Clone(e.Attrs), attributes(e.Data)...)
+	return append(out, inner), nil
+}
+
+// text returns a member that is text, "" where there is none.
+func (u *unwrap) text(e *event.Event, place int) string {
+	if s := u.spans[place]; s.Found() && e.Data[s.From] == '"' {
+		return rawjson.Text(s.Of(e.Data))
+	}
+	return ""
+}
+
+func (u *unwrap) payload(e *event.Event) ([]byte, error) {
+	data, encoded := u.spans[u.data], u.spans[u.dataBase64]
+	switch {
+	case encoded.Found():
+		b, err := base64.StdEncoding.DecodeString(u.text(e, u.dataBase64))
+		if err != nil {
+			return nil, fmt.Errorf("data_base64: %w", err)
+		}
+		return b, nil
+	case !data.Found():
+		return []byte("null"), nil
+	case e.Data[data.From] == '"' && !isJSON(u.text(e, u.contentType)):
+		return []byte(u.text(e, u.data)), nil
+	}
+	return data.Of(e.Data), nil
+}
+
+// isJSON says whether data of a content type is JSON: text in it is then a JSON text
+// itself. See section 3.1 of the JSON Event Format.
+func isJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "" || media == "application/json" || strings.HasSuffix(media, "+json") || strings.HasSuffix(media, "/json")
+}
+
+// attributes returns the context attributes of a CloudEvent, sorted by name.
+func attributes(envelope []byte) []event.Attr {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(envelope, &members) // it was found to be an object
+	var attrs []event.Attr
+	for name, raw := range members {
+		switch name {
+		case "specversion", "id", "data", "data_base64":
+			continue
+		}
+		value := string(raw)
+		if raw[0] == '"' {
+			value = rawjson.Text(raw)
+		}
+		attrs = append(attrs, event.Attr{Name: "ce_" + name, Value: value})
+	}
+	slices.SortFunc(attrs, func(a, b event.Attr) int { return strings.Compare(a.Name, b.Name) })
+	return attrs
+}

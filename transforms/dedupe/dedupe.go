@@ -1,0 +1,91 @@
+// Package dedupe is the transform dedupe: an event that was there before goes no
+// further.
+package dedupe
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Options of the transform.
+type Options struct {
+	By     expr.Expression  `koanf:"by" doc:"expression whose value tells events apart; an event for which it is nil or empty always goes on"`
+	Window options.Duration `koanf:"window" rule:"min=1ms" doc:"how long an event is remembered from when it came first"`
+	Size   int              `koanf:"size" rule:"min=1" doc:"how many events are remembered in memory, about 100 bytes each; beyond it the oldest is forgotten. Not for redis"`
+	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix" doc:"redis:// URL of a server that remembers for several gateways, and over a restart; empty: in memory, each route for itself"`
+	Prefix string           `koanf:"prefix" rule:"required" doc:"what the keys in Redis begin with; gateways that share it remember together"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("dedupe", "Leaves out events that were there before.",
+		func() Options {
+			return Options{By: expr.MustCompile("event.id"), Window: options.Duration(10 * 60e9), Size: 100_000, Prefix: "gateway:dedupe:"}
+		}, build).With(plugin.DropsRepeats)
+}
+
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	t := &transform{opts: o, eval: expr.New(env.Now, env.NewID)}
+	if o.Redis.IsZero() {
+		t.memory = &memory{window: o.Window.D(), size: o.Size, now: env.Now, known: map[key]bool{}}
+		return t, nil
+	}
+	opt, err := redisconn.Options(o.Redis)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "redis", Err: err}
+	}
+	t.shared = &shared{opt: opt, prefix: o.Prefix, window: o.Window.D()}
+	return t, nil
+}
+
+type transform struct {
+	opts   Options
+	eval   expr.Evaluator
+	text   []byte
+	memory *memory // one of the two
+	shared *shared
+}
+
+// key is what is remembered of an event: 128 bits of a hash, so that its length does
+// not matter.
+type key [16]byte
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	v, err := t.eval.Value(t.opts.By, e)
+	if err == nil {
+		t.text, err = expr.AppendText(t.text[:0], v)
+	}
+	if err != nil {
+		return out, fmt.Errorf("by: %w", err)
+	}
+	if len(t.text) == 0 {
+		return append(out, e), nil
+	}
+	sum := sha256.Sum256(t.text)
+	k, seen := key(sum[:]), false
+	if t.shared != nil {
+		seen, err = t.shared.seen(ctx, k)
+	} else {
+		seen = t.memory.seen(k)
+	}
+	if err != nil || seen {
+		return out, err
+	}
+	return append(out, e), nil
+}
+
+// Close is part of [plugin.Closer].
+func (t *transform) Close(context.Context) error {
+	if t.shared == nil {
+		return nil
+	}
+	return t.shared.close()
+}

@@ -1,0 +1,40 @@
+package dedupe
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// shared remembers in Redis: one round trip for each event.
+type shared struct {
+	opt    *redis.Options
+	prefix string
+	window time.Duration
+	client *redis.Client // nil until the first event
+}
+
+func (s *shared) seen(ctx context.Context, k key) (bool, error) {
+	if s.client == nil {
+		s.client = redis.NewClient(s.opt)
+	}
+	err := s.client.SetArgs(ctx, s.prefix+hex.EncodeToString(k[:]), 1, redis.SetArgs{Mode: "NX", TTL: s.window}).Err()
+	switch {
+	case errors.Is(err, redis.Nil): // it is there
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("redis %s: %w", s.opt.Addr, err)
+	}
+	return false, nil
+}
+
+func (s *shared) close() error {
+	if s.client == nil {
+		return nil
+	}
+	return s.client.Close()
+}

@@ -1,0 +1,98 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"eventgateway/gateway/plugin"
+)
+
+// database is one session, which is opened when it is needed and again when it was lost.
+type database struct {
+	config *pgx.ConnConfig
+	query  string
+	conn   *pgx.Conn
+}
+
+// wrapped makes each row one JSON object, with all digits as the server prints them. A
+// statement that changes something cannot stand there.
+func wrapped(query string) string {
+	query = strings.TrimRight(query, "; \t\r\n")
+	return "SELECT to_json(row)::text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
+}
+
+// find returns the row, or nil where there is none.
+func (d *database) find(ctx context.Context, params []any) ([]byte, error) {
+	reused := d.conn != nil
+	row, err := d.ask(ctx, params)
+	if err != nil && reused && d.conn == nil && ctx.Err() == nil { // the server has closed it since the last event
+		row, err = d.ask(ctx, params)
+	}
+	return row, err
+}
+
+// ask asks once. A session that is no good any more is closed.
+func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
+	if d.conn == nil {
+		conn, err := pgx.ConnectConfig(ctx, d.config)
+		if err != nil {
+			return nil, d.explain(err)
+		}
+		d.conn = conn
+	}
+	rows, err := d.conn.Query(ctx, d.query, params...)
+	if err == nil {
+		var found [][]byte
+		found, err = pgx.CollectRows(rows, pgx.RowTo[[]byte])
+		switch {
+		case err != nil:
+		case len(found) > 1:
+			return nil, plugin.Permanent(errors.New("the query finds more than one row: add LIMIT 1, or what tells them apart"))
+		case len(found) == 1:
+			return found[0], nil
+		default:
+			return nil, nil
+		}
+	}
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) || d.conn.IsClosed() {
+		_ = d.conn.Close(ctx) // err is what matters
+		d.conn = nil
+	}
+	return nil, d.explain(err)
+}
+
+func (d *database) explain(err error) error {
+	return fmt.Errorf("the database %s:%d/%s: %w", d.config.Host, d.config.Port, d.config.Database, err)
+}
+
+func (d *database) close(ctx context.Context) error {
+	if d.conn == nil {
+		return nil
+	}
+	conn := d.conn
+	d.conn = nil
+	return conn.Close(ctx)
+}
+
+// Probe is part of [plugin.Prober]: the query is prepared, not run.
+func (t *transform) Probe(ctx context.Context) []plugin.Finding {
+	conn, err := pgx.ConnectConfig(ctx, t.db.config)
+	if err != nil {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: t.db.explain(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	prepared, err := conn.Prepare(ctx, "", t.db.query)
+	if err != nil {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: t.db.explain(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
+	}
+	if n := len(prepared.ParamOIDs); n != len(t.params) {
+		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("the query has %d parameters, and params %d", n, len(t.params)), Fix: "write one expression in params for each $1, $2 ..."}}
+	}
+	return []plugin.Finding{{Text: "the query can be run"}}
+}

@@ -1,0 +1,131 @@
+// Package lookup is the transform lookup: it puts what a PostgreSQL query finds into
+// the payload.
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+// Options of the transform.
+type Options struct {
+	URL     options.URL       `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
+	Query   string            `koanf:"query" rule:"required" doc:"SELECT that finds at most one row, with $1, $2 ... for params"`
+	Params  []expr.Expression `koanf:"params" doc:"expressions over the payload, for $1, $2 ...; their values are sent beside the query and never become a part of it"`
+	Into    rawjson.Path      `koanf:"into" rule:"required" doc:"field that gets the row as an object of its columns"`
+	Missing string            `koanf:"missing" rule:"oneof=null|drop|error" doc:"what happens to an event for which there is no row: the field is null, the event is left out, or it is an error"`
+	Timeout options.Duration  `koanf:"timeout" rule:"min=1ms" doc:"how long a query may take, connecting included"`
+	Cache   Cache             `koanf:"cache"`
+}
+
+// Cache remembers rows, and that there is none.
+type Cache struct {
+	Size int              `koanf:"size" rule:"min=0" doc:"how many rows are remembered, and how many times that there is none; beyond it what was not asked for for longest is forgotten. 0: none"`
+	TTL  options.Duration `koanf:"ttl" doc:"how long a row is remembered, and with it how old it may be"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("lookup", "Puts what a PostgreSQL query finds into the payload.",
+		func() Options {
+			return Options{Missing: "null", Timeout: options.Duration(5 * time.Second), Cache: Cache{10_000, options.Duration(time.Minute)}}
+		}, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	config, err := pgx.ParseConfig(o.URL.Reveal())
+	if err != nil { // pgx redacts the password, but not everything that looks like one
+		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")}
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "eventgateway " + env.Name
+	}
+	if o.Into.Many() {
+		return nil, &plugin.OptionError{Option: "into", Err: errors.New("a field that gets a row is one: * cannot stand here")}
+	}
+	t := &transform{
+		opts: o, eval: expr.New(env.Now, env.NewID), params: make([]any, len(o.Params)),
+		db: &database{config: config, query: wrapped(o.Query)}, cache: newCache(o.Cache, env.Now),
+	}
+	t.edit.Add(o.Into, rawjson.Change{Create: true, Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.row...), nil }})
+	return t, nil
+}
+
+type transform struct {
+	opts   Options
+	eval   expr.Evaluator
+	db     *database
+	cache  *cache
+	edit   rawjson.Edit
+	params []any  // text, or nil
+	key    []byte // of the cache
+	row    []byte // what is put into the event at hand
+}
+
+var errNoRow = errors.New("there is no row for it")
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	if err := t.evaluate(e); err != nil {
+		return out, err
+	}
+	var known bool
+	if t.row, known = t.cache.get(t.key); !known {
+		ctx, cancel := context.WithTimeout(ctx, t.opts.Timeout.D())
+		defer cancel()
+		var err error
+		if t.row, err = t.db.find(ctx, t.params); err != nil {
+			return out, err
+		}
+		t.cache.put(t.key, t.row)
+	}
+	if t.row == nil {
+		switch t.opts.Missing {
+		case "drop":
+			return out, nil
+		case "error":
+			return out, errNoRow
+		}
+		t.row = []byte("null")
+	}
+	data, err := t.edit.Apply(e.Data, len(t.row)+len(t.opts.Into.String())+8)
+	if err != nil {
+		return out, err
+	}
+	return append(out, e.With(data)), nil
+}
+
+// evaluate sets params, and key to what tells them apart.
+func (t *transform) evaluate(e *event.Event) error {
+	t.key = t.key[:0]
+	for i, p := range t.opts.Params {
+		v, err := t.eval.Value(p, e)
+		if err != nil {
+			return fmt.Errorf("params[%d]: %w", i, err)
+		}
+		if v == nil {
+			t.params[i], t.key = nil, append(t.key, 0)
+			continue
+		}
+		text, err := expr.AppendText(nil, v)
+		if err != nil {
+			return fmt.Errorf("params[%d]: %w", i, err)
+		}
+		t.params[i] = string(text)
+		t.key = append(fmt.Appendf(t.key, "%d:", len(text)), text...)
+	}
+	return nil
+}
+
+// Close is part of [plugin.Closer].
+func (t *transform) Close(ctx context.Context) error { return t.db.close(ctx) }

@@ -1,0 +1,78 @@
+// Package mask is the transform mask: it hides the values of fields.
+package mask
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+// Options of the transform.
+type Options struct {
+	Fields []rawjson.Path `koanf:"fields" rule:"min=1" doc:"fields whose values are hidden, such as order.email; * stands for every member or element: cards.*.number. null stays null"`
+	With   string         `koanf:"with" rule:"oneof=text|hash" doc:"what takes the place of a value: text, or hash, which is the same for equal values"`
+	Text   string         `koanf:"text" doc:"the text, for with: text"`
+	Key    options.Secret `koanf:"key" doc:"key of the hash, which is HMAC-SHA-256; without one it is SHA-256, and who can guess a value can check the guess"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("mask", "Hides the values of fields of a JSON payload.",
+		func() Options { return Options{With: "text", Text: "***"} }, build)
+}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	if o.With == "text" && !o.Key.IsZero() {
+		report("key", "is for with: hash")
+	}
+}
+
+func build(o Options, _ plugin.Env) (plugin.Transform, error) {
+	t := &transform{opts: o, text: rawjson.AppendText(nil, o.Text)}
+	for _, path := range o.Fields {
+		t.edit.Add(path, rawjson.Change{Value: t.hide})
+	}
+	return t, nil
+}
+
+type transform struct {
+	opts Options
+	text []byte // as JSON
+	edit rawjson.Edit
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	data, err := t.edit.Apply(e.Data, 2*sha256.Size)
+	if err != nil {
+		return out, err
+	}
+	return append(out, e.With(data)), nil
+}
+
+func (t *transform) hide(dst, old []byte) ([]byte, error) {
+	switch {
+	case old[0] == 'n':
+		return append(dst, old...), nil
+	case t.opts.With == "text":
+		return append(dst, t.text...), nil
+	}
+	if old[0] == '"' {
+		old = []byte(rawjson.Text(old)) // the hash is that of the text, however it is escaped
+	}
+	var digits string
+	if t.opts.Key.IsZero() {
+		sum := sha256.Sum256(old)
+		digits = hex.EncodeToString(sum[:])
+	} else {
+		digits = expr.HMAC(t.opts.Key.Reveal(), old)
+	}
+	return append(append(append(dst, '"'), digits...), '"'), nil
+}

@@ -1,0 +1,40 @@
+// Package remove is the transform remove: it takes fields out of a JSON payload.
+package remove
+
+import (
+	"context"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+// Options of the transform.
+type Options struct {
+	Fields []rawjson.Path `koanf:"fields" rule:"min=1" doc:"fields that are taken out, such as order.note; * stands for every member or element: lines.*.cost"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("remove", "Takes fields out of a JSON payload.",
+		func() Options { return Options{} }, build)
+}
+
+func build(o Options, _ plugin.Env) (plugin.Transform, error) {
+	t := &transform{}
+	for _, path := range o.Fields {
+		t.edit.Add(path, rawjson.Change{Remove: true})
+	}
+	return t, nil
+}
+
+type transform struct{ edit rawjson.Edit }
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	data, err := t.edit.Apply(e.Data, 0)
+	if err != nil {
+		return out, err
+	}
+	return append(out, e.With(data)), nil
+}

@@ -1,0 +1,96 @@
+// Package rename is the transform rename: it gives fields of a JSON payload other
+// names.
+package rename
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+// Options of the transform.
+type Options struct {
+	Fields options.Map[string] `koanf:"fields" rule:"min=1" doc:"field: its new name in the same object, such as order.customer_name: customer. An event that has a field of the new name already is an error"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("rename", "Gives fields of a JSON payload other names.",
+		func() Options { return Options{} }, build)
+}
+
+func build(o Options, _ plugin.Env) (plugin.Transform, error) {
+	t := &transform{}
+	for _, f := range o.Fields {
+		var path rawjson.Path
+		err := path.UnmarshalText([]byte(f.Key))
+		switch {
+		case err != nil:
+		case path.Many():
+			err = errors.New("a field that is renamed is one: * cannot stand here")
+		case f.Value == "":
+			err = errors.New("give a name")
+		}
+		if err != nil {
+			return nil, &plugin.OptionError{Option: options.Join("fields", f.Key), Err: err}
+		}
+		t.edit.Add(path, rawjson.Change{Name: f.Value})
+		m := move{field: path.String(), name: f.Value}
+		steps := path.Steps()
+		above := 0
+		for _, s := range steps[:len(steps)-1] {
+			above = t.tree.Member(above, s)
+		}
+		m.from, m.to = t.tree.Member(above, steps[len(steps)-1]), t.tree.Member(above, f.Value)
+		t.moves = append(t.moves, m)
+	}
+	t.spans = make([]rawjson.Span, t.tree.Len())
+	return t, nil
+}
+
+// move is one field's; from and to are places in the tree.
+type move struct {
+	field, name string
+	from, to    int
+}
+
+type transform struct {
+	edit  rawjson.Edit
+	tree  rawjson.Tree
+	spans []rawjson.Span
+	moves []move
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	if err := t.tree.Find(e.Data, t.spans); err != nil {
+		return out, err
+	}
+	more := 0
+	for _, m := range t.moves {
+		if t.spans[m.from].Found() && t.spans[m.to].Found() && !t.moved(m.to) {
+			return out, fmt.Errorf("%s cannot be called %s: there is a field of that name already", m.field, m.name)
+		}
+		more += len(m.name)
+	}
+	data, err := t.edit.Apply(e.Data, more)
+	if err != nil {
+		return out, err
+	}
+	return append(out, e.With(data)), nil
+}
+
+// moved says whether the field at a place gets another name itself.
+func (t *transform) moved(place int) bool {
+	for _, m := range t.moves {
+		if m.from == place {
+			return true
+		}
+	}
+	return false
+}

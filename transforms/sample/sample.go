@@ -1,0 +1,60 @@
+// Package sample is the transform sample: it lets one of so many events go on.
+package sample
+
+import (
+	"context"
+	"hash/fnv"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the transform.
+type Options struct {
+	OneIn int             `koanf:"one_in" rule:"min=1" doc:"one of so many events goes on"`
+	By    expr.Expression `koanf:"by" doc:"expression whose value decides: all events of one value go on, or none, on every gateway. Without it every one_in-th event goes on, beginning with the first"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("sample", "Lets one of so many events go on.",
+		func() Options { return Options{} }, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	return &transform{opts: o, eval: expr.New(env.Now, env.NewID)}, nil
+}
+
+type transform struct {
+	opts  Options
+	eval  expr.Evaluator
+	count int // events since the last that went on
+	text  []byte
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	if t.opts.By.IsZero() {
+		t.count++
+		if t.count == 1 {
+			out = append(out, e)
+		}
+		t.count %= t.opts.OneIn
+		return out, nil
+	}
+	v, err := t.eval.Value(t.opts.By, e)
+	if err == nil {
+		t.text, err = expr.AppendText(t.text[:0], v)
+	}
+	if err != nil {
+		return out, err
+	}
+	h := fnv.New64a()
+	h.Write(t.text)
+	// The low digits of FNV alone are not even; see "Lazy mod mapping" in its description.
+	if sum := h.Sum64(); (sum^sum>>32)%uint64(t.opts.OneIn) == 0 {
+		out = append(out, e)
+	}
+	return out, nil
+}

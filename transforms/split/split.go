@@ -1,0 +1,80 @@
+// Package split is the transform split: it makes an event of each element of an
+// array.
+package split
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+// Options of the transform.
+type Options struct {
+	Field rawjson.Path `koanf:"field" doc:"field that holds the array, such as order.lines; empty: the payload is the array"`
+	Keep  bool         `koanf:"keep" doc:"whether each event is the whole payload with one element in the place of the array, instead of the element alone"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("split", "Makes an event of each element of an array.",
+		func() Options { return Options{} }, build)
+}
+
+func build(o Options, _ plugin.Env) (plugin.Transform, error) {
+	if o.Field.Many() {
+		return nil, &plugin.OptionError{Option: "field", Err: errors.New("a field that is split is one: * cannot stand here")}
+	}
+	t := &transform{opts: o}
+	for _, s := range o.Field.Steps() {
+		t.place = t.tree.Member(t.place, s)
+	}
+	t.spans = make([]rawjson.Span, t.tree.Len())
+	t.edit.Add(o.Field, rawjson.Change{Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.element...), nil }})
+	return t, nil
+}
+
+type transform struct {
+	opts    Options
+	tree    rawjson.Tree
+	place   int
+	spans   []rawjson.Span
+	edit    rawjson.Edit
+	element []byte
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	if err := t.tree.Find(e.Data, t.spans); err != nil {
+		return out, err
+	}
+	list := t.spans[t.place].Of(e.Data)
+	if len(list) == 0 || list[0] != '[' {
+		what := "the payload"
+		if !t.opts.Field.IsZero() {
+			what = "the field " + t.opts.Field.String()
+		}
+		return out, fmt.Errorf("%s is not an array", what)
+	}
+	n := 0
+	for t.element = range rawjson.Elements(list) {
+		part := e.With(t.element)
+		if t.opts.Keep && !t.opts.Field.IsZero() {
+			data, err := t.edit.Apply(e.Data, 0)
+			if err != nil {
+				return out[:len(out)-n], err
+			}
+			part.Data = data
+		}
+		if e.ID != "" { // else whoever removes duplicates would keep one of them
+			part.ID = e.ID + "/" + strconv.Itoa(n)
+		}
+		out = append(out, part)
+		n++
+	}
+	return out, nil
+}

@@ -1,0 +1,29 @@
+package split
+
+import (
+	"fmt"
+	"testing"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin/plugintest"
+)
+
+func TestConformance(t *testing.T) {
+	numbered := func(t *testing.T, i int, e *event.Event) {
+		if e.ID != fmt.Sprintf("id/%d", i) || e.Key != "key" || e.Channel != "channel" {
+			t.Errorf("%+v", e)
+		}
+	}
+	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
+		{Name: "the payload", Options: `{}`, In: ` [1.50, {"a":[]} ,"x"]`, Out: []string{`1.50`, `{"a":[]}`, `"x"`}, Beside: numbered},
+		{Name: "a field", Options: `field: o.list`, In: `{"o":{"list":[1,2]}}`, Out: []string{`1`, `2`}, Beside: numbered},
+		{Name: "in its place", Options: `{field: o.list, keep: true}`, In: `{"o":{"list":[1,2], "n":1.0}}`, Out: []string{`{"o":{"list":1, "n":1.0}}`, `{"o":{"list":2, "n":1.0}}`}, Beside: numbered},
+		{Name: "empty", Options: `field: a`, In: `{"a":[ ]}`},
+		{Name: "not there", Options: `field: a`, In: `{"b":[1]}`, Error: "the field a is not an array"},
+		{Name: "no array", Options: `{}`, In: `{}`, Error: "the payload is not an array"},
+		{Name: "no json", Options: `{}`, In: `[1,`, Error: "not JSON"},
+	}, Bad: map[string]string{
+		`field: a.*`:  "options:1:8: field: a field that is split is one",
+		`keep: maybe`: "options:1:7: keep: must be true or false",
+	}})
+}

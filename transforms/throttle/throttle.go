@@ -1,0 +1,67 @@
+// Package throttle is the transform throttle: it lets only so many events go on in a
+// time.
+package throttle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/time/rate"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the transform.
+type Options struct {
+	Events int              `koanf:"events" rule:"min=1" doc:"how many events may go on in the time of per; as many may come at once"`
+	Per    options.Duration `koanf:"per" rule:"min=1ms" doc:"the time"`
+	By     expr.Expression  `koanf:"by" doc:"expression; the events of each of its values are counted for themselves. Without it all are counted together"`
+	Keys   int              `koanf:"keys" rule:"min=1" doc:"how many values of by are remembered; beyond it the one that did not come for longest begins anew"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("throttle", "Lets only so many events go on in a time, and leaves out the others.",
+		func() Options { return Options{Per: options.Duration(1e9), Keys: 10_000} }, build)
+}
+
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	t := &transform{opts: o, env: env, eval: expr.New(env.Now, env.NewID)}
+	var err error
+	t.buckets, err = simplelru.NewLRU[string, *rate.Limiter](o.Keys, nil)
+	return t, err
+}
+
+type transform struct {
+	opts    Options
+	env     plugin.Env
+	eval    expr.Evaluator
+	buckets *simplelru.LRU[string, *rate.Limiter] // by value of by
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+	var key []byte
+	if !t.opts.By.IsZero() {
+		v, err := t.eval.Value(t.opts.By, e)
+		if err == nil {
+			key, err = expr.AppendText(nil, v)
+		}
+		if err != nil {
+			return out, fmt.Errorf("by: %w", err)
+		}
+	}
+	b, ok := t.buckets.Get(string(key))
+	if !ok {
+		b = rate.NewLimiter(rate.Limit(float64(t.opts.Events)/t.opts.Per.D().Seconds()), t.opts.Events)
+		t.buckets.Add(string(key), b)
+	}
+	if b.AllowN(t.env.Now(), 1) {
+		out = append(out, e)
+	}
+	return out, nil
+}
