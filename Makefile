@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: run build test bench chaos fmt
+.PHONY: run build test bench chaos fuzz fmt
 
 # With nothing set this starts a private PostgreSQL and Redis beside the gateway.
 run: build
@@ -25,13 +25,18 @@ test:
 bench:
 	.ci/prepare
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
-	$(GO) test -run '^$$' -bench . ./gateway/router
+	$(GO) test -run '^$$' -bench . ./gateway/router ./gateway/rawjson ./gateway/expr ./transforms/set
 
 # Reloads, stops and kills by the hundred, and drawn scenarios by the ten thousand.
 chaos:
 	.ci/prepare
 	RELOADS=1000 STOPS=100 KILLS=30 $(GO) test -race -count 1 -timeout 60m -run 'ReloadsUnderLoad|StopUnderLoad|KilledGateway|TwoGateways' ./gateway ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model' ./gateway/router -rapid.checks=10000
+
+# Generated documents and expressions, evaluated lazily and after a full decode.
+fuzz:
+	$(GO) test -run '^$$' -fuzz FuzzLazyIsFull -fuzztime 10m ./gateway/expr
+	$(GO) test -run '^$$' -fuzz FuzzScan -fuzztime 10m ./gateway/rawjson
 
 fmt:
 	gofmt -w .

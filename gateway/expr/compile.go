@@ -32,7 +32,10 @@ type program struct {
 	code    *vm.Program
 	tree    rawjson.Tree
 	lookups []lookup
-	whole   int // the lookup that the program consists of; -1 where it is more
+	// What the program is where it is no more than that: a lookup, else -1, or the
+	// JSON of a constant, else nil.
+	whole    int
+	constant []byte
 }
 
 // Compile compiles source. The error points into it.
@@ -96,7 +99,13 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 	if n, ok := lookupOf(code.Node()); ok {
 		p.whole = n
 	}
-	return p, nil
+	switch n := code.Node().(type) {
+	case *ast.StringNode:
+		p.constant, err = AppendJSON(nil, n.Value)
+	case *ast.IntegerNode:
+		p.constant, err = AppendJSON(nil, n.Value)
+	}
+	return p, err
 }
 
 // readable turns the library's multi-line error into one line that points into

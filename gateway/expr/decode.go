@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"eventgateway/gateway/rawjson"
 )
@@ -54,8 +55,10 @@ func numbers(v any) any {
 
 // number returns an integer where text is one that fits, else a float.
 func number(text string) any {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n
+	if !strings.ContainsAny(text, ".eE") {
+		if n, err := strconv.Atoi(text); err == nil {
+			return n
+		}
 	}
 	f, _ := strconv.ParseFloat(text, 64) // too large is infinite
 	return f

@@ -50,6 +50,9 @@ func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
 // AppendJSON appends the JSON of what e evaluates to for ev. A field of the payload
 // is copied as it stands, with all its digits.
 func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byte, error) {
+	if e.program.constant != nil {
+		return append(dst, e.program.constant...), nil
+	}
 	if p := e.program; p.whole >= 0 && p.lookups[p.whole].root != eventName {
 		x.begin(p, ev)
 		if x.payload = p.tree.Find(ev.Data, x.spans); x.payload != nil {
@@ -99,10 +102,6 @@ func (x *Evaluator) begin(p *program, ev *event.Event) {
 	}
 }
 
-// ISOMillis is how the gateway writes times: ISO 8601 in UTC with milliseconds,
-// as JavaScript's Date.toISOString does.
-const ISOMillis = "2006-01-02T15:04:05.000Z"
-
 // AppendText appends a value as plain text: nil is empty, times are written as
 // [ISOMillis], lists and mappings as JSON.
 func AppendText(dst []byte, v any) ([]byte, error) {
@@ -114,7 +113,7 @@ func AppendText(dst []byte, v any) ([]byte, error) {
 	case int:
 		return strconv.AppendInt(dst, int64(t), 10), nil
 	case time.Time:
-		return t.UTC().AppendFormat(dst, ISOMillis), nil
+		return appendTime(dst, t), nil
 	case bool, float64, []any, map[string]any:
 		return AppendJSON(dst, v)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"eventgateway/gateway/rawjson"
@@ -16,10 +17,14 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 	switch t := v.(type) {
 	case nil:
 		return append(dst, "null"...), nil
+	case bool:
+		return strconv.AppendBool(dst, t), nil
+	case int:
+		return strconv.AppendInt(dst, int64(t), 10), nil
 	case string:
 		return rawjson.AppendText(dst, t), nil
 	case time.Time:
-		return append(t.UTC().AppendFormat(append(dst, '"'), ISOMillis), '"'), nil
+		return append(appendTime(append(dst, '"'), t), '"'), nil
 	}
 	buf := bytes.NewBuffer(dst)
 	enc := json.NewEncoder(buf)
@@ -28,4 +33,16 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 		return dst, fmt.Errorf("a value of type %T cannot be written as JSON: %w", v, err)
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// ISOMillis is how the gateway writes times: ISO 8601 in UTC with milliseconds,
+// as JavaScript's Date.toISOString does.
+const ISOMillis = "2006-01-02T15:04:05.000Z"
+
+// appendTime appends t as [ISOMillis] says; the time package is fast at RFC 3339 only.
+func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	dst = t.AppendFormat(dst, time.RFC3339)
+	millis := t.Nanosecond() / 1e6
+	return append(dst[:len(dst)-1], '.', byte('0'+millis/100), byte('0'+millis/10%10), byte('0'+millis%10), 'Z')
 }

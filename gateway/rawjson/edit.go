@@ -22,6 +22,7 @@ type Edit struct{ root spot }
 // spot is a node of the tree of changes.
 type spot struct {
 	name   string
+	key    []byte // "name": as JSON
 	change *Change
 	below  []*spot
 	create bool // whether the change here or below makes what is missing
@@ -36,7 +37,7 @@ func (e *Edit) Add(path Path, c Change) {
 		s.create = s.create || c.Create
 		next := s.named(name)
 		if next == nil {
-			next = &spot{name: name}
+			next = &spot{name: name, key: append(AppendText(nil, name), ':')}
 			s.below = append(s.below, next)
 		}
 		s = next

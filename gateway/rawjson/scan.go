@@ -261,24 +261,28 @@ const (
 // skipString returns where the text ends that begins at i with its quote.
 func skipString(b []byte, i int) int {
 	for i++; ; {
-		for i+8 <= len(b) { // eight bytes at once; see "Hacker's Delight", 6-1
+		if i+8 <= len(b) { // eight bytes at once; see "Hacker's Delight", 6-1
 			w := binary.LittleEndian.Uint64(b[i:])
 			quote, slash := w^(ones*'"'), w^(ones*'\\')
 			found := ((w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-			if found != 0 {
-				i += bits.TrailingZeros64(found) / 8
-				break
+			if found == 0 {
+				i += 8
+				continue
 			}
-			i += 8
+			i += bits.TrailingZeros64(found) / 8
+		} else {
+			for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+				i++
+			}
 		}
-		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
-			i++
-		}
-		if i >= len(b) || b[i] < ' ' {
+		if uint(i) >= uint(len(b)) {
 			return bad
 		}
 		if b[i] == '"' {
 			return i + 1
+		}
+		if b[i] < ' ' {
+			return bad
 		}
 		if i = skipEscape(b, i); i == bad {
 			return bad

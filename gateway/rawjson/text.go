@@ -30,10 +30,10 @@ func plainText(text []byte) bool {
 
 // is says whether a key, with its quotes, stands for name.
 func is(quoted []byte, name string) bool {
-	if len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name {
-		return true
+	if len(quoted) <= len(name)+2 { // escapes make it longer
+		return len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name
 	}
-	return len(quoted) > len(name)+2 && !plainText(quoted[1:len(quoted)-1]) && Text(quoted) == name
+	return bytes.IndexByte(quoted, '\\') >= 0 && Text(quoted) == name
 }
 
 // AppendText appends text as a JSON string. Characters are not escaped for HTML, as

@@ -203,7 +203,7 @@ func (w *writer) append(c Change, old []byte) {
 func (w *writer) create(s *spot, l *list) {
 	w.comma(l)
 	l.kept++
-	w.dst = append(AppendText(w.dst, s.name), ':')
+	w.dst = append(w.dst, s.key...)
 	w.inner(s)
 }
 

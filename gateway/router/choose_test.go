@@ -89,3 +89,16 @@ func TestOnError(t *testing.T) {
 		})
 	}
 }
+
+// TestRouteAllocatesNothing: a route without transforms passes events on as they are.
+func TestRouteAllocatesNothing(t *testing.T) {
+	events := []*event.Event{{Data: make([]byte, 1<<20)}}
+	r := &route{health: &health{}}
+	if n := testing.AllocsPerRun(100, func() {
+		if err := r.carry(t.Context(), events, nil, nil, nil); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for an event", n)
+	}
+}
