@@ -84,6 +84,9 @@ func describe(w io.Writer, t described) {
 	switch t.Kind() {
 	case plugin.KindSource:
 		fmt.Fprintf(w, "\nEvery source has these as well:\n\n%s", options.Markdown(options.Rows(&router.Capture{})))
+	case plugin.KindTransform:
+		f := router.DefaultFailure()
+		fmt.Fprintf(w, "\nEvery transform has this as well:\n\n%s", options.Markdown(options.Rows(&f)))
 	case plugin.KindSink:
 		d := router.DefaultDelivery()
 		fmt.Fprintf(w, "\nEvery sink has these as well:\n\n%s", options.Markdown(options.Rows(&d)))
@@ -92,8 +95,9 @@ func describe(w io.Writer, t described) {
 
 // traits says what each trait is good for.
 var traits = map[plugin.Trait]string{
-	plugin.Replays:    "emits again what was not delivered",
-	plugin.Elects:     "can elect a leader",
-	plugin.Concurrent: "takes several workers",
-	plugin.Durable:    "stores what it delivers, so that it may be a dead_letter sink of a source that replays",
+	plugin.Replays:      "emits again what was not delivered",
+	plugin.Elects:       "can elect a leader",
+	plugin.Concurrent:   "takes several workers",
+	plugin.DropsRepeats: "cannot stand behind a source that replays",
+	plugin.Durable:      "stores what it delivers, so that it may be a dead_letter sink of a source that replays",
 }

@@ -52,7 +52,7 @@ func TestTests(t *testing.T) {
 `
 	out, err = commandLine(t, nil, "test", "-c", writeConfig(t, wrong))
 	for _, want := range []string{
-		"ok      right\n", "FAILED  wrong\n", ":36:7: b: 2 expected, 1 arrived\n", "    -    3\n    +    2\n", `    -event 2: "more"`,
+		"ok      right\n", "FAILED  wrong\n", ":36:7: b: 2 expected, 1 arrived\n", "    -    3\n    +    2\n", `    -event 2: no JSON: "more"`,
 		"  parked by route split, transform lines: the field lines is not an array\n",
 	} {
 		if !strings.Contains(out, want) {

@@ -55,7 +55,7 @@ func canonical(payload []byte) string {
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	dec.UseNumber()
 	if !json.Valid(payload) || dec.Decode(&v) != nil {
-		return strconv.Quote(string(payload))
+		return "no JSON: " + strconv.Quote(string(payload))
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -93,7 +93,7 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 		return nil, r.wrong
 	}
 	if err != nil {
-		return nil, readable(source, err)
+		return nil, readable(wrongExpression, source, err)
 	}
 	p.code = code
 	if n, ok := lookupOf(code.Node()); ok {
@@ -109,15 +109,21 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 }
 
 // readable turns the library's multi-line error into one line that points into
-// the expression.
-func readable(source string, err error) error {
+// the expression; what says what is wrong.
+func readable(what, source string, err error) error {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
-		return fmt.Errorf("wrong expression `%s`: %w", source, err)
+		return fmt.Errorf("%s `%s`: %w", what, source, err)
 	}
-	return wrongAt(source, fe.Column, fe.Message)
+	return at(what, source, fe.Column, fe.Message)
 }
 
-func wrongAt(source string, column int, text string) error {
-	return fmt.Errorf("wrong expression `%s` at column %d: %s", source, column+1, text)
+// What is wrong with an expression as it stands, and with one over some event.
+const (
+	wrongExpression = "wrong expression"
+	cannotEvaluate  = "cannot evaluate"
+)
+
+func at(what, source string, column int, text string) error {
+	return fmt.Errorf("%s `%s` at column %d: %s", what, source, column+1, text)
 }

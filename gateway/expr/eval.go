@@ -77,7 +77,7 @@ func (x *Evaluator) run(p *program, ev *event.Event) (any, error) {
 		return nil, x.payload
 	}
 	if err != nil {
-		return nil, readable(p.source, err)
+		return nil, readable(cannotEvaluate, p.source, err)
 	}
 	return v, nil
 }

@@ -35,7 +35,7 @@ func (r *rewriter) Visit(node *ast.Node) {
 
 func (r *rewriter) report(n ast.Node, format string, args ...any) {
 	if r.wrong == nil {
-		r.wrong = wrongAt(r.program.source, n.Location().From, fmt.Sprintf(format, args...))
+		r.wrong = at(wrongExpression, r.program.source, n.Location().From, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -71,7 +71,7 @@ func (r *rewriter) longer(l lookup, s step) lookup {
 }
 
 func (r *rewriter) member(node *ast.Node, n *ast.MemberNode) {
-	at, ok := lookupOf(n.Node)
+	number, ok := lookupOf(n.Node)
 	if !ok {
 		return
 	}
@@ -87,7 +87,7 @@ func (r *rewriter) member(node *ast.Node, n *ast.MemberNode) {
 	default: // known at run time only
 		return
 	}
-	l := r.program.lookups[at]
+	l := r.program.lookups[number]
 	if l.root == eventName && len(l.steps) == 0 && !slices.Contains(eventFields, s.name) {
 		r.report(n, "event has no %s; it has %s", s.name, strings.Join(eventFields, ", "))
 		return

@@ -1,5 +1,7 @@
 package rawjson
 
+import "strconv"
+
 // Span is where a value stands: b[From:To]. To is 0 where there is none.
 type Span struct{ From, To int }
 
@@ -22,6 +24,7 @@ type place struct {
 	name    string // of a member
 	index   int    // of an element, where element is set
 	element bool
+	either  bool // a member, or the element of the same number
 	below   []*place
 	members bool // whether any below is a member
 }
@@ -32,6 +35,19 @@ func (t *Tree) Len() int { return t.count + 1 }
 // Member returns the number of the member called name of the place with number of.
 func (t *Tree) Member(of int, name string) int { return t.step(of, place{name: name}) }
 
+// Path returns the number of what a path leads to; the path has no *.
+func (t *Tree) Path(p Path) int {
+	at := 0
+	for _, name := range p.steps {
+		step := place{name: name}
+		if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name {
+			step.index, step.either = n, true
+		}
+		at = t.step(at, step)
+	}
+	return at
+}
+
 // Element returns the number of an element of the place with number of. It counts
 // from 0.
 func (t *Tree) Element(of, index int) int { return t.step(of, place{index: index, element: true}) }
@@ -39,7 +55,7 @@ func (t *Tree) Element(of, index int) int { return t.step(of, place{index: index
 func (t *Tree) step(of int, want place) int {
 	p := t.root.numbered(of)
 	for _, c := range p.below {
-		if c.name == want.name && c.index == want.index && c.element == want.element {
+		if c.name == want.name && c.index == want.index && c.element == want.element && c.either == want.either {
 			return c.id
 		}
 	}
@@ -118,7 +134,7 @@ func (p *place) member(key []byte) *place {
 
 func (p *place) at(index int) *place {
 	for _, c := range p.below {
-		if c.element && c.index == index {
+		if (c.element || c.either) && c.index == index {
 			return c
 		}
 	}

@@ -2,6 +2,7 @@ package rawjson
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -58,14 +59,20 @@ func (p Path) IsZero() bool { return len(p.steps) == 0 }
 // Steps returns the names on the way, at least one.
 func (p Path) Steps() []string { return p.steps }
 
+// Sibling returns the path of the member called name of the same object.
+func (p Path) Sibling(name string) Path {
+	steps := append(slices.Clone(p.steps[:len(p.steps)-1]), name)
+	return Path{text: strings.Join(steps, "."), steps: steps}
+}
+
+// Above says whether the path is o, or leads to something that holds o.
+func (p Path) Above(o Path) bool {
+	return len(p.steps) <= len(o.steps) && slices.Equal(p.steps, o.steps[:len(p.steps)])
+}
+
 // Many says whether the path may lead to several fields.
 func (p Path) Many() bool {
-	for _, s := range p.steps {
-		if s == "*" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.steps, "*")
 }
 
 // OptionType names the type in tables.

@@ -106,7 +106,7 @@ func (w *writer) object(i, depth int, spots []*spot) int {
 
 func (w *writer) array(i, depth int, spots []*spot) int {
 	v, end := firstElement(w.b, i, depth)
-	l := list{end: i + 1}
+	l, seen := list{end: i + 1}, len(w.seen)
 	for n := 0; v != bad; n++ {
 		base := len(w.stack)
 		for _, s := range spots {
@@ -116,6 +116,7 @@ func (w *writer) array(i, depth int, spots []*spot) int {
 				}
 			}
 		}
+		w.seen = append(w.seen, w.stack[base:]...)
 		from := l.end
 		if n > 0 {
 			from = skipSpace(w.b, l.end) + 1 // behind the comma
@@ -127,6 +128,14 @@ func (w *writer) array(i, depth int, spots []*spot) int {
 		}
 		v, end = nextElement(w.b, l.end)
 	}
+	for _, s := range spots {
+		for _, c := range s.below {
+			if c.create && !slices.Contains(w.seen[seen:], c) && end != bad && w.err == nil {
+				w.err = fmt.Errorf("a list has no %s to be set", c.name)
+			}
+		}
+	}
+	w.seen = w.seen[:seen]
 	return end
 }
 

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 func TestConformance(t *testing.T) {
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
 		{Name: "nothing to tell it apart by", Options: `by: missing`, In: `{}`, Out: []string{`{}`}},
-		{Name: "fails", Options: `by: a.b`, In: `{}`, Error: "by: wrong expression `a.b`"},
+		{Name: "fails", Options: `by: a.b`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
 		{Name: "no json", Options: `by: a`, In: `x`, Error: "by: the payload is not JSON"},
 		{Name: "redis away", Options: `redis: redis://127.0.0.1:1`, In: `x`, Error: "redis 127.0.0.1:1: "},
 	}, Bad: map[string]string{

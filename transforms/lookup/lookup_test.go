@@ -54,7 +54,7 @@ func TestConformance(t *testing.T) {
 		{Name: "too many rows", Options: with("SELECT name FROM customers", ""), In: `{}`, Error: "more than one row"},
 		{Name: "it cannot write", Options: with("DELETE FROM customers RETURNING id", ""), In: `{}`, Error: "syntax error"},
 		{Name: "too late", Options: with("SELECT pg_sleep(60)", "timeout: 50ms"), In: `{}`, Error: "timeout"},
-		{Name: "wrong parameter", Options: with(byID, "params: [a.b]"), In: `{}`, Error: "params[0]: wrong expression"},
+		{Name: "wrong parameter", Options: with(byID, "params: [a.b]"), In: `{}`, Error: "params[0]: cannot evaluate"},
 		{Name: "away", Options: "url: postgres://127.0.0.1:1/x\nquery: SELECT 1\ninto: c", In: `{}`, Error: "the database 127.0.0.1:1/x: "},
 	}, Bad: map[string]string{
 		`{url: "postgres://x/y", query: SELECT 1, into: a.*}`:           "options:1:48: into: a field that gets a row is one",

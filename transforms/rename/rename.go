@@ -40,14 +40,7 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 			return nil, &plugin.OptionError{Option: options.Join("fields", f.Key), Err: err}
 		}
 		t.edit.Add(path, rawjson.Change{Name: f.Value})
-		m := move{field: path.String(), name: f.Value}
-		steps := path.Steps()
-		above := 0
-		for _, s := range steps[:len(steps)-1] {
-			above = t.tree.Member(above, s)
-		}
-		m.from, m.to = t.tree.Member(above, steps[len(steps)-1]), t.tree.Member(above, f.Value)
-		t.moves = append(t.moves, m)
+		t.moves = append(t.moves, move{path.String(), f.Value, t.tree.Path(path), t.tree.Path(path.Sibling(f.Value))})
 	}
 	t.spans = make([]rawjson.Span, t.tree.Len())
 	return t, nil

@@ -11,6 +11,8 @@ func TestConformance(t *testing.T) {
 		{Name: "keeps place and value", Options: `fields: {a: z}`, In: `{"b":1, "a" : 1.50, "c":3}`, Out: []string{`{"b":1, "z" : 1.50, "c":3}`}},
 		{Name: "not there", Options: `fields: {a: z}`, In: `{"z":1}`, Out: []string{`{"z":1}`}},
 		{Name: "exists", Options: `fields: {o.a: z}`, In: `{"o":{"a":1,"z":2}}`, Error: "o.a cannot be called z: there is a field of that name already"},
+		{Name: "in an element", Options: `fields: {a.0.b: c}`, In: `{"a":[{"b":1},{"b":2}]}`, Out: []string{`{"a":[{"c":1},{"b":2}]}`}},
+		{Name: "exists in an element", Options: `fields: {a.0.b: c}`, In: `{"a":[{"b":1,"c":2}]}`, Error: "a.0.b cannot be called c"},
 		{Name: "change places", Options: `fields: {a: b, b: a}`, In: `{"a":1,"b":2}`, Out: []string{`{"b":1,"a":2}`}},
 		{Name: "inside and outside", Options: `fields: {o: p, o.a: b}`, In: `{"o":{"a":1}}`, Out: []string{`{"p":{"b":1}}`}},
 		{Name: "quotes", Options: `fields: {a: 'x"y'}`, In: `{"a":1}`, Out: []string{`{"x\"y":1}`}},

@@ -10,7 +10,7 @@ import (
 func TestConformance(t *testing.T) {
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
 		{Name: "all", Options: `one_in: 1`, In: `x`, Out: []string{`x`}},
-		{Name: "fails", Options: `{one_in: 2, by: a.b}`, In: `{}`, Error: "wrong expression `a.b`"},
+		{Name: "fails", Options: `{one_in: 2, by: a.b}`, In: `{}`, Error: "cannot evaluate `a.b`"},
 	}, Bad: map[string]string{
 		`{}`:                   "one_in: must be at least 1",
 		`{one_in: 2, by: "("}`: "options:1:17: by: wrong expression",

@@ -27,15 +27,22 @@ func Type() plugin.TransformType {
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	t := &transform{fields: o.Fields, eval: expr.New(env.Now, env.NewID), ends: make([]int, len(o.Fields)+1)}
+	var paths []rawjson.Path
 	for i, f := range o.Fields {
 		var path rawjson.Path
 		err := path.UnmarshalText([]byte(f.Key))
 		if err == nil && path.Many() {
 			err = errors.New("a field that is set is one: * cannot stand here")
 		}
+		for _, other := range paths {
+			if err == nil && (other.Above(path) || path.Above(other)) {
+				err = fmt.Errorf("the field %s is set, too, and one lies in the other: set the outer one only", other)
+			}
+		}
 		if err != nil {
 			return nil, &plugin.OptionError{Option: options.Join("fields", f.Key), Err: err}
 		}
+		paths = append(paths, path)
 		t.edit.Add(path, rawjson.Change{Create: true, Value: func(dst, _ []byte) ([]byte, error) {
 			return append(dst, t.values[t.ends[i]:t.ends[i+1]]...), nil
 		}})

@@ -21,11 +21,14 @@ func TestConformance(t *testing.T) {
 		{Name: "no object", Options: `fields: {a: "1"}`, In: `[1]`, Error: "the payload is a list"},
 		{Name: "no json", Options: `fields: {a: "1"}`, In: `{"a":}`, Error: "not JSON"},
 		{Name: "in a text", Options: `fields: {a.b: "1"}`, In: `{"a":"x"}`, Error: "a is text"},
-		{Name: "fails", Options: `fields: {a: missing.deeper}`, In: `{}`, Error: "field a: wrong expression"},
+		{Name: "in an element", Options: `fields: {a.1.b: "2"}`, In: `{"a":[0,{"b":1}]}`, Out: []string{`{"a":[0,{"b":2}]}`}},
+		{Name: "in an element that is not there", Options: `fields: {a.2: "2"}`, In: `{"a":[0,1]}`, Error: "a list has no 2 to be set"},
+		{Name: "fails", Options: `fields: {a: missing.deeper}`, In: `{}`, Error: "field a: cannot evaluate"},
 	}, Bad: map[string]string{
-		`fields: {}`:                "options:1:9: fields: must have at least 1 entry",
-		"fields:\n  a: order.":      "options:2:6: fields.a: wrong expression `order.` at column",
-		"fields:\n  lines.*: now()": "options:2:12: fields.lines.*: a field that is set is one",
-		"fields:\n  a..b: now()":    "options:2:9: fields.a..b: a field is missing",
+		`fields: {}`:                        "options:1:9: fields: must have at least 1 entry",
+		"fields:\n  a: order.":              "options:2:6: fields.a: wrong expression `order.` at column",
+		"fields:\n  lines.*: now()":         "options:2:12: fields.lines.*: a field that is set is one",
+		"fields:\n  a.b: now()\n  a: now()": "options:3:6: fields.a: the field a.b is set, too",
+		"fields:\n  a..b: now()":            "options:2:9: fields.a..b: a field is missing",
 	}})
 }

@@ -30,9 +30,7 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 		return nil, &plugin.OptionError{Option: "field", Err: errors.New("a field that is split is one: * cannot stand here")}
 	}
 	t := &transform{opts: o}
-	for _, s := range o.Field.Steps() {
-		t.place = t.tree.Member(t.place, s)
-	}
+	t.place = t.tree.Path(o.Field)
 	t.spans = make([]rawjson.Span, t.tree.Len())
 	t.edit.Add(o.Field, rawjson.Change{Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.element...), nil }})
 	return t, nil

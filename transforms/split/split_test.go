@@ -18,6 +18,7 @@ func TestConformance(t *testing.T) {
 		{Name: "the payload", Options: `{}`, In: ` [1.50, {"a":[]} ,"x"]`, Out: []string{`1.50`, `{"a":[]}`, `"x"`}, Beside: numbered},
 		{Name: "a field", Options: `field: o.list`, In: `{"o":{"list":[1,2]}}`, Out: []string{`1`, `2`}, Beside: numbered},
 		{Name: "in its place", Options: `{field: o.list, keep: true}`, In: `{"o":{"list":[1,2], "n":1.0}}`, Out: []string{`{"o":{"list":1, "n":1.0}}`, `{"o":{"list":2, "n":1.0}}`}, Beside: numbered},
+		{Name: "in an element", Options: `{field: a.1, keep: true}`, In: `{"a":[0,[1,2]]}`, Out: []string{`{"a":[0,1]}`, `{"a":[0,2]}`}, Beside: numbered},
 		{Name: "empty", Options: `field: a`, In: `{"a":[ ]}`},
 		{Name: "not there", Options: `field: a`, In: `{"b":[1]}`, Error: "the field a is not an array"},
 		{Name: "no array", Options: `{}`, In: `{}`, Error: "the payload is not an array"},

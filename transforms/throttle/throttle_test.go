@@ -11,7 +11,7 @@ import (
 func TestConformance(t *testing.T) {
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
 		{Name: "below", Options: `events: 2`, In: `x`, Out: []string{`x`}},
-		{Name: "fails", Options: `{events: 1, by: a.b}`, In: `{}`, Error: "by: wrong expression `a.b`"},
+		{Name: "fails", Options: `{events: 1, by: a.b}`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
 	}, Bad: map[string]string{
 		`{}`:                    "events: must be at least 1",
 		`{events: 1, per: 0s}`:  "options:1:18: per: must be at least 1ms",
