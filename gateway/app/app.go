@@ -57,6 +57,7 @@ type flags struct {
 	dotenv   string
 	logLevel string
 	data     string
+	offline  bool // sources and sinks are not going to be built
 }
 
 func command(set plugin.Set) *cobra.Command {
@@ -119,7 +120,7 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, problems := config.Load(config.Request{Files: f.files, Env: env, Plugins: set, Routes: f.routes})
+	cfg, problems := config.Load(config.Request{Files: f.files, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline})
 	if len(problems) > 0 {
 		return nil, wrong(problems)
 	}

@@ -39,7 +39,7 @@ The exit status is 0 where all is right or only warnings were found, else 1.`,
 			if err != nil {
 				return err
 			}
-			postgres, redis := cfg.Private()
+			private := cfg.PrivateComponents()
 			cfg.SetPrivate("postgres://private", "redis://private") // nothing is started here
 			g, err := assemble(cfg, slog.New(slog.DiscardHandler))
 			if err != nil {
@@ -52,19 +52,16 @@ The exit status is 0 where all is right or only warnings were found, else 1.`,
 			if !live {
 				return nil
 			}
-			if postgres || redis {
-				fmt.Fprintln(cmd.OutOrStdout(), "it asks for private servers, which start with the gateway: there is nothing to connect to; set DATABASE_URL and REDIS_URL to check yours")
-				return nil
-			}
-			return probe(cmd.Context(), cmd.OutOrStdout(), cfg, g)
+			return probe(cmd.Context(), cmd.OutOrStdout(), cfg, g, private)
 		}),
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "connect to every server, too")
 	return cmd
 }
 
-// probe prints the findings about everything that is connected to.
-func probe(ctx context.Context, w io.Writer, cfg *config.Config, g *gateway) error {
+// probe prints the findings about everything that is connected to, but for the private
+// components.
+func probe(ctx context.Context, w io.Writer, cfg *config.Config, g *gateway, private []string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	count := map[plugin.Level]int{}
@@ -75,7 +72,10 @@ func probe(ctx context.Context, w io.Writer, cfg *config.Config, g *gateway) err
 			fmt.Fprintf(w, "        mend it: %s\n", f.Fix)
 		}
 	}
-	for _, p := range g.first.plan.Probe(ctx) {
+	for _, name := range private {
+		fmt.Fprintf(w, "skipped %s: its private server starts with the gateway; give a URL to check yours\n", name)
+	}
+	for _, p := range g.first.plan.Probe(ctx, private) {
 		where := fmt.Sprintf("%s: %ss.%s", cfg.Place(p.Kind, p.Name), p.Kind, p.Name)
 		for _, f := range p.Findings {
 			show(where, f)

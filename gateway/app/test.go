@@ -34,6 +34,7 @@ The exit status is 0 where every test passes, else 1.`,
 			if len(args) > 0 {
 				f.files = args
 			}
+			f.offline = true
 			cfg, err := f.load(set)
 			if err != nil {
 				return err

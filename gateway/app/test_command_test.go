@@ -17,7 +17,7 @@ sinks: {a: {type: stdout}, b: {type: webhook, url: "http://nobody"}, parked: {ty
 routes:
   split: {from: [orders], when: kind == "list", through: [lines, ids], to: [a], dead_letter: parked}
   others: {from: [orders], else: true, to: [b]}
-  numbers: {from: [numbered], through: [known, fragile], to: [a]}
+  numbers: {from: [numbered], through: [known, fragile], to: [a], dead_letter: parked}
 tests:
   right:
     source: orders

@@ -26,7 +26,11 @@ func compare(t config.Test, got *arrived) string {
 		if want == have {
 			continue
 		}
-		fmt.Fprintf(&b, "  %s: %s: %d expected, %d arrived\n", e.Pos, e.Sink, len(e.Payloads), len(payloads))
+		what := fmt.Sprintf("%d expected, %d arrived", len(e.Payloads), len(payloads))
+		if len(e.Payloads) == len(payloads) {
+			what = "something else arrived than was expected"
+		}
+		fmt.Fprintf(&b, "  %s: %s: %s\n", e.Pos, e.Sink, what)
 		diff := udiff.Unified("expected", "arrived", want, have)
 		for line := range strings.Lines(diff) {
 			b.WriteString("    " + line)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -23,7 +24,7 @@ type Config struct {
 	Tests []Test
 
 	places  places
-	private []options.PrivateURL
+	private []privateURL
 }
 
 // Request says what to load.
@@ -32,6 +33,9 @@ type Request struct {
 	Env     Env
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
+	// Offline has the variables that sources and sinks lack be no problem: none of
+	// them is going to be built.
+	Offline bool
 }
 
 // Load reads, merges and decodes files. Where there are problems it returns all
@@ -68,9 +72,9 @@ func Load(r Request) (*Config, options.Problems) {
 	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins}
 	cfg := g.decode(raw, r.Routes)
 	cfg.places = all
-	g.privateServers(cfg, r.Env)
+	g.privateServers(cfg, r)
 	for _, p := range problems {
-		if !g.left(p.Path) {
+		if !g.left(p.Path) && !(r.Offline && standIn(p.Path)) {
 			g.dec.Problems = append(g.dec.Problems, p)
 		}
 	}
@@ -79,6 +83,12 @@ func Load(r Request) (*Config, options.Problems) {
 		return nil, g.dec.Problems
 	}
 	return cfg, nil
+}
+
+// standIn says whether path lies in a source or sink, of which there is a stand-in
+// where nothing is connected to.
+func standIn(path string) bool {
+	return strings.HasPrefix(path, "sources.") || strings.HasPrefix(path, "sinks.")
 }
 
 // replaceTypes forgets the components of earlier files to which m gives another
@@ -102,7 +112,11 @@ func (c *Config) Locate(err error) options.Problems {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out options.Problems
 		for _, e := range joined.Unwrap() {
-			out = append(out, c.Locate(e)...)
+			for _, p := range c.Locate(e) {
+				if !slices.Contains(out, p) { // a transform is built for each of its routes
+					out = append(out, p)
+				}
+			}
 		}
 		return out
 	}

@@ -16,6 +16,20 @@ func (c *Config) Private() (postgres, redis bool) {
 	return postgres, redis
 }
 
+// privateURL is one of a component: "sinks.bus".
+type privateURL struct {
+	options.PrivateURL
+	component string
+}
+
+// PrivateComponents returns the components with a private server: "sinks.bus".
+func (c *Config) PrivateComponents() (names []string) {
+	for _, p := range c.private {
+		names = append(names, p.component)
+	}
+	return names
+}
+
 // SetPrivate puts the URLs of the private servers in the place of "embedded".
 func (c *Config) SetPrivate(postgres, redis string) {
 	for _, p := range c.private {
@@ -43,27 +57,31 @@ func variable(text string) string {
 // must not hide that a variable was forgotten: where another URL does come from
 // the environment, one that falls back to "embedded" is a problem, unless the
 // file says the word itself.
-func (g *graph) privateServers(cfg *Config, env Env) {
-	forbidden, _, _ := env.Lookup("GATEWAY_EMBEDDED")
+func (g *graph) privateServers(cfg *Config, r Request) {
+	forbidden, _, _ := r.Env.Lookup("GATEWAY_EMBEDDED")
 	real := false
 	type at struct {
 		path string
-		url  options.PrivateURL
+		url  privateURL
 	}
 	var found []at
 	collect := func(section, name string, opts any) {
 		for _, u := range options.PrivateURLs(opts) {
 			real = real || u.URL.FromEnv() && !u.URL.Embedded() && !u.URL.IsZero()
 			if u.URL.Embedded() {
-				found = append(found, at{options.Join(section+"."+name, u.Option), u})
+				found = append(found, at{options.Join(section+"."+name, u.Option), privateURL{u, section + "." + name}})
 			}
 		}
 	}
 	for _, s := range cfg.Graph.Sources {
-		collect("sources", s.Name, s.Options)
+		if !r.Offline {
+			collect("sources", s.Name, s.Options)
+		}
 	}
 	for _, s := range cfg.Graph.Sinks {
-		collect("sinks", s.Name, s.Options)
+		if !r.Offline {
+			collect("sinks", s.Name, s.Options)
+		}
 	}
 	seen := map[string]bool{}
 	for _, r := range cfg.Graph.Routes {

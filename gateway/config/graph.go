@@ -33,7 +33,7 @@ type parts struct {
 type routeOptions struct {
 	From       []string       `koanf:"from" rule:"min=1" doc:"sources"`
 	When       expr.Condition `koanf:"when" doc:"condition over the payload that an event must meet for the route to take it; where it cannot be evaluated, the event is a dead letter of the route"`
-	Else       bool           `koanf:"else" doc:"take only what no other route of the same source takes"`
+	Else       bool           `koanf:"else" doc:"take only what no route without else takes of the same source; with a when, only some of that"`
 	Through    []string       `koanf:"through" doc:"transforms, in this order"`
 	To         []string       `koanf:"to" rule:"min=1" doc:"sinks"`
 	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it the latest are kept in memory"`
@@ -86,7 +86,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
 	g.promises(cfg.Graph, top)
-	cfg.Tests = g.tests(top)
+	cfg.Tests = g.tests(top, cfg.Graph.Routes)
 	return cfg
 }
 

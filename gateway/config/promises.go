@@ -72,6 +72,7 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 			if !replaying[from] {
 				continue
 			}
+			g.mustGoOn(r, from)
 			for i, t := range r.Through {
 				if t.Type.Has(plugin.DropsRepeats) {
 					g.dec.Report(fmt.Sprintf("routes.%s.through[%d]", r.Name, i), false, "the source %s sends again what did not arrive, and the type %s would leave that out as a repeat, and lose it: "+
@@ -85,6 +86,27 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 				g.mustStore(sinks, r.DeadLetter, from, told)
 			}
 		}
+	}
+}
+
+// mustGoOn checks that an event on which a route fails does not hold up a replaying
+// source: without a place to store it, it is given back, and comes again.
+func (g *graph) mustGoOn(r router.RouteSpec, from string) {
+	if r.DeadLetter != "" {
+		return
+	}
+	what := ""
+	if !r.When.IsZero() {
+		what = "when"
+	}
+	for _, t := range r.Through {
+		if t.Failure.OnError == router.OnErrorDeadLetter {
+			what = t.Name
+		}
+	}
+	if what != "" {
+		g.dec.Report("routes."+r.Name, true, "an event on which %s fails is given back to the source %s, which sends it again, without end: "+
+			"name a dead_letter sink in this route, such as a file%s", what, from, map[bool]string{true: "", false: "; or write on_error: drop or pass in the transform"}[what == "when"])
 	}
 }
 

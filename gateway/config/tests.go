@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/router"
 )
 
 // DeadLetters is what a test calls the events that a route parks.
@@ -50,7 +51,13 @@ func TestRows() []options.Row {
 }
 
 // tests decodes the tests of the sources that are loaded.
-func (g *graph) tests(top parts) (out []Test) {
+func (g *graph) tests(top parts, routes []router.RouteSpec) (out []Test) {
+	taken := map[string]bool{}
+	for _, r := range routes {
+		for _, from := range r.From {
+			taken[from] = true
+		}
+	}
 	m := g.mapping("tests", top.Tests)
 	sources, _ := top.Sources.(map[string]any)
 	sinks, _ := top.Sinks.(map[string]any)
@@ -68,7 +75,9 @@ func (g *graph) tests(top parts) (out []Test) {
 		if t.Now, err = time.Parse(time.RFC3339, o.Now); err != nil {
 			g.dec.Report(at+".now", false, "is not a time: write it like 2024-01-02T15:04:05Z")
 		}
-		if _, ok := sources[o.Source]; !ok {
+		if _, ok := sources[o.Source]; ok && !taken[o.Source] && len(g.selected) == 0 {
+			g.dec.Report(at+".source", false, "no route takes anything from %s", o.Source)
+		} else if !ok {
 			g.dec.Report(at+".source", false, "%s", options.Unknown(fmt.Sprintf("source %q", o.Source), o.Source, g.dec.Keys("sources", sources)))
 		}
 		t.Payloads = g.payloads(at+".events", o.Events)
@@ -80,7 +89,7 @@ func (g *graph) tests(top parts) (out []Test) {
 			key, _ := g.dec.Place(path)
 			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})
 		}
-		if len(g.selected) == 0 || g.used["sources."+o.Source] {
+		if taken[o.Source] {
 			out = append(out, t)
 		}
 	}

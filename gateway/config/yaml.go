@@ -84,6 +84,7 @@ var suspects = []struct {
 	{regexp.MustCompile(`^[^"'#]*?(\{\{)`), "a { begins a mapping here: put the value in quotes"},
 	{regexp.MustCompile(`^[^"'#]*?: +(![^ !])`), "a ! begins a YAML tag here: put the value in quotes"},
 	{regexp.MustCompile(`^ *(\t)`), "indentation must be spaces, not tabs"},
+	{regexp.MustCompile(`^[^"'#]*?: +("[^"]*") +[^ #]`), "the quotes end before the value does: put the whole value in quotes, '\"a\" == b'"},
 }
 
 // syntax reports text that is not YAML, with a hint where the reason is a known one.
@@ -110,7 +111,18 @@ func (p *parser) syntax(text string, err error) {
 			}
 		}
 	}
-	p.report(n, "", "is not YAML: %s", reason)
+	switch { // the parser means the line after the one that it names, often
+	case strings.Contains(reason, "did not find expected ',' or"):
+		lines := strings.Split(text, "\n")
+		if n.Line < len(lines) && strings.ContainsAny(lines[n.Line], "{[") {
+			n.Line++
+		}
+		p.report(n, "", "is not YAML (%s); between { and }, or [ and ], a value that has one of , ? : [ ] { } in it must be in quotes", reason)
+	case strings.Contains(reason, "mapping values are not allowed"):
+		p.report(n, "", "is not YAML (%s); a value that has a colon and a space in it must be in quotes", reason)
+	default:
+		p.report(n, "", "is not YAML: %s", reason)
+	}
 }
 
 // value converts a node, and notes where it stands.

@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	exprlang "github.com/expr-lang/expr"
@@ -62,8 +63,17 @@ func (e *Expression) UnmarshalText(text []byte) (err error) {
 // UnmarshalText compiles text, for package options.
 func (c *Condition) UnmarshalText(text []byte) (err error) {
 	c.program, err = compile(string(text), exprlang.AsBool())
-	return err
+	if err != nil {
+		return err
+	}
+	if b, ok := c.code.Node().(*ast.BinaryNode); ok && slices.Contains(arithmetic, b.Operator) {
+		return at(wrongExpression, c.source, b.Location().From, "a condition is true or false, and "+b.Operator+" is neither")
+	}
+	return nil
 }
+
+// arithmetic are the operators that give no truth, whatever they stand between.
+var arithmetic = []string{"+", "-", "*", "/", "%", "**", "^", ".."}
 
 // OptionType names the type in tables.
 func (Expression) OptionType() string { return "expression" }
@@ -113,10 +123,17 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 func readable(what, source string, err error) error {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
-		return fmt.Errorf("%s `%s`: %w", what, source, err)
+		return fmt.Errorf("%s `%s`: %s", what, source, plainer.Replace(err.Error()))
 	}
 	return at(what, source, fe.Column, fe.Message)
 }
+
+// plainer puts the words of this language in the place of Go's, and says what was meant.
+var plainer = strings.NewReplacer(
+	"<nil>", "nil", "interface conversion: interface {} is ", "it is ", "[]interface {}", "list", "map[string]interface {}", "object",
+	`unexpected token Operator("=")`, "unexpected =; write == to compare",
+	`unexpected token Identifier("AND")`, "unexpected AND; write && or and", `unexpected token Identifier("OR")`, "unexpected OR; write || or or",
+)
 
 // What is wrong with an expression as it stands, and with one over some event.
 const (
@@ -125,5 +142,6 @@ const (
 )
 
 func at(what, source string, column int, text string) error {
+	text = plainer.Replace(text)
 	return fmt.Errorf("%s `%s` at column %d: %s", what, source, column+1, text)
 }

@@ -115,8 +115,23 @@ func TestWrongExpressionsPointIntoThemselves(t *testing.T) {
 		`foo(1)`:         "at column 1: there is no function foo",
 		``:               "empty",
 		`a ==== b`:       "at column 5",
+		`a = b`:          "at column 3: unexpected =; write == to compare",
+		`a AND b`:        "at column 3: unexpected AND; write && or and",
 	} {
 		if _, err := Compile(source); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", source, err, want)
+		}
+	}
+}
+
+func TestConditionsAreTrueOrFalse(t *testing.T) {
+	for source, want := range map[string]string{
+		`order.amount + 1`: "at column 14: a condition is true or false, and + is neither",
+		`"text"`:           "expected bool",
+		`a..b`:             "expected bool, but got list",
+	} {
+		var c Condition
+		if err := c.UnmarshalText([]byte(source)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", source, err, want)
 		}
 	}

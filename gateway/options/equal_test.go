@@ -11,6 +11,7 @@ type equalSample struct {
 	Wait   Duration    `koanf:"wait"`
 	List   []string    `koanf:"list"`
 	Fields Map[Secret] `koanf:"fields"`
+	Any    any         `koanf:"any"`
 	Nested struct {
 		N int `koanf:"n"`
 	} `koanf:"nested"`
@@ -22,6 +23,7 @@ func TestEqual(t *testing.T) {
 		s := &equalSample{
 			Secret: NewSecret("a"), URL: NewURL("redis://u:p@h"), Wait: Duration(time.Second), List: []string{"x", "y"},
 			Fields: Map[Secret]{{"k", NewSecret("1")}, {"l", NewSecret("2")}},
+			Any:    map[string]any{"a": []any{1, "x"}},
 		}
 		if change != nil {
 			change(s)
@@ -43,6 +45,8 @@ func TestEqual(t *testing.T) {
 		"a mapping's value":   func(s *equalSample) { s.Fields[1].Value = NewSecret("3") },
 		"a mapping's order":   func(s *equalSample) { s.Fields[0], s.Fields[1] = s.Fields[1], s.Fields[0] },
 		"something nested":    func(s *equalSample) { s.Nested.N = 1 },
+		"something within":    func(s *equalSample) { s.Any = map[string]any{"a": []any{1, "y"}} },
+		"something gone":      func(s *equalSample) { s.Any = nil },
 		"a list that is gone": func(s *equalSample) { s.List = nil },
 	} {
 		if Equal(make(nil), make(change)) {

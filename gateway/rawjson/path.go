@@ -7,8 +7,8 @@ import (
 )
 
 // Path is a way from the whole payload to a field: "order.customer.email". As an
-// option it is read from text: a dot separates, `\.` is a dot in a name, `\\` a
-// backslash, and * stands for every member or element. A number is an element of an
+// option it is read from text: a dot separates, a backslash makes a dot or bracket a part
+// of a name, and * stands for every member or element. A number is an element of an
 // array, or the member of that name.
 type Path struct {
 	text  string
@@ -29,27 +29,34 @@ func (p *Path) UnmarshalText(b []byte) error {
 	p.text, p.steps = string(b), nil
 	step := strings.Builder{}
 	for i := 0; i < len(b); i++ {
-		switch {
-		case b[i] == '\\' && i+1 < len(b) && (b[i+1] == '.' || b[i+1] == '\\'):
+		switch c := b[i]; {
+		case c == '\\' && i+1 < len(b) && strings.IndexByte(special, b[i+1]) >= 0:
 			i++
 			step.WriteByte(b[i])
-		case b[i] == '\\':
-			return errors.New(`a \ stands before a dot or another \ only`)
-		case b[i] == '.':
+		case c == '\\':
+			return errors.New(`a \ stands before one of . [ ] $ \ only`)
+		case c == '[' || c == ']':
+			return errors.New(`an element is written lines.0.sku, and all of them lines.*.sku; in a name, put a \ before the bracket`)
+		case c == '$' && i == 0 && len(b) > 1 && b[1] == '.':
+			return errors.New("leave $. out: a field is written from the payload on, such as order.email")
+		case c == '*' && i+1 < len(b) && b[i+1] == '*':
+			return errors.New("* stands for one step: there is no **")
+		case c == '.':
 			p.steps = append(p.steps, step.String())
 			step.Reset()
 		default:
-			step.WriteByte(b[i])
+			step.WriteByte(c)
 		}
 	}
 	p.steps = append(p.steps, step.String())
-	for _, s := range p.steps {
-		if s == "" {
-			return errors.New("a field is missing: write field, or object.field")
-		}
+	if slices.Contains(p.steps, "") {
+		return errors.New("a field is missing: write field, or object.field")
 	}
 	return nil
 }
+
+// special are the characters that a backslash makes ordinary.
+const special = `.[]$\`
 
 func (p Path) String() string { return p.text }
 

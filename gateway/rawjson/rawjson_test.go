@@ -137,7 +137,10 @@ func TestPaths(t *testing.T) {
 	if p := MustPath(`a\.b.c\\.*`); !reflect.DeepEqual(p.Steps(), []string{"a.b", `c\`, "*"}) || !p.Many() {
 		t.Errorf("steps %q", p.Steps())
 	}
-	for _, text := range []string{"", ".a", "a.", "a..b", `a\b`} {
+	if p := MustPath(`\$.a\[0\]`); !reflect.DeepEqual(p.Steps(), []string{"$", "a[0]"}) {
+		t.Errorf("steps %q", p.Steps())
+	}
+	for _, text := range []string{"", ".a", "a.", "a..b", `a\b`, "a[0].b", "$.a", "a.**.b", "a]"} {
 		var p Path
 		if err := p.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("no error for %q", text)

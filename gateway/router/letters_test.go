@@ -230,3 +230,33 @@ func TestBestEffortSinkHoldsNoReceipt(t *testing.T) {
 		}
 	})
 }
+
+// TestPoisonDoesNotSpin: a source that gets the same events back again and again pauses
+// longer and longer, although it connects each time.
+func TestPoisonDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
+			out.Ready()
+			runs++
+			nacked := make(chan error, 1)
+			err := out.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte("poison")}}, Ack: func(err error) { nacked <- err }})
+			if err != nil {
+				return plugin.Ended(ctx, err)
+			}
+			return <-nacked
+		})
+		fails := transformSpec(func(_ *event.Event, out []*event.Event) ([]*event.Event, error) { return out, errSink })
+		r := start(t, Graph{
+			Sources: []SourceSpec{sourceSpec("in", source)}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)},
+			Routes: []RouteSpec{{Name: "r", From: []string{"in"}, To: []string{"out"}, Through: []TransformSpec{fails}}},
+		})
+		time.Sleep(10 * time.Minute)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if runs < 60 || runs > 400 { // a pause is at most 10 s, half of it on average
+			t.Errorf("%d runs in ten minutes", runs)
+		}
+	})
+}

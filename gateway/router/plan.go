@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"eventgateway/gateway/plugin"
@@ -69,10 +70,11 @@ type Probe struct {
 
 // Probe asks every component that can tell how things are where it
 // connects to. The plan need not run.
-func (p *Plan) Probe(ctx context.Context) []Probe {
+// skip lists those that are left out: "sinks.bus".
+func (p *Plan) Probe(ctx context.Context, skip []string) []Probe {
 	var out []Probe
 	probe := func(kind plugin.Kind, name string, impl any) {
-		if p, ok := impl.(plugin.Prober); ok {
+		if p, ok := impl.(plugin.Prober); ok && !slices.Contains(skip, string(kind)+"s."+name) {
 			out = append(out, Probe{kind, name, p.Probe(ctx)})
 		}
 	}

@@ -38,6 +38,8 @@ type source struct {
 	missed  string // why events may have been missed before this run; "" where none were
 	gapped  bool   // the plugin has reported a gap in this run
 	taken   []bool // scratch of Emit
+	// readyNacked is how many events were given back when it was last ready.
+	readyNacked uint64
 }
 
 // wired is a route of a source, with the sinks it leads to now. A source's routes with
@@ -54,7 +56,13 @@ func (s *source) Ready() {
 		s.Gap(s.missed)
 	}
 	s.missed = ""
-	s.restart.reset() // Ready is called from Run, by the source's goroutine
+	s.mu.Lock()
+	nacked := s.counts.Nacked
+	s.mu.Unlock()
+	if nacked == s.readyNacked { // else it would give the same events again and again, without a pause
+		s.restart.reset() // Ready is called from Run, by the source's goroutine
+	}
+	s.readyNacked = nacked
 	s.health.up()
 	s.first.Do(func() { close(s.wasReady) })
 }

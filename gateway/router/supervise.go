@@ -13,6 +13,8 @@ import (
 const (
 	restartInitial = 100 * time.Millisecond
 	restartMax     = 10 * time.Second
+	// restartHealthy is after how long a run that ends counts as one that was well.
+	restartHealthy = time.Minute
 )
 
 // run calls the source again and again until ctx ends.
@@ -20,12 +22,16 @@ func (s *source) run(ctx context.Context) {
 	defer close(s.ended)
 	s.restart = backoff{initial: restartInitial, max: restartMax}
 	for ctx.Err() == nil {
+		begin := time.Now()
 		err := s.once(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		if err == nil {
 			err = errors.New("the source ended although it was not told to")
+		}
+		if time.Since(begin) > restartHealthy {
+			s.restart.reset()
 		}
 		pause := s.restart.next()
 		s.health.down(err, pause)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +19,20 @@ type database struct {
 	config *pgx.ConnConfig
 	query  string
 	conn   *pgx.Conn
+}
+
+var (
+	quoted    = regexp.MustCompile(`'(?:[^']|''')*'|"(?:[^"]|"")*"|--[^\n]*|(?s:/\*.*?\*/)`)
+	parameter = regexp.MustCompile(`\$([1-9][0-9]{0,4})`)
+)
+
+// parameters returns the highest N of a $N in a query, outside of texts and comments.
+func parameters(query string) (highest int) {
+	for _, m := range parameter.FindAllStringSubmatch(quoted.ReplaceAllString(query, " "), -1) {
+		n, _ := strconv.Atoi(m[1]) // it is digits
+		highest = max(highest, n)
+	}
+	return highest
 }
 
 // wrapped makes each row one JSON object, with all digits as the server prints them. A
@@ -87,12 +103,8 @@ func (t *transform) Probe(ctx context.Context) []plugin.Finding {
 		return []plugin.Finding{{Level: plugin.Wrong, Text: t.db.explain(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	prepared, err := conn.Prepare(ctx, "", t.db.query)
-	if err != nil {
+	if _, err := conn.Prepare(ctx, "", t.db.query); err != nil {
 		return []plugin.Finding{{Level: plugin.Wrong, Text: t.db.explain(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
-	}
-	if n := len(prepared.ParamOIDs); n != len(t.params) {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("the query has %d parameters, and params %d", n, len(t.params)), Fix: "write one expression in params for each $1, $2 ..."}}
 	}
 	return []plugin.Finding{{Text: "the query can be run"}}
 }

@@ -50,6 +50,9 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "eventgateway " + env.Name
 	}
+	if n := parameters(o.Query); n != len(o.Params) {
+		return nil, &plugin.OptionError{Option: "params", Err: fmt.Errorf("the query has %d parameters: write an expression for each of $1, $2 ..., not %d", n, len(o.Params))}
+	}
 	if o.Into.Many() {
 		return nil, &plugin.OptionError{Option: "into", Err: errors.New("a field that gets a row is one: * cannot stand here")}
 	}

@@ -32,8 +32,11 @@ func Type() plugin.TransformType {
 
 // Check is part of [options.Checker].
 func (o *Options) Check(report func(option, text string)) {
-	if (o.Schema == nil) == (o.File == "") {
+	switch {
+	case o.Schema == nil && o.File == "":
 		report("", "needs schema, or file")
+	case o.Schema != nil && o.File != "":
+		report("file", "cannot stand beside schema: leave one of them out")
 	}
 }
 
@@ -51,11 +54,11 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 			return nil, &plugin.OptionError{Option: option, Err: err}
 		}
 	} else if _, err := os.Stat(o.File); err != nil {
-		return nil, &plugin.OptionError{Option: option, Err: err}
+		return nil, &plugin.OptionError{Option: option, Err: fmt.Errorf("cannot be read: %w", err)}
 	}
 	s, err := c.Compile(location)
 	if err != nil {
-		return nil, &plugin.OptionError{Option: option, Err: oneLine(err)}
+		return nil, &plugin.OptionError{Option: option, Err: oneLine("is not a JSON Schema", err)}
 	}
 	return &transform{s}, nil
 }
@@ -86,7 +89,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		return out, fmt.Errorf("the payload is not JSON: %w", err)
 	}
 	if err := t.schema.Validate(doc); err != nil {
-		return out, oneLine(err)
+		return out, oneLine("the schema does not allow it", err)
 	}
 	return append(out, e), nil
 }
@@ -95,14 +98,14 @@ var english = message.NewPrinter(language.English)
 
 // oneLine says where a payload, or a schema, is not as it should be: the first three
 // places.
-func oneLine(err error) error {
+func oneLine(what string, err error) error {
 	var ve *jsonschema.ValidationError
 	var se *jsonschema.SchemaValidationError
 	if errors.As(err, &se) {
 		err = se.Err
 	}
 	if !errors.As(err, &ve) {
-		return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+		return errors.New(what + ": " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	var places []string
 	var walk func(*jsonschema.ValidationError)
@@ -119,5 +122,5 @@ func oneLine(err error) error {
 	if len(places) > 3 {
 		more = fmt.Sprintf("; and %d more", len(places)-3)
 	}
-	return errors.New("the schema does not allow it: " + strings.Join(places[:min(3, len(places))], "; ") + more)
+	return errors.New(what + ": " + strings.Join(places[:min(3, len(places))], "; ") + more)
 }
