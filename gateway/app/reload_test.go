@@ -47,7 +47,7 @@ func (v variants) text(n int) string {
 	p(`sources:`)
 	p(`  made: {type: generate, rate: %d, position: %q}`, 300+k/7%3, v.dir+"/position") // another one now and then
 	p(`transforms:`)
-	p(`  marked: {type: set, fields: {generation: "%d"}}`, k%5)
+	p(`  marked: {type: set, on_error: pass, fields: {generation: "%d"}}`, k%5)
 	p(`sinks:`)
 	p(`  browsers: {type: websocket, max_lag: {events: 1000000, bytes: 1GiB}}`)
 	p(`  kept: {type: file, path: %q, sync: never, rotate: {keep: %d}, queue: {size: %d}}`, v.dir+"/kept.jsonl", k%2, 1000+k%3)

@@ -70,3 +70,27 @@ func TestTests(t *testing.T) {
 		t.Errorf("%s%v", out, err)
 	}
 }
+
+// TestCanonical: what is equal looks equal, and nothing else does.
+func TestCanonical(t *testing.T) {
+	canonicals := map[string]int{}
+	for _, group := range [][]string{
+		{`{"a":1,"b":[1.50]}`, ` {"b":[1.5] ,"a":1.0}`, `{"a":1,"b":[15e-1]}`, `{"a":1.00000000000000000,"b":[1.5]}`},
+		{`hello`}, {`"hello"`}, {`{"a":1,"a":2}`}, {`{"a":2}`}, {`{"b":{"a":1,"a":2}}`}, {`[{"a":1},{"a":2}]`},
+		{`0`, `0.0`, `-0`, `-0.00`}, {`1e-400`}, {`1e-401`}, {``}, {`null`},
+		{`12345678901234567.0`, `12345678901234567`}, {`12345678901234568`}, {`12345678901234567890.5`, `12345678901234567890.50`},
+		{`100`, `1e2`, `100.0`}, {`1`}, {`10`}, {`"é"`, `"\u00e9"`}, {`"<"`, `"\u003c"`},
+	} {
+		for _, text := range group {
+			if got, want := canonical([]byte(text)), canonical([]byte(group[0])); got != want {
+				t.Errorf("%s is %s, and %s is %s", text, got, group[0], want)
+			}
+		}
+		canonicals[canonical([]byte(group[0]))]++
+	}
+	for text, n := range canonicals {
+		if n > 1 {
+			t.Errorf("%d different payloads are %s", n, text)
+		}
+	}
+}

@@ -61,6 +61,9 @@ func canonical(payload []byte) string {
 	if !json.Valid(payload) || dec.Decode(&v) != nil {
 		return "no JSON: " + strconv.Quote(string(payload))
 	}
+	if repeats(json.NewDecoder(bytes.NewReader(payload))) {
+		return "a key twice: " + strings.TrimSpace(string(payload))
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -71,14 +74,47 @@ func canonical(payload []byte) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// shortest writes numbers that are equal in the same way: 9.50 as 9.5. Those with more
-// digits than a float has keep all.
+// repeats says whether an object in the next value has a key several times: a reader
+// sees the last one only, and a test shall see all.
+func repeats(dec *json.Decoder) bool {
+	dec.UseNumber()
+	t, _ := dec.Token() // the text is valid
+	seen := map[string]bool{}
+	for delim, _ := t.(json.Delim); delim != 0 && dec.More(); {
+		if delim == '{' {
+			key, _ := dec.Token()
+			name, _ := key.(string)
+			if seen[name] {
+				return true
+			}
+			seen[name] = true
+		}
+		if repeats(dec) {
+			return true
+		}
+	}
+	if _, ok := t.(json.Delim); ok {
+		_, _ = dec.Token() // its end
+	}
+	return false
+}
+
+// shortest writes numbers that are equal in the same way: 9.50 as 9.5, and 1e3 as 1000.
 func shortest(v any) any {
 	switch t := v.(type) {
 	case json.Number:
-		if f, err := t.Float64(); err == nil && len(t) <= 15 {
-			return f
+		text := string(t)
+		if strings.ContainsAny(text, "eE") {
+			if f, err := t.Float64(); err == nil && f != 0 && len(text) <= 15 {
+				return f
+			}
+		} else if strings.Contains(text, ".") {
+			text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 		}
+		if text == "-0" {
+			text = "0"
+		}
+		return json.Number(text)
 	case []any:
 		for i := range t {
 			t[i] = shortest(t[i])

@@ -18,6 +18,10 @@ import (
 // testTimeout bounds one test: its transforms may ask servers.
 const testTimeout = 30 * time.Second
 
+// parkedHere is the sink that stands in for where events would be parked; no sink of a
+// configuration is called that.
+const parkedHere = "dead letters"
+
 // arrived is what a test has brought to the sinks.
 type arrived struct {
 	at      map[string]*recorder // by sink, and config.DeadLetters
@@ -29,15 +33,15 @@ type arrived struct {
 func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived, error) {
 	got := &arrived{at: map[string]*recorder{}}
 	done := make(chan error, 1)
-	g := router.Graph{DrainTimeout: time.Second, Now: func() time.Time { return t.Now }, NewID: countingIDs()}
+	g := router.Graph{DrainTimeout: time.Second, Now: func() time.Time { return t.Now }, NewID: countingIDs(), DryRun: true}
 	g.Sources = []router.SourceSpec{standIn(cfg, t, done)}
 	for _, r := range cfg.Graph.Routes {
 		if !slices.Contains(r.From, t.Source) {
 			continue
 		}
-		r.From, r.DeadLetter = []string{t.Source}, config.DeadLetters
+		r.From, r.DeadLetter = []string{t.Source}, parkedHere
 		g.Routes = append(g.Routes, r)
-		for _, name := range append([]string{config.DeadLetters}, r.To...) {
+		for _, name := range append([]string{parkedHere}, r.To...) {
 			if got.at[name] == nil {
 				got.at[name] = &recorder{}
 				g.Sinks = append(g.Sinks, got.at[name].spec(name))
@@ -64,7 +68,8 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 	if err := errors.Join(err, <-ended); err != nil {
 		return nil, err
 	}
-	for _, e := range got.at[config.DeadLetters].events {
+	got.at[config.DeadLetters] = got.at[parkedHere]
+	for _, e := range got.at[parkedHere].events {
 		component, _ := e.Attr(plugin.LetterComponent)
 		reason, _ := e.Attr(plugin.LetterReason)
 		got.reasons = append(got.reasons, component+": "+reason)

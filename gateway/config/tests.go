@@ -83,7 +83,11 @@ func (g *graph) tests(top parts, routes []router.RouteSpec) (out []Test) {
 		t.Payloads = g.payloads(at+".events", o.Events)
 		for _, e := range o.Expect {
 			path := options.Join(at+".expect", e.Key)
-			if _, ok := sinks[e.Key]; !ok && e.Key != DeadLetters {
+			_, ok := sinks[e.Key]
+			if ok && e.Key == DeadLetters {
+				g.dec.Report(path, true, "means the events that are parked, and there is a sink of that name: call the sink something else")
+			}
+			if !ok && e.Key != DeadLetters {
 				g.dec.Report(path, true, "%s", options.Unknown(fmt.Sprintf("sink %q", e.Key), e.Key, append(g.dec.Keys("sinks", sinks), DeadLetters)))
 			}
 			key, _ := g.dec.Place(path)

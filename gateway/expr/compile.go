@@ -131,6 +131,7 @@ func readable(what, source string, err error) error {
 // plainer puts the words of this language in the place of Go's, and says what was meant.
 var plainer = strings.NewReplacer(
 	"<nil>", "nil", "interface conversion: interface {} is ", "it is ", "[]interface {}", "list", "map[string]interface {}", "object",
+	"reflect.Value.MapIndex: value of type int is not assignable to type string", "an object has no elements",
 	`unexpected token Operator("=")`, "unexpected =; write == to compare",
 	`unexpected token Identifier("AND")`, "unexpected AND; write && or and", `unexpected token Identifier("OR")`, "unexpected OR; write || or or",
 )

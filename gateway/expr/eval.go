@@ -53,21 +53,52 @@ func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byt
 	if e.program.constant != nil {
 		return append(dst, e.program.constant...), nil
 	}
-	if p := e.program; p.whole >= 0 && p.lookups[p.whole].root != eventName {
-		x.begin(p, ev)
-		if x.payload = p.tree.Find(ev.Data, x.spans); x.payload != nil {
-			return dst, x.payload
-		}
-		places := p.lookups[p.whole].places
-		if s := x.spans[places[len(places)-1]]; s.Found() {
-			return append(dst, s.Of(ev.Data)...), nil
-		}
+	if raw, err := x.copied(e.program, ev); raw != nil || err != nil {
+		return append(dst, raw...), err
 	}
 	v, err := x.run(e.program, ev)
 	if err != nil {
 		return dst, err
 	}
 	return AppendJSON(dst, v)
+}
+
+// Text appends what e evaluates to for ev, as [AppendText] does, and says whether that
+// is nil. A field of the payload is copied: a number keeps all its digits.
+func (x *Evaluator) Text(dst []byte, e Expression, ev *event.Event) (text []byte, isNil bool, err error) {
+	raw, err := x.copied(e.program, ev)
+	switch {
+	case err != nil:
+		return dst, false, err
+	case raw != nil && raw[0] == 'n':
+		return dst, true, nil
+	case raw != nil && raw[0] == '"':
+		return append(dst, rawjson.Text(raw)...), false, nil
+	case raw != nil:
+		return append(dst, raw...), false, nil
+	}
+	v, err := x.run(e.program, ev)
+	if err == nil {
+		dst, err = AppendText(dst, v)
+	}
+	return dst, v == nil, err
+}
+
+// copied returns the text of the field that p consists of, as it stands in the payload;
+// nil where p is more than that, or there is no such field.
+func (x *Evaluator) copied(p *program, ev *event.Event) ([]byte, error) {
+	if p.whole < 0 || p.lookups[p.whole].root == eventName {
+		return nil, nil
+	}
+	x.begin(p, ev)
+	if err := p.tree.Find(ev.Data, x.spans); err != nil {
+		return nil, err
+	}
+	places := p.lookups[p.whole].places
+	if s := x.spans[places[len(places)-1]]; s.Found() {
+		return s.Of(ev.Data), nil
+	}
+	return nil, nil
 }
 
 func (x *Evaluator) run(p *program, ev *event.Event) (any, error) {

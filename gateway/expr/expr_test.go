@@ -142,7 +142,7 @@ func TestTemplates(t *testing.T) {
 	for source, want := range map[string]string{
 		"plain":                              "plain",
 		"orders.{{ event.key }}":             "orders.7",
-		"{{operation}} {{ order.amount }}€":  "INSERT 100.5€",
+		"{{operation}} {{ order.amount }}€":  "INSERT 100.50€",
 		"{{ order.missing }}|{{order.tags}}": `|["a","b"]`,
 	} {
 		got, err := x.Append(nil, MustTemplate(source), sample)

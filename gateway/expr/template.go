@@ -82,11 +82,8 @@ func (x *Evaluator) Append(dst []byte, t Template, ev *event.Event) ([]byte, err
 			dst = append(dst, p.text...)
 			continue
 		}
-		v, err := x.Value(p.expr, ev)
-		if err == nil {
-			dst, err = AppendText(dst, v)
-		}
-		if err != nil {
+		var err error
+		if dst, _, err = x.Text(dst, p.expr, ev); err != nil {
 			return nil, fmt.Errorf("template `%s`: %w", t.source, err)
 		}
 	}

@@ -103,6 +103,8 @@ type Env struct {
 	// or decides about them: `gateway test` fixes both.
 	Now   func() time.Time
 	NewID func() string
+	// DryRun says that nothing outside may be changed: it is `gateway test`.
+	DryRun bool
 }
 
 // Mounter mounts handlers on the shared listener. Patterns are those of

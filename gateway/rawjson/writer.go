@@ -144,7 +144,7 @@ func (w *writer) array(i, depth int, spots []*spot) int {
 func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 	var c Change
 	for _, s := range here {
-		if s.change != nil && (c.Value == nil || s.change.Remove) {
+		if s.change != nil && !c.Remove && (c.Value == nil || s.change.Remove) {
 			c = *s.change
 		}
 	}
@@ -157,7 +157,7 @@ func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 		return end
 	}
 	w.before(l, m.from)
-	if c.Name != "" {
+	if c.Name != "" && m.key < m.colon { // an element has no name
 		w.keep(m.key)
 		w.dst = AppendText(w.dst, c.Name)
 		w.done = m.colon

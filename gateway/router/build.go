@@ -51,7 +51,7 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	old := r.now
 	r.mu.Unlock()
 	b := builder{
-		r: r, to: to, old: old, now: g.Now, newID: g.NewID,
+		r: r, to: to, old: old, now: g.Now, newID: g.NewID, dryRun: g.DryRun,
 		p: &Plan{
 			drain: g.DrainTimeout, wiring: map[*source][]wired{}, letters: map[*letterbox]*edge{},
 			freshSources: map[*source]*source{}, freshRoutes: map[*route]*route{}, freshSinks: map[*sink]*sink{},
@@ -91,6 +91,7 @@ type builder struct {
 	p        *Plan
 	now      func() time.Time
 	newID    func() string
+	dryRun   bool
 	problems []error
 }
 

@@ -58,7 +58,7 @@ func instantiate[T any](b *builder, c *component, typ plugin.Type[T], opts any, 
 		}
 	}()
 	env := c.env(labels)
-	env.Now, env.NewID = b.now, b.newID
+	env.Now, env.NewID, env.DryRun = b.now, b.newID, b.dryRun
 	impl, err = typ.Build(opts, env)
 	if err == nil {
 		c.closer, _ = any(impl).(plugin.Closer)

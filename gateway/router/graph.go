@@ -18,6 +18,8 @@ type Graph struct {
 	// Now and NewID are what plugins get, see [plugin.Env]; nil for the real ones.
 	Now   func() time.Time
 	NewID func() string
+	// DryRun is what plugins get, too.
+	DryRun bool
 }
 
 // SourceSpec is one configured source.

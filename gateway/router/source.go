@@ -143,12 +143,8 @@ func (s *source) stamp(events []*event.Event) error {
 		return nil
 	}
 	for _, e := range events {
-		v, err := s.key.Value(s.spec.Capture.Key, e)
-		if err == nil {
-			var text []byte
-			text, err = expr.AppendText(nil, v)
-			e.Key = string(text)
-		}
+		text, _, err := s.key.Text(nil, s.spec.Capture.Key, e)
+		e.Key = string(text)
 		if err != nil { // text that is no JSON, and the like: it is in the lane for all
 			e.Key = ""
 			s.mu.Lock()

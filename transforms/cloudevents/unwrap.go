@@ -14,15 +14,16 @@ import (
 )
 
 type unwrap struct {
-	tree                           rawjson.Tree
-	spans                          []rawjson.Span
-	version, id, kind, contentType int // places in the tree
-	data, dataBase64               int
+	tree                                   rawjson.Tree
+	spans                                  []rawjson.Span
+	version, id, kind, source, contentType int // places in the tree
+	data, dataBase64                       int
 }
 
 func newUnwrap() *unwrap {
 	u := &unwrap{}
 	u.version, u.id, u.kind = u.tree.Member(0, "specversion"), u.tree.Member(0, "id"), u.tree.Member(0, "type")
+	u.source = u.tree.Member(0, "source")
 	u.contentType, u.data, u.dataBase64 = u.tree.Member(0, "datacontenttype"), u.tree.Member(0, "data"), u.tree.Member(0, "data_base64")
 	u.spans = make([]rawjson.Span, u.tree.Len())
 	return u
@@ -36,8 +37,8 @@ func (u *unwrap) Apply(_ context.Context, e *event.Event, out []*event.Event) ([
 	if version := u.text(e, u.version); version != specVersion {
 		return out, fmt.Errorf("the payload is not a CloudEvent of version %s: specversion is %q", specVersion, version)
 	}
-	if u.text(e, u.id) == "" || u.text(e, u.kind) == "" {
-		return out, errors.New("the payload is not a CloudEvent: it has no id, or no type")
+	if u.text(e, u.id) == "" || u.text(e, u.kind) == "" || u.text(e, u.source) == "" {
+		return out, errors.New("the payload is not a CloudEvent: it has no id, no type, or no source")
 	}
 	payload, err := u.payload(e)
 	if err != nil {
@@ -59,7 +60,14 @@ func (u *unwrap) text(e *event.Event, place int) string {
 
 func (u *unwrap) payload(e *event.Event) ([]byte, error) {
 	data, encoded := u.spans[u.data], u.spans[u.dataBase64]
+	if encoded.Found() && e.Data[encoded.From] == 'n' { // null is as good as nothing
+		encoded = rawjson.Span{}
+	}
 	switch {
+	case encoded.Found() && data.Found():
+		return nil, errors.New("the CloudEvent has data and data_base64: it may have one of them")
+	case encoded.Found() && e.Data[encoded.From] != '"':
+		return nil, errors.New("data_base64 is not text")
 	case encoded.Found():
 		b, err := base64.StdEncoding.DecodeString(u.text(e, u.dataBase64))
 		if err != nil {

@@ -33,7 +33,7 @@ func Type() plugin.TransformType {
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	t := &transform{opts: o, eval: expr.New(env.Now, env.NewID)}
-	if o.Redis.IsZero() {
+	if o.Redis.IsZero() || env.DryRun {
 		t.memory = &memory{window: o.Window.D(), size: o.Size, now: env.Now, known: map[key]bool{}}
 		return t, nil
 	}
@@ -59,11 +59,8 @@ type key [16]byte
 
 // Apply is part of [plugin.Transform].
 func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
-	v, err := t.eval.Value(t.opts.By, e)
-	if err == nil {
-		t.text, err = expr.AppendText(t.text[:0], v)
-	}
-	if err != nil {
+	var err error
+	if t.text, _, err = t.eval.Text(t.text[:0], t.opts.By, e); err != nil {
 		return out, fmt.Errorf("by: %w", err)
 	}
 	if len(t.text) == 0 {

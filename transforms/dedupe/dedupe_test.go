@@ -40,6 +40,26 @@ func goesOn(t testing.TB, tr plugin.Transform, id any) bool {
 	return len(out) == 1
 }
 
+// TestDigits: numbers that no integer and no float can tell apart are different events.
+func TestDigits(t *testing.T) {
+	tr := plugintest.NewTransform(t, Type(), `by: id`, plugintest.Env(t))
+	for id, want := range map[string]bool{"12345678901234567890": true, "12345678901234567891": true, "1.5": true} {
+		if goesOn(t, tr, id) != want || goesOn(t, tr, id) {
+			t.Errorf("%s", id)
+		}
+	}
+}
+
+// TestDryRun: a test of a configuration leaves nothing in Redis.
+func TestDryRun(t *testing.T) {
+	env := plugintest.Env(t)
+	env.DryRun = true
+	tr := plugintest.NewTransform(t, Type(), `{by: id, redis: "redis://127.0.0.1:1"}`, env)
+	if !goesOn(t, tr, 1) || goesOn(t, tr, 1) {
+		t.Error("it does not remember")
+	}
+}
+
 func TestByIDByDefault(t *testing.T) {
 	tr := plugintest.NewTransform(t, Type(), `{}`, plugintest.Env(t))
 	for i, want := range []bool{true, false, false} {

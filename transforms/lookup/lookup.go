@@ -112,17 +112,13 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Even
 func (t *transform) evaluate(e *event.Event) error {
 	t.key = t.key[:0]
 	for i, p := range t.opts.Params {
-		v, err := t.eval.Value(p, e)
+		text, isNil, err := t.eval.Text(nil, p, e)
 		if err != nil {
 			return fmt.Errorf("params[%d]: %w", i, err)
 		}
-		if v == nil {
+		if isNil {
 			t.params[i], t.key = nil, append(t.key, 0)
 			continue
-		}
-		text, err := expr.AppendText(nil, v)
-		if err != nil {
-			return fmt.Errorf("params[%d]: %w", i, err)
 		}
 		t.params[i] = string(text)
 		t.key = append(fmt.Appendf(t.key, "%d:", len(text)), text...)

@@ -49,6 +49,7 @@ func TestConformance(t *testing.T) {
 		{Name: "left out", Options: with(byID, params+"\nmissing: drop"), In: `{"id":8}`},
 		{Name: "missing is an error", Options: with(byID, params+"\nmissing: error"), In: `{"id":8}`, Error: "there is no row"},
 		{Name: "several types", Options: with("SELECT $1::text || $2::int || $3::boolean AS x", "params: [s, id, b]"), In: `{"s":"a","id":7,"b":true}`, Out: []string{`{"s":"a","id":7,"b":true,"c":{"x":"a7true"}}`}},
+		{Name: "more digits than a float", Options: with("SELECT $1::numeric AS n", params), In: `{"id":123456789012345678901234567890.10}`, Out: []string{`{"id":123456789012345678901234567890.10,"c":{"n":123456789012345678901234567890.10}}`}},
 		{Name: "injection", Options: with("SELECT name FROM customers WHERE name = $1", "params: [s]"), In: `{"s":"' OR true; DROP TABLE customers; --"}`, Out: []string{`{"s":"' OR true; DROP TABLE customers; --","c":null}`}},
 		{Name: "not a number", Options: with(byID, params), In: `{"id":"x"}`, Error: "invalid input syntax for type bigint"},
 		{Name: "too many rows", Options: with("SELECT name FROM customers", ""), In: `{}`, Error: "more than one row"},

@@ -66,8 +66,16 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 	}
 	more := 0
 	for _, m := range t.moves {
-		if t.spans[m.from].Found() && t.spans[m.to].Found() && !t.moved(m.to) {
+		if !t.spans[m.from].Found() {
+			continue
+		}
+		if t.spans[m.to].Found() && !t.moved(m.to) {
 			return out, fmt.Errorf("%s cannot be called %s: there is a field of that name already", m.field, m.name)
+		}
+		for _, o := range t.moves {
+			if o.to == m.to && o.from != m.from && t.spans[o.from].Found() {
+				return out, fmt.Errorf("%s and %s cannot both be called %s", m.field, o.field, m.name)
+			}
 		}
 		more += len(m.name)
 	}

@@ -43,11 +43,8 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		t.count %= t.opts.OneIn
 		return out, nil
 	}
-	v, err := t.eval.Value(t.opts.By, e)
-	if err == nil {
-		t.text, err = expr.AppendText(t.text[:0], v)
-	}
-	if err != nil {
+	var err error
+	if t.text, _, err = t.eval.Text(t.text[:0], t.opts.By, e); err != nil {
 		return out, err
 	}
 	h := fnv.New64a()

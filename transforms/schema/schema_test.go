@@ -1,10 +1,13 @@
 package schema
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin/plugintest"
 )
 
@@ -27,18 +30,67 @@ func TestConformance(t *testing.T) {
 		{Name: "wrong type", Options: order, In: `{"id":"7"}`, Error: "the schema does not allow it: /id: got string, want integer"},
 		{Name: "missing", Options: order, In: `{}`, Error: "/: missing property 'id'"},
 		{Name: "two", Options: order, In: `{"id":1.5,"mail":"x","more":1}`, Error: "/mail: 'x' is not valid email"},
+		{Name: "a number to compute for long", Options: order, In: `{"id":1e999999}`, Error: "a number has more than 1000 digits, or such an exponent: 1e999999"},
+		{Name: "a number beyond everything", Options: order, In: `{"id":[-1e99999999999999999999]}`, Error: "more than 1000 digits"},
 		{Name: "no json", Options: order, In: `{"id":7}}`, Error: "not JSON"},
 		{Name: "text", Options: `schema: '{"type": "string"}'`, In: `"x"`, Out: []string{`"x"`}},
 		{Name: "file with a reference", Options: "file: " + file, In: `{"id":7}`, Out: []string{`{"id":7}`}},
 		{Name: "refused by a reference", Options: "file: " + file, In: `{"id":"7"}`, Error: "/id: got string, want integer"},
 	}, Bad: map[string]string{
-		`{}`:                          "needs schema, or file",
-		`{schema: {}, file: x}`:       "file: cannot stand beside schema",
-		`file: /no/such/file`:         "options:1:7: file: cannot be read: stat /no/such/file: no such file",
-		`file: ` + broken:             "options:1:7: file: is not a JSON Schema: /type",
-		`schema: {type: integr}`:      "options:1:9: schema: is not a JSON Schema: /type",
-		`schema: '{'`:                 "options:1:9: schema: is not JSON",
-		`schema: {$ref: "#/nothing"}`: "options:1:9: schema: ",
-		`schema: {pattern: "("}`:      "options:1:9: schema: ",
+		`{}`:                            "needs schema, or file",
+		`{schema: {}, file: README.md}`: "file: cannot stand beside schema",
+		`file: /no/such/file`:           "options:1:7: file: cannot be read: no such file",
+		`file: ` + broken:               "options:1:7: file: is not a JSON Schema: /type",
+		`schema: {type: integr}`:        "options:1:9: schema: is not a JSON Schema: /type",
+		`schema: '{'`:                   "options:1:9: schema: is not JSON",
+		`schema: {$ref: "#/nothing"}`:   "options:1:9: schema: ",
+		`schema: {pattern: "("}`:        "options:1:9: schema: ",
 	}})
+}
+
+// TestErrorsAreShort, however much is wrong.
+func TestErrorsAreShort(t *testing.T) {
+	tr := plugintest.NewTransform(t, Type(), `schema: {additionalProperties: false}`, plugintest.Env(t))
+	var b strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&b, `,"member%d":1`, i)
+	}
+	_, err := tr.Apply(t.Context(), plugintest.Incoming("{"+b.String()[1:]+"}"), nil)
+	if err == nil || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "member") {
+		t.Errorf("%.2000v", err)
+	}
+}
+
+// TestVariables: text, numbers and whole schemas may come from the environment.
+func TestVariables(t *testing.T) {
+	for _, raw := range []any{
+		options.Expanded(`{"type":"object","properties":{"id":{"minimum":5}}}`),
+		map[string]any{"type": options.Expanded("object"), "properties": map[string]any{"id": map[string]any{"minimum": options.Expanded("5")}}},
+	} {
+		tr, err := build(Options{Schema: raw}, plugintest.Env(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.Apply(t.Context(), plugintest.Incoming(`{"id":4}`), nil); err == nil || !strings.Contains(err.Error(), "minimum") {
+			t.Errorf("%v: %v", raw, err)
+		}
+	}
+}
+
+// TestChangedFileIsNoticed: the options differ, so that a reload takes the new schema.
+func TestChangedFileIsNoticed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.json")
+	load := func(text string) *Options {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := &Options{}
+		if err := o.File.UnmarshalText([]byte(path)); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	if a, b, c := load(`{}`), load(`{}`), load(`true`); !options.Equal(a, b) || options.Equal(a, c) {
+		t.Error("a changed file is not noticed, or one that is the same is")
+	}
 }

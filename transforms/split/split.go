@@ -9,20 +9,28 @@ import (
 	"strconv"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/rawjson"
 )
 
 // Options of the transform.
 type Options struct {
-	Field rawjson.Path `koanf:"field" doc:"field that holds the array, such as order.lines; empty: the payload is the array"`
+	Field rawjson.Path `koanf:"field" doc:"field that holds the array, such as order.lines; without it, the payload is the array"`
+	Max   Max          `koanf:"max"`
 	Keep  bool         `koanf:"keep" doc:"whether each event is the whole payload with one element in the place of the array, instead of the element alone"`
+}
+
+// Max bounds what one event may become. One that would become more is an error.
+type Max struct {
+	Events int          `koanf:"events" rule:"min=1" doc:"most events that one may become"`
+	Bytes  options.Size `koanf:"bytes" rule:"min=1" doc:"most bytes that these may have together"`
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("split", "Makes an event of each element of an array.",
-		func() Options { return Options{} }, build)
+		func() Options { return Options{Max: Max{10_000, 64 << 20}} }, build)
 }
 
 func build(o Options, _ plugin.Env) (plugin.Transform, error) {
@@ -58,7 +66,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		}
 		return out, fmt.Errorf("%s is not an array", what)
 	}
-	n := 0
+	n, size := 0, 0
 	for t.element = range rawjson.Elements(list) {
 		part := e.With(t.element)
 		if t.opts.Keep && !t.opts.Field.IsZero() {
@@ -67,6 +75,9 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 				return out[:len(out)-n], err
 			}
 			part.Data = data
+		}
+		if size += len(part.Data); n == t.opts.Max.Events || size > int(t.opts.Max.Bytes) {
+			return out[:len(out)-n], fmt.Errorf("the array would become more than max.events: %d or max.bytes: %s allow", t.opts.Max.Events, t.opts.Max.Bytes)
 		}
 		if e.ID != "" { // else whoever removes duplicates would keep one of them
 			part.ID = e.ID + "/" + strconv.Itoa(n)

@@ -47,11 +47,8 @@ type transform struct {
 func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
 	var key []byte
 	if !t.opts.By.IsZero() {
-		v, err := t.eval.Value(t.opts.By, e)
-		if err == nil {
-			key, err = expr.AppendText(nil, v)
-		}
-		if err != nil {
+		var err error
+		if key, _, err = t.eval.Text(nil, t.opts.By, e); err != nil {
 			return out, fmt.Errorf("by: %w", err)
 		}
 	}
