@@ -9,11 +9,9 @@
 package rawjson
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/bits"
 )
 
 // maxDepth is how deep values may be nested: as deep as encoding/json has it.
@@ -81,13 +79,6 @@ func skipValue(b []byte, i, depth int) int {
 	default:
 		return skipNumber(b, i)
 	}
-}
-
-func skipWord(b []byte, i int, word string) int {
-	if end := i + len(word); end <= len(b) && string(b[i:end]) == word {
-		return end
-	}
-	return bad
 }
 
 // skipObject and skipArray are the loops that most bytes of a payload go through, so
@@ -251,102 +242,4 @@ func nextElement(b []byte, i int) (value, end int) {
 		return skipSpace(b, i+1), bad
 	}
 	return bad, bad
-}
-
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// skipString returns where the text ends that begins at i with its quote.
-func skipString(b []byte, i int) int {
-	for i++; ; {
-		if i+8 <= len(b) { // eight bytes at once; see "Hacker's Delight", 6-1
-			w := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := w^(ones*'"'), w^(ones*'\\')
-			found := ((w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-			if found == 0 {
-				i += 8
-				continue
-			}
-			i += bits.TrailingZeros64(found) / 8
-		} else {
-			for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
-				i++
-			}
-		}
-		if uint(i) >= uint(len(b)) {
-			return bad
-		}
-		if b[i] == '"' {
-			return i + 1
-		}
-		if b[i] < ' ' {
-			return bad
-		}
-		if i = skipEscape(b, i); i == bad {
-			return bad
-		}
-	}
-}
-
-func skipEscape(b []byte, i int) int {
-	if i+1 >= len(b) {
-		return bad
-	}
-	switch b[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 2
-	case 'u':
-		if i+6 > len(b) {
-			return bad
-		}
-		for _, c := range b[i+2 : i+6] {
-			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
-				return bad
-			}
-		}
-		return i + 6
-	}
-	return bad
-}
-
-func skipNumber(b []byte, i int) int {
-	if i < len(b) && b[i] == '-' {
-		i++
-	}
-	switch {
-	case i >= len(b) || b[i] < '0' || b[i] > '9':
-		return bad
-	case b[i] == '0':
-		i++
-	default:
-		i = skipDigits(b, i)
-	}
-	if i < len(b) && b[i] == '.' {
-		if end := skipDigits(b, i+1); end > i+1 {
-			i = end
-		} else {
-			return bad
-		}
-	}
-	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
-		i++
-		if i < len(b) && (b[i] == '+' || b[i] == '-') {
-			i++
-		}
-		if end := skipDigits(b, i); end > i {
-			i = end
-		} else {
-			return bad
-		}
-	}
-	return i
-}
-
-func skipDigits(b []byte, i int) int {
-	for i < len(b) && '0' <= b[i] && b[i] <= '9' {
-		i++
-	}
-	return i
 }

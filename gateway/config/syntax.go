@@ -1,0 +1,65 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var (
+	yamlLine      = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+)
+
+// suspects are the usual reasons for text not to be YAML. The parser notices
+// them late and names another line.
+var suspects = []struct {
+	pattern *regexp.Regexp // group 1 is where the reason stands
+	hint    string
+}{
+	{regexp.MustCompile(`^[^"'#]*?[{\[][^"'#]*?(\$\{)`), "between { and } a value with ${...} must be in quotes"},
+	{regexp.MustCompile(`^[^"'#]*?(\{\{)`), "a { begins a mapping here: put the value in quotes"},
+	{regexp.MustCompile(`^[^"'#]*?: +(![^ !])`), "a ! begins a YAML tag here: put the value in quotes"},
+	{regexp.MustCompile(`^ *(\t)`), "indentation must be spaces, not tabs"},
+	{regexp.MustCompile(`^[^"'#]*?: +("[^"]*") +[^ #]`), "the quotes end before the value does: put the whole value in quotes, '\"a\" == b'"},
+}
+
+// syntax reports text that is not YAML, with a hint where the reason is a known one.
+func (p *parser) syntax(text string, err error) {
+	n, reason := &yaml.Node{Line: 1, Column: 1}, err.Error()
+	if m := yamlLine.FindStringSubmatch(reason); m != nil {
+		reason = m[2]
+		n.Line, _ = strconv.Atoi(m[1])
+		n.Line = max(n.Line, 1)
+	}
+	anchor := unknownAnchor.FindStringSubmatch(reason)
+	for i, line := range strings.Split(text, "\n") {
+		if anchor != nil {
+			if at := strings.Index(line, "*"+anchor[1]); at >= 0 {
+				n.Line, n.Column = i+1, at+1
+				break
+			}
+		}
+		for _, s := range suspects {
+			if at := s.pattern.FindStringSubmatchIndex(line); at != nil {
+				n.Line, n.Column = i+1, at[2]+1
+				p.report(n, "", "is not YAML (%s); %s", reason, s.hint)
+				return
+			}
+		}
+	}
+	switch { // the parser means the line after the one that it names, often
+	case strings.Contains(reason, "did not find expected ',' or"):
+		lines := strings.Split(text, "\n")
+		if n.Line < len(lines) && strings.ContainsAny(lines[n.Line], "{[") {
+			n.Line++
+		}
+		p.report(n, "", "is not YAML (%s); between { and }, or [ and ], a value that has one of , ? : [ ] { } in it must be in quotes", reason)
+	case strings.Contains(reason, "mapping values are not allowed"):
+		p.report(n, "", "is not YAML (%s); a value that has a colon and a space in it must be in quotes", reason)
+	default:
+		p.report(n, "", "is not YAML: %s", reason)
+	}
+}
