@@ -19,8 +19,8 @@ func testCommand(set plugin.Set, f *flags) *cobra.Command {
 		Short: "Run the tests that a configuration holds",
 		Long: `Sends the events of each test under tests: through the routes of the configuration,
 and compares what arrives at the sinks with what the test expects. Sources and sinks
-are stand-ins: nothing is connected to, but that a lookup asks its database and
-a dedupe its Redis. The clock stands still, and uuid() counts.
+are stand-ins: nothing is connected to, but that a lookup asks its database. The
+clock stands still, and uuid() counts.
 
   tests:
     large orders go to the office:
