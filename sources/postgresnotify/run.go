@@ -18,6 +18,7 @@ const (
 	connectTimeout = 5 * time.Second
 	answerTimeout  = 2 * time.Second // for a heartbeat's answer
 	maxBatch       = 512             // events in one Emit
+	lastLook       = 100 * time.Millisecond
 )
 
 // Run is part of [plugin.Source].
@@ -80,7 +81,7 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out
 	var batch []*event.Event
 	last := time.Now() // sign of life
 	for {
-		err := s.untilHeartbeat(ctx, conn, &last, func(e *event.Event) error {
+		each := func(e *event.Event) error {
 			if isMarked(e.Data) {
 				s.fetch(ctx, fetch, e)
 			}
@@ -92,7 +93,12 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out
 			clear(batch)
 			batch = batch[:0]
 			return err
-		})
+		}
+		err := s.until(ctx, conn, last.Add(s.opts.Heartbeat.D()), &last, each)
+		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {
+			// It may be this process that had no time: then what has come is there.
+			err = s.until(ctx, conn, time.Now().Add(lastLook), &last, each)
+		}
 		if len(batch) > 0 { // a notification that was cut off stood behind these
 			err = errors.Join(err, out.Emit(ctx, event.Batch{Events: batch}))
 			batch = nil
@@ -120,11 +126,10 @@ func (s *source) fetch(ctx context.Context, f *fetcher, e *event.Event) {
 	e.Data = data
 }
 
-// untilHeartbeat passes notifications on until it is time for a heartbeat. The
-// deadline of a wait leaves the connection usable. What comes moves last on, and
-// with it the time of the next heartbeat.
-func (s *source) untilHeartbeat(ctx context.Context, conn *pgx.Conn, last *time.Time, each func(*event.Event) error) error {
-	wait, cancel := context.WithDeadline(ctx, last.Add(s.opts.Heartbeat.D()))
+// until passes notifications on until a deadline, which leaves the connection usable.
+// What comes moves last on, and with it the time of the next heartbeat.
+func (s *source) until(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, each func(*event.Event) error) error {
+	wait, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	for {
 		n, err := conn.WaitForNotification(wait)

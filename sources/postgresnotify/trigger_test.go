@@ -91,7 +91,7 @@ func TestLargeRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exec(`CREATE SCHEMA "Shop X"; CREATE TABLE "Shop X"."Order ""Items""" ("Order No" bigint, at timestamptz, note text, PRIMARY KEY (at, "Order No"));
+	exec(`DROP SCHEMA IF EXISTS "Shop X" CASCADE; CREATE SCHEMA "Shop X"; CREATE TABLE "Shop X"."Order ""Items""" ("Order No" bigint, at timestamptz, note text, PRIMARY KEY (at, "Order No"));
 		CREATE TABLE "Shop X".secrets (id int PRIMARY KEY, word text); INSERT INTO "Shop X".secrets VALUES (1, 'hush')`)
 	exec(tr.CreateSQL())
 	exec(tr.CreateSQL()) // once more changes nothing
@@ -157,7 +157,7 @@ func TestLargeRows(t *testing.T) {
 func TestTriggerCannotFailTheWrite(t *testing.T) {
 	db := testenv.Connect(t)
 	tr := Trigger{Schema: "public", Table: "fragile", Channel: strings.Repeat("c", 64), Field: "order"} // a name that pg_notify refuses
-	if _, err := db.Exec(testenv.Context(t), `CREATE TABLE fragile (id text PRIMARY KEY, note text);`+tr.CreateSQL()); err != nil {
+	if _, err := db.Exec(testenv.Context(t), `DROP TABLE IF EXISTS fragile; CREATE TABLE fragile (id text PRIMARY KEY, note text);`+tr.CreateSQL()); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
