@@ -20,15 +20,17 @@ var arrows = map[string]string{
 	"gateway/expr":              "gateway/event gateway/rawjson",
 	"gateway/rawjson":           "",
 	"gateway/redisconn":         "gateway/options gateway/plugin",
+	"gateway/pgconn":            "gateway/options gateway/plugin",
+	"gateway/pgtrigger":         "gateway/options gateway/plugin gateway/pgconn",
 	"gateway/testenv":           "gateway/embedded",
 	"web":                       "",
 	"gateway/event":             "",
 	"gateway/options":           "",
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",
-	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
-	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn",
-	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn",
+	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn gateway/pgconn gateway/pgtrigger",
+	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn",
+	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn gateway/pgconn gateway/pgtrigger",
 }
 
 // lists may import the plugins below them; no other package may import any.

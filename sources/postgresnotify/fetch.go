@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgconn"
 )
 
 // marker is the field by which the trigger of trigger.sql says that a row was too
@@ -126,6 +128,6 @@ func (f *fetcher) row(ctx context.Context, m marked) ([]byte, error) {
 
 func (f *fetcher) close() {
 	if f.conn != nil {
-		closeConn(f.conn)
+		pgconn.Close(f.conn)
 	}
 }

@@ -3,7 +3,6 @@
 package postgresnotify
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -38,28 +39,23 @@ func (o *Options) Check(report func(option, text string)) {
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-notify", "Notifications of PostgreSQL channels (LISTEN/NOTIFY).",
-		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build).With(plugin.Elects).WithCommand(sqlCommand())
+		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build).With(plugin.Elects).WithCommand(pgtrigger.Command())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
-	conn, err := pgx.ParseConfig(o.URL.Reveal())
-	if err != nil { // pgx redacts the password, but not everything that looks like one
-		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")}
-	}
-	if conn.ConnectTimeout == 0 {
-		conn.ConnectTimeout = connectTimeout
-	}
-	if conn.RuntimeParams["application_name"] == "" {
-		conn.RuntimeParams["application_name"] = "eventgateway " + env.Name
+	conn, err := pgconn.Config(o.URL, env.Name)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
 	usage := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_postgres_notification_queue_usage",
 		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",
 	})
-	return &source{opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage}, env.Metrics.Register(usage)
+	return &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage}, env.Metrics.Register(usage)
 }
 
 type source struct {
+	pgconn.Elector
 	opts  Options
 	conn  *pgx.ConnConfig
 	name  string

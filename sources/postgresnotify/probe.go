@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
@@ -20,9 +21,9 @@ const echoTimeout = 3 * time.Second
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	conn, err := pgx.ConnectConfig(ctx, s.conn)
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`}}
+		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, pgconn.Reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`}}
 	}
-	defer closeConn(conn)
+	defer pgconn.Close(conn)
 	findings := []plugin.Finding{{Text: "connected to " + s.opts.URL.String()}}
 	findings = append(findings, s.probeEcho(ctx, conn))
 	for _, channel := range s.opts.Channels {
@@ -46,7 +47,7 @@ func (s *source) probeEcho(ctx context.Context, conn *pgx.Conn) plugin.Finding {
 	if err != nil {
 		return wrong(err)
 	}
-	defer closeConn(other)
+	defer pgconn.Close(other)
 	if _, err := other.Exec(ctx, "SELECT pg_notify('"+channel+"', 'echo')", pgx.QueryExecModeSimpleProtocol); err != nil {
 		return wrong(err)
 	}

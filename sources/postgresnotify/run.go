@@ -4,21 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
 const (
-	connectTimeout = 5 * time.Second
-	answerTimeout  = 2 * time.Second // for a heartbeat's answer
-	maxBatch       = 512             // events in one Emit
-	lastLook       = 100 * time.Millisecond
+	answerTimeout = 2 * time.Second // for a heartbeat's answer
+	maxBatch      = 512             // events in one Emit
+	lastLook      = 100 * time.Millisecond
 )
 
 // Run is part of [plugin.Source].
@@ -30,7 +28,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if err != nil {
 		return plugin.Ended(ctx, err)
 	}
-	defer closeConn(conn)
+	defer pgconn.Close(conn)
 	fetch := &fetcher{config: s.conn}
 	defer fetch.close()
 	if s.was {
@@ -44,35 +42,17 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, s.conn)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, reason(err))
+		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
-	timed, cancel := context.WithTimeout(ctx, connectTimeout) // a connection may freeze just here
+	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
 	for _, channel := range s.opts.Channels {
 		if _, err := conn.Exec(timed, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
-			closeConn(conn)
+			pgconn.Close(conn)
 			return nil, fmt.Errorf("cannot listen to %s: %w", channel, err)
 		}
 	}
 	return conn, nil
-}
-
-// reason makes one line of pgx's error, which lists every address and method
-// that was tried: what the server said where it said something, else the last.
-func reason(err error) error {
-	var said *pgconn.PgError
-	if errors.As(err, &said) {
-		return said
-	}
-	lines := strings.Split(err.Error(), "\n\t")
-	return errors.New(strings.TrimSpace(lines[len(lines)-1]))
-}
-
-// closeConn says goodbye to the server, but does not wait for a dead one.
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = conn.Close(ctx) // it is closed whatever the server says
 }
 
 // listen emits notifications until the connection is lost. It takes all that

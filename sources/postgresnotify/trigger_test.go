@@ -11,6 +11,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
@@ -27,7 +28,7 @@ func TestPrivateServerHasThisTrigger(t *testing.T) {
 	if !ok {
 		t.Fatalf("%s lacks the table", file)
 	}
-	want := Trigger{"public", "orders", "orders_channel", "order"}.CreateSQL()
+	want := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "public", Name: "orders"}, Channel: "orders_channel", Field: "order"}.CreateSQL()
 	if trigger == want {
 		return
 	}
@@ -36,32 +37,6 @@ func TestPrivateServerHasThisTrigger(t *testing.T) {
 	}
 	if err := os.WriteFile(file, []byte(table+"\n);\n\n"+want), 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestParseTable(t *testing.T) {
-	for text, want := range map[string]string{
-		"orders":                 "public.orders",
-		"Shop.Orders":            "shop.orders",
-		`"Shop"."Order ""X"" Y"`: `Shop.Order "X" Y`,
-		`shop."a.b"`:             "shop.a.b",
-		"":                       "error",
-		"a.b.c":                  "error",
-		"a..b":                   "error",
-		"a.":                     "error",
-		"drop table x":           "error",
-		`"open`:                  "error",
-		`"a"b`:                   "error",
-		strings.Repeat("x", 64):  "error",
-	} {
-		schema, table, err := ParseTable(text)
-		got := schema + "." + table
-		if err != nil {
-			got = "error"
-		}
-		if got != want {
-			t.Errorf("%s is %s (%v), want %s", text, got, err, want)
-		}
 	}
 }
 
@@ -84,7 +59,7 @@ func (c collect) Emit(_ context.Context, b event.Batch) error {
 // and arrives whole, whatever its table and key are called.
 func TestLargeRows(t *testing.T) {
 	db := testenv.Connect(t)
-	tr := Trigger{Schema: "Shop X", Table: `Order "Items"`, Channel: "it's", Field: "order"}
+	tr := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "Shop X", Name: `Order "Items"`}, Channel: "it's", Field: "order"}
 	exec := func(sql string, args ...any) {
 		t.Helper()
 		if _, err := db.Exec(testenv.Context(t), sql, args...); err != nil {
@@ -156,7 +131,7 @@ func TestLargeRows(t *testing.T) {
 // TestTriggerCannotFailTheWrite: whatever goes wrong becomes a warning.
 func TestTriggerCannotFailTheWrite(t *testing.T) {
 	db := testenv.Connect(t)
-	tr := Trigger{Schema: "public", Table: "fragile", Channel: strings.Repeat("c", 64), Field: "order"} // a name that pg_notify refuses
+	tr := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "public", Name: "fragile"}, Channel: strings.Repeat("c", 64), Field: "order"} // a name that pg_notify refuses
 	if _, err := db.Exec(testenv.Context(t), `DROP TABLE IF EXISTS fragile; CREATE TABLE fragile (id text PRIMARY KEY, note text);`+tr.CreateSQL()); err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/rawjson"
 )
@@ -43,12 +42,9 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	config, err := pgx.ParseConfig(o.URL.Reveal())
-	if err != nil { // pgx redacts the password, but not everything that looks like one
-		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")}
-	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "eventgateway " + env.Name
+	config, err := pgconn.Config(o.URL, env.Name)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
 	if n := parameters(o.Query); n != len(o.Params) {
 		return nil, &plugin.OptionError{Option: "params", Err: fmt.Errorf("the query has %d parameters: write an expression for each of $1, $2 ..., not %d", n, len(o.Params))}

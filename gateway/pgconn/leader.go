@@ -1,14 +1,16 @@
-package postgresnotify
+package pgconn
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	pg "github.com/jackc/pgx/v5/pgconn"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -22,6 +24,8 @@ const (
 	// not wait for it in the server: that would keep a snapshot open, and VACUUM
 	// from its work, for as long as the leader lives.
 	standbyEvery = 500 * time.Millisecond
+	// answerTimeout is how long the server may take to say who has the lock.
+	answerTimeout = 2 * time.Second
 )
 
 // undefinedObject is the SQLSTATE of a setting that the server does not know.
@@ -32,23 +36,30 @@ const undefinedObject = "42704"
 const tryLock = `SELECT pg_try_advisory_lock(hashtextextended('eventgateway leader ' || $1, 0)),
 	(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
 
+// Elector is a [plugin.Elector] at a database.
+type Elector struct {
+	Config *pgx.ConnConfig
+	URL    options.URL
+	Log    *slog.Logger
+}
+
 // Campaign is part of [plugin.Elector].
-func (s *source) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
-	config := s.conn.Copy()
+func (s Elector) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
+	config := s.Config.Copy()
 	config.RuntimeParams["application_name"] += " leader"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, reason(err))
+		return nil, fmt.Errorf("cannot connect to %s: %w", s.URL, Reason(err))
 	}
 	t := &term{conn: conn, lease: lease}
 	if err := s.campaign(ctx, t, name, standby); err != nil {
-		closeConn(conn)
+		Close(conn)
 		return nil, err
 	}
 	return t, nil
 }
 
-func (s *source) campaign(ctx context.Context, t *term, name string, standby func()) error {
+func (s Elector) campaign(ctx context.Context, t *term, name string, standby func()) error {
 	if err := s.limitIdle(ctx, t); err != nil {
 		return err
 	}
@@ -60,7 +71,7 @@ func (s *source) campaign(ctx context.Context, t *term, name string, standby fun
 		err := t.conn.QueryRow(timed, tryLock, name).Scan(&held, &t.number)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.opts.URL, err)
+			return fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err)
 		}
 		if held {
 			return nil
@@ -75,13 +86,13 @@ func (s *source) campaign(ctx context.Context, t *term, name string, standby fun
 }
 
 // limitIdle has the server end the session when nothing comes for the lease.
-func (s *source) limitIdle(ctx context.Context, t *term) error {
+func (s Elector) limitIdle(ctx context.Context, t *term) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	_, err := t.conn.Exec(timed, fmt.Sprintf("SET idle_session_timeout = %d", lease.Milliseconds()))
-	var said *pgconn.PgError
+	var said *pg.PgError
 	if errors.As(err, &said) && said.Code == undefinedObject { // before PostgreSQL 14
-		s.log.Warn("this server cannot end idle sessions: a leader that is frozen is not replaced; PostgreSQL 14 or newer can")
+		s.Log.Warn("this server cannot end idle sessions: a leader that is frozen is not replaced; PostgreSQL 14 or newer can")
 		t.lease = 0
 		return nil
 	}
@@ -97,7 +108,7 @@ type term struct {
 
 func (t *term) Term() int64          { return t.number }
 func (t *term) Lease() time.Duration { return t.lease }
-func (t *term) Resign()              { closeConn(t.conn) }
+func (t *term) Resign()              { Close(t.conn) }
 
 // Confirm is part of [plugin.Leadership]. It looks for the lock, and not only for the
 // session: behind a transaction pooler that may be another one than that which has it.

@@ -1,0 +1,51 @@
+// Package pgconn connects to PostgreSQL for all plugins that speak it.
+package pgconn
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	pg "github.com/jackc/pgx/v5/pgconn"
+
+	"eventgateway/gateway/options"
+)
+
+// ConnectTimeout bounds an attempt to connect where the URL does not.
+const ConnectTimeout = 5 * time.Second
+
+// Config reads a postgres:// URL for the component called name. It does no I/O. Its
+// error never repeats the URL, which may hold a password.
+func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
+	c, err := pgx.ParseConfig(url.Reveal())
+	if err != nil { // pgx redacts the password, but not everything that looks like one
+		return nil, errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = ConnectTimeout
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "eventgateway " + name
+	}
+	return c, nil
+}
+
+// Reason makes one line of pgx's error, which lists every address and method
+// that was tried: what the server said where it said something, else the last.
+func Reason(err error) error {
+	var said *pg.PgError
+	if errors.As(err, &said) {
+		return said
+	}
+	lines := strings.Split(err.Error(), "\n\t")
+	return errors.New(strings.TrimSpace(lines[len(lines)-1]))
+}
+
+// Close says goodbye to the server, but does not wait for a dead one.
+func Close(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // it is closed whatever the server says
+}

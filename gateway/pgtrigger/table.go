@@ -1,0 +1,82 @@
+// Package pgtrigger is the SQL of the triggers that capture changes, and the command
+// that prints it.
+package pgtrigger
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// maxName is the longest name in bytes, of a table or of a channel. PostgreSQL cuts
+// longer ones off without a word, or refuses them.
+const maxName = 63
+
+// Table is a table's name as it is in the catalog, not quoted.
+type Table struct{ Schema, Name string }
+
+// String returns the name quoted: "public"."orders".
+func (t Table) String() string { return pgx.Identifier{t.Schema, t.Name}.Sanitize() }
+
+// ParseTable splits a table's name as users write it: orders, shop.orders, or
+// with quotes "Shop"."Order Items".
+func ParseTable(text string) (Table, error) {
+	var parts []string
+	for rest := text; ; {
+		var part string
+		if strings.HasPrefix(rest, `"`) {
+			end := closingQuote(rest)
+			if end < 0 {
+				return Table{}, fmt.Errorf("table %s: a quote is not closed", text)
+			}
+			part, rest = strings.ReplaceAll(rest[1:end], `""`, `"`), rest[end+1:]
+		} else {
+			end := strings.IndexByte(rest, '.')
+			if end < 0 {
+				end = len(rest)
+			}
+			part, rest = strings.ToLower(rest[:end]), rest[end:]
+			if strings.ContainsAny(part, " \t\n\"';()") {
+				return Table{}, fmt.Errorf("table %s: put a name with special characters in double quotes", text)
+			}
+		}
+		if part == "" || len(part) > maxName {
+			return Table{}, fmt.Errorf("table %s: a name has 1 to %d bytes", text, maxName)
+		}
+		parts = append(parts, part)
+		if rest == "" {
+			break
+		}
+		if rest[0] != '.' {
+			return Table{}, fmt.Errorf("table %s: a dot must follow a quoted schema", text)
+		}
+		rest = rest[1:]
+	}
+	switch len(parts) {
+	case 1:
+		return Table{"public", parts[0]}, nil
+	case 2:
+		return Table{parts[0], parts[1]}, nil
+	}
+	return Table{}, errors.New("table " + text + ": write TABLE or SCHEMA.TABLE")
+}
+
+// closingQuote returns where the quoted name that text begins with ends.
+func closingQuote(text string) int {
+	for i := 1; i < len(text); i++ {
+		if text[i] != '"' {
+			continue
+		}
+		if i+1 < len(text) && text[i+1] == '"' {
+			i++
+			continue
+		}
+		return i
+	}
+	return -1
+}
+
+// literal quotes text as an SQL string.
+func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
