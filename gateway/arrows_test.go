@@ -28,7 +28,7 @@ var arrows = map[string]string{
 	"gateway/options":           "",
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",
-	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn gateway/pgconn gateway/pgtrigger",
+	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
 	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn",
 	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn gateway/pgconn gateway/pgtrigger",
 }

@@ -5,10 +5,11 @@ import (
 	"eventgateway/gateway/plugin"
 	"eventgateway/sources/generate"
 	"eventgateway/sources/postgresnotify"
+	"eventgateway/sources/postgresoutbox"
 	"eventgateway/sources/redissub"
 )
 
 // All returns the types of all sources.
 func All() []plugin.SourceType {
-	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), redissub.Type()}
+	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), redissub.Type()}
 }

@@ -263,6 +263,11 @@ func (r *recorder) Emit(ctx context.Context, b event.Batch) error {
 	} else {
 		for _, e := range b.Events {
 			select {
+			case r.events <- e: // whether ctx has ended or not: the rest of the batch has arrived, too
+				continue
+			default:
+			}
+			select {
 			case r.events <- e:
 			case <-ctx.Done():
 				err = ctx.Err()

@@ -1,0 +1,182 @@
+package postgresoutbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+// written is one change of a row: the version that it got.
+type written struct {
+	table string
+	id, v int
+}
+
+// number reads a number from the environment.
+func number(t *testing.T, name string, otherwise int) int {
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestChaos has writers with long, aborted and interleaved transactions over several
+// tables, while the reader's session is ended and batches are given back, at random. What
+// arrives is what was committed, and each row's versions come in order. SEED repeats a
+// run, CHANGES is its size.
+func TestChaos(t *testing.T) {
+	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	changes := number(t, "CHANGES", 4000)
+	t.Logf("SEED=%d CHANGES=%d", seed, changes)
+	const tables, rows, writers = 3, 20, 8
+	ddl, names := "", []string{}
+	for i := range tables {
+		ddl += fmt.Sprintf("CREATE TABLE t%d (id int PRIMARY KEY, v int NOT NULL);", i)
+		names = append(names, fmt.Sprintf("t%d", i))
+	}
+	db := fresh(t, ddl, names...)
+	committed := map[written]bool{}
+	for _, name := range names {
+		for id := range rows {
+			run(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
+			committed[written{"public." + name, id, 0}] = true
+		}
+	}
+	out, rnd := newCollector(), rand.New(rand.NewPCG(seed, 0))
+	nacks := 0
+	out.verdict = func(*event.Event) error {
+		if rnd.IntN(50) == 0 { // under the collector's lock
+			nacks++
+			return errors.New("at random")
+		}
+		return nil
+	}
+	st := start(t, asChange, out)
+
+	var mu sync.Mutex
+	var writing sync.WaitGroup
+	for w := range writers {
+		conn := session(t)
+		writing.Go(func() {
+			rnd := rand.New(rand.NewPCG(seed, uint64(w+1)))
+			for n := 0; n < changes/writers; {
+				done, err := transaction(conn, rnd, tables, rows)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n += max(1, len(done))
+				mu.Lock()
+				for _, one := range done {
+					committed[one] = true
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	kills := 0
+	killing := make(chan struct{})
+	killer := session(t)
+	go func() {
+		defer close(killing)
+		rnd := rand.New(rand.NewPCG(seed, 1000))
+		for ctx.Err() == nil {
+			time.Sleep(time.Duration(20+rnd.IntN(100)) * time.Millisecond) // when is a part of the chaos
+			tag, err := killer.Exec(context.Background(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			kills += int(tag.RowsAffected())
+		}
+	}()
+	writing.Wait()
+	cancel()
+	<-killing
+	events := st.await(t, len(committed))
+	stored(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
+	st.stop()
+
+	latest := map[string]int{}
+	for _, e := range st.events {
+		c := changeOf(t, e)
+		one := written{c.Table, int(c.New["id"].(float64)), int(c.New["v"].(float64))}
+		if !committed[one] {
+			t.Errorf("%+v arrived, and was not committed", one)
+		}
+		if before, ok := latest[e.Key]; one.v > 0 && (!ok || one.v != before+1) {
+			t.Errorf("%s: version %d after %d", e.Key, one.v, before)
+		}
+		latest[e.Key] = one.v
+	}
+	if len(st.events) != len(committed) {
+		t.Errorf("%d events, %d changes were committed", len(st.events), len(committed))
+	}
+	if kills == 0 || nacks == 0 {
+		t.Errorf("%d sessions were ended, %d batches given back: there was no chaos", kills, nacks)
+	}
+	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.again, len(st.errs))
+}
+
+// transaction changes some rows, and returns those whose changes are committed.
+func transaction(conn *pgx.Conn, rnd *rand.Rand, tables, rows int) (done []written, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
+	defer cancel()
+	exec := func(sql string) {
+		if err == nil {
+			_, err = conn.Exec(ctx, sql)
+		}
+	}
+	exec("BEGIN")
+	if rnd.IntN(10) == 0 { // a low transaction id that writes late
+		exec("SELECT pg_current_xact_id()")
+		time.Sleep(time.Duration(rnd.IntN(20)) * time.Millisecond)
+	}
+	table, id := rnd.IntN(tables), 0
+	for range 1 + rnd.IntN(4) {
+		id += 1 + rnd.IntN(rows/4) // upwards in one table: no deadlocks
+		if id >= rows || err != nil {
+			break
+		}
+		undo := rnd.IntN(6) == 0
+		if undo {
+			exec("SAVEPOINT s")
+		}
+		one := written{table: fmt.Sprintf("public.t%d", table), id: id}
+		if err == nil {
+			err = conn.QueryRow(ctx, fmt.Sprintf("UPDATE t%d SET v = v + 1 WHERE id = %d RETURNING v", table, id)).Scan(&one.v)
+		}
+		if undo {
+			exec("ROLLBACK TO s")
+		} else {
+			done = append(done, one)
+		}
+	}
+	if rnd.IntN(20) == 0 {
+		time.Sleep(time.Duration(rnd.IntN(200)) * time.Millisecond) // a long one
+	}
+	if rnd.IntN(7) == 0 {
+		exec("ROLLBACK")
+		return nil, err
+	}
+	exec("COMMIT")
+	return done, err
+}

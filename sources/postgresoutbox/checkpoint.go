@@ -1,0 +1,88 @@
+package postgresoutbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SQLSTATEs of what is not there.
+const (
+	undefinedTable  = "42P01"
+	undefinedSchema = "3F000"
+)
+
+// begin takes a new token, with which the readers before are fenced off, and loads the
+// cursor.
+func (r *reader) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var gaps string
+	err := r.conn.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
+		ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token`, r.s.opts.Name).Scan(&r.cursor.hi, &gaps, &r.token)
+	var said *pgconn.PgError
+	if errors.As(err, &said) && (said.Code == undefinedTable || said.Code == undefinedSchema) {
+		return errors.New("there is no outbox in this database: gateway sql --mode outbox --table TABLE --apply makes it")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
+	}
+	if r.cursor.gaps, err = parseGaps(gaps); err != nil {
+		return err
+	}
+	var last, cache int64
+	err = r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache FROM pg_sequence s
+		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`).Scan(&r.sequence, &last, &cache)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
+	case cache != 1:
+		return fmt.Errorf("the sequence of gateway.outbox has CACHE %d, with which changes are lost: ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1", cache)
+	case last < r.cursor.hi:
+		return fmt.Errorf("the sequence of gateway.outbox went back: it is at %d, and %d was read; setval it beyond, or what comes now is lost", last, r.cursor.hi)
+	}
+	if r.s.opts.Wake == "bell" {
+		if _, err := r.conn.Exec(ctx, "LISTEN gateway_outbox"); err != nil {
+			return fmt.Errorf("cannot listen: %w", err)
+		}
+	}
+	return nil
+}
+
+// save stores how far everything was acked. It fails where another reader has taken
+// over.
+func (r *reader) save(ctx context.Context) error {
+	c, moved := r.flight.take()
+	if !moved {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = $3, gaps = $4::text::int8multirange, low = $5, saved = now()
+		WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token, c.hi, c.multirange(), c.low())
+	if err != nil {
+		r.flight.keep()
+		return fmt.Errorf("cannot store the cursor: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return errFenced
+	}
+	r.untidy = true
+	return nil
+}
+
+// retain deletes what every reader has delivered, some at a time.
+func (r *reader) retain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	tag, err := r.conn.Exec(ctx, `WITH done AS (SELECT min(low) AS low FROM gateway.outbox_reader)
+		DELETE FROM gateway.outbox o USING done
+		WHERE o.id <= done.low AND o.id IN (SELECT id FROM gateway.outbox, done d WHERE id <= d.low ORDER BY id LIMIT $1)`, retainMost)
+	if err != nil {
+		return fmt.Errorf("cannot delete what was delivered: %w", err)
+	}
+	r.untidy = tag.RowsAffected() == retainMost // there may be more
+	return nil
+}

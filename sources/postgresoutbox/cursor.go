@@ -1,0 +1,125 @@
+package postgresoutbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// cursor is how far the outbox was read: everything up to hi but what lies in gaps.
+type cursor struct {
+	hi   int64
+	gaps []gap // in order, not touching each other
+}
+
+// gap is a range of ids that were not there when hi passed them.
+type gap struct {
+	from, to int64 // both inside
+	// holders are those who may still bring an id of it; nil before the first look.
+	holders map[string]bool
+	looked  bool
+	dead    bool // nobody may; it goes with the next read, which sees all that they brought
+}
+
+// advance takes ids that were read, in order, out of the gaps, and moves hi to the
+// highest of them; what lies between becomes a gap. Gaps that were dead before the
+// read are gone, where it has seen all that lies in gaps.
+func (c *cursor) advance(ids []int64, sawGaps bool) {
+	var left []gap
+	i := 0
+	for _, g := range c.gaps {
+		if g.dead && sawGaps {
+			for i < len(ids) && ids[i] <= g.to { // they came before it died
+				i++
+			}
+			continue
+		}
+		for i < len(ids) && ids[i] <= g.to {
+			if ids[i] > g.from {
+				part := g
+				part.to = ids[i] - 1
+				left = append(left, part)
+			}
+			g.from = ids[i] + 1
+			i++
+		}
+		if g.from <= g.to {
+			left = append(left, g)
+		}
+	}
+	for ; i < len(ids); i++ {
+		if ids[i] > c.hi+1 {
+			left = append(left, gap{from: c.hi + 1, to: ids[i] - 1})
+		}
+		c.hi = max(c.hi, ids[i])
+	}
+	c.gaps = left
+}
+
+// settle notes who may bring ids now. Those who came after a gap did cannot bring
+// one of it; a transaction that was prepared has another name than before.
+func (c *cursor) settle(holders []string) {
+	for i := range c.gaps {
+		g := &c.gaps[i]
+		left := map[string]bool{}
+		for _, h := range holders {
+			if !g.looked || g.holders[h] || strings.HasPrefix(h, "-1/") {
+				left[h] = true
+			}
+		}
+		g.holders, g.looked = left, true
+		g.dead = len(left) == 0
+	}
+}
+
+// low is the highest id below which every row may be deleted.
+func (c *cursor) low() int64 {
+	if len(c.gaps) > 0 {
+		return c.gaps[0].from - 1
+	}
+	return c.hi
+}
+
+// open returns how many ids lie in gaps.
+func (c *cursor) open() (n int64) {
+	for _, g := range c.gaps {
+		n += g.to - g.from + 1
+	}
+	return n
+}
+
+// snapshot returns a copy that does not change.
+func (c *cursor) snapshot() cursor { return cursor{c.hi, slices.Clone(c.gaps)} }
+
+// ranges returns the bounds of the gaps, for a query.
+func (c *cursor) ranges() (from, to []int64) {
+	from, to = make([]int64, len(c.gaps)), make([]int64, len(c.gaps))
+	for i, g := range c.gaps {
+		from[i], to[i] = g.from, g.to
+	}
+	return from, to
+}
+
+// multirange is the gaps as PostgreSQL writes an int8multirange.
+func (c *cursor) multirange() string {
+	parts := make([]string, len(c.gaps))
+	for i, g := range c.gaps {
+		parts[i] = fmt.Sprintf("[%d,%d)", g.from, g.to+1)
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// parseGaps reads what multirange has written.
+func parseGaps(text string) ([]gap, error) {
+	var gaps []gap
+	for rest := strings.Trim(text, "{}"); rest != ""; {
+		var from, end int64
+		one, after, _ := strings.Cut(rest, ")")
+		if _, err := fmt.Sscanf(one, "[%d,%d", &from, &end); err != nil || end <= from {
+			return nil, fmt.Errorf("the gaps %q cannot be read", text)
+		}
+		gaps = append(gaps, gap{from: from, to: end - 1})
+		rest = strings.TrimPrefix(after, ",")
+	}
+	return gaps, nil
+}

@@ -1,0 +1,237 @@
+package postgresoutbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// fresh makes the database new: no outbox, and the tables that ddl makes, with triggers
+// on those that are named.
+func fresh(t testing.TB, ddl string, tables ...string) *pgx.Conn {
+	t.Helper()
+	db := testenv.Connect(t)
+	run(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;`+ddl)
+	run(t, db, outbox(t, tables...).CreateSQL())
+	return db
+}
+
+func outbox(t testing.TB, names ...string) (o pgtrigger.Outbox) {
+	t.Helper()
+	for _, name := range names {
+		table, err := pgtrigger.ParseTable(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Tables = append(o.Tables, table)
+	}
+	return o
+}
+
+func run(t testing.TB, db *pgx.Conn, sql string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(testenv.Context(t), sql, args...); err != nil {
+		t.Fatalf("%.200s: %v", sql, err)
+	}
+}
+
+// collector is an Output that keeps what it gets, and acks as verdict says.
+type collector struct {
+	ready   chan struct{}
+	arrived chan struct{}
+	verdict func(*event.Event) error // of a batch, by its first event; nil: all is well
+
+	mu     sync.Mutex
+	events []*event.Event
+	seen   map[string]bool // by ID
+	again  int             // events that came again
+}
+
+func newCollector() *collector {
+	return &collector{ready: make(chan struct{}, 1), arrived: make(chan struct{}, 1), seen: map[string]bool{}}
+}
+
+func (c *collector) Gap(string) {}
+func (c *collector) Ready() {
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+func (c *collector) Emit(_ context.Context, b event.Batch) error {
+	c.mu.Lock()
+	for _, e := range b.Events {
+		if c.seen[e.ID] {
+			c.again++
+			continue
+		}
+		c.seen[e.ID] = true
+		c.events = append(c.events, e)
+	}
+	var err error
+	if c.verdict != nil {
+		err = c.verdict(b.Events[0])
+	}
+	c.mu.Unlock()
+	select {
+	case c.arrived <- struct{}{}:
+	default:
+	}
+	b.Ack(err)
+	return nil
+}
+
+// await waits for n events in all, and returns them.
+func (c *collector) await(t testing.TB, n int) []*event.Event {
+	t.Helper()
+	deadline := time.After(testenv.Wait)
+	for {
+		c.mu.Lock()
+		events := c.events
+		c.mu.Unlock()
+		if len(events) >= n {
+			return events
+		}
+		select {
+		case <-c.arrived:
+		case <-deadline:
+			t.Fatalf("%d events of %d", len(events), n)
+		}
+	}
+}
+
+func (c *collector) payloads() (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.events {
+		out = append(out, string(e.Data))
+	}
+	return out
+}
+
+func newSource(t testing.TB, set func(*Options)) *source {
+	t.Helper()
+	o := Type().Defaults().(*Options)
+	o.URL = options.NewURL(testenv.Postgres(t).URL())
+	if set != nil {
+		set(o)
+	}
+	s, err := Type().Build(o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.(*source)
+}
+
+// started is a source that runs, again and again as the router has it, until stop.
+type started struct {
+	*collector
+	source *source
+	stop   func()
+	errs   chan error // of the runs that ended
+}
+
+func start(t testing.TB, set func(*Options), out *collector) *started {
+	t.Helper()
+	s := newSource(t, set)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	st := &started{collector: out, source: s, errs: make(chan error, 10_000)}
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if err := s.Run(ctx, out); err != nil {
+				st.errs <- err
+				time.Sleep(10 * time.Millisecond) // as the router's backoff
+			}
+		}
+	}()
+	stopped := false
+	st.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		<-done
+		closing, cancel := context.WithTimeout(context.Background(), testenv.Wait)
+		defer cancel()
+		if err := s.Close(closing); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(st.stop)
+	select {
+	case <-out.ready:
+	case err := <-st.errs:
+		t.Fatal(err)
+	case <-time.After(testenv.Wait):
+		t.Fatal("it is not ready")
+	}
+	return st
+}
+
+// stored waits until the cursor in the database is as a condition wants it.
+func stored(t testing.TB, db *pgx.Conn, condition string) {
+	t.Helper()
+	var hi, low, rows int64
+	var gaps string
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		var ok bool
+		err := db.QueryRow(testenv.Context(t), `SELECT hi, gaps::text, low, (SELECT count(*) FROM gateway.outbox), `+condition+` FROM gateway.outbox_reader`).Scan(&hi, &gaps, &low, &rows, &ok)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok {
+			return
+		}
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("hi %d, gaps %s, low %d, %d rows: never %s", hi, gaps, low, rows, condition)
+		}
+	}
+}
+
+// change is a payload with output: change.
+type change struct {
+	Operation, Table string
+	ID               int64
+	At               time.Time
+	Old, New         map[string]any
+}
+
+func changeOf(t testing.TB, e *event.Event) (c change) {
+	t.Helper()
+	if err := json.Unmarshal(e.Data, &c); err != nil {
+		t.Fatalf("%s: %v", e.Data, err)
+	}
+	return c
+}
+
+func asChange(o *Options) { o.Output = "change" }
+
+// session is a further session of the database, for transactions side by side.
+func session(t testing.TB) *pgx.Conn { t.Helper(); return testenv.Connect(t) }
+
+var _ plugin.Output = (*collector)(nil)
+
+func list(events []*event.Event, text func(*event.Event) string) string {
+	out := ""
+	for _, e := range events {
+		out += text(e) + " "
+	}
+	return fmt.Sprint(out)
+}

@@ -1,0 +1,232 @@
+package postgresoutbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+// TestConformance has somebody insert rows all the time.
+func TestConformance(t *testing.T) {
+	db := fresh(t, `CREATE TABLE ticks (id serial PRIMARY KEY);`, "ticks")
+	writer := session(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if _, err := writer.Exec(context.Background(), "INSERT INTO ticks DEFAULT VALUES"); err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(5 * time.Millisecond) // the pace of a writer
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	url := testenv.Postgres(t).URL()
+	plugintest.Source(t, plugintest.SourceHarness{
+		Type:        Type(),
+		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
+		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("postgres://u:p@127.0.0.1:1/x") },
+		Unseat: func(t *testing.T) {
+			run(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% leader'")
+		},
+	})
+}
+
+// TestPayloads: an order looks as the old trigger made it, and a change has everything.
+func TestPayloads(t *testing.T) {
+	const ddl = `CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric, note text, at timestamptz, raw bytea);`
+	changes := func(t *testing.T, set func(*Options)) []*event.Event {
+		db := fresh(t, ddl, "orders")
+		run(t, db, "SET timezone = 'Asia/Tokyo'; SET bytea_output = 'escape'")
+		st := start(t, set, newCollector())
+		defer st.stop()
+		run(t, db, `INSERT INTO orders VALUES (9007199254740993, 100.50, 'é "x"', '2024-01-02 03:04:05.678901+00', '\x00ff')`)
+		run(t, db, `UPDATE orders SET amount = 1.0`)
+		run(t, db, `DELETE FROM orders`)
+		run(t, db, `TRUNCATE orders`)
+		return st.await(t, 4)
+	}
+	const before = `{"id":9007199254740993,"amount":100.50,"note":"é \"x\"","at":"2024-01-02T03:04:05.678901+00:00","raw":"\\x00ff"}`
+	after := strings.Replace(before, "100.50", "1.0", 1)
+	events := changes(t, nil)
+	for i, want := range []string{
+		`{"operation" : "INSERT", "order" : ` + before + `}`, `{"operation" : "UPDATE", "order" : ` + after + `}`,
+		`{"operation" : "DELETE", "order" : ` + after + `}`, `{"operation" : "TRUNCATE", "order" : null}`,
+	} {
+		e := events[i]
+		if string(e.Data) != want {
+			t.Errorf("got  %s\nwant %s", e.Data, want)
+		}
+		operation, _ := e.Attr("operation")
+		if e.Channel != "public.orders" || e.Source != plugintest.Name || !strings.Contains(want, operation) || e.ID == "" {
+			t.Errorf("%+v", e)
+		}
+		if wantKey := "public.orders:9007199254740993"; i < 3 && e.Key != wantKey || i == 3 && e.Key != "public.orders" {
+			t.Errorf("key %q", e.Key)
+		}
+	}
+	for i, e := range changes(t, asChange) {
+		text := string(e.Data)
+		start := fmt.Sprintf(`{"operation":"%s","table":"public.orders","id":%d,"at":"`, []string{"INSERT", "UPDATE", "DELETE", "TRUNCATE"}[i], i+1)
+		end := []string{`"old":null,"new":` + before + `}`, `"old":` + before + `,"new":` + after + `}`, `"old":` + after + `,"new":null}`, `"old":null,"new":null}`}[i]
+		if !strings.HasPrefix(text, start) || !strings.HasSuffix(text, end) || time.Since(changeOf(t, e).At) > time.Minute {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
+// TestTables: names of every kind, keys of several columns, partitions, COPY, large rows;
+// only those that are asked for.
+func TestTables(t *testing.T) {
+	ddl := `DROP SCHEMA IF EXISTS "Shop X" CASCADE; CREATE SCHEMA "Shop X"; CREATE TABLE "Shop X"."Order ""Items""" (note text, "No" int, at date, PRIMARY KEY (at, "No"));
+		CREATE TABLE parts (id int, region text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+		CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); CREATE TABLE parts_us PARTITION OF parts FOR VALUES IN ('us');
+		CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE keyless (n int);`
+	names := []string{`"Shop X"."Order ""Items"""`, "parts", "other"}
+	db := fresh(t, ddl, names...)
+	run(t, db, outbox(t, names...).CreateSQL()) // once more changes nothing
+	st := start(t, func(o *Options) { o.Tables = names[:2] }, newCollector())
+	run(t, db, `INSERT INTO other VALUES (1)`)
+	run(t, db, `INSERT INTO "Shop X"."Order ""Items""" VALUES (repeat('é', 500000), 7, '2024-01-02')`)
+	run(t, db, `COPY parts FROM PROGRAM 'printf "1\teu\n2\tus\n"'`)
+	run(t, db, `UPDATE parts SET region = 'us' WHERE id = 1`) // it moves to another partition
+	events := st.await(t, 5)
+	got := list(events, func(e *event.Event) string { operation, _ := e.Attr("operation"); return operation + " " + e.Key + ";" })
+	if want := `INSERT Shop X.Order "Items":2024-01-02,7; INSERT public.parts:eu,1; INSERT public.parts:us,2; DELETE public.parts:eu,1; INSERT public.parts:us,1; `; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if n := len(events[0].Data); n < 1_000_000 {
+		t.Errorf("the large row has %d bytes", n)
+	}
+	_, err := db.Exec(t.Context(), outbox(t, "keyless").CreateSQL())
+	if err == nil || !strings.Contains(err.Error(), `the table "public"."keyless" has no primary key`) {
+		t.Errorf("a table without a key: %v", err)
+	}
+	if _, err = db.Exec(t.Context(), outbox(t, "nobody").CreateSQL()); err == nil || !strings.Contains(err.Error(), `there is no table "public"."nobody"`) {
+		t.Errorf("no table: %v", err)
+	}
+	run(t, db, outbox(t, names...).DropSQL()+outbox(t, names...).DropSQL())
+	run(t, db, `INSERT INTO parts VALUES (9, 'eu')`)
+	stored(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
+}
+
+// TestWriterNeedsNoRights in the outbox, and cannot write there by itself.
+func TestWriterNeedsNoRights(t *testing.T) {
+	db := fresh(t, items+`DROP ROLE IF EXISTS clerk; CREATE ROLE clerk; GRANT USAGE ON SCHEMA public TO clerk; GRANT INSERT ON items TO clerk;`, "items")
+	st := start(t, nil, newCollector())
+	run(t, db, `SET ROLE clerk; INSERT INTO items VALUES (1)`)
+	st.await(t, 1)
+	if _, err := db.Exec(t.Context(), `INSERT INTO gateway.outbox (op, tbl) VALUES ('I', 'x')`); err == nil {
+		t.Error("a clerk writes into the outbox")
+	}
+	run(t, db, `RESET ROLE; DROP OWNED BY clerk; DROP ROLE clerk`)
+}
+
+// TestGivenBackComesAgain, and what was acked does not, whoever reads next.
+func TestGivenBackComesAgain(t *testing.T) {
+	db := fresh(t, items, "items")
+	out := newCollector()
+	failing := 3
+	out.verdict = func(e *event.Event) error {
+		if e.Channel == "public.items" && strings.Contains(string(e.Data), `"id":2,`) && failing > 0 {
+			failing--
+			return errors.New("the sink is away")
+		}
+		return nil
+	}
+	st := start(t, nil, out)
+	run(t, db, "INSERT INTO items VALUES (1)")
+	st.await(t, 1)
+	run(t, db, "INSERT INTO items VALUES (2)")
+	for range 3 {
+		if err := <-st.errs; !strings.Contains(err.Error(), "given back: the sink is away") {
+			t.Error(err)
+		}
+	}
+	run(t, db, "INSERT INTO items VALUES (3)")
+	st.await(t, 3)
+	stored(t, db, "hi = 3")
+	st.stop()
+	if st.again != 3 {
+		t.Errorf("%d events came again, want 3", st.again)
+	}
+	next := start(t, nil, newCollector())
+	run(t, db, "INSERT INTO items VALUES (4)")
+	if got := next.await(t, 1); !strings.Contains(string(got[0].Data), `"id":4,`) {
+		t.Errorf("the next reader gets %s", got[0].Data)
+	}
+}
+
+// TestTwoReadersOfOneName: the later one reads on, and the former one is told.
+func TestTwoReadersOfOneName(t *testing.T) {
+	db := fresh(t, items, "items")
+	first := start(t, nil, newCollector())
+	run(t, db, "INSERT INTO items VALUES (1)")
+	first.await(t, 1)
+	stored(t, db, "hi = 1")
+	s := newSource(t, nil)
+	r := newReader(t, s) // takes over, and does nothing
+	run(t, db, "INSERT INTO items VALUES (2)")
+	if err := <-first.errs; !errors.Is(err, errFenced) {
+		t.Errorf("the former reader ends with %v", err)
+	}
+	first.await(t, 2) // it has come back, with a token of its own
+	stored(t, db, "hi = 2")
+	r.flight.idle(cursor{hi: 99})
+	if err := r.save(t.Context()); !errors.Is(err, errFenced) {
+		t.Errorf("it could still store its cursor: %v", err)
+	}
+	stored(t, db, "hi = 2")
+}
+
+func newReader(t *testing.T, s *source) *reader {
+	r := &reader{s: s, conn: session(t), flight: newInFlight(), keys: map[string]*tableKey{}}
+	if err := r.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestBellWakesASleeper: it sleeps until a writer rings, and nobody rings while it is
+// awake.
+func TestBellWakesASleeper(t *testing.T) {
+	db := fresh(t, items, "items")
+	st := start(t, nil, newCollector())
+	asleep := func() {
+		t.Helper()
+		for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+			var n int
+			if err := db.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 26470 AND granted").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			if n == 1 {
+				return
+			}
+			if time.Since(begin) > testenv.Wait {
+				t.Fatal("it does not fall asleep")
+			}
+		}
+	}
+	var slowest time.Duration
+	for i := range 20 {
+		asleep()
+		begin := time.Now()
+		run(t, db, "INSERT INTO items VALUES ($1)", i)
+		st.await(t, i+1)
+		slowest = max(slowest, time.Since(begin))
+	}
+	if slowest > sleepMost/2 { // else it has looked by itself
+		t.Errorf("it took %v to wake", slowest)
+	}
+	t.Logf("awake after %v at most", slowest)
+}

@@ -1,0 +1,120 @@
+package postgresoutbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the source.
+type Options struct {
+	URL    options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
+	Tables []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have the trigger of gateway sql --mode outbox"`
+	Name   string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
+	Wake   string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit or behind a pooler in transaction mode"`
+	Output string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
+}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	for i, text := range o.Tables {
+		if _, err := pgtrigger.ParseTable(text); err != nil {
+			report(fmt.Sprintf("tables[%d]", i), err.Error())
+		}
+	}
+}
+
+// Type describes the source.
+func Type() plugin.SourceType {
+	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
+		func() Options { return Options{Name: "gateway", Wake: "bell", Output: "order"} }, build).With(plugin.Replays, plugin.Elects)
+}
+
+func build(o Options, env plugin.Env) (plugin.Source, error) {
+	conn, err := pgconn.Config(o.URL, env.Name)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	conn.RuntimeParams["synchronous_commit"] = "off" // the cursor that a crash takes back costs duplicates only
+	s := &source{
+		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{},
+	}
+	for _, text := range o.Tables {
+		t, _ := pgtrigger.ParseTable(text) // Check saw to it
+		s.tables[t.Schema+"."+t.Name] = true
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		if err == nil {
+			err = env.Metrics.Register(g)
+		}
+		return g
+	}
+	s.lagRows = gauge("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
+	s.lagSeconds = gauge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
+	s.gaps = gauge("gateway_outbox_gaps", "Ids that open transactions may still bring.")
+	return s, err
+}
+
+type source struct {
+	pgconn.Elector
+	opts   Options
+	conn   *pgx.ConnConfig
+	name   string
+	log    *slog.Logger
+	tables map[string]bool // schema.name; empty: all
+
+	lagRows, lagSeconds, gaps prometheus.Gauge
+
+	last *reader // of the latest Run, for Close
+}
+
+// Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
+func (s *source) Close(ctx context.Context) error {
+	if s.last == nil || !s.last.flight.progressed() {
+		return nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, s.conn)
+	if err != nil {
+		return fmt.Errorf("what was delivered last will come again: cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
+	}
+	defer pgconn.Close(conn)
+	s.last.conn = conn
+	return s.last.save(ctx)
+}
+
+// Run is part of [plugin.Source].
+func (s *source) Run(ctx context.Context, out plugin.Output) error {
+	conn, err := pgx.ConnectConfig(ctx, s.conn)
+	if err != nil {
+		return plugin.Ended(ctx, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err)))
+	}
+	defer pgconn.Close(conn)
+	if s.last != nil {
+		s.last.conn = conn
+		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) { // what was acked when it had ended
+			return plugin.Ended(ctx, err)
+		}
+	}
+	r := &reader{s: s, conn: conn, flight: newInFlight(), keys: map[string]*tableKey{}}
+	if err := r.begin(ctx); err != nil {
+		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
+	}
+	s.last = r
+	out.Ready()
+	return plugin.Ended(ctx, r.run(ctx, out))
+}
+
+// answerTimeout bounds each statement: a server that does not answer is lost.
+const answerTimeout = 30 * time.Second

@@ -1,0 +1,170 @@
+package postgresoutbox
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/event"
+)
+
+const items = `CREATE TABLE items (id int PRIMARY KEY, v int NOT NULL DEFAULT 1);`
+
+// ids lists operations and rows in the order in which they arrived: "I1 U1 D2".
+func ids(t *testing.T, events []*event.Event) string {
+	return strings.TrimSpace(list(events, func(e *event.Event) string {
+		c := changeOf(t, e)
+		row := c.New
+		if row == nil {
+			row = c.Old
+		}
+		return fmt.Sprintf("%c%v", c.Operation[0], row["id"])
+	}))
+}
+
+// TestThreeTransactions is the trap in which a reader that compares transaction ids
+// loses a row: y takes the lowest, z the next, x the newest; x draws the first id; y
+// draws the second and commits; z ends; and x is still open.
+func TestThreeTransactions(t *testing.T) {
+	db := fresh(t, items, "items")
+	x, y, z := session(t), session(t), session(t)
+	st := start(t, asChange, newCollector())
+	run(t, y, "BEGIN; SELECT pg_current_xact_id()")
+	run(t, z, "BEGIN; SELECT pg_current_xact_id()")
+	run(t, x, "BEGIN; SELECT pg_current_xact_id()")
+	run(t, x, "INSERT INTO items VALUES (1)")
+	run(t, y, "INSERT INTO items VALUES (2); COMMIT")
+	st.await(t, 1)
+	run(t, z, "COMMIT")
+	stored(t, db, "hi = 2 AND gaps = '{[1,2)}' AND low = 0")
+	run(t, db, "INSERT INTO items VALUES (3)")
+	st.await(t, 2)
+	run(t, x, "COMMIT")
+	if got := ids(t, st.await(t, 3)); got != "I2 I3 I1" {
+		t.Errorf("arrived: %s", got)
+	}
+	stored(t, db, "hi = 3 AND gaps = '{}' AND low = 3 AND NOT EXISTS (SELECT FROM gateway.outbox)")
+}
+
+// TestOpenTransactionHoldsNobodyUp, and what others write arrives meanwhile, in order;
+// what it has written arrives when it commits.
+func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
+	db := fresh(t, items+"INSERT INTO items SELECT n FROM generate_series(1, 3) n;", "items")
+	late := session(t)
+	st := start(t, asChange, newCollector())
+	run(t, late, "BEGIN; UPDATE items SET v = 2 WHERE id = 1; SAVEPOINT s; UPDATE items SET v = 3 WHERE id = 1")
+	for v := 2; v <= 100; v++ {
+		run(t, db, "UPDATE items SET v = $1 WHERE id = 2", v)
+	}
+	st.await(t, 99)
+	run(t, late, "ROLLBACK TO s; DELETE FROM items WHERE id = 3; COMMIT")
+	run(t, db, "UPDATE items SET v = 4 WHERE id = 1")
+	events := st.await(t, 102)
+	if got := ids(t, events[99:]); got != "U1 D3 U1" {
+		t.Errorf("arrived after the commit: %s", got)
+	}
+	for i, e := range events[:99] {
+		if v := changeOf(t, e).New["v"]; v != float64(i+2) {
+			t.Fatalf("change %d has v %v", i, v)
+		}
+	}
+	stored(t, db, "gaps = '{}' AND low = hi") // the savepoint's id is dead
+}
+
+// TestEarlyTransactionThatWritesLate has a transaction id below those of others that
+// have committed long before it writes.
+func TestEarlyTransactionThatWritesLate(t *testing.T) {
+	db := fresh(t, items, "items")
+	early := session(t)
+	st := start(t, asChange, newCollector())
+	run(t, early, "BEGIN; SELECT pg_current_xact_id()")
+	run(t, db, "INSERT INTO items VALUES (1)")
+	run(t, db, "INSERT INTO items VALUES (2)")
+	st.await(t, 2)
+	run(t, early, "INSERT INTO items VALUES (3)")
+	run(t, db, "INSERT INTO items VALUES (4)")
+	st.await(t, 3)
+	run(t, early, "COMMIT")
+	if got := ids(t, st.await(t, 4)); got != "I1 I2 I4 I3" {
+		t.Errorf("arrived: %s", got)
+	}
+}
+
+// TestUsersTriggerOnTheSameRow: what it changes comes after what has fired it.
+func TestUsersTriggerOnTheSameRow(t *testing.T) {
+	db := fresh(t, items+`CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		UPDATE items SET v = v + 1 WHERE id = NEW.id AND v < 3; RETURN NULL; END $$;
+		CREATE TRIGGER a_first AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION more();`, "items")
+	st := start(t, asChange, newCollector())
+	run(t, db, "INSERT INTO items VALUES (1)")
+	events := st.await(t, 3)
+	got := list(events, func(e *event.Event) string { c := changeOf(t, e); return fmt.Sprint(c.Operation, c.New["v"]) })
+	if got != "INSERT1 UPDATE2 UPDATE3 " {
+		t.Errorf("arrived: %s", got)
+	}
+}
+
+// TestAbortedTransactions leave gaps that die, and nothing of them arrives.
+func TestAbortedTransactions(t *testing.T) {
+	db := fresh(t, items, "items")
+	st := start(t, asChange, newCollector())
+	for i := range 20 {
+		run(t, db, fmt.Sprintf("BEGIN; INSERT INTO items VALUES (%d); ROLLBACK; INSERT INTO items VALUES (%d)", 100+i, i))
+	}
+	events := st.await(t, 20)
+	for i, e := range events {
+		if id := changeOf(t, e).New["id"]; id != float64(i) {
+			t.Errorf("event %d is of row %v", i, id)
+		}
+	}
+	stored(t, db, "hi = 40 AND gaps = '{}' AND low = 40 AND NOT EXISTS (SELECT FROM gateway.outbox)")
+}
+
+// TestRetentionStopsBelowGaps: what may still be read is not deleted, and neither is what
+// another reader has not read.
+func TestRetentionStopsBelowGaps(t *testing.T) {
+	db := fresh(t, items, "items")
+	run(t, db, "INSERT INTO gateway.outbox_reader (name) VALUES ('other')")
+	late := session(t)
+	st := start(t, asChange, newCollector())
+	run(t, db, "INSERT INTO items VALUES (1)")
+	st.await(t, 1)
+	run(t, late, "BEGIN; INSERT INTO items VALUES (2)")
+	run(t, db, "INSERT INTO items VALUES (3)")
+	st.await(t, 2)
+	stored(t, db, "bool_or(name = 'gateway' AND low = 1 AND hi = 3) OVER () AND (SELECT count(*) = 2 FROM gateway.outbox)")
+	run(t, db, "DELETE FROM gateway.outbox_reader WHERE name = 'other'")
+	stored(t, db, "(SELECT count(*) = 1 FROM gateway.outbox)")
+	run(t, late, "COMMIT")
+	st.await(t, 3)
+	stored(t, db, "low = 3 AND (SELECT count(*) = 0 FROM gateway.outbox)")
+}
+
+// TestBackwardsAndCachedSequencesAreRefused: both lose changes.
+func TestBackwardsAndCachedSequencesAreRefused(t *testing.T) {
+	db := fresh(t, items, "items")
+	st := start(t, nil, newCollector())
+	run(t, db, "INSERT INTO items VALUES (1), (2)")
+	st.await(t, 2)
+	stored(t, db, "hi = 2")
+	st.stop()
+	for sql, want := range map[string]string{
+		"ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 10": "CACHE 10",
+		"SELECT setval('gateway.outbox_id_seq', 1)":               "went back: it is at 1, and 2 was read",
+		"DROP SCHEMA gateway CASCADE":                             "there is no outbox in this database",
+	} {
+		if strings.HasPrefix(sql, "DROP") {
+			continue
+		}
+		run(t, db, sql)
+		err := newSource(t, nil).Run(t.Context(), newCollector())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", sql, err)
+		}
+		run(t, db, "ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1; SELECT setval('gateway.outbox_id_seq', 2)")
+	}
+	run(t, db, "DROP SCHEMA gateway CASCADE")
+	if err := newSource(t, nil).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), "there is no outbox in this database") {
+		t.Errorf("without an outbox: %v", err)
+	}
+}

@@ -1,0 +1,112 @@
+package postgresoutbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	maxRows  = 500      // that a read takes of each half
+	maxBytes = 16 << 20 // after which a read stops
+	maxGaps  = 10_000   // beyond which nothing above hi is read until there are fewer
+)
+
+// row is one change as it stands in the outbox.
+type row struct {
+	id       int64
+	at       time.Time
+	op       string
+	table    string
+	old, new []byte // JSON, nil where there is none
+}
+
+// readRows reads what lies in gaps, and then what lies above hi, in one statement, so
+// in one snapshot.
+const readRows = `SELECT * FROM (
+	(SELECT 0 AS half, x.id, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
+	  (SELECT o.id, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
+	  ORDER BY x.id LIMIT $2)
+	UNION ALL
+	(SELECT 1, o.id, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
+) r ORDER BY half, id`
+
+// read reads the next rows and moves the cursor over them. It returns them in the order
+// of their ids.
+func (r *reader) read(ctx context.Context) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	from, to := r.cursor.ranges()
+	above := maxRows
+	if len(from) > maxGaps {
+		above = 0
+	}
+	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, maxRows, from, to, above)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the outbox: %w", err)
+	}
+	var inGaps, beyond []row
+	bytes, cut := 0, false
+	for rows.Next() {
+		var one row
+		half := 0
+		if err := rows.Scan(&half, &one.id, &one.at, &one.op, &one.table, &one.old, &one.new); err != nil {
+			rows.Close()
+			return nil, fmt.Errorf("cannot read the outbox: %w", err)
+		}
+		if cut = bytes > maxBytes; cut { // the rest comes with the next read
+			break
+		}
+		bytes += len(one.old) + len(one.new)
+		if half == 0 {
+			inGaps = append(inGaps, one)
+		} else {
+			beyond = append(beyond, one)
+		}
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read the outbox: %w", err)
+	}
+	// Where not all that lies in gaps was seen, nothing from beyond may overtake it.
+	sawGaps := len(inGaps) < maxRows && !(cut && len(beyond) == 0)
+	if !sawGaps {
+		beyond = nil
+	}
+	all := append(inGaps, beyond...)
+	slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.id, b.id) })
+	ids := make([]int64, len(all))
+	for i := range all {
+		ids[i] = all[i].id
+	}
+	r.cursor.advance(ids, sawGaps)
+	return all, nil
+}
+
+// settle looks who may still bring ids that lie in gaps. Whoever has drawn an id holds
+// this lock on the sequence until all that he did is visible.
+func (r *reader) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	rows, err := r.conn.Query(ctx, `SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'
+		AND relation = $1::bigint::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, r.sequence)
+	if err != nil {
+		return fmt.Errorf("cannot see who writes: %w", err)
+	}
+	var holders []string
+	for rows.Next() {
+		var h string
+		if err := rows.Scan(&h); err != nil {
+			rows.Close()
+			return fmt.Errorf("cannot see who writes: %w", err)
+		}
+		holders = append(holders, h)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("cannot see who writes: %w", err)
+	}
+	r.cursor.settle(holders)
+	return nil
+}

@@ -1,0 +1,107 @@
+package postgresoutbox
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/rawjson"
+)
+
+var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", "T": "TRUNCATE"}
+
+// tableKey is where the columns of a table's primary key stand in its rows.
+type tableKey struct {
+	tree   rawjson.Tree
+	places []int
+	spans  []rawjson.Span
+}
+
+// event makes an event of a row. Its ID holds the time beside the id: after a crash of
+// the server an id may be drawn again for another change.
+func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
+	data := one.new
+	if data == nil {
+		data = one.old
+	}
+	key, err := r.key(ctx, one.table, data)
+	if err != nil {
+		return nil, err
+	}
+	operation := operations[one.op]
+	return &event.Event{
+		ID: strconv.FormatInt(one.id, 10) + "-" + strconv.FormatInt(one.at.UnixMicro(), 36), Source: r.s.name, Channel: one.table,
+		Key: key, Time: time.Now(), Data: r.payload(one, operation, data),
+		Attrs: []event.Attr{{Name: "table", Value: one.table}, {Name: "operation", Value: operation}},
+	}, nil
+}
+
+// payload writes an order as the old trigger does, to the last blank.
+func (r *reader) payload(one row, operation string, data []byte) []byte {
+	null := func(b []byte) []byte {
+		if b == nil {
+			return []byte("null")
+		}
+		return b
+	}
+	if r.s.opts.Output == "order" {
+		return fmt.Appendf(make([]byte, 0, len(data)+50), `{"operation" : "%s", "order" : %s}`, operation, null(data))
+	}
+	b := fmt.Appendf(make([]byte, 0, len(one.old)+len(one.new)+150), `{"operation":"%s","table":`, operation)
+	b = rawjson.AppendText(b, one.table)
+	return fmt.Appendf(b, `,"id":%d,"at":"%s","old":%s,"new":%s}`, one.id, one.at.UTC().Format(time.RFC3339Nano), null(one.old), null(one.new))
+}
+
+// key returns the table and the values of the primary key, as text.
+func (r *reader) key(ctx context.Context, table string, data []byte) (string, error) {
+	k := r.keys[table]
+	if k == nil {
+		var err error
+		if k, err = r.lookUpKey(ctx, table); err != nil {
+			return "", err
+		}
+		r.keys[table] = k
+	}
+	key := table
+	if data == nil || k.tree.Find(data, k.spans) != nil {
+		return key, nil
+	}
+	for i, place := range k.places {
+		separator := ","
+		if i == 0 {
+			separator = ":"
+		}
+		value := k.spans[place].Of(data)
+		if len(value) > 0 && value[0] == '"' {
+			value = []byte(rawjson.Text(value))
+		}
+		key += separator + string(value)
+	}
+	return key, nil
+}
+
+// lookUpKey takes the key's columns from the catalog: the row's own text has no say in
+// what tells it apart.
+func (r *reader) lookUpKey(ctx context.Context, table string) (*tableKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	rows, err := r.conn.Query(ctx, `SELECT a.attname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+		CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+		WHERE i.indisprimary AND n.nspname || '.' || c.relname = $1 ORDER BY k.position`, table)
+	if err != nil {
+		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
+	}
+	k := &tableKey{}
+	for rows.Next() {
+		var column string
+		if err := rows.Scan(&column); err != nil {
+			rows.Close()
+			return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
+		}
+		k.places = append(k.places, k.tree.Member(0, column))
+	}
+	k.spans = make([]rawjson.Span, k.tree.Len())
+	return k, rows.Err()
+}

@@ -1,0 +1,177 @@
+package postgresoutbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	shortestPause = 2 * time.Millisecond  // between two reads that find nothing
+	longestPause  = 50 * time.Millisecond // while it does not sleep
+	settleEvery   = 200 * time.Millisecond
+	saveEvery     = 50 * time.Millisecond
+	retainEvery   = time.Second
+	retainMost    = 10_000 // rows at once
+	measureEvery  = 5 * time.Second
+	maxInFlight   = 10_000 // events
+)
+
+// reader is one Run.
+type reader struct {
+	s        *source
+	conn     *pgx.Conn
+	token    int64
+	sequence int64 // oid of the outbox's
+	cursor   cursor
+	flight   *inFlight
+	keys     map[string]*tableKey
+	stale    bool // gaps have died since the last batch
+	untidy   bool // what was delivered is not deleted yet
+
+	settled, saved, retained, measured time.Time
+}
+
+func (r *reader) run(ctx context.Context, out plugin.Output) error {
+	pause := shortestPause
+	for ctx.Err() == nil {
+		n, err := r.step(ctx, out)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			pause = shortestPause
+			continue
+		}
+		if slept, err := r.sleep(ctx, out, pause); err != nil {
+			return err
+		} else if slept {
+			pause = shortestPause
+			continue
+		}
+		r.wait(ctx, pause)
+		pause = min(2*pause, longestPause)
+	}
+	return ctx.Err()
+}
+
+// step reads and emits once, and does what is due beside. It returns how many rows it
+// has read.
+func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
+	for { // the routes may be behind
+		waiting, failed := r.flight.state()
+		if failed != nil {
+			return 0, failed
+		}
+		if waiting < maxInFlight {
+			break
+		}
+		if err := r.upkeep(ctx); err != nil {
+			return 0, err
+		}
+		r.wait(ctx, longestPause)
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+	}
+	gaps := len(r.cursor.gaps)
+	rows, err := r.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.emit(ctx, out, rows); err != nil {
+		return 0, err
+	}
+	r.stale = len(rows) == 0 && (r.stale || len(r.cursor.gaps) != gaps)
+	if r.stale && r.flight.idle(r.cursor.snapshot()) {
+		r.stale = false
+	}
+	return len(rows), r.upkeep(ctx)
+}
+
+func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	events := make([]*event.Event, 0, len(rows))
+	for _, one := range rows {
+		if len(r.s.tables) > 0 && !r.s.tables[one.table] {
+			continue
+		}
+		e, err := r.event(ctx, one)
+		if err != nil {
+			return err
+		}
+		events = append(events, e)
+	}
+	ack := r.flight.add(r.cursor.snapshot(), len(events))
+	if len(events) == 0 {
+		ack(nil)
+		return nil
+	}
+	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
+}
+
+// upkeep does what is due from time to time.
+func (r *reader) upkeep(ctx context.Context) error {
+	now := time.Now()
+	due := func(last *time.Time, every time.Duration) bool {
+		if now.Sub(*last) < every {
+			return false
+		}
+		*last = now
+		return true
+	}
+	if len(r.cursor.gaps) > 0 && due(&r.settled, settleEvery) {
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+	}
+	if r.flight.progressed() && due(&r.saved, saveEvery) {
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	if due(&r.retained, retainEvery) {
+		if err := r.retain(ctx); err != nil {
+			return err
+		}
+	}
+	if due(&r.measured, measureEvery) {
+		return r.measure(ctx)
+	}
+	return nil
+}
+
+// measure looks how far behind it is.
+func (r *reader) measure(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var rows int64
+	var seconds float64
+	err := r.conn.QueryRow(ctx, `SELECT greatest(coalesce(pg_sequence_last_value($1::bigint::oid::regclass), 0) - $2::bigint, 0),
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8`, r.sequence, r.cursor.hi).Scan(&rows, &seconds)
+	if err != nil {
+		return fmt.Errorf("cannot see how far behind it is: %w", err)
+	}
+	r.s.lagRows.Set(float64(rows))
+	r.s.lagSeconds.Set(max(seconds, 0))
+	r.s.gaps.Set(float64(r.cursor.open()))
+	return nil
+}
+
+// wait pauses, until a batch is settled at most.
+func (r *reader) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.flight.changed:
+	case <-ctx.Done():
+	}
+}
