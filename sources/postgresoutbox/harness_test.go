@@ -114,15 +114,6 @@ func (c *collector) await(t testing.TB, n int) []*event.Event {
 	}
 }
 
-func (c *collector) payloads() (out []string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, e := range c.events {
-		out = append(out, string(e.Data))
-	}
-	return out
-}
-
 func newSource(t testing.TB, set func(*Options)) *source {
 	t.Helper()
 	o := Type().Defaults().(*Options)
