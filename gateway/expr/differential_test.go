@@ -188,7 +188,7 @@ func FuzzLazyIsFull(f *testing.F) {
 	f.Add(`{"x": a.b.c, "y": [a[1], len(a)]}`, []byte(`{"a":{"b":{"c":1e400}},"a":[1,-0]}`))
 	f.Fuzz(func(t *testing.T, source string, doc []byte) {
 		if len(source) > 200 || unordered.MatchString(source) || !json.Valid(doc) {
-			t.Skip()
+			return
 		}
 		ev := *sample
 		ev.Data = doc

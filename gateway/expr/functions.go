@@ -35,10 +35,15 @@ func hash(args ...any) (any, error) {
 		return nil, err
 	}
 	if len(args) == 1 {
-		sum := sha256.Sum256(text)
-		return hex.EncodeToString(sum[:]), nil
+		return Hash(text), nil
 	}
 	return HMAC(args[1].(string), text), nil
+}
+
+// Hash returns the SHA-256 of text in hexadecimal digits.
+func Hash(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // HMAC returns the HMAC-SHA-256 of text in hexadecimal digits.

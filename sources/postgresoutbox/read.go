@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -95,16 +97,8 @@ func (r *reader) settle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot see who writes: %w", err)
 	}
-	var holders []string
-	for rows.Next() {
-		var h string
-		if err := rows.Scan(&h); err != nil {
-			rows.Close()
-			return fmt.Errorf("cannot see who writes: %w", err)
-		}
-		holders = append(holders, h)
-	}
-	if err := rows.Err(); err != nil {
+	holders, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
 		return fmt.Errorf("cannot see who writes: %w", err)
 	}
 	r.cursor.settle(holders)

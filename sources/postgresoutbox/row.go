@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/rawjson"
 )
@@ -93,15 +95,14 @@ func (r *reader) lookUpKey(ctx context.Context, table string) (*tableKey, error)
 	if err != nil {
 		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
 	}
+	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
+	}
 	k := &tableKey{}
-	for rows.Next() {
-		var column string
-		if err := rows.Scan(&column); err != nil {
-			rows.Close()
-			return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
-		}
+	for _, column := range columns {
 		k.places = append(k.places, k.tree.Member(0, column))
 	}
 	k.spans = make([]rawjson.Span, k.tree.Len())
-	return k, rows.Err()
+	return k, nil
 }

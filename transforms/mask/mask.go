@@ -4,7 +4,6 @@ package mask
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
@@ -67,12 +66,8 @@ func (t *transform) hide(dst, old []byte) ([]byte, error) {
 	if old[0] == '"' {
 		old = []byte(rawjson.Text(old)) // the hash is that of the text, however it is escaped
 	}
-	var digits string
 	if t.opts.Key.IsZero() {
-		sum := sha256.Sum256(old)
-		digits = hex.EncodeToString(sum[:])
-	} else {
-		digits = expr.HMAC(t.opts.Key.Reveal(), old)
+		return rawjson.AppendText(dst, expr.Hash(old)), nil
 	}
-	return append(append(append(dst, '"'), digits...), '"'), nil
+	return rawjson.AppendText(dst, expr.HMAC(t.opts.Key.Reveal(), old)), nil
 }
