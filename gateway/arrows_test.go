@@ -25,12 +25,13 @@ var arrows = map[string]string{
 	"gateway/testenv":           "gateway/embedded",
 	"web":                       "",
 	"gateway/event":             "",
+	"gateway/inflight":          "",
 	"gateway/options":           "",
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",
-	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
+	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight",
 	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn",
-	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/redisconn gateway/pgconn gateway/pgtrigger",
+	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
 }
 
 // lists may import the plugins below them; no other package may import any.

@@ -15,6 +15,7 @@ type Redis struct {
 	dir  string
 	port int  // on 127.0.0.1; 0: only the socket
 	keep bool // writes an append-only file
+	more []string
 	bin  string
 	proc *process
 }
@@ -23,18 +24,18 @@ type Redis struct {
 var ErrNoRedis = errors.New("no Redis server is installed: install the package redis-server (apt-get install redis-server), or set REDIS_URL")
 
 // StartRedis starts a server that keeps nothing on disk: on a Unix socket in
-// dir, and on 127.0.0.1:port where port is not 0.
-func StartRedis(ctx context.Context, dir string, port int) (*Redis, error) {
-	return startRedis(ctx, dir, port, false)
+// dir, and on 127.0.0.1:port where port is not 0. More arguments follow its own.
+func StartRedis(ctx context.Context, dir string, port int, more ...string) (*Redis, error) {
+	return startRedis(ctx, dir, port, false, more...)
 }
 
-func startRedis(ctx context.Context, dir string, port int, keep bool) (*Redis, error) {
+func startRedis(ctx context.Context, dir string, port int, keep bool, more ...string) (*Redis, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		bin, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
-		r := &Redis{dir: dir, port: port, keep: keep, bin: bin}
+		r := &Redis{dir: dir, port: port, keep: keep, more: more, bin: bin}
 		return r, r.Start(ctx)
 	}
 	return nil, ErrNoRedis
@@ -46,8 +47,9 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 	if r.keep {
 		appendonly = "yes"
 	}
-	cmd := exec.Command(r.bin, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket(), "--unixsocketperm", "700",
-		"--dir", r.dir, "--save", "", "--appendonly", appendonly, "--daemonize", "no", "--loglevel", "notice")
+	args := []string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket(), "--unixsocketperm", "700",
+		"--dir", r.dir, "--save", "", "--appendonly", appendonly, "--daemonize", "no", "--loglevel", "notice"}
+	cmd := exec.Command(r.bin, append(args, r.more...)...)
 	cmd.Dir = r.dir
 	r.proc, err = launch(ctx, filepath.Base(r.bin), cmd, "eady to accept connections", syscall.SIGKILL)
 	return err
@@ -55,6 +57,9 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 
 // Stop stops the server in order.
 func (r *Redis) Stop(ctx context.Context) error { return r.proc.stop(ctx, syscall.SIGTERM) }
+
+// Kill ends the server as kill -9 does.
+func (r *Redis) Kill() { r.proc.kill() }
 
 // URL returns where the server is: by TCP where it has a port, else by its socket.
 func (r *Redis) URL() string {

@@ -75,7 +75,7 @@ func (u URL) Scheme() string {
 
 // openParams are the query parameters whose values are shown; any other may be
 // secret.
-var openParams = map[string]bool{"sslmode": true, "host": true, "port": true, "dbname": true, "user": true, "db": true, "application_name": true}
+var openParams = map[string]bool{"sslmode": true, "host": true, "port": true, "dbname": true, "user": true, "db": true, "application_name": true, "addr": true, "master_name": true}
 
 func (u URL) String() string {
 	if u.raw == "" || u.Embedded() {

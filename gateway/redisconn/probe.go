@@ -14,7 +14,7 @@ import (
 
 // Probe connects, and says how that went. Every Redis plugin begins its own
 // Probe with it.
-func Probe(ctx context.Context, client *redis.Client, u options.URL) (plugin.Finding, bool) {
+func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (plugin.Finding, bool) {
 	begin := time.Now()
 	if err := client.Ping(ctx).Err(); err != nil {
 		return plugin.Finding{
@@ -27,7 +27,7 @@ func Probe(ctx context.Context, client *redis.Client, u options.URL) (plugin.Fin
 
 // May says whether the user that client is may run a command, by ACL DRYRUN, which
 // runs nothing. Servers before Redis 7 cannot tell; then it is silent.
-func May(ctx context.Context, client *redis.Client, command ...string) (plugin.Finding, bool) {
+func May(ctx context.Context, client redis.UniversalClient, command ...string) (plugin.Finding, bool) {
 	user, err := client.Do(ctx, "ACL", "WHOAMI").Text()
 	if err != nil {
 		return plugin.Finding{}, false

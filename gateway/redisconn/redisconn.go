@@ -1,9 +1,13 @@
-// Package redisconn connects to Redis for all plugins that speak it.
+// Package redisconn connects to Redis for all plugins that speak it: to one server, to
+// the master that Sentinel names, or to a cluster.
 package redisconn
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,27 +24,124 @@ const (
 	writeTimeout = 3 * time.Second
 )
 
-// Schemes is the rule of a Redis URL option.
-const Schemes = "redis|rediss|unix"
+// Config is where a Redis is.
+type Config struct{ options redis.UniversalOptions }
 
-// Options reads a redis://, rediss:// or unix:// URL. It does no I/O. Its error
-// never repeats the URL, which may hold a password.
-func Options(u options.URL) (*redis.Options, error) {
+// Parse reads the URL of a Redis, without I/O. Its error never repeats the URL, which
+// may hold a password. Beside go-redis's own URLs these are known:
+//
+//	redis-cluster://user:password@host:6379?addr=host2:6379&addr=host3:6379
+//	redis-sentinel://user:password@host:26379/0?master_name=NAME&addr=host2:26379
+//
+// User and password are those of the Redis servers; sentinel_username and
+// sentinel_password those of the Sentinels. With rediss- in front they speak TLS.
+func Parse(u options.URL) (*Config, error) {
 	quiet.Do(func() { redis.SetLogger(silence{}) })
-	opt, err := redis.ParseURL(u.Reveal())
-	if err != nil {
-		return nil, errors.New("is not a Redis URL; write redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to/socket")
+	c := &Config{}
+	var err error
+	switch kind := u.Scheme(); kind {
+	case "redis-cluster", "rediss-cluster":
+		err = c.parseCluster(plain(u))
+	case "redis-sentinel", "rediss-sentinel":
+		err = c.parseSentinel(plain(u))
+	default:
+		err = c.parseOne(u.Reveal())
 	}
-	opt.ClientName = "eventgateway"
-	opt.DisableIdentity = true // CLIENT SETINFO is an error on servers before 7.2
-	opt.Protocol = 2           // Pub/Sub needs nothing of RESP3, and 2 works with every server and proxy
-	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	opt.ContextTimeoutEnabled = true
-	opt.MaxRetries = -1 // the router retries
-	opt.DialerRetries = 1
-	opt.PoolSize = 1 // nobody here writes concurrently
-	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = dialTimeout, readTimeout, writeTimeout
-	return opt, nil
+	if err != nil {
+		return nil, err
+	}
+	o := &c.options
+	o.ClientName = "eventgateway"
+	o.DisableIdentity = true // CLIENT SETINFO is an error on servers before 7.2
+	o.Protocol = 2           // Pub/Sub needs nothing of RESP3, and 2 works with every server and proxy
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.ContextTimeoutEnabled = true
+	o.MaxRetries = -1 // the router retries
+	o.DialerRetries = 1
+	o.PoolSize = 2 // nobody here needs more at the same time: one may wait for news, one sends
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, writeTimeout
+	return c, nil
+}
+
+// plain returns the URL as go-redis knows it: redis://, or rediss:// for TLS.
+func plain(u options.URL) string {
+	kind, rest, _ := strings.Cut(u.Reveal(), "://")
+	kind, _, _ = strings.Cut(strings.ToLower(kind), "-")
+	return kind + "://" + rest
+}
+
+func (c *Config) parseOne(text string) error {
+	o, err := redis.ParseURL(text)
+	if err != nil {
+		return errors.New("is not a Redis URL; write redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path/to/socket")
+	}
+	c.options = redis.UniversalOptions{Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
+	return nil
+}
+
+func (c *Config) parseCluster(text string) error {
+	o, err := redis.ParseClusterURL(text)
+	if u, perr := url.Parse(text); err != nil || perr != nil || strings.Trim(u.Path, "/") != "" { // a cluster has one database
+		return errors.New("is not the URL of a Redis Cluster; write redis-cluster://user:password@host:6379?addr=host2:6379")
+	}
+	c.options = redis.UniversalOptions{IsClusterMode: true, Addrs: o.Addrs, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
+	return nil
+}
+
+func (c *Config) parseSentinel(text string) error {
+	const help = "write redis-sentinel://user:password@host:26379/0?master_name=NAME&addr=host2:26379"
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("is not a URL of Redis Sentinels; " + help)
+	}
+	query := u.Query()
+	user, password := query.Get("sentinel_username"), query.Get("sentinel_password")
+	query.Del("sentinel_username")
+	query.Del("sentinel_password")
+	u.RawQuery = query.Encode()
+	o, err := redis.ParseFailoverURL(u.String())
+	if err != nil {
+		return errors.New("is not a URL of Redis Sentinels; " + help)
+	}
+	if o.MasterName == "" {
+		return errors.New("does not say which master the Sentinels watch; " + help)
+	}
+	servers, _ := u.User.Password()
+	c.options = redis.UniversalOptions{
+		MasterName: o.MasterName, Addrs: o.SentinelAddrs, SentinelUsername: user, SentinelPassword: password,
+		DB: o.DB, Username: u.User.Username(), Password: servers, TLSConfig: o.TLSConfig,
+	}
+	return nil
+}
+
+// NewClient returns a client, which connects with its first command.
+func (c *Config) NewClient() redis.UniversalClient {
+	o := c.options
+	return redis.NewUniversalClient(&o)
+}
+
+// Node returns the server that has a key, where the client is that of a cluster: what
+// belongs to no key, as a PUBLISH, keeps its order only on one server.
+func Node(ctx context.Context, client redis.UniversalClient, key string) (redis.UniversalClient, error) {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return client, nil
+	}
+	node, err := cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot see which server of the cluster to send to: %w", err)
+	}
+	return node, nil
+}
+
+// Beside returns the name of a key that is on the same server of a cluster as key.
+func Beside(key, suffix string) string {
+	if _, rest, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" { // the part that the cluster hashes
+			return key + suffix
+		}
+	}
+	return "{" + key + "}" + suffix
 }
 
 // go-redis logs to standard error, past every setting, what it returns as well.

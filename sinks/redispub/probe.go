@@ -24,7 +24,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	if key == "" {
 		return findings
 	}
-	for _, command := range [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, "{" + key + "}:term:x"}} {
+	for _, command := range [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, redisconn.Beside(key, ":term:x")}} {
 		if f, known := redisconn.May(ctx, s.client, command...); known {
 			findings = append(findings, f)
 		}

@@ -3,8 +3,6 @@
 package redispub
 
 import (
-	"github.com/redis/go-redis/v9"
-
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -13,7 +11,7 @@ import (
 
 // Options of the sink.
 type Options struct {
-	URL      options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
+	URL      options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
 	Channel  expr.Template `koanf:"channel" rule:"required" doc:"channel to publish to; may hold expressions: 'orders.{{ event.key }}'"`
 	Sequence Sequence      `koanf:"sequence"`
 }
@@ -31,7 +29,7 @@ func Type() plugin.SinkType {
 }
 
 func build(o Options, _ plugin.Env) (plugin.Sink, error) {
-	conn, err := redisconn.Options(o.URL)
+	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
@@ -40,5 +38,5 @@ func build(o Options, _ plugin.Env) (plugin.Sink, error) {
 		return nil, err
 	}
 	// No connection is made before the first command.
-	return &sink{opts: o, client: redis.NewClient(conn), field: append(field, ':')}, nil
+	return &sink{opts: o, client: conn.NewClient(), field: append(field, ':')}, nil
 }

@@ -12,11 +12,12 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
 )
 
 type sink struct {
 	opts   Options
-	client *redis.Client
+	client redis.UniversalClient
 	field  []byte // "name": of the sequence field, as JSON
 	eval   expr.Evaluator
 }
@@ -86,7 +87,7 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 	keys := []string{key, key}
 	if f := events[0].Fence; f != nil {
 		term = strconv.FormatInt(f.Term, 10)
-		keys[1] = "{" + key + "}:term:" + f.Leader // in braces: both keys are in one slot of a cluster
+		keys[1] = redisconn.Beside(key, ":term:"+f.Leader)
 	}
 	args := make([]any, 2, 2+2*len(events))
 	args[0], args[1] = term, s.field
@@ -126,7 +127,11 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 
 func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
-	pipe := s.client.Pipeline()
+	client, err := redisconn.Node(ctx, s.client, s.opts.Channel.String())
+	if err != nil {
+		return s.wrap(err)
+	}
+	pipe := client.Pipeline()
 	results := make([]*redis.IntCmd, len(events))
 	for i, e := range events {
 		channel, err := s.channel(e)

@@ -126,12 +126,12 @@ func TestAcksInAnyOrder(t *testing.T) {
 		out.acks[2](nil)
 		out.acks[1](nil)
 		synctest.Wait()
-		if at := s.tracker.position(); at != 0 || len(out.events) != 2000 {
+		if at := s.flight.Acked(); at != 0 || len(out.events) != 2000 {
 			t.Errorf("position %d, %d events", at, len(out.events))
 		}
 		out.acks[0](nil)
 		synctest.Wait()
-		if at := s.tracker.position(); at != 1536 || len(out.events) != 3536 {
+		if at := s.flight.Acked(); at != 1536 || len(out.events) != 3536 {
 			t.Errorf("position %d, %d events", at, len(out.events))
 		}
 		late := out.acks[3]
@@ -145,7 +145,7 @@ func TestAcksInAnyOrder(t *testing.T) {
 			t.Errorf("it goes on with %s", got)
 		}
 		late(nil) // of the run before: its events are on their way again
-		if at := s.tracker.position(); at != 1536 {
+		if at := s.flight.Acked(); at != 1536 {
 			t.Errorf("position %d", at)
 		}
 		cancel()

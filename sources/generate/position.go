@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"eventgateway/gateway/inflight"
 )
 
 // load reads the position, once.
@@ -24,7 +26,7 @@ func (s *source) load() error {
 		if err != nil {
 			return fmt.Errorf("cannot read the position: %w", err)
 		}
-		s.tracker.acked = s.kept // nobody else knows the tracker yet
+		s.flight = inflight.New(s.kept)
 	}
 	s.loaded = true
 	return nil
@@ -33,7 +35,7 @@ func (s *source) load() error {
 // keep writes the position, where it has changed: to another file, which then takes
 // the place of the first, so that a kill -9 never leaves half a number.
 func (s *source) keep() error {
-	at := s.tracker.position()
+	at := s.flight.Acked()
 	if s.opts.Position == "" || at == s.kept {
 		return nil
 	}

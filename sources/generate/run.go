@@ -3,11 +3,11 @@ package generate
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 )
 
@@ -22,20 +22,26 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if err := s.load(); err != nil {
 		return err
 	}
-	r := s.tracker.begin()
+	next := s.flight.Acked()
+	s.flight = inflight.New(next) // acks of an earlier run say nothing any more: its events are made again
 	out.Ready()
-	pace := pace{rate: s.opts.Rate, begin: time.Now(), first: r.next}
+	pace := pace{rate: s.opts.Rate, begin: time.Now(), first: next}
 	keep := time.NewTicker(keepEvery)
 	defer keep.Stop()
 	var batch []*event.Event
 	for {
-		n, later := s.due(r, pace)
+		outstanding, failed := s.flight.State()
+		if failed != nil {
+			return failed
+		}
+		n, later := s.due(next, outstanding, pace)
 		if n > 0 {
 			var err error
-			if batch, err = s.make(batch[:0], r.next, n); err != nil {
+			if batch, err = s.make(batch[:0], next, n); err != nil {
 				return err
 			}
-			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: r.emitted(n)}); err != nil {
+			next += int64(n)
+			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, n)}); err != nil {
 				return plugin.Ended(ctx, err)
 			}
 			clear(batch)
@@ -43,13 +49,11 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-r.nacked:
-			return fmt.Errorf("an event was not delivered: %w", err)
 		case <-keep.C:
 			if err := s.keep(); err != nil {
 				return err
 			}
-		case <-s.tracker.room:
+		case <-s.flight.Changed:
 		case <-later:
 		}
 	}
@@ -59,15 +63,15 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 var now = func() <-chan time.Time { c := make(chan time.Time); close(c); return c }()
 
 // due says how many events to emit, and when to look again; nil: when there is room.
-func (s *source) due(r *run, p pace) (n int, later <-chan time.Time) {
-	most := min(maxBatch, s.opts.InFlight-r.outstanding())
+func (s *source) due(next int64, outstanding int, p pace) (n int, later <-chan time.Time) {
+	most := min(maxBatch, s.opts.InFlight-outstanding)
 	if s.opts.Count > 0 {
-		most = min(most, s.opts.Count-int(r.next))
+		most = min(most, s.opts.Count-int(next))
 	}
 	if most <= 0 {
 		return 0, nil
 	}
-	n, wait := p.due(r.next)
+	n, wait := p.due(next)
 	if n > 0 {
 		return min(n, most), now
 	}

@@ -14,6 +14,8 @@ const (
 	undefinedSchema = "3F000"
 )
 
+var errFenced = errors.New("another gateway has taken over: it reads under the same name; give both a leader, or one of them another name")
+
 // begin takes a new token, with which the readers before are fenced off, and loads the
 // cursor.
 func (r *reader) begin(ctx context.Context) error {
@@ -54,7 +56,7 @@ func (r *reader) begin(ctx context.Context) error {
 // save stores how far everything was acked. It fails where another reader has taken
 // over.
 func (r *reader) save(ctx context.Context) error {
-	c, moved := r.flight.take()
+	c, moved := r.flight.Take()
 	if !moved {
 		return nil
 	}
@@ -63,7 +65,7 @@ func (r *reader) save(ctx context.Context) error {
 	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = $3, gaps = $4::text::int8multirange, low = $5, saved = now()
 		WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token, c.hi, c.multirange(), c.low())
 	if err != nil {
-		r.flight.keep()
+		r.flight.Keep()
 		return fmt.Errorf("cannot store the cursor: %w", err)
 	}
 	if tag.RowsAffected() == 0 {

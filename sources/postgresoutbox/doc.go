@@ -12,7 +12,7 @@
 //     before has committed, because of the row's lock. Each read takes what lies in the
 //     gaps first, and all of it before anything above hi.
 //   - What was emitted and not acked is emitted again: the cursor is stored as it was
-//     with the last batch before which every batch is acked (inflight.go).
+//     with the last batch before which every batch is acked (package inflight).
 //   - One reads. Whoever connects takes a new token, and nobody else's cursor is stored
 //     any more (checkpoint.go).
 //

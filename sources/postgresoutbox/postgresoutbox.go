@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgtrigger"
@@ -82,7 +83,7 @@ type source struct {
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
-	if s.last == nil || !s.last.flight.progressed() {
+	if s.last == nil || !s.last.flight.Progressed() {
 		return nil
 	}
 	conn, err := pgx.ConnectConfig(ctx, s.conn)
@@ -107,7 +108,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 			return plugin.Ended(ctx, err)
 		}
 	}
-	r := &reader{s: s, conn: conn, flight: newInFlight(), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, flight: inflight.New(cursor{}), keys: map[string]*tableKey{}}
 	if err := r.begin(ctx); err != nil {
 		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 )
 
@@ -29,7 +30,7 @@ type reader struct {
 	token    int64
 	sequence int64 // oid of the outbox's
 	cursor   cursor
-	flight   *inFlight
+	flight   *inflight.Tracker[cursor]
 	keys     map[string]*tableKey
 	stale    bool // gaps have died since the last batch
 	untidy   bool // what was delivered is not deleted yet
@@ -64,7 +65,7 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 // has read.
 func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
 	for { // the routes may be behind
-		waiting, failed := r.flight.state()
+		waiting, failed := r.flight.State()
 		if failed != nil {
 			return 0, failed
 		}
@@ -88,7 +89,7 @@ func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
 		return 0, err
 	}
 	r.stale = len(rows) == 0 && (r.stale || len(r.cursor.gaps) != gaps)
-	if r.stale && r.flight.idle(r.cursor.snapshot()) {
+	if r.stale && r.flight.Idle(r.cursor.snapshot()) {
 		r.stale = false
 	}
 	return len(rows), r.upkeep(ctx)
@@ -109,7 +110,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 		}
 		events = append(events, e)
 	}
-	ack := r.flight.add(r.cursor.snapshot(), len(events))
+	ack := r.flight.Add(r.cursor.snapshot(), len(events))
 	if len(events) == 0 {
 		ack(nil)
 		return nil
@@ -132,7 +133,7 @@ func (r *reader) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.flight.progressed() && due(&r.saved, saveEvery) {
+	if r.flight.Progressed() && due(&r.saved, saveEvery) {
 		if err := r.save(ctx); err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func (r *reader) wait(ctx context.Context, d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-r.flight.changed:
+	case <-r.flight.Changed:
 	case <-ctx.Done():
 	}
 }

@@ -17,8 +17,8 @@ const (
 // try to share, and those who cannot notify. It says whether it has slept. Nobody
 // waits for this lock, and it goes with the session.
 func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Duration) (slept bool, err error) {
-	waiting, _ := r.flight.state()
-	if r.s.opts.Wake != "bell" || pause < sleepFrom || len(r.cursor.gaps) > 0 || waiting > 0 || r.flight.progressed() || r.untidy {
+	waiting, _ := r.flight.State()
+	if r.s.opts.Wake != "bell" || pause < sleepFrom || len(r.cursor.gaps) > 0 || waiting > 0 || r.flight.Progressed() || r.untidy {
 		return false, nil
 	}
 	if err := r.ask(ctx, "SELECT pg_try_advisory_lock(26470, 1)", &slept); err != nil || !slept {

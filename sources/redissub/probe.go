@@ -19,7 +19,7 @@ const echoTimeout = 3 * time.Second
 
 // Probe is part of [plugin.Prober].
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
-	client := redis.NewClient(s.conn)
+	client := s.Config.NewClient()
 	defer client.Close()
 	first, ok := redisconn.Probe(ctx, client, s.opts.URL)
 	findings := []plugin.Finding{first}
@@ -31,7 +31,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 }
 
 // probeSubscribe subscribes to what the source does, which users may be denied.
-func (s *source) probeSubscribe(ctx context.Context, client *redis.Client) plugin.Finding {
+func (s *source) probeSubscribe(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	sub := client.Subscribe(ctx)
 	defer sub.Close()
 	all := append(append([]string{}, s.opts.Channels...), s.opts.Patterns...)
@@ -54,7 +54,7 @@ func (s *source) probeSubscribe(ctx context.Context, client *redis.Client) plugi
 }
 
 // probeEcho sends a message to itself, on a channel that nobody else knows.
-func probeEcho(ctx context.Context, client *redis.Client) plugin.Finding {
+func probeEcho(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	channel := "eventgateway:check:" + rand.Text()
 	sub := client.Subscribe(ctx, channel)
 	defer sub.Close()
@@ -73,7 +73,7 @@ func probeEcho(ctx context.Context, client *redis.Client) plugin.Finding {
 
 // probeLimit looks at when the server kills a subscriber that lags. Hosted servers
 // do not show it.
-func (s *source) probeLimit(ctx context.Context, client *redis.Client) []plugin.Finding {
+func (s *source) probeLimit(ctx context.Context, client redis.UniversalClient) []plugin.Finding {
 	limits, err := client.ConfigGet(ctx, "client-output-buffer-limit").Result()
 	if err != nil {
 		return nil

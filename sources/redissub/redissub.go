@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -17,7 +16,7 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path"`
+	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
 	Channels []string         `koanf:"channels" doc:"channels to subscribe to"`
 	Patterns []string         `koanf:"patterns" doc:"patterns to subscribe to, such as orders.*"`
 	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"how often the connection is tried; after two silent ones it counts as lost"`
@@ -51,7 +50,7 @@ func Type() plugin.SourceType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
-	conn, err := redisconn.Options(o.URL)
+	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
@@ -59,12 +58,12 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Name: "gateway_redis_sub_dropped_total",
 		Help: "Messages dropped because the routes were slower than Redis for too long.",
 	})
-	return &source{opts: o, conn: conn, name: env.Name, dropped: dropped}, env.Metrics.Register(dropped)
+	return &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, dropped: dropped}, env.Metrics.Register(dropped)
 }
 
 type source struct {
+	redisconn.Elector
 	opts    Options
-	conn    *redis.Options
 	name    string
 	dropped prometheus.Counter
 	was     bool // subscribed before: only the goroutine of Run

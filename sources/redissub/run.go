@@ -19,7 +19,7 @@ import (
 // Here one goroutine does nothing but receive, so that Redis never finds this
 // client slow and kills it; one pings; and Run's own hands over to the routes.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
-	client := redis.NewClient(s.conn)
+	client := s.Config.NewClient()
 	defer client.Close()
 	sub := client.Subscribe(ctx)
 	defer sub.Close()

@@ -19,7 +19,7 @@ type Options struct {
 	By     expr.Expression  `koanf:"by" doc:"expression whose value tells events apart; an event for which it is nil or empty always goes on"`
 	Window options.Duration `koanf:"window" rule:"min=1ms" doc:"how long an event is remembered from when it came first"`
 	Size   int              `koanf:"size" rule:"min=1" doc:"how many events are remembered in memory, about 100 bytes each; beyond it the oldest is forgotten. Not for redis"`
-	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix" doc:"redis:// URL of a server that remembers for several gateways, and over a restart; empty: in memory, each route for itself"`
+	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster" doc:"redis:// URL of a server that remembers for several gateways, and over a restart; empty: in memory, each route for itself"`
 	Prefix string           `koanf:"prefix" rule:"required" doc:"what the keys in Redis begin with; gateways that share it remember together"`
 }
 
@@ -37,11 +37,11 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 		t.memory = &memory{window: o.Window.D(), size: o.Size, now: env.Now, known: map[key]bool{}}
 		return t, nil
 	}
-	opt, err := redisconn.Options(o.Redis)
+	conn, err := redisconn.Parse(o.Redis)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "redis", Err: err}
 	}
-	t.shared = &shared{opt: opt, prefix: o.Prefix, window: o.Window.D()}
+	t.shared = &shared{conn: conn, url: o.Redis, prefix: o.Prefix, window: o.Window.D()}
 	return t, nil
 }
 

@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 		{Name: "nothing to tell it apart by", Options: `by: missing`, In: `{}`, Out: []string{`{}`}},
 		{Name: "fails", Options: `by: a.b`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
 		{Name: "no json", Options: `by: a`, In: `x`, Error: "by: the payload is not JSON"},
-		{Name: "redis away", Options: `redis: redis://127.0.0.1:1`, In: `x`, Error: "redis 127.0.0.1:1: "},
+		{Name: "redis away", Options: `redis: redis://127.0.0.1:1`, In: `x`, Error: "redis redis://127.0.0.1:1: "},
 	}, Bad: map[string]string{
 		`window: 0s`:                       "options:1:9: window: must be at least 1ms",
 		`size: 0`:                          "options:1:7: size: must be at least 1",

@@ -8,26 +8,30 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/redisconn"
 )
 
 // shared remembers in Redis: one round trip for each event.
 type shared struct {
-	opt    *redis.Options
+	conn   *redisconn.Config
+	url    options.URL
 	prefix string
 	window time.Duration
-	client *redis.Client // nil until the first event
+	client redis.UniversalClient // nil until the first event
 }
 
 func (s *shared) seen(ctx context.Context, k key) (bool, error) {
 	if s.client == nil {
-		s.client = redis.NewClient(s.opt)
+		s.client = s.conn.NewClient()
 	}
 	err := s.client.SetArgs(ctx, s.prefix+hex.EncodeToString(k[:]), 1, redis.SetArgs{Mode: "NX", TTL: s.window}).Err()
 	switch {
 	case errors.Is(err, redis.Nil): // it is there
 		return true, nil
 	case err != nil:
-		return false, fmt.Errorf("redis %s: %w", s.opt.Addr, err)
+		return false, fmt.Errorf("redis %s: %w", s.url, err)
 	}
 	return false, nil
 }

@@ -1,4 +1,4 @@
-package redissub
+package redisconn
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -35,10 +36,16 @@ return term`)
 	release = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
 )
 
+// Elector is a [plugin.Elector] at a Redis.
+type Elector struct {
+	Config *Config
+	URL    options.URL
+}
+
 // Campaign is part of [plugin.Elector].
-func (s *source) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
+func (s Elector) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
 	key := "eventgateway:leader:{" + name + "}" // in braces: both keys are in one slot of a cluster
-	t := &term{client: redis.NewClient(s.conn), key: key, id: rand.Text()}
+	t := &term{client: s.Config.NewClient(), key: key, id: rand.Text()}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
 	for {
@@ -48,7 +55,7 @@ func (s *source) Campaign(ctx context.Context, name string, standby func()) (plu
 		}
 		if err != nil {
 			t.client.Close()
-			return nil, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.opts.URL, err)
+			return nil, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err)
 		}
 		if t.number > 0 {
 			return t, nil
@@ -65,7 +72,7 @@ func (s *source) Campaign(ctx context.Context, name string, standby func()) (plu
 
 // term is a lock that is held.
 type term struct {
-	client  *redis.Client
+	client  redis.UniversalClient
 	key, id string
 	number  int64
 }

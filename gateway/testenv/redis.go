@@ -1,0 +1,127 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/embedded"
+)
+
+// StartRedis starts a Redis server of the test's own, which ends with the test.
+func StartRedis(t testing.TB, more ...string) (server *embedded.Redis, port int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	port = FreePort(t)
+	d, err := os.MkdirTemp("/tmp", "egtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err = embedded.StartRedis(ctx, d, port, more...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Kill()
+		report(os.RemoveAll(d))
+	})
+	return server, port
+}
+
+// Cluster starts a Redis Cluster of three servers, and returns its URL.
+func Cluster(t testing.TB) (url string) {
+	t.Helper()
+	ctx := Context(t)
+	const nodes, slots = 3, 16384
+	var clients []*redis.Client
+	var ports, buses []int
+	for range nodes {
+		bus := FreePort(t)
+		_, port := StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
+		client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port)})
+		defer client.Close()
+		clients, ports, buses = append(clients, client), append(ports, port), append(buses, bus)
+	}
+	for i, client := range clients {
+		must(t, client.ClusterAddSlotsRange(ctx, i*slots/nodes, (i+1)*slots/nodes-1).Err())
+		must(t, client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
+	}
+	for i := range clients[1:] {
+		must(t, clients[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", ports[i+1], buses[i+1]).Err())
+	}
+	for _, client := range clients {
+		await(t, "the cluster to form", func() bool {
+			known, err := client.ClusterSlots(ctx).Result()
+			state, stateErr := client.ClusterInfo(ctx).Result()
+			return err == nil && stateErr == nil && len(known) == nodes && len(state) > 16 && state[:16] == "cluster_state:ok"
+		})
+	}
+	return fmt.Sprintf("redis-cluster://127.0.0.1:%d?addr=127.0.0.1:%d", ports[0], ports[1])
+}
+
+// Sentinel starts a Redis with a replica and a Sentinel that watches them. kill ends
+// the master, and waits until the replica has taken over.
+func Sentinel(t testing.TB) (url string, kill func()) {
+	t.Helper()
+	master, masterPort := StartRedis(t)
+	_, replicaPort := StartRedis(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", masterPort))
+	ctx := Context(t)
+	replica := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", replicaPort)})
+	defer replica.Close()
+	await(t, "the replica to follow", func() bool { // the Sentinel looks only every 10 s
+		role, err := replica.Do(ctx, "ROLE").Slice()
+		return err == nil && len(role) > 3 && role[3] == "connected"
+	})
+	d, port := t.TempDir(), FreePort(t)
+	file := filepath.Join(d, "sentinel.conf") // it writes there, too
+	must(t, os.WriteFile(file, fmt.Appendf(nil, `port %d
+dir %s
+sentinel monitor orders 127.0.0.1 %d 1
+sentinel down-after-milliseconds orders 300
+sentinel failover-timeout orders 3000
+`, port, d, masterPort), 0o600))
+	cmd := exec.Command("redis-server", file, "--sentinel")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	sentinel := redis.NewSentinelClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port)})
+	t.Cleanup(func() { sentinel.Close() })
+	await(t, "the Sentinel to see the replica", func() bool {
+		replicas, err := sentinel.Replicas(ctx, "orders").Result()
+		return err == nil && len(replicas) == 1 && replicas[0]["master-link-status"] == "ok"
+	})
+	return fmt.Sprintf("redis-sentinel://127.0.0.1:%d?master_name=orders", port), func() {
+		t.Helper()
+		master.Kill()
+		await(t, "the replica to take over", func() bool {
+			addr, err := sentinel.GetMasterAddrByName(ctx, "orders").Result()
+			return err == nil && len(addr) == 2 && addr[1] == strconv.Itoa(replicaPort)
+		})
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await asks again and again: what it waits for gives no signal.
+func await(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for begin := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin) > Wait {
+			t.Fatalf("waited too long for %s", what)
+		}
+	}
+}
