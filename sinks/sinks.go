@@ -5,6 +5,7 @@ import (
 	"eventgateway/gateway/plugin"
 	"eventgateway/sinks/file"
 	"eventgateway/sinks/redispub"
+	"eventgateway/sinks/redisstream"
 	"eventgateway/sinks/stdout"
 	"eventgateway/sinks/webhook"
 	"eventgateway/sinks/websocket"
@@ -12,5 +13,5 @@ import (
 
 // All returns the types of all sinks.
 func All() []plugin.SinkType {
-	return []plugin.SinkType{file.Type(), redispub.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
+	return []plugin.SinkType{file.Type(), redispub.Type(), redisstream.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
 }

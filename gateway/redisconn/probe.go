@@ -46,3 +46,24 @@ func May(ctx context.Context, client redis.UniversalClient, command ...string) (
 	}
 	return plugin.Finding{Level: plugin.Wrong, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, true
 }
+
+// Durability says what a crash of the server costs. Hosted servers do not show it; then
+// it is silent.
+func Durability(ctx context.Context, client redis.UniversalClient) (findings []plugin.Finding) {
+	warn := func(text, fix string) {
+		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: text, Fix: fix})
+	}
+	setting := func(name string) string { return client.ConfigGet(ctx, name).Val()[name] }
+	switch on, sync := setting("appendonly"), setting("appendfsync"); {
+	case on == "no":
+		warn("the server keeps no append-only file: a crash loses what it has taken", "CONFIG SET appendonly yes, and in redis.conf")
+	case on == "yes" && sync != "always":
+		warn(fmt.Sprintf("the server writes its append-only file with appendfsync %s: a crash loses up to two seconds of what it has taken", sync), "CONFIG SET appendfsync always, and in redis.conf, where that is too much")
+	case on == "yes":
+		findings = append(findings, plugin.Finding{Text: "the server stores what it takes before it answers"})
+	}
+	if policy := setting("maxmemory-policy"); policy != "" && policy != "noeviction" && setting("maxmemory") != "0" {
+		warn(fmt.Sprintf("a full server evicts keys (maxmemory-policy %s)", policy), "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
+	}
+	return findings
+}

@@ -58,7 +58,8 @@ func Parse(u options.URL) (*Config, error) {
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = -1 // the router retries
 	o.DialerRetries = 1
-	o.PoolSize = 2 // nobody here needs more at the same time: one may wait for news, one sends
+	o.PoolSize = 2          // nobody here needs more at the same time: one may wait for news, one sends
+	o.PipelinePoolSize = -1 // no connections of their own for pipelines
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, writeTimeout
 	return c, nil
 }

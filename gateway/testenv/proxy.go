@@ -20,8 +20,8 @@ type Proxy struct {
 
 // proxied is one connection through the proxy.
 type proxied struct {
-	client, server net.Conn
-	mu             sync.RWMutex // held for writing while frozen
+	client, server    net.Conn
+	requests, answers sync.RWMutex // held for writing while frozen
 }
 
 // NewProxy starts a proxy before the server at target, a host:port.
@@ -69,9 +69,9 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
 		p.mu.Unlock()
-		p.done.Go(func() { c.copy(client, server) })
+		p.done.Go(func() { c.copy(client, server, &c.answers) })
 		p.done.Go(func() {
-			c.copy(server, client)
+			c.copy(server, client, &c.requests)
 			p.mu.Lock()
 			delete(p.conns, c)
 			p.mu.Unlock()
@@ -80,38 +80,47 @@ func (p *Proxy) accept() {
 }
 
 // copy passes bytes on until either side ends.
-func (c *proxied) copy(dst, src net.Conn) {
+func (c *proxied) copy(dst, src net.Conn, gate *sync.RWMutex) {
 	defer dst.Close()
 	defer src.Close()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buf)
-		c.mu.RLock() // waits while frozen
+		gate.RLock() // waits while frozen
 		_, werr := dst.Write(buf[:n])
-		c.mu.RUnlock()
+		gate.RUnlock()
 		if err != nil || werr != nil {
 			return
 		}
 	}
 }
 
-// Freeze freezes the connections that are open now; later ones pass.
+// Freeze freezes the connections that are open now; later ones pass. What waits passes
+// when they are thawed.
 func (p *Proxy) Freeze() (thaw func()) {
+	return p.freeze(func(c *proxied) []*sync.RWMutex { return []*sync.RWMutex{&c.requests, &c.answers} })
+}
+
+// FreezeAnswers is as Freeze, but requests still pass.
+func (p *Proxy) FreezeAnswers() (thaw func()) {
+	return p.freeze(func(c *proxied) []*sync.RWMutex { return []*sync.RWMutex{&c.answers} })
+}
+
+func (p *Proxy) freeze(gates func(*proxied) []*sync.RWMutex) (thaw func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var frozen []*proxied
+	var frozen []*sync.RWMutex
 	for c := range p.conns {
-		c.mu.Lock()
-		frozen = append(frozen, c)
+		for _, gate := range gates(c) {
+			gate.Lock()
+			frozen = append(frozen, gate)
+		}
 	}
-	var once sync.Once
-	return func() {
-		once.Do(func() {
-			for _, c := range frozen {
-				c.mu.Unlock()
-			}
-		})
-	}
+	return sync.OnceFunc(func() {
+		for _, gate := range frozen {
+			gate.Unlock()
+		}
+	})
 }
 
 // Cut closes the connections that are open now.

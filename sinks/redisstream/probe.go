@@ -1,0 +1,32 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Probe is part of [plugin.Prober].
+func (s *sink) Probe(ctx context.Context) []plugin.Finding {
+	first, ok := redisconn.Probe(ctx, s.client, s.opts.URL)
+	findings := []plugin.Finding{first}
+	stream, literal := s.opts.Stream.Literal()
+	if !ok || !literal {
+		return findings
+	}
+	may := [][]string{
+		{"XADD", stream, "*", "data", "x"}, {"XTRIM", stream, "MAXLEN", "1"},
+		{"EVALSHA", appendBatch.Hash(), "3", stream, redisconn.Beside(stream, ":writer:x"), redisconn.Beside(stream, ":term:x")},
+	}
+	for _, command := range may {
+		if f, known := redisconn.May(ctx, s.client, command...); known {
+			findings = append(findings, f)
+		}
+	}
+	if kind, err := s.client.Type(ctx, stream).Result(); err == nil && kind != "none" && kind != "stream" {
+		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s is a %s", stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + stream})
+	}
+	return append(findings, redisconn.Durability(ctx, s.client)...)
+}

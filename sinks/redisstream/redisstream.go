@@ -1,0 +1,66 @@
+// Package redisstream is the sink redis-stream: it appends events to Redis Streams.
+package redisstream
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Options of the sink.
+type Options struct {
+	URL    options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
+	Stream expr.Template `koanf:"stream" rule:"required" doc:"stream to append to; may hold expressions: 'orders.{{ event.attrs.table }}'"`
+	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and a few more; older ones go, whether they were read or not. 0: all, until Redis is full"`
+}
+
+// Type describes the sink.
+func Type() plugin.SinkType {
+	return plugin.NewSink("redis-stream", "Appends events to Redis Streams, which store them.",
+		func() Options { return Options{Maxlen: 1_000_000} }, build).With(plugin.Durable)
+}
+
+func build(o Options, _ plugin.Env) (plugin.Sink, error) {
+	conn, err := redisconn.Parse(o.URL)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	// No connection is made before the first command.
+	return &sink{opts: o, client: conn.NewClient(), writer: rand.Text(), unsure: map[string]sent{}}, nil
+}
+
+type sink struct {
+	opts   Options
+	client redis.UniversalClient
+	eval   expr.Evaluator
+	writer string // names this instance among all that write
+	number int64  // of the last batch
+
+	// unsure holds, by stream, the batch of which it is not known whether Redis has it.
+	unsure map[string]sent
+}
+
+// sent is a batch as it was sent.
+type sent struct {
+	number int64
+	events []*event.Event
+}
+
+// maxBatch bounds how long a batch keeps Redis from everything else: a few milliseconds.
+const maxBatch = 1000
+
+// MaxBatch is part of [plugin.Batcher].
+func (s *sink) MaxBatch() int { return maxBatch }
+
+// Open is part of [plugin.Opener].
+func (s *sink) Open(ctx context.Context) error { return s.wrap(s.client.Ping(ctx).Err()) }
+
+// Close is part of [plugin.Closer].
+func (s *sink) Close(context.Context) error { return s.client.Close() }

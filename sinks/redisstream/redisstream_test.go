@@ -1,0 +1,246 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+func TestConformance(t *testing.T) {
+	client := testenv.RedisClient(t)
+	plugintest.Sink(t, plugintest.SinkHarness{
+		Type: Type(),
+		Reachable: func(o any) {
+			o.(*Options).URL, o.(*Options).Stream = options.NewURL(testenv.Redis(t).URL()), expr.MustTemplate("s")
+		},
+		Unreachable: func(o any) {
+			o.(*Options).URL, o.(*Options).Stream = options.NewURL("redis://u:p@127.0.0.1:1"), expr.MustTemplate("s")
+		},
+		Receive: func(t *testing.T, _ plugin.Env) func() string {
+			last := "0"
+			return func() string {
+				got, err := client.XRead(t.Context(), &redis.XReadArgs{Streams: []string{"s", last}, Count: 1, Block: testenv.Wait}).Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				last = got[0].Messages[0].ID
+				return got[0].Messages[0].Values["data"].(string)
+			}
+		},
+	})
+}
+
+func newSink(t *testing.T, url, stream string, maxlen int) *sink {
+	s, err := build(Options{URL: options.NewURL(url), Stream: expr.MustTemplate(stream), Maxlen: maxlen}, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.(*sink).client.Close() })
+	return s.(*sink)
+}
+
+func numbered(from, n int) (events []*event.Event) {
+	for i := range n {
+		events = append(events, &event.Event{ID: fmt.Sprint("id", from+i), Data: fmt.Append(nil, from+i)})
+	}
+	return events
+}
+
+// entries returns what is in a stream, as "field=value field=value" of each.
+func entries(t *testing.T, client redis.UniversalClient, stream string, fields ...string) (out []string) {
+	t.Helper()
+	all, err := client.XRange(t.Context(), stream, "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		text := ""
+		for _, f := range fields {
+			if v, ok := m.Values[f]; ok {
+				text += fmt.Sprintf("%s=%v ", f, v)
+			}
+		}
+		out = append(out, strings.TrimSpace(text))
+	}
+	return out
+}
+
+func TestEntries(t *testing.T) {
+	s := newSink(t, testenv.Redis(t).URL(), "table.{{ event.key }}", 0)
+	if err := s.Write(t.Context(), []*event.Event{
+		{ID: "1", Key: "a", Data: []byte(`{"x":1}`), Attrs: []event.Attr{{Name: "operation", Value: "INSERT"}}},
+		{Data: []byte("no stream")},
+		{Key: "b", Data: []byte("\x00\xff")},
+		{Key: "a", Data: nil},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	client := testenv.RedisClient(t)
+	for stream, want := range map[string]string{
+		"table.a": "[data={\"x\":1} id=1 key=a attr.operation=INSERT data= key=a]", "table.b": "[data=\x00\xff key=b]", "table.": "[data=no stream]",
+	} {
+		if got := fmt.Sprint(entries(t, client, stream, "data", "id", "key", "attr.operation")); got != want {
+			t.Errorf("%s: %q", stream, got)
+		}
+	}
+	var p *plugin.Partial
+	err := newSink(t, testenv.Redis(t).URL(), "{{ event.key }}", 0).Write(t.Context(), []*event.Event{{}, {Key: "c"}})
+	if !errors.As(err, &p) || len(p.Failed) != 1 || !plugin.IsPermanent(p.Failed[0]) {
+		t.Errorf("an empty name: %v", err)
+	}
+}
+
+// TestLostAnswer: a batch whose answer did not come is appended once, whether Redis has
+// it already, or gets it late, on the connection that was given up.
+func TestLostAnswer(t *testing.T) {
+	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
+	s, client := newSink(t, url, "lost", 0), testenv.RedisClient(t)
+	const rounds = 10
+	for round := range rounds {
+		if err := s.Open(t.Context()); err != nil { // there is a connection to freeze
+			t.Fatal(err)
+		}
+		late := round%2 == 0
+		freeze := proxy.FreezeAnswers
+		if late {
+			freeze = proxy.Freeze
+		}
+		thaw := freeze()
+		t.Cleanup(thaw)
+		batch := numbered(3*round, 3)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := s.Write(ctx, batch); err == nil {
+			t.Fatal("there was an answer")
+		}
+		cancel()
+		if want := 3 * round; late && len(entries(t, client, "lost")) != want {
+			t.Errorf("it has arrived although it was frozen")
+		}
+		if err := s.Write(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		thaw()
+	}
+	barrier := numbered(3*rounds, 1)
+	if err := s.Write(t.Context(), barrier); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Cut()
+	got := entries(t, client, "lost", "data")
+	for i := range 3*rounds + 1 {
+		if want := fmt.Sprint("data=", i); i >= len(got) || got[i] != want {
+			t.Fatalf("entry %d of %d is not %s: %v", i, len(got), want, got)
+		}
+	}
+	if len(got) != 3*rounds+1 {
+		t.Errorf("%d entries", len(got))
+	}
+}
+
+// TestFormerLeaderIsRefused, and its events are parked: its successor has them.
+func TestFormerLeaderIsRefused(t *testing.T) {
+	url := testenv.Redis(t).URL()
+	old, next := newSink(t, url, "fenced", 0), newSink(t, url, "fenced", 0)
+	write := func(s *sink, data string, term int64) error {
+		return s.Write(t.Context(), []*event.Event{{Data: []byte(data), Fence: &event.Fence{Leader: "x", Term: term}}})
+	}
+	for i, err := range []error{write(old, "1", 1700000000000001), write(next, "2", 1700000000000002)} {
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	var p *plugin.Partial
+	if err := write(old, "3", 1700000000000001); !errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) || !strings.Contains(err.Error(), "term 1700000000000002") {
+		t.Errorf("the former leader: %v", err)
+	}
+	if err := next.Write(t.Context(), []*event.Event{{Data: []byte("4")}}); err != nil {
+		t.Errorf("without a leader: %v", err)
+	}
+	if got := fmt.Sprint(entries(t, testenv.RedisClient(t), "fenced", "data")); got != "[data=1 data=2 data=4]" {
+		t.Errorf("entries: %s", got)
+	}
+}
+
+// TestNothingOvertakes what has failed on its stream, in a batch over two terms; other
+// streams go on.
+func TestNothingOvertakes(t *testing.T) {
+	client := testenv.RedisClient(t)
+	if err := client.LPush(t.Context(), "over.a", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := newSink(t, testenv.Redis(t).URL(), "over.{{ event.key }}", 0)
+	one, two := &event.Fence{Leader: "y", Term: 1}, &event.Fence{Leader: "y", Term: 2}
+	batch := []*event.Event{{Key: "a", Fence: one}, {Key: "b", Fence: one}, {Key: "a", Fence: two}, {Key: "b", Fence: two}}
+	var p *plugin.Partial
+	if err := s.Write(t.Context(), batch); !errors.As(err, &p) || len(p.Failed) != 2 || plugin.IsPermanent(p.Failed[0]) || p.Failed[2] == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("error %v", err)
+	}
+	if err := client.Del(t.Context(), "over.a").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), []*event.Event{batch[0], batch[2]}); err != nil {
+		t.Error(err)
+	}
+	if a, b := len(entries(t, client, "over.a")), len(entries(t, client, "over.b")); a != 2 || b != 2 {
+		t.Errorf("%d and %d entries", a, b)
+	}
+}
+
+func TestMaxlen(t *testing.T) {
+	s := newSink(t, testenv.Redis(t).URL(), "short", 100)
+	for i := range 10 {
+		if err := s.Write(t.Context(), numbered(1000*i, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := entries(t, testenv.RedisClient(t), "short", "data")
+	if n := len(got); n < 100 || n > 300 || got[n-1] != "data=9999" {
+		t.Errorf("%d entries, the last is %s", n, got[n-1])
+	}
+}
+
+// TestServerWithoutTheScript, as one that was restarted.
+func TestServerWithoutTheScript(t *testing.T) {
+	s, client := newSink(t, testenv.Redis(t).URL(), "script.{{ event.key }}", 0), testenv.RedisClient(t)
+	for i := range 3 {
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Write(t.Context(), []*event.Event{{Key: "a"}, {Key: "b"}, {Key: "a"}}); err != nil {
+			t.Fatal(err)
+		}
+		if a, b := len(entries(t, client, "script.a")), len(entries(t, client, "script.b")); a != 2*i+2 || b != i+1 {
+			t.Errorf("%d and %d entries", a, b)
+		}
+	}
+}
+
+func TestProbe(t *testing.T) {
+	client := testenv.RedisClient(t)
+	if err := client.LPush(t.Context(), "list", "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+	texts := ""
+	for _, f := range newSink(t, testenv.Redis(t).URL(), "list", 0).Probe(t.Context()) {
+		texts += fmt.Sprintln(f.Level, f.Text)
+	}
+	for _, want := range []string{"ok connected to", "ok the user default may XADD list", "WRONG the key list is a list", "warning the server keeps no append-only file"} {
+		if !strings.Contains(texts, want) {
+			t.Errorf("%q is missing in\n%s", want, texts)
+		}
+	}
+}
