@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -165,8 +166,51 @@ var configs = map[string]func(t *testing.T, file string){
 			t.Errorf("header: %v", h)
 		}
 	},
+	"configs/orders-durable.yaml": func(t *testing.T, file string) {
+		for name, servers := range map[string]map[string]string{
+			"servers": realServers(t), "private servers": {"PATH": os.Getenv("PATH")}, "private, without redis-server": {},
+		} {
+			t.Run(name, func(t *testing.T) { durable(t, file, servers) })
+		}
+	},
 	"configs/publisher.yaml": func(t *testing.T, file string) { publishAndDeliver(t, file, "") },
 	"configs/deliver.yaml":   func(t *testing.T, file string) { publishAndDeliver(t, "", file) },
+}
+
+// durable inserts an order, which browsers and the shop get, also one that was away.
+func durable(t *testing.T, file string, servers map[string]string) {
+	hook, requests := receiver(t)
+	env := map[string]string{"WEBHOOK_URL": hook, "PARKED_FILE": filepath.Join(t.TempDir(), "parked.jsonl")}
+	maps.Copy(env, servers)
+	private := servers["DATABASE_URL"] == ""
+	insert := func(p *program) {
+		if private {
+			pressButton(t, p)
+			return
+		}
+		db := testenv.Connect(t)
+		if _, err := db.Exec(testenv.Context(t), "INSERT INTO orders (customer_name, amount) VALUES ('Ada', 1.50)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !private {
+		testenv.Orders(t)
+		sql := startBinary(t, servers, "sql", "--mode", "outbox", "--table", "orders", "--apply")
+		if code := sql.exit(testenv.Wait); code != 0 {
+			t.Fatalf("gateway sql: exit status %d", code)
+		}
+	}
+	p := startBinary(t, env, "-c", file)
+	p.awaitLeading()
+	conn := dial(t, p)
+	read(t, conn) // welcome
+	for n := range 3 {
+		insert(p)
+		frame, body := read(t, conn), (<-requests).body
+		if frame != body || !strings.Contains(frame, `"customer_name":`) || !strings.Contains(frame, `,"_source":"postgres_outbox"}`) {
+			t.Errorf("order %d:\nbrowser: %s\nshop:    %s", n, frame, body)
+		}
+	}
 }
 
 // publishAndDeliver runs the two halves in processes of their own: the given

@@ -30,6 +30,13 @@ func changeOrder(t *testing.T, p *program) string {
 	t.Helper()
 	conn := dial(t, p)
 	read(t, conn) // welcome
+	pressButton(t, p)
+	return read(t, conn)
+}
+
+// pressButton has the gateway change an order, as the dashboard's button does.
+func pressButton(t *testing.T, p *program) {
+	t.Helper()
 	req, err := http.NewRequest("POST", "http://127.0.0.1:"+p.port+"/api/demo", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +50,6 @@ func changeOrder(t *testing.T, p *program) string {
 	if resp.StatusCode != http.StatusNoContent {
 		t.Fatalf("/api/demo answers %s", resp.Status)
 	}
-	return read(t, conn)
 }
 
 // processes counts the processes whose command line names dir.

@@ -6,10 +6,11 @@ import (
 	"eventgateway/sources/generate"
 	"eventgateway/sources/postgresnotify"
 	"eventgateway/sources/postgresoutbox"
+	"eventgateway/sources/redisstream"
 	"eventgateway/sources/redissub"
 )
 
 // All returns the types of all sources.
 func All() []plugin.SourceType {
-	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), redissub.Type()}
+	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), redisstream.Type(), redissub.Type()}
 }

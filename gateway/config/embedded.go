@@ -35,9 +35,9 @@ func (c *Config) SetPrivate(postgres, redis string) {
 	for _, p := range c.private {
 		switch p.Server {
 		case "postgres":
-			*p.URL = options.NewURL(postgres)
+			*p.URL = options.NewPrivateURL(postgres)
 		case "redis":
-			*p.URL = options.NewURL(redis)
+			*p.URL = options.NewPrivateURL(redis)
 		}
 	}
 	c.private = nil

@@ -72,4 +72,7 @@ type Batch struct {
 	// Run has returned, and must not block. Ack is nil where nobody can replay
 	// these events.
 	Ack func(error)
+	// Refused is set where the source knows that these events must not be delivered, as
+	// one that gateways die of: each route parks them as dead letters, with this reason.
+	Refused error
 }

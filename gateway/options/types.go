@@ -45,10 +45,18 @@ func (Secret) OptionType() string { return "secret" }
 type URL struct {
 	raw     string
 	fromEnv bool
+	private bool
 }
 
 // NewURL makes a URL of text that is known to be one.
 func NewURL(text string) URL { return URL{raw: text} }
+
+// NewPrivateURL makes the URL of a server that the gateway has started itself.
+func NewPrivateURL(text string) URL { return URL{raw: text, private: true} }
+
+// Private says whether it is the URL of a server that the gateway has started itself: what
+// is in it is nobody else's.
+func (u URL) Private() bool { return u.private }
 
 // FromEnv says whether the URL came from an environment variable, or from the
 // default beside one.

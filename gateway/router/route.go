@@ -88,6 +88,15 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	return err
 }
 
+// refuse parks events that their source will not have delivered.
+func (r *route) refuse(ctx context.Context, events []*event.Event, rec *receipt, why letter) {
+	c := RouteCounts{In: uint64(len(events))}
+	for _, e := range events {
+		r.park(ctx, item{e, rec}, why, &c)
+	}
+	r.count(c)
+}
+
 // park settles an event that a transform fails on.
 func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
 	r.health.note(why.err)

@@ -103,6 +103,10 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 			taken := s.noneTaken(routes, len(b.Events))
 			for _, w := range routes {
 				w.in.Add(n)
+				if b.Refused != nil {
+					w.route.refuse(ctx, b.Events, rec, letter{component: "source " + s.name, err: b.Refused})
+					continue
+				}
 				if e := w.route.carry(ctx, b.Events, taken, rec, w.to); e != nil {
 					err = e
 				}

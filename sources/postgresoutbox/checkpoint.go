@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"eventgateway/gateway/pgtrigger"
 )
 
 // SQLSTATEs of what is not there.
@@ -21,6 +23,9 @@ var errFenced = errors.New("another gateway has taken over: it reads under the s
 func (r *reader) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
 	var gaps string
 	err := r.conn.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
 		ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token`, r.s.opts.Name).Scan(&r.cursor.hi, &gaps, &r.token)
@@ -49,6 +54,22 @@ func (r *reader) begin(ctx context.Context) error {
 		if _, err := r.conn.Exec(ctx, "LISTEN gateway_outbox"); err != nil {
 			return fmt.Errorf("cannot listen: %w", err)
 		}
+	}
+	return nil
+}
+
+// prepare makes the outbox in a database that is the gateway's own.
+func (r *reader) prepare(ctx context.Context) error {
+	if !r.s.opts.URL.Private() || len(r.s.opts.Tables) == 0 {
+		return nil
+	}
+	var o pgtrigger.Outbox
+	for _, text := range r.s.opts.Tables {
+		t, _ := pgtrigger.ParseTable(text) // Check saw to it
+		o.Tables = append(o.Tables, t)
+	}
+	if _, err := r.conn.Exec(ctx, o.CreateSQL()); err != nil {
+		return fmt.Errorf("cannot make the outbox: %w", err)
 	}
 	return nil
 }

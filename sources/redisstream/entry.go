@@ -1,0 +1,117 @@
+package redisstream
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/rawjson"
+)
+
+// entry is one of a stream.
+type entry struct {
+	id     string
+	fields []string // name, value, name, value ...
+	gone   bool     // trimmed or deleted before it was acked
+}
+
+var errAnswer = errors.New("the answer of the server is not what Redis would say")
+
+// entries reads the answer of XRANGE and XCLAIM, in RESP2.
+func entries(answer any) ([]entry, error) {
+	list, ok := answer.([]any)
+	if !ok && answer != nil {
+		return nil, errAnswer
+	}
+	out := make([]entry, 0, len(list))
+	for _, one := range list {
+		if one == nil { // XCLAIM before Redis 7: deleted
+			continue
+		}
+		pair, ok := one.([]any)
+		if !ok || len(pair) != 2 {
+			return nil, errAnswer
+		}
+		id, ok := pair[0].(string)
+		fields, isList := pair[1].([]any)
+		if !ok || !isList && pair[1] != nil {
+			return nil, errAnswer
+		}
+		e := entry{id: id, gone: pair[1] == nil, fields: make([]string, len(fields))}
+		for i, f := range fields {
+			if e.fields[i], ok = f.(string); !ok {
+				return nil, errAnswer
+			}
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// ofStream reads the answer of XREAD and XREADGROUP for one stream.
+func ofStream(answer any) ([]entry, error) {
+	streams, ok := answer.([]any)
+	if !ok || len(streams) != 1 {
+		return nil, errAnswer
+	}
+	pair, ok := streams[0].([]any)
+	if !ok || len(pair) != 2 {
+		return nil, errAnswer
+	}
+	return entries(pair[1])
+}
+
+// event makes an event of an entry: one that the sink redis-stream has written is as it
+// was there; of any other the payload is its fields.
+func (e entry) event(source, stream string) *event.Event {
+	ev := &event.Event{ID: stream + ":" + e.id, Source: source, Channel: stream, Time: time.Now()}
+	ours := false
+	for i := 0; i+1 < len(e.fields); i += 2 {
+		name, value := e.fields[i], e.fields[i+1]
+		switch attr, isAttr := strings.CutPrefix(name, "attr."); {
+		case name == "data":
+			ev.Data, ours = []byte(value), true
+		case name == "id":
+			ev.ID = value
+		case name == "key":
+			ev.Key = value
+		case isAttr:
+			ev.Attrs = append(ev.Attrs, event.Attr{Name: attr, Value: value})
+		}
+	}
+	if ours {
+		return ev
+	}
+	b := []byte{'{'}
+	for i := 0; i+1 < len(e.fields); i += 2 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(rawjson.AppendText(b, e.fields[i]), ':')
+		b = rawjson.AppendText(b, e.fields[i+1])
+	}
+	return &event.Event{ID: stream + ":" + e.id, Source: source, Channel: stream, Time: ev.Time, Data: append(b, '}')}
+}
+
+// at is when the entry was appended, by the server's clock.
+func (e entry) at() time.Time {
+	ms, _ := split(e.id)
+	return time.UnixMilli(int64(ms))
+}
+
+// split returns both numbers of an ID.
+func split(id string) (ms, n uint64) {
+	left, right, _ := strings.Cut(id, "-")
+	ms, _ = strconv.ParseUint(left, 10, 64) // Redis has made it
+	n, _ = strconv.ParseUint(right, 10, 64)
+	return ms, n
+}
+
+// before says whether the entry a is older than b.
+func before(a, b string) bool {
+	ams, an := split(a)
+	bms, bn := split(b)
+	return ams < bms || ams == bms && an < bn
+}

@@ -1,0 +1,61 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Probe is part of [plugin.Prober].
+func (s *source) Probe(ctx context.Context) []plugin.Finding {
+	client := s.Config.NewClient()
+	defer client.Close()
+	firstFinding, ok := redisconn.Probe(ctx, client, s.opts.URL)
+	findings := []plugin.Finding{firstFinding}
+	if !ok {
+		return findings
+	}
+	o := s.opts
+	kind, err := client.Type(ctx, o.Stream).Result()
+	switch {
+	case err != nil:
+		return append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +@read +@stream, as the server's administrator"})
+	case kind == "none":
+		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("there is no stream %s yet; it comes with its first entry", o.Stream)})
+	case kind != "stream":
+		return append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s is a %s", o.Stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + o.Stream})
+	default:
+		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the stream %s has %d entries", o.Stream, client.XLen(ctx, o.Stream).Val())})
+	}
+	may := [][]string{{"XREAD", "STREAMS", o.Stream, "0"}}
+	if o.Group != "" {
+		may = [][]string{{"XREADGROUP", "GROUP", o.Group, o.Consumer, "STREAMS", o.Stream, ">"}, {"XACK", o.Stream, o.Group, "0-1"}, {"XCLAIM", o.Stream, o.Group, o.Consumer, "1", "0-1"}}
+	}
+	for _, command := range may {
+		if f, known := redisconn.May(ctx, client, command...); known {
+			findings = append(findings, f)
+		}
+	}
+	if o.Group != "" && kind == "stream" {
+		findings = append(findings, s.probeGroup(ctx, client)...)
+	}
+	return append(findings, redisconn.Durability(ctx, client)...)
+}
+
+// probeGroup says what waits for the group.
+func (s *source) probeGroup(ctx context.Context, client redis.UniversalClient) []plugin.Finding {
+	groups, err := client.XInfoGroups(ctx, s.opts.Stream).Result()
+	if err != nil {
+		return nil
+	}
+	for _, g := range groups {
+		if g.Name == s.opts.Group {
+			return []plugin.Finding{{Text: fmt.Sprintf("the group %s: %d consumers, %d entries not read, %d not acked", g.Name, g.Consumers, g.Lag, g.Pending)}}
+		}
+	}
+	return []plugin.Finding{{Text: fmt.Sprintf("there is no group %s yet; the gateway makes it", s.opts.Group)}}
+}

@@ -1,0 +1,104 @@
+// Package redisstream is the source redis-stream: entries of a Redis Stream, of which
+// none is lost.
+//
+// It reads in one of two forms: each gateway reads all (fanout.go), or those of a
+// consumer group share the entries (group.go, claim.go). run.go is what both have in
+// common, entry.go makes events of entries.
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+)
+
+// Options of the source.
+type Options struct {
+	URL           options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
+	Stream        string           `koanf:"stream" rule:"required" doc:"stream to read"`
+	From          string           `koanf:"from" rule:"required" doc:"where to begin, where nothing is kept: new, start, or behind the entry of an ID such as 1700000000000-0"`
+	Name          string           `koanf:"name" doc:"name under which Redis keeps how far was read, so that the next start goes on there; each name gets everything. Empty: each start begins at from"`
+	Group         string           `koanf:"group" doc:"consumer group: those that read under one share the entries; it is made where it is not there"`
+	Consumer      string           `koanf:"consumer" doc:"name within the group, another for each gateway, and the same after a restart; empty: the host's name"`
+	ClaimAfter    options.Duration `koanf:"claim_after" rule:"min=1s,max=1d" doc:"how long nothing is heard of a consumer until the others of its group take over what it has not acked"`
+	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=0,max=1000000" doc:"how often an entry is delivered that is never acked, because gateways die of it, or stop before; beyond it goes to the route's dead_letter. 0: without end. Only with group"`
+}
+
+var entryID = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	if o.From != "new" && o.From != "start" && !entryID.MatchString(o.From) {
+		report("from", "must be new, start, or the ID of an entry such as 1700000000000-0")
+	}
+	if o.Group != "" && o.Name != "" {
+		report("name", "a group keeps how far it has read itself: leave name out")
+	}
+	if o.Group == "" && o.Consumer != "" {
+		report("consumer", "is a name within a group: set group, or leave it out")
+	}
+	if o.Group == "" && o.MaxDeliveries > 0 {
+		report("max_deliveries", "only a group counts deliveries: set group, or leave it out")
+	}
+}
+
+// Type describes the source.
+func Type() plugin.SourceType {
+	return plugin.NewSource("redis-stream", "Entries of a Redis Stream, of which none is lost.",
+		func() Options { return Options{From: "new", ClaimAfter: options.Duration(30 * time.Second)} }, build).With(plugin.Replays, plugin.Elects)
+}
+
+func build(o Options, env plugin.Env) (plugin.Source, error) {
+	conn, err := redisconn.Parse(o.URL)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if o.Group != "" && o.Consumer == "" {
+		if o.Consumer, err = os.Hostname(); err != nil {
+			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
+		}
+	}
+	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name}
+	s.lag = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "gateway_redis_stream_lag_seconds", Help: "Age of the entry that was read last, while more of them wait.",
+	})
+	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
+	})
+	if err := env.Metrics.Register(s.lag); err != nil {
+		return nil, err
+	}
+	return s, env.Metrics.Register(s.claimed)
+}
+
+type source struct {
+	redisconn.Elector
+	opts    Options
+	name    string
+	lag     prometheus.Gauge
+	claimed prometheus.Counter
+
+	last *reader // of the latest Run, for the next one and for Close
+}
+
+// Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
+func (s *source) Close(ctx context.Context) error {
+	if s.last == nil || !s.last.unsaved() {
+		return nil
+	}
+	client := s.Config.NewClient()
+	defer client.Close()
+	s.last.client = client
+	if err := s.last.save(ctx); err != nil {
+		return fmt.Errorf("what was delivered last will come again: %w", err)
+	}
+	return nil
+}

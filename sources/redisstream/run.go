@@ -1,0 +1,232 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	maxEntries  = 500                   // in one read
+	maxInFlight = 10_000                // events
+	maxWait     = 2 * time.Second       // for news; less than the time that an answer may take
+	saveEvery   = 50 * time.Millisecond // between two saves
+)
+
+// form is one of the two ways to read.
+type form interface {
+	// begin takes over from whoever has read under the same name before. It returns
+	// why entries may have been missed, or "".
+	begin(ctx context.Context) (missed string, err error)
+	// read waits for entries, but not for long.
+	read(ctx context.Context) (page, error)
+	// alive shows others that this reader lives. It and save may be called while read is.
+	alive(ctx context.Context) error
+	// save stores what was acked; see reader.delivered.
+	save(ctx context.Context) error
+}
+
+// page is what was read.
+type page struct {
+	entries []entry
+	refused []entry // delivered too often
+	missed  string  // why entries may be missing before these, or ""
+	more    bool    // there may be more at once
+}
+
+// reader is one Run.
+type reader struct {
+	s      *source
+	client redis.UniversalClient
+	form   form
+	flight *inflight.Tracker[string] // position: the ID of a batch's last entry
+	room   chan struct{}             // gets a value when there may be room for more
+	failed chan struct{}             // closed when failure is set
+
+	mu        sync.Mutex
+	delivered []string // IDs that were acked and not saved; only for a group
+	failure   error    // why keep has ended it
+}
+
+// errTakenOver is what a run ends with whose name another one reads under.
+var errTakenOver = errors.New("another gateway has taken over: it reads under the same name or consumer; give it another one, or both a leader")
+
+// Run is part of [plugin.Source].
+func (s *source) Run(ctx context.Context, out plugin.Output) error {
+	client := s.Config.NewClient()
+	defer client.Close()
+	defer context.AfterFunc(ctx, func() { client.Close() })() // a context does not end a read under way
+	r := &reader{s: s, client: client, room: make(chan struct{}, 1), failed: make(chan struct{}), flight: inflight.New("")}
+	if before := s.last; before != nil { // what was acked when it had ended
+		before.client = client
+		if err := before.save(ctx); err != nil {
+			return plugin.Ended(ctx, err)
+		}
+		r.flight = inflight.New(before.flight.Acked())
+	}
+	if s.opts.Group != "" {
+		r.form = newGroup(r)
+	} else {
+		r.form = newFanout(r)
+	}
+	missed, err := r.form.begin(ctx)
+	if err != nil {
+		return plugin.Ended(ctx, s.wrap(err))
+	}
+	s.last = r
+	if missed != "" {
+		out.Gap(missed)
+	}
+	out.Ready()
+	keeping, stop := context.WithCancel(ctx)
+	kept := make(chan struct{})
+	go func() { defer close(kept); r.keep(keeping) }()
+	err = r.run(ctx, out)
+	stop()
+	<-kept
+	return plugin.Ended(ctx, err)
+}
+
+func (r *reader) run(ctx context.Context, out plugin.Output) error {
+	for ctx.Err() == nil {
+		if waiting, _ := r.flight.State(); waiting >= maxInFlight { // the routes are behind
+			if err := r.await(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		p, err := r.form.read(ctx)
+		if err != nil {
+			return r.reason(err)
+		}
+		if p.missed != "" {
+			out.Gap(p.missed)
+		}
+		if err := r.emit(ctx, out, p.refused, fmt.Errorf("it was delivered more than max_deliveries (%d) times and never acked", r.s.opts.MaxDeliveries)); err != nil {
+			return err
+		}
+		if err := r.emit(ctx, out, p.entries, nil); err != nil {
+			return err
+		}
+		age := 0.0
+		if p.more && len(p.entries) > 0 {
+			age = time.Since(p.entries[len(p.entries)-1].at()).Seconds()
+		}
+		r.s.lag.Set(max(age, 0))
+	}
+	return ctx.Err()
+}
+
+// emit hands entries over; refused is why they must not be delivered.
+func (r *reader) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	events, ids := make([]*event.Event, len(entries)), make([]string, len(entries))
+	for i, e := range entries {
+		events[i], ids[i] = e.event(r.s.name, r.s.opts.Stream), e.id
+	}
+	settle := r.flight.Add(ids[len(ids)-1], len(ids))
+	ack := func(err error) {
+		if err == nil && r.s.opts.Group != "" {
+			r.mu.Lock()
+			r.delivered = append(r.delivered, ids...)
+			r.mu.Unlock()
+		}
+		settle(err)
+	}
+	return out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused})
+}
+
+// keep stores what was acked, shows that the reader lives, and ends it where a batch was
+// given back. The reader itself may be waiting for news, or for the routes.
+func (r *reader) keep(ctx context.Context) {
+	pulse, pause := time.NewTicker(r.wait()), time.NewTicker(saveEvery)
+	defer pulse.Stop()
+	defer pause.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-pulse.C:
+			err = r.form.alive(ctx)
+		case <-r.flight.Changed:
+			select {
+			case r.room <- struct{}{}:
+			default:
+			}
+			if _, err = r.flight.State(); err == nil {
+				err = r.form.save(ctx)
+			}
+		}
+		if err != nil {
+			r.fail(err)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// fail ends the reader: it may be waiting for news.
+func (r *reader) fail(err error) {
+	r.mu.Lock()
+	r.failure = err
+	r.mu.Unlock()
+	close(r.failed)
+	r.client.Close()
+}
+
+// reason returns why the reader has ended where its connection says err.
+func (r *reader) reason(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure != nil {
+		err = r.failure
+	}
+	return r.s.wrap(err)
+}
+
+func (r *reader) save(ctx context.Context) error { return r.s.wrap(r.form.save(ctx)) }
+
+// unsaved says whether there is something to save.
+func (r *reader) unsaved() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.delivered) > 0 || r.s.opts.Name != "" && r.flight.Progressed()
+}
+
+// await waits for room.
+func (r *reader) await(ctx context.Context) error {
+	select {
+	case <-r.room:
+		return nil
+	case <-r.failed:
+		return r.reason(nil)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// wait is how long to wait for news: a reader of which others hear nothing for
+// claim_after is dead to them.
+func (r *reader) wait() time.Duration { return min(maxWait, r.s.opts.ClaimAfter.D()/4) }
+
+func (s *source) wrap(err error) error {
+	if err == nil || errors.Is(err, errTakenOver) {
+		return err
+	}
+	return fmt.Errorf("stream %s at %s: %w", s.opts.Stream, s.opts.URL, err)
+}
