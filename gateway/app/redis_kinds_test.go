@@ -1,0 +1,105 @@
+package app
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv"
+)
+
+const redisReaders = `
+http: {listen: ":${PORT}"}
+sources:
+  all: {type: redis-stream, url: "${REDIS_URL}", stream: numbers, name: me, leader: reader}
+  shared: {type: redis-stream, url: "${REDIS_URL}", stream: numbers, group: g, consumer: me}
+  heard: {type: redis-sub, url: "${REDIS_URL}", channels: [numbers], patterns: ["num*s"]}
+transforms:
+  once: {type: dedupe, by: number, redis: "${REDIS_URL}"}
+sinks:
+  all: {type: file, path: "${DIR}/all", sync: never}
+  shared: {type: file, path: "${DIR}/shared", sync: never}
+  heard: {type: file, path: "${DIR}/heard", sync: never}
+routes:
+  all: {from: [all], to: [all]}
+  shared: {from: [shared], to: [shared]}
+  heard: {from: [heard], through: [once], to: [heard]}
+`
+
+const redisWriters = `
+http: {listen: ":${PORT}"}
+sources:
+  made: {type: generate, rate: 2000, count: 4000}
+sinks:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: numbers}
+  bus: {type: redis-pub, url: "${REDIS_URL}", channel: numbers, sequence: {key: count}}
+routes:
+  all: {from: [made], to: [stream, bus]}
+`
+
+// payloads returns what is in a file sink's file.
+func payloads(t *testing.T, path string) (out []string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		e, err := event.ParseLine(lines.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, string(e.Data))
+	}
+	return out
+}
+
+// TestRedisKinds runs every Redis plugin on a cluster, and on a master that Sentinel
+// watches, which is killed on the way. What it has not passed on to its replica when it
+// dies is lost with it, so there only the end must arrive.
+func TestRedisKinds(t *testing.T) {
+	const count = 4000
+	run := func(t *testing.T, url string, midway func()) (dir string) {
+		dir = t.TempDir()
+		env := map[string]string{"REDIS_URL": url, "DIR": dir}
+		readers := startGateway(t, writeConfig(t, redisReaders), env)
+		eventually(t, testenv.Wait, "leading", func() bool { l := readers.source("all").Leader; return l != nil && l.State == "leader" })
+		writers := startGateway(t, writeConfig(t, redisWriters), env)
+		eventually(t, testenv.Wait, "half delivered", func() bool { return writers.sink("stream").Delivered > count/2 })
+		midway()
+		arrived := func(name string) bool {
+			list := payloads(t, filepath.Join(dir, name))
+			return len(list) > 0 && strings.HasPrefix(list[len(list)-1], fmt.Sprintf(`{"number":%d`, count-1))
+		}
+		for _, name := range []string{"all", "shared", "heard"} {
+			eventually(t, testenv.Wait, "the last one in "+name, func() bool { return arrived(name) })
+		}
+		writers.stop()
+		readers.stop()
+		return dir
+	}
+	t.Run("cluster", func(t *testing.T) {
+		dir := run(t, testenv.Cluster(t), func() {})
+		for _, name := range []string{"all", "shared", "heard"} {
+			list := payloads(t, filepath.Join(dir, name))
+			for n := range count {
+				want := fmt.Sprintf(`{"number":%d`, n)
+				if n >= len(list) || !strings.HasPrefix(list[n], want) {
+					t.Fatalf("%s: event %d of %d is not %s", name, n, len(list), want)
+				}
+			}
+			if len(list) != count {
+				t.Errorf("%s: %d events", name, len(list))
+			}
+		}
+	})
+	t.Run("sentinel", func(t *testing.T) {
+		url, kill := testenv.Sentinel(t)
+		run(t, url, kill)
+	})
+}
