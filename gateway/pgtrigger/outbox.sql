@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS gateway.outbox_reader (
   gaps  int8multirange NOT NULL DEFAULT '{}',
   token bigint NOT NULL DEFAULT 0,
   low   bigint NOT NULL DEFAULT 0, -- what may be deleted, as far as this reader goes
+  snapshot json, -- how far the rows that existed were read, by table
   saved timestamptz
 ) WITH (fillfactor = 20);
 -- The trigger's argument is the table's name, for all of its partitions. It runs with

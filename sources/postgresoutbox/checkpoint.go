@@ -2,9 +2,14 @@ package postgresoutbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/pgtrigger"
@@ -27,8 +32,9 @@ func (r *reader) begin(ctx context.Context) error {
 		return err
 	}
 	var gaps string
+	var snapshot []byte
 	err := r.conn.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
-		ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token`, r.s.opts.Name).Scan(&r.cursor.hi, &gaps, &r.token)
+		ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token, snapshot`, r.s.opts.Name).Scan(&r.cursor.hi, &gaps, &r.token, &snapshot)
 	var said *pgconn.PgError
 	if errors.As(err, &said) && (said.Code == undefinedTable || said.Code == undefinedSchema) {
 		return errors.New("there is no outbox in this database: gateway sql --mode outbox --table TABLE --apply makes it")
@@ -55,6 +61,27 @@ func (r *reader) begin(ctx context.Context) error {
 			return fmt.Errorf("cannot listen: %w", err)
 		}
 	}
+	if err := r.captured(ctx); err != nil {
+		return err
+	}
+	return r.planSnapshot(ctx, snapshot)
+}
+
+// captured looks whether the tables have their trigger.
+func (r *reader) captured(ctx context.Context) error {
+	rows, err := r.conn.Query(ctx, `SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (
+		SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname || '.' || c.relname = name AND t.tgname = '!gateway_outbox' AND t.tgenabled <> 'D')`, slices.Sorted(maps.Keys(r.s.tables)))
+	if err != nil {
+		return fmt.Errorf("cannot see which tables have a trigger: %w", err)
+	}
+	without, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("cannot see which tables have a trigger: %w", err)
+	}
+	if len(without) > 0 {
+		return fmt.Errorf("nothing captures the changes of %s: gateway sql --mode outbox --table %s --apply does", strings.Join(without, ", "), without[0])
+	}
 	return nil
 }
 
@@ -77,14 +104,22 @@ func (r *reader) prepare(ctx context.Context) error {
 // save stores how far everything was acked. It fails where another reader has taken
 // over.
 func (r *reader) save(ctx context.Context) error {
-	c, moved := r.flight.Take()
+	at, moved := r.flight.Take()
 	if !moved {
 		return nil
 	}
+	var snapshot []byte // NULL where there is none
+	if at.snapshot.Tables != nil {
+		var err error
+		if snapshot, err = json.Marshal(at.snapshot); err != nil {
+			return fmt.Errorf("cannot store the snapshot's progress: %w", err)
+		}
+	}
+	c := at.cursor
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = $3, gaps = $4::text::int8multirange, low = $5, saved = now()
-		WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token, c.hi, c.multirange(), c.low())
+	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = $3, gaps = $4::text::int8multirange, low = $5, snapshot = $6, saved = now()
+		WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token, c.hi, c.multirange(), c.low(), snapshot)
 	if err != nil {
 		r.flight.Keep()
 		return fmt.Errorf("cannot store the cursor: %w", err)

@@ -6,7 +6,7 @@
 // number, but hi and the set of gaps below it, ids that were not there when hi passed
 // them. Invariants:
 //   - Nothing is lost. An id leaves the gaps when its row was read, or when nobody who
-//     could still bring it is left (settle.go): whoever draws an id holds a lock on the
+//     could still bring it is left (read.go): whoever draws an id holds a lock on the
 //     sequence until what he did is visible.
 //   - A row's changes keep their order: its next change draws its id after the one
 //     before has committed, because of the row's lock. Each read takes what lies in the
@@ -17,5 +17,5 @@
 //     any more (checkpoint.go).
 //
 // run.go is the loop, read.go reads, cursor.go keeps the gaps, sleep.go waits without
-// asking, row.go makes events of rows.
+// asking, row.go makes events of rows, snapshot.go reads the rows that existed.
 package postgresoutbox

@@ -183,7 +183,7 @@ func TestTwoReadersOfOneName(t *testing.T) {
 	}
 	first.await(t, 2) // it has come back, with a token of its own
 	stored(t, db, "hi = 2")
-	r.flight.Idle(cursor{hi: 99})
+	r.flight.Idle(position{cursor: cursor{hi: 99}})
 	if err := r.save(t.Context()); !errors.Is(err, errFenced) {
 		t.Errorf("it could still store its cursor: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestTwoReadersOfOneName(t *testing.T) {
 }
 
 func newReader(t *testing.T, s *source) *reader {
-	r := &reader{s: s, conn: session(t), flight: inflight.New(cursor{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: session(t), flight: inflight.New(position{}), keys: map[string]*tableKey{}}
 	if err := r.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,12 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL    options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
-	Tables []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have the trigger of gateway sql --mode outbox"`
-	Name   string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
-	Wake   string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit or behind a pooler in transaction mode"`
-	Output string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
+	URL      options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
+	Tables   []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have the trigger of gateway sql --mode outbox"`
+	Name     string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
+	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit or behind a pooler in transaction mode"`
+	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
+	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too, in the order of their keys, as the operation READ; then changes only"`
 }
 
 // Check is part of [options.Checker].
@@ -33,12 +34,15 @@ func (o *Options) Check(report func(option, text string)) {
 			report(fmt.Sprintf("tables[%d]", i), err.Error())
 		}
 	}
+	if o.Snapshot == "initial" && len(o.Tables) == 0 {
+		report("tables", "snapshot: initial needs to know which tables to read")
+	}
 }
 
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
-		func() Options { return Options{Name: "gateway", Wake: "bell", Output: "order"} }, build).With(plugin.Replays, plugin.Elects)
+		func() Options { return Options{Name: "gateway", Wake: "bell", Output: "order", Snapshot: "never"} }, build).With(plugin.Replays, plugin.Elects)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -47,6 +51,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
 	conn.RuntimeParams["synchronous_commit"] = "off" // the cursor that a crash takes back costs duplicates only
+	// What rows look like as JSON is as the trigger writes it.
+	conn.RuntimeParams["timezone"], conn.RuntimeParams["bytea_output"], conn.RuntimeParams["intervalstyle"] = "UTC", "hex", "postgres"
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{},
@@ -65,6 +71,10 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s.lagRows = gauge("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
 	s.lagSeconds = gauge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
 	s.gaps = gauge("gateway_outbox_gaps", "Ids that open transactions may still bring.")
+	s.copied = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_outbox_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
+	if err == nil {
+		err = env.Metrics.Register(s.copied)
+	}
 	return s, err
 }
 
@@ -77,6 +87,7 @@ type source struct {
 	tables map[string]bool // schema.name; empty: all
 
 	lagRows, lagSeconds, gaps prometheus.Gauge
+	copied                    prometheus.Counter
 
 	last *reader // of the latest Run, for Close
 }
@@ -108,7 +119,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 			return plugin.Ended(ctx, err)
 		}
 	}
-	r := &reader{s: s, conn: conn, flight: inflight.New(cursor{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
 	if err := r.begin(ctx); err != nil {
 		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
 	}

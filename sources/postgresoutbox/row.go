@@ -14,11 +14,13 @@ import (
 
 var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", "T": "TRUNCATE"}
 
-// tableKey is where the columns of a table's primary key stand in its rows.
+// tableKey is a table's primary key, and where its columns stand in the rows.
 type tableKey struct {
-	tree   rawjson.Tree
-	places []int
-	spans  []rawjson.Span
+	from           string // for FROM
+	columns, types []string
+	tree           rawjson.Tree
+	places         []int
+	spans          []rawjson.Span
 }
 
 // event makes an event of a row. Its ID holds the time beside the id: after a crash of
@@ -40,31 +42,32 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 	}, nil
 }
 
-// payload writes an order as the old trigger does, to the last blank.
 func (r *reader) payload(one row, operation string, data []byte) []byte {
-	null := func(b []byte) []byte {
-		if b == nil {
-			return []byte("null")
-		}
-		return b
-	}
 	if r.s.opts.Output == "order" {
-		return fmt.Appendf(make([]byte, 0, len(data)+50), `{"operation" : "%s", "order" : %s}`, operation, null(data))
+		return orderPayload(operation, data)
 	}
 	b := fmt.Appendf(make([]byte, 0, len(one.old)+len(one.new)+150), `{"operation":"%s","table":`, operation)
 	b = rawjson.AppendText(b, one.table)
-	return fmt.Appendf(b, `,"id":%d,"at":"%s","old":%s,"new":%s}`, one.id, one.at.UTC().Format(time.RFC3339Nano), null(one.old), null(one.new))
+	return fmt.Appendf(b, `,"id":%d,"at":"%s","old":%s,"new":%s}`, one.id, one.at.UTC().Format(time.RFC3339Nano), orNull(one.old), orNull(one.new))
+}
+
+// orderPayload writes an order as the old trigger does, to the last blank.
+func orderPayload(operation string, data []byte) []byte {
+	return fmt.Appendf(make([]byte, 0, len(data)+50), `{"operation" : "%s", "order" : %s}`, operation, orNull(data))
+}
+
+func orNull(b []byte) []byte {
+	if b == nil {
+		return []byte("null")
+	}
+	return b
 }
 
 // key returns the table and the values of the primary key, as text.
 func (r *reader) key(ctx context.Context, table string, data []byte) (string, error) {
-	k := r.keys[table]
-	if k == nil {
-		var err error
-		if k, err = r.lookUpKey(ctx, table); err != nil {
-			return "", err
-		}
-		r.keys[table] = k
+	k, err := r.keyOf(ctx, table)
+	if err != nil {
+		return "", err
 	}
 	key := table
 	if data == nil || k.tree.Find(data, k.spans) != nil {
@@ -84,25 +87,31 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (string, er
 	return key, nil
 }
 
-// lookUpKey takes the key's columns from the catalog: the row's own text has no say in
+// keyOf takes the key's columns from the catalog: the row's own text has no say in
 // what tells it apart.
-func (r *reader) lookUpKey(ctx context.Context, table string) (*tableKey, error) {
+func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
+	if k := r.keys[table]; k != nil {
+		return k, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	rows, err := r.conn.Query(ctx, `SELECT a.attname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+	rows, err := r.conn.Query(ctx, `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || format('%I.%I', n.nspname, c.relname)
+		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 		CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
 		WHERE i.indisprimary AND n.nspname || '.' || c.relname = $1 ORDER BY k.position`, table)
 	if err != nil {
 		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
 	}
-	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
+	k := &tableKey{}
+	var column, typ string
+	if _, err = pgx.ForEachRow(rows, []any{&column, &typ, &k.from}, func() error {
+		k.columns, k.types = append(k.columns, column), append(k.types, typ)
+		k.places = append(k.places, k.tree.Member(0, column))
+		return nil
+	}); err != nil {
 		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
 	}
-	k := &tableKey{}
-	for _, column := range columns {
-		k.places = append(k.places, k.tree.Member(0, column))
-	}
 	k.spans = make([]rawjson.Span, k.tree.Len())
+	r.keys[table] = k
 	return k, nil
 }

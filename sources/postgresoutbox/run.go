@@ -30,9 +30,10 @@ type reader struct {
 	token    int64
 	sequence int64 // oid of the outbox's
 	cursor   cursor
-	flight   *inflight.Tracker[cursor]
+	snapshot snapshot
+	flight   *inflight.Tracker[position]
 	keys     map[string]*tableKey
-	stale    bool // gaps have died since the last batch
+	stale    bool // gaps have died since the last batch, or a snapshot has ended
 	untidy   bool // what was delivered is not deleted yet
 
 	settled, saved, retained, measured time.Time
@@ -45,7 +46,11 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		copied, err := r.copyRows(ctx, out)
+		if err != nil {
+			return err
+		}
+		if n > 0 || copied {
 			pause = shortestPause
 			continue
 		}
@@ -61,41 +66,50 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 	return ctx.Err()
 }
 
-// step reads and emits once, and does what is due beside. It returns how many rows it
-// has read.
-func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
-	for { // the routes may be behind
+// room waits while the routes are behind.
+func (r *reader) room(ctx context.Context) error {
+	for {
 		waiting, failed := r.flight.State()
 		if failed != nil {
-			return 0, failed
+			return failed
 		}
 		if waiting < maxInFlight {
-			break
+			return nil
 		}
 		if err := r.upkeep(ctx); err != nil {
-			return 0, err
+			return err
 		}
 		r.wait(ctx, longestPause)
 		if ctx.Err() != nil {
-			return 0, ctx.Err()
+			return ctx.Err()
 		}
+	}
+}
+
+// step reads and emits once, and does what is due beside. It returns how many rows it
+// has read.
+func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
+	if err := r.room(ctx); err != nil {
+		return 0, err
 	}
 	gaps := len(r.cursor.gaps)
 	rows, err := r.read(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := r.emit(ctx, out, rows); err != nil {
+	at := position{r.cursor.snapshot(), r.snapshot}
+	if err := r.emit(ctx, out, rows, at); err != nil {
 		return 0, err
 	}
 	r.stale = len(rows) == 0 && (r.stale || len(r.cursor.gaps) != gaps)
-	if r.stale && r.flight.Idle(r.cursor.snapshot()) {
+	if r.stale && r.flight.Idle(at) {
 		r.stale = false
 	}
 	return len(rows), r.upkeep(ctx)
 }
 
-func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error {
+// emit hands changes over; at is the position behind them.
+func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row, at position) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -110,7 +124,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 		}
 		events = append(events, e)
 	}
-	ack := r.flight.Add(r.cursor.snapshot(), len(events))
+	ack := r.flight.Add(at, len(events))
 	if len(events) == 0 {
 		ack(nil)
 		return nil

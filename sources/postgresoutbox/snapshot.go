@@ -1,0 +1,224 @@
+package postgresoutbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+const (
+	chunkRows  = 500
+	chunkReads = 20 // of changes, before a chunk
+)
+
+// position is what is stored: how far the changes are, and how far the snapshot is.
+type position struct {
+	cursor   cursor
+	snapshot snapshot
+}
+
+// snapshot is how far the rows that existed were read, by table. It is a value: whoever
+// changes it makes another.
+type snapshot struct {
+	// Since is the oldest transaction that was open, or in the outbox, when it began: what
+	// that one or a later one has written may come as a change, too.
+	Since  string                   `json:"since,omitempty"`
+	Tables map[string]tableSnapshot `json:"tables,omitempty"`
+}
+
+type tableSnapshot struct {
+	After []string `json:"after,omitempty"` // the key that was read last, as text; none: nothing was
+	Done  bool     `json:"done,omitempty"`
+}
+
+// with returns the snapshot with another state of a table.
+func (s snapshot) with(table string, state tableSnapshot) snapshot {
+	s.Tables = maps.Clone(s.Tables)
+	s.Tables[table] = state
+	return s
+}
+
+// next returns a table that is not done, or "".
+func (s snapshot) next() string {
+	for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
+		if !s.Tables[table].Done {
+			return table
+		}
+	}
+	return ""
+}
+
+// planSnapshot reads how far an earlier run was, and adds tables that are new.
+func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
+	if len(stored) > 0 {
+		if err := json.Unmarshal(stored, &r.snapshot); err != nil {
+			return fmt.Errorf("gateway.outbox_reader: the snapshot %s cannot be read: %w", stored, err)
+		}
+	}
+	if r.s.opts.Snapshot != "initial" {
+		return nil
+	}
+	if r.snapshot.Tables == nil {
+		r.snapshot.Tables = map[string]tableSnapshot{}
+		if err := r.conn.QueryRow(ctx, `SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::numeric,
+			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE id > $1))::text`, r.cursor.hi).Scan(&r.snapshot.Since); err != nil {
+			return fmt.Errorf("cannot begin the snapshot: %w", err)
+		}
+	}
+	for table := range r.s.tables {
+		if _, known := r.snapshot.Tables[table]; !known {
+			r.s.log.Info("the rows that exist are read", "table", table)
+			r.snapshot = r.snapshot.with(table, tableSnapshot{})
+		}
+	}
+	r.flight.Idle(position{r.cursor.snapshot(), r.snapshot}) // it has begun, whatever comes
+	return r.save(ctx)
+}
+
+// copyRows emits the next rows that exist. They are read in one view of the database with
+// the changes before them: so a row comes behind all of its changes that it holds, and
+// before all others. It says whether it has read anything.
+func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) {
+	table := r.snapshot.next()
+	if table == "" || len(r.cursor.gaps) > maxGaps {
+		return false, nil
+	}
+	if err := r.room(ctx); err != nil {
+		return false, err
+	}
+	limited, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	tx, err := r.conn.BeginTx(limited, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return false, fmt.Errorf("cannot read %s: %w", table, err)
+	}
+	type read struct {
+		rows []row
+		at   position
+	}
+	var changes []read
+	var existing []existingRow
+	for range chunkReads {
+		rows, err := r.read(ctx)
+		if err != nil {
+			return false, err
+		}
+		if len(rows) == 0 { // all changes that this view has
+			if existing, err = r.chunk(limited, table); err != nil {
+				return false, err
+			}
+			break
+		}
+		changes = append(changes, read{rows, position{r.cursor.snapshot(), r.snapshot}})
+	}
+	if err := tx.Commit(limited); err != nil {
+		return false, fmt.Errorf("cannot read %s: %w", table, err)
+	}
+	// The view is given up before anything may have to wait.
+	for _, c := range changes {
+		if err := r.emit(ctx, out, c.rows, c.at); err != nil {
+			return false, err
+		}
+	}
+	if len(changes) == chunkReads {
+		return true, nil // too many: another time
+	}
+	return true, r.emitExisting(ctx, out, table, existing)
+}
+
+// existingRow is one that a chunk has read.
+type existingRow struct {
+	key     []string
+	data    []byte
+	overlap bool // written since the snapshot began: it comes as a change, too
+}
+
+// chunk reads the next rows of a table in the order of its key.
+func (r *reader) chunk(ctx context.Context, table string) ([]existingRow, error) {
+	key, err := r.keyOf(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	if len(key.columns) == 0 {
+		return nil, fmt.Errorf("the table %s is gone, or has no primary key: take it from tables, or make it", table)
+	}
+	after := r.snapshot.Tables[table].After
+	args := []any{chunkRows, r.snapshot.Since}
+	var names, texts, places []string
+	for i, c := range key.columns {
+		name := "t." + pgx.Identifier{c}.Sanitize()
+		names, texts = append(names, name), append(texts, name+"::text")
+		places = append(places, fmt.Sprintf("$%d::text::%s", i+3, key.types[i]))
+	}
+	where := ""
+	if len(after) == len(names) {
+		where = fmt.Sprintf("WHERE (%s) > (%s)", strings.Join(names, ", "), strings.Join(places, ", "))
+		for _, value := range after {
+			args = append(args, value)
+		}
+	}
+	rows, err := r.conn.Query(ctx, fmt.Sprintf(`SELECT ARRAY[%s], row_to_json(t)::text, age(t.xmin) <= age($2::text::xid8::xid) FROM %s t %s ORDER BY %s LIMIT $1`,
+		strings.Join(texts, ", "), key.from, where, strings.Join(names, ", ")), args...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", table, err)
+	}
+	defer rows.Close()
+	var out []existingRow
+	for bytes := 0; rows.Next() && bytes <= maxBytes; { // the rest comes with the next one
+		var one existingRow
+		if err := rows.Scan(&one.key, &one.data, &one.overlap); err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", table, err)
+		}
+		bytes += len(one.data)
+		out = append(out, one)
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", table, err)
+	}
+	return out, nil
+}
+
+// emitExisting emits rows, and moves the snapshot over them.
+func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, rows []existingRow) error {
+	if len(rows) == 0 {
+		r.s.log.Info("the rows that exist were read", "table", table)
+		r.snapshot = r.snapshot.with(table, tableSnapshot{Done: true})
+		r.stale = true
+		return nil
+	}
+	events := make([]*event.Event, len(rows))
+	for i, one := range rows {
+		key, mark := table+":"+strings.Join(one.key, ","), "row"
+		if one.overlap {
+			mark = "overlap"
+		}
+		events[i] = &event.Event{
+			ID: "snapshot-" + r.snapshot.Since + "-" + key, Source: r.s.name, Channel: table, Key: key, Time: time.Now(),
+			Data:  r.existingPayload(table, mark, one.data),
+			Attrs: []event.Attr{{Name: "table", Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
+		}
+	}
+	r.s.copied.Add(float64(len(rows)))
+	r.snapshot = r.snapshot.with(table, tableSnapshot{After: rows[len(rows)-1].key})
+	ack := r.flight.Add(position{r.cursor.snapshot(), r.snapshot}, len(events))
+	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
+}
+
+func (r *reader) existingPayload(table, mark string, data []byte) []byte {
+	if r.s.opts.Output == "order" {
+		return orderPayload("READ", data)
+	}
+	b := rawjson.AppendText([]byte(`{"operation":"READ","table":`), table)
+	return fmt.Appendf(b, `,"snapshot":"%s","old":null,"new":%s}`, mark, data)
+}
