@@ -18,6 +18,7 @@ type Postgres struct {
 	dir  string // holds data/ and the socket
 	port int    // on 127.0.0.1; 0: only the socket
 	safe bool   // survives a crash of the machine, at the price of fsync
+	more []string
 	bin  string
 	attr *syscall.SysProcAttr
 	proc *process
@@ -27,17 +28,18 @@ type Postgres struct {
 // a server on it: on a Unix socket in dir, and on 127.0.0.1:port where port is
 // not 0. dir must be short (a socket's path has 107 bytes at most), must not lie
 // under /root, and is handed to the user that the server runs as. Nothing that
-// was committed survives a crash of the machine: it is for tests.
-func StartPostgres(ctx context.Context, dir string, port int) (*Postgres, error) {
-	return startPostgres(ctx, dir, port, false)
+// was committed survives a crash of the machine: it is for tests. More arguments follow
+// its own.
+func StartPostgres(ctx context.Context, dir string, port int, more ...string) (*Postgres, error) {
+	return startPostgres(ctx, dir, port, false, more...)
 }
 
-func startPostgres(ctx context.Context, dir string, port int, safe bool) (*Postgres, error) {
+func startPostgres(ctx context.Context, dir string, port int, safe bool, more ...string) (*Postgres, error) {
 	bin, err := findPostgres()
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{dir: dir, port: port, safe: safe, bin: bin}
+	p := &Postgres{dir: dir, port: port, safe: safe, more: more, bin: bin}
 	if len(p.socket()) > maxSocketPath {
 		return nil, fmt.Errorf("the path %s is longer than the %d bytes that a socket's may have: choose a shorter folder", p.socket(), maxSocketPath)
 	}
@@ -66,7 +68,7 @@ func (p *Postgres) Start(ctx context.Context) (err error) {
 	if !p.safe {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
-	cmd := p.command("postgres", args...)
+	cmd := p.command("postgres", append(args, p.more...)...)
 	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept connections", syscall.SIGQUIT)
 	return err
 }
@@ -78,6 +80,10 @@ func (p *Postgres) Stop(ctx context.Context) error {
 	}
 	return p.proc.stop(ctx, syscall.SIGINT)
 }
+
+// Crash ends the server at once, as a crash does: the next start recovers (PostgreSQL's
+// immediate shutdown).
+func (p *Postgres) Crash(ctx context.Context) error { return p.proc.stop(ctx, syscall.SIGQUIT) }
 
 func (p *Postgres) String() string { return "PostgreSQL" }
 

@@ -57,7 +57,7 @@ func Postgres(t testing.TB) *embedded.Postgres {
 	if servers.postgres == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), Wait)
 		defer cancel()
-		s, err := embedded.StartPostgres(ctx, dir(t), FreePort(t))
+		s, err := embedded.StartPostgres(ctx, dir(t), FreePort(t), "-c", "max_prepared_transactions=20")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,30 +22,6 @@ func ids(t *testing.T, events []*event.Event) string {
 	}))
 }
 
-// TestThreeTransactions is the trap in which a reader that compares transaction ids
-// loses a row: y takes the lowest, z the next, x the newest; x draws the first id; y
-// draws the second and commits; z ends; and x is still open.
-func TestThreeTransactions(t *testing.T) {
-	db := fresh(t, items, "items")
-	x, y, z := session(t), session(t), session(t)
-	st := start(t, asChange, newCollector())
-	run(t, y, "BEGIN; SELECT pg_current_xact_id()")
-	run(t, z, "BEGIN; SELECT pg_current_xact_id()")
-	run(t, x, "BEGIN; SELECT pg_current_xact_id()")
-	run(t, x, "INSERT INTO items VALUES (1)")
-	run(t, y, "INSERT INTO items VALUES (2); COMMIT")
-	st.await(t, 1)
-	run(t, z, "COMMIT")
-	stored(t, db, "hi = 2 AND gaps = '{[1,2)}' AND low = 0")
-	run(t, db, "INSERT INTO items VALUES (3)")
-	st.await(t, 2)
-	run(t, x, "COMMIT")
-	if got := ids(t, st.await(t, 3)); got != "I2 I3 I1" {
-		t.Errorf("arrived: %s", got)
-	}
-	stored(t, db, "hi = 3 AND gaps = '{}' AND low = 3 AND NOT EXISTS (SELECT FROM gateway.outbox)")
-}
-
 // TestOpenTransactionHoldsNobodyUp, and what others write arrives meanwhile, in order;
 // what it has written arrives when it commits.
 func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
@@ -69,39 +45,6 @@ func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
 		}
 	}
 	stored(t, db, "gaps = '{}' AND low = hi") // the savepoint's id is dead
-}
-
-// TestEarlyTransactionThatWritesLate has a transaction id below those of others that
-// have committed long before it writes.
-func TestEarlyTransactionThatWritesLate(t *testing.T) {
-	db := fresh(t, items, "items")
-	early := session(t)
-	st := start(t, asChange, newCollector())
-	run(t, early, "BEGIN; SELECT pg_current_xact_id()")
-	run(t, db, "INSERT INTO items VALUES (1)")
-	run(t, db, "INSERT INTO items VALUES (2)")
-	st.await(t, 2)
-	run(t, early, "INSERT INTO items VALUES (3)")
-	run(t, db, "INSERT INTO items VALUES (4)")
-	st.await(t, 3)
-	run(t, early, "COMMIT")
-	if got := ids(t, st.await(t, 4)); got != "I1 I2 I4 I3" {
-		t.Errorf("arrived: %s", got)
-	}
-}
-
-// TestUsersTriggerOnTheSameRow: what it changes comes after what has fired it.
-func TestUsersTriggerOnTheSameRow(t *testing.T) {
-	db := fresh(t, items+`CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		UPDATE items SET v = v + 1 WHERE id = NEW.id AND v < 3; RETURN NULL; END $$;
-		CREATE TRIGGER a_first AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION more();`, "items")
-	st := start(t, asChange, newCollector())
-	run(t, db, "INSERT INTO items VALUES (1)")
-	events := st.await(t, 3)
-	got := list(events, func(e *event.Event) string { c := changeOf(t, e); return fmt.Sprint(c.Operation, c.New["v"]) })
-	if got != "INSERT1 UPDATE2 UPDATE3 " {
-		t.Errorf("arrived: %s", got)
-	}
 }
 
 // TestAbortedTransactions leave gaps that die, and nothing of them arrives.

@@ -79,7 +79,10 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (string, er
 			separator = ":"
 		}
 		value := k.spans[place].Of(data)
-		if len(value) > 0 && value[0] == '"' {
+		if len(value) == 0 { // the column has another name now
+			return table, nil
+		}
+		if value[0] == '"' {
 			value = []byte(rawjson.Text(value))
 		}
 		key += separator + string(value)
