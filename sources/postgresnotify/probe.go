@@ -2,11 +2,7 @@ package postgresnotify
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,49 +10,18 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// echoTimeout is how long an own notification may take to come back.
-const echoTimeout = 3 * time.Second
-
 // Probe is part of [plugin.Prober].
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
-	conn, err := pgx.ConnectConfig(ctx, s.conn)
-	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL, pgconn.Reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`}}
+	conn, first := pgconn.Probe(ctx, s.conn, s.opts.URL)
+	if conn == nil {
+		return []plugin.Finding{first}
 	}
 	defer pgconn.Close(conn)
-	findings := []plugin.Finding{{Text: "connected to " + s.opts.URL.String()}}
-	findings = append(findings, s.probeEcho(ctx, conn))
+	findings := []plugin.Finding{first, pgconn.ProbeListen(ctx, conn, s.conn)}
 	for _, channel := range s.opts.Channels {
 		findings = append(findings, probeTriggers(ctx, conn, channel)...)
 	}
 	return append(findings, probeQueue(ctx, conn))
-}
-
-// probeEcho listens, has another session notify, and waits for it. A transaction
-// pooler gives each statement another session, so the LISTEN is lost.
-func (s *source) probeEcho(ctx context.Context, conn *pgx.Conn) plugin.Finding {
-	channel := "eventgateway_check_" + strings.ToLower(rand.Text())
-	wrong := func(err error) plugin.Finding {
-		return plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("LISTEN does not work: %v", err), Fix: "connect to PostgreSQL itself: through a transaction pooler (pgbouncer with pool_mode = transaction) a LISTEN hears nothing; or set pool_mode = session"}
-	}
-	if _, err := conn.Exec(ctx, "LISTEN "+channel, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return wrong(err)
-	}
-	// This takes the pooler's server session away from the one that has listened.
-	other, err := pgx.ConnectConfig(ctx, s.conn)
-	if err != nil {
-		return wrong(err)
-	}
-	defer pgconn.Close(other)
-	if _, err := other.Exec(ctx, "SELECT pg_notify('"+channel+"', 'echo')", pgx.QueryExecModeSimpleProtocol); err != nil {
-		return wrong(err)
-	}
-	wait, cancel := context.WithTimeout(ctx, echoTimeout)
-	defer cancel()
-	if _, err := conn.WaitForNotification(wait); err != nil {
-		return wrong(errors.New("a notification of its own did not come back"))
-	}
-	return plugin.Finding{Text: "LISTEN works: a notification came back"}
 }
 
 // triggersOf lists the triggers that seem to notify a channel: their arguments or

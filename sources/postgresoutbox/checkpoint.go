@@ -48,13 +48,11 @@ func (r *reader) begin(ctx context.Context) error {
 	var last, cache int64
 	err = r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache FROM pg_sequence s
 		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`).Scan(&r.sequence, &last, &cache)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
-	case cache != 1:
-		return fmt.Errorf("the sequence of gateway.outbox has CACHE %d, with which changes are lost: ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1", cache)
-	case last < r.cursor.hi:
-		return fmt.Errorf("the sequence of gateway.outbox went back: it is at %d, and %d was read; setval it beyond, or what comes now is lost", last, r.cursor.hi)
+	}
+	if err := checkSequence(cache, last, r.cursor.hi); err != nil {
+		return err
 	}
 	if r.s.opts.Wake == "bell" {
 		if _, err := r.conn.Exec(ctx, "LISTEN gateway_outbox"); err != nil {

@@ -21,6 +21,7 @@ const (
 	retainMost    = 10_000 // rows at once
 	measureEvery  = 5 * time.Second
 	maxInFlight   = 10_000 // events
+	gapAlarm      = 5 * time.Minute
 )
 
 // reader is one Run.
@@ -35,6 +36,9 @@ type reader struct {
 	keys     map[string]*tableKey
 	stale    bool // gaps have died since the last batch, or a snapshot has ended
 	untidy   bool // what was delivered is not deleted yet
+
+	low      int64     // as measure has seen it last
+	lowSince time.Time // when it was another one, or when warn said so
 
 	settled, saved, retained, measured time.Time
 }
@@ -163,21 +167,34 @@ func (r *reader) upkeep(ctx context.Context) error {
 	return nil
 }
 
-// measure looks how far behind it is.
+// measure looks how far behind it is, and whether nobody has spoilt the sequence.
 func (r *reader) measure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	var rows int64
+	var last, cache int64
 	var seconds float64
-	err := r.conn.QueryRow(ctx, `SELECT greatest(coalesce(pg_sequence_last_value($1::bigint::oid::regclass), 0) - $2::bigint, 0),
-		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8`, r.sequence, r.cursor.hi).Scan(&rows, &seconds)
+	err := r.conn.QueryRow(ctx, `SELECT coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&last, &cache, &seconds)
 	if err != nil {
 		return fmt.Errorf("cannot see how far behind it is: %w", err)
 	}
-	r.s.lagRows.Set(float64(rows))
+	r.s.lagRows.Set(float64(max(last-r.cursor.hi, 0)))
 	r.s.lagSeconds.Set(max(seconds, 0))
 	r.s.gaps.Set(float64(r.cursor.open()))
-	return nil
+	r.warn()
+	return checkSequence(cache, last, r.cursor.hi)
+}
+
+// warn says when a transaction is open for so long that the outbox grows.
+func (r *reader) warn() {
+	if low := r.cursor.low(); low != r.low {
+		r.low, r.lowSince = low, time.Now()
+	}
+	if len(r.cursor.gaps) > 0 && time.Since(r.lowSince) > gapAlarm {
+		r.s.log.Warn("a transaction is open for long: what is written after it stays in the outbox; gateway check --live names it", "for", time.Since(r.lowSince).Round(time.Second))
+		r.lowSince = time.Now()
+	}
 }
 
 // wait pauses, until a batch is settled at most.

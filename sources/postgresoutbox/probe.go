@@ -1,0 +1,218 @@
+package postgresoutbox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/plugin"
+)
+
+// oldestVersion has multiranges, in which the gaps are kept.
+const oldestVersion = 140000
+
+// Probe is part of [plugin.Prober].
+func (s *source) Probe(ctx context.Context) []plugin.Finding {
+	conn, first := pgconn.Probe(ctx, s.conn, s.opts.URL)
+	if conn == nil {
+		return []plugin.Finding{first}
+	}
+	defer pgconn.Close(conn)
+	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first}}
+	if p.installed() && p.rights() {
+		p.triggers()
+		p.sequence()
+		p.readers()
+		p.transactions()
+	}
+	if s.opts.Wake == "bell" {
+		p.findings = append(p.findings, pgconn.ProbeListen(ctx, conn, s.conn))
+		p.preparing()
+	}
+	return p.findings
+}
+
+// probe is one look at a database.
+type probe struct {
+	ctx      context.Context
+	s        *source
+	conn     *pgx.Conn
+	findings []plugin.Finding
+}
+
+func (p *probe) fine(format string, args ...any) {
+	p.findings = append(p.findings, plugin.Finding{Text: fmt.Sprintf(format, args...)})
+}
+
+func (p *probe) bad(level plugin.Level, fix, format string, args ...any) {
+	p.findings = append(p.findings, plugin.Finding{Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// row asks for one row, and says whether there is one.
+func (p *probe) row(sql string, args []any, to ...any) bool {
+	err := p.conn.QueryRow(p.ctx, sql, args...).Scan(to...)
+	if err != nil {
+		p.bad(plugin.Warning, "", "cannot look: %v", err)
+	}
+	return err == nil
+}
+
+func (p *probe) installed() bool {
+	var version int
+	var there bool
+	if !p.row("SELECT current_setting('server_version_num')::int, (SELECT count(*) = 2 FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gateway') AND relname IN ('outbox', 'outbox_reader'))", nil, &version, &there) {
+		return false
+	}
+	switch {
+	case version < oldestVersion:
+		p.bad(plugin.Wrong, "upgrade the server", "the server is version %d: the outbox needs PostgreSQL 14", version/10000)
+		return false
+	case !there:
+		p.bad(plugin.Wrong, "gateway sql --mode outbox --table TABLE --apply", "there is no outbox in this database")
+	}
+	return there
+}
+
+// rights looks at what the reader's role may.
+func (p *probe) rights() bool {
+	user := pgx.Identifier{p.conn.Config().User}.Sanitize()
+	grants := [][2]string{ // privilege, table
+		{"SELECT", "gateway.outbox"}, {"DELETE", "gateway.outbox"}, {"SELECT", "gateway.outbox_reader"}, {"INSERT", "gateway.outbox_reader"}, {"UPDATE", "gateway.outbox_reader"},
+	}
+	if p.s.opts.Snapshot == "initial" {
+		for table := range p.s.tables {
+			grants = append(grants, [2]string{"SELECT", table})
+		}
+	}
+	var missing []string
+	var usage bool
+	if p.row("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'gateway'", nil, &usage) && !usage {
+		missing = append(missing, "GRANT USAGE ON SCHEMA gateway TO "+user)
+	}
+	for _, g := range grants {
+		var may bool
+		if p.row(`SELECT coalesce((SELECT has_table_privilege(c.oid, $1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $2), true)`, []any{g[0], g[1]}, &may) && !may {
+			missing = append(missing, fmt.Sprintf("GRANT %s ON %s TO %s", g[0], g[1], user))
+		}
+	}
+	if len(missing) > 0 {
+		p.bad(plugin.Wrong, strings.Join(missing, "; ")+" -- as the owner", "the role %s lacks rights", user)
+		return false
+	}
+	p.fine("the role %s may read and delete", user)
+	return true
+}
+
+// triggers looks whether what is to be captured is.
+func (p *probe) triggers() {
+	for table := range p.s.tables {
+		var oid *uint32
+		var enabled, truncate *bool
+		var before []string
+		ok := p.row(`SELECT c.oid, (SELECT t.tgenabled <> 'D' FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox'),
+				(SELECT t.tgenabled <> 'D' FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox_truncate'),
+				ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' ORDER BY 1)
+			FROM (SELECT) one LEFT JOIN (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1) c ON true`,
+			[]any{table}, &oid, &enabled, &truncate, &before)
+		fix := fmt.Sprintf("gateway sql --mode outbox --table %s --apply", table)
+		switch {
+		case !ok:
+		case oid == nil:
+			p.bad(plugin.Wrong, "", "there is no table %s", table)
+		case enabled == nil || !*enabled:
+			p.bad(plugin.Wrong, fix, "nothing captures the changes of %s: its trigger is not there, or disabled", table)
+		case truncate == nil || !*truncate:
+			p.bad(plugin.Warning, fix, "TRUNCATE of %s is not captured: the trigger is not there, or disabled", table)
+		case len(before) > 0:
+			p.bad(plugin.Warning, fmt.Sprintf("ALTER TRIGGER %s ON %s RENAME TO ...", pgx.Identifier{before[0]}.Sanitize(), table),
+				"the trigger %s on %s comes first: where it changes the row again, that change is captured before the one that it follows", before[0], table)
+		default:
+			p.fine("the trigger on %s captures, before all others", table)
+		}
+	}
+}
+
+func (p *probe) sequence() {
+	var cache, last, hi int64
+	if !p.row(`SELECT s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), coalesce((SELECT max(hi) FROM gateway.outbox_reader), 0) FROM pg_sequence s
+		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`, nil, &cache, &last, &hi) {
+		return
+	}
+	if err := checkSequence(cache, last, hi); err != nil {
+		p.bad(plugin.Wrong, "", "%v", err)
+		return
+	}
+	p.fine("the sequence is at %d, and has no cache", last)
+}
+
+// checkSequence says what is wrong with the outbox's sequence.
+func checkSequence(cache, last, hi int64) error {
+	switch {
+	case cache != 1:
+		return fmt.Errorf("the sequence of gateway.outbox has CACHE %d, with which changes are lost: ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1", cache)
+	case last < hi:
+		return fmt.Errorf("the sequence of gateway.outbox went back: it is at %d, and %d was read; setval it beyond, or what comes now is lost", last, hi)
+	}
+	return nil
+}
+
+// growth is what readers leave in the outbox.
+const growth = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
+	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
+	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low LIMIT 1), ''),
+	coalesce((SELECT extract(epoch FROM clock_timestamp() - saved) FROM gateway.outbox_reader ORDER BY low LIMIT 1), 0)::float8`
+
+// readers looks whether what was delivered is deleted.
+func (p *probe) readers() {
+	var size, slowest string
+	var age, saved float64
+	if !p.row(growth, nil, &size, &age, &slowest, &saved) {
+		return
+	}
+	if age > 300 && saved > 300 {
+		p.bad(plugin.Warning, fmt.Sprintf("start its gateway, or, where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = '%s'", strings.ReplaceAll(slowest, "'", "''")),
+			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, seconds(saved))
+		return
+	}
+	p.fine("the outbox has %s, its oldest change waits for %s", size, seconds(age))
+}
+
+// oldestWriter is the transaction that has written, and is open for the longest time.
+const oldestWriter = `SELECT coalesce(max(extract(epoch FROM clock_timestamp() - begun)), 0)::float8, coalesce((array_agg(who ORDER BY begun))[1], '') FROM (
+	SELECT xact_start AS begun, format('pid %s (%s, %s)', pid, application_name, state) AS who FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
+	UNION ALL SELECT prepared, format('prepared transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()) open`
+
+func (p *probe) transactions() {
+	var age float64
+	var who string
+	if !p.row(oldestWriter, nil, &age, &who) {
+		return
+	}
+	if age > 60 {
+		p.bad(plugin.Warning, "end it: COMMIT or ROLLBACK there, ROLLBACK PREPARED, or SELECT pg_terminate_backend(PID)",
+			"%s has a transaction open for %s: what it has written comes when it commits, and what others write after it stays in the outbox until then", who, seconds(age))
+		return
+	}
+	p.fine("no transaction is open for long")
+}
+
+// preparing looks whether writers may use two-phase commit.
+func (p *probe) preparing() {
+	var most int
+	if p.row("SELECT current_setting('max_prepared_transactions')::int", nil, &most) && most > 0 {
+		p.bad(plugin.Warning, "wake: poll", "this server allows prepared transactions: one that rings the bell of a sleeping reader cannot be prepared")
+	}
+}
+
+func seconds(n float64) string {
+	switch {
+	case n < 120:
+		return fmt.Sprintf("%.0f s", n)
+	case n < 7200:
+		return fmt.Sprintf("%.0f minutes", n/60)
+	}
+	return fmt.Sprintf("%.0f hours", n/3600)
+}

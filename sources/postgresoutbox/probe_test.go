@@ -1,0 +1,64 @@
+package postgresoutbox
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/testenv"
+)
+
+// probed returns what a look says: "level: text -> fix" in lines.
+func probed(t *testing.T, set func(*Options)) (out string) {
+	t.Helper()
+	for _, f := range newSource(t, set).Probe(testenv.Context(t)) {
+		out += fmt.Sprintf("%s: %s -> %s\n", f.Level, f.Text, f.Fix)
+	}
+	return out
+}
+
+// TestProbe spoils one thing after the other.
+func TestProbe(t *testing.T) {
+	db := fresh(t, items+`DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;`, "items")
+	set := func(o *Options) { o.Tables, o.Wake = []string{"items"}, "poll" }
+	fine := probed(t, set)
+	if strings.Contains(fine, "WRONG:") || strings.Contains(fine, "warning:") {
+		t.Errorf("nothing is wrong, and it says:\n%s", fine)
+	}
+	run(t, db, "INSERT INTO items VALUES (1); INSERT INTO gateway.outbox_reader (name, hi, saved) VALUES ('gateway', 1, now())")
+	open := session(t)
+	for _, c := range []struct {
+		spoil, want, mend string
+		set               func(*Options)
+	}{
+		{`ALTER TABLE items DISABLE TRIGGER "!gateway_outbox"`, "WRONG: nothing captures the changes of public.items: its trigger is not there, or disabled -> gateway sql --mode outbox --table public.items --apply", `ALTER TABLE items ENABLE TRIGGER "!gateway_outbox"`, set},
+		{`DROP TRIGGER "!gateway_outbox_truncate" ON items`, "warning: TRUNCATE of public.items is not captured", outbox(t, "items").CreateSQL(), set},
+		{`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER "!a" AFTER UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()`, `warning: the trigger !a on public.items comes first`, `DROP TRIGGER "!a" ON items; DROP FUNCTION f`, set},
+		{`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER "!a" BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()`, `ok: the trigger on public.items captures, before all others`, `DROP TRIGGER "!a" ON items; DROP FUNCTION f`, set},
+		{`ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 5`, "WRONG: the sequence of gateway.outbox has CACHE 5", `ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1`, set},
+		{`UPDATE gateway.outbox_reader SET hi = 10`, "WRONG: the sequence of gateway.outbox went back: it is at 1, and 10 was read", `UPDATE gateway.outbox_reader SET hi = 1`, set},
+		{`UPDATE gateway.outbox SET at = now() - interval '3 hours'; UPDATE gateway.outbox_reader SET name = 'o''ld', saved = now() - interval '3 hours'`, "has stored nothing for 3 hours -> start its gateway, or, where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = 'o''ld'", `UPDATE gateway.outbox SET at = now()`, set},
+		{`SELECT 1`, "warning: this server allows prepared transactions", `SELECT 1`, func(*Options) {}},
+		{`SELECT 1`, "ok: LISTEN works", `SELECT 1`, func(*Options) {}},
+		{`SELECT 1`, "WRONG: there is no table public.nobody", `SELECT 1`, func(o *Options) { o.Tables = []string{"nobody"} }},
+		{`SELECT 1`, `WRONG: the role "reader" lacks rights -> GRANT USAGE ON SCHEMA gateway TO "reader"; GRANT SELECT ON gateway.outbox TO "reader"; GRANT DELETE`, `SELECT 1`, func(o *Options) {
+			o.URL = options.NewURL(strings.Replace(testenv.Postgres(t).URL(), "postgres@", "reader@", 1))
+		}},
+	} {
+		run(t, db, c.spoil)
+		if got := probed(t, c.set); !strings.Contains(got, c.want) {
+			t.Errorf("%s\nwant %s\ngot\n%s", c.spoil, c.want, got)
+		}
+		run(t, db, c.mend)
+	}
+	run(t, open, "BEGIN; INSERT INTO items VALUES (7)")
+	if got := probed(t, set); !strings.Contains(got, "ok: no transaction is open for long") {
+		t.Errorf("a short transaction:\n%s", got)
+	}
+	run(t, open, "ROLLBACK")
+	run(t, db, "DROP SCHEMA gateway CASCADE; DROP ROLE reader")
+	if got := probed(t, set); !strings.Contains(got, "WRONG: there is no outbox in this database -> gateway sql --mode outbox --table TABLE --apply") {
+		t.Errorf("without an outbox:\n%s", got)
+	}
+}
