@@ -27,9 +27,11 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
 	$(GO) test -run '^$$' -bench . ./gateway/router ./gateway/rawjson ./gateway/expr ./transforms/set
 
-# Reloads, stops and kills by the hundred, and drawn scenarios by the ten thousand.
+# Everything that may fail, fails, by the hundred; drawn scenarios by the ten thousand.
+# SEED=n repeats a run of the random ones.
 chaos:
 	.ci/prepare
+	SHORT=0 $(GO) test -race -count 1 -timeout 30m -run TestChaos -v ./gateway
 	RELOADS=1000 STOPS=100 KILLS=30 $(GO) test -race -count 1 -timeout 60m -run 'ReloadsUnderLoad|StopUnderLoad|KilledGateway|TwoGateways' ./gateway ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model' ./gateway/router -rapid.checks=10000
 	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox

@@ -66,6 +66,28 @@ func Postgres(t testing.TB) *embedded.Postgres {
 	return servers.postgres
 }
 
+// StartPostgres starts a PostgreSQL server of the test's own, which ends with the test.
+func StartPostgres(t testing.TB, more ...string) *embedded.Postgres {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	d, err := os.MkdirTemp("/tmp", "egtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := embedded.StartPostgres(ctx, d, FreePort(t), more...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Wait)
+		defer cancel()
+		report(s.Stop(ctx))
+		report(os.RemoveAll(d))
+	})
+	return s
+}
+
 // Redis returns the package's Redis server, on a TCP port of its own.
 func Redis(t testing.TB) *embedded.Redis {
 	t.Helper()

@@ -103,7 +103,10 @@ func (s *source) Close(ctx context.Context) error {
 	}
 	defer pgconn.Close(conn)
 	s.last.conn = conn
-	return s.last.save(ctx)
+	if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) { // else its successor has begun where it had stored
+		return err
+	}
+	return nil
 }
 
 // Run is part of [plugin.Source].

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/embedded"
+	"eventgateway/gateway/testenv"
+)
+
+// chaosConfig is the durable pipeline: two gateways run it, one of them captures, and each
+// keeps everything in a file of its own.
+const chaosConfig = `
+http: {listen: ":${PORT}"}
+sources:
+  changes: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [t0, t1, t2, t3, t4], output: change, snapshot: initial, leader: chaos}
+  stored: {type: redis-stream, url: "${REDIS_URL}", stream: changes, name: "${NAME}", from: start}
+sinks:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: changes, maxlen: 0}
+  kept: {type: file, path: "${DIR}/${NAME}", sync: never, rotate: {size: 0}}
+routes:
+  capture: {from: [changes], to: [stream], dead_letter: refused}
+  keep: {from: [stored], to: [kept]}
+`
+
+// chaos is a run under way.
+type chaos struct {
+	t        *testing.T
+	rnd      *rand.Rand
+	postgres *embedded.Postgres
+	redis    *embedded.Redis
+	env      map[string]string
+	config   string
+	gateways map[string]*program
+	ended    int // sessions
+}
+
+// TestChaos has writers with long, aborted and interleaved transactions change five
+// tables, while sessions are ended, PostgreSQL crashes, gateways are killed and Redis is
+// killed, at random. Both gateways have in the end what was committed, and each row's
+// versions in order. SEED repeats a run; SHORT=1, the default, is its size in make test.
+func TestChaos(t *testing.T) {
+	seed := uint64(times("SEED", int(time.Now().UnixNano()%1_000_000)))
+	sessions, crashes, kills, redisKills, least := 12, 1, 4, 2, 5_000
+	if os.Getenv("SHORT") == "0" {
+		sessions, crashes, kills, redisKills, least = 110, 6, 24, 6, 100_000
+	}
+	t.Logf("SEED=%d: %d times sessions are ended, %d crashes of PostgreSQL, %d kills of gateways, %d of Redis", seed, sessions, crashes, kills, redisKills)
+	c := newChaos(t, seed)
+	w := c.startWriters(seed, least)
+	var faults []func()
+	for fault, n := range map[int]int{0: sessions, 1: crashes, 2: kills, 3: redisKills} {
+		for range n {
+			faults = append(faults, []func(){c.endSessions, c.crashPostgres, c.killGateway, c.killRedis}[fault])
+		}
+	}
+	order := c.rnd.Perm(len(faults)) // a map has none of its own
+	for _, i := range order {
+		time.Sleep(time.Duration(100+c.rnd.IntN(500)) * time.Millisecond) // when is a part of the chaos
+		faults[i]()
+	}
+	w.stop()
+	committed := c.committed()
+	for name, p := range c.gateways {
+		p.awaitReady()
+		versions, again := w.check(filepath.Join(c.env["DIR"], name), committed)
+		p.awaitMetric("gateway_conserved 1")
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.exit(testenv.Wait); code != 0 {
+			t.Errorf("gateway %s: exit status %d", name, code)
+		}
+		t.Logf("gateway %s: %d changes, as many as were committed, and %d again", name, versions, again)
+	}
+	if len(committed) < least || c.ended < sessions {
+		t.Errorf("%d changes, %d sessions ended: that is not the chaos that was meant", len(committed), c.ended)
+	}
+	t.Logf("%d changes were committed, %d sessions ended", len(committed), c.ended)
+}
+
+func newChaos(t *testing.T, seed uint64) *chaos {
+	dir := t.TempDir()
+	c := &chaos{t: t, rnd: rand.New(rand.NewPCG(seed, 1_000_000)), config: filepath.Join(dir, "chaos.yaml"), gateways: map[string]*program{}}
+	// What was committed must be there after a crash of the server, though not of the machine.
+	c.postgres = testenv.StartPostgres(t, "-c", "synchronous_commit=on")
+	var port int
+	c.redis, port = testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	c.env = map[string]string{"DATABASE_URL": c.postgres.URL(), "REDIS_URL": fmt.Sprintf("redis://127.0.0.1:%d", port), "DIR": dir}
+	writeFile(t, c.config, strings.Replace(chaosConfig, "routes:", "  refused: {type: file, path: \"${DIR}/${NAME}.refused\"}\nroutes:", 1))
+	db := c.connect()
+	defer db.Close(context.Background())
+	c.exec(db, "CREATE TABLE audit (tbl text, id int, v int)")
+	names := []string{"sql", "--mode", "outbox", "--apply"}
+	for i := range chaosTables {
+		c.exec(db, fmt.Sprintf("CREATE TABLE t%d (id int PRIMARY KEY, v int NOT NULL); INSERT INTO t%d SELECT n, 0 FROM generate_series(0, %d) n", i, i, chaosRows-1))
+		names = append(names, "--table", fmt.Sprint("t", i))
+	}
+	if code := startBinary(t, c.env, names...).exit(testenv.Wait); code != 0 {
+		t.Fatalf("gateway sql: exit status %d", code)
+	}
+	for _, name := range []string{"a", "b"} {
+		c.startGateway(name)
+		c.gateways[name].awaitReady()
+	}
+	return c
+}
+
+func (c *chaos) connect() *pgx.Conn {
+	c.t.Helper()
+	db, err := pgx.Connect(testenv.Context(c.t), c.postgres.URL())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return db
+}
+
+func (c *chaos) exec(db *pgx.Conn, sql string) {
+	c.t.Helper()
+	if _, err := db.Exec(testenv.Context(c.t), sql); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *chaos) startGateway(name string) {
+	env := map[string]string{"NAME": name}
+	for k, v := range c.env {
+		env[k] = v
+	}
+	c.gateways[name] = startBinary(c.t, env, "-c", c.config)
+}
+
+// endSessions ends those of the gateways, or one of a writer.
+func (c *chaos) endSessions() {
+	db := c.connect()
+	defer db.Close(context.Background())
+	which := "application_name LIKE 'eventgateway%'"
+	if c.rnd.IntN(3) == 0 {
+		which = "pid = (SELECT pid FROM pg_stat_activity WHERE application_name = 'writer' ORDER BY random() LIMIT 1)"
+	}
+	for { // there may be none just now
+		tag, err := db.Exec(testenv.Context(c.t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "+which)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if tag.RowsAffected() > 0 {
+			c.ended += int(tag.RowsAffected())
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (c *chaos) crashPostgres() {
+	ctx := testenv.Context(c.t)
+	if err := c.postgres.Crash(ctx); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.postgres.Start(ctx); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// killGateway kills the one or the other as kill -9 does, and starts it again.
+func (c *chaos) killGateway() {
+	name := []string{"a", "b"}[c.rnd.IntN(2)]
+	p := c.gateways[name]
+	if err := p.cmd.Process.Kill(); err != nil {
+		c.t.Fatalf("gateway %s: %v\n%s", name, err, p.stderr.String())
+	}
+	p.exit(testenv.Wait)
+	c.startGateway(name)
+}
+
+func (c *chaos) killRedis() {
+	c.redis.Kill()
+	if err := c.redis.Start(testenv.Context(c.t)); err != nil {
+		c.t.Fatal(err)
+	}
+}

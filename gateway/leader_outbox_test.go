@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/testenv"
+)
+
+const storeOnce = `
+http: {listen: ":${PORT}"}
+sources:
+  orders_db: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [orders], leader: orders_publisher}
+sinks:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: stored_once, maxlen: 0, dead_letter: refused}
+  refused: {type: file, path: "${DIR}/refused", sync: never}
+routes:
+  all: {from: [orders_db], to: [stream]}
+`
+
+// storedOrders returns the ids of the orders in the stream.
+func storedOrders(t *testing.T) (ids []int) {
+	t.Helper()
+	entries, err := testenv.RedisClient(t).XRange(testenv.Context(t), "stored_once", "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		var m struct{ Order struct{ ID int } }
+		if err := json.Unmarshal([]byte(e.Values["data"].(string)), &m); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, m.Order.ID)
+	}
+	return ids
+}
+
+// TestTwoGatewaysStoreOnce: with an outbox, too, every change is stored once while both
+// gateways live. When the leader is frozen its successor stores again what it does not
+// know to be stored; and when it thaws, it stores nothing any more.
+func TestTwoGatewaysStoreOnce(t *testing.T) {
+	env := realServers(t)
+	env["DIR"] = t.TempDir()
+	config := filepath.Join(env["DIR"], "once.yaml")
+	writeFile(t, config, storeOnce)
+	testenv.RedisClient(t).Del(testenv.Context(t), "stored_once")
+	orders, stop := startWriter(t)
+	if code := startBinary(t, env, "sql", "--mode", "outbox", "--table", "orders", "--apply").exit(testenv.Wait); code != 0 {
+		t.Fatalf("gateway sql: exit status %d", code)
+	}
+	begin := func() *program {
+		p := startBinary(t, env, "-c", config)
+		p.awaitReady()
+		return p
+	}
+	await := func(id int) []int {
+		t.Helper()
+		for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+			if ids := storedOrders(t); len(ids) > 0 && ids[len(ids)-1] >= id {
+				return ids
+			}
+			if time.Since(start) > testenv.Wait {
+				t.Fatalf("order %d is never stored", id)
+			}
+		}
+	}
+	first := begin()
+	first.awaitLeading()
+	second := begin()
+	if a, b := first.leader(), second.leader(); a.State != "leader" || b.State != "standby" {
+		t.Fatalf("states %+v and %+v", a, b)
+	}
+	ids := await(orders.committed() + 500)
+	for i, id := range ids[1:] {
+		if id != ids[i]+1 {
+			t.Fatalf("order %d follows order %d while both live", id, ids[i])
+		}
+	}
+	if err := first.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	await(orders.committed() + 50) // 50: some were on their way
+	if s := second.leader(); s.State != "leader" {
+		t.Errorf("the successor: %+v", s)
+	}
+	if err := first.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); first.leader().State != "standby"; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > testenv.Wait {
+			t.Fatalf("the former leader: %+v", first.leader())
+		}
+	}
+	await(orders.committed() + 500)
+	stop()
+	ids = await(orders.committed())
+	back, latest := 0, ids[0]-1
+	for i, id := range ids {
+		if i > 0 && id <= ids[i-1] {
+			back++
+		}
+		if id > latest+1 {
+			t.Fatalf("order %d follows order %d: those between are lost", id, latest)
+		}
+		latest = max(latest, id)
+	}
+	if back > 1 {
+		t.Errorf("the stream goes back %d times: the former leader has stored something", back)
+	}
+	t.Logf("%d orders, %d again", latest-ids[0]+1, len(ids)-(latest-ids[0]+1))
+	for _, p := range []*program{first, second} {
+		p.awaitMetric("gateway_conserved 1")
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.exit(testenv.Wait); code != 0 {
+			t.Errorf("exit status %d", code)
+		}
+	}
+	db := testenv.Connect(t) // others use the table without an outbox
+	if _, err := db.Exec(testenv.Context(t), "DROP SCHEMA gateway CASCADE"); err != nil {
+		t.Fatal(err)
+	}
+}
