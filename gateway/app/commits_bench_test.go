@@ -1,0 +1,91 @@
+package app
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/testenv"
+)
+
+const (
+	commitWriters = 16
+	commitPairs   = 5
+)
+
+const notifyConfig = `
+http: {listen: ":${PORT}"}
+sources:
+  orders_db: {type: postgres-notify, url: "${DATABASE_URL}", channels: [orders_channel]}
+sinks:
+  browsers: {type: websocket, path: /, welcome: {type: welcome, msg: Connected to orders updates}}
+routes: {all: {from: [orders_db], to: [browsers]}}
+`
+
+// BenchmarkCommits has 16 writers insert rows, one in each transaction, on a server that
+// flushes: without a trigger, with the outbox, and with the old trigger, each with a
+// gateway that reads. Runs alternate, and the medians of their ratios count.
+func BenchmarkCommits(b *testing.B) {
+	server := testenv.StartPostgres(b, "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB")
+	db, err := pgx.Connect(b.Context(), server.URL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close(b.Context())
+	const old = "CREATE TRIGGER orders_notify_trigger AFTER INSERT OR UPDATE OR DELETE ON orders FOR EACH ROW EXECUTE FUNCTION notify_order_changes();"
+	run := func(trigger, config string, delay int) float64 {
+		recreate(b, db, trigger)
+		if config != "" {
+			g := startGateway(b, writeConfig(b, config), map[string]string{"DATABASE_URL": server.URL()})
+			defer g.stop()
+		}
+		return pgbench(b, server.URL(), delay)
+	}
+	for name, delay := range map[string]int{"CPU-bound": 0, "commit_delay 2 ms": 2000} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var outbox, notify []float64
+				for pair := range commitPairs {
+					bare, ours, theirs := run("", "", delay), run(outboxSQL(), directConfig, delay), run(old, notifyConfig, delay)
+					outbox, notify = append(outbox, ours/bare), append(notify, ours/theirs)
+					fmt.Printf("commits, %s, pair %d: without a trigger %6.0f/s, outbox %6.0f/s, old trigger %6.0f/s\n", name, pair, bare, ours, theirs)
+				}
+				b.ReportMetric(median(outbox), "ratio-to-no-trigger")
+				b.ReportMetric(median(notify), "ratio-to-old-trigger")
+			}
+		})
+	}
+}
+
+var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
+
+// pgbench returns how many transactions a second there were.
+func pgbench(b *testing.B, url string, delay int) float64 {
+	b.Helper()
+	path, err := exec.LookPath("pgbench")
+	if err != nil {
+		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench") // the pattern is right
+		if len(found) == 0 {
+			b.Fatal("pgbench is not installed: it comes with PostgreSQL")
+		}
+		path = found[len(found)-1]
+	}
+	script := writeConfig(b, "INSERT INTO orders (customer_name, product_name, status, amount) VALUES ('Ada Lovelace', 'Keyboard', 'pending', 12.50);\n")
+	cmd := exec.Command(path, "-n", "-M", "prepared", "-c", strconv.Itoa(commitWriters), "-j", "2", "-T", "4", "-f", script, url)
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("PGOPTIONS=-c commit_delay=%d -c commit_siblings=1", delay))
+	out, err := cmd.CombinedOutput()
+	m := tps.FindSubmatch(out)
+	if err != nil || m == nil {
+		b.Fatalf("pgbench: %v\n%s", err, out)
+	}
+	n, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}

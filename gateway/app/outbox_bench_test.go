@@ -1,0 +1,198 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/testenv"
+)
+
+const (
+	drainRows = 300_000
+	idleFor   = 10 * time.Second
+)
+
+// directConfig has nothing between the outbox and its sink.
+const directConfig = `
+http: {listen: ":${PORT}"}
+sources:
+  orders_db: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [orders]}
+sinks:
+  browsers: {type: websocket, path: /, welcome: {type: welcome, msg: Connected to orders updates}}
+routes: {all: {from: [orders_db], to: [browsers]}}
+`
+
+func outboxSQL() string {
+	return pgtrigger.Outbox{Tables: []pgtrigger.Table{{Schema: "public", Name: "orders"}}}.CreateSQL()
+}
+
+// recreate makes the table orders anew, with a trigger or none, and without an outbox
+// unless it is the trigger's.
+func recreate(b testing.TB, db *pgx.Conn, trigger string) {
+	b.Helper()
+	const table = `DROP SCHEMA IF EXISTS gateway CASCADE; DROP TABLE IF EXISTS orders CASCADE;` + testenv.OldTrigger + `DROP TRIGGER orders_notify_trigger ON orders;`
+	if _, err := db.Exec(testenv.Context(b), table+trigger); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkLatency measures from a commit to the message at a WebSocket client: from the
+// outbox at once, and through a Redis Stream.
+func BenchmarkLatency(b *testing.B) {
+	files := map[string]string{"direct": "", "durable": "../../configs/orders-durable.yaml"}
+	for name, file := range files {
+		for _, rate := range []int{100, 1000, 5000} {
+			b.Run(fmt.Sprintf("%s/%d per second", name, rate), func(b *testing.B) {
+				for b.Loop() {
+					if file == "" {
+						file = writeConfig(b, directConfig)
+					}
+					p50, p99 := latency(b, file, rate)
+					b.ReportMetric(p50.Seconds()*1e3, "p50-ms")
+					b.ReportMetric(p99.Seconds()*1e3, "p99-ms")
+				}
+			})
+		}
+	}
+}
+
+func latency(b *testing.B, file string, rate int) (p50, p99 time.Duration) {
+	const seconds, warmUp, sessions = 8, 2, 8
+	db := testenv.Connect(b)
+	recreate(b, db, outboxSQL())
+	testenv.RedisClient(b).FlushAll(b.Context())
+	g := startGateway(b, file, map[string]string{"PARKED_FILE": filepath.Join(b.TempDir(), "parked")})
+	defer g.stop()
+	client := g.connect()
+	defer client.Close()
+	total := rate * seconds
+	committed, arrived := make([]time.Time, total+1), make([]time.Time, total+1)
+	received := make(chan error, 1)
+	go func() {
+		for range total {
+			_, msg, err := client.ReadMessage()
+			if err != nil {
+				received <- err
+				return
+			}
+			now := time.Now()
+			_, rest, _ := strings.Cut(string(msg), `"id":`)
+			id, _ := strconv.Atoi(rest[:strings.IndexByte(rest, ',')])
+			arrived[id] = now
+		}
+		received <- nil
+	}()
+	client.SetReadDeadline(time.Now().Add(time.Minute))
+	var mu sync.Mutex
+	next := 0
+	begin := time.Now()
+	var writing sync.WaitGroup
+	for range sessions {
+		conn := testenv.Connect(b)
+		writing.Go(func() {
+			for {
+				mu.Lock()
+				n := next
+				next++
+				mu.Unlock()
+				if n >= total {
+					return
+				}
+				time.Sleep(time.Until(begin.Add(time.Duration(n) * time.Second / time.Duration(rate))))
+				id := 0
+				if err := conn.QueryRow(b.Context(), "INSERT INTO orders (customer_name, product_name, status, amount) VALUES ('Ada Lovelace', 'Keyboard', 'pending', 12.50) RETURNING id").Scan(&id); err != nil {
+					b.Error(err)
+					return
+				}
+				committed[id] = time.Now()
+			}
+		})
+	}
+	writing.Wait()
+	wrote := time.Since(begin)
+	if err := <-received; err != nil {
+		b.Fatal(err)
+	}
+	var all []time.Duration
+	for id := 1 + rate*warmUp; id <= total; id++ {
+		all = append(all, max(arrived[id].Sub(committed[id]), 0))
+	}
+	slices.Sort(all)
+	p50, p99 = all[len(all)/2], all[len(all)*99/100]
+	fmt.Printf("latency at %d/s (written at %.0f/s): p50 %v, p99 %v, most %v\n", rate, float64(total)/wrote.Seconds(), p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), all[len(all)-1].Round(10*time.Microsecond))
+	return p50, p99
+}
+
+// BenchmarkDrain reads an outbox that was left alone for long.
+func BenchmarkDrain(b *testing.B) {
+	for b.Loop() {
+		db := testenv.Connect(b)
+		recreate(b, db, outboxSQL())
+		if _, err := db.Exec(b.Context(), "INSERT INTO orders (customer_name, amount) SELECT 'Ada Lovelace', n FROM generate_series(1, $1::int) n", drainRows); err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		g := startGateway(b, writeConfig(b, directConfig), nil)
+		eventually(b, time.Minute, "all read", func() bool { return g.source("orders_db").Acked == drainRows })
+		b.ReportMetric(drainRows/time.Since(begin).Seconds(), "rows/s")
+		g.stop()
+	}
+}
+
+// BenchmarkIdle measures what a gateway and its session use while nothing happens.
+func BenchmarkIdle(b *testing.B) {
+	for b.Loop() {
+		db := testenv.Connect(b)
+		recreate(b, db, outboxSQL())
+		g := startGateway(b, writeConfig(b, directConfig), nil)
+		time.Sleep(time.Second) // until it sleeps
+		ours, theirs := cpuTime(), sessionTime(b, db)
+		time.Sleep(idleFor)
+		b.ReportMetric(100*(cpuTime()-ours).Seconds()/idleFor.Seconds(), "%CPU-gateway")
+		b.ReportMetric(100*(sessionTime(b, db)-theirs).Seconds()/idleFor.Seconds(), "%CPU-session")
+		g.stop()
+	}
+}
+
+// sessionTime is what the gateway's sessions in PostgreSQL have used.
+func sessionTime(b *testing.B, db *pgx.Conn) (used time.Duration) {
+	b.Helper()
+	rows, err := db.Query(b.Context(), "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, pid := range pids {
+		used += processTime(b, pid)
+	}
+	return used
+}
+
+// processTime is what another process has used, in ticks of 10 ms.
+func processTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')'):]))
+	user, uerr := strconv.Atoi(fields[12])
+	system, serr := strconv.Atoi(fields[13])
+	if uerr != nil || serr != nil {
+		b.Fatal(uerr, serr)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
