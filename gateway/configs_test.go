@@ -195,6 +195,8 @@ func durable(t *testing.T, file string, servers map[string]string) {
 	}
 	if !private {
 		testenv.Orders(t)
+		dropOutbox(t)
+		t.Cleanup(func() { dropOutbox(t) })
 		sql := startBinary(t, servers, "sql", "--mode", "outbox", "--table", "orders", "--apply")
 		if code := sql.exit(testenv.Wait); code != 0 {
 			t.Fatalf("gateway sql: exit status %d", code)

@@ -54,6 +54,7 @@ routes:
 		p.exit(testenv.Wait)
 	}
 	last := startBinary(t, nil, "-c", config)
+	last.awaitReady() // else it may be told to stop before it listens to that
 	for start := time.Now(); acked(t, position) < total; time.Sleep(time.Millisecond) {
 		if time.Since(start) > 2*testenv.Wait {
 			t.Fatalf("only %d of %d acked", acked(t, position), total)

@@ -47,6 +47,7 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 	config := filepath.Join(env["DIR"], "once.yaml")
 	writeFile(t, config, storeOnce)
 	testenv.RedisClient(t).Del(testenv.Context(t), "stored_once")
+	dropOutbox(t) // that of another test may hold something
 	orders, stop := startWriter(t)
 	if code := startBinary(t, env, "sql", "--mode", "outbox", "--table", "orders", "--apply").exit(testenv.Wait); code != 0 {
 		t.Fatalf("gateway sql: exit status %d", code)
@@ -118,8 +119,13 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 			t.Errorf("exit status %d", code)
 		}
 	}
-	db := testenv.Connect(t) // others use the table without an outbox
-	if _, err := db.Exec(testenv.Context(t), "DROP SCHEMA gateway CASCADE"); err != nil {
+	dropOutbox(t) // others use the table without one
+}
+
+func dropOutbox(t *testing.T) {
+	t.Helper()
+	db := testenv.Connect(t)
+	if _, err := db.Exec(testenv.Context(t), "DROP SCHEMA IF EXISTS gateway CASCADE"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -121,6 +121,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 	b.await(`document.querySelector('tr[data-operation="DELETE"]')?.innerText.includes("Grace")`)
 	b.await(`document.querySelector("order-table").innerText.includes("5.30")`) // digits as they are
 	b.await(`document.querySelectorAll("tbody tr").length === 2`)
+	b.await(`["INSERT", "UPDATE", "DELETE"].every(o => document.querySelector('activity-log [data-operation="' + o + '"] .badge'))`) // it is drawn by itself
 	colours := eval[[]string](b, `[..."INSERT UPDATE DELETE".split(" ")].map(o => getComputedStyle(document.querySelector(
 		'activity-log [data-operation="' + o + '"] .badge')).color)`)
 	if len(colours) != 3 || colours[0] == colours[1] || colours[1] == colours[2] || colours[0] == colours[2] {

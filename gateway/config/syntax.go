@@ -34,6 +34,9 @@ func (p *parser) syntax(text string, err error) {
 		n.Line, _ = strconv.Atoi(m[1])
 		n.Line = max(n.Line, 1)
 	}
+	if strings.Contains(reason, "did not find expected key") { // it names the line where the mapping begins
+		n.Line = max(n.Line, firstBroken(text, reason))
+	}
 	anchor := unknownAnchor.FindStringSubmatch(reason)
 	for i, line := range strings.Split(text, "\n") {
 		if anchor != nil {
@@ -62,4 +65,16 @@ func (p *parser) syntax(text string, err error) {
 	default:
 		p.report(n, "", "is not YAML: %s", reason)
 	}
+}
+
+// firstBroken returns the line up to which text must be read to be wrong for a reason.
+func firstBroken(text, reason string) int {
+	lines := strings.SplitAfter(text, "\n")
+	for n := 1; n < len(lines); n++ {
+		var node yaml.Node
+		if err := yaml.Unmarshal([]byte(strings.Join(lines[:n], "")), &node); err != nil && strings.Contains(err.Error(), reason) {
+			return n
+		}
+	}
+	return 1
 }

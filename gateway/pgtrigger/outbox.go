@@ -26,14 +26,16 @@ func (o Outbox) CreateSQL() string {
 	b.WriteString(outboxTables)
 	for _, t := range o.Tables {
 		fmt.Fprintf(&b, `
-DO $gateway$ BEGIN
+DO $eventgateway_do$ BEGIN
   IF to_regclass(%[2]s) IS NULL THEN
     RAISE EXCEPTION 'there is no table %%', %[2]s;
+  ELSIF (SELECT relispartition FROM pg_class WHERE oid = to_regclass(%[2]s)) THEN
+    RAISE EXCEPTION '%% is a partition: write the table that it is a part of', %[2]s;
   ELSIF NOT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass(%[2]s) AND indisprimary) THEN
     RAISE EXCEPTION 'the table %% has no primary key: its rows could not be told apart', %[2]s
       USING HINT = 'ALTER TABLE ... ADD PRIMARY KEY (...)';
   END IF;
-END $gateway$;
+END $eventgateway_do$;
 CREATE OR REPLACE TRIGGER %[3]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
   FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture(%[4]s);
 CREATE OR REPLACE TRIGGER %[5]s AFTER TRUNCATE ON %[1]s

@@ -39,7 +39,7 @@ func ParseTable(text string) (Table, error) {
 			}
 			part, rest = strings.ToLower(rest[:end]), rest[end:]
 			if strings.ContainsAny(part, " \t\n\"';()") {
-				return Table{}, fmt.Errorf("table %s: put a name with special characters in double quotes", text)
+				return Table{}, fmt.Errorf("table %s: put a name with special characters in double quotes, and these in single ones for the shell: 'shop.\"Order Items\"'", text)
 			}
 		}
 		if part == "" || len(part) > maxName {

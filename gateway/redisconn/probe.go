@@ -56,7 +56,7 @@ func Durability(ctx context.Context, client redis.UniversalClient) (findings []p
 	setting := func(name string) string { return client.ConfigGet(ctx, name).Val()[name] }
 	switch on, sync := setting("appendonly"), setting("appendfsync"); {
 	case on == "no":
-		warn("the server keeps no append-only file: a crash loses what it has taken", "CONFIG SET appendonly yes, and in redis.conf")
+		warn("the server keeps no append-only file: a crash loses what it has taken", "CONFIG SET appendonly yes and CONFIG SET appendfsync always, and both in redis.conf")
 	case on == "yes" && sync != "always":
 		warn(fmt.Sprintf("the server writes its append-only file with appendfsync %s: a crash loses up to two seconds of what it has taken", sync), "CONFIG SET appendfsync always, and in redis.conf, where that is too much")
 	case on == "yes":

@@ -145,6 +145,15 @@ func Beside(key, suffix string) string {
 	return "{" + key + "}" + suffix
 }
 
+// CheckKey says whether [Beside] works for a key: a cluster goes by what is in braces.
+func (c *Config) CheckKey(key string) error {
+	beside := Beside(key, "")
+	if c.options.IsClusterMode && beside != key && strings.Contains(key, "}") {
+		return errors.New("in a cluster the name cannot have a } but behind { and some text")
+	}
+	return nil
+}
+
 // go-redis logs to standard error, past every setting, what it returns as well.
 var quiet sync.Once
 

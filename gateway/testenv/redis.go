@@ -60,7 +60,7 @@ func Cluster(t testing.TB) (url string) {
 	}
 	for _, client := range clients {
 		await(t, "the cluster to form", func() bool {
-			known, err := client.ClusterSlots(ctx).Result()
+			known, err := client.ClusterShards(ctx).Result()
 			state, stateErr := client.ClusterInfo(ctx).Result()
 			return err == nil && stateErr == nil && len(known) == nodes && len(state) > 16 && state[:16] == "cluster_state:ok"
 		})

@@ -35,9 +35,7 @@ if ARGV[1] ~= '' then
 	if known and tonumber(known) > tonumber(ARGV[1]) then
 		return redis.error_reply('FENCED by the leader of term ' .. known)
 	end
-	if known ~= ARGV[1] then
-		redis.call('SET', KEYS[2], ARGV[1], 'EX', 3600)
-	end
+	redis.call('SET', KEYS[2], ARGV[1], 'EX', 86400)
 end
 local count, failed = (#ARGV - 2) / 2, {}
 local id = redis.call('INCRBY', KEYS[1], count) - count

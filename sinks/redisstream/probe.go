@@ -16,9 +16,10 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	if !ok || !literal {
 		return findings
 	}
+	writer := redisconn.Beside(stream, ":writer:x")
 	may := [][]string{
-		{"XADD", stream, "*", "data", "x"}, {"XTRIM", stream, "MAXLEN", "1"},
-		{"EVALSHA", appendBatch.Hash(), "3", stream, redisconn.Beside(stream, ":writer:x"), redisconn.Beside(stream, ":term:x")},
+		{"SET", writer, "1", "EX", "3600"}, {"GET", writer}, {"XADD", stream, "*", "data", "x"}, {"XTRIM", stream, "MAXLEN", "1"},
+		{"EVALSHA", appendBatch.Hash(), "3", stream, writer, redisconn.Beside(stream, ":term:x")},
 	}
 	for _, command := range may {
 		if f, known := redisconn.May(ctx, s.client, command...); known {

@@ -18,7 +18,7 @@ import (
 type Options struct {
 	URL    options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
 	Stream expr.Template `koanf:"stream" rule:"required" doc:"stream to append to; may hold expressions: 'orders.{{ event.attrs.table }}'"`
-	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and a few more; older ones go, whether they were read or not. 0: all, until Redis is full"`
+	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and up to some thousand more; older ones go, whether they were read or not. 0: all, until Redis is full"`
 }
 
 // Type describes the sink.
@@ -31,6 +31,11 @@ func build(o Options, _ plugin.Env) (plugin.Sink, error) {
 	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if stream, literal := o.Stream.Literal(); literal {
+		if err := conn.CheckKey(stream); err != nil {
+			return nil, &plugin.OptionError{Option: "stream", Err: err}
+		}
 	}
 	// No connection is made before the first command.
 	return &sink{opts: o, client: conn.NewClient(), writer: rand.Text(), unsure: map[string]sent{}}, nil

@@ -208,7 +208,7 @@ func TestMaxlen(t *testing.T) {
 		}
 	}
 	got := entries(t, testenv.RedisClient(t), "short", "data")
-	if n := len(got); n < 100 || n > 300 || got[n-1] != "data=9999" {
+	if n := len(got); n < 100 || n > 1300 || got[n-1] != "data=9999" {
 		t.Errorf("%d entries, the last is %s", n, got[n-1])
 	}
 }

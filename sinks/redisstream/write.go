@@ -21,30 +21,39 @@ import (
 // was lost, or late on a connection that was given up, is not appended again. A leader
 // whose term is over is refused: what it still sends would come behind what its
 // successor has appended.
+//
+// What is refused undoes nothing that came before it. So everything else is done before the
+// first entry, and an entry that fails is answered with its number: those before it are in
+// the stream, and those behind it are not.
 var appendBatch = redis.NewScript(`
 if ARGV[1] ~= '' then
 	local known = redis.call('GET', KEYS[3])
 	if known and tonumber(known) > tonumber(ARGV[1]) then
 		return redis.error_reply('FENCED by the leader of term ' .. known)
 	end
-	if known ~= ARGV[1] then
-		redis.call('SET', KEYS[3], ARGV[1], 'EX', 3600)
-	end
+	redis.call('SET', KEYS[3], ARGV[1], 'EX', 86400)
 end
 if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[2]) then
-	return 0
-end
-local i = 4
-while i <= #ARGV do
-	local n = tonumber(ARGV[i])
-	redis.call('XADD', KEYS[1], '*', unpack(ARGV, i + 1, i + n))
-	i = i + n + 1
+	return {}
 end
 if ARGV[3] ~= '0' then
 	redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[3])
 end
 redis.call('SET', KEYS[2], ARGV[2], 'EX', 3600)
-return 1`)
+local i, entry = 4, 0
+while i <= #ARGV do
+	local n = tonumber(ARGV[i])
+	local answer = redis.pcall('XADD', KEYS[1], '*', unpack(ARGV, i + 1, i + n))
+	if type(answer) == 'table' and answer.err then
+		return {entry, answer.err}
+	end
+	i, entry = i + n + 1, entry + 1
+end
+return {}`)
+
+// maxFields is how many attributes an entry may have: the server's Lua can pass on only so
+// many.
+const maxFields = 1000
 
 // group is the events of a write that go to one stream.
 type group struct {
@@ -68,10 +77,11 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 			g.fail(failed, err)
 			return err != nil
 		})
-		for i, err := range s.send(ctx, groups) {
-			groups[i].fail(failed, err)
-			if err != nil && !plugin.IsPermanent(err) {
-				stuck[groups[i].stream] = err
+		for i, r := range s.send(ctx, groups) {
+			groups[i].at = groups[i].at[r.appended:]
+			groups[i].fail(failed, r.err)
+			if r.err != nil && !plugin.IsPermanent(r.err) {
+				stuck[groups[i].stream] = r.err
 			}
 		}
 		from = to
@@ -95,6 +105,9 @@ func (g group) fail(failed map[int]error, err error) {
 func (s *sink) group(events []*event.Event, from, to int, failed map[int]error) (groups []group) {
 	for i := from; i < to; i++ {
 		stream, err := s.stream(events[i])
+		if n := len(events[i].Attrs); err == nil && n > maxFields {
+			err = fmt.Errorf("the event has %d attributes: an entry takes %d", n, maxFields)
+		}
 		if err != nil {
 			failed[i] = plugin.Permanent(err)
 			continue
@@ -121,9 +134,16 @@ func (s *sink) stream(e *event.Event) (string, error) {
 	return string(b), err
 }
 
-// send appends each group, and returns what became of it.
-func (s *sink) send(ctx context.Context, groups []group) []error {
-	errs := make([]error, len(groups))
+// result is what became of a group: so many of its first events were appended, and why the
+// others were not.
+type result struct {
+	appended int
+	err      error
+}
+
+// send appends each group.
+func (s *sink) send(ctx context.Context, groups []group) []result {
+	results := make([]result, len(groups))
 	commands := make([]*redis.Cmd, len(groups))
 	pipe := s.client.Pipeline()
 	for i, g := range groups {
@@ -138,9 +158,9 @@ func (s *sink) send(ctx context.Context, groups []group) []error {
 			keys, args := s.arguments(groups[i])
 			c = appendBatch.Eval(ctx, s.client, keys, args...)
 		}
-		errs[i] = s.verdict(groups[i].stream, c.Err())
+		results[i] = s.verdict(groups[i].stream, c)
 	}
-	return errs
+	return results
 }
 
 // arguments are those of the script for a group. One that was sent before and had no
@@ -186,16 +206,21 @@ func appendEntry(args []any, e *event.Event) []any {
 
 // verdict notes what is known of a group after its command. Only an answer of the
 // server says that it was not appended.
-func (s *sink) verdict(stream string, err error) error {
+func (s *sink) verdict(stream string, c *redis.Cmd) result {
+	err := c.Err()
 	var answer redis.Error
 	if err == nil || errors.As(err, &answer) {
 		delete(s.unsure, stream)
+	}
+	if refused, _ := c.Slice(); len(refused) == 2 {
+		appended, _ := refused[0].(int64)
+		return result{int(appended), s.wrap(fmt.Errorf("%v", refused[1]))}
 	}
 	fenced := redis.HasErrorPrefix(err, "FENCED")
 	if err = s.wrap(err); fenced {
 		err = plugin.Permanent(err)
 	}
-	return err
+	return result{0, err}
 }
 
 // wrap says where the error comes from. All errors of the server but FENCED are worth a

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -63,7 +64,7 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 	for _, h := range s.opts.Headers {
 		req.Header.Set(h.Key, h.Value.Reveal())
 	}
-	req.Header.Set("Webhook-Id", messageID(e))
+	req.Header.Set("Webhook-Id", visible(messageID(e)))
 	req.Header.Set("Webhook-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
 	req.Header.Set("Webhook-Attempt-Id", rand.Text())
 	resp, err := s.client.Do(req)
@@ -119,6 +120,22 @@ func messageID(e *event.Event) string {
 	fmt.Fprintf(h, "%s\x00%s\x00%d\x00", e.Source, e.Channel, e.Time.UnixNano())
 	h.Write(e.Data)
 	return "msg_" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// visible percent-encodes what cannot stand in a header.
+func visible(id string) string {
+	if strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }) < 0 {
+		return id
+	}
+	var b strings.Builder
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func contentType(data []byte) string {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,6 +28,9 @@ func (r *reader) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.captured(ctx); err != nil { // before it counts as a reader for whom changes are kept
 		return err
 	}
 	var gaps string
@@ -59,28 +61,43 @@ func (r *reader) begin(ctx context.Context) error {
 			return fmt.Errorf("cannot listen: %w", err)
 		}
 	}
-	if err := r.captured(ctx); err != nil {
-		return err
-	}
 	return r.planSnapshot(ctx, snapshot)
 }
 
 // captured looks whether the tables have their trigger.
 func (r *reader) captured(ctx context.Context) error {
-	rows, err := r.conn.Query(ctx, `SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (
-		SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname || '.' || c.relname = name AND t.tgname = '!gateway_outbox' AND t.tgenabled <> 'D')`, slices.Sorted(maps.Keys(r.s.tables)))
+	rows, err := r.conn.Query(ctx, `SELECT name, c.oid IS NULL, coalesce(c.relispartition, false) FROM unnest($1::text[]) name
+		LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON n.nspname || '.' || c.relname = name
+		WHERE c.relispartition OR NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND `+captures+`)`,
+		slices.Sorted(maps.Keys(r.s.tables)))
 	if err != nil {
 		return fmt.Errorf("cannot see which tables have a trigger: %w", err)
 	}
-	without, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
+	var name string
+	var missing, partition bool
+	var problems []error
+	if _, err := pgx.ForEachRow(rows, []any{&name, &missing, &partition}, func() error {
+		problems = append(problems, notCaptured(name, missing, partition))
+		return nil
+	}); err != nil {
 		return fmt.Errorf("cannot see which tables have a trigger: %w", err)
 	}
-	if len(without) > 0 {
-		return fmt.Errorf("nothing captures the changes of %s: gateway sql --mode outbox --table %s --apply does", strings.Join(without, ", "), without[0])
+	return errors.Join(problems...)
+}
+
+// captures is the condition of a trigger t that captures the table name: it fires for users,
+// and under the table's present name.
+const captures = `t.tgname = '!gateway_outbox' AND t.tgenabled IN ('O', 'A') AND t.tgargs = convert_to(name, 'UTF8') || '\x00'::bytea`
+
+// notCaptured says why the changes of a table do not come.
+func notCaptured(table string, missing, partition bool) error {
+	switch {
+	case missing:
+		return fmt.Errorf("there is no table %s: correct tables, or make it", table)
+	case partition:
+		return fmt.Errorf("%s is a partition: write the table that it is a part of", table)
 	}
-	return nil
+	return fmt.Errorf("nothing captures the changes of %s: its trigger is not there, or disabled, or was made before the table was renamed: gateway sql --mode outbox --table %[1]s --apply makes it", table)
 }
 
 // prepare makes the outbox in a database that is the gateway's own.

@@ -138,16 +138,19 @@ var fixedCases = map[string]struct {
 		},
 	},
 	// A sequence that gives each session ids in advance.
-	"sequence cache": {want: "I1 I2 I3", steps: func(f *fixed) {
+	"sequence cache": {want: "I50 I1 I2 I3", steps: func(f *fixed) {
 		other := session(f.t)
+		run(f.t, f.db, "INSERT INTO items VALUES (50)")
+		f.st.await(f.t, 1)
+		stored(f.t, f.db, "hi = 1") // it has looked at the sequence, and does so again only later
 		if f.broken {
 			run(f.t, f.db, "ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 10")
 		}
 		run(f.t, other, "INSERT INTO items VALUES (1)") // and has nine more
-		f.st.await(f.t, 1)
-		run(f.t, f.db, "INSERT INTO items VALUES (2)")
 		f.st.await(f.t, 2)
-		stored(f.t, f.db, "hi >= 2 AND gaps = '{}'")
+		run(f.t, f.db, "INSERT INTO items VALUES (2)")
+		f.st.await(f.t, 3)
+		stored(f.t, f.db, "hi >= 3 AND gaps = '{}'")
 		run(f.t, other, "INSERT INTO items VALUES (3)")
 	}},
 	// A reader that deletes all that is below the highest id.

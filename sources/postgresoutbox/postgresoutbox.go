@@ -53,9 +53,11 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn.RuntimeParams["synchronous_commit"] = "off" // the cursor that a crash takes back costs duplicates only
 	// What rows look like as JSON is as the trigger writes it.
 	conn.RuntimeParams["timezone"], conn.RuntimeParams["bytea_output"], conn.RuntimeParams["intervalstyle"] = "UTC", "hex", "postgres"
+	conn.RuntimeParams["extra_float_digits"] = "1"
+	conn.RuntimeParams["row_security"] = "off" // rows that it may not see are an error, and not left out
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows,
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -70,6 +72,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s.lagRows = gauge("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
 	s.lagSeconds = gauge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
+	s.oldest = gauge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
 	s.gaps = gauge("gateway_outbox_gaps", "Ids that open transactions may still bring.")
 	s.copied = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_outbox_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
 	if err == nil {
@@ -86,10 +89,12 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all
 
-	lagRows, lagSeconds, gaps prometheus.Gauge
-	copied                    prometheus.Counter
+	lagRows, lagSeconds, oldest, gaps prometheus.Gauge
+	copied                            prometheus.Counter
 
-	last *reader // of the latest Run, for Close
+	last  *reader // of the latest Run, for Close
+	chunk int     // rows that a snapshot reads at once
+	most  int     // changes that are read at once
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
@@ -122,7 +127,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 			return plugin.Ended(ctx, err)
 		}
 	}
-	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
 	if err := r.begin(ctx); err != nil {
 		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
 	}

@@ -92,6 +92,10 @@ func (p *probe) rights() bool {
 	if p.row("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'gateway'", nil, &usage) && !usage {
 		missing = append(missing, "GRANT USAGE ON SCHEMA gateway TO "+user)
 	}
+	var sequence bool
+	if p.row("SELECT has_sequence_privilege(oid, 'SELECT') FROM pg_class WHERE relkind = 'S' AND relname = 'outbox_id_seq' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gateway')", nil, &sequence) && !sequence {
+		missing = append(missing, "GRANT SELECT ON SEQUENCE gateway.outbox_id_seq TO "+user)
+	}
 	for _, g := range grants {
 		var may bool
 		if p.row(`SELECT coalesce((SELECT has_table_privilege(c.oid, $1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $2), true)`, []any{g[0], g[1]}, &may) && !may {
@@ -110,20 +114,20 @@ func (p *probe) rights() bool {
 func (p *probe) triggers() {
 	for table := range p.s.tables {
 		var oid *uint32
-		var enabled, truncate *bool
+		var enabled, truncate, partition *bool
 		var before []string
-		ok := p.row(`SELECT c.oid, (SELECT t.tgenabled <> 'D' FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox'),
+		ok := p.row(`SELECT c.oid, c.relispartition, (SELECT `+captures+` FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox'),
 				(SELECT t.tgenabled <> 'D' FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox_truncate'),
 				ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' ORDER BY 1)
-			FROM (SELECT) one LEFT JOIN (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1) c ON true`,
-			[]any{table}, &oid, &enabled, &truncate, &before)
+			FROM (SELECT $1::text AS name) one LEFT JOIN (SELECT c.oid, c.relispartition FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1) c ON true`,
+			[]any{table}, &oid, &partition, &enabled, &truncate, &before)
 		fix := fmt.Sprintf("gateway sql --mode outbox --table %s --apply", table)
 		switch {
 		case !ok:
-		case oid == nil:
-			p.bad(plugin.Wrong, "", "there is no table %s", table)
+		case oid == nil || *partition:
+			p.bad(plugin.Wrong, "", "%v", notCaptured(table, oid == nil, oid != nil))
 		case enabled == nil || !*enabled:
-			p.bad(plugin.Wrong, fix, "nothing captures the changes of %s: its trigger is not there, or disabled", table)
+			p.bad(plugin.Wrong, fix, "nothing captures the changes of %s: its trigger is not there, or disabled, or was made before the table was renamed", table)
 		case truncate == nil || !*truncate:
 			p.bad(plugin.Warning, fix, "TRUNCATE of %s is not captured: the trigger is not there, or disabled", table)
 		case len(before) > 0:
@@ -162,8 +166,8 @@ func checkSequence(cache, last, hi int64) error {
 // growth is what readers leave in the outbox.
 const growth = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
-	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low LIMIT 1), ''),
-	coalesce((SELECT extract(epoch FROM clock_timestamp() - saved) FROM gateway.outbox_reader ORDER BY low LIMIT 1), 0)::float8`
+	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), ''),
+	coalesce((SELECT extract(epoch FROM clock_timestamp() - coalesce(saved, '2000-01-01')) FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), 0)::float8`
 
 // readers looks whether what was delivered is deleted.
 func (p *probe) readers() {
@@ -172,12 +176,16 @@ func (p *probe) readers() {
 	if !p.row(growth, nil, &size, &age, &slowest, &saved) {
 		return
 	}
-	if age > 300 && saved > 300 {
+	if age > 60 && saved > 60 {
 		p.bad(plugin.Warning, fmt.Sprintf("start its gateway, or, where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = '%s'", strings.ReplaceAll(slowest, "'", "''")),
 			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, seconds(saved))
 		return
 	}
-	p.fine("the outbox has %s, its oldest change waits for %s", size, seconds(age))
+	if age > 60 {
+		p.fine("the outbox has %s; its oldest change is %s old, and waits for the reader %s", size, seconds(age), slowest)
+		return
+	}
+	p.fine("the outbox has %s, and nothing waits for long", size)
 }
 
 // oldestWriter is the transaction that has written, and is open for the longest time.
@@ -186,6 +194,11 @@ const oldestWriter = `SELECT coalesce(max(extract(epoch FROM clock_timestamp() -
 	UNION ALL SELECT prepared, format('prepared transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()) open`
 
 func (p *probe) transactions() {
+	var sees bool
+	if p.row("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')", nil, &sees) && !sees {
+		p.bad(plugin.Warning, "GRANT pg_read_all_stats TO "+pgx.Identifier{p.conn.Config().User}.Sanitize(), "this role cannot see how long the transactions of others are open, which keep changes in the outbox")
+		return
+	}
 	var age float64
 	var who string
 	if !p.row(oldestWriter, nil, &age, &who) {

@@ -41,11 +41,17 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	from, to := r.cursor.ranges()
-	above := maxRows
+	most := r.s.most
+	above := most
 	if len(from) > maxGaps {
 		above = 0
 	}
-	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, maxRows, from, to, above)
+	defer func() {
+		if ctx.Err() == context.DeadlineExceeded { // too much for the time that there is
+			r.s.most = max(most/4, 1)
+		}
+	}()
+	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, most, from, to, above)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
@@ -72,8 +78,13 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
+	if cut {
+		r.s.most = max(most/2, 1)
+	} else {
+		r.s.most = min(2*most, maxRows)
+	}
 	// Where not all that lies in gaps was seen, nothing from beyond may overtake it.
-	sawGaps := len(inGaps) < maxRows && !(cut && len(beyond) == 0)
+	sawGaps := len(inGaps) < most && !(cut && len(beyond) == 0)
 	if !sawGaps {
 		beyond = nil
 	}

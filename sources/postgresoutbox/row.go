@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,9 @@ type tableKey struct {
 	places         []int
 	spans          []rawjson.Span
 }
+
+// id is another one for another key.
+func (k *tableKey) id() string { return fmt.Sprintf("%q %q", k.columns, k.types) }
 
 // event makes an event of a row. Its ID holds the time beside the id: after a crash of
 // the server an id may be drawn again for another change.
@@ -63,7 +67,8 @@ func orNull(b []byte) []byte {
 	return b
 }
 
-// key returns the table and the values of the primary key, as text.
+// key returns the table and the values of the primary key, as text: shop.orders:7, and of a
+// key of several columns shop.items:7,a\\,b, with a backslash before a comma of a value.
 func (r *reader) key(ctx context.Context, table string, data []byte) (string, error) {
 	k, err := r.keyOf(ctx, table)
 	if err != nil {
@@ -82,10 +87,14 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (string, er
 		if len(value) == 0 { // the column has another name now
 			return table, nil
 		}
+		text := string(value)
 		if value[0] == '"' {
-			value = []byte(rawjson.Text(value))
+			text = rawjson.Text(value)
 		}
-		key += separator + string(value)
+		if len(k.places) > 1 { // a,b and c is another key than a and b,c
+			text = strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(text)
+		}
+		key += separator + text
 	}
 	return key, nil
 }
@@ -101,7 +110,7 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	rows, err := r.conn.Query(ctx, `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || format('%I.%I', n.nspname, c.relname)
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 		CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-		WHERE i.indisprimary AND n.nspname || '.' || c.relname = $1 ORDER BY k.position`, table)
+		WHERE i.indisprimary AND k.position <= i.indnkeyatts AND n.nspname || '.' || c.relname = $1 ORDER BY k.position`, table)
 	if err != nil {
 		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
 	}

@@ -173,14 +173,17 @@ func (r *reader) measure(ctx context.Context) error {
 	defer cancel()
 	var last, cache int64
 	var seconds float64
+	var oldest float64
 	err := r.conn.QueryRow(ctx, `SELECT coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
-		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&last, &cache, &seconds)
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&last, &cache, &oldest, &seconds)
 	if err != nil {
 		return fmt.Errorf("cannot see how far behind it is: %w", err)
 	}
 	r.s.lagRows.Set(float64(max(last-r.cursor.hi, 0)))
 	r.s.lagSeconds.Set(max(seconds, 0))
+	r.s.oldest.Set(max(oldest, 0))
 	r.s.gaps.Set(float64(r.cursor.open()))
 	r.warn()
 	return checkSequence(cache, last, r.cursor.hi)

@@ -2,6 +2,8 @@ package postgresoutbox
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,7 +19,7 @@ import (
 )
 
 const (
-	chunkRows  = 500
+	firstChunk = 16 // rows: they may be large
 	chunkReads = 20 // of changes, before a chunk
 )
 
@@ -30,13 +32,15 @@ type position struct {
 // snapshot is how far the rows that existed were read, by table. It is a value: whoever
 // changes it makes another.
 type snapshot struct {
-	// Since is the oldest transaction that was open, or in the outbox, when it began: what
-	// that one or a later one has written may come as a change, too.
-	Since  string                   `json:"since,omitempty"`
 	Tables map[string]tableSnapshot `json:"tables,omitempty"`
 }
 
 type tableSnapshot struct {
+	// Since is the oldest transaction that was open, or in the outbox with a change of this
+	// table, when its snapshot began: what that one or a later one has written may come as
+	// a change, too.
+	Since string   `json:"since"`
+	Key   string   `json:"key,omitempty"`   // what the key was then: another one is no place in it
 	After []string `json:"after,omitempty"` // the key that was read last, as text; none: nothing was
 	Done  bool     `json:"done,omitempty"`
 }
@@ -70,16 +74,18 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 	}
 	if r.snapshot.Tables == nil {
 		r.snapshot.Tables = map[string]tableSnapshot{}
-		if err := r.conn.QueryRow(ctx, `SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::numeric,
-			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE id > $1))::text`, r.cursor.hi).Scan(&r.snapshot.Since); err != nil {
-			return fmt.Errorf("cannot begin the snapshot: %w", err)
-		}
 	}
 	for table := range r.s.tables {
-		if _, known := r.snapshot.Tables[table]; !known {
-			r.s.log.Info("the rows that exist are read", "table", table)
-			r.snapshot = r.snapshot.with(table, tableSnapshot{})
+		if _, known := r.snapshot.Tables[table]; known {
+			continue
 		}
+		var begun tableSnapshot
+		if err := r.conn.QueryRow(ctx, `SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::numeric,
+			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE tbl = $1))::text`, table).Scan(&begun.Since); err != nil {
+			return fmt.Errorf("cannot begin the snapshot: %w", err)
+		}
+		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
+		r.snapshot = r.snapshot.with(table, begun)
 	}
 	r.flight.Idle(position{r.cursor.snapshot(), r.snapshot}) // it has begun, whatever comes
 	return r.save(ctx)
@@ -136,6 +142,9 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 	return true, r.emitExisting(ctx, out, table, existing)
 }
 
+// rowAlias is a name that no column has.
+const rowAlias = `"the gateway's row"`
+
 // existingRow is one that a chunk has read.
 type existingRow struct {
 	key     []string
@@ -153,28 +162,32 @@ func (r *reader) chunk(ctx context.Context, table string) ([]existingRow, error)
 		return nil, fmt.Errorf("the table %s is gone, or has no primary key: take it from tables, or make it", table)
 	}
 	after := r.snapshot.Tables[table].After
-	args := []any{chunkRows, r.snapshot.Since}
+	args := []any{r.s.chunk, r.snapshot.Tables[table].Since}
 	var names, texts, places []string
 	for i, c := range key.columns {
-		name := "t." + pgx.Identifier{c}.Sanitize()
+		name := rowAlias + "." + pgx.Identifier{c}.Sanitize()
 		names, texts = append(names, name), append(texts, name+"::text")
 		places = append(places, fmt.Sprintf("$%d::text::%s", i+3, key.types[i]))
 	}
 	where := ""
+	if r.snapshot.Tables[table].Key != key.id() {
+		after = nil // from the beginning: better twice than not at all
+	}
 	if len(after) == len(names) {
 		where = fmt.Sprintf("WHERE (%s) > (%s)", strings.Join(names, ", "), strings.Join(places, ", "))
 		for _, value := range after {
 			args = append(args, value)
 		}
 	}
-	rows, err := r.conn.Query(ctx, fmt.Sprintf(`SELECT ARRAY[%s], row_to_json(t)::text, age(t.xmin) <= age($2::text::xid8::xid) FROM %s t %s ORDER BY %s LIMIT $1`,
-		strings.Join(texts, ", "), key.from, where, strings.Join(names, ", ")), args...)
+	rows, err := r.conn.Query(ctx, fmt.Sprintf(`SELECT ARRAY[%s], row_to_json(%[2]s.*)::text, age(%[2]s.xmin) <= age($2::text::xid8::xid) FROM %[3]s %[2]s %[4]s ORDER BY %[5]s LIMIT $1`,
+		strings.Join(texts, ", "), rowAlias, key.from, where, strings.Join(names, ", ")), args...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", table, err)
 	}
 	defer rows.Close()
 	var out []existingRow
-	for bytes := 0; rows.Next() && bytes <= maxBytes; { // the rest comes with the next one
+	bytes := 0
+	for rows.Next() {
 		var one existingRow
 		if err := rows.Scan(&one.key, &one.data, &one.overlap); err != nil {
 			return nil, fmt.Errorf("cannot read %s: %w", table, err)
@@ -182,9 +195,14 @@ func (r *reader) chunk(ctx context.Context, table string) ([]existingRow, error)
 		bytes += len(one.data)
 		out = append(out, one)
 	}
-	rows.Close()
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", table, err)
+	}
+	switch { // the next chunk is as large as fits
+	case bytes > maxBytes/8:
+		r.s.chunk = max(r.s.chunk/2, 1)
+	case bytes < maxBytes/32:
+		r.s.chunk = min(2*r.s.chunk, maxRows)
 	}
 	return out, nil
 }
@@ -192,27 +210,40 @@ func (r *reader) chunk(ctx context.Context, table string) ([]existingRow, error)
 // emitExisting emits rows, and moves the snapshot over them.
 func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, rows []existingRow) error {
 	if len(rows) == 0 {
-		r.s.log.Info("the rows that exist were read", "table", table)
-		r.snapshot = r.snapshot.with(table, tableSnapshot{Done: true})
+		r.s.log.Info("snapshot: has read all rows that existed", "table", table)
+		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: r.snapshot.Tables[table].Since, Done: true})
 		r.stale = true
 		return nil
 	}
+	since := r.snapshot.Tables[table].Since
 	events := make([]*event.Event, len(rows))
 	for i, one := range rows {
-		key, mark := table+":"+strings.Join(one.key, ","), "row"
+		key, err := r.key(ctx, table, one.data)
+		if err != nil {
+			return err
+		}
+		mark := "row"
 		if one.overlap {
 			mark = "overlap"
 		}
 		events[i] = &event.Event{
-			ID: "snapshot-" + r.snapshot.Since + "-" + key, Source: r.s.name, Channel: table, Key: key, Time: time.Now(),
+			ID: snapshotID(table, since, one.key), Source: r.s.name, Channel: table, Key: key, Time: time.Now(),
 			Data:  r.existingPayload(table, mark, one.data),
 			Attrs: []event.Attr{{Name: "table", Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
 		}
 	}
 	r.s.copied.Add(float64(len(rows)))
-	r.snapshot = r.snapshot.with(table, tableSnapshot{After: rows[len(rows)-1].key})
+	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: r.keys[table].id(), After: rows[len(rows)-1].key})
 	ack := r.flight.Add(position{r.cursor.snapshot(), r.snapshot}, len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
+}
+
+// snapshotID is the same whenever a row is read for a snapshot, and can stand in a header
+// whatever the row's key is.
+func snapshotID(table, since string, key []string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q", table, key)
+	return "snapshot-" + since + "-" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 func (r *reader) existingPayload(table, mark string, data []byte) []byte {

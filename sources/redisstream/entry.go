@@ -15,6 +15,7 @@ type entry struct {
 	id     string
 	fields []string // name, value, name, value ...
 	gone   bool     // trimmed or deleted before it was acked
+	place  place    // of those of a fan-out
 }
 
 var errAnswer = errors.New("the answer of the server is not what Redis would say")
@@ -48,19 +49,6 @@ func entries(answer any) ([]entry, error) {
 		out = append(out, e)
 	}
 	return out, nil
-}
-
-// ofStream reads the answer of XREAD and XREADGROUP for one stream.
-func ofStream(answer any) ([]entry, error) {
-	streams, ok := answer.([]any)
-	if !ok || len(streams) != 1 {
-		return nil, errAnswer
-	}
-	pair, ok := streams[0].([]any)
-	if !ok || len(pair) != 2 {
-		return nil, errAnswer
-	}
-	return entries(pair[1])
 }
 
 // event makes an event of an entry: one that the sink redis-stream has written is as it
@@ -114,4 +102,20 @@ func before(a, b string) bool {
 	ams, an := split(a)
 	bms, bn := split(b)
 	return ams < bms || ams == bms && an < bn
+}
+
+// adapt has the next read be as large as fits.
+func (s *source) adapt(found []entry) {
+	bytes := 0
+	for _, e := range found {
+		for _, f := range e.fields {
+			bytes += len(f)
+		}
+	}
+	switch {
+	case bytes > muchAtOnce:
+		s.count = max(s.count/2, 1)
+	case bytes < muchAtOnce/4:
+		s.count = min(2*s.count, maxEntries)
+	}
 }

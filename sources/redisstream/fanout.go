@@ -1,9 +1,11 @@
 package redisstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,11 +15,9 @@ import (
 // fanout reads everything, whoever else reads.
 type fanout struct {
 	*reader
-	at     string // the entry that was read last, or where to begin
-	wasIn  bool   // there was an entry at
-	key    string // of the position, where it is kept
-	token  string
-	missed string
+	at    place  // behind the entry that was read last
+	key   string // of the position, where it is kept
+	token string
 }
 
 func newFanout(r *reader) *fanout {
@@ -30,10 +30,32 @@ func newFanout(r *reader) *fanout {
 
 const first = "0-0" // before every entry
 
+// poll reads the entries behind one, and says how many there ever were in the stream, and
+// what the newest was called (Redis 7; -1 before). KEYS: the stream, and the position.
+// ARGV: the token, or "" where the position is not kept; where to read, and how many.
+var poll = redis.NewScript(`
+if ARGV[1] ~= '' then
+	local token = redis.call('HGET', KEYS[2], 'token')
+	if token and token ~= ARGV[1] then return redis.error_reply('TAKEN over') end
+	if not token then redis.call('HSET', KEYS[2], 'token', ARGV[1]) end
+end
+local found = redis.call('XREAD', 'COUNT', ARGV[3], 'STREAMS', KEYS[1], ARGV[2])
+local added, last = 0, '0-0'
+if redis.call('EXISTS', KEYS[1]) == 1 then
+	added = -1
+	local info = redis.call('XINFO', 'STREAM', KEYS[1])
+	for i = 1, #info, 2 do
+		if info[i] == 'entries-added' then added = info[i + 1] end
+		if info[i] == 'last-generated-id' then last = info[i + 1] end
+	end
+end
+return {found and found[1] and found[1][2] or {}, added, last}`)
+
 // store keeps a position, unless somebody else has taken over.
 var store = redis.NewScript(`
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'id', ARGV[2])
+local token = redis.call('HGET', KEYS[1], 'token')
+if token and token ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'token', ARGV[1], 'id', ARGV[2], 'number', ARGV[3])
 return 1`)
 
 func (f *fanout) begin(ctx context.Context) (missed string, err error) {
@@ -44,120 +66,92 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 			return "", err
 		}
 		f.token = fmt.Sprint(n)
-		kept, err := f.client.HGet(ctx, f.key, "id").Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
+		kept, err := f.client.HMGet(ctx, f.key, "id", "number").Result()
+		if err != nil {
 			return "", err
 		}
-		if kept != "" {
-			f.at = kept
+		if id, ok := kept[0].(string); ok {
+			f.at = place{id: id, number: -1}
+			if text, ok := kept[1].(string); ok {
+				if f.at.number, err = strconv.ParseInt(text, 10, 64); err != nil {
+					return "", fmt.Errorf("the position in %s cannot be read: %w", f.key, err)
+				}
+			}
 		}
 	}
-	if f.at != "" {
-		f.wasIn = f.at != first
+	if f.at.id != "" {
 		return "", nil
+	}
+	info, err := f.client.XInfoStream(ctx, f.s.opts.Stream).Result()
+	var said redis.Error
+	if errors.As(err, &said) && said.Error() == "ERR no such key" {
+		info, err = &redis.XInfoStream{LastGeneratedID: first}, nil
+	}
+	if err != nil {
+		return "", err
 	}
 	switch f.s.opts.From {
 	case "start":
-		f.at = first
+		f.at = place{first, info.EntriesAdded - info.Length}
 	case "new":
-		if f.at, err = f.end(ctx); err != nil {
-			return "", err
+		f.at = place{info.LastGeneratedID, info.EntriesAdded}
+		if info.LastGeneratedID == "" { // not quite a Redis
+			f.at = place{cmp.Or(info.LastEntry.ID, first), -1}
 		}
 	default:
-		f.at, f.wasIn = f.s.opts.From, true
+		f.at = place{f.s.opts.From, -1}
 	}
 	// From here on, whatever comes is read, even where it is not acked before the next run.
 	f.flight.Idle(f.at)
 	return "", f.save(ctx)
 }
 
-// end returns the ID of the newest entry that there ever was.
-func (f *fanout) end(ctx context.Context) (string, error) {
-	info, err := f.client.XInfoStream(ctx, f.s.opts.Stream).Result()
-	var said redis.Error
-	if errors.As(err, &said) && said.Error() == "ERR no such key" {
-		return first, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return info.LastGeneratedID, nil
-}
-
 func (f *fanout) read(ctx context.Context) (page, error) {
-	stream := f.s.opts.Stream
-	pipe := f.client.Pipeline()
-	holder := f.holder(ctx, pipe)
-	// An entry that is still there has all that came after it behind it: trimming takes
-	// the oldest.
-	last := pipe.XRange(ctx, stream, f.at, f.at)
-	news := redis.NewCmd(ctx, "XREAD", "COUNT", maxEntries, "BLOCK", f.wait().Milliseconds(), "STREAMS", stream, f.at)
-	news.SetFirstKeyPos(6)
-	_ = pipe.Process(ctx, news)
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	if err := f.held(holder); err != nil {
-		return page{}, err
+	most := f.s.count
+	key := f.key
+	if key == "" {
+		key = f.s.opts.Stream
 	}
-	if last.Err() != nil {
-		return page{}, last.Err()
+	answer, err := poll.Run(ctx, f.client, []string{f.s.opts.Stream, key}, f.token, f.at.id, most).Slice()
+	if err != nil {
+		return page{}, taken(err)
 	}
 	var p page
-	if f.wasIn && len(last.Val()) == 0 {
-		var err error
-		if p.missed, err = f.lost(ctx); err != nil {
-			return page{}, err
-		}
-	}
-	answer, err := news.Result()
-	if errors.Is(err, redis.Nil) {
-		return p, nil
-	}
-	if err != nil {
+	var added int64
+	var last string
+	if p.entries, added, last, err = polled(answer); err != nil {
 		return page{}, err
 	}
-	if p.entries, err = ofStream(answer); err != nil || len(p.entries) == 0 {
-		return p, err
+	if last != "" && before(last, f.at.id) || added >= 0 && added < f.at.number {
+		f.at = place{first, 0}
+		return page{missed: "the stream was made anew: what it had before may not have been read"}, nil
 	}
-	if newest := p.entries[len(p.entries)-1].id; before(f.at, newest) { // else lost has moved it
-		f.at, f.wasIn = newest, true
+	f.s.adapt(p.entries)
+	p.more = len(p.entries) == most
+	f.number(p.entries)
+	switch { // caught up: as many were read as there were
+	case p.more || added < 0:
+	case f.at.number < 0:
+		f.at.number = added
+	case added > f.at.number:
+		p.missed = fmt.Sprintf("%d entries were trimmed or deleted before they were read", added-f.at.number)
+		f.at.number = added
 	}
-	p.more = len(p.entries) == maxEntries
+	if len(p.entries) == 0 && p.missed == "" {
+		return p, f.bell(ctx, f.at.id)
+	}
 	return p, nil
 }
 
-// lost says what it means that the entry which was read last is not there any more.
-func (f *fanout) lost(ctx context.Context) (missed string, err error) {
-	f.wasIn = false // it is said once
-	end, err := f.end(ctx)
-	if err != nil {
-		return "", err
+// number gives entries their places.
+func (f *fanout) number(entries []entry) {
+	for i := range entries {
+		if f.at.number >= 0 {
+			f.at.number++
+		}
+		f.at.id = entries[i].id
+		entries[i].place = f.at
 	}
-	if before(end, f.at) {
-		f.at = first
-		return "the stream was made anew: what it had before may not have been read", nil
-	}
-	return "the stream was trimmed up to where was read, or beyond", nil
-}
-
-// holder asks who reads under the name, where it has one.
-func (f *fanout) holder(ctx context.Context, pipe redis.Pipeliner) *redis.StringCmd {
-	if f.key == "" {
-		return nil
-	}
-	return pipe.HGet(ctx, f.key, "token")
-}
-
-func (f *fanout) held(holder *redis.StringCmd) error {
-	if holder == nil {
-		return nil
-	}
-	if err := holder.Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return err
-	}
-	if holder.Val() != f.token {
-		return errTakenOver
-	}
-	return nil
 }
 
 func (f *fanout) alive(context.Context) error { return nil }
@@ -170,7 +164,7 @@ func (f *fanout) save(ctx context.Context) error {
 	if !moved {
 		return nil
 	}
-	stored, err := store.Run(ctx, f.client, []string{f.key}, f.token, at).Bool()
+	stored, err := store.Run(ctx, f.client, []string{f.key}, f.token, at.id, at.number).Bool()
 	if err != nil {
 		f.flight.Keep()
 		return err
@@ -179,4 +173,34 @@ func (f *fanout) save(ctx context.Context) error {
 		return errTakenOver
 	}
 	return nil
+}
+
+// polled reads the answer of a script that polls: entries, a number, and an ID.
+func polled(answer []any) (found []entry, number int64, id string, err error) {
+	if len(answer) != 3 {
+		return nil, 0, "", errAnswer
+	}
+	number, isNumber := answer[1].(int64)
+	id, isText := answer[2].(string)
+	if found, err = entries(answer[0]); err == nil && (!isNumber || !isText) {
+		err = errAnswer
+	}
+	return found, number, id, err
+}
+
+// taken says what the error of a script that polls means.
+func taken(err error) error {
+	if redis.HasErrorPrefix(err, "TAKEN") {
+		return errTakenOver
+	}
+	return err
+}
+
+// bell waits until there is something behind an entry, but not for long.
+func (r *reader) bell(ctx context.Context, behind string) error {
+	err := r.client.XRead(ctx, &redis.XReadArgs{Streams: []string{r.s.opts.Stream, behind}, Count: 1, Block: r.wait()}).Err()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return err
 }

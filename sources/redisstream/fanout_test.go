@@ -147,7 +147,7 @@ func TestTrimmedStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = start(t, set, nil)
-	if got := r.gap(); !strings.Contains(got, "was trimmed") {
+	if got := r.gap(); !strings.Contains(got, "8 entries were trimmed or deleted") {
 		t.Errorf("gap: %s", got)
 	}
 	r.want("8", "9")

@@ -2,7 +2,6 @@ package redisstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -17,17 +16,51 @@ import (
 type group struct {
 	*reader
 	consumers string // the key that has the token of each consumer
+	counts    string // the key that has how many entries the group has read
 	token     string
+	last      string // the newest entry that the group has read
 	// history is where to go on in what this consumer has got before and not acked;
 	// "" behind its end.
 	history string
 	looked  time.Time // for consumers that are gone
-	told    string    // the last entry of the group before which entries were missing
 }
 
 func newGroup(r *reader) *group {
-	return &group{reader: r, consumers: redisconn.Beside(r.s.opts.Stream, ":group:"+r.s.opts.Group), history: first}
+	key := redisconn.Beside(r.s.opts.Stream, ":group:"+r.s.opts.Group)
+	return &group{reader: r, consumers: key, counts: key + ":read", history: first}
 }
+
+// pollGroup reads entries of a group: new ones (">"), or those that the consumer has got
+// before, behind an ID. It counts what the group has read: where that is less than the
+// stream has had since, entries were trimmed before anybody got them (Redis 7). It returns
+// how many, or -1 where the stream is another one, and the newest entry that was read. KEYS:
+// the stream, the tokens, the counts. ARGV: group, consumer, token, how many, from.
+var pollGroup = redis.NewScript(`
+local token = redis.call('HGET', KEYS[2], ARGV[2])
+if token and token ~= ARGV[3] then return redis.error_reply('TAKEN over') end
+if not token then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
+local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], ARGV[5])
+found = found and found[1] and found[1][2] or {}
+if ARGV[5] ~= '>' then return {found, 0, ''} end
+local read, lost, last = redis.call('HINCRBY', KEYS[3], 'read', #found), 0, '0-0'
+for _, g in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+	local info = {}
+	for i = 1, #g, 2 do info[g[i]] = g[i + 1] end
+	if info.name == ARGV[1] then last = info['last-delivered-id'] end
+end
+if #found < tonumber(ARGV[4]) then
+	local info, added = redis.call('XINFO', 'STREAM', KEYS[1]), false
+	for i = 1, #info, 2 do
+		if info[i] == 'entries-added' then added = info[i + 1] end
+	end
+	if added then
+		local base, now = redis.call('HGET', KEYS[3], 'base'), added - read
+		if base and now > tonumber(base) then lost = now - tonumber(base) end
+		if base and now < tonumber(base) then lost = -1 end
+		if base ~= tostring(now) then redis.call('HSET', KEYS[3], 'base', now) end
+	end
+end
+return {found, lost, last}`)
 
 func (g *group) begin(ctx context.Context) (missed string, err error) {
 	o := g.s.opts
@@ -35,21 +68,49 @@ func (g *group) begin(ctx context.Context) (missed string, err error) {
 	if from == "" {
 		from = o.From
 	}
-	again := g.s.last != nil // it was there: what came since is not to be missed
+	known, err := g.client.Exists(ctx, g.consumers).Result()
+	if err != nil {
+		return "", err
+	}
+	again := g.s.last != nil || known > 0 // it was there: what came since is not to be missed
 	if again {
 		from = first
 	}
-	err = g.client.XGroupCreateMkStream(ctx, o.Stream, o.Group, from).Err()
-	switch {
-	case redis.HasErrorPrefix(err, "BUSYGROUP"): // it is there
-	case err != nil:
+	created, err := g.create(ctx, from)
+	if err != nil {
 		return "", err
-	case again:
+	}
+	if created && again {
 		missed = fmt.Sprintf("the group %s was gone: the stream is read from its start", o.Group)
 	}
 	n, err := g.client.HIncrBy(ctx, g.consumers, o.Consumer, 1).Result()
 	g.token = fmt.Sprint(n)
 	return missed, err
+}
+
+// create makes the group where it is not there, and begins to count.
+func (g *group) create(ctx context.Context, from string) (created bool, err error) {
+	tx := g.client.TxPipeline() // nothing is appended in between
+	made := tx.XGroupCreateMkStream(ctx, g.s.opts.Stream, g.s.opts.Group, from)
+	info := tx.XInfoStream(ctx, g.s.opts.Stream)
+	_, _ = tx.Exec(ctx) // each command has its own error
+	if redis.HasErrorPrefix(made.Err(), "BUSYGROUP") {
+		return false, nil
+	}
+	if made.Err() != nil {
+		return false, made.Err()
+	}
+	counts := g.client.TxPipeline()
+	counts.Del(ctx, g.counts)
+	switch now := info.Val(); {
+	case info.Err() != nil || now.LastGeneratedID == "": // before Redis 7 there is nothing to count by
+	case from == "$":
+		counts.HSet(ctx, g.counts, "base", now.EntriesAdded)
+	case from == first:
+		counts.HSet(ctx, g.counts, "base", now.EntriesAdded-now.Length)
+	}
+	_, err = counts.Exec(ctx)
+	return true, err
 }
 
 func (g *group) read(ctx context.Context) (p page, err error) {
@@ -60,64 +121,44 @@ func (g *group) read(ctx context.Context) (p page, err error) {
 	}
 	if time.Since(g.looked) >= g.s.opts.ClaimAfter.D()/4 {
 		g.looked = time.Now()
-		if p.missed, err = g.trimmed(ctx); err != nil {
-			return page{}, err
-		}
-		claimed, err := g.claim(ctx)
-		if err != nil {
-			return page{}, err
-		}
-		if len(claimed) > 0 {
+		p, found, err := g.claim(ctx)
+		if err != nil || found {
 			g.looked = time.Time{} // there may be more
-			missed := p.missed
-			p, err = g.again(ctx, claimed)
-			p.missed += missed
-		}
-		if err != nil || len(claimed) > 0 || p.missed != "" {
 			return p, err
 		}
 	}
-	p.entries, err = g.ask(ctx, ">", g.wait())
-	p.more = len(p.entries) == maxEntries
-	return p, err
+	most := g.s.count
+	var lost int64
+	if p.entries, lost, g.last, err = g.ask(ctx, ">", most); err != nil {
+		return page{}, err
+	}
+	g.s.adapt(p.entries)
+	p.more = len(p.entries) == most
+	switch {
+	case lost < 0:
+		p.missed = "the stream was made anew: what it had before may not have been read"
+	case lost > 0:
+		p.missed = fmt.Sprintf("%d entries were trimmed or deleted before they were read", lost)
+	}
+	if len(p.entries) == 0 && p.missed == "" {
+		return p, g.bell(ctx, g.last)
+	}
+	return p, nil
 }
 
-// ask reads entries of the group: new ones (">"), or those which this consumer has got
-// before, behind an ID. 0 does not wait.
-func (g *group) ask(ctx context.Context, from string, wait time.Duration) ([]entry, error) {
+// ask reads entries of the group.
+func (g *group) ask(ctx context.Context, from string, most int) ([]entry, int64, string, error) {
 	o := g.s.opts
-	pipe := g.client.Pipeline()
-	holder := pipe.HGet(ctx, g.consumers, o.Consumer)
-	args := []any{"XREADGROUP", "GROUP", o.Group, o.Consumer, "COUNT", maxEntries}
-	if wait > 0 {
-		args = append(args, "BLOCK", wait.Milliseconds())
-	}
-	read := redis.NewCmd(ctx, append(args, "STREAMS", o.Stream, from)...)
-	read.SetFirstKeyPos(int8(len(args) + 1))
-	_ = pipe.Process(ctx, read)
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	if err := holder.Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, err
-	}
-	answer, err := read.Result()
-	if errors.Is(err, redis.Nil) {
-		answer, err = nil, nil
-	}
+	answer, err := pollGroup.Run(ctx, g.client, []string{o.Stream, g.consumers, g.counts}, o.Group, o.Consumer, g.token, most, from).Slice()
 	if err != nil {
-		return nil, err
+		return nil, 0, "", taken(err)
 	}
-	if holder.Val() != g.token { // what it has read now is the other's history
-		return nil, errTakenOver
-	}
-	if answer == nil {
-		return nil, nil
-	}
-	return ofStream(answer)
+	return polled(answer)
 }
 
 // old reads what this consumer got before and has not acked.
 func (g *group) old(ctx context.Context) (page, error) {
-	found, err := g.ask(ctx, g.history, 0)
+	found, _, _, err := g.ask(ctx, g.history, g.s.count)
 	if err != nil {
 		return page{}, err
 	}
@@ -126,6 +167,7 @@ func (g *group) old(ctx context.Context) (page, error) {
 		return page{}, nil
 	}
 	g.history = found[len(found)-1].id
+	g.s.adapt(found)
 	return g.again(ctx, found)
 }
 
@@ -162,7 +204,7 @@ func (g *group) again(ctx context.Context, found []entry) (p page, err error) {
 // alive reads behind the end of its history: there is nothing, but Redis notes the time.
 // (Redis takes the very last ID for ">".)
 func (g *group) alive(ctx context.Context) error {
-	_, err := g.ask(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 0)
+	_, _, _, err := g.ask(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 1)
 	return err
 }
 

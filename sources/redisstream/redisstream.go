@@ -62,12 +62,15 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
+	if err := conn.CheckKey(o.Stream); err != nil {
+		return nil, &plugin.OptionError{Option: "stream", Err: err}
+	}
 	if o.Group != "" && o.Consumer == "" {
 		if o.Consumer, err = os.Hostname(); err != nil {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name}
+	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, count: fewEntries}
 	s.lag = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_redis_stream_lag_seconds", Help: "Age of the entry that was read last, while more of them wait.",
 	})
@@ -87,7 +90,8 @@ type source struct {
 	lag     prometheus.Gauge
 	claimed prometheus.Counter
 
-	last *reader // of the latest Run, for the next one and for Close
+	count int     // entries to read at once
+	last  *reader // of the latest Run, for the next one and for Close
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.

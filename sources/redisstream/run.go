@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 )
 
 const (
+	fewEntries  = 16                    // in the first read: they may be large
 	maxEntries  = 500                   // in one read
+	muchAtOnce  = 4 << 20               // bytes, beyond which the next read is smaller
 	maxInFlight = 10_000                // events
 	maxWait     = 2 * time.Second       // for news; less than the time that an answer may take
 	saveEvery   = 50 * time.Millisecond // between two saves
@@ -34,6 +37,13 @@ type form interface {
 	save(ctx context.Context) error
 }
 
+// place is behind an entry. number says how many entries the stream has had up to it, -1
+// where that is not known.
+type place struct {
+	id     string
+	number int64
+}
+
 // page is what was read.
 type page struct {
 	entries []entry
@@ -47,9 +57,9 @@ type reader struct {
 	s      *source
 	client redis.UniversalClient
 	form   form
-	flight *inflight.Tracker[string] // position: the ID of a batch's last entry
-	room   chan struct{}             // gets a value when there may be room for more
-	failed chan struct{}             // closed when failure is set
+	flight *inflight.Tracker[place]
+	room   chan struct{} // gets a value when there may be room for more
+	failed chan struct{} // closed when failure is set
 
 	mu        sync.Mutex
 	delivered []string // IDs that were acked and not saved; only for a group
@@ -64,7 +74,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	client := s.Config.NewClient()
 	defer client.Close()
 	defer context.AfterFunc(ctx, func() { client.Close() })() // a context does not end a read under way
-	r := &reader{s: s, client: client, room: make(chan struct{}, 1), failed: make(chan struct{}), flight: inflight.New("")}
+	r := &reader{s: s, client: client, room: make(chan struct{}, 1), failed: make(chan struct{}), flight: inflight.New(place{})}
 	if before := s.last; before != nil { // what was acked when it had ended
 		before.client = client
 		if err := before.save(ctx); err != nil {
@@ -104,6 +114,10 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 			continue
 		}
 		p, err := r.form.read(ctx)
+		var slow net.Error
+		if errors.As(err, &slow) && slow.Timeout() { // too much for the time that there is
+			r.s.count = max(r.s.count/4, 1)
+		}
 		if err != nil {
 			return r.reason(err)
 		}
@@ -134,7 +148,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, entries []entry, r
 	for i, e := range entries {
 		events[i], ids[i] = e.event(r.s.name, r.s.opts.Stream), e.id
 	}
-	settle := r.flight.Add(ids[len(ids)-1], len(ids))
+	settle := r.flight.Add(entries[len(entries)-1].place, len(ids))
 	ack := func(err error) {
 		if err == nil && r.s.opts.Group != "" {
 			r.mu.Lock()

@@ -1,0 +1,136 @@
+package redisstream
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv"
+)
+
+// TestEveryLossIsAGap: whatever is trimmed before it was read is counted, however it comes
+// about.
+func TestEveryLossIsAGap(t *testing.T) {
+	kept := func(o *Options) { o.Stream, o.Name = "s", "me" }
+	shared := member("s", "a", func(o *Options) { o.From = "new" })
+	trim := func(n int64) func(*testing.T, *redis.Client) {
+		return func(t *testing.T, c *redis.Client) {
+			add(t, "s", numbers(0, 10)...)
+			if err := c.XTrimMaxLen(t.Context(), "s", n).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	atOnce := func(t *testing.T, c *redis.Client) {
+		_, err := c.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+			for _, n := range numbers(0, 10) {
+				p.XAdd(t.Context(), &redis.XAddArgs{Stream: "s", Values: []string{"data", n}})
+			}
+			p.XTrimMaxLen(t.Context(), "s", 2)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	anew := func(t *testing.T, c *redis.Client) {
+		if err := c.Del(t.Context(), "s").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.XAdd(t.Context(), &redis.XAddArgs{Stream: "s", ID: "1-1", Values: []string{"data", "young"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		set      func(*Options)
+		before   []string
+		while    bool // it runs meanwhile
+		then     func(*testing.T, *redis.Client)
+		gap      string
+		arrives  []string
+		arriving string // is added at last
+	}{
+		"kept, nothing before":     {kept, nil, false, trim(2), "8 entries were trimmed", []string{"8", "9"}, "y"},
+		"kept, all is gone":        {kept, []string{"x"}, false, trim(0), "10 entries were trimmed", nil, "y"},
+		"kept, while it waits":     {kept, []string{"x"}, true, atOnce, "8 entries were trimmed", []string{"8", "9"}, "y"},
+		"not kept, while it waits": {func(o *Options) { o.Stream = "s" }, nil, true, atOnce, "8 entries were trimmed", []string{"8", "9"}, "y"},
+		"kept, another stream":     {kept, []string{"x"}, false, anew, "made anew", []string{"young"}, ""},
+		"from new, another stream": {func(o *Options) { o.Stream = "s" }, nil, true, anew, "made anew", []string{"young"}, ""},
+		"group, nothing before":    {shared, nil, false, trim(2), "8 entries were trimmed", []string{"8", "9"}, "y"},
+		"group, all is gone":       {shared, []string{"x"}, false, trim(0), "10 entries were trimmed", nil, "y"},
+		"group, while it waits":    {shared, []string{"x"}, true, atOnce, "8 entries were trimmed", []string{"8", "9"}, "y"},
+		"group, another stream":    {shared, []string{"x"}, false, anew, "was gone", []string{"young"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fresh(t)
+			client := testenv.RedisClient(t)
+			if strings.Contains(name, "another") {
+				add(t, "s", "old")
+			}
+			r := start(t, c.set, nil)
+			add(t, "s", c.before...)
+			r.want(c.before...)
+			if !c.while {
+				r.stop()
+			}
+			c.then(t, client)
+			if !c.while {
+				r = start(t, c.set, nil)
+			}
+			if got := r.gap(); !strings.Contains(got, c.gap) {
+				t.Errorf("gap: %s", got)
+			}
+			r.want(c.arrives...)
+			if c.arriving != "" {
+				add(t, "s", c.arriving)
+				r.want(c.arriving)
+			}
+			if n := len(r.gaps); n != 0 {
+				t.Errorf("and another gap: %s", <-r.gaps)
+			}
+		})
+	}
+}
+
+// TestTrimmedWithADeadConsumer: what it had and nobody can have any more is a gap.
+func TestTrimmedWithADeadConsumer(t *testing.T) {
+	fresh(t)
+	client := testenv.RedisClient(t)
+	ctx := testenv.Context(t)
+	add(t, "s", numbers(0, 10)...)
+	if err := client.XGroupCreate(ctx, "s", "g", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "g", Consumer: "dead", Streams: []string{"s", ">"}, Count: 10}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.XTrimMaxLen(ctx, "s", 2).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, member("s", "a"), nil)
+	if got := r.gap(); !strings.Contains(got, "8 entries were trimmed before they were acked") {
+		t.Errorf("gap: %s", got)
+	}
+	r.want("8", "9")
+	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "s"); return n == 0 })
+}
+
+// TestRollingRestart: a consumer that is told gets nothing any more, so its successor misses
+// nothing.
+func TestRollingRestart(t *testing.T) {
+	fresh(t)
+	never := make(chan struct{})
+	defer close(never)
+	a := start(t, member("s", "same"), func(event.Batch) func() error { return func() error { <-never; return errTakenOver } })
+	add(t, "s", "1")
+	a.want("1")
+	b := start(t, member("s", "same"), nil)
+	add(t, "s", numbers(2, 20)...)
+	b.want(append([]string{"1"}, numbers(2, 20)...)...)
+	if err := a.err(); !strings.Contains(err.Error(), "another gateway has taken over") {
+		t.Errorf("the former one ends with %v", err)
+	}
+	a.stop()
+}
