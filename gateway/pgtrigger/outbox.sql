@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS gateway.outbox_reader (
 -- looks like does not depend on the session.
 CREATE OR REPLACE FUNCTION gateway.outbox_capture() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex' SET intervalstyle = 'postgres'
 AS $gateway$
 BEGIN
   CASE TG_OP
