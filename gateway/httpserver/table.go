@@ -63,10 +63,10 @@ func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.table.Loa
 // Len returns how many handlers are mounted.
 func (t *Table) Len() int { return t.mounted }
 
-// ServeHTTP sends upgrades to the handlers for them where there is one, and
-// everything else to the pages.
+// ServeHTTP sends upgrades, and requests for server-sent events, to the handlers for them
+// where there is one, and everything else to the pages.
 func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isUpgrade(r) {
+	if isUpgrade(r) || wantsEvents(r) {
 		// ServeMux answers a path such as //a by a redirect, which WebSocket clients
 		// do not follow.
 		clean := r.Clone(r.Context())
@@ -84,6 +84,12 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	t.pages.ServeHTTP(w, r)
+}
+
+// wantsEvents says whether r asks for server-sent events, as EventSource does (the HTML
+// standard, section 9.2.2).
+func wantsEvents(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/event-stream")
 }
 
 // isUpgrade says whether r asks for a WebSocket (RFC 6455, section 4.1).

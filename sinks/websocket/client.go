@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,18 +19,21 @@ type client struct {
 	protocol bool          // speaks Protocol
 	woken    chan struct{} // capacity 1
 	finished chan struct{} // closed when the goroutine has ended
-	parkedAt int           // place in the log's list of those who wait, from 1; under its lock
+	parkedAt int           // place in a log's list of those who wait, from 1; under its lock
+	parkedIn *log          // that log; only run
+	begin    start         // in the topic, for start
+	rights   rights
 
-	sentMessages atomic.Uint64 // of the log
-	sentBytes    atomic.Uint64
-	mu           sync.Mutex // guards what follows
-	position     position   // behind what is sent or being sent
-	control      []byte     // frames to send between those of the log
-	closing      []byte     // close frame, the last thing to send
-	drain        bool       // send all of the log before it
-	hungUp       bool       // nobody reads any more
-	reason       string     // why it ended, for the metrics
-	started      bool       // only the handler's goroutine
+	mu       sync.Mutex // guards what follows
+	topic    *topic
+	position position // behind what is sent or being sent, in the topic's log
+	sent     position // behind what is sent; only its counts
+	control  []byte   // frames to send between those of the log
+	closing  []byte   // close frame, the last thing to send
+	drain    bool     // send all of the log before it
+	hungUp   bool     // nobody reads any more
+	reason   string   // why it ended, for the metrics
+	started  bool     // only the handler's goroutine
 }
 
 func newClient(s *sink) *client {
@@ -48,20 +50,48 @@ func (c *client) wake() {
 // start begins sending; melody calls it when the handshake is done.
 func (c *client) start() {
 	c.conn.upgraded.Store(true)
-	c.position = c.sink.log.start()
-	c.sentMessages.Store(c.position.messages)
-	c.sentBytes.Store(c.position.bytes)
+	c.position, c.sent = c.begin.position, c.begin.position.counts()
 	c.control = append(c.control, c.sink.welcome...)
+	if c.protocol {
+		c.control = appendFrame(c.control, opText, subscribedMessage(c.sink.hub.epoch, c.begin))
+	}
+	c.begin.position = position{} // it would keep the log
 	c.started = true
 	c.sink.add(c)
 	go c.run()
+}
+
+// subscribe goes on with another subscription.
+func (c *client) subscribe(w wish) error {
+	sub, err := w.subscription(c.sink.opts, c.protocol)
+	if err != nil {
+		return err
+	}
+	has, err := w.after()
+	if err != nil {
+		return err
+	}
+	sub.allowed = c.rights
+	c.mu.Lock()
+	old := c.topic
+	c.mu.Unlock() // only this goroutine sets it
+	t, at, err := c.sink.hub.join(sub, c.sink.hub.translate(old, has))
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.topic, c.position, c.sent = t, at.position, at.position.counts()
+	c.mu.Unlock()
+	c.enqueue(appendFrame(nil, opText, subscribedMessage(c.sink.hub.epoch, at)))
+	c.sink.hub.leave(old)
+	return nil
 }
 
 // run sends until the connection ends, whoever ends it.
 func (c *client) run() {
 	defer close(c.finished)
 	defer c.conn.Conn.Close() // and with it the reading side
-	defer c.sink.log.forget(c)
+	defer func() { c.parkedIn.forget(c) }()
 	for {
 		c.mu.Lock()
 		control, closing, drain, hungUp := c.control, c.closing, c.drain, c.hungUp
@@ -70,8 +100,12 @@ func (c *client) run() {
 		if closing == nil || drain {
 			frames, c.position = c.position.next()
 		}
-		here := c.position
+		here, topic := c.position, c.topic
 		c.mu.Unlock()
+		if c.parkedIn != topic.log {
+			c.parkedIn.forget(c)
+			c.parkedIn = topic.log
+		}
 		if hungUp && (closing == nil || drain) {
 			return
 		}
@@ -89,13 +123,16 @@ func (c *client) run() {
 			c.awaitHangUp()
 			return
 		case frames != nil:
-			messages, bytes := here.messages, here.bytes // nothing here keeps the log while a write is stuck
-			if !c.send(frames) {
+			counts := here.counts() // nothing here keeps the log while a write is stuck
+			if !c.sendMessages(frames) {
 				return
 			}
-			c.sentMessages.Store(messages)
-			c.sentBytes.Store(bytes)
-		case c.sink.log.park(c, here):
+			c.mu.Lock()
+			if c.topic == topic {
+				c.sent = counts
+			}
+			c.mu.Unlock()
+		case topic.log.park(c, here):
 			<-c.woken
 		}
 	}
@@ -106,6 +143,14 @@ func (c *client) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.position = position{}
+}
+
+// sendMessages writes frames of the topic's log.
+func (c *client) sendMessages(frames []byte) bool {
+	if c.conn.stream != nil {
+		frames = c.conn.stream.messages(frames)
+	}
+	return c.send(frames)
 }
 
 // send writes whole frames. After a write that failed the stream is of no use.
@@ -185,8 +230,9 @@ func (c *client) ended(reason string) {
 	}
 }
 
-// lag returns how many messages and bytes of the log the client has not got.
+// lag returns how many messages and bytes of its topic the client has not got.
 func (c *client) lag() (messages, bytes uint64) {
-	sentMessages, sentBytes := c.sentMessages.Load(), c.sentBytes.Load()
-	return c.sink.log.messages.Load() - sentMessages, c.sink.log.bytes.Load() - sentBytes
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.topic.log.messages.Load() - c.sent.messages, c.topic.log.bytes.Load() - c.sent.bytes
 }

@@ -40,6 +40,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type conn struct {
 	net.Conn
 	c        *client
+	stream   *stream // of a client that gets server-sent events, else nil
 	upgraded atomic.Bool
 	leaving  atomic.Bool // a close frame is out: no more extensions of the read deadline
 }

@@ -1,19 +1,25 @@
 package websocket
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// chunkSize is how many bytes of frames a chunk of the log holds: enough that a
-// client far behind needs few writes, and little to keep when nothing happens.
-const chunkSize = 64 << 10
+// Bytes of frames that a chunk of the log holds: enough that a client far behind needs
+// few writes, and little to keep where little happens. A log begins with a small one, and
+// each is larger than the one before.
+const (
+	firstChunk = 4 << 10
+	chunkSize  = 64 << 10
+)
 
 // log is the frames of all messages, in order, as a linked list of chunks. One
 // goroutine appends; any number of clients read. What is published is immutable,
 // so reading needs no lock; waiting for more does.
 type log struct {
-	tail *chunk // only the appender
+	head, tail *chunk // only the appender: the history begins with head
 
 	messages, bytes atomic.Uint64 // published in all
 
@@ -32,6 +38,9 @@ type chunk struct {
 	// bytes, so 32,768 fit at most.
 	filled atomic.Uint64
 	next   atomic.Pointer[chunk] // set once this one is complete
+
+	messages, bytes uint64    // of the log before this chunk
+	last            time.Time // when something was appended; only the appender
 }
 
 // position is a place between two messages, and how many came before it.
@@ -41,6 +50,9 @@ type position struct {
 	messages, bytes uint64
 }
 
+// counts returns the position without its place in the log, which would keep the log.
+func (p position) counts() position { return position{messages: p.messages, bytes: p.bytes} }
+
 func newChunk(size int) *chunk { return &chunk{buf: make([]byte, size)} }
 
 func (c *chunk) published() (bytes, messages int) {
@@ -49,26 +61,79 @@ func (c *chunk) published() (bytes, messages int) {
 }
 
 func newLog() *log {
-	c := newChunk(chunkSize)
-	return &log{tail: c, end: position{at: c}}
+	c := newChunk(firstChunk)
+	return &log{head: c, tail: c, end: position{at: c}}
 }
 
-// append adds a frame; it is seen after publish. It returns whether a chunk was
-// completed.
-func (l *log) append(opcode byte, payload []byte) (rolled bool) {
+// append adds a frame; it is seen after publish. It returns where the payload stands
+// now, and whether a chunk was completed.
+func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte, rolled bool) {
 	used, messages := l.tail.published()
 	size := frameSize(len(payload))
 	if used+size > len(l.tail.buf) {
 		l.publish()
-		next := newChunk(max(chunkSize, size))
+		next := newChunk(max(min(2*len(l.tail.buf), chunkSize), size))
+		next.messages, next.bytes = l.messages.Load(), l.bytes.Load()
 		l.tail.next.Store(next)
 		l.tail, used, messages, rolled = next, 0, 0, true
 	}
 	appendFrame(l.tail.buf[:used], opcode, payload) // in place: it fits
+	l.tail.last = now
 	l.messages.Add(1)
 	l.bytes.Add(uint64(size))
 	l.tail.filled.Store(uint64(used+size)<<16 | uint64(messages+1))
-	return rolled
+	end := used + size
+	return l.tail.buf[end-len(payload) : end : end], rolled
+}
+
+// evict shortens the history to what a bound asks for, and at most a chunk more. It
+// returns how many messages are before it.
+func (l *log) evict(h History, now time.Time) (before uint64) {
+	for {
+		next := l.head.next.Load()
+		if next == nil {
+			break
+		}
+		enough := l.messages.Load()-next.messages >= uint64(h.Events) || l.bytes.Load()-next.bytes >= uint64(h.Bytes)
+		if !enough && now.Sub(l.head.last) <= h.Age.D() {
+			break
+		}
+		l.head = next // what is behind it is kept by clients that still need it
+	}
+	if now.Sub(l.head.last) > h.Age.D() { // the last chunk, too, is too old
+		return l.messages.Load()
+	}
+	return l.head.messages
+}
+
+// seek returns the position behind so many messages of the log, which must not be before
+// the history.
+func (l *log) seek(messages uint64) position {
+	c := l.head
+	for next := c.next.Load(); next != nil && next.messages <= messages; next = c.next.Load() {
+		c = next
+	}
+	p := position{at: c, messages: c.messages, bytes: c.bytes}
+	for p.messages < messages {
+		_, _, size := frameAt(c.buf[p.offset:])
+		p.offset += size
+		p.bytes += uint64(size)
+		p.index++
+		p.messages++
+	}
+	return p
+}
+
+// frameAt reads the frame that b begins with: one of a server's, as appendFrame writes it.
+func frameAt(b []byte) (opcode byte, payload []byte, size int) {
+	n, header := int(b[1]), 2
+	switch n {
+	case 126:
+		n, header = int(binary.BigEndian.Uint16(b[2:])), 4
+	case 127:
+		n, header = int(binary.BigEndian.Uint64(b[2:])), 10
+	}
+	return b[0] & 0xf, b[header : header+n], header + n
 }
 
 // publish lets new clients begin behind what was appended, and wakes the
@@ -113,6 +178,9 @@ func (l *log) park(c *client, p position) bool {
 
 // forget takes a client that has gone off the list of those who wait.
 func (l *log) forget(c *client) {
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.parkedAt == 0 {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -60,7 +61,7 @@ func TestReadersSeeTheLogAsItWasWritten(t *testing.T) {
 			}
 			if i < len(sizes) {
 				payload := bytes.Repeat([]byte{byte(i)}, sizes[i])
-				l.append(opBinary, payload)
+				l.append(opBinary, payload, time.Now())
 				whole = appendFrame(whole, opBinary, payload)
 				if i%3 == 0 || i == len(sizes)-1 || i+1 == begin {
 					l.publish()

@@ -19,19 +19,35 @@ const Protocol = "eventgateway.v1"
 
 func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocols(r), Protocol) }
 
-// receive answers {"type":"ping","timestamp":...}. Anything else is ignored, as
+// receive carries out what a client asks for: {"type":"ping","timestamp":...}, and of
+// clients that speak the protocol {"type":"subscribe",...}. Anything else is ignored, as
 // the old server did.
 func (c *client) receive(msg []byte) {
 	var m struct {
 		Type      string          `json:"type"`
 		Timestamp json.RawMessage `json:"timestamp,omitempty"`
+		wish
 	}
-	if json.Unmarshal(msg, &m) != nil || m.Type != "ping" {
+	if json.Unmarshal(msg, &m) != nil {
 		return
 	}
+	switch m.Type {
+	case "ping":
+		c.pong(m.Timestamp)
+	case "subscribe":
+		if !c.protocol {
+			return
+		}
+		if err := c.subscribe(m.wish); err != nil {
+			c.enqueue(appendFrame(nil, opText, errorMessage(err)))
+		}
+	}
+}
+
+func (c *client) pong(timestamp json.RawMessage) {
 	answer := []byte(`{"type":"pong",`)
-	if m.Timestamp != nil {
-		answer = append(append(append(answer, `"timestamp":`...), m.Timestamp...), ',')
+	if timestamp != nil {
+		answer = append(append(append(answer, `"timestamp":`...), timestamp...), ',')
 	}
 	answer = append(answer, `"time":"`...)
 	answer = time.Now().UTC().AppendFormat(answer, expr.ISOMillis)

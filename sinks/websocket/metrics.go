@@ -10,6 +10,8 @@ type metrics struct {
 	clients     prometheus.Gauge
 	lag         prometheus.Gauge
 	disconnects *prometheus.CounterVec
+	// filterErrors counts events that are in no topic of a filter which failed on them.
+	filterErrors prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -20,6 +22,9 @@ func newMetrics() *metrics {
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_websocket_lag_messages", Help: "Messages that the slowest client was behind when the log's last chunk was full.",
 		}),
+		filterErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_filter_errors_total", Help: "Events for which a client's filter could not be evaluated: they are not sent to it.",
+		}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_disconnects_total",
 			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, shutdown.",
@@ -28,5 +33,5 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors))
 }

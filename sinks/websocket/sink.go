@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/olahol/melody"
 
@@ -17,7 +17,7 @@ type sink struct {
 	opts    Options
 	env     plugin.Env
 	melody  *melody.Melody
-	log     *log
+	hub     *hub
 	welcome []byte // frame
 	origins map[string]bool
 	metrics *metrics
@@ -33,7 +33,8 @@ const clientKey = "client"
 
 func of(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
 
-// ServeHTTP upgrades, and returns when the client is gone.
+// ServeHTTP upgrades, or answers with server-sent events, and returns when the client
+// is gone.
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if s.closed {
@@ -47,8 +48,17 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.left.Done()
 
 	c := newClient(s)
-	c.protocol = speaks(r)
-	err := s.melody.HandleRequestWithKeys(&hijacker{w, c}, r, map[string]any{clientKey: c})
+	if status, err := c.prepare(r); err != nil {
+		http.Error(w, err.Error(), status)
+		return
+	}
+	defer func() { s.hub.leave(c.topic) }()
+	var err error
+	if upgrades(r) {
+		err = s.melody.HandleRequestWithKeys(&hijacker{w, c}, r, map[string]any{clientKey: c})
+	} else {
+		err = s.serveEvents(w, r, c)
+	}
 	if err != nil {
 		s.env.Log.Debug("handshake failed", "peer", r.RemoteAddr, "error", err)
 	}
@@ -57,6 +67,30 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.remove(c)
 	}
 }
+
+// prepare finds out what the client may and wants to see, before anything is answered.
+func (c *client) prepare(r *http.Request) (status int, err error) {
+	c.protocol = speaks(r) || !upgrades(r)
+	w, err := queryWish(r)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	sub, err := w.subscription(c.sink.opts, c.protocol)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	has, err := w.after()
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	sub.allowed = c.rights
+	if c.topic, c.begin, err = c.sink.hub.join(sub, has); err != nil {
+		return http.StatusServiceUnavailable, err
+	}
+	return 0, nil
+}
+
+func upgrades(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
 
 // add registers a client; one that comes during a stop is sent away again.
 func (s *sink) add(c *client) {
@@ -93,19 +127,7 @@ func (s *sink) all() []*client {
 // UTF-8 go out as a binary frame: in a text frame they would make every browser
 // fail its connection (RFC 6455, section 8.1).
 func (s *sink) Write(_ context.Context, events []*event.Event) error {
-	rolled := false
-	for _, e := range events {
-		opcode := byte(opText)
-		if !utf8.Valid(e.Data) {
-			opcode = opBinary
-		}
-		if s.log.append(opcode, e.Data) {
-			rolled = true
-			s.dropSlow()
-		}
-	}
-	s.log.publish()
-	if rolled {
+	if s.hub.write(events) {
 		s.metrics.lag.Set(float64(s.dropSlow()))
 	}
 	return nil
@@ -129,6 +151,7 @@ func (s *sink) dropSlow() uint64 {
 
 // Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
 func (s *sink) Gap(_ context.Context, g plugin.Gap) {
+	s.hub.gap()
 	frame := appendFrame(nil, opText, gapMessage(g))
 	for _, c := range s.all() {
 		if c.protocol {

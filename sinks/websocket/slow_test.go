@@ -42,7 +42,7 @@ func TestSlowClientIsToldWhy(t *testing.T) {
 // TestSentAwayClientKeepsNothing: the log of a client that never reads goes when it
 // is sent away, and not only when its connection ends at last.
 func TestSentAwayClientKeepsNothing(t *testing.T) {
-	s, server := newSink(t, func(o *Options) { o.MaxLag.Events = 100 }, httptest.NewServer)
+	s, server := newSink(t, func(o *Options) { o.MaxLag.Events, o.History.Events = 100, 0 }, httptest.NewServer)
 	dial(t, server, nil)
 	awaitClients(t, s, 1)
 	c := s.all()[0]

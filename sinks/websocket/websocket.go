@@ -17,11 +17,22 @@ type Options struct {
 	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
 	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
 	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Clients without an Origin (programs) may always"`
+	History      History             `koanf:"history"`
+	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log, so that they may go on at another gateway: _pub_id"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message that a client may send"`
 	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead; a busy browser may take nothing for ten seconds and live"`
 	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"how often clients are pinged"`
 	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping"`
+}
+
+// History is what clients that come back can be sent: the messages that are within all of
+// its bounds, and perhaps some more.
+type History struct {
+	Events int              `koanf:"events" rule:"min=0,max=100000000" doc:"messages that are kept for clients which come back; 0: none"`
+	Bytes  options.Size     `koanf:"bytes" rule:"min=0" doc:"bytes of them"`
+	Age    options.Duration `koanf:"age" rule:"min=0s" doc:"how long they are kept"`
 }
 
 // Lag bounds how far a client may be behind.
@@ -49,6 +60,8 @@ func Type() plugin.SinkType {
 		func() Options {
 			return Options{
 				Path:       "/",
+				History:    History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
+				MaxTopics:  100,
 				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
 				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),
 				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
@@ -58,9 +71,10 @@ func Type() plugin.SinkType {
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
-		opts: o, log: newLog(), origins: normalize(o.Origins), env: env, metrics: newMetrics(),
+		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{},
 	}
+	s.hub = newHub(o, s.metrics.filterErrors, time.Now)
 	if len(o.Welcome) > 0 {
 		text, err := object(o.Welcome)
 		if err != nil {

@@ -134,6 +134,9 @@ func TestGapsReachOnlyThoseWhoAsk(t *testing.T) {
 		t.Errorf("subprotocol %q", modern.Subprotocol())
 	}
 	awaitClients(t, s, 2)
+	if got := read(t, modern); !strings.HasPrefix(got, `{"type":"subscribed","epoch":"`) {
+		t.Errorf("got %s", got)
+	}
 	s.Gap(t.Context(), plugin.Gap{Source: "bus", Reason: "reconnected"})
 	if got := read(t, modern); got != `{"type":"gap","source":"bus","reason":"reconnected"}` {
 		t.Errorf("got %s", got)
@@ -269,9 +272,9 @@ func TestClientsThatLeaveAreForgotten(t *testing.T) {
 		conn.Close()
 		awaitClients(t, s, 0)
 	}
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	if n := len(s.log.parked); n != 0 {
+	s.hub.main.log.mu.Lock()
+	defer s.hub.main.log.mu.Unlock()
+	if n := len(s.hub.main.log.parked); n != 0 {
 		t.Errorf("%d clients that have gone are kept", n)
 	}
 }

@@ -1,0 +1,144 @@
+package websocket
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// sseHead answers a request for server-sent events: everything behind it, until the end of
+// the connection, is events.
+const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"
+
+// serveEvents sends server-sent events (the HTML standard, section 9.2).
+func (s *sink) serveEvents(w http.ResponseWriter, r *http.Request, c *client) error {
+	if origin := r.Header.Get("Origin"); !s.allowed(r) {
+		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
+		return nil
+	} else if origin != "" {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+	raw, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "this connection cannot be kept: server-sent events need HTTP/1.1", http.StatusNotImplemented)
+		return err
+	}
+	head := sseHead
+	if origin := w.Header().Get("Access-Control-Allow-Origin"); origin != "" && !strings.ContainsAny(origin, "\r\n") {
+		head += "Access-Control-Allow-Origin: " + origin + "\r\nVary: Origin\r\n"
+	}
+	_ = raw.SetDeadline(time.Now().Add(s.opts.WriteTimeout.D()))
+	if _, err := io.WriteString(raw, head+"\r\n"); err != nil {
+		raw.Close()
+		return err
+	}
+	_ = raw.SetDeadline(time.Time{})
+	st := &stream{Conn: raw, epoch: s.hub.epoch, offset: c.begin.offset, seen: c.begin.seen, marks: c.topic != s.hub.main}
+	c.conn = &conn{Conn: st, stream: st, c: c}
+	c.start()
+	st.watch(c)
+	return nil
+}
+
+// stream is a connection that gets server-sent events in the place of frames.
+type stream struct {
+	net.Conn
+	epoch        string
+	offset, seen uint64 // of the last message
+	marks        bool   // there are marks among the messages
+	text         []byte
+}
+
+// watch reads until the client is gone, which has nothing more to say, and sees to it that
+// something is sent from time to time: so proxies keep the connection.
+func (st *stream) watch(c *client) {
+	buf := make([]byte, 512)
+	for {
+		_ = c.conn.SetReadDeadline(time.Now().Add(c.sink.opts.Ping.D()))
+		_, err := st.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) && !c.conn.leaving.Load() {
+			c.enqueue(appendFrame(nil, opPing, nil))
+			continue
+		}
+		if err != nil {
+			c.hangUp()
+			return
+		}
+	}
+}
+
+// messages turns frames of a log into events with their ids.
+func (st *stream) messages(frames []byte) []byte {
+	out := make([]byte, 0, len(frames)+len(frames)/2)
+	for len(frames) > 0 {
+		opcode, payload, size := frameAt(frames)
+		frames = frames[size:]
+		var mark struct{ Offset uint64 }
+		if st.marks && bytes.HasPrefix(payload, []byte(`{"type":"position",`)) && json.Unmarshal(payload, &mark) == nil {
+			st.offset, st.seen = mark.Offset, 0
+			out = fmt.Appendf(out, "id: %s-%d-0\n\n", st.epoch, st.offset)
+			continue
+		}
+		st.seen++
+		out = fmt.Appendf(out, "id: %s-%d-%d\n", st.epoch, st.offset, st.seen)
+		if opcode == opBinary {
+			out = append(out, "event: binary\n"...)
+			payload = fmt.Appendf(nil, "%x", payload)
+		}
+		out = appendData(out, payload)
+	}
+	return out
+}
+
+// appendData appends an event's lines of data, and its end.
+func appendData(out, payload []byte) []byte {
+	for line := range bytes.SplitSeq(payload, []byte("\n")) {
+		out = append(append(append(out, "data: "...), bytes.TrimSuffix(line, []byte("\r"))...), '\n')
+	}
+	return append(out, '\n')
+}
+
+// Write turns control frames into events of the type control, and passes the events of
+// messages on.
+func (st *stream) Write(b []byte) (int, error) {
+	if len(b) == 0 || b[0]&final == 0 { // text: events, which begin with a letter
+		return st.Conn.Write(b)
+	}
+	st.text = st.text[:0]
+	for rest := b; len(rest) > 0; {
+		opcode, payload, size := frameAt(rest)
+		rest = rest[size:]
+		switch opcode {
+		case opText:
+			st.text = appendData(append(st.text, "event: control\n"...), payload)
+		case opPing:
+			st.text = append(st.text, ":\n\n"...)
+		case opClose:
+			code, reason := 0, ""
+			if len(payload) >= 2 {
+				code, reason = int(payload[0])<<8|int(payload[1]), string(payload[2:])
+			}
+			text, _ := json.Marshal(map[string]any{"type": "close", "code": code, "reason": reason}) // it always encodes
+			st.text = appendData(append(st.text, "event: control\n"...), text)
+		}
+	}
+	if _, err := st.Conn.Write(st.text); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// CloseWrite says that nothing more comes.
+func (st *stream) CloseWrite() error {
+	if half, ok := st.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
