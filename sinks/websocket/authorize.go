@@ -1,25 +1,100 @@
 package websocket
 
-import "eventgateway/gateway/event"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 
-// rights say which events a client may see.
-type rights struct{}
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+)
 
-func (r rights) id() string { return "" }
-func (r rights) all() bool  { return true }
+// rights say which events a client may see: all of them, or those of a key, or those for
+// which a condition holds.
+type rights struct {
+	limited   bool
+	key       string         // what the events' side of the equality must be
+	condition expr.Condition // where it is no equality; the claims stand in it
+	claims    string         // a hash of them, which tells conditions apart
+}
 
-// of returns the topics that an event may belong to, beside the main one.
-func (h *hub) of(e *event.Event) []*topic { return h.free }
+// id is the same for rights that are the same.
+func (r rights) id() string { return r.key + "|" + r.claims }
+
+func (r rights) all() bool { return !r.limited }
+
+var errNoClaim = errors.New("the token lacks the claim by which it is decided what this client may see")
+
+// rightsOf returns what a client with claims may see.
+func (s *sink) rightsOf(claims map[string]any) (r rights, err error) {
+	a := s.opts.Authorize
+	if a.IsZero() {
+		return r, nil
+	}
+	r.limited = true
+	if key, keyed := a.Claim(claims); keyed {
+		if key == "" {
+			return r, errNoClaim
+		}
+		r.key = key
+		return r, nil
+	}
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return r, err
+	}
+	sum := sha256.Sum256(text)
+	r.claims = hex.EncodeToString(sum[:])
+	if r.condition, err = a.For(claims); err != nil {
+		return r, fmt.Errorf("the claims of the token do not fit what is asked of them: %w", err)
+	}
+	return r, nil
+}
+
+// of returns the topics that an event may belong to, beside the main one: those of its key
+// are looked up.
+func (h *hub) of(e *event.Event) []*topic {
+	if len(h.keyed) == 0 {
+		return h.free
+	}
+	h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
+	return h.keyed[string(h.text)]
+}
 
 // may says whether those who have a topic may see an event.
-func (h *hub) may(t *topic, e *event.Event) bool { return true }
+func (h *hub) may(t *topic, e *event.Event) bool {
+	switch r := t.allowed; {
+	case !r.limited:
+		return true
+	case !r.condition.IsZero():
+		ok, err := h.eval.True(r.condition, e)
+		return ok && err == nil
+	default:
+		h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
+		return string(h.text) == r.key
+	}
+}
 
-func (h *hub) enter(t *topic) { h.free = append(h.free, t) }
+// enter lists a topic, and exit takes it out.
+func (h *hub) enter(t *topic) {
+	if key := t.allowed.key; key != "" {
+		h.keyed[key] = append(h.keyed[key], t)
+		return
+	}
+	h.free = append(h.free, t)
+}
+
 func (h *hub) exit(t *topic) {
-	for i := range h.free {
-		if h.free[i] == t {
-			h.free = append(h.free[:i], h.free[i+1:]...)
-			return
-		}
+	same := func(o *topic) bool { return o == t }
+	key := t.allowed.key
+	if key == "" {
+		h.free = slices.DeleteFunc(h.free, same)
+		return
+	}
+	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {
+		delete(h.keyed, key)
 	}
 }

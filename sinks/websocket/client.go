@@ -22,18 +22,24 @@ type client struct {
 	parkedAt int           // place in a log's list of those who wait, from 1; under its lock
 	parkedIn *log          // that log; only run
 	begin    start         // in the topic, for start
-	rights   rights
+	// Who it is, and what it asked for when it came. Only the handler's goroutine, and
+	// that which reads.
+	wish    wish
+	waiting bool // for its token
+	rights  rights
+	expires time.Time
 
 	mu       sync.Mutex // guards what follows
 	topic    *topic
-	position position // behind what is sent or being sent, in the topic's log
-	sent     position // behind what is sent; only its counts
-	control  []byte   // frames to send between those of the log
-	closing  []byte   // close frame, the last thing to send
-	drain    bool     // send all of the log before it
-	hungUp   bool     // nobody reads any more
-	reason   string   // why it ended, for the metrics
-	started  bool     // only the handler's goroutine
+	position position    // behind what is sent or being sent, in the topic's log
+	sent     position    // behind what is sent; only its counts
+	control  []byte      // frames to send between those of the log
+	closing  []byte      // close frame, the last thing to send
+	drain    bool        // send all of the log before it
+	hungUp   bool        // nobody reads any more
+	reason   string      // why it ended, for the metrics
+	started  bool        // only the handler's goroutine
+	timer    *time.Timer // ends it
 }
 
 func newClient(s *sink) *client {
@@ -51,12 +57,15 @@ func (c *client) wake() {
 func (c *client) start() {
 	c.conn.upgraded.Store(true)
 	c.position, c.sent = c.begin.position, c.begin.position.counts()
-	c.control = append(c.control, c.sink.welcome...)
-	if c.protocol {
+	if !c.waiting {
+		c.control = append(c.control, c.sink.welcome...)
+	}
+	if c.protocol && !c.waiting {
 		c.control = appendFrame(c.control, opText, subscribedMessage(c.sink.hub.epoch, c.begin))
 	}
 	c.begin.position = position{} // it would keep the log
 	c.started = true
+	c.expire()
 	c.sink.add(c)
 	go c.run()
 }
@@ -82,7 +91,14 @@ func (c *client) subscribe(w wish) error {
 	c.mu.Lock()
 	c.topic, c.position, c.sent = t, at.position, at.position.counts()
 	c.mu.Unlock()
-	c.enqueue(appendFrame(nil, opText, subscribedMessage(c.sink.hub.epoch, at)))
+	var answer []byte
+	if old == c.sink.hub.none { // now it is known
+		answer = append(answer, c.sink.welcome...)
+	}
+	if c.protocol {
+		answer = appendFrame(answer, opText, subscribedMessage(c.sink.hub.epoch, at))
+	}
+	c.enqueue(answer)
 	c.sink.hub.leave(old)
 	return nil
 }

@@ -23,6 +23,7 @@ type hub struct {
 
 	mu      sync.Mutex
 	main    *topic
+	none    *topic // of those who are not known yet: it never has anything
 	topics  map[string]*topic
 	history history
 	gapAt   uint64 // how many messages there were when events were last reported missing
@@ -35,7 +36,7 @@ type hub struct {
 
 func newHub(o Options, failed prometheus.Counter, now func() time.Time) *hub {
 	return &hub{
-		opts: o, epoch: rand.Text()[:12], now: now, failed: failed, main: &topic{log: newLog()},
+		opts: o, epoch: rand.Text()[:12], now: now, failed: failed, main: &topic{log: newLog()}, none: &topic{log: newLog()},
 		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
 	}
 }
@@ -56,6 +57,9 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 		h.history.add(e, stored, h.place(e), now)
 		number := h.main.log.messages.Load()
 		for _, t := range h.of(e) {
+			if !t.allowed.condition.IsZero() && !h.may(t, e) {
+				continue
+			}
 			if verdict := h.judge(t, e); verdict != absent {
 				t.add(number, verdict, e.Data, now)
 			}
@@ -216,7 +220,7 @@ func (h *hub) topic(s subscription) (*topic, error) {
 func (h *hub) leave(t *topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t.clients--; t.clients == 0 && t != h.main {
+	if t.clients--; t.clients <= 0 && t != h.main && t != h.none {
 		delete(h.topics, t.key)
 		h.exit(t)
 	}

@@ -26,6 +26,7 @@ func (c *client) receive(msg []byte) {
 	var m struct {
 		Type      string          `json:"type"`
 		Timestamp json.RawMessage `json:"timestamp,omitempty"`
+		Token     string          `json:"token"`
 		wish
 	}
 	if json.Unmarshal(msg, &m) != nil {
@@ -34,8 +35,12 @@ func (c *client) receive(msg []byte) {
 	switch m.Type {
 	case "ping":
 		c.pong(m.Timestamp)
+	case "auth":
+		if err := c.receiveToken(m.Token); err != nil {
+			c.enqueue(appendFrame(nil, opText, errorMessage(err)))
+		}
 	case "subscribe":
-		if !c.protocol {
+		if !c.protocol || c.waiting {
 			return
 		}
 		if err := c.subscribe(m.wish); err != nil {

@@ -21,6 +21,7 @@ type sink struct {
 	welcome []byte // frame
 	origins map[string]bool
 	metrics *metrics
+	jwt     *verifier // nil where no signed tokens are taken
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
@@ -49,6 +50,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	c := newClient(s)
 	if status, err := c.prepare(r); err != nil {
+		if status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
 		http.Error(w, err.Error(), status)
 		return
 	}
@@ -64,24 +68,40 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.started {
 		<-c.finished
+		c.stopTimer()
 		s.remove(c)
 	}
+}
+
+// Open is part of [plugin.Opener].
+func (s *sink) Open(context.Context) error {
+	if s.jwt == nil {
+		return nil
+	}
+	return s.jwt.open(s.env.Log)
 }
 
 // prepare finds out what the client may and wants to see, before anything is answered.
 func (c *client) prepare(r *http.Request) (status int, err error) {
 	c.protocol = speaks(r) || !upgrades(r)
-	w, err := queryWish(r)
+	if status, err := c.authenticate(r); err != nil {
+		return status, err
+	}
+	if c.wish, err = queryWish(r); err != nil {
+		return http.StatusBadRequest, err
+	}
+	sub, err := c.wish.subscription(c.sink.opts, c.protocol)
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
-	sub, err := w.subscription(c.sink.opts, c.protocol)
+	has, err := c.wish.after()
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
-	has, err := w.after()
-	if err != nil {
-		return http.StatusBadRequest, err
+	if c.waiting {
+		c.topic = c.sink.hub.none
+		c.begin.position = c.topic.log.start()
+		return 0, nil
 	}
 	sub.allowed = c.rights
 	if c.topic, c.begin, err = c.sink.hub.join(sub, has); err != nil {
@@ -165,6 +185,7 @@ func restart() []byte { return closeFrame(closeRestart, "the gateway is stopping
 // Close is part of [plugin.Closer]: each client gets what the log holds and a
 // close frame. When ctx ends, connections that are left are cut.
 func (s *sink) Close(ctx context.Context) error {
+	defer s.jwt.close()
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -17,6 +17,8 @@ type Options struct {
 	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
 	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
 	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Clients without an Origin (programs) may always"`
+	Auth         Auth                `koanf:"auth"`
+	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub. An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all"`
 	History      History             `koanf:"history"`
 	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log, so that they may go on at another gateway: _pub_id"`
 	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
@@ -45,6 +47,10 @@ type Lag struct {
 func (o *Options) Check(report func(option, text string)) {
 	if !strings.HasPrefix(o.Path, "/") {
 		report("path", "must begin with /")
+	}
+	o.Auth.check(report)
+	if !o.Authorize.IsZero() && !o.Auth.required() {
+		report("authorize", "without auth nobody has claims: set auth.tokens or auth.jwt")
 	}
 	for i, origin := range o.Origins {
 		u, err := url.Parse(origin)
@@ -75,6 +81,12 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		clients: map[*client]struct{}{},
 	}
 	s.hub = newHub(o, s.metrics.filterErrors, time.Now)
+	if o.Auth.JWT.Algorithm != "" {
+		var err error
+		if s.jwt, err = newVerifier(o.Auth.JWT); err != nil {
+			return nil, &plugin.OptionError{Option: "auth.jwt.key", Err: err}
+		}
+	}
 	if len(o.Welcome) > 0 {
 		text, err := object(o.Welcome)
 		if err != nil {

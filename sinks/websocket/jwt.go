@@ -1,0 +1,125 @@
+package websocket
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
+)
+
+const (
+	jwtLeeway   = 5 * time.Second // between the clocks of the issuer and of this machine
+	jwksTimeout = 10 * time.Second
+	jwksRefresh = 15 * time.Minute
+	jwksUnknown = 10 * time.Second // between two looks for a key that is not known
+)
+
+// verifier verifies signed tokens.
+type verifier struct {
+	opts   JWT
+	parser *jwt.Parser
+	key    any // of one key; else keys
+	keys   keyfunc.Keyfunc
+	cancel context.CancelFunc
+}
+
+// parseKey reads the key as the algorithm wants it.
+func (j JWT) parseKey() (any, error) {
+	text := []byte(j.Key.Reveal())
+	var key crypto.PublicKey
+	var err error
+	switch j.Algorithm[:2] {
+	case "HS":
+		if len(text) < 32 {
+			return nil, errors.New("is shorter than 32 bytes, and can be guessed")
+		}
+		return text, nil
+	case "RS", "PS":
+		key, err = jwt.ParseRSAPublicKeyFromPEM(text)
+	case "ES":
+		key, err = jwt.ParseECPublicKeyFromPEM(text)
+	default:
+		key, err = jwt.ParseEdPublicKeyFromPEM(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("is not a public key for %s in PEM: -----BEGIN PUBLIC KEY-----...", j.Algorithm)
+	}
+	return key, nil
+}
+
+func newVerifier(o JWT) (*verifier, error) {
+	v := &verifier{opts: o}
+	parserOptions := []jwt.ParserOption{jwt.WithValidMethods([]string{o.Algorithm}), jwt.WithExpirationRequired(), jwt.WithLeeway(jwtLeeway), jwt.WithJSONNumber()}
+	if o.Audience != "" {
+		parserOptions = append(parserOptions, jwt.WithAudience(o.Audience))
+	}
+	if o.Issuer != "" {
+		parserOptions = append(parserOptions, jwt.WithIssuer(o.Issuer))
+	}
+	v.parser = jwt.NewParser(parserOptions...)
+	if !o.Key.IsZero() {
+		var err error
+		v.key, err = o.parseKey()
+		return v, err
+	}
+	return v, nil
+}
+
+// open fetches the keys, and does so again from time to time.
+func (v *verifier) open(log *slog.Logger) error {
+	if v.key != nil || v.keys != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	must := false // be there at once? no: the first fetch must
+	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{v.opts.JWKS.Reveal()}, keyfunc.Override{
+		HTTPTimeout: jwksTimeout, RefreshInterval: jwksRefresh, NoErrorReturnFirstHTTPReq: &must,
+		RefreshUnknownKID: rate.NewLimiter(rate.Every(jwksUnknown), 1), RateLimitWaitMax: 100 * time.Millisecond,
+		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
+			return func(_ context.Context, err error) {
+				log.Warn("the keys of tokens cannot be fetched; those that are known go on", "from", v.opts.JWKS.Origin(), "error", err)
+			}
+		},
+	})
+	if err != nil {
+		cancel()
+		return fmt.Errorf("cannot fetch the keys of tokens from %s: %w", v.opts.JWKS.Origin(), err)
+	}
+	v.keys, v.cancel = keys, cancel
+	return nil
+}
+
+func (v *verifier) close() {
+	if v != nil && v.cancel != nil {
+		v.cancel()
+	}
+}
+
+// verify checks the signature, by the one algorithm that is configured, and the claims.
+func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
+	claims := jwt.MapClaims{}
+	_, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
+		switch {
+		case v.key != nil:
+			return v.key, nil
+		case v.keys == nil:
+			return nil, errors.New("the keys were not fetched yet")
+		}
+		return v.keys.KeyfuncCtx(ctx)(t)
+	})
+	if err != nil {
+		return identity{}, fmt.Errorf("the token is refused: %s", strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ": "), "token is "))
+	}
+	expires, err := claims.GetExpirationTime()
+	if err != nil {
+		return identity{}, errBadToken
+	}
+	return identity{claims, expires.Time}, nil
+}
