@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -39,12 +41,29 @@ type websocketSource struct {
 	url options.URL
 	env plugin.Env
 	was bool // connected before
+
+	// Where it is, as the gateway has it: everything up to offset, and so many messages more.
+	epoch        string
+	offset, seen uint64
+}
+
+// address is the URL that goes on where it was.
+func (s *websocketSource) address() string {
+	text := s.url.Reveal()
+	if s.epoch == "" {
+		return text
+	}
+	separator := "?"
+	if strings.Contains(text, "?") {
+		separator = "&"
+	}
+	return fmt.Sprintf("%s%sepoch=%s&offset=%d&seen=%d", text, separator, url.QueryEscape(s.epoch), s.offset, s.seen)
 }
 
 // Run is part of [plugin.Source].
 func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	dialer := websocket.Dialer{HandshakeTimeout: handshake, Subprotocols: []string{gapProtocol}, Proxy: http.ProxyFromEnvironment}
-	conn, resp, err := dialer.DialContext(ctx, s.url.Reveal(), nil)
+	conn, resp, err := dialer.DialContext(ctx, s.address(), nil)
 	if err != nil {
 		if resp != nil {
 			err = fmt.Errorf("it answers %s", resp.Status)
@@ -57,7 +76,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		_ = conn.SetReadDeadline(time.Now().Add(silence))
 		return conn.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(handshake))
 	})
-	if s.was {
+	if s.was && (conn.Subprotocol() != gapProtocol || s.epoch == "") { // else it says so itself
 		out.Gap("connected anew: what was sent meanwhile is missing")
 	}
 	s.was = true
@@ -71,6 +90,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		if s.control(data, out) {
 			continue
 		}
+		s.seen++
 		e := &event.Event{Source: s.env.Name, Time: time.Now(), Data: data}
 		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{e}}); err != nil {
 			return plugin.Ended(ctx, err)
@@ -81,9 +101,12 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 // control takes the messages that are about the connection, and no events.
 func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	var m struct {
-		Type   string `json:"type"`
-		Msg    string `json:"msg"`
-		Reason string `json:"reason"`
+		Type         string `json:"type"`
+		Msg          string `json:"msg"`
+		Reason       string `json:"reason"`
+		Epoch        string `json:"epoch"`
+		Offset, Seen uint64
+		Recovered    *bool `json:"recovered"`
 	}
 	if len(data) > 4096 || json.Unmarshal(data, &m) != nil {
 		return false
@@ -91,6 +114,13 @@ func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	switch {
 	case m.Type == "welcome":
 		s.env.Log.Info("welcome", "msg", m.Msg)
+	case m.Type == "subscribed" && m.Epoch != "":
+		if s.epoch != "" && (m.Recovered == nil || !*m.Recovered) {
+			out.Gap("connected anew: what was sent meanwhile is missing")
+		}
+		s.epoch, s.offset, s.seen = m.Epoch, m.Offset, m.Seen
+	case m.Type == "position" && s.epoch != "":
+		s.offset, s.seen = m.Offset, 0
 	case m.Type == "gap" && m.Reason != "":
 		out.Gap(m.Reason)
 	default:

@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // maxControl bounds in bytes what waits for a client beside the log: answers to
@@ -24,10 +26,11 @@ type client struct {
 	begin    start         // in the topic, for start
 	// Who it is, and what it asked for when it came. Only the handler's goroutine, and
 	// that which reads.
-	wish    wish
-	waiting bool // for its token
-	rights  rights
-	expires time.Time
+	wish     wish
+	waiting  bool // for its token
+	rights   rights
+	expires  time.Time
+	messages *rate.Limiter // that it sends; nil: no bound
 
 	mu       sync.Mutex // guards what follows
 	topic    *topic
@@ -43,7 +46,11 @@ type client struct {
 }
 
 func newClient(s *sink) *client {
-	return &client{sink: s, woken: make(chan struct{}, 1), finished: make(chan struct{})}
+	c := &client{sink: s, woken: make(chan struct{}, 1), finished: make(chan struct{})}
+	if n := s.opts.Limits.Messages; n > 0 {
+		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)
+	}
+	return c
 }
 
 func (c *client) wake() {
@@ -144,7 +151,7 @@ func (c *client) run() {
 				return
 			}
 			c.mu.Lock()
-			if c.topic == topic {
+			if c.topic == topic && counts.messages > c.sent.messages { // else it has skipped
 				c.sent = counts
 			}
 			c.mu.Unlock()

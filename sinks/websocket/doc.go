@@ -1,11 +1,19 @@
-// Package websocket is the sink websocket: it sends every event to every
-// connected WebSocket client, as one frame.
+// Package websocket is the sink websocket: it sends events to WebSocket clients, as one
+// frame each, and to clients of server-sent events (sse.go).
 //
 // One log, many positions. A message becomes a frame once and is appended to
 // one shared log of chunks (log.go). A client is a position in that log and a
 // goroutine that sends everything from there to the end in one write
 // (client.go): a client that is behind gets larger writes, not more of them. The
-// chunks are a linked list, so what no client needs any more is garbage.
+// chunks are a linked list, of which the first ones are the history; what is before it and
+// no client needs any more is garbage.
+//
+// Clients with other wishes or rights (subscribe.go, authorize.go) have a topic (topic.go),
+// which is a log of its own: so they are written to as all others are. A new topic is made
+// of the history (history.go). hub.go keeps the topics, and finds the positions of clients
+// that come back. A position is a number of the main log and a count of messages behind it,
+// so that nothing has to be put into the messages; it is exact because a filter says the
+// same whenever it is asked.
 //
 // melody does the handshake, the sessions and the reading. Its queue per session
 // is not used: when that is full it drops a message and tells nobody. What it and

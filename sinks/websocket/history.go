@@ -60,3 +60,11 @@ func (h *history) behind(number uint64, f func(number uint64, e *past)) {
 		}
 	}
 }
+
+// key returns the key of the message with a number, and false where it is too old to tell.
+func (h *history) key(number uint64) (string, bool) {
+	if number < h.first || number-h.first >= uint64(len(h.events)) {
+		return "", false
+	}
+	return h.events[number-h.first].Key, true
+}

@@ -23,6 +23,10 @@ func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocol
 // clients that speak the protocol {"type":"subscribe",...}. Anything else is ignored, as
 // the old server did.
 func (c *client) receive(msg []byte) {
+	if c.messages != nil && !c.messages.Allow() {
+		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
+		return
+	}
 	var m struct {
 		Type      string          `json:"type"`
 		Timestamp json.RawMessage `json:"timestamp,omitempty"`

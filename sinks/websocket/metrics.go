@@ -12,6 +12,8 @@ type metrics struct {
 	disconnects *prometheus.CounterVec
 	// filterErrors counts events that are in no topic of a filter which failed on them.
 	filterErrors prometheus.Counter
+	skipped      prometheus.Counter
+	refused      prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -21,6 +23,12 @@ func newMetrics() *metrics {
 		}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_websocket_lag_messages", Help: "Messages that the slowest client was behind when the log's last chunk was full.",
+		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_skipped_total", Help: "Messages that slow clients were not sent (slow_client: drop_oldest or conflate).",
+		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_refused_total", Help: "Clients that the limits have kept out.",
 		}),
 		filterErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gateway_websocket_filter_errors_total", Help: "Events for which a client's filter could not be evaluated: they are not sent to it.",
@@ -33,5 +41,5 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.skipped), reg.Register(m.refused))
 }

@@ -2,10 +2,10 @@ package websocket
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/olahol/melody"
 
@@ -25,6 +25,7 @@ type sink struct {
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
+	gate    *gate
 	closed  bool
 	left    sync.WaitGroup // handlers under way
 }
@@ -44,9 +45,22 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
 		return
 	}
+	address := s.gate.address(r)
+	if status, err := s.gate.enter(address); err != nil {
+		s.mu.Unlock()
+		s.metrics.refused.Inc()
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, err.Error(), status)
+		return
+	}
 	s.left.Add(1)
 	s.mu.Unlock()
 	defer s.left.Done()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gate.leave(address)
+	}()
 
 	c := newClient(s)
 	if status, err := c.prepare(r); err != nil {
@@ -153,22 +167,6 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 	return nil
 }
 
-// dropSlow disconnects clients that are too far behind, and returns how many
-// messages the last of the others is. It is called per chunk of the log, so the
-// bound is kept to within a chunk.
-func (s *sink) dropSlow() uint64 {
-	var most uint64
-	for _, c := range s.all() {
-		messages, bytes := c.lag()
-		if messages > uint64(s.opts.MaxLag.Events) || bytes > uint64(s.opts.MaxLag.Bytes) {
-			c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: %d messages behind; connect again to go on with new ones", messages)), "slow", false)
-			continue
-		}
-		most = max(most, messages)
-	}
-	return most
-}
-
 // Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
 func (s *sink) Gap(_ context.Context, g plugin.Gap) {
 	s.hub.gap()
@@ -176,6 +174,26 @@ func (s *sink) Gap(_ context.Context, g plugin.Gap) {
 	for _, c := range s.all() {
 		if c.protocol {
 			c.enqueue(frame)
+		}
+	}
+}
+
+// leaving is how long the goodbyes to so many clients take at most per client: who comes
+// back all at once is a storm.
+const leaving = time.Millisecond
+
+// sendAway says goodbye to the clients, one after the other.
+func (s *sink) sendAway(ctx context.Context) {
+	clients := s.all()
+	window := min(s.opts.Farewell.D(), time.Duration(len(clients))*leaving)
+	if end, ok := ctx.Deadline(); ok {
+		window = min(window, time.Until(end)/2) // they need some time, too
+	}
+	begin := time.Now()
+	for i, c := range clients {
+		c.close(restart(), "shutdown", true)
+		if until := time.Until(begin.Add(window * time.Duration(i+1) / time.Duration(len(clients)))); until > time.Millisecond {
+			time.Sleep(until)
 		}
 	}
 }
@@ -189,9 +207,7 @@ func (s *sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	for _, c := range s.all() {
-		c.close(restart(), "shutdown", true)
-	}
+	s.sendAway(ctx)
 	gone := make(chan struct{})
 	go func() { s.left.Wait(); close(gone) }()
 	select {

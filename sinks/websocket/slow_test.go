@@ -1,7 +1,10 @@
 package websocket
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"slices"
 	"strings"
@@ -9,6 +12,9 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"eventgateway/gateway/event"
 )
 
 // TestSlowClientIsToldWhy: one that is too far behind, and then goes on reading,
@@ -72,4 +78,69 @@ func (c *client) sentAway() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reason == "slow"
+}
+
+// TestSlowClientSkips: it goes on with new messages, is told, and with conflate gets the
+// latest of each key; and can come back from there.
+func TestSlowClientSkips(t *testing.T) {
+	for _, mode := range []string{slowDropOldest, slowConflate} {
+		for name, query := range map[string]url.Values{"all": {}, "filter": {"filter": {"n >= 0"}}} {
+			t.Run(mode+", "+name, func(t *testing.T) {
+				s, server := newSink(t, func(o *Options) {
+					o.SlowClient, o.MaxLag.Events = mode, 2000
+					o.History.Events, o.History.Bytes = 1_000_000, 1<<30
+				}, httptest.NewServer)
+				f := follow(t, server, query)
+				padding := strings.Repeat("x", 2000)
+				n := 0
+				for c := s.all()[0]; ; {
+					var batch []*event.Event
+					for range 500 {
+						batch = append(batch, &event.Event{Key: fmt.Sprint(n % 7), Data: fmt.Appendf(nil, `{"n":%d,"p":"%s"}`, n, padding)})
+						n++
+					}
+					s.send(t, batch...)
+					if testutil.ToFloat64(s.metrics.skipped) > 0 {
+						break
+					}
+					if n > 200_000 {
+						lag, _ := c.lag()
+						t.Fatalf("nothing is skipped, and it is %d behind", lag)
+					}
+				}
+				s.send(t, &event.Event{Key: "end", Data: []byte(`{"n":-1}`)}, &event.Event{Key: "end", Data: []byte(`{"n":1000000000}`)})
+				f.until(`{"n":1000000000}`)
+				var numbers []int
+				gaps := 0
+				for _, msg := range f.got {
+					var m struct{ N int }
+					if msg == "gap" {
+						gaps++
+					} else if err := json.Unmarshal([]byte(msg), &m); err != nil {
+						t.Fatal(err)
+					} else {
+						numbers = append(numbers, m.N)
+					}
+				}
+				if gaps == 0 || !slices.IsSorted(slices.DeleteFunc(slices.Clone(numbers), func(n int) bool { return n < 0 })) {
+					t.Errorf("%d gaps, %d messages", gaps, len(numbers))
+				}
+				if mode == slowConflate { // the last of each key is there
+					for k := n - 7; k < n; k++ {
+						if !slices.Contains(numbers, k) {
+							t.Errorf("message %d, the last of its key, is missing", k)
+						}
+					}
+				}
+				f.conn.Close()
+				s.send(t, &event.Event{Data: []byte(`{"n":1000000001}`)})
+				f.connect()
+				f.wantRecovered(true)
+				f.until(`{"n":1000000001}`)
+				if last := f.got[len(f.got)-2]; last != `{"n":1000000000}` {
+					t.Errorf("between them came %.100s", last)
+				}
+			})
+		}
+	}
 }

@@ -22,11 +22,14 @@ type Options struct {
 	History      History             `koanf:"history"`
 	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log, so that they may go on at another gateway: _pub_id"`
 	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
+	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what becomes of a client that is more than max_lag behind: it is disconnected, or goes on with new messages, or gets the latest of each key that it has missed, and goes on"`
 	MaxLag       Lag                 `koanf:"max_lag"`
+	Limits       Limits              `koanf:"limits"`
 	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message that a client may send"`
 	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead; a busy browser may take nothing for ten seconds and live"`
 	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"how often clients are pinged"`
 	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping"`
+	Farewell     options.Duration    `koanf:"farewell" rule:"min=0s,max=1m" doc:"over how long clients are sent away when the gateway stops, a millisecond each at most, so that they do not come back all at once"`
 }
 
 // History is what clients that come back can be sent: the messages that are within all of
@@ -39,7 +42,7 @@ type History struct {
 
 // Lag bounds how far a client may be behind.
 type Lag struct {
-	Events int          `koanf:"events" rule:"min=1" doc:"messages that a client may be behind; beyond it is disconnected with code 1013 and a reason"`
+	Events int          `koanf:"events" rule:"min=1" doc:"messages that a client may be behind"`
 	Bytes  options.Size `koanf:"bytes" rule:"min=64KiB" doc:"bytes that a client may be behind; also what slow clients keep in memory, together and not each"`
 }
 
@@ -49,6 +52,7 @@ func (o *Options) Check(report func(option, text string)) {
 		report("path", "must begin with /")
 	}
 	o.Auth.check(report)
+	o.Limits.check(report)
 	if !o.Authorize.IsZero() && !o.Auth.required() {
 		report("authorize", "without auth nobody has claims: set auth.tokens or auth.jwt")
 	}
@@ -68,6 +72,9 @@ func Type() plugin.SinkType {
 				Path:       "/",
 				History:    History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
 				MaxTopics:  100,
+				SlowClient: slowDisconnect,
+				Limits:     Limits{Messages: 100},
+				Farewell:   options.Duration(5 * time.Second),
 				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
 				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),
 				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
@@ -78,7 +85,7 @@ func Type() plugin.SinkType {
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
-		clients: map[*client]struct{}{},
+		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
 	}
 	s.hub = newHub(o, s.metrics.filterErrors, time.Now)
 	if o.Auth.JWT.Algorithm != "" {

@@ -3,20 +3,33 @@
 
 const FIRST_PAUSE = 500; // milliseconds, upper bound
 const LONGEST_PAUSE = 30_000;
-const PROTOCOL = "eventgateway.v1"; // asks for messages about gaps, too
+const PROTOCOL = "eventgateway.v1"; // asks for messages about gaps and positions, too
 
 // Events: "state" (detail: {state, text}), "message" (detail: text or Blob),
-// "gap" (detail: the gateway's message), "pong" (detail: milliseconds).
+// "leave" (detail: the message that took a row out of the filter), "gap" (detail: the
+// gateway's message), "resumed" (detail: whether everything that was missed comes),
+// "pong" (detail: milliseconds), "refused" (detail: why a subscription was not taken).
+//
+// A client that comes back names its place: everything up to #offset of #epoch, and #seen
+// messages more, which it has counted itself.
 export class GatewayClient extends EventTarget {
   #url;
+  #token;
+  #subscription = {}; // {channels, filter}
+  #epoch = "";
+  #offset = 0;
+  #seen = 0;
   #socket = null;
   #attempt = 0;
   #timer = 0;
   #pings = new Map();
 
-  constructor(url) {
+  // options: token, channels, filter; see the sink's README.
+  constructor(url, { token = "", ...subscription } = {}) {
     super();
-    this.#url = url;
+    this.#url = new URL(url, location.href);
+    this.#token = token;
+    this.#subscription = subscription;
     addEventListener("online", () => { if (this.state !== "connected") this.connect(); });
     addEventListener("offline", () => this.#say("disconnected", "Offline: waiting for the network"));
   }
@@ -30,7 +43,7 @@ export class GatewayClient extends EventTarget {
     this.#say("connecting", "Connecting…");
     let socket;
     try {
-      socket = new WebSocket(this.#url, PROTOCOL);
+      socket = new WebSocket(this.#place(), this.#token ? [PROTOCOL, `bearer.${this.#token}`] : PROTOCOL);
     } catch (err) {
       this.#say("disconnected", `Cannot connect to ${this.#url}: ${err.message}`);
       return;
@@ -40,6 +53,26 @@ export class GatewayClient extends EventTarget {
     socket.onopen = () => { this.#attempt = 0; this.#say("connected", "Connected"); };
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => { if (socket === this.#socket) this.#retry(event); };
+  }
+
+  // subscribe goes on with another subscription, without a gap.
+  subscribe(subscription) {
+    this.#subscription = subscription;
+    if (this.state !== "connected") return;
+    const place = this.#epoch ? { epoch: this.#epoch, offset: this.#offset, seen: this.#seen } : {};
+    this.#socket.send(JSON.stringify({ type: "subscribe", ...subscription, ...place }));
+  }
+
+  // #place is the URL that goes on where the client was.
+  #place() {
+    const url = new URL(this.#url);
+    const { channels = [], filter = "" } = this.#subscription;
+    for (const channel of channels) url.searchParams.append("channel", channel);
+    if (filter) url.searchParams.set("filter", filter);
+    if (this.#epoch) {
+      for (const [name, value] of [["epoch", this.#epoch], ["offset", this.#offset], ["seen", this.#seen]]) url.searchParams.set(name, value);
+    }
+    return url;
   }
 
   // ping measures the round trip; "pong" tells the result.
@@ -73,15 +106,32 @@ export class GatewayClient extends EventTarget {
 
   #receive(data) {
     const control = typeof data === "string" && data.startsWith('{"type":"') ? parse(data) : null;
-    if (control?.type === "pong" && this.#pings.delete(control.timestamp)) {
-      this.#emit("pong", performance.now() - control.timestamp);
-    } else if (control?.type === "gap" && "reason" in control) {
-      this.#emit("gap", control);
-    } else if (control?.type === "welcome") {
-      this.#emit("welcome", control);
-    } else {
-      this.#emit("message", data);
+    switch (control?.type) {
+      case "subscribed":
+        if ("recovered" in control) this.#emit("resumed", control.recovered);
+        [this.#epoch, this.#offset, this.#seen] = [control.epoch, control.offset, control.seen];
+        return;
+      case "position":
+        [this.#offset, this.#seen] = [control.offset, 0];
+        return;
+      case "welcome":
+        this.#emit("welcome", control);
+        return;
+      case "error":
+        this.#emit("refused", control.reason);
+        return;
+      case "pong":
+        if (this.#pings.delete(control.timestamp)) this.#emit("pong", performance.now() - control.timestamp);
+        return;
+      case "gap":
+        if ("reason" in control) {
+          this.#emit("gap", control);
+          return;
+        }
     }
+    this.#seen++;
+    if (control?.type === "leave") this.#emit("leave", control.message);
+    else this.#emit("message", data);
   }
 
   #say(state, text) {

@@ -23,6 +23,10 @@ client.addEventListener("state", ({ detail }) => {
   log.add(detail.state === "connected" ? "UP" : detail.state === "connecting" ? "…" : "DOWN", detail.text);
 });
 client.addEventListener("welcome", ({ detail }) => log.add("WELCOME", detail.msg ?? ""));
+client.addEventListener("resumed", ({ detail }) => {
+  if (!detail) gapsHeard++;
+  log.add(detail ? "RESUMED" : "GAP", detail ? "Nothing was missed meanwhile" : "What was sent meanwhile is missing");
+});
 client.addEventListener("gap", ({ detail }) => {
   gapsHeard++;
   log.add("GAP", `Events may be missing: ${detail.source ? `${detail.source}: ` : ""}${detail.reason}`);

@@ -1,0 +1,115 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/time/rate"
+)
+
+// Limits bound what clients may take. 0 is no bound.
+type Limits struct {
+	Clients        int      `koanf:"clients" rule:"min=0" doc:"clients at the same time"`
+	PerAddress     int      `koanf:"per_address" rule:"min=0" doc:"clients at the same time from one address; behind a proxy all have its address, unless trusted_proxies names it"`
+	Handshakes     int      `koanf:"handshakes" rule:"min=0" doc:"new clients in a second"`
+	Messages       int      `koanf:"messages" rule:"min=0" doc:"messages in a second that one client may send; beyond it is disconnected with code 1008"`
+	TrustedProxies []string `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For is believed"`
+}
+
+func (l Limits) check(report func(option, text string)) {
+	for i, text := range l.TrustedProxies {
+		if _, err := network(text); err != nil {
+			report("limits.trusted_proxies["+itoa(i)+"]", "is not an address or a network: write 10.1.2.3 or 10.0.0.0/8")
+		}
+	}
+}
+
+// network reads an address, or a network in CIDR notation.
+func network(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap().Prefix(addr.Unmap().BitLen())
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}
+
+// gate counts clients, and refuses those who are too many. Its methods need the sink's lock.
+type gate struct {
+	limits     Limits
+	proxies    []netip.Prefix
+	handshakes *rate.Limiter // nil: no bound
+	clients    int
+	addresses  map[string]int
+}
+
+func newGate(l Limits) *gate {
+	g := &gate{limits: l, addresses: map[string]int{}}
+	for _, text := range l.TrustedProxies {
+		if p, err := network(text); err == nil { // Check saw to it
+			g.proxies = append(g.proxies, p)
+		}
+	}
+	if l.Handshakes > 0 {
+		g.handshakes = rate.NewLimiter(rate.Limit(l.Handshakes), l.Handshakes)
+	}
+	return g
+}
+
+var errCrowded = errors.New("too many clients: try again later")
+
+// enter lets a client in, or says with which status it is sent away.
+func (g *gate) enter(address string) (status int, err error) {
+	switch {
+	case g.limits.Clients > 0 && g.clients >= g.limits.Clients:
+		return http.StatusServiceUnavailable, errCrowded
+	case g.limits.PerAddress > 0 && g.addresses[address] >= g.limits.PerAddress:
+		return http.StatusTooManyRequests, fmt.Errorf("too many clients from %s", address)
+	case g.handshakes != nil && !g.handshakes.Allow():
+		return http.StatusTooManyRequests, errCrowded
+	}
+	g.clients++
+	g.addresses[address]++
+	return 0, nil
+}
+
+func (g *gate) leave(address string) {
+	g.clients--
+	if g.addresses[address]--; g.addresses[address] <= 0 {
+		delete(g.addresses, address)
+	}
+}
+
+// address returns where a request comes from: of those that X-Forwarded-For lists, the last
+// that is not a proxy of ours. What is before it anybody may have written.
+func (g *gate) address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(forwarded) - 1; i >= 0 && g.trusted(host); i-- {
+		next := strings.TrimSpace(forwarded[i])
+		if _, err := netip.ParseAddr(next); err != nil {
+			break
+		}
+		host = next
+	}
+	return host
+}
+
+func (g *gate) trusted(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	for _, p := range g.proxies {
+		if p.Contains(addr.Unmap()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package websocket
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/testenv"
+)
+
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits   Limits
+		accepted int
+		status   int
+	}{
+		"clients":     {Limits{Clients: 3}, 3, 503},
+		"per address": {Limits{PerAddress: 2}, 2, 429},
+		"handshakes":  {Limits{Handshakes: 4}, 4, 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, server := newSink(t, func(o *Options) { o.Limits = c.limits }, httptest.NewServer)
+			var conns []*websocket.Conn
+			for range c.accepted {
+				conn, status := connect(server, "", nil)
+				if status != 101 {
+					t.Fatalf("status %d", status)
+				}
+				conns = append(conns, conn)
+			}
+			if _, status := connect(server, "", nil); status != c.status {
+				t.Errorf("one more: %d", status)
+			}
+			for _, conn := range conns {
+				conn.Close()
+			}
+			awaitClients(t, s, 0)
+			if name == "handshakes" {
+				return // they come back with time
+			}
+			conn, status := connect(server, "", nil)
+			for begin := time.Now(); status != 101 && time.Since(begin) < testenv.Wait; { // the handler ends a moment later
+				conn, status = connect(server, "", nil)
+			}
+			if status != 101 {
+				t.Fatalf("after the others have gone: %d", status)
+			}
+			conn.Close()
+		})
+	}
+}
+
+// TestAddresses: only a proxy of ours is believed, and only what it says itself.
+func TestAddresses(t *testing.T) {
+	g := newGate(Limits{TrustedProxies: []string{"10.0.0.0/8", "::1", "192.0.2.7"}})
+	for _, c := range []struct{ remote, forwarded, want string }{
+		{"203.0.113.5:1", "", "203.0.113.5"},
+		{"203.0.113.5:1", "198.51.100.1", "203.0.113.5"},
+		{"10.1.2.3:1", "198.51.100.1", "198.51.100.1"},
+		{"10.1.2.3:1", "6.6.6.6, 198.51.100.1", "198.51.100.1"},
+		{"10.1.2.3:1", "198.51.100.1, 192.0.2.7", "198.51.100.1"},
+		{"10.1.2.3:1", "198.51.100.1, evil", "10.1.2.3"},
+		{"[::1]:1", "2001:db8::1", "2001:db8::1"},
+		{"[::ffff:10.1.2.3]:1", "198.51.100.1", "198.51.100.1"},
+		{"10.1.2.3:1", "", "10.1.2.3"},
+	} {
+		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{}}
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		if got := g.address(r); got != c.want {
+			t.Errorf("%s, forwarded for %q: %s, want %s", c.remote, c.forwarded, got, c.want)
+		}
+	}
+	o := Type().Defaults().(*Options)
+	o.Limits.TrustedProxies = []string{"10.0.0.0/8", "proxy.example"}
+	problems := 0
+	o.Check(func(option, _ string) { problems++; _ = option })
+	if problems != 1 {
+		t.Errorf("%d problems", problems)
+	}
+}
+
+// TestTooManyMessages: a client that talks too much is sent away.
+func TestTooManyMessages(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.Limits.Messages = 10 }, httptest.NewServer)
+	conn := dial(t, server, nil)
+	for range 50 {
+		if conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`)) != nil {
+			break
+		}
+	}
+	for {
+		if _, _, err := conn.ReadMessage(); err != nil {
+			if !websocket.IsCloseError(err, closePolicy) {
+				t.Errorf("ended with %v", err)
+			}
+			break
+		}
+	}
+	awaitClients(t, s, 0)
+}
+
+// TestFarewell: clients are sent away one after the other.
+func TestFarewell(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.Farewell = options.Duration(100 * time.Millisecond) }, httptest.NewServer)
+	const n = 200
+	ended := make(chan time.Time, n)
+	for i := range n {
+		conn := dial(t, server, nil)
+		go func() {
+			_, _, err := conn.ReadMessage()
+			if !websocket.IsCloseError(err, closeRestart) {
+				t.Errorf("client %d ended with %v", i, err)
+			}
+			ended <- time.Now()
+		}()
+	}
+	awaitClients(t, s, n)
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Wait)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	early := 0
+	for range n {
+		if at := <-ended; at.Sub(begin) < 50*time.Millisecond {
+			early++
+		}
+	}
+	if early > 3*n/4 {
+		t.Errorf("%d of %d clients were sent away in the first half of the time", early, n)
+	}
+}
