@@ -105,7 +105,7 @@ func (b *browser) noFaults() {
 
 func TestDashboardShowsOrders(t *testing.T) {
 	db := testenv.Orders(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	exec := func(sql string) {
 		t.Helper()
@@ -165,7 +165,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 
 func TestDashboardSaysWhatIsDown(t *testing.T) {
 	testenv.Orders(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	s := testenv.Redis(t)
 	if err := s.Stop(testenv.Context(t)); err != nil {
@@ -198,7 +198,7 @@ func TestDashboardIsNotFooled(t *testing.T) {
 	}
 	db := testenv.Orders(t)
 	redis := testenv.RedisClient(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	eval[int](b, `window.fooled = 0; window.alert = () => { window.fooled++ }; window.before = document.querySelectorAll("script, style, img, iframe, svg, object, a, link, meta").length`)
 	for _, p := range payloads {

@@ -56,7 +56,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	c.Close()
 	found := metricName.FindAllStringSubmatch(r.metrics(), -1)

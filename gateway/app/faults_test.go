@@ -41,7 +41,7 @@ func TestPostgresComesBack(t *testing.T) {
 		}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			r := startGateway(t, defaultConfig, map[string]string{"DATABASE_URL": url})
+			r := startLeading(t, map[string]string{"DATABASE_URL": url})
 			c := r.connect()
 			insert := func(name string) { // a connection of its own: the server may have been restarted
 				conn := testenv.Connect(t)
@@ -94,7 +94,7 @@ func TestRedisComesBack(t *testing.T) {
 		}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			r := startGateway(t, defaultConfig, map[string]string{"REDIS_URL": url})
+			r := startLeading(t, map[string]string{"REDIS_URL": url})
 			c := r.connect()
 			insert := func(n int) {
 				if _, err := db.Exec(testenv.Context(t), "INSERT INTO orders (customer_name) VALUES ($1)", fmt.Sprint(n)); err != nil {

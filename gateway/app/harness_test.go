@@ -100,6 +100,15 @@ func startGateway(t testing.TB, file string, env map[string]string, routes ...st
 	return r
 }
 
+// startLeading starts the default configuration, and waits until it captures: the gateway
+// of the test before may have led a moment ago.
+func startLeading(t testing.TB, env map[string]string, routes ...string) *running {
+	t.Helper()
+	r := startGateway(t, defaultConfig, env, routes...)
+	eventually(t, testenv.Wait, "leading", func() bool { l := r.source("orders_db").Leader; return l != nil && l.State == "leader" })
+	return r
+}
+
 // testWriter shows the gateway's log where a test fails.
 type testWriter struct{ t testing.TB }
 

@@ -16,7 +16,7 @@ import (
 func TestManyNotificationsArriveInOrder(t *testing.T) {
 	const total = 100_000
 	db := testenv.Connect(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	sent := make(chan error, 1)
 	go func() {
@@ -65,7 +65,7 @@ func unstampFast(t *testing.T, frame string) (object string, id int) {
 func TestBurstReachesEveryClient(t *testing.T) {
 	const clients, messages = 100, 10_000
 	redis := testenv.RedisClient(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	var readers sync.WaitGroup
 	for range clients {
 		c := r.connect()

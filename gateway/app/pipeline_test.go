@@ -38,7 +38,7 @@ func TestOrdersReachBrowsersByteForByte(t *testing.T) {
 	if err := redis.Set(ctx, "orders:msg_id", 41, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	consumer := redis.Subscribe(ctx, "orders_updates")
 	defer consumer.Close()
@@ -85,7 +85,7 @@ func TestOrdersReachBrowsersByteForByte(t *testing.T) {
 
 func TestPayloadsThatAreNoObject(t *testing.T) {
 	db := testenv.Connect(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	long := `{"operation":"INSERT","order":{"note":"` + strings.Repeat("x", 7999-42) + `"}}`
 	if len(long) != 7999 {
@@ -128,7 +128,7 @@ func TestPayloadsThatAreNoObject(t *testing.T) {
 // TestFieldsOfTheGatewaysOwn: a payload that has them already gets the gateway's values.
 func TestFieldsOfTheGatewaysOwn(t *testing.T) {
 	db := testenv.Connect(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	testenv.Notify(t, db, "orders_channel", `{"_pub_id":-7,"_source":"me","a":1.50}`)
 	frame := c.next()
@@ -142,7 +142,7 @@ func TestFieldsOfTheGatewaysOwn(t *testing.T) {
 }
 
 func TestClientProtocol(t *testing.T) {
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	for _, msg := range []string{"nonsense", `{"type":"subscribe"}`, `{"type":"ping","timestamp":1700000000000.50}`} {
 		if err := c.WriteMessage(websocket.TextMessage, []byte(msg)); err != nil {
@@ -161,7 +161,7 @@ func TestClientProtocol(t *testing.T) {
 
 func TestBytesFromRedisArriveAsTheyAre(t *testing.T) {
 	redis := testenv.RedisClient(t)
-	r := startGateway(t, defaultConfig, nil)
+	r := startLeading(t, nil)
 	c := r.connect()
 	every := make([]byte, 256)
 	for i := range every {

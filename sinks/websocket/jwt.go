@@ -49,7 +49,7 @@ func (j JWT) parseKey() (any, error) {
 		key, err = jwt.ParseEdPublicKeyFromPEM(text)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("is not a public key for %s in PEM: -----BEGIN PUBLIC KEY-----...", j.Algorithm)
+		return nil, fmt.Errorf("is not a public key for %s in PEM, which begins with -----BEGIN PUBLIC KEY", j.Algorithm)
 	}
 	return key, nil
 }

@@ -32,7 +32,6 @@ type follower struct {
 	offset, seen uint64
 	recovered    *bool // what the last subscribed said
 	got          []string
-	binary       int
 }
 
 func follow(t testing.TB, server *httptest.Server, query url.Values) *follower {
