@@ -36,8 +36,8 @@ func BenchmarkFanout(b *testing.B) {
 	for b.Loop() {
 		var ratios, rates, cpu []float64
 		for pair := range fanoutPairs {
-			bare := fanout(b, bareLoop(b))
-			ours := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port)
+			bare := fanout(b, bareLoop(b), fanoutClients, fanoutMessages, everything)
+			ours := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port, fanoutClients, fanoutMessages, everything)
 			ratios = append(ratios, ours.rate/bare.rate)
 			rates = append(rates, ours.rate)
 			cpu = append(cpu, ours.cpu)
@@ -57,14 +57,18 @@ func median(x []float64) float64 {
 
 type fanoutResult struct{ rate, cpu float64 }
 
-// fanout connects the clients to port, publishes a burst, and measures until all
-// clients have all of it.
-func fanout(b *testing.B, port string) fanoutResult {
-	payload := strings.Repeat("x", fanoutBytes)
-	want := fanoutMessages * (fanoutBytes + 4) // with the frame's header
+// everything is the query of a client that wants all messages.
+func everything(int) string { return "" }
+
+// fanout connects clients to port, each with its query, publishes a burst that passes all
+// of them, and measures until all clients have all of it.
+func fanout(b *testing.B, port string, count, burst int, query func(client int) string) fanoutResult {
+	payload := `{"n":1000,"p":"`
+	payload += strings.Repeat("x", fanoutBytes-len(payload)-2) + `"}`
+	want := burst * (fanoutBytes + 4) // with the frame's header
 	var ready, done sync.WaitGroup
 	var conns []net.Conn
-	for range fanoutClients {
+	for i := range count {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			b.Fatal(err)
@@ -73,7 +77,7 @@ func fanout(b *testing.B, port string) fanoutResult {
 		ready.Add(1)
 		done.Go(func() {
 			r := bufio.NewReaderSize(conn, 4096)
-			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+			fmt.Fprintf(conn, "GET /?%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", query(i))
 			_, err := http.ReadResponse(r, nil)
 			if err == nil {
 				_, err = r.Discard(2 + len(welcome))
@@ -96,7 +100,7 @@ func fanout(b *testing.B, port string) fanoutResult {
 	ready.Wait()
 	client := testenv.RedisClient(b)
 	begin, before := time.Now(), cpuTime()
-	for range fanoutMessages / 500 {
+	for range burst / 500 {
 		pipe := client.Pipeline()
 		for range 500 {
 			pipe.Publish(b.Context(), "orders_updates", payload)
@@ -110,7 +114,7 @@ func fanout(b *testing.B, port string) fanoutResult {
 	for _, c := range conns {
 		c.Close()
 	}
-	const deliveries = fanoutMessages * fanoutClients
+	deliveries := float64(burst * count)
 	return fanoutResult{deliveries / took.Seconds(), float64(used.Microseconds()) / deliveries}
 }
 
