@@ -21,17 +21,27 @@ const (
 // hijacker gives melody a connection of ours in place of the server's.
 type hijacker struct {
 	http.ResponseWriter
-	c *client
+	c     *client
+	taken chan struct{} // closed when the connection is ours
 }
 
-// Hijack is part of [http.Hijacker].
+// handshakeBuffer is the size of buffers that are used for the handshake only.
+const handshakeBuffer = 512
+
+// Hijack is part of [http.Hijacker]. The server's buffers go back to it.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	raw, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
+	early := rw.Reader.Buffered()
+	close(h.taken)
+	if early > 0 { // as gorilla would say
+		raw.Close()
+		return nil, nil, errors.New("the client has sent data before the handshake was done")
+	}
 	h.c.conn = &conn{Conn: raw, c: h.c}
-	return h.c.conn, rw, nil
+	return h.c.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.c.conn, handshakeBuffer), bufio.NewWriterSize(h.c.conn, handshakeBuffer)), nil
 }
 
 // conn is a client's connection as melody and gorilla see it. After the

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -35,8 +36,9 @@ const clientKey = "client"
 
 func of(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
 
-// ServeHTTP upgrades, or answers with server-sent events, and returns when the client
-// is gone.
+// ServeHTTP upgrades, or answers with server-sent events. It returns when that is done, and
+// the client goes on in a goroutine of its own: what the server keeps for a request, buffers
+// and a stack, is more than all that a client needs.
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if s.closed {
@@ -55,28 +57,45 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.left.Add(1)
 	s.mu.Unlock()
-	defer s.left.Done()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.gate.leave(address)
-	}()
 
 	c := newClient(s)
+	h := &hijacker{ResponseWriter: w, c: c, taken: make(chan struct{})}
+	answered := make(chan struct{})
+	go func() {
+		defer s.leave(address)
+		defer close(answered)
+		s.attend(h, r, c)
+	}()
+	select {
+	case <-h.taken:
+	case <-answered:
+	}
+}
+
+// leave notes that a client is gone, as which it has entered.
+func (s *sink) leave(address string) {
+	s.mu.Lock()
+	s.gate.leave(address)
+	s.mu.Unlock()
+	s.left.Done()
+}
+
+// attend serves a client until it is gone.
+func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
 	if status, err := c.prepare(r); err != nil {
 		if status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", "Bearer")
+			h.Header().Set("WWW-Authenticate", "Bearer")
 		}
-		http.Error(w, err.Error(), status)
+		http.Error(h, err.Error(), status)
 		return
 	}
 	defer func() { s.hub.leave(c.topic) }()
-	var err error
-	if upgrades(r) {
-		err = s.melody.HandleRequestWithKeys(&hijacker{w, c}, r, map[string]any{clientKey: c})
-	} else {
-		err = s.serveEvents(w, r, c)
-	}
+	err := s.guard(c, func() error {
+		if upgrades(r) {
+			return s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
+		}
+		return s.serveEvents(h, r, c)
+	})
 	if err != nil {
 		s.env.Log.Debug("handshake failed", "peer", r.RemoteAddr, "error", err)
 	}
@@ -85,6 +104,20 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.stopTimer()
 		s.remove(c)
 	}
+}
+
+// guard has a client that makes f panic end, and nobody else.
+func (s *sink) guard(c *client, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.env.Log.Error("a client has made the sink panic: it is cut off", "panic", p, "stack", string(debug.Stack()))
+			if c.conn != nil {
+				_ = c.conn.Conn.Close()
+				c.hangUp()
+			}
+		}
+	}()
+	return f()
 }
 
 // Open is part of [plugin.Opener].

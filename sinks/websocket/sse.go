@@ -18,18 +18,18 @@ import (
 const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
-func (s *sink) serveEvents(w http.ResponseWriter, r *http.Request, c *client) error {
+func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 	if origin := r.Header.Get("Origin"); !s.allowed(r) {
 		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
 		return nil
 	} else if origin != "" {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 	}
-	raw, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
+	if _, _, err := w.Hijack(); err != nil {
 		http.Error(w, "this connection cannot be kept: server-sent events need HTTP/1.1", http.StatusNotImplemented)
 		return err
 	}
+	raw := c.conn.Conn
 	head := sseHead
 	if origin := w.Header().Get("Access-Control-Allow-Origin"); origin != "" && !strings.ContainsAny(origin, "\r\n") {
 		head += "Access-Control-Allow-Origin: " + origin + "\r\nVary: Origin\r\n"

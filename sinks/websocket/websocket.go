@@ -82,6 +82,13 @@ func Type() plugin.SinkType {
 		}, build)
 }
 
+// Bytes of gorilla's buffers: clients send little, and only control frames are written
+// through them.
+const (
+	readBuffer  = 512
+	writeBuffer = 256
+)
+
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
@@ -105,10 +112,14 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	m.Config.MessageBufferSize = 0 // its queue is not used
 	m.Config.MaxMessageSize = int64(o.MaxMessage)
 	m.Config.PingPeriod, m.Config.PongWait = o.Ping.D(), o.Ping.D()+o.Pong.D()
+	m.Upgrader.ReadBufferSize, m.Upgrader.WriteBufferSize = readBuffer, writeBuffer
 	m.Upgrader.CheckOrigin = s.allowed
 	m.Upgrader.Error = s.refuse
 	m.Upgrader.Subprotocols = []string{Protocol}
-	m.HandleConnect(func(ms *melody.Session) { of(ms).start() })
+	m.HandleConnect(func(ms *melody.Session) {
+		ms.Request = nil // nobody needs it any more
+		of(ms).start()
+	})
 	m.HandleMessage(func(ms *melody.Session, msg []byte) { of(ms).receive(msg) })
 	s.melody = m
 	if err := s.metrics.register(env.Metrics); err != nil {
