@@ -77,39 +77,6 @@ func (c *client) start() {
 	go c.run()
 }
 
-// subscribe goes on with another subscription.
-func (c *client) subscribe(w wish) error {
-	sub, err := w.subscription(c.sink.opts, c.protocol)
-	if err != nil {
-		return err
-	}
-	has, err := w.after()
-	if err != nil {
-		return err
-	}
-	sub.allowed = c.rights
-	c.mu.Lock()
-	old := c.topic
-	c.mu.Unlock() // only this goroutine sets it
-	t, at, err := c.sink.hub.join(sub, c.sink.hub.translate(old, has))
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.topic, c.position, c.sent = t, at.position, at.position.counts()
-	c.mu.Unlock()
-	var answer []byte
-	if old == c.sink.hub.none { // now it is known
-		answer = append(answer, c.sink.welcome...)
-	}
-	if c.protocol {
-		answer = appendFrame(answer, opText, subscribedMessage(c.sink.hub.epoch, at))
-	}
-	c.enqueue(answer)
-	c.sink.hub.leave(old)
-	return nil
-}
-
 // run sends until the connection ends, whoever ends it.
 func (c *client) run() {
 	defer close(c.finished)

@@ -81,3 +81,22 @@ func TestJunkFromClients(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestSlowloris: 500 sockets that never end their request hold up nobody.
+func TestSlowloris(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	for range 500 {
+		raw, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer raw.Close()
+		fmt.Fprint(raw, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nX-A: ")
+	}
+	good := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	s.write(t, "fine")
+	if got := read(t, good); got != "fine" {
+		t.Errorf("got %s", got)
+	}
+}

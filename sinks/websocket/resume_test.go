@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -366,7 +368,7 @@ func TestTooManyTopics(t *testing.T) {
 // TestRecoveryStorm drops clients again and again while events come: none misses anything,
 // gets anything twice, or is told wrongly.
 func TestRecoveryStorm(t *testing.T) {
-	clients, drops := 30, 10
+	clients, drops := times("STORM_CLIENTS", 30), times("STORM_DROPS", 10)
 	s, server := newSink(t, func(o *Options) { o.History.Events = 50_000; o.History.Age = options.Duration(time.Hour) }, httptest.NewServer)
 	stop, written := make(chan struct{}), make(chan int, 1)
 	go func() {
@@ -426,6 +428,14 @@ func TestRecoveryStorm(t *testing.T) {
 	for err := range errs {
 		t.Error(err)
 	}
+}
+
+// times returns how large a test is: the variable says, else it is small.
+func times(variable string, few int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return n
+	}
+	return few
 }
 
 func (s *sink) topicCount() int {

@@ -1,12 +1,13 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/olahol/melody"
 
@@ -82,11 +83,12 @@ func (s *sink) leave(address string) {
 
 // attend serves a client until it is gone.
 func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
-	if status, err := c.prepare(r); err != nil {
+	var status int
+	if err := s.guard(c, func() (err error) { status, err = c.prepare(r); return err }); err != nil {
 		if status == http.StatusUnauthorized {
 			h.Header().Set("WWW-Authenticate", "Bearer")
 		}
-		http.Error(h, err.Error(), status)
+		http.Error(h, err.Error(), cmp.Or(status, http.StatusInternalServerError))
 		return
 	}
 	defer func() { s.hub.leave(c.topic) }()
@@ -115,6 +117,7 @@ func (s *sink) guard(c *client, f func() error) (err error) {
 				_ = c.conn.Conn.Close()
 				c.hangUp()
 			}
+			err = errors.New("this request cannot be served")
 		}
 	}()
 	return f()
@@ -126,35 +129,6 @@ func (s *sink) Open(context.Context) error {
 		return nil
 	}
 	return s.jwt.open(s.env.Log)
-}
-
-// prepare finds out what the client may and wants to see, before anything is answered.
-func (c *client) prepare(r *http.Request) (status int, err error) {
-	c.protocol = speaks(r) || !upgrades(r)
-	if status, err := c.authenticate(r); err != nil {
-		return status, err
-	}
-	if c.wish, err = queryWish(r); err != nil {
-		return http.StatusBadRequest, err
-	}
-	sub, err := c.wish.subscription(c.sink.opts, c.protocol)
-	if err != nil {
-		return http.StatusBadRequest, err
-	}
-	has, err := c.wish.after()
-	if err != nil {
-		return http.StatusBadRequest, err
-	}
-	if c.waiting {
-		c.topic = c.sink.hub.none
-		c.begin.position = c.topic.log.start()
-		return 0, nil
-	}
-	sub.allowed = c.rights
-	if c.topic, c.begin, err = c.sink.hub.join(sub, has); err != nil {
-		return http.StatusServiceUnavailable, err
-	}
-	return 0, nil
 }
 
 func upgrades(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
@@ -209,52 +183,4 @@ func (s *sink) Gap(_ context.Context, g plugin.Gap) {
 			c.enqueue(frame)
 		}
 	}
-}
-
-// leaving is how long the goodbyes to so many clients take at most per client: who comes
-// back all at once is a storm.
-const leaving = time.Millisecond
-
-// sendAway says goodbye to the clients, one after the other.
-func (s *sink) sendAway(ctx context.Context) {
-	clients := s.all()
-	window := min(s.opts.Farewell.D(), time.Duration(len(clients))*leaving)
-	if end, ok := ctx.Deadline(); ok {
-		window = min(window, time.Until(end)/2) // they need some time, too
-	}
-	begin := time.Now()
-	for i, c := range clients {
-		c.close(restart(), "shutdown", true)
-		if until := time.Until(begin.Add(window * time.Duration(i+1) / time.Duration(len(clients)))); until > time.Millisecond {
-			time.Sleep(until)
-		}
-	}
-}
-
-func restart() []byte { return closeFrame(closeRestart, "the gateway is stopping") }
-
-// Close is part of [plugin.Closer]: each client gets what the log holds and a
-// close frame. When ctx ends, connections that are left are cut.
-func (s *sink) Close(ctx context.Context) error {
-	defer s.jwt.close()
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.sendAway(ctx)
-	gone := make(chan struct{})
-	go func() { s.left.Wait(); close(gone) }()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	}
-	cut := s.all()
-	for _, c := range cut {
-		_ = c.conn.Conn.Close()
-	}
-	<-gone            // a closed connection ends both of its goroutines
-	if len(cut) > 0 { // their affair: it makes no failure of the stop
-		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
-	}
-	return nil
 }

@@ -1,0 +1,54 @@
+package websocket
+
+import (
+	"context"
+	"time"
+)
+
+// leaving is how long the goodbyes to so many clients take at most per client: who comes
+// back all at once is a storm.
+const leaving = time.Millisecond
+
+// sendAway says goodbye to the clients, one after the other.
+func (s *sink) sendAway(ctx context.Context) {
+	clients := s.all()
+	window := min(s.opts.Farewell.D(), time.Duration(len(clients))*leaving)
+	if end, ok := ctx.Deadline(); ok {
+		window = min(window, time.Until(end)/2) // they need some time, too
+	}
+	begin := time.Now()
+	for i, c := range clients {
+		c.close(restart(), "shutdown", true)
+		if until := time.Until(begin.Add(window * time.Duration(i+1) / time.Duration(len(clients)))); until > time.Millisecond {
+			time.Sleep(until)
+		}
+	}
+}
+
+func restart() []byte { return closeFrame(closeRestart, "the gateway is stopping") }
+
+// Close is part of [plugin.Closer]: each client gets what the log holds and a
+// close frame. When ctx ends, connections that are left are cut.
+func (s *sink) Close(ctx context.Context) error {
+	defer s.jwt.close()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.sendAway(ctx)
+	gone := make(chan struct{})
+	go func() { s.left.Wait(); close(gone) }()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	cut := s.all()
+	for _, c := range cut {
+		_ = c.conn.Conn.Close()
+	}
+	<-gone            // a closed connection ends both of its goroutines
+	if len(cut) > 0 { // their affair: it makes no failure of the stop
+		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
+	}
+	return nil
+}
