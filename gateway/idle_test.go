@@ -15,7 +15,7 @@ import (
 const idleConfig = `
 http: {listen: ":${PORT}"}
 sources: {never: {type: generate, rate: 1, count: 1}}
-sinks: {browsers: {type: websocket, ping: ${PING}}}
+sinks: {browsers: {type: websocket, ping: "${PING}"}}
 routes: {all: {from: [never], to: [browsers]}}
 `
 
