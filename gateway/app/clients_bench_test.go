@@ -25,8 +25,8 @@ func BenchmarkFilteredFanout(b *testing.B) {
 	for b.Loop() {
 		var ratios []float64
 		for pair := range fanoutPairs {
-			all := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port, fanoutClients, fanoutMessages, everything)
-			some := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port, fanoutClients, fanoutMessages, filtered)
+			all := fanout(b, delivering, fanoutClients, fanoutMessages, everything)
+			some := fanout(b, delivering, fanoutClients, fanoutMessages, filtered)
 			ratios = append(ratios, some.rate/all.rate)
 			fmt.Printf("filtered fan-out pair %d: %4.2f M deliveries/s over 10 filters, %4.2f M/s without; ratio %.2f\n", pair, some.rate/1e6, all.rate/1e6, some.rate/all.rate)
 		}
@@ -39,7 +39,7 @@ func BenchmarkFilteredFanout(b *testing.B) {
 func BenchmarkBursts(b *testing.B) {
 	for b.Loop() {
 		for _, burst := range []struct{ messages, clients int }{{10_000, 100}, {20_000, 20}} {
-			r := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port, burst.clients, burst.messages, everything)
+			r := fanout(b, delivering, burst.clients, burst.messages, everything)
 			fmt.Printf("burst of %d to %d clients: 0 lost, %4.2f M deliveries/s\n", burst.messages, burst.clients, r.rate/1e6)
 		}
 	}
@@ -51,8 +51,8 @@ func BenchmarkOneByOne(b *testing.B) {
 	for b.Loop() {
 		var r50, r99 []float64
 		for pair := range fanoutPairs {
-			b50, b99 := oneByOne(b, bareLoop(b))
-			g50, g99 := oneByOne(b, startGateway(b, defaultConfig, nil, "deliver").port)
+			b50, b99 := oneByOne(b, bareLoop)
+			g50, g99 := oneByOne(b, delivering)
 			r50, r99 = append(r50, g50.Seconds()/b50.Seconds()), append(r99, g99.Seconds()/b99.Seconds())
 			fmt.Printf("one by one, pair %d: gateway p50 %v, p99 %v; bare loop p50 %v, p99 %v\n", pair, g50, g99, b50, b99)
 		}
@@ -61,7 +61,9 @@ func BenchmarkOneByOne(b *testing.B) {
 	}
 }
 
-func oneByOne(b *testing.B, port string) (p50, p99 time.Duration) {
+func oneByOne(b *testing.B, serve func(*testing.B) (string, func())) (p50, p99 time.Duration) {
+	port, stop := serve(b)
+	defer stop()
 	const clients, rate, messages = 100, 3000, 9000
 	sent := make([]time.Time, messages)
 	took := make([][]time.Duration, clients)

@@ -36,8 +36,8 @@ func BenchmarkFanout(b *testing.B) {
 	for b.Loop() {
 		var ratios, rates, cpu []float64
 		for pair := range fanoutPairs {
-			bare := fanout(b, bareLoop(b), fanoutClients, fanoutMessages, everything)
-			ours := fanout(b, startGateway(b, defaultConfig, nil, "deliver").port, fanoutClients, fanoutMessages, everything)
+			bare := fanout(b, bareLoop, fanoutClients, fanoutMessages, everything)
+			ours := fanout(b, delivering, fanoutClients, fanoutMessages, everything)
 			ratios = append(ratios, ours.rate/bare.rate)
 			rates = append(rates, ours.rate)
 			cpu = append(cpu, ours.cpu)
@@ -60,9 +60,17 @@ type fanoutResult struct{ rate, cpu float64 }
 // everything is the query of a client that wants all messages.
 func everything(int) string { return "" }
 
-// fanout connects clients to port, each with its query, publishes a burst that passes all
-// of them, and measures until all clients have all of it.
-func fanout(b *testing.B, port string, count, burst int, query func(client int) string) fanoutResult {
+// delivering starts the half of the default configuration that serves clients.
+func delivering(b *testing.B) (port string, stop func()) {
+	r := startGateway(b, defaultConfig, nil, "deliver")
+	return r.port, r.stop
+}
+
+// fanout connects clients to what serve starts, each with its query, publishes a burst that
+// passes all of them, and measures until all clients have all of it.
+func fanout(b *testing.B, serve func(*testing.B) (string, func()), count, burst int, query func(client int) string) fanoutResult {
+	port, stop := serve(b)
+	defer stop()
 	payload := `{"n":1000,"p":"`
 	payload += strings.Repeat("x", fanoutBytes-len(payload)-2) + `"}`
 	want := burst * (fanoutBytes + 4) // with the frame's header
@@ -127,8 +135,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// bareLoop serves until the benchmark ends, and returns its port.
-func bareLoop(b *testing.B) string {
+// bareLoop serves until stop, and returns its port.
+func bareLoop(b *testing.B) (port string, stop func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -143,7 +151,7 @@ func bareLoop(b *testing.B) string {
 	}
 	var mu sync.Mutex
 	var clients []net.Conn
-	b.Cleanup(func() {
+	stop = func() {
 		l.Close()
 		sub.Close()
 		mu.Lock()
@@ -151,7 +159,8 @@ func bareLoop(b *testing.B) string {
 		for _, c := range clients {
 			c.Close()
 		}
-	})
+	}
+	b.Cleanup(stop)
 	fmt.Fprintf(sub, "SUBSCRIBE orders_updates\r\n")
 	r := bufio.NewReaderSize(sub, 64<<10)
 	if _, err := readReply(r); err != nil {
@@ -192,7 +201,7 @@ func bareLoop(b *testing.B) string {
 			pending = pending[:0]
 		}
 	}()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), stop
 }
 
 // readReply reads a Pub/Sub reply of three parts, and returns the last.
