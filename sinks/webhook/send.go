@@ -26,9 +26,10 @@ import (
 const maxResponse = 1 << 10
 
 type sink struct {
-	opts   Options
-	name   string
-	client *http.Client
+	opts    Options
+	name    string
+	signers []signer
+	client  *http.Client
 }
 
 // MaxBatch is part of [plugin.Batcher]: one event is one request.
@@ -64,8 +65,12 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 	for _, h := range s.opts.Headers {
 		req.Header.Set(h.Key, h.Value.Reveal())
 	}
-	req.Header.Set("Webhook-Id", visible(messageID(e)))
-	req.Header.Set("Webhook-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
+	id, timestamp := visible(messageID(e)), strconv.FormatInt(time.Now().Unix(), 10) // of this attempt
+	req.Header.Set("Webhook-Id", id)
+	req.Header.Set("Webhook-Timestamp", timestamp)
+	if len(s.signers) > 0 {
+		req.Header.Set("Webhook-Signature", signature(s.signers, id, timestamp, e.Data))
+	}
 	req.Header.Set("Webhook-Attempt-Id", rand.Text())
 	resp, err := s.client.Do(req)
 	if err != nil {

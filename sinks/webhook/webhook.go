@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"eventgateway/gateway/options"
@@ -17,13 +18,19 @@ type Options struct {
 	URL     options.URL                 `koanf:"url" rule:"required,scheme=http|https" doc:"endpoint"`
 	Method  string                      `koanf:"method" rule:"oneof=POST|PUT|PATCH" doc:"request method"`
 	Headers options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; their values count as secrets"`
+	Secrets []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has. While a key is changed give both, the new one first"`
 }
 
 // reserved are the headers that the sink or the protocol sets.
-var reserved = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Webhook-Id", "Webhook-Timestamp", "Webhook-Attempt-Id"}
+var reserved = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Webhook-Id", "Webhook-Timestamp", "Webhook-Attempt-Id", "Webhook-Signature"}
 
 // Check is part of [options.Checker].
 func (o *Options) Check(report func(option, text string)) {
+	for i, key := range o.Secrets {
+		if _, err := newSigner(key); err != nil {
+			report("secrets["+strconv.Itoa(i)+"]", err.Error())
+		}
+	}
 	for _, h := range o.Headers {
 		switch {
 		case !isToken(h.Key):
@@ -56,9 +63,17 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if _, err := http.NewRequest(o.Method, o.URL.Reveal(), nil); err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a URL that can be requested")}
 	}
+	var signers []signer
+	for i, key := range o.Secrets {
+		one, err := newSigner(key)
+		if err != nil {
+			return nil, &plugin.OptionError{Option: "secrets[" + strconv.Itoa(i) + "]", Err: err}
+		}
+		signers = append(signers, one)
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the environment's proxy is for people, not for services
-	return &sink{opts: o, name: env.Name, client: &http.Client{
+	return &sink{opts: o, name: env.Name, signers: signers, client: &http.Client{
 		Transport: transport,
 		// A redirect is a failure: its target was configured by nobody.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
