@@ -56,8 +56,8 @@ func BenchmarkIsolation(b *testing.B) {
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	for name, third := range map[string]string{
-		"dead":    fmt.Sprintf("type: webhook, url: %q, retry: {max: 1s}", dead.URL),
-		"hanging": fmt.Sprintf("type: webhook, url: %q, timeout: 1s", hanging.URL),
+		"dead":    fmt.Sprintf("type: webhook, url: %q, allow: [127.0.0.1], retry: {max: 1s}", dead.URL),
+		"hanging": fmt.Sprintf("type: webhook, url: %q, allow: [127.0.0.1], timeout: 1s", hanging.URL),
 		"panics":  "type: sometimes, digit: \"7\"",
 	} {
 		b.Run(name, func(b *testing.B) {

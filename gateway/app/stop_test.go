@@ -46,8 +46,8 @@ sources:
 sinks:
   browsers: {type: websocket}
   kept: {type: file, path: %q, sync: never}
-  refused: {type: webhook, url: %q, workers: 4, dead_letter: parked, best_effort: true, queue: {size: 100, max_block: 0s}}
-  hanging: {type: webhook, url: %q, best_effort: true, queue: {size: 100, when_full: drop_oldest}}
+  refused: {type: webhook, url: %q, allow: [127.0.0.1], workers: 4, dead_letter: parked, best_effort: true, queue: {size: 100, max_block: 0s}}
+  hanging: {type: webhook, url: %q, allow: [127.0.0.1], best_effort: true, queue: {size: 100, when_full: drop_oldest}}
   parked: {type: file, path: %q, sync: never}
 routes:
   all: {from: [made], to: [browsers, kept, refused, hanging]}

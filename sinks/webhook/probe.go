@@ -23,16 +23,21 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		if port == "" {
 			port = "443"
 		}
-		conn, err = (&tls.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+		if conn, err = s.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err == nil {
+			secure := tls.Client(conn, &tls.Config{ServerName: u.Hostname()})
+			err = secure.HandshakeContext(ctx)
+		}
 	} else {
 		if port == "" {
 			port = "80"
 		}
-		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+		conn, err = s.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	}
+	if conn != nil {
+		defer conn.Close()
 	}
 	if err != nil {
 		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), err), Fix: "see that the receiver runs, that its name is right, and that its certificate is valid"}}
 	}
-	conn.Close()
 	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL.Origin())}}
 }

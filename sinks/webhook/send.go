@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,6 +30,7 @@ type sink struct {
 	opts    Options
 	name    string
 	signers []signer
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	client  *http.Client
 }
 

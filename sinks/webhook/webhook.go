@@ -4,6 +4,7 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ type Options struct {
 	Method  string                      `koanf:"method" rule:"oneof=POST|PUT|PATCH" doc:"request method"`
 	Headers options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; their values count as secrets"`
 	Secrets []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has. While a key is changed give both, the new one first"`
+	Allow   []string                    `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
 }
 
 // reserved are the headers that the sink or the protocol sets.
@@ -30,6 +32,12 @@ func (o *Options) Check(report func(option, text string)) {
 		if _, err := newSigner(key); err != nil {
 			report("secrets["+strconv.Itoa(i)+"]", err.Error())
 		}
+	}
+	g, err := guardian(o.Allow)
+	if err != nil {
+		report("allow", err.Error())
+	} else if address := internal(o.URL, g); address != "" {
+		report("url", fmt.Sprintf("is an internal address: write allow: [%q] beside it, if that is meant", address))
 	}
 	for _, h := range o.Headers {
 		switch {
@@ -71,9 +79,12 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		}
 		signers = append(signers, one)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil // the environment's proxy is for people, not for services
-	return &sink{opts: o, name: env.Name, signers: signers, client: &http.Client{
+	g, err := guardian(o.Allow)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: "allow", Err: err}
+	}
+	transport := guarded(g)
+	return &sink{opts: o, name: env.Name, signers: signers, dial: transport.DialContext, client: &http.Client{
 		Transport: transport,
 		// A redirect is a failure: its target was configured by nobody.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -37,15 +37,23 @@ func endpoint(t *testing.T, status int, header http.Header) (url string, bodies 
 func TestConformance(t *testing.T) {
 	url, bodies, _ := endpoint(t, 204, nil)
 	plugintest.Sink(t, plugintest.SinkHarness{
-		Type:        Type(),
-		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
-		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("http://u:p@127.0.0.1:1") },
-		Receive:     func(*testing.T, plugin.Env) func() string { return func() string { return <-bodies } },
+		Type:      Type(),
+		Reachable: func(o any) { o.(*Options).URL, o.(*Options).Allow = options.NewURL(url), here },
+		Unreachable: func(o any) {
+			o.(*Options).URL, o.(*Options).Allow = options.NewURL("http://u:p@127.0.0.1:1"), here
+		},
+		Receive: func(*testing.T, plugin.Env) func() string { return func() string { return <-bodies } },
 	})
 }
 
+// here is this machine.
+var here = []string{"127.0.0.1", "::1"}
+
 func send(t *testing.T, o Options, e *event.Event) error {
 	t.Helper()
+	if o.Allow == nil {
+		o.Allow = here
+	}
 	if o.Method == "" {
 		o.Method = "POST"
 	}

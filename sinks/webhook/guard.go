@@ -1,0 +1,89 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"syscall"
+	"time"
+
+	"code.dny.dev/ssrf"
+
+	"eventgateway/gateway/options"
+)
+
+const dialTimeout = 10 * time.Second
+
+// network reads an address, or a network in CIDR notation.
+func network(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap().Prefix(addr.Unmap().BitLen())
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}
+
+// guardian knows which addresses may be connected to: public ones, and those of allow.
+// Whoever may name an endpoint, or its name server, could reach into this network otherwise.
+func guardian(allow []string) (*ssrf.Guardian, error) {
+	var v4, v6 []netip.Prefix
+	for _, text := range allow {
+		p, err := network(text)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%q is not an address or a network: write 10.1.2.3 or 10.0.0.0/8", text)
+		case p.Addr().Is4():
+			v4 = append(v4, p)
+		default:
+			v6 = append(v6, p)
+		}
+	}
+	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...)), nil
+}
+
+// errInternal is the error of a connection that was not made.
+type errInternal struct{ address string }
+
+func (e errInternal) Error() string {
+	return fmt.Sprintf("%s is an internal address, to which the option allow lets nobody connect", e.address)
+}
+
+// guarded returns a transport that asks the guardian about every address, as it was
+// resolved, at the moment when it connects.
+func guarded(g *ssrf.Guardian) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: controlOf(g)}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // the environment's proxy is for people, not for services
+	transport.DialContext = dialer.DialContext
+	return transport
+}
+
+// controlOf refuses addresses that the guardian does not let pass.
+func controlOf(g *ssrf.Guardian) func(network, address string, c syscall.RawConn) error {
+	return func(network, address string, c syscall.RawConn) error {
+		if err := g.Safe(network, address, c); err != nil {
+			return errInternal{address}
+		}
+		return nil
+	}
+}
+
+// internal says which internal address a URL names itself, or "".
+func internal(u options.URL, g *ssrf.Guardian) string {
+	parsed, err := url.Parse(u.Reveal())
+	if err != nil {
+		return ""
+	}
+	host := parsed.Hostname()
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil || !errors.Is(g.SafeAddr(addr), ssrf.ErrProhibitedIP) {
+		return ""
+	}
+	return addr.String()
+}
