@@ -37,7 +37,7 @@ func (a Authorization) String() string { return a.source }
 // UnmarshalText compiles text, for package options.
 func (a *Authorization) UnmarshalText(text []byte) error {
 	a.source = string(text)
-	if _, err := a.For(map[string]any{}); err != nil {
+	if _, _, err := a.For(map[string]any{}); err != nil {
 		return err
 	}
 	tree, err := parser.Parse(a.source)
@@ -107,6 +107,9 @@ func (a Authorization) Claim(claims map[string]any) (text string, keyed bool) {
 		m, _ := v.(map[string]any)
 		v = m[name]
 	}
+	if n, ok := v.(json.Number); ok { // with all its digits
+		return n.String(), true
+	}
 	b, err := AppendText(nil, plainNumber(v))
 	if err != nil {
 		return "", true
@@ -124,17 +127,23 @@ func (x *Evaluator) Key(dst []byte, a Authorization, ev *event.Event) []byte {
 	return text
 }
 
-// For returns the condition for a client with claims, which stand in it as constants.
-func (a Authorization) For(claims map[string]any) (c Condition, err error) {
-	c.program, err = compile(a.source, exprlang.AsBool(), exprlang.Patch(constants{claims}))
-	return c, err
+// For returns the condition for a client with claims, which stand in it as constants; and
+// whether the client has all that are named. Where it has not the condition says nothing:
+// what is not there would be equal to what an event does not have.
+func (a Authorization) For(claims map[string]any) (c Condition, complete bool, err error) {
+	v := &constants{claims: claims, complete: true}
+	c.program, err = compile(a.source, exprlang.AsBool(), exprlang.Patch(v))
+	return c, v.complete, err
 }
 
 // constants puts claims in the place of their names.
-type constants struct{ claims map[string]any }
+type constants struct {
+	claims   map[string]any
+	complete bool
+}
 
 // Visit is part of [ast.Visitor]. Children come first: a chain is replaced from its root.
-func (c constants) Visit(node *ast.Node) {
+func (c *constants) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		if n.Value == claimsName {
@@ -147,7 +156,9 @@ func (c constants) Visit(node *ast.Node) {
 			return
 		}
 		m, _ := of.Value.(map[string]any)
-		ast.Patch(node, &ast.ConstantNode{Value: plainNumber(m[name.Value])})
+		value := plainNumber(m[name.Value])
+		c.complete = c.complete && value != nil
+		ast.Patch(node, &ast.ConstantNode{Value: value})
 	}
 }
 

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -33,8 +34,8 @@ func TestAuthorization(t *testing.T) {
 			key := x.Key(nil, a, ev)
 			may = len(key) > 0 && string(key) == claim
 		} else {
-			c, err := a.For(claims)
-			if err != nil {
+			c, complete, err := a.For(claims)
+			if err != nil || !complete {
 				t.Errorf("%s: %v", source, err)
 				continue
 			}
@@ -46,10 +47,42 @@ func TestAuthorization(t *testing.T) {
 			t.Errorf("%s: keyed %v, may %v", source, keyed, may)
 		}
 	}
+	for _, source := range []string{`claims.role == "x" || order.missing == claims.none`, "order.missing not in claims.none", "order.missing == claims?.none && true"} {
+		var a Authorization
+		if err := a.UnmarshalText([]byte(source)); err != nil {
+			t.Errorf("%s: %v", source, err)
+		}
+		if _, complete, err := a.For(map[string]any{"role": "x"}); complete || err != nil {
+			t.Errorf("%s: complete %v, %v", source, complete, err)
+		}
+	}
+	var a Authorization
+	if err := a.UnmarshalText([]byte("order.id == claims.sub")); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := a.Claim(map[string]any{"sub": json.Number("18446744073709551617")}); text != "18446744073709551617" {
+		t.Errorf("a large number is %s", text)
+	}
 	for source, want := range map[string]string{"order.id == 7": "nothing about claims", "order.id ==": "unexpected", "claims.sub + 1": "true or false", "": "empty"} {
 		var a Authorization
 		if err := a.UnmarshalText([]byte(source)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", source, err)
+		}
+	}
+}
+
+func TestFiltersOfStrangers(t *testing.T) {
+	for _, source := range []string{`order.amount >= 100 && status in ["new", "paid"]`, `lower(name) startsWith "a" or name matches "^x+$"`, `len(items) > 3 ? a : b ?? false`, `not (a.b.c == nil)`, `coalesce(a, "x") == "x"`} {
+		if _, err := CompileFilter(source); err != nil {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+	for _, source := range []string{
+		`len(reduce(1..40, #acc + #acc, "a")) > 0`, `let r = 1..400; all(r, all(r, # > 0))`, `any(items, # > 1)`, `now() > 1`, `now () > 1`, `uuid() == "x"`, `repeat("x", 9) == "x"`,
+		`len(split(a, "")) > 1`, `replace(a, "a", "b") == "x"`, `join(a) == ""`, `len(1..1000000) > 0`, `a matches b`, `toJSON(a) == ""`, `a.b()`, `filter(items, .x)`, `hash(a) == "x"`,
+	} {
+		if _, err := CompileFilter(source); err == nil {
+			t.Errorf("%s is taken", source)
 		}
 	}
 }

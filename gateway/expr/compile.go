@@ -146,24 +146,3 @@ func at(what, source string, column int, text string) error {
 	text = plainer.Replace(text)
 	return fmt.Errorf("%s `%s` at column %d: %s", what, source, column+1, text)
 }
-
-// maxNodes bounds the expression of a stranger.
-const maxNodes = 200
-
-// CompileFilter compiles a condition that a stranger has written: a small one, whose
-// result depends on the event only, and which cannot make large values.
-func CompileFilter(source string) (c Condition, err error) {
-	opts := []exprlang.Option{exprlang.AsBool(), exprlang.MaxNodes(maxNodes)}
-	for _, name := range []string{"repeat", "map", "flatMap", "range", "toJSON", "fromJSON", "date", "duration", "timezone"} {
-		opts = append(opts, exprlang.DisableBuiltin(name))
-	}
-	if c.program, err = compile(source, opts...); err != nil {
-		return c, err
-	}
-	for _, name := range []string{"now", "uuid"} {
-		if strings.Contains(source, name+"(") {
-			return c, fmt.Errorf("%s `%s`: a filter cannot use %s(): it must say the same whenever it is asked", wrongExpression, source, name)
-		}
-	}
-	return c, nil
-}

@@ -86,10 +86,11 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.pages.ServeHTTP(w, r)
 }
 
-// wantsEvents says whether r asks for server-sent events, as EventSource does (the HTML
-// standard, section 9.2.2).
+// wantsEvents says whether r asks for server-sent events, and rather for them than for
+// anything else, as EventSource does (the HTML standard, section 9.2.2).
 func wantsEvents(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/event-stream")
+	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
+	return r.Method == http.MethodGet && strings.EqualFold(strings.TrimSpace(first), "text/event-stream")
 }
 
 // isUpgrade says whether r asks for a WebSocket (RFC 6455, section 4.1).

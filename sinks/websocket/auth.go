@@ -158,9 +158,20 @@ func (c *client) receiveToken(token string) error {
 		c.close(closeFrame(closePolicy, err.Error()), "auth", false)
 		return nil
 	}
+	if err := c.subscribe(c.wish); err != nil { // there is no room: it may come again
+		c.close(closeFrame(closeSlow, err.Error()), "auth", false)
+		return nil
+	}
 	c.waiting = false
 	c.expire()
-	return c.subscribe(c.wish)
+	return nil
+}
+
+// known says whether the client has shown a token, where one is required.
+func (c *client) known() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.topic != c.sink.hub.none
 }
 
 // expire ends the client when its token does, or when it has shown none for too long.

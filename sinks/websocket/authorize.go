@@ -26,7 +26,7 @@ func (r rights) id() string { return r.key + "|" + r.claims }
 
 func (r rights) all() bool { return !r.limited }
 
-var errNoClaim = errors.New("the token lacks the claim by which it is decided what this client may see")
+var errNoClaim = errors.New("the token lacks a claim by which it is decided what this client may see")
 
 // rightsOf returns what a client with claims may see.
 func (s *sink) rightsOf(claims map[string]any) (r rights, err error) {
@@ -48,8 +48,12 @@ func (s *sink) rightsOf(claims map[string]any) (r rights, err error) {
 	}
 	sum := sha256.Sum256(text)
 	r.claims = hex.EncodeToString(sum[:])
-	if r.condition, err = a.For(claims); err != nil {
+	var complete bool
+	if r.condition, complete, err = a.For(claims); err != nil {
 		return r, fmt.Errorf("the claims of the token do not fit what is asked of them: %w", err)
+	}
+	if !complete {
+		return r, errNoClaim
 	}
 	return r, nil
 }

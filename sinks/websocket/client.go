@@ -13,6 +13,13 @@ import (
 // its pings, and messages about gaps. One that asks and does not read is disconnected.
 const maxControl = 64 << 10
 
+// How often a client may change its subscription: a new topic is made of the history, while
+// nothing else goes on.
+const (
+	movesPerSecond = 1
+	movesAtOnce    = 10
+)
+
 // client is one connection: a position in the log and the goroutine that sends
 // from there on.
 type client struct {
@@ -31,11 +38,13 @@ type client struct {
 	rights   rights
 	expires  time.Time
 	messages *rate.Limiter // that it sends; nil: no bound
+	moves    *rate.Limiter // subscriptions by message
 
 	mu       sync.Mutex // guards what follows
 	topic    *topic
 	position position    // behind what is sent or being sent, in the topic's log
-	sent     position    // behind what is sent; only its counts
+	counted  position    // behind what is sent; only its counts
+	kept     *kept       // messages to send before those of the log; nil: none
 	control  []byte      // frames to send between those of the log
 	closing  []byte      // close frame, the last thing to send
 	drain    bool        // send all of the log before it
@@ -46,7 +55,7 @@ type client struct {
 }
 
 func newClient(s *sink) *client {
-	c := &client{sink: s, woken: make(chan struct{}, 1), finished: make(chan struct{})}
+	c := &client{sink: s, woken: make(chan struct{}, 1), finished: make(chan struct{}), moves: rate.NewLimiter(movesPerSecond, movesAtOnce)}
 	if n := s.opts.Limits.Messages; n > 0 {
 		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)
 	}
@@ -63,12 +72,12 @@ func (c *client) wake() {
 // start begins sending; melody calls it when the handshake is done.
 func (c *client) start() {
 	c.conn.upgraded.Store(true)
-	c.position, c.sent = c.begin.position, c.begin.position.counts()
+	c.position, c.counted = c.begin.position, c.begin.position.counts()
 	if !c.waiting {
 		c.control = append(c.control, c.sink.welcome...)
 	}
 	if c.protocol && !c.waiting {
-		c.control = appendFrame(c.control, opText, subscribedMessage(c.sink.hub.epoch, c.begin))
+		c.control = appendFrame(c.control, opText, subscribedMessage(c.begin))
 	}
 	c.begin.position = position{} // it would keep the log
 	c.started = true
@@ -84,8 +93,8 @@ func (c *client) run() {
 	defer func() { c.parkedIn.forget(c) }()
 	for {
 		c.mu.Lock()
-		control, closing, drain, hungUp := c.control, c.closing, c.drain, c.hungUp
-		c.control = nil
+		control, kept, closing, drain, hungUp := c.control, c.kept, c.closing, c.drain, c.hungUp
+		c.control, c.kept = nil, nil
 		var frames []byte
 		if closing == nil || drain {
 			frames, c.position = c.position.next()
@@ -99,7 +108,7 @@ func (c *client) run() {
 		if hungUp && (closing == nil || drain) {
 			return
 		}
-		if len(control) > 0 && !c.send(control) {
+		if len(control) > 0 && !c.send(control) || kept != nil && !(c.sendMessages(kept.frames()) && c.send(kept.end)) {
 			return
 		}
 		switch {
@@ -118,8 +127,8 @@ func (c *client) run() {
 				return
 			}
 			c.mu.Lock()
-			if c.topic == topic && counts.messages > c.sent.messages { // else it has skipped
-				c.sent = counts
+			if c.topic == topic && counts.messages > c.counted.messages { // else it has skipped
+				c.counted = counts
 			}
 			c.mu.Unlock()
 		case topic.log.park(c, here):
@@ -224,5 +233,5 @@ func (c *client) ended(reason string) {
 func (c *client) lag() (messages, bytes uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.topic.log.messages.Load() - c.sent.messages, c.topic.log.bytes.Load() - c.sent.bytes
+	return c.topic.log.messages.Load() - c.counted.messages, c.topic.log.bytes.Load() - c.counted.bytes
 }

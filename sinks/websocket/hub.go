@@ -2,7 +2,10 @@ package websocket
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -28,6 +31,7 @@ type hub struct {
 	history history
 	gapAt   uint64 // how many messages there were when events were last reported missing
 	gapped  bool
+	asked   int // topics of channels and filters, which clients have asked for
 	eval    expr.Evaluator
 	keyed   map[string][]*topic // by the key of their rights; see authorize.go
 	free    []*topic            // those whose rights have no key
@@ -122,69 +126,126 @@ func (h *hub) join(s subscription, a after) (t *topic, at start, err error) {
 		return nil, start{}, err
 	}
 	t.clients++
-	at.position, at.offset = t.log.start(), h.main.log.messages.Load()
-	if !a.asked {
-		return t, at, nil
-	}
-	if p, offset, seen, ok := h.find(t, a); ok {
-		return t, start{position: p, offset: offset, seen: seen, recovered: true}, nil
-	}
-	at.lost = true
-	return t, at, nil
+	return t, h.start(t, a), nil
 }
 
 // start is where a client begins in its topic.
 type start struct {
 	position     position
+	epoch        string
 	offset, seen uint64 // as the client knows it
 	recovered    bool   // it gets all that it has missed
 	lost         bool   // it does not
 }
 
-// find looks for the position behind what a client has.
-func (h *hub) find(t *topic, a after) (p position, offset, seen uint64, ok bool) {
-	offset, seen = a.offset, a.seen
-	switch {
-	case a.place != "":
-		if offset, ok = h.history.places[a.place]; !ok {
-			return p, 0, 0, false
-		}
-		seen = 0
-	case a.epoch != h.epoch || offset > h.main.log.messages.Load():
-		return p, 0, 0, false
+// start finds out where a client begins that has a.
+func (h *hub) start(t *topic, a after) start {
+	if !a.asked {
+		return h.end(t)
 	}
-	if t == h.main {
-		offset, seen = offset+seen, 0
-		if offset < h.history.first-1 || offset > h.main.log.messages.Load() || h.gapped && offset <= h.gapAt {
-			return p, 0, 0, false
-		}
-		return h.main.log.seek(offset), offset, 0, true
-	}
-	p, number, ok := t.find(offset, seen)
+	at, number, ok := h.find(t, a)
 	if !ok || h.gapped && number <= h.gapAt {
-		return p, 0, 0, false
+		at = h.end(t)
+		at.lost = true
+		return at
 	}
-	return p, offset, seen, true
+	at.recovered = true
+	return at
 }
 
-// translate returns what a client of a topic has, for any other topic: seen counts the
-// messages of its own.
-func (h *hub) translate(t *topic, a after) after {
-	if !a.asked || a.place != "" {
-		return a
+// end is where what comes next begins.
+func (h *hub) end(t *topic) start {
+	return start{position: t.log.start(), epoch: h.epochOf(t), offset: h.main.log.messages.Load()}
+}
+
+// epochOf is the epoch as clients of a topic know it: what they have seen beside their
+// offset is messages of this topic, and no other.
+func (h *hub) epochOf(t *topic) string {
+	if t == h.main {
+		return h.epoch
 	}
+	return h.epoch + "." + t.hash
+}
+
+// find looks for the position behind what a client has, and the number of the last message
+// that it has.
+func (h *hub) find(t *topic, a after) (at start, number uint64, ok bool) {
+	total := h.main.log.messages.Load()
+	at = start{epoch: h.epochOf(t), offset: a.offset, seen: a.seen}
+	if a.place != "" {
+		if at.offset, ok = h.history.places[a.place]; !ok {
+			return at, 0, false
+		}
+		at.seen = 0
+	} else {
+		epoch, _, _ := strings.Cut(a.epoch, ".")
+		if epoch != h.epoch || a.epoch != at.epoch && a.seen > 0 || a.offset > total || a.seen > total {
+			return at, 0, false
+		}
+	}
+	if t != h.main {
+		at.position, number, ok = t.find(at.offset, at.seen)
+		return at, number, ok
+	}
+	at.offset, at.seen = at.offset+at.seen, 0
+	if at.offset < h.history.first-1 || at.offset > total {
+		return at, 0, false
+	}
+	at.position = h.main.log.seek(at.offset)
+	return at, at.offset, true
+}
+
+// move has a client go on with another subscription: where it asks for it behind what it
+// was sent of the one before, else with what comes next.
+func (h *hub) move(c *client, s subscription, a after) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.evict(h.now())
+	t, err := h.topic(s)
+	if err != nil {
+		return err
+	}
+	t.clients++
+	c.mu.Lock()
+	old := c.topic
+	var at start
+	if old == h.none || a.place != "" || !a.asked {
+		at = h.start(t, a)
+	} else { // it has heard of all gaps
+		var ok bool
+		if at, _, ok = h.find(t, after{epoch: h.epochOf(t), offset: h.sent(old, c.position)}); ok {
+			at.recovered = true
+		} else {
+			at = h.end(t)
+			at.lost = true
+		}
+	}
+	c.topic, c.position, c.counted = t, at.position, at.position.counts()
+	if old == h.none { // now it is known
+		c.control = append(c.control, c.sink.welcome...)
+	}
+	if c.protocol {
+		c.control = appendFrame(c.control, opText, subscribedMessage(at))
+	}
+	c.mu.Unlock()
+	c.wake()
+	h.drop(old)
+	return nil
+}
+
+// sent returns the number up to which a client of a topic was sent everything.
+func (h *hub) sent(t *topic, p position) uint64 {
 	if t == h.main {
-		a.offset, a.seen = a.offset+a.seen, 0
-		return a
+		return p.messages
 	}
-	_, number, ok := t.find(a.offset, a.seen)
-	if !ok {
-		a.epoch = "" // it is not known
+	i := int(p.messages - min(t.from, p.messages))
+	switch {
+	case i >= len(t.numbers): // and of what came since nothing is for it
+		return h.main.log.messages.Load()
+	case i == 0:
+		return t.covered
 	}
-	a.offset, a.seen = number, 0
-	return a
+	return t.numbers[i-1].number
 }
 
 // topic returns the topic of a subscription, made of the history where there is none.
@@ -196,10 +257,11 @@ func (h *hub) topic(s subscription) (*topic, error) {
 	if t := h.topics[key]; t != nil {
 		return t, nil
 	}
-	if len(h.topics) >= h.opts.MaxTopics {
+	if s.asked() && h.asked >= h.opts.MaxTopics {
 		return nil, errTooMany
 	}
-	t := &topic{subscription: s, key: key, log: newLog(), covered: h.history.first - 1, published: true}
+	sum := sha256.Sum256([]byte(key))
+	t := &topic{subscription: s, key: key, hash: hex.EncodeToString(sum[:6]), log: newLog(), covered: h.history.first - 1, published: true}
 	h.history.behind(t.covered, func(number uint64, e *past) {
 		if !h.may(t, &e.Event) {
 			return
@@ -212,16 +274,27 @@ func (h *hub) topic(s subscription) (*topic, error) {
 	t.published = true
 	t.marked = h.main.log.messages.Load()
 	h.topics[key] = t
+	if s.asked() {
+		h.asked++
+	}
 	h.enter(t)
 	return t, nil
 }
 
-// leave notes that a client has left a topic; one that nobody has goes.
-func (h *hub) leave(t *topic) {
+// leave notes that a client has left its topic; one that nobody has goes.
+func (h *hub) leave(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t.clients--; t.clients <= 0 && t != h.main && t != h.none {
-		delete(h.topics, t.key)
-		h.exit(t)
+	h.drop(c.topic)
+}
+
+func (h *hub) drop(t *topic) {
+	if t.clients--; t.clients > 0 || t == h.main || t == h.none || t == nil {
+		return
 	}
+	delete(h.topics, t.key)
+	if t.asked() {
+		h.asked--
+	}
+	h.exit(t)
 }

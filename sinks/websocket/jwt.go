@@ -3,9 +3,11 @@ package websocket
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +46,11 @@ func (j JWT) parseKey() (any, error) {
 	case "RS", "PS":
 		key, err = jwt.ParseRSAPublicKeyFromPEM(text)
 	case "ES":
-		key, err = jwt.ParseECPublicKeyFromPEM(text)
+		var ec *ecdsa.PublicKey
+		if ec, err = jwt.ParseECPublicKeyFromPEM(text); err == nil && strconv.Itoa(ec.Curve.Params().BitSize) != map[string]string{"ES256": "256", "ES384": "384", "ES512": "521"}[j.Algorithm] {
+			return nil, fmt.Errorf("is of the curve %s, which is not that of %s", ec.Curve.Params().Name, j.Algorithm)
+		}
+		key = ec
 	default:
 		key, err = jwt.ParseEdPublicKeyFromPEM(text)
 	}

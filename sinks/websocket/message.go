@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -40,6 +41,9 @@ func (c *client) receive(msg []byte) {
 	case "ping":
 		c.pong(m.Timestamp)
 	case "auth":
+		if !c.waiting && !(c.protocol && c.sink.opts.Auth.required()) {
+			return
+		}
 		if err := c.receiveToken(m.Token); err != nil {
 			c.enqueue(appendFrame(nil, opText, errorMessage(err)))
 		}
@@ -47,11 +51,17 @@ func (c *client) receive(msg []byte) {
 		if !c.protocol || c.waiting {
 			return
 		}
-		if err := c.subscribe(m.wish); err != nil {
+		err := errTooOften
+		if c.moves.Allow() {
+			err = c.subscribe(m.wish)
+		}
+		if err != nil {
 			c.enqueue(appendFrame(nil, opText, errorMessage(err)))
 		}
 	}
 }
+
+var errTooOften = errors.New("too many subscriptions one after the other: wait a second")
 
 func (c *client) pong(timestamp json.RawMessage) {
 	answer := []byte(`{"type":"pong",`)

@@ -42,24 +42,5 @@ func (c *client) subscribe(w wish) error {
 		return err
 	}
 	sub.allowed = c.rights
-	c.mu.Lock()
-	old := c.topic
-	c.mu.Unlock() // only this goroutine sets it
-	t, at, err := c.sink.hub.join(sub, c.sink.hub.translate(old, has))
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.topic, c.position, c.sent = t, at.position, at.position.counts()
-	c.mu.Unlock()
-	var answer []byte
-	if old == c.sink.hub.none { // now it is known
-		answer = append(answer, c.sink.welcome...)
-	}
-	if c.protocol {
-		answer = appendFrame(answer, opText, subscribedMessage(c.sink.hub.epoch, at))
-	}
-	c.enqueue(answer)
-	c.sink.hub.leave(old)
-	return nil
+	return c.sink.hub.move(c, sub, has)
 }

@@ -91,7 +91,7 @@ func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
 		http.Error(h, err.Error(), cmp.Or(status, http.StatusInternalServerError))
 		return
 	}
-	defer func() { s.hub.leave(c.topic) }()
+	defer s.hub.leave(c)
 	err := s.guard(c, func() error {
 		if upgrades(r) {
 			return s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
@@ -179,7 +179,7 @@ func (s *sink) Gap(_ context.Context, g plugin.Gap) {
 	s.hub.gap()
 	frame := appendFrame(nil, opText, gapMessage(g))
 	for _, c := range s.all() {
-		if c.protocol {
+		if c.protocol && c.known() {
 			c.enqueue(frame)
 		}
 	}

@@ -32,8 +32,46 @@ func (s *sink) dropSlow() uint64 {
 	return most
 }
 
+// kept is the last message of each key that a slow client has skipped, in the order in
+// which they came, and what is sent behind them.
+type kept struct {
+	byKey map[string][]byte
+	keys  []string
+	bytes int
+	end   []byte
+}
+
+// add notes a message in the place of one that has the same key. Beyond most bytes the
+// oldest go.
+func (k *kept) add(key string, frame []byte, most int) (dropped int) {
+	if old, ok := k.byKey[key]; ok {
+		k.bytes -= len(old)
+		dropped++
+		k.keys = slices.DeleteFunc(k.keys, func(other string) bool { return other == key })
+	}
+	k.byKey[key] = frame
+	k.keys = append(k.keys, key)
+	k.bytes += len(frame)
+	for k.bytes > most && len(k.keys) > 1 {
+		k.bytes -= len(k.byKey[k.keys[0]])
+		delete(k.byKey, k.keys[0])
+		k.keys = k.keys[1:]
+		dropped++
+	}
+	return dropped
+}
+
+func (k *kept) frames() []byte {
+	out := make([]byte, 0, k.bytes)
+	for _, key := range k.keys {
+		out = append(out, k.byKey[key]...)
+	}
+	return out
+}
+
 // skip has a client go on with what comes next, and tells it; with conflate it gets the
-// latest message of each key that it skips. It returns how many messages it does not get.
+// latest message of each key that it skips. While those are sent it has no place to come
+// back to. It returns how many messages it does not get.
 func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,39 +80,38 @@ func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	if c.closing != nil {
 		return 0
 	}
-	kept, passed := h.latest(c, conflate)
+	k := c.kept
+	if k == nil && conflate {
+		k = &kept{byKey: map[string][]byte{}}
+	}
+	skipped, passed := h.latest(c, k)
 	if passed == 0 { // what it is behind is being written already
 		return 0
 	}
-	c.position = c.topic.log.start()
-	c.sent = c.position.counts()
-	skipped = passed - len(kept)
+	at := h.end(c.topic)
+	c.position, c.counted, c.kept = at.position, at.position.counts(), k
 	if c.protocol {
 		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were left out","conflated":%v}`, skipped, conflate)
 		c.control = appendFrame(c.control, opText, []byte(text))
-	}
-	for _, frame := range kept {
-		c.control = append(c.control, frame...)
-	}
-	if c.protocol { // from here on it counts anew
-		c.control = appendFrame(c.control, opText, positionMessage(h.main.log.messages.Load()))
+		from := appendFrame(nil, opText, subscribedMessage(at))
+		if k != nil {
+			c.control = appendFrame(c.control, opText, subscribedMessage(start{epoch: "none"}))
+			k.end = from
+		} else {
+			c.control = append(c.control, from...)
+		}
 	}
 	c.wake()
 	return skipped
 }
 
-// latest walks over what a client has not been sent, and returns the last frame of each
-// key, in order, and how many there are in all.
-func (h *hub) latest(c *client, conflate bool) (kept [][]byte, passed int) {
-	type latest struct {
-		frame []byte
-		index int
-	}
-	byKey := map[string]latest{}
+// latest walks over what a client has not been sent, and keeps the last frame of each key,
+// where k is not nil. It returns how many the client does not get, and how many there are.
+func (h *hub) latest(c *client, k *kept) (skipped, passed int) {
 	for p := c.position; ; {
 		frames, next := p.next()
 		if frames == nil {
-			break
+			return skipped, passed
 		}
 		for index := p.messages; len(frames) > 0; index++ {
 			_, _, size := frameAt(frames)
@@ -89,21 +126,14 @@ func (h *hub) latest(c *client, conflate bool) (kept [][]byte, passed int) {
 			}
 			if !mark {
 				passed++
-				if key, known := h.history.key(number); conflate && known {
-					byKey[key] = latest{frames[:size:size], passed}
+				if key, known := h.history.key(number); k != nil && known {
+					skipped += k.add(key, frames[:size:size], int(h.opts.MaxLag.Bytes))
+				} else {
+					skipped++
 				}
 			}
 			frames = frames[size:]
 		}
 		p = next
 	}
-	all := make([]latest, 0, len(byKey))
-	for _, l := range byKey {
-		all = append(all, l)
-	}
-	slices.SortFunc(all, func(a, b latest) int { return a.index - b.index })
-	for _, l := range all {
-		kept = append(kept, l.frame)
-	}
-	return kept, passed
 }

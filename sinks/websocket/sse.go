@@ -40,7 +40,7 @@ func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 		return err
 	}
 	_ = raw.SetDeadline(time.Time{})
-	st := &stream{Conn: raw, epoch: s.hub.epoch, offset: c.begin.offset, seen: c.begin.seen, marks: c.topic != s.hub.main}
+	st := &stream{Conn: raw}
 	c.conn = &conn{Conn: st, stream: st, c: c}
 	c.start()
 	st.watch(c)
@@ -50,9 +50,8 @@ func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 // stream is a connection that gets server-sent events in the place of frames.
 type stream struct {
 	net.Conn
-	epoch        string
-	offset, seen uint64 // of the last message
-	marks        bool   // there are marks among the messages
+	epoch        string // and the rest: where the client is, as subscribed has told it
+	offset, seen uint64
 	text         []byte
 }
 
@@ -80,27 +79,44 @@ func (st *stream) messages(frames []byte) []byte {
 	for len(frames) > 0 {
 		opcode, payload, size := frameAt(frames)
 		frames = frames[size:]
-		var mark struct{ Offset uint64 }
-		if st.marks && bytes.HasPrefix(payload, []byte(`{"type":"position",`)) && json.Unmarshal(payload, &mark) == nil {
-			st.offset, st.seen = mark.Offset, 0
-			out = fmt.Appendf(out, "id: %s-%d-0\n\n", st.epoch, st.offset)
+		if !bytes.HasPrefix(payload, []byte(`{"type":"position"`)) {
+			out = st.message(out, opcode, payload)
 			continue
 		}
-		st.seen++
-		out = fmt.Appendf(out, "id: %s-%d-%d\n", st.epoch, st.offset, st.seen)
-		if opcode == opBinary {
-			out = append(out, "event: binary\n"...)
-			payload = fmt.Appendf(nil, "%x", payload)
+		var mark struct{ Offset uint64 }
+		if json.Unmarshal(payload, &mark) == nil && bytes.Equal(payload, positionMessage(mark.Offset)) { // to the last byte
+			st.offset, st.seen = mark.Offset, 0
+			out = st.id(out)
+			out = append(out, '\n')
+			continue
 		}
-		out = appendData(out, payload)
+		out = st.message(out, opcode, payload)
 	}
 	return out
 }
 
+// id appends where the client is.
+func (st *stream) id(out []byte) []byte {
+	return fmt.Appendf(out, "id: %s-%d-%d\n", st.epoch, st.offset, st.seen)
+}
+
+func (st *stream) message(out []byte, opcode byte, payload []byte) []byte {
+	st.seen++
+	out = st.id(out)
+	if opcode == opBinary {
+		out = append(out, "event: binary\n"...)
+		payload = fmt.Appendf(nil, "%x", payload)
+	}
+	return appendData(out, payload)
+}
+
 // appendData appends an event's lines of data, and its end.
 func appendData(out, payload []byte) []byte {
+	if bytes.IndexByte(payload, '\r') >= 0 { // ends a line, too
+		payload = bytes.ReplaceAll(bytes.ReplaceAll(payload, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+	}
 	for line := range bytes.SplitSeq(payload, []byte("\n")) {
-		out = append(append(append(out, "data: "...), bytes.TrimSuffix(line, []byte("\r"))...), '\n')
+		out = append(append(append(out, "data: "...), line...), '\n')
 	}
 	return append(out, '\n')
 }
@@ -117,6 +133,14 @@ func (st *stream) Write(b []byte) (int, error) {
 		rest = rest[size:]
 		switch opcode {
 		case opText:
+			var at struct {
+				Type, Epoch  string
+				Offset, Seen uint64
+			}
+			if json.Unmarshal(payload, &at) == nil && at.Type == "subscribed" {
+				st.epoch, st.offset, st.seen = at.Epoch, at.Offset, at.Seen
+				st.text = st.id(st.text)
+			}
 			st.text = appendData(append(st.text, "event: control\n"...), payload)
 		case opPing:
 			st.text = append(st.text, ":\n\n"...)

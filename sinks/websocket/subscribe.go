@@ -79,11 +79,11 @@ func (w wish) subscription(o Options, protocol bool) (s subscription, err error)
 	}
 	s.channels = slices.Compact(slices.Sorted(slices.Values(w.Channels)))
 	s.protocol = protocol
+	if o.MaxTopics == 0 && (w.Filter != "" || len(w.Channels) > 0) {
+		return s, errors.New("this server takes no filters and channels")
+	}
 	if w.Filter == "" {
 		return s, nil
-	}
-	if o.MaxTopics == 0 {
-		return s, errors.New("this server takes no filters")
 	}
 	if len(w.Filter) > maxFilter {
 		return s, fmt.Errorf("a filter has %d bytes at most", maxFilter)
@@ -107,8 +107,8 @@ func (w wish) after() (a after, err error) {
 }
 
 // subscribedMessage says where a client begins.
-func subscribedMessage(epoch string, at start) []byte {
-	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s","offset":%d,"seen":%d`, epoch, at.offset, at.seen)
+func subscribedMessage(at start) []byte {
+	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s","offset":%d,"seen":%d`, at.epoch, at.offset, at.seen)
 	if at.recovered || at.lost {
 		text = fmt.Appendf(text, `,"recovered":%v`, at.recovered)
 	}

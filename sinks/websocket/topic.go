@@ -16,6 +16,7 @@ import (
 type topic struct {
 	subscription
 	key     string
+	hash    string // of key, in the epoch of its clients
 	log     *log
 	clients int
 
@@ -50,6 +51,9 @@ func (s subscription) id() string {
 func (s subscription) all() bool {
 	return len(s.channels) == 0 && s.filter.IsZero() && s.allowed.all()
 }
+
+// asked says whether a client has asked for less than it may see.
+func (s subscription) asked() bool { return len(s.channels) > 0 || !s.filter.IsZero() }
 
 // What an event is to a topic.
 const (
@@ -115,7 +119,8 @@ func (t *topic) add(number uint64, verdict int, payload []byte, now time.Time) {
 	opcode := byte(opText)
 	if verdict == left {
 		payload = append(append([]byte(`{"type":"leave","message":`), payload...), '}')
-	} else if !utf8.Valid(payload) {
+	}
+	if !utf8.Valid(payload) {
 		opcode = opBinary
 	}
 	t.log.append(opcode, payload, now)

@@ -16,9 +16,11 @@ export class GatewayClient extends EventTarget {
   #url;
   #token;
   #subscription = {}; // {channels, filter}
+  #asked = null; // that the gateway has not answered yet
   #epoch = "";
   #offset = 0;
   #seen = 0;
+  #greeted = false;
   #socket = null;
   #attempt = 0;
   #timer = 0;
@@ -40,6 +42,8 @@ export class GatewayClient extends EventTarget {
   connect() {
     clearTimeout(this.#timer);
     this.#drop();
+    if (this.#asked) [this.#subscription, this.#asked, this.#epoch] = [this.#asked, null, ""];
+    this.#greeted = false;
     this.#say("connecting", "Connecting…");
     let socket;
     try {
@@ -57,8 +61,12 @@ export class GatewayClient extends EventTarget {
 
   // subscribe goes on with another subscription, without a gap.
   subscribe(subscription) {
-    this.#subscription = subscription;
-    if (this.state !== "connected") return;
+    if (this.state !== "connected") {
+      this.#subscription = subscription;
+      this.#epoch = ""; // its place was one of the other's
+      return;
+    }
+    this.#asked = subscription;
     const place = this.#epoch ? { epoch: this.#epoch, offset: this.#offset, seen: this.#seen } : {};
     this.#socket.send(JSON.stringify({ type: "subscribe", ...subscription, ...place }));
   }
@@ -106,8 +114,11 @@ export class GatewayClient extends EventTarget {
 
   #receive(data) {
     const control = typeof data === "string" && data.startsWith('{"type":"') ? parse(data) : null;
-    switch (control?.type) {
+    const kind = control ? this.#kind(control) : "";
+    if (kind !== "subscribed") this.#greeted = true; // the first frame may greet, and no other
+    switch (kind) {
       case "subscribed":
+        if (this.#asked) [this.#subscription, this.#asked] = [this.#asked, null];
         if ("recovered" in control) this.#emit("resumed", control.recovered);
         [this.#epoch, this.#offset, this.#seen] = [control.epoch, control.offset, control.seen];
         return;
@@ -118,20 +129,35 @@ export class GatewayClient extends EventTarget {
         this.#emit("welcome", control);
         return;
       case "error":
+        this.#asked = null;
         this.#emit("refused", control.reason);
         return;
       case "pong":
-        if (this.#pings.delete(control.timestamp)) this.#emit("pong", performance.now() - control.timestamp);
+        this.#pings.delete(control.timestamp);
+        this.#emit("pong", performance.now() - control.timestamp);
         return;
       case "gap":
-        if ("reason" in control) {
-          this.#emit("gap", control);
-          return;
-        }
+        this.#emit("gap", control);
+        return;
     }
     this.#seen++;
     if (control?.type === "leave") this.#emit("leave", control.message);
     else this.#emit("message", data);
+  }
+
+  // #kind says which message about the connection it is. An event may look a bit like one,
+  // but not be one to the last field.
+  #kind(message) {
+    const fields = Object.keys(message).length;
+    switch (message.type) {
+      case "subscribed": return typeof message.epoch === "string" && typeof message.offset === "number" && fields <= 5 ? "subscribed" : "";
+      case "position": return typeof message.offset === "number" && fields === 2 ? "position" : "";
+      case "welcome": return this.#greeted ? "" : "welcome";
+      case "error": return this.#asked && typeof message.reason === "string" && fields === 2 ? "error" : "";
+      case "pong": return this.#pings.has(message.timestamp) ? "pong" : "";
+      case "gap": return typeof message.reason === "string" && fields <= 4 ? "gap" : "";
+    }
+    return "";
   }
 
   #say(state, text) {

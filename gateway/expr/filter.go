@@ -1,0 +1,74 @@
+package expr
+
+import (
+	"fmt"
+	"slices"
+
+	exprlang "github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
+)
+
+// maxNodes bounds the expression of a stranger.
+const maxNodes = 200
+
+// harmless are the functions that a filter may call: those whose work and result are no
+// larger than what they are given.
+var harmless = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix", "int", "float", "string", "abs", "ceil", "floor", "round", "min", "max", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "first", "last", "get", "type", "coalesce"}
+
+// CompileFilter compiles a condition that a stranger has written. It is small, has no loops
+// and makes nothing large, so that it takes a time bounded by what it looks at; and its
+// result depends on the event only.
+func CompileFilter(source string) (c Condition, err error) {
+	tree, err := parser.Parse(source)
+	if err != nil {
+		return c, readable(wrongExpression, source, err)
+	}
+	v := &filterVisitor{source: source}
+	ast.Walk(&tree.Node, v)
+	if v.wrong != nil {
+		return c, v.wrong
+	}
+	c.program, err = compile(source, exprlang.AsBool(), exprlang.MaxNodes(maxNodes))
+	return c, err
+}
+
+// filterVisitor looks for what a filter may not have.
+type filterVisitor struct {
+	source string
+	wrong  error // the first
+}
+
+// Visit is part of [ast.Visitor].
+func (v *filterVisitor) Visit(node *ast.Node) {
+	what := ""
+	switch n := (*node).(type) {
+	case *ast.PredicateNode, *ast.PointerNode:
+		what = "loops"
+	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
+		what = "variables"
+	case *ast.BinaryNode:
+		switch {
+		case n.Operator == "..":
+			what = "ranges"
+		case n.Operator == "matches":
+			if _, constant := n.Right.(*ast.StringNode); !constant {
+				what = "patterns that are not written in it"
+			}
+		}
+	case *ast.BuiltinNode:
+		if !slices.Contains(harmless, n.Name) {
+			what = n.Name + "()"
+		}
+	case *ast.CallNode:
+		if id, ok := n.Callee.(*ast.IdentifierNode); !ok || !slices.Contains(harmless, id.Value) {
+			what = "calls such as this"
+			if ok {
+				what = id.Value + "()"
+			}
+		}
+	}
+	if what != "" && v.wrong == nil {
+		v.wrong = at(wrongExpression, v.source, (*node).Location().From, fmt.Sprintf("a filter cannot use %s: it is evaluated for every event", what))
+	}
+}
