@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -143,5 +144,18 @@ func TestTableComesFromTheTags(t *testing.T) {
 		"| `nested.count` | integer | `2` | how many |\n| `fields` | mapping of text |  | in order |\n| `wait` | duration |  | how long |\n"
 	if got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	for text, want := range map[string]string{"10.1.2.3": "10.1.2.3/32", "10.1.2.3/8": "10.0.0.0/8", "::1": "::1/128", "::ffff:10.0.0.1": "10.0.0.1/32", "fe80::1%eth0": "", "proxy.example": "", "10.0.0.0/33": ""} {
+		var n Network
+		err := n.UnmarshalText([]byte(text))
+		if n.String() != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %s, %v", text, n, err)
+		}
+	}
+	if n := NewNetwork("10.0.0.0/8"); !n.Contains(netip.MustParseAddr("::ffff:10.9.9.9")) || n.Contains(netip.MustParseAddr("11.0.0.1")) {
+		t.Error("it has what it has not")
 	}
 }

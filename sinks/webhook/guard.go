@@ -17,31 +17,18 @@ import (
 
 const dialTimeout = 10 * time.Second
 
-// network reads an address, or a network in CIDR notation.
-func network(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return addr.Unmap().Prefix(addr.Unmap().BitLen())
-	}
-	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
-}
-
 // guardian knows which addresses may be connected to: public ones, and those of allow.
 // Whoever may name an endpoint, or its name server, could reach into this network otherwise.
-func guardian(allow []string) (*ssrf.Guardian, error) {
+func guardian(allow []options.Network) *ssrf.Guardian {
 	var v4, v6 []netip.Prefix
-	for _, text := range allow {
-		p, err := network(text)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("%q is not an address or a network: write 10.1.2.3 or 10.0.0.0/8", text)
-		case p.Addr().Is4():
+	for _, n := range allow {
+		if p := n.Prefix(); p.Addr().Is4() {
 			v4 = append(v4, p)
-		default:
+		} else {
 			v6 = append(v6, p)
 		}
 	}
-	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...)), nil
+	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
 }
 
 // errInternal is the error of a connection that was not made.

@@ -25,10 +25,7 @@ var inner = []string{
 
 // TestInternalAddressesAreRefused, whatever they look like: no connection is made.
 func TestInternalAddressesAreRefused(t *testing.T) {
-	g, err := guardian(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := guardian(nil)
 	transport := guarded(g)
 	defer transport.CloseIdleConnections()
 	for _, host := range inner {
@@ -51,10 +48,7 @@ func TestRebinding(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	defer receiver.Close()
 	_, port, _ := net.SplitHostPort(receiver.Listener.Addr().String())
-	g, err := guardian(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := guardian(nil)
 	dns := nameServer(t)
 	transport := guarded(g)
 	dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -76,19 +70,18 @@ func TestRebinding(t *testing.T) {
 // TestAllow, and what check says.
 func TestAllow(t *testing.T) {
 	url, bodies, _ := endpoint(t, 204, nil)
-	err := send(t, Options{URL: options.NewURL(url), Allow: []string{}}, &event.Event{Data: []byte("x")})
+	err := send(t, Options{URL: options.NewURL(url), Allow: []options.Network{}}, &event.Event{Data: []byte("x")})
 	if err == nil || !strings.Contains(err.Error(), "internal address") {
 		t.Errorf("error %v", err)
 	}
-	if err := send(t, Options{URL: options.NewURL(url), Allow: []string{"127.0.0.0/8"}}, &event.Event{Data: []byte("x")}); err != nil || <-bodies != "x" {
+	if err := send(t, Options{URL: options.NewURL(url), Allow: []options.Network{options.NewNetwork("127.0.0.0/8")}}, &event.Event{Data: []byte("x")}); err != nil || <-bodies != "x" {
 		t.Error(err)
 	}
 	for o, want := range map[*Options]string{
-		{URL: options.NewURL("http://localhost:1")}:                              `url: is an internal address: write allow: ["127.0.0.1"]`,
-		{URL: options.NewURL("http://[::1]:1")}:                                  `url: is an internal address: write allow: ["::1"]`,
-		{URL: options.NewURL("http://10.0.0.1"), Allow: []string{"10.0.0.0/8"}}:  "",
-		{URL: options.NewURL("https://shop.example")}:                            "",
-		{URL: options.NewURL("https://shop.example"), Allow: []string{"intern"}}: `allow: "intern" is not an address`,
+		{URL: options.NewURL("http://localhost:1")}:                                                          `url: is an internal address: write allow: ["127.0.0.1"]`,
+		{URL: options.NewURL("http://[::1]:1")}:                                                              `url: is an internal address: write allow: ["::1"]`,
+		{URL: options.NewURL("http://10.0.0.1"), Allow: []options.Network{options.NewNetwork("10.0.0.0/8")}}: "",
+		{URL: options.NewURL("https://shop.example")}:                                                        "",
 	} {
 		got := ""
 		o.Check(func(option, text string) { got += fmt.Sprintf("%s: %s", option, text) })

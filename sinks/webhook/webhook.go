@@ -20,7 +20,7 @@ type Options struct {
 	Method  string                      `koanf:"method" rule:"oneof=POST|PUT|PATCH" doc:"request method"`
 	Headers options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; their values count as secrets"`
 	Secrets []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has. While a key is changed give both, the new one first"`
-	Allow   []string                    `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
+	Allow   []options.Network           `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
 }
 
 // reserved are the headers that the sink or the protocol sets.
@@ -33,10 +33,7 @@ func (o *Options) Check(report func(option, text string)) {
 			report("secrets["+strconv.Itoa(i)+"]", err.Error())
 		}
 	}
-	g, err := guardian(o.Allow)
-	if err != nil {
-		report("allow", err.Error())
-	} else if address := internal(o.URL, g); address != "" {
+	if address := internal(o.URL, guardian(o.Allow)); address != "" {
 		report("url", fmt.Sprintf("is an internal address: write allow: [%q] beside it, if that is meant", address))
 	}
 	for _, h := range o.Headers {
@@ -79,11 +76,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		}
 		signers = append(signers, one)
 	}
-	g, err := guardian(o.Allow)
-	if err != nil {
-		return nil, &plugin.OptionError{Option: "allow", Err: err}
-	}
-	transport := guarded(g)
+	transport := guarded(guardian(o.Allow))
 	return &sink{opts: o, name: env.Name, signers: signers, dial: transport.DialContext, client: &http.Client{
 		Transport: transport,
 		// A redirect is a failure: its target was configured by nobody.

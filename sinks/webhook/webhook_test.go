@@ -47,7 +47,7 @@ func TestConformance(t *testing.T) {
 }
 
 // here is this machine.
-var here = []string{"127.0.0.1", "::1"}
+var here = []options.Network{options.NewNetwork("127.0.0.1"), options.NewNetwork("::1")}
 
 func send(t *testing.T, o Options, e *event.Event) error {
 	t.Helper()

@@ -9,38 +9,22 @@ import (
 	"strings"
 
 	"golang.org/x/time/rate"
+
+	"eventgateway/gateway/options"
 )
 
 // Limits bound what clients may take. 0 is no bound.
 type Limits struct {
-	Clients        int      `koanf:"clients" rule:"min=0" doc:"clients at the same time"`
-	PerAddress     int      `koanf:"per_address" rule:"min=0" doc:"clients at the same time from one address; behind a proxy all have its address, unless trusted_proxies names it"`
-	Handshakes     int      `koanf:"handshakes" rule:"min=0" doc:"new clients in a second"`
-	Messages       int      `koanf:"messages" rule:"min=0" doc:"messages in a second that one client may send; beyond it is disconnected with code 1008"`
-	TrustedProxies []string `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For is believed"`
-}
-
-func (l Limits) check(report func(option, text string)) {
-	for i, text := range l.TrustedProxies {
-		if _, err := network(text); err != nil {
-			report("limits.trusted_proxies["+itoa(i)+"]", "is not an address or a network: write 10.1.2.3 or 10.0.0.0/8")
-		}
-	}
-}
-
-// network reads an address, or a network in CIDR notation.
-func network(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return addr.Unmap().Prefix(addr.Unmap().BitLen())
-	}
-	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
+	Clients        int               `koanf:"clients" rule:"min=0" doc:"clients at the same time"`
+	PerAddress     int               `koanf:"per_address" rule:"min=0" doc:"clients at the same time from one address; behind a proxy all have its address, unless trusted_proxies names it"`
+	Handshakes     int               `koanf:"handshakes" rule:"min=0" doc:"new clients in a second"`
+	Messages       int               `koanf:"messages" rule:"min=0" doc:"messages in a second that one client may send; beyond it is disconnected with code 1008"`
+	TrustedProxies []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For is believed"`
 }
 
 // gate counts clients, and refuses those who are too many. Its methods need the sink's lock.
 type gate struct {
 	limits     Limits
-	proxies    []netip.Prefix
 	handshakes *rate.Limiter // nil: no bound
 	clients    int
 	addresses  map[string]int
@@ -48,11 +32,6 @@ type gate struct {
 
 func newGate(l Limits) *gate {
 	g := &gate{limits: l, addresses: map[string]int{}}
-	for _, text := range l.TrustedProxies {
-		if p, err := network(text); err == nil { // Check saw to it
-			g.proxies = append(g.proxies, p)
-		}
-	}
 	if l.Handshakes > 0 {
 		g.handshakes = rate.NewLimiter(rate.Limit(l.Handshakes), l.Handshakes)
 	}
@@ -106,8 +85,8 @@ func (g *gate) trusted(host string) bool {
 	if err != nil {
 		return false
 	}
-	for _, p := range g.proxies {
-		if p.Contains(addr.Unmap()) {
+	for _, proxy := range g.limits.TrustedProxies {
+		if proxy.Contains(addr) {
 			return true
 		}
 	}

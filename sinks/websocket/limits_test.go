@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 
 // TestAddresses: only a proxy of ours is believed, and only what it says itself.
 func TestAddresses(t *testing.T) {
-	g := newGate(Limits{TrustedProxies: []string{"10.0.0.0/8", "::1", "192.0.2.7"}})
+	g := newGate(Limits{TrustedProxies: []options.Network{options.NewNetwork("10.0.0.0/8"), options.NewNetwork("::1"), options.NewNetwork("192.0.2.7")}})
 	for _, c := range []struct{ remote, forwarded, want string }{
 		{"203.0.113.5:1", "", "203.0.113.5"},
 		{"203.0.113.5:1", "198.51.100.1", "203.0.113.5"},
@@ -76,13 +76,6 @@ func TestAddresses(t *testing.T) {
 		if got := g.address(r); got != c.want {
 			t.Errorf("%s, forwarded for %q: %s, want %s", c.remote, c.forwarded, got, c.want)
 		}
-	}
-	o := Type().Defaults().(*Options)
-	o.Limits.TrustedProxies = []string{"10.0.0.0/8", "proxy.example"}
-	problems := 0
-	o.Check(func(option, _ string) { problems++; _ = option })
-	if problems != 1 {
-		t.Errorf("%d problems", problems)
 	}
 }
 

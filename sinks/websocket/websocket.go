@@ -52,7 +52,6 @@ func (o *Options) Check(report func(option, text string)) {
 		report("path", "must begin with /")
 	}
 	o.Auth.check(report)
-	o.Limits.check(report)
 	if !o.Authorize.IsZero() && !o.Auth.required() {
 		report("authorize", "without auth nobody has claims: set auth.tokens or auth.jwt")
 	}

@@ -1,0 +1,49 @@
+package options
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Network is a network, or one address, as 10.0.0.0/8 or 10.1.2.3.
+type Network struct{ prefix netip.Prefix }
+
+// NewNetwork makes a Network of text that is known to be one.
+func NewNetwork(text string) Network {
+	var n Network
+	must(n.UnmarshalText([]byte(text)))
+	return n
+}
+
+// Prefix returns the network; that of an address has all its bits.
+func (n Network) Prefix() netip.Prefix { return n.prefix }
+
+// Contains says whether an address is in the network. An IPv4 address that is written as
+// an IPv6 one is what it is.
+func (n Network) Contains(addr netip.Addr) bool { return n.prefix.Contains(addr.Unmap()) }
+
+func (n Network) String() string {
+	if !n.prefix.IsValid() {
+		return ""
+	}
+	return n.prefix.String()
+}
+
+// UnmarshalText reads an address, or a network in CIDR notation (RFC 4632).
+func (n *Network) UnmarshalText(b []byte) error {
+	text := string(b)
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		n.prefix = netip.PrefixFrom(addr, addr.BitLen())
+		return nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return fmt.Errorf("%q is not an address or a network: write 10.1.2.3 or 10.0.0.0/8", text)
+	}
+	n.prefix = p.Masked()
+	return nil
+}
+
+// OptionType names the type in tables.
+func (Network) OptionType() string { return "network" }
