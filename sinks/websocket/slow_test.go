@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,4 +145,75 @@ func TestSlowClientSkips(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestStuckClients: one in ten stops to read. They are dealt with as configured within 5 s,
+// the others get everything, and memory is that of the history and of one log.
+func TestStuckClients(t *testing.T) {
+	clients, messages := times("STUCK_CLIENTS", 50), 20_000
+	payload := strings.Repeat("x", 1000)
+	for _, mode := range []string{slowDisconnect, slowDropOldest, slowConflate} {
+		t.Run(mode, func(t *testing.T) {
+			s, server := newSink(t, func(o *Options) {
+				o.SlowClient, o.MaxLag = mode, Lag{Events: 2000, Bytes: 8 << 20}
+				o.History.Events = 1000
+			}, httptest.NewServer)
+			var reading sync.WaitGroup
+			var received atomic.Int64
+			for i := range clients {
+				conn := dial(t, server, nil)
+				if i%10 == 0 {
+					continue // it reads nothing
+				}
+				reading.Go(func() {
+					for n := range messages {
+						if _, _, err := conn.ReadMessage(); err != nil {
+							t.Errorf("client %d after %d messages: %v", i, n, err)
+							return
+						}
+						received.Add(1)
+					}
+				})
+			}
+			awaitClients(t, s, clients)
+			before := heap()
+			var most uint64
+			batch := make([]*event.Event, 100)
+			for n := range messages / len(batch) {
+				for i := range batch {
+					batch[i] = &event.Event{Key: fmt.Sprint(i), Data: []byte(payload)}
+				}
+				s.send(t, batch...)
+				for want := int64(100*n-500) * int64(clients-clients/10); received.Load() < want && !t.Failed(); { // those who read are not slow
+					time.Sleep(time.Millisecond)
+				}
+				if n%20 == 0 {
+					most = max(most, heap())
+				}
+			}
+			reading.Wait()
+			written := time.Now()
+			if mode == slowDisconnect {
+				awaitClients(t, s, clients-clients/10)
+			}
+			if took := time.Since(written); took > 5*time.Second {
+				t.Errorf("after %v they are gone", took)
+			}
+			if mode != slowDisconnect && testutil.ToFloat64(s.metrics.skipped) == 0 {
+				t.Error("nobody has skipped anything")
+			}
+			const log = 16 << 20 // what the slowest may keep, the history, and garbage
+			if grown := int64(most) - int64(before); grown > 3*log {
+				t.Errorf("%d MiB more memory", grown>>20)
+			}
+			t.Logf("%d MiB more memory at most", (int64(most)-int64(before))>>20)
+		})
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
 }
