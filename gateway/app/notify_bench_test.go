@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/testenv"
 )
@@ -47,7 +48,13 @@ func BenchmarkNotify(b *testing.B) {
 	}
 }
 
-// bareListener publishes what is notified, all that has come at once.
+// barePublish numbers and publishes, as the sink redis-pub does.
+var barePublish = redis.NewScript(`
+local id = redis.call('INCRBY', KEYS[1], #ARGV) - #ARGV
+for i = 1, #ARGV do redis.call('PUBLISH', 'orders_updates', ARGV[i] .. (id + i) .. '}') end
+return 1`)
+
+// bareListener stamps and publishes what is notified, all that has come at once.
 func bareListener(b *testing.B) (stop func()) {
 	db := testenv.Connect(b)
 	if _, err := db.Exec(b.Context(), "LISTEN orders_channel"); err != nil {
@@ -70,12 +77,15 @@ func bareListener(b *testing.B) (stop func()) {
 	go func() {
 		defer func() { ended <- struct{}{} }()
 		for payload := range queue {
-			pipe := client.Pipeline()
-			pipe.Publish(context.Background(), "orders_updates", payload)
-			for more := len(queue); more > 0; more-- {
-				pipe.Publish(context.Background(), "orders_updates", <-queue)
+			now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+			stamped := func(payload string) string {
+				return payload[:len(payload)-1] + `,"_published_at":"` + now + `","_source":"postgres_notify","_pub_id":`
 			}
-			_, _ = pipe.Exec(context.Background()) // what is lost is missed at the other end
+			batch := []any{stamped(payload)}
+			for more := min(len(queue), 511); more > 0; more-- {
+				batch = append(batch, stamped(<-queue))
+			}
+			_ = barePublish.Run(context.Background(), client, []string{"bare:msg_id"}, batch...).Err() // what is lost is missed at the other end
 		}
 	}()
 	return func() { cancel(); <-ended; <-ended }

@@ -202,7 +202,7 @@ func TestStuckClients(t *testing.T) {
 			if mode != slowDisconnect && testutil.ToFloat64(s.metrics.skipped) == 0 {
 				t.Error("nobody has skipped anything")
 			}
-			const log = 16 << 20 // what the slowest may keep, the history, and garbage
+			const log = 16 << 20         // what the slowest may keep, the history, and garbage
 			ends := int64(clients) << 16 // of this test's own ends of the connections
 			if grown := int64(most) - int64(before); grown > 3*log+ends {
 				t.Errorf("%d MiB more memory", grown>>20)
