@@ -64,9 +64,10 @@ var fixedCases = map[string]struct {
 		run(f.t, z, "BEGIN; SELECT pg_current_xact_id()")
 		run(f.t, x, "BEGIN; SELECT pg_current_xact_id()")
 		run(f.t, x, "INSERT INTO items VALUES (1)")
-		run(f.t, y, "INSERT INTO items VALUES (2); COMMIT")
+		run(f.t, y, "INSERT INTO items VALUES (2)")
+		xmax := f.number("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint") // before the reader writes, which takes a newer id
+		run(f.t, y, "COMMIT")
 		f.st.await(f.t, 1)
-		xmax := f.number("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
 		run(f.t, z, "COMMIT")
 		stored(f.t, f.db, "hi = 2 AND gaps = '{[1,2)}' AND low = 0")
 		if xmin := f.number("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"); xmin < xmax {
