@@ -60,9 +60,10 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	out, rnd := newCollector(), rand.New(rand.NewPCG(seed, 0))
-	nacks := 0
+	nacks, batches := 0, 0
 	out.verdict = func(*event.Event) error {
-		if rnd.IntN(50) == 0 { // under the collector's lock
+		batches++
+		if batches == 5 || rnd.IntN(50) == 0 { // under the collector's lock
 			nacks++
 			return errors.New("at random")
 		}
