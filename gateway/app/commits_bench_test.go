@@ -18,15 +18,6 @@ const (
 	commitPairs   = 5
 )
 
-const notifyConfig = `
-http: {listen: ":${PORT}"}
-sources:
-  orders_db: {type: postgres-notify, url: "${DATABASE_URL}", channels: [orders_channel]}
-sinks:
-  browsers: {type: websocket, path: /, welcome: {type: welcome, msg: Connected to orders updates}}
-routes: {all: {from: [orders_db], to: [browsers]}}
-`
-
 // BenchmarkCommits has 16 writers insert rows, one in each transaction, on a server that
 // flushes: without a trigger, with the outbox, and with the old trigger, each with a
 // gateway that reads. Runs alternate, and the medians of their ratios count.

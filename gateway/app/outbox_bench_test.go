@@ -22,15 +22,22 @@ const (
 	idleFor   = 10 * time.Second
 )
 
-// directConfig has nothing between the outbox and its sink.
-const directConfig = `
+// towards is a configuration with nothing between a source and WebSocket clients.
+func towards(source string) string {
+	return `
 http: {listen: ":${PORT}"}
 sources:
-  orders_db: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [orders]}
+  orders_db: {` + source + `, url: "${DATABASE_URL}"}
 sinks:
   browsers: {type: websocket, path: /, welcome: {type: welcome, msg: Connected to orders updates}}
 routes: {all: {from: [orders_db], to: [browsers]}}
 `
+}
+
+var (
+	directConfig = towards("type: postgres-outbox, tables: [orders]")
+	notifyConfig = towards("type: postgres-notify, channels: [orders_channel]")
+)
 
 func outboxSQL() string {
 	return pgtrigger.Outbox{Tables: []pgtrigger.Table{{Schema: "public", Name: "orders"}}}.CreateSQL()

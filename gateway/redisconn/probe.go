@@ -47,6 +47,16 @@ func May(ctx context.Context, client redis.UniversalClient, command ...string) (
 	return plugin.Finding{Level: plugin.Wrong, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, true
 }
 
+// MayAll says for each command what [May] does, where the server can tell.
+func MayAll(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
+	for _, command := range commands {
+		if f, known := May(ctx, client, command...); known {
+			findings = append(findings, f)
+		}
+	}
+	return findings
+}
+
 // Durability says what a crash of the server costs. Hosted servers do not show it; then
 // it is silent.
 func Durability(ctx context.Context, client redis.UniversalClient) (findings []plugin.Finding) {

@@ -16,19 +16,13 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		return findings
 	}
 	if channel, literal := s.opts.Channel.Literal(); literal {
-		if f, known := redisconn.May(ctx, s.client, "PUBLISH", channel, "x"); known {
-			findings = append(findings, f)
-		}
+		findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})...)
 	}
 	key := s.opts.Sequence.Key
 	if key == "" {
 		return findings
 	}
-	for _, command := range [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, redisconn.Beside(key, ":term:x")}} {
-		if f, known := redisconn.May(ctx, s.client, command...); known {
-			findings = append(findings, f)
-		}
-	}
+	findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, redisconn.Beside(key, ":term:x")}})...)
 	if kind, err := s.client.Type(ctx, key).Result(); err == nil && kind != "none" && kind != "string" {
 		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s, which counts messages, is a %s", key, kind), Fix: "use another sequence.key, or remove it: redis-cli DEL " + key})
 	}

@@ -21,11 +21,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		{"SET", writer, "1", "EX", "3600"}, {"GET", writer}, {"XADD", stream, "*", "data", "x"}, {"XTRIM", stream, "MAXLEN", "1"},
 		{"EVALSHA", appendBatch.Hash(), "3", stream, writer, redisconn.Beside(stream, ":term:x")},
 	}
-	for _, command := range may {
-		if f, known := redisconn.May(ctx, s.client, command...); known {
-			findings = append(findings, f)
-		}
-	}
+	findings = append(findings, redisconn.MayAll(ctx, s.client, may)...)
 	if kind, err := s.client.Type(ctx, stream).Result(); err == nil && kind != "none" && kind != "stream" {
 		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s is a %s", stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + stream})
 	}

@@ -261,7 +261,7 @@ func (h *hub) topic(s subscription) (*topic, error) {
 		return nil, errTooMany
 	}
 	sum := sha256.Sum256([]byte(key))
-	t := &topic{subscription: s, key: key, hash: hex.EncodeToString(sum[:6]), log: newLog(), covered: h.history.first - 1, published: true}
+	t := &topic{subscription: s, key: key, hash: hex.EncodeToString(sum[:6]), log: newLog(), covered: h.history.first - 1}
 	h.history.behind(t.covered, func(number uint64, e *past) {
 		if !h.may(t, &e.Event) {
 			return
@@ -289,7 +289,7 @@ func (h *hub) leave(c *client) {
 }
 
 func (h *hub) drop(t *topic) {
-	if t.clients--; t.clients > 0 || t == h.main || t == h.none || t == nil {
+	if t.clients--; t.clients > 0 || t == h.main || t == h.none {
 		return
 	}
 	delete(h.topics, t.key)

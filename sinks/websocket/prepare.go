@@ -11,11 +11,7 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 	if c.wish, err = queryWish(r); err != nil {
 		return http.StatusBadRequest, err
 	}
-	sub, err := c.wish.subscription(c.sink.opts, c.protocol)
-	if err != nil {
-		return http.StatusBadRequest, err
-	}
-	has, err := c.wish.after()
+	sub, has, err := c.asks(c.wish)
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
@@ -24,23 +20,27 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.begin.position = c.topic.log.start()
 		return 0, nil
 	}
-	sub.allowed = c.rights
 	if c.topic, c.begin, err = c.sink.hub.join(sub, has); err != nil {
 		return http.StatusServiceUnavailable, err
 	}
 	return 0, nil
 }
 
-// subscribe goes on with another subscription.
-func (c *client) subscribe(w wish) error {
-	sub, err := w.subscription(c.sink.opts, c.protocol)
-	if err != nil {
-		return err
-	}
-	has, err := w.after()
-	if err != nil {
-		return err
+// asks returns what a wish comes to with the client's rights.
+func (c *client) asks(w wish) (sub subscription, has after, err error) {
+	if sub, err = w.subscription(c.sink.opts, c.protocol); err != nil {
+		return sub, has, err
 	}
 	sub.allowed = c.rights
+	has, err = w.after()
+	return sub, has, err
+}
+
+// subscribe goes on with another subscription.
+func (c *client) subscribe(w wish) error {
+	sub, has, err := c.asks(w)
+	if err != nil {
+		return err
+	}
 	return c.sink.hub.move(c, sub, has)
 }

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -32,30 +33,48 @@ func (s *sink) dropSlow() uint64 {
 	return most
 }
 
-// kept is the last message of each key that a slow client has skipped, in the order in
-// which they came, and what is sent behind them.
+// kept is the last message of each key that a slow client has skipped, and what is sent
+// behind them.
 type kept struct {
-	byKey map[string][]byte
-	keys  []string
+	byKey map[string]keptFrame
+	next  int // the order of the next one
 	bytes int
 	end   []byte
 }
 
-// add notes a message in the place of one that has the same key. Beyond most bytes the
-// oldest go.
-func (k *kept) add(key string, frame []byte, most int) (dropped int) {
+type keptFrame struct {
+	frame []byte
+	order int
+}
+
+// add notes a message, in the place of one that has the same key. It returns how many went.
+func (k *kept) add(key string, frame []byte) (dropped int) {
 	if old, ok := k.byKey[key]; ok {
-		k.bytes -= len(old)
-		dropped++
-		k.keys = slices.DeleteFunc(k.keys, func(other string) bool { return other == key })
+		k.bytes -= len(old.frame)
+		dropped = 1
 	}
-	k.byKey[key] = frame
-	k.keys = append(k.keys, key)
+	k.byKey[key] = keptFrame{frame, k.next}
+	k.next++
 	k.bytes += len(frame)
-	for k.bytes > most && len(k.keys) > 1 {
-		k.bytes -= len(k.byKey[k.keys[0]])
-		delete(k.byKey, k.keys[0])
-		k.keys = k.keys[1:]
+	return dropped
+}
+
+// keys returns the keys in the order in which their messages came.
+func (k *kept) keys() []string {
+	return slices.SortedFunc(maps.Keys(k.byKey), func(a, b string) int { return k.byKey[a].order - k.byKey[b].order })
+}
+
+// trim has the oldest go beyond most bytes, but for the last. It returns how many went.
+func (k *kept) trim(most int) (dropped int) {
+	if k.bytes <= most {
+		return 0
+	}
+	for _, key := range k.keys() {
+		if k.bytes <= most || len(k.byKey) == 1 {
+			break
+		}
+		k.bytes -= len(k.byKey[key].frame)
+		delete(k.byKey, key)
 		dropped++
 	}
 	return dropped
@@ -63,8 +82,8 @@ func (k *kept) add(key string, frame []byte, most int) (dropped int) {
 
 func (k *kept) frames() []byte {
 	out := make([]byte, 0, k.bytes)
-	for _, key := range k.keys {
-		out = append(out, k.byKey[key]...)
+	for _, key := range k.keys() {
+		out = append(out, k.byKey[key].frame...)
 	}
 	return out
 }
@@ -82,11 +101,14 @@ func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	}
 	k := c.kept
 	if k == nil && conflate {
-		k = &kept{byKey: map[string][]byte{}}
+		k = &kept{byKey: map[string]keptFrame{}}
 	}
 	skipped, passed := h.latest(c, k)
 	if passed == 0 { // what it is behind is being written already
 		return 0
+	}
+	if k != nil {
+		skipped += k.trim(int(h.opts.MaxLag.Bytes))
 	}
 	at := h.end(c.topic)
 	c.position, c.counted, c.kept = at.position, at.position.counts(), k
@@ -127,7 +149,7 @@ func (h *hub) latest(c *client, k *kept) (skipped, passed int) {
 			if !mark {
 				passed++
 				if key, known := h.history.key(number); k != nil && known {
-					skipped += k.add(key, frames[:size:size], int(h.opts.MaxLag.Bytes))
+					skipped += k.add(key, frames[:size:size])
 				} else {
 					skipped++
 				}

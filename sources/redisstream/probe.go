@@ -44,11 +44,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 			{"XREADGROUP", "GROUP", o.Group, o.Consumer, "STREAMS", o.Stream, ">"}, {"XACK", o.Stream, o.Group, "0-1"}, {"XCLAIM", o.Stream, o.Group, o.Consumer, "1", "0-1"},
 		}
 	}
-	for _, command := range may {
-		if f, known := redisconn.May(ctx, client, command...); known {
-			findings = append(findings, f)
-		}
-	}
+	findings = append(findings, redisconn.MayAll(ctx, client, may)...)
 	if o.Group != "" && kind == "stream" {
 		findings = append(findings, s.probeGroup(ctx, client)...)
 	}
