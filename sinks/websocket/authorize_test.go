@@ -1,0 +1,72 @@
+package websocket
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+)
+
+// TestTenants never see each other's orders: live, in the history, and in server-sent
+// events; by an equality, and by another condition.
+func TestTenants(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	for _, rule := range []string{"order.customer_id == claims.sub", "order.customer_id == claims.sub && true"} {
+		s, server := newSink(t, func(o *Options) {
+			o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)}
+			o.Auth.Query = "token"
+			if err := o.Authorize.UnmarshalText([]byte(rule)); err != nil {
+				t.Fatal(err)
+			}
+		}, httptest.NewServer)
+		token := func(sub string) string {
+			return signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"sub": sub, "exp": soon()}, "")
+		}
+		of := func(tenant string, n int) *event.Event {
+			return &event.Event{Data: fmt.Appendf(nil, `{"order":{"customer_id":"%s","n":%d}}`, tenant, n)}
+		}
+		tenants := []string{"ada", "grace"}
+		var followers []*follower
+		var streams []*eventSource
+		for _, tenant := range tenants {
+			followers = append(followers, follow(t, server, url.Values{"token": {token(tenant)}}))
+			streams = append(streams, listen(t, server, "filter=order.n%3E0&token="+token(tenant), ""))
+			streams[len(streams)-1].next() // subscribed
+		}
+		strange := []*event.Event{{Data: []byte("text")}, {Data: []byte(`{"order":null}`)}, {Data: []byte(`{"order":{"customer_id":null}}`)}, {Data: []byte(`{"order":{"customer_id":""}}`)}, {}}
+		for n := range 50 {
+			s.send(t, of("ada", n), of("grace", n), of("other", n))
+			s.send(t, strange...)
+		}
+		for i, tenant := range tenants {
+			f := followers[i]
+			f.conn.Close()
+			s.send(t, of("ada", 50+2*i), of("grace", 50+2*i), of("other", 50+2*i))
+			f.connect()
+			f.wantRecovered(true)
+			f.until(string(of(tenant, 50+2*i).Data))
+			s.send(t, of("ada", 51+2*i), of("grace", 51+2*i))
+			f.until(string(of(tenant, 51+2*i).Data))
+			for _, msg := range f.got {
+				if !strings.Contains(msg, `"`+tenant+`"`) {
+					t.Errorf("%s gets %s", tenant, msg)
+				}
+			}
+			if want := 52 + 2*i; len(f.got) != want {
+				t.Errorf("%s: %d messages, want %d", tenant, len(f.got), want)
+			}
+			for n := 1; n < 50; n++ {
+				streams[i].want("", string(of(tenant, n).Data))
+			}
+		}
+		if _, status := connect(server, "token="+token(""), nil); rule == "order.customer_id == claims.sub" && status != 403 {
+			t.Errorf("without the claim: %d", status)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package websocket
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv"
+)
+
+// follower is a client that speaks the protocol: it comes back where it was.
+type follower struct {
+	t      testing.TB
+	server *httptest.Server
+	query  url.Values
+	conn   *websocket.Conn
+
+	epoch        string
+	offset, seen uint64
+	recovered    *bool // what the last subscribed said
+	got          []string
+}
+
+func follow(t testing.TB, server *httptest.Server, query url.Values) *follower {
+	t.Helper()
+	f := &follower{t: t, server: server, query: query}
+	f.connect()
+	return f
+}
+
+// connect connects, and waits until it is subscribed.
+func (f *follower) connect() {
+	f.t.Helper()
+	q := url.Values{}
+	for name, values := range f.query {
+		q[name] = values
+	}
+	if f.epoch != "" {
+		q.Set("epoch", f.epoch)
+		q.Set("offset", fmt.Sprint(f.offset))
+		q.Set("seen", fmt.Sprint(f.seen))
+	}
+	dialer := websocket.Dialer{Subprotocols: []string{Protocol}}
+	conn, resp, err := dialer.Dial(strings.Replace(f.server.URL, "http", "ws", 1)+"/?"+q.Encode(), nil)
+	if err != nil {
+		f.t.Fatal(err, resp)
+	}
+	f.conn, f.recovered = conn, nil
+	f.t.Cleanup(func() { conn.Close() })
+	for before := f.epoch; f.epoch == before && f.recovered == nil; {
+		f.read()
+	}
+}
+
+// read takes the next frame; it returns an error where the connection has ended.
+func (f *follower) read() error {
+	f.conn.SetReadDeadline(time.Now().Add(testenv.Wait))
+	kind, msg, err := f.conn.ReadMessage()
+	if err != nil {
+		return err
+	}
+	var m struct {
+		Type         string
+		Epoch        string
+		Offset, Seen uint64
+		Recovered    *bool
+	}
+	if kind == websocket.TextMessage {
+		_ = json.Unmarshal(msg, &m) // other messages are none of these
+	}
+	switch m.Type {
+	case "subscribed":
+		f.epoch, f.offset, f.seen, f.recovered = m.Epoch, m.Offset, m.Seen, m.Recovered
+	case "position":
+		f.offset, f.seen = m.Offset, 0
+	case "gap", "welcome", "pong", "error":
+		f.got = append(f.got, m.Type)
+	default:
+		f.seen++
+		f.got = append(f.got, string(msg))
+	}
+	return nil
+}
+
+// until reads until it has got a message.
+func (f *follower) until(last string) []string {
+	f.t.Helper()
+	for !slices.Contains(f.got, last) {
+		if err := f.read(); err != nil {
+			f.t.Fatalf("%v; got %d messages", err, len(f.got))
+		}
+	}
+	return f.got
+}
+
+func (f *follower) wantRecovered(want bool) {
+	f.t.Helper()
+	if f.recovered == nil || *f.recovered != want {
+		f.t.Errorf("recovered is %v, want %v", f.recovered, want)
+	}
+}
+
+// order is an event whose payload has an id and a status, as two tables have it.
+func order(id int, status string) *event.Event {
+	return &event.Event{Channel: []string{"orders", "items"}[id%2], Key: fmt.Sprint(id % 10), Data: fmt.Appendf(nil, `{"n":%d,"status":"%s"}`, id, status)}
+}
+
+func (s *sink) send(t testing.TB, events ...*event.Event) {
+	t.Helper()
+	if err := s.Write(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func orders(from, n int) (out []*event.Event) {
+	for i := range n {
+		out = append(out, order(from+i, "new"))
+	}
+	return out
+}
