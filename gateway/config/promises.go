@@ -63,8 +63,9 @@ func follow(sinks map[string]router.SinkSpec, name string) string {
 // lossless refuses a sink that can lose what a source could replay.
 func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 	replaying := map[string]bool{}
+	sources := map[string]router.SourceSpec{}
 	for _, s := range graph.Sources {
-		replaying[s.Name] = s.Type.Has(plugin.Replays)
+		replaying[s.Name], sources[s.Name] = s.Type.Has(plugin.Replays), s
 	}
 	told := map[string]bool{}
 	for _, r := range graph.Routes {
@@ -81,6 +82,7 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 			}
 			for _, to := range r.To {
 				g.mustKeep(sinks, to, from, told)
+				g.mustRemember(sinks[to], sources[from])
 			}
 			if r.DeadLetter != "" {
 				g.mustStore(sinks, r.DeadLetter, from, told)
@@ -122,12 +124,28 @@ func (g *graph) mustKeep(sinks map[string]router.SinkSpec, name, from string, to
 		g.dec.Report("sinks."+name+".queue.when_full", false, "%s loses events, and the source %s waits until this sink has them: "+
 			"write block, or best_effort: true in the sink if it may lose them", d.Queue.WhenFull, from)
 	}
-	if d.Retry.Attempts > 0 && d.DeadLetter == "" {
-		g.dec.Report("sinks."+name+".retry.attempts", false, "the source %s sends again what this sink gives up, without end: "+
-			"name a dead_letter sink, or leave attempts out, or write best_effort: true in the sink if it may lose events", from)
+	if (d.Retry.Attempts > 0 || len(d.Retry.Schedule) > 0) && d.DeadLetter == "" {
+		at := "attempts"
+		if d.Retry.Attempts == 0 {
+			at = "schedule"
+		}
+		g.dec.Report("sinks."+name+".retry."+at, false, "the source %s sends again what this sink gives up, without end: "+
+			"name a dead_letter sink, or leave "+at+" out, or write best_effort: true in the sink if it may lose events", from)
 	}
 	if d.DeadLetter != "" {
 		g.mustStore(sinks, d.DeadLetter, from, told)
+	}
+}
+
+// mustRemember checks a sink whose events may wait for days: a source that goes on behind
+// what is delivered would stand still meanwhile, and begin there after a restart.
+func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec) {
+	if len(s.Delivery.Retry.Schedule) == 0 || s.Delivery.BestEffort {
+		return
+	}
+	if r, ok := source.Options.(plugin.Rememberer); !ok || !r.Remembers() {
+		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s cannot go on while an event waits for the schedule: "+
+			"let a sink redis-stream store its events, and a source redis-stream with a group of its own for this sink bring them", source.Name)
 	}
 }
 

@@ -29,9 +29,18 @@ type Event struct {
 	Data []byte
 	// Attrs holds what else the source knows: few, so a list beats a map.
 	Attrs []Attr
+	// Tried is what its source remembers of attempts to deliver it that have failed; nil
+	// where there was none, or the source does not remember.
+	Tried *Tried
 	// Fence is the leadership under which the event was captured; nil where its
 	// source needs none.
 	Fence *Fence
+}
+
+// Tried says how far the delivery of an event had got; see [Batch.Tried].
+type Tried struct {
+	Attempts int       // that have failed
+	Last     time.Time // when the last of them did
 }
 
 // Fence numbers the leaders that capture one after the other, so that a
@@ -72,6 +81,10 @@ type Batch struct {
 	// Run has returned, and must not block. Ack is nil where nobody can replay
 	// these events.
 	Ack func(error)
+	// Tried, where the source can remember it, is called when an event of the batch has
+	// failed and its next attempt is far away: so that a source that sends it again, after a
+	// restart, can say so in [Event.Tried]. Like Ack it must not block.
+	Tried func(attempts int, last time.Time)
 	// Refused is set where the source knows that these events must not be delivered, as
 	// one that gateways die of: each route parks them as dead letters, with this reason.
 	Refused error

@@ -27,6 +27,27 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &p)
 }
 
+// Disabling marks an error after which the sink is not to be written to any more, until
+// somebody has looked at it: the configuration is loaded again, or the gateway started.
+// The events are kept. An HTTP receiver says so by 410 Gone.
+func Disabling(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &disablingError{err}
+}
+
+type disablingError struct{ err error }
+
+func (e *disablingError) Error() string { return e.err.Error() }
+func (e *disablingError) Unwrap() error { return e.err }
+
+// IsDisabling says whether err, or an error it wraps, was marked by [Disabling].
+func IsDisabling(err error) bool {
+	var d *disablingError
+	return errors.As(err, &d)
+}
+
 // RetryAfter marks an error whose cause asked for a pause of d before the next
 // attempt. The router waits at least that long, up to its own cap.
 func RetryAfter(err error, d time.Duration) error {
@@ -54,8 +75,10 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
-// Partial is returned by Write where some events were delivered: only the
-// failed ones are tried again.
+// Partial is returned by Write where single events have failed, and the sink may well take
+// others: only the failed ones are tried again, each after a pause of its own, and only the
+// later ones of their keys wait for them. Any other error says that the sink itself fails:
+// nothing is written until it works again.
 type Partial struct {
 	// Failed maps the index of a failed event in the slice given to Write to
 	// its error, which may be marked by [Permanent] or [RetryAfter].

@@ -83,6 +83,12 @@ type GapSink interface {
 	Gap(ctx context.Context, g Gap)
 }
 
+// Rememberer is the options of a source that can remember for days how the delivery of an
+// event goes (see [event.Batch.Tried]), and bring others meanwhile.
+type Rememberer interface {
+	Remembers() bool
+}
+
 // Gap says that events of a source may be missing at this point.
 type Gap struct {
 	Source string // the configured name; "" where the sink's own queue dropped events

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/expr"
-	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -119,18 +119,15 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 	}
 	s.writing, s.abort = context.WithCancel(context.Background()) // a stop drains it: it ends by itself
 	s.taking, s.halt = context.WithCancel(s.writing)
-	for range spec.Delivery.Workers {
-		s.lanes = append(s.lanes, &lane{sink: s, queue: newQueue(spec.Delivery.Queue.share(spec.Delivery.Workers))})
+	s.queue, s.breaker = newQueue(spec.Delivery), newBreaker(spec.Delivery)
+	s.queue.recall = s.spec.Delivery.Retry.recall
+	if n := spec.Delivery.Rate; n > 0 {
+		burst := max(n/10, 1) // what a tenth of a second may bring at once
+		s.most = min(s.most, burst)
+		s.rate = rate.NewLimiter(rate.Limit(n), burst)
 	}
 	s.letters = b.letterbox(s.component.name, plugin.KindSink)
 	return s
-}
-
-// share is the part of each of n workers, rounded up.
-func (q Queue) share(n int) Queue {
-	q.Size = (q.Size + n - 1) / n
-	q.Bytes = (q.Bytes + options.Size(n) - 1) / options.Size(n)
-	return q
 }
 
 func (b *builder) source(spec SourceSpec, same *source) *source {

@@ -25,7 +25,7 @@ func (r *route) choose(ctx context.Context, events []*event.Event, taken []bool,
 			ok, err := r.eval.True(r.spec.When, e)
 			switch {
 			case err != nil:
-				r.park(ctx, item{e, rec}, letter{component: "route " + r.spec.Name + ", when", err: err, attempts: 1}, c)
+				r.park(ctx, item{ev: e, receipt: rec}, letter{component: "route " + r.spec.Name + ", when", err: err, attempts: 1}, c)
 			case !ok:
 				c.Filtered++
 			}

@@ -51,10 +51,18 @@ var (
 	descRetries     = desc("sink_retries_total", "Writes that were attempts after the first.", "sink")
 	descQueued      = desc("sink_queue_events", "Events that wait in the sink's queue.", "sink")
 	descQueuedBytes = desc("sink_queue_bytes", "Memory that what waits in the sink's queue takes.", "sink")
+	descRetrying    = desc("sink_retrying", "Events that have failed and wait for their next attempt.", "sink")
+	descHeldBack    = desc("sink_held_back", "Events that wait for one of their key before them.", "sink")
+	descOpen        = desc("sink_breaker_open", "1 while the sink is not written to, because writes have failed; 0.5 while one write shows how it is.", "sink")
+	descOpened      = desc("sink_breaker_opened_total", "Times that the breaker was opened.", "sink")
+	descDisabled    = desc("sink_disabled", "1 where the receiver wants nothing any more, until the next reload or start.", "sink")
 	descWriting     = desc("sink_writing", "Events in the writes under way.", "sink")
 
 	descEdge = desc("edge_events_total", "Events that one component has sent to another.", "from", "to")
 )
+
+// openness is how the states of a breaker are exported.
+var openness = map[string]float64{BreakerClosed: 0, BreakerHalfOpen: 0.5, BreakerOpen: 1, BreakerDisabled: 1}
 
 // collector exports a router's Status.
 type collector struct{ router *Router }
@@ -122,6 +130,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descQueued, s.Queued, s.Name)
 		gauge(descQueuedBytes, s.QueuedBytes, s.Name)
 		gauge(descWriting, s.Writing, s.Name)
+		gauge(descRetrying, s.Retrying, s.Name)
+		gauge(descHeldBack, s.HeldBack, s.Name)
+		send(descOpen, prometheus.GaugeValue, openness[s.Breaker.State], s.Name)
+		counter(descOpened, s.Breaker.Opened, s.Name)
+		gauge(descDisabled, one(s.Breaker.State == BreakerDisabled), s.Name)
 	}
 	for _, e := range st.Edges {
 		counter(descEdge, e.Events, e.From, e.To)

@@ -96,11 +96,16 @@ func drawScenario(t *rapid.T) *scenario {
 		sc.plugins = append(sc.plugins, m)
 		sc.sinks = append(sc.sinks, sinkSpec(fmt.Sprint("s", i), m, func(d *Delivery) {
 			d.Queue.Size = rapid.IntRange(1, 20).Draw(t, "size")
-			d.Queue.Batch = rapid.IntRange(1, 8).Draw(t, "batch")
+			d.Queue.Batch = rapid.SampledFrom([]int{1, 1, 2, 5, 8}).Draw(t, "batch")
+			d.Ordering = rapid.SampledFrom([]string{OrderingKey, OrderingKey, OrderingNone}).Draw(t, "ordering")
+			d.Breaker = Breaker{Failures: rapid.IntRange(0, 3).Draw(t, "failures"), Pause: options.Duration(time.Millisecond)}
 			d.Queue.WhenFull = rapid.SampledFrom([]string{WhenFullBlock, WhenFullBlock, WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey}).Draw(t, "when_full")
 			d.Workers = rapid.IntRange(1, 3).Draw(t, "workers")
 			d.BestEffort = rapid.IntRange(0, 4).Draw(t, "best_effort") == 0
 			d.Retry = Retry{Initial: options.Duration(time.Millisecond), Max: options.Duration(time.Millisecond), Attempts: rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "attempts")}
+			if rapid.Bool().Draw(t, "scheduled") {
+				d.Retry.Schedule = []options.Duration{options.Duration(time.Millisecond), options.Duration(2 * time.Millisecond)}
+			}
 			d.DeadLetter = rapid.SampledFrom([]string{"", "parked"}).Draw(t, "dead_letter")
 		}))
 	}
@@ -228,7 +233,11 @@ func (sc *scenario) check(t *rapid.T, l *ledger) {
 		}
 	}
 	for j, m := range sc.plugins[:len(sc.plugins)-1] {
-		if !m.whole || slices.Contains(m.verdicts, 3) { // what failed in the middle of a batch comes later
+		d := sc.sinks[j].Delivery
+		if !m.whole && d.Queue.Batch > 1 || slices.Contains(m.verdicts, 3) { // what failed in the middle of a batch comes later
+			continue
+		}
+		if d.Ordering == OrderingNone && (d.Workers > 1 || !m.whole || len(d.Retry.Schedule) > 0) {
 			continue
 		}
 		for key, got := range m.got {

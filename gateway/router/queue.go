@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +14,8 @@ import (
 type item struct {
 	ev      *event.Event
 	receipt *receipt
+	trial   *trial // nil before its first failure
+	line    *line  // while it is in a worker's hands, and others must wait for it
 }
 
 // overhead is what an event takes in memory beside its payload, in bytes: the
@@ -23,28 +24,36 @@ const overhead = 256
 
 func cost(ev *event.Event) int { return len(ev.Data) + overhead }
 
-// queue is the bounded ring before one lane of a sink, and the only place where
-// that lane's copies are counted. Several sources put, the lane's goroutine takes.
+// queue is what waits for a sink, and the only place where the sink's copies are
+// counted. Several sources put, the workers take.
 type queue struct {
-	limit Queue
+	limit  Queue
+	byKey  bool                      // an event waits for those of its key before it
+	shared bool                      // several workers take
+	recall func(*event.Event) *trial // what the source knows of a delivery before this one, or nil
 
 	mu     sync.Mutex
 	ring   []item // grows by doubling as needed
 	head   uint64 // number of the first waiting event
+	scan   uint64 // number of the next event to look at: those before it wait in lines
 	tail   uint64 // number that the next event gets
-	live   int    // waiting events: all from head to tail, but for the holes that latest_per_key makes
+	live   int    // events in the ring: all from head to tail, but for the holes
+	passed int    // those of them before scan
+	aside  int    // events that wait in lines for their next attempt, beside the ring
 	bytes  int    // cost of the waiting events
 	marks  []mark // gaps, in order
+	lines  lines
 	latest conflation
-	closed bool // later puts are dropped
-	moved  bool // later puts go to the successor
+	closed bool      // later puts are dropped
+	until  time.Time // with closed: attempts later than this are not waited for
+	moved  bool      // later puts go to the successor
 	// fullSince is when the queue became full; the zero time once it has
 	// drained to half. max_block is one budget for that whole time: else a
 	// sink that is dead for good would hold its source for max_block per event.
 	fullSince time.Time
 	counts    QueueCounts
 
-	taker  chan struct{} // tells the lane's goroutine that something waits
+	taker  chan struct{} // tells one worker that something waits
 	putter chan struct{} // tells one blocked source that there is room
 	ended  chan struct{} // closed by close
 }
@@ -53,9 +62,12 @@ type queue struct {
 // come from a predecessor; numbers never wrap.
 const firstNumber = 1 << 62
 
-func newQueue(limit Queue) *queue {
+func newQueue(d Delivery) *queue {
+	limit := d.Queue
 	q := &queue{
-		limit: limit, head: firstNumber, tail: firstNumber,
+		limit: limit, byKey: d.Ordering == OrderingKey, shared: d.Workers > 1,
+		head: firstNumber, scan: firstNumber, tail: firstNumber,
+		lines: lines{named: map[string]*line{}},
 		ring:  make([]item, min(64, limit.Size)),
 		taker: make(chan struct{}, 1), putter: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
@@ -101,10 +113,10 @@ func (q *queue) put(ctx context.Context, events []*event.Event, r *receipt) (int
 		}
 		q.counts.In++
 		if !q.room(ev) { // drop_newest, or a queue that is closed
-			q.drop(item{ev, r})
+			q.drop(item{ev: ev, receipt: r})
 			continue
 		}
-		q.push(item{ev, r})
+		q.push(item{ev: ev, receipt: r, trial: q.recalled(ev)})
 	}
 	return len(events), nil
 }
@@ -112,7 +124,16 @@ func (q *queue) put(ctx context.Context, events []*event.Event, r *receipt) (int
 // room says whether ev fits. An event larger than all bytes allowed still fits
 // into an empty queue: else it could never pass.
 func (q *queue) room(ev *event.Event) bool {
-	return !q.closed && (q.live == 0 || q.live < q.limit.Size && q.bytes+cost(ev) <= int(q.limit.Bytes))
+	n := q.live + q.aside
+	return !q.closed && (n == 0 || n < q.limit.Size && q.bytes+cost(ev) <= int(q.limit.Bytes))
+}
+
+// recalled is what the event's source knows of attempts before.
+func (q *queue) recalled(ev *event.Event) *trial {
+	if ev.Tried == nil || q.recall == nil {
+		return nil
+	}
+	return q.recall(ev)
 }
 
 // makeRoom applies the policy to a queue in which ev does not fit.
@@ -128,7 +149,7 @@ func (q *queue) makeRoom(ctx context.Context, ev *event.Event, r *receipt) error
 	dropped := false
 	for !q.closed && !q.moved && !q.room(ev) {
 		if !q.dropOvertaken(ev) {
-			q.drop(q.pop())
+			q.drop(q.oldest())
 		}
 		dropped = true
 	}
@@ -189,51 +210,4 @@ func (q *queue) dropReason() string {
 		return "max_block"
 	}
 	return q.limit.WhenFull
-}
-
-// take waits for something and moves up to most events into batch; or it
-// returns the gap that stands before the next event. Once the queue is closed
-// and empty, or ctx ended, it returns ok false.
-func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap *plugin.Gap, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.live == 0 && len(q.marks) == 0 {
-		if q.closed {
-			return batch, nil, false
-		}
-		q.mu.Unlock()
-		select {
-		case <-q.taker:
-		case <-ctx.Done():
-		}
-		q.mu.Lock()
-		if ctx.Err() != nil {
-			return batch, nil, false
-		}
-	}
-	if ctx.Err() != nil {
-		return batch, nil, false
-	}
-	q.skipHoles()
-	end := q.tail
-	if len(q.marks) > 0 {
-		first := q.marks[0]
-		if first.at <= q.head {
-			q.marks = slices.DeleteFunc(q.marks, func(m mark) bool {
-				return m.at <= q.head && m.gap.Source == first.gap.Source
-			})
-			return batch, &first.gap, true
-		}
-		end = first.at
-	}
-	for len(batch) < most && q.head < end {
-		batch = append(batch, q.pop())
-		q.skipHoles()
-	}
-	q.counts.Writing += uint64(len(batch))
-	if q.live <= q.limit.Size/2 && q.bytes <= int(q.limit.Bytes)/2 {
-		q.fullSince = time.Time{}
-	}
-	notify(q.putter)
-	return batch, nil, true
 }

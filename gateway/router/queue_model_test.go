@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -226,7 +227,8 @@ func TestQueueAgainstModel(t *testing.T) {
 			}
 		}
 		m := &queueModel{limit: limit(), settled: map[string]int{}}
-		q := newQueue(m.limit)
+		ordering := rapid.SampledFrom([]string{OrderingKey, OrderingNone}).Draw(t, "ordering")
+		q := newQueue(Delivery{Queue: m.limit, Ordering: ordering})
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) { m.put(t, q) },
 			"burst": func(t *rapid.T) { // keeps the oldest waiting, so that many holes come to stand behind it
@@ -245,7 +247,7 @@ func TestQueueAgainstModel(t *testing.T) {
 					return
 				}
 				n := rapid.IntRange(1, len(m.taken)).Draw(t, "n")
-				q.count(n, rapid.SampledFrom([]outcome{delivered, deadLettered, returned}).Draw(t, "outcome"))
+				q.settle(m.items[:n], rapid.SampledFrom([]outcome{delivered, deadLettered, returned}).Draw(t, "outcome"))
 				finish(m.items[:n], nil)
 				m.taken, m.items = m.taken[n:], m.items[n:]
 			},
@@ -263,7 +265,7 @@ func TestQueueAgainstModel(t *testing.T) {
 					t.Fatalf("put into a queue that moved: %d, %v", n, err)
 				}
 				m.limit = limit()
-				next := newQueue(m.limit)
+				next := newQueue(Delivery{Queue: m.limit, Ordering: ordering})
 				items, gaps, counts := q.handOver()
 				next.inherit(items, gaps)
 				m.done = m.done.plus(counts)
@@ -281,13 +283,13 @@ func TestQueueAgainstModel(t *testing.T) {
 			},
 			"close": func(t *rapid.T) {
 				if rapid.IntRange(0, 20).Draw(t, "really") == 0 {
-					q.close()
+					q.close(time.Now())
 					m.closed = true
 				}
 			},
 			"": func(t *rapid.T) { m.check(t, q) },
 		})
-		q.count(len(m.taken), delivered)
+		q.settle(m.items, delivered)
 		finish(m.items, nil)
 		q.returnRest(errStopping)
 		if !blocks && len(m.settled) != m.in {

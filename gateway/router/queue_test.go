@@ -15,7 +15,7 @@ import (
 // max_block per event, as long as the queue does not drain.
 func TestMaxBlockIsOneBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Queue{Size: 2, Bytes: 1 << 20, WhenFull: WhenFullBlock, MaxBlock: options.Duration(10 * time.Second)})
+		q := newQueue(Delivery{Queue: Queue{Size: 2, Bytes: 1 << 20, WhenFull: WhenFullBlock, MaxBlock: options.Duration(10 * time.Second)}})
 		begin := time.Now()
 		for i := range 10 {
 			if _, err := q.put(t.Context(), []*event.Event{{Data: fmt.Append(nil, i)}}, nil); err != nil {
@@ -51,7 +51,7 @@ func TestMaxBlockIsOneBudget(t *testing.T) {
 // TestBlockEndsWithContext: what could not be put is counted as returned.
 func TestBlockEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Queue{Size: 1, Bytes: 1 << 20, WhenFull: WhenFullBlock, MaxBlock: options.Duration(time.Hour)})
+		q := newQueue(Delivery{Queue: Queue{Size: 1, Bytes: 1 << 20, WhenFull: WhenFullBlock, MaxBlock: options.Duration(time.Hour)}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var told []error
@@ -74,7 +74,7 @@ func TestBlockEndsWithContext(t *testing.T) {
 // TestManySourcesShareAFullQueue: nobody is forgotten when room comes.
 func TestManySourcesShareAFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Queue{Size: 2, Bytes: 1 << 20, WhenFull: WhenFullBlock, MaxBlock: options.Duration(time.Hour)})
+		q := newQueue(Delivery{Queue: Queue{Size: 2, Bytes: 1 << 20, WhenFull: WhenFullBlock, MaxBlock: options.Duration(time.Hour)}})
 		done := make(chan struct{}, 10)
 		for range 10 {
 			go func() {
@@ -89,7 +89,7 @@ func TestManySourcesShareAFullQueue(t *testing.T) {
 		for n := 0; n < 1000; {
 			items, _, _ := q.take(t.Context(), nil, 3)
 			n += len(items)
-			q.count(len(items), delivered)
+			q.settle(items, delivered)
 		}
 		for range 10 {
 			<-done

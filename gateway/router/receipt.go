@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // What the receipts of events hear that were not delivered.
@@ -22,6 +23,7 @@ type receipt struct {
 	once    sync.Once
 	err     error
 	settle  func(error)
+	retried func(attempts int, last time.Time) // may be nil
 }
 
 func newReceipt(settle func(error)) *receipt {
@@ -47,5 +49,12 @@ func (r *receipt) done(err error) {
 	}
 	if r.pending.Add(-1) == 0 {
 		r.settle(r.err)
+	}
+}
+
+// tried tells the source of an attempt that has failed, where it remembers that.
+func (r *receipt) tried(attempts int, at time.Time) {
+	if r != nil && r.retried != nil {
+		r.retried(attempts, at)
 	}
 }

@@ -17,7 +17,7 @@ func (q *queue) push(it item) {
 func (q *queue) pop() item {
 	q.skipHoles()
 	it := q.remove(q.head)
-	q.head++
+	q.skipHoles()
 	return it
 }
 
@@ -28,6 +28,9 @@ func (q *queue) remove(n uint64) item {
 	*slot = item{}
 	q.latest.removed(it.ev.Key, n)
 	q.live--
+	if n < q.scan {
+		q.passed--
+	}
 	q.bytes -= cost(it.ev)
 	return it
 }
@@ -39,6 +42,7 @@ func (q *queue) skipHoles() {
 	for q.head < q.tail && q.slot(q.head).ev == nil {
 		q.head++
 	}
+	q.scan = max(q.scan, q.head)
 }
 
 // resize moves the events from head to tail into a ring of n places.
@@ -81,4 +85,5 @@ func (q *queue) closeHoles() {
 		marks[i].at = next
 	}
 	q.tail = next
+	q.lookAgain()
 }

@@ -59,7 +59,7 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 				c.Dropped++
 			case err != nil:
 				next = out
-				r.park(ctx, item{e, rec}, letter{component: "route " + r.spec.Name + ", transform " + st.name, err: err, attempts: 1}, &c)
+				r.park(ctx, item{ev: e, receipt: rec}, letter{component: "route " + r.spec.Name + ", transform " + st.name, err: err, attempts: 1}, &c)
 			case made == 0:
 				c.Filtered++
 			default:
@@ -92,7 +92,7 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 func (r *route) refuse(ctx context.Context, events []*event.Event, rec *receipt, why letter) {
 	c := RouteCounts{In: uint64(len(events))}
 	for _, e := range events {
-		r.park(ctx, item{e, rec}, why, &c)
+		r.park(ctx, item{ev: e, receipt: rec}, why, &c)
 	}
 	r.count(c)
 }

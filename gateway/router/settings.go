@@ -15,8 +15,11 @@ type Capture struct {
 type Delivery struct {
 	Queue      Queue            `koanf:"queue"`
 	Retry      Retry            `koanf:"retry"`
+	Breaker    Breaker          `koanf:"breaker"`
+	Ordering   string           `koanf:"ordering" rule:"oneof=key|none" doc:"what waits for an event that is being written or fails: with key, the later ones of its key (those without a key have one together); with none, nothing"`
+	Rate       int              `koanf:"rate" rule:"min=0,max=1000000" doc:"most events in a second; 0: as fast as it goes"`
 	Timeout    options.Duration `koanf:"timeout" rule:"min=1ms" doc:"how long one write may take"`
-	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"writes at the same time, where the type takes them; events of one key stay in order. Each worker has its part of the queue"`
+	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"writes at the same time, where the type takes them"`
 	BestEffort bool             `koanf:"best_effort" doc:"true: sources do not wait for this sink, and what it loses does not come again"`
 	DeadLetter string           `koanf:"dead_letter" doc:"sink that gets what this one cannot deliver; without it the latest are kept in memory, for people to look at"`
 }
@@ -32,9 +35,17 @@ type Queue struct {
 
 // Retry says how failed writes are tried again.
 type Retry struct {
-	Initial  options.Duration `koanf:"initial" rule:"min=1ms" doc:"upper bound of the first pause; pauses are random between zero and their bound (full jitter)"`
-	Max      options.Duration `koanf:"max" rule:"min=1ms" doc:"upper bound of every pause, and of one that the receiver asks for"`
-	Attempts int              `koanf:"attempts" rule:"min=0" doc:"attempts before an event goes to the dead letters; 0 is without end"`
+	Initial  options.Duration   `koanf:"initial" rule:"min=1ms" doc:"upper bound of the first pause; pauses are random between zero and their bound (full jitter)"`
+	Max      options.Duration   `koanf:"max" rule:"min=1ms" doc:"upper bound of every pause"`
+	MaxAfter options.Duration   `koanf:"max_after" doc:"upper bound of a pause that the receiver asks for, such as by Retry-After"`
+	Attempts int                `koanf:"attempts" rule:"min=0" doc:"attempts, one soon after the other, before an event waits for the schedule, or goes to the dead letters; 0 is without end, or with a schedule one"`
+	Schedule []options.Duration `koanf:"schedule" doc:"pauses before the attempts that follow, each up to a tenth longer, such as [5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h]; a source redis-stream with a group remembers them across restarts"`
+}
+
+// Breaker says when a sink is left alone of which many events fail.
+type Breaker struct {
+	Failures int              `koanf:"failures" rule:"min=0" doc:"writes in a row in which events fail, after which nothing is written for a pause; then one write shows whether to go on. 0: never. (A sink that fails as a whole, as one that is not reached, pauses by retry)"`
+	Pause    options.Duration `koanf:"pause" rule:"min=1ms" doc:"upper bound of the pause, random between it and its half"`
 }
 
 // Check is part of [options.Checker].
@@ -51,9 +62,11 @@ func DefaultDelivery() Delivery {
 			Size: 65536, Bytes: 64 << 20, Batch: 512, WhenFull: WhenFullBlock,
 			MaxBlock: options.Duration(10e9),
 		},
-		Retry:   Retry{Initial: options.Duration(100e6), Max: options.Duration(30e9)},
-		Timeout: options.Duration(30e9),
-		Workers: 1,
+		Retry:    Retry{Initial: options.Duration(100e6), Max: options.Duration(30e9), MaxAfter: options.Duration(5 * 60e9)},
+		Breaker:  Breaker{Failures: 20, Pause: options.Duration(30e9)},
+		Ordering: OrderingKey,
+		Timeout:  options.Duration(30e9),
+		Workers:  1,
 	}
 }
 
@@ -63,6 +76,12 @@ const (
 	WhenFullDropOldest   = "drop_oldest"
 	WhenFullDropNewest   = "drop_newest"
 	WhenFullLatestPerKey = "latest_per_key"
+)
+
+// What waits for an event that fails.
+const (
+	OrderingKey  = "key"
+	OrderingNone = "none"
 )
 
 // Failure is what a configuration says of a transform beside its own options.

@@ -3,6 +3,7 @@ package router
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // outcome says what became of events that were taken.
@@ -14,19 +15,29 @@ const (
 	returned
 )
 
-// count counts events that were taken as settled. Receipts are the caller's
-// affair: a dead letter takes its receipt along.
-func (q *queue) count(n int, o outcome) {
+// settle counts events that were taken as settled, and lets those go on that wait for
+// them. Receipts are the caller's affair: a dead letter takes its receipt along.
+func (q *queue) settle(items []item, o outcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.counts.Writing -= uint64(n)
+	n := uint64(len(items))
+	q.counts.Writing -= n
 	switch o {
 	case delivered:
-		q.counts.Delivered += uint64(n)
+		q.counts.Delivered += n
 	case deadLettered:
-		q.counts.DeadLettered += uint64(n)
+		q.counts.DeadLettered += n
 	case returned:
-		q.counts.Returned += uint64(n)
+		q.counts.Returned += n
+	}
+	for _, it := range items {
+		if it.line != nil {
+			it.line.hands--
+			q.lines.settled(it.line)
+		}
+	}
+	if len(q.lines.ready) > 0 {
+		notify(q.taker)
 	}
 }
 
@@ -43,7 +54,16 @@ func (q *queue) putBack(items []item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Writing -= uint64(len(items))
-	q.prepend(items)
+	var first []item
+	for _, it := range slices.Backward(items) {
+		if it.line != nil {
+			q.lines.settled(q.setAside(it))
+		} else {
+			first = append(first, it)
+		}
+	}
+	slices.Reverse(first)
+	q.prepend(first)
 }
 
 // prepend needs the lock.
@@ -61,14 +81,25 @@ func (q *queue) prepend(items []item) {
 		q.bytes += cost(it.ev)
 		q.latest.prepended(it.ev.Key, q.head)
 	}
+	q.lookAgain()
 	notify(q.taker)
 }
 
 // empty takes all that waits, without the gaps; they are nobody's any more.
 func (q *queue) empty() (items []item) {
+	for _, ln := range q.lines.all() {
+		items = append(items, ln.again...)
+		for _, it := range ln.again {
+			q.bytes -= cost(it.ev)
+		}
+		q.aside -= len(ln.again)
+		ln.again, ln.behind = nil, nil
+		q.lines.settled(ln)
+	}
 	for q.live > 0 {
 		items = append(items, q.pop())
 	}
+	q.lookAgain()
 	return items
 }
 
@@ -81,14 +112,15 @@ func (q *queue) returnRest(err error) {
 	finish(rest, err)
 }
 
-// close lets take drain what waits and then end; later puts are dropped.
-func (q *queue) close() {
+// close lets take drain what waits and then end; later puts are dropped. What waits for
+// an attempt later than until stays.
+func (q *queue) close(until time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed {
 		close(q.ended)
 	}
-	q.closed = true
+	q.closed, q.until = true, until
 	notify(q.taker)
 	notify(q.putter)
 }
@@ -125,7 +157,7 @@ func (q *queue) inherit(items []item, gaps []mark) {
 func (q *queue) drained() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.closed && q.live == 0
+	return q.closed && q.live+q.aside == 0
 }
 
 func (q *queue) snapshot() QueueCounts {
@@ -133,6 +165,7 @@ func (q *queue) snapshot() QueueCounts {
 	defer q.mu.Unlock()
 	c := q.counts
 	c.Dropped = maps.Clone(q.counts.Dropped)
-	c.Queued, c.QueuedBytes = uint64(q.live), uint64(q.bytes)
+	c.Queued, c.QueuedBytes = uint64(q.live+q.aside), uint64(q.bytes)
+	c.Retrying, c.HeldBack = uint64(q.aside), uint64(q.passed)
 	return c
 }

@@ -3,18 +3,18 @@ package router
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
-// sink runs one plugin.Sink: it distributes what is put to its lanes, which
+// sink runs one plugin.Sink: what is put waits in its queue, from which its workers
 // deliver it.
 type sink struct {
 	component
@@ -22,7 +22,10 @@ type sink struct {
 	impl    plugin.Sink
 	shared  bool // the plugin is the predecessor's: only what the router does with it differs
 	most    int  // events in one write
-	lanes   []*lane
+	queue   *queue
+	breaker *breaker
+	rate    *rate.Limiter // nil: as fast as it goes
+	quiet   limiter       // of the log
 	letters letterbox
 	latency prometheus.Observer
 	retries atomic.Uint64
@@ -58,41 +61,20 @@ func (e *edge) put(ctx context.Context, events []*event.Event, r *receipt) error
 // put adds events in order. It blocks for backpressure only; its error is ctx's,
 // and then some of the events are settled with it.
 func (s *sink) put(ctx context.Context, events []*event.Event, r *receipt) error {
-	var failed error
-	for len(events) > 0 {
-		l, n := s.lane(events[0]), 1
-		for n < len(events) && (len(s.lanes) == 1 || s.lane(events[n]) == l) {
-			n++
-		}
-		done, err := l.queue.put(ctx, events[:n], r)
-		if errors.Is(err, errMoved) { // this lane: the lanes move one after the other
-			err = s.successor.Load().put(ctx, events[done:n], r)
-		}
-		if err != nil {
-			failed = err // but what follows must be settled, too
-		}
-		events = events[n:]
+	done, err := s.queue.put(ctx, events, r)
+	if errors.Is(err, errMoved) {
+		return s.successor.Load().put(ctx, events[done:], r)
 	}
-	return failed
+	return err
 }
 
-var seed = maphash.MakeSeed()
-
-func (s *sink) lane(ev *event.Event) *lane {
-	if len(s.lanes) == 1 || ev.Key == "" {
-		return s.lanes[0]
-	}
-	return s.lanes[maphash.String(seed, ev.Key)%uint64(len(s.lanes))]
-}
-
-// gap notes that events may be missing before the next one that is put. With
-// several lanes one of them tells the plugin.
+// gap notes that events may be missing before the next one that is put.
 func (s *sink) gap(g plugin.Gap) {
 	if next := s.successor.Load(); next != nil {
 		next.gap(g)
 		return
 	}
-	s.lanes[0].queue.gap(g)
+	s.queue.gap(g)
 }
 
 // start starts the goroutines of the sink, unless it was stopped before; then what
@@ -104,13 +86,7 @@ func (s *sink) start() {
 	if s.started {
 		go s.run()
 	} else {
-		s.returnRest()
-	}
-}
-
-func (s *sink) returnRest() {
-	for _, l := range s.lanes {
-		l.queue.returnRest(errStopping)
+		s.queue.returnRest(errStopping)
 	}
 }
 
@@ -122,7 +98,7 @@ func (s *sink) stop() (started bool) {
 	return s.started
 }
 
-// run opens the sink and runs its lanes, until it is drained or halted.
+// run opens the sink and runs its workers, until it is drained or halted.
 func (s *sink) run() {
 	defer close(s.done)
 	defer s.health.stopped()
@@ -131,16 +107,16 @@ func (s *sink) run() {
 	}
 	s.health.up()
 	var others sync.WaitGroup
-	for _, l := range s.lanes[1:] {
-		others.Go(l.run)
+	for range s.spec.Delivery.Workers - 1 {
+		others.Go((&worker{sink: s}).run)
 	}
-	s.lanes[0].run()
+	(&worker{sink: s}).run()
 	others.Wait()
 }
 
 // open opens the sink, with retries, and says whether it is open.
 func (s *sink) open() bool {
-	b := s.newBackoff()
+	b := backoff{initial: s.spec.Delivery.Retry.Initial.D(), max: s.spec.Delivery.Retry.Max.D()}
 	for !s.opened.Load() {
 		err := s.tryOpen()
 		if err == nil {
@@ -173,52 +149,40 @@ func (s *sink) tryOpen() error {
 func (s *sink) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	for ended := s.lanes[0].queue.ended; ; ended = nil {
+	for ended := s.queue.ended; ; ended = nil {
 		select {
 		case <-s.taking.Done():
 			return false
 		case <-t.C:
 			return true
 		case <-ended:
-			if s.drained() {
+			if s.queue.drained() {
 				return false
 			}
 		}
 	}
 }
 
-func (s *sink) drained() bool {
-	for _, l := range s.lanes {
-		if !l.queue.drained() {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *sink) newBackoff() backoff {
-	r := s.spec.Delivery.Retry
-	return backoff{initial: r.Initial.D(), max: r.Max.D()}
-}
-
-// drain lets the lanes deliver what waits and end. Writes that are not done at
-// abortAt are cancelled, and the rest is given back. It says whether the plugin
+// drain lets the workers deliver what waits and end. Writes that are not done at
+// abortAt are cancelled, and the rest is given back, with what waits for a later
+// attempt. It says whether the plugin
 // has let go by deadline.
 func (s *sink) drain(abortAt, deadline time.Time) bool {
-	for _, l := range s.lanes {
-		l.queue.close()
-	}
+	s.queue.close(abortAt)
+	s.breaker.stop(abortAt)
 	ended := !s.stop() || endedBy(s.done, abortAt)
 	if !ended {
 		s.abort()
 		ended = endedBy(s.done, deadline)
 	}
-	s.returnRest()
+	s.queue.returnRest(errStopping)
 	return ended
 }
 
-// respec notes what has changed around a sink that runs on.
+// respec notes what has changed around a sink that runs on. A receiver that wanted
+// nothing any more is asked again.
 func (s *sink) respec(spec SinkSpec) {
+	s.breaker.enable()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spec.Delivery.DeadLetter = spec.Delivery.DeadLetter
@@ -230,10 +194,7 @@ func (s *sink) status() SinkStatus {
 	defer s.mu.Unlock()
 	st := SinkStatus{
 		Name: s.name, Type: s.spec.Type.Name(), Health: h, DeadLetter: s.spec.Delivery.DeadLetter,
-		Retries: s.retries.Load(), QueueCounts: s.carried.plus(QueueCounts{}),
-	}
-	for _, l := range s.lanes {
-		st.QueueCounts = st.QueueCounts.plus(l.queue.snapshot())
+		Retries: s.retries.Load(), Breaker: s.breaker.status(), QueueCounts: s.carried.plus(s.queue.snapshot()),
 	}
 	if s.before != nil {
 		old := s.before.status()

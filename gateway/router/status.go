@@ -90,8 +90,25 @@ type SinkStatus struct {
 	DeadLetter string `json:"dead_letter,omitempty"`
 	Health
 	QueueCounts
-	Retries uint64 `json:"retries"` // writes that were attempts after the first
+	Breaker BreakerStatus `json:"breaker"`
+	Retries uint64        `json:"retries"` // writes that were attempts after the first
 }
+
+// BreakerStatus says whether a sink is written to.
+type BreakerStatus struct {
+	State  string     `json:"state"`            // one of the states below
+	Until  *time.Time `json:"until,omitempty"`  // where it is open
+	Reason string     `json:"reason,omitempty"` // where it is disabled
+	Opened uint64     `json:"opened"`           // times that it was opened
+}
+
+// The states of a breaker.
+const (
+	BreakerClosed   = "closed"    // the sink is written to
+	BreakerOpen     = "open"      // it is left alone for a while
+	BreakerHalfOpen = "half_open" // the next write shows how it is
+	BreakerDisabled = "disabled"  // the receiver wants nothing any more: until the next reload or start
+)
 
 // QueueCounts counts event copies:
 // In = Delivered + Dropped + DeadLettered + Returned + Queued + Writing.
@@ -104,6 +121,8 @@ type QueueCounts struct {
 	Queued       uint64            `json:"queued"`
 	Writing      uint64            `json:"writing"`
 	QueuedBytes  uint64            `json:"queued_bytes"`
+	Retrying     uint64            `json:"retrying"`  // of those queued: failed, and waiting for their next attempt
+	HeldBack     uint64            `json:"held_back"` // of those queued: waiting for one of their key before them
 }
 
 func (a QueueCounts) plus(b QueueCounts) QueueCounts {
@@ -114,6 +133,8 @@ func (a QueueCounts) plus(b QueueCounts) QueueCounts {
 	a.Queued += b.Queued
 	a.Writing += b.Writing
 	a.QueuedBytes += b.QueuedBytes
+	a.Retrying += b.Retrying
+	a.HeldBack += b.HeldBack
 	dropped := make(map[string]uint64, len(a.Dropped)+len(b.Dropped))
 	for _, counts := range []map[string]uint64{a.Dropped, b.Dropped} {
 		for reason, n := range counts {

@@ -8,9 +8,7 @@ import "time"
 func (s *sink) succeed(old *sink) {
 	s.before = old
 	old.successor.Store(s)
-	for _, l := range old.lanes {
-		l.queue.move()
-	}
+	old.queue.move()
 }
 
 // takeOver ends the predecessor after the writes under way, takes over what waits
@@ -34,19 +32,9 @@ func (s *sink) inherit(old *sink) {
 	defer s.mu.Unlock()
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	waiting := make(map[*lane][]item, len(s.lanes))
-	for _, l := range old.lanes {
-		items, gaps, counts := l.queue.handOver()
-		for _, it := range items {
-			to := s.lane(it.ev)
-			waiting[to] = append(waiting[to], it)
-		}
-		s.lanes[0].queue.inherit(nil, gaps)
-		s.carried = s.carried.plus(counts)
-	}
-	for l, items := range waiting {
-		l.queue.inherit(items, nil)
-	}
+	items, gaps, counts := old.queue.handOver()
+	s.queue.inherit(items, gaps)
+	s.carried = s.carried.plus(counts)
 	s.carried, s.before = s.carried.plus(old.carried), nil
 	s.retries.Add(old.retries.Swap(0))
 	if !s.shared { // else the health is the same

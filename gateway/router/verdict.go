@@ -2,56 +2,124 @@ package router
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"eventgateway/gateway/plugin"
 )
 
-// partly settles what a *plugin.Partial says is delivered. It returns the rest,
-// each with its error.
-func (l *lane) partly(items []item, err error) (left []item, reasons []error) {
-	var p *plugin.Partial
-	if !errors.As(err, &p) {
-		return items, slices.Repeat([]error{err}, len(items))
-	}
-	var done []item
-	for i, it := range items {
-		if why := p.Failed[i]; why != nil {
-			left, reasons = append(left, it), append(reasons, why)
-		} else {
-			done = append(done, it)
-		}
-	}
-	l.delivered(done)
-	return left, reasons
+// judgement is what a failed write means.
+type judgement struct {
+	failed   []item
+	reasons  []error // of each
+	whole    bool    // the sink failed, not single events
+	alone    bool    // each event is to be written alone: one of them makes the sink panic
+	disables bool    // the sink is not to be written to any more
+	verdict  verdict
+	asked    time.Duration // pause that the receiver asks for
 }
 
-// judge parks the items that can never be delivered, or have failed often enough.
-// It returns those to try again, in order, and the pause that they ask for.
-func (l *lane) judge(items []item, reasons []error, attempt int) (again []item, pause time.Duration) {
-	most := l.sink.spec.Delivery.Retry.Attempts
-	last := most > 0 && attempt >= most
+// judge settles what a *plugin.Partial says is delivered.
+func (w *worker) judge(items []item, err error) judgement {
+	var p *plugin.Partial
+	if !errors.As(err, &p) {
+		j := judgement{
+			failed: items, whole: true, alone: isPanic(err) && len(items) > 1, disables: plugin.IsDisabling(err),
+			verdict: sinkBad, asked: w.sink.asked(err),
+		}
+		if plugin.IsPermanent(err) { // these events will not do: that is no pause for others
+			j.verdict = works
+		}
+		for range items {
+			j.reasons = append(j.reasons, err)
+		}
+		return j
+	}
+	j := judgement{verdict: eventBad}
+	var done []item
 	for i, it := range items {
-		if !last && !plugin.IsPermanent(reasons[i]) {
-			again = append(again, it)
-			pause = max(pause, plugin.RetryDelay(reasons[i]))
+		why := p.Failed[i]
+		if why == nil {
+			done = append(done, it)
 			continue
 		}
-		l.park(it, letter{component: "sink " + l.sink.name, err: reasons[i], attempts: attempt})
+		j.failed, j.reasons = append(j.failed, it), append(j.reasons, why)
+		if plugin.IsPermanent(why) {
+			j.verdict = works
+		}
 	}
-	return again, pause
+	if len(done) > 0 {
+		j.verdict = works
+	}
+	w.delivered(done)
+	return j
+}
+
+// rule parks the items that can never be delivered, or have failed often enough, and puts
+// back those that wait for their own next attempt. It returns those to write again when
+// the sink works again, in order.
+func (w *worker) rule(j judgement) (again []item) {
+	s := w.sink
+	if j.disables {
+		return j.failed
+	}
+	retry := s.spec.Delivery.Retry
+	var wait []item
+	for i, it := range j.failed {
+		n := it.tried() + 1
+		if plugin.IsPermanent(j.reasons[i]) || retry.exhausted(n) {
+			w.park(it, letter{component: "sink " + s.name, err: j.reasons[i], attempts: n})
+			continue
+		}
+		now := time.Now()
+		it.trial = &trial{attempts: n, due: now}
+		switch {
+		case retry.late(n):
+			it.trial.due = now.Add(max(retry.pause(n), s.asked(j.reasons[i])))
+			it.receipt.tried(n, now)
+		case !j.whole:
+			it.trial.due = now.Add(max(retry.pause(n), s.asked(j.reasons[i])))
+		default:
+			again = append(again, it)
+			continue
+		}
+		wait = append(wait, it)
+	}
+	s.queue.hold(wait)
+	return again
+}
+
+// asked is the pause that a receiver asks for, within the limit.
+func (s *sink) asked(err error) time.Duration {
+	return min(plugin.RetryDelay(err), s.spec.Delivery.Retry.MaxAfter.D())
 }
 
 // park settles an item that cannot be delivered: it goes to the dead-letter sink
 // together with its receipt; without such a sink to the list in memory, where its
 // source cannot replay it, and else back to its source.
-func (l *lane) park(it item, why letter) {
-	switch l.sink.letters.park(l.sink.writing, it, why) {
+func (w *worker) park(it item, why letter) {
+	q := w.sink.queue
+	switch w.sink.letters.park(w.sink.writing, it, why) {
 	case parked:
-		l.queue.count(1, deadLettered)
+		q.settle([]item{it}, deadLettered)
 	case refused:
-		l.queue.count(1, returned)
+		q.settle([]item{it}, returned)
 		it.receipt.done(why.err)
 	}
+}
+
+// tried is how often the item has failed.
+func (it *item) tried() int {
+	if it.trial == nil {
+		return 0
+	}
+	return it.trial.attempts
+}
+
+func wereTried(items []item) bool {
+	for i := range items {
+		if items[i].trial != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -95,7 +95,7 @@ func TestWorkersKeepTheOrderOfKeys(t *testing.T) {
 // TestLatestPerKeyKeepsTheNewest of each key, and no more than fits, however long
 // the sink is away.
 func TestLatestPerKeyKeepsTheNewest(t *testing.T) {
-	q := newQueue(Queue{Size: 100, Bytes: 1 << 20, WhenFull: WhenFullLatestPerKey})
+	q := newQueue(Delivery{Queue: Queue{Size: 100, Bytes: 1 << 20, WhenFull: WhenFullLatestPerKey}})
 	put := func(key string, n int) {
 		if _, err := q.put(t.Context(), []*event.Event{{Key: key, Data: fmt.Append(nil, n)}}, nil); err != nil {
 			t.Fatal(err)

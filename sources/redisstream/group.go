@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,6 +16,7 @@ type group struct {
 	*reader
 	consumers string // the key that has the token of each consumer
 	counts    string // the key that has how many entries the group has read
+	trials    string // the key that has how far the delivery of entries has got, by ID
 	token     string
 	last      string // the newest entry that the group has read
 	// history is where to go on in what this consumer has got before and not acked;
@@ -27,7 +27,7 @@ type group struct {
 
 func newGroup(r *reader) *group {
 	key := redisconn.Beside(r.s.opts.Stream, ":group:"+r.s.opts.Group)
-	return &group{reader: r, consumers: key, counts: key + ":read", history: first}
+	return &group{reader: r, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
 }
 
 // pollGroup reads entries of a group: new ones (">"), or those that the consumer has got
@@ -171,57 +171,9 @@ func (g *group) old(ctx context.Context) (page, error) {
 	return g.again(ctx, found)
 }
 
-// again sorts entries that were delivered before: those that are gone, those that were
-// delivered too often, and the others.
-func (g *group) again(ctx context.Context, found []entry) (p page, err error) {
-	var gone []string
-	found = slices.DeleteFunc(found, func(e entry) bool {
-		if e.gone {
-			gone = append(gone, e.id)
-		}
-		return e.gone
-	})
-	if len(gone) > 0 {
-		p.missed = fmt.Sprintf("%d entries were trimmed before they were acked", len(gone))
-		if err := g.client.XAck(ctx, g.s.opts.Stream, g.s.opts.Group, gone...).Err(); err != nil {
-			return page{}, err
-		}
-	}
-	often, err := g.often(ctx, found)
-	if err != nil {
-		return page{}, err
-	}
-	for _, e := range found {
-		if often[e.id] {
-			p.refused = append(p.refused, e)
-		} else {
-			p.entries = append(p.entries, e)
-		}
-	}
-	return p, nil
-}
-
 // alive reads behind the end of its history: there is nothing, but Redis notes the time.
 // (Redis takes the very last ID for ">".)
 func (g *group) alive(ctx context.Context) error {
 	_, _, _, err := g.ask(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 1)
 	return err
-}
-
-func (g *group) save(ctx context.Context) error {
-	g.mu.Lock()
-	ids := g.delivered
-	g.delivered = nil
-	g.mu.Unlock()
-	for len(ids) > 0 {
-		n := min(len(ids), maxEntries)
-		if err := g.client.XAck(ctx, g.s.opts.Stream, g.s.opts.Group, ids[:n]...).Err(); err != nil {
-			g.mu.Lock()
-			g.delivered = append(ids, g.delivered...)
-			g.mu.Unlock()
-			return err
-		}
-		ids = ids[n:]
-	}
-	return nil
 }

@@ -51,6 +51,9 @@ func (o *Options) Check(report func(option, text string)) {
 	}
 }
 
+// Remembers is part of [plugin.Rememberer]: a group does.
+func (o *Options) Remembers() bool { return o.Group != "" }
+
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("redis-stream", "Entries of a Redis Stream, of which none is lost.",

@@ -62,8 +62,9 @@ type reader struct {
 	failed chan struct{} // closed when failure is set
 
 	mu        sync.Mutex
-	delivered []string // IDs that were acked and not saved; only for a group
-	failure   error    // why keep has ended it
+	delivered []string               // IDs that were acked and not saved; only for a group
+	tried     map[string]event.Tried // what has failed and was not saved, by ID; only for a group
+	failure   error                  // why keep has ended it
 }
 
 // errTakenOver is what a run ends with whose name another one reads under.
@@ -83,7 +84,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		r.flight = inflight.New(before.flight.Acked())
 	}
 	if s.opts.Group != "" {
-		r.form = newGroup(r)
+		r.form, r.flight, r.tried = newGroup(r), inflight.Apart[place](), map[string]event.Tried{}
 	} else {
 		r.form = newFanout(r)
 	}
@@ -139,25 +140,53 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 	return ctx.Err()
 }
 
-// emit hands entries over; refused is why they must not be delivered.
+// emit hands entries over; refused is why they must not be delivered. Those of a group,
+// which are acked one by one, are a batch each: one that is not delivered for days is no
+// reason to have others again.
 func (r *reader) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	events, ids := make([]*event.Event, len(entries)), make([]string, len(entries))
-	for i, e := range entries {
-		events[i], ids[i] = e.event(r.s.name, r.s.opts.Stream), e.id
-	}
-	settle := r.flight.Add(entries[len(entries)-1].place, len(ids))
-	ack := func(err error) {
-		if err == nil && r.s.opts.Group != "" {
-			r.mu.Lock()
-			r.delivered = append(r.delivered, ids...)
-			r.mu.Unlock()
+	if r.s.opts.Group != "" {
+		for _, e := range entries {
+			if err := r.emitOne(ctx, out, e, refused); err != nil {
+				return err
+			}
 		}
-		settle(err)
+		return nil
 	}
+	events := make([]*event.Event, len(entries))
+	for i, e := range entries {
+		events[i] = e.event(r.s.name, r.s.opts.Stream)
+	}
+	ack := r.flight.Add(entries[len(entries)-1].place, len(entries))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused})
+}
+
+func (r *reader) emitOne(ctx context.Context, out plugin.Output, e entry, refused error) error {
+	ev := e.event(r.s.name, r.s.opts.Stream)
+	ev.Tried = e.tried
+	settle := r.flight.Add(e.place, 1)
+	return out.Emit(ctx, event.Batch{
+		Events: []*event.Event{ev}, Refused: refused,
+		Ack: func(err error) {
+			if err == nil {
+				r.mu.Lock()
+				r.delivered = append(r.delivered, e.id)
+				r.mu.Unlock()
+			}
+			settle(err)
+		},
+		Tried: func(attempts int, last time.Time) {
+			r.mu.Lock()
+			r.tried[e.id] = event.Tried{Attempts: attempts, Last: last}
+			r.mu.Unlock()
+			select {
+			case r.flight.Changed <- struct{}{}:
+			default:
+			}
+		},
+	})
 }
 
 // keep stores what was acked, shows that the reader lives, and ends it where a batch was
@@ -219,7 +248,7 @@ func (r *reader) save(ctx context.Context) error { return r.s.wrap(r.form.save(c
 func (r *reader) unsaved() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.delivered) > 0 || r.s.opts.Name != "" && r.flight.Progressed()
+	return len(r.delivered)+len(r.tried) > 0 || r.s.opts.Name != "" && r.flight.Progressed()
 }
 
 // await waits for room.

@@ -63,6 +63,9 @@ var validType = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 // reserved are the keys of a component that are the router's own.
 var reserved = []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "leader", "when"}
 
+// reservedSink are those of a sink beside them.
+var reservedSink = append([]string{"ordering", "rate", "breaker"}, reserved...)
+
 // reservedTransform are those of a transform.
 var reservedTransform = []string{"type", "on_error"}
 
@@ -81,10 +84,7 @@ func documented[T any](t *testing.T, typ plugin.Type[T]) {
 		if r.Doc == "" {
 			t.Errorf("option %s has no doc tag", r.Name)
 		}
-		keys := reserved
-		if typ.Kind() == plugin.KindTransform {
-			keys = reservedTransform
-		}
+		keys := map[plugin.Kind][]string{plugin.KindSource: reserved, plugin.KindTransform: reservedTransform, plugin.KindSink: reservedSink}[typ.Kind()]
 		if slices.Contains(keys, r.Name) {
 			t.Errorf("option %s: the name is the router's", r.Name)
 		}

@@ -1,0 +1,216 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"eventgateway/gateway/event"
+)
+
+// linesModel is what workers know of a queue from which they take: which events of each
+// key are not settled, in order, and which of them are in whose hands.
+type linesModel struct {
+	byKey  bool
+	open   map[string][]string // by key: what is not settled, the oldest first
+	inHand [][]item            // by take
+	late   map[string]bool     // held for long
+	put    int
+	gone   int
+}
+
+func (m *linesModel) drop(name, key string) {
+	m.open[key] = slices.DeleteFunc(m.open[key], func(n string) bool { return n == name })
+	delete(m.late, name)
+}
+
+// took checks that a take was allowed to have these.
+func (m *linesModel) took(t *rapid.T, items []item) {
+	next := map[string]int{}
+	for _, it := range items {
+		key := it.ev.Key
+		if m.late[it.ev.ID] {
+			t.Fatalf("%s was taken before its time", it.ev.ID)
+		}
+		if !m.byKey {
+			continue
+		}
+		if want := m.open[key][next[key]]; it.ev.ID != want {
+			t.Fatalf("%s was taken, but %s of its key %s is before it: %v", it.ev.ID, want, key, m.open[key])
+		}
+		next[key]++
+	}
+	m.inHand = append(m.inHand, items)
+}
+
+// free is an event that somebody could take now, or "".
+func (m *linesModel) free() string {
+	hands := map[string]bool{}
+	for _, items := range m.inHand {
+		for _, it := range items {
+			hands[it.ev.ID], hands["key "+it.ev.Key] = true, true
+		}
+	}
+	for key, names := range m.open {
+		if m.byKey && (len(names) == 0 || hands["key "+key]) {
+			continue
+		}
+		for _, name := range names {
+			if !hands[name] && !m.late[name] {
+				return name
+			}
+			if m.byKey {
+				break
+			}
+		}
+	}
+	return ""
+}
+
+// TestEventsWaitForTheirKeyOnly drives a queue as several workers do: they take, settle,
+// hold, and give back. An event is taken exactly when everything before it of its key is
+// settled, and its own time has come; with ordering none, when its own time has come.
+func TestEventsWaitForTheirKeyOnly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := DefaultDelivery()
+		d.Workers = rapid.IntRange(1, 2).Draw(t, "workers")
+		d.Ordering = rapid.SampledFrom([]string{OrderingKey, OrderingKey, OrderingNone}).Draw(t, "ordering")
+		d.Queue.WhenFull = rapid.SampledFrom([]string{WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey}).Draw(t, "when_full")
+		d.Queue.Size = rapid.SampledFrom([]int{1, 3, 10, 1000}).Draw(t, "size")
+		q := newQueue(d)
+		m := &linesModel{byKey: d.Ordering == OrderingKey, open: map[string][]string{}, late: map[string]bool{}}
+		take := func(t *rapid.T, most int) bool {
+			if d.Workers == 1 && len(m.inHand) > 0 { // one worker takes when it has settled
+				return false
+			}
+			q.mu.Lock()
+			items, _ := q.pick(nil, most)
+			q.counts.Writing += uint64(len(items))
+			q.mu.Unlock()
+			if len(items) > 0 {
+				m.took(t, items)
+			}
+			if free := m.free(); len(items) < most && free != "" {
+				t.Fatalf("took %d of %d although %s may be taken", len(items), most, free)
+			}
+			return len(items) > 0
+		}
+		settle := func(i int) {
+			items := m.inHand[i]
+			m.inHand = slices.Delete(m.inHand, i, i+1)
+			q.settle(items, delivered)
+			finish(items, nil)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) {
+				for range rapid.SampledFrom([]int{1, 1, 5, 100}).Draw(t, "n") {
+					name, key := fmt.Sprint(m.put), rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
+					m.put++
+					m.open[key] = append(m.open[key], name)
+					r := newReceipt(func(error) { m.drop(name, key); m.gone++ })
+					if _, err := q.put(t.Context(), []*event.Event{{ID: name, Key: key}}, r); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+			"take": func(t *rapid.T) { take(t, rapid.IntRange(1, 4).Draw(t, "most")) },
+			"settle": func(t *rapid.T) {
+				if len(m.inHand) > 0 {
+					settle(rapid.IntRange(0, len(m.inHand)-1).Draw(t, "take"))
+				}
+			},
+			"hold": func(t *rapid.T) { // some of a take fail, from one on, the others are delivered
+				if len(m.inHand) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(m.inHand)-1).Draw(t, "take")
+				items := m.inHand[i]
+				from := rapid.IntRange(0, len(items)-1).Draw(t, "from")
+				late := rapid.Bool().Draw(t, "late")
+				m.inHand = slices.Delete(m.inHand, i, i+1)
+				for j, it := range items[from:] {
+					due := time.Now()
+					if late {
+						due = due.Add(time.Hour)
+						m.late[it.ev.ID] = true
+					}
+					items[from+j].trial = &trial{attempts: 1, due: due}
+				}
+				q.hold(items[from:])
+				q.settle(items[:from], delivered)
+				finish(items[:from], nil)
+			},
+			"put back": func(t *rapid.T) {
+				if len(m.inHand) > 0 {
+					i := rapid.IntRange(0, len(m.inHand)-1).Draw(t, "take")
+					q.putBack(m.inHand[i])
+					m.inHand = slices.Delete(m.inHand, i, i+1)
+				}
+			},
+			"hand over": func(t *rapid.T) {
+				if len(m.inHand) > 0 || rapid.IntRange(0, 3).Draw(t, "really") > 0 {
+					return
+				}
+				next := newQueue(d)
+				items, gaps, counts := q.handOver()
+				next.inherit(items, gaps)
+				next.counts = counts
+				q = next
+			},
+			"": func(t *rapid.T) {
+				c := q.snapshot()
+				if err := (Status{Sinks: []SinkStatus{{QueueCounts: c}}}).Conserved(); err != nil {
+					t.Fatal(err)
+				}
+				if c.Retrying+c.HeldBack > c.Queued || c.QueuedBytes != c.Queued*overhead {
+					t.Fatalf("%+v", c)
+				}
+			},
+		})
+		for len(m.inHand) > 0 {
+			settle(0)
+		}
+		items, _, _ := q.handOver()
+		q = newQueue(d)
+		for i := range items {
+			if items[i].trial != nil {
+				items[i].trial.due = time.Time{}
+			}
+		}
+		clear(m.late)
+		q.inherit(items, nil)
+		q.counts.Writing = 0
+		for take(t, math.MaxInt) {
+			settle(0)
+		}
+		if m.gone != m.put {
+			t.Fatalf("%d of %d were settled", m.gone, m.put)
+		}
+	})
+}
+
+// TestFullOfFailures: a queue in which nothing but failed events waits still drops by its
+// policy, and takes new ones.
+func TestFullOfFailures(t *testing.T) {
+	d := DefaultDelivery()
+	d.Queue.Size, d.Queue.WhenFull, d.Ordering = 2, WhenFullDropOldest, OrderingNone
+	q := newQueue(d)
+	var told []error
+	for i := range 4 {
+		r := newReceipt(func(err error) { told = append(told, err) })
+		if _, err := q.put(t.Context(), []*event.Event{{ID: fmt.Sprint(i)}}, r); err != nil {
+			t.Fatal(err)
+		}
+		items, _, _ := q.take(t.Context(), nil, 1)
+		items[0].trial = &trial{attempts: 1, due: time.Now().Add(time.Hour)}
+		q.hold(items)
+	}
+	if c := q.snapshot(); c.Queued != 2 || c.Retrying != 2 || c.Dropped[WhenFullDropOldest] != 2 || len(told) != 2 || !errors.Is(told[0], errDropped) {
+		t.Errorf("%+v, told %v", c, told)
+	}
+}

@@ -1,0 +1,162 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// worker delivers what waits for a sink.
+type worker struct {
+	sink   *sink
+	events []*event.Event // scratch of its goroutine
+}
+
+// run delivers until the queue is closed and drained, or the sink is halted; what
+// is in its hands then, it puts back.
+func (w *worker) run() {
+	s := w.sink
+	var batch []item
+	for s.breaker.await(s.taking) {
+		var gap *plugin.Gap
+		var ok bool
+		batch, gap, ok = s.queue.take(s.taking, batch[:0], s.most)
+		switch {
+		case !ok:
+			return
+		case gap != nil:
+			if g, ok := s.impl.(plugin.GapSink); ok {
+				_ = s.guard(func(ctx context.Context) error { g.Gap(ctx, *gap); return nil }) // a panic is noted there
+			}
+		default:
+			left := w.deliver(batch)
+			s.queue.putBack(left)
+			clear(batch)
+			if len(left) > 0 {
+				return
+			}
+		}
+	}
+}
+
+// deliver writes items, again and again, until each is settled or waits for its own
+// next attempt. It returns those that a halt has left.
+func (w *worker) deliver(items []item) (left []item) {
+	s := w.sink
+	for {
+		pass, ok := s.enter(len(items))
+		if !ok {
+			return items
+		}
+		if wereTried(items) {
+			s.retries.Add(1)
+		}
+		err := w.write(items)
+		if err == nil {
+			s.breaker.leave(pass, works, 0)
+			s.health.up()
+			w.delivered(items)
+			return nil
+		}
+		j := w.judge(items, err)
+		if s.writing.Err() != nil { // the write was cut short: that is no verdict on the events
+			s.breaker.leave(pass, silent, 0)
+			return j.failed
+		}
+		if j.alone {
+			s.breaker.leave(pass, sinkBad, 0)
+			return w.oneByOne(j.failed)
+		}
+		items = w.rule(j)
+		s.say(err, j, s.breaker.leave(pass, j.verdict, j.asked))
+		if len(items) == 0 {
+			return nil
+		}
+	}
+}
+
+// enter waits for the leave to write n events; it says false where the sink stops
+// before.
+func (s *sink) enter(n int) (pass, bool) {
+	p, ok := s.breaker.enter(s.taking)
+	if ok && s.rate != nil && s.rate.WaitN(s.taking, n) != nil {
+		s.breaker.leave(p, silent, 0)
+		return p, false
+	}
+	return p, ok
+}
+
+// say notes a failure: the sink is down, or events of it fail.
+func (s *sink) say(err error, j judgement, pause time.Duration) {
+	switch {
+	case j.disables && s.breaker.disable(err.Error()):
+		s.health.down(err, 0)
+		s.log.Error("disabled: the receiver wants nothing any more; what waits is kept. Reload the configuration to try again", "error", err)
+	case j.disables:
+	case pause > 0:
+		s.health.down(err, pause)
+	default:
+		s.health.note(err)
+		if more, ok := s.quiet.allow(); ok {
+			s.log.Warn("an event failed: it is tried again, and the others go on", "error", err, "others_since_the_last_line", more)
+		}
+	}
+}
+
+// oneByOne gives each event of a batch that made the sink panic a write of its
+// own, so that only the one which causes it is parked.
+func (w *worker) oneByOne(items []item) (left []item) {
+	for i := range items {
+		if left := w.deliver(items[i : i+1]); len(left) > 0 {
+			return items[i:]
+		}
+	}
+	return nil
+}
+
+func (w *worker) delivered(items []item) {
+	now := time.Now()
+	for _, it := range items {
+		w.sink.latency.Observe(now.Sub(it.ev.Time).Seconds())
+	}
+	w.sink.queue.settle(items, delivered)
+	finish(items, nil)
+}
+
+func (w *worker) write(items []item) error {
+	w.events = w.events[:0]
+	for _, it := range items {
+		w.events = append(w.events, it.ev)
+	}
+	defer clear(w.events)
+	return w.sink.guard(func(ctx context.Context) error { return w.sink.impl.Write(ctx, w.events) })
+}
+
+// guard calls f with the sink's timeout and turns a panic into an error.
+func (s *sink) guard(f func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = plugin.Permanent(&panicError{p})
+			s.health.panicked(p)
+		}
+	}()
+	timed, cancel := context.WithTimeout(s.writing, s.spec.Delivery.Timeout.D())
+	defer cancel()
+	if err = f(timed); err != nil && timed.Err() != nil && s.writing.Err() == nil {
+		return fmt.Errorf("gave up after timeout %v: %w", s.spec.Delivery.Timeout, err)
+	}
+	return err
+}
+
+type panicError struct{ value any }
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func isPanic(err error) bool {
+	var p *panicError
+	return errors.As(err, &p)
+}

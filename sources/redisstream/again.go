@@ -1,0 +1,127 @@
+package redisstream
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+)
+
+// again sorts entries that were delivered before: those that are gone, those that were
+// delivered too often, and the others.
+func (g *group) again(ctx context.Context, found []entry) (p page, err error) {
+	var gone []string
+	found = slices.DeleteFunc(found, func(e entry) bool {
+		if e.gone {
+			gone = append(gone, e.id)
+		}
+		return e.gone
+	})
+	if len(gone) > 0 {
+		p.missed = fmt.Sprintf("%d entries were trimmed before they were acked", len(gone))
+		if err := g.ack(ctx, gone); err != nil {
+			return page{}, err
+		}
+	}
+	often, err := g.often(ctx, found)
+	if err != nil {
+		return page{}, err
+	}
+	if err := g.remember(ctx, found); err != nil {
+		return page{}, err
+	}
+	for _, e := range found {
+		if often[e.id] {
+			p.refused = append(p.refused, e)
+		} else {
+			p.entries = append(p.entries, e)
+		}
+	}
+	return p, nil
+}
+
+// remember adds what was saved of failed attempts to deliver entries.
+func (g *group) remember(ctx context.Context, found []entry) error {
+	if len(found) == 0 {
+		return nil
+	}
+	ids := make([]string, len(found))
+	for i, e := range found {
+		ids[i] = e.id
+	}
+	saved, err := g.client.HMGet(ctx, g.trials, ids...).Result()
+	if err != nil {
+		return err
+	}
+	for i, value := range saved {
+		if text, ok := value.(string); ok {
+			found[i].tried = parseTried(text)
+		}
+	}
+	return nil
+}
+
+// formatTried is how Redis keeps it: attempts, and Unix milliseconds.
+func formatTried(t event.Tried) string { return fmt.Sprintf("%d %d", t.Attempts, t.Last.UnixMilli()) }
+
+func parseTried(text string) *event.Tried {
+	n, at, _ := strings.Cut(text, " ")
+	attempts, err := strconv.Atoi(n)
+	ms, err2 := strconv.ParseInt(at, 10, 64)
+	if err != nil || err2 != nil {
+		return nil // nobody else writes there
+	}
+	return &event.Tried{Attempts: attempts, Last: time.UnixMilli(ms)}
+}
+
+// save stores what was delivered, and what has failed.
+func (g *group) save(ctx context.Context) error {
+	g.mu.Lock()
+	ids, tried := g.delivered, g.tried
+	g.delivered, g.tried = nil, map[string]event.Tried{}
+	g.mu.Unlock()
+	err := g.store(ctx, ids, tried)
+	if err != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.delivered = append(ids, g.delivered...)
+		maps.Copy(tried, g.tried)
+		g.tried = tried
+	}
+	return err
+}
+
+func (g *group) store(ctx context.Context, ids []string, tried map[string]event.Tried) error {
+	if len(tried) > 0 {
+		values := make([]any, 0, 2*len(tried))
+		for id, t := range tried {
+			values = append(values, id, formatTried(t))
+		}
+		if err := g.client.HSet(ctx, g.trials, values...).Err(); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(ids, maxEntries) { // acking twice does no harm
+		if err := g.ack(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ack forgets entries, with all that is known of them.
+func (g *group) ack(ctx context.Context, ids []string) error {
+	_, err := g.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.XAck(ctx, g.s.opts.Stream, g.s.opts.Group, ids...)
+		pipe.HDel(ctx, g.trials, ids...)
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,71 @@
+package redisstream
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv"
+)
+
+// TestOneThatWaitsForDays holds up nothing: what comes behind it is read, and acked, more
+// than may be on its way at once; and how far its delivery has got is there after the
+// gateway was killed, also for another consumer.
+func TestOneThatWaitsForDays(t *testing.T) {
+	fresh(t)
+	client := testenv.RedisClient(t)
+	last := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	never := make(chan struct{})
+	patient := func(b event.Batch) func() error {
+		if string(b.Events[0].Data) != "patient" {
+			return func() error { return nil }
+		}
+		b.Tried(3, last)
+		b.Tried(4, last)
+		return func() error { <-never; return errors.New("killed") }
+	}
+	add(t, "days", "patient")
+	r := start(t, member("days", "a"), patient)
+	first := r.next()
+	if first.Tried != nil {
+		t.Errorf("at first it says %+v", first.Tried)
+	}
+	pipe := client.Pipeline()
+	const n = maxInFlight + 2000
+	for range n {
+		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: "days", Values: []string{"data", "x"}})
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		r.next()
+	}
+	const trials = "{days}:group:g:tried"
+	eventually(t, "the others are acked", func() bool { n, _ := pending(t, client, "days"); return n == 1 })
+	eventually(t, "the attempts are saved", func() bool { return client.HLen(t.Context(), trials).Val() == 1 })
+	close(never) // as a stop does: nothing more is saved
+	r.stop()
+	for _, consumer := range []string{"a", "b"} { // the second claims it
+		again := start(t, member("days", consumer), func(event.Batch) func() error {
+			if consumer == "b" {
+				return func() error { return nil }
+			}
+			return func() error { return errors.New("killed") }
+		})
+		e := again.next()
+		if e.ID != first.ID || e.Tried == nil || *e.Tried != (event.Tried{Attempts: 4, Last: last}) {
+			t.Errorf("consumer %s: %s, %+v", consumer, e.ID, e.Tried)
+		}
+		if consumer == "b" {
+			eventually(t, "nothing is left", func() bool {
+				n, _ := pending(t, client, "days")
+				return n == 0 && client.Exists(t.Context(), trials).Val() == 0
+			})
+		}
+		again.stop()
+	}
+}
