@@ -77,14 +77,24 @@ func (t Template) Literal() (string, bool) {
 
 // Append appends the text of t for ev.
 func (x *Evaluator) Append(dst []byte, t Template, ev *event.Event) ([]byte, error) {
+	return x.AppendEscaped(dst, t, ev, nil)
+}
+
+// AppendEscaped appends the text of t for ev, in which what the expressions give, but not
+// the text between them, is replaced by what escape, where it is not nil, makes of it.
+func (x *Evaluator) AppendEscaped(dst []byte, t Template, ev *event.Event, escape func(value []byte) []byte) ([]byte, error) {
 	for _, p := range t.parts {
 		if p.expr.IsZero() {
 			dst = append(dst, p.text...)
 			continue
 		}
+		from := len(dst)
 		var err error
 		if dst, _, err = x.Text(dst, p.expr, ev); err != nil {
 			return nil, fmt.Errorf("template `%s`: %w", t.source, err)
+		}
+		if escape != nil {
+			dst = append(dst[:from], escape(dst[from:])...)
 		}
 	}
 	return dst, nil

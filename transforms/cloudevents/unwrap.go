@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"eventgateway/gateway/cloudevent"
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/rawjson"
 )
@@ -34,8 +35,8 @@ func (u *unwrap) Apply(_ context.Context, e *event.Event, out []*event.Event) ([
 	if err := u.tree.Find(e.Data, u.spans); err != nil {
 		return out, err
 	}
-	if version := u.text(e, u.version); version != specVersion {
-		return out, fmt.Errorf("the payload is not a CloudEvent of version %s: specversion is %q", specVersion, version)
+	if version := u.text(e, u.version); version != cloudevent.SpecVersion {
+		return out, fmt.Errorf("the payload is not a CloudEvent of version %s: specversion is %q", cloudevent.SpecVersion, version)
 	}
 	if u.text(e, u.id) == "" || u.text(e, u.kind) == "" || u.text(e, u.source) == "" {
 		return out, errors.New("the payload is not a CloudEvent: it has no id, no type, or no source")

@@ -9,13 +9,14 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
 // Options of the transform.
 type Options struct {
-	Schema any  `koanf:"schema" doc:"the JSON Schema, as YAML or as JSON text; draft 2020-12 where $schema names no other"`
-	File   File `koanf:"file" doc:"file that holds the JSON Schema, instead; $ref may point to files beside it. A change of the file counts from the next reload"`
+	Schema any          `koanf:"schema" doc:"the JSON Schema, as YAML or as JSON text; draft 2020-12 where $schema names no other"`
+	File   options.File `koanf:"file" doc:"file that holds the JSON Schema, instead; $ref may point to files beside it. A change of the file counts from the next reload"`
 }
 
 // Type describes the transform.
@@ -27,15 +28,15 @@ func Type() plugin.TransformType {
 // Check is part of [options.Checker].
 func (o *Options) Check(report func(option, text string)) {
 	switch {
-	case o.Schema == nil && o.File.path == "":
+	case o.Schema == nil && o.File.Path() == "":
 		report("", "needs schema, or file")
-	case o.Schema != nil && o.File.path != "":
+	case o.Schema != nil && o.File.Path() != "":
 		report("file", "cannot stand beside schema: leave one of them out")
 	}
 }
 
 func build(o Options, _ plugin.Env) (plugin.Transform, error) {
-	option, location, text := "file", o.File.path, o.File.text
+	option, location, text := "file", o.File.Path(), o.File.Text()
 	if o.Schema != nil {
 		option, location = "schema", "schema.json"
 		var err error

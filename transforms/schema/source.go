@@ -3,44 +3,12 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"eventgateway/gateway/options"
 )
-
-// File is a file whose content is read with the configuration, so that a reload
-// notices a change.
-type File struct {
-	path string
-	text []byte
-}
-
-// UnmarshalText reads the file, for package options.
-func (f *File) UnmarshalText(path []byte) (err error) {
-	f.path = string(path)
-	f.text, err = os.ReadFile(f.path)
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	if err != nil {
-		return fmt.Errorf("cannot be read: %w", err)
-	}
-	return nil
-}
-
-func (f File) String() string { return f.path }
-
-// Reveal returns what tells files apart.
-func (f File) Reveal() string { return f.path + "\n" + string(f.text) }
-
-// OptionType names the type in tables.
-func (File) OptionType() string { return "file" }
 
 // inline returns the JSON of a schema that stands in the configuration.
 func inline(raw any) ([]byte, error) {
