@@ -18,6 +18,7 @@ var arrows = map[string]string{
 	"gateway/plugin":            "gateway/event",
 	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
 	"gateway/expr":              "gateway/event gateway/rawjson",
+	"gateway/cloudevent":        "gateway/event gateway/expr gateway/rawjson",
 	"gateway/rawjson":           "",
 	"gateway/redisconn":         "gateway/options gateway/plugin",
 	"gateway/pgconn":            "gateway/options gateway/plugin",
@@ -30,8 +31,8 @@ var arrows = map[string]string{
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",
 	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight",
-	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn",
-	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
+	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent",
+	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
 }
 
 // lists may import the plugins below them; no other package may import any.

@@ -3,19 +3,14 @@ package webhook
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"syscall"
-	"time"
 
 	"code.dny.dev/ssrf"
 
 	"eventgateway/gateway/options"
 )
-
-const dialTimeout = 10 * time.Second
 
 // guardian knows which addresses may be connected to: public ones, and those of allow.
 // Whoever may name an endpoint, or its name server, could reach into this network otherwise.
@@ -38,17 +33,8 @@ func (e errInternal) Error() string {
 	return fmt.Sprintf("%s is an internal address, to which the option allow lets nobody connect", e.address)
 }
 
-// guarded returns a transport that asks the guardian about every address, as it was
-// resolved, at the moment when it connects.
-func guarded(g *ssrf.Guardian) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout, Control: controlOf(g)}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil // the environment's proxy is for people, not for services
-	transport.DialContext = dialer.DialContext
-	return transport
-}
-
-// controlOf refuses addresses that the guardian does not let pass.
+// controlOf refuses addresses that the guardian does not let pass: as they were resolved, at
+// the moment of connecting.
 func controlOf(g *ssrf.Guardian) func(network, address string, c syscall.RawConn) error {
 	return func(network, address string, c syscall.RawConn) error {
 		if err := g.Safe(network, address, c); err != nil {

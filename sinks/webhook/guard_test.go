@@ -25,8 +25,10 @@ var inner = []string{
 
 // TestInternalAddressesAreRefused, whatever they look like: no connection is made.
 func TestInternalAddressesAreRefused(t *testing.T) {
-	g := guardian(nil)
-	transport := guarded(g)
+	transport, err := newTransport(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer transport.CloseIdleConnections()
 	for _, host := range inner {
 		_, err := transport.DialContext(t.Context(), "tcp", host+":80")
@@ -50,7 +52,10 @@ func TestRebinding(t *testing.T) {
 	_, port, _ := net.SplitHostPort(receiver.Listener.Addr().String())
 	g := guardian(nil)
 	dns := nameServer(t)
-	transport := guarded(g)
+	transport, err := newTransport(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", dns)
 	}}, Control: controlOf(g)}
@@ -83,6 +88,7 @@ func TestAllow(t *testing.T) {
 		{URL: options.NewURL("http://10.0.0.1"), Allow: []options.Network{options.NewNetwork("10.0.0.0/8")}}: "",
 		{URL: options.NewURL("https://shop.example")}:                                                        "",
 	} {
+		fill(o)
 		got := ""
 		o.Check(func(option, text string) { got += fmt.Sprintf("%s: %s", option, text) })
 		if !strings.HasPrefix(got, want) || (want == "") != (got == "") {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"net/url"
 
 	"eventgateway/gateway/plugin"
 )
@@ -13,25 +12,18 @@ import (
 // Probe is part of [plugin.Prober]. It connects and sends no request: that would
 // be an event to the receiver.
 func (s *sink) Probe(ctx context.Context) []plugin.Finding {
-	u, err := url.Parse(s.opts.URL.Reveal())
-	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: "the URL cannot be read"}}
+	address := s.base.Host
+	if s.base.Port() == "" {
+		address = net.JoinHostPort(s.base.Hostname(), map[string]string{"http": "80", "https": "443"}[s.base.Scheme])
 	}
-	port := u.Port()
-	var conn net.Conn
-	if u.Scheme == "https" {
-		if port == "" {
-			port = "443"
-		}
-		if conn, err = s.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err == nil {
-			secure := tls.Client(conn, &tls.Config{ServerName: u.Hostname()})
-			err = secure.HandshakeContext(ctx)
-		}
-	} else {
-		if port == "" {
-			port = "80"
-		}
-		conn, err = s.dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if !s.opts.Proxy.IsZero() {
+		return []plugin.Finding{{Text: fmt.Sprintf("%s is behind a proxy: not looked at", s.opts.URL.Origin())}}
+	}
+	conn, err := s.transport.DialContext(ctx, "tcp", address)
+	if err == nil && s.base.Scheme == "https" {
+		config := s.transport.TLSClientConfig.Clone()
+		config.ServerName = s.base.Hostname()
+		err = tls.Client(conn, config).HandshakeContext(ctx)
 	}
 	if conn != nil {
 		defer conn.Close()

@@ -1,37 +1,40 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
-	"unicode/utf8"
 
+	"eventgateway/gateway/cloudevent"
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
-// maxResponse is how many bytes of a response are read, for its error message
-// and so that the connection can be used again.
-const maxResponse = 1 << 10
+const (
+	// maxResponse is how much of the body of a response is kept, for the error message.
+	maxResponse = 1 << 10
+	// maxDrained is how much of it is read in all, and maxDraining for how long, so that
+	// the connection can be used again.
+	maxDrained  = 64 << 10
+	maxDraining = time.Second
+)
 
 type sink struct {
-	opts    Options
-	name    string
-	signers []signer
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	client  *http.Client
+	opts      Options
+	base      *url.URL
+	headers   []header
+	templates cloudevent.Templates
+	signers   []signer
+	evals     sync.Pool // of *expr.Evaluator: writes are concurrent
+	transport *http.Transport
+	client    *http.Client
 }
 
 // MaxBatch is part of [plugin.Batcher]: one event is one request.
@@ -45,65 +48,91 @@ func (s *sink) Close(context.Context) error {
 
 // Write is part of [plugin.Sink].
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
+	failed := map[int]error{}
 	for i, e := range events {
-		if err := s.send(ctx, e); err != nil {
-			failed := map[int]error{i: err}
-			for j := i + 1; j < len(events); j++ {
-				failed[j] = errors.New("waits for the one before it")
+		err := s.send(ctx, e)
+		var of *eventError
+		switch {
+		case err == nil:
+		case errors.As(err, &of):
+			failed[i] = err
+		case i == 0:
+			return err
+		default: // the rest has not been tried
+			for j := i; j < len(events); j++ {
+				failed[j] = err
 			}
 			return &plugin.Partial{Failed: failed}
 		}
 	}
+	if len(failed) > 0 {
+		return &plugin.Partial{Failed: failed}
+	}
 	return nil
 }
 
+// eventError is one that may well be this event's alone.
+type eventError struct{ err error }
+
+func (e *eventError) Error() string { return e.err.Error() }
+func (e *eventError) Unwrap() error { return e.err }
+
 func (s *sink) send(ctx context.Context, e *event.Event) error {
-	req, err := http.NewRequestWithContext(ctx, s.opts.Method, s.opts.URL.Reveal(), bytes.NewReader(e.Data))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of a body that was not read to its end
+	connected := false
+	req, err := s.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected = true },
+	}), e)
 	if err != nil {
-		return plugin.Permanent(fmt.Errorf("cannot make a request to %s", s.opts.URL.Origin()))
+		return &eventError{plugin.Permanent(err)}
 	}
-	req.Header.Set("Content-Type", contentType(e.Data))
-	req.Header.Set("User-Agent", "eventgateway")
-	for _, h := range s.opts.Headers {
-		req.Header.Set(h.Key, h.Value.Reveal())
-	}
-	id, timestamp := visible(messageID(e)), strconv.FormatInt(time.Now().Unix(), 10) // of this attempt
-	req.Header.Set("Webhook-Id", id)
-	req.Header.Set("Webhook-Timestamp", timestamp)
-	if len(s.signers) > 0 {
-		req.Header.Set("Webhook-Signature", signature(s.signers, id, timestamp, e.Data))
-	}
-	req.Header.Set("Webhook-Attempt-Id", rand.Text())
 	resp, err := s.client.Do(req)
 	if err != nil {
 		var ue *url.Error
 		if errors.As(err, &ue) { // it repeats the URL, password and all
 			err = ue.Err
 		}
-		return fmt.Errorf("%s %s: %w", s.opts.Method, s.opts.URL.Origin(), err)
+		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), err)
+		if connected { // a hanging or broken answer
+			return &eventError{err}
+		}
+		return err
 	}
 	defer resp.Body.Close()
+	enough := time.AfterFunc(maxDraining, cancel)
+	defer enough.Stop()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
-	return s.verdict(resp, body)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
+	return s.verdict(req.Method, resp, body)
 }
 
 // verdict says what a status means: only 2xx is a success. A body that the receiver
 // calls wrong will not become right, and neither will a redirect's target: the event
-// is parked. Everything else, a missing right or page too, can be mended there.
-func (s *sink) verdict(resp *http.Response, body []byte) error {
+// is parked. 410 ends it all, 429 and whoever asks for a pause mean every event. Everything
+// else, a missing right or page too, can be mended there, and may be of this event.
+func (s *sink) verdict(method string, resp *http.Response, body []byte) error {
 	code := resp.StatusCode
 	if code >= 200 && code < 300 {
 		return nil
 	}
-	err := fmt.Errorf("%s %s answered %s: %.200q", s.opts.Method, s.opts.URL.Origin(), resp.Status, body)
+	err := fmt.Errorf("%s %s answered %s: %q", method, s.opts.URL.Origin(), resp.Status, body)
+	pause := retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	switch code {
-	case http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return plugin.Permanent(err)
+	case http.StatusGone:
+		return plugin.Disabling(err)
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return &eventError{plugin.Permanent(err)}
+	case http.StatusTooManyRequests:
+		return plugin.RetryAfter(err, pause)
 	}
-	if code < 400 {
-		return plugin.Permanent(err)
+	switch {
+	case code < 400:
+		return &eventError{plugin.Permanent(err)}
+	case pause > 0:
+		return plugin.RetryAfter(err, pause)
 	}
-	return plugin.RetryAfter(err, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
+	return &eventError{err}
 }
 
 // retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 is none.
@@ -115,42 +144,4 @@ func retryAfter(value string, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
-}
-
-// messageID is the event's own ID. Where its source has none to give it is made
-// of what the event is, so that it is the same on every attempt.
-func messageID(e *event.Event) string {
-	if e.ID != "" {
-		return e.ID
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00%d\x00", e.Source, e.Channel, e.Time.UnixNano())
-	h.Write(e.Data)
-	return "msg_" + hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// visible percent-encodes what cannot stand in a header.
-func visible(id string) string {
-	if strings.IndexFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' }) < 0 {
-		return id
-	}
-	var b strings.Builder
-	for _, c := range []byte(id) {
-		if c <= ' ' || c > '~' || c == '%' {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-func contentType(data []byte) string {
-	switch {
-	case json.Valid(data):
-		return "application/json"
-	case utf8.Valid(data):
-		return "text/plain; charset=utf-8"
-	}
-	return "application/octet-stream"
 }

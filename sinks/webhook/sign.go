@@ -47,7 +47,7 @@ func newSigner(key options.Secret) (signer, error) {
 	if !shared {
 		var private bool
 		if encoded, private = strings.CutPrefix(text, privateKey); !private {
-			if strings.HasPrefix(text, "whpk_") {
+			if strings.HasPrefix(text, publicKey) {
 				return nil, errors.New("is the public key, which belongs to the receiver: the gateway signs with the private one, whsk_")
 			}
 			return nil, errors.New("must begin with whsec_ (a shared secret) or whsk_ (an ed25519 private key); `openssl rand -base64 32` makes what follows whsec_")

@@ -1,85 +1,99 @@
 // Package webhook is the sink webhook: it sends each event to an HTTP endpoint
 // in a request of its own.
+//
+// webhook.go and check.go are its options; request.go makes the request of an event,
+// sign.go signs it, send.go sends it and says what the answer means; guard.go and
+// transport.go connect. listen.go is `gateway webhook listen`, which verifies (verify.go).
 package webhook
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
+	"net/url"
 	"strconv"
-	"strings"
+	"sync"
 
+	"eventgateway/gateway/cloudevent"
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
 // Options of the sink.
 type Options struct {
-	URL     options.URL                 `koanf:"url" rule:"required,scheme=http|https" doc:"endpoint"`
-	Method  string                      `koanf:"method" rule:"oneof=POST|PUT|PATCH" doc:"request method"`
-	Headers options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; their values count as secrets"`
-	Secrets []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has. While a key is changed give both, the new one first"`
-	Allow   []options.Network           `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
+	URL         options.URL                 `koanf:"url" rule:"required,scheme=http|https" doc:"endpoint"`
+	Path        expr.Template               `koanf:"path" doc:"what comes behind the URL's path, such as /orders/{{ order.id }}; values are percent-encoded"`
+	Method      expr.Template               `koanf:"method" doc:"request method: POST, PUT, PATCH or DELETE; may hold expressions"`
+	Headers     options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; may hold expressions, as X-Operation: '{{ operation }}', and count as secrets"`
+	CloudEvents string                      `koanf:"cloudevents" rule:"oneof=none|binary|structured" doc:"send CloudEvents: binary has the attributes in headers ce-*, structured all in JSON; the id is that of the webhook"`
+	CEType      expr.Template               `koanf:"ce_type" doc:"for CloudEvents: the attribute type, such as com.example.order.{{ lower(operation) }}"`
+	CESource    expr.Template               `koanf:"ce_source" doc:"for CloudEvents: the attribute source, a URI reference"`
+	CESubject   expr.Template               `koanf:"ce_subject" doc:"for CloudEvents: the attribute subject; empty: none"`
+	Secrets     []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has. While a key is changed give both, the new one first"`
+	Allow       []options.Network           `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
+	TLS         TLS                         `koanf:"tls"`
+	Proxy       options.URL                 `koanf:"proxy" rule:"scheme=http|https|socks5" doc:"proxy to go through; it is the one who decides then which addresses may be reached. That of the environment is not used"`
 }
 
-// reserved are the headers that the sink or the protocol sets.
-var reserved = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Webhook-Id", "Webhook-Timestamp", "Webhook-Attempt-Id", "Webhook-Signature"}
-
-// Check is part of [options.Checker].
-func (o *Options) Check(report func(option, text string)) {
-	for i, key := range o.Secrets {
-		if _, err := newSigner(key); err != nil {
-			report("secrets["+strconv.Itoa(i)+"]", err.Error())
-		}
-	}
-	if address := internal(o.URL, guardian(o.Allow)); address != "" {
-		report("url", fmt.Sprintf("is an internal address: write allow: [%q] beside it, if that is meant", address))
-	}
-	for _, h := range o.Headers {
-		switch {
-		case !isToken(h.Key):
-			report("headers."+h.Key, "is not the name of a header")
-		case slices.Contains(reserved, http.CanonicalHeaderKey(h.Key)):
-			report("headers."+h.Key, "is set by the gateway itself")
-		case strings.ContainsAny(h.Value.Reveal(), "\r\n\x00"):
-			report("headers."+h.Key, "must not hold line breaks")
-		}
-	}
-}
-
-// isToken says whether name may name a header (RFC 9110, section 5.6.2).
-func isToken(name string) bool {
-	for _, c := range name {
-		if c <= ' ' || c > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c) {
-			return false
-		}
-	}
-	return name != ""
+// TLS of the sink.
+type TLS struct {
+	CA   options.File `koanf:"ca" doc:"file with the certificates (PEM) of the authorities that the endpoint's may be from; empty: the system's"`
+	Cert options.File `koanf:"cert" doc:"file with the client's certificate (PEM)"`
+	Key  options.File `koanf:"key" doc:"file with its private key (PEM)"`
 }
 
 // Type describes the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("webhook", "Sends each event to an HTTP endpoint.",
-		func() Options { return Options{Method: http.MethodPost} }, build).With(plugin.Concurrent, plugin.Durable)
+		func() Options {
+			return Options{
+				Method: expr.MustTemplate(http.MethodPost), CloudEvents: none,
+				CESource: expr.MustTemplate("/{{ event.source }}/{{ event.channel }}"),
+			}
+		}, build).With(plugin.Concurrent, plugin.Durable).WithCommand(command())
+}
+
+// The forms of CloudEvents.
+const (
+	none       = "none"
+	binary     = "binary"
+	structured = "structured"
+)
+
+// header is one that the configuration adds.
+type header struct {
+	name  string
+	value expr.Template
 }
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
-	if _, err := http.NewRequest(o.Method, o.URL.Reveal(), nil); err != nil {
+	base, err := url.Parse(o.URL.Reveal())
+	if err != nil || base.Host == "" {
 		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a URL that can be requested")}
 	}
-	var signers []signer
+	s := &sink{opts: o, base: base, templates: cloudevent.Templates{Type: o.CEType, Source: o.CESource, Subject: o.CESubject}}
 	for i, key := range o.Secrets {
 		one, err := newSigner(key)
 		if err != nil {
 			return nil, &plugin.OptionError{Option: "secrets[" + strconv.Itoa(i) + "]", Err: err}
 		}
-		signers = append(signers, one)
+		s.signers = append(s.signers, one)
 	}
-	transport := guarded(guardian(o.Allow))
-	return &sink{opts: o, name: env.Name, signers: signers, dial: transport.DialContext, client: &http.Client{
-		Transport: transport,
+	for _, h := range o.Headers {
+		one := header{name: h.Key}
+		if err := one.value.UnmarshalText([]byte(h.Value.Reveal())); err != nil {
+			return nil, &plugin.OptionError{Option: "headers." + h.Key, Err: err}
+		}
+		s.headers = append(s.headers, one)
+	}
+	if s.transport, err = newTransport(o); err != nil {
+		return nil, err
+	}
+	s.client = &http.Client{
+		Transport: s.transport,
 		// A redirect is a failure: its target was configured by nobody.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}
+	s.evals = sync.Pool{New: func() any { e := expr.New(env.Now, env.NewID); return &e }}
+	return s, nil
 }

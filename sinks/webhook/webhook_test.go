@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -49,20 +50,40 @@ func TestConformance(t *testing.T) {
 // here is this machine.
 var here = []options.Network{options.NewNetwork("127.0.0.1"), options.NewNetwork("::1")}
 
-func send(t *testing.T, o Options, e *event.Event) error {
+// fill gives options what they lack.
+func fill(o *Options) {
+	d := Type().Defaults().(*Options)
+	if o.Method.IsZero() {
+		o.Method = d.Method
+	}
+	if o.CloudEvents == "" {
+		o.CloudEvents = d.CloudEvents
+	}
+	if o.CESource.IsZero() {
+		o.CESource = d.CESource
+	}
+}
+
+// made makes a sink of options: what they lack is as by default, and this machine may be
+// connected to.
+func made(t testing.TB, o Options) plugin.Sink {
 	t.Helper()
+	fill(&o)
 	if o.Allow == nil {
 		o.Allow = here
-	}
-	if o.Method == "" {
-		o.Method = "POST"
 	}
 	s, err := Type().Build(&o, plugintest.Env(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func send(t *testing.T, o Options, e *event.Event) error {
+	t.Helper()
+	s := made(t, o)
 	defer s.(plugin.Closer).Close(t.Context())
-	err = s.Write(t.Context(), []*event.Event{e})
+	err := s.Write(t.Context(), []*event.Event{e})
 	if p, ok := err.(*plugin.Partial); ok {
 		return p.Failed[0]
 	}
@@ -103,30 +124,43 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
+	const secret = "s3cret"
 	for _, tc := range []struct {
 		status    int
 		header    http.Header
-		permanent bool
+		permanent bool // a dead letter
+		event     bool // of this event; else of every one
 		delay     time.Duration
 	}{
-		{status: 400, permanent: true},
-		{status: 404}, {status: 401}, {status: 422, permanent: true},
-		{status: 410, permanent: true},
-		{status: 302, permanent: true, header: http.Header{"Location": {"http://127.0.0.1:1/"}}},
-		{status: 408},
-		{status: 429, header: http.Header{"Retry-After": {"7"}}, delay: 7 * time.Second},
-		{status: 500},
-		{status: 503, header: http.Header{"Retry-After": {"nonsense"}}},
+		{status: 400, permanent: true, event: true}, {status: 422, permanent: true, event: true},
+		{status: 302, permanent: true, event: true, header: http.Header{"Location": {"http://127.0.0.1:1/"}}},
+		{status: 404, event: true}, {status: 401, event: true}, {status: 408, event: true},
+		{status: 500, event: true}, {status: 502, event: true}, {status: 503, event: true, header: http.Header{"Retry-After": {"nonsense"}}},
+		{status: 503, header: http.Header{"Retry-After": {"7"}}, delay: 7 * time.Second},
+		{status: 429, header: http.Header{"Retry-After": {"7"}}, delay: 7 * time.Second}, {status: 429},
+		{status: 410},
 	} {
 		url, _, _ := endpoint(t, tc.status, tc.header)
-		err := send(t, Options{URL: options.NewURL(strings.Replace(url, "http://", "http://user:s3cret@", 1))}, &event.Event{Data: []byte("{}")})
-		if err == nil || plugin.IsPermanent(err) != tc.permanent || plugin.RetryDelay(err) != tc.delay {
+		s := made(t, Options{URL: options.NewURL(strings.Replace(url, "http://", "http://user:"+secret+"@", 1))})
+		err := s.Write(t.Context(), []*event.Event{{Data: []byte("{}")}})
+		var partial *plugin.Partial
+		if errors.As(err, &partial) != tc.event {
+			t.Errorf("%d: of this event only: %v", tc.status, !tc.event)
+		}
+		if partial != nil {
+			err = partial.Failed[0]
+		}
+		if err == nil || plugin.IsPermanent(err) != tc.permanent || plugin.RetryDelay(err) != tc.delay || plugin.IsDisabling(err) != (tc.status == 410) {
 			t.Errorf("%d: %v, permanent %v, delay %v", tc.status, err, plugin.IsPermanent(err), plugin.RetryDelay(err))
 		}
-		if err != nil && (!strings.Contains(err.Error(), `"because"`) || strings.Contains(err.Error(), "s3cret")) {
+		if err != nil && (!strings.Contains(err.Error(), `"because"`) || strings.Contains(err.Error(), secret)) {
 			t.Errorf("%d: the error says %v", tc.status, err)
 		}
+		s.(plugin.Closer).Close(t.Context())
 	}
+}
+
+func TestRetryAfter(t *testing.T) {
 	now := time.Now()
 	if d := retryAfter(now.Add(90*time.Second).UTC().Format(http.TimeFormat), now); d < 88*time.Second || d > 90*time.Second {
 		t.Errorf("a date 90 s away is %v", d)

@@ -1,0 +1,175 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"eventgateway/gateway/cloudevent"
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+)
+
+// request makes the request of an event, signed now. An error is one of the event: the
+// templates of the configuration do not fit it.
+func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, error) {
+	eval := s.evals.Get().(*expr.Evaluator)
+	defer s.evals.Put(eval)
+	method, err := text(eval, "method", s.opts.Method, e, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(methods, method) {
+		return nil, fmt.Errorf("method: %.20q is none of %s", method, strings.Join(methods, ", "))
+	}
+	target, err := s.target(eval, e)
+	if err != nil {
+		return nil, err
+	}
+	id := cloudevent.HeaderValue(messageID(e))
+	h := make(http.Header, 8+len(s.headers))
+	body, err := s.body(eval, e, id, h)
+	if err != nil {
+		return nil, err
+	}
+	h["User-Agent"] = []string{"eventgateway"}
+	for _, one := range s.headers {
+		value, err := text(eval, "header "+one.name, one.value, e, nil)
+		if err != nil {
+			return nil, err
+		}
+		h.Set(one.name, strings.Map(visible, value))
+	}
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10) // of this attempt
+	h["Webhook-Id"] = []string{id}
+	h["Webhook-Timestamp"] = []string{timestamp}
+	h["Webhook-Attempt-Id"] = []string{rand.Text()}
+	if len(s.signers) > 0 {
+		h["Webhook-Signature"] = []string{signature(s.signers, id, timestamp, body)}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.URL, r.Host, r.Header = target, target.Host, h
+	return r, nil
+}
+
+// body returns what is sent, and sets the headers that say what it is.
+func (s *sink) body(eval *expr.Evaluator, e *event.Event, id string, h http.Header) ([]byte, error) {
+	if s.opts.CloudEvents == none {
+		h["Content-Type"] = []string{cloudevent.ContentType(e.Data)}
+		return e.Data, nil
+	}
+	attrs, err := s.templates.Attributes(eval, e, id)
+	if err != nil {
+		return nil, err
+	}
+	if s.opts.CloudEvents == structured {
+		h["Content-Type"] = []string{cloudevent.StructuredType}
+		return attrs.Structured(e.Data), nil
+	}
+	h["Content-Type"] = []string{attrs.ContentType}
+	attrs.Each(func(name, value string) {
+		if name != "id" { // it is encoded already
+			value = cloudevent.HeaderValue(value)
+		}
+		h.Set("Ce-"+name, value)
+	})
+	return e.Data, nil
+}
+
+// text evaluates a template. Its errors do not repeat the text of the template, which may
+// hold a secret.
+func text(eval *expr.Evaluator, what string, t expr.Template, e *event.Event, escape func([]byte) []byte) (string, error) {
+	if literal, fixed := t.Literal(); fixed {
+		return literal, nil
+	}
+	value, err := eval.AppendEscaped(nil, t, e, escape)
+	if err != nil {
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner
+		}
+		return "", fmt.Errorf("%s: %w", what, err)
+	}
+	return string(value), nil
+}
+
+// visible drops what must not stand in a header: line breaks, and other control characters.
+func visible(r rune) rune {
+	if r < ' ' && r != '\t' || r == 0x7f {
+		return -1
+	}
+	return r
+}
+
+// target is the URL for an event.
+func (s *sink) target(eval *expr.Evaluator, e *event.Event) (*url.URL, error) {
+	if s.opts.Path.IsZero() {
+		return s.base, nil
+	}
+	path, err := text(eval, "path", s.opts.Path, e, escape)
+	if err != nil {
+		return nil, err
+	}
+	return s.opts.join(path)
+}
+
+// join puts a path, and a query, behind those of the URL.
+func (o *Options) join(path string) (*url.URL, error) {
+	base, err := url.Parse(o.URL.Reveal())
+	if err != nil || path == "" {
+		return base, nil // of the URL others complain
+	}
+	behind, err := url.Parse("/" + strings.TrimLeft(path, "/"))
+	if err != nil {
+		return nil, errors.New("path: is not one of a URL")
+	}
+	for segment := range strings.SplitSeq(behind.Path, "/") {
+		if segment == "." || segment == ".." {
+			return nil, fmt.Errorf("path: must not have a segment %s", segment)
+		}
+	}
+	u := *base
+	u.Path = strings.TrimRight(base.Path, "/") + behind.Path
+	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + behind.EscapedPath()
+	u.RawQuery = strings.Trim(base.RawQuery+"&"+behind.RawQuery, "&")
+	return &u, nil
+}
+
+// escape percent-encodes all but what RFC 3986, section 2.3, calls unreserved: a value
+// stays one segment of a path, or one value of a query.
+func escape(value []byte) []byte {
+	out := make([]byte, 0, len(value))
+	for _, c := range value {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
+			out = append(out, c)
+		default:
+			out = fmt.Appendf(out, "%%%02X", c)
+		}
+	}
+	return out
+}
+
+// messageID is the event's own ID. Where its source has none to give it is made
+// of what the event is, so that it is the same on every attempt.
+func messageID(e *event.Event) string {
+	if e.ID != "" {
+		return e.ID
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00%d\x00", e.Source, e.Channel, e.Time.UnixNano())
+	h.Write(e.Data)
+	return "msg_" + hex.EncodeToString(h.Sum(nil)[:16])
+}
