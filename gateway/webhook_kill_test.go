@@ -119,7 +119,10 @@ routes:
 	}
 	p = start("100ms") // an hour is too long for a test
 	await("the one behind it", func() bool { return len(a.of("behind it")) == 1 })
-	await("nothing is left", func() bool { n := client.XPending(t.Context(), "orders", "shop").Val(); return n != nil && n.Count == 0 })
+	await("nothing is left", func() bool {
+		n := client.XPending(t.Context(), "orders", "shop").Val()
+		return n != nil && n.Count == 0
+	})
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -34,11 +34,11 @@ func (w *worker) run() {
 			}
 		default:
 			left := w.deliver(batch)
-			s.queue.putBack(left)
-			clear(batch)
 			if len(left) > 0 {
+				s.queue.putBack(left)
 				return
 			}
+			clear(batch)
 		}
 	}
 }

@@ -43,6 +43,9 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 		return nil, err
 	}
 	h["User-Agent"] = []string{"eventgateway"}
+	if s.basicAuth != "" {
+		h["Authorization"] = []string{s.basicAuth}
+	}
 	for _, one := range s.headers {
 		value, err := text(eval, "header "+one.name, one.value, e, nil)
 		if err != nil {

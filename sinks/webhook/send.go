@@ -29,12 +29,12 @@ const (
 type sink struct {
 	opts      Options
 	base      *url.URL
+	basicAuth string // of the URL, or ""
 	headers   []header
 	templates cloudevent.Templates
 	signers   []signer
 	evals     sync.Pool // of *expr.Evaluator: writes are concurrent
 	transport *http.Transport
-	client    *http.Client
 }
 
 // MaxBatch is part of [plugin.Batcher]: one event is one request.
@@ -42,7 +42,7 @@ func (s *sink) MaxBatch() int { return 1 }
 
 // Close is part of [plugin.Closer].
 func (s *sink) Close(context.Context) error {
-	s.client.CloseIdleConnections()
+	s.transport.CloseIdleConnections()
 	return nil
 }
 
@@ -78,8 +78,6 @@ func (e *eventError) Error() string { return e.err.Error() }
 func (e *eventError) Unwrap() error { return e.err }
 
 func (s *sink) send(ctx context.Context, e *event.Event) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // of a body that was not read to its end
 	connected := false
 	req, err := s.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected = true },
@@ -87,24 +85,30 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 	if err != nil {
 		return &eventError{plugin.Permanent(err)}
 	}
-	resp, err := s.client.Do(req)
+	// Not by an http.Client, which would follow redirects: nobody has configured where to.
+	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) { // it repeats the URL, password and all
-			err = ue.Err
-		}
 		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), err)
 		if connected { // a hanging or broken answer
 			return &eventError{err}
 		}
 		return err
 	}
+	return s.verdict(req.Method, resp, excerpt(resp))
+}
+
+// excerpt returns how the body of a response begins, and is done with it. A body that is
+// long, or takes long, costs the connection.
+func excerpt(resp *http.Response) []byte {
 	defer resp.Body.Close()
-	enough := time.AfterFunc(maxDraining, cancel)
+	if resp.ContentLength == 0 {
+		return nil
+	}
+	enough := time.AfterFunc(maxDraining, func() { resp.Body.Close() })
 	defer enough.Stop()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
-	return s.verdict(req.Method, resp, body)
+	return body
 }
 
 // verdict says what a status means: only 2xx is a success. A body that the receiver

@@ -7,6 +7,7 @@
 package webhook
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -89,10 +90,9 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if s.transport, err = newTransport(o); err != nil {
 		return nil, err
 	}
-	s.client = &http.Client{
-		Transport: s.transport,
-		// A redirect is a failure: its target was configured by nobody.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	if u := base.User; u != nil {
+		password, _ := u.Password()
+		s.basicAuth = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password))
 	}
 	s.evals = sync.Pool{New: func() any { e := expr.New(env.Now, env.NewID); return &e }}
 	return s, nil

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/config"
+)
+
+// The load of one run.
+const (
+	hookEvents  = 40_000
+	hookWorkers = 32
+	hookPairs   = 5
+	hookSize    = 330
+)
+
+// BenchmarkWebhook sends signed events to a fast receiver on this machine, beside a bare
+// loop that posts the same bodies, signed as well, by as many goroutines. The median of
+// alternating pairs counts.
+func BenchmarkWebhook(b *testing.B) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer receiver.Close()
+	for b.Loop() {
+		var ratios []float64
+		for pair := range hookPairs {
+			bare := barePosts(b, receiver.URL)
+			own := hookRun(b, fmt.Sprintf("shop: {type: webhook, url: %q, allow: [127.0.0.1], secrets: [%s], workers: %d}", receiver.URL, webhookKey, hookWorkers), "shop")
+			ratios = append(ratios, own/bare)
+			fmt.Printf("webhook, pair %d: %6.0f requests/s, %6.0f of a bare loop (ratio %.2f)\n", pair, own, bare, own/bare)
+		}
+		b.ReportMetric(median(ratios), "ratio-to-bare")
+	}
+}
+
+// BenchmarkHangingEndpoint sends events to a healthy endpoint beside one that hangs, and
+// beside one that is well.
+func BenchmarkHangingEndpoint(b *testing.B) {
+	release := make(chan struct{})
+	healthy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer healthy.Close()
+	defer hanging.Close()
+	defer close(release)
+	sinks := func(extra string) string {
+		return fmt.Sprintf("shop: {type: webhook, url: %q, allow: [127.0.0.1], workers: %d}\n%s", healthy.URL, hookWorkers, extra)
+	}
+	for b.Loop() {
+		var ratios []float64
+		for pair := range hookPairs {
+			alone := hookRun(b, sinks(""), "shop")
+			beside := hookRun(b, sinks(fmt.Sprintf("  stuck: {type: webhook, url: %q, allow: [127.0.0.1], workers: %d, timeout: 1s, best_effort: true}", hanging.URL, hookWorkers)), "shop", "stuck")
+			ratios = append(ratios, beside/alone)
+			fmt.Printf("hanging endpoint, pair %d: %6.0f requests/s beside it, %6.0f without it (ratio %.2f)\n", pair, beside, alone, beside/alone)
+		}
+		b.ReportMetric(median(ratios), "ratio-to-alone")
+	}
+}
+
+// hookRun returns at which rate the sink shop gets everything.
+func hookRun(b *testing.B, sinks string, to ...string) float64 {
+	b.Helper()
+	file := writeConfig(b, fmt.Sprintf(`
+http: {listen: "127.0.0.1:0"}
+shutdown_timeout: 200ms
+sources: {made: {type: generate, rate: 0, size: %d, count: %d, key: number, in_flight: 50000}}
+sinks:
+  %s
+routes: {all: {from: [made], to: [%s]}}
+`, hookSize, hookEvents, sinks, strings.Join(to, ", ")))
+	cfg, problems := config.Load(config.Request{Files: []string{file}, Plugins: plugins()})
+	if len(problems) > 0 {
+		b.Fatal(problems)
+	}
+	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	r := &running{gateway: g, t: b}
+	begin := time.Now()
+	go func() { ended <- g.run(ctx) }()
+	if err := g.first.plan.WaitReady(ctx); err != nil {
+		b.Fatal(err)
+	}
+	eventually(b, 2*time.Minute, "all delivered", func() bool { return r.sink("shop").Delivered == hookEvents })
+	rate := hookEvents / time.Since(begin).Seconds()
+	cancel()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
+	if err := g.router.Status().ConservedAtRest(); err != nil {
+		b.Fatal(err)
+	}
+	return rate
+}
+
+// barePosts returns at which rate plain net/http posts the same, signed.
+func barePosts(b *testing.B, url string) float64 {
+	b.Helper()
+	key, err := base64.StdEncoding.DecodeString(webhookKey[len("whsec_"):])
+	if err != nil {
+		b.Fatal(err)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = hookWorkers
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	body := bytes.Repeat([]byte("x"), hookSize)
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for range hookWorkers {
+		wg.Go(func() {
+			for {
+				n := next.Add(1)
+				if n > hookEvents || failed.Load() != nil {
+					return
+				}
+				id, stamp := strconv.FormatInt(n, 10), strconv.FormatInt(time.Now().Unix(), 10)
+				mac := hmac.New(sha256.New, key)
+				io.WriteString(mac, id+"."+stamp+".")
+				mac.Write(body)
+				req, err := http.NewRequest("POST", url, bytes.NewReader(body))
+				if err != nil {
+					failed.Store(&err)
+					return
+				}
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Webhook-Id", id)
+				req.Header.Set("Webhook-Timestamp", stamp)
+				req.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+				resp, err := client.Do(req)
+				if err != nil {
+					failed.Store(&err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		b.Fatal(*err)
+	}
+	return hookEvents / time.Since(begin).Seconds()
+}
