@@ -2,6 +2,11 @@ package app
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"eventgateway/gateway/testenv"
@@ -49,5 +54,42 @@ routes:
 	b.shot("reload-failed")
 	r.admin.Reloaded(nil, []string{"http.listen"})
 	b.await(`document.querySelector(".warning")?.textContent === "Restart needed: http.listen"`)
+	b.noFaults()
+}
+
+// TestDashboardShowsHowSinksFail: events that wait for their next attempt, those behind
+// them, and a receiver that wants nothing any more.
+func TestDashboardShowsHowSinksFail(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case r.URL.Path == "/gone":
+			w.WriteHeader(http.StatusGone)
+		case string(body) == `{"number":7}`:
+			http.Error(w, "not this one", http.StatusInternalServerError)
+		}
+	}))
+	defer receiver.Close()
+	r := startGateway(t, writeConfig(t, fmt.Sprintf(`
+http: {listen: ":${PORT}"}
+shutdown_timeout: 1s
+sources: {made: {type: generate, rate: 0, count: 50, key: number %% 10}}
+sinks:
+  browsers: {type: websocket}
+  shop: {type: webhook, url: %q, allow: [127.0.0.1], workers: 4, retry: {initial: 1h, max: 1h}}
+  former: {type: webhook, url: %q, allow: [127.0.0.1]}
+routes: {all: {from: [made], to: [shop, former]}, none: {from: [made], when: "false", to: [browsers], dead_letter: shop}}
+`, receiver.URL, receiver.URL+"/gone")), nil)
+	b := openDashboard(t, r)
+	b.await(`document.querySelector("component-list").innerText.includes("1 waiting to be retried · 4 held back")`)
+	b.await(`document.querySelector("component-list").innerText.includes("disabled by its receiver")`)
+	b.await(`document.querySelector("component-list").innerText.includes("answered 410 Gone")`)
+	b.shot("sinks-fail")
+	if _, body := r.get("/api/status"); !strings.Contains(body, `"state": "disabled"`) {
+		t.Errorf("status: %s", body)
+	}
+	if _, body := r.get("/metrics"); !strings.Contains(body, `gateway_sink_disabled{sink="former"} 1`) || !strings.Contains(body, `gateway_sink_retrying{sink="shop"} 1`) {
+		t.Errorf("metrics: %s", body)
+	}
 	b.noFaults()
 }

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,4 +136,39 @@ func TestAskedPause(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNobodyThere: while a sink fails as a whole, events do not move on in the schedule:
+// they are delivered as soon as it works again.
+func TestNobodyThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var there atomic.Bool
+		got := &notes[string]{}
+		r := start(t, Graph{
+			Sources: []SourceSpec{sourceSpec("in", emits(50, nil))},
+			Sinks: []SinkSpec{sinkSpec("out", sinkFunc(func(_ context.Context, events []*event.Event) error {
+				if !there.Load() {
+					return errSink
+				}
+				got.add(texts(events)...)
+				return nil
+			}), func(d *Delivery) {
+				d.Retry.Attempts, d.Retry.Schedule = 2, standardSchedule
+				d.Queue.Batch, d.Workers = 1, 8
+			})},
+			Routes: routeTo("out"),
+		})
+		time.Sleep(200 * time.Hour)
+		if st := r.Status().Sinks[0]; st.DeadLettered != 0 || st.Retrying != 0 || st.Breaker.State == BreakerClosed {
+			t.Errorf("%+v", st)
+		}
+		there.Store(true)
+		time.Sleep(30 * time.Second) // retry.max
+		if n := len(got.all()); n != 50 {
+			t.Errorf("%d are there", n)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

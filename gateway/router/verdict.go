@@ -65,6 +65,10 @@ func (w *worker) rule(j judgement) (again []item) {
 	retry := s.spec.Delivery.Retry
 	var wait []item
 	for i, it := range j.failed {
+		if j.whole && len(retry.Schedule) > 0 && !plugin.IsPermanent(j.reasons[i]) {
+			again = append(again, it) // nobody is there: that is no reason to wait longer once somebody is
+			continue
+		}
 		n := it.tried() + 1
 		if plugin.IsPermanent(j.reasons[i]) || retry.exhausted(n) {
 			w.park(it, letter{component: "sink " + s.name, err: j.reasons[i], attempts: n})

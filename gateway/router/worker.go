@@ -47,12 +47,12 @@ func (w *worker) run() {
 // next attempt. It returns those that a halt has left.
 func (w *worker) deliver(items []item) (left []item) {
 	s := w.sink
-	for {
+	for again := wereTried(items); ; again = true {
 		pass, ok := s.enter(len(items))
 		if !ok {
 			return items
 		}
-		if wereTried(items) {
+		if again {
 			s.retries.Add(1)
 		}
 		err := w.write(items)

@@ -43,8 +43,8 @@ class ComponentList extends HTMLElement {
     }
     for (const s of status.sinks) {
       const dropped = sum(s.dropped);
-      list.append(this.#item(s, s.delivered, now, [],
-        [["queued", s.queued], ["dropped", dropped], ["dead letter", s.dead_lettered], ["given back", s.returned], ["retry", s.retries], ["panic", s.panics]],
+      list.append(this.#item(s, s.delivered, now, breakers[s.breaker.state],
+        [["queued", s.queued], ["waiting to be retried", s.retrying], ["held back", s.held_back], ["dropped", dropped], ["dead letter", s.dead_lettered], ["given back", s.returned], ["retry", s.retries], ["panic", s.panics]],
         `${s.in} in = ${s.delivered} delivered + ${dropped} dropped + ${s.dead_lettered} dead letters + ${s.returned} given back + ${s.queued} queued + ${s.writing} being written`));
     }
     this.replaceChildren(...warnings(status), list);
@@ -69,6 +69,9 @@ function* warnings({ reload, conservation_broken: broken }) {
   if (reload?.restart_needed) yield make("p", { class: "warning" }, `Restart needed: ${reload.restart_needed.join(", ")}`);
   if (broken) yield make("p", { class: "warning" }, `The books do not balance, which is a bug in the gateway: ${broken}`);
 }
+
+// breakers says in words whether a sink is written to.
+const breakers = { closed: [], open: ["breaker open"], half_open: ["trying again"], disabled: ["disabled by its receiver"] };
 
 const plural = (name, n) => (n === 1 || /(ed|back)$/.test(name) ? name : name === "retry" ? "retries" : `${name}s`);
 
