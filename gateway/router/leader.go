@@ -30,6 +30,7 @@ type leadership struct {
 
 	mu    sync.Mutex
 	state string
+	ready bool         // while leading: the source is connected, and captures
 	held  *event.Fence // nil: not leading
 	until time.Time    // the end of the lease; zero: for ever
 }
@@ -37,6 +38,7 @@ type leadership struct {
 // The states of a leadership.
 const (
 	leading    = "leader"
+	starting   = "starting" // the leader, whose source is not connected yet
 	standingBy = "standby"
 	notLeading = "none" // not connected
 )
@@ -129,6 +131,14 @@ func (l *leadership) set(state string, held *event.Fence, until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state, l.held, l.until = state, held, until
+	l.ready = l.ready && state == leading
+}
+
+// captures notes that the source of the leader is connected.
+func (l *leadership) captures() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready = l.state == leading
 }
 
 // fence returns what events are stamped with. It fails where the lease has ended,
@@ -147,6 +157,9 @@ func (l *leadership) status() *LeaderStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := &LeaderStatus{Name: l.name, State: l.state}
+	if l.state == leading && !l.ready {
+		st.State = starting
+	}
 	if l.held != nil {
 		st.Term = l.held.Term
 	}

@@ -25,7 +25,7 @@ var (
 	descUp        = desc("up", "1 while the component is connected and works, or stands by.", "kind", "component")
 	descErrors    = desc("errors_total", "Failures: runs of a source that ended, writes of a sink that failed, events that a transform of a route failed on.", "kind", "component")
 	descPanics    = desc("panics_total", "Panics of the plugin.", "kind", "component")
-	descLeader    = desc("leader", "1 while this gateway leads, 0 while it stands by or is not connected.", "source", "leader")
+	descLeader    = desc("leader", "1 while this gateway leads and captures, 0 while it stands by or is not connected.", "source", "leader")
 	descConserved = desc("conserved", "1 while every event is accounted for; 0 is a bug in the gateway.")
 
 	descEmitted     = desc("source_events_total", "Events that the source emitted.", "source")

@@ -63,6 +63,9 @@ func (s *source) Ready() {
 		s.restart.reset() // Ready is called from Run, by the source's goroutine
 	}
 	s.readyNacked = nacked
+	if s.lead != nil {
+		s.lead.captures()
+	}
 	s.health.up()
 	s.first.Do(func() { close(s.wasReady) })
 }

@@ -22,7 +22,7 @@ type SourceStatus struct {
 // LeaderStatus shows who captures, of several gateways.
 type LeaderStatus struct {
 	Name  string `json:"name"`
-	State string `json:"state"`          // leader, standby, or none: not connected
+	State string `json:"state"`          // leader; starting: leader, and not connected yet; standby; or none: not connected
 	Term  int64  `json:"term,omitempty"` // of this gateway's leadership
 }
 
