@@ -15,7 +15,6 @@ type Tracker[P any] struct {
 	Changed chan struct{}
 
 	mu      sync.Mutex
-	apart   bool        // each batch counts by itself
 	batches []*batch[P] // in the order in which they were emitted, the first not acked
 	events  int
 	acked   P    // behind the last batch before which every batch is acked
@@ -34,19 +33,13 @@ func New[P any](acked P) *Tracker[P] {
 	return &Tracker[P]{Changed: make(chan struct{}, 1), acked: acked}
 }
 
-// Apart makes a tracker for a source that stores for each batch by itself that it was
-// acked: there is no position, and one that is not acked for long holds up nothing.
-func Apart[P any]() *Tracker[P] { return &Tracker[P]{Changed: make(chan struct{}, 1), apart: true} }
-
 // Add notes a batch that is about to be emitted, and the position behind it. It returns
 // the batch's Ack.
 func (t *Tracker[P]) Add(after P, events int) (ack func(error)) {
 	b := &batch[P]{after: after, events: events}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.apart {
-		t.batches = append(t.batches, b)
-	}
+	t.batches = append(t.batches, b)
 	t.events += events
 	return func(err error) { t.settle(b, err) }
 }
@@ -54,9 +47,6 @@ func (t *Tracker[P]) Add(after P, events int) (ack func(error)) {
 func (t *Tracker[P]) settle(b *batch[P], err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.apart {
-		t.events -= b.events
-	}
 	if err != nil {
 		if t.failed == nil {
 			t.failed = fmt.Errorf("a batch was given back: %w", err)
@@ -76,8 +66,8 @@ func (t *Tracker[P]) settle(b *batch[P], err error) {
 	}
 }
 
-// State returns how many events are in batches from the first on that is not acked, or,
-// where each counts by itself, in those that are not settled; and the error with which one was given back.
+// State returns how many events are in batches from the first on that is not acked,
+// and the error with which one was given back.
 func (t *Tracker[P]) State() (events int, failed error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -58,17 +58,3 @@ func TestAnyOrder(t *testing.T) {
 		}
 	})
 }
-
-func TestApart(t *testing.T) {
-	tr := Apart[int]()
-	first, second := tr.Add(1, 3), tr.Add(2, 4)
-	second(nil)
-	if n, err := tr.State(); n != 3 || err != nil || tr.Progressed() {
-		t.Errorf("%d events, %v", n, err)
-	}
-	<-tr.Changed
-	first(errors.New("no"))
-	if n, err := tr.State(); n != 0 || err == nil {
-		t.Errorf("%d events, %v", n, err)
-	}
-}

@@ -3,7 +3,6 @@ package redisstream
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 // again sorts entries that were delivered before: those that are gone, those that were
 // delivered too often, and the others.
 func (g *group) again(ctx context.Context, found []entry) (p page, err error) {
+	found = slices.DeleteFunc(found, func(e entry) bool { return g.ledger.isOpen(e.id) }) // a sink has it still
 	var gone []string
 	found = slices.DeleteFunc(found, func(e entry) bool {
 		if e.gone {
@@ -83,17 +83,10 @@ func parseTried(text string) *event.Tried {
 
 // save stores what was delivered, and what has failed.
 func (g *group) save(ctx context.Context) error {
-	g.mu.Lock()
-	ids, tried := g.delivered, g.tried
-	g.delivered, g.tried = nil, map[string]event.Tried{}
-	g.mu.Unlock()
+	ids, tried := g.ledger.unstored()
 	err := g.store(ctx, ids, tried)
 	if err != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.delivered = append(ids, g.delivered...)
-		maps.Copy(tried, g.tried)
-		g.tried = tried
+		g.ledger.keep(ids, tried)
 	}
 	return err
 }

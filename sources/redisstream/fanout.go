@@ -9,19 +9,26 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
+	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/redisconn"
 )
 
 // fanout reads everything, whoever else reads.
 type fanout struct {
 	*reader
-	at    place  // behind the entry that was read last
-	key   string // of the position, where it is kept
-	token string
+	flight *inflight.Tracker[place]
+	at     place  // behind the entry that was read last
+	key    string // of the position, where it is kept
+	token  string
 }
 
 func newFanout(r *reader) *fanout {
-	f := &fanout{reader: r}
+	f := &fanout{reader: r, flight: inflight.New(place{})}
+	if before := r.s.last; before != nil {
+		f.flight = inflight.New(before.form.(*fanout).flight.Acked())
+	}
 	if r.s.opts.Name != "" {
 		f.key = redisconn.Beside(r.s.opts.Stream, ":position:"+r.s.opts.Name)
 	}
@@ -153,6 +160,22 @@ func (f *fanout) number(entries []entry) {
 		entries[i].place = f.at
 	}
 }
+
+func (f *fanout) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	events := make([]*event.Event, len(entries))
+	for i, e := range entries {
+		events[i] = e.event(f.s.name, f.s.opts.Stream)
+	}
+	ack := f.flight.Add(entries[len(entries)-1].place, len(entries))
+	return out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused})
+}
+
+func (f *fanout) flying() (events int, failed error) { return f.flight.State() }
+func (f *fanout) settled() <-chan struct{}           { return f.flight.Changed }
+func (f *fanout) unsaved() bool                      { return f.key != "" && f.flight.Progressed() }
 
 func (f *fanout) alive(context.Context) error { return nil }
 

@@ -14,6 +14,7 @@ import (
 // group reads what the others of a consumer group do not.
 type group struct {
 	*reader
+	ledger    *ledger
 	consumers string // the key that has the token of each consumer
 	counts    string // the key that has how many entries the group has read
 	trials    string // the key that has how far the delivery of entries has got, by ID
@@ -27,7 +28,8 @@ type group struct {
 
 func newGroup(r *reader) *group {
 	key := redisconn.Beside(r.s.opts.Stream, ":group:"+r.s.opts.Group)
-	return &group{reader: r, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
+	r.s.ledger.begin()
+	return &group{reader: r, ledger: r.s.ledger, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
 }
 
 // pollGroup reads entries of a group: new ones (">"), or those that the consumer has got

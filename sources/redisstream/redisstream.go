@@ -73,7 +73,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, count: fewEntries}
+	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, count: fewEntries, ledger: newLedger()}
 	s.lag = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_redis_stream_lag_seconds", Help: "Age of the entry that was read last, while more of them wait.",
 	})
@@ -95,11 +95,13 @@ type source struct {
 
 	count int     // entries to read at once
 	last  *reader // of the latest Run, for the next one and for Close
+	// ledger is of a group: what is on its way outlives a Run.
+	ledger *ledger
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
-	if s.last == nil || !s.last.unsaved() {
+	if s.last == nil || !s.last.form.unsaved() {
 		return nil
 	}
 	client := s.Config.NewClient()

@@ -10,8 +10,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"eventgateway/gateway/event"
-	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 )
 
@@ -33,8 +31,15 @@ type form interface {
 	read(ctx context.Context) (page, error)
 	// alive shows others that this reader lives. It and save may be called while read is.
 	alive(ctx context.Context) error
-	// save stores what was acked; see reader.delivered.
+	// emit hands entries over; refused is why they must not be delivered.
+	emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error
+	// flying returns how many events are on their way, and the error with which one was
+	// given back; settled gets a value when that has changed.
+	flying() (events int, failed error)
+	settled() <-chan struct{}
+	// save stores what was acked, where unsaved says that there is something.
 	save(ctx context.Context) error
+	unsaved() bool
 }
 
 // place is behind an entry. number says how many entries the stream has had up to it, -1
@@ -57,14 +62,11 @@ type reader struct {
 	s      *source
 	client redis.UniversalClient
 	form   form
-	flight *inflight.Tracker[place]
 	room   chan struct{} // gets a value when there may be room for more
 	failed chan struct{} // closed when failure is set
 
-	mu        sync.Mutex
-	delivered []string               // IDs that were acked and not saved; only for a group
-	tried     map[string]event.Tried // what has failed and was not saved, by ID; only for a group
-	failure   error                  // why keep has ended it
+	mu      sync.Mutex
+	failure error // why keep has ended it
 }
 
 // errTakenOver is what a run ends with whose name another one reads under.
@@ -75,16 +77,15 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	client := s.Config.NewClient()
 	defer client.Close()
 	defer context.AfterFunc(ctx, func() { client.Close() })() // a context does not end a read under way
-	r := &reader{s: s, client: client, room: make(chan struct{}, 1), failed: make(chan struct{}), flight: inflight.New(place{})}
+	r := &reader{s: s, client: client, room: make(chan struct{}, 1), failed: make(chan struct{})}
 	if before := s.last; before != nil { // what was acked when it had ended
 		before.client = client
 		if err := before.save(ctx); err != nil {
 			return plugin.Ended(ctx, err)
 		}
-		r.flight = inflight.New(before.flight.Acked())
 	}
 	if s.opts.Group != "" {
-		r.form, r.flight, r.tried = newGroup(r), inflight.Apart[place](), map[string]event.Tried{}
+		r.form = newGroup(r)
 	} else {
 		r.form = newFanout(r)
 	}
@@ -108,7 +109,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
 	for ctx.Err() == nil {
-		if waiting, _ := r.flight.State(); waiting >= maxInFlight { // the routes are behind
+		if waiting, _ := r.form.flying(); waiting >= maxInFlight { // the routes are behind
 			if err := r.await(ctx); err != nil {
 				return err
 			}
@@ -125,10 +126,10 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 		if p.missed != "" {
 			out.Gap(p.missed)
 		}
-		if err := r.emit(ctx, out, p.refused, fmt.Errorf("it was delivered more than max_deliveries (%d) times and never acked", r.s.opts.MaxDeliveries)); err != nil {
+		if err := r.form.emit(ctx, out, p.refused, fmt.Errorf("it was delivered more than max_deliveries (%d) times and never acked", r.s.opts.MaxDeliveries)); err != nil {
 			return err
 		}
-		if err := r.emit(ctx, out, p.entries, nil); err != nil {
+		if err := r.form.emit(ctx, out, p.entries, nil); err != nil {
 			return err
 		}
 		age := 0.0
@@ -138,55 +139,6 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 		r.s.lag.Set(max(age, 0))
 	}
 	return ctx.Err()
-}
-
-// emit hands entries over; refused is why they must not be delivered. Those of a group,
-// which are acked one by one, are a batch each: one that is not delivered for days is no
-// reason to have others again.
-func (r *reader) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	if r.s.opts.Group != "" {
-		for _, e := range entries {
-			if err := r.emitOne(ctx, out, e, refused); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	events := make([]*event.Event, len(entries))
-	for i, e := range entries {
-		events[i] = e.event(r.s.name, r.s.opts.Stream)
-	}
-	ack := r.flight.Add(entries[len(entries)-1].place, len(entries))
-	return out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused})
-}
-
-func (r *reader) emitOne(ctx context.Context, out plugin.Output, e entry, refused error) error {
-	ev := e.event(r.s.name, r.s.opts.Stream)
-	ev.Tried = e.tried
-	settle := r.flight.Add(e.place, 1)
-	return out.Emit(ctx, event.Batch{
-		Events: []*event.Event{ev}, Refused: refused,
-		Ack: func(err error) {
-			if err == nil {
-				r.mu.Lock()
-				r.delivered = append(r.delivered, e.id)
-				r.mu.Unlock()
-			}
-			settle(err)
-		},
-		Tried: func(attempts int, last time.Time) {
-			r.mu.Lock()
-			r.tried[e.id] = event.Tried{Attempts: attempts, Last: last}
-			r.mu.Unlock()
-			select {
-			case r.flight.Changed <- struct{}{}:
-			default:
-			}
-		},
-	})
 }
 
 // keep stores what was acked, shows that the reader lives, and ends it where a batch was
@@ -202,12 +154,12 @@ func (r *reader) keep(ctx context.Context) {
 			return
 		case <-pulse.C:
 			err = r.form.alive(ctx)
-		case <-r.flight.Changed:
+		case <-r.form.settled():
 			select {
 			case r.room <- struct{}{}:
 			default:
 			}
-			if _, err = r.flight.State(); err == nil {
+			if _, err = r.form.flying(); err == nil {
 				err = r.form.save(ctx)
 			}
 		}
@@ -243,13 +195,6 @@ func (r *reader) reason(err error) error {
 }
 
 func (r *reader) save(ctx context.Context) error { return r.s.wrap(r.form.save(ctx)) }
-
-// unsaved says whether there is something to save.
-func (r *reader) unsaved() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.delivered)+len(r.tried) > 0 || r.s.opts.Name != "" && r.flight.Progressed()
-}
 
 // await waits for room.
 func (r *reader) await(ctx context.Context) error {

@@ -69,3 +69,32 @@ func TestOneThatWaitsForDays(t *testing.T) {
 		again.stop()
 	}
 }
+
+// TestAnotherRunBringsNothingTwice: what a sink has still is not emitted again when the
+// source has to begin anew, and its ack counts; what was given back is.
+func TestAnotherRunBringsNothingTwice(t *testing.T) {
+	fresh(t)
+	client := testenv.RedisClient(t)
+	acks := make(chan func(error), 100)
+	r := start(t, member("again", "a"), func(event.Batch) func() error {
+		verdict := make(chan error, 1)
+		acks <- func(err error) { verdict <- err }
+		return func() error { return <-verdict }
+	})
+	add(t, "again", "kept")
+	r.want("kept")
+	keep := <-acks
+	for _, payload := range numbers(0, 3) {
+		add(t, "again", payload)
+		r.want(payload)
+		(<-acks)(errors.New("no"))
+		r.err()
+		r.want(payload)
+		(<-acks)(nil)
+	}
+	keep(nil)
+	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "again"); return n == 0 })
+	if len(r.got) > 0 {
+		t.Errorf("%s came twice", (<-r.got).Data)
+	}
+}
