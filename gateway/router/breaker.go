@@ -21,6 +21,7 @@ type breaker struct {
 	opened   uint64        // times that it was closed and is not any more
 	term     uint64        // changes with the state
 	until    time.Time     // open; zero: closed
+	tripped  bool          // open for events that failed, not for the sink itself
 	probing  bool          // one write is under way that is to show whether to close
 	disabled string        // why it is never to close by itself
 	giveUp   time.Time     // a stop: whoever has to wait longer gives up
@@ -127,16 +128,20 @@ func (b *breaker) leave(p pass, v verdict, asked time.Duration) (pause time.Dura
 	case p.term != b.term: // somebody else has seen it before
 		return max(time.Until(b.until), 0)
 	}
+	if v == eventBad && p.probe && !b.tripped {
+		b.close() // it is there again, and this event is another matter
+	}
 	b.failures++
 	switch {
 	case v == sinkBad:
 		pause = max(b.pauses.next(), asked)
-	case p.probe || b.limit.Failures > 0 && b.failures >= b.limit.Failures:
+	case p.probe && b.tripped || b.limit.Failures > 0 && b.failures >= b.limit.Failures:
 		d := b.limit.Pause.D()
 		pause = max(d/2+rand.N(d/2+1), asked)
 	default:
 		return 0
 	}
+	b.tripped = v == eventBad
 	if b.until.IsZero() {
 		b.opened++
 	}
@@ -148,7 +153,7 @@ func (b *breaker) leave(p pass, v verdict, asked time.Duration) (pause time.Dura
 
 // close lets all write; it needs the lock.
 func (b *breaker) close() {
-	b.failures, b.until, b.probing, b.disabled = 0, time.Time{}, false, ""
+	b.failures, b.until, b.probing, b.tripped, b.disabled = 0, time.Time{}, false, false, ""
 	b.term++
 	b.pauses.reset()
 	b.wake()

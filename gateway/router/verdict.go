@@ -55,12 +55,12 @@ func (w *worker) judge(items []item, err error) judgement {
 }
 
 // rule parks the items that can never be delivered, or have failed often enough, and puts
-// back those that wait for their own next attempt. It returns those to write again when
-// the sink works again, in order.
-func (w *worker) rule(j judgement) (again []item) {
+// back those that wait for their own next attempt: held of them. It returns those to write
+// again when the sink works again, in order.
+func (w *worker) rule(j judgement) (again []item, held int) {
 	s := w.sink
 	if j.disables {
-		return j.failed
+		return j.failed, 0
 	}
 	retry := s.spec.Delivery.Retry
 	var wait []item
@@ -89,7 +89,7 @@ func (w *worker) rule(j judgement) (again []item) {
 		wait = append(wait, it)
 	}
 	s.queue.hold(wait)
-	return again
+	return again, len(wait)
 }
 
 // asked is the pause that a receiver asks for, within the limit.

@@ -71,8 +71,9 @@ func (w *worker) deliver(items []item) (left []item) {
 			s.breaker.leave(pass, sinkBad, 0)
 			return w.oneByOne(j.failed)
 		}
-		items = w.rule(j)
-		s.say(err, j, s.breaker.leave(pass, j.verdict, j.asked))
+		var held int
+		items, held = w.rule(j)
+		s.say(err, j, held, s.breaker.leave(pass, j.verdict, j.asked))
 		if len(items) == 0 {
 			return nil
 		}
@@ -91,19 +92,25 @@ func (s *sink) enter(n int) (pass, bool) {
 }
 
 // say notes a failure: the sink is down, or events of it fail.
-func (s *sink) say(err error, j judgement, pause time.Duration) {
+func (s *sink) say(err error, j judgement, held int, pause time.Duration) {
 	switch {
 	case j.disables && s.breaker.disable(err.Error()):
 		s.health.down(err, 0)
 		s.log.Error("disabled: the receiver wants nothing any more; what waits is kept. Reload the configuration to try again", "error", err)
+		return
 	case j.disables:
+		return
 	case pause > 0:
 		s.health.down(err, pause)
-	default:
-		s.health.note(err)
-		if more, ok := s.quiet.allow(); ok {
-			s.log.Warn("an event failed: it is tried again, and the others go on", "error", err, "others_since_the_last_line", more)
-		}
+		return
+	}
+	s.health.up()
+	s.health.note(err)
+	if held == 0 { // parked, which is said there
+		return
+	}
+	if more, ok := s.quiet.allow(); ok {
+		s.log.Warn("an event failed: it is tried again, and the others go on", "error", err, "others_since_the_last_line", more)
 	}
 }
 
