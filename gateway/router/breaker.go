@@ -42,15 +42,15 @@ type pass struct {
 }
 
 // await waits until somebody may write. It says false where nobody will: ctx has ended,
-// or the sink stops before.
-func (b *breaker) await(ctx context.Context) bool {
-	_, ok := b.wait(ctx, func() bool { return b.until.IsZero() || !b.probing })
+// or the sink stops before, or stops and finished says that there is nothing to write.
+func (b *breaker) await(ctx context.Context, finished func() bool) bool {
+	_, ok := b.wait(ctx, finished, func() bool { return b.until.IsZero() || !b.probing })
 	return ok
 }
 
 // enter waits for the leave to write.
 func (b *breaker) enter(ctx context.Context) (pass, bool) {
-	return b.wait(ctx, func() bool {
+	return b.wait(ctx, func() bool { return false }, func() bool {
 		switch {
 		case b.until.IsZero():
 			return true
@@ -62,8 +62,15 @@ func (b *breaker) enter(ctx context.Context) (pass, bool) {
 	})
 }
 
-// wait waits for the pause to end, and for may, which is called with the lock.
-func (b *breaker) wait(ctx context.Context, may func() bool) (p pass, ok bool) {
+// still says whether a pass is worth something: the state is the same as when it was given.
+func (b *breaker) still(p pass) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return p.term == b.term
+}
+
+// wait waits for the pause to end, and for may. Both functions are called with the lock.
+func (b *breaker) wait(ctx context.Context, finished, may func() bool) (p pass, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for ctx.Err() == nil {
@@ -71,7 +78,7 @@ func (b *breaker) wait(ctx context.Context, may func() bool) (p pass, ok bool) {
 		if b.disabled == "" && left <= 0 && may() {
 			return pass{b.term, b.probing && !b.until.IsZero()}, true
 		}
-		if !b.giveUp.IsZero() && (b.disabled != "" || b.until.After(b.giveUp)) {
+		if !b.giveUp.IsZero() && (b.disabled != "" || b.until.After(b.giveUp) || finished()) {
 			return p, false
 		}
 		changed := b.changed
@@ -170,6 +177,7 @@ func (b *breaker) disable(why string) bool {
 	defer b.mu.Unlock()
 	was := b.disabled != ""
 	b.disabled = why
+	b.term++
 	b.wake()
 	return !was
 }

@@ -13,6 +13,7 @@ import (
 type conflation struct {
 	newest    map[string]uint64 // number of the newest waiting event of each key
 	overtaken []uint64          // numbers of older ones, and some that are none any more
+	lines     []*line           // with a tried event that a newer one has overtaken, and some that are gone
 }
 
 func newConflation() conflation { return conflation{newest: map[string]uint64{}} }
@@ -39,6 +40,15 @@ func (c *conflation) prepended(key string, n uint64) {
 	c.newest[key] = n
 }
 
+// passed notes that a newer event waits behind one that was tried.
+func (c *conflation) passed(ln *line) {
+	if c.newest == nil || ln.noted || len(ln.again) == 0 || ln.key == "" {
+		return
+	}
+	ln.noted = true
+	c.lines = append(c.lines, ln)
+}
+
 func (c *conflation) removed(key string, n uint64) {
 	if at, ok := c.newest[key]; ok && at == n {
 		delete(c.newest, key)
@@ -49,6 +59,21 @@ func (c *conflation) removed(key string, n uint64) {
 // that was overtaken already, or that ev is about to overtake. It says whether
 // there was one.
 func (q *queue) dropOvertaken(ev *event.Event) bool {
+	if ev.Key != "" && q.latest.newest != nil {
+		if ln := q.lines.of(ev.Key, q.byKey); ln != nil && len(ln.again) > 0 {
+			q.dropTried(ln)
+			return true
+		}
+	}
+	for len(q.latest.lines) > 0 {
+		ln := q.latest.lines[0]
+		q.latest.lines = q.latest.lines[1:]
+		ln.noted = false
+		if len(ln.again) > 0 && slices.ContainsFunc(ln.behind, q.waits) {
+			q.dropTried(ln)
+			return true
+		}
+	}
 	for len(q.latest.overtaken) > 0 {
 		n := q.latest.overtaken[0]
 		q.latest.overtaken = q.latest.overtaken[1:]
@@ -64,11 +89,20 @@ func (q *queue) dropOvertaken(ev *event.Event) bool {
 	return false
 }
 
+func (q *queue) dropTried(ln *line) {
+	it := q.takeAside(ln)
+	q.lines.settled(ln)
+	q.drop(it)
+}
+
 // forgetGone shortens the list of overtaken events: most are gone where the queue
 // was not full for a while.
 func (q *queue) forgetGone() {
 	if c := &q.latest; len(c.overtaken) > 2*q.live+64 {
 		c.overtaken = slices.DeleteFunc(c.overtaken, func(n uint64) bool { return !q.overtaken(n) })
+	}
+	if c := &q.latest; len(c.lines) > 2*len(q.lines.named)+64 {
+		c.lines = slices.DeleteFunc(c.lines, func(ln *line) bool { return q.lines.named[ln.key] != ln })
 	}
 }
 

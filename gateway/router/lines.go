@@ -10,6 +10,7 @@ import (
 type trial struct {
 	attempts int
 	due      time.Time // of the next one
+	alone    bool      // in a write of its own: the sink has panicked
 }
 
 // line is one event that was tried, or is in a worker's hands, and those which must wait
@@ -21,6 +22,8 @@ type line struct {
 	behind []uint64 // numbers in the ring of those that wait behind; some are gone
 	hands  int      // events of it in a worker's hands
 	taker  uint64   // the take that has got these
+	fresh  []item   // scratch of setAside
+	noted  bool     // see conflation
 	at     int      // place among ready
 }
 
@@ -120,24 +123,63 @@ func (l *lines) all() (out []*line) {
 	return out
 }
 
-// setAside puts an event that has failed before those of its line. Lines are settled by
-// the caller.
-func (q *queue) setAside(it item) *line {
-	ln := it.line
-	if ln == nil {
-		ln = q.lines.of(it.ev.Key, q.byKey)
-	} else {
-		ln.hands--
+// setAside puts events that have failed, or come back, before those of their lines, in
+// their order.
+func (q *queue) setAside(items []item) {
+	var touched []*line
+	for _, it := range items {
+		ln := it.line
+		if ln == nil {
+			ln = q.lines.of(it.ev.Key, q.byKey)
+		} else {
+			ln.hands--
+		}
+		if ln == nil {
+			ln = q.lines.make(it.ev.Key, q.byKey)
+		}
+		if len(ln.fresh) == 0 {
+			touched = append(touched, ln)
+		}
+		it.line = nil
+		ln.fresh = append(ln.fresh, it)
+		q.aside++
+		q.bytes += cost(it.ev)
 	}
-	if ln == nil {
-		ln = q.lines.make(it.ev.Key, q.byKey)
+	for _, ln := range touched {
+		ln.again, ln.fresh = append(ln.fresh, ln.again...), nil
+		q.lines.settled(ln)
 	}
-	it.line = nil
-	ln.again = slices.Insert(ln.again, 0, it)
-	q.aside++
-	q.bytes += cost(it.ev)
-	return ln
 }
+
+// takeAside removes the first event of a line that was set aside. The line is settled by the
+// caller.
+func (q *queue) takeAside(ln *line) item {
+	it := ln.again[0]
+	ln.again[0] = item{}
+	ln.again = ln.again[1:]
+	q.aside--
+	q.bytes -= cost(it.ev)
+	return it
+}
+
+// advance says whether something is in a line: where all that was set aside is gone, the
+// next one that waits behind is.
+func (q *queue) advance(ln *line) bool {
+	for len(ln.again) == 0 && len(ln.behind) > 0 {
+		n := ln.behind[0]
+		ln.behind = ln.behind[1:]
+		if q.waits(n) {
+			it := q.remove(n)
+			ln.again = []item{it}
+			q.aside++
+			q.bytes += cost(it.ev)
+		}
+	}
+	return len(ln.again) > 0
+}
+
+// waits says whether the event with number n is still in the ring.
+func (q *queue) waits(n uint64) bool { return n >= q.head && q.slot(n).ev != nil }
 
 // hold puts back events that were taken and have failed: each waits for its own next
 // attempt, and what is behind it waits with it.
@@ -145,25 +187,34 @@ func (q *queue) hold(items []item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Writing -= uint64(len(items))
-	for _, it := range slices.Backward(items) {
-		q.lines.settled(q.setAside(it))
-	}
+	q.setAside(items)
 	notify(q.taker)
 }
 
-// oldest removes the event that waits longest: of those that were tried only where
-// nothing else is there.
+// oldest removes the event that waits longest: one that was tried already, if there is one.
 func (q *queue) oldest() item {
+	if ln := q.lines.tried(); ln != nil {
+		it := q.takeAside(ln)
+		q.lines.settled(ln)
+		return it
+	}
 	if q.live > 0 {
 		return q.pop()
 	}
 	ln := q.lines.all()[0]
-	it := ln.again[0]
-	ln.again = ln.again[1:]
-	q.aside--
-	q.bytes -= cost(it.ev)
+	it := q.takeAside(ln)
 	q.lines.settled(ln)
 	return it
+}
+
+// tried returns the line whose first event is to be tried again next; nil where none is.
+func (l *lines) tried() *line {
+	for _, ln := range l.ready { // the first, but for what nothing holds back any more
+		if len(ln.again) > 0 {
+			return ln
+		}
+	}
+	return nil
 }
 
 // lookAgain has all that waits in the ring looked at anew, as when it was numbered anew.

@@ -43,10 +43,12 @@ type queue struct {
 	bytes  int    // cost of the waiting events
 	marks  []mark // gaps, in order
 	lines  lines
+	turn   bool // whether lines or the ring come first
 	latest conflation
 	closed bool      // later puts are dropped
 	until  time.Time // with closed: attempts later than this are not waited for
 	moved  bool      // later puts go to the successor
+	over   bool      // what is put back is given back
 	// fullSince is when the queue became full; the zero time once it has
 	// drained to half. max_block is one budget for that whole time: else a
 	// sink that is dead for good would hold its source for max_block per event.

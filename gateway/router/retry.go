@@ -45,5 +45,10 @@ func (r *Retry) recall(ev *event.Event) *trial {
 	if !r.late(n) {
 		return nil
 	}
-	return &trial{attempts: n, due: ev.Tried.Last.Add(r.pause(n))}
+	pause := r.pause(n)
+	due := ev.Tried.Last.Add(pause)
+	if latest := time.Now().Add(pause); due.After(latest) { // another clock was ahead
+		due = latest
+	}
+	return &trial{attempts: n, due: due}
 }

@@ -58,10 +58,10 @@ func (r *Router) shutdown() error {
 	r.mu.Lock() // an install that is under way ends first; there is none after ctx has ended
 	p := r.now
 	r.mu.Unlock()
-	part := func(eighths time.Duration) time.Time { return begin.Add(p.drain * eighths / 8) }
+	part := func(sixteenths time.Duration) time.Time { return begin.Add(p.drain * sixteenths / 16) }
 	var late []error
 	for _, s := range p.sources {
-		if !endedBy(s.ended, part(6)) {
+		if !endedBy(s.ended, part(12)) {
 			late = append(late, fmt.Errorf("source %s did not stop in time", s.name))
 		}
 	}
@@ -74,14 +74,14 @@ func (r *Router) shutdown() error {
 		var draining sync.WaitGroup
 		for _, s := range layer {
 			draining.Go(func() {
-				if !s.drain(part(min(6+time.Duration(i), 7)), part(7)) {
+				if !s.drain(part(min(12+time.Duration(i), 13)), part(14)) {
 					s.log.Error("the sink did not stop in time")
 				}
 			})
 		}
 		draining.Wait()
 	}
-	if !finished(&r.retiring, part(7)) {
+	if !finished(&r.retiring, part(14)) {
 		late = append(late, errors.New("what was replaced by a reload did not stop in time"))
 	}
 	for _, s := range p.sinks {
@@ -92,7 +92,7 @@ func (r *Router) shutdown() error {
 			late = append(late, fmt.Errorf("sink %s did not stop in time", s.name))
 		}
 	}
-	late = append(late, p.close(part(8)))
+	late = append(late, p.close(part(16)))
 	return errors.Join(late...)
 }
 

@@ -54,15 +54,20 @@ func (q *queue) putBack(items []item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Writing -= uint64(len(items))
-	var first []item
-	for _, it := range slices.Backward(items) {
+	if q.over {
+		q.counts.Returned += uint64(len(items))
+		finish(items, errStopping)
+		return
+	}
+	var first, inLines []item
+	for _, it := range items {
 		if it.line != nil {
-			q.lines.settled(q.setAside(it))
+			inLines = append(inLines, it)
 		} else {
 			first = append(first, it)
 		}
 	}
-	slices.Reverse(first)
+	q.setAside(inLines)
 	q.prepend(first)
 }
 
@@ -103,10 +108,11 @@ func (q *queue) empty() (items []item) {
 	return items
 }
 
-// returnRest settles everything that waits as returned.
+// returnRest settles everything that waits as returned, and what is put back later.
 func (q *queue) returnRest(err error) {
 	q.mu.Lock()
 	rest := q.empty()
+	q.over = true
 	q.counts.Returned += uint64(len(rest))
 	q.mu.Unlock()
 	finish(rest, err)
@@ -158,6 +164,14 @@ func (q *queue) drained() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.closed && q.live+q.aside == 0
+}
+
+// finished says whether the queue is closed, and nothing in it can be taken in time.
+func (q *queue) finished() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	next, waits := q.lines.next()
+	return q.closed && q.live == q.passed && len(q.marks) == 0 && (!waits || next.After(q.until))
 }
 
 func (q *queue) snapshot() QueueCounts {

@@ -20,8 +20,8 @@ func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap
 		}
 		if len(batch) > 0 {
 			q.counts.Writing += uint64(len(batch))
-			if n := q.live + q.aside; n <= q.limit.Size/2 && q.bytes <= int(q.limit.Bytes)/2 {
-				q.fullSince = time.Time{}
+			if n := q.live - q.passed; n == 0 || n <= q.limit.Size/2 && q.bytes <= int(q.limit.Bytes)/2 {
+				q.fullSince = time.Time{} // what cannot be taken yet is not what it was full of
 			}
 			notify(q.putter)
 			if q.shared && (q.scan < q.tail || len(q.lines.ready) > 0) {
@@ -57,49 +57,94 @@ func (q *queue) await(ctx context.Context, next time.Time, waits bool) {
 	}
 }
 
-// pick moves up to most events into batch that may be written now: first those of
-// lines whose time has come, then the ring's in their order, but for those whose key
-// others have in their hands, or wait with: they go to the end of that line. Or it
-// returns the gap that stands next.
-func (q *queue) pick(batch []item, most int) ([]item, *plugin.Gap) {
+// pick moves up to most events into batch that may be written now, or returns the gap
+// that stands next. What waits in lines and what waits in the ring come first in turns:
+// events that fail again and again must not keep those back that never were tried.
+func (q *queue) pick(batch []item, most int) (_ []item, gap *plugin.Gap) {
 	q.lines.takes++
-	if len(q.lines.ready) > 0 {
-		for now := time.Now(); len(batch) < most; {
-			ln := q.lines.due(now)
-			if ln == nil {
-				break
-			}
-			batch = q.takeLine(ln, batch, most)
+	q.turn = !q.turn
+	if q.turn {
+		batch, most = q.pickLines(batch, most)
+	}
+	if batch, gap = q.pickRing(batch, most); gap == nil && !q.turn {
+		batch, _ = q.pickLines(batch, most)
+	}
+	return batch, gap
+}
+
+// pickLines takes from lines whose time has come. It returns most as it is then: an event
+// that is to be written alone has no other beside it.
+func (q *queue) pickLines(batch []item, most int) ([]item, int) {
+	if len(q.lines.ready) == 0 {
+		return batch, most
+	}
+	for now := time.Now(); len(batch) < most; {
+		ln := q.lines.due(now)
+		if ln == nil {
+			break
+		}
+		var full bool
+		batch, full = q.takeLine(ln, now, batch, most)
+		q.lines.settled(ln)
+		if full {
+			return batch, len(batch)
 		}
 	}
-	q.skipHoles()
-	end := q.tail
-	if len(q.marks) > 0 {
-		first := q.marks[0]
-		if end = max(first.at, q.scan); end == q.scan {
-			if len(batch) > 0 {
-				return batch, nil
-			}
-			q.marks = slices.DeleteFunc(q.marks, func(m mark) bool {
-				return m.at <= q.scan && m.gap.Source == first.gap.Source
-			})
-			return batch, &first.gap
+	return batch, most
+}
+
+// takeLine moves events of a line into batch: those that were tried, then those behind
+// them.
+func (q *queue) takeLine(ln *line, now time.Time, batch []item, most int) (_ []item, full bool) {
+	for len(batch) < most && q.advance(ln) && !ln.due().After(now) {
+		it := ln.again[0]
+		alone := it.trial != nil && it.trial.alone
+		if alone && len(batch) > 0 {
+			return batch, true
+		}
+		batch = append(batch, q.lines.held(ln, q.takeAside(ln)))
+		if alone {
+			return batch, true
 		}
 	}
+	return batch, false
+}
+
+// pickRing takes the ring's events in their order, but for those that must wait: they go to
+// the end of their line. It stops at a gap, and returns that where nothing is before it.
+func (q *queue) pickRing(batch []item, most int) ([]item, *plugin.Gap) {
 	alone := !q.byKey || !q.shared
-	for len(batch) < most && q.scan < end {
-		it := q.slot(q.scan)
-		switch {
-		case it.ev == nil:
-		case alone && it.trial == nil && len(q.lines.named) == 0: // nothing that it could wait for
-			batch = append(batch, q.remove(q.scan))
-		case !q.pass(q.scan):
-			batch = append(batch, q.mine(q.remove(q.scan)))
+	for {
+		q.skipHoles()
+		end := q.tail
+		if len(q.marks) > 0 {
+			first := q.marks[0]
+			if end = max(first.at, q.scan); end == q.scan {
+				if len(batch) > 0 {
+					return batch, nil
+				}
+				q.marks = slices.DeleteFunc(q.marks, func(m mark) bool {
+					return m.at <= q.scan && m.gap.Source == first.gap.Source
+				})
+				return batch, &first.gap
+			}
 		}
-		q.scan++
+		for len(batch) < most && q.scan < end {
+			it := q.slot(q.scan)
+			switch {
+			case it.ev == nil:
+			case alone && it.trial == nil && len(q.lines.named) == 0: // nothing that it could wait for
+				batch = append(batch, q.remove(q.scan))
+			case !q.pass(q.scan):
+				batch = append(batch, q.mine(q.remove(q.scan)))
+			}
+			q.scan++
+		}
+		q.skipHoles()
+		if len(batch) > 0 || len(q.marks) == 0 || q.marks[0].at > q.scan {
+			return batch, nil
+		}
 	}
-	q.skipHoles()
-	return batch, nil
 }
 
 // pass says whether the event with number n must wait, and puts it into its line.
@@ -108,11 +153,15 @@ func (q *queue) pass(n uint64) bool {
 	ln := q.lines.of(it.ev.Key, q.byKey)
 	switch {
 	case ln != nil && !(ln.hands > 0 && ln.taker == q.lines.takes && len(ln.again)+len(ln.behind) == 0):
+		if len(ln.behind) > 2*q.passed+64 { // most were dropped
+			ln.behind = slices.DeleteFunc(ln.behind, func(n uint64) bool { return !q.waits(n) })
+		}
 		ln.behind = append(ln.behind, n)
 		q.passed++
+		q.latest.passed(ln)
 		return true
-	case it.trial != nil && it.trial.due.After(time.Now()):
-		q.lines.settled(q.setAside(q.remove(n)))
+	case it.trial != nil && (it.trial.alone || it.trial.due.After(time.Now())):
+		q.setAside([]item{q.remove(n)})
 		return true
 	}
 	return false
@@ -124,25 +173,4 @@ func (q *queue) mine(it item) item {
 		q.lines.join(&it)
 	}
 	return it
-}
-
-// takeLine moves events of a line into batch: those that were tried, then those behind
-// them.
-func (q *queue) takeLine(ln *line, batch []item, most int) []item {
-	for len(ln.again) > 0 && len(batch) < most {
-		it := ln.again[0]
-		ln.again = ln.again[1:]
-		q.aside--
-		q.bytes -= cost(it.ev)
-		batch = append(batch, q.lines.held(ln, it))
-	}
-	for len(ln.again) == 0 && len(ln.behind) > 0 && len(batch) < most {
-		n := ln.behind[0]
-		ln.behind = ln.behind[1:]
-		if n >= q.head && q.slot(n).ev != nil { // else it was dropped
-			batch = append(batch, q.lines.held(ln, q.remove(n)))
-		}
-	}
-	q.lines.settled(ln)
-	return batch
 }

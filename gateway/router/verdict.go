@@ -26,7 +26,7 @@ func (w *worker) judge(items []item, err error) judgement {
 			failed: items, whole: true, alone: isPanic(err) && len(items) > 1, disables: plugin.IsDisabling(err),
 			verdict: sinkBad, asked: w.sink.asked(err),
 		}
-		if plugin.IsPermanent(err) { // these events will not do: that is no pause for others
+		if plugin.IsPermanent(err) && !j.alone { // these events will not do: that is no pause for others
 			j.verdict = works
 		}
 		for range items {
@@ -62,6 +62,15 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 	if j.disables {
 		return j.failed, 0
 	}
+	if j.alone {
+		for i := range j.failed {
+			it := &j.failed[i]
+			it.trial = &trial{attempts: it.tried(), due: time.Now(), alone: true}
+		}
+		s.queue.hold(j.failed)
+		return nil, len(j.failed)
+	}
+	pauses := map[int]time.Duration{} // by attempts: what failed together comes back together
 	retry := s.spec.Delivery.Retry
 	var wait []item
 	for i, it := range j.failed {
@@ -76,15 +85,17 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 		}
 		now := time.Now()
 		it.trial = &trial{attempts: n, due: now}
-		switch {
-		case retry.late(n):
-			it.trial.due = now.Add(max(retry.pause(n), s.asked(j.reasons[i])))
-			it.receipt.tried(n, now)
-		case !j.whole:
-			it.trial.due = now.Add(max(retry.pause(n), s.asked(j.reasons[i])))
-		default:
+		late := retry.late(n)
+		if j.whole && !late {
 			again = append(again, it)
 			continue
+		}
+		if pauses[n] == 0 {
+			pauses[n] = retry.pause(n)
+		}
+		it.trial.due = now.Add(max(pauses[n], s.asked(j.reasons[i])))
+		if late {
+			it.receipt.tried(n, now)
 		}
 		wait = append(wait, it)
 	}

@@ -21,7 +21,7 @@ type worker struct {
 func (w *worker) run() {
 	s := w.sink
 	var batch []item
-	for s.breaker.await(s.taking) {
+	for s.breaker.await(s.taking, s.queue.finished) {
 		var gap *plugin.Gap
 		var ok bool
 		batch, gap, ok = s.queue.take(s.taking, batch[:0], s.most)
@@ -67,13 +67,10 @@ func (w *worker) deliver(items []item) (left []item) {
 			s.breaker.leave(pass, silent, 0)
 			return j.failed
 		}
-		if j.alone {
-			s.breaker.leave(pass, sinkBad, 0)
-			return w.oneByOne(j.failed)
-		}
+		pause := s.breaker.leave(pass, j.verdict, j.asked) // before a dead letter that may have to wait
 		var held int
 		items, held = w.rule(j)
-		s.say(err, j, held, s.breaker.leave(pass, j.verdict, j.asked))
+		s.say(err, j, held, pause)
 		if len(items) == 0 {
 			return nil
 		}
@@ -83,12 +80,20 @@ func (w *worker) deliver(items []item) (left []item) {
 // enter waits for the leave to write n events; it says false where the sink stops
 // before.
 func (s *sink) enter(n int) (pass, bool) {
-	p, ok := s.breaker.enter(s.taking)
-	if ok && s.rate != nil && s.rate.WaitN(s.taking, n) != nil {
-		s.breaker.leave(p, silent, 0)
-		return p, false
+	for {
+		p, ok := s.breaker.enter(s.taking)
+		if !ok || s.rate == nil {
+			return p, ok
+		}
+		if s.rate.WaitN(s.taking, n) != nil {
+			s.breaker.leave(p, silent, 0)
+			return p, false
+		}
+		if s.breaker.still(p) {
+			return p, true
+		}
+		s.breaker.leave(p, silent, 0) // meanwhile others have failed
 	}
-	return p, ok
 }
 
 // say notes a failure: the sink is down, or events of it fail.
@@ -112,17 +117,6 @@ func (s *sink) say(err error, j judgement, held int, pause time.Duration) {
 	if more, ok := s.quiet.allow(); ok {
 		s.log.Warn("an event failed: it is tried again, and the others go on", "error", err, "others_since_the_last_line", more)
 	}
-}
-
-// oneByOne gives each event of a batch that made the sink panic a write of its
-// own, so that only the one which causes it is parked.
-func (w *worker) oneByOne(items []item) (left []item) {
-	for i := range items {
-		if left := w.deliver(items[i : i+1]); len(left) > 0 {
-			return items[i:]
-		}
-	}
-	return nil
 }
 
 func (w *worker) delivered(items []item) {
