@@ -10,6 +10,13 @@ import (
 	"eventgateway/gateway/config"
 )
 
+// bridge has what libraries log by the standard package log go where all else goes, and only
+// where somebody wants to debug: net/http says there what any peer makes it say.
+func bridge(log *slog.Logger) {
+	slog.SetLogLoggerLevel(slog.LevelDebug)
+	slog.SetDefault(log)
+}
+
 // newLog logs to w: text for people on a terminal, JSON elsewhere. The level may be
 // changed later.
 func newLog(w *os.File, c config.Log) (*slog.Logger, *slog.LevelVar, error) {

@@ -28,6 +28,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
+	bridge(log)
 	ctx, stop := signals(ctx, log)
 	defer stop()
 	private, err := startPrivate(ctx, cfg, f.data)

@@ -67,7 +67,7 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 	for _, s := range graph.Sources {
 		replaying[s.Name], sources[s.Name] = s.Type.Has(plugin.Replays), s
 	}
-	told := map[string]bool{}
+	told, remembers := map[string]bool{}, map[string]string{}
 	for _, r := range graph.Routes {
 		for _, from := range r.From {
 			if !replaying[from] {
@@ -82,7 +82,7 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 			}
 			for _, to := range r.To {
 				g.mustKeep(sinks, to, from, told)
-				g.mustRemember(sinks[to], sources[from])
+				g.mustRemember(sinks[to], sources[from], remembers)
 			}
 			if r.DeadLetter != "" {
 				g.mustStore(sinks, r.DeadLetter, from, told)
@@ -139,7 +139,8 @@ func (g *graph) mustKeep(sinks map[string]router.SinkSpec, name, from string, to
 
 // mustRemember checks a sink whose events may wait for days: a source that goes on behind
 // what is delivered would stand still meanwhile, and begin there after a restart.
-func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec) {
+// remembers has the sink for which each source does that: it is one number of attempts.
+func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec, remembers map[string]string) {
 	if len(s.Delivery.Retry.Schedule) == 0 || s.Delivery.BestEffort {
 		return
 	}
@@ -147,6 +148,11 @@ func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec) {
 		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s cannot go on while an event waits for the schedule: "+
 			"let a sink redis-stream store its events, and a source redis-stream with a group of its own for this sink bring them", source.Name)
 	}
+	if other := remembers[source.Name]; other != "" && other != s.Name {
+		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s remembers attempts for one sink, and has a schedule with %s already: "+
+			"give this one a source of its own, with another group of the same stream", source.Name, other)
+	}
+	remembers[source.Name] = s.Name
 }
 
 // mustStore checks a sink that gets the dead letters of a replaying source.

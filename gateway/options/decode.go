@@ -200,11 +200,14 @@ func (d *Decoder) list(path string, raw any, v reflect.Value) {
 	}
 	items, ok := raw.([]any)
 	if !ok {
-		example := "[a, b]"
+		example, got := "[a, b]", describe(raw)
 		if text, ok := raw.(string); ok {
 			example = "[" + text + "]"
 		}
-		d.Report(path, false, "must be a list, not %s; write %s", describe(raw), example)
+		if v.Type().Elem() == reflect.TypeFor[Secret]() {
+			example, got = "[...]", "a text"
+		}
+		d.Report(path, false, "must be a list, not %s; write %s", got, example)
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))

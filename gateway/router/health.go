@@ -44,28 +44,42 @@ func (h *health) up() {
 	}
 }
 
-// down notes a failure; retry is how long until the next attempt.
+// down notes a failure; retry is how long until the next attempt. Another reason than the
+// last one is logged, too, but not many in a second: a receiver may answer anything.
 func (h *health) down(err error, retry time.Duration) {
 	h.mu.Lock()
 	now := time.Now()
 	since := now.Sub(h.logged)
-	tell := h.state.LastError != err.Error() || since >= remindEvery
-	if !h.known || h.state.Up {
-		h.state.Up, h.state.Since, h.known = false, now, true
-		tell = tell || since >= logEvery // else it goes up and down all the time
-	}
+	known := h.told && h.state.LastError == err.Error()
+	h.lose(err, now)
+	tell := since >= remindEvery || since >= logEvery && !known
 	if tell {
 		h.logged, h.told = now, true
 	}
-	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
-	h.state.Errors++
-	h.attempts++
 	from, attempts := h.state.Since, h.attempts
 	h.mu.Unlock()
 	if tell {
 		h.log.Warn("down, trying again", "error", err, "retry_in", retry.Round(time.Millisecond).String(),
 			"down_for", now.Sub(from).Round(time.Millisecond).String(), "attempts", attempts)
 	}
+}
+
+// disabled notes a failure after which nothing is tried again; it is logged elsewhere.
+func (h *health) disabled(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lose(err, time.Now())
+	h.told = true
+}
+
+// lose needs the lock.
+func (h *health) lose(err error, now time.Time) {
+	if !h.known || h.state.Up {
+		h.state.Up, h.state.Since, h.known = false, now, true
+	}
+	h.state.LastError, h.state.LastErrorAt = err.Error(), &now
+	h.state.Errors++
+	h.attempts++
 }
 
 // note counts a failure that the component survived.

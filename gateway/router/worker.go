@@ -100,7 +100,7 @@ func (s *sink) enter(n int) (pass, bool) {
 func (s *sink) say(err error, j judgement, held int, pause time.Duration) {
 	switch {
 	case j.disables && s.breaker.disable(err.Error()):
-		s.health.down(err, 0)
+		s.health.disabled(err)
 		s.log.Error("disabled: the receiver wants nothing any more; what waits is kept. Reload the configuration to try again", "error", err)
 		return
 	case j.disables:

@@ -3,9 +3,14 @@ package webhook
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
 )
 
 var methods = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
@@ -23,19 +28,22 @@ func (o *Options) Check(report func(option, text string)) {
 	if method, fixed := o.Method.Literal(); fixed && !slices.Contains(methods, method) {
 		report("method", "must be "+strings.Join(methods, ", ")+", or an expression that gives one of them")
 	}
-	if path, fixed := o.Path.Literal(); fixed {
-		if _, err := o.join(path); err != nil {
-			report("path", err.Error())
-		}
-	}
-	if address := internal(o.URL, guardian(o.Allow)); address != "" && o.Proxy.IsZero() {
-		report("url", fmt.Sprintf("is an internal address: write allow: [%q] beside it, if that is meant", address))
-	}
+	o.checkURL(report)
+	seen := map[string]bool{}
 	for _, h := range o.Headers {
+		name := http.CanonicalHeaderKey(h.Key)
+		twice := seen[name] || name == "Authorization" && hasUser(o.URL)
+		seen[name] = true
+		var t expr.Template
+		err := t.UnmarshalText([]byte(h.Value.Reveal()))
 		switch {
+		case err != nil:
+			report("headers."+h.Key, err.Error())
+		case twice:
+			report("headers."+h.Key, "is there already")
 		case !isToken(h.Key):
 			report("headers."+h.Key, "is not the name of a header")
-		case o.sets(http.CanonicalHeaderKey(h.Key)):
+		case o.sets(name):
 			report("headers."+h.Key, "is set by the gateway itself")
 		case strings.ContainsAny(h.Value.Reveal(), "\r\n\x00"):
 			report("headers."+h.Key, "must not hold line breaks")
@@ -48,10 +56,51 @@ func (o *Options) Check(report func(option, text string)) {
 		report("ce_source", "is required for CloudEvents: the specification asks for a source")
 	case o.CloudEvents == none && !o.CEType.IsZero():
 		report("ce_type", "is for CloudEvents: write cloudevents: binary, or structured")
+	case o.CloudEvents == none && !o.CESubject.IsZero():
+		report("ce_subject", "is for CloudEvents: write cloudevents: binary, or structured")
+	}
+	if o.TLS.CA.Path()+o.TLS.Cert.Path() != "" && o.URL.Scheme() == "http" {
+		report("tls", "is for an https:// URL")
 	}
 	if (o.TLS.Cert.Path() == "") != (o.TLS.Key.Path() == "") {
 		report("tls", "cert and key come together")
 	}
+}
+
+// expression is one in a template.
+var expression = regexp.MustCompile(`\{\{.*?\}\}`)
+
+// checkURL checks what says where to send.
+func (o *Options) checkURL(report func(option, text string)) {
+	base, err := url.Parse(o.URL.Reveal())
+	if err != nil {
+		return // of that others complain
+	}
+	if port, err := strconv.Atoi(base.Port()); base.Port() != "" && (err != nil || port < 1 || port > 65535) {
+		report("url", "has no port that there is: 1 to 65535")
+	}
+	if base.Fragment != "" {
+		report("url", "has a #fragment, which is never sent: leave it out")
+	}
+	if strings.Contains(o.URL.Reveal(), "{{") {
+		report("url", "holds an expression: these stand in path, which comes behind it")
+	}
+	if strings.Contains(expression.ReplaceAllString(o.Path.String(), "x"), "#") {
+		report("path", "has a #fragment, which is never sent: leave it out")
+	} else if _, err := join(base, expression.ReplaceAllString(o.Path.String(), "x")); err != nil {
+		report("path", err.Error())
+	}
+	if address := internal(o.URL, guardian(o.Allow)); address != "" && o.Proxy.IsZero() {
+		report("url", fmt.Sprintf("is an internal address: write allow: [%q] beside it, if that is meant", address))
+	}
+	if p, err := url.Parse(o.Proxy.Reveal()); !o.Proxy.IsZero() && (err != nil || p.Host == "") {
+		report("proxy", "names no host")
+	}
+}
+
+func hasUser(u options.URL) bool {
+	parsed, err := url.Parse(u.Reveal())
+	return err == nil && parsed.User != nil
 }
 
 // sets says whether the sink sets a header of this canonical name itself.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"code.dny.dev/ssrf"
@@ -30,7 +31,7 @@ func guardian(allow []options.Network) *ssrf.Guardian {
 type errInternal struct{ address string }
 
 func (e errInternal) Error() string {
-	return fmt.Sprintf("%s is an internal address, to which the option allow lets nobody connect", e.address)
+	return fmt.Sprintf("%s is an internal address, and the option allow does not list it", e.address)
 }
 
 // controlOf refuses addresses that the guardian does not let pass: as they were resolved, at
@@ -50,11 +51,12 @@ func internal(u options.URL, g *ssrf.Guardian) string {
 	if err != nil {
 		return ""
 	}
-	host := parsed.Hostname()
-	if host == "localhost" {
+	host := strings.TrimSuffix(parsed.Hostname(), ".")
+	if strings.EqualFold(host, "localhost") {
 		host = "127.0.0.1"
 	}
 	addr, err := netip.ParseAddr(host)
+	addr = addr.Unmap().WithZone("")
 	if err != nil || !errors.Is(g.SafeAddr(addr), ssrf.ErrProhibitedIP) {
 		return ""
 	}

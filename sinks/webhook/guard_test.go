@@ -85,6 +85,9 @@ func TestAllow(t *testing.T) {
 	for o, want := range map[*Options]string{
 		{URL: options.NewURL("http://localhost:1")}:                                                          `url: is an internal address: write allow: ["127.0.0.1"]`,
 		{URL: options.NewURL("http://[::1]:1")}:                                                              `url: is an internal address: write allow: ["::1"]`,
+		{URL: options.NewURL("http://LOCALHOST.:1")}:                                                         `url: is an internal address: write allow: ["127.0.0.1"]`,
+		{URL: options.NewURL("http://[::ffff:127.0.0.1]")}:                                                   `url: is an internal address: write allow: ["127.0.0.1"]`,
+		{URL: options.NewURL("http://[fe80::1%25eth0]")}:                                                     `url: is an internal address: write allow: ["fe80::1"]`,
 		{URL: options.NewURL("http://10.0.0.1"), Allow: []options.Network{options.NewNetwork("10.0.0.0/8")}}: "",
 		{URL: options.NewURL("https://shop.example")}:                                                        "",
 	} {

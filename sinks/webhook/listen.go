@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,8 +21,13 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// maxHeard is the largest body that the listener takes.
-const maxHeard = 16 << 20
+// Bounds of what the listener takes.
+const (
+	maxHeard    = 16 << 20 // bytes of a body
+	maxSeen     = 100_000  // ids that it knows again
+	maxID       = 256      // bytes of such an id
+	readTimeout = 30 * time.Second
+)
 
 // command is `gateway webhook`.
 func command() plugin.Command {
@@ -49,6 +56,7 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 	var keys secrets
 	address := f.String("address", "127.0.0.1:8090", "`address` to listen on; port 0 takes a free one")
 	f.Var(&keys, "secret", "`key` to verify with; may be given several times. Others on this machine can see it: WEBHOOK_SECRET is better")
+	headers := f.Bool("headers", false, "print all headers, not only those of CloudEvents")
 	status := f.Int("status", http.StatusNoContent, "HTTP `status` to answer with")
 	return func(ctx context.Context, in plugin.Invocation) error {
 		if len(in.Args) != 1 || in.Args[0] != "listen" {
@@ -62,9 +70,9 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			if err != nil {
 				return err
 			}
-			keys = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+			keys = strings.Fields(strings.ReplaceAll(text, ",", " "))
 		}
-		l := &listener{out: in.Out, status: *status, seen: map[string]int{}}
+		l := &listener{out: in.Out, status: *status, headers: *headers, seen: map[string]int{}}
 		for i, key := range keys {
 			k, err := newVerifier(options.NewSecret(key))
 			if err != nil {
@@ -78,8 +86,9 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 
 // listener is the receiver of `gateway webhook listen`.
 type listener struct {
-	keys   []verifier
-	status int
+	keys    []verifier
+	status  int
+	headers bool
 
 	mu   sync.Mutex
 	out  io.Writer
@@ -96,7 +105,7 @@ func (l *listener) serve(ctx context.Context, address string) error {
 		with = "verifying nothing: set WEBHOOK_SECRET"
 	}
 	fmt.Fprintf(l.out, "listening on http://%s, %s\n", on.Addr(), with)
-	server := &http.Server{Handler: l, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: l, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(on); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -111,44 +120,51 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, verdict := l.status, "not verified"
+	wrong := false
 	if len(l.keys) > 0 {
 		version, err := verify(l.keys, r.Header, body, time.Now())
-		if err != nil {
+		if wrong = err != nil; wrong {
 			status, verdict = http.StatusUnauthorized, "WRONG: "+err.Error()
 		} else {
 			verdict = "signature " + version + " is right"
 		}
 	}
-	l.print(r, body, verdict, status)
-	if status == http.StatusUnauthorized {
+	l.print(r, body, verdict, status, !wrong)
+	if wrong {
 		http.Error(w, verdict, status)
 		return
 	}
 	w.WriteHeader(status)
 }
 
-func (l *listener) print(r *http.Request, body []byte, verdict string, status int) {
+func (l *listener) print(r *http.Request, body []byte, verdict string, status int, count bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := r.Header.Get("Webhook-Id")
-	l.seen[id]++
 	again := ""
-	if n := l.seen[id]; n > 1 && id != "" {
-		again = fmt.Sprintf(", time %d", n)
-	}
-	fmt.Fprintf(l.out, "%s %s %q id=%q%s: %s; answered %d\n", time.Now().Format("15:04:05.000"), r.Method, r.URL.RequestURI(), id, again, verdict, status)
-	for name, values := range r.Header {
-		if strings.HasPrefix(name, "Ce-") {
-			fmt.Fprintf(l.out, "  %s: %q\n", strings.ToLower(name), values)
+	if count && id != "" && len(id) <= maxID {
+		if len(l.seen) >= maxSeen {
+			clear(l.seen)
+		}
+		l.seen[id]++
+		if n := l.seen[id]; n > 1 {
+			again = fmt.Sprintf(", time %d", n)
 		}
 	}
-	fmt.Fprintf(l.out, "  %s\n", shown(body))
+	fmt.Fprintf(l.out, "%s %s %q id=%q%s: %s; answered %d\n", time.Now().Format("15:04:05.000"), r.Method, r.URL.RequestURI(), id, again, verdict, status)
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if l.headers || strings.HasPrefix(name, "Ce-") {
+			fmt.Fprintf(l.out, "  %s: %s\n", strings.ToLower(name), shown(strings.Join(r.Header[name], ", ")))
+		}
+	}
+	for line := range strings.Lines(string(body)) {
+		fmt.Fprintf(l.out, "  %s\n", shown(strings.TrimRight(line, "\r\n")))
+	}
 }
 
-// shown is a body as a terminal can show it: what could move its cursor is quoted.
-func shown(body []byte) string {
-	text := string(body)
-	if utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+// shown is text as a terminal can show it: what could move its cursor is quoted.
+func shown(text string) string {
+	if utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\t' }) < 0 {
 		return text
 	}
 	return strconv.Quote(text)

@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 
@@ -29,7 +31,26 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		defer conn.Close()
 	}
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), err), Fix: "see that the receiver runs, that its name is right, and that its certificate is valid"}}
+		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), bounded(err)), Fix: cure(err)}}
 	}
 	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL.Origin())}}
+}
+
+// cure says what mends a connection that is not made.
+func cure(err error) string {
+	var inside errInternal
+	var unknown *net.DNSError
+	var authority x509.UnknownAuthorityError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &inside):
+		return "if it is meant, list the address in the option allow"
+	case errors.As(err, &unknown):
+		return "see that the name in url is right, and that this machine can resolve it"
+	case errors.As(err, &authority):
+		return "name the certificate of the authority in tls.ca, if it is one of your own"
+	case errors.As(err, &certificate):
+		return "see that the receiver's certificate is valid, and for this name"
+	}
+	return "see that the receiver runs, and that its name and port are right"
 }

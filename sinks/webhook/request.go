@@ -125,44 +125,71 @@ func (s *sink) target(eval *expr.Evaluator, e *event.Event) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.opts.join(path)
+	u, err := join(s.base, path)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	return u, nil
 }
 
-// join puts a path, and a query, behind those of the URL.
-func (o *Options) join(path string) (*url.URL, error) {
-	base, err := url.Parse(o.URL.Reveal())
-	if err != nil || path == "" {
-		return base, nil // of the URL others complain
-	}
-	behind, err := url.Parse("/" + strings.TrimLeft(path, "/"))
-	if err != nil {
-		return nil, errors.New("path: is not one of a URL")
-	}
-	for segment := range strings.SplitSeq(behind.Path, "/") {
-		if segment == "." || segment == ".." {
-			return nil, fmt.Errorf("path: must not have a segment %s", segment)
-		}
+// join puts a path, and a query, behind those of a URL. What is percent-encoded in it stays
+// so: it is a part of one segment.
+func join(base *url.URL, text string) (*url.URL, error) {
+	path, query, _ := strings.Cut(text, "?")
+	if strings.Contains(path, nothing) {
+		return nil, errors.New("an expression gives nothing: that would be another resource")
 	}
 	u := *base
-	u.Path = strings.TrimRight(base.Path, "/") + behind.Path
-	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + behind.EscapedPath()
-	u.RawQuery = strings.Trim(base.RawQuery+"&"+behind.RawQuery, "&")
+	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + encode(strings.TrimLeft(path, "/"))
+	var err error
+	if u.Path, err = url.PathUnescape(u.RawPath); err != nil || u.EscapedPath() != u.RawPath {
+		return nil, errors.New("is not the path of a URL")
+	}
+	for segment := range strings.SplitSeq(strings.TrimPrefix(u.Path, base.Path), "/") {
+		if segment == "." || segment == ".." {
+			return nil, fmt.Errorf("must not have a segment %s", segment)
+		}
+	}
+	u.RawQuery = strings.Trim(base.RawQuery+"&"+encode(strings.ReplaceAll(query, nothing, "")), "&")
 	return &u, nil
 }
+
+// nothing stands for an empty value until it is known where that is: in a query it may be.
+const nothing = "\x00"
 
 // escape percent-encodes all but what RFC 3986, section 2.3, calls unreserved: a value
 // stays one segment of a path, or one value of a query.
 func escape(value []byte) []byte {
+	if len(value) == 0 {
+		return []byte(nothing)
+	}
 	out := make([]byte, 0, len(value))
 	for _, c := range value {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
+		if unreserved(c) {
 			out = append(out, c)
-		default:
+		} else {
 			out = fmt.Appendf(out, "%%%02X", c)
 		}
 	}
 	return out
+}
+
+// encode percent-encodes what may stand neither in a path nor in a query (RFC 3986, sections
+// 3.3 and 3.4), as the text around the expressions may have it.
+func encode(text string) string {
+	out := make([]byte, 0, len(text))
+	for i := range len(text) {
+		if c := text[i]; unreserved(c) || strings.IndexByte("!$&'()*+,;=:@/?%", c) >= 0 {
+			out = append(out, c)
+		} else {
+			out = fmt.Appendf(out, "%%%02X", c)
+		}
+	}
+	return string(out)
+}
+
+func unreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
 // messageID is the event's own ID. Where its source has none to give it is made

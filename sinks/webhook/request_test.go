@@ -74,14 +74,21 @@ func TestWrongOptions(t *testing.T) {
 	}
 	for want, o := range map[string]Options{
 		"method: must be POST, PUT": {Method: expr.MustTemplate("GET")},
-		"path: path: must not have": {Path: expr.MustTemplate("/a/../b")},
-		"ce_type: is required":      {CloudEvents: binary},
-		"ce_type: is for":           {CEType: expr.MustTemplate("x"), CloudEvents: none},
-		"headers.host: is set":      header("host", "x"), "headers.content-length: is set": header("content-length", "x"),
+		"path: must not have":       {Path: expr.MustTemplate("/a/../{{ id }}")}, "path: has a #fragment": {Path: expr.MustTemplate("/a#b")},
+		"ce_subject: is for": {CESubject: expr.MustTemplate("x")}, "proxy: names no host": {Proxy: options.NewURL("http:///")},
+		"headers.authorization: is there already": {Headers: options.Map[options.Secret]{{Key: "Authorization", Value: options.NewSecret("a")}, {Key: "authorization", Value: options.NewSecret("b")}}},
+		"headers.X: ":      header("X", "{{ ((( }}"),
+		"url: has no port": {URL: options.NewURL("https://shop.example:99999")}, "url: has a #fragment": {URL: options.NewURL("https://shop.example/#x")},
+		"url: holds an expression": {URL: options.NewURL("https://shop.example/?id={{ id }}")},
+		"ce_type: is required":     {CloudEvents: binary},
+		"ce_type: is for":          {CEType: expr.MustTemplate("x"), CloudEvents: none},
+		"headers.host: is set":     header("host", "x"), "headers.content-length: is set": header("content-length", "x"),
 		"headers.webhook-foo: is set": header("webhook-foo", "x"), "headers.a b: is not": header("a b", "x"),
-		"headers.X: must not": header("X", "a\nb"),
+		"headers.Y: must not": header("Y", "a\nb"),
 	} {
-		o.URL = options.NewURL("https://shop.example")
+		if o.URL.IsZero() {
+			o.URL = options.NewURL("https://shop.example")
+		}
 		fill(&o)
 		got := ""
 		o.Check(func(option, text string) { got += option + ": " + text })
@@ -89,8 +96,40 @@ func TestWrongOptions(t *testing.T) {
 			t.Errorf("got %q, want %s", got, want)
 		}
 	}
-	if _, err := Type().Build(&Options{URL: options.NewURL("https://x"), Headers: header("X", "{{ ((( }}").Headers}, plugin.Env{}); err == nil || !strings.HasPrefix(err.Error(), "headers.X: ") {
-		t.Error(err)
+}
+
+// TestValuesStayOneSegment, whatever stands around them; a value that is nothing is no
+// segment, and the event a dead letter.
+func TestValuesStayOneSegment(t *testing.T) {
+	url, requests := heard(t)
+	for _, tc := range []struct{ base, path, data, want string }{
+		{"/in", "/größe/{{ id }}", `{"id":"7/x"}`, "/in/gr%C3%B6%C3%9Fe/7%2Fx"},
+		{"/in", "/my orders/{{ id }}", `{"id":"7/x"}`, "/in/my%20orders/7%2Fx"},
+		{"/in", "/a|b/{{ id }}", `{"id":"7/x"}`, "/in/a%7Cb/7%2Fx"},
+		{"/in%2F", "/orders/{{ id }}", `{"id":"7/x"}`, "/in%2F/orders/7%2Fx"},
+		{"/in/", "//orders/{{ id }}", `{"id":"//evil"}`, "/in/orders/%2F%2Fevil"},
+		{"", "/{{ id }}?q={{ q }}", `{"id":"@evil:99","q":null}`, "/%40evil%3A99?q="},
+		{"/in", "/a%2Fb/{{ id }}", `{"id":"%2F"}`, "/in/a%2Fb/%252F"},
+		{"/in", "/orders/{{ id }}", `{"id":""}`, ""}, {"/in", "/orders/{{ id }}", `{"id":null}`, ""}, {"/in", "/orders/{{ id }}/close", `{"x":1}`, ""},
+		{"/in", "{{ id }}", `{"id":".."}`, ""}, {"/in", "/a%zz/{{ id }}", `{"id":1}`, ""},
+	} {
+		err := send(t, Options{URL: options.NewURL(url + tc.base), Path: expr.MustTemplate(tc.path)}, &event.Event{Data: []byte(tc.data)})
+		if tc.want == "" {
+			if err == nil || !plugin.IsPermanent(err) || !strings.HasPrefix(err.Error(), "path: ") {
+				t.Errorf("%s of %s: %v", tc.path, tc.data, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s of %s: %v", tc.path, tc.data, err)
+			continue
+		}
+		if got := (<-requests).RequestURI; got != tc.want {
+			t.Errorf("%s of %s: got %s, want %s", tc.path, tc.data, got, tc.want)
+		}
+	}
+	if len(requests) > 0 {
+		t.Errorf("%d requests more", len(requests))
 	}
 }
 

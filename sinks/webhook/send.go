@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,13 +89,23 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 	// Not by an http.Client, which would follow redirects: nobody has configured where to.
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), err)
+		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), bounded(err))
 		if connected { // a hanging or broken answer
 			return &eventError{err}
 		}
 		return err
 	}
-	return s.verdict(req.Method, resp, excerpt(resp))
+	return s.verdict(req, resp, excerpt(resp))
+}
+
+// bounded is an error of the connection, of which the other side may have made what it
+// says: cut, and without control characters.
+func bounded(err error) error {
+	text := err.Error()
+	if len(text) <= maxResponse && strings.Map(visible, text) == text {
+		return err
+	}
+	return errors.New(strings.Map(visible, text[:min(len(text), maxResponse)]))
 }
 
 // excerpt returns how the body of a response begins, and is done with it. A body that is
@@ -115,12 +126,13 @@ func excerpt(resp *http.Response) []byte {
 // calls wrong will not become right, and neither will a redirect's target: the event
 // is parked. 410 ends it all, 429 and whoever asks for a pause mean every event. Everything
 // else, a missing right or page too, can be mended there, and may be of this event.
-func (s *sink) verdict(method string, resp *http.Response, body []byte) error {
+func (s *sink) verdict(req *http.Request, resp *http.Response, body []byte) error {
 	code := resp.StatusCode
 	if code >= 200 && code < 300 {
 		return nil
 	}
-	err := fmt.Errorf("%s %s answered %s: %q", method, s.opts.URL.Origin(), resp.Status, body)
+	status := strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
+	err := fmt.Errorf("%s %s answered %s: %q", req.Method, s.opts.URL.Origin(), status, s.redact(req, string(body)))
 	pause := retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	switch code {
 	case http.StatusGone:
@@ -141,7 +153,8 @@ func (s *sink) verdict(method string, resp *http.Response, body []byte) error {
 
 // retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 is none.
 func retryAfter(value string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(value); err == nil {
+	n, err := strconv.Atoi(value)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then n is the largest, or the smallest
 		return time.Duration(min(max(n, 0), 1<<30)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {

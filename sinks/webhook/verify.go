@@ -39,7 +39,7 @@ func newVerifier(key options.Secret) (verifier, error) {
 	}
 	s, err := newSigner(key)
 	if err != nil {
-		return verifier{}, err
+		return verifier{}, fmt.Errorf("%w; or whpk_, the public key", err)
 	}
 	if private, ok := s.(privateSigner); ok {
 		return publicVerifier(ed25519.PrivateKey(private).Public().(ed25519.PublicKey)), nil

@@ -2,7 +2,9 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -165,7 +167,61 @@ func TestRetryAfter(t *testing.T) {
 	if d := retryAfter(now.Add(90*time.Second).UTC().Format(http.TimeFormat), now); d < 88*time.Second || d > 90*time.Second {
 		t.Errorf("a date 90 s away is %v", d)
 	}
+	for value, want := range map[string]time.Duration{"99999999999999999999": 1 << 30 * time.Second, "9223372036854775807": 1 << 30 * time.Second, "-7": 0, "-99999999999999999999": 0, "7x": 0, "": 0} {
+		if d := retryAfter(value, now); d != want {
+			t.Errorf("%s is %v", value, d)
+		}
+	}
 	if d := retryAfter(now.Add(-time.Hour).UTC().Format(http.TimeFormat), now); d != 0 {
 		t.Errorf("a date that has passed is %v", d)
+	}
+}
+
+// TestReceiverThatRepeatsTheRequest: what only it was told does not show in errors.
+func TestReceiverThatRepeatsTheRequest(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(500)
+		fmt.Fprintln(w, r.RequestURI, r.Header)
+	}))
+	defer s.Close()
+	o := Options{
+		URL:     options.NewURL(strings.Replace(s.URL, "http://", "http://user:passw0rd@", 1) + "/orders/a-token-in-the-path?q=token-in-query"),
+		Headers: options.Map[options.Secret]{{Key: "X-Api", Value: options.NewSecret("Bearer header-token")}},
+		Secrets: []options.Secret{options.NewSecret(testKey)},
+	}
+	err := send(t, o, &event.Event{ID: "7", Data: []byte("x")})
+	if err == nil || !strings.Contains(err.Error(), "X-Api") || !strings.Contains(err.Error(), "/orders/***") {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"passw0rd", "dXNlcjpwYXNzdzByZA", "a-token-in-the-path", "token-in-query", "header-token", "v1,"} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("%s shows in %v", secret, err)
+		}
+	}
+}
+
+// TestNoiseIsBounded: a receiver does not fill logs, or move cursors in them.
+func TestNoiseIsBounded(t *testing.T) {
+	for _, answer := range []string{"HTTP/1.1 500 " + strings.Repeat("A", 60_000) + "\r\n\r\n", strings.Repeat("junk\x1b[31m", 10_000), "HTTP/1.1 400 \x1b[31mred\r\nContent-Length: 0\r\n\r\n"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			buf := make([]byte, 4096)
+			_, _ = conn.Read(buf)
+			_, _ = conn.Write([]byte(answer))
+			_, _ = conn.Read(buf)
+		}()
+		err = send(t, Options{URL: options.NewURL("http://" + l.Addr().String())}, &event.Event{})
+		l.Close()
+		if err == nil || len(err.Error()) > 2*maxResponse || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%.50q: an error of %d bytes", answer, len(fmt.Sprint(err)))
+		}
 	}
 }

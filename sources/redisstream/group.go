@@ -103,7 +103,7 @@ func (g *group) create(ctx context.Context, from string) (created bool, err erro
 		return false, made.Err()
 	}
 	counts := g.client.TxPipeline()
-	counts.Del(ctx, g.counts)
+	counts.Del(ctx, g.counts, g.trials)
 	switch now := info.Val(); {
 	case info.Err() != nil || now.LastGeneratedID == "": // before Redis 7 there is nothing to count by
 	case from == "$":
