@@ -10,6 +10,7 @@ import (
 // What the receipts of events hear that were not delivered.
 var (
 	errDropped  = errors.New("dropped by a full queue")
+	errReplaced = errors.New("the source was replaced or removed by a reload")
 	errStopping = errors.New("the gateway is stopping, or the sink was removed")
 )
 
@@ -23,6 +24,7 @@ type receipt struct {
 	once    sync.Once
 	err     error
 	settle  func(error)
+	of      *source                            // that waits for it
 	retried func(attempts int, last time.Time) // may be nil
 }
 

@@ -74,7 +74,7 @@ func (t *retirement) replaceSource(s, old *source) {
 	func() {
 		defer t.takeovers.Done()
 		defer t.users.Done()
-		t.note(old.end(t.deadline()))
+		t.note(old.end(t.deadline(), t.new.sinks))
 		t.r.begin(s)
 	}()
 	<-old.settled
@@ -84,7 +84,7 @@ func (t *retirement) replaceSource(s, old *source) {
 func (t *retirement) removeSource(s *source) {
 	defer t.users.Done()
 	s.log.Info("removed")
-	t.note(s.end(t.deadline()))
+	t.note(s.end(t.deadline(), t.new.sinks))
 }
 
 func (t *retirement) endRoutes() {

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -169,6 +170,65 @@ func TestNobodyThere(t *testing.T) {
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestReplacedSourceIsNotHeldUp by an event that waits for the schedule: it is given back,
+// with what is behind it, and its successor goes on where it was.
+func TestReplacedSourceIsNotHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin, attempts, began := time.Now(), &notes[time.Duration]{}, &notes[time.Duration]{}
+		tried := &notes[event.Tried]{}
+		j := &journal{}
+		in := func(version int) SourceSpec {
+			return partSource(j, "in", version, func(p *part) {
+				p.from = func(ctx context.Context, out plugin.Output) error {
+					began.add(time.Since(begin))
+					for _, text := range []string{"bad", "behind"} {
+						e := &event.Event{Time: time.Now(), Data: []byte(text)}
+						if last := tried.all(); text == "bad" && len(last) > 0 {
+							e.Tried = &last[len(last)-1]
+						}
+						_ = out.Emit(ctx, event.Batch{
+							Events: []*event.Event{e}, Ack: func(err error) { j.add("%s of version %d: %v", text, version, err) },
+							Tried: func(n int, last time.Time) { tried.add(event.Tried{Attempts: n, Last: last}) },
+						})
+					}
+					<-ctx.Done()
+					return nil
+				}
+			})
+		}
+		out := sinkSpec("out", eventsFail(&notes[string]{}, func(text string) error {
+			if text == "bad" && attempts.add(time.Since(begin)) == 1 {
+				return errSink
+			}
+			return nil
+		}), func(d *Delivery) { d.Queue.Batch, d.Retry.Schedule = 1, []options.Duration{seconds(3600)} })
+		g := Graph{Sources: []SourceSpec{in(1)}, Sinks: []SinkSpec{out}, Routes: routeTo("out")}
+		r := start(t, g)
+		time.Sleep(time.Minute)
+		g.Sources = []SourceSpec{in(2)}
+		if err := r.reload(t, g); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if at := began.all(); len(at) != 2 || at[1] != time.Minute {
+			t.Errorf("captures from %v", at)
+		}
+		if at := attempts.all(); len(at) != 2 || at[1] < time.Hour || at[1] > time.Hour*11/10 {
+			t.Errorf("attempts at %v", at)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		for _, want := range []string{"bad of version 1: " + errReplaced.Error(), "behind of version 1: " + errReplaced.Error(), "bad of version 2: <nil>", "behind of version 2: <nil>"} {
+			if lines := j.take(); !slices.Contains(lines, want) {
+				t.Errorf("%q lacks %s", lines, want)
+			} else {
+				j.lines = lines
+			}
 		}
 	})
 }

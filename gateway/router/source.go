@@ -99,7 +99,7 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 			s.ack(b.Ack, err)
 			s.settle(n, err)
 		})
-		rec.retried = b.Tried
+		rec.of, rec.retried = s, b.Tried
 	}
 	err := s.stamp(b.Events)
 	if err == nil {

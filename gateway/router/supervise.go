@@ -68,13 +68,16 @@ func (s *source) succeed(old *source) {
 }
 
 // end stops the source, and closes the plugin once everything that it has emitted
-// is settled, or at deadline. It returns when Run has, however long that takes: two
-// may not capture at once.
-func (s *source) end(deadline time.Time) error {
+// is settled, or at deadline; what sinks would try only later is given back. It returns when
+// Run has, however long that takes: two may not capture at once.
+func (s *source) end(deadline time.Time, sinks []*sink) error {
 	s.stop()
 	if !endedBy(s.ended, deadline) {
 		s.log.Error("the source that is replaced or removed does not stop")
 		<-s.ended
+	}
+	for _, to := range sinks {
+		to.queue.giveBack(s, deadline)
 	}
 	s.mu.Lock()
 	s.settled = make(chan struct{})
