@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,19 +16,32 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// chaosConfig is the durable pipeline: two gateways run it, one of them captures, and each
-// keeps everything in a file of its own.
+// chaosConfig is the durable pipeline: two gateways run it, one of them captures, each
+// keeps everything in a file of its own, and one of them sends it to a shop.
 const chaosConfig = `
 http: {listen: ":${PORT}"}
 sources:
   changes: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [t0, t1, t2, t3, t4], output: change, snapshot: initial, leader: chaos}
   stored: {type: redis-stream, url: "${REDIS_URL}", stream: changes, name: "${NAME}", from: start}
+  for_shop: {type: redis-stream, url: "${REDIS_URL}", stream: changes, group: shop, consumer: shop, from: start, leader: shop}
 sinks:
   stream: {type: redis-stream, url: "${REDIS_URL}", stream: changes, maxlen: 0}
   kept: {type: file, path: "${DIR}/${NAME}", sync: never, rotate: {size: 0}}
+  shop:
+    type: webhook
+    url: "${SHOP_URL}"
+    allow: [127.0.0.1]
+    secrets: ["${SHOP_SECRET}"]
+    headers: {X-Key: "{{ event.key }}"}
+    workers: 16
+    timeout: 5s
+    retry: {initial: 5ms, max: 50ms, attempts: 3, schedule: [100ms, 200ms, 400ms, 1s, 1s, 1s, 1s, 1s, 1s]}
+    dead_letter: refused
+  refused: {type: file, path: "${DIR}/${NAME}.refused"}
 routes:
   capture: {from: [changes], to: [stream], dead_letter: refused}
   keep: {from: [stored], to: [kept]}
+  sell: {from: [for_shop], to: [shop]}
 `
 
 // chaos is a run under way.
@@ -46,8 +58,8 @@ type chaos struct {
 
 // TestChaos has writers with long, aborted and interleaved transactions change five
 // tables, while sessions are ended, PostgreSQL crashes, gateways are killed and Redis is
-// killed, at random. Both gateways have in the end what was committed, and each row's
-// versions in order. SEED repeats a run; SHORT=1, the default, is its size in make test.
+// killed, at random, and a shop fails one request in five. Both gateways, and the shop, have
+// in the end what was committed, and each row's versions in order. SEED repeats a run; SHORT=1, the default, is its size in make test.
 func TestChaos(t *testing.T) {
 	seed := uint64(times("SEED", int(time.Now().UnixNano()%1_000_000)))
 	sessions, crashes, kills, redisKills, least := 12, 1, 4, 2, 5_000
@@ -70,6 +82,8 @@ func TestChaos(t *testing.T) {
 	}
 	w.stop()
 	committed := c.committed()
+	sold, again := w.check(filepath.Join(c.env["DIR"], "shop"), committed)
+	t.Logf("shop: %d changes, as many as were committed, and %d again", sold, again)
 	for name, p := range c.gateways {
 		p.awaitReady()
 		versions, again := w.check(filepath.Join(c.env["DIR"], name), committed)
@@ -93,8 +107,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c.postgres = testenv.StartPostgres(t, "-c", "synchronous_commit=on")
 	var port int
 	c.redis, port = testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	c.env = map[string]string{"DATABASE_URL": c.postgres.URL(), "REDIS_URL": fmt.Sprintf("redis://127.0.0.1:%d", port), "DIR": dir}
-	writeFile(t, c.config, strings.Replace(chaosConfig, "routes:", "  refused: {type: file, path: \"${DIR}/${NAME}.refused\"}\nroutes:", 1))
+	c.env = map[string]string{"DATABASE_URL": c.postgres.URL(), "REDIS_URL": fmt.Sprintf("redis://127.0.0.1:%d", port), "DIR": dir, "SHOP_URL": startShop(t, dir), "SHOP_SECRET": shopSecret}
+	writeFile(t, c.config, chaosConfig)
 	db := c.connect()
 	defer db.Close(context.Background())
 	c.exec(db, "CREATE TABLE audit (tbl text, id int, v int)")

@@ -88,6 +88,9 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 		err = why
 	}
 	l.set(notLeading, nil, time.Time{}) // given up before anybody connects again
+	if ctx.Err() == nil {
+		s.withdraw()
+	}
 	return err
 }
 

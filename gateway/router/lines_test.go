@@ -83,6 +83,7 @@ func TestEventsWaitForTheirKeyOnly(t *testing.T) {
 		d.Queue.WhenFull = rapid.SampledFrom([]string{WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey}).Draw(t, "when_full")
 		d.Queue.Size = rapid.SampledFrom([]int{1, 3, 10, 1000}).Draw(t, "size")
 		q := newQueue(d)
+		sources := []*source{{}, {}}
 		m := &linesModel{byKey: d.Ordering == OrderingKey, open: map[string][]string{}, late: map[string]bool{}}
 		take := func(t *rapid.T, most int) bool {
 			if d.Workers == 1 && len(m.inHand) > 0 { // one worker takes when it has settled
@@ -113,6 +114,7 @@ func TestEventsWaitForTheirKeyOnly(t *testing.T) {
 					m.put++
 					m.open[key] = append(m.open[key], name)
 					r := newReceipt(func(error) { m.drop(name, key); m.gone++ })
+					r.of = sources[m.put%2]
 					if _, err := q.put(t.Context(), []*event.Event{{ID: name, Key: key}}, r); err != nil {
 						t.Fatal(err)
 					}
@@ -152,6 +154,8 @@ func TestEventsWaitForTheirKeyOnly(t *testing.T) {
 					m.inHand = slices.Delete(m.inHand, i, i+1)
 				}
 			},
+			"give back": func(*rapid.T) { q.giveBack(sources[0], time.Now().Add(time.Minute)) },
+			"withdraw":  func(*rapid.T) { q.withdraw(sources[1]) },
 			"hand over": func(t *rapid.T) {
 				if len(m.inHand) > 0 || rapid.IntRange(0, 3).Draw(t, "really") > 0 {
 					return

@@ -118,28 +118,6 @@ func (q *queue) returnRest(err error) {
 	finish(rest, err)
 }
 
-// giveBack settles as returned what a source waits for that is not to be tried before
-// until, with what is behind it: the source has ended, and its successor will bring it again.
-func (q *queue) giveBack(of *source, until time.Time) {
-	q.mu.Lock()
-	its := func(it item) bool { return it.receipt != nil && it.receipt.of == of }
-	var back []item
-	for _, ln := range slices.Clone(q.lines.ready) {
-		if !ln.due().After(until) || slices.ContainsFunc(ln.again, func(it item) bool { return !its(it) }) ||
-			slices.ContainsFunc(ln.behind, func(n uint64) bool { return q.waits(n) && !its(*q.slot(n)) }) {
-			continue // another source's must stay in order
-		}
-		for q.advance(ln) {
-			back = append(back, q.takeAside(ln))
-		}
-		q.lines.settled(ln)
-	}
-	q.counts.Returned += uint64(len(back))
-	notify(q.putter)
-	q.mu.Unlock()
-	finish(back, errReplaced)
-}
-
 // close lets take drain what waits and then end; later puts are dropped. What waits for
 // an attempt later than until stays.
 func (q *queue) close(until time.Time) {

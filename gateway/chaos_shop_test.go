@@ -1,0 +1,78 @@
+package main
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"eventgateway/gateway/event"
+)
+
+// shopSecret signs what the chaos sends to its shop.
+const shopSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// shop is the HTTP endpoint of the chaos: one request in five fails, in one of several
+// ways, and what it has taken it keeps in a file, as the sinks of the gateways do.
+type shop struct {
+	t      *testing.T
+	verify *standardwebhooks.Webhook
+
+	mu   sync.Mutex
+	kept *os.File
+}
+
+func startShop(t *testing.T, dir string) (url string) {
+	t.Helper()
+	s := &shop{t: t}
+	var err error
+	if s.verify, err = standardwebhooks.NewWebhook(shopSecret); err != nil {
+		t.Fatal(err)
+	}
+	if s.kept, err = os.Create(filepath.Join(dir, "shop")); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		s.kept.Close()
+	})
+	return server.URL
+}
+
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil { // the gateway was killed
+		return
+	}
+	if err := s.verify.Verify(body, r.Header); err != nil {
+		s.t.Errorf("a signature: %v", err)
+	}
+	fault := rand.IntN(20) // beside the seed: requests come in no order that a seed could repeat
+	if fault < 2 {
+		http.Error(w, "not now", http.StatusInternalServerError)
+		return
+	}
+	if fault != 2 {
+		s.mu.Lock()
+		line := event.AppendLine(nil, &event.Event{ID: r.Header.Get("Webhook-Id"), Key: r.Header.Get("X-Key"), Data: body})
+		if _, err := s.kept.Write(line); err != nil {
+			s.t.Error(err)
+		}
+		s.mu.Unlock()
+	}
+	if fault < 4 { // not taken, or taken and not answered
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0) // RST
+			conn.Close()
+		}
+	}
+}
