@@ -156,14 +156,14 @@ func (w *writers) check(path string, committed map[version]bool) (changes, again
 		part, err := in.ReadString('\n')
 		line += part
 		if err != nil { // that is all so far
-			if time.Since(begin) > 2*testenv.Wait {
+			if time.Since(begin) > 2*testenv.Wait { // since there was something
 				w.t.Fatalf("%s: %d changes of %d: the others are lost", path, len(seen), len(committed))
 			}
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
 		e, err := event.ParseLine([]byte(line))
-		line = ""
+		line, begin = "", time.Now()
 		if err != nil { // half a line: the kill was within a write
 			continue
 		}
