@@ -22,6 +22,7 @@ type breaker struct {
 	term     uint64        // changes with the state
 	until    time.Time     // open; zero: closed
 	tripped  bool          // open for events that failed, not for the sink itself
+	asked    bool          // open for as long as the receiver asks for
 	probing  bool          // one write is under way that is to show whether to close
 	disabled string        // why it is never to close by itself
 	giveUp   time.Time     // a stop: whoever has to wait longer gives up
@@ -126,6 +127,8 @@ func (b *breaker) leave(p pass, v verdict, asked time.Duration) (pause time.Dura
 	switch {
 	case v == silent || b.disabled != "":
 		return 0
+	case v == works && b.asked && p.term != b.term:
+		return 0 // it began before the receiver asked for a pause
 	case v == works:
 		b.failures = 0
 		if !b.until.IsZero() {
@@ -148,7 +151,7 @@ func (b *breaker) leave(p pass, v verdict, asked time.Duration) (pause time.Dura
 	default:
 		return 0
 	}
-	b.tripped = v == eventBad
+	b.tripped, b.asked = v == eventBad, asked > 0
 	if b.until.IsZero() {
 		b.opened++
 	}
@@ -160,7 +163,7 @@ func (b *breaker) leave(p pass, v verdict, asked time.Duration) (pause time.Dura
 
 // close lets all write; it needs the lock.
 func (b *breaker) close() {
-	b.failures, b.until, b.probing, b.tripped, b.disabled = 0, time.Time{}, false, false, ""
+	b.failures, b.until, b.probing, b.tripped, b.asked, b.disabled = 0, time.Time{}, false, false, false, ""
 	b.term++
 	b.pauses.reset()
 	b.wake()

@@ -11,9 +11,11 @@ import (
 // waitsFor says whether the source waits for an item.
 func (s *source) waitsFor(it item) bool { return it.receipt != nil && it.receipt.of == s }
 
-// withdraw takes back what waits in the queues of sinks: the leadership is lost, and who
-// has it now brings that as well. What is being written is delivered.
+// withdraw takes back what waits for sinks: the leadership is lost, and who has it now
+// brings that as well. A write under way is not cut short; but what is in the hands of a
+// worker, or of a sink that is being replaced, is not written any more.
 func (s *source) withdraw() {
+	s.term.Store(true)
 	s.wiring.use(func(routes []wired) {
 		for _, w := range routes {
 			for _, e := range w.to {
@@ -21,6 +23,29 @@ func (s *source) withdraw() {
 			}
 		}
 	})
+}
+
+// withdrawn says whether an item was emitted under a leadership that is lost.
+func (it *item) withdrawn() bool {
+	return it.receipt != nil && it.receipt.term != nil && it.receipt.term.Load()
+}
+
+// leaveOut settles what was withdrawn of items that were taken, and returns the others.
+func (q *queue) leaveOut(items []item) []item {
+	if !slices.ContainsFunc(items, func(it item) bool { return it.withdrawn() }) {
+		return items
+	}
+	var kept, back []item
+	for _, it := range items {
+		if it.withdrawn() {
+			back = append(back, it)
+		} else {
+			kept = append(kept, it)
+		}
+	}
+	q.settle(back, returned)
+	finish(back, errNotLeading)
+	return kept
 }
 
 func (q *queue) withdraw(of *source) {

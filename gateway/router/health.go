@@ -51,8 +51,9 @@ func (h *health) down(err error, retry time.Duration) {
 	now := time.Now()
 	since := now.Sub(h.logged)
 	known := h.told && h.state.LastError == err.Error()
+	long := h.state.Up && retry >= logEvery // nobody comes back to say it
 	h.lose(err, now)
-	tell := since >= remindEvery || since >= logEvery && !known
+	tell := long || since >= remindEvery || since >= logEvery && !known
 	if tell {
 		h.logged, h.told = now, true
 	}

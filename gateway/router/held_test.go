@@ -218,3 +218,46 @@ func TestClockThatWasAhead(t *testing.T) {
 		t.Errorf("it waits for %v", d)
 	}
 }
+
+// TestNumberedAnew: closing the holes that those make which pass leaves the policy what it is.
+func TestNumberedAnew(t *testing.T) {
+	q := holding(t, 1, func(d *Delivery) { d.Queue.Size, d.Queue.WhenFull = 100, WhenFullDropOldest }, "a")
+	put(t, q, "a", "a2") // stays in the ring
+	for i := range 200 {
+		put(t, q, fmt.Sprint("k", i), "x")
+		items, _, _ := q.take(t.Context(), nil, 10)
+		q.settle(items, delivered)
+	}
+	q.mu.Lock()
+	q.drop(q.oldest()) // a1
+	q.mu.Unlock()
+	put(t, q, "old", "old1")
+	for i := range 98 {
+		put(t, q, "b", fmt.Sprint("b", i))
+	}
+	put(t, q, "z", "z1")
+	put(t, q, "z", "z2")
+	if ids := waiting(q); slices.Contains(ids, "a2") || slices.Contains(ids, "old1") || ids[0] != "b0" {
+		t.Errorf("the oldest are kept: %v", ids[:4])
+	}
+}
+
+// TestOvertakenInHands: an event that fails after a newer one of its key has come is
+// overtaken by it.
+func TestOvertakenInHands(t *testing.T) {
+	q := holding(t, 1, func(d *Delivery) { d.Queue.Size, d.Queue.WhenFull, d.Workers = 3, WhenFullLatestPerKey, 2 }, "b")
+	put(t, q, "a", "a1")
+	one, _, _ := q.take(t.Context(), nil, 1)
+	put(t, q, "a", "a2")
+	q.mu.Lock()
+	if other, _ := q.pick(nil, 1); len(other) > 0 {
+		t.Fatal(other)
+	}
+	q.mu.Unlock()
+	one[0].trial = &trial{attempts: 1, due: time.Now().Add(48 * time.Hour)}
+	q.hold(one)
+	put(t, q, "z", "z1")
+	if ids := waiting(q); !slices.Equal(ids, []string{"b1", "a2", "z1"}) {
+		t.Errorf("%v wait", ids)
+	}
+}

@@ -75,6 +75,13 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 		s.missed = "the leadership was taken over: what came meanwhile may be lost"
 	}
 
+	s.term = &flag{}
+	defer func() { // also where the run panics; and before the lock is given up
+		l.set(notLeading, nil, time.Time{})
+		if ctx.Err() == nil {
+			s.withdraw()
+		}
+	}()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	lost := make(chan error, 1)
@@ -86,10 +93,6 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	stop()
 	if why := <-lost; why != nil {
 		err = why
-	}
-	l.set(notLeading, nil, time.Time{}) // given up before anybody connects again
-	if ctx.Err() == nil {
-		s.withdraw()
 	}
 	return err
 }

@@ -66,7 +66,7 @@ func (b *letterbox) say(what string, ev *event.Event, why letter) {
 // in its attributes why. An event that was parked before keeps both reasons.
 func (why letter) seal(ev *event.Event) *event.Event {
 	sealed := *ev
-	sealed.Attrs = nil
+	sealed.Attrs, sealed.Tried = nil, nil // the attempts were another sink's
 	reason := why.err.Error()
 	for _, a := range ev.Attrs {
 		switch a.Name {

@@ -147,6 +147,9 @@ func (q *queue) setAside(items []item) {
 	}
 	for _, ln := range touched {
 		ln.again, ln.fresh = append(ln.fresh, ln.again...), nil
+		if len(ln.behind) > 0 {
+			q.latest.passed(ln)
+		}
 		q.lines.settled(ln)
 	}
 }
@@ -184,11 +187,19 @@ func (q *queue) waits(n uint64) bool { return n >= q.head && q.slot(n).ev != nil
 // hold puts back events that were taken and have failed: each waits for its own next
 // attempt, and what is behind it waits with it.
 func (q *queue) hold(items []item) {
+	items = q.leaveOut(items)
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.counts.Writing -= uint64(len(items))
 	q.setAside(items)
 	notify(q.taker)
+	q.mu.Unlock()
+	for _, it := range items {
+		if it.receipt != nil && it.receipt.of != nil {
+			if late := it.receipt.of.late.Load(); late != nil {
+				q.giveBack(it.receipt.of, *late)
+			}
+		}
+	}
 }
 
 // oldest removes the event that waits longest: one that was tried already, if there is one.

@@ -25,6 +25,7 @@ type receipt struct {
 	err     error
 	settle  func(error)
 	of      *source                            // that waits for it
+	term    *flag                              // set when its source has lost the leadership under which it was emitted; may be nil
 	retried func(attempts int, last time.Time) // may be nil
 }
 

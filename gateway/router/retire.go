@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,6 +20,9 @@ type retirement struct {
 // is to be closed must be.
 func (t *retirement) abortAt() time.Time  { return time.Now().Add(t.new.drain * 3 / 4) }
 func (t *retirement) deadline() time.Time { return time.Now().Add(t.new.drain) }
+
+// sinks are those of both plans.
+func (t *retirement) sinks() []*sink { return append(slices.Clone(t.old.sinks), t.new.sinks...) }
 
 // begin starts everything; before is closed when what the retirement before has
 // ended is ended, done when nobody uses the old wiring any more.
@@ -71,12 +75,20 @@ func (t *retirement) replaceSink(s, old *sink) {
 }
 
 func (t *retirement) replaceSource(s, old *source) {
+	stopping := false
 	func() {
 		defer t.takeovers.Done()
 		defer t.users.Done()
-		t.note(old.end(t.deadline(), t.new.sinks))
+		deadline := t.deadline()
+		old.end(deadline, t.sinks(), t.r.ctx.Done())
+		if stopping = t.r.ctx.Err() != nil; !stopping { // else the successor does not see what is acked, and needs not
+			t.note(old.finish(deadline))
+		}
 		t.r.begin(s)
 	}()
+	if stopping {
+		t.note(old.finish(t.deadline()))
+	}
 	<-old.settled
 	s.inherit()
 }
@@ -84,7 +96,9 @@ func (t *retirement) replaceSource(s, old *source) {
 func (t *retirement) removeSource(s *source) {
 	defer t.users.Done()
 	s.log.Info("removed")
-	t.note(s.end(t.deadline(), t.new.sinks))
+	deadline := t.deadline()
+	s.end(deadline, t.sinks(), t.r.ctx.Done())
+	t.note(s.finish(deadline))
 }
 
 func (t *retirement) endRoutes() {

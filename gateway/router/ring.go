@@ -67,7 +67,9 @@ func (q *queue) widen() {
 // closeHoles moves all events up and numbers them, and the gaps between them, anew.
 func (q *queue) closeHoles() {
 	next, marks := q.head, q.marks
-	q.latest = newConflation()
+	if q.latest.newest != nil {
+		q.latest.newest, q.latest.overtaken = map[string]uint64{}, nil // added says it anew
+	}
 	for n := q.head; n < q.tail; n++ {
 		for len(marks) > 0 && marks[0].at <= n {
 			marks[0].at, marks = next, marks[1:]

@@ -51,6 +51,7 @@ func finish(items []item, err error) {
 // putBack puts events that were taken before all that waits: their write was
 // stopped, and somebody else will deliver them. They may exceed the limits.
 func (q *queue) putBack(items []item) {
+	items = q.leaveOut(items)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Writing -= uint64(len(items))
@@ -152,11 +153,19 @@ func (q *queue) handOver() (items []item, gaps []mark, counts QueueCounts) {
 // gaps among it come first: somewhere behind them events may be missing.
 func (q *queue) inherit(items []item, gaps []mark) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.prepend(items)
+	var kept, back []item
+	for _, it := range items {
+		if it.withdrawn() || it.receipt != nil && it.receipt.of != nil && it.receipt.of.late.Load() != nil {
+			back = append(back, it)
+		} else {
+			kept = append(kept, it)
+		}
+	}
+	q.prepend(kept)
 	for _, m := range gaps {
 		q.addMark(q.head, m.gap)
 	}
+	q.returned(back, errReplaced)
 }
 
 // drained says whether the queue is closed and empty.

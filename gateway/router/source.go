@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
@@ -28,6 +29,9 @@ type source struct {
 	carried SourceCounts  // the counts of all predecessors
 	settled chan struct{} // made when the source has ended, closed when nothing is outstanding any more
 
+	// late is set when the source has ended: attempts after that are not waited for.
+	late atomic.Pointer[time.Time]
+
 	acking   sync.RWMutex // held for writing while the plugin is closed
 	closed   bool         // no Ack any more
 	wasReady chan struct{}
@@ -38,6 +42,7 @@ type source struct {
 	missed  string // why events may have been missed before this run; "" where none were
 	gapped  bool   // the plugin has reported a gap in this run
 	taken   []bool // scratch of Emit
+	term    *flag  // of the receipts of this run: set when its leadership is lost
 	// readyNacked is how many events were given back when it was last ready.
 	readyNacked uint64
 }
@@ -99,7 +104,7 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 			s.ack(b.Ack, err)
 			s.settle(n, err)
 		})
-		rec.of, rec.retried = s, b.Tried
+		rec.of, rec.term, rec.retried = s, s.term, b.Tried
 	}
 	err := s.stamp(b.Events)
 	if err == nil {

@@ -67,15 +67,17 @@ func (s *source) succeed(old *source) {
 	s.before, s.missed = old, "the configuration was changed: what came meanwhile is lost"
 }
 
-// end stops the source, and closes the plugin once everything that it has emitted
-// is settled, or at deadline; what sinks would try only later is given back. It returns when
-// Run has, however long that takes: two may not capture at once.
-func (s *source) end(deadline time.Time, sinks []*sink) error {
+// end stops the source. What sinks would try only after deadline is given back, and the
+// rest waited for until then, or until the router stops: its sinks need the time. It returns
+// when Run has, however long that takes: two may not capture at once. The plugin is to be
+// closed then, by finish.
+func (s *source) end(deadline time.Time, sinks []*sink, stopping <-chan struct{}) {
 	s.stop()
 	if !endedBy(s.ended, deadline) {
 		s.log.Error("the source that is replaced or removed does not stop")
 		<-s.ended
 	}
+	s.late.Store(&deadline)
 	for _, to := range sinks {
 		to.queue.giveBack(s, deadline)
 	}
@@ -83,6 +85,18 @@ func (s *source) end(deadline time.Time, sinks []*sink) error {
 	s.settled = make(chan struct{})
 	s.checkSettled()
 	s.mu.Unlock()
+	t := time.NewTimer(time.Until(deadline))
+	defer t.Stop()
+	select {
+	case <-s.settled:
+	case <-t.C:
+	case <-stopping:
+	}
+}
+
+// finish closes the plugin of a source that has ended, once everything that it has emitted
+// is settled, or at deadline.
+func (s *source) finish(deadline time.Time) error {
 	endedBy(s.settled, deadline)
 	return s.close(deadline)
 }

@@ -73,6 +73,7 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 	pauses := map[int]time.Duration{} // by attempts: what failed together comes back together
 	retry := s.spec.Delivery.Retry
 	var wait []item
+	var dead []func()
 	for i, it := range j.failed {
 		if j.whole && len(retry.Schedule) > 0 && !plugin.IsPermanent(j.reasons[i]) {
 			again = append(again, it) // nobody is there: that is no reason to wait longer once somebody is
@@ -80,7 +81,8 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 		}
 		n := it.tried() + 1
 		if plugin.IsPermanent(j.reasons[i]) || retry.exhausted(n) {
-			w.park(it, letter{component: "sink " + s.name, err: j.reasons[i], attempts: n})
+			why := letter{component: "sink " + s.name, err: j.reasons[i], attempts: n}
+			dead = append(dead, func() { w.park(it, why) })
 			continue
 		}
 		now := time.Now()
@@ -99,7 +101,13 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 		}
 		wait = append(wait, it)
 	}
+	if len(dead) > 0 { // their sink may hold this worker up, but not the others of the batch
+		wait, again = append(wait, again...), nil
+	}
 	s.queue.hold(wait)
+	for _, park := range dead {
+		park()
+	}
 	return again, len(wait)
 }
 

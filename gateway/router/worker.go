@@ -52,6 +52,10 @@ func (w *worker) deliver(items []item) (left []item) {
 		if !ok {
 			return items
 		}
+		if items = s.queue.leaveOut(items); len(items) == 0 {
+			s.breaker.leave(pass, silent, 0)
+			return nil
+		}
 		if again {
 			s.retries.Add(1)
 		}
