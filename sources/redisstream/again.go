@@ -16,7 +16,6 @@ import (
 // again sorts entries that were delivered before: those that are gone, those that were
 // delivered too often, and the others.
 func (g *group) again(ctx context.Context, found []entry) (p page, err error) {
-	found = slices.DeleteFunc(found, func(e entry) bool { return g.ledger.isOpen(e.id) }) // a sink has it still
 	var gone []string
 	found = slices.DeleteFunc(found, func(e entry) bool {
 		if e.gone {
@@ -91,13 +90,23 @@ func (g *group) save(ctx context.Context) error {
 	return err
 }
 
+// storeTried keeps attempts, but not of entries that somebody else has delivered meanwhile.
+// KEYS: the stream, and the attempts. ARGV: the group; ID, attempts ...
+var storeTried = redis.NewScript(`
+for i = 2, #ARGV, 2 do
+	if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1) > 0 then
+		redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+	end
+end
+return 0`)
+
 func (g *group) store(ctx context.Context, ids []string, tried map[string]event.Tried) error {
 	if len(tried) > 0 {
-		values := make([]any, 0, 2*len(tried))
+		values := append(make([]any, 0, 2*len(tried)+1), g.s.opts.Group)
 		for id, t := range tried {
 			values = append(values, id, formatTried(t))
 		}
-		if err := g.client.HSet(ctx, g.trials, values...).Err(); err != nil {
+		if err := storeTried.Run(ctx, g.client, []string{g.s.opts.Stream, g.trials}, values...).Err(); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package redisstream
 
 import (
 	"context"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -43,10 +44,11 @@ func (g *group) claim(ctx context.Context) (p page, found bool, err error) {
 		if err != nil {
 			return p, false, err
 		}
-		claimed, err := g.take(ctx, pending)
+		claimed, err := g.take(ctx, pending, o.ClaimAfter.D())
 		if err != nil {
 			return p, false, err
 		}
+		g.s.claimed.Add(float64(len(claimed)))
 		if len(claimed) > 0 {
 			p, err = g.again(ctx, claimed)
 			return p, true, err
@@ -55,14 +57,15 @@ func (g *group) claim(ctx context.Context) (p page, found bool, err error) {
 	return p, false, nil
 }
 
-// take claims entries. Only one of several gateways gets each: for the next one they are
-// not idle any more. Those that are gone from the stream are among what it returns.
-func (g *group) take(ctx context.Context, pending []redis.XPendingExt) (claimed []entry, err error) {
+// take claims entries that were idle for so long. Only one of several gateways gets each:
+// for the next one they are not idle any more. Those that are gone from the stream are among
+// what it returns.
+func (g *group) take(ctx context.Context, pending []redis.XPendingExt, idle time.Duration) (claimed []entry, err error) {
 	if len(pending) == 0 {
 		return nil, nil
 	}
 	o := g.s.opts
-	args := []any{"XCLAIM", o.Stream, o.Group, o.Consumer, o.ClaimAfter.D().Milliseconds()}
+	args := []any{"XCLAIM", o.Stream, o.Group, o.Consumer, idle.Milliseconds()}
 	for _, p := range pending {
 		args = append(args, p.ID)
 	}
@@ -73,7 +76,6 @@ func (g *group) take(ctx context.Context, pending []redis.XPendingExt) (claimed 
 	if claimed, err = entries(answer); err != nil {
 		return nil, err
 	}
-	g.s.claimed.Add(float64(len(claimed)))
 	got := map[string]bool{}
 	for _, e := range claimed {
 		got[e.id] = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -116,7 +117,7 @@ func (g *group) create(ctx context.Context, from string) (created bool, err erro
 }
 
 func (g *group) read(ctx context.Context) (p page, err error) {
-	if g.history != "" {
+	for g.history != "" { // all of it comes before what is new
 		if p, err = g.old(ctx); err != nil || len(p.entries)+len(p.refused) > 0 || p.missed != "" {
 			return p, err
 		}
@@ -158,17 +159,31 @@ func (g *group) ask(ctx context.Context, from string, most int) ([]entry, int64,
 	return polled(answer)
 }
 
-// old reads what this consumer got before and has not acked.
+// old brings what this consumer got before and has not acked, but for what is on its way
+// still: that is not delivered again, and so not counted as delivered.
 func (g *group) old(ctx context.Context) (page, error) {
-	found, _, _, err := g.ask(ctx, g.history, g.s.count)
+	o := g.s.opts
+	from := "-"
+	if g.history != first {
+		from = "(" + g.history
+	}
+	if err := g.alive(ctx); err != nil { // else it may be another one's by now
+		return page{}, err
+	}
+	pending, err := g.client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: o.Stream, Group: o.Group, Start: from, End: "+", Count: int64(g.s.count), Consumer: o.Consumer}).Result()
 	if err != nil {
 		return page{}, err
 	}
-	if len(found) == 0 {
+	if len(pending) == 0 {
 		g.history = ""
 		return page{}, nil
 	}
-	g.history = found[len(found)-1].id
+	g.history = pending[len(pending)-1].ID
+	pending = slices.DeleteFunc(pending, func(p redis.XPendingExt) bool { return g.ledger.isOpen(p.ID) })
+	found, err := g.take(ctx, pending, 0)
+	if err != nil {
+		return page{}, err
+	}
 	g.s.adapt(found)
 	return g.again(ctx, found)
 }

@@ -65,6 +65,8 @@ type reader struct {
 	room   chan struct{} // gets a value when there may be room for more
 	failed chan struct{} // closed when failure is set
 
+	end context.CancelFunc // of the run: it may be waiting for the routes
+
 	mu      sync.Mutex
 	failure error // why keep has ended it
 }
@@ -98,10 +100,13 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		out.Gap(missed)
 	}
 	out.Ready()
+	running, end := context.WithCancel(ctx)
+	defer end()
+	r.end = end
 	keeping, stop := context.WithCancel(ctx)
 	kept := make(chan struct{})
 	go func() { defer close(kept); r.keep(keeping) }()
-	err = r.run(ctx, out)
+	err = r.run(running, out)
 	stop()
 	<-kept
 	return plugin.Ended(ctx, err)
@@ -127,10 +132,10 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 			out.Gap(p.missed)
 		}
 		if err := r.form.emit(ctx, out, p.refused, fmt.Errorf("it was delivered more than max_deliveries (%d) times and never acked", r.s.opts.MaxDeliveries)); err != nil {
-			return err
+			return r.reason(err)
 		}
 		if err := r.form.emit(ctx, out, p.entries, nil); err != nil {
-			return err
+			return r.reason(err)
 		}
 		age := 0.0
 		if p.more && len(p.entries) > 0 {
@@ -181,6 +186,7 @@ func (r *reader) fail(err error) {
 	r.failure = err
 	r.mu.Unlock()
 	close(r.failed)
+	r.end()
 	r.client.Close()
 }
 
