@@ -33,8 +33,8 @@ func newGroup(r *reader) *group {
 	return &group{reader: r, ledger: r.s.ledger, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
 }
 
-// pollGroup reads entries of a group: new ones (">"), or those that the consumer has got
-// before, behind an ID. It counts what the group has read: where that is less than the
+// pollGroup reads new entries of a group (">"), or none, from an ID behind all that the
+// consumer has got. It counts what the group has read: where that is less than the
 // stream has had since, entries were trimmed before anybody got them (Redis 7). It returns
 // how many, or -1 where the stream is another one, and the newest entry that was read. KEYS:
 // the stream, the tokens, the counts. ARGV: group, consumer, token, how many, from.

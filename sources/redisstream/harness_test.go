@@ -41,9 +41,8 @@ type running struct {
 	refused []string
 }
 
-// start runs a source. settle is called for each batch, and what it returns in a
-// goroutine of its own.
-func start(t *testing.T, set func(*Options), settle func(event.Batch) func() error) *running {
+// made makes a source.
+func made(t *testing.T, set func(*Options)) *source {
 	t.Helper()
 	o := Type().Defaults().(*Options)
 	o.URL = options.NewURL(testenv.Redis(t).URL())
@@ -51,12 +50,19 @@ func start(t *testing.T, set func(*Options), settle func(event.Batch) func() err
 	o.Check(func(option, text string) { t.Errorf("%s: %s", option, text) })
 	env := plugintest.Env(t)
 	env.Metrics = prometheus.NewRegistry()
-	impl, err := Type().Build(o, env)
+	s, err := Type().Build(o, env)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.(*source)
+}
+
+// start runs a source. settle is called for each batch, and what it returns in a
+// goroutine of its own.
+func start(t *testing.T, set func(*Options), settle func(event.Batch) func() error) *running {
+	t.Helper()
 	r := &running{
-		t: t, source: impl.(*source), verdict: settle, ready: make(chan struct{}, 1000),
+		t: t, source: made(t, set), verdict: settle, ready: make(chan struct{}, 1000),
 		errs: make(chan error, 1000), gaps: make(chan string, 1000), got: make(chan *event.Event, 100_000),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -62,10 +62,8 @@ type reader struct {
 	s      *source
 	client redis.UniversalClient
 	form   form
-	room   chan struct{} // gets a value when there may be room for more
-	failed chan struct{} // closed when failure is set
-
-	end context.CancelFunc // of the run: it may be waiting for the routes
+	room   chan struct{}      // gets a value when there may be room for more
+	end    context.CancelFunc // of the run, when failure is set
 
 	mu      sync.Mutex
 	failure error // why keep has ended it
@@ -79,7 +77,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	client := s.Config.NewClient()
 	defer client.Close()
 	defer context.AfterFunc(ctx, func() { client.Close() })() // a context does not end a read under way
-	r := &reader{s: s, client: client, room: make(chan struct{}, 1), failed: make(chan struct{})}
+	r := &reader{s: s, client: client, room: make(chan struct{}, 1)}
 	if before := s.last; before != nil { // what was acked when it had ended
 		before.client = client
 		if err := before.save(ctx); err != nil {
@@ -143,7 +141,7 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 		}
 		r.s.lag.Set(max(age, 0))
 	}
-	return ctx.Err()
+	return r.reason(ctx.Err())
 }
 
 // keep stores what was acked, shows that the reader lives, and ends it where a batch was
@@ -180,12 +178,11 @@ func (r *reader) keep(ctx context.Context) {
 	}
 }
 
-// fail ends the reader: it may be waiting for news.
+// fail ends the reader: it may be waiting for news, or for the routes.
 func (r *reader) fail(err error) {
 	r.mu.Lock()
 	r.failure = err
 	r.mu.Unlock()
-	close(r.failed)
 	r.end()
 	r.client.Close()
 }
@@ -207,10 +204,8 @@ func (r *reader) await(ctx context.Context) error {
 	select {
 	case <-r.room:
 		return nil
-	case <-r.failed:
-		return r.reason(nil)
 	case <-ctx.Done():
-		return ctx.Err()
+		return r.reason(ctx.Err())
 	}
 }
 
