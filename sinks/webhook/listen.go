@@ -44,18 +44,13 @@ whose signature does not match is answered by 401, any other as --status says.`,
 	}
 }
 
-// secrets is a flag that may be given several times.
-type secrets []string
-
-func (s *secrets) String() string { return "" }
-
-// Set is part of [flag.Value].
-func (s *secrets) Set(text string) error { *s = append(*s, text); return nil }
-
 func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error {
-	var keys secrets
+	var keys []string
 	address := f.String("address", "127.0.0.1:8090", "`address` to listen on; port 0 takes a free one")
-	f.Var(&keys, "secret", "`key` to verify with; may be given several times. Others on this machine can see it: WEBHOOK_SECRET is better")
+	f.Func("secret", "`key` to verify with; may be given several times. Others on this machine can see it: WEBHOOK_SECRET is better", func(text string) error {
+		keys = append(keys, text)
+		return nil
+	})
 	headers := f.Bool("headers", false, "print all headers, not only those of CloudEvents")
 	status := f.Int("status", http.StatusNoContent, "HTTP `status` to answer with")
 	return func(ctx context.Context, in plugin.Invocation) error {

@@ -157,39 +157,31 @@ func join(base *url.URL, text string) (*url.URL, error) {
 // nothing stands for an empty value until it is known where that is: in a query it may be.
 const nothing = "\x00"
 
-// escape percent-encodes all but what RFC 3986, section 2.3, calls unreserved: a value
-// stays one segment of a path, or one value of a query.
+// escape percent-encodes a value, so that it stays one segment of a path, or one value of a
+// query.
 func escape(value []byte) []byte {
 	if len(value) == 0 {
 		return []byte(nothing)
 	}
-	out := make([]byte, 0, len(value))
-	for _, c := range value {
-		if unreserved(c) {
+	return percent(string(value), "")
+}
+
+// encode percent-encodes what may stand neither in a path nor in a query (RFC 3986, sections
+// 3.3 and 3.4), as the text around the expressions may have it.
+func encode(text string) string { return string(percent(text, "!$&'()*+,;=:@/?%")) }
+
+// percent percent-encodes all but what RFC 3986, section 2.3, calls unreserved, and the
+// characters of beside.
+func percent(text, beside string) []byte {
+	out := make([]byte, 0, len(text))
+	for _, c := range []byte(text) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(beside, c) >= 0 {
 			out = append(out, c)
 		} else {
 			out = fmt.Appendf(out, "%%%02X", c)
 		}
 	}
 	return out
-}
-
-// encode percent-encodes what may stand neither in a path nor in a query (RFC 3986, sections
-// 3.3 and 3.4), as the text around the expressions may have it.
-func encode(text string) string {
-	out := make([]byte, 0, len(text))
-	for i := range len(text) {
-		if c := text[i]; unreserved(c) || strings.IndexByte("!$&'()*+,;=:@/?%", c) >= 0 {
-			out = append(out, c)
-		} else {
-			out = fmt.Appendf(out, "%%%02X", c)
-		}
-	}
-	return string(out)
-}
-
-func unreserved(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
 // messageID is the event's own ID. Where its source has none to give it is made

@@ -48,7 +48,7 @@ func TestKeysThatAreNone(t *testing.T) {
 // TestReceiverVerifies with the official library, with either of two keys while they are
 // changed, on each attempt.
 func TestReceiverVerifies(t *testing.T) {
-	const old, new = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+	const old, new = testKey, otherKey
 	seed := make([]byte, ed25519.SeedSize)
 	private := "whsk_" + base64.StdEncoding.EncodeToString(ed25519.NewKeyFromSeed(seed))
 	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
