@@ -2,13 +2,11 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -17,8 +15,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"eventgateway/gateway/config"
 )
 
 // The load of one run.
@@ -87,32 +83,8 @@ sinks:
   %s
 routes: {all: {from: [made], to: [%s]}}
 `, hookSize, hookEvents, sinks, strings.Join(to, ", ")))
-	cfg, problems := config.Load(config.Request{Files: []string{file}, Plugins: plugins()})
-	if len(problems) > 0 {
-		b.Fatal(problems)
-	}
-	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	r := &running{gateway: g, t: b}
-	begin := time.Now()
-	go func() { ended <- g.run(ctx) }()
-	if err := g.first.plan.WaitReady(ctx); err != nil {
-		b.Fatal(err)
-	}
-	eventually(b, 2*time.Minute, "all delivered", func() bool { return r.sink("shop").Delivered == hookEvents })
-	rate := hookEvents / time.Since(begin).Seconds()
-	cancel()
-	if err := <-ended; err != nil {
-		b.Fatal(err)
-	}
-	if err := g.router.Status().ConservedAtRest(); err != nil {
-		b.Fatal(err)
-	}
-	return rate
+	took := timed(b, file, plugins(), func(r *running) bool { return r.sink("shop").Delivered == hookEvents }, func() {})
+	return hookEvents / took.Seconds()
 }
 
 // barePosts returns at which rate plain net/http posts the same, signed.
