@@ -62,15 +62,14 @@ func follow(sinks map[string]router.SinkSpec, name string) string {
 
 // lossless refuses a sink that can lose what a source could replay.
 func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
-	replaying := map[string]bool{}
 	sources := map[string]router.SourceSpec{}
 	for _, s := range graph.Sources {
-		replaying[s.Name], sources[s.Name] = s.Type.Has(plugin.Replays), s
+		sources[s.Name] = s
 	}
 	told, remembers := map[string]bool{}, map[string]string{}
 	for _, r := range graph.Routes {
 		for _, from := range r.From {
-			if !replaying[from] {
+			if !sources[from].Type.Has(plugin.Replays) {
 				continue
 			}
 			g.mustGoOn(r, from)

@@ -28,6 +28,21 @@ func (b *backoff) next() time.Duration {
 // reset starts over, after a success.
 func (b *backoff) reset() { b.attempt = 0 }
 
+// await waits for a signal, for d where it is timed, or for the end of ctx.
+func await(ctx context.Context, signal <-chan struct{}, d time.Duration, timed bool) {
+	var late <-chan time.Time
+	if timed {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case <-signal:
+	case <-late:
+	case <-ctx.Done():
+	}
+}
+
 // sleep waits for d, and says whether ctx let it.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)

@@ -30,10 +30,7 @@ type breaker struct {
 }
 
 func newBreaker(d Delivery) *breaker {
-	return &breaker{
-		limit: d.Breaker, pauses: backoff{initial: d.Retry.Initial.D(), max: d.Retry.Max.D()},
-		changed: make(chan struct{}),
-	}
+	return &breaker{limit: d.Breaker, pauses: d.Retry.backoff(), changed: make(chan struct{})}
 }
 
 // pass is the leave to write once; it must be given back by leave.
@@ -84,25 +81,10 @@ func (b *breaker) wait(ctx context.Context, finished, may func() bool) (p pass, 
 		}
 		changed := b.changed
 		b.mu.Unlock()
-		b.sleep(ctx, changed, left)
+		await(ctx, changed, left, left > 0)
 		b.mu.Lock()
 	}
 	return p, false
-}
-
-// sleep waits for a change, or the end of the pause where there is one.
-func (b *breaker) sleep(ctx context.Context, changed <-chan struct{}, left time.Duration) {
-	var ended <-chan time.Time
-	if left > 0 {
-		t := time.NewTimer(left)
-		defer t.Stop()
-		ended = t.C
-	}
-	select {
-	case <-changed:
-	case <-ended:
-	case <-ctx.Done():
-	}
 }
 
 // What a write says about the sink.
@@ -211,13 +193,10 @@ func (b *breaker) status() BreakerStatus {
 		st.State = BreakerDisabled
 	case b.until.IsZero():
 	case time.Now().Before(b.until):
-		st.State, st.Until = BreakerOpen, &b.until
+		until := b.until
+		st.State, st.Until = BreakerOpen, &until
 	default:
 		st.State = BreakerHalfOpen
-	}
-	if st.Until != nil {
-		at := *st.Until
-		st.Until = &at
 	}
 	return st
 }

@@ -60,8 +60,8 @@ func (c *conflation) removed(key string, n uint64) {
 // there was one.
 func (q *queue) dropOvertaken(ev *event.Event) bool {
 	if ev.Key != "" && q.latest.newest != nil {
-		if ln := q.lines.of(ev.Key, q.byKey); ln != nil && len(ln.again) > 0 {
-			q.dropTried(ln)
+		if ln := q.lines.of(ev.Key); ln != nil && len(ln.again) > 0 {
+			q.drop(q.takeFirst(ln))
 			return true
 		}
 	}
@@ -70,7 +70,7 @@ func (q *queue) dropOvertaken(ev *event.Event) bool {
 		q.latest.lines = q.latest.lines[1:]
 		ln.noted = false
 		if len(ln.again) > 0 && slices.ContainsFunc(ln.behind, q.waits) {
-			q.dropTried(ln)
+			q.drop(q.takeFirst(ln))
 			return true
 		}
 	}
@@ -87,12 +87,6 @@ func (q *queue) dropOvertaken(ev *event.Event) bool {
 		return true
 	}
 	return false
-}
-
-func (q *queue) dropTried(ln *line) {
-	it := q.takeAside(ln)
-	q.lines.settled(ln)
-	q.drop(it)
 }
 
 // forgetGone shortens the list of overtaken events: most are gone where the queue

@@ -23,8 +23,9 @@
 // supervise.go runs the source again, and leader.go only where it leads. route.go
 // transforms and fans out what choose.go lets it take. sink.go runs the workers, queue.go
 // bounds what waits (ring.go holds it, conflate.go is latest_per_key, gaps.go keeps the gaps
-// in their places), take.go gives it to workers, lines.go has it wait for its key and its
-// next attempt, settle.go counts the end. worker.go delivers where breaker.go lets it,
+// in their places), take.go gives it to workers, lines.go has it wait for its key and
+// aside.go for its next attempt, settle.go counts the end, giveback.go gives back what others
+// bring now. worker.go delivers where breaker.go lets it,
 // verdict.go decides what a failure means, retry.go when to try again, letters.go parks,
 // receipt.go tells the source. router.go starts and
 // stops; reload.go replaces, with cell.go, succeed.go and retire.go. edges.go,

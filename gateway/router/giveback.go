@@ -35,17 +35,31 @@ func (q *queue) leaveOut(items []item) []item {
 	if !slices.ContainsFunc(items, func(it item) bool { return it.withdrawn() }) {
 		return items
 	}
-	var kept, back []item
-	for _, it := range items {
-		if it.withdrawn() {
-			back = append(back, it)
-		} else {
-			kept = append(kept, it)
-		}
-	}
+	back, kept := split(items, func(it item) bool { return it.withdrawn() })
 	q.settle(back, returned)
 	finish(back, errNotLeading)
 	return kept
+}
+
+// late says until when the source of an item, which has ended, waits for it; nil where it
+// has not ended.
+func (it *item) late() (of *source, until *time.Time) {
+	if it.receipt == nil || it.receipt.of == nil {
+		return nil, nil
+	}
+	return it.receipt.of, it.receipt.of.late.Load()
+}
+
+// split parts items by what is says of them, each part in order.
+func split(items []item, is func(item) bool) (yes, no []item) {
+	for _, it := range items {
+		if is(it) {
+			yes = append(yes, it)
+		} else {
+			no = append(no, it)
+		}
+	}
+	return yes, no
 }
 
 func (q *queue) withdraw(of *source) {
@@ -57,19 +71,12 @@ func (q *queue) withdraw(of *source) {
 		}
 	}
 	for _, ln := range q.lines.all() {
-		kept := ln.again[:0:0]
-		for len(ln.again) > 0 {
-			if it := q.takeAside(ln); of.waitsFor(it) {
-				back = append(back, it)
-			} else {
-				kept = append(kept, it)
-			}
+		var gone []item
+		gone, ln.again = split(ln.again, of.waitsFor)
+		for _, it := range gone {
+			q.countAside(it, -1)
 		}
-		for _, it := range kept {
-			q.aside++
-			q.bytes += cost(it.ev)
-		}
-		ln.again = kept
+		back = append(back, gone...)
 		q.lines.settled(ln)
 	}
 	q.returned(back, errNotLeading)

@@ -37,23 +37,24 @@ func (ln *line) due() time.Time {
 
 // lines are those of a queue, which guards them.
 type lines struct {
+	byKey bool // an event waits for those of its key before it
 	named map[string]*line
 	ready readyLines // those of which nothing is in a worker's hands, by due
 	takes uint64     // numbers the takes
 }
 
 // of returns the line of a key, or nil.
-func (l *lines) of(key string, byKey bool) *line {
-	if !byKey || len(l.named) == 0 {
+func (l *lines) of(key string) *line {
+	if !l.byKey || len(l.named) == 0 {
 		return nil
 	}
 	return l.named[key]
 }
 
 // make makes the line of an event that has none.
-func (l *lines) make(key string, named bool) *line {
-	ln := &line{key: key, named: named, at: -1}
-	if named {
+func (l *lines) make(key string) *line {
+	ln := &line{key: key, named: l.byKey, at: -1}
+	if ln.named {
 		l.named[key] = ln
 	}
 	return ln
@@ -63,7 +64,7 @@ func (l *lines) make(key string, named bool) *line {
 func (l *lines) join(it *item) {
 	ln := l.named[it.ev.Key]
 	if ln == nil {
-		ln = l.make(it.ev.Key, true)
+		ln = l.make(it.ev.Key)
 	}
 	*it = l.held(ln, *it)
 }
@@ -123,101 +124,6 @@ func (l *lines) all() (out []*line) {
 	return out
 }
 
-// setAside puts events that have failed, or come back, before those of their lines, in
-// their order.
-func (q *queue) setAside(items []item) {
-	var touched []*line
-	for _, it := range items {
-		ln := it.line
-		if ln == nil {
-			ln = q.lines.of(it.ev.Key, q.byKey)
-		} else {
-			ln.hands--
-		}
-		if ln == nil {
-			ln = q.lines.make(it.ev.Key, q.byKey)
-		}
-		if len(ln.fresh) == 0 {
-			touched = append(touched, ln)
-		}
-		it.line = nil
-		ln.fresh = append(ln.fresh, it)
-		q.aside++
-		q.bytes += cost(it.ev)
-	}
-	for _, ln := range touched {
-		ln.again, ln.fresh = append(ln.fresh, ln.again...), nil
-		if len(ln.behind) > 0 {
-			q.latest.passed(ln)
-		}
-		q.lines.settled(ln)
-	}
-}
-
-// takeAside removes the first event of a line that was set aside. The line is settled by the
-// caller.
-func (q *queue) takeAside(ln *line) item {
-	it := ln.again[0]
-	ln.again[0] = item{}
-	ln.again = ln.again[1:]
-	q.aside--
-	q.bytes -= cost(it.ev)
-	return it
-}
-
-// advance says whether something is in a line: where all that was set aside is gone, the
-// next one that waits behind is.
-func (q *queue) advance(ln *line) bool {
-	for len(ln.again) == 0 && len(ln.behind) > 0 {
-		n := ln.behind[0]
-		ln.behind = ln.behind[1:]
-		if q.waits(n) {
-			it := q.remove(n)
-			ln.again = []item{it}
-			q.aside++
-			q.bytes += cost(it.ev)
-		}
-	}
-	return len(ln.again) > 0
-}
-
-// waits says whether the event with number n is still in the ring.
-func (q *queue) waits(n uint64) bool { return n >= q.head && q.slot(n).ev != nil }
-
-// hold puts back events that were taken and have failed: each waits for its own next
-// attempt, and what is behind it waits with it.
-func (q *queue) hold(items []item) {
-	items = q.leaveOut(items)
-	q.mu.Lock()
-	q.counts.Writing -= uint64(len(items))
-	q.setAside(items)
-	notify(q.taker)
-	q.mu.Unlock()
-	for _, it := range items {
-		if it.receipt != nil && it.receipt.of != nil {
-			if late := it.receipt.of.late.Load(); late != nil {
-				q.giveBack(it.receipt.of, *late)
-			}
-		}
-	}
-}
-
-// oldest removes the event that waits longest: one that was tried already, if there is one.
-func (q *queue) oldest() item {
-	if ln := q.lines.tried(); ln != nil {
-		it := q.takeAside(ln)
-		q.lines.settled(ln)
-		return it
-	}
-	if q.live > 0 {
-		return q.pop()
-	}
-	ln := q.lines.all()[0]
-	it := q.takeAside(ln)
-	q.lines.settled(ln)
-	return it
-}
-
 // tried returns the line whose first event is to be tried again next; nil where none is.
 func (l *lines) tried() *line {
 	for _, ln := range l.ready { // the first, but for what nothing holds back any more
@@ -226,15 +132,6 @@ func (l *lines) tried() *line {
 		}
 	}
 	return nil
-}
-
-// lookAgain has all that waits in the ring looked at anew, as when it was numbered anew.
-func (q *queue) lookAgain() {
-	q.scan, q.passed = q.head, 0
-	for _, ln := range q.lines.named {
-		ln.behind = nil
-		q.lines.settled(ln)
-	}
 }
 
 // readyLines is a heap by due.

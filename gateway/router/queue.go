@@ -28,7 +28,6 @@ func cost(ev *event.Event) int { return len(ev.Data) + overhead }
 // counted. Several sources put, the workers take.
 type queue struct {
 	limit  Queue
-	byKey  bool                      // an event waits for those of its key before it
 	shared bool                      // several workers take
 	recall func(*event.Event) *trial // what the source knows of a delivery before this one, or nil
 
@@ -67,9 +66,9 @@ const firstNumber = 1 << 62
 func newQueue(d Delivery) *queue {
 	limit := d.Queue
 	q := &queue{
-		limit: limit, byKey: d.Ordering == OrderingKey, shared: d.Workers > 1,
+		limit: limit, shared: d.Workers > 1,
 		head: firstNumber, scan: firstNumber, tail: firstNumber,
-		lines: lines{named: map[string]*line{}},
+		lines: lines{byKey: d.Ordering == OrderingKey, named: map[string]*line{}},
 		ring:  make([]item, min(64, limit.Size)),
 		taker: make(chan struct{}, 1), putter: make(chan struct{}, 1), ended: make(chan struct{}),
 	}

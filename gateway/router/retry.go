@@ -24,6 +24,9 @@ func (r *Retry) exhausted(n int) bool {
 // late says whether what has failed n times waits for the schedule.
 func (r *Retry) late(n int) bool { return len(r.Schedule) > 0 && n >= r.quick() && !r.exhausted(n) }
 
+// backoff gives the pauses between attempts that are made one soon after the other.
+func (r *Retry) backoff() backoff { return backoff{initial: r.Initial.D(), max: r.Max.D()} }
+
 // pause is how long an event waits that has failed n times: full jitter, or as the
 // schedule says and up to a tenth longer, so that what failed together does not come back
 // together.
@@ -32,7 +35,8 @@ func (r *Retry) pause(n int) time.Duration {
 		d := r.Schedule[n-r.quick()].D()
 		return d + rand.N(d/10+1)
 	}
-	b := backoff{initial: r.Initial.D(), max: r.Max.D(), attempt: n - 1}
+	b := r.backoff()
+	b.attempt = n - 1
 	return b.next()
 }
 

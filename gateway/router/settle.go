@@ -60,14 +60,7 @@ func (q *queue) putBack(items []item) {
 		finish(items, errStopping)
 		return
 	}
-	var first, inLines []item
-	for _, it := range items {
-		if it.line != nil {
-			inLines = append(inLines, it)
-		} else {
-			first = append(first, it)
-		}
-	}
+	inLines, first := split(items, func(it item) bool { return it.line != nil })
 	q.setAside(inLines)
 	q.prepend(first)
 }
@@ -94,12 +87,10 @@ func (q *queue) prepend(items []item) {
 // empty takes all that waits, without the gaps; they are nobody's any more.
 func (q *queue) empty() (items []item) {
 	for _, ln := range q.lines.all() {
-		items = append(items, ln.again...)
-		for _, it := range ln.again {
-			q.bytes -= cost(it.ev)
+		for len(ln.again) > 0 {
+			items = append(items, q.takeAside(ln))
 		}
-		q.aside -= len(ln.again)
-		ln.again, ln.behind = nil, nil
+		ln.behind = nil
 		q.lines.settled(ln)
 	}
 	for q.live > 0 {
@@ -153,14 +144,10 @@ func (q *queue) handOver() (items []item, gaps []mark, counts QueueCounts) {
 // gaps among it come first: somewhere behind them events may be missing.
 func (q *queue) inherit(items []item, gaps []mark) {
 	q.mu.Lock()
-	var kept, back []item
-	for _, it := range items {
-		if it.withdrawn() || it.receipt != nil && it.receipt.of != nil && it.receipt.of.late.Load() != nil {
-			back = append(back, it)
-		} else {
-			kept = append(kept, it)
-		}
-	}
+	back, kept := split(items, func(it item) bool {
+		_, late := it.late()
+		return late != nil || it.withdrawn()
+	})
 	q.prepend(kept)
 	for _, m := range gaps {
 		q.addMark(q.head, m.gap)

@@ -116,7 +116,7 @@ func (s *sink) run() {
 
 // open opens the sink, with retries, and says whether it is open.
 func (s *sink) open() bool {
-	b := backoff{initial: s.spec.Delivery.Retry.Initial.D(), max: s.spec.Delivery.Retry.Max.D()}
+	b := s.spec.Delivery.Retry.backoff()
 	for !s.opened.Load() {
 		err := s.tryOpen()
 		if err == nil {

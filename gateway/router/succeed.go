@@ -34,8 +34,7 @@ func (s *sink) inherit(old *sink) {
 	defer old.mu.Unlock()
 	items, gaps, counts := old.queue.handOver()
 	s.queue.inherit(items, gaps)
-	s.carried = s.carried.plus(counts)
-	s.carried, s.before = s.carried.plus(old.carried), nil
+	s.carried, s.before = s.carried.plus(counts).plus(old.carried), nil
 	s.retries.Add(old.retries.Swap(0))
 	if !s.shared { // else the health is the same
 		s.health.inherit(old.health)

@@ -34,27 +34,11 @@ func (q *queue) take(ctx context.Context, batch []item, most int) (_ []item, gap
 			notify(q.taker) // the other workers end, too
 			return batch, nil, false
 		}
-		q.await(ctx, next, waits)
+		q.mu.Unlock()
+		await(ctx, q.taker, time.Until(next), waits)
+		q.mu.Lock()
 	}
 	return batch, nil, false
-}
-
-// await waits without the lock until there may be something to take: at next, where
-// something waits for that.
-func (q *queue) await(ctx context.Context, next time.Time, waits bool) {
-	q.mu.Unlock()
-	defer q.mu.Lock()
-	var due <-chan time.Time
-	if waits {
-		t := time.NewTimer(time.Until(next))
-		defer t.Stop()
-		due = t.C
-	}
-	select {
-	case <-q.taker:
-	case <-due:
-	case <-ctx.Done():
-	}
 }
 
 // pick moves up to most events into batch that may be written now, or returns the gap
@@ -78,7 +62,8 @@ func (q *queue) pickLines(batch []item, most int) ([]item, int) {
 	if len(q.lines.ready) == 0 {
 		return batch, most
 	}
-	for now := time.Now(); len(batch) < most; {
+	now := time.Now()
+	for len(batch) < most {
 		ln := q.lines.due(now)
 		if ln == nil {
 			break
@@ -113,7 +98,7 @@ func (q *queue) takeLine(ln *line, now time.Time, batch []item, most int) (_ []i
 // pickRing takes the ring's events in their order, but for those that must wait: they go to
 // the end of their line. It stops at a gap, and returns that where nothing is before it.
 func (q *queue) pickRing(batch []item, most int) ([]item, *plugin.Gap) {
-	alone := !q.byKey || !q.shared
+	alone := !q.lines.byKey || !q.shared
 	for {
 		q.skipHoles()
 		end := q.tail
@@ -150,7 +135,7 @@ func (q *queue) pickRing(batch []item, most int) ([]item, *plugin.Gap) {
 // pass says whether the event with number n must wait, and puts it into its line.
 func (q *queue) pass(n uint64) bool {
 	it := q.slot(n)
-	ln := q.lines.of(it.ev.Key, q.byKey)
+	ln := q.lines.of(it.ev.Key)
 	switch {
 	case ln != nil && !(ln.hands > 0 && ln.taker == q.lines.takes && len(ln.again)+len(ln.behind) == 0):
 		if len(ln.behind) > 2*q.passed+64 { // most were dropped
@@ -169,7 +154,7 @@ func (q *queue) pass(n uint64) bool {
 
 // mine notes who holds an event, where others must wait for it.
 func (q *queue) mine(it item) item {
-	if q.byKey && q.shared {
+	if q.lines.byKey && q.shared {
 		q.lines.join(&it)
 	}
 	return it

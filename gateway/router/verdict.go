@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"eventgateway/gateway/plugin"
@@ -29,9 +30,7 @@ func (w *worker) judge(items []item, err error) judgement {
 		if plugin.IsPermanent(err) && !j.alone { // these events will not do: that is no pause for others
 			j.verdict = works
 		}
-		for range items {
-			j.reasons = append(j.reasons, err)
-		}
+		j.reasons = slices.Repeat([]error{err}, len(items))
 		return j
 	}
 	j := judgement{verdict: eventBad}
