@@ -5,8 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/jackc/pgx/v5"
+	pg "github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
@@ -28,10 +31,21 @@ fetches it.
 --mode outbox writes each change into the table gateway.outbox, in the transaction
 that makes it, for the source postgres-outbox: nothing is lost, whatever fails.
 
-With --apply the SQL is carried out at --url, or at DATABASE_URL, in one transaction.`,
+--mode leader makes the table gateway.leader, in which sources with a leader keep
+their lease: then only roles that may write it can lead. An outbox includes it.
+
+--role NAME prints a role with the least rights that a source of the mode needs.
+--status lists what of this a database has, and its version. --migrate prints the SQL
+that brings an older version up to date.
+
+With --apply the SQL is carried out at --url, or at DATABASE_URL, in one transaction.
+The owner of the schema gateway must carry it out.`,
 		Example: `  gateway sql --table orders | psql "$DATABASE_URL"
   gateway sql --table 'shop."Order Items"' --channel items_channel --apply
   gateway sql --mode outbox --table orders --table customers --apply
+  gateway sql --mode outbox --table orders --role gateway --apply
+  gateway sql --status
+  gateway sql --migrate --apply
   gateway sql --table orders --drop --apply`,
 		New: newCommand,
 	}
@@ -49,41 +63,67 @@ func (t *tables) Set(text string) error {
 	return err
 }
 
+// request is what the flags ask for.
+type request struct {
+	tables                       tables
+	mode, channel, field         string
+	role, url                    string
+	drop, apply, migrate, status bool
+}
+
 func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error {
-	var names tables
-	f.Var(&names, "table", "`table` to watch: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; may be given several times")
-	mode := f.String("mode", "notify", "notify or outbox")
-	channel := f.String("channel", "orders_channel", "`channel` to notify")
-	field := f.String("field", "order", "`field` of a notification that holds the row")
-	drop := f.Bool("drop", false, "remove the triggers")
-	apply := f.Bool("apply", false, "carry the SQL out")
-	url := f.String("url", "", "`URL` of the database for --apply; DATABASE_URL where it is not given")
+	var r request
+	f.Var(&r.tables, "table", "`table` to watch: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; may be given several times")
+	f.StringVar(&r.mode, "mode", "notify", "notify, outbox, or leader")
+	f.StringVar(&r.channel, "channel", "orders_channel", "`channel` to notify")
+	f.StringVar(&r.field, "field", "order", "`field` of a notification that holds the row")
+	f.StringVar(&r.role, "role", "", "make this `role`, with the least rights that a source needs")
+	f.BoolVar(&r.drop, "drop", false, "remove the triggers")
+	f.BoolVar(&r.migrate, "migrate", false, "bring SQL of an older version up to date")
+	f.BoolVar(&r.status, "status", false, "list what is installed")
+	f.BoolVar(&r.apply, "apply", false, "carry the SQL out")
+	f.StringVar(&r.url, "url", "", "`URL` of the database; DATABASE_URL where it is not given")
 	return func(ctx context.Context, in plugin.Invocation) error {
-		if len(names) == 0 {
-			return errors.New("--table is required: gateway sql --table orders")
+		if r.status || r.migrate {
+			return r.atDatabase(ctx, in)
 		}
-		if n := len(*channel); n == 0 || n > maxName {
-			return fmt.Errorf("--channel: a channel name has 1 to %d bytes", maxName)
-		}
-		sql, err := statements(*mode, names, *channel, *field, *drop)
+		sql, err := r.statements()
 		if err != nil {
 			return err
 		}
-		if !*apply {
-			_, err := fmt.Fprint(in.Out, sql)
+		if !r.apply {
+			_, err := fmt.Fprint(in.Out, "BEGIN;\n"+sql+"COMMIT;\n")
 			return err
 		}
-		return applySQL(ctx, in, *url, sql)
+		conn, url, err := r.connect(ctx, in)
+		if err != nil {
+			return err
+		}
+		defer pgconn.Close(conn)
+		return carryOut(ctx, in, conn, url, sql)
 	}
 }
 
-// statements returns the SQL that makes or drops the triggers of tables.
-func statements(mode string, names []Table, channel, field string, drop bool) (sql string, err error) {
-	switch mode {
+func unknownMode(mode string) error {
+	return errors.New("--mode: " + options.Unknown(fmt.Sprintf("mode %q", mode), mode, []string{"notify", "outbox", "leader"}))
+}
+
+// statements returns the SQL that the flags ask for.
+func (r request) statements() (sql string, err error) {
+	if n := len(r.channel); n == 0 || n > maxName {
+		return "", fmt.Errorf("--channel: a channel name has 1 to %d bytes", maxName)
+	}
+	if r.role != "" {
+		return RoleSQL(r.mode, r.role, r.tables)
+	}
+	if len(r.tables) == 0 && r.mode != "leader" {
+		return "", errors.New("--table is required: gateway sql --table orders")
+	}
+	switch r.mode {
 	case "notify":
-		for _, t := range names {
-			n := Notify{Table: t, Channel: channel, Field: field}
-			if drop {
+		for _, t := range r.tables {
+			n := Notify{Table: t, Channel: r.channel, Field: r.field}
+			if r.drop {
 				sql += n.DropSQL()
 			} else {
 				sql += n.CreateSQL()
@@ -91,34 +131,103 @@ func statements(mode string, names []Table, channel, field string, drop bool) (s
 		}
 		return sql, nil
 	case "outbox":
-		if drop {
-			return Outbox{names}.DropSQL(), nil
+		if r.drop {
+			return Outbox{r.tables}.DropSQL(), nil
 		}
-		return Outbox{names}.CreateSQL(), nil
+		return Outbox{r.tables}.CreateSQL(), nil
+	case "leader":
+		return LeaderSQL(), nil
 	}
-	return "", errors.New("--mode: " + options.Unknown(fmt.Sprintf("mode %q", mode), mode, []string{"notify", "outbox"}))
+	return "", unknownMode(r.mode)
 }
 
-func applySQL(ctx context.Context, in plugin.Invocation, raw, sql string) error {
+// atDatabase lists what is installed, or brings it up to date.
+func (r request) atDatabase(ctx context.Context, in plugin.Invocation) error {
+	conn, url, err := r.connect(ctx, in)
+	if err != nil {
+		return err
+	}
+	defer pgconn.Close(conn)
+	found, err := FindInstalled(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("at %s: %w", url, err)
+	}
+	if r.status {
+		return printStatus(in, url, found)
+	}
+	sql, err := MigrateSQL(found)
+	switch {
+	case err != nil:
+		return fmt.Errorf("at %s: %w", url, err)
+	case sql == "":
+		_, err = fmt.Fprintf(in.Out, "-- nothing to do at %s: everything is version %d\n", url, Version)
+		return err
+	case r.apply:
+		return carryOut(ctx, in, conn, url, sql)
+	}
+	_, err = fmt.Fprint(in.Out, "BEGIN;\n"+sql+"COMMIT;\n")
+	return err
+}
+
+func printStatus(in plugin.Invocation, url options.URL, found []Installed) error {
+	if len(found) == 0 {
+		_, err := fmt.Fprintf(in.Out, "nothing is installed at %s: gateway sql --table TABLE --apply\n", url)
+		return err
+	}
+	w := tabwriter.NewWriter(in.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FUNCTION\tMODE\tVERSION\tOWNER\tTABLES")
+	old := false
+	for _, i := range found {
+		version := fmt.Sprint(i.Version)
+		if i.Older() {
+			old, version = true, version+" (old)"
+		} else if i.Version > Version {
+			version += " (newer than this gateway)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.Function, i.Mode, version, i.Owner, strings.Join(i.Tables, ", "))
+	}
+	err := w.Flush()
+	if old && err == nil {
+		_, err = fmt.Fprintln(in.Out, "bring the old ones up to date: gateway sql --migrate --apply")
+	}
+	return err
+}
+
+// connect connects to --url, or to DATABASE_URL.
+func (r request) connect(ctx context.Context, in plugin.Invocation) (*pgx.Conn, options.URL, error) {
+	raw := r.url
 	if raw == "" {
 		value, set, err := in.Lookup("DATABASE_URL")
 		if err != nil {
-			return err
+			return nil, options.URL{}, err
 		}
 		if !set || value == "" {
-			return errors.New("--apply needs a database: give --url, or set DATABASE_URL")
+			return nil, options.URL{}, errors.New("this needs a database: give --url, or set DATABASE_URL")
 		}
 		raw = value
 	}
 	url := options.NewURL(raw)
-	conn, err := pgx.Connect(ctx, raw)
+	config, err := pgconn.Config(url, "sql")
 	if err != nil {
-		return fmt.Errorf("cannot connect to %s: %w", url, pgconn.Reason(err))
+		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
-	defer pgconn.Close(conn)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, pgconn.Reason(err))
+	}
+	return conn, url, nil
+}
+
+// carryOut executes statements in one transaction: that of a message with several statements.
+func carryOut(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql string) error {
 	if _, err := conn.Exec(ctx, sql); err != nil {
-		return fmt.Errorf("at %s: %w", url, err)
+		var hint string
+		var said *pg.PgError
+		if errors.As(err, &said) && said.Hint != "" {
+			hint = ": " + said.Hint
+		}
+		return fmt.Errorf("at %s: %w%s", url, err, hint)
 	}
-	_, err = fmt.Fprintf(in.Out, "done at %s\n", url)
+	_, err := fmt.Fprintf(in.Out, "done at %s\n", url)
 	return err
 }

@@ -19,11 +19,19 @@ type Notify struct {
 	Field   string // that holds the row beside "operation"
 }
 
+// notifyName is the name, quoted, of the function that the triggers of a schema call.
+func notifyName(schema string) string { return pgx.Identifier{schema, "gateway_notify"}.Sanitize() }
+
+// functionSQL returns the statements that make this function, or make it anew.
+func functionSQL(schema string) string {
+	return withVersion(strings.ReplaceAll(notifyFunction, "FUNCTION_NAME", notifyName(schema)))
+}
+
 // CreateSQL returns the statements that make the trigger, or make it anew.
 func (t Notify) CreateSQL() string {
-	function := pgx.Identifier{t.Table.Schema, "gateway_notify"}.Sanitize()
+	function := notifyName(t.Table.Schema)
 	table := t.Table.String()
-	return strings.ReplaceAll(notifyFunction, "FUNCTION_NAME", function) + fmt.Sprintf(`
+	return functionSQL(t.Table.Schema) + fmt.Sprintf(`
 DROP TRIGGER IF EXISTS gateway_notify ON %[1]s;
 CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON %[1]s
   FOR EACH ROW EXECUTE FUNCTION %[2]s(%[3]s, %[4]s);
@@ -33,7 +41,7 @@ CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON %[1]s
 // DropSQL returns the statements that remove the trigger, and its function where
 // no other table of the schema uses it.
 func (t Notify) DropSQL() string {
-	function := pgx.Identifier{t.Table.Schema, "gateway_notify"}.Sanitize()
+	function := notifyName(t.Table.Schema)
 	return fmt.Sprintf(`DROP TRIGGER IF EXISTS gateway_notify ON %s;
 DO $gateway$ BEGIN
   DROP FUNCTION IF EXISTS %s();

@@ -6,24 +6,35 @@ import (
 	"strings"
 )
 
-//go:embed outbox.sql
-var outboxTables string
+var (
+	//go:embed outbox.sql
+	outboxSQL string
+	//go:embed upgrade.sql
+	upgradeSQL string
+	//go:embed owner.sql
+	ownerSQL string
+	//go:embed lease.sql
+	leaseSQL string
+)
 
 // Outbox describes the triggers that write the changes of tables into an outbox.
 type Outbox struct{ Tables []Table }
 
 // The triggers' names sort before those of users: where a user's trigger changes the row
-// again, its change must come behind the first.
+// again, that change must follow the first one. The row's trigger comes before the others.
 const (
+	rowTrigger      = `"!gateway_json"`
 	outboxTrigger   = `"!gateway_outbox"`
 	truncateTrigger = `"!gateway_outbox_truncate"`
 )
 
-// CreateSQL returns the statements that make the outbox and its triggers. Carried out
-// again they change nothing.
+// CreateSQL returns the statements that make the outbox, the table of leaders, and the
+// triggers of the tables. They bring what an earlier [Version] has made up to date, and
+// change nothing when they are carried out again. They fail where another role owns the
+// schema gateway or a part of it. They must be carried out in one transaction.
 func (o Outbox) CreateSQL() string {
 	var b strings.Builder
-	b.WriteString(outboxTables)
+	b.WriteString(strings.Replace(withVersion(outboxSQL), "OWNER_CHECK\n", leaseSQL+ownerSQL, 1))
 	for _, t := range o.Tables {
 		fmt.Fprintf(&b, `
 DO $eventgateway_do$ BEGIN
@@ -37,20 +48,31 @@ DO $eventgateway_do$ BEGIN
   END IF;
 END $eventgateway_do$;
 CREATE OR REPLACE TRIGGER %[3]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
-  FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture(%[4]s);
+  FOR EACH ROW EXECUTE FUNCTION gateway.outbox_row();
+CREATE OR REPLACE TRIGGER %[4]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
+  FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture(%[6]s, %[2]s);
 CREATE OR REPLACE TRIGGER %[5]s AFTER TRUNCATE ON %[1]s
-  FOR EACH STATEMENT EXECUTE FUNCTION gateway.outbox_capture(%[4]s);
-`, t, literal(t.String()), outboxTrigger, literal(t.Schema+"."+t.Name), truncateTrigger)
+  FOR EACH STATEMENT EXECUTE FUNCTION gateway.outbox_capture(%[6]s, %[2]s);
+`, t, literal(t.String()), rowTrigger, outboxTrigger, truncateTrigger, literal(t.Schema+"."+t.Name))
+	}
+	b.WriteString(upgradeSQL)
+	return b.String()
+}
+
+// DropSQL returns the statements that remove the triggers. The outbox stays, with the
+// changes that were not delivered yet.
+func (o Outbox) DropSQL() string {
+	var b strings.Builder
+	for _, t := range o.Tables {
+		for _, trigger := range []string{rowTrigger, outboxTrigger, truncateTrigger} {
+			fmt.Fprintf(&b, "DROP TRIGGER IF EXISTS %s ON %s;\n", trigger, t)
+		}
 	}
 	return b.String()
 }
 
-// DropSQL returns the statements that remove the triggers. The outbox stays, with what
-// was not delivered yet.
-func (o Outbox) DropSQL() string {
-	var b strings.Builder
-	for _, t := range o.Tables {
-		fmt.Fprintf(&b, "DROP TRIGGER IF EXISTS %s ON %s;\nDROP TRIGGER IF EXISTS %s ON %[2]s;\n", outboxTrigger, t, truncateTrigger)
-	}
-	return b.String()
+// LeaderSQL returns the statements that make the table of leaders, for a database that has
+// no outbox. They must be carried out in one transaction.
+func LeaderSQL() string {
+	return "SET LOCAL search_path = pg_catalog, pg_temp;\nCREATE SCHEMA IF NOT EXISTS gateway;\n" + leaseSQL + ownerSQL
 }

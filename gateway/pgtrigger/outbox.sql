@@ -1,6 +1,8 @@
--- The outbox: what changes is written into gateway.outbox by the transaction that
--- changes it, so it is there exactly where the change is. The source postgres-outbox
--- reads it, and deletes what every reader has delivered.
+-- The outbox. A change of a row is written into gateway.outbox by the transaction that
+-- makes it. The source postgres-outbox reads the changes, and deletes those that every
+-- reader has delivered.
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL lock_timeout = '10s'; -- better to fail than to hold up users' writes
 CREATE SCHEMA IF NOT EXISTS gateway;
 CREATE TABLE IF NOT EXISTS gateway.outbox (
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(), -- before id: it must be drawn first
@@ -11,36 +13,65 @@ CREATE TABLE IF NOT EXISTS gateway.outbox (
   old json, -- json keeps what jsonb changes or refuses
   new json
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
--- How far each reader is: everything up to hi but what lies in gaps, which are ids that
--- open transactions may still bring. Who connects takes a new token, and with it the
--- right to go on.
+-- The cursor of each reader: it has read every id up to hi, except the ids in gaps, which
+-- open transactions may still write. A reader takes a new token when it connects. Only the
+-- reader with the latest token may store its cursor.
 CREATE TABLE IF NOT EXISTS gateway.outbox_reader (
   name  text PRIMARY KEY,
   hi    bigint NOT NULL DEFAULT 0,
   gaps  int8multirange NOT NULL DEFAULT '{}',
   token bigint NOT NULL DEFAULT 0,
-  low   bigint NOT NULL DEFAULT 0, -- what may be deleted, as far as this reader goes
-  snapshot json, -- how far the rows that existed were read, by table
+  low   bigint NOT NULL DEFAULT 0, -- rows up to low may be deleted, as far as this reader goes
   saved timestamptz
 ) WITH (fillfactor = 20);
--- The trigger's argument is the table's name, for all of its partitions. It runs with
--- its owner's rights, so that who writes a row needs none in this schema; what JSON
--- looks like does not depend on the session.
-CREATE OR REPLACE FUNCTION gateway.outbox_capture() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex' SET intervalstyle = 'postgres'
+ALTER TABLE gateway.outbox_reader ADD COLUMN IF NOT EXISTS snapshot json; -- how far existing rows were read, by table
+OWNER_CHECK
+-- Two triggers capture a row. The first one runs with the rights of the role that writes
+-- the row, because row_to_json calls casts that the owner of a column's type may define. It
+-- leaves the row as text in a setting of the transaction. The second one, which follows at
+-- once, runs with the rights of the outbox's owner, and moves this text into the outbox. It
+-- calls nothing that another role may define. A role can call neither function itself.
+CREATE OR REPLACE FUNCTION gateway.outbox_row() RETURNS trigger
+LANGUAGE plpgsql SET timezone = 'UTC' SET bytea_output = 'hex' SET intervalstyle = 'postgres'
 AS $gateway$
+BEGIN -- every name is qualified: the search_path is the writer's
+  IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
+    PERFORM pg_catalog.set_config('gateway.old_row', pg_catalog.row_to_json(OLD)::pg_catalog.text, true);
+  END IF;
+  IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
+    PERFORM pg_catalog.set_config('gateway.new_row', pg_catalog.row_to_json(NEW)::pg_catalog.text, true);
+  END IF;
+  RETURN NULL;
+END $gateway$;
+-- The arguments are the table's name, for all of its partitions, and the name with quotes. A
+-- table that was renamed keeps the name in its trigger until another table has this name.
+CREATE OR REPLACE FUNCTION gateway.outbox_capture() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $gateway$ -- eventgateway sql version SQL_VERSION
+DECLARE
+  actual text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
+  name text := TG_ARGV[0];
 BEGIN
+  IF actual <> name AND to_regclass(TG_ARGV[1]) <> coalesce(pg_partition_root(TG_RELID), TG_RELID) THEN
+    name := actual;
+  END IF;
   CASE TG_OP
-    WHEN 'INSERT' THEN INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', TG_ARGV[0], row_to_json(NEW));
-    WHEN 'UPDATE' THEN INSERT INTO gateway.outbox (op, tbl, old, new) VALUES ('U', TG_ARGV[0], row_to_json(OLD), row_to_json(NEW));
-    WHEN 'DELETE' THEN INSERT INTO gateway.outbox (op, tbl, old) VALUES ('D', TG_ARGV[0], row_to_json(OLD));
-    ELSE INSERT INTO gateway.outbox (op, tbl) VALUES ('T', TG_ARGV[0]);
+    WHEN 'INSERT' THEN
+      INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', name, nullif(current_setting('gateway.new_row', true), '')::json);
+      PERFORM set_config('gateway.new_row', '', true);
+    WHEN 'UPDATE' THEN
+      INSERT INTO gateway.outbox (op, tbl, old, new) VALUES ('U', name, nullif(current_setting('gateway.old_row', true), '')::json, nullif(current_setting('gateway.new_row', true), '')::json);
+      PERFORM set_config('gateway.old_row', '', true), set_config('gateway.new_row', '', true);
+    WHEN 'DELETE' THEN
+      INSERT INTO gateway.outbox (op, tbl, old) VALUES ('D', name, nullif(current_setting('gateway.old_row', true), '')::json);
+      PERFORM set_config('gateway.old_row', '', true);
+    ELSE
+      INSERT INTO gateway.outbox (op, tbl) VALUES ('T', name);
   END CASE;
-  -- The bell: a reader that sleeps holds this lock, and nobody else holds up anybody.
+  -- A reader that sleeps holds this lock, and only then is there a notification.
   IF NOT pg_try_advisory_xact_lock_shared(26470, 1) THEN
     PERFORM pg_notify('gateway_outbox', '');
   END IF;
   RETURN NULL;
 END $gateway$;
-REVOKE ALL ON FUNCTION gateway.outbox_capture() FROM PUBLIC;
+REVOKE ALL ON FUNCTION gateway.outbox_row(), gateway.outbox_capture() FROM PUBLIC;

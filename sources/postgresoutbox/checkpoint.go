@@ -30,6 +30,9 @@ func (r *reader) begin(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
+	if err := r.inspect(ctx); err != nil {
+		return err
+	}
 	if err := r.captured(ctx); err != nil { // before it counts as a reader for whom changes are kept
 		return err
 	}
@@ -39,7 +42,7 @@ func (r *reader) begin(ctx context.Context) error {
 		ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token, snapshot`, r.s.opts.Name).Scan(&r.cursor.hi, &gaps, &r.token, &snapshot)
 	var said *pgconn.PgError
 	if errors.As(err, &said) && (said.Code == undefinedTable || said.Code == undefinedSchema) {
-		return errors.New("there is no outbox in this database: gateway sql --mode outbox --table TABLE --apply makes it")
+		return errNoOutbox
 	}
 	if err != nil {
 		return fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
@@ -86,8 +89,12 @@ func (r *reader) captured(ctx context.Context) error {
 }
 
 // captures is the condition of a trigger t that captures the table name: it fires for users,
-// and under the table's present name.
-const captures = `t.tgname = '!gateway_outbox' AND t.tgenabled IN ('O', 'A') AND t.tgargs = convert_to(name, 'UTF8') || '\x00'::bytea`
+// under the table's present name, and the trigger that makes the row into JSON before it does
+// (since version 2 of the SQL).
+const captures = `t.tgname = '!gateway_outbox' AND t.tgenabled IN ('O', 'A')
+	AND substring(t.tgargs FROM 1 FOR octet_length(convert_to(name, getdatabaseencoding())) + 1) = convert_to(name, getdatabaseencoding()) || '\x00'::bytea
+	AND (EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = t.tgrelid AND r.tgname = '!gateway_json' AND r.tgenabled IN ('O', 'A'))
+		OR NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'gateway' AND p.proname = 'outbox_row'))`
 
 // notCaptured says why the changes of a table do not come.
 func notCaptured(table string, missing, partition bool) error {

@@ -45,7 +45,7 @@ func outbox(t testing.TB, names ...string) (o pgtrigger.Outbox) {
 func run(t testing.TB, db *pgx.Conn, sql string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(testenv.Context(t), sql, args...); err != nil {
-		t.Fatalf("%.200s: %v", sql, err)
+		t.Fatalf("%v: %.500s", err, sql)
 	}
 }
 
@@ -54,6 +54,7 @@ type collector struct {
 	ready   chan struct{}
 	arrived chan struct{}
 	verdict func(*event.Event) error // of a batch, by its first event; nil: all is well
+	gap     func(reason string)      // nil: gaps do not matter
 
 	mu     sync.Mutex
 	events []*event.Event
@@ -65,7 +66,11 @@ func newCollector() *collector {
 	return &collector{ready: make(chan struct{}, 1), arrived: make(chan struct{}, 1), seen: map[string]bool{}}
 }
 
-func (c *collector) Gap(string) {}
+func (c *collector) Gap(reason string) {
+	if c.gap != nil {
+		c.gap(reason)
+	}
+}
 func (c *collector) Ready() {
 	select {
 	case c.ready <- struct{}{}:

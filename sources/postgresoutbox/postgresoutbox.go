@@ -24,6 +24,7 @@ type Options struct {
 	Name     string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
 	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit or behind a pooler in transaction mode"`
 	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
+	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry"`
 	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too, in the order of their keys, as the operation READ; then changes only"`
 }
 
@@ -54,7 +55,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	// What rows look like as JSON is as the trigger writes it.
 	conn.RuntimeParams["timezone"], conn.RuntimeParams["bytea_output"], conn.RuntimeParams["intervalstyle"] = "UTC", "hex", "postgres"
 	conn.RuntimeParams["extra_float_digits"] = "1"
-	conn.RuntimeParams["row_security"] = "off" // rows that it may not see are an error, and not left out
+	conn.RuntimeParams["search_path"] = "pg_catalog, pg_temp" // no function of another role stands in for one of PostgreSQL
+	conn.RuntimeParams["row_security"] = "off"                // rows that it may not see are an error, and not left out
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows,
@@ -92,9 +94,10 @@ type source struct {
 	lagRows, lagSeconds, oldest, gaps prometheus.Gauge
 	copied                            prometheus.Counter
 
-	last  *reader // of the latest Run, for Close
-	chunk int     // rows that a snapshot reads at once
-	most  int     // changes that are read at once
+	warned bool    // that the SQL is old; only the goroutine of Run
+	last   *reader // of the latest Run, for Close
+	chunk  int     // rows that a snapshot reads at once
+	most   int     // changes that are read at once
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
@@ -127,7 +130,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 			return plugin.Ended(ctx, err)
 		}
 	}
-	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
+	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, paused: map[string]time.Time{}, lowSince: time.Now()}
 	if err := r.begin(ctx); err != nil {
 		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
 	}

@@ -22,7 +22,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	defer pgconn.Close(conn)
 	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first}}
-	if p.installed() && p.rights() {
+	if p.installed() && p.version() && p.rights() {
 		p.triggers()
 		p.sequence()
 		p.readers()
@@ -76,6 +76,27 @@ func (p *probe) installed() bool {
 	return there
 }
 
+// version looks which SQL is installed, and whose it is.
+func (p *probe) version() bool {
+	var what, owner string
+	if err := p.conn.QueryRow(p.ctx, foreignOwner, p.s.opts.Owners).Scan(&what, &owner); err == nil {
+		p.bad(plugin.Wrong, fmt.Sprintf("owners: [%s] where you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
+		return false
+	}
+	version, err := outboxVersion(p.ctx, p.conn)
+	switch {
+	case err != nil:
+		p.bad(plugin.Wrong, "gateway sql --mode outbox --table TABLE --apply", "%v", err)
+		return false
+	case version.Older():
+		p.bad(plugin.Warning, "gateway sql --migrate --apply", "%v", version.VersionError())
+	case version.VersionError() != nil:
+		p.bad(plugin.Wrong, "", "%v", version.VersionError())
+		return false
+	}
+	return true
+}
+
 // rights looks at what the reader's role may.
 func (p *probe) rights() bool {
 	user := pgx.Identifier{p.conn.Config().User}.Sanitize()
@@ -118,7 +139,7 @@ func (p *probe) triggers() {
 		var before []string
 		ok := p.row(`SELECT c.oid, c.relispartition, (SELECT `+captures+` FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox'),
 				(SELECT t.tgenabled <> 'D' FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox_truncate'),
-				ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' ORDER BY 1)
+				ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' AND t.tgname <> '!gateway_json' ORDER BY 1)
 			FROM (SELECT $1::text AS name) one LEFT JOIN (SELECT c.oid, c.relispartition FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1) c ON true`,
 			[]any{table}, &oid, &partition, &enabled, &truncate, &before)
 		fix := fmt.Sprintf("gateway sql --mode outbox --table %s --apply", table)

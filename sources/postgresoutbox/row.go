@@ -17,7 +17,8 @@ var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", 
 
 // tableKey is a table's primary key, and where its columns stand in the rows.
 type tableKey struct {
-	from           string // for FROM
+	name           string // quoted, with its schema
+	partitioned    bool
 	columns, types []string
 	tree           rawjson.Tree
 	places         []int
@@ -107,7 +108,7 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	rows, err := r.conn.Query(ctx, `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || format('%I.%I', n.nspname, c.relname)
+	rows, err := r.conn.Query(ctx, `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), format('%I.%I', n.nspname, c.relname), c.relkind = 'p'
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 		CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
 		WHERE i.indisprimary AND k.position <= i.indnkeyatts AND n.nspname || '.' || c.relname = $1 ORDER BY k.position`, table)
@@ -116,7 +117,7 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	}
 	k := &tableKey{}
 	var column, typ string
-	if _, err = pgx.ForEachRow(rows, []any{&column, &typ, &k.from}, func() error {
+	if _, err = pgx.ForEachRow(rows, []any{&column, &typ, &k.name, &k.partitioned}, func() error {
 		k.columns, k.types = append(k.columns, column), append(k.types, typ)
 		k.places = append(k.places, k.tree.Member(0, column))
 		return nil

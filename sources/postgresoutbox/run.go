@@ -34,8 +34,9 @@ type reader struct {
 	snapshot snapshot
 	flight   *inflight.Tracker[position]
 	keys     map[string]*tableKey
-	stale    bool // gaps have died since the last batch, or a snapshot has ended
-	untidy   bool // what was delivered is not deleted yet
+	paused   map[string]time.Time // tables of the snapshot that wait, and until when
+	stale    bool                 // gaps have died since the last batch, or a snapshot has ended
+	untidy   bool                 // what was delivered is not deleted yet
 
 	low      int64     // as measure has seen it last
 	lowSince time.Time // when it was another one, or when warn said so
@@ -121,6 +122,9 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row, at pos
 	for _, one := range rows {
 		if len(r.s.tables) > 0 && !r.s.tables[one.table] {
 			continue
+		}
+		if one.op != "T" && one.old == nil && one.new == nil {
+			out.Gap(fmt.Sprintf("a change of %s came without its row: its trigger !gateway_json is missing or disabled", one.table))
 		}
 		e, err := r.event(ctx, one)
 		if err != nil {

@@ -5,15 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/rawjson"
 )
@@ -21,6 +20,8 @@ import (
 const (
 	firstChunk = 16 // rows: they may be large
 	chunkReads = 20 // of changes, before a chunk
+	// chunkPause is how long a table waits whose rows could not be read.
+	chunkPause = 30 * time.Second
 )
 
 // position is what is stored: how far the changes are, and how far the snapshot is.
@@ -52,10 +53,10 @@ func (s snapshot) with(table string, state tableSnapshot) snapshot {
 	return s
 }
 
-// next returns a table that is not done, or "".
-func (s snapshot) next() string {
+// next returns a table that is not done, and not paused now, or "".
+func (s snapshot) next(paused map[string]time.Time) string {
 	for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
-		if !s.Tables[table].Done {
+		if !s.Tables[table].Done && time.Now().After(paused[table]) {
 			return table
 		}
 	}
@@ -95,7 +96,7 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 // the changes before them: so a row comes behind all of its changes that it holds, and
 // before all others. It says whether it has read anything.
 func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) {
-	table := r.snapshot.next()
+	table := r.snapshot.next(r.paused)
 	if table == "" || len(r.cursor.gaps) > maxGaps {
 		return false, nil
 	}
@@ -104,7 +105,7 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 	}
 	limited, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	tx, err := r.conn.BeginTx(limited, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	chunk, err := r.beginChunk(limited, table)
 	if err != nil {
 		return false, fmt.Errorf("cannot read %s: %w", table, err)
 	}
@@ -113,22 +114,21 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 		at   position
 	}
 	var changes []read
-	var existing []existingRow
+	var existing []pgconn.ReadRow
+	var failed error
 	for range chunkReads {
 		rows, err := r.read(ctx)
 		if err != nil {
 			return false, err
 		}
 		if len(rows) == 0 { // all changes that this view has
-			if existing, err = r.chunk(limited, table); err != nil {
-				return false, err
-			}
+			existing, failed = chunk.rows(limited)
 			break
 		}
 		changes = append(changes, read{rows, position{r.cursor.snapshot(), r.snapshot}})
 	}
-	if err := tx.Commit(limited); err != nil {
-		return false, fmt.Errorf("cannot read %s: %w", table, err)
+	if err := chunk.reading.End(limited); err != nil {
+		return false, fmt.Errorf("cannot read %s: %w", table, errors.Join(failed, err))
 	}
 	// The view is given up before anything may have to wait.
 	for _, c := range changes {
@@ -136,79 +136,19 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 			return false, err
 		}
 	}
-	if len(changes) == chunkReads {
+	switch {
+	case failed != nil: // the server's answer: the changes of other tables go on
+		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", chunkPause, "error", failed)
+		r.paused[table] = time.Now().Add(chunkPause)
+		return len(changes) > 0, nil
+	case len(changes) == chunkReads:
 		return true, nil // too many: another time
 	}
 	return true, r.emitExisting(ctx, out, table, existing)
 }
 
-// rowAlias is a name that no column has.
-const rowAlias = `"the gateway's row"`
-
-// existingRow is one that a chunk has read.
-type existingRow struct {
-	key     []string
-	data    []byte
-	overlap bool // written since the snapshot began: it comes as a change, too
-}
-
-// chunk reads the next rows of a table in the order of its key.
-func (r *reader) chunk(ctx context.Context, table string) ([]existingRow, error) {
-	key, err := r.keyOf(ctx, table)
-	if err != nil {
-		return nil, err
-	}
-	if len(key.columns) == 0 {
-		return nil, fmt.Errorf("the table %s is gone, or has no primary key: take it from tables, or make it", table)
-	}
-	after := r.snapshot.Tables[table].After
-	args := []any{r.s.chunk, r.snapshot.Tables[table].Since}
-	var names, texts, places []string
-	for i, c := range key.columns {
-		name := rowAlias + "." + pgx.Identifier{c}.Sanitize()
-		names, texts = append(names, name), append(texts, name+"::text")
-		places = append(places, fmt.Sprintf("$%d::text::%s", i+3, key.types[i]))
-	}
-	where := ""
-	if r.snapshot.Tables[table].Key != key.id() {
-		after = nil // from the beginning: better twice than not at all
-	}
-	if len(after) == len(names) {
-		where = fmt.Sprintf("WHERE (%s) > (%s)", strings.Join(names, ", "), strings.Join(places, ", "))
-		for _, value := range after {
-			args = append(args, value)
-		}
-	}
-	rows, err := r.conn.Query(ctx, fmt.Sprintf(`SELECT ARRAY[%s], row_to_json(%[2]s.*)::text, age(%[2]s.xmin) <= age($2::text::xid8::xid) FROM %[3]s %[2]s %[4]s ORDER BY %[5]s LIMIT $1`,
-		strings.Join(texts, ", "), rowAlias, key.from, where, strings.Join(names, ", ")), args...)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", table, err)
-	}
-	defer rows.Close()
-	var out []existingRow
-	bytes := 0
-	for rows.Next() {
-		var one existingRow
-		if err := rows.Scan(&one.key, &one.data, &one.overlap); err != nil {
-			return nil, fmt.Errorf("cannot read %s: %w", table, err)
-		}
-		bytes += len(one.data)
-		out = append(out, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", table, err)
-	}
-	switch { // the next chunk is as large as fits
-	case bytes > maxBytes/8:
-		r.s.chunk = max(r.s.chunk/2, 1)
-	case bytes < maxBytes/32:
-		r.s.chunk = min(2*r.s.chunk, maxRows)
-	}
-	return out, nil
-}
-
 // emitExisting emits rows, and moves the snapshot over them.
-func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, rows []existingRow) error {
+func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, rows []pgconn.ReadRow) error {
 	if len(rows) == 0 {
 		r.s.log.Info("snapshot: has read all rows that existed", "table", table)
 		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: r.snapshot.Tables[table].Since, Done: true})
@@ -218,22 +158,22 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 	since := r.snapshot.Tables[table].Since
 	events := make([]*event.Event, len(rows))
 	for i, one := range rows {
-		key, err := r.key(ctx, table, one.data)
+		key, err := r.key(ctx, table, one.Data)
 		if err != nil {
 			return err
 		}
 		mark := "row"
-		if one.overlap {
+		if one.Mark {
 			mark = "overlap"
 		}
 		events[i] = &event.Event{
-			ID: snapshotID(table, since, one.key), Source: r.s.name, Channel: table, Key: key, Time: time.Now(),
-			Data:  r.existingPayload(table, mark, one.data),
+			ID: snapshotID(table, since, one.Key), Source: r.s.name, Channel: table, Key: key, Time: time.Now(),
+			Data:  r.existingPayload(table, mark, one.Data),
 			Attrs: []event.Attr{{Name: "table", Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
 		}
 	}
 	r.s.copied.Add(float64(len(rows)))
-	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: r.keys[table].id(), After: rows[len(rows)-1].key})
+	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: r.keys[table].id(), After: rows[len(rows)-1].Key})
 	ack := r.flight.Add(position{r.cursor.snapshot(), r.snapshot}, len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }

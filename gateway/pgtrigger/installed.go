@@ -1,0 +1,73 @@
+package pgtrigger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Installed is a trigger function of this package that a database has.
+type Installed struct {
+	Function string // quoted, with its schema
+	Mode     string // outbox or notify
+	Schema   string // not quoted
+	Version  int
+	Owner    string   // a role
+	Tables   []string // that have a trigger which calls it; quoted
+}
+
+// installed finds the trigger functions. pg_proc shows them to every role.
+const installed = `SELECT format('%I.%I', n.nspname, p.proname), CASE p.proname WHEN 'outbox_capture' THEN 'outbox' ELSE 'notify' END, n.nspname::text,
+	` + versionOf + `, pg_get_userbyid(p.proowner)::text,
+	ARRAY(SELECT format('%I.%I', tn.nspname, c.relname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace tn ON tn.oid = c.relnamespace
+		WHERE t.tgfoid = p.oid AND t.tgparentid = 0 AND t.tgname IN ('!gateway_outbox', 'gateway_notify') ORDER BY 1)
+	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+	WHERE p.prorettype = 'trigger'::regtype AND p.pronargs = 0 AND (p.proname = 'gateway_notify' OR n.nspname = 'gateway' AND p.proname = 'outbox_capture')
+	ORDER BY 2 DESC, 1`
+
+// FindInstalled returns the trigger functions of this package that the database has: that of the
+// outbox, and those of notifications, one for each schema.
+func FindInstalled(ctx context.Context, conn *pgx.Conn) ([]Installed, error) {
+	rows, err := conn.Query(ctx, installed)
+	if err == nil {
+		var found []Installed
+		if found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Installed]); err == nil {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("cannot read which SQL of the gateway is installed: %w", err)
+}
+
+// Older reports whether the SQL is of an earlier version than this package's.
+func (i Installed) Older() bool { return i.Version < Version }
+
+// VersionError says what to do where the SQL is of another version than this package's. It
+// is nil where the version is the same.
+func (i Installed) VersionError() error {
+	switch {
+	case i.Older():
+		return fmt.Errorf("the SQL of %s is version %d, and this gateway's is version %d: bring it up to date with gateway sql --migrate --apply", i.Function, i.Version, Version)
+	case i.Version > Version:
+		return fmt.Errorf("the SQL of %s is version %d, and this gateway knows version %d: install a newer gateway", i.Function, i.Version, Version)
+	}
+	return nil
+}
+
+// MigrateSQL returns the statements that bring older SQL up to date. It is empty where there is none.
+// Newer SQL is an error. The statements must be carried out in one transaction, by the owner of
+// the functions, who must also have the privilege TRIGGER on the tables of an outbox.
+func MigrateSQL(found []Installed) (sql string, err error) {
+	for _, i := range found {
+		switch {
+		case i.Version > Version:
+			return "", i.VersionError()
+		case !i.Older():
+		case i.Mode == "outbox":
+			sql += Outbox{}.CreateSQL()
+		default:
+			sql += functionSQL(i.Schema)
+		}
+	}
+	return sql, nil
+}

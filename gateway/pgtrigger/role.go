@@ -1,0 +1,50 @@
+package pgtrigger
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// RoleSQL returns the statements that make a role and grant it the least rights that a source of
+// the mode needs: to capture tables, to lead, and to read rows. In the mode notify rows over
+// 7,999 bytes are read; in the mode outbox only those of a snapshot.
+func RoleSQL(mode, role string, tables []Table) (string, error) {
+	name := pgx.Identifier{role}.Sanitize()
+	var b strings.Builder
+	fmt.Fprintf(&b, "DO $eventgateway_do$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s LOGIN; -- set its password with \\password in psql\n  END IF;\nEND $eventgateway_do$;\n", literal(role), name)
+	grant := func(what string) { fmt.Fprintf(&b, "GRANT %s TO %s;\n", what, name) }
+	lead := func() {
+		b.WriteString("-- to lead, where several gateways stand by for each other\n")
+		grant("USAGE ON SCHEMA gateway")
+		grant("SELECT, INSERT, UPDATE ON gateway.leader")
+	}
+	switch mode {
+	case "notify":
+		b.WriteString("-- LISTEN needs no right\n")
+		if len(tables) > 0 {
+			b.WriteString("-- to fetch rows that are too large for a notification\n")
+		}
+	case "outbox":
+		b.WriteString("-- to read the outbox, to delete what was delivered, and to keep the cursor\n")
+		grant("USAGE ON SCHEMA gateway")
+		grant("SELECT, DELETE ON gateway.outbox")
+		grant("SELECT ON SEQUENCE gateway.outbox_id_seq")
+		grant("SELECT, INSERT, UPDATE ON gateway.outbox_reader")
+		lead()
+		if len(tables) > 0 {
+			b.WriteString("-- for snapshot: initial only\n")
+		}
+	case "leader":
+		lead()
+		return b.String(), nil
+	default:
+		return "", unknownMode(mode)
+	}
+	for _, t := range tables {
+		grant("USAGE ON SCHEMA " + pgx.Identifier{t.Schema}.Sanitize())
+		grant("SELECT ON " + t.String())
+	}
+	return b.String(), nil
+}

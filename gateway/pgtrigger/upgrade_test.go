@@ -1,0 +1,132 @@
+package pgtrigger_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+const shopTables = `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA IF EXISTS shop CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE SCHEMA shop;
+	CREATE TABLE orders (id int PRIMARY KEY, note text); CREATE TABLE shop."Order Items" (id int PRIMARY KEY, note text);`
+
+func exec(t *testing.T, db *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := db.Exec(testenv.Context(t), sql); err != nil {
+		t.Fatalf("%v: %.300s", err, sql)
+	}
+}
+
+func text(t *testing.T, db *pgx.Conn, query string) (s string) {
+	t.Helper()
+	if err := db.QueryRow(testenv.Context(t), query).Scan(&s); err != nil {
+		t.Fatalf("%v: %.300s", err, query)
+	}
+	return s
+}
+
+// catalog is all that the SQL of this package makes: functions with their text, triggers,
+// columns and rights.
+const catalog = `SELECT coalesce(string_agg(line, E'\n' ORDER BY line), '') FROM (
+	SELECT pg_get_functiondef(p.oid) || coalesce(p.proacl::text, '') AS line FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'gateway' OR p.proname = 'gateway_notify'
+	UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t WHERE NOT t.tgisinternal
+	UNION ALL SELECT attrelid::regclass || ' ' || attname || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE c.relnamespace = to_regnamespace('gateway') AND c.relkind = 'r' AND attnum > 0) x`
+
+// TestUpgradeFromEachPastVersion: what is made of a database with older SQL is what a new
+// one has; what waits in the outbox stays, and is followed by what is written afterwards.
+func TestUpgradeFromEachPastVersion(t *testing.T) {
+	db := testenv.Connect(t)
+	items := pgtrigger.Table{Schema: "shop", Name: "Order Items"}
+	orders := pgtrigger.Table{Schema: "public", Name: "orders"}
+	outbox := pgtrigger.Outbox{Tables: []pgtrigger.Table{orders, items}}.CreateSQL()
+	var notify string
+	for _, table := range []pgtrigger.Table{orders, items} {
+		notify += pgtrigger.Notify{Table: table, Channel: "items_channel", Field: "order"}.CreateSQL()
+	}
+	files, err := filepath.Glob("testdata/past/*.sql")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			old, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mode, fresh := "outbox", outbox
+			if strings.HasPrefix(filepath.Base(file), "notify") {
+				mode, fresh = "notify", notify
+			}
+			exec(t, db, shopTables+fresh)
+			want := text(t, db, catalog)
+
+			exec(t, db, shopTables+string(old)+`INSERT INTO orders VALUES (1, 'before'); INSERT INTO shop."Order Items" VALUES (1, 'before')`)
+			found, err := pgtrigger.FindInstalled(testenv.Context(t), db)
+			if err != nil || len(found) == 0 || found[0].Mode != mode || !found[0].Older() || found[0].VersionError() == nil {
+				t.Fatalf("found %+v, %v", found, err)
+			}
+			sql, err := pgtrigger.MigrateSQL(found)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec(t, db, sql)
+			if got := text(t, db, catalog); got != want {
+				t.Errorf("after the upgrade:\n%s\nwant\n%s", got, want)
+			}
+			found, err = pgtrigger.FindInstalled(testenv.Context(t), db)
+			if err != nil || found[0].VersionError() != nil || len(found[0].Tables) == 0 {
+				t.Errorf("found %+v, %v", found, err)
+			}
+			if sql, err := pgtrigger.MigrateSQL(found); sql != "" || err != nil {
+				t.Errorf("once more: %q, %v", sql, err)
+			}
+			exec(t, db, `UPDATE shop."Order Items" SET note = 'after'; DELETE FROM orders; TRUNCATE orders`)
+			if mode == "outbox" {
+				if got, want := text(t, db, `SELECT string_agg(op::text || ' ' || tbl || ' ' || coalesce((coalesce(new, old))->>'note', ''), '; ' ORDER BY id) FROM gateway.outbox`),
+					"I public.orders before; I shop.Order Items before; U shop.Order Items after; D public.orders before; T public.orders "; got != want {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestNewerVersionIsRefused, because an older gateway does not know what it means.
+func TestNewerVersionIsRefused(t *testing.T) {
+	db := testenv.Connect(t)
+	newer := strings.ReplaceAll(pgtrigger.Outbox{}.CreateSQL(), "eventgateway sql version 2", "eventgateway sql version 99")
+	exec(t, db, shopTables+newer)
+	found, err := pgtrigger.FindInstalled(testenv.Context(t), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pgtrigger.MigrateSQL(found)
+	if want := "the SQL of gateway.outbox_capture is version 99, and this gateway knows version 2: install a newer gateway"; err == nil || err.Error() != want {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRolesSQL: the role that --role makes has what it needs, and can be made again.
+func TestRoleSQL(t *testing.T) {
+	db := testenv.Connect(t)
+	tables := []pgtrigger.Table{{Schema: "shop", Name: "Order Items"}}
+	exec(t, db, shopTables+pgtrigger.Outbox{Tables: tables}.CreateSQL())
+	for _, mode := range []string{"notify", "outbox", "leader", "outbox"} {
+		sql, err := pgtrigger.RoleSQL(mode, `the "reader"`, tables)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db, sql)
+	}
+	if _, err := pgtrigger.RoleSQL("outbix", "x", nil); err == nil || !strings.Contains(err.Error(), `did you mean "outbox"?`) {
+		t.Errorf("error %v", err)
+	}
+	exec(t, db, `DROP OWNED BY "the ""reader"""; DROP ROLE "the ""reader"""`)
+}

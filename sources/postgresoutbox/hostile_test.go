@@ -1,0 +1,227 @@
+package postgresoutbox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/testenv"
+)
+
+// role makes a role anew.
+func role(name string) string {
+	return fmt.Sprintf(`DO $$ BEGIN DROP OWNED BY %[1]s CASCADE; DROP ROLE %[1]s; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE %[1]s LOGIN;`, name)
+}
+
+var mallory = role("mallory")
+
+// hostile makes a role mallory, who owns the table items with all that an owner can put
+// into it that runs when somebody reads or writes a row: a cast to json, a domain with a
+// check, a policy, and an index whose expression the planner evaluates. Each calls spy, which
+// fails where it has the rights of a superuser, or can get them back.
+const hostile = `
+CREATE FUNCTION mallory.spy() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	BEGIN EXECUTE 'RESET ROLE'; EXCEPTION WHEN OTHERS THEN NULL; END;
+	BEGIN EXECUTE 'SET ROLE postgres'; EXCEPTION WHEN OTHERS THEN NULL; END;
+	BEGIN EXECUTE 'SET SESSION AUTHORIZATION DEFAULT'; EXCEPTION WHEN OTHERS THEN NULL; END;
+	BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END;
+	RETURN current_user;
+END $$;
+CREATE FUNCTION mallory.guard(a text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+	PERFORM mallory.spy();
+	IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN RAISE EXCEPTION 'mallory runs as %', current_user; END IF;
+	RETURN true;
+END $$;
+CREATE TYPE mallory.evil AS ENUM ('a');
+CREATE FUNCTION mallory.evil_json(mallory.evil) RETURNS json LANGUAGE sql AS $$ SELECT to_json(mallory.spy()) $$;
+CREATE CAST (mallory.evil AS json) WITH FUNCTION mallory.evil_json(mallory.evil);
+CREATE DOMAIN mallory.positive AS int CHECK (mallory.guard(VALUE::text) AND VALUE > 0);
+CREATE TABLE mallory.items (id mallory.positive PRIMARY KEY, e mallory.evil);
+INSERT INTO mallory.items VALUES (1, 'a');
+CREATE INDEX ON mallory.items ((mallory.guard('constant')));
+CREATE POLICY p ON mallory.items USING (mallory.guard('policy'));
+ALTER TABLE mallory.items ENABLE ROW LEVEL SECURITY;`
+
+// login is a session of a role that has proved to be it: it cannot get other rights back.
+func login(t *testing.T, name string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(testenv.Context(t), asRole(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func asRole(t *testing.T, name string) string {
+	return strings.Replace(testenv.Postgres(t).URL(), "postgres@", name+"@", 1)
+}
+
+// freshHostile is fresh, with the tables of mallory.
+func freshHostile(t *testing.T, ddl string) *pgx.Conn {
+	t.Helper()
+	fresh(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
+	run(t, login(t, "mallory"), hostile)
+	db := session(t)
+	run(t, db, ddl+outbox(t, "mallory.items").CreateSQL())
+	return db
+}
+
+func isSuper(t *testing.T, db *pgx.Conn, role string) (super bool) {
+	t.Helper()
+	if err := db.QueryRow(testenv.Context(t), "SELECT rolsuper FROM pg_roles WHERE rolname = $1", role).Scan(&super); err != nil {
+		t.Fatal(err)
+	}
+	return super
+}
+
+// TestOwnersCodeRunsWithTheWritersRights: a cast that the owner of a table has defined runs
+// as the role that writes the row, and not as the owner of the outbox.
+func TestOwnersCodeRunsWithTheWritersRights(t *testing.T) {
+	db := freshHostile(t, role("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
+	st := start(t, asChange, newCollector())
+	for _, role := range []string{"mallory", "clerk"} {
+		run(t, login(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
+	}
+	for i, e := range st.await(t, 6) {
+		c, want := changeOf(t, e), []string{"mallory", "clerk"}[i/3]
+		for _, row := range []map[string]any{c.Old, c.New} {
+			if row != nil && row["e"] != want {
+				t.Errorf("%s: the cast ran as %v, want %s", c.Operation, row["e"], want)
+			}
+		}
+	}
+	if isSuper(t, db, "mallory") {
+		t.Error("mallory is a superuser")
+	}
+}
+
+// TestSnapshotRunsNothingWithTheReadersRights: a superuser reads a foreign table as its
+// owner.
+func TestSnapshotRunsNothingWithTheReadersRights(t *testing.T) {
+	db := freshHostile(t, "")
+	st := start(t, initial("mallory.items"), newCollector())
+	if c := changeOf(t, st.await(t, 1)[0]); c.New["e"] != "mallory" || c.Operation != "READ" {
+		t.Errorf("the cast ran as %v", c.New["e"])
+	}
+	if isSuper(t, db, "mallory") {
+		t.Error("mallory is a superuser")
+	}
+	run(t, login(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
+	st.await(t, 2)
+}
+
+// TestReaderRefusesForeignOwners: another role than a superuser reads no table of a role that
+// the configuration does not trust, and no outbox of one.
+func TestReaderRefusesForeignOwners(t *testing.T) {
+	db := fresh(t, items+role("reader")+role("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
+	rights, err := pgtrigger.RoleSQL("outbox", "reader", outbox(t, "items").Tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, rights)
+	asReader := func(o *Options) {
+		initial("items")(o)
+		o.URL = options.NewURL(asRole(t, "reader"))
+	}
+	want := `cannot read public.items: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the owner to the option owners where you trust it`
+	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v", err)
+	}
+	trusting := func(o *Options) { asReader(o); o.Owners = []string{"shop"} }
+	st := start(t, trusting, newCollector()) // and with the rights that gateway sql --role grants
+	if got := ids(t, st.await(t, 1)); got != "R7" {
+		t.Errorf("got %s", got)
+	}
+	run(t, db, "INSERT INTO items VALUES (8)")
+	st.await(t, 2)
+	stored(t, db, "hi = 1 AND low = 1 AND (SELECT count(*) = 0 FROM gateway.outbox)")
+	st.stop()
+
+	run(t, db, "ALTER TABLE gateway.outbox OWNER TO shop; GRANT USAGE ON SCHEMA gateway TO shop")
+	want = `gateway.outbox belongs to the role "shop", whose code would run with the reader's rights: add the role to owners where you trust it`
+	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v", err)
+	}
+	if got := probed(t, asReader); !strings.Contains(got, `WRONG: gateway.outbox belongs to the role "shop"`) {
+		t.Errorf("check --live says\n%s", got)
+	}
+}
+
+// TestChangesCannotBeForged by a role that may not write the table, nor by one that may.
+func TestChangesCannotBeForged(t *testing.T) {
+	fresh(t, items+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
+		CREATE TABLE mallory.own (id int PRIMARY KEY); ALTER TABLE mallory.own OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory`, "items", "mallory.own")
+	st := start(t, asChange, newCollector())
+	m := login(t, "mallory")
+	run(t, m, "CREATE TABLE mallory.t (id int PRIMARY KEY)")
+	for _, sql := range []string{
+		`SELECT gateway.outbox_capture()`, `SELECT gateway.outbox_row()`,
+		`INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', 'public.items', '{"id":1}')`,
+		`CREATE TRIGGER x AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture('public.items', 'public.items')`,
+		`CREATE TRIGGER x AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION gateway.outbox_row()`,
+		`UPDATE gateway.outbox_reader SET hi = 1000000`, `DELETE FROM gateway.leader`, `TRUNCATE gateway.outbox`,
+	} {
+		if _, err := m.Exec(testenv.Context(t), sql); err == nil {
+			t.Errorf("mallory may do %s", sql)
+		}
+	}
+	// What a session sets is not taken for a row, and neither are operators and functions of others.
+	run(t, m, `SET gateway.new_row = '{"id":666}'; SET gateway.old_row = '{"id":666}';
+		CREATE FUNCTION mallory.lie(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false'; CREATE OPERATOR mallory.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie); CREATE OPERATOR mallory.= (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie);
+		CREATE FUNCTION mallory.row_to_json(record) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN '{"id":666}'::json; END $$; CREATE FUNCTION mallory.set_config(text, text, bool) RETURNS text LANGUAGE sql AS 'SELECT NULL';
+		SET search_path = mallory, pg_catalog, public; INSERT INTO mallory.own VALUES (1); DELETE FROM mallory.own`)
+	// A table that takes another one's name is told apart from it.
+	run(t, m, `ALTER TABLE mallory.own RENAME TO renamed; INSERT INTO mallory.renamed VALUES (2)`)
+	run(t, m, `CREATE TABLE mallory.own (id int PRIMARY KEY); INSERT INTO mallory.renamed VALUES (3)`)
+	got := ""
+	for _, e := range st.await(t, 4) {
+		c := changeOf(t, e)
+		got += fmt.Sprintf("%s %s %v %v; ", c.Operation, c.Table, c.Old, c.New)
+	}
+	if want := "INSERT mallory.own map[] map[id:1]; DELETE mallory.own map[id:1] map[]; INSERT mallory.own map[] map[id:2]; INSERT mallory.renamed map[] map[id:3]; "; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestChangeWithoutItsRow: where the trigger that makes a row into JSON is disabled, the change
+// comes without it, and not with the row of another one. It is reported.
+func TestChangeWithoutItsRow(t *testing.T) {
+	db := fresh(t, items, "items")
+	out := newCollector()
+	gaps := make(chan string, 10)
+	out.gap = func(reason string) { gaps <- reason }
+	st := start(t, asChange, out)
+	run(t, db, `BEGIN; INSERT INTO items VALUES (1); ALTER TABLE items DISABLE TRIGGER "!gateway_json"; INSERT INTO items VALUES (2); COMMIT`)
+	events := st.await(t, 2)
+	if c := changeOf(t, events[1]); c.New != nil || c.Operation != "INSERT" {
+		t.Errorf("got %s", events[1].Data)
+	}
+	if got, want := <-gaps, "a change of public.items came without its row: its trigger !gateway_json is missing or disabled"; got != want {
+		t.Errorf("gap %q", got)
+	}
+	if got := probed(t, func(o *Options) { o.Tables = []string{"items"} }); !strings.Contains(got, "WRONG: nothing captures the changes of public.items") {
+		t.Errorf("check --live says\n%s", got)
+	}
+}
+
+// TestInstallRefusesWhatOthersOwn: a role that may create schemas cannot prepare one that later
+// runs with the rights of the role that installs.
+func TestInstallRefusesWhatOthersOwn(t *testing.T) {
+	db := fresh(t, items+mallory)
+	for name, prepared := range map[string]string{
+		`the schema gateway belongs to the role "mallory"`:                   `CREATE SCHEMA gateway AUTHORIZATION mallory`,
+		`the table or sequence gateway.leader belongs to the role "mallory"`: `CREATE SCHEMA gateway; CREATE TABLE gateway.leader (name text PRIMARY KEY, holder text, term bigint, expires timestamptz); ALTER TABLE gateway.leader OWNER TO mallory`,
+		`the function gateway.outbox_capture belongs to the role "mallory"`:  `CREATE SCHEMA gateway; CREATE FUNCTION gateway.outbox_capture() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; ALTER FUNCTION gateway.outbox_capture() OWNER TO mallory`,
+	} {
+		run(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE;`+prepared)
+		if _, err := db.Exec(testenv.Context(t), outbox(t, "items").CreateSQL()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("want %s, got %v", name, err)
+		}
+	}
+}
