@@ -1,7 +1,6 @@
 package postgresnotify
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,118 +11,109 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 )
 
-// marker is the field by which the trigger of trigger.sql says that a row was too
-// large to be notified; it names the table.
-const marker = "_gateway_fetch"
-
-// fetchTimeout bounds one fetch: later notifications wait for it.
+// fetchTimeout bounds one fetch, and how long an event waits for its turn to be fetched.
 const fetchTimeout = 5 * time.Second
 
-// fetcher fetches rows that were too large for a notification. It has a session
-// of its own: a query that hangs must not cost the listening one.
+// fetcher fetches rows that were too large for a notification, one after the other, in a
+// session of its own.
 type fetcher struct {
 	config *pgx.ConnConfig
+	owners []string        // whose functions and tables are trusted
+	tables map[string]bool // quoted names, of tables that may be fetched from; empty: all
 	conn   *pgx.Conn
 }
 
-func isMarked(payload []byte) bool { return bytes.Contains(payload, []byte(`"`+marker+`"`)) }
-
-// marked is what the trigger sent.
-type marked struct {
-	operation string
-	field     string // that holds the key
-	key       json.RawMessage
-	table     string
-}
-
-// parseMarked reads the three fields of a marked payload.
-func parseMarked(payload []byte) (marked, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(payload, &fields); err != nil {
-		return marked{}, err
-	}
-	var m marked
-	for name, value := range fields {
-		switch name {
-		case "operation":
-			_ = json.Unmarshal(value, &m.operation) // checked below
-		case marker:
-			_ = json.Unmarshal(value, &m.table)
-		default:
-			m.field, m.key = name, value
-		}
-	}
-	if len(fields) != 3 || m.operation == "" || m.table == "" || !bytes.HasPrefix(m.key, []byte("{")) {
-		return marked{}, errors.New("it is none of ours")
-	}
-	return m, nil
-}
-
-// complete returns the payload as it would have been, had the row been small:
-// with the row as it is now. A row that is gone is left as its key.
-func (f *fetcher) complete(ctx context.Context, payload []byte) ([]byte, error) {
-	m, err := parseMarked(payload)
-	if err != nil {
-		return nil, err
+// complete returns the payload as it would have been, had the row been small: with the row as
+// it is now. A row that is gone is left as its key.
+func (f *fetcher) complete(ctx context.Context, channel string, m marked) ([]byte, error) {
+	if m.operation == "DELETE" {
+		return m.payload(m.rawKey), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	row := []byte(m.key)
-	if m.operation != "DELETE" {
-		found, err := f.row(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		if found != nil {
-			row = found
-		}
+	row, err := f.row(ctx, channel, m)
+	if err != nil {
+		return nil, err
 	}
-	operation, _ := json.Marshal(m.operation) // strings always encode
-	field, _ := json.Marshal(m.field)
-	return fmt.Appendf(nil, `{"operation" : %s, %s : %s}`, operation, field, row), nil
+	if row == nil {
+		row = m.rawKey
+	}
+	return m.payload(row), nil
 }
 
-// keyColumns lists the primary key of a table, but only of one that has our
-// trigger: everybody may notify, and must not get other tables read.
-const keyColumns = `SELECT i.indrelid::regclass::text, array_agg(a.attname::text)
-  FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
- WHERE i.indrelid = to_regclass($1) AND i.indisprimary
-   AND EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = i.indrelid AND p.proname = 'gateway_notify')
- GROUP BY 1`
+// keyColumns lists the primary key of a table, but only of one that has the trigger of `gateway
+// sql` for this channel and field, and whose trigger function belongs to this role, to a
+// superuser, or to one that is trusted: every role may notify, and must get no other table
+// read.
+const keyColumns = `SELECT n.nspname::text, c.relname::text, array_agg(a.attname::text), array_agg(format_type(a.atttypid, a.atttypmod))
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+ WHERE c.oid = to_regclass($1) AND EXISTS (
+   SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
+    WHERE t.tgrelid = c.oid AND p.proname = 'gateway_notify'
+      AND t.tgargs = convert_to($2, getdatabaseencoding()) || '\x00'::bytea || convert_to($3, getdatabaseencoding()) || '\x00'::bytea
+      AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))
+ GROUP BY 1, 2`
 
 // row returns the row as JSON, nil where it is gone.
-func (f *fetcher) row(ctx context.Context, m marked) ([]byte, error) {
+func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, error) {
 	if f.conn == nil || f.conn.IsClosed() {
 		conn, err := pgx.ConnectConfig(ctx, f.config)
 		if err != nil {
-			return nil, err
+			return nil, pgconn.Reason(err)
 		}
 		f.conn = conn
 	}
-	var table string
-	var columns []string
-	if err := f.conn.QueryRow(ctx, keyColumns, m.table).Scan(&table, &columns); err != nil {
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, fmt.Errorf("the table %s has no primary key or not the trigger of `gateway sql`", m.table)
+	var name pgtrigger.Table
+	var columns, types []string
+	err := f.conn.QueryRow(ctx, keyColumns, m.table, channel, m.field, f.owners).Scan(&name.Schema, &name.Name, &columns, &types)
+	table := name.String()
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, fmt.Errorf("the table %.200s has no primary key, or no trigger of gateway sql for this channel whose function belongs to this role, a superuser, or one of owners", m.table)
+	case err != nil:
+		return nil, err
+	case len(f.tables) > 0 && !f.tables[table]:
+		return nil, fmt.Errorf("the table %s is not in the option tables", table)
+	}
+	var where, args []string
+	for i, c := range columns {
+		value, err := keyText(m.key[c])
+		if err != nil {
+			return nil, fmt.Errorf("the key of %s: %s: %w", table, c, err)
 		}
+		where = append(where, fmt.Sprintf("%s.%s = ($1::text[])[%d]::%s", rowAlias, pgx.Identifier{c}.Sanitize(), i+1, types[i]))
+		args = append(args, value)
+	}
+	reading, err := pgconn.BeginReading(ctx, f.conn, pgconn.ForeignTable{Name: table, Owners: f.owners},
+		fmt.Sprintf("SELECT ARRAY[]::text[], row_to_json(%s.*)::text, false FROM %s %[1]s WHERE %[3]s", rowAlias, table, strings.Join(where, " AND ")))
+	if err != nil {
 		return nil, err
 	}
-	var same []string
-	for _, c := range columns {
-		name := pgx.Identifier{c}.Sanitize()
-		same = append(same, "t."+name+" = k."+name)
-	}
-	query := fmt.Sprintf("SELECT row_to_json(t)::text FROM %[1]s t, json_populate_record(NULL::%[1]s, $1::json) k WHERE %[2]s", table, strings.Join(same, " AND "))
-	var row string
-	if err := f.conn.QueryRow(ctx, query, string(m.key)).Scan(&row); err != nil {
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, nil
-		}
+	rows, err := reading.Query(ctx, args)
+	err = errors.Join(err, reading.End(ctx))
+	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	return []byte(row), nil
+	return rows[0].Data, nil
+}
+
+// rowAlias is a name that no column has.
+const rowAlias = `"the gateway's row"`
+
+// keyText returns a value of a key as PostgreSQL reads it.
+func keyText(value json.RawMessage) (text string, err error) {
+	switch {
+	case len(value) == 0 || string(value) == "null":
+		return "", errors.New("is missing")
+	case value[0] == '"':
+		err = json.Unmarshal(value, &text)
+		return text, err
+	}
+	return string(value), nil // a number, or what jsonb reads
 }
 
 func (f *fetcher) close() {

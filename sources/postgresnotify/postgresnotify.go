@@ -20,6 +20,8 @@ import (
 type Options struct {
 	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; not through a transaction pooler, which makes LISTEN deaf"`
 	Channels  []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to, each up to 63 bytes"`
+	Tables    []string         `koanf:"tables" doc:"tables whose rows over 7,999 bytes are fetched: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have a trigger of gateway sql for a channel"`
+	Owners    []string         `koanf:"owners" doc:"roles, beside that of the url and superusers, that are trusted as owners of trigger functions and of tables whose rows are fetched: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights"`
 	Heartbeat options.Duration `koanf:"heartbeat" rule:"min=50ms,max=5m" doc:"how often a quiet connection is tried; an answer must come within two seconds"`
 }
 
@@ -32,6 +34,11 @@ func (o *Options) Check(report func(option, text string)) {
 	for i, c := range o.Channels {
 		if c == "" || len(c) > maxChannel {
 			report(fmt.Sprintf("channels[%d]", i), fmt.Sprintf("a channel name has 1 to %d bytes", maxChannel))
+		}
+	}
+	for i, text := range o.Tables {
+		if _, err := pgtrigger.ParseTable(text); err != nil {
+			report(fmt.Sprintf("tables[%d]", i), err.Error())
 		}
 	}
 }
@@ -47,19 +54,27 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
+	conn.RuntimeParams["search_path"] = "pg_catalog, pg_temp" // no function of another role stands in for one of PostgreSQL
 	usage := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_postgres_notification_queue_usage",
 		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",
 	})
-	return &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage}, env.Metrics.Register(usage)
+	s := &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
+	for _, text := range o.Tables {
+		t, _ := pgtrigger.ParseTable(text) // Check saw to it
+		s.tables[t.String()] = true
+	}
+	return s, env.Metrics.Register(usage)
 }
 
 type source struct {
 	pgconn.Elector
-	opts  Options
-	conn  *pgx.ConnConfig
-	name  string
-	log   *slog.Logger
-	usage prometheus.Gauge
-	was   bool // listening before: only the goroutine of Run
+	opts   Options
+	conn   *pgx.ConnConfig
+	name   string
+	log    *slog.Logger
+	tables map[string]bool // quoted; empty: all
+	usage  prometheus.Gauge
+	was    bool // listening before: only the goroutine of Run
+	warned bool // of trigger functions: only the goroutine of Run
 }

@@ -21,7 +21,11 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	for _, channel := range s.opts.Channels {
 		findings = append(findings, probeTriggers(ctx, conn, channel)...)
 	}
-	return append(findings, probeQueue(ctx, conn))
+	installed, err := s.installed(ctx, conn)
+	if err != nil {
+		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: err.Error()})
+	}
+	return append(append(findings, installed...), probeQueue(ctx, conn))
 }
 
 // triggersOf lists the triggers that seem to notify a channel: their arguments or

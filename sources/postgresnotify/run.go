@@ -29,14 +29,20 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		return plugin.Ended(ctx, err)
 	}
 	defer pgconn.Close(conn)
-	fetch := &fetcher{config: s.conn}
-	defer fetch.close()
+	fetching, stop := context.WithCancel(ctx)
+	w := newWaiting(s.fetcher, s.log)
+	defer w.close()
+	defer stop()
 	if s.was {
 		out.Gap("listening anew: what was notified meanwhile is lost")
 	}
 	s.was = true
 	out.Ready()
-	return plugin.Ended(ctx, s.listen(ctx, conn, fetch, out))
+	return plugin.Ended(ctx, s.listen(fetching, conn, w, out))
+}
+
+func (s *source) fetcher() *fetcher {
+	return &fetcher{config: s.conn, owners: s.opts.Owners, tables: s.tables}
 }
 
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
@@ -52,21 +58,24 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 			return nil, fmt.Errorf("cannot listen to %s: %w", channel, err)
 		}
 	}
+	if err := s.warn(timed, conn); err != nil {
+		pgconn.Close(conn)
+		return nil, err
+	}
 	return conn, nil
 }
 
 // listen emits notifications until the connection is lost. It takes all that
-// arrived in one read of the socket as one batch.
-func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out plugin.Output) error {
+// arrived in one read of the socket as one batch. Events whose rows must be fetched wait aside.
+func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *waiting, out plugin.Output) error {
 	var batch []*event.Event
 	last := time.Now() // sign of life
 	for {
 		each := func(e *event.Event) error {
-			if isMarked(e.Data) {
-				s.fetch(ctx, fetch, e)
+			if !w.add(ctx, e) {
+				batch = append(batch, e)
 			}
-			batch = append(batch, e)
-			if len(batch) < maxBatch && conn.PgConn().Frontend().ReadBufferLen() > 0 {
+			if len(batch) == 0 || len(batch) < maxBatch && conn.PgConn().Frontend().ReadBufferLen() > 0 {
 				return nil
 			}
 			err := out.Emit(ctx, event.Batch{Events: batch})
@@ -74,11 +83,12 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out
 			batch = batch[:0]
 			return err
 		}
-		err := s.until(ctx, conn, last.Add(s.opts.Heartbeat.D()), &last, each)
+		err := s.until(ctx, conn, last.Add(s.opts.Heartbeat.D()), &last, w, each)
 		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {
 			// It may be this process that had no time: then what has come is there.
-			err = s.until(ctx, conn, time.Now().Add(lastLook), &last, each)
+			err = s.until(ctx, conn, time.Now().Add(lastLook), &last, w, each)
 		}
+		batch = append(batch, w.finished(ctx)...)
 		if len(batch) > 0 { // a notification that was cut off stood behind these
 			err = errors.Join(err, out.Emit(ctx, event.Batch{Events: batch}))
 			batch = nil
@@ -95,22 +105,13 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, fetch *fetcher, out
 	}
 }
 
-// fetch completes the payload of a row that was too large for a notification.
-// Where it cannot, the payload goes on as it came: with the key and its mark.
-func (s *source) fetch(ctx context.Context, f *fetcher, e *event.Event) {
-	data, err := f.complete(ctx, e.Data)
-	if err != nil {
-		s.log.Warn("a large row cannot be fetched: its event goes on with the key only", "channel", e.Channel, "error", err)
-		return
-	}
-	e.Data = data
-}
-
-// until passes notifications on until a deadline, which leaves the connection usable.
+// until passes notifications on until a deadline, or until a fetch has ended. Both leave the
+// connection usable.
 // What comes moves last on, and with it the time of the next heartbeat.
-func (s *source) until(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, each func(*event.Event) error) error {
+func (s *source) until(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, w *waiting, each func(*event.Event) error) error {
 	wait, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	w.onResult(cancel)
 	for {
 		n, err := conn.WaitForNotification(wait)
 		if n != nil {

@@ -1,0 +1,270 @@
+package postgresnotify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+const channel = "hostile"
+
+// listening is a source that runs until the test ends; next returns the next payload.
+func listening(t *testing.T, set func(*Options)) (next func() string) {
+	t.Helper()
+	o := Type().Defaults().(*Options)
+	o.URL, o.Channels = options.NewURL(testenv.Postgres(t).URL()), []string{channel}
+	if set != nil {
+		set(o)
+	}
+	s, err := Type().Build(o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := collect{make(chan struct{}), make(chan string, 2000)}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, out) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	<-out.ready
+	return func() string {
+		t.Helper()
+		select {
+		case p := <-out.payloads:
+			return p
+		case <-time.After(testenv.Wait):
+			t.Fatal("no event")
+			return ""
+		}
+	}
+}
+
+func login(t *testing.T, role string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(testenv.Context(t), asRole(t, role))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func asRole(t *testing.T, role string) string {
+	return strings.Replace(testenv.Postgres(t).URL(), "postgres@", role+"@", 1)
+}
+
+func exec(t *testing.T, db *pgx.Conn, sql string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(testenv.Context(t), sql, args...); err != nil {
+		t.Fatalf("%v: %.300s", err, sql)
+	}
+}
+
+func role(name string) string {
+	return fmt.Sprintf(`DO $$ BEGIN DROP OWNED BY %[1]s CASCADE; DROP ROLE %[1]s; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE %[1]s LOGIN; CREATE SCHEMA %[1]s AUTHORIZATION %[1]s;`, name)
+}
+
+func trigger(schema, table string) string {
+	return pgtrigger.Notify{Table: pgtrigger.Table{Schema: schema, Name: table}, Channel: channel, Field: "order"}.CreateSQL()
+}
+
+// spy returns the role that it runs as, after it has tried to become another one. evil makes
+// a row call it when it becomes JSON.
+const evil = `CREATE FUNCTION mallory.spy() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	BEGIN EXECUTE 'RESET ROLE'; EXCEPTION WHEN OTHERS THEN NULL; END;
+	BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END;
+	RETURN current_user;
+END $$;
+CREATE TYPE mallory.evil AS ENUM ('a');
+CREATE FUNCTION mallory.evil_json(mallory.evil) RETURNS json LANGUAGE sql AS $$ SELECT to_json(mallory.spy()) $$;
+CREATE CAST (mallory.evil AS json) WITH FUNCTION mallory.evil_json(mallory.evil);
+CREATE TABLE mallory.t (id int PRIMARY KEY, e mallory.evil, note text);
+INSERT INTO mallory.t VALUES (1, 'a', 'x');`
+
+func forged(table string, id int) string {
+	return fmt.Sprintf(`{"operation":"INSERT","order":{"id":%d},%q:%q}`, id, marker, table)
+}
+
+// TestForgedMarks: any role may notify, and may name a table with a trigger function of its
+// own that is called gateway_notify. Its table is not read.
+func TestForgedMarks(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, role("mallory")+`DROP TABLE IF EXISTS honest; CREATE TABLE honest (id int PRIMARY KEY, note text); INSERT INTO honest VALUES (1, 'kept');`+trigger("public", "honest"))
+	m := login(t, "mallory")
+	exec(t, m, evil+`CREATE FUNCTION mallory.gateway_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+		CREATE TRIGGER gateway_notify AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION mallory.gateway_notify('hostile', 'order')`)
+	if _, err := m.Exec(testenv.Context(t), `CREATE TRIGGER g AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION public.gateway_notify('hostile', 'order')`); err == nil {
+		t.Error("mallory may use the trigger function of others")
+	}
+	next := listening(t, func(o *Options) { o.Owners = nil })
+	for _, payload := range []string{
+		forged("mallory.t", 1), forged("pg_catalog.pg_authid", 1), forged(`"no table`, 1), forged("x; DROP TABLE honest", 1),
+		strings.Replace(forged("public.honest", 1), `"order"`, `"other"`, 1), // its trigger has another field
+	} {
+		testenv.Notify(t, db, channel, payload)
+		if got := next(); got != payload {
+			t.Errorf("%s gives %s", payload, got)
+		}
+	}
+	// An honest table can be named by a forged mark: then its row comes as it is.
+	testenv.Notify(t, db, channel, forged("public.honest", 1))
+	if got, want := next(), `{"operation" : "INSERT", "order" : {"id":1,"note":"kept"}}`; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestFetchRunsNothingWithTheReadersRights: a superuser has installed the trigger on a table of
+// mallory, and fetches its rows with the rights of mallory.
+func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, role("mallory"))
+	m := login(t, "mallory")
+	exec(t, m, evil)
+	exec(t, db, trigger("mallory", "t"))
+	next := listening(t, nil)
+	exec(t, m, `INSERT INTO mallory.t VALUES (2, 'a', repeat('x', 9000))`)
+	var got struct{ Order struct{ E, Note string } }
+	if p := next(); json.Unmarshal([]byte(p), &got) != nil || got.Order.E != "mallory" || len(got.Order.Note) != 9000 {
+		t.Errorf("got %.300s", p)
+	}
+	var super bool
+	if err := db.QueryRow(testenv.Context(t), `SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'`).Scan(&super); err != nil || super {
+		t.Errorf("mallory is a superuser: %v, %v", super, err)
+	}
+}
+
+// TestFetchNeedsTrust: another role than a superuser reads no table whose owner the configuration does not
+// name, and none that is not in tables.
+func TestFetchNeedsTrust(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, role("shop")+role("reader")+`GRANT USAGE ON SCHEMA shop TO reader`)
+	shop := login(t, "shop")
+	exec(t, shop, `CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+trigger("shop", "orders")+`GRANT SELECT ON shop.orders TO reader`)
+	asReader := func(o *Options) { o.URL = options.NewURL(asRole(t, "reader")) }
+	for name, c := range map[string]struct {
+		set   func(*Options)
+		whole bool
+	}{
+		"not trusted":   {asReader, false},
+		"trusted":       {func(o *Options) { asReader(o); o.Owners = []string{"shop"} }, true},
+		"in tables":     {func(o *Options) { asReader(o); o.Owners, o.Tables = []string{"shop"}, []string{"shop.orders"} }, true},
+		"not in tables": {func(o *Options) { asReader(o); o.Owners, o.Tables = []string{"shop"}, []string{"orders"} }, false},
+	} {
+		next := listening(t, c.set)
+		exec(t, shop, `DELETE FROM shop.orders; INSERT INTO shop.orders VALUES (1, repeat('x', 9000))`)
+		for {
+			p := next()
+			if strings.Contains(p, `"DELETE"`) {
+				continue
+			}
+			if whole := !strings.Contains(p, marker) && strings.Contains(p, "xxx"); whole != c.whole {
+				t.Errorf("%s: %.200s", name, p)
+			}
+			break
+		}
+	}
+}
+
+// TestFetchHoldsUpNoOtherRow: while the rows of a table cannot be read, all other events come,
+// and so do large rows of other tables. The changes of one row keep their order.
+func TestFetchHoldsUpNoOtherRow(t *testing.T) {
+	db, locker := testenv.Connect(t), testenv.Connect(t)
+	for _, table := range []string{"slow", "honest"} {
+		exec(t, db, fmt.Sprintf(`DROP TABLE IF EXISTS %[1]s; CREATE TABLE %[1]s (id int PRIMARY KEY, note text);`, table)+trigger("public", table))
+	}
+	next := listening(t, nil)
+	exec(t, db, `INSERT INTO slow SELECT n, repeat('x', 9000) FROM generate_series(1, 2) n`)
+	exec(t, db, `INSERT INTO slow SELECT n, 'small' FROM generate_series(3, 3) n`)
+	for range 3 { // two large ones, and the small one, in whatever order
+		next()
+	}
+	exec(t, locker, `BEGIN; LOCK TABLE slow`)
+	for range 5 {
+		testenv.Notify(t, db, channel, forged("public.slow", 1))
+		testenv.Notify(t, db, channel, forged("public.slow", 2))
+	}
+	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":1,"note":"behind"}}`)
+	testenv.Notify(t, db, channel, "no JSON")
+	exec(t, db, `INSERT INTO honest VALUES (7, 'small'); INSERT INTO honest VALUES (2, repeat('y', 9000))`)
+	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":3,"note":"another row"}}`)
+	var got []string
+	for range 4 { // before the lock is given up
+		got = append(got, next())
+	}
+	all := strings.Join(got, "\n")
+	if strings.Contains(all, "behind") || !strings.Contains(all, "no JSON") || !strings.Contains(all, "another row") || !strings.Contains(all, `"note":"small"`) || !strings.Contains(all, "yyyy") {
+		t.Errorf("while a fetch hangs: %.500s", all)
+	}
+	exec(t, locker, `ROLLBACK`)
+	rows := map[string][]string{}
+	for range 11 {
+		p := next()
+		id := "1"
+		if strings.Contains(p, `"id":2`) {
+			id = "2"
+		}
+		rows[id] = append(rows[id], p)
+	}
+	if n := len(rows["1"]); n != 6 || !strings.Contains(rows["1"][5], "behind") || len(rows["2"]) != 5 {
+		t.Errorf("row 1 has %d events, row 2 %d; the last is %.200s", n, len(rows["2"]), rows["1"][n-1])
+	}
+}
+
+// TestTooManyFetches: events beyond the bound go on with their key, and nothing is lost.
+func TestTooManyFetches(t *testing.T) {
+	db, locker := testenv.Connect(t), testenv.Connect(t)
+	exec(t, db, `DROP TABLE IF EXISTS slow; CREATE TABLE slow (id int PRIMARY KEY, note text);`+trigger("public", "slow"))
+	next := listening(t, nil)
+	exec(t, locker, `BEGIN; LOCK TABLE slow`)
+	const n = maxWaiting + 500
+	exec(t, db, `SELECT pg_notify('hostile', format('{"operation":"INSERT","order":{"id":%s},"_gateway_fetch":"public.slow"}', n)) FROM generate_series(1, $1) n`, n)
+	seen := map[string]bool{}
+	for range 500 { // at once
+		p := next()
+		seen[p] = true
+		if !strings.Contains(p, marker) {
+			t.Fatalf("got %s", p)
+		}
+	}
+	exec(t, locker, `ROLLBACK`)
+	for range maxWaiting {
+		seen[next()] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d events", len(seen), n)
+	}
+}
+
+// TestOldAndForeignTriggerFunctions are named by check --live.
+func TestOldAndForeignTriggerFunctions(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, role("shop")+role("reader"))
+	exec(t, login(t, "shop"), `CREATE TABLE shop.orders (id int PRIMARY KEY);`+strings.ReplaceAll(trigger("shop", "orders"), "eventgateway sql version", "none"))
+	o := Type().Defaults().(*Options)
+	o.URL, o.Channels = options.NewURL(asRole(t, "reader")), []string{channel}
+	s, err := Type().Build(o, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	for _, f := range s.(*source).Probe(testenv.Context(t)) {
+		got += fmt.Sprintf("%s: %s -> %s\n", f.Level, f.Text, f.Fix)
+	}
+	for _, want := range []string{
+		"warning: the SQL of shop.gateway_notify is version 1, and this gateway's is version 2: bring it up to date with gateway sql --migrate --apply -> gateway sql --migrate --apply",
+		"warning: rows over 7,999 bytes of shop.orders are not fetched: the function shop.gateway_notify belongs to the role shop -> owners: [shop] where you trust this role",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("want %s\ngot\n%s", want, got)
+		}
+	}
+}

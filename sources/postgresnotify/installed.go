@@ -1,0 +1,61 @@
+package postgresnotify
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin"
+)
+
+// ownerTrusted reports whether a role owns trigger functions that fetches trust: it is that of
+// the session, a superuser, or one of owners.
+const ownerTrusted = `SELECT coalesce((SELECT rolsuper OR rolname = session_user OR rolname = ANY (coalesce($2, '{}')::text[]) FROM pg_roles WHERE rolname = $1), false)`
+
+// installed returns what is worth knowing of the trigger functions of `gateway sql` in this database: that one has
+// another version than this gateway's, or an owner that is not trusted.
+func (s *source) installed(ctx context.Context, conn *pgx.Conn) ([]plugin.Finding, error) {
+	found, err := pgtrigger.FindInstalled(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	var findings []plugin.Finding
+	for _, i := range slices.DeleteFunc(found, func(i pgtrigger.Installed) bool { return i.Mode != "notify" || len(i.Tables) == 0 }) {
+		if problem := i.VersionError(); problem != nil {
+			fix := ""
+			if i.Older() {
+				fix = "gateway sql --migrate --apply"
+			}
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: problem.Error(), Fix: fix})
+		}
+		var trusted bool
+		if err := conn.QueryRow(ctx, ownerTrusted, i.Owner, s.opts.Owners).Scan(&trusted); err != nil {
+			return nil, err
+		}
+		if !trusted {
+			findings = append(findings, plugin.Finding{
+				Level: plugin.Warning, Text: "rows over 7,999 bytes of " + i.Tables[0] + " are not fetched: the function " + i.Function + " belongs to the role " + i.Owner,
+				Fix: "owners: [" + i.Owner + "] where you trust this role",
+			})
+		}
+	}
+	return findings, nil
+}
+
+// warn logs once what is worth knowing of the trigger functions.
+func (s *source) warn(ctx context.Context, conn *pgx.Conn) error {
+	if s.warned {
+		return nil
+	}
+	findings, err := s.installed(ctx, conn)
+	if err != nil {
+		return err
+	}
+	s.warned = true
+	for _, f := range findings {
+		s.log.Warn("trigger function needs attention", "finding", f.Text, "fix", f.Fix)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package postgresnotify
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// marker is the field by which the trigger of `gateway sql` says that a row was too large to
+// be notified. Its value is the table, quoted.
+const marker = "_gateway_fetch"
+
+func isMarked(payload []byte) bool { return bytes.Contains(payload, []byte(`"`+marker+`"`)) }
+
+// marked is what the trigger sent in the place of a large row.
+type marked struct {
+	operation string
+	field     string // that holds the key
+	key       map[string]json.RawMessage
+	rawKey    json.RawMessage
+	table     string
+}
+
+// parseMarked reads the three fields of a marked payload.
+func parseMarked(payload []byte) (marked, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &fields); err != nil {
+		return marked{}, err
+	}
+	var m marked
+	for name, value := range fields {
+		switch name {
+		case "operation":
+			_ = json.Unmarshal(value, &m.operation) // checked below
+		case marker:
+			_ = json.Unmarshal(value, &m.table)
+		default:
+			m.field, m.rawKey = name, value
+			_ = json.Unmarshal(value, &m.key)
+		}
+	}
+	if len(fields) != 3 || m.operation == "" || m.table == "" || len(m.key) == 0 {
+		return marked{}, errors.New("the trigger of gateway sql did not write this payload")
+	}
+	return m, nil
+}
+
+// payload is the notification as it would have been, had the row been small.
+func (m marked) payload(row []byte) []byte {
+	operation, _ := json.Marshal(m.operation) // strings always encode
+	field, _ := json.Marshal(m.field)
+	return fmt.Appendf(nil, `{"operation" : %s, %s : %s}`, operation, field, row)
+}
+
+// isRow reports whether a payload is a change of the row that m is one of.
+func (m marked) isRow(payload map[string]json.RawMessage) bool {
+	var row map[string]json.RawMessage
+	if json.Unmarshal(payload[m.field], &row) != nil {
+		return false
+	}
+	for column, value := range m.key {
+		if !bytes.Equal(row[column], value) {
+			return false
+		}
+	}
+	return true
+}
