@@ -32,10 +32,15 @@ func listening(t *testing.T, set func(*Options)) (next func() string) {
 	}
 	out := collect{make(chan struct{}), make(chan string, 2000)}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, out) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	<-out.ready
+	var failed error
+	done := make(chan struct{})
+	go func() { defer close(done); failed = s.Run(ctx, out) }()
+	t.Cleanup(func() { cancel(); <-done })
+	select {
+	case <-out.ready:
+	case <-done:
+		t.Fatal(failed)
+	}
 	return func() string {
 		t.Helper()
 		select {

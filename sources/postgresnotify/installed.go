@@ -12,7 +12,7 @@ import (
 
 // ownerTrusted reports whether a role owns trigger functions that fetches trust: it is that of
 // the session, a superuser, or one of owners.
-const ownerTrusted = `SELECT coalesce((SELECT rolsuper OR rolname = session_user OR rolname = ANY (coalesce($2, '{}')::text[]) FROM pg_roles WHERE rolname = $1), false)`
+const ownerTrusted = `SELECT coalesce((SELECT rolsuper OR rolname = session_user OR rolname = ANY (coalesce($2::text[], '{}')) FROM pg_roles WHERE rolname = $1), false)`
 
 // installed returns what is worth knowing of the trigger functions of `gateway sql` in this database: that one has
 // another version than this gateway's, or an owner that is not trusted.

@@ -53,12 +53,8 @@ func (m marked) payload(row []byte) []byte {
 	return fmt.Appendf(nil, `{"operation" : %s, %s : %s}`, operation, field, row)
 }
 
-// isRow reports whether a payload is a change of the row that m is one of.
-func (m marked) isRow(payload map[string]json.RawMessage) bool {
-	var row map[string]json.RawMessage
-	if json.Unmarshal(payload[m.field], &row) != nil {
-		return false
-	}
+// isRow reports whether a row, or its key, has the key of m.
+func (m marked) isRow(row map[string]json.RawMessage) bool {
 	for column, value := range m.key {
 		if !bytes.Equal(row[column], value) {
 			return false

@@ -92,8 +92,17 @@ func (w *waiting) follow(e *event.Event, table string) bool {
 	if len(w.lanes) == 0 || json.Unmarshal(e.Data, &fields) != nil {
 		return false
 	}
+	rows := map[string]map[string]json.RawMessage{} // by the field that holds them
 	for _, l := range w.lanes {
-		if l.channel == e.Channel && (table == "" || table == l.marked.table) && l.marked.isRow(fields) {
+		if l.channel != e.Channel || table != "" && table != l.marked.table {
+			continue
+		}
+		row, parsed := rows[l.marked.field]
+		if !parsed {
+			_ = json.Unmarshal(fields[l.marked.field], &row) // none is no row of any lane
+			rows[l.marked.field] = row
+		}
+		if l.marked.isRow(row) {
 			l.events = append(l.events, e)
 			w.events++
 			return true
