@@ -75,7 +75,6 @@ addEventListener("keydown", (event) => {
 let timer = 0;
 
 async function refresh() {
-  clearTimeout(timer);
   let again = STATUS_EVERY;
   const now = performance.now();
   figures.show("Events per second", Math.round(arrivals / ((now - rateSince) / 1000)));
@@ -99,6 +98,7 @@ async function refresh() {
     components.say(`The components cannot be shown: ${err.message}`);
     figures.show("Gaps", gapsHeard, true);
   }
+  clearTimeout(timer); // of one that ran at the same time
   timer = setTimeout(refresh, again);
 }
 
