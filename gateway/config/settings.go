@@ -16,7 +16,7 @@ type HTTP struct {
 
 // Admin says who may see the insides.
 type Admin struct {
-	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api; empty: on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret"`
+	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api; empty: on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set"`
 	Token  options.Secret `koanf:"token" doc:"secret that opens /api, on each listener; empty: one is made at the start, and shown as a link"`
 }
 

@@ -93,7 +93,7 @@ func (g *gate) admit(raw *net.TCPConn) *conn {
 
 // leave stops counting c.
 func (g *gate) leave(c *conn) {
-	g.metrics.connections.Dec()
+	defer g.metrics.connections.Dec()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if c.reserved() {
