@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/httpserver"
 	"eventgateway/gateway/testenv"
 )
 
@@ -73,4 +74,16 @@ func TestClientsCountAsConnections(t *testing.T) {
 	eventually(t, testenv.Wait, "room for a client", func() bool {
 		return send(t, "GET", "http://127.0.0.1:"+r.port+"/", "", http.Header{"Connection": {"close"}}).StatusCode == http.StatusOK
 	})
+}
+
+// TestConnectionsNeedDescriptors: more than there are for is not promised.
+func TestConnectionsNeedDescriptors(t *testing.T) {
+	r := startGateway(t, writeConfig(t, limitsConfig), nil)
+	possible, _ := httpserver.Divide(httpserver.Descriptors(), false)
+	for asked, want := range map[int]int{0: possible.Connections, 3: 3, possible.Connections + 1: possible.Connections} {
+		r.cfg.HTTP.Limits.Connections = asked
+		if shared, _ := r.limits(); shared.Connections != want {
+			t.Errorf("%d are asked for: %d, want %d", asked, shared.Connections, want)
+		}
+	}
 }
