@@ -48,6 +48,7 @@ type program struct {
 	t      testing.TB
 	cmd    *exec.Cmd
 	port   string
+	state  string      // folder of its secret
 	lines  chan string // of its standard output
 	stderr lockedBuffer
 	exited chan struct{} // closed
@@ -60,9 +61,16 @@ func startBinary(t testing.TB, env map[string]string, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, cmd: exec.Command(path, args...), lines: make(chan string, 1000), exited: make(chan struct{})}
+	return startCommand(t, env, exec.Command(path, args...))
+}
+
+// startCommand starts the program by a command, in an environment of nothing but env, a
+// port, and a folder for its secret.
+func startCommand(t testing.TB, env map[string]string, cmd *exec.Cmd) *program {
+	t.Helper()
+	p := &program{t: t, cmd: cmd, state: t.TempDir(), lines: make(chan string, 1000), exited: make(chan struct{})}
 	p.port = strconv.Itoa(testenv.FreePort(t))
-	p.cmd.Env = []string{"PORT=" + p.port}
+	p.cmd.Env = []string{"PORT=" + p.port, "XDG_STATE_HOME=" + p.state}
 	for name, value := range env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
@@ -93,7 +101,7 @@ func startBinary(t testing.TB, env map[string]string, args ...string) *program {
 			}
 		}
 		if t.Failed() {
-			t.Logf("%s %s:\n%s", path, strings.Join(args, " "), p.stderr.String())
+			t.Logf("%s:\n%s", strings.Join(cmd.Args, " "), p.stderr.String())
 		}
 	})
 	return p
@@ -125,8 +133,16 @@ func (p *program) awaitLeading() {
 	p.awaitMetric(`gateway_leader{leader="orders_publisher",source="orders_db"} 1`)
 }
 
+// get shows the secret where one opens the path.
 func (p *program) get(path string) (status int, body string) {
-	resp, err := http.Get("http://127.0.0.1:" + p.port + path)
+	req, err := http.NewRequest("GET", "http://127.0.0.1:"+p.port+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if strings.HasPrefix(path, "/api/") {
+		req.Header.Set("Authorization", "Bearer "+p.secret())
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, ""
 	}
@@ -136,6 +152,20 @@ func (p *program) get(path string) (status int, body string) {
 		return 0, ""
 	}
 	return resp.StatusCode, string(b)
+}
+
+// secret reads what opens /api of a gateway that listens on all addresses.
+func (p *program) secret() string {
+	p.t.Helper()
+	text, err := os.ReadFile(p.secretFile())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func (p *program) secretFile() string {
+	return filepath.Join(p.state, "eventgateway", "secret-all-"+p.port)
 }
 
 // awaitLog waits until the program has logged text: it has no other signal for it.

@@ -42,6 +42,7 @@ func pressButton(t *testing.T, p *program) {
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Gateway-Demo", "1")
+	req.Header.Set("Authorization", "Bearer "+p.secret())
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,20 +27,61 @@ type Admin struct {
 	Gatherer prometheus.Gatherer
 	Version  string
 	Started  time.Time
-	// Private says that the listener is not public: then /api answers everybody
-	// where no token is set.
-	Private bool
+	Log      *slog.Logger
+	// Local says that the listener is admin's own and on a loopback address: then it
+	// answers only requests for localhost, and /api needs no secret where none is set.
+	Local bool
 	// Demo, where it is not nil, makes a change that the dashboard then shows.
 	Demo func(context.Context) error
 
 	listening, draining atomic.Bool
-	token               atomic.Pointer[options.Secret]
+	token, made         atomic.Pointer[options.Secret]
+	refusals            *refusals
 	reload              reload
 }
 
-// SetToken sets the bearer token that opens /api. Where it is empty, /api answers
-// only this machine.
+// New returns the admin of a router. What its fields say may be set until it is mounted.
+func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
+	return &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refusals: newRefusals()}
+}
+
+// SetToken sets the configured secret that opens /api. Where it is empty, the one that was
+// made counts.
 func (a *Admin) SetToken(token options.Secret) { a.token.Store(&token) }
+
+// SetMade sets the secret that opens /api where none is configured.
+func (a *Admin) SetMade(made options.Secret) { a.made.Store(&made) }
+
+// NeedsSecret reports whether /api stays closed until a secret is made.
+func (a *Admin) NeedsSecret() bool { return !a.Local && a.secret().IsZero() }
+
+// secret returns the one that counts; it is zero where there is none.
+func (a *Admin) secret() secret {
+	if s := a.configured(); !s.IsZero() {
+		return secret{s}
+	}
+	if made := a.made.Load(); made != nil {
+		return secret{*made}
+	}
+	return secret{}
+}
+
+func (a *Admin) configured() options.Secret {
+	if token := a.token.Load(); token != nil {
+		return *token
+	}
+	return options.Secret{}
+}
+
+// Urgent reports whether a path is one that operators need while there are too many
+// connections.
+func Urgent(path string) bool {
+	switch path {
+	case "/healthz", "/readyz", "/metrics":
+		return true
+	}
+	return strings.HasPrefix(path, "/api/")
+}
 
 // Listening says that the listeners are open.
 func (a *Admin) Listening() { a.listening.Store(true) }
@@ -48,6 +91,9 @@ func (a *Admin) Draining() { a.draining.Store(true) }
 
 // Mount mounts everything on m.
 func (a *Admin) Mount(m plugin.Mounter) error {
+	if a.Local {
+		m = localMounter{m, a}
+	}
 	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{})
 	api := func(get func() any) http.Handler { return a.guard(jsonHandler(get)) }
 	return errors.Join(
@@ -56,6 +102,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /readyz", http.HandlerFunc(a.readyz)),
 		m.Handle("GET /api/status", api(a.status)),
 		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
+		m.Handle("POST /api/session", http.HandlerFunc(a.session)),
 		m.Handle("POST /api/demo", a.guard(http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),

@@ -1,50 +1,94 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"eventgateway/gateway/plugin"
 )
 
-// guard lets a request through that has the token; or, where none is set, one
-// that comes from this machine and asks for it by a loopback name. The Host is
-// looked at because a web page can make a browser on this machine send requests
-// here under a name of its own (DNS rebinding).
+// guard lets requests through that show the secret. A peer's address and the Host that
+// it asks for prove nothing: behind a proxy both may be loopback for all the world.
+// Only a listener of its own on a loopback address needs none where none is configured.
 func (a *Admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token := a.token.Load()
+		secret := a.secret()
 		switch {
-		case token != nil && !token.IsZero():
-			given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			if !ok || !sameText(given, token.Reveal()) {
-				w.Header().Set("WWW-Authenticate", "Bearer")
-				http.Error(w, "the token of http.admin.token is required: Authorization: Bearer TOKEN", http.StatusUnauthorized)
-				return
-			}
-		case !a.Private && !(isLoopback(r.RemoteAddr) && isLoopback(r.Host) && !isForwarded(r)):
-			http.Error(w, "answers only this machine, asked for as localhost; set http.admin.token or http.admin.listen to open it", http.StatusForbidden)
-			return
+		case a.Local && secret.IsZero(), a.shown(r, secret):
+			next.ServeHTTP(w, r)
+		default:
+			a.locked(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
-// isForwarded says whether a proxy on this machine has brought the request.
-func isForwarded(r *http.Request) bool {
-	return r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Via") != ""
+// locked answers a request that does not show the secret.
+func (a *Admin) locked(w http.ResponseWriter, r *http.Request) {
+	a.refusals.secret.Inc()
+	if bearer(r) != "" { // a page without the secret is normal, a wrong one is not
+		a.refusals.warn.Do(func() {
+			a.Log.Warn("a request has shown a wrong secret; for a minute others are only counted", "path", r.URL.Path, "peer", r.RemoteAddr)
+		})
+	}
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, "the secret is required: open the link that the gateway has shown when it started, or send the header Authorization: Bearer SECRET", http.StatusUnauthorized)
 }
 
-// sameText compares in a time that tells nothing, not even the length.
-func sameText(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+// shown reports whether r shows the secret: itself, a link made of it, or a cookie made of
+// it. The cookie counts only where the browser does not say that another site has asked.
+func (a *Admin) shown(r *http.Request, s secret) bool {
+	if s.IsZero() {
+		return false
+	}
+	if given := bearer(r); given != "" {
+		return s.is(given) || s.signed(forLink, given)
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return false
+	}
+	for _, cookie := range r.CookiesNamed(s.cookieName()) {
+		if s.signed(forCookie, cookie.Value) {
+			return true
+		}
+	}
+	return false
 }
 
-// isLoopback says whether host, with or without a port, is this machine.
-func isLoopback(host string) bool {
+// bearer returns what the header Authorization shows, "" where it shows nothing.
+func bearer(r *http.Request) string {
+	kind, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(kind, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(given)
+}
+
+// localMounter mounts handlers that answer only those who ask for this machine by a
+// loopback name, or show the secret. A web page can make a browser on this machine send
+// requests here under a name of its own (DNS rebinding), and then read the answers.
+type localMounter struct {
+	plugin.Mounter
+	admin *Admin
+}
+
+// Handle is part of [plugin.Mounter].
+func (m localMounter) Handle(pattern string, h http.Handler) error {
+	return m.Mounter.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !IsLoopback(r.Host) && !m.admin.shown(r, m.admin.secret()) {
+			m.admin.refusals.host.Inc()
+			http.Error(w, "this listener answers only requests for localhost: ask for it by that name, or set http.admin.token", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
+
+// IsLoopback reports whether host, with or without a port, is a loopback address or
+// localhost.
+func IsLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

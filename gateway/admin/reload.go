@@ -54,6 +54,7 @@ func (a *Admin) reloadStatus() (last ReloadStatus, succeeded time.Time) {
 // Prometheus and its Alertmanager have for themselves.
 func (a *Admin) Metrics() []prometheus.Collector {
 	return []prometheus.Collector{
+		a.refusals.total,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_config_last_reload_successful", Help: "1 where the last configuration that was loaded runs, 0 where it was refused.",
 		}, func() float64 {

@@ -58,9 +58,11 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 		return resp.StatusCode
 	}
 	open := startGateway(t, writeConfig(t, adminConfig), nil)
-	for host, want := range map[string]int{"localhost": 200, "127.0.0.1:" + open.port: 200, "[::1]:1": 200, "evil.example": 403, "localhost.evil.example": 403, "10.0.0.1": 403} {
-		if got := ask(open.port, host, ""); got != want {
-			t.Errorf("asked for as %s: %d, want %d", host, got, want)
+	for _, host := range []string{"localhost", "127.0.0.1:" + open.port, "[::1]:1", "evil.example", "localhost.evil.example", "10.0.0.1"} {
+		for token, want := range map[string]int{"": 401, "wrong": 401, open.secret(): 200} {
+			if got := ask(open.port, host, token); got != want {
+				t.Errorf("asked for as %s: %d, want %d", host, got, want)
+			}
 		}
 	}
 	req, err := http.NewRequest("GET", "http://127.0.0.1:"+open.port+"/api/status", nil)
@@ -73,7 +75,7 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 403 {
+	if resp.StatusCode != 401 {
 		t.Errorf("through a proxy: %d", resp.StatusCode)
 	}
 	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"TOKEN": "s3cret"})
@@ -84,8 +86,10 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 	}
 	port := strconv.Itoa(testenv.FreePort(t))
 	apart := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "127.0.0.1:" + port})
-	if got := ask(port, "gateway.example", ""); got != 200 {
-		t.Errorf("on a listener of its own: %d", got)
+	for host, want := range map[string]int{"localhost": 200, "gateway.example": 403} {
+		if got := ask(port, host, ""); got != want {
+			t.Errorf("on a listener of its own, asked for as %s: %d, want %d", host, got, want)
+		}
 	}
 	if got := ask(apart.port, "localhost", ""); got == 200 {
 		t.Error("the shared listener still has it")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"eventgateway/gateway/testenv"
 )
 
@@ -91,5 +93,30 @@ routes: {all: {from: [made], to: [shop, former]}, none: {from: [made], when: "fa
 	if _, body := r.get("/metrics"); !strings.Contains(body, `gateway_sink_disabled{sink="former"} 1`) || !strings.Contains(body, `gateway_sink_retrying{sink="shop"} 1`) {
 		t.Errorf("metrics: %s", body)
 	}
+	b.noFaults()
+}
+
+// TestDashboardNeedsTheLink: without the secret the page shows events and says what opens
+// the state; the link of the start opens it, in the same tab, and is gone from there.
+func TestDashboardNeedsTheLink(t *testing.T) {
+	testenv.Orders(t)
+	redis := testenv.RedisClient(t)
+	r := startLeading(t, nil)
+	b := openPage(t, r, "")
+	b.await(`document.querySelector("component-list").innerText.includes("open the link that the gateway showed when it started")`)
+	if err := redis.Publish(testenv.Context(t), "orders_updates", "an event").Err(); err != nil {
+		t.Fatal(err)
+	}
+	b.await(`document.querySelector("activity-log").innerText.includes("an event")`)
+	b.shot("locked")
+	eval[bool](b, `(location.hash = "#token=wrong", true)`)
+	b.await(`document.querySelector("activity-log").innerText.includes("no longer good")`)
+	eval[bool](b, fmt.Sprintf(`(location.hash = %q, true)`, r.admin.Link(false)))
+	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
+	if left := eval[string](b, `location.href + document.cookie`); left != "http://127.0.0.1:"+r.port+"/" {
+		t.Errorf("scripts and the history see: %s", left)
+	}
+	b.run(chromedp.Navigate("http://127.0.0.1:" + r.port + "/"))
+	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
 	b.noFaults()
 }

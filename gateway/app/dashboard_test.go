@@ -25,6 +25,12 @@ type browser struct {
 
 func openDashboard(t testing.TB, r *running) *browser {
 	t.Helper()
+	return openPage(t, r, r.admin.Link(true))
+}
+
+// openPage opens the page with a fragment, which may be a link's.
+func openPage(t testing.TB, r *running, fragment string) *browser {
+	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
@@ -42,7 +48,7 @@ func openDashboard(t testing.TB, r *running) *browser {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	b.run(chromedp.EmulateViewport(1280, 800), chromedp.Navigate("http://127.0.0.1:"+r.port+"/"))
+	b.run(chromedp.EmulateViewport(1280, 800), chromedp.Navigate("http://127.0.0.1:"+r.port+"/"+fragment))
 	b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
 	return b
 }

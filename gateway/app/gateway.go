@@ -3,10 +3,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,7 +27,9 @@ type gateway struct {
 	shared  httpserver.Switch    // what plugins mount, and admin where it has no listener of its own
 	own     httpserver.Switch    // admin's, where it has
 	servers []*httpserver.Server
-	reloads *reloads // nil: the configuration never changes
+	http    *httpserver.Metrics
+	reloads *reloads          // nil: the configuration never changes
+	greet   func(page string) // shows where the page is, before anything is answered
 }
 
 // built is a configuration whose components are built and mounted.
@@ -41,14 +41,13 @@ type built struct {
 
 // assemble builds the graph without I/O.
 func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry()}
+	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), greet: func(string) {}}
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	g.admin = &admin.Admin{
-		Router: g.router, Gatherer: prometheus.Gatherers{g.reg, g.router}, Version: Version, Started: time.Now(),
-		Private: cfg.HTTP.Admin.Listen != "",
-	}
+	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
+	g.admin.Local = g.dedicated() && admin.IsLoopback(cfg.HTTP.Admin.Listen)
 	g.admin.SetToken(cfg.HTTP.Admin.Token)
 	g.reg.MustRegister(g.admin.Metrics()...)
+	g.reg.MustRegister(g.http)
 	var err error
 	g.first, err = g.build(cfg)
 	return g, err
@@ -63,7 +62,7 @@ func (g *gateway) build(cfg *config.Config) (*built, error) {
 	}
 	b.plan, b.public = plan, b.shared.Len()
 	table := b.shared
-	if g.admin.Private {
+	if g.dedicated() {
 		table = b.own
 	}
 	if err := g.admin.Mount(table); err != nil {
@@ -110,41 +109,4 @@ func (g *gateway) run(ctx context.Context) error {
 func (g *gateway) show(b *built) {
 	g.shared.Set(b.shared)
 	g.own.Set(b.own)
-}
-
-// listen opens the listeners. Where nothing but admin is mounted on one, a taken
-// port is no reason not to work: several gateways may publish on one machine.
-func (g *gateway) listen() error {
-	err := g.open("http.listen", g.cfg.HTTP.Listen, &g.shared, g.first.public > 0)
-	if err == nil && g.admin.Private {
-		err = g.open("http.admin.listen", g.cfg.HTTP.Admin.Listen, &g.own, false)
-	}
-	if err != nil {
-		for _, s := range g.servers {
-			_ = s.Shutdown(context.Background()) // err is what matters
-		}
-	}
-	return err
-}
-
-func (g *gateway) open(what, addr string, h *httpserver.Switch, needed bool) error {
-	if h.Len() == 0 {
-		return nil
-	}
-	s, err := httpserver.Listen(addr, g.log)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", what, err)
-		if errors.Is(err, syscall.EADDRINUSE) && !needed {
-			g.log.Warn("going on without /metrics, /healthz and /api", "error", err)
-			return nil
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w; set PORT, or %s, to another", err, what)
-		}
-		return err
-	}
-	s.Start(h)
-	g.servers = append(g.servers, s)
-	g.log.Info("listening", "for", what, "address", s.Addr().String())
-	return nil
 }

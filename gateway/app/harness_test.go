@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,14 @@ import (
 	"eventgateway/transforms"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) {
+	state, err := os.MkdirTemp("", "egstate")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_STATE_HOME", state) // the gateways' secrets
+	testenv.Main(m, func() { os.RemoveAll(state) })
+}
 
 func plugins() plugin.Set {
 	return plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}
@@ -172,7 +180,19 @@ func (c *client) nextFrame() (kind int, msg []byte) {
 	return kind, msg
 }
 
-func (r *running) get(path string) (status int, body string) { return r.getWithToken(path, "") }
+// get shows the secret where one opens the path.
+func (r *running) get(path string) (status int, body string) {
+	token := ""
+	if strings.HasPrefix(path, "/api/") {
+		token = r.secret()
+	}
+	return r.getWithToken(path, token)
+}
+
+// secret returns what opens /api where nothing is configured.
+func (r *running) secret() string {
+	return strings.TrimPrefix(r.admin.Link(true), "#token=")
+}
 
 func (r *running) getWithToken(path, token string) (status int, body string) {
 	r.t.Helper()

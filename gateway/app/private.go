@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -35,14 +34,11 @@ func startPrivate(ctx context.Context, cfg *config.Config, dir string) (private,
 	return p, nil
 }
 
-// announce tells people that private servers run.
-func (p private) announce(cfg *config.Config) {
-	if p.servers == nil {
-		return
-	}
+// announce tells people that private servers run, and where to look.
+func (p private) announce(page string) {
 	fmt.Fprintf(os.Stderr, "\n  Event gateway with private servers, for a first look\n\n")
-	if _, port, err := net.SplitHostPort(cfg.HTTP.Listen); err == nil {
-		fmt.Fprintf(os.Stderr, "  open http://localhost:%s\n", port)
+	if page != "" {
+		fmt.Fprintf(os.Stderr, "  open %s\n", page)
 	}
 	for _, line := range p.servers.Describe() {
 		fmt.Fprintf(os.Stderr, "  %s\n", line)

@@ -64,11 +64,14 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	}
 	restart = needRestart(g.cfg, cfg)
 	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	if len(g.servers) > 0 {
+		g.unlock()
+	}
 	if level, err := logLevel(cfg.Log); err == nil {
 		g.reloads.level.Set(level)
 	}
 	// What counts only from the next start stays as it is for the next comparison.
-	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.Log.Format
+	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
 	g.cfg = cfg
 	return restart, nil
 }
@@ -78,6 +81,7 @@ func needRestart(old, fresh *config.Config) (names []string) {
 	for _, s := range []struct{ name, old, fresh string }{
 		{"http.listen", old.HTTP.Listen, fresh.HTTP.Listen},
 		{"http.admin.listen", old.HTTP.Admin.Listen, fresh.HTTP.Admin.Listen},
+		{"http.limits", fmt.Sprint(old.HTTP.Limits), fmt.Sprint(fresh.HTTP.Limits)},
 		{"log.format", old.Log.Format, fresh.Log.Format},
 	} {
 		if s.old != s.fresh {

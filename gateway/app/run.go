@@ -35,10 +35,10 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
-	private.announce(cfg)
 	g, err := assemble(cfg, log)
 	if err == nil {
 		private.observe(g)
+		g.greet = g.welcome(private)
 		g.reloads = &reloads{load: load, files: f.files, seen: seen, hangups: hangups, private: private, level: level}
 		err = g.run(ctx)
 	}

@@ -9,14 +9,25 @@ import (
 
 // HTTP is the shared listener.
 type HTTP struct {
-	Listen string `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
-	Admin  Admin  `koanf:"admin"`
+	Listen string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
+	Admin  Admin      `koanf:"admin"`
+	Limits HTTPLimits `koanf:"limits"`
 }
 
 // Admin says who may see the insides.
 type Admin struct {
-	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api; empty: on the shared one, where /api answers only this machine"`
-	Token  options.Secret `koanf:"token" doc:"bearer token that opens /api to other machines"`
+	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api; empty: on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set"`
+	Token  options.Secret `koanf:"token" doc:"secret that opens /api, on each listener; empty: one is made at the start, and shown as a link"`
+}
+
+// HTTPLimits bound what the clients of each listener may take.
+type HTTPLimits struct {
+	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included; beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as there are descriptors for, less those that are kept back for them and for what the gateway opens itself"`
+	PerAddress  int              `koanf:"per_address" rule:"min=0" doc:"connections at the same time from one address, or from one /64 network of IPv6; more are closed at once. 0: no bound. Behind a proxy all have its address"`
+	Header      options.Duration `koanf:"header" rule:"min=100ms,max=10m" doc:"how long the header of a request may take to arrive"`
+	Read        options.Duration `koanf:"read" rule:"min=100ms,max=10m" doc:"how long a whole request may take to arrive"`
+	Write       options.Duration `koanf:"write" rule:"min=100ms,max=10m" doc:"how long an answer may take until the client has taken it; WebSocket and server-sent events have limits of their own"`
+	Idle        options.Duration `koanf:"idle" rule:"min=100ms,max=1h" doc:"how long a connection may be kept between two requests"`
 }
 
 // Log says what is logged.
@@ -34,7 +45,9 @@ type settings struct {
 
 func defaultSettings() settings {
 	return settings{
-		HTTP:            HTTP{Listen: ":8080"},
+		HTTP: HTTP{Listen: ":8080", Limits: HTTPLimits{
+			Header: options.Duration(10e9), Read: options.Duration(30e9), Write: options.Duration(30e9), Idle: options.Duration(120e9),
+		}},
 		Log:             Log{Level: "info", Format: "auto"},
 		ShutdownTimeout: options.Duration(10e9),
 	}

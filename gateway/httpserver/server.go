@@ -7,38 +7,42 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 )
 
-// Limits of every connection, so that slow or hostile clients hold nothing for
-// long: the time for a request's header, the time between two requests, and the
-// header's size in bytes.
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 32 << 10
-)
+// Options say how a Server listens.
+type Options struct {
+	Name    string // of the listener, in metrics
+	Address string
+	Limits  Limits
+	Metrics *Metrics
+	// Urgent says which paths are answered in the reserve, too.
+	Urgent func(path string) bool
+}
 
 // Server serves one handler on one address.
 type Server struct {
-	listener net.Listener
+	listener *gate
 	server   *http.Server
+	urgent   func(path string) bool
 	done     chan error
 }
 
-// Listen opens addr; the error names it. Nothing is accepted before Start.
-func Listen(addr string, log *slog.Logger) (*Server, error) {
-	l, err := net.Listen("tcp", addr)
+// Listen opens the address; the error names it. Nothing is accepted before Start.
+func Listen(o Options, log *slog.Logger) (*Server, error) {
+	l, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	return &Server{
-		listener: l,
+		listener: newGate(l.(*net.TCPListener), o.Limits, o.Metrics.of(o.Name), log),
 		server: &http.Server{
-			ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+			// Hijacking a connection takes these deadlines away.
+			ReadHeaderTimeout: o.Limits.Header, ReadTimeout: o.Limits.Read, WriteTimeout: o.Limits.Write, IdleTimeout: o.Limits.Idle,
+			MaxHeaderBytes: maxHeader, ConnContext: withConn,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		done: make(chan error, 1),
+		urgent: o.Urgent,
+		done:   make(chan error, 1),
 	}, nil
 }
 
@@ -47,9 +51,12 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Start serves h until Shutdown.
 func (s *Server) Start(h http.Handler) {
-	s.server.Handler = h
+	s.server.Handler = bounded{next: h, urgent: s.urgent}
 	go func() { s.done <- s.server.Serve(s.listener) }()
 }
+
+// Discard closes a server that was never started.
+func (s *Server) Discard() { _ = s.listener.Close() }
 
 // Shutdown stops accepting, waits for requests under way until ctx ends, and
 // then closes what is left. Hijacked connections belong to those who hijacked them.

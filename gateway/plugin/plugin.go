@@ -115,7 +115,9 @@ type Env struct {
 
 // Mounter mounts handlers on the shared listener. Patterns are those of
 // [http.ServeMux]. Both methods return an error where the pattern is taken or
-// malformed.
+// malformed. The times of http.limits bound each request and its answer; a handler that
+// needs longer sets deadlines of its own by [http.ResponseController], and one that hijacks
+// the connection has none. A handler that reads a body bounds its size itself.
 type Mounter interface {
 	// Handle mounts h for ordinary requests.
 	Handle(pattern string, h http.Handler) error

@@ -23,10 +23,14 @@ import (
 
 // Bounds of what the listener takes.
 const (
-	maxHeard    = 16 << 20 // bytes of a body
-	maxSeen     = 100_000  // ids that it knows again
-	maxID       = 256      // bytes of such an id
-	readTimeout = 30 * time.Second
+	maxHeard      = 16 << 20 // bytes of a body
+	maxSeen       = 100_000  // ids that it knows again
+	maxID         = 256      // bytes of such an id
+	maxHeader     = 64 << 10 // bytes of a request's header
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second // of a whole request
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute // between two requests
 )
 
 // command is `gateway webhook`.
@@ -100,7 +104,10 @@ func (l *listener) serve(ctx context.Context, address string) error {
 		with = "verifying nothing: set WEBHOOK_SECRET"
 	}
 	fmt.Fprintf(l.out, "listening on http://%s, %s\n", on.Addr(), with)
-	server := &http.Server{Handler: l, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout}
+	server := &http.Server{
+		Handler: l, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+	}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(on); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -1,3 +1,4 @@
+import { locked, unlock } from "./access.js";
 import { GatewayClient, parse } from "./client.js";
 import { soon } from "./dom.js";
 import "./activity-log.js";
@@ -6,6 +7,7 @@ import "./order-table.js";
 import { sum } from "./status.js";
 
 const STATUS_EVERY = 2000; // milliseconds
+const LOCKED_EVERY = 30_000; // without the secret: another tab may get it
 
 const $ = (selector) => document.querySelector(selector);
 const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list");
@@ -70,13 +72,17 @@ addEventListener("keydown", (event) => {
   act();
 });
 
+let timer = 0;
+
 async function refresh() {
+  let again = STATUS_EVERY;
   const now = performance.now();
   figures.show("Events per second", Math.round(arrivals / ((now - rateSince) / 1000)));
   [arrivals, rateSince] = [0, now];
   try {
     const answer = await fetch("/api/status");
-    if (!answer.ok) throw new Error(answer.status === 401 || answer.status === 403 ? await answer.text() : `the gateway answers ${answer.status}`);
+    if (answer.status === 401) again = LOCKED_EVERY;
+    if (!answer.ok) throw new Error(answer.status === 401 ? locked : answer.status === 403 ? await answer.text() : `the gateway answers ${answer.status}`);
     const status = await answer.json();
     components.show(status);
     figures.show("Gaps", status.sources.reduce((n, s) => n + s.gaps, 0), true);
@@ -92,11 +98,20 @@ async function refresh() {
     components.say(`The components cannot be shown: ${err.message}`);
     figures.show("Gaps", gapsHeard, true);
   }
-  setTimeout(refresh, STATUS_EVERY);
+  clearTimeout(timer); // of one that ran at the same time
+  timer = setTimeout(refresh, again);
+}
+
+// open takes the secret of a link, and shows what it opens.
+async function open() {
+  const wrong = await unlock();
+  if (wrong) log.add("STATUS", wrong);
+  await refresh();
 }
 
 // deadLetters counts those in memory and those in dead-letter sinks.
 const deadLetters = ({ routes, sinks }) => [...routes, ...sinks].reduce((n, c) => n + c.dead_lettered, 0);
 
 client.connect();
-refresh();
+addEventListener("hashchange", () => { if (location.hash) open(); }); // a link that is opened in this tab
+open();

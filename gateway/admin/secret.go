@@ -1,0 +1,58 @@
+package admin
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"eventgateway/gateway/options"
+)
+
+// What a signature is good for, and for how long.
+const (
+	forLink    = "link"
+	forCookie  = "cookie"
+	forName    = "name of the cookie"
+	linkLife   = time.Hour
+	cookieLife = 30 * 24 * time.Hour
+)
+
+// secret opens /api. What is made of it opens /api for a while, and does not tell it.
+type secret struct{ options.Secret }
+
+// is compares in a time that tells nothing, not even the length.
+func (s secret) is(given string) bool {
+	x, y := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.Reveal()))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// sign returns a text that is good for one purpose until a time: "UNIX-SECONDS.SIGNATURE".
+func (s secret) sign(purpose string, until time.Time) string {
+	at := strconv.FormatInt(until.Unix(), 10)
+	return at + "." + base64.RawURLEncoding.EncodeToString(s.mac(purpose+" until "+at))
+}
+
+// signed reports whether text was signed for a purpose and is still good.
+func (s secret) signed(purpose, text string) bool {
+	at, mac, _ := strings.Cut(text, ".")
+	until, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || time.Now().Unix() >= until {
+		return false
+	}
+	given, err := base64.RawURLEncoding.DecodeString(mac)
+	return err == nil && hmac.Equal(given, s.mac(purpose+" until "+at))
+}
+
+// cookieName tells gateways on one machine apart: cookies do not know ports.
+func (s secret) cookieName() string { return "gateway_" + hex.EncodeToString(s.mac(forName)[:4]) }
+
+func (s secret) mac(text string) []byte {
+	m := hmac.New(sha256.New, []byte(s.Reveal()))
+	m.Write([]byte("eventgateway " + text))
+	return m.Sum(nil)
+}

@@ -1,0 +1,57 @@
+package httpserver
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// conn is a connection that its gate counts until it is closed, whoever closes it: the
+// server, or the one that has hijacked it.
+type conn struct {
+	*net.TCPConn
+	gate     *gate
+	peer     netip.Addr
+	until    time.Time // of a connection in the reserve: when it ends; else zero
+	answered atomic.Bool
+	closed   atomic.Bool
+}
+
+// reserved reports whether the connection is in the reserve.
+func (c *conn) reserved() bool { return !c.until.IsZero() }
+
+// Close is part of [net.Conn].
+func (c *conn) Close() error {
+	if c.closed.CompareAndSwap(false, true) {
+		c.gate.leave(c)
+	}
+	return c.TCPConn.Close()
+}
+
+// SetDeadline is part of [net.Conn]. No deadline of a connection in the reserve is later
+// than its end.
+func (c *conn) SetDeadline(t time.Time) error { return c.TCPConn.SetDeadline(c.bound(t)) }
+
+// SetReadDeadline is part of [net.Conn].
+func (c *conn) SetReadDeadline(t time.Time) error { return c.TCPConn.SetReadDeadline(c.bound(t)) }
+
+// SetWriteDeadline is part of [net.Conn].
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.TCPConn.SetWriteDeadline(c.bound(t)) }
+
+func (c *conn) bound(t time.Time) time.Time {
+	if c.reserved() && (t.IsZero() || t.After(c.until)) {
+		return c.until
+	}
+	return t
+}
+
+type connKey struct{}
+
+// withConn lets handlers find the connection of a request.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(ctx context.Context) *conn { return ctx.Value(connKey{}).(*conn) }

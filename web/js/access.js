@@ -1,0 +1,18 @@
+// locked says why the page shows events and no status.
+export const locked = "they need a secret: open the link that the gateway showed when it started";
+
+// unlock exchanges the secret of the address, as in /#token=..., for a cookie that scripts
+// cannot read, and takes it out of the address bar and of the history. It returns what is
+// wrong, or "".
+export async function unlock() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return "";
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    const answer = await fetch("/api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+    if (answer.ok) return "";
+    return answer.status === 401 ? "This link is no longer good: the gateway shows a new one when it starts" : `The gateway answers ${answer.status}`;
+  } catch (err) {
+    return `The status cannot be opened: ${err.message}`;
+  }
+}
