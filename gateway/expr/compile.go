@@ -37,6 +37,7 @@ type program struct {
 	// JSON of a constant, else nil.
 	whole    int
 	constant []byte
+	right    *right // of a client, in the place of code
 }
 
 // Compile compiles source. The error points into it.
