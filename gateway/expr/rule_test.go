@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"eventgateway/gateway/event"
 )
 
 // claimsFrom decodes claims as a token holds them.
-func claimsFrom(t testing.TB, text string) map[string]any {
+func claimsFrom(t rapid.TB, text string) map[string]any {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.UseNumber()
@@ -21,7 +23,7 @@ func claimsFrom(t testing.TB, text string) map[string]any {
 	return claims
 }
 
-func ruleFrom(t testing.TB, source string) Authorization {
+func ruleFrom(t rapid.TB, source string) Authorization {
 	t.Helper()
 	var a Authorization
 	if err := a.UnmarshalText([]byte(source)); err != nil {
