@@ -29,8 +29,7 @@ func (r rights) all() bool { return !r.limited }
 var errNoClaim = errors.New("the token lacks a claim by which it is decided what this client may see")
 
 // rightsOf returns what a client with claims may see.
-func (s *sink) rightsOf(claims map[string]any) (r rights, err error) {
-	a := s.opts.Authorize
+func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error) {
 	if a.IsZero() {
 		return r, nil
 	}

@@ -54,3 +54,8 @@ func departed(e *event.Event) []byte {
 	b = append(append(b, `"old":`...), spans[oldRow].Of(e.Data)...)
 	return append(b, `,"new":null}`...)
 }
+
+// leaveMessage tells a client that a row has left what it sees.
+func leaveMessage(payload []byte) []byte {
+	return append(append([]byte(`{"type":"leave","message":`), payload...), '}')
+}

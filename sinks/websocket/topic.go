@@ -91,7 +91,7 @@ func (h *hub) judge(t *topic, e *event.Event) int {
 func (t *topic) add(number uint64, verdict int, payload []byte, now time.Time) {
 	opcode := byte(opText)
 	if verdict == left {
-		payload = append(append([]byte(`{"type":"leave","message":`), payload...), '}')
+		payload = leaveMessage(payload)
 	}
 	if !utf8.Valid(payload) {
 		opcode = opBinary
