@@ -192,3 +192,29 @@ func TestRefusedRules(t *testing.T) {
 		t.Errorf("variables that double: %v", err)
 	}
 }
+
+// TestRulesDoNotAllocate: a rule over fields and claims makes no garbage per event.
+func TestRulesDoNotAllocate(t *testing.T) {
+	claims := claimsFrom(t, ruleClaims)
+	ev := &event.Event{ID: "e1", Data: []byte(rulePayload)}
+	var x Evaluator
+	var key []byte
+	for _, source := range []string{"id == claims.id", "float == claims.sub", "!(id in claims.ids)", "deep.a.b[0].c == claims.id && claims.admin", "any(claims.orgs, id in .owners)", `name == claims.name || email endsWith "x"`, "id in [7, claims.level]"} {
+		a := ruleFrom(t, source)
+		c, complete, err := a.For(claims)
+		if err != nil || !complete {
+			t.Fatal(source, complete, err)
+		}
+		if n := testing.AllocsPerRun(100, func() {
+			if a.rule.key != nil { // it is looked up
+				key = x.Key(key[:0], a, ev)
+				return
+			}
+			if _, err := x.True(c, ev); err != nil {
+				t.Error(err)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %v allocations for each event", source, n)
+		}
+	}
+}

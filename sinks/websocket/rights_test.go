@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -134,6 +135,57 @@ func TestRowsThatLeaveTheView(t *testing.T) {
 	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true", "!(new.owner != claims.id)"} {
 		if got := seen(t, rule, jwt.MapClaims{"id": 7}, payloads...); !slices.Equal(got, want) {
 			t.Errorf("%s shows\n%s\nwant\n%s", rule, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestClaimsThatStandTwice: a token that other programs may read in another way is refused.
+func TestClaimsThatStandTwice(t *testing.T) {
+	_, server := newSink(t, func(o *Options) {
+		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
+	}, httptest.NewServer)
+	for claims, want := range map[string]int{
+		`{"sub":"7","exp":%d}`: 101, `{"sub":"7","sub":"8","exp":%d}`: 401, `{"sub":"7","\u0073ub":"8","exp":%d}`: 401, `{"exp":%d,"org":{"ids":[{"a":1,"a":2}]}}`: 401, `{"exp":%d,"sub":"7","Sub":"8"}`: 101,
+	} {
+		text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)) + "." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, claims, soon()))
+		signature, err := jwt.SigningMethodHS256.Sign(text, []byte(rightsSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, status := connect(server, "", bearerHeader(text+"."+base64.RawURLEncoding.EncodeToString(signature)))
+		if status != want {
+			t.Errorf("%s: %d, want %d", claims, status, want)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// TestEqualClaims: what an equality with one claim compares as text shows, over a connection.
+func TestEqualClaims(t *testing.T) {
+	order := func(id string) string { return `{"order":{"id":` + id + `}}` }
+	all := []string{"7", "7.0", "70e-1", `"7"`, `"7.0"`, `"07"`, `" 7"`, "true", `"true"`, "null", `""`, "[7]", "{}", "8", `"\u0037"`, "7.5"}
+	for rule, want := range map[string][]string{
+		"order.id == claims.id": {"7", "7.0", "70e-1", `"7"`, `"\u0037"`}, "order.id == claims.sub": {"7", "7.0", "70e-1", `"7"`, `"\u0037"`},
+		"order.id == claims.id && true": {"7", "7.0", "70e-1"}, "order.id == claims.sub && true": {`"7"`, `"\u0037"`}, "string(order.id) == claims.sub && true": {"7", "7.0", "70e-1", `"7"`, `"\u0037"`},
+		"order.id != claims.id": {"8", "7.5"}, "order.id not in claims.ids": {"8", "7.5"},
+		"order.id == claims.yes": {"true"}, "claims.yes && order.id == claims.yes": {"true"},
+	} {
+		var payloads, shown []string
+		for _, id := range all {
+			payloads = append(payloads, order(id))
+		}
+		for _, id := range want {
+			shown = append(shown, order(id))
+		}
+		last := map[string]string{"order.id != claims.id": "9", "order.id not in claims.ids": "9", "order.id == claims.yes": " true", "claims.yes && order.id == claims.yes": " true", "order.id == claims.sub && true": ` "7"`}[rule]
+		if last == "" {
+			last = " 7"
+		}
+		got := seen(t, rule, jwt.MapClaims{"id": 7, "sub": "7", "ids": []any{7}, "yes": true}, append(payloads, order(last))...)
+		if !slices.Equal(got, shown) {
+			t.Errorf("%s shows %q, want %q", rule, got, shown)
 		}
 	}
 }
