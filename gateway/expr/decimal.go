@@ -99,6 +99,9 @@ func (d *decimal) digit(i int) byte {
 // compareNumbers returns -1, 0 or 1 where a is less than, equal to or greater than b, in
 // all their digits. It reports false where one of them is no number.
 func compareNumbers(a, b []byte) (order int, ok bool) {
+	if isCount(a) && isCount(b) { // most are
+		return cmp.Or(cmp.Compare(len(a), len(b)), bytes.Compare(a, b)), true
+	}
 	x, ok := parseDecimal(a)
 	if !ok {
 		return 0, false
@@ -114,6 +117,17 @@ func compareNumbers(a, b []byte) (order int, ok bool) {
 		return cmp.Compare(xs, ys), true
 	}
 	return x.sign() * compareMagnitudes(&x, &y), true
+}
+
+// isCount reports whether a number is written with digits only, as an integer that is not
+// negative is.
+func isCount(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) == 1 || len(text) > 1 && text[0] != '0'
 }
 
 func (d *decimal) sign() int {
@@ -147,6 +161,9 @@ const zeros = "0000000000000000000000000000000000000000"
 // appendNumber appends the one text that all writings of a number share: 7 for 7.0 and
 // 70e-1. It reports false for what is no number.
 func appendNumber(dst, text []byte) ([]byte, bool) {
+	if isCount(text) && text[len(text)-1] != '0' {
+		return append(dst, text...), true
+	}
 	d, ok := parseDecimal(text)
 	if !ok {
 		return dst, false
