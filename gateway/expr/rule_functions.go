@@ -15,7 +15,7 @@ var ofOne = map[string]func(value) value{
 	"lower":  ofText(bytes.ToLower),
 	"upper":  ofText(bytes.ToUpper),
 	"trim":   ofText(bytes.TrimSpace),
-	"hash":   ofText(func(b []byte) []byte { return []byte(Hash(b)) }),
+	"hash":   func(v value) value { return hashText(toText(v)) },
 	"string": toText,
 	"int":    toInteger,
 	"float":  toNumber,
@@ -28,12 +28,14 @@ var ofTwo = map[string]func(a, b value) value{
 	"hasSuffix": ofTexts(bytes.HasSuffix),
 	"split":     split,
 	"hash": func(v, key value) value {
-		if v.kind != textual || key.kind != textual {
+		if v = toText(v); v.kind != textual || key.kind != textual {
 			return value{}
 		}
 		return textValue([]byte(HMAC(string(key.text), v.text)))
 	},
 }
+
+var hashText = ofText(func(b []byte) []byte { return []byte(Hash(b)) })
 
 // loopNames are the functions that look at the elements of a list one by one.
 var loopNames = []string{"one", "count", "find", "findIndex", "findLast", "findLastIndex", "filter", "map", "sum", "groupBy", "sortBy", "reduce"}

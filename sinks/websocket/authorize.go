@@ -67,40 +67,51 @@ func (h *hub) of(e *event.Event) []*topic {
 	return h.keyed[string(h.text)]
 }
 
-// former returns an event as it would be, had its row stayed as it was, where rights depend
+// change is an event under a look by the topics.
+type change struct {
+	*event.Event
+	before *event.Event // see former
+	looked bool
+}
+
+// former returns the event as it would be, had its row stayed as it was, where rights depend
 // on the row; else nil. A client that may see that one must learn of the change, even where
 // it may not see what has become of the row.
-func (h *hub) former(e *event.Event) *event.Event {
-	if !h.rows {
-		return nil
+func (h *hub) former(c *change) *event.Event {
+	if !c.looked {
+		c.looked = true
+		if h.rows {
+			c.before = beforeChange(c.Event)
+		}
 	}
-	return beforeChange(e)
+	return c.before
 }
 
 // ofFormer returns the topics that are looked up for the row as it was, and not for the row
 // as it is.
-func (h *hub) ofFormer(e, former *event.Event) []*topic {
-	if former == nil || len(h.keyed) == 0 {
+func (h *hub) ofFormer(c *change) []*topic {
+	if len(h.keyed) == 0 || h.former(c) == nil {
 		return nil
 	}
-	is := string(h.eval.Key(h.text[:0], h.opts.Authorize, e))
-	if h.text = h.eval.Key(h.text[:0], h.opts.Authorize, former); string(h.text) == is {
+	is := string(h.eval.Key(h.text[:0], h.opts.Authorize, c.Event))
+	if h.text = h.eval.Key(h.text[:0], h.opts.Authorize, c.before); string(h.text) == is {
 		return nil
 	}
 	return h.keyed[string(h.text)]
 }
 
 // look says what an event is to a topic, and returns what is sent of it: all of it to those
-// who may see it; the row as it was, and nothing more, to those who may see only that. It
-// is known that the topic has the right, where the event was looked up for it.
-func (h *hub) look(t *topic, e, former *event.Event, lookedUp bool) (verdict int, payload []byte) {
-	if lookedUp && t.allowed.condition.IsZero() || h.may(t, e) {
-		return h.judge(t, e), e.Data
+// who may see it; the row as it was, and nothing more, to those who may see only that. With
+// found it was looked up that the topic has the right.
+func (h *hub) look(t *topic, c *change, found bool) (verdict int, payload []byte) {
+	if found && t.allowed.condition.IsZero() || h.may(t, c.Event) {
+		return h.judge(t, c.Event), c.Data
 	}
-	if former == nil || !h.may(t, former) || h.judge(t, former) != present {
+	former := h.former(c)
+	if former == nil || !h.may(t, former) || h.judge(t, onlyRow(c.Event)) != present {
 		return absent, nil
 	}
-	return left, departed(e)
+	return left, rowPayload(c.Event, false)
 }
 
 // may says whether those who have a topic may see an event.

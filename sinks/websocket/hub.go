@@ -60,14 +60,14 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 		rolled = rolled || full
 		h.history.add(e, stored, h.place(e), now)
 		number := h.main.log.messages.Load()
-		former := h.former(e)
+		c := &change{Event: e}
 		for _, t := range h.of(e) {
-			if verdict, payload := h.look(t, e, former, true); verdict != absent {
+			if verdict, payload := h.look(t, c, true); verdict != absent {
 				t.add(number, verdict, payload, now)
 			}
 		}
-		for _, t := range h.ofFormer(e, former) {
-			if verdict, payload := h.look(t, e, former, false); verdict != absent {
+		for _, t := range h.ofFormer(c) {
+			if verdict, payload := h.look(t, c, false); verdict != absent {
 				t.add(number, verdict, payload, now)
 			}
 		}
@@ -185,7 +185,7 @@ func (h *hub) topic(s subscription) (*topic, error) {
 	sum := sha256.Sum256([]byte(key))
 	t := &topic{subscription: s, key: key, hash: hex.EncodeToString(sum[:6]), log: newLog(), covered: h.history.first - 1}
 	h.history.behind(t.covered, func(number uint64, e *past) {
-		if verdict, payload := h.look(t, &e.Event, h.former(&e.Event), false); verdict != absent {
+		if verdict, payload := h.look(t, &change{Event: &e.Event}, false); verdict != absent {
 			t.add(number, verdict, payload, e.at)
 		}
 	})

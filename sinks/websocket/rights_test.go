@@ -12,8 +12,10 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
 )
@@ -135,6 +137,37 @@ func TestRowsThatLeaveTheView(t *testing.T) {
 	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true", "!(new.owner != claims.id)"} {
 		if got := seen(t, rule, jwt.MapClaims{"id": 7}, payloads...); !slices.Equal(got, want) {
 			t.Errorf("%s shows\n%s\nwant\n%s", rule, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestFiltersLearnNothing: of a row that has gone to others, a filter is asked about the row as
+// it was only.
+func TestFiltersLearnNothing(t *testing.T) {
+	const payload = `{"operation":"UPDATE","secret":"new","old":{"owner":7,"status":"open"},"new":{"owner":8,"status":"paid"},"new":{"owner":9}}`
+	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true"} {
+		var o Options
+		if err := o.Authorize.UnmarshalText([]byte(rule)); err != nil {
+			t.Fatal(err)
+		}
+		for filter, want := range map[string]int{
+			`old.status == "open"`: left, `new.status == "open"`: left, `operation == "UPDATE"`: left, `new.owner == 7`: left, `event.channel == "c"`: left,
+			`new.owner == 9`: absent, `secret == "new"`: absent, `payload.secret == "new"`: absent, `event.key == "k"`: absent, `event.attrs.a == "x"`: absent, `event.id == "1"`: absent, `new.status == "paid"`: absent, `new == nil`: absent,
+		} {
+			allowed, err := rightsOf(o.Authorize, map[string]any{"id": 7.0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := subscription{allowed: allowed}
+			if s.filter, err = expr.CompileFilter(filter); err != nil {
+				t.Fatal(err)
+			}
+			h := newHub(o, prometheus.NewCounter(prometheus.CounterOpts{}), time.Now)
+			c := &change{Event: &event.Event{ID: "1", Channel: "c", Key: "k", Attrs: []event.Attr{{Name: "a", Value: "x"}}, Data: []byte(payload)}}
+			verdict, sent := h.look(&topic{subscription: s}, c, false)
+			if verdict != want || want == left && string(sent) != `{"operation":"UPDATE","old":{"owner":7,"status":"open"},"new":null}` {
+				t.Errorf("%s, %s: %d, %s", rule, filter, verdict, sent)
+			}
 		}
 	}
 }

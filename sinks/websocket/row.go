@@ -35,9 +35,16 @@ func beforeChange(e *event.Event) *event.Event {
 	return e.With(data)
 }
 
-// departed returns what a client is told whose row has gone to others: the row as it was.
-// What else the payload holds may be of the new row, and stays out.
-func departed(e *event.Event) []byte {
+// onlyRow returns what the filter of a client is asked about whose row has gone to others:
+// the row as it was. By all else that the event holds, its key too, a filter could find out
+// about the new row.
+func onlyRow(e *event.Event) *event.Event {
+	return &event.Event{Channel: e.Channel, Data: rowPayload(e, true)}
+}
+
+// rowPayload returns a payload with the row as it was, and nothing else that could be of the
+// new row; in the place of that, the row as it was where stays is set, or null.
+func rowPayload(e *event.Event, stays bool) []byte {
 	var spans rowSpans
 	if rowTree.Find(e.Data, spans[:]) != nil {
 		return nil // beforeChange has found it
@@ -51,8 +58,12 @@ func departed(e *event.Event) []byte {
 			b = append(append(append(b, m.name...), v.Of(e.Data)...), ',')
 		}
 	}
-	b = append(append(b, `"old":`...), spans[oldRow].Of(e.Data)...)
-	return append(b, `,"new":null}`...)
+	row := spans[oldRow].Of(e.Data)
+	b = append(append(append(b, `"old":`...), row...), `,"new":`...)
+	if !stays {
+		row = []byte("null")
+	}
+	return append(append(b, row...), '}')
 }
 
 // leaveMessage tells a client that a row has left what it sees.

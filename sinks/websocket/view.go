@@ -18,7 +18,7 @@ func (o Options) View(claims map[string]any) (func(*event.Event) (payload []byte
 	}
 	h, t := newHub(o, nil, time.Now), &topic{subscription: subscription{allowed: allowed}}
 	return func(e *event.Event) ([]byte, bool) {
-		verdict, payload := h.look(t, e, h.former(e), false)
+		verdict, payload := h.look(t, &change{Event: e}, false)
 		if verdict == left {
 			payload = leaveMessage(payload)
 		}
