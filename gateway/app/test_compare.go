@@ -10,7 +10,6 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"eventgateway/gateway/config"
-	"eventgateway/gateway/rawjson"
 )
 
 // compare returns what is not as a test expects it, for people; "" where all is.
@@ -25,15 +24,15 @@ func compare(t config.Test, got *arrived) string {
 		}
 		differ(&b, fmt.Sprintf("%s: %s", e.Pos, e.Sink), e.Payloads, payloads)
 	}
-	if b.Len() > 0 {
-		for _, reason := range got.reasons {
-			fmt.Fprintf(&b, "  parked by %s\n", reason)
-		}
-	}
 	for i, c := range t.Clients {
 		seen := got.clients[i]
 		if differ(&b, fmt.Sprintf("%s: client %s of %s", c.Pos, c.Name, c.Sink), c.Payloads, seen.payloads) && seen.refused != nil {
 			fmt.Fprintf(&b, "    the client is refused: %v\n", seen.refused)
+		}
+	}
+	if b.Len() > 0 {
+		for _, reason := range got.reasons {
+			fmt.Fprintf(&b, "  parked by %s\n", reason)
 		}
 	}
 	return b.String()
@@ -75,7 +74,7 @@ func canonical(payload []byte) string {
 	if !json.Valid(payload) || dec.Decode(&v) != nil {
 		return "no JSON: " + strconv.Quote(string(payload))
 	}
-	if rawjson.Repeats(payload) {
+	if repeats(json.NewDecoder(bytes.NewReader(payload))) {
 		return "a key twice: " + strings.TrimSpace(string(payload))
 	}
 	var b bytes.Buffer
@@ -86,6 +85,31 @@ func canonical(payload []byte) string {
 		return strconv.Quote(string(payload))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// repeats says whether an object in the next value has a key several times: a reader
+// sees the last one only, and a test shall see all.
+func repeats(dec *json.Decoder) bool {
+	dec.UseNumber()
+	t, _ := dec.Token() // the text is valid
+	seen := map[string]bool{}
+	for delim, _ := t.(json.Delim); delim != 0 && dec.More(); {
+		if delim == '{' {
+			key, _ := dec.Token()
+			name, _ := key.(string)
+			if seen[name] {
+				return true
+			}
+			seen[name] = true
+		}
+		if repeats(dec) {
+			return true
+		}
+	}
+	if _, ok := t.(json.Delim); ok {
+		_, _ = dec.Token() // its end
+	}
+	return false
 }
 
 // shortest writes numbers that are equal in the same way: 9.50 as 9.5, and 1e3 as 1000.
