@@ -19,7 +19,7 @@ func TestDocumentedTables(t *testing.T) {
 	d, f := router.DefaultDelivery(), router.DefaultFailure()
 	for file, tables := range map[string][][]options.Row{
 		"../docs/delivery.md":      {options.Rows(&d)},
-		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), options.Rows(&f), config.RouteRows(), config.TestRows()},
+		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), options.Rows(&f), config.RouteRows(), config.TestRows(), config.ClientRows()},
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -29,6 +29,12 @@ clock stands still, and uuid() counts.
       expect:
         office: ['{"order":{"id":1,"amount":1500}}']
 
+Under clients: a test says what clients of a websocket sink get, by their tokens:
+
+      clients:
+        alice: {claims: {sub: "7"}, expect: ['{"order":{"id":1,"customer_id":7}}']}
+        bob: {claims: {sub: "8"}, expect: []}
+
 The exit status is 0 where every test passes, else 1.`,
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

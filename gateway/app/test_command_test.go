@@ -71,6 +71,70 @@ func TestTests(t *testing.T) {
 	}
 }
 
+const clientsConfig = `sources:
+  orders: {type: redis-sub, url: "redis://nobody", channels: [c]}
+sinks:
+  browsers:
+    type: websocket
+    auth: {tokens: {shop: correct-horse-battery}}
+    authorize: '!(order.customer_id in claims.blocked)'
+routes:
+  deliver: {from: [orders], to: [browsers]}
+tests:
+  blocked customers stay hidden:
+    source: orders
+    events: [{order: {customer_id: 7}}, {order: {customer_id: 9007199254740993}}, {order: {}}, no json]
+    clients:
+      ada: {claims: {blocked: [7]}, expect: ['{"order":{"customer_id":9007199254740993}}']}
+      ben: {claims: '{"blocked":[9007199254740993]}', sink: browsers, expect: [{order: {customer_id: 7}}]}
+      cy: {claims: {blocked: []}, expect: [{order: {customer_id: 7}}, '{"order":{"customer_id":9007199254740993}}']}
+      di: {claims: {sub: d}, expect: []}
+      ed: {}
+`
+
+// TestTestsOfRights: tests say what clients with example tokens get.
+func TestTestsOfRights(t *testing.T) {
+	out, err := commandLine(t, nil, "test", "-c", writeConfig(t, clientsConfig))
+	if want := "ok      blocked customers stay hidden\n1 passed\n"; err != nil || out != want {
+		t.Errorf("%s%v", out, err)
+	}
+	out, err = commandLine(t, nil, "test", "-c", writeConfig(t, clientsConfig+`  a row that leaves, and clients that see too much and too little:
+    source: orders
+    events: [{order: {customer_id: 7}}, {order: {customer_id: 8}}]
+    expect: {browsers: [{order: {customer_id: 7}}, {order: {customer_id: 8}}]}
+    clients:
+      fay: {claims: {blocked: [7]}, expect: []}
+      gus: {claims: {}, expect: [{order: {customer_id: 8}}]}
+`))
+	for _, want := range []string{
+		":25:7: client fay of browsers: 0 expected, 1 arrived\n", `    +    "customer_id": 8`, ":26:7: client gus of browsers: 1 expected, 0 arrived\n", `    -    "customer_id": 8`,
+		"    the client is refused: the token lacks a claim", "FAILED  a row",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q, but\n%s", want, out)
+		}
+	}
+	if err == nil || err.Error() != "1 of 2 tests failed" {
+		t.Error(err)
+	}
+	two := strings.Replace(clientsConfig, "sinks:\n", "sinks:\n  pages: {type: websocket, path: /pages}\n", 1)
+	if out, err = commandLine(t, nil, "test", "-c", writeConfig(t, two)); err == nil || !strings.Contains(err.Error(), "several sinks have clients: write sink: pages, or sink: browsers") {
+		t.Errorf("%s%v", out, err)
+	}
+	// A client at a sink that no route leads to gets nothing, and rows leave as they do live.
+	leave := strings.NewReplacer("to: [browsers]", "to: [browsers, rows]", "sinks:\n", "sinks:\n  rows: {type: websocket, path: /rows, auth: {tokens: {shop: correct-horse-battery}}, authorize: new.owner == claims.id}\n").Replace(clientsConfig[:strings.Index(clientsConfig, "tests:")]) + `tests:
+  a row goes to others:
+    source: orders
+    events: [{old: {owner: 7}, new: {owner: 8}, secret: 1}]
+    clients:
+      seven: {sink: rows, claims: {id: 7}, expect: [{type: leave, message: {old: {owner: 7}, new: null}}]}
+      eight: {sink: rows, claims: {id: 8}, expect: [{old: {owner: 7}, new: {owner: 8}, secret: 1}]}
+`
+	if out, err = commandLine(t, nil, "test", "-c", writeConfig(t, leave)); err != nil {
+		t.Errorf("%s%v", out, err)
+	}
+}
+
 // TestCanonical: what is equal looks equal, and nothing else does.
 func TestCanonical(t *testing.T) {
 	canonicals := map[string]int{}

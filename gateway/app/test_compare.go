@@ -22,18 +22,12 @@ func compare(t config.Test, got *arrived) string {
 				payloads = append(payloads, ev.Data)
 			}
 		}
-		want, have := listing(e.Payloads), listing(payloads)
-		if want == have {
-			continue
-		}
-		what := fmt.Sprintf("%d expected, %d arrived", len(e.Payloads), len(payloads))
-		if len(e.Payloads) == len(payloads) {
-			what = "something else arrived than was expected"
-		}
-		fmt.Fprintf(&b, "  %s: %s: %s\n", e.Pos, e.Sink, what)
-		diff := udiff.Unified("expected", "arrived", want, have)
-		for line := range strings.Lines(diff) {
-			b.WriteString("    " + line)
+		differ(&b, fmt.Sprintf("%s: %s", e.Pos, e.Sink), e.Payloads, payloads)
+	}
+	for i, c := range t.Clients {
+		seen := got.clients[i]
+		if differ(&b, fmt.Sprintf("%s: client %s of %s", c.Pos, c.Name, c.Sink), c.Payloads, seen.payloads) && seen.refused != nil {
+			fmt.Fprintf(&b, "    the client is refused: %v\n", seen.refused)
 		}
 	}
 	if b.Len() > 0 {
@@ -42,6 +36,25 @@ func compare(t config.Test, got *arrived) string {
 		}
 	}
 	return b.String()
+}
+
+// differ writes how what has arrived somewhere differs from what was expected, and reports
+// whether it does.
+func differ(b *strings.Builder, where string, expected, arrived [][]byte) bool {
+	want, have := listing(expected), listing(arrived)
+	if want == have {
+		return false
+	}
+	what := fmt.Sprintf("%d expected, %d arrived", len(expected), len(arrived))
+	if len(expected) == len(arrived) {
+		what = "something else arrived than was expected"
+	}
+	fmt.Fprintf(b, "  %s: %s\n", where, what)
+	diff := udiff.Unified("expected", "arrived", want, have)
+	for line := range strings.Lines(diff) {
+		b.WriteString("    " + line)
+	}
+	return true
 }
 
 // listing prints payloads so that equal ones look equal: JSON with its keys in order

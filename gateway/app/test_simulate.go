@@ -26,6 +26,7 @@ const parkedHere = "dead letters"
 type arrived struct {
 	at      map[string]*recorder // by sink, and config.DeadLetters
 	reasons []string             // why events were parked
+	clients []view               // of the test's clients, in their order
 }
 
 // simulate sends a test's events through the routes of its source, in a router like
@@ -73,6 +74,9 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 		component, _ := e.Attr(plugin.LetterComponent)
 		reason, _ := e.Attr(plugin.LetterReason)
 		got.reasons = append(got.reasons, component+": "+reason)
+	}
+	for _, c := range t.Clients {
+		got.clients = append(got.clients, look(cfg, c, got.at[c.Sink]))
 	}
 	return got, nil
 }

@@ -86,7 +86,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
 	g.promises(cfg.Graph, top)
-	cfg.Tests = g.tests(top, cfg.Graph.Routes)
+	cfg.Tests = g.tests(top, cfg.Graph.Routes, cfg.Graph.Sinks)
 	return cfg
 }
 

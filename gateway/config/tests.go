@@ -22,6 +22,16 @@ type Test struct {
 	Now      time.Time
 	Payloads [][]byte
 	Expect   []Expected
+	Clients  []Client
+}
+
+// Client is a client of a sink that a test looks at: who it is, and what it must get.
+type Client struct {
+	Name     string
+	Pos      options.Pos
+	Sink     string
+	Claims   map[string]any // as a token holds them: numbers are json.Number
+	Payloads [][]byte
 }
 
 // Expected is what must arrive at one sink, or under [DeadLetters].
@@ -39,7 +49,8 @@ type testOptions struct {
 	Attrs   options.Map[string] `koanf:"attrs" doc:"their attributes"`
 	Now     string              `koanf:"now" doc:"the time, which stands still: RFC 3339"`
 	Events  []any               `koanf:"events" rule:"min=1" doc:"payloads: text as it is, or YAML that becomes JSON"`
-	Expect  options.Map[[]any]  `koanf:"expect" rule:"min=1" doc:"sink: the payloads that arrive there, in this order; dead_letters: those that are parked"`
+	Expect  options.Map[[]any]  `koanf:"expect" doc:"sink: the payloads that arrive there, in this order; dead_letters: those that are parked"`
+	Clients options.Map[client] `koanf:"clients" doc:"name: a client that looks on, and what it gets"`
 }
 
 func defaultTest() testOptions { return testOptions{Channel: "test", Now: "2024-01-01T00:00:00Z"} }
@@ -51,7 +62,7 @@ func TestRows() []options.Row {
 }
 
 // tests decodes the tests of the sources that are loaded.
-func (g *graph) tests(top parts, routes []router.RouteSpec) (out []Test) {
+func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.SinkSpec) (out []Test) {
 	taken := map[string]bool{}
 	for _, r := range routes {
 		for _, from := range r.From {
@@ -66,6 +77,9 @@ func (g *graph) tests(top parts, routes []router.RouteSpec) (out []Test) {
 		o := defaultTest()
 		before := len(g.dec.Problems)
 		g.dec.Decode(at, m[name], &o)
+		if given, ok := m[name].(map[string]any); ok && nothing(given["expect"]) && nothing(given["clients"]) {
+			g.dec.Report(at+".expect", false, "must have at least 1 entry")
+		}
 		if len(g.dec.Problems) > before {
 			continue
 		}
@@ -94,10 +108,17 @@ func (g *graph) tests(top parts, routes []router.RouteSpec) (out []Test) {
 			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})
 		}
 		if taken[o.Source] {
+			t.Clients = g.clients(at+".clients", o.Clients, g.dec.Keys("sinks", sinks), loaded)
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// nothing reports whether a mapping is missing or empty.
+func nothing(v any) bool {
+	m, ok := v.(map[string]any)
+	return v == nil || ok && len(m) == 0
 }
 
 func (g *graph) payloads(path string, values []any) (out [][]byte) {

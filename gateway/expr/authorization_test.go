@@ -71,6 +71,25 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
+// TestClaimsThatRulesNeed: those that a rule names, unless it asks for them on purpose.
+func TestClaimsThatRulesNeed(t *testing.T) {
+	claims := map[string]any{"sub": "7", "empty": "", "null": nil, "org": map[string]any{"id": 1.0}}
+	for source, want := range map[string]bool{
+		"a == claims.sub && true": true, "a in claims.missing": false, "a == claims.empty && true": false, "a == claims.null && true": false, "a == claims.org.id && true": true, "a == claims.org.name && true": false, `a == claims["missing"] && true`: false,
+		"claims.missing == nil || a == claims.sub": true, "nil != claims?.missing || a == claims.sub": true, "(claims.missing ?? 3) > a": true, "coalesce(claims.missing, claims.empty, a) == 7": true, `get(claims, "admin") || a == claims.sub`: true,
+		"let m = claims.missing; m == nil": true, "let m = claims.missing; m == a": false, "any(claims.missing, # == a)": false, "claims.missing == nil || a == claims.missing": false, "(claims.missing == 1) == nil": false, "a == claims.org.missing?.id && true": false,
+	} {
+		var a Authorization
+		if err := a.UnmarshalText([]byte(source)); err != nil {
+			t.Error(err)
+			continue
+		}
+		if _, complete, err := a.For(claims); complete != want || err != nil {
+			t.Errorf("%s: complete %t, %v", source, complete, err)
+		}
+	}
+}
+
 func TestFiltersOfStrangers(t *testing.T) {
 	for _, source := range []string{`order.amount >= 100 && status in ["new", "paid"]`, `lower(name) startsWith "a" or name matches "^x+$"`, `len(items) > 3 ? a : b ?? false`, `not (a.b.c == nil)`, `coalesce(a, "x") == "x"`} {
 		if _, err := CompileFilter(source); err != nil {

@@ -37,6 +37,7 @@ type program struct {
 	// JSON of a constant, else nil.
 	whole    int
 	constant []byte
+	right    *right // of a client, in the place of code
 }
 
 // Compile compiles source. The error points into it.
@@ -96,7 +97,7 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 		return nil, errors.New("the expression is empty")
 	}
 	p := &program{source: source, whole: -1}
-	r := &rewriter{program: p, before: map[ast.Node]ast.Node{}}
+	r := &rewriter{program: p, before: map[ast.Node]ast.Node{}, names: map[ast.Node]bool{}}
 	opts = append(append(opts, language...), exprlang.Patch(r))
 	code, err := exprlang.Compile(source, opts...)
 	if r.wrong != nil { // more to the point

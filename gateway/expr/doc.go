@@ -16,6 +16,10 @@
 // in one pass over the raw bytes (lookup.go), and each decodes only its own value
 // (decode.go). The result is that of decoding everything first.
 //
+// A rule of who may see what (authorization.go) is evaluated in another way, in three-valued
+// logic: rule.go is its parts, rule_logic.go what they are together, truth.go the values,
+// decimal.go the numbers, and rule_compile.go makes it.
+//
 // Programs are compiled once and are immutable; what evaluates them is an
 // Evaluator with scratch of its own, so that goroutines share nothing.
 package expr

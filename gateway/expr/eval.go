@@ -18,6 +18,7 @@ type Evaluator struct {
 	newID func() string
 	vm    vm.VM
 	env   map[string]any // the functions
+	sight sight          // of rights
 
 	// Of the evaluation under way.
 	program *program
@@ -40,6 +41,9 @@ func (x *Evaluator) Value(e Expression, ev *event.Event) (any, error) {
 
 // True says whether c holds for ev.
 func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
+	if c.program.right != nil {
+		return x.holds(c.program.right, ev), nil
+	}
 	v, err := x.run(c.program, ev)
 	if err != nil {
 		return false, err

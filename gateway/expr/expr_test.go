@@ -79,12 +79,14 @@ func TestConditions(t *testing.T) {
 	var x Evaluator
 	for source, want := range map[string]string{
 		`operation == "INSERT" && order.amount > 100`: "true",
-		`order.done`:            "false",
-		`"b" in order.tags`:     "true",
-		`order.missing == nil`:  "true",
-		`order.missing > 1`:     "error",
-		`order.note`:            "false", // nil is no
-		`missing.deeper == nil`: "error",
+		`order.done`: "false",
+		`100 < order.amount < 101 && 1 < order.id < 8`: "true",
+		`100 < order.amount < 100.5`:                   "false",
+		`"b" in order.tags`:                            "true",
+		`order.missing == nil`:                         "true",
+		`order.missing > 1`:                            "error",
+		`order.note`:                                   "false", // nil is no
+		`missing.deeper == nil`:                        "error",
 	} {
 		var c Condition
 		if err := c.UnmarshalText([]byte(source)); err != nil {

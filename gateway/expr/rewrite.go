@@ -16,6 +16,7 @@ const getName = "$get"
 type rewriter struct {
 	program *program
 	before  map[ast.Node]ast.Node // lookups and what they have replaced
+	names   map[ast.Node]bool     // of the lookups: 1 < a.b < 9 is 1 < a.b && a.b < 9, and a.b is visited twice
 	wrong   error                 // the first
 }
 
@@ -41,6 +42,7 @@ func (r *rewriter) report(n ast.Node, format string, args ...any) {
 
 func (r *rewriter) name(node *ast.Node, n *ast.IdentifierNode) {
 	switch {
+	case r.names[n]:
 	case strings.HasPrefix(n.Value, "$"): // $env is the language's name for all names at once
 		r.report(n, "there is no %s; payload is the whole payload", n.Value)
 	case n.Value == eventName:
@@ -102,7 +104,9 @@ func (r *rewriter) replace(node *ast.Node, l lookup) {
 		at = len(r.program.lookups)
 		r.program.lookups = append(r.program.lookups, l)
 	}
-	call := &ast.CallNode{Callee: &ast.IdentifierNode{Value: getName}, Arguments: []ast.Node{&ast.IntegerNode{Value: at}}}
+	name := &ast.IdentifierNode{Value: getName}
+	r.names[name] = true
+	call := &ast.CallNode{Callee: name, Arguments: []ast.Node{&ast.IntegerNode{Value: at}}}
 	r.before[call] = *node
 	ast.Patch(node, call)
 	call.SetLocation(r.before[call].Location())

@@ -136,7 +136,7 @@ func (c *client) authenticate(r *http.Request) (status int, err error) {
 
 // become gives the client the rights of who it is.
 func (c *client) become(who identity) (err error) {
-	if c.rights, err = c.sink.rightsOf(who.claims); err != nil {
+	if c.rights, err = rightsOf(c.sink.opts.Authorize, who.claims); err != nil {
 		return err
 	}
 	c.expires = who.expires

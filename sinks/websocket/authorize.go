@@ -29,8 +29,7 @@ func (r rights) all() bool { return !r.limited }
 var errNoClaim = errors.New("the token lacks a claim by which it is decided what this client may see")
 
 // rightsOf returns what a client with claims may see.
-func (s *sink) rightsOf(claims map[string]any) (r rights, err error) {
-	a := s.opts.Authorize
+func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error) {
 	if a.IsZero() {
 		return r, nil
 	}
@@ -66,6 +65,53 @@ func (h *hub) of(e *event.Event) []*topic {
 	}
 	h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
 	return h.keyed[string(h.text)]
+}
+
+// change is an event under a look by the topics.
+type change struct {
+	*event.Event
+	before *event.Event // see former
+	looked bool
+}
+
+// former returns the event as it would be, had its row stayed as it was, where rights depend
+// on the row; else nil. A client that may see that one must learn of the change, even where
+// it may not see what has become of the row.
+func (h *hub) former(c *change) *event.Event {
+	if !c.looked {
+		c.looked = true
+		if h.rows {
+			c.before = beforeChange(c.Event)
+		}
+	}
+	return c.before
+}
+
+// ofFormer returns the topics that are looked up for the row as it was, and not for the row
+// as it is.
+func (h *hub) ofFormer(c *change) []*topic {
+	if len(h.keyed) == 0 || h.former(c) == nil {
+		return nil
+	}
+	is := string(h.eval.Key(h.text[:0], h.opts.Authorize, c.Event))
+	if h.text = h.eval.Key(h.text[:0], h.opts.Authorize, c.before); string(h.text) == is {
+		return nil
+	}
+	return h.keyed[string(h.text)]
+}
+
+// look says what an event is to a topic, and returns what is sent of it: all of it to those
+// who may see it; the row as it was, and nothing more, to those who may see only that. With
+// found it was looked up that the topic has the right.
+func (h *hub) look(t *topic, c *change, found bool) (verdict int, payload []byte) {
+	if found && t.allowed.condition.IsZero() || h.may(t, c.Event) {
+		return h.judge(t, c.Event), c.Data
+	}
+	former := h.former(c)
+	if former == nil || !h.may(t, former) || h.judge(t, onlyRow(c.Event)) != present {
+		return absent, nil
+	}
+	return left, rowPayload(c.Event, false)
 }
 
 // may says whether those who have a topic may see an event.

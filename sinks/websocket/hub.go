@@ -34,13 +34,14 @@ type hub struct {
 	eval    expr.Evaluator
 	keyed   map[string][]*topic // by the key of their rights; see authorize.go
 	free    []*topic            // those whose rights have no key
+	rows    bool                // whether rights depend on a row, which a change may have taken from somebody's view
 	text    []byte              // scratch
 }
 
 func newHub(o Options, failed prometheus.Counter, now func() time.Time) *hub {
 	return &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, failed: failed, main: &topic{log: newLog()}, none: &topic{log: newLog()},
-		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
+		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()), rows: o.Authorize.Reads("new"),
 	}
 }
 
@@ -59,12 +60,15 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 		rolled = rolled || full
 		h.history.add(e, stored, h.place(e), now)
 		number := h.main.log.messages.Load()
+		c := &change{Event: e}
 		for _, t := range h.of(e) {
-			if !t.allowed.condition.IsZero() && !h.may(t, e) {
-				continue
+			if verdict, payload := h.look(t, c, true); verdict != absent {
+				t.add(number, verdict, payload, now)
 			}
-			if verdict := h.judge(t, e); verdict != absent {
-				t.add(number, verdict, e.Data, now)
+		}
+		for _, t := range h.ofFormer(c) {
+			if verdict, payload := h.look(t, c, false); verdict != absent {
+				t.add(number, verdict, payload, now)
 			}
 		}
 	}
@@ -181,11 +185,8 @@ func (h *hub) topic(s subscription) (*topic, error) {
 	sum := sha256.Sum256([]byte(key))
 	t := &topic{subscription: s, key: key, hash: hex.EncodeToString(sum[:6]), log: newLog(), covered: h.history.first - 1}
 	h.history.behind(t.covered, func(number uint64, e *past) {
-		if !h.may(t, &e.Event) {
-			return
-		}
-		if verdict := h.judge(t, &e.Event); verdict != absent {
-			t.add(number, verdict, e.Data, e.at)
+		if verdict, payload := h.look(t, &change{Event: &e.Event}, false); verdict != absent {
+			t.add(number, verdict, payload, e.at)
 		}
 	})
 	t.log.publish()

@@ -14,6 +14,8 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
+
+	"eventgateway/gateway/rawjson"
 )
 
 const (
@@ -111,7 +113,7 @@ func (v *verifier) close() {
 // verify checks the signature, by the one algorithm that is configured, and the claims.
 func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 	claims := jwt.MapClaims{}
-	_, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
+	parsed, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
 		switch {
 		case v.key != nil:
 			return v.key, nil
@@ -122,6 +124,10 @@ func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 	})
 	if err != nil {
 		return identity{}, fmt.Errorf("the token is refused: %s", strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ": "), "token is "))
+	}
+	// Another program may have gone by the other one when it signed or checked it (RFC 7519, section 4).
+	if text, err := v.parser.DecodeSegment(strings.Split(parsed.Raw, ".")[1]); err != nil || rawjson.Repeats(text) {
+		return identity{}, errors.New("the token is refused: it has a claim twice")
 	}
 	expires, err := claims.GetExpirationTime()
 	if err != nil {

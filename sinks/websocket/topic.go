@@ -8,7 +8,6 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
-	"eventgateway/gateway/rawjson"
 )
 
 // topic is the messages that clients with the same wishes and rights get, in a log of
@@ -77,7 +76,7 @@ func (h *hub) judge(t *topic, e *event.Event) int {
 	if ok {
 		return present
 	}
-	if before := beforeChange(e); before != nil {
+	if before := beforeChange(e); before != nil && (!h.rows || h.may(t, before)) {
 		if was, err := h.eval.True(t.filter, before); was && err == nil {
 			return left
 		}
@@ -88,37 +87,11 @@ func (h *hub) judge(t *topic, e *event.Event) int {
 	return absent
 }
 
-var rowTree, oldRow, newRow = func() (t rawjson.Tree, before, after int) {
-	before = t.Member(0, "old")
-	after = t.Member(0, "new")
-	return t, before, after
-}()
-
-// beforeChange returns the event as it would be, had its row stayed as it was: with the old
-// row in the place of the new one; nil where the old one is not known.
-func beforeChange(e *event.Event) *event.Event {
-	var spans [3]rawjson.Span
-	if rowTree.Find(e.Data, spans[:rowTree.Len()]) != nil {
-		return nil
-	}
-	before, after := spans[oldRow], spans[newRow]
-	if !before.Found() || !after.Found() {
-		return nil
-	}
-	row := before.Of(e.Data)
-	if len(row) == 0 || row[0] != '{' {
-		return nil
-	}
-	data := make([]byte, 0, len(e.Data)+len(row))
-	data = append(append(append(data, e.Data[:after.From]...), row...), e.Data[after.To:]...)
-	return e.With(data)
-}
-
 // add appends a message to the topic's log.
 func (t *topic) add(number uint64, verdict int, payload []byte, now time.Time) {
 	opcode := byte(opText)
 	if verdict == left {
-		payload = append(append([]byte(`{"type":"leave","message":`), payload...), '}')
+		payload = leaveMessage(payload)
 	}
 	if !utf8.Valid(payload) {
 		opcode = opBinary

@@ -1,0 +1,37 @@
+package rawjson
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Repeats reports whether an object in b, at any depth, has a name several times: most
+// readers see the last member only. b must be JSON.
+func Repeats(b []byte) bool {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	return repeats(dec)
+}
+
+// repeats looks at the next value.
+func repeats(dec *json.Decoder) bool {
+	t, _ := dec.Token() // the text is valid
+	seen := map[string]bool{}
+	for delim, _ := t.(json.Delim); delim != 0 && dec.More(); {
+		if delim == '{' {
+			key, _ := dec.Token()
+			name, _ := key.(string)
+			if seen[name] {
+				return true
+			}
+			seen[name] = true
+		}
+		if repeats(dec) {
+			return true
+		}
+	}
+	if _, ok := t.(json.Delim); ok {
+		_, _ = dec.Token() // its end
+	}
+	return false
+}

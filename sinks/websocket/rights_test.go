@@ -1,0 +1,224 @@
+package websocket
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/testenv"
+)
+
+const rightsSecret = "ssssssssssssssssssssssssssssssss"
+
+// seen returns what a client with claims gets of payloads under a rule, up to the last one,
+// which it must get.
+func seen(t *testing.T, rule string, claims jwt.MapClaims, payloads ...string) []string {
+	t.Helper()
+	s, server := newSink(t, func(o *Options) {
+		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
+		if err := o.Authorize.UnmarshalText([]byte(rule)); err != nil {
+			t.Fatal(err)
+		}
+	}, httptest.NewServer)
+	claims["exp"] = soon()
+	token := bearerHeader(signed(t, jwt.SigningMethodHS256, []byte(rightsSecret), claims, ""))
+	conn := tryConnect(t, server, "", token)
+	awaitClients(t, s, 1)
+	for _, p := range payloads {
+		s.send(t, &event.Event{Data: []byte(p)})
+	}
+	last := payloads[len(payloads)-1]
+	live := readTo(t, conn, last)
+	conn.Close()
+	awaitTopics(t, s, 0)
+	conn = tryConnect(t, server, "epoch="+s.hub.epoch+"&offset=0", token)
+	if again := readTo(t, conn, last); !slices.Equal(again, live) {
+		t.Errorf("%s shows of the history\n%s\nand live\n%s", rule, strings.Join(again, "\n"), strings.Join(live, "\n"))
+	}
+	conn.Close()
+	return live
+}
+
+func tryConnect(t *testing.T, server *httptest.Server, query string, header http.Header) *websocket.Conn {
+	t.Helper()
+	conn, status := connect(server, query, header)
+	if status != 101 {
+		t.Fatalf("the client is refused with %d", status)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// readTo returns the messages up to the one called last, without it.
+func readTo(t *testing.T, conn *websocket.Conn, last string) (got []string) {
+	t.Helper()
+	conn.SetReadDeadline(time.Now().Add(testenv.Wait))
+	for {
+		_, msg, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatalf("%v, after %q", err, got)
+		}
+		if string(msg) == last {
+			return got
+		}
+		got = append(got, string(msg))
+	}
+}
+
+// awaitTopics waits until n topics are left beside the main one.
+func awaitTopics(t *testing.T, s *sink, n int) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		s.hub.mu.Lock()
+		is := len(s.hub.topics)
+		s.hub.mu.Unlock()
+		if is == n {
+			return
+		}
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("%d topics, want %d", is, n)
+		}
+	}
+}
+
+// TestRightsFailClosed: what cannot be compared shows nothing, negated neither.
+func TestRightsFailClosed(t *testing.T) {
+	order := func(id string) string { return fmt.Sprintf(`{"order":{"customer_id":%s}}`, id) }
+	for _, c := range []struct {
+		rule   string
+		claims jwt.MapClaims
+		end    string
+		shown  []string
+		hidden []string
+	}{
+		{
+			`!(order.customer_id in claims.blocked)`, jwt.MapClaims{"blocked": []int{7}}, order("9"),
+			[]string{order("8"), order("70"), order("7.5")},
+			[]string{order("7"), order("7.0"), order("7e0"), order("70e-1"), order(`"7"`), order("null"), order("[7]"), order("{}"), `{"order":{}}`, `{"order":null}`, `{}`, `[]`, `no json`},
+		},
+		{
+			`get(claims, "sub") == order?.customer_id || order.open`, jwt.MapClaims{}, `{"order":{"open":true}}`, nil,
+			[]string{`{"order":{"customer_id":null}}`, `{"order":{}}`, `{"order":null}`, `{}`, order("7"), order(`""`)},
+		},
+	} {
+		got := seen(t, c.rule, c.claims, append(append(slices.Clone(c.hidden), c.shown...), c.end)...)
+		if !slices.Equal(got, c.shown) {
+			t.Errorf("%s with %v shows\n%s\nwant\n%s", c.rule, c.claims, strings.Join(got, "\n"), strings.Join(c.shown, "\n"))
+		}
+	}
+}
+
+// TestRowsThatLeaveTheView: a client that may see a row as it was, and not as it is, is told
+// that it has left, live and from the history; of what has become of it, it is told nothing.
+func TestRowsThatLeaveTheView(t *testing.T) {
+	change := func(old, now string) string {
+		return fmt.Sprintf(`{"operation":"UPDATE","table":"orders","secret":"of the new row","old":%s,"new":%s}`, old, now)
+	}
+	mine, theirs, nobodys := `{"id":1,"owner":7,"open":1}`, `{"id":1,"owner":8,"open":1}`, `{"id":1,"owner":null}`
+	leave := `{"type":"leave","message":{"operation":"UPDATE","table":"orders","old":` + mine + `,"new":null}}`
+	payloads := []string{
+		change(mine, theirs), change(mine, nobodys), change(mine, "null"), change(mine, `{"id":1}`), change(mine, `{"id":1,"owner":[7]}`),
+		change(theirs, nobodys), change(nobodys, theirs), change("null", theirs), change(nobodys, nobodys), change(`{"id":1}`, theirs),
+		change(theirs, mine), change("null", mine), change(mine, mine),
+	}
+	want := []string{leave, leave, leave, leave, leave, change(theirs, mine), change("null", mine)}
+	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true", "!(new.owner != claims.id)"} {
+		if got := seen(t, rule, jwt.MapClaims{"id": 7}, payloads...); !slices.Equal(got, want) {
+			t.Errorf("%s shows\n%s\nwant\n%s", rule, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestFiltersLearnNothing: of a row that has gone to others, a filter is asked about the row as
+// it was only.
+func TestFiltersLearnNothing(t *testing.T) {
+	const payload = `{"operation":"UPDATE","secret":"new","old":{"owner":7,"status":"open"},"new":{"owner":8,"status":"paid"},"new":{"owner":9}}`
+	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true"} {
+		var o Options
+		if err := o.Authorize.UnmarshalText([]byte(rule)); err != nil {
+			t.Fatal(err)
+		}
+		for filter, want := range map[string]int{
+			`old.status == "open"`: left, `new.status == "open"`: left, `operation == "UPDATE"`: left, `new.owner == 7`: left, `event.channel == "c"`: left,
+			`new.owner == 9`: absent, `secret == "new"`: absent, `payload.secret == "new"`: absent, `event.key == "k"`: absent, `event.attrs.a == "x"`: absent, `event.id == "1"`: absent, `new.status == "paid"`: absent, `new == nil`: absent,
+		} {
+			allowed, err := rightsOf(o.Authorize, map[string]any{"id": 7.0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := subscription{allowed: allowed}
+			if s.filter, err = expr.CompileFilter(filter); err != nil {
+				t.Fatal(err)
+			}
+			h := newHub(o, prometheus.NewCounter(prometheus.CounterOpts{}), time.Now)
+			c := &change{Event: &event.Event{ID: "1", Channel: "c", Key: "k", Attrs: []event.Attr{{Name: "a", Value: "x"}}, Data: []byte(payload)}}
+			verdict, sent := h.look(&topic{subscription: s}, c, false)
+			if verdict != want || want == left && string(sent) != `{"operation":"UPDATE","old":{"owner":7,"status":"open"},"new":null}` {
+				t.Errorf("%s, %s: %d, %s", rule, filter, verdict, sent)
+			}
+		}
+	}
+}
+
+// TestClaimsThatStandTwice: a token that other programs may read in another way is refused.
+func TestClaimsThatStandTwice(t *testing.T) {
+	_, server := newSink(t, func(o *Options) {
+		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
+	}, httptest.NewServer)
+	for claims, want := range map[string]int{
+		`{"sub":"7","exp":%d}`: 101, `{"sub":"7","sub":"8","exp":%d}`: 401, `{"sub":"7","\u0073ub":"8","exp":%d}`: 401, `{"exp":%d,"org":{"ids":[{"a":1,"a":2}]}}`: 401, `{"exp":%d,"sub":"7","Sub":"8"}`: 101,
+	} {
+		text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)) + "." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, claims, soon()))
+		signature, err := jwt.SigningMethodHS256.Sign(text, []byte(rightsSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, status := connect(server, "", bearerHeader(text+"."+base64.RawURLEncoding.EncodeToString(signature)))
+		if status != want {
+			t.Errorf("%s: %d, want %d", claims, status, want)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// TestEqualClaims: what an equality with one claim compares as text shows, over a connection.
+func TestEqualClaims(t *testing.T) {
+	order := func(id string) string { return `{"order":{"id":` + id + `}}` }
+	all := []string{"7", "7.0", "70e-1", `"7"`, `"7.0"`, `"07"`, `" 7"`, "true", `"true"`, "null", `""`, "[7]", "{}", "8", `"\u0037"`, "7.5"}
+	for rule, want := range map[string][]string{
+		"order.id == claims.id": {"7", "7.0", "70e-1", `"7"`, `"\u0037"`}, "order.id == claims.sub": {"7", "7.0", "70e-1", `"7"`, `"\u0037"`},
+		"order.id == claims.id && true": {"7", "7.0", "70e-1"}, "order.id == claims.sub && true": {`"7"`, `"\u0037"`}, "string(order.id) == claims.sub && true": {"7", "7.0", "70e-1", `"7"`, `"\u0037"`},
+		"order.id != claims.id": {"8", "7.5"}, "order.id not in claims.ids": {"8", "7.5"},
+		"order.id == claims.yes": {"true"}, "claims.yes && order.id == claims.yes": {"true"},
+	} {
+		var payloads, shown []string
+		for _, id := range all {
+			payloads = append(payloads, order(id))
+		}
+		for _, id := range want {
+			shown = append(shown, order(id))
+		}
+		last := map[string]string{"order.id != claims.id": "9", "order.id not in claims.ids": "9", "order.id == claims.yes": " true", "claims.yes && order.id == claims.yes": " true", "order.id == claims.sub && true": ` "7"`}[rule]
+		if last == "" {
+			last = " 7"
+		}
+		got := seen(t, rule, jwt.MapClaims{"id": 7, "sub": "7", "ids": []any{7}, "yes": true}, append(payloads, order(last))...)
+		if !slices.Equal(got, shown) {
+			t.Errorf("%s shows %q, want %q", rule, got, shown)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package websocket
+
+import (
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+var _ plugin.Viewer = (*Options)(nil)
+
+// View is part of [plugin.Viewer]: what the rule of authorize leaves of events, for a client
+// that asks for all.
+func (o Options) View(claims map[string]any) (func(*event.Event) (payload []byte, sees bool), error) {
+	allowed, err := rightsOf(o.Authorize, claims)
+	if err != nil {
+		return nil, err
+	}
+	h, t := newHub(o, nil, time.Now), &topic{subscription: subscription{allowed: allowed}}
+	return func(e *event.Event) ([]byte, bool) {
+		verdict, payload := h.look(t, &change{Event: e}, false)
+		if verdict == left {
+			payload = leaveMessage(payload)
+		}
+		return payload, verdict != absent
+	}, nil
+}
