@@ -2,6 +2,7 @@ package pgconn
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,75 +15,123 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// A leadership is an advisory lock of a session of its own: it goes with the
-// session, within milliseconds where the leader's process ends.
+// A leadership is an advisory lock of a session of its own: it goes with the session, within
+// milliseconds where the leader's process ends. Any role of the database can take this lock.
+// Where the database has the table gateway.leader, and this role may write it, the leader also
+// keeps a lease there, and a lock that a role without this right has taken does not count
+// (lease.go).
 const (
-	// lease is how long the server keeps a session from which nothing comes, as
-	// that of a process which is frozen, or of a machine without power.
+	// lease is how long the server keeps a session that sends nothing, as that of a process
+	// which is frozen, or of a machine without power.
 	lease = 6 * time.Second
-	// standbyEvery is how often one that stands by tries to get the lock. It does
-	// not wait for it in the server: that would keep a snapshot open, and VACUUM
-	// from its work, for as long as the leader lives.
+	// standbyEvery is how often a standby tries to get the lock. It does not wait for it in
+	// the server: that would keep a snapshot open, and VACUUM from its work.
 	standbyEvery = 500 * time.Millisecond
-	// answerTimeout is how long the server may take to say who has the lock.
+	// answerTimeout is how long the server may take for an answer about the lock.
 	answerTimeout = 2 * time.Second
 )
 
 // undefinedObject is the SQLSTATE of a setting that the server does not know.
 const undefinedObject = "42704"
 
-// tryLock takes the lock where nobody has it. The term is the server's clock, in
-// microseconds: it rises with every leader, also where the database is another one.
-const tryLock = `SELECT pg_try_advisory_lock(hashtextextended('eventgateway leader ' || $1, 0)),
-	(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`
+// lockKey is the key of the advisory lock of the leader $1.
+const lockKey = `hashtextextended('eventgateway leader ' || $1, 0)`
+
+// nextTerm is a term that is higher than all before it in this database. It comes from counters: the
+// timeline, which a promotion and a restore raise, and the transaction id. It stays below
+// 2^53, up to which Lua counts exactly, and above the terms of gateways until November 2026, which
+// were microseconds of the server's clock.
+const nextTerm = `((1::bigint << 52) + ((('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint & 4095) << 40)
+	+ (pg_current_xact_id()::text::bigint & ((1::bigint << 40) - 1)))`
+
+// laterTimeline reports whether the term $1 is of a later timeline than this database has.
+const laterTimeline = `SELECT $1::bigint >> 40 > (` + nextTerm + `) >> 40`
+
+// tryLock takes the lock where it is free. Else it returns the session and the role that have it.
+const tryLock = `SELECT l.locked, CASE WHEN l.locked THEN pg_backend_pid() ELSE coalesce(h.pid, 0) END, coalesce(h.role, ''), coalesce(h.role, '') = session_user
+	FROM (SELECT pg_try_advisory_lock(` + lockKey + `) AS locked) l LEFT JOIN LATERAL (
+		SELECT k.pid, coalesce(a.usename::text, '') AS role FROM pg_locks k LEFT JOIN pg_stat_activity a USING (pid)
+		WHERE k.locktype = 'advisory' AND k.granted AND k.objsubid = 1 AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND (k.classid::bigint << 32 | k.objid::bigint) = ` + lockKey + ` LIMIT 1) h ON NOT l.locked`
 
 // Elector is a [plugin.Elector] at a database.
 type Elector struct {
 	Config *pgx.ConnConfig
 	URL    options.URL
 	Log    *slog.Logger
+	Owners []string // roles that may own the table gateway.leader, beside superusers and the session's own
+}
+
+// lock is the answer to an attempt to get the advisory lock.
+type lock struct {
+	mine  bool
+	pid   int    // of the session that has it
+	role  string // of that session
+	known bool   // the role is that of this session, or may write the lease
 }
 
 // Campaign is part of [plugin.Elector].
-func (s Elector) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
+func (s Elector) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	config := s.Config.Copy()
 	config.RuntimeParams["application_name"] += " leader"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.URL, Reason(err))
 	}
-	t := &term{conn: conn, lease: lease}
-	if err := s.campaign(ctx, t, name, standby); err != nil {
+	t := &term{conn: conn, lease: lease, name: name, id: rand.Text(), above: above}
+	if err := s.campaign(ctx, t, standby); err != nil {
 		Close(conn)
 		return nil, err
 	}
 	return t, nil
 }
 
-func (s Elector) campaign(ctx context.Context, t *term, name string, standby func()) error {
-	if err := s.limitIdle(ctx, t); err != nil {
+func (s Elector) campaign(ctx context.Context, t *term, standby func(holder string)) error {
+	err := s.limitIdle(ctx, t)
+	if err == nil {
+		t.row, err = s.openRow(ctx, t)
+	}
+	if err == nil {
+		err = s.follow(ctx, t)
+	}
+	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
 	for {
-		held := false
-		timed, cancel := context.WithTimeout(ctx, answerTimeout)
-		err := t.conn.QueryRow(timed, tryLock, name).Scan(&held, &t.number)
-		cancel()
+		holder, err := t.try(ctx)
 		if err != nil {
-			return fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err)
+			return fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err)
 		}
-		if held {
+		if t.number > 0 {
 			return nil
 		}
-		standby()
+		standby(holder)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// follow returns an error where the term that a sink has seen is of a later timeline: then
+// this database was left behind by a promotion or a restore.
+func (s Elector) follow(ctx context.Context, t *term) error {
+	if t.above == 0 {
+		return nil
+	}
+	timed, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var later bool
+	if err := t.conn.QueryRow(timed, laterTimeline, t.above).Scan(&later); err != nil {
+		return fmt.Errorf("cannot read the timeline of %s: %w", s.URL, err)
+	}
+	if later {
+		return fmt.Errorf("a sink has seen a leader of %s at a server that was promoted or restored later than %s: connect to that server", t.name, s.URL)
+	}
+	return nil
 }
 
 // limitIdle has the server end the session when nothing comes for the lease.
@@ -99,24 +148,69 @@ func (s Elector) limitIdle(ctx context.Context, t *term) error {
 	return err
 }
 
-// term is a lock that a session holds.
+// term is a leadership, or an attempt to get it.
 type term struct {
 	conn   *pgx.Conn
-	number int64
+	name   string
+	id     string // of this campaign
+	number int64  // 0: none
+	above  int64  // what number must be higher than
 	lease  time.Duration
+	row    *row // nil: there is only the lock
+	locked bool
 }
 
-func (t *term) Term() int64          { return t.number }
+// Term is part of [plugin.Leadership].
+func (t *term) Term() int64 { return t.number }
+
+// Lease is part of [plugin.Leadership].
 func (t *term) Lease() time.Duration { return t.lease }
-func (t *term) Resign()              { Close(t.conn) }
+
+// try takes the leadership where it is free. Else it returns who has it: "" where that is
+// another gateway.
+func (t *term) try(ctx context.Context) (holder string, err error) {
+	timed, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var l lock
+	if err := t.conn.QueryRow(timed, tryLock, t.name).Scan(&l.mine, &l.pid, &l.role, &l.known); err != nil {
+		return "", err
+	}
+	t.locked = l.mine
+	switch {
+	case t.row != nil:
+		return t.row.try(timed, t, l)
+	case l.mine:
+		return "", t.conn.QueryRow(timed, "SELECT greatest("+nextTerm+", $1::bigint + 1)", t.above).Scan(&t.number)
+	}
+	return l.foreign(), nil
+}
+
+// foreign says which role has the lock, where it is not a role of gateways.
+func (l lock) foreign() string {
+	if l.known || l.mine || l.pid == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the role %q, pid %d", l.role, l.pid)
+}
 
 // Confirm is part of [plugin.Leadership]. It looks for the lock, and not only for the
-// session: behind a transaction pooler that may be another one than that which has it.
+// session: behind a transaction pooler that may be another session.
 func (t *term) Confirm(ctx context.Context) error {
+	if t.row != nil {
+		return t.row.prolong(ctx, t)
+	}
 	held := false
 	err := t.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)").Scan(&held)
 	if err == nil && !held {
 		err = errors.New("the session has lost the lock: is there a transaction pooler (pgbouncer with pool_mode = transaction) in between?")
 	}
 	return err
+}
+
+// Resign is part of [plugin.Leadership].
+func (t *term) Resign() {
+	if t.row != nil {
+		t.row.release(t)
+	}
+	Close(t.conn)
 }

@@ -75,6 +75,33 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
+// Fenced marks an error of a write that was refused because a leader of a later term has
+// written: known is that term. The events are parked. The router gives up the leadership
+// under which they were captured, and reports a gap.
+func Fenced(err error, known int64) error {
+	if err == nil {
+		return nil
+	}
+	return &fencedError{Permanent(err), known}
+}
+
+type fencedError struct {
+	err   error
+	known int64
+}
+
+func (e *fencedError) Error() string { return e.err.Error() }
+func (e *fencedError) Unwrap() error { return e.err }
+
+// FencedBy returns the later term where err, or an error it wraps, was marked by [Fenced].
+func FencedBy(err error) (known int64, ok bool) {
+	var f *fencedError
+	if errors.As(err, &f) {
+		return f.known, true
+	}
+	return 0, false
+}
+
 // Partial is returned by Write where single events have failed, and the sink may well take
 // others: only the failed ones are tried again, each after a pause of its own, and only the
 // later ones of their keys wait for them. Any other error says that the sink itself fails:

@@ -21,12 +21,17 @@ const (
 )
 
 var (
-	// acquire takes the lock where nobody has it, and returns its term, or "". The
-	// term is the server's clock in microseconds, and more than the last one.
+	// acquire takes the lock where it is free, and returns its term, or "". The term is
+	// a counter. It begins with the server's clock in microseconds, so that it is higher
+	// than terms before the counter was lost, as by FLUSHALL.
 	acquire = redis.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return '' end
-local now = redis.call('TIME')
-local term = math.max(now[1] * 1000000 + now[2], tonumber(redis.call('GET', KEYS[2]) or '0') + 1)
+local last = redis.call('GET', KEYS[2])
+if not last then
+	local now = redis.call('TIME')
+	last = now[1] * 1000000 + now[2]
+end
+local term = math.max(tonumber(last), tonumber(ARGV[3])) + 1
 term = string.format('%.0f', term)
 redis.call('SET', KEYS[2], term)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -43,13 +48,13 @@ type Elector struct {
 }
 
 // Campaign is part of [plugin.Elector].
-func (s Elector) Campaign(ctx context.Context, name string, standby func()) (plugin.Leadership, error) {
+func (s Elector) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	key := "eventgateway:leader:{" + name + "}" // in braces: both keys are in one slot of a cluster
 	t := &term{client: s.Config.NewClient(), key: key, id: rand.Text()}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
 	for {
-		got, err := acquire.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds()).Text()
+		got, err := acquire.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds(), above).Text()
 		if err == nil && got != "" {
 			t.number, err = strconv.ParseInt(got, 10, 64)
 		}
@@ -60,7 +65,7 @@ func (s Elector) Campaign(ctx context.Context, name string, standby func()) (plu
 		if t.number > 0 {
 			return t, nil
 		}
-		standby()
+		standby("")
 		select {
 		case <-ctx.Done():
 			t.client.Close()

@@ -100,7 +100,7 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 		b.p.respec = append(b.p.respec, func() { same.respec(spec) })
 		return same
 	}
-	s := &sink{spec: spec, done: make(chan struct{}), opened: &flag{}}
+	s := &sink{spec: spec, terms: b.r.terms, done: make(chan struct{}), opened: &flag{}}
 	b.p.freshSinks[s] = find(b.old.sinks, func(o *sink) bool { return o.name == spec.Name })
 	if same != nil {
 		s.shared, s.component, s.impl, s.latency, s.opened = true, same.component, same.impl, same.latency, same.opened
@@ -140,7 +140,7 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 	}
 	b.p.freshSources[s] = find(b.old.sources, func(o *source) bool { return o.name == spec.Name })
 	if spec.Capture.Leader != "" {
-		s.lead = &leadership{name: spec.Capture.Leader, state: notLeading}
+		s.lead = &leadership{name: spec.Capture.Leader, terms: b.r.terms, state: notLeading}
 	}
 	impl, err := instantiate(b, &s.component, spec.Type, spec.Options, nil)
 	if err != nil {

@@ -26,13 +26,15 @@ var errNotLeading = errors.New("the leadership is lost: another gateway may have
 
 // leadership is that of one source: it runs only where this gateway leads.
 type leadership struct {
-	name string
+	name  string
+	terms *terms
 
-	mu    sync.Mutex
-	state string
-	ready bool         // while leading: the source is connected, and captures
-	held  *event.Fence // nil: not leading
-	until time.Time    // the end of the lease; zero: for ever
+	mu     sync.Mutex
+	state  string
+	holder string       // while standing by: the session that has the lock, where it is none of a gateway
+	ready  bool         // while leading: the source is connected, and captures
+	held   *event.Fence // nil: not leading
+	until  time.Time    // the end of the lease; zero: for ever
 }
 
 // The states of a leadership.
@@ -50,12 +52,17 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 		return fmt.Errorf("the type %s cannot elect a leader", s.spec.Type.Name())
 	}
 	waited := false
-	term, err := elector.Campaign(ctx, l.name, func() {
-		if !waited {
+	above, _ := l.terms.highest(l.name)
+	named := ""
+	term, err := elector.Campaign(ctx, l.name, above, func(holder string) {
+		switch {
+		case holder != "" && holder != named:
+			s.log.Warn("leader's lock is held by a session that is no gateway", "leader", l.name, "holder", holder)
+		case !waited:
 			s.log.Info("standing by: another gateway leads", "leader", l.name)
 		}
-		waited = true
-		l.set(standingBy, nil, time.Time{})
+		waited, named = true, holder
+		l.standby(holder)
 		s.standby()
 	})
 	if err != nil {
@@ -71,7 +78,7 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	fence := &event.Fence{Leader: l.name, Term: term.Term()}
 	l.set(leading, fence, leaseEnd(term, begin))
 	s.log.Info("leading", "leader", l.name, "term", fence.Term)
-	if waited {
+	if waited || above > 0 {
 		s.missed = "the leadership was taken over: what came meanwhile may be lost"
 	}
 
@@ -102,9 +109,16 @@ func (l *leadership) keep(ctx context.Context, term plugin.Leadership, fence *ev
 	tick := time.NewTicker(confirmEvery)
 	defer tick.Stop()
 	for {
+		known, changed := l.terms.highest(l.name)
+		if known > fence.Term {
+			l.set(notLeading, nil, time.Time{})
+			return fmt.Errorf("%w: a sink has refused term %d, because a leader of term %d has written", errNotLeading, fence.Term, known)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-changed:
+			continue
 		case <-tick.C:
 		}
 		begin := time.Now()
@@ -136,8 +150,16 @@ func leaseEnd(term plugin.Leadership, begin time.Time) time.Time {
 func (l *leadership) set(state string, held *event.Fence, until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state, l.held, l.until = state, held, until
+	l.state, l.held, l.until, l.holder = state, held, until, ""
 	l.ready = l.ready && state == leading
+}
+
+// standby notes that another session leads.
+func (l *leadership) standby(holder string) {
+	l.set(standingBy, nil, time.Time{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holder = holder
 }
 
 // captures notes that the source of the leader is connected.
@@ -162,7 +184,7 @@ func (l *leadership) fence() (*event.Fence, error) {
 func (l *leadership) status() *LeaderStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	st := &LeaderStatus{Name: l.name, State: l.state}
+	st := &LeaderStatus{Name: l.name, State: l.state, Holder: l.holder}
 	if l.state == leading && !l.ready {
 		st.State = starting
 	}

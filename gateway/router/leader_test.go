@@ -59,7 +59,7 @@ type candidate struct {
 	confirm func(context.Context) error
 }
 
-func (c *candidate) Campaign(ctx context.Context, _ string, standby func()) (plugin.Leadership, error) {
+func (c *candidate) Campaign(ctx context.Context, _ string, above int64, standby func(string)) (plugin.Leadership, error) {
 	for {
 		c.server.mu.Lock()
 		if c.server.holder == nil {
@@ -67,7 +67,7 @@ func (c *candidate) Campaign(ctx context.Context, _ string, standby func()) (plu
 		}
 		changed := c.server.changed
 		c.server.mu.Unlock()
-		standby()
+		standby("")
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -75,7 +75,7 @@ func (c *candidate) Campaign(ctx context.Context, _ string, standby func()) (plu
 		}
 	}
 	defer c.server.mu.Unlock()
-	c.server.term++
+	c.server.term = max(c.server.term, above) + 1
 	c.server.holder = &held{c.server, c.server.term, c.lease, c.confirm}
 	return c.server.holder, nil
 }

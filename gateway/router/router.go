@@ -18,6 +18,7 @@ import (
 type Router struct {
 	log     *slog.Logger
 	letters *deadLetters
+	terms   *terms
 	edges   edges
 	core    *prometheus.Registry // what is derived from Status
 
@@ -33,7 +34,7 @@ type Router struct {
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, letters: &deadLetters{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}}
+	r := &Router{log: log, terms: newTerms(), letters: &deadLetters{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}}
 	r.quiet = make(chan struct{})
 	close(r.quiet)
 	r.core.MustRegister(collector{r})

@@ -27,6 +27,7 @@ type sink struct {
 	rate    *rate.Limiter // nil: as fast as it goes
 	quiet   limiter       // of the log
 	letters letterbox
+	terms   *terms // that it has refused events for
 	latency prometheus.Observer
 	retries atomic.Uint64
 

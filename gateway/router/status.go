@@ -24,6 +24,8 @@ type LeaderStatus struct {
 	Name  string `json:"name"`
 	State string `json:"state"`          // leader; starting: leader, and not connected yet; standby; or none: not connected
 	Term  int64  `json:"term,omitempty"` // of this gateway's leadership
+	// Holder names the session that has the lock where it is none of a gateway.
+	Holder string `json:"holder,omitempty"`
 }
 
 // SourceCounts counts events: Emitted = Acked + Nacked + Outstanding. Events

@@ -74,6 +74,9 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 	var wait []item
 	var dead []func()
 	for i, it := range j.failed {
+		if known, ok := plugin.FencedBy(j.reasons[i]); ok && it.ev.Fence != nil {
+			s.terms.report(it.ev.Fence.Leader, known)
+		}
 		if j.whole && len(retry.Schedule) > 0 && !plugin.IsPermanent(j.reasons[i]) {
 			again = append(again, it) // nobody is there: that is no reason to wait longer once somebody is
 			continue

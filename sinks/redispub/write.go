@@ -108,10 +108,7 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 	}
 	refused, err := publish.Run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
-		fenced := redis.HasErrorPrefix(err, "FENCED")
-		if err = s.wrap(err); fenced {
-			err = plugin.Permanent(err)
-		}
+		err = redisconn.Fenced(err, s.wrap(err))
 		for _, i := range sent {
 			fail(i, err)
 		}

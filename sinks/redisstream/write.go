@@ -216,10 +216,7 @@ func (s *sink) verdict(stream string, c *redis.Cmd) result {
 		appended, _ := refused[0].(int64)
 		return result{int(appended), s.wrap(fmt.Errorf("%v", refused[1]))}
 	}
-	fenced := redis.HasErrorPrefix(err, "FENCED")
-	if err = s.wrap(err); fenced {
-		err = plugin.Permanent(err)
-	}
+	err = redisconn.Fenced(err, s.wrap(err))
 	return result{0, err}
 }
 

@@ -59,7 +59,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Name: "gateway_postgres_notification_queue_usage",
 		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",
 	})
-	s := &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
+	s := &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
 		s.tables[t.String()] = true

@@ -58,7 +58,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn.RuntimeParams["search_path"] = "pg_catalog, pg_temp" // no function of another role stands in for one of PostgreSQL
 	conn.RuntimeParams["row_security"] = "off"                // rows that it may not see are an error, and not left out
 	s := &source{
-		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log},
+		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows,
 	}
 	for _, text := range o.Tables {

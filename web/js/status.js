@@ -37,7 +37,7 @@ class ComponentList extends HTMLElement {
     const now = performance.now();
     const list = make("ul");
     for (const s of status.sources) {
-      list.append(this.#item(s, s.emitted, now, s.leader ? [s.leader.state] : [],
+      list.append(this.#item(s, s.emitted, now, leaderStates(s.leader),
         [["unsettled", s.outstanding], ["given back", s.nacked], ["gap", s.gaps], ["error", s.errors], ["panic", s.panics]],
         `${s.emitted} emitted = ${s.acked} acked + ${s.nacked} given back + ${s.outstanding} unsettled`));
     }
@@ -61,6 +61,12 @@ class ComponentList extends HTMLElement {
     if (!component.up && component.last_error) item.append(make("span", { class: "detail error" }, component.last_error));
     return item;
   }
+}
+
+// leaderStates says who captures, of several gateways.
+function leaderStates(leader) {
+  if (!leader) return [];
+  return leader.holder ? [leader.state, `the lock is held by ${leader.holder}, which is no gateway`] : [leader.state];
 }
 
 // warnings says what an operator must know beside the components.

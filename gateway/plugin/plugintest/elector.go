@@ -16,10 +16,10 @@ func elects(t *testing.T, h SourceHarness) {
 		}
 		return e
 	}
-	campaign := func(ctx context.Context, name string, standby func()) plugin.Leadership {
+	campaign := func(ctx context.Context, name string, standby func(string)) plugin.Leadership {
 		t.Helper()
 		var l plugin.Leadership
-		if err := within(t, func() (err error) { l, err = candidate().Campaign(ctx, name, standby); return err }); err != nil {
+		if err := within(t, func() (err error) { l, err = candidate().Campaign(ctx, name, 0, standby); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return l
@@ -27,7 +27,7 @@ func elects(t *testing.T, h SourceHarness) {
 	confirm := func(l plugin.Leadership) error {
 		return within(t, func() error { return l.Confirm(t.Context()) })
 	}
-	nobody := func() { t.Error("standby was called although nobody leads") }
+	nobody := func(string) { t.Error("standby was called although nobody leads") }
 	first := campaign(t.Context(), `odd "name" {1}`, nobody)
 	if err := confirm(first); err != nil {
 		t.Errorf("Confirm: %v", err)
@@ -37,7 +37,7 @@ func elects(t *testing.T, h SourceHarness) {
 
 	waiting, won := make(chan struct{}, 1000), make(chan plugin.Leadership, 1)
 	go func() {
-		l, err := candidate().Campaign(t.Context(), `odd "name" {1}`, func() { waiting <- struct{}{} })
+		l, err := candidate().Campaign(t.Context(), `odd "name" {1}`, 0, func(string) { waiting <- struct{}{} })
 		if err != nil {
 			t.Errorf("Campaign: %v", err)
 		}
@@ -52,7 +52,7 @@ func elects(t *testing.T, h SourceHarness) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan error, 1)
 	go func() {
-		_, err := candidate().Campaign(ctx, `odd "name" {1}`, func() { cancel() })
+		_, err := candidate().Campaign(ctx, `odd "name" {1}`, 0, func(string) { cancel() })
 		gaveUp <- err
 	}()
 	if err := within(t, func() error { return <-gaveUp }); err == nil {
@@ -71,6 +71,11 @@ func elects(t *testing.T, h SourceHarness) {
 		t.Error("the first leader is still confirmed")
 	}
 	second.Resign()
+	if l, err := candidate().Campaign(t.Context(), "raised", second.Term()+1000, nobody); err != nil || l.Term() <= second.Term()+1000 {
+		t.Errorf("above %d: term %v, %v", second.Term()+1000, l, err)
+	} else {
+		l.Resign()
+	}
 	third := campaign(t.Context(), `odd "name" {1}`, nobody)
 	h.Unseat(t)
 	if err := confirm(third); err == nil {

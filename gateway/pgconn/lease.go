@@ -1,0 +1,137 @@
+package pgconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// row is the lease of a leader in gateway.leader, as a candidate has last seen it. The leader
+// writes it at each confirmation. A standby takes it over
+//   - at once, where it gets the advisory lock, and the holder had that lock: the session of
+//     the holder is gone;
+//   - else when it has not changed for a while, which the standby's own clock measures.
+//
+// A lock that a role has taken which may not write the lease counts for nothing. A lock of a
+// role that may, without a lease, is that of a gateway which knows no leases: it leads.
+type row struct {
+	holder  string
+	number  int64
+	pid     int
+	locked  bool
+	expires time.Time // as the server has it: only compared with itself
+	since   time.Time // when this was first seen, by the clock of this process
+}
+
+// expiry is after how long a lease that does not change is over. It is longer than the
+// lease, at whose end the leader has stopped.
+const expiry = lease + time.Second
+
+// leaseState looks whether the table can be used. Where its owner, or that of the schema, is
+// not trusted, its triggers would run with this role's rights.
+const leaseState = `SELECT c.oid IS NOT NULL,
+	coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE'), false),
+	coalesce((SELECT bool_and(r.rolsuper OR r.rolname = session_user OR r.rolname = ANY (coalesce($1::text[], '{}'))) FROM pg_roles r WHERE r.oid IN (c.relowner, n.nspowner)), false)
+	FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'gateway' LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'leader' AND c.relkind = 'r'`
+
+// openRow returns the lease to campaign for, nil where there is only the lock.
+func (s Elector) openRow(ctx context.Context, t *term) (*row, error) {
+	timed, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var exists, allowed, trusted bool
+	if err := t.conn.QueryRow(timed, leaseState, s.Owners).Scan(&exists, &allowed, &trusted); err != nil {
+		return nil, fmt.Errorf("cannot look for the table gateway.leader at %s: %w", s.URL, err)
+	}
+	switch {
+	case !exists:
+		return nil, nil
+	case !trusted:
+		s.Log.Warn("lease not used: the owner of gateway.leader is not trusted; add the role to owners where you trust it")
+		return nil, nil
+	case !allowed:
+		s.Log.Warn("lease not used: this role may not write gateway.leader; gateway sql --mode leader --role prints the rights")
+		return nil, nil
+	}
+	return &row{}, nil
+}
+
+// try takes the lease where it is free, and sets the term's number. Else it returns who
+// has the lock, "" where that is a gateway.
+func (r *row) try(ctx context.Context, t *term, l lock) (holder string, err error) {
+	if err := r.look(ctx, t); err != nil {
+		return "", err
+	}
+	if !l.mine && !l.known && l.pid != 0 {
+		if err := t.conn.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.known); err != nil {
+			return "", err
+		}
+	}
+	expired := r.holder == "" || time.Since(r.since) > expiry
+	free := expired || r.locked && l.mine
+	if l.known && l.pid != r.pid { // a gateway without a lease
+		free = false
+	}
+	if free {
+		free, err = r.take(ctx, t)
+	}
+	if err == nil && !free && l.mine { // the holder of the lease may want it
+		t.locked = false
+		_, err = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name)
+	}
+	return l.foreign(), err
+}
+
+// look reads the lease.
+func (r *row) look(ctx context.Context, t *term) error {
+	var seen row
+	err := t.conn.QueryRow(ctx, "SELECT holder, term, pid, locked, expires FROM gateway.leader WHERE name = $1", t.name).Scan(&seen.holder, &seen.number, &seen.pid, &seen.locked, &seen.expires)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	seen.since = r.since
+	if seen != *r || r.since.IsZero() {
+		seen.since = time.Now()
+	}
+	*r = seen
+	return nil
+}
+
+// take writes the lease over the one that was seen last, and reports whether that was still
+// there.
+func (r *row) take(ctx context.Context, t *term) (bool, error) {
+	err := t.conn.QueryRow(ctx, `INSERT INTO gateway.leader AS l (name, holder, term, pid, locked, expires)
+		VALUES ($1, $2, greatest(`+nextTerm+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, term = greatest(l.term + 1, excluded.term), pid = excluded.pid, locked = excluded.locked, expires = excluded.expires
+		WHERE l.holder = $5 AND l.term = $6 AND l.expires = $7 RETURNING term`,
+		t.name, t.id, t.locked, lease.Seconds(), r.holder, r.number, r.expires, t.above).Scan(&t.number)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// prolong writes that the leader lives. It takes the advisory lock where a foreign role had
+// it before.
+func (r *row) prolong(ctx context.Context, t *term) error {
+	if !t.locked {
+		if err := t.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", t.name).Scan(&t.locked); err != nil {
+			return err
+		}
+	}
+	tag, err := t.conn.Exec(ctx, `UPDATE gateway.leader SET expires = clock_timestamp() + $4 * interval '1 second', locked = $5
+		WHERE name = $1 AND holder = $2 AND term = $3 AND pid = pg_backend_pid()`, t.name, t.id, t.number, lease.Seconds(), t.locked)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errors.New("another gateway has taken the lease, or the session is another one: is there a transaction pooler (pgbouncer with pool_mode = transaction) in between?")
+	}
+	return err
+}
+
+// release gives the lease up. It expires anyway.
+func (r *row) release(t *term) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = t.conn.Exec(ctx, "UPDATE gateway.leader SET holder = '' WHERE name = $1 AND holder = $2 AND term = $3", t.name, t.id, t.number)
+}
