@@ -87,6 +87,7 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		}
 		at := p.places[path]
 		v := p.value(path, n.Alias)
+		at.values = p.places[path].values
 		p.places[path] = at
 		return v
 	case yaml.MappingNode, yaml.SequenceNode:
@@ -185,9 +186,11 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 	switch tag {
 	case "!!str", "!!timestamp", "!!binary":
 		at := p.places[path]
-		at.text = n.Value
+		at.text, at.values = n.Value, nil
+		env := p.env
+		env.heard = func(value string) { at.values = append(at.values, value) }
+		v, err := expand(n.Value, env)
 		p.places[path] = at
-		v, err := expand(n.Value, p.env)
 		if err != nil {
 			p.report(n, path, "%v", err)
 			return options.Invalid{}
@@ -197,8 +200,8 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 		return nil
 	case "!!int", "!!float", "!!bool":
 		var v any
-		if err := n.Decode(&v); err != nil {
-			p.report(n, path, "%v", err)
+		if err := n.Decode(&v); err != nil { // it repeats the value
+			p.report(n, path, "is not what its YAML tag says; put the value in quotes")
 			return options.Invalid{}
 		}
 		return v
