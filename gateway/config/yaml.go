@@ -92,7 +92,7 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		return v
 	case yaml.MappingNode, yaml.SequenceNode:
 		if !strings.HasPrefix(n.ShortTag(), "!!") {
-			p.report(n, path, "%s is a YAML tag; put the value in quotes if it is meant as text", n.Tag)
+			p.report(n, path, "what begins with ! is a YAML tag; put the value in quotes if it is meant as text")
 			return options.Invalid{}
 		}
 		p.open[n] = true
@@ -206,6 +206,7 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 		}
 		return v
 	}
-	p.report(n, path, "%s is a YAML tag, not a part of the value; put the value in quotes", n.Tag)
+	// Its name does not show: it may be how a password begins.
+	p.report(n, path, "what begins with ! is a YAML tag, not a part of the value; put the value in quotes")
 	return options.Invalid{}
 }

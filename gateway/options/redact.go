@@ -201,13 +201,30 @@ func (r *Redactor) addURL(u URL) {
 	if err != nil || !u.web() {
 		return
 	}
-	r.add(p.EscapedPath())
-	r.add(p.Path)
-	for segment := range strings.SplitSeq(p.EscapedPath(), "/") {
-		if len(segment) >= run {
-			r.add(segment)
-			r.addUnescaped(segment)
-		}
+	r.addWhole(p.RawQuery)
+	r.addPath(p.EscapedPath())
+}
+
+// addPath adds the path of a URL of the web, from the first segment on that is no usual word:
+// of /services/T0/B0/xyz what comes behind services. Where that is too short to be looked
+// for, the whole path is hidden.
+func (r *Redactor) addPath(path string) {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	for len(segments) > 0 && isName(segments[0]) {
+		segments = segments[1:]
+	}
+	rest := strings.Join(segments, "/")
+	if len(rest) < run {
+		r.addWhole(path)
+	}
+	r.add(rest)
+	r.addUnescaped(rest)
+}
+
+// addWhole adds a text that is hidden where all of it stands.
+func (r *Redactor) addWhole(text string) {
+	if len(text) >= shortestHidden {
+		r.words[lower(text)] = struct{}{}
 	}
 }
 
