@@ -110,10 +110,17 @@ func applySQL(ctx context.Context, in plugin.Invocation, raw, sql string) error 
 		}
 		raw = value
 	}
-	url := options.NewURL(raw)
-	conn, err := pgx.Connect(ctx, raw)
+	var url options.URL
+	if err := url.UnmarshalText([]byte(raw)); err != nil {
+		return fmt.Errorf("the URL of the database %w", err)
+	}
+	config, err := pgconn.Config(url, "sql")
 	if err != nil {
-		return fmt.Errorf("cannot connect to %s: %w", url, pgconn.Reason(err))
+		return fmt.Errorf("the URL of the database %w", err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url).Error(pgconn.Reason(err)))
 	}
 	defer pgconn.Close(conn)
 	if _, err := conn.Exec(ctx, sql); err != nil {
