@@ -20,7 +20,9 @@ func bridge(log *slog.Logger) {
 }
 
 // shield keeps the secrets of the configuration that runs out of the log.
-type shield struct{ now atomic.Pointer[options.Redactor] }
+type shield struct {
+	now atomic.Pointer[options.Redactor]
+}
 
 // set notes another configuration. What the one before has made hides its own secrets.
 func (s *shield) set(cfg *config.Config) { s.now.Store(cfg.Redactor()) }

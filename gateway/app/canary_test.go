@@ -1,0 +1,100 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// canaries are secrets of a test, by the place where each was planted. Each is another, so
+// that one that shows names the place.
+type canaries struct {
+	t    *testing.T
+	text map[string]string
+}
+
+func newCanaries(t *testing.T) *canaries { return &canaries{t, map[string]string{}} }
+
+// plant returns a new secret: letters of both cases, digits, and what URLs, JSON and Go
+// write otherwise.
+func (c *canaries) plant(place string) string {
+	return c.add(place, "k"+rand.Text()[:9]+`@/#?%"é`+strings.ToLower(rand.Text()[:9])+"+Q")
+}
+
+// plain returns a new secret of letters and digits only.
+func (c *canaries) plain(place string) string {
+	return c.add(place, "k"+rand.Text()[:12]+strings.ToLower(rand.Text()[:12]))
+}
+
+// number returns a new secret of digits.
+func (c *canaries) number(place string) string {
+	digits := make([]byte, 16)
+	_, _ = rand.Read(digits)
+	for i, b := range digits {
+		digits[i] = '1' + b%9
+	}
+	return c.add(place, string(digits))
+}
+
+func (c *canaries) add(place, text string) string {
+	c.text[place] = text
+	return text
+}
+
+// canaryForms returns a secret as it may show, apart from what package options thinks of.
+func canaryForms(text string) []string {
+	js, _ := json.Marshal(text)
+	out := []string{text, url.QueryEscape(text), url.PathEscape(text), (&url.URL{Path: text}).EscapedPath(), hex.EncodeToString([]byte(text)),
+		strings.Trim(fmt.Sprintf("%q", text), `"`), strings.Trim(fmt.Sprintf("%+q", text), `"`), strings.Trim(string(js), `"`)}
+	for shift := range 3 {
+		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			encoded := enc.EncodeToString([]byte("xyz"[:shift] + text + "xyz"[:(6-shift-len(text)%3)%3]))
+			out = append(out, encoded[4:len(encoded)-4]) // what is the same within any text
+		}
+	}
+	return out
+}
+
+// shows returns where eight characters in a row of a form of a secret stand in text, in
+// upper or lower case; -1 where they do not.
+func shows(text, secret string) int {
+	low := strings.ToLower(text)
+	for _, form := range canaryForms(secret) {
+		form = strings.ToLower(form)
+		for i := 0; i+8 <= len(form); i++ {
+			if at := strings.Index(low, form[i:i+8]); at >= 0 {
+				return at
+			}
+		}
+	}
+	return -1
+}
+
+// find fails the test where a secret shows in text.
+func (c *canaries) find(where, text string) {
+	c.t.Helper()
+	for place, secret := range c.text {
+		if at := shows(text, secret); at >= 0 {
+			c.t.Errorf("%s: what was planted in %s shows: ...%.300s", where, place, text[max(min(at, len(text))-100, 0):])
+		}
+	}
+}
+
+// TestCanaryIsSeen: the search finds what it is to find.
+func TestCanaryIsSeen(t *testing.T) {
+	const secret = "kAbcDefGh@/#?%\"éijklmnop+Q"
+	for _, text := range []string{secret, strings.ToUpper(secret), secret[3:11], url.QueryEscape(secret), fmt.Sprintf("%q", secret), hex.EncodeToString([]byte(secret)),
+		base64.StdEncoding.EncodeToString([]byte("user:" + secret)), base64.RawURLEncoding.EncodeToString([]byte("a:" + secret + "!"))} {
+		if shows("an error: "+text+".", secret) < 0 {
+			t.Errorf("%s is not found in %s", secret, text)
+		}
+	}
+	if at := shows("an error: kAbcDef.", secret); at >= 0 {
+		t.Errorf("seven characters are found at %d", at)
+	}
+}
