@@ -198,7 +198,7 @@ func (c *canaries) check(of, option, value string, env map[string]string) int {
 
 // configWith returns a configuration in which an option of one component, or of what is
 // beside them, has a value, as it stands in the file.
-func configWith(t *testing.T, of, option, value string) string {
+func configWith(t testing.TB, of, option, value string) string {
 	t.Helper()
 	parse := func(text string) (m map[string]any) {
 		if err := yaml.Unmarshal([]byte(text), &m); err != nil {

@@ -119,7 +119,7 @@ func (u *URL) UnmarshalText(b []byte) error {
 			return errors.New("holds an @ that does not end user and password: percent-encode it as %40, and /, ? and # there as %2F, %3F and %23")
 		} else if err != nil && strings.Contains(text, "://") {
 			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
-		} else if err == nil && strings.Contains(p.Path+p.RawQuery+p.Fragment, "@") {
+		} else if err == nil && strings.Contains(p.EscapedPath()+p.RawQuery+p.EscapedFragment(), "@") {
 			return errors.New("holds an @ behind the host: percent-encode /, ?, # and @ in user and password")
 		}
 	}
