@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -100,27 +101,38 @@ func (r *Redactor) addSecret(text string) {
 			}
 			continue
 		}
-		if words := strings.Fields(line); len(words) == 2 { // Bearer TOKEN
-			line = words[1]
+		scheme, token, ok := strings.Cut(line, " ")
+		if ok && slices.Contains(authSchemes, strings.ToLower(scheme)) {
+			line = token
 		}
 		r.add(line)
 	}
 }
+
+// authSchemes stand before a token in a header, and are no secret.
+var authSchemes = []string{"basic", "bearer", "digest", "token", "apikey", "hmac"}
 
 // literals returns the texts around the expressions of a template, and those within quotes
 // in them.
 func literals(template string) (out []string) {
 	for rest := template; rest != ""; {
 		text, after, found := strings.Cut(rest, "{{")
-		out = append(out, strings.Fields(text)...)
+		for _, word := range strings.Fields(text) {
+			if !slices.Contains(authSchemes, strings.ToLower(word)) {
+				out = append(out, word)
+			}
+		}
 		if !found {
 			break
 		}
 		expression, tail, _ := strings.Cut(after, "}}")
-		for i, part := range strings.FieldsFunc(" "+expression+" ", func(c rune) bool { return c == '"' || c == '\'' || c == '`' }) {
-			if i%2 == 1 {
-				out = append(out, part)
+		for {
+			i := strings.IndexAny(expression, "\"'`")
+			if i < 0 {
+				break
 			}
+			quoted, behind, _ := strings.Cut(expression[i+1:], expression[i:i+1])
+			out, expression = append(out, quoted), behind
 		}
 		rest = tail
 	}
@@ -180,6 +192,9 @@ func (r *Redactor) addURL(u URL) {
 	if user, password, ok := userinfo(u.raw); ok {
 		switch {
 		case password != "":
+			for piece := range strings.SplitSeq(password, "@") { // others may end it there
+				r.add(piece)
+			}
 			r.add(password)
 			r.addUnescaped(password)
 			name, _ := url.PathUnescape(user)
