@@ -72,6 +72,9 @@ func Load(r Request) (*Config, options.Problems) {
 		return nil, problems
 	}
 	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins, values: all.values()}
+	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library takes it where a URL has none
+		g.secrets, g.outside = append(g.secrets, password), 1
+	}
 	cfg := g.decode(raw, r.Routes)
 	cfg.places = all
 	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)

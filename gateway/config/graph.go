@@ -19,7 +19,8 @@ type graph struct {
 	selected []string        // routes; empty: all
 	used     map[string]bool // "sinks.bus": what the selected routes need
 	values   heldValues
-	secrets  []any // pointers to all options
+	secrets  []any // pointers to all options, behind what comes from outside of the file
+	outside  int
 }
 
 // parts is the top level of a file beside its settings.

@@ -43,7 +43,7 @@ func (h heldValues) all() (out []any) {
 // who keeps a value out of the file may not want it in a log. A URL is printed without its
 // secrets; the rest of it may show.
 func (g *graph) redactor(component string, opts ...any) *options.Redactor {
-	parts := slices.Clone(opts)
+	parts := slices.Concat(opts, g.secrets[:g.outside])
 	for _, v := range g.values[component] {
 		if strings.Contains(v, "://") {
 			parts = append(parts, options.NewURL(v))

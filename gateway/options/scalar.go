@@ -131,7 +131,7 @@ func refusal(err error, raw any, v reflect.Value) string {
 		return variable + rest
 	}
 	if repeats(reason, string(text)) {
-		return variable + " is not of the type " + typeName(v)
+		return variable + " is not of the type " + typeName(v) + "; it is not repeated here, for it may be secret"
 	}
 	return reason
 }

@@ -120,7 +120,7 @@ func applySQL(ctx context.Context, in plugin.Invocation, raw, sql string) error 
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url).Error(pgconn.Reason(err)))
+		return fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Reason(err)))
 	}
 	defer pgconn.Close(conn)
 	if _, err := conn.Exec(ctx, sql); err != nil {
