@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,12 +27,23 @@ func Main(set plugin.Set) {
 	switch {
 	case err == nil:
 	case errors.As(err, &failed):
-		fmt.Fprintln(os.Stderr, failed.err)
+		fmt.Fprintln(os.Stderr, arguments(os.Args).Error(failed.err))
 		os.Exit(1)
-	default: // cobra has found the command line wrong
-		fmt.Fprintf(os.Stderr, "%v\ngateway --help shows how it is used\n", err)
+	default: // cobra has found the command line wrong, and repeats it
+		fmt.Fprintf(os.Stderr, "%v\ngateway --help shows how it is used\n", arguments(os.Args).Error(err))
 		os.Exit(2)
 	}
+}
+
+// arguments hides the secrets of URLs in a command line.
+func arguments(args []string) *options.Redactor {
+	var urls []any
+	for _, arg := range args {
+		if scheme, rest, ok := strings.Cut(arg, "://"); ok { // --url=postgres://...
+			urls = append(urls, options.NewURL(scheme[strings.LastIndexByte(scheme, '=')+1:]+"://"+rest))
+		}
+	}
+	return options.NewRedactor(urls...)
 }
 
 // failure marks errors of a command that was understood.

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/lmittmann/tint"
 
 	"eventgateway/gateway/config"
+	"eventgateway/gateway/options"
 )
 
 // bridge has what libraries log by the standard package log go where all else goes, and only
@@ -15,6 +17,21 @@ import (
 func bridge(log *slog.Logger) {
 	slog.SetLogLoggerLevel(slog.LevelDebug)
 	slog.SetDefault(log)
+}
+
+// shield keeps the secrets of the configuration that runs out of the log.
+type shield struct {
+	now atomic.Pointer[options.Redactor]
+}
+
+// set notes another configuration. What the one before has made hides its own secrets.
+func (s *shield) set(cfg *config.Config) { s.now.Store(cfg.Redactor()) }
+
+// newShield returns a log like log, and what hides the secrets of cfg in it.
+func newShield(log *slog.Logger, cfg *config.Config) (*slog.Logger, *shield) {
+	s := &shield{}
+	s.set(cfg)
+	return slog.New(options.RedactLog(log.Handler(), s.now.Load)), s
 }
 
 // newLog logs to w: text for people on a terminal, JSON elsewhere. The level may be

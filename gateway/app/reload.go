@@ -21,6 +21,7 @@ type reloads struct {
 	hangups <-chan os.Signal
 	private private
 	level   *slog.LevelVar
+	shield  *shield
 }
 
 // reloadTimeout bounds the opening of new sinks.
@@ -61,6 +62,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	defer cancel()
 	if err := g.router.Reload(ctx, b.plan, func() { g.show(b) }); err != nil {
 		return nil, err
+	}
+	if g.reloads.shield != nil {
+		g.reloads.shield.set(cfg)
 	}
 	restart = needRestart(g.cfg, cfg)
 	g.admin.SetToken(cfg.HTTP.Admin.Token)

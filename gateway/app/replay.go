@@ -40,6 +40,7 @@ taken, else 1. What was sent twice has the same ID.`,
 			if err != nil {
 				return err
 			}
+			log, _ = newShield(log, cfg)
 			g, err := replayGraph(cfg, to)
 			if err != nil {
 				return err

@@ -28,6 +28,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
+	log, hide := newShield(log, cfg)
 	bridge(log)
 	ctx, stop := signals(ctx, log)
 	defer stop()
@@ -39,7 +40,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err == nil {
 		private.observe(g)
 		g.greet = g.welcome(private)
-		g.reloads = &reloads{load: load, files: f.files, seen: seen, hangups: hangups, private: private, level: level}
+		g.reloads = &reloads{load: load, files: f.files, seen: seen, hangups: hangups, private: private, level: level, shield: hide}
 		err = g.run(ctx)
 	}
 	return errors.Join(err, private.stop())

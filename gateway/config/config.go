@@ -24,6 +24,8 @@ type Config struct {
 	Tests []Test
 
 	places  places
+	secrets *options.Redactor // of all components, and of http
+	hidden  *options.Redactor // these, and what variables hold
 	private []privateURL
 }
 
@@ -69,9 +71,13 @@ func Load(r Request) (*Config, options.Problems) {
 	if len(problems) > 0 && len(raw) == 0 {
 		return nil, problems
 	}
-	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins}
+	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins, values: all.values()}
+	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library takes it where a URL has none
+		g.secrets, g.outside = append(g.secrets, password), 1
+	}
 	cfg := g.decode(raw, r.Routes)
 	cfg.places = all
+	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
 	g.privateServers(cfg, r)
 	for _, p := range problems {
 		if !g.left(p.Path) && !(r.Offline && standIn(p.Path)) {
@@ -80,7 +86,7 @@ func Load(r Request) (*Config, options.Problems) {
 	}
 	if len(g.dec.Problems) > 0 {
 		g.dec.Problems.Sort()
-		return nil, g.dec.Problems
+		return nil, redacted(g.dec.Problems, cfg.hidden)
 	}
 	return cfg, nil
 }
@@ -107,12 +113,28 @@ func replaceTypes(merged *koanf.Koanf, m map[string]any) {
 	}
 }
 
+// Redactor hides the secrets of the configuration.
+func (c *Config) Redactor() *options.Redactor { return c.secrets }
+
+// redacted returns problems whose texts do not have what r hides. The decoder repeats no
+// secret itself; this is for errors of what it calls.
+func redacted(problems options.Problems, r *options.Redactor) options.Problems {
+	for i := range problems {
+		problems[i].Text = r.Text(problems[i].Text)
+	}
+	return problems
+}
+
 // Locate turns what router.New returned into problems with their places.
 func (c *Config) Locate(err error) options.Problems {
+	return redacted(c.locate(err), c.hidden)
+}
+
+func (c *Config) locate(err error) options.Problems {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out options.Problems
 		for _, e := range joined.Unwrap() {
-			for _, p := range c.Locate(e) {
+			for _, p := range c.locate(e) {
 				if !slices.Contains(out, p) { // a transform is built for each of its routes
 					out = append(out, p)
 				}

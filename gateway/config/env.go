@@ -11,7 +11,10 @@ import (
 )
 
 // Env finds environment variables: in layers, the first one wins.
-type Env struct{ layers []func(string) (string, bool) }
+type Env struct {
+	layers []func(string) (string, bool)
+	heard  func(value string) // is told what every variable holds that is asked for; may be nil
+}
 
 // NewEnv makes an Env of layers, for tests.
 func NewEnv(layers ...map[string]string) Env {
@@ -42,6 +45,14 @@ func ProcessEnv(dotenv string) (Env, error) {
 // not set but NAME_FILE is, the value is that file's content without the line
 // break at its end, as Docker and Kubernetes hand over secrets.
 func (e Env) Lookup(name string) (string, bool, error) {
+	value, set, err := e.lookup(name)
+	if set && e.heard != nil {
+		e.heard(value)
+	}
+	return value, set, err
+}
+
+func (e Env) lookup(name string) (string, bool, error) {
 	for _, layer := range e.layers {
 		if v, ok := layer(name); ok {
 			return v, true, nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -52,7 +53,7 @@ func expand(text string, env Env) (any, error) {
 func resolve(inner string, env Env) (string, error) {
 	name, fallback, hasFallback := strings.Cut(inner, ":-")
 	if !isVariable(name) {
-		return "", fmt.Errorf("${%s} is not the name of an environment variable; write ${NAME} or ${NAME:-default}", name)
+		return "", errors.New("between ${ and } is not the name of an environment variable; write ${NAME} or ${NAME:-default}, or $${ for the two characters themselves")
 	}
 	value, set, err := env.Lookup(name)
 	switch {

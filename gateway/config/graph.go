@@ -18,6 +18,9 @@ type graph struct {
 	plugins  plugin.Set
 	selected []string        // routes; empty: all
 	used     map[string]bool // "sinks.bus": what the selected routes need
+	values   heldValues
+	secrets  []any // pointers to all options, behind what comes from outside of the file
+	outside  int
 }
 
 // parts is the top level of a file beside its settings.
@@ -54,28 +57,29 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	}
 	s, top := defaultSettings(), parts{}
 	g.dec.Decode("", raw, &s, &top)
+	g.secrets = append(g.secrets, &s)
 	routes := g.routes(top.Routes, top.Sinks, selected)
 	cfg := &Config{HTTP: s.HTTP, Log: s.Log}
 	cfg.Graph.Sources = components(g, "sources", top.Sources, g.plugins.Sources, func(name string, t plugin.SourceType) ([]any, func() router.SourceSpec) {
 		opts, capture := t.Defaults(), &router.Capture{}
 		return []any{capture, opts}, func() router.SourceSpec {
-			return router.SourceSpec{Name: name, Type: t, Options: opts, Capture: *capture}
+			return router.SourceSpec{Name: name, Type: t, Options: opts, Capture: *capture, Redactor: g.redactor("sources."+name, opts)}
 		}
 	})
 	transforms := components(g, "transforms", top.Transforms, g.plugins.Transforms, func(name string, t plugin.TransformType) ([]any, func() router.TransformSpec) {
 		opts, failure := t.Defaults(), router.DefaultFailure()
 		return []any{&failure, opts}, func() router.TransformSpec {
-			return router.TransformSpec{Name: name, Type: t, Options: opts, Failure: failure}
+			return router.TransformSpec{Name: name, Type: t, Options: opts, Failure: failure, Redactor: g.redactor("transforms."+name, opts)}
 		}
 	})
 	cfg.Graph.Sinks = components(g, "sinks", top.Sinks, g.plugins.Sinks, func(name string, t plugin.SinkType) ([]any, func() router.SinkSpec) {
 		opts, delivery := t.Defaults(), router.DefaultDelivery()
 		return []any{&delivery, opts}, func() router.SinkSpec {
-			return router.SinkSpec{Name: name, Type: t, Options: opts, Delivery: delivery}
+			return router.SinkSpec{Name: name, Type: t, Options: opts, Delivery: delivery, Redactor: g.redactor("sinks."+name, opts)}
 		}
 	})
 	for _, r := range routes {
-		spec := router.RouteSpec{Name: r.name, From: r.From, When: r.When, Else: r.Else, To: r.To, DeadLetter: r.DeadLetter}
+		spec := router.RouteSpec{Name: r.name, From: r.From, When: r.When, Else: r.Else, To: r.To, DeadLetter: r.DeadLetter, Redactor: g.redactor("routes." + r.name)}
 		for _, name := range r.Through {
 			if i := slices.IndexFunc(transforms, func(t router.TransformSpec) bool { return t.Name == name }); i >= 0 {
 				spec.Through = append(spec.Through, transforms[i])
@@ -202,8 +206,9 @@ func components[T, S any](g *graph, section string, raw any, types []plugin.Type
 			continue
 		}
 		typeName := fmt.Sprint(body["type"])
+		shown := fmt.Sprintf(" %q", typeName)
 		if e, ok := body["type"].(options.Expanded); ok {
-			typeName = string(e)
+			typeName, shown = string(e), " in the environment variable"
 		}
 		i := slices.Index(known, typeName)
 		switch {
@@ -213,12 +218,13 @@ func components[T, S any](g *graph, section string, raw any, types []plugin.Type
 			g.dec.Report(at+".type", true, "is required; known types: %s", strings.Join(known, ", "))
 			continue
 		case i < 0:
-			what := fmt.Sprintf("%s type %q", strings.TrimSuffix(section, "s"), typeName)
+			what := strings.TrimSuffix(section, "s") + " type" + shown
 			g.dec.Report(at+".type", false, "%s", options.Unknown(what, typeName, known))
 			continue
 		}
 		dsts, spec := prepare(name, types[i])
 		g.dec.Decode(at, body, append(dsts, &header{})...)
+		g.secrets = append(g.secrets, dsts...)
 		out = append(out, spec())
 	}
 	return out

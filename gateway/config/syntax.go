@@ -38,6 +38,9 @@ func (p *parser) syntax(text string, err error) {
 		n.Line = max(n.Line, firstBroken(text, reason))
 	}
 	anchor := unknownAnchor.FindStringSubmatch(reason)
+	if anchor != nil { // its name does not show: it may be a password
+		reason = "an alias, which begins with *, has no anchor; put the value in quotes if it is meant as text"
+	}
 	for i, line := range strings.Split(text, "\n") {
 		if anchor != nil {
 			if at := strings.Index(line, "*"+anchor[1]); at >= 0 {

@@ -87,11 +87,12 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		}
 		at := p.places[path]
 		v := p.value(path, n.Alias)
+		at.values = p.places[path].values
 		p.places[path] = at
 		return v
 	case yaml.MappingNode, yaml.SequenceNode:
 		if !strings.HasPrefix(n.ShortTag(), "!!") {
-			p.report(n, path, "%s is a YAML tag; put the value in quotes if it is meant as text", n.Tag)
+			p.report(n, path, "what begins with ! is a YAML tag; put the value in quotes if it is meant as text")
 			return options.Invalid{}
 		}
 		p.open[n] = true
@@ -185,9 +186,11 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 	switch tag {
 	case "!!str", "!!timestamp", "!!binary":
 		at := p.places[path]
-		at.text = n.Value
+		at.text, at.values = n.Value, nil
+		env := p.env
+		env.heard = func(value string) { at.values = append(at.values, value) }
+		v, err := expand(n.Value, env)
 		p.places[path] = at
-		v, err := expand(n.Value, p.env)
 		if err != nil {
 			p.report(n, path, "%v", err)
 			return options.Invalid{}
@@ -197,12 +200,13 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 		return nil
 	case "!!int", "!!float", "!!bool":
 		var v any
-		if err := n.Decode(&v); err != nil {
-			p.report(n, path, "%v", err)
+		if err := n.Decode(&v); err != nil { // it repeats the value
+			p.report(n, path, "is not what its YAML tag says; put the value in quotes")
 			return options.Invalid{}
 		}
 		return v
 	}
-	p.report(n, path, "%s is a YAML tag, not a part of the value; put the value in quotes", n.Tag)
+	// Its name does not show: it may be how a password begins.
+	p.report(n, path, "what begins with ! is a YAML tag, not a part of the value; put the value in quotes")
 	return options.Invalid{}
 }

@@ -52,7 +52,7 @@ func (d *Decoder) Report(path string, atKey bool, format string, args ...any) {
 func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 	m, ok := raw.(map[string]any)
 	if !ok && raw != nil {
-		d.Report(path, false, "must be a mapping of options, not %s", describe(raw))
+		d.Report(path, false, "must be a mapping of options, not %s", describe(raw, slices.ContainsFunc(dsts, func(dst any) bool { return secretive(reflect.TypeOf(dst)) })))
 		return
 	}
 	before := len(d.Problems) + d.invalid
@@ -95,7 +95,8 @@ func (d *Decoder) fields(path string, m map[string]any, v reflect.Value) {
 		if given && !d.value(at, value, v.Field(i)) {
 			continue
 		}
-		if text := broken(rule, v.Field(i)); text != "" {
+		_, expanded := value.(Expanded)
+		if text := broken(rule, v.Field(i), expanded); text != "" {
 			d.Report(at, false, "%s", text)
 		}
 	}
@@ -132,12 +133,12 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 		v.Set(reflect.ValueOf(raw))
 		return true
 	}
-	before := len(d.Problems)
+	before, secret := len(d.Problems), secretive(v.Type())
 	switch t := v.Addr().Interface().(type) {
 	case orderedMap:
 		m, ok := raw.(map[string]any)
 		if !ok {
-			d.Report(path, false, "must be a mapping, not %s", describe(raw))
+			d.Report(path, false, "must be a mapping, not %s", describe(raw, secret))
 			return false
 		}
 		t.reset()
@@ -148,15 +149,15 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 	case encoding.TextUnmarshaler:
 		text, ok := scalarText(raw)
 		if !ok {
-			d.Report(path, false, "must be one value, not %s", describe(raw))
+			d.Report(path, false, "must be one value, not %s", describe(raw, secret))
 			return false
 		}
 		if needsQuotes(t, raw) { // YAML has changed it: 0123 is 83, 1e3 is 1000
-			d.Report(path, false, "must be text, not %s; put it in quotes", describe(raw))
+			d.Report(path, false, "must be text, not %s; put it in quotes", describe(raw, secret))
 			return false
 		}
 		if err := t.UnmarshalText([]byte(text)); err != nil {
-			d.Report(path, false, "%v", err)
+			d.Report(path, false, "%s", refusal(err, raw, v))
 			return false
 		}
 		if u, ok := t.(*URL); ok {
@@ -200,12 +201,13 @@ func (d *Decoder) list(path string, raw any, v reflect.Value) {
 	}
 	items, ok := raw.([]any)
 	if !ok {
-		example, got := "[a, b]", describe(raw)
+		secret := secretive(v.Type())
+		example, got := "[a, b]", describe(raw, secret)
 		if text, ok := raw.(string); ok {
 			example = "[" + text + "]"
 		}
-		if v.Type().Elem() == reflect.TypeFor[Secret]() {
-			example, got = "[...]", "a text"
+		if secret {
+			example = "[...]"
 		}
 		d.Report(path, false, "must be a list, not %s; write %s", got, example)
 		return

@@ -32,8 +32,14 @@ func TestSecretsNeverShow(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"redis://hunter2@bus":            "redis://***@bus",
-		"https://h/x?sig=hunter2&port=1": "https://h/x?sig=***&port=1",
-		"https://h/?p%61ssword=hunter2":  "https://h/?p%61ssword=***",
+		"https://h/x?sig=hunter2&port=1": "https://h/***", // of the web: the path may be secret
+		"https://h/":                     "https://h/",
+		"redis://bus/1?sig=hunter2&db=1": "redis://bus/1?sig=***&db=1",
+		"https://h/?p%61ssword=hunter2":  "https://h/***",
+		"redis://h/?p%61ssword=hunter2":  "redis://h/?p%61ssword=***",
+		"postgres://user:p@hunter2@db/x": "postgres://***",
+		"redis://:a@hunter2@db":          "redis://***",
+		"redis://:a@hunter2@db/%zz":      "redis://***",
 		"hunter2":                        "://***",
 		"postgres:///db?host=/tmp&x=":    "postgres:///db?host=/tmp&x=***",
 	} {

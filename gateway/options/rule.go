@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// broken checks v against a rule tag and returns what is wrong, or "".
-func broken(rule string, v reflect.Value) string {
+// broken checks v against a rule tag and returns what is wrong, or "". It does not repeat a
+// value that came from the environment: expanded.
+func broken(rule string, v reflect.Value, expanded bool) string {
 	if rule == "" {
 		return ""
 	}
@@ -25,6 +26,9 @@ func broken(rule string, v reflect.Value) string {
 			text = outside(name, arg, v)
 		case "oneof":
 			if got := fmt.Sprint(v.Interface()); !slices.Contains(strings.Split(arg, "|"), got) {
+				if expanded {
+					return variable + " is none of the known values (" + strings.Join(strings.Split(arg, "|"), ", ") + ")"
+				}
 				text = Unknown("value "+strconv.Quote(got), got, strings.Split(arg, "|"))
 			}
 		case "scheme":
@@ -58,8 +62,8 @@ func wrongScheme(schemes []string, u URL, embeddable bool) string {
 		return ""
 	}
 	text := "must begin with " + strings.Join(schemes, ":// or ") + "://"
-	if u.Scheme() != "" {
-		text += ", not " + u.Scheme() + "://"
+	if scheme := knownScheme(u.Scheme()); scheme != "" {
+		text += ", not " + scheme + "://"
 	}
 	return text
 }

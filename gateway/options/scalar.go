@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // scalar sets v, of a basic kind, strictly from a literal, or from the text of
@@ -17,7 +18,7 @@ func scalar(raw any, v reflect.Value) error {
 			s, ok = string(text), true
 		}
 		if !ok {
-			return fmt.Errorf("must be text, not %s; put it in quotes", describe(raw))
+			return fmt.Errorf("must be text, not %s; put it in quotes", describe(raw, false))
 		}
 		v.SetString(s)
 	case reflect.Bool:
@@ -27,7 +28,7 @@ func scalar(raw any, v reflect.Value) error {
 			b, ok = parsed, err == nil
 		}
 		if !ok {
-			return fmt.Errorf("must be true or false, not %s", describe(raw))
+			return fmt.Errorf("must be true or false, not %s", describe(raw, false))
 		}
 		v.SetBool(b)
 	case reflect.Int, reflect.Int64:
@@ -37,7 +38,7 @@ func scalar(raw any, v reflect.Value) error {
 			n, ok = parsed, err == nil
 		}
 		if !ok {
-			return fmt.Errorf("must be an integer, not %s", describe(raw))
+			return fmt.Errorf("must be an integer, not %s", describe(raw, false))
 		}
 		v.SetInt(n)
 	default:
@@ -69,9 +70,9 @@ func scalarText(raw any) (string, bool) {
 	return fmt.Sprint(raw), true
 }
 
-// describe names a raw value without repeating what came from the environment,
-// which may be secret.
-func describe(raw any) string {
+// describe names a raw value. It repeats neither what came from the environment, which may
+// be secret, nor what an option holds that is, or may hold, a secret.
+func describe(raw any, secret bool) string {
 	switch t := raw.(type) {
 	case nil:
 		return "nothing"
@@ -80,11 +81,71 @@ func describe(raw any) string {
 	case []any:
 		return "a list"
 	case string:
+		if secret {
+			return "a text"
+		}
 		return fmt.Sprintf("the text %q", t)
 	case Expanded:
-		return "what the environment variable holds"
+		return variable
 	case bool:
 		return fmt.Sprintf("%t", t)
 	}
+	if secret {
+		return "a number"
+	}
 	return fmt.Sprintf("the number %v", raw)
+}
+
+// variable stands in errors for a value that came from the environment.
+const variable = "what the environment variable holds"
+
+// secretive says whether an option of type t is a secret, or may hold one.
+func secretive(t reflect.Type) bool {
+	switch t {
+	case reflect.TypeFor[Secret](), reflect.TypeFor[URL](), reflect.TypeFor[File]():
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return secretive(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() && secretive(f.Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refusal returns what err says about the text of an option. Errors repeat the text, or parts
+// of it, as a parser met them: of a text from the environment they may not. Those of URL,
+// Secret and File never do.
+func refusal(err error, raw any, v reflect.Value) string {
+	reason := err.Error()
+	text, expanded := raw.(Expanded)
+	if !expanded || secretive(v.Type()) {
+		return reason
+	}
+	if rest, ok := strings.CutPrefix(reason, strconv.Quote(string(text))); ok { // then comes what to write
+		return variable + rest
+	}
+	if repeats(reason, string(text)) {
+		return variable + " is not of the type " + typeName(v) + "; it is not repeated here, for it may be secret"
+	}
+	return reason
+}
+
+// repeats says whether text, or four bytes in a row of it, stands in reason.
+func repeats(reason, text string) bool {
+	const few = 4
+	if len(text) < few {
+		return strings.Contains(reason, strconv.Quote(text)) || strings.Contains(reason, "`"+text+"`")
+	}
+	for i := 0; i+few <= len(text); i++ {
+		if strings.Contains(reason, text[i:i+few]) {
+			return true
+		}
+	}
+	return false
 }

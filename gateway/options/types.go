@@ -1,9 +1,7 @@
 package options
 
 import (
-	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -39,122 +37,6 @@ func (s *Secret) UnmarshalText(b []byte) error { s.text = string(b); return nil 
 
 // OptionType names the type in tables.
 func (Secret) OptionType() string { return "secret" }
-
-// URL is an address that may hold a password: it prints with the password
-// redacted, and only Reveal returns it whole.
-type URL struct {
-	raw     string
-	fromEnv bool
-	private bool
-}
-
-// NewURL makes a URL of text that is known to be one.
-func NewURL(text string) URL { return URL{raw: text} }
-
-// NewPrivateURL makes the URL of a server that the gateway has started itself.
-func NewPrivateURL(text string) URL { return URL{raw: text, private: true} }
-
-// Private says whether it is the URL of a server that the gateway has started itself: what
-// is in it is nobody else's.
-func (u URL) Private() bool { return u.private }
-
-// FromEnv says whether the URL came from an environment variable, or from the
-// default beside one.
-func (u URL) FromEnv() bool { return u.fromEnv }
-
-// Reveal returns the URL with its password.
-func (u URL) Reveal() string { return u.raw }
-
-// IsZero says whether there is no URL.
-func (u URL) IsZero() bool { return u.raw == "" }
-
-// Embedded says whether the URL is the word "embedded", which stands for the
-// private server that the gateway starts itself.
-func (u URL) Embedded() bool { return u.raw == "embedded" }
-
-// Scheme returns what stands before ://, in lower case.
-func (u URL) Scheme() string {
-	scheme, _, ok := strings.Cut(u.raw, "://")
-	if !ok {
-		return ""
-	}
-	return strings.ToLower(scheme)
-}
-
-// openParams are the query parameters whose values are shown; any other may be
-// secret.
-var openParams = map[string]bool{"sslmode": true, "host": true, "port": true, "dbname": true, "user": true, "db": true, "application_name": true, "addr": true, "master_name": true}
-
-func (u URL) String() string {
-	if u.raw == "" || u.Embedded() {
-		return u.raw
-	}
-	p, err := url.Parse(u.raw)
-	if err != nil || u.Scheme() == "" {
-		return u.Scheme() + "://***"
-	}
-	user := ""
-	if _, has := p.User.Password(); has {
-		user = p.User.Username() + ":***@"
-	} else if p.User != nil {
-		user = "***@" // it may be a token
-	}
-	text := p.Scheme + "://" + user + p.Host + p.EscapedPath()
-	for i, param := range strings.FieldsFunc(p.RawQuery, func(r rune) bool { return r == '&' }) {
-		name, value, _ := strings.Cut(param, "=")
-		if !openParams[name] {
-			value = "***"
-		}
-		text += string("?&"[min(i, 1)]) + name + "=" + value
-	}
-	return text
-}
-
-// Origin returns scheme and host only, for URLs whose path may be secret.
-func (u URL) Origin() string {
-	p, err := url.Parse(u.raw)
-	if err != nil {
-		return u.Scheme() + "://***"
-	}
-	return p.Scheme + "://" + p.Host
-}
-
-// GoString keeps %#v from showing the password.
-func (u URL) GoString() string { return "URL(" + u.String() + ")" }
-
-// MarshalText keeps JSON and slog from showing the password.
-func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
-
-// UnmarshalText takes a URL, or the word "embedded"; the rule scheme= sees to its
-// beginning. Its errors never repeat the text, which may hold a password.
-func (u *URL) UnmarshalText(b []byte) error {
-	text := string(b)
-	if text != "" && text != "embedded" {
-		p, err := url.Parse(text)
-		if err != nil && strings.Contains(text, "://") {
-			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
-		} else if err == nil && strings.Contains(p.Path+p.RawQuery+p.Fragment, "@") {
-			return errors.New("holds an @ behind the host: percent-encode /, ?, # and @ in user and password")
-		}
-	}
-	u.raw = text
-	return nil
-}
-
-// redactParseError keeps the reason of a url.Error and drops the text.
-func redactParseError(err error) string {
-	if ue, ok := err.(*url.Error); ok {
-		err = ue.Err
-	}
-	reason := err.Error()
-	if i := strings.IndexByte(reason, '"'); i >= 0 { // quotes a part of the text
-		reason = strings.TrimRight(reason[:i], " ")
-	}
-	return reason
-}
-
-// OptionType names the type in tables.
-func (URL) OptionType() string { return "URL" }
 
 // Duration is a time span, written as 250ms, 10s, 5m, 2h or 7d.
 type Duration time.Duration

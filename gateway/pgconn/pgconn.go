@@ -19,6 +19,9 @@ const ConnectTimeout = 5 * time.Second
 // Config reads a postgres:// URL for the component called name. It does no I/O. Its
 // error never repeats the URL, which may hold a password.
 func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
+	if err := new(options.URL).UnmarshalText([]byte(url.Reveal())); err != nil { // of a URL that no decoder has read
+		return nil, err
+	}
 	c, err := pgx.ParseConfig(url.Reveal())
 	if err != nil { // pgx redacts the password, but not everything that looks like one
 		return nil, errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")

@@ -37,6 +37,9 @@ type Config struct{ options redis.UniversalOptions }
 // sentinel_password those of the Sentinels. With rediss- in front they speak TLS.
 func Parse(u options.URL) (*Config, error) {
 	quiet.Do(func() { redis.SetLogger(silence{}) })
+	if err := new(options.URL).UnmarshalText([]byte(u.Reveal())); err != nil { // of a URL that no decoder has read
+		return nil, err
+	}
 	c := &Config{}
 	var err error
 	switch kind := u.Scheme(); kind {

@@ -105,7 +105,7 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 	if same != nil {
 		s.shared, s.component, s.impl, s.latency, s.opened = true, same.component, same.impl, same.latency, same.opened
 	} else {
-		s.component = b.r.newComponent(plugin.KindSink, spec.Name, b.to)
+		s.component = b.r.newComponent(plugin.KindSink, spec.Name, spec.Options, spec.Redactor, b.to)
 		impl, err := instantiate(b, &s.component, spec.Type, spec.Options, nil)
 		if err != nil {
 			b.problems = append(b.problems, err)
@@ -135,7 +135,7 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 		return same
 	}
 	s := &source{
-		component: b.r.newComponent(plugin.KindSource, spec.Name, b.to),
+		component: b.r.newComponent(plugin.KindSource, spec.Name, spec.Options, spec.Redactor, b.to),
 		spec:      spec, wasReady: make(chan struct{}), ended: make(chan struct{}),
 	}
 	b.p.freshSources[s] = find(b.old.sources, func(o *source) bool { return o.name == spec.Name })
@@ -158,7 +158,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 	rt := &route{spec: spec, health: &health{log: b.r.log.With("route", spec.Name)}, eval: expr.New(b.now, b.newID), letters: b.letterbox(spec.Name, "route")}
 	b.p.freshRoutes[rt] = find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
 	for _, t := range spec.Through {
-		st := &stage{component: b.r.newComponent(plugin.KindTransform, t.Name, b.to), failure: t.Failure}
+		st := &stage{component: b.r.newComponent(plugin.KindTransform, t.Name, t.Options, t.Redactor, b.to), failure: t.Failure}
 		rt.stages = append(rt.stages, st)
 		var err error
 		if st.impl, err = instantiate(b, &st.component, t.Type, t.Options, prometheus.Labels{"route": spec.Name}); err != nil {

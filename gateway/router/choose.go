@@ -23,6 +23,7 @@ func (r *route) choose(ctx context.Context, events []*event.Event, taken []bool,
 		}
 		if !r.spec.When.IsZero() {
 			ok, err := r.eval.True(r.spec.When, e)
+			err = r.spec.Redactor.Error(err)
 			switch {
 			case err != nil:
 				r.park(ctx, item{ev: e, receipt: rec}, letter{component: "route " + r.spec.Name + ", when", err: err, attempts: 1}, c)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -19,6 +20,9 @@ type component struct {
 	name   string
 	log    *slog.Logger
 	health *health
+	// redactor hides its secrets in all that the plugin says: in errors, where the plugin
+	// returns, and in the log.
+	redactor *options.Redactor
 	// metrics are what the plugin exports; they go when the component goes.
 	metrics *prometheus.Registry
 	// mounts are its handlers, which are mounted again for each new graph that
@@ -27,12 +31,19 @@ type component struct {
 	closer plugin.Closer // nil where it has nothing to close
 }
 
-func (r *Router) newComponent(kind plugin.Kind, name string, to plugin.Mounter) component {
-	log := r.log.With(string(kind), name)
+func (r *Router) newComponent(kind plugin.Kind, name string, opts any, redactor *options.Redactor, to plugin.Mounter) component {
+	if redactor == nil {
+		redactor = options.NewRedactor(opts)
+	}
+	log := redacting(r.log.With(string(kind), name), redactor)
 	return component{
-		kind: kind, name: name, log: log, health: &health{log: log},
+		kind: kind, name: name, log: log, health: &health{log: log}, redactor: redactor,
 		metrics: prometheus.NewRegistry(), mounts: &mounts{to: to},
 	}
+}
+
+func redacting(log *slog.Logger, redactor *options.Redactor) *slog.Logger {
+	return slog.New(options.RedactLog(log.Handler(), func() *options.Redactor { return redactor }))
 }
 
 // env is what the plugin gets; labels beside its own tell its metrics apart.
@@ -54,7 +65,7 @@ func instantiate[T any](b *builder, c *component, typ plugin.Type[T], opts any, 
 			err = fmt.Errorf("panic: %v", p)
 		}
 		if err != nil {
-			err = &BuildError{c.kind, c.name, err}
+			err = &BuildError{c.kind, c.name, c.redacted(err)}
 		}
 	}()
 	env := c.env(labels)
@@ -64,6 +75,15 @@ func instantiate[T any](b *builder, c *component, typ plugin.Type[T], opts any, 
 		c.closer, _ = any(impl).(plugin.Closer)
 	}
 	return impl, err
+}
+
+// redacted returns an error of the plugin without secrets. Where one option is to blame, that
+// is still seen.
+func (c *component) redacted(err error) error {
+	if oe, ok := err.(*plugin.OptionError); ok {
+		return &plugin.OptionError{Option: oe.Option, Err: c.redactor.Error(oe.Err)}
+	}
+	return c.redactor.Error(err)
 }
 
 // close closes the plugin, where it has something to close.
@@ -77,7 +97,7 @@ func (c *component) close(deadline time.Time) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 		if err != nil {
-			err = fmt.Errorf("closing %s %s: %w", c.kind, c.name, err)
+			err = fmt.Errorf("closing %s %s: %w", c.kind, c.name, c.redactor.Error(err))
 		}
 	}()
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)

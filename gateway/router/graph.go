@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -28,6 +29,8 @@ type SourceSpec struct {
 	Type    plugin.SourceType
 	Options any // as Type.Defaults made them
 	Capture Capture
+	// Redactor hides in errors and logs what is secret of it; nil: what Options holds.
+	Redactor *options.Redactor
 }
 
 // TransformSpec is one configured transform. Each route gets an instance of its
@@ -37,6 +40,8 @@ type TransformSpec struct {
 	Type    plugin.TransformType
 	Options any
 	Failure Failure
+	// Redactor hides in errors and logs what is secret of it; nil: what Options holds.
+	Redactor *options.Redactor
 }
 
 // SinkSpec is one configured sink.
@@ -45,6 +50,8 @@ type SinkSpec struct {
 	Type     plugin.SinkType
 	Options  any
 	Delivery Delivery
+	// Redactor hides in errors and logs what is secret of it; nil: what Options holds.
+	Redactor *options.Redactor
 }
 
 // RouteSpec connects sources through transforms to sinks, by name.
@@ -56,4 +63,6 @@ type RouteSpec struct {
 	Through    []TransformSpec
 	To         []string
 	DeadLetter string // sink for events that a transform fails on; "" is the list in memory
+	// Redactor hides in errors what is secret of When; nil: nothing.
+	Redactor *options.Redactor
 }

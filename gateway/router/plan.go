@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -73,21 +74,35 @@ type Probe struct {
 // skip lists those that are left out: "sinks.bus".
 func (p *Plan) Probe(ctx context.Context, skip []string) []Probe {
 	var out []Probe
-	probe := func(kind plugin.Kind, name string, impl any) {
+	probe := func(c *component, impl any) {
+		kind, name := c.kind, c.name
 		if p, ok := impl.(plugin.Prober); ok && !slices.Contains(skip, string(kind)+"s."+name) {
-			out = append(out, Probe{kind, name, p.Probe(ctx)})
+			out = append(out, Probe{kind, name, c.probe(ctx, p)})
 		}
 	}
 	for _, s := range p.sources {
-		probe(plugin.KindSource, s.name, s.impl)
+		probe(&s.component, s.impl)
 	}
 	for _, rt := range p.routes {
 		for _, st := range rt.stages {
-			probe(plugin.KindTransform, st.name, st.impl)
+			probe(&st.component, st.impl)
 		}
 	}
 	for _, s := range p.sinks {
-		probe(plugin.KindSink, s.name, s.impl)
+		probe(&s.component, s.impl)
 	}
 	return out
+}
+
+// probe asks the plugin. A panic is a finding.
+func (c *component) probe(ctx context.Context, p plugin.Prober) (findings []plugin.Finding) {
+	defer func() {
+		if v := recover(); v != nil {
+			findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("panic: %v", v)})
+		}
+		for i := range findings {
+			findings[i].Text, findings[i].Fix = c.redactor.Text(findings[i].Text), c.redactor.Text(findings[i].Fix)
+		}
+	}()
+	return p.Probe(ctx)
 }

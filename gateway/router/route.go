@@ -114,11 +114,12 @@ func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
 func (st *stage) apply(ctx context.Context, e *event.Event, out []*event.Event, h *health) (next []*event.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.panicked(p)
-			next, err = out, fmt.Errorf("panic: %v", p)
+			h.panicked(st.redactor.Text(fmt.Sprint(p)))
+			next, err = out, st.redactor.Error(fmt.Errorf("panic: %v", p))
 		}
 	}()
-	return st.impl.Apply(ctx, e, out)
+	next, err = st.impl.Apply(ctx, e, out)
+	return next, st.redactor.Error(err)
 }
 
 func (r *route) count(c RouteCounts) {

@@ -77,7 +77,7 @@ func (s *source) Ready() {
 
 // Gap is part of [plugin.Output].
 func (s *source) Gap(reason string) {
-	s.gapped = true
+	s.gapped, reason = true, s.redactor.Text(reason)
 	s.mu.Lock()
 	s.counts.Gaps++
 	s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 			for _, w := range routes {
 				w.in.Add(n)
 				if b.Refused != nil {
-					w.route.refuse(ctx, b.Events, rec, letter{component: "source " + s.name, err: b.Refused})
+					w.route.refuse(ctx, b.Events, rec, letter{component: "source " + s.name, err: s.redactor.Error(b.Refused)})
 					continue
 				}
 				if e := w.route.carry(ctx, b.Events, taken, rec, w.to); e != nil {

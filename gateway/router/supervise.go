@@ -47,6 +47,7 @@ func (s *source) once(ctx context.Context) (err error) {
 			s.health.panicked(p)
 			err = fmt.Errorf("panic: %v", p)
 		}
+		err = s.redactor.Error(err)
 	}()
 	if s.lead == nil {
 		return s.impl.Run(ctx, s)

@@ -41,7 +41,7 @@ func (w *worker) judge(items []item, err error) judgement {
 			done = append(done, it)
 			continue
 		}
-		j.failed, j.reasons = append(j.failed, it), append(j.reasons, why)
+		j.failed, j.reasons = append(j.failed, it), append(j.reasons, w.sink.redactor.Error(why))
 		if plugin.IsPermanent(why) {
 			j.verdict = works
 		}

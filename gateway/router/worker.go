@@ -145,13 +145,13 @@ func (w *worker) write(items []item) error {
 func (s *sink) guard(f func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = plugin.Permanent(&panicError{p})
+			err = plugin.Permanent(s.redactor.Error(&panicError{p}))
 			s.health.panicked(p)
 		}
 	}()
 	timed, cancel := context.WithTimeout(s.writing, s.spec.Delivery.Timeout.D())
 	defer cancel()
-	if err = f(timed); err != nil && timed.Err() != nil && s.writing.Err() == nil {
+	if err = s.redactor.Error(f(timed)); err != nil && timed.Err() != nil && s.writing.Err() == nil {
 		return fmt.Errorf("gave up after timeout %v: %w", s.spec.Delivery.Timeout, err)
 	}
 	return err

@@ -38,7 +38,7 @@ func (o *Options) Check(report func(option, text string)) {
 		err := t.UnmarshalText([]byte(h.Value.Reveal()))
 		switch {
 		case err != nil:
-			report("headers."+h.Key, err.Error())
+			report("headers."+h.Key, "holds an expression that is wrong, or a {{ without its }}; it is not repeated here, since headers count as secrets")
 		case twice:
 			report("headers."+h.Key, "is there already")
 		case !isToken(h.Key):

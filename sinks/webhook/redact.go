@@ -2,47 +2,31 @@ package webhook
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
+
+	"eventgateway/gateway/options"
 )
 
-// How long a text must be for it to be taken for a secret: shorter ones are found in what
-// has nothing to do with them.
-const (
-	shortestPassword = 4
-	shortestToken    = 8
-	shortestSegment  = 16 // of a path
-)
+// shortestValue is from how many bytes on the value that a header has for an event does not
+// show: shorter ones are found in what has nothing to do with them.
+const shortestValue = 8
 
-// redact replaces, in what a receiver says, what only it was told: some repeat the whole
-// request, and errors are shown.
+// redact hides, in what a receiver says, what only it was told: some repeat the whole
+// request, and errors are shown. What the options hold is hidden, and what was made of them
+// for this request.
 func (s *sink) redact(req *http.Request, text string) string {
-	hide := func(shortest int, secrets ...string) {
-		for _, secret := range secrets {
-			if len(secret) >= shortest {
-				text = strings.ReplaceAll(text, secret, "***")
+	var made []any
+	hide := func(values ...string) {
+		for _, v := range values {
+			if len(v) >= shortestValue {
+				made = append(made, options.NewSecret(v))
 			}
 		}
 	}
-	if u := s.base.User; u != nil {
-		password, has := u.Password()
-		if !has {
-			password = u.Username() // it may be a token
-		}
-		hide(shortestPassword, password, strings.TrimPrefix(s.basicAuth, "Basic "))
-	}
-	hide(shortestToken, s.base.RawQuery)
-	for _, values := range s.base.Query() {
-		hide(shortestToken, values...)
-		for _, v := range values {
-			hide(shortestToken, url.QueryEscape(v))
-		}
-	}
-	hide(shortestSegment, strings.Split(s.base.EscapedPath(), "/")...)
 	for _, h := range s.headers {
-		hide(shortestToken, req.Header.Get(h.name))
-		hide(shortestToken, strings.Fields(req.Header.Get(h.name))...) // Bearer ...
+		if _, fixed := h.value.Literal(); !fixed {
+			hide(req.Header.Get(h.name))
+		}
 	}
-	hide(shortestToken, req.Header["Webhook-Signature"]...)
-	return text
+	hide(req.Header["Webhook-Signature"]...)
+	return options.NewRedactor(made...).Text(s.secrets.Text(text))
 }

@@ -15,6 +15,7 @@ import (
 
 	"eventgateway/gateway/cloudevent"
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -30,6 +31,7 @@ const (
 type sink struct {
 	opts      Options
 	base      *url.URL
+	secrets   *options.Redactor
 	basicAuth string // of the URL, or ""
 	headers   []header
 	templates cloudevent.Templates
@@ -89,7 +91,7 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 	// Not by an http.Client, which would follow redirects: nobody has configured where to.
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), bounded(err))
+		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), s.bounded(req, err))
 		if connected { // a hanging or broken answer
 			return &eventError{err}
 		}
@@ -99,13 +101,14 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 }
 
 // bounded is an error of the connection, of which the other side may have made what it
-// says: cut, and without control characters.
-func bounded(err error) error {
+// says: cut, without control characters, and without what only it was told.
+func (s *sink) bounded(req *http.Request, err error) error {
 	text := err.Error()
-	if len(text) <= maxResponse && strings.Map(visible, text) == text {
+	shown := strings.Map(visible, text[:min(len(text), maxResponse)])
+	if shown = s.redact(req, shown); shown == text {
 		return err
 	}
-	return errors.New(strings.Map(visible, text[:min(len(text), maxResponse)]))
+	return errors.New(shown)
 }
 
 // excerpt returns how the body of a response begins, and is done with it. A body that is

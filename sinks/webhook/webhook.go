@@ -72,7 +72,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if err != nil || base.Host == "" {
 		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a URL that can be requested")}
 	}
-	s := &sink{opts: o, base: base, templates: cloudevent.Templates{Type: o.CEType, Source: o.CESource, Subject: o.CESubject}}
+	s := &sink{opts: o, base: base, secrets: options.NewRedactor(&o), templates: cloudevent.Templates{Type: o.CEType, Source: o.CESource, Subject: o.CESubject}}
 	for i, key := range o.Secrets {
 		one, err := newSigner(key)
 		if err != nil {
@@ -82,8 +82,8 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	}
 	for _, h := range o.Headers {
 		one := header{name: h.Key}
-		if err := one.value.UnmarshalText([]byte(h.Value.Reveal())); err != nil {
-			return nil, &plugin.OptionError{Option: "headers." + h.Key, Err: err}
+		if one.value.UnmarshalText([]byte(h.Value.Reveal())) != nil {
+			return nil, &plugin.OptionError{Option: "headers." + h.Key, Err: errors.New("holds an expression that is wrong")}
 		}
 		s.headers = append(s.headers, one)
 	}

@@ -9,8 +9,9 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	pg "github.com/jackc/pgx/v5/pgconn"
 
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
@@ -75,7 +76,7 @@ func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 			return nil, nil
 		}
 	}
-	var refused *pgconn.PgError
+	var refused *pg.PgError
 	if !errors.As(err, &refused) || d.conn.IsClosed() {
 		_ = d.conn.Close(ctx) // err is what matters
 		d.conn = nil
@@ -84,7 +85,7 @@ func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 }
 
 func (d *database) explain(err error) error {
-	return fmt.Errorf("the database %s:%d/%s: %w", d.config.Host, d.config.Port, d.config.Database, err)
+	return fmt.Errorf("the database %s:%d/%s: %w", d.config.Host, d.config.Port, d.config.Database, pgconn.Reason(err))
 }
 
 func (d *database) close(ctx context.Context) error {

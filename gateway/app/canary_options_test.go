@@ -1,0 +1,252 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"eventgateway/gateway/config"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/router"
+)
+
+// minimal is a right configuration of each type, into which one option is put at a time.
+// What stands in options of other kinds of components is in the map of its kind.
+var minimal = map[string]string{
+	"source generate":         `{}`,
+	"source postgres-notify":  `{url: "postgres://h/d", channels: [c]}`,
+	"source postgres-outbox":  `{url: "postgres://h/d", name: n}`,
+	"source redis-stream":     `{url: "redis://h", stream: s, from: start}`,
+	"source redis-sub":        `{url: "redis://h", channels: [c]}`,
+	"transform cloudevents":   `{mode: wrap, ce_type: t}`,
+	"transform dedupe":        `{by: "id"}`,
+	"transform filter":        `{when: "true"}`,
+	"transform json":          `{}`,
+	"transform lookup":        `{url: "postgres://h/d", query: "SELECT 1", into: x}`,
+	"transform map":           `{fields: {a: "1"}}`,
+	"transform mask":          `{fields: [a], with: hash}`,
+	"transform remove":        `{fields: [a]}`,
+	"transform rename":        `{fields: {a: b}}`,
+	"transform sample":        `{one_in: 2}`,
+	"transform schema":        `{schema: {type: object}}`,
+	"transform set":           `{fields: {a: "1"}}`,
+	"transform split":         `{field: a}`,
+	"transform throttle":      `{events: 1, per: 1s}`,
+	"sink file":               `{path: /nowhere/x}`,
+	"sink redis-pub":          `{url: "redis://h", channel: c}`,
+	"sink redis-stream":       `{url: "redis://h", stream: s}`,
+	"sink stdout":             `{}`,
+	"sink webhook":            `{url: "https://shop.example/"}`,
+	"sink websocket":          `{auth: {jwt: {algorithm: RS256, jwks: "https://id.example/"}}}`,
+	"settings":                `{}`,
+	"route":                   `{}`,
+	"test":                    `{source: in, events: ["{}"], expect: {out: ["{}"]}}`,
+	"source of every type":    `{}`,
+	"sink of every type":      `{}`,
+	"transform of every type": `{by: "id"}`,
+}
+
+// plainText says of every option that takes free text, and counts as no secret, why. A
+// new option fails this test until somebody has decided: is it a secret, then its type is
+// options.Secret, or options.URL; or is it none, then it stands here. A literal of these may
+// show in errors; what a variable holds may not.
+var plainText = map[string]string{
+	"settings http.listen": "an address", "settings http.admin.listen": "an address",
+	"route from": "names", "route when": "an expression over payloads", "route through": "names", "route to": "names", "route dead_letter": "a name",
+	"test source": "a name", "test channel": "a name", "test attrs": "made-up attributes", "test now": "a time", "test events": "made-up payloads", "test expect": "made-up payloads",
+	"source of every type key": "an expression over payloads", "source of every type leader": "a name", "sink of every type dead_letter": "a name",
+	"source generate template": "a made-up payload", "source generate position": "a path",
+	"source postgres-notify channels": "names", "source postgres-outbox tables": "names", "source postgres-outbox name": "a name",
+	"source redis-stream stream": "a name", "source redis-stream from": "a position", "source redis-stream name": "a name",
+	"source redis-stream group": "a name", "source redis-stream consumer": "a name",
+	"source redis-sub channels": "names", "source redis-sub patterns": "patterns of names",
+	"transform cloudevents ce_type": "stands in events", "transform cloudevents ce_source": "stands in events", "transform cloudevents ce_subject": "stands in events",
+	"transform dedupe by": "an expression over payloads", "transform dedupe prefix": "how names begin",
+	"transform filter when": "an expression over payloads", "transform json wrap.operation": "stands in events", "transform json wrap.field": "the name of a field",
+	"transform lookup query": "SQL, whose values are in params", "transform lookup params": "expressions over payloads", "transform lookup into": "the name of a field",
+	"transform map fields": "expressions over payloads", "transform mask fields": "names of fields", "transform mask text": "stands in events in the place of what is hidden",
+	"transform remove fields": "names of fields", "transform rename fields": "names of fields", "transform sample by": "an expression over payloads",
+	"transform schema schema": "describes payloads", "transform schema file": "a path; what is in the file describes payloads",
+	"transform set fields": "expressions over payloads", "transform split field": "the name of a field", "transform throttle by": "an expression over payloads",
+	"sink file path": "a path", "sink redis-pub channel": "a name", "sink redis-pub sequence.key": "a name", "sink redis-pub sequence.field": "the name of a field",
+	"sink redis-stream stream": "a name", "sink stdout template": "what is printed",
+	"sink webhook path": "a path of each event: a secret belongs into url", "sink webhook method": "a method of HTTP",
+	"sink webhook ce_type": "stands in events", "sink webhook ce_source": "stands in events", "sink webhook ce_subject": "stands in events",
+	"sink webhook tls.ca": "a path; certificates are public", "sink webhook tls.cert": "a path; certificates are public", "sink webhook tls.key": "a path: the key itself is read from the file, and never printed",
+	"sink websocket path": "a path that clients know", "sink websocket welcome": "every client gets it", "sink websocket origins": "addresses of pages",
+	"sink websocket auth.query": "the name of a parameter", "sink websocket auth.jwt.audience": "a name", "sink websocket auth.jwt.issuer": "a name",
+	"sink websocket authorize": "an expression over payloads and claims", "sink websocket position": "the name of a field",
+}
+
+// optionRow is one option of one type, or of what a file has beside components.
+type optionRow struct {
+	of string // "sink webhook"
+	options.Row
+}
+
+func (o optionRow) secret() bool {
+	return strings.HasSuffix(o.Type, "secret") || strings.HasSuffix(o.Type, "URL")
+}
+
+// closed says whether the option takes no free text.
+func (o optionRow) closed() bool {
+	kind := strings.TrimPrefix(o.Type, "list of ")
+	return strings.HasPrefix(kind, "`") || slices.Contains([]string{"integer", "duration", "size", "true or false", "network"}, kind)
+}
+
+func everyOption() (all []optionRow) {
+	add := func(of string, rows []options.Row) {
+		for _, r := range rows {
+			all = append(all, optionRow{of, r})
+		}
+	}
+	for _, t := range allTypes() {
+		add(fmt.Sprintf("%s %s", t.Kind(), t.Name()), options.Rows(t.Defaults()))
+	}
+	failure, delivery := router.DefaultFailure(), router.DefaultDelivery()
+	add("source of every type", options.Rows(&router.Capture{}))
+	add("transform of every type", options.Rows(&failure))
+	add("sink of every type", options.Rows(&delivery))
+	add("settings", config.SettingsRows())
+	add("route", config.RouteRows())
+	add("test", config.TestRows())
+	return all
+}
+
+func allTypes() []described { return all(plugins()) }
+
+func TestWhatIsSecretIsDecided(t *testing.T) {
+	seen := map[string]bool{}
+	for _, o := range everyOption() {
+		name := o.of + " " + o.Name
+		seen[name] = true
+		switch reason := plainText[name]; {
+		case minimal[o.of] == "":
+			t.Errorf("%s: give a right configuration in minimal, and have it searched", o.of)
+		case (o.secret() || o.closed()) && reason != "":
+			t.Errorf("%s has the type %s: take it out of plainText", name, o.Type)
+		case !o.secret() && !o.closed() && reason == "":
+			t.Errorf("%s has the type %s: is it a secret? then it is an options.Secret; else say in plainText why not", name, o.Type)
+		}
+	}
+	for name := range plainText {
+		if !seen[name] {
+			t.Errorf("%s is no option any more: take it out of plainText", name)
+		}
+	}
+}
+
+// TestNoErrorRepeatsASecret puts what is no right value into every option, from a variable
+// and as a literal, and a right one; and reads what `gateway check` says.
+func TestNoErrorRepeatsASecret(t *testing.T) {
+	loaded := 0
+	for _, o := range everyOption() {
+		c := newCanaries(t)
+		env := map[string]string{"TEXT": c.plant("$TEXT"), "PLAIN": c.plain("$PLAIN"), "NUMBER": c.number("$NUMBER"),
+			"DSN": "postgres://user:" + c.plain("$DSN") + "@" + c.plain("a half of $DSN") + "@h/d", "KEYS": "host=h password=" + c.plain("$KEYS")}
+		values := []string{`"${TEXT}"`, `"${PLAIN}"`, `"${NUMBER}"`, `"${DSN}"`, `"${KEYS}"`, `["${TEXT}", "${NUMBER}"]`, `{k: "${TEXT}"}`, `[{k: "${PLAIN}"}]`, `"{{ '${PLAIN}' + }}"`, `"{{ ${TEXT} }}"`}
+		if o.secret() {
+			literals := strings.NewReplacer("TEXT", c.plain("a literal"), "NUMBER", c.number("a number"))
+			for _, v := range []string{`TEXT`, `NUMBER`, `"{{ 'TEXT' "`, `"{{ TEXT + }}"`, `[TEXT]`, `[NUMBER]`, `{k: TEXT}`, `{k: NUMBER}`, `{k: [TEXT]}`, `{k: {n: NUMBER}}`, `!TEXT`, `!TEXT x`, `[!TEXT x]`, `*TEXT`, `!!int TEXT`,
+				`"${TEXT-}"`, `"${TEXT"`, `"TEXT://x"`, `"postgres://u:TEXT/NUMBER@h/d"`, `"redis://:TEXT?NUMBER@h"`, `"https://u:TEXT#NUMBER@h"`, `"rediss://:%zzTEXT@h"`, `"redis://u:NUMBER@TEXT@h"`,
+				`"postgres://h/d?password=TEXT&sslpassword=NUMBER&port=x"`, `"postgres://u:TEXT@h1:1,h2:x/d"`, `"https://h/TEXT?k=NUMBER#f"`, `"https://h:99999/TEXT"`, `"host=h password=TEXT@x"`, `"host=h password=TEXT port=NUMBER"`} {
+				values = append(values, literals.Replace(v))
+			}
+			if parent, _, nested := strings.Cut(o.Name, "."); nested { // tokens: TEXT, and what is around it
+				c.check(o.of, parent, literals.Replace("TEXT"), env)
+				c.check(o.of, parent, literals.Replace("NUMBER"), env)
+			}
+		}
+		for _, v := range values {
+			loaded += c.check(o.of, o.Name, v, env)
+		}
+		if t.Failed() {
+			t.Logf("it was in %s %s", o.of, o.Name)
+			return
+		}
+	}
+	if loaded < 50 {
+		t.Errorf("only %d values were right: build has seen none of the others", loaded)
+	}
+}
+
+// check puts a value into an option of a right configuration, and searches what is said of
+// it. It returns 1 where nothing was wrong.
+func (c *canaries) check(of, option, value string, env map[string]string) int {
+	c.t.Helper()
+	text := configWith(c.t, of, option, value)
+	where := fmt.Sprintf("%s: %s", of, option)
+	cfg, problems := config.Load(config.Request{Files: []string{writeConfig(c.t, text)}, Env: config.NewEnv(env), Plugins: plugins()})
+	if len(problems) > 0 {
+		c.find(where+": check\n"+text, problems.Error())
+		return 0
+	}
+	cfg.SetPrivate("postgres://private", "redis://private")
+	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.find(where+": build\n"+text, err.Error())
+		return 0
+	}
+	g.first.plan.Discard()
+	return 1
+}
+
+// configWith returns a configuration in which an option of one component, or of what is
+// beside them, has a value, as it stands in the file.
+func configWith(t testing.TB, of, option, value string) string {
+	t.Helper()
+	parse := func(text string) (m map[string]any) {
+		if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	put := parse(minimal[of])
+	at, keys := put, strings.Split(option, ".")
+	for _, key := range keys[:len(keys)-1] {
+		if at[key] == nil {
+			at[key] = map[string]any{}
+		}
+		at = at[key].(map[string]any)
+	}
+	at[keys[len(keys)-1]] = "VALUE"
+	parts := map[string]map[string]any{"source": {"type": "redis-sub", "url": "redis://h", "channels": []any{"c"}}, "transform": {"type": "json"}, "sink": {"type": "stdout"}, "route": {"from": []any{"in"}, "through": []any{"change"}, "to": []any{"out"}}, "test": nil}
+	top := map[string]any{}
+	kind, name, _ := strings.Cut(of, " ")
+	switch {
+	case of == "settings":
+		maps.Copy(top, put)
+	case strings.HasSuffix(of, " of every type"), of == "route":
+		maps.Copy(parts[kind], put)
+		if kind == "transform" {
+			parts[kind]["type"] = "dedupe"
+		}
+	case of == "test":
+		parts[kind] = put
+	default:
+		put["type"] = name
+		parts[kind] = put
+	}
+	if parts["source"]["type"] == "generate" || parts["source"]["type"] == "postgres-outbox" || parts["source"]["type"] == "redis-stream" {
+		parts["route"]["dead_letter"] = "kept" // what replays needs one
+		if kind == "source" {
+			parts["sink"] = map[string]any{"type": "file", "path": "x"}
+		}
+	}
+	top["sources"], top["transforms"] = map[string]any{"in": parts["source"]}, map[string]any{"change": parts["transform"]}
+	top["sinks"] = map[string]any{"out": parts["sink"], "kept": map[string]any{"type": "file", "path": "/nowhere/kept"}}
+	top["routes"] = map[string]any{"way": parts["route"]}
+	if parts["test"] != nil {
+		top["tests"] = map[string]any{"t": parts["test"]}
+	}
+	text, err := yaml.Marshal(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "VALUE", value)
+}

@@ -1,0 +1,227 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// hostile is a server that answers what it is told by what answer makes of it, and hangs up.
+func hostile(t *testing.T, answer func(conn net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				answer(conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// hear returns what was sent, up to an end, or how TLS begins.
+func hear(conn net.Conn, end string) (all []byte) {
+	buf := make([]byte, 64<<10)
+	for !bytes.Contains(all, []byte(end)) {
+		n, err := conn.Read(buf)
+		if all = append(all, buf[:n]...); err != nil || all[0] == 0x16 {
+			break
+		}
+	}
+	return all
+}
+
+var told = regexp.MustCompile(`(?im)^(authorization|proxy-authorization|x-[a-z]+): *(.*)\r$`)
+
+// receivers are HTTP servers that repeat what only they were told: the target of a request,
+// and headers. %T stands for the target, %S for all of it in one line.
+var receivers = map[string]string{
+	"closes":           "",
+	"repeats":          "HTTP/1.1 500 no\r\nConnection: close\r\n\r\n%S",
+	"refuses":          "HTTP/1.1 400 %S\r\nConnection: close\r\n\r\n%S",
+	"has enough":       "HTTP/1.1 429 no\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%S",
+	"is gone":          "HTTP/1.1 410 no\r\nConnection: close\r\n\r\n%S",
+	"redirects":        "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid%T\r\nConnection: close\r\n\r\n%S",
+	"speaks no HTTP":   "%S\r\n\r\n",
+	"status":           "HTTP/1.1 %T no\r\n\r\n",
+	"version":          "HTTP/%T 200 no\r\n\r\n",
+	"header":           "HTTP/1.1 200 no\r\n%S\r\n\r\n",
+	"length":           "HTTP/1.1 200 no\r\nContent-Length: %T\r\n\r\n",
+	"encoding":         "HTTP/1.1 200 no\r\nTransfer-Encoding: %T\r\n\r\n",
+	"stops in between": "HTTP/1.1 500 no\r\nContent-Length: 100000\r\n\r\n%S",
+	"wants a login":    "HTTP/1.1 407 %S\r\nConnection: close\r\n\r\n%S",
+	"lower case":       "HTTP/1.1 500 no\r\nConnection: close\r\n\r\n%L",
+	"Base64":           "HTTP/1.1 500 no\r\nConnection: close\r\n\r\n%B",
+	"hexadecimal":      "HTTP/1.1 500 no\r\nConnection: close\r\n\r\n%X",
+}
+
+func receiver(t *testing.T, answer string) (address string) {
+	return hostile(t, func(conn net.Conn) {
+		request := string(hear(conn, "\r\n\r\n"))
+		target := "/"
+		if words := strings.Fields(request); len(words) > 1 {
+			target = words[1]
+		}
+		said := target
+		for _, m := range told.FindAllStringSubmatch(request, -1) {
+			said += " " + m[1] + ":" + m[2]
+			if _, credentials, ok := strings.Cut(m[2], "Basic "); ok {
+				plain, _ := base64.StdEncoding.DecodeString(credentials)
+				said += " " + string(plain)
+			}
+		}
+		_, _ = conn.Write([]byte(strings.NewReplacer("%T", target, "%S", said, "%L", strings.ToLower(said),
+			"%B", base64.StdEncoding.EncodeToString([]byte(said)), "%X", hex.EncodeToString([]byte(said))).Replace(answer)))
+	})
+}
+
+// parrot repeats what it was told first, and hangs up.
+func parrot(t *testing.T) (address string) {
+	return hostile(t, func(conn net.Conn) {
+		buf := make([]byte, 64<<10)
+		n, _ := conn.Read(buf)
+		_, _ = conn.Write(buf[:n])
+	})
+}
+
+// oddRedis repeats each command behind a prefix.
+func oddRedis(t *testing.T, prefix string) (address string) {
+	return hostile(t, func(conn net.Conn) {
+		for {
+			command := hear(conn, "\r\n")
+			if len(command) == 0 {
+				return
+			}
+			line := strings.ReplaceAll(strings.TrimSpace(string(command)), "\r\n", " ")
+			if _, err := conn.Write([]byte(prefix + line + "\r\n")); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// oddPostgres asks for the password, and repeats it as an error.
+func oddPostgres(t *testing.T) (address string) {
+	return hostile(t, func(conn net.Conn) {
+		buf := make([]byte, 64<<10)
+		n, _ := conn.Read(buf)
+		said := append([]byte{}, buf[:n]...)
+		if _, err := conn.Write([]byte{'R', 0, 0, 0, 8, 0, 0, 0, 3}); err != nil {
+			return
+		}
+		n, _ = conn.Read(buf)
+		said = append(said, buf[:n]...)
+		text := strings.Map(func(r rune) rune {
+			if r < ' ' {
+				return ' '
+			}
+			return r
+		}, string(said))
+		body := []byte("SFATAL\x00VFATAL\x00C28P01\x00Mno: " + text + "\x00\x00")
+		_, _ = conn.Write(append(binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(body)+4)), body...))
+	})
+}
+
+// indiscreet are plugins that say their secret wherever they can.
+type indiscreet struct {
+	Secret options.Secret `koanf:"secret"`
+	URL    options.URL    `koanf:"url"`
+	Text   string         `koanf:"text"`
+	How    string         `koanf:"how"`
+}
+
+func (o indiscreet) say() string {
+	return fmt.Sprintf("%s %q %s %s %s", o.Secret.Reveal(), o.Secret.Reveal(), base64.StdEncoding.EncodeToString([]byte("a"+o.Secret.Reveal())), o.URL.Reveal(), o.Text)
+}
+
+func (o indiscreet) fail(log *slog.Logger) error {
+	log.Debug("said "+o.say(), "secret", o.say(), "error", errors.New(o.say()), "group", slog.GroupValue(slog.String("x", o.say())), "list", []string{o.say()})
+	switch o.How {
+	case "panics":
+		panic(o.say())
+	case "panics with an error":
+		panic(errors.New(o.say()))
+	case "partly":
+		return &plugin.Partial{Failed: map[int]error{0: plugin.Permanent(errors.New(o.say()))}}
+	case "for good":
+		return plugin.Permanent(errors.New(o.say()))
+	case "disables":
+		return plugin.Disabling(errors.New(o.say()))
+	}
+	return fmt.Errorf("it failed: %w", errors.New(o.say()))
+}
+
+type indiscreetSource struct {
+	indiscreet
+	env plugin.Env
+}
+
+func (s indiscreetSource) Run(ctx context.Context, out plugin.Output) error {
+	out.Ready()
+	out.Gap("because of " + s.say())
+	_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Source: s.env.Name, Channel: "c", Data: []byte(`{"id":1}`)}}})
+	return s.fail(s.env.Log)
+}
+
+func (s indiscreetSource) Probe(context.Context) []plugin.Finding {
+	return []plugin.Finding{{Level: plugin.Wrong, Text: s.say(), Fix: s.say()}}
+}
+
+type indiscreetTransform struct {
+	indiscreet
+	env plugin.Env
+}
+
+func (s indiscreetTransform) Apply(context.Context, *event.Event, []*event.Event) ([]*event.Event, error) {
+	return nil, s.fail(s.env.Log)
+}
+
+type indiscreetSink struct {
+	indiscreet
+	env plugin.Env
+}
+
+func (s indiscreetSink) Write(context.Context, []*event.Event) error { return s.fail(s.env.Log) }
+func (s indiscreetSink) Probe(context.Context) []plugin.Finding      { panic(s.say()) }
+func (s indiscreetSink) Close(context.Context) error                 { return errors.New(s.say()) }
+
+// withIndiscreet is all plugins, and these.
+func withIndiscreet() plugin.Set {
+	set, none := plugins(), func() indiscreet { return indiscreet{} }
+	set.Sources = append(set.Sources, plugin.NewSource("indiscreet", "x", none, func(o indiscreet, env plugin.Env) (plugin.Source, error) {
+		return indiscreetSource{o, env}, nil
+	}))
+	set.Transforms = append(set.Transforms, plugin.NewTransform("indiscreet", "x", none, func(o indiscreet, env plugin.Env) (plugin.Transform, error) {
+		if o.How == "not built" {
+			return nil, &plugin.OptionError{Option: "text", Err: errors.New(o.say())}
+		}
+		return indiscreetTransform{o, env}, nil
+	}))
+	set.Sinks = append(set.Sinks, plugin.NewSink("indiscreet", "x", none, func(o indiscreet, env plugin.Env) (plugin.Sink, error) {
+		return indiscreetSink{o, env}, nil
+	}))
+	return set
+}

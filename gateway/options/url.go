@@ -1,0 +1,177 @@
+package options
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// URL is an address that may hold a password: it prints with the password
+// redacted, and only Reveal returns it whole.
+type URL struct {
+	raw     string
+	fromEnv bool
+	private bool
+}
+
+// NewURL makes a URL of text that is known to be one.
+func NewURL(text string) URL { return URL{raw: text} }
+
+// NewPrivateURL makes the URL of a server that the gateway has started itself.
+func NewPrivateURL(text string) URL { return URL{raw: text, private: true} }
+
+// Private says whether it is the URL of a server that the gateway has started itself: what
+// is in it is nobody else's.
+func (u URL) Private() bool { return u.private }
+
+// FromEnv says whether the URL came from an environment variable, or from the
+// default beside one.
+func (u URL) FromEnv() bool { return u.fromEnv }
+
+// Reveal returns the URL with its password.
+func (u URL) Reveal() string { return u.raw }
+
+// IsZero says whether there is no URL.
+func (u URL) IsZero() bool { return u.raw == "" }
+
+// Embedded says whether the URL is the word "embedded", which stands for the
+// private server that the gateway starts itself.
+func (u URL) Embedded() bool { return u.raw == "embedded" }
+
+// Scheme returns what stands before ://, in lower case.
+func (u URL) Scheme() string {
+	scheme, _, ok := strings.Cut(u.raw, "://")
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(scheme)
+}
+
+// openParams are the query parameters whose values are shown; any other may be
+// secret.
+var openParams = map[string]bool{"sslmode": true, "host": true, "port": true, "dbname": true, "user": true, "db": true, "application_name": true, "addr": true, "master_name": true}
+
+func (u URL) String() string {
+	if u.raw == "" || u.Embedded() {
+		return u.raw
+	}
+	p, err := url.Parse(u.raw)
+	if err != nil || u.Scheme() == "" || strayAt(u.raw) {
+		return knownScheme(u.Scheme()) + "://***"
+	}
+	if u.web() {
+		if strings.Trim(p.Path, "/")+p.RawQuery+p.Fragment == "" {
+			return u.Origin() + p.EscapedPath()
+		}
+		return u.Origin() + "/***"
+	}
+	user := ""
+	if _, has := p.User.Password(); has {
+		user = p.User.Username() + ":***@"
+	} else if p.User != nil {
+		user = "***@" // it may be a token
+	}
+	text := p.Scheme + "://" + user + p.Host + p.EscapedPath()
+	for i, param := range strings.FieldsFunc(p.RawQuery, func(r rune) bool { return r == '&' }) {
+		name, value, _ := strings.Cut(param, "=")
+		if !openParams[name] {
+			value = "***"
+		}
+		text += string("?&"[min(i, 1)]) + name + "=" + value
+	}
+	return text
+}
+
+// web says whether it is a URL of the web: its path and query may be secret, as those of a
+// webhook often are.
+func (u URL) web() bool {
+	switch u.Scheme() {
+	case "http", "https", "ws", "wss":
+		return true
+	}
+	return false
+}
+
+// Origin returns scheme and host only, for URLs whose path may be secret.
+func (u URL) Origin() string {
+	p, err := url.Parse(u.raw)
+	if err != nil || strayAt(u.raw) {
+		return knownScheme(u.Scheme()) + "://***"
+	}
+	return p.Scheme + "://" + p.Host
+}
+
+// GoString keeps %#v from showing the password.
+func (u URL) GoString() string { return "URL(" + u.String() + ")" }
+
+// MarshalText keeps JSON and slog from showing the password.
+func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText takes a URL, or the word "embedded"; the rule scheme= sees to its
+// beginning. Its errors never repeat the text, which may hold a password.
+func (u *URL) UnmarshalText(b []byte) error {
+	text := string(b)
+	if text != "" && text != "embedded" {
+		p, err := url.Parse(text)
+		if strayAt(text) {
+			return errors.New("holds an @ that does not end user and password: percent-encode it as %40, and /, ? and # there as %2F, %3F and %23")
+		} else if err != nil && strings.Contains(text, "://") {
+			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
+		} else if err == nil && strings.Contains(p.EscapedPath()+p.RawQuery+p.EscapedFragment(), "@") {
+			return errors.New("holds an @ behind the host: percent-encode /, ?, # and @ in user and password")
+		}
+	}
+	u.raw = text
+	return nil
+}
+
+// userinfo returns what stands for user and password in a URL, still encoded. Where an @ is
+// not encoded, the last one ends them: no part of a password is taken for a host.
+func userinfo(raw string) (user, password string, ok bool) {
+	_, rest, ok := strings.Cut(raw, "://")
+	end := strings.LastIndexByte(rest, '@')
+	if !ok || end < 0 {
+		return "", "", false
+	}
+	user, password, _ = strings.Cut(rest[:end], ":")
+	return user, password, true
+}
+
+// strayAt says whether a URL has an @ in user or password. PostgreSQL's own programs end
+// these at the first @, and Go at the last: one of them takes a part of the password for the
+// name of the host, asks the name server for it, and shows it in errors.
+func strayAt(raw string) bool {
+	_, rest, ok := strings.Cut(raw, "://")
+	authority := rest[:min(len(rest), strings.IndexAny(rest+"/", "/?#"))]
+	return ok && strings.Count(authority, "@") > 1
+}
+
+// schemes are those that a message may repeat: what else stands before :// may be a part
+// of a password.
+var schemes = []string{"http", "https", "ws", "wss", "postgres", "postgresql", "redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel",
+	"redis-cluster", "rediss-cluster", "socks5", "ftp", "file", "mysql", "mongodb", "amqp", "kafka", "nats", "mqtt", "tcp", "jdbc"}
+
+// knownScheme returns scheme where it is one that people use, else "".
+func knownScheme(scheme string) string {
+	if slices.Contains(schemes, scheme) {
+		return scheme
+	}
+	return ""
+}
+
+// redactParseError keeps the reason of a url.Error and drops the text.
+func redactParseError(err error) string {
+	if ue, ok := err.(*url.Error); ok {
+		err = ue.Err
+	}
+	reason := err.Error()
+	if i := strings.IndexByte(reason, '"'); i >= 0 { // quotes a part of the text
+		reason = strings.TrimRight(reason[:i], " ")
+	}
+	return reason
+}
+
+// OptionType names the type in tables.
+func (URL) OptionType() string { return "URL" }
