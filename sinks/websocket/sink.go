@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -24,6 +25,8 @@ type sink struct {
 	origins map[string]bool
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
+
+	refusedOrigins, panics *sparingLog
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
@@ -112,7 +115,7 @@ func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
 func (s *sink) guard(c *client, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.env.Log.Error("a client has made the sink panic: it is cut off", "panic", p, "stack", string(debug.Stack()))
+			s.panics.write(slog.LevelError, "a client has made the sink panic: it is cut off", "panic", p, "stack", string(debug.Stack()))
 			if c.conn != nil {
 				_ = c.conn.Conn.Close()
 				c.hangUp()

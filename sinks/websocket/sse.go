@@ -19,7 +19,7 @@ const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
-	if origin := r.Header.Get("Origin"); !s.allowed(r) {
+	if origin := r.Header.Get("Origin"); !s.allowedEvents(r) {
 		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
 		return nil
 	} else if origin != "" {

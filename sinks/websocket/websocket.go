@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
 	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
-	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Clients without an Origin (programs) may always"`
+	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Behind a proxy on this machine that keeps the Host, list the proxy's own: a name that is not localhost counts as forged there. Clients without an Origin (programs) may always"`
 	Auth         Auth                `koanf:"auth"`
 	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub. An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all"`
 	History      History             `koanf:"history"`
@@ -92,6 +92,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
+		refusedOrigins: newSparingLog(env.Log), panics: newSparingLog(env.Log),
 	}
 	s.hub = newHub(o, s.metrics.filterErrors, time.Now)
 	if o.Auth.JWT.Algorithm != "" {
