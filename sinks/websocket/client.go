@@ -45,7 +45,7 @@ type client struct {
 	position position    // behind what is sent or being sent, in the topic's log
 	counted  position    // behind what is sent; only its counts
 	kept     *kept       // messages to send before those of the log; nil: none
-	control  []byte      // frames to send between those of the log
+	answers  []byte      // control frames to send between those of the log
 	closing  []byte      // close frame, the last thing to send
 	drain    bool        // send all of the log before it
 	hungUp   bool        // nobody reads any more
@@ -74,16 +74,23 @@ func (c *client) start() {
 	c.conn.upgraded.Store(true)
 	c.position, c.counted = c.begin.position, c.begin.position.counts()
 	if !c.waiting {
-		c.control = append(c.control, c.sink.welcome...)
+		c.greet()
 	}
 	if c.protocol && !c.waiting {
-		c.control = appendFrame(c.control, opText, subscribedMessage(c.begin))
+		c.answers = append(c.answers, controlFrame(subscribedMessage(c.begin))...)
 	}
 	c.begin.position = position{} // it would keep the log
 	c.started = true
 	c.expire()
 	c.sink.add(c)
 	go c.run()
+}
+
+// greet adds the welcome, the first message of all. It needs mu, or nobody else who knows c.
+func (c *client) greet() {
+	if text := c.sink.welcome; text != nil {
+		c.answers = append(c.answers, c.control(text)...)
+	}
 }
 
 // run sends until the connection ends, whoever ends it.
@@ -93,8 +100,8 @@ func (c *client) run() {
 	defer func() { c.parkedIn.forget(c) }()
 	for {
 		c.mu.Lock()
-		control, kept, closing, drain, hungUp := c.control, c.kept, c.closing, c.drain, c.hungUp
-		c.control, c.kept = nil, nil
+		answers, kept, closing, drain, hungUp := c.answers, c.kept, c.closing, c.drain, c.hungUp
+		c.answers, c.kept = nil, nil
 		var frames []byte
 		if closing == nil || drain {
 			frames, c.position = c.position.next()
@@ -108,7 +115,7 @@ func (c *client) run() {
 		if hungUp && (closing == nil || drain) {
 			return
 		}
-		if len(control) > 0 && !c.send(control) || kept != nil && !(c.sendMessages(kept.frames()) && c.send(kept.end)) {
+		if len(answers) > 0 && !c.send(answers) || kept != nil && !(c.sendMessages(kept.frames()) && c.send(kept.end)) {
 			return
 		}
 		switch {
@@ -179,9 +186,9 @@ func (c *client) awaitHangUp() {
 // enqueue adds a frame to send beside the log.
 func (c *client) enqueue(frame []byte) {
 	c.mu.Lock()
-	full := len(c.control)+len(frame) > maxControl
+	full := len(c.answers)+len(frame) > maxControl
 	if !full {
-		c.control = append(c.control, frame...)
+		c.answers = append(c.answers, frame...)
 	}
 	c.mu.Unlock()
 	if full {

@@ -155,10 +155,10 @@ func (h *hub) move(c *client, s subscription, a after) error {
 	}
 	c.topic, c.position, c.counted = t, at.position, at.position.counts()
 	if old == h.none { // now it is known
-		c.control = append(c.control, c.sink.welcome...)
+		c.greet()
 	}
 	if c.protocol {
-		c.control = appendFrame(c.control, opText, subscribedMessage(at))
+		c.answers = append(c.answers, controlFrame(subscribedMessage(at))...)
 	}
 	c.mu.Unlock()
 	c.wake()

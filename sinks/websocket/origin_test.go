@@ -99,7 +99,7 @@ func TestRefusedOriginsFillNoLog(t *testing.T) {
 	s.refusedOrigins.lines = rate.NewLimiter(rate.Every(time.Hour), linesAtOnce)
 	const tries = 50
 	for range tries {
-		_, status := connect(server, "", http.Header{"Origin": {"https://" + strings.Repeat("x", 30_000) }})
+		_, status := connect(server, "", http.Header{"Origin": {"https://" + strings.Repeat("x", 30_000)}})
 		if status != http.StatusForbidden {
 			t.Fatalf("status %d", status)
 		}

@@ -21,7 +21,7 @@ type sink struct {
 	env     plugin.Env
 	melody  *melody.Melody
 	hub     *hub
-	welcome []byte // frame
+	welcome []byte // nil: none
 	origins map[string]bool
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
@@ -180,7 +180,7 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 // Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
 func (s *sink) Gap(_ context.Context, g plugin.Gap) {
 	s.hub.gap()
-	frame := appendFrame(nil, opText, gapMessage(g))
+	frame := controlFrame(gapMessage(g))
 	for _, c := range s.all() {
 		if c.protocol && c.known() {
 			c.enqueue(frame)

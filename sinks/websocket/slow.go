@@ -114,13 +114,13 @@ func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	c.position, c.counted, c.kept = at.position, at.position.counts(), k
 	if c.protocol {
 		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were left out","conflated":%v}`, skipped, conflate)
-		c.control = appendFrame(c.control, opText, []byte(text))
-		from := appendFrame(nil, opText, subscribedMessage(at))
+		c.answers = append(c.answers, controlFrame([]byte(text))...)
+		from := controlFrame(subscribedMessage(at))
 		if k != nil {
-			c.control = appendFrame(c.control, opText, subscribedMessage(start{epoch: "none"}))
+			c.answers = append(c.answers, controlFrame(subscribedMessage(start{epoch: "none"}))...)
 			k.end = from
 		} else {
-			c.control = append(c.control, from...)
+			c.answers = append(c.answers, from...)
 		}
 	}
 	c.wake()

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,6 +120,13 @@ func subscribedMessage(at start) []byte {
 // comes behind from 0 again.
 func positionMessage(number uint64) []byte {
 	return fmt.Appendf(nil, `{"type":"position","offset":%d}`, number)
+}
+
+// leaveMessage tells a client that the row of an event is not in its subscription any more.
+// Bytes of the event that are not UTF-8 are replaced: else it would look like a payload.
+func leaveMessage(payload []byte) []byte {
+	text := append([]byte(`{"type":"leave","message":`), bytes.ToValidUTF8(payload, replacement)...)
+	return append(text, '}')
 }
 
 // errorMessage answers a message that cannot be carried out.

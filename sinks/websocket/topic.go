@@ -77,6 +77,12 @@ func (h *hub) judge(t *topic, e *event.Event) int {
 	if ok {
 		return present
 	}
+	if !t.protocol { // it knows of no message that says so
+		if err != nil {
+			h.failed.Inc()
+		}
+		return absent
+	}
 	if before := beforeChange(e); before != nil {
 		if was, err := h.eval.True(t.filter, before); was && err == nil {
 			return left
@@ -118,9 +124,8 @@ func beforeChange(e *event.Event) *event.Event {
 func (t *topic) add(number uint64, verdict int, payload []byte, now time.Time) {
 	opcode := byte(opText)
 	if verdict == left {
-		payload = append(append([]byte(`{"type":"leave","message":`), payload...), '}')
-	}
-	if !utf8.Valid(payload) {
+		opcode, payload = opBinary, leaveMessage(payload)
+	} else if !utf8.Valid(payload) {
 		opcode = opBinary
 	}
 	t.log.append(opcode, payload, now)
@@ -133,7 +138,7 @@ func (t *topic) mark(number uint64, now time.Time) {
 	if !t.protocol {
 		return
 	}
-	t.log.append(opText, positionMessage(number), now)
+	t.log.append(opBinary, positionMessage(number), now)
 	t.numbers = append(t.numbers, message{number, true})
 	t.marked = number
 	t.published = false

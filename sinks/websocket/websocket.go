@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,11 @@ type Lag struct {
 func (o *Options) Check(report func(option, text string)) {
 	if !strings.HasPrefix(o.Path, "/") {
 		report("path", "must begin with /")
+	}
+	for _, f := range o.Welcome {
+		if f.Key == "type" && slices.Contains(controlTypes, f.Value) {
+			report("welcome.type", "is that of a message of the protocol: write welcome")
+		}
 	}
 	o.Auth.check(report)
 	if !o.Authorize.IsZero() && !o.Auth.required() {
@@ -102,11 +108,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		}
 	}
 	if len(o.Welcome) > 0 {
-		text, err := object(o.Welcome)
-		if err != nil {
+		var err error
+		if s.welcome, err = object(o.Welcome); err != nil {
 			return nil, err
 		}
-		s.welcome = appendFrame(nil, opText, text)
 	}
 	m := melody.New()
 	m.Config.MessageBufferSize = 0 // its queue is not used
