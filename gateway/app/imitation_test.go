@@ -10,7 +10,6 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
@@ -121,7 +120,7 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := built.(plugin.Source)
+	source := built
 	out := &heardOutput{more: make(chan struct{}, 1)}
 	want := append(slices.Clone(imitations), "end")
 	for round := range 2 { // the second time it comes back

@@ -147,8 +147,7 @@ func TestConflatedInBetween(t *testing.T) {
 	s.hub.mu.Lock()
 	now := s.hub.now()
 	for _, e := range batch { // as write does, but before anybody is woken
-		stored, _ := s.hub.main.log.append(opText, e.Data, now)
-		s.hub.history.add(e, stored, "", now)
+		s.hub.append(e, now)
 	}
 	s.hub.mu.Unlock()
 	if skipped := s.hub.skip(c, true); skipped != 7 {

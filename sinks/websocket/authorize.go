@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 )
 
@@ -58,44 +57,39 @@ func (s *sink) rightsOf(claims map[string]any) (r rights, err error) {
 	return r, nil
 }
 
-// of returns the topics that an event may belong to, beside the main one: those of its key
-// are looked up.
-func (h *hub) of(e *event.Event) []*topic {
-	if len(h.keyed) == 0 {
-		return h.free
-	}
-	h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
-	return h.keyed[string(h.text)]
-}
-
 // may says whether those who have a topic may see an event.
-func (h *hub) may(t *topic, e *event.Event) bool {
+func (h *hub) may(x *expr.Evaluator, t *topic, p *past) bool {
 	switch r := t.allowed; {
 	case !r.limited:
 		return true
 	case !r.condition.IsZero():
-		ok, err := h.eval.True(r.condition, e)
+		ok, err := x.True(r.condition, &p.Event)
 		return ok && err == nil
 	default:
-		h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
-		return string(h.text) == r.key
+		return p.key == r.key
 	}
 }
 
 // enter lists a topic, and exit takes it out.
 func (h *hub) enter(t *topic) {
-	if key := t.allowed.key; key != "" {
-		h.keyed[key] = append(h.keyed[key], t)
-		return
+	h.topics[t.key] = t
+	if t.asked() {
+		h.asked++
+		h.divide()
 	}
-	h.free = append(h.free, t)
+	if !t.fed {
+		h.keyed[t.allowed.key] = append(h.keyed[t.allowed.key], t)
+	}
 }
 
 func (h *hub) exit(t *topic) {
 	same := func(o *topic) bool { return o == t }
+	if h.topics[t.key] == t {
+		delete(h.topics, t.key)
+	}
 	key := t.allowed.key
-	if key == "" {
-		h.free = slices.DeleteFunc(h.free, same)
+	if t.fed {
+		h.fed = slices.DeleteFunc(h.fed, same)
 		return
 	}
 	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {

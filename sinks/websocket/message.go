@@ -32,6 +32,9 @@ func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocol
 func (c *client) receive(msg []byte) {
 	if c.messages != nil && !c.messages.Allow() {
 		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
+		if c.refused++; c.refused > maxRefused { // it has not taken the hint
+			_ = c.conn.Conn.Close()
+		}
 		return
 	}
 	var m struct {

@@ -51,7 +51,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	address := s.gate.address(r)
+	address := site(s.gate.address(r))
 	if status, err := s.gate.enter(address); err != nil {
 		s.mu.Unlock()
 		s.metrics.refused.Inc()
@@ -62,7 +62,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.left.Add(1)
 	s.mu.Unlock()
 
-	c := newClient(s)
+	c := newClient(s, address)
 	h := &hijacker{ResponseWriter: w, c: c, taken: make(chan struct{})}
 	answered := make(chan struct{})
 	go func() {

@@ -22,7 +22,7 @@ type Options struct {
 	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub. An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all"`
 	History      History             `koanf:"history"`
 	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log, so that they may go on at another gateway: _pub_id"`
-	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, of channels and filters, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
 	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what becomes of a client that is more than max_lag behind: it is disconnected, or goes on with new messages, or gets the latest of each key that it has missed, and goes on"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	Limits       Limits              `koanf:"limits"`
@@ -78,7 +78,7 @@ func Type() plugin.SinkType {
 				History:    History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
 				MaxTopics:  100,
 				SlowClient: slowDisconnect,
-				Limits:     Limits{Messages: 100},
+				Limits:     Limits{Messages: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
 				Farewell:   options.Duration(5 * time.Second),
 				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
 				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),
@@ -100,7 +100,8 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
 		refusedOrigins: newSparingLog(env.Log), panics: newSparingLog(env.Log),
 	}
-	s.hub = newHub(o, s.metrics.filterErrors, time.Now)
+	s.hub = newHub(o, s.metrics, time.Now)
+	s.hub.clients, s.hub.log = s.all, s.panics
 	if o.Auth.JWT.Algorithm != "" {
 		var err error
 		if s.jwt, err = newVerifier(o.Auth.JWT); err != nil {
