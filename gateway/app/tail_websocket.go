@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -24,7 +25,7 @@ const (
 )
 
 // gapProtocol asks a gateway for messages about gaps.
-const gapProtocol = "eventgateway.v1"
+const gapProtocol = "eventgateway.v2"
 
 type websocketClientOptions struct{ URL options.URL }
 
@@ -81,13 +82,19 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	}
 	s.was = true
 	out.Ready()
-	for {
+	speaks := conn.Subprotocol() == gapProtocol
+	for first := true; ; first = false {
 		_ = conn.SetReadDeadline(time.Now().Add(silence))
-		_, data, err := conn.ReadMessage()
+		kind, data, err := conn.ReadMessage()
 		if err != nil {
 			return plugin.Ended(ctx, fmt.Errorf("lost the connection to %s: %w", s.url, err))
 		}
-		if s.control(data, out) {
+		// Events that are UTF-8 are text frames, so a binary frame of UTF-8 is never one.
+		if speaks && kind == websocket.BinaryMessage && utf8.Valid(data) {
+			if s.control(data, out) {
+				continue
+			}
+		} else if first && !speaks && s.welcome(data) {
 			continue
 		}
 		s.seen++
@@ -98,33 +105,47 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	}
 }
 
-// control takes the messages that are about the connection, and no events.
+// welcome takes the first message of a gateway that does not speak the protocol, where it
+// greets.
+func (s *websocketSource) welcome(data []byte) bool {
+	var m struct{ Type, Msg string }
+	if len(data) > 4096 || json.Unmarshal(data, &m) != nil || m.Type != "welcome" {
+		return false
+	}
+	s.env.Log.Info("welcome", "msg", m.Msg)
+	return true
+}
+
+// control takes a message that is about the connection. It returns false for one that is
+// shown as an event is: a row that has left the filter.
 func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	var m struct {
 		Type         string `json:"type"`
-		Msg          string `json:"msg"`
 		Reason       string `json:"reason"`
 		Epoch        string `json:"epoch"`
 		Offset, Seen uint64
 		Recovered    *bool `json:"recovered"`
 	}
-	if len(data) > 4096 || json.Unmarshal(data, &m) != nil {
-		return false
+	if err := json.Unmarshal(data, &m); err != nil {
+		s.env.Log.Warn("a message of the gateway was not understood", "error", err)
+		return true
 	}
-	switch {
-	case m.Type == "welcome":
-		s.env.Log.Info("welcome", "msg", m.Msg)
-	case m.Type == "subscribed" && m.Epoch != "":
+	switch m.Type {
+	case "leave":
+		return false
+	case "subscribed":
 		if s.epoch != "" && (m.Recovered == nil || !*m.Recovered) {
 			out.Gap("connected anew: what was sent meanwhile is missing")
 		}
 		s.epoch, s.offset, s.seen = m.Epoch, m.Offset, m.Seen
-	case m.Type == "position" && s.epoch != "":
+	case "position":
 		s.offset, s.seen = m.Offset, 0
-	case m.Type == "gap" && m.Reason != "":
+	case "gap":
 		out.Gap(m.Reason)
+	case "error":
+		s.env.Log.Warn("the gateway refuses", "reason", m.Reason)
 	default:
-		return false
+		s.welcome(data)
 	}
 	return true
 }

@@ -35,7 +35,7 @@ func (a *Authorization) UnmarshalText(text []byte) (err error) {
 // equal to it; "" where the client has no such claim, or where it is equal to nothing. It
 // says false where a is no such equality: then [Authorization.For] tells.
 func (a Authorization) Claim(claims map[string]any) (text string, keyed bool) {
-	if a.rule.key == nil {
+	if a.rule == nil || a.rule.key == nil {
 		return "", false
 	}
 	return string(appendKey(nil, claimOf(goValue(claims, true), a.rule.claim))), true
@@ -50,15 +50,15 @@ func (x *Evaluator) Key(dst []byte, a Authorization, ev *event.Event) []byte {
 
 // For returns the condition for a client with claims, and whether the client has all that
 // are named. A claim that the rule asks for by ??, == nil or get may be missing. An empty
-// text counts as missing. Its error is always nil.
-func (a Authorization) For(claims map[string]any) (c Condition, complete bool, err error) {
+// text counts as missing.
+func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 	r := &right{rule: a.rule, claims: goValue(claims, true)}
 	for _, path := range a.rule.required {
 		if claimOf(r.claims, path).kind <= null {
-			return c, false, nil
+			return c, false
 		}
 	}
-	return Condition{&program{source: a.rule.source, whole: -1, right: r}}, true, nil
+	return Condition{&program{source: a.rule.source, whole: -1, right: r}}, true
 }
 
 // Reads reports whether the condition reads a field of the payload, or all of it.

@@ -9,17 +9,17 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// maxNodes bounds the expression of a stranger.
-const maxNodes = 200
-
 // harmless are the functions that a filter may call: those whose work and result are no
 // larger than what they are given.
 var harmless = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix", "int", "float", "string", "abs", "ceil", "floor", "round", "min", "max", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "first", "last", "get", "type", "coalesce"}
 
-// CompileFilter compiles a condition that a stranger has written. It is small, has no loops
-// and makes nothing large, so that it takes a time bounded by what it looks at; and its
-// result depends on the event only.
+// CompileFilter compiles a condition that a stranger has written. It is small (see cost.go), has no
+// loops and makes nothing large, so that it takes a time bounded by what it looks at; and
+// its result depends on the event only.
 func CompileFilter(source string) (c Condition, err error) {
+	if err := checkText(source); err != nil {
+		return c, err
+	}
 	tree, err := parser.Parse(source)
 	if err != nil {
 		return c, readable(wrongExpression, source, err)
@@ -28,6 +28,9 @@ func CompileFilter(source string) (c Condition, err error) {
 	ast.Walk(&tree.Node, v)
 	if v.wrong != nil {
 		return c, v.wrong
+	}
+	if err := checkTree(&tree.Node); err != nil {
+		return c, err
 	}
 	c.program, err = compile(source, exprlang.AsBool(), exprlang.MaxNodes(maxNodes))
 	return c, err

@@ -147,8 +147,7 @@ func TestConflatedInBetween(t *testing.T) {
 	s.hub.mu.Lock()
 	now := s.hub.now()
 	for _, e := range batch { // as write does, but before anybody is woken
-		stored, _ := s.hub.main.log.append(opText, e.Data, now)
-		s.hub.history.add(e, stored, "", now)
+		s.hub.append(e, now)
 	}
 	s.hub.mu.Unlock()
 	if skipped := s.hub.skip(c, true); skipped != 7 {
@@ -168,12 +167,12 @@ func TestConflatedInBetween(t *testing.T) {
 	s.Gap(t.Context(), plugin.Gap{Reason: "x"})
 }
 
-// TestLeaveOfBytes that are no text is binary.
+// TestLeaveOfBytes that are no text stays a control message: these bytes are replaced.
 func TestLeaveOfBytes(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := follow(t, server, url.Values{"filter": {`new.s == "a"`}})
 	s.send(t, &event.Event{Data: []byte("{\"old\":{\"s\":\"a\"},\"new\":{\"s\":\"b\"},\"x\":\"\xff\"}")})
-	if kind, msg, err := f.conn.ReadMessage(); err != nil || kind != websocket.BinaryMessage || !strings.HasPrefix(string(msg), `{"type":"leave"`) {
+	if kind, msg, err := f.conn.ReadMessage(); err != nil || !isControl(byte(kind), msg) || !strings.HasPrefix(string(msg), `{"type":"leave"`) || !strings.HasSuffix(string(msg), "\"x\":\"\uFFFD\"}}") {
 		t.Errorf("kind %d: %q, %v", kind, msg, err)
 	}
 }
@@ -184,9 +183,10 @@ func TestForgedEvents(t *testing.T) {
 	in := listen(t, server, "filter=true", "")
 	in.next()
 	place := in.last
-	s.write(t, "hello\r\revent: control\rdata: x\rid: E-0-0\r", `{"type":"position","offset":7,"lat":1}`)
+	s.write(t, "hello\r\revent: control\rdata: x\rid: E-0-0\r", `{"type":"position","offset":7,"lat":1}`, `{"type":"position","offset":7}`)
 	in.want("", "hello\n\nevent: control\ndata: x\nid: E-0-0")
 	in.want("", `{"type":"position","offset":7,"lat":1}`)
+	in.want("", `{"type":"position","offset":7}`)
 	if in.last[:len(in.last)-1] != place[:len(place)-1] {
 		t.Errorf("the place went from %s to %s", place, in.last)
 	}

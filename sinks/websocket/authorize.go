@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"eventgateway/gateway/event"
@@ -48,100 +47,46 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	sum := sha256.Sum256(text)
 	r.claims = hex.EncodeToString(sum[:])
 	var complete bool
-	if r.condition, complete, err = a.For(claims); err != nil {
-		return r, fmt.Errorf("the claims of the token do not fit what is asked of them: %w", err)
-	}
-	if !complete {
+	if r.condition, complete = a.For(claims); !complete {
 		return r, errNoClaim
 	}
 	return r, nil
 }
 
-// of returns the topics that an event may belong to, beside the main one: those of its key
-// are looked up.
-func (h *hub) of(e *event.Event) []*topic {
-	if len(h.keyed) == 0 {
-		return h.free
-	}
-	h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
-	return h.keyed[string(h.text)]
-}
-
-// change is an event under a look by the topics.
-type change struct {
-	*event.Event
-	before *event.Event // see former
-	looked bool
-}
-
-// former returns the event as it would be, had its row stayed as it was, where rights depend
-// on the row; else nil. A client that may see that one must learn of the change, even where
-// it may not see what has become of the row.
-func (h *hub) former(c *change) *event.Event {
-	if !c.looked {
-		c.looked = true
-		if h.rows {
-			c.before = beforeChange(c.Event)
-		}
-	}
-	return c.before
-}
-
-// ofFormer returns the topics that are looked up for the row as it was, and not for the row
-// as it is.
-func (h *hub) ofFormer(c *change) []*topic {
-	if len(h.keyed) == 0 || h.former(c) == nil {
-		return nil
-	}
-	is := string(h.eval.Key(h.text[:0], h.opts.Authorize, c.Event))
-	if h.text = h.eval.Key(h.text[:0], h.opts.Authorize, c.before); string(h.text) == is {
-		return nil
-	}
-	return h.keyed[string(h.text)]
-}
-
-// look says what an event is to a topic, and returns what is sent of it: all of it to those
-// who may see it; the row as it was, and nothing more, to those who may see only that. With
-// found it was looked up that the topic has the right.
-func (h *hub) look(t *topic, c *change, found bool) (verdict int, payload []byte) {
-	if found && t.allowed.condition.IsZero() || h.may(t, c.Event) {
-		return h.judge(t, c.Event), c.Data
-	}
-	former := h.former(c)
-	if former == nil || !h.may(t, former) || h.judge(t, onlyRow(c.Event)) != present {
-		return absent, nil
-	}
-	return left, rowPayload(c.Event, false)
-}
-
-// may says whether those who have a topic may see an event.
-func (h *hub) may(t *topic, e *event.Event) bool {
+// may reports whether those who have a topic may see an event; key is the event's key where
+// rights are looked up.
+func (h *hub) may(x *expr.Evaluator, t *topic, e *event.Event, key string) bool {
 	switch r := t.allowed; {
 	case !r.limited:
 		return true
 	case !r.condition.IsZero():
-		ok, err := h.eval.True(r.condition, e)
+		ok, err := x.True(r.condition, e)
 		return ok && err == nil
 	default:
-		h.text = h.eval.Key(h.text[:0], h.opts.Authorize, e)
-		return string(h.text) == r.key
+		return key == r.key
 	}
 }
 
 // enter lists a topic, and exit takes it out.
 func (h *hub) enter(t *topic) {
-	if key := t.allowed.key; key != "" {
-		h.keyed[key] = append(h.keyed[key], t)
-		return
+	h.topics[t.key] = t
+	if t.asked() {
+		h.asked++
+		h.divide()
 	}
-	h.free = append(h.free, t)
+	if !t.fed {
+		h.keyed[t.allowed.key] = append(h.keyed[t.allowed.key], t)
+	}
 }
 
 func (h *hub) exit(t *topic) {
 	same := func(o *topic) bool { return o == t }
+	if h.topics[t.key] == t {
+		delete(h.topics, t.key)
+	}
 	key := t.allowed.key
-	if key == "" {
-		h.free = slices.DeleteFunc(h.free, same)
+	if t.fed {
+		h.fed = slices.DeleteFunc(h.fed, same)
 		return
 	}
 	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {

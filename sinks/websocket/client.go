@@ -13,8 +13,11 @@ import (
 // its pings, and messages about gaps. One that asks and does not read is disconnected.
 const maxControl = 64 << 10
 
-// How often a client may change its subscription: a new topic is made of the history, while
-// nothing else goes on.
+// maxRefused is how many messages are read of a client that was sent away for their number,
+// while it has time to answer the close frame.
+const maxRefused = 1000
+
+// How often a client may change its subscription: a new topic is made of the history.
 const (
 	movesPerSecond = 1
 	movesAtOnce    = 10
@@ -24,6 +27,7 @@ const (
 // from there on.
 type client struct {
 	sink     *sink
+	address  string // as the limits count it
 	conn     *conn
 	protocol bool          // speaks Protocol
 	woken    chan struct{} // capacity 1
@@ -39,23 +43,25 @@ type client struct {
 	expires  time.Time
 	messages *rate.Limiter // that it sends; nil: no bound
 	moves    *rate.Limiter // subscriptions by message
+	refused  int           // messages beyond those that it may send
 
 	mu       sync.Mutex // guards what follows
 	topic    *topic
 	position position    // behind what is sent or being sent, in the topic's log
 	counted  position    // behind what is sent; only its counts
 	kept     *kept       // messages to send before those of the log; nil: none
-	control  []byte      // frames to send between those of the log
+	answers  []byte      // control frames to send between those of the log
 	closing  []byte      // close frame, the last thing to send
 	drain    bool        // send all of the log before it
+	moving   bool        // to another topic: what the log has is left for later
 	hungUp   bool        // nobody reads any more
 	reason   string      // why it ended, for the metrics
 	started  bool        // only the handler's goroutine
 	timer    *time.Timer // ends it
 }
 
-func newClient(s *sink) *client {
-	c := &client{sink: s, woken: make(chan struct{}, 1), finished: make(chan struct{}), moves: rate.NewLimiter(movesPerSecond, movesAtOnce)}
+func newClient(s *sink, address string) *client {
+	c := &client{sink: s, address: address, woken: make(chan struct{}, 1), finished: make(chan struct{}), moves: rate.NewLimiter(movesPerSecond, movesAtOnce)}
 	if n := s.opts.Limits.Messages; n > 0 {
 		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)
 	}
@@ -74,16 +80,32 @@ func (c *client) start() {
 	c.conn.upgraded.Store(true)
 	c.position, c.counted = c.begin.position, c.begin.position.counts()
 	if !c.waiting {
-		c.control = append(c.control, c.sink.welcome...)
+		c.greet()
 	}
 	if c.protocol && !c.waiting {
-		c.control = appendFrame(c.control, opText, subscribedMessage(c.begin))
+		c.answers = append(c.answers, controlFrame(subscribedMessage(c.begin))...)
 	}
 	c.begin.position = position{} // it would keep the log
 	c.started = true
 	c.expire()
 	c.sink.add(c)
+	c.endWith(c.topic) // where it has ended before the client was listed
 	go c.run()
+}
+
+// pause has the client's goroutine send nothing of the log while it moves to another topic.
+func (c *client) pause(moving bool) {
+	c.mu.Lock()
+	c.moving = moving
+	c.mu.Unlock()
+	c.wake()
+}
+
+// greet adds the welcome, the first message of all. It needs mu, or nobody else who knows c.
+func (c *client) greet() {
+	if text := c.sink.welcome; text != nil {
+		c.answers = append(c.answers, c.control(text)...)
+	}
 }
 
 // run sends until the connection ends, whoever ends it.
@@ -93,10 +115,10 @@ func (c *client) run() {
 	defer func() { c.parkedIn.forget(c) }()
 	for {
 		c.mu.Lock()
-		control, kept, closing, drain, hungUp := c.control, c.kept, c.closing, c.drain, c.hungUp
-		c.control, c.kept = nil, nil
+		answers, kept, closing, drain, hungUp, moving := c.answers, c.kept, c.closing, c.drain, c.hungUp, c.moving
+		c.answers, c.kept = nil, nil
 		var frames []byte
-		if closing == nil || drain {
+		if !moving && (closing == nil || drain) {
 			frames, c.position = c.position.next()
 		}
 		here, topic := c.position, c.topic
@@ -108,10 +130,12 @@ func (c *client) run() {
 		if hungUp && (closing == nil || drain) {
 			return
 		}
-		if len(control) > 0 && !c.send(control) || kept != nil && !(c.sendMessages(kept.frames()) && c.send(kept.end)) {
+		if len(answers) > 0 && !c.send(answers) || kept != nil && !(c.sendMessages(kept.frames()) && c.send(kept.end)) {
 			return
 		}
 		switch {
+		case moving && (closing == nil || drain):
+			<-c.woken
 		case closing != nil && frames == nil:
 			patience := farewell
 			if drain { // it has everything
@@ -179,9 +203,9 @@ func (c *client) awaitHangUp() {
 // enqueue adds a frame to send beside the log.
 func (c *client) enqueue(frame []byte) {
 	c.mu.Lock()
-	full := len(c.control)+len(frame) > maxControl
+	full := len(c.answers)+len(frame) > maxControl
 	if !full {
-		c.control = append(c.control, frame...)
+		c.answers = append(c.answers, frame...)
 	}
 	c.mu.Unlock()
 	if full {
@@ -229,9 +253,9 @@ func (c *client) ended(reason string) {
 	}
 }
 
-// lag returns how many messages and bytes of its topic the client has not got.
-func (c *client) lag() (messages, bytes uint64) {
+// lag returns the client's topic, and how many messages and bytes of it the client has not got.
+func (c *client) lag() (t *topic, messages, bytes uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.topic.log.messages.Load() - c.counted.messages, c.topic.log.bytes.Load() - c.counted.bytes
+	return c.topic, c.topic.log.messages.Load() - c.counted.messages, c.topic.log.bytes.Load() - c.counted.bytes
 }

@@ -10,8 +10,15 @@
 //
 // Clients with other wishes or rights (subscribe.go, authorize.go) have a topic (topic.go),
 // which is a log of its own: so they are written to as all others are. A new topic is made
-// of the history (history.go). hub.go keeps the topics, and finds the positions of clients
-// that come back. A position is a number of the main log and a count of messages behind it,
+// of the history (history.go). hub.go writes, join.go finds a client its topic, start.go the
+// position of one that comes back.
+//
+// No expression of a client is evaluated where others wait: one goroutine (feed.go) follows
+// the history and feeds the topics of filters, each of which has a budget (budget.go). A
+// client that joins waits until its topic has come to where the main log is, so what a
+// position means does not depend on how far the goroutine has come.
+//
+// A position is a number of the main log and a count of messages behind it,
 // so that nothing has to be put into the messages; it is exact because a filter says the
 // same whenever it is asked.
 //

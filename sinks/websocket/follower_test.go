@@ -73,8 +73,10 @@ func (f *follower) read() error {
 		Offset, Seen uint64
 		Recovered    *bool
 	}
-	if kind == websocket.TextMessage {
-		_ = json.Unmarshal(msg, &m) // other messages are none of these
+	if isControl(byte(kind), msg) {
+		if err := json.Unmarshal(msg, &m); err != nil || m.Type == "" {
+			f.t.Errorf("control message %q: %v", msg, err)
+		}
 	}
 	switch m.Type {
 	case "subscribed":

@@ -2,14 +2,10 @@ package websocket
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
@@ -17,11 +13,16 @@ import (
 
 // hub is the topics, and the history that they are made of. Positions count messages of
 // the main topic; the epoch tells them apart from those of another gateway, or another start.
+//
+// Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no
+// condition is evaluated under any of them: the feeder (feed.go) does that.
 type hub struct {
-	opts   Options
-	epoch  string
-	now    func() time.Time
-	failed prometheus.Counter // filters that could not be evaluated
+	opts    Options
+	epoch   string
+	now     func() time.Time
+	metrics *metrics
+	clients func() []*client // of this moment
+	log     *sparingLog
 
 	mu      sync.Mutex
 	main    *topic
@@ -30,63 +31,106 @@ type hub struct {
 	history history
 	gapAt   uint64 // how many messages there were when events were last reported missing
 	gapped  bool
-	asked   int // topics of channels and filters, which clients have asked for
-	eval    expr.Evaluator
-	keyed   map[string][]*topic // by the key of their rights; see authorize.go
-	free    []*topic            // those whose rights have no key
-	rows    bool                // whether rights depend on a row, which a change may have taken from somebody's view
+	eval    expr.Evaluator      // of what the configuration says about every event
+	looksUp bool                // rights are an equality, and looked up; see authorize.go
+	rows    bool                // rights depend on a row, which a change may take from a client's view
+	keyed   map[string][]*topic // topics of rights and no wishes, by their key
 	text    []byte              // scratch
+
+	fed     []*topic       // the other topics, but for the main one
+	feeding bool           // the feeder runs
+	feeders sync.WaitGroup // it has ended
+	woken   chan struct{}  // capacity 1: there may be something to feed
+	asked   int            // topics of channels and filters, which clients have asked for
+	share   atomic.Int64   // bytes that each of those may keep
+	kept    keptBytes      // bytes that they keep
+	held    map[string]int // how many of them an address has clients in
+	purses  map[string]*purse
 }
 
-func newHub(o Options, failed prometheus.Counter, now func() time.Time) *hub {
-	return &hub{
-		opts: o, epoch: rand.Text()[:12], now: now, failed: failed, main: &topic{log: newLog()}, none: &topic{log: newLog()},
-		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()), rows: o.Authorize.Reads("new"),
+func newHub(o Options, m *metrics, now func() time.Time) *hub {
+	h := &hub{
+		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, main: &topic{log: newLog()}, none: &topic{log: newLog()},
+		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
+		woken: make(chan struct{}, 1), kept: keptBytes{shown: m.filterBytes}, held: map[string]int{}, purses: map[string]*purse{},
 	}
+	_, h.looksUp = o.Authorize.Claim(nil)
+	h.rows = o.Authorize.Reads("new")
+	h.divide()
+	return h
 }
 
-// write appends events to the topics that they belong to. It returns whether a chunk of
-// the main log was completed.
+// write appends events to the main log and to the topics whose rights are looked up; the
+// feeder brings them to the others. It returns whether a chunk of the main log was completed.
 func (h *hub) write(events []*event.Event) (rolled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.now()
 	for _, e := range events {
-		opcode := byte(opText)
-		if !utf8.Valid(e.Data) {
-			opcode = opBinary
-		}
-		stored, full := h.main.log.append(opcode, e.Data, now)
-		rolled = rolled || full
-		h.history.add(e, stored, h.place(e), now)
-		number := h.main.log.messages.Load()
-		c := &change{Event: e}
-		for _, t := range h.of(e) {
-			if verdict, payload := h.look(t, c, true); verdict != absent {
-				t.add(number, verdict, payload, now)
-			}
-		}
-		for _, t := range h.ofFormer(c) {
-			if verdict, payload := h.look(t, c, false); verdict != absent {
-				t.add(number, verdict, payload, now)
-			}
-		}
+		rolled = h.append(e, now) || rolled
 	}
 	if rolled {
 		h.evict(now)
 	}
 	h.main.log.publish()
 	number := h.main.log.messages.Load()
-	for _, t := range h.topics {
-		if number-t.marked >= uint64(h.opts.History.Events/4+1) {
-			t.mark(number, now)
+	for _, topics := range h.keyed {
+		for _, t := range topics {
+			t.reach(number, now, h.opts.History)
 		}
-		if !t.published {
-			t.log.publish()
-			t.published = true
+	}
+	if len(h.fed) > 0 {
+		h.wakeFeeder()
+	}
+	return rolled
+}
+
+// append appends an event. It returns whether a chunk of the main log was completed.
+func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
+	opcode := byte(opText)
+	if !utf8.Valid(e.Data) {
+		opcode = opBinary
+	}
+	log := h.main.log
+	before := log.bytes.Load()
+	stored, rolled := log.append(opcode, e.Data, now)
+	p := past{Event: *e, at: now, place: h.place(e), whole: log.whole()}
+	p.Data = stored
+	h.setKeys(&p)
+	h.history.add(p, before)
+	if len(h.keyed) == 0 {
+		return rolled
+	}
+	number := log.messages.Load()
+	if p.key != "" {
+		for _, t := range h.keyed[p.key] {
+			t.add(number, verdict{is: present}, &p)
+		}
+	}
+	if p.was != "" && p.was != p.key {
+		for _, t := range h.keyed[p.was] {
+			if v := lostRow(t, &p); v.is != absent {
+				t.add(number, v, &p)
+			}
 		}
 	}
 	return rolled
+}
+
+// setKeys sets whose an event is, where rights are looked up.
+func (h *hub) setKeys(p *past) {
+	if !h.looksUp {
+		return
+	}
+	h.text = h.eval.Key(h.text[:0], h.opts.Authorize, &p.Event)
+	p.key = string(h.text)
+	if !h.rows {
+		return
+	}
+	if before := beforeChange(&p.Event); before != nil {
+		h.text = h.eval.Key(h.text[:0], h.opts.Authorize, before)
+		p.was = string(h.text)
+	}
 }
 
 // place returns the event's own position, "" where it has none.
@@ -101,11 +145,14 @@ func (h *hub) place(e *event.Event) string {
 	return string(h.text)
 }
 
-// evict shortens all histories to what is asked for.
+// evict shortens the histories of the main log, and of topics that write feeds, to what is
+// asked for.
 func (h *hub) evict(now time.Time) {
 	h.history.forget(h.main.log.evict(h.opts.History, now))
-	for _, t := range h.topics {
-		t.evict(h.opts.History, now)
+	for _, topics := range h.keyed {
+		for _, t := range topics {
+			t.evict(h.opts.History, 0, now)
+		}
 	}
 }
 
@@ -114,106 +161,4 @@ func (h *hub) gap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gapAt, h.gapped = h.main.log.messages.Load(), true
-}
-
-// errTooMany says that there is no room for another topic.
-var errTooMany = fmt.Errorf("too many different subscriptions: subscribe to what others have, or try again later")
-
-// join returns the topic of a subscription, and where in it a client begins: behind what
-// it has, or, where that is not known any more, with what comes next.
-func (h *hub) join(s subscription, a after) (t *topic, at start, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.evict(h.now())
-	if t, err = h.topic(s); err != nil {
-		return nil, start{}, err
-	}
-	t.clients++
-	return t, h.start(t, a), nil
-}
-
-// move has a client go on with another subscription: where it asks for it behind what it
-// was sent of the one before, else with what comes next.
-func (h *hub) move(c *client, s subscription, a after) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.evict(h.now())
-	t, err := h.topic(s)
-	if err != nil {
-		return err
-	}
-	t.clients++
-	c.mu.Lock()
-	old := c.topic
-	var at start
-	if old == h.none || a.place != "" || !a.asked {
-		at = h.start(t, a)
-	} else { // it has heard of all gaps
-		var ok bool
-		if at, _, ok = h.find(t, after{epoch: h.epochOf(t), offset: h.sent(old, c.position)}); ok {
-			at.recovered = true
-		} else {
-			at = h.end(t)
-			at.lost = true
-		}
-	}
-	c.topic, c.position, c.counted = t, at.position, at.position.counts()
-	if old == h.none { // now it is known
-		c.control = append(c.control, c.sink.welcome...)
-	}
-	if c.protocol {
-		c.control = appendFrame(c.control, opText, subscribedMessage(at))
-	}
-	c.mu.Unlock()
-	c.wake()
-	h.drop(old)
-	return nil
-}
-
-// topic returns the topic of a subscription, made of the history where there is none.
-func (h *hub) topic(s subscription) (*topic, error) {
-	if s.all() {
-		return h.main, nil
-	}
-	key := s.id()
-	if t := h.topics[key]; t != nil {
-		return t, nil
-	}
-	if s.asked() && h.asked >= h.opts.MaxTopics {
-		return nil, errTooMany
-	}
-	sum := sha256.Sum256([]byte(key))
-	t := &topic{subscription: s, key: key, hash: hex.EncodeToString(sum[:6]), log: newLog(), covered: h.history.first - 1}
-	h.history.behind(t.covered, func(number uint64, e *past) {
-		if verdict, payload := h.look(t, &change{Event: &e.Event}, false); verdict != absent {
-			t.add(number, verdict, payload, e.at)
-		}
-	})
-	t.log.publish()
-	t.published = true
-	t.marked = h.main.log.messages.Load()
-	h.topics[key] = t
-	if s.asked() {
-		h.asked++
-	}
-	h.enter(t)
-	return t, nil
-}
-
-// leave notes that a client has left its topic; one that nobody has goes.
-func (h *hub) leave(c *client) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.drop(c.topic)
-}
-
-func (h *hub) drop(t *topic) {
-	if t.clients--; t.clients > 0 || t == h.main || t == h.none {
-		return
-	}
-	delete(h.topics, t.key)
-	if t.asked() {
-		h.asked--
-	}
-	h.exit(t)
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/MicahParks/keyfunc/v3"
@@ -29,8 +30,15 @@ const (
 type verifier struct {
 	opts   JWT
 	parser *jwt.Parser
-	key    any // of one key; else keys
-	keys   keyfunc.Keyfunc
+	key    any // of one key; else fetched
+	// fetched is written by open while clients show tokens already: the HTTP server of the
+	// gateway before may serve them.
+	fetched atomic.Pointer[fetchedKeys]
+}
+
+// fetchedKeys are the issuer's keys, which are refreshed until cancel is called.
+type fetchedKeys struct {
+	find   keyfunc.Keyfunc
 	cancel context.CancelFunc
 }
 
@@ -64,7 +72,7 @@ func (j JWT) parseKey() (any, error) {
 
 func newVerifier(o JWT) (*verifier, error) {
 	v := &verifier{opts: o}
-	parserOptions := []jwt.ParserOption{jwt.WithValidMethods([]string{o.Algorithm}), jwt.WithExpirationRequired(), jwt.WithLeeway(jwtLeeway), jwt.WithJSONNumber()}
+	parserOptions := []jwt.ParserOption{jwt.WithValidMethods([]string{o.Algorithm}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(jwtLeeway), jwt.WithJSONNumber()}
 	if o.Audience != "" {
 		parserOptions = append(parserOptions, jwt.WithAudience(o.Audience))
 	}
@@ -82,7 +90,7 @@ func newVerifier(o JWT) (*verifier, error) {
 
 // open fetches the keys, and does so again from time to time.
 func (v *verifier) open(log *slog.Logger) error {
-	if v.key != nil || v.keys != nil {
+	if v.key != nil || v.fetched.Load() != nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -100,27 +108,42 @@ func (v *verifier) open(log *slog.Logger) error {
 		cancel()
 		return fmt.Errorf("cannot fetch the keys of tokens from %s: %w", v.opts.JWKS.Origin(), err)
 	}
-	v.keys, v.cancel = keys, cancel
+	v.fetched.Store(&fetchedKeys{keys, cancel})
 	return nil
 }
 
 func (v *verifier) close() {
-	if v != nil && v.cancel != nil {
-		v.cancel()
+	if v == nil {
+		return
+	}
+	if keys := v.fetched.Load(); keys != nil {
+		keys.cancel()
 	}
 }
 
-// verify checks the signature, by the one algorithm that is configured, and the claims.
+var (
+	errNotFetched = errors.New("the keys were not fetched yet")
+	// errCritical refuses a token that says what must be understood to read it: this
+	// gateway understands no extension (RFC 7515, section 4.1.11).
+	errCritical = errors.New("its header crit names extensions, of which this server has none")
+)
+
+// verify checks the signature, by the one algorithm that is configured, and the claims: exp
+// is required; exp, nbf and iat are honoured to within jwtLeeway.
 func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 	claims := jwt.MapClaims{}
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		switch {
-		case v.key != nil:
-			return v.key, nil
-		case v.keys == nil:
-			return nil, errors.New("the keys were not fetched yet")
+		if _, critical := t.Header["crit"]; critical {
+			return nil, errCritical
 		}
-		return v.keys.KeyfuncCtx(ctx)(t)
+		if v.key != nil {
+			return v.key, nil
+		}
+		keys := v.fetched.Load()
+		if keys == nil {
+			return nil, errNotFetched
+		}
+		return keys.find.KeyfuncCtx(ctx)(t)
 	})
 	if err != nil {
 		return identity{}, fmt.Errorf("the token is refused: %s", strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ": "), "token is "))

@@ -9,6 +9,18 @@ import (
 // back all at once is a storm.
 const leaving = time.Millisecond
 
+// settle waits for messages that are on their way to clients of filters, for at most a
+// quarter of the time that there is.
+func (s *sink) settle(ctx context.Context) {
+	patience := leaving * 1000
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)/4)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s.hub.settle(ctx)
+}
+
 // sendAway says goodbye to the clients, one after the other.
 func (s *sink) sendAway(ctx context.Context) {
 	clients := s.all()
@@ -34,11 +46,13 @@ func (s *sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.settle(ctx)
 	s.sendAway(ctx)
 	gone := make(chan struct{})
 	go func() { s.left.Wait(); close(gone) }()
 	select {
 	case <-gone:
+		s.hub.feeders.Wait()
 		return nil
 	case <-ctx.Done():
 	}
@@ -46,7 +60,8 @@ func (s *sink) Close(ctx context.Context) error {
 	for _, c := range cut {
 		_ = c.conn.Conn.Close()
 	}
-	<-gone            // a closed connection ends both of its goroutines
+	<-gone // a closed connection ends both of its goroutines
+	s.hub.feeders.Wait()
 	if len(cut) > 0 { // their affair: it makes no failure of the stop
 		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
 	}

@@ -21,6 +21,8 @@ const (
 type log struct {
 	head, tail *chunk // only the appender: the history begins with head
 
+	kept int // bytes of chunks from head on, but for those of another log; only the appender
+
 	messages, bytes atomic.Uint64 // published in all
 
 	mu     sync.Mutex
@@ -40,6 +42,7 @@ type chunk struct {
 	next   atomic.Pointer[chunk] // set once this one is complete
 
 	messages, bytes uint64    // of the log before this chunk
+	shared          bool      // buf is a frame of another log
 	last            time.Time // when something was appended; only the appender
 }
 
@@ -62,7 +65,7 @@ func (c *chunk) published() (bytes, messages int) {
 
 func newLog() *log {
 	c := newChunk(firstChunk)
-	return &log{head: c, tail: c, end: position{at: c}}
+	return &log{head: c, tail: c, kept: firstChunk, end: position{at: c}}
 }
 
 // append adds a frame; it is seen after publish. It returns where the payload stands
@@ -71,11 +74,8 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte,
 	used, messages := l.tail.published()
 	size := frameSize(len(payload))
 	if used+size > len(l.tail.buf) {
-		l.publish()
-		next := newChunk(max(min(2*len(l.tail.buf), chunkSize), size))
-		next.messages, next.bytes = l.messages.Load(), l.bytes.Load()
-		l.tail.next.Store(next)
-		l.tail, used, messages, rolled = next, 0, 0, true
+		l.extend(newChunk(max(min(2*len(l.tail.buf), chunkSize), size)))
+		used, messages, rolled = 0, 0, true
 	}
 	appendFrame(l.tail.buf[:used], opcode, payload) // in place: it fits
 	l.tail.last = now
@@ -84,6 +84,33 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte,
 	l.tail.filled.Store(uint64(used+size)<<16 | uint64(messages+1))
 	end := used + size
 	return l.tail.buf[end-len(payload) : end : end], rolled
+}
+
+// extend makes next the last chunk.
+func (l *log) extend(next *chunk) {
+	l.publish()
+	next.messages, next.bytes = l.messages.Load(), l.bytes.Load()
+	l.tail.next.Store(next)
+	l.tail = next
+	if !next.shared {
+		l.kept += len(next.buf)
+	}
+}
+
+// whole returns the last frame, where it has a chunk of its own; else nil.
+func (l *log) whole() []byte {
+	if len(l.tail.buf) <= chunkSize {
+		return nil
+	}
+	return l.tail.buf
+}
+
+// share appends a frame that is a whole chunk of another log, without a copy.
+func (l *log) share(frame []byte, now time.Time) {
+	l.extend(&chunk{buf: frame, shared: true, last: now})
+	l.messages.Add(1)
+	l.bytes.Add(uint64(len(frame)))
+	l.tail.filled.Store(uint64(len(frame))<<16 | 1)
 }
 
 // evict shortens the history to what a bound asks for, and at most a chunk more. It
@@ -98,12 +125,25 @@ func (l *log) evict(h History, now time.Time) (before uint64) {
 		if !enough && now.Sub(l.head.last) <= h.Age.D() {
 			break
 		}
-		l.head = next // what is behind it is kept by clients that still need it
+		l.drop()
 	}
 	if now.Sub(l.head.last) > h.Age.D() { // the last chunk, too, is too old
 		return l.messages.Load()
 	}
 	return l.head.messages
+}
+
+// drop takes the first chunk from the history. It returns false where that is the last.
+func (l *log) drop() bool {
+	next := l.head.next.Load()
+	if next == nil {
+		return false
+	}
+	if !l.head.shared {
+		l.kept -= len(l.head.buf)
+	}
+	l.head = next // what is before it is kept by clients that still need it
+	return true
 }
 
 // seek returns the position behind so many messages of the log, which must not be before

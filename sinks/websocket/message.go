@@ -1,11 +1,13 @@
 package websocket
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -16,7 +18,11 @@ import (
 // Protocol is the subprotocol of clients that want control messages beside the
 // events: {"type":"gap",...} where events may be missing. Clients that do not
 // ask for it get the events and nothing else.
-const Protocol = "eventgateway.v1"
+//
+// Which of both a message is, its frame tells, and no payload can imitate it: a control
+// message is JSON in a binary frame. Payloads that are UTF-8 are text frames, so a binary
+// frame whose bytes are UTF-8 is never a payload.
+const Protocol = "eventgateway.v2"
 
 func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocols(r), Protocol) }
 
@@ -26,6 +32,9 @@ func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocol
 func (c *client) receive(msg []byte) {
 	if c.messages != nil && !c.messages.Allow() {
 		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
+		if c.refused++; c.refused > maxRefused { // it has not taken the hint
+			_ = c.conn.Conn.Close()
+		}
 		return
 	}
 	var m struct {
@@ -45,7 +54,7 @@ func (c *client) receive(msg []byte) {
 			return
 		}
 		if err := c.receiveToken(m.Token); err != nil {
-			c.enqueue(appendFrame(nil, opText, errorMessage(err)))
+			c.enqueue(c.control(errorMessage(err)))
 		}
 	case "subscribe":
 		if !c.protocol || c.waiting {
@@ -56,10 +65,34 @@ func (c *client) receive(msg []byte) {
 			err = c.subscribe(m.wish)
 		}
 		if err != nil {
-			c.enqueue(appendFrame(nil, opText, errorMessage(err)))
+			c.enqueue(c.control(errorMessage(err)))
 		}
 	}
 }
+
+// control returns the frame of a control message.
+func (c *client) control(text []byte) []byte {
+	if !c.protocol {
+		return appendFrame(nil, opText, text)
+	}
+	return controlFrame(text)
+}
+
+// controlFrame returns the frame of a control message to a client that speaks [Protocol].
+// Its text may hold what a client or an event has brought: it is made UTF-8, or else the
+// frame would be that of a payload.
+func controlFrame(text []byte) []byte {
+	return appendFrame(nil, opBinary, bytes.ToValidUTF8(text, replacement))
+}
+
+// replacement stands for bytes that are not UTF-8, as in browsers: U+FFFD.
+var replacement = []byte("\uFFFD")
+
+// controlTypes are the types of control messages beside the welcome.
+var controlTypes = []string{"subscribed", "position", "leave", "gap", "error", "pong", "close"}
+
+// isControl says whether a frame that a client of [Protocol] gets is a control message.
+func isControl(opcode byte, payload []byte) bool { return opcode == opBinary && utf8.Valid(payload) }
 
 var errTooOften = errors.New("too many subscriptions one after the other: wait a second")
 
@@ -70,7 +103,7 @@ func (c *client) pong(timestamp json.RawMessage) {
 	}
 	answer = append(answer, `"time":"`...)
 	answer = time.Now().UTC().AppendFormat(answer, expr.ISOMillis)
-	c.enqueue(appendFrame(nil, opText, append(answer, `"}`...)))
+	c.enqueue(c.control(append(answer, `"}`...)))
 }
 
 func gapMessage(g plugin.Gap) []byte {

@@ -12,6 +12,8 @@ type metrics struct {
 	disconnects *prometheus.CounterVec
 	// filterErrors counts events that are in no topic of a filter which failed on them.
 	filterErrors prometheus.Counter
+	filtersEnded *prometheus.CounterVec
+	filterBytes  prometheus.Gauge
 	skipped      prometheus.Counter
 	refused      prometheus.Counter
 }
@@ -33,13 +35,20 @@ func newMetrics() *metrics {
 		filterErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gateway_websocket_filter_errors_total", Help: "Events for which a client's filter could not be evaluated: they are not sent to it.",
 		}),
+		filterBytes: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gateway_websocket_filter_bytes", Help: "Bytes that subscriptions of channels and filters keep (limits.filter_memory).",
+		}),
+		filtersEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_websocket_filters_ended_total",
+			Help: "Subscriptions of channels and filters that were ended, by reason: time (limits.filter_time), memory, behind (beyond max_lag), failed.",
+		}, []string{"reason"}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_disconnects_total",
-			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, shutdown.",
+			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, filter (it was ended), shutdown.",
 		}, []string{"reason"}),
 	}
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.skipped), reg.Register(m.refused))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.refused))
 }

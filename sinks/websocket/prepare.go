@@ -1,6 +1,10 @@
 package websocket
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"net/http"
+)
 
 // prepare finds out what the client may and wants to see, before anything is answered.
 func (c *client) prepare(r *http.Request) (status int, err error) {
@@ -20,7 +24,12 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.begin.position = c.topic.log.start()
 		return 0, nil
 	}
-	if c.topic, c.begin, err = c.sink.hub.join(sub, has); err != nil {
+	c.wish = wish{} // it would be kept
+	if c.topic, c.begin, err = c.sink.hub.join(r.Context(), c.address, sub, has); err != nil {
+		c.sink.metrics.refused.Inc()
+		if errors.Is(err, errHasMany) || errors.Is(err, errTooBusy) {
+			return http.StatusTooManyRequests, err
+		}
 		return http.StatusServiceUnavailable, err
 	}
 	return 0, nil
@@ -42,5 +51,5 @@ func (c *client) subscribe(w wish) error {
 	if err != nil {
 		return err
 	}
-	return c.sink.hub.move(c, sub, has)
+	return c.sink.hub.move(context.Background(), c, sub, has)
 }

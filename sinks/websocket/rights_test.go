@@ -12,7 +12,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
@@ -34,6 +33,7 @@ func seen(t *testing.T, rule string, claims jwt.MapClaims, payloads ...string) [
 	}, httptest.NewServer)
 	claims["exp"] = soon()
 	token := bearerHeader(signed(t, jwt.SigningMethodHS256, []byte(rightsSecret), claims, ""))
+	token.Set("Sec-WebSocket-Protocol", Protocol)
 	conn := tryConnect(t, server, "", token)
 	awaitClients(t, s, 1)
 	for _, p := range payloads {
@@ -61,14 +61,18 @@ func tryConnect(t *testing.T, server *httptest.Server, query string, header http
 	return conn
 }
 
-// readTo returns the messages up to the one called last, without it.
+// readTo returns the messages up to the one called last, without it. Of control messages it
+// returns those that say that a row has left.
 func readTo(t *testing.T, conn *websocket.Conn, last string) (got []string) {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(testenv.Wait))
 	for {
-		_, msg, err := conn.ReadMessage()
+		kind, msg, err := conn.ReadMessage()
 		if err != nil {
 			t.Fatalf("%v, after %q", err, got)
+		}
+		if kind == websocket.BinaryMessage && !strings.HasPrefix(string(msg), `{"type":"leave"`) {
+			continue
 		}
 		if string(msg) == last {
 			return got
@@ -158,15 +162,16 @@ func TestFiltersLearnNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := subscription{allowed: allowed}
+			s := subscription{allowed: allowed, protocol: true}
 			if s.filter, err = expr.CompileFilter(filter); err != nil {
 				t.Fatal(err)
 			}
-			h := newHub(o, prometheus.NewCounter(prometheus.CounterOpts{}), time.Now)
-			c := &change{Event: &event.Event{ID: "1", Channel: "c", Key: "k", Attrs: []event.Attr{{Name: "a", Value: "x"}}, Data: []byte(payload)}}
-			verdict, sent := h.look(&topic{subscription: s}, c, false)
-			if verdict != want || want == left && string(sent) != `{"operation":"UPDATE","old":{"owner":7,"status":"open"},"new":null}` {
-				t.Errorf("%s, %s: %d, %s", rule, filter, verdict, sent)
+			h := newHub(o, newMetrics(), time.Now)
+			p := &past{Event: event.Event{ID: "1", Channel: "c", Key: "k", Attrs: []event.Attr{{Name: "a", Value: "x"}}, Data: []byte(payload)}}
+			h.setKeys(p)
+			v := h.look(&h.eval, &topic{subscription: s}, p)
+			if v.is != want || want == left && string(v.row) != `{"operation":"UPDATE","old":{"owner":7,"status":"open"},"new":null}` {
+				t.Errorf("%s, %s: %d, %s", rule, filter, v.is, v.row)
 			}
 		}
 	}

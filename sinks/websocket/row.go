@@ -65,8 +65,3 @@ func rowPayload(e *event.Event, stays bool) []byte {
 	}
 	return append(append(b, row...), '}')
 }
-
-// leaveMessage tells a client that a row has left what it sees.
-func leaveMessage(payload []byte) []byte {
-	return append(append([]byte(`{"type":"leave","message":`), payload...), '}')
-}

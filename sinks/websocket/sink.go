@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -20,10 +21,12 @@ type sink struct {
 	env     plugin.Env
 	melody  *melody.Melody
 	hub     *hub
-	welcome []byte // frame
+	welcome []byte // nil: none
 	origins map[string]bool
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
+
+	refusedOrigins, panics *sparingLog
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
@@ -48,7 +51,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	address := s.gate.address(r)
+	address := site(s.gate.address(r))
 	if status, err := s.gate.enter(address); err != nil {
 		s.mu.Unlock()
 		s.metrics.refused.Inc()
@@ -59,7 +62,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.left.Add(1)
 	s.mu.Unlock()
 
-	c := newClient(s)
+	c := newClient(s, address)
 	h := &hijacker{ResponseWriter: w, c: c, taken: make(chan struct{})}
 	answered := make(chan struct{})
 	go func() {
@@ -112,7 +115,7 @@ func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
 func (s *sink) guard(c *client, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.env.Log.Error("a client has made the sink panic: it is cut off", "panic", p, "stack", string(debug.Stack()))
+			s.panics.write(slog.LevelError, "a client has made the sink panic: it is cut off", "panic", p, "stack", string(debug.Stack()))
 			if c.conn != nil {
 				_ = c.conn.Conn.Close()
 				c.hangUp()
@@ -177,7 +180,7 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 // Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
 func (s *sink) Gap(_ context.Context, g plugin.Gap) {
 	s.hub.gap()
-	frame := appendFrame(nil, opText, gapMessage(g))
+	frame := controlFrame(gapMessage(g))
 	for _, c := range s.all() {
 		if c.protocol && c.known() {
 			c.enqueue(frame)

@@ -19,8 +19,8 @@ const (
 func (s *sink) dropSlow() uint64 {
 	var most uint64
 	for _, c := range s.all() {
-		messages, bytes := c.lag()
-		if messages <= uint64(s.opts.MaxLag.Events) && bytes <= uint64(s.opts.MaxLag.Bytes) {
+		t, messages, bytes := c.lag()
+		if messages <= uint64(s.opts.MaxLag.Events) && bytes <= s.hub.mayLag(t) {
 			most = max(most, messages)
 			continue
 		}
@@ -103,6 +103,9 @@ func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	if k == nil && conflate {
 		k = &kept{byKey: map[string]keptFrame{}}
 	}
+	t := c.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	skipped, passed := h.latest(c, k)
 	if passed == 0 { // what it is behind is being written already
 		return 0
@@ -110,17 +113,17 @@ func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	if k != nil {
 		skipped += k.trim(int(h.opts.MaxLag.Bytes))
 	}
-	at := h.end(c.topic)
+	at := h.endOf(t)
 	c.position, c.counted, c.kept = at.position, at.position.counts(), k
 	if c.protocol {
 		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were left out","conflated":%v}`, skipped, conflate)
-		c.control = appendFrame(c.control, opText, []byte(text))
-		from := appendFrame(nil, opText, subscribedMessage(at))
+		c.answers = append(c.answers, controlFrame([]byte(text))...)
+		from := controlFrame(subscribedMessage(at))
 		if k != nil {
-			c.control = appendFrame(c.control, opText, subscribedMessage(start{epoch: "none"}))
+			c.answers = append(c.answers, controlFrame(subscribedMessage(start{epoch: "none"}))...)
 			k.end = from
 		} else {
-			c.control = append(c.control, from...)
+			c.answers = append(c.answers, from...)
 		}
 	}
 	c.wake()

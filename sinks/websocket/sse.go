@@ -19,7 +19,7 @@ const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
-	if origin := r.Header.Get("Origin"); !s.allowed(r) {
+	if origin := r.Header.Get("Origin"); !s.allowedEvents(r) {
 		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
 		return nil
 	} else if origin != "" {
@@ -79,18 +79,20 @@ func (st *stream) messages(frames []byte) []byte {
 	for len(frames) > 0 {
 		opcode, payload, size := frameAt(frames)
 		frames = frames[size:]
-		if !bytes.HasPrefix(payload, []byte(`{"type":"position"`)) {
+		var mark struct {
+			Type   string
+			Offset uint64
+		}
+		switch {
+		case !isControl(opcode, payload):
 			out = st.message(out, opcode, payload)
-			continue
-		}
-		var mark struct{ Offset uint64 }
-		if json.Unmarshal(payload, &mark) == nil && bytes.Equal(payload, positionMessage(mark.Offset)) { // to the last byte
+		case json.Unmarshal(payload, &mark) == nil && mark.Type == "position":
 			st.offset, st.seen = mark.Offset, 0
-			out = st.id(out)
-			out = append(out, '\n')
-			continue
+			out = append(st.id(out), '\n')
+		default: // a row has left, which counts as a message
+			st.seen++
+			out = appendData(append(st.id(out), "event: control\n"...), payload)
 		}
-		out = st.message(out, opcode, payload)
 	}
 	return out
 }
@@ -132,7 +134,7 @@ func (st *stream) Write(b []byte) (int, error) {
 		opcode, payload, size := frameAt(rest)
 		rest = rest[size:]
 		switch opcode {
-		case opText:
+		case opText, opBinary:
 			var at struct {
 				Type, Epoch  string
 				Offset, Seen uint64

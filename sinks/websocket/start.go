@@ -28,7 +28,26 @@ func (h *hub) start(t *topic, a after) start {
 
 // end is where what comes next begins.
 func (h *hub) end(t *topic) start {
-	return start{position: t.log.start(), epoch: h.epochOf(t), offset: h.main.log.messages.Load()}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return h.endOf(t)
+}
+
+// endOf is end under the topic's lock.
+func (h *hub) endOf(t *topic) start {
+	at := start{position: t.log.start(), epoch: h.epochOf(t), offset: h.main.log.messages.Load()}
+	if t.fed {
+		at.offset = t.done
+	}
+	return at
+}
+
+// wanted returns the number of the message behind which a client wants to begin.
+func (h *hub) wanted(a after) uint64 {
+	if a.place != "" {
+		return h.history.places[a.place]
+	}
+	return min(a.offset, h.main.log.messages.Load())
 }
 
 // epochOf is the epoch as clients of a topic know it: what they have seen beside their
@@ -57,6 +76,9 @@ func (h *hub) find(t *topic, a after) (at start, number uint64, ok bool) {
 		}
 	}
 	if t != h.main {
+		if t.fed {
+			t.evict(h.opts.History, h.most(t), h.now())
+		}
 		at.position, number, ok = t.find(at.offset, at.seen)
 		return at, number, ok
 	}
@@ -73,9 +95,13 @@ func (h *hub) sent(t *topic, p position) uint64 {
 	if t == h.main {
 		return p.messages
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	i := int(p.messages - min(t.from, p.messages))
 	switch {
-	case i >= len(t.numbers): // and of what came since nothing is for it
+	case i >= len(t.numbers) && t.fed: // and of what came since nothing is for it
+		return t.done
+	case i >= len(t.numbers):
 		return h.main.log.messages.Load()
 	case i == 0:
 		return t.covered

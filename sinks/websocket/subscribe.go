@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 	"eventgateway/gateway/expr"
 )
 
+// Bounds of a subscription; those of a filter are in package expr.
 const (
-	maxChannels = 100  // of a subscription
-	maxFilter   = 1024 // bytes
+	maxChannels     = 100
+	maxChannelBytes = 8 << 10 // of all names
+	maxPlace        = 256     // bytes of what says where a client was
 )
 
 // after is what a client has.
@@ -77,6 +80,13 @@ func (w wish) subscription(o Options, protocol bool) (s subscription, err error)
 	if len(w.Channels) > maxChannels {
 		return s, fmt.Errorf("a subscription has %d channels at most", maxChannels)
 	}
+	bytes := 0
+	for _, name := range w.Channels {
+		bytes += len(name)
+	}
+	if bytes > maxChannelBytes {
+		return s, fmt.Errorf("the names of channels have %d bytes at most", maxChannelBytes)
+	}
 	s.channels = slices.Compact(slices.Sorted(slices.Values(w.Channels)))
 	s.protocol = protocol
 	if o.MaxTopics == 0 && (w.Filter != "" || len(w.Channels) > 0) {
@@ -85,9 +95,6 @@ func (w wish) subscription(o Options, protocol bool) (s subscription, err error)
 	if w.Filter == "" {
 		return s, nil
 	}
-	if len(w.Filter) > maxFilter {
-		return s, fmt.Errorf("a filter has %d bytes at most", maxFilter)
-	}
 	s.filter, err = expr.CompileFilter(w.Filter)
 	return s, err
 }
@@ -95,6 +102,9 @@ func (w wish) subscription(o Options, protocol bool) (s subscription, err error)
 // after reads what the client has. The position that the configuration names may be text
 // or a number.
 func (w wish) after() (a after, err error) {
+	if len(w.Epoch) > maxPlace || len(w.After) > maxPlace {
+		return a, fmt.Errorf("epoch and after have %d bytes at most", maxPlace)
+	}
 	a = after{asked: w.Epoch != "" || len(w.After) > 0, epoch: w.Epoch, offset: w.Offset, seen: w.Seen}
 	if len(w.After) > 0 && json.Unmarshal(w.After, &a.place) != nil {
 		var n json.Number
@@ -119,6 +129,13 @@ func subscribedMessage(at start) []byte {
 // comes behind from 0 again.
 func positionMessage(number uint64) []byte {
 	return fmt.Appendf(nil, `{"type":"position","offset":%d}`, number)
+}
+
+// leaveMessage tells a client that the row of an event is not in its subscription any more.
+// Bytes of the event that are not UTF-8 are replaced: else it would look like a payload.
+func leaveMessage(payload []byte) []byte {
+	text := append([]byte(`{"type":"leave","message":`), bytes.ToValidUTF8(payload, replacement)...)
+	return append(text, '}')
 }
 
 // errorMessage answers a message that cannot be carried out.

@@ -16,12 +16,14 @@ func (o Options) View(claims map[string]any) (func(*event.Event) (payload []byte
 	if err != nil {
 		return nil, err
 	}
-	h, t := newHub(o, nil, time.Now), &topic{subscription: subscription{allowed: allowed}}
+	h, t := newHub(o, newMetrics(), time.Now), &topic{subscription: subscription{allowed: allowed, protocol: true}}
 	return func(e *event.Event) ([]byte, bool) {
-		verdict, payload := h.look(t, &change{Event: e}, false)
-		if verdict == left {
-			payload = leaveMessage(payload)
+		p := &past{Event: *e}
+		h.setKeys(p)
+		v := h.look(&h.eval, t, p)
+		if v.is == left {
+			return leaveMessage(v.row), true
 		}
-		return payload, verdict != absent
+		return p.Data, v.is != absent
 	}, nil
 }

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +17,12 @@ import (
 type Options struct {
 	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
 	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
-	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Clients without an Origin (programs) may always"`
+	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Behind a proxy on this machine that keeps the Host, list the proxy's own: a name that is not localhost counts as forged there. Clients without an Origin (programs) may always"`
 	Auth         Auth                `koanf:"auth"`
 	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub. An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all"`
 	History      History             `koanf:"history"`
 	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log, so that they may go on at another gateway: _pub_id"`
-	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, of channels and filters, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
 	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what becomes of a client that is more than max_lag behind: it is disconnected, or goes on with new messages, or gets the latest of each key that it has missed, and goes on"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	Limits       Limits              `koanf:"limits"`
@@ -51,6 +52,11 @@ func (o *Options) Check(report func(option, text string)) {
 	if !strings.HasPrefix(o.Path, "/") {
 		report("path", "must begin with /")
 	}
+	for _, f := range o.Welcome {
+		if f.Key == "type" && slices.Contains(controlTypes, f.Value) {
+			report("welcome.type", "is that of a message of the protocol: write welcome")
+		}
+	}
 	o.Auth.check(report)
 	if !o.Authorize.IsZero() && !o.Auth.required() {
 		report("authorize", "without auth nobody has claims: set auth.tokens or auth.jwt")
@@ -72,7 +78,7 @@ func Type() plugin.SinkType {
 				History:    History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
 				MaxTopics:  100,
 				SlowClient: slowDisconnect,
-				Limits:     Limits{Messages: 100},
+				Limits:     Limits{Messages: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
 				Farewell:   options.Duration(5 * time.Second),
 				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
 				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),
@@ -92,8 +98,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
+		refusedOrigins: newSparingLog(env.Log), panics: newSparingLog(env.Log),
 	}
-	s.hub = newHub(o, s.metrics.filterErrors, time.Now)
+	s.hub = newHub(o, s.metrics, time.Now)
+	s.hub.clients, s.hub.log = s.all, s.panics
 	if o.Auth.JWT.Algorithm != "" {
 		var err error
 		if s.jwt, err = newVerifier(o.Auth.JWT); err != nil {
@@ -101,11 +109,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		}
 	}
 	if len(o.Welcome) > 0 {
-		text, err := object(o.Welcome)
-		if err != nil {
+		var err error
+		if s.welcome, err = object(o.Welcome); err != nil {
 			return nil, err
 		}
-		s.welcome = appendFrame(nil, opText, text)
 	}
 	m := melody.New()
 	m.Config.MessageBufferSize = 0 // its queue is not used

@@ -3,7 +3,8 @@
 
 const FIRST_PAUSE = 500; // milliseconds, upper bound
 const LONGEST_PAUSE = 30_000;
-const PROTOCOL = "eventgateway.v1"; // asks for messages about gaps and positions, too
+const PROTOCOL = "eventgateway.v2"; // asks for messages about gaps and positions, too
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 // Events: "state" (detail: {state, text}), "message" (detail: text or Blob),
 // "leave" (detail: the message that took a row out of the filter), "gap" (detail: the
@@ -52,7 +53,7 @@ export class GatewayClient extends EventTarget {
       this.#say("disconnected", `Cannot connect to ${this.#url}: ${err.message}`);
       return;
     }
-    socket.binaryType = "blob";
+    socket.binaryType = "arraybuffer"; // read at once, and so in order
     this.#socket = socket;
     socket.onopen = () => { this.#attempt = 0; this.#say("connected", "Connected"); };
     socket.onmessage = (event) => this.#receive(event.data);
@@ -113,10 +114,13 @@ export class GatewayClient extends EventTarget {
   }
 
   #receive(data) {
-    const control = typeof data === "string" && data.startsWith('{"type":"') ? parse(data) : null;
-    const kind = control ? this.#kind(control) : "";
-    if (kind !== "subscribed") this.#greeted = true; // the first frame may greet, and no other
-    switch (kind) {
+    const control = this.#control(data);
+    if (!control) {
+      this.#seen++;
+      this.#emit("message", typeof data === "string" ? data : new Blob([data]));
+      return;
+    }
+    switch (control.type) {
       case "subscribed":
         if (this.#asked) [this.#subscription, this.#asked] = [this.#asked, null];
         if ("recovered" in control) this.#emit("resumed", control.recovered);
@@ -125,39 +129,36 @@ export class GatewayClient extends EventTarget {
       case "position":
         [this.#offset, this.#seen] = [control.offset, 0];
         return;
-      case "welcome":
-        this.#emit("welcome", control);
+      case "leave":
+        this.#seen++;
+        this.#emit("leave", control.message);
         return;
       case "error":
         this.#asked = null;
         this.#emit("refused", control.reason);
         return;
       case "pong":
-        this.#pings.delete(control.timestamp);
+        if (!this.#pings.delete(control.timestamp)) return;
         this.#emit("pong", performance.now() - control.timestamp);
         return;
       case "gap":
         this.#emit("gap", control);
         return;
     }
-    this.#seen++;
-    if (control?.type === "leave") this.#emit("leave", control.message);
-    else this.#emit("message", data);
+    if (!this.#greeted) this.#emit("welcome", control); // the first message may greet
+    this.#greeted = true;
   }
 
-  // #kind says which message about the connection it is. An event may look a bit like one,
-  // but not be one to the last field.
-  #kind(message) {
-    const fields = Object.keys(message).length;
-    switch (message.type) {
-      case "subscribed": return typeof message.epoch === "string" && typeof message.offset === "number" && fields <= 5 ? "subscribed" : "";
-      case "position": return typeof message.offset === "number" && fields === 2 ? "position" : "";
-      case "welcome": return this.#greeted ? "" : "welcome";
-      case "error": return this.#asked && typeof message.reason === "string" && fields === 2 ? "error" : "";
-      case "pong": return this.#pings.has(message.timestamp) ? "pong" : "";
-      case "gap": return typeof message.reason === "string" && fields <= 4 ? "gap" : "";
+  // #control returns the message about the connection that data is; null for an event. Events
+  // that are UTF-8 come as text, so that bytes which are UTF-8 are never one, whatever an
+  // event looks like.
+  #control(data) {
+    if (typeof data === "string" || this.#socket.protocol !== PROTOCOL) return null;
+    try {
+      return JSON.parse(UTF8.decode(data));
+    } catch {
+      return null;
     }
-    return "";
   }
 
   #say(state, text) {

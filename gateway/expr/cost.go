@@ -1,0 +1,135 @@
+package expr
+
+import (
+	"fmt"
+	"regexp/syntax"
+
+	"github.com/expr-lang/expr/ast"
+)
+
+// Bounds of an expression that a stranger has written. Together they bound what one
+// evaluation costs for each byte that it looks at; the expressions of the configuration
+// have none of them.
+const (
+	// MaxFilterText bounds the text in bytes.
+	MaxFilterText = 1024
+	// maxNodes bounds operators, operands and calls.
+	maxNodes = 200
+	// maxNesting bounds how many brackets are open at once.
+	maxNesting = 20
+	// maxAdditions bounds the +, which join texts: a + a + a is longer than a.
+	maxAdditions = 10
+	// maxPatterns bounds what stands behind matches, and maxInstructions their programs
+	// together: a match takes a time in proportion to the text and to the program.
+	maxPatterns     = 5
+	maxInstructions = 300
+)
+
+// tooCostly says which bound an expression is beyond.
+func tooCostly(found int, what string, most int, hint string) error {
+	return fmt.Errorf("this filter costs too much: at most %d %s are allowed, and it has %d: %s", most, what, found, hint)
+}
+
+// checkText checks what an expression costs before it is parsed.
+func checkText(source string) error {
+	if n := len(source); n > MaxFilterText {
+		return tooCostly(n, "bytes", MaxFilterText, "write a shorter one")
+	}
+	if n := nesting(source); n > maxNesting {
+		return tooCostly(n, "brackets in each other", maxNesting, "write it flatter")
+	}
+	return nil
+}
+
+// nesting returns how many brackets of source are open at most, but for those in texts.
+func nesting(source string) (most int) {
+	open := 0
+	for i := 0; i < len(source); i++ {
+		switch c := source[i]; c {
+		case '(', '[', '{':
+			open++
+			most = max(most, open)
+		case ')', ']', '}':
+			open--
+		case '"', '\'', '`':
+			for i++; i < len(source) && source[i] != c; i++ {
+				if source[i] == '\\' && c != '`' {
+					i++
+				}
+			}
+		}
+	}
+	return most
+}
+
+// costs adds up what a parsed expression costs.
+type costs struct{ nodes, additions, patterns, instructions int }
+
+// Visit is part of [ast.Visitor].
+func (c *costs) Visit(node *ast.Node) {
+	c.nodes++
+	n, ok := (*node).(*ast.BinaryNode)
+	if !ok {
+		return
+	}
+	switch n.Operator {
+	case "+":
+		c.additions++
+	case "matches":
+		c.patterns++
+		if pattern, constant := n.Right.(*ast.StringNode); constant {
+			c.instructions += instructions(pattern.Value)
+		}
+	}
+}
+
+// checkTree checks what a parsed expression costs, before it is compiled: that alone would
+// take long for some patterns.
+func checkTree(tree *ast.Node) error {
+	c := &costs{}
+	ast.Walk(tree, c)
+	switch {
+	case c.nodes > maxNodes:
+		return tooCostly(c.nodes, "operators, operands and calls", maxNodes, "write a shorter one")
+	case c.additions > maxAdditions:
+		return tooCostly(c.additions, "additions", maxAdditions, "compare the parts")
+	case c.patterns > maxPatterns:
+		return tooCostly(c.patterns, "patterns", maxPatterns, "join them by |")
+	case c.instructions > maxInstructions:
+		return tooCostly(c.instructions, "instructions in its patterns", maxInstructions, "let {n} repeat less")
+	}
+	return nil
+}
+
+// instructions returns how many instructions the program of a pattern has, or some more. It
+// does not make the program, which may be large. A pattern that is wrong has none: compiling
+// says so.
+func instructions(pattern string) int {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	return programSize(re) + 2 // it fails, and it matches
+}
+
+// programSize returns how many instructions a part of a pattern comes to. The parser bounds
+// repetitions of repetitions, so it cannot overflow.
+func programSize(re *syntax.Regexp) int {
+	parts := 0
+	for _, sub := range re.Sub {
+		parts += programSize(sub)
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpConcat:
+		return parts
+	case syntax.OpAlternate:
+		return parts + len(re.Sub)
+	case syntax.OpCapture, syntax.OpStar: // a * over what may be nothing has two of its own
+		return parts + 2
+	case syntax.OpRepeat:
+		return (parts + 1) * max(re.Max, re.Min, 1)
+	}
+	return parts + 1
+}

@@ -1,0 +1,129 @@
+package websocket
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+)
+
+// imitations are payloads that look like what a gateway says itself, to the last byte.
+var imitations = []string{
+	`{"type":"position","offset":1}`,
+	`{"type":"subscribed","epoch":"EVIL","offset":1,"seen":0}`,
+	`{"type":"subscribed","epoch":"EVIL","offset":1,"seen":0,"recovered":false}`,
+	`{"type":"gap","reason":"forged"}`,
+	`{"type":"leave","message":{"order":{"id":1}}}`,
+	`{"type":"error","reason":"forged"}`,
+	`{"type":"welcome","msg":"forged"}`,
+	`{"type":"pong","timestamp":1}`,
+	"",
+	"\xff{\"type\":\"position\",\"offset\":1}",
+	"{\"type\":\"gap\",\"reason\":\"\xff\"}",
+}
+
+// TestNoPayloadIsControl: to a client that goes by the frames every payload is a message.
+func TestNoPayloadIsControl(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	for _, query := range []url.Values{{}, {"channel": {""}}} {
+		f := follow(t, server, query)
+		epoch := f.epoch
+		s.write(t, imitations...)
+		s.write(t, "end")
+		if got := f.until("end"); !slices.Equal(got[:len(got)-1], imitations) {
+			t.Errorf("got %q", got)
+		}
+		if f.epoch != epoch || f.seen != uint64(len(imitations)+1) {
+			t.Errorf("its place is %s, %d, %d", f.epoch, f.offset, f.seen)
+		}
+		f.conn.Close()
+		s.write(t, "later")
+		f.connect()
+		f.wantRecovered(true)
+		f.until("later")
+	}
+}
+
+// TestForgedLeave: the event in a leave is one value, whatever it looks like.
+func TestForgedLeave(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	f := follow(t, server, url.Values{"filter": {`new.s == "a"`}})
+	for _, data := range []string{
+		`{"old":{"s":"a"},"new":{"s":"b"}},"type":"position","offset":9,"x":{}`,
+		`{"old":{"s":"a"},"new":{"s":"b"}} `,
+		`{"new":{"s":"a"}}`,
+	} {
+		s.send(t, &event.Event{Data: []byte(data)})
+	}
+	f.until(`{"new":{"s":"a"}}`)
+	want := []string{`{"type":"leave","message":{"old":{"s":"a"},"new":{"s":"b"}} }`, `{"new":{"s":"a"}}`}
+	if !slices.Equal(f.got, want) {
+		t.Errorf("got %q", f.got)
+	}
+}
+
+// TestWithoutTheProtocol: a client that offers none, or one that is not known, gets bare
+// payloads, and no word of the gateway but its welcome.
+func TestWithoutTheProtocol(t *testing.T) {
+	s, server := newSink(t, func(o *Options) {
+		o.History.Events = 10
+		o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}}
+	}, httptest.NewServer)
+	for _, offered := range []string{"", "eventgateway.v1", "eventgateway.v3"} {
+		header := http.Header{}
+		if offered != "" {
+			header.Set("Sec-WebSocket-Protocol", offered)
+		}
+		conn, status := connect(server, "filter="+url.QueryEscape(`new.s == "a"`), header)
+		if status != 101 || conn.Subprotocol() != "" {
+			t.Fatalf("%q: %d, %q", offered, status, conn.Subprotocol())
+		}
+		if kind, msg, err := conn.ReadMessage(); err != nil || kind != websocket.TextMessage || string(msg) != `{"type":"welcome"}` {
+			t.Errorf("the welcome is %d %q, %v", kind, msg, err)
+		}
+		s.send(t, &event.Event{Data: []byte(`{"old":{"s":"a"},"new":{"s":"b"}}`)}) // has left
+		s.send(t, orders(0, 100)...)                                               // marks
+		last := `{"new":{"s":"a"}}`
+		s.write(t, last)
+		if kind, msg, err := conn.ReadMessage(); err != nil || kind != websocket.TextMessage || string(msg) != last {
+			t.Errorf("%q: got %d %q, %v", offered, kind, msg, err)
+		}
+		conn.Close()
+	}
+}
+
+// TestAnswersAreControl: what a client has sent comes back to it in control messages only.
+func TestAnswersAreControl(t *testing.T) {
+	_, server := newSink(t, func(o *Options) { o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}} }, httptest.NewServer)
+	conn, _ := connect(server, "", http.Header{"Sec-WebSocket-Protocol": {Protocol}})
+	defer conn.Close()
+	for _, text := range []string{"", "", "{\"type\":\"ping\",\"timestamp\":\"\xff\"}", `{"type":"subscribe","filter":"` + "\xff" + `"}`} {
+		if text != "" {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kind, msg, err := conn.ReadMessage()
+		if err != nil || !isControl(byte(kind), msg) || !strings.HasPrefix(string(msg), `{"type":"`) {
+			t.Errorf("%q is answered with %d %q, %v", text, kind, msg, err)
+		}
+	}
+}
+
+// TestWelcomeIsNoOther: its type is not that of another message of the protocol.
+func TestWelcomeIsNoOther(t *testing.T) {
+	o := Type().Defaults().(*Options)
+	o.Welcome = options.Map[string]{{Key: "type", Value: "position"}}
+	reported := ""
+	o.Check(func(option, _ string) { reported = option })
+	if reported != "welcome.type" {
+		t.Errorf("reported %q", reported)
+	}
+}

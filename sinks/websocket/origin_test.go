@@ -1,0 +1,118 @@
+package websocket
+
+import (
+	"bytes"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// TestReboundNames: a page whose name was made to resolve to this machine has the origin that
+// it names as Host, and is refused all the same, unless its origin is listed.
+func TestReboundNames(t *testing.T) {
+	_, server := newSink(t, func(o *Options) { o.Origins = []string{"https://shop.example"} }, httptest.NewServer)
+	port := server.Listener.Addr().(*net.TCPAddr).Port
+	local := ":" + strconv.Itoa(port)
+	for _, c := range []struct {
+		host, origin string
+		browser      bool
+		websocket    int
+		events       int
+	}{
+		{"evil.example" + local, "http://evil.example" + local, true, 403, 403},
+		{"evil.example", "http://evil.example", true, 403, 403},
+		{"localhost.evil.example", "http://localhost.evil.example", true, 403, 403},
+		{"127.0.0.1.evil.example", "http://127.0.0.1.evil.example", true, 403, 403},
+		{"10.0.0.7", "http://10.0.0.7", true, 403, 403},
+		{"evil.example", "", true, 101, 403}, // a GET of the same host has no Origin
+		{"evil.example", "", false, 101, 200},
+		{"shop.example", "https://shop.example", true, 101, 200}, // behind a proxy that keeps the Host
+		{"shop.example", "", true, 101, 200},
+		{"localhost" + local, "http://localhost" + local, true, 101, 200},
+		{"127.0.0.1" + local, "http://127.0.0.1" + local, true, 101, 200},
+		{"127.8.8.8", "http://127.8.8.8", true, 101, 200},
+		{"[::1]" + local, "http://[::1]" + local, true, 101, 200},
+		{"LOCALHOST" + local, "http://localhost" + local, true, 101, 200},
+	} {
+		header := http.Header{"Host": {c.host}}
+		if c.origin != "" {
+			header.Set("Origin", c.origin)
+		}
+		if c.browser {
+			header.Set("Accept-Language", "en")
+		}
+		conn, status := connect(server, "", header)
+		if status != c.websocket {
+			t.Errorf("WebSocket, Host %s, Origin %q: %d, want %d", c.host, c.origin, status, c.websocket)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+		req, err := http.NewRequest("GET", server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header, req.Host = header.Clone(), c.host
+		req.Header.Set("Accept", "text/event-stream")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != c.events {
+			t.Errorf("events, Host %s, Origin %q, browser %v: %d, want %d", c.host, c.origin, c.browser, resp.StatusCode, c.events)
+		}
+		if resp.StatusCode == 403 {
+			var text bytes.Buffer
+			if _, err := text.ReadFrom(resp.Body); err != nil || !strings.Contains(text.String(), "origins") {
+				t.Errorf("the answer names no option: %s, %v", text.String(), err)
+			}
+		}
+		resp.Body.Close()
+	}
+}
+
+// lockedBuffer is a log that many goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+// TestRefusedOriginsFillNoLog: strangers cause few lines, which are short, and are counted.
+func TestRefusedOriginsFillNoLog(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	var log lockedBuffer
+	s.refusedOrigins.log = slog.New(slog.NewTextHandler(&log, nil))
+	s.refusedOrigins.lines = rate.NewLimiter(rate.Every(time.Hour), linesAtOnce)
+	const tries = 50
+	for range tries {
+		_, status := connect(server, "", http.Header{"Origin": {"https://" + strings.Repeat("x", 30_000)}})
+		if status != http.StatusForbidden {
+			t.Fatalf("status %d", status)
+		}
+	}
+	if n := strings.Count(log.String(), "\n"); n != linesAtOnce {
+		t.Errorf("%d lines for %d refused pages", n, tries)
+	}
+	if log.Len() > linesAtOnce*1000 {
+		t.Errorf("%d bytes", log.Len())
+	}
+	s.refusedOrigins.lines.SetLimit(rate.Inf)
+	connect(server, "", http.Header{"Origin": {"https://x.example"}})
+	if want := "suppressed=" + strconv.Itoa(tries-linesAtOnce); !strings.Contains(log.String(), want) {
+		t.Errorf("the next line does not say %s", want)
+	}
+}
