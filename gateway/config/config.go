@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -111,9 +110,11 @@ func replaceTypes(merged *koanf.Koanf, m map[string]any) {
 func (c *Config) Locate(err error) options.Problems {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out options.Problems
+		seen := map[options.Problem]bool{}
 		for _, e := range joined.Unwrap() {
 			for _, p := range c.Locate(e) {
-				if !slices.Contains(out, p) { // a transform is built for each of its routes
+				if !seen[p] { // a transform is built for each of its routes
+					seen[p] = true
 					out = append(out, p)
 				}
 			}
