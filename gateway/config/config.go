@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -29,6 +28,7 @@ type Config struct {
 // Request says what to load.
 type Request struct {
 	Files   []string // the later wins
+	Pipes   Pipes    // what stands for those of them that are pipes
 	Env     Env
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
@@ -43,13 +43,10 @@ func Load(r Request) (*Config, options.Problems) {
 	all := places{}
 	var problems options.Problems
 	merged := koanf.New("\x00") // a delimiter that no name contains
+	r.Env = r.Env.remembering()
 	for _, file := range r.Files {
-		text, err := os.ReadFile(file)
+		text, err := r.Pipes.Read(file)
 		if err != nil {
-			var pe *os.PathError
-			if errors.As(err, &pe) {
-				err = pe.Err
-			}
 			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: fmt.Sprintf("cannot be read: %v", err)})
 			continue
 		}
