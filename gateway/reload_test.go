@@ -114,3 +114,48 @@ func TestHangupLoadsTheEnvironmentFile(t *testing.T) {
 	p.awaitLine(`"after"`)
 	p.awaitLog(`"why":"SIGHUP"`)
 }
+
+// TestPipeInPlaceOfAFile: it is refused, and reloads go on.
+func TestPipeInPlaceOfAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	writeFile(t, file, shows(`"at the start"`))
+	p := startBinary(t, nil, "-c", file)
+	p.awaitLine(`"at the start"`)
+	if err := syscall.Mkfifo(file+".new", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitLog("it is a pipe: name a regular file")
+	p.awaitMetric("gateway_config_last_reload_successful 0")
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.awaitLog(`"why":"SIGHUP"`)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, shows(`"a file again"`))
+	p.awaitLine(`"a file again"`)
+	p.awaitMetric("gateway_config_last_reload_successful 1")
+}
+
+// TestPipeAtTheStart: `-c <(...)` works, and SIGHUP takes what was read then.
+func TestPipeAtTheStart(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	later := filepath.Join(t.TempDir(), "later.yaml")
+	writeFile(t, later, "http: {listen: \":${PORT}\"}\n")
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(pipe, []byte(shows(`"by a pipe"`)), 0o600) }()
+	p := startBinary(t, nil, "-c", pipe, "-c", later)
+	p.awaitLine(`"by a pipe"`)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.awaitLog("the new configuration runs")
+	p.awaitMetric("gateway_config_last_reload_successful 1")
+	p.awaitLine(`"by a pipe"`)
+}

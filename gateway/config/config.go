@@ -20,6 +20,8 @@ type Config struct {
 	Log   Log
 	Graph router.Graph
 	Tests []Test
+	// Warnings are what looks wrong around it and is no reason not to use it.
+	Warnings options.Problems
 
 	places  places
 	private []privateURL

@@ -51,6 +51,8 @@ func readPipe(path string, end time.Time) ([]byte, error) {
 	for {
 		text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && len(text) == 0:
+			return nil, fmt.Errorf("the pipe gave nothing within %v", pipeWait)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, fmt.Errorf("the pipe was not written to its end within %v", pipeWait)
 		case err != nil:
@@ -59,8 +61,6 @@ func readPipe(path string, end time.Time) ([]byte, error) {
 			return nil, fmt.Errorf("it has more than %d KiB: make it smaller", maxFile>>10)
 		case len(text) > 0:
 			return text, nil
-		case time.Now().After(end):
-			return nil, fmt.Errorf("the pipe was empty for %v", pipeWait)
 		}
 		time.Sleep(10 * time.Millisecond) // its writer has not come yet: that cannot be waited for
 	}
