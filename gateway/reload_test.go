@@ -159,3 +159,24 @@ func TestPipeAtTheStart(t *testing.T) {
 	p.awaitMetric("gateway_config_last_reload_successful 1")
 	p.awaitLine(`"by a pipe"`)
 }
+
+// TestDotenvWarningsAreShown: by check and in the log, with the line, and never with what it says.
+func TestDotenvWarningsAreShown(t *testing.T) {
+	dir := t.TempDir()
+	file, dotenv := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "my.env")
+	writeFile(t, file, shows(`"x"`))
+	writeFile(t, dotenv, "# mine\nmy s3cret\n")
+	checked := startBinary(t, nil, "check", "-c", file, "--env-file", dotenv)
+	if got, want := checked.line(), "warning "+dotenv+":2:1: is left out: it is not NAME=value"; got != want {
+		t.Errorf("check says %s, want %s", got, want)
+	}
+	if code := checked.exit(testenv.Wait); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	p := startBinary(t, nil, "-c", file, "--env-file", dotenv)
+	p.awaitLine(`"x"`)
+	p.awaitLog(dotenv + ":2:1: is left out")
+	if strings.Contains(p.stderr.String(), "s3cret") {
+		t.Error("the log shows what the file holds")
+	}
+}
