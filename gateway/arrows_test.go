@@ -81,8 +81,8 @@ func longestPrefix(path string) string {
 	return best
 }
 
-// notLinked are what only tests need, and what nobody maintains: a server that was attacked
-// through them could not be mended.
+// notLinked are packages that only tests need, and ones that have no maintainer: a fault in
+// them must not be one of the gateway.
 var notLinked = []string{
 	"github.com/alicebob/miniredis", "github.com/yuin/gopher-lua", "github.com/joho/godotenv", "github.com/chromedp", "pgregory.net/rapid", "go.uber.org/goleak",
 	module + "gateway/testenv", module + "gateway/plugin/plugintest", "testing",
