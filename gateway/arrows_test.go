@@ -80,3 +80,28 @@ func longestPrefix(path string) string {
 	}
 	return best
 }
+
+// notLinked are packages that only tests need, and ones that have no maintainer: a fault in
+// them must not be one of the gateway.
+var notLinked = []string{
+	"github.com/alicebob/miniredis", "github.com/yuin/gopher-lua", "github.com/joho/godotenv", "github.com/chromedp", "pgregory.net/rapid", "go.uber.org/goleak",
+	module + "gateway/testenv", module + "gateway/plugin/plugintest", "testing",
+}
+
+func TestNothingOfTestsIsLinked(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"gateway").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := strings.Fields(string(out))
+	if len(linked) < 100 {
+		t.Errorf("only %d packages were seen", len(linked))
+	}
+	for _, path := range linked {
+		for _, not := range notLinked {
+			if path == not || strings.HasPrefix(path, not+"/") {
+				t.Errorf("the gateway links %s", path)
+			}
+		}
+	}
+}

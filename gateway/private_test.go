@@ -71,30 +71,35 @@ func processes(t *testing.T, dir string) (n int) {
 // TestNothingSet: private servers start, an order is seen, and neither SIGTERM
 // nor kill -9 leaves anything behind.
 func TestNothingSet(t *testing.T) {
-	for name, env := range map[string]map[string]string{
-		"installed Redis":       {"PATH": os.Getenv("PATH")},
-		"Redis in this process": nil, // without a PATH no redis-server is found
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, dir := startPrivate(t, env)
-			if got := changeOrder(t, p); !strings.Contains(got, `"operation" : "INSERT"`) || !strings.Contains(got, `"_pub_id":1}`) {
-				t.Errorf("frame: %s", got)
-			}
-			if said := p.stderr.String(); !strings.Contains(said, "LOST on exit") || !strings.Contains(said, "psql 'postgres:///") || !strings.Contains(said, "open http://localhost:") {
-				t.Errorf("the banner says: %s", said)
-			}
-			if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `gateway_embedded{server="postgres"} 1`) {
-				t.Error("no metric says that private servers are on")
-			}
-			p.cmd.Process.Signal(syscall.SIGTERM)
-			if code := p.exit(testenv.Wait); code != 0 {
-				t.Errorf("exit status %d", code)
-			}
-			if _, err := os.Stat(dir); !os.IsNotExist(err) || processes(t, dir) != 0 {
-				t.Errorf("SIGTERM leaves %d processes, and %s: %v", processes(t, dir), dir, err)
-			}
-		})
-	}
+	t.Run("installed Redis", func(t *testing.T) {
+		env := map[string]string{"PATH": os.Getenv("PATH")}
+		p, dir := startPrivate(t, env)
+		if got := changeOrder(t, p); !strings.Contains(got, `"operation" : "INSERT"`) || !strings.Contains(got, `"_pub_id":1}`) {
+			t.Errorf("frame: %s", got)
+		}
+		if said := p.stderr.String(); !strings.Contains(said, "LOST on exit") || !strings.Contains(said, "psql 'postgres:///") || !strings.Contains(said, "open http://localhost:") {
+			t.Errorf("the banner says: %s", said)
+		}
+		if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `gateway_embedded{server="postgres"} 1`) {
+			t.Error("no metric says that private servers are on")
+		}
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.exit(testenv.Wait); code != 0 {
+			t.Errorf("exit status %d", code)
+		}
+		if _, err := os.Stat(dir); !os.IsNotExist(err) || processes(t, dir) != 0 {
+			t.Errorf("SIGTERM leaves %d processes, and %s: %v", processes(t, dir), dir, err)
+		}
+	})
+	t.Run("no Redis", func(t *testing.T) { // without a PATH no redis-server is found
+		p := startBinary(t, nil, "-c", absolute(t, "gateway.yaml"))
+		if code := p.exit(testenv.Wait); code != 1 {
+			t.Errorf("exit status %d", code)
+		}
+		if said := p.stderr.String(); !strings.Contains(said, "no Redis server is installed") || !strings.Contains(said, "apt-get install redis-server") || !strings.Contains(said, "set REDIS_URL") {
+			t.Errorf("it says: %s", said)
+		}
+	})
 	t.Run("kill -9", func(t *testing.T) {
 		env := map[string]string{"PATH": os.Getenv("PATH")}
 		p, dir := startPrivate(t, env)

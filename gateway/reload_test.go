@@ -114,3 +114,69 @@ func TestHangupLoadsTheEnvironmentFile(t *testing.T) {
 	p.awaitLine(`"after"`)
 	p.awaitLog(`"why":"SIGHUP"`)
 }
+
+// TestPipeInPlaceOfAFile: it is refused, and reloads go on.
+func TestPipeInPlaceOfAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	writeFile(t, file, shows(`"at the start"`))
+	p := startBinary(t, nil, "-c", file)
+	p.awaitLine(`"at the start"`)
+	if err := syscall.Mkfifo(file+".new", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitLog("it is a pipe: name a regular file")
+	p.awaitMetric("gateway_config_last_reload_successful 0")
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.awaitLog(`"why":"SIGHUP"`)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, shows(`"a file again"`))
+	p.awaitLine(`"a file again"`)
+	p.awaitMetric("gateway_config_last_reload_successful 1")
+}
+
+// TestPipeAtTheStart: `-c <(...)` works, and SIGHUP takes what was read then.
+func TestPipeAtTheStart(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	later := filepath.Join(t.TempDir(), "later.yaml")
+	writeFile(t, later, "http: {listen: \":${PORT}\"}\n")
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(pipe, []byte(shows(`"by a pipe"`)), 0o600) }()
+	p := startBinary(t, nil, "-c", pipe, "-c", later)
+	p.awaitLine(`"by a pipe"`)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	p.awaitLog("the new configuration runs")
+	p.awaitMetric("gateway_config_last_reload_successful 1")
+	p.awaitLine(`"by a pipe"`)
+}
+
+// TestDotenvWarningsAreShown: by check and in the log, with the line, and never with what it says.
+func TestDotenvWarningsAreShown(t *testing.T) {
+	dir := t.TempDir()
+	file, dotenv := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "my.env")
+	writeFile(t, file, shows(`"x"`))
+	writeFile(t, dotenv, "# mine\nmy s3cret\n")
+	checked := startBinary(t, nil, "check", "-c", file, "--env-file", dotenv)
+	if got, want := checked.line(), "warning "+dotenv+":2:1: is left out: it is not NAME=value"; got != want {
+		t.Errorf("check says %s, want %s", got, want)
+	}
+	if code := checked.exit(testenv.Wait); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	p := startBinary(t, nil, "-c", file, "--env-file", dotenv)
+	p.awaitLine(`"x"`)
+	p.awaitLog(dotenv + ":2:1: is left out")
+	if strings.Contains(p.stderr.String(), "s3cret") {
+		t.Error("the log shows what the file holds")
+	}
+}

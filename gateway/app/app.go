@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,24 @@ type flags struct {
 	logLevel string
 	data     string
 	offline  bool // sources and sinks are not going to be built
+	pipes    config.Pipes
+}
+
+// readPipes reads those files that are pipes: once, as a reload cannot read them again.
+func (f *flags) readPipes() (err error) {
+	if f.pipes == nil {
+		f.pipes, err = config.ReadPipes(append(slices.Clone(f.files), f.dotenv)...)
+	}
+	return err
+}
+
+// env returns the environment for a command that reads no configuration.
+func (f *flags) env() (config.Env, error) {
+	pipes, err := config.ReadPipes(f.dotenv)
+	if err != nil {
+		return config.Env{}, err
+	}
+	return config.ProcessEnv(f.dotenv, pipes)
 }
 
 func command(set plugin.Set) *cobra.Command {
@@ -115,7 +134,7 @@ func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: c.Name, Short: c.Summary, Long: c.Help, Example: c.Example,
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			env, err := config.ProcessEnv(f.dotenv)
+			env, err := f.env()
 			if err != nil {
 				return err
 			}
@@ -128,14 +147,22 @@ func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
 
 // load reads the configuration that the flags name.
 func (f *flags) load(set plugin.Set) (*config.Config, error) {
-	env, err := config.ProcessEnv(f.dotenv)
+	if err := f.readPipes(); err != nil {
+		return nil, err
+	}
+	env, err := config.ProcessEnv(f.dotenv, f.pipes)
 	if err != nil {
 		return nil, err
 	}
-	cfg, problems := config.Load(config.Request{Files: f.files, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline})
+	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline})
 	if len(problems) > 0 {
-		return nil, wrong(problems)
+		err := wrong(problems)
+		if warnings := env.Warnings(); len(warnings) > 0 { // a variable that is not set may stand there
+			err = fmt.Errorf("%w\nwarnings: %d\n%w", err, len(warnings), warnings)
+		}
+		return nil, err
 	}
+	cfg.Warnings = env.Warnings()
 	debug, _, _ := env.Lookup("DEBUG") // DEBUG=*, as the old system knew it
 	if debug != "" && debug != "0" && debug != "false" {
 		cfg.Log.Level = "debug"

@@ -46,6 +46,9 @@ The exit status is 0 where all is right or only warnings were found, else 1.`,
 				return err
 			}
 			defer g.first.plan.Discard()
+			for _, w := range cfg.Warnings {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-8s%v\n", plugin.Warning, w)
+			}
 			n := cfg.Graph
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is right (sources: %d, routes: %d, sinks: %d)\n",
 				strings.Join(f.files, " + "), len(n.Sources), len(n.Routes), len(n.Sinks))

@@ -17,6 +17,8 @@ import (
 type reloads struct {
 	load    func() (*config.Config, error)
 	files   []string
+	pipes   config.Pipes      // of those files, read at the start
+	reading attempt           // of the files
 	seen    [sha256.Size]byte // their content when they were loaded last
 	hangups <-chan os.Signal
 	private private
@@ -37,15 +39,20 @@ func (g *gateway) reload(ctx context.Context, why string) {
 		return
 	}
 	g.log.Info("the new configuration runs", "why", why)
+	logWarnings(g.log, g.cfg)
 	if len(restart) > 0 {
 		g.log.Warn("restart needed: these settings were changed, and count only from the next start", "settings", strings.Join(restart, ", "))
 	}
 }
 
 func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
-	cfg, err := g.reloads.load()
-	if err != nil {
+	var cfg *config.Config
+	var loadErr error
+	if err := g.reloads.reading.do(ctx, func() { cfg, loadErr = g.reloads.load() }); err != nil {
 		return nil, err
+	}
+	if loadErr != nil {
+		return nil, loadErr
 	}
 	if err := g.reloads.private.lend(cfg); err != nil {
 		return nil, err

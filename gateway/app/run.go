@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/config"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -19,7 +20,10 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // at once: until then it ends the process
 	defer signal.Stop(hangups)
-	seen := fingerprint(f.files) // before they are read: what changes later is noticed
+	if err := f.readPipes(); err != nil {
+		return err
+	}
+	seen := fingerprint(f.files, f.pipes) // before they are read: what changes later is noticed
 	cfg, err := load()
 	if err != nil {
 		return err
@@ -30,6 +34,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	}
 	log, hide := newShield(log, cfg)
 	bridge(log)
+	logWarnings(log, cfg)
 	ctx, stop := signals(ctx, log)
 	defer stop()
 	private, err := startPrivate(ctx, cfg, f.data)
@@ -40,10 +45,17 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err == nil {
 		private.observe(g)
 		g.greet = g.welcome(private)
-		g.reloads = &reloads{load: load, files: f.files, seen: seen, hangups: hangups, private: private, level: level, shield: hide}
+		g.reloads = &reloads{load: load, files: f.files, pipes: f.pipes, seen: seen, hangups: hangups, private: private, level: level, shield: hide}
 		err = g.run(ctx)
 	}
 	return errors.Join(err, private.stop())
+}
+
+// logWarnings logs what looks wrong around a configuration.
+func logWarnings(log *slog.Logger, cfg *config.Config) {
+	for _, w := range cfg.Warnings[:min(len(cfg.Warnings), options.MaxShown)] {
+		log.Warn("configuration looks wrong", "problem", w.Error())
+	}
 }
 
 // signals returns a context that SIGINT or SIGTERM ends. A second one exits at

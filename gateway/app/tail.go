@@ -45,7 +45,7 @@ Events go to standard output, everything else to standard error.`,
   gateway tail "$DATABASE_URL" --channel orders_channel`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			env, err := config.ProcessEnv(f.dotenv)
+			env, err := f.env()
 			if err != nil {
 				return err
 			}

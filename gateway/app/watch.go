@@ -3,11 +3,12 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"eventgateway/gateway/config"
 )
 
 // settle is how long the files must be left alone before they are read: editors
@@ -30,7 +31,9 @@ func (g *gateway) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.reloads.hangups:
-			g.reloads.seen = fingerprint(g.reloads.files)
+			if now, err := g.reloads.look(ctx); err == nil { // else the reload tells what is wrong
+				g.reloads.seen = now
+			}
 			g.reload(ctx, "SIGHUP")
 		case <-events:
 			quiet.Reset(settle)
@@ -38,7 +41,11 @@ func (g *gateway) watch(ctx context.Context) {
 			g.log.Warn("changes of the configuration files may go unnoticed; SIGHUP has them read", "error", err)
 			quiet.Reset(settle)
 		case <-quiet.C:
-			if now := fingerprint(g.reloads.files); now != g.reloads.seen {
+			switch now, err := g.reloads.look(ctx); {
+			case ctx.Err() != nil:
+			case err != nil:
+				g.log.Warn("changes of the configuration files may go unnoticed; SIGHUP has them read", "error", err)
+			case now != g.reloads.seen:
 				g.reloads.seen = now
 				g.reload(ctx, "a configuration file was changed")
 			}
@@ -55,6 +62,9 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 		return nil
 	}
 	for _, file := range g.reloads.files {
+		if _, pipe := g.reloads.pipes[file]; pipe {
+			continue // it never changes
+		}
 		dirs := []string{filepath.Dir(file)}
 		if real, err := filepath.EvalSymlinks(file); err == nil {
 			dirs = append(dirs, filepath.Dir(real))
@@ -68,15 +78,24 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 	return w
 }
 
+// look returns the fingerprint of the files.
+func (r *reloads) look(ctx context.Context) (now [sha256.Size]byte, err error) {
+	var got [sha256.Size]byte
+	if err := r.reading.do(ctx, func() { got = fingerprint(r.files, r.pipes) }); err != nil {
+		return now, err
+	}
+	return got, nil
+}
+
 // fingerprint tells whether the content of any file has changed.
-func fingerprint(files []string) [sha256.Size]byte {
+func fingerprint(files []string, pipes config.Pipes) [sha256.Size]byte {
 	h := sha256.New()
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := pipes.Read(file)
 		sum := sha256.Sum256(text)
 		h.Write(sum[:])
-		if err != nil {
-			h.Write([]byte("missing"))
+		if err != nil { // another reason is another configuration
+			h.Write([]byte(err.Error()))
 		}
 	}
 	return [sha256.Size]byte(h.Sum(nil))

@@ -3,8 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -22,6 +20,8 @@ type Config struct {
 	Log   Log
 	Graph router.Graph
 	Tests []Test
+	// Warnings are what looks wrong around it and is no reason not to use it.
+	Warnings options.Problems
 
 	places  places
 	secrets *options.Redactor // of all components, and of http
@@ -32,6 +32,7 @@ type Config struct {
 // Request says what to load.
 type Request struct {
 	Files   []string // the later wins
+	Pipes   Pipes    // what stands for those of them that are pipes
 	Env     Env
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
@@ -46,13 +47,10 @@ func Load(r Request) (*Config, options.Problems) {
 	all := places{}
 	var problems options.Problems
 	merged := koanf.New("\x00") // a delimiter that no name contains
+	r.Env = r.Env.remembering()
 	for _, file := range r.Files {
-		text, err := os.ReadFile(file)
+		text, err := r.Pipes.Read(file)
 		if err != nil {
-			var pe *os.PathError
-			if errors.As(err, &pe) {
-				err = pe.Err
-			}
 			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: fmt.Sprintf("cannot be read: %v", err)})
 			continue
 		}
@@ -133,9 +131,11 @@ func (c *Config) Locate(err error) options.Problems {
 func (c *Config) locate(err error) options.Problems {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out options.Problems
+		seen := map[options.Problem]bool{}
 		for _, e := range joined.Unwrap() {
 			for _, p := range c.locate(e) {
-				if !slices.Contains(out, p) { // a transform is built for each of its routes
+				if !seen[p] { // a transform is built for each of its routes
+					seen[p] = true
 					out = append(out, p)
 				}
 			}

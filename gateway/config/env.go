@@ -7,14 +7,25 @@ import (
 	"os"
 	"strings"
 
-	"github.com/joho/godotenv"
+	"eventgateway/gateway/options"
 )
 
 // Env finds environment variables: in layers, the first one wins.
 type Env struct {
-	layers []func(string) (string, bool)
-	heard  func(value string) // is told what every variable holds that is asked for; may be nil
+	layers   []func(string) (string, bool)
+	heard    func(value string)   // is told what every variable holds that is asked for; may be nil
+	files    map[string]fileValue // what was read from the files of NAME_FILE; nil: read each time
+	warnings options.Problems
 }
+
+// fileValue is the value of a variable that was read from a file, or why it was not.
+type fileValue struct {
+	value string
+	err   error
+}
+
+// maxVariable bounds, in bytes, a value that a file holds.
+const maxVariable = 1 << 20
 
 // NewEnv makes an Env of layers, for tests.
 func NewEnv(layers ...map[string]string) Env {
@@ -27,18 +38,35 @@ func NewEnv(layers ...map[string]string) Env {
 
 // ProcessEnv is the environment of the process, and below it the file dotenv
 // where that exists. Its error never shows what is in the file.
-func ProcessEnv(dotenv string) (Env, error) {
+func ProcessEnv(dotenv string, pipes Pipes) (Env, error) {
 	e := Env{layers: []func(string) (string, bool){os.LookupEnv}}
-	vars, err := godotenv.Read(dotenv)
+	text, err := pipes.Read(dotenv)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, nil
 	}
+	var vars map[string]string
+	var warnings []lineWarning
+	if err == nil {
+		vars, warnings, err = parseDotenv(text)
+	}
 	if err != nil {
-		// The parser's error quotes values, which may be secret.
-		return e, fmt.Errorf("%s: cannot be read as lines of NAME=value: is an = missing, or a quote not closed?", dotenv)
+		return e, fmt.Errorf("%s: cannot be read: %w", dotenv, err)
+	}
+	for _, w := range warnings {
+		e.warnings = append(e.warnings, options.Problem{Pos: options.Pos{File: dotenv, Line: w.line, Col: 1}, Text: w.text})
 	}
 	e.layers = append(e.layers, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
 	return e, nil
+}
+
+// Warnings returns what looks wrong in the .env file and is no reason not to use it. It never
+// shows what is in the file.
+func (e Env) Warnings() options.Problems { return e.warnings }
+
+// remembering returns the same Env, which reads each file once.
+func (e Env) remembering() Env {
+	e.files = map[string]fileValue{}
+	return e
 }
 
 // Lookup returns the value of a variable and whether it is set. Where NAME is
@@ -61,11 +89,24 @@ func (e Env) lookup(name string) (string, bool, error) {
 		if !ok || path == "" {
 			continue
 		}
-		b, err := os.ReadFile(path)
+		v, err := e.file(path)
 		if err != nil {
-			return "", false, fmt.Errorf("%s_FILE cannot be read: %w", name, err)
+			return "", false, fmt.Errorf("%s_FILE cannot be read: open %s: %w", name, path, err)
 		}
-		return strings.TrimRight(string(b), "\r\n"), true, nil
+		return v, true, nil
 	}
 	return "", false, nil
+}
+
+// file returns the value that a file holds.
+func (e Env) file(path string) (string, error) {
+	if v, ok := e.files[path]; ok {
+		return v.value, v.err
+	}
+	text, err := options.ReadFile(path, maxVariable)
+	v := fileValue{strings.TrimRight(string(text), "\r\n"), err}
+	if e.files != nil {
+		e.files[path] = v
+	}
+	return v.value, v.err
 }

@@ -12,10 +12,14 @@ import (
 // as unset where there is a default, and $${ stands for ${ itself. It works on
 // scalars after parsing, so no value can change the structure of the file; any
 // other $ stays as it is. The result is a string where nothing was replaced,
-// else an options.Expanded.
-func expand(text string, env Env) (any, error) {
+// else an options.Expanded. made is how many bytes of text it has made; more than
+// room are errTooLong.
+func expand(text string, env Env, room int) (v any, made int, err error) {
 	if !strings.Contains(text, "${") {
-		return text, nil
+		return text, 0, nil
+	}
+	if len(text) > room {
+		return nil, 0, errTooLong
 	}
 	var out strings.Builder
 	expanded := false
@@ -32,23 +36,29 @@ func expand(text string, env Env) (any, error) {
 		}
 		inner, tail, closed := strings.Cut(after, "}")
 		if !closed {
-			return nil, fmt.Errorf("a ${ lacks its }; write $${ for the two characters themselves")
+			return nil, 0, fmt.Errorf("a ${ lacks its }; write $${ for the two characters themselves")
 		}
 		if strings.Contains(inner, "${") {
-			return nil, fmt.Errorf("a ${...} cannot stand within another one")
+			return nil, 0, fmt.Errorf("a ${...} cannot stand within another one")
 		}
 		value, err := resolve(inner, env)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
+		}
+		if out.Len()+len(before)+len(value)+len(tail) > room {
+			return nil, 0, errTooLong
 		}
 		out.WriteString(before + value)
 		expanded, rest = true, tail
 	}
 	if !expanded {
-		return out.String(), nil
+		return out.String(), out.Len(), nil
 	}
-	return options.Expanded(out.String()), nil
+	return options.Expanded(out.String()), out.Len(), nil
 }
+
+// errTooLong says that text with its variables replaced is longer than there is room for.
+var errTooLong = errors.New("too long")
 
 func resolve(inner string, env Env) (string, error) {
 	name, fallback, hasFallback := strings.Cut(inner, ":-")

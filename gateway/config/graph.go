@@ -21,6 +21,7 @@ type graph struct {
 	values   heldValues
 	secrets  []any // pointers to all options, behind what comes from outside of the file
 	outside  int
+	names    map[string][]string
 }
 
 // parts is the top level of a file beside its settings.
@@ -48,6 +49,10 @@ type header struct {
 }
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// maxWays bounds the pairs of a source and what a route leads it to: each is checked and
+// counted, and a route of a thousand sources to a thousand sinks has a million.
+const maxWays = 100_000
 
 func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	for key := range raw {
@@ -78,15 +83,25 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 			return router.SinkSpec{Name: name, Type: t, Options: opts, Delivery: delivery, Redactor: g.redactor("sinks."+name, opts)}
 		}
 	})
+	byName := make(map[string]router.TransformSpec, len(transforms))
+	for _, t := range transforms {
+		byName[t.Name] = t
+	}
+	ways := 0
 	for _, r := range routes {
 		spec := router.RouteSpec{Name: r.name, From: r.From, When: r.When, Else: r.Else, To: r.To, DeadLetter: r.DeadLetter, Redactor: g.redactor("routes." + r.name)}
 		for _, name := range r.Through {
-			if i := slices.IndexFunc(transforms, func(t router.TransformSpec) bool { return t.Name == name }); i >= 0 {
-				spec.Through = append(spec.Through, transforms[i])
+			if t, ok := byName[name]; ok {
+				spec.Through = append(spec.Through, t)
 			}
 		}
 		cfg.Graph.Routes = append(cfg.Graph.Routes, spec)
 		g.references(r, top)
+		ways += len(r.From) * (len(r.Through) + len(r.To))
+	}
+	if ways > maxWays {
+		g.dec.Report("routes", true, "lead on %d ways from a source through a transform or to a sink, more than %d: name fewer in each", ways, maxWays)
+		return cfg // the graph is never built
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
 	g.promises(cfg.Graph, top)
@@ -105,7 +120,7 @@ func (g *graph) routes(raw, sinks any, selected []string) []namedRoute {
 	g.selected, g.used = selected, map[string]bool{}
 	for _, name := range selected {
 		if _, ok := m[name]; !ok {
-			g.dec.Report("routes", true, "%s", options.Unknown(fmt.Sprintf("route %q was asked for", name), name, g.dec.Keys("routes", m)))
+			g.dec.Report("routes", true, "%s", options.Unknown(fmt.Sprintf("route %q was asked for", name), name, g.known("routes", m)))
 		}
 	}
 	if len(m) == 0 {
@@ -137,13 +152,15 @@ func (g *graph) routes(raw, sinks any, selected []string) []namedRoute {
 // useDeadLetters notes the sinks that get the dead letters of those in use.
 func (g *graph) useDeadLetters(sinks any) {
 	bodies, _ := sinks.(map[string]any)
-	for range bodies { // a chain is no longer than that
-		for name, body := range bodies {
-			m, _ := body.(map[string]any)
-			to, ok := m["dead_letter"]
-			if text := fmt.Sprint(to); ok && g.used["sinks."+name] {
-				g.used["sinks."+text] = true
+	for name := range bodies {
+		for g.used["sinks."+name] { // until a chain has come to one that is noted
+			body, _ := bodies[name].(map[string]any)
+			to, ok := body["dead_letter"]
+			name = fmt.Sprint(to)
+			if !ok || g.used["sinks."+name] {
+				break
 			}
+			g.used["sinks."+name] = true
 		}
 	}
 }
@@ -160,13 +177,15 @@ func (g *graph) references(r namedRoute, top parts) {
 		{"to", "sink", r.To, top.Sinks},
 	} {
 		defined, _ := ref.in.(map[string]any)
+		before := map[string]bool{}
 		for i, name := range ref.names {
 			at := fmt.Sprintf("routes.%s.%s[%d]", r.name, ref.key, i)
 			if _, ok := defined[name]; !ok {
-				g.dec.Report(at, false, "%s", options.Unknown(fmt.Sprintf("%s %q", ref.what, name), name, g.dec.Keys(ref.what+"s", defined)))
-			} else if slices.Contains(ref.names[:i], name) && ref.key != "through" {
+				g.dec.Report(at, false, "%s", g.unknown(ref.what, name, ref.what+"s", defined))
+			} else if before[name] && ref.key != "through" {
 				g.dec.Report(at, false, "%s %q stands in this list twice", ref.what, name)
 			}
+			before[name] = true
 		}
 	}
 }
@@ -219,7 +238,7 @@ func components[T, S any](g *graph, section string, raw any, types []plugin.Type
 			continue
 		case i < 0:
 			what := strings.TrimSuffix(section, "s") + " type" + shown
-			g.dec.Report(at+".type", false, "%s", options.Unknown(what, typeName, known))
+			g.dec.Report(at+".type", false, "%s", g.dec.Unknown(what, typeName, func() []string { return known }))
 			continue
 		}
 		dsts, spec := prepare(name, types[i])

@@ -16,40 +16,55 @@ func (g *graph) others(graph router.Graph, top parts) {
 			return
 		}
 	}
+	choosing, greedy := map[string]int{}, map[string]string{} // by source: how many routes choose from it, and the first that takes everything
 	for _, r := range graph.Routes {
+		if r.Else {
+			continue
+		}
+		for _, from := range r.From {
+			choosing[from]++
+			if r.When.IsZero() && greedy[from] == "" {
+				greedy[from] = r.Name
+			}
+		}
+	}
+	left := g.leftOut(top)
+	for _, r := range graph.Routes {
+		if !r.Else {
+			continue
+		}
 		for i, from := range r.From {
-			if !r.Else {
-				break
-			}
 			at := fmt.Sprintf("routes.%s.from[%d]", r.Name, i)
-			choosing := 0
-			for _, o := range graph.Routes {
-				if o.Else || !slices.Contains(o.From, from) {
-					continue
-				}
-				choosing++
-				if o.When.IsZero() {
-					g.dec.Report(at, false, "the route %s takes everything of %s, so nothing is left for else: give it a when", o.Name, from)
-				}
+			if name := greedy[from]; name != "" {
+				g.dec.Report(at, false, "the route %s takes everything of %s, so nothing is left for else: give it a when", name, from)
 			}
-			if left := g.leftOut(from, top); len(left) > 0 {
-				g.dec.Report("routes."+r.Name+".else", true, "what is left for else depends on the route %s: run it too, or leave --route out", left[0])
-			} else if choosing == 0 {
+			if name := left[from]; name != "" {
+				g.dec.Report("routes."+r.Name+".else", true, "what is left for else depends on the route %s: run it too, or leave --route out", name)
+			} else if choosing[from] == 0 {
 				g.dec.Report(at, false, "no other route takes anything of %s: leave else out", from)
 			}
 		}
 	}
 }
 
-// leftOut returns the routes of a source that are not among the selected ones.
-func (g *graph) leftOut(source string, top parts) (names []string) {
+// leftOut returns, by source, the first route of it that is not among the selected ones.
+func (g *graph) leftOut(top parts) map[string]string {
+	out := map[string]string{}
 	routes, _ := top.Routes.(map[string]any)
-	for _, name := range g.dec.Keys("routes", routes) {
+	if len(g.selected) == 0 {
+		return out
+	}
+	for _, name := range g.known("routes", routes) {
+		if slices.Contains(g.selected, name) {
+			continue
+		}
 		body, _ := routes[name].(map[string]any)
 		from, _ := body["from"].([]any)
-		if len(g.selected) > 0 && !slices.Contains(g.selected, name) && slices.ContainsFunc(from, func(f any) bool { return fmt.Sprint(f) == source }) {
-			names = append(names, name)
+		for _, f := range from {
+			if source := fmt.Sprint(f); out[source] == "" {
+				out[source] = name
+			}
 		}
 	}
-	return names
+	return out
 }

@@ -9,7 +9,6 @@ import (
 // place is where a key and its value stand.
 type place struct {
 	key, value options.Pos
-	merged     bool     // came by <<, so the mapping's own key may replace it
 	text       string   // of a scalar, before variables were replaced
 	values     []string // of these variables
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 
-	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/router"
 )
@@ -19,17 +18,18 @@ func (g *graph) promises(graph router.Graph, top parts) {
 	defined, _ := top.Sinks.(map[string]any)
 	deadLetter := func(path, name string) {
 		if _, ok := defined[name]; !ok && name != "" {
-			g.dec.Report(path+".dead_letter", false, "%s", options.Unknown(fmt.Sprintf("sink %q", name), name, g.dec.Keys("sinks", defined)))
+			g.dec.Report(path+".dead_letter", false, "%s", g.unknown("sink", name, "sinks", defined))
 		}
 	}
+	circles := deadLetterCircles(graph.Sinks, sinks)
 	for _, s := range graph.Sinks {
 		at := "sinks." + s.Name
 		deadLetter(at, s.Delivery.DeadLetter)
 		if s.Delivery.Workers > 1 && !s.Type.Has(plugin.Concurrent) {
 			g.dec.Report(at+".workers", false, "the type %s writes one batch after the other: leave workers out", s.Type.Name())
 		}
-		if cycle := follow(sinks, s.Name); cycle != "" {
-			g.dec.Report(at+".dead_letter", false, "dead letters would go round in circles: %s", cycle)
+		if circle, ok := circles[s.Name]; ok {
+			g.dec.Report(at+".dead_letter", false, "dead letters would go round in circles: %s", circle.from(s.Name))
 		}
 	}
 	for _, s := range graph.Sources {
@@ -42,22 +42,6 @@ func (g *graph) promises(graph router.Graph, top parts) {
 	}
 	g.others(graph, top)
 	g.lossless(graph, sinks)
-}
-
-// follow returns the way of dead letters that comes back to name, or "".
-func follow(sinks map[string]router.SinkSpec, name string) string {
-	way, at := name, name
-	for range sinks { // a longer way is another sink's circle
-		at = sinks[at].Delivery.DeadLetter
-		if at == "" {
-			return ""
-		}
-		way += " -> " + at
-		if at == name {
-			return way
-		}
-	}
-	return ""
 }
 
 // lossless refuses a sink that can lose what a source could replay.

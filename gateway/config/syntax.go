@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,15 +17,19 @@ var (
 // suspects are the usual reasons for text not to be YAML. The parser notices
 // them late and names another line.
 var suspects = []struct {
+	with    string         // what a line has that the pattern matches: quicker to find
 	pattern *regexp.Regexp // group 1 is where the reason stands
 	hint    string
 }{
-	{regexp.MustCompile(`^[^"'#]*?[{\[][^"'#]*?(\$\{)`), "between { and } a value with ${...} must be in quotes"},
-	{regexp.MustCompile(`^[^"'#]*?(\{\{)`), "a { begins a mapping here: put the value in quotes"},
-	{regexp.MustCompile(`^[^"'#]*?: +(![^ !])`), "a ! begins a YAML tag here: put the value in quotes"},
-	{regexp.MustCompile(`^ *(\t)`), "indentation must be spaces, not tabs"},
-	{regexp.MustCompile(`^[^"'#]*?: +("[^"]*") +[^ #]`), "the quotes end before the value does: put the whole value in quotes, '\"a\" == b'"},
+	{"${", regexp.MustCompile(`^[^"'#]*?[{\[][^"'#]*?(\$\{)`), "between { and } a value with ${...} must be in quotes"},
+	{"{{", regexp.MustCompile(`^[^"'#]*?(\{\{)`), "a { begins a mapping here: put the value in quotes"},
+	{"!", regexp.MustCompile(`^[^"'#]*?: +(![^ !])`), "a ! begins a YAML tag here: put the value in quotes"},
+	{"\t", regexp.MustCompile(`^ *(\t)`), "indentation must be spaces, not tabs"},
+	{"\"", regexp.MustCompile(`^[^"'#]*?: +("[^"]*") +[^ #]`), "the quotes end before the value does: put the whole value in quotes, '\"a\" == b'"},
 }
+
+// maxSuspect is how many bytes a line has at most in which a reason is looked for.
+const maxSuspect = 4096
 
 // syntax reports text that is not YAML, with a hint where the reason is a known one.
 func (p *parser) syntax(text string, err error) {
@@ -49,6 +54,9 @@ func (p *parser) syntax(text string, err error) {
 			}
 		}
 		for _, s := range suspects {
+			if len(line) > maxSuspect || !strings.Contains(line, s.with) {
+				continue
+			}
 			if at := s.pattern.FindStringSubmatchIndex(line); at != nil {
 				n.Line, n.Column = i+1, at[2]+1
 				p.report(n, "", "is not YAML (%s); %s", reason, s.hint)
@@ -71,13 +79,44 @@ func (p *parser) syntax(text string, err error) {
 }
 
 // firstBroken returns the line up to which text must be read to be wrong for a reason.
+// The parser reads a little ahead, so it is that of the last line that the parser has
+// asked for, or of one of the few before.
 func firstBroken(text, reason string) int {
-	lines := strings.SplitAfter(text, "\n")
-	for n := 1; n < len(lines); n++ {
+	r := lineReader{lines: strings.SplitAfter(text, "\n")}
+	dec := yaml.NewDecoder(&r)
+	for dec.Decode(&yaml.Node{}) == nil { // up to the document that is broken
+	}
+	n := max(r.begun, 1)
+	for least := n - readAhead; n > 1 && n > least; n-- {
 		var node yaml.Node
-		if err := yaml.Unmarshal([]byte(strings.Join(lines[:n], "")), &node); err != nil && strings.Contains(err.Error(), reason) {
-			return n
+		err := yaml.Unmarshal([]byte(strings.Join(r.lines[:n-1], "")), &node)
+		if err == nil || !strings.Contains(err.Error(), reason) {
+			break
 		}
 	}
-	return 1
+	return n
+}
+
+// readAhead bounds how many lines the parser may have read behind the one that is broken.
+const readAhead = 3
+
+// lineReader hands out one line at a time, and so tells how far a reader has come.
+type lineReader struct {
+	lines []string
+	begun int    // lines of which something was read
+	rest  string // of the last one
+}
+
+// Read is part of [io.Reader].
+func (r *lineReader) Read(p []byte) (int, error) {
+	for r.rest == "" {
+		if r.begun == len(r.lines) {
+			return 0, io.EOF
+		}
+		r.rest = r.lines[r.begun]
+		r.begun++
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"eventgateway/gateway/options"
@@ -92,7 +93,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 		if _, ok := sources[o.Source]; ok && !taken[o.Source] && len(g.selected) == 0 {
 			g.dec.Report(at+".source", false, "no route takes anything from %s", o.Source)
 		} else if !ok {
-			g.dec.Report(at+".source", false, "%s", options.Unknown(fmt.Sprintf("source %q", o.Source), o.Source, g.dec.Keys("sources", sources)))
+			g.dec.Report(at+".source", false, "%s", g.unknown("source", o.Source, "sources", sources))
 		}
 		t.Payloads = g.payloads(at+".events", o.Events)
 		for _, e := range o.Expect {
@@ -102,7 +103,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 				g.dec.Report(path, true, "means the events that are parked, and there is a sink of that name: call the sink something else")
 			}
 			if !ok && e.Key != DeadLetters {
-				g.dec.Report(path, true, "%s", options.Unknown(fmt.Sprintf("sink %q", e.Key), e.Key, append(g.dec.Keys("sinks", sinks), DeadLetters)))
+				g.dec.Report(path, true, "%s", g.dec.Unknown(fmt.Sprintf("sink %q", e.Key), e.Key, func() []string { return append(slices.Clone(g.known("sinks", sinks)), DeadLetters) }))
 			}
 			key, _ := g.dec.Place(path)
 			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})

@@ -11,8 +11,16 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// maxNodes bounds what aliases may blow a file up to.
-const maxNodes = 100_000
+// maxFile is how many bytes a configuration file may have.
+const maxFile = 2 << 20
+
+// maxValues bounds the values of a file, each counted as often as aliases and <<
+// bring it, and the keys that << looks at.
+const maxValues = 100_000
+
+// maxText bounds, in bytes, what aliases and variables make of the text of a file:
+// the paths of all values and the text in which variables were replaced.
+const maxText = 16 << 20
 
 // maxDepth bounds nesting.
 const maxDepth = 50
@@ -23,8 +31,36 @@ type parser struct {
 	env      Env
 	places   places
 	problems options.Problems
-	nodes    int
+	values   int                 // that were met so far, see maxValues
+	text     int                 // bytes that were made so far, see maxText
+	over     bool                // one of the bounds is passed: nothing more is read
+	aliases  bool                // an alias was met
 	open     map[*yaml.Node]bool // anchors on the way down, to see cycles
+}
+
+// spend counts values and bytes of text, and reports whether they are within the
+// bounds. The first time that they are not is a problem noted.
+func (p *parser) spend(n *yaml.Node, values, text int) bool {
+	if p.over {
+		return false
+	}
+	p.values += values
+	p.text += text
+	why := ""
+	switch {
+	case p.values > maxValues && p.aliases:
+		why = fmt.Sprintf("aliases blow the file up to more than %d values", maxValues)
+	case p.values > maxValues:
+		why = fmt.Sprintf("the file has more than %d values: leave some out", maxValues)
+	case p.text > maxText:
+		why = fmt.Sprintf("keys, aliases and variables blow the file up to more than %d MiB: make them shorter, or leave some out", maxText>>20)
+	default:
+		return true
+	}
+	p.problems = nil // it alone counts, and is seen among thousands
+	p.report(n, "", "%s", why)
+	p.over = true
+	return false
 }
 
 // parse returns the mapping that a file holds; nil where it holds none, which
@@ -53,13 +89,17 @@ func (p *parser) parse(text []byte) map[string]any {
 	}
 	p.places[""] = place{key: p.pos(root), value: p.pos(root)}
 	m, _ := p.value("", root).(map[string]any)
-	if p.nodes > maxNodes {
+	if p.over {
 		return nil
 	}
 	return m
 }
 
+// report notes a problem; behind the bounds there is none but theirs.
 func (p *parser) report(n *yaml.Node, path, format string, args ...any) {
+	if p.over {
+		return
+	}
 	p.problems = append(p.problems, options.Problem{Pos: p.pos(n), Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -73,14 +113,12 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		p.report(n, "", "is nested more than %d deep", maxDepth)
 		return options.Invalid{}
 	}
-	if p.nodes++; p.nodes > maxNodes {
-		if p.nodes == maxNodes+1 {
-			p.report(n, "", "aliases blow the file up to more than %d values", maxNodes)
-		}
+	if !p.spend(n, 1, len(path)) {
 		return nil
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
+		p.aliases = true
 		if p.open[n.Alias] {
 			p.report(n, path, "the alias *%s contains itself", n.Value)
 			return options.Invalid{}
@@ -102,6 +140,9 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		}
 		list := make([]any, len(n.Content))
 		for i, item := range n.Content {
+			if p.over {
+				break
+			}
 			at := fmt.Sprintf("%s[%d]", path, i)
 			p.places[at] = place{key: p.pos(item), value: p.pos(item)}
 			list[i] = p.value(at, item)
@@ -116,42 +157,50 @@ func (p *parser) mapping(path string, n *yaml.Node) any {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.ShortTag() == "!!merge" {
-			p.merge(path, value, m)
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
 			p.report(key, path, "a key must be text; put the value in quotes if { or [ is meant as text")
 			return options.Invalid{}
 		}
+		if !p.spend(key, 0, len(path)) {
+			return m
+		}
 		at := options.Join(path, key.Value)
-		if old, ok := p.places[at]; ok && old.key.File == p.file && !old.merged {
-			p.report(key, at, "stands here a second time; the first is in line %d", old.key.Line)
+		if _, twice := m[key.Value]; twice {
+			if p.spend(key, 1, 0) {
+				p.report(key, at, "stands here a second time; the first is in line %d", p.places[at].key.Line)
+			}
 			continue
 		}
-		p.forget(at)
 		p.places[at] = place{key: p.pos(key), value: p.pos(value)}
 		m[key.Value] = p.value(at, value)
 	}
+	p.merges(path, n, m)
 	return m
 }
 
-// forget removes what << has brought below a key that the mapping has itself.
-func (p *parser) forget(at string) {
-	if !p.places[at].merged {
-		return
-	}
-	for path := range p.places {
-		if strings.HasPrefix(path, at+".") || strings.HasPrefix(path, at+"[") {
-			delete(p.places, path)
+// merges adds what the << of a mapping bring to m, which has the mapping's own keys:
+// these win.
+func (p *parser) merges(path string, n *yaml.Node, m map[string]any) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].ShortTag() == "!!merge" {
+			p.merge(path, n.Content[i+1], m)
 		}
 	}
 }
 
-// merge adds what `<<: *anchor` or `<<: [*a, *b]` brings; keys that stand in
-// the mapping itself win.
+// merge adds what `<<: *anchor` or `<<: [*a, *b]` brings; what m has already wins.
 func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
+	p.aliases = true
+	if !p.spend(n, 1, 0) {
+		return
+	}
 	if n.Kind == yaml.SequenceNode {
 		for _, item := range n.Content {
+			if p.over {
+				return
+			}
 			p.merge(path, item, m)
 		}
 		return
@@ -168,17 +217,20 @@ func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
 	defer delete(p.open, source)
 	for i := 0; i+1 < len(source.Content); i += 2 {
 		key, value := source.Content[i], source.Content[i+1]
-		if key.ShortTag() == "!!merge" { // a chain
-			p.merge(path, value, m)
+		if !p.spend(key, 1, len(path)) {
+			return
+		}
+		if key.ShortTag() == "!!merge" || key.Kind != yaml.ScalarNode { // the anchor's own place tells of a key that is no text
 			continue
 		}
-		at := options.Join(path, key.Value)
 		if _, own := m[key.Value]; own {
 			continue
 		}
-		p.places[at] = place{key: p.pos(key), value: p.pos(value), merged: true}
+		at := options.Join(path, key.Value)
+		p.places[at] = place{key: p.pos(key), value: p.pos(value)}
 		m[key.Value] = p.value(at, value)
 	}
+	p.merges(path, source, m) // a chain
 }
 
 func (p *parser) scalar(path string, n *yaml.Node) any {
@@ -189,8 +241,13 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 		at.text, at.values = n.Value, nil
 		env := p.env
 		env.heard = func(value string) { at.values = append(at.values, value) }
-		v, err := expand(n.Value, env)
+		v, made, err := expand(n.Value, env, maxText-p.text)
 		p.places[path] = at
+		if err == errTooLong {
+			p.spend(n, 0, maxText)
+			return options.Invalid{}
+		}
+		p.spend(n, 0, made)
 		if err != nil {
 			p.report(n, path, "%v", err)
 			return options.Invalid{}

@@ -27,17 +27,10 @@ type Need struct {
 // Servers are the private servers of one gateway.
 type Servers struct {
 	postgres *Postgres
-	redis    redisServer
+	redis    *Redis
 	dir      string
 	keep     bool
 	lock     *os.File
-}
-
-// redisServer is an installed Redis or Valkey, or the one in this process.
-type redisServer interface {
-	URL() string
-	Stop(ctx context.Context) error
-	String() string
 }
 
 // Start starts what is needed, all at once. Before, it removes what gateways that
@@ -129,17 +122,7 @@ func (s *Servers) startRedis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := startRedis(ctx, dir, 0, s.keep)
-	if errors.Is(err, ErrNoRedis) {
-		if s.keep {
-			return fmt.Errorf("%w; the one in this process keeps no data", err)
-		}
-		s.redis, err = startMini()
-		return err
-	}
-	if err == nil {
-		s.redis = r
-	}
+	s.redis, err = startRedis(ctx, dir, 0, s.keep)
 	return err
 }
 

@@ -21,7 +21,7 @@ type Redis struct {
 }
 
 // ErrNoRedis says that no server is installed.
-var ErrNoRedis = errors.New("no Redis server is installed: install the package redis-server (apt-get install redis-server), or set REDIS_URL")
+var ErrNoRedis = errors.New("no Redis server is installed, or none that the PATH leads to: install redis-server or valkey-server (apt-get install redis-server), or set REDIS_URL")
 
 // StartRedis starts a server that keeps nothing on disk: on a Unix socket in
 // dir, and on 127.0.0.1:port where port is not 0. More arguments follow its own.
@@ -36,7 +36,10 @@ func startRedis(ctx context.Context, dir string, port int, keep bool, more ...st
 			continue
 		}
 		r := &Redis{dir: dir, port: port, keep: keep, more: more, bin: bin}
-		return r, r.Start(ctx)
+		if err := r.Start(ctx); err != nil {
+			return nil, err
+		}
+		return r, nil
 	}
 	return nil, ErrNoRedis
 }

@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -46,6 +47,19 @@ func (d *Decoder) Report(path string, atKey bool, format string, args ...any) {
 	d.Problems = append(d.Problems, p)
 }
 
+// maxHints is how many problems a file has at most in which what was meant is looked
+// for: with thousands of names each takes long, and [Problems] shows fewer.
+const maxHints = 200
+
+// Unknown describes a name that is none of the known ones as [Unknown] does. It names
+// no other where there are many problems already, and does not ask for known then.
+func (d *Decoder) Unknown(what, got string, known func() []string) string {
+	if len(d.Problems) >= maxHints {
+		return "unknown " + what
+	}
+	return Unknown(what, got, known())
+}
+
 // Decode fills dsts, pointers to structs that hold the defaults, from raw: maps,
 // lists, scalars and [Expanded]. Several structs share one mapping; a key that
 // none of them has is a problem.
@@ -62,7 +76,7 @@ func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 	}
 	for _, key := range d.Keys(path, m) {
 		if !slices.Contains(known, key) {
-			d.Report(Join(path, key), true, "%s", Unknown("option", key, known))
+			d.Report(Join(path, key), true, "%s", d.Unknown("option", key, func() []string { return known }))
 		}
 	}
 	for _, dst := range dsts {
@@ -104,17 +118,24 @@ func (d *Decoder) fields(path string, m map[string]any, v reflect.Value) {
 
 // Keys returns the keys of the mapping at path in the order of the file.
 func (d *Decoder) Keys(path string, m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+	type at struct {
+		key string
+		pos Pos
 	}
-	slices.Sort(keys)
-	if d.Place != nil {
-		slices.SortStableFunc(keys, func(a, b string) int {
-			ka, _ := d.Place(Join(path, a))
-			kb, _ := d.Place(Join(path, b))
-			return (ka.Line-kb.Line)*10000 + ka.Col - kb.Col
-		})
+	order := make([]at, 0, len(m))
+	for k := range m {
+		a := at{key: k}
+		if d.Place != nil {
+			a.pos, _ = d.Place(Join(path, k))
+		}
+		order = append(order, a)
+	}
+	slices.SortFunc(order, func(a, b at) int {
+		return cmp.Or(cmp.Compare(a.pos.Line, b.pos.Line), cmp.Compare(a.pos.Col, b.pos.Col), cmp.Compare(a.key, b.key))
+	})
+	keys := make([]string, len(order))
+	for i, a := range order {
+		keys[i] = a.key
 	}
 	return keys
 }

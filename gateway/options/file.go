@@ -1,11 +1,6 @@
 package options
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-)
+import "fmt"
 
 // File is a file whose content is read with the configuration, so that a reload
 // notices a change.
@@ -14,15 +9,13 @@ type File struct {
 	text []byte
 }
 
-// UnmarshalText reads the file.
+// maxOptionFile is how many bytes the file of an option may have.
+const maxOptionFile = 4 << 20
+
+// UnmarshalText reads the file, which is a regular one of at most 4 MiB.
 func (f *File) UnmarshalText(path []byte) (err error) {
 	f.path = string(path)
-	f.text, err = os.ReadFile(f.path)
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	if err != nil {
+	if f.text, err = ReadFile(f.path, maxOptionFile); err != nil {
 		return fmt.Errorf("cannot be read: %w", err)
 	}
 	return nil

@@ -29,7 +29,7 @@ type Problem struct {
 
 func (p Problem) Error() string {
 	parts := make([]string, 0, 3)
-	for _, s := range []string{p.Pos.String(), p.Path, p.Text} {
+	for _, s := range []string{p.Pos.String(), clip(p.Path), clip(p.Text)} {
 		if s != "" {
 			parts = append(parts, s)
 		}
@@ -37,13 +37,34 @@ func (p Problem) Error() string {
 	return strings.Join(parts, ": ")
 }
 
+// maxClip bounds, in bytes, the path and the text of a problem as they are shown: a
+// part of the file may be quoted in it.
+const maxClip = 1000
+
+// clip shortens text for people; it cuts no rune.
+func clip(text string) string {
+	if len(text) <= maxClip {
+		return text
+	}
+	half := maxClip / 2
+	begin, end := strings.ToValidUTF8(text[:half], ""), strings.ToValidUTF8(text[len(text)-half:], "")
+	return fmt.Sprintf("%s ... (%d bytes are left out) ... %s", begin, len(text)-len(begin)-len(end), end)
+}
+
 // Problems is every problem that was found, as an error.
 type Problems []Problem
 
+// MaxShown is how many problems the text of [Problems] lists; it counts the rest.
+const MaxShown = 50
+
+// Error lists the first [MaxShown] problems, a line each, and says how many more there are.
 func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.Error()
+	lines := make([]string, 0, MaxShown+1)
+	for _, p := range ps[:min(len(ps), MaxShown)] {
+		lines = append(lines, p.Error())
+	}
+	if more := len(ps) - MaxShown; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -76,6 +97,9 @@ func nearest(got string, known []string) string {
 		least = 2
 	}
 	for _, k := range known {
+		if max(len(k)-len(got), len(got)-len(k)) >= least { // that many letters are missing at least
+			continue
+		}
 		if d := distance(strings.ToLower(got), strings.ToLower(k)); d < least {
 			best, least = k, d
 		}

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +12,7 @@ import (
 type edges struct {
 	mu      sync.Mutex
 	list    []*tallied
+	index   map[[2]string]*tallied // the first of list with each from and to; nil: to be made
 	reloads int
 }
 
@@ -36,13 +36,20 @@ func lettersOf(kind plugin.Kind, name string) string {
 func (e *edges) tally(from, to string) *atomic.Uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, t := range e.list {
-		if t.from == from && t.to == to {
-			return t.n
+	if e.index == nil {
+		e.index = make(map[[2]string]*tallied, len(e.list))
+		for _, t := range e.list {
+			if at := [2]string{t.from, t.to}; e.index[at] == nil {
+				e.index[at] = t
+			}
 		}
 	}
+	at := [2]string{from, to}
+	if t := e.index[at]; t != nil {
+		return t.n
+	}
 	t := &tallied{from: from, to: to, n: &atomic.Uint64{}}
-	e.list = append(e.list, t)
+	e.list, e.index[at] = append(e.list, t), t
 	return t.n
 }
 
@@ -73,7 +80,7 @@ func (e *edges) keep(p *Plan) (reload int) {
 		kept = append(kept, t)
 	}
 	clear(e.list[len(kept):])
-	e.list = kept
+	e.list, e.index = kept, nil
 	return e.reloads
 }
 
@@ -95,7 +102,7 @@ func (e *edges) fold(reload int) {
 		kept = append(kept, t)
 	}
 	clear(e.list[len(kept):])
-	e.list = kept
+	e.list, e.index = kept, nil
 }
 
 // status lists the edges. Those from components that are on their way out count as
@@ -103,11 +110,13 @@ func (e *edges) fold(reload int) {
 func (e *edges) status() []EdgeStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	out := []EdgeStatus{}
+	out, index := []EdgeStatus{}, map[[2]string]int{}
 	for _, t := range e.list {
-		i := slices.IndexFunc(out, func(o EdgeStatus) bool { return o.From == t.from && o.To == t.to })
-		if i < 0 {
+		at := [2]string{t.from, t.to}
+		i, ok := index[at]
+		if !ok {
 			i, out = len(out), append(out, EdgeStatus{From: t.from, To: t.to})
+			index[at] = i
 		}
 		out[i].Events += t.n.Load()
 	}

@@ -52,11 +52,12 @@ func expanded(raw any) any {
 }
 
 func compile(location string, text []byte) (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	doc, err := parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("is not JSON: %w", err)
+		return nil, err
 	}
 	c := jsonschema.NewCompiler()
+	c.UseLoader(jsonschema.SchemeURLLoader{"file": loader{}})
 	c.AssertFormat() // a format that is written is meant
 	if err := c.AddResource(location, doc); err != nil {
 		return nil, oneLine("is not a JSON Schema", err)
@@ -66,4 +67,56 @@ func compile(location string, text []byte) (*jsonschema.Schema, error) {
 		return nil, oneLine("is not a JSON Schema", err)
 	}
 	return s, nil
+}
+
+const (
+	maxFile  = 4 << 20 // bytes of a file that $ref points to
+	maxDepth = 200     // of objects and lists in one another: the compiler takes the third power of it
+)
+
+// loader reads the files that $ref points to.
+type loader struct{}
+
+// Load is part of [jsonschema.URLLoader].
+func (loader) Load(url string) (any, error) {
+	path, err := jsonschema.FileLoader{}.ToFile(url)
+	if err != nil {
+		return nil, err
+	}
+	text, err := options.ReadFile(path, maxFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot be read: %w", path, err)
+	}
+	return parse(text)
+}
+
+// parse reads JSON that is not nested too deep.
+func parse(text []byte) (any, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("is not JSON: %w", err)
+	}
+	if deeper(doc, maxDepth) {
+		return nil, fmt.Errorf("is nested more than %d deep: name a part of it by $ref", maxDepth)
+	}
+	return doc, nil
+}
+
+// deeper reports whether a value has more than depth objects and lists in one another.
+func deeper(doc any, depth int) bool {
+	switch t := doc.(type) {
+	case []any:
+		for _, item := range t {
+			if depth == 0 || deeper(item, depth-1) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, member := range t {
+			if depth == 0 || deeper(member, depth-1) {
+				return true
+			}
+		}
+	}
+	return false
 }
