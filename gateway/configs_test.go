@@ -168,7 +168,7 @@ var configs = map[string]func(t *testing.T, file string){
 	},
 	"configs/orders-durable.yaml": func(t *testing.T, file string) {
 		for name, servers := range map[string]map[string]string{
-			"servers": realServers(t), "private servers": {"PATH": os.Getenv("PATH")}, "private, without redis-server": {},
+			"servers": realServers(t), "private servers": {"PATH": os.Getenv("PATH")},
 		} {
 			t.Run(name, func(t *testing.T) { durable(t, file, servers) })
 		}

@@ -69,8 +69,8 @@ func TestLiveFindings(t *testing.T) {
 
 	out, err := check()
 	expect("the old trigger", true, out, err, "LISTEN works", "Pub/Sub works", "may INCRBY", "the port is free",
-		"gateway.yaml:4:3: sources.orders_db: the trigger orders_notify_trigger on orders will fail the user's write of a row over 7,999 bytes",
-		"mend it: gateway sql --table 'orders' --channel orders_channel --apply, and drop trigger orders_notify_trigger")
+		"gateway.yaml:4:3: sources.orders_db: the trigger orders_notify_trigger on public.orders will fail the user's write of a row over 7,999 bytes",
+		"mend it: gateway sql --table 'public.orders' --channel orders_channel --apply, and drop trigger orders_notify_trigger")
 	if _, err := commandLine(t, env, "sql", "--table", "orders", "--channel", "orders_channel", "--apply"); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestLiveFindings(t *testing.T) {
 
 	exec(`ALTER TABLE orders DISABLE TRIGGER gateway_notify`)
 	out, err = check()
-	expect("a disabled trigger", true, out, err, "is disabled", `mend it: ALTER TABLE orders ENABLE TRIGGER "gateway_notify"`)
+	expect("a disabled trigger", true, out, err, "is disabled", `mend it: ALTER TABLE public.orders ENABLE TRIGGER "gateway_notify"`)
 	exec(`ALTER TABLE orders ENABLE TRIGGER "gateway_notify"`)
 
 	out, err = check("CHANNEL", "nobody")
@@ -129,7 +129,7 @@ func TestLiveFindings(t *testing.T) {
 	exec(`CREATE ROLE reader LOGIN`)
 	env["DATABASE_URL"] = strings.Replace(direct, "postgres://postgres@", "postgres://reader@", 1)
 	out, err = check()
-	expect("a role that may not read", true, out, err, "rows of orders over 7,999 bytes cannot be fetched", `mend it: GRANT SELECT ON orders TO "reader"`)
+	expect("a role that may not read", true, out, err, "rows of public.orders over 7,999 bytes cannot be fetched", `mend it: GRANT SELECT ON public.orders TO "reader"`)
 	exec(`GRANT SELECT ON orders TO "reader"`)
 	out, err = check()
 	expect("a role that may", true, out, err, "nothing is wrong, 0 warnings")

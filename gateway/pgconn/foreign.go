@@ -43,32 +43,36 @@ const rowOwner = `SELECT o.rolname::text, o.rolsuper, me.rolname = o.rolname, me
 // qualified, but for those of pg_catalog. It returns an error where the table's owner is not
 // trusted.
 func BeginReading(ctx context.Context, conn *pgx.Conn, t ForeignTable, sql string) (*Reading, error) {
-	var owner, me string
-	var ownerSuper, own, super bool
-	if err := conn.QueryRow(ctx, rowOwner, t.Name).Scan(&owner, &ownerSuper, &own, &super, &me); err != nil {
-		return nil, fmt.Errorf("cannot find the owner of %s: %w", t.Name, err)
-	}
-	definer := super && !own && !ownerSuper
-	if !super && !own && !ownerSuper && !slices.Contains(t.Owners, owner) {
-		return nil, fmt.Errorf("the rows of %s are not read: its owner %q could run code with the rights of %q; add the owner to the option owners where you trust it", t.Name, owner, me)
-	}
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL REPEATABLE READ; " + SearchPath})
 	if err != nil {
 		return nil, err
 	}
 	r := &Reading{tx: tx, sql: sql}
-	if definer {
-		r.sql = "SELECT * FROM pg_temp.gateway_read($1)"
-		err = r.exec(ctx, asOwner(owner, sql))
-	}
-	if err == nil {
-		err = r.exec(ctx, "SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off")
-	}
-	if err != nil {
+	if err := r.restrict(ctx, t); err != nil {
 		_ = r.End(ctx) // the first error tells more
 		return nil, err
 	}
 	return r, nil
+}
+
+// restrict takes rights away that the query does not need.
+func (r *Reading) restrict(ctx context.Context, t ForeignTable) error {
+	var owner, me string
+	var ownerSuper, own, super bool
+	if err := r.tx.QueryRow(ctx, rowOwner, t.Name).Scan(&owner, &ownerSuper, &own, &super, &me); err != nil {
+		return fmt.Errorf("cannot find the owner of %s: %w", t.Name, err)
+	}
+	switch {
+	case own || ownerSuper || !super && slices.Contains(t.Owners, owner):
+	case !super:
+		return fmt.Errorf("the rows of %s are not read: its owner %q could run code with the rights of %q; add the owner to the option owners where you trust it", t.Name, owner, me)
+	default:
+		if err := r.exec(ctx, asOwner(owner, r.sql)); err != nil {
+			return err
+		}
+		r.sql = "SELECT * FROM pg_temp.gateway_read($1)"
+	}
+	return r.exec(ctx, "SET TRANSACTION READ ONLY; SET LOCAL row_security = off")
 }
 
 // asOwner returns the statements that make the function which runs a query with the rights

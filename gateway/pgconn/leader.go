@@ -125,7 +125,7 @@ func (s Elector) follow(ctx context.Context, t *term) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var later bool
-	if err := t.conn.QueryRow(timed, laterTimeline, t.above).Scan(&later); err != nil {
+	if err := In(timed, t.conn, func(tx pgx.Tx) error { return tx.QueryRow(timed, laterTimeline, t.above).Scan(&later) }); err != nil {
 		return fmt.Errorf("cannot read the timeline of %s: %w", s.URL, err)
 	}
 	if later {
@@ -172,16 +172,25 @@ func (t *term) try(ctx context.Context) (holder string, err error) {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var l lock
-	if err := t.conn.QueryRow(timed, tryLock, t.name).Scan(&l.mine, &l.pid, &l.role, &l.known); err != nil {
+	number := int64(0)
+	err = In(timed, t.conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(timed, tryLock, t.name).Scan(&l.mine, &l.pid, &l.role, &l.known); err != nil {
+			return err
+		}
+		t.locked = l.mine
+		switch {
+		case t.row != nil:
+			number, err = t.row.try(timed, tx, t, &l)
+			return err
+		case l.mine:
+			return tx.QueryRow(timed, "SELECT greatest("+nextTerm+", $1::bigint + 1)", t.above).Scan(&number)
+		}
+		return nil
+	})
+	if err != nil {
 		return "", err
 	}
-	t.locked = l.mine
-	switch {
-	case t.row != nil:
-		return t.row.try(timed, t, l)
-	case l.mine:
-		return "", t.conn.QueryRow(timed, "SELECT greatest("+nextTerm+", $1::bigint + 1)", t.above).Scan(&t.number)
-	}
+	t.number = number // not before the lease is committed
 	return l.foreign(), nil
 }
 
@@ -197,7 +206,7 @@ func (l lock) foreign() string {
 // session: behind a transaction pooler that may be another session.
 func (t *term) Confirm(ctx context.Context) error {
 	if t.row != nil {
-		return t.row.prolong(ctx, t)
+		return In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) })
 	}
 	held := false
 	err := t.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)").Scan(&held)

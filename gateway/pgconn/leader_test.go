@@ -244,6 +244,16 @@ func TestTermsDoNotGoBack(t *testing.T) {
 	}
 }
 
+// TestFunctionsOfOthersAreNotCalled, which fit a call of the elector better than PostgreSQL's own.
+func TestFunctionsOfOthersAreNotCalled(t *testing.T) {
+	db := prepare(t, true)
+	exec(t, db, `GRANT CREATE ON SCHEMA public TO mallory; SET SESSION AUTHORIZATION mallory;
+		CREATE FUNCTION public.hashtextextended(text, int) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'mallory runs as %', current_user; END $$;
+		RESET SESSION AUTHORIZATION`)
+	start(t, elector(t, "gateway"), 0).leads(t)
+	exec(t, db, `DROP OWNED BY mallory`)
+}
+
 // TestForeignLeaseTable: a table that another role has made is not written, because its
 // triggers would run with this role's rights.
 func TestForeignLeaseTable(t *testing.T) {

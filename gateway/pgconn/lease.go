@@ -42,7 +42,9 @@ func (s Elector) openRow(ctx context.Context, t *term) (*row, error) {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var exists, allowed, trusted bool
-	if err := t.conn.QueryRow(timed, leaseState, s.Owners).Scan(&exists, &allowed, &trusted); err != nil {
+	if err := In(timed, t.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(timed, leaseState, s.Owners).Scan(&exists, &allowed, &trusted)
+	}); err != nil {
 		return nil, fmt.Errorf("cannot look for the table gateway.leader at %s: %w", s.URL, err)
 	}
 	switch {
@@ -58,15 +60,15 @@ func (s Elector) openRow(ctx context.Context, t *term) (*row, error) {
 	return &row{}, nil
 }
 
-// try takes the lease where it is free, and sets the term's number. Else it returns who
-// has the lock, "" where that is a gateway.
-func (r *row) try(ctx context.Context, t *term, l lock) (holder string, err error) {
-	if err := r.look(ctx, t); err != nil {
-		return "", err
+// try takes the lease where it is free, and returns its term, else 0. It notes in l whether
+// the role that has the lock may write leases.
+func (r *row) try(ctx context.Context, tx pgx.Tx, t *term, l *lock) (number int64, err error) {
+	if err := r.look(ctx, tx, t); err != nil {
+		return 0, err
 	}
 	if !l.mine && !l.known && l.pid != 0 {
-		if err := t.conn.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.known); err != nil {
-			return "", err
+		if err := tx.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.known); err != nil {
+			return 0, err
 		}
 	}
 	expired := r.holder == "" || time.Since(r.since) > expiry
@@ -75,19 +77,19 @@ func (r *row) try(ctx context.Context, t *term, l lock) (holder string, err erro
 		free = false
 	}
 	if free {
-		free, err = r.take(ctx, t)
+		number, err = r.take(ctx, tx, t)
 	}
-	if err == nil && !free && l.mine { // the holder of the lease may want it
+	if err == nil && number == 0 && l.mine { // the holder of the lease may want it
 		t.locked = false
-		_, err = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name)
+		_, err = tx.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name)
 	}
-	return l.foreign(), err
+	return number, err
 }
 
 // look reads the lease.
-func (r *row) look(ctx context.Context, t *term) error {
+func (r *row) look(ctx context.Context, tx pgx.Tx, t *term) error {
 	var seen row
-	err := t.conn.QueryRow(ctx, "SELECT holder, term, pid, locked, expires FROM gateway.leader WHERE name = $1", t.name).Scan(&seen.holder, &seen.number, &seen.pid, &seen.locked, &seen.expires)
+	err := tx.QueryRow(ctx, "SELECT holder, term, pid, locked, expires FROM gateway.leader WHERE name = $1", t.name).Scan(&seen.holder, &seen.number, &seen.pid, &seen.locked, &seen.expires)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
@@ -99,29 +101,29 @@ func (r *row) look(ctx context.Context, t *term) error {
 	return nil
 }
 
-// take writes the lease over the one that was seen last, and reports whether that was still
-// there.
-func (r *row) take(ctx context.Context, t *term) (bool, error) {
-	err := t.conn.QueryRow(ctx, `INSERT INTO gateway.leader AS l (name, holder, term, pid, locked, expires)
+// take writes the lease over the one that was seen last, and returns its term; 0 where that one
+// was not there any more.
+func (r *row) take(ctx context.Context, tx pgx.Tx, t *term) (number int64, err error) {
+	err = tx.QueryRow(ctx, `INSERT INTO gateway.leader AS l (name, holder, term, pid, locked, expires)
 		VALUES ($1, $2, greatest(`+nextTerm+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, term = greatest(l.term + 1, excluded.term), pid = excluded.pid, locked = excluded.locked, expires = excluded.expires
 		WHERE l.holder = $5 AND l.term = $6 AND l.expires = $7 RETURNING term`,
-		t.name, t.id, t.locked, lease.Seconds(), r.holder, r.number, r.expires, t.above).Scan(&t.number)
+		t.name, t.id, t.locked, lease.Seconds(), r.holder, r.number, r.expires, t.above).Scan(&number)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+		return 0, nil
 	}
-	return err == nil, err
+	return number, err
 }
 
 // prolong writes that the leader lives. It takes the advisory lock where a foreign role had
 // it before.
-func (r *row) prolong(ctx context.Context, t *term) error {
+func (r *row) prolong(ctx context.Context, tx pgx.Tx, t *term) error {
 	if !t.locked {
-		if err := t.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", t.name).Scan(&t.locked); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", t.name).Scan(&t.locked); err != nil {
 			return err
 		}
 	}
-	tag, err := t.conn.Exec(ctx, `UPDATE gateway.leader SET expires = clock_timestamp() + $4 * interval '1 second', locked = $5
+	tag, err := tx.Exec(ctx, `UPDATE gateway.leader SET expires = clock_timestamp() + $4 * interval '1 second', locked = $5
 		WHERE name = $1 AND holder = $2 AND term = $3 AND pid = pg_backend_pid()`, t.name, t.id, t.number, lease.Seconds(), t.locked)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errors.New("another gateway has taken the lease, or the session is another one: is there a transaction pooler (pgbouncer with pool_mode = transaction) in between?")

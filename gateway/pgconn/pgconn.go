@@ -35,6 +35,30 @@ func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
+// SearchPath is the search path of a transaction in which names mean what PostgreSQL says: a
+// role that may create functions or operators in a schema of the default path could make one
+// that fits a call better than the one of pg_catalog, and would run it with the caller's rights.
+const SearchPath = "SET LOCAL search_path = pg_catalog, pg_temp"
+
+// Begin begins a transaction with [SearchPath]. A setting of the session would reach other
+// clients of a transaction pooler.
+func Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
+	return conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; " + SearchPath})
+}
+
+// In calls f with a transaction of [Begin], and commits it where f returns nil.
+func In(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
+	tx, err := Begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback(ctx) // the first error tells more
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
 // Reason makes one line of pgx's error, which lists every address and method
 // that was tried: what the server said where it said something, else the last.
 func Reason(err error) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgconn"
 )
 
 // Installed is a trigger function of this package that a database has.
@@ -28,15 +30,18 @@ const installed = `SELECT format('%I.%I', n.nspname, p.proname), CASE p.proname 
 
 // FindInstalled returns the trigger functions of this package that the database has: that of the
 // outbox, and those of notifications, one for each schema.
-func FindInstalled(ctx context.Context, conn *pgx.Conn) ([]Installed, error) {
-	rows, err := conn.Query(ctx, installed)
-	if err == nil {
-		var found []Installed
-		if found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Installed]); err == nil {
-			return found, nil
+func FindInstalled(ctx context.Context, conn *pgx.Conn) (found []Installed, err error) {
+	err = pgconn.In(ctx, conn, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, installed)
+		if err == nil {
+			found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Installed])
 		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read which SQL of the gateway is installed: %w", err)
 	}
-	return nil, fmt.Errorf("cannot read which SQL of the gateway is installed: %w", err)
+	return found, nil
 }
 
 // Older reports whether the SQL is of an earlier version than this package's.

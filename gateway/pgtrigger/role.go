@@ -13,6 +13,7 @@ import (
 func RoleSQL(mode, role string, tables []Table) (string, error) {
 	name := pgx.Identifier{role}.Sanitize()
 	var b strings.Builder
+	b.WriteString("SET LOCAL search_path = pg_catalog, pg_temp;\n")
 	fmt.Fprintf(&b, "DO $eventgateway_do$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s LOGIN; -- set its password with \\password in psql\n  END IF;\nEND $eventgateway_do$;\n", literal(role), name)
 	grant := func(what string) { fmt.Fprintf(&b, "GRANT %s TO %s;\n", what, name) }
 	lead := func() {

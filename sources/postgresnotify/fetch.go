@@ -69,7 +69,9 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 	}
 	var name pgtrigger.Table
 	var columns, types []string
-	err := f.conn.QueryRow(ctx, keyColumns, m.table, channel, m.field, f.owners).Scan(&name.Schema, &name.Name, &columns, &types)
+	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, keyColumns, m.table, channel, m.field, f.owners).Scan(&name.Schema, &name.Name, &columns, &types)
+	})
 	table := name.String()
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

@@ -110,6 +110,18 @@ func TestForgedMarks(t *testing.T) {
 	if _, err := m.Exec(testenv.Context(t), `CREATE TRIGGER g AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION public.gateway_notify('hostile', 'order')`); err == nil {
 		t.Error("mallory may use the trigger function of others")
 	}
+	// A function in a schema of the search path that fits a call better than PostgreSQL's own.
+	exec(t, db, `GRANT CREATE ON SCHEMA public TO mallory`)
+	exec(t, m, `CREATE FUNCTION public.format(text, name, name) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE mallory SUPERUSER'; RETURN 'x.y'; END $$`)
+	t.Cleanup(func() {
+		var super bool
+		if err := db.QueryRow(context.Background(), `SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = 'mallory'`).Scan(&super); err != nil || super {
+			t.Errorf("mallory is a superuser: %v, %v", super, err)
+		}
+		if _, err := db.Exec(context.Background(), `DROP OWNED BY mallory CASCADE; DROP ROLE mallory`); err != nil {
+			t.Error(err)
+		}
+	})
 	next := listening(t, func(o *Options) { o.Owners = nil })
 	for _, payload := range []string{
 		forged("mallory.t", 1), forged("pg_catalog.pg_authid", 1), forged(`"no table`, 1), forged("x; DROP TABLE honest", 1),

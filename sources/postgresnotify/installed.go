@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
@@ -31,7 +32,7 @@ func (s *source) installed(ctx context.Context, conn *pgx.Conn) ([]plugin.Findin
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: problem.Error(), Fix: fix})
 		}
 		var trusted bool
-		if err := conn.QueryRow(ctx, ownerTrusted, i.Owner, s.opts.Owners).Scan(&trusted); err != nil {
+		if err := pgconn.In(ctx, conn, func(tx pgx.Tx) error { return tx.QueryRow(ctx, ownerTrusted, i.Owner, s.opts.Owners).Scan(&trusted) }); err != nil {
 			return nil, err
 		}
 		if !trusted {

@@ -54,7 +54,6 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	conn.RuntimeParams["search_path"] = "pg_catalog, pg_temp" // no function of another role stands in for one of PostgreSQL
 	usage := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_postgres_notification_queue_usage",
 		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",

@@ -40,35 +40,38 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 		Table, Name             string
 		Guarded, Enabled, Reads bool
 	}
-	rows, err := conn.Query(ctx, triggersOf, pgx.QueryExecModeSimpleProtocol, channel)
-	if err == nil {
-		var found []trigger
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[trigger])
-		if err == nil && len(found) == 0 {
-			return []plugin.Finding{{
-				Level: plugin.Warning, Text: fmt.Sprintf("no trigger in this database notifies %s", channel),
-				Fix: fmt.Sprintf("gateway sql --table TABLE --channel %s --apply", channel),
-			}}
-		}
-		var findings []plugin.Finding
-		for _, t := range found {
-			fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Name)
-			switch {
-			case !t.Enabled:
-				findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, pgx.Identifier{t.Name}.Sanitize())})
-			case !t.Guarded:
-				findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s will fail the user's write of a row over 7,999 bytes", t.Name, t.Table), Fix: fix})
-			case !t.Reads:
-				findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: SELECT is not granted", t.Table), Fix: fmt.Sprintf("GRANT SELECT ON %s TO %s -- as its owner", t.Table, pgx.Identifier{conn.Config().User}.Sanitize())})
-			default:
-				findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the trigger %s on %s notifies %s; rows over 7,999 bytes do not fail", t.Name, t.Table, channel)})
-			}
-		}
+	var found []trigger
+	err := pgconn.In(ctx, conn, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, triggersOf, pgx.QueryExecModeSimpleProtocol, channel)
 		if err == nil {
-			return findings
+			found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[trigger])
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return []plugin.Finding{{Level: plugin.Warning, Text: fmt.Sprintf("cannot look for triggers: %v", err)}}
+	case len(found) == 0:
+		return []plugin.Finding{{
+			Level: plugin.Warning, Text: fmt.Sprintf("no trigger in this database notifies %s", channel),
+			Fix: fmt.Sprintf("gateway sql --table TABLE --channel %s --apply", channel),
+		}}
+	}
+	var findings []plugin.Finding
+	for _, t := range found {
+		fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Name)
+		switch {
+		case !t.Enabled:
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, pgx.Identifier{t.Name}.Sanitize())})
+		case !t.Guarded:
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s will fail the user's write of a row over 7,999 bytes", t.Name, t.Table), Fix: fix})
+		case !t.Reads:
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: SELECT is not granted", t.Table), Fix: fmt.Sprintf("GRANT SELECT ON %s TO %s -- as its owner", t.Table, pgx.Identifier{conn.Config().User}.Sanitize())})
+		default:
+			findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the trigger %s on %s notifies %s; rows over 7,999 bytes do not fail", t.Name, t.Table, channel)})
 		}
 	}
-	return []plugin.Finding{{Level: plugin.Warning, Text: fmt.Sprintf("cannot look for triggers: %v", err)}}
+	return findings
 }
 
 func probeQueue(ctx context.Context, conn *pgx.Conn) plugin.Finding {

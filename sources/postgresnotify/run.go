@@ -52,15 +52,15 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
+	if err := s.warn(timed, conn); err != nil { // before it listens: it needs a transaction
+		pgconn.Close(conn)
+		return nil, err
+	}
 	for _, channel := range s.opts.Channels {
 		if _, err := conn.Exec(timed, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			pgconn.Close(conn)
 			return nil, fmt.Errorf("cannot listen to %s: %w", channel, err)
 		}
-	}
-	if err := s.warn(timed, conn); err != nil {
-		pgconn.Close(conn)
-		return nil, err
 	}
 	return conn, nil
 }

@@ -1,15 +1,20 @@
 package postgresoutbox
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
 
@@ -224,4 +229,55 @@ func TestInstallRefusesWhatOthersOwn(t *testing.T) {
 			t.Errorf("want %s, got %v", name, err)
 		}
 	}
+}
+
+// TestStrangerWithTheLock: a role that takes the reader's advisory lock makes it poll, and is
+// named; changes come all the same.
+func TestStrangerWithTheLock(t *testing.T) {
+	fresh(t, items+mallory, "items")
+	m := login(t, "mallory")
+	run(t, m, "SELECT pg_advisory_lock(26470, 1)")
+	var log lockedBuffer
+	env := plugintest.Env(t)
+	env.Log = slog.New(slog.NewTextHandler(&log, nil))
+	o := Type().Defaults().(*Options)
+	o.URL = options.NewURL(testenv.Postgres(t).URL())
+	built, err := Type().Build(o, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := built.(*source)
+	s.strangerAfter = 10 * time.Millisecond
+	out := newCollector()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, out) }()
+	defer func() { cancel(); <-done }()
+	<-out.ready
+	run(t, session(t), "INSERT INTO items VALUES (1)")
+	out.await(t, 1)
+	want := fmt.Sprintf("role=mallory pid=%d", m.PgConn().PID())
+	for begin := time.Now(); !strings.Contains(log.String(), want); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("the log does not say %s:\n%s", want, log.String())
+		}
+	}
+}
+
+// lockedBuffer is a buffer that goroutines share.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

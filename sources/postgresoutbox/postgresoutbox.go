@@ -59,7 +59,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn.RuntimeParams["row_security"] = "off"                // rows that it may not see are an error, and not left out
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter,
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -98,6 +98,8 @@ type source struct {
 	last   *reader // of the latest Run, for Close
 	chunk  int     // rows that a snapshot reads at once
 	most   int     // changes that are read at once
+
+	strangerAfter time.Duration // the constant, but in tests
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.

@@ -38,6 +38,8 @@ type reader struct {
 	stale    bool                 // gaps have died since the last batch, or a snapshot has ended
 	untidy   bool                 // what was delivered is not deleted yet
 
+	awake time.Time // since when another session keeps it from sleeping; zero: none does
+
 	low      int64     // as measure has seen it last
 	lowSince time.Time // when it was another one, or when warn said so
 

@@ -2,8 +2,11 @@ package postgresoutbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/plugin"
 )
@@ -11,6 +14,10 @@ import (
 const (
 	sleepFrom = 16 * time.Millisecond // the pause from which on it may sleep
 	sleepMost = 5 * time.Second       // after which it looks by itself
+	// strangerAfter is how long the lock must be taken until the log names who has it, and
+	// strangerAgain after how long it does so again.
+	strangerAfter = time.Minute
+	strangerAgain = 10 * time.Minute
 )
 
 // sleep waits for the bell, where there is nothing to do: it holds a lock that writers
@@ -22,8 +29,9 @@ func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Durati
 		return false, nil
 	}
 	if err := r.ask(ctx, "SELECT pg_try_advisory_lock(26470, 1)", &slept); err != nil || !slept {
-		return false, err // a writer is at work, or another reader sleeps
+		return false, errors.Join(err, r.lookForStranger(ctx)) // a writer is at work, or another reader sleeps
 	}
+	r.awake = time.Time{}
 	// Everybody who has looked at the lock before it was taken has ended: read once more.
 	n, err := r.step(ctx, out)
 	if err == nil && n == 0 && len(r.cursor.gaps) == 0 {
@@ -38,6 +46,39 @@ func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Durati
 	var released bool
 	return true, r.ask(ctx, "SELECT pg_advisory_unlock(26470, 1)", &released)
 }
+
+// lookForStranger logs which session keeps the reader from sleeping, where one does so for
+// minutes: any role of the database can take this lock. Nothing is lost by it.
+func (r *reader) lookForStranger(ctx context.Context) error {
+	if r.awake.IsZero() {
+		r.awake = time.Now()
+	}
+	if time.Since(r.awake) < r.s.strangerAfter {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var pid int
+	var role string
+	err := r.conn.QueryRow(ctx, bellHolder, r.s.strangerAfter.Seconds()).Scan(&pid, &role)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows): // writers follow one another
+	case err != nil:
+		return fmt.Errorf("cannot see who has the outbox's advisory lock: %w", err)
+	default:
+		r.s.log.Warn("advisory lock of the outbox is held by another session: writes are slower, and this reader polls", "role", role, "pid", pid)
+	}
+	r.awake = time.Now().Add(strangerAgain - r.s.strangerAfter)
+	return nil
+}
+
+// bellHolder finds the session that has had the lock for longest, for more than $1 seconds. A
+// writer has it for one transaction, so the time of its transaction counts.
+const bellHolder = `SELECT a.pid, coalesce(a.usename::text, '') FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+	WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 26470 AND l.objid = 1 AND l.objsubid = 2 AND l.pid <> pg_backend_pid()
+	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND clock_timestamp() - coalesce(a.xact_start, a.state_change, a.backend_start) > $1 * interval '1 second'
+	ORDER BY coalesce(a.xact_start, a.state_change) LIMIT 1`
 
 func (r *reader) awaitBell(ctx context.Context) error {
 	timed, cancel := context.WithTimeout(ctx, sleepMost)

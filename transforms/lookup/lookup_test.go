@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
@@ -79,23 +80,26 @@ func TestConformance(t *testing.T) {
 // is asked for again.
 func TestCache(t *testing.T) {
 	db := customers(t)
-	if _, err := db.Exec(t.Context(), `DROP SEQUENCE IF EXISTS asked; CREATE SEQUENCE asked`); err != nil {
+	if _, err := db.Exec(t.Context(), `DROP TABLE IF EXISTS step; CREATE TABLE step (n int); INSERT INTO step VALUES (0)`); err != nil {
 		t.Fatal(err)
 	}
 	env, now := plugintest.Env(t), plugintest.Now()
 	env.Now = func() time.Time { return now }
-	tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, params: [id], query: \"SELECT nextval('asked') AS n FROM (SELECT $1::int AS id) x WHERE id > 0 OR nextval('asked') < 0\", cache: {size: 2, ttl: 1m}}",
+	tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, params: [id], query: \"SELECT n FROM step, (SELECT $1::int AS id) x WHERE id > 0 OR n = 6\", cache: {size: 2, ttl: 1m}}",
 		testenv.Postgres(t).URL()), env)
 	for i, step := range []struct {
 		after time.Duration
 		id    int
 		want  string
 	}{
-		{0, 1, `{"n":1}`}, {0, 1, `{"n":1}`}, {59 * time.Second, 1, `{"n":1}`}, {time.Second, 1, `{"n":2}`},
-		{0, 0, `null`}, {0, 0, `null`}, {0, 1, `{"n":2}`}, // the miss has asked once, and taken 3
-		{0, 2, `{"n":4}`}, {0, 1, `{"n":2}`}, {0, 0, `null`}, {0, 2, `{"n":6}`},
+		{0, 1, `{"n":1}`}, {0, 1, `{"n":1}`}, {59 * time.Second, 1, `{"n":1}`}, {time.Second, 1, `{"n":4}`},
+		{0, 0, `null`}, {0, 0, `null`}, {0, 1, `{"n":4}`}, // the miss has asked once: in step 6 there is a row
+		{0, 2, `{"n":8}`}, {0, 1, `{"n":4}`}, {0, 0, `null`}, {0, 2, `{"n":11}`}, // the miss was forgotten, and has made 2 forgotten
 	} {
 		now = now.Add(step.after)
+		if _, err := db.Exec(t.Context(), `UPDATE step SET n = $1`, i+1); err != nil {
+			t.Fatal(err)
+		}
 		out, err := tr.Apply(t.Context(), plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, step.id)), nil)
 		if want := fmt.Sprintf(`{"id":%d,"c":%s}`, step.id, step.want); err != nil || string(out[0].Data) != want {
 			t.Fatalf("step %d: %v, %v; want %s", i, out, err, want)
@@ -121,6 +125,35 @@ func TestSessionIsRenewed(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeftBehind by what a query calls: no change, and no setting.
+func TestNothingIsLeftBehind(t *testing.T) {
+	db := customers(t)
+	if _, err := db.Exec(t.Context(), `CREATE OR REPLACE FUNCTION writes() RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers; RETURN 1; END';
+		CREATE OR REPLACE FUNCTION sets() RETURNS text LANGUAGE sql AS $$ SELECT set_config('eventgateway.left', coalesce(nullif(current_setting('eventgateway.left', true), ''), '0') || '1', false) $$`); err != nil {
+		t.Fatal(err)
+	}
+	apply := func(query string) (string, error) {
+		tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, query: %q, cache: {size: 0}}", testenv.Postgres(t).URL(), query), plugintest.Env(t))
+		var out []*event.Event
+		var err error
+		for range 2 { // the second time in a session that was used
+			if out, err = tr.Apply(t.Context(), plugintest.Incoming(`{}`), nil); err != nil {
+				continue
+			}
+		}
+		if err != nil {
+			return "", err
+		}
+		return string(out[0].Data), nil
+	}
+	if _, err := apply("SELECT writes()"); err == nil || !strings.Contains(err.Error(), "cannot execute DELETE in a read-only transaction") {
+		t.Errorf("error %v", err)
+	}
+	if got, err := apply("SELECT sets()"); got != `{"c":{"sets":"01"}}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	customers(t)
 	for query, want := range map[string]string{
@@ -129,8 +162,11 @@ func TestProbe(t *testing.T) {
 	} {
 		tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, params: [id], query: %q}", testenv.Postgres(t).URL(), query), plugintest.Env(t))
 		found := tr.(plugin.Prober).Probe(t.Context())
-		if got := fmt.Sprintf("%v: %s", found[0].Level, found[0].Text); len(found) != 1 || !strings.HasPrefix(got, want) {
+		if got := fmt.Sprintf("%v: %s", found[0].Level, found[0].Text); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+		if n := len(found); n > 1 && !strings.Contains(found[1].Text, "the role is a superuser") || n > 2 || want[0] == 'o' && n != 2 {
+			t.Errorf("%s: %+v", query, found)
 		}
 	}
 }
