@@ -25,12 +25,6 @@ func (h *hub) finish(t *topic, why *ending) {
 	t.ended = why
 	t.mu.Unlock()
 	h.remove(t)
-	t.mu.Lock()
-	for _, w := range t.waiters {
-		close(w.there)
-	}
-	t.waiters = nil
-	t.mu.Unlock()
 	h.mu.Unlock()
 	if gone {
 		return
@@ -55,9 +49,13 @@ func (h *hub) remove(t *topic) {
 	if t.fed {
 		t.mu.Lock()
 		if t.ended == nil {
-			t.ended = &ending{closePolicy, "left", "nobody has this filter any more"}
+			t.ended = &ending{closePolicy, "left", "no client has this filter any more"}
 		}
 		t.account()
+		for _, w := range t.waiters {
+			close(w.there)
+		}
+		t.waiters = nil
 		t.mu.Unlock()
 		h.wakeFeeder() // which ends where it was the last
 	}
