@@ -154,7 +154,7 @@ func TestSQLPrintsWhatPsqlTakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(testenv.Context(t), `CREATE TABLE "Odd 'Table'" (id int primary key);`+out+`INSERT INTO "Odd 'Table'" VALUES (1)`); err != nil {
+	if _, err := db.Exec(testenv.Context(t), `DROP TABLE IF EXISTS "Odd 'Table'"; CREATE TABLE "Odd 'Table'" (id int primary key);`+out+`INSERT INTO "Odd 'Table'" VALUES (1)`); err != nil {
 		t.Error(err)
 	}
 	if _, err := commandLine(t, nil, "sql"); err == nil || !strings.Contains(err.Error(), "--table is required") {

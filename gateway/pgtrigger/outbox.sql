@@ -28,18 +28,19 @@ ALTER TABLE gateway.outbox_reader ADD COLUMN IF NOT EXISTS snapshot json; -- how
 OWNER_CHECK
 -- Two triggers capture a row. The first one runs with the rights of the role that writes
 -- the row, because row_to_json calls casts that the owner of a column's type may define. It
--- leaves the row as text in a setting of the transaction. The second one, which follows at
+-- leaves the row as text in a setting of the transaction, gateway.row. The second one, which follows at
 -- once, runs with the rights of the outbox's owner, and moves this text into the outbox. It
 -- calls nothing that another role may define. A role can call neither function itself.
 CREATE OR REPLACE FUNCTION gateway.outbox_row() RETURNS trigger
 LANGUAGE plpgsql SET timezone = 'UTC' SET bytea_output = 'hex' SET intervalstyle = 'postgres'
 AS $gateway$
 BEGIN -- every name is qualified: the search_path is the writer's
-  IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
-    PERFORM pg_catalog.set_config('gateway.old_row', pg_catalog.row_to_json(OLD)::pg_catalog.text, true);
-  END IF;
-  IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN
-    PERFORM pg_catalog.set_config('gateway.new_row', pg_catalog.row_to_json(NEW)::pg_catalog.text, true);
+  IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+    PERFORM pg_catalog.set_config('gateway.row', pg_catalog.row_to_json(NEW)::pg_catalog.text, true);
+  ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+    PERFORM pg_catalog.set_config('gateway.row', pg_catalog.row_to_json(OLD)::pg_catalog.text, true);
+  ELSE -- between the two a character that JSON does not have
+    PERFORM pg_catalog.set_config('gateway.row', pg_catalog.concat(pg_catalog.row_to_json(OLD)::pg_catalog.text, E'\x1e', pg_catalog.row_to_json(NEW)::pg_catalog.text), true);
   END IF;
   RETURN NULL;
 END $gateway$;
@@ -51,23 +52,24 @@ AS $gateway$ -- eventgateway sql version SQL_VERSION
 DECLARE
   actual text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
   name text := TG_ARGV[0];
+  captured text := nullif(current_setting('gateway.row', true), '');
 BEGIN
   IF actual <> name AND to_regclass(TG_ARGV[1]) <> coalesce(pg_partition_root(TG_RELID), TG_RELID) THEN
     name := actual;
   END IF;
   CASE TG_OP
     WHEN 'INSERT' THEN
-      INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', name, nullif(current_setting('gateway.new_row', true), '')::json);
-      PERFORM set_config('gateway.new_row', '', true);
+      INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', name, captured::json);
     WHEN 'UPDATE' THEN
-      INSERT INTO gateway.outbox (op, tbl, old, new) VALUES ('U', name, nullif(current_setting('gateway.old_row', true), '')::json, nullif(current_setting('gateway.new_row', true), '')::json);
-      PERFORM set_config('gateway.old_row', '', true), set_config('gateway.new_row', '', true);
+      INSERT INTO gateway.outbox (op, tbl, old, new) VALUES ('U', name, split_part(captured, E'\x1e', 1)::json, split_part(captured, E'\x1e', 2)::json);
     WHEN 'DELETE' THEN
-      INSERT INTO gateway.outbox (op, tbl, old) VALUES ('D', name, nullif(current_setting('gateway.old_row', true), '')::json);
-      PERFORM set_config('gateway.old_row', '', true);
+      INSERT INTO gateway.outbox (op, tbl, old) VALUES ('D', name, captured::json);
     ELSE
       INSERT INTO gateway.outbox (op, tbl) VALUES ('T', name);
   END CASE;
+  IF captured IS NOT NULL THEN -- it is of this row, and of no other
+    PERFORM set_config('gateway.row', '', true);
+  END IF;
   -- A reader that sleeps holds this lock, and only then is there a notification.
   IF NOT pg_try_advisory_xact_lock_shared(26470, 1) THEN
     PERFORM pg_notify('gateway_outbox', '');

@@ -177,7 +177,7 @@ func TestChangesCannotBeForged(t *testing.T) {
 		}
 	}
 	// What a session sets is not taken for a row, and neither are operators and functions of others.
-	run(t, m, `SET gateway.new_row = '{"id":666}'; SET gateway.old_row = '{"id":666}';
+	run(t, m, `SET gateway.row = '{"id":666}';
 		CREATE FUNCTION mallory.lie(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false'; CREATE OPERATOR mallory.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie); CREATE OPERATOR mallory.= (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie);
 		CREATE FUNCTION mallory.row_to_json(record) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN '{"id":666}'::json; END $$; CREATE FUNCTION mallory.set_config(text, text, bool) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 		SET search_path = mallory, pg_catalog, public; INSERT INTO mallory.own VALUES (1); DELETE FROM mallory.own`)
