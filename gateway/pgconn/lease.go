@@ -105,7 +105,7 @@ func (r *row) look(ctx context.Context, tx pgx.Tx, t *term) error {
 // was not there any more.
 func (r *row) take(ctx context.Context, tx pgx.Tx, t *term) (number int64, err error) {
 	err = tx.QueryRow(ctx, `INSERT INTO gateway.leader AS l (name, holder, term, pid, locked, expires)
-		VALUES ($1, $2, greatest(`+nextTerm+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
+		VALUES ($1, $2, greatest(`+t.next()+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, term = greatest(l.term + 1, excluded.term), pid = excluded.pid, locked = excluded.locked, expires = excluded.expires
 		WHERE l.holder = $5 AND l.term = $6 AND l.expires = $7 RETURNING term`,
 		t.name, t.id, t.locked, lease.Seconds(), r.holder, r.number, r.expires, t.above).Scan(&number)
