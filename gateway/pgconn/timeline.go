@@ -1,0 +1,66 @@
+package pgconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	pg "github.com/jackc/pgx/v5/pgconn"
+)
+
+// next is a term that is higher than all before it in this database. It comes from counters: the
+// timeline, which a promotion and a restore raise, and the transaction id. It stays below
+// 2^53, up to which Lua counts exactly, and above the terms of gateways until November 2026, which
+// were microseconds of the server's clock.
+func (t *term) next() string {
+	return `((1::bigint << 52) + ((` + t.timeline + ` & 4095) << 40) + (txid_current() & ((1::bigint << 40) - 1)))`
+}
+
+// timeline is that of a server which is not in recovery: the first eight hexadecimal digits of
+// the name of a WAL file. pg_control_checkpoint() says the old one for seconds after a promotion.
+const timeline = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint`
+
+// Classes of SQLSTATEs: what does not exist or is not allowed, and what the server does not do.
+const (
+	undefinedOrForbidden = "42"
+	unsupported          = "0A"
+)
+
+// readTimeline looks whether the server tells its timeline. Some that only speak the protocol of
+// PostgreSQL do not: there a promotion and a restore do not raise terms.
+func (s Elector) readTimeline(ctx context.Context, t *term) error {
+	timed, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	err := In(timed, t.conn, func(tx pgx.Tx) error {
+		var n int64
+		return tx.QueryRow(timed, "SELECT "+timeline).Scan(&n)
+	})
+	t.timeline = timeline
+	var said *pg.PgError
+	if errors.As(err, &said) && (said.Code[:2] == undefinedOrForbidden || said.Code[:2] == unsupported) {
+		s.Log.Warn("server does not tell its timeline: terms do not rise with a promotion", "error", said)
+		t.timeline, err = "0::bigint", nil
+	}
+	return err
+}
+
+// follow returns an error where the term that a sink has seen is of a later timeline: then
+// this database was left behind by a promotion or a restore.
+func (s Elector) follow(ctx context.Context, t *term) error {
+	if t.above == 0 {
+		return nil
+	}
+	timed, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	var later bool
+	if err := In(timed, t.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(timed, "SELECT $1::bigint >> 40 > "+t.next()+" >> 40", t.above).Scan(&later)
+	}); err != nil {
+		return fmt.Errorf("cannot read the timeline of %s: %w", s.URL, err)
+	}
+	if later {
+		return fmt.Errorf("a sink has seen a leader of %s at a server that was promoted or restored later than %s: connect to that server", t.name, s.URL)
+	}
+	return nil
+}
