@@ -72,13 +72,19 @@ addEventListener("keydown", (event) => {
   act();
 });
 
+const waiting = "No orders yet. They appear here as soon as a row of the table orders changes.";
+orders.hint = waiting;
+
+setInterval(() => {
+  const now = performance.now();
+  figures.show("Events per second", Math.round(arrivals / ((now - rateSince) / 1000)));
+  [arrivals, rateSince] = [0, now];
+}, STATUS_EVERY);
+
 let timer = 0;
 
 async function refresh() {
   let again = STATUS_EVERY;
-  const now = performance.now();
-  figures.show("Events per second", Math.round(arrivals / ((now - rateSince) / 1000)));
-  [arrivals, rateSince] = [0, now];
   try {
     const answer = await fetch("/api/status");
     if (answer.status === 401) again = LOCKED_EVERY;
@@ -93,7 +99,7 @@ async function refresh() {
     $("#change").hidden = !status.demo;
     orders.hint = status.demo
       ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
-      : "No orders yet. They appear here as soon as a row of the table orders changes.";
+      : waiting;
   } catch (err) {
     components.say(`The components cannot be shown: ${err.message}`);
     figures.show("Gaps", gapsHeard, true);
