@@ -17,12 +17,12 @@ import (
 // fetchTimeout bounds one fetch, and how long an event waits for its turn to be fetched.
 const fetchTimeout = 5 * time.Second
 
-// fetcher fetches rows that were too large for a notification, one after the other, in a
-// session of its own.
+// fetcher fetches rows that were too large for a notification, one after the other. It reads the
+// catalog in a session of its own, and rows in that of its reader.
 type fetcher struct {
 	config *pgx.ConnConfig
-	owners []string        // whose functions and tables are trusted
 	tables map[string]bool // quoted names, of tables that may be fetched from; empty: all
+	reader pgconn.RowReader
 	conn   *pgx.Conn
 }
 
@@ -70,7 +70,7 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 	var name pgtrigger.Table
 	var columns, types []string
 	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, keyColumns, m.table, channel, m.field, f.owners).Scan(&name.Schema, &name.Name, &columns, &types)
+		return tx.QueryRow(ctx, keyColumns, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name, &columns, &types)
 	})
 	table := name.String()
 	switch {
@@ -90,13 +90,13 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 		where = append(where, fmt.Sprintf("%s.%s = ($1::text[])[%d]::%s", rowAlias, pgx.Identifier{c}.Sanitize(), i+1, types[i]))
 		args = append(args, value)
 	}
-	reading, err := pgconn.BeginReading(ctx, f.conn, pgconn.ForeignTable{Name: table, Owners: f.owners},
+	reading, err := f.reader.Begin(ctx, table, "",
 		fmt.Sprintf("SELECT ARRAY[]::text[], row_to_json(%s.*)::text, false FROM %s %[1]s WHERE %[3]s", rowAlias, table, strings.Join(where, " AND ")))
 	if err != nil {
 		return nil, err
 	}
 	rows, err := reading.Query(ctx, args)
-	err = errors.Join(err, reading.End(ctx))
+	reading.End(ctx)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -119,6 +119,7 @@ func keyText(value json.RawMessage) (text string, err error) {
 }
 
 func (f *fetcher) close() {
+	f.reader.Close()
 	if f.conn != nil {
 		pgconn.Close(f.conn)
 	}

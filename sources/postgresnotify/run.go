@@ -42,7 +42,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 }
 
 func (s *source) fetcher() *fetcher {
-	return &fetcher{config: s.conn, owners: s.opts.Owners, tables: s.tables}
+	return &fetcher{config: s.conn, tables: s.tables, reader: pgconn.RowReader{Config: s.conn, Owners: s.opts.Owners, Timeout: fetchTimeout}}
 }
 
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {

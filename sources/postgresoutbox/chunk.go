@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-	pg "github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/pgconn"
 )
@@ -16,33 +16,77 @@ import (
 // rowAlias is a name that no column has.
 const rowAlias = `"the gateway's row"`
 
-// chunk reads the next rows of a table that existed when its snapshot began, in the order of
-// the primary key.
-type chunk struct {
-	r       *reader
-	table   string
-	reading *pgconn.Reading
-	args    []string
+const (
+	// chunkTimeout bounds, in the server, the statement that reads a chunk.
+	chunkTimeout = 10 * time.Second
+	// A table whose rows could not be read waits, first for firstPause, then for longer each time.
+	firstPause = 30 * time.Second
+	mostPause  = 10 * time.Minute
+)
+
+// pause is how long a table of the snapshot waits after its rows could not be read.
+type pause struct {
+	until time.Time
+	last  time.Duration
 }
 
-// beginChunk opens the view of the database that a chunk, and the changes before it, are read
-// in.
-func (r *reader) beginChunk(ctx context.Context, table string) (*chunk, error) {
+// pause notes that the rows of a table could not be read, and returns how long it waits.
+func (s *source) pause(table string) time.Duration {
+	d := min(max(2*s.paused[table].last, firstPause), mostPause)
+	s.paused[table] = pause{time.Now().Add(d), d}
+	return d
+}
+
+// chunk is the next rows of a table that existed when its snapshot began, in the order of the
+// primary key, or why they could not be read.
+type chunk struct {
+	rows []pgconn.ReadRow
+	err  error
+}
+
+// readChunk reads a chunk in the view of the database that the open transaction of the reader's
+// session has. The rows are read in another session, because code of the table's owner may run
+// there; what goes wrong there is the table's failure.
+func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err error) {
 	key, err := r.keyOf(ctx, table)
 	if err != nil {
-		return nil, err
+		return c, err
+	}
+	var view string
+	if err := r.conn.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&view); err != nil {
+		return c, fmt.Errorf("cannot share the view of the outbox: %w", err)
 	}
 	if len(key.columns) == 0 {
-		return nil, errors.New("the table is gone, or has no primary key: take it from tables, or make it")
+		return chunk{err: errors.New("the table is gone, or has no primary key: take it from tables, or make it")}, nil
 	}
 	state := r.snapshot.Tables[table]
 	if state.Key != key.id() {
 		state.After = nil // from the beginning: better twice than not at all
 	}
-	c := &chunk{r: r, table: table, args: append([]string{strconv.Itoa(r.s.chunk), state.Since}, state.After...)}
-	owned := pgconn.ForeignTable{Name: key.name, Owners: r.s.opts.Owners}
-	c.reading, err = pgconn.BeginReading(ctx, r.conn, owned, key.chunkSQL(len(state.After) > 0))
-	return c, err
+	limited, cancel := context.WithTimeout(ctx, chunkTimeout+time.Second)
+	defer cancel()
+	reading, err := r.s.rows.Begin(limited, key.name, view, key.chunkSQL(len(state.After) > 0))
+	if err != nil {
+		return chunk{err: err}, ctx.Err()
+	}
+	defer reading.End(limited)
+	c.rows, c.err = reading.Query(limited, append([]string{strconv.Itoa(r.s.chunk), state.Since}, state.After...))
+	r.s.fit(c.rows)
+	return c, ctx.Err()
+}
+
+// fit makes the next chunk as large as fits.
+func (s *source) fit(rows []pgconn.ReadRow) {
+	bytes := 0
+	for _, one := range rows {
+		bytes += len(one.Data)
+	}
+	switch {
+	case bytes > maxBytes/8:
+		s.chunk = max(s.chunk/2, 1)
+	case bytes < maxBytes/32:
+		s.chunk = min(2*s.chunk, maxRows)
+	}
 }
 
 // chunkSQL is the query of a chunk. Its argument is the limit, the oldest transaction that
@@ -63,27 +107,4 @@ func (k *tableKey) chunkSQL(after bool) string {
 	}
 	return fmt.Sprintf(`SELECT ARRAY[%s], row_to_json(%[2]s.*)::text, age(%[2]s.xmin) <= age(($1::text[])[2]::xid8::xid) FROM %[3]s %[2]s %[4]s ORDER BY %[5]s LIMIT ($1::text[])[1]::bigint`,
 		strings.Join(texts, ", "), rowAlias, only+k.name, where, strings.Join(names, ", "))
-}
-
-// rows reads the rows. An error that the server has answered leaves the connection usable.
-func (c *chunk) rows(ctx context.Context) ([]pgconn.ReadRow, error) {
-	rows, err := c.reading.Query(ctx, c.args)
-	var answered *pg.PgError
-	if err != nil && !errors.As(err, &answered) {
-		return nil, fmt.Errorf("cannot read %s: %w", c.table, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	bytes := 0
-	for _, one := range rows {
-		bytes += len(one.Data)
-	}
-	switch s := c.r.s; { // the next chunk is as large as fits
-	case bytes > maxBytes/8:
-		s.chunk = max(s.chunk/2, 1)
-	case bytes < maxBytes/32:
-		s.chunk = min(2*s.chunk, maxRows)
-	}
-	return rows, nil
 }

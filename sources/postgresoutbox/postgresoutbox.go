@@ -60,6 +60,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter,
+		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, paused: map[string]pause{},
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -99,6 +100,9 @@ type source struct {
 	chunk  int     // rows that a snapshot reads at once
 	most   int     // changes that are read at once
 
+	rows   pgconn.RowReader // of a snapshot
+	paused map[string]pause // tables of the snapshot
+
 	strangerAfter time.Duration // the constant, but in tests
 }
 
@@ -126,13 +130,14 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		return plugin.Ended(ctx, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err)))
 	}
 	defer pgconn.Close(conn)
+	defer s.rows.Close()
 	if s.last != nil {
 		s.last.conn = conn
 		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) { // what was acked when it had ended
 			return plugin.Ended(ctx, err)
 		}
 	}
-	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, paused: map[string]time.Time{}, lowSince: time.Now()}
+	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
 	if err := r.begin(ctx); err != nil {
 		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
 	}

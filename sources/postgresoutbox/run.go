@@ -34,9 +34,8 @@ type reader struct {
 	snapshot snapshot
 	flight   *inflight.Tracker[position]
 	keys     map[string]*tableKey
-	paused   map[string]time.Time // tables of the snapshot that wait, and until when
-	stale    bool                 // gaps have died since the last batch, or a snapshot has ended
-	untidy   bool                 // what was delivered is not deleted yet
+	stale    bool // gaps have died since the last batch, or a snapshot has ended
+	untidy   bool // what was delivered is not deleted yet
 
 	awake time.Time // since when another session keeps it from sleeping; zero: none does
 

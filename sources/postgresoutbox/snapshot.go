@@ -5,11 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/pgconn"
@@ -20,8 +21,6 @@ import (
 const (
 	firstChunk = 16 // rows: they may be large
 	chunkReads = 20 // of changes, before a chunk
-	// chunkPause is how long a table waits whose rows could not be read.
-	chunkPause = 30 * time.Second
 )
 
 // position is what is stored: how far the changes are, and how far the snapshot is.
@@ -54,9 +53,9 @@ func (s snapshot) with(table string, state tableSnapshot) snapshot {
 }
 
 // next returns a table that is not done, and not paused now, or "".
-func (s snapshot) next(paused map[string]time.Time) string {
+func (s snapshot) next(paused map[string]pause) string {
 	for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
-		if !s.Tables[table].Done && time.Now().After(paused[table]) {
+		if !s.Tables[table].Done && time.Now().After(paused[table].until) {
 			return table
 		}
 	}
@@ -77,7 +76,16 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 		r.snapshot.Tables = map[string]tableSnapshot{}
 	}
 	for table := range r.s.tables {
-		if _, known := r.snapshot.Tables[table]; known {
+		state, known := r.snapshot.Tables[table]
+		if key, err := r.keyOf(ctx, table); !state.Done {
+			if err == nil && key.name != "" {
+				err = pgconn.MayRead(ctx, r.conn, key.name, r.s.opts.Owners)
+			}
+			if err != nil {
+				return fmt.Errorf("snapshot: %w", err)
+			}
+		}
+		if known {
 			continue
 		}
 		var begun tableSnapshot
@@ -96,39 +104,16 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 // the changes before them: so a row comes behind all of its changes that it holds, and
 // before all others. It says whether it has read anything.
 func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) {
-	table := r.snapshot.next(r.paused)
+	table := r.snapshot.next(r.s.paused)
 	if table == "" || len(r.cursor.gaps) > maxGaps {
 		return false, nil
 	}
 	if err := r.room(ctx); err != nil {
 		return false, err
 	}
-	limited, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	chunk, err := r.beginChunk(limited, table)
+	changes, existing, drained, err := r.view(ctx, table)
 	if err != nil {
-		return false, fmt.Errorf("cannot read %s: %w", table, err)
-	}
-	type read struct {
-		rows []row
-		at   position
-	}
-	var changes []read
-	var existing []pgconn.ReadRow
-	var failed error
-	for range chunkReads {
-		rows, err := r.read(ctx)
-		if err != nil {
-			return false, err
-		}
-		if len(rows) == 0 { // all changes that this view has
-			existing, failed = chunk.rows(limited)
-			break
-		}
-		changes = append(changes, read{rows, position{r.cursor.snapshot(), r.snapshot}})
-	}
-	if err := chunk.reading.End(limited); err != nil {
-		return false, fmt.Errorf("cannot read %s: %w", table, errors.Join(failed, err))
+		return false, err
 	}
 	// The view is given up before anything may have to wait.
 	for _, c := range changes {
@@ -137,14 +122,49 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 		}
 	}
 	switch {
-	case failed != nil: // the server's answer: the changes of other tables go on
-		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", chunkPause, "error", failed)
-		r.paused[table] = time.Now().Add(chunkPause)
+	case !drained: // too many: another time
+		return true, nil
+	case existing.err != nil: // the changes, and other tables, go on
+		p := r.s.pause(table)
+		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", p, "error", existing.err)
 		return len(changes) > 0, nil
-	case len(changes) == chunkReads:
-		return true, nil // too many: another time
 	}
-	return true, r.emitExisting(ctx, out, table, existing)
+	delete(r.s.paused, table)
+	return true, r.emitExisting(ctx, out, table, existing.rows)
+}
+
+// changesRead is what one read of changes has found, and the position behind it.
+type changesRead struct {
+	rows []row
+	at   position
+}
+
+// view reads changes, and, where these are all that one view of the database has, the next rows
+// of a table in the same view.
+func (r *reader) view(ctx context.Context, table string) (changes []changesRead, existing chunk, drained bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	tx, err := r.conn.BeginTx(limited, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
+	}
+	for range chunkReads {
+		rows, err := r.read(ctx)
+		if err != nil {
+			return nil, existing, false, err
+		}
+		if drained = len(rows) == 0; drained {
+			if existing, err = r.readChunk(limited, table); err != nil {
+				return nil, existing, false, err
+			}
+			break
+		}
+		changes = append(changes, changesRead{rows, position{r.cursor.snapshot(), r.snapshot}})
+	}
+	if err := tx.Commit(limited); err != nil {
+		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
+	}
+	return changes, existing, drained, nil
 }
 
 // emitExisting emits rows, and moves the snapshot over them.
