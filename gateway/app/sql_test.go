@@ -43,6 +43,10 @@ func TestSQLStatusMigrateAndRole(t *testing.T) {
 	}
 	sql("nothing is installed at", "--status")
 	sql("-- nothing to do at", "--migrate")
+	sql("give one of them", "--drop", "--role", "x", "--table", "orders")
+	sql("DROP TABLE gateway.leader", "--mode", "leader", "--drop", "--apply")
+	sql("leave --apply out", "--status", "--apply")
+	sql("leave --table out", "--migrate", "--table", "orders")
 	exec(strings.Join(past, ""))
 	sql(`gateway.outbox_capture outbox 1 (old) postgres public.orders, shop."Order Items"`, "--status")
 	sql(`public.gateway_notify notify 1 (old) postgres public.orders`, "--status")

@@ -10,6 +10,16 @@ CREATE TABLE IF NOT EXISTS orders (
   updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
 
+DO $gateway_c1fef7fa9c79b053$ DECLARE
+  its_owner text;
+BEGIN
+  SELECT pg_catalog.pg_get_userbyid(p.proowner) INTO its_owner FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+    WHERE n.nspname OPERATOR(pg_catalog.=) 'public' AND p.proname OPERATOR(pg_catalog.=) 'gateway_notify' AND p.pronargs OPERATOR(pg_catalog.=) 0 AND pg_catalog.pg_get_userbyid(p.proowner) OPERATOR(pg_catalog.<>) current_user;
+  IF FOUND THEN
+    RAISE EXCEPTION 'the function % belongs to the role "%", and not to "%"', '"public"."gateway_notify"', its_owner, current_user
+      USING HINT = 'Carry this out as that role (SET ROLE), or, where it should not have the function, drop it first.';
+  END IF;
+END $gateway_c1fef7fa9c79b053$;
 -- Notifies a change of a row as {"operation": ..., FIELD: row}. The trigger's arguments are
 -- the channel and FIELD. It cannot fail the write that it follows: a payload over the 7,999
 -- bytes that NOTIFY takes is sent with the primary key only, marked by "_gateway_fetch", and

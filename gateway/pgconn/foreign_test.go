@@ -1,6 +1,7 @@
 package pgconn_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -44,23 +45,96 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 		if got := read("mallory.t", "SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r"); got != `{"e":"mallory"}` {
 			t.Errorf("got %s", got)
 		}
-		if got := read("public.own", `SELECT ARRAY[]::text[], (SELECT count(*) FROM pg_prepared_statements) || ' ' || (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) || ' ' || current_setting('search_path') || ' ' || current_setting('statement_timeout'), false FROM public.own`); got != "0 0 pg_catalog, pg_temp 5s" {
+		if got := read("public.own", `SELECT ARRAY[]::text[], (SELECT count(*) FROM pg_prepared_statement()) || ' ' || (SELECT count(*) FROM pg_lock_status() WHERE locktype = 'advisory' AND pid = pg_backend_pid()) || ' ' || current_setting('search_path') || ' ' || current_setting('statement_timeout'), false FROM public.own`); got != "0 0 pg_catalog, pg_temp 5s" {
 			t.Errorf("left behind: %s", got)
 		}
 	}
 }
 
-// TestPartitionsOfOthers are not read either: the owner of a partition runs code as the owner of
-// the whole does.
-func TestPartitionsOfOthers(t *testing.T) {
+// TestPartsOfOthers: the owner of a partition, of a type, or of a function in an index runs code
+// as the owner of the table does.
+func TestPartsOfOthers(t *testing.T) {
 	db := prepare(t, false)
-	exec(t, db, `DROP TABLE IF EXISTS parts; CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1); ALTER TABLE part1 OWNER TO mallory`)
-	err := pgconn.MayRead(testenv.Context(t), db, "public.parts", []string{"gateway"})
-	if err == nil || !strings.Contains(err.Error(), `the owner "mallory" of a partition could run code with the rights of "postgres"`) {
-		t.Errorf("error %v", err)
+	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; DROP TABLE IF EXISTS parts, typed, indexed;
+		SET SESSION AUTHORIZATION mallory; CREATE TYPE mallory.color AS ENUM ('red'); CREATE DOMAIN mallory.colors AS mallory.color[]; CREATE TYPE mallory.pair AS (a int, b mallory.colors);
+		CREATE FUNCTION mallory.f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'; RESET SESSION AUTHORIZATION;
+		CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1); ALTER TABLE part1 OWNER TO mallory;
+		CREATE TYPE wrapped AS (p mallory.pair[]); CREATE TABLE typed (id int, w wrapped); CREATE TABLE indexed (id int); CREATE INDEX ON indexed (mallory.f(id))`)
+	for _, table := range []string{"parts", "typed", "indexed"} {
+		var oid uint32
+		if err := db.QueryRow(testenv.Context(t), "SELECT $1::text::regclass::oid", table).Scan(&oid); err != nil {
+			t.Fatal(err)
+		}
+		err := pgconn.MayRead(testenv.Context(t), db, oid, []string{"gateway"})
+		if err == nil || !strings.Contains(err.Error(), `the role "mallory", which owns a partition, a type or an index function of it, could run code with the rights of "postgres"`) {
+			t.Errorf("%s: error %v", table, err)
+		}
+		if err := pgconn.MayRead(testenv.Context(t), db, oid, []string{"mallory"}); err != nil {
+			t.Error(err)
+		}
 	}
-	if err := pgconn.MayRead(testenv.Context(t), db, "public.parts", []string{"mallory"}); err != nil {
-		t.Error(err)
+	exec(t, db, `DROP TABLE parts, typed, indexed; DROP TYPE wrapped; DROP SCHEMA mallory CASCADE`)
+}
+
+// TestTheTableThatIsReadIsTheOneThatIsTrusted: whoever may rename schemas cannot put another
+// table under a name between the look at its owner and the read.
+func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
+	db := prepare(t, false)
+	exec(t, db, `DROP SCHEMA IF EXISTS m1 CASCADE; DROP SCHEMA IF EXISTS m2 CASCADE; CREATE SCHEMA m1 AUTHORIZATION mallory; CREATE SCHEMA m2 AUTHORIZATION mallory; GRANT USAGE ON SCHEMA m1, m2 TO PUBLIC;
+		CREATE TABLE m1.t (id int); INSERT INTO m1.t VALUES (1); CREATE TABLE m2.t (id int); INSERT INTO m2.t VALUES (2); ALTER TABLE m2.t OWNER TO mallory`)
+	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL()), "test")
+	if err != nil {
+		t.Fatal(err)
 	}
-	exec(t, db, `DROP TABLE parts`)
+	r := &pgconn.RowReader{Config: config, Timeout: 5 * time.Second}
+	defer r.Close()
+	g, err := r.Begin(testenv.Context(t), "m1.t", "", "SELECT ARRAY[]::text[], r.id || ' ' || current_user, false FROM m1.t r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, `ALTER SCHEMA m1 RENAME TO mx; ALTER SCHEMA m2 RENAME TO m1; ALTER SCHEMA mx RENAME TO m2`)
+	rows, err := g.Query(testenv.Context(t), nil)
+	if err != nil || len(rows) != 1 || string(rows[0].Data) != "1 postgres" {
+		t.Errorf("read %v, %v", rows, err)
+	}
+	g.End(testenv.Context(t))
+	exec(t, db, `DROP SCHEMA m1 CASCADE; DROP SCHEMA m2 CASCADE`)
+}
+
+// TestHangingCodeIsEnded: code that catches a cancellation leaves no session behind.
+func TestHangingCodeIsEnded(t *testing.T) {
+	db := prepare(t, false)
+	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; SET SESSION AUTHORIZATION mallory;
+		CREATE FUNCTION mallory.hang() RETURNS text LANGUAGE plpgsql AS $$ BEGIN LOOP BEGIN PERFORM pg_sleep(3600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;
+		CREATE TYPE mallory.evil AS ENUM ('a'); CREATE FUNCTION mallory.j(mallory.evil) RETURNS json LANGUAGE sql AS 'SELECT to_json(mallory.hang())'; CREATE CAST (mallory.evil AS json) WITH FUNCTION mallory.j(mallory.evil);
+		CREATE TABLE mallory.t (e mallory.evil); INSERT INTO mallory.t VALUES ('a'); RESET SESSION AUTHORIZATION`)
+	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL()), "hanging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &pgconn.RowReader{Config: config, Timeout: 100 * time.Millisecond}
+	defer r.Close()
+	g, err := r.Begin(testenv.Context(t), "mallory.t", "", "SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := g.Query(ctx, nil); err == nil {
+		t.Fatal("it does not hang")
+	}
+	g.End(testenv.Context(t))
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		var n int
+		if err := db.QueryRow(testenv.Context(t), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'eventgateway hanging'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("%d sessions are left", n)
+		}
+	}
+	exec(t, db, `DROP SCHEMA mallory CASCADE`)
 }

@@ -60,6 +60,11 @@ type lock struct {
 	known bool   // the role is that of this session, or may write the lease
 }
 
+// try takes the lock where it is free.
+func (l *lock) try(ctx context.Context, tx pgx.Tx, name string) error {
+	return tx.QueryRow(ctx, tryLock, name).Scan(&l.mine, &l.pid, &l.role, &l.known)
+}
+
 // Campaign is part of [plugin.Elector].
 func (s Elector) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	config := s.Config.Copy()
@@ -150,7 +155,7 @@ func (t *term) try(ctx context.Context) (holder string, err error) {
 	var l lock
 	number := int64(0)
 	err = In(timed, t.conn, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(timed, tryLock, t.name).Scan(&l.mine, &l.pid, &l.role, &l.known); err != nil {
+		if err := l.try(timed, tx, t.name); err != nil {
 			return err
 		}
 		t.locked = l.mine

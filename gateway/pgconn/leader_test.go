@@ -214,6 +214,34 @@ func TestGatewayWithoutLeases(t *testing.T) {
 	}
 }
 
+// TestRoleWithoutTheLease does not lead beside others, who do not respect its lock.
+func TestRoleWithoutTheLease(t *testing.T) {
+	db := prepare(t, true)
+	exec(t, db, `REVOKE UPDATE ON gateway.leader FROM gateway`)
+	_, err := elector(t, "gateway").Campaign(testenv.Context(t), "orders", 0, func(string) {})
+	if want := `GRANT USAGE ON SCHEMA gateway TO "gateway"; GRANT SELECT, INSERT, UPDATE ON gateway.leader TO "gateway"`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestLockTakenBesideTheLease by a gateway that knows no leases, after a stranger has let it go: the
+// one with the lease gives way.
+func TestLockTakenBesideTheLease(t *testing.T) {
+	prepare(t, true)
+	foreign := stranger(t)
+	first := start(t, elector(t, "gateway"), 0).leads(t)
+	old, err := pgx.Connect(testenv.Context(t), strings.Replace(testenv.Postgres(t).URL(), "postgres@", "gateway@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close(context.Background())
+	exec(t, foreign, "SELECT pg_advisory_unlock_all()")
+	exec(t, old, "SELECT pg_advisory_lock(hashtextextended('eventgateway leader orders', 0))")
+	if err := first.Confirm(testenv.Context(t)); err == nil || !strings.Contains(err.Error(), "knows no leases") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestTermsDoNotGoBack: they come from counters, and are raised above what a sink has seen.
 func TestTermsDoNotGoBack(t *testing.T) {
 	db := prepare(t, false)

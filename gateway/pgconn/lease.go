@@ -53,9 +53,9 @@ func (s Elector) openRow(ctx context.Context, t *term) (*row, error) {
 	case !trusted:
 		s.Log.Warn("lease not used: the owner of gateway.leader is not trusted; add the role to owners where you trust it")
 		return nil, nil
-	case !allowed:
-		s.Log.Warn("lease not used: this role may not write gateway.leader; gateway sql --mode leader --role prints the rights")
-		return nil, nil
+	case !allowed: // it would lead by the lock beside another one that leads by the lease
+		user := pgx.Identifier{t.conn.Config().User}.Sanitize()
+		return nil, fmt.Errorf("this role may not write gateway.leader, in which the leaders of this database keep their leases: GRANT USAGE ON SCHEMA gateway TO %s; GRANT SELECT, INSERT, UPDATE ON gateway.leader TO %[1]s", user)
 	}
 	return &row{}, nil
 }
@@ -66,10 +66,8 @@ func (r *row) try(ctx context.Context, tx pgx.Tx, t *term, l *lock) (number int6
 	if err := r.look(ctx, tx, t); err != nil {
 		return 0, err
 	}
-	if !l.mine && !l.known && l.pid != 0 {
-		if err := tx.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.known); err != nil {
-			return 0, err
-		}
+	if err := l.identify(ctx, tx); err != nil {
+		return 0, err
 	}
 	expired := r.holder == "" || time.Since(r.since) > expiry
 	free := expired || r.locked && l.mine
@@ -84,6 +82,14 @@ func (r *row) try(ctx context.Context, tx pgx.Tx, t *term, l *lock) (number int6
 		_, err = tx.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name)
 	}
 	return number, err
+}
+
+// identify notes whether the role that has the lock may write leases.
+func (l *lock) identify(ctx context.Context, tx pgx.Tx) error {
+	if l.mine || l.known || l.pid == 0 {
+		return nil
+	}
+	return tx.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.known)
 }
 
 // look reads the lease.
@@ -116,11 +122,18 @@ func (r *row) take(ctx context.Context, tx pgx.Tx, t *term) (number int64, err e
 }
 
 // prolong writes that the leader lives. It takes the advisory lock where a foreign role had
-// it before.
+// it before. A gateway that knows no leases may be faster, and leads then.
 func (r *row) prolong(ctx context.Context, tx pgx.Tx, t *term) error {
 	if !t.locked {
-		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_lock("+lockKey+")", t.name).Scan(&t.locked); err != nil {
+		var l lock
+		if err := l.try(ctx, tx, t.name); err != nil {
 			return err
+		}
+		if err := l.identify(ctx, tx); err != nil {
+			return err
+		}
+		if t.locked = l.mine; l.known {
+			return errors.New("a gateway that knows no leases has taken the lock: give all gateways the same version")
 		}
 	}
 	tag, err := tx.Exec(ctx, `UPDATE gateway.leader SET expires = clock_timestamp() + $4 * interval '1 second', locked = $5

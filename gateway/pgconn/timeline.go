@@ -60,7 +60,7 @@ func (s Elector) follow(ctx context.Context, t *term) error {
 		return fmt.Errorf("cannot read the timeline of %s: %w", s.URL, err)
 	}
 	if later {
-		return fmt.Errorf("a sink has seen a leader of %s at a server that was promoted or restored later than %s: connect to that server", t.name, s.URL)
+		return fmt.Errorf("a sink has seen a leader of %s at a server that was promoted or restored later than %s: connect to that server; or, where this server has taken its place, as after a dump and restore, delete the keys that end in :term:%[1]s in the Redis of the sink", t.name, s.URL)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	pg "github.com/jackc/pgx/v5/pgconn"
@@ -29,12 +30,27 @@ func (r request) atDatabase(ctx context.Context, in plugin.Invocation) error {
 	if r.status {
 		return printStatus(in, url, found)
 	}
-	sql, err := MigrateSQL(found)
-	switch {
-	case err != nil:
+	return r.migrateAt(ctx, in, conn, url, found)
+}
+
+// migrateAt prints or carries out what brings SQL of the session's role up to date.
+func (r request) migrateAt(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, found []Installed) error {
+	var me string
+	if err := conn.QueryRow(ctx, "SELECT current_user::pg_catalog.text").Scan(&me); err != nil {
 		return fmt.Errorf("at %s: %w", url, err)
+	}
+	sql, foreign, err := MigrateSQL(found, me)
+	if err != nil {
+		return fmt.Errorf("at %s: %w", url, err)
+	}
+	for _, i := range foreign {
+		if i.Older() {
+			fmt.Fprintf(in.Out, "-- left out, because it belongs to another role: %v\n", i.VersionError())
+		}
+	}
+	switch {
 	case sql == "":
-		_, err = fmt.Fprintf(in.Out, "-- nothing to do at %s: everything is version %d\n", url, Version)
+		_, err = fmt.Fprintf(in.Out, "-- nothing to do at %s for the role %s\n", url, me)
 		return err
 	case r.apply:
 		return carryOut(ctx, in, conn, url, sql)
@@ -95,16 +111,43 @@ func (r request) connect(ctx context.Context, in plugin.Invocation) (*pgx.Conn, 
 	return conn, url, nil
 }
 
+// How often, and after which pause, statements are tried again that could not lock a table: they wait
+// only shortly for a lock, so that users' writes do not wait for them.
+const (
+	lockTries = 40
+	lockPause = 250 * time.Millisecond
+)
+
+// SQLSTATEs of a lock that another session has, and of two sessions that wait for each other.
+const (
+	lockNotAvailable = "55P03"
+	deadlockDetected = "40P01"
+)
+
 // carryOut executes statements in one transaction: that of a message with several statements.
 func carryOut(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql string) error {
-	if _, err := conn.Exec(ctx, sql); err != nil {
-		var hint string
-		var said *pg.PgError
-		if errors.As(err, &said) && said.Hint != "" {
-			hint = ": " + said.Hint
+	for try := 1; ; try++ {
+		_, err := conn.Exec(ctx, sql)
+		if err == nil {
+			_, err = fmt.Fprintf(in.Out, "done at %s\n", url)
+			return err
 		}
-		return fmt.Errorf("at %s: %w%s", url, err, hint)
+		var said *pg.PgError
+		if !errors.As(err, &said) {
+			return fmt.Errorf("at %s: %w", url, err)
+		}
+		if busy := said.Code == lockNotAvailable || said.Code == deadlockDetected; busy && try < lockTries && ctx.Err() == nil {
+			select {
+			case <-time.After(lockPause):
+			case <-ctx.Done():
+			}
+			continue
+		} else if busy {
+			return fmt.Errorf("at %s: %w: a transaction is open that has written the table; try again when it has ended", url, err)
+		}
+		if said.Hint != "" {
+			return fmt.Errorf("at %s: %w: %s", url, err, said.Hint)
+		}
+		return fmt.Errorf("at %s: %w", url, err)
 	}
-	_, err := fmt.Fprintf(in.Out, "done at %s\n", url)
-	return err
 }

@@ -79,6 +79,9 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 	f.BoolVar(&r.apply, "apply", false, "carry the SQL out")
 	f.StringVar(&r.url, "url", "", "`URL` of the database; DATABASE_URL where it is not given")
 	return func(ctx context.Context, in plugin.Invocation) error {
+		if err := r.check(); err != nil {
+			return err
+		}
 		if r.status || r.migrate {
 			return r.atDatabase(ctx, in)
 		}
@@ -97,6 +100,27 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 		defer pgconn.Close(conn)
 		return carryOut(ctx, in, conn, url, sql)
 	}
+}
+
+// check refuses flags that do not go together.
+func (r request) check() error {
+	asked := 0
+	for _, one := range []bool{r.drop, r.migrate, r.status, r.role != ""} {
+		if one {
+			asked++
+		}
+	}
+	switch {
+	case asked > 1:
+		return errors.New("--drop, --migrate, --status and --role are different requests: give one of them")
+	case r.status && r.apply:
+		return errors.New("--status changes nothing: leave --apply out")
+	case r.drop && r.mode == "leader":
+		return errors.New("--drop removes triggers, and the mode leader has none: DROP TABLE gateway.leader removes the table")
+	case (r.status || r.migrate) && len(r.tables) > 0:
+		return errors.New("--status and --migrate are for all tables: leave --table out")
+	}
+	return nil
 }
 
 func unknownMode(mode string) error {

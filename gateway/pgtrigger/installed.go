@@ -25,7 +25,8 @@ const installed = `SELECT format('%I.%I', n.nspname, p.proname), CASE p.proname 
 	ARRAY(SELECT format('%I.%I', tn.nspname, c.relname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace tn ON tn.oid = c.relnamespace
 		WHERE t.tgfoid = p.oid AND t.tgparentid = 0 AND t.tgname IN ('!gateway_outbox', 'gateway_notify') ORDER BY 1)
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-	WHERE p.prorettype = 'trigger'::regtype AND p.pronargs = 0 AND (p.proname = 'gateway_notify' OR n.nspname = 'gateway' AND p.proname = 'outbox_capture')
+	WHERE p.prorettype = 'trigger'::regtype AND p.pronargs = 0 AND (n.nspname = 'gateway' AND p.proname = 'outbox_capture'
+		OR p.proname = 'gateway_notify' AND (p.prosrc LIKE '%_gateway_fetch%' OR p.prosrc LIKE '%eventgateway sql version%'))
 	ORDER BY 2 DESC, 1`
 
 // FindInstalled returns the trigger functions of this package that the database has: that of the
@@ -52,21 +53,24 @@ func (i Installed) Older() bool { return i.Version < Version }
 func (i Installed) VersionError() error {
 	switch {
 	case i.Older():
-		return fmt.Errorf("the SQL of %s is version %d, and this gateway's is version %d: bring it up to date with gateway sql --migrate --apply", i.Function, i.Version, Version)
+		return fmt.Errorf("the SQL of %s is version %d, and this gateway's is version %d: bring it up to date with gateway sql --migrate --apply, as its owner %s", i.Function, i.Version, Version, i.Owner)
 	case i.Version > Version:
 		return fmt.Errorf("the SQL of %s is version %d, and this gateway knows version %d: install a newer gateway", i.Function, i.Version, Version)
 	}
 	return nil
 }
 
-// MigrateSQL returns the statements that bring older SQL up to date. It is empty where there is none.
-// Newer SQL is an error. The statements must be carried out in one transaction, by the owner of
-// the functions, who must also have the privilege TRIGGER on the tables of an outbox.
-func MigrateSQL(found []Installed) (sql string, err error) {
+// MigrateSQL returns the statements that bring older SQL of one owner up to date, "" where there
+// is none, and the functions that other roles own. Newer SQL of this owner is an error. The statements must
+// be carried out in one transaction, by the owner, who must also have the privilege TRIGGER on
+// the tables of an outbox.
+func MigrateSQL(found []Installed, owner string) (sql string, foreign []Installed, err error) {
 	for _, i := range found {
 		switch {
+		case i.Owner != owner:
+			foreign = append(foreign, i)
 		case i.Version > Version:
-			return "", i.VersionError()
+			return "", nil, i.VersionError()
 		case !i.Older():
 		case i.Mode == "outbox":
 			sql += Outbox{}.CreateSQL()
@@ -74,5 +78,5 @@ func MigrateSQL(found []Installed) (sql string, err error) {
 			sql += functionSQL(i.Schema)
 		}
 	}
-	return sql, nil
+	return sql, foreign, nil
 }

@@ -22,9 +22,21 @@ type Notify struct {
 // notifyName is the name, quoted, of the function that the triggers of a schema call.
 func notifyName(schema string) string { return pgx.Identifier{schema, "gateway_notify"}.Sanitize() }
 
-// functionSQL returns the statements that make this function, or make it anew.
+// functionSQL returns the statements that make this function, or make it anew. They fail where
+// another role owns it: that role could change later what runs with the rights of all writers.
 func functionSQL(schema string) string {
-	return withVersion(strings.ReplaceAll(notifyFunction, "FUNCTION_NAME", notifyName(schema)))
+	name := notifyName(schema)
+	check := do(fmt.Sprintf(`DECLARE
+  its_owner text;
+BEGIN
+  SELECT pg_catalog.pg_get_userbyid(p.proowner) INTO its_owner FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+    WHERE n.nspname OPERATOR(pg_catalog.=) %[1]s AND p.proname OPERATOR(pg_catalog.=) 'gateway_notify' AND p.pronargs OPERATOR(pg_catalog.=) 0 AND pg_catalog.pg_get_userbyid(p.proowner) OPERATOR(pg_catalog.<>) current_user;
+  IF FOUND THEN
+    RAISE EXCEPTION 'the function %% belongs to the role "%%", and not to "%%"', %[2]s, its_owner, current_user
+      USING HINT = 'Carry this out as that role (SET ROLE), or, where it should not have the function, drop it first.';
+  END IF;
+END`, literal(schema), literal(name)))
+	return check + strings.ReplaceAll(withVersion(notifyFunction), "FUNCTION_NAME", name)
 }
 
 // CreateSQL returns the statements that make the trigger, or make it anew.
@@ -42,10 +54,8 @@ CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON %[1]s
 // no other table of the schema uses it.
 func (t Notify) DropSQL() string {
 	function := notifyName(t.Table.Schema)
-	return fmt.Sprintf(`DROP TRIGGER IF EXISTS gateway_notify ON %s;
-DO $gateway$ BEGIN
+	return fmt.Sprintf("DROP TRIGGER IF EXISTS gateway_notify ON %s;\n", t.Table) + do(fmt.Sprintf(`BEGIN
   DROP FUNCTION IF EXISTS %s();
 EXCEPTION WHEN dependent_objects_still_exist THEN NULL; -- another table uses it
-END $gateway$;
-`, t.Table.String(), function)
+END`, function))
 }

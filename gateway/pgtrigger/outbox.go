@@ -34,10 +34,10 @@ const (
 // schema gateway or a part of it. They must be carried out in one transaction.
 func (o Outbox) CreateSQL() string {
 	var b strings.Builder
-	b.WriteString(strings.Replace(withVersion(outboxSQL), "OWNER_CHECK\n", leaseSQL+ownerSQL, 1))
+	sql := strings.Replace(withVersion(outboxSQL), "OWNER_CHECK\n", ownerSQL, 1)
+	b.WriteString(strings.Replace(sql, "OWNER_CHECK\n", leaseSQL+ownerSQL, 1))
 	for _, t := range o.Tables {
-		fmt.Fprintf(&b, `
-DO $eventgateway_do$ BEGIN
+		b.WriteString("\n" + do(fmt.Sprintf(`BEGIN
   IF to_regclass(%[2]s) IS NULL THEN
     RAISE EXCEPTION 'there is no table %%', %[2]s;
   ELSIF (SELECT relispartition FROM pg_class WHERE oid = to_regclass(%[2]s)) THEN
@@ -46,14 +46,13 @@ DO $eventgateway_do$ BEGIN
     RAISE EXCEPTION 'the table %% has no primary key: its rows could not be told apart', %[2]s
       USING HINT = 'ALTER TABLE ... ADD PRIMARY KEY (...)';
   END IF;
-END $eventgateway_do$;
-CREATE OR REPLACE TRIGGER %[3]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
-  FOR EACH ROW EXECUTE FUNCTION gateway.outbox_row();
-CREATE OR REPLACE TRIGGER %[4]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
-  FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture(%[6]s, %[2]s);
-CREATE OR REPLACE TRIGGER %[5]s AFTER TRUNCATE ON %[1]s
-  FOR EACH STATEMENT EXECUTE FUNCTION gateway.outbox_capture(%[6]s, %[2]s);
-`, t, literal(t.String()), rowTrigger, outboxTrigger, truncateTrigger, literal(t.Schema+"."+t.Name))
+  PERFORM FROM pg_trigger WHERE tgrelid = to_regclass(%[2]s) AND tgname = '!gateway_outbox'
+    AND position(convert_to(%[3]s, getdatabaseencoding()) || decode('00', 'hex') IN tgargs) = 1;
+  IF NOT FOUND THEN -- its other triggers follow below
+    CREATE OR REPLACE TRIGGER %[4]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
+      FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture(%[3]s);
+  END IF;
+END`, t, literal(t.String()), literal(t.Schema+"."+t.Name), outboxTrigger)))
 	}
 	b.WriteString(upgradeSQL)
 	return b.String()

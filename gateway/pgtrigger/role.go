@@ -14,7 +14,10 @@ func RoleSQL(mode, role string, tables []Table) (string, error) {
 	name := pgx.Identifier{role}.Sanitize()
 	var b strings.Builder
 	b.WriteString("SET LOCAL search_path = pg_catalog, pg_temp;\n")
-	fmt.Fprintf(&b, "DO $eventgateway_do$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s LOGIN; -- set its password with \\password in psql\n  END IF;\nEND $eventgateway_do$;\n", literal(role), name)
+	if len(role) > maxName {
+		return "", fmt.Errorf("--role: a name has 1 to %d bytes", maxName)
+	}
+	b.WriteString(do(fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s LOGIN; -- set its password with \\password in psql\n  END IF;\nEND", literal(role), name)))
 	grant := func(what string) { fmt.Fprintf(&b, "GRANT %s TO %s;\n", what, name) }
 	lead := func() {
 		b.WriteString("-- to lead, where several gateways stand by for each other\n")

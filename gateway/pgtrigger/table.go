@@ -3,6 +3,8 @@
 package pgtrigger
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,5 +80,19 @@ func closingQuote(text string) int {
 	return -1
 }
 
-// literal quotes text as an SQL string.
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+// literal quotes text as an SQL string, whatever standard_conforming_strings is.
+func literal(text string) string {
+	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if strings.Contains(text, `\`) {
+		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}
+
+// do returns a DO statement. The tag of its quotes is made of what it quotes: a name in there
+// that has the tag would have to have its own hash.
+func do(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	tag := "$gateway_" + hex.EncodeToString(sum[:8]) + "$"
+	return "DO " + tag + " " + body + " " + tag + ";\n"
+}

@@ -72,9 +72,12 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 			if err != nil || len(found) == 0 || found[0].Mode != mode || !found[0].Older() || found[0].VersionError() == nil {
 				t.Fatalf("found %+v, %v", found, err)
 			}
-			sql, err := pgtrigger.MigrateSQL(found)
+			sql, _, err := pgtrigger.MigrateSQL(found, "postgres")
 			if err != nil {
 				t.Fatal(err)
+			}
+			if sql, foreign, err := pgtrigger.MigrateSQL(found, "another"); sql != "" || len(foreign) != len(found) || err != nil {
+				t.Errorf("by another role: %q, %d foreign, %v", sql, len(foreign), err)
 			}
 			exec(t, db, sql)
 			if got := text(t, db, catalog); got != want {
@@ -84,7 +87,7 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 			if err != nil || found[0].VersionError() != nil || len(found[0].Tables) == 0 {
 				t.Errorf("found %+v, %v", found, err)
 			}
-			if sql, err := pgtrigger.MigrateSQL(found); sql != "" || err != nil {
+			if sql, _, err := pgtrigger.MigrateSQL(found, "postgres"); sql != "" || err != nil {
 				t.Errorf("once more: %q, %v", sql, err)
 			}
 			exec(t, db, `UPDATE shop."Order Items" SET note = 'after'; DELETE FROM orders; TRUNCATE orders`)
@@ -107,7 +110,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = pgtrigger.MigrateSQL(found)
+	_, _, err = pgtrigger.MigrateSQL(found, "postgres")
 	if want := "the SQL of gateway.outbox_capture is version 99, and this gateway knows version 2: install a newer gateway"; err == nil || err.Error() != want {
 		t.Errorf("error %v", err)
 	}
@@ -129,4 +132,106 @@ func TestRoleSQL(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	exec(t, db, `DROP OWNED BY "the ""reader"""; DROP ROLE "the ""reader"""`)
+}
+
+// TestUpgradeKeepsHowTriggersAreEnabled: ENABLE ALWAYS captures what replication applies.
+func TestUpgradeKeepsHowTriggersAreEnabled(t *testing.T) {
+	db := testenv.Connect(t)
+	old, err := os.ReadFile("testdata/past/outbox-4.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, shopTables+string(old)+`ALTER TABLE orders ENABLE ALWAYS TRIGGER "!gateway_outbox"; ALTER TABLE shop."Order Items" DISABLE TRIGGER "!gateway_outbox"`)
+	exec(t, db, pgtrigger.Outbox{}.CreateSQL())
+	if got, want := text(t, db, `SELECT string_agg(tgrelid::regclass || ' ' || tgenabled::text, '; ' ORDER BY tgrelid::regclass::text, tgname) FROM pg_trigger WHERE tgname LIKE '!gateway%'`),
+		`orders A; orders A; orders A; shop."Order Items" D; shop."Order Items" D; shop."Order Items" D`; got != want {
+		t.Errorf("got %s", got)
+	}
+	exec(t, db, `SET session_replication_role = replica; INSERT INTO orders VALUES (1, 'replicated'); RESET session_replication_role`)
+	if got := text(t, db, `SELECT new->>'note' FROM gateway.outbox`); got != "replicated" {
+		t.Errorf("captured %s", got)
+	}
+}
+
+// TestUpgradeGivesWay to a writer that has locked a table, and does not make it fail.
+func TestUpgradeGivesWay(t *testing.T) {
+	db, writer := testenv.Connect(t), testenv.Connect(t)
+	old, err := os.ReadFile("testdata/past/outbox-4.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, shopTables+string(old))
+	exec(t, writer, `BEGIN; INSERT INTO shop."Order Items" VALUES (1, 'x')`)
+	if _, err := db.Exec(testenv.Context(t), pgtrigger.Outbox{}.CreateSQL()); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("error %v", err)
+	}
+	exec(t, writer, `INSERT INTO orders VALUES (1, 'x'); COMMIT`)
+	exec(t, db, pgtrigger.Outbox{}.CreateSQL())
+}
+
+// TestNamesStayNames, whatever they contain.
+func TestNamesStayNames(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, `DO $$ BEGIN DROP OWNED BY mallory CASCADE; DROP ROLE mallory; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE mallory`)
+	for _, name := range []string{"$eventgateway_do$;ALTER ROLE mallory SUPERUSER;--", "$gateway$;ALTER ROLE mallory SUPERUSER;--", `a\`, `a'b`, "SQL_VERSION", "FUNCTION_NAME", "OWNER_CHECK", "%s%d"} {
+		for _, standard := range []string{"on", "off"} {
+			exec(t, db, shopTables+`SET standard_conforming_strings = on; DROP SCHEMA IF EXISTS `+pgx.Identifier{name}.Sanitize()+` CASCADE; CREATE SCHEMA `+pgx.Identifier{name}.Sanitize()+`; CREATE TABLE `+pgx.Identifier{name, name}.Sanitize()+` (id int PRIMARY KEY)`)
+			table := pgtrigger.Table{Schema: name, Name: name}
+			outbox, notify := pgtrigger.Outbox{Tables: []pgtrigger.Table{table}}, pgtrigger.Notify{Table: table, Channel: "c", Field: "order"}
+			exec(t, db, "SET standard_conforming_strings = "+standard)
+			exec(t, db, outbox.CreateSQL())
+			exec(t, db, notify.CreateSQL())
+			exec(t, db, `INSERT INTO `+table.String()+` VALUES (1)`)
+			exec(t, db, notify.DropSQL()+outbox.DropSQL())
+			role, err := pgtrigger.RoleSQL("notify", name, []pgtrigger.Table{table})
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec(t, db, role)
+			exec(t, db, "SET standard_conforming_strings = on; DROP OWNED BY "+pgx.Identifier{name}.Sanitize()+"; DROP ROLE "+pgx.Identifier{name}.Sanitize())
+			if got := text(t, db, `SELECT tbl FROM gateway.outbox`); got != name+"."+name {
+				t.Errorf("captured as %q", got)
+			}
+			exec(t, db, `DROP SCHEMA `+pgx.Identifier{name}.Sanitize()+` CASCADE`)
+		}
+	}
+	if super := text(t, db, `SELECT rolsuper::text FROM pg_roles WHERE rolname = 'mallory'`); super != "false" {
+		t.Error("mallory is a superuser")
+	}
+}
+
+// TestFunctionsOfOthers are not taken over: their owner could change what runs with all
+// writers' rights.
+func TestFunctionsOfOthers(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, shopTables+`DO $$ BEGIN DROP OWNED BY mallory CASCADE; DROP ROLE mallory; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE mallory;
+		CREATE FUNCTION public.gateway_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; ALTER FUNCTION public.gateway_notify() OWNER TO mallory`)
+	orders := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "public", Name: "orders"}, Channel: "c", Field: "order"}
+	if _, err := db.Exec(testenv.Context(t), orders.CreateSQL()); err == nil || !strings.Contains(err.Error(), `the function "public"."gateway_notify" belongs to the role "mallory", and not to "postgres"`) {
+		t.Errorf("error %v", err)
+	}
+	exec(t, db, `CREATE SCHEMA mallory AUTHORIZATION mallory; CREATE FUNCTION mallory.gateway_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN /* eventgateway sql version 999999999 */ RETURN NULL; END'; ALTER FUNCTION mallory.gateway_notify() OWNER TO mallory`)
+	found, err := pgtrigger.FindInstalled(testenv.Context(t), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sql, foreign, err := pgtrigger.MigrateSQL(found, "postgres"); sql != "" || len(foreign) != 1 || err != nil {
+		t.Errorf("%q, %+v, %v", sql, foreign, err)
+	}
+	exec(t, db, `DROP OWNED BY mallory CASCADE; DROP ROLE mallory`)
+}
+
+// TestReadersMayLead after an upgrade, without another grant.
+func TestReadersMayLead(t *testing.T) {
+	db := testenv.Connect(t)
+	old, err := os.ReadFile("testdata/past/outbox-4.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, shopTables+string(old)+`DO $$ BEGIN DROP OWNED BY "the reader" CASCADE; DROP ROLE "the reader"; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE "the reader"; GRANT SELECT, INSERT, UPDATE ON gateway.outbox_reader TO "the reader"`)
+	exec(t, db, pgtrigger.Outbox{}.CreateSQL())
+	if got := text(t, db, `SELECT has_table_privilege('the reader', 'gateway.leader', 'UPDATE')::text`); got != "true" {
+		t.Error("the reader may not lead")
+	}
+	exec(t, db, `DROP OWNED BY "the reader"; DROP ROLE "the reader"`)
 }

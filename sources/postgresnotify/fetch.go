@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,19 +43,16 @@ func (f *fetcher) complete(ctx context.Context, channel string, m marked) ([]byt
 	return m.payload(row), nil
 }
 
-// keyColumns lists the primary key of a table, but only of one that has the trigger of `gateway
-// sql` for this channel and field, and whose trigger function belongs to this role, to a
-// superuser, or to one that is trusted: every role may notify, and must get no other table
-// read.
-const keyColumns = `SELECT n.nspname::text, c.relname::text, array_agg(a.attname::text), array_agg(format_type(a.atttypid, a.atttypmod))
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
-  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+// fetched finds a table, but only one that has the trigger of `gateway sql` for this channel and
+// field, and whose trigger function belongs to this role, to a superuser, or to one that is
+// trusted: every role may notify, and must get no other table read.
+const fetched = `SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p'
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass($1) AND EXISTS (
    SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
     WHERE t.tgrelid = c.oid AND p.proname = 'gateway_notify'
-      AND t.tgargs = convert_to($2, getdatabaseencoding()) || '\x00'::bytea || convert_to($3, getdatabaseencoding()) || '\x00'::bytea
-      AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))
- GROUP BY 1, 2`
+      AND t.tgargs = convert_to($2, getdatabaseencoding()) || decode('00', 'hex') || convert_to($3, getdatabaseencoding()) || decode('00', 'hex')
+      AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))`
 
 // row returns the row as JSON, nil where it is gone.
 func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, error) {
@@ -68,30 +64,35 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 		f.conn = conn
 	}
 	var name pgtrigger.Table
-	var columns, types []string
-	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, keyColumns, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name, &columns, &types)
+	var query pgconn.KeyQuery
+	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) (err error) {
+		var oid uint32
+		if err := tx.QueryRow(ctx, fetched, m.table, channel, m.field, f.reader.Owners).Scan(&oid, &name.Schema, &name.Name, &query.Partitioned); err != nil {
+			return err
+		}
+		query.Key, err = pgconn.PrimaryKey(ctx, tx, oid)
+		return err
 	})
-	table := name.String()
+	query.Table = name.String()
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return nil, fmt.Errorf("the table %.200s has no primary key, or no trigger of gateway sql for this channel whose function belongs to this role, a superuser, or one of owners", m.table)
+		return nil, fmt.Errorf("the table %.200s has no trigger of gateway sql for this channel whose function belongs to this role, a superuser, or one of owners", m.table)
 	case err != nil:
 		return nil, err
-	case len(f.tables) > 0 && !f.tables[table]:
-		return nil, fmt.Errorf("the table %s is not in the option tables", table)
+	case len(query.Key) == 0:
+		return nil, fmt.Errorf("the table %s has no primary key", query.Table)
+	case len(f.tables) > 0 && !f.tables[query.Table]:
+		return nil, fmt.Errorf("the table %s is not in the option tables", query.Table)
 	}
-	var where, args []string
-	for i, c := range columns {
-		value, err := keyText(m.key[c])
+	var args []string
+	for _, c := range query.Key {
+		value, err := keyText(m.key[c.Name])
 		if err != nil {
-			return nil, fmt.Errorf("the key of %s: %s: %w", table, c, err)
+			return nil, fmt.Errorf("the key of %s: %s: %w", query.Table, c.Name, err)
 		}
-		where = append(where, fmt.Sprintf("%s.%s = ($1::text[])[%d]::%s", rowAlias, pgx.Identifier{c}.Sanitize(), i+1, types[i]))
 		args = append(args, value)
 	}
-	reading, err := f.reader.Begin(ctx, table, "",
-		fmt.Sprintf("SELECT ARRAY[]::text[], row_to_json(%s.*)::text, false FROM %s %[1]s WHERE %[3]s", rowAlias, table, strings.Join(where, " AND ")))
+	reading, err := f.reader.Begin(ctx, query.Table, "", query.One())
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +103,6 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 	}
 	return rows[0].Data, nil
 }
-
-// rowAlias is a name that no column has.
-const rowAlias = `"the gateway's row"`
 
 // keyText returns a value of a key as PostgreSQL reads it.
 func keyText(value json.RawMessage) (text string, err error) {

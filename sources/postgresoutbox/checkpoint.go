@@ -92,7 +92,7 @@ func (r *reader) captured(ctx context.Context) error {
 // under the table's present name, and the trigger that makes the row into JSON before it does
 // (since version 2 of the SQL).
 const captures = `t.tgname = '!gateway_outbox' AND t.tgenabled IN ('O', 'A')
-	AND substring(t.tgargs FROM 1 FOR octet_length(convert_to(name, getdatabaseencoding())) + 1) = convert_to(name, getdatabaseencoding()) || '\x00'::bytea
+	AND substring(t.tgargs FROM 1 FOR octet_length(convert_to(name, getdatabaseencoding())) + 1) = convert_to(name, getdatabaseencoding()) || decode('00', 'hex')
 	AND (EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = t.tgrelid AND r.tgname = '!gateway_json' AND r.tgenabled IN ('O', 'A'))
 		OR NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'gateway' AND p.proname = 'outbox_row'))`
 

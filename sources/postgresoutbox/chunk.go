@@ -5,16 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
 )
-
-// rowAlias is a name that no column has.
-const rowAlias = `"the gateway's row"`
 
 const (
 	// chunkTimeout bounds, in the server, the statement that reads a chunk.
@@ -65,7 +59,11 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	}
 	limited, cancel := context.WithTimeout(ctx, chunkTimeout+time.Second)
 	defer cancel()
-	reading, err := r.s.rows.Begin(limited, key.name, view, key.chunkSQL(len(state.After) > 0))
+	query := pgconn.KeyQuery{
+		Table: key.name, Partitioned: key.partitioned, Key: key.columns,
+		Mark: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began: it comes as a change, too
+	}
+	reading, err := r.s.rows.Begin(limited, key.name, view, query.Next(3, len(state.After) > 0))
 	if err != nil {
 		return chunk{err: err}, ctx.Err()
 	}
@@ -87,24 +85,4 @@ func (s *source) fit(rows []pgconn.ReadRow) {
 	case bytes < maxBytes/32:
 		s.chunk = min(2*s.chunk, maxRows)
 	}
-}
-
-// chunkSQL is the query of a chunk. Its argument is the limit, the oldest transaction that
-// may come as a change, too, and, after the first chunk, the key that was read last.
-func (k *tableKey) chunkSQL(after bool) string {
-	var names, texts, places []string
-	for i, c := range k.columns {
-		name := rowAlias + "." + pgx.Identifier{c}.Sanitize()
-		names, texts = append(names, name), append(texts, name+"::text")
-		places = append(places, fmt.Sprintf("($1::text[])[%d]::%s", i+3, k.types[i]))
-	}
-	only, where := "ONLY ", ""
-	if k.partitioned {
-		only = ""
-	}
-	if after {
-		where = fmt.Sprintf("WHERE (%s) > (%s)", strings.Join(names, ", "), strings.Join(places, ", "))
-	}
-	return fmt.Sprintf(`SELECT ARRAY[%s], row_to_json(%[2]s.*)::text, age(%[2]s.xmin) <= age(($1::text[])[2]::xid8::xid) FROM %[3]s %[2]s %[4]s ORDER BY %[5]s LIMIT ($1::text[])[1]::bigint`,
-		strings.Join(texts, ", "), rowAlias, only+k.name, where, strings.Join(names, ", "))
 }

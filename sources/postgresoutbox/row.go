@@ -2,6 +2,7 @@ package postgresoutbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/rawjson"
 )
 
@@ -17,16 +19,23 @@ var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", 
 
 // tableKey is a table's primary key, and where its columns stand in the rows.
 type tableKey struct {
-	name           string // quoted, with its schema
-	partitioned    bool
-	columns, types []string
-	tree           rawjson.Tree
-	places         []int
-	spans          []rawjson.Span
+	name        string // quoted, with its schema
+	oid         uint32
+	partitioned bool
+	columns     []pgconn.KeyColumn
+	tree        rawjson.Tree
+	places      []int
+	spans       []rawjson.Span
 }
 
 // id is another one for another key.
-func (k *tableKey) id() string { return fmt.Sprintf("%q %q", k.columns, k.types) }
+func (k *tableKey) id() string {
+	var names, types []string
+	for _, c := range k.columns {
+		names, types = append(names, c.Name), append(types, c.Type)
+	}
+	return fmt.Sprintf("%q %q", names, types)
+}
 
 // event makes an event of a row. Its ID holds the time beside the id: after a crash of
 // the server an id may be drawn again for another change.
@@ -108,21 +117,17 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	rows, err := r.conn.Query(ctx, `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), format('%I.%I', n.nspname, c.relname), c.relkind = 'p'
-		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-		CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-		WHERE i.indisprimary AND k.position <= i.indnkeyatts AND n.nspname || '.' || c.relname = $1 ORDER BY k.position`, table)
-	if err != nil {
+	k := &tableKey{}
+	err := r.conn.QueryRow(ctx, `SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = $1`, table).Scan(&k.oid, &k.name, &k.partitioned)
+	if err == nil {
+		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // the table may be gone
 		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
 	}
-	k := &tableKey{}
-	var column, typ string
-	if _, err = pgx.ForEachRow(rows, []any{&column, &typ, &k.name, &k.partitioned}, func() error {
-		k.columns, k.types = append(k.columns, column), append(k.types, typ)
-		k.places = append(k.places, k.tree.Member(0, column))
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
+	for _, c := range k.columns {
+		k.places = append(k.places, k.tree.Member(0, c.Name))
 	}
 	k.spans = make([]rawjson.Span, k.tree.Len())
 	r.keys[table] = k

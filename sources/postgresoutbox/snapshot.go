@@ -78,8 +78,8 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 	for table := range r.s.tables {
 		state, known := r.snapshot.Tables[table]
 		if key, err := r.keyOf(ctx, table); !state.Done {
-			if err == nil && key.name != "" {
-				err = pgconn.MayRead(ctx, r.conn, key.name, r.s.opts.Owners)
+			if err == nil && key.oid != 0 {
+				err = pgconn.MayRead(ctx, r.conn, key.oid, r.s.opts.Owners)
 			}
 			if err != nil {
 				return fmt.Errorf("snapshot: %w", err)

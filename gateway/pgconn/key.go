@@ -1,0 +1,102 @@
+package pgconn
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A KeyColumn is a column of a table's primary key.
+type KeyColumn struct {
+	Name    string // not quoted
+	Type    string // qualified, but for types of pg_catalog
+	Equal   string // the operator of the key's index, as OPERATOR(schema.=)
+	Greater string
+}
+
+// keyColumns finds the columns of the primary key of the table $1, in their order. The operators
+// are those of the index: a type of an extension may have an order of its own.
+const keyColumns = `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), equal.name, greater.name
+	FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position)
+	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+	JOIN pg_opclass c ON c.oid = i.indclass[k.position - 1]
+	CROSS JOIN LATERAL (SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) AS name FROM pg_amop m JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+		WHERE m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3) equal
+	CROSS JOIN LATERAL (SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) AS name FROM pg_amop m JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+		WHERE m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 5) greater
+	WHERE i.indrelid = $1 AND i.indisprimary AND k.position <= i.indnkeyatts ORDER BY k.position`
+
+// PrimaryKey returns the columns of the primary key of a table, none where it has no key. It
+// must run in a transaction of [Begin], or with its search path.
+func PrimaryKey(ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, table uint32) ([]KeyColumn, error) {
+	rows, err := q.Query(ctx, keyColumns, table)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[KeyColumn])
+}
+
+// rowAlias is a name that no column has.
+const rowAlias = `"the gateway's row"`
+
+// A KeyQuery selects rows of a table by its primary key, for [RowReader]: the key as text, the
+// row as JSON, and a mark.
+type KeyQuery struct {
+	Table       string // quoted, with its schema
+	Partitioned bool
+	Key         []KeyColumn
+	Mark        string // an expression over the alias %s; "" for false
+}
+
+// value is argument i, counted from 1, as the type of a column.
+func value(c KeyColumn, i int) string { return fmt.Sprintf("(args)[%d]::%s", i, c.Type) }
+
+func (q KeyQuery) selects() (text string, columns []string) {
+	var texts []string
+	for _, c := range q.Key {
+		column := rowAlias + "." + pgx.Identifier{c.Name}.Sanitize()
+		columns, texts = append(columns, column), append(texts, column+"::text")
+	}
+	mark, only := "false", "ONLY "
+	if q.Mark != "" {
+		mark = fmt.Sprintf(q.Mark, rowAlias)
+	}
+	if q.Partitioned {
+		only = ""
+	}
+	return fmt.Sprintf("SELECT ARRAY[%s]::text[], row_to_json(%s.*)::text, %s FROM %s%s %[2]s", strings.Join(texts, ", "), rowAlias, mark, only, q.Table), columns
+}
+
+// One returns the query of the row whose key is in the arguments, in the order of the columns.
+func (q KeyQuery) One() string {
+	sql, columns := q.selects()
+	var where []string
+	for i, c := range q.Key {
+		where = append(where, columns[i]+" "+c.Equal+" "+value(c, i+1))
+	}
+	return sql + " WHERE " + strings.Join(where, " AND ")
+}
+
+// Next returns the query of the next rows in the order of the key. Argument 1 is how many; where after
+// is set, the key behind which they are begins with argument first.
+func (q KeyQuery) Next(first int, after bool) string {
+	sql, columns := q.selects()
+	if after { // a > x OR a = x AND (b > y OR ...)
+		condition := ""
+		for i := len(q.Key) - 1; i >= 0; i-- {
+			c, v := q.Key[i], value(q.Key[i], first+i)
+			greater := columns[i] + " " + c.Greater + " " + v
+			if condition == "" {
+				condition = greater
+			} else {
+				condition = fmt.Sprintf("(%s OR %s %s %s AND %s)", greater, columns[i], c.Equal, v, condition)
+			}
+		}
+		sql += " WHERE " + condition
+	}
+	return sql + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT (args)[1]::bigint"
+}
