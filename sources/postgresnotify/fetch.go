@@ -31,8 +31,6 @@ func (f *fetcher) complete(ctx context.Context, channel string, m marked) ([]byt
 	if m.operation == "DELETE" {
 		return m.payload(m.rawKey), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
 	row, err := f.row(ctx, channel, m)
 	if err != nil {
 		return nil, err

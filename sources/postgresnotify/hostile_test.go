@@ -211,7 +211,7 @@ func TestFetchHoldsUpNoOtherRow(t *testing.T) {
 	}
 	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":1,"note":"behind"}}`)
 	testenv.Notify(t, db, channel, "no JSON")
-	exec(t, db, `INSERT INTO honest VALUES (7, 'small'); INSERT INTO honest VALUES (2, repeat('y', 9000))`)
+	exec(t, db, `INSERT INTO honest VALUES (7, 'small'); INSERT INTO honest VALUES (8, repeat('y', 9000))`)
 	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":3,"note":"another row"}}`)
 	var got []string
 	for range 4 { // before the lock is given up
@@ -233,6 +233,36 @@ func TestFetchHoldsUpNoOtherRow(t *testing.T) {
 	}
 	if n := len(rows["1"]); n != 6 || !strings.Contains(rows["1"][5], "behind") || len(rows["2"]) != 5 {
 		t.Errorf("row 1 has %d events, row 2 %d; the last is %.200s", n, len(rows["2"]), rows["1"][n-1])
+	}
+}
+
+// TestOrderOfRowsThatCouldBeTheSame: a small change does not name its table, so it follows all
+// rows with its key that are fetched.
+func TestOrderOfRowsThatCouldBeTheSame(t *testing.T) {
+	db, locker := testenv.Connect(t), testenv.Connect(t)
+	for table, key := range map[string]string{"first": "id", "second": "id, region"} {
+		exec(t, db, fmt.Sprintf(`DROP TABLE IF EXISTS %[1]s; CREATE TABLE %[1]s (id int, region text, note text, PRIMARY KEY (%[2]s));`, table, key)+trigger("public", table))
+	}
+	next := listening(t, nil)
+	exec(t, locker, `BEGIN; LOCK TABLE second`)
+	testenv.Notify(t, db, channel, forged("public.first", 1))
+	testenv.Notify(t, db, channel, fmt.Sprintf(`{"operation":"INSERT","order":{"id":1,"region":"eu"},%q:"public.second"}`, marker))
+	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":1,"region":"eu","note":"a"}}`)
+	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":1,"region":"us","note":"b"}}`)
+	testenv.Notify(t, db, channel, `{"operation":"DELETE","order":{"id":1,"region":"eu","note":"c"}}`)
+	testenv.Notify(t, db, channel, "other")
+	got := []string{next()}
+	if got[0] != "other" { // first's row is fetched at once
+		got = append(got, next())
+	}
+	exec(t, locker, `ROLLBACK`)
+	for len(got) < 6 {
+		got = append(got, next())
+	}
+	all := strings.Join(got, "\n")
+	at := func(part string) int { return strings.Index(all, part) }
+	if second := at(`"region":"eu"}}`); second < 0 || second > at(`"note":"a"`) || at(`"note":"a"`) > at(`"note":"b"`) || at(`"note":"b"`) > at(`"note":"c"`) {
+		t.Errorf("order:\n%s", all)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,20 +39,35 @@ type waiting struct {
 	warnings   rate.Sometimes
 }
 
-var errTooMany = errors.New("too many rows wait to be fetched, or a fetch takes too long")
-
-// lane is the changes of one row, in their order. The first one is marked.
+// lane is events in the order in which they leave, which is that of their arrival: those of one
+// row, or of several that an event could belong to.
 type lane struct {
-	marked  marked
 	channel string
-	events  []*event.Event
-	since   time.Time // when the first one began to wait
-	running bool
-	left    bool // its events have gone on without the result
+	items   []*item
+	rows    []marked // of all that were in it
 }
+
+// item is one event of a lane.
+type item struct {
+	event  *event.Event
+	since  time.Time
+	marked *marked // its row is to be fetched; nil: it only follows
+	state  itemState
+}
+
+type itemState int
+
+const (
+	queued itemState = iota
+	running
+	done // fetched, given up, or not to be fetched
+)
+
+var errTooMany = errors.New("too many rows wait to be fetched, or a fetch takes too long")
 
 type result struct {
 	lane    *lane
+	item    *item
 	fetcher *fetcher
 	data    []byte
 	err     error
@@ -61,66 +77,94 @@ func newWaiting(newFetcher func() *fetcher, log *slog.Logger) *waiting {
 	return &waiting{newFetcher: newFetcher, log: log, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
 }
 
-// add takes an event that must wait, and reports whether it has. An event that is marked
-// begins to be fetched.
+// add takes an event that must wait, and reports whether it has. The row of an event that is
+// marked begins to be fetched.
 func (w *waiting) add(ctx context.Context, e *event.Event) bool {
-	if !isMarked(e.Data) {
-		return len(w.lanes) > 0 && w.follow(e, "")
+	it := &item{event: e, since: time.Now(), state: done}
+	if isMarked(e.Data) {
+		m, err := parseMarked(e.Data)
+		switch {
+		case err != nil:
+			w.warn(e.Channel, err)
+		case w.events >= maxWaiting:
+			w.warn(e.Channel, errTooMany)
+		default:
+			it.marked, it.state = &m, queued
+		}
 	}
-	m, err := parseMarked(e.Data)
-	if err != nil {
-		w.warn(e.Channel, err)
+	l := w.laneOf(e)
+	if l == nil && it.marked == nil {
 		return false
 	}
-	if w.follow(e, m.table) {
-		return true
+	if l == nil {
+		l = &lane{channel: e.Channel}
+		w.lanes = append(w.lanes, l)
 	}
-	if w.events >= maxWaiting {
-		w.warn(e.Channel, errTooMany)
-		return false
+	l.items = append(l.items, it)
+	if m := it.marked; m != nil && !slices.ContainsFunc(l.rows, func(r marked) bool { return r.table == m.table && r.isRow(m.key) }) {
+		l.rows = append(l.rows, *m)
 	}
-	w.lanes = append(w.lanes, &lane{marked: m, channel: e.Channel, events: []*event.Event{e}, since: time.Now()})
 	w.events++
 	w.start(ctx)
 	return true
 }
 
-// follow appends an event to the lane of its row, where there is one. Only events that are marked
-// name their table: any other follows a row with the same key, of whichever table.
-func (w *waiting) follow(e *event.Event, table string) bool {
+// laneOf returns the lane of an event's row, nil where none of it waits. Only events that are
+// marked name their table: any other may belong to each row with its key. Lanes that an event
+// could belong to become one.
+func (w *waiting) laneOf(e *event.Event) (found *lane) {
 	var fields map[string]json.RawMessage
 	if len(w.lanes) == 0 || json.Unmarshal(e.Data, &fields) != nil {
-		return false
+		return nil
 	}
 	rows := map[string]map[string]json.RawMessage{} // by the field that holds them
-	for _, l := range w.lanes {
-		if l.channel != e.Channel || table != "" && table != l.marked.table {
-			continue
-		}
-		row, parsed := rows[l.marked.field]
+	is := func(m marked) bool {
+		row, parsed := rows[m.field]
 		if !parsed {
-			_ = json.Unmarshal(fields[l.marked.field], &row) // none is no row of any lane
-			rows[l.marked.field] = row
+			_ = json.Unmarshal(fields[m.field], &row) // without one it is no row of any lane
+			rows[m.field] = row
 		}
-		if l.marked.isRow(row) {
-			l.events = append(l.events, e)
-			w.events++
-			return true
-		}
+		return m.isRow(row)
 	}
-	return false
+	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool {
+		if l.channel != e.Channel || !slices.ContainsFunc(l.rows, is) {
+			return false
+		}
+		if found == nil {
+			found = l
+			return false
+		}
+		found.join(l)
+		return true
+	})
+	return found
 }
 
-// start begins the fetches for which there is a session, and which are the first of their table.
+// join takes the items of another lane, in the order of arrival.
+func (l *lane) join(other *lane) {
+	l.items, l.rows = append(l.items, other.items...), append(l.rows, other.rows...)
+	slices.SortStableFunc(l.items, func(a, b *item) int { return a.since.Compare(b.since) })
+	other.items = nil
+}
+
+// start begins the fetches for which there is a session: of the first item of a lane, where no
+// other row of its table is fetched.
 func (w *waiting) start(ctx context.Context) {
 	busy := map[string]bool{}
 	for _, l := range w.lanes {
-		if busy[l.marked.table] || l.running {
-			busy[l.marked.table] = true
-			continue
+		for _, it := range l.items {
+			if it.state == running {
+				busy[it.marked.table] = true
+			}
 		}
+	}
+	for _, l := range w.lanes {
 		if w.running >= maxFetchers {
 			return
+		}
+		it := l.items[0]
+		if it.state != queued || busy[it.marked.table] {
+			continue
 		}
 		var f *fetcher
 		if n := len(w.idle); n > 0 {
@@ -128,12 +172,13 @@ func (w *waiting) start(ctx context.Context) {
 		} else {
 			f = w.newFetcher()
 		}
-		busy[l.marked.table], l.running = true, true
+		busy[it.marked.table], it.state = true, running
 		w.running++
-		channel, m := l.channel, l.marked
 		w.goroutines.Go(func() {
-			data, err := f.complete(ctx, channel, m)
-			w.results <- result{l, f, data, err}
+			limited, cancel := context.WithDeadline(ctx, it.since.Add(fetchTimeout))
+			defer cancel()
+			data, err := f.complete(limited, l.channel, *it.marked)
+			w.results <- result{l, it, f, data, err}
 			if wake := w.wake.Load(); wake != nil {
 				(*wake)()
 			}
@@ -155,50 +200,33 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 		r := <-w.results
 		w.running--
 		w.idle = append(w.idle, r.fetcher)
-		if r.lane.left {
-			continue
-		}
-		if r.err != nil {
+		switch {
+		case r.item.state == done: // given up
+		case r.err != nil:
 			w.warn(r.lane.channel, r.err)
-		} else {
-			r.lane.events[0].Data = r.data
+		default:
+			r.item.event.Data = r.data
 		}
-		out = append(out, w.leave(r.lane)...)
+		r.item.state = done
 	}
-	for _, l := range append([]*lane(nil), w.lanes...) {
-		if time.Since(l.since) > fetchTimeout && !l.running || w.events > maxWaiting {
-			w.warn(l.channel, errTooMany)
-			out = append(out, w.leave(l)...)
+	full := w.events > maxWaiting
+	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool {
+		for len(l.items) > 0 {
+			it := l.items[0]
+			if it.state != done && (full || it.state == queued && time.Since(it.since) > fetchTimeout) {
+				w.warn(l.channel, errTooMany)
+				it.state = done
+			}
+			if it.state != done {
+				return false
+			}
+			out = append(out, it.event)
+			l.items = l.items[1:]
+			w.events--
 		}
-	}
+		return true
+	})
 	w.start(ctx)
-	return out
-}
-
-// leave takes the first event from a lane, and those behind it up to the next one that is
-// marked, which is fetched in its turn.
-func (w *waiting) leave(l *lane) []*event.Event {
-	n := 1
-	for n < len(l.events) && !isMarked(l.events[n].Data) {
-		n++
-	}
-	out := l.events[:n]
-	w.events -= n
-	l.left = true
-	for i, other := range w.lanes {
-		if other == l {
-			w.lanes = append(w.lanes[:i], w.lanes[i+1:]...)
-			break
-		}
-	}
-	if rest := l.events[n:]; len(rest) > 0 {
-		m, err := parseMarked(rest[0].Data)
-		if err != nil { // it has the words of a mark, and is none
-			w.events -= len(rest)
-			return append(out, rest...)
-		}
-		w.lanes = append(w.lanes, &lane{marked: m, channel: l.channel, events: rest, since: time.Now()})
-	}
 	return out
 }
 

@@ -46,17 +46,23 @@ func Type() plugin.SourceType {
 		func() Options { return Options{Name: "gateway", Wake: "bell", Output: "order", Snapshot: "never"} }, build).With(plugin.Replays, plugin.Elects)
 }
 
+// sessionSettings are what the reader's session relies on.
+var sessionSettings = map[string]string{
+	"synchronous_commit": "off",                                                     // the cursor that a crash takes back costs duplicates only
+	"timezone":           "UTC", "bytea_output": "hex", "intervalstyle": "postgres", // rows look in JSON as the trigger writes them
+	"extra_float_digits": "1",
+	"search_path":        "pg_catalog, pg_temp", // no function of another role stands in for one of PostgreSQL
+	"row_security":       "off",                 // rows that it may not see are an error, and not left out
+}
+
 func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn, err := pgconn.Config(o.URL, env.Name)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	conn.RuntimeParams["synchronous_commit"] = "off" // the cursor that a crash takes back costs duplicates only
-	// What rows look like as JSON is as the trigger writes it.
-	conn.RuntimeParams["timezone"], conn.RuntimeParams["bytea_output"], conn.RuntimeParams["intervalstyle"] = "UTC", "hex", "postgres"
-	conn.RuntimeParams["extra_float_digits"] = "1"
-	conn.RuntimeParams["search_path"] = "pg_catalog, pg_temp" // no function of another role stands in for one of PostgreSQL
-	conn.RuntimeParams["row_security"] = "off"                // rows that it may not see are an error, and not left out
+	for name, value := range sessionSettings {
+		conn.RuntimeParams[name] = value
+	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter,

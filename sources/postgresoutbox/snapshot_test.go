@@ -192,3 +192,19 @@ func TestSnapshotUnderWrites(t *testing.T) {
 		t.Errorf("%d rows were marked, %d sessions ended: nothing was tested", overlaps, kills)
 	}
 }
+
+// TestSnapshotOfKeysWithAnOrderOfTheirOwn: the type of a key may come from an extension, with
+// operators that the search path does not have.
+func TestSnapshotOfKeysWithAnOrderOfTheirOwn(t *testing.T) {
+	const rows = 200
+	fresh(t, `CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE names (name citext, n int, PRIMARY KEY (name, n));
+		INSERT INTO names SELECT CASE n % 2 WHEN 0 THEN 'a' ELSE 'A' END || lpad((n / 2)::text, 4, '0'), n FROM generate_series(1, 200) n;`, "names")
+	st := start(t, initial("names"), newCollector())
+	seen := map[any]bool{}
+	for _, e := range st.await(t, rows) {
+		seen[changeOf(t, e).New["n"]] = true
+	}
+	if len(seen) != rows {
+		t.Errorf("%d of %d rows", len(seen), rows)
+	}
+}
