@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
@@ -191,7 +193,12 @@ func TestTwoReadersOfOneName(t *testing.T) {
 }
 
 func newReader(t *testing.T, s *source) *reader {
-	r := &reader{s: s, conn: session(t), flight: inflight.New(position{}), keys: map[string]*tableKey{}}
+	conn, err := pgx.ConnectConfig(t.Context(), s.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
 	if err := r.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
