@@ -86,19 +86,19 @@ func TestCookieOpensTheAPI(t *testing.T) {
 // TestConfiguredSecretIsTheOnlyOne, it is never shown, and a reload can take it away.
 func TestConfiguredSecretIsTheOnlyOne(t *testing.T) {
 	file := writeConfig(t, adminConfig)
-	env := map[string]string{"TOKEN": "configured", "REDIS_URL": testenv.Redis(t).URL()}
+	env := map[string]string{"TOKEN": "configured token", "REDIS_URL": testenv.Redis(t).URL()}
 	r := startGateway(t, file, env)
 	if link := r.admin.Link(true) + r.admin.Link(false); link != "" {
 		t.Errorf("it is shown: %s", link)
 	}
-	if code, _ := r.getWithToken("/api/status", "configured"); code != 200 {
+	if code, _ := r.getWithToken("/api/status", "configured token"); code != 200 {
 		t.Errorf("configured: %d", code)
 	}
 	delete(env, "TOKEN")
 	env["PORT"] = r.port
 	r.reloadable(file, env)
 	r.reload(testenv.Context(t), "test")
-	for token, want := range map[string]int{"": 401, "configured": 401, r.secret(): 200} {
+	for token, want := range map[string]int{"": 401, "configured token": 401, r.secret(): 200} {
 		if code, _ := r.getWithToken("/api/status", token); code != want {
 			t.Errorf("after the reload, %q: %d, want %d", token, code, want)
 		}
@@ -125,13 +125,13 @@ func TestListenerOfItsOwn(t *testing.T) {
 		t.Error("a secret was made that nothing needs")
 	}
 	port = strconv.Itoa(testenv.FreePort(t))
-	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "localhost:" + port, "TOKEN": "configured"})
-	for token, want := range map[string]int{"": 401, "configured": 200} {
+	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "localhost:" + port, "TOKEN": "configured token"})
+	for token, want := range map[string]int{"": 401, "configured token": 200} {
 		if resp := send(t, "GET", "http://127.0.0.1:"+port+"/api/status", "localhost", authorization(token)); resp.StatusCode != want {
 			t.Errorf("with a configured secret, %q: %s", token, resp.Status)
 		}
 	}
-	if resp := send(t, "GET", "http://127.0.0.1:"+port+"/api/status", "admin.example", authorization("configured")); resp.StatusCode != 200 {
+	if resp := send(t, "GET", "http://127.0.0.1:"+port+"/api/status", "admin.example", authorization("configured token")); resp.StatusCode != 200 {
 		t.Errorf("through a proxy, with the secret: %s", resp.Status)
 	}
 	guarded.stop()

@@ -78,8 +78,8 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 	if resp.StatusCode != 401 {
 		t.Errorf("through a proxy: %d", resp.StatusCode)
 	}
-	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"TOKEN": "s3cret"})
-	for token, want := range map[string]int{"": 401, "wrong": 401, "s3cret": 200} {
+	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"TOKEN": "s3cret of operators"})
+	for token, want := range map[string]int{"": 401, "wrong": 401, "s3cret of operators": 200} {
 		if got := ask(guarded.port, "gateway.example", token); got != want {
 			t.Errorf("with token %q: %d, want %d", token, got, want)
 		}

@@ -234,7 +234,7 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	port := strconv.Itoa(testenv.FreePort(t))
 	dir := t.TempDir()
 	text := func(listen, level, sink string) string {
-		return fmt.Sprintf("http: {listen: %q, admin: {token: t}}\nlog: {level: %s}\nsources: {made: {type: generate}}\nsinks: {%s: {type: file, path: %q}}\nroutes: {r: {from: [made], to: [%s]}}\n",
+		return fmt.Sprintf("http: {listen: %q, admin: {token: a token of tests}}\nlog: {level: %s}\nsources: {made: {type: generate}}\nsinks: {%s: {type: file, path: %q}}\nroutes: {r: {from: [made], to: [%s]}}\n",
 			listen, level, sink, filepath.Join(dir, "out"), sink)
 	}
 	file := writeConfig(t, text("127.0.0.1:"+port, "info", "first"))
@@ -243,7 +243,7 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	r.reloadable(file, nil)
 	status := func() admin.Overview {
 		var o admin.Overview
-		_, body := r.getWithToken("/api/status", "t")
+		_, body := r.getWithToken("/api/status", "a token of tests")
 		if err := json.Unmarshal([]byte(body), &o); err != nil {
 			t.Fatalf("%v: %s", err, body)
 		}

@@ -77,6 +77,10 @@ func Load(r Request) (*Config, options.Problems) {
 	cfg.places = all
 	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
 	g.privateServers(cfg, r)
+	// An empty token must not open what it was meant to close; ${TOKEN:-} says that none is meant.
+	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
+		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")
+	}
 	for _, p := range problems {
 		if !g.left(p.Path) && !(r.Offline && standIn(p.Path)) {
 			g.dec.Problems = append(g.dec.Problems, p)
@@ -88,6 +92,9 @@ func Load(r Request) (*Config, options.Problems) {
 	}
 	return cfg, nil
 }
+
+// adminToken is the path of the secret that opens /api.
+const adminToken = "http.admin.token"
 
 // standIn says whether path lies in a source or sink, of which there is a stand-in
 // where nothing is connected to.

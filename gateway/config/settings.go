@@ -70,10 +70,16 @@ func (h *HTTP) Check(report func(option, text string)) {
 	if h.Admin.Listen == h.Listen {
 		report("admin.listen", "is http.listen: give another address, or leave it out")
 	}
+	if n := len(h.Admin.Token.Reveal()); n > 0 && n < minToken {
+		report("admin.token", "is shorter than 16 characters, and can be guessed")
+	}
 	if text := badAddress(h.Admin.Listen); h.Admin.Listen != "" && text != "" {
 		report("admin.listen", text)
 	}
 }
+
+// minToken is the least length of a token in bytes.
+const minToken = 16
 
 func badAddress(addr string) string {
 	_, port, err := net.SplitHostPort(addr)

@@ -92,15 +92,35 @@ func (s *Servers) makeDir() (err error) {
 func sweep() {
 	dirs, _ := filepath.Glob(prefix + "*") // the pattern is right
 	for _, dir := range dirs {
-		lock, err := os.Open(filepath.Join(dir, "lock"))
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || !owned(info) {
+			continue // another user's, who may have put anything there
+		}
+		lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 		if err != nil {
-			continue // somebody else's, or one that is just being made
+			continue // one that is just being made
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = os.RemoveAll(dir) // the next start tries again
 		}
 		lock.Close()
 	}
+}
+
+func owned(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// environment is what the servers need of the gateway's environment, in which secrets stand
+// that they must not have: their users can run programs there (COPY FROM PROGRAM).
+func environment() (out []string) {
+	for _, name := range []string{"PATH", "LANG", "TZ", "TMPDIR", "HOME"} {
+		if value, ok := os.LookupEnv(name); ok {
+			out = append(out, name+"="+value)
+		}
+	}
+	return out
 }
 
 // sub makes a folder below dir for one server.

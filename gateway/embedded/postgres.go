@@ -114,7 +114,7 @@ func (p *Postgres) socketPort() int {
 func (p *Postgres) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(p.bin, name), args...)
 	cmd.Dir = p.dir // the working directory may be one that the user cannot enter
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Env = append(environment(), "LC_ALL=C")
 	if p.attr != nil {
 		attr := *p.attr
 		cmd.SysProcAttr = &attr

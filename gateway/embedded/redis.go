@@ -53,7 +53,7 @@ func (r *Redis) Start(ctx context.Context) (err error) {
 	args := []string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket(), "--unixsocketperm", "700",
 		"--dir", r.dir, "--save", "", "--appendonly", appendonly, "--daemonize", "no", "--loglevel", "notice"}
 	cmd := exec.Command(r.bin, append(args, r.more...)...)
-	cmd.Dir = r.dir
+	cmd.Dir, cmd.Env = r.dir, environment()
 	r.proc, err = launch(ctx, filepath.Base(r.bin), cmd, "eady to accept connections", syscall.SIGKILL)
 	return err
 }

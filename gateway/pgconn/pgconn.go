@@ -19,6 +19,9 @@ const ConnectTimeout = 5 * time.Second
 // Config reads a postgres:// URL for the component called name. It does no I/O. Its
 // error never repeats the URL, which may hold a password.
 func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
+	if url.IsZero() { // libpq would connect to this machine as the user of the process
+		return nil, errors.New("is empty; write postgres://user:password@host:5432/database")
+	}
 	if err := new(options.URL).UnmarshalText([]byte(url.Reveal())); err != nil { // of a URL that no decoder has read
 		return nil, err
 	}
