@@ -40,7 +40,7 @@ func parameters(query string) (highest int) {
 // statement that changes something cannot stand there.
 func wrapped(query string) string {
 	query = strings.TrimRight(query, "; \t\r\n")
-	return "SELECT to_json(row)::text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
+	return "SELECT pg_catalog.to_json(row)::pg_catalog.text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
 }
 
 // find returns the row, or nil where there is none.
@@ -56,7 +56,8 @@ func (d *database) find(ctx context.Context, params []any) ([]byte, error) {
 // ask asks once. A session that is no good any more is closed.
 //
 // The query runs in a read-only transaction that is rolled back, in one round trip: it may run
-// code of the tables' owners, which must leave nothing behind, and no setting.
+// code of the tables' owners, which must leave nothing behind, and no setting. The session uses
+// no statement by name, which that code could have prepared (see build).
 func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 	if d.conn == nil {
 		conn, err := pgx.ConnectConfig(ctx, d.config)
@@ -96,6 +97,7 @@ func (d *database) read(ctx context.Context, params []any) (found [][]byte, err 
 		return err
 	})
 	batch.Queue("ROLLBACK")
+	batch.Queue("SELECT pg_catalog.pg_advisory_unlock_all()") // which the rollback keeps
 	return found, d.conn.SendBatch(ctx, &batch).Close()
 }
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
@@ -46,6 +48,7 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if n := parameters(o.Query); n != len(o.Params) {
 		return nil, &plugin.OptionError{Option: "params", Err: fmt.Errorf("the query has %d parameters: write an expression for each of $1, $2 ..., not %d", n, len(o.Params))}
 	}

@@ -132,6 +132,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		CREATE OR REPLACE FUNCTION sets() RETURNS text LANGUAGE sql AS $$ SELECT set_config('eventgateway.left', coalesce(nullif(current_setting('eventgateway.left', true), ''), '0') || '1', false) $$`); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := db.Exec(t.Context(), `CREATE OR REPLACE FUNCTION public.to_json(record) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'another to_json was called'; END $$;
+		CREATE OR REPLACE FUNCTION takes() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(4711); EXECUTE 'DEALLOCATE ALL'; RETURN (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711); END $$`); err != nil {
+		t.Fatal(err)
+	}
 	apply := func(query string) (string, error) {
 		tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, query: %q, cache: {size: 0}}", testenv.Postgres(t).URL(), query), plugintest.Env(t))
 		var out []*event.Event
@@ -148,6 +152,16 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	if _, err := apply("SELECT writes()"); err == nil || !strings.Contains(err.Error(), "cannot execute DELETE in a read-only transaction") {
 		t.Errorf("error %v", err)
+	}
+	if got, err := apply("SELECT takes() AS n"); got != `{"c":{"n":1}}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	var locked bool
+	if err := db.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711)").Scan(&locked); err != nil || locked {
+		t.Errorf("the lock is left: %v, %v", locked, err)
+	}
+	if _, err := db.Exec(t.Context(), `DROP FUNCTION public.to_json(record)`); err != nil {
+		t.Fatal(err)
 	}
 	if got, err := apply("SELECT sets()"); got != `{"c":{"sets":"01"}}` {
 		t.Errorf("got %s, %v", got, err)
