@@ -34,7 +34,7 @@ func prepare(t *testing.T, withLease bool) *pgx.Conn {
 	db := testenv.Connect(t)
 	exec(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE`)
 	for _, role := range []string{"gateway", "mallory"} {
-		exec(t, db, fmt.Sprintf(`DO $$ BEGIN DROP OWNED BY %[1]s CASCADE; DROP ROLE %[1]s; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE %[1]s LOGIN`, role))
+		exec(t, db, testenv.RoleSQL(role))
 	}
 	if withLease {
 		rights, err := pgtrigger.RoleSQL("leader", "gateway", nil)
@@ -48,7 +48,7 @@ func prepare(t *testing.T, withLease bool) *pgx.Conn {
 
 func elector(t *testing.T, role string) pgconn.Elector {
 	t.Helper()
-	url := options.NewURL(strings.Replace(testenv.Postgres(t).URL(), "postgres@", role+"@", 1))
+	url := options.NewURL(testenv.AsRole(t, role))
 	config, err := pgconn.Config(url, "test")
 	if err != nil {
 		t.Fatal(err)
@@ -118,11 +118,7 @@ func (c campaign) standsBy(t *testing.T) (holder string) {
 // gateways.
 func stranger(t *testing.T) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(testenv.Context(t), strings.Replace(testenv.Postgres(t).URL(), "postgres@", "mallory@", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	conn := testenv.Login(t, "mallory")
 	exec(t, conn, `SELECT pg_advisory_lock(hashtextextended('eventgateway leader orders', 0))`)
 	return conn
 }
@@ -230,11 +226,7 @@ func TestLockTakenBesideTheLease(t *testing.T) {
 	prepare(t, true)
 	foreign := stranger(t)
 	first := start(t, elector(t, "gateway"), 0).leads(t)
-	old, err := pgx.Connect(testenv.Context(t), strings.Replace(testenv.Postgres(t).URL(), "postgres@", "gateway@", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer old.Close(context.Background())
+	old := testenv.Login(t, "gateway")
 	exec(t, foreign, "SELECT pg_advisory_unlock_all()")
 	exec(t, old, "SELECT pg_advisory_lock(hashtextextended('eventgateway leader orders', 0))")
 	if err := first.Confirm(testenv.Context(t)); err == nil || !strings.Contains(err.Error(), "knows no leases") {

@@ -53,20 +53,6 @@ func listening(t *testing.T, set func(*Options)) (next func() string) {
 	}
 }
 
-func login(t *testing.T, role string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(testenv.Context(t), asRole(t, role))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-func asRole(t *testing.T, role string) string {
-	return strings.Replace(testenv.Postgres(t).URL(), "postgres@", role+"@", 1)
-}
-
 func exec(t *testing.T, db *pgx.Conn, sql string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(testenv.Context(t), sql, args...); err != nil {
@@ -74,8 +60,9 @@ func exec(t *testing.T, db *pgx.Conn, sql string, args ...any) {
 	}
 }
 
+// role makes a role anew, with a schema of its own.
 func role(name string) string {
-	return fmt.Sprintf(`DO $$ BEGIN DROP OWNED BY %[1]s CASCADE; DROP ROLE %[1]s; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE %[1]s LOGIN; CREATE SCHEMA %[1]s AUTHORIZATION %[1]s;`, name)
+	return testenv.RoleSQL(name) + fmt.Sprintf(`CREATE SCHEMA %[1]s AUTHORIZATION %[1]s;`, name)
 }
 
 func trigger(schema, table string) string {
@@ -104,7 +91,7 @@ func forged(table string, id int) string {
 func TestForgedMarks(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("mallory")+`DROP TABLE IF EXISTS honest; CREATE TABLE honest (id int PRIMARY KEY, note text); INSERT INTO honest VALUES (1, 'kept');`+trigger("public", "honest"))
-	m := login(t, "mallory")
+	m := testenv.Login(t, "mallory")
 	exec(t, m, evil+`CREATE FUNCTION mallory.gateway_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 		CREATE TRIGGER gateway_notify AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION mallory.gateway_notify('hostile', 'order')`)
 	if _, err := m.Exec(testenv.Context(t), `CREATE TRIGGER g AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION public.gateway_notify('hostile', 'order')`); err == nil {
@@ -144,7 +131,7 @@ func TestForgedMarks(t *testing.T) {
 func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("mallory"))
-	m := login(t, "mallory")
+	m := testenv.Login(t, "mallory")
 	exec(t, m, evil)
 	exec(t, db, trigger("mallory", "t"))
 	next := listening(t, nil)
@@ -164,9 +151,9 @@ func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
 func TestFetchNeedsTrust(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader")+`GRANT USAGE ON SCHEMA shop TO reader`)
-	shop := login(t, "shop")
+	shop := testenv.Login(t, "shop")
 	exec(t, shop, `CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+trigger("shop", "orders")+`GRANT SELECT ON shop.orders TO reader`)
-	asReader := func(o *Options) { o.URL = options.NewURL(asRole(t, "reader")) }
+	asReader := func(o *Options) { o.URL = options.NewURL(testenv.AsRole(t, "reader")) }
 	for name, c := range map[string]struct {
 		set   func(*Options)
 		whole bool
@@ -295,9 +282,9 @@ func TestTooManyFetches(t *testing.T) {
 func TestOldAndForeignTriggerFunctions(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader"))
-	exec(t, login(t, "shop"), `CREATE TABLE shop.orders (id int PRIMARY KEY);`+strings.ReplaceAll(trigger("shop", "orders"), "eventgateway sql version", "none"))
+	exec(t, testenv.Login(t, "shop"), `CREATE TABLE shop.orders (id int PRIMARY KEY);`+strings.ReplaceAll(trigger("shop", "orders"), "eventgateway sql version", "none"))
 	o := Type().Defaults().(*Options)
-	o.URL, o.Channels = options.NewURL(asRole(t, "reader")), []string{channel}
+	o.URL, o.Channels = options.NewURL(testenv.AsRole(t, "reader")), []string{channel}
 	s, err := Type().Build(o, plugintest.Env(t))
 	if err != nil {
 		t.Fatal(err)

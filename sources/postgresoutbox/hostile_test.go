@@ -18,12 +18,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// role makes a role anew.
-func role(name string) string {
-	return fmt.Sprintf(`DO $$ BEGIN DROP OWNED BY %[1]s CASCADE; DROP ROLE %[1]s; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE %[1]s LOGIN;`, name)
-}
-
-var mallory = role("mallory")
+var mallory = testenv.RoleSQL("mallory")
 
 // hostile makes a role mallory, who owns the table items with all that an owner can put
 // into it that runs when somebody reads or writes a row: a cast to json, a domain with a
@@ -52,26 +47,11 @@ CREATE INDEX ON mallory.items ((mallory.guard('constant')));
 CREATE POLICY p ON mallory.items USING (mallory.guard('policy'));
 ALTER TABLE mallory.items ENABLE ROW LEVEL SECURITY;`
 
-// login is a session of a role that has proved to be it: it cannot get other rights back.
-func login(t *testing.T, name string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(testenv.Context(t), asRole(t, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-func asRole(t *testing.T, name string) string {
-	return strings.Replace(testenv.Postgres(t).URL(), "postgres@", name+"@", 1)
-}
-
 // freshHostile is fresh, with the tables of mallory.
 func freshHostile(t *testing.T, ddl string) *pgx.Conn {
 	t.Helper()
 	fresh(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
-	run(t, login(t, "mallory"), hostile)
+	run(t, testenv.Login(t, "mallory"), hostile)
 	db := session(t)
 	run(t, db, ddl+outbox(t, "mallory.items").CreateSQL())
 	return db
@@ -88,10 +68,10 @@ func isSuper(t *testing.T, db *pgx.Conn, role string) (super bool) {
 // TestOwnersCodeRunsWithTheWritersRights: a cast that the owner of a table has defined runs
 // as the role that writes the row, and not as the owner of the outbox.
 func TestOwnersCodeRunsWithTheWritersRights(t *testing.T) {
-	db := freshHostile(t, role("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
+	db := freshHostile(t, testenv.RoleSQL("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
 	st := start(t, asChange, newCollector())
 	for _, role := range []string{"mallory", "clerk"} {
-		run(t, login(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
+		run(t, testenv.Login(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
 	}
 	for i, e := range st.await(t, 6) {
 		c, want := changeOf(t, e), []string{"mallory", "clerk"}[i/3]
@@ -117,14 +97,14 @@ func TestSnapshotRunsNothingWithTheReadersRights(t *testing.T) {
 	if isSuper(t, db, "mallory") {
 		t.Error("mallory is a superuser")
 	}
-	run(t, login(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
+	run(t, testenv.Login(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
 	st.await(t, 2)
 }
 
 // TestReaderRefusesForeignOwners: another role than a superuser reads no table of a role that
 // the configuration does not trust, and no outbox of one.
 func TestReaderRefusesForeignOwners(t *testing.T) {
-	db := fresh(t, items+role("reader")+role("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
+	db := fresh(t, items+testenv.RoleSQL("reader")+testenv.RoleSQL("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
 	rights, err := pgtrigger.RoleSQL("outbox", "reader", outbox(t, "items").Tables)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +112,7 @@ func TestReaderRefusesForeignOwners(t *testing.T) {
 	run(t, db, rights)
 	asReader := func(o *Options) {
 		initial("items")(o)
-		o.URL = options.NewURL(asRole(t, "reader"))
+		o.URL = options.NewURL(testenv.AsRole(t, "reader"))
 	}
 	want := `snapshot: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the role to the option owners where you trust it`
 	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
@@ -163,7 +143,7 @@ func TestChangesCannotBeForged(t *testing.T) {
 	fresh(t, items+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
 		CREATE TABLE mallory.own (id int PRIMARY KEY); ALTER TABLE mallory.own OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory`, "items", "mallory.own")
 	st := start(t, asChange, newCollector())
-	m := login(t, "mallory")
+	m := testenv.Login(t, "mallory")
 	run(t, m, "CREATE TABLE mallory.t (id int PRIMARY KEY)")
 	for _, sql := range []string{
 		`SELECT gateway.outbox_capture()`, `SELECT gateway.outbox_row()`,
@@ -235,7 +215,7 @@ func TestInstallRefusesWhatOthersOwn(t *testing.T) {
 // named; changes come all the same.
 func TestStrangerWithTheLock(t *testing.T) {
 	fresh(t, items+mallory, "items")
-	m := login(t, "mallory")
+	m := testenv.Login(t, "mallory")
 	run(t, m, "SELECT pg_advisory_lock(26470, 1)")
 	var log lockedBuffer
 	env := plugintest.Env(t)
