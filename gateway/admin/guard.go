@@ -10,7 +10,7 @@ import (
 )
 
 // guard lets requests through that show the secret. A peer's address and the Host that
-// it asks for prove nothing: behind a proxy both may be loopback for all the world.
+// it asks for prove nothing: behind a proxy both may be loopback for every client.
 // Only a listener of its own on a loopback address needs none where none is configured.
 func (a *Admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -26,7 +26,7 @@ func (a *attempt) do(ctx context.Context, f func()) error {
 		case <-a.hangs:
 			a.hangs = nil
 		default:
-			return errors.New("the configuration is still being read, since the last reload: does the disk or network that it lies on answer?")
+			return errors.New("the last reload is still reading its files: check the disk or network that they are on")
 		}
 	}
 	limit := a.limit
@@ -45,7 +45,7 @@ func (a *attempt) do(ctx context.Context, f func()) error {
 		return nil
 	case <-late.C:
 		a.hangs = done
-		return fmt.Errorf("the configuration could not be read within %v: does the disk or network that it lies on answer?", limit)
+		return fmt.Errorf("the configuration could not be read within %v: check the disk or network that it is on", limit)
 	case <-ctx.Done():
 		a.hangs = done
 		return ctx.Err()

@@ -55,7 +55,7 @@ func (g *gateway) limits() (shared, own httpserver.Limits) {
 	o := g.cfg.HTTP.Limits
 	shared, own = httpserver.Divide(httpserver.Descriptors(), g.dedicated())
 	if o.Connections > shared.Connections {
-		g.log.Warn("http.limits.connections is more than there are descriptors for; raise the limit of open files",
+		g.log.Warn("http.limits.connections exceeds the limit of open files (ulimit -n)",
 			"connections", o.Connections, "possible", shared.Connections)
 	} else if o.Connections > 0 {
 		shared.Connections = o.Connections
@@ -113,7 +113,7 @@ func (g *gateway) unlock() {
 		kept = admin.NewSecret()
 		g.log.Warn("the secret that opens /api is kept in memory only: set http.admin.token, or XDG_STATE_HOME to a folder of this user", "error", err)
 	} else {
-		g.log.Info("a secret opens /api", "file", file)
+		g.log.Info("secret for /api is in this file", "file", file)
 	}
 	g.admin.SetMade(kept)
 }

@@ -40,8 +40,8 @@ func merged(length, width int) string {
 func TestCostlyFiles(t *testing.T) {
 	sinks := func(n int, format string) string { return oneSource + "sinks:\n" + lines(n, format) }
 	for name, tc := range map[string]struct{ text, want string }{
-		"<< twice each":               {merged(40, 2), "file.yaml:3:7: aliases blow the file up to more than 100000 values"},
-		"<< nine times each":          {merged(15, 9), ": aliases blow the file up to more than 100000 values"},
+		"<< twice each":               {merged(40, 2), "file.yaml:3:7: aliases expand the file to more than 100000 values"},
+		"<< nine times each":          {merged(15, 9), ": aliases expand the file to more than 100000 values"},
 		"<< of many keys":             {"x-a: &a\n" + lines(3000, "  k%d: v") + "x-b:\n  <<: [" + strings.Repeat("*a, ", 3000) + "*a]\n" + oneRoute, "aliases blow the file up"},
 		"<< under many own keys":      {"x-a: &a\n" + lines(8000, "  k%d: {a: 1}") + "x-b:\n  <<: *a\n" + lines(8000, "  k%d: {a: 1}") + oneRoute, ""},
 		"aliases of a long text":      {"x-a: &a \"" + strings.Repeat("b", 1_000_000) + "${A:-x}\"\nx-b: [" + strings.Repeat("*a, ", 20_000) + "*a]\n" + oneRoute, "file.yaml:1:6: keys, aliases and variables blow the file up to more than 16 MiB"},
@@ -58,7 +58,7 @@ func TestCostlyFiles(t *testing.T) {
 		"a circle of many sinks":      {sinks(3000, "  o%[1]d: {type: stdout, dead_letter: o%[1]d_}") + lines(3000, "  o%[1]d_: {type: stdout, dead_letter: o0}") + "routes: {r: {from: [in], to: [o0]}}\n", "circles: o0 -> o0_ -> o0"},
 		"a long chain of sinks":       {chain(4000), ""},
 		"a large circle of sinks":     {strings.Replace(chain(3000), "  o3000: {type: stdout}", "  o3000: {type: stdout, dead_letter: o0}", 1), "circles: o0 -> ... (o0, o1, o2, o3, o4, o5, o6, o7, o8, o9 and others) -> o0"},
-		"many routes with else":       {oneSource + "sinks: {out: {type: stdout}}\nroutes:\n" + lines(3000, "  r%d: {from: [in], to: [out], else: true}") + lines(3000, "  q%d: {from: [in], to: [out]}"), "the route q0 takes everything of in"},
+		"many routes with else":       {oneSource + "sinks: {out: {type: stdout}}\nroutes:\n" + lines(3000, "  r%d: {from: [in], to: [out], else: true}") + lines(3000, "  q%d: {from: [in], to: [out]}"), "the route q0 has no when, so else never matches for in"},
 		"one name many times":         {oneSource + "sinks: {out: {type: stdout}}\nroutes: {r: {from: [in], to: [" + strings.Repeat("out, ", 10_000) + "out]}}\n", "\nand 9950 more"},
 		"many ways": {"sources:\n" + lines(3000, "  s%d: {type: generate}") + "sinks:\n" + lines(3000, "  o%d: {type: stdout}") + "routes:\n  r:\n    from:\n" + lines(3000, "    - s%d") + "    to:\n" + lines(3000, "    - o%d"),
 			"lead on 9000000 ways from a source through a transform or to a sink, more than 100000"},
@@ -117,7 +117,7 @@ routes: {r: {from: [in], to: [out]}}
 	}
 	for text, want := range map[string]string{
 		"x-a: {a.b: 1, a: {b: 2}}\n" + oneRoute:        "",
-		"x-a: {a: 1, a: 2}\n" + oneRoute:               "stands here a second time; the first is in line 1",
+		"x-a: {a: 1, a: 2}\n" + oneRoute:               "is a duplicate key; the first one is in line 1",
 		"x-a: {\"\": 1}\n" + oneRoute:                  "",
 		"x-a: &a {[b]: 1}\nx-c: {<<: *a}\n" + oneRoute: "a key must be text",
 	} {

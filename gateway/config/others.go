@@ -36,7 +36,7 @@ func (g *graph) others(graph router.Graph, top parts) {
 		for i, from := range r.From {
 			at := fmt.Sprintf("routes.%s.from[%d]", r.Name, i)
 			if name := greedy[from]; name != "" {
-				g.dec.Report(at, false, "the route %s takes everything of %s, so nothing is left for else: give it a when", name, from)
+				g.dec.Report(at, false, "the route %s has no when, so else never matches for %s: give that route a when", name, from)
 			}
 			if name := left[from]; name != "" {
 				g.dec.Report("routes."+r.Name+".else", true, "what is left for else depends on the route %s: run it too, or leave --route out", name)

@@ -22,7 +22,7 @@ type Admin struct {
 
 // HTTPLimits bound what the clients of each listener may take.
 type HTTPLimits struct {
-	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included; beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as there are descriptors for, less those that are kept back for them and for what the gateway opens itself"`
+	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included; beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as the limit of open files allows (ulimit -n), less a reserve for these requests and for the gateway's own files"`
 	PerAddress  int              `koanf:"per_address" rule:"min=0" doc:"connections at the same time from one address, or from one /64 network of IPv6; more are closed at once. 0: no bound. Behind a proxy all have its address"`
 	Header      options.Duration `koanf:"header" rule:"min=100ms,max=10m" doc:"how long the header of a request may take to arrive"`
 	Read        options.Duration `koanf:"read" rule:"min=100ms,max=10m" doc:"how long a whole request may take to arrive"`

@@ -22,7 +22,7 @@ var suspects = []struct {
 	hint    string
 }{
 	{"${", regexp.MustCompile(`^[^"'#]*?[{\[][^"'#]*?(\$\{)`), "between { and } a value with ${...} must be in quotes"},
-	{"{{", regexp.MustCompile(`^[^"'#]*?(\{\{)`), "a { begins a mapping here: put the value in quotes"},
+	{"{{", regexp.MustCompile(`^[^"'#]*?(\{\{)`), "YAML reads { as the start of a mapping: put the value in quotes"},
 	{"!", regexp.MustCompile(`^[^"'#]*?: +(![^ !])`), "a ! begins a YAML tag here: put the value in quotes"},
 	{"\t", regexp.MustCompile(`^ *(\t)`), "indentation must be spaces, not tabs"},
 	{"\"", regexp.MustCompile(`^[^"'#]*?: +("[^"]*") +[^ #]`), "the quotes end before the value does: put the whole value in quotes, '\"a\" == b'"},

@@ -51,7 +51,7 @@ type testOptions struct {
 	Now     string              `koanf:"now" doc:"the time, which stands still: RFC 3339"`
 	Events  []any               `koanf:"events" rule:"min=1" doc:"payloads: text as it is, or YAML that becomes JSON"`
 	Expect  options.Map[[]any]  `koanf:"expect" doc:"sink: the payloads that arrive there, in this order; dead_letters: those that are parked"`
-	Clients options.Map[client] `koanf:"clients" doc:"name: a client that looks on, and what it gets"`
+	Clients options.Map[client] `koanf:"clients" doc:"name: a client of a sink, its claims, and the messages that it must get"`
 }
 
 func defaultTest() testOptions { return testOptions{Channel: "test", Now: "2024-01-01T00:00:00Z"} }

@@ -49,7 +49,7 @@ func (p *parser) spend(n *yaml.Node, values, text int) bool {
 	why := ""
 	switch {
 	case p.values > maxValues && p.aliases:
-		why = fmt.Sprintf("aliases blow the file up to more than %d values", maxValues)
+		why = fmt.Sprintf("aliases expand the file to more than %d values", maxValues)
 	case p.values > maxValues:
 		why = fmt.Sprintf("the file has more than %d values: leave some out", maxValues)
 	case p.text > maxText:
@@ -169,7 +169,7 @@ func (p *parser) mapping(path string, n *yaml.Node) any {
 		at := options.Join(path, key.Value)
 		if _, twice := m[key.Value]; twice {
 			if p.spend(key, 1, 0) {
-				p.report(key, at, "stands here a second time; the first is in line %d", p.places[at].key.Line)
+				p.report(key, at, "is a duplicate key; the first one is in line %d", p.places[at].key.Line)
 			}
 			continue
 		}

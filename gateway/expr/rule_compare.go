@@ -30,7 +30,7 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 	case "??":
 		return otherwise{c.asks(n.Left, in), c.clause(n.Right, in)}
 	case "..":
-		return c.report(n, "a rule has no ranges: write x >= 1 && x <= 9")
+		return c.report(n, "a rule cannot use ranges: write x >= 1 && x <= 9")
 	case "matches":
 		return c.matches(n, in)
 	case "==", "!=":
@@ -43,7 +43,7 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 		}
 		for _, side := range []ast.Node{n.Left, n.Right} {
 			if _, isList := side.(*ast.ArrayNode); isList {
-				return c.report(n, "a rule compares no lists: write in, any() or all()")
+				return c.report(n, "a rule cannot compare lists: write in, any() or all()")
 			}
 		}
 	case "in":

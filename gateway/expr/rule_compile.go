@@ -87,7 +87,7 @@ func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 	case *ast.FloatNode:
 		return constant{goValue(n.Value, false)}
 	case *ast.NilNode:
-		return c.report(n, "nil equals nothing here: ask for it by == nil or != nil")
+		return c.report(n, "a comparison with nil is always unknown here: write x == nil or x != nil")
 	case *ast.ArrayNode:
 		return c.list(n, in)
 	case *ast.IdentifierNode, *ast.MemberNode, *ast.PointerNode:
@@ -102,7 +102,7 @@ func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 		return choice{c.clause(n.Cond, in), c.clause(n.Exp1, in), c.clause(n.Exp2, in)}
 	case *ast.VariableDeclaratorNode:
 		if slices.Contains([]string{claimsName, eventName, payloadName}, n.Name) {
-			return c.report(n, "%s has a meaning already: call the variable something else", n.Name)
+			return c.report(n, "%s is a reserved name: call the variable something else", n.Name)
 		}
 		return c.clause(n.Expr, &scope{in, n.Name, n.Value, in.loops()})
 	case *ast.BuiltinNode:

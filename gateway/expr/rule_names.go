@@ -34,7 +34,7 @@ func (c *ruleCompiler) name(n *ast.IdentifierNode, below []*ast.MemberNode, in *
 	for s := in; s != nil; s = s.outer {
 		if s.name == n.Value {
 			if _, isNil := s.held.(*ast.NilNode); isNil {
-				return c.report(n, "nil equals nothing here: ask for it by == nil or != nil")
+				return c.report(n, "a comparison with nil is always unknown here: write x == nil or x != nil")
 			}
 			return c.path(c.clause(s.held, s.outer), below, in)
 		}
@@ -83,7 +83,7 @@ func (c *ruleCompiler) ofEvent(n *ast.IdentifierNode, below []*ast.MemberNode, i
 	case names[0] == "attrs":
 		return c.report(n, "write event.attrs.NAME")
 	case names[0] == "time":
-		return c.report(n, "a rule compares no times: "+toCompute)
+		return c.report(n, "a rule cannot compare times: "+toCompute)
 	}
 	return c.path(ofEvent{names[0]}, below[1:], in)
 }

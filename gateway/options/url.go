@@ -120,7 +120,7 @@ func (u *URL) UnmarshalText(b []byte) error {
 		} else if err != nil && strings.Contains(text, "://") {
 			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
 		} else if err == nil && strings.Contains(p.EscapedPath()+p.RawQuery+p.EscapedFragment(), "@") {
-			return errors.New("holds an @ behind the host: percent-encode /, ?, # and @ in user and password")
+			return errors.New("has an unescaped @ after the host: percent-encode /, ?, # and @ in user and password")
 		}
 	}
 	u.raw = text

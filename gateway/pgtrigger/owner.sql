@@ -1,4 +1,4 @@
--- What runs with the owner's rights must be his alone: another role may have made this
+-- What runs with the owner's rights must belong to one role only: another role may have made this
 -- schema, or a table in it, before.
 DO $eventgateway_do$
 DECLARE

@@ -57,7 +57,7 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	term, err := elector.Campaign(ctx, l.name, above, func(holder string) {
 		switch {
 		case holder != "" && holder != named:
-			s.log.Warn("leader's lock is held by a session that is no gateway", "leader", l.name, "holder", holder)
+			s.log.Warn("leader's lock is held by another program", "leader", l.name, "holder", holder)
 		case !waited:
 			s.log.Info("standing by: another gateway leads", "leader", l.name)
 		}

@@ -56,7 +56,7 @@ func (s *source) warn(ctx context.Context, conn *pgx.Conn) error {
 	}
 	s.warned = true
 	for _, f := range findings {
-		s.log.Warn("trigger function needs attention", "finding", f.Text, "fix", f.Fix)
+		s.log.Warn("installed trigger has a problem", "finding", f.Text, "fix", f.Fix)
 	}
 	return nil
 }

@@ -233,7 +233,7 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 // warn logs why an event goes on with its key only, some of them.
 func (w *waiting) warn(channel string, err error) {
 	w.warnings.Do(func() {
-		w.log.Warn("large row not fetched: its event has the key only", "channel", channel, "error", err)
+		w.log.Warn("row over 7,999 bytes not read: its event has only the primary key", "channel", channel, "error", err)
 	})
 }
 

@@ -66,7 +66,7 @@ class ComponentList extends HTMLElement {
 // leaderStates says who captures, of several gateways.
 function leaderStates(leader) {
   if (!leader) return [];
-  return leader.holder ? [leader.state, `the lock is held by ${leader.holder}, which is no gateway`] : [leader.state];
+  return leader.holder ? [leader.state, `the lock is held by ${leader.holder}, which cannot lead`] : [leader.state];
 }
 
 // warnings says what an operator must know beside the components.
