@@ -42,7 +42,7 @@ func TestCostlyFiles(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"<< twice each":               {merged(40, 2), "file.yaml:3:7: aliases expand the file to more than 100000 values"},
 		"<< nine times each":          {merged(15, 9), ": aliases expand the file to more than 100000 values"},
-		"<< of many keys":             {"x-a: &a\n" + lines(3000, "  k%d: v") + "x-b:\n  <<: [" + strings.Repeat("*a, ", 3000) + "*a]\n" + oneRoute, "aliases blow the file up"},
+		"<< of many keys":             {"x-a: &a\n" + lines(3000, "  k%d: v") + "x-b:\n  <<: [" + strings.Repeat("*a, ", 3000) + "*a]\n" + oneRoute, "aliases expand the file"},
 		"<< under many own keys":      {"x-a: &a\n" + lines(8000, "  k%d: {a: 1}") + "x-b:\n  <<: *a\n" + lines(8000, "  k%d: {a: 1}") + oneRoute, ""},
 		"aliases of a long text":      {"x-a: &a \"" + strings.Repeat("b", 1_000_000) + "${A:-x}\"\nx-b: [" + strings.Repeat("*a, ", 20_000) + "*a]\n" + oneRoute, "file.yaml:1:6: keys, aliases and variables blow the file up to more than 16 MiB"},
 		"a long key over many values": {"x-y:\n  ? \"" + strings.Repeat("k", 1_000_000) + "\"\n  : [" + strings.Repeat("1, ", 20_000) + "1]\n" + oneRoute, "blow the file up to more than 16 MiB"},
