@@ -72,7 +72,7 @@ func TestCostlyFiles(t *testing.T) {
 			if err := check(nil, file); err != nil {
 				got = err.Error()
 			}
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
