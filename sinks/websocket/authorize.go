@@ -86,7 +86,7 @@ func (h *hub) exit(t *topic) {
 	}
 	key := t.allowed.key
 	if t.fed {
-		h.fed = slices.DeleteFunc(h.fed, same)
+		h.laneOf(t).remove(t)
 		return
 	}
 	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {
