@@ -23,7 +23,7 @@ func (h *hub) laneOf(t *topic) *lane {
 }
 
 // lanes returns both.
-func (h *hub) lanes() []*lane { return []*lane{h.views, h.filters} }
+func (h *hub) lanes() [2]*lane { return [2]*lane{h.views, h.filters} }
 
 // add puts a topic behind those of its address.
 func (l *lane) add(t *topic) {
