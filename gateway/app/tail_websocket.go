@@ -24,6 +24,9 @@ const (
 	handshake = 10 * time.Second
 )
 
+// largestFrame bounds in bytes what is read at once.
+const largestFrame = 64 << 20
+
 // gapProtocol asks a gateway for messages about gaps.
 const gapProtocol = "eventgateway.v2"
 
@@ -72,6 +75,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		return plugin.Ended(ctx, fmt.Errorf("cannot connect to %s: %w", s.url, err))
 	}
 	defer conn.Close()
+	conn.SetReadLimit(largestFrame)
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	conn.SetPingHandler(func(text string) error {
 		_ = conn.SetReadDeadline(time.Now().Add(silence))

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"encoding/json"
+
 	"eventgateway/gateway/event"
 )
 
@@ -59,6 +61,47 @@ func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 		}
 	}
 	return Condition{&program{source: a.rule.source, whole: -1, right: r}}, true
+}
+
+// Named returns as text what the rule reads of claims, in JSON. It is the same for clients
+// that see the same by the rule, such as one with a renewed token; where the rule reads claims
+// as a whole, or by a name that is known later, it is all of them.
+func (a Authorization) Named(claims map[string]any) (string, error) {
+	if a.rule == nil {
+		return "", nil
+	}
+	var read any = claims
+	if !a.rule.whole {
+		values := map[string]any{}
+		for _, path := range a.rule.named {
+			if v, there := deepest(claims, path); there {
+				name, err := json.Marshal(path)
+				if err != nil {
+					return "", err
+				}
+				values[string(name)] = v
+			}
+		}
+		read = values
+	}
+	text, err := json.Marshal(read)
+	return string(text), err
+}
+
+// deepest returns what is at a path of claims, or where the path ends before; false where its
+// first name is not there.
+func deepest(claims map[string]any, path []string) (v any, there bool) {
+	v = claims
+	for i, name := range path {
+		object, ok := v.(map[string]any)
+		if !ok {
+			return v, i > 0
+		}
+		if v, ok = object[name]; !ok {
+			return nil, i > 0
+		}
+	}
+	return v, true
 }
 
 // Reads reports whether the condition reads a field of the payload, or all of it.

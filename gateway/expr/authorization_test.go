@@ -91,6 +91,35 @@ func TestClaimsThatRulesNeed(t *testing.T) {
 	}
 }
 
+// TestClaimsThatRulesRead: what tells the rights of clients apart is what the rule reads.
+func TestClaimsThatRulesRead(t *testing.T) {
+	claims := map[string]any{"sub": "7", "jti": "x", "org": map[string]any{"id": json.Number("1"), "name": "o"}}
+	for source, want := range map[string]string{
+		"a == claims.sub && true":                  `{"[\"sub\"]":"7"}`,
+		`a == claims["sub"] || b == claims.org.id`: `{"[\"org\",\"id\"]":1,"[\"sub\"]":"7"}`,
+		`get(claims, "admin") || a == claims.sub`:  `{"[\"sub\"]":"7"}`,
+		`get(claims.org, b) == 1`:                  `{"[\"org\"]":{"id":1,"name":"o"}}`,
+		"let o = claims.org; a == o.id":            `{"[\"org\"]":{"id":1,"name":"o"}}`,
+		"a == claims.org[b]":                       `{"[\"org\"]":{"id":1,"name":"o"}}`,
+		"claims.sub.x?.y == nil || a == 1":         `{"[\"sub\",\"x\",\"y\"]":"7"}`,
+		"claims?.org?.none == nil || a == 1":       `{"[\"org\",\"none\"]":null}`,
+		"claims?.none == nil || a == 1":            `{}`,
+		"a == claims[b]":                           `{"jti":"x","org":{"id":1,"name":"o"},"sub":"7"}`,
+		"let c = claims; a == c.sub":               `{"jti":"x","org":{"id":1,"name":"o"},"sub":"7"}`,
+		`get(claims, b) == 1`:                      `{"jti":"x","org":{"id":1,"name":"o"},"sub":"7"}`,
+		`get(claims, "sub") == a && "x" in claims`: `{"jti":"x","org":{"id":1,"name":"o"},"sub":"7"}`,
+	} {
+		var a Authorization
+		if err := a.UnmarshalText([]byte(source)); err != nil {
+			t.Error(err)
+			continue
+		}
+		if text, err := a.Named(claims); text != want || err != nil {
+			t.Errorf("%s reads %s, %v; want %s", source, text, err, want)
+		}
+	}
+}
+
 func TestFiltersOfStrangers(t *testing.T) {
 	for _, source := range []string{`order.amount >= 100 && status in ["new", "paid"]`, `lower(name) startsWith "a" or name matches "^x+$"`, `len(items) > 3 ? a : b ?? false`, `not (a.b.c == nil)`, `coalesce(a, "x") == "x"`} {
 		if _, err := CompileFilter(source); err != nil {

@@ -18,7 +18,7 @@ const (
 	// maxNesting bounds how many brackets are open at once.
 	maxNesting = 20
 	// maxAdditions bounds the +, which join texts: a + a + a is longer than a.
-	maxAdditions = 10
+	maxAdditions = 2
 	// maxPatterns bounds what stands behind matches, and maxInstructions their programs
 	// together: a match takes a time in proportion to the text and to the program.
 	maxPatterns     = 5

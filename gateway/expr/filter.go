@@ -10,7 +10,7 @@ import (
 )
 
 // harmless are the functions that a filter may call: those whose work and result are no
-// larger than what they are given.
+// larger than what they are given. What they may be given, filter_shape.go says.
 var harmless = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix", "int", "float", "string", "abs", "ceil", "floor", "round", "min", "max", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "first", "last", "get", "type", "coalesce"}
 
 // CompileFilter compiles a condition that a stranger has written. It is small (see cost.go), has no
@@ -26,24 +26,35 @@ func CompileFilter(source string) (c Condition, err error) {
 	}
 	v := &filterVisitor{source: source}
 	ast.Walk(&tree.Node, v)
+	if len(v.lists) > 0 && v.wrong == nil {
+		v.wrong = at(wrongExpression, source, v.lists[0].Location().From, "a list [] "+wantIn)
+	}
 	if v.wrong != nil {
 		return c, v.wrong
 	}
 	if err := checkTree(&tree.Node); err != nil {
 		return c, err
 	}
-	c.program, err = compile(source, exprlang.AsBool(), exprlang.MaxNodes(maxNodes))
+	m := &matcher{source: source}
+	c.program, err = compile(source, append(m.options(), exprlang.AsBool(), exprlang.MaxNodes(maxNodes))...)
+	if m.wrong != nil {
+		return Condition{}, m.wrong
+	}
 	return c, err
 }
 
 // filterVisitor looks for what a filter may not have.
 type filterVisitor struct {
 	source string
-	wrong  error // the first
+	lists  []ast.Node // that stand behind no in
+	wrong  error      // the first
 }
 
 // Visit is part of [ast.Visitor].
 func (v *filterVisitor) Visit(node *ast.Node) {
+	if wrong := v.shape(*node); wrong != "" && v.wrong == nil {
+		v.wrong = at(wrongExpression, v.source, (*node).Location().From, wrong)
+	}
 	what := ""
 	switch n := (*node).(type) {
 	case *ast.PredicateNode, *ast.PointerNode:

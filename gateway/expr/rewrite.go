@@ -42,7 +42,7 @@ func (r *rewriter) report(n ast.Node, format string, args ...any) {
 
 func (r *rewriter) name(node *ast.Node, n *ast.IdentifierNode) {
 	switch {
-	case r.names[n]:
+	case r.names[n], n.Value == matchName:
 	case strings.HasPrefix(n.Value, "$"): // $env is the language's name for all names at once
 		r.report(n, "there is no %s; payload is the whole payload", n.Value)
 	case n.Value == eventName:

@@ -16,6 +16,8 @@ type rule struct {
 	depth    int          // of loops in each other
 	required [][]string   // claims that a client must have
 	reads    map[string]bool
+	named    [][]string // the claims that it reads, where it reads no others
+	whole    bool       // it reads claims that it does not name
 	// Of an equality with one claim: its other side, and the path of the claim.
 	key   clause
 	claim []string

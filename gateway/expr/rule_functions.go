@@ -47,7 +47,7 @@ func (c *ruleCompiler) call(n ast.Node, name string, args []ast.Node, in *scope)
 	case slices.Contains([]string{"any", "all", "none"}, name) && len(args) == 2:
 		return c.loop(name, args, in)
 	case name == "get" && len(args) == 2:
-		return path{c.asks(args[0], in), []pathStep{{c.clause(args[1], in), true}}}
+		return path{c.getFrom(args[0], args[1], in), []pathStep{{c.clause(args[1], in), true}}}
 	case name == "coalesce" && len(args) > 0:
 		last := len(args) - 1
 		all := c.asks(args[last], in)

@@ -43,6 +43,7 @@ func (c *ruleCompiler) name(n *ast.IdentifierNode, below []*ast.MemberNode, in *
 	case claimsName:
 		c.claims++
 		c.require(below)
+		c.readsClaim(literalNames(below))
 		return c.path(allClaims{}, below, in)
 	case eventName:
 		return c.ofEvent(n, below, in)
@@ -59,6 +60,27 @@ func (c *ruleCompiler) require(below []*ast.MemberNode) {
 	if names := literalNames(below); len(names) > 0 && c.asked == 0 {
 		c.rule.required = append(c.rule.required, names)
 	}
+}
+
+// readsClaim notes what the rule reads of the claims; without a name it is all of them.
+func (c *ruleCompiler) readsClaim(names []string) {
+	if len(names) == 0 {
+		c.rule.whole = true
+		return
+	}
+	c.rule.named = append(c.rule.named, names)
+}
+
+// getFrom compiles the first argument of get(claims, "name"), which reads that claim only.
+func (c *ruleCompiler) getFrom(of, key ast.Node, in *scope) clause {
+	whole := c.rule.whole
+	from := c.asks(of, in)
+	name, literal := key.(*ast.StringNode)
+	if id, ok := of.(*ast.IdentifierNode); ok && literal && id.Value == claimsName {
+		c.rule.whole = whole
+		c.readsClaim([]string{name.Value})
+	}
+	return from
 }
 
 // literalNames returns the names that a chain begins with.

@@ -176,7 +176,7 @@ func (c *client) known() bool {
 
 // expire ends the client when its token does, or when it has shown none for too long.
 func (c *client) expire() {
-	after, why := time.Until(c.expires), "the token has expired"
+	after, why := time.Until(c.expires)+jwtLeeway, "the token has expired" // as verify takes it
 	if c.waiting {
 		after, why = authMessage, errNoToken.Error()
 	}

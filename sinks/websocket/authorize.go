@@ -3,7 +3,6 @@ package websocket
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -17,7 +16,7 @@ type rights struct {
 	limited   bool
 	key       string         // what the events' side of the equality must be
 	condition expr.Condition // where it is no equality; the claims stand in it
-	claims    string         // a hash of them, which tells conditions apart
+	claims    string         // a hash of those that the rule reads, which tells conditions apart
 }
 
 // id is the same for rights that are the same.
@@ -40,11 +39,11 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 		r.key = key
 		return r, nil
 	}
-	text, err := json.Marshal(claims)
+	text, err := a.Named(claims)
 	if err != nil {
 		return r, err
 	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256([]byte(text))
 	r.claims = hex.EncodeToString(sum[:])
 	var complete bool
 	if r.condition, complete = a.For(claims); !complete {
@@ -86,7 +85,7 @@ func (h *hub) exit(t *topic) {
 	}
 	key := t.allowed.key
 	if t.fed {
-		h.fed = slices.DeleteFunc(h.fed, same)
+		h.laneOf(t).remove(t)
 		return
 	}
 	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {

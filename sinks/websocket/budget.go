@@ -127,10 +127,8 @@ func (h *hub) perAddress() int {
 // others keep less of the history. It needs the lock.
 func (h *hub) divide() {
 	h.share.Store(int64(h.opts.Limits.FilterMemory) / int64(max(h.asked, 1)))
-	for _, t := range h.fed {
-		if t.asked() {
-			t.evict(h.opts.History, h.most(t), h.now())
-		}
+	for _, t := range h.filters.topics {
+		t.evict(h.opts.History, h.most(t), h.now())
 	}
 }
 

@@ -91,7 +91,7 @@ func TestLiveEventsPassFiltersThatAreMade(t *testing.T) {
 	var made []*topic
 	for begin := time.Now(); len(made) < filters; time.Sleep(time.Millisecond) {
 		s.hub.mu.Lock()
-		made = slices.Clone(s.hub.fed)
+		made = slices.Clone(s.hub.filters.topics)
 		s.hub.mu.Unlock()
 		if time.Since(begin) > testenv.Wait {
 			t.Fatal("nobody makes the filters")
@@ -212,8 +212,8 @@ func TestMemoryOfFilters(t *testing.T) {
 	s.hub.feeders.Wait()
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	if kept := s.hub.kept.n.Load(); kept != 0 || len(s.hub.held) > 0 || s.hub.asked != 0 || len(s.hub.fed) > 0 {
-		t.Errorf("left are %d bytes, addresses %v, %d asked, %d fed", kept, s.hub.held, s.hub.asked, len(s.hub.fed))
+	if kept := s.hub.kept.n.Load(); kept != 0 || len(s.hub.held) > 0 || s.hub.asked != 0 || len(s.hub.filters.topics) > 0 {
+		t.Errorf("left are %d bytes, addresses %v, %d asked, %d fed", kept, s.hub.held, s.hub.asked, len(s.hub.filters.topics))
 	}
 }
 

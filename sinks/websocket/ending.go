@@ -1,5 +1,7 @@
 package websocket
 
+import "slices"
+
 // ending says why a topic has ended, with which code its clients are closed, and what the
 // metrics call it.
 type ending struct {
@@ -16,6 +18,15 @@ func (e *ending) err() error {
 
 // Error is part of [error].
 func (e *ending) Error() string { return e.text }
+
+// tooMuch is an ending in the words for a topic of filters and channels, or in those for one
+// of rights only, whose clients have asked for nothing.
+func (t *topic) tooMuch(code int, reason, filter, view string) *ending {
+	if t.asked() {
+		return &ending{code, reason, filter}
+	}
+	return &ending{code, reason, view}
+}
 
 // finish ends a topic: its clients are told, and closed.
 func (h *hub) finish(t *topic, why *ending) {
@@ -57,7 +68,7 @@ func (h *hub) remove(t *topic) {
 		}
 		t.waiters = nil
 		t.mu.Unlock()
-		h.wakeFeeder() // which ends where it was the last
+		h.laneOf(t).wake() // its feeder, which ends where it was the last
 	}
 }
 
@@ -76,4 +87,20 @@ func (c *client) endWith(t *topic) {
 		c.enqueue(controlFrame(errorMessage(why)))
 	}
 	c.close(closeFrame(why.code, why.text), "filter", false)
+}
+
+// endAll ends all topics that are fed, and takes no more: clients that are still waiting for one
+// go. It is for a stop whose time is over.
+func (h *hub) endAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	for _, l := range h.lanes() {
+		for _, t := range slices.Clone(l.topics) {
+			t.mu.Lock()
+			t.ended = &ending{closeRestart, "shutdown", "the gateway is stopping"}
+			t.mu.Unlock()
+			h.remove(t)
+		}
+	}
 }

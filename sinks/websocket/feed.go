@@ -14,15 +14,17 @@ import (
 // turn is how long the feeder goes on with one topic while others wait for it.
 const turn = time.Millisecond
 
-// feeder brings events from the history to the topics whose events must be evaluated to be
-// found: those of filters, channels, and rights that are no equality. It is one goroutine,
-// which holds no lock while it evaluates: what strangers ask for takes at most one core, and
-// delays no client that asks for nothing.
+// feeder brings events from the history to the topics of a lane, whose events must be
+// evaluated to be found: those of filters and channels, or those of rights that are no
+// equality. It is one goroutine, which holds no lock while it evaluates: what strangers ask for
+// takes at most one core, and delays no client that asks for nothing.
 //
 // Topics have turns: those whose filters cost little keep up with the events, and one whose
 // filter costs much falls behind alone, until it is ended.
 type feeder struct {
 	hub      *hub
+	lane     *lane
+	rounds   int
 	eval     expr.Evaluator
 	verdicts []verdict // scratch
 }
@@ -31,19 +33,13 @@ type feeder struct {
 func (h *hub) feed(t *topic, history int) {
 	t.burst = h.burst(history)
 	t.purse = purse{t.burst, time.Now()}
-	h.fed = append(h.fed, t)
-	if !h.feeding {
-		h.feeding = true
-		h.feeders.Go((&feeder{hub: h}).run)
+	l := h.laneOf(t)
+	l.add(t)
+	if !l.running {
+		l.running = true
+		h.feeders.Go((&feeder{hub: h, lane: l}).run)
 	}
-	h.wakeFeeder()
-}
-
-func (h *hub) wakeFeeder() {
-	select {
-	case h.woken <- struct{}{}:
-	default:
-	}
+	l.wake()
 }
 
 // run feeds until there is no topic to feed.
@@ -51,23 +47,16 @@ func (f *feeder) run() {
 	var topics []*topic
 	for {
 		f.hub.mu.Lock()
-		topics = append(topics[:0], f.hub.fed...)
-		f.hub.feeding = len(topics) > 0
+		topics = append(topics[:0], f.lane.topics...)
+		f.lane.running = len(topics) > 0
 		f.hub.mu.Unlock()
 		if len(topics) == 0 {
 			return
 		}
-		busy := false
-		for _, t := range topics {
-			more, why := f.feed(t)
-			if why != nil {
-				f.hub.finish(t, why)
-			}
-			busy = busy || more || why != nil
-		}
+		busy := f.round(topics)
 		clear(topics)
 		if !busy {
-			<-f.hub.woken
+			<-f.lane.woken
 		}
 	}
 }
@@ -78,7 +67,7 @@ func (f *feeder) feed(t *topic) (more bool, why *ending) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.hub.log.write(slog.LevelError, "a filter has made the sink panic: it is ended", "panic", p, "stack", string(debug.Stack()))
-			why = &ending{closePolicy, "failed", "this filter cannot be evaluated"}
+			why = t.tooMuch(closePolicy, "failed", "this filter cannot be evaluated", "what this client may see cannot be evaluated")
 		}
 	}()
 	h := f.hub
@@ -90,7 +79,7 @@ func (f *feeder) feed(t *topic) (more bool, why *ending) {
 		return false, nil
 	}
 	if behind > uint64(h.opts.MaxLag.Events) || behindBytes > uint64(h.opts.MaxLag.Bytes) {
-		return false, &ending{closeSlow, "behind", fmt.Sprintf("this filter is too slow: it is %d messages behind", behind)}
+		return false, t.tooMuch(closeSlow, "behind", fmt.Sprintf("this filter is too slow: it is %d messages behind", behind), "the gateway is busy, and behind with what this client may see: connect again")
 	}
 	begin := time.Now()
 	first := t.cursor.number()
@@ -134,10 +123,10 @@ func (h *hub) behind(t *topic) (messages, bytes uint64) {
 	return messages, bytes
 }
 
-// settle waits until the feeder has brought the topics everything that was written.
+// settle waits until the feeders have brought the topics everything that was written.
 func (h *hub) settle(ctx context.Context) {
 	h.mu.Lock()
-	topics, number := slices.Clone(h.fed), h.main.log.messages.Load()
+	topics, number := slices.Concat(h.views.topics, h.filters.topics), h.main.log.messages.Load()
 	h.mu.Unlock()
 	for _, t := range topics {
 		_ = t.wait(ctx, number) // one that has ended has no clients any more

@@ -15,7 +15,7 @@ import (
 // the main topic; the epoch tells them apart from those of another gateway, or another start.
 //
 // Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no
-// condition is evaluated under any of them: the feeder (feed.go) does that.
+// condition is evaluated under any of them: the feeders (feed.go) do that.
 type hub struct {
 	opts    Options
 	epoch   string
@@ -37,10 +37,10 @@ type hub struct {
 	keyed   map[string][]*topic // topics of rights and no wishes, by their key
 	text    []byte              // scratch
 
-	fed     []*topic       // the other topics, but for the main one
-	feeding bool           // the feeder runs
-	feeders sync.WaitGroup // it has ended
-	woken   chan struct{}  // capacity 1: there may be something to feed
+	views   *lane          // the other topics, but for the main one: of rights only
+	filters *lane          // and those that clients have asked for
+	over    bool           // no topics are made any more
+	feeders sync.WaitGroup // of both lanes
 	asked   int            // topics of channels and filters, which clients have asked for
 	share   atomic.Int64   // bytes that each of those may keep
 	kept    keptBytes      // bytes that they keep
@@ -52,7 +52,7 @@ func newHub(o Options, m *metrics, now func() time.Time) *hub {
 	h := &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, main: &topic{log: newLog()}, none: &topic{log: newLog()},
 		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
-		woken: make(chan struct{}, 1), kept: keptBytes{shown: m.filterBytes}, held: map[string]int{}, purses: map[string]*purse{},
+		views: newLane(false), filters: newLane(true), kept: keptBytes{shown: m.filterBytes}, held: map[string]int{}, purses: map[string]*purse{},
 	}
 	_, h.looksUp = o.Authorize.Claim(nil)
 	h.rows = o.Authorize.Reads("new")
@@ -61,7 +61,7 @@ func newHub(o Options, m *metrics, now func() time.Time) *hub {
 }
 
 // write appends events to the main log and to the topics whose rights are looked up; the
-// feeder brings them to the others. It returns whether a chunk of the main log was completed.
+// feeders bring them to the others. It returns whether a chunk of the main log was completed.
 func (h *hub) write(events []*event.Event) (rolled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -79,8 +79,10 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 			t.reach(number, now, h.opts.History)
 		}
 	}
-	if len(h.fed) > 0 {
-		h.wakeFeeder()
+	for _, l := range h.lanes() {
+		if len(l.topics) > 0 {
+			l.wake()
+		}
 	}
 	return rolled
 }

@@ -76,7 +76,7 @@ func TestWithoutTheProtocol(t *testing.T) {
 		o.History.Events = 10
 		o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}}
 	}, httptest.NewServer)
-	for _, offered := range []string{"", "eventgateway.v1", "eventgateway.v3"} {
+	for _, offered := range []string{"", "chat", "v2"} {
 		header := http.Header{}
 		if offered != "" {
 			header.Set("Sec-WebSocket-Protocol", offered)

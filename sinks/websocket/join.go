@@ -107,6 +107,10 @@ func (h *hub) tryMove(c *client, t *topic, a after) (done bool, number uint64) {
 // client of an address that has it.
 func (h *hub) hold(ctx context.Context, address string, s subscription) (*topic, error) {
 	h.mu.Lock()
+	if h.over {
+		h.mu.Unlock()
+		return nil, errStopped
+	}
 	h.evict(h.now())
 	t, err := h.topic(address, s)
 	if err == nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -24,6 +26,7 @@ const (
 	jwksTimeout = 10 * time.Second
 	jwksRefresh = 15 * time.Minute
 	jwksUnknown = 10 * time.Second // between two looks for a key that is not known
+	jwksBytes   = 1 << 20          // of an answer
 )
 
 // verifier verifies signed tokens.
@@ -96,6 +99,7 @@ func (v *verifier) open(log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	must := false // be there at once? no: the first fetch must
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{v.opts.JWKS.Reveal()}, keyfunc.Override{
+		Client:      jwksClient(),
 		HTTPTimeout: jwksTimeout, RefreshInterval: jwksRefresh, NoErrorReturnFirstHTTPReq: &must,
 		RefreshUnknownKID: rate.NewLimiter(rate.Every(jwksUnknown), 1), RateLimitWaitMax: 100 * time.Millisecond,
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
@@ -110,6 +114,32 @@ func (v *verifier) open(log *slog.Logger) error {
 	}
 	v.fetched.Store(&fetchedKeys{keys, cancel})
 	return nil
+}
+
+// jwksClient returns a client that reads at most jwksBytes of an answer, and follows
+// redirects within a host only.
+func jwksClient() *http.Client {
+	return &http.Client{
+		Timeout: jwksTimeout, Transport: boundedBodies{http.DefaultTransport},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if from := via[0].URL; r.URL.Host != from.Host || r.URL.Scheme != from.Scheme || len(via) > 5 {
+				return errors.New("it redirects to another place: write that address in auth.jwt.jwks")
+			}
+			return nil
+		},
+	}
+}
+
+// boundedBodies has reading an answer fail behind jwksBytes.
+type boundedBodies struct{ http.RoundTripper }
+
+// RoundTrip is part of [http.RoundTripper].
+func (b boundedBodies) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, jwksBytes)
+	}
+	return resp, err
 }
 
 func (v *verifier) close() {
@@ -149,7 +179,11 @@ func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 		return identity{}, fmt.Errorf("the token is refused: %s", strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ": "), "token is "))
 	}
 	// Another program may have gone by the other one when it signed or checked it (RFC 7519, section 4).
-	if text, err := v.parser.DecodeSegment(strings.Split(parsed.Raw, ".")[1]); err != nil || rawjson.Repeats(text) {
+	text, err := v.parser.DecodeSegment(strings.Split(parsed.Raw, ".")[1])
+	if err != nil || !json.Valid(text) { // the parser reads the first value only
+		return identity{}, errors.New("the token is refused: its claims are not one JSON object")
+	}
+	if rawjson.Repeats(text) {
 		return identity{}, errors.New("the token is refused: it has a claim twice")
 	}
 	expires, err := claims.GetExpirationTime()

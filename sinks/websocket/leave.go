@@ -48,22 +48,35 @@ func (s *sink) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	s.settle(ctx)
 	s.sendAway(ctx)
-	gone := make(chan struct{})
-	go func() { s.left.Wait(); close(gone) }()
+	gone := done(s.left.Wait)
 	select {
 	case <-gone:
-		s.hub.feeders.Wait()
-		return nil
 	case <-ctx.Done():
+		s.cut()
+		<-gone // a closed connection ends both of its goroutines
 	}
+	select {
+	case <-done(s.hub.feeders.Wait):
+	case <-ctx.Done(): // one evaluation is not interrupted: the feeder ends behind it
+	}
+	return nil
+}
+
+// cut closes the connections that are left, and has those go who wait for a topic.
+func (s *sink) cut() {
+	s.hub.endAll()
 	cut := s.all()
 	for _, c := range cut {
 		_ = c.conn.Conn.Close()
 	}
-	<-gone // a closed connection ends both of its goroutines
-	s.hub.feeders.Wait()
 	if len(cut) > 0 { // their affair: it makes no failure of the stop
 		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
 	}
-	return nil
+}
+
+// done returns a channel that is closed when wait returns.
+func done(wait func()) <-chan struct{} {
+	c := make(chan struct{})
+	go func() { wait(); close(c) }()
+	return c
 }

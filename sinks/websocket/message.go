@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -25,6 +26,19 @@ import (
 const Protocol = "eventgateway.v2"
 
 func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocols(r), Protocol) }
+
+// family is what the names of all versions of [Protocol] begin with.
+const family = "eventgateway."
+
+// errVersion refuses a client that speaks other versions only. Without a subprotocol in the
+// answer a browser would fail the connection, and say no reason.
+var errVersion = errors.New("this gateway speaks " + Protocol)
+
+// speaksOther says whether a client offers versions of the protocol, and none that is known.
+func speaksOther(r *http.Request) bool {
+	other := func(name string) bool { return strings.HasPrefix(name, family) }
+	return !speaks(r) && slices.ContainsFunc(websocket.Subprotocols(r), other)
+}
 
 // receive carries out what a client asks for: {"type":"ping","timestamp":...}, and of
 // clients that speak the protocol {"type":"subscribe",...}. Anything else is ignored, as

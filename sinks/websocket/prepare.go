@@ -3,12 +3,17 @@ package websocket
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 )
 
 // prepare finds out what the client may and wants to see, before anything is answered.
 func (c *client) prepare(r *http.Request) (status int, err error) {
 	c.protocol = speaks(r) || !upgrades(r)
+	if upgrades(r) && speaksOther(r) {
+		c.sink.refusedVersions.write(slog.LevelWarn, "a client was refused: it speaks another version of the protocol", "speaks", shown(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
+		return http.StatusBadRequest, errVersion
+	}
 	if status, err := c.authenticate(r); err != nil {
 		return status, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,37 @@ func awaitTopics(t *testing.T, s *sink, n int) {
 		if time.Since(begin) > testenv.Wait {
 			t.Fatalf("%d topics, want %d", is, n)
 		}
+	}
+}
+
+// TestRenewedToken: it has the rights of the one before, and so the topic and the place.
+func TestRenewedToken(t *testing.T) {
+	s, server := newSink(t, func(o *Options) {
+		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
+		o.Auth.Query = "token"
+		if err := o.Authorize.UnmarshalText([]byte(`n >= 0 && claims.sub == "ada"`)); err != nil {
+			t.Fatal(err)
+		}
+	}, httptest.NewServer)
+	token := func(id int) url.Values {
+		claims := jwt.MapClaims{"sub": "ada", "exp": soon() + int64(id), "jti": fmt.Sprint(id)}
+		return url.Values{"token": {signed(t, jwt.SigningMethodHS256, []byte(rightsSecret), claims, "")}}
+	}
+	f, other := follow(t, server, token(1)), follow(t, server, token(2))
+	if n := s.topicCount(); n != 1 {
+		t.Errorf("%d topics for one who has two tokens", n)
+	}
+	s.send(t, orders(0, 3)...)
+	f.until(string(order(2, "new").Data))
+	f.conn.Close()
+	s.send(t, orders(3, 2)...)
+	f.query = token(3)
+	f.connect()
+	f.wantRecovered(true)
+	f.until(string(order(4, "new").Data))
+	other.until(string(order(4, "new").Data))
+	if len(f.got) != 5 || len(other.got) != 5 {
+		t.Errorf("%d and %d messages, want 5", len(f.got), len(other.got))
 	}
 }
 

@@ -26,7 +26,7 @@ type sink struct {
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
 
-	refusedOrigins, panics *sparingLog
+	refusedOrigins, refusedVersions, panics *sparingLog
 
 	mu      sync.Mutex
 	clients map[*client]struct{}

@@ -15,7 +15,7 @@ import (
 
 // sseHead answers a request for server-sent events: everything behind it, until the end of
 // the connection, is events.
-const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"
+const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {

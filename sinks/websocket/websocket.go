@@ -98,7 +98,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
-		refusedOrigins: newSparingLog(env.Log), panics: newSparingLog(env.Log),
+		refusedOrigins: newSparingLog(env.Log), refusedVersions: newSparingLog(env.Log), panics: newSparingLog(env.Log),
 	}
 	s.hub = newHub(o, s.metrics, time.Now)
 	s.hub.clients, s.hub.log = s.all, s.panics

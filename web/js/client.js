@@ -12,12 +12,17 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 // "pong" (detail: milliseconds), "refused" (detail: why a subscription was not taken).
 //
 // A client that comes back names its place: everything up to #offset of #epoch, and #seen
-// messages more, which it has counted itself.
+// messages more, which it has counted itself. It always comes back with the last subscription
+// that the gateway has taken, and asks by message for one that it has not answered yet: so a
+// wrong one is refused with its reason, and cannot keep the client away.
 export class GatewayClient extends EventTarget {
   #url;
   #token;
-  #subscription = {}; // {channels, filter}
-  #asked = null; // that the gateway has not answered yet
+  #subscription = {}; // {channels, filter}: the last that was taken, or the first
+  #taken = false; // whether it was
+  #begun = false; // the gateway has said where this connection begins
+  #asked = []; // subscriptions that are not answered yet, in order
+  #life = new AbortController();
   #epoch = "";
   #offset = 0;
   #seen = 0;
@@ -33,18 +38,20 @@ export class GatewayClient extends EventTarget {
     this.#url = new URL(url, location.href);
     this.#token = token;
     this.#subscription = subscription;
-    addEventListener("online", () => { if (this.state !== "connected") this.connect(); });
-    addEventListener("offline", () => this.#say("disconnected", "Offline: waiting for the network"));
+    const { signal } = this.#life;
+    addEventListener("online", () => { if (this.state !== "connected") this.connect(); }, { signal });
+    addEventListener("offline", () => this.#say("disconnected", "Offline: waiting for the network"), { signal });
   }
 
   state = "disconnected";
 
-  // connect drops the connection there is, and makes a new one.
+  // connect drops the connection there is, and makes a new one. A client that was closed stays so.
   connect() {
+    if (this.#life.signal.aborted) return;
     clearTimeout(this.#timer);
     this.#drop();
-    if (this.#asked) [this.#subscription, this.#asked, this.#epoch] = [this.#asked, null, ""];
-    this.#greeted = false;
+    this.#asked = this.#asked.slice(-1); // the ones before would only be replaced
+    this.#greeted = this.#begun = false;
     this.#say("connecting", "Connecting…");
     let socket;
     try {
@@ -60,14 +67,27 @@ export class GatewayClient extends EventTarget {
     socket.onclose = (event) => { if (socket === this.#socket) this.#retry(event); };
   }
 
+  // close ends the connection for good, and lets go of the page.
+  close() {
+    this.#life.abort();
+    clearTimeout(this.#timer);
+    this.#drop();
+    this.#say("disconnected", "Closed");
+  }
+
   // subscribe goes on with another subscription, without a gap.
   subscribe(subscription) {
-    if (this.state !== "connected") {
+    if (this.#begun) {
+      this.#asked.push(subscription);
+      this.#ask(subscription);
+    } else if (this.#taken || this.state === "connected") {
+      this.#asked = [subscription]; // asked for when the connection has begun
+    } else {
       this.#subscription = subscription;
-      this.#epoch = ""; // its place was one of the other's
-      return;
     }
-    this.#asked = subscription;
+  }
+
+  #ask(subscription) {
     const place = this.#epoch ? { epoch: this.#epoch, offset: this.#offset, seen: this.#seen } : {};
     this.#socket.send(JSON.stringify({ type: "subscribe", ...subscription, ...place }));
   }
@@ -98,6 +118,7 @@ export class GatewayClient extends EventTarget {
   #drop() {
     const old = this.#socket;
     this.#socket = null;
+    this.#begun = false;
     this.#pings.clear();
     if (!old) return;
     old.onopen = old.onmessage = old.onclose = null;
@@ -122,9 +143,13 @@ export class GatewayClient extends EventTarget {
     }
     switch (control.type) {
       case "subscribed":
-        if (this.#asked) [this.#subscription, this.#asked] = [this.#asked, null];
-        if ("recovered" in control) this.#emit("resumed", control.recovered);
+        if (this.#begun && this.#asked.length > 0) this.#subscription = this.#asked.shift();
         [this.#epoch, this.#offset, this.#seen] = [control.epoch, control.offset, control.seen];
+        if (!this.#begun) {
+          this.#begun = this.#taken = true;
+          this.#asked.forEach((subscription) => this.#ask(subscription));
+        }
+        if ("recovered" in control) this.#emit("resumed", control.recovered);
         return;
       case "position":
         [this.#offset, this.#seen] = [control.offset, 0];
@@ -134,7 +159,7 @@ export class GatewayClient extends EventTarget {
         this.#emit("leave", control.message);
         return;
       case "error":
-        this.#asked = null;
+        if (this.#begun) this.#asked.shift();
         this.#emit("refused", control.reason);
         return;
       case "pong":

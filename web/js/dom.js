@@ -34,3 +34,15 @@ export function short(n) {
   if (n < 10_000) return n.toLocaleString("en");
   return n < 1e6 ? `${(n / 1e3).toFixed(1)}k` : `${(n / 1e6).toFixed(2)}M`;
 }
+
+// plain returns a value of a payload as text. Objects and lists are JSON, where they are not
+// nested too deep for it: a payload may bring a toString of its own.
+export function plain(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "object") return String(value);
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return "…";
+  }
+}

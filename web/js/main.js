@@ -1,6 +1,6 @@
 import { locked, unlock } from "./access.js";
 import { GatewayClient, parse } from "./client.js";
-import { soon } from "./dom.js";
+import { plain, soon } from "./dom.js";
 import "./activity-log.js";
 import "./dead-letters.js";
 import "./order-table.js";
@@ -13,6 +13,12 @@ const $ = (selector) => document.querySelector(selector);
 const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list");
 const asked = new URLSearchParams(location.search).get("ws");
 const client = new GatewayClient(asked ?? `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`);
+
+if (asked !== null) { // else a link could show another server's events as this one's
+  const server = $("#server");
+  server.textContent = `Events of ${asked}`;
+  server.hidden = false;
+}
 
 let received = 0, gapsHeard = 0, arrivals = 0, rateSince = performance.now();
 const drawCount = soon(() => figures.show("Events received", received));
@@ -49,7 +55,7 @@ client.addEventListener("message", ({ detail }) => {
   const operation = typeof message?.operation === "string" ? message.operation : null;
   if (operation && message.order !== null && typeof message.order === "object") {
     orders.change(message, detail);
-    log.add(operation, `Order ${message.order.id ?? ""} ${message.order.customer_name ?? ""}`);
+    log.add(operation, `Order ${plain(message.order.id)} ${plain(message.order.customer_name)}`);
   } else {
     log.add(operation ?? (message === undefined ? "TEXT" : "JSON"), detail);
   }

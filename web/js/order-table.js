@@ -1,4 +1,4 @@
-import { clock, make, soon } from "./dom.js";
+import { clock, make, plain, soon } from "./dom.js";
 
 const ROWS = 50; // that are shown
 const KEPT = 500; // that are remembered
@@ -25,7 +25,8 @@ export class OrderTable extends HTMLElement {
 
   // change takes a message, and the text that it was parsed of.
   change(message, text) {
-    const id = message.order?.id ?? JSON.stringify(message.order);
+    const given = message.order?.id;
+    const id = typeof given === "string" || typeof given === "number" ? given : plain(given ?? message.order);
     this.#orders.delete(id);
     this.#orders.set(id, text);
     this.#fresh.add(id);
@@ -43,7 +44,7 @@ export class OrderTable extends HTMLElement {
     const shown = [...this.#orders].slice(-ROWS).reverse();
     const rows = new Map();
     for (const [id, text] of shown) {
-      const row = this.#fresh.has(id) || !this.#rows.has(id) ? this.#row(exact(text)) : this.#rows.get(id);
+      const row = this.#fresh.has(id) || !this.#rows.has(id) ? this.#guarded(id, text) : this.#rows.get(id);
       if (!this.#fresh.has(id)) row.classList.remove("fresh");
       rows.set(id, row);
     }
@@ -54,13 +55,23 @@ export class OrderTable extends HTMLElement {
     this.querySelector(".empty").hidden = shown.length > 0;
   }
 
+  // #guarded makes a row of a message, or one that says why it cannot be shown: one such
+  // payload must not keep the others from being drawn.
+  #guarded(id, text) {
+    try {
+      return this.#row(exact(text));
+    } catch (err) {
+      return make("tr", { class: "fresh" }, make("td", { colspan: 7 }, `Order ${String(id).slice(0, 100)} cannot be shown: ${err.message}`));
+    }
+  }
+
   #row({ operation, order, _published_at: published }) {
-    const at = new Date(published ?? NaN);
-    const cells = [order?.id, order?.customer_name, order?.product_name, order?.status].map((v) => make("td", { title: text(v) }, text(v)));
-    return make("tr", { "data-operation": operation, class: "fresh" },
-      make("td", {}, make("span", { class: "badge" }, operation)), ...cells,
-      make("td", { class: "number" }, text(order?.amount)),
-      make("td", { title: text(published) }, isNaN(at) ? "" : clock(at)));
+    const at = new Date(typeof published === "string" || typeof published === "number" ? published : NaN);
+    const cells = [order?.id, order?.customer_name, order?.product_name, order?.status].map((v) => make("td", { title: plain(v) }, plain(v)));
+    return make("tr", { "data-operation": plain(operation), class: "fresh" },
+      make("td", {}, make("span", { class: "badge" }, plain(operation))), ...cells,
+      make("td", { class: "number" }, plain(order?.amount)),
+      make("td", { title: plain(published) }, isNaN(at) ? "" : clock(at)));
   }
 }
 
@@ -68,7 +79,5 @@ export class OrderTable extends HTMLElement {
 // 9007199254740993) are their text, in browsers that can tell.
 const exact = (json) => JSON.parse(json, (_, value, context) =>
   typeof value === "number" && context?.source !== undefined && context.source !== String(value) ? context.source : value);
-
-const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value ?? ""));
 
 customElements.define("order-table", OrderTable);
