@@ -176,6 +176,7 @@ func TestLostNotificationsAreTold(t *testing.T) {
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	deliverer := startGateway(t, defaultConfig, nil, "deliver")
 	publisher := startLeading(t, map[string]string{"DATABASE_URL": url}, "publish")
+	eventually(t, testenv.Wait, "the start is told", func() bool { return deliverer.source("orders_bus").GapsPassedOn == 1 })
 	for _, fault := range []struct {
 		name   string
 		inject func(t *testing.T)

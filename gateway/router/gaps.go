@@ -44,7 +44,10 @@ func (q *queue) noteDropped(n uint64) {
 		return
 	}
 	own := mark{at: q.head, gap: plugin.Gap{Dropped: n, Time: time.Now()}}
-	if w := q.limit.WhenFull; w == WhenFullDropNewest || w == WhenFullLatestPerKey {
+	switch q.limit.WhenFull {
+	case WhenFullDropNewest:
+		own.at = q.tail
+	case WhenFullLatestPerKey:
 		own.at = q.tail
 		own = q.mergeLast(own)
 	}
@@ -75,6 +78,16 @@ func (q *queue) mergeLast(own mark) mark {
 // are gone move up to the head, so there are never more than events wait.
 func (q *queue) addMark(m mark) {
 	i := len(q.marks)
+	if i > 0 && m.at > q.head && q.marks[i-1].at <= m.at { // the usual case, in which none moves
+		for j := i - 1; j >= 0 && q.marks[j].at == m.at; j-- {
+			if q.marks[j].by() == m.by() {
+				q.marks[j].gap.Dropped += m.gap.Dropped
+				return
+			}
+		}
+		q.marks = append(q.marks, m)
+		return
+	}
 	for i > 0 && q.marks[i-1].at > m.at {
 		i--
 	}

@@ -46,7 +46,7 @@ func (s *source) PassOn(g plugin.Gap) {
 	s.counts.GapsPassedOn++
 	s.mu.Unlock()
 	if more, ok := s.quiet.allow(); ok {
-		s.log.Warn("gap passed on: events may have been missed elsewhere", "source", g.Source, "reason", g.Reason, "others_since_the_last_line", more)
+		s.log.Warn("gap passed on: events may have been missed elsewhere", "of", g.Source, "reason", g.Reason, "others_since_the_last_line", more)
 	}
 	s.spread(g)
 }

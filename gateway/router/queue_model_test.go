@@ -205,8 +205,12 @@ func (m *queueModel) leading() (n int) {
 // there are two at most.
 func (m *queueModel) noteDropped(n int) {
 	m.untold += n
-	if m.limit.WhenFull == WhenFullDropOldest {
+	switch m.limit.WhenFull {
+	case WhenFullDropOldest:
 		m.addGap(m.leading(), itself)
+		return
+	case WhenFullDropNewest:
+		m.addGap(len(m.list), itself)
 		return
 	}
 	var own []int

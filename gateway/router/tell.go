@@ -31,7 +31,7 @@ func (w *worker) tell(g plugin.Gap) bool {
 		case plugin.IsPermanent(err): // a panic, too
 			s.breaker.leave(pass, works, 0)
 			s.health.note(err)
-			s.log.Error("a gap could not be passed on", "source", g.Source, "reason", g.Reason, "error", err)
+			s.log.Error("a gap could not be passed on", "of", g.Source, "reason", g.Reason, "error", err)
 			return true
 		}
 		pause := s.breaker.leave(pass, sinkBad, s.asked(err))
