@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/redisconn"
 	"eventgateway/gateway/testenv"
@@ -97,9 +100,17 @@ func (c *protocolClient) until(what string, holds func() bool) {
 		select {
 		case <-c.changed:
 		case <-timeout:
-			c.t.Fatalf("not %s: %d numbers, gaps %q", what, len(c.numbers), c.gaps)
+			numbers, gaps := c.has()
+			c.t.Fatalf("not %s: %d numbers, gaps %q", what, len(numbers), gaps)
 		}
 	}
+}
+
+// has returns copies of the numbers and gaps that the client has got.
+func (c *protocolClient) has() (numbers []int, gaps []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.numbers), slices.Clone(c.gaps)
 }
 
 // told checks that each event from first on is there, or a gap stands between those around
@@ -211,7 +222,7 @@ func TestLostNotificationsAreTold(t *testing.T) {
 			c := deliverer.connectProtocol()
 			stop := inserter(t)
 			c.until("flowing", func() bool { return len(c.numbers) > 0 })
-			first := c.numbers[0]
+			numbers, _ := c.has()
 			before := publisher.source("orders_db").Gaps
 			fault.inject(t)
 			eventually(t, testenv.Wait, "captures again", func() bool {
@@ -219,10 +230,10 @@ func TestLostNotificationsAreTold(t *testing.T) {
 				return s.Up && (s.Gaps > before || strings.Contains(t.Name(), "standby") && s.Gaps > 0)
 			})
 			c.until("told", func() bool { return len(c.gaps) > 0 })
-			came := len(c.numbers)
-			c.until("flowing again", func() bool { return len(c.numbers) > came+10 })
+			came, gaps := c.has()
+			c.until("flowing again", func() bool { return len(c.numbers) > len(came)+10 })
 			c.await(stop())
-			t.Logf("%d events are missing, gaps %q", c.told(first), c.gaps)
+			t.Logf("%d events are missing, gaps %q", c.told(numbers[0]), gaps)
 			if s := deliverer.source("orders_bus"); s.GapsPassedOn == 0 || s.Gaps != 1 {
 				t.Errorf("the gap is the publisher's: %+v", s)
 			}
@@ -245,10 +256,10 @@ routes:
   all: {from: [all], to: [browsers]}
 `), nil)
 	c := r.connectProtocol()
-	redis, ctx := testenv.RedisClient(t), testenv.Context(t)
+	client, ctx := testenv.RedisClient(t), testenv.Context(t)
 	publish := func(channel, payload string) {
 		t.Helper()
-		if err := redis.Publish(ctx, channel, payload).Err(); err != nil {
+		if err := client.Publish(ctx, channel, payload).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -261,8 +272,8 @@ routes:
 	publish(redisconn.GapChannel("orders_updates"), gap) // comes by the channel and by the pattern
 	publish("other", `{"n":3}`)
 	c.await(3)
-	if fmt.Sprint(c.numbers, c.gaps, c.gapAfter) != "[0 1 3] [lost] [2]" {
-		t.Errorf("numbers %v, gaps %q at %v", c.numbers, c.gaps, c.gapAfter)
+	if numbers, gaps := c.has(); fmt.Sprint(numbers, gaps) != "[0 1 3] [lost]" {
+		t.Errorf("numbers %v, gaps %q", numbers, gaps)
 	}
 	for n := range 10_000 { // a flood
 		publish(redisconn.AllGaps, fmt.Sprintf(`{"id":"flood %d","reason":"lost"}`, n))
@@ -271,5 +282,91 @@ routes:
 	c.await(4)
 	if n := r.source("all").GapsPassedOn; n > 200 {
 		t.Errorf("%d gaps were passed on", n)
+	}
+}
+
+// TestDroppingQueuesTell: where the queue of the browsers' sink drops, each client is told.
+func TestDroppingQueuesTell(t *testing.T) {
+	for _, policy := range []string{"drop_oldest", "drop_newest", "latest_per_key"} {
+		t.Run(policy, func(t *testing.T) {
+			r := startGateway(t, writeConfig(t, fmt.Sprintf(`
+http: {listen: ":${PORT}"}
+sources:
+  bus: {type: redis-sub, url: "${REDIS_URL}", channels: [%[1]s], key: string(payload.n %% 20)}
+sinks:
+  browsers: {type: websocket, queue: {size: 10, when_full: %[1]s}}
+routes:
+  all: {from: [bus], to: [browsers]}
+`, policy)), nil)
+			c := r.connectProtocol()
+			ctx, last := testenv.Context(t), 0
+			for r.sink("browsers").Dropped[policy] == 0 { // the queue is full when the source is faster
+				pipe := testenv.RedisClient(t).Pipeline()
+				for range 12_000 {
+					last++
+					pipe.Publish(ctx, policy, fmt.Sprintf(`{"n":%d}`, last))
+				}
+				if _, err := pipe.Exec(ctx); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, testenv.Wait, "all there", func() bool {
+					s := r.sink("browsers")
+					return s.In == uint64(last) && s.Waiting() == 0
+				})
+			}
+			if err := testenv.RedisClient(t).Publish(ctx, policy, fmt.Sprintf(`{"n":%d}`, last+1)).Err(); err != nil {
+				t.Fatal(err)
+			}
+			c.await(last + 1)
+			numbers, gaps := c.has()
+			missing := last + 1 - len(numbers)
+			if dropped := r.sink("browsers").Dropped[policy]; uint64(missing) != dropped || len(gaps) == 0 {
+				t.Errorf("%d events are missing, %d were dropped, gaps %q", missing, dropped, gaps)
+			}
+			t.Logf("%d events are missing, and %d gaps say so", missing, len(gaps))
+		})
+	}
+}
+
+// TestReloadedSourcesTell: a source that begins anew where nothing says how far it had read
+// has missed what came meanwhile. One that knows its place has not.
+func TestReloadedSourcesTell(t *testing.T) {
+	for name, want := range map[string]int{"": 1, "me": 0} {
+		text := func(after string) string {
+			return fmt.Sprintf(`
+http: {listen: "127.0.0.1:${PORT}"}
+sources:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: "reloaded %[1]s", name: %[1]q, claim_after: %[2]s}
+sinks:
+  browsers: {type: websocket}
+routes:
+  all: {from: [stream], to: [browsers]}
+`, name, after)
+		}
+		file := writeConfig(t, text("30s"))
+		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: "reloaded " + name, Values: []string{"n", "1"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		r := startGateway(t, file, nil)
+		r.reloadable(file, map[string]string{"PORT": r.port, "REDIS_URL": testenv.Redis(t).URL()})
+		c := r.connectProtocol()
+		before := r.source("stream").Gaps
+		if err := os.WriteFile(file, []byte(text("31s")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.reload(testenv.Context(t), "test")
+		eventually(t, testenv.Wait, "up again", func() bool { return r.source("stream").Up })
+		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: "reloaded " + name, Values: []string{"data", `{"n":7}`}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if want > 0 {
+			c.until("told", func() bool { return len(c.gaps) > 0 })
+		} else {
+			c.await(7)
+		}
+		_, gaps := c.has()
+		if got := r.source("stream").Gaps - before; got != uint64(want) || len(gaps) != want {
+			t.Errorf("name %q: %d gaps, the client has %q", name, got, gaps)
+		}
 	}
 }
