@@ -28,7 +28,8 @@ func (q *queue) gap(g plugin.Gap) {
 	notify(q.taker)
 }
 
-// gapAgain puts back a gap that was taken: the sink was not told.
+// gapAgain puts a gap before what is taken next: one that was taken, and of which the sink was
+// not told, or one that stands where it failed.
 func (q *queue) gapAgain(g plugin.Gap) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -120,7 +121,7 @@ func (q *queue) takeMark(first mark) *plugin.Gap {
 		}
 		return same
 	})
-	if first.by() == "" {
+	if first.gap.Dropped > 0 {
 		first.gap.Reason, first.gap.ID = q.dropped(first.gap.Dropped), rand.Text()
 	}
 	return &first.gap

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,10 +80,19 @@ func TestDropsAreTold(t *testing.T) {
 // failingGaps is a sink that fails to take gaps for a while.
 type failingGaps struct {
 	gapSink
-	errs []error // of the first calls
+	mu   sync.Mutex
+	errs []error // of the first calls; nil: a panic
+}
+
+func (s *failingGaps) heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = nil
 }
 
 func (s *failingGaps) Gap(ctx context.Context, g plugin.Gap) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.errs) > 0 {
 		err := s.errs[0]
 		s.errs = s.errs[1:]
@@ -160,7 +170,7 @@ func TestAGapThatWasNotToldOutlivesAReload(t *testing.T) {
 		if err := r.Reload(t.Context(), p, func() {}); err != nil {
 			t.Fatal(err)
 		}
-		away.errs = nil
+		away.heal()
 		time.Sleep(time.Minute)
 		if err := r.stop(); err != nil {
 			t.Error(err)
@@ -228,9 +238,11 @@ func TestGapsOfOthersArePassedOn(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		for _, s := range r.plan.sinks {
+			s.queue.mu.Lock()
 			if n := len(s.queue.marks); n > 1 {
 				t.Errorf("%d gaps wait for %s", n, s.name)
 			}
+			s.queue.mu.Unlock()
 		}
 		time.Sleep(time.Minute)
 		if err := r.stop(); err != nil {
@@ -238,6 +250,42 @@ func TestGapsOfOthersArePassedOn(t *testing.T) {
 		}
 		if n := len(sink.got); n < 1 || sink.got[n-1] != "1" {
 			t.Errorf("got %q", sink.got)
+		}
+	})
+}
+
+// partlyFailing is a sink that never takes some events.
+type partlyFailing struct{ gapSink }
+
+func (s *partlyFailing) Write(ctx context.Context, events []*event.Event) error {
+	failed := map[int]error{}
+	for i, e := range events {
+		if string(e.Data) == "1" {
+			failed[i] = plugin.Permanent(errSink)
+			continue
+		}
+		_ = s.gapSink.Write(ctx, events[i:i+1])
+	}
+	if len(failed) > 0 {
+		return &plugin.Partial{Failed: failed}
+	}
+	return nil
+}
+
+// TestParkedEventsAreTold by a sink that passes gaps on: who reads behind it misses them.
+func TestParkedEventsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &partlyFailing{}
+		r := start(t, Graph{
+			Sources: []SourceSpec{sourceSpec("in", emits(3, nil))},
+			Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *Delivery) { d.Queue.Batch = 1 })}, Routes: routeTo("out"),
+		})
+		synctest.Wait()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"0", "gap of : events could not be delivered, and were parked", "2"}; !slices.Equal(sink.got, want) {
+			t.Errorf("got %q, want %q", sink.got, want)
 		}
 	})
 }

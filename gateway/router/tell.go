@@ -2,9 +2,20 @@ package router
 
 import (
 	"context"
+	"crypto/rand"
+	"time"
 
 	"eventgateway/gateway/plugin"
 )
+
+// missed notes a gap before what the sink is given next: who reads behind a sink that takes
+// gaps does not get what was parked.
+func (s *sink) missed(g plugin.Gap) {
+	if _, ok := s.impl.(plugin.GapSink); ok {
+		g.ID, g.Time = rand.Text(), time.Now()
+		s.queue.gapAgain(g)
+	}
+}
 
 // tell tells a sink that takes gaps of one, again and again until it has it. It says false
 // where the sink stops before.

@@ -99,7 +99,7 @@ func (r *running) await(c chan struct{}) {
 	}
 }
 
-func (r *running) Ready()            { r.ready <- struct{}{} }
+func (r *running) Ready() { r.ready <- struct{}{} }
 func (r *running) Gap(reason string) {
 	if reason == beginsReason {
 		r.begun.Add(1)
