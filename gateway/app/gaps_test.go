@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -332,19 +333,20 @@ routes:
 // has missed what came meanwhile. One that knows its place has not.
 func TestReloadedSourcesTell(t *testing.T) {
 	for name, want := range map[string]int{"": 1, "me": 0} {
+		stream := "reloaded " + rand.Text()
 		text := func(after string) string {
 			return fmt.Sprintf(`
 http: {listen: "127.0.0.1:${PORT}"}
 sources:
-  stream: {type: redis-stream, url: "${REDIS_URL}", stream: "reloaded %[1]s", name: %[1]q, claim_after: %[2]s}
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: %[1]q, name: %[2]q, claim_after: %[3]s}
 sinks:
   browsers: {type: websocket}
 routes:
   all: {from: [stream], to: [browsers]}
-`, name, after)
+`, stream, name, after)
 		}
 		file := writeConfig(t, text("30s"))
-		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: "reloaded " + name, Values: []string{"n", "1"}}).Err(); err != nil {
+		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: stream, Values: []string{"n", "1"}}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		r := startGateway(t, file, nil)
@@ -356,7 +358,7 @@ routes:
 		}
 		r.reload(testenv.Context(t), "test")
 		eventually(t, testenv.Wait, "up again", func() bool { return r.source("stream").Up })
-		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: "reloaded " + name, Values: []string{"data", `{"n":7}`}}).Err(); err != nil {
+		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: stream, Values: []string{"data", `{"n":7}`}}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if want > 0 {
