@@ -225,6 +225,12 @@ func (r *running) source(name string) router.SourceStatus {
 	panic("unreachable")
 }
 
+// gaps returns how many gaps a source has reported since its start.
+func (r *running) gaps(name string) uint64 {
+	s := r.source(name)
+	return s.Gaps - s.GapsAtStart
+}
+
 func (r *running) sink(name string) router.SinkStatus {
 	for _, s := range r.router.Status().Sinks {
 		if s.Name == name {

@@ -81,9 +81,9 @@ func TestRedisKinds(t *testing.T) {
 			eventually(t, testenv.Wait, "the last one in "+name, func() bool { return arrived(name) })
 		}
 		eventually(t, testenv.Wait, "the last one heard, or a gap", func() bool {
-			return readers.source("heard").Gaps > 0 || arrived("heard")
+			return readers.gaps("heard") > 0 || arrived("heard")
 		})
-		if readers.source("heard").Gaps > 0 {
+		if readers.gaps("heard") > 0 {
 			eventually(t, testenv.Wait, "subscribed again", func() bool { return readers.source("heard").Up })
 			before := readers.source("heard").Emitted
 			more := startGateway(t, writeConfig(t, redisWriters), env)

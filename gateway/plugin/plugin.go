@@ -36,7 +36,9 @@ type Output interface {
 	// whatever Emit returns.
 	Emit(ctx context.Context, b event.Batch) error
 	// Gap says that events may have been missed before the next one emitted.
-	// It is counted, shown, and passed on to the sinks in order.
+	// It is counted, shown, and passed on to the sinks in order. Where a source that
+	// cannot replay says nothing before Ready, the router does: it begins, or begins anew,
+	// and what came before may have been missed.
 	Gap(reason string)
 }
 
@@ -77,22 +79,10 @@ type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// GapSink is a sink that wants to know where events may be missing. Gap is
-// called between Writes, in the order of the queue.
-type GapSink interface {
-	Gap(ctx context.Context, g Gap)
-}
-
 // Rememberer is the options of a source that can remember for days how the delivery of an
 // event goes (see [event.Batch.Tried]), and bring others meanwhile.
 type Rememberer interface {
 	Remembers() bool
-}
-
-// Gap says that events of a source may be missing at this point.
-type Gap struct {
-	Source string // the configured name; "" where the sink's own queue dropped events
-	Reason string // for people
 }
 
 // Env is what a plugin instance gets from the gateway.

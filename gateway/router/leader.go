@@ -79,7 +79,7 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	l.set(leading, fence, leaseEnd(term, begin))
 	s.log.Info("leading", "leader", l.name, "term", fence.Term)
 	if waited || above > 0 {
-		s.missed = "the leadership was taken over: what came meanwhile may be lost"
+		s.missed, s.begins = "the leadership was taken over: what came meanwhile may be lost", false
 	}
 
 	s.term = &flag{}

@@ -90,6 +90,7 @@ func TestEventsWaitForTheirKeyOnly(t *testing.T) {
 				return false
 			}
 			q.mu.Lock()
+			q.marks = nil // the gaps of what was dropped, which part what is taken, are another test's
 			items, _ := q.pick(nil, most)
 			q.counts.Writing += uint64(len(items))
 			q.mu.Unlock()
@@ -210,7 +211,10 @@ func TestFullOfFailures(t *testing.T) {
 		if _, err := q.put(t.Context(), []*event.Event{{ID: fmt.Sprint(i)}}, r); err != nil {
 			t.Fatal(err)
 		}
-		items, _, _ := q.take(t.Context(), nil, 1)
+		items, gap, _ := q.take(t.Context(), nil, 1)
+		if gap != nil { // of what was dropped
+			items, _, _ = q.take(t.Context(), nil, 1)
+		}
 		items[0].trial = &trial{attempts: 1, due: time.Now().Add(time.Hour)}
 		q.hold(items)
 	}

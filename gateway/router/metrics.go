@@ -33,6 +33,7 @@ var (
 	descNacked      = desc("source_nacked_total", "Events given back to the source.", "source")
 	descOutstanding = desc("source_outstanding", "Events emitted and not yet settled.", "source")
 	descGaps        = desc("source_gaps_total", "Times that events may have been missed.", "source")
+	descPassedOn    = desc("source_gaps_passed_on_total", "Gaps that were noticed and counted elsewhere, and came through the source.", "source")
 	descKeyless     = desc("source_keyless_total", "Events whose key could not be evaluated.", "source")
 
 	descRouteIn       = desc("route_in_total", "Events that entered the route.", "route")
@@ -101,6 +102,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descNacked, s.Nacked, s.Name)
 		gauge(descOutstanding, s.Outstanding, s.Name)
 		counter(descGaps, s.Gaps, s.Name)
+		counter(descPassedOn, s.GapsPassedOn, s.Name)
 		counter(descKeyless, s.Keyless, s.Name)
 		if s.Leader != nil {
 			gauge(descLeader, one(s.Leader.State == leading), s.Name, s.Leader.Name)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/plugin"
 )
 
 // item is one copy of an event on its way to one sink.
@@ -115,6 +114,7 @@ func (q *queue) put(ctx context.Context, events []*event.Event, r *receipt) (int
 		q.counts.In++
 		if !q.room(ev) { // drop_newest, or a queue that is closed
 			q.drop(item{ev: ev, receipt: r})
+			q.noteDropped(1)
 			continue
 		}
 		q.push(item{ev: ev, receipt: r, trial: q.recalled(ev)})
@@ -147,15 +147,15 @@ func (q *queue) makeRoom(ctx context.Context, ev *event.Event, r *receipt) error
 			return err
 		}
 	}
-	dropped := false
+	dropped := uint64(0)
 	for !q.closed && !q.moved && !q.room(ev) {
 		if !q.dropOvertaken(ev) {
 			q.drop(q.oldest())
 		}
-		dropped = true
+		dropped++
 	}
-	if dropped && q.limit.WhenFull == WhenFullBlock {
-		q.addMark(q.head, plugin.Gap{Reason: "the queue was full for longer than max_block"})
+	if dropped > 0 {
+		q.noteDropped(dropped)
 	}
 	return nil
 }

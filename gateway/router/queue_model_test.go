@@ -32,6 +32,7 @@ type queueModel struct {
 	in      int
 	done    QueueCounts // of predecessors
 	closed  bool
+	untold  int // events that were dropped, and of which no gap has told
 }
 
 func (m *queueModel) events() (n, bytes int) {
@@ -134,11 +135,8 @@ func (m *queueModel) put(t *rapid.T, q *queue) {
 		for range n {
 			m.drop(t, m.list[m.oldest()].name, e)
 		}
-		leading := 0
-		for leading < len(m.list) && m.list[leading].gap != "" {
-			leading++
-		}
-		m.addGap(leading, "the queue itself")
+		m.untold += int(n)
+		m.addGap(m.leading(), itself)
 	}
 	own := false
 	for _, name := range m.dropped {
@@ -148,6 +146,9 @@ func (m *queueModel) put(t *rapid.T, q *queue) {
 	}
 	if r == nil && m.closed {
 		own = true
+	}
+	if len(m.dropped) > 0 && !m.closed {
+		m.noteDropped(len(m.dropped))
 	}
 	if own != !m.fits(e.size) {
 		t.Fatalf("%s (%d bytes) was dropped: %v, but waiting are %v", e.name, e.size, own, m.list)
@@ -171,6 +172,9 @@ func (m *queueModel) take(t *rapid.T, q *queue) {
 		if m.list[0].gap != sourceOf(*gap) {
 			t.Fatalf("took gap %v of %v", *gap, m.list)
 		}
+		if m.untold -= int(gap.Dropped); m.untold < 0 || (gap.Dropped > 0) != (gap.Source == "") || gap.Dropped > 0 && m.limit.WhenFull == WhenFullDropOldest && m.untold > 0 {
+			t.Fatalf("gap %+v, and %d dropped events that none has told of", gap, m.untold)
+		}
 		m.list = m.list[1:]
 		return
 	}
@@ -186,9 +190,45 @@ func (m *queueModel) take(t *rapid.T, q *queue) {
 	}
 }
 
+// itself is the source of gaps that are what the queue has dropped.
+const itself = "the queue itself"
+
+// leading returns how many gaps stand before the first event.
+func (m *queueModel) leading() (n int) {
+	for n < len(m.list) && m.list[n].gap != "" {
+		n++
+	}
+	return n
+}
+
+// noteDropped adds the gap of what was dropped: where that stood, or at the end, and then
+// there are two at most.
+func (m *queueModel) noteDropped(n int) {
+	m.untold += n
+	switch m.limit.WhenFull {
+	case WhenFullDropOldest:
+		m.addGap(m.leading(), itself)
+		return
+	case WhenFullDropNewest:
+		m.addGap(len(m.list), itself)
+		return
+	}
+	var own []int
+	for i, e := range m.list {
+		if e.gap == itself {
+			own = append(own, i)
+		}
+	}
+	if len(own) > 1 {
+		last := own[len(own)-1]
+		m.list = slices.Delete(m.list, last, last+1)
+	}
+	m.addGap(len(m.list), itself)
+}
+
 func sourceOf(g plugin.Gap) string {
 	if g.Source == "" {
-		return "the queue itself"
+		return itself
 	}
 	return g.Source
 }

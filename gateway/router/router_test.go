@@ -15,15 +15,23 @@ import (
 )
 
 // gapSink notes what it gets, gaps among it.
-type gapSink struct{ got []string }
+type gapSink struct {
+	got    []string
+	begins int // gaps that are the start of a source
+}
 
 func (s *gapSink) Write(_ context.Context, events []*event.Event) error {
 	s.got = append(s.got, texts(events)...)
 	return nil
 }
 
-func (s *gapSink) Gap(_ context.Context, g plugin.Gap) {
+func (s *gapSink) Gap(_ context.Context, g plugin.Gap) error {
+	if g.Reason == beginsReason {
+		s.begins++
+		return nil
+	}
 	s.got = append(s.got, "gap of "+g.Source+": "+g.Reason)
+	return nil
 }
 
 // TestSourceIsSupervised: it is run again after errors and panics, with growing
@@ -59,14 +67,14 @@ func TestSourceIsSupervised(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		st := r.Status().Sources[0]
-		if !st.Up || st.Gaps != 2 || st.Errors != 4 || st.Emitted != 3 || st.LastError != "lost it" {
+		if !st.Up || st.Gaps != 3 || st.GapsAtStart != 1 || st.Errors != 4 || st.Emitted != 3 || st.LastError != "lost it" {
 			t.Errorf("%+v", st)
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
 		want := []string{"1", "gap of in: lost the connection", "4", "gap of in: lost the connection", "5"}
-		if !slices.Equal(sink.got, want) {
+		if !slices.Equal(sink.got, want) || sink.begins != 1 {
 			t.Errorf("got %q, want %q", sink.got, want)
 		}
 	})

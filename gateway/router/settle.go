@@ -150,7 +150,8 @@ func (q *queue) inherit(items []item, gaps []mark) {
 	})
 	q.prepend(kept)
 	for _, m := range gaps {
-		q.addMark(q.head, m.gap)
+		m.at = q.head
+		q.addMark(m)
 	}
 	q.returned(back, errReplaced)
 }

@@ -39,10 +39,12 @@ type source struct {
 
 	// Only the goroutine of Run has these.
 	restart backoff
-	missed  string // why events may have been missed before this run; "" where none were
-	gapped  bool   // the plugin has reported a gap in this run
-	taken   []bool // scratch of Emit
-	term    *flag  // of the receipts of this run: set when its leadership is lost
+	missed  string  // why events may have been missed before this run is ready; "" once it is
+	begins  bool    // nothing ran before in this gateway, and nothing stood by
+	gapped  bool    // the plugin has reported a gap in this run
+	taken   []bool  // scratch of Emit
+	quiet   limiter // of the log, for gaps that are passed on
+	term    *flag   // of the receipts of this run: set when its leadership is lost
 	// readyNacked is how many events were given back when it was last ready.
 	readyNacked uint64
 }
@@ -57,10 +59,7 @@ type wired struct {
 
 // Ready is part of [plugin.Output].
 func (s *source) Ready() {
-	if s.missed != "" && !s.gapped && !s.spec.Type.Has(plugin.Replays) {
-		s.Gap(s.missed)
-	}
-	s.missed = ""
+	s.mayHaveMissed()
 	s.mu.Lock()
 	nacked := s.counts.Nacked
 	s.mu.Unlock()
@@ -73,22 +72,6 @@ func (s *source) Ready() {
 	}
 	s.health.up()
 	s.first.Do(func() { close(s.wasReady) })
-}
-
-// Gap is part of [plugin.Output].
-func (s *source) Gap(reason string) {
-	s.gapped, reason = true, s.redactor.Text(reason)
-	s.mu.Lock()
-	s.counts.Gaps++
-	s.mu.Unlock()
-	s.log.Warn("gap: events may have been missed", "reason", reason)
-	s.wiring.use(func(routes []wired) {
-		for _, w := range routes {
-			for _, e := range w.to {
-				e.sink.gap(plugin.Gap{Source: s.name, Reason: reason})
-			}
-		}
-	})
 }
 
 // Emit is part of [plugin.Output].

@@ -37,6 +37,10 @@ type SourceCounts struct {
 	Outstanding uint64 `json:"outstanding"`
 	Gaps        uint64 `json:"gaps"`    // times that events may have been missed
 	Keyless     uint64 `json:"keyless"` // events whose key could not be evaluated
+	// GapsAtStart is those of Gaps that are the start of this gateway itself.
+	GapsAtStart uint64 `json:"gaps_at_start"`
+	// GapsPassedOn is gaps that were noticed and counted elsewhere, and came through this source.
+	GapsPassedOn uint64 `json:"gaps_passed_on"`
 }
 
 func (a SourceCounts) plus(b SourceCounts) SourceCounts {
@@ -46,6 +50,8 @@ func (a SourceCounts) plus(b SourceCounts) SourceCounts {
 	a.Outstanding += b.Outstanding
 	a.Gaps += b.Gaps
 	a.Keyless += b.Keyless
+	a.GapsAtStart += b.GapsAtStart
+	a.GapsPassedOn += b.GapsPassedOn
 	return a
 }
 

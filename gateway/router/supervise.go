@@ -21,6 +21,9 @@ const (
 func (s *source) run(ctx context.Context) {
 	defer close(s.ended)
 	s.restart = backoff{initial: restartInitial, max: restartMax}
+	if s.missed == "" {
+		s.missed, s.begins = beginsReason, true
+	}
 	for ctx.Err() == nil {
 		begin := time.Now()
 		err := s.once(ctx)
@@ -48,6 +51,9 @@ func (s *source) once(ctx context.Context) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 		err = s.redactor.Error(err)
+		if s.missed == "" { // it was ready
+			s.missed = "it begins anew: what came meanwhile may have been missed"
+		}
 	}()
 	if s.lead == nil {
 		return s.impl.Run(ctx, s)

@@ -108,10 +108,7 @@ func (q *queue) pickRing(batch []item, most int) ([]item, *plugin.Gap) {
 				if len(batch) > 0 {
 					return batch, nil
 				}
-				q.marks = slices.DeleteFunc(q.marks, func(m mark) bool {
-					return m.at <= q.scan && m.gap.Source == first.gap.Source
-				})
-				return batch, &first.gap
+				return batch, q.takeMark(first)
 			}
 		}
 		for len(batch) < most && q.scan < end {

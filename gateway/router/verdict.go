@@ -126,6 +126,7 @@ func (w *worker) park(it item, why letter) {
 	switch w.sink.letters.park(w.sink.writing, it, why) {
 	case parked:
 		q.settle([]item{it}, deadLettered)
+		w.sink.missed(plugin.Gap{Reason: "events could not be delivered, and were parked"})
 	case refused:
 		q.settle([]item{it}, returned)
 		it.receipt.done(why.err)

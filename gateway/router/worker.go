@@ -29,8 +29,9 @@ func (w *worker) run() {
 		case !ok:
 			return
 		case gap != nil:
-			if g, ok := s.impl.(plugin.GapSink); ok {
-				_ = s.guard(func(ctx context.Context) error { g.Gap(ctx, *gap); return nil }) // a panic is noted there
+			if !w.tell(*gap) {
+				s.queue.gapAgain(*gap)
+				return
 			}
 		default:
 			left := w.deliver(batch)

@@ -8,6 +8,20 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
+// probeGaps says whether gaps can be published; events go on without.
+func (s *sink) probeGaps(ctx context.Context) []plugin.Finding {
+	channel, _ := s.gapChannel()
+	findings := redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})
+	for i, f := range findings {
+		if f.Level == plugin.Wrong {
+			findings[i].Level = plugin.Warning
+			findings[i].Text += ". Gaps are not passed on to those who subscribe"
+			findings[i].Fix = fmt.Sprintf("ACL SETUSER USER &%s, as the server's administrator", channel)
+		}
+	}
+	return findings
+}
+
 // Probe is part of [plugin.Prober].
 func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	first, ok := redisconn.Probe(ctx, s.client, s.opts.URL)
@@ -18,6 +32,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	if channel, literal := s.opts.Channel.Literal(); literal {
 		findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})...)
 	}
+	findings = append(findings, s.probeGaps(ctx)...)
 	key := s.opts.Sequence.Key
 	if key == "" {
 		return findings

@@ -28,15 +28,18 @@ func Type() plugin.SinkType {
 		func() Options { return Options{Sequence: Sequence{Field: "_pub_id"}} }, build)
 }
 
-func build(o Options, _ plugin.Env) (plugin.Sink, error) {
+func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if channel, ok := o.Channel.Literal(); ok && redisconn.IsGapChannel(channel) {
+		return nil, &plugin.OptionError{Option: "channel", Err: errReserved}
 	}
 	field, err := expr.AppendJSON(nil, o.Sequence.Field)
 	if err != nil {
 		return nil, err
 	}
 	// No connection is made before the first command.
-	return &sink{opts: o, client: conn.NewClient(), field: append(field, ':')}, nil
+	return &sink{opts: o, env: env, client: conn.NewClient(), field: append(field, ':')}, nil
 }

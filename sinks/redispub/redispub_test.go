@@ -34,6 +34,14 @@ func subscribe(t *testing.T, channels ...string) func() string {
 	}
 }
 
+// clean removes what an earlier run of a test has left.
+func clean(t *testing.T, keys ...string) {
+	t.Helper()
+	if err := testenv.RedisClient(t).Del(t.Context(), keys...).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestConformance(t *testing.T) {
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type: Type(),
@@ -88,6 +96,7 @@ func TestSequence(t *testing.T) {
 // TestFormerLeaderIsRefused: what it still sends would come between what the next one
 // publishes. Other leaderships are none of its business.
 func TestFormerLeaderIsRefused(t *testing.T) {
+	clean(t, "fenced:seq", "{fenced:seq}:term:x", "{fenced:seq}:term:y")
 	next := subscribe(t, "fenced")
 	s := newSink(t, "fenced", Sequence{Key: "fenced:seq", Field: "n"})
 	write := func(payload, leader string, term int64) error {
@@ -156,6 +165,7 @@ func TestRefusedChannelFailsAlone(t *testing.T) {
 	if err := c.Do(t.Context(), "ACL", "SETUSER", "half", "on", ">pw", "+@all", "~*", "&half.good").Err(); err != nil {
 		t.Fatal(err)
 	}
+	clean(t, "half:seq")
 	next := subscribe(t, "half.good")
 	u := strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://half:pw@", 1)
 	impl, err := build(Options{URL: options.NewURL(u), Channel: expr.MustTemplate("half.{{ to }}"), Sequence: Sequence{Key: "half:seq", Field: "n"}}, plugintest.Env(t))

@@ -17,9 +17,11 @@ import (
 
 type sink struct {
 	opts   Options
+	env    plugin.Env
 	client redis.UniversalClient
 	field  []byte // "name": of the sequence field, as JSON
 	eval   expr.Evaluator
+	mute   bool // it may not publish gaps, which was said
 }
 
 // publish numbers and publishes a batch in one step, so that numbers are in
@@ -49,6 +51,8 @@ for i = 1, count do
 	end
 end
 return failed`)
+
+var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps: take another one", redisconn.AllGaps)
 
 var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
 
@@ -152,6 +156,9 @@ func (s *sink) channel(e *event.Event) (string, error) {
 		return text, nil
 	}
 	b, err := s.eval.Append(nil, s.opts.Channel, e)
+	if err == nil && redisconn.IsGapChannel(string(b)) {
+		err = errReserved
+	}
 	if err == nil && len(b) == 0 {
 		err = fmt.Errorf("template `%s`: the channel's name is empty", s.opts.Channel)
 	}

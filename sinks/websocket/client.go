@@ -51,6 +51,7 @@ type client struct {
 	counted  position    // behind what is sent; only its counts
 	kept     *kept       // messages to send before those of the log; nil: none
 	answers  []byte      // control frames to send between those of the log
+	gapWaits bool        // one of answers tells of a gap
 	closing  []byte      // close frame, the last thing to send
 	drain    bool        // send all of the log before it
 	moving   bool        // to another topic: what the log has is left for later
@@ -116,7 +117,7 @@ func (c *client) run() {
 	for {
 		c.mu.Lock()
 		answers, kept, closing, drain, hungUp, moving := c.answers, c.kept, c.closing, c.drain, c.hungUp, c.moving
-		c.answers, c.kept = nil, nil
+		c.answers, c.kept, c.gapWaits = nil, nil, false
 		var frames []byte
 		if !moving && (closing == nil || drain) {
 			frames, c.position = c.position.next()
@@ -213,6 +214,19 @@ func (c *client) enqueue(frame []byte) {
 		return
 	}
 	c.wake()
+}
+
+// enqueueGap adds a message about a gap. Where one waits already it would be sent together
+// with this one, and says the same: however many gaps there are, a client that reads slowly
+// keeps no more of them, and is not sent away for them.
+func (c *client) enqueueGap(frame []byte) {
+	c.mu.Lock()
+	waits := c.gapWaits
+	c.gapWaits = true
+	c.mu.Unlock()
+	if !waits {
+		c.enqueue(frame)
+	}
 }
 
 // close ends the connection with a close frame: after what the log holds now, or

@@ -122,9 +122,10 @@ func (c *client) pong(timestamp json.RawMessage) {
 
 func gapMessage(g plugin.Gap) []byte {
 	text, _ := json.Marshal(struct { // strings always encode
-		Type   string `json:"type"`
-		Source string `json:"source,omitempty"`
-		Reason string `json:"reason"`
-	}{"gap", g.Source, g.Reason})
+		Type    string `json:"type"`
+		Source  string `json:"source,omitempty"`
+		Reason  string `json:"reason"`
+		Dropped uint64 `json:"dropped,omitempty"`
+	}{"gap", g.Source, g.Reason, g.Dropped})
 	return text
 }

@@ -178,12 +178,13 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 }
 
 // Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
-func (s *sink) Gap(_ context.Context, g plugin.Gap) {
+func (s *sink) Gap(_ context.Context, g plugin.Gap) error {
 	s.hub.gap()
 	frame := controlFrame(gapMessage(g))
 	for _, c := range s.all() {
 		if c.protocol && c.known() {
-			c.enqueue(frame)
+			c.enqueueGap(frame)
 		}
 	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
 )
 
 // TestSlowClientIsToldWhy: one that is too far behind, and then goes on reading,
@@ -218,4 +219,29 @@ func heap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse
+}
+
+// TestManyGapsToASlowClient: gaps that wait for a client are one, so that one that reads
+// slowly is told, and is not sent away for what it was told.
+func TestManyGapsToASlowClient(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.MaxLag.Events, o.MaxLag.Bytes = 1_000_000, 1<<30 }, httptest.NewServer)
+	f := follow(t, server, nil)
+	for range 16 { // more than the connection takes
+		s.write(t, strings.Repeat("x", 1<<20))
+	}
+	for range 10_000 {
+		if err := s.Gap(t.Context(), plugin.Gap{Source: "in", Reason: "lost"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write(t, "last")
+	gaps := 0
+	for _, msg := range f.until("last") {
+		if msg == "gap" {
+			gaps++
+		}
+	}
+	if gaps == 0 || gaps > 100 || f.got[len(f.got)-1] != "last" {
+		t.Errorf("%d gaps, then %d messages", gaps, len(f.got))
+	}
 }

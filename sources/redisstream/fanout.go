@@ -37,6 +37,10 @@ func newFanout(r *reader) *fanout {
 
 const first = "0-0" // before every entry
 
+// beginsReason is the gap where nothing says how far was read: without a name each start is
+// such a one.
+const beginsReason = "no position is kept: reading begins with what comes now, and what came before may have been missed"
+
 // poll reads the entries behind one, and says how many there ever were in the stream, and
 // what the newest was called (Redis 7; -1 before). KEYS: the stream, and the position.
 // ARGV: the token, or "" where the position is not kept; where to read, and how many.
@@ -100,7 +104,10 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 	switch f.s.opts.From {
 	case "start":
 		f.at = place{first, info.EntriesAdded - info.Length}
-	case "new":
+	case "new": // of a stream that is there, some may have come since somebody read it last
+		if info.LastGeneratedID != first {
+			missed = beginsReason
+		}
 		f.at = place{info.LastGeneratedID, info.EntriesAdded}
 		if info.LastGeneratedID == "" { // not quite a Redis
 			f.at = place{cmp.Or(info.LastEntry.ID, first), -1}
@@ -110,7 +117,7 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 	}
 	// From here on, whatever comes is read, even where it is not acked before the next run.
 	f.flight.Idle(f.at)
-	return "", f.save(ctx)
+	return missed, f.save(ctx)
 }
 
 func (f *fanout) read(ctx context.Context) (page, error) {

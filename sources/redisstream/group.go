@@ -86,6 +86,9 @@ func (g *group) begin(ctx context.Context) (missed string, err error) {
 	if created && again {
 		missed = fmt.Sprintf("the group %s was gone: the stream is read from its start", o.Group)
 	}
+	if created && from == "$" {
+		missed = beginsReason
+	}
 	n, err := g.client.HIncrBy(ctx, g.consumers, o.Consumer, 1).Result()
 	g.token = fmt.Sprint(n)
 	return missed, err

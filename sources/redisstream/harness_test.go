@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type running struct {
 	ready  chan struct{}
 	errs   chan error
 	gaps   chan string
+	begun  atomic.Int32 // gaps at a start that knows no position
 	got    chan *event.Event
 
 	mu      sync.Mutex
@@ -97,8 +99,14 @@ func (r *running) await(c chan struct{}) {
 	}
 }
 
-func (r *running) Ready()            { r.ready <- struct{}{} }
-func (r *running) Gap(reason string) { r.gaps <- reason }
+func (r *running) Ready() { r.ready <- struct{}{} }
+func (r *running) Gap(reason string) {
+	if reason == beginsReason {
+		r.begun.Add(1)
+		return
+	}
+	r.gaps <- reason
+}
 func (r *running) Emit(_ context.Context, b event.Batch) error {
 	for _, e := range b.Events {
 		if b.Refused != nil {

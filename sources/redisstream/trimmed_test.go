@@ -134,3 +134,31 @@ func TestRollingRestart(t *testing.T) {
 	}
 	a.stop()
 }
+
+// TestStartsAreGaps: where nothing says how far was read, reading begins with what comes
+// now, and what came since the start before is missed. Without a name that is each start.
+func TestStartsAreGaps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		set  func(*Options)
+		want []int32 // gaps of the first start and of the second
+	}{
+		"nameless":   {func(o *Options) {}, []int32{1, 1}},
+		"from start": {func(o *Options) { o.From = "start" }, []int32{0, 0}},
+		"named":      {func(o *Options) { o.Name = "n" }, []int32{1, 0}},
+		"group":      {func(o *Options) { o.Group, o.Consumer = "g", "c" }, []int32{1, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := "starts of " + name
+			if err := testenv.RedisClient(t).XAdd(t.Context(), &redis.XAddArgs{Stream: stream, Values: []string{"a", "b"}}).Err(); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range tc.want {
+				r := start(t, func(o *Options) { o.Stream, o.From = stream, "new"; tc.set(o) }, func(event.Batch) func() error { return func() error { return nil } })
+				r.stop()
+				if got := r.begun.Load(); got != want {
+					t.Errorf("start %d: %d gaps, want %d", i+1, got, want)
+				}
+			}
+		})
+	}
+}

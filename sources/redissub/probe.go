@@ -26,31 +26,48 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if !ok {
 		return findings
 	}
-	findings = append(findings, s.probeSubscribe(ctx, client), probeEcho(ctx, client))
+	findings = append(findings, s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
 	return append(findings, s.probeLimit(ctx, client)...)
 }
 
 // probeSubscribe subscribes to what the source does, which users may be denied.
 func (s *source) probeSubscribe(ctx context.Context, client redis.UniversalClient) plugin.Finding {
+	all := append(append([]string{}, s.opts.Channels...), s.opts.Patterns...)
+	if err := trySubscribe(ctx, client, s.opts.Channels, s.opts.Patterns); err != nil {
+		return plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot subscribe to %s: %v", strings.Join(all, ", "), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
+	}
+	return plugin.Finding{Text: "may subscribe to " + strings.Join(all, ", ")}
+}
+
+// probeGaps subscribes to the gaps of all that; events come without, too.
+func (s *source) probeGaps(ctx context.Context, client redis.UniversalClient) plugin.Finding {
+	channels, patterns := s.opts.gapChannels()
+	if err := trySubscribe(ctx, client, channels, patterns); err != nil {
+		all := append(channels, patterns...)
+		return plugin.Finding{
+			Level: plugin.Warning, Text: fmt.Sprintf("cannot subscribe to gaps: %v. What the publisher has missed is not passed on to clients", err),
+			Fix: "ACL SETUSER USER &" + strings.Join(all, " &") + ", as the server's administrator",
+		}
+	}
+	return plugin.Finding{Text: "may subscribe to the gaps of these"}
+}
+
+// trySubscribe subscribes on a connection of its own, and waits for all confirmations.
+func trySubscribe(ctx context.Context, client redis.UniversalClient, channels, patterns []string) (err error) {
 	sub := client.Subscribe(ctx)
 	defer sub.Close()
-	all := append(append([]string{}, s.opts.Channels...), s.opts.Patterns...)
-	err := error(nil)
-	if len(s.opts.Channels) > 0 {
-		err = sub.Subscribe(ctx, s.opts.Channels...)
+	if len(channels) > 0 {
+		err = sub.Subscribe(ctx, channels...)
 	}
-	if err == nil && len(s.opts.Patterns) > 0 {
-		err = sub.PSubscribe(ctx, s.opts.Patterns...)
+	if err == nil && len(patterns) > 0 {
+		err = sub.PSubscribe(ctx, patterns...)
 	}
-	for range all {
+	for range len(channels) + len(patterns) {
 		if err == nil {
 			_, err = sub.ReceiveTimeout(ctx, echoTimeout)
 		}
 	}
-	if err != nil {
-		return plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot subscribe to %s: %v", strings.Join(all, ", "), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
-	}
-	return plugin.Finding{Text: "may subscribe to " + strings.Join(all, ", ")}
+	return err
 }
 
 // probeEcho sends a message to itself, on a channel that nobody else knows.

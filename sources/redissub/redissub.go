@@ -5,6 +5,7 @@ package redissub
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,8 +39,18 @@ func (o *Options) Check(report func(option, text string)) {
 		if c == "" {
 			report(fmt.Sprintf("channels[%d]", i), "is empty")
 		}
+		if redisconn.IsGapChannel(c) {
+			report(fmt.Sprintf("channels[%d]", i), reserved)
+		}
+	}
+	for i, p := range o.Patterns {
+		if redisconn.IsGapChannel(p) {
+			report(fmt.Sprintf("patterns[%d]", i), reserved)
+		}
 	}
 }
+
+const reserved = "is reserved: gaps are published there, and the source subscribes to those of its channels by itself"
 
 // Type describes the source.
 func Type() plugin.SourceType {
@@ -58,14 +69,19 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Name: "gateway_redis_sub_dropped_total",
 		Help: "Messages dropped because the routes were slower than Redis for too long.",
 	})
-	return &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, dropped: dropped}, env.Metrics.Register(dropped)
+	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, log: env.Log, dropped: dropped}
+	s.relay = newRelay(&s.opts)
+	return s, env.Metrics.Register(dropped)
 }
 
 type source struct {
 	redisconn.Elector
 	opts    Options
 	name    string
+	log     *slog.Logger
 	dropped prometheus.Counter
+	relay   *relay
+	mute    bool // it may not subscribe to gaps, which was said: only the goroutine that receives
 	was     bool // subscribed before: only the goroutine of Run
 }
 

@@ -53,13 +53,13 @@ func TestHandoffDropsTheOldest(t *testing.T) {
 		h.put(&event.Event{Data: []byte(text)})
 	}
 	h.put(&event.Event{Data: []byte("nine byte")}) // leaves room for one byte
-	batch, lost, err := h.take(t.Context(), nil)
+	batch, before, err := h.take(t.Context(), nil)
 	var got []string
 	for _, e := range batch {
 		got = append(got, string(e.Data))
 	}
-	if strings.Join(got, " ") != "4 nine byte" || lost != 3 || err != nil {
-		t.Errorf("got %v, %d lost, %v", got, lost, err)
+	if strings.Join(got, " ") != "4 nine byte" || before.lost != 3 || err != nil {
+		t.Errorf("got %v, %d lost, %v", got, before.lost, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
 )
 
 // Run is part of [plugin.Source].
@@ -26,17 +27,11 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	// A context does not end a Receive under way; closing does.
 	defer context.AfterFunc(ctx, func() { sub.Close() })()
 
-	if len(s.opts.Channels) > 0 {
-		if err := sub.Subscribe(ctx, s.opts.Channels...); err != nil {
-			return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
-		}
+	awaited, err := s.subscribe(ctx, sub)
+	if err != nil {
+		return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
 	}
-	if len(s.opts.Patterns) > 0 {
-		if err := sub.PSubscribe(ctx, s.opts.Patterns...); err != nil {
-			return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
-		}
-	}
-	r := receiver{source: s, sub: sub, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
+	r := receiver{source: s, sub: sub, awaited: awaited, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
 	r.last.Store(time.Now().UnixNano())
 	receiving := make(chan struct{})
 	go func() { defer close(receiving); r.receive(ctx) }()
@@ -48,6 +43,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		<-watching
 		sub.Close()
 		<-receiving
+		s.relay.stop()
 	}()
 	return plugin.Ended(ctx, r.handOver(ctx, out))
 }
@@ -56,6 +52,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 type receiver struct {
 	source    *source
 	sub       *redis.PubSub
+	awaited   *subscriptions
 	buffer    *handoff
 	confirmed chan struct{} // closed when all subscriptions are confirmed
 	last      atomic.Int64  // when something was received, in Unix nanoseconds
@@ -63,9 +60,14 @@ type receiver struct {
 
 // receive reads until the connection ends, and hands everything off at once.
 func (r *receiver) receive(ctx context.Context) {
-	awaited := len(r.source.opts.Channels) + len(r.source.opts.Patterns)
+	refused := error(nil) // the user may not subscribe to gaps
 	for {
 		msg, err := r.sub.Receive(ctx)
+		if err != nil && r.awaited.refuse(err) {
+			refused = err
+			r.confirm(refused)
+			continue
+		}
 		if err != nil {
 			r.buffer.fail(fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err))
 			return
@@ -74,15 +76,17 @@ func (r *receiver) receive(ctx context.Context) {
 		r.last.Store(now.UnixNano())
 		switch m := msg.(type) {
 		case *redis.Subscription:
-			awaited--
-			if awaited == 0 {
-				close(r.confirmed)
-			}
-			if awaited < 0 { // go-redis connected anew under our feet
+			if r.awaited.confirm(m) {
+				r.confirm(refused)
+			} else { // go-redis connected anew under our feet
 				r.buffer.fail(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
 				return
 			}
 		case *redis.Message:
+			if redisconn.IsGapChannel(m.Channel) { // whatever pattern it came by: it is no event
+				r.source.relay.receive(m.Payload, r.buffer)
+				continue
+			}
 			e := &event.Event{Source: r.source.name, Channel: m.Channel, Time: now, Data: []byte(m.Payload)}
 			if m.Pattern != "" {
 				e.Attrs = []event.Attr{{Name: "pattern", Value: m.Pattern}}
@@ -90,6 +94,19 @@ func (r *receiver) receive(ctx context.Context) {
 			r.buffer.put(e)
 		}
 	}
+}
+
+// confirm notes an answer of the server. Once all are there the source is connected; refused
+// is why it gets no gaps.
+func (r *receiver) confirm(refused error) {
+	if !r.awaited.complete() {
+		return
+	}
+	if refused != nil && !r.source.mute {
+		r.source.log.Warn("gaps are not passed on: the Redis user may not subscribe to them", "channel", redisconn.AllGaps, "error", refused)
+	}
+	r.source.mute = refused != nil // it is said once, until it may
+	close(r.confirmed)
 }
 
 // watch pings, and closes a connection on which nothing comes back: a half-open
@@ -133,12 +150,15 @@ func (r *receiver) handOver(ctx context.Context, out plugin.Output) error {
 	out.Ready()
 	var batch []*event.Event
 	for {
-		var lost int
+		var before missed
 		var err error
-		batch, lost, err = r.buffer.take(ctx, batch[:0])
-		if lost > 0 {
-			r.source.dropped.Add(float64(lost))
-			out.Gap(fmt.Sprintf("%d messages dropped: the routes were slower than Redis", lost))
+		batch, before, err = r.buffer.take(ctx, batch[:0])
+		if before.lost > 0 {
+			r.source.dropped.Add(float64(before.lost))
+			out.Gap(fmt.Sprintf("%d messages dropped: the routes were slower than Redis", before.lost))
+		}
+		if before.passed != nil {
+			plugin.PassOn(out, *before.passed)
 		}
 		if len(batch) > 0 {
 			if err := out.Emit(ctx, event.Batch{Events: batch}); err != nil {

@@ -38,7 +38,7 @@ class ComponentList extends HTMLElement {
     const list = make("ul");
     for (const s of status.sources) {
       list.append(this.#item(s, s.emitted, now, leaderStates(s.leader),
-        [["unsettled", s.outstanding], ["given back", s.nacked], ["gap", s.gaps], ["error", s.errors], ["panic", s.panics]],
+        [["unsettled", s.outstanding], ["given back", s.nacked], ["gap", s.gaps - s.gaps_at_start], ["passed-on gap", s.gaps_passed_on], ["error", s.errors], ["panic", s.panics]],
         `${s.emitted} emitted = ${s.acked} acked + ${s.nacked} given back + ${s.outstanding} unsettled`));
     }
     for (const s of status.sinks) {

@@ -50,8 +50,23 @@ func Sink(t *testing.T, h SinkHarness) {
 			}
 			n += most
 		}
-		if g, ok := s.(plugin.GapSink); ok {
-			g.Gap(t.Context(), plugin.Gap{Source: "x", Reason: "conformance"})
+		switch g := s.(type) {
+		case plugin.GapSink:
+			gap := plugin.Gap{Source: "x", Reason: "conformance", ID: "1", Time: time.Now()}
+			if err := within(t, func() error { return g.Gap(t.Context(), gap) }); err != nil {
+				t.Errorf("Gap: %v", err)
+			}
+			batch, before := events(n, 1) // a gap is no event, and events go on behind it
+			if err := within(t, func() error { return s.Write(t.Context(), batch) }); err != nil {
+				t.Fatalf("Write behind a gap: %v", err)
+			}
+			if got := next(); got != before[0] {
+				t.Errorf("behind a gap %s arrived, want %s", got, before[0])
+			}
+		case interface {
+			Gap(context.Context, plugin.Gap)
+		}:
+			t.Error("Gap returns no error, so that it is never called: see plugin.GapSink")
 		}
 		closeSink(t, s)
 	})

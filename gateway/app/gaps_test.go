@@ -1,0 +1,374 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/redisconn"
+	"eventgateway/gateway/testenv"
+)
+
+// protocolClient is a client of the protocol that notes what it gets.
+type protocolClient struct {
+	t    testing.TB
+	conn *websocket.Conn
+
+	mu       sync.Mutex
+	numbers  []int    // of {"order":{"id":N,...}}, or {"n":N}
+	gaps     []string // reasons
+	gapAfter []int    // how many numbers came before each
+	changed  chan struct{}
+}
+
+func (r *running) connectProtocol() *protocolClient {
+	r.t.Helper()
+	dialer := websocket.Dialer{Subprotocols: []string{gapProtocol}}
+	conn, _, err := dialer.Dial("ws://127.0.0.1:"+r.port+"/", nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	c := &protocolClient{t: r.t, conn: conn, changed: make(chan struct{}, 1)}
+	greeted, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); c.read(greeted) }()
+	r.t.Cleanup(func() { conn.Close(); <-done })
+	<-greeted
+	return c
+}
+
+// read notes everything until the connection ends; greeted is closed at the place of the
+// client in the log.
+func (c *protocolClient) read(greeted chan struct{}) {
+	for {
+		kind, data, err := c.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		var m struct {
+			Type, Reason string
+			N            int
+			Order        struct{ ID int }
+		}
+		if err := json.Unmarshal(data, &m); err != nil {
+			c.t.Errorf("%s: %v", data, err)
+		}
+		c.mu.Lock()
+		switch {
+		case kind == websocket.TextMessage:
+			c.numbers = append(c.numbers, m.N+m.Order.ID)
+		case m.Type == "subscribed":
+			close(greeted)
+		case m.Type == "gap":
+			c.gaps, c.gapAfter = append(c.gaps, m.Reason), append(c.gapAfter, len(c.numbers))
+		}
+		c.mu.Unlock()
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// await waits until the client has the event with a number.
+func (c *protocolClient) await(number int) {
+	c.t.Helper()
+	c.until(fmt.Sprint("number ", number), func() bool {
+		return len(c.numbers) > 0 && c.numbers[len(c.numbers)-1] >= number
+	})
+}
+
+func (c *protocolClient) until(what string, holds func() bool) {
+	c.t.Helper()
+	timeout := time.After(testenv.Wait)
+	for {
+		c.mu.Lock()
+		ok := holds()
+		c.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-c.changed:
+		case <-timeout:
+			numbers, gaps := c.has()
+			c.t.Fatalf("not %s: %d numbers, gaps %q", what, len(numbers), gaps)
+		}
+	}
+}
+
+// has returns copies of the numbers and gaps that the client has got.
+func (c *protocolClient) has() (numbers []int, gaps []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.numbers), slices.Clone(c.gaps)
+}
+
+// told checks that each event from first on is there, or a gap stands between those around
+// it. It returns how many are missing.
+func (c *protocolClient) told(first int) (missing int) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := first
+	for i, n := range c.numbers {
+		if n < first {
+			continue
+		}
+		if n > next {
+			missing += n - next
+			announced := false
+			for _, at := range c.gapAfter {
+				announced = announced || at <= i && (i == 0 || at >= i-512) // with the batch around it
+			}
+			if !announced {
+				c.t.Errorf("%d events before %d are missing, and no gap says so: %q at %v", n-next, n, c.gaps, c.gapAfter)
+			}
+		}
+		next = n + 1
+	}
+	return missing
+}
+
+// inserter inserts orders until stop, and goes on where the server was away. It returns the
+// id of the last one.
+func inserter(t testing.TB) (stop func() (last int)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ids, done := make(chan int, 1), make(chan struct{})
+	ids <- 0
+	go func() {
+		defer close(done)
+		var conn *pgx.Conn
+		for ctx.Err() == nil {
+			var err error
+			if conn == nil {
+				if conn, err = pgx.Connect(ctx, testenv.Postgres(t).URL()); err != nil {
+					time.Sleep(5 * time.Millisecond)
+					continue
+				}
+			}
+			var id int
+			if err = conn.QueryRow(context.Background(), "INSERT INTO orders (customer_name) VALUES ('x') RETURNING id").Scan(&id); err != nil {
+				conn.Close(context.Background())
+				conn = nil
+				continue
+			}
+			<-ids
+			ids <- id
+		}
+		if conn != nil {
+			conn.Close(context.Background())
+		}
+	}()
+	var once sync.Once
+	stop = func() int {
+		once.Do(func() { cancel(); <-done })
+		last := <-ids
+		ids <- last
+		return last
+	}
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+// TestLostNotificationsAreTold: whatever happens to the publisher of the default
+// configuration, a client of another gateway that misses events gets a gap.
+func TestLostNotificationsAreTold(t *testing.T) {
+	testenv.Orders(t)
+	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
+	deliverer := startGateway(t, defaultConfig, nil, "deliver")
+	publisher := startLeading(t, map[string]string{"DATABASE_URL": url}, "publish")
+	eventually(t, testenv.Wait, "the start is told", func() bool { return deliverer.source("orders_bus").GapsPassedOn == 1 })
+	for _, fault := range []struct {
+		name   string
+		inject func(t *testing.T)
+	}{
+		{"sessions terminated", func(t *testing.T) {
+			conn := testenv.Connect(t)
+			defer conn.Close(context.Background())
+			if _, err := conn.Exec(testenv.Context(t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"socket cut", func(*testing.T) { proxy.Cut() }},
+		{"half-open", func(t *testing.T) { t.Cleanup(proxy.Freeze()) }},
+		{"server restarted", func(t *testing.T) {
+			pg := testenv.Postgres(t)
+			if err := pg.Stop(testenv.Context(t)); err != nil {
+				t.Fatal(err)
+			}
+			if err := pg.Start(testenv.Context(t)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"the publisher is replaced by a standby", func(t *testing.T) {
+			standby := startGateway(t, defaultConfig, map[string]string{"DATABASE_URL": url}, "publish")
+			eventually(t, testenv.Wait, "standing by", func() bool { return standby.source("orders_db").Leader.State == "standby" })
+			publisher.stop()
+			eventually(t, testenv.Wait, "leading", func() bool { return standby.source("orders_db").Leader.State == "leader" })
+			publisher = standby
+		}},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			c := deliverer.connectProtocol()
+			stop := inserter(t)
+			c.until("flowing", func() bool { return len(c.numbers) > 0 })
+			numbers, _ := c.has()
+			before := publisher.source("orders_db").Gaps
+			fault.inject(t)
+			eventually(t, testenv.Wait, "captures again", func() bool {
+				s := publisher.source("orders_db")
+				return s.Up && (s.Gaps > before || strings.Contains(t.Name(), "standby") && s.Gaps > 0)
+			})
+			c.until("told", func() bool { return len(c.gaps) > 0 })
+			came, gaps := c.has()
+			c.until("flowing again", func() bool { return len(c.numbers) > len(came)+10 })
+			c.await(stop())
+			t.Logf("%d events are missing, gaps %q", c.told(numbers[0]), gaps)
+			if s := deliverer.source("orders_bus"); s.GapsPassedOn == 0 || s.Gaps != 1 {
+				t.Errorf("the gap is the publisher's: %+v", s)
+			}
+		})
+	}
+	publisher.stop()
+}
+
+// TestForeignMessagesStayWhatTheyAre: what is published to the channel of events is never a
+// gap, and what is published to that of gaps never an event, by an old publisher, an old
+// deliverer, or a pattern that matches both.
+func TestForeignMessagesStayWhatTheyAre(t *testing.T) {
+	r := startGateway(t, writeConfig(t, `
+http: {listen: ":${PORT}"}
+sources:
+  all: {type: redis-sub, url: "${REDIS_URL}", channels: [orders_updates], patterns: ["*"]}
+sinks:
+  browsers: {type: websocket}
+routes:
+  all: {from: [all], to: [browsers]}
+`), nil)
+	c := r.connectProtocol()
+	client, ctx := testenv.RedisClient(t), testenv.Context(t)
+	publish := func(channel, payload string) {
+		t.Helper()
+		if err := client.Publish(ctx, channel, payload).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gap := `{"source":"db","reason":"lost","id":"1","time":"2026-01-02T03:04:05Z"}`
+	publish("other", gap)
+	publish("other", `{"type":"gap","reason":"lost","n":1}`)
+	publish(redisconn.GapChannel("orders_updates"), `{"n":2}`)
+	publish(redisconn.GapChannel("orders_updates"), "no JSON")
+	publish(redisconn.GapChannel("orders_updates"), `{"id":"2","reason":"`+strings.Repeat("x", 1<<20)+`"}`)
+	publish(redisconn.GapChannel("orders_updates"), gap) // comes by the channel and by the pattern
+	publish("other", `{"n":3}`)
+	c.await(3)
+	if numbers, gaps := c.has(); fmt.Sprint(numbers, gaps) != "[0 1 3] [lost]" {
+		t.Errorf("numbers %v, gaps %q", numbers, gaps)
+	}
+	for n := range 10_000 { // a flood
+		publish(redisconn.AllGaps, fmt.Sprintf(`{"id":"flood %d","reason":"lost"}`, n))
+	}
+	publish("other", `{"n":4}`)
+	c.await(4)
+	if n := r.source("all").GapsPassedOn; n > 200 {
+		t.Errorf("%d gaps were passed on", n)
+	}
+}
+
+// TestDroppingQueuesTell: where the queue of the browsers' sink drops, each client is told.
+func TestDroppingQueuesTell(t *testing.T) {
+	for _, policy := range []string{"drop_oldest", "drop_newest", "latest_per_key"} {
+		t.Run(policy, func(t *testing.T) {
+			r := startGateway(t, writeConfig(t, fmt.Sprintf(`
+http: {listen: ":${PORT}"}
+sources:
+  bus: {type: redis-sub, url: "${REDIS_URL}", channels: [%[1]s], key: string(payload.n %% 20)}
+sinks:
+  browsers: {type: websocket, queue: {size: 10, when_full: %[1]s}}
+routes:
+  all: {from: [bus], to: [browsers]}
+`, policy)), nil)
+			c := r.connectProtocol()
+			ctx, last := testenv.Context(t), 0
+			for r.sink("browsers").Dropped[policy] == 0 { // the queue is full when the source is faster
+				pipe := testenv.RedisClient(t).Pipeline()
+				for range 12_000 {
+					last++
+					pipe.Publish(ctx, policy, fmt.Sprintf(`{"n":%d}`, last))
+				}
+				if _, err := pipe.Exec(ctx); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, testenv.Wait, "all there", func() bool {
+					s := r.sink("browsers")
+					return s.In == uint64(last) && s.Waiting() == 0
+				})
+			}
+			if err := testenv.RedisClient(t).Publish(ctx, policy, fmt.Sprintf(`{"n":%d}`, last+1)).Err(); err != nil {
+				t.Fatal(err)
+			}
+			c.await(last + 1)
+			numbers, gaps := c.has()
+			missing := last + 1 - len(numbers)
+			if dropped := r.sink("browsers").Dropped[policy]; uint64(missing) != dropped || len(gaps) == 0 {
+				t.Errorf("%d events are missing, %d were dropped, gaps %q", missing, dropped, gaps)
+			}
+			t.Logf("%d events are missing, and %d gaps say so", missing, len(gaps))
+		})
+	}
+}
+
+// TestReloadedSourcesTell: a source that begins anew where nothing says how far it had read
+// has missed what came meanwhile. One that knows its place has not.
+func TestReloadedSourcesTell(t *testing.T) {
+	for name, want := range map[string]int{"": 1, "me": 0} {
+		stream := "reloaded " + rand.Text()
+		text := func(after string) string {
+			return fmt.Sprintf(`
+http: {listen: "127.0.0.1:${PORT}"}
+sources:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: %[1]q, name: %[2]q, claim_after: %[3]s}
+sinks:
+  browsers: {type: websocket}
+routes:
+  all: {from: [stream], to: [browsers]}
+`, stream, name, after)
+		}
+		file := writeConfig(t, text("30s"))
+		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: stream, Values: []string{"n", "1"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		r := startGateway(t, file, nil)
+		r.reloadable(file, map[string]string{"PORT": r.port, "REDIS_URL": testenv.Redis(t).URL()})
+		c := r.connectProtocol()
+		before := r.source("stream").Gaps
+		if err := os.WriteFile(file, []byte(text("31s")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.reload(testenv.Context(t), "test")
+		eventually(t, testenv.Wait, "up again", func() bool { return r.source("stream").Up })
+		if err := testenv.RedisClient(t).XAdd(testenv.Context(t), &redis.XAddArgs{Stream: stream, Values: []string{"data", `{"n":7}`}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if want > 0 {
+			c.until("told", func() bool { return len(c.gaps) > 0 })
+		} else {
+			c.await(7)
+		}
+		_, gaps := c.has()
+		if got := r.source("stream").Gaps - before; got != uint64(want) || len(gaps) != want {
+			t.Errorf("name %q: %d gaps, the client has %q", name, got, gaps)
+		}
+	}
+}

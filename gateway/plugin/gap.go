@@ -1,0 +1,45 @@
+package plugin
+
+import (
+	"context"
+	"time"
+)
+
+// Gap says that events of a source may be missing at this point.
+type Gap struct {
+	Source string // the configured name, where it was noticed; "" where the sink's own queue dropped events
+	Reason string // for people
+	// Dropped is how many events the sink's own queue has dropped; 0 where the gap is a source's.
+	Dropped uint64
+	// ID tells gaps apart: it is the same wherever one gap is passed on.
+	ID   string
+	Time time.Time // when it was noticed
+	// PassedOnBy is the source of this gateway that brought a gap of another one; "" where
+	// the gap is this gateway's own.
+	PassedOnBy string
+}
+
+// GapSink is a sink that wants to know where events may be missing.
+type GapSink interface {
+	// Gap is called between Writes, in the order of the queue, and never concurrently with
+	// them where there is one worker. An error means the same as one of Write: the gap is
+	// told again after a pause, and nothing is written before, but for a [Permanent] one.
+	Gap(ctx context.Context, g Gap) error
+}
+
+// GapRelay is an [Output] that takes gaps which were noticed elsewhere. The router's is one.
+type GapRelay interface {
+	// PassOn passes a gap on to the sinks in order. It is not counted as a gap of this
+	// source: it was counted where it was noticed.
+	PassOn(g Gap)
+}
+
+// PassOn passes on a gap that was noticed elsewhere, such as by the gateway that publishes
+// what this source reads. An output that is no [GapRelay] gets it as a gap of this source.
+func PassOn(out Output, g Gap) {
+	if relay, ok := out.(GapRelay); ok {
+		relay.PassOn(g)
+		return
+	}
+	out.Gap(g.Reason)
+}

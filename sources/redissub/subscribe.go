@@ -1,0 +1,70 @@
+package redissub
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/redisconn"
+)
+
+// subscriptions is what the server has still to confirm, in the order of the commands: the
+// channels and patterns, and then those of their gaps, which a user may be denied.
+type subscriptions struct {
+	events int   // of channels and patterns
+	gaps   []int // of each command for gaps
+}
+
+// subscribe sends all commands on one connection.
+func (s *source) subscribe(ctx context.Context, sub *redis.PubSub) (*subscriptions, error) {
+	awaited := &subscriptions{events: len(s.opts.Channels) + len(s.opts.Patterns)}
+	channels, patterns := s.opts.gapChannels()
+	for _, command := range []struct {
+		send  func(context.Context, ...string) error
+		names []string
+		gaps  bool
+	}{
+		{sub.Subscribe, s.opts.Channels, false}, {sub.PSubscribe, s.opts.Patterns, false},
+		{sub.Subscribe, channels, true}, {sub.PSubscribe, patterns, true},
+	} {
+		if len(command.names) == 0 {
+			continue
+		}
+		if err := command.send(ctx, command.names...); err != nil {
+			return nil, err
+		}
+		if command.gaps {
+			awaited.gaps = append(awaited.gaps, len(command.names))
+		}
+	}
+	return awaited, nil
+}
+
+func (a *subscriptions) complete() bool { return a.events == 0 && len(a.gaps) == 0 }
+
+// confirm notes a confirmation. It returns false for one that nothing has asked for.
+func (a *subscriptions) confirm(m *redis.Subscription) bool {
+	if !redisconn.IsGapChannel(m.Channel) {
+		a.events--
+		return a.events >= 0
+	}
+	if len(a.gaps) == 0 {
+		return false
+	}
+	if a.gaps[0]--; a.gaps[0] == 0 {
+		a.gaps = a.gaps[1:]
+	}
+	return true
+}
+
+// refuse notes that the server has refused a command, and returns false where events depend
+// on it.
+func (a *subscriptions) refuse(err error) bool {
+	var said redis.Error
+	if a.events > 0 || len(a.gaps) == 0 || !errors.As(err, &said) {
+		return false
+	}
+	a.gaps = a.gaps[1:]
+	return true
+}
