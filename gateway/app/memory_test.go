@@ -28,7 +28,7 @@ func (h heavy) text(n int) string {
 	return fmt.Sprintf(`
 http: {listen: "127.0.0.1:%s"}
 sources:
-  made: {type: generate, rate: 600, size: 16KiB, in_flight: 200}
+  made: {type: generate, rate: 600, size: 16KiB, in_flight: 50}
   waits: {type: redis-sub, url: "redis://127.0.0.1:1", channels: [never]}
 transforms:
   marked: {type: set, fields: {generation: "%d"}}
@@ -141,7 +141,7 @@ func TestChurnAndReloads(t *testing.T) {
 	}
 	churn(duration, every)
 	reload(int(version.Add(1)))
-	most := before + max(before/5, 4<<20) // a small heap varies by a history or two
+	most := before + max(before/5, 8<<20) // a small heap varies by some histories and what waits
 	after := settledHeap(most)
 	t.Logf("%d clients and %d reloads: %d KB before, %d KB after", connected.Load(), version.Load(), before>>10, after>>10)
 	if after > most {
