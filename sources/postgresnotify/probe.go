@@ -31,7 +31,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 // triggersOf lists the triggers that notify a channel: of gateway_notify the first argument is
 // the channel; other functions have it as an argument, or as a literal or in a NOTIFY in their text. The
 // triggers of the outbox notify its readers, and no channel of an application.
-const triggersOf = `SELECT t.tgrelid::regclass::text, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
+const triggersOf = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
     has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace,
        (SELECT $1::text AS name, convert_to($1::text, getdatabaseencoding()) || '\x00'::bytea AS arg) channel
@@ -42,7 +42,7 @@ const triggersOf = `SELECT t.tgrelid::regclass::text, quote_ident(t.tgname), p.p
 
 func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin.Finding {
 	type trigger struct {
-		Table, Name             string
+		Table, Name, Quoted     string
 		Guarded, Enabled, Reads bool
 		Schema                  string // that the role may not use; else ""
 	}
@@ -65,10 +65,10 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 	}
 	var findings []plugin.Finding
 	for _, t := range found {
-		fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Name)
+		fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Quoted)
 		switch {
 		case !t.Enabled:
-			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, t.Name)})
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, pgx.Identifier{t.Name}.Sanitize())})
 		case !t.Guarded:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s will fail the user's write of a row over 7,999 bytes", t.Name, t.Table), Fix: fix})
 		case t.Schema != "":

@@ -59,7 +59,7 @@ CREATE TRIGGER audit AFTER INSERT ON probed.orders EXECUTE FUNCTION probed.audit
 		return found
 	}
 	for channel, want := range map[string][]string{
-		"orders":         {`"a statement"`, "argument", "literal"},
+		"orders":         {"a statement", "argument", "literal"},
 		"orders_archive": {"longer"},
 		"my_orders":      {"argument_longer"},
 		"elsewhere":      {"gateway_notify"},
