@@ -183,6 +183,8 @@ func TestReloadsLetGo(t *testing.T) {
 	awaitRunning(r)
 	var serves *mounted
 	for v := 1; v <= reloads; v++ {
+		unused, _ := planWeighty(t, r, c, 100+v) // as of a reload that fails
+		unused.Discard()
 		p, to := planWeighty(t, r, c, v)
 		if err := r.Reload(t.Context(), p, func() { serves = to }); err != nil {
 			t.Fatal(err)
@@ -236,18 +238,16 @@ func TestEventsThatWaitHoldNoGraph(t *testing.T) {
 	ended := make(chan error, 1)
 	go func(p *Plan) { ended <- r.Run(ctx, p) }(plan(0))
 	awaitRunning(r)
-	for v := 1; v < 3; v++ {
-		for r.Status().Sinks[1].Writing == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		if err := r.Reload(t.Context(), plan(v), func() {}); err != nil {
-			t.Fatal(err)
-		}
+	for r.Status().Sinks[1].Writing == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := r.Reload(t.Context(), plan(1), func() {}); err != nil {
+		t.Error(err)
 	}
 	old := func(name string) bool {
 		return strings.HasPrefix(name, "sink out") || strings.HasPrefix(name, "transform changing")
 	}
-	if left := c.rest(func(name string) bool { return !old(name) || strings.Contains(name, " 2") }); len(left) > 0 {
+	if left := c.rest(func(name string) bool { return !old(name) || strings.Contains(name, " 1") }); len(left) > 0 {
 		t.Errorf("still in memory: %q", left)
 	}
 	if s := r.Status().Sinks[1]; s.Waiting() == 0 {
