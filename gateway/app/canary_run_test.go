@@ -167,7 +167,11 @@ func TestNothingThatFailsSaysASecret(t *testing.T) {
 	broken := writeConfig(t, strings.Replace(c.yaml(port), "how: fails", "how: not built", -1))
 	g.reloads = &reloads{load: func() (*config.Config, error) { return load(broken) }, level: level, shield: hide}
 	var findings bytes.Buffer
-	_ = probe(testenv.Context(t), &findings, cfg, g, nil) // that much is wrong is known
+	for _, asJSON := range []bool{false, true} {
+		r := &report{w: &findings, json: asJSON, live: true}
+		probe(testenv.Context(t), r, cfg, g, nil)
+		_ = r.end(nil) // that much is wrong is known
+	}
 	c.find("check --live", findings.String())
 
 	ctx, stop := context.WithCancel(testenv.Context(t))

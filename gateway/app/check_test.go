@@ -2,7 +2,11 @@ package app
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -142,10 +146,107 @@ func TestLiveFindings(t *testing.T) {
 	expect("no PostgreSQL", false, out, err, "cannot connect to postgres://postgres:***@127.0.0.1:1/x")
 	env["DATABASE_URL"] = direct
 
-	r := startGateway(t, defaultConfig, nil)
-	fmt.Sscan(r.port, &port)
+	if err := redis.Do(ctx, "ACL", "SETUSER", "limited", "-acl").Err(); err != nil {
+		t.Fatal(err)
+	}
+	env["REDIS_URL"] = strings.Replace(real, "redis://", "redis://limited:pw@", 1)
 	out, err = check()
-	expect("a taken port", false, out, err, "WRONG", "address already in use", "http.listen")
+	expect("a user who may not ask", true, out, err, "warning ", "cannot tell whether the user may PUBLISH", "+acl|whoami +acl|dryrun", "0 wrong, ")
+	if strings.Contains(out, "nothing is wrong") {
+		t.Errorf("it cannot tell, and says that nothing is wrong:\n%s", out)
+	}
+	_, replica := testenv.StartRedis(t, "--replicaof", strings.Replace(strings.TrimPrefix(real, "redis://"), ":", " ", 1))
+	env["REDIS_URL"] = fmt.Sprintf("redis://127.0.0.1:%d", replica)
+	out, err = check()
+	expect("a replica", false, out, err, "sinks.bus: the server is a replica")
+	env["REDIS_URL"] = real
+}
+
+// TestCheckOfATakenPort: by a gateway of this configuration, which is as it should be; by one with
+// other components; by something else, which is told no secret.
+func TestCheckOfATakenPort(t *testing.T) {
+	dir, port, pages := t.TempDir(), testenv.FreePort(t), testenv.FreePort(t)
+	text := func(admin, sink string) string {
+		return fmt.Sprintf("http: {listen: \":%d\", admin: {token: s3cret-of-the-admin%s}}\nsources: {made: {type: generate}}\nsinks: {%s: {type: websocket}, kept: {type: file, path: %q}}\nroutes: {r: {from: [made], to: [%s, kept]}}\n",
+			port, admin, sink, dir+"/out", sink)
+	}
+	dedicated := fmt.Sprintf(", listen: \"127.0.0.1:%d\"", pages)
+	check := func(text string) string {
+		t.Helper()
+		out, err := commandLine(t, nil, "check", "--live", "-c", writeConfig(t, text))
+		if (err != nil) != strings.Contains(out, "WRONG") {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		return out
+	}
+	expect := func(what, out string, parts ...string) {
+		t.Helper()
+		for _, p := range parts {
+			if !strings.Contains(out, p) {
+				t.Errorf("%s: %q is missing in\n%s", what, p, out)
+			}
+		}
+	}
+	expect("free", check(text("", "browsers")), fmt.Sprintf("ok      http.listen: the port is free: :%d", port), "nothing is wrong, 0 warnings")
+
+	var asked []string
+	other := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, fmt.Sprint(r.URL, r.Header))
+		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+	}))
+	other.Listener.Close()
+	var err error
+	if other.Listener, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); err != nil {
+		t.Fatal(err)
+	}
+	other.Start()
+	expect("another program", check(text("", "browsers")), "WRONG   http.listen: listen tcp", "address already in use", "mend it: ss -ltnp shows who has the port; set PORT or http.listen to another")
+	other.Close()
+	if len(asked) != 1 || strings.Contains(asked[0], "s3cret") || strings.Contains(asked[0], "Authorization") {
+		t.Errorf("it was asked %q", asked)
+	}
+
+	for _, admin := range []string{"", dedicated} {
+		r := startGateway(t, writeConfig(t, text(admin, "browsers")), nil)
+		expect("this gateway", check(text(admin, "browsers")), fmt.Sprintf("ok      http.listen: a gateway with these components runs, and has the port: :%d", port), "nothing is wrong, 0 warnings")
+		expect("one with others", check(text(admin, "clients")), fmt.Sprintf("warning http.listen: a gateway that runs has the port :%d; it does not have sink clients", port), "mend it: SIGHUP", "0 wrong, ")
+		if admin != "" {
+			expect("its pages", check(text(admin, "browsers")), "ok      http.admin.listen: a gateway with these components runs, and has the port")
+		}
+		r.stop()
+	}
+}
+
+// TestCheckPrintsJSON: what is right, what is wrong at a server, and what is wrong with the file.
+func TestCheckPrintsJSON(t *testing.T) {
+	check := func(text string, args ...string) (findings []found, s summary, err error) {
+		t.Helper()
+		out, err := commandLine(t, nil, append([]string{"check", "--json", "-c", writeConfig(t, text)}, args...)...)
+		var got struct {
+			Findings []found
+			Summary  summary
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatalf("%v:\n%s", err, out)
+		}
+		return got.Findings, got.Summary, err
+	}
+	graph := fmt.Sprintf("sources: {made: {type: generate}}\nsinks:\n  kept: {type: file, path: %q}\nroutes: {r: {from: [made], to: [kept]}}\n", t.TempDir()+"/none/out")
+	findings, s, err := check(graph)
+	if err != nil || s != (summary{OK: 1}) || len(findings) != 1 || !strings.Contains(findings[0].Text, "is right (sources: 1") {
+		t.Errorf("%v %+v %+v", err, s, findings)
+	}
+	findings, s, err = check(fmt.Sprintf("http: {listen: \"127.0.0.1:%d\"}\n", testenv.FreePort(t))+graph, "--live")
+	if err == nil || s != (summary{Live: true, OK: 2, Wrong: 1}) || len(findings) != 3 {
+		t.Fatalf("%v %+v %+v", err, s, findings)
+	}
+	if f := findings[1]; f.Component != "sinks.kept" || !strings.HasSuffix(f.Place, "gateway.yaml:4:3") || f.Level != "wrong" || !strings.Contains(f.Text, "does not exist") || !strings.HasPrefix(f.Fix, "mkdir -p ") {
+		t.Errorf("%+v", f)
+	}
+	findings, s, err = check(strings.Replace(graph, "file, path", "file, paht", 1))
+	if err == nil || s.Wrong == 0 || s.Wrong != len(findings) || !strings.HasPrefix(findings[0].Component, "sinks.kept") || findings[0].Place == "" || findings[0].Level != "wrong" {
+		t.Errorf("%v %+v %+v", err, s, findings)
+	}
 }
 
 func TestSQLPrintsWhatPsqlTakes(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 type gateway struct {
 	log     *slog.Logger
 	cfg     *config.Config // that runs
-	first   *built         // until run
+	first   *built         // until it runs; afterwards it would hold all that succeeds it
 	router  *router.Router
 	admin   *admin.Admin
 	reg     *prometheus.Registry // beside the router's own
@@ -80,9 +80,11 @@ func (g *gateway) run(ctx context.Context) error {
 		return err
 	}
 	g.admin.Listening()
+	plan, ready := g.first.plan, g.first.plan.Readiness()
+	g.first = nil
 	var background sync.WaitGroup
 	background.Go(func() {
-		if g.first.plan.WaitReady(ctx) == nil {
+		if ready(ctx) == nil {
 			g.log.Info("ready: every source is connected")
 		}
 	})
@@ -91,7 +93,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	stopped := context.AfterFunc(ctx, g.admin.Draining)
 	defer stopped()
-	err := g.router.Run(ctx, g.first.plan)
+	err := g.router.Run(ctx, plan)
 	background.Wait()
 	if broken := g.router.Status().ConservedAtRest(); broken != nil && err == nil {
 		g.log.Error("the books do not balance: this is a bug in the gateway", "error", broken)

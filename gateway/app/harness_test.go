@@ -49,14 +49,25 @@ var defaultConfig = func() string {
 // running is a gateway that a test has started in its own process.
 type running struct {
 	*gateway
-	t    testing.TB
-	port string
-	stop func() // and check the conservation law
+	t     testing.TB
+	port  string
+	ready func(context.Context) error // waits until the first sources are connected
+	stop  func()                      // and check the conservation law
 }
 
 // startGateway runs a configuration file until the test ends. Without env it gets
 // the servers of testenv.
 func startGateway(t testing.TB, file string, env map[string]string, routes ...string) *running {
+	t.Helper()
+	r := startUnready(t, file, env, routes...)
+	if err := r.ready(testenv.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// startUnready is startGateway, and does not wait until the sources are connected.
+func startUnready(t testing.TB, file string, env map[string]string, routes ...string) *running {
 	t.Helper()
 	port := strconv.Itoa(testenv.FreePort(t))
 	vars := map[string]string{"PORT": port}
@@ -79,9 +90,9 @@ func startGateway(t testing.TB, file string, env map[string]string, routes ...st
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	ended, ready := make(chan error, 1), g.first.plan.Readiness()
 	go func() { ended <- g.run(ctx) }()
-	r := &running{gateway: g, t: t, port: port}
+	r := &running{gateway: g, t: t, port: port, ready: ready}
 	stopped := false
 	r.stop = func() {
 		if stopped {
@@ -102,9 +113,6 @@ func startGateway(t testing.TB, file string, env map[string]string, routes ...st
 		}
 	}
 	t.Cleanup(r.stop)
-	if err := g.first.plan.WaitReady(testenv.Context(t)); err != nil {
-		t.Fatal(err)
-	}
 	return r
 }
 

@@ -116,11 +116,11 @@ func timed(b *testing.B, file string, set plugin.Set, so func(*running) bool, th
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
+	ended, ready := make(chan error, 1), g.first.plan.Readiness()
 	begin := time.Now()
 	go func() { ended <- g.run(ctx) }()
 	r := &running{gateway: g, t: b}
-	if err := g.first.plan.WaitReady(ctx); err != nil {
+	if err := ready(ctx); err != nil {
 		b.Fatal(err)
 	}
 	eventually(b, 2*time.Minute, "all delivered", func() bool { return so(r) })

@@ -18,13 +18,25 @@ import (
 const echoTimeout = 3 * time.Second
 
 // Probe connects, and says how that went. The caller closes the connection, which is nil
-// where there is none.
+// where there is none, and at a hot standby: nobody can listen or store anything there.
 func Probe(ctx context.Context, config *pgx.ConnConfig, url options.URL) (*pgx.Conn, plugin.Finding) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, plugin.Finding{
 			Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", url, Reason(err)),
 			Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`,
+		}
+	}
+	var standby bool
+	if err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()", pgx.QueryExecModeSimpleProtocol).Scan(&standby); err != nil {
+		Close(conn)
+		return nil, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("connected to %s, and cannot ask it anything: %v", url, Reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same`}
+	}
+	if standby {
+		Close(conn)
+		return nil, plugin.Finding{
+			Level: plugin.Wrong, Text: fmt.Sprintf("connected to %s, which is a hot standby: nobody can listen or store anything there", url),
+			Fix: "name the primary in url, or all servers: postgres://USER@HOST1,HOST2/DATABASE?target_session_attrs=read-write",
 		}
 	}
 	return conn, plugin.Finding{Text: "connected to " + url.String()}

@@ -6,7 +6,8 @@ import "context"
 // for `gateway check --live`.
 type Prober interface {
 	// Probe connects and looks. It changes nothing that anybody else could notice.
-	// Whatever is wrong is a Finding; Probe returns early when ctx ends.
+	// Whatever is wrong is a Finding, and what cannot be looked at is one, a [Warning] that begins with "cannot
+	// tell"; Probe returns early when ctx ends.
 	Probe(ctx context.Context) []Finding
 }
 
@@ -23,7 +24,7 @@ type Level int
 // The levels of findings.
 const (
 	Fine    Level = iota // as it should be
-	Warning              // works, and will hurt one day
+	Warning              // works, and will hurt one day; or it could not be looked at
 	Wrong                // does not work
 )
 

@@ -93,7 +93,8 @@ type Env struct {
 	Log *slog.Logger
 	// Metrics adds the component's label; metrics go when the component goes.
 	Metrics prometheus.Registerer
-	// HTTP mounts handlers on the gateway's shared listener.
+	// HTTP mounts handlers on the gateway's shared listener, while the plugin is built and not
+	// later.
 	HTTP Mounter
 	// Now and NewID are the clock, and a maker of unique ids, of what shows in events
 	// or decides about them: `gateway test` fixes both.

@@ -3,6 +3,7 @@ package redisconn
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,53 +18,100 @@ import (
 func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (plugin.Finding, bool) {
 	begin := time.Now()
 	if err := client.Ping(ctx).Err(); err != nil {
-		return plugin.Finding{
+		f := plugin.Finding{
 			Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", u, err),
 			Fix: `redis-cli -u "$REDIS_URL" ping shows the same; see that the server runs, and that user and password are right`,
-		}, false
+		}
+		if command, denied := deniedCommand(err); denied {
+			f.Fix = fmt.Sprintf("ACL SETUSER USER +%s, as the server's administrator; every user of the gateway needs +ping and +client|setname", command)
+		}
+		return f, false
 	}
 	return plugin.Finding{Text: fmt.Sprintf("connected to %s, round trip %v", u, time.Since(begin).Round(10*time.Microsecond))}, true
 }
 
-// May says whether the user that client is may run a command, by ACL DRYRUN, which
-// runs nothing. Servers before Redis 7 cannot tell; then it is silent.
-func May(ctx context.Context, client redis.UniversalClient, command ...string) (plugin.Finding, bool) {
+// MayAll says for each command whether the user that client is may run it, by ACL DRYRUN,
+// which runs nothing. Where the server does not answer that, one warning says so for all of them: it
+// is older than Redis 7, or the user may not ask.
+func MayAll(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
 	user, err := client.Do(ctx, "ACL", "WHOAMI").Text()
 	if err != nil {
-		return plugin.Finding{}, false
+		return []plugin.Finding{untold(commands, err)}
 	}
+	for _, command := range commands {
+		f, err := may(ctx, client, user, command)
+		if err != nil {
+			return append(findings, untold(commands, err))
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// MayAny is MayAll for commands with names that are known only when events come. what says
+// which names these are. The commands have an example, which the user may be denied and not
+// the real ones: that is a warning.
+func MayAny(ctx context.Context, client redis.UniversalClient, what string, commands [][]string) []plugin.Finding {
+	findings := MayAll(ctx, client, commands)
+	for i := range findings {
+		if f := &findings[i]; f.Level == plugin.Wrong {
+			*f = plugin.Finding{Level: plugin.Warning, Text: "cannot tell for " + what + "; of an example: " + f.Text, Fix: f.Fix}
+		}
+	}
+	return findings
+}
+
+func may(ctx context.Context, client redis.UniversalClient, user string, command []string) (plugin.Finding, error) {
 	args := []any{"ACL", "DRYRUN", user}
 	for _, a := range command {
 		args = append(args, a)
 	}
 	answer, err := client.Do(ctx, args...).Text()
 	if err != nil {
-		return plugin.Finding{}, false
+		return plugin.Finding{}, err
 	}
 	text := fmt.Sprintf("the user %s may %s", user, strings.Join(command[:min(len(command), 2)], " "))
-	if answer == "OK" {
-		return plugin.Finding{Text: text}, true
+	if command[0] == "EVAL" {
+		text = fmt.Sprintf("the user %s may EVAL", user)
 	}
-	return plugin.Finding{Level: plugin.Wrong, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, true
+	if answer == "OK" {
+		return plugin.Finding{Text: text}, nil
+	}
+	return plugin.Finding{Level: plugin.Wrong, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, nil
 }
 
-// MayAll says for each command what [May] does, where the server can tell.
-func MayAll(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
-	for _, command := range commands {
-		if f, known := May(ctx, client, command...); known {
-			findings = append(findings, f)
+// untold is the warning about commands of which the server does not say whether the user may
+// run them.
+func untold(commands [][]string, err error) plugin.Finding {
+	var names []string
+	for _, c := range commands {
+		if !slices.Contains(names, c[0]) {
+			names = append(names, c[0])
 		}
 	}
-	return findings
+	f := cannotTell("whether the user may "+strings.Join(names, ", "), err)
+	switch command, denied := deniedCommand(err); {
+	case !denied:
+		f.Fix = "this needs Redis 7; ACL GETUSER USER shows what the user may, or try it"
+	case strings.HasPrefix(command, "acl"):
+		f.Fix = "ACL SETUSER USER +acl|whoami +acl|dryrun, as the server's administrator; only this check needs it"
+	}
+	return f
 }
 
-// Durability says what a crash of the server costs. Hosted servers do not show it; then
-// it is silent.
+// Durability says what a crash of the server costs. Hosted servers do not show it, which is a
+// warning, too.
 func Durability(ctx context.Context, client redis.UniversalClient) (findings []plugin.Finding) {
 	warn := func(text, fix string) {
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: text, Fix: fix})
 	}
 	setting := func(name string) string { return client.ConfigGet(ctx, name).Val()[name] }
+	if err := client.ConfigGet(ctx, "appendonly").Err(); err != nil {
+		return []plugin.Finding{{
+			Level: plugin.Warning, Text: fmt.Sprintf("cannot tell what a crash of the server costs: %v", err),
+			Fix: "ACL SETUSER USER +config|get, as the server's administrator; or see what a provider says of its append-only file",
+		}}
+	}
 	switch on, sync := setting("appendonly"), setting("appendfsync"); {
 	case on == "no":
 		warn("the server keeps no append-only file: a crash loses what it has taken", "CONFIG SET appendonly yes and CONFIG SET appendfsync always, and both in redis.conf")

@@ -21,6 +21,12 @@ type Plan struct {
 	routes  []*route
 	sinks   []*sink
 	drain   time.Duration
+	takeover
+}
+
+// takeover is the part of a plan that only its installation needs. The plan runs on without
+// it: it holds what was replaced.
+type takeover struct {
 	wiring  map[*source][]wired
 	letters map[*letterbox]*edge
 
@@ -52,10 +58,10 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	r.mu.Unlock()
 	b := builder{
 		r: r, to: to, old: old, now: g.Now, newID: g.NewID, dryRun: g.DryRun,
-		p: &Plan{
-			drain: g.DrainTimeout, wiring: map[*source][]wired{}, letters: map[*letterbox]*edge{},
+		p: &Plan{drain: g.DrainTimeout, takeover: takeover{
+			wiring: map[*source][]wired{}, letters: map[*letterbox]*edge{},
 			freshSources: map[*source]*source{}, freshRoutes: map[*route]*route{}, freshSinks: map[*sink]*sink{},
-		},
+		}},
 	}
 	if b.now == nil {
 		b.now = time.Now

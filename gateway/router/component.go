@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -68,6 +69,7 @@ func instantiate[T any](b *builder, c *component, typ plugin.Type[T], opts any, 
 			err = &BuildError{c.kind, c.name, c.redacted(err)}
 		}
 	}()
+	defer c.mounts.built()
 	env := c.env(labels)
 	env.Now, env.NewID, env.DryRun = b.now, b.newID, b.dryRun
 	impl, err = typ.Build(opts, env)
@@ -105,11 +107,18 @@ func (c *component) close(deadline time.Time) (err error) {
 	return c.closer.Close(ctx)
 }
 
-// mounts passes on what a component mounts, and remembers it.
+// mounts passes on what a component mounts while it is built, and remembers it.
 type mounts struct {
-	to   plugin.Mounter
+	to   plugin.Mounter // nil once the component is built
 	made []mount
 }
+
+// errBuilt is what a component gets that mounts a handler too late.
+var errBuilt = errors.New("the component is built already; mount all handlers while it is built")
+
+// built lets go of the table: a component may run through many graphs, and the table of its
+// first one holds the handlers of components that are gone.
+func (m *mounts) built() { m.to = nil }
 
 type mount struct {
 	pattern string
@@ -126,6 +135,9 @@ func (m *mounts) HandleUpgrade(pattern string, h http.Handler) error {
 }
 
 func (m *mounts) add(one mount) error {
+	if m.to == nil {
+		return errBuilt
+	}
 	err := one.on(m.to)
 	if err == nil {
 		m.made = append(m.made, one)

@@ -78,39 +78,39 @@ func (r *Router) install(p *Plan, swap func()) bool {
 		return false
 	}
 	r.running = true
-	old := r.now
-	r.now = p
+	old, take := r.now, p.takeover
+	r.now, p.takeover = p, takeover{}
 	var unused []<-chan struct{}
-	for box, to := range p.letters {
+	for box, to := range take.letters {
 		unused = append(unused, box.to.replace(to))
 	}
-	for s, before := range p.freshSinks {
+	for s, before := range take.freshSinks {
 		if before == nil {
 			s.start()
 		} else {
 			s.succeed(before)
 		}
 	}
-	for s, before := range p.freshSources {
+	for s, before := range take.freshSources {
 		if before != nil {
 			s.succeed(before)
 		}
 	}
-	for rt, before := range p.freshRoutes {
+	for rt, before := range take.freshRoutes {
 		rt.before = before
 	}
-	for _, f := range p.respec {
+	for _, f := range take.respec {
 		f()
 	}
 	for _, s := range p.sources {
-		unused = append(unused, s.wiring.replace(p.wiring[s]))
+		unused = append(unused, s.wiring.replace(take.wiring[s]))
 	}
 	swap()
-	t := &retirement{r: r, old: old, new: p, number: r.edges.keep(p), unused: unused}
+	t := &retirement{r: r, old: old, new: p, take: take, number: r.edges.keep(p), unused: unused, takeovers: &sync.WaitGroup{}}
 	before := r.quiet
-	r.quiet, r.takeovers = make(chan struct{}), &t.takeovers
+	r.quiet, r.takeovers = make(chan struct{}), t.takeovers
 	t.begin(before, r.quiet)
-	for s, before := range p.freshSources {
+	for s, before := range take.freshSources {
 		if before == nil {
 			r.begin(s)
 		}

@@ -6,13 +6,15 @@ import (
 	"time"
 )
 
-// retirement ends, in the background, what a plan has replaced or removed.
+// retirement ends, in the background, what a plan has replaced or removed. It is the last
+// that holds that: nothing that outlives it may point at it.
 type retirement struct {
 	r         *Router
 	old, new  *Plan
+	take      takeover          // of new
 	number    int               // of the reload
 	unused    []<-chan struct{} // closed when nobody uses the old wiring any more
-	takeovers sync.WaitGroup    // successors that wait for their predecessors
+	takeovers *sync.WaitGroup   // successors that wait for their predecessors
 	users     sync.WaitGroup    // old sources, which may still use old routes and sinks
 }
 
@@ -27,13 +29,13 @@ func (t *retirement) sinks() []*sink { return append(slices.Clone(t.old.sinks), 
 // begin starts everything; before is closed when what the retirement before has
 // ended is ended, done when nobody uses the old wiring any more.
 func (t *retirement) begin(before <-chan struct{}, done chan<- struct{}) {
-	for s, old := range t.new.freshSinks {
+	for s, old := range t.take.freshSinks {
 		if old != nil {
 			t.takeovers.Add(1)
 			t.r.retiring.Go(func() { t.replaceSink(s, old) })
 		}
 	}
-	for s, old := range t.new.freshSources {
+	for s, old := range t.take.freshSources {
 		if old != nil {
 			t.users.Add(1)
 			t.takeovers.Add(1)
@@ -107,7 +109,7 @@ func (t *retirement) endRoutes() {
 			t.note(rt.close(t.deadline()))
 		}
 	}
-	for rt := range t.new.freshRoutes {
+	for rt := range t.take.freshRoutes {
 		rt.inherit()
 	}
 }

@@ -145,15 +145,25 @@ func (r *Router) Ready() error {
 }
 
 // WaitReady waits until all sources of the plan were ready once, or ctx ends.
-func (p *Plan) WaitReady(ctx context.Context) error {
+func (p *Plan) WaitReady(ctx context.Context) error { return p.Readiness()(ctx) }
+
+// Readiness returns a function that does what WaitReady does. The function does not hold the
+// plan: it may wait long after a reload has replaced that.
+func (p *Plan) Readiness() func(ctx context.Context) error {
+	names, ready := []string{}, []<-chan struct{}{}
 	for _, s := range p.sources {
-		select {
-		case <-s.wasReady:
-		case <-ctx.Done():
-			return fmt.Errorf("source %s is not connected yet: %w", s.name, ctx.Err())
-		}
+		names, ready = append(names, s.name), append(ready, s.wasReady)
 	}
-	return nil
+	return func(ctx context.Context) error {
+		for i := range ready {
+			select {
+			case <-ready[i]:
+			case <-ctx.Done():
+				return fmt.Errorf("source %s is not connected yet: %w", names[i], ctx.Err())
+			}
+		}
+		return nil
+	}
 }
 
 // Status returns the state and the counts of every component.

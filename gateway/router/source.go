@@ -124,8 +124,11 @@ func (s *source) noneTaken(routes []wired, n int) []bool {
 }
 
 // stamp sets what the configuration adds to events: the key, and the fence of a
-// leader. It fails where this gateway leads no more.
+// leader. It fails where this gateway leads no more, and after the source has ended.
 func (s *source) stamp(events []*event.Event) error {
+	if s.late.Load() != nil {
+		return errReplaced // a goroutine of the plugin has outlived Run
+	}
 	if s.lead != nil {
 		fence, err := s.lead.fence()
 		if err != nil {

@@ -102,10 +102,13 @@ func (s *source) end(deadline time.Time, sinks []*sink, stopping <-chan struct{}
 }
 
 // finish closes the plugin of a source that has ended, once everything that it has emitted
-// is settled, or at deadline.
+// is settled, or at deadline. What is still not settled then may wait for hours in a sink,
+// and its receipts hold the source: the source lets go of the routes and sinks of its time.
 func (s *source) finish(deadline time.Time) error {
 	endedBy(s.settled, deadline)
-	return s.close(deadline)
+	err := s.close(deadline)
+	s.wiring.replace(nil)
+	return err
 }
 
 // checkSettled closes settled once nothing is outstanding; it needs the lock.

@@ -31,14 +31,22 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	}
 	if channel, literal := s.opts.Channel.Literal(); literal {
 		findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})...)
+	} else {
+		findings = append(findings, redisconn.MayAny(ctx, s.client, "the channels "+s.opts.Channel.String(), [][]string{{"PUBLISH", "eventgateway:check", "x"}})...)
 	}
 	findings = append(findings, s.probeGaps(ctx)...)
 	key := s.opts.Sequence.Key
 	if key == "" {
-		return findings
+		return append(findings, redisconn.Master(ctx, s.client, s.opts.Channel.String()))
 	}
-	findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, redisconn.Beside(key, ":term:x")}})...)
-	if kind, err := s.client.Type(ctx, key).Result(); err == nil && kind != "none" && kind != "string" {
+	findings = append(findings, redisconn.Writable(ctx, s.client, key)...)
+	term := redisconn.Beside(key, ":term:x")
+	findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, term}, {"EVAL", "return 1", "2", key, term}})...)
+	findings = append(findings, redisconn.MayAny(ctx, s.client, "the terms of leaders", [][]string{{"GET", term}, {"SET", term, "1"}})...)
+	switch kind, err := s.client.Type(ctx, key).Result(); {
+	case err != nil:
+		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell whether the key %s counts messages: %v", key, err), Fix: "ACL SETUSER USER +type ~KEY, as the server's administrator; only this check needs it"})
+	case kind != "none" && kind != "string":
 		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s, which counts messages, is a %s", key, kind), Fix: "use another sequence.key, or remove it: redis-cli DEL " + key})
 	}
 	return findings

@@ -20,7 +20,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		address = net.JoinHostPort(s.base.Hostname(), map[string]string{"http": "80", "https": "443"}[s.base.Scheme])
 	}
 	if !s.opts.Proxy.IsZero() {
-		return []plugin.Finding{{Text: fmt.Sprintf("%s is behind a proxy: not looked at", s.opts.URL.Origin())}}
+		return []plugin.Finding{{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell whether %s can be reached: it is behind a proxy, and no request is sent", s.opts.URL.Origin()), Fix: "try it yourself: curl --head --proxy PROXY URL"}}
 	}
 	conn, err := s.transport.DialContext(ctx, "tcp", address)
 	if err == nil && s.base.Scheme == "https" {

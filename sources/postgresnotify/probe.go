@@ -28,17 +28,23 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	return append(append(findings, installed...), probeQueue(ctx, conn))
 }
 
-// triggersOf lists the triggers that seem to notify a channel: their arguments or
-// the text of their function name it.
-const triggersOf = `SELECT t.tgrelid::regclass::text, t.tgname, p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
-    has_table_privilege(t.tgrelid, 'SELECT')
-  FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
- WHERE NOT t.tgisinternal AND (encode(t.tgargs, 'escape') LIKE '%' || $1 || '%' OR p.prosrc LIKE '%' || $1 || '%')`
+// triggersOf lists the triggers that notify a channel: of gateway_notify the first argument is
+// the channel; other functions have it as an argument, or as a literal or in a NOTIFY in their text. The
+// triggers of the outbox notify its readers, and no channel of an application.
+const triggersOf = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
+    has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace,
+       (SELECT $1::text AS name, convert_to($1::text, getdatabaseencoding()) || '\x00'::bytea AS arg) channel
+ WHERE NOT t.tgisinternal AND p.prosrc ~* 'notif' AND NOT (n.nspname = 'gateway' AND p.proname LIKE 'outbox%')
+   AND CASE WHEN p.proname = 'gateway_notify' THEN substring(t.tgargs FROM 1 FOR octet_length(arg)) = arg
+       ELSE position('\x00'::bytea || arg IN '\x00'::bytea || t.tgargs) > 0 OR position(quote_literal(name) IN p.prosrc) > 0
+         OR p.prosrc ~* ('\mnotify\s+"?' || regexp_replace(name, '([^[:alnum:]_])', '\\\1', 'g') || '"?\s*[,;]') END`
 
 func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin.Finding {
 	type trigger struct {
-		Table, Name             string
+		Table, Name, Quoted     string
 		Guarded, Enabled, Reads bool
+		Schema                  string // that the role may not use; else ""
 	}
 	var found []trigger
 	err := pgconn.In(ctx, conn, func(tx pgx.Tx) error {
@@ -59,12 +65,14 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 	}
 	var findings []plugin.Finding
 	for _, t := range found {
-		fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Name)
+		fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Quoted)
 		switch {
 		case !t.Enabled:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, pgx.Identifier{t.Name}.Sanitize())})
 		case !t.Guarded:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s will fail the user's write of a row over 7,999 bytes", t.Name, t.Table), Fix: fix})
+		case t.Schema != "":
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: USAGE of its schema is not granted", t.Table), Fix: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT ON %s TO %[2]s -- as the owner", t.Schema, pgx.Identifier{conn.Config().User}.Sanitize(), t.Table)})
 		case !t.Reads:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: SELECT is not granted", t.Table), Fix: fmt.Sprintf("GRANT SELECT ON %s TO %s -- as its owner", t.Table, pgx.Identifier{conn.Config().User}.Sanitize())})
 		default:

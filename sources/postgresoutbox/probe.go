@@ -22,7 +22,8 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	defer pgconn.Close(conn)
 	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first}}
-	if p.installed() && p.version() && p.rights() {
+	p.writable()
+	if p.installed() && p.version() && p.columns() && p.rights() {
 		p.triggers()
 		p.sequence()
 		p.readers()
@@ -109,6 +110,9 @@ func (p *probe) rights() bool {
 		}
 	}
 	var missing []string
+	if p.s.opts.Snapshot == "initial" {
+		missing = p.schemas(user)
+	}
 	var usage bool
 	if p.row("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'gateway'", nil, &usage) && !usage {
 		missing = append(missing, "GRANT USAGE ON SCHEMA gateway TO "+user)

@@ -44,7 +44,13 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 			{"XREADGROUP", "GROUP", o.Group, o.Consumer, "STREAMS", o.Stream, ">"}, {"XACK", o.Stream, o.Group, "0-1"}, {"XCLAIM", o.Stream, o.Group, o.Consumer, "1", "0-1"},
 		}
 	}
+	may = append(may, []string{"EVAL", "return 1", "1", o.Stream})
 	findings = append(findings, redisconn.MayAll(ctx, client, may)...)
+	if o.Name != "" || o.Group != "" { // how far it has read is stored there
+		findings = append(findings, redisconn.Writable(ctx, client, o.Stream)...)
+	} else {
+		findings = append(findings, redisconn.Readable(ctx, client))
+	}
 	if o.Group != "" && kind == "stream" {
 		findings = append(findings, s.probeGroup(ctx, client)...)
 	}
@@ -58,7 +64,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 func (s *source) probeGroup(ctx context.Context, client redis.UniversalClient) []plugin.Finding {
 	groups, err := client.XInfoGroups(ctx, s.opts.Stream).Result()
 	if err != nil {
-		return nil
+		return []plugin.Finding{{Level: plugin.Warning, Text: fmt.Sprintf("cannot look at the groups of %s: %v", s.opts.Stream, err), Fix: "ACL SETUSER USER +xinfo ~STREAM, as the server's administrator; only this check needs it"}}
 	}
 	for _, g := range groups {
 		if g.Name == s.opts.Group {

@@ -26,7 +26,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if !ok {
 		return findings
 	}
-	findings = append(findings, s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
+	findings = append(findings, redisconn.Readable(ctx, client), s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
 	return append(findings, s.probeLimit(ctx, client)...)
 }
 
@@ -89,11 +89,14 @@ func probeEcho(ctx context.Context, client redis.UniversalClient) plugin.Finding
 }
 
 // probeLimit looks at when the server kills a subscriber that lags. Hosted servers
-// do not show it.
+// do not show it, which is a warning, too.
 func (s *source) probeLimit(ctx context.Context, client redis.UniversalClient) []plugin.Finding {
 	limits, err := client.ConfigGet(ctx, "client-output-buffer-limit").Result()
 	if err != nil {
-		return nil
+		return []plugin.Finding{{
+			Level: plugin.Warning, Text: fmt.Sprintf("cannot tell how far a subscriber may be behind before the server kills it: %v", err),
+			Fix: "ACL SETUSER USER +config|get, as the server's administrator; only this check needs it",
+		}}
 	}
 	fields := strings.Fields(limits["client-output-buffer-limit"])
 	for i, f := range fields {
