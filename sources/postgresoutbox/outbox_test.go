@@ -192,7 +192,7 @@ func TestTwoReadersOfOneName(t *testing.T) {
 
 func newReader(t *testing.T, s *source) *reader {
 	r := &reader{s: s, conn: session(t), flight: inflight.New(position{}), keys: map[string]*tableKey{}}
-	if err := r.begin(t.Context()); err != nil {
+	if err := r.begin(t.Context(), newCollector()); err != nil {
 		t.Fatal(err)
 	}
 	return r

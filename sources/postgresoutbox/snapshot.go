@@ -28,6 +28,7 @@ const (
 type position struct {
 	cursor   cursor
 	snapshot snapshot
+	seen     int64 // see horizon
 }
 
 // snapshot is how far the rows that existed were read, by table. It is a value: whoever
@@ -63,12 +64,18 @@ func (s snapshot) next(paused map[string]time.Time) string {
 	return ""
 }
 
-// planSnapshot reads how far an earlier run was, and adds tables that are new.
-func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
+// planSnapshot reads how far an earlier run was, and adds tables that are new. Where the cursor
+// came here from another database, its tables that are not done begin again: their transaction
+// ids are of the other one.
+func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) error {
 	if len(stored) > 0 {
 		if err := json.Unmarshal(stored, &r.snapshot); err != nil {
 			return fmt.Errorf("gateway.outbox_reader: the snapshot %s cannot be read: %w", stored, err)
 		}
+	}
+	if !same {
+		r.snapshot.Tables = maps.Clone(r.snapshot.Tables)
+		maps.DeleteFunc(r.snapshot.Tables, func(_ string, t tableSnapshot) bool { return !t.Done })
 	}
 	if r.s.opts.Snapshot != "initial" {
 		return nil
@@ -88,7 +95,7 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
 		r.snapshot = r.snapshot.with(table, begun)
 	}
-	r.flight.Idle(position{r.cursor.snapshot(), r.snapshot}) // it has begun, whatever comes
+	r.flight.Idle(r.position()) // it has begun, whatever comes
 	return r.save(ctx)
 }
 
@@ -125,7 +132,7 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 			existing, failed = chunk.rows(limited)
 			break
 		}
-		changes = append(changes, read{rows, position{r.cursor.snapshot(), r.snapshot}})
+		changes = append(changes, read{rows, r.position()})
 	}
 	if err := chunk.reading.End(limited); err != nil {
 		return false, fmt.Errorf("cannot read %s: %w", table, errors.Join(failed, err))
@@ -174,7 +181,7 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 	}
 	r.s.copied.Add(float64(len(rows)))
 	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: r.keys[table].id(), After: rows[len(rows)-1].Key})
-	ack := r.flight.Add(position{r.cursor.snapshot(), r.snapshot}, len(events))
+	ack := r.flight.Add(r.position(), len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 
