@@ -64,7 +64,7 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 		if err := r.forget(ctx); err != nil {
 			return err
 		}
-		r.horizon, stored.low = newHorizon(0, 0, now.lowest), 0
+		r.horizon, stored.low = newHorizon(0, 0, now.next), 0
 	}
 	if err := r.settleHistory(ctx, now, stored.history); err != nil {
 		return err
@@ -230,14 +230,15 @@ func (r *reader) retain(ctx context.Context) error {
 	if r.columns {
 		bound = "min(seen::text::bigint)"
 	}
-	var low, late, deleted, highest int64
+	var low, late, deleted, highest, next int64
 	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(low), $6::bigint) AS low, `+bound+` AS seen FROM gateway.outbox_reader),
 		late AS (`+lateRow+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
 			WHERE o.id <= done.low AND (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
 			AND o.id IN (SELECT id FROM gateway.outbox, done d WHERE id <= d.low ORDER BY id LIMIT $5) RETURNING o.id)
-		SELECT coalesce(done.low, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0) FROM done`,
-		from, to, seen, r.cursor.multirange(), retainMost, end).Scan(&low, &late, &deleted, &highest)
+		SELECT coalesce(done.low, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
+			coalesce((SELECT min(id) - 1 FROM gateway.outbox WHERE id > $6), 0) FROM done`,
+		from, to, seen, r.cursor.multirange(), retainMost, end).Scan(&low, &late, &deleted, &highest, &next)
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot delete what was delivered: %w", err)
@@ -248,6 +249,10 @@ func (r *reader) retain(ctx context.Context) error {
 		highest = low
 	}
 	r.horizon.deleted(highest)
-	r.untidy = deleted == retainMost || low == end // there may be more
+	r.untidy = deleted == retainMost // there may be more
+	if !r.untidy && low == end {
+		r.untidy = next > 0
+		r.horizon.next = max(r.horizon.next, next)
+	}
 	return nil
 }

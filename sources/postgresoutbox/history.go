@@ -60,9 +60,9 @@ type present struct {
 	position int64
 	last     int64 // id that the sequence has given; 0: none
 	cache    int64
-	above    bool // there are rows above last
-	lowest   int64
-	hasTop   bool // the top of the memory is still there
+	above    bool  // there are rows above last
+	next     int64 // below the lowest row
+	hasTop   bool  // the top of the memory is still there
 	late     int64
 }
 
@@ -111,14 +111,14 @@ func (r *reader) locate(ctx context.Context) (now present, err error) {
 func (r *reader) look(ctx context.Context, now *present, seen int64) error {
 	err := r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)),
-		coalesce((SELECT min(id) FROM gateway.outbox), 0), EXISTS (SELECT FROM gateway.outbox WHERE id = $1 AND at = $2)
+		coalesce((SELECT min(id) - 1 FROM gateway.outbox), pg_sequence_last_value(s.seqrelid), 0), EXISTS (SELECT FROM gateway.outbox WHERE id = $1 AND at = $2)
 		FROM pg_sequence s WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`,
-		r.memory.top.id, r.memory.top.at).Scan(&r.sequence, &now.last, &now.cache, &now.above, &now.lowest, &now.hasTop)
+		r.memory.top.id, r.memory.top.at).Scan(&r.sequence, &now.last, &now.cache, &now.above, &now.next, &now.hasTop)
 	if err != nil {
 		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
 	}
-	r.horizon = newHorizon(r.cursor.hi, seen, now.lowest)
-	from, to, since := r.horizon.ranges(0, now.lowest+lookMost)
+	r.horizon = newHorizon(r.cursor.hi, seen, now.next)
+	from, to, since := r.horizon.ranges(0, now.next+lookMost)
 	err = r.conn.QueryRow(ctx, `SELECT coalesce((`+lateRow+`), 0)`, from, to, since, r.cursor.multirange()).Scan(&now.late)
 	if err != nil {
 		return fmt.Errorf("cannot look for changes that were written late: %w", err)

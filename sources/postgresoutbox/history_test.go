@@ -2,7 +2,10 @@ package postgresoutbox
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -34,7 +37,7 @@ func follow(t testing.TB, url string) *past {
 		p.gaps = append(p.gaps, reason)
 	}
 	s := newSource(t, at(url))
-	s.retainEvery = 50 * time.Millisecond
+	s.retainEvery, s.measureEvery = 50*time.Millisecond, 100*time.Millisecond
 	p.started = startSource(t, s, out)
 	return p
 }
@@ -54,9 +57,18 @@ func (p *past) reported() []string {
 // arrived in the version v.
 func (p *past) awaitItems(t testing.TB, from, to, v int) {
 	t.Helper()
+	var ids []int
+	for id := from; id <= to; id++ {
+		ids = append(ids, id)
+	}
+	p.awaitRows(t, ids, v)
+}
+
+func (p *past) awaitRows(t testing.TB, ids []int, v int) {
+	t.Helper()
 	deadline := time.After(testenv.Wait)
 	missing, done := map[int]bool{}, 0
-	for id := from; id <= to; id++ {
+	for _, id := range ids {
 		missing[id] = true
 	}
 	for {
@@ -75,7 +87,7 @@ func (p *past) awaitItems(t testing.TB, from, to, v int) {
 		select {
 		case <-p.arrived:
 		case <-deadline:
-			t.Fatalf("%d of %d rows are missing; gaps: %q; %s", len(missing), to-from+1, p.reported(), lastError(p.started))
+			t.Fatalf("%d of %d rows are missing; gaps: %q; %s", len(missing), len(ids), p.reported(), lastError(p.started))
 		}
 	}
 }
@@ -137,9 +149,33 @@ func lag(t testing.TB, before, lost int) (p *past, standby *embedded.Postgres, c
 	run(t, db, insertItems, before+1, before+lost, 1)
 	p.awaitItems(t, before+1, before+lost, 1)
 	return p, standby, func() {
+		done := keepWriting(db, 5_001)
 		testenv.Crash(t, primary)
+		<-done
 		run(t, replica, "SELECT pg_promote(true)")
 	}
+}
+
+// keepWriting inserts rows, one by one, until the server ends.
+func keepWriting(db *pgx.Conn, from int) (done chan struct{}) {
+	begun := make(chan struct{})
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		for id := from; ; id++ {
+			if _, err := db.Exec(context.Background(), insertItems, id, id, 1); err != nil {
+				return
+			}
+			if id == from+10 {
+				close(begun)
+			}
+		}
+	}()
+	select {
+	case <-begun:
+	case <-done:
+	}
+	return done
 }
 
 // TestFailoverToALaggingStandby: what the new primary has all arrives, although its sequence passes
@@ -343,5 +379,145 @@ func TestNoFalseMismatch(t *testing.T) {
 	testenv.Until(t, db, emptied)
 	if got := append(before.reported(), p.reported()...); len(got) > 0 {
 		t.Errorf("gaps %q", got)
+	}
+}
+
+// TestSequenceBelowUndeliveredRows: rows above the sequence are delivered, and then deleted, so that no
+// writer gets an id that is taken. The ids between, which the sequence has not given, stay gaps.
+func TestSequenceBelowUndeliveredRows(t *testing.T) {
+	db := fresh(t, items, "items")
+	url := testenv.Postgres(t).URL()
+	p := follow(t, url)
+	run(t, db, insertItems, 1, 50, 1)
+	p.awaitItems(t, 1, 50, 1)
+	testenv.Until(t, db, storedAll)
+	testenv.Until(t, db, emptied)
+	p.stop()
+	run(t, db, insertItems, 51, 100, 1)
+	run(t, db, "SELECT setval('gateway.outbox_id_seq', 10)")
+	run(t, db, insertItems, 101, 120, 1) // 11 to 30
+	p = follow(t, url)
+	p.awaitItems(t, 51, 120, 1)
+	testenv.Until(t, db, "SELECT max(hi) = 0 OR max(hi) = 30 FROM gateway.outbox_reader") // it has begun again below
+	run(t, db, insertItems, 121, 300, 1)                                                  // up to 210
+	p.awaitItems(t, 121, 300, 1)
+	testenv.Until(t, db, emptied)
+	testenv.Until(t, db, storedAll)
+	if got := p.reported(); len(got) != 2 {
+		t.Errorf("gaps %q", got)
+	}
+}
+
+// TestHole: many ids without rows do not keep the rows behind them from being deleted.
+func TestHole(t *testing.T) {
+	db := fresh(t, items, "items")
+	p := follow(t, testenv.Postgres(t).URL())
+	for i := range 4 {
+		run(t, db, insertItems, 10*i+1, 10*i+10, 1)
+		p.awaitItems(t, 10*i+1, 10*i+10, 1)
+		run(t, db, "SELECT setval('gateway.outbox_id_seq', $1)", int64(1_000_000_000)*int64(i+1))
+	}
+	testenv.Until(t, db, emptied)
+	if got := p.reported(); len(got) > 0 {
+		t.Errorf("gaps %q", got)
+	}
+}
+
+// TestSnapshotOfAnotherDatabase begins again where it was not done: its transaction ids are of
+// the other database. What is done does not come again.
+func TestSnapshotOfAnotherDatabase(t *testing.T) {
+	db := fresh(t, items+"CREATE TABLE done (id int PRIMARY KEY); INSERT INTO done VALUES (1); INSERT INTO items SELECT n, 1 FROM generate_series(1, 100) n;", "items", "done")
+	run(t, db, `INSERT INTO gateway.outbox_reader (name, history, snapshot) VALUES ('gateway', '1/2/3',
+		'{"tables":{"public.items":{"since":"99999999","key":"[\"id\"] [\"integer\"]","after":["50"]},"public.done":{"since":"99999999","done":true}}}')`)
+	run(t, db, `INSERT INTO gateway.outbox (xid, op, tbl, new) VALUES ('99999999', 'I', 'public.items', '{"id":101,"v":1}')`)
+	st := start(t, initial("items", "done"), newCollector())
+	events := st.await(t, 101)
+	for _, e := range events {
+		if mark, ok := e.Attr("snapshot"); ok && mark != "overlap" || e.Channel != "public.items" {
+			t.Fatalf("%s: %s, mark %q", e.Channel, e.Data, mark)
+		}
+	}
+	stored(t, db, "snapshot::text NOT LIKE '%after%' AND NOT EXISTS (SELECT FROM gateway.outbox)")
+}
+
+// TestOlderVersionHasNoHistory: the cursors of version 1 lack its columns. What the process
+// remembers is compared all the same.
+func TestOlderVersionHasNoHistory(t *testing.T) {
+	db := fresh(t, items, "items")
+	old, err := os.ReadFile("../../gateway/pgtrigger/testdata/past/outbox-4.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, `DROP SCHEMA gateway CASCADE; CREATE TABLE orders (id int PRIMARY KEY); CREATE SCHEMA IF NOT EXISTS shop; CREATE TABLE IF NOT EXISTS shop."Order Items" (id int PRIMARY KEY)`)
+	run(t, db, string(old)+`CREATE TRIGGER "!gateway_outbox" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture('public.items')`)
+	p := follow(t, testenv.Postgres(t).URL())
+	run(t, db, insertItems, 1, 100, 1)
+	p.awaitItems(t, 1, 100, 1)
+	testenv.Until(t, db, storedAll)
+	testenv.Until(t, db, emptied)
+	run(t, db, "BEGIN; SELECT setval('gateway.outbox_id_seq', 1); INSERT INTO items SELECT n FROM generate_series(101, 301) n; COMMIT")
+	p.awaitItems(t, 101, 301, 1)
+	testenv.Until(t, db, emptied)
+	p.wantGap(t, "went back")
+}
+
+// TestHistories kills primaries and restores copies at random, while a writer is at work: all rows that
+// the database has in the end were delivered, and each step back is reported. SEED repeats a run,
+// RUNS is how many there are.
+func TestHistories(t *testing.T) {
+	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	for i := range number(t, "RUNS", 1) {
+		t.Run(fmt.Sprint("SEED=", seed), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			if rnd.IntN(2) == 0 || i%2 == 1 {
+				randomFailover(t, rnd)
+			} else {
+				randomRestore(t, rnd)
+			}
+		})
+		seed++
+	}
+}
+
+func randomFailover(t *testing.T, rnd *rand.Rand) {
+	p, standby, crash := lag(t, 1+rnd.IntN(500), 1+rnd.IntN(1000))
+	crash()
+	writeOn(t, p, testenv.ConnectTo(t, standby), rnd)
+}
+
+func randomRestore(t *testing.T, rnd *rand.Rand) {
+	server := testenv.StartPostgres(t)
+	db := install(t, server)
+	p := follow(t, server.URL())
+	before, lost := 1+rnd.IntN(500), 1+rnd.IntN(1000)
+	run(t, db, insertItems, 1, before, 1)
+	p.awaitItems(t, 1, rnd.IntN(before), 1)
+	dir := testenv.Backup(t, server)
+	run(t, db, insertItems, before+1, before+lost, 1)
+	p.awaitItems(t, before+1, before+lost, 1)
+	done := keepWriting(db, 5_001)
+	testenv.Crash(t, server)
+	<-done
+	writeOn(t, p, testenv.ConnectTo(t, testenv.StartBackup(t, dir, testenv.Port(t, server))), rnd)
+}
+
+// writeOn writes in many transactions, and looks whether all that the database has was delivered.
+func writeOn(t *testing.T, p *past, db *pgx.Conn, rnd *rand.Rand) {
+	t.Helper()
+	next := 10_001
+	for range 1 + rnd.IntN(5) {
+		n := 1 + rnd.IntN(2000)
+		run(t, db, insertItems, next, next+n, 2)
+		next += n + 1
+	}
+	p.awaitItems(t, 10_001, next-1, 2)
+	var ids []int
+	if err := db.QueryRow(t.Context(), "SELECT array_agg(id) FROM items WHERE v = 1").Scan(&ids); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitRows(t, ids, 1)
+	testenv.Until(t, db, emptied)
+	if len(p.reported()) == 0 {
+		t.Error("no gap was reported")
 	}
 }

@@ -21,6 +21,7 @@ type horizon struct {
 	marks []mark // in order
 	now   int64  // xmax of the latest read; 0: none yet
 	gone  int64  // every row up to it was deleted
+	next  int64  // where the lowest row may be: a hint, so that ids without rows take no time
 	swept int64  // how far the latest look went
 }
 
@@ -32,16 +33,13 @@ type mark struct {
 
 const unknown = math.MaxInt64
 
-// newHorizon begins with what is stored; seen 0 means that nothing is. lowest is the
-// lowest id in the outbox, 0: it is empty.
-func newHorizon(hi, seen, lowest int64) horizon {
+// newHorizon begins with what is stored; seen 0 means that nothing is. next is below the
+// lowest row of the outbox.
+func newHorizon(hi, seen, next int64) horizon {
 	if seen == 0 {
 		seen = unknown
 	}
-	h := horizon{gone: hi}
-	if lowest > 0 {
-		h.gone = min(hi, lowest-1)
-	}
+	h := horizon{gone: min(hi, next), next: next}
 	if hi > 0 {
 		h.marks = []mark{{hi, seen}}
 	}
@@ -118,7 +116,7 @@ func (h *horizon) deleted(to int64) {
 // window returns the ranges for the next look: all that may be deleted next, and a part of what
 // is kept for other readers, from where the look before has ended.
 func (h *horizon) window() (from, to, seen []int64, end int64) {
-	end = h.gone + lookEvery
+	end = max(h.gone, h.next) + lookEvery
 	from, to, seen = h.ranges(0, end)
 	if len(h.marks) == 0 || h.marks[len(h.marks)-1].upTo <= end {
 		return from, to, seen, end

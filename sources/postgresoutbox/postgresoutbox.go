@@ -59,7 +59,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn.RuntimeParams["row_security"] = "off"                // rows that it may not see are an error, and not left out
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery,
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -101,7 +101,7 @@ type source struct {
 	chunk  int     // rows that a snapshot reads at once
 	most   int     // changes that are read at once
 
-	strangerAfter, retainEvery time.Duration // the constants, but in tests
+	strangerAfter, retainEvery, measureEvery time.Duration // the constants, but in tests
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.

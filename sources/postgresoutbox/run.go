@@ -172,7 +172,7 @@ func (r *reader) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if due(&r.measured, measureEvery) {
+	if due(&r.measured, r.s.measureEvery) {
 		return r.measure(ctx)
 	}
 	return nil
@@ -221,7 +221,8 @@ func (r *reader) clear(ctx context.Context) error {
 		return fmt.Errorf("cannot delete what lies above the sequence: %w", err)
 	}
 	if tag.RowsAffected() > 0 {
-		r.memory.top = top{} // it may be one of these
+		r.memory.top = top{}     // it may be one of these
+		r.measured = time.Time{} // now the cursor is above all that there is
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ type snapshot struct {
 type tableSnapshot struct {
 	// Since is the oldest transaction that was open, or in the outbox with a change of this
 	// table, when its snapshot began: what that one or a later one has written may come as
-	// a change, too.
+	// a change, too. Where changes came here with a dump, it is one that is older than all.
 	Since string   `json:"since"`
 	Key   string   `json:"key,omitempty"`   // what the key was then: another one is no place in it
 	After []string `json:"after,omitempty"` // the key that was read last, as text; none: nothing was
@@ -89,7 +89,8 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) err
 		}
 		var begun tableSnapshot
 		if err := r.conn.QueryRow(ctx, `SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::numeric,
-			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE tbl = $1))::text`, table).Scan(&begun.Since); err != nil {
+			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE tbl = $1), (SELECT greatest(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - 1000000000, 3)
+			WHERE EXISTS (SELECT FROM gateway.outbox WHERE tbl = $1 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))))::text`, table).Scan(&begun.Since); err != nil {
 			return fmt.Errorf("cannot begin the snapshot: %w", err)
 		}
 		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
