@@ -2,6 +2,7 @@ package postgresoutbox
 
 import (
 	"math"
+	"slices"
 )
 
 const (
@@ -57,7 +58,7 @@ func (h *horizon) read(rows []row, xmax int64) {
 		last = h.marks[n-1].upTo
 	}
 	fresh := mark{seen: xmax}
-	i := 0
+	i := 0                     // a split leaves the mark of the next row at i or behind
 	for _, one := range rows { // in order
 		if one.id > last {
 			fresh.upTo, fresh.seen = one.id, max(fresh.seen, one.xid+1)
@@ -66,14 +67,40 @@ func (h *horizon) read(rows []row, xmax int64) {
 		for h.marks[i].upTo < one.id { // it lay in a gap
 			i++
 		}
-		h.marks[i].seen = max(h.marks[i].seen, one.xid+1)
+		h.raise(i, one)
 	}
 	if fresh.upTo > 0 {
 		h.marks = append(h.marks, fresh)
 	}
-	if len(h.marks) > marksMost {
+	for len(h.marks) > marksMost {
 		h.merge()
 	}
+}
+
+// raise gives a change that lay in a gap a mark of its own, where that of its neighbours is too low
+// for it: its transaction may have written with ids of theirs, too, after they were read.
+func (h *horizon) raise(i int, one row) {
+	m := h.marks[i]
+	if one.xid < m.seen {
+		return
+	}
+	begin := int64(0)
+	if i > 0 {
+		begin = h.marks[i-1].upTo
+	}
+	var parts []mark
+	switch {
+	case one.id-1 > begin:
+		parts = append(parts, mark{one.id - 1, m.seen}, mark{one.id, one.xid + 1})
+	case i > 0 && h.marks[i-1].seen == one.xid+1: // its neighbour is of the same transaction
+		h.marks[i-1].upTo = one.id
+	default:
+		parts = append(parts, mark{one.id, one.xid + 1})
+	}
+	if one.id < m.upTo {
+		parts = append(parts, m)
+	}
+	h.marks = slices.Replace(h.marks, i, i+1, parts...)
 }
 
 // merge makes one mark of two: less is noticed, and nothing wrong.
