@@ -212,21 +212,6 @@ func (r *reader) measure(ctx context.Context) error {
 	return nil
 }
 
-// clear deletes rows above the sequence, which was set back below them, once every reader has
-// delivered them: else the writer to whom the sequence gives such an id would fail.
-func (r *reader) clear(ctx context.Context) error {
-	tag, err := r.conn.Exec(ctx, `DELETE FROM gateway.outbox o WHERE o.id > (SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0))
-		AND NOT EXISTS (SELECT FROM gateway.outbox_reader r WHERE o.id > r.hi OR o.id <@ r.gaps)`, r.sequence)
-	if err != nil {
-		return fmt.Errorf("cannot delete what lies above the sequence: %w", err)
-	}
-	if tag.RowsAffected() > 0 {
-		r.memory.top = top{}     // it may be one of these
-		r.measured = time.Time{} // now the cursor is above all that there is
-	}
-	return nil
-}
-
 // position returns how far the reader is.
 func (r *reader) position() position {
 	return position{r.cursor.snapshot(), r.snapshot, r.horizon.seen()}
