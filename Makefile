@@ -43,6 +43,7 @@ chaos:
 	$(GO) test -race -count 1 -timeout 30m -run 'Rule|Unknown|Lookup|Decimal' ./gateway/expr -rapid.checks=100000
 	$(GO) test -race -count 20 -timeout 60m -run 'Forged|Fetch|Rights|Foreign|Stranger|Lease|Terms' ./sources/postgresnotify ./sources/postgresoutbox ./gateway/pgconn
 	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox
+	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run Histories -v ./sources/postgresoutbox
 
 # Generated documents and expressions, evaluated lazily and after a full decode.
 fuzz:

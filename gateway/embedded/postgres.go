@@ -69,8 +69,29 @@ func (p *Postgres) Start(ctx context.Context) (err error) {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
 	cmd := p.command("postgres", append(args, p.more...)...)
-	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept connections", syscall.SIGQUIT)
+	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept", syscall.SIGQUIT) // a standby: read-only connections
 	return err
+}
+
+// Backup makes a copy of the running server's files in dir, on which [StartPostgres] starts a
+// server with the same history. More arguments are for pg_basebackup: with -R the copy is a
+// standby of this server.
+func (p *Postgres) Backup(ctx context.Context, dir string, more ...string) error {
+	if p.attr != nil {
+		if err := os.Chown(dir, int(p.attr.Credential.Uid), int(p.attr.Credential.Gid)); err != nil {
+			return fmt.Errorf("cannot give %s to the server's user: %w", dir, err)
+		}
+	}
+	args := []string{"-D", filepath.Join(dir, "data"), "-h", p.dir, "-p", strconv.Itoa(p.socketPort()), "-U", "postgres",
+		"--checkpoint=fast", "--no-sync", "--wal-method=stream"}
+	cmd := p.command("pg_basebackup", append(args, more...)...)
+	if path, err := exec.LookPath("pg_basebackup"); err == nil { // it may lie elsewhere than the server
+		cmd.Path = path
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+	}
+	return ctx.Err()
 }
 
 // Stop ends all sessions and stops the server in order.

@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS gateway.outbox_reader (
   saved timestamptz
 ) WITH (fillfactor = 20);
 ALTER TABLE gateway.outbox_reader ADD COLUMN IF NOT EXISTS snapshot json; -- how far existing rows were read, by table
+-- The history that the cursor belongs to: system identifier/database/timeline. No change that was
+-- read has the transaction id in seen, or a higher one.
+ALTER TABLE gateway.outbox_reader ADD COLUMN IF NOT EXISTS history text, ADD COLUMN IF NOT EXISTS seen xid8;
 OWNER_CHECK
 -- Two triggers capture a row. The first one runs with the rights of the role that writes
 -- the row, because row_to_json calls casts that the owner of a column's type may define. It

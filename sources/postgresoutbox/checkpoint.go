@@ -11,7 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	gatewayconn "eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin"
 )
 
 // SQLSTATEs of what is not there.
@@ -20,11 +22,14 @@ const (
 	undefinedSchema = "3F000"
 )
 
+// errMoved is of a cursor that somebody else has changed, or of a database that is another one now.
+var errMoved = errors.New("the cursor in the database is not as this reader has stored it, or the database is another one now: it is read again")
+
 var errFenced = errors.New("another gateway has taken over: it reads under the same name; give both a leader, or one of them another name")
 
 // begin takes a new token, with which the readers before are fenced off, and loads the
-// cursor.
-func (r *reader) begin(ctx context.Context) error {
+// cursor. Where this belongs to another history, it reports a gap.
+func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := r.prepare(ctx); err != nil {
@@ -36,35 +41,80 @@ func (r *reader) begin(ctx context.Context) error {
 	if err := r.captured(ctx); err != nil { // before it counts as a reader for whom changes are kept
 		return err
 	}
-	var gaps string
-	var snapshot []byte
-	err := r.conn.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
-		ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token, snapshot`, r.s.opts.Name).Scan(&r.cursor.hi, &gaps, &r.token, &snapshot)
-	var said *pgconn.PgError
-	if errors.As(err, &said) && (said.Code == undefinedTable || said.Code == undefinedSchema) {
-		return errNoOutbox
-	}
+	now, err := r.locate(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
-	}
-	if r.cursor.gaps, err = parseGaps(gaps); err != nil {
 		return err
 	}
-	var last, cache int64
-	err = r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache FROM pg_sequence s
-		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`).Scan(&r.sequence, &last, &cache)
+	stored, err := r.load(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
-	}
-	if err := checkSequence(cache, last, r.cursor.hi); err != nil {
 		return err
 	}
+	if err := r.look(ctx, &now, stored.seen); err != nil {
+		return err
+	}
+	if err := checkCache(now.cache); err != nil {
+		return err
+	}
+	reason, believe := r.compare(now, stored.history, stored.low)
+	if reason != "" {
+		out.Gap(reason)
+		r.memory.top = top{}
+	}
+	if !believe || r.s.again {
+		if err := r.forget(ctx); err != nil {
+			return err
+		}
+		r.horizon, stored.low = newHorizon(0, 0, now.next), 0
+	}
+	if err := r.settleHistory(ctx, now, stored.history); err != nil {
+		return err
+	}
+	r.memory.history, r.memory.position, r.memory.token = now.history, now.position, r.token
+	r.kept = [2]place{{r.cursor.hi, stored.low}, {r.cursor.hi, stored.low}}
 	if r.s.opts.Wake == "bell" {
 		if _, err := r.conn.Exec(ctx, "LISTEN gateway_outbox"); err != nil {
 			return fmt.Errorf("cannot listen: %w", err)
 		}
 	}
-	return r.planSnapshot(ctx, snapshot)
+	return r.planSnapshot(ctx, stored.snapshot, believe || sameDatabase(stored.history, now.history))
+}
+
+// place is what a stored cursor is told apart by.
+type place struct{ hi, low int64 }
+
+// loaded is what is stored, beside the cursor and the token.
+type loaded struct {
+	low      int64
+	snapshot []byte
+	history  history // "": not stored
+	seen     int64   // 0: not stored
+}
+
+// load takes the cursor over. The new token survives a crash of the server, so that one that is
+// lower shows that history went back.
+func (r *reader) load(ctx context.Context) (l loaded, err error) {
+	var gaps string
+	err = gatewayconn.In(ctx, r.conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
+			return err
+		}
+		more := ", '', 0::bigint"
+		if r.columns {
+			more = ", coalesce(history, ''), coalesce(seen::text::bigint, 0)"
+		}
+		return tx.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
+			ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token, low, snapshot`+more, r.s.opts.Name).
+			Scan(&r.cursor.hi, &gaps, &r.token, &l.low, &l.snapshot, &l.history, &l.seen)
+	})
+	var said *pgconn.PgError
+	if errors.As(err, &said) && (said.Code == undefinedTable || said.Code == undefinedSchema) {
+		return l, errNoOutbox
+	}
+	if err != nil {
+		return l, fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
+	}
+	r.cursor.gaps, err = parseGaps(gaps)
+	return l, err
 }
 
 // captured looks whether the tables have their trigger.
@@ -123,8 +173,10 @@ func (r *reader) prepare(ctx context.Context) error {
 	return nil
 }
 
-// save stores how far everything was acked. It fails where another reader has taken
-// over.
+// save stores how far everything was acked. It fails where another reader has taken over, and
+// where the database is another one, or went back: it stores only over what this reader has
+// loaded or stored last, under the same history, and where the latest change that was read is
+// still there, unless that may have been deleted. The reader of an earlier session may save, too.
 func (r *reader) save(ctx context.Context) error {
 	at, moved := r.flight.Take()
 	if !moved {
@@ -140,29 +192,30 @@ func (r *reader) save(ctx context.Context) error {
 	c := at.cursor
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = $3, gaps = $4::text::int8multirange, low = $5, snapshot = $6, saved = now()
-		WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token, c.hi, c.multirange(), c.low(), snapshot)
+	before, next := r.kept, place{c.hi, c.low()}
+	r.kept[1] = next // it may be stored although no answer comes
+	var position int64
+	err := r.conn.QueryRow(ctx, `UPDATE gateway.outbox_reader r SET hi = $3, gaps = $4::text::int8multirange, low = $5, snapshot = $6, saved = now()`+r.column(", seen = nullif($14::bigint, 0)::text::xid8")+`
+		WHERE name = $1 AND token = $2 AND (hi, low) IN (($7::bigint, $8::bigint), ($9::bigint, $10::bigint))
+		AND `+r.tells.history+` = $11::text AND `+r.tells.written+` >= $12::bigint
+		AND ($13::bigint <= low OR EXISTS (SELECT FROM gateway.outbox o WHERE o.id = $13 AND o.at = $15)) AND $14::bigint >= 0 RETURNING `+r.tells.flushed,
+		r.s.opts.Name, r.token, c.hi, c.multirange(), c.low(), snapshot, before[0].hi, before[0].low, before[1].hi, before[1].low,
+		string(r.memory.history), r.memory.position, r.memory.top.id, at.seen, r.memory.top.at).Scan(&position)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r.still(ctx)
+	}
 	if err != nil {
 		r.flight.Keep()
 		return fmt.Errorf("cannot store the cursor: %w", err)
 	}
-	if tag.RowsAffected() == 0 {
-		return errFenced
-	}
+	r.kept = [2]place{next, next}
+	r.memory.position = max(r.memory.position, position)
 	r.untidy = true
 	return nil
 }
 
-// retain deletes what every reader has delivered, some at a time.
-func (r *reader) retain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	tag, err := r.conn.Exec(ctx, `WITH done AS (SELECT min(low) AS low FROM gateway.outbox_reader)
-		DELETE FROM gateway.outbox o USING done
-		WHERE o.id <= done.low AND o.id IN (SELECT id FROM gateway.outbox, done d WHERE id <= d.low ORDER BY id LIMIT $1)`, retainMost)
-	if err != nil {
-		return fmt.Errorf("cannot delete what was delivered: %w", err)
-	}
-	r.untidy = tag.RowsAffected() == retainMost // there may be more
-	return nil
+func sameDatabase(a, b history) bool {
+	one, _ := a.parts()
+	other, _ := b.parts()
+	return a == "" || one == other
 }

@@ -57,10 +57,18 @@ func (c *cursor) advance(ids []int64, sawGaps bool) {
 }
 
 // settle notes who may bring ids now. Those who came after a gap did cannot bring
-// one of it; a transaction that was prepared has another name than before.
-func (c *cursor) settle(holders []string) {
+// one of it; a transaction that was prepared has another name than before. Ids above last were
+// not given yet: they lie in a gap where the sequence was set back below rows that it has brought.
+func (c *cursor) settle(holders []string, last int64) {
+	if n := len(c.gaps); n > 0 && c.gaps[n-1].to > last {
+		c.split(last)
+	}
 	for i := range c.gaps {
 		g := &c.gaps[i]
+		if g.from > last {
+			g.holders, g.looked, g.dead = nil, false, false
+			continue
+		}
 		left := map[string]bool{}
 		for _, h := range holders {
 			if !g.looked || g.holders[h] || strings.HasPrefix(h, "-1/") {
@@ -69,6 +77,18 @@ func (c *cursor) settle(holders []string) {
 		}
 		g.holders, g.looked = left, true
 		g.dead = len(left) == 0
+	}
+}
+
+// split makes two gaps of the one that last lies in.
+func (c *cursor) split(last int64) {
+	for i, g := range c.gaps {
+		if g.from <= last && last < g.to {
+			above := gap{from: last + 1, to: g.to}
+			c.gaps[i].to = last
+			c.gaps = slices.Insert(c.gaps, i+1, above)
+			return
+		}
 	}
 }
 

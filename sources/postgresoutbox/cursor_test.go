@@ -114,7 +114,7 @@ func (m *model) settle() {
 			holders = append(holders, tx)
 		}
 	}
-	m.cursor.settle(holders)
+	m.cursor.settle(holders, m.next)
 	if m.broken == "drop at once" {
 		if m.rnd.IntN(2) == 0 { // what commits between the last read and the look
 			m.read(1)

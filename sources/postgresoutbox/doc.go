@@ -15,7 +15,10 @@
 //     with the last batch before which every batch is acked (package inflight).
 //   - One reads. Whoever connects takes a new token, and nobody else's cursor is stored
 //     any more (checkpoint.go).
+//   - A cursor belongs to a history. It is stored only over what this reader has stored last, in
+//     the database that it was read from (history.go), and nothing is deleted that was written
+//     after its id had been read (horizon.go).
 //
-// run.go is the loop, read.go reads, cursor.go keeps the gaps, sleep.go waits without
+// run.go is the loop, read.go reads, cursor.go keeps the gaps, retain.go deletes, sleep.go waits without
 // asking, row.go makes events of rows, snapshot.go reads the rows that existed.
 package postgresoutbox

@@ -143,7 +143,11 @@ type started struct {
 
 func start(t testing.TB, set func(*Options), out *collector) *started {
 	t.Helper()
-	s := newSource(t, set)
+	return startSource(t, newSource(t, set), out)
+}
+
+func startSource(t testing.TB, s *source, out *collector) *started {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	st := &started{collector: out, source: s, errs: make(chan error, 10_000)}

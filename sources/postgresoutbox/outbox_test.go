@@ -199,7 +199,7 @@ func newReader(t *testing.T, s *source) *reader {
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
-	if err := r.begin(t.Context()); err != nil {
+	if err := r.begin(t.Context(), newCollector()); err != nil {
 		t.Fatal(err)
 	}
 	return r

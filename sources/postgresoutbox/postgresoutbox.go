@@ -65,7 +65,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery,
 		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, paused: map[string]pause{},
 	}
 	for _, text := range o.Tables {
@@ -102,6 +102,8 @@ type source struct {
 	copied                            prometheus.Counter
 
 	warned bool    // that the SQL is old; only the goroutine of Run
+	untold bool    // that the server does not tell its history; so is this
+	again  bool    // the stored cursor is to be given up; so is this
 	last   *reader // of the latest Run, for Close
 	chunk  int     // rows that a snapshot reads at once
 	most   int     // changes that are read at once
@@ -109,7 +111,7 @@ type source struct {
 	rows   pgconn.RowReader // of a snapshot
 	paused map[string]pause // tables of the snapshot
 
-	strangerAfter time.Duration // the constant, but in tests
+	strangerAfter, retainEvery, measureEvery time.Duration // the constants, but in tests
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
@@ -123,7 +125,7 @@ func (s *source) Close(ctx context.Context) error {
 	}
 	defer pgconn.Close(conn)
 	s.last.conn = conn
-	if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) { // else its successor has begun where it had stored
+	if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) && !errors.Is(err, errMoved) { // else its successor has begun where it had stored
 		return err
 	}
 	return nil
@@ -137,19 +139,28 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	defer s.rows.Close()
+	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
 	if s.last != nil {
 		s.last.conn = conn
-		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) { // what was acked when it had ended
+		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) && !errors.Is(err, errMoved) { // what was acked when it had ended
 			return plugin.Ended(ctx, err)
 		}
+		r.memory = s.last.memory
 	}
-	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
-	if err := r.begin(ctx); err != nil {
+	if err := r.begin(ctx, out); err != nil {
 		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
 	}
 	s.last = r
 	out.Ready()
-	return plugin.Ended(ctx, r.run(ctx, out))
+	err = r.run(ctx, out)
+	var back *wentBack
+	if errors.As(err, &back) {
+		out.Gap(back.reason)
+		r.flight = inflight.New(position{}) // what is on its way belongs to the cursor that is given up
+		s.again = true
+		err = errors.Join(err, r.forget(ctx)) // at once, while it is known; else when the next run begins
+	}
+	return plugin.Ended(ctx, err)
 }
 
 // answerTimeout bounds each statement: a server that does not answer is lost.

@@ -170,20 +170,21 @@ func (p *probe) sequence() {
 		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`, nil, &cache, &last, &hi) {
 		return
 	}
-	if err := checkSequence(cache, last, hi); err != nil {
+	if err := checkCache(cache); err != nil {
 		p.bad(plugin.Wrong, "", "%v", err)
+		return
+	}
+	if last < hi {
+		p.bad(plugin.Warning, "", "%s: the source starts again from what is in the outbox, and reports a gap", sequenceBack(last, hi))
 		return
 	}
 	p.fine("the sequence is at %d, and has no cache", last)
 }
 
-// checkSequence says what is wrong with the outbox's sequence.
-func checkSequence(cache, last, hi int64) error {
-	switch {
-	case cache != 1:
+// checkCache returns an error where the outbox's sequence has a cache.
+func checkCache(cache int64) error {
+	if cache != 1 {
 		return fmt.Errorf("the sequence of gateway.outbox has CACHE %d, with which changes are lost: ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1", cache)
-	case last < hi:
-		return fmt.Errorf("the sequence of gateway.outbox went back: it is at %d, and %d was read; setval it beyond, or what comes now is lost", last, hi)
 	}
 	return nil
 }

@@ -83,8 +83,9 @@ func TestRetentionStopsBelowGaps(t *testing.T) {
 	stored(t, db, "low = 3 AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
-// TestBackwardsAndCachedSequencesAreRefused: both lose changes.
-func TestBackwardsAndCachedSequencesAreRefused(t *testing.T) {
+// TestCachedSequencesAreRefused: they lose changes. Those that go back are no error any more
+// (TestSequenceGoesBack).
+func TestCachedSequencesAreRefused(t *testing.T) {
 	db := fresh(t, items, "items")
 	st := start(t, nil, newCollector())
 	run(t, db, "INSERT INTO items VALUES (1), (2)")
@@ -93,7 +94,6 @@ func TestBackwardsAndCachedSequencesAreRefused(t *testing.T) {
 	st.stop()
 	for sql, want := range map[string]string{
 		"ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 10": "CACHE 10",
-		"SELECT setval('gateway.outbox_id_seq', 1)":               "went back: it is at 1, and 2 was read",
 		"DROP SCHEMA gateway CASCADE":                             "there is no outbox in this database",
 	} {
 		if strings.HasPrefix(sql, "DROP") {

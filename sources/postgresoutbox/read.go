@@ -18,7 +18,7 @@ const (
 
 // row is one change as it stands in the outbox.
 type row struct {
-	id       int64
+	id, xid  int64
 	at       time.Time
 	op       string
 	table    string
@@ -27,12 +27,12 @@ type row struct {
 
 // readRows reads what lies in gaps, and then what lies above hi, in one statement, so
 // in one snapshot.
-const readRows = `SELECT * FROM (
-	(SELECT 0 AS half, x.id, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
-	  (SELECT o.id, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
+const readRows = `SELECT r.*, (SELECT pg_snapshot_xmax(pg_current_snapshot()))::text::bigint FROM (
+	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
+	  (SELECT o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
 	  ORDER BY x.id LIMIT $2)
 	UNION ALL
-	(SELECT 1, o.id, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
+	(SELECT 1, o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
 ) r ORDER BY half, id`
 
 // read reads the next rows and moves the cursor over them. It returns them in the order
@@ -56,11 +56,11 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 		return nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
 	var inGaps, beyond []row
-	bytes, cut := 0, false
+	bytes, cut, xmax := 0, false, int64(0)
 	for rows.Next() {
 		var one row
 		half := 0
-		if err := rows.Scan(&half, &one.id, &one.at, &one.op, &one.table, &one.old, &one.new); err != nil {
+		if err := rows.Scan(&half, &one.id, &one.xid, &one.at, &one.op, &one.table, &one.old, &one.new, &xmax); err != nil {
 			rows.Close()
 			return nil, fmt.Errorf("cannot read the outbox: %w", err)
 		}
@@ -94,6 +94,10 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 	for i := range all {
 		ids[i] = all[i].id
 	}
+	r.horizon.read(all, xmax)
+	if n := len(all); n > 0 && all[n-1].id > r.cursor.hi {
+		r.memory.top = top{all[n-1].id, all[n-1].at}
+	}
 	r.cursor.advance(ids, sawGaps)
 	return all, nil
 }
@@ -103,6 +107,10 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 func (r *reader) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	var last int64
+	if err := r.conn.QueryRow(ctx, "SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0)", r.sequence).Scan(&last); err != nil {
+		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
+	}
 	rows, err := r.conn.Query(ctx, `SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'
 		AND relation = $1::bigint::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, r.sequence)
 	if err != nil {
@@ -112,6 +120,6 @@ func (r *reader) settle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot see who writes: %w", err)
 	}
-	r.cursor.settle(holders)
+	r.cursor.settle(holders, last)
 	return nil
 }

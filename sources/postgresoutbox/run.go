@@ -32,6 +32,11 @@ type reader struct {
 	sequence int64 // oid of the outbox's
 	cursor   cursor
 	snapshot snapshot
+	memory   memory
+	horizon  horizon
+	kept     [2]place // what may be stored: what was loaded or stored last, and what is being stored
+	tells    teller
+	columns  bool // the cursors have the columns history and seen
 	flight   *inflight.Tracker[position]
 	keys     map[string]*tableKey
 	stale    bool // gaps have died since the last batch, or a snapshot has ended
@@ -103,7 +108,7 @@ func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	at := position{r.cursor.snapshot(), r.snapshot}
+	at := r.position()
 	if err := r.emit(ctx, out, rows, at); err != nil {
 		return 0, err
 	}
@@ -161,12 +166,12 @@ func (r *reader) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if due(&r.retained, retainEvery) {
+	if due(&r.retained, r.s.retainEvery) {
 		if err := r.retain(ctx); err != nil {
 			return err
 		}
 	}
-	if due(&r.measured, measureEvery) {
+	if due(&r.measured, r.s.measureEvery) {
 		return r.measure(ctx)
 	}
 	return nil
@@ -179,10 +184,13 @@ func (r *reader) measure(ctx context.Context) error {
 	var last, cache int64
 	var seconds float64
 	var oldest float64
+	var above bool
+	var position int64
 	err := r.conn.QueryRow(ctx, `SELECT coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
+		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.tells.flushed+`,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
-		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&last, &cache, &oldest, &seconds)
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&last, &cache, &above, &position, &oldest, &seconds)
 	if err != nil {
 		return fmt.Errorf("cannot see how far behind it is: %w", err)
 	}
@@ -191,7 +199,21 @@ func (r *reader) measure(ctx context.Context) error {
 	r.s.oldest.Set(max(oldest, 0))
 	r.s.gaps.Set(float64(r.cursor.open()))
 	r.warn()
-	return checkSequence(cache, last, r.cursor.hi)
+	r.memory.position = max(r.memory.position, position)
+	switch {
+	case cache != 1:
+		return checkCache(cache)
+	case last < r.cursor.hi && !above:
+		return &wentBack{sequenceBack(last, r.cursor.hi)}
+	case above:
+		return r.clear(ctx)
+	}
+	return nil
+}
+
+// position returns how far the reader is.
+func (r *reader) position() position {
+	return position{r.cursor.snapshot(), r.snapshot, r.horizon.seen()}
 }
 
 // warn says when a transaction is open for so long that the outbox grows.

@@ -35,9 +35,11 @@ func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Durati
 	// Everybody who has looked at the lock before it was taken has ended: read once more.
 	n, err := r.step(ctx, out)
 	if err == nil && n == 0 && len(r.cursor.gaps) == 0 {
-		err = r.awaitBell(ctx)
+		var rung bool
+		rung, err = r.awaitBell(ctx)
 		if err == nil {
-			_, err = r.step(ctx, out) // before writers stop ringing
+			n, err = r.step(ctx, out)             // before writers stop ringing
+			r.untidy = r.untidy || rung && n == 0 // it may be a change below hi, which retain finds
 		}
 	}
 	if err != nil {
@@ -80,13 +82,15 @@ const bellHolder = `SELECT a.pid, coalesce(a.usename::text, '') FROM pg_locks l 
 	AND clock_timestamp() - coalesce(a.xact_start, a.state_change, a.backend_start) > $1 * interval '1 second'
 	ORDER BY coalesce(a.xact_start, a.state_change) LIMIT 1`
 
-func (r *reader) awaitBell(ctx context.Context) error {
+// awaitBell waits for a notification, and says whether one came.
+func (r *reader) awaitBell(ctx context.Context) (rung bool, err error) {
 	timed, cancel := context.WithTimeout(ctx, sleepMost)
 	defer cancel()
-	if _, err := r.conn.WaitForNotification(timed); err != nil && timed.Err() == nil {
-		return fmt.Errorf("lost the connection to %s: %w", r.s.opts.URL, err)
+	_, err = r.conn.WaitForNotification(timed)
+	if err != nil && timed.Err() == nil {
+		return false, fmt.Errorf("lost the connection to %s: %w", r.s.opts.URL, err)
 	}
-	return ctx.Err()
+	return err == nil, ctx.Err()
 }
 
 func (r *reader) ask(ctx context.Context, sql string, answer *bool) error {

@@ -27,6 +27,7 @@ const (
 type position struct {
 	cursor   cursor
 	snapshot snapshot
+	seen     int64 // see horizon
 }
 
 // snapshot is how far the rows that existed were read, by table. It is a value: whoever
@@ -38,7 +39,7 @@ type snapshot struct {
 type tableSnapshot struct {
 	// Since is the oldest transaction that was open, or in the outbox with a change of this
 	// table, when its snapshot began: what that one or a later one has written may come as
-	// a change, too.
+	// a change, too. Where changes came here with a dump, it is one that is older than all.
 	Since string   `json:"since"`
 	Key   string   `json:"key,omitempty"`   // what the key was then: another one is no place in it
 	After []string `json:"after,omitempty"` // the key that was read last, as text; none: nothing was
@@ -62,12 +63,18 @@ func (s snapshot) next(paused map[string]pause) string {
 	return ""
 }
 
-// planSnapshot reads how far an earlier run was, and adds tables that are new.
-func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
+// planSnapshot reads how far an earlier run was, and adds tables that are new. Where the cursor
+// came here from another database, its tables that are not done begin again: their transaction
+// ids are of the other one.
+func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) error {
 	if len(stored) > 0 {
 		if err := json.Unmarshal(stored, &r.snapshot); err != nil {
 			return fmt.Errorf("gateway.outbox_reader: the snapshot %s cannot be read: %w", stored, err)
 		}
+	}
+	if !same {
+		r.snapshot.Tables = maps.Clone(r.snapshot.Tables)
+		maps.DeleteFunc(r.snapshot.Tables, func(_ string, t tableSnapshot) bool { return !t.Done })
 	}
 	if r.s.opts.Snapshot != "initial" {
 		return nil
@@ -90,13 +97,14 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte) error {
 		}
 		var begun tableSnapshot
 		if err := r.conn.QueryRow(ctx, `SELECT least(pg_snapshot_xmin(pg_current_snapshot())::text::numeric,
-			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE tbl = $1))::text`, table).Scan(&begun.Since); err != nil {
+			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE tbl = $1), (SELECT greatest(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - 1000000000, 3)
+			WHERE EXISTS (SELECT FROM gateway.outbox WHERE tbl = $1 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))))::text`, table).Scan(&begun.Since); err != nil {
 			return fmt.Errorf("cannot begin the snapshot: %w", err)
 		}
 		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
 		r.snapshot = r.snapshot.with(table, begun)
 	}
-	r.flight.Idle(position{r.cursor.snapshot(), r.snapshot}) // it has begun, whatever comes
+	r.flight.Idle(r.position()) // it has begun, whatever comes
 	return r.save(ctx)
 }
 
@@ -159,7 +167,7 @@ func (r *reader) view(ctx context.Context, table string) (changes []changesRead,
 			}
 			break
 		}
-		changes = append(changes, changesRead{rows, position{r.cursor.snapshot(), r.snapshot}})
+		changes = append(changes, changesRead{rows, r.position()})
 	}
 	if err := tx.Commit(limited); err != nil {
 		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
@@ -194,7 +202,7 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 	}
 	r.s.copied.Add(float64(len(rows)))
 	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: r.keys[table].id(), After: rows[len(rows)-1].Key})
-	ack := r.flight.Add(position{r.cursor.snapshot(), r.snapshot}, len(events))
+	ack := r.flight.Add(r.position(), len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 

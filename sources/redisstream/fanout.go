@@ -19,8 +19,9 @@ import (
 type fanout struct {
 	*reader
 	flight *inflight.Tracker[place]
-	at     place  // behind the entry that was read last
-	key    string // of the position, where it is kept
+	at     place     // behind the entry that was read last
+	key    string    // of the position, where it is kept
+	kept   [2]string // positions that may be there: that which was loaded or stored last, and that which is being stored
 	token  string
 }
 
@@ -43,13 +44,16 @@ const beginsReason = "no position is kept: reading begins with what comes now, a
 
 // poll reads the entries behind one, and says how many there ever were in the stream, and
 // what the newest was called (Redis 7; -1 before). KEYS: the stream, and the position.
-// ARGV: the token, or "" where the position is not kept; where to read, and how many.
-var poll = redis.NewScript(`
+// ARGV: the token, or "" where the position is not kept; where to read, how many, and the entry
+// that was read last, or "".
+var poll = redis.NewScript(undoneLua + `
 if ARGV[1] ~= '' then
 	local token = redis.call('HGET', KEYS[2], 'token')
 	if token and token ~= ARGV[1] then return redis.error_reply('TAKEN over') end
 	if not token then redis.call('HSET', KEYS[2], 'token', ARGV[1]) end
 end
+local newest = undone(KEYS[1], ARGV[4])
+if newest then return redis.error_reply('UNDONE ' .. newest) end
 local found = redis.call('XREAD', 'COUNT', ARGV[3], 'STREAMS', KEYS[1], ARGV[2])
 local added, last = 0, '0-0'
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -62,10 +66,15 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
 end
 return {found and found[1] and found[1][2] or {}, added, last}`)
 
-// store keeps a position, unless somebody else has taken over.
-var store = redis.NewScript(`
+// store keeps a position, unless somebody else has taken over (0), or the position in Redis is
+// another one than this reader has stored last, or the stream went back (2). KEYS: the position,
+// and the stream. ARGV: the token, the position, its number, the entry that was read last, or
+// "", and the positions that may be there.
+var store = redis.NewScript(undoneLua + `
 local token = redis.call('HGET', KEYS[1], 'token')
 if token and token ~= ARGV[1] then return 0 end
+local id = redis.call('HGET', KEYS[1], 'id')
+if id and id ~= ARGV[2] and id ~= ARGV[5] and id ~= ARGV[6] or undone(KEYS[2], ARGV[4]) then return 2 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'id', ARGV[2], 'number', ARGV[3])
 return 1`)
 
@@ -82,6 +91,7 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 			return "", err
 		}
 		if id, ok := kept[0].(string); ok {
+			f.kept = [2]string{id, id}
 			f.at = place{id: id, number: -1}
 			if text, ok := kept[1].(string); ok {
 				if f.at.number, err = strconv.ParseInt(text, 10, 64); err != nil {
@@ -101,19 +111,23 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 	if err != nil {
 		return "", err
 	}
-	switch f.s.opts.From {
+	from := f.s.opts.From
+	if f.s.again {
+		from = "start" // nothing says how far was read in this history
+	}
+	switch from {
 	case "start":
-		f.at = place{first, info.EntriesAdded - info.Length}
+		f.at = place{id: first, number: info.EntriesAdded - info.Length}
 	case "new": // of a stream that is there, some may have come since somebody read it last
 		if info.LastGeneratedID != first {
 			missed = beginsReason
 		}
-		f.at = place{info.LastGeneratedID, info.EntriesAdded}
+		f.at = place{id: info.LastGeneratedID, number: info.EntriesAdded}
 		if info.LastGeneratedID == "" { // not quite a Redis
-			f.at = place{cmp.Or(info.LastEntry.ID, first), -1}
+			f.at = place{id: cmp.Or(info.LastEntry.ID, first), number: -1}
 		}
 	default:
-		f.at = place{f.s.opts.From, -1}
+		f.at = place{id: from, number: -1}
 	}
 	// From here on, whatever comes is read, even where it is not acked before the next run.
 	f.flight.Idle(f.at)
@@ -126,9 +140,9 @@ func (f *fanout) read(ctx context.Context) (page, error) {
 	if key == "" {
 		key = f.s.opts.Stream
 	}
-	answer, err := poll.Run(ctx, f.client, []string{f.s.opts.Stream, key}, f.token, f.at.id, most).Slice()
+	answer, err := poll.Run(ctx, f.client, []string{f.s.opts.Stream, key}, f.token, f.at.id, most, f.s.newest).Slice()
 	if err != nil {
-		return page{}, taken(err)
+		return page{}, meaning(err, f.s.newest)
 	}
 	var p page
 	var added int64
@@ -137,7 +151,7 @@ func (f *fanout) read(ctx context.Context) (page, error) {
 		return page{}, err
 	}
 	if last != "" && before(last, f.at.id) || added >= 0 && added < f.at.number {
-		f.at = place{first, 0}
+		f.at, f.s.newest = place{id: first}, ""
 		return page{missed: "the stream was made anew: what it had before may not have been read"}, nil
 	}
 	f.s.adapt(p.entries)
@@ -163,7 +177,8 @@ func (f *fanout) number(entries []entry) {
 		if f.at.number >= 0 {
 			f.at.number++
 		}
-		f.at.id = entries[i].id
+		f.at.id, f.at.read = entries[i].id, true
+		f.s.newest = f.at.id
 		entries[i].place = f.at
 	}
 }
@@ -194,14 +209,22 @@ func (f *fanout) save(ctx context.Context) error {
 	if !moved {
 		return nil
 	}
-	stored, err := store.Run(ctx, f.client, []string{f.key}, f.token, at.id, at.number).Bool()
-	if err != nil {
+	before, newest := f.kept, ""
+	if at.read {
+		newest = at.id
+	}
+	f.kept[1] = at.id // it may be stored although no answer comes
+	stored, err := store.Run(ctx, f.client, []string{f.key, f.s.opts.Stream}, f.token, at.id, at.number, newest, before[0], before[1]).Int()
+	switch {
+	case err != nil:
 		f.flight.Keep()
 		return err
-	}
-	if !stored {
+	case stored == 0:
 		return errTakenOver
+	case stored == 2:
+		return errMoved
 	}
+	f.kept[0] = at.id
 	return nil
 }
 
@@ -216,14 +239,6 @@ func polled(answer []any) (found []entry, number int64, id string, err error) {
 		err = errAnswer
 	}
 	return found, number, id, err
-}
-
-// taken says what the error of a script that polls means.
-func taken(err error) error {
-	if redis.HasErrorPrefix(err, "TAKEN") {
-		return errTakenOver
-	}
-	return err
 }
 
 // bell waits until there is something behind an entry, but not for long.

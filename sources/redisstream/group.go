@@ -37,11 +37,14 @@ func newGroup(r *reader) *group {
 // consumer has got. It counts what the group has read: where that is less than the
 // stream has had since, entries were trimmed before anybody got them (Redis 7). It returns
 // how many, or -1 where the stream is another one, and the newest entry that was read. KEYS:
-// the stream, the tokens, the counts. ARGV: group, consumer, token, how many, from.
-var pollGroup = redis.NewScript(`
+// the stream, the tokens, the counts. ARGV: group, consumer, token, how many, from, and the
+// newest entry that this process has read, or "".
+var pollGroup = redis.NewScript(undoneLua + `
 local token = redis.call('HGET', KEYS[2], ARGV[2])
 if token and token ~= ARGV[3] then return redis.error_reply('TAKEN over') end
 if not token then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
+local newest = undone(KEYS[1], ARGV[6])
+if newest then return redis.error_reply('UNDONE ' .. newest) end
 local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], ARGV[5])
 found = found and found[1] and found[1][2] or {}
 if ARGV[5] ~= '>' then return {found, 0, ''} end
@@ -135,11 +138,14 @@ func (g *group) read(ctx context.Context) (p page, err error) {
 	}
 	most := g.s.count
 	var lost int64
-	if p.entries, lost, g.last, err = g.ask(ctx, ">", most); err != nil {
+	if p.entries, lost, g.last, err = g.ask(ctx, ">", most, g.s.newest); err != nil {
 		return page{}, err
 	}
 	g.s.adapt(p.entries)
 	p.more = len(p.entries) == most
+	if n := len(p.entries); n > 0 {
+		g.s.newest = p.entries[n-1].id
+	}
 	switch {
 	case lost < 0:
 		p.missed = "the stream was made anew: what it had before may not have been read"
@@ -152,12 +158,13 @@ func (g *group) read(ctx context.Context) (p page, err error) {
 	return p, nil
 }
 
-// ask reads entries of the group.
-func (g *group) ask(ctx context.Context, from string, most int) ([]entry, int64, string, error) {
+// ask reads entries of the group. It fails where the entry newest, which was read before, is undone;
+// "" looks for none.
+func (g *group) ask(ctx context.Context, from string, most int, newest string) ([]entry, int64, string, error) {
 	o := g.s.opts
-	answer, err := pollGroup.Run(ctx, g.client, []string{o.Stream, g.consumers, g.counts}, o.Group, o.Consumer, g.token, most, from).Slice()
+	answer, err := pollGroup.Run(ctx, g.client, []string{o.Stream, g.consumers, g.counts}, o.Group, o.Consumer, g.token, most, from, newest).Slice()
 	if err != nil {
-		return nil, 0, "", taken(err)
+		return nil, 0, "", meaning(err, newest)
 	}
 	return polled(answer)
 }
@@ -194,6 +201,6 @@ func (g *group) old(ctx context.Context) (page, error) {
 // alive reads behind the end of its history: there is nothing, but Redis notes the time.
 // (Redis takes the very last ID for ">".)
 func (g *group) alive(ctx context.Context) error {
-	_, _, _, err := g.ask(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 1)
+	_, _, _, err := g.ask(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 1, "")
 	return err
 }

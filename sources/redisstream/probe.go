@@ -32,7 +32,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the stream %s has %d entries", o.Stream, client.XLen(ctx, o.Stream).Val())})
 	}
 	key := redisconn.Beside(o.Stream, ":position:"+o.Name)
-	may := [][]string{{"XREAD", "STREAMS", o.Stream, "0"}, {"XINFO", "STREAM", o.Stream}, {"EVALSHA", poll.Hash(), "2", o.Stream, key}}
+	may := [][]string{{"XREAD", "STREAMS", o.Stream, "0"}, {"XRANGE", o.Stream, "0", "0"}, {"XINFO", "STREAM", o.Stream}, {"EVALSHA", poll.Hash(), "2", o.Stream, key}}
 	if o.Name != "" {
 		may = append(may, []string{"HINCRBY", key, "token", "1"}, []string{"HSET", key, "id", "0"}, []string{"HGET", key, "id"}, []string{"HMGET", key, "id"})
 	}
@@ -40,7 +40,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		key = redisconn.Beside(o.Stream, ":group:"+o.Group)
 		may = [][]string{
 			{"HINCRBY", key, "x", "1"}, {"HSET", key, "x", "1"}, {"HGET", key, "x"}, {"EXISTS", key}, {"XINFO", "CONSUMERS", o.Stream, o.Group}, {"XINFO", "STREAM", o.Stream}, {"XPENDING", o.Stream, o.Group},
-			{"XGROUP", "CREATE", o.Stream, o.Group, "0"}, {"EVALSHA", pollGroup.Hash(), "3", o.Stream, key, key + ":read"}, {"XREAD", "STREAMS", o.Stream, "0"},
+			{"XGROUP", "CREATE", o.Stream, o.Group, "0"}, {"EVALSHA", pollGroup.Hash(), "3", o.Stream, key, key + ":read"}, {"XREAD", "STREAMS", o.Stream, "0"}, {"XRANGE", o.Stream, "0", "0"},
 			{"XREADGROUP", "GROUP", o.Group, o.Consumer, "STREAMS", o.Stream, ">"}, {"XACK", o.Stream, o.Group, "0-1"}, {"XCLAIM", o.Stream, o.Group, o.Consumer, "1", "0-1"},
 		}
 	}

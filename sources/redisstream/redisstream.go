@@ -95,6 +95,10 @@ type source struct {
 
 	count int     // entries to read at once
 	last  *reader // of the latest Run, for the next one and for Close
+	// newest is the entry that was read last, "" where none was, and again says that the stream
+	// went back; only the goroutine of Run has them.
+	newest string
+	again  bool
 	// ledger is of a group: what is on its way outlives a Run.
 	ledger *ledger
 }
@@ -107,7 +111,7 @@ func (s *source) Close(ctx context.Context) error {
 	client := s.Config.NewClient()
 	defer client.Close()
 	s.last.client = client
-	if err := s.last.save(ctx); err != nil && !errors.Is(err, errTakenOver) { // else its successor has begun where it had stored
+	if err := s.last.save(ctx); err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, errMoved) { // else its successor has begun where it had stored
 		return fmt.Errorf("what was delivered last will come again: %w", err)
 	}
 	return nil

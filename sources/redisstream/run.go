@@ -47,6 +47,7 @@ type form interface {
 type place struct {
 	id     string
 	number int64
+	read   bool // the entry was read: it was in the stream
 }
 
 // page is what was read.
@@ -80,7 +81,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	r := &reader{s: s, client: client, room: make(chan struct{}, 1)}
 	if before := s.last; before != nil { // what was acked when it had ended
 		before.client = client
-		if err := before.save(ctx); err != nil {
+		if err := before.save(ctx); err != nil && !errors.Is(err, errMoved) {
 			return plugin.Ended(ctx, err)
 		}
 	}
@@ -107,6 +108,12 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	err = r.run(running, out)
 	stop()
 	<-kept
+	s.again = false
+	var back *undone
+	if errors.As(err, &back) {
+		out.Gap(back.Error())
+		s.last, s.newest, s.again = nil, "", true // nothing of what it remembers goes into the other history
+	}
 	return plugin.Ended(ctx, err)
 }
 

@@ -1,0 +1,100 @@
+package testenv
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/embedded"
+)
+
+// Backup makes a copy of a server's files, and returns the folder for [StartBackup]. With the
+// argument -R the copy is a standby of the server.
+func Backup(t testing.TB, of *embedded.Postgres, more ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	d, err := os.MkdirTemp("/tmp", "egtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { report(os.RemoveAll(d)) })
+	if err := of.Backup(ctx, d, more...); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// StartBackup starts a server on a copy of [Backup], at a port of 127.0.0.1. It ends with the test.
+func StartBackup(t testing.TB, dir string, port int) *embedded.Postgres {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	s, err := embedded.StartPostgres(ctx, dir, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Wait)
+		defer cancel()
+		report(s.Stop(ctx))
+	})
+	return s
+}
+
+// Crash ends a server at once. Stopping it once more at the end of the test does nothing.
+func Crash(t testing.TB, s *embedded.Postgres) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	if err := s.Crash(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Port returns the TCP port of a server.
+func Port(t testing.TB, s *embedded.Postgres) int {
+	t.Helper()
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// ConnectTo returns a session of a server.
+func ConnectTo(t testing.TB, s *embedded.Postgres) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(Context(t), s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// Until waits until the answer of a query, a boolean, is true.
+func Until(t testing.TB, conn *pgx.Conn, query string, args ...any) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		var ok bool
+		if err := conn.QueryRow(Context(t), query, args...).Scan(&ok); err != nil {
+			t.Fatalf("%v: %.300s", err, query)
+		}
+		if ok {
+			return
+		}
+		if time.Since(begin) > Wait {
+			t.Fatalf("it never becomes true: %.300s", query)
+		}
+	}
+}

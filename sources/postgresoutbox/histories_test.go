@@ -1,0 +1,73 @@
+package postgresoutbox
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/testenv"
+)
+
+// TestHistories kills primaries and restores copies at random, while a writer is at work: all rows that
+// the database has in the end were delivered, and each step back is reported. SEED repeats a run,
+// RUNS is how many there are.
+func TestHistories(t *testing.T) {
+	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	for i := range number(t, "RUNS", 1) {
+		t.Run(fmt.Sprint("SEED=", seed), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			if rnd.IntN(2) == 0 || i%2 == 1 {
+				randomFailover(t, rnd)
+			} else {
+				randomRestore(t, rnd)
+			}
+		})
+		seed++
+	}
+}
+
+func randomFailover(t *testing.T, rnd *rand.Rand) {
+	p, standby, crash := lag(t, 1+rnd.IntN(500), 1+rnd.IntN(1000))
+	crash()
+	writeOn(t, p, testenv.ConnectTo(t, standby), rnd)
+}
+
+func randomRestore(t *testing.T, rnd *rand.Rand) {
+	server := testenv.StartPostgres(t)
+	db := install(t, server)
+	p := follow(t, server.URL())
+	before, lost := 1+rnd.IntN(500), 1+rnd.IntN(1000)
+	run(t, db, insertItems, 1, before, 1)
+	p.awaitItems(t, 1, rnd.IntN(before), 1)
+	dir := testenv.Backup(t, server)
+	run(t, db, insertItems, before+1, before+lost, 1)
+	p.awaitItems(t, before+1, before+lost, 1)
+	done := keepWriting(db, 5_001)
+	testenv.Crash(t, server)
+	<-done
+	writeOn(t, p, testenv.ConnectTo(t, testenv.StartBackup(t, dir, testenv.Port(t, server))), rnd)
+}
+
+// writeOn writes in many transactions, and looks whether all that the database has was delivered.
+func writeOn(t *testing.T, p *past, db *pgx.Conn, rnd *rand.Rand) {
+	t.Helper()
+	next := 10_001
+	for range 1 + rnd.IntN(5) {
+		n := 1 + rnd.IntN(2000)
+		run(t, db, insertItems, next, next+n, 2)
+		next += n + 1
+	}
+	p.awaitItems(t, 10_001, next-1, 2)
+	var ids []int
+	if err := db.QueryRow(t.Context(), "SELECT array_agg(id) FROM items WHERE v = 1").Scan(&ids); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitRows(t, ids, 1)
+	testenv.Until(t, db, emptied)
+	if len(p.reported()) == 0 {
+		t.Error("no gap was reported")
+	}
+}

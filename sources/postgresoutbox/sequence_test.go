@@ -1,0 +1,114 @@
+package postgresoutbox
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/testenv"
+)
+
+// TestSequenceGoesBack, which an operator can do at any time: the reader goes on, and nothing that is
+// written then is skipped or deleted unread.
+func TestSequenceGoesBack(t *testing.T) {
+	const lost = "SELECT setval('gateway.outbox_id_seq', 1)"
+	for name, c := range map[string]struct {
+		running bool
+		steps   func(db *pgx.Conn)
+	}{
+		"running, not passed": {true, func(db *pgx.Conn) {
+			run(t, db, lost)
+			run(t, db, insertItems, 101, 110, 1)
+		}},
+		"running, passed": {true, func(db *pgx.Conn) { // before anyone can look
+			run(t, db, "BEGIN; "+lost+"; INSERT INTO items SELECT n FROM generate_series(101, 301) n; COMMIT")
+		}},
+		"stopped, not passed": {false, func(db *pgx.Conn) {
+			run(t, db, lost)
+			run(t, db, insertItems, 101, 110, 1)
+		}},
+		"stopped, passed": {false, func(db *pgx.Conn) {
+			run(t, db, lost)
+			run(t, db, insertItems, 101, 301, 1)
+		}},
+		"stopped, advice of old followed": {false, func(db *pgx.Conn) { // setval it beyond: 1 of 101 came
+			run(t, db, lost)
+			run(t, db, insertItems, 101, 120, 1)
+			run(t, db, "SELECT setval('gateway.outbox_id_seq', 1000)")
+			run(t, db, insertItems, 121, 121, 1)
+		}},
+		"identity restarted": {true, func(db *pgx.Conn) {
+			run(t, db, "TRUNCATE gateway.outbox RESTART IDENTITY")
+			run(t, db, insertItems, 101, 301, 1)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := fresh(t, items, "items")
+			p := follow(t, testenv.Postgres(t).URL())
+			run(t, db, insertItems, 1, 100, 1)
+			p.awaitItems(t, 1, 100, 1)
+			testenv.Until(t, db, storedAll)
+			testenv.Until(t, db, emptied)
+			if !c.running {
+				p.stop()
+			}
+			c.steps(db)
+			if !c.running {
+				p = follow(t, testenv.Postgres(t).URL())
+			}
+			var to int
+			if err := db.QueryRow(t.Context(), "SELECT max(id) FROM items").Scan(&to); err != nil {
+				t.Fatal(err)
+			}
+			p.awaitItems(t, 101, to, 1)
+			testenv.Until(t, db, emptied)
+			p.wantGap(t, "went back")
+			run(t, db, insertItems, to+1, to+10, 1)
+			p.awaitItems(t, to+1, to+10, 1)
+			testenv.Until(t, db, emptied)
+			testenv.Until(t, db, storedAll)
+			p.wantGap(t, "went back")
+		})
+	}
+}
+
+// TestSequenceBelowUndeliveredRows: rows above the sequence are delivered, and then deleted, so that no
+// writer gets an id that is taken. The ids between, which the sequence has not given, stay gaps.
+func TestSequenceBelowUndeliveredRows(t *testing.T) {
+	db := fresh(t, items, "items")
+	url := testenv.Postgres(t).URL()
+	p := follow(t, url)
+	run(t, db, insertItems, 1, 50, 1)
+	p.awaitItems(t, 1, 50, 1)
+	testenv.Until(t, db, storedAll)
+	testenv.Until(t, db, emptied)
+	p.stop()
+	run(t, db, insertItems, 51, 100, 1)
+	run(t, db, "SELECT setval('gateway.outbox_id_seq', 10)")
+	run(t, db, insertItems, 101, 120, 1) // 11 to 30
+	p = follow(t, url)
+	p.awaitItems(t, 51, 120, 1)
+	testenv.Until(t, db, "SELECT NOT EXISTS (SELECT FROM gateway.outbox WHERE id > 30)") // else the next writer would fail
+	run(t, db, insertItems, 121, 300, 1)                                                 // up to 210
+	p.awaitItems(t, 121, 300, 1)
+	testenv.Until(t, db, emptied)
+	testenv.Until(t, db, storedAll)
+	if got := p.reported(); len(got) != 2 {
+		t.Errorf("gaps %q", got)
+	}
+}
+
+// TestHole: many ids without rows do not keep the rows behind them from being deleted.
+func TestHole(t *testing.T) {
+	db := fresh(t, items, "items")
+	p := follow(t, testenv.Postgres(t).URL())
+	for i := range 4 {
+		run(t, db, insertItems, 10*i+1, 10*i+10, 1)
+		p.awaitItems(t, 10*i+1, 10*i+10, 1)
+		run(t, db, "SELECT setval('gateway.outbox_id_seq', $1)", int64(1_000_000_000)*int64(i+1))
+	}
+	testenv.Until(t, db, emptied)
+	if got := p.reported(); len(got) > 0 {
+		t.Errorf("gaps %q", got)
+	}
+}
