@@ -129,16 +129,16 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if s.last != nil {
 		s.last.conn = conn
 		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) { // what was acked when it had ended
-			return plugin.Ended(ctx, err)
+			return plugin.Ended(ctx, pgconn.Away(err))
 		}
 	}
 	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, paused: map[string]time.Time{}, lowSince: time.Now()}
 	if err := r.begin(ctx); err != nil {
-		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
+		return plugin.Ended(ctx, pgconn.Away(fmt.Errorf("%s: %w", s.opts.URL, err)))
 	}
 	s.last = r
 	out.Ready()
-	return plugin.Ended(ctx, r.run(ctx, out))
+	return plugin.Ended(ctx, pgconn.Away(r.run(ctx, out)))
 }
 
 // answerTimeout bounds each statement: a server that does not answer is lost.

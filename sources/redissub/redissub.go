@@ -58,7 +58,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Name: "gateway_redis_sub_dropped_total",
 		Help: "Messages dropped because the routes were slower than Redis for too long.",
 	})
-	return &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, dropped: dropped}, env.Metrics.Register(dropped)
+	return &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, dropped: dropped}, env.Metrics.Register(dropped)
 }
 
 type source struct {

@@ -10,6 +10,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
 )
 
 // Run is part of [plugin.Source].
@@ -28,12 +29,12 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 
 	if len(s.opts.Channels) > 0 {
 		if err := sub.Subscribe(ctx, s.opts.Channels...); err != nil {
-			return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
+			return plugin.Ended(ctx, away(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err)))
 		}
 	}
 	if len(s.opts.Patterns) > 0 {
 		if err := sub.PSubscribe(ctx, s.opts.Patterns...); err != nil {
-			return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
+			return plugin.Ended(ctx, away(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err)))
 		}
 	}
 	r := receiver{source: s, sub: sub, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
@@ -52,6 +53,9 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	return plugin.Ended(ctx, r.handOver(ctx, out))
 }
 
+// away marks what is said of an error of the server.
+func away(err, said error) error { return redisconn.Away(err, said, redisconn.Scope{Fixed: true}) }
+
 // receiver is one run.
 type receiver struct {
 	source    *source
@@ -67,7 +71,7 @@ func (r *receiver) receive(ctx context.Context) {
 	for {
 		msg, err := r.sub.Receive(ctx)
 		if err != nil {
-			r.buffer.fail(fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err))
+			r.buffer.fail(away(err, fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err)))
 			return
 		}
 		now := time.Now()
@@ -79,7 +83,7 @@ func (r *receiver) receive(ctx context.Context) {
 				close(r.confirmed)
 			}
 			if awaited < 0 { // go-redis connected anew under our feet
-				r.buffer.fail(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
+				r.buffer.fail(plugin.Away(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL)))
 				return
 			}
 		case *redis.Message:
@@ -105,12 +109,12 @@ func (r *receiver) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		if time.Since(time.Unix(0, r.last.Load())) > 2*every {
-			r.buffer.fail(errSilent)
+			r.buffer.fail(plugin.Away(errSilent))
 			r.sub.Close()
 			return
 		}
 		if err := r.sub.Ping(ctx); err != nil && ctx.Err() == nil {
-			r.buffer.fail(fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err))
+			r.buffer.fail(away(err, fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err)))
 			r.sub.Close()
 			return
 		}
