@@ -57,10 +57,10 @@ func (s *sink) Close(context.Context) error {
 // of it is written again, which may repeat lines; half a line gets an end first, so
 // that it is seen to be none. A full disk, or a folder that is gone, is no event's failure.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
-	return plugin.Away(s.write(ctx, events))
+	return plugin.Away(s.append(ctx, events))
 }
 
-func (s *sink) write(ctx context.Context, events []*event.Event) error {
+func (s *sink) append(ctx context.Context, events []*event.Event) error {
 	s.lines = s.lines[:0]
 	if s.torn {
 		s.lines = append(s.lines, '\n')
