@@ -110,6 +110,21 @@ func Away(err, wrapped error, of Scope) error {
 	return wrapped
 }
 
+// Answered returns the error of a command of a pipeline, whose Exec has returned exec. Where a
+// connection cannot be had because the server refuses it (a wrong password, too many clients),
+// go-redis leaves the commands without an error and without an answer: that is none of success.
+func Answered(c *redis.Cmd, exec error) error {
+	switch {
+	case c.Err() != nil || c.Val() != nil:
+		return c.Err()
+	case exec != nil:
+		return exec
+	}
+	return errNoAnswer
+}
+
+var errNoAnswer = errors.New("the server has not answered")
+
 // Answer is an error with which a script has answered for one of its commands.
 type Answer string
 

@@ -141,7 +141,7 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 		return s.ofAll(err)
 	}
 	pipe := client.Pipeline()
-	results := make([]*redis.IntCmd, len(events))
+	results := make([]*redis.Cmd, len(events))
 	for i, e := range events {
 		channel, err := s.channel(e)
 		if err == nil {
@@ -151,14 +151,17 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 			failed[i] = plugin.Permanent(err)
 			continue
 		}
-		results[i] = pipe.Publish(ctx, channel, e.Data)
+		results[i] = pipe.Do(ctx, "PUBLISH", channel, e.Data)
 	}
 	if pipe.Len() > 0 {
-		_, _ = pipe.Exec(ctx) // each result has its own error
+		_, err = pipe.Exec(ctx)
 	}
 	for i, r := range results {
-		if r != nil && r.Err() != nil {
-			failed[i] = s.ofOne(r.Err())
+		if r == nil {
+			continue
+		}
+		if err := redisconn.Answered(r, err); err != nil {
+			failed[i] = s.ofOne(err)
 		}
 	}
 	return plugin.Failures(len(events), failed)

@@ -153,15 +153,16 @@ func (s *sink) send(ctx context.Context, groups []group) []result {
 		keys, args := s.arguments(g)
 		commands[i] = appendBatch.EvalSha(ctx, pipe, keys, args...)
 	}
+	var err error
 	if len(groups) > 0 {
-		_, _ = pipe.Exec(ctx) // each command has its own error
+		_, err = pipe.Exec(ctx)
 	}
 	for i, c := range commands {
 		if redis.HasErrorPrefix(c.Err(), "NOSCRIPT") {
 			keys, args := s.arguments(groups[i])
 			c = appendBatch.Eval(ctx, s.client, keys, args...)
 		}
-		results[i] = s.verdict(groups[i].stream, c)
+		results[i] = s.verdict(groups[i].stream, c, redisconn.Answered(c, err))
 	}
 	return results
 }
@@ -210,8 +211,7 @@ func appendEntry(args []any, e *event.Event) []any {
 // verdict notes what is known of a group after its command. Only an answer of the server says
 // that it was not appended; and one that refuses to look says nothing of a time before, whose
 // answer was lost.
-func (s *sink) verdict(stream string, c *redis.Cmd) result {
-	err := c.Err()
+func (s *sink) verdict(stream string, c *redis.Cmd, err error) result {
 	var answer redis.Error
 	batch := s.unsure[stream]
 	switch {
