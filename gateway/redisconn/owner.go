@@ -110,9 +110,9 @@ func Away(err, wrapped error, of Scope) error {
 	return wrapped
 }
 
-// Answered returns the error of a command of a pipeline, whose Exec has returned exec. Where a
-// connection cannot be had because the server refuses it (a wrong password, too many clients),
-// go-redis leaves the commands without an error and without an answer: that is none of success.
+// Answered returns the error of a command of a pipeline whose Exec has returned exec. Where the
+// server refuses the connection (a wrong password, too many clients), go-redis leaves the
+// commands without an error and without an answer: these have failed, too.
 func Answered(c *redis.Cmd, exec error) error {
 	switch {
 	case c.Err() != nil || c.Val() != nil:
