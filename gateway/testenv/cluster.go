@@ -76,7 +76,7 @@ func ClusterWithReplica(t testing.TB, key string) (url string, kill, well func()
 	await(t, "the replica to know its master", func() bool { return replica.Do(ctx, "CLUSTER", "REPLICATE", id).Err() == nil })
 	await(t, "the replica to follow", func() bool {
 		role, err := replica.Do(ctx, "ROLE").Slice()
-		known, kerr := others[0].ClusterSlots(ctx).Result()
+		known, kerr := others[0].ClusterShards(ctx).Result()
 		both := 0
 		for _, s := range known {
 			both += len(s.Nodes)
