@@ -67,7 +67,7 @@ type Opener interface {
 }
 
 // Pinger is a sink that can ask its server whether it is there. Where nothing was written
-// for a second, Ping is called: so it shows that the server is away although no event comes.
+// for half a second, Ping is called: so it shows that the server is away although no event comes.
 // Its error counts as one of Write. Ping is never called at the same time as Write, but
 // where the type is [Concurrent].
 type Pinger interface {

@@ -10,7 +10,7 @@ import (
 // pingEvery is after how long without a write a sink's server is asked whether it is there,
 // and pingOpen where writes have failed and their pause is over.
 const (
-	pingEvery = time.Second
+	pingEvery = 500 * time.Millisecond
 	pingOpen  = 10 * time.Millisecond
 )
 
