@@ -93,14 +93,14 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 		err = s.follow(ctx, t)
 	}
 	if err != nil {
-		return err
+		return Away(err)
 	}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
 	for {
 		holder, err := t.try(ctx)
 		if err != nil {
-			return fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err)
+			return Away(fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err))
 		}
 		if t.number > 0 {
 			return nil
@@ -187,14 +187,14 @@ func (l lock) foreign() string {
 // session: behind a transaction pooler that may be another session.
 func (t *term) Confirm(ctx context.Context) error {
 	if t.row != nil {
-		return In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) })
+		return Away(In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) }))
 	}
 	held := false
 	err := t.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)").Scan(&held)
 	if err == nil && !held {
 		err = errors.New("the session has lost the lock: is there a transaction pooler (pgbouncer with pool_mode = transaction) in between?")
 	}
-	return err
+	return Away(err)
 }
 
 // Resign is part of [plugin.Leadership].

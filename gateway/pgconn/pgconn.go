@@ -63,15 +63,25 @@ func In(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
 }
 
 // Reason makes one line of pgx's error, which lists every address and method
-// that was tried: what the server said where it said something, else the last.
+// that was tried: what the server said where it said something, else the last. Where the server
+// is away, the error is marked by [plugin.Away].
 func Reason(err error) error {
 	var said *pg.PgError
 	if errors.As(err, &said) {
-		return said
+		return Away(said)
 	}
 	lines := strings.Split(err.Error(), "\n\t")
-	return errors.New(strings.TrimSpace(lines[len(lines)-1]))
+	return Away(&reason{strings.TrimSpace(lines[len(lines)-1]), err})
 }
+
+// reason is an error of which less is said.
+type reason struct {
+	text string
+	err  error
+}
+
+func (r *reason) Error() string { return r.text }
+func (r *reason) Unwrap() error { return r.err }
 
 // Close says goodbye to the server, but does not wait for a dead one.
 func Close(conn *pgx.Conn) {

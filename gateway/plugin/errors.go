@@ -75,6 +75,32 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
+// Away marks an error that says that a server of one's own is not reached, or takes nothing
+// from anybody: it has no room, is read-only, or denies the right. No event is to blame.
+// Away(nil) is nil.
+//
+// Returned by Write or Open, it stops all writes at once. One write is tried again and
+// again, with pauses of at most a second, and no attempt of an event counts. Returned by
+// Run, it starts the source again after at most a second. Returned by Apply, it gives the
+// event back to a source that can replay, in place of parking it.
+func Away(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &awayError{err}
+}
+
+type awayError struct{ err error }
+
+func (e *awayError) Error() string { return e.err.Error() }
+func (e *awayError) Unwrap() error { return e.err }
+
+// IsAway reports whether err, or an error it wraps, was marked by [Away].
+func IsAway(err error) bool {
+	var a *awayError
+	return errors.As(err, &a)
+}
+
 // Fenced marks an error of a write that was refused because a leader of a later term has
 // written: known is that term. The events are parked. The router gives up the leadership
 // under which they were captured, and reports a gap.
@@ -108,10 +134,31 @@ func FencedBy(err error) (known int64, ok bool) {
 // nothing is written until it works again.
 type Partial struct {
 	// Failed maps the index of a failed event in the slice given to Write to
-	// its error, which may be marked by [Permanent] or [RetryAfter].
+	// its error, which may be marked by [Permanent] or [RetryAfter]. One that is
+	// marked by [Away] says that the sink has failed before it took this event: such
+	// events are written again together, once the sink works.
 	Failed map[int]error
 }
 
+// Failures returns what Write returns of n events of which failed maps the index to its
+// error: nil where none has failed, one error marked by [Away] where the sink has taken none
+// of them for such a reason, else a [*Partial].
+func Failures(n int, failed map[int]error) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	if len(failed) == n {
+		for _, err := range failed {
+			if !IsAway(err) {
+				return &Partial{Failed: failed}
+			}
+		}
+		return failed[0]
+	}
+	return &Partial{Failed: failed}
+}
+
+// Error says why the first event has failed, and of how many that holds.
 func (p *Partial) Error() string {
 	first := -1
 	for i := range p.Failed {

@@ -56,7 +56,7 @@ type Sink interface {
 	// Write returns nil when all events are delivered. It is never called
 	// concurrently, but where the type is [Concurrent] and several workers are
 	// configured. The slice is the router's again when Write returns.
-	// Errors: any error is retried with backoff; [Permanent], [RetryAfter] and
+	// Errors: any error is retried with backoff; [Permanent], [RetryAfter], [Away] and
 	// [*Partial] say more.
 	Write(ctx context.Context, events []*event.Event) error
 }
@@ -66,6 +66,14 @@ type Sink interface {
 // gateway runs takes effect only where the Open of each new sink succeeds.
 type Opener interface {
 	Open(ctx context.Context) error
+}
+
+// Pinger is a sink that can ask its server whether it is there. Where nothing was written
+// for half a second, Ping is called: so it shows that the server is away although no event comes.
+// Its error counts as one of Write. Ping is never called at the same time as Write, but
+// where the type is [Concurrent].
+type Pinger interface {
+	Ping(ctx context.Context) error
 }
 
 // Batcher is a sink that takes fewer events in one Write than its queue's

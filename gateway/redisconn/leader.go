@@ -23,9 +23,11 @@ const (
 var (
 	// acquire takes the lock where it is free, and returns its term, or "". The term is
 	// a counter. It begins with the server's clock in microseconds, so that it is higher
-	// than terms before the counter was lost, as by FLUSHALL.
+	// than terms before the counter was lost, as by FLUSHALL. A lock of this very gateway
+	// is free for it: it has lost the connection, and could not give the lock back.
 	acquire = redis.NewScript(`
-if redis.call('EXISTS', KEYS[1]) == 1 then return '' end
+local holder = redis.call('GET', KEYS[1])
+if holder and string.sub(holder, 1, #ARGV[4]) ~= ARGV[4] then return '' end
 local last = redis.call('GET', KEYS[2])
 if not last then
 	local now = redis.call('TIME')
@@ -45,22 +47,32 @@ return term`)
 type Elector struct {
 	Config *Config
 	URL    options.URL
+	own    string // what its locks begin with
+}
+
+// NewElector returns an elector. Campaigns of one elector follow each other: a lock that one
+// has left behind keeps the next one waiting no longer than it takes to see it.
+func NewElector(config *Config, url options.URL) Elector {
+	return Elector{Config: config, URL: url, own: rand.Text() + ":"}
 }
 
 // Campaign is part of [plugin.Elector].
 func (s Elector) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
+	if s.own == "" { // not made by NewElector
+		s = NewElector(s.Config, s.URL)
+	}
 	key := "eventgateway:leader:{" + name + "}" // in braces: both keys are in one slot of a cluster
-	t := &term{client: s.Config.NewClient(), key: key, id: rand.Text()}
+	t := &term{client: s.Config.NewClient(), key: key, id: s.own + rand.Text()}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
 	for {
-		got, err := acquire.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds(), above).Text()
+		got, err := acquire.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds(), above, s.own).Text()
 		if err == nil && got != "" {
 			t.number, err = strconv.ParseInt(got, 10, 64)
 		}
 		if err != nil {
 			t.client.Close()
-			return nil, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err)
+			return nil, Away(err, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err), Scope{Fixed: true})
 		}
 		if t.number > 0 {
 			return t, nil
@@ -89,9 +101,9 @@ func (t *term) Lease() time.Duration { return lease }
 func (t *term) Confirm(ctx context.Context) error {
 	n, err := prolong.Run(ctx, t.client, []string{t.key}, t.id, lease.Milliseconds()).Int()
 	if err == nil && n != 1 {
-		err = errors.New("the lock has expired")
+		return errors.New("the lock has expired")
 	}
-	return err
+	return Away(err, err, Scope{Fixed: true})
 }
 
 // Resign is part of [plugin.Leadership].

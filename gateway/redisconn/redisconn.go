@@ -121,6 +121,9 @@ func (c *Config) parseSentinel(text string) error {
 // NewClient returns a client, which connects with its first command.
 func (c *Config) NewClient() redis.UniversalClient {
 	o := c.options
+	if o.IsClusterMode {
+		return newCluster(o.Cluster())
+	}
 	return redis.NewUniversalClient(&o)
 }
 

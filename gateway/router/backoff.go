@@ -15,14 +15,37 @@ type backoff struct {
 	attempt      int
 }
 
+// nearMax bounds the pauses between attempts to reach a server of one's own: the flow is
+// back soon after the server is, however long that took.
+const nearMax = time.Second
+
 // next returns the pause before the next attempt.
-func (b *backoff) next() time.Duration {
-	bound := b.max
-	if shift := b.initial << min(b.attempt, 30); shift > 0 && shift < bound {
-		bound = shift
+func (b *backoff) next() time.Duration { return rand.N(b.bound(b.max)) + 1 }
+
+// near returns the pause before the next attempt to reach a server of one's own. It is at
+// least half of its bound: a server that is starting gets few attempts, however many
+// sources and sinks wait for it.
+func (b *backoff) near() time.Duration {
+	half := b.bound(min(b.max, nearMax)) / 2
+	return half + rand.N(half+1) + 1
+}
+
+// pause returns the pause after an error.
+func (b *backoff) pause(err error) time.Duration {
+	if isAway(err) {
+		return b.near()
 	}
+	return b.next()
+}
+
+// bound counts an attempt, and returns the bound of the pause before it, which is at most highest.
+func (b *backoff) bound(highest time.Duration) time.Duration {
+	shift := b.initial << min(b.attempt, 30)
 	b.attempt++
-	return rand.N(bound) + 1
+	if shift > 0 && shift < highest {
+		return shift
+	}
+	return highest
 }
 
 // reset starts over, after a success.

@@ -60,6 +60,26 @@ func (b *breaker) enter(ctx context.Context) (pass, bool) {
 	})
 }
 
+// ask returns the leave to ask the server whether it is there, where that tells something:
+// not within a pause, while another write probes, or where events fail and not the server.
+func (b *breaker) ask() (p pass, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	open := !b.until.IsZero()
+	if b.disabled != "" || open && (b.probing || b.tripped || time.Now().Before(b.until)) {
+		return p, false
+	}
+	b.probing = open
+	return pass{b.term, open}, true
+}
+
+// closed reports whether the sink is written to as it comes.
+func (b *breaker) closed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.disabled == "" && b.until.IsZero()
+}
+
 // still says whether a pass is worth something: the state is the same as when it was given.
 func (b *breaker) still(p pass) bool {
 	b.mu.Lock()
@@ -95,6 +115,7 @@ const (
 	silent                  // nothing: the write was cut short
 	eventBad                // events failed, each by itself
 	sinkBad                 // it failed as a whole
+	sinkAway                // it failed as a whole, and its server is one's own
 )
 
 // leave notes how the write went. asked is the pause that the receiver asks for. It
@@ -127,6 +148,8 @@ func (b *breaker) leave(p pass, v verdict, asked time.Duration) (pause time.Dura
 	switch {
 	case v == sinkBad:
 		pause = max(b.pauses.next(), asked)
+	case v == sinkAway:
+		pause = max(b.pauses.near(), asked)
 	case p.probe && b.tripped || b.limit.Failures > 0 && b.failures >= b.limit.Failures:
 		d := b.limit.Pause.D()
 		pause = max(d/2+rand.N(d/2+1), asked)

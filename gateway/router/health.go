@@ -2,6 +2,7 @@ package router
 
 import (
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ func (h *health) down(err error, retry time.Duration) {
 	h.mu.Lock()
 	now := time.Now()
 	since := now.Sub(h.logged)
-	known := h.told && h.state.LastError == err.Error()
+	known := h.told && alike(h.state.LastError, err.Error())
 	long := h.state.Up && retry >= logEvery // nobody comes back to say it
 	h.lose(err, now)
 	tell := long || since >= remindEvery || since >= logEvery && !known
@@ -63,6 +64,14 @@ func (h *health) down(err error, retry time.Duration) {
 		h.log.Warn("down, trying again", "error", err, "retry_in", retry.Round(time.Millisecond).String(),
 			"down_for", now.Sub(from).Round(time.Millisecond).String(), "attempts", attempts)
 	}
+}
+
+// localPort is that of the own end of a connection, which is another one each time.
+var localPort = regexp.MustCompile(`:\d+->`)
+
+// alike reports whether two reasons are the same to people.
+func alike(a, b string) bool {
+	return a == b || localPort.ReplaceAllString(a, "") == localPort.ReplaceAllString(b, "")
 }
 
 // disabled notes a failure after which nothing is tried again; it is logged elsewhere.

@@ -46,9 +46,13 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	events = r.choose(ctx, events, taken, rec, &c)
 	for i, st := range r.stages {
 		out := r.scratch[i%2][:0]
+		var gone error // why the batch goes back to its source: the transform's server is away
 		for _, e := range events {
 			before := len(out)
-			next, err := st.apply(ctx, e, out, r.health)
+			next, err := out, gone
+			if gone == nil {
+				next, err = st.apply(ctx, e, out, r.health)
+			}
 			switch made := len(next) - before; {
 			case err != nil && st.failure.OnError == OnErrorPass:
 				r.health.note(err)
@@ -57,6 +61,9 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 				r.health.note(err)
 				next = out
 				c.Dropped++
+			case rec != nil && plugin.IsAway(err):
+				next, gone = out, err
+				r.giveBack(item{ev: e, receipt: rec}, err, &c)
 			case err != nil:
 				next = out
 				r.park(ctx, item{ev: e, receipt: rec}, letter{component: "route " + r.spec.Name + ", transform " + st.name, err: err, attempts: 1}, &c)
@@ -108,6 +115,14 @@ func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
 		c.Returned++
 		it.receipt.done(why.err)
 	}
+}
+
+// giveBack settles an event that no transform has failed on: its source brings it again.
+func (r *route) giveBack(it item, why error, c *RouteCounts) {
+	r.health.note(why)
+	it.receipt.add(1)
+	c.Returned++
+	it.receipt.done(why)
 }
 
 // apply calls the transform and turns a panic into an error.

@@ -111,7 +111,9 @@ func (s *sink) run() {
 	for range s.spec.Delivery.Workers - 1 {
 		others.Go((&worker{sink: s}).run)
 	}
-	(&worker{sink: s}).run()
+	first := &worker{sink: s}
+	first.pinger, _ = s.impl.(plugin.Pinger)
+	first.run()
 	others.Wait()
 }
 
@@ -126,7 +128,7 @@ func (s *sink) open() bool {
 		if s.taking.Err() != nil {
 			return false
 		}
-		pause := b.next()
+		pause := b.pause(err)
 		s.health.down(err, pause)
 		if !s.pause(pause) {
 			return false

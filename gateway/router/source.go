@@ -167,6 +167,9 @@ func (s *source) ack(tell func(error), err error) {
 			s.health.panicked(p)
 		}
 	}()
+	if err != nil {
+		err = &givenBack{err}
+	}
 	tell(err)
 }
 

@@ -36,11 +36,27 @@ func (s *source) run(ctx context.Context) {
 		if time.Since(begin) > restartHealthy {
 			s.restart.reset()
 		}
-		pause := s.restart.next()
+		pause := s.restart.pause(err)
 		s.health.down(err, pause)
 		sleep(ctx, pause)
 	}
 	s.health.stopped()
+}
+
+// givenBack is the error with which a source gets events back. The source returns it from
+// Run, in words of its own, and perhaps marked as an error of its own server.
+type givenBack struct{ error }
+
+func (e *givenBack) Unwrap() error { return e.error }
+
+// isAway reports whether err says that a server of one's own is away. Of events that were
+// given back, the reason for that counts.
+func isAway(err error) bool {
+	var back *givenBack
+	if errors.As(err, &back) {
+		err = back.error
+	}
+	return plugin.IsAway(err)
 }
 
 func (s *source) once(ctx context.Context) (err error) {

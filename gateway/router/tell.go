@@ -45,7 +45,7 @@ func (w *worker) tell(g plugin.Gap) bool {
 			s.log.Error("a gap could not be passed on", "of", g.Source, "reason", g.Reason, "error", err)
 			return true
 		}
-		pause := s.breaker.leave(pass, sinkBad, s.asked(err))
-		s.say(err, judgement{disables: plugin.IsDisabling(err)}, 0, pause)
+		pause := s.breaker.leave(pass, failing(err), s.asked(err))
+		s.say(judgement{disables: plugin.IsDisabling(err), cause: err}, 0, pause)
 	}
 }

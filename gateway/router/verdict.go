@@ -17,6 +17,7 @@ type judgement struct {
 	disables bool    // the sink is not to be written to any more
 	verdict  verdict
 	asked    time.Duration // pause that the receiver asks for
+	cause    error         // what is said of it
 }
 
 // judge settles what a *plugin.Partial says is delivered.
@@ -25,7 +26,7 @@ func (w *worker) judge(items []item, err error) judgement {
 	if !errors.As(err, &p) {
 		j := judgement{
 			failed: items, whole: true, alone: isPanic(err) && len(items) > 1, disables: plugin.IsDisabling(err),
-			verdict: sinkBad, asked: w.sink.asked(err),
+			verdict: failing(err), asked: w.sink.asked(err), cause: err,
 		}
 		if plugin.IsPermanent(err) && !j.alone { // these events will not do: that is no pause for others
 			j.verdict = works
@@ -33,7 +34,7 @@ func (w *worker) judge(items []item, err error) judgement {
 		j.reasons = slices.Repeat([]error{err}, len(items))
 		return j
 	}
-	j := judgement{verdict: eventBad}
+	j := judgement{verdict: eventBad, cause: err}
 	var done []item
 	for i, it := range items {
 		why := p.Failed[i]
@@ -49,8 +50,22 @@ func (w *worker) judge(items []item, err error) judgement {
 	if len(done) > 0 {
 		j.verdict = works
 	}
+	for _, why := range j.reasons {
+		if plugin.IsAway(why) { // whatever it took before that
+			j.verdict, j.asked, j.cause = sinkAway, w.sink.asked(why), why
+			break
+		}
+	}
 	w.delivered(done)
 	return j
+}
+
+// failing is the verdict on a sink that has failed as a whole.
+func failing(err error) verdict {
+	if plugin.IsAway(err) {
+		return sinkAway
+	}
+	return sinkBad
 }
 
 // rule parks the items that can never be delivered, or have failed often enough, and puts
@@ -71,46 +86,50 @@ func (w *worker) rule(j judgement) (again []item, held int) {
 	}
 	pauses := map[int]time.Duration{} // by attempts: what failed together comes back together
 	retry := s.spec.Delivery.Retry
-	var wait []item
+	apart := false // some wait for an attempt of their own
 	var dead []func()
 	for i, it := range j.failed {
-		if known, ok := plugin.FencedBy(j.reasons[i]); ok && it.ev.Fence != nil {
+		why := j.reasons[i]
+		if known, ok := plugin.FencedBy(why); ok && it.ev.Fence != nil {
 			s.terms.report(it.ev.Fence.Leader, known)
 		}
-		if j.whole && len(retry.Schedule) > 0 && !plugin.IsPermanent(j.reasons[i]) {
-			again = append(again, it) // nobody is there: that is no reason to wait longer once somebody is
+		permanent, away := plugin.IsPermanent(why), plugin.IsAway(why)
+		if !permanent && (away || j.whole && len(retry.Schedule) > 0) {
+			again = append(again, it) // no event has failed: none has to wait for longer than the sink does
 			continue
 		}
 		n := it.tried() + 1
-		if plugin.IsPermanent(j.reasons[i]) || retry.exhausted(n) {
-			why := letter{component: "sink " + s.name, err: j.reasons[i], attempts: n}
+		if permanent || retry.exhausted(n) {
+			why := letter{component: "sink " + s.name, err: why, attempts: n}
 			dead = append(dead, func() { w.park(it, why) })
 			continue
 		}
 		now := time.Now()
 		it.trial = &trial{attempts: n, due: now}
+		again = append(again, it)
 		late := retry.late(n)
 		if j.whole && !late {
-			again = append(again, it)
 			continue
 		}
 		if pauses[n] == 0 {
 			pauses[n] = retry.pause(n)
 		}
-		it.trial.due = now.Add(max(pauses[n], s.asked(j.reasons[i])))
+		it.trial.due = now.Add(max(pauses[n], s.asked(why)))
 		if late {
 			it.receipt.tried(n, now)
 		}
-		wait = append(wait, it)
+		apart = true
 	}
-	if len(dead) > 0 { // their sink may hold this worker up, but not the others of the batch
-		wait, again = append(wait, again...), nil
+	if !apart && len(dead) == 0 {
+		return again, 0
 	}
-	s.queue.hold(wait)
+	// Events of a key stay in their order. And a dead letter's sink may hold this worker up,
+	// but not the others of the batch.
+	s.queue.hold(again)
 	for _, park := range dead {
 		park()
 	}
-	return again, len(wait)
+	return nil, len(again)
 }
 
 // asked is the pause that a receiver asks for, within the limit.

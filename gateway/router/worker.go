@@ -13,6 +13,7 @@ import (
 // worker delivers what waits for a sink.
 type worker struct {
 	sink   *sink
+	pinger plugin.Pinger  // what asks the sink's server whether it is there; nil: this worker does not
 	events []*event.Event // scratch of its goroutine
 }
 
@@ -24,10 +25,12 @@ func (w *worker) run() {
 	for s.breaker.await(s.taking, s.queue.finished) {
 		var gap *plugin.Gap
 		var ok bool
-		batch, gap, ok = s.queue.take(s.taking, batch[:0], s.most)
+		batch, gap, ok = w.take(batch[:0])
 		switch {
 		case !ok:
 			return
+		case gap == nil && len(batch) == 0:
+			w.ping()
 		case gap != nil:
 			if !w.tell(*gap) {
 				s.queue.gapAgain(*gap)
@@ -75,7 +78,7 @@ func (w *worker) deliver(items []item) (left []item) {
 		pause := s.breaker.leave(pass, j.verdict, j.asked) // before a dead letter that may have to wait
 		var held int
 		items, held = w.rule(j)
-		s.say(err, j, held, pause)
+		s.say(j, held, pause)
 		if len(items) == 0 {
 			return nil
 		}
@@ -102,7 +105,8 @@ func (s *sink) enter(n int) (pass, bool) {
 }
 
 // say notes a failure: the sink is down, or events of it fail.
-func (s *sink) say(err error, j judgement, held int, pause time.Duration) {
+func (s *sink) say(j judgement, held int, pause time.Duration) {
+	err := j.cause
 	switch {
 	case j.disables && s.breaker.disable(err.Error()):
 		s.health.disabled(err)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -22,6 +23,8 @@ type Proxy struct {
 type proxied struct {
 	client, server    net.Conn
 	requests, answers sync.RWMutex // held for writing while frozen
+
+	lose atomic.Bool // the next answer is lost, and the connection with it
 }
 
 // NewProxy starts a proxy before the server at target, a host:port.
@@ -69,9 +72,9 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
 		p.mu.Unlock()
-		p.done.Go(func() { c.copy(client, server, &c.answers) })
+		p.done.Go(func() { c.copy(client, server, &c.answers, &c.lose) })
 		p.done.Go(func() {
-			c.copy(server, client, &c.requests)
+			c.copy(server, client, &c.requests, new(atomic.Bool))
 			p.mu.Lock()
 			delete(p.conns, c)
 			p.mu.Unlock()
@@ -79,13 +82,16 @@ func (p *Proxy) accept() {
 	}
 }
 
-// copy passes bytes on until either side ends.
-func (c *proxied) copy(dst, src net.Conn, gate *sync.RWMutex) {
+// copy passes bytes on until either side ends, or until lose is set and some come.
+func (c *proxied) copy(dst, src net.Conn, gate *sync.RWMutex, lose *atomic.Bool) {
 	defer dst.Close()
 	defer src.Close()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buf)
+		if lose.Load() {
+			return
+		}
 		gate.RLock() // waits while frozen
 		_, werr := dst.Write(buf[:n])
 		gate.RUnlock()
@@ -121,6 +127,16 @@ func (p *Proxy) freeze(gates func(*proxied) []*sync.RWMutex) (thaw func()) {
 			gate.Unlock()
 		}
 	})
+}
+
+// LoseAnswers lets requests pass on the connections that are open now, and cuts each when the
+// server answers: the answer is lost.
+func (p *Proxy) LoseAnswers() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.lose.Store(true)
+	}
 }
 
 // Cut closes the connections that are open now.

@@ -37,37 +37,6 @@ func StartRedis(t testing.TB, more ...string) (server *embedded.Redis, port int)
 	return server, port
 }
 
-// Cluster starts a Redis Cluster of three servers, and returns its URL.
-func Cluster(t testing.TB) (url string) {
-	t.Helper()
-	ctx := Context(t)
-	const nodes, slots = 3, 16384
-	var clients []*redis.Client
-	var ports, buses []int
-	for range nodes {
-		bus := FreePort(t)
-		_, port := StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
-		client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port)})
-		defer client.Close()
-		clients, ports, buses = append(clients, client), append(ports, port), append(buses, bus)
-	}
-	for i, client := range clients {
-		must(t, client.ClusterAddSlotsRange(ctx, i*slots/nodes, (i+1)*slots/nodes-1).Err())
-		must(t, client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
-	}
-	for i := range clients[1:] {
-		must(t, clients[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", ports[i+1], buses[i+1]).Err())
-	}
-	for _, client := range clients {
-		await(t, "the cluster to form", func() bool {
-			known, err := client.ClusterShards(ctx).Result()
-			state, stateErr := client.ClusterInfo(ctx).Result()
-			return err == nil && stateErr == nil && len(known) == nodes && len(state) > 16 && state[:16] == "cluster_state:ok"
-		})
-	}
-	return fmt.Sprintf("redis-cluster://127.0.0.1:%d?addr=127.0.0.1:%d", ports[0], ports[1])
-}
-
 // Sentinel starts a Redis with a replica and a Sentinel that watches them. kill ends
 // the master, and waits until the replica has taken over.
 func Sentinel(t testing.TB) (url string, kill func()) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
 )
 
 type sink struct {
@@ -22,7 +23,9 @@ type sink struct {
 }
 
 // Open is part of [plugin.Opener].
-func (s *sink) Open(context.Context) error {
+func (s *sink) Open(ctx context.Context) error { return plugin.Away(s.open(ctx)) }
+
+func (s *sink) open(context.Context) error {
 	f, err := os.OpenFile(s.opts.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
 	if err != nil {
 		return err
@@ -52,8 +55,12 @@ func (s *sink) Close(context.Context) error {
 
 // Write is part of [plugin.Sink]: one write for the whole batch. After an error all
 // of it is written again, which may repeat lines; half a line gets an end first, so
-// that it is seen to be none.
+// that it is seen to be none. A full disk, or a folder that is gone, is no event's failure.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
+	return plugin.Away(s.append(ctx, events))
+}
+
+func (s *sink) append(ctx context.Context, events []*event.Event) error {
 	s.lines = s.lines[:0]
 	if s.torn {
 		s.lines = append(s.lines, '\n')
@@ -101,7 +108,7 @@ func (s *sink) turn(ctx context.Context, n int64) error {
 		}
 	}
 	old := s.file
-	if err := s.Open(ctx); err != nil {
+	if err := s.open(ctx); err != nil {
 		return err
 	}
 	return errors.Join(old.Close(), s.prune())

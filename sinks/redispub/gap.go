@@ -17,7 +17,7 @@ import (
 func (s *sink) Gap(ctx context.Context, g plugin.Gap) error {
 	node, err := redisconn.Node(ctx, s.client, cmp.Or(s.opts.Sequence.Key, s.opts.Channel.String()))
 	if err != nil {
-		return s.wrap(err)
+		return s.ofAll(err)
 	}
 	channel, prefix := s.gapChannel()
 	err = node.Publish(ctx, channel, redisconn.EncodeGap(g, prefix)).Err()
@@ -31,7 +31,7 @@ func (s *sink) Gap(ctx context.Context, g plugin.Gap) error {
 	if err == nil {
 		s.mute = false
 	}
-	return s.wrap(err)
+	return s.ofAll(err)
 }
 
 // gapChannel returns where gaps are published. Where the channel depends on the event, it is

@@ -146,14 +146,15 @@ func TestChannelTemplate(t *testing.T) {
 	}
 }
 
-// TestServerErrorsAreRetried: they can be mended while the events wait.
+// TestServerErrorsAreRetried: they can be mended while the events wait. One of the counter is
+// the sink's, and no event's.
 func TestServerErrorsAreRetried(t *testing.T) {
 	if err := testenv.RedisClient(t).LPush(t.Context(), "list", "x").Err(); err != nil {
 		t.Fatal(err)
 	}
 	err := newSink(t, "c", Sequence{Key: "list", Field: "n"}).Write(t.Context(), events(`{}`))
 	var p *plugin.Partial
-	if !errors.As(err, &p) || plugin.IsPermanent(p.Failed[0]) || !strings.Contains(p.Failed[0].Error(), "WRONGTYPE") {
+	if errors.As(err, &p) || !plugin.IsAway(err) || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "WRONGTYPE") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -180,5 +181,65 @@ func TestRefusedChannelFailsAlone(t *testing.T) {
 	}
 	if a, b := next(), next(); a != `{"to":"good","n":1}` || b != `{"to":"good","n":3}` {
 		t.Errorf("got %s and %s", a, b)
+	}
+}
+
+// TestAwayInTheMiddle: what the server refuses to all is no event's failure; what follows in the
+// batch does not overtake it, and what is no object stays the event's.
+func TestAwayInTheMiddle(t *testing.T) {
+	c := testenv.RedisClient(t)
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "mid", "on", ">pw", "+@all", "~*", "&*").Err(); err != nil {
+		t.Fatal(err)
+	}
+	u := strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://mid:pw@", 1)
+	impl, err := build(Options{URL: options.NewURL(u), Channel: expr.MustTemplate("mid"), Sequence: Sequence{Key: "mid:seq", Field: "n"}}, plugintest.Env(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer impl.(*sink).client.Close()
+	c.Del(t.Context(), "mid:seq")
+	// The first term's part is published; the second's key is refused; the third's would not be.
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "mid", "resetkeys", "~mid:seq", "~{mid:seq}:term:a").Err(); err != nil {
+		t.Fatal(err)
+	}
+	next := subscribe(t, "mid")
+	batch := events(`{"a":1}`, `no object`, `{"a":2}`, `{"a":3}`, `{"a":4}`)
+	a, b := &event.Fence{Leader: "a", Term: 1}, &event.Fence{Leader: "b", Term: 1}
+	batch[0].Fence, batch[1].Fence, batch[2].Fence, batch[3].Fence = a, a, b, b
+	var p *plugin.Partial
+	err = impl.Write(t.Context(), batch)
+	if !errors.As(err, &p) || len(p.Failed) != 4 || !plugin.IsPermanent(p.Failed[1]) || plugin.IsAway(p.Failed[1]) {
+		t.Fatalf("error %v", err)
+	}
+	for i := 2; i < 5; i++ {
+		if why := p.Failed[i]; !plugin.IsAway(why) || !strings.Contains(why.Error(), "NOPERM") {
+			t.Errorf("event %d: %v", i, why)
+		}
+	}
+	if err := c.Do(t.Context(), "ACL", "SETUSER", "mid", "~*").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := impl.Write(t.Context(), batch[2:]); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{`{"a":1`, `{"a":2`, `{"a":3`, `{"a":4`} {
+		if got := next(); got != fmt.Sprintf(`%s,"n":%d}`, want, i+1) {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+// TestRefusedConnectionIsNoSuccess: go-redis leaves a pipeline without an error then.
+func TestRefusedConnectionIsNoSuccess(t *testing.T) {
+	u := options.NewURL(strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://nobody:pw@", 1))
+	for _, seq := range []Sequence{{}, {Key: "seq", Field: "n"}} {
+		impl, err := build(Options{URL: u, Channel: expr.MustTemplate("c"), Sequence: seq}, plugintest.Env(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer impl.(*sink).client.Close()
+		if err := impl.Write(t.Context(), events(`{}`, `{}`)); !plugin.IsAway(err) || !strings.Contains(err.Error(), "WRONGPASS") {
+			t.Errorf("%+v: %v", seq, err)
+		}
 	}
 }

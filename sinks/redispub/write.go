@@ -57,7 +57,10 @@ var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps:
 var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
 
 // Open is part of [plugin.Opener].
-func (s *sink) Open(ctx context.Context) error { return s.wrap(s.client.Ping(ctx).Err()) }
+func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }
+
+// Ping is part of [plugin.Pinger].
+func (s *sink) Ping(ctx context.Context) error { return s.ofAll(s.client.Ping(ctx).Err()) }
 
 // Close is part of [plugin.Closer].
 func (s *sink) Close(context.Context) error { return s.client.Close() }
@@ -77,14 +80,21 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
 		}
-		s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
+		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
+		if plugin.IsAway(err) {
+			for i := to; i < len(events); i++ { // nothing overtakes what has failed
+				failed[i] = err
+			}
+			break
+		}
 		from = to
 	}
-	return partial(failed)
+	return plugin.Failures(len(events), failed)
 }
 
-// publish publishes events of one term.
-func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int, error)) {
+// publish publishes events of one term. It returns the error that all of them have, if there is
+// one; fail has it, too.
+func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int, error)) error {
 	key, term := s.opts.Sequence.Key, ""
 	keys := []string{key, key}
 	if f := events[0].Fence; f != nil {
@@ -100,6 +110,9 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 		if n := len(object); err == nil && (n < 2 || object[0] != '{' || object[n-1] != '}') {
 			err = errNoObject
 		}
+		if err == nil {
+			err = redisconn.CheckSize(len(object))
+		}
 		if err != nil {
 			fail(i, plugin.Permanent(err))
 			continue
@@ -108,47 +121,54 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 		sent = append(sent, i)
 	}
 	if len(sent) == 0 {
-		return
+		return nil
 	}
 	refused, err := publish.Run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
-		err = redisconn.Fenced(err, s.wrap(err))
+		err = redisconn.Fenced(err, s.ofAll(err))
 		for _, i := range sent {
 			fail(i, err)
 		}
 	}
 	for n := 0; n+1 < len(refused); n += 2 {
 		if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
-			fail(sent[i-1], s.wrap(fmt.Errorf("%v", refused[n+1])))
+			fail(sent[i-1], s.ofOne(redisconn.Answer(fmt.Sprint(refused[n+1]))))
 		}
 	}
+	return err
 }
 
 func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
 	client, err := redisconn.Node(ctx, s.client, s.opts.Channel.String())
 	if err != nil {
-		return s.wrap(err)
+		return s.ofAll(err)
 	}
 	pipe := client.Pipeline()
-	results := make([]*redis.IntCmd, len(events))
+	results := make([]*redis.Cmd, len(events))
 	for i, e := range events {
 		channel, err := s.channel(e)
+		if err == nil {
+			err = redisconn.CheckSize(len(e.Data))
+		}
 		if err != nil {
 			failed[i] = plugin.Permanent(err)
 			continue
 		}
-		results[i] = pipe.Publish(ctx, channel, e.Data)
+		results[i] = pipe.Do(ctx, "PUBLISH", channel, e.Data)
 	}
 	if pipe.Len() > 0 {
-		_, _ = pipe.Exec(ctx) // each result has its own error
+		_, err = pipe.Exec(ctx)
 	}
 	for i, r := range results {
-		if r != nil && r.Err() != nil {
-			failed[i] = s.wrap(r.Err())
+		if r == nil {
+			continue
+		}
+		if err := redisconn.Answered(r, err); err != nil {
+			failed[i] = s.ofOne(err)
 		}
 	}
-	return partial(failed)
+	return plugin.Failures(len(events), failed)
 }
 
 func (s *sink) channel(e *event.Event) (string, error) {
@@ -165,19 +185,17 @@ func (s *sink) channel(e *event.Event) (string, error) {
 	return string(b), err
 }
 
-func partial(failed map[int]error) error {
-	if len(failed) == 0 {
-		return nil
-	}
-	return &plugin.Partial{Failed: failed}
+// ofAll says where an error comes from that the connection or the counter has: all errors of the
+// server are worth a retry, and mostly they are the server's, not the events'.
+func (s *sink) ofAll(err error) error {
+	return redisconn.Away(err, s.wrap(err), redisconn.Scope{Fixed: true})
 }
 
-// wrap says where the error comes from. All errors of the server are worth a
-// retry: those of its state pass, and a missing privilege or a key of the wrong
-// type can be mended while the events wait.
-func (s *sink) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("redis at %s: %w", s.opts.URL, err)
+// ofOne says where the error of one message comes from. What the server says of its channel
+// holds for all messages where they have the same one.
+func (s *sink) ofOne(err error) error {
+	_, literal := s.opts.Channel.Literal()
+	return redisconn.Away(err, s.wrap(err), redisconn.Scope{One: true, Fixed: literal})
 }
+
+func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

@@ -56,6 +56,7 @@ type sink struct {
 type sent struct {
 	number int64
 	events []*event.Event
+	lost   bool // the connection was lost before an answer came
 }
 
 // maxBatch bounds how long a batch keeps Redis from everything else: a few milliseconds.
@@ -65,7 +66,13 @@ const maxBatch = 1000
 func (s *sink) MaxBatch() int { return maxBatch }
 
 // Open is part of [plugin.Opener].
-func (s *sink) Open(ctx context.Context) error { return s.wrap(s.client.Ping(ctx).Err()) }
+func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }
+
+// Ping is part of [plugin.Pinger].
+func (s *sink) Ping(ctx context.Context) error {
+	err := s.client.Ping(ctx).Err()
+	return redisconn.Away(err, s.wrap(err), redisconn.Scope{Fixed: true})
+}
 
 // Close is part of [plugin.Closer].
 func (s *sink) Close(context.Context) error { return s.client.Close() }

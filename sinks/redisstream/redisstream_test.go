@@ -151,6 +151,112 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// TestAnotherBatchAfterALostAnswer: what comes next may leave events out that were sent, and have
+// others. Each is appended once, in order, whether the first batch has arrived, comes late, or
+// never.
+func TestAnotherBatchAfterALostAnswer(t *testing.T) {
+	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
+	for _, how := range []string{"arrived", "late", "never"} {
+		t.Run(how, func(t *testing.T) {
+			stream := "another." + how
+			s, client := newSink(t, url, stream, 0), testenv.RedisClient(t)
+			client.Del(t.Context(), stream)
+			if err := s.Open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			freeze := proxy.Freeze
+			if how == "arrived" {
+				freeze = proxy.FreezeAnswers
+			}
+			thaw := freeze()
+			all := numbered(0, 8)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if err := s.Write(ctx, all[:4]); !plugin.IsAway(err) {
+				t.Fatalf("there was an answer: %v", err)
+			}
+			if how == "never" {
+				proxy.Cut()
+			}
+			for _, batch := range [][]*event.Event{all[1:6], {all[6], all[7]}} { // the first is withdrawn
+				if err := s.Write(t.Context(), batch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			thaw()
+			want := "[data=1 data=2 data=3 data=4 data=5 data=6 data=7]"
+			if how == "arrived" {
+				want = "[data=0 " + want[1:]
+			}
+			s.client.Close()
+			for strings.Contains(client.ClientList(t.Context()).Val(), "name=eventgateway") { // until all has come that was sent
+				time.Sleep(5 * time.Millisecond)
+			}
+			if got := fmt.Sprint(entries(t, client, stream, "data")); got != want {
+				t.Errorf("got %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// TestRefusedAfterALostAnswer: a server that has appended a batch, and then refuses to look, as one
+// that is loading, has it still.
+func TestRefusedAfterALostAnswer(t *testing.T) {
+	client := testenv.RedisClient(t)
+	client.Del(t.Context(), "later")
+	user := func(rule ...any) {
+		t.Helper()
+		if err := client.Do(t.Context(), append([]any{"ACL", "SETUSER", "later"}, rule...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user("on", ">pw", "+@all", "~*", "&*")
+	proxy, url := testenv.ProxyURL(t, strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://later:pw@", 1))
+	s := newSink(t, url, "later", 0)
+	if err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	proxy.LoseAnswers()
+	batch := numbered(0, 3)
+	if err := s.Write(t.Context(), batch); !plugin.IsAway(err) {
+		t.Fatalf("there was an answer: %v", err)
+	}
+	user("-evalsha")
+	for range 2 {
+		if err := s.Write(t.Context(), batch); !plugin.IsAway(err) || !strings.Contains(err.Error(), "NOPERM") {
+			t.Errorf("error %v", err)
+		}
+	}
+	user("+evalsha")
+	if err := s.Write(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(entries(t, client, "later", "data")); got != "[data=0 data=1 data=2]" {
+		t.Errorf("entries: %s", got)
+	}
+}
+
+// TestRefusedConnectionIsNoSuccess: go-redis leaves a pipeline without an error then.
+func TestRefusedConnectionIsNoSuccess(t *testing.T) {
+	url := strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://nobody:pw@", 1)
+	if err := newSink(t, url, "s", 0).Write(t.Context(), numbered(0, 3)); !plugin.IsAway(err) || !strings.Contains(err.Error(), "WRONGPASS") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestWrongKindOfStream is the failure of an event where another one may go to another stream, and
+// else the sink's.
+func TestWrongKindOfStream(t *testing.T) {
+	if err := testenv.RedisClient(t).LPush(t.Context(), "wrong.x", "x").Err(); err != nil { // whatever was there
+		t.Fatal(err)
+	}
+	for stream, away := range map[string]bool{"wrong.x": true, "wrong.{{ event.key }}": false} {
+		if err := newSink(t, testenv.Redis(t).URL(), stream, 0).Write(t.Context(), []*event.Event{{Key: "x"}}); err == nil || plugin.IsAway(err) != away {
+			t.Errorf("%s: %v", stream, err)
+		}
+	}
+}
+
 // TestFormerLeaderIsRefused, and its events are parked: its successor has them.
 func TestFormerLeaderIsRefused(t *testing.T) {
 	url := testenv.Redis(t).URL()

@@ -14,43 +14,6 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// appendBatch appends a batch in one step, once. KEYS: the stream, the number of the last
-// batch that this writer has appended, and the highest term of the leadership. ARGV: the
-// term or "", the batch's number, the stream's length or 0, then for each entry how many
-// arguments it has, and its fields. A batch that comes a second time, because its answer
-// was lost, or late on a connection that was given up, is not appended again. A leader
-// whose term is over is refused: what it still sends would come behind what its
-// successor has appended.
-//
-// What is refused undoes nothing that came before it. So everything else is done before the
-// first entry, and an entry that fails is answered with its number: those before it are in
-// the stream, and those behind it are not.
-var appendBatch = redis.NewScript(`
-if ARGV[1] ~= '' then
-	local known = redis.call('GET', KEYS[3])
-	if known and tonumber(known) > tonumber(ARGV[1]) then
-		return redis.error_reply('FENCED by the leader of term ' .. known)
-	end
-	redis.call('SET', KEYS[3], ARGV[1], 'EX', 86400)
-end
-if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[2]) then
-	return {}
-end
-if ARGV[3] ~= '0' then
-	redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[3])
-end
-redis.call('SET', KEYS[2], ARGV[2], 'EX', 3600)
-local i, entry = 4, 0
-while i <= #ARGV do
-	local n = tonumber(ARGV[i])
-	local answer = redis.pcall('XADD', KEYS[1], '*', unpack(ARGV, i + 1, i + n))
-	if type(answer) == 'table' and answer.err then
-		return {entry, answer.err}
-	end
-	i, entry = i + n + 1, entry + 1
-end
-return {}`)
-
 // maxFields is how many attributes an entry may have: the server's Lua can pass on only so
 // many.
 const maxFields = 1000
@@ -65,32 +28,69 @@ type group struct {
 // Write is part of [plugin.Sink]: one round trip, whatever the streams.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
-	stuck := map[string]error{}          // streams on which nothing may overtake what has failed
+	stuck := map[string]error{} // streams on which nothing may overtake what has failed
+	var away error              // why nothing more is sent
+	note := func(g group, err error) {
+		g.fail(failed, err)
+		if err != nil && !plugin.IsPermanent(err) {
+			stuck[g.stream] = err
+		}
+		if plugin.IsAway(err) {
+			away = err
+		}
+	}
 	for from := 0; from < len(events); { // a batch is of one term, but for the moment at which it changes
 		to := from + 1
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
 		}
-		groups := s.group(events, from, to, failed)
-		groups = slices.DeleteFunc(groups, func(g group) bool {
-			err := stuck[g.stream]
-			g.fail(failed, err)
-			return err != nil
-		})
+		var groups []group
+		for _, g := range s.group(events, from, to, failed) {
+			err := away
+			if err == nil {
+				err = stuck[g.stream]
+			}
+			if err == nil {
+				g, err = s.settle(ctx, g)
+			}
+			if err == nil && len(g.events) > 0 {
+				groups = append(groups, g)
+			}
+			note(g, err)
+		}
 		for i, r := range s.send(ctx, groups) {
 			groups[i].at = groups[i].at[r.appended:]
-			groups[i].fail(failed, r.err)
-			if r.err != nil && !plugin.IsPermanent(r.err) {
-				stuck[groups[i].stream] = r.err
-			}
+			note(groups[i], r.err)
 		}
 		from = to
 	}
-	if len(failed) > 0 {
-		return &plugin.Partial{Failed: failed}
-	}
-	return nil
+	return plugin.Failures(len(events), failed)
 }
+
+// settle returns a group without the events that are in the stream already. Where the answer to
+// a batch was lost, and another one comes now, Redis is asked how far that one got: the same
+// batch would be known by its number.
+func (s *sink) settle(ctx context.Context, g group) (group, error) {
+	before, ok := s.unsure[g.stream]
+	if !ok || slices.Equal(before.events, g.events) {
+		return g, nil
+	}
+	n, err := closeBatch.Run(ctx, s.client, []string{s.noteKey(g.stream)}, before.number).Int()
+	if err != nil {
+		return g, s.ofStream(err)
+	}
+	delete(s.unsure, g.stream)
+	rest := group{stream: g.stream}
+	for i, e := range g.events {
+		if !slices.Contains(before.events[:min(n, len(before.events))], e) {
+			rest.events, rest.at = append(rest.events, e), append(rest.at, g.at[i])
+		}
+	}
+	return rest, nil
+}
+
+// noteKey is the key of what this writer notes beside a stream.
+func (s *sink) noteKey(stream string) string { return redisconn.Beside(stream, ":writer:"+s.writer) }
 
 func (g group) fail(failed map[int]error, err error) {
 	if err == nil {
@@ -107,6 +107,9 @@ func (s *sink) group(events []*event.Event, from, to int, failed map[int]error) 
 		stream, err := s.stream(events[i])
 		if n := len(events[i].Attrs); err == nil && n > maxFields {
 			err = fmt.Errorf("the event has %d attributes: an entry takes %d", n, maxFields)
+		}
+		if err == nil {
+			err = redisconn.CheckSize(len(events[i].Data))
 		}
 		if err != nil {
 			failed[i] = plugin.Permanent(err)
@@ -150,15 +153,16 @@ func (s *sink) send(ctx context.Context, groups []group) []result {
 		keys, args := s.arguments(g)
 		commands[i] = appendBatch.EvalSha(ctx, pipe, keys, args...)
 	}
+	var err error
 	if len(groups) > 0 {
-		_, _ = pipe.Exec(ctx) // each command has its own error
+		_, err = pipe.Exec(ctx)
 	}
 	for i, c := range commands {
 		if redis.HasErrorPrefix(c.Err(), "NOSCRIPT") {
 			keys, args := s.arguments(groups[i])
 			c = appendBatch.Eval(ctx, s.client, keys, args...)
 		}
-		results[i] = s.verdict(groups[i].stream, c)
+		results[i] = s.verdict(groups[i].stream, c, redisconn.Answered(c, err))
 	}
 	return results
 }
@@ -167,20 +171,20 @@ func (s *sink) send(ctx context.Context, groups []group) []result {
 // answer gets the number that it had then.
 func (s *sink) arguments(g group) (keys []string, args []any) {
 	before, ok := s.unsure[g.stream]
-	if !ok || !slices.Equal(before.events, g.events) {
+	if !ok {
 		s.number++
-		before = sent{s.number, g.events}
+		before = sent{number: s.number, events: g.events}
 		s.unsure[g.stream] = before
 	}
 	term := ""
-	keys = []string{g.stream, redisconn.Beside(g.stream, ":writer:"+s.writer), ""}
+	keys = []string{g.stream, s.noteKey(g.stream), ""}
 	keys[2] = keys[1]
 	if f := g.events[0].Fence; f != nil {
 		term = strconv.FormatInt(f.Term, 10)
 		keys[2] = redisconn.Beside(g.stream, ":term:"+f.Leader)
 	}
-	args = make([]any, 0, 3+len(g.events)*11)
-	args = append(args, term, before.number, s.opts.Maxlen)
+	args = make([]any, 0, 4+len(g.events)*11)
+	args = append(args, term, before.number, s.opts.Maxlen, len(g.events))
 	for _, e := range g.events {
 		args = appendEntry(args, e)
 	}
@@ -204,27 +208,32 @@ func appendEntry(args []any, e *event.Event) []any {
 	return args
 }
 
-// verdict notes what is known of a group after its command. Only an answer of the
-// server says that it was not appended.
-func (s *sink) verdict(stream string, c *redis.Cmd) result {
-	err := c.Err()
+// verdict notes what is known of a group after its command. Only an answer of the server says
+// that it was not appended; and one that refuses to look says nothing of a time before, whose
+// answer was lost.
+func (s *sink) verdict(stream string, c *redis.Cmd, err error) result {
 	var answer redis.Error
-	if err == nil || errors.As(err, &answer) {
+	batch := s.unsure[stream]
+	switch {
+	case err == nil || errors.As(err, &answer) && !batch.lost:
 		delete(s.unsure, stream)
+	case answer == nil:
+		batch.lost = true
+		s.unsure[stream] = batch
 	}
 	if refused, _ := c.Slice(); len(refused) == 2 {
 		appended, _ := refused[0].(int64)
-		return result{int(appended), s.wrap(fmt.Errorf("%v", refused[1]))}
+		return result{int(appended), s.ofStream(redisconn.Answer(fmt.Sprint(refused[1])))}
 	}
-	err = redisconn.Fenced(err, s.wrap(err))
-	return result{0, err}
+	return result{0, redisconn.Fenced(err, s.ofStream(err))}
 }
 
-// wrap says where the error comes from. All errors of the server but FENCED are worth a
-// retry: they can be mended while the events wait.
-func (s *sink) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("redis at %s: %w", s.opts.URL, err)
+// ofStream says where an error comes from. All errors of the server but FENCED are worth a retry:
+// they can be mended while the events wait. What it says of the stream's keys holds for all
+// events where they go to the same one.
+func (s *sink) ofStream(err error) error {
+	_, literal := s.opts.Stream.Literal()
+	return redisconn.Away(err, s.wrap(err), redisconn.Scope{Fixed: literal})
 }
+
+func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

@@ -60,12 +60,9 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 		s.lines = lines
 	}
 	if _, err := s.out.Write(s.lines); err != nil {
-		return err
+		return plugin.Away(err)
 	}
-	if len(failed) > 0 {
-		return &plugin.Partial{Failed: failed}
-	}
-	return nil
+	return plugin.Failures(len(events), failed)
 }
 
 // isTerminal says whether w is a terminal that wants colours (no-color.org).

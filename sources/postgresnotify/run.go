@@ -26,7 +26,7 @@ const (
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
-		return plugin.Ended(ctx, err)
+		return plugin.Ended(ctx, pgconn.Away(err))
 	}
 	defer pgconn.Close(conn)
 	fetching, stop := context.WithCancel(ctx)
@@ -38,7 +38,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	s.was = true
 	out.Ready()
-	return plugin.Ended(ctx, s.listen(fetching, conn, w, out))
+	return plugin.Ended(ctx, pgconn.Away(s.listen(fetching, conn, w, out)))
 }
 
 func (s *source) fetcher() *fetcher {

@@ -143,12 +143,12 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if s.last != nil {
 		s.last.conn = conn
 		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) && !errors.Is(err, errMoved) { // what was acked when it had ended
-			return plugin.Ended(ctx, err)
+			return plugin.Ended(ctx, pgconn.Away(err))
 		}
 		r.memory = s.last.memory
 	}
 	if err := r.begin(ctx, out); err != nil {
-		return plugin.Ended(ctx, fmt.Errorf("%s: %w", s.opts.URL, err))
+		return plugin.Ended(ctx, pgconn.Away(fmt.Errorf("%s: %w", s.opts.URL, err)))
 	}
 	s.last = r
 	out.Ready()
@@ -160,7 +160,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		s.again = true
 		err = errors.Join(err, r.forget(ctx)) // at once, while it is known; else when the next run begins
 	}
-	return plugin.Ended(ctx, err)
+	return plugin.Ended(ctx, pgconn.Away(err))
 }
 
 // answerTimeout bounds each statement: a server that does not answer is lost.

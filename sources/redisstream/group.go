@@ -102,12 +102,14 @@ func (g *group) create(ctx context.Context, from string) (created bool, err erro
 	tx := g.client.TxPipeline() // nothing is appended in between
 	made := tx.XGroupCreateMkStream(ctx, g.s.opts.Stream, g.s.opts.Group, from)
 	info := tx.XInfoStream(ctx, g.s.opts.Stream)
-	_, _ = tx.Exec(ctx) // each command has its own error
-	if redis.HasErrorPrefix(made.Err(), "BUSYGROUP") {
+	_, err = tx.Exec(ctx)
+	switch {
+	case redis.HasErrorPrefix(made.Err(), "BUSYGROUP"):
 		return false, nil
-	}
-	if made.Err() != nil {
+	case made.Err() != nil:
 		return false, made.Err()
+	case made.Val() == "": // no answer: the server has refused the connection
+		return false, err
 	}
 	counts := g.client.TxPipeline()
 	counts.Del(ctx, g.counts, g.trials)

@@ -73,7 +73,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, count: fewEntries, ledger: newLedger()}
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: newLedger()}
 	s.lag = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gateway_redis_stream_lag_seconds", Help: "Age of the entry that was read last, while more of them wait.",
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
 )
 
 const (
@@ -224,5 +225,9 @@ func (s *source) wrap(err error) error {
 	if err == nil || errors.Is(err, errTakenOver) {
 		return err
 	}
-	return fmt.Errorf("stream %s at %s: %w", s.opts.Stream, s.opts.URL, err)
+	wrapped := fmt.Errorf("stream %s at %s: %w", s.opts.Stream, s.opts.URL, err)
+	if errors.Is(err, errAnswer) {
+		return wrapped
+	}
+	return redisconn.Away(err, wrapped, redisconn.Scope{Fixed: true})
 }

@@ -69,7 +69,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Name: "gateway_redis_sub_dropped_total",
 		Help: "Messages dropped because the routes were slower than Redis for too long.",
 	})
-	s := &source{Elector: redisconn.Elector{Config: conn, URL: o.URL}, opts: o, name: env.Name, log: env.Log, dropped: dropped}
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, log: env.Log, dropped: dropped}
 	s.relay = newRelay(&s.opts)
 	return s, env.Metrics.Register(dropped)
 }

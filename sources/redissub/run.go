@@ -29,7 +29,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 
 	awaited, err := s.subscribe(ctx, sub)
 	if err != nil {
-		return plugin.Ended(ctx, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
+		return plugin.Ended(ctx, away(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err)))
 	}
 	r := receiver{source: s, sub: sub, awaited: awaited, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
 	r.last.Store(time.Now().UnixNano())
@@ -47,6 +47,9 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}()
 	return plugin.Ended(ctx, r.handOver(ctx, out))
 }
+
+// away marks what is said of an error of the server.
+func away(err, said error) error { return redisconn.Away(err, said, redisconn.Scope{Fixed: true}) }
 
 // receiver is one run.
 type receiver struct {
@@ -69,7 +72,7 @@ func (r *receiver) receive(ctx context.Context) {
 			continue
 		}
 		if err != nil {
-			r.buffer.fail(fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err))
+			r.buffer.fail(away(err, fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err)))
 			return
 		}
 		now := time.Now()
@@ -79,7 +82,7 @@ func (r *receiver) receive(ctx context.Context) {
 			if r.awaited.confirm(m) {
 				r.confirm(refused)
 			} else { // go-redis connected anew under our feet
-				r.buffer.fail(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
+				r.buffer.fail(plugin.Away(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL)))
 				return
 			}
 		case *redis.Message:
@@ -122,12 +125,12 @@ func (r *receiver) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		if time.Since(time.Unix(0, r.last.Load())) > 2*every {
-			r.buffer.fail(errSilent)
+			r.buffer.fail(plugin.Away(errSilent))
 			r.sub.Close()
 			return
 		}
 		if err := r.sub.Ping(ctx); err != nil && ctx.Err() == nil {
-			r.buffer.fail(fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err))
+			r.buffer.fail(away(err, fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err)))
 			r.sub.Close()
 			return
 		}

@@ -85,6 +85,9 @@ func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 		_ = d.conn.Close(ctx) // err is what matters
 		d.conn = nil
 	}
+	if errors.Is(err, context.DeadlineExceeded) { // it may be this event's query that takes long, and not the server that is away
+		err = errors.New(pgconn.Reason(err).Error())
+	}
 	return nil, d.explain(err)
 }
 

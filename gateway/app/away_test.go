@@ -1,0 +1,323 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/testenv"
+)
+
+// The promises for servers of one's own are a second until it shows that one is away, and two
+// until the flow is back. A busy machine gets more.
+const (
+	shownWithin = 5 * time.Second
+	backWithin  = 8 * time.Second
+)
+
+const redisSinks = `
+http: {listen: ":${PORT}"}
+sources:
+  made: {type: generate, rate: 2000}
+sinks:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: "{numbers}", maxlen: 0, retry: {attempts: 3}, dead_letter: parked}
+  bus: {type: redis-pub, url: "${REDIS_URL}", channel: "{numbers}", sequence: {key: "{numbers}:count"}, retry: {attempts: 3}, dead_letter: parked}
+  plain: {type: redis-pub, url: "${REDIS_URL}", channel: "{numbers}.plain"}
+  parked: {type: file, path: "${DIR}/parked", sync: never}
+routes:
+  all: {from: [made], to: [stream, bus, plain]}
+`
+
+// shownDown waits until the sinks show that they are down, and says how long that took.
+func (r *running) shownDown(t *testing.T, since time.Time, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		eventually(t, shownWithin, name+" shown down", func() bool {
+			s := r.sink(name)
+			return !s.Up && s.Breaker.State != "closed" && s.LastError != ""
+		})
+		t.Logf("%s: shown down after %.2f s: %s", name, time.Since(since).Seconds(), r.sink(name).LastError)
+	}
+}
+
+// flowsBack waits until the sinks deliver again, and says how long that took.
+func (r *running) flowsBack(t *testing.T, since time.Time, before map[string]uint64) {
+	t.Helper()
+	for name, delivered := range before {
+		eventually(t, backWithin, name+" back", func() bool { s := r.sink(name); return s.Up && s.Delivered > delivered })
+		t.Logf("%s: back after %.2f s", name, time.Since(since).Seconds())
+		if s := r.sink(name); s.DeadLettered > 0 || s.Dropped["max_block"] > 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+func (r *running) delivered(names ...string) map[string]uint64 {
+	d := map[string]uint64{}
+	for _, name := range names {
+		d[name] = r.sink(name).Delivered
+	}
+	return d
+}
+
+// storedOnce checks that a stream has the numbers from 0 on in their order, each once, and as many
+// as the sink has delivered.
+func storedOnce(t *testing.T, client redis.UniversalClient, stream string, delivered uint64) {
+	t.Helper()
+	next, last := 0, "-"
+	for {
+		page, err := client.XRangeN(testenv.Context(t), stream, last, "+", 1000).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page {
+			data := m.Values["data"].(string)
+			if !strings.HasPrefix(data, fmt.Sprintf(`{"number":%d`, next)) {
+				t.Fatalf("entry %d is %s", next, data)
+			}
+			next++
+			last = "(" + m.ID
+		}
+		if len(page) == 0 {
+			break
+		}
+	}
+	if uint64(next) != delivered {
+		t.Errorf("%d entries, %d delivered", next, delivered)
+	}
+}
+
+// connectTo returns a client of a Redis.
+func connectTo(t *testing.T, url string) *redis.Client {
+	t.Helper()
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(o)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestRedisAwayUnderLoad kills Redis for two seconds under load: it shows, the flow is back soon,
+// no event is given up, and each is stored once.
+func TestRedisAwayUnderLoad(t *testing.T) {
+	server, _ := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	client := connectTo(t, server.URL())
+	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": server.URL(), "DIR": t.TempDir()})
+	all := []string{"stream", "bus", "plain"}
+	eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Delivered > 500 && r.sink("plain").Delivered > 500 })
+	since := time.Now()
+	server.Kill()
+	r.shownDown(t, since, all...)
+	time.Sleep(time.Until(since.Add(2 * time.Second))) // the outage that is tested
+	before := r.delivered(all...)
+	if err := server.Start(testenv.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	r.flowsBack(t, time.Now(), before)
+	r.stop()
+	storedOnce(t, client, "{numbers}", r.sink("stream").Delivered)
+}
+
+// TestRedisRefuses: a missing right, a read-only server and a full one are the sink's failure. They
+// come and go while it runs.
+func TestRedisRefuses(t *testing.T) {
+	server, port := testenv.StartRedis(t)
+	client := connectTo(t, server.URL())
+	do := func(args ...any) {
+		t.Helper()
+		if err := client.Do(testenv.Context(t), args...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("ACL", "SETUSER", "gw", "on", ">pw", "+@all", "~*", "&*")
+	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": fmt.Sprintf("redis://gw:pw@127.0.0.1:%d", port), "DIR": t.TempDir()})
+	numbered := []string{"stream", "bus"}
+	for _, fault := range []struct {
+		name         string
+		sinks        []string
+		begin, mend  []any
+		anotherCause string
+	}{
+		{"NOPERM", append(numbered, "plain"), []any{"ACL", "SETUSER", "gw", "-evalsha", "-publish"}, []any{"ACL", "SETUSER", "gw", "+@all"}, ""},
+		{"READONLY", numbered, []any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}, ""},
+		{"OOM", numbered, []any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}, ""},
+		{"user is disabled", append(numbered, "plain"), []any{"ACL", "SETUSER", "gw", "off"}, []any{"ACL", "SETUSER", "gw", "on"}, "kill"},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Up && r.sink("bus").Up && r.sink("plain").Up })
+			since := time.Now()
+			do(fault.begin...)
+			if fault.anotherCause == "kill" {
+				do("CLIENT", "KILL", "USER", "gw")
+			}
+			r.shownDown(t, since, fault.sinks...)
+			for _, name := range fault.sinks {
+				eventually(t, shownWithin, "the reason of "+name, func() bool { return strings.Contains(r.sink(name).LastError, fault.name) })
+			}
+			before := r.delivered(fault.sinks...)
+			do(fault.mend...)
+			r.flowsBack(t, time.Now(), before)
+		})
+	}
+	r.stop()
+	storedOnce(t, client, "{numbers}", r.sink("stream").Delivered)
+}
+
+// TestLostAnswers: connections are cut again and again when Redis answers. Each event is stored
+// once all the same, also where others of its batch have failed by themselves.
+func TestLostAnswers(t *testing.T) {
+	server, _ := testenv.StartRedis(t)
+	proxy, url := testenv.ProxyURL(t, server.URL())
+	client := connectTo(t, server.URL())
+	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
+	for range 30 {
+		before := r.delivered("stream")["stream"]
+		eventually(t, backWithin, "more delivered", func() bool { return r.sink("stream").Delivered > before })
+		proxy.LoseAnswers()
+	}
+	r.stop()
+	storedOnce(t, client, "{numbers}", r.sink("stream").Delivered)
+}
+
+const redisIdle = `
+http: {listen: ":${PORT}"}
+sources:
+  one: {type: generate, count: 1}
+sinks:
+  stream: {type: redis-stream, url: "${REDIS_URL}", stream: idle}
+  bus: {type: redis-pub, url: "${REDIS_URL}", channel: idle}
+routes:
+  all: {from: [one], to: [stream, bus]}
+`
+
+// TestIdleSinkShowsItsServer: where no event comes, a sink shows that its server is gone or silent,
+// and that it is back.
+func TestIdleSinkShowsItsServer(t *testing.T) {
+	server, _ := testenv.StartRedis(t)
+	proxy, url := testenv.ProxyURL(t, server.URL())
+	r := startGateway(t, writeConfig(t, redisIdle), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
+	all := []string{"stream", "bus"}
+	up := func(within time.Duration) {
+		t.Helper()
+		since := time.Now()
+		for _, name := range all {
+			eventually(t, within, name+" up", func() bool { s := r.sink(name); return s.Up && s.Breaker.State == "closed" && s.Delivered == 1 })
+			t.Logf("%s: up after %.2f s", name, time.Since(since).Seconds())
+		}
+	}
+	up(testenv.Wait)
+	since := time.Now()
+	server.Kill()
+	r.shownDown(t, since, all...)
+	if err := server.Start(testenv.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	up(backWithin)
+	thaw := proxy.Freeze() // the next connection passes
+	defer thaw()
+	since = time.Now()
+	for _, name := range all {
+		errors := r.sink(name).Errors
+		eventually(t, frozenWithin, name+" shown", func() bool { return r.sink(name).Errors > errors || !r.sink(name).Up })
+		t.Logf("%s: silence shown after %.2f s", name, time.Since(since).Seconds())
+	}
+	up(backWithin)
+}
+
+const redisCluster = redisSinks + `
+  back: {from: [read, heard], to: [nothing]}
+`
+
+// TestClusterMasterAway kills a master of a Redis Cluster: the flow is back soon after its replica
+// has taken over.
+func TestClusterMasterAway(t *testing.T) {
+	url, kill, well := testenv.ClusterWithReplica(t, "{numbers}")
+	text := strings.Replace(redisCluster, "sinks:", "  read: {type: redis-stream, url: \"${REDIS_URL}\", stream: \"{numbers}\"}\n  heard: {type: redis-sub, url: \"${REDIS_URL}\", channels: [\"{numbers}.plain\"]}\ntransforms:\n  none: {type: filter, when: \"false\", on_error: drop}\nsinks:\n  nothing: {type: stdout}", 1)
+	text = strings.Replace(text, "back: {from: [read, heard],", "back: {from: [read, heard], through: [none],", 1)
+	r := startGateway(t, writeConfig(t, text), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
+	all := []string{"stream", "bus", "plain"}
+	eventually(t, testenv.Wait, "flowing", func() bool { return r.source("read").Emitted > 500 && r.source("heard").Emitted > 500 })
+	since := time.Now()
+	kill()
+	r.shownDown(t, since, all...)
+	well()
+	t.Logf("the cluster is well after %.2f s", time.Since(since).Seconds())
+	since = time.Now()
+	before, read, heard := r.delivered(all...), r.source("read").Emitted, r.source("heard").Emitted
+	r.flowsBack(t, since, before)
+	eventually(t, backWithin, "read", func() bool { s := r.source("read"); return s.Up && s.Emitted > read })
+	t.Logf("read: back after %.2f s", time.Since(since).Seconds())
+	eventually(t, backWithin, "heard", func() bool { s := r.source("heard"); return s.Up && s.Emitted > heard })
+	t.Logf("heard: back after %.2f s", time.Since(since).Seconds())
+}
+
+// TestDefaultPipelineAway kills PostgreSQL, and Redis, for two seconds under the default
+// configuration while rows are inserted.
+func TestDefaultPipelineAway(t *testing.T) {
+	pg := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // else the table may go with the crash
+	server, _ := testenv.StartRedis(t)
+	admin := func() (*pgx.Conn, error) { return pgx.Connect(t.Context(), pg.URL()) }
+	conn, err := admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), testenv.OldTrigger); err != nil {
+		t.Fatal(err)
+	}
+	r := startLeading(t, map[string]string{"DATABASE_URL": pg.URL(), "REDIS_URL": server.URL()})
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	defer load.Wait()
+	defer close(stop)
+	load.Go(func() { // inserts, whatever happens
+		for {
+			select {
+			case <-stop:
+				_ = conn.Close(t.Context())
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if _, err := conn.Exec(t.Context(), "INSERT INTO orders (customer_name) VALUES ('x')"); err != nil {
+				if next, err := admin(); err == nil {
+					conn = next
+				}
+			}
+		}
+	})
+	flowing := func() bool { return r.sink("browsers").Delivered > 20 }
+	eventually(t, testenv.Wait, "flowing", flowing)
+	for _, kill := range []struct {
+		name   string
+		source string
+		end    func() error
+		start  func() error
+	}{
+		{"postgres", "orders_db", func() error { return pg.Crash(testenv.Context(t)) }, func() error { return pg.Start(testenv.Context(t)) }},
+		{"redis", "orders_bus", func() error { server.Kill(); return nil }, func() error { return server.Start(testenv.Context(t)) }},
+	} {
+		since := time.Now()
+		if err := kill.end(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, shownWithin, kill.source+" shown down", func() bool { s := r.source(kill.source); return !s.Up && s.LastError != "" })
+		t.Logf("%s: %s shown down after %.2f s", kill.name, kill.source, time.Since(since).Seconds())
+		if kill.name == "redis" {
+			r.shownDown(t, since, "bus")
+		}
+		time.Sleep(time.Until(since.Add(2 * time.Second))) // the outage that is tested
+		if err := kill.start(); err != nil {
+			t.Fatal(err)
+		}
+		since = time.Now()
+		before := r.sink("browsers").Delivered
+		eventually(t, backWithin, "back", func() bool { return r.source(kill.source).Up && r.sink("browsers").Delivered > before })
+		t.Logf("%s: back after %.2f s", kill.name, time.Since(since).Seconds())
+	}
+}
