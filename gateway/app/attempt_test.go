@@ -16,7 +16,7 @@ func TestHangingReadIsLeft(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "could not be read within 50ms") {
 		t.Errorf("a read that hangs: %v", err)
 	}
-	if err := a.do(t.Context(), func() { t.Error("a second read was started") }); err == nil || !strings.Contains(err.Error(), "still being read") {
+	if err := a.do(t.Context(), func() { t.Error("a second read was started") }); err == nil || !strings.Contains(err.Error(), "is still reading its files") {
 		t.Errorf("beside it: %v", err)
 	}
 	close(release)
