@@ -3,8 +3,8 @@ package pgconn
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,20 +42,24 @@ type RowReader struct {
 // like, or an owner who means ill, hold against a reader.
 const lockTimeout = time.Second
 
+// MakeQuery makes the query of a [Reading] from the primary key of its table, and from whether the
+// table is partitioned.
+type MakeQuery func(key []KeyColumn, partitioned bool) (sql string, err error)
+
 // A Reading is a transaction in which rows of one table are read.
 type Reading struct {
 	reader *RowReader
 	tx     pgx.Tx
-	sql    string
 }
 
-// Begin opens a transaction for a query of one table, whose name is quoted, with its schema. The
-// query has one parameter, args of the type text[], and three columns: text[], text, and
-// boolean. All of its names must be qualified, but for those of pg_catalog. The session needs
-// the privilege TEMPORARY on the database, which all roles have by default. snapshot is what
+// Begin opens a transaction for a query of one table, whose name is quoted, with its schema. makeQuery
+// makes the query from the table's primary key, as it is in this transaction. The query has one
+// parameter, args of the type text[], and three columns: text[], text, and boolean. All of its
+// names must be qualified, but for those of pg_catalog. The session needs the privilege
+// TEMPORARY on the database, which all roles have by default. snapshot is what
 // pg_export_snapshot() has returned in another session, or "". Begin returns an error where
 // the table's owner is not trusted.
-func (r *RowReader) Begin(ctx context.Context, table, snapshot, sql string) (*Reading, error) {
+func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery MakeQuery) (*Reading, error) {
 	if r.conn == nil || r.conn.IsClosed() {
 		config := r.Config.Copy()
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name
@@ -74,97 +78,66 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot, sql string) (*Re
 		r.Close()
 		return nil, err
 	}
-	g := &Reading{reader: r, tx: tx, sql: sql}
-	if err := g.restrict(ctx, table); err != nil {
+	g := &Reading{reader: r, tx: tx}
+	if err := g.restrict(ctx, table, makeQuery); err != nil {
 		g.End(ctx)
 		return nil, err
 	}
 	return g, nil
 }
 
-// rowOwner finds the owner of a table, the rights of this session, and the roles that are neither, nor
-// superusers, and own something whose code runs when a row is read: a partition, the
-// type of a column or of a part of it, or a function in the expression of an index.
-const rowOwner = `WITH RECURSIVE types(oid) AS (
-		SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
-		UNION SELECT x.oid FROM types t JOIN pg_type y ON y.oid = t.oid CROSS JOIN LATERAL (
-			SELECT y.typelem UNION ALL SELECT y.typbasetype UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = y.oid
-			UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x(oid) WHERE x.oid <> 0)
-	SELECT format('%I.%I', n.nspname, c.relname), o.rolname::text, o.rolsuper, me.rolname = o.rolname, me.rolsuper, me.rolname::text,
-		ARRAY(SELECT DISTINCT r.rolname::text FROM (
-			SELECT pc.relowner AS owner FROM pg_partition_tree(c.oid) p JOIN pg_class pc ON pc.oid = p.relid
-			UNION ALL SELECT y.typowner FROM types t JOIN pg_type y ON y.oid = t.oid
-			UNION ALL SELECT f.proowner FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_proc'::regclass
-				JOIN pg_proc f ON f.oid = d.refobjid WHERE i.indrelid = c.oid) x JOIN pg_roles r ON r.oid = x.owner
-			WHERE r.oid NOT IN (o.oid, me.oid) AND NOT r.rolsuper ORDER BY 1)
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles o ON o.oid = c.relowner, pg_roles me
-	WHERE c.oid = $1 AND c.relkind IN ('r', 'p') AND me.rolname = session_user`
-
-// MayRead returns why the rows of a table are not read: because of whom it belongs to. owners
-// are those of [RowReader].
-func MayRead(ctx context.Context, conn *pgx.Conn, table uint32, owners []string) error {
-	return In(ctx, conn, func(tx pgx.Tx) error {
-		_, err := readAs(ctx, tx, table, owners)
-		return err
-	})
-}
-
-// readAs returns the role with whose rights the rows of a table are read, "" for the session's
-// own, and an error where they are not.
-func readAs(ctx context.Context, tx pgx.Tx, table uint32, owners []string) (role string, err error) {
-	var name, owner, me string
-	var ownerSuper, own, super bool
-	var others []string
-	if err := tx.QueryRow(ctx, rowOwner, table).Scan(&name, &owner, &ownerSuper, &own, &super, &me, &others); err != nil {
-		return "", fmt.Errorf("cannot find the owner of the table: %w", err)
-	}
-	trusted := func(role string) bool { return slices.Contains(owners, role) }
-	if super && !own && !ownerSuper { // all that runs has the owner's rights
-		return owner, nil
-	}
-	const hint = "could run code with the rights of %q; add the role to the option owners where you trust it"
-	if !own && !ownerSuper && !trusted(owner) {
-		return "", fmt.Errorf("the rows of %s are not read: its owner %q "+hint, name, owner, me)
-	}
-	if i := slices.IndexFunc(others, func(role string) bool { return !trusted(role) }); i >= 0 {
-		return "", fmt.Errorf("the rows of %s are not read: the role %q, which owns a partition, a type or an index function of it, "+hint, name, others[i], me)
-	}
-	return "", nil
-}
-
 // oidBound is the first version with functions whose text was parsed when they were made, so that
 // their names mean what they meant then.
 const oidBound = 140000
 
-// restrict takes rights away that the query does not need. The query becomes a function
-// first, and the owner is that of the table which the function reads: another role may give
-// the name to another table meanwhile. Before PostgreSQL 14 the table is locked, and found by
-// its name twice.
-func (g *Reading) restrict(ctx context.Context, table string) error {
-	var version int
-	if err := g.tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+// ErrChanged says that a table was renamed, or got another key, while a reading began.
+var ErrChanged = errors.New("the table's name or its primary key has just been changed: try again")
+
+// restrict takes rights away that the query does not need. It locks the table, and makes the query
+// a function, whose names have become OIDs. Another role may have given these names to other
+// tables and types meanwhile. So the table that the function reads must be the one whose key the query was
+// made of, and the owners that count are those of what the function reads and calls.
+// Before PostgreSQL 14 the names are looked up once more when the function runs.
+func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuery) error {
+	version, err := serverVersion(ctx, g.tx)
+	if err != nil {
+		return err
+	}
+	if err := g.exec(ctx, "LOCK TABLE ONLY "+table+" IN ACCESS SHARE MODE"); err != nil {
+		return err
+	}
+	var oid, read, function uint32
+	var partitioned bool
+	if err := g.tx.QueryRow(ctx, "SELECT oid, relkind = 'p' FROM pg_class WHERE oid = to_regclass($1)", table).Scan(&oid, &partitioned); err != nil {
+		return fmt.Errorf("cannot find the table %s: %w", table, err)
+	}
+	key, err := PrimaryKey(ctx, g.tx, oid)
+	if err != nil {
+		return err
+	}
+	sql, err := makeQuery(key, partitioned)
+	if err != nil {
 		return err
 	}
 	const head = `CREATE FUNCTION pg_temp.gateway_read(args text[]) RETURNS TABLE (key text[], data text, mark boolean)
 	LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off SET constraint_exclusion = off `
-	find := `SELECT DISTINCT refobjid FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = 'pg_temp.gateway_read(text[])'::regprocedure AND refclassid = 'pg_class'::regclass AND $1 <> ''`
-	body := "BEGIN ATOMIC " + g.sql + "; END"
+	find := `SELECT DISTINCT d.refobjid, d.objid FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = 'pg_temp.gateway_read(text[])'::regprocedure AND d.refclassid = 'pg_class'::regclass AND $1 <> ''`
+	body := "BEGIN ATOMIC " + sql + "; END"
 	if version < oidBound {
 		tag := "$q" + strings.ToLower(rand.Text()) + "$" // cannot occur in the query
-		body = "AS " + tag + g.sql + tag
-		find = "SELECT to_regclass($1)::oid"
-		if err := g.exec(ctx, "LOCK TABLE "+table+" IN ACCESS SHARE MODE"); err != nil {
-			return err
-		}
+		body = "AS " + tag + sql + tag
+		find = "SELECT to_regclass($1)::oid, 'pg_temp.gateway_read(text[])'::regprocedure::oid"
 	}
 	if err := g.exec(ctx, head+body); err != nil {
 		return err
 	}
-	var oid uint32
-	if err := g.tx.QueryRow(ctx, find, table).Scan(&oid); err != nil {
-		return fmt.Errorf("cannot find the table %s: %w", table, err)
+	if err := g.tx.QueryRow(ctx, find, table).Scan(&read, &function); err != nil {
+		return fmt.Errorf("cannot find what is read of %s: %w", table, err)
 	}
-	role, err := readAs(ctx, g.tx, oid, g.reader.Owners)
+	if read != oid {
+		return ErrChanged
+	}
+	role, err := readAs(ctx, g.tx, version, oid, function, g.reader.Owners)
 	if err == nil && role != "" {
 		err = g.exec(ctx, "ALTER FUNCTION pg_temp.gateway_read(text[]) SECURITY DEFINER; ALTER FUNCTION pg_temp.gateway_read(text[]) OWNER TO "+pgx.Identifier{role}.Sanitize())
 	}

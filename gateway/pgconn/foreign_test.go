@@ -2,6 +2,7 @@ package pgconn_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,11 @@ import (
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/testenv"
 )
+
+// constant makes a query that does not depend on the key.
+func constant(sql string) pgconn.MakeQuery {
+	return func([]pgconn.KeyColumn, bool) (string, error) { return sql, nil }
+}
 
 // TestNothingIsLeftInTheSession by the code of a table's owner: no prepared statement, no lock,
 // no setting, which would meet the next query of the reader.
@@ -30,7 +36,7 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 	defer r.Close()
 	read := func(table, sql string) string {
 		t.Helper()
-		g, err := r.Begin(testenv.Context(t), table, "", sql)
+		g, err := r.Begin(testenv.Context(t), table, "", constant(sql))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,29 +57,34 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 	}
 }
 
-// TestPartsOfOthers: the owner of a partition, of a type, or of a function in an index runs code
-// as the owner of the table does.
+// TestPartsOfOthers: the owner of a partition or a type, or of a function or an operator in an
+// index or in statistics, runs code as the owner of the table does.
 func TestPartsOfOthers(t *testing.T) {
 	db := prepare(t, false)
-	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; DROP TABLE IF EXISTS parts, typed, indexed;
+	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; DROP TABLE IF EXISTS parts, typed, indexed, leaf, counted, compared, ranged;
 		SET SESSION AUTHORIZATION mallory; CREATE TYPE mallory.color AS ENUM ('red'); CREATE DOMAIN mallory.colors AS mallory.color[]; CREATE TYPE mallory.pair AS (a int, b mallory.colors);
-		CREATE FUNCTION mallory.f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'; RESET SESSION AUTHORIZATION;
+		CREATE FUNCTION mallory.f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';
+		CREATE FUNCTION mallory.same(int, int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR mallory.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = mallory.same);
+		CREATE TYPE mallory.span AS RANGE (SUBTYPE = int, MULTIRANGE_TYPE_NAME = mallory.spans); RESET SESSION AUTHORIZATION;
 		CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1); ALTER TABLE part1 OWNER TO mallory;
-		CREATE TYPE wrapped AS (p mallory.pair[]); CREATE TABLE typed (id int, w wrapped); CREATE TABLE indexed (id int); CREATE INDEX ON indexed (mallory.f(id))`)
-	for _, table := range []string{"parts", "typed", "indexed"} {
+		CREATE TYPE wrapped AS (p mallory.pair[]); CREATE TABLE typed (id int, w wrapped); CREATE TABLE indexed (id int); CREATE INDEX ON indexed (mallory.f(id));
+		CREATE TABLE leaf (id int) PARTITION BY LIST (id); CREATE TABLE leaf1 PARTITION OF leaf FOR VALUES IN (1); CREATE INDEX ON leaf1 (mallory.f(id));
+		CREATE TABLE counted (id int, n int); CREATE STATISTICS counts ON (mallory.f(id)), n FROM counted;
+		CREATE TABLE compared (id int); CREATE INDEX ON compared ((id OPERATOR(mallory.===) 1)); CREATE TABLE ranged (id int, s mallory.spans)`)
+	for _, table := range []string{"parts", "typed", "indexed", "leaf", "counted", "compared", "ranged"} {
 		var oid uint32
 		if err := db.QueryRow(testenv.Context(t), "SELECT $1::text::regclass::oid", table).Scan(&oid); err != nil {
 			t.Fatal(err)
 		}
 		err := pgconn.MayRead(testenv.Context(t), db, oid, []string{"gateway"})
-		if err == nil || !strings.Contains(err.Error(), `the role "mallory", which owns a partition, a type or an index function of it, could run code with the rights of "postgres"`) {
+		if err == nil || !strings.Contains(err.Error(), `the role "mallory", which owns a partition, a type, a function or an operator of it, could run code with the rights of "postgres"`) {
 			t.Errorf("%s: error %v", table, err)
 		}
 		if err := pgconn.MayRead(testenv.Context(t), db, oid, []string{"mallory"}); err != nil {
 			t.Error(err)
 		}
 	}
-	exec(t, db, `DROP TABLE parts, typed, indexed; DROP TYPE wrapped; DROP SCHEMA mallory CASCADE`)
+	exec(t, db, `DROP TABLE parts, typed, indexed, leaf, counted, compared, ranged; DROP TYPE wrapped; DROP SCHEMA mallory CASCADE`)
 }
 
 // TestTheTableThatIsReadIsTheOneThatIsTrusted: whoever may rename schemas cannot put another
@@ -88,7 +99,7 @@ func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
 	}
 	r := &pgconn.RowReader{Config: config, Timeout: 5 * time.Second}
 	defer r.Close()
-	g, err := r.Begin(testenv.Context(t), "m1.t", "", "SELECT ARRAY[]::text[], r.id || ' ' || current_user, false FROM m1.t r")
+	g, err := r.Begin(testenv.Context(t), "m1.t", "", constant("SELECT ARRAY[]::text[], r.id || ' ' || current_user, false FROM m1.t r"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +109,41 @@ func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
 		t.Errorf("read %v, %v", rows, err)
 	}
 	g.End(testenv.Context(t))
+
+	// Between the look at the key and the making of the query.
+	_, err = r.Begin(testenv.Context(t), "m2.t", "", func([]pgconn.KeyColumn, bool) (string, error) {
+		exec(t, db, `ALTER SCHEMA m1 RENAME TO mx; ALTER SCHEMA m2 RENAME TO m1; ALTER SCHEMA mx RENAME TO m2`)
+		return "SELECT ARRAY[]::text[], r.id::text, false FROM m2.t r", nil
+	})
+	if !errors.Is(err, pgconn.ErrChanged) {
+		t.Errorf("another table under the name: error %v", err)
+	}
 	exec(t, db, `DROP SCHEMA m1 CASCADE; DROP SCHEMA m2 CASCADE`)
+}
+
+// TestTheNamesOfAQueryAreTrusted: an operator or a type in the query that has become another
+// role's is refused, though the table does not depend on it.
+func TestTheNamesOfAQueryAreTrusted(t *testing.T) {
+	db := prepare(t, false)
+	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; DROP TABLE IF EXISTS public.own; CREATE TABLE public.own (id int);
+		SET SESSION AUTHORIZATION mallory; CREATE FUNCTION mallory.same(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'it ran'; END $$;
+		CREATE OPERATOR mallory.= (LEFTARG = int, RIGHTARG = int, FUNCTION = mallory.same); CREATE DOMAIN mallory.code AS int CHECK (mallory.same(VALUE, 1)); RESET SESSION AUTHORIZATION; INSERT INTO public.own VALUES (1)`)
+	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL()), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &pgconn.RowReader{Config: config, Timeout: 5 * time.Second}
+	defer r.Close()
+	for _, where := range []string{"r.id OPERATOR(mallory.=) 1", "r.id = (args)[1]::mallory.code"} {
+		g, err := r.Begin(testenv.Context(t), "public.own", "", constant("SELECT ARRAY[]::text[], r.id::text, false FROM public.own r WHERE "+where))
+		if err == nil {
+			g.End(testenv.Context(t))
+		}
+		if err == nil || !strings.Contains(err.Error(), `the role "mallory", which owns a partition, a type, a function or an operator of it`) {
+			t.Errorf("%s: error %v", where, err)
+		}
+	}
+	exec(t, db, `DROP TABLE public.own; DROP SCHEMA mallory CASCADE`)
 }
 
 // TestHangingCodeIsEnded: code that catches a cancellation leaves no session behind.
@@ -114,7 +159,7 @@ func TestHangingCodeIsEnded(t *testing.T) {
 	}
 	r := &pgconn.RowReader{Config: config, Timeout: 100 * time.Millisecond}
 	defer r.Close()
-	g, err := r.Begin(testenv.Context(t), "mallory.t", "", "SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r")
+	g, err := r.Begin(testenv.Context(t), "mallory.t", "", constant("SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (f *fetcher) complete(ctx context.Context, channel string, m marked) ([]byt
 // fetched finds a table, but only one that has the trigger of `gateway sql` for this channel and
 // field, and whose trigger function belongs to this role, to a superuser, or to one that is
 // trusted: every role may notify, and must get no other table read.
-const fetched = `SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p'
+const fetched = `SELECT n.nspname::text, c.relname::text
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass($1) AND EXISTS (
    SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
@@ -62,35 +62,32 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 		f.conn = conn
 	}
 	var name pgtrigger.Table
-	var query pgconn.KeyQuery
-	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) (err error) {
-		var oid uint32
-		if err := tx.QueryRow(ctx, fetched, m.table, channel, m.field, f.reader.Owners).Scan(&oid, &name.Schema, &name.Name, &query.Partitioned); err != nil {
-			return err
-		}
-		query.Key, err = pgconn.PrimaryKey(ctx, tx, oid)
-		return err
+	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, fetched, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
 	})
-	query.Table = name.String()
+	table := name.String()
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, fmt.Errorf("the table %.200s has no trigger of gateway sql for this channel whose function belongs to this role, a superuser, or one of owners", m.table)
 	case err != nil:
 		return nil, err
-	case len(query.Key) == 0:
-		return nil, fmt.Errorf("the table %s has no primary key", query.Table)
-	case len(f.tables) > 0 && !f.tables[query.Table]:
-		return nil, fmt.Errorf("the table %s is not in the option tables", query.Table)
+	case len(f.tables) > 0 && !f.tables[table]:
+		return nil, fmt.Errorf("the table %s is not in the option tables", table)
 	}
 	var args []string
-	for _, c := range query.Key {
-		value, err := keyText(m.key[c.Name])
-		if err != nil {
-			return nil, fmt.Errorf("the key of %s: %s: %w", query.Table, c.Name, err)
+	reading, err := f.reader.Begin(ctx, table, "", func(key []pgconn.KeyColumn, partitioned bool) (string, error) {
+		if len(key) == 0 {
+			return "", fmt.Errorf("the table %s has no primary key", table)
 		}
-		args = append(args, value)
-	}
-	reading, err := f.reader.Begin(ctx, query.Table, "", query.One())
+		for _, c := range key {
+			value, err := keyText(m.key[c.Name])
+			if err != nil {
+				return "", fmt.Errorf("the key of %s: %s: %w", table, c.Name, err)
+			}
+			args = append(args, value)
+		}
+		return pgconn.KeyQuery{Table: table, Partitioned: partitioned, Key: key}.One(), nil
+	})
 	if err != nil {
 		return nil, err
 	}

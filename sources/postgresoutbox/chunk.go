@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,11 +60,15 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	}
 	limited, cancel := context.WithTimeout(ctx, chunkTimeout+time.Second)
 	defer cancel()
-	query := pgconn.KeyQuery{
-		Table: key.name, Partitioned: key.partitioned, Key: key.columns,
-		Mark: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began: it comes as a change, too
-	}
-	reading, err := r.s.rows.Begin(limited, key.name, view, query.Next(3, len(state.After) > 0))
+	reading, err := r.s.rows.Begin(limited, key.name, view, func(columns []pgconn.KeyColumn, partitioned bool) (string, error) {
+		if !slices.Equal(columns, key.columns) { // state.After is of another key
+			return "", pgconn.ErrChanged
+		}
+		return pgconn.KeyQuery{
+			Table: key.name, Partitioned: partitioned, Key: columns,
+			Mark: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began: it comes as a change, too
+		}.Next(3, len(state.After) > 0), nil
+	})
 	if err != nil {
 		return chunk{err: err}, ctx.Err()
 	}

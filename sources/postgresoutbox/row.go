@@ -19,13 +19,12 @@ var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", 
 
 // tableKey is a table's primary key, and where its columns stand in the rows.
 type tableKey struct {
-	name        string // quoted, with its schema
-	oid         uint32
-	partitioned bool
-	columns     []pgconn.KeyColumn
-	tree        rawjson.Tree
-	places      []int
-	spans       []rawjson.Span
+	name    string // quoted, with its schema
+	oid     uint32
+	columns []pgconn.KeyColumn
+	tree    rawjson.Tree
+	places  []int
+	spans   []rawjson.Span
 }
 
 // id is another one for another key.
@@ -118,8 +117,8 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	k := &tableKey{}
-	err := r.conn.QueryRow(ctx, `SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = $1`, table).Scan(&k.oid, &k.name, &k.partitioned)
+	err := r.conn.QueryRow(ctx, `SELECT c.oid, format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = $1`, table).Scan(&k.oid, &k.name)
 	if err == nil {
 		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
 	}

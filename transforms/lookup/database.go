@@ -79,7 +79,7 @@ func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 	}
 	var refused *pg.PgError
 	if errors.As(err, &refused) {
-		_, _ = d.conn.Exec(ctx, "ROLLBACK") // the server has left that one out; err is what matters
+		_, _ = d.conn.Exec(ctx, "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()") // the server has left these out; err is what matters
 	}
 	if refused == nil || d.conn.IsClosed() {
 		_ = d.conn.Close(ctx) // err is what matters

@@ -1,0 +1,89 @@
+package pgconn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// rowOwner finds the owner of the table $1, the rights of this session, and the roles that are
+// neither, nor superusers, and own something whose code may run when a row is read or the
+// query is planned: a partition; what the table, its partitions, their indexes and
+// statistics, and the function $2 that reads it depend on (types, with their parts, functions,
+// and operators).
+const rowOwner = `WITH RECURSIVE rels(oid) AS (
+		SELECT relid::oid FROM pg_partition_tree($1::oid::regclass) UNION SELECT $1::oid),
+	objects(class, oid) AS (
+		SELECT 'pg_class'::regclass, oid FROM rels
+		UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i JOIN rels ON i.indrelid = rels.oid
+		UNION ALL SELECT 'pg_statistic_ext'::regclass, e.oid FROM pg_statistic_ext e JOIN rels ON e.stxrelid = rels.oid
+		UNION ALL SELECT 'pg_proc'::regclass, $2::oid),
+	needs(class, oid) AS (
+		SELECT d.refclassid, d.refobjid FROM pg_depend d JOIN objects o ON d.classid = o.class AND d.objid = o.oid
+		WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)),
+	types(oid) AS (
+		SELECT a.atttypid FROM pg_attribute a JOIN rels ON a.attrelid = rels.oid WHERE a.attnum > 0 AND NOT a.attisdropped
+		UNION SELECT n.oid FROM needs n WHERE n.class = 'pg_type'::regclass
+		UNION SELECT x.oid FROM types t JOIN pg_type y ON y.oid = t.oid CROSS JOIN LATERAL (
+			SELECT y.typelem UNION ALL SELECT y.typbasetype UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = y.oid MULTIRANGES
+			UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped) x(oid) WHERE x.oid <> 0)
+	SELECT format('%I.%I', n.nspname, c.relname), o.rolname::text, o.rolsuper, me.rolname = o.rolname, me.rolsuper, me.rolname::text,
+		ARRAY(SELECT DISTINCT r.rolname::text FROM (
+			SELECT pc.relowner AS owner FROM rels JOIN pg_class pc ON pc.oid = rels.oid
+			UNION ALL SELECT y.typowner FROM types t JOIN pg_type y ON y.oid = t.oid
+			UNION ALL SELECT f.proowner FROM needs x JOIN pg_proc f ON f.oid = x.oid WHERE x.class = 'pg_proc'::regclass
+			UNION ALL SELECT unnest(ARRAY[p.oprowner, f.proowner]) FROM needs x JOIN pg_operator p ON p.oid = x.oid LEFT JOIN pg_proc f ON f.oid = p.oprcode WHERE x.class = 'pg_operator'::regclass
+			) x JOIN pg_roles r ON r.oid = x.owner
+			WHERE r.oid NOT IN (o.oid, me.oid) AND NOT r.rolsuper ORDER BY 1)
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles o ON o.oid = c.relowner, pg_roles me
+	WHERE c.oid = $1 AND c.relkind IN ('r', 'p') AND me.rolname = session_user`
+
+// multiranges are the parts of a multirange type; before PostgreSQL 14 there are none.
+const multiranges = "UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = y.oid"
+
+// MayRead returns why the rows of a table are not read: because of whom it belongs to. owners
+// are those of [RowReader].
+func MayRead(ctx context.Context, conn *pgx.Conn, table uint32, owners []string) error {
+	return In(ctx, conn, func(tx pgx.Tx) error {
+		version, err := serverVersion(ctx, tx)
+		if err == nil {
+			_, err = readAs(ctx, tx, version, table, 0, owners)
+		}
+		return err
+	})
+}
+
+func serverVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
+	err = tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
+	return version, err
+}
+
+// readAs returns the role with whose rights a function reads the rows of a table, "" for the
+// session's own, and an error where they are not read. The function is 0 where there is none yet.
+func readAs(ctx context.Context, tx pgx.Tx, version int, table, function uint32, owners []string) (role string, err error) {
+	sql := strings.Replace(rowOwner, "MULTIRANGES", "", 1)
+	if version >= oidBound {
+		sql = strings.Replace(rowOwner, "MULTIRANGES", multiranges, 1)
+	}
+	var name, owner, me string
+	var ownerSuper, own, super bool
+	var others []string
+	if err := tx.QueryRow(ctx, sql, table, function).Scan(&name, &owner, &ownerSuper, &own, &super, &me, &others); err != nil {
+		return "", fmt.Errorf("cannot find the owner of the table: %w", err)
+	}
+	trusted := func(role string) bool { return slices.Contains(owners, role) }
+	if super && !own && !ownerSuper { // all that runs has the owner's rights
+		return owner, nil
+	}
+	const hint = "could run code with the rights of %q; add the role to the option owners where you trust it"
+	if !own && !ownerSuper && !trusted(owner) {
+		return "", fmt.Errorf("the rows of %s are not read: its owner %q "+hint, name, owner, me)
+	}
+	if i := slices.IndexFunc(others, func(role string) bool { return !trusted(role) }); i >= 0 {
+		return "", fmt.Errorf("the rows of %s are not read: the role %q, which owns a partition, a type, a function or an operator of it, "+hint, name, others[i], me)
+	}
+	return "", nil
+}
