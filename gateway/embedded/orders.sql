@@ -54,6 +54,27 @@ EXCEPTION WHEN OTHERS THEN
   RETURN NULL;
 END $gateway$;
 REVOKE ALL ON FUNCTION "public"."gateway_notify"() FROM PUBLIC;
+DO $gateway_e75415a069849c4c$ DECLARE
+  part pg_catalog.text;
+  its_owner pg_catalog.text;
+BEGIN
+  PERFORM FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('"public"."orders"') AND c.relkind OPERATOR(pg_catalog.=) 'p';
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  LOCK TABLE "public"."orders" IN ACCESS EXCLUSIVE MODE;
+  SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), o.rolname INTO part, its_owner
+    FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass('"public"."orders"')) t
+    JOIN pg_catalog.pg_partitioned_table p ON p.partrelid OPERATOR(pg_catalog.=) t.relid AND p.partexprs IS NOT NULL
+    JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relid
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) c.relowner
+   WHERE NOT o.rolsuper AND o.rolname OPERATOR(pg_catalog.<>) current_user LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'the table % is partitioned by an expression, which could run code of its owner "%" with the rights of "%"', part, its_owner, current_user
+      USING HINT = pg_catalog.format('Carry this out as its owner: SET ROLE %I.', its_owner);
+  END IF;
+END $gateway_e75415a069849c4c$;
 
 DROP TRIGGER IF EXISTS gateway_notify ON "public"."orders";
 CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON "public"."orders"

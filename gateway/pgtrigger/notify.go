@@ -43,7 +43,7 @@ END`, literal(schema), literal(name)))
 func (t Notify) CreateSQL() string {
 	function := notifyName(t.Table.Schema)
 	table := t.Table.String()
-	return functionSQL(t.Table.Schema) + fmt.Sprintf(`
+	return functionSQL(t.Table.Schema) + partitionCheckSQL(t.Table) + fmt.Sprintf(`
 DROP TRIGGER IF EXISTS gateway_notify ON %[1]s;
 CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON %[1]s
   FOR EACH ROW EXECUTE FUNCTION %[2]s(%[3]s, %[4]s);
@@ -54,7 +54,7 @@ CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON %[1]s
 // no other table of the schema uses it.
 func (t Notify) DropSQL() string {
 	function := notifyName(t.Table.Schema)
-	return fmt.Sprintf("DROP TRIGGER IF EXISTS gateway_notify ON %s;\n", t.Table) + do(fmt.Sprintf(`BEGIN
+	return partitionCheckSQL(t.Table) + fmt.Sprintf("DROP TRIGGER IF EXISTS gateway_notify ON %s;\n", t.Table) + do(fmt.Sprintf(`BEGIN
   DROP FUNCTION IF EXISTS %s();
 EXCEPTION WHEN dependent_objects_still_exist THEN NULL; -- another table uses it
 END`, function))

@@ -221,6 +221,28 @@ func TestFunctionsOfOthers(t *testing.T) {
 	exec(t, db, `DROP OWNED BY mallory CASCADE; DROP ROLE mallory`)
 }
 
+// TestPartitionExpressionsOfOthers run no code with the rights of the role that makes a trigger.
+func TestPartitionExpressionsOfOthers(t *testing.T) {
+	db := testenv.Connect(t)
+	exec(t, db, `DO $$ BEGIN DROP OWNED BY mallory CASCADE; DROP ROLE mallory; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE mallory; CREATE SCHEMA mallory AUTHORIZATION mallory;
+		SET ROLE mallory; CREATE TABLE mallory.ran (who text);
+		CREATE FUNCTION mallory.note() RETURNS void LANGUAGE sql AS 'INSERT INTO mallory.ran VALUES (current_user)';
+		CREATE FUNCTION mallory.f(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM mallory.note(); RETURN 0; END';
+		CREATE TABLE mallory.t (id int, part int) PARTITION BY LIST (part); CREATE TABLE mallory.t1 PARTITION OF mallory.t FOR VALUES IN (1) PARTITION BY RANGE ((id + mallory.f(1)));
+		CREATE TABLE mallory.t2 PARTITION OF mallory.t1 DEFAULT; DELETE FROM mallory.ran; RESET ROLE`)
+	trigger := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "mallory", Name: "t"}, Channel: "c", Field: "order"}
+	exec(t, db, `CREATE FUNCTION mallory.gateway_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`)
+	for _, sql := range []string{trigger.CreateSQL(), trigger.DropSQL()} {
+		if _, err := db.Exec(testenv.Context(t), sql); err == nil || !strings.Contains(err.Error(), `the table mallory.t1 is partitioned by an expression, which could run code of its owner "mallory" with the rights of "postgres"`) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if got := text(t, db, `SELECT count(*) FROM mallory.ran WHERE who <> 'mallory'`); got != "0" {
+		t.Errorf("it ran %s times", got)
+	}
+	exec(t, db, `DROP FUNCTION mallory.gateway_notify(); SET ROLE mallory; `+trigger.CreateSQL()+trigger.DropSQL()+`RESET ROLE; DROP OWNED BY mallory CASCADE; DROP ROLE mallory`)
+}
+
 // TestReadersMayLead after an upgrade, without another grant.
 func TestReadersMayLead(t *testing.T) {
 	db := testenv.Connect(t)
