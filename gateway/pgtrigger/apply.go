@@ -118,6 +118,10 @@ const (
 	lockPause = 250 * time.Millisecond
 )
 
+// lockTimeoutSQL bounds the wait for a table's lock: all writes of the table wait behind it. It is
+// that of outbox.sql.
+const lockTimeoutSQL = "SET LOCAL lock_timeout = '500ms';\n"
+
 // SQLSTATEs of a lock that another session has, and of two sessions that wait for each other.
 const (
 	lockNotAvailable = "55P03"

@@ -140,6 +140,7 @@ func (r request) statements() (sql string, err error) {
 	}
 	switch r.mode {
 	case "notify":
+		sql = lockTimeoutSQL
 		for _, t := range r.tables {
 			n := Notify{Table: t, Channel: r.channel, Field: r.field}
 			if r.drop {
@@ -151,7 +152,7 @@ func (r request) statements() (sql string, err error) {
 		return sql, nil
 	case "outbox":
 		if r.drop {
-			return Outbox{r.tables}.DropSQL(), nil
+			return lockTimeoutSQL + Outbox{r.tables}.DropSQL(), nil
 		}
 		return Outbox{r.tables}.CreateSQL(), nil
 	case "leader":
