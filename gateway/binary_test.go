@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"net/http"
 	"os"
@@ -50,7 +49,7 @@ type program struct {
 	port   string
 	state  string      // folder of its secret
 	lines  chan string // of its standard output
-	stderr lockedBuffer
+	stderr testenv.Log
 	exited chan struct{} // closed
 }
 
@@ -214,24 +213,6 @@ func (p *program) exit(within time.Duration) int {
 		p.t.Fatalf("still running after %v; it says:\n%s", within, p.stderr.String())
 	}
 	return -1
-}
-
-// lockedBuffer is written by the process and read by the test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func containsLine(text, line string) bool { return strings.Contains("\n"+text, "\n"+line+"\n") }

@@ -1,11 +1,10 @@
 package admin
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -77,24 +76,11 @@ type localMounter struct {
 // Handle is part of [plugin.Mounter].
 func (m localMounter) Handle(pattern string, h http.Handler) error {
 	return m.Mounter.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !IsLoopback(r.Host) && !m.admin.shown(r, m.admin.secret()) {
+		if !options.IsLoopback(r.Host) && !m.admin.shown(r, m.admin.secret()) {
 			m.admin.refusals.host.Inc()
 			http.Error(w, "this listener answers only requests for localhost: ask for it by that name, or set http.admin.token", http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)
 	}))
-}
-
-// IsLoopback reports whether host, with or without a port, is a loopback address or
-// localhost.
-func IsLoopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.Unmap().IsLoopback()
 }

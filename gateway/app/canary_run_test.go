@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -120,24 +119,6 @@ func newCrowd(t *testing.T) *crowd {
 	return c
 }
 
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // TestNothingThatFailsSaysASecret runs what cannot work: servers that are not there, break
 // off, or repeat what they were told; and plugins that panic. Then all that a gateway says is
 // searched.
@@ -156,7 +137,7 @@ func TestNothingThatFailsSaysASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := &lines{}
+	said := &testenv.Log{}
 	level := &slog.LevelVar{}
 	level.Set(slog.LevelDebug)
 	log, hide := newShield(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: level})), cfg)

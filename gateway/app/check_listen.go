@@ -37,10 +37,7 @@ func (g *gateway) listeners() (list []listener) {
 	for _, s := range g.cfg.Graph.Sinks {
 		components = append(components, "sink "+s.Name)
 	}
-	pages := g.cfg.HTTP.Listen
-	if g.dedicated() {
-		pages = g.cfg.HTTP.Admin.Listen
-	}
+	pages := g.pages()
 	if public := g.first.public > 0; public || !g.dedicated() {
 		list = append(list, listener{"http.listen", "shared", g.cfg.HTTP.Listen, public, pages, components})
 	}
@@ -76,19 +73,19 @@ func (l listener) probe(ctx context.Context) plugin.Finding {
 			missing = append(missing, c)
 		}
 	}
-	switch {
+	differs := ""
+	switch more := len(who.components) - len(l.components); {
 	case len(missing) > 0:
-		return plugin.Finding{
-			Level: plugin.Warning, Text: fmt.Sprintf("a gateway that runs has the port %s; it does not have %s", l.address, strings.Join(missing, ", ")),
-			Fix: "SIGHUP has it load this configuration, where it reads the same file; for another gateway, set PORT or " + l.setting,
-		}
-	case len(who.components) > len(l.components):
-		return plugin.Finding{
-			Level: plugin.Warning, Text: fmt.Sprintf("a gateway that runs has the port %s; it has %d components more", l.address, len(who.components)-len(l.components)),
-			Fix: "SIGHUP has it load this configuration, where it reads the same file; for another gateway, set PORT or " + l.setting,
-		}
+		differs = "does not have " + strings.Join(missing, ", ")
+	case more > 0:
+		differs = fmt.Sprintf("has %d components more", more)
+	default:
+		return plugin.Finding{Text: "a gateway with these components runs, and has the port: " + l.address}
 	}
-	return plugin.Finding{Text: fmt.Sprintf("a gateway with these components runs, and has the port: %s", l.address)}
+	return plugin.Finding{
+		Level: plugin.Warning, Text: fmt.Sprintf("a gateway that runs has the port %s; it %s", l.address, differs),
+		Fix: "SIGHUP has it load this configuration, where it reads the same file; for another gateway, set PORT or " + l.setting,
+	}
 }
 
 // gatewayThere is what a gateway that runs says of itself to all who ask.

@@ -13,6 +13,7 @@ import (
 	"eventgateway/gateway/admin"
 	"eventgateway/gateway/config"
 	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/router"
 )
 
@@ -44,7 +45,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), greet: func(string) {}}
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
-	g.admin.Local = g.dedicated() && admin.IsLoopback(cfg.HTTP.Admin.Listen)
+	g.admin.Local = g.dedicated() && options.IsLoopback(cfg.HTTP.Admin.Listen)
 	g.admin.SetToken(cfg.HTTP.Admin.Token)
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http)

@@ -15,6 +15,14 @@ import (
 // dedicated reports whether admin has a listener of its own.
 func (g *gateway) dedicated() bool { return g.cfg.HTTP.Admin.Listen != "" }
 
+// pages returns the address of the listener that has admin's pages.
+func (g *gateway) pages() string {
+	if g.dedicated() {
+		return g.cfg.HTTP.Admin.Listen
+	}
+	return g.cfg.HTTP.Listen
+}
+
 // listen opens the listeners. Where nothing but admin is mounted on one, a taken
 // port is no reason not to work: several gateways may publish on one machine.
 func (g *gateway) listen() error {
@@ -104,11 +112,7 @@ func (g *gateway) unlock() {
 	if !g.admin.NeedsSecret() {
 		return
 	}
-	listen := g.cfg.HTTP.Listen
-	if g.dedicated() {
-		listen = g.cfg.HTTP.Admin.Listen
-	}
-	kept, file, err := admin.KeptSecret(os.Getenv, listen)
+	kept, file, err := admin.KeptSecret(os.Getenv, g.pages())
 	if err != nil {
 		kept = admin.NewSecret()
 		g.log.Warn("the secret that opens /api is kept in memory only: set http.admin.token, or XDG_STATE_HOME to a folder of this user", "error", err)

@@ -109,7 +109,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})
 		}
 		if taken[o.Source] {
-			t.Clients = g.clients(at+".clients", o.Clients, g.dec.Keys("sinks", sinks), loaded)
+			t.Clients = g.clients(at+".clients", o.Clients, g.known("sinks", sinks), loaded)
 			out = append(out, t)
 		}
 	}

@@ -24,9 +24,9 @@ var comparisons = map[string]func(a, b value) value{
 func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 	switch n.Operator {
 	case "&&", "and":
-		return both{c.clause(n.Left, in), c.clause(n.Right, in)}
+		return joined{c.clause(n.Left, in), c.clause(n.Right, in), false}
 	case "||", "or":
-		return either{c.clause(n.Left, in), c.clause(n.Right, in)}
+		return joined{c.clause(n.Left, in), c.clause(n.Right, in), true}
 	case "??":
 		return otherwise{c.asks(n.Left, in), c.clause(n.Right, in)}
 	case "..":
@@ -62,7 +62,7 @@ func (c *ruleCompiler) oneOf(x ast.Node, l *ast.ArrayNode, in *scope) (all claus
 	for _, e := range l.Nodes {
 		one := clause(apply2{equals, c.clause(x, in), c.clause(e, in)})
 		if all != nil {
-			one = either{all, one}
+			one = joined{all, one, true}
 		}
 		all = one
 	}

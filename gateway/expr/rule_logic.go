@@ -7,31 +7,20 @@ type not struct{ of clause }
 
 func (n not) value(s *sight) value { return negate(n.of.value(s)) }
 
-// both is left && right: false where either is, whatever the other is.
-type both struct{ left, right clause }
-
-func (b both) value(s *sight) value {
-	left := b.left.value(s).condition()
-	if left.is(false) {
-		return left
-	}
-	right := b.right.value(s).condition()
-	if left.is(true) || right.is(false) {
-		return right
-	}
-	return value{}
+// joined is left || right where ends is true, and left && right where it is false: it is ends where
+// either side is, whatever the other is.
+type joined struct {
+	left, right clause
+	ends        bool
 }
 
-// either is left || right: true where either is, whatever the other is.
-type either struct{ left, right clause }
-
-func (e either) value(s *sight) value {
-	left := e.left.value(s).condition()
-	if left.is(true) {
+func (j joined) value(s *sight) value {
+	left := j.left.value(s).condition()
+	if left.is(j.ends) {
 		return left
 	}
-	right := e.right.value(s).condition()
-	if left.is(false) || right.is(true) {
+	right := j.right.value(s).condition()
+	if left.is(!j.ends) || right.is(j.ends) {
 		return right
 	}
 	return value{}

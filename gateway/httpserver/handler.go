@@ -22,7 +22,7 @@ func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c := connOf(r.Context()); c.reserved() {
 		c.answered.Store(true)
 		w.Header().Set("Connection", "close")
-		if isUpgrade(r) || wantsEvents(r) || !b.urgent(r.URL.Path) {
+		if wantsStream(r) || !b.urgent(r.URL.Path) {
 			c.gate.metrics.refused("connections")
 			w.Header().Set("Retry-After", "5")
 			http.Error(w, "too many connections: try again later", http.StatusServiceUnavailable)
@@ -32,7 +32,7 @@ func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
 		b.next.ServeHTTP(w, r)
-	case isUpgrade(r) || wantsEvents(r): // it would be read as frames
+	case wantsStream(r): // it would be read as frames
 		w.Header().Set("Connection", "close")
 		http.Error(w, "a request for WebSocket or server-sent events has no body: send none", http.StatusBadRequest)
 	default:

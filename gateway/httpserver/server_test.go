@@ -138,7 +138,7 @@ func TestSilenceEnds(t *testing.T) {
 		"nothing":               "",
 		"half a header":         "GET / HTTP/1.1\r\nHost: x\r\nA:",
 		"idle":                  "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-		"a body nobody reads":   "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
+		"a body without reader": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
 		"a chunked one":         "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
 		"one that is announced": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
 		"a body that is read":   "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",

@@ -66,7 +66,7 @@ func (t *Table) Len() int { return t.mounted }
 // ServeHTTP sends upgrades, and requests for server-sent events, to the handlers for them
 // where there is one, and everything else to the pages.
 func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isUpgrade(r) || wantsEvents(r) {
+	if wantsStream(r) {
 		// ServeMux answers a path such as //a by a redirect, which WebSocket clients
 		// do not follow.
 		clean := r.Clone(r.Context())
@@ -97,3 +97,6 @@ func wantsEvents(r *http.Request) bool {
 func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
+
+// wantsStream says whether r asks for a WebSocket, or for server-sent events.
+func wantsStream(r *http.Request) bool { return isUpgrade(r) || wantsEvents(r) }

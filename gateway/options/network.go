@@ -2,7 +2,9 @@ package options
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"strings"
 )
 
 // Network is a network, or one address, as 10.0.0.0/8 or 10.1.2.3.
@@ -47,3 +49,16 @@ func (n *Network) UnmarshalText(b []byte) error {
 
 // OptionType names the type in tables.
 func (Network) OptionType() string { return "network" }
+
+// IsLoopback reports whether host, with or without a port, is a loopback address or
+// localhost.
+func IsLoopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.Unmap().IsLoopback()
+}

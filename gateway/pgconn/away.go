@@ -14,7 +14,7 @@ import (
 )
 
 // away are the SQLSTATEs, or how they begin, with which a server says that it takes nothing, or
-// nothing for now: the connection is lost (08), it is a standby (25006), has no room or no
+// nothing at present: the connection is lost (08), it is a standby (25006), has no room or no
 // connection left (53), is starting or stopping (57P), or cannot read its files (58).
 var away = []string{"08", "25006", "53", "57P01", "57P02", "57P03", "57P05", "58"}
 

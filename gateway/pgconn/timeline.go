@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	pg "github.com/jackc/pgx/v5/pgconn"
@@ -17,15 +18,19 @@ func (t *term) next() string {
 	return `((1::bigint << 52) + ((` + t.timeline + ` & 4095) << 40) + (txid_current() & ((1::bigint << 40) - 1)))`
 }
 
-// timeline is that of a server which is not in recovery: the first eight hexadecimal digits of
+// Timeline is that of a server which is not in recovery: the first eight hexadecimal digits of
 // the name of a WAL file. pg_control_checkpoint() says the old one for seconds after a promotion.
-const timeline = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint`
+const Timeline = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint`
 
-// Classes of SQLSTATEs: what does not exist or is not allowed, and what the server does not do.
-const (
-	undefinedOrForbidden = "42"
-	unsupported          = "0A"
-)
+// Untold returns the server's error where a function does not exist or is forbidden (42), or is not
+// supported (0A), as at servers that speak only the protocol of PostgreSQL; else nil.
+func Untold(err error) *pg.PgError {
+	var said *pg.PgError
+	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "42") || strings.HasPrefix(said.Code, "0A")) {
+		return said
+	}
+	return nil
+}
 
 // readTimeline looks whether the server tells its timeline. Some that only speak the protocol of
 // PostgreSQL do not: there a promotion and a restore do not raise terms.
@@ -34,11 +39,10 @@ func (s Elector) readTimeline(ctx context.Context, t *term) error {
 	defer cancel()
 	err := In(timed, t.conn, func(tx pgx.Tx) error {
 		var n int64
-		return tx.QueryRow(timed, "SELECT "+timeline).Scan(&n)
+		return tx.QueryRow(timed, "SELECT "+Timeline).Scan(&n)
 	})
-	t.timeline = timeline
-	var said *pg.PgError
-	if errors.As(err, &said) && (said.Code[:2] == undefinedOrForbidden || said.Code[:2] == unsupported) {
+	t.timeline = Timeline
+	if said := Untold(err); said != nil {
 		s.Log.Warn("server does not tell its timeline: terms do not rise with a promotion", "error", said)
 		t.timeline, err = "0::bigint", nil
 	}

@@ -140,19 +140,20 @@ type Partial struct {
 	Failed map[int]error
 }
 
-// Failures returns what Write returns of n events of which failed maps the index to its
-// error: nil where none has failed, one error marked by [Away] where the sink has taken none
-// of them for such a reason, else a [*Partial].
+// Failures makes the error that Write returns after it has written n events. failed maps the index
+// of each failed event to its error. Failures returns nil where no event has failed, the error
+// of the first event where all have failed with errors marked by [Away], and else a [*Partial].
 func Failures(n int, failed map[int]error) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	if len(failed) == n {
-		for _, err := range failed {
-			if !IsAway(err) {
-				return &Partial{Failed: failed}
-			}
+	away := 0
+	for _, err := range failed {
+		if IsAway(err) {
+			away++
 		}
+	}
+	if away == n {
 		return failed[0]
 	}
 	return &Partial{Failed: failed}

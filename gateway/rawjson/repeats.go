@@ -16,8 +16,12 @@ func Repeats(b []byte) bool {
 // repeats looks at the next value.
 func repeats(dec *json.Decoder) bool {
 	t, _ := dec.Token() // the text is valid
+	delim, _ := t.(json.Delim)
+	if delim == 0 {
+		return false
+	}
 	seen := map[string]bool{}
-	for delim, _ := t.(json.Delim); delim != 0 && dec.More(); {
+	for dec.More() {
 		if delim == '{' {
 			key, _ := dec.Token()
 			name, _ := key.(string)
@@ -30,8 +34,6 @@ func repeats(dec *json.Decoder) bool {
 			return true
 		}
 	}
-	if _, ok := t.(json.Delim); ok {
-		_, _ = dec.Token() // its end
-	}
+	_, _ = dec.Token() // its end
 	return false
 }

@@ -89,9 +89,9 @@ type Scope struct {
 	Fixed bool
 }
 
-// Away returns wrapped, marked by [plugin.Away] where err, of which it tells, is the server's
-// failure and not that of an event: it is not reached, has no room, is read-only, denies the
-// right. It returns nil where err is nil.
+// Away returns wrapped, an error that describes err. It is marked by [plugin.Away] where the server
+// has failed, and not an event: it is not reached, has no room, is read-only, or denies the
+// right. Away returns nil where err is nil.
 func Away(err, wrapped error, of Scope) error {
 	if err == nil {
 		return nil

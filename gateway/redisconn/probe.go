@@ -106,13 +106,14 @@ func Durability(ctx context.Context, client redis.UniversalClient) (findings []p
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: text, Fix: fix})
 	}
 	setting := func(name string) string { return client.ConfigGet(ctx, name).Val()[name] }
-	if err := client.ConfigGet(ctx, "appendonly").Err(); err != nil {
+	file, err := client.ConfigGet(ctx, "appendonly").Result()
+	if err != nil {
 		return []plugin.Finding{{
 			Level: plugin.Warning, Text: fmt.Sprintf("cannot tell what a crash of the server costs: %v", err),
 			Fix: "ACL SETUSER USER +config|get, as the server's administrator; or see what a provider says of its append-only file",
 		}}
 	}
-	switch on, sync := setting("appendonly"), setting("appendfsync"); {
+	switch on, sync := file["appendonly"], setting("appendfsync"); {
 	case on == "no":
 		warn("the server keeps no append-only file: a crash loses what it has taken", "CONFIG SET appendonly yes and CONFIG SET appendfsync always, and both in redis.conf")
 	case on == "yes" && sync != "always":

@@ -156,10 +156,9 @@ func (l *leadership) set(state string, held *event.Fence, until time.Time) {
 
 // standby notes that another session leads.
 func (l *leadership) standby(holder string) {
-	l.set(standingBy, nil, time.Time{})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holder = holder
+	l.state, l.held, l.until, l.holder, l.ready = standingBy, nil, time.Time{}, holder, false
 }
 
 // captures notes that the source of the leader is connected.

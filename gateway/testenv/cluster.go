@@ -61,8 +61,8 @@ func startCluster(t testing.TB, more ...string) []node {
 	return nodes
 }
 
-// ClusterWithReplica starts a Redis Cluster of three masters, of which that of key has a replica,
-// and returns its URL. kill ends this master. well waits until the cluster has it replaced.
+// ClusterWithReplica starts a Redis Cluster of three masters. The master of key has a replica. It
+// returns the cluster's URL. kill ends this master. well waits until its replica has replaced it.
 func ClusterWithReplica(t testing.TB, key string) (url string, kill, well func()) {
 	t.Helper()
 	ctx := Context(t)

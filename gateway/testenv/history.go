@@ -74,12 +74,7 @@ func Port(t testing.TB, s *embedded.Postgres) int {
 // ConnectTo returns a session of a server.
 func ConnectTo(t testing.TB, s *embedded.Postgres) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(Context(t), s.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
+	return connect(t, s.URL())
 }
 
 // Until waits until the answer of a query, a boolean, is true.

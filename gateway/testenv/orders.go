@@ -45,7 +45,13 @@ func Orders(t testing.TB) *pgx.Conn {
 // Connect returns a connection to the package's PostgreSQL server.
 func Connect(t testing.TB) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(Context(t), Postgres(t).URL())
+	return connect(t, Postgres(t).URL())
+}
+
+// connect returns a session, which ends with the test.
+func connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(Context(t), url)
 	if err != nil {
 		t.Fatal(err)
 	}

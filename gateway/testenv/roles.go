@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -23,10 +22,5 @@ func AsRole(t testing.TB, role string) string {
 // back.
 func Login(t testing.TB, role string) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(Context(t), AsRole(t, role))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
+	return connect(t, AsRole(t, role))
 }

@@ -31,14 +31,7 @@ type sink struct {
 // refused, each with its error: the others are published. A leader whose term is
 // over is refused as a whole: what it still sends would come between what its
 // successor publishes.
-var publish = redis.NewScript(`
-if ARGV[1] ~= '' then
-	local known = redis.call('GET', KEYS[2])
-	if known and tonumber(known) > tonumber(ARGV[1]) then
-		return redis.error_reply('FENCED by the leader of term ' .. known)
-	end
-	redis.call('SET', KEYS[2], ARGV[1], 'EX', 86400)
-end
+var publish = redisconn.FencedScript(2, `
 local count, failed = (#ARGV - 2) / 2, {}
 local id = redis.call('INCRBY', KEYS[1], count) - count
 for i = 1, count do

@@ -1,6 +1,10 @@
 package redisstream
 
-import "github.com/redis/go-redis/v9"
+import (
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/redisconn"
+)
 
 // A writer numbers its batches, and notes beside each stream the last number that has arrived
 // there, and how many entries of that batch are in the stream: "7 512". So a batch that comes a
@@ -16,14 +20,7 @@ import "github.com/redis/go-redis/v9"
 // What is refused undoes nothing that came before it. So everything else is done before the
 // first entry, and an entry that fails is answered with its number: those before it are in
 // the stream, and those behind it are not.
-var appendBatch = redis.NewScript(`
-if ARGV[1] ~= '' then
-	local known = redis.call('GET', KEYS[3])
-	if known and tonumber(known) > tonumber(ARGV[1]) then
-		return redis.error_reply('FENCED by the leader of term ' .. known)
-	end
-	redis.call('SET', KEYS[3], ARGV[1], 'EX', 86400)
-end
+var appendBatch = redisconn.FencedScript(3, `
 local number, done, closed = string.match(redis.call('GET', KEYS[2]) or '0 0', '^(%d+) (%d+)(.*)$')
 local again = tonumber(number) == tonumber(ARGV[2])
 if tonumber(number) > tonumber(ARGV[2]) or again and (closed ~= '' or done == ARGV[4]) then

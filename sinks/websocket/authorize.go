@@ -79,15 +79,13 @@ func (h *hub) enter(t *topic) {
 }
 
 func (h *hub) exit(t *topic) {
-	same := func(o *topic) bool { return o == t }
-	if h.topics[t.key] == t {
-		delete(h.topics, t.key)
-	}
-	key := t.allowed.key
+	delete(h.topics, t.key)
 	if t.fed {
 		h.laneOf(t).remove(t)
 		return
 	}
+	key := t.allowed.key
+	same := func(o *topic) bool { return o == t }
 	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {
 		delete(h.keyed, key)
 	}

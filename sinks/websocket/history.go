@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// A block of the history ends with so many events, or so many bytes of payload.
+// The bounds of a block of the history: in events, and in bytes of payload.
 const (
 	blockEvents = 256
 	blockBytes  = chunkSize
@@ -36,11 +36,12 @@ type block struct {
 // past is one event: its payload stands in the log.
 type past struct {
 	event.Event
-	at    time.Time
-	place string
-	key   string // where rights are looked up: whose it is
-	was   string // and whose it would be, had its row stayed as it was
-	whole []byte // its frame, where it is so large that a chunk of the log is no more; else nil
+	at     time.Time
+	place  string
+	key    string // where rights are looked up: whose it is
+	was    string // and whose it would be, had its row stayed as it was
+	opcode byte   // of its frame
+	whole  []byte // its frame, where it is so large that a chunk of the log is no more; else nil
 }
 
 // cursor is a place between two events.

@@ -96,7 +96,7 @@ func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
 	log := h.main.log
 	before := log.bytes.Load()
 	stored, rolled := log.append(opcode, e.Data, now)
-	p := past{Event: *e, at: now, place: h.place(e), whole: log.whole()}
+	p := past{Event: *e, at: now, opcode: opcode, place: h.place(e), whole: log.whole()}
 	p.Data = stored
 	h.setKeys(&p)
 	h.history.add(p, before)

@@ -23,19 +23,16 @@ func (h *hub) join(ctx context.Context, address string, s subscription, a after)
 	}
 	for {
 		h.mu.Lock()
-		if number := h.wanted(a); t.behind(number) {
+		number := h.wanted(a)
+		if !t.behind(number) {
+			at := h.start(t, a)
 			h.mu.Unlock()
-			if err = t.wait(ctx, number); err == nil {
-				continue
-			}
-			h.mu.Lock()
-			h.drop(t, address)
-			h.mu.Unlock()
+			return t, at, nil
+		}
+		h.mu.Unlock()
+		if err := h.await(ctx, t, address, number); err != nil {
 			return nil, start{}, err
 		}
-		at := h.start(t, a)
-		h.mu.Unlock()
-		return t, at, nil
 	}
 }
 
@@ -55,10 +52,7 @@ func (h *hub) move(ctx context.Context, c *client, s subscription, a after) erro
 		if done {
 			return nil
 		}
-		if err := t.wait(ctx, number); err != nil {
-			h.mu.Lock()
-			h.drop(t, c.address)
-			h.mu.Unlock()
+		if err := h.await(ctx, t, c.address, number); err != nil {
 			return err
 		}
 	}
@@ -126,13 +120,22 @@ func (h *hub) hold(ctx context.Context, address string, s subscription) (*topic,
 	if err != nil || !t.behind(number) {
 		return t, err
 	}
-	if err = t.wait(ctx, number); err == nil {
-		return t, nil
+	if err = h.await(ctx, t, address, number); err != nil {
+		return nil, err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.drop(t, address)
-	return nil, err
+	return t, nil
+}
+
+// await waits until a topic has come to a number. Where that fails, the client of an address for
+// which the topic was held has it no more.
+func (h *hub) await(ctx context.Context, t *topic, address string, number uint64) error {
+	err := t.wait(ctx, number)
+	if err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.drop(t, address)
+	}
+	return err
 }
 
 // topic returns the topic of a subscription, and makes it where there is none. It lets the

@@ -24,6 +24,11 @@ type verdict struct {
 // look says what an event is to a topic. Those who may see it get all of it; those who might
 // see it only with the row as it was learn that the row has left, and get that row.
 func (h *hub) look(x *expr.Evaluator, t *topic, p *past) verdict {
+	if len(t.channels) > 0 {
+		if _, found := slices.BinarySearch(t.channels, p.Channel); !found {
+			return verdict{}
+		}
+	}
 	if h.may(x, t, &p.Event, p.key) {
 		return verdict{is: h.judge(x, t, &p.Event, p.was)}
 	}
@@ -46,14 +51,9 @@ func lostRow(t *topic, p *past) verdict {
 	return verdict{is: left, row: rowPayload(&p.Event, false)}
 }
 
-// judge says what an event is to a topic, whose clients may see it. was is its key with the
-// row as it was. An event for which the filter cannot be evaluated is absent.
+// judge says what an event of one of the topic's channels is to the topic, whose clients may see
+// it. was is its key with the row as it was. An event for which the filter cannot be evaluated is absent.
 func (h *hub) judge(x *expr.Evaluator, t *topic, e *event.Event, was string) int {
-	if len(t.channels) > 0 {
-		if _, found := slices.BinarySearch(t.channels, e.Channel); !found {
-			return absent
-		}
-	}
 	if t.filter.IsZero() {
 		return present
 	}

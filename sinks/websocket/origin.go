@@ -5,9 +5,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"eventgateway/gateway/options"
 )
 
 // normalize returns origins in the form in which they are compared.
@@ -80,17 +81,5 @@ func fromBrowser(r *http.Request) bool {
 // rebound says whether a request has come to a loopback address, but names another host.
 func (s *sink) rebound(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && isLoopback(local.String()) && !isLoopback(r.Host)
-}
-
-// isLoopback says whether host, with or without a port, is a name of this machine for itself.
-func isLoopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.Unmap().IsLoopback()
+	return ok && options.IsLoopback(local.String()) && !options.IsLoopback(r.Host)
 }

@@ -8,11 +8,12 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"eventgateway/gateway/testenv"
 )
 
 // TestReboundNames: a page whose name was made to resolve to this machine has the origin that
@@ -79,22 +80,10 @@ func TestReboundNames(t *testing.T) {
 	}
 }
 
-// lockedBuffer is a log that many goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
 // TestRefusedOriginsFillNoLog: strangers cause few lines, which are short, and are counted.
 func TestRefusedOriginsFillNoLog(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
-	var log lockedBuffer
+	var log testenv.Log
 	s.refusedOrigins.log = slog.New(slog.NewTextHandler(&log, nil))
 	s.refusedOrigins.lines = rate.NewLimiter(rate.Every(time.Hour), linesAtOnce)
 	const tries = 50
@@ -107,8 +96,8 @@ func TestRefusedOriginsFillNoLog(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != linesAtOnce {
 		t.Errorf("%d lines for %d refused pages", n, tries)
 	}
-	if log.Len() > linesAtOnce*1000 {
-		t.Errorf("%d bytes", log.Len())
+	if len(log.String()) > linesAtOnce*1000 {
+		t.Errorf("%d bytes", len(log.String()))
 	}
 	s.refusedOrigins.lines.SetLimit(rate.Inf)
 	connect(server, "", http.Header{"Origin": {"https://x.example"}})

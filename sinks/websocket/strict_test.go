@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -17,12 +16,13 @@ import (
 	"github.com/gorilla/websocket"
 
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/testenv"
 )
 
 // TestOtherVersions of the protocol only are refused with the one that is spoken, and logged few times.
 func TestOtherVersions(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
-	var log lockedBuffer
+	var log testenv.Log
 	s.refusedVersions = newSparingLog(slog.New(slog.NewTextHandler(&log, nil)))
 	for offered, want := range map[string]int{
 		"eventgateway.v1": 400, "eventgateway.v3, eventgateway.v1": 400, "eventgateway.v1, bearer.x": 400,
@@ -41,7 +41,7 @@ func TestOtherVersions(t *testing.T) {
 			t.Errorf("%s is answered with %d %s", offered, resp.StatusCode, text)
 		}
 	}
-	if n := bytes.Count(log.Bytes(), []byte("another version of the protocol")); n != 3 {
+	if n := strings.Count(log.String(), "another version of the protocol"); n != 3 {
 		t.Errorf("%d lines are logged", n)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"eventgateway/gateway/expr"
 )
@@ -93,10 +92,8 @@ func (t *topic) append(number uint64, v verdict, p *past) {
 		t.log.append(opBinary, leaveMessage(p.Data), p.at)
 	case p.whole != nil:
 		t.log.share(p.whole, p.at)
-	case utf8.Valid(p.Data):
-		t.log.append(opText, p.Data, p.at)
 	default:
-		t.log.append(opBinary, p.Data, p.at)
+		t.log.append(p.opcode, p.Data, p.at)
 	}
 	t.numbers = append(t.numbers, message{number: number})
 	t.published = false

@@ -80,8 +80,12 @@ func newWaiting(newFetcher func() *fetcher, log *slog.Logger) *waiting {
 // add takes an event that must wait, and reports whether it has. The row of an event that is
 // marked begins to be fetched.
 func (w *waiting) add(ctx context.Context, e *event.Event) bool {
+	large := isMarked(e.Data)
+	if !large && len(w.lanes) == 0 {
+		return false
+	}
 	it := &item{event: e, since: time.Now(), state: done}
-	if isMarked(e.Data) {
+	if large {
 		m, err := parseMarked(e.Data)
 		switch {
 		case err != nil:
@@ -144,7 +148,6 @@ func (w *waiting) laneOf(e *event.Event) (found *lane) {
 func (l *lane) join(other *lane) {
 	l.items, l.rows = append(l.items, other.items...), append(l.rows, other.rows...)
 	slices.SortStableFunc(l.items, func(a, b *item) int { return a.since.Compare(b.since) })
-	other.items = nil
 }
 
 // start begins the fetches for which there is a session: of the first item of a lane, where no

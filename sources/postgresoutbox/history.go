@@ -1,6 +1,7 @@
 package postgresoutbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"eventgateway/gateway/pgconn"
 )
 
 // A history is what a cursor points into: "system/database/timeline". A server that is made anew
@@ -32,7 +34,7 @@ type teller struct{ history, written, flushed string }
 var (
 	tells = teller{
 		history: `((SELECT system_identifier FROM pg_control_system())::text || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())::text || '/' ||
-			('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint::text)`,
+			` + pgconn.Timeline + `::text)`,
 		written: `(pg_current_wal_insert_lsn() - '0/0')::bigint`,
 		flushed: `(pg_current_wal_flush_lsn() - '0/0')::bigint`,
 	}
@@ -73,15 +75,6 @@ func (w *wentBack) Error() string {
 	return w.reason + ": the source starts again from what is in the outbox"
 }
 
-// SQLSTATEs of functions that do not exist, are forbidden, or do nothing here.
-func untold(err error) *pgconn.PgError {
-	var said *pgconn.PgError
-	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "42") || strings.HasPrefix(said.Code, "0A")) {
-		return said
-	}
-	return nil
-}
-
 // locate reads which history the database has, and which columns its cursors have.
 func (r *reader) locate(ctx context.Context) (now present, err error) {
 	var standby bool
@@ -94,7 +87,7 @@ func (r *reader) locate(ctx context.Context) (now present, err error) {
 	}
 	r.tells = tells
 	err = r.conn.QueryRow(ctx, "SELECT "+tells.history+", "+tells.written).Scan(&now.history, &now.position)
-	if said := untold(err); said != nil {
+	if said := pgconn.Untold(err); said != nil {
 		if !r.s.untold {
 			r.s.log.Warn("server does not tell its history: a restore is noticed only by ids", "error", said)
 			r.s.untold = true
@@ -140,7 +133,7 @@ func (r *reader) compare(now present, stored history, low int64) (reason string,
 	before := fmt.Sprintf("at timeline %s, position %s, id %d", knownTimeline, lsn(known.position), known.top.id)
 	switch {
 	case known.history != "" && knownDatabase != database, stored != "" && storedDatabase != database:
-		reason = fmt.Sprintf("the cursor belongs to another database: system/oid %s, and this is %s, %s", cmpOr(storedDatabase, knownDatabase), database, place)
+		reason = fmt.Sprintf("the cursor belongs to another database: system/oid %s, and this is %s, %s", cmp.Or(storedDatabase, knownDatabase), database, place)
 	case known.history != "" && (known.history != now.history || now.position < known.position):
 		reason = fmt.Sprintf("the history of the database went back, or took another course: it was %s, and is %s", before, place)
 	case known.top.id > low && !now.hasTop, known.token > r.token-1:
@@ -151,9 +144,9 @@ func (r *reader) compare(now present, stored history, low int64) (reason string,
 	believe = stored == "" || storedDatabase == database
 	switch {
 	case now.last < r.cursor.hi && !now.above:
-		return cmpOr(reason, sequenceBack(now.last, r.cursor.hi)), false
+		return cmp.Or(reason, sequenceBack(now.last, r.cursor.hi)), false
 	case now.late > 0:
-		return cmpOr(reason, lateBack(now.late, r.cursor.hi)), false
+		return cmp.Or(reason, lateBack(now.late, r.cursor.hi)), false
 	}
 	return reason, believe
 }
@@ -164,13 +157,6 @@ func sequenceBack(last, hi int64) string {
 
 func lateBack(id, hi int64) string {
 	return fmt.Sprintf("the sequence of gateway.outbox went back, and has come again: the change %d was written after the change %d was read", id, hi)
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // lsn writes a position as PostgreSQL does.

@@ -1,12 +1,10 @@
 package postgresoutbox
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -161,7 +159,7 @@ func TestChangesCannotBeForged(t *testing.T) {
 		CREATE FUNCTION mallory.lie(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false'; CREATE OPERATOR mallory.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie); CREATE OPERATOR mallory.= (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie);
 		CREATE FUNCTION mallory.row_to_json(record) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN '{"id":666}'::json; END $$; CREATE FUNCTION mallory.set_config(text, text, bool) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 		SET search_path = mallory, pg_catalog, public; INSERT INTO mallory.own VALUES (1); DELETE FROM mallory.own`)
-	// A table that takes another one's name is told apart from it.
+	// A renamed table and a new one with its old name are two tables.
 	run(t, m, `ALTER TABLE mallory.own RENAME TO renamed; INSERT INTO mallory.renamed VALUES (2)`)
 	run(t, m, `CREATE TABLE mallory.own (id int PRIMARY KEY); INSERT INTO mallory.renamed VALUES (3)`)
 	got := ""
@@ -217,7 +215,7 @@ func TestStrangerWithTheLock(t *testing.T) {
 	fresh(t, items+mallory, "items")
 	m := testenv.Login(t, "mallory")
 	run(t, m, "SELECT pg_advisory_lock(26470, 1)")
-	var log lockedBuffer
+	var log testenv.Log
 	env := plugintest.Env(t)
 	env.Log = slog.New(slog.NewTextHandler(&log, nil))
 	o := Type().Defaults().(*Options)
@@ -242,22 +240,4 @@ func TestStrangerWithTheLock(t *testing.T) {
 			t.Fatalf("the log does not say %s:\n%s", want, log.String())
 		}
 	}
-}
-
-// lockedBuffer is a buffer that goroutines share.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -124,11 +124,18 @@ func (s *source) Close(ctx context.Context) error {
 		return fmt.Errorf("what was delivered last will come again: cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
 	defer pgconn.Close(conn)
+	return s.saveLast(ctx, conn)
+}
+
+// saveLast stores what was acked after the last Run had ended, unless a successor has begun where
+// that Run had stored.
+func (s *source) saveLast(ctx context.Context, conn *pgx.Conn) error {
 	s.last.conn = conn
-	if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) && !errors.Is(err, errMoved) { // else its successor has begun where it had stored
-		return err
+	err := s.last.save(ctx)
+	if errors.Is(err, errFenced) || errors.Is(err, errMoved) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Run is part of [plugin.Source].
@@ -141,8 +148,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	defer s.rows.Close()
 	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
 	if s.last != nil {
-		s.last.conn = conn
-		if err := s.last.save(ctx); err != nil && !errors.Is(err, errFenced) && !errors.Is(err, errMoved) { // what was acked when it had ended
+		if err := s.saveLast(ctx, conn); err != nil {
 			return plugin.Ended(ctx, pgconn.Away(err))
 		}
 		r.memory = s.last.memory

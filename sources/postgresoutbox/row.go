@@ -76,6 +76,9 @@ func orNull(b []byte) []byte {
 	return b
 }
 
+// escapeKey escapes a comma in a value of a key, which would look like that between two values.
+var escapeKey = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+
 // key returns the table and the values of the primary key, as text: shop.orders:7, and of a
 // key of several columns shop.items:7,a\\,b, with a backslash before a comma of a value.
 func (r *reader) key(ctx context.Context, table string, data []byte) (string, error) {
@@ -101,7 +104,7 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (string, er
 			text = rawjson.Text(value)
 		}
 		if len(k.places) > 1 { // a,b and c is another key than a and b,c
-			text = strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(text)
+			text = escapeKey.Replace(text)
 		}
 		key += separator + text
 	}
