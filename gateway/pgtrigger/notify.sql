@@ -1,9 +1,10 @@
 -- Notifies a change of a row as {"operation": ..., FIELD: row}. The trigger's arguments are
--- the channel and FIELD. It cannot fail the write that it follows: a payload over the 7,999
--- bytes that NOTIFY takes is sent with the primary key only, marked by "_gateway_fetch", and
--- the source postgres-notify fetches the row. Any other error becomes a warning. It runs with
--- the rights of the role that writes; every name is qualified, because the search_path is the
--- writer's, too.
+-- the channel and FIELD. It does not fail the statement that it follows: a payload over the
+-- 7,999 bytes that NOTIFY takes is sent with the primary key only, marked by "_gateway_fetch",
+-- and the source postgres-notify fetches the row. Any other error becomes a warning. PostgreSQL
+-- itself refuses PREPARE TRANSACTION after a NOTIFY, and COMMIT while its notification queue is
+-- full. The function runs with the rights of the role that writes; every name is qualified,
+-- because the search_path is the writer's, too.
 CREATE OR REPLACE FUNCTION FUNCTION_NAME() RETURNS trigger
 LANGUAGE plpgsql AS $gateway$ -- eventgateway sql version SQL_VERSION
 DECLARE

@@ -26,17 +26,14 @@ type fetcher struct {
 }
 
 // complete returns the payload as it would have been, had the row been small: with the row as
-// it is now. A row that is gone is left as its key.
+// it is now. It returns nil for a row that is gone: only its key is known.
 func (f *fetcher) complete(ctx context.Context, channel string, m marked) ([]byte, error) {
 	if m.operation == "DELETE" {
-		return m.payload(m.rawKey), nil
+		return nil, nil
 	}
 	row, err := f.row(ctx, channel, m)
-	if err != nil {
+	if err != nil || row == nil {
 		return nil, err
-	}
-	if row == nil {
-		row = m.rawKey
 	}
 	return m.payload(row), nil
 }

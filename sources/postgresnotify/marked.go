@@ -8,7 +8,8 @@ import (
 )
 
 // marker is the field by which the trigger of `gateway sql` says that a row was too large to
-// be notified. Its value is the table, quoted.
+// be notified. Its value is the table, quoted. An event keeps it where the row could not be
+// fetched, or is gone: then it has only the key.
 const marker = "_gateway_fetch"
 
 func isMarked(payload []byte) bool { return bytes.Contains(payload, []byte(`"`+marker+`"`)) }
@@ -18,7 +19,6 @@ type marked struct {
 	operation string
 	field     string // that holds the key
 	key       map[string]json.RawMessage
-	rawKey    json.RawMessage
 	table     string
 }
 
@@ -36,7 +36,7 @@ func parseMarked(payload []byte) (marked, error) {
 		case marker:
 			_ = json.Unmarshal(value, &m.table)
 		default:
-			m.field, m.rawKey = name, value
+			m.field = name
 			_ = json.Unmarshal(value, &m.key)
 		}
 	}

@@ -69,7 +69,7 @@ type result struct {
 	lane    *lane
 	item    *item
 	fetcher *fetcher
-	data    []byte
+	data    []byte // nil: the row is gone
 	err     error
 }
 
@@ -207,7 +207,7 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 		case r.item.state == done: // given up
 		case r.err != nil:
 			w.warn(r.lane.channel, r.err)
-		default:
+		case r.data != nil:
 			r.item.event.Data = r.data
 		}
 		r.item.state = done
