@@ -3,11 +3,9 @@ package app
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/testenv"
@@ -256,68 +254,4 @@ func TestClusterMasterAway(t *testing.T) {
 	t.Logf("read: back after %.2f s", time.Since(since).Seconds())
 	eventually(t, backWithin, "heard", func() bool { s := r.source("heard"); return s.Up && s.Emitted > heard })
 	t.Logf("heard: back after %.2f s", time.Since(since).Seconds())
-}
-
-// TestDefaultPipelineAway kills PostgreSQL, and Redis, for two seconds under the default
-// configuration while rows are inserted.
-func TestDefaultPipelineAway(t *testing.T) {
-	pg := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // else the table may go with the crash
-	server, _ := testenv.StartRedis(t)
-	admin := func() (*pgx.Conn, error) { return pgx.Connect(t.Context(), pg.URL()) }
-	conn, err := admin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.Exec(t.Context(), testenv.OldTrigger); err != nil {
-		t.Fatal(err)
-	}
-	r := startLeading(t, map[string]string{"DATABASE_URL": pg.URL(), "REDIS_URL": server.URL()})
-	stop := make(chan struct{})
-	var load sync.WaitGroup
-	defer load.Wait()
-	defer close(stop)
-	load.Go(func() { // inserts, whatever happens
-		for {
-			select {
-			case <-stop:
-				_ = conn.Close(t.Context())
-				return
-			case <-time.After(5 * time.Millisecond):
-			}
-			if _, err := conn.Exec(t.Context(), "INSERT INTO orders (customer_name) VALUES ('x')"); err != nil {
-				if next, err := admin(); err == nil {
-					conn = next
-				}
-			}
-		}
-	})
-	flowing := func() bool { return r.sink("browsers").Delivered > 20 }
-	eventually(t, testenv.Wait, "flowing", flowing)
-	for _, kill := range []struct {
-		name   string
-		source string
-		end    func() error
-		start  func() error
-	}{
-		{"postgres", "orders_db", func() error { return pg.Crash(testenv.Context(t)) }, func() error { return pg.Start(testenv.Context(t)) }},
-		{"redis", "orders_bus", func() error { server.Kill(); return nil }, func() error { return server.Start(testenv.Context(t)) }},
-	} {
-		since := time.Now()
-		if err := kill.end(); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, shownWithin, kill.source+" shown down", func() bool { s := r.source(kill.source); return !s.Up && s.LastError != "" })
-		t.Logf("%s: %s shown down after %.2f s", kill.name, kill.source, time.Since(since).Seconds())
-		if kill.name == "redis" {
-			r.shownDown(t, since, "bus")
-		}
-		time.Sleep(time.Until(since.Add(2 * time.Second))) // the outage that is tested
-		if err := kill.start(); err != nil {
-			t.Fatal(err)
-		}
-		since = time.Now()
-		before := r.sink("browsers").Delivered
-		eventually(t, backWithin, "back", func() bool { return r.source(kill.source).Up && r.sink("browsers").Delivered > before })
-		t.Logf("%s: back after %.2f s", kill.name, time.Since(since).Seconds())
-	}
 }
