@@ -74,15 +74,23 @@ type killable struct {
 func startOutages(t *testing.T) *outages {
 	pg := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // else tables may go with the crash
 	bus, _ := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(shop.Close)
-	dir := t.TempDir()
 	o := &outages{t: t, servers: map[string]killable{
 		"postgres": {func() error { return pg.Crash(testenv.Context(t)) }, func() error { return pg.Start(testenv.Context(t)) }},
 		"redis":    {func() error { bus.Kill(); return nil }, func() error { return bus.Start(testenv.Context(t)) }},
-	}, env: map[string]string{"DATABASE_URL": pg.URL(), "REDIS_URL": bus.URL(), "WEBHOOK_URL": shop.URL,
-		"PARKED_FILE": filepath.Join(dir, "parked"), "AUDIT_FILE": filepath.Join(dir, "audit")}}
-	db, err := pgx.Connect(testenv.Context(t), pg.URL())
+	}}
+	o.prepare(pg.URL(), bus.URL())
+	return o
+}
+
+// prepare makes the table, its triggers, and what the configurations need beside servers.
+func (o *outages) prepare(database, bus string) {
+	t := o.t
+	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(shop.Close)
+	dir := t.TempDir()
+	o.env = map[string]string{"DATABASE_URL": database, "REDIS_URL": bus, "WEBHOOK_URL": shop.URL,
+		"PARKED_FILE": filepath.Join(dir, "parked"), "AUDIT_FILE": filepath.Join(dir, "audit")}
+	db, err := pgx.Connect(testenv.Context(t), database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,16 +101,11 @@ func startOutages(t *testing.T) *outages {
 	if code := startBinary(t, o.env, "sql", "--mode", "outbox", "--table", "orders", "--apply").exit(testenv.Wait); code != 0 {
 		t.Fatalf("gateway sql: exit status %d", code)
 	}
-	return o
 }
 
-// load inserts rows and publishes orders, about 100 each in a second, until the test ends. It goes
-// on through outages.
-func (o *outages) load() {
-	ctx, cancel := context.WithCancel(context.Background())
-	inserts, publishes := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(inserts)
+// insert inserts rows, about 100 in a second, until the test ends. It goes on through outages.
+func (o *outages) insert() {
+	o.goUntilEnd(func(ctx context.Context) {
 		var db *pgx.Conn
 		for ctx.Err() == nil {
 			time.Sleep(10 * time.Millisecond) // the rate
@@ -121,22 +124,61 @@ func (o *outages) load() {
 		if db != nil {
 			_ = db.Close(context.Background())
 		}
-	}()
+	})
+}
+
+// publish publishes orders, as insert inserts them.
+func (o *outages) publish() {
 	options, err := redis.ParseURL(o.env["REDIS_URL"])
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	client := redis.NewClient(options)
-	go func() {
-		defer close(publishes)
+	o.t.Cleanup(func() { client.Close() })
+	o.goUntilEnd(func(ctx context.Context) {
 		for n := 0; ctx.Err() == nil; n++ {
 			time.Sleep(10 * time.Millisecond) // the rate
 			operation := []string{"INSERT", "UPDATE", "DELETE"}[n%3]
 			amount := 1 + n%2*1000
 			_ = client.Publish(ctx, "orders_updates", fmt.Sprintf(`{"operation":%q,"order":{"id":%d,"customer_name":"x","amount":%d}}`, operation, n, amount)).Err() // it may be away
 		}
+	})
+}
+
+func (o *outages) goUntilEnd(f func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); f(ctx) }()
+	o.t.Cleanup(func() { cancel(); <-done })
+}
+
+// start starts a gateway and waits until events flow through all of it.
+func (o *outages) start(file string) *program {
+	p := startBinary(o.t, o.env, "-c", absolute(o.t, file))
+	go func() {
+		for {
+			select {
+			case <-p.lines: // of the sink stdout
+			case <-p.exited:
+				return
+			}
+		}
 	}()
-	o.t.Cleanup(func() { cancel(); <-inserts; <-publishes; client.Close() })
+	p.awaitReady()
+	p.await("flowing", testenv.Wait, func(list []component) bool {
+		return flows(list, nil) && !slices.ContainsFunc(list, func(c component) bool { return c.Leader != nil && c.Leader.State != "leader" })
+	})
+	return p
+}
+
+// shown waits until all components of a server are shown as down.
+func (p *program) shown(server string) {
+	p.t.Helper()
+	p.await(server+" shown", shownWithin, func(list []component) bool {
+		return !slices.ContainsFunc(list, func(c component) bool {
+			return strings.HasPrefix(c.Type, server) && (c.Up || c.LastError == "")
+		})
+	})
 }
 
 // TestOutages kills PostgreSQL, and Redis, under load. Each source and each sink that uses the
@@ -164,24 +206,11 @@ func TestOutages(t *testing.T) {
 
 func testOutages(t *testing.T, file string, lengths []string) {
 	o := startOutages(t)
-	p := startBinary(t, o.env, "-c", absolute(t, file))
-	go func() {
-		for {
-			select {
-			case <-p.lines: // of the sink stdout
-			case <-p.exited:
-				return
-			}
-		}
-	}()
-	p.awaitReady()
-	o.load()
-	p.await("flowing", testenv.Wait, func(list []component) bool {
-		return flows(list, nil) && !slices.ContainsFunc(list, func(c component) bool { return c.Leader != nil && c.Leader.State != "leader" })
-	})
-	for server, s := range o.servers {
-		users := func(c component) bool { return strings.HasPrefix(c.Type, server) }
-		if !slices.ContainsFunc(p.components(), users) {
+	o.insert()
+	o.publish()
+	p := o.start(file)
+	for name, server := range o.servers {
+		if !slices.ContainsFunc(p.components(), func(c component) bool { return strings.HasPrefix(c.Type, name) }) {
 			continue
 		}
 		for _, length := range lengths {
@@ -190,25 +219,52 @@ func testOutages(t *testing.T, file string, lengths []string) {
 				t.Fatal(err)
 			}
 			since := time.Now()
-			if err := s.kill(); err != nil {
+			if err := server.kill(); err != nil {
 				t.Fatal(err)
 			}
-			p.await(server+" shown", shownWithin, func(list []component) bool {
-				return !slices.ContainsFunc(list, func(c component) bool { return users(c) && (c.Up || c.LastError == "") })
-			})
+			p.shown(name)
 			shown := time.Since(since)
 			time.Sleep(time.Until(since.Add(time.Duration(seconds * float64(time.Second))))) // the outage that is tested
-			if err := s.start(); err != nil {
+			if err := server.start(); err != nil {
 				t.Fatal(err)
 			}
 			before := p.components()
-			back := p.await(server+" back", backWithin, func(list []component) bool {
-				return flows(list, before)
-			})
-			t.Logf("%s: %s away for %s s: shown after %.2f s, back %.2f s after it", file, server, length, shown.Seconds(), back.Seconds())
+			back := p.await(name+" back", backWithin, func(list []component) bool { return flows(list, before) })
+			t.Logf("%s: %s away for %s s: shown after %.2f s, back %.2f s after it", file, name, length, shown.Seconds(), back.Seconds())
 		}
 	}
 	p.awaitMetric("gateway_conserved 1")
+}
+
+// TestFailovers kills the master of a Sentinel, and one of a cluster, under load. It is shown, and
+// the flow is back soon after a replica has taken over.
+func TestFailovers(t *testing.T) {
+	for _, file := range []string{"gateway.yaml", "configs/orders-durable.yaml"} {
+		for kind, start := range map[string]func(testing.TB) (url string, kill, well func()){
+			"Sentinel": testenv.Sentinel,
+			"Cluster": func(t testing.TB) (url string, kill, well func()) {
+				return testenv.ClusterWithReplica(t, map[string]string{"gateway.yaml": "orders:msg_id", "configs/orders-durable.yaml": "orders"}[file])
+			},
+		} {
+			t.Run(kind+" "+file, func(t *testing.T) {
+				t.Parallel()
+				url, kill, well := start(t)
+				o := &outages{t: t}
+				o.prepare(testenv.StartPostgres(t).URL(), url)
+				o.insert()
+				p := o.start(file)
+				since := time.Now()
+				kill()
+				p.shown("redis")
+				shown := time.Since(since)
+				well()
+				tookOver, before := time.Since(since), p.components()
+				back := p.await("back", backWithin, func(list []component) bool { return flows(list, before) })
+				t.Logf("%s: the master of a %s is killed: shown after %.2f s, the replica takes over after %.2f s, back %.2f s after that", file, kind, shown.Seconds(), tookOver.Seconds(), back.Seconds())
+				p.awaitMetric("gateway_conserved 1")
+			})
+		}
+	}
 }
 
 // flows reports whether all components are up, and each sink at an end of the pipeline has

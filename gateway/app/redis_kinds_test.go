@@ -110,7 +110,7 @@ func TestRedisKinds(t *testing.T) {
 		}
 	})
 	t.Run("sentinel", func(t *testing.T) {
-		url, kill := testenv.Sentinel(t)
-		run(t, url, kill)
+		url, kill, well := testenv.Sentinel(t)
+		run(t, url, func() { kill(); well() })
 	})
 }

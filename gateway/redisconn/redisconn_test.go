@@ -67,7 +67,7 @@ func TestBeside(t *testing.T) {
 
 // TestKinds connects to each kind of Redis.
 func TestKinds(t *testing.T) {
-	sentinel, kill := testenv.Sentinel(t)
+	sentinel, kill, well := testenv.Sentinel(t)
 	cluster := testenv.Cluster(t)
 	connect := func(url string) redis.UniversalClient {
 		c, err := Parse(options.NewURL(url))
@@ -96,6 +96,7 @@ func TestKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill()
+	well()
 	err := client.Set(t.Context(), "after", 1, 0).Err()
 	for range 3 { // the old connections end with an error each
 		if err != nil {

@@ -38,8 +38,8 @@ func StartRedis(t testing.TB, more ...string) (server *embedded.Redis, port int)
 }
 
 // Sentinel starts a Redis with a replica and a Sentinel that watches them. kill ends
-// the master, and waits until the replica has taken over.
-func Sentinel(t testing.TB) (url string, kill func()) {
+// the master. well waits until the replica has taken over.
+func Sentinel(t testing.TB) (url string, kill, well func()) {
 	t.Helper()
 	master, masterPort := StartRedis(t)
 	_, replicaPort := StartRedis(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", masterPort))
@@ -68,9 +68,8 @@ sentinel failover-timeout orders 3000
 		replicas, err := sentinel.Replicas(ctx, "orders").Result()
 		return err == nil && len(replicas) == 1 && replicas[0]["master-link-status"] == "ok"
 	})
-	return fmt.Sprintf("redis-sentinel://127.0.0.1:%d?master_name=orders", port), func() {
+	return fmt.Sprintf("redis-sentinel://127.0.0.1:%d?master_name=orders", port), master.Kill, func() {
 		t.Helper()
-		master.Kill()
 		await(t, "the replica to take over", func() bool {
 			addr, err := sentinel.GetMasterAddrByName(ctx, "orders").Result()
 			return err == nil && len(addr) == 2 && addr[1] == strconv.Itoa(replicaPort)
