@@ -138,9 +138,9 @@ func TestLiveFindings(t *testing.T) {
 	out, err = check()
 	expect("a role that may", true, out, err, "nothing is wrong, 0 warnings")
 	exec(`DROP OWNED BY reader; DROP ROLE reader`)
-	env["DATABASE_URL"] = testenv.Pgbouncer(t)
+	env["DATABASE_URL"] = testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction"}).URL()
 	out, err = check()
-	expect("a transaction pooler", false, out, err, "WRONG", "LISTEN does not work", "pool_mode = transaction")
+	expect("a transaction pooler", false, out, err, "WRONG", "the connection has no session of its own", "mend it: connect to PostgreSQL itself", "pool_mode=session")
 	env["DATABASE_URL"] = "postgres://postgres:s3cret@127.0.0.1:1/x"
 	out, err = check()
 	expect("no PostgreSQL", false, out, err, "cannot connect to postgres://postgres:***@127.0.0.1:1/x")

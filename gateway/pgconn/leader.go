@@ -75,14 +75,17 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 	}
 	t := &term{conn: conn, lease: lease, name: name, id: rand.Text(), above: above}
 	if err := s.campaign(ctx, t, standby); err != nil {
-		Close(conn)
+		t.Resign()
 		return nil, err
 	}
 	return t, nil
 }
 
 func (s Elector) campaign(ctx context.Context, t *term, standby func(holder string)) error {
-	err := s.limitIdle(ctx, t)
+	err := s.prove(ctx, t) // before a setting or a lock is left in a session that others get
+	if err == nil {
+		err = s.limitIdle(ctx, t)
+	}
 	if err == nil {
 		err = s.readTimeline(ctx, t)
 	}
@@ -97,13 +100,16 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 	}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
-	for {
+	for stoodBy := false; ; stoodBy = true {
 		holder, err := t.try(ctx)
 		if err != nil {
 			return Away(fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err))
 		}
 		if t.number > 0 {
-			return nil
+			if stoodBy { // a pooler may have got another mode meanwhile, and the lock be that of the leader
+				err = s.prove(ctx, t)
+			}
+			return err
 		}
 		standby(holder)
 		select {
@@ -112,6 +118,15 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 		case <-tick.C:
 		}
 	}
+}
+
+// prove looks whether the session belongs to the connection. Else the lock would be that of all
+// gateways behind a pooler, and each would lead.
+func (s Elector) prove(ctx context.Context, t *term) (err error) {
+	if t.pid, err = ProveSession(ctx, t.conn, t.conn.Config()); err != nil {
+		return Away(fmt.Errorf("cannot lead at %s: %w", s.URL, err))
+	}
+	return nil
 }
 
 // limitIdle has the server end the session when nothing comes for the lease.
@@ -131,6 +146,7 @@ func (s Elector) limitIdle(ctx context.Context, t *term) error {
 // term is a leadership, or an attempt to get it.
 type term struct {
 	conn     *pgx.Conn
+	pid      uint32 // of the server's process that serves conn
 	name     string
 	id       string // of this campaign
 	number   int64  // 0: none
@@ -183,16 +199,20 @@ func (l lock) foreign() string {
 	return fmt.Sprintf("the role %q, pid %d", l.role, l.pid)
 }
 
-// Confirm is part of [plugin.Leadership]. It looks for the lock, and not only for the
-// session: behind a transaction pooler that may be another session.
+// Confirm is part of [plugin.Leadership]. It looks for the lock, and for the session: a pooler
+// may give the connection another one since it got another mode.
 func (t *term) Confirm(ctx context.Context) error {
 	if t.row != nil {
 		return Away(In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) }))
 	}
-	held := false
-	err := t.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)").Scan(&held)
+	var pid uint32
+	var held bool
+	err := t.conn.QueryRow(ctx, "SELECT pg_backend_pid()::bigint, EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)").Scan(&pid, &held)
+	if err == nil {
+		err = SameSession(t.conn.Config(), pid, t.pid)
+	}
 	if err == nil && !held {
-		err = errors.New("the session has lost the lock: is there a transaction pooler (pgbouncer with pool_mode = transaction) in between?")
+		err = errors.New("the session has lost the lock")
 	}
 	return Away(err)
 }
@@ -201,6 +221,11 @@ func (t *term) Confirm(ctx context.Context) error {
 func (t *term) Resign() {
 	if t.row != nil {
 		t.row.release(t)
+	}
+	if t.locked { // a pooler may keep the session
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, _ = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name) // else it goes with the session
 	}
 	Close(t.conn)
 }

@@ -139,7 +139,7 @@ func (r *row) prolong(ctx context.Context, tx pgx.Tx, t *term) error {
 	tag, err := tx.Exec(ctx, `UPDATE gateway.leader SET expires = clock_timestamp() + $4 * interval '1 second', locked = $5
 		WHERE name = $1 AND holder = $2 AND term = $3 AND pid = pg_backend_pid()`, t.name, t.id, t.number, lease.Seconds(), t.locked)
 	if err == nil && tag.RowsAffected() == 0 {
-		err = errors.New("another gateway has taken the lease, or the session is another one: is there a transaction pooler (pgbouncer with pool_mode = transaction) in between?")
+		err = errors.New("another gateway has taken the lease, or a pooler has given the connection another session")
 	}
 	return err
 }

@@ -2,20 +2,14 @@ package pgconn
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
-
-// echoTimeout is how long an own notification may take to come back.
-const echoTimeout = 3 * time.Second
 
 // Probe connects, and says how that went. The caller closes the connection, which is nil
 // where there is none, and at a hot standby: nobody can listen or store anything there.
@@ -42,29 +36,26 @@ func Probe(ctx context.Context, config *pgx.ConnConfig, url options.URL) (*pgx.C
 	return conn, plugin.Finding{Text: "connected to " + url.String()}
 }
 
-// ProbeListen listens, has another session notify, and waits for it. A transaction
-// pooler gives each statement another session, so the LISTEN is lost.
+// ProbeSession says whether the session belongs to the connection (see [ProveSession]), and
+// ProbeListen whether LISTEN works, too. config is that of conn.
+func ProbeSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) plugin.Finding {
+	_, err := ProveSession(ctx, conn, config)
+	return finding(err, "the session belongs to the connection")
+}
+
+// ProbeListen is [ProbeSession] for a source that listens.
 func ProbeListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) plugin.Finding {
-	channel := "eventgateway_check_" + strings.ToLower(rand.Text())
-	wrong := func(err error) plugin.Finding {
-		return plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("LISTEN does not work: %v", err), Fix: "connect to PostgreSQL itself: through a transaction pooler (pgbouncer with pool_mode = transaction) a LISTEN hears nothing; or set pool_mode = session"}
+	_, err := ProveListen(ctx, conn, config)
+	return finding(err, "LISTEN works: a notification came back")
+}
+
+func finding(err error, fine string) plugin.Finding {
+	var pooled *unbound
+	switch {
+	case err == nil:
+		return plugin.Finding{Text: fine}
+	case errors.As(err, &pooled):
+		return plugin.Finding{Level: plugin.Wrong, Text: pooled.text(), Fix: pooled.fix()}
 	}
-	if _, err := conn.Exec(ctx, "LISTEN "+channel, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return wrong(err)
-	}
-	// This takes the pooler's server session away from the one that has listened.
-	other, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return wrong(err)
-	}
-	defer Close(other)
-	if _, err := other.Exec(ctx, "SELECT pg_notify('"+channel+"', 'echo')", pgx.QueryExecModeSimpleProtocol); err != nil {
-		return wrong(err)
-	}
-	wait, cancel := context.WithTimeout(ctx, echoTimeout)
-	defer cancel()
-	if _, err := conn.WaitForNotification(wait); err != nil {
-		return wrong(errors.New("a notification of its own did not come back"))
-	}
-	return plugin.Finding{Text: "LISTEN works: a notification came back"}
+	return plugin.Finding{Level: plugin.Wrong, Text: err.Error(), Fix: "see that the server, and a pooler before it, allow one session more"}
 }

@@ -18,7 +18,7 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; not through a transaction pooler, which makes LISTEN deaf"`
+	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; through a pooler only where that keeps sessions"`
 	Channels  []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to, each up to 63 bytes"`
 	Tables    []string         `koanf:"tables" doc:"tables whose rows over 7,999 bytes are fetched: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have a trigger of gateway sql for a channel"`
 	Owners    []string         `koanf:"owners" doc:"roles, beside that of the url and superusers, that are trusted as owners of trigger functions and of tables whose rows are fetched: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights"`
@@ -74,6 +74,7 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // quoted; empty: all
 	usage  prometheus.Gauge
-	was    bool // listening before: only the goroutine of Run
-	warned bool // of trigger functions: only the goroutine of Run
+	pid    uint32 // of the server's process that serves the session: only the goroutine of Run
+	was    bool   // listening before: only the goroutine of Run
+	warned bool   // of trigger functions: only the goroutine of Run
 }

@@ -18,6 +18,9 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	defer pgconn.Close(conn)
 	findings := []plugin.Finding{first, pgconn.ProbeListen(ctx, conn, s.conn)}
+	if findings[1].Level == plugin.Wrong {
+		return findings
+	}
 	for _, channel := range s.opts.Channels {
 		findings = append(findings, probeTriggers(ctx, conn, channel)...)
 	}

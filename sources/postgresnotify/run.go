@@ -50,6 +50,10 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
+	if s.pid, err = pgconn.ProveListen(ctx, conn, s.conn); err != nil {
+		pgconn.Close(conn)
+		return nil, fmt.Errorf("cannot listen at %s: %w", s.opts.URL, err)
+	}
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
 	if err := s.warn(timed, conn); err != nil { // before it listens: it needs a transaction
@@ -130,15 +134,16 @@ func (s *source) until(ctx context.Context, conn *pgx.Conn, deadline time.Time, 
 	}
 }
 
-// heartbeat asks the server something, for two reasons: a half-open connection
-// gives no other sign, and the answer is worth watching.
+// heartbeat asks the server something: a half-open connection gives no other sign, a pooler may have
+// got another mode and given the connection another session, and the queue is worth watching.
 func (s *source) heartbeat(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var usage float64
-	if err := conn.QueryRow(timed, "SELECT pg_notification_queue_usage()", pgx.QueryExecModeSimpleProtocol).Scan(&usage); err != nil {
+	var pid uint32
+	if err := conn.QueryRow(timed, "SELECT pg_notification_queue_usage(), pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&usage, &pid); err != nil {
 		return fmt.Errorf("no answer from %s: %w", s.opts.URL, err)
 	}
 	s.usage.Set(usage)
-	return nil
+	return pgconn.SameSession(s.conn, pid, s.pid)
 }

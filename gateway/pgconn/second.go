@@ -1,0 +1,126 @@
+package pgconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// poolLook is how often a proof that waits for a second session asks on the first.
+	poolLook = 500 * time.Millisecond
+	// poolLooks is after how many answers the first session counts as bound to its connection.
+	poolLooks = 4
+	// poolTries is how often a proof asks on the first session after the second was served: it is
+	// likely to get that one's session from a pooler of transactions, and then need not wait.
+	poolTries = 3
+)
+
+// hearSecond has a second session notify, and returns nil where the first, which the server's process
+// pid serves, hears it. The first asks nothing meanwhile, so a pooler that does not keep a session
+// for it has no connection to forward this to.
+//
+// A pool of sessions may be too small for a second one. Then it waits while the first is answered,
+// which proves as much: a pooler of transactions serves in order, and would have given it the
+// session of the first.
+func hearSecond(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
+	opened := openSecond(ctx, config)
+	defer opened.close()
+	tick := time.NewTicker(poolLook)
+	defer tick.Stop()
+	for answers := 0; ; {
+		select {
+		case err := <-opened.failed:
+			return fmt.Errorf("cannot prove that the session is its own: the pooler gives no second session, which this needs for a moment: %w", Reason(err))
+		case other := <-opened.served:
+			if other == pid {
+				return notBound(config, fmt.Sprintf("a pooler has given its session, the server's process %d, to a second connection, as with pool_mode=transaction", pid))
+			}
+			for range poolTries {
+				if err := stillServes(ctx, conn, config, pid); err != nil {
+					return err
+				}
+			}
+			err := hear(ctx, conn, opened.conn, channel)
+			if errors.Is(err, errNoEcho) {
+				err = notBound(config, fmt.Sprintf("what a second one has notified did not arrive within %v, as through a pooler with pool_mode=transaction", proofTimeout))
+			}
+			return err
+		case <-tick.C:
+		}
+		if !opened.asks() {
+			continue
+		}
+		if err := stillServes(ctx, conn, config, pid); err != nil {
+			return err
+		}
+		if answers++; answers == poolLooks {
+			return hear(ctx, conn, conn, channel)
+		}
+	}
+}
+
+// stillServes returns an error where another process than pid serves the connection.
+func stillServes(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32) error {
+	now, err := askPID(ctx, conn, "")
+	if err != nil {
+		return fmt.Errorf("no answer: %w", Reason(err))
+	}
+	return SameSession(config, now, pid)
+}
+
+// second is a connection that a goroutine makes, and asks for its pid.
+type second struct {
+	conn   *pgx.Conn     // after served
+	login  chan struct{} // closed when it has logged in, and asks
+	served chan uint32   // the pid
+	failed chan error
+
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+func openSecond(ctx context.Context, config *pgx.ConnConfig) *second {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &second{login: make(chan struct{}), served: make(chan uint32, 1), failed: make(chan error, 1), cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		pid, err := s.open(ctx, config)
+		if err != nil {
+			s.failed <- err
+			return
+		}
+		s.served <- pid
+	}()
+	return s
+}
+
+func (s *second) open(ctx context.Context, config *pgx.ConnConfig) (pid uint32, err error) {
+	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+		return 0, err
+	}
+	close(s.login)
+	return askPID(ctx, s.conn, "")
+}
+
+// asks reports whether it has logged in.
+func (s *second) asks() bool {
+	select {
+	case <-s.login:
+		return true
+	default:
+		return false
+	}
+}
+
+// close ends it.
+func (s *second) close() {
+	s.cancel()
+	<-s.ended
+	if s.conn != nil {
+		Close(s.conn)
+	}
+}

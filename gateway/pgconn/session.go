@@ -1,0 +1,134 @@
+package pgconn
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A pooler between the gateway and the server may give each transaction of a connection another
+// session of the server. Then LISTEN is not heard, locks and settings reach other clients, and no
+// statement fails. The proofs below find this out before anything is left in such a session:
+//   - At the server itself, or behind a proxy that only forwards bytes, the process that serves the
+//     session is the one that was named when the connection was made. A pooler names one that it
+//     has invented.
+//   - Behind a pooler, the session belongs to the connection where a notification from another
+//     session arrives while the connection asks nothing.
+
+// proofTimeout bounds a proof. On a busy server a notification waits for the commits of others
+// that notify, and stands in one queue with theirs.
+const proofTimeout = 10 * time.Second
+
+// ProveSession returns the pid of the server's process that serves conn, and an error where the
+// next transaction may have another session. config is that of conn: behind a pooler the proof opens a
+// second session for a moment. The role needs no right but to connect. The connection must not
+// listen yet.
+func ProveSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	if pid, err = askPID(ctx, conn, ""); err != nil {
+		return 0, fmt.Errorf("no answer: %w", Reason(err))
+	}
+	if pid == conn.PgConn().PID() {
+		return pid, nil
+	}
+	return proveEcho(ctx, conn, config)
+}
+
+// ProveListen is [ProveSession], and returns an error where LISTEN does not work, too.
+func ProveListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	return proveEcho(ctx, conn, config)
+}
+
+// SameSession returns an error where the process pid, which serves a connection now, is not the
+// one that was proven.
+func SameSession(config *pgx.ConnConfig, pid, proven uint32) error {
+	if pid == proven {
+		return nil
+	}
+	return notBound(config, fmt.Sprintf("the server's process %d serves it, and process %d did before, as through a pooler with pool_mode=transaction", pid, proven))
+}
+
+// unbound is the error of a connection that has no session of its own.
+type unbound struct{ why, database string }
+
+func notBound(config *pgx.ConnConfig, why string) error { return &unbound{why, config.Database} }
+
+func (u *unbound) Error() string { return u.text() + ": " + u.fix() }
+
+func (u *unbound) text() string {
+	return "the connection has no session of its own, so that LISTEN is not heard, and a lock is that of all clients: " + u.why
+}
+
+func (u *unbound) fix() string {
+	return fmt.Sprintf("connect to PostgreSQL itself, or have the pooler keep sessions; with pgbouncer by this line under [databases]: %s = host=... pool_mode=session", u.database)
+}
+
+// proveEcho listens on a channel that no other program knows, has it notified, and waits for
+// that. At the server itself the session notifies itself. Behind a pooler another session does,
+// because a pooler forwards all that comes during a statement.
+func proveEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
+	channel := "eventgateway_proof_" + strings.ToLower(rand.Text())
+	if pid, err = askPID(ctx, conn, "LISTEN "+channel+"; "); err != nil {
+		return 0, fmt.Errorf("cannot listen: %w", Reason(err))
+	}
+	if pid == conn.PgConn().PID() {
+		err = hear(ctx, conn, conn, channel)
+	} else {
+		err = hearSecond(ctx, conn, config, pid, channel)
+	}
+	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	defer cancel()
+	now, ended := askPID(timed, conn, "UNLISTEN "+channel+"; ") // also after an error: a pooler keeps the session
+	switch {
+	case err != nil:
+		return 0, err
+	case ended != nil:
+		return 0, fmt.Errorf("no answer: %w", Reason(ended))
+	}
+	return pid, SameSession(config, now, pid)
+}
+
+// errNoEcho is of a notification that did not come back.
+var errNoEcho = fmt.Errorf("LISTEN does not work: a notification of its own did not come back within %v: see that the server knows LISTEN, and that the queue of notifications is not full: SELECT pg_notification_queue_usage()", proofTimeout)
+
+// hear has one session notify, and waits until the other one, which may be the same, hears it.
+func hear(ctx context.Context, listens, notifies *pgx.Conn, channel string) error {
+	if _, err := askPID(ctx, notifies, "NOTIFY "+channel+"; "); err != nil {
+		return fmt.Errorf("cannot notify: %w", Reason(err))
+	}
+	for {
+		n, err := listens.WaitForNotification(ctx)
+		switch {
+		case n != nil && n.Channel == channel:
+			return nil
+		case errors.Is(err, context.DeadlineExceeded):
+			return errNoEcho
+		case err != nil:
+			return fmt.Errorf("lost the connection: %w", Reason(err))
+		}
+	}
+}
+
+// askPID carries out before, and returns the pid of the server's process that has done so. Both
+// are one message, and so one transaction.
+func askPID(ctx context.Context, conn *pgx.Conn, before string) (pid uint32, err error) {
+	results, err := conn.PgConn().Exec(ctx, before+"SELECT pg_catalog.pg_backend_pid()").ReadAll()
+	if err != nil {
+		return 0, err
+	}
+	last := results[len(results)-1]
+	if len(last.Rows) != 1 || len(last.Rows[0]) != 1 {
+		return 0, errors.New("the server does not say which of its processes serves the session")
+	}
+	n, err := strconv.ParseInt(string(last.Rows[0][0]), 10, 32)
+	return uint32(n), err
+}
