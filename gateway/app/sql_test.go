@@ -9,8 +9,13 @@ import (
 )
 
 // TestSQLStatusMigrateAndRole: an older install is listed, brought up to date, and listed again;
-// a role is made.
+// a role is made. A pooler of transactions does not matter.
 func TestSQLStatusMigrateAndRole(t *testing.T) {
+	t.Run("server", func(t *testing.T) { testSQL(t, testenv.Postgres(t).URL()) })
+	t.Run("pooler", func(t *testing.T) { testSQL(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction", PoolSize: 1}).URL()) })
+}
+
+func testSQL(t *testing.T, url string) {
 	db := testenv.Connect(t)
 	exec := func(sql string) {
 		t.Helper()
@@ -22,7 +27,7 @@ func TestSQLStatusMigrateAndRole(t *testing.T) {
 		DO $$ BEGIN DROP OWNED BY courier; DROP ROLE courier; EXCEPTION WHEN undefined_object THEN NULL; END $$;`
 	exec(clean + `CREATE SCHEMA shop; CREATE TABLE shop."Order Items" (id int PRIMARY KEY); CREATE TABLE orders (id int PRIMARY KEY)`)
 	t.Cleanup(func() { exec(clean) })
-	env := map[string]string{"DATABASE_URL": testenv.Postgres(t).URL()}
+	env := map[string]string{"DATABASE_URL": url}
 	sql := func(want string, args ...string) {
 		t.Helper()
 		out, err := commandLine(t, env, append([]string{"sql"}, args...)...)

@@ -34,8 +34,11 @@ type RowReader struct {
 	Owners []string // roles, beside the session's own and superusers, whose tables may be read
 	// Timeout bounds each statement in the server.
 	Timeout time.Duration
+	// Settings are those with which rows are read. No value has a quote.
+	Settings map[string]string
 
 	conn *pgx.Conn
+	pid  uint32 // of the server's process that serves conn; behind a pooler conn has another one
 }
 
 // lockTimeout bounds how long the lock of a table is waited for, which only ALTER TABLE and its
@@ -68,10 +71,17 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 			return nil, Reason(err)
 		}
 		r.conn = conn
+		if r.pid, err = askPID(ctx, conn, ""); err != nil {
+			r.Close()
+			return nil, Reason(err)
+		}
 	}
 	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ; "
 	if snapshot != "" {
 		begin += "SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(snapshot, "'", "''") + "'; "
+	}
+	for name, value := range r.Settings {
+		begin += fmt.Sprintf("SET LOCAL %s = '%s'; ", name, value)
 	}
 	tx, err := r.conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; ", r.Timeout.Milliseconds(), lockTimeout.Milliseconds()) + SearchPath})
 	if err != nil {
@@ -185,7 +195,6 @@ func (g *Reading) End(ctx context.Context) {
 
 // kill closes the session, and has the server end it.
 func (r *RowReader) kill() {
-	pid := r.conn.PgConn().PID()
 	r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), ConnectTimeout)
 	defer cancel()
@@ -194,7 +203,7 @@ func (r *RowReader) kill() {
 		return
 	}
 	defer Close(conn)
-	_, _ = conn.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND query LIKE '%gateway_read%'`, int32(pid)) // it may have ended
+	_, _ = conn.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND query LIKE '%gateway_read%'`, int32(r.pid)) // it may have ended
 }
 
 // Close closes the session.

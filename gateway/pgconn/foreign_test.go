@@ -146,39 +146,42 @@ func TestTheNamesOfAQueryAreTrusted(t *testing.T) {
 	exec(t, db, `DROP TABLE public.own; DROP SCHEMA mallory CASCADE`)
 }
 
-// TestHangingCodeIsEnded: code that catches a cancellation leaves no session behind.
+// TestHangingCodeIsEnded: code that catches a cancellation leaves no session behind, neither at the server nor
+// behind a pooler, which has told another pid.
 func TestHangingCodeIsEnded(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; SET SESSION AUTHORIZATION mallory;
 		CREATE FUNCTION mallory.hang() RETURNS text LANGUAGE plpgsql AS $$ BEGIN LOOP BEGIN PERFORM pg_sleep(3600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;
 		CREATE TYPE mallory.evil AS ENUM ('a'); CREATE FUNCTION mallory.j(mallory.evil) RETURNS json LANGUAGE sql AS 'SELECT to_json(mallory.hang())'; CREATE CAST (mallory.evil AS json) WITH FUNCTION mallory.j(mallory.evil);
 		CREATE TABLE mallory.t (e mallory.evil); INSERT INTO mallory.t VALUES ('a'); RESET SESSION AUTHORIZATION`)
-	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL()), "hanging")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &pgconn.RowReader{Config: config, Timeout: 100 * time.Millisecond}
-	defer r.Close()
-	g, err := r.Begin(testenv.Context(t), "mallory.t", "", constant("SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if _, err := g.Query(ctx, nil); err == nil {
-		t.Fatal("it does not hang")
-	}
-	g.End(testenv.Context(t))
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		var n int
-		if err := db.QueryRow(testenv.Context(t), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'eventgateway hanging'").Scan(&n); err != nil {
+	for _, url := range []string{testenv.Postgres(t).URL(), testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"}).URL()} {
+		config, err := pgconn.Config(options.NewURL(url), "hanging")
+		if err != nil {
 			t.Fatal(err)
 		}
-		if n == 0 {
-			break
+		r := &pgconn.RowReader{Config: config, Timeout: time.Second}
+		g, err := r.Begin(testenv.Context(t), "mallory.t", "", constant("SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("%d sessions are left", n)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		if _, err := g.Query(ctx, nil); err == nil {
+			t.Fatal("it does not hang")
+		}
+		cancel()
+		g.End(testenv.Context(t))
+		r.Close()
+		for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			var n int
+			if err := db.QueryRow(testenv.Context(t), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'eventgateway hanging'").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 {
+				break
+			}
+			if time.Since(begin) > testenv.Wait {
+				t.Fatalf("%d sessions are left", n)
+			}
 		}
 	}
 	exec(t, db, `DROP SCHEMA mallory CASCADE`)

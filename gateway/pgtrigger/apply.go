@@ -104,6 +104,7 @@ func (r request) connect(ctx context.Context, in plugin.Invocation) (*pgx.Conn, 
 	if err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name, which a pooler's next session would not know
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Reason(err)))

@@ -24,9 +24,6 @@ const foreignOwner = `SELECT o.what, r.rolname::text FROM (
 // inspect looks whether the outbox is there, whose it is, and which version it has. An older
 // version works, and is logged once.
 func (r *reader) inspect(ctx context.Context) error {
-	if err := r.settings(ctx); err != nil {
-		return err
-	}
 	var what, owner string
 	switch err := r.conn.QueryRow(ctx, foreignOwner, r.s.opts.Owners).Scan(&what, &owner); {
 	case err == nil:
@@ -45,21 +42,6 @@ func (r *reader) inspect(ctx context.Context) error {
 		if !r.s.warned {
 			r.s.log.Warn("outbox has an old version", "error", problem)
 			r.s.warned = true
-		}
-	}
-	return nil
-}
-
-// settings fails where the session does not have the settings that it has asked for: a pooler may
-// drop them without a word.
-func (r *reader) settings(ctx context.Context) error {
-	for name, want := range sessionSettings {
-		var is string
-		if err := r.conn.QueryRow(ctx, "SELECT pg_catalog.current_setting($1)", name).Scan(&is); err != nil {
-			return fmt.Errorf("cannot read the setting %s: %w", name, err)
-		}
-		if is != want {
-			return fmt.Errorf("the session has %s = %q, and not %q: does a pooler drop settings (ignore_startup_parameters)? Connect to PostgreSQL itself", name, is, want)
 		}
 	}
 	return nil

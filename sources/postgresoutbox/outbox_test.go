@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
@@ -193,12 +191,12 @@ func TestTwoReadersOfOneName(t *testing.T) {
 }
 
 func newReader(t *testing.T, s *source) *reader {
-	conn, err := pgx.ConnectConfig(t.Context(), s.conn)
+	conn, pid, err := s.connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
 	if err := r.begin(t.Context(), newCollector()); err != nil {
 		t.Fatal(err)
 	}

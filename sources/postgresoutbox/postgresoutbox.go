@@ -22,7 +22,7 @@ type Options struct {
 	URL      options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
 	Tables   []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have the trigger of gateway sql --mode outbox"`
 	Name     string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
-	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit or behind a pooler in transaction mode"`
+	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit"`
 	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
 	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry"`
 	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too, in the order of their keys, as the operation READ; then changes only"`
@@ -46,27 +46,15 @@ func Type() plugin.SourceType {
 		func() Options { return Options{Name: "gateway", Wake: "bell", Output: "order", Snapshot: "never"} }, build).With(plugin.Replays, plugin.Elects)
 }
 
-// sessionSettings are what the reader's session relies on.
-var sessionSettings = map[string]string{
-	"synchronous_commit": "off",                                                     // the cursor that a crash takes back costs duplicates only
-	"timezone":           "UTC", "bytea_output": "hex", "intervalstyle": "postgres", // rows look in JSON as the trigger writes them
-	"extra_float_digits": "1",
-	"search_path":        "pg_catalog, pg_temp", // no function of another role stands in for one of PostgreSQL
-	"row_security":       "off",                 // rows that it may not see are an error, and not left out
-}
-
 func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn, err := pgconn.Config(o.URL, env.Name)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	for name, value := range sessionSettings {
-		conn.RuntimeParams[name] = value
-	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery,
-		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, paused: map[string]pause{},
+		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout, Settings: rowSettings}, paused: map[string]pause{},
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -119,9 +107,9 @@ func (s *source) Close(ctx context.Context) error {
 	if s.last == nil || !s.last.flight.Progressed() {
 		return nil
 	}
-	conn, err := pgx.ConnectConfig(ctx, s.conn)
+	conn, _, err := s.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("what was delivered last will come again: cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
+		return fmt.Errorf("what was delivered last will come again: %w", err)
 	}
 	defer pgconn.Close(conn)
 	return s.saveLast(ctx, conn)
@@ -140,13 +128,13 @@ func (s *source) saveLast(ctx context.Context, conn *pgx.Conn) error {
 
 // Run is part of [plugin.Source].
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
-	conn, err := pgx.ConnectConfig(ctx, s.conn)
+	conn, pid, err := s.connect(ctx)
 	if err != nil {
-		return plugin.Ended(ctx, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err)))
+		return plugin.Ended(ctx, pgconn.Away(err))
 	}
 	defer pgconn.Close(conn)
 	defer s.rows.Close()
-	r := &reader{s: s, conn: conn, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
+	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
 	if s.last != nil {
 		if err := s.saveLast(ctx, conn); err != nil {
 			return plugin.Ended(ctx, pgconn.Away(err))

@@ -21,7 +21,18 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		return []plugin.Finding{first}
 	}
 	defer pgconn.Close(conn)
-	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first}}
+	session := pgconn.ProbeSession
+	if s.opts.Wake == "bell" {
+		session = pgconn.ProbeListen
+	}
+	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first, session(ctx, conn, s.conn)}}
+	if p.findings[1].Level == plugin.Wrong {
+		return p.findings
+	}
+	if err := set(ctx, conn); err != nil {
+		p.bad(plugin.Wrong, "", "%v", err)
+		return p.findings
+	}
 	p.writable()
 	if p.installed() && p.version() && p.columns() && p.rights() {
 		p.triggers()
@@ -30,7 +41,6 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		p.transactions()
 	}
 	if s.opts.Wake == "bell" {
-		p.findings = append(p.findings, pgconn.ProbeListen(ctx, conn, s.conn))
 		p.preparing()
 	}
 	return p.findings

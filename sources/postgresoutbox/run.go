@@ -9,6 +9,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/inflight"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
@@ -28,6 +29,7 @@ const (
 type reader struct {
 	s        *source
 	conn     *pgx.Conn
+	pid      uint32 // of the server's process that serves conn
 	token    int64
 	sequence int64 // oid of the outbox's
 	cursor   cursor
@@ -177,7 +179,8 @@ func (r *reader) upkeep(ctx context.Context) error {
 	return nil
 }
 
-// measure looks how far behind it is, and whether nobody has spoilt the sequence.
+// measure looks how far behind it is, whether nobody has spoilt the sequence, and whether the
+// session is still the same: a pooler may have got another mode.
 func (r *reader) measure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -186,13 +189,17 @@ func (r *reader) measure(ctx context.Context) error {
 	var oldest float64
 	var above bool
 	var position int64
-	err := r.conn.QueryRow(ctx, `SELECT coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
+	var pid uint32
+	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.tells.flushed+`,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
-		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&last, &cache, &above, &position, &oldest, &seconds)
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&pid, &last, &cache, &above, &position, &oldest, &seconds)
 	if err != nil {
 		return fmt.Errorf("cannot see how far behind it is: %w", err)
+	}
+	if err := pgconn.SameSession(r.s.conn, pid, r.pid); err != nil {
+		return err
 	}
 	r.s.lagRows.Set(float64(max(last-r.cursor.hi, 0)))
 	r.s.lagSeconds.Set(max(seconds, 0))

@@ -1,0 +1,61 @@
+package postgresoutbox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgconn"
+)
+
+// rowSettings make rows look in JSON as the trigger writes them.
+var rowSettings = map[string]string{"timezone": "UTC", "bytea_output": "hex", "intervalstyle": "postgres", "extra_float_digits": "1"}
+
+// sessionSettings are what the reader's session relies on beside.
+var sessionSettings = map[string]string{
+	"synchronous_commit": "off",                 // the cursor that a crash takes back costs duplicates only
+	"search_path":        "pg_catalog, pg_temp", // no function of another role stands in for one of PostgreSQL
+	"row_security":       "off",                 // rows that it may not see are an error, and not left out
+}
+
+// connect returns a session that belongs to the connection, with its settings, and the pid of the
+// server's process that serves it.
+func (s *source) connect(ctx context.Context) (conn *pgx.Conn, pid uint32, err error) {
+	if conn, err = pgx.ConnectConfig(ctx, s.conn); err != nil {
+		return nil, 0, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
+	}
+	prove := pgconn.ProveSession
+	if s.opts.Wake == "bell" {
+		prove = pgconn.ProveListen
+	}
+	if pid, err = prove(ctx, conn, s.conn); err == nil {
+		err = set(ctx, conn)
+	}
+	if err != nil {
+		pgconn.Close(conn)
+		return nil, 0, fmt.Errorf("%s: %w", s.opts.URL, err)
+	}
+	return conn, pid, nil
+}
+
+// set makes the settings of a session. They do not come with the connection, because poolers
+// refuse most of such, or leave them out. The session must be proven: else they would reach
+// other clients of a pooler.
+func set(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
+	defer cancel()
+	var calls []string
+	for _, settings := range []map[string]string{sessionSettings, rowSettings} {
+		for _, name := range slices.Sorted(maps.Keys(settings)) {
+			calls = append(calls, fmt.Sprintf("pg_catalog.set_config('%s', '%s', false)", name, settings[name]))
+		}
+	}
+	if _, err := conn.PgConn().Exec(ctx, "SELECT "+strings.Join(calls, ", ")).ReadAll(); err != nil {
+		return fmt.Errorf("cannot make the settings of the session: %w", pgconn.Reason(err))
+	}
+	return nil
+}
