@@ -14,7 +14,11 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestConformance(t *testing.T) {
-	url := testenv.Postgres(t).URL()
+	t.Run("server", func(t *testing.T) { conforms(t, testenv.Postgres(t).URL()) })
+	t.Run("pooler", func(t *testing.T) { conforms(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"}).URL()) })
+}
+
+func conforms(t *testing.T, url string) {
 	const channel = `Odd "channel"; DROP TABLE x`
 	db := testenv.Connect(t)
 	plugintest.Source(t, plugintest.SourceHarness{

@@ -13,6 +13,10 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
+// confirmWithin is how long the server may take to confirm the subscription, while it answers
+// pings.
+const confirmWithin = 10 * time.Second
+
 // Run is part of [plugin.Source].
 //
 // go-redis's Channel() is not used: when its consumer stalls it drops messages
@@ -139,8 +143,12 @@ func (r *receiver) watch(ctx context.Context) {
 
 // handOver emits what was received until the connection is lost.
 func (r *receiver) handOver(ctx context.Context, out plugin.Output) error {
+	late := time.NewTimer(confirmWithin)
+	defer late.Stop()
 	select {
 	case <-r.confirmed:
+	case <-late.C:
+		return fmt.Errorf("%s has not confirmed the subscription within %v: connect to Redis itself, where a proxy stands in between that knows no SUBSCRIBE", r.source.opts.URL, confirmWithin)
 	case <-r.buffer.failed:
 		return r.buffer.err
 	case <-ctx.Done():

@@ -1,0 +1,104 @@
+package redissub
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+// withoutPubSub imitates a proxy before Redis that knows no Pub/Sub, and answers everything else. What it
+// does with SUBSCRIBE is subscribe's affair: "" ends the connection, and "silence" answers nothing.
+func withoutPubSub(t *testing.T, subscribe string) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				for in := bufio.NewReader(conn); ; {
+					command, err := readCommand(in)
+					if err != nil {
+						return
+					}
+					answer := "+OK"
+					switch strings.ToUpper(command) {
+					case "HELLO":
+						answer = "-ERR unknown command 'HELLO'"
+					case "PING":
+						answer = "+PONG"
+					case "SUBSCRIBE", "PSUBSCRIBE":
+						if answer = subscribe; answer == "" {
+							return
+						}
+					}
+					if answer != "silence" {
+						fmt.Fprintf(conn, "%s\r\n", answer)
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	return "redis://" + l.Addr().String()
+}
+
+// readCommand reads a command with its arguments, and returns its name.
+func readCommand(in *bufio.Reader) (name string, err error) {
+	var n, size int
+	if _, err := fmt.Fscanf(in, "*%d\r\n", &n); err != nil {
+		return "", err
+	}
+	for i := range n {
+		if _, err := fmt.Fscanf(in, "$%d\r\n", &size); err != nil {
+			return "", err
+		}
+		text := make([]byte, size+2)
+		if _, err := io.ReadFull(in, text); err != nil {
+			return "", err
+		}
+		if i == 0 {
+			name = string(text[:size])
+		}
+	}
+	return name, nil
+}
+
+// TestWithoutConfirmationItIsNotReady: behind a proxy that refuses SUBSCRIBE, drops the connection, or
+// says nothing while it answers pings, the run ends with an error.
+func TestWithoutConfirmationItIsNotReady(t *testing.T) {
+	for subscribe, want := range map[string]string{
+		"-ERR unsupported command": "unsupported command", "": "lost the connection", "silence": "has not confirmed",
+	} {
+		o := Options{URL: options.NewURL(withoutPubSub(t, subscribe)), Channels: []string{"a"}, Ping: options.Duration(time.Second), Buffer: Buffer{Messages: 10, Bytes: 1 << 20}}
+		impl, err := build(o, plugintest.Env(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &heard{ready: make(chan struct{}), each: make(chan string, 10)}
+		if err := impl.Run(testenv.Context(t), h); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v", subscribe, err)
+		}
+		select {
+		case <-h.ready:
+			t.Errorf("%q: it is ready", subscribe)
+		default:
+		}
+	}
+}
