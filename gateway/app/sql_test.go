@@ -12,7 +12,9 @@ import (
 // a role is made. A pooler of transactions does not matter.
 func TestSQLStatusMigrateAndRole(t *testing.T) {
 	t.Run("server", func(t *testing.T) { testSQL(t, testenv.Postgres(t).URL()) })
-	t.Run("pooler", func(t *testing.T) { testSQL(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction", PoolSize: 1}).URL()) })
+	t.Run("pooler", func(t *testing.T) {
+		testSQL(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction", PoolSize: 1}).URL())
+	})
 }
 
 func testSQL(t *testing.T, url string) {

@@ -45,7 +45,7 @@ func ProbeSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) p
 
 // ProbeListen is [ProbeSession] for a source that listens.
 func ProbeListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) plugin.Finding {
-	_, err := ProveListen(ctx, conn, config)
+	_, err := ProveListen(ctx, conn, config, nil)
 	return finding(err, "LISTEN works: a notification came back")
 }
 

@@ -30,22 +30,40 @@ const proofTimeout = 10 * time.Second
 // second session for a moment. The role needs no right but to connect. The connection must not
 // listen yet.
 func ProveSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	timed, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	if pid, err = askPID(ctx, conn, ""); err != nil {
+	if pid, err = askPID(timed, conn, ""); err != nil {
 		return 0, fmt.Errorf("no answer: %w", Reason(err))
 	}
 	if pid == conn.PgConn().PID() {
 		return pid, nil
 	}
-	return proveEcho(ctx, conn, config)
+	return ProveListen(ctx, conn, config, nil)
 }
 
-// ProveListen is [ProveSession], and returns an error where LISTEN does not work, too.
-func ProveListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+// ProveListen is [ProveSession], and returns an error where LISTEN does not work, too. Then it calls
+// listen, unless that is nil, which listens to other channels: a session that listens already
+// need not search the server's queue for the place where it begins.
+func ProveListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, listen func(context.Context) error) (pid uint32, err error) {
+	timed, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	return proveEcho(ctx, conn, config)
+	channel := "eventgateway_proof_" + strings.ToLower(rand.Text()) // which no other program knows
+	if pid, err = askPID(timed, conn, "LISTEN "+channel+"; "); err != nil {
+		return 0, fmt.Errorf("cannot listen: %w", late(err))
+	}
+	if err = proveEcho(timed, conn, config, pid, channel); err == nil && listen != nil {
+		err = listen(ctx)
+	}
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	defer stop()
+	now, ended := askPID(ending, conn, "UNLISTEN "+channel+"; ") // also after an error: a pooler keeps the session
+	switch {
+	case err != nil:
+		return 0, err
+	case ended != nil:
+		return 0, fmt.Errorf("no answer: %w", Reason(ended))
+	}
+	return pid, SameSession(config, now, pid)
 }
 
 // SameSession returns an error where the process pid, which serves a connection now, is not the
@@ -72,38 +90,31 @@ func (u *unbound) fix() string {
 	return fmt.Sprintf("connect to PostgreSQL itself, or have the pooler keep sessions; with pgbouncer by this line under [databases]: %s = host=... pool_mode=session", u.database)
 }
 
-// proveEcho listens on a channel that no other program knows, has it notified, and waits for
-// that. At the server itself the session notifies itself. Behind a pooler another session does,
-// because a pooler forwards all that comes during a statement.
-func proveEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
-	channel := "eventgateway_proof_" + strings.ToLower(rand.Text())
-	if pid, err = askPID(ctx, conn, "LISTEN "+channel+"; "); err != nil {
-		return 0, fmt.Errorf("cannot listen: %w", Reason(err))
-	}
+// proveEcho has a channel notified to which conn listens, and waits for that. At the server itself
+// the session notifies itself. Behind a pooler another session does, because a pooler forwards all
+// that comes during a statement.
+func proveEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
 	if pid == conn.PgConn().PID() {
-		err = hear(ctx, conn, conn, channel)
-	} else {
-		err = hearSecond(ctx, conn, config, pid, channel)
+		return hear(ctx, conn, conn, channel)
 	}
-	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
-	defer cancel()
-	now, ended := askPID(timed, conn, "UNLISTEN "+channel+"; ") // also after an error: a pooler keeps the session
-	switch {
-	case err != nil:
-		return 0, err
-	case ended != nil:
-		return 0, fmt.Errorf("no answer: %w", Reason(ended))
-	}
-	return pid, SameSession(config, now, pid)
+	return hearSecond(ctx, conn, config, pid, channel)
 }
 
 // errNoEcho is of a notification that did not come back.
-var errNoEcho = fmt.Errorf("LISTEN does not work: a notification of its own did not come back within %v: see that the server knows LISTEN, and that the queue of notifications is not full: SELECT pg_notification_queue_usage()", proofTimeout)
+var errNoEcho = fmt.Errorf("LISTEN does not work: a notification of its own did not come back within %v: see that the server knows LISTEN, and what fills its queue: SELECT pg_notification_queue_usage()", proofTimeout)
+
+// late says of what has taken too long where to look.
+func late(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: see what fills the server's queue of notifications: SELECT pg_notification_queue_usage()", Reason(err))
+	}
+	return Reason(err)
+}
 
 // hear has one session notify, and waits until the other one, which may be the same, hears it.
 func hear(ctx context.Context, listens, notifies *pgx.Conn, channel string) error {
 	if _, err := askPID(ctx, notifies, "NOTIFY "+channel+"; "); err != nil {
-		return fmt.Errorf("cannot notify: %w", Reason(err))
+		return fmt.Errorf("cannot notify: %w", late(err))
 	}
 	for {
 		n, err := listens.WaitForNotification(ctx)

@@ -21,8 +21,8 @@ const (
 
 // Run is part of [plugin.Source].
 //
-// The session does nothing but listen. It never opens a transaction: a
-// listening session in one blocks the notification queue of the whole server.
+// The session does nothing but listen, but for a look at the catalog at the first start. It opens no
+// transaction afterwards: a listening session in one blocks the notification queue of the whole server.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -50,23 +50,27 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
-	if s.pid, err = pgconn.ProveListen(ctx, conn, s.conn); err != nil {
+	s.pid, err = pgconn.ProveListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.subscribe(ctx, conn) })
+	if err != nil {
 		pgconn.Close(conn)
 		return nil, fmt.Errorf("cannot listen at %s: %w", s.opts.URL, err)
 	}
+	return conn, nil
+}
+
+// subscribe listens to all channels.
+func (s *source) subscribe(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
-	if err := s.warn(timed, conn); err != nil { // before it listens: it needs a transaction
-		pgconn.Close(conn)
-		return nil, err
+	if err := s.warn(timed, conn); err != nil {
+		return err
 	}
 	for _, channel := range s.opts.Channels {
 		if _, err := conn.Exec(timed, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
-			pgconn.Close(conn)
-			return nil, fmt.Errorf("cannot listen to %s: %w", channel, err)
+			return fmt.Errorf("%s: %w", channel, err)
 		}
 	}
-	return conn, nil
+	return nil
 }
 
 // listen emits notifications until the connection is lost. It takes all that

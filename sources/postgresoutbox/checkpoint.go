@@ -71,11 +71,6 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	}
 	r.memory.history, r.memory.position, r.memory.token = now.history, now.position, r.token
 	r.kept = [2]place{{r.cursor.hi, stored.low}, {r.cursor.hi, stored.low}}
-	if r.s.opts.Wake == "bell" {
-		if _, err := r.conn.Exec(ctx, "LISTEN gateway_outbox"); err != nil {
-			return fmt.Errorf("cannot listen: %w", err)
-		}
-	}
 	return r.planSnapshot(ctx, stored.snapshot, believe || sameDatabase(stored.history, now.history))
 }
 

@@ -191,7 +191,7 @@ func TestTwoReadersOfOneName(t *testing.T) {
 }
 
 func newReader(t *testing.T, s *source) *reader {
-	conn, pid, err := s.connect(t.Context())
+	conn, pid, err := s.connect(t.Context(), s.opts.Wake == "bell")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,9 @@ func TestSessionPooler(t *testing.T) {
 		t.Run(wake, func(t *testing.T) {
 			db := fresh(t, `ALTER ROLE postgres SET timezone = 'Asia/Tokyo'; ALTER ROLE postgres SET bytea_output = 'escape';
 				CREATE TABLE stamps (id int PRIMARY KEY, at timestamptz DEFAULT '2024-01-01 00:00:00+00', x bytea DEFAULT '\x00ff'); INSERT INTO stamps VALUES (1)`, "stamps")
-			t.Cleanup(func() { run(t, testenv.Connect(t), `ALTER ROLE postgres RESET timezone; ALTER ROLE postgres RESET bytea_output`) })
+			t.Cleanup(func() {
+				run(t, testenv.Connect(t), `ALTER ROLE postgres RESET timezone; ALTER ROLE postgres RESET bytea_output`)
+			})
 			b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"})
 			st := start(t, func(o *Options) {
 				o.URL, o.Wake = options.NewURL(b.URL()), wake

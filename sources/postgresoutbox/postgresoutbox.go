@@ -107,7 +107,7 @@ func (s *source) Close(ctx context.Context) error {
 	if s.last == nil || !s.last.flight.Progressed() {
 		return nil
 	}
-	conn, _, err := s.connect(ctx)
+	conn, _, err := s.connect(ctx, false)
 	if err != nil {
 		return fmt.Errorf("what was delivered last will come again: %w", err)
 	}
@@ -128,7 +128,7 @@ func (s *source) saveLast(ctx context.Context, conn *pgx.Conn) error {
 
 // Run is part of [plugin.Source].
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
-	conn, pid, err := s.connect(ctx)
+	conn, pid, err := s.connect(ctx, s.opts.Wake == "bell")
 	if err != nil {
 		return plugin.Ended(ctx, pgconn.Away(err))
 	}

@@ -23,16 +23,17 @@ var sessionSettings = map[string]string{
 }
 
 // connect returns a session that belongs to the connection, with its settings, and the pid of the
-// server's process that serves it.
-func (s *source) connect(ctx context.Context) (conn *pgx.Conn, pid uint32, err error) {
+// server's process that serves it. With bell it listens to the bell.
+func (s *source) connect(ctx context.Context, bell bool) (conn *pgx.Conn, pid uint32, err error) {
 	if conn, err = pgx.ConnectConfig(ctx, s.conn); err != nil {
 		return nil, 0, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
-	prove := pgconn.ProveSession
-	if s.opts.Wake == "bell" {
-		prove = pgconn.ProveListen
+	if bell {
+		pid, err = pgconn.ProveListen(ctx, conn, s.conn, func(ctx context.Context) error { return carryOut(ctx, conn, "LISTEN gateway_outbox") })
+	} else {
+		pid, err = pgconn.ProveSession(ctx, conn, s.conn)
 	}
-	if pid, err = prove(ctx, conn, s.conn); err == nil {
+	if err == nil {
 		err = set(ctx, conn)
 	}
 	if err != nil {
@@ -46,16 +47,21 @@ func (s *source) connect(ctx context.Context) (conn *pgx.Conn, pid uint32, err e
 // refuse most of such, or leave them out. The session must be proven: else they would reach
 // other clients of a pooler.
 func set(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
-	defer cancel()
 	var calls []string
 	for _, settings := range []map[string]string{sessionSettings, rowSettings} {
 		for _, name := range slices.Sorted(maps.Keys(settings)) {
 			calls = append(calls, fmt.Sprintf("pg_catalog.set_config('%s', '%s', false)", name, settings[name]))
 		}
 	}
-	if _, err := conn.PgConn().Exec(ctx, "SELECT "+strings.Join(calls, ", ")).ReadAll(); err != nil {
-		return fmt.Errorf("cannot make the settings of the session: %w", pgconn.Reason(err))
+	return carryOut(ctx, conn, "SELECT "+strings.Join(calls, ", "))
+}
+
+// carryOut carries out one statement of those with which a session begins.
+func carryOut(ctx context.Context, conn *pgx.Conn, sql string) error {
+	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
+	defer cancel()
+	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+		return fmt.Errorf("cannot prepare the session: %w", pgconn.Reason(err))
 	}
 	return nil
 }
