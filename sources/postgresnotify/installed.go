@@ -45,12 +45,18 @@ func (s *source) installed(ctx context.Context, conn *pgx.Conn) ([]plugin.Findin
 	return findings, nil
 }
 
-// warn logs once what is worth knowing of the trigger functions.
+// warn logs once what is worth knowing of the trigger functions. It needs a session that belongs to the
+// connection, and does not listen.
 func (s *source) warn(ctx context.Context, conn *pgx.Conn) error {
 	if s.warned {
 		return nil
 	}
-	findings, err := s.installed(ctx, conn)
+	if _, err := pgconn.ProveSession(ctx, conn, s.conn); err != nil {
+		return err
+	}
+	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
+	defer cancel()
+	findings, err := s.installed(timed, conn)
 	if err != nil {
 		return err
 	}

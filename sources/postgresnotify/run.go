@@ -21,8 +21,8 @@ const (
 
 // Run is part of [plugin.Source].
 //
-// The session does nothing but listen, but for a look at the catalog at the first start. It opens no
-// transaction afterwards: a listening session in one blocks the notification queue of the whole server.
+// The session does nothing but listen. It never opens a transaction: a
+// listening session in one blocks the notification queue of the whole server.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -50,7 +50,9 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
-	s.pid, err = pgconn.ProveListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.subscribe(ctx, conn) })
+	if err = s.warn(ctx, conn); err == nil { // before it listens: it needs a transaction
+		s.pid, err = pgconn.ProveListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.subscribe(ctx, conn) })
+	}
 	if err != nil {
 		pgconn.Close(conn)
 		return nil, fmt.Errorf("cannot listen at %s: %w", s.opts.URL, err)
@@ -62,9 +64,6 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 func (s *source) subscribe(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
-	if err := s.warn(timed, conn); err != nil {
-		return err
-	}
 	for _, channel := range s.opts.Channels {
 		if _, err := conn.Exec(timed, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return fmt.Errorf("%s: %w", channel, err)
