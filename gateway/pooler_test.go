@@ -100,6 +100,7 @@ func TestSessionPooler(t *testing.T) {
 	stop()
 	out.await(t, orders.committed(), testenv.Wait)
 	out.check(t)
+	second.awaitMetric("gateway_conserved 1")
 
 	b.SetMode(t, "transaction")
 	second.awaitRefusal()

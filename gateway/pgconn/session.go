@@ -30,7 +30,7 @@ const proofTimeout = 10 * time.Second
 // second session for a moment. The role needs no right but to connect. The connection must not
 // listen yet.
 func ProveSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
-	timed, cancel := context.WithTimeout(ctx, proofTimeout)
+	timed, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	if pid, err = askPID(timed, conn, ""); err != nil {
 		return 0, fmt.Errorf("no answer: %w", Reason(err))
