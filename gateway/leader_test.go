@@ -132,6 +132,7 @@ type leader struct {
 	State   string
 	Gaps    int
 	AtStart int
+	Term    int64
 }
 
 func (p *program) leader() leader {
@@ -142,7 +143,10 @@ func (p *program) leader() leader {
 			Name   string
 			Gaps   int
 			Start  int `json:"gaps_at_start"`
-			Leader *struct{ State string }
+			Leader *struct {
+				State string
+				Term  int64
+			}
 		}
 	}
 	if err := json.Unmarshal([]byte(body), &status); err != nil {
@@ -150,7 +154,7 @@ func (p *program) leader() leader {
 	}
 	for _, s := range status.Sources {
 		if s.Name == "orders_db" && s.Leader != nil {
-			return leader{s.Leader.State, s.Gaps, s.Start}
+			return leader{s.Leader.State, s.Gaps, s.Start, s.Leader.Term}
 		}
 	}
 	p.t.Fatalf("no leader in %s", body)

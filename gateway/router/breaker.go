@@ -42,13 +42,16 @@ type pass struct {
 // await waits until somebody may write. It says false where nobody will: ctx has ended,
 // or the sink stops before, or stops and finished says that there is nothing to write.
 func (b *breaker) await(ctx context.Context, finished func() bool) bool {
-	_, ok := b.wait(ctx, finished, func() bool { return b.until.IsZero() || !b.probing })
+	_, ok := b.wait(ctx, no, finished, func() bool { return b.until.IsZero() || !b.probing })
 	return ok
 }
 
-// enter waits for the leave to write.
-func (b *breaker) enter(ctx context.Context) (pass, bool) {
-	return b.wait(ctx, func() bool { return false }, func() bool {
+func no() bool { return false }
+
+// enter waits for the leave to write. It says false where the sink stops before, and where
+// given says that what was to be written is not to be written any more.
+func (b *breaker) enter(ctx context.Context, given func() bool) (pass, bool) {
+	return b.wait(ctx, given, no, func() bool {
 		switch {
 		case b.until.IsZero():
 			return true
@@ -87,11 +90,11 @@ func (b *breaker) still(p pass) bool {
 	return p.term == b.term
 }
 
-// wait waits for the pause to end, and for may. Both functions are called with the lock.
-func (b *breaker) wait(ctx context.Context, finished, may func() bool) (p pass, ok bool) {
+// wait waits for the pause to end, and for may. The functions are called with the lock.
+func (b *breaker) wait(ctx context.Context, given, finished, may func() bool) (p pass, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !given() {
 		left := time.Until(b.until)
 		if b.disabled == "" && left <= 0 && may() {
 			return pass{b.term, b.probing && !b.until.IsZero()}, true
@@ -171,6 +174,13 @@ func (b *breaker) close() {
 	b.failures, b.until, b.probing, b.tripped, b.asked, b.disabled = 0, time.Time{}, false, false, false, ""
 	b.term++
 	b.pauses.reset()
+	b.wake()
+}
+
+// look lets those who wait look again at what they wait for.
+func (b *breaker) look() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.wake()
 }
 

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -16,23 +17,75 @@ func (s *source) waitsFor(it item) bool { return it.receipt != nil && it.receipt
 // worker, or of a sink that is being replaced, is not written any more.
 func (s *source) withdraw() {
 	s.term.Store(true)
+	s.sinks(func(to *sink) {
+		to.queue.withdraw(s)
+		to.breaker.look() // a worker that waits there gives back what it has in its hands
+	})
+}
+
+// sinks calls f with the sinks that events of the source may wait for.
+func (s *source) sinks(f func(*sink)) {
+	parked := func(to *edge) {
+		if to != nil {
+			f(to.sink)
+		}
+	}
 	s.wiring.use(func(routes []wired) {
 		for _, w := range routes {
+			w.route.letters.to.use(parked)
 			for _, e := range w.to {
-				e.sink.queue.withdraw(s)
+				f(e.sink)
+				e.sink.letters.to.use(parked)
 			}
 		}
 	})
 }
+
+// awaitWrites waits, before the source runs again, for the writes that were under way when the
+// leadership was lost. What comes behind them in the next term must not arrive before they have
+// failed and their events were brought again. A write ends within the timeout of its sink.
+func (s *source) awaitWrites(ctx context.Context) {
+	s.mu.Lock()
+	s.settled = make(chan struct{})
+	s.checkSettled()
+	settled, left := s.settled, s.counts.Outstanding
+	s.mu.Unlock()
+	if left == 0 {
+		return
+	}
+	s.log.Info("waiting for writes under way before it campaigns again", "events", left)
+	var longest time.Duration
+	s.sinks(func(to *sink) { longest = max(longest, to.spec.Delivery.Timeout.D()) })
+	t := time.NewTimer(longest + writeMargin)
+	defer t.Stop()
+	select {
+	case <-settled:
+	case <-ctx.Done():
+	case <-t.C:
+		s.log.Warn("writes of the lost term do not end within their timeout: later events of their keys may overtake them")
+	}
+}
+
+// writeMargin is how long after its timeout a write may take to end.
+const writeMargin = time.Second
 
 // withdrawn says whether an item was emitted under a leadership that is lost.
 func (it *item) withdrawn() bool {
 	return it.receipt != nil && it.receipt.term != nil && it.receipt.term.Load()
 }
 
+func anyWithdrawn(items []item) bool {
+	for i := range items {
+		if items[i].withdrawn() {
+			return true
+		}
+	}
+	return false
+}
+
 // leaveOut settles what was withdrawn of items that were taken, and returns the others.
 func (q *queue) leaveOut(items []item) []item {
-	if !slices.ContainsFunc(items, func(it item) bool { return it.withdrawn() }) {
+	if !anyWithdrawn(items) {
 		return items
 	}
 	back, kept := split(items, func(it item) bool { return it.withdrawn() })

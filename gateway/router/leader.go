@@ -45,12 +45,14 @@ const (
 	notLeading = "none" // not connected
 )
 
-// lead runs f while this gateway leads, and returns when it does not any more.
+// lead runs f while this gateway leads, and returns when it does not any more. It campaigns when
+// the writes of the term before have ended.
 func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context) error) error {
 	elector, ok := s.impl.(plugin.Elector)
 	if !ok {
 		return fmt.Errorf("the type %s cannot elect a leader", s.spec.Type.Name())
 	}
+	s.awaitWrites(ctx)
 	waited := false
 	above, _ := l.terms.highest(l.name)
 	named := ""

@@ -26,7 +26,7 @@ func (w *worker) tell(g plugin.Gap) bool {
 		return true
 	}
 	for {
-		pass, ok := s.breaker.enter(s.taking)
+		pass, ok := s.breaker.enter(s.taking, no)
 		if !ok {
 			return false
 		}

@@ -52,13 +52,17 @@ func (w *worker) run() {
 func (w *worker) deliver(items []item) (left []item) {
 	s := w.sink
 	for again := wereTried(items); ; again = true {
-		pass, ok := s.enter(len(items))
-		if !ok {
-			return items
-		}
-		if items = s.queue.leaveOut(items); len(items) == 0 {
+		pass, ok := s.enter(items)
+		before := len(items)
+		items = s.queue.leaveOut(items)
+		switch {
+		case ok && len(items) == 0:
 			s.breaker.leave(pass, silent, 0)
 			return nil
+		case !ok && len(items) > 0 && len(items) < before: // the others may be written
+			continue
+		case !ok:
+			return items
 		}
 		if again {
 			s.retries.Add(1)
@@ -85,15 +89,15 @@ func (w *worker) deliver(items []item) (left []item) {
 	}
 }
 
-// enter waits for the leave to write n events; it says false where the sink stops
-// before.
-func (s *sink) enter(n int) (pass, bool) {
+// enter waits for the leave to write items; it says false where the sink stops before, or
+// where some were withdrawn.
+func (s *sink) enter(items []item) (pass, bool) {
 	for {
-		p, ok := s.breaker.enter(s.taking)
+		p, ok := s.breaker.enter(s.taking, func() bool { return anyWithdrawn(items) })
 		if !ok || s.rate == nil {
 			return p, ok
 		}
-		if s.rate.WaitN(s.taking, n) != nil {
+		if s.rate.WaitN(s.taking, len(items)) != nil {
 			s.breaker.leave(p, silent, 0)
 			return p, false
 		}
