@@ -54,6 +54,31 @@ type Fence struct {
 // Attr is a named piece of knowledge about an event beside its payload.
 type Attr struct{ Name, Value string }
 
+// Names of attributes that say where an event stands among others. Where events are ordered by
+// key, an event waits for the earlier ones that it keeps its place among, and the later ones wait
+// for it.
+const (
+	// Table is the table that the event is about: the scope of a barrier.
+	Table = "table"
+	// KeyBefore is the key that the event's row had before. The event keeps its place among the
+	// events of that key, too.
+	KeyBefore = "key_before"
+	// Barrier is a table, as in Table. The event keeps its place among all events of that table.
+	Barrier = "barrier"
+)
+
+// Joins reports whether the event keeps its place among events of other keys than its own:
+// it has the attribute KeyBefore or Barrier.
+func (e *Event) Joins() bool {
+	for i := range e.Attrs {
+		switch e.Attrs[i].Name {
+		case KeyBefore, Barrier:
+			return true
+		}
+	}
+	return false
+}
+
 // Attr returns the value of the named attribute, and whether there is one.
 func (e *Event) Attr(name string) (string, bool) {
 	for i := range e.Attrs {

@@ -7,12 +7,12 @@ func (q *queue) setAside(items []item) {
 	for _, it := range items {
 		ln := it.line
 		if ln == nil {
-			ln = q.lines.of(it.ev.Key)
+			ln = q.lines.of(it.ev, it.ev.Joins())
 		} else {
 			ln.hands--
 		}
 		if ln == nil {
-			ln = q.lines.make(it.ev.Key)
+			ln = q.lines.make(it.ev, it.ev.Joins())
 		}
 		if len(ln.fresh) == 0 {
 			touched = append(touched, ln)
@@ -26,7 +26,7 @@ func (q *queue) setAside(items []item) {
 		if len(ln.behind) > 0 {
 			q.latest.passed(ln)
 		}
-		q.lines.settled(ln)
+		q.lineSettled(ln)
 	}
 }
 
@@ -43,7 +43,7 @@ func (q *queue) takeAside(ln *line) item {
 // takeFirst removes the first event of a line for good.
 func (q *queue) takeFirst(ln *line) item {
 	it := q.takeAside(ln)
-	q.lines.settled(ln)
+	q.lineSettled(ln)
 	return it
 }
 
@@ -104,8 +104,5 @@ func (q *queue) oldest() item {
 // lookAgain has all that waits in the ring looked at anew, as when it was numbered anew.
 func (q *queue) lookAgain() {
 	q.scan, q.passed = q.head, 0
-	for _, ln := range q.lines.named {
-		ln.behind = nil
-		q.lines.settled(ln)
-	}
+	q.lines.renew()
 }

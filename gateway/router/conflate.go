@@ -9,7 +9,8 @@ import (
 // conflation is what latest_per_key knows of the events that wait: which is the
 // newest of its key, and which were overtaken by a newer one. The zero value is
 // that of the other policies and knows nothing. Events without a key overtake
-// nothing.
+// nothing. An event that joins keys overtakes nothing and is not overtaken: a newer one of its
+// key says nothing of the other key, or of the table.
 type conflation struct {
 	newest    map[string]uint64 // number of the newest waiting event of each key
 	overtaken []uint64          // numbers of older ones, and some that are none any more
@@ -19,8 +20,9 @@ type conflation struct {
 func newConflation() conflation { return conflation{newest: map[string]uint64{}} }
 
 // added notes an event that is newer than all that wait; prepended one that is older.
-func (c *conflation) added(key string, n uint64) {
-	if c.newest == nil || key == "" {
+func (c *conflation) added(it *item, n uint64) {
+	key := it.ev.Key
+	if c.newest == nil || key == "" || it.ev.Joins() {
 		return
 	}
 	if older, ok := c.newest[key]; ok {
@@ -29,8 +31,9 @@ func (c *conflation) added(key string, n uint64) {
 	c.newest[key] = n
 }
 
-func (c *conflation) prepended(key string, n uint64) {
-	if c.newest == nil || key == "" {
+func (c *conflation) prepended(it *item, n uint64) {
+	key := it.ev.Key
+	if c.newest == nil || key == "" || it.ev.Joins() {
 		return
 	}
 	if _, ok := c.newest[key]; ok {
@@ -59,8 +62,9 @@ func (c *conflation) removed(key string, n uint64) {
 // that was overtaken already, or that ev is about to overtake. It says whether
 // there was one.
 func (q *queue) dropOvertaken(ev *event.Event) bool {
-	if ev.Key != "" && q.latest.newest != nil {
-		if ln := q.lines.of(ev.Key); ln != nil && len(ln.again) > 0 {
+	overtakes := ev.Key != "" && q.latest.newest != nil && !ev.Joins()
+	if overtakes {
+		if ln := q.lines.named[ev.Key]; ln != nil && ln.firstOf(ev.Key) {
 			q.drop(q.takeFirst(ln))
 			return true
 		}
@@ -69,7 +73,7 @@ func (q *queue) dropOvertaken(ev *event.Event) bool {
 		ln := q.latest.lines[0]
 		q.latest.lines = q.latest.lines[1:]
 		ln.noted = false
-		if len(ln.again) > 0 && slices.ContainsFunc(ln.behind, q.waits) {
+		if q.newerBehind(ln) {
 			q.drop(q.takeFirst(ln))
 			return true
 		}
@@ -82,11 +86,24 @@ func (q *queue) dropOvertaken(ev *event.Event) bool {
 			return true
 		}
 	}
-	if n, ok := q.latest.newest[ev.Key]; ok {
+	if n, ok := q.latest.newest[ev.Key]; ok && overtakes {
 		q.drop(q.remove(n))
 		return true
 	}
 	return false
+}
+
+// firstOf reports whether the first event of the line that was tried is of a key, and of no other.
+func (ln *line) firstOf(key string) bool {
+	return len(ln.again) > 0 && ln.again[0].ev.Key == key && !ln.again[0].ev.Joins()
+}
+
+// newerBehind reports whether a newer event of the same key waits behind the first one that was
+// tried.
+func (q *queue) newerBehind(ln *line) bool {
+	return len(ln.again) > 0 && ln.firstOf(ln.again[0].ev.Key) && slices.ContainsFunc(ln.behind, func(n uint64) bool {
+		return q.waits(n) && q.slot(n).ev.Key == ln.again[0].ev.Key
+	})
 }
 
 // forgetGone shortens the list of overtaken events: most are gone where the queue
@@ -103,7 +120,7 @@ func (q *queue) forgetGone() {
 // overtaken says whether the event with number n waits, and a newer one of its key
 // does as well: numbers come back, with other events, when events are put back.
 func (q *queue) overtaken(n uint64) bool {
-	if n < q.head || q.slot(n).ev == nil {
+	if n < q.head || q.slot(n).ev == nil || q.slot(n).ev.Joins() {
 		return false
 	}
 	newest, ok := q.latest.newest[q.slot(n).ev.Key]

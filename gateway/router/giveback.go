@@ -130,7 +130,10 @@ func (q *queue) withdraw(of *source) {
 			q.countAside(it, -1)
 		}
 		back = append(back, gone...)
-		q.lines.settled(ln)
+		q.lineSettled(ln)
+	}
+	if slices.ContainsFunc(back, func(it item) bool { return it.ev.Joins() }) { // what was behind it may wait for less now
+		q.lookAgain()
 	}
 	q.returned(back, errNotLeading)
 }
@@ -139,19 +142,46 @@ func (q *queue) withdraw(of *source) {
 // until, with what is behind it: the source has ended, and its successor will bring it again.
 func (q *queue) giveBack(of *source, until time.Time) {
 	q.mu.Lock()
-	its := of.waitsFor
 	var back []item
+	behind := false
 	for _, ln := range slices.Clone(q.lines.ready) {
-		if !ln.due().After(until) || slices.ContainsFunc(ln.again, func(it item) bool { return !its(it) }) ||
-			slices.ContainsFunc(ln.behind, func(n uint64) bool { return q.waits(n) && !its(*q.slot(n)) }) {
+		if !ln.due().After(until) {
+			continue
+		}
+		all := q.lines.withThen(nil, ln)
+		if slices.ContainsFunc(all, func(ln *line) bool { return q.hasOthers(ln, of) }) {
 			continue // another source's must stay in order
 		}
-		for q.advance(ln) {
-			back = append(back, q.takeAside(ln))
+		for _, one := range all {
+			for q.advance(one) {
+				back = append(back, q.takeAside(one))
+			}
 		}
-		q.lines.settled(ln)
+		behind = behind || len(all) > 1
+		q.lineSettled(ln)
+	}
+	if behind {
+		q.lookAgain()
 	}
 	q.returned(back, errReplaced)
+}
+
+// withThen adds a line, and those that wait for its end, to others.
+func (l *lines) withThen(all []*line, ln *line) []*line {
+	if slices.Contains(all, ln) {
+		return all
+	}
+	all = append(all, ln)
+	for _, next := range l.then[ln] {
+		all = l.withThen(all, next)
+	}
+	return all
+}
+
+// hasOthers reports whether a line has events of another source.
+func (q *queue) hasOthers(ln *line, of *source) bool {
+	return slices.ContainsFunc(ln.again, func(it item) bool { return !of.waitsFor(it) }) ||
+		slices.ContainsFunc(ln.behind, func(n uint64) bool { return q.waits(n) && !of.waitsFor(*q.slot(n)) })
 }
 
 // returned settles what was taken out of the queue as given back, and unlocks it.

@@ -129,7 +129,7 @@ func TestFullQueueOfTriedEvents(t *testing.T) {
 	for _, key := range []string{"a", "z"} {
 		put(t, q, key, key+"2")
 		q.mu.Lock()
-		q.pass(q.tail - 1) // as a worker does that looks at it
+		q.pass(q.tail-1, false) // as a worker does that looks at it
 		q.mu.Unlock()
 	}
 	if ids := waiting(q); !slices.Equal(ids, []string{"b1", "a2", "z2"}) {

@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+
+	"eventgateway/gateway/event"
 )
 
 // trial is what is known of an event whose delivery has failed.
@@ -17,14 +19,16 @@ type trial struct {
 // for it: the later ones of its key, where events are ordered by key.
 type line struct {
 	key    string
-	named  bool     // others of its key wait
 	again  []item   // what has failed, in order
 	behind []uint64 // numbers in the ring of those that wait behind; some are gone
 	hands  int      // events of it in a worker's hands
 	taker  uint64   // the take that has got these
 	fresh  []item   // scratch of setAside
-	noted  bool     // see conflation
 	at     int      // place among ready
+	joint  *joint   // its first event joins keys; nil for most lines
+	named  bool     // others of its key wait: it is the line of its key
+	noted  bool     // see conflation
+	loose  bool     // its key does not tell the table of its events
 }
 
 // due is when something of the line may be written.
@@ -37,34 +41,50 @@ func (ln *line) due() time.Time {
 
 // lines are those of a queue, which guards them.
 type lines struct {
-	byKey bool // an event waits for those of its key before it
-	named map[string]*line
-	ready readyLines // those of which nothing is in a worker's hands, by due
-	takes uint64     // numbers the takes
+	byKey  bool              // an event waits for those of its key before it
+	named  map[string]*line  // by key: the line in which the next event of the key waits
+	scoped map[string]*line  // by table: the line of the barrier behind which its next event waits
+	odd    map[*line]bool    // lines of keys whose next event waits in another line, behind this one
+	then   map[*line][]*line // joint lines that wait for the end of a line
+	ready  readyLines        // those of which nothing is in a worker's hands, by due
+	takes  uint64            // numbers the takes
 }
 
-// of returns the line of a key, or nil.
-func (l *lines) of(key string) *line {
+func newLines(byKey bool) lines {
+	return lines{byKey: byKey, named: map[string]*line{}, scoped: map[string]*line{}, odd: map[*line]bool{}, then: map[*line][]*line{}}
+}
+
+// of returns the line that an event must wait in, or nil.
+func (l *lines) of(ev *event.Event, joins bool) *line {
 	if !l.byKey || len(l.named) == 0 {
 		return nil
 	}
-	return l.named[key]
+	if joins || len(l.scoped) > 0 {
+		return l.ofJoined(ev, joins)
+	}
+	return l.named[ev.Key]
 }
 
 // make makes the line of an event that has none.
-func (l *lines) make(key string) *line {
-	ln := &line{key: key, named: l.byKey, at: -1}
+func (l *lines) make(ev *event.Event, joins bool) *line {
+	if joins && l.byKey {
+		return l.makeJoint(ev, nil)
+	}
+	ln := &line{key: ev.Key, named: l.byKey, at: -1}
 	if ln.named {
-		l.named[key] = ln
+		l.named[ln.key] = ln
+		ln.note(ev)
 	}
 	return ln
 }
 
 // join puts an event that is being taken into the line of its key.
-func (l *lines) join(it *item) {
-	ln := l.named[it.ev.Key]
+func (l *lines) join(it *item, joins bool) {
+	ln := l.of(it.ev, joins)
 	if ln == nil {
-		ln = l.make(it.ev.Key)
+		ln = l.make(it.ev, joins)
+	} else {
+		ln.note(it.ev)
 	}
 	*it = l.held(ln, *it)
 }
@@ -83,11 +103,33 @@ func (l *lines) settled(ln *line) {
 		heap.Remove(&l.ready, ln.at)
 	}
 	switch {
-	case ln.hands > 0:
+	case ln.hands > 0, ln.joint != nil && ln.joint.after > 0:
 	case len(ln.again)+len(ln.behind) > 0:
 		heap.Push(&l.ready, ln)
-	case ln.named:
+	default:
+		l.end(ln)
+	}
+}
+
+// end forgets a line of which nothing is left, and lets those go on that wait for it.
+func (l *lines) end(ln *line) {
+	if ln.named {
 		delete(l.named, ln.key)
+	}
+	if ln.joint != nil {
+		l.unname(ln)
+	}
+	if len(l.odd) > 0 {
+		delete(l.odd, ln)
+	}
+	if len(l.then) == 0 {
+		return
+	}
+	then := l.then[ln]
+	delete(l.then, ln)
+	for _, next := range then {
+		next.joint.after--
+		l.settled(next)
 	}
 }
 
@@ -110,13 +152,18 @@ func (l *lines) next() (at time.Time, waits bool) {
 
 // all returns the lines that have failed events, those before others that are due earlier.
 func (l *lines) all() (out []*line) {
-	for _, ln := range l.named {
+	for key, ln := range l.named {
+		if len(ln.again) > 0 && ln.key == key {
+			out = append(out, ln)
+		}
+	}
+	for ln := range l.odd {
 		if len(ln.again) > 0 {
 			out = append(out, ln)
 		}
 	}
 	for _, ln := range l.ready {
-		if !ln.named {
+		if !l.byKey {
 			out = append(out, ln)
 		}
 	}

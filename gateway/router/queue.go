@@ -67,7 +67,7 @@ func newQueue(d Delivery) *queue {
 	q := &queue{
 		limit: limit, shared: d.Workers > 1,
 		head: firstNumber, scan: firstNumber, tail: firstNumber,
-		lines: lines{byKey: d.Ordering == OrderingKey, named: map[string]*line{}},
+		lines: newLines(d.Ordering == OrderingKey),
 		ring:  make([]item, min(64, limit.Size)),
 		taker: make(chan struct{}, 1), putter: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
@@ -150,7 +150,11 @@ func (q *queue) makeRoom(ctx context.Context, ev *event.Event, r *receipt) error
 	dropped := uint64(0)
 	for !q.closed && !q.moved && !q.room(ev) {
 		if !q.dropOvertaken(ev) {
-			q.drop(q.oldest())
+			it := q.oldest()
+			q.drop(it)
+			if it.ev.Joins() { // what was behind it may wait for less now
+				q.lookAgain()
+			}
 		}
 		dropped++
 	}

@@ -18,12 +18,19 @@ import (
 // entry is an event or a gap that waits in the model.
 type entry struct {
 	gap, name, key string
+	joins          bool // it joins keys
 	size           int
+}
+
+// overtakes reports whether an event makes an older one worthless.
+func (e entry) overtakes(older entry) bool {
+	return e.gap == "" && older.gap == "" && e.key != "" && e.key == older.key && !e.joins && !older.joins
 }
 
 // queueModel is a plain list that behaves as a queue must.
 type queueModel struct {
 	limit   Queue
+	byKey   bool
 	list    []entry
 	taken   []entry
 	items   []item // what the queue gave for taken
@@ -52,8 +59,7 @@ func (m *queueModel) fits(size int) bool {
 
 // overtaken says whether a newer event with the key of list[i] waits.
 func (m *queueModel) overtaken(i int) bool {
-	return m.list[i].gap == "" && m.list[i].key != "" &&
-		slices.ContainsFunc(m.list[i+1:], func(e entry) bool { return e.gap == "" && e.key == m.list[i].key })
+	return slices.ContainsFunc(m.list[i+1:], func(e entry) bool { return e.overtakes(m.list[i]) })
 }
 
 func (m *queueModel) oldest() int {
@@ -66,14 +72,14 @@ func (m *queueModel) drop(t *rapid.T, name string, e entry) {
 	if i < 0 {
 		t.Fatalf("dropped %s, which does not wait in %v", name, m.list)
 	}
-	worthless := slices.IndexFunc(m.list, func(w entry) bool { return w.gap == "" && w.key != "" && w.key == e.key })
+	worthless := slices.IndexFunc(m.list, e.overtakes)
 	for j := range m.list {
 		if m.overtaken(j) {
 			worthless = j
 		}
 	}
 	conflates := m.limit.WhenFull == WhenFullLatestPerKey
-	legal := m.overtaken(i) || m.list[i].key != "" && m.list[i].key == e.key
+	legal := m.overtaken(i) || e.overtakes(m.list[i])
 	if m.fits(e.size) || conflates && worthless >= 0 && !legal || !(conflates && worthless >= 0) && i != m.oldest() {
 		t.Fatalf("dropped %s for %s of %v", name, e.name, m.list)
 	}
@@ -116,6 +122,9 @@ func (m *queueModel) put(t *rapid.T, q *queue) {
 	e := entry{name: fmt.Sprint(m.in), key: key, size: rapid.IntRange(0, 20).Draw(t, "len")}
 	m.in++
 	ev := &event.Event{ID: e.name, Key: e.key, Data: make([]byte, e.size)}
+	if joins := rapid.SampledFrom([]string{"", "", "", event.KeyBefore, event.Barrier}).Draw(t, "joins"); joins != "" {
+		e.joins, ev.Attrs = true, []event.Attr{{Name: joins, Value: "a"}}
+	}
 	e.size = cost(ev)
 	r := newReceipt(func(err error) {
 		m.settled[e.name]++
@@ -182,10 +191,14 @@ func (m *queueModel) take(t *rapid.T, q *queue) {
 		if m.list[0].gap != "" || it.ev.ID != m.list[0].name {
 			t.Fatalf("took %s of %v", it.ev.ID, m.list)
 		}
+		if m.byKey && m.list[0].joins && len(items) > 1 {
+			t.Fatalf("%s is not alone in its write: %v", it.ev.ID, items)
+		}
 		m.taken, m.list = append(m.taken, m.list[0]), m.list[1:]
 	}
 	m.items = append(m.items, items...)
-	if len(items) < most && len(m.list) > 0 && m.list[0].gap == "" {
+	stops := m.byKey && (items[0].ev.Joins() || len(m.list) > 0 && m.list[0].joins)
+	if len(items) < most && len(m.list) > 0 && m.list[0].gap == "" && !stops {
 		t.Fatalf("took %d of %d although %v waits", len(items), most, m.list)
 	}
 }
@@ -266,8 +279,8 @@ func TestQueueAgainstModel(t *testing.T) {
 				WhenFull: rapid.SampledFrom(policies).Draw(t, "when_full"),
 			}
 		}
-		m := &queueModel{limit: limit(), settled: map[string]int{}}
 		ordering := rapid.SampledFrom([]string{OrderingKey, OrderingNone}).Draw(t, "ordering")
+		m := &queueModel{limit: limit(), byKey: ordering == OrderingKey, settled: map[string]int{}}
 		q := newQueue(Delivery{Queue: m.limit, Ordering: ordering})
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) { m.put(t, q) },

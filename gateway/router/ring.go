@@ -6,7 +6,7 @@ func (q *queue) push(it item) {
 		q.widen()
 	}
 	*q.slot(q.tail) = it
-	q.latest.added(it.ev.Key, q.tail)
+	q.latest.added(&it, q.tail)
 	q.tail++
 	q.live++
 	q.bytes += cost(it.ev)
@@ -80,7 +80,7 @@ func (q *queue) closeHoles() {
 		}
 		*q.slot(n) = item{}
 		*q.slot(next) = it
-		q.latest.added(it.ev.Key, next)
+		q.latest.added(&it, next)
 		next++
 	}
 	for i := range marks {

@@ -33,7 +33,7 @@ func (q *queue) settle(items []item, o outcome) {
 	for _, it := range items {
 		if it.line != nil {
 			it.line.hands--
-			q.lines.settled(it.line)
+			q.lineSettled(it.line)
 		}
 	}
 	if len(q.lines.ready) > 0 {
@@ -78,7 +78,7 @@ func (q *queue) prepend(items []item) {
 		*q.slot(q.head) = it
 		q.live++
 		q.bytes += cost(it.ev)
-		q.latest.prepended(it.ev.Key, q.head)
+		q.latest.prepended(&it, q.head)
 	}
 	q.lookAgain()
 	notify(q.taker)
@@ -91,7 +91,7 @@ func (q *queue) empty() (items []item) {
 			items = append(items, q.takeAside(ln))
 		}
 		ln.behind = nil
-		q.lines.settled(ln)
+		q.lineSettled(ln)
 	}
 	for q.live > 0 {
 		items = append(items, q.pop())

@@ -50,10 +50,16 @@ func (q *queue) pick(batch []item, most int) (_ []item, gap *plugin.Gap) {
 	if q.turn {
 		batch, most = q.pickLines(batch, most)
 	}
-	if batch, gap = q.pickRing(batch, most); gap == nil && !q.turn {
+	if batch, gap = q.pickRing(batch, most); gap == nil && !q.turn && !(len(batch) > 0 && q.alone(&batch[0])) {
 		batch, _ = q.pickLines(batch, most)
 	}
 	return batch, gap
+}
+
+// alone reports whether an event is to have a write of its own: the sink has panicked, or the
+// event joins keys. So no event of its keys is in the same write, which may fail in part.
+func (q *queue) alone(it *item) bool {
+	return it.trial != nil && it.trial.alone || q.lines.byKey && it.ev.Joins()
 }
 
 // pickLines takes from lines whose time has come. It returns most as it is then: an event
@@ -70,7 +76,7 @@ func (q *queue) pickLines(batch []item, most int) ([]item, int) {
 		}
 		var full bool
 		batch, full = q.takeLine(ln, now, batch, most)
-		q.lines.settled(ln)
+		q.lineSettled(ln)
 		if full {
 			return batch, len(batch)
 		}
@@ -83,7 +89,7 @@ func (q *queue) pickLines(batch []item, most int) ([]item, int) {
 func (q *queue) takeLine(ln *line, now time.Time, batch []item, most int) (_ []item, full bool) {
 	for len(batch) < most && q.advance(ln) && !ln.due().After(now) {
 		it := ln.again[0]
-		alone := it.trial != nil && it.trial.alone
+		alone := q.alone(&it)
 		if alone && len(batch) > 0 {
 			return batch, true
 		}
@@ -113,12 +119,23 @@ func (q *queue) pickRing(batch []item, most int) ([]item, *plugin.Gap) {
 		}
 		for len(batch) < most && q.scan < end {
 			it := q.slot(q.scan)
+			if it.ev == nil {
+				q.scan++
+				continue
+			}
+			joins := it.ev.Joins()
 			switch {
-			case it.ev == nil:
-			case alone && it.trial == nil && len(q.lines.named) == 0: // nothing that it could wait for
+			case alone && it.trial == nil && !joins && len(q.lines.named) == 0: // nothing that it could wait for
 				batch = append(batch, q.remove(q.scan))
-			case !q.pass(q.scan):
-				batch = append(batch, q.mine(q.remove(q.scan)))
+			case q.pass(q.scan, joins):
+			case joins && q.lines.byKey:
+				if len(batch) == 0 {
+					batch = append(batch, q.mine(q.remove(q.scan), joins))
+					q.scan++
+				}
+				return batch, nil
+			default:
+				batch = append(batch, q.mine(q.remove(q.scan), joins))
 			}
 			q.scan++
 		}
@@ -129,16 +146,18 @@ func (q *queue) pickRing(batch []item, most int) ([]item, *plugin.Gap) {
 	}
 }
 
-// pass says whether the event with number n must wait, and puts it into its line.
-func (q *queue) pass(n uint64) bool {
+// pass says whether the event with number n must wait, and puts it into its line. joins says
+// whether it joins keys.
+func (q *queue) pass(n uint64, joins bool) bool {
 	it := q.slot(n)
-	ln := q.lines.of(it.ev.Key)
+	ln := q.lines.of(it.ev, joins)
 	switch {
 	case ln != nil && !(ln.hands > 0 && ln.taker == q.lines.takes && len(ln.again)+len(ln.behind) == 0):
 		if len(ln.behind) > 2*q.passed+64 { // most were dropped
 			ln.behind = slices.DeleteFunc(ln.behind, func(n uint64) bool { return !q.waits(n) })
 		}
 		ln.behind = append(ln.behind, n)
+		ln.note(it.ev)
 		q.passed++
 		q.latest.passed(ln)
 		return true
@@ -150,9 +169,9 @@ func (q *queue) pass(n uint64) bool {
 }
 
 // mine notes who holds an event, where others must wait for it.
-func (q *queue) mine(it item) item {
+func (q *queue) mine(it item, joins bool) item {
 	if q.lines.byKey && q.shared {
-		q.lines.join(&it)
+		q.lines.join(&it, joins)
 	}
 	return it
 }
