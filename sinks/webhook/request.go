@@ -57,6 +57,9 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 	h["Webhook-Id"] = []string{id}
 	h["Webhook-Timestamp"] = []string{timestamp}
 	h["Webhook-Attempt-Id"] = []string{rand.Text()}
+	if e.Joins() { // a receiver that applies changes side by side needs to know
+		place(h, e)
+	}
 	if len(s.signers) > 0 {
 		h["Webhook-Signature"] = []string{signature(s.signers, id, timestamp, body)}
 	}
@@ -66,6 +69,17 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 	}
 	r.URL, r.Host, r.Header = target, target.Host, h
 	return r, nil
+}
+
+// place sets the headers that say where an event that joins keys stands among others.
+func place(h http.Header, e *event.Event) {
+	h["Webhook-Key"] = []string{cloudevent.HeaderValue(e.Key)}
+	if key, ok := e.Attr(event.KeyBefore); ok {
+		h["Webhook-Key-Before"] = []string{cloudevent.HeaderValue(key)}
+	}
+	if table, ok := e.Attr(event.Barrier); ok {
+		h["Webhook-Barrier"] = []string{cloudevent.HeaderValue(table)}
+	}
 }
 
 // body returns what is sent, and sets the headers that say what it is.

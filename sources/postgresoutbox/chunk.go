@@ -35,6 +35,7 @@ func (s *source) pause(table string) time.Duration {
 // chunk is the next rows of a table that existed when its snapshot began, in the order of the
 // primary key, or why they could not be read.
 type chunk struct {
+	key  string // of the table, by which they were read
 	rows []pgconn.ReadRow
 	err  error
 }
@@ -73,6 +74,7 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 		return chunk{err: err}, ctx.Err()
 	}
 	defer reading.End(limited)
+	c.key = key.id()
 	c.rows, c.err = reading.Query(limited, append([]string{strconv.Itoa(r.s.chunk), state.Since}, state.After...))
 	r.s.fit(c.rows)
 	return c, ctx.Err()

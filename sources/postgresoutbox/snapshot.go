@@ -138,7 +138,7 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 		return len(changes) > 0, nil
 	}
 	delete(r.s.paused, table)
-	return true, r.emitExisting(ctx, out, table, existing.rows)
+	return true, r.emitExisting(ctx, out, table, existing)
 }
 
 // changesRead is what one read of changes has found, and the position behind it.
@@ -176,7 +176,8 @@ func (r *reader) view(ctx context.Context, table string) (changes []changesRead,
 }
 
 // emitExisting emits rows, and moves the snapshot over them.
-func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, rows []pgconn.ReadRow) error {
+func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, existing chunk) error {
+	rows := existing.rows
 	if len(rows) == 0 {
 		r.s.log.Info("snapshot: has read all rows that existed", "table", table)
 		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: r.snapshot.Tables[table].Since, Done: true})
@@ -195,13 +196,16 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 			mark = "overlap"
 		}
 		events[i] = &event.Event{
-			ID: snapshotID(table, since, one.Key), Source: r.s.name, Channel: table, Key: key, Time: time.Now(),
+			ID: snapshotID(table, since, one.Key), Source: r.s.name, Channel: table, Key: key.text, Time: time.Now(),
 			Data:  r.existingPayload(table, mark, one.Data),
-			Attrs: []event.Attr{{Name: "table", Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
+			Attrs: []event.Attr{{Name: event.Table, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
+		}
+		if !key.known {
+			events[i].Attrs = append(events[i].Attrs, event.Attr{Name: event.Barrier, Value: table})
 		}
 	}
 	r.s.copied.Add(float64(len(rows)))
-	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: r.keys[table].id(), After: rows[len(rows)-1].Key})
+	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: existing.key, After: rows[len(rows)-1].Key})
 	ack := r.flight.Add(r.position(), len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }

@@ -1,0 +1,220 @@
+package postgresoutbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/rawjson"
+)
+
+// tableKey is a table's primary key, and where its columns stand in the rows.
+type tableKey struct {
+	name    string // quoted, with its schema
+	oid     uint32
+	columns []pgconn.KeyColumn
+	tree    rawjson.Tree
+	places  []int
+	spans   []rawjson.Span
+	values  [][]byte // scratch: of a row, in the order of columns
+
+	all    []string         // all columns of the table, in order
+	at     []int            // where those of the key are among them
+	fixed  bool             // no column before those was dropped
+	shapes map[string][]int // by the names of a row's members: where its key is; nil: not known
+}
+
+// id is another one for another key.
+func (k *tableKey) id() string {
+	var names, types []string
+	for _, c := range k.columns {
+		names, types = append(names, c.Name), append(types, c.Type)
+	}
+	return fmt.Sprintf("%q %q", names, types)
+}
+
+// rowKey is the key of an event.
+type rowKey struct {
+	text  string
+	known bool   // else text is the table, and says nothing of the row
+	row   []byte // the text of the row up to the end of its key, and a character more; may be nil
+}
+
+// sameIn reports whether another state of the row begins like this one as far as the key is in
+// it: then the key is the same. Else it has to be looked up.
+func (k rowKey) sameIn(row []byte) bool { return k.row != nil && bytes.HasPrefix(row, k.row) }
+
+// escapeKey escapes a comma in a value of a key, which would look like that between two values.
+var escapeKey = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+
+// key returns the table and the values of the primary key, as text: shop.orders:7, and of a
+// key of several columns shop.items:7,a\\,b, with a backslash before a comma of a value. Columns
+// that were renamed do not matter: the values are the same.
+func (r *reader) key(ctx context.Context, table string, data []byte) (rowKey, error) {
+	key := rowKey{text: table}
+	if data == nil {
+		return key, nil
+	}
+	values, end, err := r.keyValues(ctx, table, data)
+	if err != nil || len(values) == 0 {
+		return key, err
+	}
+	for i, value := range values {
+		separator := ","
+		if i == 0 {
+			separator = ":"
+		}
+		text := string(value)
+		if value[0] == '"' {
+			text = rawjson.Text(value)
+		}
+		if len(values) > 1 { // a,b and c is another key than a and b,c
+			text = escapeKey.Replace(text)
+		}
+		key.text += separator + text
+	}
+	key.known = true
+	if end > 0 && end < len(data) {
+		key.row = data[:end+1]
+	}
+	return key, nil
+}
+
+// keyValues returns the texts of the key's values, and none where they are not known; and where
+// the last of them ends, 0 where that was not looked up.
+func (r *reader) keyValues(ctx context.Context, table string, data []byte) (values [][]byte, end int, err error) {
+	k, err := r.keyOf(ctx, table)
+	if err != nil || len(k.columns) == 0 || k.tree.Find(data, k.spans) != nil {
+		return nil, 0, err
+	}
+	k.values = k.values[:0]
+	for _, place := range k.places {
+		if value := k.spans[place].Of(data); len(value) > 0 {
+			k.values, end = append(k.values, value), max(end, k.spans[place].To)
+		}
+	}
+	if len(k.values) == len(k.places) {
+		return k.values, end, nil
+	}
+	values, err = r.renamedKey(ctx, table, data)
+	return values, 0, err
+}
+
+// renamedKey returns the key's values of a row some of whose columns had other names when it was
+// written, or have them since the catalog was read.
+func (r *reader) renamedKey(ctx context.Context, table string, data []byte) ([][]byte, error) {
+	names, members := columnsOf(data)
+	shape := fmt.Sprintf("%q", names)
+	k := r.keys[table]
+	at, known := k.shapes[shape]
+	if !known {
+		fresh, err := r.readKey(ctx, table)
+		if err != nil {
+			return nil, err
+		}
+		if fresh.id() != k.id() || !slices.Equal(fresh.all, k.all) {
+			k = fresh
+			r.keys[table] = fresh
+		}
+		at = k.find(names)
+		k.shapes[shape] = at
+	}
+	k.values = k.values[:0]
+	for _, i := range at {
+		k.values = append(k.values, members[i])
+	}
+	return k.values, nil
+}
+
+// find returns where the key's columns stand in a row with columns of these names, and nothing
+// where that is not known. Columns that were added since are at the end.
+func (k *tableKey) find(names []string) []int {
+	at := make([]int, len(k.columns))
+	byName := true
+	for i, c := range k.columns {
+		at[i] = slices.Index(names, c.Name)
+		byName = byName && at[i] >= 0
+	}
+	if byName {
+		return at
+	}
+	if !k.fixed || len(names) > len(k.all) {
+		return nil
+	}
+	for i, name := range names {
+		if name != k.all[i] && (slices.Contains(k.all, name) || slices.Contains(names, k.all[i])) {
+			return nil // columns were moved, as by dropping one
+		}
+	}
+	for _, i := range k.at {
+		if i >= len(names) {
+			return nil
+		}
+	}
+	return k.at
+}
+
+// columnsOf returns the names and the values of the members of an object.
+func columnsOf(data []byte) (names []string, values [][]byte) {
+	in := json.NewDecoder(bytes.NewReader(data))
+	if _, err := in.Token(); err != nil {
+		return nil, nil
+	}
+	for in.More() {
+		name, err := in.Token()
+		text, ok := name.(string)
+		var value json.RawMessage
+		if err != nil || !ok || in.Decode(&value) != nil {
+			return nil, nil
+		}
+		names, values = append(names, text), append(values, value)
+	}
+	return names, values
+}
+
+// keyOf takes the key's columns from the catalog: the row's own text has no say in
+// what tells it apart.
+func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
+	if k := r.keys[table]; k != nil {
+		return k, nil
+	}
+	k, err := r.readKey(ctx, table)
+	if err == nil {
+		r.keys[table] = k
+	}
+	return k, err
+}
+
+func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	k := &tableKey{shapes: map[string][]int{}}
+	var numbers []int
+	err := r.conn.QueryRow(ctx, `SELECT c.oid, format('%I.%I', n.nspname, c.relname),
+		ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+		ARRAY(SELECT a.attnum::int FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = $1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
+	if err == nil {
+		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // the table may be gone
+		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
+	}
+	k.fixed = true
+	for _, c := range k.columns {
+		at := slices.Index(k.all, c.Name)
+		k.at = append(k.at, at)
+		k.fixed = k.fixed && at >= 0 && numbers[at] == at+1
+		k.places = append(k.places, k.tree.Member(0, c.Name))
+	}
+	k.spans = make([]rawjson.Span, k.tree.Len())
+	return k, nil
+}
