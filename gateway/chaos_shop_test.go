@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -20,7 +21,7 @@ import (
 const shopSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 // shop is the HTTP endpoint of the chaos: one request in five fails, in one of several
-// ways, and what it has taken it keeps in a file, as the sinks of the gateways do.
+// ways, one in a hundred after it was held for long, and what it has taken it keeps in a file, as the sinks of the gateways do.
 type shop struct {
 	t      *testing.T
 	verify *standardwebhooks.Webhook
@@ -55,6 +56,11 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.verify.Verify(body, r.Header); err != nil {
 		s.t.Errorf("a signature: %v", err)
+	}
+	if rand.IntN(100) == 0 { // so that leaders are lost while it is under way
+		time.Sleep(time.Duration(500+rand.IntN(2000)) * time.Millisecond)
+		http.Error(w, "not any more", http.StatusInternalServerError)
+		return
 	}
 	fault := rand.IntN(20) // beside the seed: requests come in no order that a seed could repeat
 	if fault < 2 {

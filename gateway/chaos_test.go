@@ -6,11 +6,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/embedded"
 	"eventgateway/gateway/testenv"
@@ -57,22 +59,22 @@ type chaos struct {
 }
 
 // TestChaos has writers with long, aborted and interleaved transactions change five
-// tables, while sessions are ended, PostgreSQL crashes, gateways are killed and Redis is
-// killed, at random, and a shop fails one request in five. Both gateways, and the shop, have
+// tables, while sessions are ended, leaders are lost in mid-write, PostgreSQL crashes, gateways are
+// killed and Redis is killed, at random, and a shop fails one request in five. Both gateways, and the shop, have
 // in the end what was committed, and each row's versions in order. SEED repeats a run; SHORT=1, the default, is its size in make test.
 func TestChaos(t *testing.T) {
 	seed := uint64(times("SEED", int(time.Now().UnixNano()%1_000_000)))
-	sessions, crashes, kills, redisKills, least := 12, 1, 4, 2, 5_000
+	sessions, crashes, kills, redisKills, losses, least := 12, 1, 4, 2, 6, 5_000
 	if os.Getenv("SHORT") == "0" {
-		sessions, crashes, kills, redisKills, least = 110, 6, 24, 6, 100_000
+		sessions, crashes, kills, redisKills, losses, least = 110, 6, 24, 6, 60, 100_000
 	}
-	t.Logf("SEED=%d: %d times sessions are ended, %d crashes of PostgreSQL, %d kills of gateways, %d of Redis", seed, sessions, crashes, kills, redisKills)
+	t.Logf("SEED=%d: %d times sessions are ended, %d crashes of PostgreSQL, %d kills of gateways, %d of Redis, %d times the leaders are lost", seed, sessions, crashes, kills, redisKills, losses)
 	c := newChaos(t, seed)
 	w := c.startWriters(seed, least)
 	var faults []func()
-	for fault, n := range map[int]int{0: sessions, 1: crashes, 2: kills, 3: redisKills} {
+	for fault, n := range map[int]int{0: sessions, 1: crashes, 2: kills, 3: redisKills, 4: losses} {
 		for range n {
-			faults = append(faults, []func(){c.endSessions, c.crashPostgres, c.killGateway, c.killRedis}[fault])
+			faults = append(faults, []func(){c.endSessions, c.crashPostgres, c.killGateway, c.killRedis, c.loseLeaders}[fault])
 		}
 	}
 	order := c.rnd.Perm(len(faults)) // a map has none of its own
@@ -191,6 +193,18 @@ func (c *chaos) killGateway() {
 	}
 	p.exit(testenv.Wait)
 	c.startGateway(name)
+}
+
+// loseLeaders takes the leaderships from their holders, which write meanwhile, and notice it later.
+func (c *chaos) loseLeaders() {
+	db := c.connect()
+	defer db.Close(context.Background())
+	c.exec(db, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND pid <> pg_backend_pid()")
+	client := redis.NewClient(&redis.Options{Addr: strings.TrimPrefix(c.env["REDIS_URL"], "redis://")})
+	defer client.Close()
+	if err := client.Del(testenv.Context(c.t), "eventgateway:leader:{shop}").Err(); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func (c *chaos) killRedis() {
