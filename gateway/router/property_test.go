@@ -27,6 +27,7 @@ type moody struct {
 	mu    sync.Mutex
 	calls int
 	got   map[string][]int // numbers by key, as they were delivered
+	all   []*event.Event   // as they were delivered
 }
 
 var errMood = errors.New("not in the mood")
@@ -58,7 +59,7 @@ func (m *moody) Write(_ context.Context, events []*event.Event) error {
 		if err != nil {
 			return plugin.Permanent(err)
 		}
-		m.got[e.Key] = append(m.got[e.Key], n)
+		m.got[e.Key], m.all = append(m.got[e.Key], n), append(m.all, e)
 	}
 	if len(failed) > 0 {
 		return &plugin.Partial{Failed: failed}
@@ -83,12 +84,14 @@ type scenario struct {
 	plugins []*moody
 	batches []int
 	reloads []int // which sink gets other settings
+	joins   int   // one event in so many changes the key of its row; 0: none
 }
 
 func drawScenario(t *rapid.T) *scenario {
 	sc := &scenario{
 		batches: rapid.SliceOfN(rapid.IntRange(1, 6), 1, 25).Draw(t, "batches"),
 		reloads: rapid.SliceOfN(rapid.IntRange(0, 3), 0, 4).Draw(t, "reloads"),
+		joins:   rapid.SampledFrom([]int{0, 2, 5, 9}).Draw(t, "joins"),
 	}
 	for i := range rapid.IntRange(1, 3).Draw(t, "sinks") {
 		m := &moody{got: map[string][]int{}, whole: rapid.Bool().Draw(t, "whole"), verdicts: rapid.SliceOfN(rapid.IntRange(0, 30), 1, 30).Draw(t, "verdicts")}
@@ -132,6 +135,39 @@ type ledger struct {
 	errs  []error
 }
 
+// event is the one with a number: a row of a table, some of which change their keys, or TRUNCATE.
+func (sc *scenario) event(number int) *event.Event {
+	e := &event.Event{Key: keyOf(number), Time: time.Now(), Data: strconv.AppendInt(nil, int64(number), 10)}
+	e.Attrs = []event.Attr{{Name: event.Table, Value: "t"}}
+	switch {
+	case sc.joins > 0 && number%sc.joins == 0:
+		e.Attrs = append(e.Attrs, event.Attr{Name: event.KeyBefore, Value: keyOf(number + 1)})
+	case sc.joins > 0 && number%(2*sc.joins) == 1:
+		e.Attrs = append(e.Attrs, event.Attr{Name: event.Barrier, Value: "t"})
+	}
+	return e
+}
+
+func keyOf(number int) string { return fmt.Sprint("t:", number%4) }
+
+// inOrder reports whether each event came behind those that it keeps its place behind.
+func inOrder(all []*event.Event) bool {
+	drawn := make([]*drawnEvent, len(all))
+	numbers := make([]int, len(all))
+	for i, e := range all {
+		drawn[i] = &drawnEvent{key: e.Key, table: "t"}
+		drawn[i].before, _ = e.Attr(event.KeyBefore)
+		drawn[i].barrier, _ = e.Attr(event.Barrier)
+		numbers[i], _ = strconv.Atoi(string(e.Data))
+		for j := range i {
+			if numbers[j] > numbers[i] && drawn[j].waitsFor(drawn[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // emitAll is a source that emits the batches of sc, each once.
 func (sc *scenario) emitAll(l *ledger, all chan<- struct{}) plugin.Source {
 	return sourceFunc(func(ctx context.Context, out plugin.Output) error {
@@ -140,7 +176,7 @@ func (sc *scenario) emitAll(l *ledger, all chan<- struct{}) plugin.Source {
 		for i, n := range sc.batches {
 			var b event.Batch
 			for range n {
-				b.Events = append(b.Events, &event.Event{Key: fmt.Sprint(number % 4), Time: time.Now(), Data: strconv.AppendInt(nil, int64(number), 10)})
+				b.Events = append(b.Events, sc.event(number))
 				number++
 			}
 			b.Ack = func(err error) {
@@ -223,7 +259,7 @@ func (sc *scenario) check(t *rapid.T, l *ledger) {
 			t.Fatalf("batch %d was settled %d times", i, l.calls[i])
 		}
 		for range n {
-			key := fmt.Sprint(number % 4)
+			key := keyOf(number)
 			for j, s := range sc.sinks[:len(sc.sinks)-1] {
 				if l.errs[i] == nil && !s.Delivery.BestEffort && !sc.plugins[j].has(key, number) && !(s.Delivery.DeadLetter != "" && parked.has(key, number)) {
 					t.Fatalf("batch %d was acked, but %s has no event %d", i, s.Name, number)
@@ -239,6 +275,9 @@ func (sc *scenario) check(t *rapid.T, l *ledger) {
 		}
 		if d.Ordering == OrderingNone && (d.Workers > 1 || !m.whole || len(d.Retry.Schedule) > 0) {
 			continue
+		}
+		if !inOrder(m.all) && d.Ordering == OrderingKey {
+			t.Fatalf("sink %d got events out of order: %q", j, texts(m.all))
 		}
 		for key, got := range m.got {
 			if !slices.IsSorted(got) {

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -115,12 +116,18 @@ func (h *history) at(number uint64) *past {
 	return &c.block.events[c.index]
 }
 
-// key returns the key of the message with a number, and false where it is too old to tell.
+// key returns the key by which the message with a number is conflated, and false where it is too
+// old to tell. An event that joins keys has one of its own: a newer one of its key says nothing of
+// the other key, or of the table.
 func (h *history) key(number uint64) (string, bool) {
 	if number < h.first || number >= h.next {
 		return "", false
 	}
-	return h.at(number).Key, true
+	p := h.at(number)
+	if p.Joins() {
+		return fmt.Sprintf("%s\x00%d", p.Key, number), true
+	}
+	return p.Key, true
 }
 
 // events returns events behind the cursor, as many as one block has, and moves it to before

@@ -245,3 +245,28 @@ func TestManyGapsToASlowClient(t *testing.T) {
 		t.Errorf("%d gaps, then %d messages", gaps, len(f.got))
 	}
 }
+
+// TestConflationKeepsJoins: a change of a row's key, and TRUNCATE, have no newer message in their
+// place.
+func TestConflationKeepsJoins(t *testing.T) {
+	s, _ := newSink(t, func(o *Options) { o.History.Events = 100 }, httptest.NewServer)
+	before := s.hub.history.next
+	s.send(t,
+		&event.Event{Key: "t:3", Data: []byte("insert")},
+		&event.Event{Key: "t:33", Attrs: []event.Attr{{Name: event.KeyBefore, Value: "t:3"}}, Data: []byte("change of key")},
+		&event.Event{Key: "t", Attrs: []event.Attr{{Name: event.Barrier, Value: "t"}}, Data: []byte("truncate")},
+		&event.Event{Key: "t:33", Data: []byte("update")},
+		&event.Event{Key: "t", Attrs: []event.Attr{{Name: event.Barrier, Value: "t"}}, Data: []byte("truncate again")},
+		&event.Event{Key: "t:33", Data: []byte("newer")})
+	k := kept{byKey: map[string]keptFrame{}}
+	for n, text := range []string{"insert ", "change of key ", "truncate ", "update ", "truncate again ", "newer"} {
+		key, known := s.hub.history.key(before + uint64(n))
+		if !known {
+			t.Fatalf("%s: no key", text)
+		}
+		k.add(key, []byte(text))
+	}
+	if got := string(k.frames()); got != "insert change of key truncate truncate again newer" {
+		t.Error(got)
+	}
+}
