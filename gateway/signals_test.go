@@ -29,6 +29,29 @@ func TestTermDrainsAndExits(t *testing.T) {
 	}
 }
 
+// TestStoppedIsTheLastLine, although a client that never ends its request has HTTP stop late.
+func TestStoppedIsTheLastLine(t *testing.T) {
+	p := startBinary(t, realServers(t), "-c", absolute(t, "gateway.yaml"))
+	p.awaitReady()
+	conn, err := net.Dial("tcp", "127.0.0.1:"+p.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.get("/healthz") // so that the connection before was accepted
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.exit(testenv.Wait)
+	lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, `"msg":"stopped"`) != (i == len(lines)-1) {
+			t.Errorf("line %d of %d is %s", i+1, len(lines), line)
+		}
+	}
+}
+
 // TestSecondSignalExitsAtOnce hangs a webhook, so that draining would take long.
 func TestSecondSignalExitsAtOnce(t *testing.T) {
 	arrived, release := make(chan struct{}, 1), make(chan struct{})

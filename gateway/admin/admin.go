@@ -157,7 +157,7 @@ func (a *Admin) status() any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: letters, Demo: a.Demo != nil, Reload: last, Status: a.Router.Status(),
+		DeadLetters: letters, Demo: a.Demo != nil, Reload: last, Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()

@@ -99,7 +99,6 @@ func (g *gateway) run(ctx context.Context) error {
 	if broken := g.router.Status().ConservedAtRest(); broken != nil && err == nil {
 		g.log.Error("the books do not balance: this is a bug in the gateway", "error", broken)
 	}
-	g.log.Info("stopped", "uptime", time.Since(g.admin.Started).Round(time.Millisecond).String())
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for _, s := range g.servers {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,14 +42,21 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
+	begin := time.Now()
 	g, err := assemble(cfg, log)
-	if err == nil {
+	ran := err == nil
+	if ran {
 		private.observe(g)
 		g.greet = g.welcome(private)
 		g.reloads = &reloads{load: load, files: f.files, pipes: f.pipes, seen: seen, hangups: hangups, private: private, level: level, shield: hide}
 		err = g.run(ctx)
 	}
-	return errors.Join(err, private.stop())
+	err = errors.Join(err, private.stop())
+	stop() // nothing is logged after the next line
+	if ran {
+		log.Info("stopped", "uptime", time.Since(begin).Round(time.Millisecond).String())
+	}
+	return err
 }
 
 // logWarnings logs what looks wrong around a configuration.
@@ -58,31 +66,45 @@ func logWarnings(log *slog.Logger, cfg *config.Config) {
 	}
 }
 
-// signals returns a context that SIGINT or SIGTERM ends. A second one exits at
-// once.
-func signals(ctx context.Context, log *slog.Logger) (context.Context, func()) {
+// signals returns a context that SIGINT or SIGTERM ends. A second one exits at once. stop
+// returns when nothing is logged about signals any more.
+func signals(ctx context.Context, log *slog.Logger) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	ending, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		select {
 		case s := <-ch:
 			log.Info("stopping", "signal", s.String())
 			cancel()
-		case <-ctx.Done():
+		case <-ending:
 			return
 		}
 		// timeout(1) and some supervisors signal the process and its group at once.
-		time.Sleep(sameSignal)
+		select {
+		case <-time.After(sameSignal):
+		case <-ending:
+			return
+		}
 		for len(ch) > 0 {
 			<-ch
 		}
 		log.Info("still stopping; another signal exits at once")
-		s := <-ch
-		log.Warn("exiting at once: what waits is lost", "signal", s.String())
-		os.Exit(1)
+		select {
+		case s := <-ch:
+			log.Warn("exiting at once: what waits is lost", "signal", s.String())
+			os.Exit(1)
+		case <-ending:
+		}
 	}()
-	return ctx, func() { signal.Stop(ch); cancel() }
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(ch)
+		cancel()
+		close(ending)
+		<-ended
+	})
 }
 
 // sameSignal is how soon after the first signal another one is taken for the same.

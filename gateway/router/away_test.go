@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -316,28 +315,6 @@ func TestTransformOfAServerThatIsAway(t *testing.T) {
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)
-		}
-	})
-}
-
-// TestLongOutageIsQuiet: one line when it begins, one a minute, and one at the end, although the
-// reason has another port each time.
-func TestLongOutageIsQuiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log strings.Builder
-		h := &health{log: slog.New(slog.NewTextHandler(&log, nil))}
-		h.up()
-		time.Sleep(time.Minute)
-		for i := range 10 * 60 {
-			h.down(fmt.Errorf("read tcp 127.0.0.1:%d->127.0.0.1:6379: connection reset by peer", 40000+i), time.Second)
-			time.Sleep(time.Second)
-		}
-		h.up()
-		if n := strings.Count(log.String(), "down, trying again"); n < 9 || n > 11 {
-			t.Errorf("%d lines in ten minutes:\n%s", n, log.String())
-		}
-		if !strings.Contains(log.String(), "was_down=10m0s") {
-			t.Errorf("it does not say how long it was away:\n%s", log.String())
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -57,6 +58,23 @@ func (c *component) env(labels prometheus.Labels) plugin.Env {
 		Name: c.name, Log: c.log, HTTP: c.mounts,
 		Metrics: prometheus.WrapRegistererWith(all, c.metrics),
 	}
+}
+
+// counters adds to counts, which may be nil, what the plugin has counted, over all labels.
+func (c *component) counters(counts PluginCounts) PluginCounts {
+	families, _ := c.metrics.Gather() // /metrics says what is wrong with a collector
+	for _, f := range families {
+		if f.GetType() != dto.MetricType_COUNTER {
+			continue
+		}
+		if counts == nil {
+			counts = PluginCounts{}
+		}
+		for _, m := range f.GetMetric() {
+			counts[f.GetName()] += uint64(m.GetCounter().GetValue())
+		}
+	}
+	return counts
 }
 
 // instantiate builds the plugin of c. A panic is an error like any other.

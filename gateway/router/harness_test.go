@@ -80,7 +80,11 @@ func newRouter(t testing.TB) *Router {
 
 func start(t testing.TB, g Graph) *started {
 	t.Helper()
-	r := newRouter(t)
+	return startOn(t, newRouter(t), g)
+}
+
+func startOn(t testing.TB, r *Router, g Graph) *started {
+	t.Helper()
 	g.DrainTimeout = 10 * time.Second
 	p, err := r.Plan(g, table{})
 	if err != nil {

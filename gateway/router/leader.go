@@ -35,6 +35,7 @@ type leadership struct {
 	ready  bool         // while leading: the source is connected, and captures
 	held   *event.Fence // nil: not leading
 	until  time.Time    // the end of the lease; zero: for ever
+	said   string       // who leads, as the log has it: only the source's goroutine has it
 }
 
 // The states of a leadership.
@@ -55,20 +56,22 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	s.awaitWrites(ctx)
 	waited := false
 	above, _ := l.terms.highest(l.name)
-	named := ""
 	term, err := elector.Campaign(ctx, l.name, above, func(holder string) {
-		switch {
-		case holder != "" && holder != named:
-			s.log.Warn("leader's lock is held by another program", "leader", l.name, "holder", holder)
-		case !waited:
-			s.log.Info("standing by: another gateway leads", "leader", l.name)
-		}
-		waited, named = true, holder
+		waited = true
 		l.standby(holder)
 		s.standby()
+		if !l.changes(standingBy + holder) {
+			return
+		}
+		if holder != "" {
+			s.log.Warn("leader's lock is held by another program", "leader", l.name, "holder", holder)
+		} else {
+			s.log.Info("standing by: another gateway leads", "leader", l.name)
+		}
 	})
 	if err != nil {
 		l.set(notLeading, nil, time.Time{})
+		l.said = "" // another one may lead meanwhile
 		return err
 	}
 	defer term.Resign()
@@ -79,7 +82,9 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	}
 	fence := &event.Fence{Leader: l.name, Term: term.Term()}
 	l.set(leading, fence, leaseEnd(term, begin))
-	s.log.Info("leading", "leader", l.name, "term", fence.Term)
+	if l.changes(leading) {
+		s.log.Info("leading", "leader", l.name, "term", fence.Term)
+	}
 	if waited || above > 0 {
 		s.missed, s.begins = "the leadership was taken over: what came meanwhile may be lost", false
 	}
@@ -101,9 +106,18 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	err = f(running)
 	stop()
 	if why := <-lost; why != nil {
+		l.said = ""
 		err = why
 	}
 	return err
+}
+
+// changes reports whether the log does not yet say who leads. A source that fails while it leads
+// gives the lock up, and most often gets it back: that is no change.
+func (l *leadership) changes(who string) bool {
+	before := l.said
+	l.said = who
+	return before != who
 }
 
 // keep confirms the leadership until ctx ends, or until it fails.

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -23,6 +25,10 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // gateway/docs/metrics.md lists the names.
 var (
 	descUp        = desc("up", "1 while the component is connected and works, or stands by.", "kind", "component")
+	descFailing   = desc("failing", "1 while the component fails, be it up or down.", "kind", "component")
+	descAttempts  = desc("attempts", "Attempts that have failed in this outage; 0 while the component is up.", "kind", "component")
+	descSince     = desc("up_changed_timestamp_seconds", "When gateway_up has changed last.", "kind", "component")
+	descErrorAt   = desc("last_error_timestamp_seconds", "When the last error was that gateway_errors_total counts.", "kind", "component")
 	descErrors    = desc("errors_total", "Failures: runs of a source that ended, writes of a sink that failed, events that a transform of a route failed on.", "kind", "component")
 	descPanics    = desc("panics_total", "Panics of the plugin.", "kind", "component")
 	descLeader    = desc("leader", "1 while this gateway leads and captures, 0 while it stands by or is not connected.", "source", "leader")
@@ -33,6 +39,7 @@ var (
 	descNacked      = desc("source_nacked_total", "Events given back to the source.", "source")
 	descOutstanding = desc("source_outstanding", "Events emitted and not yet settled.", "source")
 	descGaps        = desc("source_gaps_total", "Times that events may have been missed.", "source")
+	descAtStart     = desc("source_gaps_at_start_total", "Those of the gaps that are the start of the gateway itself.", "source")
 	descPassedOn    = desc("source_gaps_passed_on_total", "Gaps that were noticed and counted elsewhere, and came through the source.", "source")
 	descKeyless     = desc("source_keyless_total", "Events whose key could not be evaluated.", "source")
 
@@ -88,10 +95,24 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		return 0
 	}
-	health := func(h Health, kind, name string) {
-		gauge(descUp, one(h.Up), kind, name)
+	seconds := func(d *prometheus.Desc, t time.Time, labels ...string) {
+		send(d, prometheus.GaugeValue, float64(t.UnixMilli())/1000, labels...)
+	}
+	failures := func(h Health, kind, name string) {
+		gauge(descFailing, one(h.Failing), kind, name)
 		counter(descErrors, h.Errors, kind, name)
 		counter(descPanics, h.Panics, kind, name)
+		if h.LastErrorAt != nil {
+			seconds(descErrorAt, *h.LastErrorAt, kind, name)
+		}
+	}
+	health := func(h Health, kind, name string) {
+		gauge(descUp, one(h.Up), kind, name)
+		gauge(descAttempts, h.Attempts, kind, name)
+		if !h.Since.IsZero() {
+			seconds(descSince, h.Since, kind, name)
+		}
+		failures(h, kind, name)
 	}
 	st := c.router.Status()
 	gauge(descConserved, one(st.Conserved() == nil))
@@ -102,6 +123,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descNacked, s.Nacked, s.Name)
 		gauge(descOutstanding, s.Outstanding, s.Name)
 		counter(descGaps, s.Gaps, s.Name)
+		counter(descAtStart, s.GapsAtStart, s.Name)
 		counter(descPassedOn, s.GapsPassedOn, s.Name)
 		counter(descKeyless, s.Keyless, s.Name)
 		if s.Leader != nil {
@@ -109,8 +131,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	for _, r := range st.Routes {
-		counter(descErrors, r.Errors, "route", r.Name)
-		counter(descPanics, r.Panics, "route", r.Name)
+		failures(Health{Failing: r.Failing, Errors: r.Errors, Panics: r.Panics, LastErrorAt: r.LastErrorAt}, "route", r.Name)
 		counter(descRouteIn, r.In, r.Name)
 		counter(descRouteAdded, r.Added, r.Name)
 		counter(descRouteFiltered, r.Filtered, r.Name)

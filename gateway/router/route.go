@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -24,6 +25,9 @@ type route struct {
 	eval    expr.Evaluator // of when
 	scratch [2][]*event.Event
 
+	failures atomic.Uint64 // as health counts them
+	past     uint64        // of those, the ones before a batch without any; busy guards it
+
 	mu      sync.Mutex
 	counts  RouteCounts
 	before  *route // the predecessor, until nobody uses it any more
@@ -42,6 +46,7 @@ type stage struct {
 func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, rec *receipt, to []*edge) error {
 	r.busy.Lock()
 	defer r.busy.Unlock()
+	failures := r.failures.Load()
 	c := RouteCounts{In: uint64(len(events))}
 	events = r.choose(ctx, events, taken, rec, &c)
 	for i, st := range r.stages {
@@ -55,10 +60,10 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 			}
 			switch made := len(next) - before; {
 			case err != nil && st.failure.OnError == OnErrorPass:
-				r.health.note(err)
+				r.note(err)
 				next = append(out, e)
 			case err != nil && st.failure.OnError == OnErrorDrop:
-				r.health.note(err)
+				r.note(err)
 				next = out
 				c.Dropped++
 			case rec != nil && plugin.IsAway(err):
@@ -79,6 +84,10 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	}
 	c.Out = uint64(len(events))
 	r.count(c)
+	if c.In > 0 && failures != r.past && failures == r.failures.Load() {
+		r.past = failures
+		r.health.works()
+	}
 	var err error
 	for _, e := range to {
 		own := rec
@@ -106,7 +115,7 @@ func (r *route) refuse(ctx context.Context, events []*event.Event, rec *receipt,
 
 // park settles an event that a transform fails on.
 func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
-	r.health.note(why.err)
+	r.note(why.err)
 	it.receipt.add(1)
 	switch r.letters.park(ctx, it, why) {
 	case parked:
@@ -119,7 +128,7 @@ func (r *route) park(ctx context.Context, it item, why letter, c *RouteCounts) {
 
 // giveBack settles an event that no transform has failed on: its source brings it again.
 func (r *route) giveBack(it item, why error, c *RouteCounts) {
-	r.health.note(why)
+	r.note(why)
 	it.receipt.add(1)
 	c.Returned++
 	it.receipt.done(why)
@@ -135,6 +144,12 @@ func (st *stage) apply(ctx context.Context, e *event.Event, out []*event.Event, 
 	}()
 	next, err = st.impl.Apply(ctx, e, out)
 	return next, st.redactor.Error(err)
+}
+
+// note counts an event that a transform has failed on.
+func (r *route) note(err error) {
+	r.failures.Add(1)
+	r.health.note(err)
 }
 
 func (r *route) count(c RouteCounts) {
@@ -180,7 +195,8 @@ func (r *route) status() RouteStatus {
 	defer r.mu.Unlock()
 	st := RouteStatus{
 		Name: r.spec.Name, From: r.spec.From, To: r.spec.To, DeadLetter: r.spec.DeadLetter,
-		RouteCounts: r.counts.plus(r.carried), Errors: h.Errors, Panics: h.Panics, LastError: h.LastError,
+		RouteCounts: r.counts.plus(r.carried),
+		Failing:     h.Failing, Errors: h.Errors, Panics: h.Panics, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
 	}
 	if r.before != nil {
 		st.RouteCounts = st.RouteCounts.plus(r.before.status().RouteCounts)

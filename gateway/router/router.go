@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,6 +181,33 @@ func (r *Router) Status() Status {
 	}
 	for _, s := range p.sinks {
 		st.Sinks = append(st.Sinks, s.status())
+	}
+	return st
+}
+
+// FullStatus returns Status together with what the plugins count. It calls their collectors.
+func (r *Router) FullStatus() Status {
+	st := r.Status()
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	for _, s := range p.sources {
+		if i := slices.IndexFunc(st.Sources, func(o SourceStatus) bool { return o.Name == s.name }); i >= 0 {
+			st.Sources[i].Plugin = s.counters(nil)
+		}
+	}
+	for _, rt := range p.routes {
+		i := slices.IndexFunc(st.Routes, func(o RouteStatus) bool { return o.Name == rt.spec.Name })
+		for _, stage := range rt.stages {
+			if i >= 0 {
+				st.Routes[i].Plugin = stage.counters(st.Routes[i].Plugin)
+			}
+		}
+	}
+	for _, s := range p.sinks {
+		if i := slices.IndexFunc(st.Sinks, func(o SinkStatus) bool { return o.Name == s.name }); i >= 0 {
+			st.Sinks[i].Plugin = s.counters(nil)
+		}
 	}
 	return st
 }

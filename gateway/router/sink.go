@@ -199,6 +199,7 @@ func (s *sink) status() SinkStatus {
 		Name: s.name, Type: s.spec.Type.Name(), Health: h, DeadLetter: s.spec.Delivery.DeadLetter,
 		Retries: s.retries.Load(), Breaker: s.breaker.status(), QueueCounts: s.carried.plus(s.queue.snapshot()),
 	}
+	st.Failing = h.Failing || st.Breaker.State != BreakerClosed || st.Retrying > 0
 	if s.before != nil {
 		old := s.before.status()
 		st.QueueCounts = st.QueueCounts.plus(old.QueueCounts)

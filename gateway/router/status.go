@@ -17,7 +17,12 @@ type SourceStatus struct {
 	Health
 	Leader *LeaderStatus `json:"leader,omitempty"` // where the source has a leadership
 	SourceCounts
+	Plugin PluginCounts `json:"plugin,omitempty"`
 }
+
+// PluginCounts are the counters that the plugins of a component export beside, by their names in
+// /metrics, over all labels: as the messages that slow WebSocket clients were not sent.
+type PluginCounts map[string]uint64
 
 // LeaderStatus shows who captures, of several gateways.
 type LeaderStatus struct {
@@ -62,9 +67,13 @@ type RouteStatus struct {
 	To         []string `json:"to"`
 	DeadLetter string   `json:"dead_letter,omitempty"`
 	RouteCounts
-	Errors    uint64 `json:"errors"` // events that a transform failed on
-	Panics    uint64 `json:"panics"`
-	LastError string `json:"last_error,omitempty"`
+	// Failing says that a transform has failed on an event of the last batch: LastError counts.
+	Failing     bool         `json:"failing"`
+	Errors      uint64       `json:"errors"` // events that a transform failed on
+	Panics      uint64       `json:"panics"`
+	LastError   string       `json:"last_error,omitempty"` // the latest, even where it is past
+	LastErrorAt *time.Time   `json:"last_error_at,omitempty"`
+	Plugin      PluginCounts `json:"plugin,omitempty"`
 }
 
 // RouteCounts counts events: In + Added = Filtered + Dropped + DeadLettered +
@@ -100,6 +109,7 @@ type SinkStatus struct {
 	QueueCounts
 	Breaker BreakerStatus `json:"breaker"`
 	Retries uint64        `json:"retries"` // writes that were attempts after the first
+	Plugin  PluginCounts  `json:"plugin,omitempty"`
 }
 
 // BreakerStatus says whether a sink is written to.
@@ -165,11 +175,15 @@ type EdgeStatus struct {
 
 // Health is the state of one component.
 type Health struct {
-	Up        bool      `json:"up"`
-	Since     time.Time `json:"since"` // of Up
-	Errors    uint64    `json:"errors"`
-	Panics    uint64    `json:"panics"`
-	LastError string    `json:"last_error,omitempty"` // the latest, even where it is up again
+	Up    bool      `json:"up"`
+	Since time.Time `json:"since"` // of Up
+	// Failing says that the component fails now, be it up or down: LastError counts. Else
+	// LastError is past.
+	Failing   bool   `json:"failing"`
+	Attempts  uint64 `json:"attempts"` // that have failed in this outage; 0 while it is up
+	Errors    uint64 `json:"errors"`
+	Panics    uint64 `json:"panics"`
+	LastError string `json:"last_error,omitempty"` // the latest, even where it is past
 	// LastErrorAt is when LastError was.
 	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
 }
