@@ -27,10 +27,11 @@ var arrows = map[string]string{
 	"web":                       "",
 	"gateway/event":             "",
 	"gateway/inflight":          "",
+	"gateway/gauge":             "",
 	"gateway/options":           "",
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",
-	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight",
+	"sources":                   "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge",
 	"transforms":                "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent",
 	"sinks":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/gauge"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgtrigger"
@@ -54,10 +54,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	usage := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "gateway_postgres_notification_queue_usage",
-		Help: "Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).",
-	})
+	usage := gauge.NewKept("gateway_postgres_notification_queue_usage",
+		"Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).")
 	s := &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -73,7 +71,7 @@ type source struct {
 	name   string
 	log    *slog.Logger
 	tables map[string]bool // quoted; empty: all
-	usage  prometheus.Gauge
+	usage  *gauge.Value
 	pid    uint32 // of the server's process that serves the session: only the goroutine of Run
 	was    bool   // listening before: only the goroutine of Run
 	warned bool   // of trigger functions: only the goroutine of Run

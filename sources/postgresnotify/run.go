@@ -37,6 +37,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		out.Gap("listening anew: what was notified meanwhile is lost")
 	}
 	s.was = true
+	defer s.usage.Lost()
 	out.Ready()
 	return plugin.Ended(ctx, pgconn.Away(s.listen(fetching, conn, w, out)))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/gauge"
 	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
@@ -60,20 +61,13 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
 		s.tables[t.Schema+"."+t.Name] = true
 	}
-	gauge := func(name, help string) prometheus.Gauge {
-		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-		if err == nil {
-			err = env.Metrics.Register(g)
-		}
-		return g
-	}
-	s.lagRows = gauge("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
-	s.lagSeconds = gauge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
-	s.oldest = gauge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
-	s.gaps = gauge("gateway_outbox_gaps", "Ids that open transactions may still bring.")
+	s.lagRows = gauge.NewValue("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
+	s.lagSeconds = gauge.NewAge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
+	s.oldest = gauge.NewAge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
+	s.gaps = gauge.NewValue("gateway_outbox_gaps", "Ids that open transactions may still bring.")
 	s.copied = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_outbox_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
-	if err == nil {
-		err = env.Metrics.Register(s.copied)
+	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.copied} {
+		err = errors.Join(err, env.Metrics.Register(c))
 	}
 	return s, err
 }
@@ -86,8 +80,9 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all
 
-	lagRows, lagSeconds, oldest, gaps prometheus.Gauge
-	copied                            prometheus.Counter
+	lagRows, gaps      *gauge.Value
+	lagSeconds, oldest *gauge.Age
+	copied             prometheus.Counter
 
 	warned bool    // that the SQL is old; only the goroutine of Run
 	untold bool    // that the server does not tell its history; so is this
@@ -145,6 +140,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		return plugin.Ended(ctx, pgconn.Away(fmt.Errorf("%s: %w", s.opts.URL, err)))
 	}
 	s.last = r
+	defer s.measures(lost)
 	out.Ready()
 	err = r.run(ctx, out)
 	var back *wentBack

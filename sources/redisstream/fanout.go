@@ -100,6 +100,9 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 			}
 		}
 	}
+	if f.at.id != "" && f.key == "" { // nothing was asked yet: whether the server is there
+		return "", f.client.Exists(ctx, f.s.opts.Stream).Err()
+	}
 	if f.at.id != "" {
 		return "", nil
 	}

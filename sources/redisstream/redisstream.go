@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/gauge"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/redisconn"
@@ -74,9 +75,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		}
 	}
 	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: newLedger()}
-	s.lag = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "gateway_redis_stream_lag_seconds", Help: "Age of the entry that was read last, while more of them wait.",
-	})
+	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more of them wait.")
 	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
 	})
@@ -90,7 +89,7 @@ type source struct {
 	redisconn.Elector
 	opts    Options
 	name    string
-	lag     prometheus.Gauge
+	lag     *gauge.Age
 	claimed prometheus.Counter
 
 	count int     // entries to read at once

@@ -99,6 +99,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if missed != "" {
 		out.Gap(missed)
 	}
+	defer s.lag.Lost()
 	out.Ready()
 	running, end := context.WithCancel(ctx)
 	defer end()
@@ -116,6 +117,14 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		s.last, s.newest, s.again = nil, "", true // nothing of what it remembers goes into the other history
 	}
 	return plugin.Ended(ctx, err)
+}
+
+// Campaign is part of [plugin.Elector]. While another gateway leads, that one measures the lag.
+func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
+	return s.Elector.Campaign(ctx, name, above, func(holder string) {
+		s.lag.Forget()
+		standby(holder)
+	})
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
