@@ -72,12 +72,13 @@ func TestLagOfWhatIsAway(t *testing.T) {
 	}
 	for _, name := range sources {
 		eventually(t, shownWithin, name+" shown down", func() bool { return !r.source(name).Up })
+		down := r.source(name)
 		eventually(t, testenv.Wait, name+" was tried again", func() bool {
 			s := r.source(name)
-			if s.Up || !s.Failing || s.LastError == "" {
-				t.Fatalf("its server is away: %+v", s)
+			if s.Up || !s.Since.Equal(down.Since) || !s.Failing || s.LastError == "" {
+				t.Fatalf("its server is away since %v: %+v", down.Since, s)
 			}
-			return s.Attempts > 4
+			return s.Errors > down.Errors+3
 		})
 		if up, _ := r.metric(`gateway_up{component="` + name + `",kind="source"}`); up != 0 {
 			t.Errorf("gateway_up of %s is %v", name, up)
