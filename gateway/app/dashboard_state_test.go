@@ -83,7 +83,7 @@ sinks:
 routes: {all: {from: [made], to: [shop, former]}, none: {from: [made], when: "false", to: [browsers], dead_letter: shop}}
 `, receiver.URL, receiver.URL+"/gone")), nil)
 	b := openDashboard(t, r)
-	b.await(`document.querySelector("component-list").innerText.includes("1 waiting to be retried · 4 held back")`)
+	b.await(`document.querySelector("component-list").innerText.includes("retrying 1 · held back 4")`)
 	b.await(`document.querySelector("component-list").innerText.includes("disabled by its receiver")`)
 	b.await(`document.querySelector("component-list").innerText.includes("answered 410 Gone")`)
 	b.shot("sinks-fail")

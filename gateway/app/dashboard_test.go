@@ -31,6 +31,12 @@ func openDashboard(t testing.TB, r *running) *browser {
 // openPage opens the page with a fragment, which may be a link's.
 func openPage(t testing.TB, r *running, fragment string) *browser {
 	t.Helper()
+	return openURL(t, "http://127.0.0.1:"+r.port+"/"+fragment)
+}
+
+// openURL opens the page of a gateway wherever it is.
+func openURL(t testing.TB, url string) *browser {
+	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
@@ -48,7 +54,7 @@ func openPage(t testing.TB, r *running, fragment string) *browser {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	b.run(chromedp.EmulateViewport(1280, 800), chromedp.Navigate("http://127.0.0.1:"+r.port+"/"+fragment))
+	b.run(chromedp.EmulateViewport(1280, 800), chromedp.Navigate(url))
 	b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
 	return b
 }

@@ -3,10 +3,15 @@
 
 const FIRST_PAUSE = 500; // milliseconds, upper bound
 const LONGEST_PAUSE = 30_000;
+const HEARTBEAT = 15_000; // without a message, after which it asks whether the gateway is there
+const PATIENCE = 1500; // for the answer; looked at a few times: a page that was busy itself is late
+const LOOKS = 4;
+const CONNECT_WITHIN = 10_000; // a frozen gateway takes connections, and never answers
 const PROTOCOL = "eventgateway.v2"; // asks for messages about gaps and positions, too
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-// Events: "state" (detail: {state, text}), "message" (detail: text or Blob),
+// Events: "state" (detail: {state, text}; state is connecting, connected, silent: nothing comes and
+// no ping is answered, or disconnected), "message" (detail: text or Blob),
 // "leave" (detail: the message that took a row out of the filter), "gap" (detail: the
 // gateway's message), "resumed" (detail: whether everything that was missed comes),
 // "pong" (detail: milliseconds), "refused" (detail: why a subscription was not taken).
@@ -31,10 +36,13 @@ export class GatewayClient extends EventTarget {
   #attempt = 0;
   #timer = 0;
   #pings = new Map();
+  #heartbeat;
+  #pulse = 0;
 
-  // options: token, channels, filter; see the sink's README.
-  constructor(url, { token = "", ...subscription } = {}) {
+  // options: token, channels, filter, see the sink's README; heartbeat in milliseconds, 0: none.
+  constructor(url, { token = "", heartbeat = HEARTBEAT, ...subscription } = {}) {
     super();
+    this.#heartbeat = heartbeat;
     this.#url = new URL(url, location.href);
     this.#token = token;
     this.#subscription = subscription;
@@ -44,6 +52,7 @@ export class GatewayClient extends EventTarget {
   }
 
   state = "disconnected";
+  heard = 0; // performance.now() of the last sign of the gateway
 
   // connect drops the connection there is, and makes a new one. A client that was closed stays so.
   connect() {
@@ -52,7 +61,7 @@ export class GatewayClient extends EventTarget {
     this.#drop();
     this.#asked = this.#asked.slice(-1); // the ones before would only be replaced
     this.#greeted = this.#begun = false;
-    this.#say("connecting", "Connecting…");
+    if (this.state !== "silent") this.#say("connecting", "Connecting…");
     let socket;
     try {
       socket = new WebSocket(this.#place(), this.#token ? [PROTOCOL, `bearer.${this.#token}`] : PROTOCOL);
@@ -62,7 +71,14 @@ export class GatewayClient extends EventTarget {
     }
     socket.binaryType = "arraybuffer"; // read at once, and so in order
     this.#socket = socket;
-    socket.onopen = () => { this.#attempt = 0; this.#say("connected", "Connected"); };
+    this.#timer = setTimeout(() => this.connect(), CONNECT_WITHIN);
+    socket.onopen = () => {
+      clearTimeout(this.#timer);
+      this.#attempt = 0;
+      this.heard = performance.now();
+      this.#say("connected", "Connected");
+      if (socket.protocol === PROTOCOL) this.#watch();
+    };
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => { if (socket === this.#socket) this.#retry(event); };
   }
@@ -120,12 +136,32 @@ export class GatewayClient extends EventTarget {
     this.#socket = null;
     this.#begun = false;
     this.#pings.clear();
+    clearTimeout(this.#pulse);
     if (!old) return;
     old.onopen = old.onmessage = old.onclose = null;
     old.close();
   }
 
+  // #watch looks whether something has come since, and asks for a sign where nothing has. looks is
+  // how often it has looked for an answer in vain: then it connects anew.
+  #watch(looks = 0) {
+    if (!this.#heartbeat) return;
+    const { heard } = this;
+    this.#pulse = setTimeout(() => {
+      if (this.heard !== heard) {
+        this.#watch();
+      } else if (looks < LOOKS) {
+        if (looks === 0) this.#socket.send(JSON.stringify({ type: "ping" }));
+        this.#watch(looks + 1);
+      } else {
+        this.#say("silent", "No news: connecting again");
+        this.connect();
+      }
+    }, looks === 0 ? this.#heartbeat : PATIENCE / LOOKS);
+  }
+
   #retry(event) {
+    clearTimeout(this.#timer);
     this.#drop();
     const bound = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#attempt++);
     const pause = Math.random() * bound;
@@ -135,6 +171,7 @@ export class GatewayClient extends EventTarget {
   }
 
   #receive(data) {
+    this.heard = performance.now();
     const control = this.#control(data);
     if (!control) {
       this.#seen++;

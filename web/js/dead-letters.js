@@ -10,11 +10,11 @@ class DeadLetters extends HTMLElement {
   // show takes how many there were in all, and fetches the list when that has changed.
   async show(count) {
     if (count === this.#count) return;
-    this.#count = count;
     this.closest("section").hidden = count === 0;
     if (count === 0) return;
-    const answer = await fetch("/api/dead-letters");
-    if (!answer.ok) return;
+    const answer = await fetch("/api/dead-letters", { signal: AbortSignal.timeout(5000) });
+    if (!answer.ok) return; // it is tried again with the next status
+    this.#count = count;
     const letters = (await answer.json()).slice(-SHOWN).reverse();
     this.replaceChildren(make("ol", {}, ...letters.map((letter) => make("li", {},
       make("time", {}, clock(new Date(letter.time))),

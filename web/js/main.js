@@ -1,18 +1,21 @@
-import { locked, unlock } from "./access.js";
+import { unlock } from "./access.js";
 import { GatewayClient, parse } from "./client.js";
-import { plain, soon } from "./dom.js";
+import { components as all, fails, lasts } from "./components.js";
+import { clock, plain, soon } from "./dom.js";
 import "./activity-log.js";
 import "./dead-letters.js";
 import "./order-table.js";
-import { sum } from "./status.js";
+import { StatusFeed } from "./status-feed.js";
+import "./status.js";
 
-const STATUS_EVERY = 2000; // milliseconds
-const LOCKED_EVERY = 30_000; // without the secret: another tab may get it
+const RATE_EVERY = 2000; // milliseconds
+const LOOK_EVERY = 250; // whether there is news
 
 const $ = (selector) => document.querySelector(selector);
 const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list");
 const asked = new URLSearchParams(location.search).get("ws");
-const client = new GatewayClient(asked ?? `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`);
+const client = new GatewayClient(asked ?? `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`, { heartbeat: 500 });
+const feed = new StatusFeed();
 
 if (asked !== null) { // else a link could show another server's events as this one's
   const server = $("#server");
@@ -26,8 +29,10 @@ figures.show("Events received", 0);
 figures.show("Events per second", 0);
 figures.show("Round trip", "–");
 
+let connection = { state: "connecting", text: "Connecting…" };
 client.addEventListener("state", ({ detail }) => {
-  $("connection-state").show(detail);
+  connection = detail;
+  look();
   log.add(detail.state === "connected" ? "UP" : detail.state === "connecting" ? "…" : "DOWN", detail.text);
 });
 client.addEventListener("welcome", ({ detail }) => log.add("WELCOME", detail.msg ?? ""));
@@ -85,45 +90,63 @@ setInterval(() => {
   const now = performance.now();
   figures.show("Events per second", Math.round(arrivals / ((now - rateSince) / 1000)));
   [arrivals, rateSince] = [0, now];
-}, STATUS_EVERY);
+}, RATE_EVERY);
 
-let timer = 0;
+let shown = null; // the status that is on the page
 
-async function refresh() {
-  let again = STATUS_EVERY;
-  try {
-    const answer = await fetch("/api/status");
-    if (answer.status === 401) again = LOCKED_EVERY;
-    if (!answer.ok) throw new Error(answer.status === 401 ? locked : answer.status === 403 ? await answer.text() : `the gateway answers ${answer.status}`);
-    const status = await answer.json();
-    components.show(status);
-    // Those at the start of the gateway are no alarm: each start has them.
-    figures.show("Gaps", status.sources.reduce((n, s) => n + s.gaps - s.gaps_at_start + s.gaps_passed_on, 0), true);
-    figures.show("Dropped", status.sinks.reduce((n, s) => n + sum(s.dropped), 0), true);
-    figures.show("Dead letters", deadLetters(status), true);
-    figures.show("Accounted for", status.conservation_broken ? "NOT ALL" : "all");
-    await $("dead-letters").show(status.dead_letters);
-    $("#change").hidden = !status.demo;
-    orders.hint = status.demo
-      ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
-      : waiting;
-  } catch (err) {
-    components.say(`The components cannot be shown: ${err.message}`);
-    figures.show("Gaps", gapsHeard, true);
+feed.addEventListener("status", ({ detail: status }) => {
+  shown = status;
+  components.show(status);
+  figures.showStatus(status);
+  $("dead-letters").show(status.dead_letters).catch(() => {}); // it is asked for again with the next one
+  $("#change").hidden = !status.demo;
+  orders.hint = status.demo
+    ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
+    : waiting;
+  if (client.state === "disconnected" && navigator.onLine && asked === null) client.connect(); // it is back
+  look();
+});
+feed.addEventListener("locked", ({ detail: why }) => {
+  shown = null;
+  components.say(`The components cannot be shown: ${why}`);
+  figures.show("Gaps heard", gapsHeard, true, "gaps that the connection of this page was told of");
+  look();
+});
+
+// look shows whether there is news, by this page's own clock: a gateway that is frozen, and a
+// connection that is half open, give no other sign.
+function look() {
+  const now = performance.now();
+  const silence = feed.silence(now);
+  const old = (since) => ` for ${lasts(now - since)}`;
+  const pill = $("connection-state"), health = $("health-state");
+  if (connection.state === "silent") pill.show({ state: "silent", text: "No news", ticks: old(client.heard), why: connection.text });
+  else if (silence && connection.state === "connected" && asked === null) pill.show({ state: "silent", text: "No news", ticks: old(feed.heard), why: silence });
+  else pill.show(connection);
+
+  figures.classList.toggle("stale", silence !== "");
+  if (!shown) {
+    health.hidden = true;
+    if (silence) components.say(`The components cannot be shown: ${silence}`);
+    return;
   }
-  clearTimeout(timer); // of one that ran at the same time
-  timer = setTimeout(refresh, again);
+  components.stale(silence && `No news${old(feed.heard)}: ${silence}. What follows was so at ${clock(new Date(shown.now))}.`);
+  const parts = [...all(shown)].map(([, component]) => component);
+  const failing = parts.filter(fails).map((component) => component.name);
+  if (silence) health.show({ state: "silent", text: "Status unknown", why: silence });
+  else if (failing.length > 0) health.show({ state: "failing", text: `${failing.length} of ${parts.length} fail`, why: failing.join(", ") });
+  else health.show({ state: "well", text: `All ${parts.length} work` });
 }
+
+setInterval(look, LOOK_EVERY);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) feed.ask(); });
 
 // open takes the secret of a link, and shows what it opens.
 async function open() {
   const wrong = await unlock();
   if (wrong) log.add("STATUS", wrong);
-  await refresh();
+  feed.ask();
 }
-
-// deadLetters counts those in memory and those in dead-letter sinks.
-const deadLetters = ({ routes, sinks }) => [...routes, ...sinks].reduce((n, c) => n + c.dead_lettered, 0);
 
 client.connect();
 addEventListener("hashchange", () => { if (location.hash) open(); }); // a link that is opened in this tab

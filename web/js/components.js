@@ -1,0 +1,164 @@
+import { clock, make, short } from "./dom.js";
+import { sum } from "./status.js";
+
+// <component-list> shows the sources, routes and sinks of /api/status, and what is wrong with
+// the configuration. Its elements stay from one status to the next: who has opened the counts of
+// a component keeps them open.
+class ComponentList extends HTMLElement {
+  #items = new Map(); // "source NAME" -> Item
+  #warnings = make("div");
+  #list = make("ul");
+
+  connectedCallback() { this.say("Loading…"); }
+
+  say(text) { this.replaceChildren(make("p", { class: "empty" }, text)); }
+
+  show(status) {
+    const before = this.#items;
+    this.#items = new Map();
+    for (const [kind, component] of components(status)) {
+      const key = `${kind} ${component.name}`;
+      const item = before.get(key) ?? new Item(kind);
+      item.show(component, Date.parse(status.now));
+      this.#items.set(key, item);
+    }
+    this.#warnings.replaceChildren(...warnings(status));
+    const items = [...this.#items.values()].map((item) => item.element);
+    if (items.length !== this.#list.children.length || items.some((item, i) => item !== this.#list.children[i])) this.#list.replaceChildren(...items);
+    if (!this.#list.isConnected) this.replaceChildren(this.#warnings, this.#list);
+    this.stale("");
+  }
+
+  // stale says that what is shown is old, and why; "" that it is not.
+  stale(why) {
+    this.classList.toggle("stale", why !== "");
+    this.querySelector(".news")?.remove();
+    if (why && this.#list.isConnected) this.prepend(make("p", { class: "warning news" }, why));
+  }
+}
+
+export function* components({ sources, routes, sinks }) {
+  for (const c of sources) yield ["source", c];
+  for (const c of routes) yield ["route", c];
+  for (const c of sinks) yield ["sink", c];
+}
+
+// fails says whether a component is to be looked at: it is down, or fails although it is up.
+export const fails = (component) => component.failing || component.up === false;
+
+// The counts that stand beside a component where they are not 0; all others are in its table.
+const NOTES = {
+  source: ["outstanding", "nacked", "gaps", "gaps_passed_on", "keyless", "errors", "panics"],
+  route: ["filtered", "dropped", "dead_lettered", "returned", "errors", "panics"],
+  sink: ["queued", "retrying", "held_back", "dropped", "dead_lettered", "returned", "retries", "panics"],
+};
+// What the rate and the first number are of.
+const FLOW = { source: "emitted", route: "out", sink: "delivered" };
+// How the counts of each add up, at any moment.
+const BOOKS = {
+  source: "emitted = acked + nacked + outstanding",
+  route: "in + added = filtered + dropped + dead_lettered + returned + out",
+  sink: "in = delivered + dropped + dead_lettered + returned + queued + writing",
+};
+
+// Item shows one component.
+class Item {
+  #kind;
+  #before = null; // {count, at}
+  #rate = make("span", { class: "rate" });
+  #detail = make("span", { class: "detail" });
+  #error = make("span", { class: "detail error" });
+  #name = make("span", { class: "name" });
+  #counts = make("dl");
+
+  constructor(kind) {
+    this.#kind = kind;
+    this.element = make("li", { "data-kind": kind }, make("span", { class: "dot" }), this.#name, this.#rate, this.#detail, this.#error,
+      make("details", { class: "detail" }, make("summary", {}, "counts"), make("p", {}, BOOKS[kind]), this.#counts));
+  }
+
+  show(component, now) {
+    const { element } = this;
+    element.dataset.name = component.name;
+    element.dataset.failing = component.failing;
+    if (component.up !== undefined) element.dataset.up = component.up;
+    const flow = FLOW[this.#kind];
+    this.#name.textContent = component.name;
+    this.#rate.textContent = `${short(Math.round(this.#speed(component[flow])))}/s`;
+    const parts = [this.#kind, component.type, ...states(component, now), `${words(flow)} ${short(component[flow])}`, ...notes(component, NOTES[this.#kind])];
+    this.#detail.textContent = parts.filter(Boolean).join(" · ");
+    this.#error.hidden = !component.last_error;
+    this.#error.classList.toggle("past", !fails(component));
+    if (component.last_error) this.#error.textContent = lastError(component, now);
+    this.#counts.replaceChildren(...counts(component).flatMap(([name, n]) => [make("dt", {}, name), make("dd", { "data-count": name }, n)]));
+  }
+
+  #speed(count) {
+    const now = performance.now();
+    const before = this.#before ?? { count, at: now - 1 };
+    this.#before = { count, at: now };
+    return Math.max(0, (count - before.count) / ((now - before.at) / 1000));
+  }
+}
+
+// states says in words how a component is.
+function states(component, now) {
+  const { up, since, attempts, leader, breaker } = component;
+  const said = [];
+  if (up !== undefined) said.push(up ? "up" : `down for ${lasts(now - Date.parse(since))}`);
+  if (attempts > 0) said.push(`attempts ${short(attempts)}`);
+  if (leader) said.push(leader.state);
+  if (leader?.holder) said.push(`the lock is held by ${leader.holder}, which cannot lead`);
+  return [...said, ...(breakers[breaker?.state] ?? [])];
+}
+
+// breakers says in words whether a sink is written to.
+const breakers = { open: ["breaker open"], half_open: ["breaker half open"], disabled: ["disabled by its receiver"] };
+
+// notes returns the counts that are not 0, by the names that they have in the status.
+const notes = (component, names) => names.filter((name) => worth(component, name))
+  .map((name) => {
+    const n = component[name];
+    if (typeof n === "number") return `${words(name)} ${short(n)}`;
+    return `${words(name)} ${short(sum(n))} (${Object.entries(n).filter(([, n]) => n > 0).map(([why, n]) => `${why} ${short(n)}`).join(", ")})`;
+  })
+  .concat(Object.entries(component.plugin ?? {}).filter(([, n]) => n > 0).map(([name, n]) => `${words(name.replace(/^gateway_(.*)_total$/, "$1"))} ${short(n)}`));
+
+// worth says whether a count is: the gaps that each start of the gateway has are not.
+function worth(component, name) {
+  const n = typeof component[name] === "object" ? sum(component[name]) : component[name];
+  return name === "gaps" ? n > component.gaps_at_start : n > 0;
+}
+
+// lastError says what the last error was, when, and whether it is past.
+function lastError({ last_error: error, last_error_at: at, ...component }, now) {
+  const ago = `${clock(new Date(at))}, ${lasts(now - Date.parse(at))} ago`;
+  return fails(component) ? `${error} (${ago})` : `Past: ${error} (${ago})`;
+}
+
+// counts lists every number of a component, by its name in the status.
+const counts = (component, before = "") => Object.entries(component).flatMap(([name, n]) => {
+  if (typeof n === "number" && name !== "term") return [[before + name, n]];
+  if (["dropped", "breaker", "plugin"].includes(name) && n !== null && typeof n === "object") return counts(n, name === "plugin" ? "" : `${name}.`);
+  return [];
+});
+
+// warnings says what an operator must know beside the components.
+function* warnings({ reload, conservation_broken: broken }) {
+  if (reload && !reload.successful) yield make("p", { class: "warning" }, `The configuration that was loaded last is not used: ${reload.error}`);
+  if (reload?.restart_needed) yield make("p", { class: "warning" }, `Restart needed: ${reload.restart_needed.join(", ")}`);
+  if (broken) yield make("p", { class: "warning" }, `The books do not balance, which is a bug in the gateway: ${broken}`);
+}
+
+const words = (name) => name.replaceAll("_", " ");
+
+// lasts writes milliseconds as people say them: 12 s, 3 min, 2 h 5 min.
+export function lasts(milliseconds) {
+  const s = Math.max(0, Math.round(milliseconds / 1000));
+  if (s < 60) return `${s} s`;
+  const min = Math.floor(s / 60);
+  if (min < 60) return `${min} min`;
+  return min < 48 * 60 ? `${Math.floor(min / 60)} h ${min % 60} min` : `${Math.floor(min / 60 / 24)} days`;
+}
+
+customElements.define("component-list", ComponentList);
