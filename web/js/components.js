@@ -105,7 +105,7 @@ class Item {
 function states(component, now) {
   const { up, since, attempts, leader, breaker } = component;
   const said = [];
-  if (up !== undefined) said.push(up ? "up" : `down for ${lasts(now - Date.parse(since))}`);
+  if (up !== undefined) said.push(up ? "up" : Date.parse(since) > 0 ? `down for ${lasts(now - Date.parse(since))}` : "not connected yet");
   if (attempts > 0) said.push(`attempts ${short(attempts)}`);
   if (leader) said.push(leader.state);
   if (leader?.holder) said.push(`the lock is held by ${leader.holder}, which cannot lead`);

@@ -38,10 +38,12 @@ client.addEventListener("state", ({ detail }) => {
 client.addEventListener("welcome", ({ detail }) => log.add("WELCOME", detail.msg ?? ""));
 client.addEventListener("resumed", ({ detail }) => {
   if (!detail) gapsHeard++;
+  showHeard();
   log.add(detail ? "RESUMED" : "GAP", detail ? "Nothing was missed meanwhile" : "What was sent meanwhile is missing");
 });
 client.addEventListener("gap", ({ detail }) => {
   gapsHeard++;
+  showHeard();
   log.add("GAP", `Events may be missing: ${detail.source ? `${detail.source}: ` : ""}${detail.reason}`);
 });
 client.addEventListener("pong", ({ detail }) => {
@@ -93,11 +95,19 @@ setInterval(() => {
 }, RATE_EVERY);
 
 let shown = null; // the status that is on the page
+let closed = false; // the gateway has answered that it shows none
+
+// Without a status there are the gaps that the connection was told of.
+const HEARD = "Gaps heard";
+function showHeard() {
+  if (closed) figures.show(HEARD, gapsHeard, true, "gaps that the connection of this page was told of");
+}
 
 feed.addEventListener("status", ({ detail: status }) => {
-  shown = status;
+  [shown, closed] = [status, false];
   components.show(status);
   figures.showStatus(status);
+  figures.drop(HEARD);
   $("dead-letters").show(status.dead_letters).catch(() => {}); // it is asked for again with the next one
   $("#change").hidden = !status.demo;
   orders.hint = status.demo
@@ -107,9 +117,10 @@ feed.addEventListener("status", ({ detail: status }) => {
   look();
 });
 feed.addEventListener("locked", ({ detail: why }) => {
-  shown = null;
+  [shown, closed] = [null, true];
   components.say(`The components cannot be shown: ${why}`);
-  figures.show("Gaps heard", gapsHeard, true, "gaps that the connection of this page was told of");
+  for (const name of ["Gaps", "Gaps passed on", "Dropped", "Dead letters", "Accounted for"]) figures.drop(name);
+  showHeard();
   look();
 });
 

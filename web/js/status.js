@@ -32,6 +32,11 @@ class KeyFigures extends HTMLElement {
     entry.parentElement.classList.toggle("alarm", alarm && value > 0);
   }
 
+  drop(name) {
+    this.#values.get(name)?.parentElement.remove();
+    this.#values.delete(name);
+  }
+
   // showStatus shows what a status sums up.
   showStatus({ sources, routes, sinks, conservation_broken: broken }) {
     const all = (list, count) => list.reduce((n, c) => n + count(c), 0);
