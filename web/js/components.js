@@ -66,15 +66,15 @@ class Item {
   #kind;
   #before = null; // {count, at}
   #rate = make("span", { class: "rate" });
-  #detail = make("span", { class: "detail" });
+  #detail = make("summary", { title: "All counts" });
   #error = make("span", { class: "detail error" });
   #name = make("span", { class: "name" });
   #counts = make("dl");
 
   constructor(kind) {
     this.#kind = kind;
-    this.element = make("li", { "data-kind": kind }, make("span", { class: "dot" }), this.#name, this.#rate, this.#detail, this.#error,
-      make("details", { class: "detail" }, make("summary", {}, "counts"), make("p", {}, BOOKS[kind]), this.#counts));
+    this.element = make("li", { "data-kind": kind }, make("span", { class: "dot" }), this.#name, this.#rate,
+      make("details", { class: "detail" }, this.#detail, make("p", {}, BOOKS[kind]), this.#counts), this.#error);
   }
 
   show(component, now) {
