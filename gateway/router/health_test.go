@@ -35,3 +35,33 @@ func TestLastLineIsTrue(t *testing.T) {
 		}
 	})
 }
+
+// TestLateFailureDoesNotHide: two workers write at once, one fails, the other succeeds and closes the
+// breaker. Who is late to note the failure must not leave the sink down: nothing may come for hours.
+func TestLateFailureDoesNotHide(t *testing.T) {
+	d := DefaultDelivery()
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s := &sink{component: component{log: log, health: &health{log: log}}, breaker: newBreaker(d)}
+	defer s.health.stopped()
+	s.health.up()
+	enter := func() pass {
+		p, ok := s.breaker.enter(t.Context())
+		if !ok {
+			t.Fatal("the breaker is closed")
+		}
+		return p
+	}
+	late, well := enter(), enter()
+	pause := s.breaker.leave(late, sinkBad, 0)
+	s.breaker.leave(well, works, 0)
+	s.health.up()
+	s.down(errors.New("reset"), pause)
+	if st := s.health.snapshot(); !st.Up || st.Failing || s.breaker.status().State != BreakerClosed {
+		t.Errorf("%+v, the breaker is %s", st, s.breaker.status().State)
+	}
+	p := enter()
+	s.down(errors.New("reset"), s.breaker.leave(p, sinkBad, 0))
+	if st := s.health.snapshot(); st.Up || !st.Failing {
+		t.Errorf("the breaker is open: %+v", st)
+	}
+}

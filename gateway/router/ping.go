@@ -51,7 +51,7 @@ func (w *worker) ping() {
 		s.health.up()
 	default:
 		if pause := s.breaker.leave(pass, failing(err), s.asked(err)); pause > 0 {
-			s.health.down(err, pause)
+			s.down(err, pause)
 		}
 	}
 }

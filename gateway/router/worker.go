@@ -119,7 +119,7 @@ func (s *sink) say(j judgement, held int, pause time.Duration) {
 	case j.disables:
 		return
 	case pause > 0:
-		s.health.down(err, pause)
+		s.down(err, pause)
 		return
 	}
 	s.health.up()
@@ -129,6 +129,15 @@ func (s *sink) say(j judgement, held int, pause time.Duration) {
 	}
 	if more, ok := s.quiet.allow(); ok {
 		s.log.Warn("an event failed: it is tried again, and the others go on", "error", err, "others_since_the_last_line", more)
+	}
+}
+
+// down notes that nothing is written for a pause, unless another worker's write has shown
+// meanwhile that the sink works: that one has noted it first.
+func (s *sink) down(err error, pause time.Duration) {
+	s.health.down(err, pause)
+	if s.breaker.closed() {
+		s.health.up()
 	}
 }
 
