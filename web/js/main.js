@@ -96,6 +96,7 @@ setInterval(() => {
 
 let shown = null; // the status that is on the page
 let closed = false; // the gateway has answered that it shows none
+let missed = false; // it has not answered since
 
 // Without a status there are the gaps that the connection was told of.
 const HEARD = "Gaps heard";
@@ -113,7 +114,8 @@ feed.addEventListener("status", ({ detail: status }) => {
   orders.hint = status.demo
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
     : waiting;
-  if (client.state === "disconnected" && navigator.onLine && asked === null) client.connect(); // it is back
+  if (missed && client.state === "disconnected" && asked === null) client.connect(); // the gateway is back
+  missed = false;
   look();
 });
 feed.addEventListener("locked", ({ detail: why }) => {
@@ -135,6 +137,7 @@ function look() {
   else if (silence && connection.state === "connected" && asked === null) pill.show({ state: "silent", text: "No news", ticks: old(feed.heard), why: silence });
   else pill.show(connection);
 
+  missed ||= silence !== "";
   figures.classList.toggle("stale", silence !== "");
   if (!shown) {
     health.hidden = true;
