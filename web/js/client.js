@@ -6,7 +6,7 @@ const LONGEST_PAUSE = 30_000;
 const HEARTBEAT = 15_000; // without a message, after which it asks whether the gateway is there
 const PATIENCE = 1500; // for the answer; looked at a few times: a page that was busy itself is late
 const LOOKS = 4;
-const CONNECT_WITHIN = 10_000; // a frozen gateway takes connections, and never answers
+const CONNECT_WITHIN = 2000; // at first, twice that after each time: a frozen gateway takes connections, and never answers
 const PROTOCOL = "eventgateway.v2"; // asks for messages about gaps and positions, too
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -34,6 +34,7 @@ export class GatewayClient extends EventTarget {
   #greeted = false;
   #socket = null;
   #attempt = 0;
+  #hung = 0; // attempts to connect that had no answer, and this one
   #timer = 0;
   #pings = new Map();
   #heartbeat;
@@ -71,10 +72,10 @@ export class GatewayClient extends EventTarget {
     }
     socket.binaryType = "arraybuffer"; // read at once, and so in order
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.connect(), CONNECT_WITHIN);
+    this.#timer = setTimeout(() => this.connect(), Math.min(LONGEST_PAUSE, CONNECT_WITHIN * 2 ** this.#hung++));
     socket.onopen = () => {
       clearTimeout(this.#timer);
-      this.#attempt = 0;
+      this.#attempt = this.#hung = 0;
       this.heard = performance.now();
       this.#say("connected", "Connected");
       if (socket.protocol === PROTOCOL) this.#watch();
@@ -162,6 +163,7 @@ export class GatewayClient extends EventTarget {
 
   #retry(event) {
     clearTimeout(this.#timer);
+    this.#hung = 0;
     this.#drop();
     const bound = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#attempt++);
     const pause = Math.random() * bound;
