@@ -45,7 +45,7 @@ func TestLateFailureDoesNotHide(t *testing.T) {
 	defer s.health.stopped()
 	s.health.up()
 	enter := func() pass {
-		p, ok := s.breaker.enter(t.Context())
+		p, ok := s.breaker.enter(t.Context(), func() bool { return false })
 		if !ok {
 			t.Fatal("the breaker is closed")
 		}
