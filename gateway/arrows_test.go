@@ -26,7 +26,7 @@ var arrows = map[string]string{
 	"gateway/testenv":           "gateway/embedded",
 	"web":                       "",
 	"gateway/event":             "",
-	"gateway/inflight":          "",
+	"gateway/inflight":          "gateway/event gateway/plugin",
 	"gateway/options":           "",
 	"gateway/httpserver":        "",
 	"gateway/embedded":          "",

@@ -37,7 +37,7 @@ class ComponentList extends HTMLElement {
     const now = performance.now();
     const list = make("ul");
     for (const s of status.sources) {
-      list.append(this.#item(s, s.emitted, now, leaderStates(s.leader),
+      list.append(this.#item(s, s.emitted, now, [...leaderStates(s.leader), ...(s.stalled ? ["stalled"] : [])],
         [["unsettled", s.outstanding], ["given back", s.nacked], ["gap", s.gaps - s.gaps_at_start], ["passed-on gap", s.gaps_passed_on], ["error", s.errors], ["panic", s.panics]],
         `${s.emitted} emitted = ${s.acked} acked + ${s.nacked} given back + ${s.outstanding} unsettled`));
     }
@@ -59,6 +59,7 @@ class ComponentList extends HTMLElement {
       make("span", { class: "name" }, component.name), make("span", { class: "rate" }, `${short(Math.round(rate))}/s`),
       make("span", { class: "detail" }, [component.type, component.up ? "up" : "down", ...states, `${short(count)} in all`, ...said].join(" · ")));
     if (!component.up && component.last_error) item.append(make("span", { class: "detail error" }, component.last_error));
+    if (component.stalled) item.append(make("span", { class: "detail error" }, `stalled: ${component.stalled.reason}`));
     return item;
   }
 }
