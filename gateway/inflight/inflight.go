@@ -26,7 +26,8 @@ type Tracker[P any] struct {
 	acked       P         // behind the last batch before which every batch is settled
 	moved       bool      // something was settled, and was not taken yet
 	failed      error
-	back        map[string]bool // keys of events that were given back
+	back        map[string]bool // keys of events that come again, because one of the key was given back
+	backAll     bool            // one of these joins keys
 }
 
 // batch is one batch, or, where it is settled, several in a row.
@@ -85,10 +86,10 @@ func (t *Tracker[P]) settle(b *batch[P], err error) {
 			t.failed = fmt.Errorf("a batch was given back: %w", err)
 			t.back = map[string]bool{}
 		}
-		for _, e := range b.events {
-			t.back[e.Key] = true
-		}
-	case t.failed == nil || !t.behindGivenBack(b):
+		t.comesAgain(b)
+	case t.failed != nil && t.behindGivenBack(b):
+		t.comesAgain(b)
+	default:
 		t.events -= len(b.events)
 		t.done += uint64(len(b.events))
 		b.settled, b.events = true, nil
@@ -100,14 +101,23 @@ func (t *Tracker[P]) settle(b *batch[P], err error) {
 	}
 }
 
-// behindGivenBack says whether an event of the batch has a key of which one was given back.
+// behindGivenBack reports whether an event of the batch may have its place behind one that comes again.
 func (t *Tracker[P]) behindGivenBack(b *batch[P]) bool {
 	for _, e := range b.events {
-		if t.back[e.Key] {
+		if t.backAll || t.back[e.Key] || e.Joins() {
 			return true
 		}
 	}
 	return false
+}
+
+// comesAgain notes the keys of a batch that comes again. Where an event joins keys, whatever is acked
+// from now on counts as behind it.
+func (t *Tracker[P]) comesAgain(b *batch[P]) {
+	for _, e := range b.events {
+		t.back[e.Key] = true
+		t.backAll = t.backAll || e.Joins()
+	}
 }
 
 // join makes one of a batch that was settled and its neighbours that are, and moves the

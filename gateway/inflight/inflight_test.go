@@ -65,6 +65,12 @@ func TestGivenBackKeepsItsKey(t *testing.T) {
 	if open := tr.Open(); !slices.Equal(open, []int{1, 3}) {
 		t.Errorf("open: %v", open)
 	}
+	joins := &event.Event{Key: "z", Attrs: []event.Attr{{Name: event.KeyBefore, Value: "k"}}}
+	tr.Add(4, joins)(nil)
+	tr.Add(5, events("z")...)(nil) // behind the one that joins
+	if open := tr.Open(); !slices.Equal(open, []int{1, 3, 4, 5}) {
+		t.Errorf("open: %v", open)
+	}
 }
 
 // TestOneThatStays costs the same however many follow it.
