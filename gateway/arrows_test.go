@@ -26,7 +26,7 @@ var arrows = map[string]string{
 	"gateway/testenv":           "gateway/embedded",
 	"web":                       "",
 	"gateway/event":             "",
-	"gateway/inflight":          "",
+	"gateway/inflight":          "gateway/event gateway/plugin",
 	"gateway/gauge":             "",
 	"gateway/options":           "",
 	"gateway/httpserver":        "",

@@ -1,11 +1,16 @@
-// Package inflight keeps, for a source that replays, the batches that are on their way,
-// and how far everything before was acked. Its methods are safe for concurrent use: acks
-// come from any goroutine, and in any order.
+// Package inflight keeps, for a source that replays, the batches that are on their way. The
+// cursor and what is settled are two things: a batch that is not settled holds back the position
+// before which everything is settled, and no other batch. Batches in a row that are settled
+// take the memory of one, so that a batch that stays costs the same however many follow it.
+// The methods of Tracker are safe for concurrent use: acks come from any goroutine, and in
+// any order.
 package inflight
 
 import (
 	"fmt"
 	"sync"
+
+	"eventgateway/gateway/event"
 )
 
 // Tracker is the batches of one Run. P is a position of the source: what it needs to go
@@ -14,18 +19,24 @@ type Tracker[P any] struct {
 	// Changed gets a value when a batch was settled, unless it holds one.
 	Changed chan struct{}
 
-	mu      sync.Mutex
-	batches []*batch[P] // in the order in which they were emitted, the first not acked
-	events  int
-	acked   P    // behind the last batch before which every batch is acked
-	moved   bool // acked was not taken yet
-	failed  error
+	mu          sync.Mutex
+	first, last *batch[P] // in the order in which they were added; the first is not settled
+	events      int       // that are not settled
+	done        uint64    // events that were settled
+	acked       P         // behind the last batch before which every batch is settled
+	moved       bool      // something was settled, and was not taken yet
+	failed      error
+	back        map[string]bool // keys of events that come again, because one of the key was given back
+	backAll     bool            // one of these joins keys
 }
 
+// batch is one batch, or, where it is settled, several in a row.
 type batch[P any] struct {
-	after  P
-	events int
-	acked  bool
+	begin, end P // of the first batch, and of the last
+	events     []*event.Event
+	settled    bool
+	before     *batch[P]
+	next       *batch[P]
 }
 
 // New begins behind what was acked before.
@@ -33,32 +44,56 @@ func New[P any](acked P) *Tracker[P] {
 	return &Tracker[P]{Changed: make(chan struct{}, 1), acked: acked}
 }
 
-// Add notes a batch that is about to be emitted, and the position behind it. It returns
-// the batch's Ack.
-func (t *Tracker[P]) Add(after P, events int) (ack func(error)) {
-	b := &batch[P]{after: after, events: events}
+// Add notes a batch that is about to be emitted, and the position at its end. It keeps the slice,
+// and returns the batch's Ack. A batch that is acked counts as settled unless an event of its
+// key was given back before: both are to be emitted again, in their order.
+func (t *Tracker[P]) Add(at P, events ...*event.Event) (ack func(error)) {
+	b := &batch[P]{begin: at, end: at, events: events}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.batches = append(t.batches, b)
-	t.events += events
+	t.append(b)
+	t.events += len(events)
 	return func(err error) { t.settle(b, err) }
+}
+
+// AddSettled notes batches in a row that were settled before this Run, by the positions of
+// the first and the last.
+func (t *Tracker[P]) AddSettled(span Span[P]) {
+	b := &batch[P]{begin: span.First, end: span.Last, settled: true}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.append(b)
+	t.join(b)
+}
+
+func (t *Tracker[P]) append(b *batch[P]) {
+	if b.before = t.last; t.last != nil {
+		t.last.next = b
+	} else {
+		t.first = b
+	}
+	t.last = b
 }
 
 func (t *Tracker[P]) settle(b *batch[P], err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err != nil {
+	switch {
+	case b.settled: // it was forgotten
+		return
+	case err != nil:
 		if t.failed == nil {
 			t.failed = fmt.Errorf("a batch was given back: %w", err)
+			t.back = map[string]bool{}
 		}
-	} else {
-		b.acked = true
-		for len(t.batches) > 0 && t.batches[0].acked {
-			t.acked, t.moved = t.batches[0].after, true
-			t.events -= t.batches[0].events
-			t.batches[0] = nil
-			t.batches = t.batches[1:]
-		}
+		t.comesAgain(b)
+	case t.failed != nil && t.behindGivenBack(b):
+		t.comesAgain(b)
+	default:
+		t.events -= len(b.events)
+		t.done += uint64(len(b.events))
+		b.settled, b.events = true, nil
+		t.join(b)
 	}
 	select {
 	case t.Changed <- struct{}{}:
@@ -66,19 +101,105 @@ func (t *Tracker[P]) settle(b *batch[P], err error) {
 	}
 }
 
-// State returns how many events are in batches from the first on that is not acked,
-// and the error with which one was given back.
+// behindGivenBack reports whether an event of the batch may have its place behind one that comes again.
+func (t *Tracker[P]) behindGivenBack(b *batch[P]) bool {
+	for _, e := range b.events {
+		if t.backAll || t.back[e.Key] || e.Joins() {
+			return true
+		}
+	}
+	return false
+}
+
+// comesAgain notes the keys of a batch that comes again. Where an event joins keys, whatever is acked
+// from now on counts as behind it.
+func (t *Tracker[P]) comesAgain(b *batch[P]) {
+	for _, e := range b.events {
+		t.back[e.Key] = true
+		t.backAll = t.backAll || e.Joins()
+	}
+}
+
+// join makes one of a batch that was settled and its neighbours that are, and moves the
+// position where nothing is left before them.
+func (t *Tracker[P]) join(b *batch[P]) {
+	if p := b.before; p != nil && p.settled {
+		b.begin = p.begin
+		t.remove(p)
+	}
+	if n := b.next; n != nil && n.settled {
+		b.end = n.end
+		t.remove(n)
+	}
+	if b == t.first {
+		t.acked = b.end
+		t.remove(b)
+	}
+	t.moved = true
+}
+
+func (t *Tracker[P]) remove(b *batch[P]) {
+	if b.before != nil {
+		b.before.next = b.next
+	} else {
+		t.first = b.next
+	}
+	if b.next != nil {
+		b.next.before = b.before
+	} else {
+		t.last = b.before
+	}
+}
+
+// State returns how many events are not settled, and the error with which one was given
+// back.
 func (t *Tracker[P]) State() (events int, failed error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.events, t.failed
 }
 
-// Acked returns the position before which everything is acked.
+// Done returns how many events were settled. It grows while sinks take something.
+func (t *Tracker[P]) Done() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done
+}
+
+// Acked returns the position before which everything is settled.
 func (t *Tracker[P]) Acked() P {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.acked
+}
+
+// Span is positions in a row, both inside.
+type Span[P any] struct{ First, Last P }
+
+// Settled returns the position before which everything is settled, and the spans above it that
+// are, in order.
+func (t *Tracker[P]) Settled() (acked P, above []Span[P]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for b := t.first; b != nil; b = b.next {
+		if b.settled {
+			above = append(above, Span[P]{b.begin, b.end})
+		}
+	}
+	return t.acked, above
+}
+
+// Open returns the positions of the batches that are not settled, in the order in which they
+// were added.
+func (t *Tracker[P]) Open() (at []P) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for b := t.first; b != nil; b = b.next {
+		if !b.settled {
+			at = append(at, b.end)
+		}
+	}
+	return at
 }
 
 // Idle notes a position that has changed without a batch, and says whether it could:
@@ -86,27 +207,39 @@ func (t *Tracker[P]) Acked() P {
 func (t *Tracker[P]) Idle(at P) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.batches) > 0 {
+	if t.first != nil {
 		return false
 	}
 	t.acked, t.moved = at, true
 	return true
 }
 
-// Progressed says whether there is a position to store.
+// Forget drops all batches, whose acks do nothing any more, and begins at a position.
+func (t *Tracker[P]) Forget(at P) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for b := t.first; b != nil; b = b.next {
+		b.settled, b.events = true, nil
+	}
+	t.first, t.last, t.events = nil, nil, 0
+	t.acked, t.moved = at, true
+}
+
+// Progressed says whether there is something to store.
 func (t *Tracker[P]) Progressed() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.moved
 }
 
-// Take returns the position to store, and false where it was taken before.
-func (t *Tracker[P]) Take() (P, bool) {
+// Take says whether there is something to store, and notes that it is being stored: what is
+// settled from now on is for the next time. Settled or Open, which are called then, say what.
+func (t *Tracker[P]) Take() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	moved := t.moved
 	t.moved = false
-	return t.acked, moved
+	return moved
 }
 
 // Keep takes a Take back: nothing was stored.

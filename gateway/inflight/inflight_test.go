@@ -2,29 +2,42 @@ package inflight
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"eventgateway/gateway/event"
 )
 
-func TestPositionFollowsTheAckedPrefix(t *testing.T) {
+func events(keys ...string) (out []*event.Event) {
+	for _, key := range keys {
+		out = append(out, &event.Event{Key: key})
+	}
+	return out
+}
+
+func TestPositionFollowsTheSettledPrefix(t *testing.T) {
 	tr := New("begin")
-	a, b, c := tr.Add("a", 1), tr.Add("b", 2), tr.Add("c", 3)
+	a, b, c := tr.Add("a", events("1")...), tr.Add("b", events("2", "3")...), tr.Add("c", events("4")...)
 	b(nil)
-	if n, err := tr.State(); tr.Acked() != "begin" || tr.Progressed() || n != 6 || err != nil {
+	if n, err := tr.State(); tr.Acked() != "begin" || n != 2 || tr.Done() != 2 || err != nil {
 		t.Errorf("after b: at %s, %d events, %v", tr.Acked(), n, err)
 	}
+	if _, above := tr.Settled(); !slices.Equal(above, []Span[string]{{"b", "b"}}) || !slices.Equal(tr.Open(), []string{"a", "c"}) {
+		t.Errorf("above %v, open %v", above, tr.Open())
+	}
 	a(nil)
-	if n, _ := tr.State(); tr.Acked() != "b" || n != 3 || len(tr.Changed) != 1 {
+	if n, _ := tr.State(); tr.Acked() != "b" || n != 1 || len(tr.Changed) != 1 {
 		t.Errorf("after a: at %s, %d events", tr.Acked(), n)
 	}
-	if at, ok := tr.Take(); at != "b" || !ok || tr.Progressed() {
-		t.Errorf("took %s, %v", at, ok)
+	if !tr.Take() || tr.Progressed() || tr.Take() {
+		t.Error("what was settled is not taken once")
 	}
 	tr.Keep()
-	if at, ok := tr.Take(); at != "b" || !ok {
-		t.Errorf("took %s, %v after nothing was stored", at, ok)
+	if !tr.Take() {
+		t.Error("it is not taken again after nothing was stored")
 	}
 	if tr.Idle("d") {
 		t.Error("it moved although a batch is on its way")
@@ -34,27 +47,84 @@ func TestPositionFollowsTheAckedPrefix(t *testing.T) {
 	if _, err := tr.State(); !errors.Is(err, broken) || tr.Acked() != "b" {
 		t.Errorf("after a nack: at %s, %v", tr.Acked(), err)
 	}
+	tr.Forget("e")
+	c(nil)
+	if n, _ := tr.State(); tr.Acked() != "e" || n != 0 || tr.Open() != nil {
+		t.Errorf("after it was forgotten: at %s, %d events", tr.Acked(), n)
+	}
+}
+
+// TestGivenBackKeepsItsKey: what a sink took behind an event of its key that was given back is to
+// come again behind that one.
+func TestGivenBackKeepsItsKey(t *testing.T) {
+	tr := New(0)
+	first, other, second := tr.Add(1, events("k")...), tr.Add(2, events("x")...), tr.Add(3, events("k")...)
+	first(errors.New("away"))
+	second(nil)
+	other(nil)
+	if open := tr.Open(); !slices.Equal(open, []int{1, 3}) {
+		t.Errorf("open: %v", open)
+	}
+	joins := &event.Event{Key: "z", Attrs: []event.Attr{{Name: event.KeyBefore, Value: "k"}}}
+	tr.Add(4, joins)(nil)
+	tr.Add(5, events("z")...)(nil) // behind the one that joins
+	if open := tr.Open(); !slices.Equal(open, []int{1, 3, 4, 5}) {
+		t.Errorf("open: %v", open)
+	}
+}
+
+// TestOneThatStays costs the same however many follow it.
+func TestOneThatStays(t *testing.T) {
+	tr := New(0)
+	stays := tr.Add(1, events("")...)
+	for i := range 100_000 {
+		tr.Add(i+2, events("")...)(nil)
+	}
+	acked, above := tr.Settled()
+	if n, _ := tr.State(); n != 1 || acked != 0 || !slices.Equal(above, []Span[int]{{2, 100_001}}) {
+		t.Errorf("%d events, at %d, above %v", n, acked, above)
+	}
+	if tr.first.next != tr.last || tr.last.next != nil {
+		t.Error("it keeps more than two batches")
+	}
+	stays(nil)
+	if acked, above = tr.Settled(); acked != 100_001 || above != nil || tr.first != nil || tr.last != nil {
+		t.Errorf("at %d, above %v", acked, above)
+	}
 }
 
 // TestAnyOrder acks in any order, from several goroutines.
 func TestAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 50).Draw(t, "batches")
+		stays := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "stay open")
+		spans := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "were settled before")
 		tr := New(0)
-		acks := make([]func(error), n)
-		for i := range acks {
-			acks[i] = tr.Add(i+1, 1)
-		}
-		open := rapid.IntRange(0, n).Draw(t, "stays open") // n: none
 		var settling sync.WaitGroup
-		for i, ack := range acks {
-			if i != open {
+		open, prefix := []int(nil), 0
+		for i := range n {
+			if spans[i] {
+				tr.AddSettled(Span[int]{i + 1, i + 1})
+				continue
+			}
+			ack := tr.Add(i+1, events("")...)
+			if stays[i] {
+				open = append(open, i+1)
+			} else {
 				settling.Go(func() { ack(nil) })
 			}
 		}
 		settling.Wait()
-		if events, _ := tr.State(); tr.Acked() != open || events != n-open {
-			t.Fatalf("at %d, %d events, want %d", tr.Acked(), events, open)
+		if prefix = n; len(open) > 0 {
+			prefix = open[0] - 1
+		}
+		acked, above := tr.Settled()
+		covered := acked
+		for _, s := range above {
+			covered += s.Last - s.First + 1
+		}
+		if count, _ := tr.State(); acked != prefix || count != len(open) || !slices.Equal(tr.Open(), open) || covered != n-len(open) {
+			t.Fatalf("at %d, above %v, open %v, %d events; want %d, %v", acked, above, tr.Open(), count, prefix, open)
 		}
 	})
 }

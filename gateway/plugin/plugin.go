@@ -42,6 +42,20 @@ type Output interface {
 	Gap(reason string)
 }
 
+// Staller is an Output that shows that a source stands still, and why. The router's is one.
+type Staller interface {
+	// Stalled says that the source reads no more, because of events that are not settled, and
+	// may be called again and again. "" says that it goes on. It is shown and logged.
+	Stalled(reason string)
+}
+
+// Stalled tells an Output that is a [Staller].
+func Stalled(out Output, reason string) {
+	if s, ok := out.(Staller); ok {
+		s.Stalled(reason)
+	}
+}
+
 // Transform changes, drops or multiplies events. There is one instance per
 // route, and it is never called concurrently.
 type Transform interface {

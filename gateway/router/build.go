@@ -126,6 +126,7 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 	s.writing, s.abort = context.WithCancel(context.Background()) // a stop drains it: it ends by itself
 	s.taking, s.halt = context.WithCancel(s.writing)
 	s.queue, s.breaker = newQueue(spec.Delivery), newBreaker(spec.Delivery)
+	s.queue.name = s.name
 	s.queue.recall = s.spec.Delivery.Retry.recall
 	if n := spec.Delivery.Rate; n > 0 {
 		burst := max(n/10, 1) // what a tenth of a second may bring at once

@@ -26,9 +26,12 @@ func cost(ev *event.Event) int { return len(ev.Data) + overhead }
 // queue is what waits for a sink, and the only place where the sink's copies are
 // counted. Several sources put, the workers take.
 type queue struct {
-	limit  Queue
-	shared bool                      // several workers take
-	recall func(*event.Event) *trial // what the source knows of a delivery before this one, or nil
+	name string // of the sink
+	// stallAfter is the constant, but in tests.
+	stallAfter time.Duration
+	limit      Queue
+	shared     bool                      // several workers take
+	recall     func(*event.Event) *trial // what the source knows of a delivery before this one, or nil
 
 	mu     sync.Mutex
 	ring   []item // grows by doubling as needed
@@ -65,7 +68,7 @@ const firstNumber = 1 << 62
 func newQueue(d Delivery) *queue {
 	limit := d.Queue
 	q := &queue{
-		limit: limit, shared: d.Workers > 1,
+		stallAfter: stallAfter, limit: limit, shared: d.Workers > 1,
 		head: firstNumber, scan: firstNumber, tail: firstNumber,
 		lines: newLines(d.Ordering == OrderingKey),
 		ring:  make([]item, min(64, limit.Size)),
@@ -172,6 +175,8 @@ func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 		q.fullSince = now
 	}
 	var expired <-chan time.Time
+	stands := q.watch(r)
+	defer stands.end()
 	if r == nil {
 		left := q.limit.MaxBlock.D() - now.Sub(q.fullSince)
 		if left <= 0 {
@@ -185,15 +190,20 @@ func (q *queue) block(ctx context.Context, ev *event.Event, r *receipt) error {
 	for !q.closed && !q.moved && !q.room(ev) {
 		q.mu.Unlock()
 		var err error
-		late := false
+		late, look := false, false
 		select {
 		case <-q.putter:
+		case <-stands.due():
+			look = true
 		case <-expired:
 			late = true
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
 		q.mu.Lock()
+		if look {
+			stands.look()
+		}
 		if err != nil || late {
 			return err
 		}

@@ -44,7 +44,7 @@ type Retry struct {
 
 // Breaker says when a sink is left alone of which many events fail.
 type Breaker struct {
-	Failures int              `koanf:"failures" rule:"min=0" doc:"writes in a row in which events fail, after which nothing is written for a pause; then one write shows whether to go on. 0: never. (A sink that fails as a whole, as one that is not reached, opens it at once, for a pause by retry)"`
+	Failures int              `koanf:"failures" rule:"min=0" doc:"writes in a row in which events fail that had not failed before, after which nothing is written for a pause; then one write shows whether to go on. 0: never. (A sink that fails as a whole, as one that is not reached, opens it at once, for a pause by retry)"`
 	Pause    options.Duration `koanf:"pause" rule:"min=1ms" doc:"upper bound of the pause, random between it and its half"`
 }
 

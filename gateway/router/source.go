@@ -29,6 +29,8 @@ type source struct {
 	carried SourceCounts  // the counts of all predecessors
 	settled chan struct{} // made when the source has ended, closed when nothing is outstanding any more
 
+	stall stall
+
 	// late is set when the source has ended: attempts after that are not waited for.
 	late atomic.Pointer[time.Time]
 
@@ -189,7 +191,8 @@ func (s *source) status() SourceStatus {
 	h := s.health.snapshot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := SourceStatus{Name: s.name, Type: s.spec.Type.Name(), Health: h, SourceCounts: s.counts.plus(s.carried)}
+	st := SourceStatus{Name: s.name, Type: s.spec.Type.Name(), Health: h, SourceCounts: s.counts.plus(s.carried), Stalled: s.stall.status()}
+	st.Failing = st.Failing || st.Stalled != nil
 	if s.before != nil {
 		st.SourceCounts = st.SourceCounts.plus(s.before.status().SourceCounts)
 	}

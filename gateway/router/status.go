@@ -15,7 +15,8 @@ type SourceStatus struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
 	Health
-	Leader *LeaderStatus `json:"leader,omitempty"` // where the source has a leadership
+	Leader  *LeaderStatus `json:"leader,omitempty"`  // where the source has a leadership
+	Stalled *StallStatus  `json:"stalled,omitempty"` // where the source reads no more
 	SourceCounts
 	Plugin PluginCounts `json:"plugin,omitempty"`
 }

@@ -146,9 +146,9 @@ func (w *worker) park(it item, why letter) {
 	case parked:
 		q.settle([]item{it}, deadLettered)
 		w.sink.missed(plugin.Gap{Reason: "events could not be delivered, and were parked"})
-	case refused:
-		q.settle([]item{it}, returned)
+	case refused: // its source is told before a later one of its key may go on
 		it.receipt.done(why.err)
+		q.settle([]item{it}, returned)
 	}
 }
 

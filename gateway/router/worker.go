@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -78,6 +79,9 @@ func (w *worker) deliver(items []item) (left []item) {
 		if s.writing.Err() != nil { // the write was cut short: that is no verdict on the events
 			s.breaker.leave(pass, silent, 0)
 			return j.failed
+		}
+		if j.verdict == eventBad && !pass.probe && !slices.ContainsFunc(j.failed, func(it item) bool { return it.trial == nil }) {
+			j.verdict = silent // events that fail again say nothing new of the sink
 		}
 		pause := s.breaker.leave(pass, j.verdict, j.asked) // before a dead letter that may have to wait
 		var held int

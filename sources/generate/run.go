@@ -3,6 +3,7 @@ package generate
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 				return err
 			}
 			next += int64(n)
-			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, n)}); err != nil {
+			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, slices.Clone(batch)...)}); err != nil {
 				return plugin.Ended(ctx, err)
 			}
 			clear(batch)

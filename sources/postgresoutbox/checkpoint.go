@@ -55,7 +55,7 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if err := checkCache(now.cache); err != nil {
 		return err
 	}
-	reason, believe := r.compare(now, stored.history, stored.low)
+	reason, believe := r.compare(now, stored.history)
 	if reason != "" {
 		out.Gap(reason)
 		r.memory.top = top{}
@@ -70,12 +70,12 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 		return err
 	}
 	r.memory.history, r.memory.position, r.memory.token = now.history, now.position, r.token
-	r.kept = [2]place{{r.cursor.hi, stored.low}, {r.cursor.hi, stored.low}}
+	r.kept = [2]kept{{r.cursor.hi, stored.low}, {r.cursor.hi, stored.low}}
 	return r.planSnapshot(ctx, stored.snapshot, believe || sameDatabase(stored.history, now.history))
 }
 
-// place is what a stored cursor is told apart by.
-type place struct{ hi, low int64 }
+// kept is what a stored cursor is told apart by.
+type kept struct{ hi, low int64 }
 
 // loaded is what is stored, beside the cursor and the token.
 type loaded struct {
@@ -168,15 +168,39 @@ func (r *reader) prepare(ctx context.Context) error {
 	return nil
 }
 
-// save stores how far everything was acked. It fails where another reader has taken over, and
+// place is where a batch stands: a change by its id; rows of a snapshot by the snapshot before them.
+type place struct {
+	id     int64
+	before *snapshot
+}
+
+// position returns what is to be stored: all that was read, but for what is not settled. Rows of
+// the snapshot come again from the first batch of them on that is not.
+func (r *reader) position() position {
+	at := position{snapshot: r.snapshot, seen: r.horizon.seen()}
+	ids, found := slices.Clone(r.unemitted), false
+	for _, open := range r.flight.Open() {
+		switch {
+		case open.before == nil:
+			ids = append(ids, open.id)
+		case !found:
+			at.snapshot, found = *open.before, true
+		}
+	}
+	at.cursor = r.cursor.without(ids)
+	return at
+}
+
+// save stores what was settled. It fails where another reader has taken over, and
 // where the database is another one, or went back: it stores only over what this reader has
 // loaded or stored last, under the same history, and where the latest change that was read is
 // still there, unless that may have been deleted. The reader of an earlier session may save, too.
 func (r *reader) save(ctx context.Context) error {
-	at, moved := r.flight.Take()
-	if !moved {
+	if moved := r.flight.Take(); !moved && !r.stale {
 		return nil
 	}
+	at := r.position()
+	r.stale = false
 	var snapshot []byte // NULL where there is none
 	if at.snapshot.Tables != nil {
 		var err error
@@ -187,23 +211,23 @@ func (r *reader) save(ctx context.Context) error {
 	c := at.cursor
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	before, next := r.kept, place{c.hi, c.low()}
+	before, next := r.kept, kept{c.hi, c.low()}
 	r.kept[1] = next // it may be stored although no answer comes
 	var position int64
 	err := r.conn.QueryRow(ctx, `UPDATE gateway.outbox_reader r SET hi = $3, gaps = $4::text::int8multirange, low = $5, snapshot = $6, saved = now()`+r.column(", seen = nullif($14::bigint, 0)::text::xid8")+`
 		WHERE name = $1 AND token = $2 AND (hi, low) IN (($7::bigint, $8::bigint), ($9::bigint, $10::bigint))
 		AND `+r.tells.history+` = $11::text AND `+r.tells.written+` >= $12::bigint
-		AND ($13::bigint <= low OR EXISTS (SELECT FROM gateway.outbox o WHERE o.id = $13 AND o.at = $15)) AND $14::bigint >= 0 RETURNING `+r.tells.flushed,
+		AND ($13::bigint <= hi AND NOT $13::bigint <@ gaps OR EXISTS (SELECT FROM gateway.outbox o WHERE o.id = $13 AND o.at = $15)) AND $14::bigint >= 0 RETURNING `+r.tells.flushed,
 		r.s.opts.Name, r.token, c.hi, c.multirange(), c.low(), snapshot, before[0].hi, before[0].low, before[1].hi, before[1].low,
 		string(r.memory.history), r.memory.position, r.memory.top.id, at.seen, r.memory.top.at).Scan(&position)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r.still(ctx)
 	}
 	if err != nil {
-		r.flight.Keep()
+		r.stale = true
 		return fmt.Errorf("cannot store the cursor: %w", err)
 	}
-	r.kept = [2]place{next, next}
+	r.kept = [2]kept{next, next}
 	r.memory.position = max(r.memory.position, position)
 	r.untidy = true
 	return nil

@@ -55,15 +55,18 @@ type collector struct {
 	arrived chan struct{}
 	verdict func(*event.Event) error // of a batch, by its first event; nil: all is well
 	gap     func(reason string)      // nil: gaps do not matter
+	stays   func(*event.Event) bool  // what no sink takes; nil: nothing
+	stalled chan string
 
 	mu     sync.Mutex
 	events []*event.Event
 	seen   map[string]bool // by ID
 	again  int             // events that came again
+	acks   []func(error)   // of those that stay
 }
 
 func newCollector() *collector {
-	return &collector{ready: make(chan struct{}, 1), arrived: make(chan struct{}, 1), seen: map[string]bool{}}
+	return &collector{ready: make(chan struct{}, 1), arrived: make(chan struct{}, 1), seen: map[string]bool{}, stalled: make(chan string, 1000)}
 }
 
 func (c *collector) Gap(reason string) {
@@ -91,13 +94,33 @@ func (c *collector) Emit(_ context.Context, b event.Batch) error {
 	if c.verdict != nil {
 		err = c.verdict(b.Events[0])
 	}
+	stays := c.stays != nil && c.stays(b.Events[0])
+	if stays {
+		c.acks = append(c.acks, b.Ack)
+	}
 	c.mu.Unlock()
 	select {
 	case c.arrived <- struct{}{}:
 	default:
 	}
-	b.Ack(err)
+	if !stays {
+		b.Ack(err)
+	}
 	return nil
+}
+
+// Stalled is part of [plugin.Staller].
+func (c *collector) Stalled(reason string) { c.stalled <- reason }
+
+// take has the sinks take what stayed.
+func (c *collector) take() {
+	c.mu.Lock()
+	acks := c.acks
+	c.acks, c.stays = nil, nil
+	c.mu.Unlock()
+	for _, ack := range acks {
+		ack(nil)
+	}
 }
 
 // await waits for n events in all, and returns them.

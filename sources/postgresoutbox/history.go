@@ -124,7 +124,7 @@ func (r *reader) look(ctx context.Context, now *present, seen int64) error {
 // bring the cursor as it was then, together with the changes that it belongs to. It cannot be
 // believed where the rows may have come in another way, as with a dump, or where ids that it
 // has passed are given again.
-func (r *reader) compare(now present, stored history, low int64) (reason string, believe bool) {
+func (r *reader) compare(now present, stored history) (reason string, believe bool) {
 	known := r.memory
 	database, timeline := now.history.parts()
 	storedDatabase, storedTimeline := stored.parts()
@@ -136,7 +136,7 @@ func (r *reader) compare(now present, stored history, low int64) (reason string,
 		reason = fmt.Sprintf("the cursor belongs to another database: system/oid %s, and this is %s, %s", cmp.Or(storedDatabase, knownDatabase), database, place)
 	case known.history != "" && (known.history != now.history || now.position < known.position):
 		reason = fmt.Sprintf("the history of the database went back, or took another course: it was %s, and is %s", before, place)
-	case known.top.id > low && !now.hasTop, known.token > r.token-1:
+	case !r.cursor.passed(known.top.id) && !now.hasTop, known.token > r.token-1:
 		reason = fmt.Sprintf("the history of the database went back: it was %s, and is %s, and what was read or stored last is not there", before, place)
 	case stored != "" && storedTimeline != timeline:
 		reason = fmt.Sprintf("the history of the database took another course, and may have gone back: the cursor is of timeline %s, and the database is %s", storedTimeline, place)

@@ -21,7 +21,7 @@ const (
 type horizon struct {
 	marks []mark // in order
 	now   int64  // xmax of the latest read; 0: none yet
-	gone  int64  // every row up to it was deleted
+	gone  int64  // every row up to it was deleted, but for what some reader has not settled
 	next  int64  // where the lowest row may be: a hint, so that ids without rows take no time
 	swept int64  // how far the latest look went
 }
@@ -103,6 +103,15 @@ func (h *horizon) raise(i int, one row) {
 	h.marks = slices.Replace(h.marks, i, i+1, parts...)
 }
 
+// full returns a transaction id whose lower half is given: the one that is nearest to those of now. 0
+// where it is not known.
+func (h *horizon) full(half int64) int64 {
+	if half == 0 || h.now == 0 {
+		return 0
+	}
+	return h.now + int64(int32(uint32(half)-uint32(h.now)))
+}
+
 // merge makes one mark of two: less is noticed, and nothing wrong.
 func (h *horizon) merge() {
 	var half []mark
@@ -127,8 +136,9 @@ func (h *horizon) seen() (seen int64) {
 	return seen
 }
 
-// deleted notes that every row up to an id is gone.
-func (h *horizon) deleted(to int64) {
+// deleted notes that rows up to an id are gone: all of them, or all but some, from which changes
+// that are written later are told apart less well then.
+func (h *horizon) deleted(to int64, all bool) {
 	h.gone = max(h.gone, to)
 	i := 0
 	for i < len(h.marks) && h.marks[i].upTo <= h.gone {
@@ -137,24 +147,57 @@ func (h *horizon) deleted(to int64) {
 	if i == 0 || h.now == 0 {
 		return
 	}
-	h.marks = append([]mark{{h.marks[i-1].upTo, h.now}}, h.marks[i:]...)
+	first := mark{h.marks[i-1].upTo, h.now}
+	for _, m := range h.marks[:i] {
+		if !all {
+			first.seen = max(first.seen, m.seen)
+		}
+	}
+	h.marks = append([]mark{first}, h.marks[i:]...)
 }
 
-// window returns the ranges for the next look: all that may be deleted next, and a part of what
-// is kept for other readers, from where the look before has ended.
-func (h *horizon) window() (from, to, seen []int64, end int64) {
+// window returns the ranges of the next look, above one id and up to another: all that may be deleted next, and a
+// part of the others, from where the look before has ended. Those below what may be deleted next are among
+// the first, unless that takes long: a transaction that is open for long keeps the server from
+// forgetting rows that were deleted.
+func (h *horizon) window(long bool) (looks []gap, end int64) {
 	end = max(h.gone, h.next) + lookEvery
-	from, to, seen = h.ranges(0, end)
-	if len(h.marks) == 0 || h.marks[len(h.marks)-1].upTo <= end {
-		return from, to, seen, end
+	first := gap{from: math.MinInt64, to: end}
+	if long {
+		first.from = end - lookEvery + 1
 	}
-	begin := max(h.swept, end)
-	if begin >= h.marks[len(h.marks)-1].upTo {
-		begin = end
+	last := end
+	if n := len(h.marks); n > 0 {
+		last = max(h.marks[n-1].upTo, end)
 	}
-	h.swept = begin + lookEvery
-	f, u, s := h.ranges(begin, h.swept)
-	return append(from, f...), append(to, u...), append(seen, s...), end
+	if first.from < 0 && last <= end {
+		return []gap{first}, end
+	}
+	begin := h.swept + 1
+	if begin > last {
+		begin = 1
+	}
+	if first.from < 0 {
+		begin = max(begin, end+1)
+	}
+	h.swept = begin + lookEvery - 1
+	second := gap{from: begin, to: h.swept}
+	switch {
+	case second.to < first.from:
+		return []gap{second, first}, end
+	case second.from > first.to:
+		return []gap{first, second}, end
+	}
+	return []gap{{from: min(first.from, second.from), to: max(first.to, second.to)}}, end
+}
+
+// rangesOf returns the marks in several ranges.
+func (h *horizon) rangesOf(looks []gap) (from, to, seen []int64) {
+	for _, g := range looks {
+		f, t, s := h.ranges(max(g.from, 1)-1, g.to)
+		from, to, seen = append(from, f...), append(to, t...), append(seen, s...)
+	}
+	return from, to, seen
 }
 
 // ranges returns the marks between two ids: above from, up to to, and what was seen there.
@@ -171,6 +214,7 @@ func (h *horizon) ranges(above, below int64) (from, to, seen []int64) {
 }
 
 // lateRow finds a change in the ranges $1, $2, $3 that was not read, and does not lie in the gaps $4.
-const lateRow = `SELECT o.id FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) m(above, up_to, seen) CROSS JOIN LATERAL
-	(SELECT id FROM gateway.outbox WHERE id > m.above AND id <= m.up_to AND xid >= m.seen::text::xid8 AND NOT id <@ $4::text::int8multirange ORDER BY id LIMIT 1) o
+const lateRow = `SELECT o.id FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) m(above, up_to, seen)
+	CROSS JOIN LATERAL unnest(int8multirange(int8range(m.above + 1, m.up_to + 1)) - (SELECT $4::text::int8multirange)) f
+	CROSS JOIN LATERAL (SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND xid >= m.seen::text::xid8 ORDER BY id LIMIT 1) o
 	ORDER BY o.id LIMIT 1`

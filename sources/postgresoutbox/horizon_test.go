@@ -35,7 +35,7 @@ func TestHorizon(t *testing.T) {
 	if h.late(13, 300) || !h.late(13, 301) || !h.late(14, 300) || h.late(14, 109) || !h.late(12, 300) || h.late(20, 900) || !h.late(20, 901) {
 		t.Errorf("%+v", h.marks)
 	}
-	h.deleted(20) // transaction ids of another server are gone with their rows
+	h.deleted(20, true) // transaction ids of another server are gone with their rows
 	if h.seen() != 200 || !h.late(3, 200) || !h.late(20, 200) || h.late(20, 199) {
 		t.Errorf("seen %d, %+v", h.seen(), h.marks)
 	}
@@ -77,7 +77,7 @@ func TestHorizonNeverBlamesWhatWasRead(t *testing.T) {
 						delete(kept, one)
 					}
 				}
-				h.deleted(gone)
+				h.deleted(gone, true)
 			}
 		}
 		for one, x := range kept {

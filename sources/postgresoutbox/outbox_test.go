@@ -183,7 +183,7 @@ func TestTwoReadersOfOneName(t *testing.T) {
 	}
 	first.await(t, 2) // it has come back, with a token of its own
 	stored(t, db, "hi = 2")
-	r.flight.Idle(position{cursor: cursor{hi: 99}})
+	r.cursor.hi, r.stale = 99, true
 	if err := r.save(t.Context()); !errors.Is(err, errFenced) {
 		t.Errorf("it could still store its cursor: %v", err)
 	}
@@ -196,7 +196,7 @@ func newReader(t *testing.T, s *source) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(position{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(place{}), keys: map[string]*tableKey{}}
 	if err := r.begin(t.Context(), newCollector()); err != nil {
 		t.Fatal(err)
 	}

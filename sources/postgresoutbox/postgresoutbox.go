@@ -26,6 +26,7 @@ type Options struct {
 	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit"`
 	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
 	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry"`
+	InFlight int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled. One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled"`
 	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too, in the order of their keys, as the operation READ; then changes only"`
 }
 
@@ -44,7 +45,9 @@ func (o *Options) Check(report func(option, text string)) {
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
-		func() Options { return Options{Name: "gateway", Wake: "bell", Output: "order", Snapshot: "never"} }, build).With(plugin.Replays, plugin.Elects)
+		func() Options {
+			return Options{Name: "gateway", Wake: "bell", Output: "order", InFlight: 10_000, Snapshot: "never"}
+		}, build).With(plugin.Replays, plugin.Elects)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -54,7 +57,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
 		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout, Settings: rowSettings}, paused: map[string]pause{},
 	}
 	for _, text := range o.Tables {
@@ -64,7 +67,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s.lagRows = gauge.NewValue("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
 	s.lagSeconds = gauge.NewAge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
 	s.oldest = gauge.NewAge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
-	s.gaps = gauge.NewValue("gateway_outbox_gaps", "Ids that open transactions may still bring.")
+	s.gaps = gauge.NewValue("gateway_outbox_gaps", "Ids that open transactions may still bring, at most.")
 	s.copied = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_outbox_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
 	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.copied} {
 		err = errors.Join(err, env.Metrics.Register(c))
@@ -94,12 +97,12 @@ type source struct {
 	rows   pgconn.RowReader // of a snapshot
 	paused map[string]pause // tables of the snapshot
 
-	strangerAfter, retainEvery, measureEvery time.Duration // the constants, but in tests
+	strangerAfter, retainEvery, measureEvery, stallAfter time.Duration // the constants, but in tests
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
-	if s.last == nil || !s.last.flight.Progressed() {
+	if s.last == nil || !s.last.stale && !s.last.flight.Progressed() {
 		return nil
 	}
 	conn, _, err := s.connect(ctx, false)
@@ -129,7 +132,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	defer s.rows.Close()
-	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(position{}), keys: map[string]*tableKey{}, lowSince: time.Now()}
+	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(place{}), keys: map[string]*tableKey{}, lowSince: time.Now(), stands: inflight.Standstill{After: s.stallAfter}}
 	if s.last != nil {
 		if err := s.saveLast(ctx, conn); err != nil {
 			return plugin.Ended(ctx, pgconn.Away(err))
@@ -146,7 +149,8 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	var back *wentBack
 	if errors.As(err, &back) {
 		out.Gap(back.reason)
-		r.flight = inflight.New(position{}) // what is on its way belongs to the cursor that is given up
+		r.flight, r.unemitted = inflight.New(place{}), nil // what is on its way belongs to the cursor that is given up
+		r.stale = false
 		s.again = true
 		err = errors.Join(err, r.forget(ctx)) // at once, while it is known; else when the next run begins
 	}

@@ -38,6 +38,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		p.triggers()
 		p.sequence()
 		p.readers()
+		p.stays()
 		p.transactions()
 	}
 	if s.opts.Wake == "bell" {
@@ -242,7 +243,7 @@ func (p *probe) transactions() {
 	}
 	if age > 60 {
 		p.bad(plugin.Warning, "end it: COMMIT or ROLLBACK there, ROLLBACK PREPARED, or SELECT pg_terminate_backend(PID)",
-			"%s has a transaction open for %s: what it has written comes when it commits, and what others write after it stays in the outbox until then", who, seconds(age))
+			"%s has a transaction open for %s: what it has written comes when it commits, and until then the server keeps rows that were deleted", who, seconds(age))
 		return
 	}
 	p.fine("no transaction is open for long")

@@ -45,6 +45,22 @@ func (p *probe) columns() (all bool) {
 	return all
 }
 
+// staying is the changes that a reader has read more than a minute ago, and that are not settled.
+const staying = `SELECT count(*), coalesce(max(extract(epoch FROM clock_timestamp() - o.at)), 0)::float8
+	FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g CROSS JOIN LATERAL
+		(SELECT at FROM gateway.outbox WHERE id >= lower(g) AND id < upper(g) AND at < clock_timestamp() - interval '1 minute' ORDER BY id LIMIT 10000) o
+	WHERE r.name = $1`
+
+// stays looks whether changes are not taken by a sink.
+func (p *probe) stays() {
+	var n int
+	var age float64
+	if p.row(staying, []any{p.s.opts.Name}, &n, &age) && n > 0 {
+		p.bad(plugin.Warning, "correct what the receiver says of them, which the log of the gateway has; or give the sink retry.attempts and a dead_letter",
+			"%d changes were read and are not delivered, the oldest %s old: they hold up those of their rows, and at in_flight (%d) the source stalls", n, seconds(age), p.s.opts.InFlight)
+	}
+}
+
 // writable looks whether the session may write at all.
 func (p *probe) writable() {
 	var readOnly string

@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const (
 	maxRows  = 500      // that a read takes of each half
 	maxBytes = 16 << 20 // after which a read stops
-	maxGaps  = 10_000   // beyond which nothing above hi is read until there are fewer
+	// maxGaps bounds the memory, and the time of a read. Gaps are many only where what lies
+	// between them cannot be deleted, because another reader is behind. Beyond it nothing above
+	// hi is read until there are fewer.
+	maxGaps = 500_000
 )
 
 // row is one change as it stands in the outbox.
@@ -26,44 +30,62 @@ type row struct {
 }
 
 // readRows reads what lies in gaps, and then what lies above hi, in one statement, so
-// in one snapshot.
-const readRows = `SELECT r.*, (SELECT pg_snapshot_xmax(pg_current_snapshot()))::text::bigint FROM (
+// in one snapshot. It says which of the transactions $6 are not open in it. There is one row at least.
+const readRows = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new,
+	view.xmax, view.ended FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax,
+		ARRAY(SELECT x FROM unnest($6::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot())) AS ended) view LEFT JOIN (
 	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
-	  (SELECT o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
+	  (SELECT o.id, o.xid::text::bigint AS xid, o.at, o.op::text AS op, o.tbl, o.old::text AS old, o.new::text AS new FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
 	  ORDER BY x.id LIMIT $2)
 	UNION ALL
 	(SELECT 1, o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
-) r ORDER BY half, id`
+) r ON true ORDER BY r.half, r.id`
 
 // read reads the next rows and moves the cursor over them. It returns them in the order
-// of their ids.
+// of their ids. Until they are emitted their ids stand in unemitted.
 func (r *reader) read(ctx context.Context) ([]row, error) {
+	for {
+		rows, ended, err := r.readOnce(ctx)
+		if err != nil || len(ended) == 0 {
+			return rows, err
+		}
+		r.cursor.end(ended) // what they have brought comes before what was written after it
+	}
+}
+
+// readOnce reads, unless transactions have ended in whose gaps it has not looked: it returns these.
+func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	from, to := r.cursor.ranges()
-	most := r.s.most
-	above := most
+	from, to, open := r.cursor.look()
+	most := max(r.s.most, len(from)/20) // to look at many gaps takes its time
+	above := r.s.most
 	if len(from) > maxGaps {
 		above = 0
 	}
 	defer func() {
 		if ctx.Err() == context.DeadlineExceeded { // too much for the time that there is
-			r.s.most = max(most/4, 1)
+			r.s.most = max(r.s.most/4, 1)
 		}
 	}()
-	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, most, from, to, above)
+	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, most, from, to, above, open)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the outbox: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
 	var inGaps, beyond []row
 	bytes, cut, xmax := 0, false, int64(0)
 	for rows.Next() {
 		var one row
-		half := 0
-		if err := rows.Scan(&half, &one.id, &one.xid, &one.at, &one.op, &one.table, &one.old, &one.new, &xmax); err != nil {
+		half, none := 0, false
+		var at pgtype.Timestamptz
+		if err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &xmax, &ended); err != nil {
 			rows.Close()
-			return nil, fmt.Errorf("cannot read the outbox: %w", err)
+			return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
 		}
+		if none || len(ended) > 0 {
+			break
+		}
+		one.at = at.Time
 		if cut = bytes > maxBytes; cut { // the rest comes with the next read
 			break
 		}
@@ -76,19 +98,23 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("cannot read the outbox: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
+	}
+	if len(ended) > 0 {
+		return nil, ended, nil
 	}
 	if cut {
-		r.s.most = max(most/2, 1)
+		r.s.most = max(r.s.most/2, 1)
 	} else {
 		r.s.most = min(2*most, maxRows)
 	}
 	// Where not all that lies in gaps was seen, nothing from beyond may overtake it.
-	sawGaps := len(inGaps) < most && !(cut && len(beyond) == 0)
-	if !sawGaps {
-		beyond = nil
+	seenTo := int64(allSeen)
+	if len(inGaps) == most || cut && len(beyond) == 0 {
+		beyond, seenTo = nil, inGaps[len(inGaps)-1].id
+		r.settled = time.Time{} // what has ended is to be known at once: there is more of it
 	}
-	all := append(inGaps, beyond...)
+	all = append(inGaps, beyond...)
 	slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.id, b.id) })
 	ids := make([]int64, len(all))
 	for i := range all {
@@ -98,9 +124,22 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 	if n := len(all); n > 0 && all[n-1].id > r.cursor.hi {
 		r.memory.top = top{all[n-1].id, all[n-1].at}
 	}
-	r.cursor.advance(ids, sawGaps)
-	return all, nil
+	r.stale = r.stale || r.cursor.dying
+	r.cursor.advance(ids, seenTo)
+	if seenTo == allSeen {
+		r.cursor.probe()
+	}
+	r.unemitted = append(r.unemitted, ids...)
+	return all, nil, nil
 }
+
+// sequenceHolders has the transactions that hold the lock on the sequence, with the lower half of
+// their ids: of its subtransactions, too, each has one, of which its own is the oldest.
+const sequenceHolders = `WITH l AS MATERIALIZED (SELECT * FROM pg_locks)
+	SELECT s.virtualtransaction, coalesce((SELECT t.transactionid::text::bigint FROM l t WHERE t.locktype = 'transactionid' AND t.mode = 'ExclusiveLock'
+		AND t.virtualtransaction = s.virtualtransaction ORDER BY age(t.transactionid) DESC LIMIT 1), 0)
+	FROM l s WHERE s.locktype = 'relation' AND s.mode = 'RowExclusiveLock'
+	AND s.relation = $1::bigint::oid AND s.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
 // settle looks who may still bring ids that lie in gaps. Whoever has drawn an id holds
 // this lock on the sequence until all that he did is visible.
@@ -111,15 +150,17 @@ func (r *reader) settle(ctx context.Context) error {
 	if err := r.conn.QueryRow(ctx, "SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0)", r.sequence).Scan(&last); err != nil {
 		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
 	}
-	rows, err := r.conn.Query(ctx, `SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'
-		AND relation = $1::bigint::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, r.sequence)
+	rows, err := r.conn.Query(ctx, sequenceHolders, r.sequence)
 	if err != nil {
 		return fmt.Errorf("cannot see who writes: %w", err)
 	}
-	holders, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
+	now, name, xid := holding{}, "", int64(0)
+	if _, err := pgx.ForEachRow(rows, []any{&name, &xid}, func() error {
+		now[name] = r.horizon.full(xid)
+		return nil
+	}); err != nil {
 		return fmt.Errorf("cannot see who writes: %w", err)
 	}
-	r.cursor.settle(holders, last)
+	r.cursor.settle(now, last)
 	return nil
 }

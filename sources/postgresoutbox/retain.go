@@ -7,36 +7,52 @@ import (
 )
 
 // retain deletes what every reader has delivered, some at a time, and looks whether something is
-// there that was not read, although the cursor has passed its id. Then it deletes nothing.
+// there that was not read, although the cursor has passed its id. Then it deletes nothing. What
+// lies in no reader's gaps is deleted, and what lies in one stays: a change that is not settled,
+// or may still come, keeps no other.
 func (r *reader) retain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	from, to, seen, end := r.horizon.window()
+	looks, end := r.horizon.window(r.retaining > retainLong)
+	from, to, seen := r.horizon.rangesOf(looks)
 	bound := "NULL::bigint"
 	if r.columns {
 		bound = "min(seen::text::bigint)"
 	}
-	var low, late, deleted, highest, next int64
-	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(low), $6::bigint) AS low, `+bound+` AS seen FROM gateway.outbox_reader),
+	at := r.position().cursor
+	var hi, late, deleted, highest, next int64
+	var text string
+	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, `+bound+` AS seen FROM gateway.outbox_reader),
+		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
 		late AS (`+lateRow+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
-			WHERE o.id <= done.low AND (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
-			AND o.id IN (SELECT id FROM gateway.outbox, done d WHERE id <= d.low ORDER BY id LIMIT $5) RETURNING o.id)
-		SELECT coalesce(done.low, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
-			coalesce((SELECT min(id) - 1 FROM gateway.outbox WHERE id > $6), 0) FROM done`,
-		from, to, seen, r.cursor.multirange(), retainMost, end).Scan(&low, &late, &deleted, &highest, &next)
+			WHERE (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
+			AND o.id IN (SELECT x.id FROM done d CROSS JOIN kept k CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1)) - k.ids) f CROSS JOIN LATERAL
+				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) ORDER BY id LIMIT $5) x LIMIT $5) RETURNING o.id)
+		SELECT coalesce(done.hi, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
+			coalesce((SELECT id - 1 FROM gateway.outbox WHERE id > $6 ORDER BY id LIMIT 1), 0), (SELECT ids::text FROM kept) FROM done`,
+		from, to, seen, at.multirange(), retainMost, end, (&cursor{gaps: looks}).multirange()).Scan(&hi, &late, &deleted, &highest, &next, &text)
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot delete what was delivered: %w", err)
 	case late > 0:
 		return &wentBack{lateBack(late, r.cursor.hi)}
 	}
-	if deleted < retainMost {
-		highest = low
+	others, err := parseGaps(text)
+	if err != nil {
+		return err
 	}
-	r.horizon.deleted(highest)
 	r.untidy = deleted == retainMost // there may be more
-	if !r.untidy && low == end {
+	if r.untidy {
+		r.horizon.deleted(highest, false)
+		return nil
+	}
+	r.horizon.deleted(hi, looks[0].from < 0 && (len(others) == 0 || others[0].from > hi))
+	for i := range looks {
+		looks[i].to = min(looks[i].to, hi)
+	}
+	r.cursor.merge(looks, others)
+	if hi == end {
 		r.untidy = next > 0
 		r.horizon.next = max(r.horizon.next, next)
 	}

@@ -20,8 +20,9 @@ const (
 	saveEvery     = 50 * time.Millisecond
 	retainEvery   = time.Second
 	retainMost    = 10_000 // rows at once
+	retainLong    = 50 * time.Millisecond
 	measureEvery  = 5 * time.Second
-	maxInFlight   = 10_000 // events
+	share         = 10 // what takes long is done less often: it has a tenth of the time
 	gapAlarm      = 5 * time.Minute
 )
 
@@ -36,13 +37,16 @@ type reader struct {
 	snapshot snapshot
 	memory   memory
 	horizon  horizon
-	kept     [2]place // what may be stored: what was loaded or stored last, and what is being stored
+	kept     [2]kept // what may be stored: what was loaded or stored last, and what is being stored
 	tells    teller
 	columns  bool // the cursors have the columns history and seen
-	flight   *inflight.Tracker[position]
+	flight   *inflight.Tracker[place]
 	keys     map[string]*tableKey
-	stale    bool // gaps have died since the last batch, or a snapshot has ended
+	stale    bool // gaps have died, or something was skipped, since the cursor was stored
 	untidy   bool // what was delivered is not deleted yet
+
+	unemitted []int64 // ids that were read, and not emitted yet
+	stands    inflight.Standstill
 
 	awake time.Time // since when another session keeps it from sleeping; zero: none does
 
@@ -50,6 +54,7 @@ type reader struct {
 	lowSince time.Time // when it was another one, or when warn said so
 
 	settled, saved, retained, measured time.Time
+	saving, retaining, measuring       time.Duration // how long the latest took
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
@@ -80,15 +85,17 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 }
 
 // room waits while the routes are behind.
-func (r *reader) room(ctx context.Context) error {
+func (r *reader) room(ctx context.Context, out plugin.Output) error {
+	defer r.stands.End(out)
 	for {
 		waiting, failed := r.flight.State()
 		if failed != nil {
 			return failed
 		}
-		if waiting < maxInFlight {
+		if waiting < r.s.opts.InFlight {
 			return nil
 		}
+		r.stands.Check(out, r.flight.Done(), waiting)
 		if err := r.upkeep(ctx); err != nil {
 			return err
 		}
@@ -102,33 +109,24 @@ func (r *reader) room(ctx context.Context) error {
 // step reads and emits once, and does what is due beside. It returns how many rows it
 // has read.
 func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
-	if err := r.room(ctx); err != nil {
+	if err := r.room(ctx, out); err != nil {
 		return 0, err
 	}
-	gaps := len(r.cursor.gaps)
 	rows, err := r.read(ctx)
 	if err != nil {
 		return 0, err
 	}
-	at := r.position()
-	if err := r.emit(ctx, out, rows, at); err != nil {
+	if err := r.emit(ctx, out, rows); err != nil {
 		return 0, err
-	}
-	r.stale = len(rows) == 0 && (r.stale || len(r.cursor.gaps) != gaps)
-	if r.stale && r.flight.Idle(at) {
-		r.stale = false
 	}
 	return len(rows), r.upkeep(ctx)
 }
 
-// emit hands changes over; at is the position behind them.
-func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row, at position) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	events := make([]*event.Event, 0, len(rows))
+// emit hands changes over, each as a batch of its own: one that no sink takes holds up no other.
+func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error {
 	for _, one := range rows {
 		if len(r.s.tables) > 0 && !r.s.tables[one.table] {
+			r.unemitted, r.stale = r.unemitted[1:], true
 			continue
 		}
 		if one.op != "T" && one.old == nil && one.new == nil {
@@ -138,14 +136,14 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row, at pos
 		if err != nil {
 			return err
 		}
-		events = append(events, e)
+		events := []*event.Event{e}
+		ack := r.flight.Add(place{id: one.id}, events...)
+		r.unemitted = r.unemitted[1:]
+		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack}); err != nil {
+			return err
+		}
 	}
-	ack := r.flight.Add(at, len(events))
-	if len(events) == 0 {
-		ack(nil)
-		return nil
-	}
-	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
+	return nil
 }
 
 // upkeep does what is due from time to time.
@@ -163,18 +161,26 @@ func (r *reader) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.flight.Progressed() && due(&r.saved, saveEvery) {
-		if err := r.save(ctx); err != nil {
+	if (r.stale || r.flight.Progressed()) && due(&r.saved, max(saveEvery, share*r.saving)) {
+		begin := time.Now()
+		err := r.save(ctx)
+		if r.saving = time.Since(begin); err != nil {
 			return err
 		}
 	}
-	if due(&r.retained, r.s.retainEvery) {
-		if err := r.retain(ctx); err != nil {
+	if due(&r.retained, max(r.s.retainEvery, 2*r.retaining)) {
+		begin := time.Now()
+		err := r.retain(ctx)
+		if r.retaining = time.Since(begin); err != nil {
 			return err
 		}
 	}
-	if due(&r.measured, r.s.measureEvery) {
-		return r.measure(ctx)
+	if due(&r.measured, max(r.s.measureEvery, share*r.measuring)) {
+		begin := time.Now()
+		err := r.measure(ctx)
+		if r.measuring = time.Since(begin); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -218,18 +224,13 @@ func (r *reader) measure(ctx context.Context) error {
 	return nil
 }
 
-// position returns how far the reader is.
-func (r *reader) position() position {
-	return position{r.cursor.snapshot(), r.snapshot, r.horizon.seen()}
-}
-
-// warn says when a transaction is open for so long that the outbox grows.
+// warn says when a transaction is open for long.
 func (r *reader) warn() {
 	if low := r.cursor.low(); low != r.low {
 		r.low, r.lowSince = low, time.Now()
 	}
 	if len(r.cursor.gaps) > 0 && time.Since(r.lowSince) > gapAlarm {
-		r.s.log.Warn("a transaction is open for long: what is written after it stays in the outbox; gateway check --live names it", "for", time.Since(r.lowSince).Round(time.Second))
+		r.s.log.Warn("a transaction is open for long: what it has written comes when it ends; gateway check --live names it", "for", time.Since(r.lowSince).Round(time.Second))
 		r.lowSince = time.Now()
 	}
 }

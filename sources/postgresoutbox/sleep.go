@@ -25,7 +25,7 @@ const (
 // waits for this lock, and it goes with the session.
 func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Duration) (slept bool, err error) {
 	waiting, _ := r.flight.State()
-	if r.s.opts.Wake != "bell" || pause < sleepFrom || len(r.cursor.gaps) > 0 || waiting > 0 || r.flight.Progressed() || r.untidy {
+	if r.s.opts.Wake != "bell" || pause < sleepFrom || len(r.cursor.gaps) > 0 || waiting > 0 || r.flight.Progressed() || r.stale || r.untidy {
 		return false, nil
 	}
 	if err := r.ask(ctx, "SELECT pg_try_advisory_lock(26470, 1)", &slept); err != nil || !slept {

@@ -104,7 +104,7 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) err
 		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
 		r.snapshot = r.snapshot.with(table, begun)
 	}
-	r.flight.Idle(r.position()) // it has begun, whatever comes
+	r.stale = true // it has begun, whatever comes
 	return r.save(ctx)
 }
 
@@ -116,7 +116,7 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 	if table == "" || len(r.cursor.gaps) > maxGaps {
 		return false, nil
 	}
-	if err := r.room(ctx); err != nil {
+	if err := r.room(ctx, out); err != nil {
 		return false, err
 	}
 	changes, existing, drained, err := r.view(ctx, table)
@@ -124,10 +124,8 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 		return false, err
 	}
 	// The view is given up before anything may have to wait.
-	for _, c := range changes {
-		if err := r.emit(ctx, out, c.rows, c.at); err != nil {
-			return false, err
-		}
+	if err := r.emit(ctx, out, changes); err != nil {
+		return false, err
 	}
 	switch {
 	case !drained: // too many: another time
@@ -141,15 +139,9 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 	return true, r.emitExisting(ctx, out, table, existing)
 }
 
-// changesRead is what one read of changes has found, and the position behind it.
-type changesRead struct {
-	rows []row
-	at   position
-}
-
 // view reads changes, and, where these are all that one view of the database has, the next rows
 // of a table in the same view.
-func (r *reader) view(ctx context.Context, table string) (changes []changesRead, existing chunk, drained bool, err error) {
+func (r *reader) view(ctx context.Context, table string) (changes []row, existing chunk, drained bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	tx, err := r.conn.BeginTx(limited, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
@@ -167,7 +159,7 @@ func (r *reader) view(ctx context.Context, table string) (changes []changesRead,
 			}
 			break
 		}
-		changes = append(changes, changesRead{rows, r.position()})
+		changes = append(changes, rows...)
 	}
 	if err := tx.Commit(limited); err != nil {
 		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
@@ -205,8 +197,9 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 		}
 	}
 	r.s.copied.Add(float64(len(rows)))
+	before := r.snapshot
 	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: existing.key, After: rows[len(rows)-1].Key})
-	ack := r.flight.Add(r.position(), len(events))
+	ack := r.flight.Add(place{before: &before}, events...)
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 

@@ -52,6 +52,19 @@ func entries(answer any) ([]entry, error) {
 	return out, nil
 }
 
+// polled reads the answer of a script that polls: entries, a number, and an ID.
+func polled(answer []any) (found []entry, number int64, id string, err error) {
+	if len(answer) != 3 {
+		return nil, 0, "", errAnswer
+	}
+	number, isNumber := answer[1].(int64)
+	id, isText := answer[2].(string)
+	if found, err = entries(answer[0]); err == nil && (!isNumber || !isText) {
+		err = errAnswer
+	}
+	return found, number, id, err
+}
+
 // event makes an event of an entry: one that the sink redis-stream has written is as it
 // was there; of any other the payload is its fields.
 func (e entry) event(source, stream string) *event.Event {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -19,6 +20,7 @@ import (
 type fanout struct {
 	*reader
 	flight *inflight.Tracker[place]
+	ahead  ahead     // what was settled before this Run and lies ahead
 	at     place     // behind the entry that was read last
 	key    string    // of the position, where it is kept
 	kept   [2]string // positions that may be there: that which was loaded or stored last, and that which is being stored
@@ -28,7 +30,9 @@ type fanout struct {
 func newFanout(r *reader) *fanout {
 	f := &fanout{reader: r, flight: inflight.New(place{})}
 	if before := r.s.last; before != nil {
-		f.flight = inflight.New(before.form.(*fanout).flight.Acked())
+		acked, spans := before.form.(*fanout).settledSoFar()
+		f.flight = inflight.New(acked)
+		f.ahead.spans = spans
 	}
 	if r.s.opts.Name != "" {
 		f.key = redisconn.Beside(r.s.opts.Stream, ":position:"+r.s.opts.Name)
@@ -69,13 +73,13 @@ return {found and found[1] and found[1][2] or {}, added, last}`)
 // store keeps a position, unless somebody else has taken over (0), or the position in Redis is
 // another one than this reader has stored last, or the stream went back (2). KEYS: the position,
 // and the stream. ARGV: the token, the position, its number, the entry that was read last, or
-// "", and the positions that may be there.
+// "", the positions that may be there, and what is settled above the position.
 var store = redis.NewScript(undoneLua + `
 local token = redis.call('HGET', KEYS[1], 'token')
 if token and token ~= ARGV[1] then return 0 end
 local id = redis.call('HGET', KEYS[1], 'id')
 if id and id ~= ARGV[2] and id ~= ARGV[5] and id ~= ARGV[6] or undone(KEYS[2], ARGV[4]) then return 2 end
-redis.call('HSET', KEYS[1], 'token', ARGV[1], 'id', ARGV[2], 'number', ARGV[3])
+redis.call('HSET', KEYS[1], 'token', ARGV[1], 'id', ARGV[2], 'number', ARGV[3], 'settled', ARGV[7])
 return 1`)
 
 func (f *fanout) begin(ctx context.Context) (missed string, err error) {
@@ -86,13 +90,18 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 			return "", err
 		}
 		f.token = fmt.Sprint(n)
-		kept, err := f.client.HMGet(ctx, f.key, "id", "number").Result()
+		kept, err := f.client.HMGet(ctx, f.key, "id", "number", "settled").Result()
 		if err != nil {
 			return "", err
 		}
 		if id, ok := kept[0].(string); ok {
 			f.kept = [2]string{id, id}
 			f.at = place{id: id, number: -1}
+			text, _ := kept[2].(string)
+			if f.ahead.spans, err = parseSpans(text); err != nil {
+				return "", fmt.Errorf("the position in %s cannot be read: %w", f.key, err)
+			}
+			f.ahead.spans = slices.DeleteFunc(f.ahead.spans, func(s inflight.Span[place]) bool { return !before(id, s.Last.id) })
 			if text, ok := kept[1].(string); ok {
 				if f.at.number, err = strconv.ParseInt(text, 10, 64); err != nil {
 					return "", fmt.Errorf("the position in %s cannot be read: %w", f.key, err)
@@ -104,6 +113,7 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 		return "", f.client.Exists(ctx, f.s.opts.Stream).Err()
 	}
 	if f.at.id != "" {
+		f.flight.Forget(f.at)
 		return "", nil
 	}
 	info, err := f.client.XInfoStream(ctx, f.s.opts.Stream).Result()
@@ -138,6 +148,7 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 }
 
 func (f *fanout) read(ctx context.Context) (page, error) {
+	f.ahead.pass(f.flight)
 	most := f.s.count
 	key := f.key
 	if key == "" {
@@ -155,10 +166,19 @@ func (f *fanout) read(ctx context.Context) (page, error) {
 	}
 	if last != "" && before(last, f.at.id) || added >= 0 && added < f.at.number {
 		f.at, f.s.newest = place{id: first}, ""
+		f.ahead.forget()
+		f.flight.Forget(f.at)
 		return page{missed: "the stream was made anew: what it had before may not have been read"}, nil
 	}
 	f.s.adapt(p.entries)
 	p.more = len(p.entries) == most
+	if span, n, found := f.ahead.reached(p.entries, p.more); found {
+		p.entries, p.more = p.entries[:n], true
+		f.number(p.entries)
+		p.missed = f.lostBefore(span)
+		f.at = place{id: span.Last.id, number: span.Last.number}
+		return p, nil
+	}
 	f.number(p.entries)
 	switch { // caught up: as many were read as there were
 	case p.more || added < 0:
@@ -187,20 +207,22 @@ func (f *fanout) number(entries []entry) {
 }
 
 func (f *fanout) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
-	if len(entries) == 0 {
-		return nil
+	for _, e := range entries {
+		events := []*event.Event{e.event(f.s.name, f.s.opts.Stream)}
+		ack := f.flight.Add(e.place, events...)
+		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused}); err != nil {
+			return err
+		}
 	}
-	events := make([]*event.Event, len(entries))
-	for i, e := range entries {
-		events[i] = e.event(f.s.name, f.s.opts.Stream)
-	}
-	ack := f.flight.Add(entries[len(entries)-1].place, len(entries))
-	return out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused})
+	return nil
 }
 
-func (f *fanout) flying() (events int, failed error) { return f.flight.State() }
-func (f *fanout) settled() <-chan struct{}           { return f.flight.Changed }
-func (f *fanout) unsaved() bool                      { return f.key != "" && f.flight.Progressed() }
+func (f *fanout) flying() (events int, done uint64, failed error) {
+	events, failed = f.flight.State()
+	return events, f.flight.Done(), failed
+}
+func (f *fanout) settled() <-chan struct{} { return f.flight.Changed }
+func (f *fanout) unsaved() bool            { return f.key != "" && f.flight.Progressed() }
 
 func (f *fanout) alive(context.Context) error { return nil }
 
@@ -208,16 +230,16 @@ func (f *fanout) save(ctx context.Context) error {
 	if f.key == "" {
 		return nil
 	}
-	at, moved := f.flight.Take()
-	if !moved {
+	if !f.flight.Take() {
 		return nil
 	}
+	at, above := f.settledSoFar()
 	before, newest := f.kept, ""
 	if at.read {
 		newest = at.id
 	}
 	f.kept[1] = at.id // it may be stored although no answer comes
-	stored, err := store.Run(ctx, f.client, []string{f.key, f.s.opts.Stream}, f.token, at.id, at.number, newest, before[0], before[1]).Int()
+	stored, err := store.Run(ctx, f.client, []string{f.key, f.s.opts.Stream}, f.token, at.id, at.number, newest, before[0], before[1], formatSpans(above)).Int()
 	switch {
 	case err != nil:
 		f.flight.Keep()
@@ -229,19 +251,6 @@ func (f *fanout) save(ctx context.Context) error {
 	}
 	f.kept[0] = at.id
 	return nil
-}
-
-// polled reads the answer of a script that polls: entries, a number, and an ID.
-func polled(answer []any) (found []entry, number int64, id string, err error) {
-	if len(answer) != 3 {
-		return nil, 0, "", errAnswer
-	}
-	number, isNumber := answer[1].(int64)
-	id, isText := answer[2].(string)
-	if found, err = entries(answer[0]); err == nil && (!isNumber || !isText) {
-		err = errAnswer
-	}
-	return found, number, id, err
 }
 
 // bell waits until there is something behind an entry, but not for long.

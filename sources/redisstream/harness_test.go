@@ -38,6 +38,8 @@ type running struct {
 	begun  atomic.Int32 // gaps at a start that knows no position
 	got    chan *event.Event
 
+	stalled chan string
+
 	mu      sync.Mutex
 	verdict func(event.Batch) func() error // waits, and says what to ack; nil: all is well
 	refused []string
@@ -63,8 +65,13 @@ func made(t *testing.T, set func(*Options)) *source {
 // goroutine of its own.
 func start(t *testing.T, set func(*Options), settle func(event.Batch) func() error) *running {
 	t.Helper()
+	return startSource(t, made(t, set), settle)
+}
+
+func startSource(t *testing.T, s *source, settle func(event.Batch) func() error) *running {
+	t.Helper()
 	r := &running{
-		t: t, source: made(t, set), verdict: settle, ready: make(chan struct{}, 1000),
+		t: t, source: s, stalled: make(chan string, 1000), verdict: settle, ready: make(chan struct{}, 1000),
 		errs: make(chan error, 1000), gaps: make(chan string, 1000), got: make(chan *event.Event, 100_000),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -98,6 +105,9 @@ func (r *running) await(c chan struct{}) {
 		r.t.Fatal("it is not ready")
 	}
 }
+
+// Stalled is part of [plugin.Staller].
+func (r *running) Stalled(reason string) { r.stalled <- reason }
 
 func (r *running) Ready() { r.ready <- struct{}{} }
 func (r *running) Gap(reason string) {

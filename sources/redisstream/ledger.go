@@ -21,6 +21,7 @@ type ledger struct {
 	open      map[string]bool        // by ID: emitted and not settled
 	delivered []string               // IDs that were acked and are not stored
 	tried     map[string]event.Tried // what has failed and is not stored, by ID
+	done      uint64                 // entries that were acked
 	failed    error                  // with which one was given back in this Run
 }
 
@@ -47,10 +48,10 @@ func (l *ledger) opened(id string) {
 	l.open[id] = true
 }
 
-func (l *ledger) state() (events int, failed error) {
+func (l *ledger) state() (events int, done uint64, failed error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.open), l.failed
+	return len(l.open), l.done, l.failed
 }
 
 func (l *ledger) unsaved() bool {
@@ -81,6 +82,7 @@ func (l *ledger) settle(id string, err error) {
 	l.mu.Lock()
 	delete(l.open, id)
 	if err == nil {
+		l.done++
 		l.delivered = append(l.delivered, id)
 		delete(l.tried, id)
 	} else if l.failed == nil {
@@ -104,9 +106,9 @@ func (l *ledger) tell() {
 	}
 }
 
-func (g *group) flying() (events int, failed error) { return g.ledger.state() }
-func (g *group) settled() <-chan struct{}           { return g.ledger.changed }
-func (g *group) unsaved() bool                      { return g.ledger.unsaved() }
+func (g *group) flying() (events int, done uint64, failed error) { return g.ledger.state() }
+func (g *group) settled() <-chan struct{}                        { return g.ledger.changed }
+func (g *group) unsaved() bool                                   { return g.ledger.unsaved() }
 
 // emit makes each entry a batch of its own: they are acked one by one, and one that is not
 // delivered for days is no reason to have others again.

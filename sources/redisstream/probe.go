@@ -3,6 +3,7 @@ package redisstream
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -54,6 +55,9 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if o.Group != "" && kind == "stream" {
 		findings = append(findings, s.probeGroup(ctx, client)...)
 	}
+	if o.Name != "" && kind == "stream" {
+		findings = append(findings, s.probeName(ctx, client, key)...)
+	}
 	if o.Group == "" && o.Name == "" && o.From != "start" {
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: "nothing keeps how far was read: what is appended while the gateway is away is not read", Fix: "set name or group, where each entry counts"})
 	}
@@ -72,4 +76,24 @@ func (s *source) probeGroup(ctx context.Context, client redis.UniversalClient) [
 		}
 	}
 	return []plugin.Finding{{Text: fmt.Sprintf("there is no group %s yet; the gateway makes it", s.opts.Group)}}
+}
+
+// probeName says what was read under the name and is not settled, since more than a minute.
+func (s *source) probeName(ctx context.Context, client redis.UniversalClient, key string) []plugin.Finding {
+	kept := client.HMGet(ctx, key, "id", "settled").Val()
+	if len(kept) != 2 || kept[0] == nil || kept[1] == nil || kept[1] == "" { // nothing behind it is settled
+		return nil
+	}
+	next := client.XRangeN(ctx, s.opts.Stream, fmt.Sprint("(", kept[0]), "+", 1).Val()
+	if len(next) == 0 {
+		return nil
+	}
+	age := time.Since(entry{id: next[0].ID}.at()).Round(time.Second)
+	if age < time.Minute {
+		return nil
+	}
+	return []plugin.Finding{{
+		Level: plugin.Warning, Text: fmt.Sprintf("the entry %s is %v old, and is not delivered, while later ones are: it holds up those of its key, and at in_flight (%d) the source stalls", next[0].ID, age, s.opts.InFlight),
+		Fix: "correct what the receiver says of it, which the log of the gateway has; or give the sink retry.attempts and a dead_letter",
+	}}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/gauge"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/redisconn"
@@ -31,6 +32,7 @@ type Options struct {
 	Group         string           `koanf:"group" doc:"consumer group: those that read under one share the entries; it is made where it is not there"`
 	Consumer      string           `koanf:"consumer" doc:"name within the group, another for each gateway, and the same after a restart; empty: the host's name"`
 	ClaimAfter    options.Duration `koanf:"claim_after" rule:"min=1s,max=1d" doc:"how long nothing is heard of a consumer until the others of its group take over what it has not acked"`
+	InFlight      int              `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled. One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled"`
 	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=0,max=1000000" doc:"how often an entry is delivered that is never acked, because gateways die of it, or stop before; beyond it goes to the route's dead_letter. 0: without end. Only with group"`
 }
 
@@ -58,7 +60,9 @@ func (o *Options) Remembers() bool { return o.Group != "" }
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("redis-stream", "Entries of a Redis Stream, of which none is lost.",
-		func() Options { return Options{From: "new", ClaimAfter: options.Duration(30 * time.Second)} }, build).With(plugin.Replays, plugin.Elects)
+		func() Options {
+			return Options{From: "new", InFlight: 10_000, ClaimAfter: options.Duration(30 * time.Second)}
+		}, build).With(plugin.Replays, plugin.Elects)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -74,7 +78,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: newLedger()}
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: newLedger(), stallAfter: inflight.StallAfter}
 	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more of them wait.")
 	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
@@ -100,6 +104,8 @@ type source struct {
 	again  bool
 	// ledger is of a group: what is on its way outlives a Run.
 	ledger *ledger
+
+	stallAfter time.Duration // see [inflight.StallAfter]
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.

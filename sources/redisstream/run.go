@@ -10,17 +10,18 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/redisconn"
 )
 
 const (
-	fewEntries  = 16                    // in the first read: they may be large
-	maxEntries  = 500                   // in one read
-	muchAtOnce  = 4 << 20               // bytes, beyond which the next read is smaller
-	maxInFlight = 10_000                // events
-	maxWait     = 2 * time.Second       // for news; less than the time that an answer may take
-	saveEvery   = 50 * time.Millisecond // between two saves
+	fewEntries = 16                    // in the first read: they may be large
+	maxEntries = 500                   // in one read
+	muchAtOnce = 4 << 20               // bytes, beyond which the next read is smaller
+	maxWait    = 2 * time.Second       // for news; less than the time that an answer may take
+	saveEvery  = 50 * time.Millisecond // between two saves, and
+	saveShare  = 10                    // times as long as the latest took
 )
 
 // form is one of the two ways to read.
@@ -34,9 +35,9 @@ type form interface {
 	alive(ctx context.Context) error
 	// emit hands entries over; refused is why they must not be delivered.
 	emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error
-	// flying returns how many events are on their way, and the error with which one was
-	// given back; settled gets a value when that has changed.
-	flying() (events int, failed error)
+	// flying returns how many events are not settled, how many were, and the error with which one
+	// was given back; settled gets a value when that has changed.
+	flying() (events int, done uint64, failed error)
 	settled() <-chan struct{}
 	// save stores what was acked, where unsaved says that there is something.
 	save(ctx context.Context) error
@@ -128,13 +129,17 @@ func (s *source) Campaign(ctx context.Context, name string, above int64, standby
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
+	stands := inflight.Standstill{After: r.s.stallAfter}
+	defer stands.End(out)
 	for ctx.Err() == nil {
-		if waiting, _ := r.form.flying(); waiting >= maxInFlight { // the routes are behind
-			if err := r.await(ctx); err != nil {
+		if waiting, done, _ := r.form.flying(); waiting >= r.s.opts.InFlight { // the routes are behind
+			stands.Check(out, done, waiting)
+			if err := r.await(ctx, r.s.stallAfter); err != nil {
 				return err
 			}
 			continue
 		}
+		stands.End(out)
 		p, err := r.form.read(ctx)
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() { // too much for the time that there is
@@ -179,8 +184,10 @@ func (r *reader) keep(ctx context.Context) {
 			case r.room <- struct{}{}:
 			default:
 			}
-			if _, err = r.form.flying(); err == nil {
+			if _, _, err = r.form.flying(); err == nil {
+				begin := time.Now()
 				err = r.form.save(ctx)
+				pause.Reset(max(saveEvery, saveShare*time.Since(begin)))
 			}
 		}
 		if err != nil {
@@ -216,10 +223,14 @@ func (r *reader) reason(err error) error {
 
 func (r *reader) save(ctx context.Context) error { return r.s.wrap(r.form.save(ctx)) }
 
-// await waits for room.
-func (r *reader) await(ctx context.Context) error {
+// await waits for room, but not for longer than a time.
+func (r *reader) await(ctx context.Context, most time.Duration) error {
+	t := time.NewTimer(most)
+	defer t.Stop()
 	select {
 	case <-r.room:
+		return nil
+	case <-t.C:
 		return nil
 	case <-ctx.Done():
 		return r.reason(ctx.Err())

@@ -103,12 +103,13 @@ class Item {
 
 // states says in words how a component is.
 function states(component, now) {
-  const { up, since, attempts, leader, breaker } = component;
+  const { up, since, attempts, leader, stalled, breaker } = component;
   const said = [];
   if (up !== undefined) said.push(up ? "up" : Date.parse(since) > 0 ? `down for ${lasts(now - Date.parse(since))}` : "not connected yet");
   if (attempts > 0) said.push(`attempts ${short(attempts)}`);
   if (leader) said.push(leader.state);
   if (leader?.holder) said.push(`the lock is held by ${leader.holder}, which cannot lead`);
+  if (stalled) said.push(`stalled for ${lasts(now - Date.parse(stalled.since))}: ${stalled.reason}`);
   return [...said, ...(breakers[breaker?.state] ?? [])];
 }
 

@@ -1,0 +1,89 @@
+package postgresoutbox
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+)
+
+// writeInterleaved has a transaction write rows while another session commits one after each. It
+// returns how long the slowest of the others' changes took to arrive.
+func writeInterleaved(t *testing.T, open *pgx.Conn, st *started, rows int) (slowest time.Duration) {
+	t.Helper()
+	other := session(t)
+	run(t, open, "BEGIN")
+	begun := make([]time.Time, 0, rows)
+	for i := range rows {
+		run(t, open, "INSERT INTO items VALUES ($1)", 2*i)
+		begun = append(begun, time.Now())
+		run(t, other, "INSERT INTO items VALUES ($1)", 2*i+1)
+	}
+	for i, e := range st.await(t, rows) {
+		slowest = max(slowest, e.Time.Sub(begun[i]))
+	}
+	return slowest
+}
+
+// TestOpenTransactionDelaysOnlyItself: others' changes arrive while a transaction is open whose
+// ids lie between theirs, and its own arrive when it commits: each once, and in order.
+func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
+	for _, end := range []string{"COMMIT", "ROLLBACK"} {
+		t.Run(end, func(t *testing.T) {
+			db := fresh(t, items, "items")
+			st := start(t, nil, newCollector())
+			open := session(t)
+			interleaved := number(t, "INTERLEAVED", 12_000) // rows of it, and as many of others in between
+			slowest := writeInterleaved(t, open, st, interleaved)
+			t.Logf("others' changes took %v at most", slowest)
+			if slowest > 10*time.Second { // they would wait for its end
+				t.Errorf("others' changes took %v", slowest)
+			}
+			stored(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)") // what was delivered is deleted
+			run(t, open, end)
+			run(t, db, "UPDATE items SET v = 1")
+			n := 2 * interleaved // each of the others' rows was inserted and updated
+			if end == "COMMIT" {
+				n *= 2
+			}
+			inserted := map[string]bool{}
+			for _, e := range st.await(t, n) {
+				operation, _ := e.Attr("operation")
+				if operation == "UPDATE" && !inserted[e.Key] {
+					t.Fatalf("%s was changed before it came", e.Key)
+				}
+				inserted[e.Key] = true
+			}
+			stored(t, db, "gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
+			if st.again > 0 {
+				t.Errorf("%d changes came again", st.again)
+			}
+		})
+	}
+}
+
+// TestOpenTransactionAcrossAKill: what was delivered beside it does not come again.
+func TestOpenTransactionAcrossAKill(t *testing.T) {
+	db := fresh(t, items, "items")
+	out := newCollector()
+	st := start(t, nil, out)
+	open := session(t)
+	writeInterleaved(t, open, st, 2000)
+	stored(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
+	st.source.last = nil // nothing is stored at the end
+	st.stop()
+	run(t, open, "COMMIT")
+	st = start(t, nil, out)
+	run(t, db, "INSERT INTO items VALUES (-1)")
+	events := st.await(t, 4001)
+	if st.again > 0 {
+		t.Errorf("%d changes came again", st.again)
+	}
+	if last := events[4000]; !strings.HasSuffix(last.Key, ":-1") {
+		t.Errorf("%s came last", list(events[4000:], func(e *event.Event) string { return fmt.Sprint(e.Key) }))
+	}
+}
