@@ -1,6 +1,7 @@
 package postgresoutbox
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,6 +90,20 @@ func (c *cursor) split(last int64) {
 			c.gaps = slices.Insert(c.gaps, i+1, above)
 			return
 		}
+	}
+}
+
+// reopen makes gaps of ids that were passed.
+func (c *cursor) reopen(ranges []gap) {
+	all := append(slices.Clone(c.gaps), ranges...)
+	slices.SortFunc(all, func(a, b gap) int { return cmp.Compare(a.from, b.from) })
+	c.gaps = nil
+	for _, g := range all {
+		if n := len(c.gaps); n > 0 && g.from <= c.gaps[n-1].to+1 {
+			c.gaps[n-1] = gap{from: c.gaps[n-1].from, to: max(c.gaps[n-1].to, g.to)}
+			continue
+		}
+		c.gaps = append(c.gaps, g)
 	}
 }
 

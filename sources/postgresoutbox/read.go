@@ -3,11 +3,13 @@ package postgresoutbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -15,6 +17,9 @@ const (
 	maxBytes = 16 << 20 // after which a read stops
 	maxGaps  = 10_000   // beyond which nothing above hi is read until there are fewer
 )
+
+// canceled is the SQLSTATE of a statement that was ended on request.
+const canceled = "57014"
 
 // row is one change as it stands in the outbox.
 type row struct {
@@ -38,7 +43,7 @@ const readRows = `SELECT r.*, (SELECT pg_snapshot_xmax(pg_current_snapshot()))::
 // read reads the next rows and moves the cursor over them. It returns them in the order
 // of their ids.
 func (r *reader) read(ctx context.Context) ([]row, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	from, to := r.cursor.ranges()
 	most := r.s.most
@@ -46,11 +51,8 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 	if len(from) > maxGaps {
 		above = 0
 	}
-	defer func() {
-		if ctx.Err() == context.DeadlineExceeded { // too much for the time that there is
-			r.s.most = max(most/4, 1)
-		}
-	}()
+	begin := time.Now()
+	alone := r.conn.PgConn().TxStatus() == 'I' // else a canceled statement takes the transaction along
 	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, most, from, to, above)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the outbox: %w", err)
@@ -64,7 +66,11 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 			rows.Close()
 			return nil, fmt.Errorf("cannot read the outbox: %w", err)
 		}
-		if cut = bytes > maxBytes; cut { // the rest comes with the next read
+		n := len(inGaps) + len(beyond)
+		if cut = bytes > maxBytes || n > 0 && time.Since(begin) > longRead; cut { // the rest comes with the next read
+			if alone {
+				_ = r.conn.PgConn().CancelRequest(ctx) // else the rest is sent all the same
+			}
 			break
 		}
 		bytes += len(one.old) + len(one.new)
@@ -75,12 +81,16 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 		}
 	}
 	rows.Close()
-	if err := rows.Err(); err != nil {
+	var said *pgconn.PgError
+	if err := rows.Err(); err != nil && !(cut && errors.As(err, &said) && said.Code == canceled) {
 		return nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
-	if cut {
+	switch took := time.Since(begin); {
+	case took > longRead:
+		r.s.most = max(most/4, 1)
+	case cut:
 		r.s.most = max(most/2, 1)
-	} else {
+	default:
 		r.s.most = min(2*most, maxRows)
 	}
 	// Where not all that lies in gaps was seen, nothing from beyond may overtake it.
@@ -105,7 +115,7 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 // settle looks who may still bring ids that lie in gaps. Whoever has drawn an id holds
 // this lock on the sequence until all that he did is visible.
 func (r *reader) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	var last int64
 	if err := r.conn.QueryRow(ctx, "SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0)", r.sequence).Scan(&last); err != nil {

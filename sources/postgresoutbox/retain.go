@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// retain deletes what every reader has delivered, some at a time, and looks whether something is
+// retain deletes what every reader has delivered, some at a time, but not what no reader has the
+// table of, and looks whether something is
 // there that was not read, although the cursor has passed its id. Then it deletes nothing.
 func (r *reader) retain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	from, to, seen, end := r.horizon.window()
 	bound := "NULL::bigint"
@@ -17,11 +18,11 @@ func (r *reader) retain(ctx context.Context) error {
 		bound = "min(seen::text::bigint)"
 	}
 	var low, late, deleted, highest, next int64
-	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(low), $6::bigint) AS low, `+bound+` AS seen FROM gateway.outbox_reader),
+	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(low), $6::bigint) AS low, `+bound+` AS seen, `+tablesRead+` AS tables FROM gateway.outbox_reader),
 		late AS (`+lateRow+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
 			WHERE o.id <= done.low AND (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
-			AND o.id IN (SELECT id FROM gateway.outbox, done d WHERE id <= d.low ORDER BY id LIMIT $5) RETURNING o.id)
+			AND o.id IN (SELECT id FROM gateway.outbox, done d WHERE id <= d.low AND (d.tables IS NULL OR tbl = ANY (d.tables)) ORDER BY id LIMIT $5) RETURNING o.id)
 		SELECT coalesce(done.low, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
 			coalesce((SELECT min(id) - 1 FROM gateway.outbox WHERE id > $6), 0) FROM done`,
 		from, to, seen, r.cursor.multirange(), retainMost, end).Scan(&low, &late, &deleted, &highest, &next)
