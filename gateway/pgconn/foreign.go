@@ -32,7 +32,8 @@ import (
 type RowReader struct {
 	Config *pgx.ConnConfig
 	Owners []string // roles, beside the session's own and superusers, whose tables may be read
-	// Timeout bounds each statement in the server.
+	// Timeout bounds each statement in the server. Rows that are found may take longer to come: only
+	// a silence of the server is bounded then.
 	Timeout time.Duration
 	// Settings are those with which rows are read. No value has a quote.
 	Settings map[string]string
@@ -63,6 +64,8 @@ type Reading struct {
 // pg_export_snapshot() has returned in another session, or "". Begin returns an error where
 // the table's owner is not trusted.
 func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery MakeQuery) (*Reading, error) {
+	ctx, cancel := r.limit(ctx)
+	defer cancel()
 	if r.conn == nil || r.conn.IsClosed() {
 		config := r.Config.Copy()
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name
@@ -169,9 +172,31 @@ type ReadRow struct {
 	Mark bool
 }
 
-// Query runs the query. It may be called several times.
-func (g *Reading) Query(ctx context.Context, args []string) ([]ReadRow, error) {
-	rows, err := g.tx.Query(ctx, "SELECT key, data, mark FROM pg_temp.gateway_read($1)", pgtype.FlatArray[string](args))
+// limit bounds the time in which code of other roles may run.
+func (r *RowReader) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, r.Timeout+time.Second)
+}
+
+// found runs the query to its end, and keeps what it has found in the server. From then on no
+// code of other roles runs, and the rows take the time that the link needs. The cursor's name
+// is one by which [RowReader.kill] knows the session.
+const found = "MOVE FORWARD 1 FROM gateway_read_rows; SET LOCAL statement_timeout = 0; MOVE ABSOLUTE 0 FROM gateway_read_rows"
+
+// Find runs the query, once. What it has found waits in the server.
+func (g *Reading) Find(ctx context.Context, args []string) error {
+	ctx, cancel := g.reader.limit(ctx)
+	defer cancel()
+	if _, err := g.tx.Exec(ctx, "DECLARE gateway_read_rows SCROLL CURSOR FOR SELECT key, data, mark FROM pg_temp.gateway_read($1)", pgtype.FlatArray[string](args)); err != nil {
+		return err
+	}
+	return g.exec(ctx, found)
+}
+
+// Rows returns what Find has found. Where bytes come, it may take as long as the link needs.
+func (g *Reading) Rows(ctx context.Context) ([]ReadRow, error) {
+	ctx, cancel := Answer(ctx, g.reader.conn, g.reader.Timeout+time.Second)
+	defer cancel()
+	rows, err := g.tx.Query(ctx, "FETCH ALL FROM gateway_read_rows")
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +209,8 @@ func (g *Reading) Query(ctx context.Context, args []string) ([]ReadRow, error) {
 // does not answer is ended by another one, because its code may catch a cancellation: the
 // next Begin opens a new session.
 func (g *Reading) End(ctx context.Context) {
+	ctx, cancel := g.reader.limit(ctx)
+	defer cancel()
 	err := g.tx.Rollback(ctx)
 	if err == nil {
 		_, err = g.reader.conn.Exec(ctx, "DISCARD ALL", pgx.QueryExecModeSimpleProtocol)

@@ -17,6 +17,14 @@ func constant(sql string) pgconn.MakeQuery {
 	return func([]pgconn.KeyColumn, bool) (string, error) { return sql, nil }
 }
 
+func find(t *testing.T, g *pgconn.Reading, args []string) ([]pgconn.ReadRow, error) {
+	t.Helper()
+	if err := g.Find(testenv.Context(t), args); err != nil {
+		return nil, err
+	}
+	return g.Rows(testenv.Context(t))
+}
+
 // TestNothingIsLeftInTheSession by the code of a table's owner: no prepared statement, no lock,
 // no setting, which would meet the next query of the reader.
 func TestNothingIsLeftInTheSession(t *testing.T) {
@@ -41,7 +49,7 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer g.End(testenv.Context(t))
-		rows, err := g.Query(testenv.Context(t), nil)
+		rows, err := find(t, g, nil)
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%v, %v", rows, err)
 		}
@@ -104,7 +112,7 @@ func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(t, db, `ALTER SCHEMA m1 RENAME TO mx; ALTER SCHEMA m2 RENAME TO m1; ALTER SCHEMA mx RENAME TO m2`)
-	rows, err := g.Query(testenv.Context(t), nil)
+	rows, err := find(t, g, nil)
 	if err != nil || len(rows) != 1 || string(rows[0].Data) != "1 postgres" {
 		t.Errorf("read %v, %v", rows, err)
 	}
@@ -165,7 +173,7 @@ func TestHangingCodeIsEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		if _, err := g.Query(ctx, nil); err == nil {
+		if err := g.Find(ctx, nil); err == nil {
 			t.Fatal("it does not hang")
 		}
 		cancel()

@@ -4,12 +4,14 @@ package pgconn
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	pg "github.com/jackc/pgx/v5/pgconn"
 
+	"eventgateway/gateway/link"
 	"eventgateway/gateway/options"
 )
 
@@ -32,10 +34,25 @@ func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = ConnectTimeout
 	}
+	dial := c.DialFunc
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return link.New(conn), nil
+	}
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "eventgateway " + name
 	}
 	return c, nil
+}
+
+// Answer returns a context for a statement on conn. It ends with ctx, and with the error
+// [context.DeadlineExceeded] when nothing has come from the server for silence: a row of many
+// megabytes on a slow link has the time that it needs.
+func Answer(ctx context.Context, conn *pgx.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
+	return link.Answer(ctx, conn.PgConn().Conn(), silence)
 }
 
 // SearchPath is the search path of a transaction in which names mean what PostgreSQL says: a

@@ -19,7 +19,7 @@ const reloadEvery = 500 * time.Millisecond
 func newCluster(o *redis.ClusterOptions) *redis.ClusterClient {
 	var client atomic.Pointer[redis.ClusterClient]
 	var last atomic.Int64 // Unix nanoseconds
-	dial := redis.NewDialer(&redis.Options{DialTimeout: o.DialTimeout, TLSConfig: o.TLSConfig})
+	dial := o.Dialer
 	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if c := client.Load(); err != nil && c != nil {

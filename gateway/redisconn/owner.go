@@ -98,7 +98,7 @@ func Away(err, wrapped error, of Scope) error {
 	}
 	var answer redis.Error
 	if !errors.As(err, &answer) {
-		if errors.Is(err, context.Canceled) {
+		if errors.Is(err, context.Canceled) || plugin.IsPermanent(err) {
 			return wrapped
 		}
 		return plugin.Away(wrapped)

@@ -17,7 +17,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Bounds of one attempt to connect, read or write.
+// Bounds of one attempt to connect, and of how long nothing passes while it reads or writes.
 const (
 	dialTimeout  = 5 * time.Second
 	readTimeout  = 3 * time.Second
@@ -64,6 +64,7 @@ func Parse(u options.URL) (*Config, error) {
 	o.PoolSize = 2          // nobody here needs more at the same time: one may wait for news, one sends
 	o.PipelinePoolSize = -1 // no connections of their own for pipelines
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, writeTimeout
+	o.Dialer = dialer(o.TLSConfig)
 	return c, nil
 }
 

@@ -63,3 +63,8 @@ func (s *source) spread(g plugin.Gap) {
 }
 
 var _ plugin.GapRelay = (*source)(nil)
+
+// Note is part of [plugin.Noter].
+func (s *source) Note(err error) { s.health.note(s.redactor.Error(err)) }
+
+var _ plugin.Noter = (*source)(nil)

@@ -1,19 +1,22 @@
 package testenv
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Proxy is a TCP proxy before a server. It can freeze its connections, so that
-// they stay open and nothing passes any more, and cut them.
+// they stay open and nothing passes any more, cut them, and be as slow as a link.
 type Proxy struct {
 	target   string
 	listener net.Listener
 	done     sync.WaitGroup
+	rate     atomic.Int64 // bytes in a second, of each connection and direction; 0: as fast as it goes
 
 	mu    sync.Mutex
 	conns map[*proxied]struct{}
@@ -23,6 +26,7 @@ type Proxy struct {
 type proxied struct {
 	client, server    net.Conn
 	requests, answers sync.RWMutex // held for writing while frozen
+	rate              *atomic.Int64
 
 	lose atomic.Bool // the next answer is lost, and the connection with it
 }
@@ -68,7 +72,11 @@ func (p *Proxy) accept() {
 			client.Close()
 			continue
 		}
-		c := &proxied{client: client, server: server}
+		c := &proxied{client: client, server: server, rate: &p.rate}
+		if p.rate.Load() > 0 {
+			narrow(client)
+			narrow(server)
+		}
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
 		p.mu.Unlock()
@@ -93,13 +101,41 @@ func (c *proxied) copy(dst, src net.Conn, gate *sync.RWMutex, lose *atomic.Bool)
 			return
 		}
 		gate.RLock() // waits while frozen
-		_, werr := dst.Write(buf[:n])
+		werr := c.write(dst, buf[:n])
 		gate.RUnlock()
 		if err != nil || werr != nil {
 			return
 		}
 	}
 }
+
+// write writes b at the rate of the proxy.
+func (c *proxied) write(dst net.Conn, b []byte) error {
+	for len(b) > 0 {
+		part := b
+		rate := c.rate.Load()
+		if rate > 0 {
+			part = b[:min(int64(len(b)), max(rate/50, 1))]
+			time.Sleep(time.Duration(int64(len(part)) * int64(time.Second) / rate))
+		}
+		if _, err := dst.Write(part); err != nil {
+			return err
+		}
+		b = b[len(part):]
+	}
+	return nil
+}
+
+// narrow keeps the kernel from taking megabytes that a slow link has not passed on.
+func narrow(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		report(errors.Join(tcp.SetReadBuffer(16<<10), tcp.SetWriteBuffer(16<<10)))
+	}
+}
+
+// Throttle has connections that are opened from now on pass so many bytes in a second, in each
+// direction; 0 is as fast as it goes.
+func (p *Proxy) Throttle(bytesPerSecond int64) { p.rate.Store(bytesPerSecond) }
 
 // Freeze freezes the connections that are open now; later ones pass. What waits passes
 // when they are thawed.

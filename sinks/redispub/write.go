@@ -73,6 +73,7 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
 		}
+		to = redisconn.Part(from, to, func(i int) int { return len(events[i].Data) })
 		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
 		if plugin.IsAway(err) {
 			for i := to; i < len(events); i++ { // nothing overtakes what has failed
@@ -117,6 +118,12 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 		return nil
 	}
 	refused, err := publish.Run(ctx, s.client, keys, args...).Slice()
+	if err != nil && len(sent) == 1 {
+		err = redisconn.Large(ctx, s.client, len(events[sent[0]].Data), err, func() error {
+			refused, err = publish.Run(ctx, s.client, keys, args...).Slice()
+			return err
+		})
+	}
 	if err != nil {
 		err = redisconn.Fenced(err, s.ofAll(err))
 		for _, i := range sent {
@@ -137,6 +144,22 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 	if err != nil {
 		return s.ofAll(err)
 	}
+	for from := 0; from < len(events); {
+		to := redisconn.Part(from, len(events), func(i int) int { return len(events[i].Data) })
+		away := s.pipe(ctx, client, events[from:to], func(i int, err error) { failed[from+i] = err })
+		if away != nil {
+			for i := to; i < len(events); i++ { // nothing overtakes what has failed
+				failed[i] = away
+			}
+			break
+		}
+		from = to
+	}
+	return plugin.Failures(len(events), failed)
+}
+
+// pipe publishes events. It returns an error where the server has failed; fail has it, too.
+func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []*event.Event, fail func(int, error)) (away error) {
 	pipe := client.Pipeline()
 	results := make([]*redis.Cmd, len(events))
 	for i, e := range events {
@@ -145,11 +168,12 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 			err = redisconn.CheckSize(len(e.Data))
 		}
 		if err != nil {
-			failed[i] = plugin.Permanent(err)
+			fail(i, plugin.Permanent(err))
 			continue
 		}
 		results[i] = pipe.Do(ctx, "PUBLISH", channel, e.Data)
 	}
+	var err error
 	if pipe.Len() > 0 {
 		_, err = pipe.Exec(ctx)
 	}
@@ -157,11 +181,22 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 		if r == nil {
 			continue
 		}
-		if err := redisconn.Answered(r, err); err != nil {
-			failed[i] = s.ofOne(err)
+		err := redisconn.Answered(r, err)
+		if err != nil && len(events) == 1 {
+			err = redisconn.Large(ctx, s.client, len(events[0].Data), err, func() error {
+				return client.Do(ctx, r.Args()...).Err()
+			})
+		}
+		if err == nil {
+			continue
+		}
+		err = s.ofOne(err)
+		fail(i, err)
+		if plugin.IsAway(err) {
+			away = err
 		}
 	}
-	return plugin.Failures(len(events), failed)
+	return away
 }
 
 func (s *sink) channel(e *event.Event) (string, error) {
@@ -188,7 +223,7 @@ func (s *sink) ofAll(err error) error {
 // holds for all messages where they have the same one.
 func (s *sink) ofOne(err error) error {
 	_, literal := s.opts.Channel.Literal()
-	return redisconn.Away(err, s.wrap(err), redisconn.Scope{One: true, Fixed: literal})
+	return redisconn.TooLarge(err, redisconn.Away(err, s.wrap(err), redisconn.Scope{One: true, Fixed: literal}))
 }
 
 func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

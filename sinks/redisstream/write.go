@@ -44,6 +44,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
 		}
+		to = redisconn.Part(from, to, func(i int) int { return len(events[i].Data) })
 		var groups []group
 		for _, g := range s.group(events, from, to, failed) {
 			err := away
@@ -58,7 +59,14 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 			}
 			note(g, err)
 		}
-		for i, r := range s.send(ctx, groups) {
+		results := s.send(ctx, groups)
+		if to == from+1 && len(groups) == 1 {
+			results[0].err = redisconn.Large(ctx, s.client, len(events[from].Data), results[0].err, func() error {
+				results = s.send(ctx, groups)
+				return results[0].err
+			})
+		}
+		for i, r := range results {
 			groups[i].at = groups[i].at[r.appended:]
 			note(groups[i], r.err)
 		}

@@ -13,7 +13,8 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-// fetchTimeout bounds one fetch, and how long an event waits for its turn to be fetched.
+// fetchTimeout bounds how long an event waits for its turn to be fetched and for its row to be
+// found, and then how long nothing comes of it.
 const fetchTimeout = 5 * time.Second
 
 // fetcher fetches rows that were too large for a notification, one after the other. It reads the
@@ -27,11 +28,11 @@ type fetcher struct {
 
 // complete returns the payload as it would have been, had the row been small: with the row as
 // it is now. It returns nil for a row that is gone: only its key is known.
-func (f *fetcher) complete(ctx context.Context, channel string, m marked) ([]byte, error) {
+func (f *fetcher) complete(ctx context.Context, since time.Time, channel string, m marked) ([]byte, error) {
 	if m.operation == "DELETE" {
 		return nil, nil
 	}
-	row, err := f.row(ctx, channel, m)
+	row, err := f.row(ctx, since, channel, m)
 	if err != nil || row == nil {
 		return nil, err
 	}
@@ -49,18 +50,20 @@ const fetched = `SELECT n.nspname::text, c.relname::text
       AND t.tgargs = convert_to($2, getdatabaseencoding()) || decode('00', 'hex') || convert_to($3, getdatabaseencoding()) || decode('00', 'hex')
       AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))`
 
-// row returns the row as JSON, nil where it is gone.
-func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, error) {
+// row returns the row as JSON, nil where it is gone. The event has waited since a time.
+func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m marked) ([]byte, error) {
+	limited, cancel := context.WithDeadline(ctx, since.Add(fetchTimeout))
+	defer cancel()
 	if f.conn == nil || f.conn.IsClosed() {
-		conn, err := pgx.ConnectConfig(ctx, f.config)
+		conn, err := pgx.ConnectConfig(limited, f.config)
 		if err != nil {
 			return nil, pgconn.Reason(err)
 		}
 		f.conn = conn
 	}
 	var name pgtrigger.Table
-	err := pgconn.In(ctx, f.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, fetched, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
+	err := pgconn.In(limited, f.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(limited, fetched, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
 	})
 	table := name.String()
 	switch {
@@ -72,7 +75,7 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 		return nil, fmt.Errorf("the table %s is not in the option tables", table)
 	}
 	var args []string
-	reading, err := f.reader.Begin(ctx, table, "", func(key []pgconn.KeyColumn, partitioned bool) (string, error) {
+	reading, err := f.reader.Begin(limited, table, "", func(key []pgconn.KeyColumn, partitioned bool) (string, error) {
 		if len(key) == 0 {
 			return "", fmt.Errorf("the table %s has no primary key", table)
 		}
@@ -88,8 +91,11 @@ func (f *fetcher) row(ctx context.Context, channel string, m marked) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := reading.Query(ctx, args)
-	reading.End(ctx)
+	defer reading.End(ctx)
+	if err := reading.Find(limited, args); err != nil {
+		return nil, err
+	}
+	rows, err := reading.Rows(ctx)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

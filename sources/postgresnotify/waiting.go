@@ -178,9 +178,7 @@ func (w *waiting) start(ctx context.Context) {
 		busy[it.marked.table], it.state = true, running
 		w.running++
 		w.goroutines.Go(func() {
-			limited, cancel := context.WithDeadline(ctx, it.since.Add(fetchTimeout))
-			defer cancel()
-			data, err := f.complete(limited, l.channel, *it.marked)
+			data, err := f.complete(ctx, it.since, l.channel, *it.marked)
 			w.results <- result{l, it, f, data, err}
 			if wake := w.wake.Load(); wake != nil {
 				(*wake)()

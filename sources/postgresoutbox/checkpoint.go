@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -30,7 +29,7 @@ var errFenced = errors.New("another gateway has taken over: it reads under the s
 // begin takes a new token, with which the readers before are fenced off, and loads the
 // cursor. Where this belongs to another history, it reports a gap.
 func (r *reader) begin(ctx context.Context, out plugin.Output) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	if err := r.prepare(ctx); err != nil {
 		return err
@@ -38,7 +37,7 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if err := r.inspect(ctx); err != nil {
 		return err
 	}
-	if err := r.captured(ctx); err != nil { // before it counts as a reader for whom changes are kept
+	if err := r.capturesAll(ctx, out); err != nil { // before it counts as a reader for whom changes are kept
 		return err
 	}
 	now, err := r.locate(ctx)
@@ -112,46 +111,6 @@ func (r *reader) load(ctx context.Context) (l loaded, err error) {
 	return l, err
 }
 
-// captured looks whether the tables have their trigger.
-func (r *reader) captured(ctx context.Context) error {
-	rows, err := r.conn.Query(ctx, `SELECT name, c.oid IS NULL, coalesce(c.relispartition, false) FROM unnest($1::text[]) name
-		LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON n.nspname || '.' || c.relname = name
-		WHERE c.relispartition OR NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND `+captures+`)`,
-		slices.Sorted(maps.Keys(r.s.tables)))
-	if err != nil {
-		return fmt.Errorf("cannot see which tables have a trigger: %w", err)
-	}
-	var name string
-	var missing, partition bool
-	var problems []error
-	if _, err := pgx.ForEachRow(rows, []any{&name, &missing, &partition}, func() error {
-		problems = append(problems, notCaptured(name, missing, partition))
-		return nil
-	}); err != nil {
-		return fmt.Errorf("cannot see which tables have a trigger: %w", err)
-	}
-	return errors.Join(problems...)
-}
-
-// captures is the condition of a trigger t that captures the table name: it fires for users,
-// under the table's present name, and the trigger that makes the row into JSON before it does
-// (since version 2 of the SQL).
-const captures = `t.tgname = '!gateway_outbox' AND t.tgenabled IN ('O', 'A')
-	AND substring(t.tgargs FROM 1 FOR octet_length(convert_to(name, getdatabaseencoding())) + 1) = convert_to(name, getdatabaseencoding()) || decode('00', 'hex')
-	AND (EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = t.tgrelid AND r.tgname = '!gateway_json' AND r.tgenabled IN ('O', 'A'))
-		OR NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'gateway' AND p.proname = 'outbox_row'))`
-
-// notCaptured says why the changes of a table do not come.
-func notCaptured(table string, missing, partition bool) error {
-	switch {
-	case missing:
-		return fmt.Errorf("there is no table %s: correct tables, or make it", table)
-	case partition:
-		return fmt.Errorf("%s is a partition: write the table that it is a part of", table)
-	}
-	return fmt.Errorf("nothing captures the changes of %s: its trigger is not there, or disabled, or was made before the table was renamed: gateway sql --mode outbox --table %[1]s --apply makes it", table)
-}
-
 // prepare makes the outbox in a database that is the gateway's own.
 func (r *reader) prepare(ctx context.Context) error {
 	if !r.s.opts.URL.Private() || len(r.s.opts.Tables) == 0 {
@@ -202,14 +161,14 @@ func (r *reader) save(ctx context.Context) error {
 	at := r.position()
 	r.stale = false
 	var snapshot []byte // NULL where there is none
-	if at.snapshot.Tables != nil {
+	if at.snapshot.Tables != nil || at.snapshot.Reads != nil {
 		var err error
 		if snapshot, err = json.Marshal(at.snapshot); err != nil {
 			return fmt.Errorf("cannot store the snapshot's progress: %w", err)
 		}
 	}
 	c := at.cursor
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	before, next := r.kept, kept{c.hi, c.low()}
 	r.kept[1] = next // it may be stored although no answer comes

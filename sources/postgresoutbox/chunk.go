@@ -49,7 +49,10 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 		return c, err
 	}
 	var view string
-	if err := r.conn.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&view); err != nil {
+	asking, asked := r.answer(ctx)
+	err = r.conn.QueryRow(asking, "SELECT pg_export_snapshot()").Scan(&view)
+	asked()
+	if err != nil {
 		return c, fmt.Errorf("cannot share the view of the outbox: %w", err)
 	}
 	if len(key.columns) == 0 {
@@ -59,9 +62,7 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	if state.Key != key.id() {
 		state.After = nil // from the beginning: better twice than not at all
 	}
-	limited, cancel := context.WithTimeout(ctx, chunkTimeout+time.Second)
-	defer cancel()
-	reading, err := r.s.rows.Begin(limited, key.name, view, func(columns []pgconn.KeyColumn, partitioned bool) (string, error) {
+	reading, err := r.s.rows.Begin(ctx, key.name, view, func(columns []pgconn.KeyColumn, partitioned bool) (string, error) {
 		if !slices.Equal(columns, key.columns) { // state.After is of another key
 			return "", pgconn.ErrChanged
 		}
@@ -73,20 +74,25 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	if err != nil {
 		return chunk{err: err}, ctx.Err()
 	}
-	defer reading.End(limited)
+	defer reading.End(ctx)
 	c.key = key.id()
-	c.rows, c.err = reading.Query(limited, append([]string{strconv.Itoa(r.s.chunk), state.Since}, state.After...))
-	r.s.fit(c.rows)
+	begin := time.Now()
+	if c.err = reading.Find(ctx, append([]string{strconv.Itoa(r.s.chunk), state.Since}, state.After...)); c.err == nil {
+		c.rows, c.err = reading.Rows(ctx)
+	}
+	r.s.fit(c.rows, time.Since(begin))
 	return c, ctx.Err()
 }
 
-// fit makes the next chunk as large as fits.
-func (s *source) fit(rows []pgconn.ReadRow) {
+// fit makes the next chunk as large as fits. took is how long this one has taken.
+func (s *source) fit(rows []pgconn.ReadRow, took time.Duration) {
 	bytes := 0
 	for _, one := range rows {
 		bytes += len(one.Data)
 	}
 	switch {
+	case took > longRead:
+		s.chunk = max(s.chunk/4, 1)
 	case bytes > maxBytes/8:
 		s.chunk = max(s.chunk/2, 1)
 	case bytes < maxBytes/32:

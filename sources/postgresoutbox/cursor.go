@@ -130,6 +130,21 @@ func (c *cursor) split(last int64) {
 	}
 }
 
+// reopen makes gaps of ids that were passed. Gaps may lie in the ranges, which become one with them;
+// who may bring ids is looked at anew.
+func (c *cursor) reopen(ranges []gap) {
+	all := append(slices.Clone(c.gaps), ranges...)
+	slices.SortFunc(all, func(a, b gap) int { return cmp.Compare(a.from, b.from) })
+	c.gaps = nil
+	for _, g := range all {
+		if n := len(c.gaps); n > 0 && g.from <= c.gaps[n-1].to+1 {
+			c.gaps[n-1] = gap{from: c.gaps[n-1].from, to: max(c.gaps[n-1].to, g.to)}
+			continue
+		}
+		c.gaps = append(c.gaps, g)
+	}
+}
+
 // low is the highest id below which no gap is.
 func (c *cursor) low() int64 {
 	if len(c.gaps) > 0 {

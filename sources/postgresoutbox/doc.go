@@ -23,5 +23,6 @@
 //     after its id had been read (horizon.go).
 //
 // run.go is the loop, read.go reads, cursor.go and holders.go keep the gaps, retain.go deletes, sleep.go waits without
-// asking, row.go makes events of rows, snapshot.go reads the rows that existed.
+// asking, row.go makes events of rows, snapshot.go reads the rows that existed, captured.go watches the
+// triggers, unread.go keeps changes that no reader has the table of, answer.go bounds silence.
 package postgresoutbox

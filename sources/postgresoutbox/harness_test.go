@@ -171,9 +171,15 @@ func start(t testing.TB, set func(*Options), out *collector) *started {
 
 func startSource(t testing.TB, s *source, out *collector) *started {
 	t.Helper()
+	return startOutput(t, s, out, out)
+}
+
+// startOutput runs a source with an output that collects in c.
+func startOutput(t testing.TB, s *source, c *collector, out plugin.Output) *started {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	st := &started{collector: out, source: s, errs: make(chan error, 10_000)}
+	st := &started{collector: c, source: s, errs: make(chan error, 10_000)}
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
@@ -199,7 +205,7 @@ func startSource(t testing.TB, s *source, out *collector) *started {
 	}
 	t.Cleanup(st.stop)
 	select {
-	case <-out.ready:
+	case <-c.ready:
 	case err := <-st.errs:
 		t.Fatal(err)
 	case <-time.After(testenv.Wait):

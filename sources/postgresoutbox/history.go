@@ -167,7 +167,7 @@ func lsn(position int64) string {
 // forget makes the stored cursor that of a reader which has read nothing. All that is in
 // the outbox comes again.
 func (r *reader) forget(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	r.cursor, r.memory.top = cursor{}, top{}
 	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = 0, gaps = '{}', low = 0, saved = now()`+r.column(", seen = NULL")+` WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token)

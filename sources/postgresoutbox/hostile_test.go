@@ -185,7 +185,8 @@ func TestChangeWithoutItsRow(t *testing.T) {
 	if c := changeOf(t, events[1]); c.New != nil || c.Operation != "INSERT" {
 		t.Errorf("got %s", events[1].Data)
 	}
-	if got, want := <-gaps, "a change of public.items came without its row: its trigger !gateway_json is missing or disabled"; got != want {
+	const want = "a change of public.items came without its row: its trigger !gateway_json is missing or disabled"
+	if got := <-gaps; got != want && <-gaps != want { // that the trigger is disabled is one, too
 		t.Errorf("gap %q", got)
 	}
 	if got := probed(t, func(o *Options) { o.Tables = []string{"items"} }); !strings.Contains(got, "WRONG: nothing captures the changes of public.items") {

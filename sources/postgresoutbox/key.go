@@ -193,7 +193,7 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 }
 
 func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	k := &tableKey{shapes: map[string][]int{}}
 	var numbers []int

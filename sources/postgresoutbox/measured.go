@@ -17,7 +17,7 @@ func forget(g measured) { g.Forget() }
 
 // measures has each gauge of the source know that nothing is measured now.
 func (s *source) measures(note func(measured)) {
-	for _, g := range []measured{s.lagRows, s.lagSeconds, s.oldest, s.gaps} {
+	for _, g := range []measured{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.kept} {
 		note(g)
 	}
 }

@@ -57,8 +57,10 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: maxRows, strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: 1, silence: firstSilence, unreadMost: unreadMost,
+		strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
 		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout, Settings: rowSettings}, paused: map[string]pause{},
+		captured: map[string]captured{}, unread: map[string]bool{},
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -68,10 +70,18 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s.lagSeconds = gauge.NewAge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
 	s.oldest = gauge.NewAge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
 	s.gaps = gauge.NewValue("gateway_outbox_gaps", "Ids that open transactions may still bring, at most.")
-	s.copied = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_outbox_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
-	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.copied} {
+	s.kept = gauge.NewValue("gateway_outbox_unread_rows", "Changes that stay in the outbox because no reader has their table.")
+	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.kept} {
 		err = errors.Join(err, env.Metrics.Register(c))
 	}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		err = errors.Join(err, env.Metrics.Register(c))
+		return c
+	}
+	s.copied = counter("gateway_outbox_snapshot_rows_total", "Rows that existed, and were read for the snapshot.")
+	s.skipped = counter("gateway_outbox_skipped_total", "Changes that were not emitted because their table is not in tables.")
+	s.discarded = counter("gateway_outbox_unread_deleted_total", "Changes that no reader had the table of, and that were deleted because there were too many.")
 	return s, err
 }
 
@@ -83,21 +93,27 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all
 
-	lagRows, gaps      *gauge.Value
-	lagSeconds, oldest *gauge.Age
-	copied             prometheus.Counter
+	lagRows, gaps, kept        *gauge.Value
+	lagSeconds, oldest         *gauge.Age
+	copied, skipped, discarded prometheus.Counter
 
 	warned bool    // that the SQL is old; only the goroutine of Run
 	untold bool    // that the server does not tell its history; so is this
 	again  bool    // the stored cursor is to be given up; so is this
 	last   *reader // of the latest Run, for Close
 	chunk  int     // rows that a snapshot reads at once
-	most   int     // changes that are read at once
+	most   int     // changes that are read at once: few at first, as the link may be slow
 
 	rows   pgconn.RowReader // of a snapshot
 	paused map[string]pause // tables of the snapshot
 
+	captured map[string]captured // as it was seen last
+	unread   map[string]bool     // tables that no reader has, which was said
+
 	strangerAfter, retainEvery, measureEvery, stallAfter time.Duration // the constants, but in tests
+
+	silence    time.Duration // see answer; only the goroutine of Run has it
+	unreadMost int
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
@@ -132,7 +148,10 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	defer s.rows.Close()
-	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(place{}), keys: map[string]*tableKey{}, lowSince: time.Now(), stands: inflight.Standstill{After: s.stallAfter}}
+	r := &reader{
+		s: s, out: out, conn: conn, pid: pid, flight: inflight.New(place{}), keys: map[string]*tableKey{}, others: map[string]time.Time{},
+		lowSince: time.Now(), stands: inflight.Standstill{After: s.stallAfter},
+	}
 	if s.last != nil {
 		if err := s.saveLast(ctx, conn); err != nil {
 			return plugin.Ended(ctx, pgconn.Away(err))
@@ -140,12 +159,15 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		r.memory = s.last.memory
 	}
 	if err := r.begin(ctx, out); err != nil {
+		s.adjustSilence(err, 0)
 		return plugin.Ended(ctx, pgconn.Away(fmt.Errorf("%s: %w", s.opts.URL, err)))
 	}
 	s.last = r
 	defer s.measures(lost)
 	out.Ready()
+	began := time.Now()
 	err = r.run(ctx, out)
+	s.adjustSilence(err, time.Since(began))
 	var back *wentBack
 	if errors.As(err, &back) {
 		out.Gap(back.reason)
@@ -156,6 +178,3 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	return plugin.Ended(ctx, pgconn.Away(err))
 }
-
-// answerTimeout bounds each statement: a server that does not answer is lost.
-const answerTimeout = 30 * time.Second

@@ -202,7 +202,7 @@ func checkCache(cache int64) error {
 
 // growth is what readers leave in the outbox.
 const growth = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
-	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
+	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT coalesce(min(low), 0) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
 	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), ''),
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - coalesce(saved, '2000-01-01')) FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), 0)::float8`
 

@@ -3,11 +3,13 @@ package postgresoutbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -19,6 +21,9 @@ const (
 	// hi is read until there are fewer.
 	maxGaps = 500_000
 )
+
+// canceled is the SQLSTATE of a statement that was ended on request.
+const canceled = "57014"
 
 // row is one change as it stands in the outbox.
 type row struct {
@@ -55,7 +60,7 @@ func (r *reader) read(ctx context.Context) ([]row, error) {
 
 // readOnce reads, unless transactions have ended in whose gaps it has not looked: it returns these.
 func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	from, to, open := r.cursor.look()
 	most := max(r.s.most, len(from)/20) // to look at many gaps takes its time
@@ -63,11 +68,8 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 	if len(from) > maxGaps {
 		above = 0
 	}
-	defer func() {
-		if ctx.Err() == context.DeadlineExceeded { // too much for the time that there is
-			r.s.most = max(r.s.most/4, 1)
-		}
-	}()
+	begin := time.Now()
+	alone := r.conn.PgConn().TxStatus() == 'I' // else a canceled statement takes the transaction along
 	rows, err := r.conn.Query(ctx, readRows, r.cursor.hi, most, from, to, above, open)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
@@ -86,7 +88,11 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 			break
 		}
 		one.at = at.Time
-		if cut = bytes > maxBytes; cut { // the rest comes with the next read
+		n := len(inGaps) + len(beyond)
+		if cut = bytes > maxBytes || n > 0 && time.Since(begin) > longRead; cut { // the rest comes with the next read
+			if alone {
+				_ = r.conn.PgConn().CancelRequest(ctx) // else the rest is sent all the same
+			}
 			break
 		}
 		bytes += len(one.old) + len(one.new)
@@ -97,15 +103,19 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		}
 	}
 	rows.Close()
-	if err := rows.Err(); err != nil {
+	var said *pgconn.PgError
+	if err := rows.Err(); err != nil && !(cut && errors.As(err, &said) && said.Code == canceled) {
 		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
 	if len(ended) > 0 {
 		return nil, ended, nil
 	}
-	if cut {
+	switch took := time.Since(begin); {
+	case took > longRead:
+		r.s.most = max(r.s.most/4, 1)
+	case cut:
 		r.s.most = max(r.s.most/2, 1)
-	} else {
+	default:
 		r.s.most = min(2*most, maxRows)
 	}
 	// Where not all that lies in gaps was seen, nothing from beyond may overtake it.
@@ -144,7 +154,7 @@ const sequenceHolders = `WITH l AS MATERIALIZED (SELECT * FROM pg_locks)
 // settle looks who may still bring ids that lie in gaps. Whoever has drawn an id holds
 // this lock on the sequence until all that he did is visible.
 func (r *reader) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	var last int64
 	if err := r.conn.QueryRow(ctx, "SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0)", r.sequence).Scan(&last); err != nil {

@@ -9,9 +9,9 @@ import (
 // retain deletes what every reader has delivered, some at a time, and looks whether something is
 // there that was not read, although the cursor has passed its id. Then it deletes nothing. What
 // lies in no reader's gaps is deleted, and what lies in one stays: a change that is not settled,
-// or may still come, keeps no other.
+// or may still come, keeps no other. What no reader has the table of stays, too.
 func (r *reader) retain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	looks, end := r.horizon.window(r.retaining > retainLong)
 	from, to, seen := r.horizon.rangesOf(looks)
@@ -22,13 +22,13 @@ func (r *reader) retain(ctx context.Context) error {
 	at := r.position().cursor
 	var hi, late, deleted, highest, next int64
 	var text string
-	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, `+bound+` AS seen FROM gateway.outbox_reader),
+	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, `+bound+` AS seen, `+tablesRead+` AS tables FROM gateway.outbox_reader),
 		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
 		late AS (`+lateRow+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
 			WHERE (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
 			AND o.id IN (SELECT x.id FROM done d CROSS JOIN kept k CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1)) - k.ids) f CROSS JOIN LATERAL
-				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) ORDER BY id LIMIT $5) x LIMIT $5) RETURNING o.id)
+				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND (d.tables IS NULL OR tbl = ANY (d.tables)) ORDER BY id LIMIT $5) x LIMIT $5) RETURNING o.id)
 		SELECT coalesce(done.hi, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
 			coalesce((SELECT id - 1 FROM gateway.outbox WHERE id > $6 ORDER BY id LIMIT 1), 0), (SELECT ids::text FROM kept) FROM done`,
 		from, to, seen, at.multirange(), retainMost, end, (&cursor{gaps: looks}).multirange()).Scan(&hi, &late, &deleted, &highest, &next, &text)
@@ -51,7 +51,9 @@ func (r *reader) retain(ctx context.Context) error {
 	for i := range looks {
 		looks[i].to = min(looks[i].to, hi)
 	}
-	r.cursor.merge(looks, others)
+	if r.unread == 0 { // else a gap that is merged brings such changes again
+		r.cursor.merge(looks, others)
+	}
 	if hi == end {
 		r.untidy = next > 0
 		r.horizon.next = max(r.horizon.next, next)

@@ -29,6 +29,7 @@ const (
 // reader is one Run.
 type reader struct {
 	s        *source
+	out      plugin.Output
 	conn     *pgx.Conn
 	pid      uint32 // of the server's process that serves conn
 	token    int64
@@ -53,8 +54,11 @@ type reader struct {
 	low      int64     // as measure has seen it last
 	lowSince time.Time // when it was another one, or when warn said so
 
-	settled, saved, retained, measured time.Time
-	saving, retaining, measuring       time.Duration // how long the latest took
+	others map[string]time.Time // tables that another reader has, and when that was seen
+	unread int64                // changes that no reader has the table of, as trim has seen them last
+
+	settled, saved, retained, measured, trimmed time.Time
+	saving, retaining, measuring                time.Duration // how long the latest took
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
@@ -126,6 +130,9 @@ func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
 func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error {
 	for _, one := range rows {
 		if len(r.s.tables) > 0 && !r.s.tables[one.table] {
+			if err := r.skip(ctx, one.table); err != nil {
+				return err
+			}
 			r.unemitted, r.stale = r.unemitted[1:], true
 			continue
 		}
@@ -177,7 +184,7 @@ func (r *reader) upkeep(ctx context.Context) error {
 	}
 	if due(&r.measured, max(r.s.measureEvery, share*r.measuring)) {
 		begin := time.Now()
-		err := r.measure(ctx)
+		err := r.inspectAll(ctx)
 		if r.measuring = time.Since(begin); err != nil {
 			return err
 		}
@@ -185,10 +192,23 @@ func (r *reader) upkeep(ctx context.Context) error {
 	return nil
 }
 
+// inspectAll looks at all that others may have changed.
+func (r *reader) inspectAll(ctx context.Context) error {
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	found, err := r.lookAtTriggers(ctx)
+	if err != nil {
+		return err
+	}
+	r.watchTriggers(r.out, found)
+	return r.trim(ctx)
+}
+
 // measure looks how far behind it is, whether nobody has spoilt the sequence, and whether the
 // session is still the same: a pooler may have got another mode.
 func (r *reader) measure(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	var last, cache int64
 	var seconds float64
@@ -198,7 +218,7 @@ func (r *reader) measure(ctx context.Context) error {
 	var pid uint32
 	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.tells.flushed+`,
-		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox ORDER BY id LIMIT 1), 0)::float8,
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT min(low) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
 		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&pid, &last, &cache, &above, &position, &oldest, &seconds)
 	if err != nil {

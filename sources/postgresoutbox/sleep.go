@@ -58,7 +58,7 @@ func (r *reader) lookForStranger(ctx context.Context) error {
 	if time.Since(r.awake) < r.s.strangerAfter {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	var pid int
 	var role string
@@ -94,7 +94,7 @@ func (r *reader) awaitBell(ctx context.Context) (rung bool, err error) {
 }
 
 func (r *reader) ask(ctx context.Context, sql string, answer *bool) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	if err := r.conn.QueryRow(ctx, sql).Scan(answer); err != nil {
 		return fmt.Errorf("no answer from %s: %w", r.s.opts.URL, err)

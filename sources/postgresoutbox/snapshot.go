@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	firstChunk = 16 // rows: they may be large
+	firstChunk = 1  // row: it may be large, and the link slow
 	chunkReads = 20 // of changes, before a chunk
 )
 
@@ -34,6 +34,8 @@ type position struct {
 // changes it makes another.
 type snapshot struct {
 	Tables map[string]tableSnapshot `json:"tables,omitempty"`
+	// Reads is the tables that the reader emits changes of; nil: all.
+	Reads []string `json:"reads,omitempty"`
 }
 
 type tableSnapshot struct {
@@ -76,8 +78,11 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) err
 		r.snapshot.Tables = maps.Clone(r.snapshot.Tables)
 		maps.DeleteFunc(r.snapshot.Tables, func(_ string, t tableSnapshot) bool { return !t.Done })
 	}
+	if err := r.list(ctx); err != nil {
+		return err
+	}
 	if r.s.opts.Snapshot != "initial" {
-		return nil
+		return r.save(ctx)
 	}
 	if r.snapshot.Tables == nil {
 		r.snapshot.Tables = map[string]tableSnapshot{}
@@ -142,9 +147,7 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 // view reads changes, and, where these are all that one view of the database has, the next rows
 // of a table in the same view.
 func (r *reader) view(ctx context.Context, table string) (changes []row, existing chunk, drained bool, err error) {
-	limited, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	tx, err := r.conn.BeginTx(limited, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	tx, err := r.beginView(ctx)
 	if err != nil {
 		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
 	}
@@ -154,17 +157,25 @@ func (r *reader) view(ctx context.Context, table string) (changes []row, existin
 			return nil, existing, false, err
 		}
 		if drained = len(rows) == 0; drained {
-			if existing, err = r.readChunk(limited, table); err != nil {
+			if existing, err = r.readChunk(ctx, table); err != nil {
 				return nil, existing, false, err
 			}
 			break
 		}
 		changes = append(changes, rows...)
 	}
+	limited, cancel := r.answer(ctx)
+	defer cancel()
 	if err := tx.Commit(limited); err != nil {
 		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
 	}
 	return changes, existing, drained, nil
+}
+
+func (r *reader) beginView(ctx context.Context) (pgx.Tx, error) {
+	ctx, cancel := r.answer(ctx)
+	defer cancel()
+	return r.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 }
 
 // emitExisting emits rows, and moves the snapshot over them.

@@ -1,0 +1,142 @@
+package postgresoutbox
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
+)
+
+// noting is a collector that keeps what is noted.
+type noting struct {
+	*collector
+	mu    sync.Mutex
+	notes []error
+}
+
+func (n *noting) Note(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.notes = append(n.notes, err)
+}
+
+var _ plugin.Noter = (*noting)(nil)
+
+// TestTableStopsToBeCaptured while the source runs: that is a gap, which says what mends it, and so
+// is that it is captured again. The other tables go on.
+func TestTableStopsToBeCaptured(t *testing.T) {
+	const again = "the changes of public.old are captured again"
+	triggers := `ALTER TABLE old %s TRIGGER "!gateway_outbox"`
+	for name, c := range map[string]struct{ stop, gap, mend, back string }{
+		"disabled":          {strings.Replace(triggers, "%s", "DISABLE", 1), `ENABLE TRIGGER "!gateway_json", ENABLE TRIGGER "!gateway_outbox"`, strings.Replace(triggers, "%s", "ENABLE", 1), again},
+		"dropped":           {`DROP TRIGGER "!gateway_outbox" ON old`, "gateway sql --mode outbox --table public.old --apply", outbox(t, "old").CreateSQL(), again},
+		"json dropped":      {`DROP TRIGGER "!gateway_json" ON old`, "gateway sql --mode outbox --table public.old --apply", outbox(t, "old").CreateSQL(), again},
+		"recreated":         {`DROP TABLE old; CREATE TABLE old (id int PRIMARY KEY)`, "nothing captures the changes of public.old", outbox(t, "old").CreateSQL(), again},
+		"gone":              {`DROP TABLE old`, "there is no table public.old", `CREATE TABLE old (id int PRIMARY KEY);` + outbox(t, "old").CreateSQL(), again},
+		"disabled, in turn": {"", "", `ALTER TABLE old DISABLE TRIGGER USER; INSERT INTO old VALUES (1); ALTER TABLE old ENABLE TRIGGER USER; DELETE FROM old`, "made anew, or disabled for a while"},
+	} {
+		for _, set := range []func(*Options){reads("items", "old"), nil} {
+			t.Run(name, func(t *testing.T) {
+				db := fresh(t, twoTables, "old", "items")
+				c1 := newCollector()
+				gaps := newTold(c1)
+				out := &noting{collector: c1}
+				s := quick(t, set)
+				st := startOutput(t, s, c1, out)
+				run(t, db, `INSERT INTO items VALUES (1)`)
+				st.await(t, 1)
+				for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) { // it has looked once
+					if time.Since(begin) > 50*time.Millisecond {
+						break
+					}
+				}
+				if c.stop != "" {
+					run(t, db, c.stop)
+					if n := gaps.await(t, c.gap); n != 1 {
+						t.Errorf("%d gaps", n)
+					}
+					out.mu.Lock()
+					if len(out.notes) != 1 || !strings.Contains(out.notes[0].Error(), c.gap) {
+						t.Errorf("noted: %v", errors.Join(out.notes...))
+					}
+					out.mu.Unlock()
+				}
+				run(t, db, `INSERT INTO items VALUES (2)`)
+				st.await(t, 2)
+				run(t, db, c.mend)
+				gaps.await(t, c.back)
+				run(t, db, `INSERT INTO old VALUES (3)`)
+				for n := 3; !strings.Contains(channels(st.await(t, n)), "public.old"); n++ {
+				}
+				st.stop()
+				if len(st.errs) > 0 {
+					t.Errorf("a run has ended: %v", <-st.errs)
+				}
+			})
+		}
+	}
+}
+
+// TestLostConnectionWhileNotCaptured: the source begins again although a table is not captured any
+// more; a gateway that starts then says what is wrong.
+func TestLostConnectionWhileNotCaptured(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	c := newCollector()
+	gaps := newTold(c)
+	st := startSource(t, quick(t, reads("items", "old")), c)
+	run(t, db, `DROP TABLE old`)
+	gaps.await(t, "there is no table public.old")
+	run(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'`)
+	<-st.errs
+	run(t, db, `INSERT INTO items VALUES (1)`)
+	st.await(t, 1)
+	st.stop()
+	s := newSource(t, reads("items", "old"))
+	if err := s.Run(testenv.Context(t), newCollector()); err == nil || !strings.Contains(err.Error(), "there is no table public.old") {
+		t.Errorf("a new gateway: %v", err)
+	}
+}
+
+// TestWritesThatFireNoTrigger: a partition whose trigger is disabled, and writers that are not
+// captured, are told; a table that was renamed goes on under its old name.
+func TestWritesThatFireNoTrigger(t *testing.T) {
+	db := fresh(t, twoTables+`CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)`, "old", "items", "parts")
+	c := newCollector()
+	gaps := newTold(c)
+	out := &noting{collector: c}
+	st := startOutput(t, quick(t, reads("items", "old", "parts")), c, out)
+	run(t, db, `ALTER TABLE part1 DISABLE TRIGGER USER`)
+	gaps.await(t, `ALTER TABLE public.part1 ENABLE TRIGGER`)
+	run(t, db, `ALTER TABLE part1 ENABLE TRIGGER USER`)
+	gaps.await(t, "the changes of public.parts are captured again")
+	run(t, db, `ALTER TABLE old RENAME TO young; INSERT INTO young VALUES (1)`)
+	noted := func(text string) {
+		t.Helper()
+		for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+			out.mu.Lock()
+			all := errors.Join(out.notes...).Error()
+			out.mu.Unlock()
+			if strings.Contains(all, text) {
+				return
+			}
+			if time.Since(begin) > testenv.Wait {
+				t.Fatalf("%q is not noted: %s", text, all)
+			}
+		}
+	}
+	noted("the table public.old is called public.young now")
+	if got := channels(st.await(t, 1)); got != "public.old " {
+		t.Errorf("got %s", got)
+	}
+	run(t, db, testenv.RoleSQL("loader")+`ALTER ROLE loader SET session_replication_role = replica`)
+	defer run(t, db, `DROP ROLE loader`)
+	noted("what a subscription or a session with session_replication_role = replica writes to public.items is not captured")
+	if n := gaps.await(t, "captured again"); n != 2 {
+		t.Errorf("%d gaps", n)
+	}
+	st.stop()
+}

@@ -1,0 +1,70 @@
+package postgresoutbox
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/testenv"
+)
+
+// behind has a source connect through a proxy.
+func behind(url string) func(*Options) {
+	return func(o *Options) { o.URL = options.NewURL(url) }
+}
+
+// TestRowsThatTakeLong: each row needs four times the silence that counts as a lost connection, and
+// all come, as changes and for a snapshot.
+func TestRowsThatTakeLong(t *testing.T) {
+	const large = `SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 13000 + n)) FROM generate_series(1, 2) n`
+	db := fresh(t, `CREATE TABLE items (id int PRIMARY KEY, note text); INSERT INTO items `+large, "items")
+	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
+	proxy.Throttle(300_000)
+	s := newSource(t, func(o *Options) {
+		behind(url)(o)
+		o.Tables, o.Snapshot = []string{"items"}, "initial"
+	})
+	s.silence = 500 * time.Millisecond
+	s.rows.Timeout = time.Second
+	run(t, db, `INSERT INTO items SELECT id + 3, note FROM items WHERE id = 1`)
+	st := startSource(t, s, newCollector())
+	for _, e := range st.await(t, 4) { // a change, and three rows
+		if len(e.Data) < 400_000 {
+			t.Errorf("%s has %d bytes", e.ID, len(e.Data))
+		}
+	}
+	st.stop()
+	if len(st.errs) > 0 {
+		t.Errorf("%d runs have ended: %v", len(st.errs), <-st.errs)
+	}
+}
+
+// TestSilentConnection: a connection that stays open, and on which nothing passes, is noticed while
+// the source sleeps. A second one without an answer has twice the time.
+func TestSilentConnection(t *testing.T) {
+	fresh(t, `CREATE TABLE items (id int PRIMARY KEY)`, "items")
+	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
+	s := newSource(t, behind(url))
+	if s.silence+sleepMost > 9500*time.Millisecond {
+		t.Fatalf("a silence of %v after a sleep of %v shows too late", s.silence, sleepMost)
+	}
+	s.silence = 200 * time.Millisecond
+	st := startSource(t, s, newCollector())
+	thaw := proxy.Freeze()
+	defer thaw()
+	select {
+	case err := <-st.errs:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(testenv.Wait):
+		t.Fatal("the source does not notice that the connection is silent")
+	}
+	<-st.ready
+	st.stop()
+	if s.silence != 400*time.Millisecond {
+		t.Errorf("the next silence counts after %v", s.silence)
+	}
+}

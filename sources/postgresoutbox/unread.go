@@ -1,0 +1,102 @@
+package postgresoutbox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Several readers may share an outbox, each with tables of its own. A change whose table none of
+// them has stays in the outbox: the table may have been renamed, or left out by mistake. It comes
+// when a reader gets the table, and holds up nothing.
+
+const (
+	// unreadMost is how many such changes are kept, beyond which the oldest are deleted: else a
+	// trigger that was forgotten would fill the disk.
+	unreadMost = 10_000
+	trimMost   = 100_000 // rows at once
+	trimAgain  = 10 * time.Minute
+)
+
+// tablesRead is the tables of all readers in gateway.outbox_reader; NULL where one reads all, or
+// does not say.
+const tablesRead = `(SELECT CASE WHEN bool_and(r.snapshot->'reads' IS NOT NULL) THEN array_agg(DISTINCT t.name) END
+	FROM gateway.outbox_reader r LEFT JOIN LATERAL json_array_elements_text(r.snapshot->'reads') t(name) ON true)`
+
+// reopened finds the ranges of ids up to $1, of changes of tables that this reader has now ($2; empty: all),
+// and did not have before ($3). Other changes do not lie in between.
+const reopened = `SELECT min(id), max(id) FROM (SELECT id, mine, count(*) FILTER (WHERE NOT mine) OVER (ORDER BY id) AS part
+	FROM (SELECT id, NOT tbl = ANY ($3::text[]) AND (cardinality($2::text[]) = 0 OR tbl = ANY ($2)) AS mine FROM gateway.outbox WHERE id <= $1) o) p
+	WHERE mine GROUP BY part ORDER BY 1`
+
+// list notes which tables this reader has. What stayed in the outbox of tables that are new is
+// read: their ids become gaps of the cursor, so that each comes in its order.
+func (r *reader) list(ctx context.Context) error {
+	before, now := r.snapshot.Reads, slices.Sorted(maps.Keys(r.s.tables))
+	r.snapshot.Reads = now
+	if slices.Equal(before, now) {
+		return nil
+	}
+	if added := slices.ContainsFunc(now, func(t string) bool { return !slices.Contains(before, t) }); before != nil && (added || len(now) == 0) {
+		rows, err := r.conn.Query(ctx, reopened, r.cursor.hi, append([]string{}, now...), before)
+		if err != nil {
+			return fmt.Errorf("cannot look for changes of tables that are new: %w", err)
+		}
+		ranges, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gap, err error) { return g, row.Scan(&g.from, &g.to) })
+		if err != nil {
+			return fmt.Errorf("cannot look for changes of tables that are new: %w", err)
+		}
+		r.cursor.reopen(ranges)
+	}
+	r.stale = true
+	return nil
+}
+
+// skip notes a change that is not emitted, and says once of each table that no reader has it.
+func (r *reader) skip(ctx context.Context, table string) error {
+	r.s.skipped.Inc()
+	if r.s.unread[table] {
+		return nil
+	}
+	if known, asked := r.others[table]; asked && time.Since(known) < r.s.measureEvery {
+		return nil
+	}
+	ctx, cancel := r.answer(ctx)
+	defer cancel()
+	var read bool
+	if err := r.conn.QueryRow(ctx, "SELECT coalesce($1 = ANY ("+tablesRead+"::text[]), true)", table).Scan(&read); err != nil {
+		return fmt.Errorf("cannot see which tables the readers have: %w", err)
+	}
+	if r.others[table] = time.Now(); !read {
+		r.s.unread[table] = true
+		r.out.Gap(fmt.Sprintf("changes of %s are not delivered: no reader has this table. The latest %d stay in gateway.outbox: add it to tables, or, where they are of no use, gateway sql --mode outbox --table %[1]s --drop --apply and DELETE FROM gateway.outbox WHERE tbl = '%[1]s'", table, unreadMost))
+	}
+	return nil
+}
+
+// trim counts the changes that no reader has the table of, and deletes the oldest where there are
+// too many.
+func (r *reader) trim(ctx context.Context) error {
+	ctx, cancel := r.answer(ctx)
+	defer cancel()
+	var kept, deleted int64
+	err := r.conn.QueryRow(ctx, `WITH unread AS (SELECT id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesRead+` AS tables FROM gateway.outbox_reader) d WHERE id <= d.hi AND NOT tbl = ANY (d.tables)
+			AND NOT EXISTS (SELECT FROM gateway.outbox_reader g WHERE o.id <@ g.gaps) ORDER BY id DESC LIMIT $1::bigint + $2::bigint),
+		gone AS (DELETE FROM gateway.outbox WHERE id IN (SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint) RETURNING id)
+		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.unreadMost, trimMost).Scan(&kept, &deleted)
+	if err != nil {
+		return fmt.Errorf("cannot count the changes that no reader has the table of: %w", err)
+	}
+	r.unread = kept - deleted
+	r.s.kept.Set(float64(r.unread))
+	r.s.discarded.Add(float64(deleted))
+	if deleted > 0 && time.Since(r.trimmed) > trimAgain {
+		r.trimmed = time.Now()
+		r.s.log.Warn("changes deleted that no reader has the table of: there are too many", "deleted", deleted, "kept", kept-deleted)
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package postgresoutbox
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv"
+)
+
+// told collects gaps, whose text is waited for.
+type told struct {
+	mu   sync.Mutex
+	all  []string
+	more chan struct{}
+}
+
+func newTold(c *collector) *told {
+	g := &told{more: make(chan struct{}, 1)}
+	c.gap = func(reason string) {
+		g.mu.Lock()
+		g.all = append(g.all, reason)
+		g.mu.Unlock()
+		select {
+		case g.more <- struct{}{}:
+		default:
+		}
+	}
+	return g
+}
+
+// await waits for a gap with a text, and returns how many there were in all.
+func (g *told) await(t *testing.T, text string) int {
+	t.Helper()
+	deadline := time.After(testenv.Wait)
+	for {
+		g.mu.Lock()
+		all := slices.Clone(g.all)
+		g.mu.Unlock()
+		if slices.ContainsFunc(all, func(reason string) bool { return strings.Contains(reason, text) }) {
+			return len(all)
+		}
+		select {
+		case <-g.more:
+		case <-deadline:
+			t.Fatalf("no gap has %q: %q", text, all)
+		}
+	}
+}
+
+func reads(tables ...string) func(*Options) {
+	return func(o *Options) { o.Tables = tables }
+}
+
+func quick(t *testing.T, set func(*Options)) *source {
+	s := newSource(t, set)
+	s.retainEvery, s.measureEvery = 10*time.Millisecond, 10*time.Millisecond
+	return s
+}
+
+func channels(events []*event.Event) string {
+	return list(events, func(e *event.Event) string { return e.Channel })
+}
+
+func count(t *testing.T, db *pgx.Conn, sql string) (n int) {
+	t.Helper()
+	if err := db.QueryRow(testenv.Context(t), sql).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+const twoTables = `CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY);`
+
+// TestTableThatNoReaderHas: its changes are counted, told once, and kept; and they come, in their
+// order, when a reader has the table. The others go on meanwhile.
+func TestTableThatNoReaderHas(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	c := newCollector()
+	gaps := newTold(c)
+	s := quick(t, reads("items"))
+	st := startSource(t, s, c)
+	run(t, db, `INSERT INTO old VALUES (1); INSERT INTO items VALUES (1); INSERT INTO old VALUES (2), (3); INSERT INTO items VALUES (2)`)
+	st.await(t, 2)
+	if n := gaps.await(t, "changes of public.old are not delivered"); n != 1 {
+		t.Errorf("%d gaps", n)
+	}
+	stored(t, db, `low = 5 AND (SELECT count(*) = 3 FROM gateway.outbox)`)
+	for begin := time.Now(); testutil.ToFloat64(s.kept) != 3; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("the gauge says %v", testutil.ToFloat64(s.kept))
+		}
+	}
+	if n := testutil.ToFloat64(s.skipped); n != 3 {
+		t.Errorf("%v are counted", n)
+	}
+	st.stop()
+	st = startSource(t, quick(t, reads("items", "old")), newCollector())
+	run(t, db, `INSERT INTO old VALUES (4)`)
+	events := st.await(t, 4)
+	if got := list(events, func(e *event.Event) string { return e.Key }); got != "public.old:1 public.old:2 public.old:3 public.old:4 " {
+		t.Errorf("then come %s", got)
+	}
+	stored(t, db, `low = 6 AND (SELECT count(*) = 0 FROM gateway.outbox)`)
+	st.stop()
+}
+
+// TestTableThatAnotherReaderHas: that is no loss, and says nothing; and what all have read is deleted.
+func TestTableThatAnotherReaderHas(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	var all []*started
+	for _, name := range []string{"old", "items"} {
+		c := newCollector()
+		c.gap = func(reason string) { t.Errorf("%s: gap: %s", name, reason) }
+		all = append(all, startSource(t, quick(t, func(o *Options) { o.Name, o.Tables = name, []string{name} }), c))
+	}
+	run(t, db, `INSERT INTO old VALUES (1); INSERT INTO items VALUES (1)`)
+	for i, want := range []string{"public.old ", "public.items "} {
+		if got := channels(all[i].await(t, 1)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	stored(t, db, `(SELECT count(*) = 0 FROM gateway.outbox)`)
+}
+
+// TestUnreadIsBounded: beyond the bound the oldest are deleted, and counted.
+func TestUnreadIsBounded(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	s := quick(t, reads("items"))
+	s.unreadMost = 10
+	st := startSource(t, s, newCollector())
+	run(t, db, `INSERT INTO old SELECT generate_series(1, 100); INSERT INTO items VALUES (1)`)
+	st.await(t, 1)
+	stored(t, db, `(SELECT count(*) = 10 AND min(id) = 91 FROM gateway.outbox)`)
+	st.stop()
+	if n := testutil.ToFloat64(s.discarded); n != 90 {
+		t.Errorf("%v deleted changes are counted", n)
+	}
+}
+
+// TestRenamedTable: what was written under the old name comes under the new one, by the statement
+// of the README.
+func TestRenamedTable(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	start(t, reads("items", "old"), newCollector()).stop()
+	run(t, db, `INSERT INTO old VALUES (1), (2); ALTER TABLE old RENAME TO young`)
+	run(t, db, outbox(t, "young").CreateSQL())
+	c := newCollector()
+	gaps := newTold(c)
+	st := startSource(t, quick(t, reads("items", "young")), c)
+	run(t, db, `INSERT INTO young VALUES (3)`)
+	st.await(t, 1)
+	gaps.await(t, "changes of public.old are not delivered")
+	run(t, db, `UPDATE gateway.outbox o SET tbl = 'public.young', id = n.id
+		FROM (SELECT id AS was, nextval('gateway.outbox_id_seq') AS id FROM (SELECT id FROM gateway.outbox WHERE tbl = 'public.old' ORDER BY id) w) n WHERE o.id = n.was`)
+	if got := list(st.await(t, 3), func(e *event.Event) string { return e.Key }); got != "public.young:3 public.young:1 public.young:2 " {
+		t.Errorf("got %s", got)
+	}
+	if n := count(t, db, `SELECT count(*) FROM gateway.outbox WHERE tbl = 'public.old'`); n != 0 {
+		t.Errorf("%d are left", n)
+	}
+}
