@@ -94,7 +94,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 	if a.Local {
 		m = localMounter{m, a}
 	}
-	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{})
+	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	api := func(get func() any) http.Handler { return a.guard(jsonHandler(get)) }
 	return errors.Join(
 		m.Handle("GET /metrics", metrics),

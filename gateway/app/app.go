@@ -23,7 +23,12 @@ var Version = "dev"
 // run that ended as it should, 1 after one that did not, 2 where the command
 // line is wrong.
 func Main(set plugin.Set) {
-	err := command(set).Execute()
+	root, err := command(set)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "this gateway was built with plugins that are described wrongly:\n%v\n", err)
+		os.Exit(1)
+	}
+	err = root.Execute()
 	var failed *failure
 	switch {
 	case err == nil:
@@ -91,7 +96,8 @@ func (f *flags) env() (config.Env, error) {
 	return config.ProcessEnv(f.dotenv, pipes)
 }
 
-func command(set plugin.Set) *cobra.Command {
+// command makes the command line. It fails where a plugin type of set is described wrongly.
+func command(set plugin.Set) (*cobra.Command, error) {
 	f := &flags{}
 	root := &cobra.Command{
 		Use:     "gateway",
@@ -119,12 +125,19 @@ from the file that NAME_FILE names.`,
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the private servers keep their data; without it they forget")
 	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f), versionCommand())
+	taken := []string{"help", "completion"} // cobra's
+	for _, c := range root.Commands() {
+		taken = append(taken, c.Name())
+	}
+	if err := config.CheckPlugins(set, taken...); err != nil {
+		return nil, err
+	}
 	for _, t := range all(set) {
 		for _, c := range t.Commands() {
 			root.AddCommand(pluginCommand(c, f))
 		}
 	}
-	return root
+	return root, nil
 }
 
 // pluginCommand makes a command of one that a plugin brings.

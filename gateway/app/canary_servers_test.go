@@ -165,7 +165,7 @@ func (o indiscreet) fail(log *slog.Logger) error {
 	case "panics with an error":
 		panic(errors.New(o.say()))
 	case "partly":
-		return &plugin.Partial{Failed: map[int]error{0: plugin.Permanent(errors.New(o.say()))}}
+		return plugin.Failed(map[int]error{0: plugin.Permanent(errors.New(o.say()))})
 	case "for good":
 		return plugin.Permanent(errors.New(o.say()))
 	case "disables":
@@ -195,8 +195,8 @@ type indiscreetTransform struct {
 	env plugin.Env
 }
 
-func (s indiscreetTransform) Apply(context.Context, *event.Event, []*event.Event) ([]*event.Event, error) {
-	return nil, s.fail(s.env.Log)
+func (s indiscreetTransform) Apply(context.Context, *event.Event, func(*event.Event)) error {
+	return s.fail(s.env.Log)
 }
 
 type indiscreetSink struct {

@@ -21,7 +21,10 @@ func commandLine(t *testing.T, env map[string]string, args ...string) (output st
 	}
 	t.Chdir(t.TempDir()) // without an .env
 	var out bytes.Buffer
-	cmd := command(plugins())
+	cmd, broken := command(plugins())
+	if broken != nil {
+		t.Fatal(broken)
+	}
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)

@@ -77,6 +77,7 @@ routes:
 
 // heardOutput is what a source emits.
 type heardOutput struct {
+	plugintest.Output
 	mu     sync.Mutex
 	events []string
 	gaps   []string

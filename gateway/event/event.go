@@ -7,14 +7,17 @@
 //   - Whoever wants another payload makes another event, by [Event.With].
 package event
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Event is one message on its way from a source to its sinks.
 type Event struct {
 	// ID is stable across retries, restarts and replicas; "" where the source
 	// has none to give.
 	ID string
-	// Source is the configured name of the source.
+	// Source is the configured name of the source. The router sets it where it is "".
 	Source string
 	// Channel is where the source got it: a PostgreSQL or Redis channel, a
 	// table, a stream.
@@ -22,7 +25,7 @@ type Event struct {
 	// Key is the ordering key; "" puts the event in the one lane for all. The
 	// router sets it where the source is configured with a key.
 	Key string
-	// Time is when the source received the event.
+	// Time is when the source received the event. The router sets it where it is zero.
 	Time time.Time
 	// Data is the payload as it arrived. It passes through untouched where
 	// nobody looks inside.
@@ -93,6 +96,7 @@ func (e *Event) Attr(name string) (string, bool) {
 func (e *Event) With(data []byte) *Event {
 	c := *e
 	c.Data = data
+	c.Attrs = slices.Clip(e.Attrs) // what is appended to one copy does not show in another
 	return &c
 }
 

@@ -30,14 +30,14 @@ func (s *Standstill) Check(out plugin.Output, done uint64, waiting int) {
 		s.since, s.done = time.Now(), done
 	case time.Since(s.since) >= s.After:
 		s.told = true
-		plugin.Stalled(out, fmt.Sprintf("%d events are emitted and not settled (in_flight), and none was settled for a while: correct what their sink says of them, give it a dead_letter, or raise in_flight", waiting))
+		out.Stalled(fmt.Sprintf("%d events are emitted and not settled (in_flight), and none was settled for a while: correct what their sink says of them, give it a dead_letter, or raise in_flight", waiting))
 	}
 }
 
 // End is called when the source goes on.
 func (s *Standstill) End(out plugin.Output) {
 	if s.told {
-		plugin.Stalled(out, "")
+		out.Stalled("")
 	}
 	s.since, s.told = time.Time{}, false
 }

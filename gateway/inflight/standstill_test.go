@@ -1,22 +1,21 @@
 package inflight
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin/plugintest"
 )
 
 // shown is an Output that notes whether the source is stalled.
-type shown struct{ said []bool }
+type shown struct {
+	plugintest.Output
+	said []bool
+}
 
-func (s *shown) Ready()                                  {}
-func (s *shown) Gap(string)                              {}
-func (s *shown) Emit(context.Context, event.Batch) error { return nil }
-func (s *shown) Stalled(reason string)                   { s.said = append(s.said, reason != "") }
+func (s *shown) Stalled(reason string) { s.said = append(s.said, reason != "") }
 
 func TestStandstill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -57,6 +57,15 @@ func Markdown(rows []Row) string {
 	return b.String()
 }
 
+// Keys returns the names of the options of a struct, without those of structs within it.
+// defaults is a pointer to it.
+func Keys(defaults any) []string {
+	if v := reflect.ValueOf(defaults); v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
+		return names(v.Type().Elem())
+	}
+	return nil
+}
+
 func names(t reflect.Type) []string {
 	var out []string
 	for i := range t.NumField() {

@@ -26,20 +26,3 @@ type GapSink interface {
 	// told again after a pause, and nothing is written before, but for a [Permanent] one.
 	Gap(ctx context.Context, g Gap) error
 }
-
-// GapRelay is an [Output] that takes gaps which were noticed elsewhere. The router's is one.
-type GapRelay interface {
-	// PassOn passes a gap on to the sinks in order. It is not counted as a gap of this
-	// source: it was counted where it was noticed.
-	PassOn(g Gap)
-}
-
-// PassOn passes on a gap that was noticed elsewhere, such as by the gateway that publishes
-// what this source reads. An output that is no [GapRelay] gets it as a gap of this source.
-func PassOn(out Output, g Gap) {
-	if relay, ok := out.(GapRelay); ok {
-		relay.PassOn(g)
-		return
-	}
-	out.Gap(g.Reason)
-}

@@ -25,8 +25,8 @@ type Source interface {
 	Run(ctx context.Context, out Output) error
 }
 
-// Output is the router's side of a source. Its methods are called from one
-// goroutine at a time.
+// Output is the router's side of a source. It is safe for concurrent use; where several
+// goroutines emit, the order of their batches is the one in which Emit takes them.
 type Output interface {
 	// Ready says that the source is connected: what happens from now on is
 	// seen. Call it once in each Run.
@@ -40,29 +40,27 @@ type Output interface {
 	// cannot replay says nothing before Ready, the router does: it begins, or begins anew,
 	// and what came before may have been missed.
 	Gap(reason string)
-}
-
-// Staller is an Output that shows that a source stands still, and why. The router's is one.
-type Staller interface {
-	// Stalled says that the source reads no more, because of events that are not settled, and
+	// PassOn passes on to the sinks, in order, a gap that was noticed elsewhere, such as by
+	// the gateway that publishes what this source reads. It is not counted as a gap of this
+	// source: it was counted where it was noticed.
+	PassOn(g Gap)
+	// Note counts a failure of a part of the source, such as a table that nothing captures any more,
+	// while the rest goes on, and shows it in the status of the source, which stays up. It is no
+	// gap: where events may be missing, report a gap, too.
+	Note(err error)
+	// Stalled says that the source reads no more, because of events that are not settled, and why. It
 	// may be called again and again. "" says that it goes on. It is shown and logged.
 	Stalled(reason string)
-}
-
-// Stalled tells an Output that is a [Staller].
-func Stalled(out Output, reason string) {
-	if s, ok := out.(Staller); ok {
-		s.Stalled(reason)
-	}
 }
 
 // Transform changes, drops or multiplies events. There is one instance per
 // route, and it is never called concurrently.
 type Transform interface {
-	// Apply appends to out what becomes of e: nothing, one or many. It must
-	// not change e or its bytes. On error nothing goes on and the event is
-	// dead-lettered.
-	Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error)
+	// Apply calls emit with what becomes of e, in its own goroutine and before it returns: nothing,
+	// one event or many, e itself among them. It must not change e or its bytes; [event.Event.With] makes a copy.
+	// Where Apply returns an error nothing of e goes on, and e is parked as a dead letter. The
+	// same happens where it emits nil.
+	Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error
 }
 
 // Sink takes events out.
@@ -70,14 +68,16 @@ type Sink interface {
 	// Write returns nil when all events are delivered. It is never called
 	// concurrently, but where the type is [Concurrent] and several workers are
 	// configured. The slice is the router's again when Write returns.
-	// Errors: any error is retried with backoff; [Permanent], [RetryAfter], [Away] and
-	// [*Partial] say more.
+	// Errors: any error is retried with backoff, for all events; [Failed] and [Delivered] say which
+	// events it holds for, and [Permanent], [RetryAfter] and [Away] say more.
 	Write(ctx context.Context, events []*event.Event) error
 }
 
 // Opener is a sink that connects before the first Write. Open is retried with
-// backoff until it returns nil. A configuration that is loaded while the
-// gateway runs takes effect only where the Open of each new sink succeeds.
+// backoff until it returns nil; a [Permanent] or [Disabling] error disables the sink. A configuration
+// that is loaded while the gateway runs takes effect only where the Open of each new sink
+// succeeds. After an error that is marked by [Away], Open is called again before the next Write, also
+// where it has succeeded before. It is never called at the same time as Write.
 type Opener interface {
 	Open(ctx context.Context) error
 }
@@ -89,10 +89,6 @@ type Opener interface {
 type Pinger interface {
 	Ping(ctx context.Context) error
 }
-
-// Batcher is a sink that takes fewer events in one Write than its queue's
-// batch size; MaxBatch must be at least 1.
-type Batcher interface{ MaxBatch() int }
 
 // Closer is a source, sink or transform that holds something. Close is called
 // once: after the last Write, Apply or Ack, or where the plugin was built and
@@ -118,6 +114,10 @@ type Env struct {
 	// HTTP mounts handlers on the gateway's shared listener, while the plugin is built and not
 	// later.
 	HTTP Mounter
+	// Go runs f in a goroutine. A panic of f is counted and logged; in a goroutine that the plugin
+	// starts itself it ends the process. ctx ends when the plugin is about to be closed, and
+	// Close waits for what it needs.
+	Go func(f func(ctx context.Context))
 	// Now and NewID are the clock, and a maker of unique ids, of what shows in events
 	// or decides about them: `gateway test` fixes both.
 	Now   func() time.Time

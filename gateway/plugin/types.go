@@ -26,6 +26,8 @@ type Type[T any] struct {
 	build    func(opts any, env Env) (T, error)
 	commands []Command
 	traits   []Trait
+	maxBatch int
+	bounded  bool // maxBatch was set
 }
 
 // Trait is something that a type of plugin can do beyond its contract. What
@@ -59,6 +61,18 @@ func (t Type[T]) Has(trait Trait) bool { return slices.Contains(t.traits, trait)
 
 // Traits returns the traits of the type.
 func (t Type[T]) Traits() []Trait { return t.traits }
+
+// WithMaxBatch returns the type of a sink that takes n events in one Write at most, where its
+// queue has more; n is at least 1.
+func (t Type[T]) WithMaxBatch(n int) Type[T] {
+	t.maxBatch = n
+	t.bounded = true
+	return t
+}
+
+// MaxBatch returns how many events one Write of a sink of this type takes at most. bounded is false
+// where only the queue bounds it.
+func (t Type[T]) MaxBatch() (n int, bounded bool) { return t.maxBatch, t.bounded }
 
 // The three kinds of types.
 type (

@@ -106,7 +106,7 @@ func TestAwayInTheMiddle(t *testing.T) {
 					got.add(n)
 				}
 			}
-			return plugin.Failures(len(events), failed)
+			return plugin.Failed(failed)
 		})
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", inTurns(20, 5))},
@@ -290,12 +290,13 @@ func TestTransformOfAServerThatIsAway(t *testing.T) {
 			return nil
 		})
 		got, parked := &notes[string]{}, &notes[string]{}
-		spec := transformSpec(func(e *event.Event, out []*event.Event) ([]*event.Event, error) {
+		spec := transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 			if !there.Load() {
 				asked.Add(1)
-				return out, plugin.Away(errSink)
+				return plugin.Away(errSink)
 			}
-			return append(out, e), nil
+			emit(e)
+			return nil
 		})
 		into := func(n *notes[string]) plugin.Sink {
 			return sinkFunc(func(_ context.Context, e []*event.Event) error { n.add(texts(e)...); return nil })

@@ -48,7 +48,7 @@ func eventsFail(got *notes[string], bad func(text string) error) plugin.Sink {
 			}
 		}
 		if len(failed) > 0 {
-			return &plugin.Partial{Failed: failed}
+			return plugin.Failed(failed)
 		}
 		return nil
 	})

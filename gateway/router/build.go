@@ -106,10 +106,10 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 		b.p.respec = append(b.p.respec, func() { same.respec(spec) })
 		return same
 	}
-	s := &sink{spec: spec, terms: b.r.terms, done: make(chan struct{}), opened: &flag{}}
+	s := &sink{spec: spec, terms: b.r.terms, done: make(chan struct{}), connection: &connection{}}
 	b.p.freshSinks[s] = find(b.old.sinks, func(o *sink) bool { return o.name == spec.Name })
 	if same != nil {
-		s.shared, s.component, s.impl, s.latency, s.opened = true, same.component, same.impl, same.latency, same.opened
+		s.shared, s.component, s.impl, s.latency, s.connection = true, same.component, same.impl, same.latency, same.connection
 	} else {
 		s.component = b.r.newComponent(plugin.KindSink, spec.Name, spec.Options, spec.Redactor, b.to)
 		impl, err := instantiate(b, &s.component, spec.Type, spec.Options, nil)
@@ -120,8 +120,9 @@ func (b *builder) sink(spec SinkSpec, same *sink) *sink {
 		s.impl, s.latency = impl, newLatency(s.metrics, spec.Name)
 	}
 	s.most = spec.Delivery.Queue.Batch
-	if m, ok := s.impl.(plugin.Batcher); ok {
-		s.most = min(s.most, m.MaxBatch())
+	s.opener, _ = s.impl.(plugin.Opener)
+	if n, bounded := spec.Type.MaxBatch(); bounded {
+		s.most = min(s.most, n)
 	}
 	s.writing, s.abort = context.WithCancel(context.Background()) // a stop drains it: it ends by itself
 	s.taking, s.halt = context.WithCancel(s.writing)
@@ -165,7 +166,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 	rt := &route{spec: spec, health: &health{log: b.r.log.With("route", spec.Name)}, eval: expr.New(b.now, b.newID), letters: b.letterbox(spec.Name, "route")}
 	b.p.freshRoutes[rt] = find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
 	for _, t := range spec.Through {
-		st := &stage{component: b.r.newComponent(plugin.KindTransform, t.Name, t.Options, t.Redactor, b.to), failure: t.Failure}
+		st := newStage(b.r.newComponent(plugin.KindTransform, t.Name, t.Options, t.Redactor, b.to), t.Failure)
 		rt.stages = append(rt.stages, st)
 		var err error
 		if st.impl, err = instantiate(b, &st.component, t.Type, t.Options, prometheus.Labels{"route": spec.Name}); err != nil {

@@ -66,11 +66,14 @@ func TestOnError(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			sink := &gapSink{}
-			fails := transformSpec(func(e *event.Event, out []*event.Event) ([]*event.Event, error) {
+			fails := transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 				if string(e.Data) == "1" {
-					return append(out, e, e), errors.New("fails")
+					emit(e)
+					emit(e)
+					return errors.New("fails")
 				}
-				return append(out, e), nil
+				emit(e)
+				return nil
 			})
 			fails.Failure.OnError = onError
 			r := start(t, Graph{

@@ -31,6 +31,9 @@ type component struct {
 	// the component is a part of.
 	mounts *mounts
 	closer plugin.Closer // nil where it has nothing to close
+	// alive ends when the plugin is closed.
+	alive context.Context
+	end   context.CancelFunc
 }
 
 func (r *Router) newComponent(kind plugin.Kind, name string, opts any, redactor *options.Redactor, to plugin.Mounter) component {
@@ -38,10 +41,12 @@ func (r *Router) newComponent(kind plugin.Kind, name string, opts any, redactor 
 		redactor = options.NewRedactor(opts)
 	}
 	log := redacting(r.log.With(string(kind), name), redactor)
-	return component{
+	c := component{
 		kind: kind, name: name, log: log, health: &health{log: log}, redactor: redactor,
 		metrics: prometheus.NewRegistry(), mounts: &mounts{to: to},
 	}
+	c.alive, c.end = context.WithCancel(context.Background())
+	return c
 }
 
 func redacting(log *slog.Logger, redactor *options.Redactor) *slog.Logger {
@@ -54,9 +59,22 @@ func (c *component) env(labels prometheus.Labels) plugin.Env {
 	for name, value := range labels {
 		all[name] = value
 	}
+	// The plugin keeps its environment, which must not keep a component that was replaced.
+	health, redactor, alive := c.health, c.redactor, c.alive
+	panicked := func(value any) { health.panicked(redactor.Text(fmt.Sprint(value))) }
 	return plugin.Env{
 		Name: c.name, Log: c.log, HTTP: c.mounts,
-		Metrics: prometheus.WrapRegistererWith(all, c.metrics),
+		Metrics: registerer{prometheus.WrapRegistererWith(all, c.metrics), panicked},
+		Go: func(f func(context.Context)) {
+			go func() {
+				defer func() {
+					if p := recover(); p != nil {
+						panicked(p)
+					}
+				}()
+				f(alive)
+			}()
+		},
 	}
 }
 
@@ -90,11 +108,11 @@ func instantiate[T any](b *builder, c *component, typ plugin.Type[T], opts any, 
 	defer c.mounts.built()
 	env := c.env(labels)
 	env.Now, env.NewID, env.DryRun = b.now, b.newID, b.dryRun
-	impl, err = typ.Build(opts, env)
-	if err == nil {
-		c.closer, _ = any(impl).(plugin.Closer)
+	if impl, err = typ.Build(opts, env); err != nil {
+		return impl, err
 	}
-	return impl, err
+	c.closer, _ = any(impl).(plugin.Closer)
+	return impl, typ.CheckInstance(impl)
 }
 
 // redacted returns an error of the plugin without secrets. Where one option is to blame, that
@@ -106,23 +124,18 @@ func (c *component) redacted(err error) error {
 	return c.redactor.Error(err)
 }
 
-// close closes the plugin, where it has something to close.
-func (c *component) close(deadline time.Time) (err error) {
+// close closes the plugin, where it has something to close. One that does not return in time is
+// left alone.
+func (c *component) close(deadline time.Time) error {
+	c.end()
 	if c.closer == nil {
 		return nil
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			c.health.panicked(p)
-			err = fmt.Errorf("panic: %v", p)
-		}
-		if err != nil {
-			err = fmt.Errorf("closing %s %s: %w", c.kind, c.name, c.redactor.Error(err))
-		}
-	}()
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	return c.closer.Close(ctx)
+	err := c.bounded(context.Background(), "Close", time.Until(deadline), c.closer.Close)
+	if err != nil {
+		return fmt.Errorf("closing %s %s: %w", c.kind, c.name, err)
+	}
+	return nil
 }
 
 // mounts passes on what a component mounts while it is built, and remembers it.

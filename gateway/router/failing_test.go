@@ -135,7 +135,7 @@ func TestPanicKeepsTheOrder(t *testing.T) {
 			}
 			if string(events[0].Data) == "1" && !failed {
 				failed = true
-				return &plugin.Partial{Failed: map[int]error{0: errSink}}
+				return plugin.Failed(map[int]error{0: errSink})
 			}
 			got.add(texts(events)...)
 			return nil

@@ -227,7 +227,7 @@ func TestGapsOfOthersArePassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 			for i := range 100 {
-				plugin.PassOn(out, plugin.Gap{Source: fmt.Sprint("elsewhere ", i), Reason: "lost", ID: fmt.Sprint(i)})
+				out.PassOn(plugin.Gap{Source: fmt.Sprint("elsewhere ", i), Reason: "lost", ID: fmt.Sprint(i)})
 			}
 			return gapThenEvent(ctx, out)
 		})
@@ -267,7 +267,7 @@ func (s *partlyFailing) Write(ctx context.Context, events []*event.Event) error 
 		_ = s.gapSink.Write(ctx, events[i:i+1])
 	}
 	if len(failed) > 0 {
-		return &plugin.Partial{Failed: failed}
+		return plugin.Failed(failed)
 	}
 	return nil
 }

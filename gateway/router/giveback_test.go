@@ -94,7 +94,7 @@ func TestLostLeadershipInHands(t *testing.T) {
 			for i := range n {
 				failed[i] = errSink
 			}
-			return &plugin.Partial{Failed: failed}
+			return plugin.Failed(failed)
 		},
 		"panic": func(int) error { panic("sink") },
 	} {

@@ -28,6 +28,9 @@ func (f sinkFunc) Write(ctx context.Context, events []*event.Event) error { retu
 
 func sourceSpec(name string, s plugin.Source) SourceSpec {
 	t := plugin.NewSource("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Source, error) { return s, nil })
+	if _, ok := s.(plugin.Elector); ok {
+		t = t.With(plugin.Elects)
+	}
 	return SourceSpec{Name: name, Type: t, Options: t.Defaults()}
 }
 
@@ -40,10 +43,10 @@ func sinkSpec(name string, s plugin.Sink, set func(*Delivery)) SinkSpec {
 	return SinkSpec{Name: name, Type: t, Options: t.Defaults(), Delivery: d}
 }
 
-type transformFunc func(e *event.Event, out []*event.Event) ([]*event.Event, error)
+type transformFunc func(e *event.Event, emit func(*event.Event)) error
 
-func (f transformFunc) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
-	return f(e, out)
+func (f transformFunc) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
+	return f(e, emit)
 }
 
 func transformSpec(f transformFunc) TransformSpec {

@@ -17,6 +17,8 @@ type health struct {
 	known  bool // whether it was up or down before
 	outage outage
 	panics limiter // of the log
+
+	unexported limiter // of the log, for metrics that are left out
 }
 
 // up notes that the component works: it is connected, or a write has succeeded.

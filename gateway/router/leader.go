@@ -15,10 +15,14 @@ import (
 const (
 	confirmEvery  = 2 * time.Second
 	confirmWithin = 2 * time.Second
+	// resignWithin bounds how long it takes to give a leadership up.
+	resignWithin = 5 * time.Second
 	// leaseMargin is how long before a lease can end, as its server counts, the
 	// leader stops to emit.
 	leaseMargin = time.Second
 )
+
+var errNoTerm = errors.New("the plugin has returned nil from Campaign, and no error")
 
 // errNotLeading is what Emit returns, and what ends a run, where another gateway
 // may have taken over.
@@ -56,7 +60,7 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 	s.awaitWrites(ctx)
 	waited := false
 	above, _ := l.terms.highest(l.name)
-	term, err := elector.Campaign(ctx, l.name, above, func(holder string) {
+	won, err := elector.Campaign(ctx, l.name, above, func(holder string) {
 		waited = true
 		l.standby(holder)
 		s.standby()
@@ -74,9 +78,13 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 		l.said = "" // another one may lead meanwhile
 		return err
 	}
+	if won == nil {
+		return errNoTerm
+	}
+	term := boundedTerm{won, &s.component}
 	defer term.Resign()
 	begin := time.Now()
-	if err := confirm(ctx, term); err != nil {
+	if err := term.Confirm(ctx); err != nil {
 		l.set(notLeading, nil, time.Time{})
 		return err
 	}
@@ -138,7 +146,7 @@ func (l *leadership) keep(ctx context.Context, term plugin.Leadership, fence *ev
 		case <-tick.C:
 		}
 		begin := time.Now()
-		if err := confirm(ctx, term); err != nil {
+		if err := term.Confirm(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -147,12 +155,6 @@ func (l *leadership) keep(ctx context.Context, term plugin.Leadership, fence *ev
 		}
 		l.set(leading, fence, leaseEnd(term, begin))
 	}
-}
-
-func confirm(ctx context.Context, term plugin.Leadership) error {
-	timed, cancel := context.WithTimeout(ctx, confirmWithin)
-	defer cancel()
-	return term.Confirm(timed)
 }
 
 // leaseEnd is when, counted from the begin of a confirmation, emitting ends.

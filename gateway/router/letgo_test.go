@@ -87,8 +87,9 @@ func (w *weighty) Run(ctx context.Context, out plugin.Output) error {
 	}
 }
 
-func (w *weighty) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
-	return append(out, e), nil
+func (w *weighty) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
+	emit(e)
+	return nil
 }
 
 func (w *weighty) Write(ctx context.Context, _ []*event.Event) error {

@@ -112,11 +112,12 @@ func TestTransformFailuresAreParked(t *testing.T) {
 					Sources: []SourceSpec{sourceSpec("in", emits(3, ack))},
 					Sinks:   []SinkSpec{sinkSpec("out", &keeps{}, nil), sinkSpec("parked", parked, nil)},
 					Routes: []RouteSpec{{Name: "r", From: []string{"in"}, To: []string{"out"}, DeadLetter: tc.letters, Through: []TransformSpec{
-						transformSpec(func(e *event.Event, out []*event.Event) ([]*event.Event, error) {
+						transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 							if string(e.Data) == "1" {
-								return out, errSink
+								return errSink
 							}
-							return append(out, e), nil
+							emit(e)
+							return nil
 						}),
 					}}},
 				})
@@ -184,11 +185,12 @@ func TestPanicsAreCountedEverywhere(t *testing.T) {
 				sinkSpec("parked", &keeps{}, nil),
 			},
 			Routes: []RouteSpec{{Name: "r", From: []string{"in"}, To: []string{"healthy", "panics"}, DeadLetter: "parked", Through: []TransformSpec{
-				transformSpec(func(e *event.Event, out []*event.Event) ([]*event.Event, error) {
+				transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 					if string(e.Data) == "3" {
 						panic("apply")
 					}
-					return append(out, e), nil
+					emit(e)
+					return nil
 				}),
 			}}},
 		})
@@ -246,7 +248,7 @@ func TestPoisonDoesNotSpin(t *testing.T) {
 			}
 			return <-nacked
 		})
-		fails := transformSpec(func(_ *event.Event, out []*event.Event) ([]*event.Event, error) { return out, errSink })
+		fails := transformSpec(func(_ *event.Event, emit func(*event.Event)) error { return errSink })
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", source)}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)},
 			Routes: []RouteSpec{{Name: "r", From: []string{"in"}, To: []string{"out"}, Through: []TransformSpec{fails}}},

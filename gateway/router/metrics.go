@@ -9,7 +9,7 @@ import (
 // newLatency is the histogram of one sink, which no status holds.
 func newLatency(reg prometheus.Registerer, sink string) prometheus.Observer {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:        "gateway_latency_seconds",
+		Name:        latencyName,
 		Help:        "Time from when the source received an event until the sink had it.",
 		ConstLabels: prometheus.Labels{"sink": sink},
 		Buckets:     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
@@ -18,7 +18,13 @@ func newLatency(reg prometheus.Registerer, sink string) prometheus.Observer {
 	return h
 }
 
+// ownMetrics are the names that no plugin may take.
+var ownMetrics = map[string]bool{latencyName: true}
+
+const latencyName = "gateway_latency_seconds"
+
 func desc(name, help string, labels ...string) *prometheus.Desc {
+	ownMetrics["gateway_"+name] = true
 	return prometheus.NewDesc("gateway_"+name, help, labels, nil)
 }
 
@@ -64,7 +70,7 @@ var (
 	descHeldBack    = desc("sink_held_back", "Events that wait for one of their key before them.", "sink")
 	descOpen        = desc("sink_breaker_open", "1 while the sink is not written to, because writes have failed; 0.5 while one write shows how it is.", "sink")
 	descOpened      = desc("sink_breaker_opened_total", "Times that the breaker was opened.", "sink")
-	descDisabled    = desc("sink_disabled", "1 where the receiver wants nothing any more, until the next reload or start.", "sink")
+	descDisabled    = desc("sink_disabled", "1 where nothing is written until the next reload or start: the receiver wants nothing any more, or the sink cannot be opened.", "sink")
 	descWriting     = desc("sink_writing", "Events in the writes under way.", "sink")
 
 	descEdge = desc("edge_events_total", "Events that one component has sent to another.", "from", "to")

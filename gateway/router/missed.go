@@ -17,13 +17,13 @@ const beginsReason = "it begins: what came before may have been missed"
 // mayHaveMissed reports the gap before a run that is ready now.
 func (s *source) mayHaveMissed() {
 	if !s.gapped && !s.spec.Type.Has(plugin.Replays) {
-		s.Gap(s.missed)
+		s.gap(s.missed)
 	}
 	s.missed, s.begins = "", false
 }
 
-// Gap is part of [plugin.Output].
-func (s *source) Gap(reason string) {
+// gap counts a gap and tells the sinks.
+func (s *source) gap(reason string) {
 	s.gapped, reason = true, s.redactor.Text(reason)
 	s.mu.Lock()
 	s.counts.Gaps++
@@ -39,8 +39,8 @@ func (s *source) Gap(reason string) {
 	s.spread(plugin.Gap{Source: s.name, Reason: reason, ID: rand.Text(), Time: time.Now()})
 }
 
-// PassOn is part of [plugin.GapRelay].
-func (s *source) PassOn(g plugin.Gap) {
+// passOn tells the sinks of a gap that was counted elsewhere.
+func (s *source) passOn(g plugin.Gap) {
 	g.PassedOnBy, g.Reason = s.name, s.redactor.Text(g.Reason)
 	s.mu.Lock()
 	s.counts.GapsPassedOn++
@@ -61,10 +61,3 @@ func (s *source) spread(g plugin.Gap) {
 		}
 	})
 }
-
-var _ plugin.GapRelay = (*source)(nil)
-
-// Note is part of [plugin.Noter].
-func (s *source) Note(err error) { s.health.note(s.redactor.Error(err)) }
-
-var _ plugin.Noter = (*source)(nil)

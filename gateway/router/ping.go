@@ -42,7 +42,7 @@ func (w *worker) ping() {
 	if !ok {
 		return
 	}
-	err := s.guard(w.pinger.Ping)
+	err := s.call("Ping", w.late, w.pinger.Ping)
 	switch {
 	case s.writing.Err() != nil, err == nil && !pass.probe: // which says nothing of events that fail
 		s.breaker.leave(pass, silent, 0)

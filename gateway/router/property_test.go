@@ -62,7 +62,7 @@ func (m *moody) Write(_ context.Context, events []*event.Event) error {
 		m.got[e.Key], m.all = append(m.got[e.Key], n), append(m.all, e)
 	}
 	if len(failed) > 0 {
-		return &plugin.Partial{Failed: failed}
+		return plugin.Failed(failed)
 	}
 	return nil
 }

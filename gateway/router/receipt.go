@@ -58,6 +58,6 @@ func (r *receipt) done(err error) {
 // tried tells the source of an attempt that has failed, where it remembers that.
 func (r *receipt) tried(attempts int, at time.Time) {
 	if r != nil && r.retried != nil {
-		r.retried(attempts, at)
+		r.of.tell(func() { r.retried(attempts, at) })
 	}
 }

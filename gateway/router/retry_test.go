@@ -55,7 +55,7 @@ func TestSchedule(t *testing.T) {
 				Sinks: []SinkSpec{
 					sinkSpec("out", sinkFunc(func(context.Context, []*event.Event) error {
 						attempts.add(time.Since(begin))
-						return &plugin.Partial{Failed: map[int]error{0: errSink}}
+						return plugin.Failed(map[int]error{0: errSink})
 					}), func(d *Delivery) {
 						d.Retry = Retry{Initial: seconds(1), Max: seconds(1), MaxAfter: seconds(60), Attempts: 3, Schedule: standardSchedule}
 						d.DeadLetter = "parked"
@@ -123,7 +123,7 @@ func TestAskedPause(t *testing.T) {
 						if attempts.add(time.Since(begin)) > 1 {
 							return nil
 						}
-						return &plugin.Partial{Failed: map[int]error{0: plugin.RetryAfter(errSink, asked)}}
+						return plugin.Failed(map[int]error{0: plugin.RetryAfter(errSink, asked)})
 					}), func(d *Delivery) { d.Retry.MaxAfter = seconds(60) })},
 					Routes: routeTo("out"),
 				})

@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,13 +33,6 @@ type route struct {
 	carried RouteCounts
 }
 
-// stage is one instance of a transform.
-type stage struct {
-	component
-	impl    plugin.Transform
-	failure Failure
-}
-
 // carry takes a batch through the route to sinks. It blocks for backpressure only.
 // taken, which may be nil, is told which events the route takes.
 func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, rec *receipt, to []*edge) error {
@@ -50,37 +42,32 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	c := RouteCounts{In: uint64(len(events))}
 	events = r.choose(ctx, events, taken, rec, &c)
 	for i, st := range r.stages {
-		out := r.scratch[i%2][:0]
+		st.out = r.scratch[i%2][:0]
 		var gone error // why the batch goes back to its source: the transform's server is away
 		for _, e := range events {
-			before := len(out)
-			next, err := out, gone
+			before, err := len(st.out), gone
 			if gone == nil {
-				next, err = st.apply(ctx, e, out, r.health)
+				err = st.apply(ctx, e, r.health)
 			}
-			switch made := len(next) - before; {
+			switch made := len(st.out) - before; {
 			case err != nil && st.failure.OnError == OnErrorPass:
 				r.note(err)
-				next = append(out, e)
+				st.out = append(st.out, e)
 			case err != nil && st.failure.OnError == OnErrorDrop:
 				r.note(err)
-				next = out
 				c.Dropped++
 			case rec != nil && plugin.IsAway(err):
-				next, gone = out, err
+				gone = err
 				r.giveBack(item{ev: e, receipt: rec}, err, &c)
 			case err != nil:
-				next = out
 				r.park(ctx, item{ev: e, receipt: rec}, letter{component: "route " + r.spec.Name + ", transform " + st.name, err: err, attempts: 1}, &c)
 			case made == 0:
 				c.Filtered++
 			default:
 				c.Added += uint64(made - 1)
 			}
-			out = next
 		}
-		r.scratch[i%2] = out
-		events = out
+		r.scratch[i%2], events = st.out, st.out
 	}
 	c.Out = uint64(len(events))
 	r.count(c)
@@ -132,18 +119,6 @@ func (r *route) giveBack(it item, why error, c *RouteCounts) {
 	it.receipt.add(1)
 	c.Returned++
 	it.receipt.done(why)
-}
-
-// apply calls the transform and turns a panic into an error.
-func (st *stage) apply(ctx context.Context, e *event.Event, out []*event.Event, h *health) (next []*event.Event, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			h.panicked(st.redactor.Text(fmt.Sprint(p)))
-			next, err = out, st.redactor.Error(fmt.Errorf("panic: %v", p))
-		}
-	}()
-	next, err = st.impl.Apply(ctx, e, out)
-	return next, st.redactor.Error(err)
 }
 
 // note counts an event that a transform has failed on.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	"eventgateway/gateway/plugin"
 )
@@ -215,18 +214,5 @@ func (r *Router) FullStatus() Status {
 // DeadLetters returns the latest events that could not be delivered and went to no
 // dead-letter sink, the oldest first, and how many there were in all.
 func (r *Router) DeadLetters() (latest []DeadLetter, total uint64) { return r.letters.latest() }
-
-// Gather returns the metrics of the router and of all plugins that run now. It is
-// part of [prometheus.Gatherer].
-func (r *Router) Gather() ([]*dto.MetricFamily, error) {
-	r.mu.Lock()
-	p := r.now
-	r.mu.Unlock()
-	all := prometheus.Gatherers{r.core}
-	for _, c := range p.components() {
-		all = append(all, c.metrics)
-	}
-	return all.Gather()
-}
 
 var _ plugin.Mounter = (*mounts)(nil)

@@ -89,24 +89,30 @@ func TestTransformsAreCounted(t *testing.T) {
 			Routes: []RouteSpec{{
 				Name: "r", From: []string{"in"}, To: []string{"out", "copy"},
 				Through: []TransformSpec{
-					transformSpec(func(e *event.Event, out []*event.Event) ([]*event.Event, error) {
+					transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 						switch string(e.Data) {
 						case "0":
-							return out, nil
+							return nil
 						case "1":
-							return append(out, e, e.With([]byte("1b")), e.With([]byte("1c"))), nil
+							emit(e)
+							emit(e.With([]byte("1b")))
+							emit(e.With([]byte("1c")))
+							return nil
 						case "2":
-							return append(out, e), errors.New("fails")
+							emit(e)
+							return errors.New("fails")
 						case "3":
 							panic("three")
 						}
-						return append(out, e), nil
+						emit(e)
+						return nil
 					}),
-					transformSpec(func(e *event.Event, out []*event.Event) ([]*event.Event, error) {
+					transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 						if string(e.Data) == "1b" {
-							return out, nil
+							return nil
 						}
-						return append(out, e), nil
+						emit(e)
+						return nil
 					}),
 				},
 			}},
@@ -162,7 +168,7 @@ func TestEveryBatchIsAckedOnce(t *testing.T) {
 					failed[i] = plugin.Permanent(errSink)
 				}
 			}
-			return &plugin.Partial{Failed: failed}
+			return plugin.Failed(failed)
 		})
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", source)},

@@ -18,24 +18,25 @@ import (
 // deliver it.
 type sink struct {
 	component
-	spec    SinkSpec
-	impl    plugin.Sink
-	shared  bool // the plugin is the predecessor's: only what the router does with it differs
-	most    int  // events in one write
-	queue   *queue
-	breaker *breaker
-	rate    *rate.Limiter // nil: as fast as it goes
-	quiet   limiter       // of the log
-	letters letterbox
-	terms   *terms // that it has refused events for
-	latency prometheus.Observer
-	retries atomic.Uint64
+	spec       SinkSpec
+	impl       plugin.Sink
+	opener     plugin.Opener // nil where the plugin is none
+	shared     bool          // the plugin is the predecessor's: only what the router does with it differs
+	most       int           // events in one write
+	queue      *queue
+	breaker    *breaker
+	rate       *rate.Limiter // nil: as fast as it goes
+	quiet      limiter       // of the log
+	letters    letterbox
+	terms      *terms // that it has refused events for
+	latency    prometheus.Observer
+	connection *connection
+	retries    atomic.Uint64
 
 	// taking ends when the sink is halted: no further write begins. writing ends
 	// when writes under way are cancelled, and taking with it.
 	taking, writing context.Context
 	halt, abort     context.CancelFunc
-	opened          *flag         // set when Open has succeeded
 	done            chan struct{} // closed when all goroutines have ended
 	successor       atomic.Pointer[sink]
 
@@ -106,45 +107,14 @@ func (s *sink) run() {
 	if !s.open() {
 		return
 	}
-	s.health.up()
 	var others sync.WaitGroup
 	for range s.spec.Delivery.Workers - 1 {
-		others.Go((&worker{sink: s}).run)
+		others.Go(newWorker(s).run)
 	}
-	first := &worker{sink: s}
+	first := newWorker(s)
 	first.pinger, _ = s.impl.(plugin.Pinger)
 	first.run()
 	others.Wait()
-}
-
-// open opens the sink, with retries, and says whether it is open.
-func (s *sink) open() bool {
-	b := s.spec.Delivery.Retry.backoff()
-	for !s.opened.Load() {
-		err := s.tryOpen()
-		if err == nil {
-			break
-		}
-		if s.taking.Err() != nil {
-			return false
-		}
-		pause := b.pause(err)
-		s.health.down(err, pause)
-		if !s.pause(pause) {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *sink) tryOpen() error {
-	if o, ok := s.impl.(plugin.Opener); ok {
-		if err := s.guard(o.Open); err != nil {
-			return err
-		}
-	}
-	s.opened.Store(true)
-	return nil
 }
 
 // pause waits for d before the next attempt to open; it says false where the sink

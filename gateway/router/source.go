@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// source runs one plugin.Source, and is its Output.
+// source runs one plugin.Source, whose Output is in output.go.
 type source struct {
 	component
 	spec   SourceSpec
@@ -34,8 +34,9 @@ type source struct {
 	// late is set when the source has ended: attempts after that are not waited for.
 	late atomic.Pointer[time.Time]
 
-	acking   sync.RWMutex // held for writing while the plugin is closed
-	closed   bool         // no Ack any more
+	emitting sync.Mutex   // held by each method of its outputs
+	acking   atomic.Int64 // calls of an Ack that have not returned
+	closed   atomic.Bool  // no Ack any more
 	wasReady chan struct{}
 	first    sync.Once
 
@@ -46,6 +47,7 @@ type source struct {
 	gapped  bool    // the plugin has reported a gap in this run
 	taken   []bool  // scratch of Emit
 	quiet   limiter // of the log, for gaps that are passed on
+	slips   limiter // of the log
 	term    *flag   // of the receipts of this run: set when its leadership is lost
 	// readyNacked is how many events were given back when it was last ready.
 	readyNacked uint64
@@ -59,8 +61,8 @@ type wired struct {
 	to    []*edge
 }
 
-// Ready is part of [plugin.Output].
-func (s *source) Ready() {
+// captures notes that the source is connected.
+func (s *source) captures() {
 	s.mayHaveMissed()
 	s.mu.Lock()
 	nacked := s.counts.Nacked
@@ -76,8 +78,9 @@ func (s *source) Ready() {
 	s.first.Do(func() { close(s.wasReady) })
 }
 
-// Emit is part of [plugin.Output].
-func (s *source) Emit(ctx context.Context, b event.Batch) error {
+// emit counts a batch and carries it through the routes. Where the run that it comes from is over,
+// the batch is given back.
+func (s *source) emit(ctx context.Context, b event.Batch, over bool) error {
 	n := uint64(len(b.Events))
 	s.mu.Lock()
 	s.counts.Emitted += n
@@ -92,7 +95,13 @@ func (s *source) Emit(ctx context.Context, b event.Batch) error {
 		rec.of, rec.term, rec.retried = s, s.term, b.Tried
 	}
 	err := s.stamp(b.Events)
-	if err == nil {
+	if over {
+		err = errAfterRun
+	}
+	switch err {
+	case errAfterRun, errNilEvent:
+		s.slip(err)
+	case nil:
 		s.wiring.use(func(routes []wired) {
 			taken := s.noneTaken(routes, len(b.Events))
 			for _, w := range routes {
@@ -125,11 +134,19 @@ func (s *source) noneTaken(routes []wired, n int) []bool {
 	return s.taken
 }
 
-// stamp sets what the configuration adds to events: the key, and the fence of a
-// leader. It fails where this gateway leads no more, and after the source has ended.
+// stamp sets what the plugin has left out, and what the configuration adds to events: the key, and
+// the fence of a leader. It fails where this gateway leads no more, and where an event is nil.
 func (s *source) stamp(events []*event.Event) error {
-	if s.late.Load() != nil {
-		return errReplaced // a goroutine of the plugin has outlived Run
+	for _, e := range events {
+		if e == nil {
+			return errNilEvent
+		}
+		if e.Time.IsZero() {
+			e.Time = time.Now()
+		}
+		if e.Source == "" {
+			e.Source = s.name
+		}
 	}
 	if s.lead != nil {
 		fence, err := s.lead.fence()
@@ -156,12 +173,20 @@ func (s *source) stamp(events []*event.Event) error {
 	return nil
 }
 
-// ack tells the plugin, unless it is closed. A panic of the plugin's is not the
-// caller's, which is a sink.
+// ack tells the plugin, unless it is closed.
 func (s *source) ack(tell func(error), err error) {
-	s.acking.RLock()
-	defer s.acking.RUnlock()
-	if s.closed {
+	if err != nil {
+		err = &givenBack{err}
+	}
+	s.tell(func() { tell(err) })
+}
+
+// tell calls a function that the plugin has handed over with a batch, unless the plugin is closed. A
+// panic of the plugin's is not the caller's, which is a sink.
+func (s *source) tell(f func()) {
+	s.acking.Add(1)
+	defer s.acking.Add(-1)
+	if s.closed.Load() {
 		return
 	}
 	defer func() {
@@ -169,10 +194,15 @@ func (s *source) ack(tell func(error), err error) {
 			s.health.panicked(p)
 		}
 	}()
-	if err != nil {
-		err = &givenBack{err}
+	f()
+}
+
+// slip notes that the plugin breaks a rule of the contract, which is made good.
+func (s *source) slip(err error) {
+	s.health.note(err)
+	if more, ok := s.slips.allow(); ok {
+		s.log.Error("plugin breaks the contract", "error", err, "others_since_the_last_line", more)
 	}
-	tell(err)
 }
 
 func (s *source) settle(n uint64, err error) {

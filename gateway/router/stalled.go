@@ -24,9 +24,9 @@ type stall struct {
 	logged time.Time
 }
 
-// Stalled is part of [plugin.Staller]. It logs at the begin, once a minute after that, and at
+// stalled notes that the source reads no more, or with "" that it does. It logs at the begin, once a minute after that, and at
 // the end.
-func (s *source) Stalled(reason string) {
+func (s *source) stalled(reason string) {
 	s.stall.mu.Lock()
 	was, now := s.stall.state, time.Now()
 	if was == nil && reason == "" {
@@ -93,11 +93,11 @@ func (w *watch) look() {
 	settled := q.progress()
 	switch {
 	case settled == w.settled:
-		w.of.Stalled(fmt.Sprintf("the queue of the sink %s is full, and nothing of it is settled: %d events wait for their next attempt, and %d behind one of their key; "+
+		w.of.stalled(fmt.Sprintf("the queue of the sink %s is full, and nothing of it is settled: %d events wait for their next attempt, and %d behind one of their key; "+
 			"correct what the receiver says of them, give the sink a dead_letter, or raise its queue.size and queue.bytes", q.name, q.aside, q.passed))
 		w.told = true
 	case w.told:
-		w.of.Stalled("")
+		w.of.stalled("")
 		w.told = false
 	}
 	w.settled = settled
@@ -109,7 +109,7 @@ func (w *watch) end() {
 	}
 	w.every.Stop()
 	if w.told {
-		w.of.Stalled("")
+		w.of.stalled("")
 	}
 }
 

@@ -71,10 +71,12 @@ func (s *source) once(ctx context.Context) (err error) {
 			s.missed = "it begins anew: what came meanwhile may have been missed"
 		}
 	}()
+	out := &output{s: s, mu: &s.emitting}
+	defer out.over.Store(true)
 	if s.lead == nil {
-		return s.impl.Run(ctx, s)
+		return s.impl.Run(ctx, out)
 	}
-	return s.lead.lead(ctx, s, func(ctx context.Context) error { return s.impl.Run(ctx, s) })
+	return s.lead.lead(ctx, s, func(ctx context.Context) error { return s.impl.Run(ctx, out) })
 }
 
 // standby notes that the source is well, and another gateway runs it.
@@ -141,9 +143,14 @@ func (s *source) checkSettled() {
 
 // close closes the plugin: no Ack comes after it.
 func (s *source) close(deadline time.Time) error {
-	s.acking.Lock()
-	defer s.acking.Unlock()
-	s.closed = true
+	s.closed.Store(true)
+	for s.acking.Load() > 0 {
+		if time.Now().After(deadline) {
+			_ = s.overdue("Ack") // it is closed all the same
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	return s.component.close(deadline)
 }
 
@@ -161,5 +168,3 @@ func (s *source) inherit() {
 	s.before = nil
 	s.health.inherit(old.health)
 }
-
-var _ plugin.Output = (*source)(nil)

@@ -30,7 +30,7 @@ func (w *worker) tell(g plugin.Gap) bool {
 		if !ok {
 			return false
 		}
-		err := s.guard(func(ctx context.Context) error { return to.Gap(ctx, g) })
+		err := s.call("Gap", w.late, func(ctx context.Context) error { return to.Gap(ctx, g) })
 		switch {
 		case err == nil:
 			s.breaker.leave(pass, works, 0)
@@ -46,6 +46,6 @@ func (w *worker) tell(g plugin.Gap) bool {
 			return true
 		}
 		pause := s.breaker.leave(pass, failing(err), s.asked(err))
-		s.say(judgement{disables: plugin.IsDisabling(err), cause: err}, 0, pause)
+		s.say(judgement{cause: err}, 0, pause)
 	}
 }

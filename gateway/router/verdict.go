@@ -1,8 +1,6 @@
 package router
 
 import (
-	"errors"
-	"slices"
 	"time"
 
 	"eventgateway/gateway/plugin"
@@ -20,29 +18,34 @@ type judgement struct {
 	cause    error         // what is said of it
 }
 
-// judge settles what a *plugin.Partial says is delivered.
-func (w *worker) judge(items []item, err error) judgement {
-	var p *plugin.Partial
-	if !errors.As(err, &p) {
+// answer is what a write has returned.
+type answer struct {
+	err    error
+	each   []error // what it says of each event: nil where it was delivered
+	single bool    // single events have failed, and not the sink
+}
+
+// judge settles what was delivered.
+func (w *worker) judge(items []item, o answer) judgement {
+	if !o.single {
 		j := judgement{
-			failed: items, whole: true, alone: isPanic(err) && len(items) > 1, disables: plugin.IsDisabling(err),
-			verdict: failing(err), asked: w.sink.asked(err), cause: err,
+			failed: items, reasons: o.each, whole: true, alone: isPanic(o.err) && len(items) > 1,
+			disables: plugin.IsDisabling(o.err), verdict: failing(o.err), asked: w.sink.asked(o.err), cause: o.err,
 		}
-		if plugin.IsPermanent(err) && !j.alone { // these events will not do: that is no pause for others
+		if plugin.IsPermanent(o.err) && !j.alone { // these events will not do: that is no pause for others
 			j.verdict = works
 		}
-		j.reasons = slices.Repeat([]error{err}, len(items))
 		return j
 	}
-	j := judgement{verdict: eventBad, cause: err}
+	j := judgement{verdict: eventBad, cause: o.err}
 	var done []item
 	for i, it := range items {
-		why := p.Failed[i]
+		why := o.each[i]
 		if why == nil {
 			done = append(done, it)
 			continue
 		}
-		j.failed, j.reasons = append(j.failed, it), append(j.reasons, w.sink.redactor.Error(why))
+		j.failed, j.reasons = append(j.failed, it), append(j.reasons, why)
 		if plugin.IsPermanent(why) {
 			j.verdict = works
 		}

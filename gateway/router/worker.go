@@ -14,9 +14,12 @@ import (
 // worker delivers what waits for a sink.
 type worker struct {
 	sink   *sink
-	pinger plugin.Pinger  // what asks the sink's server whether it is there; nil: this worker does not
+	pinger plugin.Pinger // what asks the sink's server whether it is there; nil: this worker does not
+	late   *callTimer
 	events []*event.Event // scratch of its goroutine
 }
+
+func newWorker(s *sink) *worker { return &worker{sink: s, late: newCallTimer(&s.component)} }
 
 // run delivers until the queue is closed and drained, or the sink is halted; what
 // is in its hands then, it puts back.
@@ -68,14 +71,14 @@ func (w *worker) deliver(items []item) (left []item) {
 		if again {
 			s.retries.Add(1)
 		}
-		err := w.write(items)
-		if err == nil {
+		o := w.write(items)
+		if o.err == nil {
 			s.breaker.leave(pass, works, 0)
 			s.health.up()
 			w.delivered(items)
 			return nil
 		}
-		j := w.judge(items, err)
+		j := w.judge(items, o)
 		if s.writing.Err() != nil { // the write was cut short: that is no verdict on the events
 			s.breaker.leave(pass, silent, 0)
 			return j.failed
@@ -116,11 +119,7 @@ func (s *sink) enter(items []item) (pass, bool) {
 func (s *sink) say(j judgement, held int, pause time.Duration) {
 	err := j.cause
 	switch {
-	case j.disables && s.breaker.disable(err.Error()):
-		s.health.disabled(err)
-		s.log.Error("disabled: the receiver wants nothing any more; what waits is kept. Reload the configuration to try again", "error", err)
-		return
-	case j.disables:
+	case s.disabledBy(err):
 		return
 	case pause > 0:
 		s.down(err, pause)
@@ -145,6 +144,18 @@ func (s *sink) down(err error, pause time.Duration) {
 	}
 }
 
+// disabledBy reports whether err says that the sink is not to be written to any more, and notes it.
+func (s *sink) disabledBy(err error) bool {
+	if !plugin.IsDisabling(err) {
+		return false
+	}
+	if s.breaker.disable(err.Error()) {
+		s.health.disabled(err)
+		s.log.Error("disabled: nothing is written, and what waits is kept. Reload the configuration to try again", "error", err)
+	}
+	return true
+}
+
 func (w *worker) delivered(items []item) {
 	now := time.Now()
 	for _, it := range items {
@@ -154,17 +165,40 @@ func (w *worker) delivered(items []item) {
 	finish(items, nil)
 }
 
-func (w *worker) write(items []item) error {
+// write writes items. What the plugin says of each is evaluated under the guard, too: an error
+// of a plugin's own type may panic.
+func (w *worker) write(items []item) (o answer) {
+	s := w.sink
 	w.events = w.events[:0]
 	for _, it := range items {
 		w.events = append(w.events, it.ev)
 	}
 	defer clear(w.events)
-	return w.sink.guard(func(ctx context.Context) error { return w.sink.impl.Write(ctx, w.events) })
+	o.err = s.call("Write", w.late, func(ctx context.Context) error {
+		err := s.impl.Write(ctx, w.events)
+		if err == nil {
+			return nil
+		}
+		each, single := plugin.Outcomes(err, len(items))
+		if !single {
+			return each[0]
+		}
+		for i, why := range each {
+			each[i] = s.redactor.Error(why)
+		}
+		o.each, o.single = each, true
+		return err
+	})
+	if o.err != nil && !o.single {
+		o.each = slices.Repeat([]error{o.err}, len(items))
+	}
+	return o
 }
 
-// guard calls f with the sink's timeout and turns a panic into an error.
-func (s *sink) guard(f func(context.Context) error) (err error) {
+// guard calls a method of the plugin, f, with the sink's timeout, and turns a panic into an error.
+func (s *sink) guard(method string, late *callTimer, f func(context.Context) error) (err error) {
+	late.call(method, s.spec.Delivery.Timeout.D())
+	defer late.returned()
 	defer func() {
 		if p := recover(); p != nil {
 			err = plugin.Permanent(s.redactor.Error(&panicError{p}))

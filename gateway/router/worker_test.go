@@ -75,7 +75,7 @@ func TestVerdictsOfASink(t *testing.T) {
 				}
 			}
 			if len(failed) > 0 {
-				return &plugin.Partial{Failed: failed}
+				return plugin.Failed(failed)
 			}
 			return nil
 		})

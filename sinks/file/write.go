@@ -22,7 +22,7 @@ type sink struct {
 	lines []byte // scratch
 }
 
-// Open is part of [plugin.Opener].
+// Open is part of [plugin.Opener]. A file that is open is closed.
 func (s *sink) Open(ctx context.Context) error { return plugin.Away(s.open(ctx)) }
 
 func (s *sink) open(context.Context) error {
@@ -40,6 +40,9 @@ func (s *sink) open(context.Context) error {
 	}
 	if err != nil {
 		return errors.Join(err, f.Close())
+	}
+	if s.file != nil {
+		_ = s.file.Close() // what is in it was written, and synced where that is asked for
 	}
 	s.file, s.size, s.torn = f, info.Size(), last[0] != '\n'
 	return s.syncFolder()
@@ -107,11 +110,10 @@ func (s *sink) turn(ctx context.Context, n int64) error {
 			return err
 		}
 	}
-	old := s.file
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	return errors.Join(old.Close(), s.prune())
+	return s.prune()
 }
 
 // stamp is what renamed files have behind their name; it sorts by time.

@@ -141,7 +141,7 @@ func TestGapChannelsAreReserved(t *testing.T) {
 			t.Errorf("%s is accepted", channel)
 		}
 		err := newSink(t, "{{ to }}", Sequence{}).Write(t.Context(), events(`{"to":"`+channel+`"}`))
-		if err == nil || !strings.Contains(err.Error(), "reserved") || !plugin.IsPermanent(err.(*plugin.Partial).Failed[0]) {
+		if err == nil || !strings.Contains(err.Error(), "reserved") || !plugin.IsPermanent(failures(err, 1)[0]) {
 			t.Errorf("%s: %v", channel, err)
 		}
 	}

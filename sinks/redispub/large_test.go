@@ -1,7 +1,6 @@
 package redispub
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -44,12 +43,13 @@ func TestPayloadThatTheServerDoesNotTake(t *testing.T) {
 				for _, data := range []string{`{"id":1}`, large, `{"id":2}`, `{"a":"` + strings.Repeat("y", 900<<10) + `"}`, large, `{"id":3}`} {
 					batch = append(batch, &event.Event{Data: []byte(data)})
 				}
-				var p *plugin.Partial
-				if err := s.Write(testenv.Context(t), batch); !errors.As(err, &p) || len(p.Failed) != 2 {
+				err = s.Write(testenv.Context(t), batch)
+				each, single := plugin.Outcomes(err, len(batch))
+				if !single || each[0] != nil || each[2] != nil || each[3] != nil || each[5] != nil {
 					t.Fatalf("got %v", err)
 				}
 				for _, i := range []int{1, 4} {
-					if why := p.Failed[i]; !plugin.IsPermanent(why) || plugin.IsAway(why) {
+					if why := each[i]; !plugin.IsPermanent(why) || plugin.IsAway(why) {
 						t.Errorf("event %d: %v", i, why)
 					}
 				}

@@ -1,7 +1,6 @@
 package redispub
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -80,8 +79,7 @@ func TestSequence(t *testing.T) {
 	next := subscribe(t, "numbered.k")
 	s := newSink(t, "numbered.{{ event.key }}", Sequence{Key: "seq", Field: "_pub_id"})
 	err := s.Write(t.Context(), events(`{"a":1}`, "no object", " { } ", `{"_pub_id":3}`, "[]"))
-	var p *plugin.Partial
-	if !errors.As(err, &p) || len(p.Failed) != 2 || !plugin.IsPermanent(p.Failed[1]) || !plugin.IsPermanent(p.Failed[4]) {
+	if bad := failures(err, 5); len(bad) != 2 || !plugin.IsPermanent(bad[1]) || !plugin.IsPermanent(bad[4]) {
 		t.Errorf("error %v", err)
 	}
 	for _, want := range []string{
@@ -119,8 +117,7 @@ func TestFormerLeaderIsRefused(t *testing.T) {
 		{`{"a":6}`, "x", 1700000000000002, false},
 	} {
 		err := write(tc.payload, tc.leader, tc.term)
-		var p *plugin.Partial
-		if tc.refused && (!errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) || !strings.Contains(err.Error(), "term 1700000000000002")) || !tc.refused && err != nil {
+		if tc.refused && (!plugin.IsPermanent(failures(err, 1)[0]) || !strings.Contains(err.Error(), "term 1700000000000002")) || !tc.refused && err != nil {
 			t.Errorf("%s of %s in term %d: %v", tc.payload, tc.leader, tc.term, err)
 		}
 	}
@@ -140,8 +137,7 @@ func TestChannelTemplate(t *testing.T) {
 	if a, b := next(), next(); a != `{"status":"new"}` || b != `{"status":"done"}` {
 		t.Errorf("got %s and %s", a, b)
 	}
-	var p *plugin.Partial
-	if err := newSink(t, "{{ status }}", Sequence{}).Write(t.Context(), events(`{}`)); !errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) {
+	if err := newSink(t, "{{ status }}", Sequence{}).Write(t.Context(), events(`{}`)); !plugin.IsPermanent(failures(err, 1)[0]) {
 		t.Errorf("an empty channel name: %v", err)
 	}
 }
@@ -153,8 +149,8 @@ func TestServerErrorsAreRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := newSink(t, "c", Sequence{Key: "list", Field: "n"}).Write(t.Context(), events(`{}`))
-	var p *plugin.Partial
-	if errors.As(err, &p) || !plugin.IsAway(err) || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "WRONGTYPE") {
+	each, single := plugin.Outcomes(err, 1)
+	if err = each[0]; single || !plugin.IsAway(err) || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "WRONGTYPE") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -175,8 +171,7 @@ func TestRefusedChannelFailsAlone(t *testing.T) {
 	}
 	defer impl.(*sink).client.Close()
 	err = impl.Write(t.Context(), events(`{"to":"good"}`, `{"to":"bad"}`, `{"to":"good"}`))
-	var p *plugin.Partial
-	if !errors.As(err, &p) || len(p.Failed) != 1 || p.Failed[1] == nil {
+	if bad := failures(err, 3); len(bad) != 1 || bad[1] == nil {
 		t.Errorf("error %v", err)
 	}
 	if a, b := next(), next(); a != `{"to":"good","n":1}` || b != `{"to":"good","n":3}` {
@@ -206,13 +201,13 @@ func TestAwayInTheMiddle(t *testing.T) {
 	batch := events(`{"a":1}`, `no object`, `{"a":2}`, `{"a":3}`, `{"a":4}`)
 	a, b := &event.Fence{Leader: "a", Term: 1}, &event.Fence{Leader: "b", Term: 1}
 	batch[0].Fence, batch[1].Fence, batch[2].Fence, batch[3].Fence = a, a, b, b
-	var p *plugin.Partial
 	err = impl.Write(t.Context(), batch)
-	if !errors.As(err, &p) || len(p.Failed) != 4 || !plugin.IsPermanent(p.Failed[1]) || plugin.IsAway(p.Failed[1]) {
+	bad := failures(err, len(batch))
+	if len(bad) != 4 || !plugin.IsPermanent(bad[1]) || plugin.IsAway(bad[1]) {
 		t.Fatalf("error %v", err)
 	}
 	for i := 2; i < 5; i++ {
-		if why := p.Failed[i]; !plugin.IsAway(why) || !strings.Contains(why.Error(), "NOPERM") {
+		if why := bad[i]; !plugin.IsAway(why) || !strings.Contains(why.Error(), "NOPERM") {
 			t.Errorf("event %d: %v", i, why)
 		}
 	}
@@ -242,4 +237,17 @@ func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 			t.Errorf("%+v: %v", seq, err)
 		}
 	}
+}
+
+// failures returns the errors of the single events that have failed, by index.
+func failures(err error, n int) map[int]error {
+	failed := map[int]error{}
+	if each, single := plugin.Outcomes(err, n); single {
+		for i, why := range each {
+			if why != nil {
+				failed[i] = why
+			}
+		}
+	}
+	return failed
 }

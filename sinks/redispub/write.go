@@ -83,7 +83,7 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		}
 		from = to
 	}
-	return plugin.Failures(len(events), failed)
+	return plugin.Failed(failed)
 }
 
 // publish publishes events of one term. It returns the error that all of them have, if there is
@@ -155,7 +155,7 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 		}
 		from = to
 	}
-	return plugin.Failures(len(events), failed)
+	return plugin.Failed(failed)
 }
 
 // pipe publishes events. It returns an error where the server has failed; fail has it, too.

@@ -24,7 +24,7 @@ type Options struct {
 // Type describes the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("redis-stream", "Appends events to Redis Streams, which store them.",
-		func() Options { return Options{Maxlen: 1_000_000} }, build).With(plugin.Durable)
+		func() Options { return Options{Maxlen: 1_000_000} }, build).With(plugin.Durable).WithMaxBatch(maxBatch)
 }
 
 func build(o Options, _ plugin.Env) (plugin.Sink, error) {
@@ -61,9 +61,6 @@ type sent struct {
 
 // maxBatch bounds how long a batch keeps Redis from everything else: a few milliseconds.
 const maxBatch = 1000
-
-// MaxBatch is part of [plugin.Batcher].
-func (s *sink) MaxBatch() int { return maxBatch }
 
 // Open is part of [plugin.Opener].
 func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }

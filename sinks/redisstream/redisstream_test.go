@@ -2,7 +2,6 @@ package redisstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -97,9 +96,8 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s: %q", stream, got)
 		}
 	}
-	var p *plugin.Partial
 	err := newSink(t, testenv.Redis(t).URL(), "{{ event.key }}", 0).Write(t.Context(), []*event.Event{{}, {Key: "c"}})
-	if !errors.As(err, &p) || len(p.Failed) != 1 || !plugin.IsPermanent(p.Failed[0]) {
+	if each, _ := plugin.Outcomes(err, 2); !plugin.IsPermanent(each[0]) || each[1] != nil {
 		t.Errorf("an empty name: %v", err)
 	}
 }
@@ -269,8 +267,8 @@ func TestFormerLeaderIsRefused(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	var p *plugin.Partial
-	if err := write(old, "3", 1700000000000001); !errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) || !strings.Contains(err.Error(), "term 1700000000000002") {
+	err := write(old, "3", 1700000000000001)
+	if each, _ := plugin.Outcomes(err, 1); !plugin.IsPermanent(each[0]) || !strings.Contains(err.Error(), "term 1700000000000002") {
 		t.Errorf("the former leader: %v", err)
 	}
 	if err := next.Write(t.Context(), []*event.Event{{Data: []byte("4")}}); err != nil {
@@ -291,8 +289,8 @@ func TestNothingOvertakes(t *testing.T) {
 	s := newSink(t, testenv.Redis(t).URL(), "over.{{ event.key }}", 0)
 	one, two := &event.Fence{Leader: "y", Term: 1}, &event.Fence{Leader: "y", Term: 2}
 	batch := []*event.Event{{Key: "a", Fence: one}, {Key: "b", Fence: one}, {Key: "a", Fence: two}, {Key: "b", Fence: two}}
-	var p *plugin.Partial
-	if err := s.Write(t.Context(), batch); !errors.As(err, &p) || len(p.Failed) != 2 || plugin.IsPermanent(p.Failed[0]) || p.Failed[2] == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+	err := s.Write(t.Context(), batch)
+	if each, _ := plugin.Outcomes(err, len(batch)); each[0] == nil || each[1] != nil || plugin.IsPermanent(each[0]) || each[2] == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
 		t.Errorf("error %v", err)
 	}
 	if err := client.Del(t.Context(), "over.a").Err(); err != nil {

@@ -72,7 +72,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		}
 		from = to
 	}
-	return plugin.Failures(len(events), failed)
+	return plugin.Failed(failed)
 }
 
 // settle returns a group without the events that are in the stream already. Where the answer to

@@ -62,7 +62,7 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 	if _, err := s.out.Write(s.lines); err != nil {
 		return plugin.Away(err)
 	}
-	return plugin.Failures(len(events), failed)
+	return plugin.Failed(failed)
 }
 
 // isTerminal says whether w is a terminal that wants colours (no-color.org).

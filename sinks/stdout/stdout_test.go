@@ -59,8 +59,7 @@ func TestFormats(t *testing.T) {
 		t.Errorf("pretty prints %q, %v", got, err)
 	}
 	_, err = print(t, Options{Format: "template", Template: expr.MustTemplate("{{ a.b.c }}")}, `{}`)
-	var p *plugin.Partial
-	if !errors.As(err, &p) || !plugin.IsPermanent(p.Failed[0]) {
+	if each, single := plugin.Outcomes(err, 1); !single || !plugin.IsPermanent(each[0]) {
 		t.Errorf("a template that fails: %v", err)
 	}
 }

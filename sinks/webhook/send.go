@@ -40,38 +40,20 @@ type sink struct {
 	transport *http.Transport
 }
 
-// MaxBatch is part of [plugin.Batcher]: one event is one request.
-func (s *sink) MaxBatch() int { return 1 }
-
 // Close is part of [plugin.Closer].
 func (s *sink) Close(context.Context) error {
 	s.transport.CloseIdleConnections()
 	return nil
 }
 
-// Write is part of [plugin.Sink].
+// Write is part of [plugin.Sink]. A batch is one event, which is one request.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
-	failed := map[int]error{}
-	for i, e := range events {
-		err := s.send(ctx, e)
-		var of *eventError
-		switch {
-		case err == nil:
-		case errors.As(err, &of):
-			failed[i] = err
-		case i == 0:
-			return err
-		default: // the rest has not been tried
-			for j := i; j < len(events); j++ {
-				failed[j] = err
-			}
-			return &plugin.Partial{Failed: failed}
-		}
+	err := s.send(ctx, events[0])
+	var of *eventError
+	if errors.As(err, &of) {
+		return plugin.Failed(map[int]error{0: err})
 	}
-	if len(failed) > 0 {
-		return &plugin.Partial{Failed: failed}
-	}
-	return nil
+	return err
 }
 
 // eventError is one that may well be this event's alone.

@@ -51,7 +51,7 @@ func Type() plugin.SinkType {
 				Method: expr.MustTemplate(http.MethodPost), CloudEvents: none,
 				CESource: expr.MustTemplate("/{{ event.source }}/{{ event.channel }}"),
 			}
-		}, build).With(plugin.Concurrent, plugin.Durable).WithCommand(command())
+		}, build).With(plugin.Concurrent, plugin.Durable).WithMaxBatch(1).WithCommand(command())
 }
 
 // The forms of CloudEvents.

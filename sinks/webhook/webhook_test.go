@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -86,10 +85,8 @@ func send(t *testing.T, o Options, e *event.Event) error {
 	s := made(t, o)
 	defer s.(plugin.Closer).Close(t.Context())
 	err := s.Write(t.Context(), []*event.Event{e})
-	if p, ok := err.(*plugin.Partial); ok {
-		return p.Failed[0]
-	}
-	return err
+	each, _ := plugin.Outcomes(err, 1)
+	return each[0]
 }
 
 func TestHeaders(t *testing.T) {
@@ -145,13 +142,11 @@ func TestVerdicts(t *testing.T) {
 		url, _, _ := endpoint(t, tc.status, tc.header)
 		s := made(t, Options{URL: options.NewURL(strings.Replace(url, "http://", "http://user:"+secret+"@", 1))})
 		err := s.Write(t.Context(), []*event.Event{{Data: []byte("{}")}})
-		var partial *plugin.Partial
-		if errors.As(err, &partial) != tc.event {
+		each, single := plugin.Outcomes(err, 1)
+		if single != tc.event {
 			t.Errorf("%d: of this event only: %v", tc.status, !tc.event)
 		}
-		if partial != nil {
-			err = partial.Failed[0]
-		}
+		err = each[0]
 		if err == nil || plugin.IsPermanent(err) != tc.permanent || plugin.RetryDelay(err) != tc.delay || plugin.IsDisabling(err) != (tc.status == 410) {
 			t.Errorf("%d: %v, permanent %v, delay %v", tc.status, err, plugin.IsPermanent(err), plugin.RetryDelay(err))
 		}

@@ -18,6 +18,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
 
 // TestSlowClientIsToldWhy: one that is too far behind, and then goes on reading,
@@ -169,6 +170,9 @@ func TestStuckClients(t *testing.T) {
 				}
 				reading.Go(func() {
 					for n := range messages {
+						if n%100 == 0 { // progress counts, and not how long all of it takes
+							conn.SetReadDeadline(time.Now().Add(testenv.Wait))
+						}
 						if _, _, err := conn.ReadMessage(); err != nil {
 							t.Errorf("client %d after %d messages: %v", i, n, err)
 							return

@@ -30,6 +30,7 @@ func TestConformance(t *testing.T) {
 
 // collect is an Output that keeps what it gets, and settles as verdict says.
 type collect struct {
+	plugintest.Output
 	verdict func(*event.Event) error
 
 	mu     sync.Mutex
@@ -37,8 +38,6 @@ type collect struct {
 	acks   []func(error) // where verdict is nil
 }
 
-func (c *collect) Ready()     {}
-func (c *collect) Gap(string) {}
 func (c *collect) Emit(_ context.Context, b event.Batch) error {
 	c.mu.Lock()
 	c.events = append(c.events, b.Events...)

@@ -30,7 +30,7 @@ func listening(t *testing.T, set func(*Options)) (next func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := collect{make(chan struct{}), make(chan string, 2000)}
+	out := collect{ready: make(chan struct{}), payloads: make(chan string, 2000)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var failed error
 	done := make(chan struct{})

@@ -8,18 +8,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
 
 // ignores is an Output that only says when it is ready.
-type ignores struct{ ready chan struct{} }
+type ignores struct {
+	plugintest.Output
+	ready chan struct{}
+}
 
-func (i ignores) Ready()                                  { i.ready <- struct{}{} }
-func (i ignores) Gap(string)                              {}
-func (i ignores) Emit(context.Context, event.Batch) error { return nil }
+func (i ignores) Ready() { i.ready <- struct{}{} }
 
 func pooled(t *testing.T, b *testenv.Pgbouncer) (*source, ignores) {
 	t.Helper()
@@ -29,7 +29,7 @@ func pooled(t *testing.T, b *testenv.Pgbouncer) (*source, ignores) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.(*source), ignores{make(chan struct{}, 1)}
+	return s.(*source), ignores{ready: make(chan struct{}, 1)}
 }
 
 // TestTransactionPoolerIsRefused also when the pooler gets this mode while the source runs: then the

@@ -49,13 +49,13 @@ func conforms(t *testing.T, url string) {
 
 // slow is an Output that holds the source up once, for many heartbeats.
 type slow struct {
+	plugintest.Output
 	ready chan struct{}
 	held  chan struct{} // closed to let it go on
 	count chan int
 }
 
-func (s *slow) Ready()     { close(s.ready) }
-func (s *slow) Gap(string) {}
+func (s *slow) Ready() { close(s.ready) }
 func (s *slow) Emit(_ context.Context, b event.Batch) error {
 	<-s.held
 	s.count <- len(b.Events)
@@ -72,7 +72,7 @@ func TestBacklogSurvivesTheHeartbeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &slow{make(chan struct{}), make(chan struct{}), make(chan int, total)}
+	out := &slow{ready: make(chan struct{}), held: make(chan struct{}), count: make(chan int, total)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, out) }()

@@ -42,12 +42,12 @@ func TestPrivateServerHasThisTrigger(t *testing.T) {
 
 // collect is an Output that passes payloads on.
 type collect struct {
+	plugintest.Output
 	ready    chan struct{}
 	payloads chan string
 }
 
-func (c collect) Ready()     { close(c.ready) }
-func (c collect) Gap(string) {}
+func (c collect) Ready() { close(c.ready) }
 func (c collect) Emit(_ context.Context, b event.Batch) error {
 	for _, e := range b.Events {
 		c.payloads <- string(e.Data)
@@ -77,7 +77,7 @@ func TestLargeRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := collect{make(chan struct{}), make(chan string, 100)}
+	out := collect{ready: make(chan struct{}), payloads: make(chan string, 100)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, out) }()

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 )
 
@@ -23,8 +22,6 @@ func (n *noting) Note(err error) {
 	defer n.mu.Unlock()
 	n.notes = append(n.notes, err)
 }
-
-var _ plugin.Noter = (*noting)(nil)
 
 // TestTableStopsToBeCaptured while the source runs: that is a gap, which says what mends it, and so
 // is that it is captured again. The other tables go on.

@@ -51,6 +51,7 @@ func run(t testing.TB, db *pgx.Conn, sql string, args ...any) {
 
 // collector is an Output that keeps what it gets, and acks as verdict says.
 type collector struct {
+	plugintest.Output
 	ready   chan struct{}
 	arrived chan struct{}
 	verdict func(*event.Event) error // of a batch, by its first event; nil: all is well

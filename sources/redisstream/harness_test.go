@@ -29,6 +29,7 @@ func fresh(t *testing.T) {
 
 // running is a source that runs, again and again as the router has it, until stop.
 type running struct {
+	plugintest.Output
 	t      *testing.T
 	source *source
 	stop   func()
@@ -106,10 +107,9 @@ func (r *running) await(c chan struct{}) {
 	}
 }
 
-// Stalled is part of [plugin.Staller].
 func (r *running) Stalled(reason string) { r.stalled <- reason }
+func (r *running) Ready()                { r.ready <- struct{}{} }
 
-func (r *running) Ready() { r.ready <- struct{}{} }
 func (r *running) Gap(reason string) {
 	if reason == beginsReason {
 		r.begun.Add(1)

@@ -10,24 +10,24 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
 
 // emits is an Output whose Emit is this.
-type emits func(ctx context.Context, b event.Batch) error
-
-func (emits) Ready()     {}
-func (emits) Gap(string) {}
-func (f emits) Emit(ctx context.Context, b event.Batch) error {
-	return f(ctx, b)
+type emits struct {
+	plugintest.Output
+	f func(ctx context.Context, b event.Batch) error
 }
 
+func (e emits) Emit(ctx context.Context, b event.Batch) error { return e.f(ctx, b) }
+
 // during calls f while a Run of s emits into out, and ends it.
-func during(t *testing.T, s *source, out emits, f func()) {
+func during(t *testing.T, s *source, emit func(context.Context, event.Batch) error, f func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, out) }()
+	go func() { ended <- s.Run(ctx, emits{f: emit}) }()
 	f()
 	cancel()
 	if err := <-ended; err != nil {
@@ -90,14 +90,14 @@ func TestRunEndsForWhatIsGivenBack(t *testing.T) {
 	got := make(chan event.Batch, 10)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.Run(t.Context(), emits(func(ctx context.Context, b event.Batch) error {
+		ended <- s.Run(t.Context(), emits{f: func(ctx context.Context, b event.Batch) error {
 			got <- b
 			if string(b.Events[0].Data) != "2" {
 				return nil
 			}
 			<-ctx.Done()
 			return ctx.Err()
-		}))
+		}})
 	}()
 	add(t, "held", "1", "2")
 	one := <-got

@@ -19,6 +19,7 @@ import (
 
 // heard is an output that notes everything in order.
 type heard struct {
+	plugintest.Output
 	ready chan struct{}
 	each  chan string // payloads, "gap ...", and "passed on ..."
 }

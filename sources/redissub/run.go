@@ -169,7 +169,7 @@ func (r *receiver) handOver(ctx context.Context, out plugin.Output) error {
 			out.Gap(fmt.Sprintf("%d messages dropped: the routes were slower than Redis", before.lost))
 		}
 		if before.passed != nil {
-			plugin.PassOn(out, *before.passed)
+			out.PassOn(*before.passed)
 		}
 		if len(batch) > 0 {
 			if err := out.Emit(ctx, event.Batch{Events: batch}); err != nil {

@@ -54,10 +54,11 @@ type wrap struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (w *wrap) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (w *wrap) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	data, err := w.envelope(e)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return append(out, e.With(data)), nil
+	emit(e.With(data))
+	return nil
 }

@@ -68,7 +68,7 @@ func TestThereAndBack(t *testing.T) {
 		).Draw(rt, "payload")
 		e := plugintest.Incoming(string(payload))
 		e.ID = rapid.SampledFrom([]string{"", "x\"y"}).Draw(rt, "id")
-		wrapped, err := in.Apply(t.Context(), e, nil)
+		wrapped, err := plugintest.Apply(t.Context(), in, e)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestThereAndBack(t *testing.T) {
 		if envelope.SpecVersion != "1.0" || envelope.ID == "" || envelope.Source != "/shop" || envelope.Type != "order" || !envelope.Time.Equal(e.Time) {
 			rt.Fatalf("%s", wrapped[0].Data)
 		}
-		back, err := out.Apply(t.Context(), wrapped[0], nil)
+		back, err := plugintest.Apply(t.Context(), out, wrapped[0])
 		if err != nil || !slices.Equal(back[0].Data, payload) || back[0].ID != envelope.ID {
 			rt.Fatalf("%q came back as %q, %v", payload, back[0].Data, err)
 		}

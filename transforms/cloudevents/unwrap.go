@@ -31,24 +31,25 @@ func newUnwrap() *unwrap {
 }
 
 // Apply is part of [plugin.Transform].
-func (u *unwrap) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (u *unwrap) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	if err := u.tree.Find(e.Data, u.spans); err != nil {
-		return out, err
+		return err
 	}
 	if version := u.text(e, u.version); version != cloudevent.SpecVersion {
-		return out, fmt.Errorf("the payload is not a CloudEvent of version %s: specversion is %q", cloudevent.SpecVersion, version)
+		return fmt.Errorf("the payload is not a CloudEvent of version %s: specversion is %q", cloudevent.SpecVersion, version)
 	}
 	if u.text(e, u.id) == "" || u.text(e, u.kind) == "" || u.text(e, u.source) == "" {
-		return out, errors.New("the payload is not a CloudEvent: it has no id, no type, or no source")
+		return errors.New("the payload is not a CloudEvent: it has no id, no type, or no source")
 	}
 	payload, err := u.payload(e)
 	if err != nil {
-		return out, err
+		return err
 	}
 	inner := e.With(payload)
 	inner.ID = u.text(e, u.id)
 	inner.Attrs = append(slices.Clone(e.Attrs), attributes(e.Data)...)
-	return append(out, inner), nil
+	emit(inner)
+	return nil
 }
 
 // text returns a member that is text, "" where there is none.

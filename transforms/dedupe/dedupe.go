@@ -58,13 +58,14 @@ type transform struct {
 type key [16]byte
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error {
 	var err error
 	if t.text, _, err = t.eval.Text(t.text[:0], t.opts.By, e); err != nil {
-		return out, fmt.Errorf("by: %w", err)
+		return fmt.Errorf("by: %w", err)
 	}
 	if len(t.text) == 0 {
-		return append(out, e), nil
+		emit(e)
+		return nil
 	}
 	sum := sha256.Sum256(t.text)
 	k, seen := key(sum[:]), false
@@ -74,9 +75,10 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Even
 		seen = t.memory.seen(k)
 	}
 	if err != nil || seen {
-		return out, err
+		return err
 	}
-	return append(out, e), nil
+	emit(e)
+	return nil
 }
 
 // Close is part of [plugin.Closer].

@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 // goesOn says whether the event with an id goes on.
 func goesOn(t testing.TB, tr plugin.Transform, id any) bool {
 	t.Helper()
-	out, err := tr.Apply(context.Background(), plugintest.Incoming(fmt.Sprintf(`{"id":%v}`, id)), nil)
+	out, err := plugintest.Apply(context.Background(), tr, plugintest.Incoming(fmt.Sprintf(`{"id":%v}`, id)))
 	if err != nil {
 		t.Fatal(err)
 	}

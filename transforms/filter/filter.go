@@ -31,10 +31,11 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	ok, err := t.eval.True(t.opts.When, e)
 	if err != nil || !ok {
-		return out, err
+		return err
 	}
-	return append(out, e), nil
+	emit(e)
+	return nil
 }

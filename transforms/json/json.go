@@ -40,18 +40,20 @@ type transform struct{ opts Options }
 var errNoObject = errors.New("the payload is not a JSON object")
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	data := bytes.TrimSpace(e.Data)
 	if len(data) > 0 && data[0] == '{' && rawjson.Valid(data) && utf8.Valid(data) {
-		return append(out, e), nil
+		emit(e)
+		return nil
 	}
 	switch t.opts.Invalid {
 	case "drop":
-		return out, nil
+		return nil
 	case "dead_letter":
-		return out, errNoObject
+		return errNoObject
 	}
-	return append(out, e.With(t.wrap(e.Data))), nil
+	emit(e.With(t.wrap(e.Data)))
+	return nil
 }
 
 func (t *transform) wrap(data []byte) []byte {

@@ -33,7 +33,7 @@ func TestAlwaysAnObject(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		in := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(rt, "in")
 		tr := &transform{Options{Invalid: "wrap", Wrap: Wrap{Operation: "UNKNOWN", Field: "raw"}}}
-		out, err := tr.Apply(t.Context(), &event.Event{Data: []byte(in)}, nil)
+		out, err := plugintest.Apply(t.Context(), tr, &event.Event{Data: []byte(in)})
 		if err != nil || len(out) != 1 {
 			rt.Fatalf("%d events, %v", len(out), err)
 		}

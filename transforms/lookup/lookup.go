@@ -77,9 +77,9 @@ type transform struct {
 var errNoRow = errors.New("there is no row for it")
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error {
 	if err := t.evaluate(e); err != nil {
-		return out, err
+		return err
 	}
 	var known bool
 	if t.row, known = t.cache.get(t.key); !known {
@@ -87,24 +87,25 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, out []*event.Even
 		defer cancel()
 		var err error
 		if t.row, err = t.db.find(ctx, t.params); err != nil {
-			return out, err
+			return err
 		}
 		t.cache.put(t.key, t.row)
 	}
 	if t.row == nil {
 		switch t.opts.Missing {
 		case "drop":
-			return out, nil
+			return nil
 		case "error":
-			return out, errNoRow
+			return errNoRow
 		}
 		t.row = []byte("null")
 	}
 	data, err := t.edit.Apply(e.Data, len(t.row)+len(t.opts.Into.String())+8)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return append(out, e.With(data)), nil
+	emit(e.With(data))
+	return nil
 }
 
 // evaluate sets params, and key to what tells them apart.

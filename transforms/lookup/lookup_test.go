@@ -100,7 +100,7 @@ func TestCache(t *testing.T) {
 		if _, err := db.Exec(t.Context(), `UPDATE step SET n = $1`, i+1); err != nil {
 			t.Fatal(err)
 		}
-		out, err := tr.Apply(t.Context(), plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, step.id)), nil)
+		out, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, step.id)))
 		if want := fmt.Sprintf(`{"id":%d,"c":%s}`, step.id, step.want); err != nil || string(out[0].Data) != want {
 			t.Fatalf("step %d: %v, %v; want %s", i, out, err, want)
 		}
@@ -113,7 +113,7 @@ func TestSessionIsRenewed(t *testing.T) {
 	db := customers(t)
 	tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, query: SELECT 1 AS x, cache: {size: 0}}", testenv.Postgres(t).URL()), plugintest.Env(t))
 	for range 3 {
-		out, err := tr.Apply(t.Context(), plugintest.Incoming(`{}`), nil)
+		out, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(`{}`))
 		if err != nil || string(out[0].Data) != `{"c":{"x":1}}` {
 			t.Fatalf("%v, %v", out, err)
 		}
@@ -141,7 +141,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		var out []*event.Event
 		var err error
 		for range 2 { // the second time in a session that was used
-			if out, err = tr.Apply(t.Context(), plugintest.Incoming(`{}`), nil); err != nil {
+			if out, err = plugintest.Apply(t.Context(), tr, plugintest.Incoming(`{}`)); err != nil {
 				continue
 			}
 		}

@@ -23,7 +23,7 @@ func TestTransactionPooler(t *testing.T) {
 		all.Go(func() {
 			want := fmt.Sprintf(`{"id":7,"c":{"name":"Ada","n":%d}}`, i)
 			for range 50 {
-				if out, err := tr.Apply(testenv.Context(t), plugintest.Incoming(`{"id":7}`), nil); err != nil || string(out[0].Data) != want {
+				if out, err := plugintest.Apply(testenv.Context(t), tr, plugintest.Incoming(`{"id":7}`)); err != nil || string(out[0].Data) != want {
 					t.Errorf("%v, %v, want %s", out, err, want)
 					return
 				}

@@ -39,7 +39,7 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	data := append(make([]byte, 0, len(e.Data)), '{')
 	for i, f := range t.fields {
 		if i > 0 {
@@ -47,8 +47,9 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		}
 		var err error
 		if data, err = t.eval.AppendJSON(append(data, t.names[i]...), f.Value, e); err != nil {
-			return out, fmt.Errorf("field %s: %w", f.Key, err)
+			return fmt.Errorf("field %s: %w", f.Key, err)
 		}
 	}
-	return append(out, e.With(append(data, '}'))), nil
+	emit(e.With(append(data, '}')))
+	return nil
 }

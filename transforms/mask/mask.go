@@ -48,12 +48,13 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	data, err := t.edit.Apply(e.Data, 2*sha256.Size)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return append(out, e.With(data)), nil
+	emit(e.With(data))
+	return nil
 }
 
 func (t *transform) hide(dst, old []byte) ([]byte, error) {

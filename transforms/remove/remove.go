@@ -31,10 +31,11 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 type transform struct{ edit rawjson.Edit }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	data, err := t.edit.Apply(e.Data, 0)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return append(out, e.With(data)), nil
+	emit(e.With(data))
+	return nil
 }

@@ -60,9 +60,9 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	if err := t.tree.Find(e.Data, t.spans); err != nil {
-		return out, err
+		return err
 	}
 	more := 0
 	for _, m := range t.moves {
@@ -70,20 +70,21 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 			continue
 		}
 		if t.spans[m.to].Found() && !t.moved(m.to) {
-			return out, fmt.Errorf("%s cannot be called %s: there is a field of that name already", m.field, m.name)
+			return fmt.Errorf("%s cannot be called %s: there is a field of that name already", m.field, m.name)
 		}
 		for _, o := range t.moves {
 			if o.to == m.to && o.from != m.from && t.spans[o.from].Found() {
-				return out, fmt.Errorf("%s and %s cannot both be called %s", m.field, o.field, m.name)
+				return fmt.Errorf("%s and %s cannot both be called %s", m.field, o.field, m.name)
 			}
 		}
 		more += len(m.name)
 	}
 	data, err := t.edit.Apply(e.Data, more)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return append(out, e.With(data)), nil
+	emit(e.With(data))
+	return nil
 }
 
 // moved says whether the field at a place gets another name itself.

@@ -34,24 +34,24 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	if t.opts.By.IsZero() {
 		t.count++
 		if t.count == 1 {
-			out = append(out, e)
+			emit(e)
 		}
 		t.count %= t.opts.OneIn
-		return out, nil
+		return nil
 	}
 	var err error
 	if t.text, _, err = t.eval.Text(t.text[:0], t.opts.By, e); err != nil {
-		return out, err
+		return err
 	}
 	h := fnv.New64a()
 	h.Write(t.text)
 	// The low digits of FNV alone are not even; see "Lazy mod mapping" in its description.
 	if sum := h.Sum64(); (sum^sum>>32)%uint64(t.opts.OneIn) == 0 {
-		out = append(out, e)
+		emit(e)
 	}
-	return out, nil
+	return nil
 }

@@ -25,11 +25,11 @@ func TestByIsEvenAndStable(t *testing.T) {
 	count := 0
 	for id := range 10_000 {
 		e := plugintest.Incoming(fmt.Sprintf(`{"order":{"id":%d}}`, id))
-		first, err := a.Apply(t.Context(), e, nil)
+		first, err := plugintest.Apply(t.Context(), a, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := b.Apply(t.Context(), e, nil)
+		second, err := plugintest.Apply(t.Context(), b, e)
 		if err != nil || len(first) != len(second) {
 			t.Fatalf("%d: %d events here, %d there, %v", id, len(first), len(second), err)
 		}

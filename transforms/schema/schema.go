@@ -54,16 +54,17 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 type transform struct{ schema *jsonschema.Schema }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Data))
 	if err != nil {
-		return out, fmt.Errorf("the payload is not JSON: %w", err)
+		return fmt.Errorf("the payload is not JSON: %w", err)
 	}
 	if err := computable(doc); err != nil {
-		return out, err
+		return err
 	}
 	if err := t.schema.Validate(doc); err != nil {
-		return out, oneLine("the schema does not allow it", err)
+		return oneLine("the schema does not allow it", err)
 	}
-	return append(out, e), nil
+	emit(e)
+	return nil
 }

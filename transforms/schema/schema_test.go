@@ -55,7 +55,7 @@ func TestErrorsAreShort(t *testing.T) {
 	for i := range 20_000 {
 		fmt.Fprintf(&b, `,"member%d":1`, i)
 	}
-	_, err := tr.Apply(t.Context(), plugintest.Incoming("{"+b.String()[1:]+"}"), nil)
+	_, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming("{"+b.String()[1:]+"}"))
 	if err == nil || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "member") {
 		t.Errorf("%.2000v", err)
 	}
@@ -71,7 +71,7 @@ func TestVariables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tr.Apply(t.Context(), plugintest.Incoming(`{"id":4}`), nil); err == nil || !strings.Contains(err.Error(), "minimum") {
+		if _, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(`{"id":4}`)); err == nil || !strings.Contains(err.Error(), "minimum") {
 			t.Errorf("%v: %v", raw, err)
 		}
 	}

@@ -19,11 +19,12 @@ func BenchmarkSetThreeFields(b *testing.B) {
 		tr := plugintest.NewTransform(b, Type(), `fields: {_published_at: now(), _source: '"postgres_notify"', large: order.amount >= 1000}`, plugintest.Env(b))
 		e := plugintest.Incoming(order)
 		var out []*event.Event
+		emit := func(e *event.Event) { out = append(out, e) }
 		b.SetBytes(int64(len(data)))
 		b.ReportAllocs()
 		for b.Loop() {
-			var err error
-			if out, err = tr.Apply(b.Context(), e, out[:0]); err != nil {
+			out = out[:0]
+			if err := tr.Apply(b.Context(), e, emit); err != nil {
 				b.Fatal(err)
 			}
 		}

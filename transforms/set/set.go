@@ -59,20 +59,21 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	t.values = t.values[:0]
 	names := 0
 	for i, f := range t.fields {
 		var err error
 		if t.values, err = t.eval.AppendJSON(t.values, f.Value, e); err != nil {
-			return out, fmt.Errorf("field %s: %w", f.Key, err)
+			return fmt.Errorf("field %s: %w", f.Key, err)
 		}
 		t.ends[i+1] = len(t.values)
 		names += len(f.Key) + len(`"":,`)
 	}
 	data, err := t.edit.Apply(e.Data, len(t.values)+names)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return append(out, e.With(data)), nil
+	emit(e.With(data))
+	return nil
 }

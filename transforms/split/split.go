@@ -54,9 +54,9 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	if err := t.tree.Find(e.Data, t.spans); err != nil {
-		return out, err
+		return err
 	}
 	list := t.spans[t.place].Of(e.Data)
 	if len(list) == 0 || list[0] != '[' {
@@ -64,7 +64,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		if !t.opts.Field.IsZero() {
 			what = "the field " + t.opts.Field.String()
 		}
-		return out, fmt.Errorf("%s is not an array", what)
+		return fmt.Errorf("%s is not an array", what)
 	}
 	n, size := 0, 0
 	for t.element = range rawjson.Elements(list) {
@@ -72,18 +72,18 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		if t.opts.Keep && !t.opts.Field.IsZero() {
 			data, err := t.edit.Apply(e.Data, 0)
 			if err != nil {
-				return out[:len(out)-n], err
+				return err
 			}
 			part.Data = data
 		}
 		if size += len(part.Data); n == t.opts.Max.Events || size > int(t.opts.Max.Bytes) {
-			return out[:len(out)-n], fmt.Errorf("the array would become more than max.events: %d or max.bytes: %s allow", t.opts.Max.Events, t.opts.Max.Bytes)
+			return fmt.Errorf("the array would become more than max.events: %d or max.bytes: %s allow", t.opts.Max.Events, t.opts.Max.Bytes)
 		}
 		if e.ID != "" { // else whoever removes duplicates would keep one of them
 			part.ID = e.ID + "/" + strconv.Itoa(n)
 		}
-		out = append(out, part)
+		emit(part)
 		n++
 	}
-	return out, nil
+	return nil
 }

@@ -44,12 +44,12 @@ type transform struct {
 }
 
 // Apply is part of [plugin.Transform].
-func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event) ([]*event.Event, error) {
+func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
 	var key []byte
 	if !t.opts.By.IsZero() {
 		var err error
 		if key, _, err = t.eval.Text(nil, t.opts.By, e); err != nil {
-			return out, fmt.Errorf("by: %w", err)
+			return fmt.Errorf("by: %w", err)
 		}
 	}
 	b, ok := t.buckets.Get(string(key))
@@ -58,7 +58,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, out []*event.Event)
 		t.buckets.Add(string(key), b)
 	}
 	if b.AllowN(t.env.Now(), 1) {
-		out = append(out, e)
+		emit(e)
 	}
-	return out, nil
+	return nil
 }

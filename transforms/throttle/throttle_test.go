@@ -29,7 +29,7 @@ func TestBucket(t *testing.T) {
 	tr := plugintest.NewTransform(t, Type(), `{events: 3, per: 1m, by: id, keys: 2}`, env)
 	passed := func(id, n int) (count int) {
 		for range n {
-			out, err := tr.Apply(t.Context(), plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, id)), nil)
+			out, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, id)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
@@ -44,7 +43,7 @@ func example(t *testing.T, h TransformHarness) {
 		}
 		var got []string
 		for _, payload := range in {
-			out, err := tr.Apply(t.Context(), Incoming(payload), []*event.Event(nil))
+			out, err := Apply(t.Context(), tr, Incoming(payload))
 			if err != nil {
 				t.Errorf("%s: %v", payload, err)
 			}

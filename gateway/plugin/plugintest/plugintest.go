@@ -10,6 +10,7 @@
 package plugintest
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"os"
@@ -36,6 +37,7 @@ func Env(t testing.TB) plugin.Env {
 	return plugin.Env{
 		Name: Name, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Metrics: prometheus.NewRegistry(), HTTP: NewMounter(),
+		Go:  func(f func(context.Context)) { go f(t.Context()) },
 		Now: Now, NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
 	}
 }
@@ -58,17 +60,6 @@ func (m *Mounter) HandleUpgrade(pattern string, h http.Handler) error {
 	return nil
 }
 
-var validType = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-
-// reserved are the keys of a component that are the router's own.
-var reserved = []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "leader", "when"}
-
-// reservedSink are those of a sink beside them.
-var reservedSink = append([]string{"ordering", "rate", "breaker"}, reserved...)
-
-// reservedTransform are those of a transform.
-var reservedTransform = []string{"type", "on_error"}
-
 // table is the options table in a README.
 var table = regexp.MustCompile(`(?s)\| option \| type \| default \| meaning \|\n.*?(\n\n|\z)`)
 
@@ -76,19 +67,18 @@ var table = regexp.MustCompile(`(?s)\| option \| type \| default \| meaning \|\n
 // explained, and a README.md in the plugin's folder with the table of them.
 func documented[T any](t *testing.T, typ plugin.Type[T]) {
 	t.Helper()
-	if !validType.MatchString(typ.Name()) || typ.Summary() == "" {
-		t.Errorf("name %q, summary %q", typ.Name(), typ.Summary())
+	if typ.Summary() == "" {
+		t.Errorf("the type %s has no summary", typ.Name())
+	}
+	for _, text := range options.Misfits(typ.Defaults()) {
+		t.Error(text)
+	}
+	for _, key := range options.Keys(typ.Defaults()) {
+		if slices.Contains(plugin.ReservedOptions(typ.Kind()), key) {
+			t.Errorf("option %s: the name is the router's", key)
+		}
 	}
 	rows := options.Rows(typ.Defaults())
-	for _, r := range rows {
-		if r.Doc == "" {
-			t.Errorf("option %s has no doc tag", r.Name)
-		}
-		keys := map[plugin.Kind][]string{plugin.KindSource: reserved, plugin.KindTransform: reservedTransform, plugin.KindSink: reservedSink}[typ.Kind()]
-		if slices.Contains(keys, r.Name) {
-			t.Errorf("option %s: the name is the router's", r.Name)
-		}
-	}
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -31,8 +31,8 @@ func Sink(t *testing.T, h SinkHarness) {
 		open(t, s)
 		next := h.Receive(t, env)
 		most := 10
-		if b, ok := s.(plugin.Batcher); ok {
-			most = min(most, b.MaxBatch())
+		if n, bounded := h.Type.MaxBatch(); bounded {
+			most = min(most, n)
 		}
 		n := 0
 		for range 3 {

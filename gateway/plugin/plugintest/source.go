@@ -207,6 +207,7 @@ var errNack = errors.New("nack")
 
 // recorder is a plugin.Output that keeps what it gets.
 type recorder struct {
+	Output
 	ready   chan struct{} // set before Run
 	events  chan *event.Event
 	gaps    chan string
@@ -223,6 +224,7 @@ func newRecorder() *recorder {
 
 func (r *recorder) Ready()            { close(r.ready) }
 func (r *recorder) Gap(reason string) { r.gaps <- reason }
+func (r *recorder) PassOn(plugin.Gap) {}
 func (r *recorder) gapCount() int     { return len(r.gaps) }
 
 func (r *recorder) block() {

@@ -89,13 +89,10 @@ func Transform(t *testing.T, h TransformHarness) {
 }
 
 func apply(t *testing.T, tr plugin.Transform, c TransformCase) {
-	first, in, before := &event.Event{Data: []byte("was there before")}, Incoming(c.In), Incoming(c.In)
-	out, err := tr.Apply(t.Context(), in, []*event.Event{first})
-	if len(out) == 0 || out[0] != first {
-		t.Fatal("what was in out before is gone")
-	}
+	in, before := Incoming(c.In), Incoming(c.In)
+	out, err := Apply(t.Context(), tr, in)
 	var got []string
-	for i, e := range out[1:] {
+	for i, e := range out {
 		got = append(got, string(e.Data))
 		if c.Beside != nil {
 			c.Beside(t, i, e)
@@ -109,12 +106,17 @@ func apply(t *testing.T, tr plugin.Transform, c TransformCase) {
 	if (err != nil) != (c.Error != "") || err != nil && !strings.Contains(err.Error(), c.Error) {
 		t.Errorf("error %v, want %q", err, c.Error)
 	}
-	if err != nil && len(got) > 0 {
-		t.Error("something goes on although there is an error")
-	}
 	if string(in.Data) != c.In || !sameBeside(in, before) {
 		t.Error("Apply changed the event it got")
 	}
+}
+
+// Apply calls tr as the router does: it returns what was emitted, and nothing after an error.
+func Apply(ctx context.Context, tr plugin.Transform, e *event.Event) (out []*event.Event, err error) {
+	if err := tr.Apply(ctx, e, func(e *event.Event) { out = append(out, e) }); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func sameBeside(a, b *event.Event) bool {

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"flag"
+	"strings"
+	"testing"
+
+	"context"
+
+	"eventgateway/gateway/plugin"
+)
+
+type tidy struct {
+	Speed int `koanf:"speed" rule:"min=1" doc:"events in a second"`
+}
+
+// untidy has one of each mistake.
+type untidy struct {
+	Type    string         `koanf:"type" doc:"x"`
+	Timeout int            `koanf:"timeout" doc:"x"`
+	Ratio   float32        `koanf:"ratio" doc:"x"`
+	Each    map[string]int `koanf:"each" doc:"x"`
+	Silent  string         `koanf:"silent"`
+	Loud    string         `koanf:"Loud" doc:"x"`
+	Twice   string         `koanf:"twice" doc:"x"`
+	Again   string         `koanf:"twice" doc:"x"`
+	Ruled   string         `koanf:"ruled" rule:"never" doc:"x"`
+	Tagless string         `doc:"x"`
+	hidden  string         `koanf:"hidden" doc:"x"`
+	In      struct {
+		Deep chan int `koanf:"deep" doc:"x"`
+	} `koanf:"in"`
+}
+
+// TestCheckPlugins: what the author of a type has described wrongly is said at the start, all of it.
+func TestCheckPlugins(t *testing.T) {
+	_ = untidy{}.hidden
+	sink := func(name string) plugin.SinkType {
+		return plugin.NewSink(name, "x", func() tidy { return tidy{1} }, func(tidy, plugin.Env) (plugin.Sink, error) { return nil, nil })
+	}
+	command := func(name string) plugin.Command {
+		return plugin.Command{Name: name, New: func(*flag.FlagSet) func(context.Context, plugin.Invocation) error { return nil }}
+	}
+	if err := CheckPlugins(plugin.Set{Sinks: []plugin.SinkType{sink("a"), sink("b").WithMaxBatch(1).WithCommand(command("own"))}}, "check"); err != nil {
+		t.Errorf("tidy types: %v", err)
+	}
+	err := CheckPlugins(plugin.Set{
+		Sources: []plugin.SourceType{{}},
+		Sinks: []plugin.SinkType{
+			sink("a"), sink("a"), sink("Upper"), sink("none").WithMaxBatch(0), sink("c").WithCommand(command("check")),
+			sink("d").WithCommand(command("own")), sink("e").WithCommand(command("own")), sink("f").WithCommand(command("")),
+			plugin.NewSink("untidy", "x", func() untidy { return untidy{} }, func(untidy, plugin.Env) (plugin.Sink, error) { return nil, nil }),
+			plugin.NewSink("number", "x", func() int { return 1 }, func(int, plugin.Env) (plugin.Sink, error) { return nil, nil }),
+		},
+	}, "check")
+	if err == nil {
+		t.Fatal("nothing is said")
+	}
+	for _, want := range []string{
+		"was not made by NewSource", `"a": the name is there twice`, `"Upper": the name is none`, "WithMaxBatch(0)",
+		`the command "check" is that of gateway itself`, `the command "own" is that of the type d`, `the command "" has no name`,
+		"type is the gateway's own", "timeout is the gateway's own", "no value can be decoded into float32", "into map[string]int",
+		"the option silent has no doc tag", `"Loud" is no name of an option`, "the option twice is there twice", "no rule never",
+		"Tagless: has no koanf tag", "hidden: is not exported", "into chan int", "the options are *int: make them a struct",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}

@@ -1,0 +1,103 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+)
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+
+// ReservedOptions are the keys of a component that the router itself reads, by the kind of the
+// component. No option of a plugin may have such a name.
+func ReservedOptions(kind Kind) []string {
+	switch kind {
+	case KindTransform:
+		return []string{"type", "on_error"}
+	case KindSink:
+		return []string{"type", "queue", "retry", "breaker", "ordering", "rate", "timeout", "workers", "best_effort", "dead_letter", "key", "leader", "when"}
+	}
+	return []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "leader", "when"}
+}
+
+// Check returns what is wrong with the types of a gateway as their authors have described them:
+// names that are none or are there twice, types without a summary, a batch size below 1. taken are the
+// names of the gateway's own commands.
+func (s Set) Check(taken ...string) error {
+	commands := map[string]string{}
+	for _, name := range taken {
+		commands[name] = "gateway itself"
+	}
+	return errors.Join(checkTypes(s.Sources, commands), checkTypes(s.Transforms, commands), checkTypes(s.Sinks, commands))
+}
+
+func checkTypes[T any](types []Type[T], commands map[string]string) error {
+	var problems []error
+	seen := map[string]bool{}
+	for i, t := range types {
+		say := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("the %s type %q: %w", t.kind, t.name, fmt.Errorf(format, args...)))
+		}
+		switch {
+		case t.build == nil:
+			problems = append(problems, fmt.Errorf("the type at index %d was not made by NewSource, NewTransform or NewSink", i))
+			continue
+		case !validName.MatchString(t.name):
+			say("the name is none: use up to 63 lower case letters, digits and -, a letter first")
+		case seen[t.name]:
+			say("the name is there twice")
+		}
+		seen[t.name] = true
+		if t.bounded && t.maxBatch < 1 {
+			say("WithMaxBatch(%d): a Write takes at least 1 event", t.maxBatch)
+		}
+		if t.bounded && t.kind != KindSink {
+			say("WithMaxBatch is for sinks")
+		}
+		for _, c := range t.commands {
+			if of, ok := commands[c.Name]; ok {
+				say("the command %q is that of %s", c.Name, of)
+			} else if !validName.MatchString(c.Name) || c.New == nil {
+				say("the command %q has no name, or no New", c.Name)
+			}
+			commands[c.Name] = "the type " + t.name
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// optional are the methods beside those of a Source, a Transform or a Sink, by their names.
+var optional = map[string]reflect.Type{
+	"Open": reflect.TypeFor[Opener](), "Ping": reflect.TypeFor[Pinger](), "Close": reflect.TypeFor[Closer](),
+	"Gap": reflect.TypeFor[GapSink](), "Probe": reflect.TypeFor[Prober](), "Campaign": reflect.TypeFor[Elector](),
+}
+
+// CheckInstance returns what is wrong with an instance that a type has built: it is nil, has a method
+// with the name of an optional one and another signature, which would never be called, or its traits and
+// its methods do not agree.
+func (t Type[T]) CheckInstance(impl T) error {
+	v := reflect.ValueOf(impl)
+	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return errors.New("the plugin has built nil")
+	}
+	for _, name := range slices.Sorted(maps.Keys(optional)) {
+		m := v.MethodByName(name)
+		if want := optional[name]; m.IsValid() && !v.Type().Implements(want) {
+			return fmt.Errorf("the method %s is never called: it has the signature %v, and plugin.%s wants %v", name, m.Type(), want.Name(), signature(want))
+		}
+	}
+	_, elects := any(impl).(Elector)
+	switch {
+	case elects && !t.Has(Elects):
+		return errors.New("the plugin is an Elector, and its type has no trait Elects: add With(plugin.Elects)")
+	case !elects && t.Has(Elects):
+		return errors.New("the type has the trait Elects, and its plugin is no Elector: add a method Campaign")
+	}
+	return nil
+}
+
+// signature returns the type of the first method of an interface.
+func signature(t reflect.Type) reflect.Type { return t.Method(0).Type }

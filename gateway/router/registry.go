@@ -1,0 +1,133 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// registerer is the Registerer of one plugin. It refuses the names of the router's own metrics, and
+// a panic of the plugin's collectors does not end the process.
+type registerer struct {
+	prometheus.Registerer
+	panicked func(value any)
+}
+
+// Register is part of [prometheus.Registerer].
+func (r registerer) Register(c prometheus.Collector) error {
+	for name := range namesOf(c) {
+		if ownMetrics[name] {
+			return fmt.Errorf("the metric %s is the router's own: take another name", name)
+		}
+	}
+	err := r.Registerer.Register(collects{c, r.panicked})
+	var again prometheus.AlreadyRegisteredError
+	if errors.As(err, &again) {
+		if known, ok := again.ExistingCollector.(collects); ok {
+			again.ExistingCollector = known.Collector
+		}
+		again.NewCollector = c
+		return again
+	}
+	return err
+}
+
+// MustRegister is part of [prometheus.Registerer].
+func (r registerer) MustRegister(list ...prometheus.Collector) {
+	for _, c := range list {
+		if err := r.Register(c); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// Unregister is part of [prometheus.Registerer].
+func (r registerer) Unregister(c prometheus.Collector) bool {
+	return r.Registerer.Unregister(collects{c, nil})
+}
+
+// collects is a collector of a plugin.
+type collects struct {
+	prometheus.Collector
+	panicked func(value any)
+}
+
+// Collect is part of [prometheus.Collector]. The registry calls it in a goroutine.
+func (c collects) Collect(ch chan<- prometheus.Metric) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+		}
+	}()
+	c.Collector.Collect(ch)
+}
+
+var fqName = regexp.MustCompile(`fqName: "([^"]+)"`)
+
+// namesOf returns the names of a collector's metrics. A Desc has no accessor for them.
+func namesOf(c prometheus.Collector) map[string]bool {
+	names, descs := map[string]bool{}, make(chan *prometheus.Desc)
+	go func() {
+		defer close(descs)
+		c.Describe(descs)
+	}()
+	for d := range descs {
+		if m := fqName.FindStringSubmatch(d.String()); m != nil {
+			names[m[1]] = true
+		}
+	}
+	return names
+}
+
+// Gather returns the metrics of the router and of all plugins that run now. It is
+// part of [prometheus.Gatherer]. Where plugins differ in the type of a metric, the first one
+// counts, and the others are left out and told so.
+func (r *Router) Gather() ([]*dto.MetricFamily, error) {
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	all := prometheus.Gatherers{r.core}
+	first := map[string]*dto.MetricFamily{}
+	for _, c := range p.components() {
+		families, err := c.gather()
+		if err != nil {
+			c.unexported(err)
+		}
+		kept := families[:0]
+		for _, f := range families {
+			known := first[f.GetName()]
+			switch {
+			case known == nil:
+				first[f.GetName()] = f
+			case known.GetType() != f.GetType():
+				c.unexported(fmt.Errorf("the metric %s is a %v of another plugin", f.GetName(), known.GetType()))
+				continue
+			default:
+				f.Help = known.Help
+			}
+			kept = append(kept, f)
+		}
+		all = append(all, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return kept, nil }))
+	}
+	return all.Gather()
+}
+
+// gather returns the metrics of the plugin. One that is a function may panic.
+func (c *component) gather() (families []*dto.MetricFamily, err error) {
+	err = c.protect(func() (err error) {
+		families, err = c.metrics.Gather()
+		return err
+	})
+	return families, err
+}
+
+// unexported notes that metrics of the plugin are not exported.
+func (c *component) unexported(why error) {
+	c.health.note(why)
+	if more, ok := c.health.unexported.allow(); ok {
+		c.log.Error("plugin's metric left out", "error", why, "others_since_the_last_line", more)
+	}
+}
