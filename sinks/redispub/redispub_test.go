@@ -233,8 +233,9 @@ func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer impl.(*sink).client.Close()
-		if err := impl.Write(t.Context(), events(`{}`, `{}`)); !plugin.IsAway(err) || !strings.Contains(err.Error(), "WRONGPASS") {
-			t.Errorf("%+v: %v", seq, err)
+		each, single := plugin.Outcomes(impl.Write(t.Context(), events(`{}`, `{}`)), 2)
+		if single || !plugin.IsAway(each[1]) || !strings.Contains(each[1].Error(), "WRONGPASS") {
+			t.Errorf("%+v: %v", seq, each)
 		}
 	}
 }
