@@ -182,7 +182,18 @@ func (p *partialError) Error() string {
 	return fmt.Sprintf("%v (%d events)", p.failed[first], len(p.failed))
 }
 
-func (p *partialError) Unwrap() error { return p.rest }
+// Unwrap returns what says that the sink is away, where there is such an error.
+func (p *partialError) Unwrap() error {
+	if p.rest != nil {
+		return p.rest
+	}
+	for _, i := range slices.Sorted(maps.Keys(p.failed)) {
+		if IsAway(p.failed[i]) {
+			return p.failed[i]
+		}
+	}
+	return nil
+}
 
 // Outcomes returns what err, an error of a Write of n events, says of each of them: nil where it was
 // delivered. single is true where err, or an error it wraps, was made by [Failed] or [Delivered]; else

@@ -167,6 +167,7 @@ func TestAnotherBatchAfterALostAnswer(t *testing.T) {
 				freeze = proxy.FreezeAnswers
 			}
 			thaw := freeze()
+			defer thaw()
 			all := numbered(0, 8)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
