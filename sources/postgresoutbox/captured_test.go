@@ -42,7 +42,11 @@ func TestTableStopsToBeCaptured(t *testing.T) {
 				c1 := newCollector()
 				gaps := newTold(c1)
 				out := &noting{collector: c1}
-				s := quick(t, set)
+				s := quick(t, func(o *Options) {
+					if o.Wake = "poll"; set != nil { // else it sleeps for 5 s between two looks
+						set(o)
+					}
+				})
 				st := startOutput(t, s, c1, out)
 				run(t, db, `INSERT INTO items VALUES (1)`)
 				st.await(t, 1)
