@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/plugin"
 )
 
 // newLatency is the histogram of one sink, which no status holds.
@@ -18,13 +20,13 @@ func newLatency(reg prometheus.Registerer, sink string) prometheus.Observer {
 	return h
 }
 
-// ownMetrics are the names that no plugin may take.
-var ownMetrics = map[string]bool{latencyName: true}
-
 const latencyName = "gateway_latency_seconds"
 
+// desc describes a metric. No plugin may take its name.
 func desc(name, help string, labels ...string) *prometheus.Desc {
-	ownMetrics["gateway_"+name] = true
+	if !plugin.ReservedMetric("gateway_" + name) {
+		panic("plugin.ReservedMetric does not know gateway_" + name)
+	}
 	return prometheus.NewDesc("gateway_"+name, help, labels, nil)
 }
 

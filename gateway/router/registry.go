@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"eventgateway/gateway/plugin"
 )
 
 // registerer is the Registerer of one plugin. It refuses the names of the router's own metrics, and
@@ -19,7 +21,7 @@ type registerer struct {
 // Register is part of [prometheus.Registerer].
 func (r registerer) Register(c prometheus.Collector) error {
 	for name := range namesOf(c) {
-		if ownMetrics[name] {
+		if plugin.ReservedMetric(name) {
 			return fmt.Errorf("the metric %s is the router's own: take another name", name)
 		}
 	}
