@@ -19,15 +19,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	dir := t.TempDir()
-	path := ""
+	path, files := "", 0
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type: Type(),
 		Reachable: func(o any) {
-			path = filepath.Join(dir, fmt.Sprint(len(path), "events.jsonl")) // another one each time
+			files++
+			path = filepath.Join(dir, fmt.Sprint(files, "events.jsonl")) // another one each time
 			o.(*Options).Path = path
 		},
 		Unreachable: func(o any) { o.(*Options).Path = filepath.Join(dir, "no", "such", "folder") },
-		Receive: func(t *testing.T, _ plugin.Env) func() string {
+		Receive: func(t testing.TB, _ plugin.Env) func() string {
 			n := 0
 			return func() string {
 				e, err := event.ParseLine(lines(t, path)[n])
@@ -41,7 +42,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func lines(t *testing.T, path string) [][]byte {
+func lines(t testing.TB, path string) [][]byte {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // subscribe returns a function that returns the next message on channels.
-func subscribe(t *testing.T, channels ...string) func() string {
+func subscribe(t testing.TB, channels ...string) func() string {
 	sub := testenv.RedisClient(t).Subscribe(t.Context(), channels...)
 	t.Cleanup(func() { sub.Close() })
 	for range channels {
@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 		Unreachable: func(o any) {
 			o.(*Options).URL, o.(*Options).Channel = options.NewURL("redis://u:p@127.0.0.1:1"), expr.MustTemplate("c")
 		},
-		Receive: func(t *testing.T, _ plugin.Env) func() string { return subscribe(t, "c") },
+		Receive: func(t testing.TB, _ plugin.Env) func() string { return subscribe(t, "c") },
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +15,11 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	var out bytes.Buffer
+	out := &shared{}
 	plugintest.Sink(t, plugintest.SinkHarness{
-		Type: typeFor(&out),
-		Receive: func(t *testing.T, _ plugin.Env) func() string {
+		Type: typeFor(out),
+		Receive: func(t testing.TB, _ plugin.Env) func() string {
+			out.Reset() // of what other rules have written
 			return func() string {
 				line, err := out.ReadString('\n')
 				if err != nil {
@@ -27,6 +29,30 @@ func TestConformance(t *testing.T) {
 			}
 		},
 	})
+}
+
+// shared is a buffer that several instances write to, as they do to standard output.
+type shared struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(p)
+}
+
+func (s *shared) ReadString(delim byte) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.ReadString(delim)
+}
+
+func (s *shared) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buf.Reset()
 }
 
 func print(t *testing.T, o Options, payload string) (string, error) {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,14 +38,33 @@ func endpoint(t *testing.T, status int, header http.Header) (url string, bodies 
 }
 
 func TestConformance(t *testing.T) {
-	url, bodies, _ := endpoint(t, 204, nil)
+	inbox := make(chan string, 1000)
+	receiver := func(status int, header http.Header) func(any) {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			select {
+			case inbox <- string(body):
+			default: // no rule looks
+			}
+			maps.Copy(w.Header(), header)
+			w.WriteHeader(status)
+			io.WriteString(w, "because")
+		}))
+		t.Cleanup(s.Close)
+		return func(o any) { o.(*Options).URL, o.(*Options).Allow = options.NewURL(s.URL), here }
+	}
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type:      Type(),
-		Reachable: func(o any) { o.(*Options).URL, o.(*Options).Allow = options.NewURL(url), here },
+		Reachable: receiver(200, nil), Refusing: receiver(422, nil), Busy: receiver(503, http.Header{"Retry-After": {"7"}}),
 		Unreachable: func(o any) {
 			o.(*Options).URL, o.(*Options).Allow = options.NewURL("http://u:p@127.0.0.1:1"), here
 		},
-		Receive: func(*testing.T, plugin.Env) func() string { return func() string { return <-bodies } },
+		Receive: func(testing.TB, plugin.Env) func() string {
+			for len(inbox) > 0 { // of other rules
+				<-inbox
+			}
+			return func() string { return <-inbox }
+		},
 	})
 }
 

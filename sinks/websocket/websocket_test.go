@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // serve serves what a sink has mounted.
-func serve(t *testing.T, env plugin.Env) *httptest.Server {
+func serve(t testing.TB, env plugin.Env) *httptest.Server {
 	s := httptest.NewServer(env.HTTP.(*plugintest.Mounter).Upgrades)
 	t.Cleanup(s.Close)
 	return s
@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type:      Type(),
 		Reachable: func(o any) { o.(*Options).Welcome = options.Map[string]{{Key: "type", Value: "welcome"}} },
-		Receive: func(t *testing.T, env plugin.Env) func() string {
+		Receive: func(t testing.TB, env plugin.Env) func() string {
 			conn := dial(t, serve(t, env), nil)
 			if got := read(t, conn); got != `{"type":"welcome"}` {
 				t.Errorf("welcome: %s", got)

@@ -29,17 +29,17 @@ func conforms(t *testing.T, url string) {
 		Unreachable: func(o any) {
 			o.(*Options).URL, o.(*Options).Channels = options.NewURL("postgres://u:p@127.0.0.1:1/x"), []string{channel}
 		},
-		Send: func(t *testing.T, payloads ...string) {
+		Send: func(t testing.TB, payloads ...string) {
 			for _, p := range payloads {
 				testenv.Notify(t, db, channel, p)
 			}
 		},
-		Unseat: func(t *testing.T) {
+		Unseat: func(t testing.TB) {
 			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"); err != nil {
 				t.Fatal(err)
 			}
 		},
-		Break: func(t *testing.T) {
+		Break: func(t testing.TB) {
 			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name); err != nil {
 				t.Fatal(err)
 			}

@@ -37,7 +37,10 @@ func TestConformance(t *testing.T) {
 		Type:        Type(),
 		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
 		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("postgres://u:p@127.0.0.1:1/x") },
-		Unseat: func(t *testing.T) {
+		Break: func(t testing.TB) {
+			run(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
+		},
+		Unseat: func(t testing.TB) {
 			run(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% leader'")
 		},
 	})

@@ -24,22 +24,20 @@ func TestConformance(t *testing.T) {
 			plugintest.Source(t, plugintest.SourceHarness{
 				Type: Type(),
 				Reachable: func(o any) {
-					if stream == "" || !strings.HasSuffix(t.Name(), "leader") { // each test has a stream of its own
-						stream = fmt.Sprint("conformance.", form, client.Incr(t.Context(), "streams").Val())
-					}
+					stream = fmt.Sprint("conformance.", form, client.Incr(t.Context(), "streams").Val()) // each rule has one of its own
 					o.(*Options).URL, o.(*Options).Stream = options.NewURL(url), stream
 					set(o.(*Options))
 				},
 				Unreachable: func(o any) {
 					o.(*Options).URL, o.(*Options).Stream = options.NewURL("redis://u:p@127.0.0.1:1"), "s"
 				},
-				Send: func(t *testing.T, payloads ...string) { add(t, stream, payloads...) },
-				Unseat: func(t *testing.T) {
+				Send: func(t testing.TB, payloads ...string) { add(t, stream, payloads...) },
+				Unseat: func(t testing.TB) {
 					if n, err := client.Del(t.Context(), `eventgateway:leader:{odd "name" {1}}`).Result(); err != nil || n != 1 {
 						t.Fatal(n, err)
 					}
 				},
-				Break: func(t *testing.T) { // else go-redis sees by itself that a connection is gone, and nothing is lost
+				Break: func(t testing.TB) { // else go-redis sees by itself that a connection is gone, and nothing is lost
 					eventually(t, "it waits for news", func() bool { return strings.Contains(client.ClientList(t.Context()).Val(), "flags=b ") })
 					if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
 						t.Fatal(err)

@@ -194,7 +194,7 @@ func add(t testing.TB, stream string, payloads ...string) (last string) {
 }
 
 // eventually asks until it is so: Redis gives no signal.
-func eventually(t *testing.T, what string, so func() bool) {
+func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for begin := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > testenv.Wait {

@@ -27,19 +27,19 @@ func TestConformance(t *testing.T) {
 		Unreachable: func(o any) {
 			o.(*Options).URL, o.(*Options).Channels = options.NewURL("redis://u:p@127.0.0.1:1"), []string{"a"}
 		},
-		Send: func(t *testing.T, payloads ...string) {
+		Send: func(t testing.TB, payloads ...string) {
 			for _, p := range payloads {
 				if err := client.Publish(t.Context(), "a", p).Err(); err != nil {
 					t.Fatal(err)
 				}
 			}
 		},
-		Unseat: func(t *testing.T) {
+		Unseat: func(t testing.TB) {
 			if n, err := client.Del(t.Context(), `eventgateway:leader:{odd "name" {1}}`).Result(); err != nil || n != 1 {
 				t.Fatal(n, err)
 			}
 		},
-		Break: func(t *testing.T) {
+		Break: func(t testing.TB) {
 			if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
 				t.Fatal(err)
 			}

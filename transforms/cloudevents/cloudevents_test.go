@@ -18,7 +18,7 @@ const (
 )
 
 func TestConformance(t *testing.T) {
-	unwrapped := func(t *testing.T, _ int, e *event.Event) {
+	unwrapped := func(t testing.TB, _ int, e *event.Event) {
 		if e.ID != "A" || e.Key != "key" || e.Attrs[0].Value != "orders" {
 			t.Errorf("%+v", e)
 		}

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestConformance(t *testing.T) {
-	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
+	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Stateful: true, Cases: []plugintest.TransformCase{
 		{Name: "nothing to tell it apart by", Options: `by: missing`, In: `{}`, Out: []string{`{}`}},
 		{Name: "fails", Options: `by: a.b`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
 		{Name: "no json", Options: `by: a`, In: `x`, Error: "by: the payload is not JSON"},

@@ -9,7 +9,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	numbered := func(t *testing.T, i int, e *event.Event) {
+	numbered := func(t testing.TB, i int, e *event.Event) {
 		if e.ID != fmt.Sprintf("id/%d", i) || e.Key != "key" || e.Channel != "channel" {
 			t.Errorf("%+v", e)
 		}

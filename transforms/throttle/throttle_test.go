@@ -9,7 +9,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
+	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Stateful: true, Cases: []plugintest.TransformCase{
 		{Name: "below", Options: `events: 2`, In: `x`, Out: []string{`x`}},
 		{Name: "fails", Options: `{events: 1, by: a.b}`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
 	}, Bad: map[string]string{

@@ -2,84 +2,144 @@ package plugintest
 
 import (
 	"context"
-	"testing"
+	"time"
 
 	"eventgateway/gateway/plugin"
 )
 
-// elects checks a source that is an Elector.
-func elects(t *testing.T, h SourceHarness) {
-	candidate := func() plugin.Elector {
-		e, ok := build(t, h.Type, h.Reachable, Env(t)).(plugin.Elector)
-		if !ok {
-			t.Fatal("the type has the trait Elects, and its source is no plugin.Elector")
-		}
-		return e
+// candidate makes one more source that can lead.
+func (h SourceHarness) candidate(c *check, opts any) plugin.Elector {
+	e, ok := any(build(c, h.Type, opts).impl).(plugin.Elector)
+	if !ok {
+		c.Fatalf("the type has the trait Elects, and its source is no plugin.Elector")
 	}
-	campaign := func(ctx context.Context, name string, standby func(string)) plugin.Leadership {
-		t.Helper()
-		var l plugin.Leadership
-		if err := within(t, func() (err error) { l, err = candidate().Campaign(ctx, name, 0, standby); return err }); err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	confirm := func(l plugin.Leadership) error {
-		return within(t, func() error { return l.Confirm(t.Context()) })
-	}
-	nobody := func(string) { t.Error("standby was called although nobody leads") }
-	first := campaign(t.Context(), `odd "name" {1}`, nobody)
-	if err := confirm(first); err != nil {
-		t.Errorf("Confirm: %v", err)
-	}
-	other := campaign(t.Context(), "another name", nobody)
-	other.Resign()
+	return e
+}
 
-	waiting, won := make(chan struct{}, 1000), make(chan plugin.Leadership, 1)
-	go func() {
-		l, err := candidate().Campaign(t.Context(), `odd "name" {1}`, 0, func(string) { waiting <- struct{}{} })
-		if err != nil {
-			t.Errorf("Campaign: %v", err)
+// campaigns has a candidate campaign for a name that is free, or becomes free.
+func (h SourceHarness) campaigns(c *check, opts any, name string, above int64) plugin.Leadership {
+	e := h.candidate(c, opts)
+	var l plugin.Leadership
+	err := c.call(c.ctx, "Campaign", func(ctx context.Context) (err error) {
+		l, err = e.Campaign(ctx, name, above, func(string) {})
+		return err
+	})
+	if err != nil || l == nil {
+		if err != errPanicked {
+			c.Errorf("Campaign: %v, %v", l, err)
 		}
-		won <- l
-	}()
-	_ = within(t, func() error { <-waiting; return nil })
-	select {
-	case <-won:
-		t.Fatal("two lead at the same time")
-	default:
+		c.stop()
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	gaveUp := make(chan error, 1)
-	go func() {
-		_, err := candidate().Campaign(ctx, `odd "name" {1}`, 0, func(string) { cancel() })
-		gaveUp <- err
-	}()
-	if err := within(t, func() error { return <-gaveUp }); err == nil {
-		t.Error("Campaign returned nil when ctx ended")
+	return l
+}
+
+func (h SourceHarness) elects(c *check) {
+	if !h.Type.Has(plugin.Elects) {
+		c.Skip("the type has no trait Elects")
 	}
-	first.Resign()
-	var second plugin.Leadership
-	_ = within(t, func() error { second = <-won; return nil })
+	const name = `odd "name" {1}`
+	opts := optionsOf(c, h.Type, h.Reachable)
+	confirm := func(l plugin.Leadership) error { return c.call(c.ctx, "Confirm", l.Confirm) }
+	resign := func(l plugin.Leadership) {
+		_ = c.call(c.ctx, "Resign", func(context.Context) error { l.Resign(); return nil })
+	}
+	first := h.campaigns(c, opts, name, 0)
+	if err := confirm(first); err != nil {
+		c.Errorf("the leader is not confirmed: %v", err)
+	}
+	if d := first.Lease(); d < 0 {
+		c.Errorf("the lease is %v", d)
+	}
+	resign(h.campaigns(c, opts, "another name", 0))
+	won, wait := h.standsBy(c, opts, name)
+	h.givesUp(c, opts, name)
+	resign(first)
+	second := wait()
+	_ = won
 	if err := confirm(second); err != nil {
-		t.Errorf("Confirm of the second leader: %v", err)
+		c.Errorf("the second leader is not confirmed: %v", err)
 	}
 	if second.Term() <= first.Term() || first.Term() <= 0 {
-		t.Errorf("term %d after %d", second.Term(), first.Term())
+		c.Errorf("the term of the second leader is %d, that of the first %d", second.Term(), first.Term())
 	}
 	if err := confirm(first); err == nil {
-		t.Error("the first leader is still confirmed")
+		c.Errorf("a leader that has resigned is confirmed")
 	}
-	second.Resign()
-	if l, err := candidate().Campaign(t.Context(), "raised", second.Term()+1000, nobody); err != nil || l.Term() <= second.Term()+1000 {
-		t.Errorf("above %d: term %v, %v", second.Term()+1000, l, err)
-	} else {
-		l.Resign()
+	resign(second)
+	resign(second) // the router may, after an error
+	raised := h.campaigns(c, opts, "raised", second.Term()+1000)
+	if raised.Term() <= second.Term()+1000 {
+		c.Errorf("the term is %d, and a sink has seen %d", raised.Term(), second.Term()+1000)
 	}
-	third := campaign(t.Context(), `odd "name" {1}`, nobody)
-	h.Unseat(t)
-	if err := confirm(third); err == nil {
-		t.Error("a leader whose lock is gone is confirmed")
+	resign(raised)
+	third := h.campaigns(c, opts, name, 0)
+	if err := c.await("Confirm", c.begin("Confirm", func() error { return third.Confirm(ended()) })); err == nil && third.Lease() > 0 {
+		c.Errorf("a Confirm whose context has ended confirms")
 	}
-	third.Resign()
+	if h.Unseat != nil {
+		c.hook(func() { h.Unseat(c) })
+		if err := confirm(third); err == nil {
+			c.Errorf("a leader whose lock is gone is confirmed")
+		}
+	}
+	resign(third)
+}
+
+// standsBy has a candidate wait for another leader, and returns a function that waits until it leads.
+func (h SourceHarness) standsBy(c *check, opts any, name string) (won <-chan plugin.Leadership, wait func() plugin.Leadership) {
+	e := h.candidate(c, opts)
+	waiting, leads := make(chan struct{}, 1000), make(chan plugin.Leadership, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	c.Cleanup(cancel)
+	done := c.begin("Campaign", func() error {
+		l, err := e.Campaign(ctx, name, 0, func(string) {
+			select {
+			case waiting <- struct{}{}:
+			default:
+			}
+		})
+		if err == nil {
+			leads <- l
+		}
+		return err
+	})
+	select {
+	case <-waiting:
+	case l := <-leads:
+		c.Fatalf("two lead at the same time, in terms %d and before", l.Term())
+	case err := <-done:
+		c.Fatalf("Campaign returns while another leads: %v", err)
+	case <-time.After(c.suite.patience(c.suite.arrives)):
+		c.waited()
+		c.Fatalf("standby is not called while another leads")
+	}
+	return leads, func() plugin.Leadership {
+		select {
+		case l := <-leads:
+			return l
+		case <-time.After(c.suite.patience(2 * c.suite.arrives)):
+			c.waited()
+			c.Fatalf("a leader has resigned, and the next one does not lead")
+			return nil
+		}
+	}
+}
+
+// givesUp ends the context of a candidate that stands by.
+func (h SourceHarness) givesUp(c *check, opts any, name string) {
+	e := h.candidate(c, opts)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	time.AfterFunc(c.suite.patience(c.suite.arrives), cancel)
+	done := c.begin("Campaign", func() error {
+		l, err := e.Campaign(ctx, name, 0, func(string) { cancel() })
+		if l != nil && err == nil {
+			c.Errorf("two lead at the same time")
+		}
+		return err
+	})
+	<-ctx.Done()
+	if err := c.await("Campaign", done); err == nil {
+		c.Errorf("Campaign returns nil when its context has ended")
+	}
 }

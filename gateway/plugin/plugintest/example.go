@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,67 +19,66 @@ var variable = regexp.MustCompile(`\$\{\w+:-(.*?)\}`)
 
 // example runs what README.md shows: each YAML block with a transform, and after it
 // two JSON blocks, the payloads that come in and those that go on, a line each.
-func example(t *testing.T, h TransformHarness) {
-	text, err := os.ReadFile("README.md")
+func (h TransformHarness) example(c *check) {
+	text, err := os.ReadFile(c.suite.readme)
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	ran := 0
-	var tr plugin.Transform
+	var i *instance[plugin.Transform]
 	var in []string
 	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
 		if b[1] == "yaml" {
-			tr, in = exampleTransform(t, h, b[2]), nil
+			i, in = h.exampleTransform(c, b[2]), nil
 			continue
 		}
 		lines := slices.Collect(strings.Lines(b[2]))
 		for i := range lines {
 			lines[i] = strings.TrimSuffix(lines[i], "\n")
 		}
-		if tr == nil || in == nil {
+		if i == nil || in == nil {
 			in = lines
 			continue
 		}
 		var got []string
 		for _, payload := range in {
-			out, err := Apply(t.Context(), tr, Incoming(payload))
+			out, err := apply(c, i, Incoming(payload))
 			if err != nil {
-				t.Errorf("%s: %v", payload, err)
+				c.Errorf("%s: %v", payload, err)
 			}
 			for _, e := range out {
 				got = append(got, string(e.Data))
 			}
 		}
 		if !slices.Equal(got, lines) {
-			t.Errorf("README.md says that\n%s\nbecomes\n%s\nbut it becomes\n%s", strings.Join(in, "\n"), b[2], strings.Join(got, "\n"))
+			c.Errorf("README.md says that %q becomes %q, and it becomes %q", in, lines, got)
 		}
 		in = nil
 		ran++
 	}
 	if ran == 0 {
-		t.Error("README.md shows no example: a yaml block with transforms:, and two json blocks, what comes in and what goes on")
+		c.Errorf("README.md shows no example: a yaml block with transforms:, and two json blocks, what comes in and what goes on")
 	}
 }
 
 // exampleTransform makes the one transform of an example.
-func exampleTransform(t *testing.T, h TransformHarness, text string) plugin.Transform {
+func (h TransformHarness) exampleTransform(c *check, text string) *instance[plugin.Transform] {
 	text = variable.ReplaceAllString(text, "$1")
 	if h.Example != nil {
-		text = h.Example(text)
+		c.hook(func() { text = h.Example(text) })
 	}
 	var doc struct {
 		Transforms map[string]yaml.Node `yaml:"transforms"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil || len(doc.Transforms) != 1 {
-		t.Fatalf("an example has one transform under transforms: (%v)\n%s", err, text)
+		c.Fatalf("an example has one transform under transforms: (%v) %s", err, text)
 	}
 	for _, body := range doc.Transforms {
-		tr, err := fromNode(t, h.Type, &body, Env(t))
+		opts, err := decode(c, h.Type, &body)
 		if err != nil {
-			t.Fatal(err)
+			c.Fatalf("an example: %v", err)
 		}
-		t.Cleanup(func() { closeTransform(t, tr) })
-		return tr
+		return build(c, h.Type, opts)
 	}
 	return nil
 }

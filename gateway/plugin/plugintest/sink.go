@@ -2,160 +2,90 @@ package plugintest
 
 import (
 	"context"
-	"fmt"
-	"sync"
 	"testing"
-	"time"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
 // SinkHarness says how to test one sink.
 type SinkHarness struct {
 	Type plugin.SinkType
-	// Reachable sets options with which the sink delivers; Unreachable such with
-	// which nobody answers, nil where a sink needs nobody.
+	// Reachable sets options with which the sink delivers. Unreachable sets options with
+	// which no server answers, at a port of this machine that is closed; nil where a sink needs no
+	// server. Where options have an address of this machine, such as 127.0.0.1:6379, the suite
+	// puts a proxy before it, which freezes and cuts connections, or a server that never answers.
 	Reachable, Unreachable func(opts any)
-	// Receive is called with the environment before anything is written, and
-	// returns a function that returns the next payload that arrived.
-	Receive func(t *testing.T, env plugin.Env) (next func() string)
+	// Receive is called with the environment of an instance before anything is written, and
+	// returns a function that waits for the next payload that arrived, and returns it.
+	Receive func(t testing.TB, env plugin.Env) (next func() string)
+	// Refusing sets options with which the receiver refuses each event for good, Busy such with
+	// which it wants to be asked again later. nil where there is no such receiver.
+	Refusing, Busy func(opts any)
+	// Bad maps options, in YAML, to a part of what is said about them: "options:1:9: url: ...".
+	Bad map[string]string
 }
 
 // Sink runs the suite on a sink.
 func Sink(t *testing.T, h SinkHarness) {
-	t.Run("documented", func(t *testing.T) { documented(t, h.Type) })
-	t.Run("delivers in order", func(t *testing.T) {
-		env := Env(t)
-		s := build(t, h.Type, h.Reachable, env)
-		open(t, s)
-		next := h.Receive(t, env)
-		most := 10
-		if n, bounded := h.Type.MaxBatch(); bounded {
-			most = min(most, n)
-		}
-		n := 0
-		for range 3 {
-			batch, before := events(n, most)
-			if err := within(t, func() error { return s.Write(t.Context(), batch) }); err != nil {
-				t.Fatalf("Write: %v", err)
-			}
-			for i, e := range batch {
-				if got := next(); got != before[i] {
-					t.Errorf("event %d arrived as %s, want %s", n+i, got, before[i])
-				}
-				if string(e.Data) != before[i] {
-					t.Errorf("Write changed the event to %s", e.Data)
-				}
-			}
-			n += most
-		}
-		switch g := s.(type) {
-		case plugin.GapSink:
-			gap := plugin.Gap{Source: "x", Reason: "conformance", ID: "1", Time: time.Now()}
-			if err := within(t, func() error { return g.Gap(t.Context(), gap) }); err != nil {
-				t.Errorf("Gap: %v", err)
-			}
-			batch, before := events(n, 1) // a gap is no event, and events go on behind it
-			if err := within(t, func() error { return s.Write(t.Context(), batch) }); err != nil {
-				t.Fatalf("Write behind a gap: %v", err)
-			}
-			if got := next(); got != before[0] {
-				t.Errorf("behind a gap %s arrived, want %s", got, before[0])
-			}
-		case interface {
-			Gap(context.Context, plugin.Gap)
-		}:
-			t.Error("Gap returns no error, so that it is never called: see plugin.GapSink")
-		}
-		closeSink(t, s)
-	})
-	t.Run("survives a cancelled write", func(t *testing.T) {
-		s := build(t, h.Type, h.Reachable, Env(t))
-		open(t, s)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		batch, _ := events(0, 1)
-		if err := within(t, func() error { return s.Write(ctx, batch) }); plugin.IsPermanent(err) {
-			t.Errorf("a cancelled write is no verdict on the event, but: %v", err)
-		}
-		closeSink(t, s)
-	})
-	if h.Type.Has(plugin.Concurrent) {
-		t.Run("takes concurrent writes", func(t *testing.T) { concurrent(t, h) })
-	}
-	if h.Unreachable == nil {
+	t.Helper()
+	conform(t, sinkRules(h))
+}
+
+func (h SinkHarness) subject() subject[plugin.Sink] {
+	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.Bad, use: useSink, works: sinkWorks}
+}
+
+// useSink opens a sink and writes, twice.
+func useSink(c *check, i *instance[plugin.Sink]) {
+	if openSink(c, i) != nil {
 		return
 	}
-	t.Run("unreachable", func(t *testing.T) { // built without I/O; the error asks for a retry
-		s := build(t, h.Type, h.Unreachable, Env(t))
-		err := within(t, func() error {
-			if o, ok := s.(plugin.Opener); ok {
-				return o.Open(t.Context())
-			}
-			batch, _ := events(0, 1)
-			return s.Write(t.Context(), batch)
-		})
-		if err == nil || plugin.IsPermanent(err) {
-			t.Errorf("the error is %v; want one that is worth a retry", err)
+	for n := range 2 {
+		_ = writeSink(c, i, n)
+	}
+	if p, ok := any(i.impl).(plugin.Pinger); ok {
+		_ = c.call(c.ctx, "Ping", p.Ping)
+	}
+}
+
+func sinkWorks(c *check, i *instance[plugin.Sink]) error {
+	if err := openSink(c, i); err != nil {
+		return err
+	}
+	return writeSink(c, i, 0)
+}
+
+func openSink(c *check, i *instance[plugin.Sink]) error {
+	if o, ok := any(i.impl).(plugin.Opener); ok {
+		return c.call(c.ctx, "Open", o.Open)
+	}
+	return nil
+}
+
+func writeSink(c *check, i *instance[plugin.Sink], from int) error {
+	batch := c.numbered(from, 1)
+	return c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
+}
+
+// opened builds a sink and opens it.
+func (h SinkHarness) opened(c *check, opts any) *instance[plugin.Sink] {
+	i := build(c, h.Type, opts)
+	if err := openSink(c, i); err != nil {
+		if err != errPanicked {
+			c.breaks(ruleOpen, "Open: %v", err)
 		}
-		closeSink(t, s)
-	})
+		c.stop()
+	}
+	return i
 }
 
-// concurrent has several goroutines write at the same time; the race detector looks on.
-func concurrent(t *testing.T, h SinkHarness) {
-	const writers, writes = 4, 10
-	env := Env(t)
-	s := build(t, h.Type, h.Reachable, env)
-	open(t, s)
-	next := h.Receive(t, env)
-	var writing sync.WaitGroup
-	for w := range writers {
-		writing.Go(func() {
-			for i := range writes {
-				batch, _ := events(w*writes+i, 1)
-				if err := s.Write(t.Context(), batch); err != nil {
-					t.Errorf("Write: %v", err)
-				}
-			}
-		})
+func sinkRules(h SinkHarness) []rule {
+	rules := []rule{
+		{ruleContext, h.ends}, {ruleCancelled, h.cancelled},
+		{ruleDelivers, h.delivers}, {ruleUnchanged, h.unchanged}, {ruleKeeps, h.keeps}, {ruleAny, h.takesAny},
+		{ruleGap, h.tellsGaps}, {ruleConcurrent, h.concurrent}, {ruleOpen, h.opensAgain}, {ruleLooks, h.looksOnly}, {rulePing, h.pings},
+		{ruleAway, h.away}, {ruleSilent, h.silent}, {ruleBack, h.back}, {ruleBodies, h.bodies},
+		{ruleRefused, h.refused}, {ruleBusy, h.busy}, {ruleOneTry, h.once},
 	}
-	got := map[string]bool{}
-	for range writers * writes {
-		got[next()] = true
-	}
-	if len(got) != writers*writes {
-		t.Errorf("%d different events arrived of %d", len(got), writers*writes)
-	}
-	_ = within(t, func() error { writing.Wait(); return nil })
-	closeSink(t, s)
-}
-
-// events makes n events, the first with number from, and returns their payloads too.
-func events(from, n int) (batch []*event.Event, payloads []string) {
-	for i := range n {
-		payload := fmt.Sprintf(`{"number":%d,"text":"é"}`, from+i)
-		payloads = append(payloads, payload)
-		batch = append(batch, &event.Event{Source: "test", Channel: "test", Time: time.Now(), Data: []byte(payload)})
-	}
-	return batch, payloads
-}
-
-func open(t *testing.T, s plugin.Sink) {
-	t.Helper()
-	if o, ok := s.(plugin.Opener); ok {
-		if err := within(t, func() error { return o.Open(t.Context()) }); err != nil {
-			t.Fatalf("Open: %v", err)
-		}
-	}
-}
-
-func closeSink(t *testing.T, s plugin.Sink) {
-	t.Helper()
-	if c, ok := s.(plugin.Closer); ok {
-		if err := within(t, func() error { return c.Close(t.Context()) }); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	}
+	return append(rules, common(h.subject())...)
 }

@@ -3,296 +3,226 @@ package plugintest
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
 	"testing"
 	"time"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
 // SourceHarness says how to test one source.
 type SourceHarness struct {
 	Type plugin.SourceType
-	// Reachable sets options with which the source connects; Unreachable such
-	// with which nobody answers, nil where a source needs nobody.
+	// Reachable and Unreachable set options as those of [SinkHarness] do. Reachable is called once
+	// for each rule, which may build several instances of these options.
 	Reachable, Unreachable func(opts any)
-	// Send makes the world send payloads that the source must see; nil where events
-	// come by themselves.
-	Send func(t *testing.T, payloads ...string)
-	// Break breaks the source's connection; nil where it has none.
-	Break func(t *testing.T)
-	// Unseat takes the lock away from whoever leads, for types with the trait Elects.
-	Unseat func(t *testing.T)
+	// Serve is called with the environment of each instance before its Run; nil where nothing is
+	// mounted on env.HTTP.
+	Serve func(t testing.TB, env plugin.Env)
+	// Send makes the world send payloads that the source must see, each once; nil where events
+	// come by themselves. It may wait for the source's answer.
+	Send func(t testing.TB, payloads ...string)
+	// Payload makes the n-th payload to send; nil for plain text.
+	Payload func(n int) string
+	// Break breaks the source's connection, so that Run returns an error; nil where it has none.
+	Break func(t testing.TB)
+	// Unseat takes the lock away from the leader, for types with the trait Elects.
+	Unseat func(t testing.TB)
+	// Bad maps options, in YAML, to a part of what is said about them.
+	Bad map[string]string
 }
 
 // Source runs the suite on a source.
 func Source(t *testing.T, h SourceHarness) {
-	t.Run("documented", func(t *testing.T) { documented(t, h.Type) })
-	if h.Unreachable != nil {
-		t.Run("unreachable", func(t *testing.T) { unreachable(t, h) })
+	t.Helper()
+	conform(t, sourceRules(h))
+}
+
+const (
+	ruleReady    = "Ready is called once in each Run, and events that come from then on are seen"
+	ruleOnce     = "each event is emitted once, in order, as it has arrived"
+	ruleFrozen   = "an event and its bytes never change when it was emitted"
+	ruleRunEnds  = "Run returns nil when its context has ended"
+	ruleFails    = "Run returns an error where no server is reached, and Ready is not called"
+	ruleAgain    = "Run can be called again"
+	ruleAfterRun = "nothing is emitted after Run has returned"
+	ruleGaps     = "a gap is where events may have been missed, and not at the first Run"
+	ruleReplays  = "what was not acked is emitted again, and what was acked is not"
+	ruleReturns  = "the source comes back when its connection was cut, and says what it may have missed"
+	ruleElects   = "one source leads at a time, in terms that rise"
+)
+
+func sourceRules(h SourceHarness) []rule {
+	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.Bad, use: h.use, works: h.works, serves: h.Serve != nil}
+	rules := []rule{
+		{ruleRunEnds, h.ends}, {ruleReady, h.ready}, {ruleOnce, h.once}, {ruleFrozen, nil}, {ruleAgain, h.again},
+		{ruleAck, h.acks}, {ruleFails, h.fails}, {ruleAfterRun, nil}, {ruleGaps, h.firstGap},
+		{ruleReplays, h.replays}, {ruleReturns, h.comesBack}, {ruleElects, h.elects},
 	}
-	if h.Send != nil {
-		t.Run("emits", func(t *testing.T) { emits(t, h) })
+	return append(rules, common(s)...)
+}
+
+// turn is one instance whose Run is called, again and again.
+type turn struct {
+	h      SourceHarness
+	c      *check
+	i      *instance[plugin.Source]
+	out    *output
+	cancel context.CancelFunc
+	done   <-chan error
+	sent   <-chan struct{} // of what was sent last
+}
+
+func (h SourceHarness) turn(c *check, opts any) *turn {
+	t := &turn{h: h, c: c, i: build(c, h.Type, opts), out: newOutput(c)}
+	if h.Serve != nil {
+		c.hook(func() { h.Serve(c, t.i.env) })
 	}
-	if h.Break != nil {
-		t.Run("comes back", func(t *testing.T) { comesBack(t, h) })
-	}
-	if h.Type.Has(plugin.Replays) {
-		t.Run("replays what was not acked", func(t *testing.T) { replays(t, h) })
-	}
-	t.Run("ends while Emit blocks", func(t *testing.T) {
-		r := startSource(t, h)
-		r.out.block()
-		h.send(t, "one")
+	return t
+}
+
+// start calls Run.
+func (t *turn) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	t.out.again()
+	t.cancel = cancel
+	ended := make(chan error, 1)
+	run := t.c.begin("Run", func() error {
+		err := t.i.impl.Run(ctx, t.out)
+		t.out.finish()
+		return err
+	})
+	out := t.out
+	go func() {
+		err := <-run
+		out.finish() // where it has panicked, too
+		ended <- err
+		out.tell()
+	}()
+	t.done = ended
+	t.c.Cleanup(func() {
+		cancel()
 		select {
-		case <-r.out.blocked:
-		case <-time.After(wait):
-			t.Fatal("nothing was emitted")
-		}
-		if err := r.end(t); err != nil {
-			t.Errorf("Run returned %v when ctx ended, want nil", err)
+		case <-out.release:
+		default:
+			close(out.release)
 		}
 	})
-	if h.Type.Has(plugin.Elects) {
-		t.Run("elects a leader", func(t *testing.T) { elects(t, h) })
-	}
 }
 
-func (h SourceHarness) send(t *testing.T, payloads ...string) {
-	if h.Send != nil {
-		h.Send(t, payloads...)
+// run calls Run, and waits until it is ready.
+func (t *turn) run() {
+	t.start()
+	ok := t.out.await(t.c.suite.patience(t.c.suite.arrives), func(s state) bool { return s.ready > 0 || s.over })
+	if t.out.state().ready > 0 {
+		return
 	}
+	if t.out.state().over || !ok && len(t.done) > 0 {
+		if err := <-t.done; err != errPanicked {
+			t.c.breaks(ruleReady, "Run returns before Ready was called: %v", err)
+		}
+		t.c.stop()
+	}
+	t.c.waited()
+	t.c.breaks(ruleReady, "Ready is never called")
+	t.c.stop()
 }
 
-// unreachable: it was built without I/O, Run says what is wrong, and does not hang.
-func unreachable(t *testing.T, h SourceHarness) {
-	s := build(t, h.Type, h.Unreachable, Env(t))
-	out := newRecorder()
-	if err := within(t, func() error { return s.Run(t.Context(), out) }); err == nil {
-		t.Error("Run returned nil although nobody answers")
-	}
-	if out.isReady() {
-		t.Error("Ready was called although nobody answers")
-	}
-}
-
-func emits(t *testing.T, h SourceHarness) {
-	r := startSource(t, h)
-	h.Send(t, "one", "two", "three")
-	for _, want := range []string{"one", "two", "three"} {
-		e := r.out.next(t)
-		if string(e.Data) != want || e.Source != Name || e.Channel == "" || time.Since(e.Time).Abs() > time.Minute {
-			t.Errorf("got %+v with %q, want %q", e, e.Data, want)
+// end ends the context of Run, which has to return nil.
+func (t *turn) end() {
+	if t.sent != nil { // its hook may have to look at an answer
+		select {
+		case <-t.sent:
+		case <-time.After(time.Second):
 		}
 	}
-	if err := r.end(t); err != nil {
-		t.Errorf("Run returned %v when ctx ended, want nil", err)
+	t.cancel()
+	if err := t.c.await("Run", t.done); err != nil && err != errPanicked {
+		t.c.breaks(ruleRunEnds, "Run returns an error when its context has ended: %v", err)
 	}
 }
 
-func comesBack(t *testing.T, h SourceHarness) {
-	r := startSource(t, h)
-	h.Break(t)
-	if err := within(t, func() error { return <-r.ended }); err == nil {
-		t.Error("Run returned nil when the connection broke")
+// payload is the n-th one that the suite sends.
+func (h SourceHarness) payload(c *check, n int) string {
+	n += c.base
+	if h.Payload != nil {
+		return h.Payload(n)
 	}
-	r.run(t)
-	if gaps := r.out.gapCount(); gaps == 0 && !h.Type.Has(plugin.Replays) {
-		t.Error("no Gap before the second Ready")
+	return fmt.Sprint("payload ", n)
+}
+
+// send has the world send payloads, in a goroutine of its own, since it may wait for the source.
+func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <-chan struct{}) {
+	done := make(chan struct{})
+	if h.Send == nil {
+		close(done)
+		return done
 	}
-	h.Send(t, "after")
-	if e := r.out.next(t); string(e.Data) != "after" {
-		t.Errorf("got %q", e.Data)
-	}
-	if err := r.end(t); err != nil {
-		t.Errorf("Run returned %v when ctx ended, want nil", err)
-	}
-}
-
-// replays: a nack ends Run with an error, and the next one emits the events again,
-// under the same IDs. What was acked does not come again.
-func replays(t *testing.T, h SourceHarness) {
-	r := newRunning(t, h)
-	r.out.settle(errNack)
-	r.run(t)
-	h.send(t, "one", "two")
-	first := r.out.next(t)
-	if err := within(t, func() error { return <-r.ended }); err == nil {
-		t.Error("Run returned nil after a nack")
-	}
-	r.out.drain()
-	r.out.settle(nil)
-	r.run(t)
-	again := r.out.next(t)
-	if again.ID == "" || again.ID != first.ID || string(again.Data) != string(first.Data) {
-		t.Errorf("after a nack of %s (%s) came %s (%s)", first.ID, first.Data, again.ID, again.Data)
-	}
-	if err := r.end(t); err != nil {
-		t.Errorf("Run returned %v when ctx ended, want nil", err)
-	}
-	r.out.drain()
-	h.send(t, "three")
-	r.run(t)
-	if e := r.out.next(t); e.ID == first.ID {
-		t.Errorf("%s was acked and comes again", e.ID)
-	}
-	if err := r.end(t); err != nil {
-		t.Errorf("Run returned %v when ctx ended, want nil", err)
-	}
-}
-
-// runningSource is a source whose Run is under way.
-type runningSource struct {
-	impl   plugin.Source
-	out    *recorder
-	cancel context.CancelFunc
-	ended  chan error
-}
-
-func startSource(t *testing.T, h SourceHarness) *runningSource {
-	t.Helper()
-	r := newRunning(t, h)
-	r.run(t)
-	return r
-}
-
-func newRunning(t *testing.T, h SourceHarness) *runningSource {
-	t.Helper()
-	return &runningSource{impl: build(t, h.Type, h.Reachable, Env(t)), out: newRecorder()}
-}
-
-// run calls Run and waits until it is ready.
-func (r *runningSource) run(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	r.cancel, r.ended, r.out.ready = cancel, make(chan error, 1), make(chan struct{})
-	go func() { r.ended <- r.impl.Run(ctx, r.out) }()
-	select {
-	case <-r.out.ready:
-	case err := <-r.ended:
-		if !r.out.isReady() {
-			t.Fatalf("Run: %v", err)
-		}
-		r.ended <- err // it was ready, and has ended already, as after a nack
-	case <-time.After(wait):
-		t.Fatal("Ready is never called")
-	}
-}
-
-func (r *runningSource) end(t *testing.T) error {
-	t.Helper()
-	r.cancel()
-	return within(t, func() error { return <-r.ended })
-}
-
-var errHangs = errors.New("hangs")
-
-// within fails the test where f takes too long.
-func within(t *testing.T, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(wait):
-		t.Fatal(errHangs)
-		return nil
-	}
-}
-
-var errNack = errors.New("nack")
-
-// recorder is a plugin.Output that keeps what it gets.
-type recorder struct {
-	Output
-	ready   chan struct{} // set before Run
-	events  chan *event.Event
-	gaps    chan string
-	blocked chan struct{} // Emit says here that it blocks
-
-	mu      sync.Mutex
-	blocks  bool  // Emit blocks until ctx ends
-	verdict error // what Ack is told
-}
-
-func newRecorder() *recorder {
-	return &recorder{ready: make(chan struct{}), events: make(chan *event.Event, 10_000), gaps: make(chan string, 1000), blocked: make(chan struct{}, 1000)}
-}
-
-func (r *recorder) Ready()            { close(r.ready) }
-func (r *recorder) Gap(reason string) { r.gaps <- reason }
-func (r *recorder) PassOn(plugin.Gap) {}
-func (r *recorder) gapCount() int     { return len(r.gaps) }
-
-func (r *recorder) block() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.blocks = true
-}
-
-func (r *recorder) settle(verdict error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.verdict = verdict
-}
-
-// drain forgets the events that nobody took.
-func (r *recorder) drain() {
-	for len(r.events) > 0 {
-		<-r.events
-	}
-}
-
-func (r *recorder) isReady() bool {
-	select {
-	case <-r.ready:
-		return true
-	default:
-		return false
-	}
-}
-
-func (r *recorder) Emit(ctx context.Context, b event.Batch) error {
-	r.mu.Lock()
-	blocks, verdict := r.blocks, r.verdict
-	r.mu.Unlock()
-	var err error
-	if blocks {
-		r.blocked <- struct{}{}
-		<-ctx.Done()
-		err = ctx.Err()
-		verdict = err
-	} else {
-		for _, e := range b.Events {
+	c.mu.Lock()
+	before := c.sending
+	c.sending = done
+	c.mu.Unlock()
+	go func() {
+		defer close(done)
+		defer c.recover()
+		unlabelled()
+		if before != nil { // one after the other, unless it waits for the source
 			select {
-			case r.events <- e: // whether ctx has ended or not: the rest of the batch has arrived, too
-				continue
-			default:
-			}
-			select {
-			case r.events <- e:
-			case <-ctx.Done():
-				err = ctx.Err()
-				verdict = err
+			case <-before:
+			case <-time.After(time.Second):
 			}
 		}
+		c.suite.sends(c, payloads)
+		h.Send(tb, payloads...)
+	}()
+	c.Cleanup(func() {
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+		}
+	})
+	return done
+}
+
+// use runs a source until it has emitted something.
+func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
+	t := &turn{h: h, c: c, i: i, out: newOutput(c)}
+	if h.Serve != nil {
+		c.hook(func() { h.Serve(c, i.env) })
 	}
-	if b.Ack != nil {
-		b.Ack(verdict)
+	t.run()
+	sent := h.send(c, quiet{c}, h.payload(c, 0))
+	t.out.await(c.suite.patience(2*time.Second), func(s state) bool { return len(s.took) > 0 || s.over })
+	select {
+	case <-sent:
+	case <-time.After(time.Second):
+	}
+	t.cancel()
+	_ = c.await("Run", t.done)
+	if e, ok := any(i.impl).(plugin.Elector); ok {
+		_ = c.call(c.ctx, "Campaign", func(ctx context.Context) error {
+			l, err := e.Campaign(ctx, "used", 0, func(string) {})
+			if err == nil && l != nil {
+				l.Resign()
+			}
+			return err
+		})
+	}
+}
+
+// works runs a source until it is ready.
+func (h SourceHarness) works(c *check, i *instance[plugin.Source]) error {
+	t := &turn{h: h, c: c, i: i, out: newOutput(c)}
+	if h.Serve != nil {
+		c.hook(func() { h.Serve(c, i.env) })
+	}
+	t.start()
+	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return s.ready > 0 || s.over })
+	ready := t.out.state().ready > 0
+	t.cancel()
+	err := c.await("Run", t.done)
+	if !ready && err == nil {
+		err = errors.New("Ready is not called")
 	}
 	return err
-}
-
-func (r *recorder) next(t *testing.T) *event.Event {
-	t.Helper()
-	select {
-	case e := <-r.events:
-		return e
-	case <-time.After(wait):
-		t.Fatal("no event")
-		return nil
-	}
 }

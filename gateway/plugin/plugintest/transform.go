@@ -2,8 +2,7 @@ package plugintest
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"errors"
 	"testing"
 	"time"
 
@@ -13,8 +12,13 @@ import (
 
 // TransformHarness says how to test one transform.
 type TransformHarness struct {
-	Type  plugin.TransformType
+	Type plugin.TransformType
+	// Cases say what becomes of payloads. Where options have an address of this machine, the suite
+	// puts a server in its place that is away, and one that never answers.
 	Cases []TransformCase
+	// Stateful says that what becomes of an event depends on those before it. The suite uses a new
+	// instance for each case in any case; of others it applies each case twice.
+	Stateful bool
 	// Bad maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
 	Bad map[string]string
 	// Example changes the options, in YAML, of the example in README.md before it is
@@ -31,7 +35,7 @@ type TransformCase struct {
 	Error   string // part of the error; "" for none
 	// Beside checks what stands beside the payload of the i-th event of Out; nil where
 	// it is that of the event that came in.
-	Beside func(t *testing.T, i int, e *event.Event)
+	Beside func(t testing.TB, i int, e *event.Event)
 }
 
 // Incoming is the event that transforms get in the suite.
@@ -45,70 +49,28 @@ func Incoming(payload string) *event.Event {
 // NewTransform makes an instance of options that are written in YAML.
 func NewTransform(t testing.TB, typ plugin.TransformType, options string, env plugin.Env) plugin.Transform {
 	t.Helper()
-	tr, err := configure(t, typ, options, env)
+	body, err := parse(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeTransform(t, tr) })
+	opts, err := decode(nil, typ, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := typ.Build(opts, env)
+	if err != nil {
+		t.Fatal(located(err, body))
+	}
+	t.Cleanup(func() {
+		if c, ok := tr.(plugin.Closer); ok {
+			ctx, cancel := context.WithTimeout(context.Background(), usual().arrives) // t's has ended in a cleanup
+			defer cancel()
+			if err := c.Close(ctx); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		}
+	})
 	return tr
-}
-
-func closeTransform(t testing.TB, tr plugin.Transform) {
-	if c, ok := tr.(plugin.Closer); ok {
-		ctx, cancel := context.WithTimeout(context.Background(), wait) // t's has ended in a cleanup
-		defer cancel()
-		if err := c.Close(ctx); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	}
-}
-
-// Transform runs the suite on a transform.
-func Transform(t *testing.T, h TransformHarness) {
-	t.Run("documented", func(t *testing.T) { documented(t, h.Type) })
-	t.Run("example", func(t *testing.T) { example(t, h) })
-	for text, want := range h.Bad {
-		t.Run("bad "+text, func(t *testing.T) {
-			tr, err := configure(t, h.Type, text, Env(t))
-			if err == nil {
-				closeTransform(t, tr)
-			}
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("the error is %v, want %q", err, want)
-			}
-		})
-	}
-	for _, c := range h.Cases {
-		t.Run(c.Name, func(t *testing.T) {
-			tr := NewTransform(t, h.Type, c.Options, Env(t))
-			for range 2 { // an instance is used again
-				apply(t, tr, c)
-			}
-		})
-	}
-}
-
-func apply(t *testing.T, tr plugin.Transform, c TransformCase) {
-	in, before := Incoming(c.In), Incoming(c.In)
-	out, err := Apply(t.Context(), tr, in)
-	var got []string
-	for i, e := range out {
-		got = append(got, string(e.Data))
-		if c.Beside != nil {
-			c.Beside(t, i, e)
-		} else if !sameBeside(e, before) {
-			t.Errorf("the event lost what stands beside its payload: %+v", e)
-		}
-	}
-	if !slices.Equal(got, c.Out) {
-		t.Errorf("got  %s\nwant %s", got, c.Out)
-	}
-	if (err != nil) != (c.Error != "") || err != nil && !strings.Contains(err.Error(), c.Error) {
-		t.Errorf("error %v, want %q", err, c.Error)
-	}
-	if string(in.Data) != c.In || !sameBeside(in, before) {
-		t.Error("Apply changed the event it got")
-	}
 }
 
 // Apply calls tr as the router does: it returns what was emitted, and nothing after an error.
@@ -119,9 +81,91 @@ func Apply(ctx context.Context, tr plugin.Transform, e *event.Event) (out []*eve
 	return out, nil
 }
 
-func sameBeside(a, b *event.Event) bool {
-	return a.ID == b.ID && a.Source == b.Source && a.Channel == b.Channel && a.Key == b.Key && a.Time.Equal(b.Time) && slices.Equal(a.Attrs, b.Attrs)
+// Transform runs the suite on a transform.
+func Transform(t *testing.T, h TransformHarness) {
+	t.Helper()
+	conform(t, transformRules(h))
 }
 
-// Now is the time at which the suite's clock stands.
-func Now() time.Time { return time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC) }
+const (
+	ruleCases      = "Apply makes of an event what its cases say"
+	ruleKeepsEvent = "Apply changes neither the event nor its bytes"
+	ruleEmitted    = "what Apply has emitted never changes"
+	ruleEmitEnds   = "Apply emits no nil, and nothing when it has returned"
+	ruleSame       = "an instance is used again, also after an error"
+	ruleAnyApply   = "Apply takes any event"
+	ruleApplyAway  = "Apply says plugin.Away where its server is away"
+	ruleExample    = "the examples of README.md hold"
+)
+
+func transformRules(h TransformHarness) []rule {
+	s := subject[plugin.Transform]{typ: h.Type, reachable: h.first, bad: h.Bad, use: h.use, works: h.works}
+	if opts := h.first; opts != nil && h.hasServer() {
+		s.unreachable = func(opts any) {
+			h.first(opts)
+			addresses(opts, func(string) string { return "127.0.0.1:1" })
+		}
+	}
+	rules := []rule{
+		{ruleCases, h.cases}, {ruleContext, h.ends}, {ruleKeepsEvent, nil}, {ruleEmitted, nil}, {ruleEmitEnds, nil},
+		{ruleSame, h.again}, {ruleAnyApply, h.any}, {ruleApplyAway, h.away}, {ruleExample, h.example},
+	}
+	return append(rules, common(s)...)
+}
+
+// first sets options as the first case that can be built has them.
+func (h TransformHarness) first(opts any) { h.set(opts, h.firstCase()) }
+
+// firstCase is the first case without an error, or else the first.
+func (h TransformHarness) firstCase() TransformCase {
+	for _, c := range h.Cases {
+		if c.Error == "" {
+			return c
+		}
+	}
+	if len(h.Cases) > 0 {
+		return h.Cases[0]
+	}
+	return TransformCase{In: `{}`}
+}
+
+func (h TransformHarness) set(opts any, tc TransformCase) {
+	body, err := parse(tc.Options)
+	if err != nil {
+		panic(err)
+	}
+	made, err := decode(nil, h.Type, body)
+	if err != nil {
+		panic(err)
+	}
+	assign(opts, made)
+}
+
+func (h TransformHarness) hasServer() (has bool) {
+	defer func() { _ = recover() }() // options that will not do are found by a rule
+	opts := h.Type.Defaults()
+	h.first(opts)
+	return len(addresses(opts, nil)) > 0
+}
+
+func (h TransformHarness) use(c *check, i *instance[plugin.Transform]) {
+	for range 3 {
+		_, _ = apply(c, i, Incoming(h.firstCase().In))
+	}
+}
+
+func (h TransformHarness) works(c *check, i *instance[plugin.Transform]) error {
+	if len(h.Cases) == 0 || h.Stateful {
+		h.use(c, i)
+		return nil
+	}
+	if text := h.holds(c, i, h.firstCase()); text != "" {
+		return errors.New(text)
+	}
+	return nil
+}
+
+// late is how long the suite looks for what a goroutine of Apply emits when Apply has returned.
+const late = 20 * time.Millisecond
+
+var errNil = errors.New("it has emitted nil")

@@ -1,9 +1,9 @@
 package plugintest
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"testing"
 
 	"go.yaml.in/yaml/v3"
 
@@ -13,43 +13,69 @@ import (
 
 // configure makes an instance of options that are written in YAML, as they stand in a
 // configuration file. The error names the place, line:col, and the option.
-func configure[T any](t testing.TB, typ plugin.Type[T], text string, env plugin.Env) (impl T, err error) {
-	t.Helper()
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		t.Fatalf("%v in\n%s", err, text)
+func configure[T any](c *check, typ plugin.Type[T], text string) (*instance[T], error) {
+	body, err := parse(text)
+	if err != nil {
+		c.Fatalf("%v in %s", err, text)
 	}
-	body := &yaml.Node{Kind: yaml.MappingNode}
-	if len(doc.Content) > 0 {
-		body = doc.Content[0]
+	opts, err := decode(c, typ, body)
+	if err != nil {
+		return nil, err
 	}
-	return fromNode(t, typ, body, env)
+	i, err := tryBuild(c, typ, Name, opts)
+	return i, located(err, body)
 }
 
-func fromNode[T any](t testing.TB, typ plugin.Type[T], body *yaml.Node, env plugin.Env) (impl T, err error) {
-	t.Helper()
+// parse reads the options of a component.
+func parse(text string) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, err
+	}
+	if len(doc.Content) == 0 {
+		return &yaml.Node{Kind: yaml.MappingNode}, nil
+	}
+	return doc.Content[0], nil
+}
+
+// decode reads options. c may be nil.
+func decode[T any](c *check, typ plugin.Type[T], body *yaml.Node) (opts any, err error) {
 	at := positions{}
 	at.note("", body)
 	var raw map[string]any
 	if err := body.Decode(&raw); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	opts := typ.Defaults()
+	opts = typ.Defaults()
 	d := options.Decoder{Place: func(path string) (key, value options.Pos) { return at[path][0], at[path][1] }}
-	d.Decode("", raw, opts, &struct {
-		Type    string `koanf:"type"`
-		OnError string `koanf:"on_error"`
-	}{})
+	read := func(context.Context) error {
+		d.Decode("", raw, opts, &struct {
+			Type    string `koanf:"type"`
+			OnError string `koanf:"on_error"`
+		}{})
+		return nil
+	}
+	if c == nil {
+		_ = read(context.Background())
+	} else if err := c.call(c.ctx, "Check", read); err != nil {
+		return nil, err
+	}
 	if len(d.Problems) > 0 {
 		d.Problems.Sort()
-		return impl, d.Problems
+		return nil, d.Problems
 	}
-	impl, err = typ.Build(opts, env)
+	return opts, nil
+}
+
+// located names the place of an option that is to blame.
+func located(err error, body *yaml.Node) error {
 	var oe *plugin.OptionError
 	if errors.As(err, &oe) {
-		return impl, options.Problem{Pos: at[oe.Option][1], Path: oe.Option, Text: oe.Err.Error()}
+		at := positions{}
+		at.note("", body)
+		return options.Problem{Pos: at[oe.Option][1], Path: oe.Option, Text: oe.Err.Error()}
 	}
-	return impl, err
+	return err
 }
 
 // positions is where keys and their values stand, by path.

@@ -1,0 +1,126 @@
+package plugintest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	rulePanics  = "no method panics"
+	ruleContext = "each method returns soon after its context has ended"
+	ruleErrors  = "an error says what failed, and of which events"
+)
+
+// call calls a method of the plugin as the router does: with a recover, and a context that ends when
+// the method has returned. It ends the rule where the method does not return.
+func (c *check) call(ctx context.Context, method string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.suite.patience(c.suite.arrives))
+	defer cancel()
+	done := c.begin(method, func() error { return f(ctx) })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	return c.await(method, done)
+}
+
+// begin calls f in a goroutine with a recover, and returns a channel with its error.
+func (c *check) begin(method string, f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		err, returned := error(nil), false
+		defer func() {
+			if p := recover(); p != nil {
+				c.breaks(rulePanics, "%s panics: %v%s", method, p, place(debug.Stack()))
+				err = errPanicked
+			} else if !returned {
+				c.breaks(rulePanics, "%s ends the goroutine that has called it", method)
+				err = errPanicked
+			}
+			done <- err
+		}()
+		err = c.judged(method, f())
+		returned = true
+	}()
+	return done
+}
+
+// await waits for a method whose context has ended.
+func (c *check) await(method string, done <-chan error) error {
+	d := c.suite.patience(c.suite.returns)
+	late := time.NewTimer(d)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+	}
+	c.waited()
+	c.breaks(ruleContext, "%s has not returned although its context has ended", method)
+	c.stop()
+	return nil
+}
+
+// ended is a context that has ended.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// judged looks at an error as such.
+func (c *check) judged(method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.IsNil() {
+		c.breaks(ruleErrors, "%s returns a nil %T, which is not nil as an error: return nil", method, err)
+		return nil
+	}
+	text := err.Error()
+	if strings.TrimSpace(text) == "" {
+		c.breaks(ruleErrors, "%s returns an error without text (%T)", method, err)
+	}
+	if d := plugin.RetryDelay(err); d < 0 {
+		c.breaks(ruleErrors, "%s returns plugin.RetryAfter with a negative pause", method)
+	}
+	return err
+}
+
+// outcomes returns what the error of a Write says of each event.
+func (c *check) outcomes(err error, n int) (each []error, single bool) {
+	each, single = plugin.Outcomes(err, n)
+	if each[0] != nil && !single && (strings.HasPrefix(each[0].Error(), "plugin.Failed has the index") || strings.HasPrefix(each[0].Error(), "plugin.Delivered speaks")) {
+		c.breaks(ruleErrors, "Write: %v", each[0])
+	}
+	if single && plugin.IsPermanent(err) && !slices.ContainsFunc(each, plugin.IsPermanent) {
+		c.breaks(ruleErrors, "Write marks by plugin.Permanent what plugin.Failed or plugin.Delivered returns: mark the errors within it")
+	}
+	return each, single
+}
+
+var frame = regexp.MustCompile(`(?m)^(\S.*)\(.*\)\n\t(\S+:\d+)`)
+
+// place says where a panic was.
+func place(stack []byte) string {
+	after := false
+	for _, m := range frame.FindAllStringSubmatch(string(stack), -1) {
+		if strings.HasPrefix(m[1], "panic") {
+			after = true
+			continue
+		}
+		if after && !strings.HasPrefix(m[1], "runtime.") {
+			return fmt.Sprintf(" (%s, %s)", m[1], m[2])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,159 @@
+package plugintest
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	ruleUnused = "Close works where the plugin was never used"
+	ruleTwice  = "Close may be called twice"
+	ruleLeft   = "Close leaves no goroutine, connection or file behind"
+)
+
+func (s subject[T]) unused(c *check) {
+	i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
+	if err := i.close(); err != nil && err != errPanicked {
+		c.Errorf("Close: %v", err)
+	}
+}
+
+func (s subject[T]) twice(c *check) {
+	for _, used := range []bool{false, true} {
+		i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
+		closer, ok := any(i.impl).(plugin.Closer)
+		if !ok {
+			return
+		}
+		if used {
+			s.use(c, i)
+		}
+		_ = i.close()
+		if err := c.call(context.Background(), "the second Close", closer.Close); err == errPanicked {
+			c.Errorf("the second Close panics")
+		}
+	}
+}
+
+// closeEnds calls Close with a context that has ended: what is on its way is given up.
+func (s subject[T]) closeEnds(c *check) {
+	i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
+	closer, ok := any(i.impl).(plugin.Closer)
+	if !ok {
+		return
+	}
+	s.use(c, i)
+	i.end()
+	i.closed = true
+	_ = c.await("Close", c.begin("Close", func() error { return closer.Close(ended()) }))
+}
+
+// afterClose has the world go on for a moment after Close.
+func (s subject[T]) afterClose(c *check) {
+	var i *instance[T]
+	id := c.labelled(func() {
+		i = build(c, s.typ, optionsOf(c, s.typ, s.reachable))
+		s.use(c, i)
+		_ = i.close()
+	})
+	if len(c.goneSoon(id, 300*time.Millisecond)) > 0 {
+		time.Sleep(200 * time.Millisecond) // a goroutine is left that may log
+	}
+	for _, text := range i.journal.lateLines() {
+		c.Errorf("it logs after Close has returned: %s", text)
+	}
+	if _, ok := any(i.impl).(plugin.Closer); ok { // a call that the router has given up may come late
+		s.fail(c, i)
+	}
+}
+
+// leaves uses instances one after the other and looks at what is left of them.
+func (s subject[T]) leaves(c *check) {
+	opts := optionsOf(c, s.typ, s.reachable)
+	relays := map[string]*relay{}
+	addresses(opts, func(addr string) string {
+		if relays[addr] == nil {
+			relays[addr] = newRelay(c, addr)
+		}
+		return relays[addr].addr
+	})
+	rounds := 3
+	var files []int
+	for round := range rounds {
+		id := c.labelled(func() {
+			i := build(c, s.typ, opts)
+			s.use(c, i)
+			_ = i.close()
+		})
+		if left := c.gone(id); len(left) > 0 {
+			c.Errorf("goroutines run on after Close, in %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(left))), ", "))
+			return
+		}
+		for _, r := range relays {
+			if !c.settle(func() bool { return r.open() == 0 }) {
+				c.waited()
+				c.Errorf("%d connections are open after Close", r.open())
+				return
+			}
+		}
+		if round == 0 { // the first one warms up what is there once
+			s.leavesUnused(c, opts)
+		}
+		files = append(files, openFiles())
+	}
+	if c.suite.alone && files[1] > files[0] && files[2] > files[1] && !c.settle(func() bool { return openFiles() <= files[1] }) {
+		c.Errorf("files or connections stay open after Close: %d, %d and %d after one instance each", files[0], files[1], files[2])
+	}
+}
+
+// leavesUnused looks at what is left of an instance that was built, and of one that was closed
+// when its server was away.
+func (s subject[T]) leavesUnused(c *check, opts any) {
+	for what, o := range map[string]any{"that was never used": opts, "whose server was away": nil} {
+		id := c.labelled(func() {
+			if o == nil {
+				if s.unreachable == nil {
+					return
+				}
+				o = optionsOf(c, s.typ, s.unreachable)
+			}
+			i, err := tryBuild(c, s.typ, Name, o)
+			if err != nil {
+				return
+			}
+			if what == "whose server was away" {
+				s.fail(c, i)
+			}
+			_ = i.close()
+		})
+		if left := c.gone(id); len(left) > 0 {
+			c.Errorf("goroutines of an instance %s run on after Close, in %s", what, left[0])
+		}
+	}
+}
+
+// openFiles is how many files this process has open, without connections, which the harness opens,
+// too; 0 where that is not known.
+func openFiles() (n int) {
+	list, _ := os.ReadDir("/proc/self/fd")
+	for _, f := range list {
+		if of, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && !strings.HasPrefix(of, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+// goneSoon is as gone, for less time.
+func (c *check) goneSoon(id string, d time.Duration) (left []string) {
+	end := time.Now().Add(d)
+	for left = running(id); len(left) > 0 && time.Now().Before(end); left = running(id) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return left
+}

@@ -1,0 +1,163 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	ruleInstances = "two instances share nothing"
+	ruleProbe     = "Probe finds what is wrong"
+)
+
+// subject is a plugin of any kind as the rules for all kinds see it.
+type subject[T any] struct {
+	typ                    plugin.Type[T]
+	reachable, unreachable func(opts any)
+	// use uses an instance once: it opens and writes, runs or applies. It makes no finding of
+	// what other rules check.
+	use func(c *check, i *instance[T])
+	// works uses an instance, and says what does not work.
+	works func(c *check, i *instance[T]) error
+	bad   map[string]string
+	// serves says that the harness has a hook for each instance, which is not called concurrently.
+	serves bool
+}
+
+// common are the rules for plugins of every kind.
+func common[T any](s subject[T]) []rule {
+	return []rule{
+		{ruleType, s.described}, {ruleMethods, s.methods}, {ruleOptions, s.documented}, {ruleDefaults, s.defaults},
+		{ruleReadme, s.readme}, {ruleBuild, s.builds}, {ruleBad, s.refuses},
+		{ruleUnused, s.unused}, {ruleTwice, s.twice}, {ruleContext, s.closeEnds}, {ruleAfterClose, s.afterClose},
+		{ruleLeft, s.leaves}, {ruleInstances, s.instances}, {ruleMetrics, metrics(s)}, {ruleSecrets, s.secrets},
+		{ruleProbe, s.probe},
+		{rulePanics, nil}, {ruleContext, nil}, {ruleErrors, nil}, {ruleLogged, nil}, {ruleProcess, nil}, {ruleRace, nil},
+	}
+}
+
+// instances builds others with other options beside one, uses several at the same time, and one when
+// another is closed.
+func (s subject[T]) instances(c *check) {
+	opts := optionsOf(c, s.typ, s.reachable)
+	before := processState()
+	defer func() {
+		for what, was := range before {
+			if now := processState()[what]; now != was {
+				c.Errorf("it changes the process: %s", what)
+			}
+		}
+	}()
+	a, b := build(c, s.typ, opts), build(c, s.typ, opts)
+	if s.unreachable != nil {
+		_, _ = tryBuild(c, s.typ, "another", optionsOf(c, s.typ, s.unreachable))
+	}
+	holds := func(i *instance[T], when string) {
+		if err := s.works(c, i); err != nil && err != errPanicked {
+			c.Errorf("an instance does not work %s: %v", when, err)
+		}
+	}
+	holds(a, "when another was built with other options")
+	holds(b, "beside another")
+	_ = a.close()
+	holds(b, "when another was closed")
+	if s.serves {
+		return
+	}
+	var both sync.WaitGroup
+	for range 2 { // the race detector looks on
+		i := build(c, s.typ, opts)
+		both.Go(func() { s.use(c, i) })
+	}
+	both.Wait()
+}
+
+// processState is what all plugins of a process share.
+func processState() map[string]any {
+	dir, _ := os.Getwd()
+	return map[string]any{
+		"its environment variables": strings.Join(os.Environ(), "\n"), "its folder": dir, "slog.Default": slog.Default(),
+		"http.DefaultTransport": http.DefaultTransport, "http.DefaultClient's timeout": http.DefaultClient.Timeout,
+	}
+}
+
+// fail does with an instance what cannot succeed, since its server is away, and returns the errors.
+func (s subject[T]) fail(c *check, i *instance[T]) (errs []error) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.suite.patience(2*time.Second))
+	defer cancel()
+	try := func(method string, f func(context.Context) error) {
+		if err := c.call(ctx, method, f); err != nil && !errors.Is(err, errPanicked) {
+			errs = append(errs, fmt.Errorf("%s: %w", method, err))
+		}
+	}
+	switch x := any(i.impl).(type) {
+	case plugin.Source:
+		out := newOutput(c)
+		try("Run", func(ctx context.Context) error { return x.Run(ctx, out) })
+		out.finish()
+	case plugin.Sink:
+		if o, ok := any(x).(plugin.Opener); ok {
+			try("Open", o.Open)
+		}
+		if len(errs) == 0 {
+			batch := c.numbered(0, 1)
+			try("Write", func(ctx context.Context) error { return x.Write(ctx, batch) })
+		}
+	case plugin.Transform:
+		try("Apply", func(ctx context.Context) error { return x.Apply(ctx, Incoming(`{"id":1}`), func(*event.Event) {}) })
+	}
+	return errs
+}
+
+// probe looks at a Prober where its server is, is away, and does not answer.
+func (s subject[T]) probe(c *check) {
+	look := func(opts any, ctx context.Context) []plugin.Finding {
+		i := build(c, s.typ, opts)
+		p, ok := any(i.impl).(plugin.Prober)
+		if !ok {
+			c.Skip("it is no plugin.Prober")
+		}
+		var found []plugin.Finding
+		_ = c.call(ctx, "Probe", func(ctx context.Context) error { found = p.Probe(ctx); return nil })
+		for _, f := range found {
+			if f.Level < plugin.Fine || f.Level > plugin.Wrong {
+				c.Errorf("a finding has the level %d", int(f.Level))
+			}
+			if strings.TrimSpace(f.Text) == "" {
+				c.Errorf("a finding has no text")
+			}
+		}
+		_ = i.close()
+		return found
+	}
+	look(optionsOf(c, s.typ, s.reachable), c.ctx)
+	look(optionsOf(c, s.typ, s.reachable), ended())
+	if s.unreachable == nil {
+		return
+	}
+	worst := plugin.Fine
+	for _, f := range look(optionsOf(c, s.typ, s.unreachable), c.ctx) {
+		worst = max(worst, f.Level)
+	}
+	if worst == plugin.Fine {
+		c.Errorf("its server is away, and no finding says so")
+	}
+	silent, addrs := newRelay(c, ""), 0
+	opts := optionsOf(c, s.typ, s.unreachable)
+	addrs = len(addresses(opts, func(string) string { return silent.addr }))
+	if addrs > 0 {
+		ctx, cancel := context.WithTimeout(c.ctx, c.suite.patience(time.Second))
+		defer cancel()
+		look(opts, ctx)
+	}
+}

@@ -1,0 +1,40 @@
+package plugintest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	deadly = regexp.MustCompile(`(?m)^(panic|fatal error): (.*)`)
+	access = regexp.MustCompile(`(?m)^(Read|Write|Previous read|Previous write) at .*\n  (\S+)\n\s+(\S+:\d+)`)
+)
+
+// death says in one line why a process ended.
+func death(text string) string {
+	m := deadly.FindStringSubmatchIndex(text)
+	if m == nil {
+		return "it has said nothing"
+	}
+	why := text[m[4]:m[5]]
+	for _, f := range frame.FindAllStringSubmatch(text[m[1]:], -1) {
+		if !strings.HasPrefix(f[1], "panic") && !strings.HasPrefix(f[1], "runtime.") && !strings.HasPrefix(f[1], "goroutine") {
+			return oneLine(fmt.Sprintf("%s (%s, %s)", why, f[1], f[2]))
+		}
+	}
+	return oneLine(why)
+}
+
+// raced returns the first data race that the race detector has seen.
+func raced(text string) (finding, bool) {
+	_, report, ok := strings.Cut(text, "WARNING: DATA RACE")
+	if !ok {
+		return finding{}, false
+	}
+	var parts []string
+	for _, m := range access.FindAllStringSubmatch(report, 2) {
+		parts = append(parts, fmt.Sprintf("%s in %s (%s)", strings.ToLower(m[1]), m[2], m[3]))
+	}
+	return finding{ruleRace, oneLine(strings.Join(parts, ", "))}, true
+}

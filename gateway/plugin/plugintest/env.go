@@ -1,0 +1,129 @@
+package plugintest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/plugin"
+)
+
+// Name is the component's name in the suite.
+const Name = "conformance"
+
+// Env is an environment for one instance, for a plugin's own tests.
+func Env(t testing.TB) plugin.Env {
+	return plugin.Env{
+		Name: Name, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Metrics: prometheus.NewRegistry(), HTTP: NewMounter(),
+		Go:  func(f func(context.Context)) { go f(t.Context()) },
+		Now: Now, NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
+	}
+}
+
+// Now is the time at which the suite's clock stands.
+func Now() time.Time { return time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC) }
+
+// Mounter is a plugin.Mounter that serves what was mounted on it.
+type Mounter struct {
+	Pages, Upgrades *http.ServeMux
+	late            func() // called when something is mounted too late; nil while it is not
+}
+
+// NewMounter returns an empty Mounter.
+func NewMounter() *Mounter { return &Mounter{Pages: http.NewServeMux(), Upgrades: http.NewServeMux()} }
+
+// Handle is part of [plugin.Mounter].
+func (m *Mounter) Handle(pattern string, h http.Handler) error { return m.mount(m.Pages, pattern, h) }
+
+// HandleUpgrade is part of [plugin.Mounter].
+func (m *Mounter) HandleUpgrade(pattern string, h http.Handler) error {
+	return m.mount(m.Upgrades, pattern, h)
+}
+
+func (m *Mounter) mount(on *http.ServeMux, pattern string, h http.Handler) (err error) {
+	if m.late != nil {
+		m.late()
+		return fmt.Errorf("%s: mount all handlers while the plugin is built", pattern)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	on.Handle(pattern, h)
+	return nil
+}
+
+// journal keeps what an instance writes to its log.
+type journal struct {
+	mu     sync.Mutex
+	lines  []line
+	closed bool // the instance was closed
+}
+
+type line struct {
+	level slog.Level
+	text  string
+	late  bool // it came when the instance was closed
+}
+
+var logLevel = regexp.MustCompile(`level=(\w+)`)
+
+// Write is part of [io.Writer].
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	l := line{text: strings.TrimSpace(string(p)), late: j.closed}
+	if m := logLevel.FindSubmatch(p); m != nil {
+		_ = l.level.UnmarshalText(m[1])
+	}
+	j.lines = append(j.lines, l)
+	return len(p), nil
+}
+
+func (j *journal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+}
+
+func (j *journal) all() []line {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]line(nil), j.lines...)
+}
+
+// env is an environment that notes what the instance does with it. alive ends before Close.
+func (c *check) env(kind plugin.Kind, name string, alive context.Context, journal *journal) (plugin.Env, *prometheus.Registry) {
+	all := prometheus.NewRegistry()
+	own := &ownNames{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, all), check: c}
+	return plugin.Env{
+		Name: name, Log: slog.New(slog.NewTextHandler(journal, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics: own, HTTP: NewMounter(), Now: Now,
+		NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
+		Go: func(f func(context.Context)) {
+			go func() {
+				defer func() {
+					if p := recover(); p != nil {
+						c.breaks(rulePanics, "a function that Env.Go runs panics: %v%s", p, place(debug.Stack()))
+					}
+				}()
+				f(alive)
+			}()
+		},
+	}, all
+}
+
+// unlabelled is for goroutines of the suite that outlive a rule.
+func unlabelled() { pprof.SetGoroutineLabels(context.Background()) }

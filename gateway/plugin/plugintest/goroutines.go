@@ -1,0 +1,94 @@
+package plugintest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/pprof"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// label is the label of goroutines that a plugin has started: a goroutine inherits the labels of
+// the one that has started it. So the suite knows them, whatever else runs in the process.
+const label = "plugintest"
+
+var labels atomic.Int64
+
+// labelled calls f with a label of its own, and returns it.
+func (c *check) labelled(f func()) (id string) {
+	id = fmt.Sprint(label, labels.Add(1))
+	pprof.Do(context.Background(), pprof.Labels(label, id), func(context.Context) { f() })
+	return id
+}
+
+// hook calls a function of the harness: what that starts is not the plugin's.
+func (c *check) hook(f func()) {
+	done := make(chan struct{})
+	goexit := true
+	go func() {
+		defer close(done)
+		defer c.recover()
+		pprof.SetGoroutineLabels(context.Background())
+		f()
+		goexit = false
+	}()
+	<-done
+	if goexit {
+		c.stop()
+	}
+}
+
+// running returns where goroutines with a label are.
+func running(id string) (places []string) {
+	var text bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&text, 1)
+	for _, g := range strings.Split(text.String(), "\n\n") {
+		if !strings.Contains(g, `"`+label+`":"`+id+`"`) {
+			continue
+		}
+		at, frames := "", strings.Split(g, "\n")
+		for _, line := range frames {
+			fields := strings.Fields(line)
+			if len(fields) < 4 || fields[0] != "#" || !strings.HasPrefix(fields[1], "0x") {
+				continue
+			}
+			name, _, _ := strings.Cut(fields[2], "+0x")
+			if at == "" || isLibrary(at) && !isLibrary(name) {
+				at = name
+			}
+		}
+		if !strings.Contains(g, "go-redis/v9/internal/pool.(*ConnPool).tryDial") { // it looks only once a second whether the pool was closed
+			places = append(places, at)
+		}
+	}
+	return places
+}
+
+// isLibrary reports whether a function is one of the standard library.
+func isLibrary(name string) bool {
+	first, _, deep := strings.Cut(name, "/")
+	if !deep {
+		return !strings.HasPrefix(name, "main.")
+	}
+	switch first {
+	case "net", "internal", "os", "crypto", "runtime", "database", "encoding", "log":
+		return true
+	}
+	return false
+}
+
+// gone waits until no goroutine has a label any more, and returns those that still have.
+func (c *check) gone(id string) []string {
+	end := time.Now().Add(c.suite.patience(c.suite.returns))
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		http.DefaultClient.CloseIdleConnections() // they are the process's
+		left := running(id)
+		if len(left) == 0 || time.Now().After(end) {
+			return left
+		}
+		time.Sleep(pause) // a goroutine that ends gives no signal
+	}
+}

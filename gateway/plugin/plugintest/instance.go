@@ -1,0 +1,154 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	ruleAfterClose = "nothing happens after Close"
+	ruleBuild      = "Build connects to nothing, and says what is wrong with options by an error"
+)
+
+// instance is one instance of a plugin, in an environment that looks on.
+type instance[T any] struct {
+	c       *check
+	impl    T
+	env     plugin.Env
+	metrics *prometheus.Registry
+	journal *journal
+	end     context.CancelFunc
+	closed  bool
+}
+
+// tryBuild makes an instance of options. The error is Build's.
+func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*instance[T], error) {
+	i := &instance[T]{c: c, journal: &journal{}}
+	alive, end := context.WithCancel(context.Background())
+	i.end = end
+	i.env, i.metrics = c.env(typ.Kind(), name, alive, i.journal)
+	err := c.call(c.ctx, "Build", func(context.Context) (err error) {
+		i.impl, err = typ.Build(opts, i.env)
+		return err
+	})
+	if err != nil {
+		end()
+		var oe *plugin.OptionError
+		if errors.As(err, &oe) && !hasOption(opts, oe.Option) {
+			c.breaks(ruleErrors, "Build returns a plugin.OptionError of %q, and there is no such option", oe.Option)
+		}
+		return nil, err
+	}
+	i.env.HTTP.(*Mounter).late = func() {
+		c.breaks(ruleBuild, "a handler is mounted after Build: mount all while the plugin is built")
+	}
+	if err := typ.CheckInstance(i.impl); err != nil {
+		c.breaks(ruleMethods, "%v", err)
+	}
+	if any(i.impl) == nil {
+		c.stop()
+	}
+	c.Cleanup(i.finish)
+	return i, nil
+}
+
+// build makes an instance, and ends the rule where that fails.
+func build[T any](c *check, typ plugin.Type[T], opts any) *instance[T] {
+	i, err := tryBuild(c, typ, Name, opts)
+	if err != nil {
+		if err != errPanicked {
+			c.breaks(ruleBuild, "Build refuses options that should do: %v", err)
+		}
+		c.stop()
+	}
+	return i
+}
+
+// close closes the instance as the router does.
+func (i *instance[T]) close() error {
+	i.end()
+	i.closed = true
+	defer i.journal.close()
+	closer, ok := any(i.impl).(plugin.Closer)
+	if !ok {
+		return nil
+	}
+	return i.c.call(context.Background(), "Close", closer.Close)
+}
+
+// finish closes the instance at the end of a rule, unless the rule has.
+func (i *instance[T]) finish() {
+	if !i.closed {
+		if err := i.close(); err != nil && err != errPanicked {
+			i.c.breaks(ruleUnused, "Close: %v", err)
+		}
+	}
+}
+
+// options makes options as set has them.
+func optionsOf[T any](c *check, typ plugin.Type[T], set func(any)) any {
+	opts := typ.Defaults()
+	if set != nil {
+		c.hook(func() { set(opts) })
+	}
+	return opts
+}
+
+// quietSince returns a function that reports an error that was logged since, too.
+func (i *instance[T]) quietSince() func(method string, err error) {
+	before := len(i.journal.all())
+	return func(method string, err error) {
+		if err == nil || err == errPanicked || len(strings.TrimSpace(err.Error())) < 4 {
+			return
+		}
+		for _, l := range i.journal.all()[before:] {
+			if l.level >= 4 && (strings.Contains(l.text, err.Error()) || strings.Contains(l.text, strings.ReplaceAll(err.Error(), `"`, `\"`))) {
+				i.c.breaks(ruleLogged, "%s returns an error that it has logged, too: %s", method, l.text)
+				return
+			}
+		}
+	}
+}
+
+const ruleLogged = "an error is returned or logged, never both"
+
+// settle waits until done returns true, for what comes at once and gives no signal.
+func (c *check) settle(done func() bool) bool {
+	end := time.Now().Add(c.suite.patience(c.suite.arrives))
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if done() {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+		time.Sleep(pause)
+	}
+}
+
+// lateLines returns what was logged when the instance was closed.
+func (j *journal) lateLines() (out []string) {
+	for _, l := range j.all() {
+		if l.late {
+			out = append(out, l.text)
+		}
+	}
+	return slices.Compact(out)
+}
+
+// hasOption reports whether the first part of a path is an option.
+func hasOption(opts any, path string) bool {
+	first := path
+	if end := strings.IndexAny(path, ".["); end >= 0 {
+		first = path[:end]
+	}
+	return slices.Contains(options.Keys(opts), first)
+}

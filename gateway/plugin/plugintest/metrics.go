@@ -1,0 +1,113 @@
+package plugintest
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/plugin"
+)
+
+const ruleMetrics = "metrics are registered with Env.Metrics, under names of their own"
+
+// ownNames is a Registerer that refuses the router's own names, as the router does.
+type ownNames struct {
+	prometheus.Registerer
+	check *check
+}
+
+var fqName = regexp.MustCompile(`fqName: "([^"]+)"`)
+
+// Register is part of [prometheus.Registerer].
+func (r *ownNames) Register(m prometheus.Collector) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.check.breaks(rulePanics, "a collector panics: %v", p)
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	descs := make(chan *prometheus.Desc, 1000)
+	m.Describe(descs)
+	close(descs)
+	for d := range descs {
+		if name := fqName.FindStringSubmatch(d.String()); name != nil && plugin.ReservedMetric(name[1]) {
+			r.check.breaks(ruleMetrics, "the metric %s is the router's own: take another name", name[1])
+			return fmt.Errorf("the metric %s is the router's own: take another name", name[1])
+		}
+	}
+	if err = r.Registerer.Register(m); err != nil {
+		r.check.breaks(ruleMetrics, "a metric cannot be registered: %v", err)
+	}
+	return err
+}
+
+// MustRegister is part of [prometheus.Registerer].
+func (r *ownNames) MustRegister(list ...prometheus.Collector) {
+	for _, m := range list {
+		if err := r.Register(m); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// helps returns the help and the type of each metric of a registry.
+func (c *check) helps(reg *prometheus.Registry) map[string]string {
+	out := map[string]string{}
+	var err error
+	_ = c.call(c.ctx, "Collect", func(context.Context) error {
+		families, e := reg.Gather()
+		for _, f := range families {
+			out[f.GetName()] = f.GetHelp() + "|" + f.GetType().String()
+			for _, m := range f.GetMetric() {
+				for _, l := range m.GetLabel() {
+					out[f.GetName()+"{"+l.GetName()+"="+l.GetValue()+"}"] = ""
+				}
+			}
+		}
+		err = e
+		return nil
+	})
+	if err != nil {
+		c.breaks(ruleMetrics, "metrics cannot be gathered: %v", err)
+	}
+	return out
+}
+
+// metricRules says how metrics look, of two instances that were used.
+func metrics[T any](s subject[T]) func(*check) {
+	return func(c *check) {
+		before, _ := prometheus.DefaultGatherer.Gather()
+		known := map[string]bool{}
+		for _, f := range before {
+			known[f.GetName()] = true
+		}
+		opts := optionsOf(c, s.typ, s.reachable)
+		seen := map[string]string{}
+		for _, name := range []string{Name, "another"} {
+			i, err := tryBuild(c, s.typ, name, opts)
+			if err != nil {
+				c.stop()
+			}
+			s.use(c, i)
+			for name, help := range c.helps(i.metrics) {
+				if strings.Contains(name, "{") {
+					continue
+				}
+				if old, ok := seen[name]; ok && old != help {
+					c.Errorf("the metric %s has the help %q in one instance, and %q in another", name, old, help)
+				}
+				seen[name] = help
+			}
+			_ = i.close()
+		}
+		after, _ := prometheus.DefaultGatherer.Gather()
+		for _, f := range after {
+			if !known[f.GetName()] {
+				c.Errorf("the metric %s is registered with prometheus.DefaultRegisterer: use Env.Metrics", f.GetName())
+			}
+		}
+	}
+}

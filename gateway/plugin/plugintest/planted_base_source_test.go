@@ -1,0 +1,217 @@
+package plugintest
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// lineOptions are the options of a sound source.
+type lineOptions struct {
+	URL   options.URL    `koanf:"url" rule:"required,scheme=line" doc:"where the lines come from"`
+	Token options.Secret `koanf:"token" doc:"is not used"`
+	s     *lineServer
+}
+
+// lineHooks take the place of what the sound source does; nil leaves it.
+type lineHooks struct {
+	instance func(*lines) plugin.Source
+	run      func(s *lines, ctx context.Context, out plugin.Output) error
+	emit     func(s *lines, out plugin.Output, ctx context.Context, b event.Batch) error
+	ready    func(s *lines, out plugin.Output)
+	close    func(s *lines, ctx context.Context) error
+	ack      func(s *lines, ack func(error)) func(error)
+	replays  bool
+	campaign func(s *lines, ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error)
+}
+
+// lines is a source that reads lines, and is sound.
+type lines struct {
+	o    lineOptions
+	env  plugin.Env
+	h    lineHooks
+	runs int
+	over atomic.Bool // Run has returned
+}
+
+func (s *lines) Run(ctx context.Context, out plugin.Output) error {
+	s.runs++
+	s.over.Store(false)
+	defer s.over.Store(true)
+	if s.h.run != nil {
+		return s.h.run(s, ctx, out)
+	}
+	return s.run(ctx, out)
+}
+
+func (s *lines) connect(ctx context.Context) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(s.o.URL.Reveal()[strings.LastIndex(s.o.URL.Reveal(), "@")+1:], "line://"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.o.URL, err)
+	}
+	return conn, nil
+}
+
+func (s *lines) run(ctx context.Context, out plugin.Output) error {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return plugin.Ended(ctx, err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	fmt.Fprintln(conn, map[bool]string{true: "log", false: "listen"}[s.h.replays])
+	in := bufio.NewScanner(conn)
+	if !in.Scan() {
+		return plugin.Ended(ctx, cmp.Or(in.Err(), io.EOF))
+	}
+	if s.h.ready != nil {
+		s.h.ready(s, out)
+	} else {
+		out.Ready()
+	}
+	track := &tracker{server: s.o.s, turn: s.o.s.turn(), fail: cancel}
+	for in.Scan() {
+		b := s.batch(in.Text(), track)
+		if b.Events == nil {
+			continue
+		}
+		emit := out.Emit
+		if s.h.emit != nil {
+			emit = func(ctx context.Context, b event.Batch) error { return s.h.emit(s, out, ctx, b) }
+		}
+		if err := emit(ctx, b); err != nil {
+			break
+		}
+	}
+	if cause := context.Cause(ctx); cause == errGivenBack {
+		return cause
+	}
+	return plugin.Ended(ctx, cmp.Or(in.Err(), io.EOF))
+}
+
+var errGivenBack = fmt.Errorf("an event was given back")
+
+// batch makes a batch of a line.
+func (s *lines) batch(line string, track *tracker) event.Batch {
+	e := &event.Event{Source: s.env.Name, Channel: "lines", Time: time.Now(), Data: []byte(line)}
+	b := event.Batch{Events: []*event.Event{e}}
+	if !s.h.replays {
+		return b
+	}
+	id, payload, ok := strings.Cut(line, " ")
+	n, err := strconv.Atoi(id)
+	if !ok || err != nil {
+		return event.Batch{}
+	}
+	e.ID, e.Data = id, []byte(payload)
+	b.Ack = track.take(n)
+	if s.h.ack != nil {
+		b.Ack = s.h.ack(s, b.Ack)
+	}
+	return b
+}
+
+// tracker advances over what was acked in a row.
+type tracker struct {
+	server *lineServer
+	turn   int
+	fail   func(error)
+	mu     sync.Mutex
+	open   []int
+	done   map[int]bool
+}
+
+func (t *tracker) take(n int) func(error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open = append(t.open, n)
+	return func(err error) {
+		if err != nil {
+			t.fail(errGivenBack)
+			return
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.done == nil {
+			t.done = map[int]bool{}
+		}
+		t.done[n] = true
+		for len(t.open) > 0 && t.done[t.open[0]] {
+			t.server.ack(t.turn, t.open[0]+1)
+			t.open = t.open[1:]
+		}
+	}
+}
+
+func (s *lines) Close(ctx context.Context) error {
+	if s.h.close != nil {
+		return s.h.close(s, ctx)
+	}
+	return nil
+}
+
+func lineType(h lineHooks) plugin.SourceType {
+	typ := plugin.NewSource("lines", "Reads lines.", func() lineOptions { return lineOptions{} }, func(o lineOptions, env plugin.Env) (plugin.Source, error) {
+		s := &lines{o: o, env: env, h: h}
+		if h.instance != nil {
+			return h.instance(s), nil
+		}
+		if h.campaign != nil {
+			return &electing{s}, nil
+		}
+		return s, nil
+	})
+	if h.replays {
+		typ = typ.With(plugin.Replays)
+	}
+	if h.campaign != nil {
+		typ = typ.With(plugin.Elects)
+	}
+	return typ
+}
+
+func lineOf(t testing.TB, typ plugin.SourceType) SourceHarness {
+	server := newLineServer(t)
+	return SourceHarness{
+		Type: typ,
+		Reachable: func(o any) {
+			server.reset()
+			if l, ok := o.(*lineOptions); ok {
+				l.URL, l.s = options.NewURL("line://"+server.addr), server
+			}
+		},
+		Unreachable: func(o any) {
+			if l, ok := o.(*lineOptions); ok {
+				l.URL, l.s = options.NewURL("line://127.0.0.1:1"), server
+			}
+		},
+		Send:   func(_ testing.TB, payloads ...string) { server.send(payloads...) },
+		Break:  func(testing.TB) { server.cut() },
+		Unseat: func(testing.TB) { server.unseat() },
+	}
+}
+
+func soundSource(t testing.TB) []rule {
+	return sourceRules(lineOf(t, lineType(lineHooks{campaign: (*lines).campaign})))
+}
+func soundLog(t testing.TB) []rule { return sourceRules(lineOf(t, lineType(lineHooks{replays: true}))) }
+
+// sourceFault is a fault of a source.
+func sourceFault(name, broken string, h lineHooks) planted {
+	return planted{name: "source: " + name, rule: broken, rules: func(t testing.TB) []rule { return sourceRules(lineOf(t, lineType(h))) }}
+}

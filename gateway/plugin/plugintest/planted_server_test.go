@@ -1,0 +1,136 @@
+package plugintest
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+)
+
+// lineServer sends lines to those who listen, and keeps them for those who read its log.
+type lineServer struct {
+	addr string
+
+	mu    sync.Mutex
+	more  *sync.Cond
+	conns map[net.Conn]bool // open; true where it listens
+	log   []string
+	acked int
+	turns int
+	ended bool
+	// leader of each name, and the last term.
+	leaders map[string]*lock
+	term    int64
+}
+
+func newLineServer(t testing.TB) *lineServer {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &lineServer{addr: l.Addr().String(), conns: map[net.Conn]bool{}, leaders: map[string]*lock{}}
+	s.more = sync.NewCond(&s.mu)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.serve(conn)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		s.mu.Lock()
+		s.ended = true
+		s.more.Broadcast()
+		s.mu.Unlock()
+		s.cut()
+	})
+	return s
+}
+
+func (s *lineServer) serve(conn net.Conn) {
+	defer conn.Close()
+	in := bufio.NewScanner(conn)
+	if !in.Scan() {
+		return
+	}
+	mode := in.Text()
+	s.mu.Lock()
+	s.conns[conn] = mode == "listen"
+	next := s.acked
+	fmt.Fprintln(conn, "hello")
+	s.mu.Unlock()
+	gone := false
+	go func() {
+		for in.Scan() { // until it is closed
+		}
+		s.mu.Lock()
+		gone = true
+		delete(s.conns, conn)
+		s.more.Broadcast()
+		s.mu.Unlock()
+	}()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !gone && !s.ended {
+		for mode == "log" && next < len(s.log) {
+			fmt.Fprintf(conn, "%d %s\n", next, s.log[next])
+			next++
+		}
+		s.more.Wait()
+	}
+}
+
+func (s *lineServer) send(payloads ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range payloads {
+		s.log = append(s.log, p)
+		for conn, listens := range s.conns {
+			if listens {
+				fmt.Fprintln(conn, p)
+			}
+		}
+	}
+	s.more.Broadcast()
+}
+
+// turn numbers the logs: an ack of one that was reset does not count.
+func (s *lineServer) turn() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.turns
+}
+
+// taken is how many lines there are: a source that is slow enough has taken them all.
+func (s *lineServer) taken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.log)
+}
+
+func (s *lineServer) ack(turn, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turns == turn {
+		s.acked = max(s.acked, n)
+	}
+}
+
+func (s *lineServer) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.conns {
+		conn.Close()
+	}
+}
+
+func (s *lineServer) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.acked = nil, 0
+	s.turns++
+}

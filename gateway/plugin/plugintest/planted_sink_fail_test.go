@@ -1,0 +1,202 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// planted error types.
+type nilError struct{}
+
+func (*nilError) Error() string { return "planted" }
+
+type mute struct{}
+
+func (mute) Error() string { return "" }
+
+// sinkFailFaults are faults in what a sink says of failures, and in Open and Ping.
+func sinkFailFaults() []planted {
+	hang := make(chan struct{})
+	failing := func(wrap func(error) error) func(*post, context.Context, []*event.Event) error {
+		return func(s *post, ctx context.Context, e []*event.Event) error {
+			if err := s.Write(ctx, e); err != nil {
+				return wrap(errors.New(err.Error()))
+			}
+			return nil
+		}
+	}
+	noOpen := func(*post, context.Context) error { return nil }
+	return []planted{
+		sinkFault("what is away is lost", ruleAway, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
+		sinkFault("what is away is Permanent", ruleAway, sinkHooks{open: noOpen, write: failing(plugin.Permanent)}),
+		sinkFault("Open says Permanent where the server is away", ruleAway, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Open(ctx)) }}),
+		sinkFault("Open says Disabling where the server is away", ruleAway, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Disabling(s.Open(ctx)) }}),
+		sinkFault("what is cancelled is Permanent", ruleCancelled, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("a server that does not answer is Permanent", ruleSilent, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("what is not answered is lost", ruleSilent, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
+		sinkFault("what is refused is tried again", ruleRefused, sinkHooks{write: failing(func(err error) error { return errors.New(err.Error()) })}),
+		sinkFault("what is refused is delivered", ruleRefused, sinkHooks{write: failing(func(error) error { return nil })}),
+		sinkFault("what is busy is Permanent", ruleBusy, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("what is busy disables the sink", ruleBusy, sinkHooks{write: failing(plugin.Disabling)}),
+		sinkFault("what is busy is delivered", ruleBusy, sinkHooks{write: failing(func(error) error { return nil })}),
+		onWrite("Write returns a typed nil", ruleErrors, func(s *post, ctx context.Context, e []*event.Event) error {
+			_ = s.Write(ctx, e)
+			var err *nilError
+			return err
+		}),
+		sinkFault("Open returns a typed nil", ruleErrors, sinkHooks{open: func(*post, context.Context) error { var err *nilError; return err }}),
+		onWrite("an error has no text", ruleErrors, func(*post, context.Context, []*event.Event) error { return mute{} }),
+		onWrite("Failed has an index that is none", ruleErrors, failing(func(err error) error { return plugin.Failed(map[int]error{99: err}) })),
+		onWrite("Delivered counts too many", ruleErrors, failing(func(err error) error { return plugin.Delivered(99, err) })),
+		onWrite("RetryAfter is negative", ruleErrors, failing(func(err error) error { return plugin.RetryAfter(err, -time.Second) })),
+		onWrite("an error is logged, too", ruleLogged, func(s *post, ctx context.Context, e []*event.Event) error {
+			err := s.Write(ctx, e)
+			if err != nil {
+				s.env.Log.Error("write failed", "error", err)
+			}
+			return err
+		}),
+		sinkFault("Open logs its error, too", ruleLogged, sinkHooks{open: func(s *post, ctx context.Context) error {
+			err := s.Open(ctx)
+			if err != nil {
+				s.env.Log.Warn(err.Error())
+			}
+			return err
+		}}),
+		onWrite("the body of a response is not closed", ruleBodies, func(s *post, ctx context.Context, e []*event.Event) error {
+			for _, e := range e {
+				req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), "POST", s.o.URL.Reveal(), strings.NewReader(string(e.Data)))
+				if err != nil {
+					return err
+				}
+				if _, err = s.client.Do(req); err != nil {
+					return plugin.Away(errors.New("no answer"))
+				}
+			}
+			return ctx.Err()
+		}),
+		sinkFault("the context of Open is kept", ruleOpen, sinkHooks{
+			instance: func(s *post) plugin.Sink { return &keepsContext{post: s} },
+		}),
+		sinkFault("Open fails the second time", ruleOpen, sinkHooks{instance: func(s *post) plugin.Sink { return &opensOnce{post: s} }}),
+		sinkFault("Open panics the second time", rulePanics, sinkHooks{instance: func(s *post) plugin.Sink { return &opensOnce{post: s, panics: true} }}),
+		sinkFault("Open ignores its context", ruleContext, sinkHooks{open: func(s *post, ctx context.Context) error {
+			err := s.Open(ctx)
+			if ctx.Err() != nil {
+				<-hang
+			}
+			return err
+		}}),
+		sinkFault("Open panics", rulePanics, sinkHooks{open: func(*post, context.Context) error { panic("planted") }}),
+		sinkFault("Open fails where its server is there", ruleOpen, sinkHooks{open: func(*post, context.Context) error { return errors.New("planted") }}),
+		sinkFault("Open retries by itself", ruleContext, sinkHooks{open: func(s *post, ctx context.Context) error {
+			for s.Open(context.Background()) != nil {
+				time.Sleep(50 * time.Millisecond)
+			}
+			return nil
+		}}),
+		sinkFault("Ping says nil where the server is away", rulePing, sinkHooks{open: noOpen, ping: noOpen}),
+		sinkFault("Ping fails where the server is there", rulePing, sinkHooks{ping: func(*post, context.Context) error { return errors.New("planted") }}),
+		sinkFault("Ping says Permanent", rulePing, sinkHooks{open: noOpen, ping: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Ping(ctx)) }}),
+		sinkFault("Ping delivers an event", ruleLooks, sinkHooks{ping: func(s *post, ctx context.Context) error {
+			return s.Write(ctx, []*event.Event{{Data: []byte("ping")}})
+		}}),
+		sinkFault("Probe delivers an event", ruleLooks, sinkHooks{probe: func(s *post, ctx context.Context) []plugin.Finding {
+			_ = s.Write(ctx, []*event.Event{{Data: []byte("probe")}})
+			return s.Probe(ctx)
+		}}),
+		sinkFault("Ping panics", rulePanics, sinkHooks{ping: func(*post, context.Context) error { panic("planted") }}),
+		sinkFault("Ping ignores its context", ruleContext, sinkHooks{ping: func(_ *post, ctx context.Context) error {
+			if ctx.Err() != nil {
+				<-hang
+			}
+			return nil
+		}}),
+		sinkFault("a sink does not come back", ruleBack, sinkHooks{instance: func(s *post) plugin.Sink { return &staysAway{post: s} }}),
+		sinkFault("a cut is Permanent", ruleBack, sinkHooks{write: func(s *post, ctx context.Context, e []*event.Event) error {
+			if err := s.Write(ctx, e); plugin.IsAway(err) {
+				return plugin.Permanent(errors.New("cut"))
+			}
+			return nil
+		}}),
+		onWrite("Permanent is around Failed", ruleErrors, func(s *post, ctx context.Context, e []*event.Event) error {
+			return plugin.Permanent(s.Write(ctx, e))
+		}),
+		onWrite("Write tries again by itself", ruleOneTry, func(s *post, ctx context.Context, e []*event.Event) (err error) {
+			for range 5 {
+				if err = s.Write(ctx, e); err == nil {
+					break
+				}
+			}
+			return err
+		}),
+		onWrite("Write returns nil where its context has ended", ruleCancelled, func(s *post, ctx context.Context, e []*event.Event) error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return s.Write(ctx, e)
+		}),
+		sinkFault("Probe finds nothing", ruleProbe, sinkHooks{probe: func(*post, context.Context) []plugin.Finding { return nil }}),
+		sinkFault("Probe panics", rulePanics, sinkHooks{probe: func(*post, context.Context) []plugin.Finding { panic("planted") }}),
+		sinkFault("Probe ignores its context", ruleContext, sinkHooks{probe: func(s *post, ctx context.Context) []plugin.Finding {
+			if ctx.Err() != nil {
+				<-hang
+			}
+			return s.Probe(ctx)
+		}}),
+		sinkFault("Probe has a level that is none", ruleProbe, sinkHooks{probe: func(*post, context.Context) []plugin.Finding { return []plugin.Finding{{Level: 7, Text: "x"}} }}),
+	}
+}
+
+// keepsContext writes with the context of Open.
+type keepsContext struct {
+	*post
+	ctx context.Context
+}
+
+func (s *keepsContext) Open(ctx context.Context) error { s.ctx = ctx; return s.post.Open(ctx) }
+
+func (s *keepsContext) Write(_ context.Context, e []*event.Event) error {
+	return s.post.Write(s.ctx, e)
+}
+
+// opensOnce cannot be opened again.
+type opensOnce struct {
+	*post
+	panics bool
+	opened atomic.Bool
+}
+
+func (s *opensOnce) Open(ctx context.Context) error {
+	if s.opened.Swap(true) {
+		if s.panics {
+			panic("planted")
+		}
+		return errors.New("it is open")
+	}
+	return s.post.Open(ctx)
+}
+
+// staysAway fails for ever when it has failed once.
+type staysAway struct {
+	*post
+	failed atomic.Bool
+}
+
+func (s *staysAway) Write(ctx context.Context, e []*event.Event) error {
+	if s.failed.Load() {
+		return fmt.Errorf("it is closed: %w", io.ErrClosedPipe)
+	}
+	err := s.post.Write(ctx, e)
+	s.failed.Store(err != nil)
+	return err
+}

@@ -1,0 +1,138 @@
+package plugintest
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// planted is a plugin with one fault, and the rule that has to find it.
+type planted struct {
+	name, rule string
+	rules      func(t testing.TB) []rule
+	races      bool // it is a data race, too, so that it is looked for in a process of its own
+}
+
+// racing says that a fault is a data race, too.
+func racing(p planted) planted {
+	p.races = true
+	return p
+}
+
+// hasty are settings with which a fault is found soon.
+func hasty(t testing.TB, readme string) settings {
+	s := settings{arrives: 2 * time.Second, returns: 1500 * time.Millisecond, readme: filepath.Join(t.TempDir(), "README.md")}
+	if err := os.WriteFile(s.readme, []byte(readme), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// readmeOf is a README.md with the options of a type.
+func readmeOf[T any](typ plugin.Type[T]) string {
+	if len(options.Misfits(typ.Defaults())) > 0 {
+		return ""
+	}
+	return "# A plugin\n\n" + options.Markdown(options.Rows(typ.Defaults())) + exampleText
+}
+
+const exampleText = "\n```yaml\ntransforms:\n  up: {type: upper}\n```\n\n```json\n{\"a\":\"b\"}\n```\n\n```json\n{\"A\":\"B\"}\n```\n"
+
+// TestPlanted finds each of the planted faults under the rule that it breaks.
+func TestPlanted(t *testing.T) {
+	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailFaults(), sourceFaults(), sourceAckFaults(), transformFaults(), closeFaults())
+	if len(all) < 250 {
+		t.Errorf("only %d faults are planted", len(all))
+	}
+	seen := map[string]bool{}
+	for _, p := range all {
+		if seen[p.name] {
+			t.Errorf("%s is there twice", p.name)
+		}
+		seen[p.name] = true
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			rules := p.rules(t)
+			if !slices.ContainsFunc(rules, func(r rule) bool { return r.name == p.rule }) {
+				t.Fatalf("there is no rule %q", p.rule)
+			}
+			finds := func(found []finding) bool {
+				return slices.ContainsFunc(found, func(f finding) bool { return f.Rule == p.rule || p.races && f.Rule == ruleRace })
+			}
+			var found []finding
+			if p.races {
+				found = apart(t, own(rules, p.rule))
+			} else {
+				found = search(t, slices.Concat(own(rules, p.rule), rules), finds)
+			}
+			if !finds(found) {
+				t.Errorf("it is not found by %q, but %q", p.rule, found)
+			}
+			for _, f := range found {
+				if strings.Contains(f.Text, "\n") || strings.Contains(f.Text, "outside the plugin") {
+					t.Errorf("%s: %s", f.Rule, f.Text)
+				}
+			}
+		})
+	}
+}
+
+// search runs rules until what they have found will do.
+func search(t testing.TB, rules []rule, finds func([]finding) bool) []finding {
+	s := &suite{t: t, settings: hasty(t, readmeOf(sinkType(sinkHooks{})))}
+	for _, r := range rules {
+		if s.run(r); finds(s.found()) {
+			break
+		}
+	}
+	return s.found()
+}
+
+// own is the one rule with a name.
+func own(rules []rule, name string) (out []rule) {
+	for _, r := range rules {
+		if r.name == name {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// TestSound finds nothing in plugins that have no fault.
+func TestSound(t *testing.T) {
+	for name, rules := range map[string]func(testing.TB) []rule{
+		"sink": soundSink, "source": soundSource, "source that replays": soundLog, "transform": soundTransform,
+		"stateful transform": soundStateful, "source of requests": soundRequests,
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := usual()
+			set.readme = hasty(t, readmeFor(name)).readme
+			set.alone = true
+			out := runHere(t, rules(t), set)
+			for _, f := range out.findings {
+				t.Errorf("%s: %s", f.Rule, f.Text)
+			}
+			for rule, why := range out.skipped {
+				t.Logf("skipped: %s: %s", rule, why)
+			}
+		})
+	}
+}
+
+func readmeFor(name string) string {
+	switch {
+	case strings.Contains(name, "transform"):
+		return readmeOf(upperType(upperHooks{}))
+	case name == "source of requests":
+		return readmeOf(requestType())
+	case strings.Contains(name, "source"):
+		return readmeOf(lineType(lineHooks{}))
+	}
+	return readmeOf(sinkType(sinkHooks{}))
+}

@@ -1,0 +1,175 @@
+package plugintest
+
+import (
+	"context"
+	"flag"
+	"testing"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// null is a sink that does nothing else.
+type null struct{}
+
+func (null) Write(context.Context, []*event.Event) error { return nil }
+
+// typed makes a type with options O.
+func typed[O any](name, summary string, defaults O) plugin.SinkType {
+	return plugin.NewSink(name, summary, func() O { return defaults }, func(O, plugin.Env) (plugin.Sink, error) { return null{}, nil })
+}
+
+func typeFault(name, broken string, typ plugin.SinkType) planted {
+	return planted{name: "type: " + name, rule: broken, rules: func(testing.TB) []rule { return sinkRules(SinkHarness{Type: typ}) }}
+}
+
+// instanceFault plants an instance.
+func instanceFault(name, rule string, impl plugin.Sink) planted {
+	return typeFault(name, rule, plugin.NewSink("x", "Does.", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Sink, error) { return impl, nil }))
+}
+
+// Sinks whose methods are not spelt as the contract has them.
+type (
+	opne   struct{ null }
+	pinger struct{ null }
+	closed struct{ null }
+	gaps   struct{ null }
+	byPtr  struct{ null }
+	wrong  struct{ null }
+	prob   struct{ null }
+	probes struct{ null }
+	odd    struct {
+		A string `koanf:"a" doc:"a"`
+	}
+	unruly struct {
+		A int `koanf:"a" rule:"min=3" doc:"a"`
+	}
+	chekc struct {
+		A string `koanf:"a" doc:"a"`
+	}
+)
+
+func (opne) Opne(context.Context) error              { return nil }
+func (pinger) Pinger(context.Context) error          { return nil }
+func (closed) Colse(context.Context) error           { return nil }
+func (gaps) Gap(context.Context, plugin.Gap)         {}
+func (*byPtr) Close(context.Context) error           { return nil }
+func (wrong) Close() error                           { return nil }
+func (prob) Probe(context.Context) error             { return nil }
+func (probes) Probee(context.Context) error          { return nil }
+func (*odd) Check() error                            { return nil }
+func (*chekc) Chekc(func(string, string))            {}
+func (*chekc) Validate(func(option, problem string)) {}
+
+// optional methods of transforms and sources.
+type campaings struct{ *lines }
+
+func (campaings) Campain(ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error) {
+	return nil, nil
+}
+
+type closes struct{ u plugin.Transform }
+
+func (c closes) Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+	return c.u.Apply(ctx, e, emit)
+}
+func (closes) Cloes(context.Context) error { return nil }
+
+func command(name, summary string) plugin.Command {
+	return plugin.Command{Name: name, Summary: summary, New: func(*flag.FlagSet) func(context.Context, plugin.Invocation) error { return nil }}
+}
+
+func typeFaults() []planted {
+	type (
+		typeNamed struct {
+			A string `koanf:"type" doc:"a"`
+		}
+		timeoutNamed struct {
+			A string `koanf:"timeout" doc:"a"`
+		}
+		undocumented struct {
+			A string `koanf:"a"`
+		}
+		untagged struct {
+			A string `doc:"a"`
+		}
+		upperNamed struct {
+			A string `koanf:"Url" doc:"a"`
+		}
+		unknownRule struct {
+			A string `koanf:"a" rule:"most=1" doc:"a"`
+		}
+		mapKind struct {
+			A map[string]string `koanf:"a" doc:"a"`
+		}
+		chanKind struct {
+			A chan int `koanf:"a" doc:"a"`
+		}
+		floatKind struct {
+			A float64 `koanf:"a" doc:"a"`
+		}
+		funcKind struct {
+			A func() `koanf:"a" doc:"a"`
+		}
+		twiceNamed struct {
+			A string `koanf:"a" doc:"a"`
+			B string `koanf:"a" doc:"a"`
+		}
+		documented struct {
+			A string `koanf:"a" doc:"a"`
+		}
+		listed struct {
+			A []string `koanf:"a" doc:"a"`
+		}
+	)
+	list := []string{"x"}
+	shared := plugin.NewSink("x", "Does.", func() listed { return listed{list} }, func(listed, plugin.Env) (plugin.Sink, error) { return null{}, nil })
+	return []planted{
+		typeFault("it has no name", ruleType, typed("", "Does.", struct{}{})),
+		typeFault("its name has upper case", ruleType, typed("Kafka", "Does.", struct{}{})),
+		typeFault("it has no summary", ruleType, typed("x", "", struct{}{})),
+		typeFault("MaxBatch is 0", ruleType, typed("x", "Does.", struct{}{}).WithMaxBatch(0)),
+		typeFault("a trait is that of a source", ruleType, typed("x", "Does.", struct{}{}).With(plugin.Replays)),
+		typeFault("a trait is none", ruleType, typed("x", "Does.", struct{}{}).With("fast")),
+		typeFault("the options are no struct", ruleOptions, typed("x", "Does.", "text")),
+		typeFault("an option is called type", ruleOptions, typed("x", "Does.", typeNamed{})),
+		typeFault("an option is called timeout", ruleOptions, typed("x", "Does.", timeoutNamed{})),
+		typeFault("an option has no doc", ruleOptions, typed("x", "Does.", undocumented{})),
+		typeFault("an option has no koanf tag", ruleOptions, typed("x", "Does.", untagged{})),
+		typeFault("an option is called Url", ruleOptions, typed("x", "Does.", upperNamed{})),
+		typeFault("an option has a rule that is none", ruleOptions, typed("x", "Does.", unknownRule{})),
+		typeFault("an option is a map", ruleOptions, typed("x", "Does.", mapKind{})),
+		typeFault("an option is a channel", ruleOptions, typed("x", "Does.", chanKind{})),
+		typeFault("an option is a float", ruleOptions, typed("x", "Does.", floatKind{})),
+		typeFault("an option is a function", ruleOptions, typed("x", "Does.", funcKind{})),
+		typeFault("two options have one name", ruleOptions, typed("x", "Does.", twiceNamed{})),
+		typeFault("the table in README.md is another one", ruleReadme, typed("x", "Does.", documented{})),
+		typeFault("Defaults returns the same list each time", ruleDefaults, shared),
+		typeFault("a default breaks its own rule", ruleDefaults, typed("x", "Does.", unruly{A: 1})),
+		typeFault("Check has another signature", ruleMethods, typed("x", "Does.", odd{})),
+		typeFault("Check is misspelt", ruleMethods, typed("x", "Does.", chekc{})),
+		instanceFault("Open is misspelt", ruleMethods, opne{}),
+		instanceFault("Ping is called Pinger", ruleMethods, pinger{}),
+		instanceFault("Close is misspelt", ruleMethods, closed{}),
+		instanceFault("Gap returns no error", ruleMethods, gaps{}),
+		instanceFault("Close has a pointer receiver", ruleMethods, byPtr{}),
+		instanceFault("Close has no context", ruleMethods, wrong{}),
+		instanceFault("Probe returns an error", ruleMethods, prob{}),
+		instanceFault("Probe is misspelt", ruleMethods, probes{}),
+		instanceFault("it is nil", ruleMethods, (*post)(nil)),
+		sourceFault("Campaign is misspelt", ruleMethods, lineHooks{instance: func(s *lines) plugin.Source { return campaings{s} }}),
+		{name: "transform: Close is misspelt", rule: ruleMethods, rules: func(t testing.TB) []rule {
+			typ := plugin.NewTransform("upper", "Does.", func() upperOptions { return upperOptions{} }, func(o upperOptions, _ plugin.Env) (plugin.Transform, error) { return closes{&upper{o: o}}, nil })
+			return transformRules(TransformHarness{Type: typ, Cases: upperCases})
+		}},
+		{name: "source: it has the trait Elects, and is no Elector", rule: ruleMethods, rules: func(t testing.TB) []rule {
+			return sourceRules(lineOf(t, lineType(lineHooks{}).With(plugin.Elects)))
+		}},
+		{name: "source: it is an Elector, and has no trait Elects", rule: ruleMethods, rules: func(t testing.TB) []rule {
+			return sourceRules(lineOf(t, lineType(lineHooks{instance: func(s *lines) plugin.Source { s.h.campaign = (*lines).campaign; return &electing{s} }})))
+		}},
+		typeFault("a command has no summary", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("do", ""))),
+		typeFault("a command runs nothing", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("do", "Does."))),
+		typeFault("a command has no name", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("", "Does."))),
+	}
+}

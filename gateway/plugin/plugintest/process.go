@@ -1,0 +1,188 @@
+package plugintest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+const (
+	ruleProcess = "the plugin never ends the process: its goroutines are started by Env.Go, and it calls no os.Exit"
+	ruleRace    = "there is no data race"
+)
+
+const (
+	// inProcess has the suite run in the process of the test, for a debugger or coverage.
+	inProcess = "PLUGINTEST_IN_PROCESS"
+)
+
+// message is one line from the child process.
+type message struct {
+	Begin   *int     `json:"begin,omitempty"`
+	Skipped string   `json:"skipped,omitempty"`
+	Finding *finding `json:"finding,omitempty"`
+	Done    bool     `json:"done,omitempty"`
+}
+
+// conform runs rules in a child process, so that nothing the plugin does can end or hang the test,
+// and reports what they have found.
+func conform(t *testing.T, rules []rule) {
+	t.Helper()
+	call := nth(t)
+	switch {
+	case os.Getenv(childTest) != "":
+		if os.Getenv(childTest) != t.Name() || os.Getenv(childCall) != strconv.Itoa(call) {
+			return
+		}
+		runChild(t, rules)
+		t.SkipNow()
+	case os.Getenv(inProcess) != "":
+		report(t, rules, runHere(t, rules, usual()))
+	default:
+		report(t, rules, runApart(t, rules, call))
+	}
+}
+
+// calls counts the suites that a test runs.
+var calls sync.Map
+
+func nth(t *testing.T) int {
+	n, again := calls.LoadOrStore(t, new(int))
+	if !again {
+		t.Cleanup(func() { calls.Delete(t) })
+	}
+	*n.(*int)++
+	return *n.(*int)
+}
+
+// runHere runs rules in this process.
+func runHere(t testing.TB, rules []rule, set settings) outcome {
+	s := &suite{t: t, settings: set}
+	out := outcome{skipped: map[string]string{}}
+	for _, r := range rules {
+		if why := s.run(r); why != "" {
+			out.skipped[r.name] = why
+		}
+	}
+	out.findings = s.found()
+	return out
+}
+
+// outcome is what rules have found.
+type outcome struct {
+	findings []finding
+	skipped  map[string]string
+}
+
+// mostLines is how many findings of one rule are shown.
+const mostLines = 3
+
+// report makes a subtest of each rule.
+func report(t *testing.T, rules []rule, out outcome) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, r := range rules {
+		if seen[r.name] {
+			continue
+		}
+		seen[r.name] = true
+		t.Run(r.name, func(t *testing.T) {
+			n := 0
+			for _, f := range out.findings {
+				if f.Rule != r.name {
+					continue
+				}
+				if n++; n <= mostLines {
+					t.Errorf("%s: %s", f.Rule, f.Text)
+				}
+			}
+			if n > mostLines {
+				t.Errorf("%s: and %d more", r.name, n-mostLines)
+			}
+			if why := out.skipped[r.name]; why != "" && !t.Failed() {
+				t.Skip(why)
+			}
+		})
+	}
+	for _, f := range out.findings {
+		if !seen[f.Rule] {
+			t.Errorf("%s: %s", f.Rule, f.Text)
+		}
+	}
+}
+
+// mostCrashes is how often the child process may end before its time.
+const mostCrashes = 5
+
+// runApart runs rules in child processes: where one ends, the next goes on behind the rule that was
+// checked.
+func runApart(t *testing.T, rules []rule, call int) outcome {
+	out := outcome{skipped: map[string]string{}}
+	from := 0
+	for range mostCrashes {
+		file := filepath.Join(t.TempDir(), "findings")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text, err := child(t, file, call, from)
+		last, done := out.read(rules, file, from)
+		if f, ok := raced(text); ok {
+			out.add(f)
+		}
+		if done {
+			if err != nil && len(out.findings) == 0 {
+				t.Errorf("%s: the process of the suite ended with %v:\n%s", ruleProcess, err, tail(text))
+			}
+			return out
+		}
+		if last < 0 {
+			t.Fatalf("the process of the suite did not begin (%v):\n%s", err, tail(text))
+		}
+		out.add(finding{ruleProcess, fmt.Sprintf("the process ended (%v) when the suite checked %q: %s", err, rules[last].name, death(text))})
+		from = last + 1
+	}
+	return out
+}
+
+func (o *outcome) add(f finding) {
+	for _, known := range o.findings {
+		if known == f {
+			return
+		}
+	}
+	o.findings = append(o.findings, f)
+}
+
+// read takes what the child process has written.
+func (o *outcome) read(rules []rule, file string, from int) (last int, done bool) {
+	last = -1
+	text, _ := os.ReadFile(file)
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var m message
+		if json.Unmarshal(lines.Bytes(), &m) != nil {
+			continue
+		}
+		if m.Begin != nil {
+			last = *m.Begin
+			if m.Skipped != "" {
+				o.skipped[rules[last].name] = m.Skipped
+			}
+		}
+		if m.Finding != nil {
+			o.add(*m.Finding)
+		}
+		done = done || m.Done
+	}
+	return last, done
+}
+
+// tail is the end of a text.
+func tail(text string) string { return text[max(0, len(text)-4000):] }

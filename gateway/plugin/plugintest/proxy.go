@@ -1,0 +1,247 @@
+package plugintest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"eventgateway/gateway/options"
+)
+
+// loopback finds addresses of this machine in options.
+var loopback = regexp.MustCompile(`(127\.0\.0\.1|localhost|\[::1\]):(\d+)`)
+
+// addresses lists the addresses of this machine in an options struct, and changes them by to; nil
+// leaves them. It finds them in texts, URLs and secrets.
+func addresses(opts any, to func(addr string) string) (found []string) {
+	swap := func(text string) string {
+		return loopback.ReplaceAllStringFunc(text, func(addr string) string {
+			found = append(found, addr)
+			if to == nil {
+				return addr
+			}
+			return to(addr)
+		})
+	}
+	eachText(reflect.ValueOf(opts), func(v reflect.Value, text string) {
+		if changed := swap(text); changed != text {
+			setText(v, changed)
+		}
+	})
+	return found
+}
+
+// eachText calls f with each text, URL and secret in an options struct.
+func eachText(v reflect.Value, f func(v reflect.Value, text string)) {
+	switch x := v.Interface().(type) {
+	case options.URL:
+		f(v, x.Reveal())
+		return
+	case options.Secret:
+		f(v, x.Reveal())
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			eachText(v.Elem(), f)
+		}
+	case reflect.String:
+		f(v, v.String())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				eachText(v.Field(i), f)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			eachText(v.Index(i), f)
+		}
+	}
+}
+
+func setText(v reflect.Value, text string) {
+	if !v.CanSet() {
+		return
+	}
+	switch v.Interface().(type) {
+	case options.URL:
+		v.Set(reflect.ValueOf(options.NewURL(text)))
+	case options.Secret:
+		v.Set(reflect.ValueOf(options.NewSecret(text)))
+	default:
+		v.SetString(text)
+	}
+}
+
+// withPassword returns a URL with a user and a password; "" where text is no URL with a host.
+func withPassword(text, password string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	u.User = url.UserPassword("user", password)
+	return u.String()
+}
+
+// relay is a TCP proxy before a server, or, with target "", a server that never answers.
+type relay struct {
+	addr, target string
+	arrived      chan struct{} // takes one for each connection, and for each read while it is frozen
+
+	mu       sync.Mutex
+	thawed   *sync.Cond
+	frozen   bool
+	closed   bool
+	conns    map[net.Conn]bool // open, of the plugin
+	accepted int
+	answered bool // since the plugin has sent something
+	turns    int  // how often the plugin has sent something behind an answer
+}
+
+func newRelay(t testing.TB, target string) *relay {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{addr: l.Addr().String(), target: target, arrived: make(chan struct{}, 10_000), conns: map[net.Conn]bool{}}
+	r.thawed = sync.NewCond(&r.mu)
+	var all sync.WaitGroup
+	all.Go(func() {
+		unlabelled()
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r.mu.Lock()
+			r.conns[conn] = true
+			r.accepted++
+			r.mu.Unlock()
+			r.tell()
+			all.Go(func() { r.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		r.mu.Lock()
+		r.closed = true
+		r.thawed.Broadcast()
+		r.mu.Unlock()
+		r.cut()
+		all.Wait()
+	})
+	return r
+}
+
+func (r *relay) tell() {
+	select {
+	case r.arrived <- struct{}{}:
+	default:
+	}
+}
+
+func (r *relay) serve(conn net.Conn) {
+	defer r.drop(conn)
+	if r.target == "" {
+		io.Copy(io.Discard, conn)
+		return
+	}
+	server, err := net.Dial("tcp", strings.Replace(r.target, "localhost", "127.0.0.1", 1))
+	if err != nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.copy(conn, server, func() { r.answered = true })
+		conn.Close()
+	}()
+	r.copy(server, conn, func() {
+		if r.answered {
+			r.answered = false
+			r.turns++
+		}
+	})
+	server.Close()
+	conn.Close()
+	<-done
+}
+
+// copy passes on what it reads, and calls seen with the lock held for each part.
+func (r *relay) copy(to, from net.Conn, seen func()) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if !r.pass() {
+			return
+		}
+		if n > 0 {
+			r.mu.Lock()
+			seen()
+			r.mu.Unlock()
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// pass waits while the relay is frozen, and reports whether it goes on.
+func (r *relay) pass() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.frozen {
+		r.tell()
+	}
+	for r.frozen && !r.closed {
+		r.thawed.Wait()
+	}
+	return !r.closed
+}
+
+func (r *relay) freeze(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.frozen = on
+	r.thawed.Broadcast()
+}
+
+func (r *relay) drop(conn net.Conn) {
+	conn.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, conn)
+}
+
+// cut closes the connections that are open now.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for conn := range r.conns {
+		conn.Close()
+	}
+}
+
+// open is how many connections are open now.
+func (r *relay) open() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.conns)
+}
+
+// exchanges is how often the plugin has sent something behind an answer.
+func (r *relay) exchanges() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.turns
+}

@@ -1,0 +1,32 @@
+package plugintest
+
+import (
+	"context"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// Output is a [plugin.Output] that does nothing. One of a test embeds it, and has the methods that
+// the test looks at.
+type Output struct{}
+
+// Ready is part of [plugin.Output].
+func (Output) Ready() {}
+
+// Emit is part of [plugin.Output].
+func (Output) Emit(context.Context, event.Batch) error { return nil }
+
+// Gap is part of [plugin.Output].
+func (Output) Gap(string) {}
+
+// PassOn is part of [plugin.Output].
+func (Output) PassOn(plugin.Gap) {}
+
+// Note is part of [plugin.Output].
+func (Output) Note(error) {}
+
+// Stalled is part of [plugin.Output].
+func (Output) Stalled(string) {}
+
+var _ plugin.Output = Output{}

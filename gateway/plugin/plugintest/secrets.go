@@ -1,0 +1,94 @@
+package plugintest
+
+import (
+	"reflect"
+	"strings"
+
+	"eventgateway/gateway/options"
+)
+
+const ruleSecrets = "no secret is in the log, an error or a metric"
+
+// canary stands where a secret may be that the harness does not set.
+const canary = "c4nary-7f3a91"
+
+// secrets uses the plugin with secrets that are known, where its server is and where it is away.
+func (s subject[T]) secrets(c *check) {
+	sets := []func(any){s.reachable}
+	if s.unreachable != nil {
+		sets = append(sets, s.unreachable)
+	}
+	for n, set := range sets {
+		opts := optionsOf(c, s.typ, set)
+		known := plant(opts, n == 1)
+		i, err := tryBuild(c, s.typ, Name, opts)
+		if err != nil { // the secret has to look otherwise
+			tell(c, known, "an error of Build", err.Error())
+			opts = optionsOf(c, s.typ, set)
+			known = secretsOf(opts)
+			if i, err = tryBuild(c, s.typ, Name, opts); err != nil {
+				continue
+			}
+		}
+		for _, err := range s.fail(c, i) {
+			tell(c, known, "an error", err.Error())
+		}
+		_ = i.close()
+		for _, l := range i.journal.all() {
+			tell(c, known, "the log", l.text)
+		}
+		for name, help := range c.helps(i.metrics) {
+			tell(c, known, "a metric", name+help)
+		}
+	}
+}
+
+func tell(c *check, secrets []string, where, text string) {
+	for _, secret := range secrets {
+		if strings.Contains(text, secret) {
+			c.Errorf("a secret is in %s: %s", where, strings.ReplaceAll(text, secret, "SECRET"))
+		}
+	}
+}
+
+// plant sets secrets that are empty, and passwords of URLs where that is asked for. It returns
+// all secrets.
+func plant(opts any, urls bool) []string {
+	eachText(reflect.ValueOf(opts), func(v reflect.Value, text string) {
+		switch v.Interface().(type) {
+		case options.Secret:
+			if text == "" {
+				setText(v, canary)
+			}
+		case options.URL:
+			if u := withPassword(text, canary); urls && u != "" {
+				setText(v, u)
+			}
+		}
+	})
+	return secretsOf(opts)
+}
+
+// secretsOf returns the secrets of options that can be told from other text.
+func secretsOf(opts any) (out []string) {
+	eachText(reflect.ValueOf(opts), func(v reflect.Value, text string) {
+		switch v.Interface().(type) {
+		case options.Secret:
+			out = append(out, text)
+		case options.URL:
+			if at := strings.LastIndex(text, "@"); at > 0 {
+				userinfo := text[:at]
+				if colon := strings.LastIndex(userinfo, ":"); colon > 0 {
+					out = append(out, userinfo[colon+1:])
+				}
+			}
+		}
+	})
+	long := out[:0]
+	for _, s := range out {
+		if len(s) >= 6 && !strings.HasPrefix(s, "//") {
+			long = append(long, s)
+		}
+	}
+	return long
+}

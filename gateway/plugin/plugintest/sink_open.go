@@ -1,0 +1,136 @@
+package plugintest
+
+import (
+	"context"
+
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	ruleOpen  = "Open may be called again, and its context ends when it has returned"
+	ruleLooks = "Open, Ping and Probe deliver nothing"
+	rulePing  = "Ping tells whether the server is there"
+)
+
+// ends calls each method with a context that has ended, and ends one under way.
+func (h SinkHarness) ends(c *check) {
+	i := build(c, h.Type, optionsOf(c, h.Type, h.Reachable))
+	if o, ok := any(i.impl).(plugin.Opener); ok {
+		if err := c.await("Open", c.begin("Open", func() error { return o.Open(ended()) })); err != nil {
+			worthRetryBy(c, ruleCancelled, "Open with a context that has ended", err)
+		}
+	}
+	_ = i.close()
+	i = h.opened(c, optionsOf(c, h.Type, h.Reachable))
+	batch := c.numbered(0, 1)
+	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(ended(), batch) })); err != nil {
+		worthRetryBy(c, ruleCancelled, "Write with a context that has ended", err)
+	}
+	if p, ok := any(i.impl).(plugin.Pinger); ok {
+		if err := c.await("Ping", c.begin("Ping", func() error { return p.Ping(ended()) })); err != nil {
+			worthRetryBy(c, ruleCancelled, "Ping with a context that has ended", err)
+		}
+	}
+	for k := 0; ; k++ { // such a write is no reason not to go on
+		if err := h.retried(c, i, k); err == nil {
+			break
+		} else if k == 5 {
+			c.breaks(ruleCancelled, "after a Write whose context had ended, Write goes on to fail: %v", err)
+			break
+		}
+	}
+}
+
+// retried writes as the router does: after an error marked by Away it opens first.
+func (h SinkHarness) retried(c *check, i *instance[plugin.Sink], n int) error {
+	err := writeSink(c, i, n)
+	if plugin.IsAway(err) {
+		if e := openSink(c, i); e != nil {
+			return e
+		}
+		err = writeSink(c, i, n)
+	}
+	return err
+}
+
+// opensAgain opens a sink more than once: the router does after an error marked by Away.
+func (h SinkHarness) opensAgain(c *check) {
+	opts := optionsOf(c, h.Type, h.Reachable)
+	var relays []*relay
+	addresses(opts, func(addr string) string {
+		relays = append(relays, newRelay(c, addr))
+		return relays[len(relays)-1].addr
+	})
+	i := h.opened(c, opts)
+	if _, ok := any(i.impl).(plugin.Opener); !ok {
+		return
+	}
+	writeBy(c, ruleOpen, i, c.numbered(0, 1))
+	open := 0
+	for _, r := range relays {
+		open += r.open()
+	}
+	for range 5 {
+		if err := openSink(c, i); err != nil && err != errPanicked {
+			c.Fatalf("Open fails when it is called again: %v", err)
+		}
+	}
+	writeBy(c, ruleOpen, i, c.numbered(1, 1))
+	for _, r := range relays {
+		if !c.settle(func() bool { return r.open() <= open+2 }) {
+			c.Errorf("after five more Opens %d connections are open, %d before", r.open(), open)
+			return
+		}
+	}
+}
+
+// looksOnly opens, pings and probes: no event comes of that.
+func (h SinkHarness) looksOnly(c *check) {
+	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
+	expect := h.receive(c, i)
+	_ = openSink(c, i)
+	if p, ok := any(i.impl).(plugin.Pinger); ok {
+		_ = c.call(c.ctx, "Ping", p.Ping)
+	}
+	if p, ok := any(i.impl).(plugin.Prober); ok {
+		_ = c.call(c.ctx, "Probe", func(ctx context.Context) error { p.Probe(ctx); return nil })
+	}
+	batch := c.numbered(0, 1)
+	write(c, i, batch)
+	expect(string(batch[0].Data), "the first event behind Open, Ping and Probe")
+}
+
+func (h SinkHarness) pings(c *check) {
+	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
+	p, ok := any(i.impl).(plugin.Pinger)
+	if !ok {
+		c.Skip("it is no plugin.Pinger")
+	}
+	if err := c.call(c.ctx, "Ping", p.Ping); err != nil && err != errPanicked {
+		c.Errorf("the server is there, and Ping says: %v", err)
+	}
+	_ = i.close()
+	if h.Unreachable == nil {
+		return
+	}
+	i = build(c, h.Type, optionsOf(c, h.Type, h.Unreachable))
+	if openSink(c, i) != nil { // the router does not ping before
+		return
+	}
+	err := c.call(c.ctx, "Ping", any(i.impl).(plugin.Pinger).Ping)
+	if err == nil {
+		c.Errorf("the server is away, and Ping returns nil")
+	} else {
+		worthRetry(c, "Ping", err)
+	}
+}
+
+// cancelled writes with a context that has ended: what is not delivered is an error.
+func (h SinkHarness) cancelled(c *check) {
+	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
+	expect := h.receive(c, i)
+	batch := c.numbered(0, 1)
+	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(ended(), batch) })); err == nil {
+		expect(string(batch[0].Data), "an event for which Write has returned nil, with a context that had ended,")
+	}
+}

@@ -1,0 +1,117 @@
+package plugintest
+
+import (
+	"slices"
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+// fails runs a source where no server is.
+func (h SourceHarness) fails(c *check) {
+	if h.Unreachable == nil {
+		c.Skip("the harness has no Unreachable")
+	}
+	t := h.turn(c, optionsOf(c, h.Type, h.Unreachable))
+	told := t.i.quietSince()
+	for range 2 {
+		t.start()
+		if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return s.over }) {
+			c.waited()
+			c.Errorf("Run does not return, and no server is there: return the error, and the router calls Run again")
+			t.end()
+			return
+		}
+		switch err := <-t.done; {
+		case err == nil:
+			c.Errorf("Run returns nil, and no server is there")
+		case err != errPanicked && (plugin.IsPermanent(err) || plugin.IsDisabling(err)):
+			c.Errorf("Run says that no retry will help, and the server may come back: %v", err)
+		default:
+			told("Run", err)
+		}
+		if t.out.state().ready > 0 {
+			c.Errorf("Ready is called, and no server is there")
+		}
+	}
+}
+
+// firstGap looks for a gap of a source that has never run before: the router says that it begins.
+func (h SourceHarness) firstGap(c *check) {
+	if h.Type.Has(plugin.Replays) {
+		c.Skip("a source that replays says itself where its cursor begins")
+	}
+	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
+	t.run()
+	t.sent = h.send(c, c, h.payload(c, 0))
+	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > 0 || s.over })
+	t.end()
+	if gaps := t.out.state().gaps; len(gaps) > 0 {
+		c.Errorf("the first Run reports a gap, and nothing was missed: %s", gaps[0])
+	}
+}
+
+// comesBack breaks the connection, and sends until something is emitted again.
+func (h SourceHarness) comesBack(c *check) {
+	opts := optionsOf(c, h.Type, h.Reachable)
+	cut := func() { c.hook(func() { h.Break(c) }) }
+	if h.Break == nil {
+		var relays []*relay
+		addresses(opts, func(addr string) string {
+			relays = append(relays, newRelay(c, addr))
+			return relays[len(relays)-1].addr
+		})
+		if len(relays) == 0 || h.Send == nil {
+			c.Skip("the harness has no Break, and the options have no address of this machine")
+		}
+		cut = func() {
+			for _, r := range relays {
+				r.cut()
+			}
+		}
+	}
+	t := h.turn(c, opts)
+	t.run()
+	sent := h.send(c, c, h.payload(c, 0))
+	<-sent
+	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > 0 || s.over })
+	cut()
+	if h.Break != nil && !t.out.await(c.suite.patience(2*c.suite.arrives), func(s state) bool { return s.over }) {
+		c.waited()
+		c.Fatalf("its connection was cut, and Run does not return")
+	}
+	lost := false
+	restart := func() {
+		err := <-t.done
+		if err == nil {
+			c.Errorf("its connection was cut, and Run returns nil: return the error")
+		}
+		lost = true
+		t.run()
+	}
+	for n := 1; n <= 20; n++ {
+		if t.out.state().over {
+			restart()
+		}
+		want, before := h.payload(c, n), len(t.out.state().took)
+		arrived := func(s state) bool {
+			if h.Send == nil {
+				return len(s.took) > before
+			}
+			return slices.ContainsFunc(s.took, func(e emitted) bool { return string(e.event.Data) == want })
+		}
+		h.send(c, quiet{c}, want)
+		t.out.await(time.Second, func(s state) bool { return s.over || arrived(s) })
+		if s := t.out.state(); !s.over && arrived(s) {
+			first := slices.ContainsFunc(s.took, func(e emitted) bool { return string(e.event.Data) == h.payload(c, 1) })
+			if h.Send != nil && !lost && !first && len(s.gaps) == 0 && !h.Type.Has(plugin.Replays) {
+				c.Errorf("an event was lost when its connection was cut, and it neither returns an error nor reports a gap")
+			}
+			t.end()
+			return
+		}
+	}
+	c.waited()
+	c.Errorf("its connection was cut, and nothing is emitted any more")
+	t.end()
+}

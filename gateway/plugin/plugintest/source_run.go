@@ -1,0 +1,166 @@
+package plugintest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ends ends the context of Run before it begins, while nothing happens, and while Emit blocks.
+func (h SourceHarness) ends(c *check) {
+	opts := optionsOf(c, h.Type, h.Reachable)
+	t := h.turn(c, opts)
+	t.start()
+	t.end()
+	t.run()
+	t.end()
+	t.out.set(func() { t.out.blocks = true })
+	t.run()
+	h.send(c, quiet{c}, h.payload(c, 0))
+	if t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return s.blocked || s.over }) {
+		t.end()
+	} else {
+		c.waited()
+		c.breaks(ruleOnce, "nothing is emitted")
+		t.end()
+	}
+	_ = t.i.close()
+	if h.Unreachable == nil {
+		return
+	}
+	r, opts := newRelay(c, ""), optionsOf(c, h.Type, h.Unreachable)
+	if len(addresses(opts, func(string) string { return r.addr })) == 0 {
+		return
+	}
+	t = h.turn(c, opts)
+	t.start()
+	select {
+	case <-r.arrived:
+		time.Sleep(100 * time.Millisecond) // it may call Ready now
+	case <-time.After(c.suite.patience(2 * time.Second)):
+	}
+	if t.out.state().ready > 0 {
+		c.breaks(ruleReady, "Ready is called before the server has answered")
+	}
+	if t.out.state().over {
+		return
+	}
+	t.end()
+}
+
+// ready has an event come within Ready: what happens from then on is seen.
+func (h SourceHarness) ready(c *check) {
+	opts := optionsOf(c, h.Type, h.Reachable)
+	for n := range 2 {
+		t := h.turn(c, opts)
+		for round := range 2 {
+			want := h.payload(c, 1000+10*n+round)
+			t.out.onReady = func() {
+				t.sent = h.send(c, c, want)
+				select {
+				case <-t.sent:
+				case <-time.After(300 * time.Millisecond): // it waits for the source
+				}
+			}
+			t.run()
+			if h.Send != nil && !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool {
+				return s.over || slices.ContainsFunc(s.took, func(e emitted) bool { return string(e.event.Data) == want })
+			}) {
+				c.waited()
+				c.Errorf("an event that came when Ready was called was not emitted")
+			}
+			if t.out.state().over {
+				c.Fatalf("Run returns by itself: %v", <-t.done)
+			}
+			t.end()
+		}
+		_ = t.i.close()
+	}
+}
+
+// once compares what was sent with what was emitted.
+func (h SourceHarness) once(c *check) {
+	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
+	t.run()
+	var want []string
+	if h.Send == nil {
+		t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) >= 3 || s.over })
+	} else {
+		for n := range 6 {
+			want = append(want, h.payload(c, n))
+		}
+		// Some alone, the others together.
+		for _, part := range [][]string{want[:1], want[1:2], want[2:]} {
+			t.sent = h.send(c, c, part...)
+			n := slices.Index(want, part[len(part)-1]) + 1
+			if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) >= n || s.over }) {
+				c.waited()
+				break
+			}
+		}
+	}
+	t.end()
+	var got []string
+	ids := map[string]string{}
+	for _, e := range t.out.state().took {
+		if c.suite.sentBefore(c, string(e.event.Data)) { // and not acked, as it may be
+			continue
+		}
+		got = append(got, string(e.event.Data))
+		if id := e.event.ID; id != "" && ids[id] != "" {
+			c.Errorf("the ID %s is that of two events", id)
+		} else if id != "" {
+			ids[id] = fmt.Sprintf("event %d", len(got))
+		}
+		if e.event.Source != "" && e.event.Source != Name {
+			c.Errorf("the event's Source is %q: it is Env.Name, or left out", e.event.Source)
+		}
+		if when := e.event.Time; !when.IsZero() && time.Since(when).Abs() > 10*time.Minute && when.Sub(Now()).Abs() > 10*time.Minute {
+			c.Errorf("the event's Time is %v: it is when the source has received it, or left out", when)
+		}
+		if e.event.Fence != nil {
+			c.Errorf("the event has a Fence: that is the router's to set")
+		}
+	}
+	switch {
+	case h.Send == nil && len(got) == 0:
+		c.Errorf("nothing is emitted")
+	case h.Send != nil && !slices.Equal(got, want):
+		c.Errorf("sent were %q, and emitted %q", want, got)
+	}
+}
+
+// again runs an instance three times.
+func (h SourceHarness) again(c *check) {
+	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
+	for n := range 3 {
+		t.run()
+		before := len(t.out.state().took)
+		t.sent = h.send(c, c, h.payload(c, n))
+		if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > before || s.over }) {
+			c.waited()
+			c.Errorf("the Run with number %d emits nothing", n+1)
+		}
+		t.end()
+	}
+}
+
+// sends notes which rule has sent payloads.
+func (s *suite) sends(c *check, payloads []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sent == nil {
+		s.sent = map[string]string{}
+	}
+	for _, p := range payloads {
+		s.sent[p] = c.rule
+	}
+}
+
+// sentBefore reports whether another rule has sent a payload.
+func (s *suite) sentBefore(c *check, payload string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rule, sent := s.sent[payload]
+	return sent && rule != c.rule
+}

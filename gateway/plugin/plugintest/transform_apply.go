@@ -1,0 +1,235 @@
+package plugintest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// assign copies options.
+func assign(to, from any) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
+
+// apply calls Apply as the router does, and looks on: what is emitted is compared when the rule ends.
+func apply(c *check, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
+	return applyWith(c, c.ctx, i, e)
+}
+
+func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
+	e = roomy(e)
+	was := copyOf(e)
+	var mu sync.Mutex
+	over, hasNil := false, false
+	emit := func(e *event.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case over:
+			c.breaks(ruleEmitEnds, "emit is called when Apply has returned: the event is lost")
+		case e == nil:
+			hasNil = true
+			c.breaks(ruleEmitEnds, "it emits nil as an event: call emit not at all to leave the event out")
+		default:
+			out = append(out, e)
+		}
+	}
+	err = c.call(ctx, "Apply", func(ctx context.Context) error { return i.impl.Apply(ctx, e, emit) })
+	mu.Lock()
+	defer mu.Unlock()
+	over = true
+	if text := was.changed(); text != "" {
+		c.breaks(ruleKeepsEvent, "%s (event.Event.With makes a copy)", text)
+	}
+	copies := copiesOf(out)
+	c.Cleanup(func() {
+		for _, one := range copies {
+			if text := one.changed(); text != "" {
+				c.breaks(ruleEmitted, "of an event that was emitted %s: is its buffer used again?", text)
+			}
+		}
+		if text := was.changed(); text != "" {
+			c.breaks(ruleKeepsEvent, "when Apply has returned, %s", text)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if hasNil {
+		return nil, errNil
+	}
+	return out, nil
+}
+
+// cases applies each case to two new instances, one after the other.
+func (h TransformHarness) cases(c *check) {
+	if len(h.Cases) == 0 {
+		c.Skip("the harness has no Cases")
+	}
+	for _, tc := range h.Cases {
+		for n := range 2 {
+			i, err := configure(c, h.Type, tc.Options)
+			if err != nil {
+				c.Errorf("case %s: %v", tc.Name, err)
+				break
+			}
+			if text := h.holds(c, i, tc); text != "" {
+				if n == 1 {
+					c.breaks(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
+				} else {
+					c.Errorf("case %s: %s", tc.Name, text)
+				}
+				break
+			}
+		}
+	}
+	time.Sleep(late) // a goroutine that Apply has started gives no signal
+}
+
+// holds applies a case; it returns what is not as it says.
+func (h TransformHarness) holds(c *check, i *instance[plugin.Transform], tc TransformCase) string {
+	before := Incoming(tc.In)
+	out, err := apply(c, i, Incoming(tc.In))
+	if (err != nil) != (tc.Error != "") || err != nil && !strings.Contains(err.Error(), tc.Error) {
+		return fmt.Sprintf("the error is %v, want %q", err, tc.Error)
+	}
+	var got []string
+	for _, e := range out {
+		got = append(got, string(e.Data))
+	}
+	if !slices.Equal(got, tc.Out) {
+		return fmt.Sprintf("it becomes %q, want %q", got, tc.Out)
+	}
+	for k, e := range out {
+		if tc.Beside != nil {
+			c.hook(func() { tc.Beside(c, k, e) })
+		} else if !sameBeside(e, before) {
+			return fmt.Sprintf("it loses what stands beside its payload: %+v", e)
+		}
+	}
+	return ""
+}
+
+func sameBeside(a, b *event.Event) bool {
+	return a.ID == b.ID && a.Source == b.Source && a.Channel == b.Channel && a.Key == b.Key && a.Time.Equal(b.Time) && slices.Equal(a.Attrs, b.Attrs)
+}
+
+// again applies all cases with the same options to one instance, in both orders.
+func (h TransformHarness) again(c *check) {
+	if h.Stateful {
+		c.Skip("the transform is stateful")
+	}
+	by := map[string][]TransformCase{}
+	var order []string
+	for _, tc := range h.Cases {
+		if by[tc.Options] == nil {
+			order = append(order, tc.Options)
+		}
+		by[tc.Options] = append(by[tc.Options], tc)
+	}
+	for _, text := range order {
+		i, err := configure(c, h.Type, text)
+		if err != nil {
+			continue // another rule says so
+		}
+		all := append(slices.Clone(by[text]), by[text]...)
+		for _, tc := range slices.Backward(by[text]) {
+			all = append(all, tc)
+		}
+		for _, tc := range all {
+			if text := h.holds(c, i, tc); text != "" {
+				c.Errorf("case %s, on an instance that was used before: %s", tc.Name, text)
+				return
+			}
+		}
+	}
+}
+
+// any applies odd events.
+func (h TransformHarness) any(c *check) {
+	for _, tc := range h.different() {
+		i, err := configure(c, h.Type, tc.Options)
+		if err != nil {
+			continue
+		}
+		for what, e := range anyEvents() {
+			_, err := apply(c, i, e)
+			if plugin.IsAway(err) && len(h.servers(i, tc)) == 0 {
+				c.Errorf("an event with %s is said to be a server's fault (plugin.Away): %v", what, err)
+			}
+		}
+	}
+}
+
+// different returns a case of each of the options, the first few.
+func (h TransformHarness) different() (out []TransformCase) {
+	for _, tc := range h.Cases {
+		if !slices.ContainsFunc(out, func(o TransformCase) bool { return o.Options == tc.Options }) && len(out) < 8 {
+			out = append(out, tc)
+		}
+	}
+	return out
+}
+
+func (h TransformHarness) servers(_ *instance[plugin.Transform], tc TransformCase) []string {
+	opts := h.Type.Defaults()
+	h.set(opts, tc)
+	return addresses(opts, nil)
+}
+
+// ends applies with a context that has ended, and ends one while a server does not answer.
+func (h TransformHarness) ends(c *check) {
+	for _, tc := range h.different() {
+		i, err := configure(c, h.Type, tc.Options)
+		if err != nil {
+			continue
+		}
+		emitted := 0
+		err = c.await("Apply", c.begin("Apply", func() error {
+			return i.impl.Apply(ended(), Incoming(tc.In), func(*event.Event) { emitted++ })
+		}))
+		if err == nil && tc.Error == "" && emitted != len(tc.Out) {
+			c.breaks(ruleCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
+		}
+		silent := newRelay(c, "")
+		opts := h.Type.Defaults()
+		h.set(opts, tc)
+		if len(addresses(opts, func(string) string { return silent.addr })) == 0 {
+			continue
+		}
+		if i, err = tryBuild(c, h.Type, Name, opts); err != nil {
+			continue
+		}
+		_ = c.until(silent, "Apply", func(ctx context.Context) error {
+			return i.impl.Apply(ctx, Incoming(tc.In), func(*event.Event) {})
+		})
+		return
+	}
+}
+
+// away applies where the server is away.
+func (h TransformHarness) away(c *check) {
+	if !h.hasServer() {
+		c.Skip("the options have no address of this machine")
+	}
+	opts := h.Type.Defaults()
+	h.first(opts)
+	addresses(opts, func(string) string { return "127.0.0.1:1" })
+	i := build(c, h.Type, opts)
+	told := i.quietSince()
+	for range 2 {
+		_, err := apply(c, i, Incoming(h.firstCase().In))
+		told("Apply", err)
+		if err == nil {
+			c.Skip("it does without its server")
+		}
+		if !plugin.IsAway(err) && err != errPanicked {
+			c.Errorf("Apply returns an error without plugin.Away, so that the event is parked: %v", err)
+		}
+	}
+}
