@@ -21,16 +21,19 @@ func (r *reader) retain(ctx context.Context) error {
 	}
 	at := r.position().cursor
 	var hi, late, deleted, highest, next int64
-	var text string
+	var text *string // what stays; nil: nothing does, or there is more to delete
 	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, `+bound+` AS seen, `+tablesRead+` AS tables FROM gateway.outbox_reader),
+		looks AS (SELECT ids, d.tables FROM done d CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1))) ids),
 		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
 		late AS (`+lateRow+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
 			WHERE (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
-			AND o.id IN (SELECT x.id FROM done d CROSS JOIN kept k CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1)) - k.ids) f CROSS JOIN LATERAL
-				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND (d.tables IS NULL OR tbl = ANY (d.tables)) ORDER BY id LIMIT $5) x LIMIT $5) RETURNING o.id)
+			AND o.id IN (SELECT x.id FROM looks l CROSS JOIN kept k CROSS JOIN LATERAL unnest(int8multirange(l.ids) - k.ids) f CROSS JOIN LATERAL
+				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND (l.tables IS NULL OR tbl = ANY (l.tables)) ORDER BY id LIMIT $5) x LIMIT $5) RETURNING o.id)
 		SELECT coalesce(done.hi, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
-			coalesce((SELECT id - 1 FROM gateway.outbox WHERE id > $6 ORDER BY id LIMIT 1), 0), (SELECT ids::text FROM kept) FROM done`,
+			coalesce((SELECT id - 1 FROM gateway.outbox WHERE id > $6 ORDER BY id LIMIT 1), 0),
+			CASE WHEN (SELECT count(*) FROM gone) < $5 THEN (SELECT range_agg(g)::text FROM (SELECT unnest(ids) AS g FROM kept UNION ALL SELECT int8range(o.id, o.id, '[]') FROM looks l
+				JOIN gateway.outbox o ON o.id >= lower(l.ids) AND o.id < upper(l.ids) WHERE l.tables IS NOT NULL AND NOT o.tbl = ANY (l.tables)) k) END FROM done`,
 		from, to, seen, at.multirange(), retainMost, end, (&cursor{gaps: looks}).multirange()).Scan(&hi, &late, &deleted, &highest, &next, &text)
 	switch {
 	case err != nil:
@@ -38,22 +41,22 @@ func (r *reader) retain(ctx context.Context) error {
 	case late > 0:
 		return &wentBack{lateBack(late, r.cursor.hi)}
 	}
-	others, err := parseGaps(text)
-	if err != nil {
-		return err
-	}
 	r.untidy = deleted == retainMost // there may be more
 	if r.untidy {
 		r.horizon.deleted(highest, false)
 		return nil
 	}
+	var others []gap
+	if text != nil {
+		if others, err = parseGaps(*text); err != nil {
+			return err
+		}
+	}
 	r.horizon.deleted(hi, looks[0].from < 0 && (len(others) == 0 || others[0].from > hi))
 	for i := range looks {
 		looks[i].to = min(looks[i].to, hi)
 	}
-	if r.unread == 0 { // else a gap that is merged brings such changes again
-		r.cursor.merge(looks, others)
-	}
+	r.cursor.merge(looks, others)
 	if hi == end {
 		r.untidy = next > 0
 		r.horizon.next = max(r.horizon.next, next)

@@ -55,7 +55,6 @@ type reader struct {
 	lowSince time.Time // when it was another one, or when warn said so
 
 	others map[string]time.Time // tables that another reader has, and when that was seen
-	unread int64                // changes that no reader has the table of, as trim has seen them last
 
 	settled, saved, retained, measured, trimmed time.Time
 	saving, retaining, measuring                time.Duration // how long the latest took

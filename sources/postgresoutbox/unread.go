@@ -91,8 +91,7 @@ func (r *reader) trim(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot count the changes that no reader has the table of: %w", err)
 	}
-	r.unread = kept - deleted
-	r.s.kept.Set(float64(r.unread))
+	r.s.kept.Set(float64(kept - deleted))
 	r.s.discarded.Add(float64(deleted))
 	if deleted > 0 && time.Since(r.trimmed) > trimAgain {
 		r.trimmed = time.Now()

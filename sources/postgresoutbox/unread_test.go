@@ -1,6 +1,7 @@
 package postgresoutbox
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -165,4 +166,54 @@ func TestRenamedTable(t *testing.T) {
 	if n := count(t, db, `SELECT count(*) FROM gateway.outbox WHERE tbl = 'public.old'`); n != 0 {
 		t.Errorf("%d are left", n)
 	}
+}
+
+// TestUnreadThatCameWithADump: changes that no reader has the table of stay. Where they have
+// transaction ids of another server, which are higher than this one's, they do not look late.
+func TestUnreadThatCameWithADump(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	run(t, db, `INSERT INTO gateway.outbox (xid, op, tbl, new) SELECT '99999999999', 'I', 'public.old', '{"id":1}' FROM generate_series(1, 3)`)
+	c := newCollector()
+	gaps := newTold(c)
+	st := startSource(t, quick(t, reads("items")), c)
+	for i := range 5 { // what deletes one looks for late ones among those before
+		run(t, db, `INSERT INTO items VALUES ($1)`, i)
+		stored(t, db, fmt.Sprintf(`hi = %d AND (SELECT count(*) = 3 FROM gateway.outbox)`, i+4))
+	}
+	st.await(t, 5)
+	if n := gaps.await(t, "changes of public.old are not delivered"); n != 1 || st.again > 0 {
+		t.Errorf("%d gaps, %d changes came again: %q", n, st.again, gaps.all)
+	}
+	st.stop()
+}
+
+// TestUnreadBesideAnOpenTransaction: gaps become one where nothing is left between them, also
+// where changes stay that no reader has the table of.
+func TestUnreadBesideAnOpenTransaction(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	st := startSource(t, quick(t, reads("items")), newCollector())
+	open := session(t)
+	run(t, open, `BEGIN`)
+	const rows = 50
+	for i := range rows {
+		if i%(rows/2) == 0 {
+			run(t, db, `INSERT INTO old VALUES ($1)`, i)
+		}
+		run(t, open, `INSERT INTO items VALUES ($1)`, 2*i)
+		run(t, db, `INSERT INTO items VALUES ($1)`, 2*i+1)
+	}
+	stored(t, db, `hi = 102`)
+	begin := time.Now()
+	for i := 2 * rows; count(t, db, `SELECT count(*) FROM gateway.outbox_reader, unnest(gaps)`) > 2; i++ {
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("%d gaps", count(t, db, `SELECT count(*) FROM gateway.outbox_reader, unnest(gaps)`))
+		}
+		run(t, db, `INSERT INTO items VALUES ($1)`, i) // so that the gaps are stored
+	}
+	run(t, open, `COMMIT`)
+	stored(t, db, `gaps = '{}' AND low = hi AND (SELECT count(*) = 2 FROM gateway.outbox)`)
+	if n := testutil.ToFloat64(st.source.skipped); n != 2 {
+		t.Errorf("what no reader has the table of was read %v times", n)
+	}
+	st.stop()
 }
