@@ -80,7 +80,7 @@ func (c *component) env(labels prometheus.Labels) plugin.Env {
 
 // counters adds to counts, which may be nil, what the plugin has counted, over all labels.
 func (c *component) counters(counts PluginCounts) PluginCounts {
-	families, _ := c.metrics.Gather() // /metrics says what is wrong with a collector
+	families, _ := c.gather() // /metrics says what is wrong with a collector
 	for _, f := range families {
 		if f.GetType() != dto.MetricType_COUNTER {
 			continue

@@ -20,12 +20,13 @@ type registerer struct {
 
 // Register is part of [prometheus.Registerer].
 func (r registerer) Register(c prometheus.Collector) error {
-	for name := range namesOf(c) {
+	safe := collects{c, r.panicked}
+	for name := range namesOf(safe) {
 		if plugin.ReservedMetric(name) {
 			return fmt.Errorf("the metric %s is the router's own: take another name", name)
 		}
 	}
-	err := r.Registerer.Register(collects{c, r.panicked})
+	err := r.Registerer.Register(safe)
 	var again prometheus.AlreadyRegisteredError
 	if errors.As(err, &again) {
 		if known, ok := again.ExistingCollector.(collects); ok {
@@ -48,23 +49,31 @@ func (r registerer) MustRegister(list ...prometheus.Collector) {
 
 // Unregister is part of [prometheus.Registerer].
 func (r registerer) Unregister(c prometheus.Collector) bool {
-	return r.Registerer.Unregister(collects{c, nil})
+	return r.Registerer.Unregister(collects{c, r.panicked})
 }
 
-// collects is a collector of a plugin.
+// collects is a collector of a plugin. The registry calls its methods in goroutines.
 type collects struct {
 	prometheus.Collector
 	panicked func(value any)
 }
 
-// Collect is part of [prometheus.Collector]. The registry calls it in a goroutine.
+// Describe is part of [prometheus.Collector].
+func (c collects) Describe(ch chan<- *prometheus.Desc) {
+	defer c.recovers()
+	c.Collector.Describe(ch)
+}
+
+// Collect is part of [prometheus.Collector].
 func (c collects) Collect(ch chan<- prometheus.Metric) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.panicked(p)
-		}
-	}()
+	defer c.recovers()
 	c.Collector.Collect(ch)
+}
+
+func (c collects) recovers() {
+	if p := recover(); p != nil {
+		c.panicked(p)
+	}
 }
 
 var fqName = regexp.MustCompile(`fqName: "([^"]+)"`)

@@ -261,3 +261,30 @@ func TestPanicsInPassing(t *testing.T) {
 		}
 	})
 }
+
+type describes struct{ prometheus.Collector }
+
+func (describes) Describe(chan<- *prometheus.Desc) { panic("describe") }
+
+// TestPanicsOfMetrics: of a collector, and of a metric that is a function.
+func TestPanicsOfMetrics(t *testing.T) {
+	typ := plugin.NewSource("bad", "", func() none { return none{} }, func(_ none, env plugin.Env) (plugin.Source, error) {
+		_ = env.Metrics.Register(describes{prometheus.NewCounter(prometheus.CounterOpts{Name: "never"})})
+		return emits(0, nil), env.Metrics.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "bad"}, func() float64 { panic("collect") }))
+	})
+	r := start(t, Graph{Sources: []SourceSpec{{Name: "in", Type: typ, Options: typ.Defaults()}}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")})
+	if err := r.plan.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.FullStatus().Sources[0]; s.Panics == 0 {
+		t.Errorf("%+v", s)
+	}
+	before := r.Status().Sources[0].Panics
+	r.FullStatus()
+	if after := r.Status().Sources[0].Panics; after != before+1 {
+		t.Errorf("%d panics, then %d", before, after)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+}
