@@ -163,7 +163,28 @@ func (q *queue) giveBack(of *source, until time.Time) {
 	if behind {
 		q.lookAgain()
 	}
+	if len(back) > 0 && q.lines.byKey {
+		back = q.withBehind(back, of)
+	}
 	q.returned(back, errReplaced)
+}
+
+// withBehind takes what waits in the ring behind events of a source that are given back, too.
+func (q *queue) withBehind(back []item, of *source) []item {
+	keys, all := map[string]bool{}, false
+	for _, it := range back {
+		keys[it.ev.Key] = true
+		all = all || it.ev.Joins()
+	}
+	for n := q.scan; n < q.tail; n++ {
+		it := q.slot(n)
+		if it.ev == nil || !of.waitsFor(*it) || !all && !keys[it.ev.Key] && !it.ev.Joins() {
+			continue
+		}
+		all = all || it.ev.Joins()
+		back = append(back, q.remove(n))
+	}
+	return back
 }
 
 // withThen adds a line, and those that wait for its end, to others.
