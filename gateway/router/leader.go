@@ -94,7 +94,9 @@ func (l *leadership) lead(ctx context.Context, s *source, f func(context.Context
 		s.log.Info("leading", "leader", l.name, "term", fence.Term)
 	}
 	if waited || above > 0 {
+		s.mu.Lock()
 		s.missed, s.begins = "the leadership was taken over: what came meanwhile may be lost", false
+		s.mu.Unlock()
 	}
 
 	s.term = &flag{}

@@ -15,23 +15,38 @@ import (
 const beginsReason = "it begins: what came before may have been missed"
 
 // mayHaveMissed reports the gap before a run that is ready now.
-func (s *source) mayHaveMissed() {
-	if !s.gapped && !s.spec.Type.Has(plugin.Replays) {
-		s.gap(s.missed)
+func (s *source) mayHaveMissed(gapped bool) {
+	s.mu.Lock()
+	missed := s.missed
+	s.mu.Unlock()
+	if !gapped && !s.spec.Type.Has(plugin.Replays) {
+		s.gap(missed)
 	}
+	s.mu.Lock()
 	s.missed, s.begins = "", false
+	s.mu.Unlock()
+}
+
+// hasMissed notes why events may have been missed before the next run is ready.
+func (s *source) hasMissed(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.missed == "" {
+		s.missed = why
+	}
 }
 
 // gap counts a gap and tells the sinks.
 func (s *source) gap(reason string) {
-	s.gapped, reason = true, s.redactor.Text(reason)
+	reason = s.redactor.Text(reason)
 	s.mu.Lock()
 	s.counts.Gaps++
-	if s.begins {
+	begins := s.begins
+	if begins {
 		s.counts.GapsAtStart++
 	}
 	s.mu.Unlock()
-	if s.begins { // each start is one: that is no alarm
+	if begins { // each start is one: that is no alarm
 		s.log.Info("gap at the start", "reason", reason)
 	} else {
 		s.log.Warn("gap: events may have been missed", "reason", reason)

@@ -17,11 +17,15 @@ type output struct {
 	mu    *sync.Mutex // the source's: of all runs
 	ready bool
 	over  atomic.Bool // Run has returned
+
+	gapped bool  // the plugin has reported a gap
+	term   *flag // of the receipts: set when the leadership is lost; nil where every gateway captures
 }
 
 var (
 	errAfterRun   = errors.New("the plugin has called Emit after Run has returned")
 	errLateReady  = errors.New("the plugin has called Ready after Run has returned")
+	errLateGap    = errors.New("the plugin has called Gap or PassOn after Run has returned")
 	errReadyTwice = errors.New("the plugin has called Ready twice in one Run")
 )
 
@@ -36,7 +40,7 @@ func (o *output) Ready() {
 		o.s.slip(errReadyTwice)
 	default:
 		o.ready = true
-		o.s.captures()
+		o.s.captures(o.gapped)
 	}
 }
 
@@ -44,13 +48,15 @@ func (o *output) Ready() {
 func (o *output) Emit(ctx context.Context, b event.Batch) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.s.emit(ctx, b, o.over.Load())
+	return o.s.emit(ctx, b, o)
 }
 
 // Gap is part of [plugin.Output].
 func (o *output) Gap(reason string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.late()
+	o.gapped = true
 	o.s.gap(reason)
 }
 
@@ -58,7 +64,15 @@ func (o *output) Gap(reason string) {
 func (o *output) PassOn(g plugin.Gap) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.late()
 	o.s.passOn(g)
+}
+
+// late notes a gap that is reported after Run has returned. It is passed on all the same.
+func (o *output) late() {
+	if o.over.Load() {
+		o.s.slip(errLateGap)
+	}
 }
 
 // Note is part of [plugin.Output].

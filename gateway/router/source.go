@@ -24,6 +24,8 @@ type source struct {
 	ended chan struct{}      // closed when the goroutine has ended
 
 	mu      sync.Mutex
+	missed  string // why events may have been missed before this run is ready; "" once it is
+	begins  bool   // nothing ran before in this gateway, and nothing stood by
 	counts  SourceCounts
 	before  *source       // the predecessor, until its last batch is settled
 	carried SourceCounts  // the counts of all predecessors
@@ -42,13 +44,10 @@ type source struct {
 
 	// Only the goroutine of Run has these.
 	restart backoff
-	missed  string  // why events may have been missed before this run is ready; "" once it is
-	begins  bool    // nothing ran before in this gateway, and nothing stood by
-	gapped  bool    // the plugin has reported a gap in this run
 	taken   []bool  // scratch of Emit
 	quiet   limiter // of the log, for gaps that are passed on
 	slips   limiter // of the log
-	term    *flag   // of the receipts of this run: set when its leadership is lost
+	term    *flag   // of this run; see output
 	// readyNacked is how many events were given back when it was last ready.
 	readyNacked uint64
 }
@@ -61,9 +60,9 @@ type wired struct {
 	to    []*edge
 }
 
-// captures notes that the source is connected.
-func (s *source) captures() {
-	s.mayHaveMissed()
+// captures notes that the source is connected. gapped says that its plugin has reported a gap.
+func (s *source) captures(gapped bool) {
+	s.mayHaveMissed(gapped)
 	s.mu.Lock()
 	nacked := s.counts.Nacked
 	s.mu.Unlock()
@@ -80,7 +79,7 @@ func (s *source) captures() {
 
 // emit counts a batch and carries it through the routes. Where the run that it comes from is over,
 // the batch is given back.
-func (s *source) emit(ctx context.Context, b event.Batch, over bool) error {
+func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 	n := uint64(len(b.Events))
 	s.mu.Lock()
 	s.counts.Emitted += n
@@ -92,10 +91,10 @@ func (s *source) emit(ctx context.Context, b event.Batch, over bool) error {
 			s.ack(b.Ack, err)
 			s.settle(n, err)
 		})
-		rec.of, rec.term, rec.retried = s, s.term, b.Tried
+		rec.of, rec.term, rec.retried = s, from.term, b.Tried
 	}
 	err := s.stamp(b.Events)
-	if over {
+	if from.over.Load() {
 		err = errAfterRun
 	}
 	switch err {

@@ -60,23 +60,23 @@ func isAway(err error) bool {
 }
 
 func (s *source) once(ctx context.Context) (err error) {
-	s.gapped = false
 	defer func() {
 		if p := recover(); p != nil {
 			s.health.panicked(p)
 			err = fmt.Errorf("panic: %v", p)
 		}
 		err = s.redactor.Error(err)
-		if s.missed == "" { // it was ready
-			s.missed = "it begins anew: what came meanwhile may have been missed"
-		}
+		s.hasMissed("it begins anew: what came meanwhile may have been missed") // where it was ready
 	}()
 	out := &output{s: s, mu: &s.emitting}
 	defer out.over.Store(true)
 	if s.lead == nil {
 		return s.impl.Run(ctx, out)
 	}
-	return s.lead.lead(ctx, s, func(ctx context.Context) error { return s.impl.Run(ctx, out) })
+	return s.lead.lead(ctx, s, func(ctx context.Context) error {
+		out.term = s.term
+		return s.impl.Run(ctx, out)
+	})
 }
 
 // standby notes that the source is well, and another gateway runs it.
