@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -11,20 +12,29 @@ const lateGrace = 5 * time.Second
 // callTimer tells of a call into a plugin that does not return in time. It serves one goroutine, for
 // one call after the other.
 type callTimer struct {
+	timer *time.Timer
+
+	mu     sync.Mutex // the timer may run out while the next call begins
 	method string
-	timer  *time.Timer
 }
 
 func newCallTimer(c *component) *callTimer {
 	w := &callTimer{}
-	w.timer = time.AfterFunc(time.Hour, func() { _ = c.overdue(w.method) })
+	w.timer = time.AfterFunc(time.Hour, func() {
+		w.mu.Lock()
+		method := w.method
+		w.mu.Unlock()
+		_ = c.overdue(method)
+	})
 	w.timer.Stop()
 	return w
 }
 
 // call begins to watch a call whose context ends after d.
 func (w *callTimer) call(method string, d time.Duration) {
+	w.mu.Lock()
 	w.method = method
+	w.mu.Unlock()
 	w.timer.Reset(d + lateGrace)
 }
 
