@@ -84,8 +84,9 @@ func (r *reader) trim(ctx context.Context) error {
 	ctx, cancel := r.answer(ctx)
 	defer cancel()
 	var kept, deleted int64
-	err := r.conn.QueryRow(ctx, `WITH unread AS (SELECT id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesRead+` AS tables FROM gateway.outbox_reader) d WHERE id <= d.hi AND NOT tbl = ANY (d.tables)
-			AND NOT EXISTS (SELECT FROM gateway.outbox_reader g WHERE o.id <@ g.gaps) ORDER BY id DESC LIMIT $1::bigint + $2::bigint),
+	err := r.conn.QueryRow(ctx, `WITH kept AS MATERIALIZED (SELECT coalesce(range_agg(g), '{}') AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
+		unread AS (SELECT o.id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesRead+` AS tables FROM gateway.outbox_reader) d, kept WHERE o.id <= d.hi AND NOT o.tbl = ANY (d.tables)
+			AND NOT o.id <@ kept.ids ORDER BY o.id DESC LIMIT $1::bigint + $2::bigint),
 		gone AS (DELETE FROM gateway.outbox WHERE id IN (SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint) RETURNING id)
 		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.unreadMost, trimMost).Scan(&kept, &deleted)
 	if err != nil {

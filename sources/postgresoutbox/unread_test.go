@@ -217,3 +217,20 @@ func TestUnreadBesideAnOpenTransaction(t *testing.T) {
 	}
 	st.stop()
 }
+
+// TestUnreadBesideManyGaps: they are counted in a time that does not grow with the product of both.
+func TestUnreadBesideManyGaps(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	run(t, db, `INSERT INTO gateway.outbox (op, tbl, new) SELECT 'I', 'public.old', '{"id":1}' FROM generate_series(1, 20000)`)
+	run(t, db, `INSERT INTO gateway.outbox_reader (name, hi, gaps, snapshot) SELECT 'behind', 200000, range_agg(int8range(100000+2*i, 100000+2*i, '[]')), '{"reads":["public.items"]}' FROM generate_series(1, 50000) i`)
+	st := startSource(t, quick(t, reads("items")), newCollector())
+	for begin := time.Now(); count(t, db, `SELECT count(*) FROM gateway.outbox`) > unreadMost; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > testenv.Wait {
+			t.Fatal("they are not counted")
+		}
+	}
+	st.stop()
+	if n := len(st.errs); n > 0 {
+		t.Errorf("%d runs have failed: %v", n, <-st.errs)
+	}
+}
