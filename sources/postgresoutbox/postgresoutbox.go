@@ -57,7 +57,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: 1, silence: firstSilence, unreadMost: unreadMost,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: 1, silence: firstSilence, unreadMost: unreadMost, listMost: lookMost,
 		strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
 		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout, Settings: rowSettings}, paused: map[string]pause{},
 		captured: map[string]captured{}, unread: map[string]bool{},
@@ -114,6 +114,7 @@ type source struct {
 
 	silence    time.Duration // see answer; only the goroutine of Run has it
 	unreadMost int
+	listMost   int64
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.

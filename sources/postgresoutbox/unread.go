@@ -27,10 +27,10 @@ const (
 const tablesRead = `(SELECT CASE WHEN bool_and(r.snapshot->'reads' IS NOT NULL) THEN array_agg(DISTINCT t.name) END
 	FROM gateway.outbox_reader r LEFT JOIN LATERAL json_array_elements_text(r.snapshot->'reads') t(name) ON true)`
 
-// reopened finds the ranges of ids up to $1, of changes of tables that this reader has now ($2; empty: all),
+// reopened finds the ranges of ids above $4, up to $1, of changes of tables that this reader has now ($2; empty: all),
 // and did not have before ($3). Other changes do not lie in between.
 const reopened = `SELECT min(id), max(id) FROM (SELECT id, mine, count(*) FILTER (WHERE NOT mine) OVER (ORDER BY id) AS part
-	FROM (SELECT id, NOT tbl = ANY ($3::text[]) AND (cardinality($2::text[]) = 0 OR tbl = ANY ($2)) AS mine FROM gateway.outbox WHERE id <= $1) o) p
+	FROM (SELECT id, NOT tbl = ANY ($3::text[]) AND (cardinality($2::text[]) = 0 OR tbl = ANY ($2)) AS mine FROM gateway.outbox WHERE id > $4 AND id <= $1) o) p
 	WHERE mine GROUP BY part ORDER BY 1`
 
 // list notes which tables this reader has. What stayed in the outbox of tables that are new is
@@ -42,11 +42,7 @@ func (r *reader) list(ctx context.Context) error {
 		return nil
 	}
 	if added := slices.ContainsFunc(now, func(t string) bool { return !slices.Contains(before, t) }); before != nil && (added || len(now) == 0) {
-		rows, err := r.conn.Query(ctx, reopened, r.cursor.hi, append([]string{}, now...), before)
-		if err != nil {
-			return fmt.Errorf("cannot look for changes of tables that are new: %w", err)
-		}
-		ranges, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gap, err error) { return g, row.Scan(&g.from, &g.to) })
+		ranges, err := r.ofNewTables(ctx, before, append([]string{}, now...))
 		if err != nil {
 			return fmt.Errorf("cannot look for changes of tables that are new: %w", err)
 		}
@@ -54,6 +50,23 @@ func (r *reader) list(ctx context.Context) error {
 	}
 	r.stale = true
 	return nil
+}
+
+// ofNewTables returns where changes of tables lie that are new. Where another reader is far behind the
+// outbox is large: it is looked through part by part, so that the server answers in between.
+func (r *reader) ofNewTables(ctx context.Context, before, now []string) (ranges []gap, err error) {
+	for from := max(r.horizon.next, 0); from < r.cursor.hi; from += r.s.listMost {
+		rows, err := r.conn.Query(ctx, reopened, min(from+r.s.listMost, r.cursor.hi), now, before, from)
+		if err != nil {
+			return nil, err
+		}
+		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gap, err error) { return g, row.Scan(&g.from, &g.to) })
+		if err != nil {
+			return nil, err
+		}
+		ranges = append(ranges, found...)
+	}
+	return ranges, nil
 }
 
 // skip notes a change that is not emitted, and says once of each table that no reader has it.
