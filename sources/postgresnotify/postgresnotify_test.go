@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin/plugintest"
@@ -20,7 +22,20 @@ func TestConformance(t *testing.T) {
 
 func conforms(t *testing.T, url string) {
 	const channel = `Odd "channel"; DROP TABLE x`
-	db := testenv.Connect(t)
+	// do has a session of its own, which does not end with a rule that ends before.
+	do := func(t testing.TB, sql string, args ...any) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
+		defer cancel()
+		db, err := pgx.Connect(ctx, testenv.Postgres(t).URL())
+		if err == nil {
+			defer db.Close(ctx)
+			_, err = db.Exec(ctx, sql, args...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	plugintest.Source(t, plugintest.SourceHarness{
 		Type: Type(),
 		Reachable: func(o any) {
@@ -31,18 +46,14 @@ func conforms(t *testing.T, url string) {
 		},
 		Send: func(t testing.TB, payloads ...string) {
 			for _, p := range payloads {
-				testenv.Notify(t, db, channel, p)
+				do(t, "SELECT pg_notify($1, $2)", channel, p)
 			}
 		},
 		Unseat: func(t testing.TB) {
-			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"); err != nil {
-				t.Fatal(err)
-			}
+			do(t, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
 		},
 		Break: func(t testing.TB) {
-			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name); err != nil {
-				t.Fatal(err)
-			}
+			do(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
 		},
 	})
 }
