@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -76,10 +77,10 @@ func (c captured) wrong() (what, fix string) {
 	case c.Partition:
 		return c.Name + " is a partition", "write the table that it is a part of"
 	case c.Disabled:
-		return fmt.Sprintf("nothing captures the changes of %s: its trigger is disabled", c.Name), fmt.Sprintf(enable, c.Name)
+		return fmt.Sprintf("nothing captures the changes of %s: its trigger is disabled", c.Name), fmt.Sprintf(enable, pgtrigger.SQLName(c.Name))
 	case !c.Fires:
 		return fmt.Sprintf("nothing captures the changes of %s: its trigger is not there, or was made before the table was renamed", c.Name),
-			fmt.Sprintf("gateway sql --mode outbox --table %s --apply", c.Name)
+			fmt.Sprintf("gateway sql --mode outbox --table %s --apply", pgtrigger.Arg(pgtrigger.SQLName(c.Name)))
 	case c.Part != "":
 		return fmt.Sprintf("nothing captures the changes of %s, a partition of %s: its trigger is disabled", c.Part, c.Name), fmt.Sprintf(enable, c.Part)
 	}
@@ -92,10 +93,10 @@ func (c captured) part() (what, fix string) {
 	switch {
 	case c.Renamed != "":
 		return fmt.Sprintf("the table %s is called %s now, and its changes have the old name", c.Name, c.Renamed),
-			fmt.Sprintf("gateway sql --mode outbox --table %s --apply, and the new name in tables", c.Renamed)
+			fmt.Sprintf("gateway sql --mode outbox --table %s --apply, and the new name in tables", pgtrigger.Arg(c.Renamed))
 	case c.Passed:
 		return fmt.Sprintf("what a subscription or a session with session_replication_role = replica writes to %s is not captured", c.Name),
-			fmt.Sprintf(`ALTER TABLE %s ENABLE ALWAYS TRIGGER "!gateway_json", ENABLE ALWAYS TRIGGER "!gateway_outbox"`, c.Name)
+			fmt.Sprintf(`ALTER TABLE %s ENABLE ALWAYS TRIGGER "!gateway_json", ENABLE ALWAYS TRIGGER "!gateway_outbox"`, pgtrigger.SQLName(c.Name))
 	}
 	return "", ""
 }

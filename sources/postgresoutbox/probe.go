@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -186,7 +187,7 @@ func (p *probe) readers() {
 		return
 	}
 	if age > 60 && saved > 60 {
-		p.bad(plugin.Warning, fmt.Sprintf("start its gateway, or, where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = '%s'", strings.ReplaceAll(slowest, "'", "''")),
+		p.bad(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = %s", pgtrigger.Literal(slowest)),
 			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, seconds(saved))
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -115,13 +116,14 @@ func (p *probe) besides(table string) (fine bool) {
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1`, []any{table}, &truncate, &before) {
 		return false
 	}
+	name := pgtrigger.SQLName(table)
 	switch {
 	case truncate == nil:
-		p.bad(plugin.Warning, fmt.Sprintf("gateway sql --mode outbox --table %s --apply", table), "TRUNCATE of %s is not captured: the trigger is not there", table)
+		p.bad(plugin.Warning, fmt.Sprintf("gateway sql --mode outbox --table %s --apply", pgtrigger.Arg(name)), "TRUNCATE of %s is not captured: the trigger is not there", table)
 	case !*truncate:
-		p.bad(plugin.Warning, fmt.Sprintf(`ALTER TABLE %s ENABLE TRIGGER "!gateway_outbox_truncate"`, table), "TRUNCATE of %s is not captured: the trigger is disabled", table)
+		p.bad(plugin.Warning, fmt.Sprintf(`ALTER TABLE %s ENABLE TRIGGER "!gateway_outbox_truncate"`, name), "TRUNCATE of %s is not captured: the trigger is disabled", table)
 	case len(before) > 0:
-		p.bad(plugin.Warning, fmt.Sprintf("ALTER TRIGGER %s ON %s RENAME TO ...", pgx.Identifier{before[0]}.Sanitize(), table),
+		p.bad(plugin.Warning, fmt.Sprintf("ALTER TRIGGER %s ON %s RENAME TO ...", pgx.Identifier{before[0]}.Sanitize(), name),
 			"the trigger %s on %s comes first: where it changes the row again, that change is captured before the one that it follows", before[0], table)
 	default:
 		p.fine("the trigger on %s captures, before all others", table)
