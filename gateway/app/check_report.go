@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -53,6 +56,7 @@ func (r *report) add(f found) {
 	if r.json {
 		return
 	}
+	f.Text, f.Fix = oneLine(f.Text), oneLine(f.Fix)
 	where := ""
 	for _, part := range []string{f.Place, f.Component} {
 		if part != "" {
@@ -74,6 +78,20 @@ func (r *report) add(f found) {
 	if f.Fix != "" {
 		r.printf("        mend it: %s\n", f.Fix)
 	}
+}
+
+// oneLine returns text without what would begin a line or control a terminal: a server's names and
+// messages are another's.
+func oneLine(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 func (r *report) printf(format string, args ...any) {

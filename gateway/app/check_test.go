@@ -77,7 +77,7 @@ func TestLiveFindings(t *testing.T) {
 	out, err := check()
 	expect("the old trigger", true, out, err, "LISTEN works", "Pub/Sub works", "may INCRBY", "the port is free",
 		"gateway.yaml:4:3: sources.orders_db: the trigger orders_notify_trigger on public.orders will fail the user's write of a row over 7,999 bytes",
-		"mend it: gateway sql --table 'public.orders' --channel orders_channel --apply, and drop trigger orders_notify_trigger")
+		"mend it: gateway sql --table public.orders --channel orders_channel --apply, and drop trigger orders_notify_trigger")
 	if _, err := commandLine(t, env, "sql", "--table", "orders", "--channel", "orders_channel", "--apply"); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (h *health) disabled(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lose(err)
-	h.outage.told, h.outage.logged = true, time.Now()
+	h.outage.says(h.state.LastError)
 }
 
 // lose needs the lock.

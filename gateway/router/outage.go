@@ -1,6 +1,9 @@
 package router
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // outage is the time from when a component goes down until it works again, as the log tells
 // it: a line when it begins, one for each other reason, reminders while it lasts, and a line at
@@ -9,6 +12,7 @@ type outage struct {
 	began    time.Time // zero: none
 	attempts int       // that have failed in it
 	told     bool      // the log says that the component is down
+	reasons  []string  // that stand in the log, the latest of them
 	logged   time.Time // when the last line of any outage was written
 	reminded int       // how many reminders there were
 	alarm    *time.Timer
@@ -21,6 +25,8 @@ const (
 	settlesAfter = time.Second
 	// remindEvery is the time between reminders after those of remindAt.
 	remindEvery = 10 * time.Minute
+	// mostReasons bounds those of an outage that are kept.
+	mostReasons = 8
 )
 
 // remindAt is how long an outage has lasted at its first reminders.
@@ -72,25 +78,35 @@ func (h *health) lasts(now time.Time) {
 	}
 }
 
-// tells reports whether a failure is to be logged: the first one, and one for another reason
-// than the last. Of many in a second the first is, for a receiver may answer anything, and any
-// after which nothing is tried for a while. was is the state before. It needs the lock.
+// tells reports whether a failure is to be logged: the first one, and one for a reason that the
+// log has not. Of many in a second the first is, for a receiver may answer anything, and any
+// after which nothing is tried for a while; the others are when they come again. was is the state
+// before. It needs the lock.
 func (h *health) tells(was Health, retry time.Duration) bool {
 	o := &h.outage
-	if o.told && alike(was.LastError, h.state.LastError) {
+	if o.told && slices.ContainsFunc(o.reasons, func(r string) bool { return alike(r, h.state.LastError) }) {
 		return false
 	}
 	if long := was.Up && retry >= logEvery; !long && time.Since(o.logged) < logEvery {
 		return false
 	}
-	o.told, o.logged = true, time.Now()
+	o.says(h.state.LastError)
 	return true
+}
+
+// says notes that a line with the reason is logged.
+func (o *outage) says(reason string) {
+	o.told, o.logged = true, time.Now()
+	if len(o.reasons) == mostReasons {
+		o.reasons = o.reasons[1:]
+	}
+	o.reasons = append(o.reasons, reason)
 }
 
 // remind has it logged that the outage lasts, whether anything is tried or not.
 func (h *health) remind() (log func()) {
 	o := &h.outage
-	o.told, o.logged = true, time.Now()
+	o.says(h.state.LastError)
 	o.reminded++
 	h.set(time.Until(o.began.Add(o.next())), h.remind)
 	reason, lasts, attempts := h.state.LastError, o.lasts(), o.attempts

@@ -84,6 +84,37 @@ func TestLongOutageIsToldOf(t *testing.T) {
 	}
 }
 
+// TestEachReasonIsToldOf: of two that come in one second the second is told when it comes again,
+// and none of them twice.
+func TestEachReasonIsToldOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		h := &health{log: log.logger()}
+		h.up()
+		time.Sleep(time.Minute)
+		h.down(errors.New("EOF"), 60*time.Millisecond)
+		time.Sleep(60 * time.Millisecond)
+		for range 20 {
+			h.down(errors.New("wrong password"), time.Second)
+			time.Sleep(time.Second)
+			h.down(errors.New("EOF"), time.Second)
+			time.Sleep(time.Second)
+		}
+		for _, reason := range []string{"EOF", "wrong password"} {
+			if n := len(log.with(reason)); n != 1 {
+				t.Errorf("%d lines say %s:\n%s", n, reason, log.all())
+			}
+		}
+		h.up()
+		time.Sleep(settlesAfter)
+		synctest.Wait()
+		h.down(errors.New("EOF"), time.Second)
+		if n := len(log.with("EOF")); n != 2 {
+			t.Errorf("another outage is not told of:\n%s", log.all())
+		}
+	})
+}
+
 // TestFlappingIsOneOutage: a source that is connected for a moment at each attempt does not
 // work again each time.
 func TestFlappingIsOneOutage(t *testing.T) {

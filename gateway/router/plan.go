@@ -70,14 +70,16 @@ type Probe struct {
 }
 
 // Probe asks every component that can tell how things are where it
-// connects to. The plan need not run.
+// connects to, one after the other, and each for timeout at most. The plan need not run.
 // skip lists those that are left out: "sinks.bus".
-func (p *Plan) Probe(ctx context.Context, skip []string) []Probe {
+func (p *Plan) Probe(ctx context.Context, timeout time.Duration, skip []string) []Probe {
 	var out []Probe
 	probe := func(c *component, impl any) {
 		kind, name := c.kind, c.name
 		if p, ok := impl.(plugin.Prober); ok && !slices.Contains(skip, string(kind)+"s."+name) {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
 			out = append(out, Probe{kind, name, c.probe(ctx, p)})
+			cancel()
 		}
 	}
 	for _, s := range p.sources {

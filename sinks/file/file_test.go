@@ -158,3 +158,27 @@ func TestProbe(t *testing.T) {
 		t.Errorf("it has made %v", entries)
 	}
 }
+
+// TestProbeOfRoom: what a full disk fails, check --live finds.
+func TestProbeOfRoom(t *testing.T) {
+	for free, want := range map[uint64]plugin.Finding{
+		0:         {Level: plugin.Wrong, Text: "the disk of /d is full: nothing can be written"},
+		4096:      {Level: plugin.Warning, Text: "the disk of /d is nearly full: 4096 bytes are free"},
+		100 << 20: {Text: "the disk of /d has 100 MiB free"},
+	} {
+		if got := room("/d", free); got.Level != want.Level || got.Text != want.Text || (got.Fix == "") != (want.Level == plugin.Fine) {
+			t.Errorf("%d bytes: %+v", free, got)
+		}
+	}
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "kept")
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{kept, filepath.Join(dir, "new")} {
+		found := (&sink{opts: Options{Path: path}}).Probe(t.Context())
+		if len(found) != 2 || !strings.Contains(found[1].Text, dir) {
+			t.Errorf("%s: %v", path, found)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -63,12 +64,12 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 	case len(found) == 0:
 		return []plugin.Finding{{
 			Level: plugin.Warning, Text: fmt.Sprintf("no trigger in this database notifies %s", channel),
-			Fix: fmt.Sprintf("gateway sql --table TABLE --channel %s --apply", channel),
+			Fix: fmt.Sprintf("gateway sql --table TABLE --channel %s --apply", pgtrigger.Arg(channel)),
 		}}
 	}
 	var findings []plugin.Finding
 	for _, t := range found {
-		fix := fmt.Sprintf("gateway sql --table '%s' --channel %s --apply, and drop trigger %s", t.Table, channel, t.Quoted)
+		fix := fmt.Sprintf("gateway sql --table %s --channel %s --apply, and drop trigger %s", pgtrigger.Arg(t.Table), pgtrigger.Arg(channel), t.Quoted)
 		switch {
 		case !t.Enabled:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, pgx.Identifier{t.Name}.Sanitize())})

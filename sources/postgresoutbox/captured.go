@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -53,43 +54,51 @@ type captured struct {
 
 const enable = `ALTER TABLE %s ENABLE TRIGGER "!gateway_json", ENABLE TRIGGER "!gateway_outbox"`
 
-// problem returns why changes of the table do not come, or "".
-func (c captured) problem() string {
-	switch {
-	case c.Renamed != "":
-		return ""
-	case c.Missing || c.Partition:
-		return notCaptured(c.Name, c.Missing, c.Partition).Error()
-	case c.Disabled:
-		return fmt.Sprintf("nothing captures the changes of %s: its trigger is disabled: "+enable, c.Name, c.Name)
-	case !c.Fires:
-		return notCaptured(c.Name, false, false).Error()
-	case c.Part != "":
-		return fmt.Sprintf("nothing captures the changes of %s, a partition of %s: its trigger is disabled: "+enable, c.Part, c.Name, c.Part)
-	}
-	return ""
-}
+// problem returns why changes of the table do not come, and what mends it, or "".
+func (c captured) problem() string { return joined(c.wrong()) }
 
 // warning returns what is to be mended of a table that is captured, or "".
-func (c captured) warning() string {
-	switch {
-	case c.Renamed != "":
-		return fmt.Sprintf("the table %s is called %s now, and its changes have the old name: gateway sql --mode outbox --table %[2]s --apply, and the new name in tables", c.Name, c.Renamed)
-	case c.Passed:
-		return fmt.Sprintf(`what a subscription or a session with session_replication_role = replica writes to %s is not captured: ALTER TABLE %[1]s ENABLE ALWAYS TRIGGER "!gateway_json", ENABLE ALWAYS TRIGGER "!gateway_outbox"`, c.Name)
+func (c captured) warning() string { return joined(c.part()) }
+
+func joined(what, fix string) string {
+	if what == "" {
+		return ""
 	}
-	return ""
+	return what + ": " + fix
 }
 
-// notCaptured says why the changes of a table do not come.
-func notCaptured(table string, missing, partition bool) error {
+// wrong returns why changes of the table do not come, and what mends it.
+func (c captured) wrong() (what, fix string) {
 	switch {
-	case missing:
-		return fmt.Errorf("there is no table %s: correct tables, or make it", table)
-	case partition:
-		return fmt.Errorf("%s is a partition: write the table that it is a part of", table)
+	case c.Renamed != "":
+		return "", ""
+	case c.Missing:
+		return "there is no table " + c.Name, "correct tables, or make it"
+	case c.Partition:
+		return c.Name + " is a partition", "write the table that it is a part of"
+	case c.Disabled:
+		return fmt.Sprintf("nothing captures the changes of %s: its trigger is disabled", c.Name), fmt.Sprintf(enable, pgtrigger.SQLName(c.Name))
+	case !c.Fires:
+		return fmt.Sprintf("nothing captures the changes of %s: its trigger is not there, or was made before the table was renamed", c.Name),
+			fmt.Sprintf("gateway sql --mode outbox --table %s --apply", pgtrigger.Arg(pgtrigger.SQLName(c.Name)))
+	case c.Part != "":
+		return fmt.Sprintf("nothing captures the changes of %s, a partition of %s: its trigger is disabled", c.Part, c.Name), fmt.Sprintf(enable, c.Part)
 	}
-	return fmt.Errorf("nothing captures the changes of %s: its trigger is not there, or was made before the table was renamed: gateway sql --mode outbox --table %[1]s --apply makes it", table)
+	return "", ""
+}
+
+// part returns which changes of a table that is captured do not come, or not under its name,
+// and what mends it.
+func (c captured) part() (what, fix string) {
+	switch {
+	case c.Renamed != "":
+		return fmt.Sprintf("the table %s is called %s now, and its changes have the old name", c.Name, c.Renamed),
+			fmt.Sprintf("gateway sql --mode outbox --table %s --apply, and the new name in tables", pgtrigger.Arg(c.Renamed))
+	case c.Passed:
+		return fmt.Sprintf("what a subscription or a session with session_replication_role = replica writes to %s is not captured", c.Name),
+			fmt.Sprintf(`ALTER TABLE %s ENABLE ALWAYS TRIGGER "!gateway_json", ENABLE ALWAYS TRIGGER "!gateway_outbox"`, pgtrigger.SQLName(c.Name))
+	}
+	return "", ""
 }
 
 // lookAtTriggers returns how the tables are captured.
@@ -100,7 +109,13 @@ func (r *reader) lookAtTriggers(ctx context.Context) ([]captured, error) {
 	if all {
 		names = slices.Sorted(maps.Keys(r.s.captured)) // those that have lost theirs
 	}
-	rows, err := r.conn.Query(ctx, tablesCaptured, names, all)
+	return lookAtTables(ctx, r.conn, names, all)
+}
+
+// lookAtTables returns how the tables called names are captured, and with all also every other
+// table that has the trigger.
+func lookAtTables(ctx context.Context, conn *pgx.Conn, names []string, all bool) ([]captured, error) {
+	rows, err := conn.Query(ctx, tablesCaptured, names, all)
 	if err == nil {
 		var found []captured
 		if found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[captured]); err == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -147,34 +148,6 @@ func (p *probe) rights() bool {
 }
 
 // triggers looks whether what is to be captured is.
-func (p *probe) triggers() {
-	for table := range p.s.tables {
-		var oid *uint32
-		var enabled, truncate, partition *bool
-		var before []string
-		ok := p.row(`SELECT c.oid, c.relispartition, (SELECT `+captures+` FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox'),
-				(SELECT t.tgenabled <> 'D' FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox_truncate'),
-				ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' AND t.tgname <> '!gateway_json' ORDER BY 1)
-			FROM (SELECT $1::text AS name) one LEFT JOIN (SELECT c.oid, c.relispartition FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1) c ON true`,
-			[]any{table}, &oid, &partition, &enabled, &truncate, &before)
-		fix := fmt.Sprintf("gateway sql --mode outbox --table %s --apply", table)
-		switch {
-		case !ok:
-		case oid == nil || *partition:
-			p.bad(plugin.Wrong, "", "%v", notCaptured(table, oid == nil, oid != nil))
-		case enabled == nil || !*enabled:
-			p.bad(plugin.Wrong, fix, "nothing captures the changes of %s: its trigger is not there, or disabled, or was made before the table was renamed", table)
-		case truncate == nil || !*truncate:
-			p.bad(plugin.Warning, fix, "TRUNCATE of %s is not captured: the trigger is not there, or disabled", table)
-		case len(before) > 0:
-			p.bad(plugin.Warning, fmt.Sprintf("ALTER TRIGGER %s ON %s RENAME TO ...", pgx.Identifier{before[0]}.Sanitize(), table),
-				"the trigger %s on %s comes first: where it changes the row again, that change is captured before the one that it follows", before[0], table)
-		default:
-			p.fine("the trigger on %s captures, before all others", table)
-		}
-	}
-}
-
 func (p *probe) sequence() {
 	var cache, last, hi int64
 	if !p.row(`SELECT s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), coalesce((SELECT max(hi) FROM gateway.outbox_reader), 0) FROM pg_sequence s
@@ -214,7 +187,7 @@ func (p *probe) readers() {
 		return
 	}
 	if age > 60 && saved > 60 {
-		p.bad(plugin.Warning, fmt.Sprintf("start its gateway, or, where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = '%s'", strings.ReplaceAll(slowest, "'", "''")),
+		p.bad(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = %s", pgtrigger.Literal(slowest)),
 			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, seconds(saved))
 		return
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
 
@@ -86,4 +88,46 @@ func (p *probe) schemas(user string) (missing []string) {
 		p.bad(plugin.Warning, "", "cannot tell whether the schemas of the tables may be used: %v", err)
 	}
 	return missing
+}
+
+// triggers looks whether the tables are captured, as the source does while it runs.
+func (p *probe) triggers() {
+	found, err := lookAtTables(p.ctx, p.conn, slices.Sorted(maps.Keys(p.s.tables)), false)
+	if err != nil {
+		p.bad(plugin.Warning, "", "%v", pgconn.Reason(err))
+	}
+	for _, c := range found {
+		if what, fix := c.wrong(); what != "" {
+			p.bad(plugin.Wrong, fix, "%s", what)
+		} else if what, fix := c.part(); c.Renamed != "" { // a gateway that starts refuses it
+			p.bad(plugin.Wrong, fix, "%s", what)
+		} else if p.besides(c.Name) && what != "" {
+			p.bad(plugin.Warning, fix, "%s", what)
+		}
+	}
+}
+
+// besides looks at the other triggers of a table whose rows are captured.
+func (p *probe) besides(table string) (fine bool) {
+	var truncate *bool
+	var before []string
+	if !p.row(`SELECT (SELECT t.tgenabled IN ('O', 'A') FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox_truncate'),
+			ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' AND t.tgname <> '!gateway_json' ORDER BY 1)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1`, []any{table}, &truncate, &before) {
+		return false
+	}
+	name := pgtrigger.SQLName(table)
+	switch {
+	case truncate == nil:
+		p.bad(plugin.Warning, fmt.Sprintf("gateway sql --mode outbox --table %s --apply", pgtrigger.Arg(name)), "TRUNCATE of %s is not captured: the trigger is not there", table)
+	case !*truncate:
+		p.bad(plugin.Warning, fmt.Sprintf(`ALTER TABLE %s ENABLE TRIGGER "!gateway_outbox_truncate"`, name), "TRUNCATE of %s is not captured: the trigger is disabled", table)
+	case len(before) > 0:
+		p.bad(plugin.Warning, fmt.Sprintf("ALTER TRIGGER %s ON %s RENAME TO ...", pgx.Identifier{before[0]}.Sanitize(), name),
+			"the trigger %s on %s comes first: where it changes the row again, that change is captured before the one that it follows", before[0], table)
+	default:
+		p.fine("the trigger on %s captures, before all others", table)
+		return true
+	}
+	return false
 }

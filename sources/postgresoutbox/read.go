@@ -16,6 +16,8 @@ import (
 const (
 	maxRows  = 500      // that a read takes of each half
 	maxBytes = 16 << 20 // after which a read stops
+	// largeRows is from how many bytes on a read that takes long does so because of the link.
+	largeRows = 256 << 10
 	// maxGaps bounds the memory, and the time of a read. Gaps are many only where what lies
 	// between them cannot be deleted, because another reader is behind. Beyond it nothing above
 	// hi is read until there are fewer.
@@ -89,17 +91,18 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		}
 		one.at = at.Time
 		n := len(inGaps) + len(beyond)
-		if cut = bytes > maxBytes || n > 0 && time.Since(begin) > longRead; cut { // the rest comes with the next read
-			if alone {
-				_ = r.conn.PgConn().CancelRequest(ctx) // else the rest is sent all the same
-			}
-			break
-		}
+		cut = bytes > maxBytes || n > 0 && time.Since(begin) > longRead // the rest comes with the next read
 		bytes += len(one.old) + len(one.new)
 		if half == 0 {
 			inGaps = append(inGaps, one)
 		} else {
 			beyond = append(beyond, one)
+		}
+		if cut {
+			if alone {
+				_ = r.conn.PgConn().CancelRequest(ctx) // else the rest is sent all the same
+			}
+			break
 		}
 	}
 	rows.Close()
@@ -113,6 +116,9 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 	switch took := time.Since(begin); {
 	case took > longRead:
 		r.s.most = max(r.s.most/4, 1)
+		if fit := int(time.Duration(len(inGaps)+len(beyond)) * longRead / took); cut && bytes > largeRows {
+			r.s.most = max(min(r.s.most, fit), 1) // what the server sends beyond is sent twice
+		}
 	case cut:
 		r.s.most = max(r.s.most/2, 1)
 	default:

@@ -41,6 +41,24 @@ func TestRowsThatTakeLong(t *testing.T) {
 	}
 }
 
+// TestLargeRowsAreSentOnce: a read that is ended after a row keeps this row, and the next one asks
+// for as many as the link takes: what the server has begun to send beyond is lost time.
+func TestLargeRowsAreSentOnce(t *testing.T) {
+	db := fresh(t, `CREATE TABLE items (id int PRIMARY KEY, note text)`, "items")
+	run(t, db, `INSERT INTO items SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 6500 + n)) FROM generate_series(1, 4) n`)
+	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
+	proxy.Throttle(150_000)
+	r := newReader(t, newSource(t, behind(url)))
+	r.s.most = maxRows // as after many small rows
+	rows, err := r.read(t.Context())
+	if err != nil || len(rows) != 2 || r.s.most != 1 {
+		t.Fatalf("the first read has %d rows, and the next one asks for %d: %v", len(rows), r.s.most, err)
+	}
+	if rows, err = r.read(t.Context()); err != nil || len(rows) != 1 || rows[0].id != 3 {
+		t.Errorf("the second read has %d rows: %v", len(rows), err)
+	}
+}
+
 // TestSilentConnection: a connection that stays open, and on which nothing passes, is noticed while
 // the source sleeps. A second one without an answer has twice the time.
 func TestSilentConnection(t *testing.T) {

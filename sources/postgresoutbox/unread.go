@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgtrigger"
 )
 
 // Several readers may share an outbox, each with tables of its own. A change whose table none of
@@ -86,7 +88,8 @@ func (r *reader) skip(ctx context.Context, table string) error {
 	}
 	if r.others[table] = time.Now(); !read {
 		r.s.unread[table] = true
-		r.out.Gap(fmt.Sprintf("changes of %s are not delivered: no reader has this table. The latest %d stay in gateway.outbox: add it to tables, or, where they are of no use, gateway sql --mode outbox --table %[1]s --drop --apply and DELETE FROM gateway.outbox WHERE tbl = '%[1]s'", table, unreadMost))
+		r.out.Gap(fmt.Sprintf("changes of %s are not delivered: no reader has this table. The latest %d stay in gateway.outbox: add it to tables, or, where they are of no use, gateway sql --mode outbox --table %s --drop --apply and DELETE FROM gateway.outbox WHERE tbl = %s",
+			table, unreadMost, pgtrigger.Arg(pgtrigger.SQLName(table)), pgtrigger.Literal(table)))
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ function states(component, now) {
   const said = [];
   if (up !== undefined) said.push(up ? "up" : Date.parse(since) > 0 ? `down for ${lasts(now - Date.parse(since))}` : "not connected yet");
   if (attempts > 0) said.push(`attempts ${short(attempts)}`);
-  if (leader) said.push(leader.state);
+  if (leader) said.push(leader.state === "none" ? "leads nothing" : leader.state);
   if (leader?.holder) said.push(`the lock is held by ${leader.holder}, which cannot lead`);
   if (stalled) said.push(`stalled for ${lasts(now - Date.parse(stalled.since))}: ${stalled.reason}`);
   return [...said, ...(breakers[breaker?.state] ?? [])];

@@ -1,0 +1,68 @@
+package pgconn
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/testenv"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// answering returns a connection to a server that lets everybody log in, and has answer for each
+// statement.
+func answering(t *testing.T, answer string) (*pgx.Conn, *pgx.ConnConfig) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				greet := "R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"
+				for b := make([]byte, 4096); ; greet = answer + "Z\x00\x00\x00\x05I" {
+					if _, err := conn.Read(b); err != nil {
+						return
+					}
+					if _, err := io.WriteString(conn, greet); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	config, err := Config(options.NewURL("postgres://x@"+l.Addr().String()+"/x?sslmode=disable"), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.ConnectConfig(testenv.Context(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { Close(conn) })
+	return conn, config
+}
+
+// TestProofOfAStrangeServer: answers that no PostgreSQL gives are an error, and no panic.
+func TestProofOfAStrangeServer(t *testing.T) {
+	row := func(value string) string {
+		return "T\x00\x00\x00\x1a\x00\x01p\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x17\x00\x04\xff\xff\xff\xff\x00\x00" +
+			"D\x00\x00\x00" + string(rune(10+len(value))) + "\x00\x01\x00\x00\x00" + string(rune(len(value))) + value + "C\x00\x00\x00\x0dSELECT 1\x00"
+	}
+	for name, answer := range map[string]string{"nothing": "", "an empty query": "I\x00\x00\x00\x04", "no number": row("a secret")} {
+		conn, config := answering(t, answer)
+		if _, err := ProveSession(testenv.Context(t), conn, config); err == nil || !strings.Contains(err.Error(), "does not say which of its processes") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package pgtrigger
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Messages hold commands that are copied into a shell or psql. The owner of a table names it, so a
+// name must not become a command there.
+
+var (
+	plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+	plainArg  = regexp.MustCompile(`^[A-Za-z0-9_.:/=-]+$`)
+)
+
+// SQLName returns a table's name SCHEMA.TABLE, which is not quoted, as SQL and the option --table
+// take it: with quotes where it needs them.
+func SQLName(name string) string {
+	parts := strings.SplitN(name, ".", 2)
+	for i, p := range parts {
+		if !plainName.MatchString(p) {
+			parts[i] = pgx.Identifier{p}.Sanitize()
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// Arg returns text as one argument in a shell: in single quotes where it needs them.
+func Arg(text string) string {
+	if plainArg.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// Literal returns text as an SQL string, whatever standard_conforming_strings is.
+func Literal(text string) string { return strings.TrimSpace(literal(text)) }
