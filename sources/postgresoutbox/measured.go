@@ -2,7 +2,10 @@ package postgresoutbox
 
 import (
 	"context"
+	"fmt"
+	"time"
 
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
@@ -28,4 +31,67 @@ func (s *source) Campaign(ctx context.Context, name string, above int64, standby
 		s.measures(forget)
 		standby(holder)
 	})
+}
+
+// inspectAll looks at all that others may have changed.
+func (r *reader) inspectAll(ctx context.Context) error {
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	found, err := r.lookAtTriggers(ctx)
+	if err != nil {
+		return err
+	}
+	r.watchTriggers(r.out, found)
+	return r.trim(ctx)
+}
+
+// measure looks how far behind it is, whether nobody has spoilt the sequence, and whether the
+// session is still the same: a pooler may have got another mode.
+func (r *reader) measure(ctx context.Context) error {
+	ctx, cancel := r.answer(ctx)
+	defer cancel()
+	var last, cache int64
+	var seconds float64
+	var oldest float64
+	var above bool
+	var position int64
+	var pid uint32
+	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
+		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.tells.flushed+`,
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT min(low) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&pid, &last, &cache, &above, &position, &oldest, &seconds)
+	if err != nil {
+		return fmt.Errorf("cannot see how far behind it is: %w", err)
+	}
+	if err := pgconn.SameSession(r.s.conn, pid, r.pid); err != nil {
+		return err
+	}
+	r.s.lagRows.Set(float64(max(last-r.cursor.hi, 0)))
+	r.s.lagSeconds.Set(max(seconds, 0))
+	r.s.oldest.Set(max(oldest, 0))
+	r.s.gaps.Set(float64(r.cursor.open()))
+	r.warn()
+	r.memory.position = max(r.memory.position, position)
+	switch {
+	case cache != 1:
+		return checkCache(cache)
+	case last < r.cursor.hi && !above:
+		return &wentBack{sequenceBack(last, r.cursor.hi)}
+	case above:
+		return r.clear(ctx)
+	}
+	return nil
+}
+
+// warn says when a transaction is open for long.
+func (r *reader) warn() {
+	if low := r.cursor.low(); low != r.low {
+		r.low, r.lowSince = low, time.Now()
+	}
+	if len(r.cursor.gaps) > 0 && time.Since(r.lowSince) > gapAlarm {
+		r.s.log.Warn("a transaction is open for long: what it has written comes when it ends; gateway check --live names it", "for", time.Since(r.lowSince).Round(time.Second))
+		r.lowSince = time.Now()
+	}
 }
