@@ -270,3 +270,18 @@ func TestConfirmThatFails(t *testing.T) {
 		})
 	}
 }
+
+// TestCloseAfterItsDeadline: a stop that has used up its time still closes, and says nothing of a plugin
+// that returns at once.
+func TestCloseAfterItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := false
+		s := newHooked()
+		s.close = func(ctx context.Context) error { closed = true; time.Sleep(time.Millisecond); return nil }
+		c := newRouter(t).newComponent(plugin.KindSink, "out", nil, nil, table{})
+		c.closer = s
+		if err := c.close(time.Now().Add(-time.Minute)); err != nil || !closed {
+			t.Errorf("closed %v: %v", closed, err)
+		}
+	})
+}

@@ -21,8 +21,9 @@ func (c *component) protect(f func() error) (err error) {
 }
 
 // bounded calls f, a method of the plugin, in a goroutine of its own, with a context that ends
-// after d. It gives f up where it does not return soon after that.
+// after d; at once where d is negative. It gives f up where it does not return soon after that.
 func (c *component) bounded(ctx context.Context, method string, d time.Duration, f func(context.Context) error) error {
+	d = max(d, 0)
 	ctx, cancel := context.WithTimeout(ctx, d)
 	ended := make(chan error, 1)
 	go func() {
