@@ -17,30 +17,8 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
-
-// hostile is a server that answers what it is told by what answer makes of it, and hangs up.
-func hostile(t *testing.T, answer func(conn net.Conn)) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				answer(conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
 
 // hear returns what was sent, up to an end, or how TLS begins.
 func hear(conn net.Conn, end string) (all []byte) {
@@ -79,7 +57,7 @@ var receivers = map[string]string{
 }
 
 func receiver(t *testing.T, answer string) (address string) {
-	return hostile(t, func(conn net.Conn) {
+	return testenv.Serve(t, func(conn net.Conn) {
 		request := string(hear(conn, "\r\n\r\n"))
 		target := "/"
 		if words := strings.Fields(request); len(words) > 1 {
@@ -100,7 +78,7 @@ func receiver(t *testing.T, answer string) (address string) {
 
 // parrot repeats what it was told first, and hangs up.
 func parrot(t *testing.T) (address string) {
-	return hostile(t, func(conn net.Conn) {
+	return testenv.Serve(t, func(conn net.Conn) {
 		buf := make([]byte, 64<<10)
 		n, _ := conn.Read(buf)
 		_, _ = conn.Write(buf[:n])
@@ -109,7 +87,7 @@ func parrot(t *testing.T) (address string) {
 
 // oddRedis repeats each command behind a prefix.
 func oddRedis(t *testing.T, prefix string) (address string) {
-	return hostile(t, func(conn net.Conn) {
+	return testenv.Serve(t, func(conn net.Conn) {
 		for {
 			command := hear(conn, "\r\n")
 			if len(command) == 0 {
@@ -125,7 +103,7 @@ func oddRedis(t *testing.T, prefix string) (address string) {
 
 // oddPostgres asks for the password, and repeats it as an error.
 func oddPostgres(t *testing.T) (address string) {
-	return hostile(t, func(conn net.Conn) {
+	return testenv.Serve(t, func(conn net.Conn) {
 		buf := make([]byte, 64<<10)
 		n, _ := conn.Read(buf)
 		said := append([]byte{}, buf[:n]...)

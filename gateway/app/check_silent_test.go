@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -13,26 +14,15 @@ import (
 // as PostgreSQL behind a pooler that stands still.
 func silentPostgres(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-			_, _ = conn.Read(make([]byte, 1024))                           // the client says what is wrong
-			_, _ = conn.Write([]byte("R\x00\x00\x00\x08\x00\x00\x00\x00" + // logged in
-				"S\x00\x00\x00\x23standard_conforming_strings\x00on\x00" +
-				"S\x00\x00\x00\x19client_encoding\x00UTF8\x00" +
-				"Z\x00\x00\x00\x05I")) // ready for a query
-		}
-	}()
-	return "postgres://postgres@" + l.Addr().String() + "/shop?sslmode=disable"
+	addr := testenv.Serve(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1024))                           // the client says what is wrong
+		_, _ = conn.Write([]byte("R\x00\x00\x00\x08\x00\x00\x00\x00" + // logged in
+			"S\x00\x00\x00\x23standard_conforming_strings\x00on\x00" +
+			"S\x00\x00\x00\x19client_encoding\x00UTF8\x00" +
+			"Z\x00\x00\x00\x05I")) // ready for a query
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	return "postgres://postgres@" + addr + "/shop?sslmode=disable"
 }
 
 // TestCheckOfSilentServers: they make nothing wrong that works.

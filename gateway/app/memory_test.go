@@ -88,8 +88,8 @@ func settledHeap(most uint64) (bytes uint64) {
 	}
 }
 
-// TestReloadsLeaveNoHistory: 20 reloads, each of which replaces a sink with a full history of
-// 1 MiB, take no more memory than three.
+// TestReloadsLeaveNoHistory replaces a sink with a full history of 1 MiB by 20 reloads. They take no
+// more memory than three do.
 func TestReloadsLeaveNoHistory(t *testing.T) {
 	_, reload := startHeavy(t)
 	n := 1

@@ -11,8 +11,8 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// TestServersGetNoSecrets: whoever may run programs in the server does not find the gateway's
-// environment there.
+// TestServersGetNoSecrets: a private server is started without the gateway's environment, which a role
+// that may run programs in the server could read.
 func TestServersGetNoSecrets(t *testing.T) {
 	t.Setenv("WEBHOOK_SECRET", "hush")
 	conn, err := pgx.Connect(testenv.Context(t), testenv.StartPostgres(t).URL())

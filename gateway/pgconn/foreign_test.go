@@ -95,8 +95,8 @@ func TestPartsOfOthers(t *testing.T) {
 	exec(t, db, `DROP TABLE parts, typed, indexed, leaf, counted, compared, ranged; DROP TYPE wrapped; DROP SCHEMA mallory CASCADE`)
 }
 
-// TestTheTableThatIsReadIsTheOneThatIsTrusted: whoever may rename schemas cannot put another
-// table under a name between the look at its owner and the read.
+// TestTheTableThatIsReadIsTheOneThatIsTrusted: a schema that is renamed between the check of a table's
+// owner and the read of its rows does not make the read take another table of that name.
 func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS m1 CASCADE; DROP SCHEMA IF EXISTS m2 CASCADE; CREATE SCHEMA m1 AUTHORIZATION mallory; CREATE SCHEMA m2 AUTHORIZATION mallory; GRANT USAGE ON SCHEMA m1, m2 TO PUBLIC;

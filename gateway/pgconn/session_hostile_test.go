@@ -16,32 +16,18 @@ import (
 // statement.
 func answering(t *testing.T, answer string) (*pgx.Conn, *pgx.ConnConfig) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
+	addr := testenv.Serve(t, func(conn net.Conn) {
+		greet := "R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"
+		for b := make([]byte, 4096); ; greet = answer + "Z\x00\x00\x00\x05I" {
+			if _, err := conn.Read(b); err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				greet := "R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"
-				for b := make([]byte, 4096); ; greet = answer + "Z\x00\x00\x00\x05I" {
-					if _, err := conn.Read(b); err != nil {
-						return
-					}
-					if _, err := io.WriteString(conn, greet); err != nil {
-						return
-					}
-				}
-			}()
+			if _, err := io.WriteString(conn, greet); err != nil {
+				return
+			}
 		}
-	}()
-	config, err := Config(options.NewURL("postgres://x@"+l.Addr().String()+"/x?sslmode=disable"), "test")
+	})
+	config, err := Config(options.NewURL("postgres://x@"+addr+"/x?sslmode=disable"), "test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // before it took this event: such events are written again together, once the sink works.
 // Failed returns nil where no event has failed.
 //
-// An index that is none of the batch makes the whole write fail.
+// An index outside the batch makes the whole write fail.
 func Failed(failed map[int]error) error {
 	p := &partialError{failed: make(map[int]error, len(failed))}
 	for i, err := range failed {

@@ -221,8 +221,9 @@ type misspelt struct{ keeps }
 
 func (*misspelt) Close() error { return nil }
 
-// TestMethodsThatNobodyCalls, and traits without a method, are refused when the plugin is built.
-func TestMethodsThatNobodyCalls(t *testing.T) {
+// TestMisspeltMethods: a method with the name of an optional one and another signature, and a trait
+// without its method, are refused when the plugin is built.
+func TestMisspeltMethods(t *testing.T) {
 	elects := sourceSpec("in", emits(0, nil))
 	elects.Type = elects.Type.With(plugin.Elects)
 	var none *keeps

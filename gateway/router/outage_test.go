@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,35 +14,23 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
 
-// logged collects a log.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
+// logged is a log whose lines are looked at.
+type logged struct{ testenv.Log }
 
 func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // with returns the lines that contain text.
 func (l *logged) with(text string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
+	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {
 			found = append(found, line)
 		}
 	}
 	return found
 }
-
-func (l *logged) all() string { return strings.Join(l.with(""), "") }
 
 // TestLongOutageIsToldOf, and not too often: when it begins, after a minute, 5 and 10, every 10
 // from then on, and at the end. The reason has another port each time.
@@ -77,7 +64,7 @@ func TestLongOutageIsToldOf(t *testing.T) {
 					t.Errorf("reminders at %v, want %v", after, want)
 				}
 				if n, end := len(log.with("down, trying again")), fmt.Sprintf("after=1h0m12s attempts=%d", attempts); n != 1 || len(log.with("works again")) != 1 || len(log.with(end)) != 1 {
-					t.Errorf("%d lines say that it is down, and %q is to be said once:\n%s", n, end, log.all())
+					t.Errorf("%d lines say that it is down, and %q is to be said once:\n%s", n, end, log.String())
 				}
 			})
 		})
@@ -102,7 +89,7 @@ func TestEachReasonIsToldOf(t *testing.T) {
 		}
 		for _, reason := range []string{"EOF", "wrong password"} {
 			if n := len(log.with(reason)); n != 1 {
-				t.Errorf("%d lines say %s:\n%s", n, reason, log.all())
+				t.Errorf("%d lines say %s:\n%s", n, reason, log.String())
 			}
 		}
 		h.up()
@@ -110,7 +97,7 @@ func TestEachReasonIsToldOf(t *testing.T) {
 		synctest.Wait()
 		h.down(errors.New("EOF"), time.Second)
 		if n := len(log.with("EOF")); n != 2 {
-			t.Errorf("another outage is not told of:\n%s", log.all())
+			t.Errorf("another outage is not told of:\n%s", log.String())
 		}
 	})
 }
@@ -164,12 +151,12 @@ func TestDisabledSinkIsRemindedOf(t *testing.T) {
 		})
 		time.Sleep(5*time.Minute + time.Second)
 		if n := len(log.with("still down")); n != 2 {
-			t.Errorf("%d reminders:\n%s", n, log.all())
+			t.Errorf("%d reminders:\n%s", n, log.String())
 		}
 		_ = run.stop()
-		before := log.all()
+		before := log.String()
 		time.Sleep(time.Hour)
-		if after := log.all(); after != before {
+		if after := log.String(); after != before {
 			t.Errorf("after the stop:\n%s", after[len(before):])
 		}
 	})

@@ -162,8 +162,8 @@ func TestWithoutTheRightToSubscribeToGaps(t *testing.T) {
 	}
 }
 
-// TestAFloodOfGaps of others is passed on as a few, of which the last comes although nothing
-// else does.
+// TestAFloodOfGaps: of thousands of gaps of other gateways a few are passed on. The last of them is
+// among these, also where no message follows.
 func TestAFloodOfGaps(t *testing.T) {
 	_, h := run(t, Options{URL: options.NewURL(testenv.Redis(t).URL()), Channels: []string{"flood"}}, nil)
 	pipe := testenv.RedisClient(t).Pipeline()

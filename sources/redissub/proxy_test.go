@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,44 +18,29 @@ import (
 // does with SUBSCRIBE is subscribe's affair: "" ends the connection, and "silence" answers nothing.
 func withoutPubSub(t *testing.T, subscribe string) (url string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := l.Accept()
+	addr := testenv.Serve(t, func(conn net.Conn) {
+		for in := bufio.NewReader(conn); ; {
+			command, err := readCommand(in)
 			if err != nil {
 				return
 			}
-			serving.Go(func() {
-				defer conn.Close()
-				for in := bufio.NewReader(conn); ; {
-					command, err := readCommand(in)
-					if err != nil {
-						return
-					}
-					answer := "+OK"
-					switch strings.ToUpper(command) {
-					case "HELLO":
-						answer = "-ERR unknown command 'HELLO'"
-					case "PING":
-						answer = "+PONG"
-					case "SUBSCRIBE", "PSUBSCRIBE":
-						if answer = subscribe; answer == "" {
-							return
-						}
-					}
-					if answer != "silence" {
-						fmt.Fprintf(conn, "%s\r\n", answer)
-					}
+			answer := "+OK"
+			switch strings.ToUpper(command) {
+			case "HELLO":
+				answer = "-ERR unknown command 'HELLO'"
+			case "PING":
+				answer = "+PONG"
+			case "SUBSCRIBE", "PSUBSCRIBE":
+				if answer = subscribe; answer == "" {
+					return
 				}
-			})
+			}
+			if answer != "silence" {
+				fmt.Fprintf(conn, "%s\r\n", answer)
+			}
 		}
 	})
-	t.Cleanup(func() { l.Close(); serving.Wait() })
-	return "redis://" + l.Addr().String()
+	return "redis://" + addr
 }
 
 // readCommand reads a command with its arguments, and returns its name.

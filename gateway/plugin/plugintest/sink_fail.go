@@ -99,10 +99,8 @@ func (h SinkHarness) silent(c *check) {
 	r.freeze(false)
 }
 
-// relayed opens a sink behind a proxy.
-func (h SinkHarness) relayed(c *check) (*relay, *instance[plugin.Sink]) {
-	opts := optionsOf(c, h.Type, h.Reachable)
-	var r *relay
+// relayIn puts one proxy before all addresses of this machine that options have.
+func relayIn(c *check, opts any) (r *relay) {
 	addresses(opts, func(addr string) string {
 		if r == nil {
 			r = newRelay(c, addr)
@@ -112,6 +110,13 @@ func (h SinkHarness) relayed(c *check) (*relay, *instance[plugin.Sink]) {
 	if r == nil {
 		c.Skip("the options have no address of this machine")
 	}
+	return r
+}
+
+// relayed opens a sink behind a proxy.
+func (h SinkHarness) relayed(c *check) (*relay, *instance[plugin.Sink]) {
+	opts := optionsOf(c, h.Type, h.Reachable)
+	r := relayIn(c, opts)
 	i := h.opened(c, opts)
 	write(c, i, c.numbered(0, 1))
 	return r, i
@@ -224,16 +229,7 @@ func (h SinkHarness) once(c *check) {
 		c.Skip("the harness has no Busy")
 	}
 	opts := optionsOf(c, h.Type, h.Busy)
-	var r *relay
-	addresses(opts, func(addr string) string {
-		if r == nil {
-			r = newRelay(c, addr)
-		}
-		return r.addr
-	})
-	if r == nil {
-		c.Skip("the options have no address of this machine")
-	}
+	r := relayIn(c, opts)
 	i := h.opened(c, opts)
 	_ = writeSink(c, i, 0) // it connects
 	before := r.exchanges()
