@@ -2,12 +2,15 @@ package config
 
 import (
 	"flag"
+	"slices"
 	"strings"
 	"testing"
 
 	"context"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/router"
 )
 
 type tidy struct {
@@ -69,5 +72,16 @@ func TestCheckPlugins(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(err)
+	}
+}
+
+// TestReservedOptions: the router's own keys of each kind are reserved.
+func TestReservedOptions(t *testing.T) {
+	for kind, own := range map[plugin.Kind]any{plugin.KindSource: &router.Capture{}, plugin.KindTransform: &router.Failure{}, plugin.KindSink: &router.Delivery{}} {
+		for _, key := range append(options.Keys(own), options.Keys(&header{})...) {
+			if !slices.Contains(plugin.ReservedOptions(kind), key) {
+				t.Errorf("an option of a %s may be called %s, which is the router's", kind, key)
+			}
+		}
 	}
 }
