@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ type turn struct {
 	out    *output
 	cancel context.CancelFunc
 	done   <-chan error
-	sent   <-chan struct{} // of what was sent last
+	sent   atomic.Pointer[<-chan struct{}] // of what was sent last; Ready, too, may send
 }
 
 func (h SourceHarness) turn(c *check, opts any) *turn {
@@ -80,6 +81,8 @@ func (h SourceHarness) turn(c *check, opts any) *turn {
 	}
 	return t
 }
+
+func (t *turn) sends(sent <-chan struct{}) { t.sent.Store(&sent) }
 
 // start calls Run.
 func (t *turn) start() {
@@ -130,9 +133,9 @@ func (t *turn) run() {
 
 // end ends the context of Run, which has to return nil.
 func (t *turn) end() {
-	if t.sent != nil { // its hook may have to look at an answer
+	if sent := t.sent.Load(); sent != nil { // its hook may have to look at an answer
 		select {
-		case <-t.sent:
+		case <-*sent:
 		case <-time.After(time.Second):
 		}
 	}

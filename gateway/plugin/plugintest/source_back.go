@@ -43,7 +43,7 @@ func (h SourceHarness) firstGap(c *check) {
 	}
 	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
 	t.run()
-	t.sent = h.send(c, c, h.payload(c, 0))
+	t.sends(h.send(c, c, h.payload(c, 0)))
 	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > 0 || s.over })
 	t.end()
 	if gaps := t.out.state().gaps; len(gaps) > 0 {

@@ -56,9 +56,10 @@ func (h SourceHarness) ready(c *check) {
 		for round := range 2 {
 			want := h.payload(c, 1000+10*n+round)
 			t.out.onReady = func() {
-				t.sent = h.send(c, c, want)
+				sent := h.send(c, c, want)
+				t.sends(sent)
 				select {
-				case <-t.sent:
+				case <-sent:
 				case <-time.After(300 * time.Millisecond): // it waits for the source
 				}
 			}
@@ -91,7 +92,7 @@ func (h SourceHarness) once(c *check) {
 		}
 		// Some alone, the others together.
 		for _, part := range [][]string{want[:1], want[1:2], want[2:]} {
-			t.sent = h.send(c, c, part...)
+			t.sends(h.send(c, c, part...))
 			n := slices.Index(want, part[len(part)-1]) + 1
 			if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) >= n || s.over }) {
 				c.waited()
@@ -136,7 +137,7 @@ func (h SourceHarness) again(c *check) {
 	for n := range 3 {
 		t.run()
 		before := len(t.out.state().took)
-		t.sent = h.send(c, c, h.payload(c, n))
+		t.sends(h.send(c, c, h.payload(c, n)))
 		if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > before || s.over }) {
 			c.waited()
 			c.Errorf("the Run with number %d emits nothing", n+1)
