@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
-	"eventgateway/gateway/embedded"
+	"eventgateway/gateway/internal/embedded"
 	"eventgateway/gateway/testenv"
 )
 

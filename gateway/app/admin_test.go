@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"eventgateway/gateway/admin"
+	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/testenv"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )

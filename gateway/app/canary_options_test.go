@@ -10,9 +10,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/router"
 )
 
 // minimal is a right configuration of each type, into which one option is put at a time.

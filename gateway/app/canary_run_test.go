@@ -15,7 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/testenv"
 )
 

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/router"
 )
 
 var table = regexp.MustCompile(`(?m)^\| option \| type \| default \| meaning \|\n(\|.*\n)+`)

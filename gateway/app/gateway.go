@@ -10,11 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"eventgateway/gateway/admin"
-	"eventgateway/gateway/config"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/router"
 )
 
 // gateway is everything of one run.

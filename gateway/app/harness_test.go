@@ -14,9 +14,9 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 	"eventgateway/gateway/testenv"
 	"eventgateway/sinks"
 	"eventgateway/sources"

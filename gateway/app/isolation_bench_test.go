@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/config"
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/plugin"
 )
 

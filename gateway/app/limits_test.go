@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/testenv"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"syscall"
 
-	"eventgateway/gateway/admin"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/httpserver"
 )
 
 // dedicated reports whether admin has a listener of its own.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/lmittmann/tint"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/options"
 )
 

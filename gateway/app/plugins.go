@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // described is what is shown of a plugin type of any kind.

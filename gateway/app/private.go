@@ -8,8 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"eventgateway/gateway/config"
-	"eventgateway/gateway/embedded"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/embedded"
 )
 
 // private is the private servers of a run; the zero value is none.

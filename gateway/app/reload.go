@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 )
 
 // reloads is what a gateway needs to take a new configuration while it runs.

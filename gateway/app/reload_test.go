@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/admin"
-	"eventgateway/gateway/config"
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/testenv"
 )
 

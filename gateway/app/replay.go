@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"eventgateway/gateway/config"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 func replayCommand(set plugin.Set, f *flags) *cobra.Command {

@@ -12,8 +12,8 @@ import (
 	"sync"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 const (

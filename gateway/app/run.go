@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )

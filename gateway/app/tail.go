@@ -11,11 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"eventgateway/gateway/config"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // tailOptions are the flags of `gateway tail`.

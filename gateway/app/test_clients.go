@@ -3,9 +3,9 @@ package app
 import (
 	"slices"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // view is what a client of a test gets.

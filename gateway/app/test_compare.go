@@ -9,7 +9,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 )
 
 // compare returns what is not as a test expects it, for people; "" where all is.

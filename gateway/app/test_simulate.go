@@ -8,11 +8,11 @@ import (
 	"slices"
 	"time"
 
-	"eventgateway/gateway/config"
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // testTimeout bounds one test: its transforms may ask servers.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 )
 
 // settle is how long the files must be left alone before they are read: editors

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	pg "github.com/jackc/pgx/v5/pgconn"
 
-	"eventgateway/gateway/link"
+	"eventgateway/gateway/internal/link"
 	"eventgateway/gateway/options"
 )
 

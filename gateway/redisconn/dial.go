@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 
-	"eventgateway/gateway/link"
+	"eventgateway/gateway/internal/link"
 )
 
 // dialer returns a function that connects, with TLS where config is set. An entry of many

@@ -7,14 +7,12 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
-
-	"eventgateway/gateway/embedded"
 )
 
 // node is a server of a cluster.
 type node struct {
 	*redis.Client
-	server    *embedded.Redis
+	server    *RedisServer
 	port, bus int
 }
 

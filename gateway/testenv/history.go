@@ -10,12 +10,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"eventgateway/gateway/embedded"
+	"eventgateway/gateway/internal/embedded"
 )
 
 // Backup makes a copy of a server's files, and returns the folder for [StartBackup]. With the
 // argument -R the copy is a standby of the server.
-func Backup(t testing.TB, of *embedded.Postgres, more ...string) string {
+func Backup(t testing.TB, of *PostgresServer, more ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -31,7 +31,7 @@ func Backup(t testing.TB, of *embedded.Postgres, more ...string) string {
 }
 
 // StartBackup starts a server on a copy of [Backup], at a port of 127.0.0.1. It ends with the test.
-func StartBackup(t testing.TB, dir string, port int) *embedded.Postgres {
+func StartBackup(t testing.TB, dir string, port int) *PostgresServer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -48,7 +48,7 @@ func StartBackup(t testing.TB, dir string, port int) *embedded.Postgres {
 }
 
 // Crash ends a server at once. Stopping it once more at the end of the test does nothing.
-func Crash(t testing.TB, s *embedded.Postgres) {
+func Crash(t testing.TB, s *PostgresServer) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -58,7 +58,7 @@ func Crash(t testing.TB, s *embedded.Postgres) {
 }
 
 // Port returns the TCP port of a server.
-func Port(t testing.TB, s *embedded.Postgres) int {
+func Port(t testing.TB, s *PostgresServer) int {
 	t.Helper()
 	u, err := url.Parse(s.URL())
 	if err != nil {
@@ -72,7 +72,7 @@ func Port(t testing.TB, s *embedded.Postgres) int {
 }
 
 // ConnectTo returns a session of a server.
-func ConnectTo(t testing.TB, s *embedded.Postgres) *pgx.Conn {
+func ConnectTo(t testing.TB, s *PostgresServer) *pgx.Conn {
 	t.Helper()
 	return connect(t, s.URL())
 }

@@ -13,11 +13,11 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"eventgateway/gateway/embedded"
+	"eventgateway/gateway/internal/embedded"
 )
 
 // StartRedis starts a Redis server of the test's own, which ends with the test.
-func StartRedis(t testing.TB, more ...string) (server *embedded.Redis, port int) {
+func StartRedis(t testing.TB, more ...string) (server *RedisServer, port int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()

@@ -15,8 +15,14 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"eventgateway/gateway/embedded"
+	"eventgateway/gateway/internal/embedded"
 )
+
+// PostgresServer is a PostgreSQL server that a test has started.
+type PostgresServer = embedded.Postgres
+
+// RedisServer is a Redis server that a test has started.
+type RedisServer = embedded.Redis
 
 // Wait is how long tests wait for a signal that should come at once.
 const Wait = 30 * time.Second
@@ -25,8 +31,8 @@ const Wait = 30 * time.Second
 // wants it and stopped by Main.
 var servers struct {
 	sync.Mutex
-	postgres *embedded.Postgres
-	redis    *embedded.Redis
+	postgres *PostgresServer
+	redis    *RedisServer
 	dirs     []string
 }
 
@@ -50,7 +56,7 @@ func Main(m *testing.M, cleanup ...func()) {
 }
 
 // Postgres returns the package's PostgreSQL server, on a TCP port of its own.
-func Postgres(t testing.TB) *embedded.Postgres {
+func Postgres(t testing.TB) *PostgresServer {
 	t.Helper()
 	servers.Lock()
 	defer servers.Unlock()
@@ -67,7 +73,7 @@ func Postgres(t testing.TB) *embedded.Postgres {
 }
 
 // StartPostgres starts a PostgreSQL server of the test's own, which ends with the test.
-func StartPostgres(t testing.TB, more ...string) *embedded.Postgres {
+func StartPostgres(t testing.TB, more ...string) *PostgresServer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -89,7 +95,7 @@ func StartPostgres(t testing.TB, more ...string) *embedded.Postgres {
 }
 
 // Redis returns the package's Redis server, on a TCP port of its own.
-func Redis(t testing.TB) *embedded.Redis {
+func Redis(t testing.TB) *RedisServer {
 	t.Helper()
 	servers.Lock()
 	defer servers.Unlock()

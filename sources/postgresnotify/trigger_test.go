@@ -19,7 +19,7 @@ import (
 // TestPrivateServerHasThisTrigger keeps the table of the embedded PostgreSQL in
 // step; PLUGINTEST_UPDATE=1 writes its file.
 func TestPrivateServerHasThisTrigger(t *testing.T) {
-	const file = "../../gateway/embedded/orders.sql"
+	const file = "../../gateway/internal/embedded/orders.sql"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"eventgateway/gateway/embedded"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
 )
@@ -111,7 +110,7 @@ func (p *past) wantGap(t testing.TB, text string) {
 }
 
 // install makes the tables of a server of the test's own.
-func install(t testing.TB, s *embedded.Postgres) *pgx.Conn {
+func install(t testing.TB, s *testenv.PostgresServer) *pgx.Conn {
 	t.Helper()
 	db := testenv.ConnectTo(t, s)
 	run(t, db, items+outbox(t, "items").CreateSQL())
@@ -125,7 +124,7 @@ const (
 )
 
 // lag is a primary, and a standby that has not got what was delivered last.
-func lag(t testing.TB, before, lost int) (p *past, standby *embedded.Postgres, crash func()) {
+func lag(t testing.TB, before, lost int) (p *past, standby *testenv.PostgresServer, crash func()) {
 	t.Helper()
 	primary := testenv.StartPostgres(t)
 	db := install(t, primary)

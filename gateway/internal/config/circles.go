@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"eventgateway/gateway/router"
+	"eventgateway/gateway/internal/router"
 )
 
 // circle is a ring of sinks, each of which sends its dead letters to the next.

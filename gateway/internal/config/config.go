@@ -9,9 +9,9 @@ import (
 	"github.com/knadh/koanf/v2"
 	"go.yaml.in/yaml/v3"
 
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // Config is a configuration without problems.

@@ -16,10 +16,10 @@ import (
 	"unsafe"
 	"weak"
 
-	"eventgateway/gateway/config"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 	"eventgateway/gateway/testenv"
 	"eventgateway/sinks"
 	"eventgateway/sources"

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/router"
 )
 
 // DeadLetters is what a test calls the events that a route parks.

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"eventgateway/gateway/config"
-	"eventgateway/gateway/httpserver"
+	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 	"eventgateway/sinks"
 	"eventgateway/sources"
 	"eventgateway/transforms"
@@ -43,7 +43,7 @@ func check(env map[string]string, files ...string) error {
 }
 
 // TestBrokenConfigs compares all that is said about each broken file with its
-// golden file. `go test ./gateway/config -update` rewrites them: read them then.
+// golden file. `go test ./gateway/internal/config -update` rewrites them: read them then.
 func TestBrokenConfigs(t *testing.T) {
 	files, err := filepath.Glob("testdata/broken/*.yaml")
 	if err != nil || len(files) < 30 {
@@ -89,14 +89,14 @@ func write(t *testing.T, name, text string) string {
 
 func TestDefaultFileIsRight(t *testing.T) {
 	env := map[string]string{"DATABASE_URL": "postgres://u:p$w@db/x", "REDIS_URL": "redis://bus"}
-	if err := check(env, "../../gateway.yaml"); err != nil {
+	if err := check(env, "../../../gateway.yaml"); err != nil {
 		t.Error(err)
 	}
 }
 
 // TestRoutesNeedOnlyWhatTheyUse: a machine that delivers has no DATABASE_URL.
 func TestRoutesNeedOnlyWhatTheyUse(t *testing.T) {
-	cfg, problems := load(map[string]string{"REDIS_URL": "redis://bus"}, []string{"deliver"}, "../../gateway.yaml")
+	cfg, problems := load(map[string]string{"REDIS_URL": "redis://bus"}, []string{"deliver"}, "../../../gateway.yaml")
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -198,7 +198,7 @@ func TestDotEnv(t *testing.T) {
 // TestPrivateServers: they stand in where nothing is set, or where the file says
 // so, and never for one variable that was forgotten.
 func TestPrivateServers(t *testing.T) {
-	const file = "../../gateway.yaml"
+	const file = "../../../gateway.yaml"
 	literal := write(t, "literal.yaml", "sources: {orders_db: {url: embedded}}\n")
 	for _, tc := range []struct {
 		env             map[string]string
@@ -231,7 +231,7 @@ func TestPrivateServers(t *testing.T) {
 func TestLaterFileMayChangeAType(t *testing.T) {
 	env := map[string]string{"DATABASE_URL": "postgres://db", "REDIS_URL": "redis://bus"}
 	later := write(t, "mine.yaml", "sinks: {browsers: {type: stdout, format: pretty}}\n")
-	if err := check(env, "../../gateway.yaml", later); err != nil {
+	if err := check(env, "../../../gateway.yaml", later); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/config"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/options"
 )
 
@@ -104,7 +104,7 @@ func TestPipesAreReadOnce(t *testing.T) {
 	text := oneRoute + "# " + strings.Repeat("x", 200_000) + "\n" // more than a pipe holds
 	written := make(chan error, 1)
 	go func() { written <- os.WriteFile(pipe, []byte(text), 0o600) }()
-	pipes, err := config.ReadPipes(pipe, "testdata/none", "../../gateway.yaml")
+	pipes, err := config.ReadPipes(pipe, "testdata/none", "../../../gateway.yaml")
 	if err != nil || <-written != nil || len(pipes) != 1 {
 		t.Fatalf("%d pipes, %v", len(pipes), err)
 	}

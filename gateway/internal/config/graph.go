@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // graph decodes the components and routes.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"eventgateway/gateway/router"
+	"eventgateway/gateway/internal/router"
 )
 
 // others checks that there is something which a route with else leaves to others, and

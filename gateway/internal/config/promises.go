@@ -3,8 +3,8 @@ package config
 import (
 	"fmt"
 
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // promises checks what the options of several components promise together: that

@@ -8,9 +8,9 @@ import (
 
 	"context"
 
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 type tidy struct {

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/router"
 )
 
 // client is a client in a test as it stands in a file.

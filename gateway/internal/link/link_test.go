@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/link"
+	"eventgateway/gateway/internal/link"
 )
 
 // pair returns both ends of a TCP connection, of which the kernel keeps little.
