@@ -26,7 +26,7 @@ test:
 bench:
 	.ci/prepare
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
-	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/rawjson ./gateway/expr ./transforms/set
+	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set
 
 # Everything that may fail, fails, by the hundred; drawn scenarios by the ten thousand.
 # SEED=n repeats a run of the random ones.
@@ -34,7 +34,7 @@ chaos:
 	.ci/prepare
 	SHORT=0 $(GO) test -race -count 1 -timeout 30m -run TestChaos -v ./gateway
 	RELOADS=1000 STOPS=100 KILLS=30 $(GO) test -race -count 1 -timeout 60m -run 'ReloadsUnderLoad|StopUnderLoad|KilledGateway|TwoGateways' ./gateway ./gateway/app
-	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model|WaitForTheirKey' ./gateway/internal/router -rapid.checks=10000
+	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model|WaitForTheirKey' ./gateway/internal/router ./gateway/internal/queue -rapid.checks=10000
 	OUTAGES=2,10,60 $(GO) test -race -count 1 -timeout 30m -parallel 4 -run TestOutages -v ./gateway
 	IDLE_CLIENTS=9900 IDLE_SECONDS=600 $(GO) test -count 1 -timeout 30m -run IdleClients -v ./gateway
 	STUCK_CLIENTS=1000 $(GO) test -count 1 -timeout 30m -run StuckClients -v ./sinks/websocket

@@ -8,33 +8,49 @@ import (
 
 // arrows says which packages of this module a package may import, itself and its
 // children aside; the longest matching prefix counts. Dependencies run one way:
-// main -> app -> {config, admin, embedded, httpserver} -> router -> plugin -> event.
+// main -> app -> {config, admin, embedded, httpserver} -> router -> {leader, delivery} -> deadletter -> queue -> ack
+// -> stats -> plugin -> event.
 var arrows = map[string]string{
-	"gateway":                     "gateway/app gateway/plugin sources transforms sinks",
-	"gateway/app":                 "gateway/internal/config gateway/internal/router gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event",
-	"gateway/internal/admin":      "gateway/internal/router gateway/plugin gateway/options web",
-	"gateway/internal/config":     "gateway/internal/router gateway/plugin gateway/options gateway/expr",
-	"gateway/internal/router":     "gateway/plugin gateway/options gateway/event gateway/expr",
-	"gateway/plugin":              "gateway/event",
-	"gateway/plugin/plugintest":   "gateway/plugin gateway/options gateway/event",
-	"gateway/expr":                "gateway/event gateway/rawjson",
-	"gateway/cloudevent":          "gateway/event gateway/expr gateway/rawjson",
-	"gateway/rawjson":             "",
+	// main and the commands.
+	"gateway":     "gateway/app gateway/plugin sources transforms sinks",
+	"gateway/app": "gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event",
+
+	// The engine, which no plugin imports.
+	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web",
+	"gateway/internal/config":     "gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
+	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr",
+	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
+	"gateway/internal/delivery":   "gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
+	"gateway/internal/deadletter": "gateway/internal/queue gateway/internal/ack gateway/internal/stats gateway/internal/rcu gateway/plugin gateway/event",
+	"gateway/internal/queue":      "gateway/internal/ack gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
+	"gateway/internal/component":  "gateway/internal/stats gateway/plugin gateway/options",
+	"gateway/internal/ack":        "gateway/internal/stats",
+	"gateway/internal/stats":      "gateway/plugin",
+	"gateway/internal/backoff":    "",
+	"gateway/internal/rcu":        "",
 	"gateway/internal/link":       "",
-	"gateway/redisconn":           "gateway/options gateway/plugin gateway/internal/link",
-	"gateway/pgconn":              "gateway/options gateway/plugin gateway/internal/link",
-	"gateway/pgtrigger":           "gateway/options gateway/plugin gateway/pgconn",
-	"gateway/testenv":             "gateway/internal/embedded",
-	"web":                         "",
-	"gateway/event":               "",
-	"gateway/inflight":            "gateway/event gateway/plugin",
-	"gateway/gauge":               "",
-	"gateway/options":             "",
 	"gateway/internal/httpserver": "",
 	"gateway/internal/embedded":   "",
-	"sources":                     "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge",
-	"transforms":                  "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent",
-	"sinks":                       "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
+
+	// What plugins and a custom main are written with.
+	"gateway/plugin":            "gateway/event",
+	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
+	"gateway/event":             "",
+	"gateway/options":           "",
+	"gateway/expr":              "gateway/event gateway/rawjson",
+	"gateway/rawjson":           "",
+	"gateway/cloudevent":        "gateway/event gateway/expr gateway/rawjson",
+	"gateway/inflight":          "gateway/event gateway/plugin",
+	"gateway/gauge":             "",
+	"gateway/redisconn":         "gateway/options gateway/plugin gateway/internal/link",
+	"gateway/pgconn":            "gateway/options gateway/plugin gateway/internal/link",
+	"gateway/pgtrigger":         "gateway/options gateway/plugin gateway/pgconn",
+	"gateway/testenv":           "gateway/internal/embedded",
+	"web":                       "",
+
+	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge",
+	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent",
+	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
 }
 
 // lists may import the plugins below them; no other package may import any.

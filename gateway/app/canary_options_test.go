@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"go.yaml.in/yaml/v3"
 
 	"eventgateway/gateway/internal/config"
@@ -109,7 +111,7 @@ func everyOption() (all []optionRow) {
 	for _, t := range allTypes() {
 		add(fmt.Sprintf("%s %s", t.Kind(), t.Name()), options.Rows(t.Defaults()))
 	}
-	failure, delivery := router.DefaultFailure(), router.DefaultDelivery()
+	failure, delivery := router.DefaultFailure(), delivery.DefaultOptions()
 	add("source of every type", options.Rows(&router.Capture{}))
 	add("transform of every type", options.Rows(&failure))
 	add("sink of every type", options.Rows(&delivery))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
@@ -16,7 +18,7 @@ var table = regexp.MustCompile(`(?m)^\| option \| type \| default \| meaning \|\
 // TestDocumentedTables keeps the tables in the documents true, in their order there, as
 // plugintest does for plugins.
 func TestDocumentedTables(t *testing.T) {
-	d, f := router.DefaultDelivery(), router.DefaultFailure()
+	d, f := delivery.DefaultOptions(), router.DefaultFailure()
 	for file, tables := range map[string][][]options.Row{
 		"../docs/delivery.md":      {options.Rows(&d)},
 		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), options.Rows(&f), config.RouteRows(), config.TestRows(), config.ClientRows()},

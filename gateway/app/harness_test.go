@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/internal/stats"
+
 	"github.com/gorilla/websocket"
 
 	"eventgateway/gateway/internal/config"
-	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 	"eventgateway/sinks"
@@ -223,7 +224,7 @@ func (r *running) getWithToken(path, token string) (status int, body string) {
 	return resp.StatusCode, string(b)
 }
 
-func (r *running) source(name string) router.SourceStatus {
+func (r *running) source(name string) stats.SourceStatus {
 	for _, s := range r.router.Status().Sources {
 		if s.Name == name {
 			return s
@@ -239,7 +240,7 @@ func (r *running) gaps(name string) uint64 {
 	return s.Gaps - s.GapsAtStart
 }
 
-func (r *running) sink(name string) router.SinkStatus {
+func (r *running) sink(name string) stats.SinkStatus {
 	for _, s := range r.router.Status().Sinks {
 		if s.Name == name {
 			return s

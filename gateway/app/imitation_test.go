@@ -152,7 +152,7 @@ routes:
 	}
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	forged := slices.DeleteFunc(out.gaps, func(reason string) bool { return strings.HasPrefix(reason, "it begins") }) // that of the start is true
+	forged := slices.DeleteFunc(out.gaps, func(reason string) bool { return strings.HasPrefix(reason, "the source starts") }) // that of the start is true
 	if !slices.Equal(out.events, append(want, want...)) || len(forged) > 0 {
 		text, _ := json.Marshal(out.events)
 		t.Errorf("gaps %q, events %s", forged, text)

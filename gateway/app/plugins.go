@@ -5,6 +5,8 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"github.com/spf13/cobra"
 
 	"eventgateway/gateway/internal/router"
@@ -88,7 +90,7 @@ func describe(w io.Writer, t described) {
 		f := router.DefaultFailure()
 		fmt.Fprintf(w, "\nEvery transform has this as well:\n\n%s", options.Markdown(options.Rows(&f)))
 	case plugin.KindSink:
-		d := router.DefaultDelivery()
+		d := delivery.DefaultOptions()
 		fmt.Fprintf(w, "\nEvery sink has these as well:\n\n%s", options.Markdown(options.Rows(&d)))
 	}
 }

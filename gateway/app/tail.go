@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"github.com/spf13/cobra"
 
 	"eventgateway/gateway/internal/config"
@@ -104,7 +106,7 @@ func tailGraph(set plugin.Set, raw string, o tailOptions) (router.Graph, error) 
 		format = "json"
 	}
 	t, opts := pick(&b, set.Sinks, "stdout", map[string]any{"format": format})
-	b.graph.Sinks = []router.SinkSpec{{Name: "screen", Type: t, Options: opts, Delivery: router.DefaultDelivery()}}
+	b.graph.Sinks = []router.SinkSpec{{Name: "screen", Type: t, Options: opts, Delivery: delivery.DefaultOptions()}}
 	b.graph.Routes = []router.RouteSpec{route}
 	return b.graph, errors.Join(b.problems...)
 }

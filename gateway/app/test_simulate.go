@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
@@ -140,5 +142,5 @@ func (r *recorder) Write(_ context.Context, events []*event.Event) error {
 
 func (r *recorder) spec(name string) router.SinkSpec {
 	typ := plugin.NewSink("test", "", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Sink, error) { return r, nil })
-	return router.SinkSpec{Name: name, Type: typ, Options: typ.Defaults(), Delivery: router.DefaultDelivery()}
+	return router.SinkSpec{Name: name, Type: typ, Options: typ.Defaults(), Delivery: delivery.DefaultOptions()}
 }

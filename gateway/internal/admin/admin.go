@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"eventgateway/gateway/internal/stats"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -149,7 +151,7 @@ type Overview struct {
 	// Conserved is "" while every event is accounted for, else what is not: a bug.
 	Conserved string       `json:"conservation_broken,omitempty"`
 	Reload    ReloadStatus `json:"reload"`
-	router.Status
+	stats.Status
 }
 
 func (a *Admin) status() any {

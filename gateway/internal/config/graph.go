@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
@@ -78,7 +80,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		}
 	})
 	cfg.Graph.Sinks = components(g, "sinks", top.Sinks, g.plugins.Sinks, func(name string, t plugin.SinkType) ([]any, func() router.SinkSpec) {
-		opts, delivery := t.Defaults(), router.DefaultDelivery()
+		opts, delivery := t.Defaults(), delivery.DefaultOptions()
 		return []any{&delivery, opts}, func() router.SinkSpec {
 			return router.SinkSpec{Name: name, Type: t, Options: opts, Delivery: delivery, Redactor: g.redactor("sinks."+name, opts)}
 		}

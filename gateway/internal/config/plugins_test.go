@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"context"
 
 	"eventgateway/gateway/internal/router"
@@ -77,7 +79,7 @@ func TestCheckPlugins(t *testing.T) {
 
 // TestReservedOptions: the router's own keys of each kind are reserved.
 func TestReservedOptions(t *testing.T) {
-	for kind, own := range map[plugin.Kind]any{plugin.KindSource: &router.Capture{}, plugin.KindTransform: &router.Failure{}, plugin.KindSink: &router.Delivery{}} {
+	for kind, own := range map[plugin.Kind]any{plugin.KindSource: &router.Capture{}, plugin.KindTransform: &router.Failure{}, plugin.KindSink: &delivery.Options{}} {
 		for _, key := range append(options.Keys(own), options.Keys(&header{})...) {
 			if !slices.Contains(plugin.ReservedOptions(kind), key) {
 				t.Errorf("an option of a %s may be called %s, which is the router's", kind, key)

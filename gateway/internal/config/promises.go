@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 
+	"eventgateway/gateway/internal/queue"
+
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
 )
@@ -103,7 +105,7 @@ func (g *graph) mustKeep(sinks map[string]router.SinkSpec, name, from string, to
 	}
 	told[name] = true
 	d := s.Delivery
-	if d.Queue.WhenFull != router.WhenFullBlock {
+	if d.Queue.WhenFull != queue.WhenFullBlock {
 		g.dec.Report("sinks."+name+".queue.when_full", false, "%s loses events, and the source %s waits until this sink has them: "+
 			"write block, or best_effort: true in the sink if it may lose them", d.Queue.WhenFull, from)
 	}

@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
@@ -48,7 +51,7 @@ func TestAwayIsTheSinks(t *testing.T) {
 				})
 				r := start(t, Graph{
 					Sources: []SourceSpec{sourceSpec("in", inTurns(20, 5))},
-					Sinks: []SinkSpec{sinkSpec("out", sink, func(d *Delivery) {
+					Sinks: []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) {
 						d.Retry.Attempts = 2
 						if schedule {
 							d.Retry.Schedule = standardSchedule
@@ -57,7 +60,7 @@ func TestAwayIsTheSinks(t *testing.T) {
 					Routes: routeTo("out"),
 				})
 				synctest.Wait()
-				if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != BreakerOpen || st.LastError == "" {
+				if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != stats.BreakerOpen || st.LastError == "" {
 					t.Errorf("after the first write: %+v", st)
 				}
 				time.Sleep(time.Hour)
@@ -72,7 +75,7 @@ func TestAwayIsTheSinks(t *testing.T) {
 				}
 				there.Store(true)
 				time.Sleep(time.Second + time.Millisecond)
-				if st := r.Status().Sinks[0]; !st.Up || st.Delivered != 20 || st.DeadLettered != 0 || st.Breaker.State != BreakerClosed || st.Breaker.Opened != 1 {
+				if st := r.Status().Sinks[0]; !st.Up || st.Delivered != 20 || st.DeadLettered != 0 || st.Breaker.State != stats.BreakerClosed || st.Breaker.Opened != 1 {
 					t.Errorf("when it is there again: %+v", st)
 				}
 				if all := slices.Compact(batches.all()); len(all) != 1 {
@@ -111,13 +114,13 @@ func TestAwayInTheMiddle(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", inTurns(20, 5))},
 			Sinks: []SinkSpec{
-				sinkSpec("out", sink, func(d *Delivery) { d.Retry.Attempts, d.DeadLetter = 3, "parked" }),
+				sinkSpec("out", sink, func(d *delivery.Options) { d.Retry.Attempts, d.DeadLetter = 3, "parked" }),
 				sinkSpec("parked", sinkFunc(func(context.Context, []*event.Event) error { return nil }), nil),
 			},
 			Routes: routeTo("out"),
 		})
 		synctest.Wait()
-		if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != BreakerOpen || !strings.Contains(st.LastError, "connection lost") {
+		if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != stats.BreakerOpen || !strings.Contains(st.LastError, "connection lost") {
 			t.Errorf("%+v", st)
 		}
 		time.Sleep(time.Minute)
@@ -193,13 +196,13 @@ func TestIdleSinkIsAsked(t *testing.T) {
 		for range 10 {
 			sink.there.Store(false)
 			time.Sleep(1500 * time.Millisecond)
-			if st := r.Status().Sinks[0]; st.Up || st.Breaker.State == BreakerClosed {
+			if st := r.Status().Sinks[0]; st.Up || st.Breaker.State == stats.BreakerClosed {
 				t.Errorf("away: %+v", st)
 			}
 			time.Sleep(time.Minute)
 			sink.there.Store(true)
 			time.Sleep(1500 * time.Millisecond)
-			if st := r.Status().Sinks[0]; !st.Up || st.Breaker.State != BreakerClosed {
+			if st := r.Status().Sinks[0]; !st.Up || st.Breaker.State != stats.BreakerClosed {
 				t.Errorf("there again: %+v", st)
 			}
 		}
@@ -220,13 +223,13 @@ func TestPingDoesNotMendEvents(t *testing.T) {
 		sink.there.Store(true)
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(100, nil))},
-			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *Delivery) {
-				d.Queue.Batch, d.Ordering, d.Breaker.Failures = 1, OrderingNone, 5
+			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) {
+				d.Queue.Batch, d.Ordering, d.Breaker.Failures = 1, delivery.OrderingNone, 5
 			})},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(10 * time.Second)
-		if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != BreakerOpen || st.Errors != 5 {
+		if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != stats.BreakerOpen || st.Errors != 5 {
 			t.Errorf("%+v", st)
 		}
 		if err := r.stop(); err != nil {
@@ -244,8 +247,8 @@ func TestSourceOfAServerThatIsAway(t *testing.T) {
 	}{
 		"away":             {plugin.Away(errSink), 3600, 7300},
 		"another reason":   {errSink, 600, 1000},
-		"given back":       {plugin.Away(fmt.Errorf("stream: %w", &givenBack{errSink})), 600, 1000},
-		"given back, away": {fmt.Errorf("stream: %w", &givenBack{plugin.Away(errSink)}), 3600, 7300},
+		"given back":       {plugin.Away(fmt.Errorf("stream: %w", &nackError{errSink})), 600, 1000},
+		"given back, away": {fmt.Errorf("stream: %w", &nackError{plugin.Away(errSink)}), 3600, 7300},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

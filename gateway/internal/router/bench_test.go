@@ -96,27 +96,3 @@ func benchmarkRouter(b *testing.B, batch, sinks int, receipts bool) {
 		b.Fatal(err)
 	}
 }
-
-// BenchmarkQueue is the queue's own work, in one goroutine: put, take and settle, of one event
-// as postgres-outbox emits it.
-func BenchmarkQueue(b *testing.B) {
-	for _, workers := range []int{1, 2} {
-		b.Run(fmt.Sprint("workers=", workers), func(b *testing.B) {
-			d := DefaultDelivery()
-			d.Workers = workers
-			q := newQueue(d)
-			events := make([]*event.Event, 64)
-			for i := range events {
-				events[i] = &event.Event{Key: fmt.Sprint("public.orders:", i), Attrs: []event.Attr{{Name: "table", Value: "public.orders"}, {Name: "operation", Value: "UPDATE"}}, Data: make([]byte, 330)}
-			}
-			var batch []item
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = q.put(b.Context(), events, nil)
-				batch, _, _ = q.take(b.Context(), batch[:0], len(events))
-				q.settle(batch, delivered)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(events)), "ns/event")
-		})
-	}
-}

@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -69,15 +72,15 @@ func TestBreaker(t *testing.T) {
 		})
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(100, nil))},
-			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *Delivery) {
-				d.Queue.Batch, d.Ordering = 1, OrderingNone
+			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) {
+				d.Queue.Batch, d.Ordering = 1, delivery.OrderingNone
 				d.Retry.Attempts = 8
-				d.Breaker = Breaker{Failures: 5, Pause: options.Duration(time.Minute)}
+				d.Breaker = delivery.BreakerOptions{Failures: 5, Pause: options.Duration(time.Minute)}
 			})},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(10 * time.Second)
-		if st := r.Status().Sinks[0]; st.Breaker.State != BreakerOpen || st.Breaker.Until == nil || st.Up || st.Errors != 5 {
+		if st := r.Status().Sinks[0]; st.Breaker.State != stats.BreakerOpen || st.Breaker.Until == nil || st.Up || st.Errors != 5 {
 			t.Errorf("%+v", st)
 		}
 		time.Sleep(time.Hour)
@@ -92,7 +95,7 @@ func TestBreaker(t *testing.T) {
 		}
 		well.Store(true)
 		time.Sleep(time.Hour)
-		if st := r.Status().Sinks[0]; st.Breaker.State != BreakerClosed || !st.Up || st.Delivered+st.DeadLettered != 100 || st.Breaker.Opened != 1 {
+		if st := r.Status().Sinks[0]; st.Breaker.State != stats.BreakerClosed || !st.Up || st.Delivered+st.DeadLettered != 100 || st.Breaker.Opened != 1 {
 			t.Errorf("%+v", st)
 		}
 		if letters, _ := r.DeadLetters(); len(letters) > len(at)/8+1 {
@@ -121,8 +124,8 @@ func TestOneProbe(t *testing.T) {
 		})
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(20, nil))},
-			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *Delivery) {
-				d.Queue.Batch, d.Ordering, d.Workers = 1, OrderingNone, 8
+			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) {
+				d.Queue.Batch, d.Ordering, d.Workers = 1, delivery.OrderingNone, 8
 			})},
 			Routes: routeTo("out"),
 		})
@@ -166,7 +169,7 @@ func TestDisabled(t *testing.T) {
 		g := Graph{Sources: []SourceSpec{in}, Sinks: []SinkSpec{out}, Routes: routeTo("out")}
 		r := start(t, g)
 		time.Sleep(24 * time.Hour)
-		if st := r.Status().Sinks[0]; writes.Load() != 1 || st.Breaker.State != BreakerDisabled || st.Breaker.Reason != errSink.Error() || st.Waiting() != 5 || st.Up {
+		if st := r.Status().Sinks[0]; writes.Load() != 1 || st.Breaker.State != stats.BreakerDisabled || st.Breaker.Reason != errSink.Error() || st.Waiting() != 5 || st.Up {
 			t.Errorf("%d writes, %+v", writes.Load(), st)
 		}
 		if err := r.reload(t, g); err != nil {
@@ -194,7 +197,7 @@ func TestDisabled(t *testing.T) {
 // TestFailingKeyHoldsBackItself: and nothing else, however many workers there are; with
 // ordering none not even itself.
 func TestFailingKeyHoldsBackItself(t *testing.T) {
-	for _, ordering := range []string{OrderingKey, OrderingNone} {
+	for _, ordering := range []string{delivery.OrderingKey, delivery.OrderingNone} {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprint(ordering, workers), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -218,14 +221,14 @@ func TestFailingKeyHoldsBackItself(t *testing.T) {
 								return errSink
 							}
 							return nil
-						}), func(d *Delivery) {
+						}), func(d *delivery.Options) {
 							d.Queue.Batch, d.Ordering, d.Workers = 1, ordering, workers
 						})},
 						Routes: routeTo("out"),
 					})
 					time.Sleep(time.Minute)
 					want := 99
-					if ordering == OrderingKey {
+					if ordering == delivery.OrderingKey {
 						want = 91 // 3, and not 13 to 93
 					}
 					if st := r.Status().Sinks[0]; len(got.all()) != want || st.Retrying+st.Writing != 1 || st.HeldBack != uint64(99-want) || !st.Up {
@@ -242,7 +245,7 @@ func TestFailingKeyHoldsBackItself(t *testing.T) {
 							three = append(three, text)
 						}
 					}
-					if inOrder := slices.Equal(three, []string{"3 of 3", "13 of 3", "23 of 3", "33 of 3", "43 of 3", "53 of 3", "63 of 3", "73 of 3", "83 of 3", "93 of 3"}); len(got.all()) != 100 || inOrder != (ordering == OrderingKey) {
+					if inOrder := slices.Equal(three, []string{"3 of 3", "13 of 3", "23 of 3", "33 of 3", "43 of 3", "53 of 3", "63 of 3", "73 of 3", "83 of 3", "93 of 3"}); len(got.all()) != 100 || inOrder != (ordering == delivery.OrderingKey) {
 						t.Errorf("%d delivered, of the key 3: %v", len(got.all()), three)
 					}
 				})
@@ -260,7 +263,7 @@ func TestRate(t *testing.T) {
 			Sinks: []SinkSpec{sinkSpec("out", sinkFunc(func(_ context.Context, events []*event.Event) error {
 				n.Add(int32(len(events)))
 				return nil
-			}), func(d *Delivery) { d.Rate = 50 })},
+			}), func(d *delivery.Options) { d.Rate = 50 })},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(10 * time.Second)

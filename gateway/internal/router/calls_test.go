@@ -10,6 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/component"
+
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
@@ -83,7 +88,7 @@ func TestWriteThatNeverReturns(t *testing.T) {
 		s := newHooked()
 		s.write = func(context.Context, []*event.Event) error { <-let; return nil }
 		r := start(t, Graph{Sources: []SourceSpec{sourceSpec("in", emits(1, nil))}, Sinks: []SinkSpec{sinkSpec("out", s, nil)}, Routes: routeTo("out")})
-		time.Sleep(DefaultDelivery().Timeout.D() + lateGrace - time.Second)
+		time.Sleep(delivery.DefaultOptions().Timeout.D() + component.CallGrace - time.Second)
 		if s := r.Status().Sinks[0]; s.LastError != "" {
 			t.Errorf("too early: %+v", s)
 		}
@@ -109,7 +114,7 @@ func TestOpenThatRefuses(t *testing.T) {
 				s.open = func(context.Context) error { opened++; return mark(errSink) }
 				r := start(t, Graph{Sources: []SourceSpec{sourceSpec("in", emits(2, nil))}, Sinks: []SinkSpec{sinkSpec("out", s, nil)}, Routes: routeTo("out")})
 				time.Sleep(time.Hour)
-				if s := r.Status().Sinks[0]; s.Breaker.State != BreakerDisabled || s.Up || s.Queued != 2 || opened != 1 {
+				if s := r.Status().Sinks[0]; s.Breaker.State != stats.BreakerDisabled || s.Up || s.Queued != 2 || opened != 1 {
 					t.Errorf("opened %d times: %+v", opened, s)
 				}
 				_ = r.stop() // what no source can replay is lost, which it says
@@ -175,7 +180,7 @@ func TestMetricsThatClash(t *testing.T) {
 			env.Metrics.MustRegister(c)
 			return &keeps{}, nil
 		})
-		return SinkSpec{Name: name, Type: typ, Options: typ.Defaults(), Delivery: DefaultDelivery()}
+		return SinkSpec{Name: name, Type: typ, Options: typ.Defaults(), Delivery: delivery.DefaultOptions()}
 	}
 	gauge := func(name, help string) prometheus.Collector {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
@@ -187,7 +192,7 @@ func TestMetricsThatClash(t *testing.T) {
 		}
 		return g
 	}
-	for _, name := range []string{"gateway_up", latencyName} {
+	for _, name := range []string{"gateway_up", "gateway_latency_seconds"} {
 		if _, err := newRouter(t).Plan(graph(exports("own", gauge(name, "x"))), table{}); err == nil || !strings.Contains(err.Error(), "the router's own") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -260,7 +265,7 @@ func TestConfirmThatFails(t *testing.T) {
 				}
 				r := start(t, candidateGraph(c, &keeps{}))
 				time.Sleep(time.Minute)
-				if s := r.Status().Sources[0]; s.Leader.Term != 2 || s.Leader.State != leading {
+				if s := r.Status().Sources[0]; s.Leader.Term != 2 || s.Leader.State != stats.Leading {
 					t.Errorf("%+v, %+v", s, s.Leader)
 				}
 				if err := r.stop(); err != nil {
@@ -270,19 +275,4 @@ func TestConfirmThatFails(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestCloseAfterItsDeadline: a stop that has used up its time still closes, and says nothing of a plugin
-// that returns at once.
-func TestCloseAfterItsDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		closed := false
-		s := newHooked()
-		s.close = func(ctx context.Context) error { closed = true; time.Sleep(time.Millisecond); return nil }
-		c := newRouter(t).newComponent(plugin.KindSink, "out", nil, nil, table{})
-		c.closer = s
-		if err := c.close(time.Now().Add(-time.Minute)); err != nil || !closed {
-			t.Errorf("closed %v: %v", closed, err)
-		}
-	})
 }

@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -44,10 +47,10 @@ func badFails(text string) error {
 // TestFailingEventsDoNotStarveOthers, however many fail: neither the breaker's probes nor
 // the attempts of a crowd are theirs alone.
 func TestFailingEventsDoNotStarveOthers(t *testing.T) {
-	for name, set := range map[string]func(*Delivery){
-		"breaker":    func(*Delivery) {},
-		"no breaker": func(d *Delivery) { d.Breaker.Failures = 0 },
-		"schedule":   func(d *Delivery) { d.Retry.Schedule = standardSchedule[:3] },
+	for name, set := range map[string]func(*delivery.Options){
+		"breaker":    func(*delivery.Options) {},
+		"no breaker": func(d *delivery.Options) { d.Breaker.Failures = 0 },
+		"schedule":   func(d *delivery.Options) { d.Retry.Schedule = standardSchedule[:3] },
 	} {
 		for _, bad := range []int{1, 10, 25} {
 			for _, workers := range []int{1, 8} {
@@ -56,7 +59,7 @@ func TestFailingEventsDoNotStarveOthers(t *testing.T) {
 						got := &notes[string]{}
 						r := start(t, Graph{
 							Sources: []SourceSpec{sourceSpec("in", badThenGood(bad, 10))},
-							Sinks: []SinkSpec{sinkSpec("out", eventsFail(got, badFails), func(d *Delivery) {
+							Sinks: []SinkSpec{sinkSpec("out", eventsFail(got, badFails), func(d *delivery.Options) {
 								d.Queue.Batch, d.Workers = 1, workers
 								set(d)
 							})},
@@ -85,8 +88,8 @@ func TestRateAsksTheBreakerAgain(t *testing.T) {
 				var writes atomic.Int32
 				r := start(t, Graph{
 					Sources: []SourceSpec{sourceSpec("in", emits(100, nil))},
-					Sinks: []SinkSpec{sinkSpec("out", sinkFunc(func(context.Context, []*event.Event) error { writes.Add(1); return err }), func(d *Delivery) {
-						d.Queue.Batch, d.Ordering, d.Workers, d.Rate = 1, OrderingNone, 50, 1
+					Sinks: []SinkSpec{sinkSpec("out", sinkFunc(func(context.Context, []*event.Event) error { writes.Add(1); return err }), func(d *delivery.Options) {
+						d.Queue.Batch, d.Ordering, d.Workers, d.Rate = 1, delivery.OrderingNone, 50, 1
 					})},
 					Routes: routeTo("out"),
 				})
@@ -107,13 +110,13 @@ func TestStopDoesNotWaitForTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(20, nil))},
-			Sinks: []SinkSpec{sinkSpec("out", eventsFail(&notes[string]{}, func(string) error { return errSink }), func(d *Delivery) {
+			Sinks: []SinkSpec{sinkSpec("out", eventsFail(&notes[string]{}, func(string) error { return errSink }), func(d *delivery.Options) {
 				d.Queue.Batch, d.Retry.Attempts, d.Breaker.Pause = 1, 1, options.Duration(7*time.Second)
 			})},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(time.Millisecond)
-		if st := r.Status().Sinks[0]; st.Breaker.State != BreakerOpen || st.Waiting() > 0 {
+		if st := r.Status().Sinks[0]; st.Breaker.State != stats.BreakerOpen || st.Waiting() > 0 {
 			t.Errorf("%+v", st)
 		}
 		begin := time.Now()
@@ -189,7 +192,7 @@ func TestAskedPauseIsForAll(t *testing.T) {
 					return plugin.RetryAfter(errSink, time.Minute)
 				}
 				return nil
-			}), func(d *Delivery) { d.Queue.Batch, d.Workers = 1, 2 })},
+			}), func(d *delivery.Options) { d.Queue.Batch, d.Workers = 1, 2 })},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(50 * time.Second)

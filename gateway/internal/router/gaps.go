@@ -1,136 +1,78 @@
 package router
 
 import (
-	"cmp"
 	"crypto/rand"
-	"fmt"
-	"slices"
 	"time"
 
 	"eventgateway/gateway/plugin"
 )
 
-// mark is a gap at a place in the queue: before the event with number at.
-type mark struct {
-	at  uint64
-	gap plugin.Gap
-}
+// A source that cannot replay has missed the events of the time in which it did not run: before its start,
+// between two runs, before a takeover. Its plugin may report that gap and say more. Where it
+// does not, the router reports it, so that no such start is without a gap.
 
-// by names the source that brought the gap, "" for the queue itself. Of each there is one
-// mark per place, whatever a gap that is passed on says of its origin.
-func (m *mark) by() string { return cmp.Or(m.gap.PassedOnBy, m.gap.Source) }
+// Reasons of gaps that the router reports.
+const (
+	reasonStart    = "the source starts: earlier events may have been missed"
+	reasonRestart  = "the source starts again: events since its last run may have been missed"
+	reasonReload   = "the source was reconfigured: events since its last run may have been missed"
+	reasonTakeover = "the leadership was taken over: events before that may have been missed"
+)
 
-// gap notes a gap before the next event that is put.
-func (q *queue) gap(g plugin.Gap) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.addMark(mark{at: q.tail, gap: g})
-	notify(q.taker)
-}
-
-// gapAgain puts a gap before what is taken next: one that was taken, and of which the sink was
-// not told, or one that stands where it failed.
-func (q *queue) gapAgain(g plugin.Gap) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.addMark(mark{at: q.head, gap: g})
-	notify(q.taker)
-}
-
-// noteDropped notes a gap where n events were dropped. What was dropped stood before the
-// first event that waits, but for drop_newest and latest_per_key: there it stood somewhere
-// before the next event that is put.
-func (q *queue) noteDropped(n uint64) {
-	if q.closed { // who reads the sink is told that it ends
-		return
+// reportStartGap reports the gap before a run that is ready now, unless the plugin has done so.
+func (s *source) reportStartGap(reported bool) {
+	s.mu.Lock()
+	reason := s.startGap
+	s.mu.Unlock()
+	if !reported && !s.spec.Type.Has(plugin.Replays) {
+		s.gap(reason)
 	}
-	own := mark{at: q.head, gap: plugin.Gap{Dropped: n, Time: time.Now()}}
-	switch q.limit.WhenFull {
-	case WhenFullDropNewest:
-		own.at = q.tail
-	case WhenFullLatestPerKey:
-		own.at = q.tail
-		own = q.mergeLast(own)
-	}
-	q.addMark(own)
+	s.mu.Lock()
+	s.startGap, s.firstStart = "", false
+	s.mu.Unlock()
 }
 
-// mergeLast takes the last of the queue's own marks into own, where there are two: so the
-// first is told in its time, and there are not as many marks as events.
-func (q *queue) mergeLast(own mark) mark {
-	first, last := -1, -1
-	for i := range q.marks {
-		if q.marks[i].by() != "" {
-			continue
-		}
-		if first < 0 {
-			first = i
-		}
-		last = i
+// setStartGap records why events may have been missed before the next run is ready.
+func (s *source) setStartGap(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.startGap == "" {
+		s.startGap = reason
 	}
-	if first != last {
-		own.gap.Dropped += q.marks[last].gap.Dropped
-		q.marks = slices.Delete(q.marks, last, last+1)
-	}
-	return own
 }
 
-// addMark keeps marks in order and one per place and source. Marks whose events
-// are gone move up to the head, so there are never more than events wait.
-func (q *queue) addMark(m mark) {
-	i := len(q.marks)
-	if i > 0 && m.at > q.head && q.marks[i-1].at <= m.at { // the usual case, in which none moves
-		for j := i - 1; j >= 0 && q.marks[j].at == m.at; j-- {
-			if q.marks[j].by() == m.by() {
-				q.marks[j].gap.Dropped += m.gap.Dropped
-				return
+// gap counts a gap and puts it into the queues of the sinks.
+func (s *source) gap(reason string) {
+	reason = s.Redactor.Text(reason)
+	s.mu.Lock()
+	atStart := s.firstStart
+	s.mu.Unlock()
+	s.record.Gap(atStart)
+	if atStart { // every start has one, so it is no warning
+		s.Log.Info("gap at start", "reason", reason)
+	} else {
+		s.Log.Warn("gap", "reason", reason)
+	}
+	s.putGap(plugin.Gap{Source: s.Name, Reason: reason, ID: rand.Text(), Time: time.Now()})
+}
+
+// passOn puts a gap that was counted elsewhere into the queues of the sinks.
+func (s *source) passOn(g plugin.Gap) {
+	g.PassedOnBy, g.Reason = s.Name, s.Redactor.Text(g.Reason)
+	s.record.GapPassedOn()
+	if suppressed, ok := s.passedOn.Allow(); ok {
+		s.Log.Warn("gap passed on", "source", g.Source, "reason", g.Reason, "suppressed", suppressed)
+	}
+	s.putGap(g)
+}
+
+// putGap puts a gap into the queue of each sink that the source leads to.
+func (s *source) putGap(g plugin.Gap) {
+	s.wiring.Use(func(routes []wired) {
+		for _, w := range routes {
+			for _, e := range w.to {
+				e.sink.Queue().PutGap(g)
 			}
 		}
-		q.marks = append(q.marks, m)
-		return
-	}
-	for i > 0 && q.marks[i-1].at > m.at {
-		i--
-	}
-	marks := slices.Insert(q.marks, i, m)
-	kept := marks[:0]
-	for _, m := range marks {
-		m.at = max(m.at, q.head)
-		known := false
-		for j := len(kept) - 1; j >= 0 && kept[j].at == m.at && !known; j-- {
-			if known = kept[j].by() == m.by(); known {
-				kept[j].gap.Dropped += m.gap.Dropped
-			}
-		}
-		if !known {
-			kept = append(kept, m)
-		}
-	}
-	clear(marks[len(kept):])
-	q.marks = kept
-}
-
-// takeMark takes the first mark, with all of its source that stand at the same place. It
-// returns their gap.
-func (q *queue) takeMark(first mark) *plugin.Gap {
-	first.gap.Dropped = 0
-	q.marks = slices.DeleteFunc(q.marks, func(m mark) bool {
-		same := m.at <= q.scan && m.by() == first.by()
-		if same {
-			first.gap.Dropped += m.gap.Dropped
-		}
-		return same
 	})
-	if first.gap.Dropped > 0 {
-		first.gap.Reason, first.gap.ID = q.dropped(first.gap.Dropped), rand.Text()
-	}
-	return &first.gap
-}
-
-// dropped says in words what the queue has dropped.
-func (q *queue) dropped(n uint64) string {
-	if n == 1 {
-		return fmt.Sprintf("the queue was full: 1 event was dropped (%s)", q.dropReason())
-	}
-	return fmt.Sprintf("the queue was full: %d events were dropped (%s)", n, q.dropReason())
 }

@@ -3,79 +3,17 @@ package router
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
-
-// TestDropsAreTold: of each queue that drops, its sink gets a gap between the events around
-// those that are missing, and all gaps together say how many these are.
-func TestDropsAreTold(t *testing.T) {
-	for _, policy := range []string{WhenFullBlock, WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey} {
-		t.Run(policy, func(t *testing.T) {
-			const n = 200
-			q := newQueue(Delivery{Queue: Queue{Size: 10, Bytes: 1 << 20, WhenFull: policy}})
-			told, count := 0, regexp.MustCompile(`^the queue was full: (\d+) events? (?:was|were) dropped \((.+)\)$`)
-			var got []string
-			take := func() {
-				items, gap, _ := q.take(t.Context(), nil, 4)
-				for _, it := range items {
-					got = append(got, string(it.ev.Data))
-				}
-				if gap == nil {
-					return
-				}
-				got = append(got, "gap")
-				m := count.FindStringSubmatch(gap.Reason)
-				if m == nil || gap.Source != "" || gap.ID == "" || gap.Time.IsZero() || m[1] != fmt.Sprint(gap.Dropped) {
-					t.Fatalf("gap %+v", gap)
-				}
-				told += int(gap.Dropped)
-			}
-			for i := range n {
-				if _, err := q.put(t.Context(), []*event.Event{{Key: fmt.Sprint(i % 7), Data: fmt.Append(nil, i)}}, nil); err != nil {
-					t.Fatal(err)
-				}
-				if i%20 == 19 {
-					take()
-				}
-			}
-			if len(q.marks) > 10 || len(q.marks) > 2 && policy != WhenFullDropNewest {
-				t.Errorf("%d gaps wait", len(q.marks))
-			}
-			for q.live > 0 || len(q.marks) > 0 {
-				take()
-			}
-			events := slices.DeleteFunc(slices.Clone(got), func(text string) bool { return text == "gap" })
-			if missing := n - len(events); told != missing || missing == 0 {
-				t.Errorf("told of %d events, missing are %d", told, missing)
-			}
-			// What is missing in between is told of before what comes next; or, of
-			// latest_per_key, behind.
-			before := -1
-			for i, text := range got {
-				number, err := strconv.Atoi(text)
-				if err != nil {
-					continue
-				}
-				if number > before+1 && policy != WhenFullLatestPerKey && (i == 0 || got[i-1] != "gap") {
-					t.Errorf("nothing says that events before %d are missing: %q", number, got)
-				}
-				before = number
-			}
-			if last := got[len(got)-1]; policy == WhenFullDropNewest && last != "gap" {
-				t.Errorf("the last ones were dropped, but it ends with %s", last)
-			}
-		})
-	}
-}
 
 // failingGaps is a sink that fails to take gaps for a while.
 type failingGaps struct {
@@ -157,7 +95,7 @@ func TestAGapThatWasNotToldOutlivesAReload(t *testing.T) {
 		graph := func(sink plugin.Sink, size int) Graph {
 			return Graph{
 				Sources: []SourceSpec{sourceSpec("in", sourceFunc(gapThenEvent))},
-				Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *Delivery) { d.Queue.Size = size })}, Routes: routeTo("out"),
+				Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) { d.Queue.Size = size })}, Routes: routeTo("out"),
 				DrainTimeout: 10 * time.Second,
 			}
 		}
@@ -237,13 +175,6 @@ func TestGapsOfOthersArePassedOn(t *testing.T) {
 		if st := r.Status().Sources[0]; st.Gaps != 1 || st.GapsAtStart != 1 || st.GapsPassedOn != 100 {
 			t.Errorf("%+v", st)
 		}
-		for _, s := range r.plan.sinks {
-			s.queue.mu.Lock()
-			if n := len(s.queue.marks); n > 1 {
-				t.Errorf("%d gaps wait for %s", n, s.name)
-			}
-			s.queue.mu.Unlock()
-		}
 		time.Sleep(time.Minute)
 		if err := r.stop(); err != nil {
 			t.Error(err)
@@ -278,7 +209,7 @@ func TestParkedEventsAreTold(t *testing.T) {
 		sink := &partlyFailing{}
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(3, nil))},
-			Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *Delivery) { d.Queue.Batch = 1 })}, Routes: routeTo("out"),
+			Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) { d.Queue.Batch = 1 })}, Routes: routeTo("out"),
 		})
 		synctest.Wait()
 		if err := r.stop(); err != nil {

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/ack"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
@@ -68,7 +70,7 @@ func TestLostLeadershipGivesBackWhatWaits(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			gone.Store(true)
 			time.Sleep(time.Minute)
-			if told := acks.all(); len(told) != 20-workers || !errors.Is(told[0], errNotLeading) {
+			if told := acks.all(); len(told) != 20-workers || !errors.Is(told[0], ack.ErrNotLeading) {
 				t.Errorf("%d workers: %d were given back: %v", workers, len(told), told)
 			}
 			gone.Store(false)
@@ -209,44 +211,4 @@ func TestStopSoonAfterAReload(t *testing.T) {
 			t.Errorf("stopped after %v: %v", time.Since(begin), err)
 		}
 	})
-}
-
-// TestGivenBackWithAllBehindIt: where a source has ended and an event of it is given back, so are the later
-// ones of its key, also those that no worker has come to yet; with one that joins keys, all of the source.
-func TestGivenBackWithAllBehindIt(t *testing.T) {
-	for name, tc := range map[string]struct {
-		first event.Event
-		want  string
-	}{
-		"key":     {event.Event{Key: "k"}, "[0 3]"},
-		"barrier": {event.Event{Key: "k", Attrs: []event.Attr{{Name: event.Barrier, Value: "t"}}}, "[0 1 3]"},
-	} {
-		q, ended, other := newQueue(DefaultDelivery()), &source{}, &source{}
-		var back []int
-		put := func(of *source, e *event.Event, n int) {
-			rec := newReceipt(func(err error) {
-				if err != nil {
-					back = append(back, n)
-				}
-			})
-			rec.of = of
-			if _, err := q.put(t.Context(), []*event.Event{e}, rec); err != nil {
-				t.Fatal(err)
-			}
-		}
-		put(ended, &tc.first, 0)
-		put(ended, &event.Event{Key: "x"}, 1)
-		put(other, &event.Event{Key: "k"}, 2)
-		put(ended, &event.Event{Key: "k"}, 3)
-		taken, _, _ := q.take(t.Context(), nil, 1)
-		taken[0].trial = &trial{attempts: 1, due: time.Now().Add(time.Hour)}
-		q.hold(taken)
-		q.giveBack(ended, time.Now())
-		if fmt.Sprint(back) != tc.want {
-			t.Errorf("%s: %v are given back, want %s", name, back, tc.want)
-		}
-		if c := q.snapshot(); c.In != c.Returned+c.Queued || c.Queued != uint64(4-len(back)) {
-			t.Errorf("%s: %+v", name, c)
-		}
-	}
 }

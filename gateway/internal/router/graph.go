@@ -4,22 +4,23 @@ import (
 	"time"
 
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
-// Graph is what a router runs: the configuration, decoded.
+// Graph is a decoded configuration, which a router runs.
 type Graph struct {
 	Sources []SourceSpec
 	Sinks   []SinkSpec
 	Routes  []RouteSpec
-	// DrainTimeout is how long a stop may take, and how long what a reload
+	// DrainTimeout is how long a stop may take, and how long components that a reload
 	// replaces or removes may take to end.
 	DrainTimeout time.Duration
-	// Now and NewID are what plugins get, see [plugin.Env]; nil for the real ones.
+	// Now and NewID go to the plugins, see [plugin.Env]; nil for the real ones.
 	Now   func() time.Time
 	NewID func() string
-	// DryRun is what plugins get, too.
+	// DryRun goes to the plugins, too.
 	DryRun bool
 }
 
@@ -29,7 +30,7 @@ type SourceSpec struct {
 	Type    plugin.SourceType
 	Options any // as Type.Defaults made them
 	Capture Capture
-	// Redactor hides in errors and logs what is secret of it; nil: what Options holds.
+	// Redactor removes its secrets from errors and logs; nil: those that Options holds.
 	Redactor *options.Redactor
 }
 
@@ -40,7 +41,7 @@ type TransformSpec struct {
 	Type    plugin.TransformType
 	Options any
 	Failure Failure
-	// Redactor hides in errors and logs what is secret of it; nil: what Options holds.
+	// Redactor removes its secrets from errors and logs; nil: those that Options holds.
 	Redactor *options.Redactor
 }
 
@@ -49,8 +50,8 @@ type SinkSpec struct {
 	Name     string
 	Type     plugin.SinkType
 	Options  any
-	Delivery Delivery
-	// Redactor hides in errors and logs what is secret of it; nil: what Options holds.
+	Delivery delivery.Options
+	// Redactor removes its secrets from errors and logs; nil: those that Options holds.
 	Redactor *options.Redactor
 }
 
@@ -63,6 +64,6 @@ type RouteSpec struct {
 	Through    []TransformSpec
 	To         []string
 	DeadLetter string // sink for events that a transform fails on; "" is the list in memory
-	// Redactor hides in errors what is secret of When; nil: nothing.
+	// Redactor removes the secrets of When from errors; nil: there are none.
 	Redactor *options.Redactor
 }

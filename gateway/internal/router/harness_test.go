@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
@@ -34,9 +36,9 @@ func sourceSpec(name string, s plugin.Source) SourceSpec {
 	return SourceSpec{Name: name, Type: t, Options: t.Defaults()}
 }
 
-func sinkSpec(name string, s plugin.Sink, set func(*Delivery)) SinkSpec {
+func sinkSpec(name string, s plugin.Sink, set func(*delivery.Options)) SinkSpec {
 	t := plugin.NewSink("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Sink, error) { return s, nil })
-	d := DefaultDelivery()
+	d := delivery.DefaultOptions()
 	if set != nil {
 		set(&d)
 	}

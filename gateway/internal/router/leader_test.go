@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/backoff"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
@@ -90,7 +93,7 @@ func candidateGraph(c *candidate, sink plugin.Sink) Graph {
 func ticks(name string) func(context.Context, plugin.Output) error {
 	return func(ctx context.Context, out plugin.Output) error {
 		for {
-			if !sleep(ctx, time.Second) {
+			if !backoff.Sleep(ctx, time.Second) {
 				return nil
 			}
 			if err := out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Data: []byte(name)}}}); err != nil {
@@ -109,7 +112,7 @@ func TestOneOfTwoLeads(t *testing.T) {
 		synctest.Wait()
 		b := start(t, candidateGraph(&candidate{part: part{j: j, name: "b", from: ticks("b")}, server: server}, out))
 		synctest.Wait()
-		for name, r := range map[string]*started{leading: a, standingBy: b} {
+		for name, r := range map[string]*started{stats.Leading: a, stats.StandingBy: b} {
 			if err := r.Ready(); err != nil {
 				t.Errorf("%s is not ready: %v", name, err)
 			}
@@ -122,7 +125,7 @@ func TestOneOfTwoLeads(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(3500 * time.Millisecond)
-		if s := b.Status().Sources[0]; s.Gaps != 1 || s.Leader.State != leading || s.Leader.Term != 2 { // what came meanwhile
+		if s := b.Status().Sources[0]; s.Gaps != 1 || s.Leader.State != stats.Leading || s.Leader.Term != 2 { // what came meanwhile
 			t.Errorf("%+v, %+v", s, s.Leader)
 		}
 		if err := b.stop(); err != nil {

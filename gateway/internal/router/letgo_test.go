@@ -11,6 +11,8 @@ import (
 	"time"
 	"weak"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
@@ -114,7 +116,7 @@ func weightyGraph(c *census, v int) Graph {
 		t := plugin.NewSink("weighty", "", func() versioned { return versioned{} }, func(o versioned, env plugin.Env) (plugin.Sink, error) {
 			return newWeighty(c, plugin.KindSink, o, env)
 		})
-		d := DefaultDelivery()
+		d := delivery.DefaultOptions()
 		d.DeadLetter = letters
 		return SinkSpec{Name: name, Type: t, Options: &versioned{v}, Delivery: d}
 	}
@@ -158,13 +160,13 @@ func planWeighty(t *testing.T, r *Router, c *census, v int) (*Plan, *mounted) {
 	}
 	follow(c, p, "plan %d", v)
 	follow(c, to, "table %d", v)
-	for s := range p.freshSources {
-		follow(c, s, "source %s %d", s.name, v)
+	for s := range p.newSources {
+		follow(c, s, "source %s %d", s.Name, v)
 	}
-	for s := range p.freshSinks {
-		follow(c, s, "sink %s %d", s.name, v)
+	for s := range p.newSinks {
+		follow(c, s, "sink %s %d", s.Name, v)
 	}
-	for rt := range p.freshRoutes {
+	for rt := range p.newRoutes {
 		follow(c, rt, "route %s %d", rt.spec.Name, v)
 	}
 	return p, to

@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
@@ -33,7 +36,9 @@ func never(err error) plugin.Sink {
 	return sinkFunc(func(context.Context, []*event.Event) error { return plugin.Permanent(err) })
 }
 
-func deadLetter(to string) func(*Delivery) { return func(d *Delivery) { d.DeadLetter = to } }
+func deadLetter(to string) func(*delivery.Options) {
+	return func(d *delivery.Options) { d.DeadLetter = to }
+}
 
 // TestDeadLetterSinkGetsTheEventAndWhy: the bytes untouched, and the receipt.
 func TestDeadLetterSinkGetsTheEventAndWhy(t *testing.T) {
@@ -92,14 +97,14 @@ func TestTransformFailuresAreParked(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ack     bool
 		letters string
-		want    RouteCounts
+		want    stats.RouteCounts
 		nacked  uint64
 		parked  int
 	}{
-		"in memory":          {false, "", RouteCounts{In: 3, DeadLettered: 1, Out: 2}, 0, 0},
-		"in a sink":          {false, "parked", RouteCounts{In: 3, DeadLettered: 1, Out: 2}, 0, 1},
-		"in a sink, acked":   {true, "parked", RouteCounts{In: 3, DeadLettered: 1, Out: 2}, 0, 1},
-		"back to the source": {true, "", RouteCounts{In: 3, Returned: 1, Out: 2}, 1, 0},
+		"in memory":          {false, "", stats.RouteCounts{In: 3, DeadLettered: 1, Out: 2}, 0, 0},
+		"in a sink":          {false, "parked", stats.RouteCounts{In: 3, DeadLettered: 1, Out: 2}, 0, 1},
+		"in a sink, acked":   {true, "parked", stats.RouteCounts{In: 3, DeadLettered: 1, Out: 2}, 0, 1},
+		"back to the source": {true, "", stats.RouteCounts{In: 3, Returned: 1, Out: 2}, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -146,7 +151,7 @@ func TestDeadLettersAreDrainedLast(t *testing.T) {
 			Sources: []SourceSpec{sourceSpec("in", emits(10, func(error) {}))},
 			Sinks: []SinkSpec{ // the order of the file is not that of the way
 				sinkSpec("parked", parked, nil), sinkSpec("middle", never(errSink), deadLetter("parked")),
-				sinkSpec("out", slow, func(d *Delivery) { d.DeadLetter, d.Queue.Batch = "middle", 1 }),
+				sinkSpec("out", slow, func(d *delivery.Options) { d.DeadLetter, d.Queue.Batch = "middle", 1 }),
 			},
 			Routes: routeTo("out"),
 		})
@@ -181,7 +186,7 @@ func TestPanicsAreCountedEverywhere(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", source)},
 			Sinks: []SinkSpec{
-				sinkSpec("healthy", healthy, nil), sinkSpec("panics", panics, func(d *Delivery) { d.DeadLetter, d.Queue.Batch = "parked", 1 }),
+				sinkSpec("healthy", healthy, nil), sinkSpec("panics", panics, func(d *delivery.Options) { d.DeadLetter, d.Queue.Batch = "parked", 1 }),
 				sinkSpec("parked", &keeps{}, nil),
 			},
 			Routes: []RouteSpec{{Name: "r", From: []string{"in"}, To: []string{"healthy", "panics"}, DeadLetter: "parked", Through: []TransformSpec{
@@ -219,7 +224,7 @@ func TestBestEffortSinkHoldsNoReceipt(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(100, func(error) {}))},
 			Sinks: []SinkSpec{
-				sinkSpec("extra", dead, func(d *Delivery) { d.BestEffort, d.Queue.Size = true, 10 }), sinkSpec("good", good, nil),
+				sinkSpec("extra", dead, func(d *delivery.Options) { d.BestEffort, d.Queue.Size = true, 10 }), sinkSpec("good", good, nil),
 			},
 			Routes: routeTo("extra", "good"),
 		})

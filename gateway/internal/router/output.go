@@ -7,19 +7,19 @@ import (
 	"sync/atomic"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/plugin"
 )
 
-// output is the plugin.Output of one run of a source. Its lock gives the order to what goroutines
-// of the plugin do at the same time.
+// output is the plugin.Output of one run of a source. Its lock orders the calls of several goroutines.
 type output struct {
 	s     *source
-	mu    *sync.Mutex // the source's: of all runs
+	run   *ack.Run
+	mu    *sync.Mutex // the source's, shared by all runs
 	ready bool
 	over  atomic.Bool // Run has returned
 
-	gapped bool  // the plugin has reported a gap
-	term   *flag // of the receipts: set when the leadership is lost; nil where every gateway captures
+	gapReported bool // the plugin has reported a gap
 }
 
 var (
@@ -35,12 +35,12 @@ func (o *output) Ready() {
 	defer o.mu.Unlock()
 	switch {
 	case o.over.Load():
-		o.s.slip(errLateReady)
+		o.s.violation(errLateReady)
 	case o.ready:
-		o.s.slip(errReadyTwice)
+		o.s.violation(errReadyTwice)
 	default:
 		o.ready = true
-		o.s.captures(o.gapped)
+		o.s.ready(o.gapReported)
 	}
 }
 
@@ -55,8 +55,8 @@ func (o *output) Emit(ctx context.Context, b event.Batch) error {
 func (o *output) Gap(reason string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.late()
-	o.gapped = true
+	o.checkGapOver()
+	o.gapReported = true
 	o.s.gap(reason)
 }
 
@@ -64,21 +64,21 @@ func (o *output) Gap(reason string) {
 func (o *output) PassOn(g plugin.Gap) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.late()
+	o.checkGapOver()
 	o.s.passOn(g)
 }
 
-// late notes a gap that is reported after Run has returned. It is passed on all the same.
-func (o *output) late() {
+// checkGapOver records a gap that is reported after Run has returned. It is passed on all the same.
+func (o *output) checkGapOver() {
 	if o.over.Load() {
-		o.s.slip(errLateGap)
+		o.s.violation(errLateGap)
 	}
 }
 
 // Note is part of [plugin.Output].
-func (o *output) Note(err error) { o.s.health.note(o.s.redactor.Error(err)) }
+func (o *output) Note(err error) { o.s.Health.Failed(o.s.Redactor.Error(err)) }
 
 // Stalled is part of [plugin.Output].
-func (o *output) Stalled(reason string) { o.s.stalled(o.s.redactor.Text(reason)) }
+func (o *output) Stalled(reason string) { o.s.stalled(o.s.Redactor.Text(reason)) }
 
 var _ plugin.Output = (*output)(nil)

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -20,10 +22,10 @@ func TestStuckDeadLetterSinkIsNoReasonToStop(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", badThenGood(5, 100))},
 			Sinks: []SinkSpec{
-				sinkSpec("out", eventsFail(got, badFails), func(d *Delivery) {
+				sinkSpec("out", eventsFail(got, badFails), func(d *delivery.Options) {
 					d.Queue.Batch, d.Workers, d.Retry.Attempts, d.DeadLetter = 1, 8, 4, "dead"
 				}),
-				sinkSpec("dead", stuck, func(d *Delivery) { d.Queue.Size, d.Queue.Batch = 1, 1 }),
+				sinkSpec("dead", stuck, func(d *delivery.Options) { d.Queue.Size, d.Queue.Batch = 1, 1 }),
 			},
 			Routes: routeTo("out"),
 		})
@@ -46,7 +48,7 @@ func TestStoppedDeadLetterSinkGivesBack(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(1, func(err error) { acked.add(err) }))},
 			Sinks: []SinkSpec{
-				sinkSpec("out", eventsFail(&notes[string]{}, func(string) error { return plugin.Permanent(errSink) }), func(d *Delivery) { d.DeadLetter = "dead" }),
+				sinkSpec("out", eventsFail(&notes[string]{}, func(string) error { return plugin.Permanent(errSink) }), func(d *delivery.Options) { d.DeadLetter = "dead" }),
 				sinkSpec("dead", dead, nil),
 			},
 			Routes: routeTo("out"),
@@ -92,8 +94,8 @@ func TestStuckDeadLetterSinkHoldsUpNobodyElse(t *testing.T) {
 						return errSink
 					}
 					return nil
-				}), func(d *Delivery) { d.Workers, d.DeadLetter = 8, "dead" }),
-				sinkSpec("dead", stuck, func(d *Delivery) { d.Queue.Size, d.Queue.Batch = 1, 1 }),
+				}), func(d *delivery.Options) { d.Workers, d.DeadLetter = 8, "dead" }),
+				sinkSpec("dead", stuck, func(d *delivery.Options) { d.Queue.Size, d.Queue.Batch = 1, 1 }),
 			},
 			Routes: routeTo("out"),
 		})
@@ -119,7 +121,7 @@ func TestAttemptsAreThoseOfASink(t *testing.T) {
 		})
 		g := Graph{Sources: []SourceSpec{sourceSpec("in", src)}, Sinks: []SinkSpec{
 			sinkSpec("out", eventsFail(got, func(string) error { return nil }), nil),
-			sinkSpec("dead", eventsFail(dead, func(string) error { return nil }), func(d *Delivery) { d.Retry.Schedule = []options.Duration{seconds(3600), seconds(36000)} }),
+			sinkSpec("dead", eventsFail(dead, func(string) error { return nil }), func(d *delivery.Options) { d.Retry.Schedule = []options.Duration{seconds(3600), seconds(36000)} }),
 		}, Routes: routeTo("out")}
 		g.Routes[0].DeadLetter = "dead"
 		r := start(t, g)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
@@ -105,7 +107,7 @@ func partSink(j *journal, name string, version int, change func(*part)) SinkSpec
 		}
 		return p, env.Metrics.Register(gauge)
 	})
-	return SinkSpec{Name: name, Type: t, Options: &versioned{version}, Delivery: DefaultDelivery()}
+	return SinkSpec{Name: name, Type: t, Options: &versioned{version}, Delivery: delivery.DefaultOptions()}
 }
 
 // table is a plugin.Mounter that notes the patterns.

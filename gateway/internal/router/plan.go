@@ -3,58 +3,99 @@ package router
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/plugin"
 )
 
-// components returns everything of the plan that has metrics of its own.
-func (p *Plan) components() (all []*component) {
+// Plan is a graph whose components are built: new ones, and those that run already with equal options. It does nothing
+// before [Router.Run] or [Router.Reload] installs it. A plan that neither installs must be discarded.
+type Plan struct {
+	sources []*source
+	routes  []*route
+	sinks   []*delivery.Sink
+	drain   time.Duration
+	installation
+}
+
+// installation is the part of a plan that only its installation needs. A plan that runs does not have it, because it refers to
+// components that were replaced.
+type installation struct {
+	wiring      map[*source][]wired
+	deadLetters map[*deadletter.Box]*edge
+
+	// The components that were built for this plan, each with its predecessor, or nil.
+	newSources map[*source]*source
+	newRoutes  map[*route]*route
+	newSinks   map[*delivery.Sink]*delivery.Sink
+	// respec notes in components that run on what has changed around them.
+	respec []func()
+}
+
+// Discard closes the components that were built for a plan which is not installed.
+func (p *Plan) Discard() {
+	soon := time.Now().Add(time.Second)
+	for s := range p.newSinks {
+		if !s.Shares() {
+			_ = s.Close(soon) // it was never used, so nothing is lost
+		}
+	}
+	for s := range p.newSources {
+		_ = s.close(soon)
+	}
+	for rt := range p.newRoutes {
+		_ = rt.close(soon)
+	}
+}
+
+// components returns all components of the plan.
+func (p *Plan) components() (all []*component.Component) {
 	for _, s := range p.sources {
-		all = append(all, &s.component)
+		all = append(all, s.Component)
 	}
 	for _, rt := range p.routes {
 		for _, st := range rt.stages {
-			all = append(all, &st.component)
+			all = append(all, st.Component)
 		}
 	}
 	for _, s := range p.sinks {
-		all = append(all, &s.component)
+		all = append(all, s.Component)
 	}
 	return all
 }
 
-// layers orders the sinks for a stop: those first that others get no dead letters
-// of, then those which these park in, and so on.
-func (p *Plan) layers() (layers [][]*sink) {
+// layers orders the sinks for a stop: first those that get no dead letters,
+// then those to which these park, and so on.
+func (p *Plan) layers() (layers [][]*delivery.Sink) {
 	depth := map[string]int{}
 	for range p.sinks { // a chain is no longer than that
 		for _, s := range p.sinks {
-			if to := s.status().DeadLetter; to != "" {
-				depth[to] = min(max(depth[to], depth[s.name]+1), len(p.sinks)-1)
+			if to := s.Status().DeadLetter; to != "" {
+				depth[to] = min(max(depth[to], depth[s.Name]+1), len(p.sinks)-1)
 			}
 		}
 	}
 	for _, s := range p.sinks {
-		for len(layers) <= depth[s.name] {
+		for len(layers) <= depth[s.Name] {
 			layers = append(layers, nil)
 		}
-		layers[depth[s.name]] = append(layers[depth[s.name]], s)
+		layers[depth[s.Name]] = append(layers[depth[s.Name]], s)
 	}
 	return layers
 }
 
-// close closes all plugins of a plan that has run: sources first, which may want to
-// store how far everything was acked.
+// close closes all plugins of a plan that has run: sources first, which may store how far they were acked.
 func (p *Plan) close(deadline time.Time) error {
 	var err error
 	for _, s := range p.sources {
 		err = errors.Join(err, s.close(deadline))
 	}
 	for _, s := range p.sinks {
-		err = errors.Join(err, s.close(deadline))
+		err = errors.Join(err, s.Close(deadline))
 	}
 	for _, rt := range p.routes {
 		err = errors.Join(err, rt.close(deadline))
@@ -69,42 +110,28 @@ type Probe struct {
 	Findings []plugin.Finding
 }
 
-// Probe asks every component that can tell how things are where it
-// connects to, one after the other, and each for timeout at most. The plan need not run.
-// skip lists those that are left out: "sinks.bus".
+// Probe asks every component that is a [plugin.Prober] how things are where it
+// connects to, one after the other, each for timeout at most. The plan need not run.
+// skip lists components to leave out: "sinks.bus".
 func (p *Plan) Probe(ctx context.Context, timeout time.Duration, skip []string) []Probe {
 	var out []Probe
-	probe := func(c *component, impl any) {
-		kind, name := c.kind, c.name
-		if p, ok := impl.(plugin.Prober); ok && !slices.Contains(skip, string(kind)+"s."+name) {
+	probe := func(c *component.Component, impl any) {
+		if p, ok := impl.(plugin.Prober); ok && !slices.Contains(skip, string(c.Kind)+"s."+c.Name) {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
-			out = append(out, Probe{kind, name, c.probe(ctx, p)})
+			out = append(out, Probe{c.Kind, c.Name, c.Probe(ctx, p)})
 			cancel()
 		}
 	}
 	for _, s := range p.sources {
-		probe(&s.component, s.impl)
+		probe(s.Component, s.impl)
 	}
 	for _, rt := range p.routes {
 		for _, st := range rt.stages {
-			probe(&st.component, st.impl)
+			probe(st.Component, st.impl)
 		}
 	}
 	for _, s := range p.sinks {
-		probe(&s.component, s.impl)
+		probe(s.Component, s.Impl)
 	}
 	return out
-}
-
-// probe asks the plugin. A panic is a finding.
-func (c *component) probe(ctx context.Context, p plugin.Prober) (findings []plugin.Finding) {
-	defer func() {
-		if v := recover(); v != nil {
-			findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("panic: %v", v)})
-		}
-		for i := range findings {
-			findings[i].Text, findings[i].Fix = c.redactor.Text(findings[i].Text), c.redactor.Text(findings[i].Fix)
-		}
-	}()
-	return p.Probe(ctx)
 }

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/queue"
+
 	"pgregory.net/rapid"
 
 	"eventgateway/gateway/event"
@@ -97,15 +100,15 @@ func drawScenario(t *rapid.T) *scenario {
 		m := &moody{got: map[string][]int{}, whole: rapid.Bool().Draw(t, "whole"), verdicts: rapid.SliceOfN(rapid.IntRange(0, 30), 1, 30).Draw(t, "verdicts")}
 		m.verdicts = append(m.verdicts, 9) // or nothing would ever get on
 		sc.plugins = append(sc.plugins, m)
-		sc.sinks = append(sc.sinks, sinkSpec(fmt.Sprint("s", i), m, func(d *Delivery) {
+		sc.sinks = append(sc.sinks, sinkSpec(fmt.Sprint("s", i), m, func(d *delivery.Options) {
 			d.Queue.Size = rapid.IntRange(1, 20).Draw(t, "size")
 			d.Queue.Batch = rapid.SampledFrom([]int{1, 1, 2, 5, 8}).Draw(t, "batch")
-			d.Ordering = rapid.SampledFrom([]string{OrderingKey, OrderingKey, OrderingNone}).Draw(t, "ordering")
-			d.Breaker = Breaker{Failures: rapid.IntRange(0, 3).Draw(t, "failures"), Pause: options.Duration(time.Millisecond)}
-			d.Queue.WhenFull = rapid.SampledFrom([]string{WhenFullBlock, WhenFullBlock, WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey}).Draw(t, "when_full")
+			d.Ordering = rapid.SampledFrom([]string{delivery.OrderingKey, delivery.OrderingKey, delivery.OrderingNone}).Draw(t, "ordering")
+			d.Breaker = delivery.BreakerOptions{Failures: rapid.IntRange(0, 3).Draw(t, "failures"), Pause: options.Duration(time.Millisecond)}
+			d.Queue.WhenFull = rapid.SampledFrom([]string{queue.WhenFullBlock, queue.WhenFullBlock, queue.WhenFullDropOldest, queue.WhenFullDropNewest, queue.WhenFullLatestPerKey}).Draw(t, "when_full")
 			d.Workers = rapid.IntRange(1, 3).Draw(t, "workers")
 			d.BestEffort = rapid.IntRange(0, 4).Draw(t, "best_effort") == 0
-			d.Retry = Retry{Initial: options.Duration(time.Millisecond), Max: options.Duration(time.Millisecond), Attempts: rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "attempts")}
+			d.Retry = delivery.Retry{Initial: options.Duration(time.Millisecond), Max: options.Duration(time.Millisecond), Attempts: rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "attempts")}
 			if rapid.Bool().Draw(t, "scheduled") {
 				d.Retry.Schedule = []options.Duration{options.Duration(time.Millisecond), options.Duration(2 * time.Millisecond)}
 			}
@@ -150,17 +153,22 @@ func (sc *scenario) event(number int) *event.Event {
 
 func keyOf(number int) string { return fmt.Sprint("t:", number%4) }
 
+// keepsPlaceBehind reports whether an event keeps its place behind an earlier one, of the same table.
+func keepsPlaceBehind(e, o *event.Event) bool {
+	before, _ := e.Attr(event.KeyBefore)
+	beforeO, _ := o.Attr(event.KeyBefore)
+	_, barrier := e.Attr(event.Barrier)
+	_, barrierO := o.Attr(event.Barrier)
+	return e.Key == o.Key || before != "" && (before == o.Key || before == beforeO) || beforeO != "" && e.Key == beforeO || barrier || barrierO
+}
+
 // inOrder reports whether each event came behind those that it keeps its place behind.
 func inOrder(all []*event.Event) bool {
-	drawn := make([]*drawnEvent, len(all))
 	numbers := make([]int, len(all))
 	for i, e := range all {
-		drawn[i] = &drawnEvent{key: e.Key, table: "t"}
-		drawn[i].before, _ = e.Attr(event.KeyBefore)
-		drawn[i].barrier, _ = e.Attr(event.Barrier)
 		numbers[i], _ = strconv.Atoi(string(e.Data))
 		for j := range i {
-			if numbers[j] > numbers[i] && drawn[j].waitsFor(drawn[i]) {
+			if numbers[j] > numbers[i] && keepsPlaceBehind(all[j], e) {
 				return false
 			}
 		}
@@ -273,10 +281,10 @@ func (sc *scenario) check(t *rapid.T, l *ledger) {
 		if !m.whole && d.Queue.Batch > 1 || slices.Contains(m.verdicts, 3) { // what failed in the middle of a batch comes later
 			continue
 		}
-		if d.Ordering == OrderingNone && (d.Workers > 1 || !m.whole || len(d.Retry.Schedule) > 0) {
+		if d.Ordering == delivery.OrderingNone && (d.Workers > 1 || !m.whole || len(d.Retry.Schedule) > 0) {
 			continue
 		}
-		if !inOrder(m.all) && d.Ordering == OrderingKey {
+		if !inOrder(m.all) && d.Ordering == delivery.OrderingKey {
 			t.Fatalf("sink %d got events out of order: %q", j, texts(m.all))
 		}
 		for key, got := range m.got {

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/plugin"
 )
 
-// Reload replaces what runs by p. The sinks that p has built are opened first;
-// where one cannot be, nothing is touched, p is discarded, and the error says why.
-// swap is called at the moment at which p takes over: it is the place to swap what
-// belongs to the graph and is not the router's. What p has replaced or removed ends
+// Reload replaces the running plan by p. It opens the new sinks of p first;
+// where one cannot be opened, nothing is changed, p is discarded, and the error says why.
+// swap is called at the moment at which p takes over: it swaps what
+// belongs to the graph outside of the router. The components that p has replaced or removed end
 // in the background, within its DrainTimeout.
 func (r *Router) Reload(ctx context.Context, p *Plan, swap func()) error {
 	if err := r.prepare(ctx, p); err != nil {
@@ -20,32 +24,31 @@ func (r *Router) Reload(ctx context.Context, p *Plan, swap func()) error {
 	}
 	if !r.install(p, swap) {
 		p.Discard()
-		return errStopping
+		return ack.ErrStopping
 	}
 	return nil
 }
 
-// prepare opens new sinks, and waits until what an earlier reload has replaced has
-// made place for its successors.
+// prepare opens new sinks, and waits until the successors of an earlier reload have taken over.
 func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	var opening sync.WaitGroup
 	var mu sync.Mutex
 	var problems []error
-	for s := range p.freshSinks {
-		if s.shared {
+	for s := range p.newSinks {
+		if s.Shares() {
 			continue // it is open, or being opened
 		}
 		opening.Go(func() {
-			if err := s.tryOpen(); err != nil {
+			if err := s.TryOpen(); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				problems = append(problems, fmt.Errorf("sinks.%s: %w", s.name, err))
+				problems = append(problems, fmt.Errorf("sinks.%s: %w", s.Name, err))
 			}
 		})
 	}
 	stop := context.AfterFunc(ctx, func() {
-		for s := range p.freshSinks {
-			s.abort()
+		for s := range p.newSinks {
+			s.Abort()
 		}
 	})
 	opening.Wait()
@@ -66,11 +69,11 @@ func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(p.drain):
-		return errors.New("what the reload before has replaced has not ended yet; try again later")
+		return errors.New("components that the last reload has replaced have not ended yet; try again later")
 	}
 }
 
-// install makes p what runs, unless the router is about to stop.
+// install makes p the running plan, unless the router is about to stop.
 func (r *Router) install(p *Plan, swap func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,39 +81,35 @@ func (r *Router) install(p *Plan, swap func()) bool {
 		return false
 	}
 	r.running = true
-	old, take := r.now, p.takeover
-	r.now, p.takeover = p, takeover{}
+	old, in := r.now, p.installation
+	r.now, p.installation = p, installation{}
 	var unused []<-chan struct{}
-	for box, to := range take.letters {
-		unused = append(unused, box.to.replace(to))
-	}
-	for s, before := range take.freshSinks {
-		if before == nil {
-			s.start()
+	for box, to := range in.deadLetters {
+		if to == nil {
+			unused = append(unused, box.SetTarget(nil))
 		} else {
-			s.succeed(before)
+			unused = append(unused, box.SetTarget(to))
 		}
 	}
-	for s, before := range take.freshSources {
-		if before != nil {
-			s.succeed(before)
+	for s, before := range in.newSinks {
+		if before == nil {
+			s.Start()
+		} else {
+			s.Adopt()
 		}
 	}
-	for rt, before := range take.freshRoutes {
-		rt.before = before
-	}
-	for _, f := range take.respec {
+	for _, f := range in.respec {
 		f()
 	}
 	for _, s := range p.sources {
-		unused = append(unused, s.wiring.replace(take.wiring[s]))
+		unused = append(unused, s.wiring.Replace(in.wiring[s]))
 	}
 	swap()
-	t := &retirement{r: r, old: old, new: p, take: take, number: r.edges.keep(p), unused: unused, takeovers: &sync.WaitGroup{}}
+	h := &handover{r: r, old: old, new: p, install: in, number: r.edges.Keep(p.names()), unused: unused, takeovers: &sync.WaitGroup{}}
 	before := r.quiet
-	r.quiet, r.takeovers = make(chan struct{}), t.takeovers
-	t.begin(before, r.quiet)
-	for s, before := range take.freshSources {
+	r.quiet, r.takeovers = make(chan struct{}), h.takeovers
+	h.begin(before, r.quiet)
+	for s, before := range in.newSources {
 		if before == nil {
 			r.begin(s)
 		}
@@ -122,5 +121,20 @@ func (r *Router) install(p *Plan, swap func()) bool {
 func (r *Router) begin(s *source) {
 	ctx, stop := context.WithCancel(r.ctx)
 	s.stop = stop
-	go s.run(ctx)
+	go s.supervise(ctx)
+}
+
+// names returns the names that edges of the plan have at their ends.
+func (p *Plan) names() map[string]bool {
+	known := map[string]bool{}
+	for _, s := range p.sources {
+		known["source "+s.Name] = true
+	}
+	for _, rt := range p.routes {
+		known["route "+rt.spec.Name], known[stats.DeadLettersOf("route", rt.spec.Name)] = true, true
+	}
+	for _, s := range p.sinks {
+		known["sink "+s.Name], known[stats.DeadLettersOf(plugin.KindSink, s.Name)] = true, true
+	}
+	return known
 }

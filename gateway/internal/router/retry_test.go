@@ -9,6 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -56,8 +60,8 @@ func TestSchedule(t *testing.T) {
 					sinkSpec("out", sinkFunc(func(context.Context, []*event.Event) error {
 						attempts.add(time.Since(begin))
 						return plugin.Failed(map[int]error{0: errSink})
-					}), func(d *Delivery) {
-						d.Retry = Retry{Initial: seconds(1), Max: seconds(1), MaxAfter: seconds(60), Attempts: 3, Schedule: standardSchedule}
+					}), func(d *delivery.Options) {
+						d.Retry = delivery.Retry{Initial: seconds(1), Max: seconds(1), MaxAfter: seconds(60), Attempts: 3, Schedule: standardSchedule}
 						d.DeadLetter = "parked"
 					}),
 					sinkSpec("parked", sinkFunc(func(_ context.Context, events []*event.Event) error {
@@ -124,7 +128,7 @@ func TestAskedPause(t *testing.T) {
 							return nil
 						}
 						return plugin.Failed(map[int]error{0: plugin.RetryAfter(errSink, asked)})
-					}), func(d *Delivery) { d.Retry.MaxAfter = seconds(60) })},
+					}), func(d *delivery.Options) { d.Retry.MaxAfter = seconds(60) })},
 					Routes: routeTo("out"),
 				})
 				time.Sleep(2 * time.Hour)
@@ -153,14 +157,14 @@ func TestNobodyThere(t *testing.T) {
 				}
 				got.add(texts(events)...)
 				return nil
-			}), func(d *Delivery) {
+			}), func(d *delivery.Options) {
 				d.Retry.Attempts, d.Retry.Schedule = 2, standardSchedule
 				d.Queue.Batch, d.Workers = 1, 8
 			})},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(200 * time.Hour)
-		if st := r.Status().Sinks[0]; st.DeadLettered != 0 || st.Retrying != 0 || st.Breaker.State == BreakerClosed {
+		if st := r.Status().Sinks[0]; st.DeadLettered != 0 || st.Retrying != 0 || st.Breaker.State == stats.BreakerClosed {
 			t.Errorf("%+v", st)
 		}
 		there.Store(true)
@@ -205,7 +209,7 @@ func TestReplacedSourceIsNotHeldUp(t *testing.T) {
 				return errSink
 			}
 			return nil
-		}), func(d *Delivery) { d.Queue.Batch, d.Retry.Schedule = 1, []options.Duration{seconds(3600)} })
+		}), func(d *delivery.Options) { d.Queue.Batch, d.Retry.Schedule = 1, []options.Duration{seconds(3600)} })
 		g := Graph{Sources: []SourceSpec{in(1)}, Sinks: []SinkSpec{out}, Routes: routeTo("out")}
 		r := start(t, g)
 		time.Sleep(time.Minute)
@@ -223,7 +227,7 @@ func TestReplacedSourceIsNotHeldUp(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		for _, want := range []string{"bad of version 1: " + errReplaced.Error(), "behind of version 1: " + errReplaced.Error(), "bad of version 2: <nil>", "behind of version 2: <nil>"} {
+		for _, want := range []string{"bad of version 1: " + ack.ErrReplaced.Error(), "behind of version 1: " + ack.ErrReplaced.Error(), "bad of version 2: <nil>", "behind of version 2: <nil>"} {
 			if lines := j.take(); !slices.Contains(lines, want) {
 				t.Errorf("%q lacks %s", lines, want)
 			} else {

@@ -9,42 +9,47 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"eventgateway/gateway/internal/backoff"
+	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/leader"
+	"eventgateway/gateway/internal/stats"
 
-	"eventgateway/gateway/plugin"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Router runs a graph, and replaces it by another while it runs.
 type Router struct {
-	log     *slog.Logger
-	letters *deadLetters
-	terms   *terms
-	edges   edges
-	core    *prometheus.Registry // what is derived from Status
+	log         *slog.Logger
+	deadLetters *deadletter.List
+	terms       *leader.Terms
+	edges       stats.Edges
+	core        *prometheus.Registry // of the metrics that are derived from Status
 
 	mu        sync.Mutex
-	now       *Plan           // what runs; before Run an empty one
+	now       *Plan           // the running plan; an empty one before Run
 	ctx       context.Context // of Run
 	running   bool
 	wasReady  bool
 	takeovers *sync.WaitGroup // successors that wait for their predecessors
-	retiring  sync.WaitGroup  // what the reloads so far have replaced or removed
-	quiet     chan struct{}   // closed when nobody uses what the last reload has replaced
+	handovers sync.WaitGroup  // of all reloads
+	quiet     chan struct{}   // closed when no source uses what the last reload has replaced
 }
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, terms: newTerms(), letters: &deadLetters{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}}
+	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}}
 	r.quiet = make(chan struct{})
 	close(r.quiet)
-	r.core.MustRegister(collector{r})
+	r.core.MustRegister(stats.Collector{Status: r.Status})
 	return r
 }
 
-// Run runs a plan, and what Reload replaces it by, until ctx ends. Then it drains:
-// sources stop first; then what waits is delivered; after 3/4 of the graph's
-// DrainTimeout writes are cancelled and the rest is given back; then everything is
-// closed. The error says what did not stop in time.
+// Run runs a plan, and those by which Reload replaces it, until ctx ends. Then it drains:
+// sources stop first; then sinks deliver the events that wait; after 3/4 of the graph's
+// DrainTimeout writes are cancelled and the other events are returned to their sources; then all plugins are
+// closed. The error says which components did not stop in time.
 func (r *Router) Run(ctx context.Context, p *Plan) error {
 	r.mu.Lock()
 	r.ctx = ctx
@@ -56,69 +61,52 @@ func (r *Router) Run(ctx context.Context, p *Plan) error {
 
 func (r *Router) shutdown() error {
 	begin := time.Now()
-	r.mu.Lock() // an install that is under way ends first; there is none after ctx has ended
+	r.mu.Lock() // an install under way ends first; none begins after ctx has ended
 	p := r.now
 	r.mu.Unlock()
 	part := func(sixteenths time.Duration) time.Time { return begin.Add(p.drain * sixteenths / 16) }
 	var late []error
 	for _, s := range p.sources {
-		if !endedBy(s.ended, part(12)) {
-			late = append(late, fmt.Errorf("source %s did not stop in time", s.name))
+		if !backoff.ClosedBy(s.ended, part(12)) {
+			late = append(late, fmt.Errorf("source %s did not stop in time", s.Name))
 		}
 	}
 	for _, s := range p.sinks {
-		if n := s.status().Waiting(); n > 0 {
-			s.log.Info("delivering what waits", "events", n, "at_most", (p.drain * 3 / 4).String())
+		if n := s.Status().Waiting(); n > 0 {
+			s.Log.Info("draining", "events", n, "at_most", (p.drain * 3 / 4).String())
 		}
 	}
 	for i, layer := range p.layers() {
 		var draining sync.WaitGroup
 		for _, s := range layer {
 			draining.Go(func() {
-				if !s.drain(part(min(12+time.Duration(i), 13)), part(14)) {
-					s.log.Error("the sink did not stop in time")
+				if !s.Drain(part(min(12+time.Duration(i), 13)), part(14)) {
+					s.Log.Error("sink did not stop in time")
 				}
 			})
 		}
 		draining.Wait()
 	}
-	if !finished(&r.retiring, part(14)) {
-		late = append(late, errors.New("what was replaced by a reload did not stop in time"))
+	if !endedBy(&r.handovers, part(14)) {
+		late = append(late, errors.New("components that a reload has replaced did not stop in time"))
 	}
 	for _, s := range p.sinks {
-		if n := s.status().Returned; n > 0 {
-			s.log.Error("stopped before everything was delivered: what no source can replay is lost", "events", n)
+		if n := s.Status().Returned; n > 0 {
+			s.Log.Error("events not delivered at stop, those that no source can replay are lost", "events", n)
 		}
-		if s.stop() && !endedBy(s.done, begin) {
-			late = append(late, fmt.Errorf("sink %s did not stop in time", s.name))
+		if !s.Ended() {
+			late = append(late, fmt.Errorf("sink %s did not stop in time", s.Name))
 		}
 	}
 	late = append(late, p.close(part(16)))
 	return errors.Join(late...)
 }
 
-// finished waits for wg until t, and says whether that was enough.
-func finished(wg *sync.WaitGroup, t time.Time) bool {
+// endedBy waits for wg until t, and reports whether it was done by then.
+func endedBy(wg *sync.WaitGroup, t time.Time) bool {
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	return endedBy(done, t)
-}
-
-// endedBy waits for done until t, and says whether that was enough.
-func endedBy(done <-chan struct{}, t time.Time) bool {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	default:
-	}
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
-	}
+	return backoff.ClosedBy(done, t)
 }
 
 // Ready returns nil once every source was ready once, or stands by, else an error
@@ -137,7 +125,7 @@ func (r *Router) Ready() error {
 		select {
 		case <-s.wasReady:
 		default:
-			missing = append(missing, fmt.Errorf("source %s is not connected yet", s.name))
+			missing = append(missing, fmt.Errorf("source %s is not connected yet", s.Name))
 		}
 	}
 	r.wasReady = len(missing) == 0
@@ -152,7 +140,7 @@ func (p *Plan) WaitReady(ctx context.Context) error { return p.Readiness()(ctx) 
 func (p *Plan) Readiness() func(ctx context.Context) error {
 	names, ready := []string{}, []<-chan struct{}{}
 	for _, s := range p.sources {
-		names, ready = append(names, s.name), append(ready, s.wasReady)
+		names, ready = append(names, s.Name), append(ready, s.wasReady)
 	}
 	return func(ctx context.Context) error {
 		for i := range ready {
@@ -167,11 +155,11 @@ func (p *Plan) Readiness() func(ctx context.Context) error {
 }
 
 // Status returns the state and the counts of every component.
-func (r *Router) Status() Status {
+func (r *Router) Status() stats.Status {
 	r.mu.Lock()
 	p := r.now
 	r.mu.Unlock()
-	st := Status{Sources: []SourceStatus{}, Routes: []RouteStatus{}, Sinks: []SinkStatus{}, Edges: r.edges.status()}
+	st := stats.Status{Sources: []stats.SourceStatus{}, Routes: []stats.RouteStatus{}, Sinks: []stats.SinkStatus{}, Edges: r.edges.Status()}
 	for _, s := range p.sources {
 		st.Sources = append(st.Sources, s.status())
 	}
@@ -179,33 +167,33 @@ func (r *Router) Status() Status {
 		st.Routes = append(st.Routes, rt.status())
 	}
 	for _, s := range p.sinks {
-		st.Sinks = append(st.Sinks, s.status())
+		st.Sinks = append(st.Sinks, s.Status())
 	}
 	return st
 }
 
 // FullStatus returns Status together with what the plugins count. It calls their collectors.
-func (r *Router) FullStatus() Status {
+func (r *Router) FullStatus() stats.Status {
 	st := r.Status()
 	r.mu.Lock()
 	p := r.now
 	r.mu.Unlock()
 	for _, s := range p.sources {
-		if i := slices.IndexFunc(st.Sources, func(o SourceStatus) bool { return o.Name == s.name }); i >= 0 {
-			st.Sources[i].Plugin = s.counters(nil)
+		if i := slices.IndexFunc(st.Sources, func(o stats.SourceStatus) bool { return o.Name == s.Name }); i >= 0 {
+			st.Sources[i].Plugin = s.AddCounters(nil)
 		}
 	}
 	for _, rt := range p.routes {
-		i := slices.IndexFunc(st.Routes, func(o RouteStatus) bool { return o.Name == rt.spec.Name })
+		i := slices.IndexFunc(st.Routes, func(o stats.RouteStatus) bool { return o.Name == rt.spec.Name })
 		for _, stage := range rt.stages {
 			if i >= 0 {
-				st.Routes[i].Plugin = stage.counters(st.Routes[i].Plugin)
+				st.Routes[i].Plugin = stage.AddCounters(st.Routes[i].Plugin)
 			}
 		}
 	}
 	for _, s := range p.sinks {
-		if i := slices.IndexFunc(st.Sinks, func(o SinkStatus) bool { return o.Name == s.name }); i >= 0 {
-			st.Sinks[i].Plugin = s.counters(nil)
+		if i := slices.IndexFunc(st.Sinks, func(o stats.SinkStatus) bool { return o.Name == s.Name }); i >= 0 {
+			st.Sinks[i].Plugin = s.AddCounters(nil)
 		}
 	}
 	return st
@@ -213,6 +201,15 @@ func (r *Router) FullStatus() Status {
 
 // DeadLetters returns the latest events that could not be delivered and went to no
 // dead-letter sink, the oldest first, and how many there were in all.
-func (r *Router) DeadLetters() (latest []DeadLetter, total uint64) { return r.letters.latest() }
+func (r *Router) DeadLetters() (latest []deadletter.Letter, total uint64) {
+	return r.deadLetters.Latest()
+}
 
-var _ plugin.Mounter = (*mounts)(nil)
+// Gather returns the metrics of the router and of all plugins that run. It is
+// part of [prometheus.Gatherer].
+func (r *Router) Gather() ([]*dto.MetricFamily, error) {
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	return component.Gather(r.core, p.components())
+}

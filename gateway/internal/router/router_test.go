@@ -10,6 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/backoff"
+
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
@@ -26,7 +31,7 @@ func (s *gapSink) Write(_ context.Context, events []*event.Event) error {
 }
 
 func (s *gapSink) Gap(_ context.Context, g plugin.Gap) error {
-	if g.Reason == beginsReason {
+	if g.Reason == reasonStart {
 		s.begins++
 		return nil
 	}
@@ -124,7 +129,7 @@ func TestTransformsAreCounted(t *testing.T) {
 		if want := []string{"1", "1c", "4", "5"}; !slices.Equal(sink.got, want) {
 			t.Errorf("got %q, want %q", sink.got, want)
 		}
-		want := RouteCounts{In: 6, Added: 2, Filtered: 2, DeadLettered: 2, Out: 4}
+		want := stats.RouteCounts{In: 6, Added: 2, Filtered: 2, DeadLettered: 2, Out: 4}
 		if st := r.Status(); st.Routes[0].RouteCounts != want || st.Sinks[1].In != 4 {
 			t.Errorf("%+v, sink %+v", st.Routes[0].RouteCounts, st.Sinks[1])
 		}
@@ -196,14 +201,14 @@ func TestStopDrainsUntilItsDeadline(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var told []error
 				sink := sinkFunc(func(ctx context.Context, events []*event.Event) error {
-					if !sleep(ctx, pace) {
+					if !backoff.Sleep(ctx, pace) {
 						return ctx.Err()
 					}
 					return nil
 				})
 				r := start(t, Graph{
 					Sources: []SourceSpec{sourceSpec("in", emits(20, func(err error) { told = append(told, err) }))},
-					Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *Delivery) { d.Queue.Batch = 1 })},
+					Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) { d.Queue.Batch = 1 })},
 					Routes:  routeTo("out"),
 				})
 				synctest.Wait()
@@ -260,23 +265,6 @@ func (o *opener) Open(context.Context) error {
 func (o *opener) Close(context.Context) error {
 	o.got = append(o.got, "close")
 	return nil
-}
-
-func TestBackoffIsBoundedAndJittered(t *testing.T) {
-	b := backoff{initial: 100 * time.Millisecond, max: 30 * time.Second}
-	bound := b.initial
-	seen := map[time.Duration]bool{}
-	for range 100 {
-		d := b.next()
-		if d <= 0 || d > bound {
-			t.Fatalf("pause %v, bound %v", d, bound)
-		}
-		seen[d] = true
-		bound = min(2*bound, b.max)
-	}
-	if len(seen) < 90 {
-		t.Errorf("only %d different pauses of 100", len(seen))
-	}
 }
 
 // TestStopDoesNotWaitForNothing: a sink that never opened and has nothing to

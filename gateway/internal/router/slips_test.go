@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
@@ -247,7 +249,7 @@ func TestPanicsInPassing(t *testing.T) {
 			}
 			return nil
 		})
-		out := sinkSpec("out", sink, func(d *Delivery) { d.Retry.Schedule = []options.Duration{options.Duration(time.Minute)} })
+		out := sinkSpec("out", sink, func(d *delivery.Options) { d.Retry.Schedule = []options.Duration{options.Duration(time.Minute)} })
 		r := start(t, Graph{Sources: []SourceSpec{{Name: "in", Type: typ, Options: typ.Defaults()}}, Sinks: []SinkSpec{out}, Routes: routeTo("out")})
 		time.Sleep(time.Hour)
 		if _, err := r.Gather(); err != nil {

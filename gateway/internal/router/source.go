@@ -2,57 +2,58 @@ package router
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/backoff"
+	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/leader"
+	"eventgateway/gateway/internal/rcu"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 
-// source runs one plugin.Source, whose Output is in output.go.
+// source runs one plugin.Source. supervise.go runs it again and again, output.go is its plugin.Output.
 type source struct {
-	component
-	spec   SourceSpec
-	impl   plugin.Source
-	wiring cell[[]wired]
-	lead   *leadership // nil where every gateway captures
-	key    expr.Evaluator
+	*component.Component
+	spec       SourceSpec
+	impl       plugin.Source
+	wiring     rcu.Value[[]wired]
+	leadership *leader.Leadership // nil where every gateway captures
+	key        expr.Evaluator
+	record     *stats.SourceRecord
+	tracker    *ack.Tracker
+	stall      stall
 
-	stop  context.CancelFunc // ends Run
-	ended chan struct{}      // closed when the goroutine has ended
+	stop     context.CancelFunc // ends Run
+	ended    chan struct{}      // closed when the goroutine has ended
+	wasReady chan struct{}      // closed when the source is ready for the first time, or stands by
+	first    sync.Once          // closes wasReady
 
-	mu      sync.Mutex
-	missed  string // why events may have been missed before this run is ready; "" once it is
-	begins  bool   // nothing ran before in this gateway, and nothing stood by
-	counts  SourceCounts
-	before  *source       // the predecessor, until its last batch is settled
-	carried SourceCounts  // the counts of all predecessors
-	settled chan struct{} // made when the source has ended, closed when nothing is outstanding any more
-
-	stall stall
-
-	// late is set when the source has ended: attempts after that are not waited for.
-	late atomic.Pointer[time.Time]
+	mu         sync.Mutex
+	startGap   string // why events may have been missed before this run is ready; "" once it is
+	firstStart bool   // nothing ran in this gateway before
 
 	emitting sync.Mutex   // held by each method of its outputs
 	acking   atomic.Int64 // calls of an Ack that have not returned
 	closed   atomic.Bool  // no Ack any more
-	wasReady chan struct{}
-	first    sync.Once
 
-	// Only the goroutine of Run has these.
-	restart backoff
-	taken   []bool  // scratch of Emit
-	quiet   limiter // of the log, for gaps that are passed on
-	slips   limiter // of the log
-	term    *flag   // of this run; see output
-	// readyNacked is how many events were given back when it was last ready.
-	readyNacked uint64
+	// The goroutine of Run uses these.
+	restart     backoff.Backoff
+	run         *ack.Run // the present one
+	taken       []bool   // scratch of emit
+	passedOn    stats.LogSampler
+	violations  stats.LogSampler
+	readyNacked uint64 // events that were nacked before the last Ready
 }
 
-// wired is a route of a source, with the sinks it leads to now. A source's routes with
+// wired is a route of a source, with the sinks it leads to now. The routes of a source with
 // else come last.
 type wired struct {
 	route *route
@@ -60,38 +61,32 @@ type wired struct {
 	to    []*edge
 }
 
-// captures notes that the source is connected. gapped says that its plugin has reported a gap.
-func (s *source) captures(gapped bool) {
-	s.mayHaveMissed(gapped)
-	s.mu.Lock()
-	nacked := s.counts.Nacked
-	s.mu.Unlock()
-	if nacked == s.readyNacked { // else it would give the same events again and again, without a pause
-		s.restart.reset() // Ready is called from Run, by the source's goroutine
+// ready records that the source is connected. gapReported says that its plugin has reported a gap.
+func (s *source) ready(gapReported bool) {
+	s.reportStartGap(gapReported)
+	nacked := s.record.Counts().Nacked
+	if nacked == s.readyNacked { // else it would emit the same events again and again, without a pause
+		s.restart.Reset()
 	}
 	s.readyNacked = nacked
-	if s.lead != nil {
-		s.lead.captures()
+	if s.leadership != nil {
+		s.leadership.Capturing()
 	}
-	s.health.up()
+	s.Health.Up()
 	s.first.Do(func() { close(s.wasReady) })
 }
 
-// emit counts a batch and carries it through the routes. Where the run that it comes from is over,
-// the batch is given back.
+// emit counts a batch and carries it through the routes. Where the run that has emitted it is over,
+// the batch is nacked.
 func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 	n := uint64(len(b.Events))
-	s.mu.Lock()
-	s.counts.Emitted += n
-	s.counts.Outstanding += n
-	s.mu.Unlock()
-	var rec *receipt
+	s.tracker.Emitted(n)
+	var rec *ack.Receipt
 	if b.Ack != nil {
-		rec = newReceipt(func(err error) {
+		rec = from.run.Receipt(func(err error) {
 			s.ack(b.Ack, err)
-			s.settle(n, err)
-		})
-		rec.of, rec.term, rec.retried = s, from.term, b.Tried
+			s.tracker.Settled(n, err)
+		}, s.attempted(b.Tried))
 	}
 	err := s.stamp(b.Events)
 	if from.over.Load() {
@@ -99,14 +94,14 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 	}
 	switch err {
 	case errAfterRun, errNilEvent:
-		s.slip(err)
+		s.violation(err)
 	case nil:
-		s.wiring.use(func(routes []wired) {
+		s.wiring.Use(func(routes []wired) {
 			taken := s.noneTaken(routes, len(b.Events))
 			for _, w := range routes {
 				w.in.Add(n)
 				if b.Refused != nil {
-					w.route.refuse(ctx, b.Events, rec, letter{component: "source " + s.name, err: s.redactor.Error(b.Refused)})
+					w.route.refuse(ctx, b.Events, rec, deadletter.Failure{Component: "source " + s.Name, Err: s.Redactor.Error(b.Refused)})
 					continue
 				}
 				if e := w.route.carry(ctx, b.Events, taken, rec, w.to); e != nil {
@@ -116,15 +111,15 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 		})
 	}
 	if rec == nil {
-		s.settle(n, err) // it is the router's now; nobody waits for more
+		s.tracker.Settled(n, err) // the source cannot replay: the batch is the router's now
 	} else {
-		rec.done(err)
+		rec.Done(err)
 	}
 	return err
 }
 
-// noneTaken returns room to note which events of a batch routes take; nil where none
-// of the routes asks.
+// noneTaken returns room to note which events of a batch routes take; nil where no
+// route has else.
 func (s *source) noneTaken(routes []wired, n int) []bool {
 	if len(routes) == 0 || !routes[len(routes)-1].route.spec.Else {
 		return nil
@@ -133,8 +128,8 @@ func (s *source) noneTaken(routes []wired, n int) []bool {
 	return s.taken
 }
 
-// stamp sets what the plugin has left out, and what the configuration adds to events: the key, and
-// the fence of a leader. It fails where this gateway leads no more, and where an event is nil.
+// stamp sets the fields that the plugin has left empty, and those that the configuration asks for: the key, and
+// the fence of a leader. It fails where this gateway does not lead any more, and where an event is nil.
 func (s *source) stamp(events []*event.Event) error {
 	for _, e := range events {
 		if e == nil {
@@ -144,11 +139,11 @@ func (s *source) stamp(events []*event.Event) error {
 			e.Time = time.Now()
 		}
 		if e.Source == "" {
-			e.Source = s.name
+			e.Source = s.Name
 		}
 	}
-	if s.lead != nil {
-		fence, err := s.lead.fence()
+	if s.leadership != nil {
+		fence, err := s.leadership.Fence()
 		if err != nil {
 			return err
 		}
@@ -162,27 +157,50 @@ func (s *source) stamp(events []*event.Event) error {
 	for _, e := range events {
 		text, _, err := s.key.Text(nil, s.spec.Capture.Key, e)
 		e.Key = string(text)
-		if err != nil { // text that is no JSON, and the like: it is in the lane for all
+		if err != nil { // such as a payload that is not JSON
 			e.Key = ""
-			s.mu.Lock()
-			s.counts.Keyless++
-			s.mu.Unlock()
+			s.record.Keyless()
 		}
 	}
 	return nil
 }
 
-// ack tells the plugin, unless it is closed.
-func (s *source) ack(tell func(error), err error) {
-	if err != nil {
-		err = &givenBack{err}
+// nackError is the error with which a source gets events back. The source returns it from
+// Run, wrapped, and perhaps marked as an error of its own server.
+type nackError struct{ error }
+
+// Unwrap returns the reason.
+func (e *nackError) Unwrap() error { return e.error }
+
+// isAway reports whether err says that a server of one's own is away. Where it wraps the error of a nack, that one
+// counts.
+func isAway(err error) bool {
+	var nack *nackError
+	if errors.As(err, &nack) {
+		err = nack.error
 	}
-	s.tell(func() { tell(err) })
+	return plugin.IsAway(err)
 }
 
-// tell calls a function that the plugin has handed over with a batch, unless the plugin is closed. A
-// panic of the plugin's is not the caller's, which is a sink.
-func (s *source) tell(f func()) {
+// ack calls the Ack of a batch, unless the plugin is closed.
+func (s *source) ack(tell func(error), err error) {
+	if err != nil {
+		err = &nackError{err}
+	}
+	s.callBack(func() { tell(err) })
+}
+
+// attempted returns what tells the plugin of failed attempts; nil where the batch does not ask for it.
+func (s *source) attempted(tell func(n int, last time.Time)) func(n int, last time.Time) {
+	if tell == nil {
+		return nil
+	}
+	return func(n int, last time.Time) { s.callBack(func() { tell(n, last) }) }
+}
+
+// callBack calls a function of the plugin, unless the plugin is closed. A
+// panic of the function does not reach the caller, which is a sink.
+func (s *source) callBack(f func()) {
 	s.acking.Add(1)
 	defer s.acking.Add(-1)
 	if s.closed.Load() {
@@ -190,43 +208,25 @@ func (s *source) tell(f func()) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			s.health.panicked(p)
+			s.Health.Panicked(p)
 		}
 	}()
 	f()
 }
 
-// slip notes that the plugin breaks a rule of the contract, which is made good.
-func (s *source) slip(err error) {
-	s.health.note(err)
-	if more, ok := s.slips.allow(); ok {
-		s.log.Error("plugin breaks the contract", "error", err, "others_since_the_last_line", more)
+// violation records that the plugin breaks a rule of the contract.
+func (s *source) violation(err error) {
+	s.Health.Failed(err)
+	if suppressed, ok := s.violations.Allow(); ok {
+		s.Log.Error("plugin breaks the contract", "error", err, "suppressed", suppressed)
 	}
 }
 
-func (s *source) settle(n uint64, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts.Outstanding -= n
-	if err == nil {
-		s.counts.Acked += n
-	} else {
-		s.counts.Nacked += n
-	}
-	s.checkSettled()
-}
-
-func (s *source) status() SourceStatus {
-	h := s.health.snapshot()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := SourceStatus{Name: s.name, Type: s.spec.Type.Name(), Health: h, SourceCounts: s.counts.plus(s.carried), Stalled: s.stall.status()}
+func (s *source) status() stats.SourceStatus {
+	st := stats.SourceStatus{Name: s.Name, Type: s.spec.Type.Name(), Health: s.Health.Health(), SourceCounts: s.record.Counts(), Stalled: s.stall.status()}
 	st.Failing = st.Failing || st.Stalled != nil
-	if s.before != nil {
-		st.SourceCounts = st.SourceCounts.plus(s.before.status().SourceCounts)
-	}
-	if s.lead != nil {
-		st.Leader = s.lead.status()
+	if s.leadership != nil {
+		st.Leader = s.leadership.Status()
 	}
 	return st
 }

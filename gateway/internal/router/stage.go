@@ -6,32 +6,37 @@ import (
 	"fmt"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 
-// stage is one instance of a transform.
+// stage is one instance of a transform, in one route.
 type stage struct {
-	component
+	*component.Component
 	impl    plugin.Transform
 	failure Failure
 
-	out      []*event.Event     // what the events of the batch at hand have become
-	emit     func(*event.Event) // appends to out
-	applying bool               // Apply has not returned
-	nothing  bool               // it has emitted nil
+	out        []*event.Event     // what the events of the present batch have become
+	emit       func(*event.Event) // appends to out
+	applying   bool               // Apply has not returned
+	emittedNil bool
 }
 
-var errNilEvent = errors.New("the plugin has emitted nil as an event")
+var (
+	errNilEvent  = errors.New("the plugin has emitted nil as an event")
+	errLateEvent = errors.New("the plugin has called emit after Apply has returned: the event is lost")
+)
 
-func newStage(c component, failure Failure) *stage {
-	st := &stage{component: c, failure: failure}
+func newStage(c *component.Component, failure Failure) *stage {
+	st := &stage{Component: c, failure: failure}
 	st.emit = func(e *event.Event) {
 		switch {
-		case !st.applying: // the event that it belongs to is settled
-			st.health.note(errLate)
-			st.log.Error("plugin called emit after Apply has returned: the event is lost")
+		case !st.applying: // the event of the call is settled already
+			st.Health.Failed(errLateEvent)
+			st.Log.Error("plugin breaks the contract", "error", errLateEvent)
 		case e == nil:
-			st.nothing = true
+			st.emittedNil = true
 		default:
 			st.out = append(st.out, e)
 		}
@@ -39,18 +44,16 @@ func newStage(c component, failure Failure) *stage {
 	return st
 }
 
-var errLate = errors.New("the plugin has called emit after Apply has returned: the event is lost")
-
 // apply calls the transform, which appends to out. A panic is an error like any other. After an
-// error nothing was appended.
-func (st *stage) apply(ctx context.Context, e *event.Event, h *health) (err error) {
+// error nothing is appended.
+func (st *stage) apply(ctx context.Context, e *event.Event, h *stats.Monitor) (err error) {
 	before := len(st.out)
-	st.applying, st.nothing = true, false
+	st.applying, st.emittedNil = true, false
 	defer func() {
 		st.applying = false
 		if p := recover(); p != nil {
-			h.panicked(st.redactor.Text(fmt.Sprint(p)))
-			err = st.redactor.Error(fmt.Errorf("panic: %v", p))
+			h.Panicked(st.Redactor.Text(fmt.Sprint(p)))
+			err = st.Redactor.Error(fmt.Errorf("panic: %v", p))
 		}
 		if err != nil {
 			clear(st.out[before:])
@@ -58,9 +61,9 @@ func (st *stage) apply(ctx context.Context, e *event.Event, h *health) (err erro
 		}
 	}()
 	if err := st.impl.Apply(ctx, e, st.emit); err != nil {
-		return st.redactor.Error(err)
+		return st.Redactor.Error(err)
 	}
-	if st.nothing {
+	if st.emittedNil {
 		return errNilEvent
 	}
 	return nil

@@ -6,165 +6,179 @@ import (
 	"fmt"
 	"time"
 
+	"eventgateway/gateway/internal/backoff"
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/plugin"
 )
 
-// The pauses between two runs of a source that was lost.
+// The pauses between two runs of a source.
 const (
 	restartInitial = 100 * time.Millisecond
 	restartMax     = 10 * time.Second
-	// restartHealthy is after how long a run that ends counts as one that was well.
+	// restartHealthy is the length of a run after which the pauses start over.
 	restartHealthy = time.Minute
 )
 
-// run calls the source again and again until ctx ends.
-func (s *source) run(ctx context.Context) {
+// supervise runs the source again and again until ctx ends.
+func (s *source) supervise(ctx context.Context) {
 	defer close(s.ended)
-	s.restart = backoff{initial: restartInitial, max: restartMax}
-	if s.missed == "" {
-		s.missed, s.begins = beginsReason, true
+	s.restart = backoff.Backoff{Initial: restartInitial, Max: restartMax}
+	if s.startGap == "" {
+		s.startGap, s.firstStart = reasonStart, true
 	}
 	for ctx.Err() == nil {
 		begin := time.Now()
-		err := s.once(ctx)
+		err := s.runOnce(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		if err == nil {
-			err = errors.New("the source ended although it was not told to")
+			err = errors.New("the source has ended although its context has not")
 		}
 		if time.Since(begin) > restartHealthy {
-			s.restart.reset()
+			s.restart.Reset()
 		}
-		pause := s.restart.pause(err)
-		s.health.down(err, pause)
-		sleep(ctx, pause)
+		pause := s.restart.Next
+		if isAway(err) {
+			pause = s.restart.NextNear
+		}
+		d := pause()
+		s.Health.Down(err, d)
+		backoff.Sleep(ctx, d)
 	}
-	s.health.stopped()
+	s.Health.Stopped()
 }
 
-// givenBack is the error with which a source gets events back. The source returns it from
-// Run, in words of its own, and perhaps marked as an error of its own server.
-type givenBack struct{ error }
-
-func (e *givenBack) Unwrap() error { return e.error }
-
-// isAway reports whether err says that a server of one's own is away. Of events that were
-// given back, the reason for that counts.
-func isAway(err error) bool {
-	var back *givenBack
-	if errors.As(err, &back) {
-		err = back.error
-	}
-	return plugin.IsAway(err)
-}
-
-func (s *source) once(ctx context.Context) (err error) {
+func (s *source) runOnce(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.health.panicked(p)
+			s.Health.Panicked(p)
 			err = fmt.Errorf("panic: %v", p)
 		}
-		err = s.redactor.Error(err)
-		s.hasMissed("it begins anew: what came meanwhile may have been missed") // where it was ready
+		err = s.Redactor.Error(err)
+		s.setStartGap(reasonRestart)
 	}()
-	out := &output{s: s, mu: &s.emitting}
+	s.run = s.tracker.Begin()
+	out := &output{s: s, mu: &s.emitting, run: s.run}
 	defer out.over.Store(true)
-	if s.lead == nil {
+	if s.leadership == nil {
 		return s.impl.Run(ctx, out)
 	}
-	return s.lead.lead(ctx, s, func(ctx context.Context) error {
-		out.term = s.term
+	elector, ok := s.impl.(plugin.Elector)
+	if !ok {
+		return fmt.Errorf("the type %s cannot elect a leader", s.spec.Type.Name())
+	}
+	return s.leadership.Lead(ctx, elector, sourceCandidate{s}, func(ctx context.Context) error {
 		return s.impl.Run(ctx, out)
 	})
 }
 
-// standby notes that the source is well, and another gateway runs it.
-func (s *source) standby() {
-	s.restart.reset()
-	s.health.up()
+// sourceCandidate is the leader.Candidate of a source.
+type sourceCandidate struct{ *source }
+
+// StandBy is part of [leader.Candidate].
+func (s sourceCandidate) StandBy() {
+	s.restart.Reset()
+	s.Health.Up()
 	s.first.Do(func() { close(s.wasReady) })
 }
 
-// succeed makes s the successor of old, which has the same name and other
-// options.
-func (s *source) succeed(old *source) {
-	s.before, s.missed = old, "the configuration was changed: what came meanwhile is lost"
+// TookOver is part of [leader.Candidate].
+func (s sourceCandidate) TookOver() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.startGap, s.firstStart = reasonTakeover, false
 }
 
-// end stops the source. What sinks would try only after deadline is given back, and the
-// rest waited for until then, or until the router stops: its sinks need the time. It returns
-// when Run has, however long that takes: two may not capture at once. The plugin is to be
-// closed then, by finish.
-func (s *source) end(deadline time.Time, sinks []*sink, stopping <-chan struct{}) {
+// Revoke is part of [leader.Candidate]. A write under way goes on; events that a
+// worker has taken, or that stay behind when it ends, are not written any more.
+func (s sourceCandidate) Revoke() {
+	s.run.Revoke()
+	s.eachSink(func(to *delivery.Sink) {
+		to.Queue().ReclaimAll(s.tracker)
+		to.Recheck()
+	})
+}
+
+// AwaitWrites is part of [leader.Candidate]. The events of the next term must not arrive before the writes of this one
+// have failed and their events were brought again. A write ends within the timeout of its sink.
+func (s sourceCandidate) AwaitWrites(ctx context.Context) {
+	idle, left := s.tracker.Idle(), s.tracker.Outstanding()
+	if left == 0 {
+		return
+	}
+	s.Log.Info("waiting for writes under way before campaigning again", "events", left)
+	var longest time.Duration
+	s.eachSink(func(to *delivery.Sink) { longest = max(longest, to.Options.Timeout.D()) })
+	t := time.NewTimer(longest + writeGrace)
+	defer t.Stop()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	case <-t.C:
+		s.Log.Warn("writes of the lost term do not end within their timeout, later events of their keys may overtake them")
+	}
+}
+
+// writeGrace is how long after its timeout a write may take to end.
+const writeGrace = time.Second
+
+// eachSink calls f with each sink that events of the source may wait for.
+func (s *source) eachSink(f func(*delivery.Sink)) {
+	target := func(t deadletter.Target) { f(t.(*edge).sink) }
+	s.wiring.Use(func(routes []wired) {
+		for _, w := range routes {
+			w.route.deadLetters.UseTarget(target)
+			for _, e := range w.to {
+				f(e.sink)
+				e.sink.DeadLetters.UseTarget(target)
+			}
+		}
+	})
+}
+
+// end stops the source. Events whose next attempt is later than deadline are returned; end waits for the
+// others until then, or until the router stops, because its sinks need the time. It returns
+// when Run has, however long that takes: two must not capture at once. Then finish closes the plugin.
+func (s *source) end(deadline time.Time, sinks []*delivery.Sink, stopping <-chan struct{}) {
 	s.stop()
-	if !endedBy(s.ended, deadline) {
-		s.log.Error("the source that is replaced or removed does not stop")
+	if !backoff.ClosedBy(s.ended, deadline) {
+		s.Log.Error("the replaced or removed source does not stop")
 		<-s.ended
 	}
-	s.late.Store(&deadline)
+	s.tracker.End(deadline)
 	for _, to := range sinks {
-		to.queue.giveBack(s, deadline)
+		to.Queue().ReclaimLate(s.tracker, deadline)
 	}
-	s.mu.Lock()
-	s.settled = make(chan struct{})
-	s.checkSettled()
-	s.mu.Unlock()
 	t := time.NewTimer(time.Until(deadline))
 	defer t.Stop()
 	select {
-	case <-s.settled:
+	case <-s.tracker.Idle():
 	case <-t.C:
 	case <-stopping:
 	}
 }
 
-// finish closes the plugin of a source that has ended, once everything that it has emitted
-// is settled, or at deadline. What is still not settled then may wait for hours in a sink,
-// and its receipts hold the source: the source lets go of the routes and sinks of its time.
+// finish closes the plugin of a source that has ended, once all of its events are settled, or at deadline. Events
+// that are not settled then may wait in a sink for hours, and hold the source; so the source lets go of its routes and
+// sinks.
 func (s *source) finish(deadline time.Time) error {
-	endedBy(s.settled, deadline)
+	backoff.ClosedBy(s.tracker.Idle(), deadline)
 	err := s.close(deadline)
-	s.wiring.replace(nil)
+	s.wiring.Replace(nil)
 	return err
 }
 
-// checkSettled closes settled once nothing is outstanding; it needs the lock.
-func (s *source) checkSettled() {
-	if s.settled == nil || s.counts.Outstanding > 0 {
-		return
-	}
-	select {
-	case <-s.settled:
-	default:
-		close(s.settled)
-	}
-}
-
-// close closes the plugin: no Ack comes after it.
+// close closes the plugin. No Ack comes after it.
 func (s *source) close(deadline time.Time) error {
 	s.closed.Store(true)
 	for s.acking.Load() > 0 {
 		if time.Now().After(deadline) {
-			_ = s.overdue("Ack") // it is closed all the same
+			_ = s.Overdue("Ack") // it is closed all the same
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return s.component.close(deadline)
-}
-
-// inherit takes over the counts of the predecessor, once it has ended.
-func (s *source) inherit() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.before == nil {
-		return
-	}
-	old := s.before
-	old.mu.Lock()
-	defer old.mu.Unlock()
-	s.carried = s.carried.plus(old.counts).plus(old.carried)
-	s.before = nil
-	s.health.inherit(old.health)
+	return s.Component.Close(deadline)
 }

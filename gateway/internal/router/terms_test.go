@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/stats"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
@@ -66,7 +68,7 @@ func TestForeignHolderIsNamed(t *testing.T) {
 		spec.Capture.Leader = "orders"
 		r := start(t, Graph{Sources: []SourceSpec{spec}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")})
 		synctest.Wait()
-		if l := r.Status().Sources[0].Leader; l.State != standingBy || l.Holder != `the role "mallory", pid 7` {
+		if l := r.Status().Sources[0].Leader; l.State != stats.StandingBy || l.Holder != `the role "mallory", pid 7` {
 			t.Errorf("%+v", l)
 		}
 		if err := r.stop(); err != nil {

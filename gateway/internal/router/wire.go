@@ -4,42 +4,45 @@ import (
 	"fmt"
 	"slices"
 
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 
-// wire finds what the names in routes and dead_letter stand for.
+// wire resolves the names in routes and dead_letter.
 func (b *builder) wire(g Graph) {
 	to := func(from, name, path string) *edge {
-		s := find(b.p.sinks, func(s *sink) bool { return s.name == name })
+		s := find(b.p.sinks, func(s *delivery.Sink) bool { return s.Name == name })
 		if s == nil {
 			b.problems = append(b.problems, fmt.Errorf("%s: there is no sink %s", path, name))
 			return nil
 		}
-		return &edge{s, b.r.edges.tally(from, "sink "+name)}
+		return &edge{s, b.r.edges.Counter(from, "sink "+name)}
 	}
-	letters := func(box *letterbox, kind plugin.Kind, name, target string) {
-		b.p.letters[box] = nil
+	deadLetters := func(box *deadletter.Box, kind plugin.Kind, name, target string) {
+		b.p.deadLetters[box] = nil
 		if target != "" {
-			b.p.letters[box] = to(lettersOf(kind, name), target, string(kind)+"s."+name+".dead_letter")
+			b.p.deadLetters[box] = to(stats.DeadLettersOf(kind, name), target, string(kind)+"s."+name+".dead_letter")
 		}
 	}
 	for i, spec := range g.Sinks {
-		letters(&b.p.sinks[i].letters, plugin.KindSink, spec.Name, spec.Delivery.DeadLetter)
+		deadLetters(b.p.sinks[i].DeadLetters, plugin.KindSink, spec.Name, spec.Delivery.DeadLetter)
 	}
 	for i, spec := range g.Routes {
 		rt := b.p.routes[i]
-		letters(&rt.letters, "route", spec.Name, spec.DeadLetter)
+		deadLetters(rt.deadLetters, "route", spec.Name, spec.DeadLetter)
 		w := wired{route: rt}
 		for _, name := range spec.To {
 			w.to = append(w.to, to("route "+spec.Name, name, "routes."+spec.Name))
 		}
 		for _, name := range spec.From {
-			s := find(b.p.sources, func(s *source) bool { return s.name == name })
+			s := find(b.p.sources, func(s *source) bool { return s.Name == name })
 			if s == nil {
 				b.problems = append(b.problems, fmt.Errorf("routes.%s: there is no source %s", spec.Name, name))
 				continue
 			}
-			w.in = b.r.edges.tally("source "+name, "route "+spec.Name)
+			w.in = b.r.edges.Counter("source "+name, "route "+spec.Name)
 			b.p.wiring[s] = append(b.p.wiring[s], w)
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/queue"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -107,7 +110,7 @@ func TestAttemptsEndInADeadLetter(t *testing.T) {
 		writes := 0
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(1, nil))},
-			Sinks: []SinkSpec{sinkSpec("out", sinkFunc(func(context.Context, []*event.Event) error { writes++; return errSink }), func(d *Delivery) {
+			Sinks: []SinkSpec{sinkSpec("out", sinkFunc(func(context.Context, []*event.Event) error { writes++; return errSink }), func(d *delivery.Options) {
 				d.Retry.Attempts = 3
 			})},
 			Routes: routeTo("out"),
@@ -134,7 +137,7 @@ func TestTimeout(t *testing.T) {
 					return ctx.Err()
 				}
 				return nil
-			}), func(d *Delivery) { d.Timeout = options.Duration(time.Second) })},
+			}), func(d *delivery.Options) { d.Timeout = options.Duration(time.Second) })},
 			Routes: routeTo("out"),
 		})
 		time.Sleep(time.Minute)
@@ -156,8 +159,8 @@ func TestDeadSinkHurtsOnlyItself(t *testing.T) {
 		r := start(t, Graph{
 			Sources: []SourceSpec{sourceSpec("in", emits(n, nil))},
 			Sinks: []SinkSpec{
-				sinkSpec("dead", sinkFunc(func(ctx context.Context, _ []*event.Event) error { <-ctx.Done(); return ctx.Err() }), func(d *Delivery) {
-					d.Timeout, d.Queue.Size, d.Queue.WhenFull = 0, 10, WhenFullDropOldest
+				sinkSpec("dead", sinkFunc(func(ctx context.Context, _ []*event.Event) error { <-ctx.Done(); return ctx.Err() }), func(d *delivery.Options) {
+					d.Timeout, d.Queue.Size, d.Queue.WhenFull = 0, 10, queue.WhenFullDropOldest
 				}),
 				sinkSpec("healthy", sinkFunc(func(_ context.Context, events []*event.Event) error { healthy += len(events); return nil }), nil),
 			},
@@ -171,7 +174,7 @@ func TestDeadSinkHurtsOnlyItself(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		if d := r.Status().Sinks[0]; d.Returned+d.Dropped[WhenFullDropOldest] != n || d.Returned == 0 {
+		if d := r.Status().Sinks[0]; d.Returned+d.Dropped[queue.WhenFullDropOldest] != n || d.Returned == 0 {
 			t.Errorf("%+v", d)
 		}
 	})

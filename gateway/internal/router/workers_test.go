@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/internal/delivery"
+
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
@@ -70,7 +72,7 @@ func TestWorkersKeepTheOrderOfKeys(t *testing.T) {
 		spec.Capture.Key = key
 		r := start(t, Graph{
 			Sources: []SourceSpec{spec},
-			Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *Delivery) { d.Workers, d.Queue.Batch = 4, 3 })},
+			Sinks:   []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) { d.Workers, d.Queue.Batch = 4, 3 })},
 			Routes:  routeTo("out"),
 		})
 		time.Sleep(time.Minute)
@@ -90,42 +92,4 @@ func TestWorkersKeepTheOrderOfKeys(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
-}
-
-// TestLatestPerKeyKeepsTheNewest of each key, and no more than fits, however long
-// the sink is away.
-func TestLatestPerKeyKeepsTheNewest(t *testing.T) {
-	q := newQueue(Delivery{Queue: Queue{Size: 100, Bytes: 1 << 20, WhenFull: WhenFullLatestPerKey}})
-	put := func(key string, n int) {
-		if _, err := q.put(t.Context(), []*event.Event{{Key: key, Data: fmt.Append(nil, n)}}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("never changes", -1)
-	for n := range 100_000 {
-		put(fmt.Sprint("key ", n%50), n)
-	}
-	if len(q.ring) > 512 || len(q.latest.overtaken) > 1000 {
-		t.Errorf("a ring of %d, %d overtaken", len(q.ring), len(q.latest.overtaken))
-	}
-	var items []item
-	for len(q.marks) > 0 || q.live > 0 { // what was dropped is told of in between
-		more, _, _ := q.take(t.Context(), nil, 1000)
-		items = append(items, more...)
-	}
-	newest := map[string]string{}
-	for _, it := range items {
-		newest[it.ev.Key] = string(it.ev.Data)
-	}
-	if len(newest) != 51 || newest["never changes"] != "-1" || newest["key 7"] != "99957" {
-		t.Errorf("%d keys, %v", len(newest), newest)
-	}
-	for n := range 100_000 { // never full: what is overtaken is forgotten when it is taken
-		put("a", n)
-		put("a", n)
-		q.take(t.Context(), nil, 2)
-	}
-	if n := len(q.latest.overtaken); n > 1000 {
-		t.Errorf("%d overtaken events are remembered that are gone", n)
-	}
 }

@@ -1,0 +1,109 @@
+// Package ack follows the batches that sources have emitted, until each is settled: acked when every
+// required sink has all of its events, else nacked.
+//
+// A [Tracker] belongs to a source, a [Run] to one run of it, a [Receipt] to one batch. Queues and workers
+// hold receipts, and ask them what has become of the run: its leadership may be lost, or its source may have ended.
+package ack
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"eventgateway/gateway/internal/stats"
+)
+
+// Errors that settle events which were not delivered.
+var (
+	ErrDropped  = errors.New("dropped by a full queue")
+	ErrReplaced = errors.New("the source was replaced or removed by a reload")
+	ErrStopping = errors.New("the gateway is stopping, or the sink was removed")
+	// ErrNotLeading is the error of events, and of runs, of a leadership that is lost.
+	ErrNotLeading = errors.New("the leadership is lost: another gateway may have taken over")
+)
+
+// Tracker follows the batches of one source, over all its runs.
+type Tracker struct {
+	counts *stats.SourceRecord
+	stall  func(reason string)
+
+	deadline atomic.Pointer[time.Time] // set by End
+
+	mu          sync.Mutex
+	outstanding uint64        // events that are not settled
+	idle        chan struct{} // nil: nothing waits; closed when nothing is outstanding
+}
+
+// NewTracker returns a Tracker that counts in counts. stall is called with the reason why a queue holds
+// the source up for long, and with "" when that is over.
+func NewTracker(counts *stats.SourceRecord, stall func(reason string)) *Tracker {
+	return &Tracker{counts: counts, stall: stall}
+}
+
+// Begin returns the record of a new run.
+func (t *Tracker) Begin() *Run { return &Run{tracker: t} }
+
+// End records that the source has ended and is closed at deadline. Events whose next attempt is later
+// than that are to be returned at once, because the source's successor brings them again.
+func (t *Tracker) End(deadline time.Time) { t.deadline.Store(&deadline) }
+
+// Outstanding returns how many events are not settled.
+func (t *Tracker) Outstanding() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.outstanding
+}
+
+// Idle returns a channel that is closed as soon as nothing is outstanding.
+func (t *Tracker) Idle() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	idle := make(chan struct{})
+	if t.outstanding == 0 {
+		close(idle)
+		return idle
+	}
+	if t.idle == nil {
+		t.idle = idle
+	}
+	return t.idle
+}
+
+// Emitted counts n events that the source emits.
+func (t *Tracker) Emitted(n uint64) {
+	t.counts.Emit(n)
+	t.mu.Lock()
+	t.outstanding += n
+	t.mu.Unlock()
+}
+
+// Settled counts n events that are settled with err.
+func (t *Tracker) Settled(n uint64, err error) {
+	t.counts.Settle(n, err == nil)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.outstanding -= n
+	if t.outstanding == 0 && t.idle != nil {
+		close(t.idle)
+		t.idle = nil
+	}
+}
+
+// Run is the record of one run of a source.
+type Run struct {
+	tracker *Tracker
+	revoked atomic.Bool
+}
+
+// Revoke records that the leadership of the run is lost: none of its events may be delivered any more,
+// because the new leader brings them again.
+func (r *Run) Revoke() { r.revoked.Store(true) }
+
+// Receipt returns the receipt of a batch, with a guard that the caller settles by Done when the batch is
+// fanned out. settle is called once.
+func (r *Run) Receipt(settle func(error), attempted func(n int, last time.Time)) *Receipt {
+	rec := &Receipt{run: r, settle: settle, attempted: attempted}
+	rec.pending.Store(1)
+	return rec
+}

@@ -1,0 +1,52 @@
+package delivery
+
+import (
+	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/options"
+)
+
+// Options is what every sink may be given beside its own options.
+type Options struct {
+	Queue      queue.Options    `koanf:"queue"`
+	Retry      Retry            `koanf:"retry"`
+	Breaker    BreakerOptions   `koanf:"breaker"`
+	Ordering   string           `koanf:"ordering" rule:"oneof=key|none" doc:"what waits for an event that is being written or fails: with key, the later ones of its key (those without a key have one together); with none, nothing"`
+	Rate       int              `koanf:"rate" rule:"min=0,max=1000000" doc:"most events in a second; 0: as fast as it goes"`
+	Timeout    options.Duration `koanf:"timeout" rule:"min=1ms" doc:"how long one write may take"`
+	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"writes at the same time, where the type takes them"`
+	BestEffort bool             `koanf:"best_effort" doc:"true: sources do not wait for this sink, and what it loses does not come again"`
+	DeadLetter string           `koanf:"dead_letter" doc:"sink that gets what this one cannot deliver; without it the latest are kept in memory, for people to look at"`
+}
+
+// DefaultOptions returns the options of a sink for which a configuration says nothing.
+func DefaultOptions() Options {
+	return Options{
+		Queue: queue.Options{
+			Size: 65536, Bytes: 64 << 20, Batch: 512, WhenFull: queue.WhenFullBlock,
+			MaxBlock: options.Duration(10e9),
+		},
+		Retry:    Retry{Initial: options.Duration(100e6), Max: options.Duration(30e9), MaxAfter: options.Duration(5 * 60e9)},
+		Breaker:  BreakerOptions{Failures: 20, Pause: options.Duration(30e9)},
+		Ordering: OrderingKey,
+		Timeout:  options.Duration(30e9),
+		Workers:  1,
+	}
+}
+
+// The values of [Options].Ordering.
+const (
+	OrderingKey  = "key"
+	OrderingNone = "none"
+)
+
+// queueConfig returns the configuration of the sink's queue.
+func (o *Options) queueConfig(name string) queue.Config {
+	retry := o.Retry
+	return queue.Config{Options: o.Queue, Name: name, ByKey: o.Ordering == OrderingKey, Shared: o.Workers > 1, Restore: retry.restore}
+}
+
+// Same reports whether a sink with options a may run on with options b: they differ at most in where dead letters go.
+func Same(a, b Options) bool {
+	a.DeadLetter = b.DeadLetter
+	return options.Equal(&a, &b)
+}

@@ -1,0 +1,257 @@
+package delivery
+
+import (
+	"slices"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/plugin"
+)
+
+// worker delivers events of one sink, in its own goroutine.
+type worker struct {
+	sink   *Sink
+	pinger plugin.Pinger // nil: this worker does not ping
+	timer  *component.CallTimer
+	events []*event.Event // scratch of write
+}
+
+func newWorker(s *Sink) *worker { return &worker{sink: s, timer: s.NewCallTimer()} }
+
+// run delivers until the queue is closed and drained, or the sink is halted. Then it puts back what it has taken.
+func (w *worker) run() {
+	s := w.sink
+	var batch []queue.Item
+	for s.breaker.await(s.taking, s.queue.Drained) {
+		var gap *plugin.Gap
+		var ok bool
+		batch, gap, ok = w.take(batch[:0])
+		switch {
+		case !ok:
+			return
+		case gap != nil:
+			if !w.deliverGap(*gap) {
+				s.queue.PutGapFirst(*gap)
+				return
+			}
+		case len(batch) == 0:
+			w.ping()
+		default:
+			if left := w.deliver(batch); len(left) > 0 {
+				s.queue.PutBack(left)
+				return
+			}
+			clear(batch)
+		}
+	}
+}
+
+// deliver writes items, again and again, until each is settled or delayed. It returns those that are left where the sink
+// is halted.
+func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
+	s := w.sink
+	for retry := anyTried(items); ; retry = true {
+		p, ok := s.acquire(items)
+		before := len(items)
+		items = s.queue.ReturnRevoked(items)
+		switch {
+		case ok && len(items) == 0:
+			s.breaker.release(p, noSignal, 0)
+			return nil
+		case !ok && len(items) > 0 && len(items) < before: // the others may be written
+			continue
+		case !ok:
+			return items
+		}
+		if retry {
+			s.retries.Add(1)
+		}
+		r := w.write(items)
+		if r.err == nil {
+			s.breaker.release(p, sinkWorks, 0)
+			s.Health.Up()
+			w.delivered(items)
+			return nil
+		}
+		v := s.classify(items, r)
+		var decisions []decision
+		items, decisions = w.completeDelivered(items, v.events)
+		if s.writing.Err() != nil { // the write was cut short, which says nothing of its events
+			s.breaker.release(p, noSignal, 0)
+			return items
+		}
+		if v.signal == eventsFailed && !p.probe && !slices.ContainsFunc(items, func(it queue.Item) bool { return it.Retry == nil }) {
+			v.signal = noSignal // events that fail again say nothing new of the sink
+		}
+		pause := s.breaker.release(p, v.signal, v.asked) // before a dead letter, whose sink may block
+		var delayed int
+		items, delayed = w.apply(items, decisions, v.disable)
+		s.reportFailure(v.cause, delayed, pause)
+		if len(items) == 0 {
+			return nil
+		}
+	}
+}
+
+// acquire waits for a permit to write items. It reports false where the sink stops before, or where
+// the leadership of some was lost.
+func (s *Sink) acquire(items []queue.Item) (permit, bool) {
+	for {
+		p, ok := s.breaker.acquire(s.taking, func() bool { return queue.AnyRevoked(items) })
+		if !ok || s.rate == nil {
+			return p, ok
+		}
+		if s.rate.WaitN(s.taking, len(items)) != nil {
+			s.breaker.release(p, noSignal, 0)
+			return p, false
+		}
+		if s.breaker.valid(p) {
+			return p, true
+		}
+		s.breaker.release(p, noSignal, 0) // other writes have failed meanwhile
+	}
+}
+
+// classify decides what a failed write means.
+func (s *Sink) classify(items []queue.Item, r result) verdict {
+	attempts := make([]int, len(items))
+	for i := range items {
+		attempts[i] = items[i].Attempts()
+	}
+	retry, pauses := &s.Options.Retry, map[int]time.Duration{} // events that fail together are retried together
+	return classify(r, attempts, retry, func(n int) time.Duration {
+		if _, ok := pauses[n]; !ok {
+			pauses[n] = retry.pause(n)
+		}
+		return pauses[n]
+	})
+}
+
+// completeDelivered completes the items that were delivered, and returns the others with their decisions.
+func (w *worker) completeDelivered(items []queue.Item, all []decision) (failed []queue.Item, decisions []decision) {
+	if !slices.ContainsFunc(all, func(d decision) bool { return d.action == deliver }) {
+		return items, all
+	}
+	var done []queue.Item
+	for i, d := range all {
+		if d.action == deliver {
+			done = append(done, items[i])
+		} else {
+			failed, decisions = append(failed, items[i]), append(decisions, d)
+		}
+	}
+	w.delivered(done)
+	return failed, decisions
+}
+
+func (w *worker) delivered(items []queue.Item) {
+	now := time.Now()
+	for _, it := range items {
+		w.sink.Latency.Observe(now.Sub(it.Event.Time).Seconds())
+	}
+	w.sink.queue.Complete(items, queue.Delivered)
+	queue.Done(items, nil)
+}
+
+// apply carries out the decisions on items that have failed. It returns those to write again together, in
+// order, and how many are delayed.
+func (w *worker) apply(items []queue.Item, decisions []decision, disable bool) (again []queue.Item, delayed int) {
+	s, now := w.sink, time.Now()
+	var dead []func()
+	apart := false // an event waits for its own next attempt
+	for i, it := range items {
+		d := decisions[i]
+		if known, ok := plugin.FencedBy(d.err); ok && it.Event.Fence != nil {
+			s.OnFenced(it.Event.Fence.Leader, known)
+		}
+		switch d.action {
+		case park:
+			failure := deadletter.Failure{Component: "sink " + s.Name, Err: d.err, Attempts: d.attempts}
+			dead = append(dead, func() { w.park(it, failure) })
+			continue
+		case isolate:
+			it.Retry = &queue.Retry{Attempts: d.attempts, Due: now, Alone: true}
+			apart = true
+		case delay:
+			it.Retry = &queue.Retry{Attempts: d.attempts, Due: now.Add(d.pause)}
+			if d.remember {
+				it.Receipt.Attempted(d.attempts, now)
+			}
+			apart = true
+		case together:
+			if d.attempts != it.Attempts() {
+				it.Retry = &queue.Retry{Attempts: d.attempts, Due: now}
+			}
+		}
+		again = append(again, it)
+	}
+	if disable || !apart && len(dead) == 0 {
+		return again, 0
+	}
+	// All are delayed, so that events of a key stay in order. A dead-letter sink may block this worker,
+	// but not the other events of the batch.
+	s.queue.Delay(again)
+	for _, park := range dead {
+		park()
+	}
+	return nil, len(again)
+}
+
+// park parks an item that cannot be delivered.
+func (w *worker) park(it queue.Item, f deadletter.Failure) {
+	s := w.sink
+	if s.DeadLetters.Park(s.writing, it, f) {
+		s.queue.Complete([]queue.Item{it}, queue.DeadLettered)
+		s.putMissedGap("events could not be delivered, and were parked")
+		return
+	}
+	it.Receipt.Done(f.Err) // before a later event of its key may go on
+	s.queue.Complete([]queue.Item{it}, queue.Returned)
+}
+
+// reportFailure records and logs a failed write: the sink is down, or events fail and delayed of them are retried.
+func (s *Sink) reportFailure(err error, delayed int, pause time.Duration) {
+	switch {
+	case s.disabledBy(err):
+		return
+	case pause > 0:
+		s.down(err, pause)
+		return
+	}
+	s.Health.Up()
+	s.Health.Failed(err)
+	if delayed == 0 { // parked, which is logged there
+		return
+	}
+	if suppressed, ok := s.sampler.Allow(); ok {
+		s.Log.Warn("event delayed", "error", err, "suppressed", suppressed)
+	}
+}
+
+// down records that nothing is written for a pause, unless another worker's write has shown
+// meanwhile that the sink works, and has recorded that first.
+func (s *Sink) down(err error, pause time.Duration) {
+	s.Health.Down(err, pause)
+	if s.breaker.isClosed() {
+		s.Health.Up()
+	}
+}
+
+// disabledBy reports whether err disables the sink, and does so.
+func (s *Sink) disabledBy(err error) bool {
+	if !plugin.IsDisabling(err) {
+		return false
+	}
+	if s.breaker.disable(err.Error()) {
+		s.Health.Disabled(err)
+		s.Log.Error("sink disabled, its events are kept; reload the configuration to try again", "error", err)
+	}
+	return true
+}
+
+func anyTried(items []queue.Item) bool {
+	return slices.ContainsFunc(items, func(it queue.Item) bool { return it.Retry != nil })
+}

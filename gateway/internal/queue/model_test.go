@@ -1,0 +1,338 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// entry is an event or a gap that waits in the model.
+type entry struct {
+	gap, name, key string
+	joins          bool // it joins keys
+	size           int
+}
+
+// overtakes reports whether an event makes an older one worthless.
+func (e entry) overtakes(older entry) bool {
+	return e.gap == "" && older.gap == "" && e.key != "" && e.key == older.key && !e.joins && !older.joins
+}
+
+// queueModel is a plain list that behaves as a queue must.
+type queueModel struct {
+	limit   Options
+	byKey   bool
+	list    []entry
+	taken   []entry
+	items   []Item // what the queue gave for taken
+	settled map[string]int
+	dropped []string // by the put under way
+	in      int
+	closed  bool
+	changed bool // the policy is not the first
+	untold  int  // events that were dropped, and of which no gap has told
+}
+
+func (m *queueModel) events() (n, bytes int) {
+	for _, e := range m.list {
+		if e.gap == "" {
+			n++
+			bytes += e.size
+		}
+	}
+	return n, bytes
+}
+
+func (m *queueModel) fits(size int) bool {
+	n, bytes := m.events()
+	return !m.closed && (n == 0 || n < m.limit.Size && bytes+size <= int(m.limit.Bytes))
+}
+
+// overtaken says whether a newer event with the key of list[i] waits.
+func (m *queueModel) overtaken(i int) bool {
+	return slices.ContainsFunc(m.list[i+1:], func(e entry) bool { return e.overtakes(m.list[i]) })
+}
+
+func (m *queueModel) oldest() int {
+	return slices.IndexFunc(m.list, func(e entry) bool { return e.gap == "" })
+}
+
+// drop checks that the queue may drop the event name to make room for e.
+func (m *queueModel) drop(t *rapid.T, name string, e entry) {
+	i := slices.IndexFunc(m.list, func(w entry) bool { return w.name == name && w.gap == "" })
+	if i < 0 {
+		t.Fatalf("dropped %s, which does not wait in %v", name, m.list)
+	}
+	worthless := slices.IndexFunc(m.list, e.overtakes)
+	for j := range m.list {
+		if m.overtaken(j) {
+			worthless = j
+		}
+	}
+	conflates := m.limit.WhenFull == WhenFullLatestPerKey
+	legal := m.overtaken(i) || e.overtakes(m.list[i])
+	if m.fits(e.size) || conflates && worthless >= 0 && !legal || !(conflates && worthless >= 0) && i != m.oldest() {
+		t.Fatalf("dropped %s for %s of %v", name, e.name, m.list)
+	}
+	m.list = slices.Delete(m.list, i, i+1)
+	m.normalize()
+}
+
+// normalize keeps one gap per source among those that lead.
+func (m *queueModel) normalize() {
+	seen := map[string]bool{}
+	for i := 0; i < len(m.list) && m.list[i].gap != ""; {
+		if seen[m.list[i].gap] {
+			m.list = slices.Delete(m.list, i, i+1)
+			continue
+		}
+		seen[m.list[i].gap] = true
+		i++
+	}
+}
+
+// addGap adds a gap before the event at place at, one per place and source.
+func (m *queueModel) addGap(at int, source string) {
+	from := at
+	for from > 0 && m.list[from-1].gap != "" {
+		from--
+	}
+	for at < len(m.list) && m.list[at].gap != "" {
+		at++
+	}
+	for _, e := range m.list[from:at] {
+		if e.gap == source {
+			return
+		}
+	}
+	m.list = slices.Insert(m.list, at, entry{gap: source})
+}
+
+func (m *queueModel) put(t *rapid.T, q *Queue) {
+	key := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")
+	e := entry{name: fmt.Sprint(m.in), key: key, size: rapid.IntRange(0, 20).Draw(t, "len")}
+	m.in++
+	ev := &event.Event{ID: e.name, Key: e.key, Data: make([]byte, e.size)}
+	if joins := rapid.SampledFrom([]string{"", "", "", event.KeyBefore, event.Barrier}).Draw(t, "joins"); joins != "" {
+		e.joins, ev.Attrs = true, []event.Attr{{Name: joins, Value: "a"}}
+	}
+	e.size = cost(ev)
+	r := newReceipt(func(err error) {
+		m.settled[e.name]++
+		if errors.Is(err, ack.ErrDropped) {
+			m.dropped = append(m.dropped, e.name)
+		}
+	})
+	if m.limit.WhenFull == WhenFullBlock { // max_block is zero: events that nobody can replay push the oldest out
+		r = nil
+	}
+	before := q.Counts().Dropped["max_block"]
+	m.dropped = nil
+	if err := q.Put(context.Background(), []*event.Event{ev}, r); err != nil {
+		t.Fatal(err)
+	}
+	if n := q.Counts().Dropped["max_block"] - before; n > 0 {
+		for range n {
+			m.drop(t, m.list[m.oldest()].name, e)
+		}
+		m.untold += int(n)
+		m.addGap(m.leading(), itself)
+	}
+	own := false
+	for _, name := range m.dropped {
+		if own = name == e.name; !own {
+			m.drop(t, name, e)
+		}
+	}
+	if r == nil && m.closed {
+		own = true
+	}
+	if len(m.dropped) > 0 && !m.closed {
+		m.noteDropped(len(m.dropped))
+	}
+	if own != !m.fits(e.size) {
+		t.Fatalf("%s (%d bytes) was dropped: %v, but waiting are %v", e.name, e.size, own, m.list)
+	}
+	if !own {
+		m.list = append(m.list, e)
+	}
+}
+
+func (m *queueModel) take(t *rapid.T, q *Queue) {
+	if len(m.list) == 0 {
+		return
+	}
+	m.normalize()
+	most := rapid.IntRange(1, 5).Draw(t, "most")
+	items, gap, ok := q.Take(context.Background(), nil, most)
+	if !ok {
+		t.Fatalf("nothing to take of %v", m.list)
+	}
+	if gap != nil {
+		if m.list[0].gap != sourceOf(*gap) {
+			t.Fatalf("took gap %v of %v", *gap, m.list)
+		}
+		if m.untold -= int(gap.Dropped); m.untold < 0 || (gap.Dropped > 0) != (gap.Source == "") || gap.Dropped > 0 && m.limit.WhenFull == WhenFullDropOldest && !m.changed && m.untold > 0 {
+			t.Fatalf("gap %+v, and %d dropped events that none has told of", gap, m.untold)
+		}
+		m.list = m.list[1:]
+		return
+	}
+	for _, it := range items {
+		if m.list[0].gap != "" || it.Event.ID != m.list[0].name {
+			t.Fatalf("took %s of %v", it.Event.ID, m.list)
+		}
+		if m.byKey && m.list[0].joins && len(items) > 1 {
+			t.Fatalf("%s is not alone in its write: %v", it.Event.ID, items)
+		}
+		m.taken, m.list = append(m.taken, m.list[0]), m.list[1:]
+	}
+	m.items = append(m.items, items...)
+	stops := m.byKey && (items[0].Event.Joins() || len(m.list) > 0 && m.list[0].joins)
+	if len(items) < most && len(m.list) > 0 && m.list[0].gap == "" && !stops {
+		t.Fatalf("took %d of %d although %v waits", len(items), most, m.list)
+	}
+}
+
+// itself is the source of gaps that are what the queue has dropped.
+const itself = "the queue itself"
+
+// leading returns how many gaps stand before the first event.
+func (m *queueModel) leading() (n int) {
+	for n < len(m.list) && m.list[n].gap != "" {
+		n++
+	}
+	return n
+}
+
+// noteDropped adds the gap of what was dropped: where that stood, or at the end, and then
+// there are two at most.
+func (m *queueModel) noteDropped(n int) {
+	m.untold += n
+	switch m.limit.WhenFull {
+	case WhenFullDropOldest:
+		m.addGap(m.leading(), itself)
+		return
+	case WhenFullDropNewest:
+		m.addGap(len(m.list), itself)
+		return
+	}
+	var own []int
+	for i, e := range m.list {
+		if e.gap == itself {
+			own = append(own, i)
+		}
+	}
+	if len(own) > 1 {
+		last := own[len(own)-1]
+		m.list = slices.Delete(m.list, last, last+1)
+	}
+	m.addGap(len(m.list), itself)
+}
+
+func sourceOf(g plugin.Gap) string {
+	if g.Source == "" {
+		return itself
+	}
+	return g.Source
+}
+
+// check compares the counts.
+func (m *queueModel) check(t *rapid.T, q *Queue) {
+	c := q.Counts()
+	if err := (stats.Status{Sinks: []stats.SinkStatus{{QueueCounts: c}}}).Conserved(); err != nil {
+		t.Fatal(err)
+	}
+	n, bytes := m.events()
+	if c.Queued != uint64(n) || c.QueuedBytes != uint64(bytes) || c.Writing != uint64(len(m.taken)) || c.In != uint64(m.in) {
+		t.Fatalf("counts %+v, but the model has %v, %d bytes, %d taken, %d in", c, m.list, bytes, len(m.taken), m.in)
+	}
+	for name, n := range m.settled {
+		if n > 1 {
+			t.Fatalf("%s was settled %d times", name, n)
+		}
+	}
+}
+
+// TestQueueAgainstModel drives a queue with random puts, gaps, takes, settles, put
+// backs, reconfigurations and a close, and compares contents, order,
+// counts and receipts with a plain model. -rapid.checks=10000 makes it thorough.
+func TestQueueAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		policies := []string{WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey}
+		blocks := rapid.Bool().Draw(t, "blocks") // then without receipts, by which other drops are seen
+		if blocks {
+			policies = []string{WhenFullBlock}
+		}
+		limit := func() Options {
+			return Options{
+				Size: rapid.IntRange(1, 9).Draw(t, "size"), Bytes: options.Size(rapid.IntRange(Overhead, 12*Overhead).Draw(t, "bytes")),
+				WhenFull: rapid.SampledFrom(policies).Draw(t, "when_full"),
+			}
+		}
+		byKey := rapid.Bool().Draw(t, "by key")
+		m := &queueModel{limit: limit(), byKey: byKey, settled: map[string]int{}}
+		q := New(Config{Options: m.limit, ByKey: byKey})
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) { m.put(t, q) },
+			"burst": func(t *rapid.T) { // keeps the oldest waiting, so that many holes come to stand behind it
+				for range rapid.SampledFrom([]int{2, 10, 150}).Draw(t, "n") {
+					m.put(t, q)
+				}
+			},
+			"gap": func(t *rapid.T) {
+				name := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "source")
+				q.PutGap(plugin.Gap{Source: name})
+				m.addGap(len(m.list), name)
+			},
+			"take": func(t *rapid.T) { m.take(t, q) },
+			"settle": func(t *rapid.T) {
+				if len(m.taken) == 0 {
+					return
+				}
+				n := rapid.IntRange(1, len(m.taken)).Draw(t, "n")
+				q.Complete(m.items[:n], rapid.SampledFrom([]Outcome{Delivered, DeadLettered, Returned}).Draw(t, "outcome"))
+				Done(m.items[:n], nil)
+				m.taken, m.items = m.taken[n:], m.items[n:]
+			},
+			"put back": func(t *rapid.T) { // all that was taken, as a halt does
+				q.PutBack(m.items)
+				m.list = append(slices.Clone(m.taken), m.list...)
+				m.taken, m.items = nil, nil
+			},
+			"reconfigure": func(t *rapid.T) {
+				if len(m.taken) > 0 || m.closed || rapid.IntRange(0, 5).Draw(t, "really") > 0 {
+					return
+				}
+				m.limit = limit()
+				m.changed = true
+				q.SetOptions(m.limit)
+				q.Reconfigure(Config{Options: m.limit, ByKey: byKey})
+			},
+			"close": func(t *rapid.T) {
+				if rapid.IntRange(0, 20).Draw(t, "really") == 0 {
+					q.Close(time.Now())
+					m.closed = true
+				}
+			},
+			"": func(t *rapid.T) { m.check(t, q) },
+		})
+		q.Complete(m.items, Delivered)
+		Done(m.items, nil)
+		q.ReturnRest(ack.ErrStopping)
+		if !blocks && len(m.settled) != m.in {
+			t.Fatalf("%d of %d events were settled", len(m.settled), m.in)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+package stats
+
+import "sync"
+
+// SourceCounts counts events: Emitted = Acked + Nacked + Outstanding. Events
+// that nobody can replay count as acked when the router has taken them.
+type SourceCounts struct {
+	Emitted     uint64 `json:"emitted"`
+	Acked       uint64 `json:"acked"`
+	Nacked      uint64 `json:"nacked"`
+	Outstanding uint64 `json:"outstanding"`
+	Gaps        uint64 `json:"gaps"`    // times that events may have been missed
+	Keyless     uint64 `json:"keyless"` // events whose key could not be evaluated
+	// GapsAtStart is those of Gaps that are the start of this gateway itself.
+	GapsAtStart uint64 `json:"gaps_at_start"`
+	// GapsPassedOn is gaps that were noticed and counted elsewhere, and came through this source.
+	GapsPassedOn uint64 `json:"gaps_passed_on"`
+}
+
+// RouteCounts counts events: In + Added = Filtered + Dropped + DeadLettered +
+// Returned + Out.
+// Added is k-1 where a transform makes k > 1 of one.
+type RouteCounts struct {
+	In           uint64 `json:"in"`
+	Added        uint64 `json:"added"`
+	Filtered     uint64 `json:"filtered"` // that the route did not take, or a transform left out
+	Dropped      uint64 `json:"dropped"`  // that a transform failed on, with on_error: drop
+	DeadLettered uint64 `json:"dead_lettered"`
+	Returned     uint64 `json:"returned"` // given back to a source that can replay
+	Out          uint64 `json:"out"`
+}
+
+// Plus returns the sums of both.
+func (a RouteCounts) Plus(b RouteCounts) RouteCounts {
+	a.In += b.In
+	a.Added += b.Added
+	a.Filtered += b.Filtered
+	a.Dropped += b.Dropped
+	a.DeadLettered += b.DeadLettered
+	a.Returned += b.Returned
+	a.Out += b.Out
+	return a
+}
+
+// QueueCounts counts event copies:
+// In = Delivered + Dropped + DeadLettered + Returned + Queued + Writing.
+type QueueCounts struct {
+	In           uint64            `json:"in"`
+	Delivered    uint64            `json:"delivered"`
+	Dropped      map[string]uint64 `json:"dropped"` // by reason
+	DeadLettered uint64            `json:"dead_lettered"`
+	Returned     uint64            `json:"returned"` // given back to a source that can replay, or given up at shutdown
+	Queued       uint64            `json:"queued"`
+	Writing      uint64            `json:"writing"`
+	QueuedBytes  uint64            `json:"queued_bytes"`
+	Retrying     uint64            `json:"retrying"`  // of those queued: failed, and waiting for their next attempt
+	HeldBack     uint64            `json:"held_back"` // of those queued: waiting for one of their key before them
+}
+
+// Waiting is how many copies are neither delivered nor given up.
+func (a QueueCounts) Waiting() uint64 { return a.Queued + a.Writing }
+
+// SourceRecord keeps the counts of a source. Its successor after a reload goes on with the same record.
+type SourceRecord struct {
+	mu     sync.Mutex
+	counts SourceCounts
+}
+
+// Emit counts n events that the source emits. They are outstanding then.
+func (r *SourceRecord) Emit(n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Emitted += n
+	r.counts.Outstanding += n
+}
+
+// Settle counts n outstanding events as acked or nacked.
+func (r *SourceRecord) Settle(n uint64, acked bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Outstanding -= n
+	if acked {
+		r.counts.Acked += n
+	} else {
+		r.counts.Nacked += n
+	}
+}
+
+// Gap counts a gap; atStart says that it is the start of the gateway itself.
+func (r *SourceRecord) Gap(atStart bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Gaps++
+	if atStart {
+		r.counts.GapsAtStart++
+	}
+}
+
+// GapPassedOn counts a gap that was counted elsewhere.
+func (r *SourceRecord) GapPassedOn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.GapsPassedOn++
+}
+
+// Keyless counts an event whose key could not be evaluated.
+func (r *SourceRecord) Keyless() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.Keyless++
+}
+
+// Counts returns the counts.
+func (r *SourceRecord) Counts() SourceCounts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
+}
+
+// RouteRecord keeps the counts of a route, as [SourceRecord] those of a source.
+type RouteRecord struct {
+	mu     sync.Mutex
+	counts RouteCounts
+}
+
+// Add adds the counts of one batch.
+func (r *RouteRecord) Add(c RouteCounts) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts = r.counts.Plus(c)
+}
+
+// Counts returns the counts.
+func (r *RouteRecord) Counts() RouteCounts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
+}

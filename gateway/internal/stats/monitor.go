@@ -1,0 +1,142 @@
+package stats
+
+import (
+	"log/slog"
+	"regexp"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// Monitor keeps the health of one component, and logs its changes (see outage).
+type Monitor struct {
+	log *slog.Logger
+
+	mu     sync.Mutex
+	state  Health
+	known  bool // the component was up or down since it started
+	outage outage
+	panics LogSampler
+}
+
+// NewMonitor returns the Monitor of a component that has not started, and logs to log.
+func NewMonitor(log *slog.Logger) *Monitor { return &Monitor{log: log} }
+
+// Up records that the component works: it is connected, or a write has succeeded.
+func (m *Monitor) Up() {
+	m.mu.Lock()
+	m.state.Failing = false
+	if m.known && m.state.Up {
+		m.mu.Unlock()
+		return
+	}
+	first := !m.known
+	m.state.Up, m.state.Since, m.state.Attempts, m.known = true, time.Now(), 0, true
+	m.endOutageSoon()
+	m.mu.Unlock()
+	if first {
+		m.log.Info("component up")
+	}
+}
+
+// Down records a failure after which the component does not work; retry is the pause before the next
+// attempt.
+func (m *Monitor) Down(err error, retry time.Duration) {
+	m.mu.Lock()
+	before := m.state
+	m.goDown(err)
+	log := m.shouldLog(before, retry)
+	duration, attempts := m.outage.duration(), m.outage.attempts
+	m.mu.Unlock()
+	if log {
+		m.log.Warn("component down", "error", err, "retry_in", retry.Round(time.Millisecond).String(),
+			"down_for", duration, "attempts", attempts)
+	}
+}
+
+// Disabled records a failure after which the component is not used any more. The caller logs it.
+func (m *Monitor) Disabled(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.goDown(err)
+	m.outage.markLogged(m.state.LastError)
+}
+
+// goDown needs the lock.
+func (m *Monitor) goDown(err error) {
+	now := time.Now()
+	if !m.known || m.state.Up {
+		m.state.Up, m.state.Since, m.known = false, now, true
+	}
+	m.fail(err, now)
+	m.attemptFailed(now)
+	m.state.Attempts = uint64(m.outage.attempts)
+}
+
+// Failed counts a failure that the component survives, such as that of a single event.
+func (m *Monitor) Failed(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail(err, time.Now())
+}
+
+// Recovered records that the component does not fail any more.
+func (m *Monitor) Recovered() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Failing = false
+}
+
+// fail needs the lock.
+func (m *Monitor) fail(err error, now time.Time) {
+	m.state.Failing, m.state.LastError, m.state.LastErrorAt = true, err.Error(), &now
+	m.state.Errors++
+}
+
+// localPort matches the port of a connection's own end, which differs each time.
+var localPort = regexp.MustCompile(`:\d+->`)
+
+// sameReason reports whether two errors differ at most in a local port.
+func sameReason(a, b string) bool {
+	return a == b || localPort.ReplaceAllString(a, "") == localPort.ReplaceAllString(b, "")
+}
+
+// Panicked counts a panic of the plugin, and logs it with its stack, at most once per second. The
+// function that has recovered from the panic calls it.
+func (m *Monitor) Panicked(value any) {
+	m.mu.Lock()
+	m.state.Panics++
+	m.mu.Unlock()
+	if suppressed, ok := m.panics.Allow(); ok {
+		m.log.Error("plugin panicked", "panic", value, "stack", string(debug.Stack()), "suppressed", suppressed)
+	}
+}
+
+// Inherit adds the failures that a predecessor of the component has counted.
+func (m *Monitor) Inherit(old *Monitor) {
+	o := old.Health()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Errors += o.Errors
+	m.state.Panics += o.Panics
+	if m.state.LastErrorAt == nil {
+		m.state.LastError, m.state.LastErrorAt = o.LastError, o.LastErrorAt
+	}
+}
+
+// Stopped records an end without a failure.
+func (m *Monitor) Stopped() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state.Up {
+		m.state.Up, m.state.Since = false, time.Now()
+	}
+	m.endOutage()
+}
+
+// Health returns the present state.
+func (m *Monitor) Health() Health {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}

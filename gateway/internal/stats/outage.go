@@ -1,0 +1,142 @@
+package stats
+
+import (
+	"slices"
+	"time"
+)
+
+// outage is the time from when a component goes down until it works again. The log has a line
+// when it begins, one for each new reason, reminders while it lasts, and a line at
+// the end. A component that is up for less than upAfter is still in the same outage.
+type outage struct {
+	began     time.Time // zero: none
+	attempts  int       // failed ones
+	logged    bool      // the log has the begin
+	reasons   []string  // in the log, the latest mostReasons
+	loggedAt  time.Time // the last line of any outage
+	reminders int
+	timer     *time.Timer
+	timers    int  // numbers the timers, so that one that was replaced does nothing
+	ending    bool // timer is for the end of the outage; else it is for a reminder
+}
+
+const (
+	// upAfter is how long a component must be up until the log has the end of the outage.
+	upAfter = time.Second
+	// RemindEvery is the time between reminders after those of remindAt.
+	RemindEvery = 10 * time.Minute
+	// mostReasons bounds the reasons of an outage that are kept.
+	mostReasons = 8
+)
+
+// remindAt is the age of an outage at its first reminders.
+var remindAt = [...]time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute}
+
+func (o *outage) duration() string { return time.Since(o.began).Round(time.Millisecond).String() }
+
+// nextReminder returns the age of the outage at the next reminder.
+func (o *outage) nextReminder() time.Duration {
+	last := len(remindAt) - 1
+	if o.reminders <= last {
+		return remindAt[o.reminders]
+	}
+	return remindAt[last] + time.Duration(o.reminders-last)*RemindEvery
+}
+
+// setTimer calls f after d, with the lock of m, unless the timer is set again before. f returns
+// a function that logs.
+func (m *Monitor) setTimer(d time.Duration, f func() (log func())) {
+	o := &m.outage
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	o.timers++
+	number := o.timers
+	o.timer = time.AfterFunc(d, func() {
+		log := func() {}
+		m.mu.Lock()
+		if number == o.timers {
+			log = f()
+		}
+		m.mu.Unlock()
+		log()
+	})
+}
+
+// attemptFailed counts a failed attempt. It needs the lock.
+func (m *Monitor) attemptFailed(now time.Time) {
+	o := &m.outage
+	begins := o.began.IsZero()
+	if begins {
+		o.began = now
+	}
+	o.attempts++
+	if begins || o.ending {
+		o.ending = false
+		m.setTimer(time.Until(o.began.Add(o.nextReminder())), m.remind)
+	}
+}
+
+// shouldLog reports whether to log a failure: the first one, and each with a new reason. Of new reasons, one per
+// second is logged, because a receiver may answer anything; the others are logged when they occur again. A failure
+// that is followed by a long pause is always logged. It needs the lock.
+func (m *Monitor) shouldLog(before Health, retry time.Duration) bool {
+	o := &m.outage
+	if o.logged && slices.ContainsFunc(o.reasons, func(r string) bool { return sameReason(r, m.state.LastError) }) {
+		return false
+	}
+	if longPause := before.Up && retry >= logEvery; !longPause && time.Since(o.loggedAt) < logEvery {
+		return false
+	}
+	o.markLogged(m.state.LastError)
+	return true
+}
+
+// markLogged records that the log has the reason.
+func (o *outage) markLogged(reason string) {
+	o.logged, o.loggedAt = true, time.Now()
+	if len(o.reasons) == mostReasons {
+		o.reasons = o.reasons[1:]
+	}
+	o.reasons = append(o.reasons, reason)
+}
+
+// remind logs that the outage lasts, also where no attempt is made.
+func (m *Monitor) remind() (log func()) {
+	o := &m.outage
+	o.markLogged(m.state.LastError)
+	o.reminders++
+	m.setTimer(time.Until(o.began.Add(o.nextReminder())), m.remind)
+	reason, duration, attempts := m.state.LastError, o.duration(), o.attempts
+	return func() {
+		m.log.Warn("component still down", "error", reason, "down_for", duration, "attempts", attempts)
+	}
+}
+
+// endOutageSoon ends the outage after upAfter, unless the component is down again before. It needs the lock.
+func (m *Monitor) endOutageSoon() {
+	o := &m.outage
+	if o.began.IsZero() {
+		return
+	}
+	o.ending = true
+	m.setTimer(upAfter, func() func() {
+		logged, duration, attempts := o.logged, m.state.Since.Sub(o.began), o.attempts
+		m.endOutage()
+		if !logged {
+			return func() {}
+		}
+		return func() {
+			m.log.Info("component recovered", "down_for", duration.Round(time.Millisecond).String(), "attempts", attempts)
+		}
+	})
+}
+
+// endOutage forgets the outage. It needs the lock.
+func (m *Monitor) endOutage() {
+	o := &m.outage
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	m.outage = outage{loggedAt: o.loggedAt, timers: o.timers + 1}
+}
