@@ -30,9 +30,10 @@ type Tracker struct {
 
 	deadline atomic.Pointer[time.Time] // set by End
 
-	mu          sync.Mutex
-	outstanding uint64        // events that are not settled
-	idle        chan struct{} // nil: nothing waits; closed when nothing is outstanding
+	outstanding atomic.Int64 // events that are not settled
+
+	mu   sync.Mutex
+	idle chan struct{} // closed when nothing is outstanding; nil: not asked for
 }
 
 // NewTracker returns a Tracker that counts in counts. stall is called with the reason why a queue holds
@@ -50,9 +51,7 @@ func (t *Tracker) End(deadline time.Time) { t.deadline.Store(&deadline) }
 
 // Outstanding returns how many events are not settled.
 func (t *Tracker) Outstanding() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.outstanding
+	return uint64(t.outstanding.Load())
 }
 
 // Idle returns a channel that is closed as soon as nothing is outstanding.
@@ -60,7 +59,7 @@ func (t *Tracker) Idle() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	idle := make(chan struct{})
-	if t.outstanding == 0 {
+	if t.outstanding.Load() == 0 {
 		close(idle)
 		return idle
 	}
@@ -73,18 +72,18 @@ func (t *Tracker) Idle() <-chan struct{} {
 // Emitted counts n events that the source emits.
 func (t *Tracker) Emitted(n uint64) {
 	t.counts.Emit(n)
-	t.mu.Lock()
-	t.outstanding += n
-	t.mu.Unlock()
+	t.outstanding.Add(int64(n))
 }
 
 // Settled counts n events that are settled with err.
 func (t *Tracker) Settled(n uint64, err error) {
 	t.counts.Settle(n, err == nil)
+	if t.outstanding.Add(-int64(n)) > 0 {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.outstanding -= n
-	if t.outstanding == 0 && t.idle != nil {
+	if t.outstanding.Load() == 0 && t.idle != nil {
 		close(t.idle)
 		t.idle = nil
 	}

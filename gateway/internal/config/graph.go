@@ -42,7 +42,7 @@ type routeOptions struct {
 	Else       bool           `koanf:"else" doc:"take only what no route without else takes of the same source; with a when, only some of that"`
 	Through    []string       `koanf:"through" doc:"transforms, in this order"`
 	To         []string       `koanf:"to" rule:"min=1" doc:"sinks"`
-	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it the latest are kept in memory"`
+	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it they go back to a source that can replay, or the latest stay in memory"`
 }
 
 // header is what every component has beside its own options.

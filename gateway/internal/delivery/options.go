@@ -15,7 +15,7 @@ type Options struct {
 	Timeout    options.Duration `koanf:"timeout" rule:"min=1ms" doc:"how long one write may take"`
 	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"writes at the same time, where the type takes them"`
 	BestEffort bool             `koanf:"best_effort" doc:"true: sources do not wait for this sink, and what it loses does not come again"`
-	DeadLetter string           `koanf:"dead_letter" doc:"sink that gets what this one cannot deliver; without it the latest are kept in memory, for people to look at"`
+	DeadLetter string           `koanf:"dead_letter" doc:"sink that gets the events which this one cannot deliver; without it they go back to a source that can replay, or the latest stay in memory"`
 }
 
 // DefaultOptions returns the options of a sink for which a configuration says nothing.
