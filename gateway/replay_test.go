@@ -40,7 +40,7 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 		order(t, name, "1.50")
 	}
 	first, second := <-refused, <-refused
-	p.awaitLog("parked in parked")
+	p.awaitLog(`"parked":"in parked"`)
 	p.awaitMetric(`gateway_sink_delivered_total{sink="parked"} 2`)
 	p.cmd.Process.Signal(os.Interrupt)
 	if code := p.exit(testenv.Wait); code != 0 {

@@ -98,6 +98,28 @@ func TestHalfALineGetsAnEnd(t *testing.T) {
 	}
 }
 
+// TestOpenDuringAWrite: a reload opens the successor while the predecessor writes. A line that is complete by the
+// successor's first write gets no second end.
+func TestOpenDuringAWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	if err := os.WriteFile(path, []byte("1\n{\"half\":"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, func(o *Options) { o.Path = path })
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("2}\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "3")
+	if got := text(t, path); got != `1 {"half":2} 3` {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestRotation(t *testing.T) {
 	for keep, want := range map[int]int{0: 9, 2: 2} {
 		s := open(t, func(o *Options) { o.Rotate = Rotate{Size: 100, Keep: keep} })

@@ -15,11 +15,12 @@ import (
 )
 
 type sink struct {
-	opts  Options
-	file  *os.File
-	size  int64
-	torn  bool   // the last line has no end: a write was cut short
-	lines []byte // scratch
+	opts     Options
+	file     *os.File
+	size     int64
+	torn     bool   // the last line has no end: a write was cut short
+	measured bool   // size and torn are known
+	lines    []byte // scratch
 }
 
 // Open is part of [plugin.Opener]. A file that is open is closed.
@@ -34,18 +35,31 @@ func (s *sink) open(context.Context) error {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a file", s.opts.Path)
 	}
-	last := []byte{'\n'}
-	if err == nil && info.Size() > 0 {
-		_, err = f.ReadAt(last, info.Size()-1)
-	}
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if s.file != nil {
-		_ = s.file.Close() // what is in it was written, and synced where that is asked for
+		_ = s.file.Close() // its content was written, and synced where that is configured
 	}
-	s.file, s.size, s.torn = f, info.Size(), last[0] != '\n'
+	s.file, s.measured = f, false
 	return s.syncFolder()
+}
+
+// measure reads the size of the file, and whether its last line has an end. It is done before the first write, and not
+// by Open: a sink that a reload replaces still writes while its successor is opened.
+func (s *sink) measure() error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	last := []byte{'\n'}
+	if info.Size() > 0 {
+		if _, err := s.file.ReadAt(last, info.Size()-1); err != nil {
+			return err
+		}
+	}
+	s.size, s.torn, s.measured = info.Size(), last[0] != '\n', true
+	return nil
 }
 
 // Close is part of [plugin.Closer].
@@ -64,6 +78,11 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 }
 
 func (s *sink) append(ctx context.Context, events []*event.Event) error {
+	if !s.measured {
+		if err := s.measure(); err != nil {
+			return err
+		}
+	}
 	s.lines = s.lines[:0]
 	if s.torn {
 		s.lines = append(s.lines, '\n')
