@@ -7,19 +7,28 @@ import (
 	"time"
 )
 
-// TestCallTimer: a call that is late returns, and the next one begins, while the timer runs out.
+// TestCallTimer: each call that does not return in time is reported once, and no other.
 func TestCallTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(slog.New(slog.DiscardHandler), "sink", "out", nil, nil, nil)
-		w := c.NewCallTimer()
+		timer := c.NewCallTimer()
+		defer timer.Stop()
 		for range 3 {
-			w.Begin("Write", time.Second)
-			time.Sleep(time.Second + CallGrace)
-			w.Begin("Gap", time.Second)
-			w.End()
+			timer.Begin(Write, time.Now().Add(time.Second))
+			time.Sleep(time.Second + CallGrace + time.Nanosecond)
+			timer.Begin(Gap, time.Now().Add(time.Second))
+			timer.End()
+			synctest.Wait()
 		}
-		synctest.Wait()
-		if h := c.Health.Health(); h.Errors != 3 {
+		for range 100 { // each returns in time, for longer than one may take
+			timer.Begin(Write, time.Now().Add(time.Second))
+			time.Sleep(time.Second)
+			timer.End()
+		}
+		timer.Begin(Open, time.Now().Add(time.Second))
+		time.Sleep(time.Hour)
+		timer.End()
+		if h := c.Health.Health(); h.Errors != 4 || h.LastError != "the plugin does not return from Open" {
 			t.Errorf("%+v", h)
 		}
 	})

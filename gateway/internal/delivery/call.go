@@ -11,9 +11,10 @@ import (
 )
 
 // guard calls a method of the plugin, f, with the sink's timeout, and returns a panic as an error.
-func (s *Sink) guard(method string, timer *component.CallTimer, f func(context.Context) error) (err error) {
-	timeout := s.Options.Timeout.D()
-	timer.Begin(method, timeout)
+func (s *Sink) guard(method component.Method, timer *component.CallTimer, f func(context.Context) error) (err error) {
+	ctx := newCallContext(s.writing, s.Options.Timeout.D())
+	defer ctx.end()
+	timer.Begin(method, ctx.deadline)
 	defer timer.End()
 	defer func() {
 		if p := recover(); p != nil {
@@ -21,8 +22,6 @@ func (s *Sink) guard(method string, timer *component.CallTimer, f func(context.C
 			s.Health.Panicked(p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(s.writing, timeout)
-	defer cancel()
 	if err = s.Redactor.Error(f(ctx)); err != nil && ctx.Err() != nil && s.writing.Err() == nil {
 		return fmt.Errorf("gave up after timeout %v: %w", s.Options.Timeout, err)
 	}
@@ -38,7 +37,7 @@ func (w *worker) write(items []queue.Item) (r result) {
 		w.events = append(w.events, it.Event)
 	}
 	defer clear(w.events)
-	r.err = s.call("Write", w.timer, func(ctx context.Context) error {
+	r.err = s.call(component.Write, w.timer, func(ctx context.Context) error {
 		err := s.Impl.Write(ctx, w.events)
 		if err == nil {
 			return nil

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 
+	"eventgateway/gateway/internal/component"
 	"eventgateway/gateway/plugin"
 )
 
@@ -18,7 +19,7 @@ func (w *worker) deliverGap(g plugin.Gap) bool {
 		if !ok {
 			return false
 		}
-		err := s.call("Gap", w.timer, func(ctx context.Context) error { return s.gapSink.Gap(ctx, g) })
+		err := s.call(component.Gap, w.timer, func(ctx context.Context) error { return s.gapSink.Gap(ctx, g) })
 		switch {
 		case err == nil:
 			s.breaker.release(p, sinkWorks, 0)

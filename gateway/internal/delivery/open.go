@@ -73,7 +73,9 @@ func (s *Sink) TryOpen() error {
 	if s.conn.open {
 		return nil
 	}
-	if err := s.guard("Open", s.NewCallTimer(), s.opener.Open); err != nil {
+	timer := s.NewCallTimer()
+	defer timer.Stop()
+	if err := s.guard(component.Open, timer, s.opener.Open); err != nil {
 		return openError(err)
 	}
 	s.conn.open = true
@@ -94,7 +96,7 @@ func openError(err error) error {
 }
 
 // call calls the plugin. It opens it first where an earlier call has found its server away.
-func (s *Sink) call(method string, timer *component.CallTimer, f func(context.Context) error) error {
+func (s *Sink) call(method component.Method, timer *component.CallTimer, f func(context.Context) error) error {
 	if s.opener == nil {
 		return s.guard(method, timer, f)
 	}

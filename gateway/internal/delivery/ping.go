@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"eventgateway/gateway/internal/component"
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/plugin"
 )
@@ -43,7 +44,7 @@ func (w *worker) ping() {
 	if !ok {
 		return
 	}
-	err := s.call("Ping", w.timer, w.pinger.Ping)
+	err := s.call(component.Ping, w.timer, w.pinger.Ping)
 	switch {
 	case s.writing.Err() != nil, err == nil && !p.probe: // a success says nothing of events that fail
 		s.breaker.release(p, noSignal, 0)

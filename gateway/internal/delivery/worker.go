@@ -23,6 +23,7 @@ func newWorker(s *Sink) *worker { return &worker{sink: s, timer: s.NewCallTimer(
 
 // run delivers until the queue is closed and drained, or the sink is halted. Then it puts back what it has taken.
 func (w *worker) run() {
+	defer w.timer.Stop()
 	s := w.sink
 	var batch []queue.Item
 	for s.breaker.await(s.taking, s.queue.Drained) {
