@@ -9,22 +9,23 @@ import (
 // arrows says which packages of this module a package may import, itself and its
 // children aside; the longest matching prefix counts. Dependencies run one way:
 // main -> app -> {config, admin, embedded, httpserver} -> router -> {leader, delivery} -> deadletter -> queue -> ack
-// -> stats -> plugin -> event.
+// -> stats -> plugin -> event -> settle.
 var arrows = map[string]string{
 	// main and the commands.
 	"gateway":     "gateway/app gateway/plugin sources transforms sinks",
-	"gateway/app": "gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event",
+	"gateway/app": "gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web",
 	"gateway/internal/config":     "gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
-	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr",
+	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
 	"gateway/internal/delivery":   "gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
 	"gateway/internal/deadletter": "gateway/internal/queue gateway/internal/ack gateway/internal/stats gateway/internal/rcu gateway/plugin gateway/event",
 	"gateway/internal/queue":      "gateway/internal/ack gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
 	"gateway/internal/component":  "gateway/internal/stats gateway/plugin gateway/options",
-	"gateway/internal/ack":        "gateway/internal/stats",
+	"gateway/internal/ack":        "gateway/internal/settle gateway/internal/stats gateway/event",
+	"gateway/internal/settle":     "",
 	"gateway/internal/stats":      "gateway/plugin",
 	"gateway/internal/backoff":    "",
 	"gateway/internal/rcu":        "",
@@ -35,12 +36,12 @@ var arrows = map[string]string{
 	// What plugins and a custom main are written with.
 	"gateway/plugin":            "gateway/event",
 	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
-	"gateway/event":             "",
+	"gateway/event":             "gateway/internal/settle",
 	"gateway/options":           "",
 	"gateway/expr":              "gateway/event gateway/rawjson",
 	"gateway/rawjson":           "",
 	"gateway/cloudevent":        "gateway/event gateway/expr gateway/rawjson",
-	"gateway/inflight":          "gateway/event gateway/plugin",
+	"gateway/inflight":          "gateway/event gateway/internal/settle gateway/plugin",
 	"gateway/gauge":             "",
 	"gateway/redisconn":         "gateway/options gateway/plugin gateway/internal/link",
 	"gateway/pgconn":            "gateway/options gateway/plugin gateway/internal/link",

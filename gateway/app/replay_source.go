@@ -10,9 +10,11 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/plugin"
 )
 
@@ -126,26 +128,43 @@ func (s *replaySource) skip(at string) {
 	}
 }
 
+// line is an event that was emitted. It owns its Ack: what was nacked does not come again, so nothing
+// of its key has to come again behind it.
+type line struct {
+	ack settle.Ack
+	of  *replaySource
+	at  string // file:line
+}
+
 // emitted notes an event and returns its Ack.
-func (s *replaySource) emitted(at string) func(error) {
+func (s *replaySource) emitted(at string) *settle.Ack {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outstanding++
-	return func(err error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.outstanding--
-		if err == nil {
-			s.taken++
-		} else if s.failed++; s.failed == 1 {
-			s.firstFailed, s.firstError = at, err
-		}
-		select {
-		case s.settled <- struct{}{}:
-		default:
-		}
+	l := &line{of: s, at: at}
+	l.ack.Init(l, nil)
+	return &l.ack
+}
+
+// Settled is part of [settle.Owner].
+func (l *line) Settled(err error) {
+	s := l.of
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outstanding--
+	if err == nil {
+		s.taken++
+	} else if s.failed++; s.failed == 1 {
+		s.firstFailed, s.firstError = l.at, err
+	}
+	select {
+	case s.settled <- struct{}{}:
+	default:
 	}
 }
+
+// Tried is part of [settle.Owner].
+func (l *line) Tried(int, time.Time) {}
 
 func (s *replaySource) left() int {
 	s.mu.Lock()

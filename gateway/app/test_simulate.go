@@ -11,6 +11,7 @@ import (
 	"eventgateway/gateway/internal/delivery"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
@@ -101,32 +102,37 @@ func standIn(cfg *config.Config, t config.Test, done chan<- error) router.Source
 	for _, a := range t.Attrs {
 		attrs = append(attrs, event.Attr{Name: a.Key, Value: a.Value})
 	}
-	b := event.Batch{Ack: func(err error) {
-		select {
-		case done <- err:
-		default: // only the first counts
-		}
-	}}
+	f := feed{done: done}
 	for n, payload := range t.Payloads {
 		e := &event.Event{Source: t.Source, Channel: t.Channel, Time: t.Now, Data: payload, Attrs: attrs}
 		if real.Type.Has(plugin.Replays) {
 			e.ID = fmt.Sprint(n + 1)
 		}
-		b.Events = append(b.Events, e)
+		f.events = append(f.events, e)
 	}
 	typ := plugin.NewSource("test", "", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Source, error) {
-		return feed{b}, nil
+		return f, nil
 	})
 	return router.SourceSpec{Name: t.Source, Type: typ, Options: typ.Defaults(), Capture: router.Capture{Key: real.Capture.Key}}
 }
 
-// feed is a source that emits one batch.
-type feed struct{ batch event.Batch }
+// feed is a source that emits one batch, and says on done when it is settled.
+type feed struct {
+	events []*event.Event
+	done   chan<- error
+}
 
 // Run is part of [plugin.Source].
 func (f feed) Run(ctx context.Context, out plugin.Output) error {
 	out.Ready()
-	err := out.Emit(ctx, f.batch)
+	flight := inflight.New(0)
+	err := out.Emit(ctx, event.Batch{Events: f.events, Ack: flight.Add(1, len(f.events))})
+	select {
+	case <-flight.Changed:
+		_, failed := flight.State()
+		f.done <- failed
+	case <-ctx.Done():
+	}
 	<-ctx.Done()
 	return plugin.Ended(ctx, err)
 }

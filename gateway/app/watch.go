@@ -11,9 +11,9 @@ import (
 	"eventgateway/gateway/internal/config"
 )
 
-// settle is how long the files must be left alone before they are read: editors
+// settleTime is how long the files must be left alone before they are read: editors
 // write in several steps.
-const settle = 200 * time.Millisecond
+const settleTime = 200 * time.Millisecond
 
 // watch reloads on SIGHUP, and when the content of a configuration file has
 // changed, until ctx ends. It watches folders, not files: editors and Kubernetes
@@ -25,7 +25,7 @@ func (g *gateway) watch(ctx context.Context) {
 		defer w.Close()
 		events, errs = w.Events, w.Errors
 	}
-	quiet := time.NewTimer(settle) // a change since the start is found as well
+	quiet := time.NewTimer(settleTime) // a change since the start is found as well
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,10 +36,10 @@ func (g *gateway) watch(ctx context.Context) {
 			}
 			g.reload(ctx, "SIGHUP")
 		case <-events:
-			quiet.Reset(settle)
+			quiet.Reset(settleTime)
 		case err := <-errs:
 			g.log.Warn("changes of the configuration files may go unnoticed; SIGHUP has them read", "error", err)
-			quiet.Reset(settle)
+			quiet.Reset(settleTime)
 		case <-quiet.C:
 			switch now, err := g.reloads.look(ctx); {
 			case ctx.Err() != nil:

@@ -10,6 +10,8 @@ package event
 import (
 	"slices"
 	"time"
+
+	"eventgateway/gateway/internal/settle"
 )
 
 // Event is one message on its way from a source to its sinks.
@@ -40,7 +42,8 @@ type Event struct {
 	Fence *Fence
 }
 
-// Tried says how far the delivery of an event had got; see [Batch.Tried].
+// Tried says how far the delivery of an event had got. A source that remembers it takes it from
+// an inflight.Ledger.
 type Tried struct {
 	Attempts int       // that have failed
 	Last     time.Time // when the last of them did
@@ -100,20 +103,18 @@ func (e *Event) With(data []byte) *Event {
 	return &c
 }
 
-// Batch is what a source emits at once. The slice may be reused by the source
-// as soon as Emit returns; the events may not.
+// Batch is what a source emits at once. The events belong to the router from Emit on. So does the slice
+// of a batch with an Ack, until the batch is settled; that of a batch without one is the
+// source's again as soon as Emit returns.
 type Batch struct {
 	Events []*Event
-	// Ack is called exactly once when all events are settled: with nil where
-	// every required sink has them, with an error where any has not. It may
-	// be called from any goroutine, in any order, before Emit returns or after
-	// Run has returned, and must not block. Ack is nil where nobody can replay
-	// these events.
-	Ack func(error)
-	// Tried, where the source can remember it, is called when an event of the batch has
-	// failed and its next attempt is far away: so that a source that sends it again, after a
-	// restart, can say so in [Event.Tried]. Like Ack it must not block.
-	Tried func(attempts int, last time.Time)
+	// Ack is settled exactly once, when all events are settled: with nil where every
+	// required sink has them, with an error where any has not. That may be in any goroutine, in
+	// any order, before Emit returns or after Run has returned. Package inflight makes it and keeps
+	// what was settled, and the source takes it from there in a goroutine of its own: no code of the source
+	// runs in the goroutine that settles. Tests settle it by its method Settle. Ack is nil where no source can
+	// replay these events.
+	Ack *settle.Ack
 	// Refused is set where the source knows that these events must not be delivered, as
 	// one that gateways die of: each route parks them as dead letters, with this reason.
 	Refused error

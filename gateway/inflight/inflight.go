@@ -1,20 +1,21 @@
-// Package inflight keeps, for a source that replays, the batches that are on their way. The
-// cursor and what is settled are two things: a batch that is not settled holds back the position
-// before which everything is settled, and no other batch. Batches in a row that are settled
-// take the memory of one, so that a batch that stays costs the same however many follow it.
-// The methods of Tracker are safe for concurrent use: acks come from any goroutine, and in
-// any order.
+// Package inflight keeps, for a source that replays, the batches that are on their way, and makes
+// their acks. A [Tracker] is for a source that goes on behind a position, a [Ledger] for one that
+// acknowledges each message by itself. A source takes what was settled in a goroutine of its
+// own. The methods are safe for concurrent use.
 package inflight
 
 import (
-	"fmt"
 	"sync"
+	"time"
 
-	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/settle"
 )
 
 // Tracker is the batches of one Run. P is a position of the source: what it needs to go
-// on behind a batch.
+// on behind a batch. The position and what is settled are two things: a batch that is not settled
+// holds back the position before which everything is settled, and no other batch. Batches in a
+// row that are settled take the memory of one, so that a batch that stays costs the same however
+// many follow it.
 type Tracker[P any] struct {
 	// Changed gets a value when a batch was settled, unless it holds one.
 	Changed chan struct{}
@@ -26,14 +27,15 @@ type Tracker[P any] struct {
 	acked       P         // behind the last batch before which every batch is settled
 	moved       bool      // something was settled, and was not taken yet
 	failed      error
-	back        map[string]bool // keys of events that come again, because one of the key was given back
-	backAll     bool            // one of these joins keys
+	order       *settle.Order
 }
 
 // batch is one batch, or, where it is settled, several in a row.
 type batch[P any] struct {
+	ack        settle.Ack
+	of         *Tracker[P]
 	begin, end P // of the first batch, and of the last
-	events     []*event.Event
+	events     int
 	settled    bool
 	before     *batch[P]
 	next       *batch[P]
@@ -41,25 +43,31 @@ type batch[P any] struct {
 
 // New begins behind what was acked before.
 func New[P any](acked P) *Tracker[P] {
-	return &Tracker[P]{Changed: make(chan struct{}, 1), acked: acked}
+	return &Tracker[P]{Changed: make(chan struct{}, 1), acked: acked, order: &settle.Order{}}
 }
 
-// Add notes a batch that is about to be emitted, and the position at its end. It keeps the slice,
-// and returns the batch's Ack. A batch that is acked counts as settled unless an event of its
-// key was given back before: both are to be emitted again, in their order.
-func (t *Tracker[P]) Add(at P, events ...*event.Event) (ack func(error)) {
-	b := &batch[P]{begin: at, end: at, events: events}
+// Add notes a batch of so many events that is about to be emitted, and the position at its end. It
+// returns the batch's Ack.
+func (t *Tracker[P]) Add(at P, events int) *settle.Ack {
+	b := &batch[P]{of: t, begin: at, end: at, events: events}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	b.ack.Init(b, t.order)
 	t.append(b)
-	t.events += len(events)
-	return func(err error) { t.settle(b, err) }
+	t.events += b.events
+	return &b.ack
 }
+
+// Settled is part of [settle.Owner].
+func (b *batch[P]) Settled(err error) { b.of.settle(b, err) }
+
+// Tried is part of [settle.Owner].
+func (b *batch[P]) Tried(int, time.Time) {} // a position says nothing of single events
 
 // AddSettled notes batches in a row that were settled before this Run, by the positions of
 // the first and the last.
 func (t *Tracker[P]) AddSettled(span Span[P]) {
-	b := &batch[P]{begin: span.First, end: span.Last, settled: true}
+	b := &batch[P]{of: t, begin: span.First, end: span.Last, settled: true}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.append(b)
@@ -81,42 +89,21 @@ func (t *Tracker[P]) settle(b *batch[P], err error) {
 	switch {
 	case b.settled: // it was forgotten
 		return
-	case err != nil:
-		if t.failed == nil {
-			t.failed = fmt.Errorf("a batch was given back: %w", err)
-			t.back = map[string]bool{}
-		}
-		t.comesAgain(b)
-	case t.failed != nil && t.behindGivenBack(b):
-		t.comesAgain(b)
-	default:
-		t.events -= len(b.events)
-		t.done += uint64(len(b.events))
-		b.settled, b.events = true, nil
+	case err == nil:
+		t.events -= b.events
+		t.done += uint64(b.events)
+		b.settled, b.events = true, 0
 		t.join(b)
+	case t.failed == nil:
+		t.failed = &settle.Nack{Err: err}
 	}
+	changed(t.Changed)
+}
+
+func changed(c chan struct{}) {
 	select {
-	case t.Changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
-	}
-}
-
-// behindGivenBack reports whether an event of the batch may have its place behind one that comes again.
-func (t *Tracker[P]) behindGivenBack(b *batch[P]) bool {
-	for _, e := range b.events {
-		if t.backAll || t.back[e.Key] || e.Joins() {
-			return true
-		}
-	}
-	return false
-}
-
-// comesAgain notes the keys of a batch that comes again. Where an event joins keys, whatever is acked
-// from now on counts as behind it.
-func (t *Tracker[P]) comesAgain(b *batch[P]) {
-	for _, e := range b.events {
-		t.back[e.Key] = true
-		t.backAll = t.backAll || e.Joins()
 	}
 }
 
@@ -219,8 +206,9 @@ func (t *Tracker[P]) Forget(at P) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for b := t.first; b != nil; b = b.next {
-		b.settled, b.events = true, nil
+		b.settled, b.events = true, 0
 	}
+	t.order = &settle.Order{} // nothing comes again behind that
 	t.first, t.last, t.events = nil, nil, 0
 	t.acked, t.moved = at, true
 }

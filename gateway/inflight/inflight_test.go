@@ -7,28 +7,19 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"eventgateway/gateway/event"
 )
-
-func events(keys ...string) (out []*event.Event) {
-	for _, key := range keys {
-		out = append(out, &event.Event{Key: key})
-	}
-	return out
-}
 
 func TestPositionFollowsTheSettledPrefix(t *testing.T) {
 	tr := New("begin")
-	a, b, c := tr.Add("a", events("1")...), tr.Add("b", events("2", "3")...), tr.Add("c", events("4")...)
-	b(nil)
+	a, b, c := tr.Add("a", 1), tr.Add("b", 2), tr.Add("c", 1)
+	b.Settle(nil)
 	if n, err := tr.State(); tr.Acked() != "begin" || n != 2 || tr.Done() != 2 || err != nil {
 		t.Errorf("after b: at %s, %d events, %v", tr.Acked(), n, err)
 	}
 	if _, above := tr.Settled(); !slices.Equal(above, []Span[string]{{"b", "b"}}) || !slices.Equal(tr.Open(), []string{"a", "c"}) {
 		t.Errorf("above %v, open %v", above, tr.Open())
 	}
-	a(nil)
+	a.Settle(nil)
 	if n, _ := tr.State(); tr.Acked() != "b" || n != 1 || len(tr.Changed) != 1 {
 		t.Errorf("after a: at %s, %d events", tr.Acked(), n)
 	}
@@ -43,42 +34,37 @@ func TestPositionFollowsTheSettledPrefix(t *testing.T) {
 		t.Error("it moved although a batch is on its way")
 	}
 	broken := errors.New("broken")
-	c(broken)
+	c.Settle(broken)
 	if _, err := tr.State(); !errors.Is(err, broken) || tr.Acked() != "b" {
 		t.Errorf("after a nack: at %s, %v", tr.Acked(), err)
 	}
 	tr.Forget("e")
-	c(nil)
+	c.Settle(nil)
 	if n, _ := tr.State(); tr.Acked() != "e" || n != 0 || tr.Open() != nil {
 		t.Errorf("after it was forgotten: at %s, %d events", tr.Acked(), n)
 	}
 }
 
-// TestGivenBackKeepsItsKey: what a sink took behind an event of its key that was given back is to
-// come again behind that one.
-func TestGivenBackKeepsItsKey(t *testing.T) {
+// TestOrderEndsWithForget: what was nacked of one stream comes before nothing of another.
+func TestOrderEndsWithForget(t *testing.T) {
 	tr := New(0)
-	first, other, second := tr.Add(1, events("k")...), tr.Add(2, events("x")...), tr.Add(3, events("k")...)
-	first(errors.New("away"))
-	second(nil)
-	other(nil)
-	if open := tr.Open(); !slices.Equal(open, []int{1, 3}) {
-		t.Errorf("open: %v", open)
+	before := tr.Add(1, 1)
+	before.Order().ComesAgain("k", false, errors.New("away"))
+	if same := tr.Add(2, 1); same.Order() != before.Order() {
+		t.Error("two batches of one Run have no order")
 	}
-	joins := &event.Event{Key: "z", Attrs: []event.Attr{{Name: event.KeyBefore, Value: "k"}}}
-	tr.Add(4, joins)(nil)
-	tr.Add(5, events("z")...)(nil) // behind the one that joins
-	if open := tr.Open(); !slices.Equal(open, []int{1, 3, 4, 5}) {
-		t.Errorf("open: %v", open)
+	tr.Forget(7)
+	if tr.Add(8, 1).Order().Any() {
+		t.Error("what was forgotten comes again")
 	}
 }
 
 // TestOneThatStays costs the same however many follow it.
 func TestOneThatStays(t *testing.T) {
 	tr := New(0)
-	stays := tr.Add(1, events("")...)
+	stays := tr.Add(1, 1)
 	for i := range 100_000 {
-		tr.Add(i+2, events("")...)(nil)
+		tr.Add(i+2, 1).Settle(nil)
 	}
 	acked, above := tr.Settled()
 	if n, _ := tr.State(); n != 1 || acked != 0 || !slices.Equal(above, []Span[int]{{2, 100_001}}) {
@@ -87,7 +73,7 @@ func TestOneThatStays(t *testing.T) {
 	if tr.first.next != tr.last || tr.last.next != nil {
 		t.Error("it keeps more than two batches")
 	}
-	stays(nil)
+	stays.Settle(nil)
 	if acked, above = tr.Settled(); acked != 100_001 || above != nil || tr.first != nil || tr.last != nil {
 		t.Errorf("at %d, above %v", acked, above)
 	}
@@ -107,11 +93,11 @@ func TestAnyOrder(t *testing.T) {
 				tr.AddSettled(Span[int]{i + 1, i + 1})
 				continue
 			}
-			ack := tr.Add(i+1, events("")...)
+			ack := tr.Add(i+1, 1)
 			if stays[i] {
 				open = append(open, i+1)
 			} else {
-				settling.Go(func() { ack(nil) })
+				settling.Go(func() { ack.Settle(nil) })
 			}
 		}
 		settling.Wait()

@@ -32,8 +32,8 @@ type Output interface {
 	// seen. Call it once in each Run.
 	Ready()
 	// Emit hands a batch over. It blocks for backpressure only, and its error
-	// is ctx's. Once Emit is called, b.Ack will be called exactly once,
-	// whatever Emit returns.
+	// is ctx's. Once Emit is called, b.Ack will be settled exactly once,
+	// whatever Emit returns, and b.Events is the router's until then.
 	Emit(ctx context.Context, b event.Batch) error
 	// Gap says that events may have been missed before the next one emitted.
 	// It is counted, shown, and passed on to the sinks in order. Where a source that
@@ -91,14 +91,16 @@ type Pinger interface {
 }
 
 // Closer is a source, sink or transform that holds something. Close is called
-// once: after the last Write, Apply or Ack, or where the plugin was built and
-// never used. It should flush what is on its way until ctx ends.
+// once: after the last Run, Write or Apply, or where the plugin was built and
+// never used. It should flush what is on its way until ctx ends. A source stores there what was
+// settled after its last Run; what is settled later comes again.
 type Closer interface {
 	Close(ctx context.Context) error
 }
 
 // Rememberer is the options of a source that can remember for days how the delivery of an
-// event goes (see [event.Batch.Tried]), and bring others meanwhile.
+// event goes, and bring others meanwhile. It takes failed attempts from an inflight.Ledger, and says
+// in [event.Event.Tried] what it has kept of them, when it emits the event again after a restart.
 type Rememberer interface {
 	Remembers() bool
 }

@@ -35,7 +35,7 @@ type collect struct {
 
 	mu     sync.Mutex
 	events []*event.Event
-	acks   []func(error) // where verdict is nil
+	acks   []func(error) // settle batches, where verdict is nil
 }
 
 func (c *collect) Emit(_ context.Context, b event.Batch) error {
@@ -43,9 +43,9 @@ func (c *collect) Emit(_ context.Context, b event.Batch) error {
 	c.events = append(c.events, b.Events...)
 	c.mu.Unlock()
 	if c.verdict == nil {
-		c.acks = append(c.acks, b.Ack)
+		c.acks = append(c.acks, b.Ack.Settle)
 	} else {
-		b.Ack(c.verdict(b.Events[0]))
+		b.Ack.Settle(c.verdict(b.Events[0]))
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func TestPayloads(t *testing.T) {
 		"padded":   {func(o *Options) { o.Size = 40 }, `{"number":1,"padding":"xxxxxxxxxxxxxxx"}`},
 		"template": {func(o *Options) { o.Template = template }, `{"order":{"id":1,"amount":1.50}}`},
 	} {
-		batch, err := newSource(t, tc.set).make(nil, 0, 2)
+		batch, err := newSource(t, tc.set).make(0, 2)
 		if err != nil || string(batch[1].Data) != tc.want {
 			t.Errorf("%s: %s, %v", name, batch[1].Data, err)
 		}

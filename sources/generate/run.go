@@ -3,7 +3,6 @@ package generate
 import (
 	"bytes"
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -29,7 +28,6 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	pace := pace{rate: s.opts.Rate, begin: time.Now(), first: next}
 	keep := time.NewTicker(keepEvery)
 	defer keep.Stop()
-	var batch []*event.Event
 	for {
 		outstanding, failed := s.flight.State()
 		if failed != nil {
@@ -37,15 +35,14 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		}
 		n, later := s.due(next, outstanding, pace)
 		if n > 0 {
-			var err error
-			if batch, err = s.make(batch[:0], next, n); err != nil {
+			batch, err := s.make(next, n)
+			if err != nil {
 				return err
 			}
 			next += int64(n)
-			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, slices.Clone(batch)...)}); err != nil {
+			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, n)}); err != nil {
 				return plugin.Ended(ctx, err)
 			}
-			clear(batch)
 		}
 		select {
 		case <-ctx.Done():
@@ -102,8 +99,9 @@ func (p pace) due(next int64) (n int, wait time.Duration) {
 	return 0, at - elapsed
 }
 
-// make appends n events from number on.
-func (s *source) make(batch []*event.Event, number int64, n int) ([]*event.Event, error) {
+// make makes n events from number on.
+func (s *source) make(number int64, n int) ([]*event.Event, error) {
+	batch := make([]*event.Event, 0, n)
 	for ; n > 0; n-- {
 		digits := strconv.FormatInt(number, 10)
 		e := &event.Event{

@@ -97,7 +97,7 @@ func (c *collector) Emit(_ context.Context, b event.Batch) error {
 	}
 	stays := c.stays != nil && c.stays(b.Events[0])
 	if stays {
-		c.acks = append(c.acks, b.Ack)
+		c.acks = append(c.acks, b.Ack.Settle)
 	}
 	c.mu.Unlock()
 	select {
@@ -105,7 +105,7 @@ func (c *collector) Emit(_ context.Context, b event.Batch) error {
 	default:
 	}
 	if !stays {
-		b.Ack(err)
+		b.Ack.Settle(err)
 	}
 	return nil
 }

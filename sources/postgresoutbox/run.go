@@ -142,7 +142,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 			return err
 		}
 		events := []*event.Event{e}
-		ack := r.flight.Add(place{id: one.id}, events...)
+		ack := r.flight.Add(place{id: one.id}, len(events))
 		r.unemitted = r.unemitted[1:]
 		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack}); err != nil {
 			return err

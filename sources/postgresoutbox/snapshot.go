@@ -210,7 +210,7 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 	r.s.copied.Add(float64(len(rows)))
 	before := r.snapshot
 	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: existing.key, After: rows[len(rows)-1].Key})
-	ack := r.flight.Add(place{before: &before}, events...)
+	ack := r.flight.Add(place{before: &before}, len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 

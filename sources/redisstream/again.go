@@ -82,10 +82,10 @@ func parseTried(text string) *event.Tried {
 
 // save stores what was delivered, and what has failed.
 func (g *group) save(ctx context.Context) error {
-	ids, tried := g.ledger.unstored()
-	err := g.store(ctx, ids, tried)
+	taken := g.ledger.Take()
+	err := g.store(ctx, taken.Acked, taken.Tried)
 	if err != nil {
-		g.ledger.keep(ids, tried)
+		g.ledger.Keep(taken)
 	}
 	return err
 }

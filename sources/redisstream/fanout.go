@@ -209,7 +209,7 @@ func (f *fanout) number(entries []entry) {
 func (f *fanout) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
 	for _, e := range entries {
 		events := []*event.Event{e.event(f.s.name, f.s.opts.Stream)}
-		ack := f.flight.Add(e.place, events...)
+		ack := f.flight.Add(e.place, len(events))
 		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused}); err != nil {
 			return err
 		}

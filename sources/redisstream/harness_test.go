@@ -127,11 +127,11 @@ func (r *running) Emit(_ context.Context, b event.Batch) error {
 		r.got <- e
 	}
 	if r.verdict == nil {
-		b.Ack(nil)
+		b.Ack.Settle(nil)
 		return nil
 	}
 	wait := r.verdict(b)
-	go func() { b.Ack(wait()) }()
+	go func() { b.Ack.Settle(wait()) }()
 	return nil
 }
 

@@ -42,7 +42,7 @@ func TestOldComesBeforeNew(t *testing.T) {
 	const n = maxEntries + 100
 	acks := make(chan func(error), n+1)
 	var last func(error)
-	during(t, s, func(_ context.Context, b event.Batch) error { acks <- b.Ack; return nil }, func() {
+	during(t, s, func(_ context.Context, b event.Batch) error { acks <- b.Ack.Settle; return nil }, func() {
 		add(t, "order", numbers(0, n)...)
 		add(t, "order", "old")
 		for range n {
@@ -73,7 +73,7 @@ func TestOnlyDeliveriesCount(t *testing.T) {
 	for range 5 {
 		during(t, s, emit, func() {
 			add(t, "count", "other")
-			(<-got).Ack(nil)
+			(<-got).Ack.Settle(nil)
 		})
 	}
 	pending, err := client.XPendingExt(t.Context(), &redis.XPendingExtArgs{Stream: "count", Group: "g", Start: "-", End: "+", Count: 10}).Result()
@@ -102,7 +102,7 @@ func TestRunEndsForWhatIsGivenBack(t *testing.T) {
 	add(t, "held", "1", "2")
 	one := <-got
 	<-got
-	one.Ack(errors.New("refused"))
+	one.Ack.Settle(errors.New("refused"))
 	select {
 	case err := <-ended:
 		if err == nil || !strings.Contains(err.Error(), "given back: refused") {
@@ -123,11 +123,11 @@ func TestAttemptsOfOthersAreNotKept(t *testing.T) {
 	add(t, "left", "x")
 	var b event.Batch
 	during(t, former, func(_ context.Context, b event.Batch) error { got <- b; return nil }, func() { b = <-got })
-	during(t, made(t, member("left", "a")), func(_ context.Context, b event.Batch) error { b.Ack(nil); return nil }, func() {
+	during(t, made(t, member("left", "a")), func(_ context.Context, b event.Batch) error { b.Ack.Settle(nil); return nil }, func() {
 		eventually(t, "acked", func() bool { n, _ := pending(t, client, "left"); return n == 0 })
 	})
-	b.Tried(1, time.Now())
-	b.Ack(errors.New("stopping"))
+	b.Ack.Tried(1, time.Now())
+	b.Ack.Settle(errors.New("stopping"))
 	if err := former.Close(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -78,7 +78,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: newLedger(), stallAfter: inflight.StallAfter}
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: inflight.NewLedger[string](), stallAfter: inflight.StallAfter}
 	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more of them wait.")
 	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
@@ -103,7 +103,7 @@ type source struct {
 	newest string
 	again  bool
 	// ledger is of a group: what is on its way outlives a Run.
-	ledger *ledger
+	ledger *inflight.Ledger[string]
 
 	stallAfter time.Duration // see [inflight.StallAfter]
 }

@@ -23,8 +23,8 @@ func TestOneThatWaitsForDays(t *testing.T) {
 		if string(b.Events[0].Data) != "patient" {
 			return func() error { return nil }
 		}
-		b.Tried(3, last)
-		b.Tried(4, last)
+		b.Ack.Tried(3, last)
+		b.Ack.Tried(4, last)
 		return func() error { <-never; return errors.New("killed") }
 	}
 	add(t, "days", "patient")

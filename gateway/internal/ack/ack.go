@@ -3,6 +3,9 @@
 //
 // A [Tracker] belongs to a source, a [Run] to one run of it, a [Receipt] to one batch. Queues and workers
 // hold receipts, and ask them what has become of the run: its leadership may be lost, or its source may have ended.
+//
+// Invariant: redelivery keeps the order of a key. From the first copy of a batch on that cannot be delivered, later
+// batches that have one of its keys are nacked, too: they come again behind it.
 package ack
 
 import (
@@ -11,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/stats"
 )
 
@@ -99,10 +103,10 @@ type Run struct {
 // because the new leader brings them again.
 func (r *Run) Revoke() { r.revoked.Store(true) }
 
-// Receipt returns the receipt of a batch, with a guard that the caller settles by Done when the batch is
-// fanned out. settle is called once.
-func (r *Run) Receipt(settle func(error), attempted func(n int, last time.Time)) *Receipt {
-	rec := &Receipt{run: r, settle: settle, attempted: attempted}
+// Receipt returns the receipt of a batch with an Ack, with a guard that the caller settles by Done when the
+// batch is fanned out. The slice of the batch must not change until it is settled.
+func (r *Run) Receipt(b event.Batch) *Receipt {
+	rec := &Receipt{run: r, ack: b.Ack, events: b.Events}
 	rec.pending.Store(1)
 	return rec
 }

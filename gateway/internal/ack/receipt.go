@@ -4,6 +4,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/settle"
 )
 
 // Receipt settles one batch. It counts the event copies that are not settled, plus a guard while the
@@ -11,12 +14,12 @@ import (
 // settled so, else with the first error. A nil *Receipt is that of events which their source cannot replay, or
 // for which it does not wait; its methods do nothing.
 type Receipt struct {
-	pending   atomic.Int64
-	once      sync.Once
-	err       error
-	run       *Run
-	settle    func(error)
-	attempted func(n int, last time.Time) // may be nil
+	pending atomic.Int64
+	once    sync.Once
+	err     error
+	run     *Run
+	ack     *settle.Ack
+	events  []*event.Event // the batch's
 }
 
 // Add announces n more copies. It is called only before the guard is settled.
@@ -26,23 +29,66 @@ func (r *Receipt) Add(n int) {
 	}
 }
 
-// Done settles one copy, or the guard.
+// Done settles one copy, or the guard. The caller may hold the lock of a queue. Later events of the
+// batch's keys count as behind it from the first error on, because other copies may take long.
 func (r *Receipt) Done(err error) {
-	if r == nil {
-		return
-	}
-	if err != nil {
-		r.once.Do(func() { r.err = err }) // the last Done reads it: Add orders the two
-	}
-	if r.pending.Add(-1) == 0 {
-		r.settle(r.err)
+	if r != nil { // apart, so that this is inlined
+		r.done(err)
 	}
 }
 
-// Attempted tells a source that remembers attempts of the nth failed one.
+func (r *Receipt) done(err error) {
+	if err != nil {
+		r.once.Do(func() { // the last Done reads it: Add orders the two
+			r.err = err
+			r.comesAgain()
+		})
+	}
+	if r.pending.Add(-1) == 0 {
+		r.settle()
+	}
+}
+
+func (r *Receipt) settle() {
+	if r.err == nil {
+		r.err = r.behind()
+	}
+	if r.err != nil {
+		r.comesAgain() // again: the source may have begun another run since the first error
+	}
+	r.ack.Settle(r.err)
+	r.run.tracker.Settled(uint64(len(r.events)), r.err)
+}
+
+// behind returns an error where the batch was delivered, and has to come again all the same, because an
+// earlier event of one of its keys does.
+func (r *Receipt) behind() error {
+	order := r.ack.Order()
+	if !order.Any() {
+		return nil
+	}
+	for _, e := range r.events {
+		if err := order.Behind(e.Key, e.Joins()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comesAgain records the keys of a batch that is or will be nacked.
+func (r *Receipt) comesAgain() {
+	order := r.ack.Order()
+	for _, e := range r.events {
+		if e != nil {
+			order.ComesAgain(e.Key, e.Joins(), r.err)
+		}
+	}
+}
+
+// Attempted records the nth failed attempt, for sources that remember it.
 func (r *Receipt) Attempted(n int, at time.Time) {
-	if r != nil && r.attempted != nil {
-		r.attempted(n, at)
+	if r != nil {
+		r.ack.Tried(n, at)
 	}
 }
 

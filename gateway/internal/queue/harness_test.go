@@ -4,7 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
@@ -20,4 +22,18 @@ func testConfig() Config {
 func newTracker() *ack.Tracker { return ack.NewTracker(&stats.SourceRecord{}, nil) }
 
 // newReceipt returns the receipt of a batch whose guard is not settled.
-func newReceipt(settle func(error)) *ack.Receipt { return newTracker().Begin().Receipt(settle, nil) }
+func newReceipt(settled func(error)) *ack.Receipt { return receiptOf(newTracker(), settled) }
+
+// owner is an owner of acks that are told to a function.
+type owner func(error)
+
+func (f owner) Settled(err error) { f(err) }
+
+func (f owner) Tried(int, time.Time) {}
+
+// receiptOf returns the receipt of a batch of a source, whose guard is not settled.
+func receiptOf(source *ack.Tracker, settled func(error)) *ack.Receipt {
+	a := &settle.Ack{}
+	a.Init(owner(settled), nil)
+	return source.Begin().Receipt(event.Batch{Ack: a})
+}

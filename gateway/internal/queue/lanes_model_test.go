@@ -165,7 +165,7 @@ func TestEventsWaitForTheirKeyOnly(t *testing.T) {
 					e := drawEvent(t, fmt.Sprint(m.put), m.configured)
 					m.put++
 					m.open = append(m.open, e)
-					r := sources[m.put%2].Begin().Receipt(func(error) { m.drop(e.name); m.gone++ }, nil)
+					r := receiptOf(sources[m.put%2], func(error) { m.drop(e.name); m.gone++ })
 					if err := q.Put(t.Context(), []*event.Event{e.event()}, r); err != nil {
 						t.Fatal(err)
 					}

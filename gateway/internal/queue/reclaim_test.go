@@ -22,11 +22,11 @@ func TestGivenBackWithAllBehindIt(t *testing.T) {
 		q, ended, other := New(testConfig()), newTracker(), newTracker()
 		var back []int
 		put := func(of *ack.Tracker, e *event.Event, n int) {
-			rec := of.Begin().Receipt(func(err error) {
+			rec := receiptOf(of, func(err error) {
 				if err != nil {
 					back = append(back, n)
 				}
-			}, nil)
+			})
 			if err := q.Put(t.Context(), []*event.Event{e}, rec); err != nil {
 				t.Fatal(err)
 			}

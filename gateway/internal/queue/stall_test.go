@@ -23,7 +23,7 @@ func TestQueueFullOfWhatStays(t *testing.T) {
 		q := New(d)
 		var stalled atomic.Pointer[string]
 		source := ack.NewTracker(&stats.SourceRecord{}, func(reason string) { stalled.Store(&reason) })
-		rec := source.Begin().Receipt(func(error) {}, nil)
+		rec := receiptOf(source, func(error) {})
 		events := []*event.Event{{Key: "1"}, {Key: "2"}, {Key: "3"}}
 		done := make(chan struct{})
 		go func() {

@@ -41,7 +41,7 @@ func TestLostLeadershipWaitsForWritesOnly(t *testing.T) {
 					led.add(time.Now())
 					if len(led.all()) == 1 {
 						for range 10 {
-							_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k"}}, Ack: func(err error) { acks.add(err) }})
+							_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k"}}, Ack: ackTo(func(err error) { acks.add(err) })})
 						}
 					}
 					<-ctx.Done()

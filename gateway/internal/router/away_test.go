@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
 
 	"eventgateway/gateway/event"
@@ -26,7 +27,7 @@ func inTurns(n, keys int) plugin.Source {
 		for i := range n {
 			events = append(events, &event.Event{Time: time.Now(), Key: fmt.Sprint(i % keys), Data: fmt.Append(nil, i)})
 		}
-		_ = out.Emit(ctx, event.Batch{Events: events, Ack: func(error) {}})
+		_ = out.Emit(ctx, event.Batch{Events: events, Ack: ackTo(func(error) {})})
 		<-ctx.Done()
 		return nil
 	})
@@ -247,8 +248,8 @@ func TestSourceOfAServerThatIsAway(t *testing.T) {
 	}{
 		"away":             {plugin.Away(errSink), 3600, 7300},
 		"another reason":   {errSink, 600, 1000},
-		"given back":       {plugin.Away(fmt.Errorf("stream: %w", &nackError{errSink})), 600, 1000},
-		"given back, away": {fmt.Errorf("stream: %w", &nackError{plugin.Away(errSink)}), 3600, 7300},
+		"given back":       {plugin.Away(fmt.Errorf("stream: %w", &settle.Nack{Err: errSink})), 600, 1000},
+		"given back, away": {fmt.Errorf("stream: %w", &settle.Nack{Err: plugin.Away(errSink)}), 3600, 7300},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -284,7 +285,7 @@ func TestTransformOfAServerThatIsAway(t *testing.T) {
 			for i := range 10 {
 				b.Events = append(b.Events, &event.Event{Time: time.Now(), Data: fmt.Append(nil, i)})
 			}
-			b.Ack = func(err error) { told <- err }
+			b.Ack = ackTo(func(err error) { told <- err })
 			_ = out.Emit(ctx, b)
 			if err := <-told; err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 )
 
@@ -50,12 +51,13 @@ func benchmarkRouter(b *testing.B, batch, sinks int, receipts bool) {
 	source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 		out.Ready()
 		<-begin
-		var ack func(error)
-		if receipts {
-			ack = func(error) {}
-		}
-		for range n {
-			if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack}); err != nil {
+		flight := inflight.New(0)
+		for i := range n {
+			b := event.Batch{Events: events}
+			if receipts {
+				b.Ack = flight.Add(i+1, len(events))
+			}
+			if err := out.Emit(ctx, b); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,8 @@
 //   - Order. A sink gets the events of a source in the order of Emit; with several workers, or where single events
 //     fail, those of each key (see package queue).
 //   - A slow or dead sink never stalls another beyond its own queue's policy.
-//   - A batch with an Ack is settled once, when every copy of every event in it is settled (see package ack).
+//   - A batch with an Ack is settled once, when every copy of every event in it is settled (see package ack). No code of a
+//     plugin runs then (see package settle).
 //   - Reload. New components are built, checked and opened before anything running is touched. A component whose
 //     options are equal runs on. A successor starts when its predecessor has ended, and goes on with its queue and its
 //     counts.

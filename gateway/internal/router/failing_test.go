@@ -25,7 +25,7 @@ func badThenGood(bad, good int) plugin.Source {
 		emit := func(text string, n int) {
 			for i := range n {
 				e := &event.Event{Time: time.Now(), Key: fmt.Sprint(text, i), Data: fmt.Appendf(nil, "%s %d", text, i)}
-				_ = out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: func(error) {}})
+				_ = out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: ackTo(func(error) {})})
 			}
 		}
 		emit("bad", bad)

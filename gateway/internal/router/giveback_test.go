@@ -39,7 +39,7 @@ func TestLostLeadershipGivesBackWhatWaits(t *testing.T) {
 						break
 					}
 					e := &event.Event{Time: time.Now(), Key: fmt.Sprint(i % 5), Data: []byte("led")}
-					_ = out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: func(err error) { acks.add(err) }})
+					_ = out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: ackTo(func(err error) { acks.add(err) })})
 				}
 				emitted = true
 				<-ctx.Done()
@@ -59,7 +59,7 @@ func TestLostLeadershipGivesBackWhatWaits(t *testing.T) {
 				out.Ready()
 				time.Sleep(time.Second)
 				for i := range 5 {
-					_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: fmt.Sprint(i), Data: []byte("other")}}, Ack: func(error) {}})
+					_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: fmt.Sprint(i), Data: []byte("other")}}, Ack: ackTo(func(error) {})})
 				}
 				<-ctx.Done()
 				return nil
@@ -115,7 +115,7 @@ func TestLostLeadershipInHands(t *testing.T) {
 				c.from = func(ctx context.Context, out plugin.Output) error {
 					for i := range 100 {
 						if !emitted {
-							_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k", Data: fmt.Append(nil, i)}}, Ack: func(err error) { acks.add(err) }})
+							_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k", Data: fmt.Append(nil, i)}}, Ack: ackTo(func(err error) { acks.add(err) })})
 						}
 					}
 					emitted = true
@@ -159,7 +159,7 @@ func TestPanicGivesUpTheLeadership(t *testing.T) {
 				return nil
 			}
 			for range 20 {
-				_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Data: []byte("led")}}, Ack: func(err error) { acks.add(err) }})
+				_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Data: []byte("led")}}, Ack: ackTo(func(err error) { acks.add(err) })})
 			}
 			time.Sleep(time.Second)
 			panicked = true
@@ -189,7 +189,7 @@ func TestStopSoonAfterAReload(t *testing.T) {
 			return partSource(j, "in", version, func(p *part) {
 				p.from = func(ctx context.Context, out plugin.Output) error {
 					if version == 1 {
-						_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Data: []byte("x")}}, Ack: func(err error) {}})
+						_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Data: []byte("x")}}, Ack: ackTo(func(err error) {})})
 					}
 					<-ctx.Done()
 					return nil

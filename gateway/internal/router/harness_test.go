@@ -10,6 +10,7 @@ import (
 	"eventgateway/gateway/internal/delivery"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 )
@@ -27,6 +28,26 @@ func (f sourceFunc) Run(ctx context.Context, out plugin.Output) error { return f
 type sinkFunc func(ctx context.Context, events []*event.Event) error
 
 func (f sinkFunc) Write(ctx context.Context, events []*event.Event) error { return f(ctx, events) }
+
+// tells is an Owner of acks that are told to functions.
+type tells struct {
+	settled func(error)
+	tried   func(int, time.Time)
+}
+
+func (f tells) Settled(err error) { f.settled(err) }
+
+func (f tells) Tried(attempts int, last time.Time) { f.tried(attempts, last) }
+
+// ackTo makes an Ack that is told to settled.
+func ackTo(settled func(error)) *settle.Ack { return ackAnd(settled, func(int, time.Time) {}) }
+
+// ackAnd makes an Ack of which failed attempts are told to tried.
+func ackAnd(settled func(error), tried func(int, time.Time)) *settle.Ack {
+	a := &settle.Ack{}
+	a.Init(tells{settled, tried}, nil)
+	return a
+}
 
 func sourceSpec(name string, s plugin.Source) SourceSpec {
 	t := plugin.NewSource("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Source, error) { return s, nil })
@@ -57,12 +78,15 @@ func transformSpec(f transformFunc) TransformSpec {
 }
 
 // emits is a source that emits n events, each in a batch of its own, and then
-// waits for the end.
-func emits(n int, ack func(error)) plugin.Source {
+// waits for the end. settled, which may be nil, is told of each batch.
+func emits(n int, settled func(error)) plugin.Source {
 	return sourceFunc(func(ctx context.Context, out plugin.Output) error {
 		out.Ready()
 		for i := range n {
-			b := event.Batch{Events: []*event.Event{{Source: "in", Time: time.Now(), Data: fmt.Append(nil, i)}}, Ack: ack}
+			b := event.Batch{Events: []*event.Event{{Source: "in", Time: time.Now(), Data: fmt.Append(nil, i)}}}
+			if settled != nil {
+				b.Ack = ackTo(settled)
+			}
 			if err := out.Emit(ctx, b); err != nil {
 				return plugin.Ended(ctx, err)
 			}

@@ -28,7 +28,7 @@ func TestGoroutineThatOutlivesRun(t *testing.T) {
 							time.Sleep(time.Second)
 							out.Gap("late")
 							out.PassOn(plugin.Gap{Source: "elsewhere", Reason: "late"})
-							_ = out.Emit(ending, event.Batch{Events: []*event.Event{{}}, Ack: func(err error) { acks.add(err) }})
+							_ = out.Emit(ending, event.Batch{Events: []*event.Event{{}}, Ack: ackTo(func(err error) { acks.add(err) })})
 						}
 					})
 					return errors.New("lost")

@@ -82,7 +82,7 @@ func (w *weighty) Run(ctx context.Context, out plugin.Output) error {
 			return nil
 		case <-tick.C:
 		}
-		b := event.Batch{Events: []*event.Event{{Source: "in", Time: time.Now()}}, Ack: func(error) { _ = w.history }}
+		b := event.Batch{Events: []*event.Event{{Source: "in", Time: time.Now()}}, Ack: ackTo(func(error) { _ = w.history })}
 		if err := out.Emit(ctx, b); err != nil {
 			return plugin.Ended(ctx, err)
 		}

@@ -74,10 +74,10 @@ func TestStuckDeadLetterSinkHoldsUpNobodyElse(t *testing.T) {
 			for _, k := range []string{"bad1", "bad2", "bad3", "once", "bad4"} {
 				b.Events = append(b.Events, &event.Event{Time: time.Now(), Key: k, Data: []byte(k)})
 			}
-			b.Ack = func(error) {}
+			b.Ack = ackTo(func(error) {})
 			_ = out.Emit(ctx, b)
 			time.Sleep(time.Second)
-			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "once", Data: []byte("once2")}, {Time: time.Now(), Key: "free", Data: []byte("free")}}, Ack: func(error) {}})
+			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "once", Data: []byte("once2")}, {Time: time.Now(), Key: "free", Data: []byte("free")}}, Ack: ackTo(func(error) {})})
 			<-ctx.Done()
 			return nil
 		})
@@ -115,7 +115,7 @@ func TestAttemptsAreThoseOfASink(t *testing.T) {
 		got, dead := &notes[string]{}, &notes[string]{}
 		src := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 			out.Ready()
-			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k", Data: []byte("x"), Tried: &event.Tried{Attempts: 2, Last: time.Now()}}}, Ack: func(error) {}, Refused: errSink})
+			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k", Data: []byte("x"), Tried: &event.Tried{Attempts: 2, Last: time.Now()}}}, Ack: ackTo(func(error) {}), Refused: errSink})
 			<-ctx.Done()
 			return nil
 		})

@@ -45,7 +45,7 @@ func (p *Plan) Discard() {
 		}
 	}
 	for s := range p.newSources {
-		_ = s.close(soon)
+		_ = s.Close(soon)
 	}
 	for rt := range p.newRoutes {
 		_ = rt.close(soon)
@@ -92,7 +92,7 @@ func (p *Plan) layers() (layers [][]*delivery.Sink) {
 func (p *Plan) close(deadline time.Time) error {
 	var err error
 	for _, s := range p.sources {
-		err = errors.Join(err, s.close(deadline))
+		err = errors.Join(err, s.Close(deadline))
 	}
 	for _, s := range p.sinks {
 		err = errors.Join(err, s.Close(deadline))

@@ -187,12 +187,12 @@ func (sc *scenario) emitAll(l *ledger, all chan<- struct{}) plugin.Source {
 				b.Events = append(b.Events, sc.event(number))
 				number++
 			}
-			b.Ack = func(err error) {
+			b.Ack = ackTo(func(err error) {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				l.calls[i]++
 				l.errs[i] = err
-			}
+			})
 			_ = out.Emit(ctx, b) // settled, whatever it returns
 		}
 		close(all)

@@ -19,12 +19,12 @@ func TestRefusedEventsAreParked(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
 			var told []error
-			ack := func(err error) { mu.Lock(); defer mu.Unlock(); told = append(told, err) }
+			settled := func(err error) { mu.Lock(); defer mu.Unlock(); told = append(told, err) }
 			out, parked := &keeps{}, &keeps{}
 			source := sourceFunc(func(ctx context.Context, o plugin.Output) error {
 				o.Ready()
 				for n, refused := range []error{nil, errors.New("deadly"), nil} {
-					_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, n)}}, Refused: refused, Ack: ack})
+					_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, n)}}, Refused: refused, Ack: ackTo(settled)})
 				}
 				<-ctx.Done()
 				return nil

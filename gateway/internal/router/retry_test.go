@@ -38,8 +38,8 @@ func (m *memory) Run(ctx context.Context, out plugin.Output) error {
 	e := &event.Event{Time: time.Now(), Data: []byte("patient"), Tried: m.tried}
 	err := out.Emit(ctx, event.Batch{
 		Events: []*event.Event{e},
-		Ack:    func(err error) { m.told = append(m.told, err) },
-		Tried:  func(n int, last time.Time) { m.tried = &event.Tried{Attempts: n, Last: last} },
+		Ack: ackAnd(func(err error) { m.told = append(m.told, err) },
+			func(n int, last time.Time) { m.tried = &event.Tried{Attempts: n, Last: last} }),
 	})
 	<-ctx.Done()
 	return plugin.Ended(ctx, err)
@@ -195,8 +195,9 @@ func TestReplacedSourceIsNotHeldUp(t *testing.T) {
 							e.Tried = &last[len(last)-1]
 						}
 						_ = out.Emit(ctx, event.Batch{
-							Events: []*event.Event{e}, Ack: func(err error) { j.add("%s of version %d: %v", text, version, err) },
-							Tried: func(n int, last time.Time) { tried.add(event.Tried{Attempts: n, Last: last}) },
+							Events: []*event.Event{e},
+							Ack: ackAnd(func(err error) { j.add("%s of version %d: %v", text, version, err) },
+								func(n int, last time.Time) { tried.add(event.Tried{Attempts: n, Last: last}) }),
 						})
 					}
 					<-ctx.Done()

@@ -149,7 +149,7 @@ func TestEveryBatchIsAckedOnce(t *testing.T) {
 			out.Ready()
 			for i := range n {
 				calls := 0
-				ack := func(err error) {
+				settled := func(err error) {
 					if calls++; calls > 1 {
 						t.Error("a batch is settled twice")
 					}
@@ -159,7 +159,7 @@ func TestEveryBatchIsAckedOnce(t *testing.T) {
 						acked++
 					}
 				}
-				if err := out.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, i)}, {Data: fmt.Append(nil, i)}}, Ack: ack}); err != nil {
+				if err := out.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, i)}, {Data: fmt.Append(nil, i)}}, Ack: ackTo(settled)}); err != nil {
 					return err
 				}
 			}

@@ -11,12 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/settle"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -54,7 +53,7 @@ func TestSinksThatSlip(t *testing.T) {
 				acks := &notes[error]{}
 				source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 					out.Ready()
-					b := event.Batch{Ack: func(err error) { acks.add(err) }}
+					b := event.Batch{Ack: ackTo(func(err error) { acks.add(err) })}
 					for i := range 3 {
 						b.Events = append(b.Events, &event.Event{Data: fmt.Append(nil, i)})
 					}
@@ -92,20 +91,20 @@ func TestSourcesThatSlip(t *testing.T) {
 		source := sourceFunc(func(ctx context.Context, o plugin.Output) error {
 			runs++
 			o.Ready()
-			ack := func(err error) { acks.add(err) }
+			ack := func() *settle.Ack { return ackTo(func(err error) { acks.add(err) }) }
 			if runs == 1 {
 				o.Ready()
-				if err := o.Emit(ctx, event.Batch{Events: []*event.Event{nil}, Ack: ack}); !errors.Is(err, errNilEvent) {
+				if err := o.Emit(ctx, event.Batch{Events: []*event.Event{nil}, Ack: ack()}); !errors.Is(err, errNilEvent) {
 					t.Errorf("nil as an event: %v", err)
 				}
 				late = o
 				return errors.New("lost")
 			}
 			late.Ready()
-			if err := late.Emit(ctx, event.Batch{Events: []*event.Event{{}}, Ack: ack}); !errors.Is(err, errAfterRun) {
+			if err := late.Emit(ctx, event.Batch{Events: []*event.Event{{}}, Ack: ack()}); !errors.Is(err, errAfterRun) {
 				t.Errorf("Emit of a run that has returned: %v", err)
 			}
-			if err := o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte("bare")}}, Ack: ack}); err != nil {
+			if err := o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte("bare")}}, Ack: ack()}); err != nil {
 				t.Error(err)
 			}
 			<-ctx.Done()
@@ -223,39 +222,24 @@ func TestErrorsKeepTheirClass(t *testing.T) {
 	})
 }
 
-// TestPanicsInPassing: of functions that the plugin has handed over, and of its goroutines.
+// TestPanicsInPassing: of a metric, and of a goroutine.
 func TestPanicsInPassing(t *testing.T) {
 	typ := plugin.NewSource("bad", "", func() none { return none{} }, func(_ none, env plugin.Env) (plugin.Source, error) {
 		env.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "bad"}, func() float64 { panic("collect") }))
 		return sourceFunc(func(ctx context.Context, out plugin.Output) error {
 			out.Ready()
 			env.Go(func(context.Context) { panic("goroutine") })
-			b := event.Batch{Events: []*event.Event{{Data: []byte("x")}}}
-			b.Ack = func(error) { panic("ack") }
-			b.Tried = func(int, time.Time) { panic("tried") }
-			if err := out.Emit(ctx, b); err != nil {
-				return err
-			}
 			<-ctx.Done()
 			return nil
 		}), nil
 	})
 	synctest.Test(t, func(t *testing.T) {
-		failed := false
-		sink := sinkFunc(func(context.Context, []*event.Event) error {
-			if !failed {
-				failed = true
-				return plugin.Failed(map[int]error{0: errSink})
-			}
-			return nil
-		})
-		out := sinkSpec("out", sink, func(d *delivery.Options) { d.Retry.Schedule = []options.Duration{options.Duration(time.Minute)} })
-		r := start(t, Graph{Sources: []SourceSpec{{Name: "in", Type: typ, Options: typ.Defaults()}}, Sinks: []SinkSpec{out}, Routes: routeTo("out")})
+		r := start(t, Graph{Sources: []SourceSpec{{Name: "in", Type: typ, Options: typ.Defaults()}}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")})
 		time.Sleep(time.Hour)
 		if _, err := r.Gather(); err != nil {
 			t.Errorf("Gather: %v", err)
 		}
-		if s := r.Status().Sources[0]; s.Panics != 4 || s.Acked != 1 {
+		if s := r.Status().Sources[0]; s.Panics != 2 {
 			t.Errorf("%+v", s)
 		}
 		if err := r.stop(); err != nil {

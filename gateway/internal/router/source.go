@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/leader"
 	"eventgateway/gateway/internal/rcu"
+	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
@@ -40,9 +41,7 @@ type source struct {
 	startGap   string // why events may have been missed before this run is ready; "" once it is
 	firstStart bool   // nothing ran in this gateway before
 
-	emitting sync.Mutex   // held by each method of its outputs
-	acking   atomic.Int64 // calls of an Ack that have not returned
-	closed   atomic.Bool  // no Ack any more
+	emitting sync.Mutex // held by each method of its outputs
 
 	// The goroutine of Run uses these.
 	restart     backoff.Backoff
@@ -83,10 +82,7 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 	s.tracker.Emitted(n)
 	var rec *ack.Receipt
 	if b.Ack != nil {
-		rec = from.run.Receipt(func(err error) {
-			s.ack(b.Ack, err)
-			s.tracker.Settled(n, err)
-		}, s.attempted(b.Tried))
+		rec = from.run.Receipt(b)
 	}
 	err := s.stamp(b.Events)
 	if from.over.Load() {
@@ -165,53 +161,14 @@ func (s *source) stamp(events []*event.Event) error {
 	return nil
 }
 
-// nackError is the error with which a source gets events back. The source returns it from
-// Run, wrapped, and perhaps marked as an error of its own server.
-type nackError struct{ error }
-
-// Unwrap returns the reason.
-func (e *nackError) Unwrap() error { return e.error }
-
 // isAway reports whether err says that a server of one's own is away. Where it wraps the error of a nack, that one
 // counts.
 func isAway(err error) bool {
-	var nack *nackError
+	var nack *settle.Nack // the source may have marked it as an error of its own server
 	if errors.As(err, &nack) {
-		err = nack.error
+		err = nack.Err
 	}
 	return plugin.IsAway(err)
-}
-
-// ack calls the Ack of a batch, unless the plugin is closed.
-func (s *source) ack(tell func(error), err error) {
-	if err != nil {
-		err = &nackError{err}
-	}
-	s.callBack(func() { tell(err) })
-}
-
-// attempted returns what tells the plugin of failed attempts; nil where the batch does not ask for it.
-func (s *source) attempted(tell func(n int, last time.Time)) func(n int, last time.Time) {
-	if tell == nil {
-		return nil
-	}
-	return func(n int, last time.Time) { s.callBack(func() { tell(n, last) }) }
-}
-
-// callBack calls a function of the plugin, unless the plugin is closed. A
-// panic of the function does not reach the caller, which is a sink.
-func (s *source) callBack(f func()) {
-	s.acking.Add(1)
-	defer s.acking.Add(-1)
-	if s.closed.Load() {
-		return
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			s.Health.Panicked(p)
-		}
-	}()
-	f()
 }
 
 // violation records that the plugin breaks a rule of the contract.

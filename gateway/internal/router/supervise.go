@@ -165,20 +165,7 @@ func (s *source) end(deadline time.Time, sinks []*delivery.Sink, stopping <-chan
 // sinks.
 func (s *source) finish(deadline time.Time) error {
 	backoff.ClosedBy(s.tracker.Idle(), deadline)
-	err := s.close(deadline)
+	err := s.Close(deadline)
 	s.wiring.Replace(nil)
 	return err
-}
-
-// close closes the plugin. No Ack comes after it.
-func (s *source) close(deadline time.Time) error {
-	s.closed.Store(true)
-	for s.acking.Load() > 0 {
-		if time.Now().After(deadline) {
-			_ = s.Overdue("Ack") // it is closed all the same
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return s.Component.Close(deadline)
 }

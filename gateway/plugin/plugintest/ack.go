@@ -1,21 +1,19 @@
 package plugintest
 
 import (
-	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"eventgateway/gateway/event"
 )
 
-const ruleAck = "Ack and Tried never block, and may be called from any goroutine until Close"
-
-// receipt is the Ack of one batch. It is all that the suite knows of how a batch is settled.
+// receipt settles one batch. It is all that the suite knows of how a batch is settled.
 type receipt struct {
-	c     *check
-	ack   func(error)
-	tried func(int, time.Time)
-	once  sync.Once
+	c      *check
+	batch  event.Batch
+	events []*event.Event // as the batch has come
+	once   sync.Once
 }
 
 // newReceipt returns nil where the batch has no Ack.
@@ -23,39 +21,19 @@ func newReceipt(c *check, b event.Batch) *receipt {
 	if b.Ack == nil {
 		return nil
 	}
-	return &receipt{c: c, ack: b.Ack, tried: b.Tried}
+	return &receipt{c: c, batch: b, events: slices.Clone(b.Events)}
 }
 
-// settle tells the source, once. The caller may be Emit, which the source waits for.
+// settle settles the batch, once. The caller may be Emit, which the source waits for.
 func (r *receipt) settle(err error) {
 	if r == nil {
 		return
 	}
 	r.once.Do(func() {
-		if r.tried != nil {
-			r.within("Tried", func() { r.tried(1, time.Now()) })
+		if !slices.Equal(r.batch.Events, r.events) {
+			r.c.breaks(ruleBatch, "the slice of a batch has changed before the batch was settled: make one for each batch with an Ack")
 		}
-		r.within("Ack", func() { r.ack(err) })
+		r.batch.Ack.Tried(1, time.Now())
+		r.batch.Ack.Settle(err)
 	})
-}
-
-func (r *receipt) within(what string, f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				r.c.breaks(rulePanics, "%s panics: %v%s", what, p, place(debug.Stack()))
-			}
-		}()
-		f()
-	}()
-	late := time.NewTimer(r.c.suite.patience(r.c.suite.returns))
-	defer late.Stop()
-	select {
-	case <-done:
-	case <-late.C:
-		r.c.waited()
-		r.c.breaks(ruleAck, "%s blocks", what)
-	}
 }

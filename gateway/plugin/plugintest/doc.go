@@ -19,7 +19,7 @@
 //     not logged, too;
 //   - events: each is delivered or emitted once, in order, and no event, slice or buffer is changed
 //     that belongs to others by then;
-//   - Ack, Ready, Gap, Run and the leadership of a source;
+//   - batches, their Acks, Ready, Gap, Run and the leadership of a source;
 //   - Close: twice, without use, with a context that has ended; and what is left of an instance:
 //     goroutines, connections, files, log lines;
 //   - instances: several share nothing, and their metrics do not clash.

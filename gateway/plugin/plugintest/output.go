@@ -21,6 +21,7 @@ type output struct {
 	over    bool // Run has returned
 	ready   int
 	took    []emitted
+	acks    map[any]bool // of all batches
 	gaps    []string
 	blocks  bool // Emit blocks until its context ends
 	blocked bool // Emit does so now
@@ -35,7 +36,7 @@ type emitted struct {
 }
 
 func newOutput(c *check) *output {
-	return &output{c: c, news: make(chan struct{}, 1), release: make(chan struct{}), verdict: func(int) (bool, error) { return true, nil }}
+	return &output{c: c, news: make(chan struct{}, 1), release: make(chan struct{}), acks: map[any]bool{}, verdict: func(int) (bool, error) { return true, nil }}
 }
 
 func (o *output) tell() {
@@ -99,6 +100,10 @@ func (o *output) Emit(ctx context.Context, b event.Batch) error {
 			return nil
 		}
 	}
+	if b.Ack != nil && o.acks[b.Ack] {
+		o.c.breaks(ruleBatch, "two batches have one Ack: it says nothing of the second")
+	}
+	o.acks[b.Ack] = true
 	n := len(o.took)
 	for _, e := range b.Events {
 		o.took = append(o.took, emitted{copyOf(e), r, o.ready > 0})

@@ -9,12 +9,12 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -33,7 +33,7 @@ type lineHooks struct {
 	emit     func(s *lines, out plugin.Output, ctx context.Context, b event.Batch) error
 	ready    func(s *lines, out plugin.Output)
 	close    func(s *lines, ctx context.Context) error
-	ack      func(s *lines, ack func(error)) func(error)
+	save     func(s *lines, flight *inflight.Tracker[int], turn int) error
 	replays  bool
 	campaign func(s *lines, ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error)
 }
@@ -84,9 +84,12 @@ func (s *lines) run(ctx context.Context, out plugin.Output) error {
 	} else {
 		out.Ready()
 	}
-	track := &tracker{server: s.o.s, turn: s.o.s.turn(), fail: cancel}
+	flight, saved := inflight.New(0), make(chan struct{})
+	turn := s.o.s.turn()
+	go func() { defer close(saved); s.keep(ctx, flight, turn, cancel) }()
+	defer func() { cancel(nil); <-saved }()
 	for in.Scan() {
-		b := s.batch(in.Text(), track)
+		b := s.batch(in.Text(), flight)
 		if b.Events == nil {
 			continue
 		}
@@ -107,7 +110,7 @@ func (s *lines) run(ctx context.Context, out plugin.Output) error {
 var errGivenBack = fmt.Errorf("an event was given back")
 
 // batch makes a batch of a line.
-func (s *lines) batch(line string, track *tracker) event.Batch {
+func (s *lines) batch(line string, flight *inflight.Tracker[int]) event.Batch {
 	e := &event.Event{Source: s.env.Name, Channel: "lines", Time: time.Now(), Data: []byte(line)}
 	b := event.Batch{Events: []*event.Event{e}}
 	if !s.h.replays {
@@ -119,43 +122,38 @@ func (s *lines) batch(line string, track *tracker) event.Batch {
 		return event.Batch{}
 	}
 	e.ID, e.Data = id, []byte(payload)
-	b.Ack = track.take(n)
-	if s.h.ack != nil {
-		b.Ack = s.h.ack(s, b.Ack)
-	}
+	b.Ack = flight.Add(n+1, 1)
 	return b
 }
 
-// tracker advances over what was acked in a row.
-type tracker struct {
-	server *lineServer
-	turn   int
-	fail   func(error)
-	mu     sync.Mutex
-	open   []int
-	done   map[int]bool
-}
-
-func (t *tracker) take(n int) func(error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.open = append(t.open, n)
-	return func(err error) {
-		if err != nil {
-			t.fail(errGivenBack)
+// keep saves what was acked until ctx ends, and once more then. A nack ends the Run.
+func (s *lines) keep(ctx context.Context, flight *inflight.Tracker[int], turn int, fail func(error)) {
+	save := (*lines).save
+	if s.h.save != nil {
+		save = s.h.save
+	}
+	for {
+		over := false
+		select {
+		case <-ctx.Done():
+			over = true
+		case <-flight.Changed:
+		}
+		if err := save(s, flight, turn); err != nil {
+			fail(err)
+		}
+		if over {
 			return
 		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.done == nil {
-			t.done = map[int]bool{}
-		}
-		t.done[n] = true
-		for len(t.open) > 0 && t.done[t.open[0]] {
-			t.server.ack(t.turn, t.open[0]+1)
-			t.open = t.open[1:]
-		}
 	}
+}
+
+func (s *lines) save(flight *inflight.Tracker[int], turn int) error {
+	s.o.s.ack(turn, flight.Acked())
+	if _, failed := flight.State(); failed != nil {
+		return errGivenBack
+	}
+	return nil
 }
 
 func (s *lines) Close(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 )
 
@@ -19,21 +20,21 @@ type requests struct {
 }
 
 type request struct {
-	body string
-	done chan error
+	body   string
+	flight *inflight.Tracker[int] // of the one batch
 }
 
 func (s *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	one := request{string(body), make(chan error, 1)}
+	one := request{string(body), inflight.New(0)}
 	select {
 	case s.in <- one:
 	case <-r.Context().Done():
 		return
 	}
 	select {
-	case err := <-one.done:
-		if err != nil {
+	case <-one.flight.Changed:
+		if _, err := one.flight.State(); err != nil {
 			w.WriteHeader(503)
 		}
 	case <-r.Context().Done():
@@ -47,7 +48,7 @@ func (s *requests) Run(ctx context.Context, out plugin.Output) error {
 		case <-ctx.Done():
 			return nil
 		case r := <-s.in:
-			b := event.Batch{Events: []*event.Event{{Time: s.env.Now(), Data: []byte(r.body)}}, Ack: func(err error) { r.done <- err }}
+			b := event.Batch{Events: []*event.Event{{Time: s.env.Now(), Data: []byte(r.body)}}, Ack: r.flight.Add(1, 1)}
 			_ = out.Emit(ctx, b) // what it says, the Ack says
 		}
 	}

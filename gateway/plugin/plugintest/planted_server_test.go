@@ -105,13 +105,6 @@ func (s *lineServer) turn() int {
 	return s.turns
 }
 
-// taken is how many lines there are: a source that is slow enough has taken them all.
-func (s *lineServer) taken() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.log)
-}
-
 func (s *lineServer) ack(turn, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

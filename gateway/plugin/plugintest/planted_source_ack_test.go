@@ -3,19 +3,21 @@ package plugintest
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/plugin"
 )
 
-func onAck(name, rule string, f func(*lines, func(error)) func(error)) planted {
-	return sourceFault(name, rule, lineHooks{replays: true, ack: f})
+func onSave(name, rule string, f func(*lines, *inflight.Tracker[int], int) error) planted {
+	return sourceFault(name, rule, lineHooks{replays: true, save: f})
 }
 
-// sourceAckFaults are faults in what a source does when a batch is settled.
+// sourceAckFaults are faults in what a source does when a batch is settled. An Ack is no code of the plugin: one
+// that blocks, panics or needs a certain goroutine cannot be planted, nor can one that is called after Close.
 func sourceAckFaults() []planted {
 	hang := make(chan struct{})
 	var ids atomic.Int64
@@ -23,33 +25,52 @@ func sourceAckFaults() []planted {
 		return sourceFault(name, rule, lineHooks{replays: true, emit: f})
 	}
 	return []planted{
-		onAck("Ack blocks", ruleAck, func(*lines, func(error)) func(error) { return func(error) { <-hang } }),
-		onAck("Ack panics", rulePanics, func(*lines, func(error)) func(error) { return func(error) { panic("planted") } }),
-		onAck("Ack panics when Run has returned", rulePanics, func(s *lines, ack func(error)) func(error) {
-			return func(err error) {
-				if s.over.Load() {
-					panic("planted")
-				}
-				ack(err)
+		onSave("it hangs when a batch is settled", ruleContext, func(*lines, *inflight.Tracker[int], int) error { <-hang; return nil }),
+		onSave("acks are forgotten", ruleReplays, func(s *lines, flight *inflight.Tracker[int], _ int) error {
+			if _, failed := flight.State(); failed != nil {
+				return errGivenBack
 			}
+			return nil
 		}),
-		onAck("Ack needs the goroutine that emits", ruleAck, func() func(*lines, func(error)) func(error) {
-			one := make(chan struct{}, 1)
-			return func(_ *lines, ack func(error)) func(error) {
-				return func(err error) { one <- struct{}{}; ack(err) } // nothing takes it any more
+		onSave("nacks are forgotten", ruleReplays, func(s *lines, flight *inflight.Tracker[int], turn int) error {
+			s.o.s.ack(turn, flight.Acked())
+			return nil
+		}),
+		onSave("a nack is taken for an ack", ruleReplays, func(s *lines, flight *inflight.Tracker[int], turn int) error {
+			if s.o.s.ack(turn, flight.Acked()); flight.Open() != nil {
+				if _, failed := flight.State(); failed != nil {
+					s.o.s.ack(turn, flight.Open()[0])
+				}
+			}
+			return nil
+		}),
+		onSave("an ack is saved although one before it is open", ruleReplays, func(s *lines, flight *inflight.Tracker[int], turn int) error {
+			if _, above := flight.Settled(); above != nil {
+				s.o.s.ack(turn, above[len(above)-1].Last)
+			}
+			return s.save(flight, turn)
+		}),
+		logs("an ack is saved before it comes", ruleReplays, func(s *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+			n, _ := strconv.Atoi(b.Events[0].ID)
+			s.o.s.ack(s.o.s.turn(), n+1)
+			return out.Emit(ctx, b)
+		}),
+		logs("a slice is used again before its batch is settled", ruleBatch, func() func(*lines, plugin.Output, context.Context, event.Batch) error {
+			scratch := make([]*event.Event, 1)
+			return func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+				scratch[0] = b.Events[0]
+				b.Events = scratch
+				return out.Emit(ctx, b)
 			}
 		}()),
-		onAck("acks are forgotten", ruleReplays, func(*lines, func(error)) func(error) { return func(error) {} }),
-		onAck("a nack is taken for an ack", ruleReplays, func(_ *lines, ack func(error)) func(error) { return func(error) { ack(nil) } }),
-		onAck("an ack is saved before it comes", ruleReplays, func(_ *lines, ack func(error)) func(error) { ack(nil); return func(error) {} }),
-		onAck("an ack is saved although one before it is open", ruleReplays, func(s *lines, ack func(error)) func(error) {
-			n, turn := s.o.s.taken(), s.o.s.turn()
-			return func(err error) {
-				if err == nil {
-					s.o.s.ack(turn, n)
-				}
-				ack(err)
-			}
+		logs("a slice is cleared when Emit has returned", ruleBatch, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+			err := out.Emit(ctx, b)
+			clear(b.Events)
+			return err
+		}),
+		logs("two batches have one Ack", ruleBatch, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+			_ = out.Emit(ctx, b)
+			return out.Emit(ctx, b)
 		}),
 		logs("a batch has no Ack", ruleReplays, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
 			b.Ack = nil
@@ -72,14 +93,6 @@ func sourceAckFaults() []planted {
 				return out.Emit(ctx, b)
 			}
 		}()),
-		logs("Tried panics", rulePanics, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
-			b.Tried = func(int, time.Time) { panic("planted") }
-			return out.Emit(ctx, b)
-		}),
-		logs("Tried blocks", ruleAck, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
-			b.Tried = func(int, time.Time) { <-hang }
-			return out.Emit(ctx, b)
-		}),
 		sourceFault("Run returns nil after a nack", ruleReplays, lineHooks{replays: true, run: func(s *lines, ctx context.Context, out plugin.Output) error {
 			err := s.run(ctx, out)
 			if errors.Is(err, errGivenBack) {

@@ -45,6 +45,7 @@ const (
 	ruleFrozen   = "an event and its bytes never change when it was emitted"
 	ruleRunEnds  = "Run returns nil when its context has ended"
 	ruleFails    = "Run returns an error where no server is reached, and Ready is not called"
+	ruleBatch    = "a batch is settled at any time, in any goroutine; until then its slice is the router's, and its Ack is that of no other"
 	ruleAgain    = "Run can be called again"
 	ruleAfterRun = "nothing is emitted after Run has returned"
 	ruleGaps     = "a gap is where events may have been missed, and not at the first Run"
@@ -57,7 +58,7 @@ func sourceRules(h SourceHarness) []rule {
 	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.Bad, use: h.use, works: h.works, serves: h.Serve != nil}
 	rules := []rule{
 		{ruleRunEnds, h.ends}, {ruleReady, h.ready}, {ruleOnce, h.once}, {ruleFrozen, nil}, {ruleAgain, h.again},
-		{ruleAck, h.acks}, {ruleFails, h.fails}, {ruleAfterRun, nil}, {ruleGaps, h.firstGap},
+		{ruleBatch, h.acks}, {ruleFails, h.fails}, {ruleAfterRun, nil}, {ruleGaps, h.firstGap},
 		{ruleReplays, h.replays}, {ruleReturns, h.comesBack}, {ruleElects, h.elects},
 	}
 	return append(rules, common(s)...)

@@ -1,0 +1,111 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
+	"eventgateway/sources/redisstream"
+)
+
+// writes is a sink made of its Write.
+type writes func(ctx context.Context, events []*event.Event) error
+
+func (f writes) Write(ctx context.Context, events []*event.Event) error { return f(ctx, events) }
+
+func sinkOf(name string, f writes) router.SinkSpec {
+	t := plugin.NewSink("test", "", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Sink, error) { return f, nil })
+	d := delivery.DefaultOptions()
+	d.Queue.Batch = 1
+	return router.SinkSpec{Name: name, Type: t, Options: t.Defaults(), Delivery: d}
+}
+
+// TestGroupKeepsTheOrderAfterANack: one sink refuses an entry of which a slow sink still has a copy, and
+// takes a later one of its key. Redis delivers both again, in their order.
+func TestGroupKeepsTheOrderAfterANack(t *testing.T) {
+	client, ctx := testenv.RedisClient(t), testenv.Context(t)
+	const stream, name = "behind_group", "g"
+	if err := client.Del(ctx, stream).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var got []string
+	refused, took := false, make(chan struct{})
+	refuses := sinkOf("refuses", func(_ context.Context, events []*event.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		text := string(events[0].Data)
+		if !refused && text == "first" {
+			refused = true
+			return plugin.Permanent(errors.New("refused"))
+		}
+		if got = append(got, text); len(got) == 1 {
+			close(took)
+		}
+		return nil
+	})
+	slow := sinkOf("slow", func(ctx context.Context, _ []*event.Event) error { // until the other has taken the later entry
+		select {
+		case <-took:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	typ := redisstream.Type()
+	o := typ.Defaults().(*redisstream.Options)
+	o.URL, o.Stream, o.Group, o.Consumer, o.From = options.NewURL(testenv.Redis(t).URL()), stream, name, "one", "start"
+	r := router.New(slog.New(slog.NewTextHandler(t.Output(), nil)))
+	p, err := r.Plan(router.Graph{
+		Sources:      []router.SourceSpec{{Name: "in", Type: typ, Options: o}},
+		Sinks:        []router.SinkSpec{refuses, slow},
+		Routes:       []router.RouteSpec{{Name: "r", From: []string{"in"}, To: []string{"refuses", "slow"}}},
+		DrainTimeout: 10 * time.Second,
+	}, httpserver.NewTable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first", "second"} {
+		if err := client.XAdd(ctx, &redis.XAddArgs{Stream: stream, Values: []string{"data", text}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(running, p) }()
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		pending, err := client.XPending(ctx, stream, name).Result()
+		mu.Lock()
+		n := len(got)
+		mu.Unlock()
+		if n >= 2 && err == nil && pending.Count == 0 {
+			break
+		}
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("taken %q, pending %+v, %v", got, pending, err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := len(got); !slices.Equal(got[n-2:], []string{"first", "second"}) {
+		t.Errorf("delivered %q: the later entry is older than the first that came again", got)
+	}
+	if err := r.Status().ConservedAtRest(); err != nil {
+		t.Error(err)
+	}
+}
