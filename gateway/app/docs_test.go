@@ -18,10 +18,10 @@ var table = regexp.MustCompile(`(?m)^\| option \| type \| default \| meaning \|\
 // TestDocumentedTables keeps the tables in the documents true, in their order there, as
 // plugintest does for plugins.
 func TestDocumentedTables(t *testing.T) {
-	d, f := delivery.DefaultOptions(), router.DefaultFailure()
+	d, f, c := delivery.DefaultOptions(), router.DefaultFailure(), router.DefaultCollect()
 	for file, tables := range map[string][][]options.Row{
 		"../docs/delivery.md":      {options.Rows(&d)},
-		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), options.Rows(&f), config.RouteRows(), config.TestRows(), config.ClientRows()},
+		"../docs/configuration.md": {config.SettingsRows(), options.Rows(&router.Capture{}), options.Rows(&f), options.Rows(&c), config.RouteRows(), config.TestRows(), config.ClientRows()},
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -89,6 +89,10 @@ func describe(w io.Writer, t described) {
 	case plugin.KindTransform:
 		f := router.DefaultFailure()
 		fmt.Fprintf(w, "\nEvery transform has this as well:\n\n%s", options.Markdown(options.Rows(&f)))
+		if _, ok := t.(plugin.TransformType).AsBatch(); ok {
+			c := router.DefaultCollect()
+			fmt.Fprintf(w, "\nEvery transform that takes windows of events has these as well:\n\n%s", options.Markdown(options.Rows(&c)))
+		}
 	case plugin.KindSink:
 		d := delivery.DefaultOptions()
 		fmt.Fprintf(w, "\nEvery sink has these as well:\n\n%s", options.Markdown(options.Rows(&d)))

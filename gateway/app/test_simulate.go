@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -36,14 +37,18 @@ type arrived struct {
 // any other, with stand-ins for the source and the sinks.
 func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived, error) {
 	got := &arrived{at: map[string]*recorder{}}
-	done := make(chan error, 1)
-	g := router.Graph{DrainTimeout: time.Second, Now: func() time.Time { return t.Now }, NewID: countingIDs(), DryRun: true}
-	g.Sources = []router.SourceSpec{standIn(cfg, t, done)}
+	f := &feed{flight: inflight.New(0), emitted: make(chan error, 1)}
+	g := router.Graph{DrainTimeout: testTimeout, Now: func() time.Time { return t.Now }, NewID: countingIDs(), DryRun: true}
+	g.Sources = []router.SourceSpec{standIn(cfg, t, f)}
 	for _, r := range cfg.Graph.Routes {
 		if !slices.Contains(r.From, t.Source) {
 			continue
 		}
 		r.From, r.DeadLetter = []string{t.Source}, parkedHere
+		r.Through = slices.Clone(r.Through)
+		for i := range r.Through { // the stop ends the windows, in the order of their transforms
+			r.Through[i].Collect.Window.Time = options.Duration(time.Hour)
+		}
 		g.Routes = append(g.Routes, r)
 		for _, name := range append([]string{parkedHere}, r.To...) {
 			if got.at[name] == nil {
@@ -62,7 +67,7 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(running, plan) }()
 	select {
-	case err = <-done:
+	case err = <-f.emitted:
 	case <-time.After(testTimeout):
 		err = fmt.Errorf("the events did not arrive within %v", testTimeout)
 	case <-ctx.Done():
@@ -71,6 +76,9 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 	cancel()
 	if err := errors.Join(err, <-ended); err != nil {
 		return nil, err
+	}
+	if _, failed := f.flight.State(); failed != nil { // a router that has stopped has settled all events
+		return nil, failed
 	}
 	got.at[config.DeadLetters] = got.at[parkedHere]
 	for _, e := range got.at[parkedHere].events {
@@ -93,16 +101,15 @@ func countingIDs() func() string {
 	}
 }
 
-// standIn is a source that emits the events of a test and says on done when they are
-// settled. Events have an ID where those of the real source have one.
-func standIn(cfg *config.Config, t config.Test, done chan<- error) router.SourceSpec {
+// standIn returns a source that emits the events of a test from f. Events have an ID where those of the real source have
+// one.
+func standIn(cfg *config.Config, t config.Test, f *feed) router.SourceSpec {
 	i := slices.IndexFunc(cfg.Graph.Sources, func(s router.SourceSpec) bool { return s.Name == t.Source })
 	real := cfg.Graph.Sources[i]
 	var attrs []event.Attr
 	for _, a := range t.Attrs {
 		attrs = append(attrs, event.Attr{Name: a.Key, Value: a.Value})
 	}
-	f := feed{done: done}
 	for n, payload := range t.Payloads {
 		e := &event.Event{Source: t.Source, Channel: t.Channel, Time: t.Now, Data: payload, Attrs: attrs}
 		if real.Type.Has(plugin.Replays) {
@@ -116,23 +123,18 @@ func standIn(cfg *config.Config, t config.Test, done chan<- error) router.Source
 	return router.SourceSpec{Name: t.Source, Type: typ, Options: typ.Defaults(), Capture: router.Capture{Key: real.Capture.Key}}
 }
 
-// feed is a source that emits one batch, and says on done when it is settled.
+// feed is a source that emits one batch, and reports that on emitted.
 type feed struct {
-	events []*event.Event
-	done   chan<- error
+	events  []*event.Event
+	flight  *inflight.Tracker[int]
+	emitted chan error
 }
 
 // Run is part of [plugin.Source].
-func (f feed) Run(ctx context.Context, out plugin.Output) error {
+func (f *feed) Run(ctx context.Context, out plugin.Output) error {
 	out.Ready()
-	flight := inflight.New(0)
-	err := out.Emit(ctx, event.Batch{Events: f.events, Ack: flight.Add(1, len(f.events))})
-	select {
-	case <-flight.Changed:
-		_, failed := flight.State()
-		f.done <- failed
-	case <-ctx.Done():
-	}
+	err := out.Emit(ctx, event.Batch{Events: f.events, Ack: f.flight.Add(1, len(f.events))})
+	f.emitted <- err
 	<-ctx.Done()
 	return plugin.Ended(ctx, err)
 }

@@ -16,7 +16,7 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 func ReservedOptions(kind Kind) []string {
 	switch kind {
 	case KindTransform:
-		return []string{"type", "on_error"}
+		return []string{"type", "on_error", "collect"}
 	case KindSink:
 		return []string{"type", "queue", "retry", "breaker", "ordering", "rate", "timeout", "workers", "best_effort", "dead_letter", "key", "leader", "when"}
 	}

@@ -80,8 +80,8 @@ func RetryDelay(err error) time.Duration {
 //
 // Returned by Write or Open, it stops all writes at once. One write is tried again and
 // again, with pauses of at most a second, and no attempt of an event counts. Returned by
-// Run, it starts the source again after at most a second. Returned by Apply, it gives the
-// event back to a source that can replay, in place of parking it.
+// Run, it starts the source again after at most a second. Returned by Apply or ApplyBatch, it gives
+// the events back to a source that can replay, in place of parking them.
 func Away(err error) error {
 	if err == nil {
 		return nil

@@ -16,14 +16,15 @@ const (
 )
 
 // Type describes a plugin of one kind, and builds its instances. T is
-// [Source], [Transform] or [Sink]. Make one with [NewSource], [NewTransform]
-// or [NewSink].
+// [Source], [Transform] or [Sink]. Make one with [NewSource], [NewTransform],
+// [NewBatchTransform] or [NewSink].
 type Type[T any] struct {
 	kind     Kind
 	name     string
 	summary  string
 	defaults func() any
 	build    func(opts any, env Env) (T, error)
+	batch    func(opts any, env Env) (BatchTransform, error) // nil where it makes none
 	commands []Command
 	traits   []Trait
 	maxBatch int

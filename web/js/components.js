@@ -49,7 +49,7 @@ export const fails = (component) => component.failing || component.up === false;
 // The counts that stand beside a component where they are not 0; all others are in its table.
 const NOTES = {
   source: ["outstanding", "nacked", "gaps", "gaps_passed_on", "keyless", "errors", "panics"],
-  route: ["filtered", "dropped", "dead_lettered", "returned", "errors", "panics"],
+  route: ["filtered", "merged", "held", "dropped", "dead_lettered", "returned", "errors", "panics"],
   sink: ["queued", "retrying", "held_back", "dropped", "dead_lettered", "returned", "retries", "panics"],
 };
 // What the rate and the first number are of.
@@ -57,7 +57,7 @@ const FLOW = { source: "emitted", route: "out", sink: "delivered" };
 // How the counts of each add up, at any moment.
 const BOOKS = {
   source: "emitted = acked + nacked + outstanding",
-  route: "in + added = filtered + dropped + dead_lettered + returned + out",
+  route: "in + added = filtered + merged + held + dropped + dead_lettered + returned + out",
   sink: "in = delivered + dropped + dead_lettered + returned + queued + writing",
 };
 

@@ -74,9 +74,14 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		}
 	})
 	transforms := components(g, "transforms", top.Transforms, g.plugins.Transforms, func(name string, t plugin.TransformType) ([]any, func() router.TransformSpec) {
-		opts, failure := t.Defaults(), router.DefaultFailure()
-		return []any{&failure, opts}, func() router.TransformSpec {
-			return router.TransformSpec{Name: name, Type: t, Options: opts, Failure: failure, Redactor: g.redactor("transforms."+name, opts)}
+		opts, failure, collect := t.Defaults(), router.DefaultFailure(), router.Collect{}
+		parts := []any{&failure, opts}
+		if _, ok := t.AsBatch(); ok {
+			collect = router.DefaultCollect()
+			parts = append(parts, &collect)
+		}
+		return parts, func() router.TransformSpec {
+			return router.TransformSpec{Name: name, Type: t, Options: opts, Failure: failure, Collect: collect, Redactor: g.redactor("transforms."+name, opts)}
 		}
 	})
 	cfg.Graph.Sinks = components(g, "sinks", top.Sinks, g.plugins.Sinks, func(name string, t plugin.SinkType) ([]any, func() router.SinkSpec) {

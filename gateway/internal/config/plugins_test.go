@@ -79,10 +79,14 @@ func TestCheckPlugins(t *testing.T) {
 
 // TestReservedOptions: the router's own keys of each kind are reserved.
 func TestReservedOptions(t *testing.T) {
-	for kind, own := range map[plugin.Kind]any{plugin.KindSource: &router.Capture{}, plugin.KindTransform: &router.Failure{}, plugin.KindSink: &delivery.Options{}} {
-		for _, key := range append(options.Keys(own), options.Keys(&header{})...) {
-			if !slices.Contains(plugin.ReservedOptions(kind), key) {
-				t.Errorf("an option of a %s may be called %s, which is the router's", kind, key)
+	for kind, all := range map[plugin.Kind][]any{
+		plugin.KindSource: {&router.Capture{}}, plugin.KindTransform: {&router.Failure{}, &router.Collect{}}, plugin.KindSink: {&delivery.Options{}},
+	} {
+		for _, own := range append(all, &header{}) {
+			for _, key := range options.Keys(own) {
+				if !slices.Contains(plugin.ReservedOptions(kind), key) {
+					t.Errorf("an option of a %s may be called %s, which is the router's", kind, key)
+				}
 			}
 		}
 	}

@@ -40,7 +40,7 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	b := builder{
 		r: r, to: to, old: old, clock: component.Clock{Now: g.Now, NewID: g.NewID, DryRun: g.DryRun},
 		p: &Plan{drain: g.DrainTimeout, installation: installation{
-			wiring: map[*source][]wired{}, deadLetters: map[*deadletter.Box]*edge{},
+			wiring: map[*source][]wired{}, deadLetters: map[*deadletter.Box]*edge{}, outputs: map[*route][]*edge{},
 			newSources: map[*source]*source{}, newRoutes: map[*route]*route{}, newSinks: map[*delivery.Sink]*delivery.Sink{},
 		}},
 	}
@@ -137,7 +137,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 		return same
 	}
 	rt := &route{
-		spec: spec, health: stats.NewMonitor(b.r.log.With("route", spec.Name)), record: &stats.RouteRecord{},
+		spec: spec, log: b.r.log.With("route", spec.Name), health: stats.NewMonitor(b.r.log.With("route", spec.Name)), record: &stats.RouteRecord{},
 		eval: expr.New(b.clock.Now, b.clock.NewID), deadLetters: b.deadLetterBox(spec.Name, "route"),
 	}
 	old := find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
@@ -148,7 +148,15 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 	for _, t := range spec.Through {
 		st := newStage(component.New(b.r.log, plugin.KindTransform, t.Name, t.Options, t.Redactor, b.to), t.Failure)
 		rt.stages = append(rt.stages, st)
-		st.impl = instantiate(b, st.Component, t.Type, t.Options, prometheus.Labels{"route": spec.Name})
+		labels := prometheus.Labels{"route": spec.Name}
+		if batch, ok := t.Type.AsBatch(); ok {
+			at := len(rt.stages) - 1
+			st.windows = newWindows(t.Collect.Window, func() { rt.windowsDue(at) })
+			rt.windowed = true
+			st.batch = instantiate(b, st.Component, batch, t.Options, labels)
+		} else {
+			st.impl = instantiate(b, st.Component, t.Type, t.Options, labels)
+		}
 	}
 	return rt
 }

@@ -1,6 +1,9 @@
 package router
 
-import "eventgateway/gateway/expr"
+import (
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+)
 
 // Capture is what every source may be given beside its own options.
 type Capture struct {
@@ -22,3 +25,21 @@ const (
 
 // DefaultFailure returns the failure handling of a transform for which the configuration says nothing.
 func DefaultFailure() Failure { return Failure{OnError: OnErrorDeadLetter} }
+
+// Collect is what a configuration says of a batch transform beside that.
+type Collect struct {
+	Window Window `koanf:"collect"`
+}
+
+// Window says which events a batch transform gets at once.
+type Window struct {
+	Size  int              `koanf:"size" rule:"min=1,max=100000" doc:"most events of a window"`
+	Time  options.Duration `koanf:"time" rule:"min=1ms,max=10m" doc:"how long a window is open, from its first event on"`
+	Bytes options.Size     `koanf:"bytes" rule:"min=1KiB" doc:"memory that the open windows may take together: of each event its payload and 256 bytes; beyond it the oldest window ends"`
+	By    expr.Expression  `koanf:"by" doc:"expression over the payload: events of each value have a window of their own; where it cannot be evaluated, the value is empty"`
+}
+
+// DefaultCollect returns the windows of a batch transform for which the configuration says nothing.
+func DefaultCollect() Collect {
+	return Collect{Window{Size: 100, Time: options.Duration(1e9), Bytes: 16 << 20}}
+}

@@ -59,7 +59,8 @@ func (b *builder) remount(c *component.Component) {
 
 func sameTransforms(a, b []TransformSpec) bool {
 	for i := range a {
-		if i >= len(b) || a[i].Name != b[i].Name || a[i].Type.Name() != b[i].Type.Name() || a[i].Failure != b[i].Failure || !options.Equal(a[i].Options, b[i].Options) {
+		if i >= len(b) || a[i].Name != b[i].Name || a[i].Type.Name() != b[i].Type.Name() || a[i].Failure != b[i].Failure ||
+			!options.Equal(&a[i].Collect, &b[i].Collect) || !options.Equal(a[i].Options, b[i].Options) {
 			return false
 		}
 	}

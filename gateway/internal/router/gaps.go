@@ -66,10 +66,14 @@ func (s *source) passOn(g plugin.Gap) {
 	s.putGap(g)
 }
 
-// putGap puts a gap into the queue of each sink that the source leads to.
+// putGap puts a gap into the queue of each sink that the source leads to, behind the events that wait in
+// windows of the routes.
 func (s *source) putGap(g plugin.Gap) {
 	s.wiring.Use(func(routes []wired) {
 		for _, w := range routes {
+			if ctx := w.route.ctx; ctx.Err() == nil {
+				w.route.flush(ctx, s.tracker)
+			}
 			for _, e := range w.to {
 				e.sink.Queue().PutGap(g)
 			}

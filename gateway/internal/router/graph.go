@@ -41,6 +41,7 @@ type TransformSpec struct {
 	Type    plugin.TransformType
 	Options any
 	Failure Failure
+	Collect Collect // of a batch transform
 	// Redactor removes its secrets from errors and logs; nil: those that Options holds.
 	Redactor *options.Redactor
 }

@@ -60,6 +60,7 @@ func (h *handover) begin(before <-chan struct{}, done chan<- struct{}) {
 			<-old
 		}
 		h.users.Wait()
+		h.flushRoutes()
 	})
 	h.r.handovers.Go(func() {
 		defer close(done)
@@ -107,6 +108,15 @@ func (h *handover) removeSource(s *source) {
 	h.report(s.finish(deadline))
 }
 
+// flushRoutes flushes the windows of routes that have ended, before their sinks end.
+func (h *handover) flushRoutes() {
+	for _, rt := range h.old.routes {
+		if find(h.new.routes, func(n *route) bool { return n == rt }) == nil {
+			rt.flushBy(h.abortAt(), h.deadline())
+		}
+	}
+}
+
 func (h *handover) endRoutes() {
 	for _, rt := range h.old.routes {
 		if find(h.new.routes, func(n *route) bool { return n == rt }) == nil {
@@ -116,6 +126,7 @@ func (h *handover) endRoutes() {
 	for rt, old := range h.install.newRoutes {
 		if old != nil {
 			rt.health.Inherit(old.health)
+			rt.predecessor.Store(nil)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type Plan struct {
 type installation struct {
 	wiring      map[*source][]wired
 	deadLetters map[*deadletter.Box]*edge
+	outputs     map[*route][]*edge // of routes with windows
 
 	// The components that were built for this plan, each with its predecessor, or nil.
 	newSources map[*source]*source
@@ -127,7 +128,7 @@ func (p *Plan) Probe(ctx context.Context, timeout time.Duration, skip []string) 
 	}
 	for _, rt := range p.routes {
 		for _, st := range rt.stages {
-			probe(st.Component, st.impl)
+			probe(st.Component, st.plugin())
 		}
 	}
 	for _, s := range p.sinks {

@@ -87,6 +87,7 @@ type scenario struct {
 	plugins []*moody
 	batches []int
 	reloads []int // which sink gets other settings
+	window  int   // size of the windows that events go through; 0: none
 	joins   int   // one event in so many changes the key of its row; 0: none
 }
 
@@ -95,6 +96,7 @@ func drawScenario(t *rapid.T) *scenario {
 		batches: rapid.SliceOfN(rapid.IntRange(1, 6), 1, 25).Draw(t, "batches"),
 		reloads: rapid.SliceOfN(rapid.IntRange(0, 3), 0, 4).Draw(t, "reloads"),
 		joins:   rapid.SampledFrom([]int{0, 2, 5, 9}).Draw(t, "joins"),
+		window:  rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "window"),
 	}
 	for i := range rapid.IntRange(1, 3).Draw(t, "sinks") {
 		m := &moody{got: map[string][]int{}, whole: rapid.Bool().Draw(t, "whole"), verdicts: rapid.SliceOfN(rapid.IntRange(0, 30), 1, 30).Draw(t, "verdicts")}
@@ -126,6 +128,9 @@ func (sc *scenario) graph(source SourceSpec) Graph {
 	r := RouteSpec{Name: "r", From: []string{source.Name}}
 	for _, s := range sc.sinks[:len(sc.sinks)-1] {
 		r.To = append(r.To, s.Name)
+	}
+	if sc.window > 0 {
+		r.Through = []TransformSpec{batchSpec(passes, func(w *Window) { w.Size, w.Time = sc.window, options.Duration(time.Millisecond) })}
 	}
 	g.Routes = []RouteSpec{r}
 	return g
@@ -223,6 +228,9 @@ func TestEveryEventIsAccountedFor(t *testing.T) {
 		awaitRunning(r)
 		for i, n := range sc.reloads {
 			sc.sinks[n%len(sc.sinks)].Delivery.Timeout += options.Duration(time.Second) // the router's affair: the plugin goes on
+			if sc.window > 0 {
+				sc.window++ // another route takes the place of this one
+			}
 			next, err := r.Plan(sc.graph(source), nil)
 			if err == nil {
 				err = r.Reload(context.Background(), next, func() {})

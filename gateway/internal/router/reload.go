@@ -98,6 +98,12 @@ func (r *Router) install(p *Plan, swap func()) bool {
 			s.Adopt()
 		}
 	}
+	for rt, to := range in.outputs {
+		unused = append(unused, rt.outputs.Replace(to))
+	}
+	for rt, before := range in.newRoutes {
+		rt.succeed(before, r.ctx)
+	}
 	for _, f := range in.respec {
 		f()
 	}

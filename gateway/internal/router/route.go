@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/stats"
-	"eventgateway/gateway/plugin"
 )
 
 // route carries the events of its sources through its transforms to the queues
@@ -29,6 +30,13 @@ type route struct {
 	eval    expr.Evaluator // of when
 	scratch [2][]*event.Event
 
+	log         *slog.Logger
+	windowed    bool                  // a stage is a batch transform
+	outputs     rcu.Value[[]*edge]    // with windowed: where the events of windows go
+	predecessor atomic.Pointer[route] // while it may hold events in windows; else nil
+	ctx         context.Context       // ends when the router stops, or the route is closed
+	cancel      context.CancelFunc
+
 	failures       atomic.Uint64 // as health counts them
 	failuresBefore uint64        // those before the last batch without any; guarded by busy
 
@@ -38,32 +46,39 @@ type route struct {
 // carry takes a batch through the route to sinks. It blocks for backpressure only.
 // taken, which may be nil, is set for the events that the route takes.
 func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, rec *ack.Receipt, to []*edge) error {
+	if old := r.predecessor.Load(); old != nil { // its events come first
+		old.flush(ctx, nil)
+	}
 	r.busy.Lock()
 	defer r.busy.Unlock()
 	failures := r.failures.Load()
 	c := stats.RouteCounts{In: uint64(len(events))}
 	events = r.match(ctx, events, taken, rec, &c)
-	for i, st := range r.stages {
+	err := r.run(ctx, 0, events, rec, to, &c, failures)
+	r.clearScratch()
+	return err
+}
+
+// run takes events through the stages, from one on, and to sinks. failures is the number of failures before these
+// events.
+func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts, failures uint64) error {
+	for i := from; i < len(r.stages); i++ {
+		st := r.stages[i]
+		if st.windows != nil {
+			return r.collect(ctx, i, events, rec, to, c)
+		}
 		st.out = r.scratch[i%2][:0]
 		var away error // why the batch goes back to its source: the transform's server is away
 		for _, e := range events {
 			before, err := len(st.out), away
 			if away == nil {
-				err = st.apply(ctx, e, r.health)
+				err = st.apply(ctx, e, nil, r.health)
 			}
 			switch made := len(st.out) - before; {
-			case err != nil && st.failure.OnError == OnErrorPass:
-				r.failed(err)
-				st.out = append(st.out, e)
-			case err != nil && st.failure.OnError == OnErrorDrop:
-				r.failed(err)
-				c.Dropped++
-			case rec != nil && plugin.IsAway(err):
-				away = err
-				r.returnToSource(queue.Item{Event: e, Receipt: rec}, err, &c)
 			case err != nil:
-				f := deadletter.Failure{Component: "route " + r.spec.Name + ", transform " + st.Name, Err: err, Attempts: 1}
-				r.park(ctx, queue.Item{Event: e, Receipt: rec}, f, &c)
+				if st.fail(ctx, r, e, rec, err, c) {
+					away = err
+				}
 			case made == 0:
 				c.Filtered++
 			default:
@@ -72,9 +87,9 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 		}
 		r.scratch[i%2], events = st.out, st.out
 	}
-	c.Out = uint64(len(events))
-	r.record.Add(c)
-	if c.In > 0 && failures != r.failuresBefore && failures == r.failures.Load() {
+	c.Out += uint64(len(events))
+	r.record.Add(*c)
+	if c.In|c.Held > 0 && failures != r.failuresBefore && failures == r.failures.Load() {
 		r.failuresBefore = failures
 		r.health.Recovered()
 	}
@@ -89,9 +104,13 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 			err = perr
 		}
 	}
-	clear(r.scratch[0]) // so that the events can be collected
-	clear(r.scratch[1])
 	return err
+}
+
+// clearScratch lets the events be collected.
+func (r *route) clearScratch() {
+	clear(r.scratch[0])
+	clear(r.scratch[1])
 }
 
 // refuse parks events that their source refuses to deliver.
@@ -138,6 +157,7 @@ func (r *route) respec(spec RouteSpec) {
 
 // close closes the transforms. No source uses the route any more.
 func (r *route) close(deadline time.Time) error {
+	r.closeWindows(deadline)
 	var err error
 	for _, st := range r.stages {
 		err = errors.Join(err, st.Close(deadline))

@@ -71,6 +71,9 @@ func (r *Router) shutdown() error {
 			late = append(late, fmt.Errorf("source %s did not stop in time", s.Name))
 		}
 	}
+	for _, rt := range p.routes {
+		rt.flushBy(part(12), part(13))
+	}
 	for _, s := range p.sinks {
 		if n := s.Status().Waiting(); n > 0 {
 			s.Log.Info("draining", "events", n, "at_most", (p.drain * 3 / 4).String())

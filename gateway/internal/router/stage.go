@@ -6,7 +6,10 @@ import (
 	"fmt"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
@@ -15,17 +18,19 @@ import (
 type stage struct {
 	*component.Component
 	impl    plugin.Transform
+	batch   plugin.BatchTransform // in place of impl, where windows is set
+	windows *windows              // events that wait for batch; nil: each event goes to impl at once
 	failure Failure
 
 	out        []*event.Event     // what the events of the present batch have become
 	emit       func(*event.Event) // appends to out
-	applying   bool               // Apply has not returned
+	applying   bool               // Apply or ApplyBatch has not returned
 	emittedNil bool
 }
 
 var (
 	errNilEvent  = errors.New("the plugin has emitted nil as an event")
-	errLateEvent = errors.New("the plugin has called emit after Apply has returned: the event is lost")
+	errLateEvent = errors.New("the plugin has called emit after Apply or ApplyBatch has returned: the event is lost")
 )
 
 func newStage(c *component.Component, failure Failure) *stage {
@@ -44,9 +49,9 @@ func newStage(c *component.Component, failure Failure) *stage {
 	return st
 }
 
-// apply calls the transform, which appends to out. A panic is an error like any other. After an
-// error nothing is appended.
-func (st *stage) apply(ctx context.Context, e *event.Event, h *stats.Monitor) (err error) {
+// apply calls the transform with an event, or with a window where there is one. It appends to out. A panic is
+// an error like any other. After an error nothing is appended.
+func (st *stage) apply(ctx context.Context, e *event.Event, w *plugin.Window, h *stats.Monitor) (err error) {
 	before := len(st.out)
 	st.applying, st.emittedNil = true, false
 	defer func() {
@@ -60,11 +65,44 @@ func (st *stage) apply(ctx context.Context, e *event.Event, h *stats.Monitor) (e
 			st.out = st.out[:before]
 		}
 	}()
-	if err := st.impl.Apply(ctx, e, st.emit); err != nil {
+	if w != nil {
+		err = st.batch.ApplyBatch(ctx, *w, st.emit)
+	} else {
+		err = st.impl.Apply(ctx, e, st.emit)
+	}
+	if err != nil {
 		return st.Redactor.Error(err)
 	}
 	if st.emittedNil {
 		return errNilEvent
 	}
 	return nil
+}
+
+// fail settles an event on which the stage has failed, as on_error says. It reports whether the event was returned to
+// its source, because the transform's server is away.
+func (st *stage) fail(ctx context.Context, r *route, e *event.Event, rec *ack.Receipt, err error, c *stats.RouteCounts) (away bool) {
+	switch {
+	case st.failure.OnError == OnErrorPass:
+		r.failed(err)
+		st.out = append(st.out, e)
+	case st.failure.OnError == OnErrorDrop:
+		r.failed(err)
+		c.Dropped++
+	case rec != nil && plugin.IsAway(err):
+		r.returnToSource(queue.Item{Event: e, Receipt: rec}, err, c)
+		return true
+	default:
+		f := deadletter.Failure{Component: "route " + r.spec.Name + ", transform " + st.Name, Err: err, Attempts: 1}
+		r.park(ctx, queue.Item{Event: e, Receipt: rec}, f, c)
+	}
+	return false
+}
+
+// plugin returns the instance.
+func (st *stage) plugin() any {
+	if st.windows != nil {
+		return st.batch
+	}
+	return st.impl
 }

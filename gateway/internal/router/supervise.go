@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/internal/backoff"
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/delivery"
@@ -95,6 +96,7 @@ func (s sourceCandidate) TookOver() {
 // worker has taken, or that stay behind when it ends, are not written any more.
 func (s sourceCandidate) Revoke() {
 	s.run.Revoke()
+	s.returnWindows(ack.ErrNotLeading)
 	s.eachSink(func(to *delivery.Sink) {
 		to.Queue().ReclaimAll(s.tracker)
 		to.Recheck()
@@ -147,6 +149,9 @@ func (s *source) end(deadline time.Time, sinks []*delivery.Sink, stopping <-chan
 		s.Log.Error("the replaced or removed source does not stop")
 		<-s.ended
 	}
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	s.flushWindows(ctx)
+	cancel()
 	s.tracker.End(deadline)
 	for _, to := range sinks {
 		to.Queue().ReclaimLate(s.tracker, deadline)

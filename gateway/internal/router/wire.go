@@ -36,6 +36,9 @@ func (b *builder) wire(g Graph) {
 		for _, name := range spec.To {
 			w.to = append(w.to, to("route "+spec.Name, name, "routes."+spec.Name))
 		}
+		if rt.windowed {
+			b.p.outputs[rt] = w.to
+		}
 		for _, name := range spec.From {
 			s := find(b.p.sources, func(s *source) bool { return s.Name == name })
 			if s == nil {

@@ -15,9 +15,9 @@ func (s Status) Conserved() error {
 		}
 	}
 	for _, c := range s.Routes {
-		if c.In+c.Added != c.Filtered+c.Dropped+c.DeadLettered+c.Returned+c.Out {
-			return fmt.Errorf("route %s: in %d + added %d != filtered %d + dropped %d + dead_lettered %d + returned %d + out %d",
-				c.Name, c.In, c.Added, c.Filtered, c.Dropped, c.DeadLettered, c.Returned, c.Out)
+		if c.In+c.Added != c.Filtered+c.Merged+c.Held+c.Dropped+c.DeadLettered+c.Returned+c.Out {
+			return fmt.Errorf("route %s: in %d + added %d != filtered %d + merged %d + held %d + dropped %d + dead_lettered %d + returned %d + out %d",
+				c.Name, c.In, c.Added, c.Filtered, c.Merged, c.Held, c.Dropped, c.DeadLettered, c.Returned, c.Out)
 		}
 	}
 	for _, c := range s.Sinks {
@@ -49,6 +49,9 @@ func (s Status) ConservedAtRest() error {
 	for _, c := range s.Routes {
 		if n := into["route "+c.Name]; c.In != n {
 			return fmt.Errorf("route %s: in %d, but its sources gave %d", c.Name, c.In, n)
+		}
+		if c.Held != 0 {
+			return fmt.Errorf("route %s: %d held at rest", c.Name, c.Held)
 		}
 		if n := from[DeadLettersOf("route", c.Name)]; c.DeadLettered != n {
 			return fmt.Errorf("route %s: dead_lettered %d, but %d were parked", c.Name, c.DeadLettered, n)

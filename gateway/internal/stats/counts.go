@@ -17,13 +17,16 @@ type SourceCounts struct {
 	GapsPassedOn uint64 `json:"gaps_passed_on"`
 }
 
-// RouteCounts counts events: In + Added = Filtered + Dropped + DeadLettered +
+// RouteCounts counts events: In + Added = Filtered + Merged + Held + Dropped + DeadLettered +
 // Returned + Out.
-// Added is k-1 where a transform makes k > 1 of one.
+// Added is k-1 where a transform makes k > 1 of one. Of a window of n events of which k come,
+// Merged is n-k where k is less and not 0, Added k-n where it is more, and Filtered n where it is 0.
 type RouteCounts struct {
 	In           uint64 `json:"in"`
 	Added        uint64 `json:"added"`
 	Filtered     uint64 `json:"filtered"` // that the route did not take, or a transform left out
+	Merged       uint64 `json:"merged"`   // that batch transforms made into fewer
+	Held         uint64 `json:"held"`     // that wait in the windows of batch transforms now
 	Dropped      uint64 `json:"dropped"`  // that a transform failed on, with on_error: drop
 	DeadLettered uint64 `json:"dead_lettered"`
 	Returned     uint64 `json:"returned"` // given back to a source that can replay
@@ -35,6 +38,8 @@ func (a RouteCounts) Plus(b RouteCounts) RouteCounts {
 	a.In += b.In
 	a.Added += b.Added
 	a.Filtered += b.Filtered
+	a.Merged += b.Merged
+	a.Held += b.Held // events that leave a window are counted as minus so many
 	a.Dropped += b.Dropped
 	a.DeadLettered += b.DeadLettered
 	a.Returned += b.Returned

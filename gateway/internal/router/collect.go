@@ -1,0 +1,204 @@
+package router
+
+import (
+	"context"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/backoff"
+	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/plugin"
+)
+
+// What a route does with the windows of its batch transforms. A window is applied by the goroutine that
+// has ended it: that of a source whose event makes it full, or which reports a gap, or the timer's. All
+// hold busy.
+
+// collect puts events into the windows of a stage, and applies it to those that have ended.
+func (r *route) collect(ctx context.Context, at int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts) error {
+	c.Held += uint64(len(events))
+	r.record.Add(*c)
+	r.stages[at].windows.add(events, rec, &r.eval)
+	return r.applyWindows(ctx, at, to)
+}
+
+// applyWindows applies a stage to its windows that have ended, until ctx ends: the others stay.
+func (r *route) applyWindows(ctx context.Context, at int, to []*edge) (err error) {
+	for ctx.Err() == nil {
+		w, over := r.stages[at].windows.next()
+		switch {
+		case w == nil:
+			return err
+		case over:
+			r.giveWindowBack(w, ack.ErrStopping)
+		default:
+			if werr := r.applyWindow(ctx, at, w, to); werr != nil {
+				err = werr
+			}
+		}
+	}
+	return err
+}
+
+func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) error {
+	st, n, rec := r.stages[at], uint64(len(w.events)), ack.Joint(w.receipts)
+	failures := r.failures.Load()
+	c := stats.RouteCounts{Held: -n}
+	st.out = r.scratch[at%2][:0]
+	err := st.apply(ctx, nil, &plugin.Window{Events: append([]*event.Event(nil), w.events...), By: w.by}, r.health)
+	made := uint64(len(st.out))
+	switch {
+	case err != nil && rec != nil && ctx.Err() != nil: // it was cut short
+		for _, e := range w.events {
+			r.returnToSource(queue.Item{Event: e, Receipt: rec}, err, &c)
+		}
+	case err != nil:
+		for _, e := range w.events {
+			st.fail(ctx, r, e, rec, err, &c)
+		}
+	case made == 0:
+		c.Filtered += n
+	case made < n:
+		c.Merged += n - made
+	default:
+		c.Added += made - n
+	}
+	if err == nil {
+		complete(st.out, w.events[0])
+	}
+	r.scratch[at%2] = st.out
+	err = r.run(ctx, at+1, st.out, rec, to, &c, failures)
+	rec.Done(err)
+	return err
+}
+
+// complete sets what the plugin has left out in events that it has made of others.
+func complete(made []*event.Event, first *event.Event) {
+	for _, e := range made {
+		if e.Time.IsZero() {
+			e.Time = first.Time
+		}
+		if e.Source == "" {
+			e.Source = first.Source
+		}
+		if e.Fence == nil && first.Fence != nil {
+			e.Fence = first.Fence
+		}
+	}
+}
+
+// giveWindowBack settles the events of a window that is not applied: their source brings them again.
+func (r *route) giveWindowBack(w *window, why error) {
+	n := uint64(len(w.events))
+	r.record.Add(stats.RouteCounts{Held: -n, Returned: n})
+	rec := ack.Joint(w.receipts)
+	if rec == nil {
+		r.log.Error("window given up: what no source can replay is lost", "events", n, "error", why)
+	}
+	rec.Done(why)
+}
+
+// windowsDue applies a stage to its windows whose time is over.
+func (r *route) windowsDue(at int) {
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	r.stages[at].windows.endDue(time.Now())
+	r.outputs.Use(func(to []*edge) { _ = r.applyWindows(r.ctx, at, to) }) // what a stop cuts short is settled
+	r.clearScratch()
+}
+
+// flush applies the stages to all that their windows hold of a source, or of all with nil, and before that
+// has the predecessor do so. It ends when ctx does.
+func (r *route) flush(ctx context.Context, of *ack.Tracker) {
+	if old := r.predecessor.Load(); old != nil {
+		old.flush(ctx, of)
+	}
+	if !r.windowed {
+		return
+	}
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	r.outputs.Use(func(to []*edge) {
+		for at, st := range r.stages {
+			if st.windows != nil {
+				st.windows.endOf(of)
+				_ = r.applyWindows(ctx, at, to)
+			}
+		}
+	})
+	r.clearScratch()
+}
+
+// flushBy flushes all windows. What is left at abortAt is given back. A transform that does not return
+// is left alone at deadline.
+func (r *route) flushBy(abortAt, deadline time.Time) {
+	if !r.windowed && r.predecessor.Load() == nil {
+		return
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), abortAt)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer cancel()
+		r.flush(ctx, nil)
+		r.giveBackWindows(func(*window) bool { return true }, ack.ErrStopping)
+	}()
+	if !backoff.ClosedBy(done, deadline) {
+		r.log.Error("windows not flushed in time: a transform does not return")
+	}
+}
+
+// succeed makes r the successor of old, which may be nil. It runs until ctx ends.
+func (r *route) succeed(old *route, ctx context.Context) {
+	if old != nil && (old.windowed || old.predecessor.Load() != nil) {
+		r.predecessor.Store(old)
+	}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+}
+
+// giveBackWindows gives back the windows of which is says so, and those of the predecessor.
+func (r *route) giveBackWindows(is func(*window) bool, why error) {
+	if old := r.predecessor.Load(); old != nil {
+		old.giveBackWindows(is, why)
+	}
+	for _, st := range r.stages {
+		if st.windows != nil {
+			for _, w := range st.windows.take(is) {
+				r.giveWindowBack(w, why)
+			}
+		}
+	}
+}
+
+// closeWindows gives back what the windows still hold: nothing is applied any more.
+func (r *route) closeWindows(deadline time.Time) {
+	if r.cancel != nil {
+		r.cancel()
+	}
+	for _, st := range r.stages {
+		if st.windows != nil {
+			st.windows.close(deadline)
+		}
+	}
+	r.giveBackWindows(func(*window) bool { return true }, ack.ErrStopping)
+}
+
+// flushWindows flushes what routes hold of a source that has ended, until ctx ends.
+func (s *source) flushWindows(ctx context.Context) {
+	s.wiring.Use(func(routes []wired) {
+		for _, w := range routes {
+			w.route.flush(ctx, s.tracker)
+		}
+	})
+}
+
+// returnWindows gives back what routes hold of a source that does not lead any more.
+func (s *source) returnWindows(why error) {
+	s.wiring.Use(func(routes []wired) {
+		for _, w := range routes {
+			w.route.giveBackWindows(func(w *window) bool { return w.of(s.tracker) }, why)
+		}
+	})
+}
