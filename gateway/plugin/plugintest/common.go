@@ -115,6 +115,9 @@ func (s subject[T]) fail(c *check, i *instance[T]) (errs []error) {
 		}
 	case plugin.Transform:
 		try("Apply", func(ctx context.Context) error { return x.Apply(ctx, Incoming(`{"id":1}`), func(*event.Event) {}) })
+	case plugin.BatchTransform:
+		w := BatchCase{In: []string{`{"id":1}`, `{"id":2}`}}.window()
+		try("ApplyBatch", func(ctx context.Context) error { return x.ApplyBatch(ctx, w, func(*event.Event) {}) })
 	}
 	return errs
 }

@@ -6,7 +6,7 @@
 //	}
 //
 // A harness says how to reach the world that the plugin works with: see [SinkHarness],
-// [SourceHarness] and [TransformHarness]. Only Type is needed. Each field that is set has more
+// [SourceHarness], [TransformHarness] and [BatchHarness]. Only Type is needed. Each field that is set has more
 // rules checked; a rule that the harness has not enough for is skipped, and says what it needs.
 //
 // Each rule of the contract is one subtest, whose name is the rule. What a plugin does against it is

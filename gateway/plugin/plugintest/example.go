@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
@@ -17,40 +18,62 @@ var block = regexp.MustCompile("(?ms)^```(yaml|json)\n(.*?)^```$")
 // variable is one that falls back to its default.
 var variable = regexp.MustCompile(`\$\{\w+:-(.*?)\}`)
 
-// example runs what README.md shows: each YAML block with a transform, and after it
-// two JSON blocks, the payloads that come in and those that go on, a line each.
+// example runs what README.md shows, a payload after the other.
 func (h TransformHarness) example(c *check) {
+	examples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
+		i := exampleOf(c, h.Type, body)
+		return func(in []string) (got []string) {
+			for _, payload := range in {
+				out, err := apply(c, i, Incoming(payload))
+				if err != nil {
+					c.Errorf("%s: %v", payload, err)
+				}
+				got = append(got, payloads(out)...)
+			}
+			return got
+		}
+	})
+}
+
+// example runs what README.md shows, as one window.
+func (h BatchHarness) example(c *check) {
+	examples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
+		i := exampleOf(c, h.typ(), body)
+		return func(in []string) []string {
+			out, err := applyBatch(c, i, BatchCase{In: in}.window())
+			if err != nil {
+				c.Errorf("%q: %v", in, err)
+			}
+			return payloads(out)
+		}
+	})
+}
+
+// examples runs what README.md shows: each YAML block with a transform, and after it two JSON blocks, the
+// payloads that come in and those that go on, a line each. use makes the transform of its options, and
+// returns what applies it.
+func examples(c *check, change func(options string) string, use func(body *yaml.Node) func(in []string) []string) {
 	text, err := os.ReadFile(c.suite.readme)
 	if err != nil {
 		c.Fatal(err)
 	}
 	ran := 0
-	var i *instance[plugin.Transform]
+	var apply func(in []string) []string
 	var in []string
 	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
 		if b[1] == "yaml" {
-			i, in = h.exampleTransform(c, b[2]), nil
+			apply, in = use(exampleBody(c, change, b[2])), nil
 			continue
 		}
 		lines := slices.Collect(strings.Lines(b[2]))
 		for i := range lines {
 			lines[i] = strings.TrimSuffix(lines[i], "\n")
 		}
-		if i == nil || in == nil {
+		if apply == nil || in == nil {
 			in = lines
 			continue
 		}
-		var got []string
-		for _, payload := range in {
-			out, err := apply(c, i, Incoming(payload))
-			if err != nil {
-				c.Errorf("%s: %v", payload, err)
-			}
-			for _, e := range out {
-				got = append(got, string(e.Data))
-			}
-		}
-		if !slices.Equal(got, lines) {
+		if got := apply(in); !slices.Equal(got, lines) {
 			c.Errorf("README.md says that %q becomes %q, and it becomes %q", in, lines, got)
 		}
 		in = nil
@@ -61,11 +84,11 @@ func (h TransformHarness) example(c *check) {
 	}
 }
 
-// exampleTransform makes the one transform of an example.
-func (h TransformHarness) exampleTransform(c *check, text string) *instance[plugin.Transform] {
+// exampleBody returns the one transform of an example.
+func exampleBody(c *check, change func(options string) string, text string) *yaml.Node {
 	text = variable.ReplaceAllString(text, "$1")
-	if h.Example != nil {
-		c.hook(func() { text = h.Example(text) })
+	if change != nil {
+		c.hook(func() { text = change(text) })
 	}
 	var doc struct {
 		Transforms map[string]yaml.Node `yaml:"transforms"`
@@ -74,11 +97,23 @@ func (h TransformHarness) exampleTransform(c *check, text string) *instance[plug
 		c.Fatalf("an example has one transform under transforms: (%v) %s", err, text)
 	}
 	for _, body := range doc.Transforms {
-		opts, err := decode(c, h.Type, &body)
-		if err != nil {
-			c.Fatalf("an example: %v", err)
-		}
-		return build(c, h.Type, opts)
+		return &body
 	}
 	return nil
+}
+
+// exampleOf makes an instance of an example.
+func exampleOf[T any](c *check, typ plugin.Type[T], body *yaml.Node) *instance[T] {
+	opts, err := decode(c, typ, body)
+	if err != nil {
+		c.Fatalf("an example: %v", err)
+	}
+	return build(c, typ, opts)
+}
+
+func payloads(events []*event.Event) (out []string) {
+	for _, e := range events {
+		out = append(out, string(e.Data))
+	}
+	return out
 }

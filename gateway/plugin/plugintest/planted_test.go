@@ -46,7 +46,7 @@ const exampleText = "\n```yaml\ntransforms:\n  up: {type: upper}\n```\n\n```json
 
 // TestPlanted finds each of the planted faults under the rule that it breaks.
 func TestPlanted(t *testing.T) {
-	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailFaults(), sourceFaults(), sourceAckFaults(), transformFaults(), closeFaults())
+	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailFaults(), sourceFaults(), sourceAckFaults(), transformFaults(), batchFaults(), closeFaults())
 	if len(all) < 250 {
 		t.Errorf("only %d faults are planted", len(all))
 	}
@@ -107,7 +107,7 @@ func own(rules []rule, name string) (out []rule) {
 // TestSound finds nothing in plugins that have no fault.
 func TestSound(t *testing.T) {
 	for name, rules := range map[string]func(testing.TB) []rule{
-		"sink": soundSink, "source": soundSource, "source that replays": soundLog, "transform": soundTransform,
+		"sink": soundSink, "source": soundSource, "source that replays": soundLog, "transform": soundTransform, "batch transform": soundBatch,
 		"stateful transform": soundStateful, "source of requests": soundRequests,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,6 +127,8 @@ func TestSound(t *testing.T) {
 
 func readmeFor(name string) string {
 	switch {
+	case name == "batch transform":
+		return strings.Replace(readmeOf(joinType(nil)), exampleText, exampleBatch, 1)
 	case strings.Contains(name, "transform"):
 		return readmeOf(upperType(upperHooks{}))
 	case name == "source of requests":

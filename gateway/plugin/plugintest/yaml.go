@@ -52,6 +52,7 @@ func decode[T any](c *check, typ plugin.Type[T], body *yaml.Node) (opts any, err
 		d.Decode("", raw, opts, &struct {
 			Type    string `koanf:"type"`
 			OnError string `koanf:"on_error"`
+			Collect any    `koanf:"collect"`
 		}{})
 		return nil
 	}

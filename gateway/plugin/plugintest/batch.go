@@ -1,0 +1,162 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// BatchHarness says how to test one batch transform.
+type BatchHarness struct {
+	Type plugin.TransformType // made by plugin.NewBatchTransform
+	// Cases say what becomes of windows. Where options have an address of this machine, the suite
+	// puts a server in its place that is away, and one that never answers.
+	Cases []BatchCase
+	// Stateful says that what becomes of a window depends on those before it. The suite uses a new
+	// instance for each case in any case; of others it applies each case again.
+	Stateful bool
+	// Bad maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
+	Bad map[string]string
+	// Example changes the options, in YAML, of the example in README.md before it is
+	// run; nil leaves them.
+	Example func(options string) string
+}
+
+// BatchCase is the payloads of one window and what becomes of them.
+type BatchCase struct {
+	Name    string
+	Options string // in YAML
+	By      string
+	In      []string
+	// Prepare changes the i-th event before it comes in; nil changes none.
+	Prepare func(i int, e *event.Event)
+	Out     []string
+	Error   string // part of the error; "" for none
+	// Beside checks what stands beside the payload of the i-th event of Out; nil checks nothing.
+	Beside func(t testing.TB, i int, e *event.Event)
+}
+
+// window makes the window of a case: events as [Incoming] has them, with the IDs id-0, id-1 ...
+func (tc BatchCase) window() plugin.Window {
+	w := plugin.Window{By: tc.By}
+	for i, payload := range tc.In {
+		e := Incoming(payload)
+		e.ID = fmt.Sprint("id-", i)
+		if tc.Prepare != nil {
+			tc.Prepare(i, e)
+		}
+		w.Events = append(w.Events, e)
+	}
+	return w
+}
+
+// BatchTransform runs the suite on a batch transform.
+func BatchTransform(t *testing.T, h BatchHarness) {
+	t.Helper()
+	conform(t, batchRules(h))
+}
+
+const (
+	ruleBatchType    = "the type was made by plugin.NewBatchTransform"
+	ruleBatchCases   = "ApplyBatch makes of a window what its cases say"
+	ruleBatchKeeps   = "ApplyBatch changes neither the events nor their bytes"
+	ruleBatchEmitted = "what ApplyBatch has emitted never changes"
+	ruleBatchEnds    = "ApplyBatch emits no nil, and nothing when it has returned"
+	ruleBatchAny     = "ApplyBatch takes any window"
+	ruleBatchAway    = "ApplyBatch says plugin.Away where its server is away"
+)
+
+func batchRules(h BatchHarness) []rule {
+	typ, ok := h.Type.AsBatch()
+	if !ok {
+		return []rule{{ruleBatchType, func(c *check) { c.Errorf("it was not: run the suite plugintest.Transform on it") }}}
+	}
+	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.first, bad: h.Bad, use: h.use, works: h.works}
+	if h.hasServer() {
+		s.unreachable = func(opts any) {
+			h.first(opts)
+			addresses(opts, func(string) string { return "127.0.0.1:1" })
+		}
+	}
+	rules := []rule{
+		{ruleBatchType, h.described}, {ruleBatchCases, h.cases}, {ruleContext, h.ends}, {ruleBatchKeeps, nil}, {ruleBatchEmitted, nil}, {ruleBatchEnds, nil},
+		{ruleSame, h.again}, {ruleBatchAny, h.any}, {ruleBatchAway, h.away}, {ruleExample, h.example},
+	}
+	return append(rules, common(s)...)
+}
+
+func (h BatchHarness) described(c *check) {
+	if err := checkType(h.Type); err != nil {
+		c.breaks(ruleType, "%v", err)
+	}
+}
+
+// typ is the type whose instances are batch transforms.
+func (h BatchHarness) typ() plugin.BatchTransformType {
+	typ, _ := h.Type.AsBatch()
+	return typ
+}
+
+// first sets options as the first case that can be built has them.
+func (h BatchHarness) first(opts any) { h.set(opts, h.firstCase()) }
+
+// firstCase is the first case without an error, or else the first.
+func (h BatchHarness) firstCase() BatchCase {
+	for _, c := range h.Cases {
+		if c.Error == "" {
+			return c
+		}
+	}
+	if len(h.Cases) > 0 {
+		return h.Cases[0]
+	}
+	return BatchCase{In: []string{`{}`}}
+}
+
+func (h BatchHarness) set(opts any, tc BatchCase) {
+	body, err := parse(tc.Options)
+	if err != nil {
+		panic(err)
+	}
+	made, err := decode(nil, h.typ(), body)
+	if err != nil {
+		panic(err)
+	}
+	assign(opts, made)
+}
+
+func (h BatchHarness) hasServer() (has bool) {
+	defer func() { _ = recover() }() // options that will not do are found by a rule
+	opts := h.Type.Defaults()
+	h.first(opts)
+	return len(addresses(opts, nil)) > 0
+}
+
+func (h BatchHarness) use(c *check, i *instance[plugin.BatchTransform]) {
+	for range 3 {
+		_, _ = applyBatch(c, i, h.firstCase().window())
+	}
+}
+
+func (h BatchHarness) works(c *check, i *instance[plugin.BatchTransform]) error {
+	if len(h.Cases) == 0 || h.Stateful {
+		h.use(c, i)
+		return nil
+	}
+	if text := h.holds(c, i, h.firstCase()); text != "" {
+		return errors.New(text)
+	}
+	return nil
+}
+
+// ApplyBatch calls tr as the router does: it returns what was emitted, and nothing after an error.
+func ApplyBatch(ctx context.Context, tr plugin.BatchTransform, w plugin.Window) (out []*event.Event, err error) {
+	if err := tr.ApplyBatch(ctx, w, func(e *event.Event) { out = append(out, e) }); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
