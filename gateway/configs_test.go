@@ -166,6 +166,7 @@ var configs = map[string]func(t *testing.T, file string){
 			t.Errorf("header: %v", h)
 		}
 	},
+	"configs/orders-batch.yaml": batches,
 	"configs/orders-durable.yaml": func(t *testing.T, file string) {
 		for name, servers := range map[string]map[string]string{
 			"servers": realServers(t), "private servers": {"PATH": os.Getenv("PATH")},

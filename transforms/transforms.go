@@ -3,6 +3,7 @@ package transforms
 
 import (
 	"eventgateway/gateway/plugin"
+	"eventgateway/transforms/batch"
 	"eventgateway/transforms/cloudevents"
 	"eventgateway/transforms/dedupe"
 	"eventgateway/transforms/filter"
@@ -22,7 +23,7 @@ import (
 // All returns the types of all transforms.
 func All() []plugin.TransformType {
 	return []plugin.TransformType{
-		cloudevents.Type(), dedupe.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
+		batch.Type(), cloudevents.Type(), dedupe.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
 		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(),
 	}
 }

@@ -25,6 +25,7 @@ var minimal = map[string]string{
 	"source postgres-outbox":  `{url: "postgres://h/d", name: n}`,
 	"source redis-stream":     `{url: "redis://h", stream: s, from: start}`,
 	"source redis-sub":        `{url: "redis://h", channels: [c]}`,
+	"transform batch":         `{}`,
 	"transform cloudevents":   `{mode: wrap, ce_type: t}`,
 	"transform dedupe":        `{by: "id"}`,
 	"transform filter":        `{when: "true"}`,

@@ -158,3 +158,30 @@ func TestCanonical(t *testing.T) {
 		}
 	}
 }
+
+// TestTestsOfWindows: windows end behind the last of the events, in the order of their transforms.
+func TestTestsOfWindows(t *testing.T) {
+	const config = `
+sources: {orders: {type: redis-sub, url: "redis://h", channels: [c]}}
+transforms:
+  pairs: {type: batch, collect: {size: 2, time: 1ms}}
+  all: {type: batch, collect: {time: 10m}}
+sinks: {out: {type: stdout}}
+routes: {all: {from: [orders], through: [pairs, all], to: [out]}}
+tests:
+  five:
+    source: orders
+    events: ["1", "2", "3", "4", "5"]
+    expect: {out: ["[[1,2],[3,4],[5]]"]}
+`
+	if out, err := commandLine(t, nil, "test", "-c", writeConfig(t, config)); err != nil || out != "ok      five\n1 passed\n" {
+		t.Errorf("%s%v", out, err)
+	}
+	wrong := strings.NewReplacer("time: 1ms", "time: 1h", "type: batch, collect: {time: 10m}", "type: json, collect: {size: 1}").Replace(config)
+	_, err := commandLine(t, nil, "check", "-c", writeConfig(t, wrong))
+	for _, want := range []string{"transforms.pairs.collect.time: must be at most 10m", "transforms.all.collect: unknown option"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("it does not say %q, but %v", want, err)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+// Package batch is the transform batch: it makes one event of several.
+package batch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/rawjson"
+)
+
+// Options of the transform.
+type Options struct {
+	Format string `koanf:"format" rule:"oneof=array|lines" doc:"what the payload becomes: array is a JSON array of the payloads, lines has each payload on a line of its own (JSON Lines)"`
+	Latest bool   `koanf:"latest" doc:"whether only the latest event of each key is taken, in the place of that event; events without a key are all taken"`
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewBatchTransform("batch", "Makes one event of several.", func() Options { return Options{Format: "array"} }, build)
+}
+
+func build(o Options, _ plugin.Env) (plugin.BatchTransform, error) { return &transform{o}, nil }
+
+type transform struct{ opts Options }
+
+// ApplyBatch is part of [plugin.BatchTransform].
+func (t *transform) ApplyBatch(_ context.Context, w plugin.Window, emit func(*event.Event)) error {
+	size := 2
+	for _, e := range w.Events {
+		if err := rawjson.Check(e.Data); err != nil {
+			return fmt.Errorf("the event %q: %w", e.ID, err)
+		}
+		size += len(e.Data) + 1
+	}
+	events := w.Events
+	if t.opts.Latest {
+		events = latest(events)
+	}
+	made := merge(w)
+	made.Data = make([]byte, 0, size)
+	if t.opts.Format == "array" {
+		made.Data = append(made.Data, '[')
+	}
+	for i, e := range events {
+		if i > 0 && t.opts.Format == "array" {
+			made.Data = append(made.Data, ',')
+		} else if i > 0 {
+			made.Data = append(made.Data, '\n')
+		}
+		if t.opts.Format == "lines" {
+			made.Data = appendLine(made.Data, e.Data)
+		} else {
+			made.Data = append(made.Data, e.Data...)
+		}
+	}
+	if t.opts.Format == "array" {
+		made.Data = append(made.Data, ']')
+	}
+	emit(made)
+	return nil
+}
+
+// appendLine appends JSON without line breaks, which stand in it between two tokens only.
+func appendLine(dst, data []byte) []byte {
+	for _, b := range data {
+		if b == '\n' || b == '\r' {
+			b = ' '
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// latest leaves out events that a later one of their key has overtaken.
+func latest(events []*event.Event) (out []*event.Event) {
+	seen := map[string]bool{}
+	for _, e := range slices.Backward(events) {
+		if e.Key == "" || !seen[e.Key] {
+			out = append(out, e)
+		}
+		seen[e.Key] = true
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// merge makes the event without its payload: what all have in common stays, and the ID is the same
+// whenever the same events come together.
+func merge(w plugin.Window) *event.Event {
+	made := *w.Events[0]
+	made.Tried = nil
+	made.Attrs = slices.Clone(made.Attrs)
+	ids := sha256.New()
+	for _, e := range w.Events {
+		if e.Channel != made.Channel {
+			made.Channel = ""
+		}
+		if e.Key != made.Key {
+			made.Key = ""
+		}
+		made.Attrs = slices.DeleteFunc(made.Attrs, func(a event.Attr) bool {
+			value, ok := e.Attr(a.Name)
+			return !ok || value != a.Value
+		})
+		if e.ID == "" {
+			made.ID = ""
+		}
+		_, _ = ids.Write(binary.BigEndian.AppendUint32(nil, uint32(len(e.ID)))) // a hash takes all
+		_, _ = ids.Write([]byte(e.ID))
+	}
+	if made.ID != "" && len(w.Events) > 1 {
+		made.ID = "batch-" + hex.EncodeToString(ids.Sum(nil)[:16])
+	}
+	if w.By != "" {
+		made.Key = w.By
+	}
+	return &made
+}
