@@ -1,24 +1,12 @@
 package ack
 
-import "time"
-
 // Joint returns the receipt of events that were made of those of several batches of one run: when it is
 // settled, one copy of each of the receipts is. It has a guard like any other. It is nil where there are none.
 func Joint(receipts []*Receipt) *Receipt {
 	if len(receipts) == 0 {
 		return nil
 	}
-	joint := &Receipt{run: receipts[0].run}
-	joint.settle = func(err error) {
-		for _, r := range receipts {
-			r.Done(err)
-		}
-	}
-	joint.attempted = func(n int, last time.Time) {
-		for _, r := range receipts {
-			r.Attempted(n, last)
-		}
-	}
+	joint := &Receipt{run: receipts[0].run, members: receipts}
 	joint.pending.Store(1)
 	return joint
 }

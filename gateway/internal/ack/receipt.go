@@ -20,6 +20,7 @@ type Receipt struct {
 	run     *Run
 	ack     *settle.Ack
 	events  []*event.Event // the batch's
+	members []*Receipt     // of a joint receipt, which has neither ack nor events
 }
 
 // Add announces n more copies. It is called only before the guard is settled.
@@ -39,17 +40,31 @@ func (r *Receipt) Done(err error) {
 
 func (r *Receipt) done(err error) {
 	if err != nil {
-		r.once.Do(func() { // the last Done reads it: Add orders the two
-			r.err = err
-			r.comesAgain()
-		})
+		r.fail(err)
 	}
 	if r.pending.Add(-1) == 0 {
 		r.settle()
 	}
 }
 
+// fail records the first error: the events of the batch come again.
+func (r *Receipt) fail(err error) {
+	r.once.Do(func() { // the last Done reads it: Add orders the two
+		r.err = err
+		for _, m := range r.members {
+			m.fail(err)
+		}
+		r.comesAgain()
+	})
+}
+
 func (r *Receipt) settle() {
+	if r.members != nil {
+		for _, m := range r.members {
+			m.Done(r.err)
+		}
+		return
+	}
 	if r.err == nil {
 		r.err = r.behind()
 	}
@@ -77,6 +92,9 @@ func (r *Receipt) behind() error {
 
 // comesAgain records the keys of a batch that is or will be nacked.
 func (r *Receipt) comesAgain() {
+	if r.members != nil { // each of them has done so
+		return
+	}
 	order := r.ack.Order()
 	for _, e := range r.events {
 		if e != nil {
@@ -87,7 +105,13 @@ func (r *Receipt) comesAgain() {
 
 // Attempted records the nth failed attempt, for sources that remember it.
 func (r *Receipt) Attempted(n int, at time.Time) {
-	if r != nil {
+	if r == nil {
+		return
+	}
+	for _, m := range r.members {
+		m.Attempted(n, at)
+	}
+	if r.members == nil {
 		r.ack.Tried(n, at)
 	}
 }

@@ -135,7 +135,7 @@ func TestSourceThatGoesEndsItsWindows(t *testing.T) {
 			for _, name := range names {
 				g.Sources = append(g.Sources, partSource(j, name, version, func(p *part) {
 					p.from = func(ctx context.Context, o plugin.Output) error {
-						_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte(p.name)}}, Ack: func(err error) { j.add("%s acked %v", p.name, err) }})
+						_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte(p.name)}}, Ack: ackTo(func(err error) { j.add("%s acked %v", p.name, err) })})
 						<-ctx.Done()
 						return nil
 					}
@@ -183,7 +183,7 @@ func TestLostLeadershipGivesWindowsBack(t *testing.T) {
 		}}
 		c.part = part{j: &journal{}, name: "a", from: func(ctx context.Context, o plugin.Output) error {
 			runs++
-			_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, runs)}}, Ack: func(err error) { acks.add(err) }})
+			_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, runs)}}, Ack: ackTo(func(err error) { acks.add(err) })})
 			<-ctx.Done()
 			return ctx.Err()
 		}}

@@ -68,7 +68,7 @@ func (s *script) Run(ctx context.Context, out plugin.Output) error {
 
 // emit emits a batch; a payload may be KEY:TEXT.
 func (s *scripted) emit(payloads ...string) {
-	b := event.Batch{Ack: func(err error) { s.of.acks.add(err) }}
+	b := event.Batch{Ack: ackTo(func(err error) { s.of.acks.add(err) })}
 	for _, p := range payloads {
 		key, _, ok := strings.Cut(p, ":")
 		if !ok || p[0] == '{' {
