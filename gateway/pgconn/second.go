@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/plugin"
 )
 
 const (
@@ -86,24 +88,25 @@ type second struct {
 func openSecond(ctx context.Context, config *pgx.ConnConfig) *second {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &second{login: make(chan struct{}), served: make(chan uint32, 1), failed: make(chan error, 1), cancel: cancel, ended: make(chan struct{})}
-	go func() {
-		defer close(s.ended)
-		pid, err := s.open(ctx, config)
+	plugin.Go(func() error { return s.open(ctx, config) }, func(err error) {
 		if err != nil {
 			s.failed <- err
-			return
 		}
-		s.served <- pid
-	}()
+		close(s.ended)
+	})
 	return s
 }
 
-func (s *second) open(ctx context.Context, config *pgx.ConnConfig) (pid uint32, err error) {
+func (s *second) open(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
-		return 0, err
+		return err
 	}
 	close(s.login)
-	return askPID(ctx, s.conn, "")
+	pid, err := askPID(ctx, s.conn, "")
+	if err == nil {
+		s.served <- pid
+	}
+	return err
 }
 
 // asks reports whether it has logged in.

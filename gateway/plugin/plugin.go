@@ -4,6 +4,8 @@
 //
 // What a plugin never does, because the router does it once for all: loop to
 // reconnect, retry, batch by timer, open a port, log an error and return it too.
+// It starts no goroutine by a go statement, in which a panic ends the process, but by
+// [Go] where it waits for it, or by the Go of its [Env].
 package plugin
 
 import (
@@ -117,8 +119,9 @@ type Env struct {
 	// later.
 	HTTP Mounter
 	// Go runs f in a goroutine. A panic of f is counted and logged; in a goroutine that the plugin
-	// starts itself it ends the process. ctx ends when the plugin is about to be closed, and
-	// Close waits for what it needs.
+	// starts by a go statement it ends the process. ctx ends when the plugin is about to be closed, and
+	// Close waits for what it needs. Where Run or Write waits for the goroutine, the function
+	// [Go] hands its error over, or its panic.
 	Go func(f func(ctx context.Context))
 	// Now and NewID are the clock, and a maker of unique ids, of what shows in events
 	// or decides about them: `gateway test` fixes both.

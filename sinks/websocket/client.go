@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"errors"
 	"os"
 	"sync"
@@ -34,6 +35,7 @@ type client struct {
 	finished chan struct{} // closed when the goroutine has ended
 	parkedAt int           // place in a log's list of those who wait, from 1; under its lock
 	parkedIn *log          // that log; only run
+	locked   bool          // run has locked mu for itself; only run
 	begin    start         // in the topic, for start
 	// Who it is, and what it asked for when it came. Only the handler's goroutine, and
 	// that which reads.
@@ -91,7 +93,7 @@ func (c *client) start() {
 	c.expire()
 	c.sink.add(c)
 	c.endWith(c.topic) // where it has ended before the client was listed
-	go c.run()
+	c.sink.env.Go(func(context.Context) { c.run() })
 }
 
 // pause has the client's goroutine send nothing of the log while it moves to another topic.
@@ -111,11 +113,10 @@ func (c *client) greet() {
 
 // run sends until the connection ends, whoever ends it.
 func (c *client) run() {
-	defer close(c.finished)
-	defer c.conn.Conn.Close() // and with it the reading side
-	defer func() { c.parkedIn.forget(c) }()
+	defer c.finish()
 	for {
 		c.mu.Lock()
+		c.locked = true
 		answers, kept, closing, drain, hungUp, moving := c.answers, c.kept, c.closing, c.drain, c.hungUp, c.moving
 		c.answers, c.kept, c.gapWaits = nil, nil, false
 		var frames []byte
@@ -123,6 +124,7 @@ func (c *client) run() {
 			frames, c.position = c.position.next()
 		}
 		here, topic := c.position, c.topic
+		c.locked = false
 		c.mu.Unlock()
 		if c.parkedIn != topic.log {
 			c.parkedIn.forget(c)

@@ -37,7 +37,8 @@ func (h *hub) feed(t *topic, history int) {
 	l.add(t)
 	if !l.running {
 		l.running = true
-		h.feeders.Go((&feeder{hub: h, lane: l}).run)
+		h.feeders.Add(1)
+		h.spawn(func(context.Context) { defer h.feeders.Done(); (&feeder{hub: h, lane: l}).run() })
 	}
 	l.wake()
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"crypto/rand"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type hub struct {
 	metrics *metrics
 	clients func() []*client // of this moment
 	log     *sparingLog
+	spawn   func(func(context.Context)) // of plugin.Env
 
 	mu      sync.Mutex
 	main    *topic
@@ -48,9 +50,9 @@ type hub struct {
 	purses  map[string]*purse
 }
 
-func newHub(o Options, m *metrics, now func() time.Time) *hub {
+func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
-		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, main: &topic{log: newLog()}, none: &topic{log: newLog()},
+		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, none: &topic{log: newLog()},
 		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
 		views: newLane(false), filters: newLane(true), kept: keptBytes{shown: m.filterBytes}, held: map[string]int{}, purses: map[string]*purse{},
 	}

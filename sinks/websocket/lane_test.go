@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
 
@@ -81,7 +82,7 @@ func TestRightsWaitForNoFilter(t *testing.T) {
 
 // TestTurnsGoByAddress: an address with many filters gets as many turns as one with one.
 func TestTurnsGoByAddress(t *testing.T) {
-	h := newHub(*Type().Defaults().(*Options), newMetrics(), time.Now)
+	h := newHub(*Type().Defaults().(*Options), newMetrics(), time.Now, plugintest.Env(t).Go)
 	h.write([]*event.Event{{Data: []byte(`{"n":1}`)}})
 	h.filters.running = true // the test feeds
 	made := map[string][]*topic{}

@@ -48,7 +48,7 @@ func (s *sink) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	s.settle(ctx)
 	s.sendAway(ctx)
-	gone := done(s.left.Wait)
+	gone := s.done(s.left.Wait)
 	select {
 	case <-gone:
 	case <-ctx.Done():
@@ -56,7 +56,7 @@ func (s *sink) Close(ctx context.Context) error {
 		<-gone // a closed connection ends both of its goroutines
 	}
 	select {
-	case <-done(s.hub.feeders.Wait):
+	case <-s.done(s.hub.feeders.Wait):
 	case <-ctx.Done(): // one evaluation is not interrupted: the feeder ends behind it
 	}
 	return nil
@@ -75,8 +75,8 @@ func (s *sink) cut() {
 }
 
 // done returns a channel that is closed when wait returns.
-func done(wait func()) <-chan struct{} {
+func (s *sink) done(wait func()) <-chan struct{} {
 	c := make(chan struct{})
-	go func() { wait(); close(c) }()
+	s.env.Go(func(context.Context) { defer close(c); wait() })
 	return c
 }

@@ -44,7 +44,7 @@ func newMetrics() *metrics {
 		}, []string{"reason"}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_disconnects_total",
-			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, filter (it was ended), shutdown.",
+			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, filter (it was ended), panic (of the sink, for this client), shutdown.",
 		}, []string{"reason"}),
 	}
 }

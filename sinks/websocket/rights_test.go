@@ -17,6 +17,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
 
@@ -198,7 +199,7 @@ func TestFiltersLearnNothing(t *testing.T) {
 			if s.filter, err = expr.CompileFilter(filter); err != nil {
 				t.Fatal(err)
 			}
-			h := newHub(o, newMetrics(), time.Now)
+			h := newHub(o, newMetrics(), time.Now, plugintest.Env(t).Go)
 			p := &past{Event: event.Event{ID: "1", Channel: "c", Key: "k", Attrs: []event.Attr{{Name: "a", Value: "x"}}, Data: []byte(payload)}}
 			h.setKeys(p)
 			v := h.look(&h.eval, &topic{subscription: s}, p)

@@ -3,10 +3,7 @@ package websocket
 import (
 	"cmp"
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -26,7 +23,7 @@ type sink struct {
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
 
-	refusedOrigins, refusedVersions, panics *sparingLog
+	refusedOrigins, refusedVersions *sparingLog
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
@@ -65,11 +62,11 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := newClient(s, address)
 	h := &hijacker{ResponseWriter: w, c: c, taken: make(chan struct{})}
 	answered := make(chan struct{})
-	go func() {
+	s.env.Go(func(context.Context) {
 		defer s.leave(address)
 		defer close(answered)
 		s.attend(h, r, c)
-	}()
+	})
 	select {
 	case <-h.taken:
 	case <-answered:
@@ -86,44 +83,45 @@ func (s *sink) leave(address string) {
 
 // attend serves a client until it is gone.
 func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
-	var status int
-	if err := s.guard(c, func() (err error) { status, err = c.prepare(r); return err }); err != nil {
-		if status == http.StatusUnauthorized {
-			h.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		http.Error(h, err.Error(), cmp.Or(status, http.StatusInternalServerError))
+	if !c.admit(h, r) {
 		return
 	}
 	defer s.hub.leave(c)
-	err := s.guard(c, func() error {
-		if upgrades(r) {
-			return s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
-		}
-		return s.serveEvents(h, r, c)
-	})
-	if err != nil {
-		s.env.Log.Debug("handshake failed", "peer", r.RemoteAddr, "error", err)
+	defer s.forget(c)
+	defer c.cutOff(nil) // it would keep h, and the server's buffers
+	peer := r.RemoteAddr
+	var err error
+	if upgrades(r) {
+		err = s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
+	} else {
+		err = s.serveEvents(h, r, c)
 	}
+	if err != nil {
+		s.env.Log.Debug("handshake failed", "peer", peer, "error", err)
+	}
+}
+
+// admit prepares a client, or answers why it is refused.
+func (c *client) admit(h *hijacker, r *http.Request) bool {
+	defer c.cutOff(h)
+	status, err := c.prepare(r)
+	if err == nil {
+		return true
+	}
+	if status == http.StatusUnauthorized {
+		h.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	http.Error(h, err.Error(), cmp.Or(status, http.StatusInternalServerError))
+	return false
+}
+
+// forget waits until a client that has started has ended, and takes it off the list.
+func (s *sink) forget(c *client) {
 	if c.started {
 		<-c.finished
 		c.stopTimer()
 		s.remove(c)
 	}
-}
-
-// guard has a client that makes f panic end, and nobody else.
-func (s *sink) guard(c *client, f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.panics.write(slog.LevelError, "a client has made the sink panic: it is cut off", "panic", p, "stack", string(debug.Stack()))
-			if c.conn != nil {
-				_ = c.conn.Conn.Close()
-				c.hangUp()
-			}
-			err = errors.New("this request cannot be served")
-		}
-	}()
-	return f()
 }
 
 // Open is part of [plugin.Opener].

@@ -16,7 +16,7 @@ func (o Options) View(claims map[string]any) (func(*event.Event) (payload []byte
 	if err != nil {
 		return nil, err
 	}
-	h, t := newHub(o, newMetrics(), time.Now), &topic{subscription: subscription{allowed: allowed, protocol: true}}
+	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{allowed: allowed, protocol: true}}
 	return func(e *event.Event) ([]byte, bool) {
 		p := &past{Event: *e}
 		h.setKeys(p)

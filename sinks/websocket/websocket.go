@@ -98,10 +98,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
-		refusedOrigins: newSparingLog(env.Log), refusedVersions: newSparingLog(env.Log), panics: newSparingLog(env.Log),
+		refusedOrigins: newSparingLog(env.Log), refusedVersions: newSparingLog(env.Log),
 	}
-	s.hub = newHub(o, s.metrics, time.Now)
-	s.hub.clients, s.hub.log = s.all, s.panics
+	s.hub = newHub(o, s.metrics, time.Now, env.Go)
+	s.hub.clients, s.hub.log = s.all, newSparingLog(env.Log)
 	if o.Auth.JWT.Algorithm != "" {
 		var err error
 		if s.jwt, err = newVerifier(o.Auth.JWT); err != nil {

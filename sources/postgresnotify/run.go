@@ -101,6 +101,9 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *waiting, out plu
 			err = errors.Join(err, out.Emit(ctx, event.Batch{Events: batch}))
 			batch = nil
 		}
+		if err == nil && w.panicked != nil {
+			err = fmt.Errorf("fetching a row: %w", w.panicked)
+		}
 		// A server answers only when it has sent all notifications that wait, which
 		// may be many: where some came the connection lives, and is not asked.
 		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {

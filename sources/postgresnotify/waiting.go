@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
 )
 
 const (
@@ -37,6 +38,7 @@ type waiting struct {
 	wake       atomic.Pointer[context.CancelFunc]
 	goroutines sync.WaitGroup
 	warnings   rate.Sometimes
+	panicked   *plugin.PanicError // of a fetch; nil: none
 }
 
 // lane is events in the order in which they leave, which is that of their arrival: those of one
@@ -177,8 +179,13 @@ func (w *waiting) start(ctx context.Context) {
 		}
 		busy[it.marked.table], it.state = true, running
 		w.running++
-		w.goroutines.Go(func() {
-			data, err := f.complete(ctx, it.since, l.channel, *it.marked)
+		w.goroutines.Add(1)
+		var data []byte
+		plugin.Go(func() (err error) {
+			data, err = f.complete(ctx, it.since, l.channel, *it.marked)
+			return err
+		}, func(err error) {
+			defer w.goroutines.Done()
 			w.results <- result{l, it, f, data, err}
 			if wake := w.wake.Load(); wake != nil {
 				(*wake)()
@@ -201,6 +208,9 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 		r := <-w.results
 		w.running--
 		w.idle = append(w.idle, r.fetcher)
+		if w.panicked == nil {
+			errors.As(r.err, &w.panicked)
+		}
 		switch {
 		case r.item.state == done: // given up
 		case r.err != nil:

@@ -107,7 +107,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	r.end = end
 	keeping, stop := context.WithCancel(ctx)
 	kept := make(chan struct{})
-	go func() { defer close(kept); r.keep(keeping) }()
+	plugin.Go(func() error { return r.keep(keeping) }, func(err error) { r.fail(err); close(kept) })
 	err = r.run(running, out)
 	stop()
 	<-kept
@@ -167,8 +167,8 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 }
 
 // keep stores what was acked, shows that the reader lives, and ends it where a batch was
-// given back. The reader itself may be waiting for news, or for the routes.
-func (r *reader) keep(ctx context.Context) {
+// given back, by an error. The reader itself may be waiting for news, or for the routes.
+func (r *reader) keep(ctx context.Context) error {
 	pulse, pause := time.NewTicker(r.wait()), time.NewTicker(saveEvery)
 	defer pulse.Stop()
 	defer pause.Stop()
@@ -176,7 +176,7 @@ func (r *reader) keep(ctx context.Context) {
 		var err error
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-pulse.C:
 			err = r.form.alive(ctx)
 		case <-r.form.settled():
@@ -191,19 +191,21 @@ func (r *reader) keep(ctx context.Context) {
 			}
 		}
 		if err != nil {
-			r.fail(err)
-			return
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-pause.C:
 		}
 	}
 }
 
-// fail ends the reader: it may be waiting for news, or for the routes.
+// fail ends the reader where keep has returned an error: it may be waiting for news, or for the routes.
 func (r *reader) fail(err error) {
+	if err == nil {
+		return
+	}
 	r.mu.Lock()
 	r.failure = err
 	r.mu.Unlock()

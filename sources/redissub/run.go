@@ -38,10 +38,10 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	r := receiver{source: s, sub: sub, awaited: awaited, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
 	r.last.Store(time.Now().UnixNano())
 	receiving := make(chan struct{})
-	go func() { defer close(receiving); r.receive(ctx) }()
+	plugin.Go(func() error { return r.receive(ctx) }, func(err error) { r.buffer.fail(err); close(receiving) })
 	watching := make(chan struct{})
 	watch, stopWatch := context.WithCancel(ctx)
-	go func() { defer close(watching); r.watch(watch) }()
+	plugin.Go(func() error { return r.watch(watch) }, func(err error) { r.deaf(err); close(watching) })
 	defer func() {
 		stopWatch()
 		<-watching
@@ -65,8 +65,8 @@ type receiver struct {
 	last      atomic.Int64  // when something was received, in Unix nanoseconds
 }
 
-// receive reads until the connection ends, and hands everything off at once.
-func (r *receiver) receive(ctx context.Context) {
+// receive reads until the connection ends, and hands everything off at once. It returns why it ends.
+func (r *receiver) receive(ctx context.Context) error {
 	refused := error(nil) // the user may not subscribe to gaps
 	for {
 		msg, err := r.sub.Receive(ctx)
@@ -76,8 +76,7 @@ func (r *receiver) receive(ctx context.Context) {
 			continue
 		}
 		if err != nil {
-			r.buffer.fail(away(err, fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err)))
-			return
+			return away(err, fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err))
 		}
 		now := time.Now()
 		r.last.Store(now.UnixNano())
@@ -86,8 +85,7 @@ func (r *receiver) receive(ctx context.Context) {
 			if r.awaited.confirm(m) {
 				r.confirm(refused)
 			} else { // go-redis connected anew under our feet
-				r.buffer.fail(plugin.Away(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL)))
-				return
+				return plugin.Away(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
 			}
 		case *redis.Message:
 			if redisconn.IsGapChannel(m.Channel) { // whatever pattern it came by: it is no event
@@ -116,28 +114,32 @@ func (r *receiver) confirm(refused error) {
 	close(r.confirmed)
 }
 
-// watch pings, and closes a connection on which nothing comes back: a half-open
-// one stays deaf for ever otherwise.
-func (r *receiver) watch(ctx context.Context) {
+// watch pings until ctx ends, or returns an error where nothing comes back: a half-open
+// connection stays deaf for ever otherwise.
+func (r *receiver) watch(ctx context.Context) error {
 	every := r.source.opts.Ping.D()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 		if time.Since(time.Unix(0, r.last.Load())) > 2*every {
-			r.buffer.fail(plugin.Away(errSilent))
-			r.sub.Close()
-			return
+			return plugin.Away(errSilent)
 		}
 		if err := r.sub.Ping(ctx); err != nil && ctx.Err() == nil {
-			r.buffer.fail(away(err, fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err)))
-			r.sub.Close()
-			return
+			return away(err, fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err))
 		}
+	}
+}
+
+// deaf closes the connection where watch has returned an error.
+func (r *receiver) deaf(err error) {
+	if err != nil {
+		r.buffer.fail(err)
+		r.sub.Close()
 	}
 }
 

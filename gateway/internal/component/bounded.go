@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"eventgateway/gateway/plugin"
 )
 
 // PanicError is a panic of a plugin as an error.
@@ -13,10 +15,12 @@ type PanicError struct{ Value any }
 // Error returns the text of the panic.
 func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
 
-// IsPanic reports whether err is, or wraps, a panic of a plugin.
+// IsPanic reports whether err is, or wraps, a panic of a plugin, or of a goroutine that it has started
+// by [plugin.Go].
 func IsPanic(err error) bool {
 	var p *PanicError
-	return errors.As(err, &p)
+	var of *plugin.PanicError
+	return errors.As(err, &p) || errors.As(err, &of)
 }
 
 // Protect calls f, a method of the plugin, and returns a panic as an error without secrets.

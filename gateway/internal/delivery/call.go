@@ -25,6 +25,9 @@ func (s *Sink) guard(method component.Method, timer *component.CallTimer, f func
 	if err = s.Redactor.Error(f(ctx)); err != nil && ctx.Err() != nil && s.writing.Err() == nil {
 		return fmt.Errorf("gave up after timeout %v: %w", s.Options.Timeout, err)
 	}
+	if component.IsPanic(err) { // of a goroutine of the plugin
+		return plugin.Permanent(err)
+	}
 	return err
 }
 

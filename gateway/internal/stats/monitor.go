@@ -1,11 +1,14 @@
 package stats
 
 import (
+	"errors"
 	"log/slog"
 	"regexp"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"eventgateway/gateway/plugin"
 )
 
 // Monitor keeps the health of one component, and logs its changes (see outage).
@@ -91,6 +94,11 @@ func (m *Monitor) Recovered() {
 func (m *Monitor) fail(err error, now time.Time) {
 	m.state.Failing, m.state.LastError, m.state.LastErrorAt = true, err.Error(), &now
 	m.state.Errors++
+	var p *plugin.PanicError
+	if errors.As(err, &p) { // in a goroutine of the plugin, which has returned it
+		m.state.Panics++
+		m.logPanic(p.Value, p.Stack)
+	}
 }
 
 // localPort matches the port of a connection's own end, which differs each time.
@@ -107,8 +115,12 @@ func (m *Monitor) Panicked(value any) {
 	m.mu.Lock()
 	m.state.Panics++
 	m.mu.Unlock()
+	m.logPanic(value, debug.Stack())
+}
+
+func (m *Monitor) logPanic(value any, stack []byte) {
 	if suppressed, ok := m.panics.Allow(); ok {
-		m.log.Error("plugin panicked", "panic", value, "stack", string(debug.Stack()), "suppressed", suppressed)
+		m.log.Error("plugin panicked", "panic", value, "stack", string(stack), "suppressed", suppressed)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	ruleProcess = "the plugin never ends the process: its goroutines are started by Env.Go, and it calls no os.Exit"
+	ruleProcess = "the plugin never ends the process: its goroutines are started by plugin.Go or Env.Go, and it calls no os.Exit"
 	ruleRace    = "there is no data race"
 )
 

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPluginsGuardTheirGoroutines: plugins, and what they are written with, start goroutines by plugin.Go or
+// Env.Go only. In a goroutine of a go statement, or of a WaitGroup, a panic ends the process.
+func TestPluginsGuardTheirGoroutines(t *testing.T) {
+	seen := 0
+	for _, dir := range []string{"../sources", "../transforms", "../sinks", "pgconn", "redisconn", "pgtrigger", "inflight"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			files := token.NewFileSet()
+			file, err := parser.ParseFile(files, path, nil, 0)
+			if err != nil {
+				return err
+			}
+			seen++
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					t.Errorf("%s: a go statement: use plugin.Go or Env.Go", files.Position(n.Pos()))
+				case *ast.SelectorExpr:
+					if n.Sel.Name == "Go" && !guarded(n.X) {
+						t.Errorf("%s: a goroutine without a recover: use plugin.Go or Env.Go", files.Position(n.Pos()))
+					}
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen < 100 {
+		t.Errorf("only %d files were seen", seen)
+	}
+}
+
+// guarded reports whether the method or function Go of x recovers: the package plugin's, or an Env's.
+func guarded(x ast.Expr) bool {
+	switch x := x.(type) {
+	case *ast.Ident:
+		return x.Name == "plugin" || x.Name == "env"
+	case *ast.SelectorExpr:
+		return x.Sel.Name == "env"
+	}
+	return false
+}

@@ -1,0 +1,103 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv"
+)
+
+// poisoned is a listener whose connections panic where the server writes "poison" to one that has
+// asked for it, or reads it.
+type poisoned struct{ net.Listener }
+
+func (p poisoned) Accept() (net.Conn, error) {
+	c, err := p.Listener.Accept()
+	return &poisonedConn{Conn: c}, err
+}
+
+type poisonedConn struct {
+	net.Conn
+	chosen bool // before anything is written
+}
+
+func (c *poisonedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if bytes.Contains(b[:n], []byte("/chosen")) {
+		c.chosen = true
+	}
+	return n, err
+}
+
+func (c *poisonedConn) Write(b []byte) (int, error) {
+	if c.chosen && bytes.Contains(b, []byte("poison")) {
+		panic("planted")
+	}
+	return c.Conn.Write(b)
+}
+
+// TestAPanicEndsOneClient: a goroutine that sends to a client panics, and another client, the sink
+// and the process go on.
+func TestAPanicEndsOneClient(t *testing.T) {
+	env := plugintest.Env(t)
+	panics := make(chan any, 10)
+	env.Go = func(f func(context.Context)) {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+			}()
+			f(t.Context())
+		}()
+	}
+	impl, err := Type().Build(Type().Defaults(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := impl.(*sink)
+	server := httptest.NewUnstartedServer(env.HTTP.(*plugintest.Mounter).Upgrades)
+	server.Listener = poisoned{server.Listener}
+	server.Start()
+	defer server.Close()
+	well := dial(t, server, nil)
+	url := server.URL
+	server.URL += "/chosen"
+	chosen := dial(t, server, nil)
+	server.URL = url
+
+	for _, text := range []string{"one", "poison", "three"} {
+		if err := s.Write(t.Context(), []*event.Event{{Data: []byte(text)}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, well); got != text {
+			t.Errorf("%q, not %q", got, text)
+		}
+	}
+	if got := read(t, chosen); got != "one" {
+		t.Errorf("%q", got)
+	}
+	if _, got, err := chosen.ReadMessage(); err == nil {
+		t.Errorf("%q after the panic", got)
+	}
+	if p := <-panics; p != "planted" {
+		t.Errorf("Env.Go got %v", p)
+	}
+	well.Close()
+	if err := s.Close(testenv.Context(t)); err != nil {
+		t.Error(err)
+	}
+	if got := testutil.ToFloat64(s.metrics.disconnects.WithLabelValues("panic")); got != 1 {
+		t.Errorf("%v clients are gone for a panic", got)
+	}
+	if got := testutil.ToFloat64(s.metrics.clients); got != 0 {
+		t.Errorf("%v clients are left", got)
+	}
+}
