@@ -69,24 +69,37 @@ func checkTypes[T any](types []Type[T], commands map[string]string) error {
 	return errors.Join(problems...)
 }
 
-// optional are the methods beside those of a Source, a Transform or a Sink, by their names.
-var optional = map[string]reflect.Type{
-	"Open": reflect.TypeFor[Opener](), "Ping": reflect.TypeFor[Pinger](), "Close": reflect.TypeFor[Closer](),
-	"Gap": reflect.TypeFor[GapSink](), "Probe": reflect.TypeFor[Prober](), "Campaign": reflect.TypeFor[Elector](),
+// optional are the methods beside those of a Source, a Transform or a Sink, by their names, and the kind
+// that has them: "" is each.
+var optional = map[string]struct {
+	kind Kind
+	is   reflect.Type
+}{
+	"Open": {KindSink, reflect.TypeFor[Opener]()}, "Ping": {KindSink, reflect.TypeFor[Pinger]()}, "Gap": {KindSink, reflect.TypeFor[GapSink]()},
+	"Campaign": {KindSource, reflect.TypeFor[Elector]()}, "Close": {"", reflect.TypeFor[Closer]()}, "Probe": {"", reflect.TypeFor[Prober]()},
 }
 
 // CheckInstance returns what is wrong with an instance that a type has built: it is nil, has a method
-// with the name of an optional one and another signature, which would never be called, or its traits and
-// its methods do not agree.
+// with the name of an optional one that would never be called, or its traits and its methods do not
+// agree. A method is not called that has another signature, belongs to another kind, or is one of
+// the pointer while the plugin is a value.
 func (t Type[T]) CheckInstance(impl T) error {
 	v := reflect.ValueOf(impl)
 	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("the plugin has built nil")
 	}
 	for _, name := range slices.Sorted(maps.Keys(optional)) {
-		m := v.MethodByName(name)
-		if want := optional[name]; m.IsValid() && !v.Type().Implements(want) {
-			return fmt.Errorf("the method %s is never called: it has the signature %v, and plugin.%s wants %v", name, m.Type(), want.Name(), signature(want))
+		o := optional[name]
+		m, has := v.Type().MethodByName(name)
+		_, ofPointer := reflect.PointerTo(v.Type()).MethodByName(name)
+		switch {
+		case !has && ofPointer:
+			return fmt.Errorf("the method %s is never called: it has a pointer receiver, and the plugin is a %v: build a pointer", name, v.Type())
+		case !has:
+		case o.kind != "" && o.kind != t.kind:
+			return fmt.Errorf("the method %s is never called: it is one of a %s, and this is a %s: give it another name", name, o.kind, t.kind)
+		case !v.Type().Implements(o.is):
+			return fmt.Errorf("the method %s is never called: it has the signature %v, and plugin.%s wants %v", name, v.Method(m.Index).Type(), o.is.Name(), signature(o.is))
 		}
 	}
 	_, elects := any(impl).(Elector)

@@ -226,16 +226,28 @@ type misspelt struct{ keeps }
 
 func (*misspelt) Close() error { return nil }
 
-// TestMisspeltMethods: a method with the name of an optional one and another signature, and a trait
+// opened is a source with a method of a sink.
+type opened struct{ plugin.Source }
+
+func (opened) Open(context.Context) error { return nil }
+
+// value is a sink whose Close has a pointer receiver.
+type value struct{ plugin.Sink }
+
+func (*value) Close(context.Context) error { return nil }
+
+// TestMisspeltMethods: a method with the name of an optional one that is never called, and a trait
 // without its method, are refused when the plugin is built.
 func TestMisspeltMethods(t *testing.T) {
 	elects := sourceSpec("in", emits(0, nil))
 	elects.Type = elects.Type.With(plugin.Elects)
 	var none *keeps
 	for want, g := range map[string]Graph{
-		"the method Close is never called":       {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", &misspelt{}, nil)}, Routes: routeTo("out")},
-		"the trait Elects, and its plugin is no": {Sources: []SourceSpec{elects}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
-		"sinks.out: the plugin has built nil":    {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", none, nil)}, Routes: routeTo("out")},
+		"the method Close is never called":          {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", &misspelt{}, nil)}, Routes: routeTo("out")},
+		"the trait Elects, and its plugin is no":    {Sources: []SourceSpec{elects}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
+		"it is one of a sink, and this is a source": {Sources: []SourceSpec{sourceSpec("in", opened{emits(0, nil)})}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
+		"build a pointer":                           {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", value{&keeps{}}, nil)}, Routes: routeTo("out")},
+		"sinks.out: the plugin has built nil":       {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", none, nil)}, Routes: routeTo("out")},
 	} {
 		var broken *BuildError
 		if _, err := newRouter(t).Plan(g, table{}); !errors.As(err, &broken) || !strings.Contains(err.Error(), want) {

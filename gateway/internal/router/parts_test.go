@@ -64,7 +64,10 @@ func (p *part) Run(ctx context.Context, out plugin.Output) error {
 	return nil
 }
 
-func (p *part) Open(context.Context) error {
+// sinkPart is a part that is opened.
+type sinkPart struct{ *part }
+
+func (p sinkPart) Open(context.Context) error {
 	p.j.add("%s opens", p.name)
 	return p.openErr
 }
@@ -105,7 +108,7 @@ func partSink(j *journal, name string, version int, change func(*part)) SinkSpec
 		if err := env.HTTP.Handle("/"+name, http.NotFoundHandler()); err != nil {
 			return nil, err
 		}
-		return p, env.Metrics.Register(gauge)
+		return sinkPart{p}, env.Metrics.Register(gauge)
 	})
 	return SinkSpec{Name: name, Type: t, Options: &versioned{version}, Delivery: delivery.DefaultOptions()}
 }
