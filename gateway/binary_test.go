@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -109,19 +110,15 @@ func startCommand(t testing.TB, env map[string]string, cmd *exec.Cmd) *program {
 // awaitReady waits until /readyz says yes.
 func (p *program) awaitReady() {
 	p.t.Helper()
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if status, _ := p.get("/readyz"); status == http.StatusOK {
-			return
-		}
+	testenv.Eventually(p.t, testenv.Wait, "ready", func() bool {
 		select {
 		case <-p.exited:
 			p.t.Fatalf("the gateway ended: %v\n%s", p.cmd.ProcessState, p.stderr.String())
 		default:
 		}
-		if time.Since(start) > testenv.Wait {
-			p.t.Fatalf("not ready; it says:\n%s", p.stderr.String())
-		}
-	}
+		status, _ := p.get("/readyz")
+		return status == http.StatusOK
+	}, p.stderr.String)
 }
 
 // awaitLeading waits until it is ready and captures: PostgreSQL may take a moment to
@@ -170,25 +167,17 @@ func (p *program) secretFile() string {
 // awaitLog waits until the program has logged text: it has no other signal for it.
 func (p *program) awaitLog(text string) {
 	p.t.Helper()
-	for start := time.Now(); !strings.Contains(p.stderr.String(), text); time.Sleep(5 * time.Millisecond) {
-		if time.Since(start) > testenv.Wait {
-			p.t.Fatalf("it never says %q, but:\n%s", text, p.stderr.String())
-		}
-	}
+	testenv.Eventually(p.t, testenv.Wait, fmt.Sprintf("logged: %q", text), func() bool { return strings.Contains(p.stderr.String(), text) }, p.stderr.String)
 }
 
 // awaitMetric waits until /metrics has a line.
 func (p *program) awaitMetric(line string) {
 	p.t.Helper()
-	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		_, body := p.get("/metrics")
-		if containsLine(body, line) {
-			return
-		}
-		if time.Since(start) > testenv.Wait {
-			p.t.Fatalf("/metrics never has %q, but:\n%s", line, body)
-		}
-	}
+	var body string
+	testenv.Eventually(p.t, testenv.Wait, fmt.Sprintf("in /metrics: %q", line), func() bool {
+		_, body = p.get("/metrics")
+		return containsLine(body, line)
+	}, func() string { return body })
 }
 
 // line returns the next line of standard output.

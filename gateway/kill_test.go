@@ -55,11 +55,7 @@ routes:
 	}
 	last := startBinary(t, nil, "-c", config)
 	last.awaitReady() // else it may be told to stop before it listens to that
-	for start := time.Now(); acked(t, position) < total; time.Sleep(time.Millisecond) {
-		if time.Since(start) > 2*testenv.Wait {
-			t.Fatalf("only %d of %d acked", acked(t, position), total)
-		}
-	}
+	testenv.Eventually(t, 2*testenv.Wait, fmt.Sprintf("%d acked", total), func() bool { return acked(t, position) >= total }, func() string { return fmt.Sprint(acked(t, position)) })
 	last.cmd.Process.Signal(syscall.SIGTERM)
 	if code := last.exit(testenv.Wait); code != 0 {
 		t.Errorf("exit status %d", code)

@@ -2,10 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"eventgateway/gateway/testenv"
 )
@@ -57,16 +57,13 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 		p.awaitReady()
 		return p
 	}
-	await := func(id int) []int {
+	await := func(id int) (ids []int) {
 		t.Helper()
-		for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-			if ids := storedOrders(t); len(ids) > 0 && ids[len(ids)-1] >= id {
-				return ids
-			}
-			if time.Since(start) > testenv.Wait {
-				t.Fatalf("order %d is never stored", id)
-			}
-		}
+		testenv.Eventually(t, testenv.Wait, fmt.Sprintf("order %d stored", id), func() bool {
+			ids = storedOrders(t)
+			return len(ids) > 0 && ids[len(ids)-1] >= id
+		})
+		return ids
 	}
 	first := begin()
 	first.awaitLeading()
@@ -90,11 +87,7 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 	if err := first.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); first.leader().State != "standby"; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > testenv.Wait {
-			t.Fatalf("the former leader: %+v", first.leader())
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "the former leader standing by", func() bool { return first.leader().State == "standby" })
 	await(orders.committed() + 500)
 	stop()
 	ids = await(orders.committed())

@@ -209,11 +209,7 @@ func TestTwoGatewaysPublishOnce(t *testing.T) {
 	if err := second.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); second.leader().State != "standby"; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > testenv.Wait {
-			t.Fatalf("the former leader: %+v", second.leader())
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "the former leader standing by", func() bool { return second.leader().State == "standby" })
 	out.await(t, thawed+500, testenv.Wait)
 	if s := third.leader(); s.State != "leader" {
 		t.Errorf("the new leader: %+v", s)

@@ -184,16 +184,8 @@ routes:
 // await waits for as many as are wanted, and checks all that have arrived.
 func (h *holding) await(t *testing.T, want ...string) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		got := h.all()
-		if len(got) >= len(want) {
-			if !slices.Equal(got, want) {
-				t.Errorf("arrived: %q", got)
-			}
-			return
-		}
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("arrived: %q", got)
-		}
+	testenv.Eventually(t, testenv.Wait, "all arrived", func() bool { return len(h.all()) >= len(want) }, func() string { return fmt.Sprintf("%q", h.all()) })
+	if got := h.all(); !slices.Equal(got, want) {
+		t.Errorf("arrived: %q", got)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -108,11 +107,7 @@ func TestNothingSet(t *testing.T) {
 		}
 		p.cmd.Process.Kill()
 		p.exit(testenv.Wait)
-		for start := time.Now(); processes(t, dir) > 0; time.Sleep(5 * time.Millisecond) {
-			if time.Since(start) > testenv.Wait {
-				t.Fatalf("kill -9 leaves %d processes", processes(t, dir))
-			}
-		}
+		testenv.Eventually(t, testenv.Wait, "without processes after kill -9", func() bool { return processes(t, dir) == 0 })
 		next, _ := startPrivate(t, env)
 		if _, err := os.Stat(dir); !os.IsNotExist(err) {
 			t.Errorf("the next start leaves %s: %v", dir, err)

@@ -100,11 +100,7 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 	}
 	pending := func(condition func() bool) func(*testing.T) {
 		return func(t *testing.T) {
-			for begin := time.Now(); !condition(); time.Sleep(20 * time.Millisecond) {
-				if time.Since(begin) > testenv.Wait {
-					t.Fatal("it is never stored")
-				}
-			}
+			testenv.Eventually(t, testenv.Wait, "stored", condition)
 		}
 	}
 	for name, c := range map[string]struct {

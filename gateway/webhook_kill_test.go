@@ -79,11 +79,7 @@ routes:
 	}
 	await := func(what string, so func() bool) {
 		t.Helper()
-		for begin := time.Now(); !so(); time.Sleep(5 * time.Millisecond) {
-			if time.Since(begin) > testenv.Wait {
-				t.Fatalf("never: %s; attempts %v", what, a.at)
-			}
-		}
+		testenv.Eventually(t, testenv.Wait, what, so, func() string { return fmt.Sprintf("attempts %v", a.at) })
 	}
 	saved := func(n int) func() bool {
 		return func() bool {

@@ -35,7 +35,7 @@ routes:
 func (r *running) shownDown(t *testing.T, since time.Time, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		eventually(t, shownWithin, name+" shown down", func() bool {
+		testenv.Eventually(t, shownWithin, name+" shown down", func() bool {
 			s := r.sink(name)
 			return !s.Up && s.Breaker.State != "closed" && s.LastError != ""
 		})
@@ -47,7 +47,7 @@ func (r *running) shownDown(t *testing.T, since time.Time, names ...string) {
 func (r *running) flowsBack(t *testing.T, since time.Time, before map[string]uint64) {
 	t.Helper()
 	for name, delivered := range before {
-		eventually(t, backWithin, name+" back", func() bool { s := r.sink(name); return s.Up && s.Delivered > delivered })
+		testenv.Eventually(t, backWithin, name+" back", func() bool { s := r.sink(name); return s.Up && s.Delivered > delivered })
 		t.Logf("%s: back after %.2f s", name, time.Since(since).Seconds())
 		if s := r.sink(name); s.DeadLettered > 0 || s.Dropped["max_block"] > 0 {
 			t.Errorf("%s: %+v", name, s)
@@ -109,7 +109,7 @@ func TestRedisAwayUnderLoad(t *testing.T) {
 	client := connectTo(t, server.URL())
 	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": server.URL(), "DIR": t.TempDir()})
 	all := []string{"stream", "bus", "plain"}
-	eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Delivered > 500 && r.sink("plain").Delivered > 500 })
+	testenv.Eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Delivered > 500 && r.sink("plain").Delivered > 500 })
 	since := time.Now()
 	server.Kill()
 	r.shownDown(t, since, all...)
@@ -149,7 +149,7 @@ func TestRedisRefuses(t *testing.T) {
 		{"user is disabled", append(numbered, "plain"), []any{"ACL", "SETUSER", "gw", "off"}, []any{"ACL", "SETUSER", "gw", "on"}, "kill"},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Up && r.sink("bus").Up && r.sink("plain").Up })
+			testenv.Eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Up && r.sink("bus").Up && r.sink("plain").Up })
 			since := time.Now()
 			do(fault.begin...)
 			if fault.anotherCause == "kill" {
@@ -157,7 +157,7 @@ func TestRedisRefuses(t *testing.T) {
 			}
 			r.shownDown(t, since, fault.sinks...)
 			for _, name := range fault.sinks {
-				eventually(t, shownWithin, "the reason of "+name, func() bool { return strings.Contains(r.sink(name).LastError, fault.name) })
+				testenv.Eventually(t, shownWithin, "the reason of "+name, func() bool { return strings.Contains(r.sink(name).LastError, fault.name) })
 			}
 			before := r.delivered(fault.sinks...)
 			do(fault.mend...)
@@ -177,7 +177,7 @@ func TestLostAnswers(t *testing.T) {
 	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
 	for range 30 {
 		before := r.delivered("stream")["stream"]
-		eventually(t, backWithin, "more delivered", func() bool { return r.sink("stream").Delivered > before })
+		testenv.Eventually(t, backWithin, "more delivered", func() bool { return r.sink("stream").Delivered > before })
 		proxy.LoseAnswers()
 	}
 	r.stop()
@@ -206,7 +206,7 @@ func TestIdleSinkShowsItsServer(t *testing.T) {
 		t.Helper()
 		since := time.Now()
 		for _, name := range all {
-			eventually(t, within, name+" up", func() bool { s := r.sink(name); return s.Up && s.Breaker.State == "closed" && s.Delivered == 1 })
+			testenv.Eventually(t, within, name+" up", func() bool { s := r.sink(name); return s.Up && s.Breaker.State == "closed" && s.Delivered == 1 })
 			t.Logf("%s: up after %.2f s", name, time.Since(since).Seconds())
 		}
 	}
@@ -223,7 +223,7 @@ func TestIdleSinkShowsItsServer(t *testing.T) {
 	since = time.Now()
 	for _, name := range all {
 		errors := r.sink(name).Errors
-		eventually(t, frozenWithin, name+" shown", func() bool { return r.sink(name).Errors > errors || !r.sink(name).Up })
+		testenv.Eventually(t, frozenWithin, name+" shown", func() bool { return r.sink(name).Errors > errors || !r.sink(name).Up })
 		t.Logf("%s: silence shown after %.2f s", name, time.Since(since).Seconds())
 	}
 	up(backWithin)
@@ -241,7 +241,7 @@ func TestClusterMasterAway(t *testing.T) {
 	text = strings.Replace(text, "back: {from: [read, heard],", "back: {from: [read, heard], through: [none],", 1)
 	r := startGateway(t, writeConfig(t, text), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
 	all := []string{"stream", "bus", "plain"}
-	eventually(t, testenv.Wait, "flowing", func() bool { return r.source("read").Emitted > 500 && r.source("heard").Emitted > 500 })
+	testenv.Eventually(t, testenv.Wait, "flowing", func() bool { return r.source("read").Emitted > 500 && r.source("heard").Emitted > 500 })
 	since := time.Now()
 	kill()
 	r.shownDown(t, since, all...)
@@ -250,8 +250,8 @@ func TestClusterMasterAway(t *testing.T) {
 	since = time.Now()
 	before, read, heard := r.delivered(all...), r.source("read").Emitted, r.source("heard").Emitted
 	r.flowsBack(t, since, before)
-	eventually(t, backWithin, "read", func() bool { s := r.source("read"); return s.Up && s.Emitted > read })
+	testenv.Eventually(t, backWithin, "read", func() bool { s := r.source("read"); return s.Up && s.Emitted > read })
 	t.Logf("read: back after %.2f s", time.Since(since).Seconds())
-	eventually(t, backWithin, "heard", func() bool { s := r.source("heard"); return s.Up && s.Emitted > heard })
+	testenv.Eventually(t, backWithin, "heard", func() bool { s := r.source("heard"); return s.Up && s.Emitted > heard })
 	t.Logf("heard: back after %.2f s", time.Since(since).Seconds())
 }

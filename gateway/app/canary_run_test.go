@@ -162,7 +162,7 @@ func TestNothingThatFailsSaysASecret(t *testing.T) {
 	ask := func(path, token string) string {
 		return (&running{t: t, port: fmt.Sprint(port)}).body(path, token)
 	}
-	eventually(t, testenv.Wait, "failed everywhere", func() bool {
+	testenv.Eventually(t, testenv.Wait, "failed everywhere", func() bool {
 		st := g.router.Status()
 		if len(st.Sources) == 0 { // it does not run yet
 			return false

@@ -126,7 +126,7 @@ func BenchmarkIdleClients(b *testing.B) {
 			conns = append(conns, conn)
 			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 		}
-		eventually(b, time.Minute, "all connected", func() bool {
+		testenv.Eventually(b, time.Minute, "all connected", func() bool {
 			_, text := r.get("/metrics")
 			return strings.Contains(text, fmt.Sprintf("gateway_websocket_clients{sink=\"browsers\"} %d\n", clients))
 		})

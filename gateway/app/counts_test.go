@@ -205,14 +205,14 @@ func TestPageStatusAndMetricsSayTheSame(t *testing.T) {
 			t.Log(want.difference("it", status))
 		}
 	}()
-	eventually(t, testenv.Wait, "all faults have happened", reached)
+	testenv.Eventually(t, testenv.Wait, "all faults have happened", reached)
 	wrong := ""
 	defer func() {
 		if t.Failed() {
 			t.Log(wrong)
 		}
 	}()
-	eventually(t, testenv.Wait, "the same everywhere", func() bool {
+	testenv.Eventually(t, testenv.Wait, "the same everywhere", func() bool {
 		status, _ = r.inStatus()
 		wrong = status.difference("the page", b.onPage()) + "\n" + status.difference("/metrics", r.inMetrics())
 		return wrong == "\n"

@@ -30,7 +30,7 @@ routes:
 		client.connect();
 	}), true)`)
 	b.await(`window.client?.state === "connected"`)
-	eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
+	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
 	nested := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
 	for _, message := range []string{
 		`{"operation":"INSERT","order":{"id":666},"_published_at":{"toString":1,"valueOf":1}}`,
@@ -56,6 +56,6 @@ routes:
 	b.await(`heard.length === 2 && heard[1].includes("1000")`)
 	eval[bool](b, `(client.close(), dispatchEvent(new Event("online")), client.connect(), true)`)
 	b.await(`client.state === "disconnected"`)
-	eventually(t, testenv.Wait, "one client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
+	testenv.Eventually(t, testenv.Wait, "one client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
 	b.noFaults()
 }

@@ -87,7 +87,7 @@ func TestDashboardShowsAFrozenGateway(t *testing.T) {
 			}
 			defer cmd.Wait()
 			defer cmd.Process.Kill()
-			eventually(t, testenv.Wait, "ready", func() bool { return strings.Contains(log.String(), "ready: every source is connected") })
+			testenv.Eventually(t, testenv.Wait, "ready", func() bool { return strings.Contains(log.String(), "ready: every source is connected") })
 			b := openURL(t, "http://127.0.0.1:"+port+"/#token=a-secret-of-the-test")
 			b.await(pageIsWell)
 			b.looks("healthy")

@@ -171,7 +171,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 		b.run(chromedp.KeyEvent("r", chromedp.KeyModifiers(2)))
 	}
 	b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
-	eventually(t, testenv.Wait, "one client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
+	testenv.Eventually(t, testenv.Wait, "one client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
 	b.noFaults()
 }
 

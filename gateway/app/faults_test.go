@@ -54,7 +54,7 @@ func TestPostgresComesBack(t *testing.T) {
 			c.next()
 			start := time.Now()
 			fault.inject(t)
-			eventually(t, fault.within, "gap counted", func() bool { return r.gaps("orders_db") == 1 })
+			testenv.Eventually(t, fault.within, "gap counted", func() bool { return r.gaps("orders_db") == 1 })
 			insert("after")
 			unstamp(t, c.next())
 			t.Logf("back after %v", time.Since(start).Round(time.Millisecond))
@@ -105,7 +105,7 @@ func TestRedisComesBack(t *testing.T) {
 			c.next()
 			start := time.Now()
 			fault.inject(t)
-			eventually(t, fault.within, "gap counted", func() bool { return r.gaps("orders_bus") == 1 })
+			testenv.Eventually(t, fault.within, "gap counted", func() bool { return r.gaps("orders_bus") == 1 })
 			for n := range 10 {
 				insert(n)
 			}

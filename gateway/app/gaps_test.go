@@ -65,7 +65,7 @@ func TestLostNotificationsAreTold(t *testing.T) {
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	deliverer := startGateway(t, defaultConfig, nil, "deliver")
 	publisher := startLeading(t, map[string]string{"DATABASE_URL": url}, "publish")
-	eventually(t, testenv.Wait, "the start is told", func() bool { return deliverer.source("orders_bus").GapsPassedOn == 1 })
+	testenv.Eventually(t, testenv.Wait, "the start is told", func() bool { return deliverer.source("orders_bus").GapsPassedOn == 1 })
 	for _, fault := range []struct {
 		name   string
 		inject func(t *testing.T)
@@ -90,9 +90,9 @@ func TestLostNotificationsAreTold(t *testing.T) {
 		}},
 		{"the publisher is replaced by a standby", func(t *testing.T) {
 			standby := startGateway(t, defaultConfig, map[string]string{"DATABASE_URL": url}, "publish")
-			eventually(t, testenv.Wait, "standing by", func() bool { return standby.source("orders_db").Leader.State == "standby" })
+			testenv.Eventually(t, testenv.Wait, "standing by", func() bool { return standby.source("orders_db").Leader.State == "standby" })
 			publisher.stop()
-			eventually(t, testenv.Wait, "leading", func() bool { return standby.source("orders_db").Leader.State == "leader" })
+			testenv.Eventually(t, testenv.Wait, "leading", func() bool { return standby.source("orders_db").Leader.State == "leader" })
 			publisher = standby
 		}},
 	} {
@@ -103,7 +103,7 @@ func TestLostNotificationsAreTold(t *testing.T) {
 			numbers, _ := c.has()
 			before := publisher.source("orders_db").Gaps
 			fault.inject(t)
-			eventually(t, testenv.Wait, "captures again", func() bool {
+			testenv.Eventually(t, testenv.Wait, "captures again", func() bool {
 				s := publisher.source("orders_db")
 				return s.Up && (s.Gaps > before || strings.Contains(t.Name(), "standby") && s.Gaps > 0)
 			})
@@ -193,7 +193,7 @@ routes:
 				if _, err := pipe.Exec(ctx); err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, testenv.Wait, "all there", func() bool {
+				testenv.Eventually(t, testenv.Wait, "all there", func() bool {
 					s := r.sink("browsers")
 					return s.In == uint64(last) && s.Waiting() == 0
 				})
@@ -247,7 +247,7 @@ routes:
 			t.Fatal(err)
 		}
 		r.reload(testenv.Context(t), "test")
-		eventually(t, testenv.Wait, "up again", func() bool { return r.source("stream").Up })
+		testenv.Eventually(t, testenv.Wait, "up again", func() bool { return r.source("stream").Up })
 		add(7)
 		if want > 0 {
 			c.until("told", func() bool { return len(c.gaps) > 0 })

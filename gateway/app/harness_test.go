@@ -122,7 +122,7 @@ func startUnready(t testing.TB, file string, env map[string]string, routes ...st
 func startLeading(t testing.TB, env map[string]string, routes ...string) *running {
 	t.Helper()
 	r := startGateway(t, defaultConfig, env, routes...)
-	eventually(t, testenv.Wait, "leading", func() bool { l := r.source("orders_db").Leader; return l != nil && l.State == "leader" })
+	testenv.Eventually(t, testenv.Wait, "leading", func() bool { l := r.source("orders_db").Leader; return l != nil && l.State == "leader" })
 	return r
 }
 
@@ -248,17 +248,4 @@ func (r *running) sink(name string) stats.SinkStatus {
 	}
 	r.t.Fatalf("no sink %s", name)
 	panic("unreachable")
-}
-
-// eventually waits until cond holds: for what gives no other signal.
-func eventually(t testing.TB, within time.Duration, what string, cond func() bool) time.Duration {
-	t.Helper()
-	start := time.Now()
-	for !cond() {
-		if time.Since(start) > within {
-			t.Fatalf("after %v: not %s", within, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return time.Since(start)
 }

@@ -54,7 +54,7 @@ routes:
 		client.connect();
 	}), true)`)
 	b.await(`window.client?.state === "connected"`)
-	eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
+	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
 	publish(imitations...)
 	publish("end")
 	b.await(`heard.includes("end")`)
@@ -128,7 +128,7 @@ routes:
 		ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
 		ended := make(chan error, 1)
 		go func() { ended <- source.Run(ctx, out) }()
-		eventually(t, testenv.Wait, "a client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
+		testenv.Eventually(t, testenv.Wait, "a client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
 		for _, m := range want {
 			if err := redis.Publish(ctx, "tailed", m).Err(); err != nil {
 				t.Fatal(err)
@@ -148,7 +148,7 @@ routes:
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		eventually(t, testenv.Wait, "no client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 0`) })
+		testenv.Eventually(t, testenv.Wait, "no client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 0`) })
 	}
 	out.mu.Lock()
 	defer out.mu.Unlock()

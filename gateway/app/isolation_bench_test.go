@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
 
 // The load of one run.
@@ -123,7 +124,7 @@ func timed(b *testing.B, file string, set plugin.Set, so func(*running) bool, th
 	if err := ready(ctx); err != nil {
 		b.Fatal(err)
 	}
-	eventually(b, 2*time.Minute, "all delivered", func() bool { return so(r) })
+	testenv.Eventually(b, 2*time.Minute, "all delivered", func() bool { return so(r) })
 	took := time.Since(begin)
 	then()
 	cancel()

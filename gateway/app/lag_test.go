@@ -64,16 +64,16 @@ func TestLagOfWhatIsAway(t *testing.T) {
 		}
 		return true
 	}
-	eventually(t, testenv.Wait, "nothing lags", measured)
+	testenv.Eventually(t, testenv.Wait, "nothing lags", measured)
 
 	redis.Kill()
 	if err := pg.Crash(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range sources {
-		eventually(t, shownWithin, name+" shown down", func() bool { return !r.source(name).Up })
+		testenv.Eventually(t, shownWithin, name+" shown down", func() bool { return !r.source(name).Up })
 		down := r.source(name)
-		eventually(t, testenv.Wait, name+" was tried again", func() bool {
+		testenv.Eventually(t, testenv.Wait, name+" was tried again", func() bool {
 			s := r.source(name)
 			if s.Up || !s.Since.Equal(down.Since) || !s.Failing || s.LastError == "" {
 				t.Fatalf("its server is away since %v: %+v", down.Since, s)
@@ -110,7 +110,7 @@ func TestLagOfWhatIsAway(t *testing.T) {
 	if err := pg.Start(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, testenv.Wait, "nothing lags again", measured)
+	testenv.Eventually(t, testenv.Wait, "nothing lags again", measured)
 	for _, name := range sources {
 		if s := r.source(name); !s.Up || s.Failing || s.Attempts != 0 || s.LastError == "" {
 			t.Errorf("it works again, and the error is past: %+v", s)

@@ -35,7 +35,7 @@ func TestClientsOutliveTheLimitsOfRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="out"} 2`) })
+	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="out"} 2`) })
 	time.Sleep(time.Second) // several times as long as any limit: that nothing ends is what is tested
 	if err := redis.Publish(testenv.Context(t), "limits", "late").Err(); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestClientsCountAsConnections(t *testing.T) {
 		t.Errorf("metrics: %s", got)
 	}
 	clients[0].Close()
-	eventually(t, testenv.Wait, "room for a client", func() bool {
+	testenv.Eventually(t, testenv.Wait, "room for a client", func() bool {
 		return send(t, "GET", "http://127.0.0.1:"+r.port+"/", "", http.Header{"Connection": {"close"}}).StatusCode == http.StatusOK
 	})
 }

@@ -134,7 +134,7 @@ func TestClientThatNeverReads(t *testing.T) {
 			}
 			defer lazy.Close()
 			fmt.Fprintf(lazy, "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-			eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
+			testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
 
 			gone := `gateway_websocket_disconnects_total{reason="` + tc.reason + `",sink="browsers"} 1`
 			payload := strings.Repeat("x", 2000)

@@ -56,7 +56,7 @@ func startHeavy(t *testing.T) (r *running, reload func(n int)) {
 	write(0)
 	r = startUnready(t, file, nil)
 	r.port = h.port
-	eventually(t, testenv.Wait, "running", func() bool { return len(r.router.Status().Sinks) > 0 })
+	testenv.Eventually(t, testenv.Wait, "running", func() bool { return len(r.router.Status().Sinks) > 0 })
 	r.reloadable(file, nil)
 	return r, func(n int) {
 		write(n)
@@ -65,7 +65,7 @@ func startHeavy(t *testing.T) (r *running, reload func(n int)) {
 		if !strings.Contains(r.metrics(), "\ngateway_config_last_reload_successful 1\n") {
 			t.Fatalf("reload %d failed", n)
 		}
-		eventually(t, testenv.Wait, "the history is full", func() bool { return r.sink("browsers").Delivered > before+66 })
+		testenv.Eventually(t, testenv.Wait, "the history is full", func() bool { return r.sink("browsers").Delivered > before+66 })
 	}
 }
 

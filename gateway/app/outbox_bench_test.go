@@ -151,7 +151,7 @@ func BenchmarkDrain(b *testing.B) {
 		}
 		begin := time.Now()
 		g := startGateway(b, writeConfig(b, directConfig), nil)
-		eventually(b, time.Minute, "all read", func() bool { return g.source("orders_db").Acked == drainRows })
+		testenv.Eventually(b, time.Minute, "all read", func() bool { return g.source("orders_db").Acked == drainRows })
 		b.ReportMetric(drainRows/time.Since(begin).Seconds(), "rows/s")
 		g.stop()
 	}

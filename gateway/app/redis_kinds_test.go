@@ -69,25 +69,25 @@ func TestRedisKinds(t *testing.T) {
 		dir = t.TempDir()
 		env := map[string]string{"REDIS_URL": url, "DIR": dir}
 		readers := startGateway(t, writeConfig(t, redisReaders), env)
-		eventually(t, testenv.Wait, "leading", func() bool { l := readers.source("all").Leader; return l != nil && l.State == "leader" })
+		testenv.Eventually(t, testenv.Wait, "leading", func() bool { l := readers.source("all").Leader; return l != nil && l.State == "leader" })
 		writers := startGateway(t, writeConfig(t, redisWriters), env)
-		eventually(t, testenv.Wait, "half delivered", func() bool { return writers.sink("stream").Delivered > count/2 })
+		testenv.Eventually(t, testenv.Wait, "half delivered", func() bool { return writers.sink("stream").Delivered > count/2 })
 		midway()
 		arrived := func(name string) bool {
 			list := payloads(t, filepath.Join(dir, name))
 			return len(list) > 0 && strings.HasPrefix(list[len(list)-1], fmt.Sprintf(`{"number":%d`, count-1))
 		}
 		for _, name := range []string{"all", "shared"} {
-			eventually(t, testenv.Wait, "the last one in "+name, func() bool { return arrived(name) })
+			testenv.Eventually(t, testenv.Wait, "the last one in "+name, func() bool { return arrived(name) })
 		}
-		eventually(t, testenv.Wait, "the last one heard, or a gap", func() bool {
+		testenv.Eventually(t, testenv.Wait, "the last one heard, or a gap", func() bool {
 			return readers.gaps("heard") > 0 || arrived("heard")
 		})
 		if readers.gaps("heard") > 0 {
-			eventually(t, testenv.Wait, "subscribed again", func() bool { return readers.source("heard").Up })
+			testenv.Eventually(t, testenv.Wait, "subscribed again", func() bool { return readers.source("heard").Up })
 			before := readers.source("heard").Emitted
 			more := startGateway(t, writeConfig(t, redisWriters), env)
-			eventually(t, testenv.Wait, "heard again", func() bool { return readers.source("heard").Emitted > before })
+			testenv.Eventually(t, testenv.Wait, "heard again", func() bool { return readers.source("heard").Emitted > before })
 			more.stop()
 		}
 		writers.stop()

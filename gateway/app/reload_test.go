@@ -116,7 +116,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, testenv.Wait, "all clients", func() bool {
+	testenv.Eventually(t, testenv.Wait, "all clients", func() bool {
 		return strings.Contains(r.metrics(), fmt.Sprintf(`gateway_websocket_clients{sink="browsers"} %d`, clients))
 	})
 	reload := func(n int) {

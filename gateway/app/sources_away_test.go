@@ -87,7 +87,7 @@ func TestSourcesAway(t *testing.T) {
 			before[name] = r.source(name).Emitted
 		}
 		for _, name := range all {
-			eventually(t, within, name+" flowing", func() bool { s := r.source(name); return s.Up && s.Emitted > before[name]+2 })
+			testenv.Eventually(t, within, name+" flowing", func() bool { s := r.source(name); return s.Up && s.Emitted > before[name]+2 })
 			t.Logf("%s: flows after %.2f s", name, time.Since(since).Seconds())
 		}
 	}
@@ -95,7 +95,7 @@ func TestSourcesAway(t *testing.T) {
 	shown := func(within time.Duration, since time.Time, errors map[string]uint64) {
 		t.Helper()
 		for _, name := range all {
-			eventually(t, within, name+" shown", func() bool { s := r.source(name); return s.Errors > errors[name] && s.LastError != "" })
+			testenv.Eventually(t, within, name+" shown", func() bool { s := r.source(name); return s.Errors > errors[name] && s.LastError != "" })
 			t.Logf("%s: shown after %.2f s: %s", name, time.Since(since).Seconds(), r.source(name).LastError)
 		}
 	}

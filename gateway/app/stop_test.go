@@ -62,7 +62,7 @@ routes:
 				}
 			}
 		}()
-		eventually(t, testenv.Wait, "under load", func() bool { return r.sink("kept").Delivered > uint64(5000+1000*(n%7)) })
+		testenv.Eventually(t, testenv.Wait, "under load", func() bool { return r.sink("kept").Delivered > uint64(5000+1000*(n%7)) })
 		begin := time.Now()
 		r.stop()                                                       // and check the conservation law
 		if took := time.Since(begin); took > shutdown+10*time.Second { // HTTP stops last; and the machine may be busy

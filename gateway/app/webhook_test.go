@@ -126,7 +126,7 @@ sinks:
 routes:
   all: {from: [made], to: [shop]}
 `, total, m.keys, receiver.URL, webhookKey)), nil)
-	eventually(t, 2*testenv.Wait, "all delivered", func() bool { return g.sink("shop").Delivered == total })
+	testenv.Eventually(t, 2*testenv.Wait, "all delivered", func() bool { return g.sink("shop").Delivered == total })
 	st := g.sink("shop")
 	g.stop()
 	receiver.Close()

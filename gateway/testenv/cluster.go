@@ -50,7 +50,7 @@ func startCluster(t testing.TB, more ...string) []node {
 		must(t, nodes[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", n.port, n.bus).Err())
 	}
 	for _, n := range nodes {
-		await(t, "the cluster to form", func() bool {
+		Eventually(t, Wait, "the cluster to form", func() bool {
 			known, err := n.ClusterShards(ctx).Result()
 			state, stateErr := n.ClusterInfo(ctx).Result()
 			return err == nil && stateErr == nil && len(known) == masters && strings.HasPrefix(state, "cluster_state:ok")
@@ -71,8 +71,8 @@ func ClusterWithReplica(t testing.TB, key string) (url string, kill, well func()
 	replica := startNode(t, "--cluster-node-timeout", "1000")
 	must(t, nodes[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", replica.port, replica.bus).Err())
 	id := master.Do(ctx, "CLUSTER", "MYID").Val()
-	await(t, "the replica to know its master", func() bool { return replica.Do(ctx, "CLUSTER", "REPLICATE", id).Err() == nil })
-	await(t, "the replica to follow", func() bool {
+	Eventually(t, Wait, "the replica to know its master", func() bool { return replica.Do(ctx, "CLUSTER", "REPLICATE", id).Err() == nil })
+	Eventually(t, Wait, "the replica to follow", func() bool {
 		role, err := replica.Do(ctx, "ROLE").Slice()
 		known, kerr := others[0].ClusterShards(ctx).Result()
 		both := 0
@@ -83,7 +83,7 @@ func ClusterWithReplica(t testing.TB, key string) (url string, kill, well func()
 	})
 	return clusterURL(others), master.server.Kill, func() {
 		t.Helper()
-		await(t, "the replica to take over", func() bool {
+		Eventually(t, Wait, "the replica to take over", func() bool {
 			role, err := replica.Do(ctx, "ROLE").Slice()
 			state, serr := others[0].ClusterInfo(ctx).Result()
 			return err == nil && serr == nil && len(role) > 0 && role[0] == "master" && strings.HasPrefix(state, "cluster_state:ok")

@@ -2,11 +2,11 @@ package testenv
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -80,16 +80,11 @@ func ConnectTo(t testing.TB, s *PostgresServer) *pgx.Conn {
 // Until waits until the answer of a query, a boolean, is true.
 func Until(t testing.TB, conn *pgx.Conn, query string, args ...any) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+	Eventually(t, Wait, fmt.Sprintf("true: %.300s", query), func() bool {
 		var ok bool
 		if err := conn.QueryRow(Context(t), query, args...).Scan(&ok); err != nil {
 			t.Fatalf("%v: %.300s", err, query)
 		}
-		if ok {
-			return
-		}
-		if time.Since(begin) > Wait {
-			t.Fatalf("it never becomes true: %.300s", query)
-		}
-	}
+		return ok
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -92,16 +91,13 @@ func (b *Pgbouncer) Start(t testing.TB) {
 	if err := b.cmd.Start(); err != nil {
 		t.Fatalf("cannot start pgbouncer (apt-get install pgbouncer): %v", err)
 	}
-	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+	Eventually(t, Wait, "listening: pgbouncer", func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", b.port))
 		if err == nil {
 			conn.Close()
-			return
 		}
-		if time.Since(start) > Wait {
-			t.Fatalf("pgbouncer does not listen: %v", err)
-		}
-	}
+		return err == nil
+	})
 }
 
 // Kill kills it, and with it all sessions.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -46,7 +45,7 @@ func Sentinel(t testing.TB) (url string, kill, well func()) {
 	ctx := Context(t)
 	replica := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", replicaPort)})
 	defer replica.Close()
-	await(t, "the replica to follow", func() bool { // the Sentinel looks only every 10 s
+	Eventually(t, Wait, "the replica to follow", func() bool { // the Sentinel looks only every 10 s
 		role, err := replica.Do(ctx, "ROLE").Slice()
 		return err == nil && len(role) > 3 && role[3] == "connected"
 	})
@@ -64,13 +63,13 @@ sentinel failover-timeout orders 3000
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	sentinel := redis.NewSentinelClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port)})
 	t.Cleanup(func() { sentinel.Close() })
-	await(t, "the Sentinel to see the replica", func() bool {
+	Eventually(t, Wait, "the Sentinel to see the replica", func() bool {
 		replicas, err := sentinel.Replicas(ctx, "orders").Result()
 		return err == nil && len(replicas) == 1 && replicas[0]["master-link-status"] == "ok"
 	})
 	return fmt.Sprintf("redis-sentinel://127.0.0.1:%d?master_name=orders", port), master.Kill, func() {
 		t.Helper()
-		await(t, "the replica to take over", func() bool {
+		Eventually(t, Wait, "the replica to take over", func() bool {
 			addr, err := sentinel.GetMasterAddrByName(ctx, "orders").Result()
 			return err == nil && len(addr) == 2 && addr[1] == strconv.Itoa(replicaPort)
 		})
@@ -81,15 +80,5 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// await asks again and again: what it waits for gives no signal.
-func await(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for begin := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Since(begin) > Wait {
-			t.Fatalf("waited too long for %s", what)
-		}
 	}
 }

@@ -6,7 +6,6 @@ package testenv
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"testing"
@@ -34,6 +33,7 @@ var servers struct {
 	postgres *PostgresServer
 	redis    *RedisServer
 	dirs     []string
+	ports    []*os.File // locked, of ownPort
 }
 
 // Main runs the tests of a package, looks for goroutines that they left behind,
@@ -63,7 +63,7 @@ func Postgres(t testing.TB) *PostgresServer {
 	if servers.postgres == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), Wait)
 		defer cancel()
-		s, err := embedded.StartPostgres(ctx, dir(t), FreePort(t), "-c", "max_prepared_transactions=20")
+		s, err := embedded.StartPostgres(ctx, dir(t), ownPort(t), "-c", "max_prepared_transactions=20")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func Redis(t testing.TB) *RedisServer {
 	if servers.redis == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), Wait)
 		defer cancel()
-		s, err := embedded.StartRedis(ctx, dir(t), FreePort(t))
+		s, err := embedded.StartRedis(ctx, dir(t), ownPort(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,17 +153,6 @@ func report(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testenv:", err)
 	}
-}
-
-// FreePort returns a port of 127.0.0.1 that nothing listens on.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Context returns a context that ends with the test, or after a minute.

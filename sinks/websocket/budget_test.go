@@ -89,14 +89,12 @@ func TestLiveEventsPassFiltersThatAreMade(t *testing.T) {
 		asking = append(asking, conn)
 	}
 	var made []*topic
-	for begin := time.Now(); len(made) < filters; time.Sleep(time.Millisecond) {
+	testenv.Eventually(t, testenv.Wait, "made: all filters", func() bool {
 		s.hub.mu.Lock()
+		defer s.hub.mu.Unlock()
 		made = slices.Clone(s.hub.filters.topics)
-		s.hub.mu.Unlock()
-		if time.Since(begin) > testenv.Wait {
-			t.Fatal("nobody makes the filters")
-		}
-	}
+		return len(made) >= filters
+	})
 	for n := range 10 {
 		s.write(t, fmt.Sprint("live ", n))
 		if got := read(t, live); got != fmt.Sprint("live ", n) {
@@ -204,11 +202,7 @@ func TestMemoryOfFilters(t *testing.T) {
 		conn.Close()
 	}
 	awaitClients(t, s, 0)
-	for begin := time.Now(); s.topicCount() > 0; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatal("topics are left")
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "without topics", func() bool { return s.topicCount() == 0 })
 	s.hub.feeders.Wait()
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

@@ -1,13 +1,13 @@
 package websocket
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 	"weak"
 
 	"github.com/gorilla/websocket"
@@ -102,9 +102,5 @@ func TestClosedSinkIsLetGo(t *testing.T) {
 		}
 		return names
 	}
-	for begin := time.Now(); len(left()) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > 5*time.Second {
-			t.Fatalf("still in memory: %q", left())
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "all let go", func() bool { return len(left()) == 0 }, func() string { return fmt.Sprintf("%q", left()) })
 }

@@ -86,17 +86,13 @@ func readTo(t *testing.T, conn *websocket.Conn, last string) (got []string) {
 // awaitTopics waits until n topics are left beside the main one.
 func awaitTopics(t *testing.T, s *sink, n int) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+	is := 0
+	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d topics", n), func() bool {
 		s.hub.mu.Lock()
-		is := len(s.hub.topics)
-		s.hub.mu.Unlock()
-		if is == n {
-			return
-		}
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("%d topics, want %d", is, n)
-		}
-	}
+		defer s.hub.mu.Unlock()
+		is = len(s.hub.topics)
+		return is == n
+	}, func() string { return fmt.Sprint(is) })
 }
 
 // TestRenewedToken: it has the rights of the one before, and so the topic and the place.

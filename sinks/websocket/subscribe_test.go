@@ -53,11 +53,7 @@ func TestSubscribeByMessage(t *testing.T) {
 	}
 	f.conn.Close()
 	awaitClients(t, s, 0)
-	for begin := time.Now(); s.topicCount() != 0; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatal("a topic is left")
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "without topics", func() bool { return s.topicCount() == 0 })
 }
 
 // TestLeave: a row that a change takes out of a filter is announced, and so is one that is

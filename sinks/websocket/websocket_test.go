@@ -149,11 +149,7 @@ func TestGapsReachOnlyThoseWhoAsk(t *testing.T) {
 
 func awaitClients(t testing.TB, s *sink, n int) {
 	t.Helper()
-	for start := time.Now(); len(s.all()) != n; time.Sleep(time.Millisecond) {
-		if time.Since(start) > testenv.Wait {
-			t.Fatalf("%d clients, want %d", len(s.all()), n)
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d clients", n), func() bool { return len(s.all()) == n }, func() string { return fmt.Sprint(len(s.all())) })
 }
 
 // TestControlFramesBetweenFrames pings in the middle of long writes: every

@@ -38,7 +38,7 @@ func TestConformance(t *testing.T) {
 					}
 				},
 				Break: func(t testing.TB) { // else go-redis sees by itself that a connection is gone, and nothing is lost
-					eventually(t, "it waits for news", func() bool { return strings.Contains(client.ClientList(t.Context()).Val(), "flags=b ") })
+					testenv.Eventually(t, testenv.Wait, "it waits for news", func() bool { return strings.Contains(client.ClientList(t.Context()).Val(), "flags=b ") })
 					if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
 						t.Fatal(err)
 					}

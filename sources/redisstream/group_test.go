@@ -54,7 +54,7 @@ func TestGroupShares(t *testing.T) {
 	if len(seen) != 200 || len(a.got)+len(b.got) != 0 {
 		t.Errorf("%d different events, and %d more", len(seen), len(a.got)+len(b.got))
 	}
-	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "share"); return n == 0 })
+	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "share"); return n == 0 })
 }
 
 // TestOwnHistoryComesFirst: what it has not acked comes again, before what is new.
@@ -86,7 +86,7 @@ func TestSlowIsNotDead(t *testing.T) {
 		t.Errorf("%d events came again although their consumer lives", n)
 	}
 	close(release)
-	eventually(t, "all are acked", func() bool { n, _ := pending(t, testenv.RedisClient(t), "slow"); return n == 0 })
+	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, testenv.RedisClient(t), "slow"); return n == 0 })
 }
 
 // TestDeadConsumer: the others take over what it has not acked, and remove it.
@@ -117,7 +117,7 @@ func TestDeadConsumer(t *testing.T) {
 	if took := time.Since(begin); len(seen) != 700 || took < 900*time.Millisecond {
 		t.Errorf("%d different events after %v", len(seen), took)
 	}
-	eventually(t, "all are acked, and the dead one is removed", func() bool { n, c := pending(t, client, "gone"); return n == 0 && c == 2 })
+	testenv.Eventually(t, testenv.Wait, "all are acked, and the dead one is removed", func() bool { n, c := pending(t, client, "gone"); return n == 0 && c == 2 })
 	if len(a.got)+len(b.got) != 0 {
 		t.Error("some came twice")
 	}
@@ -148,7 +148,7 @@ func TestDeliveredTooOften(t *testing.T) {
 	}
 	add(t, "poison", "after")
 	r.want("after")
-	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "poison"); return n == 0 })
+	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "poison"); return n == 0 })
 }
 
 // TestTrimmedWhilePending: what was trimmed before it was acked, or before anybody got
@@ -174,7 +174,7 @@ func TestTrimmedWhilePending(t *testing.T) {
 		t.Errorf("gaps: %s", gaps)
 	}
 	r.want("6")
-	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "cut"); return n == 0 })
+	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "cut"); return n == 0 })
 	if err := client.Del(t.Context(), "cut").Err(); err != nil { // and the group with it
 		t.Fatal(err)
 	}

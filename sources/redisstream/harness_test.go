@@ -193,16 +193,6 @@ func add(t testing.TB, stream string, payloads ...string) (last string) {
 	return last
 }
 
-// eventually asks until it is so: Redis gives no signal.
-func eventually(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for begin := time.Now(); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 func numbers(from, n int) (out []string) {
 	for i := range n {
 		out = append(out, fmt.Sprint(from+i))

@@ -53,9 +53,9 @@ func TestFailoverToALaggingReplica(t *testing.T) {
 			await(t, r, numbers(100, 100))
 			last := newest(t, a)
 			if !c.unsaved {
-				eventually(t, "it is stored", func() bool { return storedAt(t, a) == last })
+				testenv.Eventually(t, testenv.Wait, "it is stored", func() bool { return storedAt(t, a) == last })
 			}
-			eventually(t, "the replica has it", func() bool {
+			testenv.Eventually(t, testenv.Wait, "the replica has it", func() bool {
 				return newest(t, b) == last && storedAt(t, b) == storedAt(t, a)
 			})
 			if err := b.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
@@ -65,14 +65,14 @@ func TestFailoverToALaggingReplica(t *testing.T) {
 			await(t, r, numbers(200, 50))
 			lost := newest(t, a)
 			if !c.unsaved {
-				eventually(t, "it is stored", func() bool { return storedAt(t, a) == lost })
+				testenv.Eventually(t, testenv.Wait, "it is stored", func() bool { return storedAt(t, a) == lost })
 			}
 			after := ""
 			if c.old {
 				after = last
 			}
 			ms, _, _ := strings.Cut(lost, "-") // an entry of the same millisecond could have the same id
-			eventually(t, "the clock goes on", func() bool { return ms < strconv.FormatInt(time.Now().UnixMilli(), 10) })
+			testenv.Eventually(t, testenv.Wait, "the clock goes on", func() bool { return ms < strconv.FormatInt(time.Now().UnixMilli(), 10) })
 			appendTo(t, b, after, numbers(1000, 100)...)
 			master.Kill()
 			if err := b.ConfigSet(t.Context(), "port", fmt.Sprint(port)).Err(); err != nil {

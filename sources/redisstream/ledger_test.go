@@ -124,7 +124,7 @@ func TestAttemptsOfOthersAreNotKept(t *testing.T) {
 	var b event.Batch
 	during(t, former, func(_ context.Context, b event.Batch) error { got <- b; return nil }, func() { b = <-got })
 	during(t, made(t, member("left", "a")), func(_ context.Context, b event.Batch) error { b.Ack.Settle(nil); return nil }, func() {
-		eventually(t, "acked", func() bool { n, _ := pending(t, client, "left"); return n == 0 })
+		testenv.Eventually(t, testenv.Wait, "acked", func() bool { n, _ := pending(t, client, "left"); return n == 0 })
 	})
 	b.Ack.Tried(1, time.Now())
 	b.Ack.Settle(errors.New("stopping"))

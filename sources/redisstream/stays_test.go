@@ -94,7 +94,7 @@ func TestOneThatStays(t *testing.T) {
 					return number == entries-want
 				}
 			}
-			eventually(t, "all others are stored", settled(3))
+			testenv.Eventually(t, testenv.Wait, "all others are stored", settled(3))
 			r.source.last = nil // killed: nothing is stored at the end
 			r.stop()
 			close(h.release)
@@ -107,7 +107,7 @@ func TestOneThatStays(t *testing.T) {
 			fill(t, "s", entries, 1)
 			r.want("3", "5", "6", fmt.Sprint(entries))
 			close(h.release)
-			eventually(t, "everything is stored", func() bool { return settled(-1)() })
+			testenv.Eventually(t, testenv.Wait, "everything is stored", func() bool { return settled(-1)() })
 			r.stop()
 			if n := len(r.got); n > 0 {
 				t.Errorf("%d came again", n)
@@ -128,7 +128,7 @@ func TestTrimmedWhileItStays(t *testing.T) {
 	r := start(t, set, h.settle)
 	fill(t, "s", 0, 10)
 	r.set(10)
-	eventually(t, "all others are stored", func() bool {
+	testenv.Eventually(t, testenv.Wait, "all others are stored", func() bool {
 		spans, _ := parseSpans(client.HGet(t.Context(), "{s}:position:n", "settled").Val())
 		return len(spans) == 2 && spans[1].Last.number == 10
 	})
@@ -194,7 +194,7 @@ func TestCheckNamesWhatStays(t *testing.T) {
 	set := func(o *Options) { o.Stream, o.From, o.Name = "s", "start", "n" }
 	r := start(t, set, h.settle)
 	r.set(3)
-	eventually(t, "it is stored", func() bool {
+	testenv.Eventually(t, testenv.Wait, "it is stored", func() bool {
 		return fmt.Sprint(client.HMGet(t.Context(), "{s}:position:n", "id", "settled").Val()) == "[1-0 3-0 3-0 3 3,]"
 	})
 	found := fmt.Sprint(made(t, set).Probe(t.Context()))

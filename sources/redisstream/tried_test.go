@@ -45,8 +45,8 @@ func TestOneThatWaitsForDays(t *testing.T) {
 		r.next()
 	}
 	const trials = "{days}:group:g:tried"
-	eventually(t, "the others are acked", func() bool { n, _ := pending(t, client, "days"); return n == 1 })
-	eventually(t, "the attempts are saved", func() bool { return client.HLen(t.Context(), trials).Val() == 1 })
+	testenv.Eventually(t, testenv.Wait, "the others are acked", func() bool { n, _ := pending(t, client, "days"); return n == 1 })
+	testenv.Eventually(t, testenv.Wait, "the attempts are saved", func() bool { return client.HLen(t.Context(), trials).Val() == 1 })
 	close(never) // as a stop does: nothing more is saved
 	r.stop()
 	for _, consumer := range []string{"a", "b"} { // the second claims it
@@ -61,7 +61,7 @@ func TestOneThatWaitsForDays(t *testing.T) {
 			t.Errorf("consumer %s: %s, %+v", consumer, e.ID, e.Tried)
 		}
 		if consumer == "b" {
-			eventually(t, "nothing is left", func() bool {
+			testenv.Eventually(t, testenv.Wait, "nothing is left", func() bool {
 				n, _ := pending(t, client, "days")
 				return n == 0 && client.Exists(t.Context(), trials).Val() == 0
 			})
@@ -93,7 +93,7 @@ func TestAnotherRunBringsNothingTwice(t *testing.T) {
 		(<-acks)(nil)
 	}
 	keep(nil)
-	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "again"); return n == 0 })
+	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "again"); return n == 0 })
 	if len(r.got) > 0 {
 		t.Errorf("%s came twice", (<-r.got).Data)
 	}

@@ -114,7 +114,7 @@ func TestTrimmedWithADeadConsumer(t *testing.T) {
 		t.Errorf("gap: %s", got)
 	}
 	r.want("8", "9")
-	eventually(t, "all are acked", func() bool { n, _ := pending(t, client, "s"); return n == 0 })
+	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "s"); return n == 0 })
 }
 
 // TestRollingRestart: a consumer that is told gets nothing any more, so its successor misses

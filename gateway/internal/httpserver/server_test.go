@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"eventgateway/gateway/testenv"
+
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 )
@@ -111,15 +113,8 @@ func (s *testServer) refused(reason string) float64 {
 
 func (s *testServer) awaitOpen(n int) {
 	s.t.Helper()
-	for began := time.Now(); ; time.Sleep(time.Millisecond) {
-		got := testutil.ToFloat64(s.metrics.connections.WithLabelValues("test"))
-		if int(got) == n {
-			return
-		}
-		if time.Since(began) > wait {
-			s.t.Fatalf("%v connections are open, want %d", got, n)
-		}
-	}
+	open := func() int { return int(testutil.ToFloat64(s.metrics.connections.WithLabelValues("test"))) }
+	testenv.Eventually(s.t, wait, fmt.Sprintf("%d connections open", n), func() bool { return open() == n }, func() string { return fmt.Sprint(open()) })
 }
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })

@@ -10,6 +10,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/rawjson"
 )
 
 // compare returns what is not as a test expects it, for people; "" where all is.
@@ -74,7 +75,7 @@ func canonical(payload []byte) string {
 	if !json.Valid(payload) || dec.Decode(&v) != nil {
 		return "no JSON: " + strconv.Quote(string(payload))
 	}
-	if repeats(json.NewDecoder(bytes.NewReader(payload))) {
+	if rawjson.Repeats(payload) { // a reader sees the last member only, and a test shall see all
 		return "a key twice: " + strings.TrimSpace(string(payload))
 	}
 	var b bytes.Buffer
@@ -85,31 +86,6 @@ func canonical(payload []byte) string {
 		return strconv.Quote(string(payload))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// repeats says whether an object in the next value has a key several times: a reader
-// sees the last one only, and a test shall see all.
-func repeats(dec *json.Decoder) bool {
-	dec.UseNumber()
-	t, _ := dec.Token() // the text is valid
-	seen := map[string]bool{}
-	for delim, _ := t.(json.Delim); delim != 0 && dec.More(); {
-		if delim == '{' {
-			key, _ := dec.Token()
-			name, _ := key.(string)
-			if seen[name] {
-				return true
-			}
-			seen[name] = true
-		}
-		if repeats(dec) {
-			return true
-		}
-	}
-	if _, ok := t.(json.Delim); ok {
-		_, _ = dec.Token() // its end
-	}
-	return false
 }
 
 // shortest writes numbers that are equal in the same way: 9.50 as 9.5, and 1e3 as 1000.
