@@ -10,7 +10,7 @@ import (
 var validOption = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // Misfits says what is wrong with an options struct as a plugin's author has written it: names
-// that are none, fields without a doc tag, of a kind that no value can be decoded into, or that are not
+// that are none, fields without a doc tag or with one that is too long, of a kind that no value can be decoded into, or that are not
 // exported, and rules that do not exist. defaults is a pointer to the struct.
 func Misfits(defaults any) (problems []string) {
 	v := reflect.ValueOf(defaults)
@@ -21,6 +21,7 @@ func Misfits(defaults any) (problems []string) {
 }
 
 func misfits(prefix string, v reflect.Value) (problems []string) {
+	problems = misdocumented(prefix, v)
 	seen := map[string]bool{}
 	for i := range v.NumField() {
 		f, field := v.Type().Field(i), v.Field(i)

@@ -14,7 +14,8 @@
 // durations, sizes; the length of texts, lists and mappings), oneof=a|b, and
 // scheme=a|b and embedded=SERVER for URLs (the word "embedded" may stand for that
 // private server). An options struct with a Check method is asked once all
-// of its options are well-formed; see [Checker].
+// of its options are well-formed; see [Checker]. A doc tag holds one sentence; what is to be said
+// beside it is in a method Docs; see [Documented].
 //
 // Decoding is strict about what stands in the file (an integer is an integer),
 // and reads what came from an environment variable by the option's type, since

@@ -165,3 +165,31 @@ func TestNetwork(t *testing.T) {
 		t.Error("it has what it has not")
 	}
 }
+
+// documented has more to say than its tags.
+type documented struct {
+	Name string `koanf:"name" doc:"who"`
+	In   inner  `koanf:"in"`
+}
+
+type inner struct {
+	Wait Duration `koanf:"wait" doc:"how long"`
+	Long Duration `koanf:"long" doc:"one two three four five six seven eight nine ten one two three four five six seven eight nine ten one two three four five six seven eight nine ten"`
+}
+
+func (documented) Docs() map[string]string { return map[string]string{"name": "Empty: nobody"} }
+func (*inner) Docs() map[string]string {
+	return map[string]string{"wait": "0s: not at all", "wiat": "x"}
+}
+
+func TestDocsFollowTheTags(t *testing.T) {
+	got := Rows(&documented{})
+	if got[0].Doc != "who. Empty: nobody" || got[1].Doc != "how long. 0s: not at all" {
+		t.Errorf("%+v", got)
+	}
+	want := []string{"the field Long: the tag of the option in.long has 165 columns", "Docs has a text for in.wiat"}
+	problems := Misfits(&documented{})
+	if len(problems) != len(want) || !strings.HasPrefix(problems[0], want[0]) || !strings.HasPrefix(problems[1], want[1]) {
+		t.Errorf("%q", problems)
+	}
+}

@@ -16,6 +16,7 @@ func Rows(defaults any) []Row { return rows("", reflect.ValueOf(defaults).Elem()
 
 func rows(prefix string, v reflect.Value) []Row {
 	var out []Row
+	more := docs(v)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := f.Tag.Get("koanf")
@@ -28,6 +29,9 @@ func rows(prefix string, v reflect.Value) []Row {
 			continue
 		}
 		row := Row{Name: prefix + name, Type: typeName(field), Doc: f.Tag.Get("doc"), Default: defaultText(field)}
+		if text := more[name]; text != "" {
+			row.Doc += ". " + text
+		}
 		for part := range strings.SplitSeq(f.Tag.Get("rule"), ",") {
 			switch rule, arg, _ := strings.Cut(part, "="); rule {
 			case "required":

@@ -15,9 +15,17 @@ import (
 // Options of the sink.
 type Options struct {
 	Path   string `koanf:"path" rule:"required" doc:"file to append to; its folder must exist"`
-	Format string `koanf:"format" rule:"oneof=event|payload" doc:"event is everything, as gateway replay reads it; payload is the payload only, as JSON (text that is no JSON as a JSON string)"`
-	Sync   string `koanf:"sync" rule:"oneof=always|never" doc:"always: a write ends when the disk has it, so that it survives a power failure; never: when the operating system has it, so that it survives the end of the gateway"`
+	Format string `koanf:"format" rule:"oneof=event|payload" doc:"event is everything, as gateway replay reads it"`
+	Sync   string `koanf:"sync" rule:"oneof=always|never" doc:"always: a write ends when the disk has it, so that it survives a power failure"`
 	Rotate Rotate `koanf:"rotate"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"format": "payload is the payload only, as JSON (text that is no JSON as a JSON string)",
+		"sync":   "never: when the operating system has it, so that it survives the end of the gateway",
+	}
 }
 
 // Rotate says when a file is full, and what becomes of it.

@@ -16,9 +16,17 @@ import (
 
 // Options of the sink.
 type Options struct {
-	URL    options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
+	URL    options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
 	Stream expr.Template `koanf:"stream" rule:"required" doc:"stream to append to; may hold expressions: 'orders.{{ event.attrs.table }}'"`
-	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and up to some thousand more; older ones go, whether they were read or not. 0: all, until Redis is full"`
+	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and up to some thousand more"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"url":    redisconn.URLDoc,
+		"maxlen": "Older ones go, whether they were read or not. 0: all, until Redis is full",
+	}
 }
 
 // Type describes the sink.

@@ -13,8 +13,15 @@ import (
 
 // Options of the sink.
 type Options struct {
-	Format   string        `koanf:"format" rule:"oneof=json|pretty|template" doc:"json prints each payload as one line of JSON (text that is no JSON as a JSON string), pretty is for people, template prints the option template"`
+	Format   string        `koanf:"format" rule:"oneof=json|pretty|template" doc:"json prints each payload as one line of JSON (text that is no JSON as a JSON string)"`
 	Template expr.Template `koanf:"template" doc:"line to print with format template: '{{ operation }} order {{ order.id }}'"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"format": "pretty is for people, template prints the option template",
+	}
 }
 
 // Check is part of options.Checker.

@@ -19,8 +19,16 @@ import (
 type Auth struct {
 	Tokens  options.Map[options.Secret] `koanf:"tokens" doc:"name: token of clients that may connect; the claim sub is the name"`
 	JWT     JWT                         `koanf:"jwt"`
-	Query   string                      `koanf:"query" doc:"name of a query parameter that may hold the token, as in ?access_token=...; empty: none, for such a token stands in logs. Headers and subprotocols always may"`
-	Message bool                        `koanf:"message" doc:"true: a WebSocket client may also connect without a token, and send {\"type\":\"auth\",\"token\":\"...\"} first; until then it gets nothing"`
+	Query   string                      `koanf:"query" doc:"name of a query parameter that may hold the token, as in ?access_token=TOKEN"`
+	Message bool                        `koanf:"message" doc:"true: a WebSocket client may also connect without a token, and send {\"type\":\"auth\",\"token\":\"...\"} first"`
+}
+
+// Docs is part of [options.Documented].
+func (Auth) Docs() map[string]string {
+	return map[string]string{
+		"query":   "Empty: none, for such a token stands in logs. Headers and subprotocols always may",
+		"message": "Until then it gets nothing",
+	}
 }
 
 // JWT says which signed tokens are taken (RFC 7519).

@@ -16,13 +16,23 @@ import (
 // Limits bound what clients may take. 0 is no bound.
 type Limits struct {
 	Clients           int               `koanf:"clients" rule:"min=0" doc:"clients at the same time"`
-	PerAddress        int               `koanf:"per_address" rule:"min=0" doc:"clients at the same time from one address, or IPv6 network of 64 bits; behind a proxy all have its address, unless trusted_proxies names it"`
+	PerAddress        int               `koanf:"per_address" rule:"min=0" doc:"clients at the same time from one address, or IPv6 network of 64 bits"`
 	Handshakes        int               `koanf:"handshakes" rule:"min=0" doc:"new clients in a second"`
 	Messages          int               `koanf:"messages" rule:"min=0" doc:"messages in a second that one client may send; beyond it is disconnected with code 1008"`
-	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"different subscriptions of channels and filters in which clients of one address may be at the same time; 0: a quarter of max_topics. Behind a proxy all clients have its address, unless trusted_proxies names it"`
-	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"time of one core that a filter may take in a second, over ten seconds; beyond it the filter is ended, and its clients are closed with code 1008. The address for which it was made gets no new one for five seconds; 0s: no bound"`
-	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"bytes that all subscriptions of channels and filters may keep, for clients that come back and for slow ones; each has an equal share, of 256KiB at least"`
+	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"different subscriptions of channels and filters in which clients of one address may be at the same time"`
+	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"time of one core that a filter may take in a second, over ten seconds"`
+	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"bytes that all subscriptions of channels and filters may keep, for clients that come back and for slow ones"`
 	TrustedProxies    []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For is believed"`
+}
+
+// Docs is part of [options.Documented].
+func (Limits) Docs() map[string]string {
+	return map[string]string{
+		"per_address":         "Behind a proxy all have its address, unless trusted_proxies names it",
+		"filters_per_address": "0: a quarter of max_topics. Behind a proxy all clients have its address, unless trusted_proxies names it",
+		"filter_time":         "Beyond it the filter is ended, and its clients are closed with code 1008. The address for which it was made gets no new one for five seconds; 0s: no bound",
+		"filter_memory":       "Each has an equal share, of 256KiB at least",
+	}
 }
 
 // gate counts clients, and refuses those who are too many. Its methods need the sink's lock.

@@ -17,20 +17,33 @@ import (
 type Options struct {
 	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
 	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
-	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all. Behind a proxy on this machine that keeps the Host, list the proxy's own: a name that is not localhost counts as forged there. Clients without an Origin (programs) may always"`
+	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all"`
 	Auth         Auth                `koanf:"auth"`
-	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub. An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all"`
+	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub"`
 	History      History             `koanf:"history"`
-	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log, so that they may go on at another gateway: _pub_id"`
-	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, of channels and filters, each of which is evaluated for every event; 0: clients get everything, and cannot filter"`
-	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what becomes of a client that is more than max_lag behind: it is disconnected, or goes on with new messages, or gets the latest of each key that it has missed, and goes on"`
+	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, of channels and filters"`
+	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what becomes of a client that is more than max_lag behind"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	Limits       Limits              `koanf:"limits"`
 	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message that a client may send"`
-	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead; a busy browser may take nothing for ten seconds and live"`
+	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead"`
 	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"how often clients are pinged"`
 	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping"`
-	Farewell     options.Duration    `koanf:"farewell" rule:"min=0s,max=1m" doc:"over how long clients are sent away when the gateway stops, a millisecond each at most, so that they do not come back all at once"`
+	Farewell     options.Duration    `koanf:"farewell" rule:"min=0s,max=1m" doc:"over how long clients are sent away when the gateway stops, so that they do not come back all at once"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own: a name that is not localhost counts as forged there. Clients without an Origin (programs) may always",
+		"authorize":     "An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all",
+		"position":      "So they may go on at another gateway: _pub_id",
+		"max_topics":    "Each is evaluated for every event. 0: clients get everything, and cannot filter",
+		"slow_client":   "It is disconnected, or goes on with new messages, or gets the latest of each key that it has missed, and goes on",
+		"write_timeout": "A busy browser may take nothing for ten seconds and live",
+		"farewell":      "Each takes a millisecond at most",
+	}
 }
 
 // History is what clients that come back can be sent: the messages that are within all of

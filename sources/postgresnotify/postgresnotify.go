@@ -18,11 +18,20 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"where PostgreSQL is: postgres://user:password@host:5432/database; through a pooler only where that keeps sessions"`
+	URL       options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"where PostgreSQL is: postgres://user:password@host:5432/database"`
 	Channels  []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to, each up to 63 bytes"`
-	Tables    []string         `koanf:"tables" doc:"tables whose rows over 7,999 bytes are fetched: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have a trigger of gateway sql for a channel"`
-	Owners    []string         `koanf:"owners" doc:"roles, beside that of the url and superusers, that are trusted as owners of trigger functions and of tables whose rows are fetched: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights"`
+	Tables    []string         `koanf:"tables" doc:"tables whose rows over 7,999 bytes are fetched: orders, shop.orders, or with quotes \"Shop\".\"Orders\""`
+	Owners    []string         `koanf:"owners" doc:"roles, beside that of the url and superusers, that are trusted as owners of trigger functions and of tables whose rows are fetched"`
 	Heartbeat options.Duration `koanf:"heartbeat" rule:"min=50ms,max=5m" doc:"how often a quiet connection is tried; an answer must come within two seconds"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"url":    "A pooler in between must keep sessions",
+		"tables": "Empty: all that have a trigger of gateway sql for a channel",
+		"owners": "The owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights",
+	}
 }
 
 // maxChannel is the longest channel name in bytes. LISTEN cuts longer ones off

@@ -21,13 +21,25 @@ import (
 // Options of the source.
 type Options struct {
 	URL      options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
-	Tables   []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; empty: all that have the trigger of gateway sql --mode outbox"`
+	Tables   []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\""`
 	Name     string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
-	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps; poll asks every 50 ms, for databases with two-phase commit"`
-	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it; change has the table, id, time, and the old and the new row"`
-	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot: the owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry"`
-	InFlight int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled. One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled"`
-	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too, in the order of their keys, as the operation READ; then changes only"`
+	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps"`
+	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it"`
+	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot"`
+	InFlight int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
+	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"tables":    "Empty: all that have the trigger of gateway sql --mode outbox",
+		"wake":      "poll asks every 50 ms, for databases with two-phase commit",
+		"output":    "change has the table, id, time, and the old and the new row",
+		"owners":    "The owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry",
+		"in_flight": "One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled",
+		"snapshot":  "They come in the order of their keys, as the operation READ; then changes only",
+	}
 }
 
 // Check is part of [options.Checker].

@@ -25,15 +25,25 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL           options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
+	URL           options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
 	Stream        string           `koanf:"stream" rule:"required" doc:"stream to read"`
 	From          string           `koanf:"from" rule:"required" doc:"where to begin, where nothing is kept: new, start, or behind the entry of an ID such as 1700000000000-0"`
-	Name          string           `koanf:"name" doc:"name under which Redis keeps how far was read, so that the next start goes on there; each name gets everything. Empty: each start begins at from"`
+	Name          string           `koanf:"name" doc:"name under which Redis keeps how far was read, so that the next start goes on there"`
 	Group         string           `koanf:"group" doc:"consumer group: those that read under one share the entries; it is made where it is not there"`
 	Consumer      string           `koanf:"consumer" doc:"name within the group, another for each gateway, and the same after a restart; empty: the host's name"`
 	ClaimAfter    options.Duration `koanf:"claim_after" rule:"min=1s,max=1d" doc:"how long nothing is heard of a consumer until the others of its group take over what it has not acked"`
-	InFlight      int              `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled. One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled"`
-	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=0,max=1000000" doc:"how often an entry is delivered that is never acked, because gateways die of it, or stop before; beyond it goes to the route's dead_letter. 0: without end. Only with group"`
+	InFlight      int              `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
+	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=0,max=1000000" doc:"how often an entry is delivered that is never acked, because gateways die of it, or stop before"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"url":            redisconn.URLDoc,
+		"name":           "Each name gets everything. Empty: each start begins at from",
+		"in_flight":      "One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled",
+		"max_deliveries": "Beyond it goes to the route's dead_letter. 0: without end. Only with group",
+	}
 }
 
 var entryID = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)

@@ -17,11 +17,18 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379, rediss:// for TLS, unix:///path; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"`
+	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
 	Channels []string         `koanf:"channels" doc:"channels to subscribe to"`
 	Patterns []string         `koanf:"patterns" doc:"patterns to subscribe to, such as orders.*"`
 	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"how often the connection is tried; after two silent ones it counts as lost"`
 	Buffer   Buffer           `koanf:"buffer"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"url": redisconn.URLDoc,
+	}
 }
 
 // Buffer bounds what was received and not yet taken by the routes.

@@ -13,10 +13,17 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Mode    string        `koanf:"mode" rule:"oneof=wrap|unwrap" doc:"wrap makes the payload the data of a CloudEvent; unwrap makes the data of a CloudEvent the payload, its id the event's ID, and its other attributes those of the event: ce_type, ce_source ..."`
+	Mode    string        `koanf:"mode" rule:"oneof=wrap|unwrap" doc:"wrap makes the payload the data of a CloudEvent"`
 	Type    expr.Template `koanf:"ce_type" doc:"for wrap: the attribute type, such as com.example.order.{{ lower(operation) }}"`
 	Source  expr.Template `koanf:"ce_source" doc:"for wrap: the attribute source, a URI reference"`
 	Subject expr.Template `koanf:"ce_subject" doc:"for wrap: the attribute subject; empty: none"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"mode": "unwrap makes the data of a CloudEvent the payload, its id the event's ID, and its other attributes those of the event: ce_type, ce_source ...",
+	}
 }
 
 // Type describes the transform.

@@ -19,8 +19,15 @@ type Options struct {
 	By     expr.Expression  `koanf:"by" doc:"expression whose value tells events apart; an event for which it is nil or empty always goes on"`
 	Window options.Duration `koanf:"window" rule:"min=1ms" doc:"how long an event is remembered from when it came first"`
 	Size   int              `koanf:"size" rule:"min=1" doc:"how many events are remembered in memory, about 100 bytes each; beyond it the oldest is forgotten. Not for redis"`
-	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster" doc:"redis:// URL of a server that remembers for several gateways, and over a restart; empty: in memory, each route for itself"`
+	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster" doc:"redis:// URL of a server that remembers for several gateways"`
 	Prefix string           `koanf:"prefix" rule:"required" doc:"what the keys in Redis begin with; gateways that share it remember together"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"redis": "It remembers over a restart, too. Empty: in memory, each route for itself",
+	}
 }
 
 // Type describes the transform.

@@ -24,15 +24,29 @@ type Options struct {
 	Query   string            `koanf:"query" rule:"required" doc:"SELECT that finds at most one row, with $1, $2 ... for params"`
 	Params  []expr.Expression `koanf:"params" doc:"expressions over the payload, for $1, $2 ...; their values are sent beside the query and never become a part of it"`
 	Into    rawjson.Path      `koanf:"into" rule:"required" doc:"field that gets the row as an object of its columns"`
-	Missing string            `koanf:"missing" rule:"oneof=null|drop|error" doc:"what happens to an event for which there is no row: the field is null, the event is left out, or it is an error"`
+	Missing string            `koanf:"missing" rule:"oneof=null|drop|error" doc:"what happens to an event for which there is no row"`
 	Timeout options.Duration  `koanf:"timeout" rule:"min=1ms" doc:"how long a query may take, connecting included"`
 	Cache   Cache             `koanf:"cache"`
 }
 
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"missing": "The field is null, the event is left out, or it is an error",
+	}
+}
+
 // Cache remembers rows, and that there is none.
 type Cache struct {
-	Size int              `koanf:"size" rule:"min=0" doc:"how many rows are remembered, and how many times that there is none; beyond it what was not asked for for longest is forgotten. 0: none"`
+	Size int              `koanf:"size" rule:"min=0" doc:"how many rows are remembered, and how many times that there is none"`
 	TTL  options.Duration `koanf:"ttl" doc:"how long a row is remembered, and with it how old it may be"`
+}
+
+// Docs is part of [options.Documented].
+func (Cache) Docs() map[string]string {
+	return map[string]string{
+		"size": "Beyond it what was not asked for for longest is forgotten. 0: none",
+	}
 }
 
 // Type describes the transform.

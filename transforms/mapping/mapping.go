@@ -15,7 +15,14 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Fields options.Map[expr.Expression] `koanf:"fields" rule:"min=1" doc:"field of the new payload: expression over the old one, in this order. A field that is only copied, such as order.amount, keeps its text: every digit and the order of keys"`
+	Fields options.Map[expr.Expression] `koanf:"fields" rule:"min=1" doc:"field of the new payload: expression over the old one, in this order"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"fields": "A field that is only copied, such as order.amount, keeps its text: every digit and the order of keys",
+	}
 }
 
 // Type describes the transform.

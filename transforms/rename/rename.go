@@ -15,7 +15,14 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Fields options.Map[string] `koanf:"fields" rule:"min=1" doc:"field: its new name in the same object, such as order.customer_name: customer. An event that has a field of the new name already is an error"`
+	Fields options.Map[string] `koanf:"fields" rule:"min=1" doc:"field: its new name in the same object, such as order.customer_name: customer"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"fields": "An event that has a field of the new name already is an error",
+	}
 }
 
 // Type describes the transform.

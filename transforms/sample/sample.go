@@ -13,7 +13,14 @@ import (
 // Options of the transform.
 type Options struct {
 	OneIn int             `koanf:"one_in" rule:"min=1" doc:"one of so many events goes on"`
-	By    expr.Expression `koanf:"by" doc:"expression whose value decides: all events of one value go on, or none, on every gateway. Without it every one_in-th event goes on, beginning with the first"`
+	By    expr.Expression `koanf:"by" doc:"expression whose value decides: all events of one value go on, or none, on every gateway"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"by": "Without it every one_in-th event goes on, beginning with the first",
+	}
 }
 
 // Type describes the transform.

@@ -16,7 +16,14 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Fields options.Map[expr.Expression] `koanf:"fields" rule:"min=1" doc:"field: expression; a text is written '\"so\"'. A field that is there gets the new value in its place, another is appended, with the objects around it: order.total"`
+	Fields options.Map[expr.Expression] `koanf:"fields" rule:"min=1" doc:"field: expression; a text is written '\"so\"'"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"fields": "A field that is there gets the new value in its place, another is appended, with the objects around it: order.total",
+	}
 }
 
 // Type describes the transform.

@@ -38,11 +38,19 @@ type parts struct {
 // routeOptions is one route as it stands in a file.
 type routeOptions struct {
 	From       []string       `koanf:"from" rule:"min=1" doc:"sources"`
-	When       expr.Condition `koanf:"when" doc:"condition over the payload that an event must meet for the route to take it; where it cannot be evaluated, the event is a dead letter of the route"`
+	When       expr.Condition `koanf:"when" doc:"condition over the payload that an event must meet for the route to take it"`
 	Else       bool           `koanf:"else" doc:"take only what no route without else takes of the same source; with a when, only some of that"`
 	Through    []string       `koanf:"through" doc:"transforms, in this order"`
 	To         []string       `koanf:"to" rule:"min=1" doc:"sinks"`
-	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on; without it they go back to a source that can replay, or the latest stay in memory"`
+	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on"`
+}
+
+// Docs is part of [options.Documented].
+func (routeOptions) Docs() map[string]string {
+	return map[string]string{
+		"dead_letter": "Without it they go back to a source that can replay, or the latest stay in memory",
+		"when":        "Where it cannot be evaluated, the event is a dead letter of the route",
+	}
 }
 
 // header is what every component has beside its own options.

@@ -16,18 +16,34 @@ type HTTP struct {
 
 // Admin says who may see the insides.
 type Admin struct {
-	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api; empty: on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set"`
+	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api"`
 	Token  options.Secret `koanf:"token" doc:"secret that opens /api, on each listener; empty: one is made at the start, and shown as a link"`
+}
+
+// Docs is part of [options.Documented].
+func (Admin) Docs() map[string]string {
+	return map[string]string{
+		"listen": "Empty: on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set",
+	}
 }
 
 // HTTPLimits bound what the clients of each listener may take.
 type HTTPLimits struct {
-	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included; beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as the limit of open files allows (ulimit -n), less a reserve for these requests and for the gateway's own files"`
-	PerAddress  int              `koanf:"per_address" rule:"min=0" doc:"connections at the same time from one address, or from one /64 network of IPv6; more are closed at once. 0: no bound. Behind a proxy all have its address"`
+	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included"`
+	PerAddress  int              `koanf:"per_address" rule:"min=0" doc:"connections at the same time from one address, or from one /64 network of IPv6"`
 	Header      options.Duration `koanf:"header" rule:"min=100ms,max=10m" doc:"how long the header of a request may take to arrive"`
 	Read        options.Duration `koanf:"read" rule:"min=100ms,max=10m" doc:"how long a whole request may take to arrive"`
-	Write       options.Duration `koanf:"write" rule:"min=100ms,max=10m" doc:"how long an answer may take until the client has taken it; WebSocket and server-sent events have limits of their own"`
+	Write       options.Duration `koanf:"write" rule:"min=100ms,max=10m" doc:"how long an answer may take until the client has taken it"`
 	Idle        options.Duration `koanf:"idle" rule:"min=100ms,max=1h" doc:"how long a connection may be kept between two requests"`
+}
+
+// Docs is part of [options.Documented].
+func (HTTPLimits) Docs() map[string]string {
+	return map[string]string{
+		"connections": "Beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as the limit of open files allows (ulimit -n), less a reserve for these requests and for the gateway's own files",
+		"per_address": "More are closed at once. 0: no bound. Behind a proxy all have its address",
+		"write":       "WebSocket and server-sent events have limits of their own",
+	}
 }
 
 // Log says what is logged.

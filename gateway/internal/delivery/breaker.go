@@ -13,8 +13,15 @@ import (
 
 // BreakerOptions says when a sink is left alone of which many events fail.
 type BreakerOptions struct {
-	Failures int              `koanf:"failures" rule:"min=0" doc:"consecutive writes with failing events that open the circuit breaker, where these events had not failed before; 0 disables. A sink that fails as a whole opens it at once, for a pause by retry"`
+	Failures int              `koanf:"failures" rule:"min=0" doc:"consecutive writes with failing events that open the circuit breaker, where these events had not failed before"`
 	Pause    options.Duration `koanf:"pause" rule:"min=1ms" doc:"upper bound of the pause, random between it and its half"`
+}
+
+// Docs is part of [options.Documented].
+func (BreakerOptions) Docs() map[string]string {
+	return map[string]string{
+		"failures": "0 disables. A sink that fails as a whole opens it at once, for a pause by retry",
+	}
 }
 
 // breakerState is the state of a [breaker].
