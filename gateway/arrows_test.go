@@ -43,15 +43,16 @@ var arrows = map[string]string{
 	"gateway/cloudevent":        "gateway/event gateway/expr gateway/rawjson",
 	"gateway/inflight":          "gateway/event gateway/internal/settle gateway/plugin",
 	"gateway/gauge":             "",
+	"gateway/httpclient":        "gateway/options",
 	"gateway/redisconn":         "gateway/options gateway/plugin gateway/internal/link",
 	"gateway/pgconn":            "gateway/options gateway/plugin gateway/internal/link",
 	"gateway/pgtrigger":         "gateway/options gateway/plugin gateway/pgconn",
 	"gateway/testenv":           "gateway/internal/embedded",
 	"web":                       "",
 
-	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge",
-	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent",
-	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger",
+	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient",
+	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
+	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 }
 
 // lists may import the plugins below them; no other package may import any.

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/httpclient"
 	"eventgateway/gateway/options"
 )
 
@@ -32,7 +33,7 @@ func TestInternalAddressesAreRefused(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	for _, host := range inner {
 		_, err := transport.DialContext(t.Context(), "tcp", host+":80")
-		var refused errInternal
+		var refused *httpclient.InternalError
 		var unknown *net.DNSError // 0177.0.0.1 and the like are names, of nothing
 		if !errors.As(err, &refused) && !errors.As(err, &unknown) {
 			t.Errorf("%s: %v", host, err)
@@ -50,7 +51,6 @@ func TestRebinding(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	defer receiver.Close()
 	_, port, _ := net.SplitHostPort(receiver.Listener.Addr().String())
-	g := guardian(nil)
 	dns := nameServer(t)
 	transport, err := newTransport(Options{})
 	if err != nil {
@@ -58,7 +58,7 @@ func TestRebinding(t *testing.T) {
 	}
 	dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", dns)
-	}}, Control: controlOf(g)}
+	}}, Control: httpclient.NewGuard(nil).Control}
 	transport.DialContext = dialer.DialContext
 	client := &http.Client{Transport: transport}
 	for range 3 {

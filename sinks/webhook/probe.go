@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 
+	"eventgateway/gateway/httpclient"
 	"eventgateway/gateway/plugin"
 )
 
@@ -39,7 +40,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 
 // cure says what mends a connection that is not made.
 func cure(err error) string {
-	var inside errInternal
+	var inside *httpclient.InternalError
 	var unknown *net.DNSError
 	var authority x509.UnknownAuthorityError
 	var certificate *tls.CertificateVerificationError

@@ -18,6 +18,7 @@ import (
 	"eventgateway/gateway/cloudevent"
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/httpclient"
 )
 
 // request makes the request of an event, signed now. An error is one of the event: the
@@ -51,7 +52,7 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 		if err != nil {
 			return nil, err
 		}
-		h.Set(one.name, strings.Map(visible, value))
+		h.Set(one.name, httpclient.Visible(value))
 	}
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10) // of this attempt
 	h["Webhook-Id"] = []string{id}
@@ -120,14 +121,6 @@ func text(eval *expr.Evaluator, what string, t expr.Template, e *event.Event, es
 		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	return string(value), nil
-}
-
-// visible drops what must not stand in a header: line breaks, and other control characters.
-func visible(r rune) rune {
-	if r < ' ' && r != '\t' || r == 0x7f {
-		return -1
-	}
-	return r
 }
 
 // target is the URL for an event.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -15,17 +14,9 @@ import (
 
 	"eventgateway/gateway/cloudevent"
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/httpclient"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
-)
-
-const (
-	// maxResponse is how much of the body of a response is kept, for the error message.
-	maxResponse = 1 << 10
-	// maxDrained is how much of it is read in all, and maxDraining for how long, so that
-	// the connection can be used again.
-	maxDrained  = 64 << 10
-	maxDraining = time.Second
 )
 
 type sink struct {
@@ -79,32 +70,18 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 		}
 		return err
 	}
-	return s.verdict(req, resp, excerpt(resp))
+	return s.verdict(req, resp, httpclient.Excerpt(resp))
 }
 
 // bounded is an error of the connection, of which the other side may have made what it
 // says: cut, without control characters, and without what only it was told.
 func (s *sink) bounded(req *http.Request, err error) error {
 	text := err.Error()
-	shown := strings.Map(visible, text[:min(len(text), maxResponse)])
+	shown := httpclient.Printable(text)
 	if shown = s.redact(req, shown); shown == text {
 		return err
 	}
 	return errors.New(shown)
-}
-
-// excerpt returns how the body of a response begins, and is done with it. A body that is
-// long, or takes long, costs the connection.
-func excerpt(resp *http.Response) []byte {
-	defer resp.Body.Close()
-	if resp.ContentLength == 0 {
-		return nil
-	}
-	enough := time.AfterFunc(maxDraining, func() { resp.Body.Close() })
-	defer enough.Stop()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
-	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)
-	return body
 }
 
 // verdict says what a status means: only 2xx is a success. A body that the receiver
@@ -118,7 +95,7 @@ func (s *sink) verdict(req *http.Request, resp *http.Response, body []byte) erro
 	}
 	status := strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 	err := fmt.Errorf("%s %s answered %s: %q", req.Method, s.opts.URL.Origin(), status, s.redact(req, string(body)))
-	pause := retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	pause := httpclient.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	switch code {
 	case http.StatusGone:
 		return plugin.Disabling(err)
@@ -134,16 +111,4 @@ func (s *sink) verdict(req *http.Request, resp *http.Response, body []byte) erro
 		return plugin.RetryAfter(err, pause)
 	}
 	return &eventError{err}
-}
-
-// retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 is none.
-func retryAfter(value string, now time.Time) time.Duration {
-	n, err := strconv.Atoi(value)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // then n is the largest, or the smallest
-		return time.Duration(min(max(n, 0), 1<<30)) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }

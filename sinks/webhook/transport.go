@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"eventgateway/gateway/httpclient"
 	"eventgateway/gateway/plugin"
 )
 
@@ -23,7 +24,7 @@ const (
 // newTransport makes the connections of one endpoint; they are kept and used again, and
 // HTTP/2 is spoken where the endpoint does.
 func newTransport(o Options) (*http.Transport, error) {
-	dialer := &net.Dialer{Timeout: dialTimeout, Control: controlOf(guardian(o.Allow))}
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: httpclient.NewGuard(o.Allow).Control}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil                                   // the environment's proxy is for people, not for services
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1000 // as many as there may be workers

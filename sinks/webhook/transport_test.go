@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/httpclient"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -177,13 +178,13 @@ func TestAnswersAreBounded(t *testing.T) {
 	})
 	s.Start()
 	defer close(release)
-	for path, want := range map[string]string{"/small": "", "/endless": "", "/trickle": "", "/trickled": `500 Internal Server Error: "01234"`, "/headers": "exceed", "/long": `"` + strings.Repeat("y", maxResponse) + `"`} {
+	for path, want := range map[string]string{"/small": "", "/endless": "", "/trickle": "", "/trickled": `500 Internal Server Error: "01234"`, "/headers": "exceed", "/long": `"` + strings.Repeat("y", httpclient.MaxExcerpt) + `"`} {
 		begin := time.Now()
 		err := send(t, Options{URL: options.NewURL(s.URL + path)}, &event.Event{})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
-		if took := time.Since(begin); took > maxDraining+10*time.Second {
+		if took := time.Since(begin); took > httpclient.MaxDraining+10*time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/httpclient"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
@@ -177,21 +178,6 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Now()
-	if d := retryAfter(now.Add(90*time.Second).UTC().Format(http.TimeFormat), now); d < 88*time.Second || d > 90*time.Second {
-		t.Errorf("a date 90 s away is %v", d)
-	}
-	for value, want := range map[string]time.Duration{"99999999999999999999": 1 << 30 * time.Second, "9223372036854775807": 1 << 30 * time.Second, "-7": 0, "-99999999999999999999": 0, "7x": 0, "": 0} {
-		if d := retryAfter(value, now); d != want {
-			t.Errorf("%s is %v", value, d)
-		}
-	}
-	if d := retryAfter(now.Add(-time.Hour).UTC().Format(http.TimeFormat), now); d != 0 {
-		t.Errorf("a date that has passed is %v", d)
-	}
-}
-
 // TestReceiverThatRepeatsTheRequest: what only it was told does not show in errors.
 func TestReceiverThatRepeatsTheRequest(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -235,7 +221,7 @@ func TestNoiseIsBounded(t *testing.T) {
 		}()
 		err = send(t, Options{URL: options.NewURL("http://" + l.Addr().String())}, &event.Event{})
 		l.Close()
-		if err == nil || len(err.Error()) > 2*maxResponse || strings.Contains(err.Error(), "\x1b") {
+		if err == nil || len(err.Error()) > 2*httpclient.MaxExcerpt || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%.50q: an error of %d bytes", answer, len(fmt.Sprint(err)))
 		}
 	}
