@@ -16,8 +16,13 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Format string `koanf:"format" rule:"oneof=array|lines" doc:"what the payload becomes: array is a JSON array of the payloads, lines has each payload on a line of its own (JSON Lines)"`
+	Format string `koanf:"format" rule:"oneof=array|lines" doc:"what the payload becomes"`
 	Latest bool   `koanf:"latest" doc:"whether only the latest event of each key is taken, in the place of that event; events without a key are all taken"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{"format": "With array it is a JSON array of the payloads; with lines, each payload has a line of its own (JSON Lines)"}
 }
 
 // Type describes the transform.
