@@ -39,7 +39,7 @@ type parts struct {
 type routeOptions struct {
 	From       []string       `koanf:"from" rule:"min=1" doc:"sources"`
 	When       expr.Condition `koanf:"when" doc:"condition over the payload that an event must meet for the route to take it"`
-	Else       bool           `koanf:"else" doc:"take only what no route without else takes of the same source; with a when, only some of that"`
+	Else       bool           `koanf:"else" doc:"take only events that no route without else takes from the same source; when narrows them further"`
 	Through    []string       `koanf:"through" doc:"transforms, in this order"`
 	To         []string       `koanf:"to" rule:"min=1" doc:"sinks"`
 	DeadLetter string         `koanf:"dead_letter" doc:"sink that gets the events which a transform fails on"`

@@ -56,7 +56,7 @@ type Log struct {
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
-	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"how long a stop may take; 3/4 of it is for delivering what waits"`
+	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
 }
 
 func defaultSettings() settings {

@@ -13,14 +13,14 @@ import (
 
 // BreakerOptions says when a sink is left alone of which many events fail.
 type BreakerOptions struct {
-	Failures int              `koanf:"failures" rule:"min=0" doc:"consecutive writes with failing events that open the circuit breaker, where these events had not failed before"`
+	Failures int              `koanf:"failures" rule:"min=0" doc:"consecutive failed writes of events that had not failed before which open the circuit breaker"`
 	Pause    options.Duration `koanf:"pause" rule:"min=1ms" doc:"upper bound of the pause, random between it and its half"`
 }
 
 // Docs is part of [options.Documented].
 func (BreakerOptions) Docs() map[string]string {
 	return map[string]string{
-		"failures": "0 disables. A sink that fails as a whole opens it at once, for a pause by retry",
+		"failures": "0 disables. A sink that fails as a whole opens it at once, for a pause as retry says",
 	}
 }
 

@@ -10,11 +10,11 @@ type Options struct {
 	Queue      queue.Options    `koanf:"queue"`
 	Retry      Retry            `koanf:"retry"`
 	Breaker    BreakerOptions   `koanf:"breaker"`
-	Ordering   string           `koanf:"ordering" rule:"oneof=key|none" doc:"what waits for an event that is being written or fails"`
-	Rate       int              `koanf:"rate" rule:"min=0,max=1000000" doc:"most events in a second; 0: as fast as it goes"`
-	Timeout    options.Duration `koanf:"timeout" rule:"min=1ms" doc:"how long one write may take"`
-	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"writes at the same time, where the type takes them"`
-	BestEffort bool             `koanf:"best_effort" doc:"true: sources do not wait for this sink, and what it loses does not come again"`
+	Ordering   string           `koanf:"ordering" rule:"oneof=key|none" doc:"which events wait for one that is in flight or delayed"`
+	Rate       int              `koanf:"rate" rule:"min=0,max=1000000" doc:"most events per second; 0: no limit"`
+	Timeout    options.Duration `koanf:"timeout" rule:"min=1ms" doc:"longest time of one write"`
+	Workers    int              `koanf:"workers" rule:"min=1,max=1000" doc:"concurrent writes, where the type allows them"`
+	BestEffort bool             `koanf:"best_effort" doc:"true: acks do not depend on this sink, and events that it loses do not come again"`
 	DeadLetter string           `koanf:"dead_letter" doc:"sink that gets the events which this one cannot deliver"`
 }
 
@@ -22,7 +22,7 @@ type Options struct {
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"dead_letter": "Without it they go back to a source that can replay, or the latest stay in memory",
-		"ordering":    "With key, the later ones of its key (those without a key have one together); with none, nothing",
+		"ordering":    "With key, the later ones of its key (events without a key share one); with none, no event does",
 	}
 }
 

@@ -16,15 +16,15 @@ type Retry struct {
 	Initial  options.Duration   `koanf:"initial" rule:"min=1ms" doc:"upper bound of the first pause; pauses are random between zero and their bound (full jitter)"`
 	Max      options.Duration   `koanf:"max" rule:"min=1ms" doc:"upper bound of every pause"`
 	MaxAfter options.Duration   `koanf:"max_after" doc:"upper bound of a pause that the receiver asks for, such as by Retry-After"`
-	Attempts int                `koanf:"attempts" rule:"min=0" doc:"attempts, one soon after the other, before an event waits for the schedule, or goes to the dead letters"`
-	Schedule []options.Duration `koanf:"schedule" doc:"pauses before the attempts that follow, each up to a tenth longer, such as [5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h]"`
+	Attempts int                `koanf:"attempts" rule:"min=0" doc:"failed attempts with growing pauses, after which an event waits for the schedule or becomes a dead letter"`
+	Schedule []options.Duration `koanf:"schedule" doc:"pauses before further attempts, each up to a tenth longer, such as [5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h]"`
 }
 
 // Docs is part of [options.Documented].
 func (Retry) Docs() map[string]string {
 	return map[string]string{
-		"attempts": "0 is without end, or with a schedule one",
-		"schedule": "A source redis-stream with a group remembers them across restarts",
+		"attempts": "0 is endless, or with a schedule 1",
+		"schedule": "A source redis-stream with a group stores the attempts across restarts",
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 
 // Capture is what every source may be given beside its own options.
 type Capture struct {
-	Key    expr.Expression `koanf:"key" doc:"expression over the payload whose value orders: events of one key stay in order with several workers"`
-	Leader string          `koanf:"leader" rule:"max=200" doc:"name of a leadership: of all gateways that name it, one runs the source, and the others stand by"`
+	Key    expr.Expression `koanf:"key" doc:"expression over the payload whose value is the ordering key: events of one key stay in order"`
+	Leader string          `koanf:"leader" rule:"max=200" doc:"name of a leadership: one of the gateways with that name runs the source, and the others stand by"`
 }
 
 // Docs is part of [options.Documented].
