@@ -31,7 +31,7 @@ func (w *worker) deliverGap(g plugin.Gap) bool {
 		case plugin.IsPermanent(err): // or a panic
 			s.breaker.release(p, sinkWorks, 0)
 			s.Health.Failed(err)
-			s.Log.Error("gap not delivered", "source", g.Source, "reason", g.Reason, "error", err)
+			s.Log.Error("gap not delivered", "origin", g.Source, "reason", g.Reason, "error", err)
 			return true
 		}
 		pause := s.breaker.release(p, failureOf(err), s.Options.Retry.asked(err))

@@ -61,7 +61,7 @@ func (s *source) passOn(g plugin.Gap) {
 	g.PassedOnBy, g.Reason = s.Name, s.Redactor.Text(g.Reason)
 	s.record.GapPassedOn()
 	if suppressed, ok := s.passedOn.Allow(); ok {
-		s.Log.Warn("gap passed on", "source", g.Source, "reason", g.Reason, "suppressed", suppressed)
+		s.Log.Warn("gap passed on", "origin", g.Source, "reason", g.Reason, "suppressed", suppressed)
 	}
 	s.putGap(g)
 }
