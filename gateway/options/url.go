@@ -49,15 +49,11 @@ func (u URL) Scheme() string {
 	return strings.ToLower(scheme)
 }
 
-// openParams are the query parameters whose values are shown; any other may be
-// secret.
-var openParams = map[string]bool{"sslmode": true, "host": true, "port": true, "dbname": true, "user": true, "db": true, "application_name": true, "addr": true, "master_name": true}
-
 func (u URL) String() string {
 	if u.raw == "" || u.Embedded() {
 		return u.raw
 	}
-	p, err := url.Parse(u.raw)
+	p, err := parse(u.raw)
 	if err != nil || u.Scheme() == "" || strayAt(u.raw) {
 		return knownScheme(u.Scheme()) + "://***"
 	}
@@ -96,7 +92,7 @@ func (u URL) web() bool {
 
 // Origin returns scheme and host only, for URLs whose path may be secret.
 func (u URL) Origin() string {
-	p, err := url.Parse(u.raw)
+	p, err := parse(u.raw)
 	if err != nil || strayAt(u.raw) {
 		return knownScheme(u.Scheme()) + "://***"
 	}
@@ -114,13 +110,15 @@ func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 func (u *URL) UnmarshalText(b []byte) error {
 	text := string(b)
 	if text != "" && text != "embedded" {
-		p, err := url.Parse(text)
+		p, err := parse(text)
 		if strayAt(text) {
 			return errors.New("holds an @ that does not end user and password: percent-encode it as %40, and /, ? and # there as %2F, %3F and %23")
 		} else if err != nil && strings.Contains(text, "://") {
 			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
 		} else if err == nil && strings.Contains(p.EscapedPath()+p.RawQuery+p.EscapedFragment(), "@") {
 			return errors.New("has an unescaped @ after the host: percent-encode /, ?, # and @ in user and password")
+		} else if err == nil && postgresScheme(p.Scheme) && strings.Contains(text, "#") { // libpq takes it for a part of the name
+			return errors.New("has an unescaped #: percent-encode it as %23")
 		}
 	}
 	u.raw = text

@@ -4,7 +4,6 @@ package pgconn
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"time"
 
@@ -12,41 +11,7 @@ import (
 	pg "github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/internal/link"
-	"eventgateway/gateway/options"
 )
-
-// ConnectTimeout bounds an attempt to connect where the URL does not.
-const ConnectTimeout = 5 * time.Second
-
-// Config reads a postgres:// URL for the component called name. It does no I/O. Its
-// error never repeats the URL, which may hold a password.
-func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
-	if url.IsZero() { // libpq would connect to this machine as the user of the process
-		return nil, errors.New("is empty; write postgres://user:password@host:5432/database")
-	}
-	if err := new(options.URL).UnmarshalText([]byte(url.Reveal())); err != nil { // of a URL that no decoder has read
-		return nil, err
-	}
-	c, err := pgx.ParseConfig(url.Reveal())
-	if err != nil { // pgx redacts the password, but not everything that looks like one
-		return nil, errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")
-	}
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = ConnectTimeout
-	}
-	dial := c.DialFunc
-	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return link.New(conn), nil
-	}
-	if c.RuntimeParams["application_name"] == "" {
-		c.RuntimeParams["application_name"] = "eventgateway " + name
-	}
-	return c, nil
-}
 
 // Answer returns a context for a statement on conn. It ends with ctx, and with the error
 // [context.DeadlineExceeded] when nothing has come from the server for silence: a row of many
@@ -80,15 +45,31 @@ func In(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
 }
 
 // Reason makes one line of pgx's error, which lists every address and method
-// that was tried: what the server said where it said something, else the last. Where the server
+// that was tried: what the server said where it said something, else the last of each address. Where the server
 // is away, the error is marked by [plugin.Away].
 func Reason(err error) error {
 	var said *pg.PgError
 	if errors.As(err, &said) {
 		return Away(said)
 	}
+	var unfit *unfit
+	if errors.As(err, &unfit) {
+		return unfit
+	}
 	lines := strings.Split(err.Error(), "\n\t")
-	return Away(&reason{strings.TrimSpace(lines[len(lines)-1]), err})
+	address := func(line string) string {
+		address, _, _ := strings.Cut(line, " (")
+		return address
+	}
+	var last []string
+	for i, line := range lines[min(1, len(lines)-1):] {
+		if n := len(last); i > 0 && address(line) == address(last[n-1]) { // with TLS, and without
+			last[n-1] = line
+			continue
+		}
+		last = append(last, line)
+	}
+	return Away(&reason{strings.TrimSpace(strings.Join(last, "; ")), err})
 }
 
 // reason is an error of which less is said.

@@ -100,7 +100,7 @@ func (r request) connect(ctx context.Context, in plugin.Invocation) (*pgx.Conn, 
 	if err := url.UnmarshalText([]byte(raw)); err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
-	config, err := pgconn.Config(url, "sql")
+	config, err := pgconn.PrimaryConfig(url, "sql")
 	if err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}

@@ -59,7 +59,7 @@ func Type() plugin.SourceType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
-	conn, err := pgconn.Config(o.URL, env.Name)
+	conn, err := pgconn.PrimaryConfig(o.URL, env.Name)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}

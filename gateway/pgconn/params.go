@@ -1,0 +1,206 @@
+package pgconn
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"eventgateway/gateway/options"
+)
+
+// kind says what becomes of a parameter of a URL.
+type kind int
+
+const (
+	setting kind = iota // of the server: pgx sends it
+	passed              // pgx knows it
+	ignored             // it changes nothing here
+	refused             // it cannot be had, and who writes it relies on it
+	ours                // readParams sees to it
+)
+
+// known are the parameters of libpq, and those of other clients with which a URL is shared.
+var known = map[string]kind{
+	"host": passed, "port": passed, "dbname": passed, "database": passed, "user": passed, "password": passed, "service": passed, "servicefile": passed,
+	"options": passed, "application_name": passed, "krbspn": passed, "krbsrvname": passed, "require_auth": passed,
+	"channel_binding": passed, "sslcert": passed, "sslkey": passed, "sslcertmode": passed, "sslrootcert": passed, "sslpassword": passed, "sslsni": passed,
+	"sslnegotiation": passed, "ssl": passed, "min_protocol_version": passed, "max_protocol_version": passed,
+
+	"passfile": ours, "connect_timeout": ours, "sslmode": ours, "target_session_attrs": ours, "fallback_application_name": ours, "gssencmode": ours, "replication": ours,
+	"ssl_min_protocol_version": ours, "ssl_max_protocol_version": ours,
+
+	"client_encoding":            ignored, // it is UTF8
+	"keepalives":                 ignored, // the plugins notice a silent connection themselves
+	"keepalives_idle":            ignored,
+	"keepalives_interval":        ignored,
+	"keepalives_count":           ignored,
+	"tcp_user_timeout":           ignored,
+	"sslcompression":             ignored,
+	"load_balance_hosts":         ignored, // hosts are tried in their order
+	"gsslib":                     ignored,
+	"gssdelegation":              ignored,
+	"uselibpqcompat":             ignored, // of node-postgres
+	"default_query_exec_mode":    ignored, // of pgx: each plugin has its own
+	"statement_cache_capacity":   ignored,
+	"description_cache_capacity": ignored,
+	"pool_max_conns":             ignored, // of pgxpool
+	"pool_min_conns":             ignored,
+	"pool_max_conn_lifetime":     ignored,
+	"pool_max_conn_idle_time":    ignored,
+	"pool_health_check_period":   ignored,
+	"pgbouncer":                  ignored, // of Prisma
+	"connection_limit":           ignored,
+	"pool_timeout":               ignored,
+	"schema":                     ignored, // tables are named with theirs
+	"hostaddr":                   refused,
+	"requirepeer":                refused,
+	"sslcrl":                     refused,
+	"sslcrldir":                  refused,
+	"requiressl":                 refused,
+}
+
+// modes are the values of sslmode. no-verify is that of node-postgres.
+var modes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify"}
+
+var attrs = []string{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}
+
+// tlsVersions are as libpq writes them. Go speaks none before 1.2.
+var tlsVersions = map[string]uint16{"TLSv1": 0, "TLSv1.1": 0, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
+
+// params are the parameters of a URL that pgx does not know.
+type params struct {
+	noVerify bool
+	min, max uint16 // versions of TLS; 0: Go's
+}
+
+func (p params) secure(t *tls.Config) {
+	if p.noVerify {
+		t.InsecureSkipVerify, t.VerifyPeerCertificate = true, nil
+	}
+	t.MinVersion, t.MaxVersion = p.min, p.max
+}
+
+// readParams takes from a URL the parameters that pgx does not know, or would send to the server as
+// settings, and returns an error where one cannot be meant. It repeats no value of
+// one that may be secret.
+func readParams(raw string) (text string, p params, err error) {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok { // keywords, which the command line takes, too
+		return raw, p, nil
+	}
+	before, query, _ := strings.Cut(rest, "?")
+	var left []string
+	for param := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' }) {
+		encoded, value, hasValue := strings.Cut(param, "=")
+		name, err := url.PathUnescape(encoded)
+		text, err2 := url.PathUnescape(value)
+		if err != nil || err2 != nil || !hasValue || strings.Contains(value, "=") {
+			return "", p, errors.New("has a parameter that cannot be read: write name=value, and = within a value as %3D")
+		}
+		if err := mistyped(name); err != nil {
+			return "", p, err
+		}
+		switch known[name] {
+		case ignored:
+			continue
+		case refused:
+			return "", p, fmt.Errorf("has the parameter %s, which cannot be had here: leave it out", name)
+		case ours:
+			replaced, err := p.read(name, text)
+			if err != nil {
+				return "", p, err
+			}
+			if replaced == "" {
+				continue
+			}
+			param = replaced
+		}
+		left = append(left, param)
+	}
+	return strings.TrimSuffix(strings.ToLower(scheme)+"://"+before+"?"+strings.Join(left, "&"), "?"), p, nil
+}
+
+// read reads one parameter, and returns what is left of it for pgx.
+func (p *params) read(name, value string) (left string, err error) {
+	left = name + "=" + url.QueryEscape(value)
+	oneOf := func(values []string) error {
+		if !slices.Contains(values, value) {
+			return fmt.Errorf("%s: %s", name, options.Unknown(fmt.Sprintf("value %q", value), value, values))
+		}
+		return nil
+	}
+	version := func(v *uint16) error {
+		n, ok := tlsVersions[value]
+		if *v = n; !ok {
+			return oneOf([]string{"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
+		}
+		return nil
+	}
+	switch name {
+	case "sslmode":
+		err = oneOf(modes)
+		if value == "no-verify" {
+			p.noVerify, left = true, "sslmode=require"
+		}
+	case "target_session_attrs":
+		err = oneOf(attrs)
+	case "passfile":
+		if err = readable(value); err != nil {
+			err = fmt.Errorf("passfile: %w", err)
+		}
+		left = name + "=" + url.PathEscape(value)
+	case "connect_timeout":
+		if n, bad := strconv.Atoi(strings.TrimSpace(value)); bad != nil || n < 0 {
+			err = errors.New("connect_timeout: write whole seconds")
+		}
+	case "fallback_application_name":
+		left = ""
+	case "gssencmode":
+		if err = oneOf([]string{"disable", "prefer"}); value == "require" {
+			err = errors.New("gssencmode=require cannot be had here: use TLS")
+		}
+		left = ""
+	case "replication":
+		if !slices.Contains([]string{"false", "off", "no", "0"}, value) {
+			err = errors.New("asks for a connection for replication, with which nothing can be read: leave replication out")
+		}
+		left = ""
+	case "ssl_min_protocol_version":
+		err, left = version(&p.min), ""
+	case "ssl_max_protocol_version":
+		if err, left = version(&p.max), ""; err == nil && p.max == 0 {
+			err = errors.New("ssl_max_protocol_version: no version of TLS before 1.2 is spoken here")
+		}
+	}
+	return left, err
+}
+
+// mistyped returns an error where a name is that of a parameter of libpq but for its case, an
+// underscore or a hyphen. Any other name may be that of a setting of the server.
+func mistyped(name string) error {
+	plain := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s)) }
+	if _, ok := known[name]; ok {
+		return nil
+	}
+	for k := range known {
+		if plain(k) == plain(name) {
+			return fmt.Errorf("has an unknown parameter %q (did you mean %q?)", name, k)
+		}
+	}
+	return nil
+}
+
+// targetSessionAttrs returns that of a URL, or "".
+func targetSessionAttrs(raw string) (value string) {
+	_, query, _ := strings.Cut(raw, "?")
+	for param := range strings.SplitSeq(query, "&") {
+		if v, ok := strings.CutPrefix(param, "target_session_attrs="); ok {
+			value = v
+		}
+	}
+	return value
+}
