@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// A RowReader reads rows of tables which may belong to other roles, in a session of its own.
+// A RowReader reads rows of tables which may belong to other roles, in a session of its own, with [RowSettings].
 //
 // Reading a row can run code of the table's owner: row_to_json calls casts of the columns'
 // types, a domain has checks, and the planner evaluates functions in the expressions of
@@ -35,8 +35,6 @@ type RowReader struct {
 	// Timeout bounds each statement in the server. Rows that are found may take longer to come: only
 	// a silence of the server is bounded then.
 	Timeout time.Duration
-	// Settings are those with which rows are read. No value has a quote.
-	Settings map[string]string
 
 	conn *pgx.Conn
 	pid  uint32 // of the server's process that serves conn; behind a pooler conn has another one
@@ -83,10 +81,8 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 	if snapshot != "" {
 		begin += "SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(snapshot, "'", "''") + "'; "
 	}
-	for name, value := range r.Settings {
-		begin += fmt.Sprintf("SET LOCAL %s = '%s'; ", name, value)
-	}
-	tx, err := r.conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; ", r.Timeout.Milliseconds(), lockTimeout.Milliseconds()) + SearchPath})
+	begin += fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; ", r.Timeout.Milliseconds(), lockTimeout.Milliseconds())
+	tx, err := r.conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + SetSQL(RowSettings, true)})
 	if err != nil {
 		r.Close()
 		return nil, err
@@ -144,6 +140,11 @@ func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuer
 	if err := g.exec(ctx, head+body); err != nil {
 		return err
 	}
+	if g.translated() {
+		if err := g.exec(ctx, readableText); err != nil {
+			return err
+		}
+	}
 	if err := g.tx.QueryRow(ctx, find, table).Scan(&read, &function); err != nil {
 		return fmt.Errorf("cannot find what is read of %s: %w", table, err)
 	}
@@ -158,6 +159,12 @@ func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuer
 		return err
 	}
 	return g.exec(ctx, "SET TRANSACTION READ ONLY; SET LOCAL row_security = off")
+}
+
+// translated reports whether the server translates what it sends, from the encoding of the database.
+func (g *Reading) translated() bool {
+	encoding := g.reader.conn.PgConn().ParameterStatus("server_encoding")
+	return encoding != "" && encoding != "UTF8"
 }
 
 func (g *Reading) exec(ctx context.Context, sql string) error {
@@ -186,7 +193,11 @@ const found = "MOVE FORWARD 1 FROM gateway_read_rows; SET LOCAL statement_timeou
 func (g *Reading) Find(ctx context.Context, args []string) error {
 	ctx, cancel := g.reader.limit(ctx)
 	defer cancel()
-	if _, err := g.tx.Exec(ctx, "DECLARE gateway_read_rows SCROLL CURSOR FOR SELECT key, data, mark FROM pg_temp.gateway_read($1)", pgtype.FlatArray[string](args)); err != nil {
+	data := "data"
+	if g.translated() {
+		data = "pg_temp.gateway_text(data)"
+	}
+	if _, err := g.tx.Exec(ctx, "DECLARE gateway_read_rows SCROLL CURSOR FOR SELECT key, "+data+", mark FROM pg_temp.gateway_read($1)", pgtype.FlatArray[string](args)); err != nil {
 		return err
 	}
 	return g.exec(ctx, found)

@@ -15,10 +15,14 @@ var (
 	plainArg  = regexp.MustCompile(`^[A-Za-z0-9_.:/=-]+$`)
 )
 
-// SQLName returns a table's name SCHEMA.TABLE, which is not quoted, as SQL and the option --table
-// take it: with quotes where it needs them.
+// SQLName returns a name of [Table.Qualified] as SQL and the option --table take it: with quotes where
+// it needs them.
 func SQLName(name string) string {
-	parts := strings.SplitN(name, ".", 2)
+	t, ok := ParseQualified(name)
+	if !ok {
+		return pgx.Identifier{name}.Sanitize()
+	}
+	parts := []string{t.Schema, t.Name}
 	for i, p := range parts {
 		if !plainName.MatchString(p) {
 			parts[i] = pgx.Identifier{p}.Sanitize()

@@ -36,7 +36,7 @@ BEGIN
       USING HINT = 'Carry this out as that role (SET ROLE), or, where it should not have the function, drop it first.';
   END IF;
 END`, literal(schema), literal(name)))
-	return check + strings.ReplaceAll(withVersion(notifyFunction), "FUNCTION_NAME", name)
+	return check + strings.ReplaceAll(expand(notifyFunction), "FUNCTION_NAME", name)
 }
 
 // CreateSQL returns the statements that make the trigger, or make it anew.

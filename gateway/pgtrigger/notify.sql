@@ -1,35 +1,47 @@
 -- Notifies a change of a row as {"operation": ..., FIELD: row}. The trigger's arguments are
 -- the channel and FIELD. It does not fail the statement that it follows: a payload over the
 -- 7,999 bytes that NOTIFY takes is sent with the primary key only, marked by "_gateway_fetch",
--- and the source postgres-notify fetches the row. Any other error becomes a warning. PostgreSQL
--- itself refuses PREPARE TRANSACTION after a NOTIFY, and COMMIT while its notification queue is
--- full. The function runs with the rights of the role that writes; every name is qualified,
--- because the search_path is the writer's, too.
+-- and the source postgres-notify fetches the row. Where anything else fails, there is a warning,
+-- and the payload has the mark, and no key. PostgreSQL itself refuses PREPARE TRANSACTION after a
+-- NOTIFY, and COMMIT while its notification queue is full. The function runs with the rights of
+-- the role that writes. Its settings make a row the same text, whatever the session has set.
 CREATE OR REPLACE FUNCTION FUNCTION_NAME() RETURNS trigger
-LANGUAGE plpgsql AS $gateway$ -- eventgateway sql version SQL_VERSION
+LANGUAGE plpgsql ROW_SETTINGS
+AS $gateway$ -- eventgateway sql version SQL_VERSION
 DECLARE
-  changed pg_catalog.json;
-  payload pg_catalog.text;
+  payload text;
+  columns text;
+  key json;
 BEGIN
-  changed := CASE WHEN TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN pg_catalog.row_to_json(OLD) ELSE pg_catalog.row_to_json(NEW) END;
-  payload := pg_catalog.json_build_object('operation', TG_OP, TG_ARGV[1], changed)::pg_catalog.text;
-  IF pg_catalog.octet_length(payload) OPERATOR(pg_catalog.>) 7999 THEN
-    payload := pg_catalog.json_build_object('operation', TG_OP, TG_ARGV[1],
-      (SELECT pg_catalog.json_object_agg(a.attname, changed OPERATOR(pg_catalog.->) a.attname::pg_catalog.text)
-         FROM pg_catalog.pg_index i
-         JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid
-          AND a.attnum OPERATOR(pg_catalog.=) ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts OPERATOR(pg_catalog.-) 1])
-        WHERE i.indrelid OPERATOR(pg_catalog.=) TG_RELID AND i.indisprimary),
-      '_gateway_fetch', pg_catalog.format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME))::pg_catalog.text;
+  IF TG_OP = 'DELETE' THEN
+    payload := json_build_object('operation', TG_OP, TG_ARGV[1], row_to_json(OLD))::text;
+  ELSE
+    payload := json_build_object('operation', TG_OP, TG_ARGV[1], row_to_json(NEW))::text;
   END IF;
-  IF pg_catalog.octet_length(payload) OPERATOR(pg_catalog.>) 7999 THEN -- the key itself is that long
-    payload := pg_catalog.json_build_object('operation', TG_OP, TG_ARGV[1], NULL,
-      '_gateway_fetch', pg_catalog.format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME))::pg_catalog.text;
+READABLE(payload)
+  IF octet_length(payload) > 7999 THEN -- the key comes from the row, because a json column may hold what json operators refuse
+    SELECT string_agg(format('%L, ($1).%I', a.attname, a.attname), ', ' ORDER BY a.attnum) INTO columns
+      FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+     WHERE i.indrelid = TG_RELID AND i.indisprimary;
+    IF columns IS NOT NULL AND TG_OP = 'DELETE' THEN
+      EXECUTE 'SELECT json_build_object(' || columns || ')' INTO key USING OLD;
+    ELSIF columns IS NOT NULL THEN
+      EXECUTE 'SELECT json_build_object(' || columns || ')' INTO key USING NEW;
+    END IF;
+    payload := json_build_object('operation', TG_OP, TG_ARGV[1], key, '_gateway_fetch', format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME))::text;
+    IF octet_length(payload) > 7999 THEN -- the key itself is that long
+      payload := json_build_object('operation', TG_OP, TG_ARGV[1], NULL, '_gateway_fetch', format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME))::text;
+    END IF;
   END IF;
-  PERFORM pg_catalog.pg_notify(TG_ARGV[0], payload);
+  PERFORM pg_notify(TG_ARGV[0], payload);
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
-  RAISE WARNING 'gateway: this change of %.% was not notified: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM;
+  RAISE WARNING 'gateway: the row of this change of %.% was not notified: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM;
+  BEGIN
+    PERFORM pg_notify(TG_ARGV[0], json_build_object('operation', TG_OP, TG_ARGV[1], NULL, '_gateway_fetch', format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME))::text);
+  EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'gateway: this change of %.% was not notified: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, SQLERRM;
+  END;
   RETURN NULL;
 END $gateway$;
 REVOKE ALL ON FUNCTION FUNCTION_NAME() FROM PUBLIC;

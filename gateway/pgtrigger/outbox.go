@@ -34,8 +34,12 @@ const (
 // schema gateway or a part of it. They must be carried out in one transaction.
 func (o Outbox) CreateSQL() string {
 	var b strings.Builder
-	sql := strings.Replace(withVersion(outboxSQL), "OWNER_CHECK\n", ownerSQL, 1)
+	sql := strings.Replace(expand(outboxSQL), "OWNER_CHECK\n", ownerSQL, 1)
 	b.WriteString(strings.Replace(sql, "OWNER_CHECK\n", leaseSQL+ownerSQL, 1))
+	upgrade := expand(upgradeSQL)
+	if len(o.Tables) > 0 {
+		b.WriteString(upgrade) // before a trigger is made anew: it says under which name changes wait
+	}
 	for _, t := range o.Tables {
 		b.WriteString("\n" + do(fmt.Sprintf(`BEGIN
   IF to_regclass(%[2]s) IS NULL THEN
@@ -52,9 +56,9 @@ func (o Outbox) CreateSQL() string {
     CREATE OR REPLACE TRIGGER %[4]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s
       FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture(%[3]s);
   END IF;
-END`, t, literal(t.String()), literal(t.Schema+"."+t.Name), outboxTrigger)))
+END`, t, literal(t.String()), literal(t.Qualified()), outboxTrigger)))
 	}
-	b.WriteString(upgradeSQL)
+	b.WriteString(upgrade)
 	return b.String()
 }
 

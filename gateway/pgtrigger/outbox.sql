@@ -38,33 +38,38 @@ OWNER_CHECK
 -- the row, because row_to_json calls casts that the owner of a column's type may define. It
 -- leaves the row as text in a setting of the transaction, gateway.row. The second one, which follows at
 -- once, runs with the rights of the outbox's owner, and moves this text into the outbox. It
--- calls nothing that another role may define. A role can call neither function itself.
+-- calls nothing that another role may define. A role can call neither function itself. The settings
+-- of the first make a row the same text, whatever the session has set.
 CREATE OR REPLACE FUNCTION gateway.outbox_row() RETURNS trigger
-LANGUAGE plpgsql SET timezone = 'UTC' SET bytea_output = 'hex' SET intervalstyle = 'postgres'
+LANGUAGE plpgsql ROW_SETTINGS
 AS $gateway$
-BEGIN -- every name is qualified: the search_path is the writer's
-  IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-    PERFORM pg_catalog.set_config('gateway.row', pg_catalog.row_to_json(NEW)::pg_catalog.text, true);
-  ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-    PERFORM pg_catalog.set_config('gateway.row', pg_catalog.row_to_json(OLD)::pg_catalog.text, true);
+DECLARE
+  captured text;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    captured := row_to_json(NEW)::text;
+  ELSIF TG_OP = 'DELETE' THEN
+    captured := row_to_json(OLD)::text;
   ELSE -- between the two a character that JSON does not have
-    PERFORM pg_catalog.set_config('gateway.row', pg_catalog.concat(pg_catalog.row_to_json(OLD)::pg_catalog.text, E'\x1e', pg_catalog.row_to_json(NEW)::pg_catalog.text), true);
+    captured := concat(row_to_json(OLD)::text, E'\x1e', row_to_json(NEW)::text);
   END IF;
+READABLE(captured)
+  PERFORM set_config('gateway.row', captured, true);
   RETURN NULL;
 END $gateway$;
 -- The arguments are the table's name, for all of its partitions, and its schema and name
--- apart. A table that was renamed keeps the name in its trigger until another table has it.
+-- apart. In the name a schema or a table that has a dot or a colon stands in quotes: it is no other
+-- table's. A table that was renamed keeps the name in its trigger until another table has it.
 CREATE OR REPLACE FUNCTION gateway.outbox_capture() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $gateway$ -- eventgateway sql version SQL_VERSION
 DECLARE
-  actual text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
   name text := TG_ARGV[0];
   captured text := nullif(current_setting('gateway.row', true), '');
 BEGIN
-  IF actual <> name AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  IF (TG_TABLE_NAME <> TG_ARGV[2] OR TG_TABLE_SCHEMA <> TG_ARGV[1]) AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = TG_ARGV[1] AND c.relname = TG_ARGV[2] AND c.oid <> coalesce(pg_partition_root(TG_RELID), TG_RELID)) THEN
-    name := actual;
+    name := NAME_OF(TG_TABLE_SCHEMA, TG_TABLE_NAME);
   END IF;
   CASE TG_OP
     WHEN 'INSERT' THEN

@@ -22,6 +22,47 @@ type Table struct{ Schema, Name string }
 // String returns the name quoted: "public"."orders".
 func (t Table) String() string { return pgx.Identifier{t.Schema, t.Name}.Sanitize() }
 
+// Qualified returns the name under which events and the outbox have the table: public.orders. A schema or
+// a table that has a dot or a colon, or begins with a quote, stands in quotes, so that no two tables have one name.
+func (t Table) Qualified() string { return part(t.Schema) + "." + part(t.Name) }
+
+func part(name string) string {
+	if strings.ContainsAny(name, ".:") || strings.HasPrefix(name, `"`) {
+		return pgx.Identifier{name}.Sanitize()
+	}
+	return name
+}
+
+// NameOf returns an SQL expression for the name of [Table.Qualified]. schema and table are expressions of
+// the type name.
+func NameOf(schema, table string) string {
+	part := func(e string) string {
+		return fmt.Sprintf(`CASE WHEN %[1]s ~ '[.:]|^"' THEN concat('"', replace(%[1]s::text, '"', '""'), '"') ELSE %[1]s::text END`, e)
+	}
+	return fmt.Sprintf("concat(%s, '.', %s)", part(schema), part(table))
+}
+
+// ParseQualified reads a name of [Table.Qualified].
+func ParseQualified(name string) (t Table, ok bool) {
+	if strings.HasPrefix(name, `"`) {
+		end := closingQuote(name)
+		if end < 0 || !strings.HasPrefix(name[end+1:], ".") {
+			return t, false
+		}
+		t.Schema, t.Name = name[:end+1], name[end+2:]
+	} else if t.Schema, t.Name, ok = strings.Cut(name, "."); !ok {
+		return t, false
+	}
+	return Table{unquote(t.Schema), unquote(t.Name)}, true
+}
+
+func unquote(name string) string {
+	if len(name) > 1 && name[0] == '"' && closingQuote(name) == len(name)-1 {
+		return strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+	}
+	return name
+}
+
 // ParseTable splits a table's name as users write it: orders, shop.orders, or
 // with quotes "Shop"."Order Items".
 func ParseTable(text string) (Table, error) {

@@ -1,6 +1,7 @@
 package pgtrigger_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 		notify += pgtrigger.Notify{Table: table, Channel: "items_channel", Field: "order"}.CreateSQL()
 	}
 	files, err := filepath.Glob("testdata/past/*.sql")
-	if err != nil || len(files) < 5 {
+	if err != nil || len(files) < 7 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {
@@ -67,7 +68,8 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 			exec(t, db, shopTables+fresh)
 			want := text(t, db, catalog)
 
-			exec(t, db, shopTables+string(old)+`INSERT INTO orders VALUES (1, 'before'); INSERT INTO shop."Order Items" VALUES (1, 'before')`)
+			exec(t, db, shopTables+string(old))
+			exec(t, db, `INSERT INTO orders VALUES (1, 'before'); INSERT INTO shop."Order Items" VALUES (1, 'before')`)
 			found, err := pgtrigger.FindInstalled(testenv.Context(t), db)
 			if err != nil || len(found) == 0 || found[0].Mode != mode || !found[0].Older() || found[0].VersionError() == nil {
 				t.Fatalf("found %+v, %v", found, err)
@@ -104,14 +106,14 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 // TestNewerVersionIsRefused, because an older gateway does not know what it means.
 func TestNewerVersionIsRefused(t *testing.T) {
 	db := testenv.Connect(t)
-	newer := strings.ReplaceAll(pgtrigger.Outbox{}.CreateSQL(), "eventgateway sql version 2", "eventgateway sql version 99")
+	newer := strings.ReplaceAll(pgtrigger.Outbox{}.CreateSQL(), fmt.Sprintf("eventgateway sql version %d", pgtrigger.Version), "eventgateway sql version 99")
 	exec(t, db, shopTables+newer)
 	found, err := pgtrigger.FindInstalled(testenv.Context(t), db)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = pgtrigger.MigrateSQL(found, "postgres")
-	if want := "the SQL of gateway.outbox_capture is version 99, and this gateway knows version 2: install a newer gateway"; err == nil || err.Error() != want {
+	if want := fmt.Sprintf("the SQL of gateway.outbox_capture is version 99, and this gateway knows version %d: install a newer gateway", pgtrigger.Version); err == nil || err.Error() != want {
 		t.Errorf("error %v", err)
 	}
 }

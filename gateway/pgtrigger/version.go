@@ -1,23 +1,13 @@
 package pgtrigger
 
-import (
-	_ "embed"
-	"strconv"
-	"strings"
-)
-
 // Version is the version of the SQL that this package makes. The functions that it makes
 // in a database carry it in their text. It rises with every change of the SQL that a database
 // must be told of; testdata/past has the SQL of all versions before.
 //
 //	1: until November 2026; the text of the functions has no version
 //	2: rows become JSON with the rights of the role that writes them
-const Version = 2
+//	3: rows become the same JSON whatever a session has set, and names with dots are told apart
+const Version = 3
 
 // versionOf finds the version in the source text p.prosrc of a function.
 const versionOf = `coalesce((regexp_match(p.prosrc, 'eventgateway sql version ([0-9]{1,9})'))[1]::int, 1)`
-
-// withVersion puts the version into the text of a function.
-func withVersion(sql string) string {
-	return strings.ReplaceAll(sql, "SQL_VERSION", strconv.Itoa(Version))
-}

@@ -21,6 +21,11 @@ const channel = "hostile"
 // listening is a source that runs until the test ends; next returns the next payload.
 func listening(t *testing.T, set func(*Options)) (next func() string) {
 	t.Helper()
+	return runs(t, built(t, set))
+}
+
+func built(t *testing.T, set func(*Options)) *source {
+	t.Helper()
 	o := Type().Defaults().(*Options)
 	o.URL, o.Channels = options.NewURL(testenv.Postgres(t).URL()), []string{channel}
 	if set != nil {
@@ -30,6 +35,12 @@ func listening(t *testing.T, set func(*Options)) (next func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.(*source)
+}
+
+// runs runs a source until the test ends.
+func runs(t *testing.T, s *source) (next func() string) {
+	t.Helper()
 	out := collect{ready: make(chan struct{}), payloads: make(chan string, 2000)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var failed error
@@ -294,7 +305,7 @@ func TestOldAndForeignTriggerFunctions(t *testing.T) {
 		got += fmt.Sprintf("%s: %s -> %s\n", f.Level, f.Text, f.Fix)
 	}
 	for _, want := range []string{
-		"warning: the SQL of shop.gateway_notify is version 1, and this gateway's is version 2: bring it up to date with gateway sql --migrate --apply, as its owner shop -> gateway sql --migrate --apply",
+		"warning: the SQL of shop.gateway_notify is version 1, and this gateway's is version 3: bring it up to date with gateway sql --migrate --apply, as its owner shop -> gateway sql --migrate --apply",
 		"warning: rows over 7,999 bytes of shop.orders are not fetched: the function shop.gateway_notify belongs to the role shop -> owners: [shop] where you trust this role",
 	} {
 		if !strings.Contains(got, want) {

@@ -40,6 +40,9 @@ func parseMarked(payload []byte) (marked, error) {
 			_ = json.Unmarshal(value, &m.key)
 		}
 	}
+	if len(fields) == 3 && m.operation != "" && m.table != "" && string(fields[m.field]) == "null" {
+		return marked{}, errors.New("the trigger on " + m.table + " could not notify the row, nor its key: the table has no primary key, or the server's log has a warning that says why")
+	}
 	if len(fields) != 3 || m.operation == "" || m.table == "" || len(m.key) == 0 {
 		return marked{}, errors.New("the trigger of gateway sql did not write this payload")
 	}

@@ -3,11 +3,13 @@
 package postgresnotify
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/gauge"
 	"eventgateway/gateway/options"
@@ -65,12 +67,15 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	usage := gauge.NewKept("gateway_postgres_notification_queue_usage",
 		"Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).")
-	s := &source{Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
+	unfetched := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "gateway_postgres_unfetched_rows_total", Help: "Events of rows over 7,999 bytes that have at most the key, because the row could not be read.",
+	})
+	s := &source{unfetched: unfetched, Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
 		s.tables[t.String()] = true
 	}
-	return s, env.Metrics.Register(usage)
+	return s, errors.Join(env.Metrics.Register(usage), env.Metrics.Register(unfetched))
 }
 
 type source struct {
@@ -81,6 +86,9 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // quoted; empty: all
 	usage  *gauge.Value
+
+	unfetched prometheus.Counter
+
 	pid    uint32 // of the server's process that serves the session: only the goroutine of Run
 	was    bool   // listening before: only the goroutine of Run
 	warned bool   // of trigger functions: only the goroutine of Run

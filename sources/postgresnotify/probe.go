@@ -35,8 +35,8 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 // triggersOf lists the triggers that notify a channel: of gateway_notify the first argument is
 // the channel; other functions have it as an argument, or as a literal or in a NOTIFY in their text. The
 // triggers of the outbox notify its readers, and no channel of an application.
-const triggersOf = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
-    has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END
+var triggersOf = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
+    has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END, ` + pgconn.HidesRows + `
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace,
        (SELECT $1::text AS name, convert_to($1::text, getdatabaseencoding()) || '\x00'::bytea AS arg) channel
  WHERE NOT t.tgisinternal AND p.prosrc ~* 'notif' AND NOT (n.nspname = 'gateway' AND p.proname LIKE 'outbox%')
@@ -49,6 +49,7 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 		Table, Name, Quoted     string
 		Guarded, Enabled, Reads bool
 		Schema                  string // that the role may not use; else ""
+		Hides                   bool   // row-level security does, from who fetches
 	}
 	var found []trigger
 	err := pgconn.In(ctx, conn, func(tx pgx.Tx) error {
@@ -79,6 +80,8 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: USAGE of its schema is not granted", t.Table), Fix: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT ON %s TO %[2]s -- as the owner", t.Schema, pgx.Identifier{conn.Config().User}.Sanitize(), t.Table)})
 		case !t.Reads:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: SELECT is not granted", t.Table), Fix: fmt.Sprintf("GRANT SELECT ON %s TO %s -- as its owner", t.Table, pgx.Identifier{conn.Config().User}.Sanitize())})
+		case t.Hides:
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: row-level security could hide them", t.Table), Fix: pgconn.SeeRows(conn)})
 		default:
 			findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the trigger %s on %s notifies %s; rows over 7,999 bytes do not fail", t.Name, t.Table, channel)})
 		}

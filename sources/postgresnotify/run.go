@@ -30,7 +30,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	fetching, stop := context.WithCancel(ctx)
-	w := newWaiting(s.fetcher, s.log)
+	w := newWaiting(s.fetcher, s.log, s.unfetched)
 	defer w.close()
 	defer stop()
 	if s.was {

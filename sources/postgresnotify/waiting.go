@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/event"
@@ -30,6 +31,7 @@ const (
 type waiting struct {
 	newFetcher func() *fetcher
 	log        *slog.Logger
+	unfetched  prometheus.Counter
 	lanes      []*lane // in the order of arrival
 	events     int     // in all lanes
 	running    int
@@ -75,8 +77,8 @@ type result struct {
 	err     error
 }
 
-func newWaiting(newFetcher func() *fetcher, log *slog.Logger) *waiting {
-	return &waiting{newFetcher: newFetcher, log: log, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
+func newWaiting(newFetcher func() *fetcher, log *slog.Logger, unfetched prometheus.Counter) *waiting {
+	return &waiting{newFetcher: newFetcher, log: log, unfetched: unfetched, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
 }
 
 // add takes an event that must wait, and reports whether it has. The row of an event that is
@@ -91,9 +93,9 @@ func (w *waiting) add(ctx context.Context, e *event.Event) bool {
 		m, err := parseMarked(e.Data)
 		switch {
 		case err != nil:
-			w.warn(e.Channel, err)
+			w.keyOnly(e.Channel, err)
 		case w.events >= maxWaiting:
-			w.warn(e.Channel, errTooMany)
+			w.keyOnly(e.Channel, errTooMany)
 		default:
 			it.marked, it.state = &m, queued
 		}
@@ -214,7 +216,7 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 		switch {
 		case r.item.state == done: // given up
 		case r.err != nil:
-			w.warn(r.lane.channel, r.err)
+			w.keyOnly(r.lane.channel, r.err)
 		case r.data != nil:
 			r.item.event.Data = r.data
 		}
@@ -225,7 +227,7 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 		for len(l.items) > 0 {
 			it := l.items[0]
 			if it.state != done && (full || it.state == queued && time.Since(it.since) > fetchTimeout) {
-				w.warn(l.channel, errTooMany)
+				w.keyOnly(l.channel, errTooMany)
 				it.state = done
 			}
 			if it.state != done {
@@ -241,8 +243,9 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 	return out
 }
 
-// warn logs why an event goes on with its key only, some of them.
-func (w *waiting) warn(channel string, err error) {
+// keyOnly counts an event that goes on with its key only, and logs why, for some of them.
+func (w *waiting) keyOnly(channel string, err error) {
+	w.unfetched.Inc()
 	w.warnings.Do(func() {
 		w.log.Warn("row over 7,999 bytes not read: its event has only the primary key", "channel", channel, "error", err)
 	})

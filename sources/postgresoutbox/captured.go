@@ -21,11 +21,14 @@ const captures = `t.tgname = '!gateway_outbox' AND t.tgenabled IN ('O', 'A') AND
 	AND (EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = t.tgrelid AND r.tgname = '!gateway_json' AND r.tgenabled IN ('O', 'A'))
 		OR NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'gateway' AND p.proname = 'outbox_row'))`
 
+// tableName is the name of a table c in a schema n, as rows of the outbox have it.
+var tableName = pgtrigger.NameOf("n.nspname", "c.relname")
+
 // writesName is the condition of a trigger t that writes changes under the name of a table.
 const writesName = `substring(t.tgargs FROM 1 FOR octet_length(convert_to(name, getdatabaseencoding())) + 1) = convert_to(name, getdatabaseencoding()) || decode('00', 'hex')`
 
 // tablesCaptured finds how the tables $1 are captured, and, where $2 is set, all that have a trigger.
-const tablesCaptured = `SELECT name, c.oid IS NULL AS missing, coalesce(c.relispartition, false) AS partition,
+var tablesCaptured = `SELECT name, c.oid IS NULL AS missing, coalesce(c.relispartition, false) AS partition,
 	EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND ` + captures + `) AS fires,
 	EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname IN ('!gateway_json', '!gateway_outbox') AND t.tgenabled NOT IN ('O', 'A')) AS disabled,
 	coalesce((SELECT min(t.tgrelid::regclass::text) FROM pg_trigger t WHERE c.oid IS NULL AND t.tgparentid = 0 AND ` + captures + `), '') AS renamed,
@@ -37,7 +40,7 @@ const tablesCaptured = `SELECT name, c.oid IS NULL AS missing, coalesce(c.relisp
 	coalesce((SELECT string_agg(t.oid || ' ' || t.xmin, ',' ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname IN ('!gateway_json', '!gateway_outbox')), '') AS mark
 	FROM (SELECT unnest($1::text[]) UNION SELECT convert_from(substring(t.tgargs FROM 1 FOR position(decode('00', 'hex') IN t.tgargs) - 1), getdatabaseencoding())
 		FROM pg_trigger t WHERE t.tgname = '!gateway_outbox' AND t.tgparentid = 0 AND t.tgnargs > 0 AND $2) AS names(name)
-	LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON n.nspname || '.' || c.relname = name ORDER BY 1`
+	LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON ` + tableName + ` = name ORDER BY 1`
 
 // captured is how a table is captured.
 type captured struct {

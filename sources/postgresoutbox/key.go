@@ -201,7 +201,7 @@ func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
 		ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
 		ARRAY(SELECT a.attnum::int FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = $1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
+		WHERE c.relkind IN ('r', 'p') AND `+tableName+` = $1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
 	if err == nil {
 		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
 	}

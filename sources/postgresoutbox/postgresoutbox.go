@@ -71,12 +71,12 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: 1, silence: firstSilence, unreadMost: unreadMost, listMost: lookMost,
 		strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
-		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout, Settings: rowSettings}, paused: map[string]pause{},
+		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, paused: map[string]pause{},
 		captured: map[string]captured{}, unread: map[string]bool{},
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
-		s.tables[t.Schema+"."+t.Name] = true
+		s.tables[t.Qualified()] = true
 	}
 	s.lagRows = gauge.NewValue("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
 	s.lagSeconds = gauge.NewAge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")

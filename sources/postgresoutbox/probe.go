@@ -36,6 +36,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	p.writable()
 	if p.installed() && p.version() && p.columns() && p.rights() {
+		p.hidden()
 		p.triggers()
 		p.sequence()
 		p.readers()
@@ -135,8 +136,8 @@ func (p *probe) rights() bool {
 	}
 	for _, g := range grants {
 		var may bool
-		if p.row(`SELECT coalesce((SELECT has_table_privilege(c.oid, $1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $2), true)`, []any{g[0], g[1]}, &may) && !may {
-			missing = append(missing, fmt.Sprintf("GRANT %s ON %s TO %s", g[0], g[1], user))
+		if p.row(`SELECT coalesce((SELECT has_table_privilege(c.oid, $1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `+tableName+` = $2), true)`, []any{g[0], g[1]}, &may) && !may {
+			missing = append(missing, fmt.Sprintf("GRANT %s ON %s TO %s", g[0], pgtrigger.SQLName(g[1]), user))
 		}
 	}
 	if len(missing) > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -75,7 +76,7 @@ func (p *probe) writable() {
 // schemas returns the grants that are missing on the schemas of the tables that are read.
 func (p *probe) schemas(user string) (missing []string) {
 	rows, err := p.conn.Query(p.ctx, `SELECT DISTINCT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname || '.' || c.relname = ANY ($1) AND NOT has_schema_privilege(n.oid, 'USAGE')`, slices.Sorted(maps.Keys(p.s.tables)))
+		WHERE `+tableName+` = ANY ($1) AND NOT has_schema_privilege(n.oid, 'USAGE')`, slices.Sorted(maps.Keys(p.s.tables)))
 	if err == nil {
 		var names []string
 		if names, err = pgx.CollectRows(rows, pgx.RowTo[string]); err == nil {
@@ -88,6 +89,18 @@ func (p *probe) schemas(user string) (missing []string) {
 		p.bad(plugin.Warning, "", "cannot tell whether the schemas of the tables may be used: %v", err)
 	}
 	return missing
+}
+
+// hidden looks whether rows of a snapshot could be hidden from the role.
+func (p *probe) hidden() {
+	if p.s.opts.Snapshot != "initial" {
+		return
+	}
+	var tables []string
+	if p.row("SELECT ARRAY(SELECT "+tableName+" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "+tableName+" = ANY ($1) AND "+pgconn.HidesRows+" ORDER BY 1)",
+		[]any{slices.Sorted(maps.Keys(p.s.tables))}, &tables) && len(tables) > 0 {
+		p.bad(plugin.Wrong, pgconn.SeeRows(p.conn), "the rows of %s cannot be read for a snapshot: row-level security could hide some", strings.Join(tables, ", "))
+	}
 }
 
 // triggers looks whether the tables are captured, as the source does while it runs.
@@ -113,7 +126,7 @@ func (p *probe) besides(table string) (fine bool) {
 	var before []string
 	if !p.row(`SELECT (SELECT t.tgenabled IN ('O', 'A') FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox_truncate'),
 			ARRAY(SELECT t.tgname::text FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 67 = 1 AND t.tgname < '!gateway_outbox' AND t.tgname <> '!gateway_json' ORDER BY 1)
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1`, []any{table}, &truncate, &before) {
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `+tableName+` = $1`, []any{table}, &truncate, &before) {
 		return false
 	}
 	name := pgtrigger.SQLName(table)

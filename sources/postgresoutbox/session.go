@@ -3,24 +3,17 @@ package postgresoutbox
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
 )
 
-// rowSettings make rows look in JSON as the trigger writes them.
-var rowSettings = map[string]string{"timezone": "UTC", "bytea_output": "hex", "intervalstyle": "postgres", "extra_float_digits": "1"}
-
-// sessionSettings are what the reader's session relies on beside.
-var sessionSettings = map[string]string{
-	"synchronous_commit": "off",                 // the cursor that a crash takes back costs duplicates only
-	"search_path":        "pg_catalog, pg_temp", // no function of another role stands in for one of PostgreSQL
-	"row_security":       "off",                 // rows that it may not see are an error, and not left out
-}
+// settings are what the reader's session relies on, beside those with which rows become text.
+var settings = append([]pgconn.Setting{
+	{Name: "synchronous_commit", Value: "off"}, // the cursor that a crash takes back costs duplicates only
+	{Name: "row_security", Value: "off"},       // rows that it may not see are an error, and not left out
+}, pgconn.RowSettings...)
 
 // connect returns a session that belongs to the connection, with its settings, and the pid of the
 // server's process that serves it. With bell it listens to the bell.
@@ -43,17 +36,22 @@ func (s *source) connect(ctx context.Context, bell bool) (conn *pgx.Conn, pid ui
 	return conn, pid, nil
 }
 
-// set makes the settings of a session. They do not come with the connection, because poolers
+// set makes the settings of a session, and returns an error where one is another then. They do not come with the connection, because poolers
 // refuse most of such, or leave them out. The session must be proven: else they would reach
 // other clients of a pooler.
 func set(ctx context.Context, conn *pgx.Conn) error {
-	var calls []string
-	for _, settings := range []map[string]string{sessionSettings, rowSettings} {
-		for _, name := range slices.Sorted(maps.Keys(settings)) {
-			calls = append(calls, fmt.Sprintf("pg_catalog.set_config('%s', '%s', false)", name, settings[name]))
+	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
+	defer cancel()
+	results, err := conn.PgConn().Exec(ctx, pgconn.SetSQL(settings, false)).ReadAll()
+	if err != nil {
+		return fmt.Errorf("cannot prepare the session: %w", pgconn.Reason(err))
+	}
+	for i, s := range settings {
+		if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != len(settings) || string(results[0].Rows[0][i]) != s.Value {
+			return fmt.Errorf("cannot prepare the session: the server does not take %s = %s", s.Name, s.Value)
 		}
 	}
-	return carryOut(ctx, conn, "SELECT "+strings.Join(calls, ", "))
+	return nil
 }
 
 // carryOut carries out one statement of those with which a session begins.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,7 @@ import (
 type database struct {
 	config *pgx.ConnConfig
 	query  string
+	set    string // a statement that makes the settings of the transaction
 	conn   *pgx.Conn
 }
 
@@ -41,6 +43,19 @@ func parameters(query string) (highest int) {
 func wrapped(query string) string {
 	query = strings.TrimRight(query, "; \t\r\n")
 	return "SELECT pg_catalog.to_json(row)::pg_catalog.text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
+}
+
+// settings returns those with which rows become text: they are what postgres-outbox has, but for
+// the search path, and for what the URL says.
+func settings(config *pgx.ConnConfig) string {
+	return pgconn.SetSQL(slices.DeleteFunc(slices.Clone(pgconn.RowSettings), func(s pgconn.Setting) bool {
+		for name := range config.RuntimeParams {
+			if strings.EqualFold(name, s.Name) {
+				return true
+			}
+		}
+		return s.Name == "search_path"
+	}), true)
 }
 
 // find returns the row, or nil where there is none.
@@ -95,6 +110,7 @@ func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 func (d *database) read(ctx context.Context, params []any) (found [][]byte, err error) {
 	var batch pgx.Batch
 	batch.Queue("BEGIN READ ONLY")
+	batch.Queue(d.set)
 	batch.Queue(d.query, params...).Query(func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowTo[[]byte])
 		return err

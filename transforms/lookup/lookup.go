@@ -71,7 +71,7 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	}
 	t := &transform{
 		opts: o, eval: expr.New(env.Now, env.NewID), params: make([]any, len(o.Params)),
-		db: &database{config: config, query: wrapped(o.Query)}, cache: newCache(o.Cache, env.Now),
+		db: &database{config: config, query: wrapped(o.Query), set: settings(config)}, cache: newCache(o.Cache, env.Now),
 	}
 	t.edit.Add(o.Into, rawjson.Change{Create: true, Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.row...), nil }})
 	return t, nil

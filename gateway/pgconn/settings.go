@@ -1,0 +1,32 @@
+package pgconn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Setting is one of the server. Neither part has a quote.
+type Setting struct{ Name, Value string }
+
+// RowSettings make a row the same text wherever it is read: in the triggers, for a snapshot and for a
+// fetch, whatever the session, its role or the database has set.
+var RowSettings = []Setting{
+	{"search_path", "pg_catalog, pg_temp"}, // regclass and its like are qualified, and no function of another role stands in for one of PostgreSQL
+	{"timezone", "UTC"},
+	{"datestyle", "ISO, MDY"}, // of ranges
+	{"intervalstyle", "postgres"},
+	{"bytea_output", "hex"},
+	{"extra_float_digits", "1"},
+	{"lc_monetary", "C"},
+	{"quote_all_identifiers", "off"}, // of regclass and its like
+}
+
+// SetSQL returns a statement that makes settings, of the transaction or of the session. It returns the
+// values that the settings have then.
+func SetSQL(settings []Setting, ofTransaction bool) string {
+	var calls []string
+	for _, s := range settings {
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('%s', '%s', %t)", s.Name, s.Value, ofTransaction))
+	}
+	return "SELECT " + strings.Join(calls, ", ")
+}
