@@ -180,7 +180,7 @@ func columnsOf(data []byte) (names []string, values [][]byte) {
 }
 
 // keyOf takes the key's columns from the catalog: the row's own text has no say in
-// what tells it apart.
+// what tells it apart. A table that was renamed is found by the name that its trigger writes.
 func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	if k := r.keys[table]; k != nil {
 		return k, nil
@@ -201,7 +201,8 @@ func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
 		ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
 		ARRAY(SELECT a.attnum::int FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p') AND `+tableName+` = $1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
+		WHERE c.relkind IN ('r', 'p') AND (`+tableName+` = $1 OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox' AND t.tgparentid = 0 AND `+writes+` = $1))
+		ORDER BY `+tableName+` = $1 DESC LIMIT 1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
 	if err == nil {
 		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
 	}

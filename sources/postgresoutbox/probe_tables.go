@@ -105,15 +105,17 @@ func (p *probe) hidden() {
 
 // triggers looks whether the tables are captured, as the source does while it runs.
 func (p *probe) triggers() {
-	found, err := lookAtTables(p.ctx, p.conn, slices.Sorted(maps.Keys(p.s.tables)), false)
+	found, err := p.s.lookAtTables(p.ctx, p.conn, slices.Sorted(maps.Keys(p.s.tables)), false)
 	if err != nil {
 		p.bad(plugin.Warning, "", "%v", pgconn.Reason(err))
 	}
 	for _, c := range found {
-		if what, fix := c.wrong(); what != "" {
+		if what, fix := c.wrong(); c.Missing && c.Had && what != "" { // it may have been renamed
+			p.bad(plugin.Warning, fix, "%s", what)
+		} else if what != "" {
 			p.bad(plugin.Wrong, fix, "%s", what)
-		} else if what, fix := c.part(); c.Renamed != "" { // a gateway that starts refuses it
-			p.bad(plugin.Wrong, fix, "%s", what)
+		} else if what, fix := c.part(); c.Renamed != "" {
+			p.bad(plugin.Warning, fix, "%s", what)
 		} else if p.besides(c.Name) && what != "" {
 			p.bad(plugin.Warning, fix, "%s", what)
 		}

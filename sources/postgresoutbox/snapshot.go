@@ -136,6 +136,7 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 	case !drained: // too many: another time
 		return true, nil
 	case existing.err != nil: // the changes, and other tables, go on
+		delete(r.keys, table) // it may have been renamed
 		p := r.s.pause(table)
 		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", p, "error", existing.err)
 		return len(changes) > 0, nil
