@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -23,4 +24,20 @@ func AsRole(t testing.TB, role string) string {
 func Login(t testing.TB, role string) *pgx.Conn {
 	t.Helper()
 	return connect(t, AsRole(t, role))
+}
+
+// RevokePublic takes from all roles what each has by default in the database: to connect, temporary objects, and
+// the schema public. It is given back when the test ends.
+func RevokePublic(t testing.TB) {
+	t.Helper()
+	conn := Connect(t)
+	exec := func(sql string) {
+		if _, err := conn.Exec(context.Background(), sql); err != nil {
+			t.Error(err)
+		}
+	}
+	exec(`REVOKE ALL ON DATABASE postgres FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC`)
+	t.Cleanup(func() {
+		exec(`GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC; GRANT USAGE ON SCHEMA public TO PUBLIC`)
+	})
 }
