@@ -55,7 +55,7 @@ func (r request) migrateAt(ctx context.Context, in plugin.Invocation, conn *pgx.
 	case r.apply:
 		return carryOut(ctx, in, conn, url, sql)
 	}
-	_, err = fmt.Fprint(in.Out, "BEGIN;\n"+sql+"COMMIT;\n")
+	_, err = fmt.Fprint(in.Out, script(sql))
 	return err
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
@@ -90,7 +92,7 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			return err
 		}
 		if !r.apply {
-			_, err := fmt.Fprint(in.Out, "BEGIN;\n"+sql+"COMMIT;\n")
+			_, err := fmt.Fprint(in.Out, script(sql))
 			return err
 		}
 		conn, url, err := r.connect(ctx, in)
@@ -100,6 +102,15 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 		defer pgconn.Close(conn)
 		return carryOut(ctx, in, conn, url, sql)
 	}
+}
+
+// script returns statements as psql reads them. Names are UTF-8, whatever psql takes its input for.
+func script(sql string) string {
+	begin := "BEGIN;\n"
+	if strings.ContainsFunc(sql, func(r rune) bool { return r > unicode.MaxASCII }) {
+		begin += "SET LOCAL client_encoding = 'UTF8';\n"
+	}
+	return begin + sql + "COMMIT;\n"
 }
 
 // check refuses flags that do not go together.

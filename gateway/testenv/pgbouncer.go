@@ -18,6 +18,7 @@ type Pgbouncer struct {
 	Mode     string // pool_mode: session, transaction, or statement
 	User     string // the role of all sessions; "" for postgres
 	PoolSize int    // sessions at the server; 0 for pgbouncer's default
+	Ignore   string // ignore_startup_parameters
 
 	path, file string
 	port       int
@@ -67,6 +68,9 @@ pool_mode = %s
 `, b.server.Port(), user, b.port, b.Mode)
 	if b.PoolSize > 0 {
 		text += fmt.Sprintf("default_pool_size = %d\n", b.PoolSize)
+	}
+	if b.Ignore != "" {
+		text += fmt.Sprintf("ignore_startup_parameters = %s\n", b.Ignore)
 	}
 	if os.Geteuid() == 0 { // it refuses to be root
 		text += "user = postgres\n"

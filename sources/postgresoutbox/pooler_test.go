@@ -2,13 +2,17 @@ package postgresoutbox
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
 )
 
@@ -80,4 +84,55 @@ func TestTransactionPoolerIsRefused(t *testing.T) {
 			t.Errorf("search_path is %s, %v", is, err)
 		}
 	}
+}
+
+// TestPoolerThatLeavesSettingsOut: rows that row-level security hides are not left out of a snapshot without
+// a word, behind a pooler that drops what a session asks for.
+func TestPoolerThatLeavesSettingsOut(t *testing.T) {
+	db := fresh(t, testenv.RoleSQL("reader")+items, "items")
+	sql, err := pgtrigger.RoleSQL("outbox", "reader", []pgtrigger.Table{{Schema: "public", Name: "items"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, sql)
+	run(t, db, `INSERT INTO public.items SELECT n FROM generate_series(1, 3) n; ALTER TABLE public.items ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON public.items USING (id > 1)`)
+	url := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session", User: "reader", Ignore: "extra_float_digits,row_security,search_path,options"}).URL()
+	var log testenv.Log
+	set := func(o *Options) {
+		o.URL, o.Tables, o.Snapshot = options.NewURL(url+"&row_security=on&options=-c%20datestyle%3DGerman"), []string{"items"}, "initial"
+	}
+	o := Type().Defaults().(*Options)
+	set(o)
+	env := plugintest.Env(t)
+	env.Log = slog.New(slog.NewTextHandler(&log, nil))
+	s, err := Type().Build(o, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := newCollector()
+	st := startSource(t, s.(*source), out)
+	run(t, db, `DELETE FROM public.items WHERE id = 3`)
+	st.await(t, 4) // the changes come
+	for begin := time.Now(); !strings.Contains(log.String(), "snapshot of a table paused"); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > testenv.Wait {
+			t.Fatalf("log: %s", log.String())
+		}
+	}
+	if !strings.Contains(log.String(), "row-level security") {
+		t.Errorf("log: %s", log.String())
+	}
+	for _, e := range st.await(t, 4) {
+		if operation, _ := e.Attr("operation"); operation == "READ" {
+			t.Errorf("a row of the snapshot came: %s", e.Data)
+		}
+	}
+	found := false
+	for _, f := range st.source.Probe(testenv.Context(t)) {
+		found = found || strings.Contains(f.Text, "the rows of public.items cannot be read for a snapshot: row-level security could hide some")
+	}
+	if !found {
+		t.Errorf("check --live: %+v", st.source.Probe(testenv.Context(t)))
+	}
+	st.stop()
+	run(t, db, `DROP OWNED BY reader; DROP ROLE reader`)
 }
