@@ -18,18 +18,21 @@ func TestLeastRights(t *testing.T) {
 	testenv.RevokePublic(t)
 	exec(t, db, `GRANT CONNECT, CREATE ON DATABASE postgres TO shop; GRANT CONNECT ON DATABASE postgres TO writer`)
 	shop := testenv.Login(t, "shop")
-	exec(t, shop, `CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+trigger("shop", "orders")+`
+	orders := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "shop", Name: "orders"}, Channel: "rights", Field: "order"} // no other test has this channel
+	exec(t, shop, `CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+orders.CreateSQL()+`
 		GRANT USAGE ON SCHEMA shop TO writer; GRANT INSERT, SELECT, UPDATE ON shop.orders TO writer`)
 	exec(t, shop, pgtrigger.LeaderSQL())
 	for _, mode := range []string{"notify", "leader"} {
-		sql, err := pgtrigger.RoleSQL(mode, "reader", []pgtrigger.Table{{Schema: "shop", Name: "orders"}})
+		sql, err := pgtrigger.RoleSQL(mode, "reader", []pgtrigger.Table{orders.Table})
 		if err != nil {
 			t.Fatal(err)
 		}
 		exec(t, db, sql)
 	}
 	exec(t, db, `ALTER ROLE reader CONNECTION LIMIT 4`) // as the README has it
-	s := built(t, func(o *Options) { o.URL, o.Owners = options.NewURL(testenv.AsRole(t, "reader")), []string{"shop"} })
+	s := built(t, func(o *Options) {
+		o.URL, o.Owners, o.Channels = options.NewURL(testenv.AsRole(t, "reader")), []string{"shop"}, []string{"rights"}
+	})
 	for _, f := range s.Probe(testenv.Context(t)) {
 		if f.Level != plugin.Fine {
 			t.Errorf("check --live: %+v", f)

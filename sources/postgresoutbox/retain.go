@@ -41,8 +41,8 @@ func (r *reader) retain(ctx context.Context) error {
 	case late > 0:
 		return &wentBack{lateBack(late, r.cursor.hi)}
 	}
-	r.untidy = deleted == retainMost // there may be more
-	if r.untidy {
+	r.more = deleted == retainMost // there may be
+	if r.untidy = r.more; r.more {
 		r.horizon.deleted(highest, false)
 		return nil
 	}
@@ -58,7 +58,8 @@ func (r *reader) retain(ctx context.Context) error {
 	}
 	r.cursor.merge(looks, others)
 	if hi == end {
-		r.untidy = next > 0
+		r.more = next > 0
+		r.untidy = r.more
 		r.horizon.next = max(r.horizon.next, next)
 	}
 	return nil

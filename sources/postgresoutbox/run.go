@@ -44,6 +44,7 @@ type reader struct {
 	keys     map[string]*tableKey
 	stale    bool // gaps have died, or something was skipped, since the cursor was stored
 	untidy   bool // what was delivered is not deleted yet
+	more     bool // the latest deletion has left some of it
 
 	unemitted []int64 // ids that were read, and not emitted yet
 	stands    inflight.Standstill
@@ -173,7 +174,11 @@ func (r *reader) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if due(&r.retained, max(r.s.retainEvery, 2*r.retaining)) {
+	every := r.s.retainEvery
+	if r.more { // a third of the time: deletion keeps up with what is delivered
+		every = 0
+	}
+	if due(&r.retained, max(every, 2*r.retaining)) {
 		begin := time.Now()
 		err := r.retain(ctx)
 		if r.retaining = time.Since(begin); err != nil {
