@@ -51,7 +51,10 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
 	}
-	if err = s.warn(ctx, conn); err == nil { // before it listens: it needs a transaction
+	if err = s.prepare(ctx, conn); err == nil {
+		err = s.warn(ctx, conn) // before it listens: it needs a transaction
+	}
+	if err == nil {
 		s.pid, err = pgconn.ProveListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.subscribe(ctx, conn) })
 	}
 	if err != nil {

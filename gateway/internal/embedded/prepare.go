@@ -8,8 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ordersSQL makes the table that the default configuration watches, with the
-// trigger that `gateway sql --table orders` prints (a test compares them).
+// ordersSQL makes the table that the default configuration watches.
 //
 //go:embed orders.sql
 var ordersSQL string
