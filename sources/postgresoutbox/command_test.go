@@ -1,0 +1,47 @@
+package postgresoutbox
+
+import (
+	"flag"
+	"strings"
+	"testing"
+
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
+)
+
+// TestCommand: readers are listed with what they have not delivered, and one that is gone is removed, after which its
+// changes are deleted.
+func TestCommand(t *testing.T) {
+	db := fresh(t, twoTables, "old", "items")
+	outbox := func(args ...string) (string, error) {
+		t.Helper()
+		var out strings.Builder
+		f := flag.NewFlagSet("outbox", flag.ContinueOnError)
+		run := Type().Commands()[0].New(f)
+		err := run(testenv.Context(t), plugin.Invocation{Args: args, Out: &out, Lookup: func(string) (string, bool, error) { return testenv.Postgres(t).URL(), true, nil }})
+		return strings.Join(strings.Fields(out.String()), " "), err
+	}
+	gone := start(t, func(o *Options) { o.Name, o.Tables = "gone", []string{"items"} }, newCollector())
+	gone.stop()
+	st := startSource(t, quick(t, func(o *Options) {
+		o.URL, o.Tables = options.NewURL(testenv.Postgres(t).URL()), []string{"items", "old"}
+	}), newCollector())
+	run(t, db, `INSERT INTO items VALUES (1), (2); INSERT INTO old VALUES (1)`)
+	st.await(t, 3)
+	stored(t, db, "coalesce((SELECT r.hi = 3 AND isempty(r.gaps) FROM gateway.outbox_reader r WHERE r.name = 'gateway'), false)")
+	out, err := outbox("list")
+	if err != nil || !strings.Contains(out, "gone 2 ") || !strings.Contains(out, "gateway 0 - ") || !strings.Contains(out, "the outbox has ") {
+		t.Errorf("%s, %v", out, err)
+	}
+	for _, args := range [][]string{{}, {"drop"}, {"list", "x"}, {"drop", "nobody"}} {
+		if _, err := outbox(args...); err == nil || !strings.Contains(err.Error(), "gateway outbox list") {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	if out, err := outbox("drop", "gone"); err != nil || out != "the reader gone is removed" {
+		t.Errorf("%s, %v", out, err)
+	}
+	stored(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
+	st.stop()
+}
