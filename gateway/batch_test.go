@@ -15,7 +15,7 @@ import (
 // full; and what a window held at a kill -9 comes from the next gateway.
 func batches(t *testing.T, file string) {
 	const orders = 13
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	dropOutbox(t)
 	t.Cleanup(func() { dropOutbox(t) })
 	env := realServers(t)

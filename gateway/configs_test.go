@@ -36,7 +36,7 @@ func realServers(t *testing.T) map[string]string {
 // order inserts an order and returns what its trigger notified.
 func order(t *testing.T, customer string, amount string) {
 	t.Helper()
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	if _, err := db.Exec(testenv.Context(t), "INSERT INTO orders (customer_name, amount) VALUES ($1, $2)", customer, amount); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func durable(t *testing.T, file string, servers map[string]string) {
 		}
 	}
 	if !private {
-		testenv.Orders(t)
+		testenv.OrdersTable(t)
 		dropOutbox(t)
 		t.Cleanup(func() { dropOutbox(t) })
 		sql := startBinary(t, servers, "sql", "--mode", "outbox", "--table", "orders", "--apply")

@@ -99,7 +99,7 @@ type writer struct {
 
 func startWriter(t *testing.T) (w *writer, stop func()) {
 	w = &writer{}
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

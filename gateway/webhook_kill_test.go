@@ -136,8 +136,8 @@ routes:
 	if err != nil {
 		t.Fatal(err)
 	}
-	reason, _ := e.Attr(plugin.LetterReason)
-	n, _ := e.Attr(plugin.LetterAttempts)
+	reason, _ := e.Attr(plugin.DeadLetterReason)
+	n, _ := e.Attr(plugin.DeadLetterAttempts)
 	if string(e.Data) != "bad" || n != "5" || !strings.Contains(reason, "500 Internal Server Error") || !strings.Contains(reason, "the shop is on fire") {
 		t.Errorf("parked: %s", line)
 	}

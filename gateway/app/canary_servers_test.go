@@ -165,7 +165,7 @@ func (s indiscreetSource) Run(ctx context.Context, out plugin.Output) error {
 }
 
 func (s indiscreetSource) Probe(context.Context) []plugin.Finding {
-	return []plugin.Finding{{Level: plugin.Wrong, Text: s.say(), Fix: s.say()}}
+	return []plugin.Finding{{Level: plugin.Problem, Text: s.say(), Fix: s.say()}}
 }
 
 type indiscreetTransform struct {

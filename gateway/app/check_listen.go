@@ -57,7 +57,7 @@ func (l listener) probe(ctx context.Context) plugin.Finding {
 	}
 	f := plugin.Finding{Level: plugin.Warning, Text: err.Error() + "; the gateway goes on without its pages and metrics", Fix: "set PORT or " + l.setting + " to another"}
 	if l.needed {
-		f.Level, f.Text = plugin.Wrong, err.Error()
+		f.Level, f.Text = plugin.Problem, err.Error()
 	}
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return f

@@ -102,7 +102,7 @@ func (r *report) printf(format string, args ...any) {
 
 // finding adds what a plugin has found.
 func (r *report) finding(component, place string, f plugin.Finding) {
-	level := map[plugin.Level]string{plugin.Fine: right, plugin.Warning: warning, plugin.Wrong: failing}[f.Level]
+	level := map[plugin.Level]string{plugin.OK: right, plugin.Warning: warning, plugin.Problem: failing}[f.Level]
 	r.add(found{component, place, level, f.Text, f.Fix})
 }
 

@@ -49,7 +49,7 @@ routes:
 // finding says, and sees it gone.
 func TestLiveFindings(t *testing.T) {
 	ctx := testenv.Context(t)
-	db, redis := testenv.Orders(t), testenv.RedisClient(t)
+	db, redis := testenv.OrdersTable(t), testenv.RedisClient(t)
 	env := map[string]string{"DATABASE_URL": testenv.Postgres(t).URL(), "REDIS_URL": testenv.Redis(t).URL()}
 	exec := func(sql string) {
 		t.Helper()

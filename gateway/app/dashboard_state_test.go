@@ -99,7 +99,7 @@ routes: {all: {from: [made], to: [shop, former]}, none: {from: [made], when: "fa
 // TestDashboardNeedsTheLink: without the secret the page shows events and says what opens
 // the state; the link of the start opens it, in the same tab, and is gone from there.
 func TestDashboardNeedsTheLink(t *testing.T) {
-	testenv.Orders(t)
+	testenv.OrdersTable(t)
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	b := openPage(t, r, "")

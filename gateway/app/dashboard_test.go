@@ -116,7 +116,7 @@ func (b *browser) noFaults() {
 }
 
 func TestDashboardShowsOrders(t *testing.T) {
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	exec := func(sql string) {
@@ -176,7 +176,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 }
 
 func TestDashboardSaysWhatIsDown(t *testing.T) {
-	testenv.Orders(t)
+	testenv.OrdersTable(t)
 	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	s := testenv.Redis(t)
@@ -208,7 +208,7 @@ func TestDashboardIsNotFooled(t *testing.T) {
 		`&lt;script&gt;alert(1)&lt;/script&gt;`, `<template><script>alert(1)</script></template>`, `'-alert(1)-'`, "\u202eevil", `<object data="javascript:alert(1)">`,
 		`<link rel=stylesheet href=//evil>`, `<meta http-equiv=refresh content=0>`, `__proto__`,
 	}
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	b := openDashboard(t, r)

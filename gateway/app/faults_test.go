@@ -15,7 +15,7 @@ const frozenWithin = 10 * time.Second
 // TestPostgresComesBack breaks the connection to PostgreSQL in every way; the
 // flow comes back by itself, and the gap is counted.
 func TestPostgresComesBack(t *testing.T) {
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	for _, fault := range []struct {
 		name   string
@@ -69,7 +69,7 @@ func TestPostgresComesBack(t *testing.T) {
 // source orders_bus use. What is inserted while Redis is away is published once
 // it is back.
 func TestRedisComesBack(t *testing.T) {
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
 	for _, fault := range []struct {
 		name   string

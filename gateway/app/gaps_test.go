@@ -61,7 +61,7 @@ func inserter(t testing.TB) (stop func() (last int)) {
 // TestLostNotificationsAreTold: whatever happens to the publisher of the default
 // configuration, a client of another gateway that misses events gets a gap.
 func TestLostNotificationsAreTold(t *testing.T) {
-	testenv.Orders(t)
+	testenv.OrdersTable(t)
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	deliverer := startGateway(t, defaultConfig, nil, "deliver")
 	publisher := startLeading(t, map[string]string{"DATABASE_URL": url}, "publish")

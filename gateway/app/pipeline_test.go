@@ -32,7 +32,7 @@ func unstamp(t *testing.T, frame string) (object string, id int) {
 }
 
 func TestOrdersReachBrowsersByteForByte(t *testing.T) {
-	db := testenv.Orders(t)
+	db := testenv.OrdersTable(t)
 	redis := testenv.RedisClient(t)
 	ctx := testenv.Context(t)
 	if err := redis.Set(ctx, "orders:msg_id", 41, 0).Err(); err != nil {

@@ -21,7 +21,7 @@ type described interface {
 	Summary() string
 	Defaults() any
 	Commands() []plugin.Command
-	Traits() []plugin.Trait
+	Capabilities() []plugin.Capability
 }
 
 func all(set plugin.Set) []described {
@@ -58,7 +58,7 @@ func pluginsCommand(set plugin.Set) *cobra.Command {
 				}
 			}
 			if !found {
-				return fmt.Errorf("%s", options.Unknown(fmt.Sprintf("plugin %q", args[0]), args[0], names))
+				return fmt.Errorf("%s", options.UnknownName(fmt.Sprintf("plugin %q", args[0]), args[0], names))
 			}
 			return nil
 		}),
@@ -79,8 +79,8 @@ func listPlugins(w io.Writer, set plugin.Set) error {
 
 func describe(w io.Writer, t described) {
 	fmt.Fprintf(w, "%s %s: %s\n", t.Kind(), t.Name(), t.Summary())
-	for _, trait := range t.Traits() {
-		fmt.Fprintf(w, "It %s.\n", traits[trait])
+	for _, capability := range t.Capabilities() {
+		fmt.Fprintf(w, "It %s.\n", capabilities[capability])
 	}
 	fmt.Fprintf(w, "\n%s", options.Markdown(options.Rows(t.Defaults())))
 	switch t.Kind() {
@@ -99,11 +99,11 @@ func describe(w io.Writer, t described) {
 	}
 }
 
-// traits says what each trait is good for.
-var traits = map[plugin.Trait]string{
+// capabilities says what each capability is good for.
+var capabilities = map[plugin.Capability]string{
 	plugin.Replays:      "emits again what was not delivered",
-	plugin.Elects:       "can elect a leader",
+	plugin.ElectsLeader: "can elect a leader",
 	plugin.Concurrent:   "takes several workers",
-	plugin.DropsRepeats: "cannot stand behind a source that replays",
+	plugin.Deduplicates: "cannot stand behind a source that replays",
 	plugin.Durable:      "stores what it delivers, so that it may be a dead_letter sink of a source that replays",
 }

@@ -79,10 +79,10 @@ func replayGraph(cfg *config.Config, to string) (router.Graph, error) {
 	for next := to; next != ""; {
 		i := slices.Index(names, next)
 		if i < 0 {
-			return g, fmt.Errorf("--to: %s", options.Unknown(fmt.Sprintf("sink %q", next), next, names))
+			return g, fmt.Errorf("--to: %s", options.UnknownName(fmt.Sprintf("sink %q", next), next, names))
 		}
 		s := cfg.Graph.Sinks[i]
-		for _, u := range options.PrivateURLs(s.Options) {
+		for _, u := range options.EmbeddedURLs(s.Options) {
 			if u.URL.Embedded() {
 				return g, fmt.Errorf("%s: sinks.%s.%s is a private server, which lives within a running gateway: set its URL", cfg.Place(plugin.KindSink, next), next, u.Option)
 			}

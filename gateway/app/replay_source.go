@@ -57,7 +57,7 @@ func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
 		if err := s.replay(ctx, out, file); err != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.err = plugin.Ended(ctx, err)
+			s.err = plugin.UnlessDone(ctx, err)
 			return s.err
 		}
 	}
@@ -112,7 +112,7 @@ func (s *replaySource) replay(ctx context.Context, out plugin.Output, file strin
 func unseal(e *event.Event) *event.Event {
 	var attrs []event.Attr
 	for _, a := range e.Attrs {
-		if !strings.HasPrefix(a.Name, plugin.LetterPrefix) {
+		if !strings.HasPrefix(a.Name, plugin.DeadLetterPrefix) {
 			attrs = append(attrs, a)
 		}
 	}
@@ -163,8 +163,8 @@ func (l *line) Settled(err error) {
 	}
 }
 
-// Tried is part of [settle.Owner].
-func (l *line) Tried(int, time.Time) {}
+// AttemptFailed is part of [settle.Owner].
+func (l *line) AttemptFailed(int, time.Time) {}
 
 func (s *replaySource) left() int {
 	s.mu.Lock()

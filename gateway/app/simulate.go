@@ -37,7 +37,7 @@ type arrived struct {
 // any other, with stand-ins for the source and the sinks.
 func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived, error) {
 	got := &arrived{at: map[string]*recorder{}}
-	f := &feed{flight: inflight.New(0), emitted: make(chan error, 1)}
+	f := &feed{flight: inflight.NewPositionTracker(0), emitted: make(chan error, 1)}
 	g := router.Graph{DrainTimeout: testTimeout, Now: func() time.Time { return t.Now }, NewID: countingIDs(), DryRun: true}
 	g.Sources = []router.SourceSpec{standIn(cfg, t, f)}
 	for _, r := range cfg.Graph.Routes {
@@ -82,8 +82,8 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 	}
 	got.at[config.DeadLetters] = got.at[parkedHere]
 	for _, e := range got.at[parkedHere].events {
-		component, _ := e.Attr(plugin.LetterComponent)
-		reason, _ := e.Attr(plugin.LetterReason)
+		component, _ := e.Attr(plugin.DeadLetterComponent)
+		reason, _ := e.Attr(plugin.DeadLetterReason)
 		got.reasons = append(got.reasons, component+": "+reason)
 	}
 	for _, c := range t.Clients {
@@ -126,7 +126,7 @@ func standIn(cfg *config.Config, t config.Test, f *feed) router.SourceSpec {
 // feed is a source that emits one batch, and reports that on emitted.
 type feed struct {
 	events  []*event.Event
-	flight  *inflight.Tracker[int]
+	flight  *inflight.PositionTracker[int]
 	emitted chan error
 }
 
@@ -136,7 +136,7 @@ func (f *feed) Run(ctx context.Context, out plugin.Output) error {
 	err := out.Emit(ctx, event.Batch{Events: f.events, Ack: f.flight.Add(1, len(f.events))})
 	f.emitted <- err
 	<-ctx.Done()
-	return plugin.Ended(ctx, err)
+	return plugin.UnlessDone(ctx, err)
 }
 
 // recorder is a sink that keeps what it gets. It is read when the router has stopped.

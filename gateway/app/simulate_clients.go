@@ -18,7 +18,7 @@ type view struct {
 // route leads there.
 func look(cfg *config.Config, c config.Client, at *recorder) (v view) {
 	i := slices.IndexFunc(cfg.Graph.Sinks, func(s router.SinkSpec) bool { return s.Name == c.Sink })
-	see, err := cfg.Graph.Sinks[i].Options.(plugin.Viewer).View(c.Claims) // package config saw to it
+	see, err := cfg.Graph.Sinks[i].Options.(plugin.ClientSimulator).SimulateClient(c.Claims) // package config saw to it
 	if err != nil {
 		return view{refused: err}
 	}

@@ -63,7 +63,7 @@ The exit status is 0 where every test passes, else 1.`,
 func serveTransforms(ctx context.Context, cfg *config.Config) (stop func(), err error) {
 	for _, r := range cfg.Graph.Routes {
 		for _, t := range r.Through {
-			for _, u := range options.PrivateURLs(t.Options) {
+			for _, u := range options.EmbeddedURLs(t.Options) {
 				if u.URL.Embedded() {
 					p, err := startPrivate(ctx, cfg, "")
 					return func() { _ = p.stop() }, err // the tests tell what matters

@@ -75,7 +75,7 @@ func canonical(payload []byte) string {
 	if !json.Valid(payload) || dec.Decode(&v) != nil {
 		return "no JSON: " + strconv.Quote(string(payload))
 	}
-	if rawjson.Repeats(payload) { // a reader sees the last member only, and a test shall see all
+	if rawjson.HasDuplicateKeys(payload) { // a reader sees the last member only, and a test shall see all
 		return "a key twice: " + strings.TrimSpace(string(payload))
 	}
 	var b bytes.Buffer

@@ -72,7 +72,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		if resp != nil {
 			err = fmt.Errorf("it answers %s", resp.Status)
 		}
-		return plugin.Ended(ctx, fmt.Errorf("cannot connect to %s: %w", s.url, err))
+		return plugin.UnlessDone(ctx, fmt.Errorf("cannot connect to %s: %w", s.url, err))
 	}
 	defer conn.Close()
 	conn.SetReadLimit(largestFrame)
@@ -91,7 +91,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		_ = conn.SetReadDeadline(time.Now().Add(silence))
 		kind, data, err := conn.ReadMessage()
 		if err != nil {
-			return plugin.Ended(ctx, fmt.Errorf("lost the connection to %s: %w", s.url, err))
+			return plugin.UnlessDone(ctx, fmt.Errorf("lost the connection to %s: %w", s.url, err))
 		}
 		// Events that are UTF-8 are text frames, so a binary frame of UTF-8 is never one.
 		if speaks && kind == websocket.BinaryMessage && utf8.Valid(data) {
@@ -104,7 +104,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		s.seen++
 		e := &event.Event{Source: s.env.Name, Time: time.Now(), Data: data}
 		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{e}}); err != nil {
-			return plugin.Ended(ctx, err)
+			return plugin.UnlessDone(ctx, err)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestHeaderValue(t *testing.T) {
 }
 
 func TestAttributes(t *testing.T) {
-	eval := expr.New(time.Now, expr.NewUUID)
+	eval := expr.NewEvaluator(time.Now, expr.NewUUID)
 	e := &event.Event{Source: "db", Channel: "orders", Data: []byte(`{"operation":"INSERT"}`), Time: time.Unix(0, 5e8)}
 	templates := Templates{Type: expr.MustTemplate("order.{{ operation }}"), Source: expr.MustTemplate("/{{ event.source }}")}
 	a, err := templates.Attributes(&eval, e, "7")

@@ -34,19 +34,19 @@ type Event struct {
 	Data []byte
 	// Attrs holds what else the source knows: few, so a list beats a map.
 	Attrs []Attr
-	// Tried is what its source remembers of attempts to deliver it that have failed; nil
+	// Attempts is what its source remembers of attempts to deliver it that have failed; nil
 	// where there was none, or the source does not remember.
-	Tried *Tried
+	Attempts *Attempts
 	// Fence is the leadership under which the event was captured; nil where its
 	// source needs none.
 	Fence *Fence
 }
 
-// Tried says how far the delivery of an event had got. A source that remembers it takes it from
-// an inflight.Ledger.
-type Tried struct {
-	Attempts int       // that have failed
-	Last     time.Time // when the last of them did
+// Attempts says how far the delivery of an event had got. A source that remembers it takes it from
+// an inflight.MessageTracker.
+type Attempts struct {
+	Failed int       // that have failed
+	Last   time.Time // when the last of them did
 }
 
 // Fence numbers the leaders that capture one after the other, so that a
@@ -64,21 +64,21 @@ type Attr struct{ Name, Value string }
 // key, an event waits for the earlier ones that it keeps its place among, and the later ones wait
 // for it.
 const (
-	// Table is the table that the event is about: the scope of a barrier.
-	Table = "table"
-	// KeyBefore is the key that the event's row had before. The event keeps its place among the
+	// AttrTable is the table that the event is about: the scope of a barrier.
+	AttrTable = "table"
+	// AttrKeyBefore is the key that the event's row had before. The event keeps its place among the
 	// events of that key, too.
-	KeyBefore = "key_before"
-	// Barrier is a table, as in Table. The event keeps its place among all events of that table.
-	Barrier = "barrier"
+	AttrKeyBefore = "key_before"
+	// AttrBarrier is a table, as in Table. The event keeps its place among all events of that table.
+	AttrBarrier = "barrier"
 )
 
-// Joins reports whether the event keeps its place among events of other keys than its own:
+// SpansKeys reports whether the event keeps its place among events of other keys than its own:
 // it has the attribute KeyBefore or Barrier.
-func (e *Event) Joins() bool {
+func (e *Event) SpansKeys() bool {
 	for i := range e.Attrs {
 		switch e.Attrs[i].Name {
-		case KeyBefore, Barrier:
+		case AttrKeyBefore, AttrBarrier:
 			return true
 		}
 	}
@@ -95,8 +95,8 @@ func (e *Event) Attr(name string) (string, bool) {
 	return "", false
 }
 
-// With returns a copy of e that carries data instead of e's payload.
-func (e *Event) With(data []byte) *Event {
+// WithData returns a copy of e that carries data instead of e's payload.
+func (e *Event) WithData(data []byte) *Event {
 	c := *e
 	c.Data = data
 	c.Attrs = slices.Clip(e.Attrs) // what is appended to one copy does not show in another
@@ -115,7 +115,7 @@ type Batch struct {
 	// runs in the goroutine that settles. Tests settle it by its method Settle. Ack is nil where no source can
 	// replay these events.
 	Ack *settle.Ack
-	// Refused is set where the source knows that these events must not be delivered, as
+	// DeadLetter is set where the source knows that these events must not be delivered, as
 	// one that gateways die of: each route parks them as dead letters, with this reason.
-	Refused error
+	DeadLetter error
 }

@@ -33,19 +33,19 @@ func (a *Authorization) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Claim returns what the claim that a is an equality with has in common with all that is
+// ClaimKey returns what the claim that a is an equality with has in common with all that is
 // equal to it; "" where the client has no such claim, or where it is equal to nothing. It
 // says false where a is no such equality: then [Authorization.For] tells.
-func (a Authorization) Claim(claims map[string]any) (text string, keyed bool) {
+func (a Authorization) ClaimKey(claims map[string]any) (text string, keyed bool) {
 	if a.rule == nil || a.rule.key == nil {
 		return "", false
 	}
 	return string(appendKey(nil, claimOf(goValue(claims, true), a.rule.claim))), true
 }
 
-// Key returns the same of the other side of the equality for an event; "" where the event
+// EventKey returns the same of the other side of the equality for an event; "" where the event
 // has nothing that is equal to something: then nobody may see it.
-func (x *Evaluator) Key(dst []byte, a Authorization, ev *event.Event) []byte {
+func (x *Evaluator) EventKey(dst []byte, a Authorization, ev *event.Event) []byte {
 	x.sight.look(a.rule, value{}, ev)
 	return appendKey(dst, a.rule.key.value(&x.sight))
 }
@@ -63,10 +63,10 @@ func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 	return Condition{&program{source: a.rule.source, whole: -1, right: r}}, true
 }
 
-// Named returns as text what the rule reads of claims, in JSON. It is the same for clients
+// ReadClaims returns as text what the rule reads of claims, in JSON. It is the same for clients
 // that see the same by the rule, such as one with a renewed token; where the rule reads claims
 // as a whole, or by a name that is known later, it is all of them.
-func (a Authorization) Named(claims map[string]any) (string, error) {
+func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 	if a.rule == nil {
 		return "", nil
 	}
@@ -104,8 +104,10 @@ func deepest(claims map[string]any, path []string) (v any, there bool) {
 	return v, true
 }
 
-// Reads reports whether the condition reads a field of the payload, or all of it.
-func (a Authorization) Reads(field string) bool { return a.rule != nil && a.rule.readsField(field) }
+// ReadsField reports whether the condition reads a field of the payload, or all of it.
+func (a Authorization) ReadsField(field string) bool {
+	return a.rule != nil && a.rule.readsField(field)
+}
 
 // right is a rule for a client.
 type right struct {

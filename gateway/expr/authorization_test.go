@@ -28,10 +28,10 @@ func TestAuthorization(t *testing.T) {
 			continue
 		}
 		var x Evaluator
-		claim, keyed := a.Claim(claims)
+		claim, keyed := a.ClaimKey(claims)
 		may := false
 		if keyed {
-			key := x.Key(nil, a, ev)
+			key := x.EventKey(nil, a, ev)
 			may = len(key) > 0 && string(key) == claim
 		} else {
 			c, complete := a.For(claims)
@@ -61,7 +61,7 @@ func TestAuthorization(t *testing.T) {
 	if err := a.UnmarshalText([]byte("order.id == claims.sub")); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := a.Claim(map[string]any{"sub": json.Number("18446744073709551617")}); text != "18446744073709551617" {
+	if text, _ := a.ClaimKey(map[string]any{"sub": json.Number("18446744073709551617")}); text != "18446744073709551617" {
 		t.Errorf("a large number is %s", text)
 	}
 	for source, want := range map[string]string{"order.id == 7": "nothing about claims", "order.id ==": "unexpected", "claims.sub + 1": "true or false", "": "empty"} {
@@ -114,7 +114,7 @@ func TestClaimsThatRulesRead(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if text, err := a.Named(claims); text != want || err != nil {
+		if text, err := a.ReadClaims(claims); text != want || err != nil {
 			t.Errorf("%s reads %s, %v; want %s", source, text, err, want)
 		}
 	}

@@ -54,7 +54,7 @@ func lazy(source string, ev *event.Event) (v any, compiled bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	x := New(fixedClock, fixedID)
+	x := NewEvaluator(fixedClock, fixedID)
 	if v, err = x.Value(e, ev); err != nil {
 		return nil, true, err
 	}

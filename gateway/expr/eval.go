@@ -29,8 +29,8 @@ type Evaluator struct {
 	payload error // what is wrong with it
 }
 
-// New returns an Evaluator whose functions now and uuid ask clock and newID.
-func New(clock func() time.Time, newID func() string) Evaluator {
+// NewEvaluator returns an Evaluator whose functions now and uuid ask clock and newID.
+func NewEvaluator(clock func() time.Time, newID func() string) Evaluator {
 	return Evaluator{clock: clock, newID: newID}
 }
 

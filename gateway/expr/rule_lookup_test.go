@@ -116,11 +116,11 @@ func TestLookupIsEvaluation(t *testing.T) {
 		}
 		a, larger := ruleFrom(t, form.rule), ruleFrom(t, form.rule+" && true")
 		var x Evaluator
-		claim, keyed := a.Claim(claims)
-		if _, also := larger.Claim(claims); !keyed || also {
+		claim, keyed := a.ClaimKey(claims)
+		if _, also := larger.ClaimKey(claims); !keyed || also {
 			t.Fatalf("%s is not looked up, or the larger rule is", form.rule)
 		}
-		key := x.Key(nil, a, ev)
+		key := x.EventKey(nil, a, ev)
 		byLookup := claim != "" && string(key) == claim
 		may := func(a Authorization) bool {
 			condition, complete := a.For(claims)

@@ -207,7 +207,7 @@ func TestRulesDoNotAllocate(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(100, func() {
 			if a.rule.key != nil { // it is looked up
-				key = x.Key(key[:0], a, ev)
+				key = x.EventKey(key[:0], a, ev)
 				return
 			}
 			if _, err := x.True(c, ev); err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Known is how long a measurement counts as new. Sources measure more often, unless something
+// MaxAge is how long a measurement counts as new. Sources measure more often, unless something
 // holds them up.
-const Known = 15 * time.Second
+const MaxAge = 15 * time.Second
 
 // Value is a gauge that is exported only while its value is known.
 type Value struct {
@@ -43,8 +43,8 @@ func NewValue(name, help string) *Value {
 	return &Value{desc: prometheus.NewDesc(name, help, nil, nil)}
 }
 
-// NewKept returns a gauge of a value that counts until Lost is called.
-func NewKept(name, help string) *Value {
+// NewLastingValue returns a gauge of a value that counts until MarkStale is called.
+func NewLastingValue(name, help string) *Value {
 	v := NewValue(name, help)
 	v.keep = true
 	return v
@@ -62,15 +62,15 @@ func (l *last) Set(value float64) {
 	l.value, l.at, l.old = value, time.Now(), false
 }
 
-// Lost notes that the server does not answer any more, or is not asked.
-func (l *last) Lost() {
+// MarkStale notes that the server does not answer any more, or is not asked.
+func (l *last) MarkStale() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.old = true
 }
 
-// Forget notes that nothing is known, as where another gateway measures.
-func (l *last) Forget() {
+// Reset notes that nothing is known, as where another gateway measures.
+func (l *last) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.at = time.Time{}
@@ -81,7 +81,7 @@ func (l *last) measured() (value float64, age time.Duration, now, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	age = time.Since(l.at)
-	return l.value, age, !l.old && (l.keep || age < Known), !l.at.IsZero()
+	return l.value, age, !l.old && (l.keep || age < MaxAge), !l.at.IsZero()
 }
 
 // Describe is part of [prometheus.Collector].

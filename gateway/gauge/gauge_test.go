@@ -25,7 +25,7 @@ func seen(t *testing.T, c prometheus.Collector) (value float64, exported bool) {
 
 func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rows, usage, lag := NewValue("rows", ""), NewKept("usage", ""), NewAge("lag", "")
+		rows, usage, lag := NewValue("rows", ""), NewLastingValue("usage", ""), NewAge("lag", "")
 		const absent = -1
 		expect := func(when string, wantRows, wantUsage, wantLag float64) {
 			t.Helper()
@@ -44,19 +44,19 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 		}
 		all := []interface {
 			Set(float64)
-			Lost()
-			Forget()
+			MarkStale()
+			Reset()
 		}{rows, usage, lag}
 		expect("before it is measured", absent, absent, absent)
 		for _, g := range all {
-			g.Lost()
+			g.MarkStale()
 		}
 		expect("where the server was never there", absent, absent, absent)
 		for _, g := range all {
 			g.Set(0)
 		}
 		expect("measured", 0, 0, 0)
-		time.Sleep(Known - time.Second)
+		time.Sleep(MaxAge - time.Second)
 		expect("measured a while ago", 0, 0, 0)
 		time.Sleep(time.Second)
 		expect("held up", absent, 0, 15)
@@ -64,7 +64,7 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 		expect("held up for longer", absent, 0, 75)
 		for _, g := range all {
 			g.Set(7)
-			g.Lost()
+			g.MarkStale()
 		}
 		time.Sleep(3 * time.Second)
 		expect("the server is away", absent, absent, 10)
@@ -73,7 +73,7 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 		}
 		expect("it is back", 1, 1, 1)
 		for _, g := range all {
-			g.Forget()
+			g.Reset()
 		}
 		expect("another gateway reads", absent, absent, absent)
 	})

@@ -14,8 +14,8 @@ const (
 	MaxExcerpt = 1 << 10
 	// maxDrained is how much of a body is read in all, and MaxDraining for how long, so that
 	// the connection can be used again.
-	maxDrained  = 64 << 10
-	MaxDraining = time.Second
+	maxDrained   = 64 << 10
+	MaxDrainTime = time.Second
 )
 
 // Excerpt returns how the body of a response begins, and closes it. A body that is long, or
@@ -25,7 +25,7 @@ func Excerpt(resp *http.Response) []byte {
 	if resp.ContentLength == 0 {
 		return nil
 	}
-	enough := time.AfterFunc(MaxDraining, func() { resp.Body.Close() })
+	enough := time.AfterFunc(MaxDrainTime, func() { resp.Body.Close() })
 	defer enough.Stop()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, MaxExcerpt))
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)

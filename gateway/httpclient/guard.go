@@ -47,9 +47,9 @@ func (g Guard) Control(network, address string, c syscall.RawConn) error {
 	return nil
 }
 
-// Internal returns the internal address that a URL names itself and that is not allowed, or "". A name may
+// InternalAddress returns the internal address that a URL names itself and that is not allowed, or "". A name may
 // be resolved to one all the same: only [Guard.Control] sees that.
-func (g Guard) Internal(u options.URL) string {
+func (g Guard) InternalAddress(u options.URL) string {
 	parsed, err := url.Parse(u.Reveal())
 	if err != nil {
 		return ""

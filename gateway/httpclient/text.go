@@ -6,9 +6,9 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Visible returns text without what must not stand in a header or a log line: line breaks, and other control
+// StripControl returns text without what must not stand in a header or a log line: line breaks, and other control
 // characters.
-func Visible(text string) string { return strings.Map(visible, text) }
+func StripControl(text string) string { return strings.Map(visible, text) }
 
 func visible(r rune) rune {
 	if r < ' ' && r != '\t' || r == 0x7f {
@@ -19,15 +19,15 @@ func visible(r rune) rune {
 
 // Printable returns how a text begins that the other side has made, such as an error of the connection: at
 // most [MaxExcerpt] bytes, and what is [Visible] of them.
-func Printable(text string) string { return Visible(text[:min(len(text), MaxExcerpt)]) }
+func Printable(text string) string { return StripControl(text[:min(len(text), MaxExcerpt)]) }
 
 // shortestValue is from how many bytes on [Hide] hides a value: shorter ones are found in what has nothing to
 // do with them.
 const shortestValue = 8
 
-// Hide hides, in what a receiver says, what only it was told: some repeat the whole request, and errors are
+// Redact hides, in what a receiver says, what only it was told: some repeat the whole request, and errors are
 // shown. known has the secrets of the options; told is what was made of them for this request.
-func Hide(known *options.Redactor, text string, told ...string) string {
+func Redact(known *options.Redactor, text string, told ...string) string {
 	var made []any
 	for _, v := range told {
 		if len(v) >= shortestValue {

@@ -9,10 +9,10 @@ import (
 
 var validOption = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// Misfits says what is wrong with an options struct as a plugin's author has written it: names
+// Lint says what is wrong with an options struct as a plugin's author has written it: names
 // that are none, fields without a doc tag or with one that is too long, of a kind that no value can be decoded into, or that are not
 // exported, and rules that do not exist. defaults is a pointer to the struct.
-func Misfits(defaults any) (problems []string) {
+func Lint(defaults any) (problems []string) {
 	v := reflect.ValueOf(defaults)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return []string{fmt.Sprintf("the options are %T: make them a struct", defaults)}

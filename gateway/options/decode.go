@@ -27,8 +27,8 @@ type Checker interface {
 // Decoder fills structs from the values of a configuration and collects the
 // problems it meets.
 type Decoder struct {
-	// Place returns where a path's key and its value stand; nil means nowhere.
-	Place    func(path string) (key, value Pos)
+	// Locate returns where a path's key and its value stand; nil means nowhere.
+	Locate   func(path string) (key, value Pos)
 	Problems Problems
 
 	invalid int // values met that are Invalid
@@ -37,8 +37,8 @@ type Decoder struct {
 // Report adds a problem at the value of path, or at its key.
 func (d *Decoder) Report(path string, atKey bool, format string, args ...any) {
 	p := Problem{Path: path, Text: fmt.Sprintf(format, args...)}
-	if d.Place != nil {
-		key, value := d.Place(path)
+	if d.Locate != nil {
+		key, value := d.Locate(path)
 		p.Pos = value
 		if atKey {
 			p.Pos = key
@@ -51,13 +51,13 @@ func (d *Decoder) Report(path string, atKey bool, format string, args ...any) {
 // for: with thousands of names each takes long, and [Problems] shows fewer.
 const maxHints = 200
 
-// Unknown describes a name that is none of the known ones as [Unknown] does. It names
+// UnknownName describes a name that is none of the known ones as [UnknownName] does. It names
 // no other where there are many problems already, and does not ask for known then.
-func (d *Decoder) Unknown(what, got string, known func() []string) string {
+func (d *Decoder) UnknownName(what, got string, known func() []string) string {
 	if len(d.Problems) >= maxHints {
 		return "unknown " + what
 	}
-	return Unknown(what, got, known())
+	return UnknownName(what, got, known())
 }
 
 // Decode fills dsts, pointers to structs that hold the defaults, from raw: maps,
@@ -76,7 +76,7 @@ func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 	}
 	for _, key := range d.Keys(path, m) {
 		if !slices.Contains(known, key) {
-			d.Report(Join(path, key), true, "%s", d.Unknown("option", key, func() []string { return known }))
+			d.Report(Join(path, key), true, "%s", d.UnknownName("option", key, func() []string { return known }))
 		}
 	}
 	for _, dst := range dsts {
@@ -125,8 +125,8 @@ func (d *Decoder) Keys(path string, m map[string]any) []string {
 	order := make([]at, 0, len(m))
 	for k := range m {
 		a := at{key: k}
-		if d.Place != nil {
-			a.pos, _ = d.Place(Join(path, k))
+		if d.Locate != nil {
+			a.pos, _ = d.Locate(Join(path, k))
 		}
 		order = append(order, a)
 	}

@@ -101,7 +101,7 @@ func TestUnknownNamesTheLikelyOne(t *testing.T) {
 		"chanels": `(did you mean "channels"?)`, "URL": `(did you mean "url"?)`, "hartbeat": `(did you mean "heartbeat"?)`,
 		"password": "(known: channels, heartbeat, url)",
 	} {
-		if text := Unknown("option", got, known); !strings.HasSuffix(text, want) {
+		if text := UnknownName("option", got, known); !strings.HasSuffix(text, want) {
 			t.Errorf("%s: %s, want %s", got, text, want)
 		}
 	}
@@ -188,7 +188,7 @@ func TestDocsFollowTheTags(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	want := []string{"the field Long: the tag of the option in.long has 165 columns", "Docs has a text for in.wiat"}
-	problems := Misfits(&documented{})
+	problems := Lint(&documented{})
 	if len(problems) != len(want) || !strings.HasPrefix(problems[0], want[0]) || !strings.HasPrefix(problems[1], want[1]) {
 		t.Errorf("%q", problems)
 	}

@@ -76,9 +76,9 @@ func (ps Problems) Sort() {
 	})
 }
 
-// Unknown describes a name that is none of the known ones: the likely meant
+// UnknownName describes a name that is none of the known ones: the likely meant
 // one, or, where none is near, all of them.
-func Unknown(what, got string, known []string) string {
+func UnknownName(what, got string, known []string) string {
 	if best := nearest(got, known); best != "" {
 		return fmt.Sprintf("unknown %s (did you mean %q?)", what, best)
 	}

@@ -29,7 +29,7 @@ func broken(rule string, v reflect.Value, expanded bool) string {
 				if expanded {
 					return variable + " is none of the known values (" + strings.Join(strings.Split(arg, "|"), ", ") + ")"
 				}
-				text = Unknown("value "+strconv.Quote(got), got, strings.Split(arg, "|"))
+				text = UnknownName("value "+strconv.Quote(got), got, strings.Split(arg, "|"))
 			}
 		case "scheme":
 			text = wrongScheme(strings.Split(arg, "|"), v.Interface().(URL), strings.Contains(rule, "embedded="))

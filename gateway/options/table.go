@@ -120,23 +120,23 @@ func defaultText(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// PrivateURL is a URL option that may stand for a private server.
-type PrivateURL struct {
+// EmbeddedURL is a URL option that may stand for a private server.
+type EmbeddedURL struct {
 	Option string
 	Server string // as its rule embedded= names it
 	URL    *URL
 }
 
-// PrivateURLs lists the URLs with a rule embedded= in a pointer to an options
+// EmbeddedURLs lists the URLs with a rule embedded= in a pointer to an options
 // struct.
-func PrivateURLs(opts any) []PrivateURL {
-	var out []PrivateURL
+func EmbeddedURLs(opts any) []EmbeddedURL {
+	var out []EmbeddedURL
 	v := reflect.ValueOf(opts).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		_, server, ok := strings.Cut(f.Tag.Get("rule"), "embedded=")
 		if u, isURL := v.Field(i).Addr().Interface().(*URL); ok && isURL {
-			out = append(out, PrivateURL{f.Tag.Get("koanf"), strings.Split(server, ",")[0], u})
+			out = append(out, EmbeddedURL{f.Tag.Get("koanf"), strings.Split(server, ",")[0], u})
 		}
 	}
 	return out

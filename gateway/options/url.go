@@ -19,12 +19,12 @@ type URL struct {
 // NewURL makes a URL of text that is known to be one.
 func NewURL(text string) URL { return URL{raw: text} }
 
-// NewPrivateURL makes the URL of a server that the gateway has started itself.
-func NewPrivateURL(text string) URL { return URL{raw: text, private: true} }
+// NewEmbeddedURL makes the URL of a server that the gateway has started itself.
+func NewEmbeddedURL(text string) URL { return URL{raw: text, private: true} }
 
-// Private says whether it is the URL of a server that the gateway has started itself: what
+// FromEmbedded says whether it is the URL of a server that the gateway has started itself: what
 // is in it is nobody else's.
-func (u URL) Private() bool { return u.private }
+func (u URL) FromEmbedded() bool { return u.private }
 
 // FromEnv says whether the URL came from an environment variable, or from the
 // default beside one.

@@ -18,24 +18,24 @@ import (
 // connection left (53), is starting or stopping (57P), or cannot read its files (58).
 var away = []string{"08", "25006", "53", "57P01", "57P02", "57P03", "57P05", "58"}
 
-// Away returns err, marked by [plugin.Away] where it says that the server is not reached, or
+// Unavailable returns err, marked by [plugin.Unavailable] where it says that the server is not reached, or
 // takes nothing. A wrong password or a missing table is not marked: asking again soon is of no
 // use, and can lock a role out. It returns nil where err is nil.
-func Away(err error) error {
+func Unavailable(err error) error {
 	var said *pg.PgError
 	var dial *pg.ConnectError
 	var network net.Error
 	switch {
-	case err == nil, plugin.IsAway(err), errors.Is(err, context.Canceled):
+	case err == nil, plugin.IsUnavailable(err), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &said):
 		if slices.ContainsFunc(away, func(begin string) bool { return strings.HasPrefix(said.Code, begin) }) {
-			return plugin.Away(err)
+			return plugin.Unavailable(err)
 		}
 		return err
 	case errors.As(err, &dial), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, context.DeadlineExceeded), pg.SafeToRetry(err):
-		return plugin.Away(err)
+		return plugin.Unavailable(err)
 	}
 	return err
 }

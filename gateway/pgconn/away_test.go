@@ -28,7 +28,7 @@ func TestAway(t *testing.T) {
 		{io.ErrUnexpectedEOF, true}, {fmt.Errorf("lost: %w", io.EOF), true}, {&net.OpError{Op: "read", Err: errors.New("reset")}, true},
 		{context.DeadlineExceeded, true}, {context.Canceled, false}, {errors.New("another gateway has taken over"), false}, {nil, false},
 	} {
-		if got := Away(tc.err); plugin.IsAway(got) != tc.away || (got == nil) != (tc.err == nil) {
+		if got := Unavailable(tc.err); plugin.IsUnavailable(got) != tc.away || (got == nil) != (tc.err == nil) {
 			t.Errorf("%v: away %t", tc.err, !tc.away)
 		}
 	}
@@ -36,7 +36,7 @@ func TestAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = pgx.ConnectConfig(t.Context(), config); !plugin.IsAway(Reason(err)) {
+	if _, err = pgx.ConnectConfig(t.Context(), config); !plugin.IsUnavailable(Reason(err)) {
 		t.Errorf("nothing listens, and it is not away: %v", err)
 	}
 }

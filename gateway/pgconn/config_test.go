@@ -124,7 +124,7 @@ func TestNoSettingOfTheServerIsRefused(t *testing.T) {
 // the error says so.
 func TestPrimaryOfSeveralHosts(t *testing.T) {
 	primary := testenv.StartPostgres(t)
-	standby := testenv.StartBackup(t, testenv.Backup(t, primary, "-R"), testenv.FreePort(t))
+	standby := testenv.StartFromBackup(t, testenv.Backup(t, primary, "-R"), testenv.FreePort(t))
 	url := fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres", testenv.Port(t, standby), testenv.Port(t, primary))
 	connect := func() (*pgx.Conn, error) {
 		c, err := PrimaryConfig(options.NewURL(url), "test")

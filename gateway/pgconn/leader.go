@@ -96,14 +96,14 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 		err = s.follow(ctx, t)
 	}
 	if err != nil {
-		return Away(err)
+		return Unavailable(err)
 	}
 	tick := time.NewTicker(standbyEvery)
 	defer tick.Stop()
 	for stoodBy := false; ; stoodBy = true {
 		holder, err := t.try(ctx)
 		if err != nil {
-			return Away(fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err))
+			return Unavailable(fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err))
 		}
 		if t.number > 0 {
 			if stoodBy { // a pooler may have got another mode meanwhile, and the lock be that of the leader
@@ -124,7 +124,7 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 // gateways behind a pooler, and each would lead.
 func (s Elector) prove(ctx context.Context, t *term) (err error) {
 	if t.pid, err = ProveSession(ctx, t.conn, t.conn.Config()); err != nil {
-		return Away(fmt.Errorf("cannot lead at %s: %w", s.URL, err))
+		return Unavailable(fmt.Errorf("cannot lead at %s: %w", s.URL, err))
 	}
 	return nil
 }
@@ -203,7 +203,7 @@ func (l lock) foreign() string {
 // may give the connection another one since it got another mode.
 func (t *term) Confirm(ctx context.Context) error {
 	if t.row != nil {
-		return Away(In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) }))
+		return Unavailable(In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) }))
 	}
 	var pid uint32
 	var held bool
@@ -214,7 +214,7 @@ func (t *term) Confirm(ctx context.Context) error {
 	if err == nil && !held {
 		err = errors.New("the session has lost the lock")
 	}
-	return Away(err)
+	return Unavailable(err)
 }
 
 // Resign is part of [plugin.Leadership].

@@ -48,7 +48,7 @@ func prepare(t *testing.T, withLease bool) *pgx.Conn {
 
 func elector(t *testing.T, role string) pgconn.Elector {
 	t.Helper()
-	url := options.NewURL(testenv.AsRole(t, role))
+	url := options.NewURL(testenv.RoleURL(t, role))
 	config, err := pgconn.Config(url, "test")
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func (c campaign) standsBy(t *testing.T) (holder string) {
 // gateways.
 func stranger(t *testing.T) *pgx.Conn {
 	t.Helper()
-	conn := testenv.Login(t, "mallory")
+	conn := testenv.ConnectAs(t, "mallory")
 	exec(t, conn, `SELECT pg_advisory_lock(hashtextextended('eventgateway leader orders', 0))`)
 	return conn
 }
@@ -226,7 +226,7 @@ func TestLockTakenBesideTheLease(t *testing.T) {
 	prepare(t, true)
 	foreign := stranger(t)
 	first := start(t, elector(t, "gateway"), 0).leads(t)
-	old := testenv.Login(t, "gateway")
+	old := testenv.ConnectAs(t, "gateway")
 	exec(t, foreign, "SELECT pg_advisory_unlock_all()")
 	exec(t, old, "SELECT pg_advisory_lock(hashtextextended('eventgateway leader orders', 0))")
 	if err := first.Confirm(testenv.Context(t)); err == nil || !strings.Contains(err.Error(), "knows no leases") {

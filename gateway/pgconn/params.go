@@ -129,7 +129,7 @@ func (p *params) read(name, value string) (left string, err error) {
 	left = name + "=" + url.QueryEscape(value)
 	oneOf := func(values []string) error {
 		if !slices.Contains(values, value) {
-			return fmt.Errorf("%s: %s", name, options.Unknown(fmt.Sprintf("value %q", value), value, values))
+			return fmt.Errorf("%s: %s", name, options.UnknownName(fmt.Sprintf("value %q", value), value, values))
 		}
 		return nil
 	}

@@ -46,11 +46,11 @@ func In(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
 
 // Reason makes one line of pgx's error, which lists every address and method
 // that was tried: what the server said where it said something, else the last of each address. Where the server
-// is away, the error is marked by [plugin.Away].
+// is away, the error is marked by [plugin.Unavailable].
 func Reason(err error) error {
 	var said *pg.PgError
 	if errors.As(err, &said) {
-		return Away(said)
+		return Unavailable(said)
 	}
 	var unfit *unfit
 	if errors.As(err, &unfit) {
@@ -69,7 +69,7 @@ func Reason(err error) error {
 		}
 		last = append(last, line)
 	}
-	return Away(&reason{strings.TrimSpace(strings.Join(last, "; ")), err})
+	return Unavailable(&reason{strings.TrimSpace(strings.Join(last, "; ")), err})
 }
 
 // reason is an error of which less is said.

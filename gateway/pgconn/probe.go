@@ -17,19 +17,19 @@ func Probe(ctx context.Context, config *pgx.ConnConfig, url options.URL) (*pgx.C
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, plugin.Finding{
-			Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", url, Reason(err)),
+			Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", url, Reason(err)),
 			Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`,
 		}
 	}
 	var standby bool
 	if err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()", pgx.QueryExecModeSimpleProtocol).Scan(&standby); err != nil {
 		Close(conn)
-		return nil, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("connected to %s, and cannot ask it anything: %v", url, Reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same`}
+		return nil, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("connected to %s, and cannot ask it anything: %v", url, Reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same`}
 	}
 	if standby {
 		Close(conn)
 		return nil, plugin.Finding{
-			Level: plugin.Wrong, Text: fmt.Sprintf("connected to %s, which is a hot standby: nobody can listen or store anything there", url),
+			Level: plugin.Problem, Text: fmt.Sprintf("connected to %s, which is a hot standby: nobody can listen or store anything there", url),
 			Fix: "name the primary in url, or all servers: postgres://USER@HOST1,HOST2/DATABASE?target_session_attrs=read-write",
 		}
 	}
@@ -55,7 +55,7 @@ func finding(err error, fine string) plugin.Finding {
 	case err == nil:
 		return plugin.Finding{Text: fine}
 	case errors.As(err, &pooled):
-		return plugin.Finding{Level: plugin.Wrong, Text: pooled.text(), Fix: pooled.fix()}
+		return plugin.Finding{Level: plugin.Problem, Text: pooled.text(), Fix: pooled.fix()}
 	}
-	return plugin.Finding{Level: plugin.Wrong, Text: err.Error(), Fix: "see that the server, and a pooler before it, allow one session more"}
+	return plugin.Finding{Level: plugin.Problem, Text: err.Error(), Fix: "see that the server, and a pooler before it, allow one session more"}
 }

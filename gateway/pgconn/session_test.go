@@ -60,7 +60,7 @@ func TestProofs(t *testing.T) {
 		"statements":             {&testenv.Pgbouncer{Mode: "statement"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := testenv.AsRole(t, "mallory")
+			url := testenv.RoleURL(t, "mallory")
 			if c.bouncer != nil {
 				c.bouncer.User = "gateway"
 				url = testenv.StartPgbouncer(t, *c.bouncer).URL()
@@ -76,7 +76,7 @@ func TestProofs(t *testing.T) {
 				}
 			default:
 				f := pgconn.ProbeListen(testenv.Context(t), conn, config)
-				if f.Level != plugin.Wrong || f.Fix != mends || strings.Contains(f.Text, "pgbouncer") {
+				if f.Level != plugin.Problem || f.Fix != mends || strings.Contains(f.Text, "pgbouncer") {
 					t.Errorf("%+v", f)
 				}
 			}

@@ -135,7 +135,7 @@ func (r request) check() error {
 }
 
 func unknownMode(mode string) error {
-	return errors.New("--mode: " + options.Unknown(fmt.Sprintf("mode %q", mode), mode, []string{"notify", "outbox", "leader"}))
+	return errors.New("--mode: " + options.UnknownName(fmt.Sprintf("mode %q", mode), mode, []string{"notify", "outbox", "leader"}))
 }
 
 // statements returns the SQL that the flags ask for.

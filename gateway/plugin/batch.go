@@ -16,7 +16,7 @@ type BatchTransform interface {
 	// returns: nothing, one event or many, events of the window among them. It must not change the
 	// events or their bytes. The events of the window count as delivered when all that was emitted is.
 	// Where ApplyBatch returns an error or emits nil, nothing of the window goes on, and each of its
-	// events is parked as a dead letter, or what on_error says. An error marked by [Away] gives them
+	// events is parked as a dead letter, or what on_error says. An error marked by [Unavailable] gives them
 	// back to a source that can replay.
 	ApplyBatch(ctx context.Context, w Window, emit func(*event.Event)) error
 }
@@ -49,6 +49,6 @@ func NewBatchTransform[O any](name, summary string, defaults func() O, build fun
 // made by [NewBatchTransform].
 func (t Type[T]) AsBatch() (batch BatchTransformType, ok bool) {
 	return BatchTransformType{
-		kind: t.kind, name: t.name, summary: t.summary, defaults: t.defaults, build: t.batch, commands: t.commands, traits: t.traits,
+		kind: t.kind, name: t.name, summary: t.summary, defaults: t.defaults, build: t.batch, commands: t.commands, capabilities: t.capabilities,
 	}, t.batch != nil
 }

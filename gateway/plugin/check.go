@@ -80,7 +80,7 @@ var optional = map[string]struct {
 }
 
 // CheckInstance returns what is wrong with an instance that a type has built: it is nil, has a method
-// with the name of an optional one that would never be called, or its traits and its methods do not
+// with the name of an optional one that would never be called, or its capabilities and its methods do not
 // agree. A method is not called that has another signature, belongs to another kind, or is one of
 // the pointer while the plugin is a value.
 func (t Type[T]) CheckInstance(impl T) error {
@@ -104,10 +104,10 @@ func (t Type[T]) CheckInstance(impl T) error {
 	}
 	_, elects := any(impl).(Elector)
 	switch {
-	case elects && !t.Has(Elects):
-		return errors.New("the plugin is an Elector, and its type has no trait Elects: add With(plugin.Elects)")
-	case !elects && t.Has(Elects):
-		return errors.New("the type has the trait Elects, and its plugin is no Elector: add a method Campaign")
+	case elects && !t.Has(ElectsLeader):
+		return errors.New("the plugin is an Elector, and its type has no capability ElectsLeader: add With(plugin.ElectsLeader)")
+	case !elects && t.Has(ElectsLeader):
+		return errors.New("the type has the capability ElectsLeader, and its plugin is no Elector: add a method Campaign")
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 
 // Elector is a source that can hold an exclusive lock where it connects to, so
 // that of several gateways one captures and the others stand by. Its type has
-// the trait [Elects].
+// the capability [ElectsLeader].
 type Elector interface {
 	// Campaign waits until this gateway holds the lock name. It calls standby
 	// when it finds that another session does. holder names that session where it is

@@ -74,15 +74,15 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
-// Away marks an error that says that a server of one's own is not reached, or takes nothing
+// Unavailable marks an error that says that a server of one's own is not reached, or takes nothing
 // from anybody: it has no room, is read-only, or denies the right. No event is to blame.
-// Away(nil) is nil.
+// Unavailable(nil) is nil.
 //
 // Returned by Write or Open, it stops all writes at once. One write is tried again and
 // again, with pauses of at most a second, and no attempt of an event counts. Returned by
 // Run, it starts the source again after at most a second. Returned by Apply or ApplyBatch, it gives
 // the events back to a source that can replay, in place of parking them.
-func Away(err error) error {
+func Unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -94,8 +94,8 @@ type awayError struct{ err error }
 func (e *awayError) Error() string { return e.err.Error() }
 func (e *awayError) Unwrap() error { return e.err }
 
-// IsAway reports whether err, or an error it wraps, was marked by [Away].
-func IsAway(err error) bool {
+// IsUnavailable reports whether err, or an error it wraps, was marked by [Unavailable].
+func IsUnavailable(err error) bool {
 	var a *awayError
 	return errors.As(err, &a)
 }
@@ -127,9 +127,9 @@ func FencedBy(err error) (known int64, ok bool) {
 	return 0, false
 }
 
-// Ended is what a source's Run returns: nil where ctx has ended, whatever went
+// UnlessDone is what a source's Run returns: nil where ctx has ended, whatever went
 // wrong because of that, else err.
-func Ended(ctx context.Context, err error) error {
+func UnlessDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}

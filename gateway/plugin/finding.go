@@ -23,9 +23,9 @@ type Level int
 
 // The levels of findings.
 const (
-	Fine    Level = iota // as it should be
+	OK      Level = iota // as it should be
 	Warning              // works, and will hurt one day; or it could not be looked at
-	Wrong                // does not work
+	Problem              // does not work
 )
 
 func (l Level) String() string { return [...]string{"ok", "warning", "WRONG"}[l] }

@@ -14,9 +14,9 @@ type Gap struct {
 	// ID tells gaps apart: it is the same wherever one gap is passed on.
 	ID   string
 	Time time.Time // when it was noticed
-	// PassedOnBy is the source of this gateway that brought a gap of another one; "" where
+	// ForwardedBy is the source of this gateway that brought a gap of another one; "" where
 	// the gap is this gateway's own.
-	PassedOnBy string
+	ForwardedBy string
 }
 
 // GapSink is a sink that wants to know where events may be missing.

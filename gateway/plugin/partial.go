@@ -11,7 +11,7 @@ import (
 // well take others. failed maps the index of an event, in the slice given to Write, to its error;
 // nil, or no entry, says that it was delivered. Only the failed ones are tried again, each
 // after a pause of its own, and only the later ones of their keys wait for them. An error may be
-// marked by [Permanent] or [RetryAfter]. One that is marked by [Away] says that the sink has failed
+// marked by [Permanent] or [RetryAfter]. One that is marked by [Unavailable] says that the sink has failed
 // before it took this event: such events are written again together, once the sink works.
 // Failed returns nil where no event has failed.
 //
@@ -65,7 +65,7 @@ func (p *partialError) Unwrap() error {
 		return p.rest
 	}
 	for _, i := range slices.Sorted(maps.Keys(p.failed)) {
-		if IsAway(p.failed[i]) {
+		if IsUnavailable(p.failed[i]) {
 			return p.failed[i]
 		}
 	}
@@ -75,7 +75,7 @@ func (p *partialError) Unwrap() error {
 // Outcomes returns what err, an error of a Write of n events, says of each of them: nil where it was
 // delivered. single is true where err, or an error it wraps, was made by [Failed] or [Delivered]; else
 // it says that the sink fails, and each event has the same error. That is also so where [Failed] has an
-// error marked by [Away] for each event.
+// error marked by [Unavailable] for each event.
 func Outcomes(err error, n int) (each []error, single bool) {
 	var p *partialError
 	if err == nil || !errors.As(err, &p) {
@@ -93,7 +93,7 @@ func Outcomes(err error, n int) (each []error, single bool) {
 		case i >= p.delivered:
 			each[i] = p.rest
 		}
-		if IsAway(each[i]) {
+		if IsUnavailable(each[i]) {
 			away++
 		}
 	}

@@ -42,17 +42,17 @@ type Output interface {
 	// cannot replay says nothing before Ready, the router does: it begins, or begins anew,
 	// and what came before may have been missed.
 	Gap(reason string)
-	// PassOn passes on to the sinks, in order, a gap that was noticed elsewhere, such as by
+	// ForwardGap passes on to the sinks, in order, a gap that was noticed elsewhere, such as by
 	// the gateway that publishes what this source reads. It is not counted as a gap of this
 	// source: it was counted where it was noticed.
-	PassOn(g Gap)
-	// Note counts a failure of a part of the source, such as a table that nothing captures any more,
+	ForwardGap(g Gap)
+	// ReportError counts a failure of a part of the source, such as a table that nothing captures any more,
 	// while the rest goes on, and shows it in the status of the source, which stays up. It is no
 	// gap: where events may be missing, report a gap, too.
-	Note(err error)
-	// Stalled says that the source reads no more, because of events that are not settled, and why. It
+	ReportError(err error)
+	// SetStalled says that the source reads no more, because of events that are not settled, and why. It
 	// may be called again and again. "" says that it goes on. It is shown and logged.
-	Stalled(reason string)
+	SetStalled(reason string)
 }
 
 // Transform changes, drops or multiplies events. There is one instance per
@@ -71,14 +71,14 @@ type Sink interface {
 	// concurrently, but where the type is [Concurrent] and several workers are
 	// configured. The slice is the router's again when Write returns.
 	// Errors: any error is retried with backoff, for all events; [Failed] and [Delivered] say which
-	// events it holds for, and [Permanent], [RetryAfter] and [Away] say more.
+	// events it holds for, and [Permanent], [RetryAfter] and [Unavailable] say more.
 	Write(ctx context.Context, events []*event.Event) error
 }
 
 // Opener is a sink that connects before the first Write. Open is retried with
 // backoff until it returns nil; a [Permanent] or [Disabling] error disables the sink. A configuration
 // that is loaded while the gateway runs takes effect only where the Open of each new sink
-// succeeds. After an error that is marked by [Away], Open is called again before the next Write, also
+// succeeds. After an error that is marked by [Unavailable], Open is called again before the next Write, also
 // where it has succeeded before. It is never called at the same time as Write.
 type Opener interface {
 	Open(ctx context.Context) error
@@ -100,11 +100,11 @@ type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// Rememberer is the options of a source that can remember for days how the delivery of an
-// event goes, and bring others meanwhile. It takes failed attempts from an inflight.Ledger, and says
-// in [event.Event.Tried] what it has kept of them, when it emits the event again after a restart.
-type Rememberer interface {
-	Remembers() bool
+// AttemptStore is the options of a source that can remember for days how the delivery of an
+// event goes, and bring others meanwhile. It takes failed attempts from an inflight.MessageTracker, and says
+// in [event.Event.Attempts] what it has kept of them, when it emits the event again after a restart.
+type AttemptStore interface {
+	StoresAttempts() bool
 }
 
 // Env is what a plugin instance gets from the gateway.

@@ -19,49 +19,49 @@ const (
 // [Source], [Transform] or [Sink]. Make one with [NewSource], [NewTransform],
 // [NewBatchTransform] or [NewSink].
 type Type[T any] struct {
-	kind     Kind
-	name     string
-	summary  string
-	defaults func() any
-	build    func(opts any, env Env) (T, error)
-	batch    func(opts any, env Env) (BatchTransform, error) // nil where it makes none
-	commands []Command
-	traits   []Trait
-	maxBatch int
-	bounded  bool // maxBatch was set
+	kind         Kind
+	name         string
+	summary      string
+	defaults     func() any
+	build        func(opts any, env Env) (T, error)
+	batch        func(opts any, env Env) (BatchTransform, error) // nil where it makes none
+	commands     []Command
+	capabilities []Capability
+	maxBatch     int
+	bounded      bool // maxBatch was set
 }
 
-// Trait is something that a type of plugin can do beyond its contract. What
+// Capability is something that a type of plugin can do beyond its contract. What
 // may be configured depends on it, so it is known before anything is built.
-type Trait string
+type Capability string
 
-// The traits.
+// The capabilities.
 const (
 	// Replays marks a source that gives every batch an Ack, and emits again what
 	// was not acked.
-	Replays Trait = "replays"
-	// Elects marks a source that is an [Elector].
-	Elects Trait = "elects a leader"
+	Replays Capability = "replays"
+	// ElectsLeader marks a source that is an [Elector].
+	ElectsLeader Capability = "elects a leader"
 	// Concurrent marks a sink whose Write may be called concurrently.
-	Concurrent Trait = "takes concurrent writes"
-	// DropsRepeats marks a transform that leaves out events which were there before,
+	Concurrent Capability = "takes concurrent writes"
+	// Deduplicates marks a transform that leaves out events which were there before,
 	// and so those that a source sends again because they did not arrive.
-	DropsRepeats Trait = "drops repeats"
+	Deduplicates Capability = "drops repeats"
 	// Durable marks a sink that has stored what it delivered.
-	Durable Trait = "durable"
+	Durable Capability = "durable"
 )
 
-// With returns the type with traits of its own.
-func (t Type[T]) With(traits ...Trait) Type[T] {
-	t.traits = append(slices.Clone(t.traits), traits...)
+// With returns the type with capabilities of its own.
+func (t Type[T]) With(capabilities ...Capability) Type[T] {
+	t.capabilities = append(slices.Clone(t.capabilities), capabilities...)
 	return t
 }
 
-// Has says whether the type has a trait.
-func (t Type[T]) Has(trait Trait) bool { return slices.Contains(t.traits, trait) }
+// Has says whether the type has a capability.
+func (t Type[T]) Has(capability Capability) bool { return slices.Contains(t.capabilities, capability) }
 
-// Traits returns the traits of the type.
-func (t Type[T]) Traits() []Trait { return t.traits }
+// Capabilities returns the capabilities of the type.
+func (t Type[T]) Capabilities() []Capability { return t.capabilities }
 
 // WithMaxBatch returns the type of a sink that takes n events in one Write at most, where its
 // queue has more; n is at least 1.

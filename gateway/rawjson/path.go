@@ -72,13 +72,13 @@ func (p Path) Sibling(name string) Path {
 	return Path{text: strings.Join(steps, "."), steps: steps}
 }
 
-// Above says whether the path is o, or leads to something that holds o.
-func (p Path) Above(o Path) bool {
+// Contains says whether the path is o, or leads to something that holds o.
+func (p Path) Contains(o Path) bool {
 	return len(p.steps) <= len(o.steps) && slices.Equal(p.steps, o.steps[:len(p.steps)])
 }
 
-// Many says whether the path may lead to several fields.
-func (p Path) Many() bool {
+// HasWildcard says whether the path may lead to several fields.
+func (p Path) HasWildcard() bool {
 	return slices.Contains(p.steps, "*")
 }
 

@@ -137,7 +137,7 @@ func TestEdit(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	if p := MustPath(`a\.b.c\\.*`); !reflect.DeepEqual(p.Steps(), []string{"a.b", `c\`, "*"}) || !p.Many() {
+	if p := MustPath(`a\.b.c\\.*`); !reflect.DeepEqual(p.Steps(), []string{"a.b", `c\`, "*"}) || !p.HasWildcard() {
 		t.Errorf("steps %q", p.Steps())
 	}
 	if p := MustPath(`\$.a\[0\]`); !reflect.DeepEqual(p.Steps(), []string{"$", "a[0]"}) {

@@ -89,10 +89,10 @@ type Scope struct {
 	Fixed bool
 }
 
-// Away returns wrapped, an error that describes err. It is marked by [plugin.Away] where the server
+// Unavailable returns wrapped, an error that describes err. It is marked by [plugin.Unavailable] where the server
 // has failed, and not an event: it is not reached, has no room, is read-only, or denies the
 // right. Away returns nil where err is nil.
-func Away(err, wrapped error, of Scope) error {
+func Unavailable(err, wrapped error, of Scope) error {
 	if err == nil {
 		return nil
 	}
@@ -101,11 +101,11 @@ func Away(err, wrapped error, of Scope) error {
 		if errors.Is(err, context.Canceled) || plugin.IsPermanent(err) {
 			return wrapped
 		}
-		return plugin.Away(wrapped)
+		return plugin.Unavailable(wrapped)
 	}
 	switch o := ownerOf(answer.Error()); {
 	case o == ofServer, o == ofName && of.Fixed, o == unknown && !of.One:
-		return plugin.Away(wrapped)
+		return plugin.Unavailable(wrapped)
 	}
 	return wrapped
 }

@@ -99,12 +99,12 @@ func TestAway(t *testing.T) {
 			io.EOF: true, context.DeadlineExceeded: true, errors.New("redis: cluster has no nodes"): true, context.Canceled: false,
 		} {
 			wrapped := fmt.Errorf("redis: %w", err)
-			if got := Away(wrapped, wrapped, of); plugin.IsAway(got) != want || got.Error() != wrapped.Error() {
+			if got := Unavailable(wrapped, wrapped, of); plugin.IsUnavailable(got) != want || got.Error() != wrapped.Error() {
 				t.Errorf("%v, %+v: away %t", err, of, !want)
 			}
 		}
 	}
-	if Away(nil, nil, Scope{}) != nil {
+	if Unavailable(nil, nil, Scope{}) != nil {
 		t.Error("no error is one")
 	}
 }

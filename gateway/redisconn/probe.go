@@ -19,7 +19,7 @@ func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (pl
 	begin := time.Now()
 	if err := client.Ping(ctx).Err(); err != nil {
 		f := plugin.Finding{
-			Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", u, err),
+			Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", u, err),
 			Fix: `redis-cli -u "$REDIS_URL" ping shows the same; see that the server runs, and that user and password are right`,
 		}
 		if command, denied := deniedCommand(err); denied {
@@ -54,7 +54,7 @@ func MayAll(ctx context.Context, client redis.UniversalClient, commands [][]stri
 func MayAny(ctx context.Context, client redis.UniversalClient, what string, commands [][]string) []plugin.Finding {
 	findings := MayAll(ctx, client, commands)
 	for i := range findings {
-		if f := &findings[i]; f.Level == plugin.Wrong {
+		if f := &findings[i]; f.Level == plugin.Problem {
 			*f = plugin.Finding{Level: plugin.Warning, Text: "cannot tell for " + what + "; of an example: " + f.Text, Fix: f.Fix}
 		}
 	}
@@ -77,7 +77,7 @@ func may(ctx context.Context, client redis.UniversalClient, user string, command
 	if answer == "OK" {
 		return plugin.Finding{Text: text}, nil
 	}
-	return plugin.Finding{Level: plugin.Wrong, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, nil
+	return plugin.Finding{Level: plugin.Problem, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, nil
 }
 
 // untold is the warning about commands of which the server does not say whether the user may

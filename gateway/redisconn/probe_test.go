@@ -56,7 +56,7 @@ func TestUntoldRights(t *testing.T) {
 	commands := [][]string{{"PUBLISH", "orders", "x"}, {"GET", "k"}, {"PUBLISH", "other", "x"}}
 	set("resetchannels", "&orders", "~k", "+publish", "+get", "+ping")
 	denied, _ := Probe(ctx, clientAt(t, fmt.Sprintf("redis://limited:pw@127.0.0.1:%d", port)), options.NewURL("redis://limited:pw@h"))
-	if denied.Level != plugin.Wrong || !strings.HasPrefix(denied.Fix, "ACL SETUSER USER +client|setname") {
+	if denied.Level != plugin.Problem || !strings.HasPrefix(denied.Fix, "ACL SETUSER USER +client|setname") {
 		t.Errorf("%+v", denied)
 	}
 	set("+client|setname")

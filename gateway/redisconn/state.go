@@ -25,7 +25,7 @@ func Master(ctx context.Context, client redis.UniversalClient, key string) plugi
 		return cannotTell("whether the server is a master", err)
 	case role != "master":
 		return plugin.Finding{
-			Level: plugin.Wrong, Text: "the server is a replica: what is written or published there is refused, or does not reach its master",
+			Level: plugin.Problem, Text: "the server is a replica: what is written or published there is refused, or does not reach its master",
 			Fix: "name the master in url (redis-cli ROLE shows it), or the Sentinels, which know it: redis-sentinel://HOST:26379?master_name=NAME",
 		}
 	}
@@ -44,7 +44,7 @@ func Readable(ctx context.Context, client redis.UniversalClient) plugin.Finding 
 	}
 	text := "the server is a replica: events come later, and no leader can be elected there"
 	if link := info(ctx, client)["master_link_status"]; link == "down" {
-		return plugin.Finding{Level: plugin.Wrong, Text: "the server is a replica that has lost its master: nothing new comes", Fix: "see that the master runs, or name another server in url"}
+		return plugin.Finding{Level: plugin.Problem, Text: "the server is a replica that has lost its master: nothing new comes", Fix: "see that the master runs, or name another server in url"}
 	}
 	return plugin.Finding{Level: plugin.Warning, Text: text, Fix: "name the master in url, where that matters"}
 }
@@ -91,7 +91,7 @@ var refusals = map[string]string{
 // unable to store anything.
 func Writable(ctx context.Context, client redis.UniversalClient, key string) []plugin.Finding {
 	first := Master(ctx, client, key)
-	if first.Level == plugin.Wrong {
+	if first.Level == plugin.Problem {
 		return []plugin.Finding{first}
 	}
 	findings := []plugin.Finding{first}
@@ -102,7 +102,7 @@ func Writable(ctx context.Context, client redis.UniversalClient, key string) []p
 	err = node.Eval(ctx, tryWrite, nil).Err()
 	for prefix, fix := range refusals {
 		if redis.HasErrorPrefix(err, prefix) {
-			return append(findings, plugin.Finding{Level: plugin.Wrong, Text: "the server takes no writes: " + err.Error(), Fix: fix})
+			return append(findings, plugin.Finding{Level: plugin.Problem, Text: "the server takes no writes: " + err.Error(), Fix: fix})
 		}
 	}
 	state := info(ctx, node)
@@ -116,7 +116,7 @@ func Writable(ctx context.Context, client redis.UniversalClient, key string) []p
 	case !known:
 		return append(findings, cannotTell("whether the server is full, or takes no writes for another reason", err))
 	case full >= 1:
-		return append(findings, plugin.Finding{Level: plugin.Wrong, Text: "the server takes no writes: it has used all of maxmemory", Fix: refusals["OOM"]})
+		return append(findings, plugin.Finding{Level: plugin.Problem, Text: "the server takes no writes: it has used all of maxmemory", Fix: refusals["OOM"]})
 	case state["aof_last_write_status"] == "err" || state["rdb_last_bgsave_status"] == "err":
 		return append(findings, plugin.Finding{Level: plugin.Warning, Text: "the server cannot write to its disk, and may take no writes", Fix: refusals["MISCONF"]})
 	}

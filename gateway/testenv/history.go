@@ -30,8 +30,8 @@ func Backup(t testing.TB, of *PostgresServer, more ...string) string {
 	return d
 }
 
-// StartBackup starts a server on a copy of [Backup], at a port of 127.0.0.1. It ends with the test.
-func StartBackup(t testing.TB, dir string, port int) *PostgresServer {
+// StartFromBackup starts a server on a copy of [Backup], at a port of 127.0.0.1. It ends with the test.
+func StartFromBackup(t testing.TB, dir string, port int) *PostgresServer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -77,8 +77,8 @@ func ConnectTo(t testing.TB, s *PostgresServer) *pgx.Conn {
 	return connect(t, s.URL())
 }
 
-// Until waits until the answer of a query, a boolean, is true.
-func Until(t testing.TB, conn *pgx.Conn, query string, args ...any) {
+// WaitForSQL waits until the answer of a query, a boolean, is true.
+func WaitForSQL(t testing.TB, conn *pgx.Conn, query string, args ...any) {
 	t.Helper()
 	Eventually(t, Wait, fmt.Sprintf("true: %.300s", query), func() bool {
 		var ok bool

@@ -31,9 +31,9 @@ CREATE TRIGGER orders_notify_trigger AFTER INSERT OR UPDATE OR DELETE ON orders
   FOR EACH ROW EXECUTE FUNCTION notify_order_changes();
 `
 
-// Orders makes an empty table orders with the old trigger, and returns a
+// OrdersTable makes an empty table orders with the old trigger, and returns a
 // connection to its database.
-func Orders(t testing.TB) *pgx.Conn {
+func OrdersTable(t testing.TB) *pgx.Conn {
 	t.Helper()
 	conn := Connect(t)
 	if _, err := conn.Exec(Context(t), "DROP TABLE IF EXISTS orders;"+OldTrigger); err != nil {

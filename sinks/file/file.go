@@ -47,15 +47,15 @@ func (s *sink) Probe(context.Context) []plugin.Finding {
 	if info, err := os.Stat(s.opts.Path); err == nil && info.Mode().IsRegular() {
 		f, err := os.OpenFile(s.opts.Path, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
-			return []plugin.Finding{{Level: plugin.Wrong, Text: err.Error(), Fix: "chown or chmod the file, so that the gateway's user may write it"}}
+			return []plugin.Finding{{Level: plugin.Problem, Text: err.Error(), Fix: "chown or chmod the file, so that the gateway's user may write it"}}
 		}
 		f.Close()
 		return []plugin.Finding{{Text: fmt.Sprintf("%s can be written, and has %d bytes", s.opts.Path, info.Size())}, probeRoom(dir)}
 	} else if err == nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: s.opts.Path + " is not a file", Fix: "name another path"}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: s.opts.Path + " is not a file", Fix: "name another path"}}
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: "the folder " + dir + " does not exist", Fix: "mkdir -p " + dir}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: "the folder " + dir + " does not exist", Fix: "mkdir -p " + dir}}
 	}
 	return []plugin.Finding{{Text: s.opts.Path + " will be made"}, probeRoom(dir)}
 }

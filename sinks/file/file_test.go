@@ -184,11 +184,11 @@ func TestProbe(t *testing.T) {
 // TestProbeOfRoom: what a full disk fails, check --live finds.
 func TestProbeOfRoom(t *testing.T) {
 	for free, want := range map[uint64]plugin.Finding{
-		0:         {Level: plugin.Wrong, Text: "the disk of /d is full: nothing can be written"},
+		0:         {Level: plugin.Problem, Text: "the disk of /d is full: nothing can be written"},
 		4096:      {Level: plugin.Warning, Text: "the disk of /d is nearly full: 4096 bytes are free"},
 		100 << 20: {Text: "the disk of /d has 100 MiB free"},
 	} {
-		if got := room("/d", free); got.Level != want.Level || got.Text != want.Text || (got.Fix == "") != (want.Level == plugin.Fine) {
+		if got := room("/d", free); got.Level != want.Level || got.Text != want.Text || (got.Fix == "") != (want.Level == plugin.OK) {
 			t.Errorf("%d bytes: %+v", free, got)
 		}
 	}

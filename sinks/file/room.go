@@ -16,7 +16,7 @@ func room(dir string, free uint64) plugin.Finding {
 	fix := "delete what is of no use there, or name another path"
 	switch {
 	case free == 0:
-		return plugin.Finding{Level: plugin.Wrong, Text: "the disk of " + dir + " is full: nothing can be written", Fix: fix}
+		return plugin.Finding{Level: plugin.Problem, Text: "the disk of " + dir + " is full: nothing can be written", Fix: fix}
 	case free < little:
 		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the disk of %s is nearly full: %d bytes are free", dir, free), Fix: fix}
 	}

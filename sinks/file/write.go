@@ -24,7 +24,7 @@ type sink struct {
 }
 
 // Open is part of [plugin.Opener]. A file that is open is closed.
-func (s *sink) Open(ctx context.Context) error { return plugin.Away(s.open(ctx)) }
+func (s *sink) Open(ctx context.Context) error { return plugin.Unavailable(s.open(ctx)) }
 
 func (s *sink) open(context.Context) error {
 	f, err := os.OpenFile(s.opts.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
@@ -74,7 +74,7 @@ func (s *sink) Close(context.Context) error {
 // of it is written again, which may repeat lines; half a line gets an end first, so
 // that it is seen to be none. A full disk, or a folder that is gone, is no event's failure.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
-	return plugin.Away(s.append(ctx, events))
+	return plugin.Unavailable(s.append(ctx, events))
 }
 
 func (s *sink) append(ctx context.Context, events []*event.Event) error {

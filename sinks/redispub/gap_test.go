@@ -52,7 +52,7 @@ func TestGapsGoToASibling(t *testing.T) {
 					}
 					noticed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 					write(`{"a":1}`)
-					gap := plugin.Gap{Source: "db", Reason: "lost\n" + strings.Repeat("é", 1000), ID: "i", Time: noticed, PassedOnBy: "bus"}
+					gap := plugin.Gap{Source: "db", Reason: "lost\n" + strings.Repeat("é", 1000), ID: "i", Time: noticed, ForwardedBy: "bus"}
 					if err := s.(plugin.GapSink).Gap(t.Context(), gap); err != nil {
 						t.Fatal(err)
 					}

@@ -13,7 +13,7 @@ func (s *sink) probeGaps(ctx context.Context) []plugin.Finding {
 	channel, _ := s.gapChannel()
 	findings := redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})
 	for i, f := range findings {
-		if f.Level == plugin.Wrong {
+		if f.Level == plugin.Problem {
 			findings[i].Level = plugin.Warning
 			findings[i].Text += ". Gaps are not passed on to those who subscribe"
 			findings[i].Fix = fmt.Sprintf("ACL SETUSER USER &%s, as the server's administrator", channel)
@@ -47,7 +47,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	case err != nil:
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell whether the key %s counts messages: %v", key, err), Fix: "ACL SETUSER USER +type ~KEY, as the server's administrator; only this check needs it"})
 	case kind != "none" && kind != "string":
-		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s, which counts messages, is a %s", key, kind), Fix: "use another sequence.key, or remove it: redis-cli DEL " + key})
+		findings = append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("the key %s, which counts messages, is a %s", key, kind), Fix: "use another sequence.key, or remove it: redis-cli DEL " + key})
 	}
 	return findings
 }

@@ -150,7 +150,7 @@ func TestServerErrorsAreRetried(t *testing.T) {
 	}
 	err := newSink(t, "c", Sequence{Key: "list", Field: "n"}).Write(t.Context(), events(`{}`))
 	each, single := plugin.Outcomes(err, 1)
-	if err = each[0]; single || !plugin.IsAway(err) || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "WRONGTYPE") {
+	if err = each[0]; single || !plugin.IsUnavailable(err) || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "WRONGTYPE") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -203,11 +203,11 @@ func TestAwayInTheMiddle(t *testing.T) {
 	batch[0].Fence, batch[1].Fence, batch[2].Fence, batch[3].Fence = a, a, b, b
 	err = impl.Write(t.Context(), batch)
 	bad := failures(err, len(batch))
-	if len(bad) != 4 || !plugin.IsPermanent(bad[1]) || plugin.IsAway(bad[1]) {
+	if len(bad) != 4 || !plugin.IsPermanent(bad[1]) || plugin.IsUnavailable(bad[1]) {
 		t.Fatalf("error %v", err)
 	}
 	for i := 2; i < 5; i++ {
-		if why := bad[i]; !plugin.IsAway(why) || !strings.Contains(why.Error(), "NOPERM") {
+		if why := bad[i]; !plugin.IsUnavailable(why) || !strings.Contains(why.Error(), "NOPERM") {
 			t.Errorf("event %d: %v", i, why)
 		}
 	}
@@ -234,7 +234,7 @@ func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 		}
 		defer impl.(*sink).client.Close()
 		each, single := plugin.Outcomes(impl.Write(t.Context(), events(`{}`, `{}`)), 2)
-		if single || !plugin.IsAway(each[1]) || !strings.Contains(each[1].Error(), "WRONGPASS") {
+		if single || !plugin.IsUnavailable(each[1]) || !strings.Contains(each[1].Error(), "WRONGPASS") {
 			t.Errorf("%+v: %v", seq, each)
 		}
 	}

@@ -75,7 +75,7 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		}
 		to = redisconn.Part(from, to, func(i int) int { return len(events[i].Data) })
 		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
-		if plugin.IsAway(err) {
+		if plugin.IsUnavailable(err) {
 			for i := to; i < len(events); i++ { // nothing overtakes what has failed
 				failed[i] = err
 			}
@@ -192,7 +192,7 @@ func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []
 		}
 		err = s.ofOne(err)
 		fail(i, err)
-		if plugin.IsAway(err) {
+		if plugin.IsUnavailable(err) {
 			away = err
 		}
 	}
@@ -216,14 +216,14 @@ func (s *sink) channel(e *event.Event) (string, error) {
 // ofAll says where an error comes from that the connection or the counter has: all errors of the
 // server are worth a retry, and mostly they are the server's, not the events'.
 func (s *sink) ofAll(err error) error {
-	return redisconn.Away(err, s.wrap(err), redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{Fixed: true})
 }
 
 // ofOne says where the error of one message comes from. What the server says of its channel
 // holds for all messages where they have the same one.
 func (s *sink) ofOne(err error) error {
 	_, literal := s.opts.Channel.Literal()
-	return redisconn.TooLarge(err, redisconn.Away(err, s.wrap(err), redisconn.Scope{One: true, Fixed: literal}))
+	return redisconn.TooLarge(err, redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{One: true, Fixed: literal}))
 }
 
 func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

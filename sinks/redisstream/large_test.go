@@ -64,7 +64,7 @@ func TestPayloadThatTheServerDoesNotTake(t *testing.T) {
 				t.Fatalf("got %v", err)
 			}
 			for _, i := range []int{1, 4} {
-				if why := each[i]; !plugin.IsPermanent(why) || plugin.IsAway(why) {
+				if why := each[i]; !plugin.IsPermanent(why) || plugin.IsUnavailable(why) {
 					t.Errorf("event %d: %v", i, why)
 				}
 			}

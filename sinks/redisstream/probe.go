@@ -32,7 +32,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	case err != nil:
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell whether the key %s is a stream: %v", stream, err), Fix: "ACL SETUSER USER +type ~KEY, as the server's administrator; only this check needs it"})
 	case kind != "none" && kind != "stream":
-		findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s is a %s", stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + stream})
+		findings = append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("the key %s is a %s", stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + stream})
 	}
 	return append(findings, redisconn.Durability(ctx, s.client)...)
 }

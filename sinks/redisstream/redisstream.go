@@ -76,7 +76,7 @@ func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }
 // Ping is part of [plugin.Pinger].
 func (s *sink) Ping(ctx context.Context) error {
 	err := s.client.Ping(ctx).Err()
-	return redisconn.Away(err, s.wrap(err), redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{Fixed: true})
 }
 
 // Close is part of [plugin.Closer].

@@ -174,7 +174,7 @@ func TestAnotherBatchAfterALostAnswer(t *testing.T) {
 			all := numbered(0, 8)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if err := s.Write(ctx, all[:4]); !plugin.IsAway(err) {
+			if err := s.Write(ctx, all[:4]); !plugin.IsUnavailable(err) {
 				t.Fatalf("there was an answer: %v", err)
 			}
 			if how == "never" {
@@ -220,12 +220,12 @@ func TestRefusedAfterALostAnswer(t *testing.T) {
 	}
 	proxy.LoseAnswers()
 	batch := numbered(0, 3)
-	if err := s.Write(t.Context(), batch); !plugin.IsAway(err) {
+	if err := s.Write(t.Context(), batch); !plugin.IsUnavailable(err) {
 		t.Fatalf("there was an answer: %v", err)
 	}
 	user("-evalsha")
 	for range 2 {
-		if err := s.Write(t.Context(), batch); !plugin.IsAway(err) || !strings.Contains(err.Error(), "NOPERM") {
+		if err := s.Write(t.Context(), batch); !plugin.IsUnavailable(err) || !strings.Contains(err.Error(), "NOPERM") {
 			t.Errorf("error %v", err)
 		}
 	}
@@ -241,7 +241,7 @@ func TestRefusedAfterALostAnswer(t *testing.T) {
 // TestRefusedConnectionIsNoSuccess: go-redis leaves a pipeline without an error then.
 func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 	url := strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://nobody:pw@", 1)
-	if err := newSink(t, url, "s", 0).Write(t.Context(), numbered(0, 3)); !plugin.IsAway(err) || !strings.Contains(err.Error(), "WRONGPASS") {
+	if err := newSink(t, url, "s", 0).Write(t.Context(), numbered(0, 3)); !plugin.IsUnavailable(err) || !strings.Contains(err.Error(), "WRONGPASS") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -253,7 +253,7 @@ func TestWrongKindOfStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	for stream, away := range map[string]bool{"wrong.x": true, "wrong.{{ event.key }}": false} {
-		if err := newSink(t, testenv.Redis(t).URL(), stream, 0).Write(t.Context(), []*event.Event{{Key: "x"}}); err == nil || plugin.IsAway(err) != away {
+		if err := newSink(t, testenv.Redis(t).URL(), stream, 0).Write(t.Context(), []*event.Event{{Key: "x"}}); err == nil || plugin.IsUnavailable(err) != away {
 			t.Errorf("%s: %v", stream, err)
 		}
 	}

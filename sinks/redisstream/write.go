@@ -35,7 +35,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		if err != nil && !plugin.IsPermanent(err) {
 			stuck[g.stream] = err
 		}
-		if plugin.IsAway(err) {
+		if plugin.IsUnavailable(err) {
 			away = err
 		}
 	}
@@ -241,7 +241,7 @@ func (s *sink) verdict(stream string, c *redis.Cmd, err error) result {
 // events where they go to the same one.
 func (s *sink) ofStream(err error) error {
 	_, literal := s.opts.Stream.Literal()
-	return redisconn.Away(err, s.wrap(err), redisconn.Scope{Fixed: literal})
+	return redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{Fixed: literal})
 }
 
 func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

@@ -67,7 +67,7 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 		s.lines = lines
 	}
 	if _, err := s.out.Write(s.lines); err != nil {
-		return plugin.Away(err)
+		return plugin.Unavailable(err)
 	}
 	return plugin.Failed(failed)
 }

@@ -91,7 +91,7 @@ func (o *Options) checkURL(report func(option, text string)) {
 	} else if _, err := join(base, expression.ReplaceAllString(o.Path.String(), "x")); err != nil {
 		report("path", err.Error())
 	}
-	if address := httpclient.NewGuard(o.Allow).Internal(o.URL); address != "" && o.Proxy.IsZero() {
+	if address := httpclient.NewGuard(o.Allow).InternalAddress(o.URL); address != "" && o.Proxy.IsZero() {
 		report("url", fmt.Sprintf("is an internal address: write allow: [%q] beside it, if that is meant", address))
 	}
 	if p, err := url.Parse(o.Proxy.Reveal()); !o.Proxy.IsZero() && (err != nil || p.Host == "") {

@@ -33,7 +33,7 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		defer conn.Close()
 	}
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), s.bounded(&http.Request{}, err)), Fix: cure(err)}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), s.bounded(&http.Request{}, err)), Fix: cure(err)}}
 	}
 	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL.Origin())}}
 }

@@ -14,5 +14,5 @@ func (s *sink) redact(req *http.Request, text string) string {
 			told = append(told[:len(told):len(told)], req.Header.Get(h.name))
 		}
 	}
-	return httpclient.Hide(s.secrets, text, told...)
+	return httpclient.Redact(s.secrets, text, told...)
 }

@@ -52,13 +52,13 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 		if err != nil {
 			return nil, err
 		}
-		h.Set(one.name, httpclient.Visible(value))
+		h.Set(one.name, httpclient.StripControl(value))
 	}
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10) // of this attempt
 	h["Webhook-Id"] = []string{id}
 	h["Webhook-Timestamp"] = []string{timestamp}
 	h["Webhook-Attempt-Id"] = []string{rand.Text()}
-	if e.Joins() { // a receiver that applies changes side by side needs to know
+	if e.SpansKeys() { // a receiver that applies changes side by side needs to know
 		place(h, e)
 	}
 	if len(s.signers) > 0 {
@@ -75,10 +75,10 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 // place sets the headers that say where an event that joins keys stands among others.
 func place(h http.Header, e *event.Event) {
 	h["Webhook-Key"] = []string{cloudevent.HeaderValue(e.Key)}
-	if key, ok := e.Attr(event.KeyBefore); ok {
+	if key, ok := e.Attr(event.AttrKeyBefore); ok {
 		h["Webhook-Key-Before"] = []string{cloudevent.HeaderValue(key)}
 	}
-	if table, ok := e.Attr(event.Barrier); ok {
+	if table, ok := e.Attr(event.AttrBarrier); ok {
 		h["Webhook-Barrier"] = []string{cloudevent.HeaderValue(table)}
 	}
 }

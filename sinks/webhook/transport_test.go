@@ -113,7 +113,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 	for _, f := range sink.(plugin.Prober).Probe(t.Context()) {
-		if f.Level != plugin.Fine {
+		if f.Level != plugin.OK {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -184,7 +184,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
-		if took := time.Since(begin); took > httpclient.MaxDraining+10*time.Second {
+		if took := time.Since(begin); took > httpclient.MaxDrainTime+10*time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
 	}

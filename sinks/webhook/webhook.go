@@ -103,6 +103,6 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		password, _ := u.Password()
 		s.basicAuth = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password))
 	}
-	s.evals = sync.Pool{New: func() any { e := expr.New(env.Now, env.NewID); return &e }}
+	s.evals = sync.Pool{New: func() any { e := expr.NewEvaluator(env.Now, env.NewID); return &e }}
 	return s, nil
 }

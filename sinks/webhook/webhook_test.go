@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 	}
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type:      Type(),
-		Reachable: receiver(200, nil), Refusing: receiver(422, nil), Busy: receiver(503, http.Header{"Retry-After": {"7"}}),
+		Reachable: receiver(200, nil), Rejecting: receiver(422, nil), Busy: receiver(503, http.Header{"Retry-After": {"7"}}),
 		Unreachable: func(o any) {
 			o.(*Options).URL, o.(*Options).Allow = options.NewURL("http://u:p@127.0.0.1:1"), here
 		},

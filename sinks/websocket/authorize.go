@@ -32,14 +32,14 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 		return r, nil
 	}
 	r.limited = true
-	if key, keyed := a.Claim(claims); keyed {
+	if key, keyed := a.ClaimKey(claims); keyed {
 		if key == "" {
 			return r, errNoClaim
 		}
 		r.key = key
 		return r, nil
 	}
-	text, err := a.Named(claims)
+	text, err := a.ReadClaims(claims)
 	if err != nil {
 		return r, err
 	}

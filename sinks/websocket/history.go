@@ -124,7 +124,7 @@ func (h *history) key(number uint64) (string, bool) {
 		return "", false
 	}
 	p := h.at(number)
-	if p.Joins() {
+	if p.SpansKeys() {
 		return fmt.Sprintf("%s\x00%d", p.Key, number), true
 	}
 	return p.Key, true

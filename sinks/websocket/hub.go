@@ -56,8 +56,8 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
 		views: newLane(false), filters: newLane(true), kept: keptBytes{shown: m.filterBytes}, held: map[string]int{}, purses: map[string]*purse{},
 	}
-	_, h.looksUp = o.Authorize.Claim(nil)
-	h.rows = o.Authorize.Reads("new")
+	_, h.looksUp = o.Authorize.ClaimKey(nil)
+	h.rows = o.Authorize.ReadsField("new")
 	h.divide()
 	return h
 }
@@ -126,13 +126,13 @@ func (h *hub) setKeys(p *past) {
 	if !h.looksUp {
 		return
 	}
-	h.text = h.eval.Key(h.text[:0], h.opts.Authorize, &p.Event)
+	h.text = h.eval.EventKey(h.text[:0], h.opts.Authorize, &p.Event)
 	p.key = string(h.text)
 	if !h.rows {
 		return
 	}
 	if before := beforeChange(&p.Event); before != nil {
-		h.text = h.eval.Key(h.text[:0], h.opts.Authorize, before)
+		h.text = h.eval.EventKey(h.text[:0], h.opts.Authorize, before)
 		p.was = string(h.text)
 	}
 }

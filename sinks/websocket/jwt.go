@@ -183,7 +183,7 @@ func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 	if err != nil || !json.Valid(text) { // the parser reads the first value only
 		return identity{}, errors.New("the token is refused: its claims are not one JSON object")
 	}
-	if rawjson.Repeats(text) {
+	if rawjson.HasDuplicateKeys(text) {
 		return identity{}, errors.New("the token is refused: it has a claim twice")
 	}
 	expires, err := claims.GetExpirationTime()

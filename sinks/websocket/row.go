@@ -32,7 +32,7 @@ func beforeChange(e *event.Event) *event.Event {
 	}
 	data := make([]byte, 0, len(e.Data)+len(row))
 	data = append(append(append(data, e.Data[:after.From]...), row...), e.Data[after.To:]...)
-	return e.With(data)
+	return e.WithData(data)
 }
 
 // onlyRow returns what the filter of a client is asked about whose row has gone to others:

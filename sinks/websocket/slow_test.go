@@ -257,10 +257,10 @@ func TestConflationKeepsJoins(t *testing.T) {
 	before := s.hub.history.next
 	s.send(t,
 		&event.Event{Key: "t:3", Data: []byte("insert")},
-		&event.Event{Key: "t:33", Attrs: []event.Attr{{Name: event.KeyBefore, Value: "t:3"}}, Data: []byte("change of key")},
-		&event.Event{Key: "t", Attrs: []event.Attr{{Name: event.Barrier, Value: "t"}}, Data: []byte("truncate")},
+		&event.Event{Key: "t:33", Attrs: []event.Attr{{Name: event.AttrKeyBefore, Value: "t:3"}}, Data: []byte("change of key")},
+		&event.Event{Key: "t", Attrs: []event.Attr{{Name: event.AttrBarrier, Value: "t"}}, Data: []byte("truncate")},
 		&event.Event{Key: "t:33", Data: []byte("update")},
-		&event.Event{Key: "t", Attrs: []event.Attr{{Name: event.Barrier, Value: "t"}}, Data: []byte("truncate again")},
+		&event.Event{Key: "t", Attrs: []event.Attr{{Name: event.AttrBarrier, Value: "t"}}, Data: []byte("truncate again")},
 		&event.Event{Key: "t:33", Data: []byte("newer")})
 	k := kept{byKey: map[string]keptFrame{}}
 	for n, text := range []string{"insert ", "change of key ", "truncate ", "update ", "truncate again ", "newer"} {

@@ -7,11 +7,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-var _ plugin.Viewer = (*Options)(nil)
+var _ plugin.ClientSimulator = (*Options)(nil)
 
-// View is part of [plugin.Viewer]: what the rule of authorize leaves of events, for a client
+// SimulateClient is part of [plugin.ClientSimulator]: what the rule of authorize leaves of events, for a client
 // that asks for all.
-func (o Options) View(claims map[string]any) (func(*event.Event) (payload []byte, sees bool), error) {
+func (o Options) SimulateClient(claims map[string]any) (func(*event.Event) (payload []byte, sees bool), error) {
 	allowed, err := rightsOf(o.Authorize, claims)
 	if err != nil {
 		return nil, err

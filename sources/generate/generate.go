@@ -33,7 +33,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("generate", "Makes events up, and makes them again until they are delivered.",
 		func() Options { return Options{Rate: 1, InFlight: 10_000} },
 		func(o Options, env plugin.Env) (plugin.Source, error) {
-			return &source{opts: o, name: env.Name, flight: inflight.New(int64(0))}, nil
+			return &source{opts: o, name: env.Name, flight: inflight.NewPositionTracker(int64(0))}, nil
 		}).With(plugin.Replays)
 }
 
@@ -41,8 +41,8 @@ type source struct {
 	opts   Options
 	name   string
 	eval   expr.Evaluator
-	flight *inflight.Tracker[int64] // of the latest Run: the number of the next event
-	kept   int64                    // the position in the file: only the goroutine of Run, and Close after it
+	flight *inflight.PositionTracker[int64] // of the latest Run: the number of the next event
+	kept   int64                            // the position in the file: only the goroutine of Run, and Close after it
 	loaded bool
 }
 

@@ -26,7 +26,7 @@ func (s *source) load() error {
 		if err != nil {
 			return fmt.Errorf("cannot read the position: %w", err)
 		}
-		s.flight = inflight.New(s.kept)
+		s.flight = inflight.NewPositionTracker(s.kept)
 	}
 	s.loaded = true
 	return nil

@@ -23,7 +23,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		return err
 	}
 	next := s.flight.Acked()
-	s.flight = inflight.New(next) // acks of an earlier run say nothing any more: its events are made again
+	s.flight = inflight.NewPositionTracker(next) // acks of an earlier run say nothing any more: its events are made again
 	out.Ready()
 	pace := pace{rate: s.opts.Rate, begin: time.Now(), first: next}
 	keep := time.NewTicker(keepEvery)
@@ -41,7 +41,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 			}
 			next += int64(n)
 			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, n)}); err != nil {
-				return plugin.Ended(ctx, err)
+				return plugin.UnlessDone(ctx, err)
 			}
 		}
 		select {

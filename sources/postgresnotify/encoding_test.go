@@ -23,7 +23,7 @@ func TestEncodings(t *testing.T) {
 			exec(t, db, pgtrigger.Notify{Table: table, Channel: e.Text, Field: "order"}.CreateSQL())
 			s := built(t, func(o *Options) { o.URL, o.Channels = options.NewURL(url), []string{e.Text} })
 			for _, f := range s.Probe(testenv.Context(t)) {
-				if f.Level != plugin.Fine {
+				if f.Level != plugin.OK {
 					t.Errorf("check --live: %+v", f)
 				}
 			}

@@ -102,7 +102,7 @@ func forged(table string, id int) string {
 func TestForgedMarks(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("mallory")+`DROP TABLE IF EXISTS honest; CREATE TABLE honest (id int PRIMARY KEY, note text); INSERT INTO honest VALUES (1, 'kept');`+trigger("public", "honest"))
-	m := testenv.Login(t, "mallory")
+	m := testenv.ConnectAs(t, "mallory")
 	exec(t, m, evil+`CREATE FUNCTION mallory.gateway_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 		CREATE TRIGGER gateway_notify AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION mallory.gateway_notify('hostile', 'order')`)
 	if _, err := m.Exec(testenv.Context(t), `CREATE TRIGGER g AFTER INSERT ON mallory.t FOR EACH ROW EXECUTE FUNCTION public.gateway_notify('hostile', 'order')`); err == nil {
@@ -142,7 +142,7 @@ func TestForgedMarks(t *testing.T) {
 func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("mallory"))
-	m := testenv.Login(t, "mallory")
+	m := testenv.ConnectAs(t, "mallory")
 	exec(t, m, evil)
 	exec(t, db, trigger("mallory", "t"))
 	next := listening(t, nil)
@@ -162,9 +162,9 @@ func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
 func TestFetchNeedsTrust(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader")+`GRANT USAGE ON SCHEMA shop TO reader`)
-	shop := testenv.Login(t, "shop")
+	shop := testenv.ConnectAs(t, "shop")
 	exec(t, shop, `CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+trigger("shop", "orders")+`GRANT SELECT ON shop.orders TO reader`)
-	asReader := func(o *Options) { o.URL = options.NewURL(testenv.AsRole(t, "reader")) }
+	asReader := func(o *Options) { o.URL = options.NewURL(testenv.RoleURL(t, "reader")) }
 	for name, c := range map[string]struct {
 		set   func(*Options)
 		whole bool
@@ -293,9 +293,9 @@ func TestTooManyFetches(t *testing.T) {
 func TestOldAndForeignTriggerFunctions(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader"))
-	exec(t, testenv.Login(t, "shop"), `CREATE TABLE shop.orders (id int PRIMARY KEY);`+strings.ReplaceAll(trigger("shop", "orders"), "eventgateway sql version", "none"))
+	exec(t, testenv.ConnectAs(t, "shop"), `CREATE TABLE shop.orders (id int PRIMARY KEY);`+strings.ReplaceAll(trigger("shop", "orders"), "eventgateway sql version", "none"))
 	o := Type().Defaults().(*Options)
-	o.URL, o.Channels = options.NewURL(testenv.AsRole(t, "reader")), []string{channel}
+	o.URL, o.Channels = options.NewURL(testenv.RoleURL(t, "reader")), []string{channel}
 	s, err := Type().Build(o, plugintest.Env(t))
 	if err != nil {
 		t.Fatal(err)

@@ -82,10 +82,10 @@ func TestSettingsOfSessions(t *testing.T) {
 func TestRowsThatCannotBeFetched(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader")+`GRANT USAGE ON SCHEMA shop TO reader`)
-	shop := testenv.Login(t, "shop")
+	shop := testenv.ConnectAs(t, "shop")
 	exec(t, shop, `CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+trigger("shop", "orders")+`GRANT SELECT ON shop.orders TO reader;
 		ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON shop.orders USING (current_user = 'shop')`)
-	s := built(t, func(o *Options) { o.URL, o.Owners = options.NewURL(testenv.AsRole(t, "reader")), []string{"shop"} })
+	s := built(t, func(o *Options) { o.URL, o.Owners = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop"} })
 	next := runs(t, s)
 	exec(t, shop, `INSERT INTO shop.orders VALUES (1, repeat('x', 9000))`)
 	if got, want := next(), `{"operation" : "INSERT", "order" : {"id" : 1}, "_gateway_fetch" : "shop.orders"}`; got != want {

@@ -57,7 +57,7 @@ func (o *Options) Check(report func(option, text string)) {
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-notify", "Notifications of PostgreSQL channels (LISTEN/NOTIFY).",
-		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build).With(plugin.Elects).WithCommand(pgtrigger.Command())
+		func() Options { return Options{Heartbeat: options.Duration(5 * time.Second)} }, build).With(plugin.ElectsLeader).WithCommand(pgtrigger.Command())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -65,7 +65,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	usage := gauge.NewKept("gateway_postgres_notification_queue_usage",
+	usage := gauge.NewLastingValue("gateway_postgres_notification_queue_usage",
 		"Part of the server's notification queue that is in use; at 1 the users' commits fail (pg_notification_queue_usage).")
 	unfetched := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_postgres_unfetched_rows_total", Help: "Events of rows over 7,999 bytes that have at most the key, because the row could not be read.",

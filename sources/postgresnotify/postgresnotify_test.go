@@ -49,10 +49,10 @@ func conforms(t *testing.T, url string) {
 				do(t, "SELECT pg_notify($1, $2)", channel, p)
 			}
 		},
-		Unseat: func(t testing.TB) {
+		TakeLock: func(t testing.TB) {
 			do(t, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
 		},
-		Break: func(t testing.TB) {
+		Disconnect: func(t testing.TB) {
 			do(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
 		},
 	})

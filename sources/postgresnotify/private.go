@@ -16,7 +16,7 @@ var orders = pgtrigger.Notify{Table: pgtrigger.Table{Schema: "public", Name: "or
 
 // prepare makes the trigger, once, in a database that is the gateway's own.
 func (s *source) prepare(ctx context.Context, conn *pgx.Conn) error {
-	if s.prepared || !s.opts.URL.Private() || !slices.Contains(s.opts.Channels, orders.Channel) {
+	if s.prepared || !s.opts.URL.FromEmbedded() || !slices.Contains(s.opts.Channels, orders.Channel) {
 		return nil
 	}
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)

@@ -19,7 +19,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	defer pgconn.Close(conn)
 	findings := []plugin.Finding{first, pgconn.ProbeListen(ctx, conn, s.conn)}
-	if findings[1].Level == plugin.Wrong {
+	if findings[1].Level == plugin.Problem {
 		return findings
 	}
 	for _, channel := range s.opts.Channels {

@@ -91,7 +91,7 @@ CREATE TRIGGER audit AFTER INSERT ON probed.orders EXECUTE FUNCTION probed.audit
 		t.Errorf("without USAGE: %+v", got)
 	}
 	exec(want.Fix)
-	if got := probeTriggers(ctx, looker, "elsewhere"); len(got) != 1 || got[0].Level != plugin.Fine {
+	if got := probeTriggers(ctx, looker, "elsewhere"); len(got) != 1 || got[0].Level != plugin.OK {
 		t.Errorf("with USAGE: %+v", got)
 	}
 }

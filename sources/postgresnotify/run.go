@@ -26,7 +26,7 @@ const (
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
-		return plugin.Ended(ctx, pgconn.Away(err))
+		return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 	}
 	defer pgconn.Close(conn)
 	fetching, stop := context.WithCancel(ctx)
@@ -37,9 +37,9 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		out.Gap("listening anew: what was notified meanwhile is lost")
 	}
 	s.was = true
-	defer s.usage.Lost()
+	defer s.usage.MarkStale()
 	out.Ready()
-	return plugin.Ended(ctx, pgconn.Away(s.listen(fetching, conn, w, out)))
+	return plugin.UnlessDone(ctx, pgconn.Unavailable(s.listen(fetching, conn, w, out)))
 }
 
 func (s *source) fetcher() *fetcher {

@@ -21,7 +21,7 @@ func TestPrivateServerGetsTheTrigger(t *testing.T) {
 	exec(t, db, `DROP TABLE IF EXISTS orders; CREATE TABLE orders (id int PRIMARY KEY)`)
 	for range 2 { // a second start finds it
 		next := listening(t, func(o *Options) {
-			o.URL, o.Channels = options.NewPrivateURL(testenv.Postgres(t).URL()), []string{orders.Channel}
+			o.URL, o.Channels = options.NewEmbeddedURL(testenv.Postgres(t).URL()), []string{orders.Channel}
 		})
 		exec(t, db, `DELETE FROM orders; INSERT INTO orders VALUES (1)`)
 		got := next()

@@ -168,14 +168,14 @@ func (r *reader) watchTriggers(out plugin.Output, found []captured) {
 		switch {
 		case problem != "" && (!known || was == ""):
 			gap = problem
-			out.Note(errors.New(problem))
+			out.ReportError(errors.New(problem))
 		case problem == "" && known && was != "":
 			gap = "the changes of " + c.Name + " are captured again: those before are missing"
 		case problem == "" && known && c.Mark != before.Mark && c.Renamed == "" && before.Renamed == "":
 			gap = "the trigger of " + c.Name + " was made anew, or disabled for a while: changes may be missing"
 		}
 		if w := c.warning(); w != "" && (!known || w != before.warning()) {
-			out.Note(errors.New(w))
+			out.ReportError(errors.New(w))
 			r.s.log.Warn("table is not captured as a whole", "table", c.Name, "problem", w)
 		}
 		if gap != "" && !(len(r.s.tables) == 0 && !known && strings.HasPrefix(gap, "there is no")) {

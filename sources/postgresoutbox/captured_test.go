@@ -17,7 +17,7 @@ type noting struct {
 	notes []error
 }
 
-func (n *noting) Note(err error) {
+func (n *noting) ReportError(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.notes = append(n.notes, err)

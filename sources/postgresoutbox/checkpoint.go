@@ -113,7 +113,7 @@ func (r *reader) load(ctx context.Context) (l loaded, err error) {
 
 // prepare makes the outbox in a database that is the gateway's own.
 func (r *reader) prepare(ctx context.Context) error {
-	if !r.s.opts.URL.Private() || len(r.s.opts.Tables) == 0 {
+	if !r.s.opts.URL.FromEmbedded() || len(r.s.opts.Tables) == 0 {
 		return nil
 	}
 	var o pgtrigger.Outbox
@@ -138,7 +138,7 @@ type place struct {
 func (r *reader) position() position {
 	at := position{snapshot: r.snapshot, seen: r.horizon.seen()}
 	ids, found := slices.Clone(r.unemitted), false
-	for _, open := range r.flight.Open() {
+	for _, open := range r.flight.Unacked() {
 		switch {
 		case open.before == nil:
 			ids = append(ids, open.id)
@@ -155,7 +155,7 @@ func (r *reader) position() position {
 // loaded or stored last, under the same history, and where the latest change that was read is
 // still there, unless that may have been deleted. The reader of an earlier session may save, too.
 func (r *reader) save(ctx context.Context) error {
-	if moved := r.flight.Take(); !moved && !r.stale {
+	if moved := r.flight.StartCheckpoint(); !moved && !r.stale {
 		return nil
 	}
 	at := r.position()

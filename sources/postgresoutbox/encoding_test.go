@@ -29,7 +29,7 @@ func TestEncodings(t *testing.T) {
 				o.URL, o.Tables, o.Snapshot = options.NewURL(url), []string{`"` + e.Text + `"`}, "initial"
 			}, newCollector())
 			for _, f := range st.source.Probe(testenv.Context(t)) {
-				if f.Level == plugin.Wrong {
+				if f.Level == plugin.Problem {
 					t.Errorf("check --live: %+v", f)
 				}
 			}

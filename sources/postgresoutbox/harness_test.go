@@ -110,8 +110,8 @@ func (c *collector) Emit(_ context.Context, b event.Batch) error {
 	return nil
 }
 
-// Stalled is part of [plugin.Staller].
-func (c *collector) Stalled(reason string) { c.stalled <- reason }
+// SetStalled is part of [plugin.Staller].
+func (c *collector) SetStalled(reason string) { c.stalled <- reason }
 
 // take has the sinks take what stayed.
 func (c *collector) take() {

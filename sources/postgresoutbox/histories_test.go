@@ -48,7 +48,7 @@ func randomRestore(t *testing.T, rnd *rand.Rand) {
 	done := keepWriting(db, 5_001)
 	testenv.Crash(t, server)
 	<-done
-	writeOn(t, p, testenv.ConnectTo(t, testenv.StartBackup(t, dir, testenv.Port(t, server))), rnd)
+	writeOn(t, p, testenv.ConnectTo(t, testenv.StartFromBackup(t, dir, testenv.Port(t, server))), rnd)
 }
 
 // writeOn writes in many transactions, and looks whether all that the database has was delivered.
@@ -66,7 +66,7 @@ func writeOn(t *testing.T, p *past, db *pgx.Conn, rnd *rand.Rand) {
 		t.Fatal(err)
 	}
 	p.awaitRows(t, ids, 1)
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	if len(p.reported()) == 0 {
 		t.Error("no gap was reported")
 	}

@@ -129,21 +129,21 @@ func lag(t testing.TB, before, lost int) (p *past, standby *testenv.PostgresServ
 	primary := testenv.StartPostgres(t)
 	db := install(t, primary)
 	dir := testenv.Backup(t, primary, "-R")
-	standby = testenv.StartBackup(t, dir, testenv.FreePort(t))
+	standby = testenv.StartFromBackup(t, dir, testenv.FreePort(t))
 	p = follow(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write",
 		testenv.Port(t, primary), testenv.Port(t, standby)))
 	run(t, db, insertItems, 1, before, 1)
 	p.awaitItems(t, 1, before, 1)
-	testenv.Until(t, db, storedAll)
+	testenv.WaitForSQL(t, db, storedAll)
 	replica := testenv.ConnectTo(t, standby)
 	var position string
 	if err := db.QueryRow(t.Context(), "SELECT pg_current_wal_flush_lsn()::text").Scan(&position); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Until(t, replica, "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position)
+	testenv.WaitForSQL(t, replica, "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position)
 	run(t, replica, "ALTER SYSTEM SET primary_conninfo = ''")
 	run(t, replica, "SELECT pg_reload_conf()")
-	testenv.Until(t, replica, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+	testenv.WaitForSQL(t, replica, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
 	run(t, db, insertItems, before+1, before+lost, 1)
 	p.awaitItems(t, before+1, before+lost, 1)
 	return p, standby, func() {
@@ -184,11 +184,11 @@ func TestFailoverToALaggingStandby(t *testing.T) {
 	db := testenv.ConnectTo(t, standby)
 	run(t, db, insertItems, 10_001, 13_000, 2)
 	p.awaitItems(t, 10_001, 13_000, 2)
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	p.wantGap(t, "timeline 1")
 	p.wantGap(t, "timeline 2")
 	p.stop()
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	// The stored cursor is of the new history now.
 	next := follow(t, standby.URL())
 	run(t, db, insertItems, 13_001, 13_001, 2)
@@ -210,14 +210,14 @@ func TestRestoreUnderARunningReader(t *testing.T) {
 	run(t, db, insertItems, 101, 3000, 1)
 	p.awaitItems(t, 101, 3000, 1)
 	testenv.Crash(t, server)
-	copied := testenv.StartBackup(t, dir, testenv.FreePort(t)) // the writers are here before the reader
+	copied := testenv.StartFromBackup(t, dir, testenv.FreePort(t)) // the writers are here before the reader
 	run(t, testenv.ConnectTo(t, copied), insertItems, 10_001, 16_000, 2)
 	if err := copied.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	db = testenv.ConnectTo(t, testenv.StartBackup(t, dir, testenv.Port(t, server)))
+	db = testenv.ConnectTo(t, testenv.StartFromBackup(t, dir, testenv.Port(t, server)))
 	p.awaitItems(t, 10_001, 16_000, 2)
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	p.wantGap(t, "went back")
 }
 
@@ -265,11 +265,11 @@ func TestDumpAndRestore(t *testing.T) {
 			run(t, copied, insertItems, 61, 100, 2)
 			p.awaitItems(t, 51, 60, 1)
 			p.awaitItems(t, 61, 100, 2)
-			testenv.Until(t, copied, emptied)
+			testenv.WaitForSQL(t, copied, emptied)
 			p.wantGap(t, "another database")
 			run(t, copied, insertItems, 101, 110, 2)
 			p.awaitItems(t, 101, 110, 2)
-			testenv.Until(t, copied, emptied)
+			testenv.WaitForSQL(t, copied, emptied)
 			p.wantGap(t, "another database")
 		})
 	}
@@ -310,7 +310,7 @@ func TestNoFalseMismatch(t *testing.T) {
 		db = testenv.ConnectTo(t, server)
 		write()
 	}
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	if got := append(before.reported(), p.reported()...); len(got) > 0 {
 		t.Errorf("gaps %q", got)
 	}
@@ -346,10 +346,10 @@ func TestOlderVersionHasNoHistory(t *testing.T) {
 	p := follow(t, testenv.Postgres(t).URL())
 	run(t, db, insertItems, 1, 100, 1)
 	p.awaitItems(t, 1, 100, 1)
-	testenv.Until(t, db, storedAll)
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, storedAll)
+	testenv.WaitForSQL(t, db, emptied)
 	run(t, db, "BEGIN; SELECT setval('gateway.outbox_id_seq', 1); INSERT INTO items SELECT n FROM generate_series(101, 301) n; COMMIT")
 	p.awaitItems(t, 101, 301, 1)
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	p.wantGap(t, "went back")
 }

@@ -49,7 +49,7 @@ ALTER TABLE mallory.items ENABLE ROW LEVEL SECURITY;`
 func freshHostile(t *testing.T, ddl string) *pgx.Conn {
 	t.Helper()
 	fresh(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
-	run(t, testenv.Login(t, "mallory"), hostile)
+	run(t, testenv.ConnectAs(t, "mallory"), hostile)
 	db := session(t)
 	run(t, db, ddl+outbox(t, "mallory.items").CreateSQL())
 	return db
@@ -69,7 +69,7 @@ func TestOwnersCodeRunsWithTheWritersRights(t *testing.T) {
 	db := freshHostile(t, testenv.RoleSQL("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
 	st := start(t, asChange, newCollector())
 	for _, role := range []string{"mallory", "clerk"} {
-		run(t, testenv.Login(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
+		run(t, testenv.ConnectAs(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
 	}
 	for i, e := range st.await(t, 6) {
 		c, want := changeOf(t, e), []string{"mallory", "clerk"}[i/3]
@@ -95,7 +95,7 @@ func TestSnapshotRunsNothingWithTheReadersRights(t *testing.T) {
 	if isSuper(t, db, "mallory") {
 		t.Error("mallory is a superuser")
 	}
-	run(t, testenv.Login(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
+	run(t, testenv.ConnectAs(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
 	st.await(t, 2)
 }
 
@@ -110,7 +110,7 @@ func TestReaderRefusesForeignOwners(t *testing.T) {
 	run(t, db, rights)
 	asReader := func(o *Options) {
 		initial("items")(o)
-		o.URL = options.NewURL(testenv.AsRole(t, "reader"))
+		o.URL = options.NewURL(testenv.RoleURL(t, "reader"))
 	}
 	want := `snapshot: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the role to the option owners where you trust it`
 	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
@@ -141,7 +141,7 @@ func TestChangesCannotBeForged(t *testing.T) {
 	fresh(t, items+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
 		CREATE TABLE mallory.own (id int PRIMARY KEY); ALTER TABLE mallory.own OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory`, "items", "mallory.own")
 	st := start(t, asChange, newCollector())
-	m := testenv.Login(t, "mallory")
+	m := testenv.ConnectAs(t, "mallory")
 	run(t, m, "CREATE TABLE mallory.t (id int PRIMARY KEY)")
 	for _, sql := range []string{
 		`SELECT gateway.outbox_capture()`, `SELECT gateway.outbox_row()`,
@@ -214,7 +214,7 @@ func TestInstallRefusesWhatOthersOwn(t *testing.T) {
 // named; changes come all the same.
 func TestStrangerWithTheLock(t *testing.T) {
 	fresh(t, items+mallory, "items")
-	m := testenv.Login(t, "mallory")
+	m := testenv.ConnectAs(t, "mallory")
 	run(t, m, "SELECT pg_advisory_lock(26470, 1)")
 	var log testenv.Log
 	env := plugintest.Env(t)

@@ -11,7 +11,7 @@ import (
 // standing is where an event stands among others.
 func standing(e *event.Event) string {
 	out := e.Key
-	for _, name := range []string{event.KeyBefore, event.Barrier} {
+	for _, name := range []string{event.AttrKeyBefore, event.AttrBarrier} {
 		if value, ok := e.Attr(name); ok {
 			out += " " + name + "=" + value
 		}

@@ -11,12 +11,12 @@ import (
 
 // measured is a gauge of what measure sees.
 type measured interface {
-	Lost()
-	Forget()
+	MarkStale()
+	Reset()
 }
 
-func lost(g measured)   { g.Lost() }
-func forget(g measured) { g.Forget() }
+func lost(g measured)   { g.MarkStale() }
+func forget(g measured) { g.Reset() }
 
 // measures has each gauge of the source know that nothing is measured now.
 func (s *source) measures(note func(measured)) {

@@ -23,7 +23,7 @@ func TestNamesWithDots(t *testing.T) {
 	}, newCollector())
 	for _, st := range []*started{first, second} {
 		for _, f := range st.source.Probe(testenv.Context(t)) {
-			if f.Level == plugin.Wrong {
+			if f.Level == plugin.Problem {
 				t.Errorf("check --live: %+v", f)
 			}
 		}
@@ -32,7 +32,7 @@ func TestNamesWithDots(t *testing.T) {
 	second.await(t, 1)
 	run(t, db, `INSERT INTO "a.b".c VALUES (3); INSERT INTO a."b.c" VALUES (4); INSERT INTO a.x VALUES ('y:1'); INSERT INTO a."x:y" VALUES ('1')`)
 	text := func(e *event.Event) string {
-		table, _ := e.Attr(event.Table)
+		table, _ := e.Attr(event.AttrTable)
 		return e.Key + " of " + table + ";"
 	}
 	if got, want := list(first.await(t, 2), text), `"a.b".c:1 of "a.b".c; "a.b".c:3 of "a.b".c; `; got != want {
@@ -88,7 +88,7 @@ func TestRenamesUnderLoad(t *testing.T) {
 	both := start(t, func(o *Options) { o.Tables, o.Output = []string{"shop.items", "store.things"}, "change" }, out)
 	more()
 	for _, f := range both.source.Probe(testenv.Context(t)) {
-		if f.Level == plugin.Wrong {
+		if f.Level == plugin.Problem {
 			t.Errorf("check --live: %+v", f)
 		}
 	}

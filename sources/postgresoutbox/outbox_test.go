@@ -37,10 +37,10 @@ func TestConformance(t *testing.T) {
 		Type:        Type(),
 		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
 		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("postgres://u:p@127.0.0.1:1/x") },
-		Break: func(t testing.TB) {
+		Disconnect: func(t testing.TB) {
 			run(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
 		},
-		Unseat: func(t testing.TB) {
+		TakeLock: func(t testing.TB) {
 			run(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% leader'")
 		},
 	})
@@ -199,7 +199,7 @@ func newReader(t *testing.T, s *source) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.New(place{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.NewPositionTracker(place{}), keys: map[string]*tableKey{}}
 	if err := r.begin(t.Context(), newCollector()); err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func TestTransactionPoolerIsRefused(t *testing.T) {
 			if len(out.ready) > 0 {
 				t.Errorf("%s, %s: it is ready", mode, wake)
 			}
-			if f := s.Probe(testenv.Context(t)); len(f) != 2 || f[1].Level != plugin.Wrong || !strings.Contains(f[1].Fix, "pool_mode=session") {
+			if f := s.Probe(testenv.Context(t)); len(f) != 2 || f[1].Level != plugin.Problem || !strings.Contains(f[1].Fix, "pool_mode=session") {
 				t.Errorf("%s, %s: %+v", mode, wake, f)
 			}
 		}

@@ -59,7 +59,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
 		func() Options {
 			return Options{Name: "gateway", Wake: "bell", Output: "order", InFlight: 10_000, Snapshot: "never"}
-		}, build).With(plugin.Replays, plugin.Elects).WithCommand(command())
+		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(command())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -157,23 +157,23 @@ func (s *source) saveLast(ctx context.Context, conn *pgx.Conn) error {
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	conn, pid, err := s.connect(ctx, s.opts.Wake == "bell")
 	if err != nil {
-		return plugin.Ended(ctx, pgconn.Away(err))
+		return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 	}
 	defer pgconn.Close(conn)
 	defer s.rows.Close()
 	r := &reader{
-		s: s, out: out, conn: conn, pid: pid, flight: inflight.New(place{}), keys: map[string]*tableKey{}, others: map[string]time.Time{},
-		lowSince: time.Now(), stands: inflight.Standstill{After: s.stallAfter},
+		s: s, out: out, conn: conn, pid: pid, flight: inflight.NewPositionTracker(place{}), keys: map[string]*tableKey{}, others: map[string]time.Time{},
+		lowSince: time.Now(), stands: inflight.StallDetector{After: s.stallAfter},
 	}
 	if s.last != nil {
 		if err := s.saveLast(ctx, conn); err != nil {
-			return plugin.Ended(ctx, pgconn.Away(err))
+			return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 		}
 		r.memory = s.last.memory
 	}
 	if err := r.begin(ctx, out); err != nil {
 		s.adjustSilence(err, 0)
-		return plugin.Ended(ctx, pgconn.Away(fmt.Errorf("%s: %w", s.opts.URL, err)))
+		return plugin.UnlessDone(ctx, pgconn.Unavailable(fmt.Errorf("%s: %w", s.opts.URL, err)))
 	}
 	s.last = r
 	defer s.measures(lost)
@@ -184,10 +184,10 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	var back *wentBack
 	if errors.As(err, &back) {
 		out.Gap(back.reason)
-		r.flight, r.unemitted = inflight.New(place{}), nil // what is on its way belongs to the cursor that is given up
+		r.flight, r.unemitted = inflight.NewPositionTracker(place{}), nil // what is on its way belongs to the cursor that is given up
 		r.stale = false
 		s.again = true
 		err = errors.Join(err, r.forget(ctx)) // at once, while it is known; else when the next run begins
 	}
-	return plugin.Ended(ctx, pgconn.Away(err))
+	return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 }

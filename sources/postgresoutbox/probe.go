@@ -27,11 +27,11 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		session = pgconn.ProbeListen
 	}
 	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first, session(ctx, conn, s.conn)}}
-	if p.findings[1].Level == plugin.Wrong {
+	if p.findings[1].Level == plugin.Problem {
 		return p.findings
 	}
 	if err := set(ctx, conn); err != nil {
-		p.bad(plugin.Wrong, "", "%v", err)
+		p.bad(plugin.Problem, "", "%v", err)
 		return p.findings
 	}
 	p.writable()
@@ -82,10 +82,10 @@ func (p *probe) installed() bool {
 	}
 	switch {
 	case version < oldestVersion:
-		p.bad(plugin.Wrong, "upgrade the server", "the server is version %d: the outbox needs PostgreSQL 14", version/10000)
+		p.bad(plugin.Problem, "upgrade the server", "the server is version %d: the outbox needs PostgreSQL 14", version/10000)
 		return false
 	case !there:
-		p.bad(plugin.Wrong, "gateway sql --mode outbox --table TABLE --apply", "there is no outbox in this database")
+		p.bad(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "there is no outbox in this database")
 	}
 	return there
 }
@@ -94,18 +94,18 @@ func (p *probe) installed() bool {
 func (p *probe) version() bool {
 	var what, owner string
 	if err := p.conn.QueryRow(p.ctx, foreignOwner, p.s.opts.Owners).Scan(&what, &owner); err == nil {
-		p.bad(plugin.Wrong, fmt.Sprintf("owners: [%s] where you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
+		p.bad(plugin.Problem, fmt.Sprintf("owners: [%s] where you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
 		return false
 	}
 	version, err := outboxVersion(p.ctx, p.conn)
 	switch {
 	case err != nil:
-		p.bad(plugin.Wrong, "gateway sql --mode outbox --table TABLE --apply", "%v", err)
+		p.bad(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "%v", err)
 		return false
 	case version.Older():
 		p.bad(plugin.Warning, "gateway sql --migrate --apply", "%v", version.VersionError())
 	case version.VersionError() != nil:
-		p.bad(plugin.Wrong, "", "%v", version.VersionError())
+		p.bad(plugin.Problem, "", "%v", version.VersionError())
 		return false
 	}
 	return true
@@ -141,7 +141,7 @@ func (p *probe) rights() bool {
 		}
 	}
 	if len(missing) > 0 {
-		p.bad(plugin.Wrong, strings.Join(missing, "; ")+" -- as the owner", "the role %s lacks rights", user)
+		p.bad(plugin.Problem, strings.Join(missing, "; ")+" -- as the owner", "the role %s lacks rights", user)
 		return false
 	}
 	p.fine("the role %s may read and delete", user)
@@ -156,7 +156,7 @@ func (p *probe) sequence() {
 		return
 	}
 	if err := checkCache(cache); err != nil {
-		p.bad(plugin.Wrong, "", "%v", err)
+		p.bad(plugin.Problem, "", "%v", err)
 		return
 	}
 	if last < hi {

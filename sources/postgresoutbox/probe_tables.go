@@ -41,7 +41,7 @@ func (p *probe) columns() (all bool) {
 		var there bool
 		if p.row(`SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = 'gateway' AND c.relname = $1 AND a.attname = $2 AND NOT a.attisdropped)`, []any{c.table, c.name}, &there) && !there {
-			p.bad(plugin.Wrong, fmt.Sprintf("ALTER TABLE gateway.%s ADD COLUMN %s %s -- as the owner", c.table, c.name, c.definition), "the table gateway.%s has no column %s", c.table, c.name)
+			p.bad(plugin.Problem, fmt.Sprintf("ALTER TABLE gateway.%s ADD COLUMN %s %s -- as the owner", c.table, c.name, c.definition), "the table gateway.%s has no column %s", c.table, c.name)
 			all = false
 		}
 	}
@@ -68,7 +68,7 @@ func (p *probe) stays() {
 func (p *probe) writable() {
 	var readOnly string
 	if p.row("SELECT current_setting('transaction_read_only')", nil, &readOnly) && readOnly == "on" {
-		p.bad(plugin.Wrong, fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off -- or where else that is set: in url, for the database, for the server", pgx.Identifier{p.conn.Config().User}.Sanitize()),
+		p.bad(plugin.Problem, fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off -- or where else that is set: in url, for the database, for the server", pgx.Identifier{p.conn.Config().User}.Sanitize()),
 			"this session may only read: how far was read cannot be stored")
 	}
 }
@@ -99,7 +99,7 @@ func (p *probe) hidden() {
 	var tables []string
 	if p.row("SELECT ARRAY(SELECT "+tableName+" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "+tableName+" = ANY ($1) AND "+pgconn.HidesRows+" ORDER BY 1)",
 		[]any{slices.Sorted(maps.Keys(p.s.tables))}, &tables) && len(tables) > 0 {
-		p.bad(plugin.Wrong, pgconn.SeeRows(p.conn), "the rows of %s cannot be read for a snapshot: row-level security could hide some", strings.Join(tables, ", "))
+		p.bad(plugin.Problem, pgconn.SeeRows(p.conn), "the rows of %s cannot be read for a snapshot: row-level security could hide some", strings.Join(tables, ", "))
 	}
 }
 
@@ -113,7 +113,7 @@ func (p *probe) triggers() {
 		if what, fix := c.wrong(); c.Missing && c.Had && what != "" { // it may have been renamed
 			p.bad(plugin.Warning, fix, "%s", what)
 		} else if what != "" {
-			p.bad(plugin.Wrong, fix, "%s", what)
+			p.bad(plugin.Problem, fix, "%s", what)
 		} else if what, fix := c.part(); c.Renamed != "" {
 			p.bad(plugin.Warning, fix, "%s", what)
 		} else if p.besides(c.Name) && what != "" {

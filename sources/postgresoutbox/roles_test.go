@@ -17,7 +17,7 @@ func TestLeastRights(t *testing.T) {
 	run(t, db, `DROP SCHEMA gateway CASCADE`)
 	testenv.RevokePublic(t)
 	run(t, db, `GRANT CONNECT, CREATE ON DATABASE postgres TO shop; GRANT CONNECT ON DATABASE postgres TO writer`)
-	shop := testenv.Login(t, "shop")
+	shop := testenv.ConnectAs(t, "shop")
 	orders := []pgtrigger.Table{{Schema: "shop", Name: "orders"}}
 	run(t, shop, `CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, note text); INSERT INTO shop.orders VALUES (1, 'before');
 		GRANT USAGE ON SCHEMA shop TO writer; GRANT INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON shop.orders TO writer`)
@@ -31,7 +31,7 @@ func TestLeastRights(t *testing.T) {
 
 	out := newCollector()
 	st := start(t, func(o *Options) {
-		o.URL, o.Tables, o.Owners, o.Snapshot = options.NewURL(testenv.AsRole(t, "reader")), []string{"shop.orders"}, []string{"shop"}, "initial"
+		o.URL, o.Tables, o.Owners, o.Snapshot = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop.orders"}, []string{"shop"}, "initial"
 	}, out)
 	st.await(t, 1)
 	l, err := st.source.Campaign(testenv.Context(t), "orders", 0, func(string) { t.Error("it stands by") })
@@ -43,7 +43,7 @@ func TestLeastRights(t *testing.T) {
 		t.Error(err)
 	}
 	stored(t, db, "coalesce((snapshot->'tables'->'shop.orders'->>'done')::bool, false)")
-	writer := testenv.Login(t, "writer")
+	writer := testenv.ConnectAs(t, "writer")
 	run(t, writer, `INSERT INTO shop.orders VALUES (2, 'x'); UPDATE shop.orders SET note = 'y'; DELETE FROM shop.orders WHERE id = 2; TRUNCATE shop.orders`)
 	st.await(t, 6)
 	stored(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
@@ -52,7 +52,7 @@ func TestLeastRights(t *testing.T) {
 	}
 	l.Resign()
 	for _, f := range st.source.Probe(testenv.Context(t)) {
-		if f.Level == plugin.Wrong {
+		if f.Level == plugin.Problem {
 			t.Errorf("check --live: %+v", f)
 		}
 	}

@@ -25,7 +25,7 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 		return nil, err
 	}
 	operation := operations[one.op]
-	attrs := []event.Attr{{Name: event.Table, Value: one.table}, {Name: "operation", Value: operation}}
+	attrs := []event.Attr{{Name: event.AttrTable, Value: one.table}, {Name: "operation", Value: operation}}
 	if one.op == "U" && key.known && !key.sameIn(one.old) {
 		before, err := r.key(ctx, one.table, one.old)
 		switch {
@@ -34,11 +34,11 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 		case !before.known:
 			key.known = false
 		case before.text != key.text:
-			attrs = append(attrs, event.Attr{Name: event.KeyBefore, Value: before.text})
+			attrs = append(attrs, event.Attr{Name: event.AttrKeyBefore, Value: before.text})
 		}
 	}
 	if !key.known { // TRUNCATE has none
-		attrs = append(attrs, event.Attr{Name: event.Barrier, Value: one.table})
+		attrs = append(attrs, event.Attr{Name: event.AttrBarrier, Value: one.table})
 	}
 	return &event.Event{
 		ID: strconv.FormatInt(one.id, 10) + "-" + strconv.FormatInt(one.at.UnixMicro(), 36), Source: r.s.name, Channel: one.table,

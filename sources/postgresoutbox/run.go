@@ -40,14 +40,14 @@ type reader struct {
 	kept     [2]kept // what may be stored: what was loaded or stored last, and what is being stored
 	tells    teller
 	columns  bool // the cursors have the columns history and seen
-	flight   *inflight.Tracker[place]
+	flight   *inflight.PositionTracker[place]
 	keys     map[string]*tableKey
 	stale    bool // gaps have died, or something was skipped, since the cursor was stored
 	untidy   bool // what was delivered is not deleted yet
 	more     bool // the latest deletion has left some of it
 
 	unemitted []int64 // ids that were read, and not emitted yet
-	stands    inflight.Standstill
+	stands    inflight.StallDetector
 
 	awake time.Time // since when another session keeps it from sleeping; zero: none does
 
@@ -89,7 +89,7 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 
 // room waits while the routes are behind.
 func (r *reader) room(ctx context.Context, out plugin.Output) error {
-	defer r.stands.End(out)
+	defer r.stands.Clear(out)
 	for {
 		waiting, failed := r.flight.State()
 		if failed != nil {
@@ -98,7 +98,7 @@ func (r *reader) room(ctx context.Context, out plugin.Output) error {
 		if waiting < r.s.opts.InFlight {
 			return nil
 		}
-		r.stands.Check(out, r.flight.Done(), waiting)
+		r.stands.Check(out, r.flight.AckedEvents(), waiting)
 		if err := r.upkeep(ctx); err != nil {
 			return err
 		}

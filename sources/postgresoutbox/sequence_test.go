@@ -47,8 +47,8 @@ func TestSequenceGoesBack(t *testing.T) {
 			p := follow(t, testenv.Postgres(t).URL())
 			run(t, db, insertItems, 1, 100, 1)
 			p.awaitItems(t, 1, 100, 1)
-			testenv.Until(t, db, storedAll)
-			testenv.Until(t, db, emptied)
+			testenv.WaitForSQL(t, db, storedAll)
+			testenv.WaitForSQL(t, db, emptied)
 			if !c.running {
 				p.stop()
 			}
@@ -61,12 +61,12 @@ func TestSequenceGoesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.awaitItems(t, 101, to, 1)
-			testenv.Until(t, db, emptied)
+			testenv.WaitForSQL(t, db, emptied)
 			p.wantGap(t, "went back")
 			run(t, db, insertItems, to+1, to+10, 1)
 			p.awaitItems(t, to+1, to+10, 1)
-			testenv.Until(t, db, emptied)
-			testenv.Until(t, db, storedAll)
+			testenv.WaitForSQL(t, db, emptied)
+			testenv.WaitForSQL(t, db, storedAll)
 			p.wantGap(t, "went back")
 		})
 	}
@@ -80,19 +80,19 @@ func TestSequenceBelowUndeliveredRows(t *testing.T) {
 	p := follow(t, url)
 	run(t, db, insertItems, 1, 50, 1)
 	p.awaitItems(t, 1, 50, 1)
-	testenv.Until(t, db, storedAll)
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, storedAll)
+	testenv.WaitForSQL(t, db, emptied)
 	p.stop()
 	run(t, db, insertItems, 51, 100, 1)
 	run(t, db, "SELECT setval('gateway.outbox_id_seq', 10)")
 	run(t, db, insertItems, 101, 120, 1) // 11 to 30
 	p = follow(t, url)
 	p.awaitItems(t, 51, 120, 1)
-	testenv.Until(t, db, "SELECT NOT EXISTS (SELECT FROM gateway.outbox WHERE id > 30)") // else the next writer would fail
-	run(t, db, insertItems, 121, 300, 1)                                                 // up to 210
+	testenv.WaitForSQL(t, db, "SELECT NOT EXISTS (SELECT FROM gateway.outbox WHERE id > 30)") // else the next writer would fail
+	run(t, db, insertItems, 121, 300, 1)                                                      // up to 210
 	p.awaitItems(t, 121, 300, 1)
-	testenv.Until(t, db, emptied)
-	testenv.Until(t, db, storedAll)
+	testenv.WaitForSQL(t, db, emptied)
+	testenv.WaitForSQL(t, db, storedAll)
 	if got := p.reported(); len(got) != 2 {
 		t.Errorf("gaps %q", got)
 	}
@@ -107,7 +107,7 @@ func TestHole(t *testing.T) {
 		p.awaitItems(t, 10*i+1, 10*i+10, 1)
 		run(t, db, "SELECT setval('gateway.outbox_id_seq', $1)", int64(1_000_000_000)*int64(i+1))
 	}
-	testenv.Until(t, db, emptied)
+	testenv.WaitForSQL(t, db, emptied)
 	if got := p.reported(); len(got) > 0 {
 		t.Errorf("gaps %q", got)
 	}

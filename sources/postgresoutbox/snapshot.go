@@ -202,10 +202,10 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 		events[i] = &event.Event{
 			ID: snapshotID(table, since, one.Key), Source: r.s.name, Channel: table, Key: key.text, Time: time.Now(),
 			Data:  r.existingPayload(table, mark, one.Data),
-			Attrs: []event.Attr{{Name: event.Table, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
+			Attrs: []event.Attr{{Name: event.AttrTable, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
 		}
 		if !key.known {
-			events[i].Attrs = append(events[i].Attrs, event.Attr{Name: event.Barrier, Value: table})
+			events[i].Attrs = append(events[i].Attrs, event.Attr{Name: event.AttrBarrier, Value: table})
 		}
 	}
 	r.s.copied.Add(float64(len(rows)))

@@ -68,24 +68,24 @@ func (g *group) remember(ctx context.Context, found []entry) error {
 }
 
 // formatTried is how Redis keeps it: attempts, and Unix milliseconds.
-func formatTried(t event.Tried) string { return fmt.Sprintf("%d %d", t.Attempts, t.Last.UnixMilli()) }
+func formatTried(t event.Attempts) string { return fmt.Sprintf("%d %d", t.Failed, t.Last.UnixMilli()) }
 
-func parseTried(text string) *event.Tried {
+func parseTried(text string) *event.Attempts {
 	n, at, _ := strings.Cut(text, " ")
 	attempts, err := strconv.Atoi(n)
 	ms, err2 := strconv.ParseInt(at, 10, 64)
 	if err != nil || err2 != nil {
 		return nil // nobody else writes there
 	}
-	return &event.Tried{Attempts: attempts, Last: time.UnixMilli(ms)}
+	return &event.Attempts{Failed: attempts, Last: time.UnixMilli(ms)}
 }
 
 // save stores what was delivered, and what has failed.
 func (g *group) save(ctx context.Context) error {
-	taken := g.ledger.Take()
-	err := g.store(ctx, taken.Acked, taken.Tried)
+	taken := g.ledger.Collect()
+	err := g.store(ctx, taken.Acked, taken.Attempts)
 	if err != nil {
-		g.ledger.Keep(taken)
+		g.ledger.Restore(taken)
 	}
 	return err
 }
@@ -100,7 +100,7 @@ for i = 2, #ARGV, 2 do
 end
 return 0`)
 
-func (g *group) store(ctx context.Context, ids []string, tried map[string]event.Tried) error {
+func (g *group) store(ctx context.Context, ids []string, tried map[string]event.Attempts) error {
 	if len(tried) > 0 {
 		values := append(make([]any, 0, 2*len(tried)+1), g.s.opts.Group)
 		for id, t := range tried {

@@ -37,13 +37,13 @@ func (a *ahead) reached(entries []entry, more bool) (span inflight.Span[place], 
 
 // pass notes that the span which was reached lies behind: the entries before it were added to the
 // tracker.
-func (a *ahead) pass(flight *inflight.Tracker[place]) {
+func (a *ahead) pass(flight *inflight.PositionTracker[place]) {
 	if !a.skip {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	flight.AddSettled(a.spans[0])
+	flight.AddAcked(a.spans[0])
 	a.spans, a.skip = a.spans[1:], false
 }
 
@@ -67,7 +67,7 @@ func (f *fanout) lostBefore(span inflight.Span[place]) string {
 func (f *fanout) settledSoFar() (acked place, above []inflight.Span[place]) {
 	f.ahead.mu.Lock()
 	defer f.ahead.mu.Unlock()
-	acked, above = f.flight.Settled()
+	acked, above = f.flight.AckedSpans()
 	return acked, append(above, f.ahead.spans...)
 }
 

@@ -16,7 +16,7 @@ type entry struct {
 	fields []string // name, value, name, value ...
 	gone   bool     // trimmed or deleted before it was acked
 	place  place    // of those of a fan-out
-	tried  *event.Tried
+	tried  *event.Attempts
 }
 
 var errAnswer = errors.New("the answer of the server is not what Redis would say")

@@ -19,7 +19,7 @@ import (
 // fanout reads everything, whoever else reads.
 type fanout struct {
 	*reader
-	flight *inflight.Tracker[place]
+	flight *inflight.PositionTracker[place]
 	ahead  ahead     // what was settled before this Run and lies ahead
 	at     place     // behind the entry that was read last
 	key    string    // of the position, where it is kept
@@ -28,10 +28,10 @@ type fanout struct {
 }
 
 func newFanout(r *reader) *fanout {
-	f := &fanout{reader: r, flight: inflight.New(place{})}
+	f := &fanout{reader: r, flight: inflight.NewPositionTracker(place{})}
 	if before := r.s.last; before != nil {
 		acked, spans := before.form.(*fanout).settledSoFar()
-		f.flight = inflight.New(acked)
+		f.flight = inflight.NewPositionTracker(acked)
 		f.ahead.spans = spans
 	}
 	if r.s.opts.Name != "" {
@@ -113,7 +113,7 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 		return "", f.client.Exists(ctx, f.s.opts.Stream).Err()
 	}
 	if f.at.id != "" {
-		f.flight.Forget(f.at)
+		f.flight.Reset(f.at)
 		return "", nil
 	}
 	info, err := f.client.XInfoStream(ctx, f.s.opts.Stream).Result()
@@ -143,7 +143,7 @@ func (f *fanout) begin(ctx context.Context) (missed string, err error) {
 		f.at = place{id: from, number: -1}
 	}
 	// From here on, whatever comes is read, even where it is not acked before the next run.
-	f.flight.Idle(f.at)
+	f.flight.Advance(f.at)
 	return missed, f.save(ctx)
 }
 
@@ -167,7 +167,7 @@ func (f *fanout) read(ctx context.Context) (page, error) {
 	if last != "" && before(last, f.at.id) || added >= 0 && added < f.at.number {
 		f.at, f.s.newest = place{id: first}, ""
 		f.ahead.forget()
-		f.flight.Forget(f.at)
+		f.flight.Reset(f.at)
 		return page{missed: "the stream was made anew: what it had before may not have been read"}, nil
 	}
 	f.s.adapt(p.entries)
@@ -210,7 +210,7 @@ func (f *fanout) emit(ctx context.Context, out plugin.Output, entries []entry, r
 	for _, e := range entries {
 		events := []*event.Event{e.event(f.s.name, f.s.opts.Stream)}
 		ack := f.flight.Add(e.place, len(events))
-		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack, Refused: refused}); err != nil {
+		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack, DeadLetter: refused}); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (f *fanout) emit(ctx context.Context, out plugin.Output, entries []entry, r
 
 func (f *fanout) flying() (events int, done uint64, failed error) {
 	events, failed = f.flight.State()
-	return events, f.flight.Done(), failed
+	return events, f.flight.AckedEvents(), failed
 }
 func (f *fanout) settled() <-chan struct{} { return f.flight.Changed }
 func (f *fanout) unsaved() bool            { return f.key != "" && f.flight.Progressed() }
@@ -230,7 +230,7 @@ func (f *fanout) save(ctx context.Context) error {
 	if f.key == "" {
 		return nil
 	}
-	if !f.flight.Take() {
+	if !f.flight.StartCheckpoint() {
 		return nil
 	}
 	at, above := f.settledSoFar()
@@ -242,7 +242,7 @@ func (f *fanout) save(ctx context.Context) error {
 	stored, err := store.Run(ctx, f.client, []string{f.key, f.s.opts.Stream}, f.token, at.id, at.number, newest, before[0], before[1], formatSpans(above)).Int()
 	switch {
 	case err != nil:
-		f.flight.Keep()
+		f.flight.CheckpointFailed()
 		return err
 	case stored == 0:
 		return errTakenOver

@@ -32,12 +32,12 @@ func TestConformance(t *testing.T) {
 					o.(*Options).URL, o.(*Options).Stream = options.NewURL("redis://u:p@127.0.0.1:1"), "s"
 				},
 				Send: func(t testing.TB, payloads ...string) { add(t, stream, payloads...) },
-				Unseat: func(t testing.TB) {
+				TakeLock: func(t testing.TB) {
 					if n, err := client.Del(t.Context(), `eventgateway:leader:{odd "name" {1}}`).Result(); err != nil || n != 1 {
 						t.Fatal(n, err)
 					}
 				},
-				Break: func(t testing.TB) { // else go-redis sees by itself that a connection is gone, and nothing is lost
+				Disconnect: func(t testing.TB) { // else go-redis sees by itself that a connection is gone, and nothing is lost
 					testenv.Eventually(t, testenv.Wait, "it waits for news", func() bool { return strings.Contains(client.ClientList(t.Context()).Val(), "flags=b ") })
 					if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
 						t.Fatal(err)

@@ -18,10 +18,10 @@ import (
 // group reads what the others of a consumer group do not.
 type group struct {
 	*reader
-	ledger    *inflight.Ledger[string] // of IDs
-	consumers string                   // the key that has the token of each consumer
-	counts    string                   // the key that has how many entries the group has read
-	trials    string                   // the key that has how far the delivery of entries has got, by ID
+	ledger    *inflight.MessageTracker[string] // of IDs
+	consumers string                           // the key that has the token of each consumer
+	counts    string                           // the key that has how many entries the group has read
+	trials    string                           // the key that has how far the delivery of entries has got, by ID
 	token     string
 	last      string // the newest entry that the group has read
 	// history is where to go on in what this consumer has got before and not acked;
@@ -32,7 +32,7 @@ type group struct {
 
 func newGroup(r *reader) *group {
 	key := redisconn.Beside(r.s.opts.Stream, ":group:"+r.s.opts.Group)
-	r.s.ledger.Begin()
+	r.s.ledger.BeginRun()
 	return &group{reader: r, ledger: r.s.ledger, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
 }
 
@@ -194,7 +194,7 @@ func (g *group) old(ctx context.Context) (page, error) {
 		return page{}, nil
 	}
 	g.history = pending[len(pending)-1].ID
-	pending = slices.DeleteFunc(pending, func(p redis.XPendingExt) bool { return g.ledger.IsOpen(p.ID) })
+	pending = slices.DeleteFunc(pending, func(p redis.XPendingExt) bool { return g.ledger.InFlight(p.ID) })
 	found, err := g.take(ctx, pending, 0)
 	if err != nil {
 		return page{}, err
@@ -212,7 +212,7 @@ func (g *group) alive(ctx context.Context) error {
 
 func (g *group) flying() (events int, done uint64, failed error) {
 	events, failed = g.ledger.State()
-	return events, g.ledger.Done(), failed
+	return events, g.ledger.AckedMessages(), failed
 }
 func (g *group) settled() <-chan struct{} { return g.ledger.Changed }
 func (g *group) unsaved() bool            { return g.ledger.Progressed() }
@@ -222,8 +222,8 @@ func (g *group) unsaved() bool            { return g.ledger.Progressed() }
 func (g *group) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
 	for _, e := range entries {
 		ev := e.event(g.s.name, g.s.opts.Stream)
-		ev.Tried = e.tried
-		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{ev}, Refused: refused, Ack: g.ledger.Add(e.id)}); err != nil {
+		ev.Attempts = e.tried
+		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{ev}, DeadLetter: refused, Ack: g.ledger.Add(e.id)}); err != nil {
 			return err
 		}
 	}

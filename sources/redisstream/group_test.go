@@ -131,7 +131,7 @@ func TestDeliveredTooOften(t *testing.T) {
 	set := member("poison", "a", func(o *Options) { o.MaxDeliveries = 3 })
 	r := start(t, set, func(b event.Batch) func() error {
 		err := error(nil)
-		if b.Refused == nil && string(b.Events[0].Data) == "poison" {
+		if b.DeadLetter == nil && string(b.Events[0].Data) == "poison" {
 			err = errors.New("it hurts")
 		}
 		return func() error { return err }

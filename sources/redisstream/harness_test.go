@@ -107,8 +107,8 @@ func (r *running) await(c chan struct{}) {
 	}
 }
 
-func (r *running) Stalled(reason string) { r.stalled <- reason }
-func (r *running) Ready()                { r.ready <- struct{}{} }
+func (r *running) SetStalled(reason string) { r.stalled <- reason }
+func (r *running) Ready()                   { r.ready <- struct{}{} }
 
 func (r *running) Gap(reason string) {
 	if reason == beginsReason {
@@ -119,7 +119,7 @@ func (r *running) Gap(reason string) {
 }
 func (r *running) Emit(_ context.Context, b event.Batch) error {
 	for _, e := range b.Events {
-		if b.Refused != nil {
+		if b.DeadLetter != nil {
 			r.mu.Lock()
 			r.refused = append(r.refused, string(e.Data))
 			r.mu.Unlock()

@@ -126,7 +126,7 @@ func TestAttemptsOfOthersAreNotKept(t *testing.T) {
 	during(t, made(t, member("left", "a")), func(_ context.Context, b event.Batch) error { b.Ack.Settle(nil); return nil }, func() {
 		testenv.Eventually(t, testenv.Wait, "acked", func() bool { n, _ := pending(t, client, "left"); return n == 0 })
 	})
-	b.Ack.Tried(1, time.Now())
+	b.Ack.AttemptFailed(1, time.Now())
 	b.Ack.Settle(errors.New("stopping"))
 	if err := former.Close(t.Context()); err != nil {
 		t.Error(err)

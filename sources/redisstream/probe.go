@@ -24,11 +24,11 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	kind, err := client.Type(ctx, o.Stream).Result()
 	switch {
 	case err != nil:
-		return append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +@read +@stream, as the server's administrator"})
+		return append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +@read +@stream, as the server's administrator"})
 	case kind == "none":
 		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("there is no stream %s yet; it comes with its first entry", o.Stream)})
 	case kind != "stream":
-		return append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("the key %s is a %s", o.Stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + o.Stream})
+		return append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("the key %s is a %s", o.Stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + o.Stream})
 	default:
 		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the stream %s has %d entries", o.Stream, client.XLen(ctx, o.Stream).Val())})
 	}

@@ -64,15 +64,15 @@ func (o *Options) Check(report func(option, text string)) {
 	}
 }
 
-// Remembers is part of [plugin.Rememberer]: a group does.
-func (o *Options) Remembers() bool { return o.Group != "" }
+// StoresAttempts is part of [plugin.AttemptStore]: a group does.
+func (o *Options) StoresAttempts() bool { return o.Group != "" }
 
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("redis-stream", "Entries of a Redis Stream, of which none is lost.",
 		func() Options {
 			return Options{From: "new", InFlight: 10_000, ClaimAfter: options.Duration(30 * time.Second)}
-		}, build).With(plugin.Replays, plugin.Elects)
+		}, build).With(plugin.Replays, plugin.ElectsLeader)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -88,7 +88,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: inflight.NewLedger[string](), stallAfter: inflight.StallAfter}
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: inflight.NewMessageTracker[string](), stallAfter: inflight.StallAfter}
 	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more of them wait.")
 	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
@@ -113,7 +113,7 @@ type source struct {
 	newest string
 	again  bool
 	// ledger is of a group: what is on its way outlives a Run.
-	ledger *inflight.Ledger[string]
+	ledger *inflight.MessageTracker[string]
 
 	stallAfter time.Duration // see [inflight.StallAfter]
 }

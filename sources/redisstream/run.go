@@ -84,7 +84,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if before := s.last; before != nil { // what was acked when it had ended
 		before.client = client
 		if err := before.save(ctx); err != nil && !errors.Is(err, errMoved) {
-			return plugin.Ended(ctx, err)
+			return plugin.UnlessDone(ctx, err)
 		}
 	}
 	if s.opts.Group != "" {
@@ -94,13 +94,13 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	missed, err := r.form.begin(ctx)
 	if err != nil {
-		return plugin.Ended(ctx, s.wrap(err))
+		return plugin.UnlessDone(ctx, s.wrap(err))
 	}
 	s.last = r
 	if missed != "" {
 		out.Gap(missed)
 	}
-	defer s.lag.Lost()
+	defer s.lag.MarkStale()
 	out.Ready()
 	running, end := context.WithCancel(ctx)
 	defer end()
@@ -117,20 +117,20 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		out.Gap(back.Error())
 		s.last, s.newest, s.again = nil, "", true // nothing of what it remembers goes into the other history
 	}
-	return plugin.Ended(ctx, err)
+	return plugin.UnlessDone(ctx, err)
 }
 
 // Campaign is part of [plugin.Elector]. While another gateway leads, that one measures the lag.
 func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	return s.Elector.Campaign(ctx, name, above, func(holder string) {
-		s.lag.Forget()
+		s.lag.Reset()
 		standby(holder)
 	})
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
-	stands := inflight.Standstill{After: r.s.stallAfter}
-	defer stands.End(out)
+	stands := inflight.StallDetector{After: r.s.stallAfter}
+	defer stands.Clear(out)
 	for ctx.Err() == nil {
 		if waiting, done, _ := r.form.flying(); waiting >= r.s.opts.InFlight { // the routes are behind
 			stands.Check(out, done, waiting)
@@ -139,7 +139,7 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 			}
 			continue
 		}
-		stands.End(out)
+		stands.Clear(out)
 		p, err := r.form.read(ctx)
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() { // too much for the time that there is
@@ -251,5 +251,5 @@ func (s *source) wrap(err error) error {
 	if errors.Is(err, errAnswer) {
 		return wrapped
 	}
-	return redisconn.Away(err, wrapped, redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, wrapped, redisconn.Scope{Fixed: true})
 }

@@ -23,15 +23,15 @@ func TestOneThatWaitsForDays(t *testing.T) {
 		if string(b.Events[0].Data) != "patient" {
 			return func() error { return nil }
 		}
-		b.Ack.Tried(3, last)
-		b.Ack.Tried(4, last)
+		b.Ack.AttemptFailed(3, last)
+		b.Ack.AttemptFailed(4, last)
 		return func() error { <-never; return errors.New("killed") }
 	}
 	add(t, "days", "patient")
 	r := start(t, member("days", "a"), patient)
 	first := r.next()
-	if first.Tried != nil {
-		t.Errorf("at first it says %+v", first.Tried)
+	if first.Attempts != nil {
+		t.Errorf("at first it says %+v", first.Attempts)
 	}
 	pipe := client.Pipeline()
 	const n = 12_000
@@ -57,8 +57,8 @@ func TestOneThatWaitsForDays(t *testing.T) {
 			return func() error { return errors.New("killed") }
 		})
 		e := again.next()
-		if e.ID != first.ID || e.Tried == nil || *e.Tried != (event.Tried{Attempts: 4, Last: last}) {
-			t.Errorf("consumer %s: %s, %+v", consumer, e.ID, e.Tried)
+		if e.ID != first.ID || e.Attempts == nil || *e.Attempts != (event.Attempts{Failed: 4, Last: last}) {
+			t.Errorf("consumer %s: %s, %+v", consumer, e.ID, e.Attempts)
 		}
 		if consumer == "b" {
 			testenv.Eventually(t, testenv.Wait, "nothing is left", func() bool {

@@ -24,9 +24,11 @@ type heard struct {
 	each  chan string // payloads, "gap ...", and "passed on ..."
 }
 
-func (h *heard) Ready()              { close(h.ready) }
-func (h *heard) Gap(reason string)   { h.each <- "gap " + reason }
-func (h *heard) PassOn(g plugin.Gap) { h.each <- fmt.Sprintf("passed on %s: %s", g.Source, g.Reason) }
+func (h *heard) Ready()            { close(h.ready) }
+func (h *heard) Gap(reason string) { h.each <- "gap " + reason }
+func (h *heard) ForwardGap(g plugin.Gap) {
+	h.each <- fmt.Sprintf("passed on %s: %s", g.Source, g.Reason)
+}
 func (h *heard) next(t *testing.T) string {
 	t.Helper()
 	select {
@@ -151,7 +153,7 @@ func TestWithoutTheRightToSubscribeToGaps(t *testing.T) {
 	}
 	found := false
 	for _, f := range s.Probe(t.Context()) {
-		if f.Level == plugin.Wrong {
+		if f.Level == plugin.Problem {
 			t.Errorf("%+v", f)
 		}
 		found = found || f.Level == plugin.Warning && strings.Contains(f.Text, "cannot subscribe to gaps") &&

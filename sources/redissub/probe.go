@@ -34,7 +34,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 func (s *source) probeSubscribe(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	all := append(append([]string{}, s.opts.Channels...), s.opts.Patterns...)
 	if err := trySubscribe(ctx, client, s.opts.Channels, s.opts.Patterns); err != nil {
-		return plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot subscribe to %s: %v", strings.Join(all, ", "), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
+		return plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot subscribe to %s: %v", strings.Join(all, ", "), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
 	}
 	return plugin.Finding{Text: "may subscribe to " + strings.Join(all, ", ")}
 }

@@ -64,7 +64,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("redis-sub", "Messages of Redis Pub/Sub channels and patterns.",
 		func() Options {
 			return Options{Ping: options.Duration(2 * time.Second), Buffer: Buffer{Messages: 100_000, Bytes: 64 << 20}}
-		}, build).With(plugin.Elects)
+		}, build).With(plugin.ElectsLeader)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {

@@ -34,12 +34,12 @@ func TestConformance(t *testing.T) {
 				}
 			}
 		},
-		Unseat: func(t testing.TB) {
+		TakeLock: func(t testing.TB) {
 			if n, err := client.Del(t.Context(), `eventgateway:leader:{odd "name" {1}}`).Result(); err != nil || n != 1 {
 				t.Fatal(n, err)
 			}
 		},
-		Break: func(t testing.TB) {
+		Disconnect: func(t testing.TB) {
 			if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -33,7 +33,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 
 	awaited, err := s.subscribe(ctx, sub)
 	if err != nil {
-		return plugin.Ended(ctx, away(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err)))
+		return plugin.UnlessDone(ctx, away(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err)))
 	}
 	r := receiver{source: s, sub: sub, awaited: awaited, buffer: newHandoff(s.opts.Buffer), confirmed: make(chan struct{})}
 	r.last.Store(time.Now().UnixNano())
@@ -49,11 +49,13 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		<-receiving
 		s.relay.stop()
 	}()
-	return plugin.Ended(ctx, r.handOver(ctx, out))
+	return plugin.UnlessDone(ctx, r.handOver(ctx, out))
 }
 
 // away marks what is said of an error of the server.
-func away(err, said error) error { return redisconn.Away(err, said, redisconn.Scope{Fixed: true}) }
+func away(err, said error) error {
+	return redisconn.Unavailable(err, said, redisconn.Scope{Fixed: true})
+}
 
 // receiver is one run.
 type receiver struct {
@@ -85,7 +87,7 @@ func (r *receiver) receive(ctx context.Context) error {
 			if r.awaited.confirm(m) {
 				r.confirm(refused)
 			} else { // go-redis connected anew under our feet
-				return plugin.Away(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
+				return plugin.Unavailable(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
 			}
 		case *redis.Message:
 			if redisconn.IsGapChannel(m.Channel) { // whatever pattern it came by: it is no event
@@ -127,7 +129,7 @@ func (r *receiver) watch(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if time.Since(time.Unix(0, r.last.Load())) > 2*every {
-			return plugin.Away(errSilent)
+			return plugin.Unavailable(errSilent)
 		}
 		if err := r.sub.Ping(ctx); err != nil && ctx.Err() == nil {
 			return away(err, fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err))
@@ -171,7 +173,7 @@ func (r *receiver) handOver(ctx context.Context, out plugin.Output) error {
 			out.Gap(fmt.Sprintf("%d messages dropped: the routes were slower than Redis", before.lost))
 		}
 		if before.passed != nil {
-			out.PassOn(*before.passed)
+			out.ForwardGap(*before.passed)
 		}
 		if len(batch) > 0 {
 			if err := out.Emit(ctx, event.Batch{Events: batch}); err != nil {

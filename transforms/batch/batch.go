@@ -99,7 +99,7 @@ func latest(events []*event.Event) (out []*event.Event) {
 // whenever the same events come together.
 func merge(w plugin.Window) *event.Event {
 	made := *w.Events[0]
-	made.Tried = nil
+	made.Attempts = nil
 	made.Attrs = slices.Clone(made.Attrs)
 	ids := sha256.New()
 	for _, e := range w.Events {

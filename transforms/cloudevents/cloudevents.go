@@ -51,7 +51,7 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	if o.Mode == "unwrap" {
 		return newUnwrap(), nil
 	}
-	return &wrap{opts: o, env: env, eval: expr.New(env.Now, env.NewID)}, nil
+	return &wrap{opts: o, env: env, eval: expr.NewEvaluator(env.Now, env.NewID)}, nil
 }
 
 type wrap struct {
@@ -66,6 +66,6 @@ func (w *wrap) Apply(_ context.Context, e *event.Event, emit func(*event.Event))
 	if err != nil {
 		return err
 	}
-	emit(e.With(data))
+	emit(e.WithData(data))
 	return nil
 }

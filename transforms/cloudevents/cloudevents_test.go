@@ -36,20 +36,20 @@ func TestConformance(t *testing.T) {
 		{Name: "no subject", Options: `{ce_type: t, ce_subject: "{{ order.id }}"}`, In: `{"order":{}}`, Out: []string{`{"specversion":"1.0","id":"id","source":"/source/channel","type":"t","time":"2024-01-02T03:04:05.678Z","datacontenttype":"application/json","data":{"order":{}}}`}},
 		{Name: "no type", Options: `ce_type: "{{ operation }}"`, In: `{}`, Error: "ce_type: the template `{{ operation }}` gives nothing"},
 		{Name: "fails", Options: `ce_type: "{{ a.b }}"`, In: `{}`, Error: "ce_type: template `{{ a.b }}`"},
-		{Name: "unwrap JSON", Options: `mode: unwrap`, In: head + `, "data" : {"n":1.50} }`, Out: []string{`{"n":1.50}`}, Beside: unwrapped},
-		{Name: "unwrap a JSON text", Options: `mode: unwrap`, In: head + `,"data":"x"}`, Out: []string{`"x"`}, Beside: unwrapped},
-		{Name: "unwrap text", Options: `mode: unwrap`, In: head + `,"datacontenttype":"text/plain","data":"x\n"}`, Out: []string{"x\n"}, Beside: unwrapped},
-		{Name: "unwrap bytes", Options: `mode: unwrap`, In: head + `,"data_base64":"/wA="}`, Out: []string{"\xff\x00"}, Beside: unwrapped},
-		{Name: "unwrap nothing", Options: `mode: unwrap`, In: head + `}`, Out: []string{"null"}, Beside: unwrapped},
+		{Name: "unwrap JSON", Options: `mode: unwrap`, In: head + `, "data" : {"n":1.50} }`, Out: []string{`{"n":1.50}`}, Check: unwrapped},
+		{Name: "unwrap a JSON text", Options: `mode: unwrap`, In: head + `,"data":"x"}`, Out: []string{`"x"`}, Check: unwrapped},
+		{Name: "unwrap text", Options: `mode: unwrap`, In: head + `,"datacontenttype":"text/plain","data":"x\n"}`, Out: []string{"x\n"}, Check: unwrapped},
+		{Name: "unwrap bytes", Options: `mode: unwrap`, In: head + `,"data_base64":"/wA="}`, Out: []string{"\xff\x00"}, Check: unwrapped},
+		{Name: "unwrap nothing", Options: `mode: unwrap`, In: head + `}`, Out: []string{"null"}, Check: unwrapped},
 		{Name: "not base64", Options: `mode: unwrap`, In: head + `,"data_base64":"?"}`, Error: "data_base64: illegal"},
-		{Name: "null is nothing", Options: `mode: unwrap`, In: head + `,"data_base64":null,"data":1}`, Out: []string{"1"}, Beside: unwrapped},
+		{Name: "null is nothing", Options: `mode: unwrap`, In: head + `,"data_base64":null,"data":1}`, Out: []string{"1"}, Check: unwrapped},
 		{Name: "both", Options: `mode: unwrap`, In: head + `,"data_base64":"","data":1}`, Error: "data and data_base64"},
 		{Name: "base64 that is no text", Options: `mode: unwrap`, In: head + `,"data_base64":7}`, Error: "data_base64 is not text"},
 		{Name: "no source", Options: `mode: unwrap`, In: `{"specversion":"1.0","id":"A","type":"t"}`, Error: "no source"},
 		{Name: "another version", Options: `mode: unwrap`, In: `{"specversion":"0.3","id":"A"}`, Error: `specversion is "0.3"`},
 		{Name: "no cloud event", Options: `mode: unwrap`, In: `[]`, Error: "not a CloudEvent"},
 		{Name: "no id", Options: `mode: unwrap`, In: `{"specversion":"1.0","type":"t"}`, Error: "has no id"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{}`:                          "ce_type: is required for wrap",
 		`{ce_type: "{{", mode: wrap}`: "options:1:11: ce_type: a {{ lacks its }}",
 		`{ce_type: t, ce_source: ""}`: "ce_source: is required for wrap",
@@ -66,7 +66,7 @@ func TestThereAndBack(t *testing.T) {
 			rapid.SliceOf(rapid.Byte()), rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) }),
 			rapid.Map(rapid.MapOf(rapid.String(), rapid.Float64()), func(m map[string]float64) []byte { b, _ := json.Marshal(m); return b }),
 		).Draw(rt, "payload")
-		e := plugintest.Incoming(string(payload))
+		e := plugintest.NewEvent(string(payload))
 		e.ID = rapid.SampledFrom([]string{"", "x\"y"}).Draw(rt, "id")
 		wrapped, err := plugintest.Apply(t.Context(), in, e)
 		if err != nil {

@@ -45,7 +45,7 @@ func (u *unwrap) Apply(_ context.Context, e *event.Event, emit func(*event.Event
 	if err != nil {
 		return err
 	}
-	inner := e.With(payload)
+	inner := e.WithData(payload)
 	inner.ID = u.text(e, u.id)
 	inner.Attrs = append(slices.Clone(e.Attrs), attributes(e.Data)...)
 	emit(inner)

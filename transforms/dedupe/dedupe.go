@@ -35,11 +35,11 @@ func Type() plugin.TransformType {
 	return plugin.NewTransform("dedupe", "Leaves out events that were there before.",
 		func() Options {
 			return Options{By: expr.MustCompile("event.id"), Window: options.Duration(10 * 60e9), Size: 100_000, Prefix: "gateway:dedupe:"}
-		}, build).With(plugin.DropsRepeats)
+		}, build).With(plugin.Deduplicates)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	t := &transform{opts: o, eval: expr.New(env.Now, env.NewID)}
+	t := &transform{opts: o, eval: expr.NewEvaluator(env.Now, env.NewID)}
 	if o.Redis.IsZero() || env.DryRun {
 		t.memory = &memory{window: o.Window.D(), size: o.Size, now: env.Now, known: map[key]bool{}}
 		return t, nil

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 		{Name: "fails", Options: `by: a.b`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
 		{Name: "no json", Options: `by: a`, In: `x`, Error: "by: the payload is not JSON"},
 		{Name: "redis away", Options: `redis: redis://127.0.0.1:1`, In: `x`, Error: "redis redis://127.0.0.1:1: "},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`window: 0s`:                       "options:1:9: window: must be at least 1ms",
 		`size: 0`:                          "options:1:7: size: must be at least 1",
 		`redis: http://x`:                  "options:1:8: redis: must begin with redis://",
@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 // goesOn says whether the event with an id goes on.
 func goesOn(t testing.TB, tr plugin.Transform, id any) bool {
 	t.Helper()
-	out, err := plugintest.Apply(context.Background(), tr, plugintest.Incoming(fmt.Sprintf(`{"id":%v}`, id)))
+	out, err := plugintest.Apply(context.Background(), tr, plugintest.NewEvent(fmt.Sprintf(`{"id":%v}`, id)))
 	if err != nil {
 		t.Fatal(err)
 	}

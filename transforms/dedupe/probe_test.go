@@ -15,8 +15,8 @@ func TestProbe(t *testing.T) {
 	_, port := testenv.StartRedis(t)
 	_, replica := testenv.StartRedis(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", port))
 	for url, want := range map[string]plugin.Level{
-		"": plugin.Fine, fmt.Sprintf("redis://127.0.0.1:%d", port): plugin.Fine,
-		fmt.Sprintf("redis://127.0.0.1:%d", replica): plugin.Wrong, "redis://127.0.0.1:1": plugin.Wrong,
+		"": plugin.OK, fmt.Sprintf("redis://127.0.0.1:%d", port): plugin.OK,
+		fmt.Sprintf("redis://127.0.0.1:%d", replica): plugin.Problem, "redis://127.0.0.1:1": plugin.Problem,
 	} {
 		o := Type().Defaults().(*Options)
 		if url != "" {
@@ -26,7 +26,7 @@ func TestProbe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		worst := plugin.Fine
+		worst := plugin.OK
 		findings := tr.(plugin.Prober).Probe(testenv.Context(t))
 		for _, f := range findings {
 			worst = max(worst, f.Level)

@@ -22,7 +22,7 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	return &transform{opts: o, eval: expr.New(env.Now, env.NewID)}, nil
+	return &transform{opts: o, eval: expr.NewEvaluator(env.Now, env.NewID)}, nil
 }
 
 type transform struct {

@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 		{Name: "cannot be evaluated", Options: large, In: `{"operation":"INSERT"}`, Error: "order"},
 		{Name: "no json", Options: large, In: `text`, Error: "not JSON"},
 		{Name: "event", Options: `when: event.channel == "channel" && event.attrs.table == "orders"`, In: `text`, Out: []string{`text`}},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{}`:                     "when: is required",
 		`when: "order.amount >"`: "options:1:7: when: wrong expression `order.amount >` at column 14",
 		`when: event.nothing`:    "event has no nothing",

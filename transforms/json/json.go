@@ -52,7 +52,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	case "dead_letter":
 		return errNoObject
 	}
-	emit(e.With(t.wrap(e.Data)))
+	emit(e.WithData(t.wrap(e.Data)))
 	return nil
 }
 

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 		{Name: "drop", Options: "invalid: drop", In: `null`},
 		{Name: "dead letter", Options: "invalid: dead_letter", In: `null`, Error: "not a JSON object"},
 		{Name: "no operation", Options: `wrap: {operation: "", field: text}`, In: `x`, Out: []string{`{"text":"x"}`}},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`invalid: warp`:     `options:1:10: invalid: unknown value "warp" (did you mean "wrap"?)`,
 		`wrap: {field: ""}`: "options:1:15: wrap.field: is required",
 	}})

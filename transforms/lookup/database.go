@@ -137,11 +137,11 @@ func (d *database) close(ctx context.Context) error {
 func (t *transform) Probe(ctx context.Context) []plugin.Finding {
 	conn, err := pgx.ConnectConfig(ctx, t.db.config)
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: t.db.explain(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.explain(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	if _, err := conn.Prepare(ctx, "", t.db.query); err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: t.db.explain(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.explain(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
 	}
 	findings := []plugin.Finding{{Text: "the query can be run"}}
 	var super bool

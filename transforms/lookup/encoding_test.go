@@ -19,7 +19,7 @@ func TestEncodings(t *testing.T) {
 			}
 			tr := plugintest.NewTransform(t, Type(), fmt.Sprintf(`{url: %q, into: c, params: [name], query: "SELECT name, raw FROM names WHERE name = $1", cache: {size: 0}}`, url), plugintest.Env(t))
 			in := fmt.Sprintf(`{"name":"%s"}`, e.Text)
-			out, err := plugintest.Apply(testenv.Context(t), tr, plugintest.Incoming(in))
+			out, err := plugintest.Apply(testenv.Context(t), tr, plugintest.NewEvent(in))
 			if want := fmt.Sprintf(`{"name":"%s","c":{"name":"%[1]s","raw":"a\\b"}}`, e.Text); err != nil || string(out[0].Data) != want {
 				t.Errorf("%v, %v, want %s", out, err, want)
 			}
@@ -40,7 +40,7 @@ func TestSettingsOfSessions(t *testing.T) {
 	ask := func(url string) string {
 		t.Helper()
 		tr := plugintest.NewTransform(t, Type(), fmt.Sprintf(`{url: %q, into: c, query: "SELECT * FROM public.types", cache: {size: 0}}`, url), plugintest.Env(t))
-		out, err := plugintest.Apply(testenv.Context(t), tr, plugintest.Incoming(`{}`))
+		out, err := plugintest.Apply(testenv.Context(t), tr, plugintest.NewEvent(`{}`))
 		if err != nil {
 			t.Fatal(err)
 		}

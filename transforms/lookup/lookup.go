@@ -66,11 +66,11 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	if n := parameters(o.Query); n != len(o.Params) {
 		return nil, &plugin.OptionError{Option: "params", Err: fmt.Errorf("the query has %d parameters: write an expression for each of $1, $2 ..., not %d", n, len(o.Params))}
 	}
-	if o.Into.Many() {
+	if o.Into.HasWildcard() {
 		return nil, &plugin.OptionError{Option: "into", Err: errors.New("a field that gets a row is one: * cannot stand here")}
 	}
 	t := &transform{
-		opts: o, eval: expr.New(env.Now, env.NewID), params: make([]any, len(o.Params)),
+		opts: o, eval: expr.NewEvaluator(env.Now, env.NewID), params: make([]any, len(o.Params)),
 		db: &database{config: config, query: wrapped(o.Query), set: settings(config)}, cache: newCache(o.Cache, env.Now),
 	}
 	t.edit.Add(o.Into, rawjson.Change{Create: true, Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.row...), nil }})
@@ -118,7 +118,7 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 	if err != nil {
 		return err
 	}
-	emit(e.With(data))
+	emit(e.WithData(data))
 	return nil
 }
 

@@ -58,7 +58,7 @@ func TestConformance(t *testing.T) {
 		{Name: "too late", Options: with("SELECT pg_sleep(60)", "timeout: 50ms"), In: `{}`, Error: "timeout"},
 		{Name: "wrong parameter", Options: with(byID, "params: [a.b]"), In: `{}`, Error: "params[0]: cannot evaluate"},
 		{Name: "away", Options: "url: postgres://127.0.0.1:1/x\nquery: SELECT 1\ninto: c", In: `{}`, Error: "the database 127.0.0.1:1/x: "},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{url: "postgres://x/y", query: SELECT 1, into: a.*}`:                     "options:1:48: into: a field that gets a row is one",
 		`{url: "mysql://x/y", query: SELECT 1, into: a}`:                          "options:1:7: url: must begin with postgres://",
 		`{url: "postgres://x/y", query: "SELECT $2 -- $3", into: a, params: [b]}`: "options:1:68: params: the query has 2 parameters",
@@ -100,7 +100,7 @@ func TestCache(t *testing.T) {
 		if _, err := db.Exec(t.Context(), `UPDATE step SET n = $1`, i+1); err != nil {
 			t.Fatal(err)
 		}
-		out, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, step.id)))
+		out, err := plugintest.Apply(t.Context(), tr, plugintest.NewEvent(fmt.Sprintf(`{"id":%d}`, step.id)))
 		if want := fmt.Sprintf(`{"id":%d,"c":%s}`, step.id, step.want); err != nil || string(out[0].Data) != want {
 			t.Fatalf("step %d: %v, %v; want %s", i, out, err, want)
 		}
@@ -113,7 +113,7 @@ func TestSessionIsRenewed(t *testing.T) {
 	db := customers(t)
 	tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, query: SELECT 1 AS x, cache: {size: 0}}", testenv.Postgres(t).URL()), plugintest.Env(t))
 	for range 3 {
-		out, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(`{}`))
+		out, err := plugintest.Apply(t.Context(), tr, plugintest.NewEvent(`{}`))
 		if err != nil || string(out[0].Data) != `{"c":{"x":1}}` {
 			t.Fatalf("%v, %v", out, err)
 		}
@@ -141,7 +141,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		var out []*event.Event
 		var err error
 		for range 2 { // the second time in a session that was used
-			if out, err = plugintest.Apply(t.Context(), tr, plugintest.Incoming(`{}`)); err != nil {
+			if out, err = plugintest.Apply(t.Context(), tr, plugintest.NewEvent(`{}`)); err != nil {
 				continue
 			}
 		}

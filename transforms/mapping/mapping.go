@@ -32,7 +32,7 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	t := &transform{fields: o.Fields, eval: expr.New(env.Now, env.NewID)}
+	t := &transform{fields: o.Fields, eval: expr.NewEvaluator(env.Now, env.NewID)}
 	for _, f := range o.Fields {
 		t.names = append(t.names, append(rawjson.AppendText(nil, f.Key), ':'))
 	}
@@ -57,6 +57,6 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 			return fmt.Errorf("field %s: %w", f.Key, err)
 		}
 	}
-	emit(e.With(append(data, '}')))
+	emit(e.WithData(append(data, '}')))
 	return nil
 }

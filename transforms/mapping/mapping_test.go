@@ -15,7 +15,7 @@ func TestConformance(t *testing.T) {
 		{Name: "no json", Options: `fields: {a: b}`, In: `x`, Error: "field a: the payload is not JSON"},
 		{Name: "no number", Options: `fields: {a: b}`, In: `{"b":1e999}`, Out: []string{`{"a":1e999}`}},
 		{Name: "too large to count with", Options: `fields: {a: b + 1}`, In: `{"b":1e999}`, Error: "field a: a value of type float64 cannot be written"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		"fields:\n  a: foo(1)": "options:2:6: fields.a: wrong expression `foo(1)` at column 1: there is no function foo",
 		"{}":                   "fields: must have at least 1 entry",
 	}})

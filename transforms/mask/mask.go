@@ -53,7 +53,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	if err != nil {
 		return err
 	}
-	emit(e.With(data))
+	emit(e.WithData(data))
 	return nil
 }
 

@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 		{Name: "hash", Options: `{fields: [a, b], with: hash}`, In: `{"a":"\u0041da","b":1.50}`, Out: []string{`{"a":` + sum("Ada") + `,"b":` + sum("1.50") + `}`}},
 		{Name: "not there", Options: `fields: [x]`, In: `{"a":1}`, Out: []string{`{"a":1}`}},
 		{Name: "no json", Options: `fields: [a]`, In: `{"a":"secret"`, Error: "not JSON"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{fields: [a], with: hsah}`: `options:1:21: with: unknown value "hsah" (did you mean "hash"?)`,
 		`{fields: [a], key: k}`:     "options:1:20: key: is for with: hash",
 	}})

@@ -15,7 +15,7 @@ func TestConformance(t *testing.T) {
 		{Name: "no object", Options: `fields: [a]`, In: `7`, Out: []string{`7`}},
 		{Name: "elements", Options: `fields: ["*.a", "1"]`, In: `[{"a":1,"b":2},{"b":3},{"a":4}]`, Out: []string{`[{"b":2},{}]`}},
 		{Name: "no json", Options: `fields: [a]`, In: `{"a":1`, Error: "not JSON"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{}`:              "fields: must have at least 1 entry",
 		`fields: order`:   "options:1:9: fields: must be a list",
 		`fields: [a, ""]`: "options:1:13: fields[1]: a field is missing",

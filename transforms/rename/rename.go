@@ -38,7 +38,7 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 		err := path.UnmarshalText([]byte(f.Key))
 		switch {
 		case err != nil:
-		case path.Many():
+		case path.HasWildcard():
 			err = errors.New("a field that is renamed is one: * cannot stand here")
 		case f.Value == "":
 			err = errors.New("give a name")
@@ -90,7 +90,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	if err != nil {
 		return err
 	}
-	emit(e.With(data))
+	emit(e.WithData(data))
 	return nil
 }
 

@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 		{Name: "inside and outside", Options: `fields: {o: p, o.a: b}`, In: `{"o":{"a":1}}`, Out: []string{`{"p":{"b":1}}`}},
 		{Name: "quotes", Options: `fields: {a: 'x"y'}`, In: `{"a":1}`, Out: []string{`{"x\"y":1}`}},
 		{Name: "no json", Options: `fields: {a: b}`, In: `{a}`, Error: "not JSON"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		"fields:\n  a: ''":  "options:2:6: fields.a: give a name",
 		"fields:\n  a.*: b": "options:2:8: fields.a.*: a field that is renamed is one",
 		"fields: {a: [b]}":  "fields.a: must be text",

@@ -11,7 +11,7 @@ func TestConformance(t *testing.T) {
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
 		{Name: "all", Options: `one_in: 1`, In: `x`, Out: []string{`x`}},
 		{Name: "fails", Options: `{one_in: 2, by: a.b}`, In: `{}`, Error: "cannot evaluate `a.b`"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{}`:                   "one_in: must be at least 1",
 		`{one_in: 2, by: "("}`: "options:1:17: by: wrong expression",
 	}})
@@ -24,7 +24,7 @@ func TestByIsEvenAndStable(t *testing.T) {
 	a, b := plugintest.NewTransform(t, Type(), options, plugintest.Env(t)), plugintest.NewTransform(t, Type(), options, plugintest.Env(t))
 	count := 0
 	for id := range 10_000 {
-		e := plugintest.Incoming(fmt.Sprintf(`{"order":{"id":%d}}`, id))
+		e := plugintest.NewEvent(fmt.Sprintf(`{"order":{"id":%d}}`, id))
 		first, err := plugintest.Apply(t.Context(), a, e)
 		if err != nil {
 			t.Fatal(err)

@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 		{Name: "text", Options: `schema: '{"type": "string"}'`, In: `"x"`, Out: []string{`"x"`}},
 		{Name: "file with a reference", Options: "file: " + file, In: `{"id":7}`, Out: []string{`{"id":7}`}},
 		{Name: "refused by a reference", Options: "file: " + file, In: `{"id":"7"}`, Error: "/id: got string, want integer"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{}`:                            "needs schema, or file",
 		`{schema: {}, file: README.md}`: "file: cannot stand beside schema",
 		`file: /no/such/file`:           "options:1:7: file: cannot be read: no such file",
@@ -55,7 +55,7 @@ func TestErrorsAreShort(t *testing.T) {
 	for i := range 20_000 {
 		fmt.Fprintf(&b, `,"member%d":1`, i)
 	}
-	_, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming("{"+b.String()[1:]+"}"))
+	_, err := plugintest.Apply(t.Context(), tr, plugintest.NewEvent("{"+b.String()[1:]+"}"))
 	if err == nil || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "member") {
 		t.Errorf("%.2000v", err)
 	}
@@ -71,7 +71,7 @@ func TestVariables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(`{"id":4}`)); err == nil || !strings.Contains(err.Error(), "minimum") {
+		if _, err := plugintest.Apply(t.Context(), tr, plugintest.NewEvent(`{"id":4}`)); err == nil || !strings.Contains(err.Error(), "minimum") {
 			t.Errorf("%v: %v", raw, err)
 		}
 	}

@@ -17,7 +17,7 @@ func BenchmarkSetThreeFields(b *testing.B) {
 	data := []byte(order)
 	b.Run("set", func(b *testing.B) {
 		tr := plugintest.NewTransform(b, Type(), `fields: {_published_at: now(), _source: '"postgres_notify"', large: order.amount >= 1000}`, plugintest.Env(b))
-		e := plugintest.Incoming(order)
+		e := plugintest.NewEvent(order)
 		var out []*event.Event
 		emit := func(e *event.Event) { out = append(out, e) }
 		b.SetBytes(int64(len(data)))

@@ -33,16 +33,16 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	t := &transform{fields: o.Fields, eval: expr.New(env.Now, env.NewID), ends: make([]int, len(o.Fields)+1)}
+	t := &transform{fields: o.Fields, eval: expr.NewEvaluator(env.Now, env.NewID), ends: make([]int, len(o.Fields)+1)}
 	var paths []rawjson.Path
 	for i, f := range o.Fields {
 		var path rawjson.Path
 		err := path.UnmarshalText([]byte(f.Key))
-		if err == nil && path.Many() {
+		if err == nil && path.HasWildcard() {
 			err = errors.New("a field that is set is one: * cannot stand here")
 		}
 		for _, other := range paths {
-			if err == nil && (other.Above(path) || path.Above(other)) {
+			if err == nil && (other.Contains(path) || path.Contains(other)) {
 				err = fmt.Errorf("the field %s is set, too, and one lies in the other: set the outer one only", other)
 			}
 		}
@@ -81,6 +81,6 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	if err != nil {
 		return err
 	}
-	emit(e.With(data))
+	emit(e.WithData(data))
 	return nil
 }

@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 		{Name: "in an element", Options: `fields: {a.1.b: "2"}`, In: `{"a":[0,{"b":1}]}`, Out: []string{`{"a":[0,{"b":2}]}`}},
 		{Name: "in an element that is not there", Options: `fields: {a.2: "2"}`, In: `{"a":[0,1]}`, Error: "a list has no 2 to be set"},
 		{Name: "fails", Options: `fields: {a: missing.deeper}`, In: `{}`, Error: "field a: cannot evaluate"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`fields: {}`:                        "options:1:9: fields: must have at least 1 entry",
 		"fields:\n  a: order.":              "options:2:6: fields.a: wrong expression `order.` at column",
 		"fields:\n  lines.*: now()":         "options:2:12: fields.lines.*: a field that is set is one",

@@ -34,7 +34,7 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, _ plugin.Env) (plugin.Transform, error) {
-	if o.Field.Many() {
+	if o.Field.HasWildcard() {
 		return nil, &plugin.OptionError{Option: "field", Err: errors.New("a field that is split is one: * cannot stand here")}
 	}
 	t := &transform{opts: o}
@@ -68,7 +68,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	}
 	n, size := 0, 0
 	for t.element = range rawjson.Elements(list) {
-		part := e.With(t.element)
+		part := e.WithData(t.element)
 		if t.opts.Keep && !t.opts.Field.IsZero() {
 			data, err := t.edit.Apply(e.Data, 0)
 			if err != nil {

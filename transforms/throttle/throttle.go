@@ -30,7 +30,7 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
-	t := &transform{opts: o, env: env, eval: expr.New(env.Now, env.NewID)}
+	t := &transform{opts: o, env: env, eval: expr.NewEvaluator(env.Now, env.NewID)}
 	var err error
 	t.buckets, err = simplelru.NewLRU[string, *rate.Limiter](o.Keys, nil)
 	return t, err

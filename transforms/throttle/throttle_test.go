@@ -12,7 +12,7 @@ func TestConformance(t *testing.T) {
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Stateful: true, Cases: []plugintest.TransformCase{
 		{Name: "below", Options: `events: 2`, In: `x`, Out: []string{`x`}},
 		{Name: "fails", Options: `{events: 1, by: a.b}`, In: `{}`, Error: "by: cannot evaluate `a.b`"},
-	}, Bad: map[string]string{
+	}, InvalidOptions: map[string]string{
 		`{}`:                    "events: must be at least 1",
 		`{events: 1, per: 0s}`:  "options:1:18: per: must be at least 1ms",
 		`{events: 1, per: 10}`:  "options:1:18: per: ",
@@ -29,7 +29,7 @@ func TestBucket(t *testing.T) {
 	tr := plugintest.NewTransform(t, Type(), `{events: 3, per: 1m, by: id, keys: 2}`, env)
 	passed := func(id, n int) (count int) {
 		for range n {
-			out, err := plugintest.Apply(t.Context(), tr, plugintest.Incoming(fmt.Sprintf(`{"id":%d}`, id)))
+			out, err := plugintest.Apply(t.Context(), tr, plugintest.NewEvent(fmt.Sprintf(`{"id":%d}`, id)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,7 @@ import (
 // TestJoint: a joint receipt settles each of its members once, with the first error. That error counts for the order of
 // their keys at once, before the joint receipt is settled.
 func TestJoint(t *testing.T) {
-	flight := inflight.New(0)
+	flight := inflight.NewPositionTracker(0)
 	run := NewTracker(&stats.SourceRecord{}, nil).Begin()
 	receipt := func(at int, key string) *Receipt {
 		events := []*event.Event{{Key: key}}
@@ -23,7 +23,7 @@ func TestJoint(t *testing.T) {
 	a, b, later := receipt(1, "a"), receipt(2, "b"), receipt(3, "b")
 	joint := Joint([]*Receipt{a, b})
 	joint.Add(2)
-	joint.Attempted(1, time.Now())
+	joint.AttemptFailed(1, time.Now())
 	joint.Done(errors.New("refused"))
 	later.Done(nil)
 	if n := run.tracker.counts.Counts(); n.Nacked != 1 || n.Acked != 0 {

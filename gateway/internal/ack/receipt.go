@@ -78,12 +78,12 @@ func (r *Receipt) settle() {
 // behind returns an error where the batch was delivered, and has to come again all the same, because an
 // earlier event of one of its keys does.
 func (r *Receipt) behind() error {
-	order := r.ack.Order()
+	order := r.ack.Redelivery()
 	if !order.Any() {
 		return nil
 	}
 	for _, e := range r.events {
-		if err := order.Behind(e.Key, e.Joins()); err != nil {
+		if err := order.Check(e.Key, e.SpansKeys()); err != nil {
 			return err
 		}
 	}
@@ -95,24 +95,24 @@ func (r *Receipt) comesAgain() {
 	if r.members != nil { // each of them has done so
 		return
 	}
-	order := r.ack.Order()
+	order := r.ack.Redelivery()
 	for _, e := range r.events {
 		if e != nil {
-			order.ComesAgain(e.Key, e.Joins(), r.err)
+			order.Add(e.Key, e.SpansKeys(), r.err)
 		}
 	}
 }
 
-// Attempted records the nth failed attempt, for sources that remember it.
-func (r *Receipt) Attempted(n int, at time.Time) {
+// AttemptFailed records the nth failed attempt, for sources that remember it.
+func (r *Receipt) AttemptFailed(n int, at time.Time) {
 	if r == nil {
 		return
 	}
 	for _, m := range r.members {
-		m.Attempted(n, at)
+		m.AttemptFailed(n, at)
 	}
 	if r.members == nil {
-		r.ack.Tried(n, at)
+		r.ack.AttemptFailed(n, at)
 	}
 }
 
@@ -142,8 +142,8 @@ func (r *Receipt) Deadline() (deadline time.Time, ended bool) {
 	return deadline, false
 }
 
-// Stalled records why a queue holds the source up; "" says that it does not any more.
-func (t *Tracker) Stalled(reason string) {
+// SetStalled records why a queue holds the source up; "" says that it does not any more.
+func (t *Tracker) SetStalled(reason string) {
 	if t.stall != nil {
 		t.stall(reason)
 	}

@@ -152,7 +152,7 @@ func (c *Component) Close(deadline time.Time) error {
 func (c *Component) Probe(ctx context.Context, p plugin.Prober) (findings []plugin.Finding) {
 	defer func() {
 		if v := recover(); v != nil {
-			findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("panic: %v", v)})
+			findings = append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("panic: %v", v)})
 		}
 		for i := range findings {
 			findings[i].Text, findings[i].Fix = c.Redactor.Text(findings[i].Text), c.Redactor.Text(findings[i].Fix)

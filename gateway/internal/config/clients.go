@@ -30,13 +30,13 @@ func ClientRows() []options.Row { return options.Rows(&client{}) }
 func (g *graph) clients(at string, from options.Map[client], names []string, loaded []router.SinkSpec) (out []Client) {
 	var with []string // clients
 	for _, s := range loaded {
-		if _, ok := s.Options.(plugin.Viewer); ok {
+		if _, ok := s.Options.(plugin.ClientSimulator); ok {
 			with = append(with, s.Name)
 		}
 	}
 	for _, e := range from {
 		path := options.Join(at, e.Key)
-		key, _ := g.dec.Place(path)
+		key, _ := g.dec.Locate(path)
 		c := Client{Name: e.Key, Pos: key, Sink: e.Value.Sink, Claims: g.claims(path+".claims", e.Value.Claims)}
 		switch {
 		case c.Sink == "" && len(with) == 1:
@@ -46,7 +46,7 @@ func (g *graph) clients(at string, from options.Map[client], names []string, loa
 		case c.Sink == "":
 			g.dec.Report(path, true, "several sinks have clients: write sink: %s", strings.Join(with, ", or sink: "))
 		case !slices.Contains(names, c.Sink):
-			g.dec.Report(path+".sink", false, "%s", options.Unknown(fmt.Sprintf("sink %q", c.Sink), c.Sink, with))
+			g.dec.Report(path+".sink", false, "%s", options.UnknownName(fmt.Sprintf("sink %q", c.Sink), c.Sink, with))
 		case !slices.ContainsFunc(loaded, func(s router.SinkSpec) bool { return s.Name == c.Sink }):
 			continue
 		case !slices.Contains(with, c.Sink):

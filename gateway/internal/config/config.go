@@ -69,7 +69,7 @@ func Load(r Request) (*Config, options.Problems) {
 	if len(problems) > 0 && len(raw) == 0 {
 		return nil, problems
 	}
-	g := graph{dec: &options.Decoder{Place: all.find}, plugins: r.Plugins, values: all.values()}
+	g := graph{dec: &options.Decoder{Locate: all.find}, plugins: r.Plugins, values: all.values()}
 	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library takes it where a URL has none
 		g.secrets, g.outside = append(g.secrets, password), 1
 	}

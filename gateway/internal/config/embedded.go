@@ -18,7 +18,7 @@ func (c *Config) Private() (postgres, redis bool) {
 
 // privateURL is one of a component: "sinks.bus".
 type privateURL struct {
-	options.PrivateURL
+	options.EmbeddedURL
 	component string
 }
 
@@ -35,9 +35,9 @@ func (c *Config) SetPrivate(postgres, redis string) {
 	for _, p := range c.private {
 		switch p.Server {
 		case "postgres":
-			*p.URL = options.NewPrivateURL(postgres)
+			*p.URL = options.NewEmbeddedURL(postgres)
 		case "redis":
-			*p.URL = options.NewPrivateURL(redis)
+			*p.URL = options.NewEmbeddedURL(redis)
 		}
 	}
 	c.private = nil
@@ -66,7 +66,7 @@ func (g *graph) privateServers(cfg *Config, r Request) {
 	}
 	var found []at
 	collect := func(section, name string, opts any) {
-		for _, u := range options.PrivateURLs(opts) {
+		for _, u := range options.EmbeddedURLs(opts) {
 			real = real || u.URL.FromEnv() && !u.URL.Embedded() && !u.URL.IsZero()
 			if u.URL.Embedded() {
 				found = append(found, at{options.Join(section+"."+name, u.Option), privateURL{u, section + "." + name}})

@@ -135,7 +135,7 @@ func (g *graph) routes(raw, sinks any, selected []string) []namedRoute {
 	g.selected, g.used = selected, map[string]bool{}
 	for _, name := range selected {
 		if _, ok := m[name]; !ok {
-			g.dec.Report("routes", true, "%s", options.Unknown(fmt.Sprintf("route %q was asked for", name), name, g.known("routes", m)))
+			g.dec.Report("routes", true, "%s", options.UnknownName(fmt.Sprintf("route %q was asked for", name), name, g.known("routes", m)))
 		}
 	}
 	if len(m) == 0 {
@@ -253,7 +253,7 @@ func components[T, S any](g *graph, section string, raw any, types []plugin.Type
 			continue
 		case i < 0:
 			what := strings.TrimSuffix(section, "s") + " type" + shown
-			g.dec.Report(at+".type", false, "%s", g.dec.Unknown(what, typeName, func() []string { return known }))
+			g.dec.Report(at+".type", false, "%s", g.dec.UnknownName(what, typeName, func() []string { return known }))
 			continue
 		}
 		dsts, spec := prepare(name, types[i])

@@ -18,5 +18,5 @@ func (g *graph) known(section string, components any) []string {
 
 // unknown describes a name that a section does not have.
 func (g *graph) unknown(what, name, section string, components any) string {
-	return g.dec.Unknown(fmt.Sprintf("%s %q", what, name), name, func() []string { return g.known(section, components) })
+	return g.dec.UnknownName(fmt.Sprintf("%s %q", what, name), name, func() []string { return g.known(section, components) })
 }

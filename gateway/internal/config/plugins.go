@@ -23,7 +23,7 @@ func checkOptions[T any](types []plugin.Type[T]) error {
 			continue // Check says so
 		}
 		opts := t.Defaults()
-		for _, text := range options.Misfits(opts) {
+		for _, text := range options.Lint(opts) {
 			problems = append(problems, fmt.Errorf("the options of the %s type %q: %s", t.Kind(), t.Name(), text))
 		}
 		for _, key := range options.Keys(opts) {

@@ -35,7 +35,7 @@ func (g *graph) promises(graph router.Graph, top parts) {
 		}
 	}
 	for _, s := range graph.Sources {
-		if s.Capture.Leader != "" && !s.Type.Has(plugin.Elects) {
+		if s.Capture.Leader != "" && !s.Type.Has(plugin.ElectsLeader) {
 			g.dec.Report("sources."+s.Name+".leader", false, "the type %s cannot elect a leader: it is not connected to a server that could tell", s.Type.Name())
 		}
 	}
@@ -60,7 +60,7 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 			}
 			g.mustGoOn(r, from)
 			for i, t := range r.Through {
-				if t.Type.Has(plugin.DropsRepeats) {
+				if t.Type.Has(plugin.Deduplicates) {
 					g.dec.Report(fmt.Sprintf("routes.%s.through[%d]", r.Name, i), false, "the source %s sends again what did not arrive, and the type %s would leave that out as a repeat, and lose it: "+
 						"leave %s out of this route", from, t.Type.Name(), t.Name)
 				}
@@ -129,7 +129,7 @@ func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec, rememb
 	if len(s.Delivery.Retry.Schedule) == 0 || s.Delivery.BestEffort {
 		return
 	}
-	if r, ok := source.Options.(plugin.Rememberer); !ok || !r.Remembers() {
+	if r, ok := source.Options.(plugin.AttemptStore); !ok || !r.StoresAttempts() {
 		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s cannot go on while an event waits for the schedule: "+
 			"let a sink redis-stream store its events, and a source redis-stream with a group of its own for this sink bring them", source.Name)
 	}

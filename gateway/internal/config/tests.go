@@ -84,7 +84,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 		if len(g.dec.Problems) > before {
 			continue
 		}
-		key, _ := g.dec.Place(at)
+		key, _ := g.dec.Locate(at)
 		t := Test{Name: name, Pos: key, Source: o.Source, Channel: o.Channel, Attrs: o.Attrs}
 		var err error
 		if t.Now, err = time.Parse(time.RFC3339, o.Now); err != nil {
@@ -103,9 +103,9 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 				g.dec.Report(path, true, "means the events that are parked, and there is a sink of that name: call the sink something else")
 			}
 			if !ok && e.Key != DeadLetters {
-				g.dec.Report(path, true, "%s", g.dec.Unknown(fmt.Sprintf("sink %q", e.Key), e.Key, func() []string { return append(slices.Clone(g.known("sinks", sinks)), DeadLetters) }))
+				g.dec.Report(path, true, "%s", g.dec.UnknownName(fmt.Sprintf("sink %q", e.Key), e.Key, func() []string { return append(slices.Clone(g.known("sinks", sinks)), DeadLetters) }))
 			}
-			key, _ := g.dec.Place(path)
+			key, _ := g.dec.Locate(path)
 			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})
 		}
 		if taken[o.Source] {

@@ -91,21 +91,21 @@ func (b *Box) report(where string, ev *event.Event, f Failure) {
 // the failure in its attributes. An event that was parked before keeps both reasons.
 func (f Failure) seal(ev *event.Event) *event.Event {
 	sealed := *ev
-	sealed.Attrs, sealed.Tried = nil, nil // the attempts were another sink's
+	sealed.Attrs, sealed.Attempts = nil, nil // the attempts were another sink's
 	reason := f.Err.Error()
 	for _, a := range ev.Attrs {
 		switch a.Name {
-		case plugin.LetterReason:
+		case plugin.DeadLetterReason:
 			reason += "; before that: " + a.Value
-		case plugin.LetterComponent, plugin.LetterAttempts, plugin.LetterTime:
+		case plugin.DeadLetterComponent, plugin.DeadLetterAttempts, plugin.DeadLetterTime:
 		default:
 			sealed.Attrs = append(sealed.Attrs, a)
 		}
 	}
 	sealed.Attrs = append(sealed.Attrs,
-		event.Attr{Name: plugin.LetterReason, Value: reason},
-		event.Attr{Name: plugin.LetterComponent, Value: f.Component},
-		event.Attr{Name: plugin.LetterAttempts, Value: strconv.Itoa(f.Attempts)},
-		event.Attr{Name: plugin.LetterTime, Value: time.Now().UTC().Format(time.RFC3339Nano)})
+		event.Attr{Name: plugin.DeadLetterReason, Value: reason},
+		event.Attr{Name: plugin.DeadLetterComponent, Value: f.Component},
+		event.Attr{Name: plugin.DeadLetterAttempts, Value: strconv.Itoa(f.Attempts)},
+		event.Attr{Name: plugin.DeadLetterTime, Value: time.Now().UTC().Format(time.RFC3339Nano)})
 	return &sealed
 }

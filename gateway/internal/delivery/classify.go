@@ -57,7 +57,7 @@ func classify(r result, attempts []int, retry *Retry, pause func(n int) time.Dur
 		}
 	}
 	for _, err := range r.each {
-		if plugin.IsAway(err) { // whatever the sink took before that
+		if plugin.IsUnavailable(err) { // whatever the sink took before that
 			v.signal, v.asked, v.cause = sinkAway, retry.asked(err), err
 			break
 		}
@@ -78,7 +78,7 @@ func classifySink(err error, attempts []int, retry *Retry, pause func(n int) tim
 			v.events[i] = decision{action: together, err: err, attempts: n}
 		case panicked:
 			v.events[i] = decision{action: isolate, err: err, attempts: n}
-		case !plugin.IsPermanent(err) && !plugin.IsAway(err) && len(retry.Schedule) > 0:
+		case !plugin.IsPermanent(err) && !plugin.IsUnavailable(err) && len(retry.Schedule) > 0:
 			// The schedule is for events. No event has failed, so none waits for longer than the sink does.
 			v.events[i] = decision{action: together, err: err, attempts: n}
 		default:
@@ -100,7 +100,7 @@ func classifyEvent(err error, attempts int, retry *Retry, pause func(n int) time
 		return decision{action: deliver, attempts: attempts}
 	case plugin.IsPermanent(err):
 		return decision{action: park, err: err, attempts: n}
-	case plugin.IsAway(err):
+	case plugin.IsUnavailable(err):
 		return decision{action: together, err: err, attempts: attempts}
 	case retry.exhausted(n):
 		return decision{action: park, err: err, attempts: n}
@@ -110,7 +110,7 @@ func classifyEvent(err error, attempts int, retry *Retry, pause func(n int) time
 
 // failureOf returns the signal of a sink that has failed as a whole.
 func failureOf(err error) signal {
-	if plugin.IsAway(err) {
+	if plugin.IsUnavailable(err) {
 		return sinkAway
 	}
 	return sinkFailed

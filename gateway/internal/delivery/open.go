@@ -34,7 +34,7 @@ func (s *Sink) open() bool {
 			return false
 		}
 		pause := b.Next()
-		if plugin.IsAway(err) {
+		if plugin.IsUnavailable(err) {
 			pause = b.NextNear()
 		}
 		s.Health.Down(err, pause)
@@ -89,8 +89,8 @@ func openError(err error) error {
 	switch {
 	case plugin.IsPermanent(err) && !component.IsPanic(err), plugin.IsDisabling(err):
 		return plugin.Disabling(text)
-	case plugin.IsAway(err):
-		return plugin.Away(text)
+	case plugin.IsUnavailable(err):
+		return plugin.Unavailable(text)
 	}
 	return plugin.RetryAfter(text, plugin.RetryDelay(err))
 }
@@ -110,7 +110,7 @@ func (s *Sink) call(method component.Method, timer *component.CallTimer, f func(
 	}
 	err := s.guard(method, timer, f)
 	s.conn.mu.RUnlock()
-	if plugin.IsAway(err) {
+	if plugin.IsUnavailable(err) {
 		s.conn.mu.Lock()
 		s.conn.open = false
 		s.conn.mu.Unlock()

@@ -77,7 +77,7 @@ func (r *Retry) asked(err error) time.Duration {
 // restore returns the retry of an event whose source remembers failed attempts; nil where the event is written
 // at once.
 func (r *Retry) restore(ev *event.Event) *queue.Retry {
-	n := ev.Tried.Attempts
+	n := ev.Attempts.Failed
 	if r.exhausted(n) { // the schedule was longer before: the event gets one more attempt
 		n = r.backoffAttempts() + len(r.Schedule) - 1
 	}
@@ -85,7 +85,7 @@ func (r *Retry) restore(ev *event.Event) *queue.Retry {
 		return nil
 	}
 	pause := r.pause(n)
-	due := ev.Tried.Last.Add(pause)
+	due := ev.Attempts.Last.Add(pause)
 	if latest := time.Now().Add(pause); due.After(latest) { // the clock of another machine was ahead
 		due = latest
 	}

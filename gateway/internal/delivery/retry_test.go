@@ -11,7 +11,7 @@ import (
 // TestClockThatWasAhead: no pause is longer than the schedule says.
 func TestClockThatWasAhead(t *testing.T) {
 	r := Retry{Schedule: []options.Duration{options.Duration(5 * time.Second)}}
-	tr := r.restore(&event.Event{Tried: &event.Tried{Attempts: 1, Last: time.Now().Add(365 * 24 * time.Hour)}})
+	tr := r.restore(&event.Event{Attempts: &event.Attempts{Failed: 1, Last: time.Now().Add(365 * 24 * time.Hour)}})
 	if d := time.Until(tr.Due); d > 6*time.Second {
 		t.Errorf("it waits for %v", d)
 	}

@@ -179,7 +179,7 @@ func (w *worker) apply(items []queue.Item, decisions []decision, disable bool) (
 		case delay:
 			it.Retry = &queue.Retry{Attempts: d.attempts, Due: now.Add(d.pause)}
 			if d.remember {
-				it.Receipt.Attempted(d.attempts, now)
+				it.Receipt.AttemptFailed(d.attempts, now)
 			}
 			apart = true
 		case together:

@@ -35,7 +35,7 @@ func (c *conflation) reset() {
 }
 
 func (c *conflation) counts(it *Item) bool {
-	return c.newest != nil && it.Event.Key != "" && !it.Event.Joins()
+	return c.newest != nil && it.Event.Key != "" && !it.Event.SpansKeys()
 }
 
 // appended notes an event that is newer than all that wait.
@@ -89,7 +89,7 @@ func (c *conflation) compact(q *Queue) {
 // dropConflated drops an event that a newer one of its key outdates: one that is outdated already, or by
 // ev. It reports whether there was one.
 func (q *Queue) dropConflated(ev *event.Event) bool {
-	outdates := ev.Key != "" && q.latest.newest != nil && !ev.Joins()
+	outdates := ev.Key != "" && q.latest.newest != nil && !ev.SpansKeys()
 	if outdates {
 		if ln := q.lanes.byName[ev.Key]; ln != nil && ln.beginsWith(ev.Key) {
 			q.drop(q.removeFirst(ln))
@@ -122,12 +122,12 @@ func (q *Queue) dropConflated(ev *event.Event) bool {
 
 // beginsWith reports whether the first delayed event of the lane has a key, and joins no other.
 func (ln *lane) beginsWith(key string) bool {
-	return len(ln.delayed) > 0 && ln.delayed[0].Event.Key == key && !ln.delayed[0].Event.Joins()
+	return len(ln.delayed) > 0 && ln.delayed[0].Event.Key == key && !ln.delayed[0].Event.SpansKeys()
 }
 
 // newerBlocked reports whether a newer event of the same key is blocked by the first delayed one.
 func (q *Queue) newerBlocked(ln *lane) bool {
-	if len(ln.delayed) == 0 || ln.delayed[0].Event.Joins() {
+	if len(ln.delayed) == 0 || ln.delayed[0].Event.SpansKeys() {
 		return false
 	}
 	key := ln.delayed[0].Event.Key
@@ -137,7 +137,7 @@ func (q *Queue) newerBlocked(ln *lane) bool {
 // isOutdated reports whether the event with number n is in the ring, and a newer one of its key is,
 // too. Numbers are used again for other events when events are put back.
 func (q *Queue) isOutdated(n uint64) bool {
-	if !q.holds(n) || q.slot(n).Event.Joins() {
+	if !q.holds(n) || q.slot(n).Event.SpansKeys() {
 		return false
 	}
 	newest, ok := q.latest.newest[q.slot(n).Event.Key]

@@ -28,12 +28,12 @@ func (q *Queue) delay(items []Item) {
 	for _, it := range items {
 		ln := it.lane
 		if ln == nil {
-			ln = q.lanes.find(it.Event, it.Event.Joins())
+			ln = q.lanes.find(it.Event, it.Event.SpansKeys())
 		} else {
 			ln.inFlight--
 		}
 		if ln == nil {
-			ln = q.lanes.open(it.Event, it.Event.Joins())
+			ln = q.lanes.open(it.Event, it.Event.SpansKeys())
 		}
 		if len(ln.scratch) == 0 {
 			touched = append(touched, ln)

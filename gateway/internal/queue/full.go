@@ -24,7 +24,7 @@ func (q *Queue) makeRoom(ctx context.Context, ev *event.Event, r *ack.Receipt) e
 		if !q.dropConflated(ev) {
 			it := q.removeOldest()
 			q.drop(it)
-			if it.Event.Joins() { // later events may wait for fewer lanes now
+			if it.Event.SpansKeys() { // later events may wait for fewer lanes now
 				q.rescan()
 			}
 		}
@@ -143,11 +143,11 @@ func (w *stallWatch) check() {
 	settled := q.settledTotal()
 	switch {
 	case settled == w.settled:
-		w.source.Stalled(fmt.Sprintf("the queue of the sink %s is full, and none of its events is settled: %d wait for their next attempt, %d behind an event of their key; "+
+		w.source.SetStalled(fmt.Sprintf("the queue of the sink %s is full, and none of its events is settled: %d wait for their next attempt, %d behind an event of their key; "+
 			"correct what the receiver refuses, give the sink a dead_letter, or raise its queue.size and queue.bytes", q.cfg.Name, q.delayed, q.blocked))
 		w.reported = true
 	case w.reported:
-		w.source.Stalled("")
+		w.source.SetStalled("")
 		w.reported = false
 	}
 	w.settled = settled
@@ -159,7 +159,7 @@ func (w *stallWatch) end() {
 	}
 	w.every.Stop()
 	if w.reported {
-		w.source.Stalled("")
+		w.source.SetStalled("")
 	}
 }
 

@@ -18,7 +18,7 @@ type gapMark struct {
 
 // source names the source that brought the gap, "" for the queue itself. The queue keeps one mark per place and
 // source, whatever a gap that is passed on says of its origin.
-func (m *gapMark) source() string { return cmp.Or(m.gap.PassedOnBy, m.gap.Source) }
+func (m *gapMark) source() string { return cmp.Or(m.gap.ForwardedBy, m.gap.Source) }
 
 // PutGap puts a gap behind the events that wait.
 func (q *Queue) PutGap(g plugin.Gap) {

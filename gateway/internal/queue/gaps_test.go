@@ -77,7 +77,7 @@ func TestDropsAreTold(t *testing.T) {
 func TestOneGapPerPlaceAndSource(t *testing.T) {
 	q := New(testConfig())
 	for i := range 100 {
-		q.PutGap(plugin.Gap{Source: fmt.Sprint("elsewhere ", i), PassedOnBy: "in", Reason: "lost"})
+		q.PutGap(plugin.Gap{Source: fmt.Sprint("elsewhere ", i), ForwardedBy: "in", Reason: "lost"})
 	}
 	if len(q.gaps) != 1 {
 		t.Errorf("%d gaps wait", len(q.gaps))

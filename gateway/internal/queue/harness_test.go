@@ -29,7 +29,7 @@ type owner func(error)
 
 func (f owner) Settled(err error) { f(err) }
 
-func (f owner) Tried(int, time.Time) {}
+func (f owner) AttemptFailed(int, time.Time) {}
 
 // receiptOf returns the receipt of a batch of a source, whose guard is not settled.
 func receiptOf(source *ack.Tracker, settled func(error)) *ack.Receipt {

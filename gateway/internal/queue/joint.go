@@ -36,7 +36,7 @@ func (ln *lane) noteTable(ev *event.Event) {
 	if ln.anyTable {
 		return
 	}
-	table, ok := ev.Attr(event.Table)
+	table, ok := ev.Attr(event.AttrTable)
 	ln.anyTable = ok && !keyOf(ev.Key, table)
 }
 
@@ -44,7 +44,7 @@ func (ln *lane) noteTable(ev *event.Event) {
 // barrier waits. Where several lanes stand before the event, it opens a joint lane behind them.
 func (l *lanes) findJoint(ev *event.Event, joins bool) *lane {
 	if own := l.byName[ev.Key]; !joins {
-		table, ok := ev.Attr(event.Table)
+		table, ok := ev.Attr(event.AttrTable)
 		barrier := l.barriers[table]
 		if !ok || barrier == nil || own == barrier || own != nil && keyOf(ev.Key, table) {
 			return own // a key that tells the table has no lane before the barrier's
@@ -73,10 +73,10 @@ func (l *lanes) before(ev *event.Event) (out []*lane) {
 		}
 	}
 	add(l.byName[ev.Key])
-	if key, ok := ev.Attr(event.KeyBefore); ok {
+	if key, ok := ev.Attr(event.AttrKeyBefore); ok {
 		add(l.byName[key])
 	}
-	if scope, ok := ev.Attr(event.Barrier); ok {
+	if scope, ok := ev.Attr(event.AttrBarrier); ok {
 		for key, ln := range l.byName {
 			if ln.anyTable || keyOf(key, scope) {
 				add(ln)
@@ -84,7 +84,7 @@ func (l *lanes) before(ev *event.Event) (out []*lane) {
 		}
 		add(l.barriers[scope])
 	}
-	if table, ok := ev.Attr(event.Table); ok {
+	if table, ok := ev.Attr(event.AttrTable); ok {
 		add(l.barriers[table])
 	}
 	return out
@@ -93,8 +93,8 @@ func (l *lanes) before(ev *event.Event) (out []*lane) {
 // openJoint opens the lane of an event that stands behind several lanes, or joins keys.
 func (l *lanes) openJoint(ev *event.Event, before []*lane) *lane {
 	ln := &lane{key: ev.Key, named: true, at: -1, joint: &joint{first: ev, waitsFor: len(before)}}
-	ln.joint.other, _ = ev.Attr(event.KeyBefore)
-	ln.joint.scope, _ = ev.Attr(event.Barrier)
+	ln.joint.other, _ = ev.Attr(event.AttrKeyBefore)
+	ln.joint.scope, _ = ev.Attr(event.AttrBarrier)
 	ln.noteTable(ev)
 	isBefore := make(map[*lane]bool, len(before))
 	for _, b := range before {

@@ -24,7 +24,7 @@ func (e *drawnEvent) joins() bool { return e.before != "" || e.barrier != "" }
 
 func (e *drawnEvent) event() *event.Event {
 	ev := &event.Event{ID: e.name, Key: e.key}
-	for _, a := range []event.Attr{{Name: event.Table, Value: e.table}, {Name: event.KeyBefore, Value: e.before}, {Name: event.Barrier, Value: e.barrier}} {
+	for _, a := range []event.Attr{{Name: event.AttrTable, Value: e.table}, {Name: event.AttrKeyBefore, Value: e.before}, {Name: event.AttrBarrier, Value: e.barrier}} {
 		if a.Value != "" {
 			ev.Attrs = append(ev.Attrs, a)
 		}

@@ -124,7 +124,7 @@ func (m *queueModel) put(t *rapid.T, q *Queue) {
 	e := entry{name: fmt.Sprint(m.in), key: key, size: rapid.IntRange(0, 20).Draw(t, "len")}
 	m.in++
 	ev := &event.Event{ID: e.name, Key: e.key, Data: make([]byte, e.size)}
-	if joins := rapid.SampledFrom([]string{"", "", "", event.KeyBefore, event.Barrier}).Draw(t, "joins"); joins != "" {
+	if joins := rapid.SampledFrom([]string{"", "", "", event.AttrKeyBefore, event.AttrBarrier}).Draw(t, "joins"); joins != "" {
 		e.joins, ev.Attrs = true, []event.Attr{{Name: joins, Value: "a"}}
 	}
 	e.size = cost(ev)
@@ -199,7 +199,7 @@ func (m *queueModel) take(t *rapid.T, q *Queue) {
 		m.taken, m.list = append(m.taken, m.list[0]), m.list[1:]
 	}
 	m.items = append(m.items, items...)
-	stops := m.byKey && (items[0].Event.Joins() || len(m.list) > 0 && m.list[0].joins)
+	stops := m.byKey && (items[0].Event.SpansKeys() || len(m.list) > 0 && m.list[0].joins)
 	if len(items) < most && len(m.list) > 0 && m.list[0].gap == "" && !stops {
 		t.Fatalf("took %d of %d although %v waits", len(items), most, m.list)
 	}

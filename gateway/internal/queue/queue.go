@@ -115,7 +115,7 @@ func (q *Queue) fits(ev *event.Event) bool {
 }
 
 func (q *Queue) restore(ev *event.Event) *Retry {
-	if ev.Tried == nil || q.cfg.Restore == nil {
+	if ev.Attempts == nil || q.cfg.Restore == nil {
 		return nil
 	}
 	return q.cfg.Restore(ev)

@@ -39,7 +39,7 @@ func (q *Queue) ReclaimAll(of *ack.Tracker) {
 		items = append(items, own...)
 		q.placeLane(ln)
 	}
-	if slices.ContainsFunc(items, func(it Item) bool { return it.Event.Joins() }) { // later events may wait for fewer lanes now
+	if slices.ContainsFunc(items, func(it Item) bool { return it.Event.SpansKeys() }) { // later events may wait for fewer lanes now
 		q.rescan()
 	}
 	q.returnAndUnlock(items, ack.ErrNotLeading)
@@ -81,14 +81,14 @@ func (q *Queue) removeBehind(items []Item, of *ack.Tracker) []Item {
 	keys, all := map[string]bool{}, false
 	for _, it := range items {
 		keys[it.Event.Key] = true
-		all = all || it.Event.Joins()
+		all = all || it.Event.SpansKeys()
 	}
 	for n := q.next; n < q.tail; n++ {
 		it := q.slot(n)
-		if it.Event == nil || !it.Receipt.Of(of) || !all && !keys[it.Event.Key] && !it.Event.Joins() {
+		if it.Event == nil || !it.Receipt.Of(of) || !all && !keys[it.Event.Key] && !it.Event.SpansKeys() {
 			continue
 		}
-		all = all || it.Event.Joins()
+		all = all || it.Event.SpansKeys()
 		items = append(items, q.remove(n))
 	}
 	return items

@@ -17,7 +17,7 @@ func TestGivenBackWithAllBehindIt(t *testing.T) {
 		want  string
 	}{
 		"key":     {event.Event{Key: "k"}, "[0 3]"},
-		"barrier": {event.Event{Key: "k", Attrs: []event.Attr{{Name: event.Barrier, Value: "t"}}}, "[0 1 3]"},
+		"barrier": {event.Event{Key: "k", Attrs: []event.Attr{{Name: event.AttrBarrier, Value: "t"}}}, "[0 1 3]"},
 	} {
 		q, ended, other := New(testConfig()), newTracker(), newTracker()
 		var back []int

@@ -60,7 +60,7 @@ func (q *Queue) pick(batch []Item, most int) (_ []Item, gap *plugin.Gap) {
 // alone reports whether an event gets a write without others: the sink has panicked, or the
 // event joins keys. A write may fail in part, so no event of these keys may be in it.
 func (q *Queue) alone(it *Item) bool {
-	return it.Retry != nil && it.Retry.Alone || q.lanes.byKey && it.Event.Joins()
+	return it.Retry != nil && it.Retry.Alone || q.lanes.byKey && it.Event.SpansKeys()
 }
 
 // pickLanes takes from lanes that are due. It returns how many events the batch may have in all: an event
@@ -122,7 +122,7 @@ func (q *Queue) pickRing(batch []Item, most int) ([]Item, *plugin.Gap) {
 				q.next++
 				continue
 			}
-			joins := it.Event.Joins()
+			joins := it.Event.SpansKeys()
 			switch {
 			case oneWriter && it.Retry == nil && !joins && len(q.lanes.byName) == 0: // no lane that it could wait for
 				batch = append(batch, q.remove(q.next))

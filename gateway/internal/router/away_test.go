@@ -48,7 +48,7 @@ func TestAwayIsTheSinks(t *testing.T) {
 					if there.Load() {
 						return nil
 					}
-					return fmt.Errorf("redis: %w", plugin.Away(errSink))
+					return fmt.Errorf("redis: %w", plugin.Unavailable(errSink))
 				})
 				r := start(t, Graph{
 					Sources: []SourceSpec{sourceSpec("in", inTurns(20, 5))},
@@ -105,7 +105,7 @@ func TestAwayInTheMiddle(t *testing.T) {
 				case writes == 1 && n == "4":
 					failed[i] = errSink // the next of its key is 9
 				case writes == 1 && len(n)+i > 7: // 7 and later
-					failed[i] = plugin.Away(errors.New("connection lost"))
+					failed[i] = plugin.Unavailable(errors.New("connection lost"))
 				default:
 					got.add(n)
 				}
@@ -176,7 +176,7 @@ func (p *pinged) Ping(context.Context) error {
 	if p.there.Load() {
 		return nil
 	}
-	return plugin.Away(errSink)
+	return plugin.Unavailable(errSink)
 }
 
 // TestIdleSinkIsAsked: that its server is away, and that it is back, shows within two
@@ -246,10 +246,10 @@ func TestSourceOfAServerThatIsAway(t *testing.T) {
 		err         error
 		least, most int
 	}{
-		"away":             {plugin.Away(errSink), 3600, 7300},
+		"away":             {plugin.Unavailable(errSink), 3600, 7300},
 		"another reason":   {errSink, 600, 1000},
-		"given back":       {plugin.Away(fmt.Errorf("stream: %w", &settle.Nack{Err: errSink})), 600, 1000},
-		"given back, away": {fmt.Errorf("stream: %w", &settle.Nack{Err: plugin.Away(errSink)}), 3600, 7300},
+		"given back":       {plugin.Unavailable(fmt.Errorf("stream: %w", &settle.Nack{Err: errSink})), 600, 1000},
+		"given back, away": {fmt.Errorf("stream: %w", &settle.Nack{Err: plugin.Unavailable(errSink)}), 3600, 7300},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -297,7 +297,7 @@ func TestTransformOfAServerThatIsAway(t *testing.T) {
 		spec := transformSpec(func(e *event.Event, emit func(*event.Event)) error {
 			if !there.Load() {
 				asked.Add(1)
-				return plugin.Away(errSink)
+				return plugin.Unavailable(errSink)
 			}
 			emit(e)
 			return nil

@@ -17,7 +17,7 @@ import (
 // ends when a batch was nacked, as postgres-outbox does.
 type replays struct {
 	log    []string
-	flight *inflight.Tracker[int]
+	flight *inflight.PositionTracker[int]
 }
 
 func (s *replays) Run(ctx context.Context, out plugin.Output) error {
@@ -27,14 +27,14 @@ func (s *replays) Run(ctx context.Context, out plugin.Output) error {
 			todo = append(todo, i)
 		}
 	} else {
-		todo = s.flight.Open()
+		todo = s.flight.Unacked()
 	}
-	s.flight = inflight.New(-1)
+	s.flight = inflight.NewPositionTracker(-1)
 	out.Ready()
 	for _, i := range todo {
 		events := []*event.Event{{Key: "k", Data: []byte(s.log[i])}}
 		if err := out.Emit(ctx, event.Batch{Events: events, Ack: s.flight.Add(i, len(events))}); err != nil {
-			return plugin.Ended(ctx, err)
+			return plugin.UnlessDone(ctx, err)
 		}
 	}
 	for {
@@ -90,7 +90,7 @@ func TestOrderAfterANack(t *testing.T) {
 		if got := texts(strict.got); !slices.Equal(got, []string{"second", "first", "second"}) {
 			t.Errorf("delivered %q: the second event is older than the first that came again", got)
 		}
-		if open := source.flight.Open(); len(open) > 0 {
+		if open := source.flight.Unacked(); len(open) > 0 {
 			t.Errorf("not acked: %v", open)
 		}
 	})

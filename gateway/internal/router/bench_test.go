@@ -51,7 +51,7 @@ func benchmarkRouter(b *testing.B, batch, sinks int, receipts bool) {
 	source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 		out.Ready()
 		<-begin
-		flight := inflight.New(0)
+		flight := inflight.NewPositionTracker(0)
 		for i := range n {
 			b := event.Batch{Events: events}
 			if receipts {

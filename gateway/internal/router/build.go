@@ -138,7 +138,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 	}
 	rt := &route{
 		spec: spec, log: b.r.log.With("route", spec.Name), health: stats.NewMonitor(b.r.log.With("route", spec.Name)), record: &stats.RouteRecord{},
-		eval: expr.New(b.clock.Now, b.clock.NewID), deadLetters: b.deadLetterBox(spec.Name, "route"),
+		eval: expr.NewEvaluator(b.clock.Now, b.clock.NewID), deadLetters: b.deadLetterBox(spec.Name, "route"),
 	}
 	old := find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
 	b.p.newRoutes[rt] = old

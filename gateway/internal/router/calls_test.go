@@ -134,7 +134,7 @@ func TestAwayOpensAgain(t *testing.T) {
 		s.open = func(context.Context) error {
 			calls = append(calls, "open")
 			if gone.Load() {
-				return plugin.Away(errSink)
+				return plugin.Unavailable(errSink)
 			}
 			connected = true
 			return nil
@@ -147,7 +147,7 @@ func TestAwayOpensAgain(t *testing.T) {
 			if len(calls) == 2 {
 				connected = false
 				gone.Store(true)
-				return plugin.Delivered(1, plugin.Away(errSink))
+				return plugin.Delivered(1, plugin.Unavailable(errSink))
 			}
 			return nil
 		}
@@ -236,18 +236,18 @@ type value struct{ plugin.Sink }
 
 func (*value) Close(context.Context) error { return nil }
 
-// TestMisspeltMethods: a method with the name of an optional one that is never called, and a trait
+// TestMisspeltMethods: a method with the name of an optional one that is never called, and a capability
 // without its method, are refused when the plugin is built.
 func TestMisspeltMethods(t *testing.T) {
 	elects := sourceSpec("in", emits(0, nil))
-	elects.Type = elects.Type.With(plugin.Elects)
+	elects.Type = elects.Type.With(plugin.ElectsLeader)
 	var none *keeps
 	for want, g := range map[string]Graph{
-		"the method Close is never called":          {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", &misspelt{}, nil)}, Routes: routeTo("out")},
-		"the trait Elects, and its plugin is no":    {Sources: []SourceSpec{elects}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
-		"it is one of a sink, and this is a source": {Sources: []SourceSpec{sourceSpec("in", opened{emits(0, nil)})}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
-		"build a pointer":                           {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", value{&keeps{}}, nil)}, Routes: routeTo("out")},
-		"sinks.out: the plugin has built nil":       {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", none, nil)}, Routes: routeTo("out")},
+		"the method Close is never called":                  {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", &misspelt{}, nil)}, Routes: routeTo("out")},
+		"the capability ElectsLeader, and its plugin is no": {Sources: []SourceSpec{elects}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
+		"it is one of a sink, and this is a source":         {Sources: []SourceSpec{sourceSpec("in", opened{emits(0, nil)})}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
+		"build a pointer":                                   {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", value{&keeps{}}, nil)}, Routes: routeTo("out")},
+		"sinks.out: the plugin has built nil":               {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", none, nil)}, Routes: routeTo("out")},
 	} {
 		var broken *BuildError
 		if _, err := newRouter(t).Plan(g, table{}); !errors.As(err, &broken) || !strings.Contains(err.Error(), want) {

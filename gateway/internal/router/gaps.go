@@ -58,7 +58,7 @@ func (s *source) gap(reason string) {
 
 // passOn puts a gap that was counted elsewhere into the queues of the sinks.
 func (s *source) passOn(g plugin.Gap) {
-	g.PassedOnBy, g.Reason = s.Name, s.Redactor.Text(g.Reason)
+	g.ForwardedBy, g.Reason = s.Name, s.Redactor.Text(g.Reason)
 	s.record.GapPassedOn()
 	if suppressed, ok := s.passedOn.Allow(); ok {
 		s.Log.Warn("gap passed on", "origin", g.Source, "reason", g.Reason, "suppressed", suppressed)

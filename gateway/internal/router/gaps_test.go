@@ -47,7 +47,7 @@ func gapThenEvent(ctx context.Context, out plugin.Output) error {
 	out.Gap("lost")
 	out.Ready()
 	if err := out.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte("1")}}}); err != nil {
-		return plugin.Ended(ctx, err)
+		return plugin.UnlessDone(ctx, err)
 	}
 	<-ctx.Done()
 	return nil
@@ -165,7 +165,7 @@ func TestGapsOfOthersArePassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 			for i := range 100 {
-				out.PassOn(plugin.Gap{Source: fmt.Sprint("elsewhere ", i), Reason: "lost", ID: fmt.Sprint(i)})
+				out.ForwardGap(plugin.Gap{Source: fmt.Sprint("elsewhere ", i), Reason: "lost", ID: fmt.Sprint(i)})
 			}
 			return gapThenEvent(ctx, out)
 		})

@@ -37,7 +37,7 @@ type tells struct {
 
 func (f tells) Settled(err error) { f.settled(err) }
 
-func (f tells) Tried(attempts int, last time.Time) { f.tried(attempts, last) }
+func (f tells) AttemptFailed(attempts int, last time.Time) { f.tried(attempts, last) }
 
 // ackTo makes an Ack that is told to settled.
 func ackTo(settled func(error)) *settle.Ack { return ackAnd(settled, func(int, time.Time) {}) }
@@ -52,7 +52,7 @@ func ackAnd(settled func(error), tried func(int, time.Time)) *settle.Ack {
 func sourceSpec(name string, s plugin.Source) SourceSpec {
 	t := plugin.NewSource("test", "", func() none { return none{} }, func(none, plugin.Env) (plugin.Source, error) { return s, nil })
 	if _, ok := s.(plugin.Elector); ok {
-		t = t.With(plugin.Elects)
+		t = t.With(plugin.ElectsLeader)
 	}
 	return SourceSpec{Name: name, Type: t, Options: t.Defaults()}
 }
@@ -88,7 +88,7 @@ func emits(n int, settled func(error)) plugin.Source {
 				b.Ack = ackTo(settled)
 			}
 			if err := out.Emit(ctx, b); err != nil {
-				return plugin.Ended(ctx, err)
+				return plugin.UnlessDone(ctx, err)
 			}
 		}
 		<-ctx.Done()

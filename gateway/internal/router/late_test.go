@@ -27,7 +27,7 @@ func TestGoroutineThatOutlivesRun(t *testing.T) {
 						for ending.Err() == nil {
 							time.Sleep(time.Second)
 							out.Gap("late")
-							out.PassOn(plugin.Gap{Source: "elsewhere", Reason: "late"})
+							out.ForwardGap(plugin.Gap{Source: "elsewhere", Reason: "late"})
 							_ = out.Emit(ending, event.Batch{Events: []*event.Event{{}}, Ack: ackTo(func(err error) { acks.add(err) })})
 						}
 					})

@@ -84,7 +84,7 @@ func (w *weighty) Run(ctx context.Context, out plugin.Output) error {
 		}
 		b := event.Batch{Events: []*event.Event{{Source: "in", Time: time.Now()}}, Ack: ackTo(func(error) { _ = w.history })}
 		if err := out.Emit(ctx, b); err != nil {
-			return plugin.Ended(ctx, err)
+			return plugin.UnlessDone(ctx, err)
 		}
 	}
 }

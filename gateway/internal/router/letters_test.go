@@ -77,13 +77,13 @@ func TestDeadLetterSinkGetsTheEventAndWhy(t *testing.T) {
 			t.Errorf("parked %+v", e)
 		}
 		for name, want := range map[string]string{
-			"pattern": "o*", plugin.LetterReason: "full; before that: sink says no", plugin.LetterComponent: "sink second", plugin.LetterAttempts: "1",
+			"pattern": "o*", plugin.DeadLetterReason: "full; before that: sink says no", plugin.DeadLetterComponent: "sink second", plugin.DeadLetterAttempts: "1",
 		} {
 			if got, _ := e.Attr(name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
 		}
-		if at, _ := e.Attr(plugin.LetterTime); !strings.HasPrefix(at, "20") {
+		if at, _ := e.Attr(plugin.DeadLetterTime); !strings.HasPrefix(at, "20") {
 			t.Errorf("the time is %q", at)
 		}
 		if list, total := r.DeadLetters(); total != 0 || len(list) != 0 {
@@ -249,7 +249,7 @@ func TestPoisonDoesNotSpin(t *testing.T) {
 			nacked := make(chan error, 1)
 			err := out.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte("poison")}}, Ack: ackTo(func(err error) { nacked <- err })})
 			if err != nil {
-				return plugin.Ended(ctx, err)
+				return plugin.UnlessDone(ctx, err)
 			}
 			return <-nacked
 		})

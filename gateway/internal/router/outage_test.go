@@ -44,7 +44,7 @@ func TestFlappingIsOneOutage(t *testing.T) {
 				return nil
 			}
 			time.Sleep(10 * time.Millisecond)
-			return plugin.Away(errors.New("the server is gone"))
+			return plugin.Unavailable(errors.New("the server is gone"))
 		})
 		run := startOn(t, r, Graph{Sources: []SourceSpec{sourceSpec("in", src)}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")})
 		time.Sleep(12 * time.Minute)

@@ -25,7 +25,7 @@ type output struct {
 var (
 	errAfterRun   = errors.New("the plugin has called Emit after Run has returned")
 	errLateReady  = errors.New("the plugin has called Ready after Run has returned")
-	errLateGap    = errors.New("the plugin has called Gap or PassOn after Run has returned")
+	errLateGap    = errors.New("the plugin has called Gap or ForwardGap after Run has returned")
 	errReadyTwice = errors.New("the plugin has called Ready twice in one Run")
 )
 
@@ -60,8 +60,8 @@ func (o *output) Gap(reason string) {
 	o.s.gap(reason)
 }
 
-// PassOn is part of [plugin.Output].
-func (o *output) PassOn(g plugin.Gap) {
+// ForwardGap is part of [plugin.Output].
+func (o *output) ForwardGap(g plugin.Gap) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.checkGapOver()
@@ -75,10 +75,10 @@ func (o *output) checkGapOver() {
 	}
 }
 
-// Note is part of [plugin.Output].
-func (o *output) Note(err error) { o.s.Health.Failed(o.s.Redactor.Error(err)) }
+// ReportError is part of [plugin.Output].
+func (o *output) ReportError(err error) { o.s.Health.Failed(o.s.Redactor.Error(err)) }
 
-// Stalled is part of [plugin.Output].
-func (o *output) Stalled(reason string) { o.s.stalled(o.s.Redactor.Text(reason)) }
+// SetStalled is part of [plugin.Output].
+func (o *output) SetStalled(reason string) { o.s.stalled(o.s.Redactor.Text(reason)) }
 
 var _ plugin.Output = (*output)(nil)

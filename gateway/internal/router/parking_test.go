@@ -115,7 +115,7 @@ func TestAttemptsAreThoseOfASink(t *testing.T) {
 		got, dead := &notes[string]{}, &notes[string]{}
 		src := sourceFunc(func(ctx context.Context, out plugin.Output) error {
 			out.Ready()
-			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k", Data: []byte("x"), Tried: &event.Tried{Attempts: 2, Last: time.Now()}}}, Ack: ackTo(func(error) {}), Refused: errSink})
+			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Key: "k", Data: []byte("x"), Attempts: &event.Attempts{Failed: 2, Last: time.Now()}}}, Ack: ackTo(func(error) {}), DeadLetter: errSink})
 			<-ctx.Done()
 			return nil
 		})

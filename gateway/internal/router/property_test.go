@@ -146,12 +146,12 @@ type ledger struct {
 // event is the one with a number: a row of a table, some of which change their keys, or TRUNCATE.
 func (sc *scenario) event(number int) *event.Event {
 	e := &event.Event{Key: keyOf(number), Time: time.Now(), Data: strconv.AppendInt(nil, int64(number), 10)}
-	e.Attrs = []event.Attr{{Name: event.Table, Value: "t"}}
+	e.Attrs = []event.Attr{{Name: event.AttrTable, Value: "t"}}
 	switch {
 	case sc.joins > 0 && number%sc.joins == 0:
-		e.Attrs = append(e.Attrs, event.Attr{Name: event.KeyBefore, Value: keyOf(number + 1)})
+		e.Attrs = append(e.Attrs, event.Attr{Name: event.AttrKeyBefore, Value: keyOf(number + 1)})
 	case sc.joins > 0 && number%(2*sc.joins) == 1:
-		e.Attrs = append(e.Attrs, event.Attr{Name: event.Barrier, Value: "t"})
+		e.Attrs = append(e.Attrs, event.Attr{Name: event.AttrBarrier, Value: "t"})
 	}
 	return e
 }
@@ -160,10 +160,10 @@ func keyOf(number int) string { return fmt.Sprint("t:", number%4) }
 
 // keepsPlaceBehind reports whether an event keeps its place behind an earlier one, of the same table.
 func keepsPlaceBehind(e, o *event.Event) bool {
-	before, _ := e.Attr(event.KeyBefore)
-	beforeO, _ := o.Attr(event.KeyBefore)
-	_, barrier := e.Attr(event.Barrier)
-	_, barrierO := o.Attr(event.Barrier)
+	before, _ := e.Attr(event.AttrKeyBefore)
+	beforeO, _ := o.Attr(event.AttrKeyBefore)
+	_, barrier := e.Attr(event.AttrBarrier)
+	_, barrierO := o.Attr(event.AttrBarrier)
 	return e.Key == o.Key || before != "" && (before == o.Key || before == beforeO) || beforeO != "" && e.Key == beforeO || barrier || barrierO
 }
 

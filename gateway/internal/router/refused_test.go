@@ -24,7 +24,7 @@ func TestRefusedEventsAreParked(t *testing.T) {
 			source := sourceFunc(func(ctx context.Context, o plugin.Output) error {
 				o.Ready()
 				for n, refused := range []error{nil, errors.New("deadly"), nil} {
-					_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, n)}}, Refused: refused, Ack: ackTo(settled)})
+					_ = o.Emit(ctx, event.Batch{Events: []*event.Event{{Data: fmt.Append(nil, n)}}, DeadLetter: refused, Ack: ackTo(settled)})
 				}
 				<-ctx.Done()
 				return nil
@@ -49,7 +49,7 @@ func TestRefusedEventsAreParked(t *testing.T) {
 			if got := fmt.Sprint(texts(parked.got)); got != "[1]" || failed != nil {
 				t.Errorf("parked %s, %v", got, failed)
 			}
-			if reason, _ := parked.got[0].Attr(plugin.LetterReason); reason != "deadly" {
+			if reason, _ := parked.got[0].Attr(plugin.DeadLetterReason); reason != "deadly" {
 				t.Errorf("the reason is %q", reason)
 			}
 		})

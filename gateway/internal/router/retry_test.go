@@ -29,20 +29,20 @@ func seconds(n int) options.Duration { return options.Duration(time.Duration(n) 
 // memory is a source of one event that remembers how its delivery goes, as a group of
 // redis-stream does.
 type memory struct {
-	tried *event.Tried
+	tried *event.Attempts
 	told  []error
 }
 
 func (m *memory) Run(ctx context.Context, out plugin.Output) error {
 	out.Ready()
-	e := &event.Event{Time: time.Now(), Data: []byte("patient"), Tried: m.tried}
+	e := &event.Event{Time: time.Now(), Data: []byte("patient"), Attempts: m.tried}
 	err := out.Emit(ctx, event.Batch{
 		Events: []*event.Event{e},
 		Ack: ackAnd(func(err error) { m.told = append(m.told, err) },
-			func(n int, last time.Time) { m.tried = &event.Tried{Attempts: n, Last: last} }),
+			func(n int, last time.Time) { m.tried = &event.Attempts{Failed: n, Last: last} }),
 	})
 	<-ctx.Done()
-	return plugin.Ended(ctx, err)
+	return plugin.UnlessDone(ctx, err)
 }
 
 // TestSchedule takes an event through three quick attempts and the 75 hours of the
@@ -65,7 +65,7 @@ func TestSchedule(t *testing.T) {
 						d.DeadLetter = "parked"
 					}),
 					sinkSpec("parked", sinkFunc(func(_ context.Context, events []*event.Event) error {
-						if n, _ := events[0].Attr(plugin.LetterAttempts); n != "12" {
+						if n, _ := events[0].Attr(plugin.DeadLetterAttempts); n != "12" {
 							t.Errorf("given up after %s attempts", n)
 						}
 						return nil
@@ -183,7 +183,7 @@ func TestNobodyThere(t *testing.T) {
 func TestReplacedSourceIsNotHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin, attempts, began := time.Now(), &notes[time.Duration]{}, &notes[time.Duration]{}
-		tried := &notes[event.Tried]{}
+		tried := &notes[event.Attempts]{}
 		j := &journal{}
 		in := func(version int) SourceSpec {
 			return partSource(j, "in", version, func(p *part) {
@@ -192,12 +192,12 @@ func TestReplacedSourceIsNotHeldUp(t *testing.T) {
 					for _, text := range []string{"bad", "behind"} {
 						e := &event.Event{Time: time.Now(), Data: []byte(text)}
 						if last := tried.all(); text == "bad" && len(last) > 0 {
-							e.Tried = &last[len(last)-1]
+							e.Attempts = &last[len(last)-1]
 						}
 						_ = out.Emit(ctx, event.Batch{
 							Events: []*event.Event{e},
 							Ack: ackAnd(func(err error) { j.add("%s of version %d: %v", text, version, err) },
-								func(n int, last time.Time) { tried.add(event.Tried{Attempts: n, Last: last}) }),
+								func(n int, last time.Time) { tried.add(event.Attempts{Failed: n, Last: last}) }),
 						})
 					}
 					<-ctx.Done()

@@ -100,8 +100,8 @@ func TestTransformsAreCounted(t *testing.T) {
 							return nil
 						case "1":
 							emit(e)
-							emit(e.With([]byte("1b")))
-							emit(e.With([]byte("1c")))
+							emit(e.WithData([]byte("1b")))
+							emit(e.WithData([]byte("1c")))
 							return nil
 						case "2":
 							emit(e)

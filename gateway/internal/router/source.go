@@ -96,8 +96,8 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 			taken := s.noneTaken(routes, len(b.Events))
 			for _, w := range routes {
 				w.in.Add(n)
-				if b.Refused != nil {
-					w.route.refuse(ctx, b.Events, rec, deadletter.Failure{Component: "source " + s.Name, Err: s.Redactor.Error(b.Refused)})
+				if b.DeadLetter != nil {
+					w.route.refuse(ctx, b.Events, rec, deadletter.Failure{Component: "source " + s.Name, Err: s.Redactor.Error(b.DeadLetter)})
 					continue
 				}
 				if e := w.route.carry(ctx, b.Events, taken, rec, w.to); e != nil {
@@ -168,7 +168,7 @@ func isAway(err error) bool {
 	if errors.As(err, &nack) {
 		err = nack.Err
 	}
-	return plugin.IsAway(err)
+	return plugin.IsUnavailable(err)
 }
 
 // violation records that the plugin breaks a rule of the contract.

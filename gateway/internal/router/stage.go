@@ -89,7 +89,7 @@ func (st *stage) fail(ctx context.Context, r *route, e *event.Event, rec *ack.Re
 	case st.failure.OnError == OnErrorDrop:
 		r.failed(err)
 		c.Dropped++
-	case rec != nil && plugin.IsAway(err):
+	case rec != nil && plugin.IsUnavailable(err):
 		r.returnToSource(queue.Item{Event: e, Receipt: rec}, err, c)
 		return true
 	default:

@@ -19,7 +19,7 @@ func TestOneThatStaysOpensNoBreaker(t *testing.T) {
 			for _, text := range []string{"bad", "good"} {
 				e := &event.Event{Time: time.Now(), Key: text, Data: []byte(text)}
 				if err := out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: ackTo(func(error) {})}); err != nil {
-					return plugin.Ended(ctx, err)
+					return plugin.UnlessDone(ctx, err)
 				}
 				if text == "bad" {
 					<-good

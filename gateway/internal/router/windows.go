@@ -93,7 +93,7 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 	if rec != nil {
 		key.run = rec.Run()
 	}
-	ln, joins := lane{e.Source, e.Key}, e.Joins()
+	ln, joins := lane{e.Source, e.Key}, e.SpansKeys()
 	if ws.lanes != nil {
 		if text, _, err := eval.Text(nil, ws.limit.By, e); err == nil {
 			key.by = string(text)

@@ -49,7 +49,7 @@ func TestWindowAfterWindow(t *testing.T) {
 		second := batchSpec(merges, timed(time.Minute))
 		second.Name = "second"
 		plain := transformSpec(func(e *event.Event, emit func(*event.Event)) error {
-			emit(e.With([]byte("<" + string(e.Data) + ">")))
+			emit(e.WithData([]byte("<" + string(e.Data) + ">")))
 			return nil
 		})
 		r := start(t, windowed(s, out, plain, batchSpec(merges, sized(2)), plain, second, plain))

@@ -24,7 +24,7 @@ func (f batchFunc) ApplyBatch(ctx context.Context, w plugin.Window, emit func(*e
 
 // merges makes one event of a window: its payloads with + between them.
 var merges = batchFunc(func(_ context.Context, w plugin.Window, emit func(*event.Event)) error {
-	emit(w.Events[0].With([]byte(strings.Join(texts(w.Events), "+"))))
+	emit(w.Events[0].WithData([]byte(strings.Join(texts(w.Events), "+"))))
 	return nil
 })
 
@@ -150,7 +150,7 @@ func TestWindowLargerThanInFlight(t *testing.T) {
 
 // TestWindowFails: what becomes of each event is said by on_error; a server that is away gives them back.
 func TestWindowFails(t *testing.T) {
-	away := plugin.Away(errSink)
+	away := plugin.Unavailable(errSink)
 	for _, tc := range []struct {
 		name, onError string
 		apply         batchFunc

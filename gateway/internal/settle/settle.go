@@ -16,20 +16,20 @@ import (
 type Owner interface {
 	// Settled is called once: with nil where the batch was acked, or why it was nacked.
 	Settled(err error)
-	// Tried is called for each attempt that has failed and whose next one is far away.
-	Tried(attempts int, last time.Time)
+	// AttemptFailed is called for each attempt that has failed and whose next one is far away.
+	AttemptFailed(attempts int, last time.Time)
 }
 
 // Ack settles one batch. The zero value belongs to no source: to settle it does nothing. Its
 // methods are safe for concurrent use.
 type Ack struct {
 	owner Owner
-	order *Order
+	order *Redelivery
 	done  atomic.Bool
 }
 
 // Init makes an Ack of owner. Batches with the same order come again in their order; nil keeps none.
-func (a *Ack) Init(owner Owner, order *Order) { a.owner, a.order = owner, order }
+func (a *Ack) Init(owner Owner, order *Redelivery) { a.owner, a.order = owner, order }
 
 // Settle acks the batch where err is nil, and else nacks it with err. The first call counts. A
 // nil *Ack is that of a batch which no source can replay.
@@ -39,16 +39,16 @@ func (a *Ack) Settle(err error) {
 	}
 }
 
-// Tried notes that attempts to deliver an event of the batch have failed, the last one at last, and
+// AttemptFailed notes that attempts to deliver an event of the batch have failed, the last one at last, and
 // that the next one is far away.
-func (a *Ack) Tried(attempts int, last time.Time) {
+func (a *Ack) AttemptFailed(attempts int, last time.Time) {
 	if a != nil && a.owner != nil && !a.done.Load() {
-		a.owner.Tried(attempts, last)
+		a.owner.AttemptFailed(attempts, last)
 	}
 }
 
-// Order returns the keys of the batches that come again; nil where none are kept.
-func (a *Ack) Order() *Order { return a.order }
+// Redelivery returns the keys of the batches that come again; nil where none are kept.
+func (a *Ack) Redelivery() *Redelivery { return a.order }
 
 // Nack is the error with which a source ends its Run after a batch was nacked. The source may
 // mark it as an error of its own server; it is that of Err.

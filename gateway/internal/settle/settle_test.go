@@ -21,7 +21,7 @@ func (n *notes) Settled(err error) {
 	n.settled = append(n.settled, err)
 }
 
-func (n *notes) Tried(attempts int, _ time.Time) {
+func (n *notes) AttemptFailed(attempts int, _ time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.tried = append(n.tried, attempts)
@@ -31,11 +31,11 @@ func TestFirstCallCounts(t *testing.T) {
 	n, lost := &notes{}, errors.New("lost")
 	var a Ack
 	a.Init(n, nil)
-	a.Tried(3, time.Now())
+	a.AttemptFailed(3, time.Now())
 	a.Settle(lost)
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() { a.Settle(nil); a.Tried(4, time.Now()) })
+		all.Go(func() { a.Settle(nil); a.AttemptFailed(4, time.Now()) })
 	}
 	all.Wait()
 	if len(n.settled) != 1 || n.settled[0] != lost || len(n.tried) != 1 {
@@ -48,36 +48,36 @@ func TestNobodysAck(t *testing.T) {
 	var none *Ack
 	for _, a := range []*Ack{none, {}} {
 		a.Settle(nil)
-		a.Tried(1, time.Now())
+		a.AttemptFailed(1, time.Now())
 	}
-	if (&Ack{}).Order().Any() || (&Ack{}).Order().Behind("k", true) != nil {
+	if (&Ack{}).Redelivery().Any() || (&Ack{}).Redelivery().Check("k", true) != nil {
 		t.Error("it keeps an order")
 	}
-	(&Ack{}).Order().ComesAgain("k", false, errors.New("lost"))
+	(&Ack{}).Redelivery().Add("k", false, errors.New("lost"))
 }
 
 func TestOrder(t *testing.T) {
 	lost := errors.New("lost")
-	o := &Order{}
-	if o.Any() || o.Behind("k", true) != nil {
+	o := &Redelivery{}
+	if o.Any() || o.Check("k", true) != nil {
 		t.Error("at first something comes again")
 	}
-	o.ComesAgain("k", false, lost)
-	o.ComesAgain("l", false, errors.New("later"))
+	o.Add("k", false, lost)
+	o.Add("l", false, errors.New("later"))
 	for _, tc := range []struct {
 		key   string
 		joins bool
 		want  bool
 	}{{"k", false, true}, {"l", false, true}, {"x", false, false}, {"x", true, true}} {
-		if err := o.Behind(tc.key, tc.joins); (err != nil) != tc.want || tc.want && !errors.Is(err, lost) {
+		if err := o.Check(tc.key, tc.joins); (err != nil) != tc.want || tc.want && !errors.Is(err, lost) {
 			t.Errorf("%s, joins %v: %v", tc.key, tc.joins, err)
 		}
 	}
-	if err := o.Behind("k", false); !strings.Contains(err.Error(), "given back: lost") {
+	if err := o.Check("k", false); !strings.Contains(err.Error(), "given back: lost") {
 		t.Error(err)
 	}
-	o.ComesAgain("j", true, lost)
-	if o.Behind("x", false) == nil {
+	o.Add("j", true, lost)
+	if o.Check("x", false) == nil {
 		t.Error("nothing is behind one that joins keys")
 	}
 }
@@ -85,24 +85,24 @@ func TestOrder(t *testing.T) {
 // TestOrderOfTheNextRun knows what comes again of the Run before from then on, and nothing before.
 func TestOrderOfTheNextRun(t *testing.T) {
 	lost := errors.New("lost")
-	first := &Order{}
-	first.ComesAgain("before", false, lost)
+	first := &Redelivery{}
+	first.Add("before", false, lost)
 	second := first.Next()
 	if second.Any() {
 		t.Error("it knows what the next Run emits again")
 	}
 	third := second.Next()
-	first.ComesAgain("late", false, lost)
-	second.ComesAgain("second", false, lost)
-	for o, keys := range map[*Order][]string{first: {"before", "late"}, second: {"late", "second"}, third: {"late", "second"}} {
+	first.Add("late", false, lost)
+	second.Add("second", false, lost)
+	for o, keys := range map[*Redelivery][]string{first: {"before", "late"}, second: {"late", "second"}, third: {"late", "second"}} {
 		n := 0
 		for _, key := range []string{"before", "late", "second"} {
-			if o.Behind(key, false) != nil {
+			if o.Check(key, false) != nil {
 				n++
 			}
 		}
 		for _, key := range keys {
-			if o.Behind(key, false) == nil {
+			if o.Check(key, false) == nil {
 				t.Errorf("%s is not known", key)
 			}
 		}

@@ -19,8 +19,8 @@ type BatchHarness struct {
 	// Stateful says that what becomes of a window depends on those before it. The suite uses a new
 	// instance for each case in any case; of others it applies each case again.
 	Stateful bool
-	// Bad maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
-	Bad map[string]string
+	// InvalidOptions maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
+	InvalidOptions map[string]string
 	// Example changes the options, in YAML, of the example in README.md before it is
 	// run; nil leaves them.
 	Example func(options string) string
@@ -36,15 +36,15 @@ type BatchCase struct {
 	Prepare func(i int, e *event.Event)
 	Out     []string
 	Error   string // part of the error; "" for none
-	// Beside checks what stands beside the payload of the i-th event of Out; nil checks nothing.
-	Beside func(t testing.TB, i int, e *event.Event)
+	// Check checks what stands beside the payload of the i-th event of Out; nil checks nothing.
+	Check func(t testing.TB, i int, e *event.Event)
 }
 
 // window makes the window of a case: events as [Incoming] has them, with the IDs id-0, id-1 ...
 func (tc BatchCase) window() plugin.Window {
 	w := plugin.Window{By: tc.By}
 	for i, payload := range tc.In {
-		e := Incoming(payload)
+		e := NewEvent(payload)
 		e.ID = fmt.Sprint("id-", i)
 		if tc.Prepare != nil {
 			tc.Prepare(i, e)
@@ -67,7 +67,7 @@ const (
 	ruleBatchEmitted = "what ApplyBatch has emitted never changes"
 	ruleBatchEnds    = "ApplyBatch emits no nil, and nothing when it has returned"
 	ruleBatchAny     = "ApplyBatch takes any window"
-	ruleBatchAway    = "ApplyBatch says plugin.Away where its server is away"
+	ruleBatchAway    = "ApplyBatch says plugin.Unavailable where its server is away"
 )
 
 func batchRules(h BatchHarness) []rule {
@@ -75,7 +75,7 @@ func batchRules(h BatchHarness) []rule {
 	if !ok {
 		return []rule{{ruleBatchType, func(c *check) { c.Errorf("it was not: run the suite plugintest.Transform on it") }}}
 	}
-	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.first, bad: h.Bad, use: h.use, works: h.works}
+	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.first, bad: h.InvalidOptions, use: h.use, works: h.works}
 	if h.hasServer() {
 		s.unreachable = func(opts any) {
 			h.first(opts)

@@ -98,8 +98,8 @@ func (h BatchHarness) holds(c *check, i *instance[plugin.BatchTransform], tc Bat
 		return fmt.Sprintf("it becomes %q, want %q", got, tc.Out)
 	}
 	for k, e := range out {
-		if tc.Beside != nil {
-			c.hook(func() { tc.Beside(c, k, e) })
+		if tc.Check != nil {
+			c.hook(func() { tc.Check(c, k, e) })
 		}
 	}
 	return ""
@@ -140,8 +140,8 @@ func (h BatchHarness) any(c *check) {
 		for what, e := range anyEvents() {
 			all.Events = append(all.Events, e)
 			_, err := applyBatch(c, i, plugin.Window{Events: []*event.Event{e}})
-			if plugin.IsAway(err) && !h.hasServer() {
-				c.Errorf("a window with %s is said to be a server's fault (plugin.Away): %v", what, err)
+			if plugin.IsUnavailable(err) && !h.hasServer() {
+				c.Errorf("a window with %s is said to be a server's fault (plugin.Unavailable): %v", what, err)
 			}
 		}
 		_, _ = applyBatch(c, i, all)
@@ -202,8 +202,8 @@ func (h BatchHarness) away(c *check) {
 		if err == nil {
 			c.Skip("it does without its server")
 		}
-		if !plugin.IsAway(err) && err != errPanicked {
-			c.Errorf("ApplyBatch returns an error without plugin.Away, so that the events are parked: %v", err)
+		if !plugin.IsUnavailable(err) && err != errPanicked {
+			c.Errorf("ApplyBatch returns an error without plugin.Unavailable, so that the events are parked: %v", err)
 		}
 	}
 }

@@ -114,7 +114,7 @@ func (s subject[T]) fail(c *check, i *instance[T]) (errs []error) {
 			try("Write", func(ctx context.Context) error { return x.Write(ctx, batch) })
 		}
 	case plugin.Transform:
-		try("Apply", func(ctx context.Context) error { return x.Apply(ctx, Incoming(`{"id":1}`), func(*event.Event) {}) })
+		try("Apply", func(ctx context.Context) error { return x.Apply(ctx, NewEvent(`{"id":1}`), func(*event.Event) {}) })
 	case plugin.BatchTransform:
 		w := BatchCase{In: []string{`{"id":1}`, `{"id":2}`}}.window()
 		try("ApplyBatch", func(ctx context.Context) error { return x.ApplyBatch(ctx, w, func(*event.Event) {}) })
@@ -133,7 +133,7 @@ func (s subject[T]) probe(c *check) {
 		var found []plugin.Finding
 		_ = c.call(ctx, "Probe", func(ctx context.Context) error { found = p.Probe(ctx); return nil })
 		for _, f := range found {
-			if f.Level < plugin.Fine || f.Level > plugin.Wrong {
+			if f.Level < plugin.OK || f.Level > plugin.Problem {
 				c.Errorf("a finding has the level %d", int(f.Level))
 			}
 			if strings.TrimSpace(f.Text) == "" {
@@ -148,11 +148,11 @@ func (s subject[T]) probe(c *check) {
 	if s.unreachable == nil {
 		return
 	}
-	worst := plugin.Fine
+	worst := plugin.OK
 	for _, f := range look(optionsOf(c, s.typ, s.unreachable), c.ctx) {
 		worst = max(worst, f.Level)
 	}
-	if worst == plugin.Fine {
+	if worst == plugin.OK {
 		c.Errorf("its server is away, and no finding says so")
 	}
 	silent, addrs := newRelay(c, ""), 0

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	ruleType    = "the type has a name, a summary, and traits that hold"
+	ruleType    = "the type has a name, a summary, and capabilities that hold"
 	ruleMethods = "optional methods are spelt as the contract has them"
 )
 
@@ -28,15 +28,15 @@ func (s subject[T]) described(c *check) {
 	if strings.Contains(s.typ.Summary(), "\n") {
 		c.Errorf("the summary has more than one line")
 	}
-	for _, trait := range s.typ.Traits() {
-		of := map[plugin.Trait]plugin.Kind{
-			plugin.Replays: plugin.KindSource, plugin.Elects: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
-			plugin.Durable: plugin.KindSink, plugin.DropsRepeats: plugin.KindTransform,
+	for _, capability := range s.typ.Capabilities() {
+		of := map[plugin.Capability]plugin.Kind{
+			plugin.Replays: plugin.KindSource, plugin.ElectsLeader: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
+			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform,
 		}
-		if kind := of[trait]; kind == "" {
-			c.Errorf("there is no trait %q", trait)
+		if kind := of[capability]; kind == "" {
+			c.Errorf("there is no capability %q", capability)
 		} else if kind != s.typ.Kind() {
-			c.Errorf("the trait %q is one of a %s", trait, kind)
+			c.Errorf("the capability %q is one of a %s", capability, kind)
 		}
 	}
 	for _, command := range s.typ.Commands() {
@@ -81,7 +81,7 @@ func optional(kind plugin.Kind) map[string]reflect.Type {
 
 // optionMethods are those that the options of a plugin may have.
 var optionMethods = map[string]reflect.Type{
-	"Check": reflect.TypeFor[options.Checker](), "Remembers": reflect.TypeFor[plugin.Rememberer](), "View": reflect.TypeFor[plugin.Viewer](),
+	"Check": reflect.TypeFor[options.Checker](), "StoresAttempts": reflect.TypeFor[plugin.AttemptStore](), "SimulateClient": reflect.TypeFor[plugin.ClientSimulator](),
 }
 
 func (s subject[T]) methods(c *check) {

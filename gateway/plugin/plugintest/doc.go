@@ -12,10 +12,10 @@
 // Each rule of the contract is one subtest, whose name is the rule. What a plugin does against it is
 // one line. The rules look at
 //
-//   - what the author has described: type, traits, options, defaults, commands, the spelling of
+//   - what the author has described: type, capabilities, options, defaults, commands, the spelling of
 //     optional methods, and the table of the options in README.md;
 //   - each method: it returns soon after its context has ended, does not panic, and returns errors
-//     that say what is so (a retry, [plugin.Permanent], [plugin.Away]), do not repeat a secret, and are
+//     that say what is so (a retry, [plugin.Permanent], [plugin.Unavailable]), do not repeat a secret, and are
 //     not logged, too;
 //   - events: each is delivered or emitted once, in order, and no event, slice or buffer is changed
 //     that belongs to others by then;

@@ -11,7 +11,7 @@ import (
 func (h SourceHarness) candidate(c *check, opts any) plugin.Elector {
 	e, ok := any(build(c, h.Type, opts).impl).(plugin.Elector)
 	if !ok {
-		c.Fatalf("the type has the trait Elects, and its source is no plugin.Elector")
+		c.Fatalf("the type has the capability ElectsLeader, and its source is no plugin.Elector")
 	}
 	return e
 }
@@ -34,8 +34,8 @@ func (h SourceHarness) campaigns(c *check, opts any, name string, above int64) p
 }
 
 func (h SourceHarness) elects(c *check) {
-	if !h.Type.Has(plugin.Elects) {
-		c.Skip("the type has no trait Elects")
+	if !h.Type.Has(plugin.ElectsLeader) {
+		c.Skip("the type has no capability ElectsLeader")
 	}
 	const name = `odd "name" {1}`
 	opts := optionsOf(c, h.Type, h.Reachable)
@@ -76,8 +76,8 @@ func (h SourceHarness) elects(c *check) {
 	if err := c.await("Confirm", c.begin("Confirm", func() error { return third.Confirm(ended()) })); err == nil && third.Lease() > 0 {
 		c.Errorf("a Confirm whose context has ended confirms")
 	}
-	if h.Unseat != nil {
-		c.hook(func() { h.Unseat(c) })
+	if h.TakeLock != nil {
+		c.hook(func() { h.TakeLock(c) })
 		if err := confirm(third); err == nil {
 			c.Errorf("a leader whose lock is gone is confirmed")
 		}

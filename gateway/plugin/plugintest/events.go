@@ -60,15 +60,15 @@ type copied struct {
 	event event.Event
 	room  string // the bytes behind Data
 	attrs []event.Attr
-	tried event.Tried
+	tried event.Attempts
 	fence event.Fence
 }
 
 func copyOf(e *event.Event) copied {
 	c := copied{of: e, event: *e, room: string(e.Data[len(e.Data):cap(e.Data)]), attrs: slices.Clone(e.Attrs[:cap(e.Attrs)])}
 	c.event.Data = bytes.Clone(e.Data)
-	if e.Tried != nil {
-		c.tried = *e.Tried
+	if e.Attempts != nil {
+		c.tried = *e.Attempts
 	}
 	if e.Fence != nil {
 		c.fence = *e.Fence
@@ -99,7 +99,7 @@ func (c copied) changed() string {
 		return fmt.Sprintf("%d attributes are now %d", len(was.Attrs), len(e.Attrs))
 	case cap(e.Attrs) == len(c.attrs) && !slices.Equal(e.Attrs[:cap(e.Attrs)], c.attrs):
 		return fmt.Sprintf("the attributes %v, or the room behind them, are now %v", was.Attrs, e.Attrs[:cap(e.Attrs)])
-	case e.Tried != was.Tried || e.Tried != nil && *e.Tried != c.tried, e.Fence != was.Fence || e.Fence != nil && *e.Fence != c.fence:
+	case e.Attempts != was.Attempts || e.Attempts != nil && *e.Attempts != c.tried, e.Fence != was.Fence || e.Fence != nil && *e.Fence != c.fence:
 		return "the fence, or what is known of attempts, has changed"
 	case string(e.Data[len(e.Data):cap(e.Data)]) != c.room:
 		return "bytes were written behind the payload's"

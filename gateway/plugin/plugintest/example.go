@@ -24,7 +24,7 @@ func (h TransformHarness) example(c *check) {
 		i := exampleOf(c, h.Type, body)
 		return func(in []string) (got []string) {
 			for _, payload := range in {
-				out, err := apply(c, i, Incoming(payload))
+				out, err := apply(c, i, NewEvent(payload))
 				if err != nil {
 					c.Errorf("%s: %v", payload, err)
 				}

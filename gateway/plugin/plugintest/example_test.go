@@ -80,7 +80,7 @@ func ExampleApply() {
 	half := plugin.NewTransform("half", "Halves payloads.", func() struct{} { return struct{}{} },
 		func(struct{}, plugin.Env) (plugin.Transform, error) { return halver{}, nil })
 	tr, _ := half.Build(half.Defaults(), plugin.Env{})
-	out, err := plugintest.Apply(context.Background(), tr, plugintest.Incoming("abcd"))
+	out, err := plugintest.Apply(context.Background(), tr, plugintest.NewEvent("abcd"))
 	for _, e := range out {
 		fmt.Println(string(e.Data), e.Key)
 	}
@@ -94,7 +94,7 @@ func ExampleApply() {
 type halver struct{}
 
 func (halver) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {
-	emit(e.With(e.Data[:len(e.Data)/2]))
-	emit(e.With(e.Data[len(e.Data)/2:]))
+	emit(e.WithData(e.Data[:len(e.Data)/2]))
+	emit(e.WithData(e.Data[len(e.Data)/2:]))
 	return nil
 }

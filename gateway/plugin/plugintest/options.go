@@ -23,7 +23,7 @@ const (
 )
 
 func (s subject[T]) documented(c *check) {
-	for _, text := range options.Misfits(s.typ.Defaults()) {
+	for _, text := range options.Lint(s.typ.Defaults()) {
 		c.Errorf("%s", text)
 	}
 	for _, key := range options.Keys(s.typ.Defaults()) {
@@ -43,7 +43,7 @@ func (s subject[T]) defaults(c *check) {
 	}
 	var d options.Decoder
 	_ = c.call(c.ctx, "Check", func(context.Context) error { d.Decode("", map[string]any{}, a); return nil })
-	if len(options.Misfits(b)) > 0 {
+	if len(options.Lint(b)) > 0 {
 		return
 	}
 	for _, r := range options.Rows(b) {
@@ -81,7 +81,7 @@ func shared(a, b reflect.Value, at string) string {
 var table = regexp.MustCompile(`(?s)\| option \| type \| default \| meaning \|\n.*?(\n\n|\z)`)
 
 func (s subject[T]) readme(c *check) {
-	if len(options.Misfits(s.typ.Defaults())) > 0 {
+	if len(options.Lint(s.typ.Defaults())) > 0 {
 		c.Skip("the options have no table")
 	}
 	name, want := c.suite.readme, options.Markdown(options.Rows(s.typ.Defaults()))
@@ -177,7 +177,7 @@ func (s subject[T]) refuses(c *check) {
 			c.Errorf("%s: the error is %v, want %q", text, err, want)
 		}
 	}
-	if len(options.Misfits(s.typ.Defaults())) > 0 {
+	if len(options.Lint(s.typ.Defaults())) > 0 {
 		return
 	}
 	for _, r := range options.Rows(s.typ.Defaults()) {

@@ -130,27 +130,27 @@ func (o *output) Gap(reason string) {
 	}
 }
 
-// PassOn is part of [plugin.Output].
-func (o *output) PassOn(g plugin.Gap) {
+// ForwardGap is part of [plugin.Output].
+func (o *output) ForwardGap(g plugin.Gap) {
 	if o.state().over {
-		o.c.breaks(ruleAfterRun, "PassOn is called after Run has returned")
+		o.c.breaks(ruleAfterRun, "ForwardGap is called after Run has returned")
 	}
 }
 
-// Note is part of [plugin.Output].
-func (o *output) Note(err error) {
+// ReportError is part of [plugin.Output].
+func (o *output) ReportError(err error) {
 	switch {
 	case o.state().over:
-		o.c.breaks(ruleAfterRun, "Note is called after Run has returned")
+		o.c.breaks(ruleAfterRun, "ReportError is called after Run has returned")
 	case err == nil:
-		o.c.breaks(ruleGaps, "Note gets nil as an error")
+		o.c.breaks(ruleGaps, "ReportError gets nil as an error")
 	}
 }
 
-// Stalled is part of [plugin.Output].
-func (o *output) Stalled(string) {
+// SetStalled is part of [plugin.Output].
+func (o *output) SetStalled(string) {
 	if o.state().over {
-		o.c.breaks(ruleAfterRun, "Stalled is called after Run has returned")
+		o.c.breaks(ruleAfterRun, "SetStalled is called after Run has returned")
 	}
 }
 

@@ -46,7 +46,7 @@ func (s *post) request(ctx context.Context, method string, body []byte) error {
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
-		return plugin.Away(fmt.Errorf("%s %s: no answer", method, s.o.URL))
+		return plugin.Unavailable(fmt.Errorf("%s %s: no answer", method, s.o.URL))
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
@@ -67,7 +67,7 @@ func (s *post) Write(ctx context.Context, events []*event.Event) error {
 	for i, e := range events {
 		if err := s.request(ctx, "POST", e.Data); err != nil {
 			failed[i] = err
-			if plugin.IsAway(err) {
+			if plugin.IsUnavailable(err) {
 				return plugin.Delivered(i, err)
 			}
 			continue
@@ -86,7 +86,7 @@ func (s *post) Close(context.Context) error {
 
 func (s *post) Probe(ctx context.Context) []plugin.Finding {
 	if err := s.Ping(ctx); err != nil {
-		return []plugin.Finding{{Level: plugin.Wrong, Text: err.Error()}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: err.Error()}}
 	}
 	return []plugin.Finding{{Text: "it answers"}}
 }
@@ -236,9 +236,9 @@ func sinkOf(t testing.TB, typ plugin.SinkType) SinkHarness {
 		}
 	}
 	return SinkHarness{
-		Type: typ, Reachable: to(well.URL), Unreachable: to("http://127.0.0.1:1"), Refusing: to(refusing.URL), Busy: to(busy.URL),
-		Receive: func(t testing.TB, _ plugin.Env) func() string { return well.next(t) },
-		Bad:     map[string]string{`tries: 10`: "options:1:8: tries: must be at most 9"},
+		Type: typ, Reachable: to(well.URL), Unreachable: to("http://127.0.0.1:1"), Rejecting: to(refusing.URL), Busy: to(busy.URL),
+		Receive:        func(t testing.TB, _ plugin.Env) func() string { return well.next(t) },
+		InvalidOptions: map[string]string{`tries: 10`: "options:1:8: tries: must be at most 9"},
 	}
 }
 

@@ -33,7 +33,7 @@ type lineHooks struct {
 	emit     func(s *lines, out plugin.Output, ctx context.Context, b event.Batch) error
 	ready    func(s *lines, out plugin.Output)
 	close    func(s *lines, ctx context.Context) error
-	save     func(s *lines, flight *inflight.Tracker[int], turn int) error
+	save     func(s *lines, flight *inflight.PositionTracker[int], turn int) error
 	replays  bool
 	campaign func(s *lines, ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error)
 }
@@ -68,7 +68,7 @@ func (s *lines) connect(ctx context.Context) (net.Conn, error) {
 func (s *lines) run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
-		return plugin.Ended(ctx, err)
+		return plugin.UnlessDone(ctx, err)
 	}
 	defer conn.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -77,14 +77,14 @@ func (s *lines) run(ctx context.Context, out plugin.Output) error {
 	fmt.Fprintln(conn, map[bool]string{true: "log", false: "listen"}[s.h.replays])
 	in := bufio.NewScanner(conn)
 	if !in.Scan() {
-		return plugin.Ended(ctx, cmp.Or(in.Err(), io.EOF))
+		return plugin.UnlessDone(ctx, cmp.Or(in.Err(), io.EOF))
 	}
 	if s.h.ready != nil {
 		s.h.ready(s, out)
 	} else {
 		out.Ready()
 	}
-	flight, saved := inflight.New(0), make(chan struct{})
+	flight, saved := inflight.NewPositionTracker(0), make(chan struct{})
 	turn := s.o.s.turn()
 	go func() { defer close(saved); s.keep(ctx, flight, turn, cancel) }()
 	defer func() { cancel(nil); <-saved }()
@@ -104,13 +104,13 @@ func (s *lines) run(ctx context.Context, out plugin.Output) error {
 	if cause := context.Cause(ctx); cause == errGivenBack {
 		return cause
 	}
-	return plugin.Ended(ctx, cmp.Or(in.Err(), io.EOF))
+	return plugin.UnlessDone(ctx, cmp.Or(in.Err(), io.EOF))
 }
 
 var errGivenBack = fmt.Errorf("an event was given back")
 
 // batch makes a batch of a line.
-func (s *lines) batch(line string, flight *inflight.Tracker[int]) event.Batch {
+func (s *lines) batch(line string, flight *inflight.PositionTracker[int]) event.Batch {
 	e := &event.Event{Source: s.env.Name, Channel: "lines", Time: time.Now(), Data: []byte(line)}
 	b := event.Batch{Events: []*event.Event{e}}
 	if !s.h.replays {
@@ -127,7 +127,7 @@ func (s *lines) batch(line string, flight *inflight.Tracker[int]) event.Batch {
 }
 
 // keep saves what was acked until ctx ends, and once more then. A nack ends the Run.
-func (s *lines) keep(ctx context.Context, flight *inflight.Tracker[int], turn int, fail func(error)) {
+func (s *lines) keep(ctx context.Context, flight *inflight.PositionTracker[int], turn int, fail func(error)) {
 	save := (*lines).save
 	if s.h.save != nil {
 		save = s.h.save
@@ -148,7 +148,7 @@ func (s *lines) keep(ctx context.Context, flight *inflight.Tracker[int], turn in
 	}
 }
 
-func (s *lines) save(flight *inflight.Tracker[int], turn int) error {
+func (s *lines) save(flight *inflight.PositionTracker[int], turn int) error {
 	s.o.s.ack(turn, flight.Acked())
 	if _, failed := flight.State(); failed != nil {
 		return errGivenBack
@@ -178,7 +178,7 @@ func lineType(h lineHooks) plugin.SourceType {
 		typ = typ.With(plugin.Replays)
 	}
 	if h.campaign != nil {
-		typ = typ.With(plugin.Elects)
+		typ = typ.With(plugin.ElectsLeader)
 	}
 	return typ
 }
@@ -198,9 +198,9 @@ func lineOf(t testing.TB, typ plugin.SourceType) SourceHarness {
 				l.URL, l.s = options.NewURL("line://127.0.0.1:1"), server
 			}
 		},
-		Send:   func(_ testing.TB, payloads ...string) { server.send(payloads...) },
-		Break:  func(testing.TB) { server.cut() },
-		Unseat: func(testing.TB) { server.unseat() },
+		Send:       func(_ testing.TB, payloads ...string) { server.send(payloads...) },
+		Disconnect: func(testing.TB) { server.cut() },
+		TakeLock:   func(testing.TB) { server.unseat() },
 	}
 }
 

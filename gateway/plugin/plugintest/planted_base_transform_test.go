@@ -48,7 +48,7 @@ func (u *upper) apply(ctx context.Context, e *event.Event, emit func(*event.Even
 	case "fail":
 		return errors.New("it fails")
 	}
-	emit(e.With(append(bytes.ToUpper(e.Data), u.o.Suffix...)))
+	emit(e.WithData(append(bytes.ToUpper(e.Data), u.o.Suffix...)))
 	return nil
 }
 
@@ -110,10 +110,10 @@ func soundTransform(t testing.TB) []rule {
 		if u.o.Server == "" {
 			return u.apply(ctx, e, emit)
 		}
-		return u.dialled(ctx, e, emit, plugin.Away)
+		return u.dialled(ctx, e, emit, plugin.Unavailable)
 	}}
 	cases := append([]TransformCase{{Name: "dials", Options: "server: " + l.Addr().String(), In: `a`, Out: []string{`A`}}}, upperCases...)
-	return transformRules(TransformHarness{Type: upperType(dials), Cases: cases, Bad: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
+	return transformRules(TransformHarness{Type: upperType(dials), Cases: cases, InvalidOptions: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
 }
 
 // counting lets every second event pass.

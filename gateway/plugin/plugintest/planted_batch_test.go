@@ -40,7 +40,7 @@ func (j *joiner) join(w plugin.Window, emit func(*event.Event)) error {
 		}
 		all = append(all, e.Data)
 	}
-	emit(w.Events[0].With(append(bytes.Join(all, []byte("+")), j.o.Suffix...)))
+	emit(w.Events[0].WithData(append(bytes.Join(all, []byte("+")), j.o.Suffix...)))
 	return nil
 }
 
@@ -68,7 +68,7 @@ const exampleBatch = "\n```yaml\ntransforms:\n  up: {type: upper, collect: {size
 
 var joinCases = []BatchCase{
 	{Name: "two", Options: `{}`, In: []string{"1", "2"}, Out: []string{"1+2"}},
-	{Name: "another", Options: `{}`, In: []string{"3", "4", "5"}, Out: []string{"3+4+5"}, Beside: func(t testing.TB, _ int, e *event.Event) {
+	{Name: "another", Options: `{}`, In: []string{"3", "4", "5"}, Out: []string{"3+4+5"}, Check: func(t testing.TB, _ int, e *event.Event) {
 		if e.ID != "id-0" || e.Key != "key" {
 			t.Errorf("%+v", e)
 		}
@@ -78,7 +78,7 @@ var joinCases = []BatchCase{
 }
 
 func soundBatch(testing.TB) []rule {
-	return batchRules(BatchHarness{Type: joinType(nil), Cases: joinCases, Bad: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
+	return batchRules(BatchHarness{Type: joinType(nil), Cases: joinCases, InvalidOptions: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
 }
 
 // batchFaults are faults in ApplyBatch.
@@ -122,7 +122,7 @@ func batchFaults() []planted {
 		on("a buffer is used again", ruleBatchEmitted, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			return j.join(w, func(e *event.Event) {
 				j.buffer = append(j.buffer[:0], e.Data...)
-				emit(e.With(j.buffer))
+				emit(e.WithData(j.buffer))
 			})
 		}),
 		on("it emits nil", ruleBatchEnds, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error { emit(nil); return nil }),
@@ -183,7 +183,7 @@ func batchFaults() []planted {
 		}),
 		on("it says Away of an event", ruleBatchAny, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if len(w.Events[0].Data) == 0 {
-				return plugin.Away(errors.New("empty"))
+				return plugin.Unavailable(errors.New("empty"))
 			}
 			return j.join(w, emit)
 		}),
@@ -191,10 +191,10 @@ func batchFaults() []planted {
 			return j.dialled(ctx, w, emit, func(err error) error { return err })
 		}),
 		dials("it ignores its context while a server does not answer", ruleContext, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
-			return j.dialled(context.Background(), w, emit, plugin.Away)
+			return j.dialled(context.Background(), w, emit, plugin.Unavailable)
 		}),
 		dials("an error is logged and returned", ruleLogged, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
-			err := j.dialled(ctx, w, emit, plugin.Away)
+			err := j.dialled(ctx, w, emit, plugin.Unavailable)
 			if err != nil {
 				j.env.Log.Error("failed", "error", err)
 			}

@@ -21,12 +21,12 @@ type requests struct {
 
 type request struct {
 	body   string
-	flight *inflight.Tracker[int] // of the one batch
+	flight *inflight.PositionTracker[int] // of the one batch
 }
 
 func (s *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	one := request{string(body), inflight.New(0)}
+	one := request{string(body), inflight.NewPositionTracker(0)}
 	select {
 	case s.in <- one:
 	case <-r.Context().Done():

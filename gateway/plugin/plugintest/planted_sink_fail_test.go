@@ -79,7 +79,7 @@ func sinkFailFaults() []planted {
 					return err
 				}
 				if _, err = s.client.Do(req); err != nil {
-					return plugin.Away(errors.New("no answer"))
+					return plugin.Unavailable(errors.New("no answer"))
 				}
 			}
 			return ctx.Err()
@@ -123,7 +123,7 @@ func sinkFailFaults() []planted {
 		}}),
 		sinkFault("a sink does not come back", ruleBack, sinkHooks{instance: func(s *post) plugin.Sink { return &staysAway{post: s} }}),
 		sinkFault("a cut is Permanent", ruleBack, sinkHooks{write: func(s *post, ctx context.Context, e []*event.Event) error {
-			if err := s.Write(ctx, e); plugin.IsAway(err) {
+			if err := s.Write(ctx, e); plugin.IsUnavailable(err) {
 				return plugin.Permanent(errors.New("cut"))
 			}
 			return nil

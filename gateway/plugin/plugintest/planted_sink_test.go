@@ -142,7 +142,7 @@ func sinkFaults() []planted {
 		onWrite("one bad event is the server's fault", ruleAny, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if len(e.Data) > 1<<19 {
-					return plugin.Away(errors.New("it is too large"))
+					return plugin.Unavailable(errors.New("it is too large"))
 				}
 			}
 			return s.Write(ctx, e)

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-func onSave(name, rule string, f func(*lines, *inflight.Tracker[int], int) error) planted {
+func onSave(name, rule string, f func(*lines, *inflight.PositionTracker[int], int) error) planted {
 	return sourceFault(name, rule, lineHooks{replays: true, save: f})
 }
 
@@ -25,27 +25,27 @@ func sourceAckFaults() []planted {
 		return sourceFault(name, rule, lineHooks{replays: true, emit: f})
 	}
 	return []planted{
-		onSave("it hangs when a batch is settled", ruleContext, func(*lines, *inflight.Tracker[int], int) error { <-hang; return nil }),
-		onSave("acks are forgotten", ruleReplays, func(s *lines, flight *inflight.Tracker[int], _ int) error {
+		onSave("it hangs when a batch is settled", ruleContext, func(*lines, *inflight.PositionTracker[int], int) error { <-hang; return nil }),
+		onSave("acks are forgotten", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], _ int) error {
 			if _, failed := flight.State(); failed != nil {
 				return errGivenBack
 			}
 			return nil
 		}),
-		onSave("nacks are forgotten", ruleReplays, func(s *lines, flight *inflight.Tracker[int], turn int) error {
+		onSave("nacks are forgotten", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], turn int) error {
 			s.o.s.ack(turn, flight.Acked())
 			return nil
 		}),
-		onSave("a nack is taken for an ack", ruleReplays, func(s *lines, flight *inflight.Tracker[int], turn int) error {
-			if s.o.s.ack(turn, flight.Acked()); flight.Open() != nil {
+		onSave("a nack is taken for an ack", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], turn int) error {
+			if s.o.s.ack(turn, flight.Acked()); flight.Unacked() != nil {
 				if _, failed := flight.State(); failed != nil {
-					s.o.s.ack(turn, flight.Open()[0])
+					s.o.s.ack(turn, flight.Unacked()[0])
 				}
 			}
 			return nil
 		}),
-		onSave("an ack is saved although one before it is open", ruleReplays, func(s *lines, flight *inflight.Tracker[int], turn int) error {
-			if _, above := flight.Settled(); above != nil {
+		onSave("an ack is saved although one before it is open", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], turn int) error {
+			if _, above := flight.AckedSpans(); above != nil {
 				s.o.s.ack(turn, above[len(above)-1].Last)
 			}
 			return s.save(flight, turn)

@@ -42,7 +42,7 @@ func sourceFaults() []planted {
 			if err == nil {
 				_, err = conn.Read(make([]byte, 1))
 			}
-			return plugin.Ended(ctx, err)
+			return plugin.UnlessDone(ctx, err)
 		}),
 		onRun("Run returns an error when its context has ended", ruleRunEnds, func(s *lines, ctx context.Context, out plugin.Output) error {
 			_ = s.run(ctx, out)

@@ -36,7 +36,7 @@ func hasty(t testing.TB, readme string) settings {
 
 // readmeOf is a README.md with the options of a type.
 func readmeOf[T any](typ plugin.Type[T]) string {
-	if len(options.Misfits(typ.Defaults())) > 0 {
+	if len(options.Lint(typ.Defaults())) > 0 {
 		return ""
 	}
 	return "# A plugin\n\n" + options.Markdown(options.Rows(typ.Defaults())) + exampleText

@@ -62,14 +62,14 @@ func transformFaults() []planted {
 		}),
 		onApply("a buffer is used again", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			u.buffer = append(u.buffer[:0], bytes.ToUpper(e.Data)...)
-			emit(e.With(u.buffer))
+			emit(e.WithData(u.buffer))
 			return nil
 		}),
 		onApply("an event is used again", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.last == nil {
 				u.last = &event.Event{}
 			}
-			*u.last = *e.With(bytes.ToUpper(e.Data))
+			*u.last = *e.WithData(bytes.ToUpper(e.Data))
 			emit(u.last)
 			return nil
 		}),
@@ -164,7 +164,7 @@ func transformFaults() []planted {
 		}),
 		onApply("Apply says Away of an event", ruleAnyApply, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if slices.Contains(e.Data, 0xff) {
-				return plugin.Away(errors.New("no UTF-8"))
+				return plugin.Unavailable(errors.New("no UTF-8"))
 			}
 			return u.apply(ctx, e, emit)
 		}),
@@ -183,10 +183,10 @@ func transformFaults() []planted {
 			return u.dialled(ctx, e, emit, func(err error) error { return err })
 		}),
 		dialFault("Apply ignores its context while a server does not answer", ruleContext, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
-			return u.dialled(context.Background(), e, emit, plugin.Away)
+			return u.dialled(context.Background(), e, emit, plugin.Unavailable)
 		}),
 		dialFault("an error is logged and returned", ruleLogged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
-			err := u.dialled(ctx, e, emit, plugin.Away)
+			err := u.dialled(ctx, e, emit, plugin.Unavailable)
 			if err != nil {
 				u.env.Log.Error("failed", "error", err)
 			}

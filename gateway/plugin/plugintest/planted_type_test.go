@@ -129,8 +129,8 @@ func typeFaults() []planted {
 		typeFault("its name has upper case", ruleType, typed("Kafka", "Does.", struct{}{})),
 		typeFault("it has no summary", ruleType, typed("x", "", struct{}{})),
 		typeFault("MaxBatch is 0", ruleType, typed("x", "Does.", struct{}{}).WithMaxBatch(0)),
-		typeFault("a trait is that of a source", ruleType, typed("x", "Does.", struct{}{}).With(plugin.Replays)),
-		typeFault("a trait is none", ruleType, typed("x", "Does.", struct{}{}).With("fast")),
+		typeFault("a capability is that of a source", ruleType, typed("x", "Does.", struct{}{}).With(plugin.Replays)),
+		typeFault("a capability is none", ruleType, typed("x", "Does.", struct{}{}).With("fast")),
 		typeFault("the options are no struct", ruleOptions, typed("x", "Does.", "text")),
 		typeFault("an option is called type", ruleOptions, typed("x", "Does.", typeNamed{})),
 		typeFault("an option is called timeout", ruleOptions, typed("x", "Does.", timeoutNamed{})),
@@ -162,10 +162,10 @@ func typeFaults() []planted {
 			typ := plugin.NewTransform("upper", "Does.", func() upperOptions { return upperOptions{} }, func(o upperOptions, _ plugin.Env) (plugin.Transform, error) { return closes{&upper{o: o}}, nil })
 			return transformRules(TransformHarness{Type: typ, Cases: upperCases})
 		}},
-		{name: "source: it has the trait Elects, and is no Elector", rule: ruleMethods, rules: func(t testing.TB) []rule {
-			return sourceRules(lineOf(t, lineType(lineHooks{}).With(plugin.Elects)))
+		{name: "source: it has the capability ElectsLeader, and is no Elector", rule: ruleMethods, rules: func(t testing.TB) []rule {
+			return sourceRules(lineOf(t, lineType(lineHooks{}).With(plugin.ElectsLeader)))
 		}},
-		{name: "source: it is an Elector, and has no trait Elects", rule: ruleMethods, rules: func(t testing.TB) []rule {
+		{name: "source: it is an Elector, and has no capability ElectsLeader", rule: ruleMethods, rules: func(t testing.TB) []rule {
 			return sourceRules(lineOf(t, lineType(lineHooks{instance: func(s *lines) plugin.Source { s.h.campaign = (*lines).campaign; return &electing{s} }})))
 		}},
 		typeFault("a command has no summary", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("do", ""))),

@@ -20,13 +20,13 @@ func (Output) Emit(context.Context, event.Batch) error { return nil }
 // Gap is part of [plugin.Output].
 func (Output) Gap(string) {}
 
-// PassOn is part of [plugin.Output].
-func (Output) PassOn(plugin.Gap) {}
+// ForwardGap is part of [plugin.Output].
+func (Output) ForwardGap(plugin.Gap) {}
 
-// Note is part of [plugin.Output].
-func (Output) Note(error) {}
+// ReportError is part of [plugin.Output].
+func (Output) ReportError(error) {}
 
-// Stalled is part of [plugin.Output].
-func (Output) Stalled(string) {}
+// SetStalled is part of [plugin.Output].
+func (Output) SetStalled(string) {}
 
 var _ plugin.Output = Output{}

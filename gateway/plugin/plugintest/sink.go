@@ -18,11 +18,11 @@ type SinkHarness struct {
 	// Receive is called with the environment of an instance before anything is written, and
 	// returns a function that waits for the next payload that arrived, and returns it.
 	Receive func(t testing.TB, env plugin.Env) (next func() string)
-	// Refusing sets options with which the receiver refuses each event for good, Busy such with
+	// Rejecting sets options with which the receiver refuses each event for good, Busy such with
 	// which it wants to be asked again later. nil where there is no such receiver.
-	Refusing, Busy func(opts any)
-	// Bad maps options, in YAML, to a part of what is said about them: "options:1:9: url: ...".
-	Bad map[string]string
+	Rejecting, Busy func(opts any)
+	// InvalidOptions maps options, in YAML, to a part of what is said about them: "options:1:9: url: ...".
+	InvalidOptions map[string]string
 }
 
 // Sink runs the suite on a sink.
@@ -32,7 +32,7 @@ func Sink(t *testing.T, h SinkHarness) {
 }
 
 func (h SinkHarness) subject() subject[plugin.Sink] {
-	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.Bad, use: useSink, works: sinkWorks}
+	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.InvalidOptions, use: useSink, works: sinkWorks}
 }
 
 // useSink opens a sink and writes, twice.

@@ -187,10 +187,10 @@ func (h SinkHarness) bodies(c *check) {
 }
 
 func (h SinkHarness) refused(c *check) {
-	if h.Refusing == nil {
+	if h.Rejecting == nil {
 		c.Skip("the harness has no Refusing")
 	}
-	h.answers(c, h.Refusing, func(err error) {
+	h.answers(c, h.Rejecting, func(err error) {
 		if !plugin.IsPermanent(err) && !plugin.IsDisabling(err) {
 			c.Errorf("Write tries again what is refused for good: mark it by plugin.Permanent: %v", err)
 		}

@@ -16,7 +16,7 @@ const (
 // concurrent has several goroutines write at the same time; the race detector looks on.
 func (h SinkHarness) concurrent(c *check) {
 	if !h.Type.Has(plugin.Concurrent) {
-		c.Skip("the type has no trait Concurrent")
+		c.Skip("the type has no capability Concurrent")
 	}
 	const writers, writes = 4, 10
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))

@@ -44,7 +44,7 @@ func (h SinkHarness) ends(c *check) {
 // retried writes as the router does: after an error marked by Away it opens first.
 func (h SinkHarness) retried(c *check, i *instance[plugin.Sink], n int) error {
 	err := writeSink(c, i, n)
-	if plugin.IsAway(err) {
+	if plugin.IsUnavailable(err) {
 		if e := openSink(c, i); e != nil {
 			return e
 		}

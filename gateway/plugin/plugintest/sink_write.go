@@ -106,7 +106,7 @@ func (h SinkHarness) unchanged(c *check) {
 	for n := range 2 {
 		batch := c.numbered(n*10, h.most())
 		for _, e := range batch {
-			e.Fence, e.Tried = &event.Fence{Leader: "conformance", Term: int64(n + 1)}, &event.Tried{Attempts: 1, Last: Now()}
+			e.Fence, e.Attempts = &event.Fence{Leader: "conformance", Term: int64(n + 1)}, &event.Attempts{Failed: 1, Last: Now()}
 		}
 		mine := append([]*event.Event(nil), batch...)
 		batch = append(make([]*event.Event, 0, len(batch)+2), batch...)
@@ -181,8 +181,8 @@ func (h SinkHarness) takesAny(c *check) {
 		switch {
 		case !single && plugin.IsDisabling(err):
 			c.Errorf("an event with %s disables the sink: %v", what, err)
-		case !single && plugin.IsAway(err):
-			c.Errorf("an event with %s is said to be the server's fault (plugin.Away): %v", what, err)
+		case !single && plugin.IsUnavailable(err):
+			c.Errorf("an event with %s is said to be the server's fault (plugin.Unavailable): %v", what, err)
 		case !single && len(batch) > 1:
 			c.Errorf("an event with %s fails its whole batch: say by plugin.Failed which event it is: %v", what, err)
 		case single && len(batch) == 3 && (each[0] != nil || each[2] != nil):

@@ -25,12 +25,12 @@ type SourceHarness struct {
 	Send func(t testing.TB, payloads ...string)
 	// Payload makes the n-th payload to send; nil for plain text.
 	Payload func(n int) string
-	// Break breaks the source's connection, so that Run returns an error; nil where it has none.
-	Break func(t testing.TB)
-	// Unseat takes the lock away from the leader, for types with the trait Elects.
-	Unseat func(t testing.TB)
-	// Bad maps options, in YAML, to a part of what is said about them.
-	Bad map[string]string
+	// Disconnect breaks the source's connection, so that Run returns an error; nil where it has none.
+	Disconnect func(t testing.TB)
+	// TakeLock takes the lock away from the leader, for types with the capability ElectsLeader.
+	TakeLock func(t testing.TB)
+	// InvalidOptions maps options, in YAML, to a part of what is said about them.
+	InvalidOptions map[string]string
 }
 
 // Source runs the suite on a source.
@@ -55,7 +55,7 @@ const (
 )
 
 func sourceRules(h SourceHarness) []rule {
-	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.Bad, use: h.use, works: h.works, serves: h.Serve != nil}
+	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.InvalidOptions, use: h.use, works: h.works, serves: h.Serve != nil}
 	rules := []rule{
 		{ruleRunEnds, h.ends}, {ruleReady, h.ready}, {ruleOnce, h.once}, {ruleFrozen, nil}, {ruleAgain, h.again},
 		{ruleBatch, h.acks}, {ruleFails, h.fails}, {ruleAfterRun, nil}, {ruleGaps, h.firstGap},

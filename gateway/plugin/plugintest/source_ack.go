@@ -30,7 +30,7 @@ func (h SourceHarness) acks(c *check) {
 				held = append(held, e.ack)
 			}
 			if e.ack == nil && h.Type.Has(plugin.Replays) {
-				c.breaks(ruleReplays, "a batch has no Ack, and the type has the trait Replays")
+				c.breaks(ruleReplays, "a batch has no Ack, and the type has the capability Replays")
 			}
 		}
 		half := len(held) / 2
@@ -55,7 +55,7 @@ func (h SourceHarness) acks(c *check) {
 // replays gives events back, and looks that they come again, under the same IDs.
 func (h SourceHarness) replays(c *check) {
 	if !h.Type.Has(plugin.Replays) {
-		c.Skip("the type has no trait Replays")
+		c.Skip("the type has no capability Replays")
 	}
 	opts := optionsOf(c, h.Type, h.Reachable)
 	t := h.turn(c, opts)

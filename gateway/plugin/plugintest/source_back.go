@@ -54,8 +54,8 @@ func (h SourceHarness) firstGap(c *check) {
 // comesBack breaks the connection, and sends until something is emitted again.
 func (h SourceHarness) comesBack(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
-	cut := func() { c.hook(func() { h.Break(c) }) }
-	if h.Break == nil {
+	cut := func() { c.hook(func() { h.Disconnect(c) }) }
+	if h.Disconnect == nil {
 		var relays []*relay
 		addresses(opts, func(addr string) string {
 			relays = append(relays, newRelay(c, addr))
@@ -76,7 +76,7 @@ func (h SourceHarness) comesBack(c *check) {
 	<-sent
 	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > 0 || s.over })
 	cut()
-	if h.Break != nil && !t.out.await(c.suite.patience(2*c.suite.arrives), func(s state) bool { return s.over }) {
+	if h.Disconnect != nil && !t.out.await(c.suite.patience(2*c.suite.arrives), func(s state) bool { return s.over }) {
 		c.waited()
 		c.Fatalf("its connection was cut, and Run does not return")
 	}

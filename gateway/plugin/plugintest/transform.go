@@ -19,8 +19,8 @@ type TransformHarness struct {
 	// Stateful says that what becomes of an event depends on those before it. The suite uses a new
 	// instance for each case in any case; of others it applies each case twice.
 	Stateful bool
-	// Bad maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
-	Bad map[string]string
+	// InvalidOptions maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
+	InvalidOptions map[string]string
 	// Example changes the options, in YAML, of the example in README.md before it is
 	// run; nil leaves them.
 	Example func(options string) string
@@ -33,13 +33,13 @@ type TransformCase struct {
 	In      string
 	Out     []string
 	Error   string // part of the error; "" for none
-	// Beside checks what stands beside the payload of the i-th event of Out; nil where
+	// Check checks what stands beside the payload of the i-th event of Out; nil where
 	// it is that of the event that came in.
-	Beside func(t testing.TB, i int, e *event.Event)
+	Check func(t testing.TB, i int, e *event.Event)
 }
 
-// Incoming is the event that transforms get in the suite.
-func Incoming(payload string) *event.Event {
+// NewEvent is the event that transforms get in the suite.
+func NewEvent(payload string) *event.Event {
 	return &event.Event{
 		ID: "id", Source: "source", Channel: "channel", Key: "key", Time: Now(), Data: []byte(payload),
 		Attrs: []event.Attr{{Name: "table", Value: "orders"}},
@@ -94,12 +94,12 @@ const (
 	ruleEmitEnds   = "Apply emits no nil, and nothing when it has returned"
 	ruleSame       = "an instance is used again, also after an error"
 	ruleAnyApply   = "Apply takes any event"
-	ruleApplyAway  = "Apply says plugin.Away where its server is away"
+	ruleApplyAway  = "Apply says plugin.Unavailable where its server is away"
 	ruleExample    = "the examples of README.md hold"
 )
 
 func transformRules(h TransformHarness) []rule {
-	s := subject[plugin.Transform]{typ: h.Type, reachable: h.first, bad: h.Bad, use: h.use, works: h.works}
+	s := subject[plugin.Transform]{typ: h.Type, reachable: h.first, bad: h.InvalidOptions, use: h.use, works: h.works}
 	if opts := h.first; opts != nil && h.hasServer() {
 		s.unreachable = func(opts any) {
 			h.first(opts)
@@ -150,7 +150,7 @@ func (h TransformHarness) hasServer() (has bool) {
 
 func (h TransformHarness) use(c *check, i *instance[plugin.Transform]) {
 	for range 3 {
-		_, _ = apply(c, i, Incoming(h.firstCase().In))
+		_, _ = apply(c, i, NewEvent(h.firstCase().In))
 	}
 }
 

@@ -93,8 +93,8 @@ func (h TransformHarness) cases(c *check) {
 
 // holds applies a case; it returns what is not as it says.
 func (h TransformHarness) holds(c *check, i *instance[plugin.Transform], tc TransformCase) string {
-	before := Incoming(tc.In)
-	out, err := apply(c, i, Incoming(tc.In))
+	before := NewEvent(tc.In)
+	out, err := apply(c, i, NewEvent(tc.In))
 	if (err != nil) != (tc.Error != "") || err != nil && !strings.Contains(err.Error(), tc.Error) {
 		return fmt.Sprintf("the error is %v, want %q", err, tc.Error)
 	}
@@ -106,8 +106,8 @@ func (h TransformHarness) holds(c *check, i *instance[plugin.Transform], tc Tran
 		return fmt.Sprintf("it becomes %q, want %q", got, tc.Out)
 	}
 	for k, e := range out {
-		if tc.Beside != nil {
-			c.hook(func() { tc.Beside(c, k, e) })
+		if tc.Check != nil {
+			c.hook(func() { tc.Check(c, k, e) })
 		} else if !sameBeside(e, before) {
 			return fmt.Sprintf("it loses what stands beside its payload: %+v", e)
 		}
@@ -159,8 +159,8 @@ func (h TransformHarness) any(c *check) {
 		}
 		for what, e := range anyEvents() {
 			_, err := apply(c, i, e)
-			if plugin.IsAway(err) && len(h.servers(i, tc)) == 0 {
-				c.Errorf("an event with %s is said to be a server's fault (plugin.Away): %v", what, err)
+			if plugin.IsUnavailable(err) && len(h.servers(i, tc)) == 0 {
+				c.Errorf("an event with %s is said to be a server's fault (plugin.Unavailable): %v", what, err)
 			}
 		}
 	}
@@ -191,7 +191,7 @@ func (h TransformHarness) ends(c *check) {
 		}
 		emitted := 0
 		err = c.await("Apply", c.begin("Apply", func() error {
-			return i.impl.Apply(ended(), Incoming(tc.In), func(*event.Event) { emitted++ })
+			return i.impl.Apply(ended(), NewEvent(tc.In), func(*event.Event) { emitted++ })
 		}))
 		if err == nil && tc.Error == "" && emitted != len(tc.Out) {
 			c.breaks(ruleCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
@@ -206,7 +206,7 @@ func (h TransformHarness) ends(c *check) {
 			continue
 		}
 		_ = c.until(silent, "Apply", func(ctx context.Context) error {
-			return i.impl.Apply(ctx, Incoming(tc.In), func(*event.Event) {})
+			return i.impl.Apply(ctx, NewEvent(tc.In), func(*event.Event) {})
 		})
 		return
 	}
@@ -223,13 +223,13 @@ func (h TransformHarness) away(c *check) {
 	i := build(c, h.Type, opts)
 	told := i.quietSince()
 	for range 2 {
-		_, err := apply(c, i, Incoming(h.firstCase().In))
+		_, err := apply(c, i, NewEvent(h.firstCase().In))
 		told("Apply", err)
 		if err == nil {
 			c.Skip("it does without its server")
 		}
-		if !plugin.IsAway(err) && err != errPanicked {
-			c.Errorf("Apply returns an error without plugin.Away, so that the event is parked: %v", err)
+		if !plugin.IsUnavailable(err) && err != errPanicked {
+			c.Errorf("Apply returns an error without plugin.Unavailable, so that the event is parked: %v", err)
 		}
 	}
 }

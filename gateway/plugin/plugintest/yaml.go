@@ -47,7 +47,7 @@ func decode[T any](c *check, typ plugin.Type[T], body *yaml.Node) (opts any, err
 		return nil, err
 	}
 	opts = typ.Defaults()
-	d := options.Decoder{Place: func(path string) (key, value options.Pos) { return at[path][0], at[path][1] }}
+	d := options.Decoder{Locate: func(path string) (key, value options.Pos) { return at[path][0], at[path][1] }}
 	read := func(context.Context) error {
 		d.Decode("", raw, opts, &struct {
 			Type    string `koanf:"type"`

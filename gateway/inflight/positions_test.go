@@ -10,27 +10,27 @@ import (
 )
 
 func TestPositionFollowsTheSettledPrefix(t *testing.T) {
-	tr := New("begin")
+	tr := NewPositionTracker("begin")
 	a, b, c := tr.Add("a", 1), tr.Add("b", 2), tr.Add("c", 1)
 	b.Settle(nil)
-	if n, err := tr.State(); tr.Acked() != "begin" || n != 2 || tr.Done() != 2 || err != nil {
+	if n, err := tr.State(); tr.Acked() != "begin" || n != 2 || tr.AckedEvents() != 2 || err != nil {
 		t.Errorf("after b: at %s, %d events, %v", tr.Acked(), n, err)
 	}
-	if _, above := tr.Settled(); !slices.Equal(above, []Span[string]{{"b", "b"}}) || !slices.Equal(tr.Open(), []string{"a", "c"}) {
-		t.Errorf("above %v, open %v", above, tr.Open())
+	if _, above := tr.AckedSpans(); !slices.Equal(above, []Span[string]{{"b", "b"}}) || !slices.Equal(tr.Unacked(), []string{"a", "c"}) {
+		t.Errorf("above %v, open %v", above, tr.Unacked())
 	}
 	a.Settle(nil)
 	if n, _ := tr.State(); tr.Acked() != "b" || n != 1 || len(tr.Changed) != 1 {
 		t.Errorf("after a: at %s, %d events", tr.Acked(), n)
 	}
-	if !tr.Take() || tr.Progressed() || tr.Take() {
+	if !tr.StartCheckpoint() || tr.Progressed() || tr.StartCheckpoint() {
 		t.Error("what was settled is not taken once")
 	}
-	tr.Keep()
-	if !tr.Take() {
+	tr.CheckpointFailed()
+	if !tr.StartCheckpoint() {
 		t.Error("it is not taken again after nothing was stored")
 	}
-	if tr.Idle("d") {
+	if tr.Advance("d") {
 		t.Error("it moved although a batch is on its way")
 	}
 	broken := errors.New("broken")
@@ -38,35 +38,35 @@ func TestPositionFollowsTheSettledPrefix(t *testing.T) {
 	if _, err := tr.State(); !errors.Is(err, broken) || tr.Acked() != "b" {
 		t.Errorf("after a nack: at %s, %v", tr.Acked(), err)
 	}
-	tr.Forget("e")
+	tr.Reset("e")
 	c.Settle(nil)
-	if n, _ := tr.State(); tr.Acked() != "e" || n != 0 || tr.Open() != nil {
+	if n, _ := tr.State(); tr.Acked() != "e" || n != 0 || tr.Unacked() != nil {
 		t.Errorf("after it was forgotten: at %s, %d events", tr.Acked(), n)
 	}
 }
 
 // TestOrderEndsWithForget: what was nacked of one stream comes before nothing of another.
 func TestOrderEndsWithForget(t *testing.T) {
-	tr := New(0)
+	tr := NewPositionTracker(0)
 	before := tr.Add(1, 1)
-	before.Order().ComesAgain("k", false, errors.New("away"))
-	if same := tr.Add(2, 1); same.Order() != before.Order() {
+	before.Redelivery().Add("k", false, errors.New("away"))
+	if same := tr.Add(2, 1); same.Redelivery() != before.Redelivery() {
 		t.Error("two batches of one Run have no order")
 	}
-	tr.Forget(7)
-	if tr.Add(8, 1).Order().Any() {
+	tr.Reset(7)
+	if tr.Add(8, 1).Redelivery().Any() {
 		t.Error("what was forgotten comes again")
 	}
 }
 
 // TestOneThatStays costs the same however many follow it.
 func TestOneThatStays(t *testing.T) {
-	tr := New(0)
+	tr := NewPositionTracker(0)
 	stays := tr.Add(1, 1)
 	for i := range 100_000 {
 		tr.Add(i+2, 1).Settle(nil)
 	}
-	acked, above := tr.Settled()
+	acked, above := tr.AckedSpans()
 	if n, _ := tr.State(); n != 1 || acked != 0 || !slices.Equal(above, []Span[int]{{2, 100_001}}) {
 		t.Errorf("%d events, at %d, above %v", n, acked, above)
 	}
@@ -74,7 +74,7 @@ func TestOneThatStays(t *testing.T) {
 		t.Error("it keeps more than two batches")
 	}
 	stays.Settle(nil)
-	if acked, above = tr.Settled(); acked != 100_001 || above != nil || tr.first != nil || tr.last != nil {
+	if acked, above = tr.AckedSpans(); acked != 100_001 || above != nil || tr.first != nil || tr.last != nil {
 		t.Errorf("at %d, above %v", acked, above)
 	}
 }
@@ -85,12 +85,12 @@ func TestAnyOrder(t *testing.T) {
 		n := rapid.IntRange(1, 50).Draw(t, "batches")
 		stays := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "stay open")
 		spans := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "were settled before")
-		tr := New(0)
+		tr := NewPositionTracker(0)
 		var settling sync.WaitGroup
 		open, prefix := []int(nil), 0
 		for i := range n {
 			if spans[i] {
-				tr.AddSettled(Span[int]{i + 1, i + 1})
+				tr.AddAcked(Span[int]{i + 1, i + 1})
 				continue
 			}
 			ack := tr.Add(i+1, 1)
@@ -104,13 +104,13 @@ func TestAnyOrder(t *testing.T) {
 		if prefix = n; len(open) > 0 {
 			prefix = open[0] - 1
 		}
-		acked, above := tr.Settled()
+		acked, above := tr.AckedSpans()
 		covered := acked
 		for _, s := range above {
 			covered += s.Last - s.First + 1
 		}
-		if count, _ := tr.State(); acked != prefix || count != len(open) || !slices.Equal(tr.Open(), open) || covered != n-len(open) {
-			t.Fatalf("at %d, above %v, open %v, %d events; want %d, %v", acked, above, tr.Open(), count, prefix, open)
+		if count, _ := tr.State(); acked != prefix || count != len(open) || !slices.Equal(tr.Unacked(), open) || covered != n-len(open) {
+			t.Fatalf("at %d, above %v, open %v, %d events; want %d, %v", acked, above, tr.Unacked(), count, prefix, open)
 		}
 	})
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 )
 
-// Repeats reports whether an object in b, at any depth, has a name several times: most
+// HasDuplicateKeys reports whether an object in b, at any depth, has a name several times: most
 // readers see the last member only. b must be JSON.
-func Repeats(b []byte) bool {
+func HasDuplicateKeys(b []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	return repeats(dec)

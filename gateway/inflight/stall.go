@@ -11,9 +11,9 @@ import (
 // stalled.
 const StallAfter = time.Minute
 
-// Standstill finds out whether a source that reads no more, because too many of its events are
+// StallDetector finds out whether a source that reads no more, because too many of its events are
 // not settled, is merely behind, or stalled. Its methods are not safe for concurrent use.
-type Standstill struct {
+type StallDetector struct {
 	After time.Duration // see StallAfter
 
 	since time.Time // when an event was settled last, or the source began to wait
@@ -23,21 +23,21 @@ type Standstill struct {
 
 // Check is called again and again while the source waits for an event to be settled. done is how
 // many were, and waiting how many are not.
-func (s *Standstill) Check(out plugin.Output, done uint64, waiting int) {
+func (s *StallDetector) Check(out plugin.Output, done uint64, waiting int) {
 	switch {
 	case s.since.IsZero() || done != s.done:
-		s.End(out)
+		s.Clear(out)
 		s.since, s.done = time.Now(), done
 	case time.Since(s.since) >= s.After:
 		s.told = true
-		out.Stalled(fmt.Sprintf("%d events are emitted and not settled (in_flight), and none was settled for a while: correct what their sink says of them, give it a dead_letter, or raise in_flight", waiting))
+		out.SetStalled(fmt.Sprintf("%d events are emitted and not settled (in_flight), and none was settled for a while: correct what their sink says of them, give it a dead_letter, or raise in_flight", waiting))
 	}
 }
 
-// End is called when the source goes on.
-func (s *Standstill) End(out plugin.Output) {
+// Clear is called when the source goes on.
+func (s *StallDetector) Clear(out plugin.Output) {
 	if s.told {
-		out.Stalled("")
+		out.SetStalled("")
 	}
 	s.since, s.told = time.Time{}, false
 }

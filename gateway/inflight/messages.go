@@ -10,36 +10,36 @@ import (
 	"eventgateway/gateway/internal/settle"
 )
 
-// Ledger is the messages of a source that acknowledges each by itself, in any order, as a consumer
+// MessageTracker is the messages of a source that acknowledges each by itself, in any order, as a consumer
 // group of Redis or NATS JetStream does. K is what the source acknowledges a message by. A
-// Ledger outlives a Run: what is on its way need not be emitted again because a connection was
+// MessageTracker outlives a Run: what is on its way need not be emitted again because a connection was
 // lost meanwhile.
-type Ledger[K cmp.Ordered] struct {
+type MessageTracker[K cmp.Ordered] struct {
 	// Changed gets a value when a message was settled, or an attempt has failed, unless it holds one.
 	Changed chan struct{}
 
 	mu     sync.Mutex
 	open   map[K]*message[K] // emitted and not settled
-	taken  Taken[K]          // since the last Take
+	taken  Progress[K]       // since the last Take
 	done   uint64
 	failed error
-	order  *settle.Order
+	order  *settle.Redelivery
 }
 
 // message is one batch that is on its way.
 type message[K cmp.Ordered] struct {
 	ack settle.Ack
-	of  *Ledger[K]
+	of  *MessageTracker[K]
 	id  K
 }
 
-// Taken is what has become of messages since the last [Ledger.Take]. Acked and Nacked are in the order in
+// Progress is what has become of messages since the last [MessageTracker.Collect]. Acked and Nacked are in the order in
 // which they were settled. Tried has, of messages that are on their way or were nacked, the latest
 // failed attempt that is to be remembered.
-type Taken[K cmp.Ordered] struct {
-	Acked  []K
-	Nacked []Nacked[K]
-	Tried  map[K]event.Tried
+type Progress[K cmp.Ordered] struct {
+	Acked    []K
+	Nacked   []Nacked[K]
+	Attempts map[K]event.Attempts
 }
 
 // Nacked is a message that was nacked, and why.
@@ -48,21 +48,21 @@ type Nacked[K cmp.Ordered] struct {
 	Err error
 }
 
-// NewLedger makes one that has nothing on its way.
-func NewLedger[K cmp.Ordered]() *Ledger[K] {
-	return &Ledger[K]{Changed: make(chan struct{}, 1), open: map[K]*message[K]{}, order: &settle.Order{}}
+// NewMessageTracker makes one that has nothing on its way.
+func NewMessageTracker[K cmp.Ordered]() *MessageTracker[K] {
+	return &MessageTracker[K]{Changed: make(chan struct{}, 1), open: map[K]*message[K]{}, order: &settle.Redelivery{}}
 }
 
-// Begin is called at the begin of each Run, before anything is emitted in it. It forgets that
+// BeginRun is called at the begin of each Run, before anything is emitted in it. It forgets that
 // messages were nacked: the Run emits these again.
-func (l *Ledger[K]) Begin() {
+func (l *MessageTracker[K]) BeginRun() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failed, l.order = nil, l.order.Next()
 }
 
 // Add notes a message that is about to be emitted, in a batch of its own, and returns the batch's Ack.
-func (l *Ledger[K]) Add(id K) *settle.Ack {
+func (l *MessageTracker[K]) Add(id K) *settle.Ack {
 	m := &message[K]{of: l, id: id}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +82,7 @@ func (m *message[K]) Settled(err error) {
 	if err == nil {
 		l.done++
 		l.taken.Acked = append(l.taken.Acked, m.id)
-		delete(l.taken.Tried, m.id)
+		delete(l.taken.Attempts, m.id)
 	} else {
 		l.taken.Nacked = append(l.taken.Nacked, Nacked[K]{m.id, err})
 		if l.failed == nil {
@@ -92,20 +92,20 @@ func (m *message[K]) Settled(err error) {
 	changed(l.Changed)
 }
 
-// Tried is part of [settle.Owner].
-func (m *message[K]) Tried(attempts int, last time.Time) {
+// AttemptFailed is part of [settle.Owner].
+func (m *message[K]) AttemptFailed(attempts int, last time.Time) {
 	l := m.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.taken.Tried == nil {
-		l.taken.Tried = map[K]event.Tried{}
+	if l.taken.Attempts == nil {
+		l.taken.Attempts = map[K]event.Attempts{}
 	}
-	l.taken.Tried[m.id] = event.Tried{Attempts: attempts, Last: last}
+	l.taken.Attempts[m.id] = event.Attempts{Failed: attempts, Last: last}
 	changed(l.Changed)
 }
 
-// IsOpen reports whether a message is on its way.
-func (l *Ledger[K]) IsOpen(id K) bool {
+// InFlight reports whether a message is on its way.
+func (l *MessageTracker[K]) InFlight(id K) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open[id] != nil
@@ -113,47 +113,47 @@ func (l *Ledger[K]) IsOpen(id K) bool {
 
 // State returns how many messages are on their way, and the error with which the first one of this
 // Run was nacked.
-func (l *Ledger[K]) State() (open int, failed error) {
+func (l *MessageTracker[K]) State() (open int, failed error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.open), l.failed
 }
 
-// Done returns how many messages were acked. It grows while sinks take something.
-func (l *Ledger[K]) Done() uint64 {
+// AckedMessages returns how many messages were acked. It grows while sinks take something.
+func (l *MessageTracker[K]) AckedMessages() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.done
 }
 
 // Progressed reports whether an ack or a failed attempt is to be taken.
-func (l *Ledger[K]) Progressed() bool {
+func (l *MessageTracker[K]) Progressed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.taken.Acked)+len(l.taken.Tried) > 0
+	return len(l.taken.Acked)+len(l.taken.Attempts) > 0
 }
 
-// Take returns what has become of messages since the last time.
-func (l *Ledger[K]) Take() Taken[K] {
+// Collect returns what has become of messages since the last time.
+func (l *MessageTracker[K]) Collect() Progress[K] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	taken := l.taken
-	l.taken = Taken[K]{}
+	l.taken = Progress[K]{}
 	return taken
 }
 
-// Keep takes a Take back: nothing of it was stored.
-func (l *Ledger[K]) Keep(taken Taken[K]) {
+// Restore undoes Collect: nothing of it was stored.
+func (l *MessageTracker[K]) Restore(taken Progress[K]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	newer := l.taken
-	l.taken = Taken[K]{Acked: append(taken.Acked, newer.Acked...), Nacked: append(taken.Nacked, newer.Nacked...), Tried: taken.Tried}
-	if l.taken.Tried == nil {
-		l.taken.Tried = newer.Tried
+	l.taken = Progress[K]{Acked: append(taken.Acked, newer.Acked...), Nacked: append(taken.Nacked, newer.Nacked...), Attempts: taken.Attempts}
+	if l.taken.Attempts == nil {
+		l.taken.Attempts = newer.Attempts
 		return
 	}
-	maps.Copy(l.taken.Tried, newer.Tried)
+	maps.Copy(l.taken.Attempts, newer.Attempts)
 	for _, id := range newer.Acked {
-		delete(l.taken.Tried, id)
+		delete(l.taken.Attempts, id)
 	}
 }

@@ -5,39 +5,39 @@ import (
 	"sync/atomic"
 )
 
-// Order keeps the keys of events that come again because their batch was nacked. A later event
+// Redelivery keeps the keys of events that come again because their batch was nacked. A later event
 // of such a key must come again, too, behind them: the router nacks its batch, although it was
 // delivered. An Order is that of the batches which a source emits in one Run. Its methods are
 // safe for concurrent use, and a nil *Order keeps nothing.
-type Order struct {
+type Redelivery struct {
 	any atomic.Bool // something comes again
 
 	mu    sync.Mutex
 	cause error // why the first one does
 	keys  map[string]bool
 	all   bool // one of them joins keys
-	next  *Order
+	next  *Redelivery
 }
 
 // Next returns the order of the next Run of a source whose batches are not emitted again while
 // they are on their way. Where a batch of the Run before is nacked later, it comes again behind
 // what the next Run has emitted: so its keys count there, too.
-func (o *Order) Next() *Order {
+func (o *Redelivery) Next() *Redelivery {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.next = &Order{}
+	o.next = &Redelivery{}
 	return o.next
 }
 
-// ComesAgain notes the key of an event that comes again, and why. joins says that the event keeps its
+// Add notes the key of an event that comes again, and why. joins says that the event keeps its
 // place among those of other keys: whatever is settled from now on counts as behind it.
-func (o *Order) ComesAgain(key string, joins bool, why error) {
+func (o *Redelivery) Add(key string, joins bool, why error) {
 	for o != nil {
 		o = o.note(key, joins, why)
 	}
 }
 
-func (o *Order) note(key string, joins bool, why error) (next *Order) {
+func (o *Redelivery) note(key string, joins bool, why error) (next *Redelivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.keys == nil {
@@ -50,10 +50,10 @@ func (o *Order) note(key string, joins bool, why error) (next *Order) {
 }
 
 // Any reports whether anything comes again. It is one atomic load.
-func (o *Order) Any() bool { return o != nil && o.any.Load() }
+func (o *Redelivery) Any() bool { return o != nil && o.any.Load() }
 
-// Behind returns an error where an event of the key may have its place behind one that comes again.
-func (o *Order) Behind(key string, joins bool) error {
+// Check returns an error where an event of the key may have its place behind one that comes again.
+func (o *Redelivery) Check(key string, joins bool) error {
 	if !o.Any() {
 		return nil
 	}

@@ -15,11 +15,11 @@ type shown struct {
 	said []bool
 }
 
-func (s *shown) Stalled(reason string) { s.said = append(s.said, reason != "") }
+func (s *shown) SetStalled(reason string) { s.said = append(s.said, reason != "") }
 
 func TestStandstill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, s := &shown{}, Standstill{After: StallAfter}
+		out, s := &shown{}, StallDetector{After: StallAfter}
 		look := func(after time.Duration, done uint64, want ...bool) {
 			t.Helper()
 			time.Sleep(after)
@@ -37,10 +37,10 @@ func TestStandstill(t *testing.T) {
 		look(1, 7, false)
 		look(StallAfter, 7, true)
 		out.said = nil
-		if s.End(out); !slices.Equal(out.said, []bool{false}) {
+		if s.Clear(out); !slices.Equal(out.said, []bool{false}) {
 			t.Errorf("at the end it said %v", out.said)
 		}
-		if s.End(out); len(out.said) != 1 {
+		if s.Clear(out); len(out.said) != 1 {
 			t.Error("it said so again")
 		}
 	})
