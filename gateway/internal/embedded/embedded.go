@@ -151,7 +151,7 @@ func (s *Servers) PostgresURL() string {
 	if s.postgres == nil {
 		return ""
 	}
-	return s.postgres.URL()
+	return s.postgres.URL() + s.postgres.sealed()
 }
 
 // RedisURL returns where the private Redis is; "" where there is none.

@@ -1,11 +1,15 @@
 package embedded_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/internal/embedded"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/testenv"
 )
 
@@ -29,5 +33,37 @@ func TestServersGetNoSecrets(t *testing.T) {
 	}
 	if strings.Contains(found, "hush") || !strings.Contains(found, "PATH=") {
 		t.Errorf("environment: %s", found)
+	}
+}
+
+// TestEnvironmentOfAnotherServer: the PG* variables are for another server, and no connection to the
+// private one takes them.
+func TestEnvironmentOfAnotherServer(t *testing.T) {
+	for name, value := range map[string]string{
+		"PGHOST": "192.0.2.1", "PGPORT": "6543", "PGDATABASE": "none", "PGUSER": "none", "PGPASSWORD": "hush", "PGPASSFILE": "/none", "PGAPPNAME": "none",
+		"PGCONNECT_TIMEOUT": "x", "PGSSLMODE": "verify-full", "PGSSLKEY": "/none", "PGSSLCERT": "/none", "PGSSLCERTMODE": "require", "PGSSLSNI": "0",
+		"PGSSLROOTCERT": "/none", "PGSSLPASSWORD": "hush", "PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "none",
+		"PGSERVICEFILE": "/none", "PGTZ": "Nowhere", "PGOPTIONS": "-c none=1", "PGMINPROTOCOLVERSION": "9", "PGMAXPROTOCOLVERSION": "9",
+		"PGCHANNELBINDING": "require", "PGREQUIREAUTH": "none", "PGDATA": "/none",
+	} {
+		t.Setenv(name, value)
+	}
+	servers, err := embedded.Start(testenv.Context(t), embedded.Need{Postgres: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Stop(context.WithoutCancel(t.Context()))
+	config, err := pgconn.Config(options.NewPrivateURL(servers.PostgresURL()), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.ConnectConfig(testenv.Context(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pgconn.Close(conn)
+	var is string
+	if err := conn.QueryRow(testenv.Context(t), "SELECT concat_ws(' ', current_user, current_database(), current_setting('application_name'))").Scan(&is); err != nil || is != "postgres postgres eventgateway orders" {
+		t.Errorf("%q, %v", is, err)
 	}
 }

@@ -53,6 +53,9 @@ func startPostgres(ctx context.Context, dir string, port int, safe bool, more ..
 			return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 		}
 	}
+	if err := os.WriteFile(p.serviceFile(), []byte("[private]\n"), 0o600); err != nil {
+		return nil, err
+	}
 	return p, p.Start(ctx)
 }
 
@@ -115,6 +118,19 @@ func (p *Postgres) URL() string {
 	}
 	return "postgres:///postgres?user=postgres&host=" + p.dir
 }
+
+// sealed returns the parameters that keep the PG* variables of the environment, which are for
+// another server, from the URL: a parameter of the URL wins over its variable. No parameter
+// undoes PGSERVICE, so the URL names a service of its own, which is empty.
+func (p *Postgres) sealed() string {
+	return fmt.Sprintf("&port=%d&password=&passfile=/dev/null&connect_timeout=0&options=&timezone=UTC"+
+		"&sslmode=disable&sslnegotiation=postgres&sslcertmode=disable&sslcert=&sslkey=&sslrootcert=&sslpassword=&sslsni=1"+
+		"&target_session_attrs=any&channel_binding=disable&require_auth=&min_protocol_version=3.0&max_protocol_version=3.0"+
+		"&application_name=&service=private&servicefile=%s", p.socketPort(), p.serviceFile())
+}
+
+// serviceFile is the file of the URL's service.
+func (p *Postgres) serviceFile() string { return filepath.Join(p.dir, "service.conf") }
 
 // maxSocketPath is the longest path of a Unix socket in bytes (sun_path less
 // its zero byte).

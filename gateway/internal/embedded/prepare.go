@@ -15,7 +15,7 @@ var ordersSQL string
 
 // prepare makes the table orders where there is none.
 func (p *Postgres) prepare(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, p.URL())
+	conn, err := pgx.Connect(ctx, p.URL()+p.sealed())
 	if err != nil {
 		return fmt.Errorf("cannot connect to the private PostgreSQL: %w", err)
 	}
