@@ -24,6 +24,7 @@ type Config struct {
 	Warnings options.Problems
 
 	places  places
+	env     Env
 	secrets *options.Redactor // of all components, and of http
 	hidden  *options.Redactor // these, and what variables hold
 	private []privateURL
@@ -74,7 +75,7 @@ func Load(r Request) (*Config, options.Problems) {
 		g.secrets, g.outside = append(g.secrets, password), 1
 	}
 	cfg := g.decode(raw, r.Routes)
-	cfg.places = all
+	cfg.places, cfg.env = all, r.Env
 	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
 	g.privateServers(cfg, r)
 	// An empty token must not open what it was meant to close; ${TOKEN:-} says that none is meant.
@@ -88,6 +89,7 @@ func Load(r Request) (*Config, options.Problems) {
 	}
 	if len(g.dec.Problems) > 0 {
 		g.dec.Problems.Sort()
+		all.originate(g.dec.Problems, r.Env)
 		return nil, redacted(g.dec.Problems, cfg.hidden)
 	}
 	return cfg, nil
@@ -132,7 +134,9 @@ func redacted(problems options.Problems, r *options.Redactor) options.Problems {
 
 // Locate turns what router.New returned into problems with their places.
 func (c *Config) Locate(err error) options.Problems {
-	return redacted(c.locate(err), c.hidden)
+	problems := redacted(c.locate(err), c.hidden)
+	c.places.originate(problems, c.env)
+	return problems
 }
 
 func (c *Config) locate(err error) options.Problems {

@@ -17,6 +17,7 @@ import (
 type dotenv struct {
 	text     string // with \n as its only line breaks
 	vars     map[string]string
+	lines    map[string]int // where the assignment that counts begins
 	warnings []lineWarning
 
 	line    int // the number of the line that counted lies in
@@ -36,13 +37,13 @@ const (
 	warnComment      = "the value ends at its #, as a comment begins there: put the value in quotes if the # is meant"
 )
 
-// parseDotenv returns the variables in text, and what looks wrong in it.
-func parseDotenv(text []byte) (map[string]string, []lineWarning, error) {
+// parseDotenv reads the variables in text, and what looks wrong in it.
+func parseDotenv(text []byte) (*dotenv, error) {
 	if len(text) > 1 && (text[0] == 0xff && text[1] == 0xfe || text[0] == 0xfe && text[1] == 0xff) {
-		return nil, nil, errors.New("it is UTF-16: save it as UTF-8")
+		return nil, errors.New("it is UTF-16: save it as UTF-8")
 	}
 	unix := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(text))
-	d := dotenv{text: strings.ToValidUTF8(unix, "\ufffd"), vars: map[string]string{}, line: 1}
+	d := &dotenv{text: strings.ToValidUTF8(unix, "\ufffd"), vars: map[string]string{}, lines: map[string]int{}, line: 1}
 	for at := d.skipSpace(0); at < len(d.text); at = d.skipSpace(at) {
 		if d.text[at] == '#' {
 			at = d.lineEnd(at)
@@ -55,7 +56,7 @@ func parseDotenv(text []byte) (map[string]string, []lineWarning, error) {
 		}
 		at = end
 	}
-	return d.vars, d.warnings, nil
+	return d, nil
 }
 
 // assignment reads one that begins at a place, and returns where it ends.
@@ -82,16 +83,22 @@ func (d *dotenv) named(at int) (end int, ok bool) {
 	}
 	name := d.text[at:after]
 	if equals := d.skipSpace(after); equals < len(d.text) && d.text[equals] == '=' {
-		d.vars[name], end = d.value(equals + 1)
-		return end, true
+		return d.set(name, after, equals+1), true
 	}
 	if after < len(d.text) && d.text[after] == ':' {
 		if r, size := utf8.DecodeRuneInString(d.text[after+1:]); isDotenvSpace(r) {
-			d.vars[name], end = d.value(after + 1 + size)
-			return end, true
+			return d.set(name, after, after+1+size), true
 		}
 	}
 	return 0, false
+}
+
+// set notes the variable whose name ends at a place, and whose value begins at another one. It
+// returns where the value ends.
+func (d *dotenv) set(name string, after, at int) (end int) {
+	d.lines[name] = d.lineOf(after)
+	d.vars[name], end = d.value(at)
+	return end
 }
 
 // value reads the value that begins at a place, or behind the spaces there.
@@ -161,11 +168,16 @@ func (d *dotenv) skipSpace(at int) int {
 	return len(d.text) - len(strings.TrimLeftFunc(d.text[at:], isDotenvSpace))
 }
 
-// warn notes a warning about the line of a place; places only grow.
+// warn notes a warning about the line of a place.
 func (d *dotenv) warn(at int, text string) {
+	d.warnings = append(d.warnings, lineWarning{d.lineOf(at), text})
+}
+
+// lineOf returns the number of the line of a place; places only grow.
+func (d *dotenv) lineOf(at int) int {
 	d.line += strings.Count(d.text[d.counted:at], "\n")
 	d.counted = at
-	d.warnings = append(d.warnings, lineWarning{d.line, text})
+	return d.line
 }
 
 func unescape(quote byte, value string) string {

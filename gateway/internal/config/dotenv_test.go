@@ -92,14 +92,24 @@ var dotenvCases = []struct {
 	{"A=\"x\" y # z", map[string]string{"A": "\"x\" y"}},
 	{"A=\"x'", map[string]string{"A": "\"x'"}},
 	{"A=\\#1", map[string]string{"A": "\\"}},
+	{"FOO-BAR=1", map[string]string{"FOO-BAR": "1"}},
+	{"A=`a\"b'c`", map[string]string{"A": "a\"b'c"}},
+	{"A=\"a\\$b\"", map[string]string{"A": "a\\$b"}},
+	{"A=\\$1", map[string]string{"A": "\\$1"}},
+	{"A=a`b # c", map[string]string{"A": "a`b"}},
+	{"A=`a # b` `c`", map[string]string{"A": "`a"}},
+	{"\ufeffexport A=1", map[string]string{"A": "1"}},
+	{"A='it''s'", map[string]string{"A": "it''s"}},
+	{"A=\u00a0x", map[string]string{"A": "x"}},
+	{"A:   'x#y'", map[string]string{"A": "x#y"}},
 	{"DATABASE_URL=postgresql://postgres:p%40ss@localhost:5432/orders\nREDIS_URL=redis://localhost:6379\n\n# the server\nPORT=8080\nWS_URL=ws://localhost:8080\n", map[string]string{"DATABASE_URL": "postgresql://postgres:p%40ss@localhost:5432/orders", "REDIS_URL": "redis://localhost:6379", "PORT": "8080", "WS_URL": "ws://localhost:8080"}},
 }
 
 func TestDotenvReadsAsNodeDoes(t *testing.T) {
 	for _, tc := range dotenvCases {
-		got, _, err := parseDotenv([]byte(tc.text))
-		if err != nil || !maps.Equal(got, tc.want) {
-			t.Errorf("%q\ngives %q, %v\nwant  %q", tc.text, got, err, tc.want)
+		got, err := parseDotenv([]byte(tc.text))
+		if err != nil || !maps.Equal(got.vars, tc.want) {
+			t.Errorf("%q\ngives %q, %v\nwant  %q", tc.text, got.vars, err, tc.want)
 		}
 	}
 }
@@ -115,20 +125,20 @@ func TestDotenvWarnings(t *testing.T) {
 		"A=s3cret#more\nB=\"s3cret#more\"\nC=x #y\n": "1 " + warnComment,
 		"\nA='s3cret#more":                           "2 " + warnComment + ", 2 " + warnQuotes,
 	} {
-		_, warnings, err := parseDotenv([]byte(text))
+		parsed, err := parseDotenv([]byte(text))
 		var got []string
-		for _, w := range warnings {
+		for _, w := range parsed.warnings {
 			got = append(got, fmt.Sprint(w.line, " ", w.text))
 		}
 		if strings.Join(got, ", ") != want || err != nil {
 			t.Errorf("%q\ngives %v, %v\nwant  %s", text, got, err, want)
 		}
 	}
-	if _, _, err := parseDotenv([]byte("\xff\xfeA\x00=\x001\x00")); err == nil || !strings.Contains(err.Error(), "UTF-16") {
+	if _, err := parseDotenv([]byte("\xff\xfeA\x00=\x001\x00")); err == nil || !strings.Contains(err.Error(), "UTF-16") {
 		t.Errorf("UTF-16: %v", err)
 	}
-	if got, _, err := parseDotenv([]byte("A=\xe9x")); err != nil || got["A"] != "\ufffdx" {
-		t.Errorf("what is no UTF-8: %q, %v", got, err)
+	if got, err := parseDotenv([]byte("A=\xe9x")); err != nil || got.vars["A"] != "\ufffdx" {
+		t.Errorf("what is no UTF-8: %q, %v", got.vars, err)
 	}
 }
 
@@ -140,9 +150,9 @@ func TestDotenvIsLinear(t *testing.T) {
 		"A=" + strings.Repeat(" \n", n/2), strings.Repeat("A\n", n/2), strings.Repeat("export ", n/7), strings.Repeat("a", n),
 		strings.Repeat("A=\"\\\"\nB='\\'\nC=`\\`\n", n/20),
 	} {
-		vars, _, err := parseDotenv([]byte(text)) // the deadline of the test is the bound
-		if err != nil || len(vars) > 3 {
-			t.Errorf("%.20q: %d variables, %v", text, len(vars), err)
+		got, err := parseDotenv([]byte(text)) // the deadline of the test is the bound
+		if err != nil || len(got.vars) > 3 {
+			t.Errorf("%.20q: %d variables, %v", text, len(got.vars), err)
 		}
 	}
 }

@@ -13,9 +13,11 @@ import (
 // Env finds environment variables: in layers, the first one wins.
 type Env struct {
 	layers   []func(string) (string, bool)
-	heard    func(value string)   // is told what every variable holds that is asked for; may be nil
-	files    map[string]fileValue // what was read from the files of NAME_FILE; nil: read each time
+	heard    func(name, value string) // is told what every variable holds that is asked for; may be nil
+	files    map[string]fileValue     // what was read from the files of NAME_FILE; nil: read each time
 	warnings options.Problems
+	dotenv   string         // the .env file, which is the last layer; "": there is none
+	lines    map[string]int // of its variables
 }
 
 // fileValue is the value of a variable that was read from a file, or why it was not.
@@ -36,27 +38,42 @@ func NewEnv(layers ...map[string]string) Env {
 	return e
 }
 
-// ProcessEnv is the environment of the process, and below it the file dotenv
+// ProcessEnv is the environment of the process, and below it file, an .env,
 // where that exists. Its error never shows what is in the file.
-func ProcessEnv(dotenv string, pipes Pipes) (Env, error) {
+func ProcessEnv(file string, pipes Pipes) (Env, error) {
 	e := Env{layers: []func(string) (string, bool){os.LookupEnv}}
-	text, err := pipes.Read(dotenv)
+	text, err := pipes.Read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, nil
 	}
-	var vars map[string]string
-	var warnings []lineWarning
+	var parsed *dotenv
 	if err == nil {
-		vars, warnings, err = parseDotenv(text)
+		parsed, err = parseDotenv(text)
 	}
 	if err != nil {
-		return e, fmt.Errorf("%s: cannot be read: %w", dotenv, err)
+		return e, fmt.Errorf("%s: cannot be read: %w", file, err)
 	}
-	for _, w := range warnings {
-		e.warnings = append(e.warnings, options.Problem{Pos: options.Pos{File: dotenv, Line: w.line, Col: 1}, Text: w.text})
+	for _, w := range parsed.warnings {
+		e.warnings = append(e.warnings, options.Problem{Pos: options.Pos{File: file, Line: w.line, Col: 1}, Text: w.text})
 	}
-	e.layers = append(e.layers, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+	e.layers = append(e.layers, func(name string) (string, bool) { v, ok := parsed.vars[name]; return v, ok })
+	e.dotenv, e.lines = file, parsed.lines
 	return e, nil
+}
+
+// origin says in which line of the .env file a variable stands; "" where it comes from elsewhere.
+func (e Env) origin(name string) string {
+	for i, layer := range e.layers {
+		for _, n := range []string{name, name + "_FILE"} {
+			if value, set := layer(n); set && (n == name || value != "") {
+				if e.dotenv == "" || i < len(e.layers)-1 {
+					return ""
+				}
+				return fmt.Sprintf("%s stands in line %d of %s", n, e.lines[n], e.dotenv)
+			}
+		}
+	}
+	return ""
 }
 
 // Warnings returns what looks wrong in the .env file and is no reason not to use it. It never
@@ -75,7 +92,7 @@ func (e Env) remembering() Env {
 func (e Env) Lookup(name string) (string, bool, error) {
 	value, set, err := e.lookup(name)
 	if set && e.heard != nil {
-		e.heard(value)
+		e.heard(name, value)
 	}
 	return value, set, err
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // expand replaces ${NAME} and ${NAME:-default} in text; an empty variable counts
-// as unset where there is a default, and $${ stands for ${ itself. It works on
+// as unset where there is a default, and $${ stands for ${ itself. A default goes up to
+// the } that closes it, so that braces within it come in pairs: ${A:-{"x":{}}}. It works on
 // scalars after parsing, so no value can change the structure of the file; any
 // other $ stays as it is. The result is a string where nothing was replaced,
 // else an options.Expanded. made is how many bytes of text it has made; more than
@@ -34,10 +35,11 @@ func expand(text string, env Env, room int) (v any, made int, err error) {
 			rest = after
 			continue
 		}
-		inner, tail, closed := strings.Cut(after, "}")
-		if !closed {
-			return nil, 0, fmt.Errorf("a ${ lacks its }; write $${ for the two characters themselves")
+		end := closing(after)
+		if end < 0 {
+			return nil, 0, fmt.Errorf("a ${ lacks its }; write $${ for the two characters themselves, and close each { of a default")
 		}
+		inner, tail := after[:end], after[end+1:]
 		if strings.Contains(inner, "${") {
 			return nil, 0, fmt.Errorf("a ${...} cannot stand within another one")
 		}
@@ -55,6 +57,23 @@ func expand(text string, env Env, room int) (v any, made int, err error) {
 		return out.String(), out.Len(), nil
 	}
 	return options.Expanded(out.String()), out.Len(), nil
+}
+
+// closing returns where the } is that closes what text begins within, or -1.
+func closing(text string) int {
+	open := 0
+	for i := range len(text) {
+		switch text[i] {
+		case '{':
+			open++
+		case '}':
+			if open == 0 {
+				return i
+			}
+			open--
+		}
+	}
+	return -1
 }
 
 // errTooLong says that text with its variables replaced is longer than there is room for.

@@ -10,11 +10,23 @@ import (
 type place struct {
 	key, value options.Pos
 	text       string   // of a scalar, before variables were replaced
-	values     []string // of these variables
+	variables  []string // that were replaced
+	values     []string // of these
 }
 
 // places maps paths to where they stand.
 type places map[string]place
+
+// originate says, of problems with what a variable of the .env file holds, where it stands there.
+func (ps places) originate(problems options.Problems, env Env) {
+	for i := range problems {
+		for _, name := range ps[problems[i].Path].variables {
+			if origin := env.origin(name); origin != "" {
+				problems[i].Text += " (" + origin + ")"
+			}
+		}
+	}
+}
 
 // find returns the place of path, or of the nearest thing around it that stands
 // in a file: what is missing has no place of its own.

@@ -125,7 +125,7 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		}
 		at := p.places[path]
 		v := p.value(path, n.Alias)
-		at.values = p.places[path].values
+		at.variables, at.values = p.places[path].variables, p.places[path].values
 		p.places[path] = at
 		return v
 	case yaml.MappingNode, yaml.SequenceNode:
@@ -238,9 +238,11 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 	switch tag {
 	case "!!str", "!!timestamp", "!!binary":
 		at := p.places[path]
-		at.text, at.values = n.Value, nil
+		at.text, at.variables, at.values = n.Value, nil, nil
 		env := p.env
-		env.heard = func(value string) { at.values = append(at.values, value) }
+		env.heard = func(name, value string) {
+			at.variables, at.values = append(at.variables, name), append(at.values, value)
+		}
 		v, made, err := expand(n.Value, env, maxText-p.text)
 		p.places[path] = at
 		if err == errTooLong {
