@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,4 +119,27 @@ func TestCheckExitStatus(t *testing.T) {
 	if code := misused.exit(testenv.Wait); code != 2 {
 		t.Errorf("exit status %d of a wrong command line", code)
 	}
+}
+
+// TestClosedOutput: who reads the standard output goes away. The sink that writes there fails,
+// and the other route goes on.
+func TestClosedOutput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	writeFile(t, file, `
+http: {listen: ":${PORT}"}
+sources: {made: {type: generate, rate: 200}}
+sinks: {out: {type: stdout, best_effort: true}, browsers: {type: websocket}}
+routes: {shown: {from: [made], to: [out]}, sent: {from: [made], to: [browsers]}}
+`)
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startCommand(t, nil, exec.Command("bash", "-c", `exec "$0" "$@" > >(head -n 1)`, path, "-c", file))
+	p.awaitLog("broken pipe")
+	conn := dial(t, p)
+	for range 100 {
+		read(t, conn)
+	}
+	endWell(t, p)
 }

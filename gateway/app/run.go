@@ -21,6 +21,9 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // at once: until then it ends the process
 	defer signal.Stop(hangups)
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE) // a closed standard output is an error of the sink that writes there, not the end of all routes
+	defer signal.Stop(pipes)
 	if err := f.readPipes(); err != nil {
 		return err
 	}

@@ -15,9 +15,14 @@ import (
 // write in several steps.
 const settleTime = 200 * time.Millisecond
 
+// poll is how often the files are read where no notification comes: on a network mount, and
+// where a folder of the path was moved, or is a symbolic link that was switched.
+const poll = 2 * time.Second
+
 // watch reloads on SIGHUP, and when the content of a configuration file has
 // changed, until ctx ends. It watches folders, not files: editors and Kubernetes
-// replace files, and a watch of the old one sees nothing any more.
+// replace files, and a watch of the old one sees nothing any more. Notifications only
+// hasten what polling finds.
 func (g *gateway) watch(ctx context.Context) {
 	var events <-chan fsnotify.Event
 	var errs <-chan error
@@ -26,6 +31,9 @@ func (g *gateway) watch(ctx context.Context) {
 		events, errs = w.Events, w.Errors
 	}
 	quiet := time.NewTimer(settleTime) // a change since the start is found as well
+	ticks := time.NewTicker(poll)
+	defer ticks.Stop()
+	failed := false // and that was said
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,28 +45,32 @@ func (g *gateway) watch(ctx context.Context) {
 			g.reload(ctx, "SIGHUP")
 		case <-events:
 			quiet.Reset(settleTime)
-		case err := <-errs:
-			g.log.Warn("changes of the configuration files may go unnoticed; SIGHUP has them read", "error", err)
+		case <-ticks.C:
+			quiet.Reset(settleTime)
+		case <-errs: // notifications were lost
 			quiet.Reset(settleTime)
 		case <-quiet.C:
-			switch now, err := g.reloads.look(ctx); {
+			now, err := g.reloads.look(ctx)
+			switch {
 			case ctx.Err() != nil:
+			case err != nil && !failed:
+				g.log.Warn("changes of the configuration files go unnoticed while they cannot be read", "error", err)
 			case err != nil:
-				g.log.Warn("changes of the configuration files may go unnoticed; SIGHUP has them read", "error", err)
 			case now != g.reloads.seen:
 				g.reloads.seen = now
 				g.reload(ctx, "a configuration file was changed")
 			}
+			failed = err != nil
 		}
 	}
 }
 
 // watchFolders watches the folders of the files, and of what symbolic links lead to.
-// Where it cannot, SIGHUP still works.
+// Where it cannot, polling finds what has changed.
 func (g *gateway) watchFolders() *fsnotify.Watcher {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		g.log.Warn("changes of the configuration files are not noticed; SIGHUP has them read", "error", err)
+		g.log.Warn("the configuration files are only polled", "every", poll.String(), "error", err)
 		return nil
 	}
 	for _, file := range g.reloads.files {
@@ -71,7 +83,7 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 		}
 		for _, dir := range dirs {
 			if err := w.Add(dir); err != nil {
-				g.log.Warn("changes of the configuration files there are not noticed; SIGHUP has them read", "folder", dir, "error", err)
+				g.log.Warn("the configuration files there are only polled", "folder", dir, "every", poll.String(), "error", err)
 			}
 		}
 	}
