@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -46,6 +48,41 @@ func TestDocumentedTables(t *testing.T) {
 		if err := os.WriteFile(file, []byte(fresh), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestDocumentedRights keeps the rights in the plugins' READMEs those that plugins --acl prints.
+func TestDocumentedRights(t *testing.T) {
+	found := 0
+	for _, p := range all(plugins()) {
+		if len(p.Rights()) == 0 {
+			continue
+		}
+		var rights strings.Builder
+		if err := printRights(&rights, p); err != nil {
+			t.Fatal(err)
+		}
+		found++
+		file := fmt.Sprintf("../../%ss/%s/README.md", p.Kind(), strings.ReplaceAll(p.Name(), "-", ""))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := regexp.MustCompile("(?s)```\n# What the user .*?```\n")
+		want := "```\n" + rights.String() + "```\n"
+		switch old := block.Find(text); {
+		case old == nil:
+			t.Errorf("%s has no rights:\n%s", file, want)
+		case string(old) != want && os.Getenv("PLUGINTEST_UPDATE") == "":
+			t.Errorf("%s has old rights (PLUGINTEST_UPDATE=1 writes them):\n%s", file, want)
+		case string(old) != want:
+			if err := os.WriteFile(file, bytes.Replace(text, old, []byte(want), 1), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("%d plugins say which rights they need", found)
 	}
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -22,6 +23,7 @@ type described interface {
 	Defaults() any
 	Commands() []plugin.Command
 	Capabilities() []plugin.Capability
+	Rights() []plugin.Right
 }
 
 func all(set plugin.Set) []described {
@@ -39,12 +41,16 @@ func all(set plugin.Set) []described {
 }
 
 func pluginsCommand(set plugin.Set) *cobra.Command {
+	rights := false
 	cmd := &cobra.Command{
 		Use:   "plugins [name]",
 		Short: "List the plugins, or the options of one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
+			if len(args) == 0 && rights {
+				return errors.New("--acl needs the name of a plugin: gateway plugins redis-pub --acl")
+			}
 			if len(args) == 0 {
 				return listPlugins(w, set)
 			}
@@ -54,7 +60,11 @@ func pluginsCommand(set plugin.Set) *cobra.Command {
 				names = append(names, t.Name())
 				if t.Name() == args[0] {
 					found = true
-					describe(w, t)
+					if !rights {
+						describe(w, t)
+					} else if err := printRights(w, t); err != nil {
+						return err
+					}
 				}
 			}
 			if !found {
@@ -63,6 +73,7 @@ func pluginsCommand(set plugin.Set) *cobra.Command {
 			return nil
 		}),
 	}
+	cmd.Flags().BoolVar(&rights, "acl", false, "print the rights that its user at Redis needs")
 	for _, t := range all(set) {
 		cmd.ValidArgs = append(cmd.ValidArgs, t.Name())
 	}
@@ -97,6 +108,21 @@ func describe(w io.Writer, t described) {
 		d := delivery.DefaultOptions()
 		fmt.Fprintf(w, "\nEvery sink has these as well:\n\n%s", options.Markdown(options.Rows(&d)))
 	}
+}
+
+// printRights prints the rights that the user of a plugin needs, as commands for Redis.
+func printRights(w io.Writer, t described) error {
+	if len(t.Rights()) == 0 {
+		return fmt.Errorf("%s uses no Redis of its own", t.Name())
+	}
+	fmt.Fprintf(w, "# What the user of the %s %s may do at Redis.\nACL SETUSER gateway reset on >PASSWORD\n", t.Kind(), t.Name())
+	for _, r := range t.Rights() {
+		if r.For != "" {
+			fmt.Fprintf(w, "\n# for %s:\n", r.For)
+		}
+		fmt.Fprintf(w, "ACL SETUSER gateway %s\n", r.Rules)
+	}
+	return nil
 }
 
 // capabilities says what each capability is good for.

@@ -27,6 +27,7 @@ type Type[T any] struct {
 	batch        func(opts any, env Env) (BatchTransform, error) // nil where it makes none
 	commands     []Command
 	capabilities []Capability
+	rights       []Right
 	maxBatch     int
 	bounded      bool // maxBatch was set
 }

@@ -23,7 +23,7 @@ func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (pl
 			Fix: `redis-cli -u "$REDIS_URL" ping shows the same; see that the server runs, and that user and password are right`,
 		}
 		if command, denied := deniedCommand(err); denied {
-			f.Fix = fmt.Sprintf("ACL SETUSER USER +%s, as the server's administrator; every user of the gateway needs +ping and +client|setname", command)
+			f.Fix = fmt.Sprintf("ACL SETUSER USER +%s, as the server's administrator; gateway plugins NAME --acl prints all that a plugin needs", command)
 		}
 		return f, false
 	}

@@ -25,7 +25,10 @@ const (
 )
 
 // Config is where a Redis is.
-type Config struct{ options redis.UniversalOptions }
+type Config struct {
+	options redis.UniversalOptions
+	family  string // of addresses: 4, 6, or "" for both
+}
 
 // Parse reads the URL of a Redis, without I/O. Its error never repeats the URL, which
 // may hold a password. Beside go-redis's own URLs these are known:
@@ -41,20 +44,23 @@ func Parse(u options.URL) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{}
-	var err error
+	text, err := c.adopt(plain(u))
+	if err != nil {
+		return nil, err
+	}
 	switch kind := u.Scheme(); kind {
 	case "redis-cluster", "rediss-cluster":
-		err = c.parseCluster(plain(u))
+		err = c.parseCluster(text)
 	case "redis-sentinel", "rediss-sentinel":
-		err = c.parseSentinel(plain(u))
+		err = c.parseSentinel(text)
 	default:
-		err = c.parseOne(u.Reveal())
+		err = c.parseOne(text)
 	}
 	if err != nil {
 		return nil, err
 	}
 	o := &c.options
-	o.ClientName = "eventgateway"
+	o.OnConnect = name
 	o.DisableIdentity = true // CLIENT SETINFO is an error on servers before 7.2
 	o.Protocol = 2           // Pub/Sub needs nothing of RESP3, and 2 works with every server and proxy
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -64,8 +70,18 @@ func Parse(u options.URL) (*Config, error) {
 	o.PoolSize = 2          // nobody here needs more at the same time: one may wait for news, one sends
 	o.PipelinePoolSize = -1 // no connections of their own for pipelines
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, writeTimeout
-	o.Dialer = dialer(o.TLSConfig)
+	o.Dialer = dialer(o.TLSConfig, c.family)
 	return c, nil
+}
+
+// name gives a connection its name in CLIENT LIST. Every user may say HELLO, and CLIENT SETNAME
+// only those whom that is allowed; a server or proxy that knows no HELLO shows no name.
+func name(ctx context.Context, c *redis.Conn) error {
+	err := c.Hello(ctx, 2, "", "", "eventgateway").Err()
+	if said := redis.Error(nil); errors.As(err, &said) {
+		return nil
+	}
+	return err
 }
 
 // plain returns the URL as go-redis knows it: redis://, or rediss:// for TLS.
@@ -122,10 +138,14 @@ func (c *Config) parseSentinel(text string) error {
 // NewClient returns a client, which connects with its first command.
 func (c *Config) NewClient() redis.UniversalClient {
 	o := c.options
+	var client redis.UniversalClient
 	if o.IsClusterMode {
-		return newCluster(o.Cluster())
+		client = newCluster(o.Cluster())
+	} else {
+		client = redis.NewUniversalClient(&o)
 	}
-	return redis.NewUniversalClient(&o)
+	client.AddHook(naming{})
+	return client
 }
 
 // Node returns the server that has a key, where the client is that of a cluster: what

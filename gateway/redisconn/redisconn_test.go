@@ -16,10 +16,13 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
-		"redis://u:p@h:1/2":                                 "[h:1] db 2 user u p",
-		"rediss://h":                                        "[h:6379] db 0 user   TLS",
-		"unix:///run/redis.sock":                            "[/run/redis.sock] db 0 user  ",
-		"redis-cluster://u:p@a:1?addr=b:2&addr=c:3":         "[a:1 b:2 c:3] db 0 user u p cluster",
+		"redis://u:p@h:1/2":                         "[h:1] db 2 user u p",
+		"rediss://h":                                "[h:6379] db 0 user   TLS",
+		"unix:///run/redis.sock":                    "[/run/redis.sock] db 0 user  ",
+		"redis-cluster://u:p@a:1?addr=b:2&addr=c:3": "[a:1 b:2 c:3] db 0 user u p cluster",
+		"redis://h/1?family=6&connectTimeout=9&maxRetriesPerRequest=null&lazyConnect=true": "[h:6379] db 1 user   IPv6",
+		"redis://h?family=4&db=3":                           "[h:6379] db 3 user   IPv4",
+		"redis://h?family=0":                                "[h:6379] db 0 user  ",
 		"rediss-cluster://a:1":                              "[a:1] db 0 user   TLS cluster",
 		"redis-sentinel://u:p@a:1/3?master_name=m&addr=b:2": "[a:1 b:2] db 3 user u p master m  ",
 		"rediss-sentinel://a?master_name=m&sentinel_username=x&sentinel_password=y": "[a:6379] db 0 user   TLS master m x y",
@@ -33,6 +36,9 @@ func TestParse(t *testing.T) {
 		got := fmt.Sprintf("%v db %d user %s %s", o.Addrs, o.DB, o.Username, o.Password)
 		if o.TLSConfig != nil {
 			got += " TLS"
+		}
+		if c.family != "" {
+			got += " IPv" + c.family
 		}
 		if o.IsClusterMode {
 			got += " cluster"
@@ -48,7 +54,10 @@ func TestParse(t *testing.T) {
 		"redis://u:geheim@h:1/x":                             "is not a Redis URL",
 		"redis-cluster://u:geheim@h:1/2":                     "is not the URL of a Redis Cluster",
 		"redis-sentinel://u:geheim@h:1":                      "does not say which master",
-		"redis-sentinel://u:geheim@h:1?master_name=m&what=1": "is not a URL of Redis Sentinels",
+		"redis-sentinel://u:geheim@h:1?master_name=m&what=1": "has the parameter what, which means nothing here",
+		"redis://u:geheim@h?family=5":                        "none of 4, 6 and 0",
+		"redis://u:geheim@h?tls=true":                        "has the parameter tls",
+		"rediss-sentinel://u:geheim@h:1?master_name=m&db=x":  "is not a URL of Redis Sentinels",
 	} {
 		_, err := Parse(options.NewURL(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {

@@ -12,6 +12,7 @@ import (
 // Options of the sink.
 type Options struct {
 	URL      options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
+	TLS      options.TLS   `koanf:"tls"`
 	Channel  expr.Template `koanf:"channel" rule:"required" doc:"channel to publish to; may hold expressions: 'orders.{{ event.key }}'"`
 	Sequence Sequence      `koanf:"sequence"`
 }
@@ -32,13 +33,19 @@ type Sequence struct {
 // Type describes the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("redis-pub", "Publishes payloads to Redis Pub/Sub channels.",
-		func() Options { return Options{Sequence: Sequence{Field: "_pub_id"}} }, build)
+		func() Options { return Options{Sequence: Sequence{Field: "_pub_id"}} }, build).WithRights(redisconn.Rights(
+		plugin.Right{Rules: "+publish &CHANNEL &eventgateway:gaps:CHANNEL"},
+		plugin.Right{For: "a channel that is a template", Rules: "&eventgateway:gaps"},
+		plugin.Right{For: "sequence", Rules: "+eval +evalsha +incrby +get +set ~KEY ~{KEY}:term:*"})...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if err := conn.Secure(o.TLS); err != nil {
+		return nil, err
 	}
 	if channel, ok := o.Channel.Literal(); ok && redisconn.IsGapChannel(channel) {
 		return nil, &plugin.OptionError{Option: "channel", Err: errReserved}

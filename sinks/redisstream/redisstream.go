@@ -17,6 +17,7 @@ import (
 // Options of the sink.
 type Options struct {
 	URL    options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
+	TLS    options.TLS   `koanf:"tls"`
 	Stream expr.Template `koanf:"stream" rule:"required" doc:"stream to append to; may hold expressions: 'orders.{{ event.attrs.table }}'"`
 	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and up to some thousand more"`
 }
@@ -32,13 +33,17 @@ func (Options) Docs() map[string]string {
 // Type describes the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("redis-stream", "Appends events to Redis Streams, which store them.",
-		func() Options { return Options{Maxlen: 1_000_000} }, build).With(plugin.Durable).WithMaxBatch(maxBatch)
+		func() Options { return Options{Maxlen: 1_000_000} }, build).With(plugin.Durable).WithMaxBatch(maxBatch).WithRights(redisconn.Rights(
+		plugin.Right{Rules: "+eval +evalsha +get +set +xtrim +xadd ~STREAM ~{STREAM}:writer:* ~{STREAM}:term:*"})...)
 }
 
 func build(o Options, _ plugin.Env) (plugin.Sink, error) {
 	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if err := conn.Secure(o.TLS); err != nil {
+		return nil, err
 	}
 	if stream, literal := o.Stream.Literal(); literal {
 		if err := conn.CheckKey(stream); err != nil {

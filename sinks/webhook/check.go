@@ -60,11 +60,8 @@ func (o *Options) Check(report func(option, text string)) {
 	case o.CloudEvents == none && !o.CESubject.IsZero():
 		report("ce_subject", "is for CloudEvents: write cloudevents: binary, or structured")
 	}
-	if o.TLS.CA.Path()+o.TLS.Cert.Path() != "" && o.URL.Scheme() == "http" {
+	if !o.TLS.IsZero() && o.URL.Scheme() == "http" {
 		report("tls", "is for an https:// URL")
-	}
-	if (o.TLS.Cert.Path() == "") != (o.TLS.Key.Path() == "") {
-		report("tls", "cert and key come together")
 	}
 }
 

@@ -1,8 +1,6 @@
 package webhook
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -10,6 +8,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/httpclient"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -39,26 +38,10 @@ func newTransport(o Options) (*http.Transport, error) {
 		dialer.Control = nil // it was named by whoever has configured this
 	}
 	t.DialContext = dialer.DialContext
+	var wrong string
 	var err error
-	t.TLSClientConfig, err = o.TLS.config()
-	return t, err
-}
-
-// config is what the files say.
-func (o *TLS) config() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.CA.Path() != "" {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(o.CA.Text()) {
-			return nil, &plugin.OptionError{Option: "tls.ca", Err: errors.New("holds no certificate in PEM")}
-		}
+	if t.TLSClientConfig, wrong, err = o.TLS.Config(); err != nil {
+		return nil, &plugin.OptionError{Option: options.Join("tls", wrong), Err: err}
 	}
-	if o.Cert.Path() != "" && o.Key.Path() != "" {
-		pair, err := tls.X509KeyPair(o.Cert.Text(), o.Key.Text())
-		if err != nil {
-			return nil, &plugin.OptionError{Option: "tls.cert", Err: err}
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
+	return t, nil
 }

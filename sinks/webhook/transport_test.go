@@ -93,7 +93,7 @@ func TestTLS(t *testing.T) {
 	})
 	s.EnableHTTP2, s.TLS = true, &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	s.StartTLS()
-	o := Options{URL: options.NewURL(s.URL), TLS: TLS{Cert: file(t, "CERTIFICATE", cert), Key: file(t, "PRIVATE KEY", private)}}
+	o := Options{URL: options.NewURL(s.URL), TLS: options.TLS{Cert: file(t, "CERTIFICATE", cert), Key: file(t, "PRIVATE KEY", private)}}
 	if err := send(t, o, &event.Event{}); err == nil || !strings.Contains(err.Error(), "unknown authority") {
 		t.Errorf("an unknown authority: %v", err)
 	}

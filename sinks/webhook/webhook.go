@@ -32,7 +32,7 @@ type Options struct {
 	CESubject   expr.Template               `koanf:"ce_subject" doc:"for CloudEvents: the attribute subject; empty: none"`
 	Secrets     []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has"`
 	Allow       []options.Network           `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
-	TLS         TLS                         `koanf:"tls"`
+	TLS         options.TLS                 `koanf:"tls"`
 	Proxy       options.URL                 `koanf:"proxy" rule:"scheme=http|https|socks5" doc:"proxy to go through"`
 }
 
@@ -43,13 +43,6 @@ func (Options) Docs() map[string]string {
 		"secrets":     "While a key is changed give both, the new one first",
 		"proxy":       "Then the proxy decides which addresses may be reached. That of the environment is not used",
 	}
-}
-
-// TLS of the sink.
-type TLS struct {
-	CA   options.File `koanf:"ca" doc:"file with the certificates (PEM) of the authorities that the endpoint's may be from; empty: the system's"`
-	Cert options.File `koanf:"cert" doc:"file with the client's certificate (PEM)"`
-	Key  options.File `koanf:"key" doc:"file with its private key (PEM)"`
 }
 
 // Type describes the sink.

@@ -24,15 +24,23 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	kind, err := client.Type(ctx, o.Stream).Result()
 	switch {
 	case err != nil:
-		return append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +@read +@stream, as the server's administrator"})
+		return append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +type, as the server's administrator"})
 	case kind == "none":
 		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("there is no stream %s yet; it comes with its first entry", o.Stream)})
 	case kind != "stream":
 		return append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("the key %s is a %s", o.Stream, kind), Fix: "use another stream, or remove the key: redis-cli DEL " + o.Stream})
 	default:
-		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the stream %s has %d entries", o.Stream, client.XLen(ctx, o.Stream).Val())})
+		info, err := client.XInfoStream(ctx, o.Stream).Result()
+		if err != nil {
+			findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +xinfo|stream, as the server's administrator"})
+			break
+		}
+		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the stream %s has %d entries", o.Stream, info.Length)})
 	}
-	key := redisconn.Beside(o.Stream, ":position:"+o.Name)
+	key := o.Stream // where it keeps how far it has read
+	if o.Name != "" {
+		key = redisconn.Beside(o.Stream, ":position:"+o.Name)
+	}
 	may := [][]string{{"XREAD", "STREAMS", o.Stream, "0"}, {"XRANGE", o.Stream, "0", "0"}, {"XINFO", "STREAM", o.Stream}, {"EVALSHA", poll.Hash(), "2", o.Stream, key}}
 	if o.Name != "" {
 		may = append(may, []string{"HINCRBY", key, "token", "1"}, []string{"HSET", key, "id", "0"}, []string{"HGET", key, "id"}, []string{"HMGET", key, "id"})

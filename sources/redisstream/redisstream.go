@@ -26,6 +26,7 @@ import (
 // Options of the source.
 type Options struct {
 	URL           options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
+	TLS           options.TLS      `koanf:"tls"`
 	Stream        string           `koanf:"stream" rule:"required" doc:"stream to read"`
 	From          string           `koanf:"from" rule:"required" doc:"where to begin, where nothing is kept: new, start, or behind the entry of an ID such as 1700000000000-0"`
 	Name          string           `koanf:"name" doc:"name under which Redis keeps how far was read, so that the next start goes on there"`
@@ -72,13 +73,20 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("redis-stream", "Entries of a Redis Stream, of which none is lost.",
 		func() Options {
 			return Options{From: "new", InFlight: 10_000, ClaimAfter: options.Duration(30 * time.Second)}
-		}, build).With(plugin.Replays, plugin.ElectsLeader)
+		}, build).With(plugin.Replays, plugin.ElectsLeader).WithRights(redisconn.Rights(
+		plugin.Right{Rules: "+eval +evalsha +exists +xread +xrange +xinfo|stream ~STREAM"},
+		plugin.Right{For: "name", Rules: "+hincrby +hset +hget +hmget ~{STREAM}:position:NAME"},
+		plugin.Right{For: "group", Rules: "+hincrby +hset +hget +hmget +hdel +del +multi +exec +xgroup|create +xgroup|delconsumer +xinfo|groups +xinfo|consumers +xpending +xreadgroup +xack +xclaim ~{STREAM}:group:GROUP*"},
+		redisconn.RightsToLead)...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if err := conn.Secure(o.TLS); err != nil {
+		return nil, err
 	}
 	if err := conn.CheckKey(o.Stream); err != nil {
 		return nil, &plugin.OptionError{Option: "stream", Err: err}

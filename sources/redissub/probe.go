@@ -32,11 +32,10 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 
 // probeSubscribe subscribes to what the source does, which users may be denied.
 func (s *source) probeSubscribe(ctx context.Context, client redis.UniversalClient) plugin.Finding {
-	all := append(append([]string{}, s.opts.Channels...), s.opts.Patterns...)
 	if err := trySubscribe(ctx, client, s.opts.Channels, s.opts.Patterns); err != nil {
-		return plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot subscribe to %s: %v", strings.Join(all, ", "), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
+		return plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot subscribe to %s: %v", s.opts.names(), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
 	}
-	return plugin.Finding{Text: "may subscribe to " + strings.Join(all, ", ")}
+	return plugin.Finding{Text: "may subscribe to " + s.opts.names()}
 }
 
 // probeGaps subscribes to the gaps of all that; events come without, too.

@@ -18,6 +18,7 @@ import (
 // Options of the source.
 type Options struct {
 	URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
+	TLS      options.TLS      `koanf:"tls"`
 	Channels []string         `koanf:"channels" doc:"channels to subscribe to"`
 	Patterns []string         `koanf:"patterns" doc:"patterns to subscribe to, such as orders.*"`
 	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"how often the connection is tried; after two silent ones it counts as lost"`
@@ -64,13 +65,20 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("redis-sub", "Messages of Redis Pub/Sub channels and patterns.",
 		func() Options {
 			return Options{Ping: options.Duration(2 * time.Second), Buffer: Buffer{Messages: 100_000, Bytes: 64 << 20}}
-		}, build).With(plugin.ElectsLeader)
+		}, build).With(plugin.ElectsLeader).WithRights(redisconn.Rights(
+		plugin.Right{Rules: "+subscribe &CHANNEL &eventgateway:gaps &eventgateway:gaps:CHANNEL"},
+		plugin.Right{For: "patterns", Rules: "+psubscribe &PATTERN &eventgateway:gaps:PATTERN"},
+		redisconn.RightsToLead,
+		plugin.Right{For: "gateway check --live, which sends itself a message", Rules: "+publish &eventgateway:check:*"})...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
 	conn, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
+	}
+	if err := conn.Secure(o.TLS); err != nil {
+		return nil, err
 	}
 	dropped := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_sub_dropped_total",

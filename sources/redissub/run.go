@@ -2,6 +2,7 @@ package redissub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,10 @@ func (r *receiver) receive(ctx context.Context) error {
 			refused = err
 			r.confirm(refused)
 			continue
+		}
+		if said := redis.Error(nil); errors.As(err, &said) {
+			r.buffer.fail(away(err, fmt.Errorf("cannot subscribe to %s at %s: %w; gateway plugins redis-sub --acl prints the rights that are needed", r.source.opts.names(), r.source.opts.URL, err)))
+			return nil
 		}
 		if err != nil {
 			return away(err, fmt.Errorf("lost the connection to %s: %w", r.source.opts.URL, err))

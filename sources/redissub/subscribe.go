@@ -3,6 +3,8 @@ package redissub
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,6 +16,11 @@ import (
 type subscriptions struct {
 	events int   // of channels and patterns
 	gaps   []int // of each command for gaps
+}
+
+// names lists what the source subscribes to.
+func (o *Options) names() string {
+	return strings.Join(slices.Concat(o.Channels, o.Patterns), ", ")
 }
 
 // subscribe sends all commands on one connection.

@@ -20,6 +20,7 @@ type Options struct {
 	Window options.Duration `koanf:"window" rule:"min=1ms" doc:"how long an event is remembered from when it came first"`
 	Size   int              `koanf:"size" rule:"min=1" doc:"how many events are remembered in memory, about 100 bytes each; beyond it the oldest is forgotten. Not for redis"`
 	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster" doc:"redis:// URL of a server that remembers for several gateways"`
+	TLS    options.TLS      `koanf:"tls"`
 	Prefix string           `koanf:"prefix" rule:"required" doc:"what the keys in Redis begin with; gateways that share it remember together"`
 }
 
@@ -35,7 +36,7 @@ func Type() plugin.TransformType {
 	return plugin.NewTransform("dedupe", "Leaves out events that were there before.",
 		func() Options {
 			return Options{By: expr.MustCompile("event.id"), Window: options.Duration(10 * 60e9), Size: 100_000, Prefix: "gateway:dedupe:"}
-		}, build).With(plugin.Deduplicates)
+		}, build).With(plugin.Deduplicates).WithRights(redisconn.Rights(plugin.Right{Rules: "+set ~PREFIX*"})...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {
@@ -47,6 +48,9 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	conn, err := redisconn.Parse(o.Redis)
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "redis", Err: err}
+	}
+	if err := conn.Secure(o.TLS); err != nil {
+		return nil, err
 	}
 	t.shared = &shared{conn: conn, url: o.Redis, prefix: o.Prefix, window: o.Window.D()}
 	return t, nil

@@ -1,0 +1,63 @@
+package redisconn
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// known are the parameters of the old clients of Node.js that may stay in a URL: how they
+// connect, which the gateway does in its own way.
+var known = map[string]bool{
+	"connectTimeout": true, "commandTimeout": true, "keepAlive": true, "noDelay": true, "connectionName": true, "lazyConnect": true, "dropBufferSupport": true,
+	"maxRetriesPerRequest": true, "enableReadyCheck": true, "enableOfflineQueue": true, "enableAutoPipelining": true, "autoResubscribe": true,
+	"autoResendUnfulfilledCommands": true, "showFriendlyErrorStack": true, "allowUsernameInURI": true,
+	"protocol": true, "client_name": true, "max_retries": true, "min_retry_backoff": true, "max_retry_backoff": true, "dial_timeout": true,
+	"read_timeout": true, "write_timeout": true, "pool_fifo": true, "pool_size": true, "pool_timeout": true, "min_idle_conns": true,
+	"max_idle_conns": true, "max_active_conns": true, "conn_max_idle_time": true, "conn_max_lifetime": true, "idle_timeout": true, "max_conn_age": true,
+}
+
+// understood are the parameters that go-redis reads and that mean the same here.
+var understood = map[string]bool{"db": true, "addr": true, "master_name": true, "skip_verify": true, "sentinel_username": true, "sentinel_password": true}
+
+// adopt takes out of a URL what other clients know and go-redis does not: the parameter family
+// of ioredis chooses between IPv4 and IPv6, and others change nothing here. An error says which
+// parameter means nothing.
+func (c *Config) adopt(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.RawQuery == "" {
+		return text, nil // what reads it next says what is wrong
+	}
+	query := u.Query()
+	for name, values := range query {
+		switch {
+		case name == "family":
+			switch values[0] {
+			case "4", "IPv4":
+				c.family = "4"
+			case "6", "IPv6":
+				c.family = "6"
+			case "0", "":
+			default:
+				return "", errors.New("has the parameter family with a value that is none of 4, 6 and 0")
+			}
+		case known[name]:
+		case understood[name]:
+			continue
+		default:
+			return "", fmt.Errorf("has the parameter %s, which means nothing here: leave it out; in a password write ? as %%3F", strings.Map(printable, name))
+		}
+		query.Del(name)
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+// printable replaces what could command a terminal.
+func printable(r rune) rune {
+	if r < ' ' || r > '~' {
+		return '?'
+	}
+	return r
+}
