@@ -76,7 +76,7 @@ var ofRedis = midWrite{
 		}
 	},
 	change: func(t *testing.T, v string) {
-		values := []string{"id", v, "key", "k", "data", v}
+		values := []string{"eventgateway", "1", "id", v, "key", "k", "data", v}
 		if err := testenv.RedisClient(t).XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: values}).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -100,7 +100,7 @@ routes:
 
 	p := start("1h")
 	for _, e := range [][2]string{{"1", "bad"}, {"1", "behind it"}, {"2", "another"}} {
-		values := []string{"id", e[1], "key", e[0], "data", e[1]}
+		values := []string{"eventgateway", "1", "id", e[1], "key", e[0], "data", e[1]}
 		if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: values}).Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -191,7 +191,7 @@ func (s *sink) arguments(g group) (keys []string, args []any) {
 		term = strconv.FormatInt(f.Term, 10)
 		keys[2] = redisconn.Beside(g.stream, ":term:"+f.Leader)
 	}
-	args = make([]any, 0, 4+len(g.events)*11)
+	args = make([]any, 0, 4+len(g.events)*13)
 	args = append(args, term, before.number, s.opts.Maxlen, len(g.events))
 	for _, e := range g.events {
 		args = appendEntry(args, e)
@@ -199,10 +199,16 @@ func (s *sink) arguments(g group) (keys []string, args []any) {
 	return keys, args
 }
 
+// Each entry begins with this field, by which the source redis-stream tells ours from others.
+const (
+	mark        = "eventgateway"
+	markVersion = "1"
+)
+
 // appendEntry appends the number of an entry's arguments, and its fields.
 func appendEntry(args []any, e *event.Event) []any {
 	at := len(args)
-	args = append(args, 0, "data", e.Data)
+	args = append(args, 0, mark, markVersion, "data", e.Data)
 	if e.ID != "" {
 		args = append(args, "id", e.ID)
 	}

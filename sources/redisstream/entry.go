@@ -69,12 +69,24 @@ func polled(answer []any) (found []entry, number int64, id string, err error) {
 // was there; of any other the payload is its fields.
 func (e entry) event(source, stream string) *event.Event {
 	ev := &event.Event{ID: stream + ":" + e.id, Source: source, Channel: stream, Time: time.Now()}
-	ours := false
-	for i := 0; i+1 < len(e.fields); i += 2 {
-		name, value := e.fields[i], e.fields[i+1]
+	own, ours := e.own()
+	if !ours {
+		b := []byte{'{'}
+		for i := 0; i+1 < len(e.fields); i += 2 {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(rawjson.AppendText(b, e.fields[i]), ':')
+			b = rawjson.AppendText(b, e.fields[i+1])
+		}
+		ev.Data = append(b, '}')
+		return ev
+	}
+	for i := 0; i+1 < len(own); i += 2 {
+		name, value := own[i], own[i+1]
 		switch attr, isAttr := strings.CutPrefix(name, "attr."); {
 		case name == "data":
-			ev.Data, ours = []byte(value), true
+			ev.Data = []byte(value)
 		case name == "id":
 			ev.ID = value
 		case name == "key":
@@ -83,18 +95,7 @@ func (e entry) event(source, stream string) *event.Event {
 			ev.Attrs = append(ev.Attrs, event.Attr{Name: attr, Value: value})
 		}
 	}
-	if ours {
-		return ev
-	}
-	b := []byte{'{'}
-	for i := 0; i+1 < len(e.fields); i += 2 {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(rawjson.AppendText(b, e.fields[i]), ':')
-		b = rawjson.AppendText(b, e.fields[i+1])
-	}
-	return &event.Event{ID: stream + ":" + e.id, Source: source, Channel: stream, Time: ev.Time, Data: append(b, '}')}
+	return ev
 }
 
 // at is when the entry was appended, by the server's clock.

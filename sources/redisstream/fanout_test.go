@@ -53,7 +53,7 @@ func TestEntriesBecomeEvents(t *testing.T) {
 	r := start(t, func(o *Options) { o.Stream = "entries" }, nil)
 	client := testenv.RedisClient(t)
 	for _, values := range [][]string{
-		{"data", "\x00\xff", "id", "7-x", "key", "orders:7", "attr.operation", "INSERT"},
+		{"eventgateway", "1", "data", "\x00\xff", "id", "7-x", "key", "orders:7", "attr.operation", "INSERT"},
 		{"data", "", "strange", "field"},
 		{"b", "1", "a", "é \"x\"\n"},
 	} {
@@ -65,7 +65,7 @@ func TestEntriesBecomeEvents(t *testing.T) {
 	if op, _ := a.Attr("operation"); string(a.Data) != "\x00\xff" || a.ID != "7-x" || a.Key != "orders:7" || op != "INSERT" || a.Channel != "entries" || a.Source != plugintest.Name {
 		t.Errorf("%+v", a)
 	}
-	if string(b.Data) != "" || !strings.HasPrefix(b.ID, "entries:1") || b.Key != "" {
+	if string(b.Data) != `{"data":"","strange":"field"}` || !strings.HasPrefix(b.ID, "entries:1") || b.Key != "" {
 		t.Errorf("%+v", b)
 	}
 	if string(c.Data) != `{"b":"1","a":"é \"x\"\n"}` || !strings.HasPrefix(c.ID, "entries:1") {
