@@ -39,6 +39,7 @@ export class GatewayClient extends EventTarget {
   #pings = new Map();
   #heartbeat;
   #pulse = 0;
+  #wanted = false; // connect was called
 
   // options: token, channels, filter, see the sink's README; heartbeat in milliseconds, 0: none.
   constructor(url, { token = "", heartbeat = HEARTBEAT, ...subscription } = {}) {
@@ -49,6 +50,8 @@ export class GatewayClient extends EventTarget {
     this.#subscription = subscription;
     const { signal } = this.#life;
     addEventListener("online", () => { if (this.state !== "connected") this.connect(); }, { signal });
+    addEventListener("pageshow", (event) => { if (event.persisted) this.#wake(); }, { signal });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#wake(); }, { signal });
     addEventListener("offline", () => this.#say("disconnected", "Offline: waiting for the network"), { signal });
   }
 
@@ -58,6 +61,7 @@ export class GatewayClient extends EventTarget {
   // connect drops the connection there is, and makes a new one. A client that was closed stays so.
   connect() {
     if (this.#life.signal.aborted) return;
+    this.#wanted = true;
     clearTimeout(this.#timer);
     this.#drop();
     this.#asked = this.#asked.slice(-1); // the ones before would only be replaced
@@ -143,6 +147,20 @@ export class GatewayClient extends EventTarget {
     old.close();
   }
 
+  // #wake is for a page that was hidden or kept aside, perhaps for hours: its timers stood still,
+  // and the network may be another one. It asks for a sign at once, or connects.
+  #wake() {
+    if (this.state === "connected" && this.#heartbeat && this.#socket.protocol === PROTOCOL) this.#probe();
+    else if (this.state === "disconnected" && this.#wanted) this.connect();
+  }
+
+  // #probe asks for a sign, and connects anew where none comes.
+  #probe() {
+    clearTimeout(this.#pulse);
+    this.#socket.send(JSON.stringify({ type: "ping" }));
+    this.#watch(1);
+  }
+
   // #watch looks whether something has come since, and asks for a sign where nothing has. looks is
   // how often it has looked for an answer in vain: then it connects anew.
   #watch(looks = 0) {
@@ -151,8 +169,9 @@ export class GatewayClient extends EventTarget {
     this.#pulse = setTimeout(() => {
       if (this.heard !== heard) {
         this.#watch();
+      } else if (looks === 0) {
+        this.#probe();
       } else if (looks < LOOKS) {
-        if (looks === 0) this.#socket.send(JSON.stringify({ type: "ping" }));
         this.#watch(looks + 1);
       } else {
         this.#say("silent", "No news: connecting again");
@@ -233,11 +252,16 @@ export class GatewayClient extends EventTarget {
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 }
 
-// parse returns what JSON text holds, undefined where it is none.
+// parse returns what JSON text holds, undefined where it is none. An integer that JavaScript would
+// round, as an id beyond 2^53, is its text, in browsers that can tell.
 export function parse(text) {
   try {
-    return JSON.parse(text);
+    return LONG.test(text) ? JSON.parse(text, unrounded) : JSON.parse(text);
   } catch {
     return undefined;
   }
 }
+
+const LONG = /\d{16}/;
+const unrounded = (_, value, context) =>
+  typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source) ? context.source : value;
