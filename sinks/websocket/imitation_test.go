@@ -82,7 +82,7 @@ func TestWithoutTheProtocol(t *testing.T) {
 			header.Set("Sec-WebSocket-Protocol", offered)
 		}
 		conn, status := connect(server, "filter="+url.QueryEscape(`new.s == "a"`), header)
-		if status != 101 || conn.Subprotocol() != "" {
+		if status != 101 || conn.Subprotocol() != offered {
 			t.Fatalf("%q: %d, %q", offered, status, conn.Subprotocol())
 		}
 		if kind, msg, err := conn.ReadMessage(); err != nil || kind != websocket.TextMessage || string(msg) != `{"type":"welcome"}` {

@@ -3,10 +3,8 @@ package websocket
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"golang.org/x/time/rate"
 
@@ -22,7 +20,7 @@ type Limits struct {
 	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"different subscriptions of channels and filters in which clients of one address may be at the same time"`
 	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"time of one core that a filter may take in a second, over ten seconds"`
 	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"bytes that all subscriptions of channels and filters may keep, for clients that come back and for slow ones"`
-	TrustedProxies    []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For is believed"`
+	TrustedProxies    []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For or Forwarded is believed"`
 }
 
 // Docs is part of [options.Documented].
@@ -73,24 +71,6 @@ func (g *gate) leave(address string) {
 	if g.addresses[address]--; g.addresses[address] <= 0 {
 		delete(g.addresses, address)
 	}
-}
-
-// address returns where a request comes from: of those that X-Forwarded-For lists, the last
-// that is not a proxy of ours. What is before it anybody may have written.
-func (g *gate) address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(forwarded) - 1; i >= 0 && g.trusted(host); i-- {
-		next := strings.TrimSpace(forwarded[i])
-		if _, err := netip.ParseAddr(next); err != nil {
-			break
-		}
-		host = next
-	}
-	return host
 }
 
 // site returns what an address is counted as: an IPv6 address as its network of 64 bits, for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,21 @@ func TestLimits(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	g := newGate(Limits{TrustedProxies: []options.Network{options.NewNetwork("10.0.0.0/8"), options.NewNetwork("::1"), options.NewNetwork("192.0.2.7")}})
 	for _, c := range []struct{ remote, forwarded, want string }{
+		{"10.1.2.3:1", "198.51.100.1:4711", "198.51.100.1"},
+		{"10.1.2.3:1", "[2001:db8::1]:4711", "2001:db8::1"},
+		{"10.1.2.3:1", "[2001:db8::1]", "2001:db8::1"},
+		{"10.1.2.3:1", "6.6.6.6:1, [2001:DB8::1]:4711 , [::1]:9", "2001:db8::1"},
+		{"10.1.2.3:1", "198.51.100.1, [::1", "10.1.2.3"},
+		{"10.1.2.3:1", "198.51.100.1:", "198.51.100.1"},
+		{"10.1.2.3:1", "Forwarded: for=198.51.100.1", "198.51.100.1"},
+		{"10.1.2.3:1", `Forwarded: For="[2001:db8::1]:4711";proto=https;by=203.0.113.43`, "2001:db8::1"},
+		{"10.1.2.3:1", `Forwarded: for=6.6.6.6, by="a,b;for=7.7.7.7\";";FOR="198.51.100.1:5", for=10.9.9.9`, "198.51.100.1"},
+		{"10.1.2.3:1", "Forwarded: for=198.51.100.1, for=unknown", "10.1.2.3"},
+		{"10.1.2.3:1", "Forwarded: for=198.51.100.1, for=_hidden", "10.1.2.3"},
+		{"10.1.2.3:1", "Forwarded: for=198.51.100.1, proto=http", "10.1.2.3"},
+		{"203.0.113.5:1", "Forwarded: for=198.51.100.1", "203.0.113.5"},
+		{"10.1.2.3:1", "198.51.100.1|Forwarded: for=198.51.100.1", "198.51.100.1"},
+		{"10.1.2.3:1", "198.51.100.1|Forwarded: for=6.6.6.6", "10.1.2.3"},
 		{"203.0.113.5:1", "", "203.0.113.5"},
 		{"203.0.113.5:1", "198.51.100.1", "203.0.113.5"},
 		{"10.1.2.3:1", "198.51.100.1", "198.51.100.1"},
@@ -70,8 +86,12 @@ func TestAddresses(t *testing.T) {
 		{"10.1.2.3:1", "", "10.1.2.3"},
 	} {
 		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{}}
-		if c.forwarded != "" {
-			r.Header.Set("X-Forwarded-For", c.forwarded)
+		for header := range strings.SplitSeq(c.forwarded, "|") {
+			if elements, ok := strings.CutPrefix(header, "Forwarded: "); ok {
+				r.Header.Set("Forwarded", elements)
+			} else if header != "" {
+				r.Header.Set("X-Forwarded-For", header)
+			}
 		}
 		if got := g.address(r); got != c.want {
 			t.Errorf("%s, forwarded for %q: %s, want %s", c.remote, c.forwarded, got, c.want)

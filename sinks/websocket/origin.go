@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -20,9 +21,46 @@ func normalize(origins []string) map[string]bool {
 	return set
 }
 
+// badOrigin says why no page can have an origin as it is written; "" where one can.
+func badOrigin(text string) string {
+	if text == "*" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "" || u.User != nil || u.ForceQuery {
+		return "is not an origin: write a scheme and a host, such as https://shop.example or http://localhost:5500"
+	}
+	host := u.Hostname()
+	addr, notAddress := netip.ParseAddr(host)
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	last := labels[len(labels)-1]
+	switch port := u.Port(); {
+	case u.Scheme == "ws" || u.Scheme == "wss":
+		return "never matches: the origin of a page begins with http:// or https://"
+	case u.Scheme == "file" || u.Scheme == "data" || u.Scheme == "blob" || u.Scheme == "about":
+		return "never matches: the origin of such a page is null, which any site can have"
+	case strings.Contains(host, "*"):
+		return "never matches: list each host, or write * for all pages"
+	case u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" || strings.HasSuffix(u.Host, ":"):
+		return "never matches: browsers leave out the port of the scheme; do so, too"
+	case port != "" && (len(port) > 5 || port[0] == '0'):
+		return "has no port that there is: 1 to 65535"
+	case strings.ContainsFunc(host, func(r rune) bool { return r > '~' || r <= ' ' || r == '%' }):
+		return "never matches: browsers write such a host in ASCII, as in https://xn--bcher-kva.example"
+	case notAddress == nil && addr.String() != strings.ToLower(host):
+		return "never matches: browsers write this address as " + addr.String()
+	case notAddress != nil && last != "" && strings.Trim(last, "0123456789") == "":
+		return "is not an origin: its host is no address"
+	}
+	return ""
+}
+
 // refuse answers a handshake that failed, and says why.
 func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	text := reason.Error()
+	if reason == errStripped {
+		s.strippedHandshakes.write(slog.LevelWarn, "a handshake was refused: a proxy has dropped its headers Upgrade and Connection", "host", shown(r.Host), "peer", r.RemoteAddr)
+	}
 	if status == http.StatusForbidden {
 		origin := shown(cmp.Or(r.Header.Get("Origin"), "http://"+r.Host))
 		text = "pages of " + origin + " may not connect: the option origins of the sink " + s.env.Name + " does not list them"

@@ -23,7 +23,7 @@ type sink struct {
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
 
-	refusedOrigins, refusedVersions *sparingLog
+	refusedOrigins, refusedVersions, strippedHandshakes *sparingLog
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
@@ -41,6 +41,11 @@ func of(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
 // the client goes on in a goroutine of its own: what the server keeps for a request, buffers
 // and a stack, is more than all that a client needs.
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.cors(w, r)
+	if r.Method == http.MethodOptions {
+		s.preflight(w, r)
+		return
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -83,6 +88,11 @@ func (s *sink) leave(address string) {
 
 // attend serves a client until it is gone.
 func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
+	if stripped(r) {
+		h.Header().Set("Upgrade", "websocket")
+		s.refuse(h, r, http.StatusUpgradeRequired, errStripped)
+		return
+	}
 	if !c.admit(h, r) {
 		return
 	}
@@ -92,6 +102,9 @@ func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
 	peer := r.RemoteAddr
 	var err error
 	if upgrades(r) {
+		if p := subprotocol(r); p != "" {
+			h.Header().Set("Sec-WebSocket-Protocol", p)
+		}
 		err = s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
 	} else {
 		err = s.serveEvents(h, r, c)

@@ -19,11 +19,9 @@ const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
-	if origin := r.Header.Get("Origin"); !s.allowedEvents(r) {
+	if !s.allowedEvents(r) {
 		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
 		return nil
-	} else if origin != "" {
-		w.Header().Set("Access-Control-Allow-Origin", origin)
 	}
 	if _, _, err := w.Hijack(); err != nil {
 		http.Error(w, "this connection cannot be kept: server-sent events need HTTP/1.1", http.StatusNotImplemented)

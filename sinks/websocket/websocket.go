@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -75,9 +74,8 @@ func (o *Options) Check(report func(option, text string)) {
 		report("authorize", "without auth nobody has claims: set auth.tokens or auth.jwt")
 	}
 	for i, origin := range o.Origins {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/") != "") {
-			report("origins["+itoa(i)+"]", "is not an origin: write a scheme and a host, such as https://shop.example or http://localhost:5500")
+		if text := badOrigin(origin); text != "" {
+			report("origins["+itoa(i)+"]", text)
 		}
 	}
 }
@@ -111,7 +109,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
-		refusedOrigins: newSparingLog(env.Log), refusedVersions: newSparingLog(env.Log),
+		refusedOrigins: newSparingLog(env.Log), refusedVersions: newSparingLog(env.Log), strippedHandshakes: newSparingLog(env.Log),
 	}
 	s.hub = newHub(o, s.metrics, time.Now, env.Go)
 	s.hub.clients, s.hub.log = s.all, newSparingLog(env.Log)
@@ -134,7 +132,6 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	m.Upgrader.ReadBufferSize, m.Upgrader.WriteBufferSize = readBuffer, writeBuffer
 	m.Upgrader.CheckOrigin = s.allowed
 	m.Upgrader.Error = s.refuse
-	m.Upgrader.Subprotocols = []string{Protocol}
 	m.HandleConnect(func(ms *melody.Session) {
 		ms.Request = nil // nobody needs it any more
 		of(ms).start()

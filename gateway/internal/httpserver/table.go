@@ -98,5 +98,14 @@ func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// wantsStream says whether r asks for a WebSocket, or for server-sent events.
-func wantsStream(r *http.Request) bool { return isUpgrade(r) || wantsEvents(r) }
+// wantsStream says whether r asks for a WebSocket, or for server-sent events. A handshake whose
+// header Upgrade a proxy has dropped still has its key.
+func wantsStream(r *http.Request) bool {
+	return isUpgrade(r) || wantsEvents(r) || r.Header.Get("Sec-WebSocket-Key") != "" || isPreflight(r)
+}
+
+// isPreflight says whether r is a browser's question whether a page of another origin may get r
+// with headers of its own, as server-sent events with a token (the Fetch standard, section 4.9).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") == http.MethodGet
+}
