@@ -50,7 +50,7 @@ func TestCookieOpensTheAPI(t *testing.T) {
 			t.Fatalf("%s: %s, %v", name, resp.Status, resp.Cookies())
 		}
 		c := resp.Cookies()[0]
-		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/api" || c.MaxAge <= 0 || strings.Contains(c.Value, r.secret()) {
+		if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "" || c.MaxAge <= 0 || strings.Contains(c.Value, r.secret()) {
 			t.Errorf("%s: the cookie is %+v", name, c)
 		}
 		forged := *c

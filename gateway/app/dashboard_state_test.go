@@ -103,7 +103,7 @@ func TestDashboardNeedsTheLink(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	b := openPage(t, r, "")
-	b.await(`document.querySelector("component-list").innerText.includes("open /#token=SECRET, where SECRET is http.admin.token")`)
+	b.await(`document.querySelector("component-list").innerText.includes("open this page with #token=SECRET, where SECRET is http.admin.token")`)
 	if err := redis.Publish(testenv.Context(t), "orders_updates", "an event").Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"eventgateway/gateway/internal/admin"
@@ -80,7 +81,7 @@ func (g *gateway) open(what, name, addr string, h *httpserver.Switch, limits htt
 	if h.Len() == 0 {
 		return nil, nil
 	}
-	s, err := httpserver.Listen(httpserver.Options{Name: name, Address: addr, Limits: limits, Metrics: g.http, Urgent: admin.Urgent}, g.log)
+	s, err := httpserver.Listen(httpserver.Options{Name: name, Address: addr, Limits: limits, Metrics: g.http, Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent}, g.log)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", what, err)
 		if errors.Is(err, syscall.EADDRINUSE) && !needed {

@@ -91,6 +91,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 func needRestart(old, fresh *config.Config) (names []string) {
 	for _, s := range []struct{ name, old, fresh string }{
 		{"http.listen", old.HTTP.Listen, fresh.HTTP.Listen},
+		{"http.base_path", old.HTTP.BasePath, fresh.HTTP.BasePath},
 		{"http.admin.listen", old.HTTP.Admin.Listen, fresh.HTTP.Admin.Listen},
 		{"http.limits", fmt.Sprint(old.HTTP.Limits), fmt.Sprint(fresh.HTTP.Limits)},
 		{"log.format", old.Log.Format, fresh.Log.Format},

@@ -12,7 +12,7 @@ class DeadLetters extends HTMLElement {
     if (count === this.#count) return;
     this.closest("section").hidden = count === 0;
     if (count === 0) return;
-    const answer = await fetch("/api/dead-letters", { signal: AbortSignal.timeout(5000) });
+    const answer = await fetch("api/dead-letters", { signal: AbortSignal.timeout(5000) });
     if (!answer.ok) return; // it is tried again with the next status
     this.#count = count;
     const letters = (await answer.json()).slice(-SHOWN).reverse();

@@ -14,7 +14,7 @@ const LOOK_EVERY = 250; // whether there is news
 const $ = (selector) => document.querySelector(selector);
 const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list");
 const asked = new URLSearchParams(location.search).get("ws");
-const client = new GatewayClient(asked ?? `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`, { heartbeat: 500 });
+const client = new GatewayClient(asked ?? new URL(".", location.href).href.replace(/^http/, "ws"), { heartbeat: 500 });
 const feed = new StatusFeed();
 
 if (asked !== null) { // else a link could show another server's events as this one's
@@ -73,7 +73,7 @@ const actions = {
   clear: () => { log.clear(); orders.clear(); received = 0; drawCount(); },
   test: () => { if (!client.ping()) log.add("TEST", "There is no connection to test"); },
   change: async () => {
-    const answer = await fetch("/api/demo", { method: "POST", headers: { "X-Gateway-Demo": "1" } });
+    const answer = await fetch("api/demo", { method: "POST", headers: { "X-Gateway-Demo": "1" } });
     if (!answer.ok) log.add("DEMO", await answer.text());
   },
 };

@@ -29,7 +29,7 @@ export class StatusFeed extends EventTarget {
     this.#asked ||= performance.now();
     let again = EVERY;
     try {
-      const answer = await fetch("/api/status", { signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN)]) });
+      const answer = await fetch("api/status", { signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN)]) });
       if (answer.status === 401 || answer.status === 403) {
         again = LOCKED_EVERY;
         this.#answered();

@@ -33,7 +33,7 @@ func (a *Admin) locked(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("WWW-Authenticate", "Bearer")
 	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, "the secret is required: open /#token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or is in the file that the log names", http.StatusUnauthorized)
+	http.Error(w, "the secret is required: open the page with #token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or is in the file that the log names", http.StatusUnauthorized)
 }
 
 // shown reports whether r shows the secret: itself, a link made of it, or a cookie made of

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// session gives the page a cookie for the secret that it shows once. The cookie lasts
+// session gives the page a cookie for the secret that it shows once. It is sent back to /api only,
+// and, without a Path, to where the browser sees that behind a proxy. The cookie lasts
 // 30 days, also over a restart. Scripts cannot read it, and other sites' pages cannot
 // have it sent.
 func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
@@ -18,7 +19,7 @@ func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
 		}
 		http.SetCookie(w, &http.Cookie{
 			Name: s.cookieName(), Value: s.sign(forCookie, time.Now().Add(cookieLife)), MaxAge: int(cookieLife.Seconds()),
-			Path: "/api", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			HttpOnly: true, SameSite: http.SameSiteStrictMode,
 			Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
 		})
 	}

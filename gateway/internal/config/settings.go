@@ -2,16 +2,19 @@ package config
 
 import (
 	"net"
+	"path"
 	"strconv"
+	"strings"
 
 	"eventgateway/gateway/options"
 )
 
 // HTTP is the shared listener.
 type HTTP struct {
-	Listen string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
-	Admin  Admin      `koanf:"admin"`
-	Limits HTTPLimits `koanf:"limits"`
+	Listen   string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
+	BasePath string     `koanf:"base_path" doc:"path under which a proxy shows the gateway and which it passes on, such as /orders/: it is taken out of each request that has it. A proxy that takes it out itself needs no base_path"`
+	Admin    Admin      `koanf:"admin"`
+	Limits   HTTPLimits `koanf:"limits"`
 }
 
 // Admin says who may see the insides.
@@ -82,6 +85,9 @@ func RouteRows() []options.Row { return options.Rows(&routeOptions{}) }
 func (h *HTTP) Check(report func(option, text string)) {
 	if text := badAddress(h.Listen); text != "" {
 		report("listen", text)
+	}
+	if p := h.BasePath; p != "" && (p[0] != '/' || strings.ContainsAny(p, "?#%{} ") || path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/") {
+		report("base_path", "is not a path: write it as browsers show it, such as /orders/")
 	}
 	if h.Admin.Listen == h.Listen {
 		report("admin.listen", "is http.listen: give another address, or leave it out")

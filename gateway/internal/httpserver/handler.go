@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -15,10 +16,14 @@ const leftover = time.Second
 type bounded struct {
 	next   http.Handler
 	urgent func(path string) bool
+	base   string // under which a proxy shows the handler, as "/orders"; "" for none
 }
 
 // ServeHTTP is part of [http.Handler].
 func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if b.base != "" && b.strip(w, r) {
+		return
+	}
 	if c := connOf(r.Context()); c.reserved() {
 		c.answered.Store(true)
 		w.Header().Set("Connection", "close")
@@ -38,6 +43,27 @@ func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		b.serveBody(w, r)
 	}
+}
+
+// strip takes the base out of the path of a request. A proxy may have taken it out already. The
+// base itself is a page whose links would lead beside it: strip answers where the page is.
+func (b bounded) strip(w http.ResponseWriter, r *http.Request) (answered bool) {
+	rest, under := strings.CutPrefix(r.URL.Path, b.base)
+	switch {
+	case !under || rest != "" && rest[0] != '/':
+		return false
+	case rest == "" && !wantsStream(r):
+		to := b.base + "/"
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Connection", "close") // a body is not read
+		http.Redirect(w, r, to, http.StatusPermanentRedirect)
+		return true
+	}
+	r.URL.Path = "/" + strings.TrimPrefix(rest, "/")
+	r.URL.RawPath = "" // what is encoded otherwise than by default is not told apart
+	return false
 }
 
 // serveBody serves a request with a body. Where the handler has not read the body, the

@@ -15,6 +15,8 @@ type Options struct {
 	Address string
 	Limits  Limits
 	Metrics *Metrics
+	// Base is the path under which a proxy shows the server, such as /orders; "" for none.
+	Base string
 	// Urgent says which paths are answered in the reserve, too.
 	Urgent func(path string) bool
 }
@@ -24,6 +26,7 @@ type Server struct {
 	listener *gate
 	server   *http.Server
 	urgent   func(path string) bool
+	base     string
 	done     chan error
 }
 
@@ -41,8 +44,8 @@ func Listen(o Options, log *slog.Logger) (*Server, error) {
 			MaxHeaderBytes: maxHeader, ConnContext: withConn,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		urgent: o.Urgent,
-		done:   make(chan error, 1),
+		urgent: o.Urgent, base: o.Base,
+		done: make(chan error, 1),
 	}, nil
 }
 
@@ -51,7 +54,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Start serves h until Shutdown.
 func (s *Server) Start(h http.Handler) {
-	s.server.Handler = bounded{next: h, urgent: s.urgent}
+	s.server.Handler = bounded{next: h, urgent: s.urgent, base: s.base}
 	go func() { s.done <- s.server.Serve(s.listener) }()
 }
 
