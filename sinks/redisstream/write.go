@@ -199,29 +199,6 @@ func (s *sink) arguments(g group) (keys []string, args []any) {
 	return keys, args
 }
 
-// Each entry begins with this field, by which the source redis-stream tells ours from others.
-const (
-	mark        = "eventgateway"
-	markVersion = "1"
-)
-
-// appendEntry appends the number of an entry's arguments, and its fields.
-func appendEntry(args []any, e *event.Event) []any {
-	at := len(args)
-	args = append(args, 0, mark, markVersion, "data", e.Data)
-	if e.ID != "" {
-		args = append(args, "id", e.ID)
-	}
-	if e.Key != "" {
-		args = append(args, "key", e.Key)
-	}
-	for _, a := range e.Attrs {
-		args = append(args, "attr."+a.Name, a.Value)
-	}
-	args[at] = len(args) - at - 1
-	return args
-}
-
 // verdict notes what is known of a group after its command. Only an answer of the server says
 // that it was not appended; and one that refuses to look says nothing of a time before, whose
 // answer was lost.

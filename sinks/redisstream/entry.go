@@ -1,0 +1,26 @@
+package redisstream
+
+import "eventgateway/gateway/event"
+
+// Each entry begins with this field, by which the source redis-stream tells ours from others.
+const (
+	mark        = "eventgateway"
+	markVersion = "1"
+)
+
+// appendEntry appends the number of an entry's arguments, and its fields.
+func appendEntry(args []any, e *event.Event) []any {
+	at := len(args)
+	args = append(args, 0, mark, markVersion, "data", e.Data)
+	if e.ID != "" {
+		args = append(args, "id", e.ID)
+	}
+	if e.Key != "" {
+		args = append(args, "key", e.Key)
+	}
+	for _, a := range e.Attrs {
+		args = append(args, "attr."+a.Name, a.Value)
+	}
+	args[at] = len(args) - at - 1
+	return args
+}
