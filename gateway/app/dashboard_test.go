@@ -44,6 +44,15 @@ func openURL(t testing.TB, url string) *browser {
 // openAs opens the page of a gateway by a name that leads to this machine.
 func openAs(t testing.TB, name, url string) *browser {
 	t.Helper()
+	b := startBrowser(t, name)
+	b.run(chromedp.Navigate(url))
+	b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
+	return b
+}
+
+// startBrowser starts a Chromium to which a name leads to this machine.
+func startBrowser(t testing.TB, name string) *browser {
+	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.Flag("host-resolver-rules", "MAP "+cmp.Or(name, "none.invalid")+" 127.0.0.1"), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
@@ -61,8 +70,7 @@ func openAs(t testing.TB, name, url string) *browser {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	b.run(chromedp.EmulateViewport(1280, 800), chromedp.Navigate(url))
-	b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
+	b.run(chromedp.EmulateViewport(1280, 800))
 	return b
 }
 

@@ -54,12 +54,8 @@ func roleOf(ctx context.Context, client redis.UniversalClient) (string, error) {
 	if _, cluster := client.(*redis.ClusterClient); cluster { // it goes to masters by itself
 		return "master", nil
 	}
-	if fields, err := client.Do(ctx, "HELLO").Slice(); err == nil {
-		for i := 0; i+1 < len(fields); i += 2 {
-			if role, ok := fields[i+1].(string); ok && fields[i] == "role" {
-				return strings.Replace(role, "slave", "replica", 1), nil
-			}
-		}
+	if role := roleIn(client.Do(ctx, "HELLO")); role != "" {
+		return role, nil
 	}
 	text, err := client.Info(ctx, "replication").Result()
 	if err != nil {
@@ -70,6 +66,29 @@ func roleOf(ctx context.Context, client redis.UniversalClient) (string, error) {
 		return "", errors.New("INFO does not show the role")
 	}
 	return strings.Replace(role, "slave", "replica", 1), nil
+}
+
+// roleIn returns the role in the answer to HELLO; "" where it does not say.
+func roleIn(hello *redis.Cmd) string {
+	fields, err := hello.Slice()
+	if err != nil {
+		return ""
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		if role, ok := fields[i+1].(string); ok && fields[i] == "role" {
+			return strings.Replace(role, "slave", "replica", 1)
+		}
+	}
+	return ""
+}
+
+// CheckMaster returns the error READONLY where the answer to a HELLO, sent with messages that are
+// published, says that the server is a replica: it takes them, and they do not reach its master.
+func CheckMaster(hello *redis.Cmd) error {
+	if roleIn(hello) == "replica" {
+		return Answer("READONLY the server is a replica: what is published there does not reach its master")
+	}
+	return nil
 }
 
 // tryWrite is refused in the same way as a script that writes, and does nothing. Redis knows

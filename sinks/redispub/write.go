@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -161,6 +162,10 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 // pipe publishes events. It returns an error where the server has failed; fail has it, too.
 func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []*event.Event, fail func(int, error)) (away error) {
 	pipe := client.Pipeline()
+	var hello *redis.Cmd
+	if client == s.client { // a cluster passes on what any of its servers takes
+		hello = pipe.Do(ctx, "HELLO")
+	}
 	results := make([]*redis.Cmd, len(events))
 	for i, e := range events {
 		channel, err := s.channel(e)
@@ -174,7 +179,7 @@ func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []
 		results[i] = pipe.Do(ctx, "PUBLISH", channel, e.Data)
 	}
 	var err error
-	if pipe.Len() > 0 {
+	if slices.ContainsFunc(results, func(r *redis.Cmd) bool { return r != nil }) {
 		_, err = pipe.Exec(ctx)
 	}
 	for i, r := range results {
@@ -182,6 +187,9 @@ func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []
 			continue
 		}
 		err := redisconn.Answered(r, err)
+		if err == nil && hello != nil {
+			err = redisconn.CheckMaster(hello)
+		}
 		if err != nil && len(events) == 1 {
 			err = redisconn.Large(ctx, s.client, len(events[0].Data), err, func() error {
 				return client.Do(ctx, r.Args()...).Err()
