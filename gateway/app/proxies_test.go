@@ -47,7 +47,7 @@ func startProxy(t *testing.T, port int, name string, args ...string) {
 		t.Fatalf("cannot start %s (apt-get install %s): %v", name, name, err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() })
-	eventually(t, testenv.Wait, name+" to listen", func() bool {
+	testenv.Eventually(t, testenv.Wait, name+" to listen", func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			return false
@@ -115,7 +115,7 @@ func TestDocumentedProxies(t *testing.T) {
 			b.await(`document.querySelector("health-state").dataset.state === "well"`) // by the cookie
 			eval[bool](b, `(window.heard = {}, new EventSource(".").onmessage = ({ data }) => { heard.events = data }, window.own = new WebSocket(new URL(".", location.href).href.replace(/^http/, "ws"), "orders"), own.onmessage = ({ data }) => { heard.own = data }, true)`)
 			b.await(`own.readyState === 1 && own.protocol === "orders"`)
-			eventually(t, testenv.Wait, "all to hear of it", func() bool {
+			testenv.Eventually(t, testenv.Wait, "all to hear of it", func() bool {
 				if err := testenv.RedisClient(t).Publish(testenv.Context(t), "orders_updates", `{"operation":"INSERT","order":{"id":1,"customer_name":"Ada"}}`).Err(); err != nil {
 					t.Fatal(err)
 				}

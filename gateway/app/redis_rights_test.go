@@ -140,13 +140,13 @@ func testRights(t *testing.T, admins []*redis.Client, url string, env map[string
 		readers, writers = mine.Replace(readers), mine.Replace(writers)
 	}
 	reading := startGateway(t, writeConfig(t, readers), env)
-	eventually(t, testenv.Wait, "a leader", func() bool {
+	testenv.Eventually(t, testenv.Wait, "a leader", func() bool {
 		all, heard := reading.source("all").Leader, reading.source("heard").Leader
 		return all != nil && all.State == "leader" || heard != nil && heard.State == "leader"
 	})
 	writing := startGateway(t, writeConfig(t, writers), env)
 	for _, name := range []string{"plain", "shared", "matched"} {
-		eventually(t, testenv.Wait, name+" to have all", func() bool { return len(payloads(t, filepath.Join(env["DIR"], name))) >= 500 })
+		testenv.Eventually(t, testenv.Wait, name+" to have all", func() bool { return len(payloads(t, filepath.Join(env["DIR"], name))) >= 500 })
 	}
 	named := 0
 	for _, admin := range admins {

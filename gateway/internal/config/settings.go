@@ -12,9 +12,14 @@ import (
 // HTTP is the shared listener.
 type HTTP struct {
 	Listen   string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
-	BasePath string     `koanf:"base_path" doc:"path under which a proxy shows the gateway and which it passes on, such as /orders/: it is taken out of each request that has it. A proxy that takes it out itself needs no base_path"`
+	BasePath string     `koanf:"base_path" doc:"path under which a proxy shows the gateway and which it passes on, such as /orders/"`
 	Admin    Admin      `koanf:"admin"`
 	Limits   HTTPLimits `koanf:"limits"`
+}
+
+// Docs is part of [options.Documented].
+func (HTTP) Docs() map[string]string {
+	return map[string]string{"base_path": "It is taken out of each request that has it. A proxy that takes it out itself needs no base_path"}
 }
 
 // Admin says who may see the insides.
