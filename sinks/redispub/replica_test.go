@@ -39,7 +39,7 @@ func TestDemotedMaster(t *testing.T) {
 		if err := admin.ReplicaOf(ctx, "127.0.0.1", fmt.Sprint(port)).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := write(); err == nil || !plugin.IsAway(err) && !strings.Contains(err.Error(), "READONLY") {
+		if err := write(); err == nil || !plugin.IsUnavailable(err) && !strings.Contains(err.Error(), "READONLY") {
 			t.Errorf("sequence %q, at a replica: %v", sequence, err)
 		}
 		if err := admin.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {

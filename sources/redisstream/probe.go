@@ -32,7 +32,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	default:
 		info, err := client.XInfoStream(ctx, o.Stream).Result()
 		if err != nil {
-			findings = append(findings, plugin.Finding{Level: plugin.Wrong, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +xinfo|stream, as the server's administrator"})
+			findings = append(findings, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot look at %s: %v", o.Stream, err), Fix: "ACL SETUSER USER ~STREAM +xinfo|stream, as the server's administrator"})
 			break
 		}
 		findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the stream %s has %d entries", o.Stream, info.Length)})

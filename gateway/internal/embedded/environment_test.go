@@ -53,7 +53,7 @@ func TestEnvironmentOfAnotherServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer servers.Stop(context.WithoutCancel(t.Context()))
-	config, err := pgconn.Config(options.NewPrivateURL(servers.PostgresURL()), "orders")
+	config, err := pgconn.Config(options.NewEmbeddedURL(servers.PostgresURL()), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
