@@ -14,6 +14,7 @@ import (
 // window is events that a batch transform gets at once.
 type window struct {
 	windowKey
+	run      *ack.Run // that waits for the events; nil: none
 	events   []*event.Event
 	receipts []*ack.Receipt // each counts the window as one copy; nil where no source can replay the events
 	bytes    int
@@ -24,8 +25,14 @@ type window struct {
 // windowKey is what the events of a window have in common.
 type windowKey struct {
 	source string
-	run    *ack.Run // that waits for them; nil: none
 	by     string
+}
+
+// openRun is the run of which all open windows of a source are, and how many there are. So events of two
+// runs stay in order.
+type openRun struct {
+	run     *ack.Run
+	windows int
 }
 
 // lane is the events of one source and key, which stay in order.
@@ -41,8 +48,9 @@ type windows struct {
 	byKey map[windowKey]*window
 	open  list.List // of *window, in the order in which they were opened, and so in that of their ends
 	ended []*window
-	lanes map[lane]*window // the open window of a lane's last event; nil: each source has only one
-	bytes int              // of the open windows
+	runs  map[string]openRun // by source, while it has open windows
+	lanes map[lane]*window   // the open window of a lane's last event; nil: each source has only one
+	bytes int                // of the open windows
 	timer *time.Timer
 	armed bool // the timer runs
 	over  bool // the stage is closed: nothing is held any more
@@ -52,7 +60,7 @@ type windows struct {
 
 // newWindows makes windows that call due, in a goroutine, when the time of one is over.
 func newWindows(limit Window, due func()) *windows {
-	ws := &windows{limit: limit, byKey: map[windowKey]*window{}}
+	ws := &windows{limit: limit, byKey: map[windowKey]*window{}, runs: map[string]openRun{}}
 	if !limit.By.IsZero() {
 		ws.lanes = map[lane]*window{}
 	}
@@ -89,10 +97,7 @@ func (ws *windows) add(events []*event.Event, rec *ack.Receipt, eval *expr.Evalu
 }
 
 func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator) {
-	key := windowKey{source: e.Source}
-	if rec != nil {
-		key.run = rec.Run()
-	}
+	key, run := windowKey{source: e.Source}, rec.Run()
 	ln, joins := lane{e.Source, e.Key}, e.SpansKeys()
 	if ws.lanes != nil {
 		if text, _, err := eval.Text(nil, ws.limit.By, e); err == nil {
@@ -102,13 +107,16 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 			ws.endOne(w)
 		}
 	}
-	if joins { // it keeps its place among events of other keys: it overtakes none, and is alone
-		ws.end(func(w *window) bool { return w.source == e.Source })
-	}
 	w := ws.byKey[key]
+	another := (w == nil || w.run != run) && ws.runs[e.Source].windows > 0 && ws.runs[e.Source].run != run
+	if joins || another { // one that joins keys overtakes none, and is alone
+		ws.end(func(w *window) bool { return w.source == e.Source })
+		w = nil
+	}
 	if w == nil {
-		w = &window{windowKey: key, until: time.Now().Add(ws.limit.Time.D())}
+		w = &window{windowKey: key, run: run, until: time.Now().Add(ws.limit.Time.D())}
 		w.place, ws.byKey[key] = ws.open.PushBack(w), w
+		ws.runs[e.Source] = openRun{run, ws.runs[e.Source].windows + 1}
 	}
 	if n := len(w.receipts); rec != nil && (n == 0 || w.receipts[n-1] != rec) {
 		rec.Add(1)
@@ -130,6 +138,11 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 func (ws *windows) endOne(w *window) {
 	ws.open.Remove(w.place)
 	delete(ws.byKey, w.windowKey)
+	if left := ws.runs[w.source].windows - 1; left > 0 {
+		ws.runs[w.source] = openRun{w.run, left}
+	} else {
+		delete(ws.runs, w.source)
+	}
 	if ws.lanes != nil {
 		for _, e := range w.events {
 			if ln := (lane{e.Source, e.Key}); ws.lanes[ln] == w {
