@@ -64,8 +64,10 @@ func (h *handover) begin(before <-chan struct{}, done chan<- struct{}) {
 	})
 	h.r.handovers.Go(func() {
 		defer close(done)
-		// A removed sink may block a source. Its end lets the source go.
-		backoff.ClosedBy(unused, h.abortAt())
+		// A removed sink may block a source. Its end lets the source go. And a replaced sink may park in it.
+		abortAt := h.abortAt()
+		backoff.ClosedBy(unused, abortAt)
+		endedBy(h.takeovers, abortAt)
 		h.removeSinks()
 		<-unused
 		h.endRoutes()
@@ -110,11 +112,9 @@ func (h *handover) removeSource(s *source) {
 
 // flushRoutes flushes the windows of routes that have ended, before their sinks end.
 func (h *handover) flushRoutes() {
-	for _, rt := range h.old.routes {
-		if find(h.new.routes, func(n *route) bool { return n == rt }) == nil {
-			rt.flushBy(h.abortAt(), h.deadline())
-		}
-	}
+	h.old.flushRoutes(h.abortAt(), h.deadline(), func(rt *route) bool {
+		return find(h.new.routes, func(n *route) bool { return n == rt }) == nil
+	})
 }
 
 func (h *handover) endRoutes() {
@@ -131,21 +131,22 @@ func (h *handover) endRoutes() {
 	}
 }
 
+// removeSinks drains the removed sinks, and closes them.
 func (h *handover) removeSinks() {
-	var draining sync.WaitGroup
-	for _, s := range h.old.sinks {
-		if find(h.new.sinks, func(n *delivery.Sink) bool { return n.Name == s.Name }) != nil {
-			continue
-		}
-		draining.Go(func() {
-			s.Log.Info("sink removed, draining it", "events", s.Status().Waiting())
-			if !s.Drain(h.abortAt(), h.deadline()) {
-				s.Log.Error("the removed sink does not stop")
-			}
-			h.report(s.Close(h.deadline()))
-		})
+	removed := func(s *delivery.Sink) bool {
+		return find(h.new.sinks, func(n *delivery.Sink) bool { return n.Name == s.Name }) == nil
 	}
-	draining.Wait()
+	for _, s := range h.old.sinks {
+		if removed(s) {
+			s.Log.Info("sink removed, draining it", "events", s.Status().Waiting())
+		}
+	}
+	h.old.drainSinks(time.Now(), h.new.drain, removed, func(s *delivery.Sink, inTime bool) {
+		if !inTime {
+			s.Log.Error("the removed sink does not stop")
+		}
+		h.report(s.Close(h.deadline()))
+	})
 }
 
 func (h *handover) report(err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"eventgateway/gateway/internal/component"
@@ -87,6 +88,33 @@ func (p *Plan) layers() (layers [][]*delivery.Sink) {
 		layers[depth[s.Name]] = append(layers[depth[s.Name]], s)
 	}
 	return layers
+}
+
+// drainSinks drains those sinks of which drains says so, layer by layer: within 3/4 of the time for a stop that has
+// begun at begin, and a bit more for those to which others park. ended is called with each of them.
+func (p *Plan) drainSinks(begin time.Time, total time.Duration, drains func(*delivery.Sink) bool, ended func(s *delivery.Sink, inTime bool)) {
+	part := func(sixteenths int) time.Time { return begin.Add(total * time.Duration(sixteenths) / 16) }
+	for i, layer := range p.layers() {
+		var draining sync.WaitGroup
+		for _, s := range layer {
+			if drains(s) {
+				draining.Go(func() { ended(s, s.Drain(part(min(12+i, 13)), part(14))) })
+			}
+		}
+		draining.Wait()
+	}
+}
+
+// flushRoutes flushes the windows of those routes of which flushes says so, each apart: a sink that holds up one of them
+// does not hold up another.
+func (p *Plan) flushRoutes(abortAt, deadline time.Time, flushes func(*route) bool) {
+	var flushing sync.WaitGroup
+	for _, rt := range p.routes {
+		if flushes(rt) {
+			flushing.Go(func() { rt.flushBy(abortAt, deadline) })
+		}
+	}
+	flushing.Wait()
 }
 
 // close closes all plugins of a plan that has run: sources first, which may store how far they were acked.

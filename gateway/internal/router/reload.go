@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	"eventgateway/gateway/internal/ack"
+	"eventgateway/gateway/internal/backoff"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
@@ -29,7 +31,8 @@ func (r *Router) Reload(ctx context.Context, p *Plan, swap func()) error {
 	return nil
 }
 
-// prepare opens new sinks, and waits until the successors of an earlier reload have taken over.
+// prepare opens new sinks, and waits until the successors of an earlier reload have taken over, and removed components
+// that come back have ended.
 func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	var opening sync.WaitGroup
 	var mu sync.Mutex
@@ -60,16 +63,28 @@ func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	}
 	r.mu.Lock()
 	takeovers := r.takeovers
+	var leaving []<-chan struct{}
+	for _, name := range p.newcomers() {
+		if ended := r.leaving[name]; ended != nil {
+			leaving = append(leaving, ended)
+		}
+	}
 	r.mu.Unlock()
 	ended := make(chan struct{})
-	go func() { takeovers.Wait(); close(ended) }()
+	go func() {
+		defer close(ended)
+		takeovers.Wait()
+		for _, before := range leaving {
+			<-before
+		}
+	}()
 	select {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(p.drain):
-		return errors.New("components that the last reload has replaced have not ended yet; try again later")
+		return errors.New("components that the last reload has replaced or removed have not ended yet; try again later")
 	}
 }
 
@@ -111,9 +126,18 @@ func (r *Router) install(p *Plan, swap func()) bool {
 		unused = append(unused, s.wiring.Replace(in.wiring[s]))
 	}
 	swap()
-	h := &handover{r: r, old: old, new: p, install: in, number: r.edges.Keep(p.names()), unused: unused, takeovers: &sync.WaitGroup{}}
+	known := p.names()
+	h := &handover{r: r, old: old, new: p, install: in, number: r.edges.Keep(known), unused: unused, takeovers: &sync.WaitGroup{}}
 	before := r.quiet
 	r.quiet, r.takeovers = make(chan struct{}), h.takeovers
+	maps.DeleteFunc(r.leaving, func(name string, ended <-chan struct{}) bool {
+		return known[name] || backoff.ClosedBy(ended, time.Now())
+	})
+	for name := range old.names() {
+		if !known[name] {
+			r.leaving[name] = r.quiet
+		}
+	}
 	h.begin(before, r.quiet)
 	for s, before := range in.newSources {
 		if before == nil {
@@ -143,4 +167,24 @@ func (p *Plan) names() map[string]bool {
 		known["sink "+s.Name], known[stats.DeadLettersOf(plugin.KindSink, s.Name)] = true, true
 	}
 	return known
+}
+
+// newcomers returns the names of components that begin with the plan and have no predecessor, as names has them.
+func (p *Plan) newcomers() (names []string) {
+	for s, before := range p.newSources {
+		if before == nil {
+			names = append(names, "source "+s.Name)
+		}
+	}
+	for rt, before := range p.newRoutes {
+		if before == nil {
+			names = append(names, "route "+rt.spec.Name)
+		}
+	}
+	for s, before := range p.newSinks {
+		if before == nil {
+			names = append(names, "sink "+s.Name)
+		}
+	}
+	return names
 }

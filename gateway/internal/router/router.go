@@ -12,6 +12,7 @@ import (
 	"eventgateway/gateway/internal/backoff"
 	"eventgateway/gateway/internal/component"
 	"eventgateway/gateway/internal/deadletter"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/leader"
 	"eventgateway/gateway/internal/stats"
 
@@ -32,14 +33,15 @@ type Router struct {
 	ctx       context.Context // of Run
 	running   bool
 	wasReady  bool
-	takeovers *sync.WaitGroup // successors that wait for their predecessors
-	handovers sync.WaitGroup  // of all reloads
-	quiet     chan struct{}   // closed when no source uses what the last reload has replaced
+	takeovers *sync.WaitGroup            // successors that wait for their predecessors
+	handovers sync.WaitGroup             // of all reloads
+	quiet     chan struct{}              // closed when no source uses what the last reload has replaced
+	leaving   map[string]<-chan struct{} // by the names of removed components: closed when they have ended
 }
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}}
+	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
 	r.quiet = make(chan struct{})
 	close(r.quiet)
 	r.core.MustRegister(stats.Collector{Status: r.Status})
@@ -62,7 +64,7 @@ func (r *Router) Run(ctx context.Context, p *Plan) error {
 func (r *Router) shutdown() error {
 	begin := time.Now()
 	r.mu.Lock() // an install under way ends first; none begins after ctx has ended
-	p := r.now
+	p, takeovers := r.now, r.takeovers
 	r.mu.Unlock()
 	part := func(sixteenths time.Duration) time.Time { return begin.Add(p.drain * sixteenths / 16) }
 	var late []error
@@ -71,25 +73,18 @@ func (r *Router) shutdown() error {
 			late = append(late, fmt.Errorf("source %s did not stop in time", s.Name))
 		}
 	}
-	for _, rt := range p.routes {
-		rt.flushBy(part(12), part(13))
-	}
+	p.flushRoutes(part(12), part(13), func(*route) bool { return true })
+	endedBy(takeovers, part(12)) // a successor that has started delivers what waits
 	for _, s := range p.sinks {
 		if n := s.Status().Waiting(); n > 0 {
 			s.Log.Info("draining", "events", n, "at_most", (p.drain * 3 / 4).String())
 		}
 	}
-	for i, layer := range p.layers() {
-		var draining sync.WaitGroup
-		for _, s := range layer {
-			draining.Go(func() {
-				if !s.Drain(part(min(12+time.Duration(i), 13)), part(14)) {
-					s.Log.Error("sink did not stop in time")
-				}
-			})
+	p.drainSinks(begin, p.drain, func(*delivery.Sink) bool { return true }, func(s *delivery.Sink, inTime bool) {
+		if !inTime {
+			s.Log.Error("sink did not stop in time")
 		}
-		draining.Wait()
-	}
+	})
 	if !endedBy(&r.handovers, part(14)) {
 		late = append(late, errors.New("components that a reload has replaced did not stop in time"))
 	}

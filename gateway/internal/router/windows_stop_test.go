@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -88,4 +89,31 @@ func TestStopWhileAWindowIsApplied(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStopFlushesRoutesApart: a sink that takes nothing holds up the windows of its own route.
+func TestStopFlushesRoutesApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &keeps{}
+		stuck := sinkFunc(func(ctx context.Context, _ []*event.Event) error { <-ctx.Done(); return ctx.Err() })
+		dead := sinkSpec("dead", stuck, nil)
+		dead.Delivery.Queue.Size, dead.Delivery.Queue.MaxBlock = 1, options.Duration(time.Hour)
+		hour := func(w *Window) { w.Time = options.Duration(10 * time.Minute) }
+		g := Graph{
+			Sources: []SourceSpec{sourceSpec("in", emits(5, nil))},
+			Sinks:   []SinkSpec{dead, sinkSpec("out", out, nil)},
+			Routes: []RouteSpec{
+				{Name: "a", From: []string{"in"}, Through: []TransformSpec{batchSpec(passes, hour)}, To: []string{"dead"}},
+				{Name: "b", From: []string{"in"}, Through: []TransformSpec{batchSpec(passes, hour)}, To: []string{"out"}},
+			},
+		}
+		r := start(t, g)
+		synctest.Wait()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if len(out.got) != 5 {
+			t.Errorf("got %d of 5", len(out.got))
+		}
+	})
 }

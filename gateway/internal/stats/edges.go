@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -19,17 +20,18 @@ type Edges struct {
 type counted struct {
 	from, to string
 	n        *atomic.Uint64
-	removed  int // the reload that has removed its beginning
+	removed  int // the reload that has removed one of its ends
 }
 
 const (
-	InMemory    = "memory"  // the end of edges to the list of dead letters
-	fromRemoved = "removed" // the beginning of edges whose component is gone
+	InMemory    = "memory"           // the end of edges to the list of dead letters
+	removed     = "removed"          // an end of edges whose component is gone
+	deadLetters = "dead letters of " // begins the beginning of edges to dead letters
 )
 
 // DeadLettersOf names the beginning of the edge on which a sink or route parks.
 func DeadLettersOf(kind plugin.Kind, name string) string {
-	return "dead letters of " + string(kind) + " " + name
+	return deadLetters + string(kind) + " " + name
 }
 
 // Counter returns the counter of an edge.
@@ -54,18 +56,22 @@ func (e *Edges) Counter(from, to string) *atomic.Uint64 {
 }
 
 // Keep forgets the edges to components that are not known any more, and the beginnings of those
-// from such components. It returns the number of the reload.
+// from such components. Of what a known component has parked it forgets the end only. It returns the number of
+// the reload.
 func (e *Edges) Keep(known map[string]bool) (reload int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.reloads++
 	kept := e.list[:0]
 	for _, t := range e.list {
-		if !known[t.to] && t.to != InMemory {
+		toKnown := known[t.to] || t.to == InMemory
+		switch {
+		case !toKnown && !(known[t.from] && strings.HasPrefix(t.from, deadLetters)):
 			continue
-		}
-		if t.removed == 0 && !known[t.from] {
-			t.from, t.removed = fromRemoved, e.reloads
+		case !toKnown && t.to != removed:
+			t.to, t.removed = removed, e.reloads
+		case toKnown && t.from != removed && !known[t.from]:
+			t.from, t.removed = removed, e.reloads
 		}
 		kept = append(kept, t)
 	}
@@ -74,20 +80,21 @@ func (e *Edges) Keep(known map[string]bool) (reload int) {
 	return e.reloads
 }
 
-// Fold adds up the edges whose beginnings a reload or one before it has removed,
+// Fold adds up the edges one of whose ends a reload or one before it has removed,
 // once these have ended.
 func (e *Edges) Fold(reload int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	first := map[string]*counted{}
+	first := map[[2]string]*counted{}
 	kept := e.list[:0]
 	for _, t := range e.list {
 		if t.removed > 0 && t.removed <= reload {
-			if into := first[t.to]; into != nil {
+			at := [2]string{t.from, t.to}
+			if into := first[at]; into != nil {
 				into.n.Add(t.n.Load())
 				continue
 			}
-			first[t.to] = t
+			first[at] = t
 		}
 		kept = append(kept, t)
 	}
@@ -96,7 +103,7 @@ func (e *Edges) Fold(reload int) {
 }
 
 // Status lists the edges. Those from components that are on their way out count as
-// one for each receiver.
+// one for each receiver, and those to such components as one for each sender.
 func (e *Edges) Status() []EdgeStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()

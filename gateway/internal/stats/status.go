@@ -81,7 +81,7 @@ const (
 // EdgeStatus counts what one component has sent to another: each is one in there.
 type EdgeStatus struct {
 	From   string `json:"from"` // "source orders_db", "route publish", "dead letters of sink bus", or "removed"
-	To     string `json:"to"`   // "route publish", "sink bus", or "memory"
+	To     string `json:"to"`   // "route publish", "sink bus", "memory", or "removed"
 	Events uint64 `json:"events"`
 }
 
