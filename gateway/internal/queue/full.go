@@ -39,33 +39,35 @@ func (q *Queue) makeRoom(ctx context.Context, ev *event.Event, r *ack.Receipt) e
 // block waits until ev fits, the queue closes or its policy changes, ctx ends, or, for events
 // that cannot be replayed, max_block has passed since the queue became full.
 func (q *Queue) block(ctx context.Context, ev *event.Event, r *ack.Receipt) error {
-	now := time.Now()
 	if q.fullSince.IsZero() {
-		q.fullSince = now
+		q.fullSince = time.Now()
 	}
-	var expired <-chan time.Time
+	fullSince := q.fullSince
+	expires := time.NewTimer(time.Hour)
+	defer expires.Stop()
 	watch := q.watchStall(r)
 	defer watch.end()
-	if r == nil {
-		left := q.cfg.MaxBlock.D() - now.Sub(q.fullSince)
-		if left <= 0 {
-			return nil
-		}
-		t := time.NewTimer(left)
-		defer t.Stop()
-		expired = t.C
-	}
 	wake(q.ready) // for the events that were put before
 	for !q.closed && !q.fits(ev) && q.cfg.WhenFull == WhenFullBlock {
+		var expired <-chan time.Time
+		if r == nil {
+			left := q.cfg.MaxBlock.D() - time.Since(fullSince)
+			if left <= 0 {
+				return nil
+			}
+			expires.Reset(left)
+			expired = expires.C
+		}
+		changed := q.changed
 		q.mu.Unlock()
 		var err error
-		over, check := false, false
+		check := false
 		select {
 		case <-q.space:
+		case <-changed:
+		case <-expired:
 		case <-watch.due():
 			check = true
-		case <-expired:
-			over = true
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -73,7 +75,7 @@ func (q *Queue) block(ctx context.Context, ev *event.Event, r *ack.Receipt) erro
 		if check {
 			watch.check()
 		}
-		if err != nil || over {
+		if err != nil {
 			return err
 		}
 	}

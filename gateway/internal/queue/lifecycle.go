@@ -20,7 +20,8 @@ func (q *Queue) SetOptions(o Options) {
 			q.latest.appended(it, n)
 		}
 	}
-	wake(q.space)
+	close(q.changed)
+	q.changed = make(chan struct{})
 }
 
 // Reconfigure changes all of the queue's configuration. No worker may have events in flight: the successor of a

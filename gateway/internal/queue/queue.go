@@ -51,6 +51,8 @@ type Queue struct {
 	ready chan struct{} // wakes one worker
 	space chan struct{} // wakes one blocked source
 	ended chan struct{} // closed by Close
+
+	changed chan struct{} // closed when the options change
 }
 
 // firstNumber leaves numbers below for events that are put back; numbers never wrap around.
@@ -63,7 +65,7 @@ func New(cfg Config) *Queue {
 		head: firstNumber, next: firstNumber, tail: firstNumber,
 		lanes: newLanes(cfg.ByKey),
 		ring:  make([]Item, min(64, cfg.Size)),
-		ready: make(chan struct{}, 1), space: make(chan struct{}, 1), ended: make(chan struct{}),
+		ready: make(chan struct{}, 1), space: make(chan struct{}, 1), ended: make(chan struct{}), changed: make(chan struct{}),
 	}
 	q.latest.enable(cfg.WhenFull == WhenFullLatestPerKey)
 	// The counter exists before its first drop, so that a rate shows that drop.
