@@ -58,21 +58,20 @@ func (t *CallTimer) End() { t.overdue.Store(0) }
 // Stop releases the timer.
 func (t *CallTimer) Stop() { t.timer.Stop() }
 
-// check reports the present call where it is overdue, or sets the timer for it.
+// check reports the present call where it is overdue, or sets the timer for it. A call that begins meanwhile sets the
+// timer itself, because set is false before check looks at the present one.
 func (t *CallTimer) check() {
+	t.set.Store(false)
 	at := t.overdue.Load()
 	left := time.Duration(at) - time.Since(t.base)
 	switch {
 	case at == 0:
-		t.set.Store(false)
-		if t.overdue.Load() != 0 && t.set.CompareAndSwap(false, true) { // a call has begun meanwhile
-			t.timer.Reset(0)
-		}
 	case left > 0:
-		t.timer.Reset(left)
+		if t.set.CompareAndSwap(false, true) {
+			t.timer.Reset(left)
+		}
 	default:
 		method := Method(t.method.Load())
-		t.set.Store(false)
 		if t.overdue.CompareAndSwap(at, 0) { // else it has returned meanwhile
 			_ = t.of.Overdue(method.String())
 		}

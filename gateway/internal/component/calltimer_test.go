@@ -33,3 +33,24 @@ func TestCallTimer(t *testing.T) {
 		}
 	})
 }
+
+// TestCallTimerWatchesTheNextCall: a call returns at the moment at which it is overdue, and the next one begins.
+func TestCallTimerWatchesTheNextCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 5000
+		for range calls { // the timer and the caller meet at another place each time
+			c := New(slog.New(slog.DiscardHandler), "sink", "out", nil, nil, nil)
+			timer := c.NewCallTimer()
+			timer.Begin(Write, time.Now())
+			time.Sleep(CallGrace)
+			timer.End()
+			timer.Begin(Gap, time.Now())
+			time.Sleep(CallGrace + time.Second)
+			timer.End()
+			timer.Stop()
+			if h := c.Health.Health(); h.LastError != "the plugin does not return from Gap" {
+				t.Fatalf("%+v", h)
+			}
+		}
+	})
+}
