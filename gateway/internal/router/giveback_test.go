@@ -180,13 +180,19 @@ func TestPanicGivesUpTheLeadership(t *testing.T) {
 	})
 }
 
-// TestStopSoonAfterAReload that has replaced a source, of which events wait for a sink that
+// TestStopSoonAfterAReload that has replaced or removed a source, of which events wait for a sink that
 // is down.
 func TestStopSoonAfterAReload(t *testing.T) {
+	for name, next := range map[string]string{"replaced": "in", "removed": "another"} {
+		t.Run(name, func(t *testing.T) { testStopSoonAfterAReload(t, next) })
+	}
+}
+
+func testStopSoonAfterAReload(t *testing.T, next string) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
-		src := func(version int) SourceSpec {
-			return partSource(j, "in", version, func(p *part) {
+		src := func(name string, version int) SourceSpec {
+			return partSource(j, name, version, func(p *part) {
 				p.from = func(ctx context.Context, out plugin.Output) error {
 					if version == 1 {
 						_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Time: time.Now(), Data: []byte("x")}}, Ack: ackTo(func(err error) {})})
@@ -197,10 +203,11 @@ func TestStopSoonAfterAReload(t *testing.T) {
 			})
 		}
 		down := sinkSpec("out", sinkFunc(func(_ context.Context, e []*event.Event) error { return errSink }), nil)
-		g := Graph{Sources: []SourceSpec{src(1)}, Sinks: []SinkSpec{down}, Routes: routeTo("out")}
+		g := Graph{Sources: []SourceSpec{src("in", 1)}, Sinks: []SinkSpec{down}, Routes: routeTo("out")}
 		r := start(t, g)
 		time.Sleep(time.Second)
-		g.Sources = []SourceSpec{src(2)}
+		g.Sources = []SourceSpec{src(next, 2)}
+		g.Routes = []RouteSpec{{Name: "r", From: []string{next}, To: []string{"out"}}}
 		if err := r.reload(t, g); err != nil {
 			t.Fatal(err)
 		}

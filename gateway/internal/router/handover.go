@@ -103,10 +103,14 @@ func (h *handover) replaceSource(s, old *source) {
 }
 
 func (h *handover) removeSource(s *source) {
-	defer h.users.Done()
 	s.Log.Info("source removed")
 	deadline := h.deadline()
 	s.end(deadline, h.sinks(), h.r.ctx.Done())
+	if h.r.ctx.Err() != nil { // a stop waits for users before the sinks settle the events of s
+		h.users.Done()
+	} else {
+		defer h.users.Done()
+	}
 	h.report(s.finish(deadline))
 }
 

@@ -123,3 +123,34 @@ func TestReplacedSinkParksInARemovedOne(t *testing.T) {
 		}
 	})
 }
+
+// TestStopWhileARemovedSinkParks: the sink for its dead letters, which stays, takes them all before it stops.
+func TestStopWhileARemovedSinkParks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parked := &keeps{}
+		slow := sinkFunc(func(_ context.Context, events []*event.Event) error {
+			time.Sleep(100 * time.Millisecond)
+			return plugin.Permanent(errSink)
+		})
+		stays := sinkSpec("parked", parked, nil)
+		g := Graph{
+			Sources: []SourceSpec{sourceSpec("in", emits(10, nil))}, Sinks: []SinkSpec{stays, sinkSpec("out", slow, deadLetter("parked"))},
+			Routes: routeTo("out"),
+		}
+		g.Sinks[1].Delivery.Queue.Batch = 1
+		r := start(t, g)
+		synctest.Wait()
+		if err := r.reload(t, Graph{Sources: g.Sources, Sinks: []SinkSpec{stays}, Routes: routeTo("parked")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(250 * time.Millisecond)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		parked.mu.Lock()
+		defer parked.mu.Unlock()
+		if len(parked.got) != 10 {
+			t.Errorf("%d of 10 were parked", len(parked.got))
+		}
+	})
+}

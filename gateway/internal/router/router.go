@@ -35,7 +35,7 @@ type Router struct {
 	wasReady  bool
 	takeovers *sync.WaitGroup            // successors that wait for their predecessors
 	handovers sync.WaitGroup             // of all reloads
-	quiet     chan struct{}              // closed when no source uses what the last reload has replaced
+	quiet     chan struct{}              // closed when all that the last reload has removed has ended, and no source uses it
 	leaving   map[string]<-chan struct{} // by the names of removed components: closed when they have ended
 }
 
@@ -64,7 +64,7 @@ func (r *Router) Run(ctx context.Context, p *Plan) error {
 func (r *Router) shutdown() error {
 	begin := time.Now()
 	r.mu.Lock() // an install under way ends first; none begins after ctx has ended
-	p, takeovers := r.now, r.takeovers
+	p, takeovers, quiet := r.now, r.takeovers, r.quiet
 	r.mu.Unlock()
 	part := func(sixteenths time.Duration) time.Time { return begin.Add(p.drain * sixteenths / 16) }
 	var late []error
@@ -74,7 +74,8 @@ func (r *Router) shutdown() error {
 		}
 	}
 	p.flushRoutes(part(12), part(13), func(*route) bool { return true })
-	endedBy(takeovers, part(12)) // a successor that has started delivers what waits
+	endedBy(takeovers, part(12))      // a successor that has started delivers what waits
+	backoff.ClosedBy(quiet, part(12)) // removed sinks may park, and removed routes put, in those that stay
 	for _, s := range p.sinks {
 		if n := s.Status().Waiting(); n > 0 {
 			s.Log.Info("draining", "events", n, "at_most", (p.drain * 3 / 4).String())
