@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"eventgateway/gateway/internal/backoff"
@@ -44,7 +45,7 @@ type breaker struct {
 	until    time.Time       // the end of the pause; zero while closed
 	pauses   backoff.Backoff // after writes that failed as a whole
 	failures int             // consecutive
-	opened   uint64          // times that it was opened
+	opened   *atomic.Uint64  // times that it was opened; the successor of the sink goes on with it
 	epoch    uint64          // rises with each change of the state, but for the begin of a probe
 
 	byEvents   bool   // opened by failing events, not by the sink
@@ -56,7 +57,7 @@ type breaker struct {
 }
 
 func newBreaker(o *Options) *breaker {
-	return &breaker{options: o.Breaker, pauses: o.Retry.backoff(), changed: make(chan struct{})}
+	return &breaker{options: o.Breaker, pauses: o.Retry.backoff(), opened: &atomic.Uint64{}, changed: make(chan struct{})}
 }
 
 // permit allows one write. It is given back by release.
@@ -196,7 +197,7 @@ func (b *breaker) release(p permit, s signal, asked time.Duration) (pause time.D
 // open lets no worker write for a pause. It needs the lock.
 func (b *breaker) open(pause time.Duration, byEvents, byReceiver bool) {
 	if b.state == closed {
-		b.opened++
+		b.opened.Add(1)
 	}
 	b.state, b.until = open, time.Now().Add(pause)
 	b.byEvents, b.byReceiver = byEvents, byReceiver
@@ -256,7 +257,7 @@ func (b *breaker) stop(until time.Time) {
 func (b *breaker) status() stats.BreakerStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	st := stats.BreakerStatus{State: stats.BreakerClosed, Opened: b.opened, Reason: b.reason}
+	st := stats.BreakerStatus{State: stats.BreakerClosed, Opened: b.opened.Load(), Reason: b.reason}
 	switch {
 	case b.state == disabled:
 		st.State = stats.BreakerDisabled

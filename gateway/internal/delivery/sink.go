@@ -73,8 +73,9 @@ const (
 // on with its queue. samePlugin says that the new one has the predecessor's plugin, too.
 func New(cfg Config, predecessor *Sink, samePlugin bool) *Sink {
 	s := &Sink{Config: cfg, shared: samePlugin, done: make(chan struct{}), conn: &connection{}, retries: &atomic.Uint64{}, deadLetter: cfg.Options.DeadLetter}
+	s.breaker = newBreaker(&s.Options)
 	if predecessor != nil {
-		s.queue, s.retries = predecessor.queue, predecessor.retries
+		s.queue, s.retries, s.breaker.opened = predecessor.queue, predecessor.retries, predecessor.breaker.opened
 	} else {
 		s.queue = queue.New(cfg.Options.queueConfig(cfg.Name))
 	}
@@ -87,7 +88,6 @@ func New(cfg Config, predecessor *Sink, samePlugin bool) *Sink {
 	if n, bounded := cfg.Type.MaxBatch(); bounded {
 		s.most = min(s.most, n)
 	}
-	s.breaker = newBreaker(&s.Options)
 	if n := cfg.Options.Rate; n > 0 {
 		burst := max(n/10, 1) // the events of a tenth of a second
 		s.most = min(s.most, burst)

@@ -44,7 +44,7 @@ func TestSuccessorTakesOverWhatWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if st := r.Status().Sinks[0]; st.In != 100 || st.Delivered != 100 || st.Errors == 0 || st.Retries == 0 {
+		if st := r.Status().Sinks[0]; st.In != 100 || st.Delivered != 100 || st.Errors == 0 || st.Retries == 0 || st.Breaker.Opened == 0 {
 			t.Errorf("%+v", st)
 		}
 		for i, text := range got {
