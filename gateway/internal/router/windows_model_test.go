@@ -28,7 +28,7 @@ func TestWindowsKeepTheOrder(t *testing.T) {
 		defer ws.close(time.Now())
 		tracker := ack.NewTracker(&stats.SourceRecord{}, nil)
 		runs := []*ack.Run{nil, tracker.Begin(), tracker.Begin()}
-		eval := expr.New(time.Now, expr.NewUUID)
+		eval := expr.NewEvaluator(time.Now, expr.NewUUID)
 		var got []*window
 		apply := func() {
 			for w, _ := ws.next(); w != nil; w, _ = ws.next() {
@@ -49,8 +49,8 @@ func TestWindowsKeepTheOrder(t *testing.T) {
 					Source: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "source"), Key: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "key"),
 					Data: fmt.Appendf(nil, `{"g":%q,"n":%d}`, strconv.Itoa(rapid.IntRange(0, 2).Draw(t, "group")), i),
 				}
-				if rapid.IntRange(0, 9).Draw(t, "joins") == 0 {
-					e.Attrs = []event.Attr{{Name: event.Barrier, Value: "t"}}
+				if rapid.IntRange(0, 9).Draw(t, "spans") == 0 {
+					e.Attrs = []event.Attr{{Name: event.AttrBarrier, Value: "t"}}
 				}
 				number[e], runOf[e] = len(number), run
 				events = append(events, e)
@@ -91,7 +91,7 @@ func TestWindowsKeepTheOrder(t *testing.T) {
 		}
 		for i, e := range all {
 			for _, before := range all[:i] {
-				ordered := !by || e.Key != "" && e.Key == before.Key || e.Joins() || before.Joins()
+				ordered := !by || e.Key != "" && e.Key == before.Key || e.SpansKeys() || before.SpansKeys()
 				if e.Source == before.Source && ordered && number[before] > number[e] {
 					t.Fatalf("%d came after %d", number[e], number[before])
 				}
