@@ -128,22 +128,22 @@ func (c *client) authenticate(r *http.Request) (status int, err error) {
 		return 0, nil
 	}
 	token := s.opts.Auth.token(r)
-	if token == "" && s.opts.Auth.Message && upgrades(r) {
-		c.waiting = true
+	if token == "" && s.opts.Auth.Message && isUpgrade(r) {
+		c.awaitingToken = true
 		return 0, nil
 	}
 	who, err := s.verify(r.Context(), token)
 	if err != nil {
 		return http.StatusUnauthorized, err
 	}
-	if err := c.become(who); err != nil {
+	if err := c.grant(who); err != nil {
 		return http.StatusForbidden, err
 	}
 	return 0, nil
 }
 
-// become gives the client the rights of who it is.
-func (c *client) become(who identity) (err error) {
+// grant gives the client the rights of who it is.
+func (c *client) grant(who identity) (err error) {
 	if c.rights, err = rightsOf(c.sink.opts.Authorize, who.claims); err != nil {
 		return err
 	}
@@ -153,43 +153,43 @@ func (c *client) become(who identity) (err error) {
 
 // receiveToken takes the token of a client that has shown none before.
 func (c *client) receiveToken(token string) error {
-	if !c.waiting {
+	if !c.awaitingToken {
 		return fmt.Errorf("this client is known already")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), authMessage)
 	defer cancel()
 	who, err := c.sink.verify(ctx, token)
 	if err == nil {
-		err = c.become(who)
+		err = c.grant(who)
 	}
 	if err != nil {
 		c.close(closeFrame(closePolicy, err.Error()), "auth", false)
 		return nil
 	}
-	if err := c.subscribe(c.wish); err != nil { // there is no room: it may come again
+	if err := c.subscribe(c.request); err != nil { // there is no room: it may come again
 		c.close(closeFrame(closeSlow, err.Error()), "auth", false)
 		return nil
 	}
-	c.waiting = false
+	c.awaitingToken = false
 	c.expire()
 	return nil
 }
 
-// known says whether the client has shown a token, where one is required.
-func (c *client) known() bool {
+// authenticated says whether the client has shown a token, where one is required.
+func (c *client) authenticated() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.topic != c.sink.hub.none
+	return c.topic != c.sink.hub.unauthenticated
 }
 
 // expire ends the client when its token does, or when it has shown none for too long.
 func (c *client) expire() {
 	after, why := time.Until(c.expires)+jwtLeeway, "the token has expired" // as verify takes it
-	if c.waiting {
+	if c.awaitingToken {
 		after, why = authMessage, errNoToken.Error()
 	}
 	c.stopTimer()
-	if c.waiting || !c.expires.IsZero() {
+	if c.awaitingToken || !c.expires.IsZero() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.timer = time.AfterFunc(max(after, 0), func() { c.close(closeFrame(closePolicy, why), "auth", false) })

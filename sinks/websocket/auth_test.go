@@ -4,39 +4,22 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/testenv"
 )
 
-// connect dials with a header and a query, and returns the status of the answer.
-func connect(server *httptest.Server, query string, header http.Header) (*websocket.Conn, int) {
-	conn, resp, err := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1)+"/?"+query, header)
-	if resp == nil {
-		return nil, 0
-	}
-	if err == nil {
-		conn.SetReadDeadline(time.Now().Add(testenv.Wait))
-	}
-	return conn, resp.StatusCode
-}
-
-func bearerHeader(token string) http.Header {
-	return http.Header{"Authorization": {"Bearer " + token}}
-}
-
-// TestTokens: by header, subprotocol, and query where it is allowed; all else is refused
+// TestTokenIsAcceptedWhereAllowed: by header, subprotocol, and query where it is allowed; all else is refused
 // before the upgrade.
-func TestTokens(t *testing.T) {
+func TestTokenIsAcceptedWhereAllowed(t *testing.T) {
 	const token = "correct-horse-battery"
 	s, server := newSink(t, func(o *Options) {
 		o.Auth.Tokens = options.Map[options.Secret]{{Key: "other", Value: options.NewSecret("staple-staple-staple")}, {Key: "shop", Value: options.NewSecret(token)}}
@@ -78,8 +61,8 @@ func TestTokens(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestTokenByMessage: nothing comes before it.
-func TestTokenByMessage(t *testing.T) {
+// TestNothingIsSentBeforeTokenMessage: nothing comes before it.
+func TestNothingIsSentBeforeTokenMessage(t *testing.T) {
 	const token = "correct-horse-battery"
 	s, server := newSink(t, func(o *Options) {
 		o.Auth.Tokens = options.Map[options.Secret]{{Key: "shop", Value: options.NewSecret(token)}}
@@ -121,7 +104,7 @@ func TestTokenByMessage(t *testing.T) {
 	}
 }
 
-func TestAuthChecks(t *testing.T) {
+func TestAuthOptionsAreChecked(t *testing.T) {
 	pemKey := publicPEM(t, func() any { k, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader); return &k.PublicKey }())
 	for want, set := range map[string]func(*Options){
 		"auth.jwt.algorithm: is required":  func(o *Options) { o.Auth.JWT.Key = options.NewSecret("x") },
@@ -141,6 +124,33 @@ func TestAuthChecks(t *testing.T) {
 		o.Check(func(option, text string) { got = append(got, option+": "+text) })
 		if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestResumeWithTokenByMessage: nothing is missed, and before it nothing comes, gaps neither.
+func TestResumeWithTokenByMessage(t *testing.T) {
+	const token = "correct-horse-battery"
+	s, server := newSink(t, func(o *Options) {
+		o.Auth.Tokens, o.Auth.Message = options.Map[options.Secret]{{Key: "shop", Value: options.NewSecret(token)}}, true
+	}, httptest.NewServer)
+	s.send(t, orders(0, 5)...)
+	conn, status := connect(server, fmt.Sprintf("epoch=%s&offset=0&seen=3", s.hub.epoch), http.Header{"Sec-WebSocket-Protocol": {Protocol}})
+	if status != 101 {
+		t.Fatal(status)
+	}
+	awaitClients(t, s, 1)
+	for _, c := range s.listClients() {
+		if c.authenticated() {
+			t.Error("it is known before it has shown anything")
+		}
+	}
+	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"auth","token":"`+token+`"}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`{"type":"subscribed","epoch":"` + s.hub.epoch + `","offset":3,"seen":0,"recovered":true}`, `{"n":3,"status":"new"}`, `{"n":4,"status":"new"}`} {
+		if got := read(t, conn); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }

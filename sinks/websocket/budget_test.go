@@ -3,11 +3,9 @@ package websocket
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,21 +20,21 @@ import (
 
 // What strangers can ask for, and what it may cost the others.
 
-// named are events with a long text to look for patterns in.
-func named(from, n int) (out []*event.Event) {
+// namedEvents are events with a long text to look for patterns in.
+func namedEvents(from, n int) (out []*event.Event) {
 	for i := range n {
 		out = append(out, &event.Event{Data: fmt.Appendf(nil, `{"n":%d,"order":{"customer_name":"%s"}}`, from+i, strings.Repeat("Ada ", 300))})
 	}
 	return out
 }
 
-// costly is as much as a filter may cost; number tells it apart from others.
-func costly(number int) string {
+// costlyFilter is as much as a filter may cost; number tells it apart from others.
+func costlyFilter(number int) string {
 	return fmt.Sprintf(`n != -%d && order.customer_name matches "(?:[a-zA-Z ]?){95}!"`, number)
 }
 
-// ask connects with a filter, and returns the status and the text of the answer.
-func ask(t testing.TB, server *httptest.Server, filter string) (*websocket.Conn, int, string) {
+// dialFilter connects with a filter, and returns the status and the text of the answer.
+func dialFilter(t testing.TB, server *httptest.Server, filter string) (*websocket.Conn, int, string) {
 	t.Helper()
 	conn, resp, err := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1)+"/?filter="+url.QueryEscape(filter), http.Header{"Sec-WebSocket-Protocol": {Protocol}})
 	if resp == nil {
@@ -54,14 +52,14 @@ func ask(t testing.TB, server *httptest.Server, filter string) (*websocket.Conn,
 // TestCostlyPatternIsRefused before it runs, by request and by message.
 func TestCostlyPatternIsRefused(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
-	s.send(t, named(0, 5000)...)
+	s.send(t, namedEvents(0, 5000)...)
 	const pattern = `order.customer_name matches "(?:\\pL?){1000}z"`
 	for _, filter := range []string{pattern, pattern + " || " + pattern + " || " + pattern} {
-		if _, status, text := ask(t, server, filter); status != 400 || !strings.Contains(text, "at most 300 instructions") {
+		if _, status, text := dialFilter(t, server, filter); status != 400 || !strings.Contains(text, "at most 300 instructions") {
 			t.Errorf("%s is answered with %d %s", filter, status, text)
 		}
 	}
-	conn, _, _ := ask(t, server, "n == 1")
+	conn, _, _ := dialFilter(t, server, "n == 1")
 	read(t, conn)
 	if err := conn.WriteJSON(map[string]string{"type": "subscribe", "filter": pattern}); err != nil {
 		t.Fatal(err)
@@ -71,52 +69,13 @@ func TestCostlyPatternIsRefused(t *testing.T) {
 	}
 }
 
-// TestLiveEventsPassFiltersThatAreMade: who asks for nothing waits for no filter, not even
-// while it is made of the history.
-func TestLiveEventsPassFiltersThatAreMade(t *testing.T) {
-	s, server := newSink(t, func(o *Options) { o.Limits.FilterTime = 0 }, httptest.NewServer)
-	s.send(t, named(0, 1000)...)
-	live := dial(t, server, nil)
-	awaitClients(t, s, 1)
-	const filters = 2
-	var asking []net.Conn
-	for i := range filters {
-		conn, err := net.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(conn, "GET /?filter=%s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", url.QueryEscape(costly(i)))
-		asking = append(asking, conn)
-	}
-	var made []*topic
-	testenv.Eventually(t, testenv.Wait, "made: all filters", func() bool {
-		s.hub.mu.Lock()
-		defer s.hub.mu.Unlock()
-		made = slices.Clone(s.hub.filters.topics)
-		return len(made) >= filters
-	})
-	for n := range 10 {
-		s.write(t, fmt.Sprint("live ", n))
-		if got := read(t, live); got != fmt.Sprint("live ", n) {
-			t.Fatalf("got %.40s", got)
-		}
-	}
-	if !slices.ContainsFunc(made, func(m *topic) bool { return m.behind(1000) }) {
-		t.Error("all filters were made before the events came")
-	}
-	for _, conn := range asking { // they give up, and so does the gateway
-		conn.Close()
-	}
-	s.hub.feeders.Wait()
-}
-
-// TestFilterOverItsTime is ended, its client told and closed, and its address gets no other
+// TestFilterBeyondTimeIsEnded is ended, its client told and closed, and its address gets no other
 // for a while, also on another connection; what others have goes on.
-func TestFilterOverItsTime(t *testing.T) {
+func TestFilterBeyondTimeIsEnded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.Limits.FilterTime = options.Duration(time.Millisecond) }, httptest.NewServer)
 	live := dial(t, server, nil)
 	awaitClients(t, s, 1)
-	conn, status, text := ask(t, server, costly(0))
+	conn, status, text := dialFilter(t, server, costlyFilter(0))
 	if status != 101 {
 		t.Fatal(status, text)
 	}
@@ -126,8 +85,8 @@ func TestFilterOverItsTime(t *testing.T) {
 		if sent > 100_000 {
 			t.Fatal("it is never ended")
 		}
-		s.send(t, named(sent, 100)...)
-		s.hub.settle(t.Context())
+		s.send(t, namedEvents(sent, 100)...)
+		s.hub.drainFeeders(t.Context())
 	}
 	if got := read(t, conn); !strings.HasPrefix(got, `{"type":"error","reason":"this filter takes too much time`) {
 		t.Errorf("it is told %.200s", got)
@@ -136,7 +95,7 @@ func TestFilterOverItsTime(t *testing.T) {
 		t.Errorf("it ends with %v", err)
 	}
 	awaitClients(t, s, 1)
-	if _, status, text := ask(t, server, "n == 1"); status != 429 || !strings.Contains(text, "try again later") {
+	if _, status, text := dialFilter(t, server, "n == 1"); status != 429 || !strings.Contains(text, "try again later") {
 		t.Errorf("another filter is answered with %d %s", status, text)
 	}
 	for n := range sent {
@@ -149,10 +108,10 @@ func TestFilterOverItsTime(t *testing.T) {
 	}
 }
 
-// TestFilterTooFarBehind is ended, for the events that it has not come to are kept for it.
-func TestFilterTooFarBehind(t *testing.T) {
+// TestFilterBeyondMaxLagIsEnded is ended, for the events that it has not come to are kept for it.
+func TestFilterBeyondMaxLagIsEnded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.MaxLag.Events = 1000 }, httptest.NewServer)
-	conn, _, _ := ask(t, server, "n < 0")
+	conn, _, _ := dialFilter(t, server, "n < 0")
 	read(t, conn)
 	s.send(t, orders(0, 5000)...) // at once
 	if got := read(t, conn); !strings.Contains(got, "messages behind") {
@@ -166,36 +125,36 @@ func TestFilterTooFarBehind(t *testing.T) {
 	}
 }
 
-// TestMemoryOfFilters: what filters keep of the history together is bounded, and the memory
+// TestFilterMemoryIsShared: what filters keep of the history together is bounded, and the memory
 // bounds how many there are. When all have gone, nothing is left.
-func TestMemoryOfFilters(t *testing.T) {
+func TestFilterMemoryIsShared(t *testing.T) {
 	const memory = 4 << 20
 	s, server := newSink(t, func(o *Options) {
 		o.Limits.FilterMemory, o.Limits.FiltersPerAddress, o.MaxTopics = memory, 100, 100
 		o.Limits.FilterTime = 0 // this is about memory
 	}, httptest.NewServer)
-	s.send(t, named(0, 2000)...) // 2.4 MB
+	s.send(t, namedEvents(0, 2000)...) // 2.4 MB
 	large := &event.Event{Data: fmt.Appendf(nil, `{"n":1,"text":"%s"}`, strings.Repeat("x", 1<<20))}
 	var conns []*websocket.Conn
-	for i := range memory / leastShare {
-		conn, status, text := ask(t, server, fmt.Sprintf("n >= 0 || n == -%d", i))
+	for i := range memory / minTopicBytes {
+		conn, status, text := dialFilter(t, server, fmt.Sprintf("n >= 0 || n == -%d", i))
 		if status != 101 {
 			t.Fatalf("filter %d: %d %s", i, status, text)
 		}
 		conns = append(conns, conn)
-		if kept := s.hub.kept.n.Load(); kept > memory {
+		if kept := s.hub.memory.bytes.Load(); kept > memory {
 			t.Fatalf("%d filters keep %d bytes", i+1, kept)
 		}
 	}
-	if kept := s.hub.kept.n.Load(); kept < memory/8 || kept > memory {
+	if kept := s.hub.memory.bytes.Load(); kept < memory/8 || kept > memory {
 		t.Errorf("%d filters keep %d bytes", len(conns), kept)
 	}
 	s.send(t, large, large) // of which there are no copies
-	s.hub.settle(t.Context())
-	if kept := s.hub.kept.n.Load(); kept > memory {
+	s.hub.drainFeeders(t.Context())
+	if kept := s.hub.memory.bytes.Load(); kept > memory {
 		t.Errorf("with large messages they keep %d bytes", kept)
 	}
-	if _, status, text := ask(t, server, "n == 77"); status != 503 || !strings.Contains(text, "memory") {
+	if _, status, text := dialFilter(t, server, "n == 77"); status != 503 || !strings.Contains(text, "memory") {
 		t.Errorf("one more: %d %s", status, text)
 	}
 	for _, conn := range conns {
@@ -206,13 +165,13 @@ func TestMemoryOfFilters(t *testing.T) {
 	s.hub.feeders.Wait()
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
-	if kept := s.hub.kept.n.Load(); kept != 0 || len(s.hub.held) > 0 || s.hub.asked != 0 || len(s.hub.filters.topics) > 0 {
-		t.Errorf("left are %d bytes, addresses %v, %d asked, %d fed", kept, s.hub.held, s.hub.asked, len(s.hub.filters.topics))
+	if kept := s.hub.memory.bytes.Load(); kept != 0 || len(s.hub.topicsByAddress) > 0 || s.hub.filteredTopics != 0 || len(s.hub.filterGroup.topics) > 0 {
+		t.Errorf("left are %d bytes, addresses %v, %d asked, %d fed", kept, s.hub.topicsByAddress, s.hub.filteredTopics, len(s.hub.filterGroup.topics))
 	}
 }
 
-// TestFiltersOfOneAddress: it may have a quarter of all, however many clients share each.
-func TestFiltersOfOneAddress(t *testing.T) {
+// TestFiltersPerAddressAreBounded: it may have a quarter of all, however many clients share each.
+func TestFiltersPerAddressAreBounded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.MaxTopics = 8
 		o.Limits.TrustedProxies = []options.Network{options.NewNetwork("127.0.0.0/8"), options.NewNetwork("::1")}
@@ -242,82 +201,5 @@ func TestFiltersOfOneAddress(t *testing.T) {
 	from("198.51.100.1", "n == 3", 429) // the other client of it is there
 	if n := s.topicCount(); n != 3 {
 		t.Errorf("%d topics", n)
-	}
-}
-
-// TestCloseBringsFiltersTheirEvents: what was written before a stop reaches clients of
-// filters, too.
-func TestCloseBringsFiltersTheirEvents(t *testing.T) {
-	s, server := newSink(t, nil, httptest.NewServer)
-	f := follow(t, server, url.Values{"filter": {"n % 2 == 0"}})
-	s.send(t, orders(0, 5000)...)
-	closed := make(chan error, 1)
-	go func() { closed <- s.Close(testenv.Context(t)) }()
-	var err error
-	for err == nil {
-		err = f.read()
-	}
-	if !websocket.IsCloseError(err, closeRestart) || len(f.got) != 2500 {
-		t.Errorf("%d messages, then %v", len(f.got), err)
-	}
-	if err := <-closed; err != nil {
-		t.Error(err)
-	}
-}
-
-// TestChangingSubscriptions while events come: what both subscriptions have comes once and in
-// order, for each begins where the client was.
-func TestChangingSubscriptions(t *testing.T) {
-	s, server := newSink(t, func(o *Options) { o.History.Events = 50_000 }, httptest.NewServer)
-	f := follow(t, server, nil)
-	stop, written := make(chan struct{}), make(chan int, 1)
-	go func() {
-		pace := time.NewTicker(time.Millisecond)
-		defer pace.Stop()
-		for n := 0; ; n += 10 {
-			s.send(t, orders(n, 10)...)
-			select {
-			case <-stop:
-				written <- n + 10
-				return
-			case <-pace.C:
-			}
-		}
-	}()
-	for i := range 9 { // a client may change so often at once
-		filter := []string{"n % 2 == 0", "", "n % 2 == 0 || n % 3 == 0"}[i%3]
-		text := fmt.Sprintf(`{"type":"subscribe","filter":"%s","epoch":"%s","offset":%d,"seen":%d}`, filter, f.epoch, f.offset, f.seen)
-		if err := f.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		for f.recovered = nil; f.recovered == nil; {
-			if err := f.read(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		f.wantRecovered(true)
-		for range 20 {
-			if err := f.read(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	close(stop)
-	n := <-written
-	s.write(t, `{"n":-2}`)
-	f.until(`{"n":-2}`)
-	var got []string
-	for _, msg := range f.got {
-		var m int
-		if _, err := fmt.Sscanf(msg, `{"n":%d,`, &m); err == nil && m%2 == 0 {
-			got = append(got, msg)
-		}
-	}
-	var want []string
-	for m := 0; m < n; m += 2 {
-		want = append(want, string(order(m, "new").Data))
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%d messages, want %d", len(got), len(want))
 	}
 }

@@ -24,12 +24,12 @@ var strangerFilters = []string{
 	`order.text matches "(?:\\pL?){1000}z"`, "((((n", `any(order.items, # > %d)`, `old.owner == "c%d" || new.owner == "c1"`,
 }
 
-// TestChurnOfStrangers: strangers come with filters, move, say nonsense and go, while events of
+// TestClientChurn: strangers come with filters, move, say nonsense and go, while events of
 // all sizes flow. A client that asks for nothing gets all of them in order; clients with rights
 // get their own, and no other; in the end nothing is left of the strangers. CHURN_SECONDS
 // makes it longer.
-func TestChurnOfStrangers(t *testing.T) {
-	duration := time.Duration(times("CHURN_SECONDS", 2)) * time.Second
+func TestClientChurn(t *testing.T) {
+	duration := time.Duration(countFromEnv("CHURN_SECONDS", 2)) * time.Second
 	const secret = "a secret that is long enough for HS256"
 	s, server := newSink(t, func(o *Options) {
 		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)}
@@ -40,7 +40,7 @@ func TestChurnOfStrangers(t *testing.T) {
 		o.MaxLag.Events = 10_000_000
 	}, httptest.NewServer)
 	login := func(claims jwt.MapClaims, query string) (*websocket.Conn, error) {
-		claims["exp"] = soon()
+		claims["exp"] = inOneHour()
 		header := bearerHeader(signed(t, jwt.SigningMethodHS256, []byte(secret), claims, ""))
 		header.Set("Sec-WebSocket-Protocol", Protocol)
 		conn, resp, err := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1)+"/?"+query, header)
@@ -119,7 +119,7 @@ func TestChurnOfStrangers(t *testing.T) {
 	random := rand.New(rand.NewPCG(99, 1))
 	for ; time.Now().Before(stop); events++ {
 		if events%500 == 0 { // no faster than filters are evaluated
-			s.hub.settle(t.Context())
+			s.hub.drainFeeders(t.Context())
 		}
 		owner, size := random.IntN(15), 200
 		if random.IntN(500) == 0 {
@@ -143,7 +143,7 @@ func TestChurnOfStrangers(t *testing.T) {
 	}
 	awaitClients(t, s, 0)
 	awaitTopics(t, s, 0)
-	if kept := s.hub.kept.n.Load(); kept != 0 {
+	if kept := s.hub.memory.bytes.Load(); kept != 0 {
 		t.Errorf("filters that are gone keep %d bytes", kept)
 	}
 }

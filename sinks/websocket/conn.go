@@ -11,18 +11,18 @@ import (
 
 // How long the other side may take at the end.
 const (
-	lingering = time.Second // to answer a close frame
+	closeTimeout = time.Second // to answer a close frame
 	// farewell is for a client that is sent away while it is behind: to take the
 	// frames under way and the close frame, which would tell it nothing if they
 	// were cut off.
-	farewell = 4 * time.Second
+	evictionTimeout = 4 * time.Second
 )
 
 // hijacker gives melody a connection of ours in place of the server's.
 type hijacker struct {
 	http.ResponseWriter
-	c     *client
-	taken chan struct{} // closed when the connection is ours
+	c        *client
+	hijacked chan struct{} // closed when the connection is ours
 }
 
 // handshakeBuffer is the size of buffers that are used for the handshake only.
@@ -35,7 +35,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	early := rw.Reader.Buffered()
-	close(h.taken)
+	close(h.hijacked)
 	if early > 0 { // as gorilla would say
 		raw.Close()
 		return nil, nil, errors.New("the client has sent data before the handshake was done")
@@ -50,9 +50,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type conn struct {
 	net.Conn
 	c        *client
-	stream   *stream // of a client that gets server-sent events, else nil
+	stream   *sseStream // of a client that gets server-sent events, else nil
 	upgraded atomic.Bool
-	leaving  atomic.Bool // a close frame is out: no more extensions of the read deadline
+	closing  atomic.Bool // a close frame is out: no more extensions of the read deadline
 }
 
 // Write queues control frames; during the handshake it writes.
@@ -68,7 +68,7 @@ func (n *conn) Write(p []byte) (int, error) {
 	case opClose: // the client said goodbye, or gorilla found a fault in what it sent
 		n.c.close(frame, "client", false)
 	case opPing, opPong:
-		n.c.enqueue(frame)
+		n.c.queueControl(frame)
 	default:
 		return 0, errors.New("not a control frame")
 	}
@@ -86,7 +86,7 @@ func (n *conn) SetWriteDeadline(t time.Time) error {
 
 // SetReadDeadline is ignored once a close frame is out.
 func (n *conn) SetReadDeadline(t time.Time) error {
-	if n.leaving.Load() {
+	if n.closing.Load() {
 		return nil
 	}
 	return n.Conn.SetReadDeadline(t)
@@ -98,15 +98,15 @@ func (n *conn) Close() error {
 	if !n.upgraded.Load() {
 		return n.Conn.Close()
 	}
-	n.c.hangUp()
+	n.c.endRead()
 	return nil
 }
 
 // sendClose writes a close frame and leaves the other side so long to take and
 // answer it: closing at once could reset the connection, and with it the frame.
-func (n *conn) sendClose(frame []byte, patience time.Duration) {
-	n.leaving.Store(true)
-	_ = n.Conn.SetDeadline(time.Now().Add(patience))
+func (n *conn) sendClose(frame []byte, timeout time.Duration) {
+	n.closing.Store(true)
+	_ = n.Conn.SetDeadline(time.Now().Add(timeout))
 	if _, err := n.Conn.Write(frame); err != nil {
 		_ = n.Conn.Close() // ends the reading side too
 		return

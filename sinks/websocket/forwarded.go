@@ -11,7 +11,7 @@ import (
 // not a proxy of ours. What is before it anybody may have written. A proxy that sets one of the
 // headers X-Forwarded-For and Forwarded passes the other on as the client has written it: where
 // both are there and differ, the request counts as the proxy's.
-func (g *gate) address(r *http.Request) string {
+func (g *clientLimits) address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -32,7 +32,7 @@ func (g *gate) address(r *http.Request) string {
 }
 
 // behind goes back from a proxy along the nodes that proxies have appended.
-func (g *gate) behind(host string, nodes []string) string {
+func (g *clientLimits) behind(host string, nodes []string) string {
 	for i := len(nodes) - 1; i >= 0 && g.trusted(host); i-- {
 		next, ok := node(nodes[i])
 		if !ok {

@@ -55,3 +55,15 @@ func closeFrame(code int, reason string) []byte {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// frameAt reads the frame that b begins with: one of a server's, as appendFrame writes it.
+func frameAt(b []byte) (opcode byte, payload []byte, size int) {
+	n, header := int(b[1]), 2
+	switch n {
+	case 126:
+		n, header = int(binary.BigEndian.Uint16(b[2:])), 4
+	case 127:
+		n, header = int(binary.BigEndian.Uint64(b[2:])), 10
+	}
+	return b[0] & 0xf, b[header : header+n], header + n
+}

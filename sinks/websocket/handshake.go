@@ -24,7 +24,7 @@ func stripped(r *http.Request) bool {
 func subprotocol(r *http.Request) string {
 	offered := websocket.Subprotocols(r)
 	switch i := slices.IndexFunc(offered, func(p string) bool { return !strings.HasPrefix(p, bearer) }); {
-	case speaks(r):
+	case speaksProtocol(r):
 		return Protocol
 	case i >= 0:
 		return offered[i]
@@ -38,11 +38,11 @@ func subprotocol(r *http.Request) string {
 // for a failure otherwise.
 func (s *sink) cors(w http.ResponseWriter, r *http.Request) {
 	origin := r.Header.Get("Origin")
-	if origin == "" || upgrades(r) {
+	if origin == "" || isUpgrade(r) {
 		return
 	}
 	w.Header().Add("Vary", "Origin")
-	if s.allowed(r) {
+	if s.originAllowed(r) {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate")
 	}
@@ -51,7 +51,7 @@ func (s *sink) cors(w http.ResponseWriter, r *http.Request) {
 // preflight answers a browser that asks whether a page of another origin may get server-sent
 // events with a token in a header.
 func (s *sink) preflight(w http.ResponseWriter, r *http.Request) {
-	if !s.allowed(r) {
+	if !s.originAllowed(r) {
 		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
 		return
 	}

@@ -28,8 +28,8 @@ func TestTooLargeMessageClosesWithItsCode(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestFloodOfPings: a client that asks and never reads is sent away.
-func TestFloodOfPings(t *testing.T) {
+// TestPingFloodDisconnects: a client that asks and never reads is sent away.
+func TestPingFloodDisconnects(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.WriteTimeout = options.Duration(500 * time.Millisecond) }, httptest.NewServer)
 	conn := dial(t, server, nil)
 	awaitClients(t, s, 1)
@@ -44,8 +44,8 @@ func TestFloodOfPings(t *testing.T) {
 	t.Error("still connected after 100,000 pings")
 }
 
-// TestJunkFromClients: what is not WebSocket ends that client only.
-func TestJunkFromClients(t *testing.T) {
+// TestInvalidBytesEndOnlyTheirClient: what is not WebSocket ends that client only.
+func TestInvalidBytesEndOnlyTheirClient(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	good := dial(t, server, nil)
 	for _, junk := range []string{

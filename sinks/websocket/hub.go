@@ -23,42 +23,42 @@ type hub struct {
 	now     func() time.Time
 	metrics *metrics
 	clients func() []*client // of this moment
-	log     *sparingLog
+	log     *limitedLog
 	spawn   func(func(context.Context)) // of plugin.Env
 
-	mu      sync.Mutex
-	main    *topic
-	none    *topic // of those who are not known yet: it never has anything
-	topics  map[string]*topic
-	history history
-	gapAt   uint64 // how many messages there were when events were last reported missing
-	gapped  bool
-	eval    expr.Evaluator      // of what the configuration says about every event
-	looksUp bool                // rights are an equality, and looked up; see authorize.go
-	rows    bool                // rights depend on a row, which a change may take from a client's view
-	keyed   map[string][]*topic // topics of rights and no wishes, by their key
-	text    []byte              // scratch
+	mu              sync.Mutex
+	main            *topic
+	unauthenticated *topic // of those who are not known yet: it never has anything
+	topics          map[string]*topic
+	history         history
+	gapOffset       uint64 // how many messages there were when events were last reported missing
+	hasGap          bool
+	eval            expr.Evaluator      // of what the configuration says about every event
+	rightsByKey     bool                // rights are an equality, and looked up; see authorize.go
+	rightsByRow     bool                // rights depend on a row, which a change may take from a client's view
+	byRightsKey     map[string][]*topic // topics of rights and no wishes, by their key
+	scratch         []byte              // scratch
 
-	views   *lane          // the other topics, but for the main one: of rights only
-	filters *lane          // and those that clients have asked for
-	over    bool           // no topics are made any more
-	feeders sync.WaitGroup // of both lanes
-	asked   int            // topics of channels and filters, which clients have asked for
-	share   atomic.Int64   // bytes that each of those may keep
-	kept    keptBytes      // bytes that they keep
-	held    map[string]int // how many of them an address has clients in
-	purses  map[string]*purse
+	rightsGroup     *feedGroup     // the other topics, but for the main one: of rights only
+	filterGroup     *feedGroup     // and those that clients have asked for
+	closed          bool           // no topics are made any more
+	feeders         sync.WaitGroup // of both lanes
+	filteredTopics  int            // topics of channels and filters, which clients have asked for
+	memoryShare     atomic.Int64   // bytes that each of those may keep
+	memory          byteGauge      // bytes that they keep
+	topicsByAddress map[string]int // how many of them an address has clients in
+	timeBudgets     map[string]*timeBudget
 }
 
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
-		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, none: &topic{log: newLog()},
-		topics: map[string]*topic{}, keyed: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
-		views: newLane(false), filters: newLane(true), kept: keptBytes{shown: m.filterBytes}, held: map[string]int{}, purses: map[string]*purse{},
+		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, unauthenticated: &topic{log: newLog()},
+		topics: map[string]*topic{}, byRightsKey: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
+		rightsGroup: newFeedGroup(false), filterGroup: newFeedGroup(true), memory: byteGauge{gauge: m.filterBytes}, topicsByAddress: map[string]int{}, timeBudgets: map[string]*timeBudget{},
 	}
-	_, h.looksUp = o.Authorize.ClaimKey(nil)
-	h.rows = o.Authorize.ReadsField("new")
-	h.divide()
+	_, h.rightsByKey = o.Authorize.ClaimKey(nil)
+	h.rightsByRow = o.Authorize.ReadsField("new")
+	h.shareMemory()
 	return h
 }
 
@@ -72,16 +72,16 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 		rolled = h.append(e, now) || rolled
 	}
 	if rolled {
-		h.evict(now)
+		h.trim(now)
 	}
 	h.main.log.publish()
-	number := h.main.log.messages.Load()
-	for _, topics := range h.keyed {
+	offset := h.main.log.messages.Load()
+	for _, topics := range h.byRightsKey {
 		for _, t := range topics {
-			t.reach(number, now, h.opts.History)
+			t.advance(offset, now, h.opts.History)
 		}
 	}
-	for _, l := range h.lanes() {
+	for _, l := range h.groups() {
 		if len(l.topics) > 0 {
 			l.wake()
 		}
@@ -98,71 +98,71 @@ func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
 	log := h.main.log
 	before := log.bytes.Load()
 	stored, rolled := log.append(opcode, e.Data, now)
-	p := past{Event: *e, at: now, opcode: opcode, place: h.place(e), whole: log.whole()}
+	p := storedEvent{Event: *e, loggedAt: now, opcode: opcode, namedPosition: h.namedPosition(e), largeFrame: log.largeFrame()}
 	p.Data = stored
-	h.setKeys(&p)
+	h.setRightsKeys(&p)
 	h.history.add(p, before)
-	if len(h.keyed) == 0 {
+	if len(h.byRightsKey) == 0 {
 		return rolled
 	}
-	number := log.messages.Load()
-	if p.key != "" {
-		for _, t := range h.keyed[p.key] {
-			t.add(number, verdict{is: present}, &p)
+	offset := log.messages.Load()
+	if p.rightsKey != "" {
+		for _, t := range h.byRightsKey[p.rightsKey] {
+			t.append(offset, match{kind: matchEvent}, &p)
 		}
 	}
-	if p.was != "" && p.was != p.key {
-		for _, t := range h.keyed[p.was] {
-			if v := lostRow(t, &p); v.is != absent {
-				t.add(number, v, &p)
+	if p.oldRightsKey != "" && p.oldRightsKey != p.rightsKey {
+		for _, t := range h.byRightsKey[p.oldRightsKey] {
+			if v := leaveOf(t, &p); v.kind != matchNone {
+				t.append(offset, v, &p)
 			}
 		}
 	}
 	return rolled
 }
 
-// setKeys sets whose an event is, where rights are looked up.
-func (h *hub) setKeys(p *past) {
-	if !h.looksUp {
+// setRightsKeys sets whose an event is, where rights are looked up.
+func (h *hub) setRightsKeys(p *storedEvent) {
+	if !h.rightsByKey {
 		return
 	}
-	h.text = h.eval.EventKey(h.text[:0], h.opts.Authorize, &p.Event)
-	p.key = string(h.text)
-	if !h.rows {
+	h.scratch = h.eval.EventKey(h.scratch[:0], h.opts.Authorize, &p.Event)
+	p.rightsKey = string(h.scratch)
+	if !h.rightsByRow {
 		return
 	}
-	if before := beforeChange(&p.Event); before != nil {
-		h.text = h.eval.EventKey(h.text[:0], h.opts.Authorize, before)
-		p.was = string(h.text)
+	if before := withOldRow(&p.Event); before != nil {
+		h.scratch = h.eval.EventKey(h.scratch[:0], h.opts.Authorize, before)
+		p.oldRightsKey = string(h.scratch)
 	}
 }
 
-// place returns the event's own position, "" where it has none.
-func (h *hub) place(e *event.Event) string {
+// namedPosition returns the event's own position, "" where it has none.
+func (h *hub) namedPosition(e *event.Event) string {
 	if h.opts.Position.IsZero() {
 		return ""
 	}
 	var err error
-	if h.text, _, err = h.eval.Text(h.text[:0], h.opts.Position, e); err != nil {
+	if h.scratch, _, err = h.eval.Text(h.scratch[:0], h.opts.Position, e); err != nil {
 		return ""
 	}
-	return string(h.text)
+	return string(h.scratch)
 }
 
-// evict shortens the histories of the main log, and of topics that write feeds, to what is
+// trim shortens the histories of the main log, and of topics that write feeds, to what is
 // asked for.
-func (h *hub) evict(now time.Time) {
-	h.history.forget(h.main.log.evict(h.opts.History, now))
-	for _, topics := range h.keyed {
+func (h *hub) trim(now time.Time) {
+	h.history.trim(h.main.log.trim(h.opts.History, now))
+	for _, topics := range h.byRightsKey {
 		for _, t := range topics {
-			t.evict(h.opts.History, 0, now)
+			t.trim(h.opts.History, 0, now)
 		}
 	}
 }
 
-// gap notes that events may be missing from here on.
-func (h *hub) gap() {
+// noteGap notes that events may be missing from here on.
+func (h *hub) noteGap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gapAt, h.gapped = h.main.log.messages.Load(), true
+	h.gapOffset, h.hasGap = h.main.log.messages.Load(), true
 }

@@ -36,13 +36,13 @@ type verifier struct {
 	key    any // of one key; else fetched
 	// fetched is written by open while clients show tokens already: the HTTP server of the
 	// gateway before may serve them.
-	fetched atomic.Pointer[fetchedKeys]
+	keySet atomic.Pointer[keySet]
 }
 
-// fetchedKeys are the issuer's keys, which are refreshed until cancel is called.
-type fetchedKeys struct {
-	find   keyfunc.Keyfunc
-	cancel context.CancelFunc
+// keySet are the issuer's keys, which are refreshed until cancel is called.
+type keySet struct {
+	keyfunc keyfunc.Keyfunc
+	cancel  context.CancelFunc
 }
 
 // parseKey reads the key as the algorithm wants it.
@@ -91,9 +91,9 @@ func newVerifier(o JWT) (*verifier, error) {
 	return v, nil
 }
 
-// open fetches the keys, and does so again from time to time.
-func (v *verifier) open(log *slog.Logger) error {
-	if v.key != nil || v.fetched.Load() != nil {
+// fetchKeys fetches the keys, and does so again from time to time.
+func (v *verifier) fetchKeys(log *slog.Logger) error {
+	if v.key != nil || v.keySet.Load() != nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -112,7 +112,7 @@ func (v *verifier) open(log *slog.Logger) error {
 		cancel()
 		return fmt.Errorf("cannot fetch the keys of tokens from %s: %w", v.opts.JWKS.Origin(), err)
 	}
-	v.fetched.Store(&fetchedKeys{keys, cancel})
+	v.keySet.Store(&keySet{keys, cancel})
 	return nil
 }
 
@@ -146,13 +146,13 @@ func (v *verifier) close() {
 	if v == nil {
 		return
 	}
-	if keys := v.fetched.Load(); keys != nil {
+	if keys := v.keySet.Load(); keys != nil {
 		keys.cancel()
 	}
 }
 
 var (
-	errNotFetched = errors.New("the keys were not fetched yet")
+	errNoKeySet = errors.New("the keys were not fetched yet")
 	// errCritical refuses a token that says what must be understood to read it: this
 	// gateway understands no extension (RFC 7515, section 4.1.11).
 	errCritical = errors.New("its header crit names extensions, of which this server has none")
@@ -169,11 +169,11 @@ func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 		if v.key != nil {
 			return v.key, nil
 		}
-		keys := v.fetched.Load()
+		keys := v.keySet.Load()
 		if keys == nil {
-			return nil, errNotFetched
+			return nil, errNoKeySet
 		}
-		return keys.find.KeyfuncCtx(ctx)(t)
+		return keys.keyfunc.KeyfuncCtx(ctx)(t)
 	})
 	if err != nil {
 		return identity{}, fmt.Errorf("the token is refused: %s", strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ": "), "token is "))

@@ -4,18 +4,19 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
-	"net/http"
+	"fmt"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 
@@ -44,7 +45,7 @@ func publicPEM(t testing.TB, key any) options.Secret {
 	return options.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 }
 
-func soon() int64 { return time.Now().Add(time.Hour).Unix() }
+func inOneHour() int64 { return time.Now().Add(time.Hour).Unix() }
 
 // TestSignedTokens: each algorithm, and what forges them.
 func TestSignedTokens(t *testing.T) {
@@ -56,7 +57,7 @@ func TestSignedTokens(t *testing.T) {
 	}
 	secret := strings.Repeat("s", 32)
 	rsaPEM := publicPEM(t, &rsaKey.PublicKey)
-	good := jwt.MapClaims{"sub": "7", "exp": soon(), "aud": "orders", "iss": "https://login.example"}
+	good := jwt.MapClaims{"sub": "7", "exp": inOneHour(), "aud": "orders", "iss": "https://login.example"}
 	with := func(changes jwt.MapClaims) jwt.MapClaims {
 		c := jwt.MapClaims{}
 		for k, v := range good {
@@ -81,7 +82,7 @@ func TestSignedTokens(t *testing.T) {
 			"HS256 with the public key": signed(t, jwt.SigningMethodHS256, []byte(rsaPEM.Reveal()), good, ""),
 			"expired":                   signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), ""),
 			"no exp":                    signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"exp": nil}), ""),
-			"not yet":                   signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"nbf": soon()}), ""),
+			"not yet":                   signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"nbf": inOneHour()}), ""),
 			"another audience":          signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"aud": "invoices"}), ""),
 			"no audience":               signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"aud": nil}), ""),
 			"another issuer":            signed(t, jwt.SigningMethodRS256, rsaKey, with(jwt.MapClaims{"iss": "https://evil.example"}), ""),
@@ -105,78 +106,8 @@ func TestSignedTokens(t *testing.T) {
 	}
 }
 
-// TestKeysRotate: a key that is not known yet is fetched, and one that is nobody's refused.
-func TestKeysRotate(t *testing.T) {
-	keys := jwkset.NewMemoryStorage()
-	private := map[string]ed25519.PrivateKey{}
-	add := func(kid string) {
-		public, key, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		jwk, err := jwkset.NewJWKFromKey(public, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := keys.KeyWrite(t.Context(), jwk); err != nil {
-			t.Fatal(err)
-		}
-		private[kid] = key
-	}
-	add("one")
-	var fetched atomic.Int64
-	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fetched.Add(1)
-		text, err := keys.JSONPublic(r.Context())
-		if err != nil {
-			t.Error(err)
-		}
-		w.Write(text)
-	}))
-	defer issuer.Close()
-	s, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "EdDSA", JWKS: options.NewURL(issuer.URL)} }, httptest.NewServer)
-	try := func(kid string, want int) {
-		t.Helper()
-		key := private[kid]
-		if key == nil {
-			_, key, _ = ed25519.GenerateKey(rand.Reader)
-		}
-		conn, status := connect(server, "", bearerHeader(signed(t, jwt.SigningMethodEdDSA, key, jwt.MapClaims{"exp": soon()}, kid)))
-		if status != want {
-			t.Errorf("key %s: %d, want %d", kid, status, want)
-		}
-		if conn != nil {
-			conn.Close()
-		}
-	}
-	try("one", 401) // it is not open yet
-	if err := s.Open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	try("one", 101)
-	add("two")
-	try("two", 101)
-	for range 20 {
-		try("nobody's", 401)
-	}
-	try("one", 101)
-	if n := fetched.Load(); n > 4 {
-		t.Errorf("the keys were fetched %d times: strangers can have them fetched", n)
-	}
-	issuer.Close()
-	_, other := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "EdDSA", JWKS: options.NewURL(issuer.URL)} }, httptest.NewServer)
-	other.Close()
-	v, err := newVerifier(JWT{Algorithm: "EdDSA", JWKS: options.NewURL(issuer.URL)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.open(s.env.Log); err == nil || !strings.Contains(err.Error(), "cannot fetch the keys") {
-		t.Errorf("an issuer that is away: %v", err)
-	}
-}
-
-// TestExpiry: a client is closed when its token ends, and as much later as clocks may differ.
-func TestExpiry(t *testing.T) {
+// TestExpiredTokenClosesClient: a client is closed when its token ends, and as much later as clocks may differ.
+func TestExpiredTokenClosesClient(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	s, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)} }, httptest.NewServer)
 	conn, status := connect(server, "", bearerHeader(signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"exp": time.Now().Add(2*time.Second - jwtLeeway).Unix()}, "")))
@@ -187,4 +118,109 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	awaitClients(t, s, 0)
+}
+
+// TestCriticalHeaderIsRefused: a token whose header names what must be understood is refused, as
+// nothing beyond the standard's own is (RFC 7515, section 4.1.11).
+func TestCriticalHeaderIsRefused(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	_, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)} }, httptest.NewServer)
+	for what, crit := range map[string]any{
+		"an extension": []string{"b64"}, "two": []string{"b64", "exp"}, "an empty list": []string{}, "no list": "b64", "null": nil,
+	} {
+		token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": inOneHour()})
+		token.Header["crit"], token.Header["b64"] = crit, true
+		text, err := token.SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, status := connect(server, "", bearerHeader(text)); status != 401 {
+			t.Errorf("crit is %s: %d", what, status)
+		}
+	}
+}
+
+// TestTokenTimesAreChecked: a token from the future is refused, but for a few seconds between clocks.
+func TestTokenTimesAreChecked(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	_, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)} }, httptest.NewServer)
+	for what, c := range map[string]struct {
+		claim  string
+		after  time.Duration
+		status int
+	}{
+		"issued in the future":        {"iat", time.Hour, 401},
+		"issued a moment ahead":       {"iat", time.Second, 101},
+		"issued a while ago":          {"iat", -time.Hour, 101},
+		"not valid yet":               {"nbf", time.Hour, 401},
+		"valid in a moment":           {"nbf", time.Second, 101},
+		"expired, but for the clocks": {"exp", -time.Second, 101},
+		"expired":                     {"exp", -time.Hour, 401},
+	} {
+		claims := jwt.MapClaims{"exp": inOneHour()}
+		claims[c.claim] = time.Now().Add(c.after).Unix()
+		conn, status := connect(server, "", bearerHeader(signed(t, jwt.SigningMethodHS256, []byte(secret), claims, "")))
+		if status != c.status {
+			t.Errorf("%s: %d, want %d", what, status, c.status)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// TestClaimsMustBeOneObject: a token with something behind its claims is refused.
+func TestClaimsMustBeOneObject(t *testing.T) {
+	_, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)} }, httptest.NewServer)
+	for claims, want := range map[string]int{
+		fmt.Sprintf(`{"exp":%d}`, inOneHour()):                101,
+		fmt.Sprintf(`{"exp":%d}{"sub":"other"}`, inOneHour()): 401,
+		fmt.Sprintf(`{"exp":%d} and more`, inOneHour()):       401,
+	} {
+		encode := base64.RawURLEncoding.EncodeToString
+		token := encode([]byte(`{"alg":"HS256"}`)) + "." + encode([]byte(claims))
+		mac := hmac.New(sha256.New, []byte(rightsSecret))
+		mac.Write([]byte(token))
+		conn, status := connect(server, "", bearerHeader(token+"."+encode(mac.Sum(nil))))
+		if status != want {
+			t.Errorf("%s: %d, want %d", claims, status, want)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// TestRepeatedClaimIsRefused: a token that other programs may read in another way is refused.
+func TestRepeatedClaimIsRefused(t *testing.T) {
+	_, server := newSink(t, func(o *Options) {
+		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
+	}, httptest.NewServer)
+	for claims, want := range map[string]int{
+		`{"sub":"7","exp":%d}`: 101, `{"sub":"7","sub":"8","exp":%d}`: 401, `{"sub":"7","\u0073ub":"8","exp":%d}`: 401, `{"exp":%d,"org":{"ids":[{"a":1,"a":2}]}}`: 401, `{"exp":%d,"sub":"7","Sub":"8"}`: 101,
+	} {
+		text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)) + "." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, claims, inOneHour()))
+		signature, err := jwt.SigningMethodHS256.Sign(text, []byte(rightsSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, status := connect(server, "", bearerHeader(text+"."+base64.RawURLEncoding.EncodeToString(signature)))
+		if status != want {
+			t.Errorf("%s: %d, want %d", claims, status, want)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// TestExpiryHasLeeway: one that is taken although it has just expired is not ended at once.
+func TestExpiryHasLeeway(t *testing.T) {
+	s, _ := newSink(t, nil, httptest.NewServer)
+	c := newClient(s, "")
+	c.expires = time.Now().Add(-time.Second)
+	c.expire()
+	if !c.timer.Stop() {
+		t.Error("the timer has run")
+	}
 }

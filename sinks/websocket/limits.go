@@ -33,49 +33,49 @@ func (Limits) Docs() map[string]string {
 	}
 }
 
-// gate counts clients, and refuses those who are too many. Its methods need the sink's lock.
-type gate struct {
+// clientLimits counts clients, and refuses those who are too many. Its methods need the sink's lock.
+type clientLimits struct {
 	limits     Limits
 	handshakes *rate.Limiter // nil: no bound
 	clients    int
 	addresses  map[string]int
 }
 
-func newGate(l Limits) *gate {
-	g := &gate{limits: l, addresses: map[string]int{}}
+func newClientLimits(l Limits) *clientLimits {
+	g := &clientLimits{limits: l, addresses: map[string]int{}}
 	if l.Handshakes > 0 {
 		g.handshakes = rate.NewLimiter(rate.Limit(l.Handshakes), l.Handshakes)
 	}
 	return g
 }
 
-var errCrowded = errors.New("too many clients: try again later")
+var errTooManyClients = errors.New("too many clients: try again later")
 
-// enter lets a client in, or says with which status it is sent away.
-func (g *gate) enter(address string) (status int, err error) {
+// acquire lets a client in, or says with which status it is sent away.
+func (g *clientLimits) acquire(address string) (status int, err error) {
 	switch {
 	case g.limits.Clients > 0 && g.clients >= g.limits.Clients:
-		return http.StatusServiceUnavailable, errCrowded
+		return http.StatusServiceUnavailable, errTooManyClients
 	case g.limits.PerAddress > 0 && g.addresses[address] >= g.limits.PerAddress:
 		return http.StatusTooManyRequests, fmt.Errorf("too many clients from %s", address)
 	case g.handshakes != nil && !g.handshakes.Allow():
-		return http.StatusTooManyRequests, errCrowded
+		return http.StatusTooManyRequests, errTooManyClients
 	}
 	g.clients++
 	g.addresses[address]++
 	return 0, nil
 }
 
-func (g *gate) leave(address string) {
+func (g *clientLimits) release(address string) {
 	g.clients--
 	if g.addresses[address]--; g.addresses[address] <= 0 {
 		delete(g.addresses, address)
 	}
 }
 
-// site returns what an address is counted as: an IPv6 address as its network of 64 bits, for
+// limitKey returns what an address is counted as: an IPv6 address as its network of 64 bits, for
 // one host has all of it.
-func site(host string) string {
+func limitKey(host string) string {
 	addr, err := netip.ParseAddr(host)
 	if err != nil || addr.Unmap().Is4() {
 		return host
@@ -87,7 +87,7 @@ func site(host string) string {
 	return network.String()
 }
 
-func (g *gate) trusted(host string) bool {
+func (g *clientLimits) trusted(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return false

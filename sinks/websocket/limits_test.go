@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -58,7 +57,7 @@ func TestLimits(t *testing.T) {
 
 // TestAddresses: only a proxy of ours is believed, and only what it says itself.
 func TestAddresses(t *testing.T) {
-	g := newGate(Limits{TrustedProxies: []options.Network{options.NewNetwork("10.0.0.0/8"), options.NewNetwork("::1"), options.NewNetwork("192.0.2.7")}})
+	g := newClientLimits(Limits{TrustedProxies: []options.Network{options.NewNetwork("10.0.0.0/8"), options.NewNetwork("::1"), options.NewNetwork("192.0.2.7")}})
 	for _, c := range []struct{ remote, forwarded, want string }{
 		{"10.1.2.3:1", "198.51.100.1:4711", "198.51.100.1"},
 		{"10.1.2.3:1", "[2001:db8::1]:4711", "2001:db8::1"},
@@ -99,8 +98,8 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestTooManyMessages: a client that talks too much is sent away.
-func TestTooManyMessages(t *testing.T) {
+// TestMessageLimitDisconnects: a client that talks too much is sent away.
+func TestMessageLimitDisconnects(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.Limits.Messages = 10 }, httptest.NewServer)
 	conn := dial(t, server, nil)
 	for range 50 {
@@ -117,37 +116,4 @@ func TestTooManyMessages(t *testing.T) {
 		}
 	}
 	awaitClients(t, s, 0)
-}
-
-// TestFarewell: clients are sent away one after the other.
-func TestFarewell(t *testing.T) {
-	s, server := newSink(t, func(o *Options) { o.Farewell = options.Duration(100 * time.Millisecond) }, httptest.NewServer)
-	const n = 200
-	ended := make(chan time.Time, n)
-	for i := range n {
-		conn := dial(t, server, nil)
-		go func() {
-			_, _, err := conn.ReadMessage()
-			if !websocket.IsCloseError(err, closeRestart) {
-				t.Errorf("client %d ended with %v", i, err)
-			}
-			ended <- time.Now()
-		}()
-	}
-	awaitClients(t, s, n)
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), testenv.Wait)
-	defer cancel()
-	if err := s.Close(ctx); err != nil {
-		t.Error(err)
-	}
-	early := 0
-	for range n {
-		if at := <-ended; at.Sub(begin) < 50*time.Millisecond {
-			early++
-		}
-	}
-	if early > 3*n/4 {
-		t.Errorf("%d of %d clients were sent away in the first half of the time", early, n)
-	}
 }

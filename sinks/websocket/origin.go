@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// normalize returns origins in the form in which they are compared.
-func normalize(origins []string) map[string]bool {
+// normalizeOrigins returns origins in the form in which they are compared.
+func normalizeOrigins(origins []string) map[string]bool {
 	set := map[string]bool{}
 	for _, o := range origins {
 		set[strings.ToLower(strings.TrimRight(o, "/"))] = true
@@ -59,28 +59,28 @@ func badOrigin(text string) string {
 func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	text := reason.Error()
 	if reason == errStripped {
-		s.strippedHandshakes.write(slog.LevelWarn, "a handshake was refused: a proxy has dropped its headers Upgrade and Connection", "host", shown(r.Host), "peer", r.RemoteAddr)
+		s.strippedHandshakes.write(slog.LevelWarn, "a handshake was refused: a proxy has dropped its headers Upgrade and Connection", "host", quoteShort(r.Host), "peer", r.RemoteAddr)
 	}
 	if status == http.StatusForbidden {
-		origin := shown(cmp.Or(r.Header.Get("Origin"), "http://"+r.Host))
+		origin := quoteShort(cmp.Or(r.Header.Get("Origin"), "http://"+r.Host))
 		text = "pages of " + origin + " may not connect: the option origins of the sink " + s.env.Name + " does not list them"
-		if s.rebound(r) {
-			text += ", and the Host " + shown(r.Host) + " is not a name of this machine; list the origin in origins"
+		if s.isRebound(r) {
+			text += ", and the Host " + quoteShort(r.Host) + " is not a name of this machine; list the origin in origins"
 		}
-		s.refusedOrigins.write(slog.LevelWarn, "a page was refused: the option origins does not list it", "origin", origin, "host", shown(r.Host), "peer", r.RemoteAddr)
+		s.refusedOrigins.write(slog.LevelWarn, "a page was refused: the option origins does not list it", "origin", origin, "host", quoteShort(r.Host), "peer", r.RemoteAddr)
 	}
 	w.Header().Set("Sec-WebSocket-Version", "13")
 	http.Error(w, text, status)
 }
 
-// allowed decides by the Origin header, which browsers set and pages cannot
+// originAllowed decides by the Origin header, which browsers set and pages cannot
 // forge, whether a page may connect: one of the list, or of the same host. Programs send
 // none and may. "null" never may: any site gets that origin from a sandboxed frame.
 //
 // The same host is not enough where the connection was made to this machine only, and Host
 // is no name of it: a page of evil.example may have had its name resolved to 127.0.0.1
 // (DNS rebinding), and then has the origin that it names as Host.
-func (s *sink) allowed(r *http.Request) bool {
+func (s *sink) originAllowed(r *http.Request) bool {
 	origin := strings.ToLower(r.Header.Get("Origin"))
 	if origin == "" {
 		return true
@@ -92,14 +92,14 @@ func (s *sink) allowed(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return s.origins["*"] || s.origins[origin] || strings.EqualFold(u.Host, r.Host) && !s.rebound(r)
+	return s.origins["*"] || s.origins[origin] || strings.EqualFold(u.Host, r.Host) && !s.isRebound(r)
 }
 
-// allowedEvents is as allowed, for server-sent events: a browser sends no Origin with a GET
+// originAllowedSSE is as allowed, for server-sent events: a browser sends no Origin with a GET
 // of the same host, so there what else browsers send tells that it is one.
-func (s *sink) allowedEvents(r *http.Request) bool {
-	if r.Header.Get("Origin") != "" || !fromBrowser(r) || !s.rebound(r) {
-		return s.allowed(r)
+func (s *sink) originAllowedSSE(r *http.Request) bool {
+	if r.Header.Get("Origin") != "" || !fromBrowser(r) || !s.isRebound(r) {
+		return s.originAllowed(r)
 	}
 	host := strings.ToLower(r.Host)
 	return s.origins["*"] || s.origins["http://"+host] || s.origins["https://"+host]
@@ -116,8 +116,8 @@ func fromBrowser(r *http.Request) bool {
 	return false
 }
 
-// rebound says whether a request has come to a loopback address, but names another host.
-func (s *sink) rebound(r *http.Request) bool {
+// isRebound says whether a request has come to a loopback address, but names another host.
+func (s *sink) isRebound(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && options.IsLoopback(local.String()) && !options.IsLoopback(r.Host)
 }

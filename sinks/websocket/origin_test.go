@@ -11,14 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/testenv"
 )
 
-// TestReboundNames: a page whose name was made to resolve to this machine has the origin that
+// TestDNSRebindingIsRefused: a page whose name was made to resolve to this machine has the origin that
 // it names as Host, and is refused all the same, unless its origin is listed.
-func TestReboundNames(t *testing.T) {
+func TestDNSRebindingIsRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.Origins = []string{"https://shop.example"} }, httptest.NewServer)
 	port := server.Listener.Addr().(*net.TCPAddr).Port
 	local := ":" + strconv.Itoa(port)
@@ -80,12 +81,12 @@ func TestReboundNames(t *testing.T) {
 	}
 }
 
-// TestRefusedOriginsFillNoLog: strangers cause few lines, which are short, and are counted.
-func TestRefusedOriginsFillNoLog(t *testing.T) {
+// TestRefusedOriginLogIsLimited: strangers cause few lines, which are short, and are counted.
+func TestRefusedOriginLogIsLimited(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	var log testenv.Log
 	s.refusedOrigins.log = slog.New(slog.NewTextHandler(&log, nil))
-	s.refusedOrigins.lines = rate.NewLimiter(rate.Every(time.Hour), linesAtOnce)
+	s.refusedOrigins.limiter = rate.NewLimiter(rate.Every(time.Hour), lineBurst)
 	const tries = 50
 	for range tries {
 		_, status := connect(server, "", http.Header{"Origin": {"https://" + strings.Repeat("x", 30_000)}})
@@ -93,15 +94,47 @@ func TestRefusedOriginsFillNoLog(t *testing.T) {
 			t.Fatalf("status %d", status)
 		}
 	}
-	if n := strings.Count(log.String(), "\n"); n != linesAtOnce {
+	if n := strings.Count(log.String(), "\n"); n != lineBurst {
 		t.Errorf("%d lines for %d refused pages", n, tries)
 	}
-	if len(log.String()) > linesAtOnce*1000 {
+	if len(log.String()) > lineBurst*1000 {
 		t.Errorf("%d bytes", len(log.String()))
 	}
-	s.refusedOrigins.lines.SetLimit(rate.Inf)
+	s.refusedOrigins.limiter.SetLimit(rate.Inf)
 	connect(server, "", http.Header{"Origin": {"https://x.example"}})
-	if want := "suppressed=" + strconv.Itoa(tries-linesAtOnce); !strings.Contains(log.String(), want) {
+	if want := "suppressed=" + strconv.Itoa(tries-lineBurst); !strings.Contains(log.String(), want) {
 		t.Errorf("the next line does not say %s", want)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	_, server := newSink(t, func(o *Options) { o.Origins = []string{"http://localhost:5500", "https://Shop.example/"} }, httptest.NewServer)
+	for origin, allowed := range map[string]bool{
+		"":                            true, // a program
+		server.URL:                    true, // the same host
+		"http://localhost:5500":       true,
+		"https://shop.example":        true,
+		"http://localhost:5501":       false,
+		"http://shop.example":         false,
+		"https://shop.example.evil":   false,
+		"https://evil/shop.example":   false,
+		"null":                        false,
+		"http://" + server.URL + ".x": false,
+		"://":                         false,
+	} {
+		header := http.Header{}
+		if origin != "" {
+			header.Set("Origin", origin)
+		}
+		conn, resp, err := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1), header)
+		if (err == nil) != allowed {
+			t.Errorf("origin %q: %v", origin, err)
+		}
+		if err != nil && resp.StatusCode != http.StatusForbidden {
+			t.Errorf("origin %q is refused with %d", origin, resp.StatusCode)
+		}
+		if conn != nil {
+			conn.Close()
+		}
 	}
 }

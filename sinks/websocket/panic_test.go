@@ -14,21 +14,21 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// poisoned is a listener whose connections panic where the server writes "poison" to one that has
+// panickingListener is a listener whose connections panic where the server writes "poison" to one that has
 // asked for it, or reads it.
-type poisoned struct{ net.Listener }
+type panickingListener struct{ net.Listener }
 
-func (p poisoned) Accept() (net.Conn, error) {
+func (p panickingListener) Accept() (net.Conn, error) {
 	c, err := p.Listener.Accept()
-	return &poisonedConn{Conn: c}, err
+	return &panickingConn{Conn: c}, err
 }
 
-type poisonedConn struct {
+type panickingConn struct {
 	net.Conn
 	chosen bool // before anything is written
 }
 
-func (c *poisonedConn) Read(b []byte) (int, error) {
+func (c *panickingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if bytes.Contains(b[:n], []byte("/chosen")) {
 		c.chosen = true
@@ -36,16 +36,16 @@ func (c *poisonedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *poisonedConn) Write(b []byte) (int, error) {
+func (c *panickingConn) Write(b []byte) (int, error) {
 	if c.chosen && bytes.Contains(b, []byte("poison")) {
 		panic("planted")
 	}
 	return c.Conn.Write(b)
 }
 
-// TestAPanicEndsOneClient: a goroutine that sends to a client panics, and another client, the sink
+// TestPanicEndsOneClient: a goroutine that sends to a client panics, and another client, the sink
 // and the process go on.
-func TestAPanicEndsOneClient(t *testing.T) {
+func TestPanicEndsOneClient(t *testing.T) {
 	env := plugintest.Env(t)
 	panics := make(chan any, 10)
 	env.Go = func(f func(context.Context)) {
@@ -64,7 +64,7 @@ func TestAPanicEndsOneClient(t *testing.T) {
 	}
 	s := impl.(*sink)
 	server := httptest.NewUnstartedServer(env.HTTP.(*plugintest.Mounter).Upgrades)
-	server.Listener = poisoned{server.Listener}
+	server.Listener = panickingListener{server.Listener}
 	server.Start()
 	defer server.Close()
 	well := dial(t, server, nil)

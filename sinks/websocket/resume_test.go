@@ -20,7 +20,7 @@ func TestResume(t *testing.T) {
 		"channel": {"channel": {"orders", "elsewhere"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := follow(t, server, query)
+			f := dialProtocol(t, server, query)
 			if f.recovered != nil {
 				t.Errorf("recovered is %v although nothing was asked", *f.recovered)
 			}
@@ -49,24 +49,27 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestNotRecovered: where something may be missing, the client is told, and goes on with
+// TestResumeReportsNotRecovered: where something may be missing, the client is told, and goes on with
 // what comes next.
-func TestNotRecovered(t *testing.T) {
+func TestResumeReportsNotRecovered(t *testing.T) {
 	for name, c := range map[string]struct {
 		set       func(*Options)
-		meanwhile func(s *sink, f *follower)
+		meanwhile func(s *sink, f *protocolClient)
 	}{
-		"history too short":   {func(o *Options) { o.History.Events = 10 }, func(s *sink, _ *follower) { s.send(t, orders(0, 3000)...) }},
-		"history too old":     {func(o *Options) { o.History.Age = 0 }, func(s *sink, _ *follower) { s.send(t, orders(0, 3)...) }},
-		"a gap of the source": {nil, func(s *sink, _ *follower) { s.send(t, orders(0, 3)...); s.Gap(t.Context(), plugin.Gap{Reason: "x"}) }},
-		"another gateway":     {nil, func(_ *sink, f *follower) { f.epoch = "ELSEWHERE" }},
-		"ahead of it":         {nil, func(_ *sink, f *follower) { f.offset += 1000 }},
-		"more than there are": {nil, func(_ *sink, f *follower) { f.seen += 5 }},
+		"history too short": {func(o *Options) { o.History.Events = 10 }, func(s *sink, _ *protocolClient) { s.send(t, orders(0, 3000)...) }},
+		"history too old":   {func(o *Options) { o.History.Age = 0 }, func(s *sink, _ *protocolClient) { s.send(t, orders(0, 3)...) }},
+		"a gap of the source": {nil, func(s *sink, _ *protocolClient) {
+			s.send(t, orders(0, 3)...)
+			s.Gap(t.Context(), plugin.Gap{Reason: "x"})
+		}},
+		"another gateway":     {nil, func(_ *sink, f *protocolClient) { f.epoch = "ELSEWHERE" }},
+		"ahead of it":         {nil, func(_ *sink, f *protocolClient) { f.offset += 1000 }},
+		"more than there are": {nil, func(_ *sink, f *protocolClient) { f.seen += 5 }},
 	} {
 		for kind, query := range map[string]url.Values{"all": {}, "filter": {"filter": {"n >= 0"}}} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				s, server := newSink(t, c.set, httptest.NewServer)
-				f := follow(t, server, query)
+				f := dialProtocol(t, server, query)
 				s.send(t, order(1, "first"))
 				f.until(string(order(1, "first").Data))
 				f.conn.Close()
@@ -86,11 +89,11 @@ func TestNotRecovered(t *testing.T) {
 	}
 }
 
-// TestQuietFilter: a client whose filter nothing passes for long is told its position, and
+// TestFilterWithoutMatchesGetsPositions: a client whose filter nothing passes for long is told its position, and
 // does not lose it.
-func TestQuietFilter(t *testing.T) {
+func TestFilterWithoutMatchesGetsPositions(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.History.Events = 1000 }, httptest.NewServer)
-	f := follow(t, server, url.Values{"filter": {`status == "rare"`}})
+	f := dialProtocol(t, server, url.Values{"filter": {`status == "rare"`}})
 	for i := range 50 {
 		s.send(t, orders(100*i, 100)...)
 	}
@@ -106,8 +109,8 @@ func TestQuietFilter(t *testing.T) {
 	f.until(string(order(1, "rare").Data))
 }
 
-// TestNamedPosition: a client names the last message that it has by a field, at any gateway.
-func TestNamedPosition(t *testing.T) {
+// TestResumeByNamedPosition: a client names the last message that it has by a field, at any gateway.
+func TestResumeByNamedPosition(t *testing.T) {
 	set := func(o *Options) { o.Position = expr.MustCompile("_pub_id") }
 	message := func(n int) *event.Event {
 		return &event.Event{Data: fmt.Appendf(nil, `{"status":"%d","_pub_id":%d}`, n%2, n)}
@@ -136,7 +139,7 @@ func TestNamedPosition(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := follow(t, server, q)
+			f := dialProtocol(t, server, q)
 			f.wantRecovered(q.Get("after") != "20" && q.Get("after") != "unknown")
 			sinks[i].send(t, order(77, "end"))
 			if q.Get("filter") == "" && q.Get("channel") == "" {
@@ -151,5 +154,22 @@ func TestNamedPosition(t *testing.T) {
 			}
 			f.conn.Close()
 		}
+	}
+}
+
+// TestResumeWithOtherFilterIsNotRecovered: what a client has seen of one subscription says nothing of another.
+func TestResumeWithOtherFilterIsNotRecovered(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	f := dialProtocol(t, server, nil)
+	s.send(t, orders(0, 50)...)
+	f.until(string(order(49, "new").Data))
+	f.conn.Close()
+	s.send(t, orders(50, 550)...)
+	f.query = url.Values{"filter": {"n % 10 == 0"}}
+	f.connect()
+	f.wantRecovered(false)
+	s.send(t, order(1000, "new"))
+	if got := f.until(string(order(1000, "new").Data)); len(got) != 51 {
+		t.Errorf("%d messages", len(got))
 	}
 }

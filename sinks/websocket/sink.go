@@ -23,19 +23,19 @@ type sink struct {
 	metrics *metrics
 	jwt     *verifier // nil where no signed tokens are taken
 
-	refusedOrigins, refusedVersions, strippedHandshakes *sparingLog
+	refusedOrigins, refusedVersions, strippedHandshakes *limitedLog
 
-	mu      sync.Mutex
-	clients map[*client]struct{}
-	gate    *gate
-	closed  bool
-	left    sync.WaitGroup // handlers under way
+	mu       sync.Mutex
+	clients  map[*client]struct{}
+	gate     *clientLimits
+	closed   bool
+	handlers sync.WaitGroup // handlers under way
 }
 
 // clientKey is where a melody session keeps its client.
 const clientKey = "client"
 
-func of(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
+func clientOf(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
 
 // ServeHTTP upgrades, or answers with server-sent events. It returns when that is done, and
 // the client goes on in a goroutine of its own: what the server keeps for a request, buffers
@@ -53,55 +53,55 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	address := site(s.gate.address(r))
-	if status, err := s.gate.enter(address); err != nil {
+	address := limitKey(s.gate.address(r))
+	if status, err := s.gate.acquire(address); err != nil {
 		s.mu.Unlock()
 		s.metrics.refused.Inc()
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, err.Error(), status)
 		return
 	}
-	s.left.Add(1)
+	s.handlers.Add(1)
 	s.mu.Unlock()
 
 	c := newClient(s, address)
-	h := &hijacker{ResponseWriter: w, c: c, taken: make(chan struct{})}
+	h := &hijacker{ResponseWriter: w, c: c, hijacked: make(chan struct{})}
 	answered := make(chan struct{})
 	s.env.Go(func(context.Context) {
-		defer s.leave(address)
+		defer s.releaseClient(address)
 		defer close(answered)
-		s.attend(h, r, c)
+		s.serveClient(h, r, c)
 	})
 	select {
-	case <-h.taken:
+	case <-h.hijacked:
 	case <-answered:
 	}
 }
 
-// leave notes that a client is gone, as which it has entered.
-func (s *sink) leave(address string) {
+// releaseClient notes that a client is gone, as which it has entered.
+func (s *sink) releaseClient(address string) {
 	s.mu.Lock()
-	s.gate.leave(address)
+	s.gate.release(address)
 	s.mu.Unlock()
-	s.left.Done()
+	s.handlers.Done()
 }
 
-// attend serves a client until it is gone.
-func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
+// serveClient serves a client until it is gone.
+func (s *sink) serveClient(h *hijacker, r *http.Request, c *client) {
 	if stripped(r) {
 		h.Header().Set("Upgrade", "websocket")
 		s.refuse(h, r, http.StatusUpgradeRequired, errStripped)
 		return
 	}
-	if !c.admit(h, r) {
+	if !c.prepareOrRefuse(h, r) {
 		return
 	}
-	defer s.hub.leave(c)
-	defer s.forget(c)
-	defer c.cutOff(nil) // it would keep h, and the server's buffers
+	defer s.hub.detach(c)
+	defer s.awaitClient(c)
+	defer c.recoverPanic(nil) // it would keep h, and the server's buffers
 	peer := r.RemoteAddr
 	var err error
-	if upgrades(r) {
+	if isUpgrade(r) {
 		if p := subprotocol(r); p != "" {
 			h.Header().Set("Sec-WebSocket-Protocol", p)
 		}
@@ -114,9 +114,9 @@ func (s *sink) attend(h *hijacker, r *http.Request, c *client) {
 	}
 }
 
-// admit prepares a client, or answers why it is refused.
-func (c *client) admit(h *hijacker, r *http.Request) bool {
-	defer c.cutOff(h)
+// prepareOrRefuse prepares a client, or answers why it is refused.
+func (c *client) prepareOrRefuse(h *hijacker, r *http.Request) bool {
+	defer c.recoverPanic(h)
 	status, err := c.prepare(r)
 	if err == nil {
 		return true
@@ -128,12 +128,12 @@ func (c *client) admit(h *hijacker, r *http.Request) bool {
 	return false
 }
 
-// forget waits until a client that has started has ended, and takes it off the list.
-func (s *sink) forget(c *client) {
+// awaitClient waits until a client that has started has ended, and takes it off the list.
+func (s *sink) awaitClient(c *client) {
 	if c.started {
-		<-c.finished
+		<-c.done
 		c.stopTimer()
-		s.remove(c)
+		s.removeClient(c)
 	}
 }
 
@@ -142,33 +142,33 @@ func (s *sink) Open(context.Context) error {
 	if s.jwt == nil {
 		return nil
 	}
-	return s.jwt.open(s.env.Log)
+	return s.jwt.fetchKeys(s.env.Log)
 }
 
-func upgrades(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
+func isUpgrade(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
 
-// add registers a client; one that comes during a stop is sent away again.
-func (s *sink) add(c *client) {
+// addClient registers a client; one that comes during a stop is sent away again.
+func (s *sink) addClient(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients[c] = struct{}{}
 	s.metrics.clients.Inc()
 	if s.closed {
-		c.close(restart(), "shutdown", false)
+		c.close(restartFrame(), "shutdown", false)
 	}
 }
 
-func (s *sink) remove(c *client) {
+func (s *sink) removeClient(c *client) {
 	s.mu.Lock()
 	delete(s.clients, c)
 	s.mu.Unlock()
-	c.ended("client")
+	c.noteReason("client")
 	s.metrics.clients.Dec()
 	s.metrics.disconnects.WithLabelValues(c.reason).Inc()
 }
 
-// all returns the clients of this moment.
-func (s *sink) all() []*client {
+// listClients returns the clients of this moment.
+func (s *sink) listClients() []*client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := make([]*client, 0, len(s.clients))
@@ -183,18 +183,18 @@ func (s *sink) all() []*client {
 // fail its connection (RFC 6455, section 8.1).
 func (s *sink) Write(_ context.Context, events []*event.Event) error {
 	if s.hub.write(events) {
-		s.metrics.lag.Set(float64(s.dropSlow()))
+		s.metrics.lag.Set(float64(s.handleSlowClients()))
 	}
 	return nil
 }
 
 // Gap is part of [plugin.GapSink]: clients that speak the protocol are told.
 func (s *sink) Gap(_ context.Context, g plugin.Gap) error {
-	s.hub.gap()
+	s.hub.noteGap()
 	frame := controlFrame(gapMessage(g))
-	for _, c := range s.all() {
-		if c.protocol && c.known() {
-			c.enqueueGap(frame)
+	for _, c := range s.listClients() {
+		if c.protocol && c.authenticated() {
+			c.queueGap(frame)
 		}
 	}
 	return nil

@@ -13,14 +13,14 @@ const (
 	slowConflate   = "conflate"
 )
 
-// dropSlow deals with clients that are too far behind, and returns how many messages the
+// handleSlowClients deals with clients that are too far behind, and returns how many messages the
 // last of the others is. It is called per chunk of the log, so the bound is kept to within
 // a chunk.
-func (s *sink) dropSlow() uint64 {
+func (s *sink) handleSlowClients() uint64 {
 	var most uint64
-	for _, c := range s.all() {
+	for _, c := range s.listClients() {
 		t, messages, bytes := c.lag()
-		if messages <= uint64(s.opts.MaxLag.Events) && bytes <= s.hub.mayLag(t) {
+		if messages <= uint64(s.opts.MaxLag.Events) && bytes <= s.hub.maxLagBytes(t) {
 			most = max(most, messages)
 			continue
 		}
@@ -28,44 +28,44 @@ func (s *sink) dropSlow() uint64 {
 			c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: %d messages behind; connect again to go on with new ones", messages)), "slow", false)
 			continue
 		}
-		s.metrics.skipped.Add(float64(s.hub.skip(c, s.opts.SlowClient == slowConflate)))
+		s.metrics.skipped.Add(float64(s.hub.skipToEnd(c, s.opts.SlowClient == slowConflate)))
 	}
 	return most
 }
 
-// kept is the last message of each key that a slow client has skipped, and what is sent
+// conflation is the last message of each key that a slow client has skipped, and what is sent
 // behind them.
-type kept struct {
-	byKey map[string]keptFrame
-	next  int // the order of the next one
-	bytes int
-	end   []byte
+type conflation struct {
+	byKey   map[string]conflatedFrame
+	nextSeq int // the order of the next one
+	bytes   int
+	end     []byte
 }
 
-type keptFrame struct {
+type conflatedFrame struct {
 	frame []byte
-	order int
+	seq   int
 }
 
 // add notes a message, in the place of one that has the same key. It returns how many went.
-func (k *kept) add(key string, frame []byte) (dropped int) {
+func (k *conflation) add(key string, frame []byte) (skipped int) {
 	if old, ok := k.byKey[key]; ok {
 		k.bytes -= len(old.frame)
-		dropped = 1
+		skipped = 1
 	}
-	k.byKey[key] = keptFrame{frame, k.next}
-	k.next++
+	k.byKey[key] = conflatedFrame{frame, k.nextSeq}
+	k.nextSeq++
 	k.bytes += len(frame)
-	return dropped
+	return skipped
 }
 
 // keys returns the keys in the order in which their messages came.
-func (k *kept) keys() []string {
-	return slices.SortedFunc(maps.Keys(k.byKey), func(a, b string) int { return k.byKey[a].order - k.byKey[b].order })
+func (k *conflation) keys() []string {
+	return slices.SortedFunc(maps.Keys(k.byKey), func(a, b string) int { return k.byKey[a].seq - k.byKey[b].seq })
 }
 
 // trim has the oldest go beyond most bytes, but for the last. It returns how many went.
-func (k *kept) trim(most int) (dropped int) {
+func (k *conflation) trim(most int) (skipped int) {
 	if k.bytes <= most {
 		return 0
 	}
@@ -75,12 +75,12 @@ func (k *kept) trim(most int) (dropped int) {
 		}
 		k.bytes -= len(k.byKey[key].frame)
 		delete(k.byKey, key)
-		dropped++
+		skipped++
 	}
-	return dropped
+	return skipped
 }
 
-func (k *kept) frames() []byte {
+func (k *conflation) frames() []byte {
 	out := make([]byte, 0, k.bytes)
 	for _, key := range k.keys() {
 		out = append(out, k.byKey[key].frame...)
@@ -88,10 +88,10 @@ func (k *kept) frames() []byte {
 	return out
 }
 
-// skip has a client go on with what comes next, and tells it; with conflate it gets the
+// skipToEnd has a client go on with what comes next, and tells it; with conflate it gets the
 // latest message of each key that it skips. While those are sent it has no place to come
 // back to. It returns how many messages it does not get.
-func (h *hub) skip(c *client, conflate bool) (skipped int) {
+func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
@@ -99,59 +99,59 @@ func (h *hub) skip(c *client, conflate bool) (skipped int) {
 	if c.closing != nil {
 		return 0
 	}
-	k := c.kept
+	k := c.conflated
 	if k == nil && conflate {
-		k = &kept{byKey: map[string]keptFrame{}}
+		k = &conflation{byKey: map[string]conflatedFrame{}}
 	}
 	t := c.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	skipped, passed := h.latest(c, k)
-	if passed == 0 { // what it is behind is being written already
+	skipped, unsent := h.countSkipped(c, k)
+	if unsent == 0 { // what it is behind is being written already
 		return 0
 	}
 	if k != nil {
 		skipped += k.trim(int(h.opts.MaxLag.Bytes))
 	}
-	at := h.endOf(t)
-	c.position, c.counted, c.kept = at.position, at.position.counts(), k
+	at := h.endLocked(t)
+	c.position, c.sent, c.conflated = at.position, at.position.withoutChunk(), k
 	if c.protocol {
 		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were left out","conflated":%v}`, skipped, conflate)
-		c.answers = append(c.answers, controlFrame([]byte(text))...)
+		c.controls = append(c.controls, controlFrame([]byte(text))...)
 		from := controlFrame(subscribedMessage(at))
 		if k != nil {
-			c.answers = append(c.answers, controlFrame(subscribedMessage(start{epoch: "none"}))...)
+			c.controls = append(c.controls, controlFrame(subscribedMessage(startPoint{epoch: "none"}))...)
 			k.end = from
 		} else {
-			c.answers = append(c.answers, from...)
+			c.controls = append(c.controls, from...)
 		}
 	}
 	c.wake()
 	return skipped
 }
 
-// latest walks over what a client has not been sent, and keeps the last frame of each key,
+// countSkipped walks over what a client has not been sent, and keeps the last frame of each key,
 // where k is not nil. It returns how many the client does not get, and how many there are.
-func (h *hub) latest(c *client, k *kept) (skipped, passed int) {
+func (h *hub) countSkipped(c *client, k *conflation) (skipped, unsent int) {
 	for p := c.position; ; {
-		frames, next := p.next()
+		frames, next := p.unread()
 		if frames == nil {
-			return skipped, passed
+			return skipped, unsent
 		}
 		for index := p.messages; len(frames) > 0; index++ {
 			_, _, size := frameAt(frames)
-			number, mark := index+1, false
+			offset, isPosition := index+1, false
 			if c.topic != h.main {
-				if index < c.topic.from { // older than the topic's history
-					number = 0
+				if index < c.topic.trimmed { // older than the topic's history
+					offset = 0
 				} else {
-					m := c.topic.numbers[index-c.topic.from]
-					number, mark = m.number, m.mark
+					m := c.topic.entries[index-c.topic.trimmed]
+					offset, isPosition = m.offset, m.isPosition
 				}
 			}
-			if !mark {
-				passed++
-				if key, known := h.history.key(number); k != nil && known {
+			if !isPosition {
+				unsent++
+				if key, known := h.history.conflationKey(offset); k != nil && known {
 					skipped += k.add(key, frames[:size:size])
 				} else {
 					skipped++

@@ -19,7 +19,7 @@ const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
-	if !s.allowedEvents(r) {
+	if !s.originAllowedSSE(r) {
 		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
 		return nil
 	}
@@ -38,15 +38,15 @@ func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 		return err
 	}
 	_ = raw.SetDeadline(time.Time{})
-	st := &stream{Conn: raw}
+	st := &sseStream{Conn: raw}
 	c.conn = &conn{Conn: st, stream: st, c: c}
 	c.start()
 	st.watch(c)
 	return nil
 }
 
-// stream is a connection that gets server-sent events in the place of frames.
-type stream struct {
+// sseStream is a connection that gets server-sent events in the place of frames.
+type sseStream struct {
 	net.Conn
 	epoch        string // and the rest: where the client is, as subscribed has told it
 	offset, seen uint64
@@ -55,24 +55,24 @@ type stream struct {
 
 // watch reads until the client is gone, which has nothing more to say, and sees to it that
 // something is sent from time to time: so proxies keep the connection.
-func (st *stream) watch(c *client) {
+func (st *sseStream) watch(c *client) {
 	buf := make([]byte, 512)
 	for {
 		_ = c.conn.SetReadDeadline(time.Now().Add(c.sink.opts.Ping.D()))
 		_, err := st.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) && !c.conn.leaving.Load() {
-			c.enqueue(appendFrame(nil, opPing, nil))
+		if errors.Is(err, os.ErrDeadlineExceeded) && !c.conn.closing.Load() {
+			c.queueControl(appendFrame(nil, opPing, nil))
 			continue
 		}
 		if err != nil {
-			c.hangUp()
+			c.endRead()
 			return
 		}
 	}
 }
 
-// messages turns frames of a log into events with their ids.
-func (st *stream) messages(frames []byte) []byte {
+// events turns frames of a log into events with their ids.
+func (st *sseStream) events(frames []byte) []byte {
 	out := make([]byte, 0, len(frames)+len(frames)/2)
 	for len(frames) > 0 {
 		opcode, payload, size := frameAt(frames)
@@ -83,7 +83,7 @@ func (st *stream) messages(frames []byte) []byte {
 		}
 		switch {
 		case !isControl(opcode, payload):
-			out = st.message(out, opcode, payload)
+			out = st.event(out, opcode, payload)
 		case json.Unmarshal(payload, &mark) == nil && mark.Type == "position":
 			st.offset, st.seen = mark.Offset, 0
 			out = append(st.id(out), '\n')
@@ -96,11 +96,11 @@ func (st *stream) messages(frames []byte) []byte {
 }
 
 // id appends where the client is.
-func (st *stream) id(out []byte) []byte {
+func (st *sseStream) id(out []byte) []byte {
 	return fmt.Appendf(out, "id: %s-%d-%d\n", st.epoch, st.offset, st.seen)
 }
 
-func (st *stream) message(out []byte, opcode byte, payload []byte) []byte {
+func (st *sseStream) event(out []byte, opcode byte, payload []byte) []byte {
 	st.seen++
 	out = st.id(out)
 	if opcode == opBinary {
@@ -123,7 +123,7 @@ func appendData(out, payload []byte) []byte {
 
 // Write turns control frames into events of the type control, and passes the events of
 // messages on.
-func (st *stream) Write(b []byte) (int, error) {
+func (st *sseStream) Write(b []byte) (int, error) {
 	if len(b) == 0 || b[0]&final == 0 { // text: events, which begin with a letter
 		return st.Conn.Write(b)
 	}
@@ -160,7 +160,7 @@ func (st *stream) Write(b []byte) (int, error) {
 }
 
 // CloseWrite says that nothing more comes.
-func (st *stream) CloseWrite() error {
+func (st *sseStream) CloseWrite() error {
 	if half, ok := st.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}

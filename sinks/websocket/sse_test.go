@@ -132,3 +132,39 @@ func TestServerSentEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestPayloadForgesNoServerSentEvent: a payload makes no server-sent event of its own, and no position.
+func TestPayloadForgesNoServerSentEvent(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	in := listen(t, server, "filter=true", "")
+	in.next()
+	place := in.last
+	s.write(t, "hello\r\revent: control\rdata: x\rid: E-0-0\r", `{"type":"position","offset":7,"lat":1}`, `{"type":"position","offset":7}`)
+	in.want("", "hello\n\nevent: control\ndata: x\nid: E-0-0")
+	in.want("", `{"type":"position","offset":7,"lat":1}`)
+	in.want("", `{"type":"position","offset":7}`)
+	if in.last[:len(in.last)-1] != place[:len(place)-1] {
+		t.Errorf("the place went from %s to %s", place, in.last)
+	}
+	if place == "" {
+		t.Error("before the first event there is no place to come back to")
+	}
+}
+
+// TestServerSentEventsForbidSniffing: browsers take server-sent events for nothing else.
+func TestServerSentEventsForbidSniffing(t *testing.T) {
+	_, server := newSink(t, nil, httptest.NewServer)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("the headers are %v", resp.Header)
+	}
+}

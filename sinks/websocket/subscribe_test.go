@@ -18,7 +18,7 @@ import (
 // TestSubscribeByMessage changes what comes, without a break.
 func TestSubscribeByMessage(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
-	f := follow(t, server, nil)
+	f := dialProtocol(t, server, nil)
 	s.send(t, order(1, "new"))
 	f.until(string(order(1, "new").Data))
 	ask := func(text string) {
@@ -56,11 +56,11 @@ func TestSubscribeByMessage(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "without topics", func() bool { return s.topicCount() == 0 })
 }
 
-// TestLeave: a row that a change takes out of a filter is announced, and so is one that is
+// TestLeaveAnnouncesRow: a row that a change takes out of a filter is announced, and so is one that is
 // deleted.
-func TestLeave(t *testing.T) {
+func TestLeaveAnnouncesRow(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
-	f := follow(t, server, url.Values{"filter": {`new.status == "pending"`}})
+	f := dialProtocol(t, server, url.Values{"filter": {`new.status == "pending"`}})
 	change := func(op, old, now string) *event.Event {
 		row := func(status string) string {
 			if status == "" {
@@ -85,11 +85,11 @@ func TestLeave(t *testing.T) {
 	}
 }
 
-// TestTooManyTopics are refused before the upgrade.
-func TestTooManyTopics(t *testing.T) {
+// TestTooManyTopicsAreRefused are refused before the upgrade.
+func TestTooManyTopicsAreRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.MaxTopics = 1 }, httptest.NewServer)
-	f := follow(t, server, url.Values{"filter": {"n == 1"}})
-	follow(t, server, url.Values{"filter": {"n == 1"}})
+	f := dialProtocol(t, server, url.Values{"filter": {"n == 1"}})
+	dialProtocol(t, server, url.Values{"filter": {"n == 1"}})
 	for query, status := range map[string]int{"filter=n==2": 503, "filter=n==": 400, "offset=x": 400, "after=1": 101} {
 		q, _ := url.ParseQuery(query)
 		_, resp, _ := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1)+"/?"+q.Encode(), nil)
@@ -100,8 +100,91 @@ func TestTooManyTopics(t *testing.T) {
 	f.conn.Close()
 }
 
-func (s *sink) topicCount() int {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return len(s.hub.topics)
+// TestPipelinedSubscribesResumeInOrder, before any is answered: each goes on behind what was
+// sent, so nothing is missed and nothing comes twice.
+func TestPipelinedSubscribesResumeInOrder(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	f := dialProtocol(t, server, nil)
+	s.send(t, orders(0, 50)...)
+	f.until(string(order(49, "new").Data))
+	for _, modulus := range []int{10, 5} {
+		text := fmt.Sprintf(`{"type":"subscribe","filter":"n %% %d == 0","epoch":"%s","offset":%d,"seen":%d}`, modulus, f.epoch, f.offset, f.seen)
+		if err := f.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		f.recovered = nil
+		for f.recovered == nil {
+			if err := f.read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.wantRecovered(true)
+	}
+	s.send(t, orders(50, 500)...)
+	want := slices.Clone(f.got)
+	for n := 50; n < 550; n += 5 {
+		want = append(want, string(order(n, "new").Data))
+	}
+	if got := f.until(want[len(want)-1]); !slices.Equal(got, want) {
+		t.Errorf("%d messages, want %d", len(got), len(want))
+	}
+}
+
+// TestSubscribeLosesAndRepeatsNothing while events come: what both subscriptions have comes once and in
+// order, for each begins where the client was.
+func TestSubscribeLosesAndRepeatsNothing(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.History.Events = 50_000 }, httptest.NewServer)
+	f := dialProtocol(t, server, nil)
+	stop, written := make(chan struct{}), make(chan int, 1)
+	go func() {
+		pace := time.NewTicker(time.Millisecond)
+		defer pace.Stop()
+		for n := 0; ; n += 10 {
+			s.send(t, orders(n, 10)...)
+			select {
+			case <-stop:
+				written <- n + 10
+				return
+			case <-pace.C:
+			}
+		}
+	}()
+	for i := range 9 { // a client may change so often at once
+		filter := []string{"n % 2 == 0", "", "n % 2 == 0 || n % 3 == 0"}[i%3]
+		text := fmt.Sprintf(`{"type":"subscribe","filter":"%s","epoch":"%s","offset":%d,"seen":%d}`, filter, f.epoch, f.offset, f.seen)
+		if err := f.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		for f.recovered = nil; f.recovered == nil; {
+			if err := f.read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.wantRecovered(true)
+		for range 20 {
+			if err := f.read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(stop)
+	n := <-written
+	s.write(t, `{"n":-2}`)
+	f.until(`{"n":-2}`)
+	var got []string
+	for _, msg := range f.got {
+		var m int
+		if _, err := fmt.Sscanf(msg, `{"n":%d,`, &m); err == nil && m%2 == 0 {
+			got = append(got, msg)
+		}
+	}
+	var want []string
+	for m := 0; m < n; m += 2 {
+		want = append(want, string(order(m, "new").Data))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d messages, want %d", len(got), len(want))
+	}
 }

@@ -107,12 +107,12 @@ const (
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
-		opts: o, origins: normalize(o.Origins), env: env, metrics: newMetrics(),
-		clients: map[*client]struct{}{}, gate: newGate(o.Limits),
-		refusedOrigins: newSparingLog(env.Log), refusedVersions: newSparingLog(env.Log), strippedHandshakes: newSparingLog(env.Log),
+		opts: o, origins: normalizeOrigins(o.Origins), env: env, metrics: newMetrics(),
+		clients: map[*client]struct{}{}, gate: newClientLimits(o.Limits),
+		refusedOrigins: newLimitedLog(env.Log), refusedVersions: newLimitedLog(env.Log), strippedHandshakes: newLimitedLog(env.Log),
 	}
 	s.hub = newHub(o, s.metrics, time.Now, env.Go)
-	s.hub.clients, s.hub.log = s.all, newSparingLog(env.Log)
+	s.hub.clients, s.hub.log = s.listClients, newLimitedLog(env.Log)
 	if o.Auth.JWT.Algorithm != "" {
 		var err error
 		if s.jwt, err = newVerifier(o.Auth.JWT); err != nil {
@@ -121,7 +121,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	}
 	if len(o.Welcome) > 0 {
 		var err error
-		if s.welcome, err = object(o.Welcome); err != nil {
+		if s.welcome, err = jsonObject(o.Welcome); err != nil {
 			return nil, err
 		}
 	}
@@ -130,13 +130,13 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	m.Config.MaxMessageSize = int64(o.MaxMessage)
 	m.Config.PingPeriod, m.Config.PongWait = o.Ping.D(), o.Ping.D()+o.Pong.D()
 	m.Upgrader.ReadBufferSize, m.Upgrader.WriteBufferSize = readBuffer, writeBuffer
-	m.Upgrader.CheckOrigin = s.allowed
+	m.Upgrader.CheckOrigin = s.originAllowed
 	m.Upgrader.Error = s.refuse
 	m.HandleConnect(func(ms *melody.Session) {
 		ms.Request = nil // nobody needs it any more
-		of(ms).start()
+		clientOf(ms).start()
 	})
-	m.HandleMessage(func(ms *melody.Session, msg []byte) { of(ms).receive(msg) })
+	m.HandleMessage(func(ms *melody.Session, msg []byte) { clientOf(ms).receive(msg) })
 	s.melody = m
 	if err := s.metrics.register(env.Metrics); err != nil {
 		return nil, err
@@ -147,8 +147,8 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	return s, nil
 }
 
-// object writes fields as a JSON object, in their order.
-func object(fields options.Map[string]) ([]byte, error) {
+// jsonObject writes fields as a JSON object, in their order.
+func jsonObject(fields options.Map[string]) ([]byte, error) {
 	out := []byte{'{'}
 	for i, f := range fields {
 		if i > 0 {

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
-	"eventgateway/gateway/expr"
 	"eventgateway/gateway/plugin"
 )
 
@@ -25,67 +24,25 @@ import (
 // frame whose bytes are UTF-8 is never a payload.
 const Protocol = "eventgateway.v2"
 
-func speaks(r *http.Request) bool { return slices.Contains(websocket.Subprotocols(r), Protocol) }
+func speaksProtocol(r *http.Request) bool {
+	return slices.Contains(websocket.Subprotocols(r), Protocol)
+}
 
 // family is what the names of all versions of [Protocol] begin with.
-const family = "eventgateway."
+const protocolPrefix = "eventgateway."
 
 // errVersion refuses a client that speaks other versions only. Without a subprotocol in the
 // answer a browser would fail the connection, and say no reason.
 var errVersion = errors.New("this gateway speaks " + Protocol)
 
-// speaksOther says whether a client offers versions of the protocol, and none that is known.
-func speaksOther(r *http.Request) bool {
-	other := func(name string) bool { return strings.HasPrefix(name, family) }
-	return !speaks(r) && slices.ContainsFunc(websocket.Subprotocols(r), other)
+// speaksOtherVersion says whether a client offers versions of the protocol, and none that is known.
+func speaksOtherVersion(r *http.Request) bool {
+	other := func(name string) bool { return strings.HasPrefix(name, protocolPrefix) }
+	return !speaksProtocol(r) && slices.ContainsFunc(websocket.Subprotocols(r), other)
 }
 
-// receive carries out what a client asks for: {"type":"ping","timestamp":...}, and of
-// clients that speak the protocol {"type":"subscribe",...}. Anything else is ignored, as
-// the old server did.
-func (c *client) receive(msg []byte) {
-	if c.messages != nil && !c.messages.Allow() {
-		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
-		if c.refused++; c.refused > maxRefused { // it has not taken the hint
-			_ = c.conn.Conn.Close()
-		}
-		return
-	}
-	var m struct {
-		Type      string          `json:"type"`
-		Timestamp json.RawMessage `json:"timestamp,omitempty"`
-		Token     string          `json:"token"`
-		wish
-	}
-	if json.Unmarshal(msg, &m) != nil {
-		return
-	}
-	switch m.Type {
-	case "ping":
-		c.pong(m.Timestamp)
-	case "auth":
-		if !c.waiting && !(c.protocol && c.sink.opts.Auth.required()) {
-			return
-		}
-		if err := c.receiveToken(m.Token); err != nil {
-			c.enqueue(c.control(errorMessage(err)))
-		}
-	case "subscribe":
-		if !c.protocol || c.waiting {
-			return
-		}
-		err := errTooOften
-		if c.moves.Allow() {
-			err = c.subscribe(m.wish)
-		}
-		if err != nil {
-			c.enqueue(c.control(errorMessage(err)))
-		}
-	}
-}
-
-// control returns the frame of a control message.
-func (c *client) control(text []byte) []byte {
+// encodeControl returns the frame of a control message.
+func (c *client) encodeControl(text []byte) []byte {
 	if !c.protocol {
 		return appendFrame(nil, opText, text)
 	}
@@ -108,18 +65,6 @@ var controlTypes = []string{"subscribed", "position", "leave", "gap", "error", "
 // isControl says whether a frame that a client of [Protocol] gets is a control message.
 func isControl(opcode byte, payload []byte) bool { return opcode == opBinary && utf8.Valid(payload) }
 
-var errTooOften = errors.New("too many subscriptions one after the other: wait a second")
-
-func (c *client) pong(timestamp json.RawMessage) {
-	answer := []byte(`{"type":"pong",`)
-	if timestamp != nil {
-		answer = append(append(append(answer, `"timestamp":`...), timestamp...), ',')
-	}
-	answer = append(answer, `"time":"`...)
-	answer = time.Now().UTC().AppendFormat(answer, expr.ISOMillis)
-	c.enqueue(c.control(append(answer, `"}`...)))
-}
-
 func gapMessage(g plugin.Gap) []byte {
 	text, _ := json.Marshal(struct { // strings always encode
 		Type    string `json:"type"`
@@ -127,5 +72,36 @@ func gapMessage(g plugin.Gap) []byte {
 		Reason  string `json:"reason"`
 		Dropped uint64 `json:"dropped,omitempty"`
 	}{"gap", g.Source, g.Reason, g.Dropped})
+	return text
+}
+
+// subscribedMessage says where a client begins.
+func subscribedMessage(at startPoint) []byte {
+	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s","offset":%d,"seen":%d`, at.epoch, at.offset, at.seen)
+	if at.recovered || at.gap {
+		text = fmt.Appendf(text, `,"recovered":%v`, at.recovered)
+	}
+	return append(text, '}')
+}
+
+// positionMessage tells a client that it has everything up to a number: it counts what
+// comes behind from 0 again.
+func positionMessage(offset uint64) []byte {
+	return fmt.Appendf(nil, `{"type":"position","offset":%d}`, offset)
+}
+
+// leaveMessage tells a client that the row of an event is not in its subscription any more.
+// Bytes of the event that are not UTF-8 are replaced: else it would look like a payload.
+func leaveMessage(payload []byte) []byte {
+	text := append([]byte(`{"type":"leave","message":`), bytes.ToValidUTF8(payload, replacement)...)
+	return append(text, '}')
+}
+
+// errorMessage answers a message that cannot be carried out.
+func errorMessage(err error) []byte {
+	text, _ := json.Marshal(struct { // strings always encode
+		Type   string `json:"type"`
+		Reason string `json:"reason"`
+	}{"error", err.Error()})
 	return text
 }

@@ -2,11 +2,12 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// withRule sets tokens, and a rule that is no equality.
-func withRule(t *testing.T, rule string, names ...string) func(*Options) {
+// withAuthorize sets tokens, and a rule that is no equality.
+func withAuthorize(t *testing.T, rule string, names ...string) func(*Options) {
 	return func(o *Options) {
 		for _, name := range names {
 			o.Auth.Tokens = append(o.Auth.Tokens, options.Map[options.Secret]{{Key: name, Value: options.NewSecret("token-of-" + name + "-0123456789")}}...)
@@ -30,29 +31,29 @@ func withRule(t *testing.T, rule string, names ...string) func(*Options) {
 	}
 }
 
-func tokenOf(name string) http.Header { return bearerHeader("token-of-" + name + "-0123456789") }
+func tokenHeader(name string) http.Header { return bearerHeader("token-of-" + name + "-0123456789") }
 
-// TestRightsWaitForNoFilter: a client that asks for nothing gets its events while the filters of
+// TestFiltersDoNotDelayRights: a client that asks for nothing gets its events while the filters of
 // others are still made of the history.
-func TestRightsWaitForNoFilter(t *testing.T) {
+func TestFiltersDoNotDelayRights(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
-		withRule(t, `n >= 0 && claims.sub != ""`, "ada", "mallory")(o)
+		withAuthorize(t, `n >= 0 && claims.sub != ""`, "ada", "mallory")(o)
 		o.Limits.FilterTime, o.Limits.FiltersPerAddress = 0, 100
 	}, httptest.NewServer)
 	const past, filters, live = 40, 6, 10
 	for n := range past {
 		s.send(t, &event.Event{Data: fmt.Appendf(nil, `{"n":%d,"order":{"customer_name":"%s"}}`, n, strings.Repeat("Ada ", 3000))})
 	}
-	conn := tryConnect(t, server, "", tokenOf("ada"))
+	conn := tryConnect(t, server, "", tokenHeader("ada"))
 	awaitClients(t, s, 1)
 	asking, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
 	for i := range filters {
-		r, err := http.NewRequestWithContext(asking, "GET", server.URL+"/?filter="+url.QueryEscape(costly(i)), nil)
+		r, err := http.NewRequestWithContext(asking, "GET", server.URL+"/?filter="+url.QueryEscape(costlyFilter(i)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header = tokenOf("mallory")
+		r.Header = tokenHeader("mallory")
 		r.Header.Set("Accept", "text/event-stream")
 		go func() {
 			if resp, err := http.DefaultClient.Do(r); err == nil {
@@ -70,7 +71,7 @@ func TestRightsWaitForNoFilter(t *testing.T) {
 	waits := 0
 	s.hub.mu.Lock()
 	for _, o := range s.hub.topics {
-		if o.asked() && o.behind(live/2) {
+		if o.filtered() && o.lacks(live/2) {
 			waits++
 		}
 	}
@@ -80,11 +81,11 @@ func TestRightsWaitForNoFilter(t *testing.T) {
 	}
 }
 
-// TestTurnsGoByAddress: an address with many filters gets as many turns as one with one.
-func TestTurnsGoByAddress(t *testing.T) {
+// TestFeederTurnsArePerAddress: an address with many filters gets as many turns as one with one.
+func TestFeederTurnsArePerAddress(t *testing.T) {
 	h := newHub(*Type().Defaults().(*Options), newMetrics(), time.Now, plugintest.Env(t).Go)
 	h.write([]*event.Event{{Data: []byte(`{"n":1}`)}})
-	h.filters.running = true // the test feeds
+	h.filterGroup.running = true // the test feeds
 	made := map[string][]*topic{}
 	h.mu.Lock()
 	for i, maker := range []string{"a", "b", "a", "a"} {
@@ -92,39 +93,39 @@ func TestTurnsGoByAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one, err := h.topic(maker, subscription{filter: filter})
+		one, err := h.findOrCreate(maker, subscription{filter: filter})
 		if err != nil {
 			t.Fatal(err)
 		}
 		made[maker] = append(made[maker], one)
 	}
 	h.mu.Unlock()
-	f := &feeder{hub: h, lane: h.filters}
+	f := &feeder{hub: h, group: h.filterGroup}
 	fed := func(maker string) (n int) {
 		for _, one := range made[maker] {
-			if !one.behind(1) {
+			if !one.lacks(1) {
 				n++
 			}
 		}
 		return n
 	}
 	for round := 1; round <= 3; round++ {
-		if !f.round(h.filters.topics) || fed("a") != round || fed("b") != 1 {
+		if !f.round(h.filterGroup.topics) || fed("a") != round || fed("b") != 1 {
 			t.Errorf("after %d rounds %d topics of a and %d of b are fed", round, fed("a"), fed("b"))
 		}
 	}
-	if f.round(h.filters.topics) {
+	if f.round(h.filterGroup.topics) {
 		t.Error("there is still something to do")
 	}
 }
 
-// TestViewsAreNoFilters: a client of rights only is told of no filter, whatever ends its topic.
-func TestViewsAreNoFilters(t *testing.T) {
+// TestEndOfRightsTopicMentionsNoFilter: a client of rights only is told of no filter, whatever ends its topic.
+func TestEndOfRightsTopicMentionsNoFilter(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
-		withRule(t, `n >= 0 && claims.sub != ""`, "ada")(o)
+		withAuthorize(t, `n >= 0 && claims.sub != ""`, "ada")(o)
 		o.MaxLag.Events = 100
 	}, httptest.NewServer)
-	header := tokenOf("ada")
+	header := tokenHeader("ada")
 	header.Set("Sec-WebSocket-Protocol", Protocol)
 	conn := tryConnect(t, server, "", header)
 	read(t, conn)
@@ -134,36 +135,41 @@ func TestViewsAreNoFilters(t *testing.T) {
 	}
 }
 
-// TestCloseWaitsForNoEvaluation: a stop ends in its time while a feeder evaluates, and while
-// a client still waits for its topic.
-func TestCloseWaitsForNoEvaluation(t *testing.T) {
-	s, server := newSink(t, nil, httptest.NewServer)
-	release := make(chan struct{})
-	defer close(release)
-	s.hub.mu.Lock()
-	s.hub.filters.running = true // a feeder that is in an evaluation
-	s.hub.feeders.Go(func() { <-release })
-	s.hub.mu.Unlock()
-	s.write(t, `{"n":1}`)
-	answered := make(chan int, 1)
-	go func() {
-		_, status := connect(server, "filter=n%3D%3D1", nil)
-		answered <- status
-	}()
-	awaitTopics(t, s, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	closed := make(chan error, 1)
-	go func() { closed <- s.Close(ctx) }()
-	select {
-	case err := <-closed:
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			t.Error(err)
+// TestNewFilterDelaysNoLiveEvents: who asks for nothing waits for no filter, not even
+// while it is made of the history.
+func TestNewFilterDelaysNoLiveEvents(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.Limits.FilterTime = 0 }, httptest.NewServer)
+	s.send(t, namedEvents(0, 1000)...)
+	live := dial(t, server, nil)
+	awaitClients(t, s, 1)
+	const filters = 2
+	var asking []net.Conn
+	for i := range filters {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
 		}
-	case <-time.After(testenv.Wait):
-		t.Fatal("it waits for the evaluation")
+		fmt.Fprintf(conn, "GET /?filter=%s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", url.QueryEscape(costlyFilter(i)))
+		asking = append(asking, conn)
 	}
-	if status := <-answered; status != http.StatusServiceUnavailable {
-		t.Errorf("the client that waits is answered with %d", status)
+	var made []*topic
+	testenv.Eventually(t, testenv.Wait, "made: all filters", func() bool {
+		s.hub.mu.Lock()
+		defer s.hub.mu.Unlock()
+		made = slices.Clone(s.hub.filterGroup.topics)
+		return len(made) >= filters
+	})
+	for n := range 10 {
+		s.write(t, fmt.Sprint("live ", n))
+		if got := read(t, live); got != fmt.Sprint("live ", n) {
+			t.Fatalf("got %.40s", got)
+		}
 	}
+	if !slices.ContainsFunc(made, func(m *topic) bool { return m.lacks(1000) }) {
+		t.Error("all filters were made before the events came")
+	}
+	for _, conn := range asking { // they give up, and so does the gateway
+		conn.Close()
+	}
+	s.hub.feeders.Wait()
 }

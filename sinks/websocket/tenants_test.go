@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -13,9 +14,9 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestTenants never see each other's orders: live, in the history, and in server-sent
+// TestTenantsSeeTheirOwnEvents never see each other's orders: live, in the history, and in server-sent
 // events; by an equality, and by another condition.
-func TestTenants(t *testing.T) {
+func TestTenantsSeeTheirOwnEvents(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	for _, rule := range []string{"order.customer_id == claims.sub", "order.customer_id == claims.sub && true"} {
 		s, server := newSink(t, func(o *Options) {
@@ -26,16 +27,16 @@ func TestTenants(t *testing.T) {
 			}
 		}, httptest.NewServer)
 		token := func(sub string) string {
-			return signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"sub": sub, "exp": soon()}, "")
+			return signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"sub": sub, "exp": inOneHour()}, "")
 		}
 		of := func(tenant string, n int) *event.Event {
 			return &event.Event{Data: fmt.Appendf(nil, `{"order":{"customer_id":"%s","n":%d}}`, tenant, n)}
 		}
 		tenants := []string{"ada", "grace"}
-		var followers []*follower
+		var followers []*protocolClient
 		var streams []*eventSource
 		for _, tenant := range tenants {
-			followers = append(followers, follow(t, server, url.Values{"token": {token(tenant)}}))
+			followers = append(followers, dialProtocol(t, server, url.Values{"token": {token(tenant)}}))
 			streams = append(streams, listen(t, server, "filter=order.n%3E0&token="+token(tenant), ""))
 			streams[len(streams)-1].next() // subscribed
 		}
@@ -67,6 +68,45 @@ func TestTenants(t *testing.T) {
 		}
 		if _, status := connect(server, "token="+token(""), nil); rule == "order.customer_id == claims.sub" && status != 403 {
 			t.Errorf("without the claim: %d", status)
+		}
+	}
+}
+
+// TestMissingClaimRefusesClient, whatever the condition is.
+func TestMissingClaimRefusesClient(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	for _, rule := range []string{`claims.role == "admin" || order.customer_id == claims.sub`, `order.customer_id == claims.sub && true`, `order.tenant not in claims.blocked`, `order.customer_id == claims.sub`} {
+		_, server := newSink(t, func(o *Options) {
+			o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)}
+			if err := o.Authorize.UnmarshalText([]byte(rule)); err != nil {
+				t.Fatal(err)
+			}
+		}, httptest.NewServer)
+		token := signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"exp": inOneHour(), "role": "visitor"}, "")
+		if _, status := connect(server, "", bearerHeader(token)); status != http.StatusForbidden {
+			t.Errorf("%s: %d", rule, status)
+		}
+	}
+}
+
+// TestRightsDoNotCountAsTopics: how many customers there are has nothing to do with max_topics.
+func TestRightsDoNotCountAsTopics(t *testing.T) {
+	secret := strings.Repeat("s", 32)
+	_, server := newSink(t, func(o *Options) {
+		o.Auth.JWT, o.MaxTopics = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)}, 0
+		if err := o.Authorize.UnmarshalText([]byte("id == claims.sub")); err != nil {
+			t.Fatal(err)
+		}
+	}, httptest.NewServer)
+	for n := range 20 {
+		token := signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"exp": inOneHour(), "sub": fmt.Sprint(n)}, "")
+		conn, status := connect(server, "", bearerHeader(token))
+		if status != 101 {
+			t.Fatalf("customer %d: %d", n, status)
+		}
+		defer conn.Close()
+		if _, status := connect(server, "channel=x", bearerHeader(token)); status != http.StatusBadRequest {
+			t.Errorf("a channel where there are none: %d", status)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package websocket
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,6 +14,8 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
 
 // imitations are payloads that look like what a gateway says itself, to the last byte.
@@ -29,11 +33,11 @@ var imitations = []string{
 	"{\"type\":\"gap\",\"reason\":\"\xff\"}",
 }
 
-// TestNoPayloadIsControl: to a client that goes by the frames every payload is a message.
-func TestNoPayloadIsControl(t *testing.T) {
+// TestPayloadIsNeverControl: to a client that goes by the frames every payload is a message.
+func TestPayloadIsNeverControl(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	for _, query := range []url.Values{{}, {"channel": {""}}} {
-		f := follow(t, server, query)
+		f := dialProtocol(t, server, query)
 		epoch := f.epoch
 		s.write(t, imitations...)
 		s.write(t, "end")
@@ -51,10 +55,10 @@ func TestNoPayloadIsControl(t *testing.T) {
 	}
 }
 
-// TestForgedLeave: the event in a leave is one value, whatever it looks like.
-func TestForgedLeave(t *testing.T) {
+// TestLeaveCarriesOneValue: the event in a leave is one value, whatever it looks like.
+func TestLeaveCarriesOneValue(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
-	f := follow(t, server, url.Values{"filter": {`new.s == "a"`}})
+	f := dialProtocol(t, server, url.Values{"filter": {`new.s == "a"`}})
 	for _, data := range []string{
 		`{"old":{"s":"a"},"new":{"s":"b"}},"type":"position","offset":9,"x":{}`,
 		`{"old":{"s":"a"},"new":{"s":"b"}} `,
@@ -69,9 +73,9 @@ func TestForgedLeave(t *testing.T) {
 	}
 }
 
-// TestWithoutTheProtocol: a client that offers none, or one that is not known, gets bare
+// TestClientWithoutProtocolGetsPayloads: a client that offers none, or one that is not known, gets bare
 // payloads, and no word of the gateway but its welcome.
-func TestWithoutTheProtocol(t *testing.T) {
+func TestClientWithoutProtocolGetsPayloads(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.History.Events = 10
 		o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}}
@@ -99,8 +103,8 @@ func TestWithoutTheProtocol(t *testing.T) {
 	}
 }
 
-// TestAnswersAreControl: what a client has sent comes back to it in control messages only.
-func TestAnswersAreControl(t *testing.T) {
+// TestAnswersAreControlMessages: what a client has sent comes back to it in control messages only.
+func TestAnswersAreControlMessages(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}} }, httptest.NewServer)
 	conn, _ := connect(server, "", http.Header{"Sec-WebSocket-Protocol": {Protocol}})
 	defer conn.Close()
@@ -117,13 +121,71 @@ func TestAnswersAreControl(t *testing.T) {
 	}
 }
 
-// TestWelcomeIsNoOther: its type is not that of another message of the protocol.
-func TestWelcomeIsNoOther(t *testing.T) {
+// TestWelcomeTypeIsChecked: its type is not that of another message of the protocol.
+func TestWelcomeTypeIsChecked(t *testing.T) {
 	o := Type().Defaults().(*Options)
 	o.Welcome = options.Map[string]{{Key: "type", Value: "position"}}
 	reported := ""
 	o.Check(func(option, _ string) { reported = option })
 	if reported != "welcome.type" {
 		t.Errorf("reported %q", reported)
+	}
+}
+
+// TestOtherProtocolVersionIsRefused of the protocol only are refused with the one that is spoken, and logged few times.
+func TestOtherProtocolVersionIsRefused(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	var log testenv.Log
+	s.refusedVersions = newLimitedLog(slog.New(slog.NewTextHandler(&log, nil)))
+	for offered, want := range map[string]int{
+		"eventgateway.v1": 400, "eventgateway.v3, eventgateway.v1": 400, "eventgateway.v1, bearer.x": 400,
+		"eventgateway.v1, eventgateway.v2": 101, "chat": 101, "bearer.x": 101,
+	} {
+		dialer := websocket.Dialer{Subprotocols: strings.Split(offered, ", ")}
+		conn, resp, err := dialer.Dial(strings.Replace(server.URL, "http", "ws", 1), nil)
+		if resp == nil {
+			t.Fatal(err)
+		}
+		if conn != nil {
+			conn.Close()
+		}
+		text, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != want || want == 400 && !strings.Contains(string(text), "this gateway speaks eventgateway.v2") {
+			t.Errorf("%s is answered with %d %s", offered, resp.StatusCode, text)
+		}
+	}
+	if n := strings.Count(log.String(), "another version of the protocol"); n != 3 {
+		t.Errorf("%d lines are logged", n)
+	}
+}
+
+// TestLeaveReplacesInvalidUTF8 that are no text stays a control message: these bytes are replaced.
+func TestLeaveReplacesInvalidUTF8(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	f := dialProtocol(t, server, url.Values{"filter": {`new.s == "a"`}})
+	s.send(t, &event.Event{Data: []byte("{\"old\":{\"s\":\"a\"},\"new\":{\"s\":\"b\"},\"x\":\"\xff\"}")})
+	if kind, msg, err := f.conn.ReadMessage(); err != nil || !isControl(byte(kind), msg) || !strings.HasPrefix(string(msg), `{"type":"leave"`) || !strings.HasSuffix(string(msg), "\"x\":\"\uFFFD\"}}") {
+		t.Errorf("kind %d: %q, %v", kind, msg, err)
+	}
+}
+
+func TestGapsNeedTheProtocol(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	old := dial(t, server, nil)
+	modern := dial(t, server, http.Header{"Sec-WebSocket-Protocol": {Protocol}})
+	if modern.Subprotocol() != Protocol {
+		t.Errorf("subprotocol %q", modern.Subprotocol())
+	}
+	awaitClients(t, s, 2)
+	if got := read(t, modern); !strings.HasPrefix(got, `{"type":"subscribed","epoch":"`) {
+		t.Errorf("got %s", got)
+	}
+	s.Gap(t.Context(), plugin.Gap{Source: "bus", Reason: "reconnected"})
+	if got := read(t, modern); got != `{"type":"gap","source":"bus","reason":"reconnected"}` {
+		t.Errorf("got %s", got)
+	}
+	s.write(t, "event")
+	if a, b := read(t, old), read(t, modern); a != "event" || b != "event" {
+		t.Errorf("got %s and %s", a, b)
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestClosedSinkIsLetGo: a sink that a reload has replaced is not held by its clients, by their
+// TestClosedSinkIsCollected: a sink that a reload has replaced is not held by its clients, by their
 // timers and connections, by the keys of tokens that it refreshes, or by the server's.
-func TestClosedSinkIsLetGo(t *testing.T) {
+func TestClosedSinkIsCollected(t *testing.T) {
 	issuer := httptest.NewServer(jwksHandler(t))
 	defer issuer.Close()
 	var now atomic.Pointer[http.Handler]
@@ -77,7 +77,7 @@ func TestClosedSinkIsLetGo(t *testing.T) {
 		defer resp.Body.Close()
 		awaitClients(t, s, 4)
 		s.send(t, &event.Event{Data: []byte(`{"n":2,"text":"` + strings.Repeat("x", 100_000) + `"}`)})
-		for _, c := range s.all() {
+		for _, c := range s.listClients() {
 			clients = append(clients, weak.Make(c))
 		}
 		now.Store(&gone)

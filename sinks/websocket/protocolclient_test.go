@@ -12,12 +12,11 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/testenv"
 )
 
-// follower is a client that speaks the protocol: it comes back where it was.
-type follower struct {
+// protocolClient is a client that speaks the protocol: it comes back where it was.
+type protocolClient struct {
 	t      testing.TB
 	server *httptest.Server
 	query  url.Values
@@ -29,15 +28,15 @@ type follower struct {
 	got          []string
 }
 
-func follow(t testing.TB, server *httptest.Server, query url.Values) *follower {
+func dialProtocol(t testing.TB, server *httptest.Server, query url.Values) *protocolClient {
 	t.Helper()
-	f := &follower{t: t, server: server, query: query}
+	f := &protocolClient{t: t, server: server, query: query}
 	f.connect()
 	return f
 }
 
 // connect connects, and waits until it is subscribed.
-func (f *follower) connect() {
+func (f *protocolClient) connect() {
 	f.t.Helper()
 	q := url.Values{}
 	for name, values := range f.query {
@@ -61,7 +60,7 @@ func (f *follower) connect() {
 }
 
 // read takes the next frame; it returns an error where the connection has ended.
-func (f *follower) read() error {
+func (f *protocolClient) read() error {
 	f.conn.SetReadDeadline(time.Now().Add(testenv.Wait))
 	kind, msg, err := f.conn.ReadMessage()
 	if err != nil {
@@ -93,7 +92,7 @@ func (f *follower) read() error {
 }
 
 // until reads until it has got a message.
-func (f *follower) until(last string) []string {
+func (f *protocolClient) until(last string) []string {
 	f.t.Helper()
 	for !slices.Contains(f.got, last) {
 		if err := f.read(); err != nil {
@@ -103,28 +102,9 @@ func (f *follower) until(last string) []string {
 	return f.got
 }
 
-func (f *follower) wantRecovered(want bool) {
+func (f *protocolClient) wantRecovered(want bool) {
 	f.t.Helper()
 	if f.recovered == nil || *f.recovered != want {
 		f.t.Errorf("recovered is %v, want %v", f.recovered, want)
 	}
-}
-
-// order is an event whose payload has an id and a status, as two tables have it.
-func order(id int, status string) *event.Event {
-	return &event.Event{Channel: []string{"orders", "items"}[id%2], Key: fmt.Sprint(id % 10), Data: fmt.Appendf(nil, `{"n":%d,"status":"%s"}`, id, status)}
-}
-
-func (s *sink) send(t testing.TB, events ...*event.Event) {
-	t.Helper()
-	if err := s.Write(t.Context(), events); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func orders(from, n int) (out []*event.Event) {
-	for i := range n {
-		out = append(out, order(from+i, "new"))
-	}
-	return out
 }

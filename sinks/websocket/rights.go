@@ -4,10 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"slices"
+	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin"
 )
 
 // rights say which events a client may see: all of them, or those of a key, or those for
@@ -22,7 +23,7 @@ type rights struct {
 // id is the same for rights that are the same.
 func (r rights) id() string { return r.key + "|" + r.claims }
 
-func (r rights) all() bool { return !r.limited }
+func (r rights) unlimited() bool { return !r.limited }
 
 var errNoClaim = errors.New("the token lacks a claim by which it is decided what this client may see")
 
@@ -52,10 +53,10 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	return r, nil
 }
 
-// may reports whether those who have a topic may see an event; key is the event's key where
+// permits reports whether those who have a topic may see an event; key is the event's key where
 // rights are looked up.
-func (h *hub) may(x *expr.Evaluator, t *topic, e *event.Event, key string) bool {
-	switch r := t.allowed; {
+func (h *hub) permits(x *expr.Evaluator, t *topic, e *event.Event, key string) bool {
+	switch r := t.rights; {
 	case !r.limited:
 		return true
 	case !r.condition.IsZero():
@@ -66,27 +67,23 @@ func (h *hub) may(x *expr.Evaluator, t *topic, e *event.Event, key string) bool 
 	}
 }
 
-// enter lists a topic, and exit takes it out.
-func (h *hub) enter(t *topic) {
-	h.topics[t.key] = t
-	if t.asked() {
-		h.asked++
-		h.divide()
+// SimulateClient is part of [plugin.ClientSimulator]: what the rule of authorize leaves of events, for a client
+// that asks for all.
+func (o Options) SimulateClient(claims map[string]any) (func(*event.Event) (payload []byte, sees bool), error) {
+	allowed, err := rightsOf(o.Authorize, claims)
+	if err != nil {
+		return nil, err
 	}
-	if !t.fed {
-		h.keyed[t.allowed.key] = append(h.keyed[t.allowed.key], t)
-	}
+	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{rights: allowed, protocol: true}}
+	return func(e *event.Event) ([]byte, bool) {
+		p := &storedEvent{Event: *e}
+		h.setRightsKeys(p)
+		v := h.match(&h.eval, t, p)
+		if v.kind == matchLeave {
+			return leaveMessage(v.row), true
+		}
+		return p.Data, v.kind != matchNone
+	}, nil
 }
 
-func (h *hub) exit(t *topic) {
-	delete(h.topics, t.key)
-	if t.fed {
-		h.laneOf(t).remove(t)
-		return
-	}
-	key := t.allowed.key
-	same := func(o *topic) bool { return o == t }
-	if h.keyed[key] = slices.DeleteFunc(h.keyed[key], same); len(h.keyed[key]) == 0 {
-		delete(h.keyed, key)
-	}
-}
+var _ plugin.ClientSimulator = (*Options)(nil)

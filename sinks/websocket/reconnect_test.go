@@ -15,10 +15,10 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestRecoveryStorm drops clients again and again while events come: none misses anything,
+// TestReconnectStorm drops clients again and again while events come: none misses anything,
 // gets anything twice, or is told wrongly.
-func TestRecoveryStorm(t *testing.T) {
-	clients, drops := times("STORM_CLIENTS", 30), times("STORM_DROPS", 10)
+func TestReconnectStorm(t *testing.T) {
+	clients, drops := countFromEnv("STORM_CLIENTS", 30), countFromEnv("STORM_DROPS", 10)
 	s, server := newSink(t, func(o *Options) { o.History.Events = 50_000; o.History.Age = options.Duration(time.Hour) }, httptest.NewServer)
 	stop, written := make(chan struct{}), make(chan int, 1)
 	go func() {
@@ -46,7 +46,7 @@ func TestRecoveryStorm(t *testing.T) {
 			if modulus > 1 {
 				query.Set("filter", fmt.Sprintf("n %% %d == 0", modulus))
 			}
-			f := follow(t, server, query)
+			f := dialProtocol(t, server, query)
 			for range drops {
 				for range 1 + rnd.IntN(200) {
 					if err := f.read(); err != nil {
@@ -80,8 +80,8 @@ func TestRecoveryStorm(t *testing.T) {
 	}
 }
 
-// times returns how large a test is: the variable says, else it is small.
-func times(variable string, few int) int {
+// countFromEnv returns how large a test is: the variable says, else it is small.
+func countFromEnv(variable string, few int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		return n
 	}

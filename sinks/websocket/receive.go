@@ -1,0 +1,69 @@
+package websocket
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"eventgateway/gateway/expr"
+)
+
+// maxRefused is how many messages are read of a client that was sent away for their number,
+// while it has time to answer the close frame.
+const maxExcessMessages = 1000
+
+// receive carries out what a client asks for: {"type":"ping","timestamp":...}, and of
+// clients that speak the protocol {"type":"subscribe",...}. Anything else is ignored, as
+// the old server did.
+func (c *client) receive(msg []byte) {
+	if c.messages != nil && !c.messages.Allow() {
+		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
+		if c.excessMessages++; c.excessMessages > maxExcessMessages { // it has not taken the hint
+			_ = c.conn.Conn.Close()
+		}
+		return
+	}
+	var m struct {
+		Type      string          `json:"type"`
+		Timestamp json.RawMessage `json:"timestamp,omitempty"`
+		Token     string          `json:"token"`
+		subscribeRequest
+	}
+	if json.Unmarshal(msg, &m) != nil {
+		return
+	}
+	switch m.Type {
+	case "ping":
+		c.pong(m.Timestamp)
+	case "auth":
+		if !c.awaitingToken && !(c.protocol && c.sink.opts.Auth.required()) {
+			return
+		}
+		if err := c.receiveToken(m.Token); err != nil {
+			c.queueControl(c.encodeControl(errorMessage(err)))
+		}
+	case "subscribe":
+		if !c.protocol || c.awaitingToken {
+			return
+		}
+		err := errTooManySubscribes
+		if c.subscribes.Allow() {
+			err = c.subscribe(m.subscribeRequest)
+		}
+		if err != nil {
+			c.queueControl(c.encodeControl(errorMessage(err)))
+		}
+	}
+}
+
+var errTooManySubscribes = errors.New("too many subscriptions one after the other: wait a second")
+
+func (c *client) pong(timestamp json.RawMessage) {
+	answer := []byte(`{"type":"pong",`)
+	if timestamp != nil {
+		answer = append(append(append(answer, `"timestamp":`...), timestamp...), ',')
+	}
+	answer = append(answer, `"time":"`...)
+	answer = time.Now().UTC().AppendFormat(answer, expr.ISOMillis)
+	c.queueControl(c.encodeControl(append(answer, `"}`...)))
+}
