@@ -10,91 +10,91 @@ import (
 )
 
 const (
-	// filterBurst is for how many seconds a filter may save the time that it does not take.
+	// burstSeconds is how many seconds of unused time a filter may accumulate.
 	burstSeconds = 10
-	// filterHistory is the time per event of the history that a filter has beside, once.
+	// backfillTime is additional time of a new filter, per event of the history.
 	backfillTime = 20 * time.Microsecond
-	// leastShare bounds in bytes what a topic must have to work: chunks of its log, one
-	// that is read and one that is written.
+	// minTopicBytes is the least share of memory of a filtered topic, in bytes: its log needs a
+	// chunk that is read and one that is written.
 	minTopicBytes = 4 * chunkSize
 )
 
-// timeBudget is time that may be taken, and is filled again as time goes by.
+// timeBudget is a token bucket of evaluation time.
 type timeBudget struct {
 	balance time.Duration
 	updated time.Time
 }
 
-// spend fills the purse, takes some time out, and returns what is left, which is negative
-// where it was not enough.
-func (p *timeBudget) spend(spent time.Duration, perSecond, most time.Duration, now time.Time) time.Duration {
-	filled := time.Duration(now.Sub(p.updated).Seconds() * float64(perSecond))
-	p.balance = min(p.balance+filled, most) - spent
-	p.updated = now
-	return p.balance
+// spend refills the budget up to a limit, subtracts the time spent, and returns the balance. It
+// is negative if the budget was too small.
+func (b *timeBudget) spend(spent time.Duration, perSecond, limit time.Duration, now time.Time) time.Duration {
+	filled := time.Duration(now.Sub(b.updated).Seconds() * float64(perSecond))
+	b.balance = min(b.balance+filled, limit) - spent
+	b.updated = now
+	return b.balance
 }
 
-// filterBurst returns how much time a filter may take at once that is made of so many events.
+// filterBurst returns the size of the time budget of a filter that reads history events first.
 func (h *hub) filterBurst(history int) time.Duration {
 	return burstSeconds*h.opts.Limits.FilterTime.D() + time.Duration(history)*backfillTime
 }
 
-// addressBurst returns how much time an address may take at once: enough to make as many
-// filters as it may have.
+// addressBurst returns the size of the time budget of an address. It suffices to create as many
+// filters as the address may have.
 func (h *hub) addressBurst() time.Duration {
 	return h.filterBurst(h.maxTopicsPerAddress() * int(h.history.next-h.history.first))
 }
 
-// chargeTime has a topic pay for the time that it has taken, and the address for which it was
-// made for what it takes of the history. It returns why the topic ends, where that was too
-// much. The time is that of the clock: what else the machine does counts, so the bounds are
-// wide.
+// chargeTime subtracts the time of a turn from the budget of a filtered topic. While the topic
+// reads the history, or exceeds its budget, it also charges the address that created the topic. It
+// returns the reason if the topic must end. It measures wall time, which includes other load
+// of the machine, so the budgets are generous.
 func (h *hub) chargeTime(t *topic, spent time.Duration) *endReason {
 	perSecond := h.opts.Limits.FilterTime.D()
 	if perSecond == 0 || !t.filtered() {
 		return nil
 	}
 	now := time.Now()
-	left := t.timeBudget.spend(spent, perSecond, t.burst, now)
-	made := t.cursor.offset() > t.createdAt
-	if left >= 0 && made {
+	remaining := t.timeBudget.spend(spent, perSecond, t.burst, now)
+	createdLater := t.cursor.offset() > t.createdAt
+	if remaining >= 0 && createdLater {
 		return nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p := h.timeBudgets[t.creator]
-	if p == nil {
+	budget := h.timeBudgets[t.creator]
+	if budget == nil {
 		h.removeFullBudgets(now)
-		p = &timeBudget{h.addressBurst(), now}
-		h.timeBudgets[t.creator] = p
+		budget = &timeBudget{h.addressBurst(), now}
+		h.timeBudgets[t.creator] = budget
 	}
-	p.spend(spent, perSecond, h.addressBurst(), now)
-	if left >= 0 {
+	budget.spend(spent, perSecond, h.addressBurst(), now)
+	if remaining >= 0 {
 		return nil
 	}
-	p.balance = min(p.balance, 0) // else it would come back at once, with another filter and a full purse
-	return &endReason{closePolicy, "time", fmt.Sprintf("this filter takes too much time: more than %v a second; make it simpler", perSecond)}
+	budget.balance = min(budget.balance, 0) // else the address could create another filter, with a full budget
+	return &endReason{closePolicy, "time", fmt.Sprintf("this filter takes more than %v of time a second: simplify it", perSecond)}
 }
 
-// removeFullBudgets forgets the addresses whose purses are full again.
+// removeFullBudgets removes the budgets that are full again.
 func (h *hub) removeFullBudgets(now time.Time) {
-	for address, p := range h.timeBudgets {
-		if most := h.addressBurst(); p.spend(0, h.opts.Limits.FilterTime.D(), most, now) >= most {
+	for address, budget := range h.timeBudgets {
+		if limit := h.addressBurst(); budget.spend(0, h.opts.Limits.FilterTime.D(), limit, now) >= limit {
 			delete(h.timeBudgets, address)
 		}
 	}
 }
 
-// Why a client gets no other subscription.
+// Errors of [hub.admitTopic].
 var (
-	errTooManyTopics    = errors.New("too many different subscriptions: subscribe to what others have, or try again later")
+	errTooManyTopics    = errors.New("too many different subscriptions: subscribe as other clients do, or try again later")
 	errTooManyOfAddress = errors.New("too many different subscriptions from this address: use fewer filters and channels")
 	errAddressBusy      = errors.New("filters from this address have taken too much time: try again later")
-	errNoTopicMemory    = errors.New("too many different subscriptions for the memory that they may take: subscribe to what others have, or try again later")
+	errNoTopicMemory    = errors.New("too many different subscriptions for the configured memory: subscribe as other clients do, or try again later")
 )
 
-// admitTopic says whether clients of an address may have a topic of channels or a filter; t is
-// nil where it has to be made. It needs the lock.
+// admitTopic returns an error if a client of an address may not have a filtered topic; t is nil
+// if it must be created. It needs the hub's lock.
 func (h *hub) admitTopic(address string, t *topic) error {
 	if t == nil && h.filteredTopics >= h.opts.MaxTopics {
 		return errTooManyTopics
@@ -108,14 +108,14 @@ func (h *hub) admitTopic(address string, t *topic) error {
 	if int64(h.opts.Limits.FilterMemory)/int64(h.filteredTopics+1) < minTopicBytes {
 		return errNoTopicMemory
 	}
-	if p := h.timeBudgets[address]; p != nil && p.spend(0, h.opts.Limits.FilterTime.D(), h.addressBurst(), time.Now()) < h.filterBurst(0)/2 {
+	if budget := h.timeBudgets[address]; budget != nil && budget.spend(0, h.opts.Limits.FilterTime.D(), h.addressBurst(), time.Now()) < h.filterBurst(0)/2 {
 		return errAddressBusy
 	}
 	return nil
 }
 
-// maxTopicsPerAddress returns how many topics one address may have: where the configuration does not
-// say, a quarter of all.
+// maxTopicsPerAddress returns how many filtered topics the clients of one address may have. By
+// default it is a quarter of max_topics.
 func (h *hub) maxTopicsPerAddress() int {
 	if n := h.opts.Limits.FiltersPerAddress; n > 0 {
 		return n
@@ -123,8 +123,8 @@ func (h *hub) maxTopicsPerAddress() int {
 	return max(h.opts.MaxTopics/4, 1)
 }
 
-// shareMemory shares the memory of topics among those that there are: where one is added, the
-// others keep less of the history. It needs the lock.
+// shareMemory divides limits.filter_memory equally among the filtered topics, and trims those
+// that exceed their share. It needs the hub's lock.
 func (h *hub) shareMemory() {
 	h.memoryShare.Store(int64(h.opts.Limits.FilterMemory) / int64(max(h.filteredTopics, 1)))
 	for _, t := range h.filterGroup.topics {
@@ -132,7 +132,7 @@ func (h *hub) shareMemory() {
 	}
 }
 
-// maxTopicBytes returns how many bytes a topic may keep; 0: the history bounds it alone.
+// maxTopicBytes returns how many bytes a topic may hold; 0: only history bounds it.
 func (h *hub) maxTopicBytes(t *topic) int64 {
 	if !t.filtered() {
 		return 0
@@ -140,16 +140,16 @@ func (h *hub) maxTopicBytes(t *topic) int64 {
 	return h.memoryShare.Load()
 }
 
-// byteGauge counts what topics keep, and shows it as a metric.
+// byteGauge counts the bytes that filtered topics hold, and sets a metric to it.
 type byteGauge struct {
 	bytes atomic.Int64
 	gauge prometheus.Gauge
 }
 
-func (k *byteGauge) add(n int64) { k.gauge.Set(float64(k.bytes.Add(n))) }
+func (g *byteGauge) add(n int64) { g.gauge.Set(float64(g.bytes.Add(n))) }
 
-// maxLagBytes returns how many bytes a client of a topic may be behind: what it has not got is
-// kept for it.
+// maxLagBytes returns the greatest lag of a client of a topic, in bytes. The unsent messages of a
+// filtered topic count as its memory, so its share bounds them.
 func (h *hub) maxLagBytes(t *topic) uint64 {
 	if t.fed && t.filtered() {
 		return min(uint64(h.opts.MaxLag.Bytes), uint64(h.memoryShare.Load()))

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// Bytes of frames that a chunk of the log holds: enough that a client far behind needs
-// few writes, and little to keep where little happens. A log begins with a small one, and
-// each is larger than the one before.
+// Bytes of frames that a chunk of the log holds. Large chunks mean few writes to a client with
+// a large lag; a log begins with a small chunk, and doubles the size, to save memory where
+// few messages come.
 const (
 	firstChunk = 4 << 10
 	chunkSize  = 64 << 10
 )
 
 // chunk is a piece of the log. Frames never span chunks; a frame larger than
-// chunkSize has one of its own.
+// chunkSize has a chunk of its own.
 type chunk struct {
-	buf []byte // its bytes beyond the published ones are the appender's
-	// filled holds the published bytes (<<16) and messages of this chunk. One
-	// word, so that readers see both of the same moment; a frame has at least 2
-	// bytes, so 32,768 fit at most.
+	buf []byte // only the appender uses the bytes beyond the published ones
+	// filled holds the published bytes (<<16) and messages of this chunk, in one
+	// word, so that readers get a consistent pair. A frame has at least 2 bytes, so
+	// a chunk has at most 32,768 messages.
 	filled atomic.Uint64
-	next   atomic.Pointer[chunk] // set once this one is complete
+	next   atomic.Pointer[chunk] // set when this chunk is complete
 
 	messages, bytes uint64    // of the log before this chunk
 	shared          bool      // buf is a frame of another log
-	written         time.Time // when something was appended; only the appender
+	written         time.Time // of the last append; only the appender
 }
 
 func newChunk(size int) *chunk { return &chunk{buf: make([]byte, size)} }
@@ -35,21 +35,22 @@ func (c *chunk) published() (bytes, messages int) {
 	return int(f >> 16), int(f & 0xffff)
 }
 
-// position is a place between two messages, and how many came before it.
+// position is a place between two messages of a log, with the number of messages and bytes
+// before it.
 type position struct {
 	chunk                   *chunk
-	chunkOffset, chunkIndex int // bytes and messages of at before it
-	messages, bytes         uint64
+	chunkOffset, chunkIndex int    // bytes and messages of chunk before it
+	messages, bytes         uint64 // of the log before it
 }
 
-// withoutChunk returns the position without its place in the log, which would keep the log.
+// withoutChunk returns only the counts of the position. The chunk would keep the log in memory.
 func (p position) withoutChunk() position { return position{messages: p.messages, bytes: p.bytes} }
 
-// unread returns the frames from p on, as many as lie in one piece, and the
-// position behind them; nil where p is at the end.
+// unread returns the frames behind p that are contiguous in memory, and the position behind
+// them. At the end of the log it returns nil.
 func (p *position) unread() ([]byte, position) {
 	for {
-		// next is read first: once it is set, the chunk's counts are final.
+		// next is loaded before the counts: once it is set, the counts are final.
 		following := p.chunk.next.Load()
 		bytes, messages := p.chunk.published()
 		if bytes > p.chunkOffset {
@@ -66,7 +67,7 @@ func (p *position) unread() ([]byte, position) {
 	}
 }
 
-// seek returns the position behind so many messages of the log, which must not be before
+// seek returns the position behind a number of messages of the log. It must not be before
 // the history.
 func (l *log) seek(messages uint64) position {
 	c := l.head

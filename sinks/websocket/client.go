@@ -9,53 +9,52 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxControl bounds in bytes what waits for a client beside the log: answers to
-// its pings, and messages about gaps. One that asks and does not read is disconnected.
+// maxControl bounds the control frames that wait for a client, in bytes. A client that
+// requests answers and does not read them is disconnected.
 const maxControl = 64 << 10
 
-// How often a client may change its subscription: a new topic is made of the history.
+// How often a client may change its subscription. A new topic is filled from the history.
 const (
 	subscribesPerSecond = 1
 	subscribeBurst      = 10
 )
 
-// client is one connection: a position in the log and the goroutine that sends
-// from there on.
+// client is one connection: a position in the log of its topic, and the goroutine that sends the
+// messages behind it.
 type client struct {
 	sink       *sink
-	address    string // as the limits count it
+	address    string // by which limits count it
 	conn       *conn
 	protocol   bool          // speaks Protocol
 	wakeup     chan struct{} // capacity 1
-	done       chan struct{} // closed when the goroutine has ended
-	idleIndex  int           // place in a log's list of those who wait, from 1; under its lock
+	done       chan struct{} // closed when run has ended
+	idleIndex  int           // index in the idle clients of a log, from 1; under the log's lock
 	idleIn     *log          // that log; only run
-	runLocked  bool          // run has locked mu for itself; only run
-	startPoint startPoint    // in the topic, for start
-	// Who it is, and what it asked for when it came. Only the handler's goroutine, and
-	// that which reads.
-	request        subscribeRequest
-	awaitingToken  bool // for its token
+	runLocked  bool          // run holds mu; only run
+	startPoint startPoint    // for start
+	// Only the goroutine of the handler uses these, and the one that reads.
+	request        subscribeRequest // of the handshake, until the token comes
+	awaitingToken  bool
 	rights         rights
 	expires        time.Time
-	messages       *rate.Limiter // that it sends; nil: no bound
-	subscribes     *rate.Limiter // subscriptions by message
-	excessMessages int           // messages beyond those that it may send
+	messages       *rate.Limiter // messages from the client; nil: no bound
+	subscribes     *rate.Limiter // subscribe messages
+	excessMessages int           // messages beyond the bound
 
 	mu        sync.Mutex // guards what follows
 	topic     *topic
-	position  position    // behind what is sent or being sent, in the topic's log
-	sent      position    // behind what is sent; only its counts
+	position  position    // in the topic's log, behind the messages that are sent or being sent
+	sent      position    // behind the messages that are sent; only the counts
 	conflated *conflation // messages to send before those of the log; nil: none
 	controls  []byte      // control frames to send between those of the log
-	gapQueued bool        // one of answers tells of a gap
-	closing   []byte      // close frame, the last thing to send
-	drain     bool        // send all of the log before it
-	switching bool        // to another topic: what the log has is left for later
-	readEnded bool        // nobody reads any more
-	reason    string      // why it ended, for the metrics
+	gapQueued bool        // controls has a gap message
+	closing   []byte      // close frame, the last frame to send
+	drain     bool        // send the log before the close frame
+	switching bool        // to another topic: send nothing of the log meanwhile
+	readEnded bool        // the reading goroutine has ended
+	reason    string      // of the disconnect, for the metrics
 	started   bool        // only the handler's goroutine
-	timer     *time.Timer // ends it
+	timer     *time.Timer // closes the client when its token expires, or does not come
 }
 
 func newClient(s *sink, address string) *client {
@@ -83,15 +82,15 @@ func (c *client) start() {
 	if c.protocol && !c.awaitingToken {
 		c.controls = append(c.controls, controlFrame(subscribedMessage(c.startPoint))...)
 	}
-	c.startPoint.position = position{} // it would keep the log
+	c.startPoint.position = position{} // would keep the log in memory
 	c.started = true
 	c.expire()
 	c.sink.addClient(c)
-	c.closeIfEnded(c.topic) // where it has ended before the client was listed
+	c.closeIfEnded(c.topic) // the topic may have ended before addClient
 	c.sink.env.Go(func(context.Context) { c.run() })
 }
 
-// pauseLog has the client's goroutine send nothing of the log while it moves to another topic.
+// pauseLog stops, or resumes, sending the log while the client switches to another topic.
 func (c *client) pauseLog(switching bool) {
 	c.mu.Lock()
 	c.switching = switching
@@ -99,14 +98,14 @@ func (c *client) pauseLog(switching bool) {
 	c.wake()
 }
 
-// queueWelcome adds the welcome, the first message of all. It needs mu, or nobody else who knows c.
+// queueWelcome queues the welcome, the first message. It needs mu once other goroutines use c.
 func (c *client) queueWelcome() {
 	if text := c.sink.welcome; text != nil {
 		c.controls = append(c.controls, c.encodeControl(text)...)
 	}
 }
 
-// queueControl adds a frame to send beside the log.
+// queueControl queues a control frame. It disconnects a client that has too many unread.
 func (c *client) queueControl(frame []byte) {
 	c.mu.Lock()
 	full := len(c.controls)+len(frame) > maxControl
@@ -121,9 +120,8 @@ func (c *client) queueControl(frame []byte) {
 	c.wake()
 }
 
-// queueGap adds a message about a gap. Where one waits already it would be sent together
-// with this one, and says the same: however many gaps there are, a client that reads slowly
-// keeps no more of them, and is not sent away for them.
+// queueGap queues a gap message, unless one is queued: both would be sent together, and say the
+// same. So gaps do not fill the queue of a slow client.
 func (c *client) queueGap(frame []byte) {
 	c.mu.Lock()
 	queued := c.gapQueued
@@ -134,8 +132,8 @@ func (c *client) queueGap(frame []byte) {
 	}
 }
 
-// close ends the connection with a close frame: after what the log holds now, or
-// before it, where a write under way gets farewell to end.
+// close closes the connection with a close frame. With drain the client gets the log first.
+// Without, a write under way has evictionTimeout to end. The first call counts.
 func (c *client) close(frame []byte, reason string, drain bool) {
 	c.mu.Lock()
 	first := c.closing == nil
@@ -154,7 +152,7 @@ func (c *client) close(frame []byte, reason string, drain bool) {
 	c.wake()
 }
 
-// endRead notes that the reading side has ended.
+// endRead records that the reading goroutine has ended.
 func (c *client) endRead() {
 	c.mu.Lock()
 	c.readEnded = true
@@ -163,7 +161,7 @@ func (c *client) endRead() {
 	c.wake()
 }
 
-// noteReason notes why the connection ends; the first reason counts.
+// noteReason records the reason of the disconnect; the first one counts.
 func (c *client) noteReason(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,15 +170,16 @@ func (c *client) noteReason(reason string) {
 	}
 }
 
-// lag returns the client's topic, and how many messages and bytes of it the client has not got.
+// lag returns the client's topic, and the lag in messages and bytes: those of the topic that the
+// client was not sent.
 func (c *client) lag() (t *topic, messages, bytes uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.topic, c.topic.log.messages.Load() - c.sent.messages, c.topic.log.bytes.Load() - c.sent.bytes
 }
 
-// recoverPanic ends the connection of a client whose requests make the sink panic, and no other; w is for the answer
-// where there is no connection yet, or nil. The panic goes on: Env.Go counts it.
+// recoverPanic closes the connection of this client only, where its request makes the sink panic. Without a connection
+// it answers to w, which may be nil. The panic continues, and Env.Go counts it.
 func (c *client) recoverPanic(w http.ResponseWriter) {
 	p := recover()
 	if p == nil {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// leaving is how long the goodbyes to so many clients take at most per client: who comes
-// back all at once is a storm.
+// closeInterval is the greatest pause between two clients when all are closed. Clients that
+// are closed at once also reconnect at once.
 const closeInterval = time.Millisecond
 
-// drainFeeders waits for messages that are on their way to clients of filters, for at most a
-// quarter of the time that there is.
+// drainFeeders waits until filtered topics have every message: a second, or a quarter of the time
+// that ctx leaves.
 func (s *sink) drainFeeders(ctx context.Context) {
 	timeout := closeInterval * 1000
 	if end, ok := ctx.Deadline(); ok {
@@ -21,17 +21,17 @@ func (s *sink) drainFeeders(ctx context.Context) {
 	s.hub.drainFeeders(ctx)
 }
 
-// closeClients says goodbye to the clients, one after the other.
+// closeClients closes the clients one after the other, each after its log.
 func (s *sink) closeClients(ctx context.Context) {
 	clients := s.listClients()
 	window := min(s.opts.Farewell.D(), time.Duration(len(clients))*closeInterval)
 	if end, ok := ctx.Deadline(); ok {
-		window = min(window, time.Until(end)/2) // they need some time, too
+		window = min(window, time.Until(end)/2) // the rest is for the last clients to receive their log
 	}
-	begin := time.Now()
+	started := time.Now()
 	for i, c := range clients {
 		c.close(restartFrame(), "shutdown", true)
-		if until := time.Until(begin.Add(window * time.Duration(i+1) / time.Duration(len(clients)))); until > time.Millisecond {
+		if until := time.Until(started.Add(window * time.Duration(i+1) / time.Duration(len(clients)))); until > time.Millisecond {
 			time.Sleep(until)
 		}
 	}
@@ -39,8 +39,8 @@ func (s *sink) closeClients(ctx context.Context) {
 
 func restartFrame() []byte { return closeFrame(closeRestart, "the gateway is stopping") }
 
-// Close is part of [plugin.Closer]: each client gets what the log holds and a
-// close frame. When ctx ends, connections that are left are cut.
+// Close is part of [plugin.Closer]. Each client gets the rest of the log and a close frame. When
+// ctx ends, Close closes the remaining connections.
 func (s *sink) Close(ctx context.Context) error {
 	defer s.jwt.close()
 	s.mu.Lock()
@@ -48,33 +48,33 @@ func (s *sink) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	s.drainFeeders(ctx)
 	s.closeClients(ctx)
-	gone := s.whenDone(s.handlers.Wait)
+	closed := s.whenDone(s.handlers.Wait)
 	select {
-	case <-gone:
+	case <-closed:
 	case <-ctx.Done():
 		s.cutConnections()
-		<-gone // a closed connection ends both of its goroutines
+		<-closed // a closed connection ends both of its goroutines
 	}
 	select {
 	case <-s.whenDone(s.hub.feeders.Wait):
-	case <-ctx.Done(): // one evaluation is not interrupted: the feeder ends behind it
+	case <-ctx.Done(): // an evaluation cannot be interrupted: the feeder ends after it
 	}
 	return nil
 }
 
-// cutConnections closes the connections that are left, and has those go who wait for a topic.
+// cutConnections closes the remaining connections, and ends the topics for which clients wait.
 func (s *sink) cutConnections() {
 	s.hub.endAllTopics()
 	cut := s.listClients()
 	for _, c := range cut {
 		_ = c.conn.Conn.Close()
 	}
-	if len(cut) > 0 { // their affair: it makes no failure of the stop
-		s.env.Log.Warn("clients that did not take the rest in time were cut off", "clients", len(cut))
+	if len(cut) > 0 { // slow clients are no failure of the stop
+		s.env.Log.Warn("slow clients disconnected at stop", "clients", len(cut))
 	}
 }
 
-// whenDone returns a channel that is closed when wait returns.
+// whenDone returns a channel that is closed when wait has returned.
 func (s *sink) whenDone(wait func()) <-chan struct{} {
 	c := make(chan struct{})
 	s.env.Go(func(context.Context) { defer close(c); wait() })

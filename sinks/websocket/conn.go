@@ -9,26 +9,25 @@ import (
 	"time"
 )
 
-// How long the other side may take at the end.
+// How long the client may take when its connection is closed.
 const (
 	closeTimeout = time.Second // to answer a close frame
-	// farewell is for a client that is sent away while it is behind: to take the
-	// frames under way and the close frame, which would tell it nothing if they
-	// were cut off.
+	// evictionTimeout is for an evicted client: to receive the frames under way, and
+	// the close frame with the reason behind them.
 	evictionTimeout = 4 * time.Second
 )
 
-// hijacker gives melody a connection of ours in place of the server's.
+// hijacker gives melody a [conn] in place of the server's connection.
 type hijacker struct {
 	http.ResponseWriter
 	c        *client
-	hijacked chan struct{} // closed when the connection is ours
+	hijacked chan struct{} // closed when the server has given up the connection
 }
 
 // handshakeBuffer is the size of buffers that are used for the handshake only.
 const handshakeBuffer = 512
 
-// Hijack is part of [http.Hijacker]. The server's buffers go back to it.
+// Hijack is part of [http.Hijacker]. It does not keep the server's buffers.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	raw, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
@@ -36,23 +35,23 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	early := rw.Reader.Buffered()
 	close(h.hijacked)
-	if early > 0 { // as gorilla would say
+	if early > 0 { // gorilla refuses this too
 		raw.Close()
-		return nil, nil, errors.New("the client has sent data before the handshake was done")
+		return nil, nil, errors.New("the client has sent data before the end of the handshake")
 	}
 	h.c.conn = &conn{Conn: raw, c: h.c}
 	return h.c.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.c.conn, handshakeBuffer), bufio.NewWriterSize(h.c.conn, handshakeBuffer)), nil
 }
 
-// conn is a client's connection as melody and gorilla see it. After the
-// handshake all that they write are control frames, each whole in one Write:
-// these are queued for the client's own goroutine, the only one that writes.
+// conn is a client's connection as melody and gorilla use it. After the
+// handshake they write control frames only, each in one Write. These are
+// queued for the client's own goroutine, the only one that writes to the socket.
 type conn struct {
 	net.Conn
 	c        *client
 	stream   *sseStream // of a client that gets server-sent events, else nil
 	upgraded atomic.Bool
-	closing  atomic.Bool // a close frame is out: no more extensions of the read deadline
+	closing  atomic.Bool // the close frame was sent: pongs extend the read deadline no more
 }
 
 // Write queues control frames; during the handshake it writes.
@@ -65,7 +64,7 @@ func (n *conn) Write(p []byte) (int, error) {
 	}
 	frame := append([]byte(nil), p...)
 	switch p[0] & 0xf {
-	case opClose: // the client said goodbye, or gorilla found a fault in what it sent
+	case opClose: // the answer to a close frame of the client, or to an invalid frame
 		n.c.close(frame, "client", false)
 	case opPing, opPong:
 		n.c.queueControl(frame)
@@ -75,8 +74,8 @@ func (n *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// SetWriteDeadline does nothing once upgraded: gorilla would cut the log's
-// frames short with the deadline of a pong.
+// SetWriteDeadline does nothing after the upgrade: the deadline that gorilla sets for a pong
+// would interrupt a write of the log.
 func (n *conn) SetWriteDeadline(t time.Time) error {
 	if n.upgraded.Load() {
 		return nil
@@ -84,7 +83,7 @@ func (n *conn) SetWriteDeadline(t time.Time) error {
 	return n.Conn.SetWriteDeadline(t)
 }
 
-// SetReadDeadline is ignored once a close frame is out.
+// SetReadDeadline does nothing after the close frame.
 func (n *conn) SetReadDeadline(t time.Time) error {
 	if n.closing.Load() {
 		return nil
@@ -92,8 +91,8 @@ func (n *conn) SetReadDeadline(t time.Time) error {
 	return n.Conn.SetReadDeadline(t)
 }
 
-// Close says that reading has ended. The client's goroutine sends what must
-// still be sent, and closes the connection itself.
+// Close records that reading has ended. The client's goroutine sends the remaining
+// frames, and closes the connection.
 func (n *conn) Close() error {
 	if !n.upgraded.Load() {
 		return n.Conn.Close()
@@ -102,13 +101,13 @@ func (n *conn) Close() error {
 	return nil
 }
 
-// sendClose writes a close frame and leaves the other side so long to take and
-// answer it: closing at once could reset the connection, and with it the frame.
+// sendClose writes a close frame, and gives the client a time to answer it. Closing the
+// connection at once could reset it before the client has read the frame.
 func (n *conn) sendClose(frame []byte, timeout time.Duration) {
 	n.closing.Store(true)
 	_ = n.Conn.SetDeadline(time.Now().Add(timeout))
 	if _, err := n.Conn.Write(frame); err != nil {
-		_ = n.Conn.Close() // ends the reading side too
+		_ = n.Conn.Close() // ends the reading goroutine too
 		return
 	}
 	if half, ok := n.Conn.(interface{ CloseWrite() error }); ok {

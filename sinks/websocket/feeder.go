@@ -11,16 +11,15 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// turn is how long the feeder goes on with one topic while others wait for it.
+// turnTime is how long a feeder works on one topic before it goes on to the next.
 const turnTime = time.Millisecond
 
-// feeder brings events from the history to the topics of a lane, whose events must be
-// evaluated to be found: those of filters and channels, or those of rights that are no
-// equality. It is one goroutine, which holds no lock while it evaluates: what strangers ask for
-// takes at most one core, and delays no client that asks for nothing.
+// feeder brings events from the history to the topics of a group. It evaluates filters, channels,
+// and rights that are no equality. It is one goroutine, and holds no lock while it evaluates: all
+// filters together take at most one core, and delay no client without a filter.
 //
-// Topics have turns: those whose filters cost little keep up with the events, and one whose
-// filter costs much falls behind alone, until it is ended.
+// Topics take turns, so that an expensive filter increases the lag of its own topic only, until
+// the topic is ended.
 type feeder struct {
 	hub     *hub
 	group   *feedGroup
@@ -29,21 +28,22 @@ type feeder struct {
 	matches []match // scratch
 }
 
-// startFeeding adds a topic to those that are fed. It needs the lock.
+// startFeeding adds a topic to its group, and starts the feeder if none runs. history is the
+// number of events that the topic has to read first. It needs the hub's lock.
 func (h *hub) startFeeding(t *topic, history int) {
 	t.burst = h.filterBurst(history)
 	t.timeBudget = timeBudget{t.burst, time.Now()}
-	l := h.groupOf(t)
-	l.add(t)
-	if !l.running {
-		l.running = true
+	g := h.groupOf(t)
+	g.add(t)
+	if !g.running {
+		g.running = true
 		h.feeders.Add(1)
-		h.spawn(func(context.Context) { defer h.feeders.Done(); (&feeder{hub: h, group: l}).run() })
+		h.spawn(func(context.Context) { defer h.feeders.Done(); (&feeder{hub: h, group: g}).run() })
 	}
-	l.wake()
+	g.wake()
 }
 
-// run feeds until there is no topic to feed.
+// run feeds until the group has no topic.
 func (f *feeder) run() {
 	var topics []*topic
 	for {
@@ -62,13 +62,13 @@ func (f *feeder) run() {
 	}
 }
 
-// feed gives a topic its turn. It returns whether there was something to do, and why the
-// topic must end, where it must.
+// feed gives a topic one turn. It reports whether there were events, and returns the reason if
+// the topic must end.
 func (f *feeder) feed(t *topic) (more bool, reason *endReason) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.hub.log.write(slog.LevelError, "a filter has made the sink panic: it is ended", "panic", p, "stack", string(debug.Stack()))
-			reason = t.endReasonFor(closePolicy, "failed", "this filter cannot be evaluated", "what this client may see cannot be evaluated")
+			f.hub.log.write(slog.LevelError, "filter ended after panic", "panic", p, "stack", string(debug.Stack()))
+			reason = t.endReasonFor(closePolicy, "failed", "this filter cannot be evaluated: use another one", "the rights of this client cannot be evaluated: report it to the operator")
 		}
 	}()
 	h := f.hub
@@ -80,26 +80,27 @@ func (f *feeder) feed(t *topic) (more bool, reason *endReason) {
 		return false, nil
 	}
 	if lag > uint64(h.opts.MaxLag.Events) || lagBytes > uint64(h.opts.MaxLag.Bytes) {
-		return false, t.endReasonFor(closeSlow, "behind", fmt.Sprintf("this filter is too slow: it is %d messages behind", lag), "the gateway is busy, and behind with what this client may see: connect again")
+		return false, t.endReasonFor(closeSlow, "behind", fmt.Sprintf("this filter is too slow: a lag of %d messages; simplify it, and connect again", lag), "the gateway is too slow with the rights of this client: connect again")
 	}
 	begin := time.Now()
 	first := t.cursor.offset()
 	events = f.matchEvents(t, events, begin)
 	t.cursor.index += len(events)
 	now := h.now()
-	t.mu.Lock() // who looks finds all of this, or nothing
+	t.mu.Lock() // one lock for all: a client that resumes sees the whole turn, or nothing of it
 	for _, v := range f.matches {
 		t.appendLocked(first+uint64(v.index), v, &events[v.index])
 	}
 	t.advanceLocked(t.cursor.offset()-1, now, h.opts.History)
 	t.mu.Unlock()
 	if !t.trim(h.opts.History, h.maxTopicBytes(t), now) {
-		return false, &endReason{closePolicy, "memory", "this filter takes too much memory for one message"}
+		return false, &endReason{closePolicy, "memory", "this filter takes too much memory for one message: use a filter that matches smaller messages"}
 	}
 	return true, h.chargeTime(t, time.Since(begin))
 }
 
-// matchEvents fills the verdicts on the first of the events, and returns those.
+// matchEvents evaluates events until the turn is over, and returns those that it has evaluated.
+// f.matches gets the ones that the topic receives.
 func (f *feeder) matchEvents(t *topic, events []storedEvent, begin time.Time) []storedEvent {
 	f.matches = f.matches[:0]
 	for i := range events {
@@ -115,8 +116,8 @@ func (f *feeder) matchEvents(t *topic, events []storedEvent, begin time.Time) []
 	return events
 }
 
-// topicLag returns how many messages, and bytes of them, the main log is ahead of a topic: of
-// one that is still made of the history, since it was asked for.
+// topicLag returns how many messages and bytes a topic is behind the main log. Messages from
+// before the topic was created do not count.
 func (h *hub) topicLag(t *topic) (messages, bytes uint64) {
 	log := h.main.log
 	messages = log.messages.Load() - max(t.cursor.offset()-1, t.createdAt)
@@ -124,31 +125,30 @@ func (h *hub) topicLag(t *topic) (messages, bytes uint64) {
 	return messages, bytes
 }
 
-// drainFeeders waits until the feeders have brought the topics everything that was written.
+// drainFeeders waits until the topics hold every message that was written before.
 func (h *hub) drainFeeders(ctx context.Context) {
 	h.mu.Lock()
 	topics, offset := slices.Concat(h.rightsGroup.topics, h.filterGroup.topics), h.main.log.messages.Load()
 	h.mu.Unlock()
 	for _, t := range topics {
-		_ = t.waitFor(ctx, offset) // one that has ended has no clients any more
+		_ = t.waitFor(ctx, offset) // a topic that has ended has no clients
 	}
 }
 
-// feedGroup is topics that one feeder feeds. There are two: one for what the configuration says
-// that clients may see, and one for what clients ask for, so that the first never waits for
-// the second.
+// feedGroup is the topics of one feeder. There are two groups: one for the rights of the
+// configuration, and one for the filters of clients, so that filters do not delay rights.
 type feedGroup struct {
-	byAddress bool          // an address has one turn in each round, and not each of its topics
-	topics    []*topic      // under the hub's lock, those of one address side by side
+	byAddress bool          // each address has one turn in a round; else each topic has one
+	topics    []*topic      // under the hub's lock; those of one address are adjacent
 	running   bool          // the feeder runs; under the hub's lock
-	wakeup    chan struct{} // capacity 1: there may be something to feed
+	wakeup    chan struct{} // capacity 1; there may be events
 }
 
 func newFeedGroup(byAddress bool) *feedGroup {
 	return &feedGroup{byAddress: byAddress, wakeup: make(chan struct{}, 1)}
 }
 
-// groupOf returns the lane of a topic that is fed.
+// groupOf returns the group of a topic that is fed.
 func (h *hub) groupOf(t *topic) *feedGroup {
 	if t.filtered() {
 		return h.filterGroup
@@ -156,34 +156,34 @@ func (h *hub) groupOf(t *topic) *feedGroup {
 	return h.rightsGroup
 }
 
-// groups returns both.
+// groups returns both groups.
 func (h *hub) groups() [2]*feedGroup { return [2]*feedGroup{h.rightsGroup, h.filterGroup} }
 
-// add puts a topic behind those of its address.
-func (l *feedGroup) add(t *topic) {
-	at := len(l.topics)
-	for i := range l.topics {
-		if l.byAddress && l.topics[i].creator == t.creator {
+// add inserts a topic behind those of its address.
+func (g *feedGroup) add(t *topic) {
+	at := len(g.topics)
+	for i := range g.topics {
+		if g.byAddress && g.topics[i].creator == t.creator {
 			at = i + 1
 		}
 	}
-	l.topics = slices.Insert(l.topics, at, t)
+	g.topics = slices.Insert(g.topics, at, t)
 }
 
-func (l *feedGroup) remove(t *topic) {
-	l.topics = slices.DeleteFunc(l.topics, func(o *topic) bool { return o == t })
+func (g *feedGroup) remove(t *topic) {
+	g.topics = slices.DeleteFunc(g.topics, func(o *topic) bool { return o == t })
 }
 
-// wake has the feeder look for something to feed.
-func (l *feedGroup) wake() {
+// wake makes the feeder look for events.
+func (g *feedGroup) wake() {
 	select {
-	case l.wakeup <- struct{}{}:
+	case g.wakeup <- struct{}{}:
 	default:
 	}
 }
 
-// round gives each address of topics one turn, or each topic where the lane does not go by
-// address. It reports whether there was something to do.
+// round gives each address one turn, or each topic where the group is not by address. It reports
+// whether there were events.
 func (f *feeder) round(topics []*topic) (busy bool) {
 	f.rounds++
 	for len(topics) > 0 {
@@ -197,8 +197,8 @@ func (f *feeder) round(topics []*topic) (busy bool) {
 	return busy
 }
 
-// turn feeds the first of some topics that has something to do; each round begins with
-// another one. It reports whether one had.
+// turn feeds the first topic that has events; each round begins with another topic. It reports
+// whether one had events.
 func (f *feeder) turn(topics []*topic) bool {
 	for i := range topics {
 		t := topics[(f.rounds+i)%len(topics)]

@@ -18,7 +18,7 @@ const (
 // Close codes of RFC 6455, section 7.4.1, and of IANA's registry.
 const (
 	closeRestart = 1012 // service restart: connect again
-	closeSlow    = 1013 // try again later: what the client could not keep up with is lost to it
+	closeSlow    = 1013 // try again later
 	closePolicy  = 1008
 )
 
@@ -48,7 +48,7 @@ func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// closeFrame makes a close frame; a reason too long for one is cut.
+// closeFrame returns a close frame. It truncates the reason to 123 bytes.
 func closeFrame(code int, reason string) []byte {
 	payload := binary.BigEndian.AppendUint16(nil, uint16(code))
 	return appendFrame(nil, opClose, append(payload, reason[:min(len(reason), 123)]...))
@@ -56,7 +56,7 @@ func closeFrame(code int, reason string) []byte {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// frameAt reads the frame that b begins with: one of a server's, as appendFrame writes it.
+// frameAt reads the frame at the begin of b, which appendFrame has written.
 func frameAt(b []byte) (opcode byte, payload []byte, size int) {
 	n, header := int(b[1]), 2
 	switch n {

@@ -8,47 +8,47 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// The bounds of a block of the history: in events, and in bytes of payload.
+// Bounds of a block of the history, in events and in bytes of payload.
 const (
 	blockEvents = 256
 	blockBytes  = chunkSize
 )
 
-// history is the events of the main log, which topics are made of: a linked list of blocks.
-// Numbers count the messages of the main log from 1. Events that are beyond the bounds of
-// the history are kept by the topics that have not come so far yet, and by nothing else.
+// history holds the events of the main log, from which topics are filled, as a linked list of
+// blocks. Offsets count the messages of the main log from 1. Events beyond the bounds of the
+// history remain in memory only while the cursor of a topic is before them.
 type history struct {
-	first          uint64   // number of the first event that a client can come back to
-	next           uint64   // number of the next event
-	blocks         []*block // from the one that has first; at least one
+	first          uint64   // offset of the first event
+	next           uint64   // offset of the next event
+	blocks         []*block // from the one that holds first; at least one
 	namedPositions map[string]uint64
 }
 
-// block is a piece of the history. Only the hub appends, under its lock; events that it has
-// are never changed, so that who has got them under the lock may read them without it.
+// block is a piece of the history. The hub appends under its lock, and never changes an event:
+// a slice of the events that was taken under the lock may be read without it.
 type block struct {
-	first       uint64 // number of its first event
+	first       uint64 // offset of its first event
 	bytesBefore uint64 // bytes of the main log before it
 	bytes       int    // of payload
 	events      []storedEvent
-	next        *block // set once this one is complete
+	next        *block // set when this block is complete
 }
 
-// storedEvent is one event: its payload stands in the log.
+// storedEvent is an event of the history. Its payload is a slice of the main log.
 type storedEvent struct {
 	event.Event
 	loggedAt      time.Time
 	namedPosition string
-	rightsKey     string // where rights are looked up: whose it is
-	oldRightsKey  string // and whose it would be, had its row stayed as it was
+	rightsKey     string // the key of the rights that show it, where rights are looked up
+	oldRightsKey  string // the same for the event with its old row
 	opcode        byte   // of its frame
-	largeFrame    []byte // its frame, where it is so large that a chunk of the log is no more; else nil
+	largeFrame    []byte // its frame, where it has a chunk of its own; else nil
 }
 
 // cursor is a place between two events.
 type cursor struct {
 	block *block
-	index int // events of block before it
+	index int // number of events of block before it
 }
 
 func newHistory(named bool) history {
@@ -59,7 +59,7 @@ func newHistory(named bool) history {
 	return h
 }
 
-// add notes the next event; before is how many bytes the main log had before it.
+// add appends an event; before is the number of bytes of the main log before it.
 func (h *history) add(p storedEvent, before uint64) {
 	last := h.blocks[len(h.blocks)-1]
 	if len(last.events) == blockEvents || last.bytes >= blockBytes {
@@ -75,7 +75,7 @@ func (h *history) add(p storedEvent, before uint64) {
 	h.next++
 }
 
-// trim drops the events up to a number.
+// trim removes the events up to an offset.
 func (h *history) trim(upTo uint64) {
 	if h.namedPositions != nil {
 		for offset := h.first; offset <= upTo && offset < h.next; offset++ {
@@ -93,8 +93,7 @@ func (h *history) trim(upTo uint64) {
 	h.blocks = h.blocks[n:]
 }
 
-// seek returns the place before the event with a number, which the history has, or which
-// is the next.
+// seek returns the cursor before the event with an offset. The offset must be from first to next.
 func (h *history) seek(offset uint64) cursor {
 	i, found := slices.BinarySearchFunc(h.blocks, offset, func(b *block, n uint64) int {
 		switch {
@@ -116,9 +115,9 @@ func (h *history) at(offset uint64) *storedEvent {
 	return &c.block.events[c.index]
 }
 
-// conflationKey returns the key by which the message with a number is conflated, and false where it is too
-// old to tell. An event that joins keys has one of its own: a newer one of its key says nothing of
-// the other key, or of the table.
+// conflationKey returns the key by which the message with an offset is conflated, and false if
+// the history does not hold it. An event that joins keys gets a unique key: a newer event of its
+// key does not replace what it says about the other key, or about the table.
 func (h *history) conflationKey(offset uint64) (string, bool) {
 	if offset < h.first || offset >= h.next {
 		return "", false
@@ -130,8 +129,8 @@ func (h *history) conflationKey(offset uint64) (string, bool) {
 	return p.Key, true
 }
 
-// following returns events behind the cursor, as many as one block has, and moves it to before
-// the first of them. It needs the hub's lock; what it returns does not.
+// following returns the events behind the cursor that are in one block, and moves the cursor to
+// that block. It needs the hub's lock; reading the events does not.
 func (c *cursor) following() []storedEvent {
 	for c.index == len(c.block.events) && c.block.next != nil {
 		*c = cursor{block: c.block.next}
@@ -140,5 +139,5 @@ func (c *cursor) following() []storedEvent {
 	return c.block.events[c.index:n:n]
 }
 
-// offset returns the number of the event behind the cursor.
+// offset returns the offset of the event behind the cursor.
 func (c *cursor) offset() uint64 { return c.block.first + uint64(c.index) }

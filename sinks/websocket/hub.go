@@ -12,42 +12,42 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// hub is the topics, and the history that they are made of. Positions count messages of
-// the main topic; the epoch tells them apart from those of another gateway, or another start.
+// hub holds the topics, and the history from which they are filled. Offsets count messages of
+// the main topic; the epoch distinguishes them from those of another gateway or an earlier run.
 //
 // Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no
-// condition is evaluated under any of them: the feeders (feed.go) do that.
+// condition is evaluated under them: the feeders (feeder.go) do that.
 type hub struct {
 	opts    Options
 	epoch   string
 	now     func() time.Time
 	metrics *metrics
-	clients func() []*client // of this moment
+	clients func() []*client // the connected clients
 	log     *limitedLog
 	spawn   func(func(context.Context)) // of plugin.Env
 
 	mu              sync.Mutex
 	main            *topic
-	unauthenticated *topic // of those who are not known yet: it never has anything
+	unauthenticated *topic // of clients that have not sent their token; always empty
 	topics          map[string]*topic
 	history         history
-	gapOffset       uint64 // how many messages there were when events were last reported missing
+	gapOffset       uint64 // of the last gap
 	hasGap          bool
-	eval            expr.Evaluator      // of what the configuration says about every event
-	rightsByKey     bool                // rights are an equality, and looked up; see authorize.go
-	rightsByRow     bool                // rights depend on a row, which a change may take from a client's view
-	byRightsKey     map[string][]*topic // topics of rights and no wishes, by their key
-	scratch         []byte              // scratch
+	eval            expr.Evaluator      // for the options authorize and position
+	rightsByKey     bool                // authorize is an equality with a claim: rights are looked up, see rights.go
+	rightsByRow     bool                // authorize reads the row, so that a change may hide a row from a client
+	byRightsKey     map[string][]*topic // unfiltered topics by the key of their rights
+	scratch         []byte
 
-	rightsGroup     *feedGroup     // the other topics, but for the main one: of rights only
-	filterGroup     *feedGroup     // and those that clients have asked for
-	closed          bool           // no topics are made any more
-	feeders         sync.WaitGroup // of both lanes
-	filteredTopics  int            // topics of channels and filters, which clients have asked for
-	memoryShare     atomic.Int64   // bytes that each of those may keep
-	memory          byteGauge      // bytes that they keep
-	topicsByAddress map[string]int // how many of them an address has clients in
-	timeBudgets     map[string]*timeBudget
+	rightsGroup     *feedGroup             // unfiltered topics whose rights must be evaluated
+	filterGroup     *feedGroup             // filtered topics
+	closed          bool                   // no topics are created any more
+	feeders         sync.WaitGroup         // of both groups
+	filteredTopics  int                    // number of topics with channels or a filter
+	memoryShare     atomic.Int64           // bytes that each filtered topic may hold
+	memory          byteGauge              // bytes that filtered topics hold
+	topicsByAddress map[string]int         // number of filtered topics in which an address has clients
+	timeBudgets     map[string]*timeBudget // by address
 }
 
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
@@ -63,7 +63,7 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 }
 
 // write appends events to the main log and to the topics whose rights are looked up; the
-// feeders bring them to the others. It returns whether a chunk of the main log was completed.
+// feeders bring them to the others. It reports whether a chunk of the main log was completed.
 func (h *hub) write(events []*event.Event) (rolled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -81,15 +81,15 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 			t.advance(offset, now, h.opts.History)
 		}
 	}
-	for _, l := range h.groups() {
-		if len(l.topics) > 0 {
-			l.wake()
+	for _, g := range h.groups() {
+		if len(g.topics) > 0 {
+			g.wake()
 		}
 	}
 	return rolled
 }
 
-// append appends an event. It returns whether a chunk of the main log was completed.
+// append appends an event. It reports whether a chunk of the main log was completed.
 func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
 	opcode := byte(opText)
 	if !utf8.Valid(e.Data) {
@@ -121,7 +121,7 @@ func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
 	return rolled
 }
 
-// setRightsKeys sets whose an event is, where rights are looked up.
+// setRightsKeys sets the keys by which rights are looked up.
 func (h *hub) setRightsKeys(p *storedEvent) {
 	if !h.rightsByKey {
 		return
@@ -137,7 +137,7 @@ func (h *hub) setRightsKeys(p *storedEvent) {
 	}
 }
 
-// namedPosition returns the event's own position, "" where it has none.
+// namedPosition returns the value of the option position for an event, "" if it has none.
 func (h *hub) namedPosition(e *event.Event) string {
 	if h.opts.Position.IsZero() {
 		return ""
@@ -149,8 +149,8 @@ func (h *hub) namedPosition(e *event.Event) string {
 	return string(h.scratch)
 }
 
-// trim shortens the histories of the main log, and of topics that write feeds, to what is
-// asked for.
+// trim removes messages beyond the bounds of the history from the main log and from the topics
+// whose rights are looked up. Feeders trim the others.
 func (h *hub) trim(now time.Time) {
 	h.history.trim(h.main.log.trim(h.opts.History, now))
 	for _, topics := range h.byRightsKey {
@@ -160,7 +160,7 @@ func (h *hub) trim(now time.Time) {
 	}
 }
 
-// noteGap notes that events may be missing from here on.
+// noteGap remembers that events may be missing at this offset.
 func (h *hub) noteGap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// finding is how long a client waits at most until its topic was made of the history.
+// catchUpTimeout is how long a client waits at most until its topic was filled from the history.
 const catchUpTimeout = 30 * time.Second
 
-// errStopped says that a client has given up while its topic was made.
-var errNotReady = errors.New("the events for this subscription could not be found in time: try again later")
+// errNotReady refuses a client whose topic was not filled in time.
+var errNotReady = errors.New("the history for this subscription was not evaluated in time: try again later")
 
-// join returns the topic of a subscription, and where in it a client begins: behind what
-// it has, or, where that is not known any more, with what comes next.
-func (h *hub) join(ctx context.Context, address string, s subscription, a resumePoint) (*topic, startPoint, error) {
+// join returns the topic of a subscription, and the point at which a client begins: behind the
+// messages that it has, or at the end if the history does not reach back to them.
+func (h *hub) join(ctx context.Context, address string, s subscription, from resumePoint) (*topic, startPoint, error) {
 	t, err := h.acquireTopic(ctx, address, s)
 	if err != nil {
 		return nil, startPoint{}, err
 	}
 	for {
 		h.mu.Lock()
-		offset := h.resumeOffset(a)
+		offset := h.resumeOffset(from)
 		if !t.lacks(offset) {
-			at := h.resume(t, a)
+			at := h.startFrom(t, from)
 			h.mu.Unlock()
 			return t, at, nil
 		}
@@ -34,19 +34,19 @@ func (h *hub) join(ctx context.Context, address string, s subscription, a resume
 	}
 }
 
-// switchTopic has a client go on with another subscription: where it asks for it behind what it
-// was sent of the one before, else with what comes next.
-func (h *hub) switchTopic(ctx context.Context, c *client, s subscription, a resumePoint) error {
+// switchTopic changes the subscription of a client. If the client asks to resume, it continues
+// behind the messages that it was sent of its former topic, else at the end.
+func (h *hub) switchTopic(ctx context.Context, c *client, s subscription, from resumePoint) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
 	t, err := h.acquireTopic(ctx, c.address, s)
 	if err != nil {
 		return err
 	}
-	c.pauseLog(true) // it would go on in the old topic
+	c.pauseLog(true) // else it would send more of the old topic
 	defer c.pauseLog(false)
 	for {
-		done, number := h.trySwitch(c, t, a)
+		done, number := h.trySwitch(c, t, from)
 		if done {
 			return nil
 		}
@@ -56,15 +56,15 @@ func (h *hub) switchTopic(ctx context.Context, c *client, s subscription, a resu
 	}
 }
 
-// trySwitch moves a client to a topic, which must have come as far as the client; else it
-// returns how far that is.
-func (h *hub) trySwitch(c *client, t *topic, a resumePoint) (done bool, offset uint64) {
+// trySwitch moves a client to a topic. If the topic does not have the messages up to the offset of
+// the client yet, it reports false and returns this offset.
+func (h *hub) trySwitch(c *client, t *topic, from resumePoint) (done bool, offset uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	old := c.topic
-	continues := old != h.unauthenticated && a.named == "" && a.given
-	if offset = h.resumeOffset(a); continues {
+	continues := old != h.unauthenticated && from.named == "" && from.given
+	if offset = h.resumeOffset(from); continues {
 		offset = h.sentOffset(old, c.position)
 	}
 	if t.lacks(offset) {
@@ -73,18 +73,18 @@ func (h *hub) trySwitch(c *client, t *topic, a resumePoint) (done bool, offset u
 	}
 	var at startPoint
 	if !continues {
-		at = h.resume(t, a)
-	} else { // it has heard of all gaps
+		at = h.startFrom(t, from)
+	} else { // it was sent the gap messages already
 		var ok bool
 		if at, _, ok = h.locate(t, resumePoint{epoch: h.epochOf(t), offset: offset}); ok {
 			at.recovered = true
 		} else {
-			at = h.end(t)
+			at = h.startAtEnd(t)
 			at.gap = true
 		}
 	}
 	c.topic, c.position, c.sent = t, at.position, at.position.withoutChunk()
-	if old == h.unauthenticated { // now it is known
+	if old == h.unauthenticated { // its first messages
 		c.queueWelcome()
 	}
 	if c.protocol {
@@ -95,8 +95,8 @@ func (h *hub) trySwitch(c *client, t *topic, a resumePoint) (done bool, offset u
 	return true, 0
 }
 
-// acquireTopic returns the topic of a subscription, which has every message up to now, and counts a
-// client of an address that has it.
+// acquireTopic returns the topic of a subscription, and counts a client of an address in it. It
+// waits until the topic has every message that was written before the call.
 func (h *hub) acquireTopic(ctx context.Context, address string, s subscription) (*topic, error) {
 	h.mu.Lock()
 	if h.closed {
@@ -124,8 +124,7 @@ func (h *hub) acquireTopic(ctx context.Context, address string, s subscription) 
 	return t, nil
 }
 
-// awaitTopic waits until a topic has come to a number. Where that fails, the client of an address for
-// which the topic was held has it no more.
+// awaitTopic waits until a topic has all messages up to an offset. On an error it releases the topic.
 func (h *hub) awaitTopic(ctx context.Context, t *topic, address string, offset uint64) error {
 	err := t.waitFor(ctx, offset)
 	if err != nil {
@@ -136,21 +135,22 @@ func (h *hub) awaitTopic(ctx context.Context, t *topic, address string, offset u
 	return err
 }
 
-// compile returns what a wish comes to with the client's rights.
-func (c *client) compile(w subscribeRequest) (sub subscription, has resumePoint, err error) {
-	if sub, err = w.compile(c.sink.opts, c.protocol); err != nil {
-		return sub, has, err
+// compile returns the subscription that a client requests, with its rights, and the point from which
+// it resumes.
+func (c *client) compile(request subscribeRequest) (sub subscription, from resumePoint, err error) {
+	if sub, err = request.compile(c.sink.opts, c.protocol); err != nil {
+		return sub, from, err
 	}
 	sub.rights = c.rights
-	has, err = w.resumePoint()
-	return sub, has, err
+	from, err = request.resumePoint()
+	return sub, from, err
 }
 
-// subscribe goes on with another subscription.
-func (c *client) subscribe(w subscribeRequest) error {
-	sub, has, err := c.compile(w)
+// subscribe changes the subscription of the client.
+func (c *client) subscribe(request subscribeRequest) error {
+	sub, from, err := c.compile(request)
 	if err != nil {
 		return err
 	}
-	return c.sink.hub.switchTopic(context.Background(), c, sub, has)
+	return c.sink.hub.switchTopic(context.Background(), c, sub, from)
 }

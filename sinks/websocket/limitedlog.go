@@ -10,17 +10,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How many log lines of one kind strangers may cause.
+// How many lines of one kind clients may cause in the log.
 const (
 	lineInterval = time.Second
 	lineBurst    = 5
 )
 
-// shownBytes bounds what a log line or an answer repeats of what a client has sent.
+// maxQuotedBytes bounds the text of a client that a log line or an answer quotes.
 const maxQuotedBytes = 200
 
-// limitedLog writes lines that strangers can cause as often as they like: few at once, and
-// then one a second, which says how many were left out since the one before.
+// limitedLog limits the rate of log lines that clients can cause: lineBurst at once, then one per
+// lineInterval. A line has the number of lines suppressed before it.
 type limitedLog struct {
 	log        *slog.Logger
 	limiter    *rate.Limiter
@@ -31,7 +31,7 @@ func newLimitedLog(log *slog.Logger) *limitedLog {
 	return &limitedLog{log: log, limiter: rate.NewLimiter(rate.Every(lineInterval), lineBurst)}
 }
 
-// write writes a line, or counts it.
+// write writes a line, or counts it as suppressed.
 func (l *limitedLog) write(level slog.Level, text string, attrs ...any) {
 	if !l.limiter.Allow() {
 		l.suppressed.Add(1)
@@ -43,7 +43,7 @@ func (l *limitedLog) write(level slog.Level, text string, attrs ...any) {
 	l.log.Log(context.Background(), level, text, attrs...)
 }
 
-// quoteShort returns text of a client as log lines and answers repeat it: quoted, and cut.
+// quoteShort returns text of a client for log lines and answers: quoted and truncated.
 func quoteShort(text string) string {
 	if len(text) > maxQuotedBytes {
 		return strconv.Quote(text[:maxQuotedBytes]) + "..."

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// log is the frames of all messages, in order, as a linked list of chunks. One
-// goroutine appends; any number of clients read. What is published is immutable,
-// so reading needs no lock; waiting for more does.
+// log holds the frames of all messages, in order, as a linked list of chunks. One
+// goroutine appends; any number of clients read. Published frames are immutable,
+// so reading takes no lock; only waiting for the next message does.
 type log struct {
-	head, tail *chunk // only the appender: the history begins with head
+	head, tail *chunk // only the appender; the history begins with head
 
-	size int // bytes of chunks from head on, but for those of another log; only the appender
+	bytesHeld int // bytes of chunks from head on, without shared ones; only the appender
 
-	messages, bytes atomic.Uint64 // published in all
+	messages, bytes atomic.Uint64 // appended since the start
 
 	mu        sync.Mutex
 	end       position  // where a new client begins
-	idle      []*client // have everything and wait for more
-	idleSpare []*client
+	idle      []*client // clients that have every message and wait for the next
+	idleSpare []*client // the other half of a double buffer
 }
 
 func newLog() *log {
 	c := newChunk(firstChunk)
-	return &log{head: c, tail: c, size: firstChunk, end: position{chunk: c}}
+	return &log{head: c, tail: c, bytesHeld: firstChunk, end: position{chunk: c}}
 }
 
-// append adds a frame; it is seen after publish. It returns where the payload stands
-// now, and whether a chunk was completed.
+// append adds a frame. Idle clients get it after publish. It returns the payload as stored in
+// the log, and reports whether a chunk was completed.
 func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte, rolled bool) {
 	used, messages := l.tail.published()
 	size := frameSize(len(payload))
@@ -45,18 +45,18 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte,
 	return l.tail.buf[end-len(payload) : end : end], rolled
 }
 
-// addChunk makes next the last chunk.
+// addChunk appends a chunk.
 func (l *log) addChunk(next *chunk) {
 	l.publish()
 	next.messages, next.bytes = l.messages.Load(), l.bytes.Load()
 	l.tail.next.Store(next)
 	l.tail = next
 	if !next.shared {
-		l.size += len(next.buf)
+		l.bytesHeld += len(next.buf)
 	}
 }
 
-// largeFrame returns the last frame, where it has a chunk of its own; else nil.
+// largeFrame returns the last frame if it has a chunk of its own, else nil.
 func (l *log) largeFrame() []byte {
 	if len(l.tail.buf) <= chunkSize {
 		return nil
@@ -64,7 +64,7 @@ func (l *log) largeFrame() []byte {
 	return l.tail.buf
 }
 
-// appendShared appends a frame that is a whole chunk of another log, without a copy.
+// appendShared appends a frame that is a whole chunk of another log, without copying it.
 func (l *log) appendShared(frame []byte, now time.Time) {
 	l.addChunk(&chunk{buf: frame, shared: true, written: now})
 	l.messages.Add(1)
@@ -72,8 +72,8 @@ func (l *log) appendShared(frame []byte, now time.Time) {
 	l.tail.filled.Store(uint64(len(frame))<<16 | 1)
 }
 
-// trim shortens the history to what a bound asks for, and at most a chunk more. It
-// returns how many messages are before it.
+// trim removes chunks beyond the bounds of the history; at most one chunk more remains. It
+// returns the number of messages before the history.
 func (l *log) trim(h History, now time.Time) (before uint64) {
 	for {
 		next := l.head.next.Load()
@@ -86,27 +86,27 @@ func (l *log) trim(h History, now time.Time) (before uint64) {
 		}
 		l.trimChunk()
 	}
-	if now.Sub(l.head.written) > h.Age.D() { // the last chunk, too, is too old
+	if now.Sub(l.head.written) > h.Age.D() { // the last chunk is too old as well
 		return l.messages.Load()
 	}
 	return l.head.messages
 }
 
-// trimChunk takes the first chunk from the history. It returns false where that is the last.
+// trimChunk removes the first chunk from the history. It reports false if that is the only one.
 func (l *log) trimChunk() bool {
 	next := l.head.next.Load()
 	if next == nil {
 		return false
 	}
 	if !l.head.shared {
-		l.size -= len(l.head.buf)
+		l.bytesHeld -= len(l.head.buf)
 	}
-	l.head = next // what is before it is kept by clients that still need it
+	l.head = next // clients that have not read the old chunk keep it in memory
 	return true
 }
 
-// publish lets new clients begin behind what was appended, and wakes the
-// clients that wait for it.
+// publish moves the position at which new clients begin to the end of the log, and wakes the
+// idle clients.
 func (l *log) publish() {
 	bytes, messages := l.tail.published()
 	l.mu.Lock()
@@ -123,15 +123,15 @@ func (l *log) publish() {
 	clear(woken)
 }
 
-// endPosition returns where a new client begins.
+// endPosition returns the position at which a new client begins.
 func (l *log) endPosition() position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.end
 }
 
-// addIdle notes that c, which is at p, waits for more. It returns false where there
-// is more already.
+// addIdle makes c, which is at p, wait for the next message. It reports false if there are
+// messages behind p.
 func (l *log) addIdle(c *client, p position) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +145,7 @@ func (l *log) addIdle(c *client, p position) bool {
 	return true
 }
 
-// removeIdle takes a client that has gone off the list of those who wait.
+// removeIdle removes a client from the idle clients.
 func (l *log) removeIdle(c *client) {
 	if l == nil {
 		return

@@ -7,22 +7,22 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// What an event is to a topic.
+// Kinds of a [match].
 const (
 	matchNone  = iota
-	matchEvent // it is a message
-	matchLeave // its row was in the topic, and is not any more
+	matchEvent // the topic gets the event
+	matchLeave // the topic gets a leave message: its row was in the topic, and no longer is
 )
 
-// match is what one of the events under way is to a topic.
+// match says what a topic gets of an event.
 type match struct {
 	index int    // of the event
-	kind  int    // absent, present or left
-	row   []byte // of left: what is sent in the place of the payload; nil: the payload
+	kind  int    // matchNone, matchEvent or matchLeave
+	row   []byte // the payload of a leave message; nil: that of the event
 }
 
-// match says what an event is to a topic. Those who may see it get all of it; those who might
-// see it only with the row as it was learn that the row has left, and get that row.
+// match decides what a topic gets of an event. Rights that show the event show all of it. Rights
+// that show it with its old row only get a leave message with that row.
 func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
 	if len(t.channels) > 0 {
 		if _, found := slices.BinarySearch(t.channels, p.Channel); !found {
@@ -42,8 +42,8 @@ func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
 	return leaveOf(t, p)
 }
 
-// leaveOf says that the row of an event, which those who have a topic might see as it was,
-// has left. Clients that do not speak the protocol know of no message that says so.
+// leaveOf returns a leave message with the old row of an event, which the rights of the topic show.
+// Clients that do not speak the protocol get no leave messages.
 func leaveOf(t *topic, p *storedEvent) match {
 	if !t.protocol {
 		return match{}
@@ -51,9 +51,9 @@ func leaveOf(t *topic, p *storedEvent) match {
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
 }
 
-// matchFilter says what an event of one of the topic's channels is to the topic, whose clients may see
-// it. was is its key with the row as it was. An event for which the filter cannot be evaluated is absent.
-func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, was string) int {
+// matchFilter evaluates the filter of a topic for an event that its channels and rights show. oldKey is
+// the key of the rights that show the old row. An event for which the filter fails does not match.
+func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, oldKey string) int {
 	if t.filter.IsZero() {
 		return matchEvent
 	}
@@ -61,14 +61,14 @@ func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, was strin
 	if ok {
 		return matchEvent
 	}
-	if !t.protocol { // it knows of no message that says so
+	if !t.protocol { // leave messages need the protocol
 		if err != nil {
 			h.metrics.filterErrors.Inc()
 		}
 		return matchNone
 	}
-	if before := withOldRow(e); before != nil && (!h.rightsByRow || h.permits(x, t, before, was)) {
-		if was, err := x.True(t.filter, before); was && err == nil {
+	if before := withOldRow(e); before != nil && (!h.rightsByRow || h.permits(x, t, before, oldKey)) {
+		if matched, err := x.True(t.filter, before); matched && err == nil {
 			return matchLeave
 		}
 	}

@@ -6,16 +6,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// metrics holds the metrics of the sink. Each word has one meaning, also outside of the metrics:
+//
+//   - lag: messages or bytes of its topic that a connected client was not sent yet; of a topic, those
+//     of the main log that its feeder has not evaluated yet
+//   - skipped: messages that a slow client, which stays connected, will never be sent
+//   - dropped: events that never reached this sink, because its queue was full; counted by the
+//     router, and here only a field of the gap message
+//   - missed: messages that came while a client was disconnected; resume sends them, and they
+//     are not counted
+//   - refused: clients that got no connection, because of limits
+//   - suppressed: log lines that were not written, because clients caused too many
 type metrics struct {
-	clients     prometheus.Gauge
-	lag         prometheus.Gauge
-	disconnects *prometheus.CounterVec
-	// filterErrors counts events that are in no topic of a filter which failed on them.
-	filterErrors prometheus.Counter
-	filtersEnded *prometheus.CounterVec
-	filterBytes  prometheus.Gauge
-	skipped      prometheus.Counter
-	refused      prometheus.Counter
+	clients      prometheus.Gauge       // connected
+	lag          prometheus.Gauge       // greatest lag of a client, in messages; measured once per chunk of the main log
+	skipped      prometheus.Counter     // messages, once per client; with conflation only those that were replaced
+	refused      prometheus.Counter     // clients
+	disconnects  *prometheus.CounterVec // clients, by reason
+	filterErrors prometheus.Counter     // failed evaluations of filters
+	filtersEnded *prometheus.CounterVec // topics that a feeder has ended, by reason
+	filterBytes  prometheus.Gauge       // memory of the filtered topics
 }
 
 func newMetrics() *metrics {
@@ -24,27 +34,27 @@ func newMetrics() *metrics {
 			Name: "gateway_websocket_clients", Help: "Clients that are connected.",
 		}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gateway_websocket_lag_messages", Help: "Messages that the slowest client was behind when the log's last chunk was full.",
+			Name: "gateway_websocket_lag_messages", Help: "Lag of the slowest client, in messages, when the last chunk of the log was completed.",
 		}),
 		skipped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "gateway_websocket_skipped_total", Help: "Messages that slow clients were not sent (slow_client: drop_oldest or conflate).",
+			Name: "gateway_websocket_skipped_total", Help: "Messages that slow clients skipped (slow_client: drop_oldest or conflate), counted once per client.",
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "gateway_websocket_refused_total", Help: "Clients that the limits have kept out.",
+			Name: "gateway_websocket_refused_total", Help: "Clients refused because of limits, max_topics, or a subscription that was not filled in time.",
 		}),
 		filterErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "gateway_websocket_filter_errors_total", Help: "Events for which a client's filter could not be evaluated: they are not sent to it.",
+			Name: "gateway_websocket_filter_errors_total", Help: "Evaluations of filters that failed; the clients of the filter are not sent the event.",
 		}),
 		filterBytes: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gateway_websocket_filter_bytes", Help: "Bytes that subscriptions of channels and filters keep (limits.filter_memory).",
+			Name: "gateway_websocket_filter_bytes", Help: "Memory of the subscriptions with channels or a filter, in bytes (limits.filter_memory).",
 		}),
 		filtersEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_filters_ended_total",
-			Help: "Subscriptions of channels and filters that were ended, by reason: time (limits.filter_time), memory, behind (beyond max_lag), failed.",
+			Help: "Subscriptions that were ended, by reason: time (limits.filter_time), memory (limits.filter_memory), behind (a lag beyond max_lag), failed (panic).",
 		}, []string{"reason"}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_disconnects_total",
-			Help: "Clients that are gone, by reason: client (left or lost), slow (beyond max_lag), stuck (write_timeout), policy, filter (it was ended), panic (of the sink, for this client), shutdown.",
+			Help: "Clients disconnected, by reason: client (by itself, or the connection was lost), slow (a lag beyond max_lag), stuck (write_timeout), policy (too many messages, or unread answers), auth (token expired, refused or missing), filter (its subscription was ended), panic (of the sink, for this client), shutdown.",
 		}, []string{"reason"}),
 	}
 }

@@ -5,18 +5,18 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// rowTree is where the parts of a change of a row stand in the payload.
+// changeTree finds the members of a change of a row in its payload.
 var changeTree, oldMember, newMember, operationMember, tableMember = func() (t rawjson.Tree, before, after, operation, table int) {
 	before, after = t.Member(0, "old"), t.Member(0, "new")
 	operation, table = t.Member(0, "operation"), t.Member(0, "table")
 	return t, before, after, operation, table
 }()
 
-// changeSpans are the spans of rowTree.
+// changeSpans holds the spans of the members of changeTree.
 type changeSpans [5]rawjson.Span
 
-// withOldRow returns the event as it would be, had its row stayed as it was: with the old
-// row in the place of the new one; nil where the old one is not known.
+// withOldRow returns the event with its old row in the place of the new one. It returns nil if the
+// payload has no old row.
 func withOldRow(e *event.Event) *event.Event {
 	var spans changeSpans
 	if changeTree.Find(e.Data, spans[:]) != nil {
@@ -35,19 +35,19 @@ func withOldRow(e *event.Event) *event.Event {
 	return e.WithData(data)
 }
 
-// oldRowOnly returns what the filter of a client is asked about whose row has gone to others:
-// the row as it was. By all else that the event holds, its key too, a filter could find out
-// about the new row.
+// oldRowOnly returns an event with the channel and the old row only. A filter of a client whose
+// rights do not show the new row is evaluated for it: the key and other fields of the event could
+// reveal the new row.
 func oldRowOnly(e *event.Event) *event.Event {
 	return &event.Event{Channel: e.Channel, Data: oldRowPayload(e, true)}
 }
 
-// oldRowPayload returns a payload with the row as it was, and nothing else that could be of the
-// new row; in the place of that, the row as it was where stays is set, or null.
-func oldRowPayload(e *event.Event, stays bool) []byte {
+// oldRowPayload returns a payload with operation, table and old row. The new row is null, or with
+// newIsOld the old row.
+func oldRowPayload(e *event.Event, newIsOld bool) []byte {
 	var spans changeSpans
 	if changeTree.Find(e.Data, spans[:]) != nil {
-		return nil // beforeChange has found it
+		return nil // cannot happen: withOldRow has found it
 	}
 	b := []byte{'{'}
 	for _, m := range []struct {
@@ -60,7 +60,7 @@ func oldRowPayload(e *event.Event, stays bool) []byte {
 	}
 	row := spans[oldMember].Of(e.Data)
 	b = append(append(append(b, `"old":`...), row...), `,"new":`...)
-	if !stays {
+	if !newIsOld {
 		row = []byte("null")
 	}
 	return append(append(b, row...), '}')

@@ -19,7 +19,7 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 	if c.request, err = parseQuery(r); err != nil {
 		return http.StatusBadRequest, err
 	}
-	sub, has, err := c.compile(c.request)
+	sub, from, err := c.compile(c.request)
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
@@ -29,7 +29,7 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		return 0, nil
 	}
 	c.request = subscribeRequest{} // it would be kept
-	if c.topic, c.startPoint, err = c.sink.hub.join(r.Context(), c.address, sub, has); err != nil {
+	if c.topic, c.startPoint, err = c.sink.hub.join(r.Context(), c.address, sub, from); err != nil {
 		c.sink.metrics.refused.Inc()
 		if errors.Is(err, errTooManyOfAddress) || errors.Is(err, errAddressBusy) {
 			return http.StatusTooManyRequests, err

@@ -8,17 +8,16 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// maxRefused is how many messages are read of a client that was sent away for their number,
-// while it has time to answer the close frame.
+// maxExcessMessages is how many messages are read of a client that has exceeded its bound, while
+// it has time to answer the close frame.
 const maxExcessMessages = 1000
 
-// receive carries out what a client asks for: {"type":"ping","timestamp":...}, and of
-// clients that speak the protocol {"type":"subscribe",...}. Anything else is ignored, as
-// the old server did.
+// receive handles a message from a client: {"type":"ping","timestamp":...}, {"type":"auth",...}, and
+// from clients that speak the protocol {"type":"subscribe",...}. It ignores other messages.
 func (c *client) receive(msg []byte) {
 	if c.messages != nil && !c.messages.Allow() {
 		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
-		if c.excessMessages++; c.excessMessages > maxExcessMessages { // it has not taken the hint
+		if c.excessMessages++; c.excessMessages > maxExcessMessages { // it ignores the close frame
 			_ = c.conn.Conn.Close()
 		}
 		return
@@ -56,8 +55,9 @@ func (c *client) receive(msg []byte) {
 	}
 }
 
-var errTooManySubscribes = errors.New("too many subscriptions one after the other: wait a second")
+var errTooManySubscribes = errors.New("too many subscribe messages: wait a second")
 
+// pong answers a ping message.
 func (c *client) pong(timestamp json.RawMessage) {
 	answer := []byte(`{"type":"pong",`)
 	if timestamp != nil {

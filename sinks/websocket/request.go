@@ -17,19 +17,19 @@ import (
 const (
 	maxChannels     = 100
 	maxChannelBytes = 8 << 10 // of all names
-	maxResumeBytes  = 256     // bytes of what says where a client was
+	maxResumeBytes  = 256     // of epoch and after, each
 )
 
-// resumePoint is what a client has.
+// resumePoint says which messages a client has.
 type resumePoint struct {
 	given  bool
 	epoch  string
-	offset uint64 // everything up to it
-	seen   uint64 // and so many messages of its subscription more
-	named  string // or, in their place, the position of its last message, as the configuration names it
+	offset uint64 // every message up to it
+	seen   uint64 // and this many messages of its subscription behind it
+	named  string // instead of these: the value of the option position of its last message
 }
 
-// subscribeRequest is what a client asks for: in the query, or in a message subscribe.
+// subscribeRequest is the subscription that a client requests in the query, or in a subscribe message.
 type subscribeRequest struct {
 	Channels []string        `json:"channels"`
 	Filter   string          `json:"filter"`
@@ -43,26 +43,26 @@ type subscribeRequest struct {
 // and the Last-Event-ID of an EventSource.
 func parseQuery(r *http.Request) (subscribeRequest, error) {
 	q := r.URL.Query()
-	w := subscribeRequest{Channels: q["channel"], Filter: q.Get("filter"), Epoch: q.Get("epoch")}
+	request := subscribeRequest{Channels: q["channel"], Filter: q.Get("filter"), Epoch: q.Get("epoch")}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		var err error
 		if q, err = parseLastEventID(last); err != nil {
-			return w, err
+			return request, err
 		}
-		w.Epoch = q.Get("epoch")
+		request.Epoch = q.Get("epoch")
 	}
-	for name, to := range map[string]*uint64{"offset": &w.Offset, "seen": &w.Seen} {
+	for name, to := range map[string]*uint64{"offset": &request.Offset, "seen": &request.Seen} {
 		if text := q.Get(name); text != "" {
 			var err error
 			if *to, err = strconv.ParseUint(text, 10, 64); err != nil {
-				return w, fmt.Errorf("%s=%.20q is not a number", name, text)
+				return request, fmt.Errorf("%s=%.20q is not a number", name, text)
 			}
 		}
 	}
 	if named := q.Get("after"); named != "" {
-		w.After, _ = json.Marshal(named) // text always encodes
+		request.After, _ = json.Marshal(named) // text always encodes
 	}
-	return w, nil
+	return request, nil
 }
 
 // parseLastEventID reads an event's id as sse.go writes it: EPOCH-OFFSET-SEEN.
@@ -74,40 +74,40 @@ func parseLastEventID(id string) (url.Values, error) {
 	return url.Values{"epoch": parts[:1], "offset": parts[1:2], "seen": parts[2:]}, nil
 }
 
-// compile compiles a wish.
-func (w subscribeRequest) compile(o Options, protocol bool) (s subscription, err error) {
-	if len(w.Channels) > maxChannels {
+// compile returns the subscription of a request, without rights. Its errors are for the client.
+func (r subscribeRequest) compile(o Options, protocol bool) (s subscription, err error) {
+	if len(r.Channels) > maxChannels {
 		return s, fmt.Errorf("a subscription has %d channels at most", maxChannels)
 	}
 	bytes := 0
-	for _, name := range w.Channels {
+	for _, name := range r.Channels {
 		bytes += len(name)
 	}
 	if bytes > maxChannelBytes {
 		return s, fmt.Errorf("the names of channels have %d bytes at most", maxChannelBytes)
 	}
-	s.channels = slices.Compact(slices.Sorted(slices.Values(w.Channels)))
+	s.channels = slices.Compact(slices.Sorted(slices.Values(r.Channels)))
 	s.protocol = protocol
-	if o.MaxTopics == 0 && (w.Filter != "" || len(w.Channels) > 0) {
-		return s, errors.New("this server takes no filters and channels")
+	if o.MaxTopics == 0 && (r.Filter != "" || len(r.Channels) > 0) {
+		return s, errors.New("this server allows no filters and channels: subscribe without them")
 	}
-	if w.Filter == "" {
+	if r.Filter == "" {
 		return s, nil
 	}
-	s.filter, err = expr.CompileFilter(w.Filter)
+	s.filter, err = expr.CompileFilter(r.Filter)
 	return s, err
 }
 
-// resumePoint reads what the client has. The position that the configuration names may be text
-// or a number.
-func (w subscribeRequest) resumePoint() (a resumePoint, err error) {
-	if len(w.Epoch) > maxResumeBytes || len(w.After) > maxResumeBytes {
+// resumePoint returns the point from which the client resumes. The value of the option position may
+// be text or a number.
+func (r subscribeRequest) resumePoint() (a resumePoint, err error) {
+	if len(r.Epoch) > maxResumeBytes || len(r.After) > maxResumeBytes {
 		return a, fmt.Errorf("epoch and after have %d bytes at most", maxResumeBytes)
 	}
-	a = resumePoint{given: w.Epoch != "" || len(w.After) > 0, epoch: w.Epoch, offset: w.Offset, seen: w.Seen}
-	if len(w.After) > 0 && json.Unmarshal(w.After, &a.named) != nil {
+	a = resumePoint{given: r.Epoch != "" || len(r.After) > 0, epoch: r.Epoch, offset: r.Offset, seen: r.Seen}
+	if len(r.After) > 0 && json.Unmarshal(r.After, &a.named) != nil {
 		var n json.Number
-		if err = json.Unmarshal(w.After, &n); err != nil {
+		if err = json.Unmarshal(r.After, &n); err != nil {
 			return a, errors.New("after is neither text nor a number")
 		}
 		a.named = n.String()

@@ -2,23 +2,23 @@ package websocket
 
 import "strings"
 
-// startPoint is where a client begins in its topic.
+// startPoint is the point at which a client begins in its topic.
 type startPoint struct {
 	position     position
 	epoch        string
-	offset, seen uint64 // as the client knows it
-	recovered    bool   // it gets all that it has missed
-	gap          bool   // it does not
+	offset, seen uint64 // as sent to the client
+	recovered    bool   // the client resumes, and gets every message that it missed
+	gap          bool   // the client resumes, and messages may be missing
 }
 
-// resume finds out where a client begins that has a.
-func (h *hub) resume(t *topic, a resumePoint) startPoint {
-	if !a.given {
-		return h.end(t)
+// startFrom returns the point at which a client begins that resumes from a point.
+func (h *hub) startFrom(t *topic, from resumePoint) startPoint {
+	if !from.given {
+		return h.startAtEnd(t)
 	}
-	at, offset, ok := h.locate(t, a)
+	at, offset, ok := h.locate(t, from)
 	if !ok || h.hasGap && offset <= h.gapOffset {
-		at = h.end(t)
+		at = h.startAtEnd(t)
 		at.gap = true
 		return at
 	}
@@ -26,15 +26,15 @@ func (h *hub) resume(t *topic, a resumePoint) startPoint {
 	return at
 }
 
-// end is where what comes next begins.
-func (h *hub) end(t *topic) startPoint {
+// startAtEnd returns the end of a topic.
+func (h *hub) startAtEnd(t *topic) startPoint {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return h.endLocked(t)
+	return h.startAtEndLocked(t)
 }
 
-// endLocked is end under the topic's lock.
-func (h *hub) endLocked(t *topic) startPoint {
+// startAtEndLocked is startAtEnd with t.mu held.
+func (h *hub) startAtEndLocked(t *topic) startPoint {
 	at := startPoint{position: t.log.endPosition(), epoch: h.epochOf(t), offset: h.main.log.messages.Load()}
 	if t.fed {
 		at.offset = t.upTo
@@ -42,16 +42,17 @@ func (h *hub) endLocked(t *topic) startPoint {
 	return at
 }
 
-// resumeOffset returns the number of the message behind which a client wants to begin.
-func (h *hub) resumeOffset(a resumePoint) uint64 {
-	if a.named != "" {
-		return h.history.namedPositions[a.named]
+// resumeOffset returns the offset up to which a topic needs its messages before a client can
+// resume from a point.
+func (h *hub) resumeOffset(from resumePoint) uint64 {
+	if from.named != "" {
+		return h.history.namedPositions[from.named]
 	}
-	return min(a.offset, h.main.log.messages.Load())
+	return min(from.offset, h.main.log.messages.Load())
 }
 
-// epochOf is the epoch as clients of a topic know it: what they have seen beside their
-// offset is messages of this topic, and no other.
+// epochOf returns the epoch that clients of a topic get. It names the topic, because seen counts
+// messages of this topic.
 func (h *hub) epochOf(t *topic) string {
 	if t == h.main {
 		return h.epoch
@@ -59,19 +60,20 @@ func (h *hub) epochOf(t *topic) string {
 	return h.epoch + "." + t.hash
 }
 
-// locate looks for the position behind what a client has, and the number of the last message
-// that it has.
-func (h *hub) locate(t *topic, a resumePoint) (at startPoint, offset uint64, ok bool) {
+// locate returns the point from which a client resumes, and the offset of the last message that it
+// has. It reports false if the history does not hold the messages behind it, or the epoch is of
+// another gateway or subscription.
+func (h *hub) locate(t *topic, from resumePoint) (at startPoint, offset uint64, ok bool) {
 	total := h.main.log.messages.Load()
-	at = startPoint{epoch: h.epochOf(t), offset: a.offset, seen: a.seen}
-	if a.named != "" {
-		if at.offset, ok = h.history.namedPositions[a.named]; !ok {
+	at = startPoint{epoch: h.epochOf(t), offset: from.offset, seen: from.seen}
+	if from.named != "" {
+		if at.offset, ok = h.history.namedPositions[from.named]; !ok {
 			return at, 0, false
 		}
 		at.seen = 0
 	} else {
-		epoch, _, _ := strings.Cut(a.epoch, ".")
-		if epoch != h.epoch || a.epoch != at.epoch && a.seen > 0 || a.offset > total || a.seen > total {
+		epoch, _, _ := strings.Cut(from.epoch, ".")
+		if epoch != h.epoch || from.epoch != at.epoch && from.seen > 0 || from.offset > total || from.seen > total {
 			return at, 0, false
 		}
 	}
@@ -90,7 +92,7 @@ func (h *hub) locate(t *topic, a resumePoint) (at startPoint, offset uint64, ok 
 	return at, at.offset, true
 }
 
-// sentOffset returns the number up to which a client of a topic was sent everything.
+// sentOffset returns the offset up to which a client at a position of a topic was sent every message.
 func (h *hub) sentOffset(t *topic, p position) uint64 {
 	if t == h.main {
 		return p.messages
@@ -99,7 +101,7 @@ func (h *hub) sentOffset(t *topic, p position) uint64 {
 	defer t.mu.Unlock()
 	i := int(p.messages - min(t.trimmed, p.messages))
 	switch {
-	case i >= len(t.entries) && t.fed: // and of what came since nothing is for it
+	case i >= len(t.entries) && t.fed: // no message between its last entry and upTo is in the topic
 		return t.upTo
 	case i >= len(t.entries):
 		return h.main.log.messages.Load()

@@ -11,23 +11,24 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// rights say which events a client may see: all of them, or those of a key, or those for
-// which a condition holds.
+// rights says which events a client may see: all, those of a key, or those for which a
+// condition holds.
 type rights struct {
 	limited   bool
-	key       string         // what the events' side of the equality must be
-	condition expr.Condition // where it is no equality; the claims stand in it
-	claims    string         // a hash of those that the rule reads, which tells conditions apart
+	key       string         // of an equality: the value that an event must have
+	condition expr.Condition // of any other rule: with the values of the claims
+	claims    string         // hash of the claims that the condition uses, which distinguishes conditions
 }
 
-// id is the same for rights that are the same.
+// id returns equal text for equal rights.
 func (r rights) id() string { return r.key + "|" + r.claims }
 
 func (r rights) unlimited() bool { return !r.limited }
 
-var errNoClaim = errors.New("the token lacks a claim by which it is decided what this client may see")
+var errNoClaim = errors.New("the token lacks a claim that the option authorize uses: request a token with this claim")
 
-// rightsOf returns what a client with claims may see.
+// rightsOf returns the rights of a client with these claims. Its error is errNoClaim if the rule
+// uses a claim that is missing.
 func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error) {
 	if a.IsZero() {
 		return r, nil
@@ -53,8 +54,8 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	return r, nil
 }
 
-// permits reports whether those who have a topic may see an event; key is the event's key where
-// rights are looked up.
+// permits reports whether the rights of a topic show an event; key is the event's key where rights
+// are looked up.
 func (h *hub) permits(x *expr.Evaluator, t *topic, e *event.Event, key string) bool {
 	switch r := t.rights; {
 	case !r.limited:
@@ -67,14 +68,14 @@ func (h *hub) permits(x *expr.Evaluator, t *topic, e *event.Event, key string) b
 	}
 }
 
-// SimulateClient is part of [plugin.ClientSimulator]: what the rule of authorize leaves of events, for a client
-// that asks for all.
+// SimulateClient is part of [plugin.ClientSimulator]. It returns a function that applies the option authorize to an
+// event, as for a client without a filter.
 func (o Options) SimulateClient(claims map[string]any) (func(*event.Event) (payload []byte, sees bool), error) {
-	allowed, err := rightsOf(o.Authorize, claims)
+	rights, err := rightsOf(o.Authorize, claims)
 	if err != nil {
 		return nil, err
 	}
-	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{rights: allowed, protocol: true}}
+	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{rights: rights, protocol: true}}
 	return func(e *event.Event) ([]byte, bool) {
 		p := &storedEvent{Event: *e}
 		h.setRightsKeys(p)

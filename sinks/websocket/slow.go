@@ -6,40 +6,39 @@ import (
 	"slices"
 )
 
-// What becomes of a client that is too far behind.
+// Values of the option slow_client.
 const (
 	slowDisconnect = "disconnect"
 	slowDropOldest = "drop_oldest"
 	slowConflate   = "conflate"
 )
 
-// handleSlowClients deals with clients that are too far behind, and returns how many messages the
-// last of the others is. It is called per chunk of the log, so the bound is kept to within
-// a chunk.
+// handleSlowClients evicts clients whose lag exceeds the bounds, or moves them to the end of their
+// topic. It returns the greatest lag of the others, in messages. It is called once per chunk of
+// the log, so a client may exceed its bound by a chunk.
 func (s *sink) handleSlowClients() uint64 {
-	var most uint64
+	var greatestLag uint64
 	for _, c := range s.listClients() {
 		t, messages, bytes := c.lag()
 		if messages <= uint64(s.opts.MaxLag.Events) && bytes <= s.hub.maxLagBytes(t) {
-			most = max(most, messages)
+			greatestLag = max(greatestLag, messages)
 			continue
 		}
 		if s.opts.SlowClient == slowDisconnect {
-			c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: %d messages behind; connect again to go on with new ones", messages)), "slow", false)
+			c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: a lag of %d messages; connect again to get new ones", messages)), "slow", false)
 			continue
 		}
 		s.metrics.skipped.Add(float64(s.hub.skipToEnd(c, s.opts.SlowClient == slowConflate)))
 	}
-	return most
+	return greatestLag
 }
 
-// conflation is the last message of each key that a slow client has skipped, and what is sent
-// behind them.
+// conflation holds the latest message of each key that a slow client has skipped.
 type conflation struct {
 	byKey   map[string]conflatedFrame
-	nextSeq int // the order of the next one
-	bytes   int
-	end     []byte
+	nextSeq int    // seq of the next frame
+	bytes   int    // of all frames
+	end     []byte // control frame that is sent behind the frames
 }
 
 type conflatedFrame struct {
@@ -47,50 +46,52 @@ type conflatedFrame struct {
 	seq   int
 }
 
-// add notes a message, in the place of one that has the same key. It returns how many went.
-func (k *conflation) add(key string, frame []byte) (skipped int) {
-	if old, ok := k.byKey[key]; ok {
-		k.bytes -= len(old.frame)
+// add stores a message. It replaces an older one of its key, and returns how many it replaced.
+func (c *conflation) add(key string, frame []byte) (skipped int) {
+	if old, ok := c.byKey[key]; ok {
+		c.bytes -= len(old.frame)
 		skipped = 1
 	}
-	k.byKey[key] = conflatedFrame{frame, k.nextSeq}
-	k.nextSeq++
-	k.bytes += len(frame)
+	c.byKey[key] = conflatedFrame{frame, c.nextSeq}
+	c.nextSeq++
+	c.bytes += len(frame)
 	return skipped
 }
 
-// keys returns the keys in the order in which their messages came.
-func (k *conflation) keys() []string {
-	return slices.SortedFunc(maps.Keys(k.byKey), func(a, b string) int { return k.byKey[a].seq - k.byKey[b].seq })
+// keys returns the keys in the order of their messages.
+func (c *conflation) keys() []string {
+	return slices.SortedFunc(maps.Keys(c.byKey), func(a, b string) int { return c.byKey[a].seq - c.byKey[b].seq })
 }
 
-// trim has the oldest go beyond most bytes, but for the last. It returns how many went.
-func (k *conflation) trim(most int) (skipped int) {
-	if k.bytes <= most {
+// trim removes the oldest messages beyond a limit in bytes, except for the last one. It returns
+// how many it removed.
+func (c *conflation) trim(limit int) (skipped int) {
+	if c.bytes <= limit {
 		return 0
 	}
-	for _, key := range k.keys() {
-		if k.bytes <= most || len(k.byKey) == 1 {
+	for _, key := range c.keys() {
+		if c.bytes <= limit || len(c.byKey) == 1 {
 			break
 		}
-		k.bytes -= len(k.byKey[key].frame)
-		delete(k.byKey, key)
+		c.bytes -= len(c.byKey[key].frame)
+		delete(c.byKey, key)
 		skipped++
 	}
 	return skipped
 }
 
-func (k *conflation) frames() []byte {
-	out := make([]byte, 0, k.bytes)
-	for _, key := range k.keys() {
-		out = append(out, k.byKey[key].frame...)
+// frames returns the frames in the order of their messages.
+func (c *conflation) frames() []byte {
+	out := make([]byte, 0, c.bytes)
+	for _, key := range c.keys() {
+		out = append(out, c.byKey[key].frame...)
 	}
 	return out
 }
 
-// skipToEnd has a client go on with what comes next, and tells it; with conflate it gets the
-// latest message of each key that it skips. While those are sent it has no place to come
-// back to. It returns how many messages it does not get.
+// skipToEnd moves a slow client to the end of its topic, and sends it a gap message. With conflate
+// the client gets the latest message of each key that it skips. A client that is lost before it
+// has all of these cannot resume. skipToEnd returns the number of skipped messages.
 func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -99,29 +100,29 @@ func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 	if c.closing != nil {
 		return 0
 	}
-	k := c.conflated
-	if k == nil && conflate {
-		k = &conflation{byKey: map[string]conflatedFrame{}}
+	conflated := c.conflated
+	if conflated == nil && conflate {
+		conflated = &conflation{byKey: map[string]conflatedFrame{}}
 	}
 	t := c.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	skipped, unsent := h.countSkipped(c, k)
-	if unsent == 0 { // what it is behind is being written already
+	skipped, unsent := h.countSkipped(c, conflated)
+	if unsent == 0 { // the write under way has the rest
 		return 0
 	}
-	if k != nil {
-		skipped += k.trim(int(h.opts.MaxLag.Bytes))
+	if conflated != nil {
+		skipped += conflated.trim(int(h.opts.MaxLag.Bytes))
 	}
-	at := h.endLocked(t)
-	c.position, c.sent, c.conflated = at.position, at.position.withoutChunk(), k
+	at := h.startAtEndLocked(t)
+	c.position, c.sent, c.conflated = at.position, at.position.withoutChunk(), conflated
 	if c.protocol {
-		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were left out","conflated":%v}`, skipped, conflate)
+		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were skipped","conflated":%v}`, skipped, conflate)
 		c.controls = append(c.controls, controlFrame([]byte(text))...)
 		from := controlFrame(subscribedMessage(at))
-		if k != nil {
+		if conflated != nil {
 			c.controls = append(c.controls, controlFrame(subscribedMessage(startPoint{epoch: "none"}))...)
-			k.end = from
+			conflated.end = from
 		} else {
 			c.controls = append(c.controls, from...)
 		}
@@ -130,9 +131,9 @@ func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 	return skipped
 }
 
-// countSkipped walks over what a client has not been sent, and keeps the last frame of each key,
-// where k is not nil. It returns how many the client does not get, and how many there are.
-func (h *hub) countSkipped(c *client, k *conflation) (skipped, unsent int) {
+// countSkipped reads the messages that a client was not sent, and adds them to conflated if that is
+// not nil. It returns how many the client does not get, and how many were unsent.
+func (h *hub) countSkipped(c *client, conflated *conflation) (skipped, unsent int) {
 	for p := c.position; ; {
 		frames, next := p.unread()
 		if frames == nil {
@@ -142,7 +143,7 @@ func (h *hub) countSkipped(c *client, k *conflation) (skipped, unsent int) {
 			_, _, size := frameAt(frames)
 			offset, isPosition := index+1, false
 			if c.topic != h.main {
-				if index < c.topic.trimmed { // older than the topic's history
+				if index < c.topic.trimmed { // older than the topic's history; no event has the offset 0
 					offset = 0
 				} else {
 					m := c.topic.entries[index-c.topic.trimmed]
@@ -151,8 +152,8 @@ func (h *hub) countSkipped(c *client, k *conflation) (skipped, unsent int) {
 			}
 			if !isPosition {
 				unsent++
-				if key, known := h.history.conflationKey(offset); k != nil && known {
-					skipped += k.add(key, frames[:size:size])
+				if key, known := h.history.conflationKey(offset); conflated != nil && known {
+					skipped += conflated.add(key, frames[:size:size])
 				} else {
 					skipped++
 				}

@@ -10,61 +10,61 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// topic is the messages that clients with the same wishes and rights get, in a log of
-// their own. The main topic has all messages.
+// topic is the log of a subscription. All clients with this subscription read from it. The main
+// topic has all messages.
 type topic struct {
 	subscription
 	key     string
-	hash    string // of key, in the epoch of its clients
+	hash    string // of key; a part of the epoch that clients get
 	log     *log
 	clients int            // under the hub's lock, as holders and removed
-	holders map[string]int // clients by address, of a topic that clients have asked for
+	holders map[string]int // clients by address, of a filtered topic
 	removed bool           // from the hub's topics
 
-	// Of a topic that the feeder feeds: see feed.go.
+	// Of a topic that a feeder feeds: see feeder.go.
 	fed                       bool
-	creator                   string // address of the client for which it was made
-	createdAt, createdAtBytes uint64 // messages and bytes that the main log had then
+	creator                   string // address of the client for which it was created
+	createdAt, createdAtBytes uint64 // messages and bytes of the main log when it was created
 	memory                    *byteGauge
 	cursor                    cursor     // only the feeder
 	timeBudget                timeBudget // only the feeder
 	burst                     time.Duration
 
-	// What follows is not for the main topic, in which message i has the number i.
+	// The main topic uses none of what follows: its message i has the offset i.
 	mu           sync.Mutex
-	entries      []logEntry // of the log's history
-	trimmed      uint64     // messages of the log before numbers
-	startOffset  uint64     // what has a number up to it is not in the log
-	upTo         uint64     // what has a number up to it, and is for the topic, is in the log
-	lastPosition uint64     // the number that the last mark has told
-	published    bool       // nothing was appended since
-	reported     int64      // of kept, for this topic
-	endReason    *endReason // nil: it goes on
+	entries      []logEntry // of the messages in the log's history
+	trimmed      uint64     // messages of the log before entries
+	startOffset  uint64     // messages up to this offset are not in the log
+	upTo         uint64     // all messages of the topic up to this offset are in the log
+	lastPosition uint64     // offset in the last position message
+	published    bool       // nothing was appended since log.publish
+	reported     int64      // bytes of this topic that memory counts
+	endReason    *endReason // nil while it is fed
 	waiters      []waiter
 }
 
-// waiter waits until a topic has come to a number, or has ended.
+// waiter waits until a topic has all messages up to an offset, or has ended.
 type waiter struct {
 	offset uint64
 	done   chan struct{}
 }
 
-// logEntry is one of a topic's log: the number of the message that it is, or with mark
-// the number up to which clients have everything.
+// logEntry describes a message of a topic's log: its offset in the main log, or for a position
+// message the offset up to which clients have every message.
 type logEntry struct {
 	offset     uint64
 	isPosition bool
 }
 
-// subscription is what a client may and wants to see.
+// subscription says which messages a client gets: its rights, and what it has subscribed to.
 type subscription struct {
 	channels []string // sorted; empty: all
 	filter   expr.Condition
 	rights   rights
-	protocol bool // it is told its position
+	protocol bool // the client speaks [Protocol], and gets control messages
 }
 
-// id is the same for subscriptions that get the same.
+// id returns the key of the subscription's topic: equal subscriptions have equal ids.
 func (s subscription) id() string {
 	return fmt.Sprintf("%q %q %q %v", s.channels, s.filter.String(), s.rights.id(), s.protocol)
 }
@@ -73,17 +73,17 @@ func (s subscription) isAll() bool {
 	return len(s.channels) == 0 && s.filter.IsZero() && s.rights.unlimited()
 }
 
-// filtered says whether a client has asked for less than it may see.
+// filtered reports whether the subscription has channels or a filter.
 func (s subscription) filtered() bool { return len(s.channels) > 0 || !s.filter.IsZero() }
 
-// append appends a message.
+// append appends a message. Idle clients get it after advance.
 func (t *topic) append(offset uint64, v match, p *storedEvent) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.appendLocked(offset, v, p)
 }
 
-// appendLocked is add under the lock.
+// appendLocked is append with t.mu held.
 func (t *topic) appendLocked(offset uint64, v match, p *storedEvent) {
 	switch {
 	case v.kind == matchLeave && v.row != nil:
@@ -99,15 +99,15 @@ func (t *topic) appendLocked(offset uint64, v match, p *storedEvent) {
 	t.published = false
 }
 
-// advance notes that the topic has everything up to a number: it tells clients so from time to
-// time, and publishes what was added.
+// advance records that the topic has all messages up to an offset, and publishes them. A position
+// message follows at times, so that clients of a filter without matches can resume.
 func (t *topic) advance(offset uint64, now time.Time, h History) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.advanceLocked(offset, now, h)
 }
 
-// advanceLocked is reach under the lock.
+// advanceLocked is advance with t.mu held.
 func (t *topic) advanceLocked(offset uint64, now time.Time, h History) {
 	t.upTo = offset
 	if t.protocol && offset-min(offset, t.lastPosition) >= uint64(h.Events/4+1) {
@@ -132,20 +132,20 @@ func (t *topic) advanceLocked(offset uint64, now time.Time, h History) {
 	t.waiters = waiting
 }
 
-// trim shortens the topic's history, and to so many bytes of memory, where most is not 0.
-// It returns false where the last chunk alone is more.
-func (t *topic) trim(h History, most int64, now time.Time) bool {
+// trim removes messages beyond the bounds of the history, and beyond maxBytes of memory; 0 is
+// no bound. It reports false if the last chunk alone exceeds maxBytes.
+func (t *topic) trim(h History, maxBytes int64, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.trimEntries(t.log.trim(h, now))
-	for most > 0 && t.size() > most && t.log.trimChunk() {
+	for maxBytes > 0 && t.size() > maxBytes && t.log.trimChunk() {
 		t.trimEntries(t.log.head.messages)
 	}
 	t.reportMemory()
-	return most == 0 || t.size() <= most
+	return maxBytes == 0 || t.size() <= maxBytes
 }
 
-// trimEntries drops the numbers of so many messages of the log.
+// trimEntries removes the entries of the first messages of the log.
 func (t *topic) trimEntries(before uint64) {
 	if before > t.trimmed {
 		n := before - t.trimmed
@@ -155,13 +155,13 @@ func (t *topic) trimEntries(before uint64) {
 	}
 }
 
-// messageBytes is what the number of a message takes.
+// entryBytes is the size of a [logEntry] in bytes.
 const entryBytes = 16
 
-// size returns what the topic keeps for clients that come back, in bytes.
-func (t *topic) size() int64 { return int64(t.log.size + entryBytes*cap(t.entries) + len(t.key)) }
+// size returns the memory of the topic's history, in bytes.
+func (t *topic) size() int64 { return int64(t.log.bytesHeld + entryBytes*cap(t.entries) + len(t.key)) }
 
-// reportMemory brings what all topics keep up to date. It needs the lock.
+// reportMemory updates the memory of all filtered topics. It needs t.mu.
 func (t *topic) reportMemory() {
 	if !t.fed || !t.filtered() {
 		return
@@ -174,14 +174,15 @@ func (t *topic) reportMemory() {
 	t.reported = size
 }
 
-// lacks says whether the topic has not come to a number yet.
+// lacks reports whether the topic does not have all messages up to an offset yet, or has ended.
 func (t *topic) lacks(offset uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.fed && (t.endReason != nil || t.upTo < offset)
 }
 
-// waitFor waits until the topic has come to a number. It returns why it never will.
+// waitFor waits until the topic has all messages up to an offset. It returns the reason if the
+// topic has ended, and errNotReady when ctx or catchUpTimeout ends.
 func (t *topic) waitFor(ctx context.Context, offset uint64) error {
 	t.mu.Lock()
 	if t.endReason != nil || t.upTo >= offset {
@@ -203,9 +204,9 @@ func (t *topic) waitFor(ctx context.Context, offset uint64) error {
 	return t.endReason.err()
 }
 
-// locate returns the position behind the message with a number, and so many messages of the
-// topic more, and the number that a client has there; false where the topic's history does
-// not reach back, or there are not so many.
+// locate returns the position behind the message with an offset and behind seen more messages of
+// the topic, and the offset of the last of them. It reports false if the history begins later,
+// or ends earlier.
 func (t *topic) locate(offset, seen uint64) (p position, has uint64, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

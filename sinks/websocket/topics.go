@@ -6,51 +6,8 @@ import (
 	"slices"
 )
 
-// endReason says why a topic has ended, with which code its clients are closed, and what the
-// metrics call it.
-type endReason struct {
-	code        int
-	label, text string
-}
-
-func (e *endReason) err() error {
-	if e == nil {
-		return nil
-	}
-	return e
-}
-
-// Error is part of [error].
-func (e *endReason) Error() string { return e.text }
-
-// endReasonFor is an ending in the words for a topic of filters and channels, or in those for one
-// of rights only, whose clients have asked for nothing.
-func (t *topic) endReasonFor(code int, reason, filter, view string) *endReason {
-	if t.filtered() {
-		return &endReason{code, reason, filter}
-	}
-	return &endReason{code, reason, view}
-}
-
-// endTopic ends a topic: its clients are told, and closed.
-func (h *hub) endTopic(t *topic, reason *endReason) {
-	h.mu.Lock()
-	gone := t.removed
-	t.mu.Lock()
-	t.endReason = reason
-	t.mu.Unlock()
-	h.removeTopic(t)
-	h.mu.Unlock()
-	if gone {
-		return
-	}
-	h.metrics.filtersEnded.WithLabelValues(reason.label).Inc()
-	for _, c := range h.clients() { // one that is not listed yet looks itself
-		c.closeIfEnded(t)
-	}
-}
-
-// removeTopic forgets a topic: a client that asks for the same gets another one. It needs the lock.
+// removeTopic removes a topic; the next client with its subscription gets a new one. It needs the
+// hub's lock.
 func (h *hub) removeTopic(t *topic) {
 	if t.removed {
 		return
@@ -72,45 +29,12 @@ func (h *hub) removeTopic(t *topic) {
 		}
 		t.waiters = nil
 		t.mu.Unlock()
-		h.groupOf(t).wake() // its feeder, which ends where it was the last
+		h.groupOf(t).wake() // the feeder ends with its last topic
 	}
 }
 
-// closeIfEnded closes a client whose topic has ended, and tells it why.
-func (c *client) closeIfEnded(t *topic) {
-	c.mu.Lock()
-	has := c.topic == t
-	c.mu.Unlock()
-	t.mu.Lock()
-	reason := t.endReason
-	t.mu.Unlock()
-	if !has || reason == nil {
-		return
-	}
-	if c.protocol {
-		c.queueControl(controlFrame(errorMessage(reason)))
-	}
-	c.close(closeFrame(reason.code, reason.text), "filter", false)
-}
-
-// endAllTopics ends all topics that are fed, and takes no more: clients that are still waiting for one
-// go. It is for a stop whose time is over.
-func (h *hub) endAllTopics() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for _, l := range h.groups() {
-		for _, t := range slices.Clone(l.topics) {
-			t.mu.Lock()
-			t.endReason = &endReason{closeRestart, "shutdown", "the gateway is stopping"}
-			t.mu.Unlock()
-			h.removeTopic(t)
-		}
-	}
-}
-
-// findOrCreate returns the topic of a subscription, and makes it where there is none. It lets the
-// lock go meanwhile.
+// findOrCreate returns the topic of a subscription, and creates it if there is none. It needs the
+// hub's lock, and releases it while it fills a topic from the history.
 func (h *hub) findOrCreate(address string, s subscription) (*topic, error) {
 	if s.isAll() {
 		return h.main, nil
@@ -158,14 +82,14 @@ func (h *hub) findOrCreate(address string, s subscription) (*topic, error) {
 			return other, nil
 		}
 	}
-	t.cursor = cursor{} // it would keep the history
+	t.cursor = cursor{} // would keep the history in memory
 	t.log.publish()
 	t.published = true
 	h.index(t)
 	return t, nil
 }
 
-// index lists a topic, and exit takes it out.
+// index adds a topic to the indexes of the hub.
 func (h *hub) index(t *topic) {
 	h.topics[t.key] = t
 	if t.filtered() {
@@ -177,6 +101,7 @@ func (h *hub) index(t *topic) {
 	}
 }
 
+// unindex removes a topic from the indexes of the hub.
 func (h *hub) unindex(t *topic) {
 	delete(h.topics, t.key)
 	if t.fed {
@@ -190,13 +115,15 @@ func (h *hub) unindex(t *topic) {
 	}
 }
 
-// detach notes that a client has left its topic; one that nobody has goes.
+// detach removes a client from its topic.
 func (h *hub) detach(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.releaseTopic(c.topic, c.address)
 }
 
+// releaseTopic removes a client of an address from a topic. A topic without clients is removed. It
+// needs the hub's lock.
 func (h *hub) releaseTopic(t *topic, address string) {
 	if t.filtered() {
 		if t.holders[address]--; t.holders[address] == 0 {

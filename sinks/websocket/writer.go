@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// run sends until the connection ends, whoever ends it.
+// run sends until the connection ends.
 func (c *client) run() {
 	defer c.finishRun()
 	for {
@@ -36,7 +36,7 @@ func (c *client) run() {
 			<-c.wakeup
 		case closing != nil && frames == nil:
 			timeout := evictionTimeout
-			if drain { // it has everything
+			if drain { // it has every message
 				timeout = closeTimeout
 			}
 			c.releaseLog()
@@ -44,12 +44,12 @@ func (c *client) run() {
 			c.awaitReadEnd()
 			return
 		case frames != nil:
-			counts := sentTo.withoutChunk() // nothing here keeps the log while a write is stuck
+			counts := sentTo.withoutChunk() // a write that is stuck keeps no chunk in memory
 			if !c.sendMessages(frames) {
 				return
 			}
 			c.mu.Lock()
-			if c.topic == topic && counts.messages > c.sent.messages { // else it has skipped
+			if c.topic == topic && counts.messages > c.sent.messages { // else skipToEnd was called meanwhile
 				c.sent = counts
 			}
 			c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *client) run() {
 	}
 }
 
-// finishRun ends what run has begun. Where run panics, it ends this client and no other, and the panic goes on.
+// finishRun closes the connection when run ends. A panic of run closes this client only, and continues.
 func (c *client) finishRun() {
 	p := recover()
 	if c.runLocked {
@@ -70,7 +70,7 @@ func (c *client) finishRun() {
 		c.noteReason("panic")
 		c.endRead()
 	}
-	c.conn.Conn.Close() // and with it the reading side
+	c.conn.Conn.Close() // ends the reading goroutine as well
 	close(c.done)
 	if p != nil {
 		panic(p)
@@ -85,7 +85,7 @@ func (c *client) sendMessages(frames []byte) bool {
 	return c.send(frames)
 }
 
-// send writes whole frames. After a write that failed the stream is of no use.
+// send writes whole frames. It reports false if the write failed; then the connection must end.
 func (c *client) send(frames []byte) bool {
 	_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(c.sink.opts.WriteTimeout.D()))
 	_, err := c.conn.Conn.Write(frames)
@@ -95,8 +95,8 @@ func (c *client) send(frames []byte) bool {
 	return err == nil
 }
 
-// awaitReadEnd waits until the reading side has ended; the read deadline that
-// sendClose has set bounds it.
+// awaitReadEnd waits until the reading goroutine has ended. The read deadline of sendClose
+// bounds it.
 func (c *client) awaitReadEnd() {
 	for {
 		c.mu.Lock()
@@ -109,7 +109,7 @@ func (c *client) awaitReadEnd() {
 	}
 }
 
-// releaseLog lets go of the log, which is kept from the client's position on.
+// releaseLog clears the position, which keeps the log behind it in memory.
 func (c *client) releaseLog() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

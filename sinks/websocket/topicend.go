@@ -1,0 +1,80 @@
+package websocket
+
+import "slices"
+
+// endReason says why a topic has ended. It is an error.
+type endReason struct {
+	code  int    // close code for the clients
+	label string // of the metric gateway_websocket_filters_ended_total
+	text  string // for the clients
+}
+
+func (e *endReason) err() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+// Error is part of [error].
+func (e *endReason) Error() string { return e.text }
+
+// endReasonFor returns a reason with one text for a filtered topic, and another for an unfiltered
+// one, whose clients know of no filter.
+func (t *topic) endReasonFor(code int, reason, filter, view string) *endReason {
+	if t.filtered() {
+		return &endReason{code, reason, filter}
+	}
+	return &endReason{code, reason, view}
+}
+
+// endTopic ends a topic, and closes its clients with the reason.
+func (h *hub) endTopic(t *topic, reason *endReason) {
+	h.mu.Lock()
+	removed := t.removed
+	t.mu.Lock()
+	t.endReason = reason
+	t.mu.Unlock()
+	h.removeTopic(t)
+	h.mu.Unlock()
+	if removed {
+		return
+	}
+	h.metrics.filtersEnded.WithLabelValues(reason.label).Inc()
+	for _, c := range h.clients() { // client.start checks clients that are not listed yet
+		c.closeIfEnded(t)
+	}
+}
+
+// endAllTopics ends all topics that are fed, and lets no new one begin, so that clients stop waiting
+// for one. It is called when the time for a stop is over.
+func (h *hub) endAllTopics() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, g := range h.groups() {
+		for _, t := range slices.Clone(g.topics) {
+			t.mu.Lock()
+			t.endReason = &endReason{closeRestart, "shutdown", "the gateway is stopping"}
+			t.mu.Unlock()
+			h.removeTopic(t)
+		}
+	}
+}
+
+// closeIfEnded closes the client with the reason if t is its topic and has ended.
+func (c *client) closeIfEnded(t *topic) {
+	c.mu.Lock()
+	has := c.topic == t
+	c.mu.Unlock()
+	t.mu.Lock()
+	reason := t.endReason
+	t.mu.Unlock()
+	if !has || reason == nil {
+		return
+	}
+	if c.protocol {
+		c.queueControl(controlFrame(errorMessage(reason)))
+	}
+	c.close(closeFrame(reason.code, reason.text), "filter", false)
+}
