@@ -17,8 +17,8 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestTokenIsAcceptedWhereAllowed: by header, subprotocol, and query where it is allowed; all else is refused
-// before the upgrade.
+// TestTokenIsAcceptedWhereAllowed: a token is accepted in a header, a subprotocol, and in the query if that is
+// allowed. Any other client is refused before the upgrade.
 func TestTokenIsAcceptedWhereAllowed(t *testing.T) {
 	const token = "correct-horse-battery"
 	s, server := newSink(t, func(o *Options) {
@@ -61,7 +61,7 @@ func TestTokenIsAcceptedWhereAllowed(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestNothingIsSentBeforeTokenMessage: nothing comes before it.
+// TestNothingIsSentBeforeTokenMessage: a client with auth.message gets nothing before its token.
 func TestNothingIsSentBeforeTokenMessage(t *testing.T) {
 	const token = "correct-horse-battery"
 	s, server := newSink(t, func(o *Options) {
@@ -80,7 +80,7 @@ func TestNothingIsSentBeforeTokenMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(conn, `{"type":"subscribe"}`) // not yet
+	write(conn, `{"type":"subscribe"}`) // ignored before the token
 	write(conn, `{"type":"ping","timestamp":1}`)
 	if got := read(t, conn); !strings.HasPrefix(got, `{"type":"pong"`) {
 		t.Errorf("got %s", got)
@@ -104,6 +104,7 @@ func TestNothingIsSentBeforeTokenMessage(t *testing.T) {
 	}
 }
 
+// TestAuthOptionsAreChecked: wrong combinations of the options of auth are reported.
 func TestAuthOptionsAreChecked(t *testing.T) {
 	pemKey := publicPEM(t, func() any { k, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader); return &k.PublicKey }())
 	for want, set := range map[string]func(*Options){
@@ -128,7 +129,8 @@ func TestAuthOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// TestResumeWithTokenByMessage: nothing is missed, and before it nothing comes, gaps neither.
+// TestResumeWithTokenByMessage: a client that sends its token by message resumes without missing a message, and
+// gets nothing before its token, gap messages included.
 func TestResumeWithTokenByMessage(t *testing.T) {
 	const token = "correct-horse-battery"
 	s, server := newSink(t, func(o *Options) {
@@ -142,7 +144,7 @@ func TestResumeWithTokenByMessage(t *testing.T) {
 	awaitClients(t, s, 1)
 	for _, c := range s.listClients() {
 		if c.authenticated() {
-			t.Error("it is known before it has shown anything")
+			t.Error("the client is authenticated before it has sent its token")
 		}
 	}
 	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"auth","token":"`+token+`"}`)); err != nil {

@@ -18,9 +18,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// What strangers can ask for, and what it may cost the others.
-
-// namedEvents are events with a long text to look for patterns in.
+// namedEvents returns events with a long text for patterns.
 func namedEvents(from, n int) (out []*event.Event) {
 	for i := range n {
 		out = append(out, &event.Event{Data: fmt.Appendf(nil, `{"n":%d,"order":{"customer_name":"%s"}}`, from+i, strings.Repeat("Ada ", 300))})
@@ -28,7 +26,7 @@ func namedEvents(from, n int) (out []*event.Event) {
 	return out
 }
 
-// costlyFilter is as much as a filter may cost; number tells it apart from others.
+// costlyFilter returns a filter that costs as much as the bounds allow; number makes it unique.
 func costlyFilter(number int) string {
 	return fmt.Sprintf(`n != -%d && order.customer_name matches "(?:[a-zA-Z ]?){95}!"`, number)
 }
@@ -49,7 +47,7 @@ func dialFilter(t testing.TB, server *httptest.Server, filter string) (*websocke
 	return conn, resp.StatusCode, ""
 }
 
-// TestCostlyPatternIsRefused before it runs, by request and by message.
+// TestCostlyPatternIsRefused: a pattern beyond the bounds is refused before it is evaluated, by request and by message.
 func TestCostlyPatternIsRefused(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	s.send(t, namedEvents(0, 5000)...)
@@ -69,8 +67,8 @@ func TestCostlyPatternIsRefused(t *testing.T) {
 	}
 }
 
-// TestFilterBeyondTimeIsEnded is ended, its client told and closed, and its address gets no other
-// for a while, also on another connection; what others have goes on.
+// TestFilterBeyondTimeIsEnded: a filter beyond limits.filter_time is ended, and its client gets the reason. Its address
+// gets no other filter for a while; other clients are not affected.
 func TestFilterBeyondTimeIsEnded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.Limits.FilterTime = options.Duration(time.Millisecond) }, httptest.NewServer)
 	live := dial(t, server, nil)
@@ -83,15 +81,15 @@ func TestFilterBeyondTimeIsEnded(t *testing.T) {
 	sent := 0
 	for ; testutil.ToFloat64(s.metrics.filtersEnded.WithLabelValues("time")) == 0; sent += 100 {
 		if sent > 100_000 {
-			t.Fatal("it is never ended")
+			t.Fatal("the filter is not ended")
 		}
 		s.send(t, namedEvents(sent, 100)...)
 		s.hub.drainFeeders(t.Context())
 	}
-	if got := read(t, conn); !strings.HasPrefix(got, `{"type":"error","reason":"this filter takes too much time`) {
-		t.Errorf("it is told %.200s", got)
+	if got := read(t, conn); !strings.HasPrefix(got, `{"type":"error","reason":"this filter takes more than `) {
+		t.Errorf("the reason is %.200s", got)
 	}
-	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, closePolicy) || !strings.Contains(err.Error(), "too much time") {
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, closePolicy) || !strings.Contains(err.Error(), "of time a second") {
 		t.Errorf("it ends with %v", err)
 	}
 	awaitClients(t, s, 1)
@@ -104,29 +102,29 @@ func TestFilterBeyondTimeIsEnded(t *testing.T) {
 		}
 	}
 	if n := s.topicCount(); n != 0 {
-		t.Errorf("%d topics are left", n)
+		t.Errorf("%d topics remain", n)
 	}
 }
 
-// TestFilterBeyondMaxLagIsEnded is ended, for the events that it has not come to are kept for it.
+// TestFilterBeyondMaxLagIsEnded: a filter whose lag exceeds max_lag is ended.
 func TestFilterBeyondMaxLagIsEnded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.MaxLag.Events = 1000 }, httptest.NewServer)
 	conn, _, _ := dialFilter(t, server, "n < 0")
 	read(t, conn)
 	s.send(t, orders(0, 5000)...) // at once
-	if got := read(t, conn); !strings.Contains(got, "messages behind") {
-		t.Errorf("it is told %s", got)
+	if got := read(t, conn); !strings.Contains(got, "a lag of ") {
+		t.Errorf("the reason is %s", got)
 	}
 	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, closeSlow) {
 		t.Errorf("it ends with %v", err)
 	}
 	if n := testutil.ToFloat64(s.metrics.filtersEnded.WithLabelValues("behind")); n != 1 {
-		t.Errorf("%v are counted", n)
+		t.Errorf("the metric counts %v", n)
 	}
 }
 
-// TestFilterMemoryIsShared: what filters keep of the history together is bounded, and the memory
-// bounds how many there are. When all have gone, nothing is left.
+// TestFilterMemoryIsShared: limits.filter_memory bounds the memory of all filters, and their number. No memory counts
+// after the last client has gone.
 func TestFilterMemoryIsShared(t *testing.T) {
 	const memory = 4 << 20
 	s, server := newSink(t, func(o *Options) {
@@ -143,16 +141,16 @@ func TestFilterMemoryIsShared(t *testing.T) {
 		}
 		conns = append(conns, conn)
 		if kept := s.hub.memory.bytes.Load(); kept > memory {
-			t.Fatalf("%d filters keep %d bytes", i+1, kept)
+			t.Fatalf("%d filters hold %d bytes", i+1, kept)
 		}
 	}
 	if kept := s.hub.memory.bytes.Load(); kept < memory/8 || kept > memory {
-		t.Errorf("%d filters keep %d bytes", len(conns), kept)
+		t.Errorf("%d filters hold %d bytes", len(conns), kept)
 	}
-	s.send(t, large, large) // of which there are no copies
+	s.send(t, large, large) // shared, not copied
 	s.hub.drainFeeders(t.Context())
 	if kept := s.hub.memory.bytes.Load(); kept > memory {
-		t.Errorf("with large messages they keep %d bytes", kept)
+		t.Errorf("with large messages the filters hold %d bytes", kept)
 	}
 	if _, status, text := dialFilter(t, server, "n == 77"); status != 503 || !strings.Contains(text, "memory") {
 		t.Errorf("one more: %d %s", status, text)
@@ -166,11 +164,11 @@ func TestFilterMemoryIsShared(t *testing.T) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	if kept := s.hub.memory.bytes.Load(); kept != 0 || len(s.hub.topicsByAddress) > 0 || s.hub.filteredTopics != 0 || len(s.hub.filterGroup.topics) > 0 {
-		t.Errorf("left are %d bytes, addresses %v, %d asked, %d fed", kept, s.hub.topicsByAddress, s.hub.filteredTopics, len(s.hub.filterGroup.topics))
+		t.Errorf("%d bytes remain, addresses %v, %d filtered topics, %d fed", kept, s.hub.topicsByAddress, s.hub.filteredTopics, len(s.hub.filterGroup.topics))
 	}
 }
 
-// TestFiltersPerAddressAreBounded: it may have a quarter of all, however many clients share each.
+// TestFiltersPerAddressAreBounded: an address may have a quarter of max_topics. Clients of one filter count once.
 func TestFiltersPerAddressAreBounded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.MaxTopics = 8
@@ -192,13 +190,13 @@ func TestFiltersPerAddressAreBounded(t *testing.T) {
 	from("198.51.100.1", "n == 2", 101)
 	from("198.51.100.1", "n == 3", 429)
 	from("198.51.100.2", "n == 3", 101)
-	from("198.51.100.1", "n == 3", 429) // there is one, but it has two others
+	from("198.51.100.1", "n == 3", 429) // the topic exists, but the address has two others
 	from("2001:db8::1", "n == 1", 101)
 	from("2001:db8::2", "n == 2", 101)
-	from("2001:db8::3", "n == 3", 429) // one host has all of a network
+	from("2001:db8::3", "n == 3", 429) // a host has a whole network of 64 bits
 	from("2001:db8:0:1::3", "n == 3", 101)
 	second.Close()
-	from("198.51.100.1", "n == 3", 429) // the other client of it is there
+	from("198.51.100.1", "n == 3", 429) // another client has the same filter
 	if n := s.topicCount(); n != 3 {
 		t.Errorf("%d topics", n)
 	}

@@ -18,16 +18,15 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// strangerFilters are what strangers ask for: cheap, costly, wrong and refused ones.
-var strangerFilters = []string{
+// filtersOfClients are cheap, costly, invalid and refused filters.
+var filtersOfClients = []string{
 	"n > 5", "n == %d", `order.owner == "c%d"`, `order.text matches "(?:[a-z ]?){95}!" && n != %d`, `n / 0 > %d`, "order.missing.deeper == %d",
 	`order.text matches "(?:\\pL?){1000}z"`, "((((n", `any(order.items, # > %d)`, `old.owner == "c%d" || new.owner == "c1"`,
 }
 
-// TestClientChurn: strangers come with filters, move, say nonsense and go, while events of
-// all sizes flow. A client that asks for nothing gets all of them in order; clients with rights
-// get their own, and no other; in the end nothing is left of the strangers. CHURN_SECONDS
-// makes it longer.
+// TestClientChurn: clients connect with filters, change them, send invalid messages and leave, while events of all
+// sizes come. A client without a filter gets all events in order. Clients with rights get their own only.
+// At the end nothing of the others remains. CHURN_SECONDS makes the test longer.
 func TestClientChurn(t *testing.T) {
 	duration := time.Duration(countFromEnv("CHURN_SECONDS", 2)) * time.Second
 	const secret = "a secret that is long enough for HS256"
@@ -49,7 +48,7 @@ func TestClientChurn(t *testing.T) {
 		}
 		return conn, err
 	}
-	var readers, strangers sync.WaitGroup
+	var readers, filterClients sync.WaitGroup
 	end := func(n int) string { return fmt.Sprintf(`{"n":%d,"order":{"owner":"end"}}`, n) }
 	follow := func(claims jwt.MapClaims, check func(payload string) (done bool)) {
 		conn, err := login(claims, "")
@@ -80,9 +79,9 @@ func TestClientChurn(t *testing.T) {
 		return strings.Contains(p, `"owner":"end"`)
 	})
 	for i := range own {
-		mine := fmt.Sprintf(`"owner":"c%d"`, i)
+		owner := fmt.Sprintf(`"owner":"c%d"`, i)
 		follow(jwt.MapClaims{"sub": fmt.Sprintf("c%d", i)}, func(p string) bool {
-			if own[i]++; !strings.Contains(p, mine) {
+			if own[i]++; !strings.Contains(p, owner) {
 				t.Errorf("c%d gets %.60s", i, p)
 			}
 			return strings.Contains(p, `"last":true`)
@@ -91,10 +90,10 @@ func TestClientChurn(t *testing.T) {
 	awaitClients(t, s, 1+len(own))
 	stop := time.Now().Add(duration)
 	for id := range 8 {
-		strangers.Go(func() {
+		filterClients.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(id), 1))
 			ask := func() string {
-				f := strangerFilters[random.IntN(len(strangerFilters))]
+				f := filtersOfClients[random.IntN(len(filtersOfClients))]
 				if strings.Contains(f, "%d") {
 					f = fmt.Sprintf(f, random.IntN(50))
 				}
@@ -106,9 +105,9 @@ func TestClientChurn(t *testing.T) {
 					continue
 				}
 				for range random.IntN(5) {
-					_ = conn.WriteJSON(map[string]string{"type": "subscribe", "filter": ask()}) // it may be closed already
+					_ = conn.WriteJSON(map[string]string{"type": "subscribe", "filter": ask()}) // the connection may be closed
 					if kind, msg, err := conn.ReadMessage(); err == nil && kind == websocket.TextMessage && !strings.Contains(string(msg), `"owner":"c1`) {
-						t.Errorf("a stranger gets %.60s", msg)
+						t.Errorf("a client with a filter gets %.60s", msg)
 					}
 				}
 				conn.Close()
@@ -130,7 +129,7 @@ func TestClientChurn(t *testing.T) {
 		}
 		s.send(t, &event.Event{Data: fmt.Appendf(nil, `{"n":%d,"order":{"owner":"c%d","items":[1,2],"text":"%s"}}`, events, owner, strings.Repeat("abc ", size/4))})
 	}
-	strangers.Wait()
+	filterClients.Wait()
 	for i := range sent {
 		s.send(t, &event.Event{Data: fmt.Appendf(nil, `{"n":%d,"order":{"owner":"c%d","last":true}}`, events, i)})
 		sent[i]++
@@ -144,6 +143,6 @@ func TestClientChurn(t *testing.T) {
 	awaitClients(t, s, 0)
 	awaitTopics(t, s, 0)
 	if kept := s.hub.memory.bytes.Load(); kept != 0 {
-		t.Errorf("filters that are gone keep %d bytes", kept)
+		t.Errorf("without filters %d bytes are held", kept)
 	}
 }

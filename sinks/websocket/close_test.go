@@ -17,6 +17,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
+// TestCloseIsAnswered: a close frame of a client is answered with its code.
 func TestCloseIsAnswered(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	conn := dial(t, server, nil)
@@ -30,8 +31,8 @@ func TestCloseIsAnswered(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestCloseDeliversLog, and then the close frame; a client that
-// does not read is cut when the time is over.
+// TestCloseDeliversLog: Close sends the rest of the log, and then a close frame. It cuts a client that does not read
+// when its context ends.
 func TestCloseDeliversLog(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	good := dial(t, server, nil)
@@ -63,7 +64,7 @@ func TestCloseDeliversLog(t *testing.T) {
 	}
 }
 
-// TestClosedClientsAreRemoved, also where nothing is ever sent.
+// TestClosedClientsAreRemoved: a client that has closed its connection is removed, also if no event ever comes.
 func TestClosedClientsAreRemoved(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	for range 20 {
@@ -75,12 +76,11 @@ func TestClosedClientsAreRemoved(t *testing.T) {
 	s.hub.main.log.mu.Lock()
 	defer s.hub.main.log.mu.Unlock()
 	if n := len(s.hub.main.log.idle); n != 0 {
-		t.Errorf("%d clients that have gone are kept", n)
+		t.Errorf("%d closed clients remain", n)
 	}
 }
 
-// TestCloseDrainsFilters: what was written before a stop reaches clients of
-// filters, too.
+// TestCloseDrainsFilters: events that were written before Close reach clients of filters.
 func TestCloseDrainsFilters(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {"n % 2 == 0"}})
@@ -99,14 +99,14 @@ func TestCloseDrainsFilters(t *testing.T) {
 	}
 }
 
-// TestCloseIsNotDelayedByEvaluation: a stop ends in its time while a feeder evaluates, and while
-// a client still waits for its topic.
+// TestCloseIsNotDelayedByEvaluation: Close returns in time while a feeder evaluates, and while a client waits for its
+// topic.
 func TestCloseIsNotDelayedByEvaluation(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	release := make(chan struct{})
 	defer close(release)
 	s.hub.mu.Lock()
-	s.hub.filterGroup.running = true // a feeder that is in an evaluation
+	s.hub.filterGroup.running = true // stands for a feeder during an evaluation
 	s.hub.feeders.Go(func() { <-release })
 	s.hub.mu.Unlock()
 	s.write(t, `{"n":1}`)
@@ -126,14 +126,14 @@ func TestCloseIsNotDelayedByEvaluation(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(testenv.Wait):
-		t.Fatal("it waits for the evaluation")
+		t.Fatal("Close waits for the evaluation")
 	}
 	if status := <-answered; status != http.StatusServiceUnavailable {
-		t.Errorf("the client that waits is answered with %d", status)
+		t.Errorf("the waiting client is answered with %d", status)
 	}
 }
 
-// TestCloseSpreadsDisconnects: clients are sent away one after the other.
+// TestCloseSpreadsDisconnects: Close disconnects the clients one after the other.
 func TestCloseSpreadsDisconnects(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.Farewell = options.Duration(100 * time.Millisecond) }, httptest.NewServer)
 	const n = 200
@@ -162,6 +162,6 @@ func TestCloseSpreadsDisconnects(t *testing.T) {
 		}
 	}
 	if early > 3*n/4 {
-		t.Errorf("%d of %d clients were sent away in the first half of the time", early, n)
+		t.Errorf("%d of %d clients were disconnected in the first half of the time", early, n)
 	}
 }

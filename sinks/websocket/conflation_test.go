@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestSlowClientSkipsMessages: it goes on with new messages, is told, and with conflate gets the
-// latest of each key; and can come back from there.
+// TestSlowClientSkipsMessages: a slow client gets a gap message and new messages, with conflate also the latest
+// message of each key. It can resume from there.
 func TestSlowClientSkipsMessages(t *testing.T) {
 	for _, mode := range []string{slowDropOldest, slowConflate} {
 		for name, query := range map[string]url.Values{"all": {}, "filter": {"filter": {"n >= 0"}}} {
@@ -35,13 +35,13 @@ func TestSlowClientSkipsMessages(t *testing.T) {
 						n++
 					}
 					s.send(t, batch...)
-					s.hub.drainFeeders(t.Context()) // the filter is not to be behind, but the client
+					s.hub.drainFeeders(t.Context()) // the lag is to be that of the client, not of the filter
 					if testutil.ToFloat64(s.metrics.skipped) > 0 {
 						break
 					}
 					if n > 200_000 {
 						_, lag, _ := c.lag()
-						t.Fatalf("nothing is skipped, and it is %d behind", lag)
+						t.Fatalf("no message is skipped with a lag of %d", lag)
 					}
 				}
 				s.send(t, &event.Event{Key: "end", Data: []byte(`{"n":-1}`)}, &event.Event{Key: "end", Data: []byte(`{"n":1000000000}`)})
@@ -61,10 +61,10 @@ func TestSlowClientSkipsMessages(t *testing.T) {
 				if gaps == 0 || !slices.IsSorted(slices.DeleteFunc(slices.Clone(numbers), func(n int) bool { return n < 0 })) {
 					t.Errorf("%d gaps, %d messages", gaps, len(numbers))
 				}
-				if mode == slowConflate { // the last of each key is there
+				if mode == slowConflate { // the latest message of each key has come
 					for k := n - 7; k < n; k++ {
 						if !slices.Contains(numbers, k) {
-							t.Errorf("message %d, the last of its key, is missing", k)
+							t.Errorf("message %d, the latest of its key, is missing", k)
 						}
 					}
 				}
@@ -81,8 +81,7 @@ func TestSlowClientSkipsMessages(t *testing.T) {
 	}
 }
 
-// TestConflationKeepsJoins: a change of a row's key, and TRUNCATE, have no newer message in their
-// place.
+// TestConflationKeepsJoins: conflation never replaces a change of a row's key, or TRUNCATE, by a newer message.
 func TestConflationKeepsJoins(t *testing.T) {
 	s, _ := newSink(t, func(o *Options) { o.History.Events = 100 }, httptest.NewServer)
 	before := s.hub.history.next
@@ -106,8 +105,8 @@ func TestConflationKeepsJoins(t *testing.T) {
 	}
 }
 
-// TestDisconnectDuringConflationIsNotRecovered: a client that is lost while it gets what was conflated has no place
-// to come back to, and is told so.
+// TestDisconnectDuringConflationIsNotRecovered: a client that is lost while it gets conflated messages is not recovered when it
+// resumes.
 func TestDisconnectDuringConflationIsNotRecovered(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.SlowClient = slowConflate }, httptest.NewServer)
 	f := dialProtocol(t, server, nil)
@@ -118,7 +117,7 @@ func TestDisconnectDuringConflationIsNotRecovered(t *testing.T) {
 	c := s.listClients()[0]
 	s.hub.mu.Lock()
 	now := s.hub.now()
-	for _, e := range batch { // as write does, but before anybody is woken
+	for _, e := range batch { // as hub.write, but without waking the clients
 		s.hub.append(e, now)
 	}
 	s.hub.mu.Unlock()
@@ -133,7 +132,7 @@ func TestDisconnectDuringConflationIsNotRecovered(t *testing.T) {
 	f.conn.Close()
 	f.connect()
 	if epoch != "none" {
-		t.Errorf("in between it has the place %s", epoch)
+		t.Errorf("during conflation the epoch is %s", epoch)
 	}
 	f.wantRecovered(false)
 	s.Gap(t.Context(), plugin.Gap{Reason: "x"})

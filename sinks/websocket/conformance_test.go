@@ -8,6 +8,7 @@ import (
 	"eventgateway/gateway/plugin/plugintest"
 )
 
+// TestConformance: the sink conforms to the contract of plugins.
 func TestConformance(t *testing.T) {
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type:      Type(),

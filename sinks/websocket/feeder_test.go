@@ -19,7 +19,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// withAuthorize sets tokens, and a rule that is no equality.
+// withAuthorize returns a function that sets tokens, and a rule that is no equality.
 func withAuthorize(t *testing.T, rule string, names ...string) func(*Options) {
 	return func(o *Options) {
 		for _, name := range names {
@@ -33,8 +33,8 @@ func withAuthorize(t *testing.T, rule string, names ...string) func(*Options) {
 
 func tokenHeader(name string) http.Header { return bearerHeader("token-of-" + name + "-0123456789") }
 
-// TestFiltersDoNotDelayRights: a client that asks for nothing gets its events while the filters of
-// others are still made of the history.
+// TestFiltersDoNotDelayRights: a client without a filter gets its events while the filters of others still read the
+// history.
 func TestFiltersDoNotDelayRights(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		withAuthorize(t, `n >= 0 && claims.sub != ""`, "ada", "mallory")(o)
@@ -77,15 +77,15 @@ func TestFiltersDoNotDelayRights(t *testing.T) {
 	}
 	s.hub.mu.Unlock()
 	if waits == 0 {
-		t.Error("each live event has waited for a turn of every filter")
+		t.Error("each live event waited for a turn of every filter")
 	}
 }
 
-// TestFeederTurnsArePerAddress: an address with many filters gets as many turns as one with one.
+// TestFeederTurnsArePerAddress: an address with many filters gets as many turns as an address with one.
 func TestFeederTurnsArePerAddress(t *testing.T) {
 	h := newHub(*Type().Defaults().(*Options), newMetrics(), time.Now, plugintest.Env(t).Go)
 	h.write([]*event.Event{{Data: []byte(`{"n":1}`)}})
-	h.filterGroup.running = true // the test feeds
+	h.filterGroup.running = true // stands for a feeder: the test calls round
 	made := map[string][]*topic{}
 	h.mu.Lock()
 	for i, maker := range []string{"a", "b", "a", "a"} {
@@ -115,11 +115,11 @@ func TestFeederTurnsArePerAddress(t *testing.T) {
 		}
 	}
 	if f.round(h.filterGroup.topics) {
-		t.Error("there is still something to do")
+		t.Error("a topic has unread events")
 	}
 }
 
-// TestEndOfRightsTopicMentionsNoFilter: a client of rights only is told of no filter, whatever ends its topic.
+// TestEndOfRightsTopicMentionsNoFilter: a client without a filter gets a reason that mentions no filter when its topic ends.
 func TestEndOfRightsTopicMentionsNoFilter(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		withAuthorize(t, `n >= 0 && claims.sub != ""`, "ada")(o)
@@ -130,13 +130,13 @@ func TestEndOfRightsTopicMentionsNoFilter(t *testing.T) {
 	conn := tryConnect(t, server, "", header)
 	read(t, conn)
 	s.send(t, orders(0, 5000)...) // at once
-	if got := read(t, conn); !strings.Contains(got, "the gateway is busy") || strings.Contains(got, "filter") {
-		t.Errorf("it is told %s", got)
+	if got := read(t, conn); !strings.Contains(got, "the gateway is too slow") || strings.Contains(got, "filter") {
+		t.Errorf("the reason is %s", got)
 	}
 }
 
-// TestNewFilterDelaysNoLiveEvents: who asks for nothing waits for no filter, not even
-// while it is made of the history.
+// TestNewFilterDelaysNoLiveEvents: a client without a filter waits for no filter of others, not even for one that reads
+// the history.
 func TestNewFilterDelaysNoLiveEvents(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.Limits.FilterTime = 0 }, httptest.NewServer)
 	s.send(t, namedEvents(0, 1000)...)
@@ -166,9 +166,9 @@ func TestNewFilterDelaysNoLiveEvents(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(made, func(m *topic) bool { return m.lacks(1000) }) {
-		t.Error("all filters were made before the events came")
+		t.Error("all filters were ready before the events came")
 	}
-	for _, conn := range asking { // they give up, and so does the gateway
+	for _, conn := range asking { // the requests are cancelled, and so is their evaluation
 		conn.Close()
 	}
 	s.hub.feeders.Wait()

@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestControlFramesBetweenFrames pings in the middle of long writes: every
-// message stays whole, over TLS as well, and every ping has its pong.
+// TestControlFramesBetweenFrames: pings during long writes get their pongs, and every message stays whole, also over
+// TLS.
 func TestControlFramesBetweenFrames(t *testing.T) {
 	for name, start := range map[string]func(http.Handler) *httptest.Server{"plain": httptest.NewServer, "tls": httptest.NewTLSServer} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +60,7 @@ func TestControlFramesBetweenFrames(t *testing.T) {
 	}
 }
 
+// TestFrameSizes: messages of all sizes arrive whole, and frameSize agrees with appendFrame.
 func TestFrameSizes(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	conn := dial(t, server, nil)

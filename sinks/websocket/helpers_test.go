@@ -20,14 +20,14 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// serve serves what a sink has mounted.
+// serve serves the paths that a sink has mounted.
 func serve(t testing.TB, env plugin.Env) *httptest.Server {
 	s := httptest.NewServer(env.HTTP.(*plugintest.Mounter).Upgrades)
 	t.Cleanup(s.Close)
 	return s
 }
 
-// newSink builds a sink as set has it, and serves it until the test ends.
+// newSink builds a sink with the default options, changed by set, and serves it until the test ends.
 func newSink(t testing.TB, set func(*Options), serve func(http.Handler) *httptest.Server) (*sink, *httptest.Server) {
 	env := plugintest.Env(t)
 	o := Type().Defaults().(*Options)
@@ -49,6 +49,7 @@ func newSink(t testing.TB, set func(*Options), serve func(http.Handler) *httptes
 	return s, server
 }
 
+// write writes payloads to the sink.
 func (s *sink) write(t testing.TB, payloads ...string) {
 	t.Helper()
 	var events []*event.Event
@@ -60,6 +61,7 @@ func (s *sink) write(t testing.TB, payloads ...string) {
 	}
 }
 
+// send writes events to the sink.
 func (s *sink) send(t testing.TB, events ...*event.Event) {
 	t.Helper()
 	if err := s.Write(t.Context(), events); err != nil {
@@ -67,11 +69,12 @@ func (s *sink) send(t testing.TB, events ...*event.Event) {
 	}
 }
 
-// order is an event whose payload has an id and a status, as two tables have it.
+// order returns an event whose payload has an id and a status, in one of two channels.
 func order(id int, status string) *event.Event {
 	return &event.Event{Channel: []string{"orders", "items"}[id%2], Key: fmt.Sprint(id % 10), Data: fmt.Appendf(nil, `{"n":%d,"status":"%s"}`, id, status)}
 }
 
+// orders returns n orders with ascending ids.
 func orders(from, n int) (out []*event.Event) {
 	for i := range n {
 		out = append(out, order(from+i, "new"))
@@ -79,6 +82,7 @@ func orders(from, n int) (out []*event.Event) {
 	return out
 }
 
+// dial connects to the sink, and closes the connection when the test ends.
 func dial(t testing.TB, s *httptest.Server, header http.Header) *websocket.Conn {
 	t.Helper()
 	conn, _, err := (&websocket.Dialer{TLSClientConfig: clientTLS(s)}).Dial(strings.Replace(s.URL, "http", "ws", 1), header)
@@ -90,6 +94,7 @@ func dial(t testing.TB, s *httptest.Server, header http.Header) *websocket.Conn 
 	return conn
 }
 
+// read returns the next message.
 func read(t testing.TB, conn *websocket.Conn) string {
 	t.Helper()
 	_, msg, err := conn.ReadMessage()
@@ -129,7 +134,7 @@ func awaitClients(t testing.TB, s *sink, n int) {
 	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d clients", n), func() bool { return len(s.listClients()) == n }, func() string { return fmt.Sprint(len(s.listClients())) })
 }
 
-// awaitTopics waits until n topics are left beside the main one.
+// awaitTopics waits until there are n topics beside the main one.
 func awaitTopics(t *testing.T, s *sink, n int) {
 	t.Helper()
 	is := 0
@@ -141,6 +146,7 @@ func awaitTopics(t *testing.T, s *sink, n int) {
 	}, func() string { return fmt.Sprint(is) })
 }
 
+// topicCount returns the number of topics beside the main one.
 func (s *sink) topicCount() int {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
+// TestTooLargeMessageClosesWithItsCode: a message larger than max_message closes the client with code 1009.
 func TestTooLargeMessageClosesWithItsCode(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.MaxMessage = 1000 }, httptest.NewServer)
 	conn := dial(t, server, nil)
@@ -28,7 +29,7 @@ func TestTooLargeMessageClosesWithItsCode(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestPingFloodDisconnects: a client that asks and never reads is sent away.
+// TestPingFloodDisconnects: a client that sends pings and never reads is disconnected.
 func TestPingFloodDisconnects(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.WriteTimeout = options.Duration(500 * time.Millisecond) }, httptest.NewServer)
 	conn := dial(t, server, nil)
@@ -44,7 +45,7 @@ func TestPingFloodDisconnects(t *testing.T) {
 	t.Error("still connected after 100,000 pings")
 }
 
-// TestInvalidBytesEndOnlyTheirClient: what is not WebSocket ends that client only.
+// TestInvalidBytesEndOnlyTheirClient: bytes that are not WebSocket end only the client that sends them.
 func TestInvalidBytesEndOnlyTheirClient(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	good := dial(t, server, nil)
@@ -82,7 +83,7 @@ func TestInvalidBytesEndOnlyTheirClient(t *testing.T) {
 	}
 }
 
-// TestSlowloris: 500 sockets that never end their request hold up nobody.
+// TestSlowloris: 500 connections that never complete their request delay no other client.
 func TestSlowloris(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	for range 500 {

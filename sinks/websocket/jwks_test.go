@@ -17,7 +17,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// jwksHandler serves one key that nobody has.
+// jwksHandler serves a key set with one key, of which no private key is known.
 func jwksHandler(t testing.TB) http.Handler {
 	public, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -38,7 +38,7 @@ func jwksHandler(t testing.TB) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(text) })
 }
 
-// TestUnknownKeyIsFetched: a key that is not known yet is fetched, and one that is nobody's refused.
+// TestUnknownKeyIsFetched: a token with an unknown key has the keys fetched again, and is refused if the key stays unknown.
 func TestUnknownKeyIsFetched(t *testing.T) {
 	keys := jwkset.NewMemoryStorage()
 	private := map[string]ed25519.PrivateKey{}
@@ -82,7 +82,7 @@ func TestUnknownKeyIsFetched(t *testing.T) {
 			conn.Close()
 		}
 	}
-	try("one", 401) // it is not open yet
+	try("one", 401) // before Open
 	if err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +90,11 @@ func TestUnknownKeyIsFetched(t *testing.T) {
 	add("two")
 	try("two", 101)
 	for range 20 {
-		try("nobody's", 401)
+		try("unknown", 401)
 	}
 	try("one", 101)
 	if n := fetched.Load(); n > 4 {
-		t.Errorf("the keys were fetched %d times: strangers can have them fetched", n)
+		t.Errorf("the keys were fetched %d times: clients can cause fetches", n)
 	}
 	issuer.Close()
 	_, other := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "EdDSA", JWKS: options.NewURL(issuer.URL)} }, httptest.NewServer)
@@ -108,8 +108,7 @@ func TestUnknownKeyIsFetched(t *testing.T) {
 	}
 }
 
-// TestConnectWhileKeysAreFetched: clients connect before and while the keys are fetched.
-// The race detector looks on.
+// TestConnectWhileKeysAreFetched: clients may connect before and while the keys are fetched. The race detector proves it.
 func TestConnectWhileKeysAreFetched(t *testing.T) {
 	issuer := httptest.NewServer(jwksHandler(t))
 	defer issuer.Close()
@@ -121,7 +120,7 @@ func TestConnectWhileKeysAreFetched(t *testing.T) {
 	token := signed(t, jwt.SigningMethodHS256, []byte("x"), jwt.MapClaims{"exp": inOneHour()}, "none")
 	token = "eyJhbGciOiJFZERTQSIsImtpZCI6Im5vbmUifQ" + token[strings.IndexByte(token, '.'):]
 	if _, err := v.verify(t.Context(), token); err == nil || !strings.Contains(err.Error(), "not fetched yet") {
-		t.Errorf("before the keys are there: %v", err)
+		t.Errorf("before the keys are fetched: %v", err)
 	}
 	stop := make(chan struct{})
 	var showing sync.WaitGroup
@@ -144,7 +143,7 @@ func TestConnectWhileKeysAreFetched(t *testing.T) {
 	showing.Wait()
 }
 
-// TestKeySetResponseIsBounded: an answer that is too long is no keys, and neither is that of another host.
+// TestKeySetResponseIsBounded: keys are refused if the response is too long, or redirects to another host.
 func TestKeySetResponseIsBounded(t *testing.T) {
 	keys := jwksHandler(t)
 	padded := func(n int) http.Handler {

@@ -47,7 +47,7 @@ func publicPEM(t testing.TB, key any) options.Secret {
 
 func inOneHour() int64 { return time.Now().Add(time.Hour).Unix() }
 
-// TestSignedTokens: each algorithm, and what forges them.
+// TestSignedTokens: each algorithm accepts its own tokens, and refuses forged ones.
 func TestSignedTokens(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	ecKey, ecErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -74,7 +74,7 @@ func TestSignedTokens(t *testing.T) {
 	}
 	for algorithm, c := range map[string]struct {
 		key    options.Secret
-		tokens map[string]string // by what is the matter; "" is right
+		tokens map[string]string // by their fault; "" is valid
 	}{
 		"HS256": {options.NewSecret(secret), map[string]string{"": signed(t, jwt.SigningMethodHS256, []byte(secret), good, ""), "another secret": signed(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good, ""), "HS512": signed(t, jwt.SigningMethodHS512, []byte(secret), good, "")}},
 		"RS256": {rsaPEM, map[string]string{
@@ -106,7 +106,7 @@ func TestSignedTokens(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenClosesClient: a client is closed when its token ends, and as much later as clocks may differ.
+// TestExpiredTokenClosesClient: a client is closed when its token expires, later by the difference allowed between clocks.
 func TestExpiredTokenClosesClient(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	s, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)} }, httptest.NewServer)
@@ -120,8 +120,8 @@ func TestExpiredTokenClosesClient(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestCriticalHeaderIsRefused: a token whose header names what must be understood is refused, as
-// nothing beyond the standard's own is (RFC 7515, section 4.1.11).
+// TestCriticalHeaderIsRefused: a token whose header has crit is refused, because no extension is supported (RFC 7515,
+// section 4.1.11).
 func TestCriticalHeaderIsRefused(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	_, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)} }, httptest.NewServer)
@@ -140,7 +140,7 @@ func TestCriticalHeaderIsRefused(t *testing.T) {
 	}
 }
 
-// TestTokenTimesAreChecked: a token from the future is refused, but for a few seconds between clocks.
+// TestTokenTimesAreChecked: a token from the future is refused, except for a few seconds between clocks.
 func TestTokenTimesAreChecked(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	_, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)} }, httptest.NewServer)
@@ -169,7 +169,7 @@ func TestTokenTimesAreChecked(t *testing.T) {
 	}
 }
 
-// TestClaimsMustBeOneObject: a token with something behind its claims is refused.
+// TestClaimsMustBeOneObject: a token with bytes behind its claims is refused.
 func TestClaimsMustBeOneObject(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)} }, httptest.NewServer)
 	for claims, want := range map[string]int{
@@ -191,7 +191,7 @@ func TestClaimsMustBeOneObject(t *testing.T) {
 	}
 }
 
-// TestRepeatedClaimIsRefused: a token that other programs may read in another way is refused.
+// TestRepeatedClaimIsRefused: a token with a repeated claim is refused, because other programs may use the other value.
 func TestRepeatedClaimIsRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) {
 		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
@@ -214,7 +214,7 @@ func TestRepeatedClaimIsRefused(t *testing.T) {
 	}
 }
 
-// TestExpiryHasLeeway: one that is taken although it has just expired is not ended at once.
+// TestExpiryHasLeeway: a client whose token expired a moment ago is not closed at once.
 func TestExpiryHasLeeway(t *testing.T) {
 	s, _ := newSink(t, nil, httptest.NewServer)
 	c := newClient(s, "")

@@ -18,8 +18,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestClosedSinkIsCollected: a sink that a reload has replaced is not held by its clients, by their
-// timers and connections, by the keys of tokens that it refreshes, or by the server's.
+// TestClosedSinkIsCollected: the memory of a sink that a reload has replaced is released: its clients, their timers and
+// connections, its keys of tokens and the HTTP server keep no reference.
 func TestClosedSinkIsCollected(t *testing.T) {
 	issuer := httptest.NewServer(jwksHandler(t))
 	defer issuer.Close()
@@ -63,7 +63,7 @@ func TestClosedSinkIsCollected(t *testing.T) {
 		}
 		connect("", header("a token that is long enough"))
 		connect("?filter=n%20%3E%201", header("a token that is long enough"))
-		connect("", nil) // it never shows its token: a timer waits for that
+		connect("", nil) // it never sends its token: a timer is running
 		events, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/", nil)
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
+// TestLimits: clients beyond limits are refused, and admitted again when others have gone.
 func TestLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits   Limits
@@ -41,7 +42,7 @@ func TestLimits(t *testing.T) {
 			}
 			awaitClients(t, s, 0)
 			if name == "handshakes" {
-				return // they come back with time
+				return // the limiter admits more as time goes by
 			}
 			conn, status := connect(server, "", nil)
 			for begin := time.Now(); status != 101 && time.Since(begin) < testenv.Wait; { // the handler ends a moment later
@@ -55,7 +56,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestAddresses: only a proxy of ours is believed, and only what it says itself.
+// TestAddresses: X-Forwarded-For is used only from trusted proxies, and only the address that they have added.
 func TestAddresses(t *testing.T) {
 	g := newClientLimits(Limits{TrustedProxies: []options.Network{options.NewNetwork("10.0.0.0/8"), options.NewNetwork("::1"), options.NewNetwork("192.0.2.7")}})
 	for _, c := range []struct{ remote, forwarded, want string }{
@@ -98,7 +99,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestMessageLimitDisconnects: a client that talks too much is sent away.
+// TestMessageLimitDisconnects: a client that sends more than limits.messages is disconnected.
 func TestMessageLimitDisconnects(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.Limits.Messages = 10 }, httptest.NewServer)
 	conn := dial(t, server, nil)

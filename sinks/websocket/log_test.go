@@ -9,9 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestReadersSeeLogAsWritten: readers that begin anywhere, while the log
-// grows, see every frame behind their beginning, once and in order, and count
-// what they saw.
+// TestReadersSeeLogAsWritten: readers that begin anywhere while the log grows see every later frame, once and in
+// order, and count them correctly.
 func TestReadersSeeLogAsWritten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		sizes := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 300), rapid.IntRange(0, 2*chunkSize)), 1, 60).Draw(rt, "sizes")

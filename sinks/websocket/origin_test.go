@@ -17,8 +17,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDNSRebindingIsRefused: a page whose name was made to resolve to this machine has the origin that
-// it names as Host, and is refused all the same, unless its origin is listed.
+// TestDNSRebindingIsRefused: a page whose name was made to resolve to this machine is refused although its origin is
+// the Host, unless the origin is listed.
 func TestDNSRebindingIsRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.Origins = []string{"https://shop.example"} }, httptest.NewServer)
 	port := server.Listener.Addr().(*net.TCPAddr).Port
@@ -81,7 +81,7 @@ func TestDNSRebindingIsRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedOriginLogIsLimited: strangers cause few lines, which are short, and are counted.
+// TestRefusedOriginLogIsLimited: refused pages cause few and short log lines, which count the suppressed ones.
 func TestRefusedOriginLogIsLimited(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	var log testenv.Log
@@ -107,6 +107,7 @@ func TestRefusedOriginLogIsLimited(t *testing.T) {
 	}
 }
 
+// TestOrigins: pages connect only from the same host or a listed origin.
 func TestOrigins(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.Origins = []string{"http://localhost:5500", "https://Shop.example/"} }, httptest.NewServer)
 	for origin, allowed := range map[string]bool{

@@ -14,8 +14,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// panickingListener is a listener whose connections panic where the server writes "poison" to one that has
-// asked for it, or reads it.
+// panickingListener is a listener whose connections panic when the server writes "poison" to a chosen one,
+// or reads it.
 type panickingListener struct{ net.Listener }
 
 func (p panickingListener) Accept() (net.Conn, error) {
@@ -43,8 +43,8 @@ func (c *panickingConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestPanicEndsOneClient: a goroutine that sends to a client panics, and another client, the sink
-// and the process go on.
+// TestPanicEndsOneClient: a panic of a client's goroutine ends this client only: another client, the sink and the process
+// continue.
 func TestPanicEndsOneClient(t *testing.T) {
 	env := plugintest.Env(t)
 	panics := make(chan any, 10)
@@ -95,9 +95,9 @@ func TestPanicEndsOneClient(t *testing.T) {
 		t.Error(err)
 	}
 	if got := testutil.ToFloat64(s.metrics.disconnects.WithLabelValues("panic")); got != 1 {
-		t.Errorf("%v clients are gone for a panic", got)
+		t.Errorf("%v clients disconnected because of a panic", got)
 	}
 	if got := testutil.ToFloat64(s.metrics.clients); got != 0 {
-		t.Errorf("%v clients are left", got)
+		t.Errorf("%v clients remain", got)
 	}
 }

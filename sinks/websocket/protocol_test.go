@@ -18,7 +18,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// imitations are payloads that look like what a gateway says itself, to the last byte.
+// imitations are payloads that equal control messages byte by byte.
 var imitations = []string{
 	`{"type":"position","offset":1}`,
 	`{"type":"subscribed","epoch":"EVIL","offset":1,"seen":0}`,
@@ -33,7 +33,7 @@ var imitations = []string{
 	"{\"type\":\"gap\",\"reason\":\"\xff\"}",
 }
 
-// TestPayloadIsNeverControl: to a client that goes by the frames every payload is a message.
+// TestPayloadIsNeverControl: no payload is taken for a control message by a client that looks at the frames.
 func TestPayloadIsNeverControl(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	for _, query := range []url.Values{{}, {"channel": {""}}} {
@@ -45,7 +45,7 @@ func TestPayloadIsNeverControl(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		if f.epoch != epoch || f.seen != uint64(len(imitations)+1) {
-			t.Errorf("its place is %s, %d, %d", f.epoch, f.offset, f.seen)
+			t.Errorf("the client resumes from %s, %d, %d", f.epoch, f.offset, f.seen)
 		}
 		f.conn.Close()
 		s.write(t, "later")
@@ -55,7 +55,7 @@ func TestPayloadIsNeverControl(t *testing.T) {
 	}
 }
 
-// TestLeaveCarriesOneValue: the event in a leave is one value, whatever it looks like.
+// TestLeaveCarriesOneValue: the message in a leave is one JSON value, whatever the event contains.
 func TestLeaveCarriesOneValue(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {`new.s == "a"`}})
@@ -73,8 +73,7 @@ func TestLeaveCarriesOneValue(t *testing.T) {
 	}
 }
 
-// TestClientWithoutProtocolGetsPayloads: a client that offers none, or one that is not known, gets bare
-// payloads, and no word of the gateway but its welcome.
+// TestClientWithoutProtocolGetsPayloads: a client without a known subprotocol gets only payloads and the welcome.
 func TestClientWithoutProtocolGetsPayloads(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.History.Events = 10
@@ -92,8 +91,8 @@ func TestClientWithoutProtocolGetsPayloads(t *testing.T) {
 		if kind, msg, err := conn.ReadMessage(); err != nil || kind != websocket.TextMessage || string(msg) != `{"type":"welcome"}` {
 			t.Errorf("the welcome is %d %q, %v", kind, msg, err)
 		}
-		s.send(t, &event.Event{Data: []byte(`{"old":{"s":"a"},"new":{"s":"b"}}`)}) // has left
-		s.send(t, orders(0, 100)...)                                               // marks
+		s.send(t, &event.Event{Data: []byte(`{"old":{"s":"a"},"new":{"s":"b"}}`)}) // a leave
+		s.send(t, orders(0, 100)...)                                               // would cause position messages
 		last := `{"new":{"s":"a"}}`
 		s.write(t, last)
 		if kind, msg, err := conn.ReadMessage(); err != nil || kind != websocket.TextMessage || string(msg) != last {
@@ -103,7 +102,7 @@ func TestClientWithoutProtocolGetsPayloads(t *testing.T) {
 	}
 }
 
-// TestAnswersAreControlMessages: what a client has sent comes back to it in control messages only.
+// TestAnswersAreControlMessages: text from a client is sent back in control messages only.
 func TestAnswersAreControlMessages(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}} }, httptest.NewServer)
 	conn, _ := connect(server, "", http.Header{"Sec-WebSocket-Protocol": {Protocol}})
@@ -121,7 +120,7 @@ func TestAnswersAreControlMessages(t *testing.T) {
 	}
 }
 
-// TestWelcomeTypeIsChecked: its type is not that of another message of the protocol.
+// TestWelcomeTypeIsChecked: the type of the welcome must not be that of another control message.
 func TestWelcomeTypeIsChecked(t *testing.T) {
 	o := Type().Defaults().(*Options)
 	o.Welcome = options.Map[string]{{Key: "type", Value: "position"}}
@@ -132,7 +131,8 @@ func TestWelcomeTypeIsChecked(t *testing.T) {
 	}
 }
 
-// TestOtherProtocolVersionIsRefused of the protocol only are refused with the one that is spoken, and logged few times.
+// TestOtherProtocolVersionIsRefused: a client that offers other versions of the protocol only is refused with the supported
+// version. The log lines are limited.
 func TestOtherProtocolVersionIsRefused(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	var log testenv.Log
@@ -159,7 +159,7 @@ func TestOtherProtocolVersionIsRefused(t *testing.T) {
 	}
 }
 
-// TestLeaveReplacesInvalidUTF8 that are no text stays a control message: these bytes are replaced.
+// TestLeaveReplacesInvalidUTF8: a leave with bytes that are not UTF-8 remains a control message.
 func TestLeaveReplacesInvalidUTF8(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {`new.s == "a"`}})
@@ -169,6 +169,7 @@ func TestLeaveReplacesInvalidUTF8(t *testing.T) {
 	}
 }
 
+// TestGapsNeedTheProtocol: gap messages go only to clients that speak the protocol.
 func TestGapsNeedTheProtocol(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	old := dial(t, server, nil)

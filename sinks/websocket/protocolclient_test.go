@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// protocolClient is a client that speaks the protocol: it comes back where it was.
+// protocolClient is a client that speaks the protocol, and resumes when it connects again.
 type protocolClient struct {
 	t      testing.TB
 	server *httptest.Server
@@ -24,10 +24,11 @@ type protocolClient struct {
 
 	epoch        string
 	offset, seen uint64
-	recovered    *bool // what the last subscribed said
+	recovered    *bool // of the last subscribed message
 	got          []string
 }
 
+// dialProtocol connects a client that speaks the protocol.
 func dialProtocol(t testing.TB, server *httptest.Server, query url.Values) *protocolClient {
 	t.Helper()
 	f := &protocolClient{t: t, server: server, query: query}
@@ -35,7 +36,7 @@ func dialProtocol(t testing.TB, server *httptest.Server, query url.Values) *prot
 	return f
 }
 
-// connect connects, and waits until it is subscribed.
+// connect connects, resumes if it was connected before, and waits for the subscribed message.
 func (f *protocolClient) connect() {
 	f.t.Helper()
 	q := url.Values{}
@@ -59,7 +60,7 @@ func (f *protocolClient) connect() {
 	}
 }
 
-// read takes the next frame; it returns an error where the connection has ended.
+// read handles the next frame. It returns an error when the connection has ended.
 func (f *protocolClient) read() error {
 	f.conn.SetReadDeadline(time.Now().Add(testenv.Wait))
 	kind, msg, err := f.conn.ReadMessage()
@@ -91,7 +92,7 @@ func (f *protocolClient) read() error {
 	return nil
 }
 
-// until reads until it has got a message.
+// until reads until a message has come, and returns all messages so far.
 func (f *protocolClient) until(last string) []string {
 	f.t.Helper()
 	for !slices.Contains(f.got, last) {
@@ -102,6 +103,7 @@ func (f *protocolClient) until(last string) []string {
 	return f.got
 }
 
+// wantRecovered checks the last subscribed message.
 func (f *protocolClient) wantRecovered(want bool) {
 	f.t.Helper()
 	if f.recovered == nil || *f.recovered != want {

@@ -15,8 +15,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestReconnectStorm drops clients again and again while events come: none misses anything,
-// gets anything twice, or is told wrongly.
+// TestReconnectStorm: clients that are disconnected again and again while events come miss no message, and get none twice.
 func TestReconnectStorm(t *testing.T) {
 	clients, drops := countFromEnv("STORM_CLIENTS", 30), countFromEnv("STORM_DROPS", 10)
 	s, server := newSink(t, func(o *Options) { o.History.Events = 50_000; o.History.Age = options.Duration(time.Hour) }, httptest.NewServer)
@@ -55,7 +54,7 @@ func TestReconnectStorm(t *testing.T) {
 					}
 				}
 				f.conn.Close()
-				time.Sleep(time.Duration(rnd.IntN(30)) * time.Millisecond) // it is away
+				time.Sleep(time.Duration(rnd.IntN(30)) * time.Millisecond) // disconnected
 				f.connect()
 				f.wantRecovered(true)
 			}
@@ -80,7 +79,7 @@ func TestReconnectStorm(t *testing.T) {
 	}
 }
 
-// countFromEnv returns how large a test is: the variable says, else it is small.
+// countFromEnv returns the size of a test: the environment variable, or a small default.
 func countFromEnv(variable string, few int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		return n

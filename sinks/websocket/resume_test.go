@@ -12,6 +12,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
+// TestResume: a client that resumes gets every message that it missed, once, for each kind of subscription.
 func TestResume(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	for name, query := range map[string]url.Values{
@@ -22,7 +23,7 @@ func TestResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := dialProtocol(t, server, query)
 			if f.recovered != nil {
-				t.Errorf("recovered is %v although nothing was asked", *f.recovered)
+				t.Errorf("recovered is %v although the client does not resume", *f.recovered)
 			}
 			want := func(from, to int) (out []string) {
 				for n := from; n < to; n++ {
@@ -49,8 +50,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestResumeReportsNotRecovered: where something may be missing, the client is told, and goes on with
-// what comes next.
+// TestResumeReportsNotRecovered: a client that may have missed messages gets recovered false, and then new messages.
 func TestResumeReportsNotRecovered(t *testing.T) {
 	for name, c := range map[string]struct {
 		set       func(*Options)
@@ -83,14 +83,14 @@ func TestResumeReportsNotRecovered(t *testing.T) {
 				}
 				f.conn.Close()
 				f.connect()
-				f.wantRecovered(name != "history too old" || kind == "all") // that one has everything
+				f.wantRecovered(name != "history too old" || kind == "all") // the main topic still has every message
 			})
 		}
 	}
 }
 
-// TestFilterWithoutMatchesGetsPositions: a client whose filter nothing passes for long is told its position, and
-// does not lose it.
+// TestFilterWithoutMatchesGetsPositions: a client whose filter matches no event gets position messages, and can resume from
+// them.
 func TestFilterWithoutMatchesGetsPositions(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.History.Events = 1000 }, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {`status == "rare"`}})
@@ -109,7 +109,7 @@ func TestFilterWithoutMatchesGetsPositions(t *testing.T) {
 	f.until(string(order(1, "rare").Data))
 }
 
-// TestResumeByNamedPosition: a client names the last message that it has by a field, at any gateway.
+// TestResumeByNamedPosition: a client resumes behind a message that it names by the option position.
 func TestResumeByNamedPosition(t *testing.T) {
 	set := func(o *Options) { o.Position = expr.MustCompile("_pub_id") }
 	message := func(n int) *event.Event {
@@ -157,7 +157,7 @@ func TestResumeByNamedPosition(t *testing.T) {
 	}
 }
 
-// TestResumeWithOtherFilterIsNotRecovered: what a client has seen of one subscription says nothing of another.
+// TestResumeWithOtherFilterIsNotRecovered: seen of one subscription is not used for another.
 func TestResumeWithOtherFilterIsNotRecovered(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, nil)

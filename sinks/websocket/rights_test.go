@@ -22,8 +22,8 @@ import (
 
 const rightsSecret = "ssssssssssssssssssssssssssssssss"
 
-// visiblePayloads returns what a client with claims gets of payloads under a rule, up to the last one,
-// which it must get.
+// visiblePayloads returns the payloads that a client with claims gets under a rule, up to the last one, which it
+// must get.
 func visiblePayloads(t *testing.T, rule string, claims jwt.MapClaims, payloads ...string) []string {
 	t.Helper()
 	s, server := newSink(t, func(o *Options) {
@@ -62,8 +62,7 @@ func tryConnect(t *testing.T, server *httptest.Server, query string, header http
 	return conn
 }
 
-// readTo returns the messages up to the one called last, without it. Of control messages it
-// returns those that say that a row has left.
+// readTo returns the messages before the one named last. Of control messages it returns leave messages only.
 func readTo(t *testing.T, conn *websocket.Conn, last string) (got []string) {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(testenv.Wait))
@@ -82,7 +81,7 @@ func readTo(t *testing.T, conn *websocket.Conn, last string) (got []string) {
 	}
 }
 
-// TestRenewedTokenKeepsPosition: it has the rights of the one before, and so the topic and the place.
+// TestRenewedTokenKeepsPosition: a renewed token has the same rights, so its client shares the topic and can resume.
 func TestRenewedTokenKeepsPosition(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(rightsSecret)}
@@ -97,7 +96,7 @@ func TestRenewedTokenKeepsPosition(t *testing.T) {
 	}
 	f, other := dialProtocol(t, server, token(1)), dialProtocol(t, server, token(2))
 	if n := s.topicCount(); n != 1 {
-		t.Errorf("%d topics for one who has two tokens", n)
+		t.Errorf("%d topics for two tokens with equal rights", n)
 	}
 	s.send(t, orders(0, 3)...)
 	f.until(string(order(2, "new").Data))
@@ -113,7 +112,7 @@ func TestRenewedTokenKeepsPosition(t *testing.T) {
 	}
 }
 
-// TestRightsFailClosed: what cannot be compared shows nothing, negated neither.
+// TestRightsFailClosed: a value that cannot be compared shows no event, also negated.
 func TestRightsFailClosed(t *testing.T) {
 	order := func(id string) string { return fmt.Sprintf(`{"order":{"customer_id":%s}}`, id) }
 	for _, c := range []struct {
@@ -140,20 +139,20 @@ func TestRightsFailClosed(t *testing.T) {
 	}
 }
 
-// TestRowLeavingRightsIsAnnounced: a client that may see a row as it was, and not as it is, is told
-// that it has left, live and from the history; of what has become of it, it is told nothing.
+// TestRowLeavingRightsIsAnnounced: a client whose rights show the old row only gets a leave message, live and from the
+// history, without the new row.
 func TestRowLeavingRightsIsAnnounced(t *testing.T) {
 	change := func(old, now string) string {
 		return fmt.Sprintf(`{"operation":"UPDATE","table":"orders","secret":"of the new row","old":%s,"new":%s}`, old, now)
 	}
-	mine, theirs, nobodys := `{"id":1,"owner":7,"open":1}`, `{"id":1,"owner":8,"open":1}`, `{"id":1,"owner":null}`
-	leave := `{"type":"leave","message":{"operation":"UPDATE","table":"orders","old":` + mine + `,"new":null}}`
+	own, other, without := `{"id":1,"owner":7,"open":1}`, `{"id":1,"owner":8,"open":1}`, `{"id":1,"owner":null}`
+	leave := `{"type":"leave","message":{"operation":"UPDATE","table":"orders","old":` + own + `,"new":null}}`
 	payloads := []string{
-		change(mine, theirs), change(mine, nobodys), change(mine, "null"), change(mine, `{"id":1}`), change(mine, `{"id":1,"owner":[7]}`),
-		change(theirs, nobodys), change(nobodys, theirs), change("null", theirs), change(nobodys, nobodys), change(`{"id":1}`, theirs),
-		change(theirs, mine), change("null", mine), change(mine, mine),
+		change(own, other), change(own, without), change(own, "null"), change(own, `{"id":1}`), change(own, `{"id":1,"owner":[7]}`),
+		change(other, without), change(without, other), change("null", other), change(without, without), change(`{"id":1}`, other),
+		change(other, own), change("null", own), change(own, own),
 	}
-	want := []string{leave, leave, leave, leave, leave, change(theirs, mine), change("null", mine)}
+	want := []string{leave, leave, leave, leave, leave, change(other, own), change("null", own)}
 	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true", "!(new.owner != claims.id)"} {
 		if got := visiblePayloads(t, rule, jwt.MapClaims{"id": 7}, payloads...); !slices.Equal(got, want) {
 			t.Errorf("%s shows\n%s\nwant\n%s", rule, strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -161,8 +160,7 @@ func TestRowLeavingRightsIsAnnounced(t *testing.T) {
 	}
 }
 
-// TestFilterCannotReadHiddenRow: of a row that has gone to others, a filter is asked about the row as
-// it was only.
+// TestFilterCannotReadHiddenRow: a filter is evaluated for the old row only when the rights hide the new row.
 func TestFilterCannotReadHiddenRow(t *testing.T) {
 	const payload = `{"operation":"UPDATE","secret":"new","old":{"owner":7,"status":"open"},"new":{"owner":8,"status":"paid"},"new":{"owner":9}}`
 	for _, rule := range []string{"new.owner == claims.id", "new.owner == claims.id && true"} {
@@ -193,7 +191,7 @@ func TestFilterCannotReadHiddenRow(t *testing.T) {
 	}
 }
 
-// TestClaimsCompareAsText: what an equality with one claim compares as text shows, over a connection.
+// TestClaimsCompareAsText: an equality with one claim compares as text.
 func TestClaimsCompareAsText(t *testing.T) {
 	order := func(id string) string { return `{"order":{"id":` + id + `}}` }
 	all := []string{"7", "7.0", "70e-1", `"7"`, `"7.0"`, `"07"`, `" 7"`, "true", `"true"`, "null", `""`, "[7]", "{}", "8", `"\u0037"`, "7.5"}

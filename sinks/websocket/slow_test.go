@@ -19,8 +19,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestSlowClientGetsCloseReason: one that is too far behind, and then goes on reading,
-// finds whole frames and a close code that says so.
+// TestSlowClientGetsCloseReason: a slow client that continues to read gets whole frames, and a close code with the reason.
 func TestSlowClientGetsCloseReason(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.MaxLag.Events = 5000 }, httptest.NewServer)
 	slow := dial(t, server, nil)
@@ -30,7 +29,7 @@ func TestSlowClientGetsCloseReason(t *testing.T) {
 	batch := slices.Repeat([]string{payload}, 500)
 	for sent := 0; !c.closed(); sent += len(batch) {
 		if sent > 100_000 {
-			t.Fatal("it is never disconnected")
+			t.Fatal("the client is not disconnected")
 		}
 		s.write(t, batch...)
 	}
@@ -47,8 +46,8 @@ func TestSlowClientGetsCloseReason(t *testing.T) {
 	awaitClients(t, s, 0)
 }
 
-// TestEvictedClientReleasesLog: the log of a client that never reads goes when it
-// is sent away, and not only when its connection ends at last.
+// TestEvictedClientReleasesLog: a client that never reads releases the log when it is evicted, not only when its
+// connection ends.
 func TestEvictedClientReleasesLog(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.MaxLag.Events, o.History.Events = 100, 0 }, httptest.NewServer)
 	dial(t, server, nil)
@@ -70,7 +69,7 @@ func TestEvictedClientReleasesLog(t *testing.T) {
 		case <-gone:
 			return
 		case <-c.done:
-			t.Fatal("the log is kept until the connection ends")
+			t.Fatal("the log stays in memory until the connection ends")
 		case <-time.After(time.Millisecond): // the cleanup runs soon after the collection
 		}
 	}
@@ -82,8 +81,8 @@ func (c *client) closed() bool {
 	return c.reason == "slow"
 }
 
-// TestStuckClientsAreEvicted: one in ten stops to read. They are dealt with as configured within 5 s,
-// the others get everything, and memory is that of the history and of one log.
+// TestStuckClientsAreEvicted: one in ten clients stops reading. They are handled as configured within 5 s, the others get every
+// message, and memory is that of the history and one log.
 func TestStuckClientsAreEvicted(t *testing.T) {
 	clients, messages := countFromEnv("STUCK_CLIENTS", 50), 20_000
 	payload := strings.Repeat("x", 1000)
@@ -98,11 +97,11 @@ func TestStuckClientsAreEvicted(t *testing.T) {
 			for i := range clients {
 				conn := dial(t, server, nil)
 				if i%10 == 0 {
-					continue // it reads nothing
+					continue // stuck
 				}
 				reading.Go(func() {
 					for n := range messages {
-						if n%100 == 0 { // progress counts, and not how long all of it takes
+						if n%100 == 0 { // each 100 messages have time of their own
 							conn.SetReadDeadline(time.Now().Add(testenv.Wait))
 						}
 						if _, _, err := conn.ReadMessage(); err != nil {
@@ -122,7 +121,7 @@ func TestStuckClientsAreEvicted(t *testing.T) {
 					batch[i] = &event.Event{Key: fmt.Sprint(i), Data: []byte(payload)}
 				}
 				s.send(t, batch...)
-				for want := int64(100*n-500) * int64(clients-clients/10); received.Load() < want && !t.Failed(); { // those who read are not slow
+				for want := int64(100*n-500) * int64(clients-clients/10); received.Load() < want && !t.Failed(); { // wait for the clients that read: they are not slow
 					time.Sleep(time.Millisecond)
 				}
 				if n%20 == 0 {
@@ -135,12 +134,12 @@ func TestStuckClientsAreEvicted(t *testing.T) {
 				awaitClients(t, s, clients-clients/10)
 			}
 			if took := time.Since(written); took > 5*time.Second {
-				t.Errorf("after %v they are gone", took)
+				t.Errorf("the stuck clients disconnected after %v", took)
 			}
 			if mode != slowDisconnect && testutil.ToFloat64(s.metrics.skipped) == 0 {
-				t.Error("nobody has skipped anything")
+				t.Error("no message was skipped")
 			}
-			const log = 16 << 20         // what the slowest may keep, the history, and garbage
+			const log = 16 << 20         // the lag of the slowest, the history, and garbage
 			ends := int64(clients) << 16 // of this test's own ends of the connections
 			if grown := int64(most) - int64(before); grown > 3*log+ends {
 				t.Errorf("%d MiB more memory", grown>>20)
@@ -157,12 +156,12 @@ func heapBytes() uint64 {
 	return m.HeapInuse
 }
 
-// TestGapsToSlowClientAreMerged: gaps that wait for a client are one, so that one that reads
-// slowly is told, and is not sent away for what it was told.
+// TestGapsToSlowClientAreMerged: gap messages that wait for a client are merged, so that a slow client is not disconnected for
+// them.
 func TestGapsToSlowClientAreMerged(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.MaxLag.Events, o.MaxLag.Bytes = 1_000_000, 1<<30 }, httptest.NewServer)
 	f := dialProtocol(t, server, nil)
-	for range 16 { // more than the connection takes
+	for range 16 { // more than the buffers of the connection hold
 		s.write(t, strings.Repeat("x", 1<<20))
 	}
 	for range 10_000 {

@@ -43,7 +43,7 @@ func listen(t *testing.T, server *httptest.Server, query, last string) *eventSou
 	return &eventSource{t: t, in: bufio.NewScanner(resp.Body), stop: resp.Body.Close}
 }
 
-// next returns the type and the data of the next event; one without data only moves the id.
+// next returns the type and the data of the next event. An event without data only sets the id.
 func (s *eventSource) next() (kind, data string) {
 	s.t.Helper()
 	var lines []string
@@ -75,7 +75,7 @@ func (s *eventSource) want(kind, data string) {
 	}
 }
 
-// TestServerSentEvents: the same log, with ids to go on from.
+// TestServerSentEvents: server-sent events bring the same messages, with ids to resume from.
 func TestServerSentEvents(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}}
@@ -133,7 +133,7 @@ func TestServerSentEvents(t *testing.T) {
 	}
 }
 
-// TestPayloadForgesNoServerSentEvent: a payload makes no server-sent event of its own, and no position.
+// TestPayloadForgesNoServerSentEvent: a payload makes no additional server-sent event, and no position.
 func TestPayloadForgesNoServerSentEvent(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	in := listen(t, server, "filter=true", "")
@@ -144,14 +144,14 @@ func TestPayloadForgesNoServerSentEvent(t *testing.T) {
 	in.want("", `{"type":"position","offset":7,"lat":1}`)
 	in.want("", `{"type":"position","offset":7}`)
 	if in.last[:len(in.last)-1] != place[:len(place)-1] {
-		t.Errorf("the place went from %s to %s", place, in.last)
+		t.Errorf("the id changed from %s to %s", place, in.last)
 	}
 	if place == "" {
-		t.Error("before the first event there is no place to come back to")
+		t.Error("there is no id before the first event")
 	}
 }
 
-// TestServerSentEventsForbidSniffing: browsers take server-sent events for nothing else.
+// TestServerSentEventsForbidSniffing: the response forbids browsers to guess another content type.
 func TestServerSentEventsForbidSniffing(t *testing.T) {
 	_, server := newSink(t, nil, httptest.NewServer)
 	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL, nil)

@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestSubscribeByMessage changes what comes, without a break.
+// TestSubscribeByMessage: a subscribe message changes the subscription without a gap. A wrong one changes nothing.
 func TestSubscribeByMessage(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, nil)
@@ -47,7 +47,7 @@ func TestSubscribeByMessage(t *testing.T) {
 		}
 	}
 	s.send(t, order(5, "old"))
-	f.until(string(order(5, "old").Data)) // the subscription is as it was
+	f.until(string(order(5, "old").Data)) // the subscription is unchanged
 	if n := s.topicCount(); n != 1 {
 		t.Errorf("%d topics", n)
 	}
@@ -56,8 +56,7 @@ func TestSubscribeByMessage(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "without topics", func() bool { return s.topicCount() == 0 })
 }
 
-// TestLeaveAnnouncesRow: a row that a change takes out of a filter is announced, and so is one that is
-// deleted.
+// TestLeaveAnnouncesRow: a row that an update or a delete removes from a filter is announced.
 func TestLeaveAnnouncesRow(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {`new.status == "pending"`}})
@@ -85,7 +84,7 @@ func TestLeaveAnnouncesRow(t *testing.T) {
 	}
 }
 
-// TestTooManyTopicsAreRefused are refused before the upgrade.
+// TestTooManyTopicsAreRefused: subscriptions beyond max_topics are refused before the upgrade.
 func TestTooManyTopicsAreRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.MaxTopics = 1 }, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {"n == 1"}})
@@ -100,8 +99,8 @@ func TestTooManyTopicsAreRefused(t *testing.T) {
 	f.conn.Close()
 }
 
-// TestPipelinedSubscribesResumeInOrder, before any is answered: each goes on behind what was
-// sent, so nothing is missed and nothing comes twice.
+// TestPipelinedSubscribesResumeInOrder: several subscribe messages without waiting for answers each continue behind the
+// messages sent, so that none is missed or repeated.
 func TestPipelinedSubscribesResumeInOrder(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	f := dialProtocol(t, server, nil)
@@ -132,8 +131,8 @@ func TestPipelinedSubscribesResumeInOrder(t *testing.T) {
 	}
 }
 
-// TestSubscribeLosesAndRepeatsNothing while events come: what both subscriptions have comes once and in
-// order, for each begins where the client was.
+// TestSubscribeLosesAndRepeatsNothing: messages that are in both subscriptions come once and in order when a client changes its
+// subscription while events come.
 func TestSubscribeLosesAndRepeatsNothing(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.History.Events = 50_000 }, httptest.NewServer)
 	f := dialProtocol(t, server, nil)
@@ -151,7 +150,7 @@ func TestSubscribeLosesAndRepeatsNothing(t *testing.T) {
 			}
 		}
 	}()
-	for i := range 9 { // a client may change so often at once
+	for i := range 9 { // below subscribeBurst
 		filter := []string{"n % 2 == 0", "", "n % 2 == 0 || n % 3 == 0"}[i%3]
 		text := fmt.Sprintf(`{"type":"subscribe","filter":"%s","epoch":"%s","offset":%d,"seen":%d}`, filter, f.epoch, f.offset, f.seen)
 		if err := f.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {

@@ -14,8 +14,8 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestTenantsSeeTheirOwnEvents never see each other's orders: live, in the history, and in server-sent
-// events; by an equality, and by another condition.
+// TestTenantsSeeTheirOwnEvents: tenants never get events of others: live, from the history, and as server-sent events; by an
+// equality, and by another condition.
 func TestTenantsSeeTheirOwnEvents(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	for _, rule := range []string{"order.customer_id == claims.sub", "order.customer_id == claims.sub && true"} {
@@ -72,7 +72,7 @@ func TestTenantsSeeTheirOwnEvents(t *testing.T) {
 	}
 }
 
-// TestMissingClaimRefusesClient, whatever the condition is.
+// TestMissingClaimRefusesClient: a client whose token lacks a claim of the rule is refused, for any rule.
 func TestMissingClaimRefusesClient(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	for _, rule := range []string{`claims.role == "admin" || order.customer_id == claims.sub`, `order.customer_id == claims.sub && true`, `order.tenant not in claims.blocked`, `order.customer_id == claims.sub`} {
@@ -89,7 +89,7 @@ func TestMissingClaimRefusesClient(t *testing.T) {
 	}
 }
 
-// TestRightsDoNotCountAsTopics: how many customers there are has nothing to do with max_topics.
+// TestRightsDoNotCountAsTopics: max_topics does not bound the number of customers.
 func TestRightsDoNotCountAsTopics(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	_, server := newSink(t, func(o *Options) {
