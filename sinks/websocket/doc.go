@@ -1,30 +1,92 @@
-// Package websocket is the sink websocket: it sends events to WebSocket clients, as one
-// frame each, and to clients of server-sent events (sse.go).
+// Package websocket is the sink websocket. It sends each event as one frame to WebSocket clients, and as
+// a server-sent event to other HTTP clients.
 //
-// One log, many positions. A message becomes a frame once and is appended to
-// one shared log of chunks (log.go). A client is a position in that log and a
-// goroutine that sends everything from there to the end in one write
-// (client.go): a client that is behind gets larger writes, not more of them. The
-// chunks are a linked list, of which the first ones are the history; what is before it and
-// no client needs any more is garbage.
+// # Concepts
 //
-// Clients with other wishes or rights (subscribe.go, authorize.go) have a topic (topic.go),
-// which is a log of its own: so they are written to as all others are. A new topic is made
-// of the history (history.go). hub.go writes, join.go finds a client its topic, start.go the
-// position of one that comes back.
+// A frame is appended once to one log, whatever the number of clients (log.go). A client is a position in
+// a log, and a goroutine that writes the frames behind it. A client with a lag gets larger writes, not more
+// of them. The log is a linked list of chunks: the garbage collector frees a chunk that is outside of the
+// history and that no client has yet to send.
 //
-// No expression of a client is evaluated where others wait: one goroutine (feed.go) follows
-// the history and feeds the topics of filters, each of which has a budget (budget.go). A
-// client that joins waits until its topic has come to where the main log is, so what a
-// position means does not depend on how far the goroutine has come.
+// A topic is the log of one subscription: rights, channels and a filter. Clients with equal subscriptions
+// share a topic. The main topic has every event; clients without rights, channels and filter read it.
 //
-// A position is a number of the main log and a count of messages behind it,
-// so that nothing has to be put into the messages; it is exact because a filter says the
-// same whenever it is asked.
+// An offset is the number of a message in the main log, from 1. A client knows an epoch, an offset, and
+// with seen the number of messages of its topic behind the offset. It resumes with these three. They are
+// exact because a filter gives the same result each time it is evaluated for an event.
 //
-// melody does the handshake, the sessions and the reading. Its queue per session
-// is not used: when that is full it drops a message and tells nobody. What it and
-// gorilla write (pings, pongs, close frames) is caught below them (conn.go) and
-// sent by the client's own goroutine between the log's frames, so that nothing
-// ever cuts a frame in two and a close frame is the last thing sent.
+// # The way of a frame from Write to a socket
+//
+//  1. sink.Write gives the batch to the hub (sink.go).
+//  2. hub.append makes the frame, and appends it to the main log and the event to the history
+//     (hub.go, frame.go, log.go, chunk.go, history.go).
+//  3. Where authorize is an equality with a claim, hub.append looks up the topics of the event's key,
+//     and appends the message to them (topic.go, rights.go).
+//  4. hub.write publishes the logs, which wakes the idle clients, and wakes the feeders.
+//  5. A feeder reads the history, and evaluates each event for each of its topics (feeder.go, match.go,
+//     oldrow.go). It appends the messages that match to the topic, publishes them, and charges the
+//     time to the topic (budget.go).
+//  6. client.run takes its control frames, and the frames from its position to the end of a chunk
+//     (writer.go).
+//  7. client.send writes them to the socket, or to server-sent events, which turn frames into
+//     events (conn.go, sse.go).
+//  8. At the end of the log, the client is idle until the next publish.
+//
+// # The life of a client
+//
+//   - It joins: sink.ServeHTTP checks the limits, the origin and the token (connect.go, handshake.go,
+//     limits.go, forwarded.go, origin.go, auth.go, jwt.go). The token gives its rights (rights.go), the query its
+//     subscription (request.go). hub.join finds or creates the topic, and waits until it has every message
+//     that was written before (join.go, topics.go). client.start queues the welcome and subscribed (client.go).
+//   - It sends messages: client.receive answers them (receive.go). With subscribe it changes its topic, and
+//     continues behind the messages that it was sent (join.go).
+//   - It resumes: hub.startFrom finds the position of epoch, offset and seen, or of the value of the option
+//     position. It reports recovered only if the history holds every message that the client missed,
+//     and no gap was noted since (resume.go).
+//   - It lags: the lag is the messages and bytes of its topic that it was not sent. sink.handleSlowClients
+//     compares it with max_lag once per chunk of the main log (slow.go).
+//   - It is evicted, with slow_client: disconnect, by client.close: the write under way may end, and a close
+//     frame gives the reason. With drop_oldest or conflate hub.skipToEnd moves it to the end of its topic,
+//     and a gap message gives the number of skipped messages.
+//   - Its topic ends, because the filter exceeds a bound (topicend.go): all its clients are closed.
+//   - The gateway stops: sink.Close drains the topics, and closes the clients one after the other, each
+//     behind its log (close.go).
+//
+// # Where each limit is kept
+//
+//   - limits.clients, per_address, handshakes: clientLimits in limits.go
+//   - limits.messages, and the bound of subscribe messages: client.receive in receive.go
+//   - unread answers (maxControl): client.queueControl in client.go
+//   - max_message, ping, pong: melody, as set in websocket.go; for server-sent events sse.go
+//   - write_timeout: client.send in writer.go
+//   - max_topics, limits.filters_per_address, and the least memory of a topic: hub.admitTopic in budget.go
+//   - limits.filter_time: hub.chargeTime in budget.go
+//   - limits.filter_memory: hub.shareMemory in budget.go and topic.trim in topic.go
+//   - max_lag of a client: slow.go; of a topic behind the main log: feeder.feed in feeder.go
+//   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go
+//   - the size of a filter: package expr; of channels, epoch and after: request.go
+//   - lines that clients can cause in the log: limitedlog.go
+//
+// # Locks
+//
+// There are five. A goroutine takes them in this order, and may leave some out:
+//
+//  1. hub.mu: the topics, the history, the gaps, the budgets
+//  2. client.mu: position, topic, queued control frames, close
+//  3. topic.mu: the offsets of a topic, its waiters and its end
+//  4. log.mu: the end of a log and its idle clients
+//
+// The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
+// hub.mu. Published frames are immutable, so reading a log takes no lock. No filter and no condition is evaluated
+// under a lock; hub.mu is held while the options authorize (the key of an equality) and position are evaluated.
+//
+// # melody
+//
+// melody does the handshake, the sessions and the reading. Its queue per session is not used, because it
+// drops messages without a gap when it is full. Pings, pongs and close frames of melody and gorilla are caught
+// in conn.go, and client.run sends them between the frames of the log. So no frame is cut in two, and the close
+// frame is the last one.
+//
+// The package is larger than others because the log, the topics and the clients share locks and positions:
+// parts in packages of their own would have to export them.
 package websocket
