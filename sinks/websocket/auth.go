@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -15,41 +14,42 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Auth says who may connect.
+// Auth is the option auth: which clients may connect.
 type Auth struct {
-	Tokens  options.Map[options.Secret] `koanf:"tokens" doc:"name: token of clients that may connect; the claim sub is the name"`
+	Tokens  options.Map[options.Secret] `koanf:"tokens" doc:"tokens of clients that may connect, by name; the claim sub is the name"`
 	JWT     JWT                         `koanf:"jwt"`
-	Query   string                      `koanf:"query" doc:"name of a query parameter that may hold the token, as in ?access_token=TOKEN"`
-	Message bool                        `koanf:"message" doc:"true: a WebSocket client may also connect without a token, and send {\"type\":\"auth\",\"token\":\"...\"} first"`
+	Query   string                      `koanf:"query" doc:"name of a query parameter for the token, as in ?access_token=TOKEN"`
+	Message bool                        `koanf:"message" doc:"whether a WebSocket client may also connect without a token, and send {\"type\":\"auth\",\"token\":\"...\"} first"`
 }
 
 // Docs is part of [options.Documented].
 func (Auth) Docs() map[string]string {
 	return map[string]string{
-		"query":   "Empty: none, for such a token stands in logs. Headers and subprotocols always may",
-		"message": "Until then it gets nothing",
+		"query":   "Empty: none, because URLs are often logged. Headers and subprotocols are always allowed",
+		"message": "The client gets nothing before",
 	}
 }
 
-// JWT says which signed tokens are taken (RFC 7519).
+// JWT is the option auth.jwt: which signed tokens are accepted (RFC 7519).
 type JWT struct {
-	Algorithm string         `koanf:"algorithm" rule:"oneof=|HS256|HS384|HS512|RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA" doc:"the one algorithm that tokens are signed with; empty: no such tokens"`
+	Algorithm string         `koanf:"algorithm" rule:"oneof=|HS256|HS384|HS512|RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA" doc:"the only algorithm that is accepted; empty: no signed tokens"`
 	Key       options.Secret `koanf:"key" doc:"shared secret of HS..., or public key in PEM"`
-	JWKS      options.URL    `koanf:"jwks" rule:"scheme=https|http" doc:"where the public keys are, in the place of key: they may change while the gateway runs"`
-	Audience  string         `koanf:"audience" doc:"aud that a token must have; empty: any"`
-	Issuer    string         `koanf:"issuer" doc:"iss that a token must have; empty: any"`
+	JWKS      options.URL    `koanf:"jwks" rule:"scheme=https|http" doc:"address of the public keys, instead of key; they may change while the gateway runs"`
+	Audience  string         `koanf:"audience" doc:"required claim aud; empty: any"`
+	Issuer    string         `koanf:"issuer" doc:"required claim iss; empty: any"`
 }
 
+// required reports whether clients need a token.
 func (a Auth) required() bool { return len(a.Tokens) > 0 || a.JWT.Algorithm != "" }
 
-// check is a part of Options.Check.
+// check is part of [Options.Check].
 func (a Auth) check(report func(option, text string)) {
 	j := a.JWT
 	switch {
 	case j.Algorithm == "" && (!j.Key.IsZero() || !j.JWKS.IsZero()):
-		report("auth.jwt.algorithm", "is required: a token does not say itself how it is to be verified")
+		report("auth.jwt.algorithm", "is required to verify tokens: set the algorithm of the issuer")
 	case j.Algorithm != "" && j.Key.IsZero() == j.JWKS.IsZero():
-		report("auth.jwt.key", "either key or jwks is required")
+		report("auth.jwt.key", "is required, or jwks instead: set exactly one")
 	case strings.HasPrefix(j.Algorithm, "HS") && !j.JWKS.IsZero():
 		report("auth.jwt.jwks", "holds public keys, with which "+j.Algorithm+" does not work: write RS256, ES256 or EdDSA")
 	case j.Algorithm != "" && !j.Key.IsZero():
@@ -58,33 +58,33 @@ func (a Auth) check(report func(option, text string)) {
 		}
 	}
 	if !a.required() && (a.Query != "" || a.Message) {
-		report("auth", "there are no tokens to be shown: set tokens or jwt")
+		report("auth", "has no tokens: set tokens or jwt")
 	}
 	for _, t := range a.Tokens {
 		if len(t.Value.Reveal()) < 16 {
-			report("auth.tokens."+t.Key, "is shorter than 16 characters, and can be guessed")
+			report("auth.tokens."+t.Key, "can be guessed: use at least 16 characters")
 		}
 	}
 }
 
-// authMessage is how long a client may take to show a token by message.
+// authMessage is how long a client may take to send its token by message.
 const authMessage = 10 * time.Second
 
-// bearer is what a subprotocol begins with that is a token: browsers can send no other header.
+// bearer begins a subprotocol that is a token: in browsers, no other header can be set.
 const bearer = "bearer."
 
-// identity is what a client has proved to be.
+// identity is the content of a verified token.
 type identity struct {
 	claims  map[string]any
 	expires time.Time // zero: never
 }
 
 var (
-	errNoToken  = errors.New("a token is required: in the header Authorization: Bearer TOKEN, or as subprotocol " + bearer + "TOKEN")
-	errBadToken = errors.New("the token is not one of this server's")
+	errNoToken  = errors.New("a token is required: send it in the header Authorization: Bearer TOKEN, or as subprotocol " + bearer + "TOKEN")
+	errBadToken = errors.New("the token is not valid here: request a new one")
 )
 
-// token returns the token that a request shows, "" where it shows none.
+// token returns the token of a request, "" if it has none.
 func (a Auth) token(r *http.Request) string {
 	if kind, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "Bearer") {
 		return strings.TrimSpace(token)
@@ -100,13 +100,13 @@ func (a Auth) token(r *http.Request) string {
 	return ""
 }
 
-// verify says who shows a token.
+// verify returns the identity of a valid token.
 func (s *sink) verify(ctx context.Context, token string) (identity, error) {
 	if token == "" {
 		return identity{}, errNoToken
 	}
 	shown, found := sha256.Sum256([]byte(token)), ""
-	for _, t := range s.opts.Auth.Tokens { // all of them, in a time that says nothing
+	for _, t := range s.opts.Auth.Tokens { // all of them, so that the time does not depend on the token
 		known := sha256.Sum256([]byte(t.Value.Reveal()))
 		if subtle.ConstantTimeCompare(shown[:], known[:]) == 1 {
 			found = t.Key
@@ -121,7 +121,8 @@ func (s *sink) verify(ctx context.Context, token string) (identity, error) {
 	return s.jwt.verify(ctx, token)
 }
 
-// authenticate finds out who a client is, before the upgrade where it shows a token then.
+// authenticate verifies the token of a request, before the upgrade. If the client may send it by
+// message, it sets awaitingToken.
 func (c *client) authenticate(r *http.Request) (status int, err error) {
 	s := c.sink
 	if !s.opts.Auth.required() {
@@ -142,7 +143,7 @@ func (c *client) authenticate(r *http.Request) (status int, err error) {
 	return 0, nil
 }
 
-// grant gives the client the rights of who it is.
+// grant sets the rights of the client, and when they expire.
 func (c *client) grant(who identity) (err error) {
 	if c.rights, err = rightsOf(c.sink.opts.Authorize, who.claims); err != nil {
 		return err
@@ -151,10 +152,11 @@ func (c *client) grant(who identity) (err error) {
 	return nil
 }
 
-// receiveToken takes the token of a client that has shown none before.
+// receiveToken handles the token of a client that has sent none before. It closes a client with
+// an invalid token.
 func (c *client) receiveToken(token string) error {
 	if !c.awaitingToken {
-		return fmt.Errorf("this client is known already")
+		return errors.New("this client has sent its token already: reconnect to use another one")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), authMessage)
 	defer cancel()
@@ -166,7 +168,7 @@ func (c *client) receiveToken(token string) error {
 		c.close(closeFrame(closePolicy, err.Error()), "auth", false)
 		return nil
 	}
-	if err := c.subscribe(c.request); err != nil { // there is no room: it may come again
+	if err := c.subscribe(c.request); err != nil { // a limit: the client may try again
 		c.close(closeFrame(closeSlow, err.Error()), "auth", false)
 		return nil
 	}
@@ -175,16 +177,16 @@ func (c *client) receiveToken(token string) error {
 	return nil
 }
 
-// authenticated says whether the client has shown a token, where one is required.
+// authenticated reports whether the client has sent a token, or needs none.
 func (c *client) authenticated() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.topic != c.sink.hub.unauthenticated
 }
 
-// expire ends the client when its token does, or when it has shown none for too long.
+// expire starts a timer that closes the client when its token expires, or has not come in time.
 func (c *client) expire() {
-	after, why := time.Until(c.expires)+jwtLeeway, "the token has expired" // as verify takes it
+	after, why := time.Until(c.expires)+jwtLeeway, "the token has expired" // verify has the same leeway
 	if c.awaitingToken {
 		after, why = authMessage, errNoToken.Error()
 	}
@@ -196,6 +198,7 @@ func (c *client) expire() {
 	}
 }
 
+// stopTimer stops the timer of expire.
 func (c *client) stopTimer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -94,12 +94,12 @@ func TestNothingIsSentBeforeTokenMessage(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	write(conn, `{"type":"auth","token":"`+token+`"}`)
-	if got := read(t, conn); !strings.Contains(got, "known already") {
+	if got := read(t, conn); !strings.Contains(got, "sent its token already") {
 		t.Errorf("got %s", got)
 	}
-	stranger, _ := connect(server, "", nil)
-	write(stranger, `{"type":"auth","token":"wrong-horse-battery"}`)
-	if _, _, err := stranger.ReadMessage(); !websocket.IsCloseError(err, closePolicy) {
+	other, _ := connect(server, "", nil)
+	write(other, `{"type":"auth","token":"wrong-horse-battery"}`)
+	if _, _, err := other.ReadMessage(); !websocket.IsCloseError(err, closePolicy) {
 		t.Errorf("ended with %v", err)
 	}
 }
@@ -108,16 +108,16 @@ func TestNothingIsSentBeforeTokenMessage(t *testing.T) {
 func TestAuthOptionsAreChecked(t *testing.T) {
 	pemKey := publicPEM(t, func() any { k, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader); return &k.PublicKey }())
 	for want, set := range map[string]func(*Options){
-		"auth.jwt.algorithm: is required":  func(o *Options) { o.Auth.JWT.Key = options.NewSecret("x") },
-		"auth.jwt.key: either key or jwks": func(o *Options) { o.Auth.JWT.Algorithm = "RS256" },
-		"auth.jwt.key: is not a public":    func(o *Options) { o.Auth.JWT = JWT{Algorithm: "RS256", Key: pemKey} },
-		"auth.jwt.key: is shorter":         func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret("short")} },
-		"auth.jwt.jwks: holds public":      func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", JWKS: options.NewURL("https://x")} },
-		"auth.tokens.a: is shorter": func(o *Options) {
+		"auth.jwt.algorithm: is required":    func(o *Options) { o.Auth.JWT.Key = options.NewSecret("x") },
+		"auth.jwt.key: is required, or jwks": func(o *Options) { o.Auth.JWT.Algorithm = "RS256" },
+		"auth.jwt.key: is not a public":      func(o *Options) { o.Auth.JWT = JWT{Algorithm: "RS256", Key: pemKey} },
+		"auth.jwt.key: can be guessed":       func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret("short")} },
+		"auth.jwt.jwks: holds public":        func(o *Options) { o.Auth.JWT = JWT{Algorithm: "HS256", JWKS: options.NewURL("https://x")} },
+		"auth.tokens.a: can be guessed": func(o *Options) {
 			o.Auth.Tokens = options.Map[options.Secret]{{Key: "a", Value: options.NewSecret("x")}}
 		},
-		"auth: there are no tokens": func(o *Options) { o.Auth.Message = true },
-		"authorize: without auth":   func(o *Options) { _ = o.Authorize.UnmarshalText([]byte("a == claims.b")) },
+		"auth: has no tokens":     func(o *Options) { o.Auth.Message = true },
+		"authorize: needs the claims": func(o *Options) { _ = o.Authorize.UnmarshalText([]byte("a == claims.b")) },
 	} {
 		o := Type().Defaults().(*Options)
 		set(o)

@@ -103,7 +103,7 @@ func TestUnknownKeyIsFetched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.fetchKeys(s.env.Log); err == nil || !strings.Contains(err.Error(), "cannot fetch the keys") {
+	if err := v.fetchKeys(s.env.Log); err == nil || !strings.Contains(err.Error(), "failed to fetch the keys") {
 		t.Errorf("an issuer that is away: %v", err)
 	}
 }
@@ -160,7 +160,7 @@ func TestKeySetResponseIsBounded(t *testing.T) {
 	}{
 		"small":           {padded(1000), ""},
 		"large":           {padded(2 << 20), "too large"},
-		"of another host": {http.RedirectHandler(other.URL, http.StatusFound), "another place"},
+		"of another host": {http.RedirectHandler(other.URL, http.StatusFound), "another host: write"},
 	} {
 		issuer := httptest.NewServer(c.answer)
 		v, err := newVerifier(JWT{Algorithm: "EdDSA", JWKS: options.NewURL(issuer.URL)})

@@ -25,7 +25,7 @@ const (
 	jwtLeeway   = 5 * time.Second // between the clocks of the issuer and of this machine
 	jwksTimeout = 10 * time.Second
 	jwksRefresh = 15 * time.Minute
-	jwksUnknown = 10 * time.Second // between two looks for a key that is not known
+	jwksUnknown = 10 * time.Second // between two fetches for an unknown key
 	jwksBytes   = 1 << 20          // of an answer
 )
 
@@ -33,19 +33,19 @@ const (
 type verifier struct {
 	opts   JWT
 	parser *jwt.Parser
-	key    any // of one key; else fetched
-	// fetched is written by open while clients show tokens already: the HTTP server of the
-	// gateway before may serve them.
+	key    any // the configured key; nil: use keySet
+	// keySet is atomic because clients may connect before fetchKeys stores it: after a reload,
+	// the HTTP server is already running.
 	keySet atomic.Pointer[keySet]
 }
 
-// keySet are the issuer's keys, which are refreshed until cancel is called.
+// keySet is the keys of the issuer, which are refreshed until cancel is called.
 type keySet struct {
 	keyfunc keyfunc.Keyfunc
 	cancel  context.CancelFunc
 }
 
-// parseKey reads the key as the algorithm wants it.
+// parseKey returns the key in the type that the algorithm needs.
 func (j JWT) parseKey() (any, error) {
 	text := []byte(j.Key.Reveal())
 	var key crypto.PublicKey
@@ -53,7 +53,7 @@ func (j JWT) parseKey() (any, error) {
 	switch j.Algorithm[:2] {
 	case "HS":
 		if len(text) < 32 {
-			return nil, errors.New("is shorter than 32 bytes, and can be guessed")
+			return nil, errors.New("can be guessed: use at least 32 bytes")
 		}
 		return text, nil
 	case "RS", "PS":
@@ -61,14 +61,14 @@ func (j JWT) parseKey() (any, error) {
 	case "ES":
 		var ec *ecdsa.PublicKey
 		if ec, err = jwt.ParseECPublicKeyFromPEM(text); err == nil && strconv.Itoa(ec.Curve.Params().BitSize) != map[string]string{"ES256": "256", "ES384": "384", "ES512": "521"}[j.Algorithm] {
-			return nil, fmt.Errorf("is of the curve %s, which is not that of %s", ec.Curve.Params().Name, j.Algorithm)
+			return nil, fmt.Errorf("is of the curve %s: use a key for %s", ec.Curve.Params().Name, j.Algorithm)
 		}
 		key = ec
 	default:
 		key, err = jwt.ParseEdPublicKeyFromPEM(text)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("is not a public key for %s in PEM, which begins with -----BEGIN PUBLIC KEY", j.Algorithm)
+		return nil, fmt.Errorf("is not a public key for %s: write one in PEM, which begins with -----BEGIN PUBLIC KEY", j.Algorithm)
 	}
 	return key, nil
 }
@@ -91,46 +91,46 @@ func newVerifier(o JWT) (*verifier, error) {
 	return v, nil
 }
 
-// fetchKeys fetches the keys, and does so again from time to time.
+// fetchKeys fetches the keys, and refreshes them every jwksRefresh until close.
 func (v *verifier) fetchKeys(log *slog.Logger) error {
 	if v.key != nil || v.keySet.Load() != nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	must := false // be there at once? no: the first fetch must
+	noErrorOnFirstFetch := false
 	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{v.opts.JWKS.Reveal()}, keyfunc.Override{
 		Client:      jwksClient(),
-		HTTPTimeout: jwksTimeout, RefreshInterval: jwksRefresh, NoErrorReturnFirstHTTPReq: &must,
+		HTTPTimeout: jwksTimeout, RefreshInterval: jwksRefresh, NoErrorReturnFirstHTTPReq: &noErrorOnFirstFetch,
 		RefreshUnknownKID: rate.NewLimiter(rate.Every(jwksUnknown), 1), RateLimitWaitMax: 100 * time.Millisecond,
 		RefreshErrorHandlerFunc: func(string) func(context.Context, error) {
 			return func(_ context.Context, err error) {
-				log.Warn("the keys of tokens cannot be fetched; those that are known go on", "from", v.opts.JWKS.Origin(), "error", err)
+				log.Warn("key set refresh failed", "jwks", v.opts.JWKS.Origin(), "error", err)
 			}
 		},
 	})
 	if err != nil {
 		cancel()
-		return fmt.Errorf("cannot fetch the keys of tokens from %s: %w", v.opts.JWKS.Origin(), err)
+		return fmt.Errorf("failed to fetch the keys of tokens from %s: %w", v.opts.JWKS.Origin(), err)
 	}
 	v.keySet.Store(&keySet{keys, cancel})
 	return nil
 }
 
-// jwksClient returns a client that reads at most jwksBytes of an answer, and follows
+// jwksClient returns a client that reads at most jwksBytes of a response, and follows
 // redirects within a host only.
 func jwksClient() *http.Client {
 	return &http.Client{
 		Timeout: jwksTimeout, Transport: boundedBodies{http.DefaultTransport},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if from := via[0].URL; r.URL.Host != from.Host || r.URL.Scheme != from.Scheme || len(via) > 5 {
-				return errors.New("it redirects to another place: write that address in auth.jwt.jwks")
+				return errors.New("it redirects to another host: write that address in auth.jwt.jwks")
 			}
 			return nil
 		},
 	}
 }
 
-// boundedBodies has reading an answer fail behind jwksBytes.
+// boundedBodies fails reads of a response beyond jwksBytes.
 type boundedBodies struct{ http.RoundTripper }
 
 // RoundTrip is part of [http.RoundTripper].
@@ -152,14 +152,14 @@ func (v *verifier) close() {
 }
 
 var (
-	errNoKeySet = errors.New("the keys were not fetched yet")
-	// errCritical refuses a token that says what must be understood to read it: this
-	// gateway understands no extension (RFC 7515, section 4.1.11).
-	errCritical = errors.New("its header crit names extensions, of which this server has none")
+	errNoKeySet = errors.New("the keys were not fetched yet: try again later")
+	// errCritical refuses a token that requires extensions: this gateway supports none
+	// (RFC 7515, section 4.1.11).
+	errCritical = errors.New("its header crit names extensions, and this server supports none")
 )
 
-// verify checks the signature, by the one algorithm that is configured, and the claims: exp
-// is required; exp, nbf and iat are honoured to within jwtLeeway.
+// verify checks the signature by the configured algorithm, and the claims: exp is required, and
+// exp, nbf and iat are checked to within jwtLeeway.
 func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 	claims := jwt.MapClaims{}
 	parsed, err := v.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
@@ -178,13 +178,13 @@ func (v *verifier) verify(ctx context.Context, token string) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("the token is refused: %s", strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", ": "), "token is "))
 	}
-	// Another program may have gone by the other one when it signed or checked it (RFC 7519, section 4).
+	// Of a repeated claim, another program may use the other value (RFC 7519, section 4).
 	text, err := v.parser.DecodeSegment(strings.Split(parsed.Raw, ".")[1])
-	if err != nil || !json.Valid(text) { // the parser reads the first value only
+	if err != nil || !json.Valid(text) { // the parser ignores bytes behind the first value
 		return identity{}, errors.New("the token is refused: its claims are not one JSON object")
 	}
 	if rawjson.HasDuplicateKeys(text) {
-		return identity{}, errors.New("the token is refused: it has a claim twice")
+		return identity{}, errors.New("the token is refused: a claim is repeated")
 	}
 	expires, err := claims.GetExpirationTime()
 	if err != nil {

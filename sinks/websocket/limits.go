@@ -11,29 +11,29 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Limits bound what clients may take. 0 is no bound.
+// Limits bounds the resources that clients may use. 0 is no bound.
 type Limits struct {
-	Clients           int               `koanf:"clients" rule:"min=0" doc:"clients at the same time"`
-	PerAddress        int               `koanf:"per_address" rule:"min=0" doc:"clients at the same time from one address, or IPv6 network of 64 bits"`
-	Handshakes        int               `koanf:"handshakes" rule:"min=0" doc:"new clients in a second"`
-	Messages          int               `koanf:"messages" rule:"min=0" doc:"messages in a second that one client may send; beyond it is disconnected with code 1008"`
-	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"different subscriptions of channels and filters in which clients of one address may be at the same time"`
-	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"time of one core that a filter may take in a second, over ten seconds"`
-	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"bytes that all subscriptions of channels and filters may keep, for clients that come back and for slow ones"`
-	TrustedProxies    []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For or Forwarded is believed"`
+	Clients           int               `koanf:"clients" rule:"min=0" doc:"bound of the connected clients; 0: none"`
+	PerAddress        int               `koanf:"per_address" rule:"min=0" doc:"bound of the connected clients from one address, or IPv6 network of 64 bits; 0: none"`
+	Handshakes        int               `koanf:"handshakes" rule:"min=0" doc:"bound of the new clients in a second; 0: none"`
+	Messages          int               `koanf:"messages" rule:"min=0" doc:"bound of the messages in a second from one client, which is disconnected with code 1008 beyond; 0: none"`
+	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"bound of the different subscriptions with channels or a filter of the clients from one address"`
+	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"evaluation time of a filter in a second, averaged over ten seconds"`
+	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"memory of all subscriptions with channels or a filter, for clients that resume and slow ones"`
+	TrustedProxies    []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For or Forwarded is trusted"`
 }
 
 // Docs is part of [options.Documented].
 func (Limits) Docs() map[string]string {
 	return map[string]string{
-		"per_address":         "Behind a proxy all have its address, unless trusted_proxies names it",
-		"filters_per_address": "0: a quarter of max_topics. Behind a proxy all clients have its address, unless trusted_proxies names it",
-		"filter_time":         "Beyond it the filter is ended, and its clients are closed with code 1008. The address for which it was made gets no new one for five seconds; 0s: no bound",
-		"filter_memory":       "Each has an equal share, of 256KiB at least",
+		"per_address":         "Behind a proxy all clients have its address, unless trusted_proxies lists it",
+		"filters_per_address": "0: a quarter of max_topics. Behind a proxy all clients have its address, unless trusted_proxies lists it",
+		"filter_time":         "Beyond it the filter is ended, and its clients are disconnected with code 1008. The address that created it gets no new filter for five seconds; 0s: no bound",
+		"filter_memory":       "Each has an equal share of at least 256KiB",
 	}
 }
 
-// clientLimits counts clients, and refuses those who are too many. Its methods need the sink's lock.
+// clientLimits counts clients, and refuses those beyond the limits. Its methods need the sink's lock.
 type clientLimits struct {
 	limits     Limits
 	handshakes *rate.Limiter // nil: no bound
@@ -51,13 +51,13 @@ func newClientLimits(l Limits) *clientLimits {
 
 var errTooManyClients = errors.New("too many clients: try again later")
 
-// acquire lets a client in, or says with which status it is sent away.
+// acquire counts a client, or returns an error and the status of the answer.
 func (g *clientLimits) acquire(address string) (status int, err error) {
 	switch {
 	case g.limits.Clients > 0 && g.clients >= g.limits.Clients:
 		return http.StatusServiceUnavailable, errTooManyClients
 	case g.limits.PerAddress > 0 && g.addresses[address] >= g.limits.PerAddress:
-		return http.StatusTooManyRequests, fmt.Errorf("too many clients from %s", address)
+		return http.StatusTooManyRequests, fmt.Errorf("too many clients from %s: close some of them", address)
 	case g.handshakes != nil && !g.handshakes.Allow():
 		return http.StatusTooManyRequests, errTooManyClients
 	}
@@ -66,6 +66,7 @@ func (g *clientLimits) acquire(address string) (status int, err error) {
 	return 0, nil
 }
 
+// release counts a client no more.
 func (g *clientLimits) release(address string) {
 	g.clients--
 	if g.addresses[address]--; g.addresses[address] <= 0 {
@@ -73,8 +74,8 @@ func (g *clientLimits) release(address string) {
 	}
 }
 
-// limitKey returns what an address is counted as: an IPv6 address as its network of 64 bits, for
-// one host has all of it.
+// limitKey returns the key by which an address is counted. For an IPv6 address it is the network of
+// 64 bits, because a host can use all addresses of it.
 func limitKey(host string) string {
 	addr, err := netip.ParseAddr(host)
 	if err != nil || addr.Unmap().Is4() {

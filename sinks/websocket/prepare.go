@@ -6,11 +6,12 @@ import (
 	"net/http"
 )
 
-// prepare finds out what the client may and wants to see, before anything is answered.
+// prepare authenticates the client, and finds its topic, before the handshake is answered. On an
+// error it returns the status of the answer.
 func (c *client) prepare(r *http.Request) (status int, err error) {
 	c.protocol = speaksProtocol(r) || !isUpgrade(r)
 	if isUpgrade(r) && speaksOtherVersion(r) {
-		c.sink.refusedVersions.write(slog.LevelWarn, "a client was refused: it speaks another version of the protocol", "speaks", quoteShort(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
+		c.sink.refusedVersions.write(slog.LevelWarn, "client refused: other protocol version", "subprotocols", quoteShort(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
 		return http.StatusBadRequest, errVersion
 	}
 	if status, err := c.authenticate(r); err != nil {
@@ -28,7 +29,7 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.startPoint.position = c.topic.log.endPosition()
 		return 0, nil
 	}
-	c.request = subscribeRequest{} // it would be kept
+	c.request = subscribeRequest{} // needed no more
 	if c.topic, c.startPoint, err = c.sink.hub.join(r.Context(), c.address, sub, from); err != nil {
 		c.sink.metrics.refused.Inc()
 		if errors.Is(err, errTooManyOfAddress) || errors.Is(err, errAddressBusy) {

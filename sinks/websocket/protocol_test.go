@@ -154,7 +154,7 @@ func TestOtherProtocolVersionIsRefused(t *testing.T) {
 			t.Errorf("%s is answered with %d %s", offered, resp.StatusCode, text)
 		}
 	}
-	if n := strings.Count(log.String(), "another version of the protocol"); n != 3 {
+	if n := strings.Count(log.String(), "client refused: other protocol version"); n != 3 {
 		t.Errorf("%d lines are logged", n)
 	}
 }

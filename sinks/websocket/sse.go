@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// sseHead answers a request for server-sent events: everything behind it, until the end of
-// the connection, is events.
+// sseHead begins the response with server-sent events. The events follow, until the end of the
+// connection.
 const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
@@ -45,16 +45,16 @@ func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 	return nil
 }
 
-// sseStream is a connection that gets server-sent events in the place of frames.
+// sseStream is a connection that turns frames into server-sent events.
 type sseStream struct {
 	net.Conn
-	epoch        string // and the rest: where the client is, as subscribed has told it
+	epoch        string // of the last subscribed message, as offset and seen
 	offset, seen uint64
 	text         []byte
 }
 
-// watch reads until the client is gone, which has nothing more to say, and sees to it that
-// something is sent from time to time: so proxies keep the connection.
+// watch reads until the client has disconnected, and ignores what it sends. Every Options.Ping it
+// sends a comment, so that proxies do not close the connection.
 func (st *sseStream) watch(c *client) {
 	buf := make([]byte, 512)
 	for {
@@ -71,23 +71,23 @@ func (st *sseStream) watch(c *client) {
 	}
 }
 
-// events turns frames of a log into events with their ids.
+// events turns frames of a log into events with ids.
 func (st *sseStream) events(frames []byte) []byte {
 	out := make([]byte, 0, len(frames)+len(frames)/2)
 	for len(frames) > 0 {
 		opcode, payload, size := frameAt(frames)
 		frames = frames[size:]
-		var mark struct {
+		var control struct {
 			Type   string
 			Offset uint64
 		}
 		switch {
 		case !isControl(opcode, payload):
 			out = st.event(out, opcode, payload)
-		case json.Unmarshal(payload, &mark) == nil && mark.Type == "position":
-			st.offset, st.seen = mark.Offset, 0
+		case json.Unmarshal(payload, &control) == nil && control.Type == "position":
+			st.offset, st.seen = control.Offset, 0
 			out = append(st.id(out), '\n')
-		default: // a row has left, which counts as a message
+		default: // a leave counts as a message
 			st.seen++
 			out = appendData(append(st.id(out), "event: control\n"...), payload)
 		}
@@ -95,11 +95,12 @@ func (st *sseStream) events(frames []byte) []byte {
 	return out
 }
 
-// id appends where the client is.
+// id appends the id line: the point from which the client can resume.
 func (st *sseStream) id(out []byte) []byte {
 	return fmt.Appendf(out, "id: %s-%d-%d\n", st.epoch, st.offset, st.seen)
 }
 
+// event appends the event of a message.
 func (st *sseStream) event(out []byte, opcode byte, payload []byte) []byte {
 	st.seen++
 	out = st.id(out)
@@ -110,9 +111,9 @@ func (st *sseStream) event(out []byte, opcode byte, payload []byte) []byte {
 	return appendData(out, payload)
 }
 
-// appendData appends an event's lines of data, and its end.
+// appendData appends the data lines and the end of an event.
 func appendData(out, payload []byte) []byte {
-	if bytes.IndexByte(payload, '\r') >= 0 { // ends a line, too
+	if bytes.IndexByte(payload, '\r') >= 0 { // ends a line in server-sent events
 		payload = bytes.ReplaceAll(bytes.ReplaceAll(payload, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 	}
 	for line := range bytes.SplitSeq(payload, []byte("\n")) {
@@ -121,10 +122,10 @@ func appendData(out, payload []byte) []byte {
 	return append(out, '\n')
 }
 
-// Write turns control frames into events of the type control, and passes the events of
-// messages on.
+// Write turns control frames into events of the type control. It writes events of messages
+// unchanged.
 func (st *sseStream) Write(b []byte) (int, error) {
-	if len(b) == 0 || b[0]&final == 0 { // text: events, which begin with a letter
+	if len(b) == 0 || b[0]&final == 0 { // events begin with a letter, frames with the bit final
 		return st.Conn.Write(b)
 	}
 	st.text = st.text[:0]
@@ -159,7 +160,7 @@ func (st *sseStream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// CloseWrite says that nothing more comes.
+// CloseWrite closes the sending side.
 func (st *sseStream) CloseWrite() error {
 	if half, ok := st.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -12,51 +12,50 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Options of the sink.
+// Options are the options of the sink.
 type Options struct {
-	Path         string              `koanf:"path" rule:"required" doc:"path to connect to, as a pattern of Go's http.ServeMux; / is every path that nothing else has"`
+	Path         string              `koanf:"path" rule:"required" doc:"path of the sink, as a pattern of Go's http.ServeMux; / is every path without another handler"`
 	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
-	Origins      []string            `koanf:"origins" doc:"pages that may connect beside those of the same host, such as https://shop.example; * allows all"`
+	Origins      []string            `koanf:"origins" doc:"origins of pages that may connect, such as https://shop.example, besides the same host; * allows all"`
 	Auth         Auth                `koanf:"auth"`
-	Authorize    expr.Authorization  `koanf:"authorize" doc:"which events a client may see, by its token: order.customer_id == claims.sub"`
+	Authorize    expr.Authorization  `koanf:"authorize" doc:"condition for the events that a client may see, by its token: order.customer_id == claims.sub"`
 	History      History             `koanf:"history"`
-	Position     expr.Expression     `koanf:"position" doc:"field of the payload by which clients may name the last message that they have, beside its place in this gateway's log"`
-	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"different subscriptions at the same time, of channels and filters"`
-	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what becomes of a client that is more than max_lag behind"`
+	Position     expr.Expression     `koanf:"position" doc:"field of the payload from whose value clients may resume, instead of the offset of this gateway"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"bound of the different subscriptions with channels or a filter"`
+	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what happens to a client whose lag exceeds max_lag"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	Limits       Limits              `koanf:"limits"`
-	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message that a client may send"`
-	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may be stuck until the client counts as dead"`
-	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"how often clients are pinged"`
-	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping"`
-	Farewell     options.Duration    `koanf:"farewell" rule:"min=0s,max=1m" doc:"over how long clients are sent away when the gateway stops, so that they do not come back all at once"`
+	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message from a client"`
+	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may block before the client is disconnected"`
+	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"interval of pings to clients"`
+	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping before it is disconnected"`
+	Farewell     options.Duration    `koanf:"farewell" rule:"min=0s,max=1m" doc:"period over which clients are disconnected when the gateway stops, so that they do not reconnect all at once"`
 }
 
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own: a name that is not localhost counts as forged there. Clients without an Origin (programs) may always",
-		"authorize":     "An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all",
-		"position":      "So they may go on at another gateway: _pub_id",
-		"max_topics":    "Each is evaluated for every event. 0: clients get everything, and cannot filter",
-		"slow_client":   "It is disconnected, or goes on with new messages, or gets the latest of each key that it has missed, and goes on",
-		"write_timeout": "A busy browser may take nothing for ten seconds and live",
-		"farewell":      "Each takes a millisecond at most",
+		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own origin: a connection to a loopback address with another host is refused. Clients without an Origin (programs) may always connect",
+		"authorize":     "An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all events",
+		"position":      "So clients can resume at another gateway: _pub_id",
+		"max_topics":    "Each is evaluated for every event. 0: clients get all events, and cannot filter",
+		"slow_client":   "It is disconnected, or skips to new messages, or gets the latest skipped message of each key and then new ones",
+		"write_timeout": "A busy browser may accept no byte for ten seconds",
+		"farewell":      "It is shorter with few clients: a millisecond for each",
 	}
 }
 
-// History is what clients that come back can be sent: the messages that are within all of
-// its bounds, and perhaps some more.
+// History bounds the messages from which clients can resume. The sink may hold some more.
 type History struct {
-	Events int              `koanf:"events" rule:"min=0,max=100000000" doc:"messages that are kept for clients which come back; 0: none"`
-	Bytes  options.Size     `koanf:"bytes" rule:"min=0" doc:"bytes of them"`
-	Age    options.Duration `koanf:"age" rule:"min=0s" doc:"how long they are kept"`
+	Events int              `koanf:"events" rule:"min=0,max=100000000" doc:"bound of the messages from which clients can resume; 0: none"`
+	Bytes  options.Size     `koanf:"bytes" rule:"min=0" doc:"bound of their bytes"`
+	Age    options.Duration `koanf:"age" rule:"min=0s" doc:"bound of their age"`
 }
 
-// Lag bounds how far a client may be behind.
+// Lag bounds the lag of a client: the messages of its subscription that it was not sent yet.
 type Lag struct {
-	Events int          `koanf:"events" rule:"min=1" doc:"messages that a client may be behind"`
-	Bytes  options.Size `koanf:"bytes" rule:"min=64KiB" doc:"bytes that a client may be behind; also what slow clients keep in memory, together and not each"`
+	Events int          `koanf:"events" rule:"min=1" doc:"bound of the messages that a client was not sent yet"`
+	Bytes  options.Size `koanf:"bytes" rule:"min=64KiB" doc:"bound of their bytes; also of the memory of all slow clients together"`
 }
 
 // Check is part of [options.Checker].
@@ -66,12 +65,12 @@ func (o *Options) Check(report func(option, text string)) {
 	}
 	for _, f := range o.Welcome {
 		if f.Key == "type" && slices.Contains(controlTypes, f.Value) {
-			report("welcome.type", "is that of a message of the protocol: write welcome")
+			report("welcome.type", "is the type of a control message of the protocol: write welcome")
 		}
 	}
 	o.Auth.check(report)
 	if !o.Authorize.IsZero() && !o.Auth.required() {
-		report("authorize", "without auth nobody has claims: set auth.tokens or auth.jwt")
+		report("authorize", "needs the claims of tokens: set auth.tokens or auth.jwt")
 	}
 	for i, origin := range o.Origins {
 		if text := badOrigin(origin); text != "" {
@@ -80,7 +79,7 @@ func (o *Options) Check(report func(option, text string)) {
 	}
 }
 
-// Type describes the sink.
+// Type returns the description of the sink.
 func Type() plugin.SinkType {
 	return plugin.NewSink("websocket", "Sends every event to every connected WebSocket client.",
 		func() Options {
@@ -98,8 +97,8 @@ func Type() plugin.SinkType {
 		}, build)
 }
 
-// Bytes of gorilla's buffers: clients send little, and only control frames are written
-// through them.
+// Sizes of gorilla's buffers in bytes. Clients send little, and only control frames are written
+// through these buffers.
 const (
 	readBuffer  = 512
 	writeBuffer = 256
@@ -133,7 +132,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	m.Upgrader.CheckOrigin = s.originAllowed
 	m.Upgrader.Error = s.refuse
 	m.HandleConnect(func(ms *melody.Session) {
-		ms.Request = nil // nobody needs it any more
+		ms.Request = nil // needed no more
 		clientOf(ms).start()
 	})
 	m.HandleMessage(func(ms *melody.Session, msg []byte) { clientOf(ms).receive(msg) })
@@ -147,7 +146,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	return s, nil
 }
 
-// jsonObject writes fields as a JSON object, in their order.
+// jsonObject returns fields as a JSON object, in their order.
 func jsonObject(fields options.Map[string]) ([]byte, error) {
 	out := []byte{'{'}
 	for i, f := range fields {
