@@ -116,7 +116,7 @@ func TestAuthOptionsAreChecked(t *testing.T) {
 		"auth.tokens.a: can be guessed": func(o *Options) {
 			o.Auth.Tokens = options.Map[options.Secret]{{Key: "a", Value: options.NewSecret("x")}}
 		},
-		"auth: has no tokens":     func(o *Options) { o.Auth.Message = true },
+		"auth: has no tokens":         func(o *Options) { o.Auth.Message = true },
 		"authorize: needs the claims": func(o *Options) { _ = o.Authorize.UnmarshalText([]byte("a == claims.b")) },
 	} {
 		o := Type().Defaults().(*Options)

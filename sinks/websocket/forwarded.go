@@ -7,34 +7,35 @@ import (
 	"strings"
 )
 
-// address returns where a request comes from: of those that its proxies name, the last that is
-// not a proxy of ours. What is before it anybody may have written. A proxy that sets one of the
-// headers X-Forwarded-For and Forwarded passes the other on as the client has written it: where
-// both are there and differ, the request counts as the proxy's.
-func (g *clientLimits) address(r *http.Request) string {
+// address returns the address of the client of a request: the last one in the headers of the proxies that
+// is not a trusted proxy. The client may have forged those before it. A proxy that sets one of the
+// headers X-Forwarded-For and Forwarded passes the other on unchanged. If both are present and differ,
+// the request counts for the address of the proxy.
+func (l *clientLimits) address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	if !g.trusted(host) {
+	if !l.trusted(host) {
 		return host
 	}
 	listed, elements := r.Header.Values("X-Forwarded-For"), r.Header.Values("Forwarded")
-	by := g.behind(host, strings.Split(strings.Join(listed, ","), ","))
+	listedClient := l.addressBehind(host, strings.Split(strings.Join(listed, ","), ","))
 	if len(elements) == 0 {
-		return by
+		return listedClient
 	}
-	other := g.behind(host, forwardedFor(strings.Join(elements, ",")))
-	if len(listed) > 0 && by != other {
+	elementsClient := l.addressBehind(host, forwardedFor(strings.Join(elements, ",")))
+	if len(listed) > 0 && listedClient != elementsClient {
 		return host
 	}
-	return other
+	return elementsClient
 }
 
-// behind goes back from a proxy along the nodes that proxies have appended.
-func (g *clientLimits) behind(host string, nodes []string) string {
-	for i := len(nodes) - 1; i >= 0 && g.trusted(host); i-- {
-		next, ok := node(nodes[i])
+// addressBehind returns the address behind a proxy. It follows the nodes that trusted proxies have
+// appended, from the last one.
+func (l *clientLimits) addressBehind(host string, nodes []string) string {
+	for i := len(nodes) - 1; i >= 0 && l.trusted(host); i-- {
+		next, ok := parseNode(nodes[i])
 		if !ok {
 			break
 		}
@@ -43,9 +44,8 @@ func (g *clientLimits) behind(host string, nodes []string) string {
 	return host
 }
 
-// node returns the address of a node as proxies write it: with a port or without, an IPv6 address
-// in brackets or without.
-func node(text string) (host string, ok bool) {
+// parseNode returns the address of a node, which may have a port, and an IPv6 address brackets.
+func parseNode(text string) (host string, ok bool) {
 	text = strings.TrimSpace(text)
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return addr.String(), true
@@ -62,8 +62,8 @@ func node(text string) (host string, ok bool) {
 	return addr.String(), true
 }
 
-// forwardedFor returns the parameter for of each element of the header Forwarded (RFC 7239), ""
-// where an element has none.
+// forwardedFor returns the parameter "for" of each element of the header Forwarded (RFC 7239), ""
+// if an element has none.
 func forwardedFor(header string) (nodes []string) {
 	for _, element := range splitQuoted(header, ',') {
 		of := ""
@@ -77,7 +77,7 @@ func forwardedFor(header string) (nodes []string) {
 	return nodes
 }
 
-// splitQuoted splits at separators that do not stand in a quoted string.
+// splitQuoted splits text at the separators outside of quoted strings.
 func splitQuoted(text string, separator byte) (parts []string) {
 	quoted, from := false, 0
 	for i := 0; i < len(text); i++ {
@@ -93,7 +93,7 @@ func splitQuoted(text string, separator byte) (parts []string) {
 	return append(parts, text[from:])
 }
 
-// unquote returns what a quoted string holds. No escape is needed in an address.
+// unquote removes the quotes of a quoted string. It ignores escapes, which addresses do not need.
 func unquote(text string) string {
 	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
 		return text[1 : len(text)-1]

@@ -92,7 +92,7 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 // append appends an event. It reports whether a chunk of the main log was completed.
 func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
 	opcode := byte(opText)
-	if !utf8.Valid(e.Data) {
+	if !utf8.Valid(e.Data) { // browsers fail a connection with invalid UTF-8 in a text frame (RFC 6455, section 8.1)
 		opcode = opBinary
 	}
 	log := h.main.log

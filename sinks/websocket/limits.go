@@ -33,7 +33,7 @@ func (Limits) Docs() map[string]string {
 	}
 }
 
-// clientLimits counts clients, and refuses those beyond the limits. Its methods need the sink's lock.
+// clientLimits counts clients, and refuses those beyond the limits. Its methods need sink.mu.
 type clientLimits struct {
 	limits     Limits
 	handshakes *rate.Limiter // nil: no bound
@@ -41,36 +41,36 @@ type clientLimits struct {
 	addresses  map[string]int
 }
 
-func newClientLimits(l Limits) *clientLimits {
-	g := &clientLimits{limits: l, addresses: map[string]int{}}
-	if l.Handshakes > 0 {
-		g.handshakes = rate.NewLimiter(rate.Limit(l.Handshakes), l.Handshakes)
+func newClientLimits(limits Limits) *clientLimits {
+	l := &clientLimits{limits: limits, addresses: map[string]int{}}
+	if limits.Handshakes > 0 {
+		l.handshakes = rate.NewLimiter(rate.Limit(limits.Handshakes), limits.Handshakes)
 	}
-	return g
+	return l
 }
 
 var errTooManyClients = errors.New("too many clients: try again later")
 
 // acquire counts a client, or returns an error and the status of the answer.
-func (g *clientLimits) acquire(address string) (status int, err error) {
+func (l *clientLimits) acquire(address string) (status int, err error) {
 	switch {
-	case g.limits.Clients > 0 && g.clients >= g.limits.Clients:
+	case l.limits.Clients > 0 && l.clients >= l.limits.Clients:
 		return http.StatusServiceUnavailable, errTooManyClients
-	case g.limits.PerAddress > 0 && g.addresses[address] >= g.limits.PerAddress:
+	case l.limits.PerAddress > 0 && l.addresses[address] >= l.limits.PerAddress:
 		return http.StatusTooManyRequests, fmt.Errorf("too many clients from %s: close some of them", address)
-	case g.handshakes != nil && !g.handshakes.Allow():
+	case l.handshakes != nil && !l.handshakes.Allow():
 		return http.StatusTooManyRequests, errTooManyClients
 	}
-	g.clients++
-	g.addresses[address]++
+	l.clients++
+	l.addresses[address]++
 	return 0, nil
 }
 
 // release counts a client no more.
-func (g *clientLimits) release(address string) {
-	g.clients--
-	if g.addresses[address]--; g.addresses[address] <= 0 {
-		delete(g.addresses, address)
+func (l *clientLimits) release(address string) {
+	l.clients--
+	if l.addresses[address]--; l.addresses[address] <= 0 {
+		delete(l.addresses, address)
 	}
 }
 
@@ -88,12 +88,13 @@ func limitKey(host string) string {
 	return network.String()
 }
 
-func (g *clientLimits) trusted(host string) bool {
+// trusted reports whether a host is a trusted proxy.
+func (l *clientLimits) trusted(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return false
 	}
-	for _, proxy := range g.limits.TrustedProxies {
+	for _, proxy := range l.limits.TrustedProxies {
 		if proxy.Contains(addr) {
 			return true
 		}

@@ -56,8 +56,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestAddresses: X-Forwarded-For is used only from trusted proxies, and only the address that they have added.
-func TestAddresses(t *testing.T) {
+// TestAddressBehindProxies: X-Forwarded-For and Forwarded are used only from trusted proxies, and only the address that
+// they have added.
+func TestAddressBehindProxies(t *testing.T) {
 	g := newClientLimits(Limits{TrustedProxies: []options.Network{options.NewNetwork("10.0.0.0/8"), options.NewNetwork("::1"), options.NewNetwork("192.0.2.7")}})
 	for _, c := range []struct{ remote, forwarded, want string }{
 		{"10.1.2.3:1", "198.51.100.1:4711", "198.51.100.1"},

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,7 +13,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// normalizeOrigins returns origins in the form in which they are compared.
+// normalizeOrigins returns the set of the origins, in lower case and without a slash at the end.
 func normalizeOrigins(origins []string) map[string]bool {
 	set := map[string]bool{}
 	for _, o := range origins {
@@ -21,8 +22,8 @@ func normalizeOrigins(origins []string) map[string]bool {
 	return set
 }
 
-// badOrigin says why no page can have an origin as it is written; "" where one can.
-func badOrigin(text string) string {
+// originProblem returns the reason why no page can have an origin, "" if one can.
+func originProblem(text string) string {
 	if text == "*" {
 		return ""
 	}
@@ -42,44 +43,47 @@ func badOrigin(text string) string {
 	case strings.Contains(host, "*"):
 		return "never matches: list each host, or write * for all pages"
 	case u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" || strings.HasSuffix(u.Host, ":"):
-		return "never matches: browsers leave out the port of the scheme; do so, too"
+		return "never matches: browsers leave out the default port of the scheme; leave it out too"
 	case port != "" && (len(port) > 5 || port[0] == '0'):
-		return "has no port that there is: 1 to 65535"
+		return "has no valid port: write 1 to 65535"
 	case strings.ContainsFunc(host, func(r rune) bool { return r > '~' || r <= ' ' || r == '%' }):
 		return "never matches: browsers write such a host in ASCII, as in https://xn--bcher-kva.example"
 	case notAddress == nil && addr.String() != strings.ToLower(host):
 		return "never matches: browsers write this address as " + addr.String()
 	case notAddress != nil && last != "" && strings.Trim(last, "0123456789") == "":
-		return "is not an origin: its host is no address"
+		return "is not an origin: its host is no address; write four numbers from 0 to 255"
 	}
 	return ""
 }
 
-// refuse answers a handshake that failed, and says why.
+// refuse answers a handshake with a status and a reason. It limits the log lines.
 func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	text := reason.Error()
 	if reason == errStripped {
-		s.strippedHandshakes.write(slog.LevelWarn, "a handshake was refused: a proxy has dropped its headers Upgrade and Connection", "host", quoteShort(r.Host), "peer", r.RemoteAddr)
+		s.strippedHandshakes.write(slog.LevelWarn, "handshake refused: proxy dropped Upgrade or Connection", "host", quoteShort(r.Host), "peer", r.RemoteAddr)
 	}
 	if status == http.StatusForbidden {
 		origin := quoteShort(cmp.Or(r.Header.Get("Origin"), "http://"+r.Host))
-		text = "pages of " + origin + " may not connect: the option origins of the sink " + s.env.Name + " does not list them"
+		text = "pages of the origin " + origin + " may not connect: the option origins of the sink " + s.env.Name + " does not list it"
 		if s.isRebound(r) {
-			text += ", and the Host " + quoteShort(r.Host) + " is not a name of this machine; list the origin in origins"
+			text += ", and the Host " + quoteShort(r.Host) + " is not a name of this machine: list the origin in origins"
 		}
-		s.refusedOrigins.write(slog.LevelWarn, "a page was refused: the option origins does not list it", "origin", origin, "host", quoteShort(r.Host), "peer", r.RemoteAddr)
+		s.refusedOrigins.write(slog.LevelWarn, "page refused: origin not listed", "origin", origin, "host", quoteShort(r.Host), "peer", r.RemoteAddr)
 	}
 	w.Header().Set("Sec-WebSocket-Version", "13")
 	http.Error(w, text, status)
 }
 
-// originAllowed decides by the Origin header, which browsers set and pages cannot
-// forge, whether a page may connect: one of the list, or of the same host. Programs send
-// none and may. "null" never may: any site gets that origin from a sandboxed frame.
+// errOrigin is the reason for [sink.refuse] of a page without an allowed origin.
+var errOrigin = errors.New("this origin is not allowed")
+
+// originAllowed reports whether a page may connect: one with a listed origin, or of the same host.
+// Browsers set the header Origin, and pages cannot forge it. Programs send no Origin, and may connect.
+// The origin null may not: any site gets it with a sandboxed frame.
 //
-// The same host is not enough where the connection was made to this machine only, and Host
-// is no name of it: a page of evil.example may have had its name resolved to 127.0.0.1
-// (DNS rebinding), and then has the origin that it names as Host.
+// The same host is not enough on a connection to a loopback address, unless Host is a name of
+// this machine. A page of evil.example may have its name resolved to 127.0.0.1 (DNS rebinding),
+// and then Origin and Host are equal.
 func (s *sink) originAllowed(r *http.Request) bool {
 	origin := strings.ToLower(r.Header.Get("Origin"))
 	if origin == "" {
@@ -95,8 +99,8 @@ func (s *sink) originAllowed(r *http.Request) bool {
 	return s.origins["*"] || s.origins[origin] || strings.EqualFold(u.Host, r.Host) && !s.isRebound(r)
 }
 
-// originAllowedSSE is as allowed, for server-sent events: a browser sends no Origin with a GET
-// of the same host, so there what else browsers send tells that it is one.
+// originAllowedSSE is originAllowed for server-sent events. A browser sends no Origin with a GET
+// of the same host, so other headers show whether the request is from a browser.
 func (s *sink) originAllowedSSE(r *http.Request) bool {
 	if r.Header.Get("Origin") != "" || !fromBrowser(r) || !s.isRebound(r) {
 		return s.originAllowed(r)
@@ -105,8 +109,8 @@ func (s *sink) originAllowedSSE(r *http.Request) bool {
 	return s.origins["*"] || s.origins["http://"+host] || s.origins["https://"+host]
 }
 
-// fromBrowser says whether a request has headers that browsers send of themselves, and that
-// no page can leave out.
+// fromBrowser reports whether a request has headers that browsers always send, and that no page
+// can remove.
 func fromBrowser(r *http.Request) bool {
 	for _, name := range []string{"Accept-Language", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Cookie", "Referer"} {
 		if _, there := r.Header[name]; there {
@@ -116,8 +120,35 @@ func fromBrowser(r *http.Request) bool {
 	return false
 }
 
-// isRebound says whether a request has come to a loopback address, but names another host.
+// isRebound reports whether a request has come to a loopback address, but its Host is another.
 func (s *sink) isRebound(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && options.IsLoopback(local.String()) && !options.IsLoopback(r.Host)
+}
+
+// cors lets a page with an allowed origin read every answer, also the reason of a failure.
+func (s *sink) cors(w http.ResponseWriter, r *http.Request) {
+	origin := r.Header.Get("Origin")
+	if origin == "" || isUpgrade(r) {
+		return
+	}
+	w.Header().Add("Vary", "Origin")
+	if s.originAllowed(r) {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate")
+	}
+}
+
+// preflight answers the CORS request of a browser before a page of another origin gets server-sent
+// events with a token in a header.
+func (s *sink) preflight(w http.ResponseWriter, r *http.Request) {
+	if !s.originAllowed(r) {
+		s.refuse(w, r, http.StatusForbidden, errOrigin)
+		return
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
 )
 
@@ -136,6 +137,56 @@ func TestOrigins(t *testing.T) {
 		}
 		if conn != nil {
 			conn.Close()
+		}
+	}
+}
+
+// TestCrossOriginRequests: a page with a listed origin may send a token, and can read why it is refused.
+func TestCrossOriginRequests(t *testing.T) {
+	_, server := newSink(t, func(o *Options) {
+		o.Origins = []string{"https://shop.example"}
+		o.Auth.Tokens = options.Map[options.Secret]{{Key: "a", Value: options.NewSecret("a-token-that-is-long")}}
+	}, httptest.NewServer)
+	for _, c := range []struct {
+		method, origin, token string
+		status                int
+		allowed               bool
+	}{
+		{"OPTIONS", "https://shop.example", "", 204, true}, {"OPTIONS", "https://evil.example", "", 403, false}, {"OPTIONS", "null", "", 403, false},
+		{"GET", "https://shop.example", "a-token-that-is-long", 200, true}, {"GET", "https://shop.example", "wrong", 401, true},
+		{"GET", "https://shop.example", "", 401, true}, {"GET", "https://evil.example", "wrong", 401, false}, {"GET", "https://evil.example", "a-token-that-is-long", 403, false},
+	} {
+		header := http.Header{"Origin": {c.origin}, "Accept": {"text/event-stream"}}
+		if c.method == "OPTIONS" {
+			header.Set("Access-Control-Request-Method", "GET")
+			header.Set("Access-Control-Request-Headers", "authorization")
+		} else if c.token != "" {
+			header.Set("Authorization", "Bearer "+c.token)
+		}
+		resp, body := request(t, c.method, server.URL, header)
+		got := resp.Header.Get("Access-Control-Allow-Origin")
+		if resp.StatusCode != c.status || (got == c.origin) != c.allowed || !c.allowed && got != "" || !strings.Contains(resp.Header.Get("Vary"), "Origin") {
+			t.Errorf("%+v: %s, %v, %s", c, resp.Status, resp.Header, body)
+		}
+		if c.status == 204 && !strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+			t.Errorf("%v", resp.Header)
+		}
+	}
+}
+
+// TestImpossibleOriginsAreReported: the option origins is checked for origins that no page can have.
+func TestImpossibleOriginsAreReported(t *testing.T) {
+	for origin, want := range map[string]string{
+		"*": "", "https://shop.example": "", "HTTP://Shop.Example/": "", "http://localhost:5500": "", "https://shop.example:8443": "", "http://[::1]:8080": "",
+		"http://shop.example:443": "", "chrome-extension://abcdefghijklmnop": "", "app://.": "", "capacitor://localhost": "", "https://a.example.": "", "http://10.0.0.1": "",
+		"shop.example": "is not", "null": "is not", "https://shop.example/page": "is not", "https://shop.example?x": "is not", "https://shop.example#x": "is not", "https://me@shop.example": "is not", "": "is not",
+		"https://shop.example:443": "never matches: browsers leave out the port", "http://shop.example:80": "never matches", "https://shop.example:": "never matches", "https://shop.example:99999999": "has no valid port",
+		"wss://shop.example": "never matches: the origin of a page", "ws://localhost": "never matches", "file://x": "never matches: the origin of such a page is null",
+		"https://*.shop.example": "never matches: list each host", "https://bücher.example": "never matches: browsers write such a host in ASCII", "http://[0:0:0:0:0:0:0:1]": "never matches: browsers write this address as ::1",
+		"http://127.1": "is not an origin: its host", "http://010.0.0.1": "is not an origin: its host",
+	} {
+		if got := originProblem(origin); want == "" && got != "" || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %q", origin, got, want)
 		}
 	}
 }

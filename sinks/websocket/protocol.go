@@ -3,14 +3,8 @@ package websocket
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"slices"
-	"strings"
 	"unicode/utf8"
-
-	"github.com/gorilla/websocket"
 
 	"eventgateway/gateway/plugin"
 )
@@ -22,23 +16,6 @@ import (
 // message is JSON in a binary frame. Payloads that are UTF-8 are text frames, so a binary
 // frame whose bytes are UTF-8 is never a payload.
 const Protocol = "eventgateway.v2"
-
-func speaksProtocol(r *http.Request) bool {
-	return slices.Contains(websocket.Subprotocols(r), Protocol)
-}
-
-// protocolPrefix begins the names of all versions of [Protocol].
-const protocolPrefix = "eventgateway."
-
-// errVersion refuses a client that speaks other versions only. A browser shows no reason when
-// the answer lacks a subprotocol, so this reason is also logged.
-var errVersion = errors.New("this gateway speaks " + Protocol)
-
-// speaksOtherVersion reports whether a client offers versions of the protocol, but not this one.
-func speaksOtherVersion(r *http.Request) bool {
-	other := func(name string) bool { return strings.HasPrefix(name, protocolPrefix) }
-	return !speaksProtocol(r) && slices.ContainsFunc(websocket.Subprotocols(r), other)
-}
 
 // encodeControl returns the frame of a control message to this client.
 func (c *client) encodeControl(text []byte) []byte {

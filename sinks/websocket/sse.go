@@ -20,11 +20,11 @@ const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 	if !s.originAllowedSSE(r) {
-		s.refuse(w, r, http.StatusForbidden, errors.New("this origin may not"))
+		s.refuse(w, r, http.StatusForbidden, errOrigin)
 		return nil
 	}
 	if _, _, err := w.Hijack(); err != nil {
-		http.Error(w, "this connection cannot be kept: server-sent events need HTTP/1.1", http.StatusNotImplemented)
+		http.Error(w, "server-sent events need HTTP/1.1: connect without HTTP/2", http.StatusNotImplemented)
 		return err
 	}
 	raw := c.conn.Conn

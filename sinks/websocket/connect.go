@@ -1,0 +1,151 @@
+package websocket
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/olahol/melody"
+)
+
+// clientKey is the key of the client in a melody session.
+const clientKey = "client"
+
+func clientOf(s *melody.Session) *client { return s.MustGet(clientKey).(*client) }
+
+// ServeHTTP upgrades a request, or answers with server-sent events. It returns after the handshake,
+// and the client runs in goroutines of its own: the server's buffers and stack for a request
+// need more memory than a client.
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.cors(w, r)
+	if r.Method == http.MethodOptions {
+		s.preflight(w, r)
+		return
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	address := limitKey(s.limits.address(r))
+	if status, err := s.limits.acquire(address); err != nil {
+		s.mu.Unlock()
+		s.metrics.refused.Inc()
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, err.Error(), status)
+		return
+	}
+	s.handlers.Add(1)
+	s.mu.Unlock()
+
+	c := newClient(s, address)
+	h := &hijacker{ResponseWriter: w, c: c, hijacked: make(chan struct{})}
+	answered := make(chan struct{})
+	s.env.Go(func(context.Context) {
+		defer s.releaseClient(address)
+		defer close(answered)
+		s.serveClient(h, r, c)
+	})
+	select {
+	case <-h.hijacked:
+	case <-answered:
+	}
+}
+
+// serveClient does the handshake with a client, and waits until the client has disconnected.
+func (s *sink) serveClient(h *hijacker, r *http.Request, c *client) {
+	if isStripped(r) {
+		h.Header().Set("Upgrade", "websocket")
+		s.refuse(h, r, http.StatusUpgradeRequired, errStripped)
+		return
+	}
+	if !c.prepareOrRefuse(h, r) {
+		return
+	}
+	defer s.hub.detach(c)
+	defer s.awaitClient(c)
+	defer c.recoverPanic(nil) // h would keep the server's buffers in memory
+	peer := r.RemoteAddr
+	var err error
+	if isUpgrade(r) {
+		if p := negotiateSubprotocol(r); p != "" {
+			h.Header().Set("Sec-WebSocket-Protocol", p)
+		}
+		err = s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
+	} else {
+		err = s.serveEvents(h, r, c)
+	}
+	if err != nil {
+		s.env.Log.Debug("handshake failed", "peer", peer, "error", err)
+	}
+}
+
+// prepareOrRefuse prepares a client, or answers with the reason. It reports whether the client is prepared.
+func (c *client) prepareOrRefuse(h *hijacker, r *http.Request) bool {
+	defer c.recoverPanic(h)
+	status, err := c.prepare(r)
+	if err == nil {
+		return true
+	}
+	if status == http.StatusUnauthorized {
+		h.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	http.Error(h, err.Error(), cmp.Or(status, http.StatusInternalServerError))
+	return false
+}
+
+// prepare authenticates the client, and finds its topic, before the handshake is answered. On an
+// error it returns the status of the answer.
+func (c *client) prepare(r *http.Request) (status int, err error) {
+	c.protocol = speaksProtocol(r) || !isUpgrade(r)
+	if isUpgrade(r) && speaksOtherVersion(r) {
+		c.sink.refusedVersions.write(slog.LevelWarn, "client refused: other protocol version", "subprotocols", quoteShort(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
+		return http.StatusBadRequest, errVersion
+	}
+	if status, err := c.authenticate(r); err != nil {
+		return status, err
+	}
+	if c.request, err = parseQuery(r); err != nil {
+		return http.StatusBadRequest, err
+	}
+	sub, from, err := c.compile(c.request)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	if c.awaitingToken {
+		c.topic = c.sink.hub.unauthenticated
+		c.startPoint.position = c.topic.log.endPosition()
+		return 0, nil
+	}
+	c.request = subscribeRequest{} // needed no more
+	if c.topic, c.startPoint, err = c.sink.hub.join(r.Context(), c.address, sub, from); err != nil {
+		c.sink.metrics.refused.Inc()
+		if errors.Is(err, errTooManyOfAddress) || errors.Is(err, errAddressBusy) {
+			return http.StatusTooManyRequests, err
+		}
+		return http.StatusServiceUnavailable, err
+	}
+	return 0, nil
+}
+
+// awaitClient waits until a client has ended, and removes it from the sink. A client without a
+// successful handshake was never added.
+func (s *sink) awaitClient(c *client) {
+	if c.started {
+		<-c.done
+		c.stopTimer()
+		s.removeClient(c)
+	}
+}
+
+// releaseClient removes a client of an address from the limits.
+func (s *sink) releaseClient(address string) {
+	s.mu.Lock()
+	s.limits.release(address)
+	s.mu.Unlock()
+	s.handlers.Done()
+}

@@ -1,0 +1,76 @@
+package websocket
+
+import (
+	"slices"
+	"strings"
+
+	"eventgateway/gateway/expr"
+	"eventgateway/gateway/options"
+)
+
+// Options are the options of the sink.
+type Options struct {
+	Path         string              `koanf:"path" rule:"required" doc:"path of the sink, as a pattern of Go's http.ServeMux; / is every path without another handler"`
+	Welcome      options.Map[string] `koanf:"welcome" doc:"fields of a JSON object that is the first frame to each client; empty: none"`
+	Origins      []string            `koanf:"origins" doc:"origins of pages that may connect, such as https://shop.example, besides the same host; * allows all"`
+	Auth         Auth                `koanf:"auth"`
+	Authorize    expr.Authorization  `koanf:"authorize" doc:"condition for the events that a client may see, by its token: order.customer_id == claims.sub"`
+	History      History             `koanf:"history"`
+	Position     expr.Expression     `koanf:"position" doc:"field of the payload from whose value clients may resume, instead of the offset of this gateway"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"bound of the different subscriptions with channels or a filter"`
+	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what happens to a client whose lag exceeds max_lag"`
+	MaxLag       Lag                 `koanf:"max_lag"`
+	Limits       Limits              `koanf:"limits"`
+	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message from a client"`
+	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may block before the client is disconnected"`
+	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"interval of pings to clients"`
+	Pong         options.Duration    `koanf:"pong" rule:"min=100ms" doc:"how long a client may take to answer a ping before it is disconnected"`
+	Farewell     options.Duration    `koanf:"farewell" rule:"min=0s,max=1m" doc:"period over which clients are disconnected when the gateway stops, so that they do not reconnect all at once"`
+}
+
+// Docs is part of [options.Documented].
+func (Options) Docs() map[string]string {
+	return map[string]string{
+		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own origin: a connection to a loopback address with another host is refused. Clients without an Origin (programs) may always connect",
+		"authorize":     "An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all events",
+		"position":      "So clients can resume at another gateway: _pub_id",
+		"max_topics":    "Each is evaluated for every event. 0: clients get all events, and cannot filter",
+		"slow_client":   "It is disconnected, or skips to new messages, or gets the latest skipped message of each key and then new ones",
+		"write_timeout": "A busy browser may accept no byte for ten seconds",
+		"farewell":      "It is shorter with few clients: a millisecond for each",
+	}
+}
+
+// History bounds the messages from which clients can resume. The sink may hold some more.
+type History struct {
+	Events int              `koanf:"events" rule:"min=0,max=100000000" doc:"bound of the messages from which clients can resume; 0: none"`
+	Bytes  options.Size     `koanf:"bytes" rule:"min=0" doc:"bound of their bytes"`
+	Age    options.Duration `koanf:"age" rule:"min=0s" doc:"bound of their age"`
+}
+
+// Lag bounds the lag of a client: the messages of its subscription that it was not sent yet.
+type Lag struct {
+	Events int          `koanf:"events" rule:"min=1" doc:"bound of the messages that a client was not sent yet"`
+	Bytes  options.Size `koanf:"bytes" rule:"min=64KiB" doc:"bound of their bytes; also of the memory of all slow clients together"`
+}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) {
+	if !strings.HasPrefix(o.Path, "/") {
+		report("path", "must begin with /")
+	}
+	for _, f := range o.Welcome {
+		if f.Key == "type" && slices.Contains(controlTypes, f.Value) {
+			report("welcome.type", "is the type of a control message of the protocol: write welcome")
+		}
+	}
+	o.Auth.check(report)
+	if !o.Authorize.IsZero() && !o.Auth.required() {
+		report("authorize", "needs the claims of tokens: set auth.tokens or auth.jwt")
+	}
+	for i, origin := range o.Origins {
+		if text := originProblem(origin); text != "" {
+			report("origins["+itoa(i)+"]", text)
+		}
+	}
+}
