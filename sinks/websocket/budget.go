@@ -146,6 +146,7 @@ type byteGauge struct {
 	gauge prometheus.Gauge
 }
 
+// add adds a number of bytes, which may be negative.
 func (g *byteGauge) add(n int64) { g.gauge.Set(float64(g.bytes.Add(n))) }
 
 // maxLagBytes returns the greatest lag of a client of a topic, in bytes. The unsent messages of a

@@ -30,6 +30,7 @@ type chunk struct {
 
 func newChunk(size int) *chunk { return &chunk{buf: make([]byte, size)} }
 
+// published returns the bytes and messages that clients may read.
 func (c *chunk) published() (bytes, messages int) {
 	f := c.filled.Load()
 	return int(f >> 16), int(f & 0xffff)

@@ -65,6 +65,7 @@ func newClient(s *sink, address string) *client {
 	return c
 }
 
+// wake makes run look for frames.
 func (c *client) wake() {
 	select {
 	case c.wakeup <- struct{}{}:
@@ -120,7 +121,7 @@ func (c *client) queueControl(frame []byte) {
 	c.wake()
 }
 
-// queueGap queues a gap message, unless one is queued: both would be sent together, and say the
+// queueGap queues a gap message, unless one is queued: both would be sent together, and mean the
 // same. So gaps do not fill the queue of a slow client.
 func (c *client) queueGap(frame []byte) {
 	c.mu.Lock()

@@ -37,6 +37,7 @@ func (s *sink) closeClients(ctx context.Context) {
 	}
 }
 
+// restartFrame returns the close frame of a stop.
 func restartFrame() []byte { return closeFrame(closeRestart, "the gateway is stopping") }
 
 // Close is part of [plugin.Closer]. Each client gets the rest of the log and a close frame. When

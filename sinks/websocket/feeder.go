@@ -170,6 +170,7 @@ func (g *feedGroup) add(t *topic) {
 	g.topics = slices.Insert(g.topics, at, t)
 }
 
+// remove removes a topic.
 func (g *feedGroup) remove(t *topic) {
 	g.topics = slices.DeleteFunc(g.topics, func(o *topic) bool { return o == t })
 }

@@ -51,6 +51,7 @@ type cursor struct {
 	index int // number of events of block before it
 }
 
+// newHistory returns an empty history; named enables named positions.
 func newHistory(named bool) history {
 	h := history{first: 1, next: 1, blocks: []*block{{first: 1}}}
 	if named {
@@ -110,6 +111,7 @@ func (h *history) seek(offset uint64) cursor {
 	return cursor{h.blocks[i], int(offset - h.blocks[i].first)}
 }
 
+// at returns the event with an offset, which the history must hold.
 func (h *history) at(offset uint64) *storedEvent {
 	c := h.seek(offset)
 	return &c.block.events[c.index]
@@ -117,7 +119,7 @@ func (h *history) at(offset uint64) *storedEvent {
 
 // conflationKey returns the key by which the message with an offset is conflated, and false if
 // the history does not hold it. An event that joins keys gets a unique key: a newer event of its
-// key does not replace what it says about the other key, or about the table.
+// key does not replace its effect on the other key, or on the table.
 func (h *history) conflationKey(offset uint64) (string, bool) {
 	if offset < h.first || offset >= h.next {
 		return "", false

@@ -50,6 +50,7 @@ type hub struct {
 	timeBudgets     map[string]*timeBudget // by address
 }
 
+// newHub returns a hub without events. spawn starts the feeders; nil if there are no clients.
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, unauthenticated: &topic{log: newLog()},

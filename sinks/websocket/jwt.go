@@ -142,6 +142,7 @@ func (b boundedBodies) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// close ends the refresh of the keys. v may be nil.
 func (v *verifier) close() {
 	if v == nil {
 		return

@@ -14,7 +14,7 @@ const (
 	matchLeave // the topic gets a leave message: its row was in the topic, and no longer is
 )
 
-// match says what a topic gets of an event.
+// match is what a topic gets of an event.
 type match struct {
 	index int    // of the event
 	kind  int    // matchNone, matchEvent or matchLeave

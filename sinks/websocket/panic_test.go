@@ -80,9 +80,11 @@ func TestPanicEndsOneClient(t *testing.T) {
 		if got := read(t, well); got != text {
 			t.Errorf("%q, not %q", got, text)
 		}
-	}
-	if got := read(t, chosen); got != "one" {
-		t.Errorf("%q", got)
+		if text == "one" { // read before the poison is written: both could be in one write
+			if got := read(t, chosen); got != text {
+				t.Errorf("%q, not %q", got, text)
+			}
+		}
 	}
 	if _, got, err := chosen.ReadMessage(); err == nil {
 		t.Errorf("%q after the panic", got)

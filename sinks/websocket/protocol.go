@@ -41,7 +41,7 @@ var controlTypes = []string{"subscribed", "position", "leave", "gap", "error", "
 // isControl reports whether a frame to a client that speaks [Protocol] is a control message.
 func isControl(opcode byte, payload []byte) bool { return opcode == opBinary && utf8.Valid(payload) }
 
-// gapMessage returns the message that says that events may be missing.
+// gapMessage returns the message for a gap of a source or of the queue.
 func gapMessage(g plugin.Gap) []byte {
 	text, _ := json.Marshal(struct { // strings always encode
 		Type    string `json:"type"`
@@ -52,7 +52,7 @@ func gapMessage(g plugin.Gap) []byte {
 	return text
 }
 
-// subscribedMessage returns the message that says at which point a client begins.
+// subscribedMessage returns the message with the point at which a client begins.
 func subscribedMessage(at startPoint) []byte {
 	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s","offset":%d,"seen":%d`, at.epoch, at.offset, at.seen)
 	if at.recovered || at.gap {
@@ -61,20 +61,20 @@ func subscribedMessage(at startPoint) []byte {
 	return append(text, '}')
 }
 
-// positionMessage returns the message that says that a client has every message up to an offset.
-// The client sets seen to 0.
+// positionMessage returns the message with an offset up to which the client has every message. The
+// client then sets seen to 0.
 func positionMessage(offset uint64) []byte {
 	return fmt.Appendf(nil, `{"type":"position","offset":%d}`, offset)
 }
 
-// leaveMessage returns the message that says that the row of an event has left the subscription.
-// It replaces bytes that are not UTF-8: else the frame would be that of a payload.
+// leaveMessage returns the message for an event whose row has left the subscription. It replaces bytes
+// that are not UTF-8: else the frame would be that of a payload.
 func leaveMessage(payload []byte) []byte {
 	text := append([]byte(`{"type":"leave","message":`), bytes.ToValidUTF8(payload, replacement)...)
 	return append(text, '}')
 }
 
-// errorMessage returns the message that says why a request of a client failed, or its filter ended.
+// errorMessage returns the message with the reason why a request failed, or a filter was ended.
 func errorMessage(err error) []byte {
 	text, _ := json.Marshal(struct { // strings always encode
 		Type   string `json:"type"`

@@ -20,7 +20,7 @@ const (
 	maxResumeBytes  = 256     // of epoch and after, each
 )
 
-// resumePoint says which messages a client has.
+// resumePoint describes the messages that a client has.
 type resumePoint struct {
 	given  bool
 	epoch  string

@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// rights says which events a client may see: all, those of a key, or those for which a
-// condition holds.
+// rights are the events that a client may see: all, those of a key, or those for which a
+// condition is true.
 type rights struct {
 	limited   bool
 	key       string         // of an equality: the value that an event must have
@@ -23,6 +23,7 @@ type rights struct {
 // id returns equal text for equal rights.
 func (r rights) id() string { return r.key + "|" + r.claims }
 
+// unlimited reports whether the client may see all events.
 func (r rights) unlimited() bool { return !r.limited }
 
 var errNoClaim = errors.New("the token lacks a claim that the option authorize uses: request a token with this claim")

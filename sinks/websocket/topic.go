@@ -56,7 +56,7 @@ type logEntry struct {
 	isPosition bool
 }
 
-// subscription says which messages a client gets: its rights, and what it has subscribed to.
+// subscription selects the messages that a client gets, by its rights, channels and filter.
 type subscription struct {
 	channels []string // sorted; empty: all
 	filter   expr.Condition
@@ -69,6 +69,7 @@ func (s subscription) id() string {
 	return fmt.Sprintf("%q %q %q %v", s.channels, s.filter.String(), s.rights.id(), s.protocol)
 }
 
+// isAll reports whether the subscription gets all events, and so has the main topic.
 func (s subscription) isAll() bool {
 	return len(s.channels) == 0 && s.filter.IsZero() && s.rights.unlimited()
 }

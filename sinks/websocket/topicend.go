@@ -2,13 +2,14 @@ package websocket
 
 import "slices"
 
-// endReason says why a topic has ended. It is an error.
+// endReason is the reason why a topic has ended. It is an error.
 type endReason struct {
 	code  int    // close code for the clients
 	label string // of the metric gateway_websocket_filters_ended_total
 	text  string // for the clients
 }
 
+// err returns the reason as an error, nil if there is none.
 func (e *endReason) err() error {
 	if e == nil {
 		return nil
