@@ -180,7 +180,7 @@ func TestImpossibleOriginsAreReported(t *testing.T) {
 		"*": "", "https://shop.example": "", "HTTP://Shop.Example/": "", "http://localhost:5500": "", "https://shop.example:8443": "", "http://[::1]:8080": "",
 		"http://shop.example:443": "", "chrome-extension://abcdefghijklmnop": "", "app://.": "", "capacitor://localhost": "", "https://a.example.": "", "http://10.0.0.1": "",
 		"shop.example": "is not", "null": "is not", "https://shop.example/page": "is not", "https://shop.example?x": "is not", "https://shop.example#x": "is not", "https://me@shop.example": "is not", "": "is not",
-		"https://shop.example:443": "never matches: browsers leave out the port", "http://shop.example:80": "never matches", "https://shop.example:": "never matches", "https://shop.example:99999999": "has no valid port",
+		"https://shop.example:443": "never matches: browsers leave out the default port", "http://shop.example:80": "never matches", "https://shop.example:": "never matches", "https://shop.example:99999999": "has no valid port",
 		"wss://shop.example": "never matches: the origin of a page", "ws://localhost": "never matches", "file://x": "never matches: the origin of such a page is null",
 		"https://*.shop.example": "never matches: list each host", "https://bücher.example": "never matches: browsers write such a host in ASCII", "http://[0:0:0:0:0:0:0:1]": "never matches: browsers write this address as ::1",
 		"http://127.1": "is not an origin: its host", "http://010.0.0.1": "is not an origin: its host",
