@@ -81,8 +81,8 @@ func TestSlowClientSkipsMessages(t *testing.T) {
 	}
 }
 
-// TestConflationKeepsJoins: conflation never replaces a change of a row's key, or TRUNCATE, by a newer message.
-func TestConflationKeepsJoins(t *testing.T) {
+// TestConflationKeepsEventsThatSpanKeys: conflation never replaces a change of a row's key, or TRUNCATE, by a newer message.
+func TestConflationKeepsEventsThatSpanKeys(t *testing.T) {
 	s, _ := newSink(t, func(o *Options) { o.History.Events = 100 }, httptest.NewServer)
 	before := s.hub.history.next
 	s.send(t,

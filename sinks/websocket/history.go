@@ -118,7 +118,7 @@ func (h *history) at(offset uint64) *storedEvent {
 }
 
 // conflationKey returns the key by which the message with an offset is conflated, and false if
-// the history does not hold it. An event that joins keys gets a unique key: a newer event of its
+// the history does not hold it. An event that spans keys gets a unique key: a newer event of its
 // key does not replace its effect on the other key, or on the table.
 func (h *history) conflationKey(offset uint64) (string, bool) {
 	if offset < h.first || offset >= h.next {
