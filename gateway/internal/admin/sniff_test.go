@@ -27,7 +27,7 @@ func TestLockedSaysHowToOpen(t *testing.T) {
 	a := New(nil, nil, "", nil)
 	w := httptest.NewRecorder()
 	a.locked(w, httptest.NewRequest("GET", "/api/status", nil))
-	if text := w.Body.String(); w.Code != http.StatusUnauthorized || !strings.Contains(text, "/#token=SECRET") || !strings.Contains(text, "http.admin.token") {
+	if text := w.Body.String(); w.Code != http.StatusUnauthorized || !strings.Contains(text, "#token=SECRET") || !strings.Contains(text, "http.admin.token") {
 		t.Errorf("%d: %s", w.Code, text)
 	}
 }
