@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// line is an event as a line of JSON. Data holds the payload's bytes as text, so
-// that they come back as they were; those that are not UTF-8 stand in Base64.
+// line is an event as a line of JSON. Data holds the payload as text, so that parsing returns
+// the same bytes; Base64 holds payloads that are not UTF-8.
 type line struct {
 	Time    time.Time         `json:"time"`
 	ID      string            `json:"id,omitempty"`
@@ -42,7 +42,7 @@ func AppendLine(dst []byte, e *Event) []byte {
 	return appendJSON(dst, l)
 }
 
-// ParseLine reads what AppendLine has written.
+// ParseLine parses a line that [AppendLine] has written. It returns an error for anything else.
 func ParseLine(text []byte) (*Event, error) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
@@ -62,7 +62,7 @@ func ParseLine(text []byte) (*Event, error) {
 }
 
 // AppendPayloadLine appends a payload as one line of JSON, with its line break: JSON
-// without the white space between its parts, anything else as a JSON string.
+// without white space between its tokens, anything else as a JSON string.
 func AppendPayloadLine(dst []byte, data []byte) []byte {
 	buf := bytes.NewBuffer(dst)
 	if json.Compact(buf, data) == nil {

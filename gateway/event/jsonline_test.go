@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestLinesComeBack: whatever an event holds, it is one line, and comes back as it was.
-func TestLinesComeBack(t *testing.T) {
+// TestLineRoundTrip proves that each event is written as one line, and that parsing returns an equal event.
+func TestLineRoundTrip(t *testing.T) {
 	text := rapid.StringOf(rapid.Rune())
 	rapid.Check(t, func(t *rapid.T) {
 		e := &Event{
@@ -41,7 +41,8 @@ func TestLinesComeBack(t *testing.T) {
 	})
 }
 
-func TestPayloadLines(t *testing.T) {
+// TestPayloadLine proves how payloads are written, and that ParseLine refuses what is no event.
+func TestPayloadLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"{\n \"a\": 1.50, \"a\": 1e400\n}": "{\"a\":1.50,\"a\":1e400}\n",
 		"text <b>":                         "\"text <b>\"\n",

@@ -1,7 +1,7 @@
-// Package inflight keeps, for a source that replays, the batches that are on their way, and makes
-// their acks. A [PositionTracker] is for a source that goes on behind a position, a [MessageTracker] for one that
-// acknowledges each message by itself. A source takes what was settled in a goroutine of its
-// own. The methods are safe for concurrent use.
+// Package inflight tracks the batches of a source that are in flight, and makes their Acks. A source that
+// resumes behind a position uses a [PositionTracker]. One that acknowledges each message by itself uses a
+// [MessageTracker]. The source reads what was settled in a goroutine of its own. The methods are safe for
+// concurrent use.
 package inflight
 
 import (
@@ -11,63 +11,61 @@ import (
 	"eventgateway/gateway/internal/settle"
 )
 
-// PositionTracker is the batches of one Run. P is a position of the source: what it needs to go
-// on behind a batch. The position and what is settled are two things: a batch that is not settled
-// holds back the position before which everything is settled, and no other batch. Batches in a
-// row that are settled take the memory of one, so that a batch that stays costs the same however
-// many follow it.
+// PositionTracker tracks the batches of one Run of a source. P is a position of the source: what it needs
+// to resume behind a batch. Batches may be acked in any order, but [PositionTracker.Acked] only moves past
+// a batch when that batch and all before it are acked. Adjacent acked batches are stored as one, so a
+// batch that stays in flight costs the same memory however many follow it.
 type PositionTracker[P any] struct {
-	// Changed gets a value when a batch was settled, unless it holds one.
+	// Changed holds a value after a batch was settled. Its capacity is 1.
 	Changed chan struct{}
 
 	mu          sync.Mutex
-	first, last *batch[P] // in the order in which they were added; the first is not settled
-	events      int       // that are not settled
-	done        uint64    // events that were settled
-	acked       P         // behind the last batch before which every batch is settled
-	moved       bool      // something was settled, and was not taken yet
-	failed      error
-	order       *settle.Redelivery
+	first, last *batch[P] // in the order in which they were added; the first is not acked
+	events      int       // that are not acked
+	ackedEvents uint64
+	acked       P    // the end of the last batch up to which every batch is acked
+	progressed  bool // since the last StartCheckpoint
+	nacked      error
+	redelivery  *settle.Redelivery
 }
 
-// batch is one batch, or, where it is settled, several in a row.
+// batch is one batch, or several adjacent ones that are acked.
 type batch[P any] struct {
 	ack        settle.Ack
-	of         *PositionTracker[P]
+	tracker    *PositionTracker[P]
 	begin, end P // of the first batch, and of the last
 	events     int
-	settled    bool
-	before     *batch[P]
+	acked      bool // or dropped by Reset
+	prev       *batch[P]
 	next       *batch[P]
 }
 
-// NewPositionTracker begins behind what was acked before.
+// NewPositionTracker returns a tracker without batches. Everything up to the position acked was acked before.
 func NewPositionTracker[P any](acked P) *PositionTracker[P] {
-	return &PositionTracker[P]{Changed: make(chan struct{}, 1), acked: acked, order: &settle.Redelivery{}}
+	return &PositionTracker[P]{Changed: make(chan struct{}, 1), acked: acked, redelivery: &settle.Redelivery{}}
 }
 
-// Add notes a batch of so many events that is about to be emitted, and the position at its end. It
-// returns the batch's Ack.
+// Add adds a batch that is about to be emitted, with the position at its end and the number of its
+// events. It returns the batch's Ack.
 func (t *PositionTracker[P]) Add(at P, events int) *settle.Ack {
-	b := &batch[P]{of: t, begin: at, end: at, events: events}
+	b := &batch[P]{tracker: t, begin: at, end: at, events: events}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b.ack.Init(b, t.order)
+	b.ack.Init(b, t.redelivery)
 	t.append(b)
 	t.events += b.events
 	return &b.ack
 }
 
 // Settled is part of [settle.Owner].
-func (b *batch[P]) Settled(err error) { b.of.settle(b, err) }
+func (b *batch[P]) Settled(err error) { b.tracker.settle(b, err) }
 
 // AttemptFailed is part of [settle.Owner].
-func (b *batch[P]) AttemptFailed(int, time.Time) {} // a position says nothing of single events
+func (b *batch[P]) AttemptFailed(int, time.Time) {} // a position has no place for the attempts of an event
 
-// AddAcked notes batches in a row that were settled before this Run, by the positions of
-// the first and the last.
+// AddAcked adds adjacent batches that were acked before this Run.
 func (t *PositionTracker[P]) AddAcked(span Span[P]) {
-	b := &batch[P]{of: t, begin: span.First, end: span.Last, settled: true}
+	b := &batch[P]{tracker: t, begin: span.First, end: span.Last, acked: true}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.append(b)
@@ -75,7 +73,7 @@ func (t *PositionTracker[P]) AddAcked(span Span[P]) {
 }
 
 func (t *PositionTracker[P]) append(b *batch[P]) {
-	if b.before = t.last; t.last != nil {
+	if b.prev = t.last; t.last != nil {
 		t.last.next = b
 	} else {
 		t.first = b
@@ -87,34 +85,35 @@ func (t *PositionTracker[P]) settle(b *batch[P], err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case b.settled: // it was forgotten
+	case b.acked: // dropped by Reset
 		return
 	case err == nil:
 		t.events -= b.events
-		t.done += uint64(b.events)
-		b.settled, b.events = true, 0
+		t.ackedEvents += uint64(b.events)
+		b.acked, b.events = true, 0
 		t.join(b)
-	case t.failed == nil:
-		t.failed = &settle.Nack{Err: err}
+	case t.nacked == nil:
+		t.nacked = &settle.Nack{Err: err}
 	}
-	changed(t.Changed)
+	signal(t.Changed)
 }
 
-func changed(c chan struct{}) {
+// signal puts a value into a channel of capacity 1, unless it is full.
+func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
 }
 
-// join makes one of a batch that was settled and its neighbours that are, and moves the
-// position where nothing is left before them.
+// join merges a batch that was acked with its acked neighbours. It advances the position if no batch is
+// left before them.
 func (t *PositionTracker[P]) join(b *batch[P]) {
-	if p := b.before; p != nil && p.settled {
+	if p := b.prev; p != nil && p.acked {
 		b.begin = p.begin
 		t.remove(p)
 	}
-	if n := b.next; n != nil && n.settled {
+	if n := b.next; n != nil && n.acked {
 		b.end = n.end
 		t.remove(n)
 	}
@@ -122,117 +121,115 @@ func (t *PositionTracker[P]) join(b *batch[P]) {
 		t.acked = b.end
 		t.remove(b)
 	}
-	t.moved = true
+	t.progressed = true
 }
 
 func (t *PositionTracker[P]) remove(b *batch[P]) {
-	if b.before != nil {
-		b.before.next = b.next
+	if b.prev != nil {
+		b.prev.next = b.next
 	} else {
 		t.first = b.next
 	}
 	if b.next != nil {
-		b.next.before = b.before
+		b.next.prev = b.prev
 	} else {
-		t.last = b.before
+		t.last = b.prev
 	}
 }
 
-// State returns how many events are not settled, and the error with which one was given
-// back.
-func (t *PositionTracker[P]) State() (events int, failed error) {
+// State returns how many events are not acked, and the error of the first batch that was nacked, a
+// [*settle.Nack]; nil if there is none.
+func (t *PositionTracker[P]) State() (events int, nacked error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.events, t.failed
+	return t.events, t.nacked
 }
 
-// AckedEvents returns how many events were settled. It grows while sinks take something.
+// AckedEvents returns how many events were acked in all. It grows as long as sinks make progress.
 func (t *PositionTracker[P]) AckedEvents() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.done
+	return t.ackedEvents
 }
 
-// Acked returns the position before which everything is settled.
+// Acked returns the position up to which everything is acked.
 func (t *PositionTracker[P]) Acked() P {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.acked
 }
 
-// Span is positions in a row, both inside.
+// Span is a range of positions, First and Last included.
 type Span[P any] struct{ First, Last P }
 
-// AckedSpans returns the position before which everything is settled, and the spans above it that
-// are, in order.
+// AckedSpans returns the position up to which everything is acked, and the acked spans above it, in order.
 func (t *PositionTracker[P]) AckedSpans() (acked P, above []Span[P]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for b := t.first; b != nil; b = b.next {
-		if b.settled {
+		if b.acked {
 			above = append(above, Span[P]{b.begin, b.end})
 		}
 	}
 	return t.acked, above
 }
 
-// Unacked returns the positions of the batches that are not settled, in the order in which they
+// Unacked returns the positions of the batches that are not acked, in the order in which they
 // were added.
 func (t *PositionTracker[P]) Unacked() (at []P) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for b := t.first; b != nil; b = b.next {
-		if !b.settled {
+		if !b.acked {
 			at = append(at, b.end)
 		}
 	}
 	return at
 }
 
-// Advance notes a position that has changed without a batch, and says whether it could:
-// nothing may be on its way.
+// Advance moves the position without a batch. It reports false, and does nothing, if a batch is in flight.
 func (t *PositionTracker[P]) Advance(at P) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.first != nil {
 		return false
 	}
-	t.acked, t.moved = at, true
+	t.acked, t.progressed = at, true
 	return true
 }
 
-// Reset drops all batches, whose acks do nothing any more, and begins at a position.
+// Reset drops all batches and continues at a position. The Acks of the dropped batches have no effect any more.
 func (t *PositionTracker[P]) Reset(at P) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for b := t.first; b != nil; b = b.next {
-		b.settled, b.events = true, 0
+		b.acked, b.events = true, 0
 	}
-	t.order = &settle.Redelivery{} // nothing comes again behind that
+	t.redelivery = &settle.Redelivery{} // the dropped batches are not emitted again
 	t.first, t.last, t.events = nil, nil, 0
-	t.acked, t.moved = at, true
+	t.acked, t.progressed = at, true
 }
 
-// Progressed says whether there is something to store.
+// Progressed reports whether there is anything to store.
 func (t *PositionTracker[P]) Progressed() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.moved
+	return t.progressed
 }
 
-// StartCheckpoint says whether there is something to store, and notes that it is being stored: what is
-// settled from now on is for the next time. Settled or Open, which are called then, say what.
+// StartCheckpoint reports whether there is anything to store. If so, the caller reads it next, by AckedSpans or
+// Unacked, and stores it. What is acked after the call belongs to the next checkpoint.
 func (t *PositionTracker[P]) StartCheckpoint() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	moved := t.moved
-	t.moved = false
-	return moved
+	progressed := t.progressed
+	t.progressed = false
+	return progressed
 }
 
-// CheckpointFailed undoes StartCheckpoint: nothing was stored.
+// CheckpointFailed undoes [PositionTracker.StartCheckpoint]: nothing was stored.
 func (t *PositionTracker[P]) CheckpointFailed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.moved = true
+	t.progressed = true
 }

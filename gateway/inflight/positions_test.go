@@ -9,7 +9,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestPositionFollowsTheSettledPrefix(t *testing.T) {
+// TestPositionFollowsAckedPrefix proves that the position advances only past batches that are acked with all
+// before them, and what a checkpoint, a nack and Reset do.
+func TestPositionFollowsAckedPrefix(t *testing.T) {
 	tr := NewPositionTracker("begin")
 	a, b, c := tr.Add("a", 1), tr.Add("b", 2), tr.Add("c", 1)
 	b.Settle(nil)
@@ -17,21 +19,21 @@ func TestPositionFollowsTheSettledPrefix(t *testing.T) {
 		t.Errorf("after b: at %s, %d events, %v", tr.Acked(), n, err)
 	}
 	if _, above := tr.AckedSpans(); !slices.Equal(above, []Span[string]{{"b", "b"}}) || !slices.Equal(tr.Unacked(), []string{"a", "c"}) {
-		t.Errorf("above %v, open %v", above, tr.Unacked())
+		t.Errorf("above %v, unacked %v", above, tr.Unacked())
 	}
 	a.Settle(nil)
 	if n, _ := tr.State(); tr.Acked() != "b" || n != 1 || len(tr.Changed) != 1 {
 		t.Errorf("after a: at %s, %d events", tr.Acked(), n)
 	}
 	if !tr.StartCheckpoint() || tr.Progressed() || tr.StartCheckpoint() {
-		t.Error("what was settled is not taken once")
+		t.Error("progress does not start one checkpoint")
 	}
 	tr.CheckpointFailed()
 	if !tr.StartCheckpoint() {
-		t.Error("it is not taken again after nothing was stored")
+		t.Error("a failed checkpoint does not start again")
 	}
 	if tr.Advance("d") {
-		t.Error("it moved although a batch is on its way")
+		t.Error("it advanced although a batch is in flight")
 	}
 	broken := errors.New("broken")
 	c.Settle(broken)
@@ -41,26 +43,27 @@ func TestPositionFollowsTheSettledPrefix(t *testing.T) {
 	tr.Reset("e")
 	c.Settle(nil)
 	if n, _ := tr.State(); tr.Acked() != "e" || n != 0 || tr.Unacked() != nil {
-		t.Errorf("after it was forgotten: at %s, %d events", tr.Acked(), n)
+		t.Errorf("after Reset: at %s, %d events", tr.Acked(), n)
 	}
 }
 
-// TestOrderEndsWithForget: what was nacked of one stream comes before nothing of another.
-func TestOrderEndsWithForget(t *testing.T) {
+// TestResetEndsRedelivery proves that keys which were nacked before Reset do not hold back later batches.
+func TestResetEndsRedelivery(t *testing.T) {
 	tr := NewPositionTracker(0)
 	before := tr.Add(1, 1)
-	before.Redelivery().Add("k", false, errors.New("away"))
+	before.Redelivery().Add("k", false, errors.New("unavailable"))
 	if same := tr.Add(2, 1); same.Redelivery() != before.Redelivery() {
-		t.Error("two batches of one Run have no order")
+		t.Error("two batches of one Run do not share a Redelivery")
 	}
 	tr.Reset(7)
 	if tr.Add(8, 1).Redelivery().Any() {
-		t.Error("what was forgotten comes again")
+		t.Error("a dropped batch is redelivered")
 	}
 }
 
-// TestOneThatStays costs the same however many follow it.
-func TestOneThatStays(t *testing.T) {
+// TestMemoryBehindUnackedBatch proves that a batch that stays in flight costs the same however many batches are
+// acked after it.
+func TestMemoryBehindUnackedBatch(t *testing.T) {
 	tr := NewPositionTracker(0)
 	stays := tr.Add(1, 1)
 	for i := range 100_000 {
@@ -71,7 +74,7 @@ func TestOneThatStays(t *testing.T) {
 		t.Errorf("%d events, at %d, above %v", n, acked, above)
 	}
 	if tr.first.next != tr.last || tr.last.next != nil {
-		t.Error("it keeps more than two batches")
+		t.Error("more than two batches are stored")
 	}
 	stays.Settle(nil)
 	if acked, above = tr.AckedSpans(); acked != 100_001 || above != nil || tr.first != nil || tr.last != nil {
@@ -79,12 +82,12 @@ func TestOneThatStays(t *testing.T) {
 	}
 }
 
-// TestAnyOrder acks in any order, from several goroutines.
-func TestAnyOrder(t *testing.T) {
+// TestConcurrentAcks proves position, spans and unacked batches after acks in any order, from several goroutines.
+func TestConcurrentAcks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 50).Draw(t, "batches")
-		stays := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "stay open")
-		spans := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "were settled before")
+		stays := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "stay in flight")
+		spans := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "were acked before")
 		tr := NewPositionTracker(0)
 		var settling sync.WaitGroup
 		open, prefix := []int(nil), 0
@@ -110,7 +113,7 @@ func TestAnyOrder(t *testing.T) {
 			covered += s.Last - s.First + 1
 		}
 		if count, _ := tr.State(); acked != prefix || count != len(open) || !slices.Equal(tr.Unacked(), open) || covered != n-len(open) {
-			t.Fatalf("at %d, above %v, open %v, %d events; want %d, %v", acked, above, tr.Unacked(), count, prefix, open)
+			t.Fatalf("at %d, above %v, unacked %v, %d events; want %d, %v", acked, above, tr.Unacked(), count, prefix, open)
 		}
 	})
 }

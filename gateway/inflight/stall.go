@@ -7,37 +7,36 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// StallAfter is how long no event must be settled until a source that waits for that counts as
-// stalled.
+// StallAfter is how long a source that waits for acks counts as slow and not yet as stalled.
 const StallAfter = time.Minute
 
-// StallDetector finds out whether a source that reads no more, because too many of its events are
-// not settled, is merely behind, or stalled. Its methods are not safe for concurrent use.
+// StallDetector reports a source as stalled that has too many events in flight and gets no acks. Its methods are
+// not safe for concurrent use.
 type StallDetector struct {
-	After time.Duration // see StallAfter
+	After time.Duration // usually StallAfter
 
-	since time.Time // when an event was settled last, or the source began to wait
-	done  uint64
-	told  bool
+	since   time.Time // when an event was acked last, or the source began to wait
+	acked   uint64
+	stalled bool // was reported
 }
 
-// Check is called again and again while the source waits for an event to be settled. done is how
-// many were, and waiting how many are not.
-func (s *StallDetector) Check(out plugin.Output, done uint64, waiting int) {
+// Check is called repeatedly while the source waits for acks. acked is how many events were acked in all, and
+// inFlight how many were not. If acked does not change for the time After, the source is reported as stalled.
+func (s *StallDetector) Check(out plugin.Output, acked uint64, inFlight int) {
 	switch {
-	case s.since.IsZero() || done != s.done:
+	case s.since.IsZero() || acked != s.acked:
 		s.Clear(out)
-		s.since, s.done = time.Now(), done
+		s.since, s.acked = time.Now(), acked
 	case time.Since(s.since) >= s.After:
-		s.told = true
-		out.SetStalled(fmt.Sprintf("%d events are emitted and not settled (in_flight), and none was settled for a while: correct what their sink says of them, give it a dead_letter, or raise in_flight", waiting))
+		s.stalled = true
+		out.SetStalled(fmt.Sprintf("%d events are in flight, and none was acked for a while: correct the cause that their sink reports, set its dead_letter, or raise in_flight", inFlight))
 	}
 }
 
-// Clear is called when the source goes on.
+// Clear is called when the source reads again.
 func (s *StallDetector) Clear(out plugin.Output) {
-	if s.told {
+	if s.stalled {
 		out.SetStalled("")
 	}
-	s.since, s.told = time.Time{}, false
+	s.since, s.stalled = time.Time{}, false
 }

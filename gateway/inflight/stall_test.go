@@ -9,39 +9,41 @@ import (
 	"eventgateway/gateway/plugin/plugintest"
 )
 
-// shown is an Output that notes whether the source is stalled.
-type shown struct {
+// stallRecorder is an Output that records whether the source is stalled.
+type stallRecorder struct {
 	plugintest.Output
-	said []bool
+	reported []bool
 }
 
-func (s *shown) SetStalled(reason string) { s.said = append(s.said, reason != "") }
+func (s *stallRecorder) SetStalled(reason string) { s.reported = append(s.reported, reason != "") }
 
-func TestStandstill(t *testing.T) {
+// TestStallDetector proves that a source is reported as stalled after StallAfter without an ack, and that an ack
+// or Clear ends that.
+func TestStallDetector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, s := &shown{}, StallDetector{After: StallAfter}
-		look := func(after time.Duration, done uint64, want ...bool) {
+		out, s := &stallRecorder{}, StallDetector{After: StallAfter}
+		check := func(after time.Duration, acked uint64, want ...bool) {
 			t.Helper()
 			time.Sleep(after)
-			out.said = nil
-			if s.Check(out, done, 3); !slices.Equal(out.said, want) {
-				t.Errorf("it said %v, want %v", out.said, want)
+			out.reported = nil
+			if s.Check(out, acked, 3); !slices.Equal(out.reported, want) {
+				t.Errorf("reported %v, want %v", out.reported, want)
 			}
 		}
-		look(0, 5)
-		look(StallAfter-1, 5)
-		look(1, 6) // one was settled
-		look(StallAfter-1, 6)
-		look(1, 6, true)
-		look(1, 6, true)
-		look(1, 7, false)
-		look(StallAfter, 7, true)
-		out.said = nil
-		if s.Clear(out); !slices.Equal(out.said, []bool{false}) {
-			t.Errorf("at the end it said %v", out.said)
+		check(0, 5)
+		check(StallAfter-1, 5)
+		check(1, 6) // one was acked
+		check(StallAfter-1, 6)
+		check(1, 6, true)
+		check(1, 6, true)
+		check(1, 7, false)
+		check(StallAfter, 7, true)
+		out.reported = nil
+		if s.Clear(out); !slices.Equal(out.reported, []bool{false}) {
+			t.Errorf("Clear reported %v", out.reported)
 		}
-		if s.Clear(out); len(out.said) != 1 {
-			t.Error("it said so again")
+		if s.Clear(out); len(out.reported) != 1 {
+			t.Error("a second Clear reported something")
 		}
 	})
 }

@@ -153,7 +153,7 @@ func TestGivenBackComesAgain(t *testing.T) {
 	st.await(t, 1)
 	run(t, db, "INSERT INTO items VALUES (2)")
 	for range 3 {
-		if err := <-st.errs; !strings.Contains(err.Error(), "given back: the sink is away") {
+		if err := <-st.errs; !strings.Contains(err.Error(), "nacked: the sink is away") {
 			t.Error(err)
 		}
 	}

@@ -105,7 +105,7 @@ func TestRunEndsForWhatIsGivenBack(t *testing.T) {
 	one.Ack.Settle(errors.New("refused"))
 	select {
 	case err := <-ended:
-		if err == nil || !strings.Contains(err.Error(), "given back: refused") {
+		if err == nil || !strings.Contains(err.Error(), "nacked: refused") {
 			t.Errorf("it ends with %v", err)
 		}
 	case <-time.After(testenv.Wait):

@@ -5,23 +5,23 @@ import (
 	"sync/atomic"
 )
 
-// Redelivery keeps the keys of events that come again because their batch was nacked. A later event
-// of such a key must come again, too, behind them: the router nacks its batch, although it was
-// delivered. An Order is that of the batches which a source emits in one Run. Its methods are
-// safe for concurrent use, and a nil *Order keeps nothing.
+// Redelivery holds the keys of events that a source redelivers because their batch was nacked. A later
+// event of such a key must be redelivered, too, to keep the order: the router nacks its batch even if it
+// was delivered. A Redelivery belongs to one Run of a source. Its methods are safe for concurrent use. A nil
+// *Redelivery holds no keys.
 type Redelivery struct {
-	any atomic.Bool // something comes again
+	any atomic.Bool // whether keys has any
 
 	mu    sync.Mutex
-	cause error // why the first one does
+	cause error // of the first nack
 	keys  map[string]bool
-	all   bool // one of them joins keys
+	all   bool // one of the events spans keys
 	next  *Redelivery
 }
 
-// Next returns the order of the next Run of a source whose batches are not emitted again while
-// they are on their way. Where a batch of the Run before is nacked later, it comes again behind
-// what the next Run has emitted: so its keys count there, too.
+// Next returns the Redelivery of the next Run, for a source that does not emit batches again that are
+// still in flight. If a batch of the earlier Run is nacked later, it is redelivered behind events of
+// the next Run. So its keys are added there, too.
 func (o *Redelivery) Next() *Redelivery {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -29,47 +29,47 @@ func (o *Redelivery) Next() *Redelivery {
 	return o.next
 }
 
-// Add notes the key of an event that comes again, and why. joins says that the event keeps its
-// place among those of other keys: whatever is settled from now on counts as behind it.
-func (o *Redelivery) Add(key string, joins bool, why error) {
+// Add adds the key of an event that is redelivered because of cause. If the event spans keys (see
+// event.Event.SpansKeys), all events that are settled from now on count as later ones of its key.
+func (o *Redelivery) Add(key string, spansKeys bool, cause error) {
 	for o != nil {
-		o = o.note(key, joins, why)
+		o = o.add(key, spansKeys, cause)
 	}
 }
 
-func (o *Redelivery) note(key string, joins bool, why error) (next *Redelivery) {
+func (o *Redelivery) add(key string, spansKeys bool, cause error) (next *Redelivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.keys == nil {
-		o.keys, o.cause = map[string]bool{}, why
+		o.keys, o.cause = map[string]bool{}, cause
 	}
 	o.keys[key] = true
-	o.all = o.all || joins
+	o.all = o.all || spansKeys
 	o.any.Store(true)
 	return o.next
 }
 
-// Any reports whether anything comes again. It is one atomic load.
+// Any reports whether there is any key. It costs one atomic load.
 func (o *Redelivery) Any() bool { return o != nil && o.any.Load() }
 
-// Check returns an error where an event of the key may have its place behind one that comes again.
-func (o *Redelivery) Check(key string, joins bool) error {
+// Check returns an error if an event of the key must be redelivered because an earlier one is.
+func (o *Redelivery) Check(key string, spansKeys bool) error {
 	if !o.Any() {
 		return nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.all || joins || o.keys[key] {
-		return &behind{o.cause}
+	if o.all || spansKeys || o.keys[key] {
+		return &earlierError{o.cause}
 	}
 	return nil
 }
 
-// behind is why an event comes again that was delivered.
-type behind struct{ cause error }
+// earlierError is the reason why an event is redelivered although it was delivered.
+type earlierError struct{ cause error }
 
-func (b *behind) Error() string {
-	return "an event before it, behind which it keeps its place, was given back: " + b.cause.Error()
+func (e *earlierError) Error() string {
+	return "an earlier event in the order of its key was nacked: " + e.cause.Error()
 }
 
-func (b *behind) Unwrap() error { return b.cause }
+func (e *earlierError) Unwrap() error { return e.cause }

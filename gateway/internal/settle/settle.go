@@ -1,10 +1,10 @@
-// Package settle is how the router tells a source what has become of a batch. Nothing here calls
-// a plugin: what a source learns, it takes from package inflight in a goroutine of its own.
+// Package settle passes the results of batches from the router to package inflight, where sources read
+// them. No code of a plugin runs in the goroutine that settles a batch.
 //
 // Invariants:
 //   - An Ack is settled once. Later calls do nothing.
-//   - No method blocks for longer than a lock of this gateway is held, and none panics. So the
-//     router may call them anywhere, also where it holds the lock of a queue.
+//   - No method panics, or blocks except for short locks. So the router may call them while it holds the
+//     lock of a queue.
 package settle
 
 import (
@@ -12,48 +12,47 @@ import (
 	"time"
 )
 
-// Owner keeps what becomes of a batch. Only package inflight and tests implement it.
+// Owner records what becomes of a batch. Only package inflight and tests implement it.
 type Owner interface {
-	// Settled is called once: with nil where the batch was acked, or why it was nacked.
+	// Settled is called once: with nil if the batch was acked, or with the reason why it was nacked.
 	Settled(err error)
-	// AttemptFailed is called for each attempt that has failed and whose next one is far away.
+	// AttemptFailed is called for each failed attempt that is followed by a long pause.
 	AttemptFailed(attempts int, last time.Time)
 }
 
-// Ack settles one batch. The zero value belongs to no source: to settle it does nothing. Its
-// methods are safe for concurrent use.
+// Ack settles one batch. Settling the zero value or a nil *Ack has no effect: it is for batches that no
+// source can replay. Its methods are safe for concurrent use.
 type Ack struct {
-	owner Owner
-	order *Redelivery
-	done  atomic.Bool
+	owner      Owner
+	redelivery *Redelivery
+	done       atomic.Bool
 }
 
-// Init makes an Ack of owner. Batches with the same order come again in their order; nil keeps none.
-func (a *Ack) Init(owner Owner, order *Redelivery) { a.owner, a.order = owner, order }
+// Init sets the owner. redelivery has the keys that the owner's source redelivers; nil is for a source without order.
+func (a *Ack) Init(owner Owner, redelivery *Redelivery) { a.owner, a.redelivery = owner, redelivery }
 
-// Settle acks the batch where err is nil, and else nacks it with err. The first call counts. A
-// nil *Ack is that of a batch which no source can replay.
+// Settle acks the batch if err is nil, and else nacks it with err. Only the first call has an effect.
 func (a *Ack) Settle(err error) {
 	if a != nil && a.owner != nil && !a.done.Swap(true) {
 		a.owner.Settled(err)
 	}
 }
 
-// AttemptFailed notes that attempts to deliver an event of the batch have failed, the last one at last, and
-// that the next one is far away.
+// AttemptFailed records that an event of the batch has failed so many attempts, the last one at last, and
+// that the next one follows after a long pause.
 func (a *Ack) AttemptFailed(attempts int, last time.Time) {
 	if a != nil && a.owner != nil && !a.done.Load() {
 		a.owner.AttemptFailed(attempts, last)
 	}
 }
 
-// Redelivery returns the keys of the batches that come again; nil where none are kept.
-func (a *Ack) Redelivery() *Redelivery { return a.order }
+// Redelivery returns the keys that the batch's source redelivers; nil for a source without order.
+func (a *Ack) Redelivery() *Redelivery { return a.redelivery }
 
-// Nack is the error with which a source ends its Run after a batch was nacked. The source may
-// mark it as an error of its own server; it is that of Err.
+// Nack is the error that a source returns from Run after a batch was nacked. The router does not count it
+// against the source's own server, even if the source has marked it so.
 type Nack struct{ Err error }
 
-func (n *Nack) Error() string { return "a batch was given back: " + n.Err.Error() }
+func (n *Nack) Error() string { return "a batch was nacked: " + n.Err.Error() }
 
 func (n *Nack) Unwrap() error { return n.Err }

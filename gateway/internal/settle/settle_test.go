@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// notes is an owner that notes what it is told.
-type notes struct {
-	mu      sync.Mutex
-	settled []error
-	tried   []int
+// recorder is an Owner that records all calls.
+type recorder struct {
+	mu       sync.Mutex
+	settled  []error
+	attempts []int
 }
 
-func (n *notes) Settled(err error) {
+func (n *recorder) Settled(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.settled = append(n.settled, err)
 }
 
-func (n *notes) AttemptFailed(attempts int, _ time.Time) {
+func (n *recorder) AttemptFailed(attempts int, _ time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.tried = append(n.tried, attempts)
+	n.attempts = append(n.attempts, attempts)
 }
 
-func TestFirstCallCounts(t *testing.T) {
-	n, lost := &notes{}, errors.New("lost")
+// TestFirstSettleHasEffect proves that later calls are ignored, also concurrent ones.
+func TestFirstSettleHasEffect(t *testing.T) {
+	n, lost := &recorder{}, errors.New("lost")
 	var a Ack
 	a.Init(n, nil)
 	a.AttemptFailed(3, time.Now())
@@ -38,58 +39,61 @@ func TestFirstCallCounts(t *testing.T) {
 		all.Go(func() { a.Settle(nil); a.AttemptFailed(4, time.Now()) })
 	}
 	all.Wait()
-	if len(n.settled) != 1 || n.settled[0] != lost || len(n.tried) != 1 {
-		t.Errorf("settled %v, tried %v", n.settled, n.tried)
+	if len(n.settled) != 1 || n.settled[0] != lost || len(n.attempts) != 1 {
+		t.Errorf("settled %v, attempts %v", n.settled, n.attempts)
 	}
 }
 
-// TestNobodysAck: an Ack that no source has made can be settled, too.
-func TestNobodysAck(t *testing.T) {
+// TestAckWithoutOwner proves that a nil Ack and the zero Ack can be settled.
+func TestAckWithoutOwner(t *testing.T) {
 	var none *Ack
 	for _, a := range []*Ack{none, {}} {
 		a.Settle(nil)
 		a.AttemptFailed(1, time.Now())
 	}
 	if (&Ack{}).Redelivery().Any() || (&Ack{}).Redelivery().Check("k", true) != nil {
-		t.Error("it keeps an order")
+		t.Error("it has keys to redeliver")
 	}
 	(&Ack{}).Redelivery().Add("k", false, errors.New("lost"))
 }
 
-func TestOrder(t *testing.T) {
+// TestRedeliveryKeys proves which events must be redelivered: those of the keys, all that span keys, and all
+// events after one that spans keys.
+func TestRedeliveryKeys(t *testing.T) {
 	lost := errors.New("lost")
 	o := &Redelivery{}
 	if o.Any() || o.Check("k", true) != nil {
-		t.Error("at first something comes again")
+		t.Error("a new Redelivery has keys")
 	}
 	o.Add("k", false, lost)
 	o.Add("l", false, errors.New("later"))
 	for _, tc := range []struct {
-		key   string
-		joins bool
-		want  bool
+		key       string
+		spansKeys bool
+		want      bool
 	}{{"k", false, true}, {"l", false, true}, {"x", false, false}, {"x", true, true}} {
-		if err := o.Check(tc.key, tc.joins); (err != nil) != tc.want || tc.want && !errors.Is(err, lost) {
-			t.Errorf("%s, joins %v: %v", tc.key, tc.joins, err)
+		if err := o.Check(tc.key, tc.spansKeys); (err != nil) != tc.want || tc.want && !errors.Is(err, lost) {
+			t.Errorf("%s, spans keys %v: %v", tc.key, tc.spansKeys, err)
 		}
 	}
-	if err := o.Check("k", false); !strings.Contains(err.Error(), "given back: lost") {
+	if err := o.Check("k", false); !strings.Contains(err.Error(), "nacked: lost") {
 		t.Error(err)
 	}
 	o.Add("j", true, lost)
 	if o.Check("x", false) == nil {
-		t.Error("nothing is behind one that joins keys")
+		t.Error("no event is redelivered behind one that spans keys")
 	}
 }
 
-// TestOrderOfTheNextRun knows what comes again of the Run before from then on, and nothing before.
-func TestOrderOfTheNextRun(t *testing.T) {
+// TestRedeliveryOfNextRun proves that the next Run gets keys of the earlier Run that are added after Next, and no
+// others.
+func TestRedeliveryOfNextRun(t *testing.T) {
 	lost := errors.New("lost")
 	first := &Redelivery{}
 	first.Add("before", false, lost)
 	second := first.Next()
 	if second.Any() {
-		t.Error("it knows what the next Run emits again")
+		t.Error("it has keys of before Next")
 	}
 	third := second.Next()
 	first.Add("late", false, lost)
@@ -103,7 +107,7 @@ func TestOrderOfTheNextRun(t *testing.T) {
 		}
 		for _, key := range keys {
 			if o.Check(key, false) == nil {
-				t.Errorf("%s is not known", key)
+				t.Errorf("the key %s is missing", key)
 			}
 		}
 		if n != len(keys) {
