@@ -17,7 +17,7 @@ type Authorization struct{ rule *rule }
 // OptionType names the type in tables.
 func (Authorization) OptionType() string { return "condition over claims" }
 
-// IsZero says whether there is none.
+// IsZero reports whether there is none.
 func (a Authorization) IsZero() bool { return a.rule == nil }
 
 func (a Authorization) String() string {

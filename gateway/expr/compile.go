@@ -82,7 +82,7 @@ func (Expression) OptionType() string { return "expression" }
 // OptionType names the type in tables.
 func (Condition) OptionType() string { return "condition" }
 
-// IsZero says whether there is no program.
+// IsZero reports whether there is no program.
 func (p *program) IsZero() bool { return p == nil }
 
 func (p *program) String() string {

@@ -39,7 +39,7 @@ func (x *Evaluator) Value(e Expression, ev *event.Event) (any, error) {
 	return x.run(e.program, ev)
 }
 
-// True says whether c holds for ev.
+// True reports whether c holds for ev.
 func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
 	if c.program.right != nil {
 		return x.holds(c.program.right, ev), nil
@@ -67,7 +67,7 @@ func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byt
 	return AppendJSON(dst, v)
 }
 
-// Text appends what e evaluates to for ev, as [AppendText] does, and says whether that
+// Text appends what e evaluates to for ev, as [AppendText] does, and reports whether that
 // is nil. A field of the payload is copied: a number keeps all its digits.
 func (x *Evaluator) Text(dst []byte, e Expression, ev *event.Event) (text []byte, isNil bool, err error) {
 	raw, err := x.copied(e.program, ev)

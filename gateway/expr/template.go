@@ -61,7 +61,7 @@ func (Template) OptionType() string { return "template" }
 
 func (t Template) String() string { return t.source }
 
-// IsZero says whether the template is empty.
+// IsZero reports whether the template is empty.
 func (t Template) IsZero() bool { return t.source == "" }
 
 // Literal returns the text, and true, where the template has no expressions.

@@ -140,7 +140,7 @@ func (d *Decoder) Keys(path string, m map[string]any) []string {
 	return keys
 }
 
-// value decodes raw into v and says whether it was well-formed.
+// value decodes raw into v and reports whether it was well-formed.
 func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 	if raw == (Invalid{}) {
 		d.invalid++
@@ -199,7 +199,7 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 	return len(d.Problems) == before
 }
 
-// needsQuotes says whether t is text that YAML has read as something else.
+// needsQuotes reports whether t is text that YAML has read as something else.
 func needsQuotes(t any, raw any) bool {
 	switch t.(type) {
 	case *Secret, *URL:

@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// Equal says whether two pointers to options structs of the same type hold the
+// Equal reports whether two pointers to options structs of the same type hold the
 // same configuration. It compares options as they are written: secrets and URLs by
 // what is in them, other types with a String method by its text.
 func Equal(a, b any) bool {

@@ -20,7 +20,7 @@ func NewNetwork(text string) Network {
 // Prefix returns the network; that of an address has all its bits.
 func (n Network) Prefix() netip.Prefix { return n.prefix }
 
-// Contains says whether an address is in the network. An IPv4 address that is written as
+// Contains reports whether an address is in the network. An IPv4 address that is written as
 // an IPv6 one is what it is.
 func (n Network) Contains(addr netip.Addr) bool { return n.prefix.Contains(addr.Unmap()) }
 

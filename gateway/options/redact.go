@@ -125,7 +125,7 @@ func forms(secret string) []string {
 
 func unquoted(text string) string { return text[1 : len(text)-1] }
 
-// isName says whether a text looks like a usual word.
+// isName reports whether a text looks like a usual word.
 func isName(text string) bool {
 	return len(text) <= longestName && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == ""
 }
@@ -178,7 +178,7 @@ func (r *Redactor) Text(text string) string {
 	return b.String()
 }
 
-// within says whether what stands between begin and end is a part of a longer word, or the
+// within reports whether what stands between begin and end is a part of a longer word, or the
 // scheme of a URL.
 func within(text string, begin, end int) bool {
 	part := func(c byte) bool {

@@ -99,7 +99,7 @@ func describe(raw any, secret bool) string {
 // variable stands in errors for a value that came from the environment.
 const variable = "what the environment variable holds"
 
-// secretive says whether an option of type t is a secret, or may hold one.
+// secretive reports whether an option of type t is a secret, or may hold one.
 func secretive(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[Secret](), reflect.TypeFor[URL](), reflect.TypeFor[File]():
@@ -136,7 +136,7 @@ func refusal(err error, raw any, v reflect.Value) string {
 	return reason
 }
 
-// repeats says whether text, or four bytes in a row of it, stands in reason.
+// repeats reports whether text, or four bytes in a row of it, stands in reason.
 func repeats(reason, text string) bool {
 	const few = 4
 	if len(text) < few {

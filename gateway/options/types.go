@@ -16,7 +16,7 @@ func NewSecret(text string) Secret { return Secret{text} }
 // Reveal returns the text itself, for the one place that needs it.
 func (s Secret) Reveal() string { return s.text }
 
-// IsZero says whether there is no text.
+// IsZero reports whether there is no text.
 func (s Secret) IsZero() bool { return s.text == "" }
 
 func (s Secret) String() string {

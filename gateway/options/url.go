@@ -22,21 +22,21 @@ func NewURL(text string) URL { return URL{raw: text} }
 // NewEmbeddedURL makes the URL of a server that the gateway has started itself.
 func NewEmbeddedURL(text string) URL { return URL{raw: text, private: true} }
 
-// FromEmbedded says whether it is the URL of a server that the gateway has started itself: what
+// FromEmbedded reports whether it is the URL of a server that the gateway has started itself: what
 // is in it is nobody else's.
 func (u URL) FromEmbedded() bool { return u.private }
 
-// FromEnv says whether the URL came from an environment variable, or from the
+// FromEnv reports whether the URL came from an environment variable, or from the
 // default beside one.
 func (u URL) FromEnv() bool { return u.fromEnv }
 
 // Reveal returns the URL with its password.
 func (u URL) Reveal() string { return u.raw }
 
-// IsZero says whether there is no URL.
+// IsZero reports whether there is no URL.
 func (u URL) IsZero() bool { return u.raw == "" }
 
-// Embedded says whether the URL is the word "embedded", which stands for the
+// Embedded reports whether the URL is the word "embedded", which stands for the
 // private server that the gateway starts itself.
 func (u URL) Embedded() bool { return u.raw == "embedded" }
 
@@ -80,7 +80,7 @@ func (u URL) String() string {
 	return text
 }
 
-// web says whether it is a URL of the web: its path and query may be secret, as those of a
+// web reports whether it is a URL of the web: its path and query may be secret, as those of a
 // webhook often are.
 func (u URL) web() bool {
 	switch u.Scheme() {
@@ -137,7 +137,7 @@ func userinfo(raw string) (user, password string, ok bool) {
 	return user, password, true
 }
 
-// strayAt says whether a URL has an @ in user or password. PostgreSQL's own programs end
+// strayAt reports whether a URL has an @ in user or password. PostgreSQL's own programs end
 // these at the first @, and Go at the last: one of them takes a part of the password for the
 // name of the host, asks the name server for it, and shows it in errors.
 func strayAt(raw string) bool {

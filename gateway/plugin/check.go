@@ -11,8 +11,8 @@ import (
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// ReservedOptions are the keys of a component that the router itself reads, by the kind of the
-// component. No option of a plugin may have such a name.
+// ReservedOptions returns the names of the options that the router itself reads of a component of this kind. No
+// option of a plugin may have such a name.
 func ReservedOptions(kind Kind) []string {
 	switch kind {
 	case KindTransform:
@@ -23,9 +23,8 @@ func ReservedOptions(kind Kind) []string {
 	return []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "leader", "when"}
 }
 
-// Check returns what is wrong with the types of a gateway as their authors have described them:
-// names that are none or are there twice, types without a summary, a batch size below 1. taken are the
-// names of the gateway's own commands.
+// Check returns an error that lists the faults of the types: names that are malformed or used twice, a batch size
+// below 1, and commands without a name or a body. taken are the names of the gateway's own commands.
 func (s Set) Check(taken ...string) error {
 	commands := map[string]string{}
 	for _, name := range taken {
@@ -38,7 +37,7 @@ func checkTypes[T any](types []Type[T], commands map[string]string) error {
 	var problems []error
 	seen := map[string]bool{}
 	for i, t := range types {
-		say := func(format string, args ...any) {
+		report := func(format string, args ...any) {
 			problems = append(problems, fmt.Errorf("the %s type %q: %w", t.kind, t.name, fmt.Errorf(format, args...)))
 		}
 		switch {
@@ -46,22 +45,22 @@ func checkTypes[T any](types []Type[T], commands map[string]string) error {
 			problems = append(problems, fmt.Errorf("the type at index %d was not made by NewSource, NewTransform or NewSink", i))
 			continue
 		case !validName.MatchString(t.name):
-			say("the name is none: use up to 63 lower case letters, digits and -, a letter first")
+			report("the name is malformed: use up to 63 lower case letters, digits and -, a letter first")
 		case seen[t.name]:
-			say("the name is there twice")
+			report("the name is used twice: rename one of the types")
 		}
 		seen[t.name] = true
 		if t.bounded && t.maxBatch < 1 {
-			say("WithMaxBatch(%d): a Write takes at least 1 event", t.maxBatch)
+			report("WithMaxBatch(%d): a Write takes at least 1 event", t.maxBatch)
 		}
 		if t.bounded && t.kind != KindSink {
-			say("WithMaxBatch is for sinks")
+			report("WithMaxBatch is for sinks")
 		}
 		for _, c := range t.commands {
 			if of, ok := commands[c.Name]; ok {
-				say("the command %q is that of %s", c.Name, of)
+				report("the command %q belongs to %s already", c.Name, of)
 			} else if !validName.MatchString(c.Name) || c.New == nil {
-				say("the command %q has no name, or no New", c.Name)
+				report("the command %q has no valid name, or no New", c.Name)
 			}
 			commands[c.Name] = "the type " + t.name
 		}
@@ -69,8 +68,7 @@ func checkTypes[T any](types []Type[T], commands map[string]string) error {
 	return errors.Join(problems...)
 }
 
-// optional are the methods beside those of a Source, a Transform or a Sink, by their names, and the kind
-// that has them: "" is each.
+// optional are the optional methods of plugins by name, and the kind of plugin that has them; "" is for all kinds.
 var optional = map[string]struct {
 	kind Kind
 	is   reflect.Type
@@ -79,14 +77,14 @@ var optional = map[string]struct {
 	"Campaign": {KindSource, reflect.TypeFor[Elector]()}, "Close": {"", reflect.TypeFor[Closer]()}, "Probe": {"", reflect.TypeFor[Prober]()},
 }
 
-// CheckInstance returns what is wrong with an instance that a type has built: it is nil, has a method
-// with the name of an optional one that would never be called, or its capabilities and its methods do not
-// agree. A method is not called that has another signature, belongs to another kind, or is one of
-// the pointer while the plugin is a value.
+// CheckInstance returns an error if an instance that the type has built is nil, has a method with the name of an
+// optional one that would never be called, or does not have the capabilities of the type. A method would never
+// be called if it has another signature, belongs to another kind, or has a pointer receiver while the plugin is
+// a value.
 func (t Type[T]) CheckInstance(impl T) error {
 	v := reflect.ValueOf(impl)
 	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
-		return errors.New("the plugin has built nil")
+		return errors.New("the build function of the plugin has returned nil")
 	}
 	for _, name := range slices.Sorted(maps.Keys(optional)) {
 		o := optional[name]
@@ -94,12 +92,12 @@ func (t Type[T]) CheckInstance(impl T) error {
 		_, ofPointer := reflect.PointerTo(v.Type()).MethodByName(name)
 		switch {
 		case !has && ofPointer:
-			return fmt.Errorf("the method %s is never called: it has a pointer receiver, and the plugin is a %v: build a pointer", name, v.Type())
+			return fmt.Errorf("the method %s would never be called: it has a pointer receiver, and the plugin is a %v: build a pointer", name, v.Type())
 		case !has:
 		case o.kind != "" && o.kind != t.kind:
-			return fmt.Errorf("the method %s is never called: it is one of a %s, and this is a %s: give it another name", name, o.kind, t.kind)
+			return fmt.Errorf("the method %s would never be called: it belongs to a %s, and this is a %s: rename it", name, o.kind, t.kind)
 		case !v.Type().Implements(o.is):
-			return fmt.Errorf("the method %s is never called: it has the signature %v, and plugin.%s wants %v", name, v.Method(m.Index).Type(), o.is.Name(), signature(o.is))
+			return fmt.Errorf("the method %s would never be called: it has the signature %v: change it to that of plugin.%s, %v", name, v.Method(m.Index).Type(), o.is.Name(), signature(o.is))
 		}
 	}
 	_, elects := any(impl).(Elector)

@@ -1,11 +1,10 @@
 package plugin
 
-// The attributes by which a dead letter, an event that could not be delivered,
-// says why. Sinks get it like any other event.
+// The attributes of a dead letter, an event that could not be delivered. Sinks get it like any other event.
 const (
 	DeadLetterPrefix    = "dead_letter_"
 	DeadLetterReason    = DeadLetterPrefix + "reason"    // the error
-	DeadLetterComponent = DeadLetterPrefix + "component" // who gave up: "sink NAME", or "route NAME, transform NAME"
-	DeadLetterAttempts  = DeadLetterPrefix + "attempts"  // how often it was tried
-	DeadLetterTime      = DeadLetterPrefix + "time"      // when, as RFC 3339 has it
+	DeadLetterComponent = DeadLetterPrefix + "component" // that has parked it: "sink NAME", or "route NAME, transform NAME"
+	DeadLetterAttempts  = DeadLetterPrefix + "attempts"  // number of failed attempts
+	DeadLetterTime      = DeadLetterPrefix + "time"      // of the parking, in RFC 3339 format
 )

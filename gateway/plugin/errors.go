@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Permanent marks an error that no retry can mend: the events go to the dead
+// Permanent marks an error that no retry can resolve: the events are parked as dead
 // letters at once. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
@@ -20,15 +20,15 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// IsPermanent says whether err, or an error it wraps, was marked by [Permanent].
+// IsPermanent reports whether err, or an error it wraps, was marked by [Permanent].
 func IsPermanent(err error) bool {
 	var p *permanentError
 	return errors.As(err, &p)
 }
 
-// Disabling marks an error after which the sink is not to be written to any more, until
-// somebody has looked at it: the configuration is loaded again, or the gateway started.
-// The events are kept. An HTTP receiver says so by 410 Gone.
+// Disabling marks an error that disables the sink: it is not written to any more until an operator
+// reloads the configuration or restarts the gateway. Its events wait in the queue. The webhook sink uses it
+// for the answer 410 Gone. Disabling(nil) is nil.
 func Disabling(err error) error {
 	if err == nil {
 		return nil
@@ -41,14 +41,14 @@ type disablingError struct{ err error }
 func (e *disablingError) Error() string { return e.err.Error() }
 func (e *disablingError) Unwrap() error { return e.err }
 
-// IsDisabling says whether err, or an error it wraps, was marked by [Disabling].
+// IsDisabling reports whether err, or an error it wraps, was marked by [Disabling].
 func IsDisabling(err error) bool {
 	var d *disablingError
 	return errors.As(err, &d)
 }
 
-// RetryAfter marks an error whose cause asked for a pause of d before the next
-// attempt. The router waits at least that long, up to its own cap.
+// RetryAfter marks an error of a server that asks for a pause of d before the next
+// attempt. The router waits at least that long, up to its own limit. RetryAfter(nil, d) is nil.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {
 		return nil
@@ -64,8 +64,8 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// RetryDelay returns the pause that err, or an error it wraps, asks for; 0
-// where it asks for none.
+// RetryDelay returns the pause by which err, or an error it wraps, was marked by [RetryAfter]; 0
+// if there is none.
 func RetryDelay(err error) time.Duration {
 	var r *retryAfterError
 	if errors.As(err, &r) {
@@ -74,14 +74,13 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
-// Unavailable marks an error that says that a server of one's own is not reached, or takes nothing
-// from anybody: it has no room, is read-only, or denies the right. No event is to blame.
-// Unavailable(nil) is nil.
+// Unavailable marks an error of the plugin's own server that no event causes: the server is not reached,
+// has no space, is read-only, or denies a right. Unavailable(nil) is nil.
 //
-// Returned by Write or Open, it stops all writes at once. One write is tried again and
-// again, with pauses of at most a second, and no attempt of an event counts. Returned by
-// Run, it starts the source again after at most a second. Returned by Apply or ApplyBatch, it gives
-// the events back to a source that can replay, in place of parking them.
+// Returned by Write or Open, it stops all writes at once. One write is retried
+// with pauses of at most a second, and does not count as an attempt of its events. Returned by
+// Run, it restarts the source after at most a second. Returned by Apply or ApplyBatch, the events are
+// returned to a source that can replay, instead of being parked.
 func Unavailable(err error) error {
 	if err == nil {
 		return nil
@@ -100,9 +99,9 @@ func IsUnavailable(err error) bool {
 	return errors.As(err, &a)
 }
 
-// Fenced marks an error of a write that was refused because a leader of a later term has
-// written: known is that term. The events are parked. The router gives up the leadership
-// under which they were captured, and reports a gap.
+// Fenced marks an error of a write that the receiver has refused because it has seen known, a later
+// term. The events are parked as dead letters. The router resigns the leadership under which they were
+// captured, and reports a gap. Fenced(nil, known) is nil.
 func Fenced(err error, known int64) error {
 	if err == nil {
 		return nil
@@ -118,7 +117,7 @@ type fencedError struct {
 func (e *fencedError) Error() string { return e.err.Error() }
 func (e *fencedError) Unwrap() error { return e.err }
 
-// FencedBy returns the later term where err, or an error it wraps, was marked by [Fenced].
+// FencedBy returns the later term if err, or an error it wraps, was marked by [Fenced].
 func FencedBy(err error) (known int64, ok bool) {
 	var f *fencedError
 	if errors.As(err, &f) {
@@ -127,8 +126,8 @@ func FencedBy(err error) (known int64, ok bool) {
 	return 0, false
 }
 
-// UnlessDone is what a source's Run returns: nil where ctx has ended, whatever went
-// wrong because of that, else err.
+// UnlessDone returns nil if ctx has ended, else err. A source returns its result from Run, because the end of
+// ctx may have caused err.
 func UnlessDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -136,8 +135,8 @@ func UnlessDone(ctx context.Context, err error) error {
 	return err
 }
 
-// OptionError is returned by a type's build function where one option is to
-// blame, so that the configuration's reader is sent to its line.
+// OptionError is returned by the build function of a type if one option is wrong. The gateway reports it with
+// the line of the option.
 type OptionError struct {
 	Option string // path below the component: "url", "headers.X-Shop"
 	Err    error

@@ -2,30 +2,29 @@ package plugin
 
 import "context"
 
-// Prober is a plugin that can say how things are where it connects to,
-// for `gateway check --live`.
+// Prober is implemented by a plugin that can inspect its server, for `gateway check --live`.
 type Prober interface {
-	// Probe connects and looks. It changes nothing that anybody else could notice.
-	// Whatever is wrong is a Finding, and what cannot be looked at is one, a [Warning] that begins with "cannot
-	// tell"; Probe returns early when ctx ends.
+	// Probe connects and inspects, without a change that others could notice. Each problem is a Finding.
+	// A check that is not possible is a Finding, too: a [Warning] that begins with "cannot
+	// tell". Probe returns early when ctx ends.
 	Probe(ctx context.Context) []Finding
 }
 
-// Finding is one thing that a Probe has found out.
+// Finding is one result of a Probe.
 type Finding struct {
 	Level Level
-	Text  string // what is so
-	Fix   string // the command or SQL that mends it; "" where nothing is wrong
+	Text  string
+	Fix   string // the command or SQL that corrects it; "" if the level is OK
 }
 
-// Level says how bad a finding is.
+// Level is the severity of a finding.
 type Level int
 
 // The levels of findings.
 const (
-	OK      Level = iota // as it should be
-	Warning              // works, and will hurt one day; or it could not be looked at
-	Problem              // does not work
+	OK      Level = iota
+	Warning       // it works, but may cause a failure later; or it could not be checked
+	Problem       // it does not work
 )
 
 func (l Level) String() string { return [...]string{"ok", "warning", "WRONG"}[l] }

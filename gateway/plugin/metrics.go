@@ -47,6 +47,6 @@ var reservedMetrics = map[string]bool{
 	"gateway_up_changed_timestamp_seconds": true,
 }
 
-// ReservedMetric reports whether a name is that of a metric of the router itself, which no plugin
-// may register.
+// ReservedMetric reports whether name is the name of a metric of the router itself. No plugin may register
+// such a metric.
 func ReservedMetric(name string) bool { return reservedMetrics[name] }

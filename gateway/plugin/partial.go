@@ -7,15 +7,14 @@ import (
 	"slices"
 )
 
-// Failed makes the error that Write returns where single events have failed, and the sink may
-// well take others. failed maps the index of an event, in the slice given to Write, to its error;
-// nil, or no entry, says that it was delivered. Only the failed ones are tried again, each
-// after a pause of its own, and only the later ones of their keys wait for them. An error may be
-// marked by [Permanent] or [RetryAfter]. One that is marked by [Unavailable] says that the sink has failed
-// before it took this event: such events are written again together, once the sink works.
-// Failed returns nil where no event has failed.
+// Failed returns an error for Write to return if single events have failed and the sink works. failed maps
+// the index of an event in the slice given to Write to its error; events without an error were
+// delivered. Only the failed events are retried, each after a pause of its own, and only later events
+// of their keys wait for them. An error may be marked by [Permanent] or [RetryAfter]. An error marked
+// by [Unavailable] means that the sink has failed before it got this event: such events are retried
+// together as soon as the sink works. Failed returns nil if no event has failed.
 //
-// An index outside the batch makes the whole write fail.
+// If an index is outside the batch, the whole write counts as failed.
 func Failed(failed map[int]error) error {
 	p := &partialError{failed: make(map[int]error, len(failed))}
 	for i, err := range failed {
@@ -29,10 +28,10 @@ func Failed(failed map[int]error) error {
 	return p
 }
 
-// Delivered makes the error that Write returns where the first n events were delivered, and err
-// has kept it from all others. Delivered(n, nil) is nil.
+// Delivered returns an error for Write to return if the first n events were delivered, and all others
+// failed with err. Delivered(n, nil) is nil.
 //
-// A number of events that the batch does not have makes the whole write fail.
+// If the batch does not have more than n events, the whole write counts as failed.
 func Delivered(n int, err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +46,7 @@ type partialError struct {
 	rest      error
 }
 
-// Error says why the first event has failed, and of how many that holds.
+// Error returns the error of the first failed event, and the number of failed events.
 func (p *partialError) Error() string {
 	if p.rest != nil {
 		return p.rest.Error()
@@ -59,7 +58,7 @@ func (p *partialError) Error() string {
 	return fmt.Sprintf("%v (%d events)", p.failed[first], len(p.failed))
 }
 
-// Unwrap returns what says that the sink is away, where there is such an error.
+// Unwrap returns the error that is marked by Unavailable, if there is one.
 func (p *partialError) Unwrap() error {
 	if p.rest != nil {
 		return p.rest
@@ -72,9 +71,9 @@ func (p *partialError) Unwrap() error {
 	return nil
 }
 
-// Outcomes returns what err, an error of a Write of n events, says of each of them: nil where it was
-// delivered. single is true where err, or an error it wraps, was made by [Failed] or [Delivered]; else
-// it says that the sink fails, and each event has the same error. That is also so where [Failed] has an
+// Outcomes returns the error of each event after a Write of n events has returned err: nil if the event was
+// delivered. single is true if err, or an error it wraps, was made by [Failed] or [Delivered]. Else
+// the sink has failed, and each event has the same error. So it is if [Failed] has an
 // error marked by [Unavailable] for each event.
 func Outcomes(err error, n int) (each []error, single bool) {
 	var p *partialError
@@ -85,7 +84,7 @@ func Outcomes(err error, n int) (each []error, single bool) {
 		return slices.Repeat([]error{why}, n), false
 	}
 	each = make([]error, n)
-	away := 0
+	unavailable := 0
 	for i := range each {
 		switch {
 		case p.rest == nil:
@@ -94,19 +93,19 @@ func Outcomes(err error, n int) (each []error, single bool) {
 			each[i] = p.rest
 		}
 		if IsUnavailable(each[i]) {
-			away++
+			unavailable++
 		}
 	}
-	if away == n {
+	if unavailable == n {
 		return slices.Repeat(each[:1], n), false
 	}
 	return each, true
 }
 
-// misplaced returns an error where p speaks of events that a batch of n does not have.
+// misplaced returns an error if p has an index or a count that a batch of n events does not have.
 func (p *partialError) misplaced(n int) error {
 	if p.rest != nil && (p.delivered < 0 || p.delivered >= n) {
-		return fmt.Errorf("plugin.Delivered speaks of %d events of a batch of %d: %w", p.delivered, n, p.rest)
+		return fmt.Errorf("plugin.Delivered has the count %d for a batch of %d events: %w", p.delivered, n, p.rest)
 	}
 	for i, err := range p.failed {
 		if i < 0 || i >= n {

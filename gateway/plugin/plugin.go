@@ -1,11 +1,9 @@
-// Package plugin is the contract between the router and everything that can be
-// plugged into it. A stranger's plugin needs this package, package event, and
-// for its options package options; nothing else.
+// Package plugin is the contract between the router and its plugins: sources, transforms and sinks. A plugin
+// needs this package, package event, and package options for its options.
 //
-// What a plugin never does, because the router does it once for all: loop to
-// reconnect, retry, batch by timer, open a port, log an error and return it too.
-// It starts no goroutine by a go statement, in which a panic ends the process, but by
-// [Go] where it waits for it, or by the Go of its [Env].
+// The router does these things for all plugins, so a plugin must not: reconnect in a loop, retry, batch by a
+// timer, open a port, or log an error that it returns. A plugin starts no goroutine by a go statement, because a
+// panic there ends the process. It uses [Go] if it waits for the goroutine, else the Go of its [Env].
 package plugin
 
 import (
@@ -19,91 +17,87 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// Source brings events in.
+// Source emits events.
 type Source interface {
-	// Run connects and emits until ctx ends, and then returns nil. An error
-	// means "lost it": the router calls Run again after a backoff. Run is
-	// never called twice at the same time.
+	// Run connects and emits until ctx ends, and then returns nil. After an error, such as a lost
+	// connection, the router calls Run again after a backoff. Run is never called concurrently.
 	Run(ctx context.Context, out Output) error
 }
 
-// Output is the router's side of a source. It is safe for concurrent use; where several
-// goroutines emit, the order of their batches is the one in which Emit takes them.
+// Output is where a source emits. It is safe for concurrent use. If several goroutines call Emit, each
+// batch is emitted as a whole.
 type Output interface {
-	// Ready says that the source is connected: what happens from now on is
-	// seen. Call it once in each Run.
+	// Ready reports that the source is connected: it emits all changes from now on. Call it once in each Run.
 	Ready()
-	// Emit hands a batch over. It blocks for backpressure only, and its error
+	// Emit emits a batch. It blocks only for backpressure, and its error
 	// is ctx's. Once Emit is called, b.Ack will be settled exactly once,
-	// whatever Emit returns, and b.Events is the router's until then.
+	// whatever Emit returns, and b.Events belongs to the router until then.
 	Emit(ctx context.Context, b event.Batch) error
-	// Gap says that events may have been missed before the next one emitted.
-	// It is counted, shown, and passed on to the sinks in order. Where a source that
-	// cannot replay says nothing before Ready, the router does: it begins, or begins anew,
-	// and what came before may have been missed.
+	// Gap reports that events may be missing before the next emitted one.
+	// It is counted, shown in the status, and put into the queues of the sinks. For a source that
+	// cannot replay, the router reports a gap at Ready if the source has not, because events
+	// before the Run may be missing.
 	Gap(reason string)
-	// ForwardGap passes on to the sinks, in order, a gap that was noticed elsewhere, such as by
-	// the gateway that publishes what this source reads. It is not counted as a gap of this
-	// source: it was counted where it was noticed.
+	// ForwardGap puts a gap into the queues of the sinks that was noticed elsewhere, for example by
+	// the gateway that publishes what this source reads. It does not count as a gap of this
+	// source, because it was counted where it was noticed.
 	ForwardGap(g Gap)
-	// ReportError counts a failure of a part of the source, such as a table that nothing captures any more,
-	// while the rest goes on, and shows it in the status of the source, which stays up. It is no
-	// gap: where events may be missing, report a gap, too.
+	// ReportError counts a failure of a part of the source, such as one table, while the rest goes on. It
+	// is shown in the status of the source, which stays up. If events may be missing, report a gap, too.
 	ReportError(err error)
-	// SetStalled says that the source reads no more, because of events that are not settled, and why. It
-	// may be called again and again. "" says that it goes on. It is shown and logged.
+	// SetStalled reports that the source reads no more because of events in flight, and the reason; ""
+	// reports that it reads again. It may be called repeatedly. It is shown in the status and logged.
 	SetStalled(reason string)
 }
 
 // Transform changes, drops or multiplies events. There is one instance per
 // route, and it is never called concurrently.
 type Transform interface {
-	// Apply calls emit with what becomes of e, in its own goroutine and before it returns: nothing,
-	// one event or many, e itself among them. It must not change e or its bytes; [event.Event.With] makes a copy.
-	// Where Apply returns an error nothing of e goes on, and e is parked as a dead letter. The
-	// same happens where it emits nil.
+	// Apply calls emit for each event that it makes of e: none, one or many, which may be e itself. It calls
+	// emit in its own goroutine and before it returns. It must not change e or its bytes;
+	// [event.Event.WithData] makes a copy. If Apply returns an error or emits nil, no emitted event is
+	// delivered, and on_error decides about e: by default, it is parked as a dead letter.
 	Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error
 }
 
-// Sink takes events out.
+// Sink delivers events.
 type Sink interface {
-	// Write returns nil when all events are delivered. It is never called
-	// concurrently, but where the type is [Concurrent] and several workers are
-	// configured. The slice is the router's again when Write returns.
-	// Errors: any error is retried with backoff, for all events; [Failed] and [Delivered] say which
-	// events it holds for, and [Permanent], [RetryAfter] and [Unavailable] say more.
+	// Write returns nil when all events are delivered. It is called concurrently
+	// only if the type is [Concurrent] and several workers are configured. Write must not use the slice
+	// after it has returned. After an error, all events are retried with backoff; [Failed] and [Delivered]
+	// restrict it to some events, and [Permanent], [RetryAfter] and [Unavailable] change the retries.
 	Write(ctx context.Context, events []*event.Event) error
 }
 
-// Opener is a sink that connects before the first Write. Open is retried with
-// backoff until it returns nil; a [Permanent] or [Disabling] error disables the sink. A configuration
-// that is loaded while the gateway runs takes effect only where the Open of each new sink
-// succeeds. After an error that is marked by [Unavailable], Open is called again before the next Write, also
-// where it has succeeded before. It is never called at the same time as Write.
+// Opener is implemented by a sink that connects before the first Write. Open is retried with
+// backoff until it returns nil; a [Permanent] or [Disabling] error disables the sink. A reload
+// takes effect only if the Open of each new sink succeeds. After an error of Write that is marked
+// by [Unavailable], Open is called again before the next Write. It is never called concurrently with Write.
 type Opener interface {
 	Open(ctx context.Context) error
 }
 
-// Pinger is a sink that can ask its server whether it is there. Where nothing was written
-// for half a second, Ping is called: so it shows that the server is away although no event comes.
-// Its error counts as one of Write. Ping is never called at the same time as Write, but
-// where the type is [Concurrent].
+// Pinger is implemented by a sink that can check its connection. Ping is called when nothing was written
+// for half a second, so that an outage shows although there are no events.
+// Its error counts like one of Write. Ping is called concurrently with Write only
+// if the type is [Concurrent].
 type Pinger interface {
 	Ping(ctx context.Context) error
 }
 
-// Closer is a source, sink or transform that holds something. Close is called
-// once: after the last Run, Write or Apply, or where the plugin was built and
-// never used. It should flush what is on its way until ctx ends. A source stores there what was
-// settled after its last Run; what is settled later comes again.
+// Closer is implemented by a source, sink or transform that has resources to release. Close is called
+// once: after the last Run, Write or Apply, or if the plugin was built and
+// never used. It should flush its buffers until ctx ends. A source stores in Close what was
+// acked after its last Run; events that are acked later are redelivered.
 type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// AttemptStore is the options of a source that can remember for days how the delivery of an
-// event goes, and bring others meanwhile. It takes failed attempts from an inflight.MessageTracker, and says
-// in [event.Event.Attempts] what it has kept of them, when it emits the event again after a restart.
+// AttemptStore is implemented by the options of a source that stores failed attempts, and emits later events
+// while earlier ones wait for a retry. The source gets failed attempts from an inflight.MessageTracker. When it
+// emits an event again after a restart, it sets [event.Event.Attempts].
 type AttemptStore interface {
+	// StoresAttempts reports whether the source does so with these options.
 	StoresAttempts() bool
 }
 
@@ -111,31 +105,29 @@ type AttemptStore interface {
 type Env struct {
 	// Name is the component's name in the configuration.
 	Name string
-	// Log carries the component's name already.
+	// Log has the component's name as an attribute.
 	Log *slog.Logger
-	// Metrics adds the component's label; metrics go when the component goes.
+	// Metrics adds the component's label. The metrics are removed with the component.
 	Metrics prometheus.Registerer
-	// HTTP mounts handlers on the gateway's shared listener, while the plugin is built and not
-	// later.
+	// HTTP mounts handlers on the gateway's shared listener. It must be used only while the plugin is built.
 	HTTP Mounter
-	// Go runs f in a goroutine. A panic of f is counted and logged; in a goroutine that the plugin
-	// starts by a go statement it ends the process. ctx ends when the plugin is about to be closed, and
-	// Close waits for what it needs. Where Run or Write waits for the goroutine, the function
-	// [Go] hands its error over, or its panic.
+	// Go runs f in a goroutine. A panic of f is counted and logged, and does not end the process. ctx ends
+	// before Close is called; Close must wait for f if it needs its result. If Run or Write waits for the
+	// goroutine, use the function [Go], which passes on its error or its panic.
 	Go func(f func(ctx context.Context))
-	// Now and NewID are the clock, and a maker of unique ids, of what shows in events
-	// or decides about them: `gateway test` fixes both.
+	// Now returns the time, and NewID a unique ID, for values that are in events or decide
+	// about them. `gateway test` fixes both.
 	Now   func() time.Time
 	NewID func() string
-	// DryRun says that nothing outside may be changed: it is `gateway test`.
+	// DryRun is set by `gateway test`: the plugin must not change anything outside the gateway.
 	DryRun bool
 }
 
 // Mounter mounts handlers on the shared listener. Patterns are those of
-// [http.ServeMux]. Both methods return an error where the pattern is taken or
-// malformed. The times of http.limits bound each request and its answer; a handler that
-// needs longer sets deadlines of its own by [http.ResponseController], and one that hijacks
-// the connection has none. A handler that reads a body bounds its size itself.
+// [http.ServeMux]. Both methods return an error if the pattern is in use or
+// malformed. The options http.limits bound the time of each request and its answer. A handler that
+// needs longer sets deadlines of its own by [http.ResponseController]. A handler that hijacks
+// the connection has no deadlines. A handler that reads a body must limit its size itself.
 type Mounter interface {
 	// Handle mounts h for ordinary requests.
 	Handle(pattern string, h http.Handler) error

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Kind says where in a route a plugin stands.
+// Kind is one of the three kinds of plugins.
 type Kind string
 
 // The kinds of plugins.
@@ -24,7 +24,7 @@ type Type[T any] struct {
 	summary      string
 	defaults     func() any
 	build        func(opts any, env Env) (T, error)
-	batch        func(opts any, env Env) (BatchTransform, error) // nil where it makes none
+	batch        func(opts any, env Env) (BatchTransform, error) // nil if it is no batch transform
 	commands     []Command
 	capabilities []Capability
 	rights       []Right
@@ -32,48 +32,47 @@ type Type[T any] struct {
 	bounded      bool // maxBatch was set
 }
 
-// Capability is something that a type of plugin can do beyond its contract. What
-// may be configured depends on it, so it is known before anything is built.
+// Capability is an optional feature of a plugin type. Some options depend on it, so it belongs to the type and
+// not to the instance.
 type Capability string
 
 // The capabilities.
 const (
-	// Replays marks a source that gives every batch an Ack, and emits again what
-	// was not acked.
+	// Replays is the capability of a source that gives every batch an Ack, and redelivers
+	// batches that are not acked.
 	Replays Capability = "replays"
-	// ElectsLeader marks a source that is an [Elector].
+	// ElectsLeader is the capability of a source that is an [Elector].
 	ElectsLeader Capability = "elects a leader"
-	// Concurrent marks a sink whose Write may be called concurrently.
+	// Concurrent is the capability of a sink whose Write may be called concurrently.
 	Concurrent Capability = "takes concurrent writes"
-	// Deduplicates marks a transform that leaves out events which were there before,
-	// and so those that a source sends again because they did not arrive.
+	// Deduplicates is the capability of a transform that drops events which it has seen before, also
+	// those that a source redelivers.
 	Deduplicates Capability = "drops repeats"
-	// Durable marks a sink that has stored what it delivered.
+	// Durable is the capability of a sink that has stored events when Write returns.
 	Durable Capability = "durable"
 )
 
-// With returns the type with capabilities of its own.
+// With returns the type with more capabilities.
 func (t Type[T]) With(capabilities ...Capability) Type[T] {
 	t.capabilities = append(slices.Clone(t.capabilities), capabilities...)
 	return t
 }
 
-// Has says whether the type has a capability.
+// Has reports whether the type has a capability.
 func (t Type[T]) Has(capability Capability) bool { return slices.Contains(t.capabilities, capability) }
 
 // Capabilities returns the capabilities of the type.
 func (t Type[T]) Capabilities() []Capability { return t.capabilities }
 
-// WithMaxBatch returns the type of a sink that takes n events in one Write at most, where its
-// queue has more; n is at least 1.
+// WithMaxBatch returns the type of a sink that gets at most n events in one Write; n is at least 1.
 func (t Type[T]) WithMaxBatch(n int) Type[T] {
 	t.maxBatch = n
 	t.bounded = true
 	return t
 }
 
-// MaxBatch returns how many events one Write of a sink of this type takes at most. bounded is false
-// where only the queue bounds it.
+// MaxBatch returns how many events one Write of a sink of this type gets at most. bounded is false
+// if only the queue bounds it.
 func (t Type[T]) MaxBatch() (n int, bounded bool) { return t.maxBatch, t.bounded }
 
 // The three kinds of types.
@@ -83,42 +82,41 @@ type (
 	SinkType      = Type[Sink]
 )
 
-// Set is all plugin types that a gateway knows.
+// Set is all plugin types of a gateway.
 type Set struct {
 	Sources    []SourceType
 	Transforms []TransformType
 	Sinks      []SinkType
 }
 
-// Kind returns the kind of plugin that this type makes.
+// Kind returns the kind of the plugin.
 func (t Type[T]) Kind() Kind { return t.kind }
 
-// Name returns what stands behind `type:` in a configuration.
+// Name returns the value of the option type in a configuration.
 func (t Type[T]) Name() string { return t.name }
 
-// Summary returns one line for people.
+// Summary returns one line that describes the plugin.
 func (t Type[T]) Summary() string { return t.summary }
 
 // Defaults returns a pointer to a new options struct that holds the defaults.
 func (t Type[T]) Defaults() any { return t.defaults() }
 
-// Build makes an instance from options as [Type.Defaults] made them and a
-// decoder filled them. It does no I/O, so that a configuration can be checked
-// offline.
+// Build returns an instance. opts is a pointer that [Type.Defaults] has returned. Build does no I/O, so that
+// a configuration can be checked offline.
 func (t Type[T]) Build(opts any, env Env) (T, error) { return t.build(opts, env) }
 
-// NewSource describes a source. defaults returns the options with their
-// defaults; build makes an instance and does no I/O.
+// NewSource returns a type of source. defaults returns the options with their
+// defaults; build returns an instance and must do no I/O.
 func NewSource[O any](name, summary string, defaults func() O, build func(O, Env) (Source, error)) SourceType {
 	return newType(KindSource, name, summary, defaults, build)
 }
 
-// NewTransform describes a transform, as [NewSource] does a source.
+// NewTransform returns a type of transform. The parameters are those of [NewSource].
 func NewTransform[O any](name, summary string, defaults func() O, build func(O, Env) (Transform, error)) TransformType {
 	return newType(KindTransform, name, summary, defaults, build)
 }
 
-// NewSink describes a sink, as [NewSource] does a source.
+// NewSink returns a type of sink. The parameters are those of [NewSource].
 func NewSink[O any](name, summary string, defaults func() O, build func(O, Env) (Sink, error)) SinkType {
 	return newType(KindSink, name, summary, defaults, build)
 }

@@ -5,7 +5,7 @@ import "strconv"
 // Span is where a value stands: b[From:To]. To is 0 where there is none.
 type Span struct{ From, To int }
 
-// Found says whether there is a value.
+// Found reports whether there is a value.
 func (s Span) Found() bool { return s.To > 0 }
 
 // Of returns the text of the value.

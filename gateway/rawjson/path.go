@@ -60,7 +60,7 @@ const special = `.[]$\`
 
 func (p Path) String() string { return p.text }
 
-// IsZero says whether there is no path.
+// IsZero reports whether there is no path.
 func (p Path) IsZero() bool { return len(p.steps) == 0 }
 
 // Steps returns the names on the way, at least one.
@@ -72,12 +72,12 @@ func (p Path) Sibling(name string) Path {
 	return Path{text: strings.Join(steps, "."), steps: steps}
 }
 
-// Contains says whether the path is o, or leads to something that holds o.
+// Contains reports whether the path is o, or leads to something that holds o.
 func (p Path) Contains(o Path) bool {
 	return len(p.steps) <= len(o.steps) && slices.Equal(p.steps, o.steps[:len(p.steps)])
 }
 
-// HasWildcard says whether the path may lead to several fields.
+// HasWildcard reports whether the path may lead to several fields.
 func (p Path) HasWildcard() bool {
 	return slices.Contains(p.steps, "*")
 }

@@ -20,7 +20,7 @@ const maxDepth = 10_000
 // bad is where a scan ends that has met no JSON.
 const bad = -1
 
-// Valid says whether b is one JSON value.
+// Valid reports whether b is one JSON value.
 func Valid(b []byte) bool {
 	return skipSpace(b, skipValue(b, skipSpace(b, 0), 0)) == len(b)
 }

@@ -18,7 +18,7 @@ func Text(quoted []byte) string {
 	return s
 }
 
-// plainText says whether text stands for itself.
+// plainText reports whether text stands for itself.
 func plainText(text []byte) bool {
 	for _, c := range text {
 		if c == '\\' || c >= utf8.RuneSelf {
@@ -28,7 +28,7 @@ func plainText(text []byte) bool {
 	return true
 }
 
-// is says whether a key, with its quotes, stands for name.
+// is reports whether a key, with its quotes, stands for name.
 func is(quoted []byte, name string) bool {
 	if len(quoted) <= len(name)+2 { // escapes make it longer
 		return len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name

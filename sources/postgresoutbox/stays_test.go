@@ -65,7 +65,7 @@ func TestManyThatStay(t *testing.T) {
 	if found := fmt.Sprint(newSource(t, func(o *Options) { o.InFlight = 100 }).Probe(t.Context())); !strings.Contains(found, "2 changes were read and are not delivered, the oldest 60 minutes old") {
 		t.Error(found)
 	}
-	if reason := <-out.stalled; !strings.Contains(reason, "100 events are emitted and not settled (in_flight)") {
+	if reason := <-out.stalled; !strings.Contains(reason, "100 events are in flight") {
 		t.Errorf("stalled: %s", reason)
 	}
 	out.take()

@@ -161,7 +161,7 @@ func TestManyThatStay(t *testing.T) {
 			h := newHolder(numbers(0, 100)...)
 			fill(t, "s", 0, 1000)
 			r := startStalling(t, func(o *Options) { o.Stream, o.From, o.InFlight = "s", "start", 100; set(o) }, h.settle)
-			if reason := <-r.stalled; !strings.Contains(reason, "events are emitted and not settled (in_flight)") {
+			if reason := <-r.stalled; !strings.Contains(reason, "events are in flight") {
 				t.Errorf("stalled: %s", reason)
 			}
 			close(h.release)

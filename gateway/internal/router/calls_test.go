@@ -243,11 +243,11 @@ func TestMisspeltMethods(t *testing.T) {
 	elects.Type = elects.Type.With(plugin.ElectsLeader)
 	var none *keeps
 	for want, g := range map[string]Graph{
-		"the method Close is never called":                  {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", &misspelt{}, nil)}, Routes: routeTo("out")},
+		"the method Close would never be called":            {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", &misspelt{}, nil)}, Routes: routeTo("out")},
 		"the capability ElectsLeader, and its plugin is no": {Sources: []SourceSpec{elects}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
-		"it is one of a sink, and this is a source":         {Sources: []SourceSpec{sourceSpec("in", opened{emits(0, nil)})}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
-		"build a pointer":                                   {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", value{&keeps{}}, nil)}, Routes: routeTo("out")},
-		"sinks.out: the plugin has built nil":               {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", none, nil)}, Routes: routeTo("out")},
+		"it belongs to a sink, and this is a source":        {Sources: []SourceSpec{sourceSpec("in", opened{emits(0, nil)})}, Sinks: []SinkSpec{sinkSpec("out", &keeps{}, nil)}, Routes: routeTo("out")},
+		"build a pointer": {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", value{&keeps{}}, nil)}, Routes: routeTo("out")},
+		"sinks.out: the build function of the plugin has returned nil": {Sources: []SourceSpec{sourceSpec("in", emits(0, nil))}, Sinks: []SinkSpec{sinkSpec("out", none, nil)}, Routes: routeTo("out")},
 	} {
 		var broken *BuildError
 		if _, err := newRouter(t).Plan(g, table{}); !errors.As(err, &broken) || !strings.Contains(err.Error(), want) {

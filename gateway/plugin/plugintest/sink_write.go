@@ -24,7 +24,7 @@ func (h SinkHarness) most() int {
 	return 10
 }
 
-// receive calls the hook Receive, and returns a function that says whether a payload is the next one.
+// receive calls the hook Receive, and returns a function that reports whether a payload is the next one.
 func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(want, what string)) {
 	if h.Receive == nil {
 		c.Skip("the harness has no Receive")
