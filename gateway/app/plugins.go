@@ -102,7 +102,7 @@ func describe(w io.Writer, t described) {
 		fmt.Fprintf(w, "\nEvery transform has this as well:\n\n%s", options.Markdown(options.Rows(&f)))
 		if _, ok := t.(plugin.TransformType).AsBatch(); ok {
 			c := router.DefaultCollect()
-			fmt.Fprintf(w, "\nEvery transform that is a batch transform has these as well:\n\n%s", options.Markdown(options.Rows(&c)))
+			fmt.Fprintf(w, "\nEvery batch transform has these as well:\n\n%s", options.Markdown(options.Rows(&c)))
 		}
 	case plugin.KindSink:
 		d := delivery.DefaultOptions()

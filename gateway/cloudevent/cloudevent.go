@@ -1,4 +1,4 @@
-// Package cloudevent makes CloudEvents of events: version 1.0.2 of the specification, its
+// Package cloudevent converts events to CloudEvents: version 1.0.2 of the specification, its
 // JSON Event Format, and its HTTP Protocol Binding.
 package cloudevent
 
@@ -14,23 +14,23 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// SpecVersion is that of what this package makes.
+// SpecVersion is the attribute specversion.
 const SpecVersion = "1.0"
 
 // StructuredType is the content type of a CloudEvent in JSON.
 const StructuredType = "application/cloudevents+json; charset=utf-8"
 
-// Templates give the attributes that are no matter of the event itself.
+// Templates are the templates of the attributes that users configure.
 type Templates struct{ Type, Source, Subject expr.Template }
 
-// Attributes are those of one CloudEvent. Subject may be empty.
+// Attributes are the attributes of one CloudEvent. Subject may be empty.
 type Attributes struct {
 	ID, Source, Type, Subject string
 	Time                      time.Time
 	ContentType               string // of the data
 }
 
-// Attributes evaluates the templates. The error says which attribute it is about.
+// Attributes evaluates the templates for an event. Its error names the attribute.
 func (t Templates) Attributes(eval *expr.Evaluator, e *event.Event, id string) (Attributes, error) {
 	a := Attributes{ID: id, Time: e.Time, ContentType: ContentType(e.Data)}
 	for _, one := range []struct {
@@ -51,7 +51,7 @@ func (t Templates) Attributes(eval *expr.Evaluator, e *event.Event, id string) (
 	return a, nil
 }
 
-// Each calls yield with the name and value of each attribute but the content type.
+// Each calls yield with the name and value of each attribute except the content type.
 func (a Attributes) Each(yield func(name, value string)) {
 	yield("specversion", SpecVersion)
 	yield("id", a.ID)
@@ -63,8 +63,8 @@ func (a Attributes) Each(yield func(name, value string)) {
 	yield("time", a.Time.UTC().Format(time.RFC3339Nano))
 }
 
-// Structured returns the CloudEvent in JSON: JSON stands in data as it is, other text as
-// text, and bytes in data_base64.
+// Structured returns the CloudEvent in JSON. data is embedded unchanged if it is JSON, and as a string if it is other
+// text; bytes that are not UTF-8 are in data_base64.
 func (a Attributes) Structured(data []byte) []byte {
 	b := append(make([]byte, 0, len(data)+300), '{')
 	member := func(name, value string) {
@@ -92,7 +92,7 @@ const (
 	typeBytes = "application/octet-stream"
 )
 
-// ContentType says what data is.
+// ContentType returns the content type of data.
 func ContentType(data []byte) string {
 	switch {
 	case !utf8.Valid(data):
@@ -103,8 +103,8 @@ func ContentType(data []byte) string {
 	return typeText
 }
 
-// HeaderValue returns an attribute as it stands in an HTTP header (HTTP Protocol Binding,
-// section 3.1.3.2): percent-encoded are space, ", %, and what is no visible ASCII.
+// HeaderValue returns the value of an attribute encoded for an HTTP header (HTTP Protocol Binding,
+// section 3.1.3.2): space, ", %, and all that is not visible ASCII are percent-encoded.
 func HeaderValue(value string) string {
 	if strings.IndexFunc(value, encoded) < 0 {
 		return value

@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// TestHeaderValue: the example of the specification, and whatever is encoded comes back.
+// TestHeaderValue proves the example of the specification, and that decoding returns the value.
 func TestHeaderValue(t *testing.T) {
 	if got := HeaderValue("Euro € 😀"); got != "Euro%20%E2%82%AC%20%F0%9F%98%80" {
 		t.Error(got)

@@ -1,6 +1,6 @@
-// Package gauge has gauges of what only a server can tell, and only while it answers. What is
-// not known is not exported: a 0 would say that all is well. The methods may be called from any
-// goroutine.
+// Package gauge has Prometheus gauges of values that are measured at a server. A value that is not known, because
+// the server does not answer, is not exported: a 0 would look like a good value. The methods are safe for
+// concurrent use.
 package gauge
 
 import (
@@ -10,8 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// MaxAge is how long a measurement counts as new. Sources measure more often, unless something
-// holds them up.
+// MaxAge is how long the value of a measurement is exported. Sources measure more often.
 const MaxAge = 15 * time.Second
 
 // Value is a gauge that is exported only while its value is known.
@@ -20,9 +19,8 @@ type Value struct {
 	last
 }
 
-// Age is a gauge of how many seconds old something is. It grows while nothing is measured: the
-// thing gets older, or is not known to be younger. Where nothing was ever measured, it is not
-// exported.
+// Age is a gauge of an age in seconds. It grows between measurements and while the server does not
+// answer. It is not exported before the first measurement.
 type Age struct {
 	desc *prometheus.Desc
 	last
@@ -32,9 +30,9 @@ type Age struct {
 type last struct {
 	mu    sync.Mutex
 	value float64
-	at    time.Time // zero: nothing is known
-	old   bool      // the server does not answer any more
-	keep  bool      // the value counts until Lost, however old it is
+	at    time.Time // zero before the first measurement and after Reset
+	stale bool      // since MarkStale
+	lasts bool      // without MaxAge
 }
 
 // NewValue returns a gauge of a value that is measured again within [Known], or else is not
@@ -43,10 +41,10 @@ func NewValue(name, help string) *Value {
 	return &Value{desc: prometheus.NewDesc(name, help, nil, nil)}
 }
 
-// NewLastingValue returns a gauge of a value that counts until MarkStale is called.
+// NewLastingValue returns a gauge whose value is exported until MarkStale or Reset is called.
 func NewLastingValue(name, help string) *Value {
 	v := NewValue(name, help)
-	v.keep = true
+	v.lasts = true
 	return v
 }
 
@@ -55,33 +53,34 @@ func NewAge(name, help string) *Age {
 	return &Age{desc: prometheus.NewDesc(name, help, nil, nil)}
 }
 
-// Set notes a measurement.
+// Set records a measurement.
 func (l *last) Set(value float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.value, l.at, l.old = value, time.Now(), false
+	l.value, l.at, l.stale = value, time.Now(), false
 }
 
-// MarkStale notes that the server does not answer any more, or is not asked.
+// MarkStale records that the server does not answer any more, or is not measured.
 func (l *last) MarkStale() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.old = true
+	l.stale = true
 }
 
-// Reset notes that nothing is known, as where another gateway measures.
+// Reset removes the measurement, for example while another gateway measures.
 func (l *last) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.at = time.Time{}
 }
 
-// measured returns the last measurement, and how old it is; ok is false where nothing is known.
-func (l *last) measured() (value float64, age time.Duration, now, ok bool) {
+// measured returns the last measurement and its age. fresh reports whether it counts as current; ok is false if
+// there is none.
+func (l *last) measured() (value float64, age time.Duration, fresh, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	age = time.Since(l.at)
-	return l.value, age, !l.old && (l.keep || age < MaxAge), !l.at.IsZero()
+	return l.value, age, !l.stale && (l.lasts || age < MaxAge), !l.at.IsZero()
 }
 
 // Describe is part of [prometheus.Collector].
@@ -89,7 +88,7 @@ func (v *Value) Describe(ch chan<- *prometheus.Desc) { ch <- v.desc }
 
 // Collect is part of [prometheus.Collector].
 func (v *Value) Collect(ch chan<- prometheus.Metric) {
-	if value, _, now, ok := v.measured(); ok && now {
+	if value, _, fresh, ok := v.measured(); ok && fresh {
 		ch <- prometheus.MustNewConstMetric(v.desc, prometheus.GaugeValue, value)
 	}
 }
@@ -99,11 +98,11 @@ func (a *Age) Describe(ch chan<- *prometheus.Desc) { ch <- a.desc }
 
 // Collect is part of [prometheus.Collector].
 func (a *Age) Collect(ch chan<- prometheus.Metric) {
-	value, age, now, ok := a.measured()
+	value, age, fresh, ok := a.measured()
 	if !ok {
 		return
 	}
-	if !now {
+	if !fresh {
 		value += age.Seconds()
 	}
 	ch <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, value)

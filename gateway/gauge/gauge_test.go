@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// seen returns what a gauge exports.
-func seen(t *testing.T, c prometheus.Collector) (value float64, exported bool) {
+// exportedValue returns the value that a gauge exports.
+func exportedValue(t *testing.T, c prometheus.Collector) (value float64, exported bool) {
 	t.Helper()
 	r := prometheus.NewRegistry()
 	r.MustRegister(c)
@@ -23,7 +23,9 @@ func seen(t *testing.T, c prometheus.Collector) (value float64, exported bool) {
 	return 0, false
 }
 
-func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
+// TestExportsOnlyKnownValues proves which gauges are exported before, during and after measurements, and how an age
+// grows.
+func TestExportsOnlyKnownValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rows, usage, lag := NewValue("rows", ""), NewLastingValue("usage", ""), NewAge("lag", "")
 		const absent = -1
@@ -33,7 +35,7 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 				c    prometheus.Collector
 				want float64
 			}{"rows": {rows, wantRows}, "usage": {usage, wantUsage}, "lag": {lag, wantLag}} {
-				got, ok := seen(t, one.c)
+				got, ok := exportedValue(t, one.c)
 				if !ok {
 					got = absent
 				}
@@ -51,7 +53,7 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 		for _, g := range all {
 			g.MarkStale()
 		}
-		expect("where the server was never there", absent, absent, absent)
+		expect("if the server was never reached", absent, absent, absent)
 		for _, g := range all {
 			g.Set(0)
 		}
@@ -59,15 +61,15 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 		time.Sleep(MaxAge - time.Second)
 		expect("measured a while ago", 0, 0, 0)
 		time.Sleep(time.Second)
-		expect("held up", absent, 0, 15)
+		expect("not measured for MaxAge", absent, 0, 15)
 		time.Sleep(time.Minute)
-		expect("held up for longer", absent, 0, 75)
+		expect("not measured for longer", absent, 0, 75)
 		for _, g := range all {
 			g.Set(7)
 			g.MarkStale()
 		}
 		time.Sleep(3 * time.Second)
-		expect("the server is away", absent, absent, 10)
+		expect("the server is unavailable", absent, absent, 10)
 		for _, g := range all {
 			g.Set(1)
 		}

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// Bounds of what is read of an answer.
+// Bounds of reading a response.
 const (
-	// MaxExcerpt is how many bytes [Excerpt] and [Printable] return at most.
+	// MaxExcerpt is the most bytes that [Excerpt] and [Printable] return.
 	MaxExcerpt = 1 << 10
-	// maxDrained is how much of a body is read in all, and MaxDraining for how long, so that
-	// the connection can be used again.
-	maxDrained   = 64 << 10
+	// maxDrained is how many bytes of a body are read in all, so that the connection can be reused.
+	maxDrained = 64 << 10
+	// MaxDrainTime bounds the time of reading a body.
 	MaxDrainTime = time.Second
 )
 
-// Excerpt returns how the body of a response begins, and closes it. A body that is long, or
-// takes long, costs the connection.
+// Excerpt returns the first [MaxExcerpt] bytes of a response's body, and closes it. It reads up to 64 KiB, and for
+// up to [MaxDrainTime], so that the connection can be reused. A longer or slower body closes the connection.
 func Excerpt(resp *http.Response) []byte {
 	defer resp.Body.Close()
 	if resp.ContentLength == 0 {
@@ -32,9 +32,9 @@ func Excerpt(resp *http.Response) []byte {
 	return body
 }
 
-// RetryAfter reads the header of that name, seconds or a date (RFC 9110, section 10.2.3). It returns 0 for
-// none, for one that is malformed, and for a time that has passed, and 34 years at most. A sink marks its
-// error with it, by plugin.RetryAfter.
+// RetryAfter parses the value of the header Retry-After, seconds or a date (RFC 9110, section 10.2.3). It returns
+// 0 for an empty or malformed value and for a time in the past, and at most 34 years. A sink passes the result
+// to plugin.RetryAfter.
 func RetryAfter(value string, now time.Time) time.Duration {
 	n, err := strconv.Atoi(value)
 	if err == nil || errors.Is(err, strconv.ErrRange) { // then n is the largest, or the smallest

@@ -1,4 +1,5 @@
-// Package httpclient is what plugins that call HTTP endpoints share: a [Guard] against endpoints in one's own
-// network, what an answer asks for ([RetryAfter]), how it begins ([Excerpt]), and how what it says may be shown
-// ([Printable], [Hide]). It is part of what plugins are written with, and knows nothing of the engine.
+// Package httpclient helps plugins that call HTTP endpoints: a [Guard] against endpoints in the gateway's own
+// network, the pause that a response asks for ([RetryAfter]), the begin of its body ([Excerpt]), and texts of the
+// other side that are safe to show ([Printable], [Redact]). It belongs to the contract, and imports nothing of
+// the engine.
 package httpclient

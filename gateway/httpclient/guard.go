@@ -13,11 +13,12 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Guard knows which addresses may be connected to: public ones, and those that are allowed. Without it,
-// anyone who may name an endpoint, or answers for its name, reaches into the gateway's own network.
+// Guard decides to which addresses a plugin may connect: public ones, and those that are allowed. It prevents
+// server-side request forgery: an endpoint, or the DNS record of its name, may point into the gateway's own
+// network.
 type Guard struct{ guardian *ssrf.Guardian }
 
-// NewGuard returns a guard that lets the networks of allow pass beside public addresses.
+// NewGuard returns a guard that permits public addresses and the networks of allow.
 func NewGuard(allow []options.Network) Guard {
 	var v4, v6 []netip.Prefix
 	for _, n := range allow {
@@ -38,8 +39,8 @@ func (e *InternalError) Error() string {
 	return fmt.Sprintf("%s is an internal address, and the option allow does not list it", e.Address)
 }
 
-// Control is for [net.Dialer]: it refuses addresses as they were resolved, at the moment of connecting. Its
-// errors are an [*InternalError].
+// Control is the Control function of a [net.Dialer]. It checks the resolved address of each connection, and
+// returns an [*InternalError] for one that is not permitted.
 func (g Guard) Control(network, address string, c syscall.RawConn) error {
 	if err := g.guardian.Safe(network, address, c); err != nil {
 		return &InternalError{address}
@@ -47,8 +48,8 @@ func (g Guard) Control(network, address string, c syscall.RawConn) error {
 	return nil
 }
 
-// InternalAddress returns the internal address that a URL names itself and that is not allowed, or "". A name may
-// be resolved to one all the same: only [Guard.Control] sees that.
+// InternalAddress returns the address in a URL if it is internal and not allowed, else "". A host name may be
+// resolved to such an address, too: only [Guard.Control] detects that.
 func (g Guard) InternalAddress(u options.URL) string {
 	parsed, err := url.Parse(u.Reveal())
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 
 var validOption = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// Lint says what is wrong with an options struct as a plugin's author has written it: names
-// that are none, fields without a doc tag or with one that is too long, of a kind that no value can be decoded into, or that are not
-// exported, and rules that do not exist. defaults is a pointer to the struct.
+// Lint returns the faults of an options struct: malformed or repeated names, missing or too long doc
+// tags, fields that are not exported or have a type that cannot be decoded, and unknown rules. defaults is a
+// pointer to the struct.
 func Lint(defaults any) (problems []string) {
 	v := reflect.ValueOf(defaults)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -27,22 +27,22 @@ func misfits(prefix string, v reflect.Value) (problems []string) {
 		f, field := v.Type().Field(i), v.Field(i)
 		name := f.Tag.Get("koanf")
 		at := prefix + name
-		say := func(format string, args ...any) {
+		report := func(format string, args ...any) {
 			problems = append(problems, fmt.Sprintf("the field %s: ", f.Name)+fmt.Sprintf(format, args...))
 		}
 		switch {
 		case name == "" && f.IsExported() && f.Tag.Get("doc")+f.Tag.Get("rule") != "":
-			say("has no koanf tag, so that it is no option")
+			report("has no koanf tag: add one, or remove the field")
 			continue
 		case name == "":
 			continue
 		case !f.IsExported():
-			say("is not exported, so that the option %s cannot be set", at)
+			report("is not exported, so the option %s cannot be set: export it", at)
 			continue
 		case !validOption.MatchString(name):
-			say("%q is no name of an option: use lower case letters, digits and _", name)
+			report("%q is no valid name of an option: use lower case letters, digits and _", name)
 		case seen[name]:
-			say("the option %s is there twice", at)
+			report("the option %s is defined twice: rename one", at)
 		}
 		seen[name] = true
 		if field.Kind() == reflect.Struct && !isScalar(field) {
@@ -50,14 +50,14 @@ func misfits(prefix string, v reflect.Value) (problems []string) {
 			continue
 		}
 		if f.Tag.Get("doc") == "" {
-			say("the option %s has no doc tag", at)
+			report("the option %s has no doc tag", at)
 		}
 		if !decodable(field) {
-			say("no value can be decoded into %s", field.Type())
+			report("no value can be decoded into %s", field.Type())
 		}
 		for part := range strings.SplitSeq(f.Tag.Get("rule"), ",") {
 			if rule, _, _ := strings.Cut(part, "="); !rules[rule] {
-				say("there is no rule %s", rule)
+				report("there is no rule %s", rule)
 			}
 		}
 	}

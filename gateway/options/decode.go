@@ -18,16 +18,15 @@ type Expanded string
 type Invalid struct{}
 
 // Checker is implemented by options structs whose options depend on each
-// other. It is asked when all of them are well-formed; report takes the
-// option's name ("" for the component as a whole) and the problem.
+// other. Check is called after all options were decoded without a problem. It calls report with the
+// name of an option, or "" for the component as a whole, and the problem.
 type Checker interface {
 	Check(report func(option, text string))
 }
 
-// Decoder fills structs from the values of a configuration and collects the
-// problems it meets.
+// Decoder decodes the values of a configuration into structs, and collects all problems.
 type Decoder struct {
-	// Locate returns where a path's key and its value stand; nil means nowhere.
+	// Locate returns the positions of a path's key and value in the file; nil if there is no file.
 	Locate   func(path string) (key, value Pos)
 	Problems Problems
 
@@ -47,12 +46,12 @@ func (d *Decoder) Report(path string, atKey bool, format string, args ...any) {
 	d.Problems = append(d.Problems, p)
 }
 
-// maxHints is how many problems a file has at most in which what was meant is looked
-// for: with thousands of names each takes long, and [Problems] shows fewer.
+// maxHints is up to how many problems similar names are searched for: with thousands of names each search
+// takes long, and [Problems] shows fewer.
 const maxHints = 200
 
-// UnknownName describes a name that is none of the known ones as [UnknownName] does. It names
-// no other where there are many problems already, and does not ask for known then.
+// UnknownName returns the text of a problem as the function [UnknownName] does. If there are many problems
+// already, it suggests no name and does not call known.
 func (d *Decoder) UnknownName(what, got string, known func() []string) string {
 	if len(d.Problems) >= maxHints {
 		return "unknown " + what
@@ -60,9 +59,8 @@ func (d *Decoder) UnknownName(what, got string, known func() []string) string {
 	return UnknownName(what, got, known())
 }
 
-// Decode fills dsts, pointers to structs that hold the defaults, from raw: maps,
-// lists, scalars and [Expanded]. Several structs share one mapping; a key that
-// none of them has is a problem.
+// Decode decodes raw, which consists of maps, lists, scalars and [Expanded], into dsts, pointers to structs
+// that hold the defaults. Several structs share one mapping; a key that none of them has is a problem.
 func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 	m, ok := raw.(map[string]any)
 	if !ok && raw != nil {

@@ -13,12 +13,11 @@
 // Rules, separated by commas: required (not empty), min= and max= (numbers,
 // durations, sizes; the length of texts, lists and mappings), oneof=a|b, and
 // scheme=a|b and embedded=SERVER for URLs (the word "embedded" may stand for that
-// private server). An options struct with a Check method is asked once all
-// of its options are well-formed; see [Checker]. A doc tag holds one sentence; what is to be said
-// beside it is in a method Docs; see [Documented].
+// embedded server). The Check method of an options struct is called when all
+// of its options are well-formed; see [Checker]. A doc tag holds one sentence; more sentences
+// are in a method Docs; see [Documented].
 //
-// Decoding is strict about what stands in the file (an integer is an integer),
-// and reads what came from an environment variable by the option's type, since
-// the environment knows only text; see [Expanded]. Every problem is reported,
-// each at its place.
+// Decoding is strict for values in the file: text is not read as an integer. Values of environment
+// variables are text, and are read by the option's type; see [Expanded]. Every problem is reported with
+// its position.
 package options

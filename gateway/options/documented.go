@@ -7,14 +7,13 @@ import (
 	"slices"
 )
 
-// Documented is an options struct, or one within it, with more to say about its options than their
-// doc tags, which hold the first sentence each. Docs returns the sentences behind it, without a full stop at
-// the end, by the options' names in this struct.
+// Documented is implemented by options structs whose options need more than the one sentence of the doc tag.
+// Docs returns the further sentences by the name of the option, without a full stop at the end.
 type Documented interface {
 	Docs() map[string]string
 }
 
-// docs returns what a struct has to say beside its doc tags.
+// docs returns the texts of a struct's method Docs.
 func docs(v reflect.Value) map[string]string {
 	if d, ok := v.Addr().Interface().(Documented); ok {
 		return d.Docs()
@@ -22,14 +21,13 @@ func docs(v reflect.Value) map[string]string {
 	return nil
 }
 
-// longestTag is how many columns the tag of an option may have. One of more is not read by people, but where
-// most of it is a rule.
+// longestTag is the maximum length of an option's tag in columns, unless most of it is a rule.
 const (
 	longestTag = 160
 	shortDoc   = 80
 )
 
-// misdocumented says what is wrong with the texts of a struct.
+// misdocumented returns the faults of the texts of a struct.
 func misdocumented(prefix string, v reflect.Value) (problems []string) {
 	options := map[string]bool{}
 	for i := range v.NumField() {

@@ -6,8 +6,8 @@ import (
 )
 
 // Equal reports whether two pointers to options structs of the same type hold the
-// same configuration. It compares options as they are written: secrets and URLs by
-// what is in them, other types with a String method by its text.
+// same configuration. It compares secrets and URLs by their content, and other types with a String method by
+// their text.
 func Equal(a, b any) bool {
 	return same(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem())
 }

@@ -17,7 +17,7 @@ type equalSample struct {
 	} `koanf:"nested"`
 }
 
-// TestEqual changes one thing at a time.
+// TestEqual proves that each single change makes options unequal.
 func TestEqual(t *testing.T) {
 	make := func(change func(*equalSample)) *equalSample {
 		s := &equalSample{
@@ -50,7 +50,7 @@ func TestEqual(t *testing.T) {
 		"a list that is gone": func(s *equalSample) { s.List = nil },
 	} {
 		if Equal(make(nil), make(change)) {
-			t.Errorf("%s was changed, and all is equal", name)
+			t.Errorf("%s was changed, and the options are equal", name)
 		}
 	}
 }

@@ -9,7 +9,7 @@ type File struct {
 	text []byte
 }
 
-// maxOptionFile is how many bytes the file of an option may have.
+// maxOptionFile bounds the file of an option, in bytes.
 const maxOptionFile = 4 << 20
 
 // UnmarshalText reads the file, which is a regular one of at most 4 MiB.
@@ -21,15 +21,15 @@ func (f *File) UnmarshalText(path []byte) (err error) {
 	return nil
 }
 
-// Path returns where it is; "" where there is none.
+// Path returns the path of the file; "" if there is none.
 func (f File) Path() string { return f.path }
 
-// Text returns what is in it.
+// Text returns the content of the file.
 func (f File) Text() []byte { return f.text }
 
 func (f File) String() string { return f.path }
 
-// Reveal returns what tells files apart.
+// Reveal returns path and content, for comparison.
 func (f File) Reveal() string { return f.path + "\n" + string(f.text) }
 
 // OptionType names the type in tables.

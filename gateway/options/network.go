@@ -10,18 +10,18 @@ import (
 // Network is a network, or one address, as 10.0.0.0/8 or 10.1.2.3.
 type Network struct{ prefix netip.Prefix }
 
-// NewNetwork makes a Network of text that is known to be one.
+// NewNetwork returns the Network that text denotes. It is for texts that are known to be valid.
 func NewNetwork(text string) Network {
 	var n Network
 	must(n.UnmarshalText([]byte(text)))
 	return n
 }
 
-// Prefix returns the network; that of an address has all its bits.
+// Prefix returns the network; a single address has a prefix of full length.
 func (n Network) Prefix() netip.Prefix { return n.prefix }
 
-// Contains reports whether an address is in the network. An IPv4 address that is written as
-// an IPv6 one is what it is.
+// Contains reports whether an address is in the network. An IPv4-mapped IPv6 address counts as the IPv4
+// address.
 func (n Network) Contains(addr netip.Addr) bool { return n.prefix.Contains(addr.Unmap()) }
 
 func (n Network) String() string {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Pos is a place in a file; Line and Col count from 1. The zero Pos is nowhere.
+// Pos is a position in a file; Line and Col count from 1. The zero Pos is no position.
 type Pos struct {
 	File      string
 	Line, Col int
@@ -20,7 +20,7 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
-// Problem is one thing that is wrong with a configuration, and where.
+// Problem is one fault of a configuration, and its position.
 type Problem struct {
 	Pos  Pos
 	Path string // sources.orders_db.channels[0]; "" where the file as a whole is meant
@@ -41,7 +41,7 @@ func (p Problem) Error() string {
 // part of the file may be quoted in it.
 const maxClip = 1000
 
-// clip shortens text for people; it cuts no rune.
+// clip shortens text; it cuts no rune.
 func clip(text string) string {
 	if len(text) <= maxClip {
 		return text
@@ -57,7 +57,7 @@ type Problems []Problem
 // MaxShown is how many problems the text of [Problems] lists; it counts the rest.
 const MaxShown = 50
 
-// Error lists the first [MaxShown] problems, a line each, and says how many more there are.
+// Error lists the first [MaxShown] problems, a line each, and the number of further ones.
 func (ps Problems) Error() string {
 	lines := make([]string, 0, MaxShown+1)
 	for _, p := range ps[:min(len(ps), MaxShown)] {
@@ -69,15 +69,15 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Sort orders problems by place.
+// Sort orders problems by position.
 func (ps Problems) Sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
 	})
 }
 
-// UnknownName describes a name that is none of the known ones: the likely meant
-// one, or, where none is near, all of them.
+// UnknownName returns the text of a problem with a name that is not known. It suggests the most similar known
+// name, or lists all names if none is similar.
 func UnknownName(what, got string, known []string) string {
 	if best := nearest(got, known); best != "" {
 		return fmt.Sprintf("unknown %s (did you mean %q?)", what, best)

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// ReadFile returns the content of a regular file of at most limit bytes, and nothing for
+// ReadFile returns the content of a regular file of at most limit bytes, and no bytes for
 // /dev/null. It refuses everything else: opening a pipe may block for ever, and a device
-// may have no end. Its errors tell what is wrong, without the path.
+// may have no end. Its errors do not repeat the path.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -47,7 +47,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return text, nil
 }
 
-// regular returns what is wrong with a file that is not a regular one.
+// regular returns an error for a file that is not a regular one.
 func regular(info fs.FileInfo) error {
 	what := ""
 	switch mode := info.Mode(); {
@@ -69,7 +69,7 @@ func tooLarge(limit int64) error {
 	return fmt.Errorf("it has more than %d KiB: make it smaller", limit>>10)
 }
 
-// reason takes the path off an error: the text around it has it.
+// reason removes the path from an error, because the text around it has the path.
 func reason(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -11,29 +11,29 @@ import (
 )
 
 const (
-	// shortestHidden is how many bytes a secret must have to be looked for in text:
-	// shorter ones are found in what has nothing to do with them.
+	// shortestHidden is the minimum length of a secret that is searched for in text, in bytes:
+	// shorter ones would match unrelated text.
 	shortestHidden = 4
-	// run is how many bytes in a row of a secret do not show, wherever they stand. A secret
-	// of fewer bytes is hidden where it stands as a whole word.
+	// run is from how many adjacent bytes on a part of a secret is hidden, anywhere. A secret
+	// of fewer bytes is hidden only as a whole word.
 	run = 8
-	// longestName is up to how many letters a secret is taken for a usual word, such as
-	// postgres or changeme: that is hidden as a whole word, not within others.
+	// longestName is up to how many letters a secret counts as a usual word, such as
+	// postgres or changeme: it is hidden only as a whole word.
 	longestName = 12
 )
 
-// Redactor hides secrets in text that others have made: a server that repeats a request,
-// or a library that repeats what it was given. It finds a secret as it is, in any case,
-// percent-encoded, quoted, in JSON, in hexadecimal, and in Base64 within other text; and
-// any eight bytes of these, where the text is cut. A nil Redactor hides nothing. It is
+// Redactor hides secrets in text from servers and libraries, which may repeat a request or an
+// argument. It finds a secret in plain text, in any case,
+// percent-encoded, quoted, in JSON, in hexadecimal, and in Base64 within other text. It also finds
+// any eight adjacent bytes of these, in case the text is cut. A nil Redactor hides nothing. It is
 // safe for concurrent use.
 type Redactor struct {
 	runs  map[uint64]struct{} // of lower-case forms
 	words map[string]struct{} // lower-case, hidden where no letter or digit is beside them
 }
 
-// NewRedactor returns a Redactor of parts: of a text all of it, and of a pointer to an
-// options struct every Secret and what is secret in every URL.
+// NewRedactor returns a Redactor of the secrets in parts. The whole of a text is secret; of a pointer to an
+// options struct, every Secret and the secret parts of every URL are.
 func NewRedactor(parts ...any) *Redactor {
 	r := &Redactor{runs: map[uint64]struct{}{}, words: map[string]struct{}{}}
 	for _, p := range parts {
@@ -103,7 +103,7 @@ func (r *Redactor) add(secret string) {
 	}
 }
 
-// forms returns a secret as it may show.
+// forms returns the forms in which a secret may occur.
 func forms(secret string) []string {
 	out := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret)),
 		unquoted(strconv.Quote(secret)), unquoted(strconv.QuoteToASCII(secret))}
@@ -130,7 +130,7 @@ func isName(text string) bool {
 	return len(text) <= longestName && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// Text returns text without what is secret in it, in whose place stands ***.
+// Text returns text with each secret replaced by ***.
 func (r *Redactor) Text(text string) string {
 	if r == nil || len(r.runs)+len(r.words) == 0 {
 		return text
@@ -206,7 +206,7 @@ func bits(text string) (n uint64) {
 	return n
 }
 
-// Error returns err with the text of it redacted. What it wraps is still found.
+// Error returns err with a redacted text. errors.Is and errors.As still find the errors that it wraps.
 func (r *Redactor) Error(err error) error {
 	if err == nil {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// addSecret adds the lines of a secret, without what is known to all: the frame of a
+// addSecret adds the lines of a secret, without the parts that are public: the frame of a
 // key in PEM, the scheme in front of a token, the expressions of a template.
 func (r *Redactor) addSecret(text string) {
 	for line := range strings.Lines(text) {
@@ -29,7 +29,7 @@ func (r *Redactor) addSecret(text string) {
 	}
 }
 
-// authSchemes stand before a token in a header, and are no secret.
+// authSchemes are the words before a token in a header, which are no secret.
 var authSchemes = []string{"basic", "bearer", "digest", "token", "apikey", "hmac"}
 
 // literals returns the texts around the expressions of a template, and those within quotes
@@ -62,7 +62,7 @@ func literals(template string) (out []string) {
 // addURL adds what only the owner of a URL knows: the password, values of the query, and of
 // a URL of the web its path.
 func (r *Redactor) addURL(u URL) {
-	if u.raw == "" || u.Embedded() || u.private {
+	if u.raw == "" || u.Embedded() || u.fromEmbedded {
 		return
 	}
 	if user, password, ok := userinfo(u.raw); ok {

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// RedactLog returns a handler that hands records on to next, without what current's
-// Redactor hides. It asks current for each record: another configuration has other secrets.
+// RedactLog returns a handler that passes records to next, with the secrets of current's Redactor
+// hidden. It calls current for each record, because a reload changes the secrets.
 func RedactLog(next slog.Handler, current func() *Redactor) slog.Handler {
 	return &redactingHandler{next, current}
 }

@@ -26,7 +26,7 @@ type withSecrets struct {
 	Name string `koanf:"name"`
 }
 
-// TestRedactorFindsEveryForm of a secret, and parts of it where text is cut.
+// TestRedactorFindsEveryForm proves that each form of a secret is hidden, and parts of it in text that is cut.
 func TestRedactorFindsEveryForm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringMatching(`[A-Z][a-zA-Z0-9/+@ "%?&#=]{6,30}[0-9]`).Draw(t, "secret")
@@ -53,7 +53,7 @@ func TestRedactorFindsEveryForm(t *testing.T) {
 	})
 }
 
-// TestRedactorOfURLs hides what only the owner knows; the rest stays readable.
+// TestRedactorOfURLs proves that the secret parts of URLs are hidden, and the rest stays readable.
 func TestRedactorOfURLs(t *testing.T) {
 	for _, tc := range []struct{ url, text, want string }{
 		{"https://hooks.example/services/T0/B0/xyZ9", "POST https://hooks.example/services/T0/B0/xyZ9 failed", "POST https://hooks.example/services/*** failed"},
@@ -76,8 +76,8 @@ func TestRedactorOfURLs(t *testing.T) {
 	}
 }
 
-// TestRedactorLeavesWhatIsKnown: schemes, frames of keys, expressions, short texts.
-func TestRedactorLeavesWhatIsKnown(t *testing.T) {
+// TestRedactorKeepsPublicParts proves that schemes, frames of keys, expressions and short texts stay readable.
+func TestRedactorKeepsPublicParts(t *testing.T) {
 	o := withSecrets{
 		Headers: Map[Secret]{{"A", NewSecret("Bearer aB3dE5gH7")}, {"B", NewSecret("Basic {{ '' + 'inNer7Secret' + string(operation) }} ouTer8Secret")}, {"C", NewSecret("abc")}},
 		Keys:    []Secret{NewSecret("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0C\n-----END PUBLIC KEY-----")},
@@ -102,7 +102,7 @@ func TestRedactorLeavesWhatIsKnown(t *testing.T) {
 	}
 }
 
-// TestRedactLog: every part of a record.
+// TestRedactLog proves that secrets are hidden in every part of a record.
 func TestRedactLog(t *testing.T) {
 	var out bytes.Buffer
 	r := NewRedactor("p1ainText")

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// broken checks v against a rule tag and returns what is wrong, or "". It does not repeat a
-// value that came from the environment: expanded.
+// broken checks v against a rule tag and returns the problem, or "". It does not repeat a
+// value that came from the environment (expanded).
 func broken(rule string, v reflect.Value, expanded bool) string {
 	if rule == "" {
 		return ""
@@ -33,7 +33,7 @@ func broken(rule string, v reflect.Value, expanded bool) string {
 			}
 		case "scheme":
 			text = wrongScheme(strings.Split(arg, "|"), v.Interface().(URL), strings.Contains(rule, "embedded="))
-		case "embedded": // says which private server the word stands for; see URLs
+		case "embedded": // names the server that the word stands for; see EmbeddedURLs
 		default:
 			panic("options: unknown rule " + part)
 		}
@@ -56,7 +56,7 @@ func wrongScheme(schemes []string, u URL, embeddable bool) string {
 		if embeddable {
 			return ""
 		}
-		return "no private server can take this place: write a " + schemes[0] + ":// URL"
+		return "there is no embedded server for this option: write a " + schemes[0] + ":// URL"
 	}
 	if u.IsZero() || slices.Contains(schemes, u.Scheme()) {
 		return ""
@@ -105,7 +105,7 @@ func outside(name, arg string, v reflect.Value) string {
 	return ""
 }
 
-// must keeps a wrong tag, which is a bug in a plugin, from going unnoticed.
+// must panics on a wrong tag, which is a bug in a plugin.
 func must(err error) {
 	if err != nil {
 		panic("options: wrong rule tag: " + err.Error())

@@ -70,8 +70,8 @@ func scalarText(raw any) (string, bool) {
 	return fmt.Sprint(raw), true
 }
 
-// describe names a raw value. It repeats neither what came from the environment, which may
-// be secret, nor what an option holds that is, or may hold, a secret.
+// describe returns a text for a raw value. It does not repeat values of the environment, or of options that
+// may hold a secret.
 func describe(raw any, secret bool) string {
 	switch t := raw.(type) {
 	case nil:
@@ -118,8 +118,8 @@ func secretive(t reflect.Type) bool {
 	return false
 }
 
-// refusal returns what err says about the text of an option. Errors repeat the text, or parts
-// of it, as a parser met them: of a text from the environment they may not. Those of URL,
+// refusal returns the text of err, an error about the text of an option. A parser may repeat parts of
+// the text in its errors, which is not allowed for a text from the environment. The errors of URL,
 // Secret and File never do.
 func refusal(err error, raw any, v reflect.Value) string {
 	reason := err.Error()
@@ -136,7 +136,7 @@ func refusal(err error, raw any, v reflect.Value) string {
 	return reason
 }
 
-// repeats reports whether text, or four bytes in a row of it, stands in reason.
+// repeats reports whether reason contains text, or four adjacent bytes of it.
 func repeats(reason, text string) bool {
 	const few = 4
 	if len(text) < few {

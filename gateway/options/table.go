@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Row is one option in a table for people.
+// Row is one option in a table of a README.
 type Row struct{ Name, Type, Default, Doc string }
 
 // Rows lists the options of a pointer to a struct that holds the defaults;
@@ -47,7 +47,7 @@ func rows(prefix string, v reflect.Value) []Row {
 	return out
 }
 
-// Markdown prints rows as a table, as it stands in a plugin's README.
+// Markdown returns rows as the table of a plugin's README.
 func Markdown(rows []Row) string {
 	var b strings.Builder
 	b.WriteString("| option | type | default | meaning |\n| --- | --- | --- | --- |\n")
@@ -120,7 +120,7 @@ func defaultText(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// EmbeddedURL is a URL option that may stand for a private server.
+// EmbeddedURL is a URL option that may be the word "embedded".
 type EmbeddedURL struct {
 	Option string
 	Server string // as its rule embedded= names it

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Secret is text that never shows: it prints, logs and marshals as ***.
+// Secret is text that is never shown: it prints, logs and marshals as ***.
 type Secret struct{ text string }
 
-// NewSecret makes a Secret of text.
+// NewSecret returns text as a Secret.
 func NewSecret(text string) Secret { return Secret{text} }
 
-// Reveal returns the text itself, for the one place that needs it.
+// Reveal returns the text itself. It must not be logged or put into an error.
 func (s Secret) Reveal() string { return s.text }
 
 // IsZero reports whether there is no text.
@@ -41,7 +41,7 @@ func (Secret) OptionType() string { return "secret" }
 // Duration is a time span, written as 250ms, 10s, 5m, 2h or 7d.
 type Duration time.Duration
 
-// D returns the standard library's type.
+// D returns d as a [time.Duration].
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
 func (d Duration) String() string {
@@ -55,7 +55,7 @@ func (d Duration) String() string {
 	return s
 }
 
-// UnmarshalText reads Go's durations and whole days.
+// UnmarshalText parses a duration in Go's notation, or in days, such as 7d.
 func (d *Duration) UnmarshalText(b []byte) error {
 	text := string(b)
 	if days, ok := strings.CutSuffix(text, "d"); ok {
@@ -86,7 +86,7 @@ var sizeUnits = []struct {
 	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
 }
 
-// UnmarshalText reads a number with an optional unit.
+// UnmarshalText parses a number with an optional unit.
 func (s *Size) UnmarshalText(b []byte) error {
 	text := strings.TrimSpace(string(b))
 	for _, u := range sizeUnits {

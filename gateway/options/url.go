@@ -11,20 +11,20 @@ import (
 // URL is an address that may hold a password: it prints with the password
 // redacted, and only Reveal returns it whole.
 type URL struct {
-	raw     string
-	fromEnv bool
-	private bool
+	raw          string
+	fromEnv      bool
+	fromEmbedded bool
 }
 
-// NewURL makes a URL of text that is known to be one.
+// NewURL returns the URL that text denotes. It is for texts that are known to be valid.
 func NewURL(text string) URL { return URL{raw: text} }
 
-// NewEmbeddedURL makes the URL of a server that the gateway has started itself.
-func NewEmbeddedURL(text string) URL { return URL{raw: text, private: true} }
+// NewEmbeddedURL returns the URL of an embedded server, which the gateway has started itself.
+func NewEmbeddedURL(text string) URL { return URL{raw: text, fromEmbedded: true} }
 
-// FromEmbedded reports whether it is the URL of a server that the gateway has started itself: what
-// is in it is nobody else's.
-func (u URL) FromEmbedded() bool { return u.private }
+// FromEmbedded reports whether it is the URL of an embedded server, which the gateway has started itself and
+// no other program uses.
+func (u URL) FromEmbedded() bool { return u.fromEmbedded }
 
 // FromEnv reports whether the URL came from an environment variable, or from the
 // default beside one.
@@ -36,11 +36,11 @@ func (u URL) Reveal() string { return u.raw }
 // IsZero reports whether there is no URL.
 func (u URL) IsZero() bool { return u.raw == "" }
 
-// Embedded reports whether the URL is the word "embedded", which stands for the
-// private server that the gateway starts itself.
+// Embedded reports whether the URL is the word "embedded", for a
+// server that the gateway starts itself.
 func (u URL) Embedded() bool { return u.raw == "embedded" }
 
-// Scheme returns what stands before ://, in lower case.
+// Scheme returns the scheme in lower case, without ://.
 func (u URL) Scheme() string {
 	scheme, _, ok := strings.Cut(u.raw, "://")
 	if !ok {
@@ -146,12 +146,12 @@ func strayAt(raw string) bool {
 	return ok && strings.Count(authority, "@") > 1
 }
 
-// schemes are those that a message may repeat: what else stands before :// may be a part
+// schemes are those that a message may repeat: any other text before :// may be a part
 // of a password.
 var schemes = []string{"http", "https", "ws", "wss", "postgres", "postgresql", "redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel",
 	"redis-cluster", "rediss-cluster", "socks5", "ftp", "file", "mysql", "mongodb", "amqp", "kafka", "nats", "mqtt", "tcp", "jdbc"}
 
-// knownScheme returns scheme where it is one that people use, else "".
+// knownScheme returns scheme if it is a common one, else "".
 func knownScheme(scheme string) string {
 	if slices.Contains(schemes, scheme) {
 		return scheme
@@ -159,7 +159,7 @@ func knownScheme(scheme string) string {
 	return ""
 }
 
-// redactParseError keeps the reason of a url.Error and drops the text.
+// redactParseError returns the reason of a url.Error without the URL.
 func redactParseError(err error) string {
 	if ue, ok := err.(*url.Error); ok {
 		err = ue.Err

@@ -6,14 +6,14 @@ import (
 )
 
 // HasDuplicateKeys reports whether an object in b, at any depth, has a name several times: most
-// readers see the last member only. b must be JSON.
+// readers use the last member only. b must be JSON.
 func HasDuplicateKeys(b []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	return repeats(dec)
 }
 
-// repeats looks at the next value.
+// repeats checks the next value.
 func repeats(dec *json.Decoder) bool {
 	t, _ := dec.Token() // the text is valid
 	delim, _ := t.(json.Delim)

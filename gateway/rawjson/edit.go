@@ -2,16 +2,16 @@ package rawjson
 
 import "fmt"
 
-// Change is what becomes of a field.
+// Change is a change of a field.
 type Change struct {
-	// Remove takes the field out.
+	// Remove removes the field.
 	Remove bool
 	// Name is the field's new name; "" keeps the old one.
 	Name string
-	// Value appends the new value, given the old one's text; nil keeps it. An error
-	// ends the edit. It is called with nil where there is no such field and Create is set.
+	// Value appends the new value to dst, given the text of the old one; nil keeps the value. An error
+	// ends the edit. If there is no such field and Create is set, old is nil.
 	Value func(dst, old []byte) ([]byte, error)
-	// Create has a field that is not there be made, with the objects around it.
+	// Create creates the field if it does not exist, with the objects around it.
 	Create bool
 }
 
@@ -54,8 +54,8 @@ func (s *spot) named(name string) *spot {
 	return nil
 }
 
-// Apply returns b as changed, or b itself where nothing changes; more is about how
-// many bytes the changes add. Its error says that b is not JSON, or is that of a change.
+// Apply returns b with the changes, or b itself if nothing changes; more is an estimate of the
+// bytes that the changes add. It returns an error if b is not JSON, or the error of a change.
 func (e *Edit) Apply(b []byte, more int) ([]byte, error) {
 	w := writer{b: b, more: more}
 	i := skipSpace(b, 0)
@@ -75,11 +75,11 @@ func (e *Edit) Apply(b []byte, more int) ([]byte, error) {
 	if w.dst == nil {
 		return b, nil
 	}
-	w.keep(len(b))
+	w.copyTo(len(b))
 	return w.dst, nil
 }
 
-// kind names what begins with a byte.
+// kind returns the name of the kind of value that begins with c.
 func kind(c byte) string {
 	switch c {
 	case '{':

@@ -2,7 +2,7 @@ package rawjson
 
 import "strconv"
 
-// Span is where a value stands: b[From:To]. To is 0 where there is none.
+// Span is the range of a value: b[From:To]. To is 0 if there is none.
 type Span struct{ From, To int }
 
 // Found reports whether there is a value.
@@ -11,35 +11,35 @@ func (s Span) Found() bool { return s.To > 0 }
 // Of returns the text of the value.
 func (s Span) Of(b []byte) []byte { return b[s.From:s.To] }
 
-// Tree is a set of places that are found in one pass. The zero value has one: the
+// Tree is a set of values that are found in one pass. The zero value has one: the
 // whole value, whose number is 0.
 type Tree struct {
-	root  place
+	root  node
 	count int // beside the root
 }
 
-// place is a node of the tree: a step from the one above.
-type place struct {
+// node is a node of the tree: a step from its parent.
+type node struct {
 	id      int
 	name    string // of a member
 	index   int    // of an element, where element is set
 	element bool
 	either  bool // a member, or the element of the same number
-	below   []*place
+	below   []*node
 	members bool // whether any below is a member
 }
 
 // Len returns how many spans [Tree.Find] fills.
 func (t *Tree) Len() int { return t.count + 1 }
 
-// Member returns the number of the member called name of the place with number of.
-func (t *Tree) Member(of int, name string) int { return t.step(of, place{name: name}) }
+// Member returns the number of the member called name of the value number of.
+func (t *Tree) Member(of int, name string) int { return t.step(of, node{name: name}) }
 
-// Path returns the number of what a path leads to; the path has no *.
+// Path returns the number of the value that a path leads to; the path has no *.
 func (t *Tree) Path(p Path) int {
 	at := 0
 	for _, name := range p.steps {
-		step := place{name: name}
+		step := node{name: name}
 		if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name {
 			step.index, step.either = n, true
 		}
@@ -48,11 +48,10 @@ func (t *Tree) Path(p Path) int {
 	return at
 }
 
-// Element returns the number of an element of the place with number of. It counts
-// from 0.
-func (t *Tree) Element(of, index int) int { return t.step(of, place{index: index, element: true}) }
+// Element returns the number of an element of the value number of; index counts from 0.
+func (t *Tree) Element(of, index int) int { return t.step(of, node{index: index, element: true}) }
 
-func (t *Tree) step(of int, want place) int {
+func (t *Tree) step(of int, want node) int {
 	p := t.root.numbered(of)
 	for _, c := range p.below {
 		if c.name == want.name && c.index == want.index && c.element == want.element && c.either == want.either {
@@ -66,7 +65,7 @@ func (t *Tree) step(of int, want place) int {
 	return want.id
 }
 
-func (p *place) numbered(id int) *place {
+func (p *node) numbered(id int) *node {
 	if p.id == id {
 		return p
 	}
@@ -78,8 +77,8 @@ func (p *place) numbered(id int) *place {
 	return nil
 }
 
-// Find fills spans, which has [Tree.Len] entries, with where the places stand in b.
-// Its error says that b is not JSON.
+// Find sets spans, which has [Tree.Len] entries, to the ranges of the values in b.
+// It returns an error if b is not JSON.
 func (t *Tree) Find(b []byte, spans []Span) error {
 	clear(spans)
 	end := t.root.find(b, skipSpace(b, 0), 0, spans)
@@ -90,7 +89,7 @@ func (t *Tree) Find(b []byte, spans []Span) error {
 }
 
 // find reads the value that begins at i and returns where it ends, or bad.
-func (p *place) find(b []byte, i, depth int, spans []Span) (end int) {
+func (p *node) find(b []byte, i, depth int, spans []Span) (end int) {
 	switch {
 	case i < len(b) && len(p.below) > 0 && b[i] == '{' && p.members:
 		end = skipObject(b, i, depth+1, p, spans)
@@ -103,7 +102,7 @@ func (p *place) find(b []byte, i, depth int, spans []Span) (end int) {
 	return end
 }
 
-func (p *place) findElements(b []byte, i, depth int, spans []Span) int {
+func (p *node) findElements(b []byte, i, depth int, spans []Span) int {
 	v, end := firstElement(b, i, depth)
 	for n := 0; v != bad; n++ {
 		if c := p.at(n); c == nil {
@@ -119,8 +118,8 @@ func (p *place) findElements(b []byte, i, depth int, spans []Span) int {
 	return end
 }
 
-// member returns the place of a member, given its key with the quotes.
-func (p *place) member(key []byte) *place {
+// member returns the node of a member, given its key with the quotes.
+func (p *node) member(key []byte) *node {
 	for _, c := range p.below {
 		if c.element {
 			continue
@@ -132,7 +131,7 @@ func (p *place) member(key []byte) *place {
 	return nil
 }
 
-func (p *place) at(index int) *place {
+func (p *node) at(index int) *node {
 	for _, c := range p.below {
 		if (c.element || c.either) && c.index == index {
 			return c
@@ -141,13 +140,13 @@ func (p *place) at(index int) *place {
 	return nil
 }
 
-// forget drops what a former member of the same name has left.
-func (p *place) forget(spans []Span) {
+// reset removes the spans of an earlier member of the same name.
+func (p *node) reset(spans []Span) {
 	if !spans[p.id].Found() {
 		return
 	}
 	spans[p.id] = Span{}
 	for _, c := range p.below {
-		c.forget(spans)
+		c.reset(spans)
 	}
 }

@@ -15,7 +15,7 @@ type Path struct {
 	steps []string
 }
 
-// MustPath makes a Path of text that is known to be right.
+// MustPath returns the Path of a text, and panics if the text is malformed.
 func MustPath(text string) Path {
 	var p Path
 	if err := p.UnmarshalText([]byte(text)); err != nil {
@@ -63,7 +63,7 @@ func (p Path) String() string { return p.text }
 // IsZero reports whether there is no path.
 func (p Path) IsZero() bool { return len(p.steps) == 0 }
 
-// Steps returns the names on the way, at least one.
+// Steps returns the names on the path, at least one.
 func (p Path) Steps() []string { return p.steps }
 
 // Sibling returns the path of the member called name of the same object.
@@ -72,7 +72,7 @@ func (p Path) Sibling(name string) Path {
 	return Path{text: strings.Join(steps, "."), steps: steps}
 }
 
-// Contains reports whether the path is o, or leads to something that holds o.
+// Contains reports whether the path is o, or leads to a value that contains o.
 func (p Path) Contains(o Path) bool {
 	return len(p.steps) <= len(o.steps) && slices.Equal(p.steps, o.steps[:len(p.steps)])
 }

@@ -33,7 +33,7 @@ func TestFind(t *testing.T) {
 	first := tree.Element(tree.Member(order, "tags"), 0)
 	again := tree.Member(order, "id")
 	if id != again || tree.Len() != 5 {
-		t.Fatalf("the same place has the numbers %d and %d, of %d", id, again, tree.Len())
+		t.Fatalf("the same value has the numbers %d and %d, of %d", id, again, tree.Len())
 	}
 	for text, want := range map[string][2]string{
 		`{"order":{"id":7.50,"tags":["a","b"]}}`:        {`7.50`, `"a"`},
@@ -55,7 +55,7 @@ func TestFind(t *testing.T) {
 				got = string(spans[id].Of([]byte(text)))
 			}
 			if got != want[i] {
-				t.Errorf("%s: place %d is %q, want %q", text, id, got, want[i])
+				t.Errorf("%s: value %d is %q, want %q", text, id, got, want[i])
 			}
 		}
 	}

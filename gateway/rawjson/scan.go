@@ -1,9 +1,9 @@
-// Package rawjson looks for values in JSON text, and changes some of them, without
+// Package rawjson finds and changes values in JSON text without
 // decoding the rest: digits, key order, duplicate keys and white space stay as they
 // are.
 //
 // Every function reads the whole text once and accepts exactly what RFC 8259 calls
-// JSON, as [encoding/json.Valid] does. Where a key stands in an object several times,
+// JSON, as [encoding/json.Valid] does. If an object has a key several times,
 // the last one counts, as for JSON.parse and encoding/json, and a change is made to
 // all of them.
 package rawjson
@@ -14,10 +14,10 @@ import (
 	"fmt"
 )
 
-// maxDepth is how deep values may be nested: as deep as encoding/json has it.
+// maxDepth bounds the nesting of values, as encoding/json does.
 const maxDepth = 10_000
 
-// bad is where a scan ends that has met no JSON.
+// bad is the result of a scan that has found a syntax error.
 const bad = -1
 
 // Valid reports whether b is one JSON value.
@@ -25,8 +25,7 @@ func Valid(b []byte) bool {
 	return skipSpace(b, skipValue(b, skipSpace(b, 0), 0)) == len(b)
 }
 
-// Check returns an error that says what about b is not JSON, and at which byte; nil
-// where it is.
+// Check returns nil if b is one JSON value, else an error with the reason and the byte offset.
 func Check(b []byte) error {
 	if Valid(b) {
 		return nil
@@ -34,7 +33,7 @@ func Check(b []byte) error {
 	return syntaxError(b)
 }
 
-// syntaxError says why b is not JSON. It is slow: nothing goes on.
+// syntaxError returns the reason why b is not JSON. It may be slow, because it runs only after a failure.
 func syntaxError(b []byte) error {
 	var v json.RawMessage
 	err := json.Unmarshal(b, &v)
@@ -45,7 +44,7 @@ func syntaxError(b []byte) error {
 	return errors.New("the payload is not JSON")
 }
 
-// skipSpace returns where the white space ends that begins at i; bad stays bad.
+// skipSpace returns the end of the white space that begins at i; for bad it returns bad.
 func skipSpace(b []byte, i int) int {
 	for uint(i) < uint(len(b)) {
 		switch b[i] {
@@ -58,7 +57,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// skipValue returns where the value ends that begins at i, or bad.
+// skipValue returns the end of the value that begins at i, or bad.
 func skipValue(b []byte, i, depth int) int {
 	if uint(i) >= uint(len(b)) {
 		return bad
@@ -81,10 +80,9 @@ func skipValue(b []byte, i, depth int) int {
 	}
 }
 
-// skipObject and skipArray are the loops that most bytes of a payload go through, so
-// they look for white space only where there is some. In an object the members of p are
-// found, unless it is nil.
-func skipObject(b []byte, i, depth int, p *place, spans []Span) int {
+// skipObject returns the end of the object that begins at i, or bad. It finds the members of p, unless p is nil.
+// skipObject and skipArray scan most bytes of a payload, so they call skipSpace only if there is white space.
+func skipObject(b []byte, i, depth int, p *node, spans []Span) int {
 	if depth > maxDepth {
 		return bad
 	}
@@ -106,7 +104,7 @@ func skipObject(b []byte, i, depth int, p *place, spans []Span) int {
 		if i = skipString(b, i); i == bad {
 			return bad
 		}
-		var c *place
+		var c *node
 		if p != nil {
 			c = p.member(b[key:i])
 		}
@@ -122,7 +120,7 @@ func skipObject(b []byte, i, depth int, p *place, spans []Span) int {
 		if c == nil {
 			i = skipValue(b, i, depth)
 		} else {
-			c.forget(spans)
+			c.reset(spans)
 			i = c.find(b, i, depth, spans)
 		}
 		if uint(i) < uint(len(b)) && b[i] <= ' ' {

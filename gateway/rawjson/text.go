@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns the text that a JSON string stands for. Bytes that are not UTF-8 and
-// lone surrogates become U+FFFD, as for encoding/json.
+// Text returns the decoded text of a JSON string. Bytes that are not UTF-8 and
+// lone surrogates become U+FFFD, as with encoding/json.
 func Text(quoted []byte) string {
 	inner := quoted[1 : len(quoted)-1]
 	if plainText(inner) {
@@ -18,7 +18,7 @@ func Text(quoted []byte) string {
 	return s
 }
 
-// plainText reports whether text stands for itself.
+// plainText reports whether text has no escapes and is UTF-8.
 func plainText(text []byte) bool {
 	for _, c := range text {
 		if c == '\\' || c >= utf8.RuneSelf {
@@ -28,7 +28,7 @@ func plainText(text []byte) bool {
 	return true
 }
 
-// is reports whether a key, with its quotes, stands for name.
+// is reports whether a key, with its quotes, is name.
 func is(quoted []byte, name string) bool {
 	if len(quoted) <= len(name)+2 { // escapes make it longer
 		return len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// writer is one edit under way. What does not change is copied late, in long pieces:
-// b[done:] is not written yet.
+// writer is one edit under way. Unchanged bytes are copied in long pieces: b[done:] is not
+// written yet.
 type writer struct {
 	b     []byte
 	dst   []byte // nil where nothing has changed so far
@@ -18,8 +18,8 @@ type writer struct {
 	seen  []*spot // those that the objects around have a member for
 }
 
-// keep writes b up to i as it is.
-func (w *writer) keep(i int) {
+// copyTo copies b up to i unchanged.
+func (w *writer) copyTo(i int) {
 	if w.dst == nil {
 		w.dst = make([]byte, 0, len(w.b)+w.more)
 	}
@@ -27,8 +27,8 @@ func (w *writer) keep(i int) {
 	w.done = i
 }
 
-// value goes over the value that begins at i, where all of spots apply, and returns
-// where it ends, or bad.
+// value edits the value that begins at i, to which all of spots apply. It returns
+// its end, or bad.
 func (w *writer) value(i, depth int, spots []*spot) int {
 	if i < len(w.b) && (w.b[i] == '{' || w.b[i] == '[') {
 		for _, s := range spots {
@@ -44,7 +44,7 @@ func (w *writer) value(i, depth int, spots []*spot) int {
 	return skipValue(w.b, i, depth)
 }
 
-// list is how far an object or array is written.
+// list is the state of writing an object or array.
 type list struct {
 	kept    int  // members that stay
 	removed bool // whether the last one did not
@@ -94,7 +94,7 @@ func (w *writer) object(i, depth int, spots []*spot) int {
 		for _, c := range s.below {
 			if c.create && c.name != "*" && !slices.Contains(w.seen[seen:], c) && w.err == nil {
 				if !l.removed {
-					w.keep(l.end)
+					w.copyTo(l.end)
 				}
 				w.create(c, &l)
 			}
@@ -139,8 +139,8 @@ func (w *writer) array(i, depth int, spots []*spot) int {
 	return end
 }
 
-// member goes over a member or an element to which all of here applies, and returns
-// where its value ends, or bad.
+// member edits a member or an element to which all of here applies. It returns
+// the end of its value, or bad.
 func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 	var c Change
 	for _, s := range here {
@@ -150,7 +150,7 @@ func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 	}
 	if c.Remove {
 		if !l.removed {
-			w.keep(l.end)
+			w.copyTo(l.end)
 		}
 		end = skipValue(w.b, m.value, depth)
 		w.done, l.removed = end, true
@@ -158,7 +158,7 @@ func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 	}
 	w.before(l, m.from)
 	if c.Name != "" && m.key < m.colon { // an element has no name
-		w.keep(m.key)
+		w.copyTo(m.key)
 		w.dst = AppendText(w.dst, c.Name)
 		w.done = m.colon
 	}
@@ -168,7 +168,7 @@ func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 	if end = skipValue(w.b, m.value, depth); end == bad {
 		return bad
 	}
-	w.keep(m.value)
+	w.copyTo(m.value)
 	w.append(c, w.b[m.value:end])
 	w.done = end
 	if w.err != nil {
@@ -177,7 +177,7 @@ func (w *writer) member(m member, depth int, here []*spot, l *list) (end int) {
 	return end
 }
 
-// into goes over a value within which something changes, or is made.
+// into edits a value that contains changed or new fields.
 func (w *writer) into(i, depth int, here []*spot) int {
 	for _, s := range here {
 		if !s.create || i >= len(w.b) || w.b[i] == '{' || w.b[i] == '[' {
@@ -191,7 +191,7 @@ func (w *writer) into(i, depth int, here []*spot) int {
 			w.err = fmt.Errorf("%s is %s, so that no field can be set in it", s.name, kind(w.b[i]))
 			return bad
 		}
-		w.keep(i) // null is as good as nothing
+		w.copyTo(i) // null is as good as nothing
 		w.done = end
 		w.inner(s)
 		return end
@@ -208,7 +208,7 @@ func (w *writer) append(c Change, old []byte) {
 	w.dst = dst
 }
 
-// create writes a member that is not there.
+// create writes a new member.
 func (w *writer) create(s *spot, l *list) {
 	w.comma(l)
 	l.kept++
@@ -216,7 +216,7 @@ func (w *writer) create(s *spot, l *list) {
 	w.inner(s)
 }
 
-// inner writes the value of a member that is not there.
+// inner writes the value of a new member.
 func (w *writer) inner(s *spot) {
 	if s.change != nil && s.change.Create {
 		w.append(*s.change, nil)

@@ -60,8 +60,8 @@ func startCluster(t testing.TB, more ...string) []node {
 }
 
 // ClusterWithReplica starts a Redis Cluster of three masters. The master of key has a replica. It
-// returns the cluster's URL. kill ends this master. well waits until its replica has replaced it.
-func ClusterWithReplica(t testing.TB, key string) (url string, kill, well func()) {
+// returns the cluster's URL. kill ends this master. promoted waits until its replica has replaced it.
+func ClusterWithReplica(t testing.TB, key string) (url string, kill, promoted func()) {
 	t.Helper()
 	ctx := Context(t)
 	nodes := startCluster(t, "--cluster-node-timeout", "1000")

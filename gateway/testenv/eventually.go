@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// Eventually waits until so holds, and returns how long that took: for what gives no other signal. The
-// test fails where so does not hold within a time; what names it, and state adds what is so instead.
-func Eventually(t testing.TB, within time.Duration, what string, so func() bool, state ...func() string) time.Duration {
+// Eventually polls until the condition holds, and returns how long that took. It is for conditions that give no
+// signal. The test fails if the condition does not hold within the time; what names it in the failure, and state
+// returns details.
+func Eventually(t testing.TB, within time.Duration, what string, condition func() bool, state ...func() string) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	for !so() {
+	for !condition() {
 		if time.Since(begin) > within {
-			var is strings.Builder
-			for _, say := range state {
-				is.WriteString("; it is " + say())
+			var details strings.Builder
+			for _, text := range state {
+				details.WriteString("; it is " + text())
 			}
-			t.Fatalf("after %v: not %s%s", within, what, is.String())
+			t.Fatalf("after %v: not %s%s", within, what, details.String())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

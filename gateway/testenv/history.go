@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/internal/embedded"
 )
 
-// Backup makes a copy of a server's files, and returns the folder for [StartBackup]. With the
+// Backup copies a server's files, and returns the folder for [StartFromBackup]. With the
 // argument -R the copy is a standby of the server.
 func Backup(t testing.TB, of *PostgresServer, more ...string) string {
 	t.Helper()
@@ -47,7 +47,7 @@ func StartFromBackup(t testing.TB, dir string, port int) *PostgresServer {
 	return s
 }
 
-// Crash ends a server at once. Stopping it once more at the end of the test does nothing.
+// Crash ends a server at once, without a shutdown. The stop at the end of the test has no effect then.
 func Crash(t testing.TB, s *PostgresServer) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)

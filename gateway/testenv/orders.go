@@ -31,7 +31,7 @@ CREATE TRIGGER orders_notify_trigger AFTER INSERT OR UPDATE OR DELETE ON orders
   FOR EACH ROW EXECUTE FUNCTION notify_order_changes();
 `
 
-// OrdersTable makes an empty table orders with the old trigger, and returns a
+// OrdersTable creates an empty table orders with [OldTrigger], and returns a
 // connection to its database.
 func OrdersTable(t testing.TB) *pgx.Conn {
 	t.Helper()

@@ -87,7 +87,7 @@ func (b *Pgbouncer) URL() string {
 	return u.String()
 }
 
-// Start starts it again after Kill.
+// Start starts pgbouncer again after Kill.
 func (b *Pgbouncer) Start(t testing.TB) {
 	t.Helper()
 	b.cmd = exec.Command(b.path, b.file)
@@ -104,7 +104,7 @@ func (b *Pgbouncer) Start(t testing.TB) {
 	})
 }
 
-// Kill kills it, and with it all sessions.
+// Kill kills pgbouncer, and with it all sessions.
 func (b *Pgbouncer) Kill() {
 	_ = b.cmd.Process.Kill() // it may have ended
 	_ = b.cmd.Wait()

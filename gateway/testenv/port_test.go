@@ -9,8 +9,9 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-// TestPortsAreOnesOwn: as many as ask at once get different ports, and outgoing connections get none of them.
-func TestPortsAreOnesOwn(t *testing.T) {
+// TestFreePortsDiffer proves that concurrent calls return different ports, and that outgoing connections use none of
+// them.
+func TestFreePortsDiffer(t *testing.T) {
 	const askers, each = 8, 50
 	ports := make(chan int, askers*each)
 	var all sync.WaitGroup

@@ -11,12 +11,12 @@ import (
 )
 
 // Proxy is a TCP proxy before a server. It can freeze its connections, so that
-// they stay open and nothing passes any more, cut them, and be as slow as a link.
+// they stay open and no bytes pass, cut them, and limit their rate.
 type Proxy struct {
 	target   string
 	listener net.Listener
 	done     sync.WaitGroup
-	rate     atomic.Int64 // bytes in a second, of each connection and direction; 0: as fast as it goes
+	rate     atomic.Int64 // bytes per second, of each connection and direction; 0: no limit
 
 	mu    sync.Mutex
 	conns map[*proxied]struct{}
@@ -90,7 +90,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// copy passes bytes on until either side ends, or until lose is set and some come.
+// copy copies bytes until either side ends, or until lose is set and bytes arrive.
 func (c *proxied) copy(dst, src net.Conn, gate *sync.RWMutex, lose *atomic.Bool) {
 	defer dst.Close()
 	defer src.Close()
@@ -126,24 +126,24 @@ func (c *proxied) write(dst net.Conn, b []byte) error {
 	return nil
 }
 
-// narrow keeps the kernel from taking megabytes that a slow link has not passed on.
+// narrow makes the kernel's buffers small, so that a slow link does not buffer megabytes.
 func narrow(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		report(errors.Join(tcp.SetReadBuffer(16<<10), tcp.SetWriteBuffer(16<<10)))
 	}
 }
 
-// Throttle has connections that are opened from now on pass so many bytes in a second, in each
-// direction; 0 is as fast as it goes.
+// Throttle limits connections that are opened from now on to a rate in each
+// direction; 0 is no limit.
 func (p *Proxy) Throttle(bytesPerSecond int64) { p.rate.Store(bytesPerSecond) }
 
-// Freeze freezes the connections that are open now; later ones pass. What waits passes
-// when they are thawed.
+// Freeze freezes the connections that are open now, and not later ones. thaw lets the bytes pass that have
+// arrived meanwhile.
 func (p *Proxy) Freeze() (thaw func()) {
 	return p.freeze(func(c *proxied) []*sync.RWMutex { return []*sync.RWMutex{&c.requests, &c.answers} })
 }
 
-// FreezeAnswers is as Freeze, but requests still pass.
+// FreezeAnswers freezes only what the server sends; requests still pass.
 func (p *Proxy) FreezeAnswers() (thaw func()) {
 	return p.freeze(func(c *proxied) []*sync.RWMutex { return []*sync.RWMutex{&c.answers} })
 }
@@ -165,8 +165,7 @@ func (p *Proxy) freeze(gates func(*proxied) []*sync.RWMutex) (thaw func()) {
 	})
 }
 
-// LoseAnswers lets requests pass on the connections that are open now, and cuts each when the
-// server answers: the answer is lost.
+// LoseAnswers cuts each connection that is open now when the server answers, so that the answer is lost.
 func (p *Proxy) LoseAnswers() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

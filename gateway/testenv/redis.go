@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/internal/embedded"
 )
 
-// StartRedis starts a Redis server of the test's own, which ends with the test.
+// StartRedis starts a Redis server for one test, which ends with the test.
 func StartRedis(t testing.TB, more ...string) (server *RedisServer, port int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
@@ -36,9 +36,9 @@ func StartRedis(t testing.TB, more ...string) (server *RedisServer, port int) {
 	return server, port
 }
 
-// Sentinel starts a Redis with a replica and a Sentinel that watches them. kill ends
-// the master. well waits until the replica has taken over.
-func Sentinel(t testing.TB) (url string, kill, well func()) {
+// Sentinel starts a Redis with a replica and a Sentinel that monitors them. kill ends
+// the master. promoted waits until the replica has become the master.
+func Sentinel(t testing.TB) (url string, kill, promoted func()) {
 	t.Helper()
 	master, masterPort := StartRedis(t)
 	_, replicaPort := StartRedis(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", masterPort))

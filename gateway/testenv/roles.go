@@ -9,18 +9,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// RoleSQL makes a role of the package's PostgreSQL server anew, without what it owned before.
+// RoleSQL returns SQL that creates a role. It drops the role first, with all that it owns.
 func RoleSQL(name string) string {
 	return fmt.Sprintf(`DO $$ BEGIN DROP OWNED BY %[1]s CASCADE; DROP ROLE %[1]s; EXCEPTION WHEN undefined_object THEN NULL; END $$; CREATE ROLE %[1]s LOGIN;`, name)
 }
 
-// RoleURL returns the URL of the package's PostgreSQL server for a role.
+// RoleURL returns the URL by which a role connects to the package's PostgreSQL server.
 func RoleURL(t testing.TB, role string) string {
 	return strings.Replace(Postgres(t).URL(), "postgres@", role+"@", 1)
 }
 
-// ConnectAs returns a session of a role that has logged in as it, and so cannot get other rights
-// back.
+// ConnectAs returns a session of a role. Unlike after SET ROLE, the session cannot reset its role.
 func ConnectAs(t testing.TB, role string) *pgx.Conn {
 	t.Helper()
 	return connect(t, RoleURL(t, role))

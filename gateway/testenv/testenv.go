@@ -1,6 +1,6 @@
-// Package testenv gives tests real servers: PostgreSQL, Redis, and a TCP proxy
-// that freezes and cuts. Where a server is not installed the test fails and says
-// what to install; it never skips.
+// Package testenv starts real servers for tests: PostgreSQL, Redis, and a TCP proxy
+// that freezes and cuts connections. If a server is not installed, the test fails with an error that
+// names the package to install; it is never skipped.
 package testenv
 
 import (
@@ -26,8 +26,8 @@ type RedisServer = embedded.Redis
 // Wait is how long tests wait for a signal that should come at once.
 const Wait = 30 * time.Second
 
-// servers are those of this test binary: each is started by the first test that
-// wants it and stopped by Main.
+// servers are the servers of this test binary: each is started by the first test that
+// needs it and stopped by Main.
 var servers struct {
 	sync.Mutex
 	postgres *PostgresServer
@@ -36,8 +36,8 @@ var servers struct {
 	ports    []*os.File // locked, of ownPort
 }
 
-// Main runs the tests of a package, looks for goroutines that they left behind,
-// stops the servers, and cleans up. Call it from TestMain.
+// Main runs the tests of a package, stops the servers, calls cleanup, and fails if goroutines
+// are left. Call it from TestMain.
 func Main(m *testing.M, cleanup ...func()) {
 	code := m.Run()
 	stopServers()
@@ -45,7 +45,7 @@ func Main(m *testing.M, cleanup ...func()) {
 		f()
 	}
 	if code == 0 {
-		// go-redis's pool looks whether it was closed only once a second.
+		// go-redis's pool checks only once a second whether it was closed.
 		pool := goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")
 		if err := goleak.Find(pool); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -72,7 +72,7 @@ func Postgres(t testing.TB) *PostgresServer {
 	return servers.postgres
 }
 
-// StartPostgres starts a PostgreSQL server of the test's own, which ends with the test.
+// StartPostgres starts a PostgreSQL server for one test, which ends with the test.
 func StartPostgres(t testing.TB, more ...string) *PostgresServer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
@@ -123,7 +123,7 @@ func RedisClient(t testing.TB) *redis.Client {
 	return c
 }
 
-// dir makes a folder with a short path, as Unix sockets need.
+// dir creates a folder with a short path, as Unix sockets need.
 func dir(t testing.TB) string {
 	d, err := os.MkdirTemp("/tmp", "egtest")
 	if err != nil {
