@@ -6,18 +6,18 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// claimsName stands for what a client has proved to be.
+// claimsName is the name of the claims of a client's token.
 const claimsName = "claims"
 
 // Authorization is a condition over an event and the claims of a client: `order.customer_id
-// == claims.sub`. It is evaluated in three-valued logic, as rule.go says, and gives a right
-// only where it is true. As an option it is read from text.
+// == claims.sub`. It is evaluated in three-valued logic (see rule.go): unknown does not permit.
+// As an option it is read from text.
 type Authorization struct{ rule *rule }
 
 // OptionType names the type in tables.
 func (Authorization) OptionType() string { return "condition over claims" }
 
-// IsZero reports whether there is none.
+// IsZero reports whether there is no condition.
 func (a Authorization) IsZero() bool { return a.rule == nil }
 
 func (a Authorization) String() string {
@@ -33,9 +33,9 @@ func (a *Authorization) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// ClaimKey returns what the claim that a is an equality with has in common with all that is
-// equal to it; "" where the client has no such claim, or where it is equal to nothing. It
-// says false where a is no such equality: then [Authorization.For] tells.
+// ClaimKey returns the comparison key of a claim, if a is an equality with one claim. An event is permitted
+// if its [Evaluator.EventKey] is the same and not "". The key is "" if the client has no such claim, or one
+// that equals nothing. keyed is false if a is no such equality: then use [Authorization.For].
 func (a Authorization) ClaimKey(claims map[string]any) (text string, keyed bool) {
 	if a.rule == nil || a.rule.key == nil {
 		return "", false
@@ -43,15 +43,15 @@ func (a Authorization) ClaimKey(claims map[string]any) (text string, keyed bool)
 	return string(appendKey(nil, claimOf(goValue(claims, true), a.rule.claim))), true
 }
 
-// EventKey returns the same of the other side of the equality for an event; "" where the event
-// has nothing that is equal to something: then nobody may see it.
+// EventKey appends the comparison key of an event, for [Authorization.ClaimKey]. It appends nothing if the
+// event's value equals nothing: then no client may see the event.
 func (x *Evaluator) EventKey(dst []byte, a Authorization, ev *event.Event) []byte {
 	x.sight.look(a.rule, value{}, ev)
 	return appendKey(dst, a.rule.key.value(&x.sight))
 }
 
-// For returns the condition for a client with claims, and whether the client has all that
-// are named. A claim that the rule asks for by ??, == nil or get may be missing. An empty
+// For returns the condition for a client with claims. complete reports whether the client has all claims that the
+// rule requires. A claim that the rule reads by ??, == nil or get is not required. An empty
 // text counts as missing.
 func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 	r := &right{rule: a.rule, claims: goValue(claims, true)}
@@ -63,9 +63,9 @@ func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 	return Condition{&program{source: a.rule.source, whole: -1, right: r}}, true
 }
 
-// ReadClaims returns as text what the rule reads of claims, in JSON. It is the same for clients
-// that see the same by the rule, such as one with a renewed token; where the rule reads claims
-// as a whole, or by a name that is known later, it is all of them.
+// ReadClaims returns the part of claims that the rule reads, as JSON. Clients with the same part have the same
+// rights, for example one client with a renewed token. If the rule reads claims as a whole, or by a computed
+// name, the part is all claims.
 func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 	if a.rule == nil {
 		return "", nil
@@ -88,8 +88,8 @@ func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 	return string(text), err
 }
 
-// deepest returns what is at a path of claims, or where the path ends before; false where its
-// first name is not there.
+// deepest returns the value at a path of claims, or the last value on the path if the path ends early. there is
+// false if the first name of the path is missing.
 func deepest(claims map[string]any, path []string) (v any, there bool) {
 	v = claims
 	for i, name := range path {
@@ -109,19 +109,19 @@ func (a Authorization) ReadsField(field string) bool {
 	return a.rule != nil && a.rule.readsField(field)
 }
 
-// right is a rule for a client.
+// right is a rule with the claims of one client.
 type right struct {
 	rule   *rule
 	claims value
 }
 
-// holds reports whether a right holds for an event: what is unknown does not.
+// holds reports whether a right is true for an event; unknown is not true.
 func (x *Evaluator) holds(r *right, ev *event.Event) bool {
 	x.sight.look(r.rule, r.claims, ev)
 	return r.rule.root.value(&x.sight).is(true)
 }
 
-// claimOf returns what is at a path of claims.
+// claimOf returns the value at a path of claims.
 func claimOf(v value, path []string) value {
 	for _, name := range path {
 		v = member(v, value{kind: textual, text: []byte(name)})

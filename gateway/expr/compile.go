@@ -14,20 +14,20 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// Names that stand for something else than a field of the payload.
+// Names that are not fields of the payload.
 const (
 	eventName   = "event"
 	payloadName = "payload"
 )
 
-// Expression is a compiled expression with any result. As an option it is read
+// Expression is a compiled expression with a result of any type. As an option it is read
 // from text.
 type Expression struct{ *program }
 
 // Condition is a compiled expression that is true or false.
 type Condition struct{ *program }
 
-// program is what both share: the compiled code, and where what it reads stands.
+// program is the common part of Expression and Condition: the compiled code, and its lookups.
 type program struct {
 	source  string
 	code    *vm.Program
@@ -40,13 +40,13 @@ type program struct {
 	right    *right // of a client, in the place of code
 }
 
-// Compile compiles source. The error points into it.
+// Compile compiles source. Its error has the position in source.
 func Compile(source string) (Expression, error) {
 	p, err := compile(source)
 	return Expression{p}, err
 }
 
-// MustCompile compiles source that is known to be right, for defaults.
+// MustCompile compiles source, and panics on an error. It is for defaults.
 func MustCompile(source string) Expression {
 	e, err := Compile(source)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c *Condition) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
-// arithmetic are the operators that give no truth, whatever they stand between.
+// arithmetic are the operators whose result is never a boolean.
 var arithmetic = []string{"+", "-", "*", "/", "%", "**", "^", ".."}
 
 // OptionType names the type in tables.
@@ -129,7 +129,7 @@ func readable(what, source string, err error) error {
 	return at(what, source, fe.Column, fe.Message)
 }
 
-// plainer puts the words of this language in the place of Go's, and says what was meant.
+// plainer replaces Go's words by those of the expression language, and adds a hint.
 var plainer = strings.NewReplacer(
 	"<nil>", "nil", "interface conversion: interface {} is ", "it is ", "[]interface {}", "list", "map[string]interface {}", "object",
 	"reflect.Value.MapIndex: value of type int is not assignable to type string", "an object has no elements",

@@ -7,15 +7,15 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// Bounds of an expression that a stranger has written. Together they bound what one
-// evaluation costs for each byte that it looks at; the expressions of the configuration
-// have none of them.
+// Bounds of a client's expression. Together they bound the cost of one
+// evaluation per byte that it reads. The expressions of the configuration
+// are not bounded.
 const (
-	// MaxFilterText bounds the text in bytes.
+	// MaxFilterText is the maximum length of the text, in bytes.
 	MaxFilterText = 1024
 	// maxNodes bounds operators, operands and calls.
 	maxNodes = 200
-	// maxNesting bounds how many brackets are open at once.
+	// maxNesting bounds the nesting of brackets.
 	maxNesting = 20
 	// maxAdditions bounds the +, which join texts: a + a + a is longer than a.
 	maxAdditions = 2
@@ -25,12 +25,12 @@ const (
 	maxInstructions = 300
 )
 
-// tooCostly says which bound an expression is beyond.
+// tooCostly returns the error of an expression that exceeds a bound.
 func tooCostly(found int, what string, most int, hint string) error {
 	return fmt.Errorf("this filter costs too much: at most %d %s are allowed, and it has %d: %s", most, what, found, hint)
 }
 
-// checkText checks what an expression costs before it is parsed.
+// checkText checks the bounds that are known before an expression is parsed.
 func checkText(source string) error {
 	if n := len(source); n > MaxFilterText {
 		return tooCostly(n, "bytes", MaxFilterText, "write a shorter one")
@@ -62,7 +62,7 @@ func nesting(source string) (most int) {
 	return most
 }
 
-// costs adds up what a parsed expression costs.
+// costs adds up the cost of a parsed expression.
 type costs struct{ nodes, additions, patterns, instructions int }
 
 // Visit is part of [ast.Visitor].

@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// Evaluator evaluates programs over events. It keeps scratch between calls and
-// is for one goroutine; the zero value is ready.
+// Evaluator evaluates programs over events. It reuses its buffers and
+// is for one goroutine at a time. The zero value is ready to use.
 type Evaluator struct {
 	clock func() time.Time
 	newID func() string
@@ -29,17 +29,17 @@ type Evaluator struct {
 	payload error // what is wrong with it
 }
 
-// NewEvaluator returns an Evaluator whose functions now and uuid ask clock and newID.
+// NewEvaluator returns an Evaluator whose functions now and uuid call clock and newID.
 func NewEvaluator(clock func() time.Time, newID func() string) Evaluator {
 	return Evaluator{clock: clock, newID: newID}
 }
 
-// Value returns what e evaluates to for ev.
+// Value returns the result of e for ev.
 func (x *Evaluator) Value(e Expression, ev *event.Event) (any, error) {
 	return x.run(e.program, ev)
 }
 
-// True reports whether c holds for ev.
+// True reports whether c is true for ev.
 func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
 	if c.program.right != nil {
 		return x.holds(c.program.right, ev), nil
@@ -51,8 +51,8 @@ func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
 	return v.(bool), nil // the compiler saw to it
 }
 
-// AppendJSON appends the JSON of what e evaluates to for ev. A field of the payload
-// is copied as it stands, with all its digits.
+// AppendJSON appends the result of e for ev as JSON. A field of the payload
+// is copied unchanged, with all its digits.
 func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byte, error) {
 	if e.program.constant != nil {
 		return append(dst, e.program.constant...), nil
@@ -67,7 +67,7 @@ func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byt
 	return AppendJSON(dst, v)
 }
 
-// Text appends what e evaluates to for ev, as [AppendText] does, and reports whether that
+// Text appends the result of e for ev, as [AppendText] does, and reports whether it
 // is nil. A field of the payload is copied: a number keeps all its digits.
 func (x *Evaluator) Text(dst []byte, e Expression, ev *event.Event) (text []byte, isNil bool, err error) {
 	raw, err := x.copied(e.program, ev)

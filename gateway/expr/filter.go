@@ -9,13 +9,13 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// harmless are the functions that a filter may call: those whose work and result are no
-// larger than what they are given. What they may be given, filter_shape.go says.
+// harmless are the functions that a filter may call: their work and their result are no
+// larger than their arguments. See filter_shape.go for the arguments.
 var harmless = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix", "int", "float", "string", "abs", "ceil", "floor", "round", "min", "max", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "first", "last", "get", "type", "coalesce"}
 
-// CompileFilter compiles a condition that a stranger has written. It is small (see cost.go), has no
-// loops and makes nothing large, so that it takes a time bounded by what it looks at; and
-// its result depends on the event only.
+// CompileFilter compiles a condition of a client. It returns an error if the condition exceeds a bound (see cost.go),
+// has a loop, or could make large values. So the time of an evaluation is bounded by the size of the event, and
+// the result depends only on the event.
 func CompileFilter(source string) (c Condition, err error) {
 	if err := checkText(source); err != nil {
 		return c, err
@@ -43,7 +43,7 @@ func CompileFilter(source string) (c Condition, err error) {
 	return c, err
 }
 
-// filterVisitor looks for what a filter may not have.
+// filterVisitor finds nodes that a filter may not have.
 type filterVisitor struct {
 	source string
 	lists  []ast.Node // that stand behind no in

@@ -11,7 +11,7 @@ import (
 	exprlang "github.com/expr-lang/expr"
 )
 
-// functionNames are the functions that the language does not bring itself.
+// functionNames are the functions that the gateway adds to the language.
 var functionNames = []string{"now", "uuid", "hash", "coalesce"}
 
 // language is the environment of every program.

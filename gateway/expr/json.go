@@ -10,9 +10,9 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// AppendJSON appends the JSON of a value that an expression gave. Times are
-// written as [ISOMillis]; characters are not escaped for HTML, as JavaScript's
-// JSON.stringify does not.
+// AppendJSON appends the JSON of an expression's result. Times are
+// written as [ISOMillis]. Characters are not escaped for HTML, as with JavaScript's
+// JSON.stringify.
 func AppendJSON(dst []byte, v any) ([]byte, error) {
 	switch t := v.(type) {
 	case nil:
@@ -35,7 +35,7 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// ISOMillis is how the gateway writes times: ISO 8601 in UTC with milliseconds,
+// ISOMillis is the layout in which the gateway writes times: ISO 8601 in UTC with milliseconds,
 // as JavaScript's Date.toISOString does.
 const ISOMillis = "2006-01-02T15:04:05.000Z"
 

@@ -6,9 +6,9 @@ import (
 )
 
 // rule is a condition over an event and the claims of a client, as a tree of parts. It is
-// evaluated in three-valued logic: a part is unknown where something is missing or cannot be
-// compared, and what depends on it is unknown, too. Who has a right by it is only known
-// where the whole is true.
+// evaluated in three-valued logic: a part is unknown if a value is missing or cannot be
+// compared, and all that depends on it is unknown, too. The rule permits only if
+// the whole is true.
 type rule struct {
 	source   string
 	root     clause
@@ -50,7 +50,7 @@ func (s *sight) look(r *rule, claims value, ev *event.Event) {
 	}
 }
 
-// find finds all fields of the rule in the payload, once, and reports whether it is JSON.
+// find finds all fields of the rule in the payload, once, and reports whether the payload is JSON.
 func (s *sight) find() bool {
 	if !s.looked {
 		s.looked = true

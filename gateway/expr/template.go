@@ -8,20 +8,20 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// Template is text with expressions in it: "orders.{{ order.status }}". As an
+// Template is text that contains expressions: "orders.{{ order.status }}". As an
 // option it is read from text.
 type Template struct {
 	source string
 	parts  []part
 }
 
-// part is a literal text, or an expression where that is set.
+// part is a literal text, or an expression if that is set.
 type part struct {
 	text string
 	expr Expression
 }
 
-// MustTemplate makes a Template of text that is known to be right, for defaults.
+// MustTemplate returns the Template of a text, and panics on an error. It is for defaults.
 func MustTemplate(text string) Template {
 	var t Template
 	if err := t.UnmarshalText([]byte(text)); err != nil {
@@ -64,7 +64,7 @@ func (t Template) String() string { return t.source }
 // IsZero reports whether the template is empty.
 func (t Template) IsZero() bool { return t.source == "" }
 
-// Literal returns the text, and true, where the template has no expressions.
+// Literal returns the text, and true, if the template has no expressions.
 func (t Template) Literal() (string, bool) {
 	switch {
 	case len(t.parts) == 0:
@@ -80,8 +80,8 @@ func (x *Evaluator) Append(dst []byte, t Template, ev *event.Event) ([]byte, err
 	return x.AppendEscaped(dst, t, ev, nil)
 }
 
-// AppendEscaped appends the text of t for ev, in which what the expressions give, but not
-// the text between them, is replaced by what escape, where it is not nil, makes of it.
+// AppendEscaped appends the text of t for ev. The results of the expressions are passed through escape, unless it is
+// nil; the text between them is not.
 func (x *Evaluator) AppendEscaped(dst []byte, t Template, ev *event.Event, escape func(value []byte) []byte) ([]byte, error) {
 	for _, p := range t.parts {
 		if p.expr.IsZero() {

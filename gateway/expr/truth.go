@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// kind is what a [value] is. Only booleans, numbers and texts are ever equal to something.
+// kind is the kind of a [value]. Only booleans, numbers and texts are ever equal to another value.
 type kind uint8
 
 // The kinds. A value that is unknown is none of the others: what gave it could not be
@@ -25,7 +25,7 @@ const (
 	mapping
 )
 
-// value is what a part of a rule is over an event. The zero value is unknown.
+// value is the result of a part of a rule for an event. The zero value is unknown.
 type value struct {
 	kind    kind
 	yes     bool   // of a boolean

@@ -10,37 +10,37 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// BatchHarness says how to test one batch transform.
+// BatchHarness describes the test of one batch transform.
 type BatchHarness struct {
 	Type plugin.TransformType // made by plugin.NewBatchTransform
-	// Cases say what becomes of windows. Where options have an address of this machine, the suite
-	// puts a server in its place that is away, and one that never answers.
+	// Cases are windows and expected results. If options have an address of this machine, the suite
+	// replaces it by a server that is unavailable, and by one that never answers.
 	Cases []BatchCase
-	// Stateful says that what becomes of a window depends on those before it. The suite uses a new
-	// instance for each case in any case; of others it applies each case again.
+	// Stateful is set if the result of a window depends on earlier ones. The suite uses a new
+	// instance for each case; if Stateful is not set, it applies each case twice.
 	Stateful bool
-	// InvalidOptions maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
+	// InvalidOptions maps options, in YAML, to the problem that they cause: "options:1:9: fields[0]: ...".
 	InvalidOptions map[string]string
 	// Example changes the options, in YAML, of the example in README.md before it is
-	// run; nil leaves them.
+	// run; nil changes none.
 	Example func(options string) string
 }
 
-// BatchCase is the payloads of one window and what becomes of them.
+// BatchCase is the payloads of one window and the expected result.
 type BatchCase struct {
 	Name    string
 	Options string // in YAML
 	By      string
 	In      []string
-	// Prepare changes the i-th event before it comes in; nil changes none.
+	// Prepare changes the i-th event before it is applied; nil changes none.
 	Prepare func(i int, e *event.Event)
 	Out     []string
 	Error   string // part of the error; "" for none
-	// Check checks what stands beside the payload of the i-th event of Out; nil checks nothing.
+	// Check checks all but the payload of the i-th event of Out; nil checks nothing.
 	Check func(t testing.TB, i int, e *event.Event)
 }
 
-// window makes the window of a case: events as [Incoming] has them, with the IDs id-0, id-1 ...
+// window returns the window of a case: events of [NewEvent] with the IDs id-0, id-1 ...
 func (tc BatchCase) window() plugin.Window {
 	w := plugin.Window{By: tc.By}
 	for i, payload := range tc.In {
@@ -153,7 +153,7 @@ func (h BatchHarness) works(c *check, i *instance[plugin.BatchTransform]) error 
 	return nil
 }
 
-// ApplyBatch calls tr as the router does: it returns what was emitted, and nothing after an error.
+// ApplyBatch calls tr as the router does. It returns the emitted events, and none after an error.
 func ApplyBatch(ctx context.Context, tr plugin.BatchTransform, w plugin.Window) (out []*event.Event, err error) {
 	if err := tr.ApplyBatch(ctx, w, func(e *event.Event) { out = append(out, e) }); err != nil {
 		return nil, err

@@ -99,7 +99,7 @@ func (c *check) judged(method string, err error) error {
 // outcomes returns what the error of a Write says of each event.
 func (c *check) outcomes(err error, n int) (each []error, single bool) {
 	each, single = plugin.Outcomes(err, n)
-	if each[0] != nil && !single && (strings.HasPrefix(each[0].Error(), "plugin.Failed has the index") || strings.HasPrefix(each[0].Error(), "plugin.Delivered speaks")) {
+	if each[0] != nil && !single && (strings.HasPrefix(each[0].Error(), "plugin.Failed has the index") || strings.HasPrefix(each[0].Error(), "plugin.Delivered has the count")) {
 		c.breaks(ruleErrors, "Write: %v", each[0])
 	}
 	if single && plugin.IsPermanent(err) && !slices.ContainsFunc(each, plugin.IsPermanent) {

@@ -21,7 +21,7 @@ import (
 // Name is the component's name in the suite.
 const Name = "conformance"
 
-// Env is an environment for one instance, for a plugin's own tests.
+// Env returns an environment for one instance, for a plugin's own tests.
 func Env(t testing.TB) plugin.Env {
 	return plugin.Env{
 		Name: Name, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -31,10 +31,10 @@ func Env(t testing.TB) plugin.Env {
 	}
 }
 
-// Now is the time at which the suite's clock stands.
+// Now returns the fixed time of the suite's clock.
 func Now() time.Time { return time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC) }
 
-// Mounter is a plugin.Mounter that serves what was mounted on it.
+// Mounter is a [plugin.Mounter] that serves the mounted handlers.
 type Mounter struct {
 	Pages, Upgrades *http.ServeMux
 	late            func() // called when something is mounted too late; nil while it is not

@@ -181,7 +181,7 @@ func batchFaults() []planted {
 			}
 			return j.join(w, emit)
 		}),
-		on("it says Away of an event", ruleBatchAny, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it says Unavailable of an event", ruleBatchAny, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if len(w.Events[0].Data) == 0 {
 				return plugin.Unavailable(errors.New("empty"))
 			}

@@ -162,7 +162,7 @@ func transformFaults() []planted {
 			}
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply says Away of an event", ruleAnyApply, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply says Unavailable of an event", ruleAnyApply, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if slices.Contains(e.Data, 0xff) {
 				return plugin.Unavailable(errors.New("no UTF-8"))
 			}

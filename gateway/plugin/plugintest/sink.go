@@ -7,21 +7,21 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// SinkHarness says how to test one sink.
+// SinkHarness describes the test of one sink.
 type SinkHarness struct {
 	Type plugin.SinkType
-	// Reachable sets options with which the sink delivers. Unreachable sets options with
-	// which no server answers, at a port of this machine that is closed; nil where a sink needs no
-	// server. Where options have an address of this machine, such as 127.0.0.1:6379, the suite
+	// Reachable sets options with which the sink delivers. Unreachable sets options of a server
+	// that is not reached, at a closed port of this machine; nil if the sink needs no
+	// server. If options have an address of this machine, such as 127.0.0.1:6379, the suite
 	// puts a proxy before it, which freezes and cuts connections, or a server that never answers.
 	Reachable, Unreachable func(opts any)
 	// Receive is called with the environment of an instance before anything is written, and
-	// returns a function that waits for the next payload that arrived, and returns it.
+	// returns a function that waits for the next payload that arrives, and returns it.
 	Receive func(t testing.TB, env plugin.Env) (next func() string)
-	// Rejecting sets options with which the receiver refuses each event for good, Busy such with
-	// which it wants to be asked again later. nil where there is no such receiver.
+	// Rejecting sets options of a receiver that refuses each event permanently, Busy of one
+	// that asks for a later retry; nil if there is no such receiver.
 	Rejecting, Busy func(opts any)
-	// InvalidOptions maps options, in YAML, to a part of what is said about them: "options:1:9: url: ...".
+	// InvalidOptions maps options, in YAML, to a part of the problem that they cause: "options:1:9: url: ...".
 	InvalidOptions map[string]string
 }
 

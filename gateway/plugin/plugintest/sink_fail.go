@@ -188,7 +188,7 @@ func (h SinkHarness) bodies(c *check) {
 
 func (h SinkHarness) refused(c *check) {
 	if h.Rejecting == nil {
-		c.Skip("the harness has no Refusing")
+		c.Skip("the harness has no Rejecting")
 	}
 	h.answers(c, h.Rejecting, func(err error) {
 		if !plugin.IsPermanent(err) && !plugin.IsDisabling(err) {

@@ -41,7 +41,7 @@ func (h SinkHarness) ends(c *check) {
 	}
 }
 
-// retried writes as the router does: after an error marked by Away it opens first.
+// retried writes as the router does: after an error marked by Unavailable it opens first.
 func (h SinkHarness) retried(c *check, i *instance[plugin.Sink], n int) error {
 	err := writeSink(c, i, n)
 	if plugin.IsUnavailable(err) {
@@ -53,7 +53,7 @@ func (h SinkHarness) retried(c *check, i *instance[plugin.Sink], n int) error {
 	return err
 }
 
-// opensAgain opens a sink more than once: the router does after an error marked by Away.
+// opensAgain opens a sink more than once: the router does after an error marked by Unavailable.
 func (h SinkHarness) opensAgain(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	var relays []*relay

@@ -11,25 +11,25 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// SourceHarness says how to test one source.
+// SourceHarness describes the test of one source.
 type SourceHarness struct {
 	Type plugin.SourceType
-	// Reachable and Unreachable set options as those of [SinkHarness] do. Reachable is called once
-	// for each rule, which may build several instances of these options.
+	// Reachable and Unreachable set options like the fields of [SinkHarness]. Reachable is called once
+	// for each rule; the rule may build several instances with these options.
 	Reachable, Unreachable func(opts any)
-	// Serve is called with the environment of each instance before its Run; nil where nothing is
-	// mounted on env.HTTP.
+	// Serve is called with the environment of each instance before its Run; nil if the source mounts
+	// no handler on env.HTTP.
 	Serve func(t testing.TB, env plugin.Env)
-	// Send makes the world send payloads that the source must see, each once; nil where events
-	// come by themselves. It may wait for the source's answer.
+	// Send sends payloads to the source, each once; nil if the source makes
+	// events by itself. It may wait for the source's answer.
 	Send func(t testing.TB, payloads ...string)
-	// Payload makes the n-th payload to send; nil for plain text.
+	// Payload returns the n-th payload to send; nil for plain text.
 	Payload func(n int) string
-	// Disconnect breaks the source's connection, so that Run returns an error; nil where it has none.
+	// Disconnect cuts the source's connection, so that Run returns an error; nil if it has none.
 	Disconnect func(t testing.TB)
 	// TakeLock takes the lock away from the leader, for types with the capability ElectsLeader.
 	TakeLock func(t testing.TB)
-	// InvalidOptions maps options, in YAML, to a part of what is said about them.
+	// InvalidOptions maps options, in YAML, to a part of the problem that they cause.
 	InvalidOptions map[string]string
 }
 

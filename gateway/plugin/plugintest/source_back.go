@@ -62,7 +62,7 @@ func (h SourceHarness) comesBack(c *check) {
 			return relays[len(relays)-1].addr
 		})
 		if len(relays) == 0 || h.Send == nil {
-			c.Skip("the harness has no Break, and the options have no address of this machine")
+			c.Skip("the harness has no Disconnect, and the options have no address of this machine")
 		}
 		cut = func() {
 			for _, r := range relays {

@@ -10,35 +10,35 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TransformHarness says how to test one transform.
+// TransformHarness describes the test of one transform.
 type TransformHarness struct {
 	Type plugin.TransformType
-	// Cases say what becomes of payloads. Where options have an address of this machine, the suite
-	// puts a server in its place that is away, and one that never answers.
+	// Cases are payloads and expected results. If options have an address of this machine, the suite
+	// replaces it by a server that is unavailable, and by one that never answers.
 	Cases []TransformCase
-	// Stateful says that what becomes of an event depends on those before it. The suite uses a new
-	// instance for each case in any case; of others it applies each case twice.
+	// Stateful is set if the result of an event depends on earlier ones. The suite uses a new
+	// instance for each case; if Stateful is not set, it applies each case twice.
 	Stateful bool
-	// InvalidOptions maps options, in YAML, to what is said about them: "options:1:9: fields[0]: ...".
+	// InvalidOptions maps options, in YAML, to the problem that they cause: "options:1:9: fields[0]: ...".
 	InvalidOptions map[string]string
 	// Example changes the options, in YAML, of the example in README.md before it is
-	// run; nil leaves them.
+	// run; nil changes none.
 	Example func(options string) string
 }
 
-// TransformCase is one payload and what becomes of it.
+// TransformCase is one payload and its expected result.
 type TransformCase struct {
 	Name    string
 	Options string // in YAML
 	In      string
 	Out     []string
 	Error   string // part of the error; "" for none
-	// Check checks what stands beside the payload of the i-th event of Out; nil where
-	// it is that of the event that came in.
+	// Check checks all but the payload of the i-th event of Out; nil if only the payload may differ
+	// from the event that is applied.
 	Check func(t testing.TB, i int, e *event.Event)
 }
 
-// NewEvent is the event that transforms get in the suite.
+// NewEvent returns the event that the suite applies transforms to, with a payload.
 func NewEvent(payload string) *event.Event {
 	return &event.Event{
 		ID: "id", Source: "source", Channel: "channel", Key: "key", Time: Now(), Data: []byte(payload),
@@ -46,7 +46,7 @@ func NewEvent(payload string) *event.Event {
 	}
 }
 
-// NewTransform makes an instance of options that are written in YAML.
+// NewTransform builds an instance with options in YAML. The instance is closed when the test ends.
 func NewTransform(t testing.TB, typ plugin.TransformType, options string, env plugin.Env) plugin.Transform {
 	t.Helper()
 	body, err := parse(options)
@@ -73,7 +73,7 @@ func NewTransform(t testing.TB, typ plugin.TransformType, options string, env pl
 	return tr
 }
 
-// Apply calls tr as the router does: it returns what was emitted, and nothing after an error.
+// Apply calls tr as the router does. It returns the emitted events, and none after an error.
 func Apply(ctx context.Context, tr plugin.Transform, e *event.Event) (out []*event.Event, err error) {
 	if err := tr.Apply(ctx, e, func(e *event.Event) { out = append(out, e) }); err != nil {
 		return nil, err
