@@ -36,7 +36,7 @@ func TestSinksThatSlip(t *testing.T) {
 		{"an event has failed with nil", plugin.Failed(map[int]error{0: nil, 1: errSink}), "sink says no", []string{"0 1 2", "1"}},
 		{"no event has failed", plugin.Failed(map[int]error{0: nil}), "", []string{"0 1 2"}},
 		{"an index beyond the batch", plugin.Failed(map[int]error{3: errSink}), "index 3", []string{"0 1 2", "0 1 2"}},
-		{"more delivered than there is", plugin.Delivered(4, errSink), "4 events of a batch of 3", []string{"0 1 2", "0 1 2"}},
+		{"more delivered than there is", plugin.Delivered(4, errSink), "the count 4 for a batch of 3 events", []string{"0 1 2", "0 1 2"}},
 		{"the first is delivered, and the server is away", plugin.Delivered(1, plugin.Unavailable(errSink)), "sink says no", []string{"0 1 2", "1 2"}},
 		{"an error that is a typed nil", none, "panic", []string{"0 1 2", "0", "1", "2"}},
 		{"an event's error is a typed nil", plugin.Failed(map[int]error{1: none}), "panic", []string{"0 1 2", "0", "1", "2"}},
