@@ -70,11 +70,11 @@ type permit struct {
 type signal int
 
 const (
-	sinkWorks    signal = iota // it took an event, or refused one for good
-	noSignal                   // the write was cut short
-	eventsFailed               // events have failed, each by itself
-	sinkFailed                 // it failed as a whole
-	sinkAway                   // it failed as a whole, and its server is one's own
+	sinkWorks       signal = iota // it took an event, or refused one for good
+	noSignal                      // the write was cut short
+	eventsFailed                  // events have failed, each by itself
+	sinkFailed                    // it failed as a whole
+	sinkUnavailable               // it failed as a whole, and its server is one's own
 )
 
 // await waits until a worker may write. It reports false where none will: ctx has ended,
@@ -182,7 +182,7 @@ func (b *breaker) release(p permit, s signal, asked time.Duration) (pause time.D
 	switch {
 	case s == sinkFailed:
 		pause = max(b.pauses.Next(), asked)
-	case s == sinkAway:
+	case s == sinkUnavailable:
 		pause = max(b.pauses.NextNear(), asked)
 	case p.probe && b.byEvents || b.options.Failures > 0 && b.failures >= b.options.Failures:
 		d := b.options.Pause.D()

@@ -21,7 +21,7 @@ const (
 	deliver  action = iota // the event was delivered
 	together               // it is written again with the others, as soon as the sink works
 	delay                  // it waits for its own next attempt
-	isolate                // it is written again at once, alone: an event of the batch makes the plugin panic
+	isolate                // it is written alone, after the breaker's pause: an event of the batch makes the plugin panic
 	park                   // it becomes a dead letter
 )
 
@@ -58,7 +58,7 @@ func classify(r result, attempts []int, retry *Retry, pause func(n int) time.Dur
 	}
 	for _, err := range r.each {
 		if plugin.IsUnavailable(err) { // whatever the sink took before that
-			v.signal, v.asked, v.cause = sinkAway, retry.asked(err), err
+			v.signal, v.asked, v.cause = sinkUnavailable, retry.asked(err), err
 			break
 		}
 	}
@@ -111,7 +111,7 @@ func classifyEvent(err error, attempts int, retry *Retry, pause func(n int) time
 // failureOf returns the signal of a sink that has failed as a whole.
 func failureOf(err error) signal {
 	if plugin.IsUnavailable(err) {
-		return sinkAway
+		return sinkUnavailable
 	}
 	return sinkFailed
 }

@@ -40,7 +40,7 @@ var decisions = []struct {
 	{"an error", errTest, nil, 0, "`attempts` not used up", byBackoff, together, together, sinkFailed, false},
 	{"an error", errTest, nil, 2, "`attempts` used up", byBackoff, together, park, sinkFailed, false},
 	{"an error", errTest, nil, 7, "a `schedule`", scheduled, together, together, sinkFailed, false},
-	{"`Away`", plugin.Unavailable(errTest), nil, 7, "any", byBackoff, together, together, sinkAway, false},
+	{"`Unavailable`", plugin.Unavailable(errTest), nil, 7, "any", byBackoff, together, together, sinkUnavailable, false},
 	{"`Permanent`", plugin.Permanent(errTest), nil, 0, "any", byBackoff, park, park, sinkWorks, false},
 	{"`Disabling`", plugin.Disabling(errTest), nil, 7, "any", byBackoff, together, together, sinkFailed, true},
 	{"a panic, two events or more", plugin.Permanent(&component.PanicError{Value: "x"}), nil, 0, "any", byBackoff, isolate, isolate, sinkFailed, false},
@@ -50,8 +50,8 @@ var decisions = []struct {
 	{"`Failed`, an error", errTest, []error{nil, errTest}, 0, "a `schedule`", scheduled, deliver, delay, sinkWorks, false},
 	{"`Failed`, `Permanent`", errTest, []error{nil, plugin.Permanent(errTest)}, 0, "any", byBackoff, deliver, park, sinkWorks, false},
 	{"`Failed`, an error for each", errTest, []error{errTest, errTest}, 0, "`attempts` not used up", byBackoff, delay, delay, eventsFailed, false},
-	{"`Failed`, `Away`", errTest, []error{errTest, plugin.Unavailable(errTest)}, 0, "any", byBackoff, delay, together, sinkAway, false},
-	{"`Delivered(1, Away)`", errTest, []error{nil, plugin.Unavailable(errTest)}, 7, "any", byBackoff, deliver, together, sinkAway, false},
+	{"`Failed`, `Unavailable`", errTest, []error{errTest, plugin.Unavailable(errTest)}, 0, "any", byBackoff, delay, together, sinkUnavailable, false},
+	{"`Delivered(1, Unavailable)`", errTest, []error{nil, plugin.Unavailable(errTest)}, 7, "any", byBackoff, deliver, together, sinkUnavailable, false},
 }
 
 func TestClassify(t *testing.T) {
@@ -91,10 +91,10 @@ func TestClassifyPauses(t *testing.T) {
 var (
 	actionText = map[action]string{
 		deliver: "delivered", together: "retried together, when the sink works", delay: "retried after its own pause",
-		isolate: "retried at once, alone", park: "dead letter",
+		isolate: "written alone, after the pause of the breaker", park: "dead letter",
 	}
 	signalText = map[signal]string{
-		sinkWorks: "works", eventsFailed: "events fail: open after `breaker.failures`", sinkFailed: "open, pause by `retry`", sinkAway: "open, pause of at most a second",
+		sinkWorks: "works", eventsFailed: "events fail: open after `breaker.failures`", sinkFailed: "open, pause by `retry`", sinkUnavailable: "open, pause of at most a second",
 	}
 )
 

@@ -95,7 +95,7 @@ func openError(err error) error {
 	return plugin.RetryAfter(text, plugin.RetryDelay(err))
 }
 
-// call calls the plugin. It opens it first where an earlier call has found its server away.
+// call calls the plugin. It opens it first where an earlier call has found its server unavailable.
 func (s *Sink) call(method component.Method, timer *component.CallTimer, f func(context.Context) error) error {
 	if s.opener == nil {
 		return s.guard(method, timer, f)

@@ -130,8 +130,8 @@ func (s *Sink) advance(to phase) bool {
 	return true
 }
 
-// Started reports whether the sink was ever started. It cannot be started after the first call.
-func (s *Sink) stopped() (started bool) {
+// preventStart keeps the sink from being started any more, and reports whether it was.
+func (s *Sink) preventStart() (started bool) {
 	s.advance(draining)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *Sink) run() {
 func (s *Sink) Drain(abortAt, deadline time.Time) bool {
 	s.queue.Close(abortAt)
 	s.breaker.stop(abortAt)
-	ended := !s.stopped() || backoff.ClosedBy(s.done, abortAt)
+	ended := !s.preventStart() || backoff.ClosedBy(s.done, abortAt)
 	if !ended {
 		s.Abort()
 		ended = backoff.ClosedBy(s.done, deadline)
@@ -182,7 +182,7 @@ func (s *Sink) Drain(abortAt, deadline time.Time) bool {
 }
 
 // Ended reports whether no worker runs.
-func (s *Sink) Ended() bool { return !s.stopped() || backoff.ClosedBy(s.done, time.Now()) }
+func (s *Sink) Ended() bool { return !s.preventStart() || backoff.ClosedBy(s.done, time.Now()) }
 
 // Adopt applies the sink's queue options at once, before its predecessor has ended.
 func (s *Sink) Adopt() { s.queue.SetOptions(s.Options.Queue) }
@@ -215,7 +215,7 @@ func (s *Sink) Respec(o Options) {
 // Recheck makes workers that wait for the breaker look again at whether their events may be written.
 func (s *Sink) Recheck() { s.breaker.recheck() }
 
-// PutMissedGap puts a gap before the events that wait: the readers behind a sink that takes gaps do not get an event
+// putMissedGap puts a gap before the events that wait: the readers behind a sink that takes gaps do not get an event
 // that was parked.
 func (s *Sink) putMissedGap(reason string) {
 	if s.gapSink != nil {

@@ -3,7 +3,7 @@
 // took.
 //
 // Invariants:
-//   - Every event copy is counted once, under the queue's lock, and never by subtraction. [Counts] states the law.
+//   - Every event copy is counted once, under the queue's lock, and never by subtraction. [stats.Status.Conserved] states the law.
 //   - The queue is bounded in events and bytes; [Options].WhenFull says what happens to the next event.
 //   - Workers see the events in the order of Put. Where events are ordered by key, an event waits for the earlier
 //     events of its key that are in flight or delayed. Gaps keep their places.

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,14 +18,15 @@ import (
 func TestLostLeadershipWaitsForWritesOnly(t *testing.T) {
 	for name, c := range map[string]struct {
 		write   func() error
-		parked  bool
+		parked  int           // dead-letter sinks in a chain, the last of which takes nothing
 		earlier time.Duration // when it leads again, at the latest, after the loss is noticed
 		later   time.Duration // and at the earliest
 	}{
 		"a write":             {write: func() error { time.Sleep(20 * time.Second); return errSink }, later: 10 * time.Second, earlier: 25 * time.Second},
 		"a disabled sink":     {write: func() error { return plugin.Disabling(errSink) }, earlier: time.Second},
 		"a sink that is down": {write: func() error { return plugin.RetryAfter(errSink, 5*time.Minute) }, earlier: time.Second},
-		"a dead letter":       {write: func() error { return plugin.Permanent(errSink) }, parked: true, earlier: time.Second},
+		"a dead letter":       {write: func() error { return plugin.Permanent(errSink) }, parked: 1, earlier: time.Second},
+		"its dead letter":     {write: func() error { return plugin.Permanent(errSink) }, parked: 2, earlier: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -48,9 +50,14 @@ func TestLostLeadershipWaitsForWritesOnly(t *testing.T) {
 					return nil
 				}
 				g := candidateGraph(c1, sinkFunc(func(context.Context, []*event.Event) error { return c.write() }))
-				if c.parked {
-					g.Sinks[0].Delivery.DeadLetter = "letters"
-					g.Sinks = append(g.Sinks, sinkSpec("letters", sinkFunc(func(context.Context, []*event.Event) error { return plugin.Disabling(errSink) }), nil))
+				for n := range c.parked {
+					name := fmt.Sprint("letters", n+1)
+					g.Sinks[n].Delivery.DeadLetter = name
+					refuse := plugin.Permanent
+					if n+1 == c.parked {
+						refuse = plugin.Disabling
+					}
+					g.Sinks = append(g.Sinks, sinkSpec(name, sinkFunc(func(context.Context, []*event.Event) error { return refuse(errSink) }), nil))
 				}
 				r := start(t, g)
 				time.Sleep(5 * time.Second)

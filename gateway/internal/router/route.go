@@ -68,16 +68,16 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 			return r.collect(ctx, i, events, rec, to, c)
 		}
 		st.out = r.scratch[i%2][:0]
-		var away error // why the batch goes back to its source: the transform's server is away
+		var unavailable error // why the batch goes back to its source: the transform's server is unavailable
 		for _, e := range events {
-			before, err := len(st.out), away
-			if away == nil {
+			before, err := len(st.out), unavailable
+			if unavailable == nil {
 				err = st.apply(ctx, e, nil, r.health)
 			}
 			switch made := len(st.out) - before; {
 			case err != nil:
 				if st.fail(ctx, r, e, rec, err, c) {
-					away = err
+					unavailable = err
 				}
 			case made == 0:
 				c.Filtered++

@@ -161,9 +161,9 @@ func (s *source) stamp(events []*event.Event) error {
 	return nil
 }
 
-// isAway reports whether err says that a server of one's own is away. Where it wraps the error of a nack, that one
+// isUnavailable reports whether err says that a server of one's own is unavailable. Where it wraps the error of a nack, that one
 // counts.
-func isAway(err error) bool {
+func isUnavailable(err error) bool {
 	var nack *settle.Nack // the source may have marked it as an error of its own server
 	if errors.As(err, &nack) {
 		err = nack.Err

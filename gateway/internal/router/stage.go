@@ -80,8 +80,8 @@ func (st *stage) apply(ctx context.Context, e *event.Event, w *plugin.Window, h 
 }
 
 // fail settles an event on which the stage has failed, as on_error says. It reports whether the event was returned to
-// its source, because the transform's server is away.
-func (st *stage) fail(ctx context.Context, r *route, e *event.Event, rec *ack.Receipt, err error, c *stats.RouteCounts) (away bool) {
+// its source, because the transform's server is unavailable.
+func (st *stage) fail(ctx context.Context, r *route, e *event.Event, rec *ack.Receipt, err error, c *stats.RouteCounts) (unavailable bool) {
 	switch {
 	case st.failure.OnError == OnErrorPass:
 		r.failed(err)

@@ -41,7 +41,7 @@ func (s *source) supervise(ctx context.Context) {
 			s.restart.Reset()
 		}
 		pause := s.restart.Next
-		if isAway(err) {
+		if isUnavailable(err) {
 			pause = s.restart.NextNear
 		}
 		d := pause()
@@ -126,15 +126,23 @@ func (s sourceCandidate) AwaitWrites(ctx context.Context) {
 // writeGrace is how long after its timeout a write may take to end.
 const writeGrace = time.Second
 
-// eachSink calls f with each sink that events of the source may wait for.
+// eachSink calls f once with each sink that events of the source may wait for, dead-letter sinks included.
 func (s *source) eachSink(f func(*delivery.Sink)) {
-	target := func(t deadletter.Target) { f(t.(*edge).sink) }
+	seen := map[*delivery.Sink]bool{}
+	var visit func(*delivery.Sink)
+	target := func(t deadletter.Target) { visit(t.(*edge).sink) }
+	visit = func(to *delivery.Sink) {
+		if !seen[to] {
+			seen[to] = true
+			f(to)
+			to.DeadLetters.UseTarget(target)
+		}
+	}
 	s.wiring.Use(func(routes []wired) {
 		for _, w := range routes {
 			w.route.deadLetters.UseTarget(target)
 			for _, e := range w.to {
-				f(e.sink)
-				e.sink.DeadLetters.UseTarget(target)
+				visit(e.sink)
 			}
 		}
 	})
