@@ -1,12 +1,12 @@
-# make test is what CI runs; make bench takes longer and prints figures; make chaos
-# repeats the fault tests until it hurts.
+# CI runs make test. make bench takes longer and prints figures. make chaos repeats the fault
+# tests many times.
 
 GO ?= go
 
 .PHONY: run build test bench chaos fuzz fmt
 
-# With nothing set this starts a private PostgreSQL and Redis beside the gateway; both are
-# installed where they are missing and apt-get may.
+# Without DATABASE_URL and REDIS_URL, the gateway starts an embedded PostgreSQL and Redis, which
+# .ci/prepare installs if they are missing and apt-get is permitted.
 run: build
 	@.ci/prepare --run
 	bin/gateway -c gateway.yaml
@@ -15,7 +15,7 @@ build:
 	$(GO) build -ldflags "-X eventgateway/gateway/app.Version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)" -o bin/ ./gateway
 
 # Format, vet, staticcheck, and all tests with the race detector, on a real
-# PostgreSQL and a real Redis: .ci/prepare installs them where it may.
+# PostgreSQL and a real Redis, which .ci/prepare installs if permitted.
 test:
 	.ci/prepare
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
@@ -28,8 +28,8 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
 	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set
 
-# Everything that may fail, fails, by the hundred; drawn scenarios by the ten thousand.
-# SEED=n repeats a run of the random ones.
+# Fault tests with hundreds of faults, and random scenarios by the ten thousand.
+# SEED=n repeats a run.
 chaos:
 	.ci/prepare
 	SHORT=0 $(GO) test -race -count 1 -timeout 30m -run TestChaos -v ./gateway
@@ -46,7 +46,7 @@ chaos:
 	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox
 	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run Histories -v ./sources/postgresoutbox
 
-# Generated documents and expressions, evaluated lazily and after a full decode.
+# Random documents and expressions, evaluated lazily and after a full decode.
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzLazyIsFull -fuzztime 10m ./gateway/expr
 	$(GO) test -run '^$$' -fuzz FuzzScan -fuzztime 10m ./gateway/rawjson

@@ -2,12 +2,13 @@ package main
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// arrows says which packages of this module a package may import, itself and its
-// children aside; the longest matching prefix counts. Dependencies run one way:
+// arrows lists the packages of this module that a package, and those below it, may
+// import; the longest matching prefix counts. Dependencies run one way:
 // main -> app -> {config, admin, embedded, httpserver} -> router -> {leader, delivery} -> deadletter -> queue -> ack
 // -> stats -> plugin -> event -> settle.
 var arrows = map[string]string{
@@ -33,7 +34,7 @@ var arrows = map[string]string{
 	"gateway/internal/httpserver": "",
 	"gateway/internal/embedded":   "",
 
-	// What plugins and a custom main are written with.
+	// The packages for plugins and a custom main.
 	"gateway/plugin":            "gateway/event",
 	"gateway/plugin/plugintest": "gateway/plugin gateway/options gateway/event",
 	"gateway/event":             "gateway/internal/settle",
@@ -55,12 +56,13 @@ var arrows = map[string]string{
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 }
 
-// lists may import the plugins below them; no other package may import any.
+// lists are the packages that may import the plugins below them; no other package may import a plugin.
 var lists = map[string]bool{"sources": true, "transforms": true, "sinks": true}
 
 const module = "eventgateway/"
 
-func TestArrowsRunOneWay(t *testing.T) {
+// TestDependenciesRunOneWay proves that each package imports only what arrows allows.
+func TestDependenciesRunOneWay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -69,25 +71,20 @@ func TestArrowsRunOneWay(t *testing.T) {
 	for line := range strings.Lines(string(out)) {
 		path, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
 		path = strings.TrimPrefix(path, module)
-		rule := longestPrefix(path)
-		allowed := strings.Fields(arrows[rule])
+		allowed := strings.Fields(arrows[longestPrefix(path)])
 		seen++
 		for imported := range strings.FieldsSeq(imports) {
-			name, ours := strings.CutPrefix(imported, module)
-			if !ours {
+			name, ok := strings.CutPrefix(imported, module)
+			if !ok {
 				continue
 			}
-			ok := lists[path] && strings.HasPrefix(name, path+"/")
-			for _, a := range allowed {
-				ok = ok || name == a
-			}
-			if !ok {
+			if isList := lists[path] && strings.HasPrefix(name, path+"/"); !isList && !slices.Contains(allowed, name) {
 				t.Errorf("%s must not import %s", path, name)
 			}
 		}
 	}
 	if seen < len(arrows) {
-		t.Errorf("only %d packages were seen", seen)
+		t.Errorf("only %d packages were listed", seen)
 	}
 }
 
@@ -101,21 +98,22 @@ func longestPrefix(path string) string {
 	return best
 }
 
-// notLinked are packages that only tests need, and ones that have no maintainer: a fault in
-// them must not be one of the gateway.
+// notLinked lists packages that only tests need or that have no maintainer. A fault in them must not
+// be a fault of the gateway.
 var notLinked = []string{
 	"github.com/alicebob/miniredis", "github.com/yuin/gopher-lua", "github.com/joho/godotenv", "github.com/chromedp", "pgregory.net/rapid", "go.uber.org/goleak",
 	module + "gateway/testenv", module + "gateway/plugin/plugintest", "testing",
 }
 
-func TestNothingOfTestsIsLinked(t *testing.T) {
+// TestProgramLinksNoTestPackages proves that the program links no package of notLinked.
+func TestProgramLinksNoTestPackages(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", module+"gateway").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	linked := strings.Fields(string(out))
 	if len(linked) < 100 {
-		t.Errorf("only %d packages were seen", len(linked))
+		t.Errorf("only %d packages were listed", len(linked))
 	}
 	for _, path := range linked {
 		for _, not := range notLinked {

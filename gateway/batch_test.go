@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// batches inserts orders, which come in arrays, also where the source stops reading long before a window is
-// full; and what a window held at a kill -9 comes from the next gateway.
+// batches proves that orders arrive in arrays, also if in_flight of the source is smaller than a window. Events that
+// a window held at a kill -9 are redelivered by the next gateway.
 func batches(t *testing.T, file string) {
 	const orders = 13
 	db := testenv.OrdersTable(t)
@@ -34,18 +34,18 @@ func batches(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 	}
-	held := startBinary(t, env, "-c", file, "-c", slow)
-	held.awaitReady()
+	killed := startBinary(t, env, "-c", file, "-c", slow)
+	killed.awaitReady()
 	for range orders {
 		if _, err := db.Exec(testenv.Context(t), "INSERT INTO orders (customer_name, amount) VALUES ('Ada', 1.50)"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	held.awaitMetric(`gateway_route_held{route="orders"} 13`)
-	if err := held.cmd.Process.Kill(); err != nil {
+	killed.awaitMetric(`gateway_route_held{route="orders"} 13`)
+	if err := killed.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	held.exit(testenv.Wait)
+	killed.exit(testenv.Wait)
 	p := startBinary(t, env, "-c", file, "-c", few)
 	var ids []int
 	for end := time.After(testenv.Wait); len(ids) < orders; {

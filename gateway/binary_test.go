@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// binary builds the program once.
+// binary builds the program once, and returns its path.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "gateway-binary")
 	if err != nil {
@@ -54,7 +54,7 @@ type program struct {
 	exited chan struct{} // closed
 }
 
-// startBinary starts the program with args, in an environment of nothing but env.
+// startBinary starts the program with args, in the environment of [startCommand].
 func startBinary(t testing.TB, env map[string]string, args ...string) *program {
 	t.Helper()
 	path, err := binary()
@@ -64,8 +64,8 @@ func startBinary(t testing.TB, env map[string]string, args ...string) *program {
 	return startCommand(t, env, exec.Command(path, args...))
 }
 
-// startCommand starts the program by a command, in an environment of nothing but env, a
-// port, and a folder for its secret.
+// startCommand starts the program by a command. Its environment is env, a port, and a
+// folder for its secret.
 func startCommand(t testing.TB, env map[string]string, cmd *exec.Cmd) *program {
 	t.Helper()
 	p := &program{t: t, cmd: cmd, state: t.TempDir(), lines: make(chan string, 1000), exited: make(chan struct{})}
@@ -90,14 +90,14 @@ func startCommand(t testing.TB, env map[string]string, cmd *exec.Cmd) *program {
 			p.lines <- s.Text()
 		}
 	}()
-	go func() { <-read; p.cmd.Wait(); close(p.exited) }() // exit looks at how it ended
+	go func() { <-read; p.cmd.Wait(); close(p.exited) }() // exit reads the state of the process
 	t.Cleanup(func() {
 		p.cmd.Process.Kill()
-		for gone := false; !gone; { // and has given up its port and its sessions
+		for ended := false; !ended; { // until its port and its sessions are free
 			select {
-			case <-p.lines: // else what reads them waits
+			case <-p.lines: // else the reader of the output blocks
 			case <-p.exited:
-				gone = true
+				ended = true
 			}
 		}
 		if t.Failed() {
@@ -107,7 +107,7 @@ func startCommand(t testing.TB, env map[string]string, cmd *exec.Cmd) *program {
 	return p
 }
 
-// awaitReady waits until /readyz says yes.
+// awaitReady waits until /readyz answers 200.
 func (p *program) awaitReady() {
 	p.t.Helper()
 	testenv.Eventually(p.t, testenv.Wait, "ready", func() bool {
@@ -121,15 +121,15 @@ func (p *program) awaitReady() {
 	}, p.stderr.String)
 }
 
-// awaitLeading waits until it is ready and captures: PostgreSQL may take a moment to
-// notice that the gateway of the test before, which was killed, is gone.
+// awaitLeading waits until the gateway is ready and captures. PostgreSQL may need a moment to
+// notice that the killed gateway of an earlier test has ended.
 func (p *program) awaitLeading() {
 	p.t.Helper()
 	p.awaitReady()
 	p.awaitMetric(`gateway_leader{leader="orders_publisher",source="orders_db"} 1`)
 }
 
-// get shows the secret where one opens the path.
+// get requests a path, with the secret where it needs one. It returns 0 where the gateway does not answer.
 func (p *program) get(path string) (status int, body string) {
 	req, err := http.NewRequest("GET", "http://127.0.0.1:"+p.port+path, nil)
 	if err != nil {
@@ -150,7 +150,7 @@ func (p *program) get(path string) (status int, body string) {
 	return resp.StatusCode, string(b)
 }
 
-// secret reads what opens /api of a gateway that listens on all addresses.
+// secret returns the secret of /api of a gateway that listens on all addresses.
 func (p *program) secret() string {
 	p.t.Helper()
 	text, err := os.ReadFile(p.secretFile())
@@ -164,7 +164,7 @@ func (p *program) secretFile() string {
 	return filepath.Join(p.state, "eventgateway", "secret-all-"+p.port)
 }
 
-// awaitLog waits until the program has logged text: it has no other signal for it.
+// awaitLog waits until the program has logged text.
 func (p *program) awaitLog(text string) {
 	p.t.Helper()
 	testenv.Eventually(p.t, testenv.Wait, fmt.Sprintf("logged: %q", text), func() bool { return strings.Contains(p.stderr.String(), text) }, p.stderr.String)
@@ -187,7 +187,7 @@ func (p *program) line() string {
 	case l := <-p.lines:
 		return l
 	case <-time.After(testenv.Wait):
-		p.t.Fatalf("no output; it says:\n%s", p.stderr.String())
+		p.t.Fatalf("no output; stderr:\n%s", p.stderr.String())
 	}
 	return ""
 }
@@ -199,7 +199,7 @@ func (p *program) exit(within time.Duration) int {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode()
 	case <-time.After(within):
-		p.t.Fatalf("still running after %v; it says:\n%s", within, p.stderr.String())
+		p.t.Fatalf("still running after %v; stderr:\n%s", within, p.stderr.String())
 	}
 	return -1
 }

@@ -17,17 +17,17 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// shopSecret signs what the chaos sends to its shop.
+// shopSecret signs the requests to the shop.
 const shopSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// shop is the HTTP endpoint of the chaos: one request in five fails, in one of several
-// ways, one in a hundred after it was held for long, and what it has taken it keeps in a file, as the sinks of the gateways do.
+// shop is the HTTP endpoint of TestChaos. One request in five fails, in one of several ways, and one in a
+// hundred after a long time. It writes accepted events to a file, as the file sinks of the gateways do.
 type shop struct {
 	t      *testing.T
 	verify *standardwebhooks.Webhook
 
-	mu   sync.Mutex
-	kept *os.File
+	mu  sync.Mutex
+	out *os.File
 }
 
 func startShop(t *testing.T, dir string) (url string) {
@@ -37,14 +37,14 @@ func startShop(t *testing.T, dir string) (url string) {
 	if s.verify, err = standardwebhooks.NewWebhook(shopSecret); err != nil {
 		t.Fatal(err)
 	}
-	if s.kept, err = os.Create(filepath.Join(dir, "shop")); err != nil {
+	if s.out, err = os.Create(filepath.Join(dir, "shop")); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(s)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
-		s.kept.Close()
+		s.out.Close()
 	})
 	return server.URL
 }
@@ -55,14 +55,14 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.verify.Verify(body, r.Header); err != nil {
-		s.t.Errorf("a signature: %v", err)
+		s.t.Errorf("wrong signature: %v", err)
 	}
-	if rand.IntN(100) == 0 { // so that leaders are lost while it is under way
+	if rand.IntN(100) == 0 { // so that leaders are lost during a request
 		time.Sleep(time.Duration(500+rand.IntN(2000)) * time.Millisecond)
 		http.Error(w, "not any more", http.StatusInternalServerError)
 		return
 	}
-	fault := rand.IntN(20) // beside the seed: requests come in no order that a seed could repeat
+	fault := rand.IntN(20) // without the seed, since the order of requests is not repeatable
 	if fault < 2 {
 		http.Error(w, "not now", http.StatusInternalServerError)
 		return
@@ -70,12 +70,12 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault != 2 {
 		s.mu.Lock()
 		line := event.AppendLine(nil, &event.Event{ID: r.Header.Get("Webhook-Id"), Key: r.Header.Get("X-Key"), Data: body})
-		if _, err := s.kept.Write(line); err != nil {
+		if _, err := s.out.Write(line); err != nil {
 			s.t.Error(err)
 		}
 		s.mu.Unlock()
 	}
-	if fault < 4 { // not taken, or taken and not answered
+	if fault < 4 { // not accepted, or accepted and not answered
 		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
 			_ = conn.(*net.TCPConn).SetLinger(0) // RST
 			conn.Close()

@@ -18,8 +18,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// chaosConfig is the durable pipeline: two gateways run it, one of them captures, each
-// keeps everything in a file of its own, and one of them sends it to a shop.
+// chaosConfig is the durable pipeline. Two gateways run it: one of them captures, each
+// writes all events to a file of its own, and one of them sends them to a shop.
 const chaosConfig = `
 http: {listen: ":${PORT}"}
 sources:
@@ -28,7 +28,7 @@ sources:
   for_shop: {type: redis-stream, url: "${REDIS_URL}", stream: changes, group: shop, consumer: shop, from: start, leader: shop}
 sinks:
   stream: {type: redis-stream, url: "${REDIS_URL}", stream: changes, maxlen: 0}
-  kept: {type: file, path: "${DIR}/${NAME}", sync: never, rotate: {size: 0}}
+  out: {type: file, path: "${DIR}/${NAME}", sync: never, rotate: {size: 0}}
   shop:
     type: webhook
     url: "${SHOP_URL}"
@@ -42,11 +42,11 @@ sinks:
   refused: {type: file, path: "${DIR}/${NAME}.refused"}
 routes:
   capture: {from: [changes], to: [stream], dead_letter: refused}
-  keep: {from: [stored], to: [kept]}
+  store: {from: [stored], to: [out]}
   sell: {from: [for_shop], to: [shop]}
 `
 
-// chaos is a run under way.
+// chaos is one run of TestChaos.
 type chaos struct {
 	t        *testing.T
 	rnd      *rand.Rand
@@ -55,13 +55,13 @@ type chaos struct {
 	env      map[string]string
 	config   string
 	gateways map[string]*program
-	ended    int // sessions
+	ended    int // number of ended sessions
 }
 
-// TestChaos has writers with long, aborted and interleaved transactions change five
-// tables, while sessions are ended, leaders are lost in mid-write, PostgreSQL crashes, gateways are
-// killed and Redis is killed, at random, and a shop fails one request in five. Both gateways, and the shop, have
-// in the end what was committed, and each row's versions in order. SEED repeats a run; SHORT=1, the default, is its size in make test.
+// TestChaos proves that both gateways and a shop get all committed changes, and the versions of each row in order.
+// Writers change five tables in long, aborted and interleaved transactions. Meanwhile sessions are ended, leaders are
+// lost during writes, PostgreSQL crashes, gateways and Redis are killed, at random, and the shop fails one request in
+// five. SEED repeats a run; SHORT=0 makes it ten times as large.
 func TestChaos(t *testing.T) {
 	seed := uint64(times("SEED", int(time.Now().UnixNano()%1_000_000)))
 	sessions, crashes, kills, redisKills, losses, least := 12, 1, 4, 2, 6, 5_000
@@ -77,27 +77,26 @@ func TestChaos(t *testing.T) {
 			faults = append(faults, []func(){c.endSessions, c.crashPostgres, c.killGateway, c.killRedis, c.loseLeaders}[fault])
 		}
 	}
-	order := c.rnd.Perm(len(faults)) // a map has none of its own
-	for _, i := range order {
-		time.Sleep(time.Duration(100+c.rnd.IntN(500)) * time.Millisecond) // when is a part of the chaos
+	for _, i := range c.rnd.Perm(len(faults)) {
+		time.Sleep(time.Duration(100+c.rnd.IntN(500)) * time.Millisecond) // the moment is random, too
 		faults[i]()
 	}
 	w.stop()
 	committed := c.committed()
-	sold, again := w.check(filepath.Join(c.env["DIR"], "shop"), committed)
-	t.Logf("shop: %d changes, as many as were committed, and %d again", sold, again)
+	sold, repeated := w.check(filepath.Join(c.env["DIR"], "shop"), committed)
+	t.Logf("shop: %d changes, as many as were committed, and %d repeated", sold, repeated)
 	for name, p := range c.gateways {
 		p.awaitReady()
-		versions, again := w.check(filepath.Join(c.env["DIR"], name), committed)
+		versions, repeated := w.check(filepath.Join(c.env["DIR"], name), committed)
 		p.awaitMetric("gateway_conserved 1")
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		if code := p.exit(testenv.Wait); code != 0 {
 			t.Errorf("gateway %s: exit status %d", name, code)
 		}
-		t.Logf("gateway %s: %d changes, as many as were committed, and %d again", name, versions, again)
+		t.Logf("gateway %s: %d changes, as many as were committed, and %d repeated", name, versions, repeated)
 	}
 	if len(committed) < least || c.ended < sessions {
-		t.Errorf("%d changes, %d sessions ended: that is not the chaos that was meant", len(committed), c.ended)
+		t.Errorf("only %d changes, %d sessions ended", len(committed), c.ended)
 	}
 	t.Logf("%d changes were committed, %d sessions ended", len(committed), c.ended)
 }
@@ -105,7 +104,7 @@ func TestChaos(t *testing.T) {
 func newChaos(t *testing.T, seed uint64) *chaos {
 	dir := t.TempDir()
 	c := &chaos{t: t, rnd: rand.New(rand.NewPCG(seed, 1_000_000)), config: filepath.Join(dir, "chaos.yaml"), gateways: map[string]*program{}}
-	// What was committed must be there after a crash of the server, though not of the machine.
+	// Commits must survive a crash of the server, but not of the host.
 	c.postgres = testenv.StartPostgres(t, "-c", "synchronous_commit=on")
 	var port int
 	c.redis, port = testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -153,16 +152,16 @@ func (c *chaos) startGateway(name string) {
 	c.gateways[name] = startBinary(c.t, env, "-c", c.config)
 }
 
-// endSessions ends those of the gateways, or one of a writer.
+// endSessions ends the sessions of the gateways, or one of a writer.
 func (c *chaos) endSessions() {
 	db := c.connect()
 	defer db.Close(context.Background())
-	which := "application_name LIKE 'eventgateway%'"
+	condition := "application_name LIKE 'eventgateway%'"
 	if c.rnd.IntN(3) == 0 {
-		which = "pid = (SELECT pid FROM pg_stat_activity WHERE application_name = 'writer' ORDER BY random() LIMIT 1)"
+		condition = "pid = (SELECT pid FROM pg_stat_activity WHERE application_name = 'writer' ORDER BY random() LIMIT 1)"
 	}
-	for { // there may be none just now
-		tag, err := db.Exec(testenv.Context(c.t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "+which)
+	for { // at this moment there may be none
+		tag, err := db.Exec(testenv.Context(c.t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "+condition)
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -184,7 +183,7 @@ func (c *chaos) crashPostgres() {
 	}
 }
 
-// killGateway kills the one or the other as kill -9 does, and starts it again.
+// killGateway kills one of the gateways with SIGKILL, and restarts it.
 func (c *chaos) killGateway() {
 	name := []string{"a", "b"}[c.rnd.IntN(2)]
 	p := c.gateways[name]
@@ -195,7 +194,7 @@ func (c *chaos) killGateway() {
 	c.startGateway(name)
 }
 
-// loseLeaders takes the leaderships from their holders, which write meanwhile, and notice it later.
+// loseLeaders ends the leaderships while their leaders write, which notice the loss later.
 func (c *chaos) loseLeaders() {
 	db := c.connect()
 	defer db.Close(context.Background())

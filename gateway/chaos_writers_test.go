@@ -25,14 +25,14 @@ const (
 	chaosWriters = 12
 )
 
-// version is a row as a change has made it.
+// version is a row after a change.
 type version struct {
 	table string
 	id, v int
 }
 
-// writers change rows all the time, and note in the table audit, in the same transaction,
-// what they have done: so it is known what was committed, whatever was killed.
+// writers change rows, and record each change in the table audit in the same transaction. So the table
+// lists what was committed, also after kills.
 type writers struct {
 	t       *testing.T
 	ended   atomic.Bool
@@ -47,7 +47,7 @@ func (c *chaos) startWriters(seed uint64, least int) *writers {
 		w.running.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(n)))
 			var db *pgx.Conn
-			for !w.ended.Load() || w.changes.Load() < w.least*11/10 { // some are undone, or end with their session
+			for !w.ended.Load() || w.changes.Load() < w.least*11/10 { // some changes are rolled back, or end with their session
 				ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
 				var err error
 				if db == nil {
@@ -56,7 +56,7 @@ func (c *chaos) startWriters(seed uint64, least int) *writers {
 				if err == nil {
 					err = w.transaction(ctx, db, rnd)
 				}
-				if err != nil { // its session was ended, or the server is away
+				if err != nil { // the session was ended, or the server is away
 					if db != nil {
 						db.Close(ctx)
 						db = nil
@@ -75,7 +75,7 @@ func (c *chaos) startWriters(seed uint64, least int) *writers {
 	return w
 }
 
-// stop waits until they have made as many changes as are wanted.
+// stop waits until the writers have made enough changes, and stops them.
 func (w *writers) stop() {
 	w.ended.Store(true)
 	w.running.Wait()
@@ -139,10 +139,10 @@ func (c *chaos) committed() map[version]bool {
 	return all
 }
 
-// check reads a gateway's file until all that was committed is in it, and nothing else;
-// each version of a row must come behind the one before. It returns how many changes
-// there are, and how many came again.
-func (w *writers) check(path string, committed map[version]bool) (changes, again int) {
+// check reads a gateway's file until it holds all committed changes. It fails for other changes,
+// and where the versions of a row are not in order. It returns the numbers of changes and of
+// repeated ones.
+func (w *writers) check(path string, committed map[version]bool) (changes, repeated int) {
 	w.t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -155,8 +155,8 @@ func (w *writers) check(path string, committed map[version]bool) (changes, again
 	for begin := time.Now(); len(seen) < len(committed); {
 		part, err := in.ReadString('\n')
 		line += part
-		if err != nil { // that is all so far
-			if time.Since(begin) > 2*testenv.Wait { // since there was something
+		if err != nil { // the end of the file, so far
+			if time.Since(begin) > 2*testenv.Wait { // since the last line
 				w.t.Fatalf("%s: %d changes of %d: the others are lost", path, len(seen), len(committed))
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -164,7 +164,7 @@ func (w *writers) check(path string, committed map[version]bool) (changes, again
 		}
 		e, err := event.ParseLine([]byte(line))
 		line, begin = "", time.Now()
-		if err != nil { // half a line: the kill was within a write
+		if err != nil { // half a line: the kill was during a write
 			continue
 		}
 		var c struct {
@@ -180,7 +180,7 @@ func (w *writers) check(path string, committed map[version]bool) (changes, again
 		case c.Operation == "READ" && (!known || one.v <= before):
 		case c.Operation == "UPDATE" && committed[one] && (!known && one.v == 1 || known && one.v <= before+1):
 			if seen[one] {
-				again++
+				repeated++
 			}
 			seen[one] = true
 		default:
@@ -191,5 +191,5 @@ func (w *writers) check(path string, committed map[version]bool) (changes, again
 	if rest, err := os.ReadFile(path + ".refused"); err == nil && strings.TrimSpace(string(rest)) != "" {
 		w.t.Logf("%s.refused: %d lines of a former leader", path, strings.Count(string(rest), "\n"))
 	}
-	return len(seen), again
+	return len(seen), repeated
 }

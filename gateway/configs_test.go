@@ -33,7 +33,7 @@ func realServers(t *testing.T) map[string]string {
 	return map[string]string{"DATABASE_URL": testenv.Postgres(t).URL(), "REDIS_URL": testenv.Redis(t).URL()}
 }
 
-// order inserts an order and returns what its trigger notified.
+// order inserts an order.
 func order(t *testing.T, customer string, amount string) {
 	t.Helper()
 	db := testenv.OrdersTable(t)
@@ -79,7 +79,7 @@ func receiver(t *testing.T) (url string, got chan request) {
 	return s.URL, got
 }
 
-// configs is how each example shows that it works.
+// configs holds the test of each example configuration.
 var configs = map[string]func(t *testing.T, file string){
 	"gateway.yaml": func(t *testing.T, file string) {
 		p := startBinary(t, realServers(t), "-c", file)
@@ -169,7 +169,7 @@ var configs = map[string]func(t *testing.T, file string){
 	"configs/orders-batch.yaml": batches,
 	"configs/orders-durable.yaml": func(t *testing.T, file string) {
 		for name, servers := range map[string]map[string]string{
-			"servers": realServers(t), "private servers": {"PATH": os.Getenv("PATH")},
+			"servers": realServers(t), "embedded servers": {"PATH": os.Getenv("PATH")},
 		} {
 			t.Run(name, func(t *testing.T) { durable(t, file, servers) })
 		}
@@ -178,15 +178,15 @@ var configs = map[string]func(t *testing.T, file string){
 	"configs/deliver.yaml":   func(t *testing.T, file string) { publishAndDeliver(t, "", file) },
 }
 
-// durable inserts an order, which browsers and the shop get, also one that was away.
+// durable proves that browsers and the shop get each inserted order.
 func durable(t *testing.T, file string, servers map[string]string) {
 	hook, requests := receiver(t)
 	env := map[string]string{"WEBHOOK_URL": hook, "PARKED_FILE": filepath.Join(t.TempDir(), "parked.jsonl")}
 	maps.Copy(env, servers)
-	private := servers["DATABASE_URL"] == ""
+	embedded := servers["DATABASE_URL"] == ""
 	insert := func(p *program) {
-		if private {
-			pressButton(t, p)
+		if embedded {
+			requestDemo(t, p)
 			return
 		}
 		db := testenv.Connect(t)
@@ -194,7 +194,7 @@ func durable(t *testing.T, file string, servers map[string]string) {
 			t.Fatal(err)
 		}
 	}
-	if !private {
+	if !embedded {
 		testenv.OrdersTable(t)
 		dropOutbox(t)
 		t.Cleanup(func() { dropOutbox(t) })
@@ -237,6 +237,7 @@ func publishAndDeliver(t *testing.T, publisher, deliver string) {
 	}
 }
 
+// TestEveryConfigRuns starts each example configuration on real servers, and runs its tests by `gateway test`.
 func TestEveryConfigRuns(t *testing.T) {
 	files, err := filepath.Glob("../configs/*.yaml")
 	if err != nil {
@@ -247,11 +248,11 @@ func TestEveryConfigRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			test := configs[name]
 			if test == nil {
-				t.Fatal("no test starts this file: add one to configs")
+				t.Fatal("the file has no test: add one to configs")
 			}
 			test(t, absolute(t, name))
 		})
-		t.Run(name+" tests itself", func(t *testing.T) {
+		t.Run(name+" passes its tests", func(t *testing.T) {
 			env := map[string]string{} // no server, and no variable
 			p := startBinary(t, env, "test", absolute(t, name))
 			if code := p.exit(testenv.Wait); code != 0 {
@@ -261,8 +262,8 @@ func TestEveryConfigRuns(t *testing.T) {
 	}
 }
 
-// TestSwappingASinkChangesItsBlockOnly compares orders-stdout.yaml with the default.
-func TestSwappingASinkChangesItsBlockOnly(t *testing.T) {
+// TestReplacingSinkChangesOneBlock proves that orders-stdout.yaml differs from gateway.yaml in one sink only.
+func TestReplacingSinkChangesOneBlock(t *testing.T) {
 	load := func(name string) map[string]any {
 		text, err := os.ReadFile(absolute(t, name))
 		if err != nil {

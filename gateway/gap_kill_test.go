@@ -8,11 +8,11 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestKilledPublisherTells: a publisher of the default configuration that is killed, and
-// started again or replaced by a standby, publishes a gap before what it publishes next. Who
-// listens to the channel of events only, as an old consumer does, sees events only.
-func TestKilledPublisherTells(t *testing.T) {
-	out := collectPublished(t) // which takes events and nothing else
+// TestKilledPublisherPublishesGap proves that, after a kill of the publisher of the default configuration, its
+// next run or the standby publishes a gap before its first event. A subscriber of the channel of events only, such
+// as an old consumer, gets events only.
+func TestKilledPublisherPublishesGap(t *testing.T) {
+	out := collectPublished(t) // fails on anything but events
 	all := testenv.RedisClient(t).Subscribe(t.Context(), "orders_updates", redisconn.GapChannel("orders_updates"))
 	for range 2 {
 		if _, err := all.Receive(t.Context()); err != nil {
@@ -50,11 +50,11 @@ func TestKilledPublisherTells(t *testing.T) {
 	}
 	out.await(t, orders.committed()+1, testenv.Wait)
 	kill(p)
-	p = begin() // started again
+	p = begin() // a restart
 	p.awaitLeading()
 	out.await(t, orders.committed()+1, testenv.Wait)
 	standby := begin()
-	kill(p) // replaced
+	kill(p) // a takeover
 	standby.awaitLeading()
 	out.await(t, orders.committed()+1, testenv.Wait)
 	stop()

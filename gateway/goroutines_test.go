@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestPluginsGuardTheirGoroutines: plugins, and what they are written with, start goroutines by plugin.Go or
-// Env.Go only. In a goroutine of a go statement, or of a WaitGroup, a panic ends the process.
-func TestPluginsGuardTheirGoroutines(t *testing.T) {
+// TestPluginsStartGuardedGoroutines proves that plugins, and the packages for plugins, start goroutines only by
+// plugin.Go or Env.Go. A panic in any other goroutine ends the process.
+func TestPluginsStartGuardedGoroutines(t *testing.T) {
 	seen := 0
 	for _, dir := range []string{"../sources", "../transforms", "../sinks", "pgconn", "redisconn", "pgtrigger", "inflight"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -43,7 +43,7 @@ func TestPluginsGuardTheirGoroutines(t *testing.T) {
 		}
 	}
 	if seen < 100 {
-		t.Errorf("only %d files were seen", seen)
+		t.Errorf("only %d files were parsed", seen)
 	}
 }
 

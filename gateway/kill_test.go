@@ -16,17 +16,16 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// times returns how often a test repeats: the variable says, else a few times.
-func times(variable string, few int) int {
+// times returns the number in an environment variable, else the default.
+func times(variable string, byDefault int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		return n
 	}
-	return few
+	return byDefault
 }
 
-// TestKilledGatewayLosesNothing: kill -9 at any moment, and an event of a source that
-// replays is in the file when the last gateway is done, and those of a key in their
-// order. KILLS sets how often.
+// TestKilledGatewayLosesNothing proves that, after kill -9 at random moments, the file holds each event
+// of a source that replays, and those of a key in order. KILLS sets the number of kills.
 func TestKilledGatewayLosesNothing(t *testing.T) {
 	const total = 150_000
 	dir := t.TempDir()
@@ -36,15 +35,15 @@ http: {listen: ":${PORT}"}
 sources:
   made: {type: generate, rate: 0, count: %d, position: %q, key: number %% 16}
 sinks:
-  kept: {type: file, path: %q, sync: never, rotate: {size: 0}}
+  out: {type: file, path: %q, sync: never, rotate: {size: 0}}
 routes:
-  all: {from: [made], to: [kept]}
-`, total, position, filepath.Join(dir, "kept.jsonl")))
+  all: {from: [made], to: [out]}
+`, total, position, filepath.Join(dir, "out.jsonl")))
 	kills := times("KILLS", 5)
 	for n := range kills {
 		p := startBinary(t, nil, "-c", config)
 		p.awaitReady()
-		for acked(t, position) < (n+1)*total/(kills+2) { // some way on
+		for acked(t, position) < (n+1)*total/(kills+2) { // until a part is acked
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(rand.N(5 * time.Millisecond)) // anywhere within a batch
@@ -54,14 +53,14 @@ routes:
 		p.exit(testenv.Wait)
 	}
 	last := startBinary(t, nil, "-c", config)
-	last.awaitReady() // else it may be told to stop before it listens to that
+	last.awaitReady() // a SIGTERM before that ends it without a drain
 	testenv.Eventually(t, 2*testenv.Wait, fmt.Sprintf("%d acked", total), func() bool { return acked(t, position) >= total }, func() string { return fmt.Sprint(acked(t, position)) })
 	last.cmd.Process.Signal(syscall.SIGTERM)
 	if code := last.exit(testenv.Wait); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
 	seen, written := make([]bool, total), 0
-	f, err := os.Open(filepath.Join(dir, "kept.jsonl"))
+	f, err := os.Open(filepath.Join(dir, "out.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +68,7 @@ routes:
 	next, torn := 0, 0
 	for lines := bufio.NewScanner(f); lines.Scan(); written++ {
 		e, err := event.ParseLine(lines.Bytes())
-		if err != nil { // half a line: the kill was within a write
+		if err != nil { // half a line: the kill was during a write
 			torn++
 			continue
 		}

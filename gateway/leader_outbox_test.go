@@ -38,16 +38,16 @@ func storedOrders(t *testing.T) (ids []int) {
 	return ids
 }
 
-// TestTwoGatewaysStoreOnce: with an outbox, too, every change is stored once while both
-// gateways live. When the leader is frozen its successor stores again what it does not
-// know to be stored; and when it thaws, it stores nothing any more.
+// TestTwoGatewaysStoreOnce proves that two gateways with an outbox store each change once. After a
+// freeze of the leader, its successor redelivers events that are not acked. After the thaw, the former
+// leader stores nothing.
 func TestTwoGatewaysStoreOnce(t *testing.T) {
 	env := realServers(t)
 	env["DIR"] = t.TempDir()
 	config := filepath.Join(env["DIR"], "once.yaml")
 	writeFile(t, config, storeOnce)
 	testenv.RedisClient(t).Del(testenv.Context(t), "stored_once")
-	dropOutbox(t) // that of another test may hold something
+	dropOutbox(t) // the one of another test may hold events
 	orders, stop := startWriter(t)
 	if code := startBinary(t, env, "sql", "--mode", "outbox", "--table", "orders", "--apply").exit(testenv.Wait); code != 0 {
 		t.Fatalf("gateway sql: exit status %d", code)
@@ -74,16 +74,14 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 	ids := await(orders.committed() + 500)
 	for i, id := range ids[1:] {
 		if id != ids[i]+1 {
-			t.Fatalf("order %d follows order %d while both live", id, ids[i])
+			t.Fatalf("order %d follows order %d while both run", id, ids[i])
 		}
 	}
 	if err := first.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	await(orders.committed() + 50) // 50: some were on their way
-	if s := second.leader(); s.State != "leader" {
-		t.Errorf("the successor: %+v", s)
-	}
+	testenv.Eventually(t, testenv.Wait, "the successor leading", func() bool { return second.leader().State == "leader" })
+	await(orders.committed() + 1)
 	if err := first.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
@@ -91,20 +89,20 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 	await(orders.committed() + 500)
 	stop()
 	ids = await(orders.committed())
-	back, latest := 0, ids[0]-1
+	redeliveries, latest := 0, ids[0]-1
 	for i, id := range ids {
 		if i > 0 && id <= ids[i-1] {
-			back++
+			redeliveries++
 		}
 		if id > latest+1 {
-			t.Fatalf("order %d follows order %d: those between are lost", id, latest)
+			t.Fatalf("order %d follows order %d: the orders between are lost", id, latest)
 		}
 		latest = max(latest, id)
 	}
-	if back > 1 {
-		t.Errorf("the stream goes back %d times: the former leader has stored something", back)
+	if redeliveries > 1 {
+		t.Errorf("the stream goes back %d times: the former leader has stored events", redeliveries)
 	}
-	t.Logf("%d orders, %d again", latest-ids[0]+1, len(ids)-(latest-ids[0]+1))
+	t.Logf("%d orders, %d repeated", latest-ids[0]+1, len(ids)-(latest-ids[0]+1))
 	for _, p := range []*program{first, second} {
 		p.awaitMetric("gateway_conserved 1")
 		p.cmd.Process.Signal(syscall.SIGTERM)
@@ -112,7 +110,7 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 			t.Errorf("exit status %d", code)
 		}
 	}
-	dropOutbox(t) // others use the table without one
+	dropOutbox(t) // other tests use the table without an outbox
 }
 
 func dropOutbox(t *testing.T) {

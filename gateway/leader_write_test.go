@@ -19,19 +19,19 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// holding is a receiver that holds the first request until it is told to refuse it, and
-// takes every other.
-type holding struct {
+// blockingReceiver is an HTTP receiver that blocks the first request until refuse is closed, and then
+// refuses it. It accepts every other.
+type blockingReceiver struct {
 	begun, refuse chan struct{}
 	once          sync.Once
-	text          *regexp.Regexp // what is noted of a body
+	text          *regexp.Regexp // the part of a body that is recorded
 
-	mu     sync.Mutex
-	taken  []string
-	places []string // the values of the headers that say where an event stands
+	mu       sync.Mutex
+	accepted []string
+	headers  []string // values of the headers about order
 }
 
-func (h *holding) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *blockingReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	first := false
 	h.once.Do(func() { first = true })
@@ -42,30 +42,30 @@ func (h *holding) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.mu.Lock()
-	h.taken = append(h.taken, string(bytes.Join(h.text.FindAll(body, -1), []byte(" "))))
+	h.accepted = append(h.accepted, string(bytes.Join(h.text.FindAll(body, -1), []byte(" "))))
 	for _, name := range []string{"Webhook-Key-Before", "Webhook-Barrier"} {
 		if value := r.Header.Get(name); value != "" {
-			h.places = append(h.places, value)
+			h.headers = append(h.headers, value)
 		}
 	}
 	h.mu.Unlock()
 }
 
-func startHolding(text string) *holding {
-	return &holding{begun: make(chan struct{}), refuse: make(chan struct{}), text: regexp.MustCompile(text)}
+func newBlockingReceiver(text string) *blockingReceiver {
+	return &blockingReceiver{begun: make(chan struct{}), refuse: make(chan struct{}), text: regexp.MustCompile(text)}
 }
 
-func (h *holding) all() []string {
+func (h *blockingReceiver) all() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.taken)
+	return slices.Clone(h.accepted)
 }
 
-// midWrite is one way to lose a leadership in mid-write.
+// midWrite is a source with a leader, and a way to lose its leadership during a write.
 type midWrite struct {
-	source string // its configuration
+	source string // configuration
 	begin  func(t *testing.T)
-	change func(t *testing.T, v string) // brings the version v of the one key
+	change func(t *testing.T, v string) // makes an event with the version v of the one key
 	lose   func(t *testing.T)
 }
 
@@ -113,10 +113,10 @@ func execSQL(t *testing.T, sql string) {
 	}
 }
 
-// TestLeaderLostInMidWrite: the leadership is lost while a write is under way that then
-// fails, and the same gateway leads again, or another one does. What is behind the event of
-// that write does not arrive before it.
-func TestLeaderLostInMidWrite(t *testing.T) {
+// TestOrderAfterLeadershipLostDuringWrite proves the order of a key when a leadership is lost during a write
+// that then fails. The same gateway leads again, or another one; later events do not arrive before the
+// event of that write.
+func TestOrderAfterLeadershipLostDuringWrite(t *testing.T) {
 	group, name := ofRedis, ofRedis
 	group.source = "{type: redis-stream, url: \"${REDIS_URL}\", stream: orders, group: shop, consumer: me, from: start, leader: orders_publisher}"
 	name.source = "{type: redis-stream, url: \"${REDIS_URL}\", stream: orders, name: shop, from: start, leader: orders_publisher}"
@@ -129,7 +129,7 @@ func TestLeaderLostInMidWrite(t *testing.T) {
 
 func (w *midWrite) run(t *testing.T, gateways int) {
 	w.begin(t)
-	h := startHolding(`v[0-9]`)
+	h := newBlockingReceiver(`v[0-9]`)
 	shop := httptest.NewServer(h)
 	defer shop.Close()
 	config := filepath.Join(t.TempDir(), "gateway.yaml")
@@ -159,17 +159,17 @@ routes:
 	w.lose(t)
 	all[0].awaitMetric(`gateway_sink_returned_total{sink="shop"} 2`) // the loss was noticed
 	if gateways == 1 {
-		time.Sleep(time.Second) // in which it would lead again if it did not wait
+		time.Sleep(time.Second) // long enough to lead again, if it did not wait for the write
 		close(h.refuse)
 	}
 	h.await(t, "v1", "v2", "v3")
 	if gateways == 2 {
-		close(h.refuse) // its event was delivered by the other gateway
+		close(h.refuse) // the other gateway has delivered the event
 		all[0].awaitMetric(`gateway_sink_returned_total{sink="shop"} 3`)
 		h.await(t, "v1", "v2", "v3")
 	}
 	if leads := all[gateways-1].leader(); leads.State != "leader" || leads.Term <= term {
-		t.Errorf("%+v, after the term %d: no leadership was lost", leads, term)
+		t.Errorf("%+v, after term %d: no leadership was lost", leads, term)
 	}
 	for _, p := range all {
 		p.awaitMetric("gateway_conserved 1")
@@ -181,8 +181,8 @@ routes:
 	h.await(t, "v1", "v2", "v3")
 }
 
-// await waits for as many as are wanted, and checks all that have arrived.
-func (h *holding) await(t *testing.T, want ...string) {
+// await waits until as many requests are accepted as want has, and compares them with want.
+func (h *blockingReceiver) await(t *testing.T, want ...string) {
 	t.Helper()
 	testenv.Eventually(t, testenv.Wait, "all arrived", func() bool { return len(h.all()) >= len(want) }, func() string { return fmt.Sprintf("%q", h.all()) })
 	if got := h.all(); !slices.Equal(got, want) {

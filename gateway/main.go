@@ -1,6 +1,6 @@
 // Command gateway carries events from sources through transforms to sinks, as a
-// YAML file says. A gateway with plugins of your own is this file with one more
-// import.
+// YAML file configures them. To add plugins of your own, copy this file and add
+// their imports.
 package main
 
 import (

@@ -11,24 +11,24 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestOrderOfKeys: the first change of a row reaches a receiver that holds it and then refuses it,
-// once. TRUNCATE, a change of the row's key, and changes under another name of the key column wait
-// behind it, in the gateway that captures and in another one behind a stream.
+// TestOrderOfKeys proves the order of changes of a row whose first change is refused once. TRUNCATE, a change
+// of the row's key, and changes after a rename of the key column wait for it, in the gateway that captures
+// and in one that reads a stream of its changes.
 func TestOrderOfKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		sql    []string
 		want   []string
-		headed string // a header of one of them
+		header string // the value of a header of one of them
 	}{
 		"truncate": {[]string{"TRUNCATE things", "INSERT INTO things VALUES (60, 2)"}, []string{`INSERT 60,"v":1}}`, `TRUNCATE`, `INSERT 60,"v":2}}`}, "public.things"},
 		"key": {[]string{"UPDATE things SET id = 33", "UPDATE things SET v = 3 WHERE id = 33"},
 			[]string{`INSERT 60,"v":1}}`, `UPDATE 33,"v":1}}`, `UPDATE 33,"v":3}}`}, "public.things:60"},
-		"key again": {[]string{"UPDATE things SET id = 33", "INSERT INTO things VALUES (60, 2)"},
+		"key reused": {[]string{"UPDATE things SET id = 33", "INSERT INTO things VALUES (60, 2)"},
 			[]string{`INSERT 60,"v":1}}`, `UPDATE 33,"v":1}}`, `INSERT 60,"v":2}}`}, "public.things:60"},
 		"renamed": {[]string{"ALTER TABLE things RENAME COLUMN id TO number", "UPDATE things SET v = 4"}, []string{`INSERT 60,"v":1}}`, `UPDATE 60,"v":4}}`}, ""},
 	} {
-		for _, away := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/away=%v", name, away), func(t *testing.T) {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/stream=%v", name, stream), func(t *testing.T) {
 				if err := testenv.RedisClient(t).FlushAll(t.Context()).Err(); err != nil {
 					t.Fatal(err)
 				}
@@ -38,10 +38,10 @@ func TestOrderOfKeys(t *testing.T) {
 				if code := startBinary(t, realServers(t), "sql", "--mode", "outbox", "--table", "things", "--apply").exit(testenv.Wait); code != 0 {
 					t.Fatalf("gateway sql: exit status %d", code)
 				}
-				h := startHolding(`INSERT|UPDATE|TRUNCATE|[0-9]+,"v":[0-9]+}}$`)
+				h := newBlockingReceiver(`INSERT|UPDATE|TRUNCATE|[0-9]+,"v":[0-9]+}}$`)
 				shop := httptest.NewServer(h)
 				defer shop.Close()
-				all := startOrder(t, shop.URL, away)
+				all := startOrder(t, shop.URL, stream)
 				execSQL(t, "INSERT INTO things VALUES (60, 1)")
 				<-h.begun
 				for _, sql := range c.sql {
@@ -56,7 +56,7 @@ func TestOrderOfKeys(t *testing.T) {
 				all[len(all)-1].awaitMetric(fmt.Sprintf(`gateway_sink_held_back{sink="shop"} %d`, events))
 				close(h.refuse)
 				h.await(t, c.want...)
-				if got := h.places; c.headed != "" && !slices.Contains(got, c.headed) {
+				if got := h.headers; c.header != "" && !slices.Contains(got, c.header) {
 					t.Errorf("headers: %q", got)
 				}
 				for _, p := range all {
@@ -71,14 +71,14 @@ func TestOrderOfKeys(t *testing.T) {
 	}
 }
 
-// startOrder starts a gateway that sends changes to a shop; or one that appends them to a stream,
-// and one that sends the stream's entries to the shop.
-func startOrder(t *testing.T, shop string, away bool) (all []*program) {
+// startOrder starts a gateway that sends changes to a shop. With stream it starts one that appends them to a
+// stream, and one that sends the entries of the stream to the shop.
+func startOrder(t *testing.T, shop string, stream bool) (all []*program) {
 	t.Helper()
 	const source = `  changes: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [things], output: change}`
 	sink := fmt.Sprintf("  shop: {type: webhook, url: %s, allow: [127.0.0.1], workers: 4, retry: {initial: 10ms, max: 10ms}}", shop)
 	configs := [][2]string{{source, sink}}
-	if away {
+	if stream {
 		configs = [][2]string{
 			{source, `  shop: {type: redis-stream, url: "${REDIS_URL}", stream: changes}`},
 			{`  changes: {type: redis-stream, url: "${REDIS_URL}", stream: changes, group: shop, consumer: me, from: start}`, sink},

@@ -20,14 +20,14 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// The promise for servers of one's own is a second until an outage shows, and two from the
-// server's return until the flow is back. A busy machine gets more.
+// The status must show an outage within a second, and events must flow two seconds after
+// the server's return. A busy machine gets more time.
 const (
-	shownWithin = 5 * time.Second
-	backWithin  = 8 * time.Second
+	detectedWithin = 5 * time.Second
+	resumedWithin  = 8 * time.Second
 )
 
-// component is what /api/status says of a source or a sink.
+// component is a source or a sink in /api/status.
 type component struct {
 	Name, Type string
 	Up         bool
@@ -82,7 +82,7 @@ func startOutages(t *testing.T) *outages {
 	return o
 }
 
-// prepare makes the table, its triggers, and what the configurations need beside servers.
+// prepare creates the table, its triggers, and the environment of the configurations.
 func (o *outages) prepare(database, bus string) {
 	t := o.t
 	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -103,7 +103,7 @@ func (o *outages) prepare(database, bus string) {
 	}
 }
 
-// insert inserts rows, about 100 in a second, until the test ends. It goes on through outages.
+// insert inserts about 100 rows per second until the test ends, also during outages.
 func (o *outages) insert() {
 	o.goUntilEnd(func(ctx context.Context) {
 		var db *pgx.Conn
@@ -127,7 +127,7 @@ func (o *outages) insert() {
 	})
 }
 
-// publish publishes orders, as insert inserts them.
+// publish publishes about 100 orders per second, as insert does.
 func (o *outages) publish() {
 	options, err := redis.ParseURL(o.env["REDIS_URL"])
 	if err != nil {
@@ -152,7 +152,7 @@ func (o *outages) goUntilEnd(f func(context.Context)) {
 	o.t.Cleanup(func() { cancel(); <-done })
 }
 
-// start starts a gateway and waits until events flow through all of it.
+// start starts a gateway and waits until events flow to each sink.
 func (o *outages) start(file string) *program {
 	p := startBinary(o.t, o.env, "-c", absolute(o.t, file))
 	go func() {
@@ -171,19 +171,19 @@ func (o *outages) start(file string) *program {
 	return p
 }
 
-// shown waits until all components of a server are shown as down.
-func (p *program) shown(server string) {
+// awaitDown waits until the status shows all components of a server as down.
+func (p *program) awaitDown(server string) {
 	p.t.Helper()
-	p.await(server+" shown", shownWithin, func(list []component) bool {
+	p.await(server+" down in the status", detectedWithin, func(list []component) bool {
 		return !slices.ContainsFunc(list, func(c component) bool {
 			return strings.HasPrefix(c.Type, server) && (c.Up || c.LastError == "")
 		})
 	})
 }
 
-// TestOutages kills PostgreSQL, and Redis, under load. Each source and each sink that uses the
-// server is shown as down soon, and the flow is back soon after the server is. OUTAGES
-// is a list of seconds, for every ready configuration; without it two are tested for 2 s.
+// TestOutages proves that the status shows an outage of PostgreSQL or Redis under load soon, and that
+// events flow again soon after the server's return. OUTAGES lists the lengths of outages in seconds, for
+// every example configuration; without it two configurations have one of 2 s.
 func TestOutages(t *testing.T) {
 	files, lengths := []string{"gateway.yaml", "configs/orders-durable.yaml"}, []string{"2"}
 	list := os.Getenv("OUTAGES")
@@ -222,22 +222,22 @@ func testOutages(t *testing.T, file string, lengths []string) {
 			if err := server.kill(); err != nil {
 				t.Fatal(err)
 			}
-			p.shown(name)
-			shown := time.Since(since)
+			p.awaitDown(name)
+			detected := time.Since(since)
 			time.Sleep(time.Until(since.Add(time.Duration(seconds * float64(time.Second))))) // the outage that is tested
 			if err := server.start(); err != nil {
 				t.Fatal(err)
 			}
 			before := p.components()
-			back := p.await(name+" back", backWithin, func(list []component) bool { return flows(list, before) })
-			t.Logf("%s: %s away for %s s: shown after %.2f s, back %.2f s after it", file, name, length, shown.Seconds(), back.Seconds())
+			resumed := p.await(name+" back", resumedWithin, func(list []component) bool { return flows(list, before) })
+			t.Logf("%s: %s away for %s s: detected after %.2f s, events flow %.2f s after its return", file, name, length, detected.Seconds(), resumed.Seconds())
 		}
 	}
 	p.awaitMetric("gateway_conserved 1")
 }
 
-// TestFailovers kills the master of a Sentinel, and one of a cluster, under load. It is shown, and
-// the flow is back soon after a replica has taken over.
+// TestFailovers proves that the status shows the loss of a master of Sentinel or of a cluster under load, and that
+// events flow again soon after the takeover by a replica.
 func TestFailovers(t *testing.T) {
 	for _, file := range []string{"gateway.yaml", "configs/orders-durable.yaml"} {
 		for kind, start := range map[string]func(testing.TB) (url string, kill, well func()){
@@ -255,20 +255,20 @@ func TestFailovers(t *testing.T) {
 				p := o.start(file)
 				since := time.Now()
 				kill()
-				p.shown("redis")
-				shown := time.Since(since)
+				p.awaitDown("redis")
+				detected := time.Since(since)
 				well()
 				tookOver, before := time.Since(since), p.components()
-				back := p.await("back", backWithin, func(list []component) bool { return flows(list, before) })
-				t.Logf("%s: the master of a %s is killed: shown after %.2f s, the replica takes over after %.2f s, back %.2f s after that", file, kind, shown.Seconds(), tookOver.Seconds(), back.Seconds())
+				resumed := p.await("back", resumedWithin, func(list []component) bool { return flows(list, before) })
+				t.Logf("%s: the master of a %s is killed: detected after %.2f s, takeover after %.2f s, events flow %.2f s later", file, kind, detected.Seconds(), tookOver.Seconds(), resumed.Seconds())
 				p.awaitMetric("gateway_conserved 1")
 			})
 		}
 	}
 }
 
-// flows reports whether all components are up, and each sink at an end of the pipeline has
-// delivered more than before. A sink for dead letters has nothing to deliver.
+// flows reports whether all components are up, and each sink at the end of a route has
+// delivered more than before. It ignores the sink of dead letters, which gets none.
 func flows(list, before []component) bool {
 	for i, c := range list {
 		switch {

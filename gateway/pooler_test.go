@@ -10,18 +10,18 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// behind starts the gateway of gateway.yaml with its database behind a pgbouncer.
-func behind(t *testing.T, b *testenv.Pgbouncer) *program {
+// startBehindPooler starts the gateway of gateway.yaml with its database behind a pgbouncer.
+func startBehindPooler(t *testing.T, b *testenv.Pgbouncer) *program {
 	t.Helper()
 	env := realServers(t)
 	env["DATABASE_URL"] = b.URL()
 	return startBinary(t, env, "-c", absolute(t, "gateway.yaml"))
 }
 
-// awaitRefusal waits until the status says why the source orders_db does not run.
+// awaitRefusal waits until the last error of the source orders_db names the right pool_mode.
 func (p *program) awaitRefusal() {
 	p.t.Helper()
-	p.awaitLog("secret for /api is in this file")
+	p.awaitLog("secret of /api is in this file")
 	var last string
 	for start := time.Now(); !strings.Contains(last, "pool_mode=session"); time.Sleep(10 * time.Millisecond) {
 		if time.Since(start) > testenv.Wait {
@@ -34,7 +34,7 @@ func (p *program) awaitRefusal() {
 			}
 		}
 		_, body := p.get("/api/status")
-		_ = json.Unmarshal([]byte(body), &status) // there is none until it listens
+		_ = json.Unmarshal([]byte(body), &status) // there is no body until the gateway listens
 		for _, s := range status.Sources {
 			if s.Name == "orders_db" {
 				last = s.Error
@@ -43,11 +43,12 @@ func (p *program) awaitRefusal() {
 	}
 }
 
-// TestTransactionPoolerIsRefused: two gateways behind one say what to mend, and are neither ready nor leading.
+// TestTransactionPoolerIsRefused proves that gateways behind a pooler of transactions or statements report the
+// right pool_mode, and are neither ready nor leading.
 func TestTransactionPoolerIsRefused(t *testing.T) {
 	for _, mode := range []string{"transaction", "statement"} {
 		b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: mode})
-		gateways := []*program{behind(t, b), behind(t, b)}
+		gateways := []*program{startBehindPooler(t, b), startBehindPooler(t, b)}
 		for _, p := range gateways {
 			p.awaitRefusal()
 		}
@@ -59,7 +60,7 @@ func TestTransactionPoolerIsRefused(t *testing.T) {
 				t.Errorf("%s: it is ready: %s", mode, body)
 			}
 		}
-		if n := locks(t); n != 0 { // it would stay, and keep others from leading
+		if n := locks(t); n != 0 { // a lock would stay, and no gateway could lead
 			t.Errorf("%s: %d locks are left in the pool", mode, n)
 		}
 	}
@@ -74,15 +75,16 @@ func locks(t *testing.T) (n int) {
 	return n
 }
 
-// TestSessionPooler: one of two gateways leads, each order arrives once, and the other one takes over. Both
-// connect again to a pgbouncer that was killed. One that was switched to transactions is refused.
-func TestSessionPooler(t *testing.T) {
+// TestSessionPoolerWorks proves that, behind a pooler of sessions, one of two gateways leads, each order arrives
+// once, and the standby takes over. Both reconnect after a kill of the pooler, and refuse it when its mode changes to
+// transaction.
+func TestSessionPoolerWorks(t *testing.T) {
 	b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"})
 	out := collectPublished(t)
 	orders, stop := startWriter(t)
-	first := behind(t, b)
+	first := startBehindPooler(t, b)
 	first.awaitLeading()
-	second := behind(t, b)
+	second := startBehindPooler(t, b)
 	second.awaitReady()
 	if a, b := first.leader(), second.leader(); a.State != "leader" || b.State != "standby" {
 		t.Fatalf("states %+v and %+v", a, b)
@@ -105,6 +107,6 @@ func TestSessionPooler(t *testing.T) {
 	b.SetMode(t, "transaction")
 	second.awaitRefusal()
 	if l := second.leader(); l.State == "leader" {
-		t.Errorf("behind a pooler of transactions: %+v", l)
+		t.Errorf("it leads behind a pooler of transactions: %+v", l)
 	}
 }

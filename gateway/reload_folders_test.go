@@ -9,16 +9,16 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestSwitchedFolderIsLoaded: a folder of the path is a symbolic link that a deployment switches.
-// No folder that is watched changes.
-func TestSwitchedFolderIsLoaded(t *testing.T) {
+// TestSwitchedFolderIsReloaded proves that a file is reloaded after a folder of its path, a symbolic link, was
+// changed by a deployment. No watched folder changes.
+func TestSwitchedFolderIsReloaded(t *testing.T) {
 	dir := t.TempDir()
 	current := filepath.Join(dir, "current")
 	p := (*program)(nil)
 	for _, text := range []string{"one", "two", "three"} {
 		release := filepath.Join(dir, text)
 		mkdir(t, release)
-		writeFile(t, filepath.Join(release, "gateway.yaml"), shows(`"`+text+`"`))
+		writeFile(t, filepath.Join(release, "gateway.yaml"), printing(`"`+text+`"`))
 		if err := os.Symlink(release, current+".new"); err != nil {
 			t.Fatal(err)
 		}
@@ -28,20 +28,20 @@ func TestSwitchedFolderIsLoaded(t *testing.T) {
 		}
 		p.awaitLine(`"` + text + `"`)
 	}
-	writeFile(t, filepath.Join(dir, "three", "gateway.yaml"), shows(`"four"`))
+	writeFile(t, filepath.Join(dir, "three", "gateway.yaml"), printing(`"four"`))
 	p.awaitLine(`"four"`)
-	endWell(t, p)
+	stopProgram(t, p)
 }
 
-// TestMovedFolderIsLoaded: another folder takes the place of the one that is watched, twice.
-func TestMovedFolderIsLoaded(t *testing.T) {
+// TestMovedFolderIsReloaded proves that a file is reloaded when another folder replaces the watched one, twice.
+func TestMovedFolderIsReloaded(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "config")
 	p := (*program)(nil)
 	for _, text := range []string{"one", "two", "three"} {
 		fresh := filepath.Join(dir, "fresh-"+text)
 		mkdir(t, fresh)
-		writeFile(t, filepath.Join(fresh, "gateway.yaml"), shows(`"`+text+`"`))
+		writeFile(t, filepath.Join(fresh, "gateway.yaml"), printing(`"`+text+`"`))
 		if p != nil {
 			rename(t, folder, filepath.Join(dir, "before-"+text))
 		}
@@ -51,7 +51,7 @@ func TestMovedFolderIsLoaded(t *testing.T) {
 		}
 		p.awaitLine(`"` + text + `"`)
 	}
-	endWell(t, p)
+	stopProgram(t, p)
 }
 
 func mkdir(t *testing.T, path string) {
@@ -68,8 +68,8 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// endWell stops the program in order.
-func endWell(t *testing.T, p *program) {
+// stopProgram stops the program with SIGTERM, and checks its status.
+func stopProgram(t *testing.T, p *program) {
 	t.Helper()
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	if code := p.exit(testenv.Wait); code != 0 {

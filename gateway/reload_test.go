@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// shows is a configuration that prints text again and again.
-func shows(text string) string {
+// printing returns a configuration that prints text 50 times per second.
+func printing(text string) string {
 	return fmt.Sprintf("http: {listen: \":${PORT}\"}\nsources: {made: {type: generate, rate: 50, template: '%s'}}\nsinks: {out: {type: stdout}}\nroutes: {r: {from: [made], to: [out]}}\n", text)
 }
 
@@ -22,7 +22,7 @@ func (p *program) awaitLine(want string) {
 	p.t.Helper()
 	for start := time.Now(); p.line() != want; {
 		if time.Since(start) > testenv.Wait {
-			p.t.Fatalf("it never prints %s", want)
+			p.t.Fatalf("%s is not printed", want)
 		}
 	}
 }
@@ -34,8 +34,9 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// TestChangedFileIsLoaded, however it is changed; a broken one changes nothing.
-func TestChangedFileIsLoaded(t *testing.T) {
+// TestChangedFileIsReloaded proves that a file is reloaded that was written, replaced or created again, and that
+// the running configuration stays after an error.
+func TestChangedFileIsReloaded(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "gateway.yaml")
 	replace := func(text string) { // as editors do
@@ -44,12 +45,12 @@ func TestChangedFileIsLoaded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	writeFile(t, file, shows(`"at the start"`))
+	writeFile(t, file, printing(`"at the start"`))
 	p := startBinary(t, nil, "-c", file)
 	p.awaitLine(`"at the start"`)
-	writeFile(t, file, shows(`"written"`))
+	writeFile(t, file, printing(`"written"`))
 	p.awaitLine(`"written"`)
-	replace(shows(`"replaced"`))
+	replace(printing(`"replaced"`))
 	p.awaitLine(`"replaced"`)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -57,13 +58,13 @@ func TestChangedFileIsLoaded(t *testing.T) {
 	p.awaitLog("cannot be read: no such file")
 	p.awaitMetric("gateway_config_last_reload_successful 0")
 	p.awaitLine(`"replaced"`)
-	writeFile(t, file, shows(`"made anew"`))
-	p.awaitLine(`"made anew"`)
-	replace(shows(`"broken"`) + "nonsense: 1\n")
+	writeFile(t, file, printing(`"created again"`))
+	p.awaitLine(`"created again"`)
+	replace(printing(`"broken"`) + "nonsense: 1\n")
 	p.awaitLog(`unknown option`)
 	p.awaitMetric("gateway_config_last_reload_successful 0")
-	p.awaitLine(`"made anew"`)
-	replace(shows(`"mended"`))
+	p.awaitLine(`"created again"`)
+	replace(printing(`"mended"`))
 	p.awaitLine(`"mended"`)
 	p.awaitMetric("gateway_config_last_reload_successful 1")
 	p.cmd.Process.Signal(syscall.SIGTERM)
@@ -72,8 +73,9 @@ func TestChangedFileIsLoaded(t *testing.T) {
 	}
 }
 
-// TestMountedFileIsLoaded: Kubernetes swaps the folder that a symbolic link leads to.
-func TestMountedFileIsLoaded(t *testing.T) {
+// TestMountedFileIsReloaded proves that a file is reloaded when the folder behind a symbolic link is replaced, as
+// Kubernetes does.
+func TestMountedFileIsReloaded(t *testing.T) {
 	dir := t.TempDir()
 	mount := func(name, text string) {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
@@ -87,7 +89,7 @@ func TestMountedFileIsLoaded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mount("..1", shows(`"one"`))
+	mount("..1", printing(`"one"`))
 	file := filepath.Join(dir, "gateway.yaml")
 	if err := os.Symlink("..data/gateway.yaml", file); err != nil {
 		t.Fatal(err)
@@ -95,30 +97,30 @@ func TestMountedFileIsLoaded(t *testing.T) {
 	p := startBinary(t, nil, "-c", file)
 	for i, text := range []string{`"one"`, `"two"`, `"three"`} {
 		if i > 0 {
-			mount(fmt.Sprint("..", i+1), shows(text))
+			mount(fmt.Sprint("..", i+1), printing(text))
 		}
 		p.awaitLine(text)
 	}
 }
 
-// TestHangupLoadsTheEnvironmentFile, which no watch looks at.
-func TestHangupLoadsTheEnvironmentFile(t *testing.T) {
+// TestHangupReloadsEnvironmentFile proves that SIGHUP reloads the file of --env-file, which is not watched.
+func TestHangupReloadsEnvironmentFile(t *testing.T) {
 	dir := t.TempDir()
 	file, dotenv := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "secrets")
-	writeFile(t, file, strings.Replace(shows("TEXT"), "'TEXT'", "'\"${TEXT}\"'", 1))
+	writeFile(t, file, strings.Replace(printing("TEXT"), "'TEXT'", "'\"${TEXT}\"'", 1))
 	writeFile(t, dotenv, "TEXT=before\n")
 	p := startBinary(t, nil, "-c", file, "--env-file", dotenv)
 	p.awaitLine(`"before"`)
 	writeFile(t, dotenv, "TEXT=after\n")
 	p.cmd.Process.Signal(syscall.SIGHUP)
 	p.awaitLine(`"after"`)
-	p.awaitLog(`"why":"SIGHUP"`)
+	p.awaitLog(`"reason":"SIGHUP"`)
 }
 
-// TestPipeInPlaceOfAFile: it is refused, and reloads go on.
-func TestPipeInPlaceOfAFile(t *testing.T) {
+// TestPipeInPlaceOfFileIsRefused proves that a reload refuses a pipe, and that later reloads work.
+func TestPipeInPlaceOfFileIsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
-	writeFile(t, file, shows(`"at the start"`))
+	writeFile(t, file, printing(`"at the start"`))
 	p := startBinary(t, nil, "-c", file)
 	p.awaitLine(`"at the start"`)
 	if err := syscall.Mkfifo(file+".new", 0o600); err != nil {
@@ -130,17 +132,17 @@ func TestPipeInPlaceOfAFile(t *testing.T) {
 	p.awaitLog("it is a pipe: name a regular file")
 	p.awaitMetric("gateway_config_last_reload_successful 0")
 	p.cmd.Process.Signal(syscall.SIGHUP)
-	p.awaitLog(`"why":"SIGHUP"`)
+	p.awaitLog(`"reason":"SIGHUP"`)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, file, shows(`"a file again"`))
+	writeFile(t, file, printing(`"a file again"`))
 	p.awaitLine(`"a file again"`)
 	p.awaitMetric("gateway_config_last_reload_successful 1")
 }
 
-// TestPipeAtTheStart: `-c <(...)` works, and SIGHUP takes what was read then.
-func TestPipeAtTheStart(t *testing.T) {
+// TestPipeAtStartIsReadOnce proves that `-c <(...)` works, and that SIGHUP uses the text that was read at the start.
+func TestPipeAtStartIsReadOnce(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
@@ -148,23 +150,24 @@ func TestPipeAtTheStart(t *testing.T) {
 	later := filepath.Join(t.TempDir(), "later.yaml")
 	writeFile(t, later, "http: {listen: \":${PORT}\"}\n")
 	written := make(chan error, 1)
-	go func() { written <- os.WriteFile(pipe, []byte(shows(`"by a pipe"`)), 0o600) }()
+	go func() { written <- os.WriteFile(pipe, []byte(printing(`"by a pipe"`)), 0o600) }()
 	p := startBinary(t, nil, "-c", pipe, "-c", later)
 	p.awaitLine(`"by a pipe"`)
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
 	p.cmd.Process.Signal(syscall.SIGHUP)
-	p.awaitLog("the new configuration runs")
+	p.awaitLog("configuration reloaded")
 	p.awaitMetric("gateway_config_last_reload_successful 1")
 	p.awaitLine(`"by a pipe"`)
 }
 
-// TestDotenvWarningsAreShown: by check and in the log, with the line, and never with what it says.
-func TestDotenvWarningsAreShown(t *testing.T) {
+// TestDotenvWarningsAreReported proves that check and the log report a malformed line of an env file, without its
+// text.
+func TestDotenvWarningsAreReported(t *testing.T) {
 	dir := t.TempDir()
 	file, dotenv := filepath.Join(dir, "gateway.yaml"), filepath.Join(dir, "my.env")
-	writeFile(t, file, shows(`"x"`))
+	writeFile(t, file, printing(`"x"`))
 	writeFile(t, dotenv, "# mine\nmy s3cret\n")
 	checked := startBinary(t, nil, "check", "-c", file, "--env-file", dotenv)
 	if got, want := checked.line(), "warning "+dotenv+":2:1: is left out: it is not NAME=value"; got != want {
@@ -177,6 +180,6 @@ func TestDotenvWarningsAreShown(t *testing.T) {
 	p.awaitLine(`"x"`)
 	p.awaitLog(dotenv + ":2:1: is left out")
 	if strings.Contains(p.stderr.String(), "s3cret") {
-		t.Error("the log shows what the file holds")
+		t.Error("the log holds text of the file")
 	}
 }

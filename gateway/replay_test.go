@@ -13,17 +13,17 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDeadLettersAreReplayed: what an endpoint refuses is parked in a file, with the
-// reason; replayed once the endpoint is mended, it arrives byte for byte under its ID.
+// TestDeadLettersAreReplayed proves that events that an endpoint refuses are parked in a file with the
+// reason, and that `gateway replay` sends them unchanged, with their IDs.
 func TestDeadLettersAreReplayed(t *testing.T) {
-	var mended atomic.Bool
+	var repaired atomic.Bool
 	type delivery struct{ id, body string }
-	refused, taken := make(chan delivery, 10), make(chan delivery, 10)
+	refused, accepted := make(chan delivery, 10), make(chan delivery, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		d := delivery{r.Header.Get("Webhook-Id"), string(body)}
-		if mended.Load() {
-			taken <- d
+		if repaired.Load() {
+			accepted <- d
 			return
 		}
 		http.Error(w, "no such product", http.StatusUnprocessableEntity)
@@ -54,16 +54,16 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	mended.Store(true)
+	repaired.Store(true)
 	replay := startBinary(t, env, "replay", env["PARKED_FILE"], "--to", "shop", "-c", config)
-	if a, b := <-taken, <-taken; a != first || b != second {
+	if a, b := <-accepted, <-accepted; a != first || b != second {
 		t.Errorf("replayed %v and %v, want %v and %v", a, b, first, second)
 	}
-	if code := replay.exit(testenv.Wait); code != 1 || !strings.Contains(replay.stderr.String(), "lines that are no events: 1, the first is "+env["PARKED_FILE"]+":3") {
-		t.Errorf("exit status %d, and it says: %s", code, replay.stderr.String())
+	if code := replay.exit(testenv.Wait); code != 1 || !strings.Contains(replay.stderr.String(), "lines that are not events: 1, the first is "+env["PARKED_FILE"]+":3") {
+		t.Errorf("exit status %d: %s", code, replay.stderr.String())
 	}
-	if got := replay.line(); got != "events that shop or its dead_letter sink has taken: 2" {
-		t.Errorf("it prints: %s", got)
+	if got := replay.line(); got != "events delivered to shop or its dead_letter sink: 2" {
+		t.Errorf("output: %s", got)
 	}
 
 	for args, want := range map[string]string{

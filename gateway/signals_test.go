@@ -16,6 +16,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
+// TestTermDrainsAndExits proves that SIGTERM closes clients with code 1012 and ends the gateway with status 0.
 func TestTermDrainsAndExits(t *testing.T) {
 	p := startBinary(t, realServers(t), "-c", absolute(t, "gateway.yaml"))
 	p.awaitReady()
@@ -31,8 +32,9 @@ func TestTermDrainsAndExits(t *testing.T) {
 	}
 }
 
-// TestStoppedIsTheLastLine, although a client that never ends its request has HTTP stop late.
-func TestStoppedIsTheLastLine(t *testing.T) {
+// TestStoppedIsLastLogLine proves that nothing is logged behind "stopped", also if an incomplete request delays the
+// stop of HTTP.
+func TestStoppedIsLastLogLine(t *testing.T) {
 	p := startBinary(t, realServers(t), "-c", absolute(t, "gateway.yaml"))
 	p.awaitReady()
 	conn, err := net.Dial("tcp", "127.0.0.1:"+p.port)
@@ -54,7 +56,8 @@ func TestStoppedIsTheLastLine(t *testing.T) {
 	}
 }
 
-// TestSecondSignalExitsAtOnce hangs a webhook, so that draining would take long.
+// TestSecondSignalExitsAtOnce proves that a second SIGTERM ends a gateway that drains, here to a webhook that does not
+// answer.
 func TestSecondSignalExitsAtOnce(t *testing.T) {
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -83,29 +86,30 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	}
 }
 
-func TestTakenPort(t *testing.T) {
+// TestPortInUse proves that a port in use is an error with a sink that serves clients, and a warning without one.
+func TestPortInUse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	taken := l.Addr().String()
-	_, taken, _ = net.SplitHostPort(taken)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
 	env := realServers(t)
-	env["PORT"] = taken
+	env["PORT"] = port
 
 	deliver := startBinary(t, env, "-c", absolute(t, "gateway.yaml"))
-	if code := deliver.exit(testenv.Wait); code != 1 || !strings.Contains(deliver.stderr.String(), ":"+taken) {
-		t.Errorf("exit status %d, and it says: %s", code, deliver.stderr.String())
+	if code := deliver.exit(testenv.Wait); code != 1 || !strings.Contains(deliver.stderr.String(), ":"+port) {
+		t.Errorf("exit status %d: %s", code, deliver.stderr.String())
 	}
 
 	publish := startBinary(t, env, "-c", absolute(t, "gateway.yaml"), "--route", "publish")
-	publish.awaitLog("ready: every source is connected")
-	if !strings.Contains(publish.stderr.String(), `"level":"WARN","msg":"going on without`) {
+	publish.awaitLog("gateway ready")
+	if !strings.Contains(publish.stderr.String(), `"level":"WARN","msg":"port in use, running without`) {
 		t.Errorf("no warning: %s", publish.stderr.String())
 	}
 }
 
+// TestCheckExitStatus proves that check exits with 0 for a right file, 1 for a wrong one, and 2 for a wrong command line.
 func TestCheckExitStatus(t *testing.T) {
 	good := startBinary(t, map[string]string{"DATABASE_URL": "postgres://db/orders", "REDIS_URL": "redis://bus"}, "check", "-c", absolute(t, "gateway.yaml"))
 	if code := good.exit(testenv.Wait); code != 0 {
@@ -141,5 +145,5 @@ routes: {shown: {from: [made], to: [out]}, sent: {from: [made], to: [browsers]}}
 	for range 100 {
 		read(t, conn)
 	}
-	endWell(t, p)
+	stopProgram(t, p)
 }

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// send asks a gateway on this machine, and returns the answer with its body read.
+// send sends a request, and returns the answer with its body closed.
 func send(t *testing.T, method, url, host string, header http.Header, cookies ...*http.Cookie) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(method, url, nil)
@@ -38,8 +38,9 @@ func authorization(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}}
 }
 
-// TestCookieOpensTheAPI: the page shows the secret, or a link's, once.
-func TestCookieOpensTheAPI(t *testing.T) {
+// TestCookieOpensAPI proves that a page gets a cookie for the secret or for a link, and that the cookie
+// opens /api for pages of the same origin only.
+func TestCookieOpensAPI(t *testing.T) {
 	r := startGateway(t, writeConfig(t, adminConfig), nil)
 	base := "http://127.0.0.1:" + r.port
 	for name, token := range map[string]string{"secret": r.secret(), "link": strings.TrimPrefix(r.admin.Link(false), "#token=")} {
@@ -79,17 +80,18 @@ func TestCookieOpensTheAPI(t *testing.T) {
 		t.Errorf("a wrong secret gets a cookie: %s", resp.Status)
 	}
 	if resp := send(t, "POST", base+"/api/session", "", authorization(r.secret())); resp.Cookies()[0].Secure {
-		t.Error("over http the cookie would never be sent")
+		t.Error("over http a browser never sends the cookie")
 	}
 }
 
-// TestConfiguredSecretIsTheOnlyOne, it is never shown, and a reload can take it away.
-func TestConfiguredSecretIsTheOnlyOne(t *testing.T) {
+// TestConfiguredSecretReplacesGeneratedOne proves that a configured secret is never printed, and that after a reload
+// without it the generated one is used.
+func TestConfiguredSecretReplacesGeneratedOne(t *testing.T) {
 	file := writeConfig(t, adminConfig)
 	env := map[string]string{"TOKEN": "configured token", "REDIS_URL": testenv.Redis(t).URL()}
 	r := startGateway(t, file, env)
 	if link := r.admin.Link(true) + r.admin.Link(false); link != "" {
-		t.Errorf("it is shown: %s", link)
+		t.Errorf("it is printed: %s", link)
 	}
 	if code, _ := r.getWithToken("/api/status", "configured token"); code != 200 {
 		t.Errorf("configured: %d", code)
@@ -105,9 +107,9 @@ func TestConfiguredSecretIsTheOnlyOne(t *testing.T) {
 	}
 }
 
-// TestListenerOfItsOwn: on a loopback address it answers requests for localhost, so that no
-// page can read it under a name of its own; on another address /api needs the secret.
-func TestListenerOfItsOwn(t *testing.T) {
+// TestAdminListener proves that an admin listener on a loopback address answers only requests for
+// localhost, which prevents DNS rebinding. On another address /api needs the secret.
+func TestAdminListener(t *testing.T) {
 	port := strconv.Itoa(testenv.FreePort(t))
 	local := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "127.0.0.1:" + port})
 	paths := []string{"/api/status", "/api/dead-letters", "/metrics", "/readyz", "/healthz", "/"}
@@ -119,10 +121,10 @@ func TestListenerOfItsOwn(t *testing.T) {
 		}
 	}
 	if resp := send(t, "GET", "http://127.0.0.1:"+local.port+"/api/status", "localhost", nil); resp.StatusCode == 200 {
-		t.Error("the shared listener has it, too")
+		t.Error("the shared listener serves /api, too")
 	}
 	if local.admin.Link(true) != "" {
-		t.Error("a secret was made that nothing needs")
+		t.Error("a secret was generated that is not needed")
 	}
 	port = strconv.Itoa(testenv.FreePort(t))
 	guarded := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "localhost:" + port, "TOKEN": "configured token"})
@@ -152,8 +154,8 @@ func TestListenerOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestSecretWithoutAFolder counts until the gateway ends.
-func TestSecretWithoutAFolder(t *testing.T) {
+// TestSecretWithoutFolderIsInMemory proves that a secret works that cannot be written to a file.
+func TestSecretWithoutFolderIsInMemory(t *testing.T) {
 	for _, name := range []string{"XDG_STATE_HOME", "HOME", "STATE_DIRECTORY"} {
 		t.Setenv(name, "")
 	}

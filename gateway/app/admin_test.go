@@ -17,7 +17,9 @@ sinks: {out: {type: websocket}}
 routes: {r: {from: [bus], to: [out]}}
 `
 
-func TestStatusShowsTheGraph(t *testing.T) {
+// TestStatusListsGraph proves that the status has all components and their counts, and that the other paths of admin
+// answer.
+func TestStatusListsGraph(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startGateway(t, defaultConfig, nil)
 	c := r.connect()
@@ -40,7 +42,8 @@ func TestStatusShowsTheGraph(t *testing.T) {
 	}
 }
 
-func TestWhoMaySeeTheAPI(t *testing.T) {
+// TestAPINeedsSecret proves that /api needs the secret whatever the Host and the address of the peer are.
+func TestAPINeedsSecret(t *testing.T) {
 	ask := func(port, host, token string) int {
 		req, err := http.NewRequest("GET", "http://127.0.0.1:"+port+"/api/status", nil)
 		if err != nil {
@@ -61,7 +64,7 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 	for _, host := range []string{"localhost", "127.0.0.1:" + open.port, "[::1]:1", "evil.example", "localhost.evil.example", "10.0.0.1"} {
 		for token, want := range map[string]int{"": 401, "wrong": 401, open.secret(): 200} {
 			if got := ask(open.port, host, token); got != want {
-				t.Errorf("asked for as %s: %d, want %d", host, got, want)
+				t.Errorf("host %s: %d, want %d", host, got, want)
 			}
 		}
 	}
@@ -85,13 +88,13 @@ func TestWhoMaySeeTheAPI(t *testing.T) {
 		}
 	}
 	port := strconv.Itoa(testenv.FreePort(t))
-	apart := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "127.0.0.1:" + port})
+	separate := startGateway(t, writeConfig(t, adminConfig), map[string]string{"ADMIN": "127.0.0.1:" + port})
 	for host, want := range map[string]int{"localhost": 200, "gateway.example": 403} {
 		if got := ask(port, host, ""); got != want {
-			t.Errorf("on a listener of its own, asked for as %s: %d, want %d", host, got, want)
+			t.Errorf("admin listener, host %s: %d, want %d", host, got, want)
 		}
 	}
-	if got := ask(apart.port, "localhost", ""); got == 200 {
-		t.Error("the shared listener still has it")
+	if got := ask(separate.port, "localhost", ""); got == 200 {
+		t.Error("the shared listener serves /api")
 	}
 }

@@ -1,4 +1,4 @@
-// Package app is the gateway's command line: one file per command.
+// Package app is the gateway's command line, with one file per command.
 package app
 
 import (
@@ -19,13 +19,12 @@ import (
 // Version is set by the build: -ldflags "-X eventgateway/gateway/app.Version=..."
 var Version = "dev"
 
-// Main runs the command line with the plugins of set, and exits: with 0 after a
-// run that ended as it should, 1 after one that did not, 2 where the command
-// line is wrong.
+// Main runs the command line with the plugins of set, and exits: with 0 after
+// success, 1 after a failure, 2 where the command line is wrong.
 func Main(set plugin.Set) {
 	root, err := command(set)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "this gateway was built with plugins that are described wrongly:\n%v\n", err)
+		fmt.Fprintf(os.Stderr, "this gateway was built with invalid plugin types:\n%v\n", err)
 		os.Exit(1)
 	}
 	err = root.Execute()
@@ -35,13 +34,13 @@ func Main(set plugin.Set) {
 	case errors.As(err, &failed):
 		fmt.Fprintln(os.Stderr, arguments(os.Args).Error(failed.err))
 		os.Exit(1)
-	default: // cobra has found the command line wrong, and repeats it
+	default: // cobra found the command line wrong; its error quotes it
 		fmt.Fprintf(os.Stderr, "%v\ngateway --help shows how it is used\n", arguments(os.Args).Error(err))
 		os.Exit(2)
 	}
 }
 
-// arguments hides the secrets of URLs in a command line.
+// arguments returns a Redactor of the secrets in the URLs of a command line.
 func arguments(args []string) *options.Redactor {
 	var urls []any
 	for _, arg := range args {
@@ -52,13 +51,13 @@ func arguments(args []string) *options.Redactor {
 	return options.NewRedactor(urls...)
 }
 
-// failure marks errors of a command that was understood.
+// failure marks errors of a command whose command line was right.
 type failure struct{ err error }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// runs wraps a command's body: its errors are failures, not misuse.
+// runs returns the body of a command as cobra calls it, with its errors marked as failures.
 func runs(body func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := body(cmd, args); err != nil {
@@ -68,18 +67,18 @@ func runs(body func(cmd *cobra.Command, args []string) error) func(*cobra.Comman
 	}
 }
 
-// flags are what several commands share.
+// flags holds the flags that several commands share.
 type flags struct {
 	files    []string
 	routes   []string
 	dotenv   string
 	logLevel string
 	data     string
-	offline  bool // sources and sinks are not going to be built
+	offline  bool // sources and sinks are not built
 	pipes    config.Pipes
 }
 
-// readPipes reads those files that are pipes: once, as a reload cannot read them again.
+// readPipes reads the files that are pipes, once: a reload cannot read them again.
 func (f *flags) readPipes() (err error) {
 	if f.pipes == nil {
 		f.pipes, err = config.ReadPipes(append(slices.Clone(f.files), f.dotenv)...)
@@ -96,7 +95,7 @@ func (f *flags) env() (config.Env, error) {
 	return config.ProcessEnv(f.dotenv, pipes)
 }
 
-// command makes the command line. It fails where a plugin type of set is described wrongly.
+// command returns the root command. It fails where a plugin type of set is invalid.
 func command(set plugin.Set) (*cobra.Command, error) {
 	f := &flags{}
 	root := &cobra.Command{
@@ -111,7 +110,7 @@ that are not set are read from a file .env in the working directory, and NAME
 from the file that NAME_FILE names.`,
 		Example: `  gateway                                   run gateway.yaml
   gateway -c gateway.yaml --route deliver   run one route of it
-  gateway check -c gateway.yaml             say what is wrong with it
+  gateway check -c gateway.yaml             report what is wrong with it
   gateway plugins websocket                 list the options of a plugin`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
@@ -123,7 +122,7 @@ from the file that NAME_FILE names.`,
 	p.StringSliceVar(&f.routes, "route", nil, "run only this `route`; may be given several times")
 	p.StringVar(&f.dotenv, "env-file", ".env", "`file` with NAME=value lines, used where it exists")
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
-	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the private servers keep their data; without it they forget")
+	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the embedded servers store their data; without it, the data is lost on exit")
 	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f), versionCommand())
 	taken := []string{"help", "completion"} // cobra's
 	for _, c := range root.Commands() {
@@ -132,7 +131,7 @@ from the file that NAME_FILE names.`,
 	if err := config.CheckPlugins(set, taken...); err != nil {
 		return nil, err
 	}
-	for _, t := range all(set) {
+	for _, t := range typesOf(set) {
 		for _, c := range t.Commands() {
 			root.AddCommand(pluginCommand(c, f))
 		}
@@ -140,7 +139,7 @@ from the file that NAME_FILE names.`,
 	return root, nil
 }
 
-// pluginCommand makes a command of one that a plugin brings.
+// pluginCommand returns a plugin's command as a command of cobra.
 func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
 	goFlags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	body := c.New(goFlags)
@@ -169,14 +168,14 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 	}
 	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline})
 	if len(problems) > 0 {
-		err := wrong(problems)
-		if warnings := env.Warnings(); len(warnings) > 0 { // a variable that is not set may stand there
+		err := configError(problems)
+		if warnings := env.Warnings(); len(warnings) > 0 { // they may explain why a variable is not set
 			err = fmt.Errorf("%w\nwarnings: %d\n%w", err, len(warnings), warnings)
 		}
 		return nil, err
 	}
 	cfg.Warnings = env.Warnings()
-	debug, _, _ := env.Lookup("DEBUG") // DEBUG=*, as the old system knew it
+	debug, _, _ := env.Lookup("DEBUG") // DEBUG=*, as in the old system
 	if debug != "" && debug != "0" && debug != "false" {
 		cfg.Log.Level = "debug"
 	}
@@ -186,7 +185,8 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 	return cfg, nil
 }
 
-func wrong(problems options.Problems) error {
+// configError returns problems as one error, which ends with their number.
+func configError(problems options.Problems) error {
 	what := "problem"
 	if len(problems) > 1 {
 		what = "problems"

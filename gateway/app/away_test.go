@@ -11,11 +11,11 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// The promises for servers of one's own are a second until it shows that one is away, and two
-// until the flow is back. A busy machine gets more.
+// The status must show an outage within a second, and events must flow two seconds after the
+// server's return. A busy machine gets more time.
 const (
-	shownWithin = 5 * time.Second
-	backWithin  = 8 * time.Second
+	detectedWithin = 5 * time.Second
+	resumedWithin  = 8 * time.Second
 )
 
 const redisSinks = `
@@ -31,11 +31,11 @@ routes:
   all: {from: [made], to: [stream, bus, plain]}
 `
 
-// shownDown waits until the sinks show that they are down, and says how long that took.
-func (r *running) shownDown(t *testing.T, since time.Time, names ...string) {
+// awaitDown waits until the sinks are down in the status, and logs how long that took.
+func (r *running) awaitDown(t *testing.T, since time.Time, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		testenv.Eventually(t, shownWithin, name+" shown down", func() bool {
+		testenv.Eventually(t, detectedWithin, name+" shown down", func() bool {
 			s := r.sink(name)
 			return !s.Up && s.Breaker.State != "closed" && s.LastError != ""
 		})
@@ -43,11 +43,11 @@ func (r *running) shownDown(t *testing.T, since time.Time, names ...string) {
 	}
 }
 
-// flowsBack waits until the sinks deliver again, and says how long that took.
-func (r *running) flowsBack(t *testing.T, since time.Time, before map[string]uint64) {
+// awaitResumed waits until the sinks deliver again, and logs how long that took.
+func (r *running) awaitResumed(t *testing.T, since time.Time, before map[string]uint64) {
 	t.Helper()
 	for name, delivered := range before {
-		testenv.Eventually(t, backWithin, name+" back", func() bool { s := r.sink(name); return s.Up && s.Delivered > delivered })
+		testenv.Eventually(t, resumedWithin, name+" back", func() bool { s := r.sink(name); return s.Up && s.Delivered > delivered })
 		t.Logf("%s: back after %.2f s", name, time.Since(since).Seconds())
 		if s := r.sink(name); s.DeadLettered > 0 || s.Dropped["max_block"] > 0 {
 			t.Errorf("%s: %+v", name, s)
@@ -63,9 +63,9 @@ func (r *running) delivered(names ...string) map[string]uint64 {
 	return d
 }
 
-// storedOnce checks that a stream has the numbers from 0 on in their order, each once, and as many
+// checkStoredOnce checks that a stream holds the numbers from 0 on in order, each once, and as many
 // as the sink has delivered.
-func storedOnce(t *testing.T, client redis.UniversalClient, stream string, delivered uint64) {
+func checkStoredOnce(t *testing.T, client redis.UniversalClient, stream string, delivered uint64) {
 	t.Helper()
 	next, last := 0, "-"
 	for {
@@ -102,8 +102,8 @@ func connectTo(t *testing.T, url string) *redis.Client {
 	return c
 }
 
-// TestRedisAwayUnderLoad kills Redis for two seconds under load: it shows, the flow is back soon,
-// no event is given up, and each is stored once.
+// TestRedisAwayUnderLoad proves that an outage of Redis of two seconds under load is shown, that events flow
+// again soon, and that each event is stored once.
 func TestRedisAwayUnderLoad(t *testing.T) {
 	server, _ := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	client := connectTo(t, server.URL())
@@ -112,20 +112,20 @@ func TestRedisAwayUnderLoad(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Delivered > 500 && r.sink("plain").Delivered > 500 })
 	since := time.Now()
 	server.Kill()
-	r.shownDown(t, since, all...)
+	r.awaitDown(t, since, all...)
 	time.Sleep(time.Until(since.Add(2 * time.Second))) // the outage that is tested
 	before := r.delivered(all...)
 	if err := server.Start(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	r.flowsBack(t, time.Now(), before)
+	r.awaitResumed(t, time.Now(), before)
 	r.stop()
-	storedOnce(t, client, "{numbers}", r.sink("stream").Delivered)
+	checkStoredOnce(t, client, "{numbers}", r.sink("stream").Delivered)
 }
 
-// TestRedisRefuses: a missing right, a read-only server and a full one are the sink's failure. They
-// come and go while it runs.
-func TestRedisRefuses(t *testing.T) {
+// TestRedisRefusalIsSinkFailure proves that a missing right, a read-only server and a full one fail the sink as a
+// whole, and that it recovers when their cause ends.
+func TestRedisRefusalIsSinkFailure(t *testing.T) {
 	server, port := testenv.StartRedis(t)
 	client := connectTo(t, server.URL())
 	do := func(args ...any) {
@@ -138,10 +138,10 @@ func TestRedisRefuses(t *testing.T) {
 	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": fmt.Sprintf("redis://gw:pw@127.0.0.1:%d", port), "DIR": t.TempDir()})
 	numbered := []string{"stream", "bus"}
 	for _, fault := range []struct {
-		name         string
-		sinks        []string
-		begin, mend  []any
-		anotherCause string
+		name        string
+		sinks       []string
+		begin, mend []any
+		otherCause  string
 	}{
 		{"NOPERM", append(numbered, "plain"), []any{"ACL", "SETUSER", "gw", "-evalsha", "-publish"}, []any{"ACL", "SETUSER", "gw", "+@all"}, ""},
 		{"READONLY", numbered, []any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}, ""},
@@ -152,36 +152,36 @@ func TestRedisRefuses(t *testing.T) {
 			testenv.Eventually(t, testenv.Wait, "flowing", func() bool { return r.sink("stream").Up && r.sink("bus").Up && r.sink("plain").Up })
 			since := time.Now()
 			do(fault.begin...)
-			if fault.anotherCause == "kill" {
+			if fault.otherCause == "kill" {
 				do("CLIENT", "KILL", "USER", "gw")
 			}
-			r.shownDown(t, since, fault.sinks...)
+			r.awaitDown(t, since, fault.sinks...)
 			for _, name := range fault.sinks {
-				testenv.Eventually(t, shownWithin, "the reason of "+name, func() bool { return strings.Contains(r.sink(name).LastError, fault.name) })
+				testenv.Eventually(t, detectedWithin, "the reason of "+name, func() bool { return strings.Contains(r.sink(name).LastError, fault.name) })
 			}
 			before := r.delivered(fault.sinks...)
 			do(fault.mend...)
-			r.flowsBack(t, time.Now(), before)
+			r.awaitResumed(t, time.Now(), before)
 		})
 	}
 	r.stop()
-	storedOnce(t, client, "{numbers}", r.sink("stream").Delivered)
+	checkStoredOnce(t, client, "{numbers}", r.sink("stream").Delivered)
 }
 
-// TestLostAnswers: connections are cut again and again when Redis answers. Each event is stored
-// once all the same, also where others of its batch have failed by themselves.
-func TestLostAnswers(t *testing.T) {
+// TestLostAnswersDoNotRepeatEvents proves that each event is stored once although connections break before the
+// answers of Redis arrive, also if other events of its batch fail.
+func TestLostAnswersDoNotRepeatEvents(t *testing.T) {
 	server, _ := testenv.StartRedis(t)
 	proxy, url := testenv.ProxyURL(t, server.URL())
 	client := connectTo(t, server.URL())
 	r := startGateway(t, writeConfig(t, redisSinks), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
 	for range 30 {
 		before := r.delivered("stream")["stream"]
-		testenv.Eventually(t, backWithin, "more delivered", func() bool { return r.sink("stream").Delivered > before })
+		testenv.Eventually(t, resumedWithin, "more delivered", func() bool { return r.sink("stream").Delivered > before })
 		proxy.LoseAnswers()
 	}
 	r.stop()
-	storedOnce(t, client, "{numbers}", r.sink("stream").Delivered)
+	checkStoredOnce(t, client, "{numbers}", r.sink("stream").Delivered)
 }
 
 const redisIdle = `
@@ -195,9 +195,9 @@ routes:
   all: {from: [one], to: [stream, bus]}
 `
 
-// TestIdleSinkShowsItsServer: where no event comes, a sink shows that its server is gone or silent,
-// and that it is back.
-func TestIdleSinkShowsItsServer(t *testing.T) {
+// TestIdleSinkDetectsOutage proves that a sink without events shows that its server is away or silent, and that it
+// has returned.
+func TestIdleSinkDetectsOutage(t *testing.T) {
 	server, _ := testenv.StartRedis(t)
 	proxy, url := testenv.ProxyURL(t, server.URL())
 	r := startGateway(t, writeConfig(t, redisIdle), map[string]string{"REDIS_URL": url, "DIR": t.TempDir()})
@@ -213,12 +213,12 @@ func TestIdleSinkShowsItsServer(t *testing.T) {
 	up(testenv.Wait)
 	since := time.Now()
 	server.Kill()
-	r.shownDown(t, since, all...)
+	r.awaitDown(t, since, all...)
 	if err := server.Start(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	up(backWithin)
-	thaw := proxy.Freeze() // the next connection passes
+	up(resumedWithin)
+	thaw := proxy.Freeze() // the next connection is not frozen
 	defer thaw()
 	since = time.Now()
 	for _, name := range all {
@@ -226,14 +226,14 @@ func TestIdleSinkShowsItsServer(t *testing.T) {
 		testenv.Eventually(t, frozenWithin, name+" shown", func() bool { return r.sink(name).Errors > errors || !r.sink(name).Up })
 		t.Logf("%s: silence shown after %.2f s", name, time.Since(since).Seconds())
 	}
-	up(backWithin)
+	up(resumedWithin)
 }
 
 const redisCluster = redisSinks + `
   back: {from: [read, heard], to: [nothing]}
 `
 
-// TestClusterMasterAway kills a master of a Redis Cluster: the flow is back soon after its replica
+// TestClusterMasterAway proves that events flow again soon after the replica of a killed master of a Redis Cluster
 // has taken over.
 func TestClusterMasterAway(t *testing.T) {
 	url, kill, well := testenv.ClusterWithReplica(t, "{numbers}")
@@ -244,14 +244,14 @@ func TestClusterMasterAway(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "flowing", func() bool { return r.source("read").Emitted > 500 && r.source("heard").Emitted > 500 })
 	since := time.Now()
 	kill()
-	r.shownDown(t, since, all...)
+	r.awaitDown(t, since, all...)
 	well()
 	t.Logf("the cluster is well after %.2f s", time.Since(since).Seconds())
 	since = time.Now()
 	before, read, heard := r.delivered(all...), r.source("read").Emitted, r.source("heard").Emitted
-	r.flowsBack(t, since, before)
-	testenv.Eventually(t, backWithin, "read", func() bool { s := r.source("read"); return s.Up && s.Emitted > read })
+	r.awaitResumed(t, since, before)
+	testenv.Eventually(t, resumedWithin, "read", func() bool { s := r.source("read"); return s.Up && s.Emitted > read })
 	t.Logf("read: back after %.2f s", time.Since(since).Seconds())
-	testenv.Eventually(t, backWithin, "heard", func() bool { s := r.source("heard"); return s.Up && s.Emitted > heard })
+	testenv.Eventually(t, resumedWithin, "heard", func() bool { s := r.source("heard"); return s.Up && s.Emitted > heard })
 	t.Logf("heard: back after %.2f s", time.Since(since).Seconds())
 }

@@ -15,27 +15,27 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// probeTimeout bounds what check --live asks for one component: a server that does not answer
-// takes no time from the others. Tests wait less.
+// probeTimeout bounds the probe of one component by check --live, so that a server that does not
+// answer leaves time for the others. Tests set less.
 var probeTimeout = 20 * time.Second
 
 func checkCommand(set plugin.Set, f *flags) *cobra.Command {
 	var live, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [FILE...]",
-		Short: "Say what is wrong with a configuration, and with --live with what it connects to",
-		Long: `Reads the configuration, builds everything in it, and says what is wrong, each
-problem with file:line:col. Nothing is connected to.
+		Short: "Report what is wrong with a configuration, and with --live with its servers",
+		Long: `Reads the configuration, builds everything in it, and reports each problem with
+file:line:col. It connects to nothing.
 
-With --live it also connects to every server, and says what is wrong there and
-what mends it: does LISTEN work, is there a trigger and what does it do with large
-rows, may the user do what must be done, is the port free. It changes nothing.
-What it cannot look at is a warning.
+With --live it also connects to every server, and reports what is wrong there and how
+to mend it: whether LISTEN works, whether there is a trigger and what it does with large
+rows, whether the user has the rights, whether the port is free. It changes nothing.
+What it cannot examine is a warning.
 
 With --json it prints one object: findings, a list of objects with component, place,
 level (ok, warning, wrong, skipped), text and fix; and a summary, which counts them.
 
-The exit status is 0 where all is right or only warnings were found, else 1.`,
+The exit status is 0 without problems or with warnings only, else 1.`,
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				f.files = args
@@ -49,37 +49,37 @@ The exit status is 0 where all is right or only warnings were found, else 1.`,
 	return cmd
 }
 
-// check reports on a configuration. The error says why it cannot be used.
+// check reports on a configuration. It returns an error where it cannot be used.
 func check(ctx context.Context, set plugin.Set, f *flags, r *report) error {
 	cfg, err := f.load(set)
 	if err != nil {
 		return r.broken(err)
 	}
-	private := cfg.PrivateComponents()
-	cfg.SetPrivate("postgres://private", "redis://private") // nothing is started here
+	embedded := cfg.PrivateComponents()
+	cfg.SetPrivate("postgres://embedded", "redis://embedded") // nothing is started here
 	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return r.broken(err)
 	}
-	defer g.first.plan.Discard()
+	defer g.initial.plan.Discard()
 	for _, w := range cfg.Warnings {
-		r.problem(warning, w)
+		r.problem(levelWarning, w)
 	}
 	n := cfg.Graph
-	r.add(found{Level: right, Text: fmt.Sprintf("%s is right (sources: %d, routes: %d, sinks: %d)",
+	r.add(entry{Level: levelOK, Text: fmt.Sprintf("%s is right (sources: %d, routes: %d, sinks: %d)",
 		strings.Join(f.files, " + "), len(n.Sources), len(n.Routes), len(n.Sinks))})
 	if r.live {
-		probe(ctx, r, cfg, g, private)
+		probe(ctx, r, cfg, g, embedded)
 	}
 	return nil
 }
 
-// probe reports on everything that is connected to, but for the private components.
-func probe(ctx context.Context, r *report, cfg *config.Config, g *gateway, private []string) {
-	for _, name := range private {
-		r.add(found{Component: name, Level: skipped, Text: "its private server starts with the gateway; give a URL to check yours"})
+// probe reports on all servers and listeners, except the embedded servers.
+func probe(ctx context.Context, r *report, cfg *config.Config, g *gateway, embedded []string) {
+	for _, name := range embedded {
+		r.add(entry{Component: name, Level: levelSkipped, Text: "its embedded server starts with the gateway; set a URL to check a server of yours"})
 	}
-	for _, p := range g.first.plan.Probe(ctx, probeTimeout, private) {
+	for _, p := range g.initial.plan.Probe(ctx, probeTimeout, embedded) {
 		for _, f := range p.Findings {
 			r.finding(string(p.Kind)+"s."+p.Name, cfg.Place(p.Kind, p.Name).String(), f)
 		}
@@ -91,15 +91,15 @@ func probe(ctx context.Context, r *report, cfg *config.Config, g *gateway, priva
 
 // broken reports why a configuration cannot be used.
 func (r *report) broken(err error) error {
-	if !r.json { // the error is printed where the program ends
+	if !r.json { // Main prints the error
 		return err
 	}
 	var problems options.Problems
 	if !errors.As(err, &problems) {
-		r.add(found{Level: failing, Text: err.Error()})
+		r.add(entry{Level: levelWrong, Text: err.Error()})
 	}
 	for _, p := range problems {
-		r.problem(failing, p)
+		r.problem(levelWrong, p)
 	}
 	return err
 }

@@ -12,30 +12,30 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// The levels of what check reports.
+// The levels of entries.
 const (
-	right   = "ok"
-	warning = "warning" // also where something could not be looked at
-	failing = "wrong"
-	skipped = "skipped"
+	levelOK      = "ok"
+	levelWarning = "warning" // also where something could not be examined
+	levelWrong   = "wrong"
+	levelSkipped = "skipped"
 )
 
-// found is one thing that check reports.
-type found struct {
+// entry is one finding of check.
+type entry struct {
 	Component string `json:"component"` // sources.orders_db, or http.listen; "" for the configuration as a whole
 	Place     string `json:"place"`     // file:line:col, or "" where it has none
 	Level     string `json:"level"`
 	Text      string `json:"text"`
-	Fix       string `json:"fix"` // the command that mends it; "" where there is none
+	Fix       string `json:"fix"` // command that mends it; "" where there is none
 }
 
-// report prints what check finds: text at once, or JSON in the end.
+// report prints the findings of check: text at once, or JSON at the end.
 type report struct {
 	w          io.Writer
 	json, live bool
-	findings   []found
+	findings   []entry
 	count      map[string]int
-	err        error // of writing
+	err        error // the first of writing
 }
 
 // summary counts the findings of each level.
@@ -47,7 +47,7 @@ type summary struct {
 	Skipped  int  `json:"skipped"`
 }
 
-func (r *report) add(f found) {
+func (r *report) add(f entry) {
 	if r.count == nil {
 		r.count = map[string]int{}
 	}
@@ -64,13 +64,13 @@ func (r *report) add(f found) {
 		}
 	}
 	switch {
-	case f.Level == right && where == "": // the configuration
+	case f.Level == levelOK && where == "": // the configuration
 		r.printf("%s\n", f.Text)
-	case f.Level == skipped:
+	case f.Level == levelSkipped:
 		r.printf("skipped %s%s\n", where, f.Text)
 	default:
 		level := f.Level
-		if level == failing {
+		if level == levelWrong {
 			level = "WRONG"
 		}
 		r.printf("%-8s%s%s\n", level, where, f.Text)
@@ -80,8 +80,8 @@ func (r *report) add(f found) {
 	}
 }
 
-// oneLine returns text without what would begin a line or control a terminal: a server's names and
-// messages are another's.
+// oneLine returns text with its unprintable characters quoted: names and messages of a server could
+// begin a line or control the terminal.
 func oneLine(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -100,27 +100,27 @@ func (r *report) printf(format string, args ...any) {
 	}
 }
 
-// finding adds what a plugin has found.
+// finding adds a finding of a plugin.
 func (r *report) finding(component, place string, f plugin.Finding) {
-	level := map[plugin.Level]string{plugin.OK: right, plugin.Warning: warning, plugin.Problem: failing}[f.Level]
-	r.add(found{component, place, level, f.Text, f.Fix})
+	level := map[plugin.Level]string{plugin.OK: levelOK, plugin.Warning: levelWarning, plugin.Problem: levelWrong}[f.Level]
+	r.add(entry{component, place, level, f.Text, f.Fix})
 }
 
-// problem adds what is the matter with the configuration.
+// problem adds a problem of the configuration.
 func (r *report) problem(level string, p options.Problem) {
-	r.add(found{Component: p.Path, Place: p.Pos.String(), Level: level, Text: p.Text})
+	r.add(entry{Component: p.Path, Place: p.Pos.String(), Level: level, Text: p.Text})
 }
 
-// end prints what comes last. broken says why the configuration cannot be used; nil where it
-// can. The error makes the exit status.
+// end prints the summary, or all of the JSON. broken is why the configuration cannot be used, or
+// nil. It returns the error of the command.
 func (r *report) end(broken error) error {
-	s := summary{Live: r.live, OK: r.count[right], Warnings: r.count[warning], Wrong: r.count[failing], Skipped: r.count[skipped]}
+	s := summary{Live: r.live, OK: r.count[levelOK], Warnings: r.count[levelWarning], Wrong: r.count[levelWrong], Skipped: r.count[levelSkipped]}
 	if r.json {
 		out := json.NewEncoder(r.w)
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false)
 		r.err = out.Encode(struct {
-			Findings []found `json:"findings"`
+			Findings []entry `json:"findings"`
 			Summary  summary `json:"summary"`
 		}{r.findings, s})
 	}
@@ -130,16 +130,16 @@ func (r *report) end(broken error) error {
 	case s.Wrong > 0:
 		return fmt.Errorf("%d wrong, %d warnings", s.Wrong, s.Warnings)
 	case r.json || !r.live:
-	case s.Warnings > 0: // something may be wrong, or could not be looked at
-		r.printf("0 wrong, %d warnings%s\n", s.Warnings, s.without())
+	case s.Warnings > 0: // something may be wrong, or could not be examined
+		r.printf("0 wrong, %d warnings%s\n", s.Warnings, s.skippedNote())
 	default:
-		r.printf("nothing is wrong, 0 warnings%s\n", s.without())
+		r.printf("nothing is wrong, 0 warnings%s\n", s.skippedNote())
 	}
 	return r.err
 }
 
-// without says how many components were left out.
-func (s summary) without() string {
+// skippedNote returns how many components were skipped, "" where none was.
+func (s summary) skippedNote() string {
 	if s.Skipped == 0 {
 		return ""
 	}

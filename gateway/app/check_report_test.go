@@ -7,8 +7,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestReportOfHostileNames: what a server says begins no line, and reaches no terminal as a control.
-func TestReportOfHostileNames(t *testing.T) {
+// TestReportQuotesControlCharacters proves that names and messages of a server cannot begin a line or control a
+// terminal.
+func TestReportQuotesControlCharacters(t *testing.T) {
 	var out strings.Builder
 	r := &report{w: &out, live: true}
 	r.finding("sources.in", "gateway.yaml:1:1", plugin.Finding{Level: plugin.Problem, Text: "the table x\nok      all is well\x1b[2J\u202e\u009b é", Fix: "mend\r\nthis"})

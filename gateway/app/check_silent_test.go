@@ -10,12 +10,12 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// silentPostgres returns the URL of a server that lets everybody log in, and then answers nothing,
-// as PostgreSQL behind a pooler that stands still.
+// silentPostgres returns the URL of a server that accepts each login and then does not answer, such as
+// a stopped pooler.
 func silentPostgres(t *testing.T) string {
 	t.Helper()
 	addr := testenv.Serve(t, func(conn net.Conn) {
-		_, _ = conn.Read(make([]byte, 1024))                           // the client says what is wrong
+		_, _ = conn.Read(make([]byte, 1024))                           // the client fails
 		_, _ = conn.Write([]byte("R\x00\x00\x00\x08\x00\x00\x00\x00" + // logged in
 			"S\x00\x00\x00\x23standard_conforming_strings\x00on\x00" +
 			"S\x00\x00\x00\x19client_encoding\x00UTF8\x00" +
@@ -25,8 +25,9 @@ func silentPostgres(t *testing.T) string {
 	return "postgres://postgres@" + addr + "/shop?sslmode=disable"
 }
 
-// TestCheckOfSilentServers: they make nothing wrong that works.
-func TestCheckOfSilentServers(t *testing.T) {
+// TestCheckReportsOtherServersBesideSilentOnes proves that a server that does not answer does not use up the time
+// for the others.
+func TestCheckReportsOtherServersBesideSilentOnes(t *testing.T) {
 	defer func(d time.Duration) { probeTimeout = d }(probeTimeout)
 	probeTimeout = 5 * time.Second
 	out, err := commandLine(t, map[string]string{"SILENT": silentPostgres(t), "REDIS_URL": testenv.Redis(t).URL()}, "check", "--live", "-c", writeConfig(t, `

@@ -45,8 +45,8 @@ routes:
   deliver: {from: [orders_bus], to: [browsers]}
 `
 
-// TestLiveFindings provokes what can be wrong, sees it found, mends it as the
-// finding says, and sees it gone.
+// TestLiveFindings proves that check --live reports each fault, and that the fault is gone after
+// the mend that it prints.
 func TestLiveFindings(t *testing.T) {
 	ctx := testenv.Context(t)
 	db, redis := testenv.OrdersTable(t), testenv.RedisClient(t)
@@ -154,9 +154,9 @@ func TestLiveFindings(t *testing.T) {
 	}
 	env["REDIS_URL"] = strings.Replace(real, "redis://", "redis://limited:pw@", 1)
 	out, err = check()
-	expect("a user who may not ask", true, out, err, "warning ", "cannot tell whether the user may PUBLISH", "+acl|whoami +acl|dryrun", "0 wrong, ")
+	expect("a user without the right to query rights", true, out, err, "warning ", "cannot tell whether the user may PUBLISH", "+acl|whoami +acl|dryrun", "0 wrong, ")
 	if strings.Contains(out, "nothing is wrong") {
-		t.Errorf("it cannot tell, and says that nothing is wrong:\n%s", out)
+		t.Errorf("unknown rights count as right:\n%s", out)
 	}
 	_, replica := testenv.StartRedis(t, "--replicaof", strings.Replace(strings.TrimPrefix(real, "redis://"), ":", " ", 1))
 	env["REDIS_URL"] = fmt.Sprintf("redis://127.0.0.1:%d", replica)
@@ -165,15 +165,15 @@ func TestLiveFindings(t *testing.T) {
 	env["REDIS_URL"] = real
 }
 
-// TestCheckOfATakenPort: by a gateway of this configuration, which is as it should be; by one with
-// other components; by something else, which is told no secret.
-func TestCheckOfATakenPort(t *testing.T) {
-	dir, port, pages := t.TempDir(), testenv.FreePort(t), testenv.FreePort(t)
+// TestCheckOfPortInUse proves that a port in use is right if a gateway with this configuration has it, a
+// warning if a gateway with other components has it, and wrong for another program, which gets no secret.
+func TestCheckOfPortInUse(t *testing.T) {
+	dir, port, adminPort := t.TempDir(), testenv.FreePort(t), testenv.FreePort(t)
 	text := func(admin, sink string) string {
 		return fmt.Sprintf("http: {listen: \":%d\", admin: {token: s3cret-of-the-admin%s}}\nsources: {made: {type: generate}}\nsinks: {%s: {type: websocket}, kept: {type: file, path: %q}}\nroutes: {r: {from: [made], to: [%s, kept]}}\n",
 			port, admin, sink, dir+"/out", sink)
 	}
-	dedicated := fmt.Sprintf(", listen: \"127.0.0.1:%d\"", pages)
+	listener := fmt.Sprintf(", listen: \"127.0.0.1:%d\"", adminPort)
 	check := func(text string) string {
 		t.Helper()
 		out, err := commandLine(t, nil, "check", "--live", "-c", writeConfig(t, text))
@@ -192,9 +192,9 @@ func TestCheckOfATakenPort(t *testing.T) {
 	}
 	expect("free", check(text("", "browsers")), fmt.Sprintf("ok      http.listen: the port is free: :%d", port), "nothing is wrong, 0 warnings")
 
-	var asked []string
+	var requests []string
 	other := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, fmt.Sprint(r.URL, r.Header))
+		requests = append(requests, fmt.Sprint(r.URL, r.Header))
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	}))
 	other.Listener.Close()
@@ -205,28 +205,29 @@ func TestCheckOfATakenPort(t *testing.T) {
 	other.Start()
 	expect("another program", check(text("", "browsers")), "WRONG   http.listen: listen tcp", "address already in use", "mend it: ss -ltnp shows who has the port; set PORT or http.listen to another")
 	other.Close()
-	if len(asked) != 1 || strings.Contains(asked[0], "s3cret") || strings.Contains(asked[0], "Authorization") {
-		t.Errorf("it was asked %q", asked)
+	if len(requests) != 1 || strings.Contains(requests[0], "s3cret") || strings.Contains(requests[0], "Authorization") {
+		t.Errorf("requests: %q", requests)
 	}
 
-	for _, admin := range []string{"", dedicated} {
+	for _, admin := range []string{"", listener} {
 		r := startGateway(t, writeConfig(t, text(admin, "browsers")), nil)
-		expect("this gateway", check(text(admin, "browsers")), fmt.Sprintf("ok      http.listen: a gateway with these components runs, and has the port: :%d", port), "nothing is wrong, 0 warnings")
-		expect("one with others", check(text(admin, "clients")), fmt.Sprintf("warning http.listen: a gateway that runs has the port :%d; it does not have sink clients", port), "mend it: SIGHUP", "0 wrong, ")
+		expect("this gateway", check(text(admin, "browsers")), fmt.Sprintf("ok      http.listen: a running gateway with these components has the port: :%d", port), "nothing is wrong, 0 warnings")
+		expect("a gateway with other components", check(text(admin, "clients")), fmt.Sprintf("warning http.listen: a running gateway has the port :%d; it does not have sink clients", port), "mend it: send it SIGHUP", "0 wrong, ")
 		if admin != "" {
-			expect("its pages", check(text(admin, "browsers")), "ok      http.admin.listen: a gateway with these components runs, and has the port")
+			expect("its pages", check(text(admin, "browsers")), "ok      http.admin.listen: a running gateway with these components has the port")
 		}
 		r.stop()
 	}
 }
 
-// TestCheckPrintsJSON: what is right, what is wrong at a server, and what is wrong with the file.
+// TestCheckPrintsJSON proves the JSON of a right configuration, of one with a fault at a server, and of one that is
+// wrong.
 func TestCheckPrintsJSON(t *testing.T) {
-	check := func(text string, args ...string) (findings []found, s summary, err error) {
+	check := func(text string, args ...string) (findings []entry, s summary, err error) {
 		t.Helper()
 		out, err := commandLine(t, nil, append([]string{"check", "--json", "-c", writeConfig(t, text)}, args...)...)
 		var got struct {
-			Findings []found
+			Findings []entry
 			Summary  summary
 		}
 		if err := json.Unmarshal([]byte(out), &got); err != nil {
@@ -252,7 +253,8 @@ func TestCheckPrintsJSON(t *testing.T) {
 	}
 }
 
-func TestSQLPrintsWhatPsqlTakes(t *testing.T) {
+// TestSQLPrintsValidStatements proves that PostgreSQL accepts the output of `gateway sql` for odd names.
+func TestSQLPrintsValidStatements(t *testing.T) {
 	db := testenv.Connect(t)
 	out, err := commandLine(t, nil, "sql", "--table", `public."Odd 'Table'"`, "--channel", "it's")
 	if err != nil {

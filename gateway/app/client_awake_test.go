@@ -7,10 +7,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestClientAwakes: a page that comes back asks at once whether its connection, which has been
-// silent for a while, is there, and connects anew where it is half open. Its heartbeat would ask
-// only after ten minutes.
-func TestClientAwakes(t *testing.T) {
+// TestClientPingsWhenPageReturns proves that a page that becomes visible sends a ping at once, and reconnects if
+// its connection is half open. The heartbeat of ten minutes would be too late.
+func TestClientPingsWhenPageReturns(t *testing.T) {
 	r := startLeading(t, nil)
 	proxy, url := testenv.ProxyURL(t, "http://127.0.0.1:"+r.port+"/")
 	b := openURL(t, url)
@@ -37,11 +36,11 @@ func TestClientAwakes(t *testing.T) {
 		b.await(`states[0] === "silent"`)
 		thaw()
 	}
-	b.noFaults()
+	b.checkErrors()
 }
 
-// TestLongIDs: orders whose ids JavaScript would round to the same number are two.
-func TestLongIDs(t *testing.T) {
+// TestLongIDsAreDistinct proves that the page shows two orders whose ids JavaScript would round to the same number.
+func TestLongIDsAreDistinct(t *testing.T) {
 	r := startLeading(t, nil)
 	b := openDashboard(t, r)
 	for _, id := range []string{"9007199254740993", "9007199254740992", "-9007199254740993", "7"} {
@@ -51,5 +50,5 @@ func TestLongIDs(t *testing.T) {
 	}
 	b.await(`document.querySelectorAll("tr[data-operation]").length === 4`)
 	b.await(`document.querySelector("order-table").innerText.includes("9007199254740993") && document.querySelector("order-table").innerText.includes("-9007199254740993") && document.querySelector("order-table").innerText.includes("9007199254740992")`)
-	b.noFaults()
+	b.checkErrors()
 }

@@ -18,8 +18,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// BenchmarkFilteredFanout has 1,000 clients of ten distinct filters, each of which all
-// messages pass, beside as many without any. Runs alternate; the median of the ratios counts.
+// BenchmarkFilteredFanout compares 1,000 clients with ten distinct filters, which all match, with 1,000
+// clients without filters. It reports the median of the ratios of alternating runs.
 func BenchmarkFilteredFanout(b *testing.B) {
 	filtered := func(client int) string { return url.Values{"filter": {fmt.Sprintf("n > %d", client%10)}}.Encode() }
 	for b.Loop() {
@@ -34,8 +34,8 @@ func BenchmarkFilteredFanout(b *testing.B) {
 	}
 }
 
-// BenchmarkBursts sends more at once than any client can take: nothing may be lost in the
-// default configuration, or this never ends.
+// BenchmarkBursts sends bursts that are larger than the buffers of the clients. It does not end if the
+// default configuration loses an event.
 func BenchmarkBursts(b *testing.B) {
 	for b.Loop() {
 		for _, burst := range []struct{ messages, clients int }{{10_000, 100}, {20_000, 20}} {
@@ -45,8 +45,8 @@ func BenchmarkBursts(b *testing.B) {
 	}
 }
 
-// BenchmarkOneByOne publishes 3,000 messages a second, one by one, to 100 clients, and
-// compares from publishing to receiving with the bare loop.
+// BenchmarkOneByOne publishes 3,000 single messages per second to 100 clients, and compares the latency
+// with the bare loop.
 func BenchmarkOneByOne(b *testing.B) {
 	for b.Loop() {
 		var r50, r99 []float64
@@ -99,7 +99,7 @@ func oneByOne(b *testing.B, serve func(*testing.B) (string, func())) (p50, p99 t
 	begin := time.Now()
 	for n := range messages {
 		time.Sleep(time.Until(begin.Add(time.Duration(n) * time.Second / rate)))
-		payload := binary.BigEndian.AppendUint32(nil, uint32(n)+1<<30) // an ASCII character in front: it is text
+		payload := binary.BigEndian.AppendUint32(nil, uint32(n)+1<<30) // it begins with an ASCII character, so it is text
 		sent[n] = time.Now()
 		if err := client.Publish(b.Context(), "orders_updates", append(payload, "text"...)).Err(); err != nil {
 			b.Fatal(err)
@@ -111,7 +111,7 @@ func oneByOne(b *testing.B, serve func(*testing.B) (string, func())) (p50, p99 t
 	return all[len(all)/2], all[len(all)*99/100]
 }
 
-// BenchmarkIdleClients measures what a client costs that gets nothing.
+// BenchmarkIdleClients measures the memory of a client without events.
 func BenchmarkIdleClients(b *testing.B) {
 	const clients = 5000
 	for b.Loop() {
@@ -139,7 +139,7 @@ func BenchmarkIdleClients(b *testing.B) {
 	}
 }
 
-// memory returns what heap and stacks take.
+// memory returns the bytes of heap and stacks in use.
 func memory() uint64 {
 	var m runtime.MemStats
 	runtime.GC()

@@ -18,9 +18,9 @@ const (
 	commitPairs   = 5
 )
 
-// BenchmarkCommits has 16 writers insert rows, one in each transaction, on a server that
-// flushes: without a trigger, with the outbox, and with the old trigger, each with a
-// gateway that reads. Runs alternate, and the medians of their ratios count.
+// BenchmarkCommits measures 16 writers that insert one row per transaction, on a server with fsync:
+// without a trigger, with the outbox, and with the old trigger, each with a gateway that reads. It reports
+// the medians of the ratios of alternating runs.
 func BenchmarkCommits(b *testing.B) {
 	server := testenv.StartPostgres(b, "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB")
 	db, err := pgx.Connect(b.Context(), server.URL())
@@ -55,12 +55,12 @@ func BenchmarkCommits(b *testing.B) {
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
-// pgbench returns how many transactions a second there were.
+// pgbench returns the transactions per second.
 func pgbench(b *testing.B, url string, delay int) float64 {
 	b.Helper()
 	path, err := exec.LookPath("pgbench")
 	if err != nil {
-		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench") // the pattern is right
+		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench") // it fails only for a malformed pattern
 		if len(found) == 0 {
 			b.Fatal("pgbench is not installed: it comes with PostgreSQL")
 		}

@@ -17,8 +17,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// faulty is a configuration in which events end in each way that there is.
-const faulty = `
+// failingPipelines is a configuration whose events are settled in every possible way.
+const failingPipelines = `
 http: {listen: ":${PORT}"}
 shutdown_timeout: 1s
 sources:
@@ -45,8 +45,8 @@ routes:
   memory: {from: [bus], through: [parked], to: [browsers]}
 `
 
-// fault is how the receivers of faulty behave; hang ends when the test does.
-func fault(hang <-chan struct{}) http.Handler {
+// failingReceiver returns the HTTP receivers of failingPipelines. The path /hangs answers when hang is closed.
+func failingReceiver(hang <-chan struct{}) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch {
@@ -60,7 +60,7 @@ func fault(hang <-chan struct{}) http.Handler {
 	})
 }
 
-// counted is every number of a place, by kind, component and field.
+// counted holds all numbers of the status, the page or /metrics, by kind, component and field.
 type counted map[string]float64
 
 // inStatus returns the numbers of /api/status.
@@ -117,7 +117,7 @@ var (
 	label      = regexp.MustCompile(`(\w+)="([^"]*)"`)
 )
 
-// inMetrics returns the numbers of /metrics, by the names that metrics.md says they have in the status.
+// inMetrics returns the numbers of /metrics, by their names in the status according to metrics.md.
 func (r *running) inMetrics() counted {
 	r.t.Helper()
 	text, err := os.ReadFile("../docs/metrics.md")
@@ -157,7 +157,7 @@ func (r *running) inMetrics() counted {
 	return all
 }
 
-// difference says where the numbers of a place are not those of the status.
+// difference describes where the numbers of a place differ from those of the status.
 func (c counted) difference(place string, other counted) string {
 	var out []string
 	for key, n := range c {
@@ -169,13 +169,13 @@ func (c counted) difference(place string, other counted) string {
 	return strings.Join(out, "\n")
 }
 
-// TestPageStatusAndMetricsSayTheSame: each number of the status is on the page and in /metrics.
-func TestPageStatusAndMetricsSayTheSame(t *testing.T) {
+// TestPageStatusAndMetricsAgree proves that each number of the status is on the page and in /metrics.
+func TestPageStatusAndMetricsAgree(t *testing.T) {
 	hang := make(chan struct{})
-	receiver := httptest.NewServer(fault(hang))
+	receiver := httptest.NewServer(failingReceiver(hang))
 	defer receiver.Close()
 	defer close(hang)
-	r := startGateway(t, writeConfig(t, fmt.Sprintf(faulty, receiver.URL)), map[string]string{"DIR": t.TempDir()})
+	r := startGateway(t, writeConfig(t, fmt.Sprintf(failingPipelines, receiver.URL)), map[string]string{"DIR": t.TempDir()})
 	redis := testenv.RedisClient(t)
 	for channel, messages := range map[string][]string{"counted": {"no JSON", `{"number":1}`}, redisconn.AllGaps: {`{"id":"1","reason":"lost"}`}} {
 		for _, m := range messages {
@@ -217,13 +217,13 @@ func TestPageStatusAndMetricsSayTheSame(t *testing.T) {
 		wrong = status.difference("the page", b.onPage()) + "\n" + status.difference("/metrics", r.inMetrics())
 		return wrong == "\n"
 	})
-	full := status["sink full dropped.drop_newest"] // 69, or one more where its worker began late
+	full := status["sink full dropped.drop_newest"] // 69, or one more if its worker began later
 	if full < 69 {
 		t.Errorf("the sink full has dropped %v", full)
 	}
 	for figure, n := range map[string]string{"Dropped": fmt.Sprint(50 + full), "Dead letters": "77", "Gaps": "0", "Gaps passed on": "1", "Accounted for": "all"} {
 		if got := eval[string](b, fmt.Sprintf(`[...document.querySelectorAll("key-figures div")].find(d => d.firstChild.textContent === %q).lastChild.textContent`, figure)); got != n {
-			t.Errorf("the page says %s: %s, want %s", figure, got, n)
+			t.Errorf("the page shows %s: %s, want %s", figure, got, n)
 		}
 	}
 	if _, overview := r.inStatus(); overview["dead_letters"] != 2.0 {
@@ -233,6 +233,6 @@ func TestPageStatusAndMetricsSayTheSame(t *testing.T) {
 		t.Errorf("the edge to memory has %v", n)
 	}
 	b.await(`[...document.querySelectorAll('component-list li[data-name="drops"]')].every(li => li.innerText.includes("dropped 50"))`)
-	b.looks("counts")
-	b.noFaults()
+	b.screenshots("counts")
+	b.checkErrors()
 }

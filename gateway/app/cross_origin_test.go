@@ -9,9 +9,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestOtherOriginInBrowser: a page of an origin that is listed gets server-sent events with a token,
-// and reads why it does not without. A page of another origin reads nothing.
-func TestOtherOriginInBrowser(t *testing.T) {
+// TestCrossOriginEvents proves that a page of a listed origin gets server-sent events with a token, and can
+// read the error without one. A page of another origin can read nothing.
+func TestCrossOriginEvents(t *testing.T) {
 	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html><title>shop</title>") }))
 	defer pages.Close()
 	r := startGateway(t, writeConfig(t, `

@@ -14,9 +14,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDashboardShowsWhatIsParked, whose text stays text, who leads, and what is wrong
-// with the configuration.
-func TestDashboardShowsWhatIsParked(t *testing.T) {
+// TestDashboardShowsDeadLetters proves that the page shows dead letters as text, the leader, and the error of a
+// reload.
+func TestDashboardShowsDeadLetters(t *testing.T) {
 	const config = `
 http: {listen: ":${PORT}"}
 sources:
@@ -47,21 +47,21 @@ routes:
 	b.await(`document.querySelectorAll("dead-letters li").length === 2`)
 	b.await(`[...document.querySelectorAll("dead-letters code")].some(c => c.textContent.startsWith("<img src=x"))`)
 	b.await(`document.querySelector("dead-letters").innerText.includes("route large, transform large")`)
-	b.shot("dead-letters")
+	b.screenshot("dead-letters")
 	if title := eval[string](b, `document.title`); title != "Event gateway" || eval[int](b, `document.querySelectorAll("dead-letters img").length`) != 0 {
 		t.Errorf("fooled: %s", title)
 	}
-	r.admin.Reloaded(errors.New("gateway.yaml:3:1: "+evil), nil)
+	r.admin.RecordReload(errors.New("gateway.yaml:3:1: "+evil), nil)
 	b.await(`document.querySelector(".warning")?.textContent.includes("gateway.yaml:3:1: <img")`)
-	b.shot("reload-failed")
-	r.admin.Reloaded(nil, []string{"http.listen"})
+	b.screenshot("reload-failed")
+	r.admin.RecordReload(nil, []string{"http.listen"})
 	b.await(`document.querySelector(".warning")?.textContent === "Restart needed: http.listen"`)
-	b.noFaults()
+	b.checkErrors()
 }
 
-// TestDashboardShowsHowSinksFail: events that wait for their next attempt, those behind
-// them, and a receiver that wants nothing any more.
-func TestDashboardShowsHowSinksFail(t *testing.T) {
+// TestDashboardShowsSinkFailures proves that the page shows delayed and blocked events, and a sink whose
+// receiver has disabled it.
+func TestDashboardShowsSinkFailures(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch {
@@ -86,19 +86,19 @@ routes: {all: {from: [made], to: [shop, former]}, none: {from: [made], when: "fa
 	b.await(`document.querySelector("component-list").innerText.includes("retrying 1 · held back 4")`)
 	b.await(`document.querySelector("component-list").innerText.includes("disabled by its receiver")`)
 	b.await(`document.querySelector("component-list").innerText.includes("answered 410 Gone")`)
-	b.shot("sinks-fail")
+	b.screenshot("sinks-fail")
 	if _, body := r.get("/api/status"); !strings.Contains(body, `"state": "disabled"`) {
 		t.Errorf("status: %s", body)
 	}
 	if _, body := r.get("/metrics"); !strings.Contains(body, `gateway_sink_disabled{sink="former"} 1`) || !strings.Contains(body, `gateway_sink_retrying{sink="shop"} 1`) {
 		t.Errorf("metrics: %s", body)
 	}
-	b.noFaults()
+	b.checkErrors()
 }
 
-// TestDashboardNeedsTheLink: without the secret the page shows events and says what opens
-// the state; the link of the start opens it, in the same tab, and is gone from there.
-func TestDashboardNeedsTheLink(t *testing.T) {
+// TestDashboardNeedsSecretForState proves that the page without the secret shows events only, and how to open the
+// state. The link of the start opens it in the same tab, and is removed from the address.
+func TestDashboardNeedsSecretForState(t *testing.T) {
 	testenv.OrdersTable(t)
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
@@ -108,9 +108,9 @@ func TestDashboardNeedsTheLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.await(`document.querySelector("activity-log").innerText.includes("an event")`)
-	b.shot("locked")
+	b.screenshot("locked")
 	eval[bool](b, `(location.hash = "#token=wrong", true)`)
-	b.await(`document.querySelector("activity-log").innerText.includes("no longer good")`)
+	b.await(`document.querySelector("activity-log").innerText.includes("This link has expired")`)
 	eval[bool](b, fmt.Sprintf(`(location.hash = %q, true)`, r.admin.Link(false)))
 	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
 	if left := eval[string](b, `location.href + document.cookie`); left != "http://127.0.0.1:"+r.port+"/" {
@@ -118,5 +118,5 @@ func TestDashboardNeedsTheLink(t *testing.T) {
 	}
 	b.run(chromedp.Navigate("http://127.0.0.1:" + r.port + "/"))
 	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
-	b.noFaults()
+	b.checkErrors()
 }

@@ -17,11 +17,11 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// browser opens the dashboard of r in a real Chromium.
+// browser is a Chromium with the dashboard of r.
 type browser struct {
 	t      testing.TB
 	ctx    context.Context
-	faults chan string // exceptions and dialogs of the page
+	errors chan string // exceptions and dialogs of the page
 }
 
 func openDashboard(t testing.TB, r *running) *browser {
@@ -29,13 +29,13 @@ func openDashboard(t testing.TB, r *running) *browser {
 	return openPage(t, r, r.admin.Link(true))
 }
 
-// openPage opens the page with a fragment, which may be a link's.
+// openPage opens the page with a fragment, such as that of the link.
 func openPage(t testing.TB, r *running, fragment string) *browser {
 	t.Helper()
 	return openURL(t, "http://127.0.0.1:"+r.port+"/"+fragment)
 }
 
-// openURL opens the page of a gateway wherever it is.
+// openURL opens the page at a URL.
 func openURL(t testing.TB, url string) *browser {
 	t.Helper()
 	return openAs(t, "", url)
@@ -65,7 +65,7 @@ func startBrowser(t testing.TB, name string) *browser {
 	})
 	if err := chromedp.Listen(ctx, func(ev any) {
 		if e, ok := ev.(*runtime.EventExceptionThrown); ok {
-			b.faults <- fmt.Sprintf("%+v", e.ExceptionDetails)
+			b.errors <- fmt.Sprintf("%+v", e.ExceptionDetails)
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func (b *browser) run(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval returns what a JavaScript expression gives.
+// eval returns the value of a JavaScript expression.
 func eval[T any](b *browser, expression string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 2*testenv.Wait)
@@ -101,13 +101,13 @@ func (b *browser) await(condition string) {
 	ctx, cancel := context.WithTimeout(b.ctx, 2*testenv.Wait)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+condition+")", chromedp.WithPollingTimeout(testenv.Wait))); err != nil {
-		b.shot("failed")
+		b.screenshot("failed")
 		b.t.Fatalf("%s: %v; the page says:\n%s", condition, err, eval[string](b, "document.body.innerText"))
 	}
 }
 
-// shot writes a picture where SCREENSHOTS names a folder.
-func (b *browser) shot(name string) {
+// screenshot writes a screenshot if SCREENSHOTS names a folder.
+func (b *browser) screenshot(name string) {
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
 		return
@@ -121,15 +121,17 @@ func (b *browser) shot(name string) {
 	}
 }
 
-func (b *browser) noFaults() {
+// checkErrors fails the test after an exception or a dialog of the page.
+func (b *browser) checkErrors() {
 	b.t.Helper()
 	select {
-	case fault := <-b.faults:
+	case fault := <-b.errors:
 		b.t.Errorf("the page failed: %s", fault)
 	default:
 	}
 }
 
+// TestDashboardShowsOrders proves that the page shows orders and their changes, and that its controls work.
 func TestDashboardShowsOrders(t *testing.T) {
 	db := testenv.OrdersTable(t)
 	r := startLeading(t, nil)
@@ -146,9 +148,9 @@ func TestDashboardShowsOrders(t *testing.T) {
 	b.await(`document.querySelector('tr[data-operation="UPDATE"]')?.innerText.includes("paid")`)
 	exec(`DELETE FROM orders WHERE customer_name = 'Grace'`)
 	b.await(`document.querySelector('tr[data-operation="DELETE"]')?.innerText.includes("Grace")`)
-	b.await(`document.querySelector("order-table").innerText.includes("5.30")`) // digits as they are
+	b.await(`document.querySelector("order-table").innerText.includes("5.30")`) // with all digits
 	b.await(`document.querySelectorAll("tbody tr").length === 2`)
-	b.await(`["INSERT", "UPDATE", "DELETE"].every(o => document.querySelector('activity-log [data-operation="' + o + '"] .badge'))`) // it is drawn by itself
+	b.await(`["INSERT", "UPDATE", "DELETE"].every(o => document.querySelector('activity-log [data-operation="' + o + '"] .badge'))`) // without an action of the user
 	colours := eval[[]string](b, `[..."INSERT UPDATE DELETE".split(" ")].map(o => getComputedStyle(document.querySelector(
 		'activity-log [data-operation="' + o + '"] .badge')).color)`)
 	if len(colours) != 3 || colours[0] == colours[1] || colours[1] == colours[2] || colours[0] == colours[2] {
@@ -166,15 +168,15 @@ func TestDashboardShowsOrders(t *testing.T) {
 	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
 	b.run(chromedp.Click("#test"))
 	b.await(`document.querySelector("key-figures").innerText.includes(" ms")`)
-	b.shot("orders-light")
+	b.screenshot("orders-light")
 	b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
 		return chromedp.Void{}, err
 	})
-	b.shot("orders-dark")
+	b.screenshot("orders-dark")
 	b.run(chromedp.EmulateViewport(390, 844))
-	b.shot("orders-phone")
+	b.screenshot("orders-phone")
 	if eval[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
 		t.Error("the page is wider than a phone")
 	}
@@ -187,10 +189,11 @@ func TestDashboardShowsOrders(t *testing.T) {
 	}
 	b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
 	testenv.Eventually(t, testenv.Wait, "one client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
-	b.noFaults()
+	b.checkErrors()
 }
 
-func TestDashboardSaysWhatIsDown(t *testing.T) {
+// TestDashboardShowsOutages proves that the page shows that a server, and the gateway itself, is down.
+func TestDashboardShowsOutages(t *testing.T) {
 	testenv.OrdersTable(t)
 	r := startLeading(t, nil)
 	b := openDashboard(t, r)
@@ -199,23 +202,22 @@ func TestDashboardSaysWhatIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.await(`document.querySelector('component-list li[data-up="false"]')?.innerText.includes("orders_bus")`)
-	b.shot("redis-down")
+	b.screenshot("redis-down")
 	if err := s.Start(testenv.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
 	b.await(`document.querySelector("activity-log").innerText.includes("Events may be missing")`)
-	b.shot("redis-back")
+	b.screenshot("redis-back")
 	r.stop()
 	b.await(`document.querySelector("connection-state").dataset.state !== "connected"`)
 	b.await(`document.querySelector("activity-log").innerText.includes("DOWN")`)
-	b.shot("gateway-down")
-	b.noFaults()
+	b.screenshot("gateway-down")
+	b.checkErrors()
 }
 
-// TestDashboardIsNotFooled: whatever stands in an order, a message or an error
-// stays text.
-func TestDashboardIsNotFooled(t *testing.T) {
+// TestDashboardEscapesText proves that markup in an order, a message or an error is shown as text.
+func TestDashboardEscapesText(t *testing.T) {
 	payloads := []string{
 		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `"><svg/onload=alert(1)>`, `javascript:alert(1)`, `</td><script>alert(1)</script>`,
 		`<iframe srcdoc="<script>parent.alert(1)</script>">`, `<a href="javascript:alert(1)">x</a>`, `<style>*{display:none}</style>`, `{{constructor.constructor('alert(1)')()}}`,
@@ -247,6 +249,6 @@ func TestDashboardIsNotFooled(t *testing.T) {
 	if fooled != 0 || more != 0 {
 		t.Errorf("%d scripts ran, %d elements were made of text", fooled, more)
 	}
-	b.shot("xss")
-	b.noFaults()
+	b.screenshot("xss")
+	b.checkErrors()
 }

@@ -17,7 +17,7 @@ import (
 
 var table = regexp.MustCompile(`(?m)^\| option \| type \| default \| meaning \|\n(\|.*\n)+`)
 
-// TestDocumentedTables keeps the tables in the documents true, in their order there, as
+// TestDocumentedTables proves that the option tables in the documents are those of the code, as
 // plugintest does for plugins.
 func TestDocumentedTables(t *testing.T) {
 	d, f, c := delivery.DefaultOptions(), router.DefaultFailure(), router.DefaultCollect()
@@ -30,7 +30,7 @@ func TestDocumentedTables(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		fresh := table.ReplaceAllStringFunc(string(text), func(old string) string {
+		updated := table.ReplaceAllStringFunc(string(text), func(old string) string {
 			n++
 			return options.Markdown(tables[min(n, len(tables))-1])
 		})
@@ -38,23 +38,23 @@ func TestDocumentedTables(t *testing.T) {
 			t.Errorf("%s has %d tables, want %d", file, n, len(tables))
 			continue
 		}
-		if fresh == string(text) {
+		if updated == string(text) {
 			continue
 		}
 		if os.Getenv("PLUGINTEST_UPDATE") == "" {
-			t.Errorf("%s has an old table (PLUGINTEST_UPDATE=1 writes it):\n%s", file, fresh)
+			t.Errorf("%s has an old table (PLUGINTEST_UPDATE=1 writes it):\n%s", file, updated)
 			continue
 		}
-		if err := os.WriteFile(file, []byte(fresh), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(updated), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestDocumentedRights keeps the rights in the plugins' READMEs those that plugins --acl prints.
+// TestDocumentedRights proves that the rights in the READMEs of plugins are those that plugins --acl prints.
 func TestDocumentedRights(t *testing.T) {
 	found := 0
-	for _, p := range all(plugins()) {
+	for _, p := range typesOf(plugins()) {
 		if len(p.Rights()) == 0 {
 			continue
 		}
@@ -82,14 +82,14 @@ func TestDocumentedRights(t *testing.T) {
 		}
 	}
 	if found < 5 {
-		t.Errorf("%d plugins say which rights they need", found)
+		t.Errorf("only %d plugins have rights", found)
 	}
 }
 
-// metricName matches what /metrics exports of our own.
+// metricName matches the metrics of the gateway in /metrics.
 var metricName = regexp.MustCompile(`(?m)^# TYPE (gateway_\w+) `)
 
-// TestEveryMetricIsDocumented compares a running gateway with the table.
+// TestEveryMetricIsDocumented proves that metrics.md has all metrics of a running gateway.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/metrics.md")
 	if err != nil {

@@ -28,10 +28,9 @@ const (
 	fanoutPairs    = 5
 )
 
-// BenchmarkFanout compares Redis -> 1,000 WebSocket clients through the gateway
-// with a bare loop that does only that: it reads the socket to Redis, makes
-// frames, and writes all that is there to one client after the other. Runs
-// alternate; the medians of the pairs count.
+// BenchmarkFanout compares the fan-out from Redis to 1,000 WebSocket clients by the gateway with a bare
+// loop. The loop reads from Redis, makes frames, and writes them to one client after the other. The
+// benchmark reports the medians of alternating pairs.
 func BenchmarkFanout(b *testing.B) {
 	for b.Loop() {
 		var ratios, rates, cpu []float64
@@ -46,7 +45,7 @@ func BenchmarkFanout(b *testing.B) {
 		}
 		b.ReportMetric(median(ratios), "ratio-to-bare")
 		b.ReportMetric(median(rates), "deliveries/s")
-		b.ReportMetric(median(cpu), "us-CPU/delivery") // with what the clients' reading takes
+		b.ReportMetric(median(cpu), "us-CPU/delivery") // including the clients' reads
 	}
 }
 
@@ -57,17 +56,17 @@ func median(x []float64) float64 {
 
 type fanoutResult struct{ rate, cpu float64 }
 
-// everything is the query of a client that wants all messages.
+// everything returns the query of a client without a filter.
 func everything(int) string { return "" }
 
-// delivering starts the half of the default configuration that serves clients.
+// delivering starts the route deliver of the default configuration.
 func delivering(b *testing.B) (port string, stop func()) {
 	r := startGateway(b, defaultConfig, nil, "deliver")
 	return r.port, r.stop
 }
 
-// fanout connects clients to what serve starts, each with its query, publishes a burst that
-// passes all of them, and measures until all clients have all of it.
+// fanout connects clients to the server that serve starts, each with its query. It publishes a burst that
+// matches all filters, and measures until all clients have it.
 func fanout(b *testing.B, serve func(*testing.B) (string, func()), count, burst int, query func(client int) string) fanoutResult {
 	port, stop := serve(b)
 	defer stop()
@@ -126,7 +125,7 @@ func fanout(b *testing.B, serve func(*testing.B) (string, func()), count, burst 
 	return fanoutResult{deliveries / took.Seconds(), float64(used.Microseconds()) / deliveries}
 }
 
-// cpuTime is what this process has used.
+// cpuTime returns the CPU time of this process.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

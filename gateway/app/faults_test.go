@@ -9,12 +9,12 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// frozenWithin is the promise for a connection that goes silent.
+// frozenWithin bounds the detection of a connection without bytes.
 const frozenWithin = 10 * time.Second
 
-// TestPostgresComesBack breaks the connection to PostgreSQL in every way; the
-// flow comes back by itself, and the gap is counted.
-func TestPostgresComesBack(t *testing.T) {
+// TestPostgresOutagesAreGaps proves that events flow again after each kind of loss of the connection to PostgreSQL,
+// and that the gap is counted.
+func TestPostgresOutagesAreGaps(t *testing.T) {
 	db := testenv.OrdersTable(t)
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	for _, fault := range []struct {
@@ -24,7 +24,7 @@ func TestPostgresComesBack(t *testing.T) {
 	}{
 		{"sessions terminated", 5 * time.Second, func(t *testing.T) {
 			tag, err := db.Exec(testenv.Context(t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'")
-			if err != nil || tag.RowsAffected() != 2 { // it listens, and leads
+			if err != nil || tag.RowsAffected() != 2 { // the sessions of LISTEN and of the leader
 				t.Fatalf("%v sessions terminated, %v", tag.RowsAffected(), err)
 			}
 		}},
@@ -65,10 +65,9 @@ func TestPostgresComesBack(t *testing.T) {
 	}
 }
 
-// TestRedisComesBack does the same to Redis, which both the sink bus and the
-// source orders_bus use. What is inserted while Redis is away is published once
-// it is back.
-func TestRedisComesBack(t *testing.T) {
+// TestRedisOutagesAreGaps proves the same for Redis, which both the sink bus and the source orders_bus
+// use. Orders that are inserted during the outage are published after it.
+func TestRedisOutagesAreGaps(t *testing.T) {
 	db := testenv.OrdersTable(t)
 	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
 	for _, fault := range []struct {

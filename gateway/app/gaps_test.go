@@ -17,9 +17,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// inserter inserts orders until stop, and goes on where the server was away. It returns the
-// id of the last one.
-func inserter(t testing.TB) (stop func() (last int)) {
+// startInserter inserts orders until stop is called, also after outages. stop returns the id of
+// the last order.
+func startInserter(t testing.TB) (stop func() (last int)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ids, done := make(chan int, 1), make(chan struct{})
 	ids <- 0
@@ -58,14 +58,14 @@ func inserter(t testing.TB) (stop func() (last int)) {
 	return stop
 }
 
-// TestLostNotificationsAreTold: whatever happens to the publisher of the default
-// configuration, a client of another gateway that misses events gets a gap.
-func TestLostNotificationsAreTold(t *testing.T) {
+// TestLostNotificationsReachClientsAsGaps proves that a client of another gateway gets a gap where the publisher of
+// the default configuration has missed events.
+func TestLostNotificationsReachClientsAsGaps(t *testing.T) {
 	testenv.OrdersTable(t)
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	deliverer := startGateway(t, defaultConfig, nil, "deliver")
 	publisher := startLeading(t, map[string]string{"DATABASE_URL": url}, "publish")
-	testenv.Eventually(t, testenv.Wait, "the start is told", func() bool { return deliverer.source("orders_bus").GapsPassedOn == 1 })
+	testenv.Eventually(t, testenv.Wait, "the gap of the start", func() bool { return deliverer.source("orders_bus").GapsPassedOn == 1 })
 	for _, fault := range []struct {
 		name   string
 		inject func(t *testing.T)
@@ -98,9 +98,9 @@ func TestLostNotificationsAreTold(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			c := deliverer.connectProtocol()
-			stop := inserter(t)
+			stop := startInserter(t)
 			c.until("flowing", func() bool { return len(c.numbers) > 0 })
-			numbers, _ := c.has()
+			numbers, _ := c.received()
 			before := publisher.source("orders_db").Gaps
 			fault.inject(t)
 			testenv.Eventually(t, testenv.Wait, "captures again", func() bool {
@@ -108,10 +108,10 @@ func TestLostNotificationsAreTold(t *testing.T) {
 				return s.Up && (s.Gaps > before || strings.Contains(t.Name(), "standby") && s.Gaps > 0)
 			})
 			c.until("told", func() bool { return len(c.gaps) > 0 })
-			came, gaps := c.has()
+			came, gaps := c.received()
 			c.until("flowing again", func() bool { return len(c.numbers) > len(came)+10 })
 			c.await(stop())
-			t.Logf("%d events are missing, gaps %q", c.told(numbers[0]), gaps)
+			t.Logf("%d events are missing, gaps %q", c.checkGaps(numbers[0]), gaps)
 			if s := deliverer.source("orders_bus"); s.GapsPassedOn == 0 || s.Gaps != 1 {
 				t.Errorf("the gap is the publisher's: %+v", s)
 			}
@@ -120,10 +120,10 @@ func TestLostNotificationsAreTold(t *testing.T) {
 	publisher.stop()
 }
 
-// TestForeignMessagesStayWhatTheyAre: what is published to the channel of events is never a
-// gap, and what is published to that of gaps never an event, by an old publisher, an old
-// deliverer, or a pattern that matches both.
-func TestForeignMessagesStayWhatTheyAre(t *testing.T) {
+// TestForeignMessagesAreNotMisread proves that a message of the channel of events is never read as a gap,
+// and one of the channel of gaps never as an event. It covers old publishers, old deliverers, and patterns
+// that match both channels.
+func TestForeignMessagesAreNotMisread(t *testing.T) {
 	r := startGateway(t, writeConfig(t, `
 http: {listen: ":${PORT}"}
 sources:
@@ -149,10 +149,10 @@ routes:
 	publish(redisconn.GapChannel("orders_updates"), `{"n":2}`)
 	publish(redisconn.GapChannel("orders_updates"), "no JSON")
 	publish(redisconn.GapChannel("orders_updates"), `{"id":"2","reason":"`+strings.Repeat("x", 1<<20)+`"}`)
-	publish(redisconn.GapChannel("orders_updates"), gap) // comes by the channel and by the pattern
+	publish(redisconn.GapChannel("orders_updates"), gap) // arrives by the channel and by the pattern
 	publish("other", `{"n":3}`)
 	c.await(3)
-	if numbers, gaps := c.has(); fmt.Sprint(numbers, gaps) != "[0 1 3] [lost]" {
+	if numbers, gaps := c.received(); fmt.Sprint(numbers, gaps) != "[0 1 3] [lost]" {
 		t.Errorf("numbers %v, gaps %q", numbers, gaps)
 	}
 	for n := range 10_000 { // a flood
@@ -165,8 +165,8 @@ routes:
 	}
 }
 
-// TestDroppingQueuesTell: where the queue of the browsers' sink drops, each client is told.
-func TestDroppingQueuesTell(t *testing.T) {
+// TestDropsReachClientsAsGaps proves that each client gets a gap where the queue of its sink has dropped events.
+func TestDropsReachClientsAsGaps(t *testing.T) {
 	for _, policy := range []string{"drop_oldest", "drop_newest", "latest_per_key"} {
 		t.Run(policy, func(t *testing.T) {
 			r := startGateway(t, writeConfig(t, fmt.Sprintf(`
@@ -202,7 +202,7 @@ routes:
 				t.Fatal(err)
 			}
 			c.await(last + 1)
-			numbers, gaps := c.has()
+			numbers, gaps := c.received()
 			missing := last - len(numbers) // all but the first one
 			if dropped := r.sink("browsers").Dropped[policy]; uint64(missing) != dropped || len(gaps) == 0 {
 				t.Errorf("%d events are missing, %d were dropped, gaps %q", missing, dropped, gaps)
@@ -212,9 +212,9 @@ routes:
 	}
 }
 
-// TestReloadedSourcesTell: a source that begins anew where nothing says how far it had read
-// has missed what came meanwhile. One that knows its place has not.
-func TestReloadedSourcesTell(t *testing.T) {
+// TestReloadedSourcesReportGaps proves that a source without a stored position reports a gap when a reload
+// replaces it, and that one with a position does not.
+func TestReloadedSourcesReportGaps(t *testing.T) {
 	for name, want := range map[string]int{"": 1, "me": 0} {
 		stream := "reloaded " + rand.Text()
 		text := func(after string) string {
@@ -254,7 +254,7 @@ routes:
 		} else {
 			c.await(7)
 		}
-		_, gaps := c.has()
+		_, gaps := c.received()
 		if got := r.source("stream").Gaps - before; got != uint64(want) || len(gaps) != want {
 			t.Errorf("name %q: %d gaps, the client has %q", name, got, gaps)
 		}

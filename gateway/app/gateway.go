@@ -17,54 +17,54 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// gateway is everything of one run.
+// gateway is one run of the gateway.
 type gateway struct {
-	log     *slog.Logger
-	cfg     *config.Config // that runs
-	first   *built         // until it runs; afterwards it would hold all that succeeds it
-	router  *router.Router
-	admin   *admin.Admin
-	reg     *prometheus.Registry // beside the router's own
-	shared  httpserver.Switch    // what plugins mount, and admin where it has no listener of its own
-	own     httpserver.Switch    // admin's, where it has
-	servers []*httpserver.Server
-	http    *httpserver.Metrics
-	reloads *reloads          // nil: the configuration never changes
-	greet   func(page string) // shows where the page is, before anything is answered
+	log       *slog.Logger
+	cfg       *config.Config // the running one
+	initial   *built         // nil once it runs: it would keep replaced components in memory
+	router    *router.Router
+	admin     *admin.Admin
+	reg       *prometheus.Registry // beside the router's own
+	shared    httpserver.Switch    // handlers of plugins, and those of admin where it has no listener of its own
+	adminOnly httpserver.Switch    // handlers of admin, where it has a listener of its own
+	servers   []*httpserver.Server
+	http      *httpserver.Metrics
+	reloader  *reloader         // nil: no reloads
+	announce  func(page string) // prints where the page is, before the first request is answered
 }
 
 // built is a configuration whose components are built and mounted.
 type built struct {
-	plan        *router.Plan
-	shared, own *httpserver.Table
-	public      int // handlers on shared that are not admin's
+	plan              *router.Plan
+	shared, adminOnly *httpserver.Table
+	public            int // number of handlers on shared that are not of admin
 }
 
 // assemble builds the graph without I/O.
 func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), greet: func(string) {}}
+	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), announce: func(string) {}}
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
-	g.admin.Local = g.dedicated() && options.IsLoopback(cfg.HTTP.Admin.Listen)
+	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
 	g.admin.SetToken(cfg.HTTP.Admin.Token)
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http)
 	var err error
-	g.first, err = g.build(cfg)
+	g.initial, err = g.build(cfg)
 	return g, err
 }
 
-// build builds what cfg has and what does not run yet.
+// build builds the components of cfg that do not run yet.
 func (g *gateway) build(cfg *config.Config) (*built, error) {
-	b := &built{shared: httpserver.NewTable(), own: httpserver.NewTable()}
+	b := &built{shared: httpserver.NewTable(), adminOnly: httpserver.NewTable()}
 	plan, err := g.router.Plan(cfg.Graph, b.shared)
 	if err != nil {
-		return nil, wrong(cfg.Locate(err))
+		return nil, configError(cfg.Locate(err))
 	}
 	b.plan, b.public = plan, b.shared.Len()
 	table := b.shared
-	if g.dedicated() {
-		table = b.own
+	if g.hasAdminListener() {
+		table = b.adminOnly
 	}
 	if err := g.admin.Mount(table); err != nil {
 		plan.Discard()
@@ -73,31 +73,31 @@ func (g *gateway) build(cfg *config.Config) (*built, error) {
 	return b, nil
 }
 
-// run serves and routes until ctx ends; HTTP stops last.
+// run serves HTTP and runs the router until ctx ends. HTTP stops last.
 func (g *gateway) run(ctx context.Context) error {
-	g.show(g.first)
+	g.setHandlers(g.initial)
 	if err := g.listen(); err != nil {
-		g.first.plan.Discard()
+		g.initial.plan.Discard()
 		return err
 	}
-	g.admin.Listening()
-	plan, ready := g.first.plan, g.first.plan.Readiness()
-	g.first = nil
+	g.admin.SetListening()
+	plan, ready := g.initial.plan, g.initial.plan.Readiness()
+	g.initial = nil
 	var background sync.WaitGroup
 	background.Go(func() {
 		if ready(ctx) == nil {
-			g.log.Info("ready: every source is connected")
+			g.log.Info("gateway ready")
 		}
 	})
-	if g.reloads != nil {
+	if g.reloader != nil {
 		background.Go(func() { g.watch(ctx) })
 	}
-	stopped := context.AfterFunc(ctx, g.admin.Draining)
+	stopped := context.AfterFunc(ctx, g.admin.SetDraining)
 	defer stopped()
 	err := g.router.Run(ctx, plan)
 	background.Wait()
-	if broken := g.router.Status().ConservedAtRest(); broken != nil && err == nil {
-		g.log.Error("the books do not balance: this is a bug in the gateway", "error", broken)
+	if violation := g.router.Status().ConservedAtRest(); violation != nil && err == nil {
+		g.log.Error("conservation law violated, this is a bug", "error", violation)
 	}
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -107,8 +107,8 @@ func (g *gateway) run(ctx context.Context) error {
 	return err
 }
 
-// show has the listeners serve what b has mounted.
-func (g *gateway) show(b *built) {
+// setHandlers has the listeners serve the handlers of b.
+func (g *gateway) setHandlers(b *built) {
 	g.shared.Set(b.shared)
-	g.own.Set(b.own)
+	g.adminOnly.Set(b.adminOnly)
 }

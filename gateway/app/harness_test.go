@@ -37,7 +37,7 @@ func plugins() plugin.Set {
 	return plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}
 }
 
-// defaultConfig is the file that the repository ships; tests may change the
+// defaultConfig is the absolute path of gateway.yaml: tests may change the
 // working directory.
 var defaultConfig = func() string {
 	path, err := filepath.Abs("../../gateway.yaml")
@@ -53,7 +53,7 @@ type running struct {
 	t     testing.TB
 	port  string
 	ready func(context.Context) error // waits until the first sources are connected
-	stop  func()                      // and check the conservation law
+	stop  func()                      // stops it, and checks the conservation law
 }
 
 // startGateway runs a configuration file until the test ends. Without env it gets
@@ -67,7 +67,7 @@ func startGateway(t testing.TB, file string, env map[string]string, routes ...st
 	return r
 }
 
-// startUnready is startGateway, and does not wait until the sources are connected.
+// startUnready is like startGateway, but does not wait until the sources are connected.
 func startUnready(t testing.TB, file string, env map[string]string, routes ...string) *running {
 	t.Helper()
 	port := strconv.Itoa(testenv.FreePort(t))
@@ -91,7 +91,7 @@ func startUnready(t testing.TB, file string, env map[string]string, routes ...st
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended, ready := make(chan error, 1), g.first.plan.Readiness()
+	ended, ready := make(chan error, 1), g.initial.plan.Readiness()
 	go func() { ended <- g.run(ctx) }()
 	r := &running{gateway: g, t: t, port: port, ready: ready}
 	stopped := false
@@ -117,8 +117,8 @@ func startUnready(t testing.TB, file string, env map[string]string, routes ...st
 	return r
 }
 
-// startLeading starts the default configuration, and waits until it captures: the gateway
-// of the test before may have led a moment ago.
+// startLeading starts the default configuration, and waits until it captures: the leadership of
+// an earlier test may end a moment later.
 func startLeading(t testing.TB, env map[string]string, routes ...string) *running {
 	t.Helper()
 	r := startGateway(t, defaultConfig, env, routes...)
@@ -126,7 +126,7 @@ func startLeading(t testing.TB, env map[string]string, routes ...string) *runnin
 	return r
 }
 
-// testWriter shows the gateway's log where a test fails.
+// testWriter writes the gateway's log to the log of the test.
 type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
@@ -152,7 +152,7 @@ type client struct {
 
 const welcome = `{"type":"welcome","msg":"Connected to orders updates"}`
 
-// dial connects a client that reads nothing yet.
+// dial connects a client that does not read yet.
 func (r *running) dial() *client {
 	r.t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://127.0.0.1:"+r.port+"/", nil)
@@ -189,7 +189,7 @@ func (c *client) nextFrame() (kind int, msg []byte) {
 	return kind, msg
 }
 
-// get shows the secret where one opens the path.
+// get requests a path, with the generated secret.
 func (r *running) get(path string) (status int, body string) {
 	token := ""
 	if strings.HasPrefix(path, "/api/") {
@@ -198,7 +198,7 @@ func (r *running) get(path string) (status int, body string) {
 	return r.getWithToken(path, token)
 }
 
-// secret returns what opens /api where nothing is configured.
+// secret returns the generated secret of /api.
 func (r *running) secret() string {
 	return strings.TrimPrefix(r.admin.Link(true), "#token=")
 }

@@ -24,11 +24,11 @@ const (
 	isolationBytes  = 8 << 20 // of each queue
 )
 
-// sometimes is a sink for tests: it delivers, but for events whose number ends with a
-// digit, at which it panics.
-type sometimes struct{ digit byte }
+// panicking is a sink for tests. It panics at events whose number ends with a digit, and delivers
+// the others.
+type panicking struct{ digit byte }
 
-func (s sometimes) Write(_ context.Context, events []*event.Event) error {
+func (s panicking) Write(_ context.Context, events []*event.Event) error {
 	for _, e := range events {
 		if end := bytes.IndexByte(e.Data, ','); e.Data[end-1] == s.digit {
 			panic("one of those")
@@ -37,18 +37,18 @@ func (s sometimes) Write(_ context.Context, events []*event.Event) error {
 	return nil
 }
 
-type sometimesOptions struct {
+type panickingOptions struct {
 	Digit string `koanf:"digit"`
 }
 
-func sometimesType() plugin.SinkType {
-	return plugin.NewSink("sometimes", "For tests.", func() sometimesOptions { return sometimesOptions{Digit: "x"} },
-		func(o sometimesOptions, _ plugin.Env) (plugin.Sink, error) { return sometimes{o.Digit[0]}, nil })
+func panickingType() plugin.SinkType {
+	return plugin.NewSink("panicking", "For tests.", func() panickingOptions { return panickingOptions{Digit: "x"} },
+		func(o panickingOptions, _ plugin.Env) (plugin.Sink, error) { return panicking{o.Digit[0]}, nil })
 }
 
-// BenchmarkIsolation runs three sinks at full rate, of which one is dead, hangs, or
-// panics at every tenth event, beside a run in which that one is well. The medians of
-// alternating pairs count: what the other two lose, and how much memory there is.
+// BenchmarkIsolation runs three sinks at full rate, one of which is dead, hangs, or panics at every tenth
+// event. It compares the rate of the other two, and the memory, with a run of three healthy sinks, by
+// the medians of alternating pairs.
 func BenchmarkIsolation(b *testing.B) {
 	release := make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -59,18 +59,18 @@ func BenchmarkIsolation(b *testing.B) {
 	for name, third := range map[string]string{
 		"dead":    fmt.Sprintf("type: webhook, url: %q, allow: [127.0.0.1], retry: {max: 1s}", dead.URL),
 		"hanging": fmt.Sprintf("type: webhook, url: %q, allow: [127.0.0.1], timeout: 1s", hanging.URL),
-		"panics":  "type: sometimes, digit: \"7\"",
+		"panics":  "type: panicking, digit: \"7\"",
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				var ratios, heaps []float64
 				for pair := range isolationPairs {
-					well, _ := isolationRun(b, "type: sometimes")
+					healthy, _ := isolationRun(b, "type: panicking")
 					ill, heap := isolationRun(b, third)
-					ratios, heaps = append(ratios, ill/well), append(heaps, heap)
-					fmt.Printf("isolation, pair %d: %8.0f events/s beside one that is well, %8.0f beside one that %s (ratio %.2f, %.1f MiB of heap)\n", pair, well, ill, name, ill/well, heap)
+					ratios, heaps = append(ratios, ill/healthy), append(heaps, heap)
+					fmt.Printf("isolation, pair %d: %8.0f events/s beside one that is healthy, %8.0f beside one that %s (ratio %.2f, %.1f MiB of heap)\n", pair, healthy, ill, name, ill/healthy, heap)
 				}
-				b.ReportMetric(median(ratios), "ratio-to-well")
+				b.ReportMetric(median(ratios), "ratio-to-healthy")
 				b.ReportMetric(median(heaps), "MiB-heap")
 				b.ReportMetric(3*isolationBytes/(1<<20), "MiB-configured")
 			}
@@ -78,8 +78,7 @@ func BenchmarkIsolation(b *testing.B) {
 	}
 }
 
-// isolationRun returns at which rate the two healthy sinks get everything, and the heap
-// at the end.
+// isolationRun returns the rate of the two healthy sinks, and the heap at the end.
 func isolationRun(b *testing.B, third string) (rate, heap float64) {
 	dir := b.TempDir()
 	file := writeConfig(b, fmt.Sprintf(`
@@ -93,7 +92,7 @@ sinks:
 routes: {all: {from: [made], to: [one, two, third]}}
 `, isolationEvents, dir+"/one", isolationBytes, dir+"/two", isolationBytes, third, isolationBytes))
 	set := plugins()
-	set.Sinks = append(set.Sinks, sometimesType())
+	set.Sinks = append(set.Sinks, panickingType())
 	var m runtime.MemStats
 	took := timed(b, file, set, func(r *running) bool {
 		return r.sink("one").Delivered == isolationEvents && r.sink("two").Delivered == isolationEvents
@@ -104,8 +103,8 @@ routes: {all: {from: [made], to: [one, two, third]}}
 	return isolationEvents / took.Seconds(), float64(m.HeapAlloc) / (1 << 20)
 }
 
-// timed runs a configuration until something is so, calls then, and ends it. It returns how
-// long it took from the start.
+// timed runs a configuration until a condition holds, calls then, and stops it. It returns the time
+// from the start until the condition held.
 func timed(b *testing.B, file string, set plugin.Set, so func(*running) bool, then func()) time.Duration {
 	b.Helper()
 	cfg, problems := config.Load(config.Request{Files: []string{file}, Plugins: set})
@@ -117,7 +116,7 @@ func timed(b *testing.B, file string, set plugin.Set, so func(*running) bool, th
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
-	ended, ready := make(chan error, 1), g.first.plan.Readiness()
+	ended, ready := make(chan error, 1), g.initial.plan.Readiness()
 	begin := time.Now()
 	go func() { ended <- g.run(ctx) }()
 	r := &running{gateway: g, t: b}

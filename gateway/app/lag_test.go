@@ -40,9 +40,9 @@ func (r *running) metric(name string) (value float64, ok bool) {
 	return 0, false
 }
 
-// TestLagOfWhatIsAway: while the servers of sources are away, no metric says that nothing lags,
-// and no source is up for a moment.
-func TestLagOfWhatIsAway(t *testing.T) {
+// TestLagDuringOutage proves that, while the servers of sources are away, no lag is exported as 0 and no source is up
+// for a moment.
+func TestLagDuringOutage(t *testing.T) {
 	pg := testenv.StartPostgres(t, "-c", "synchronous_commit=on")
 	redis, _ := testenv.StartRedis(t)
 	db, err := pgx.Connect(t.Context(), pg.URL())
@@ -71,7 +71,7 @@ func TestLagOfWhatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range sources {
-		testenv.Eventually(t, shownWithin, name+" shown down", func() bool { return !r.source(name).Up })
+		testenv.Eventually(t, detectedWithin, name+" shown down", func() bool { return !r.source(name).Up })
 		down := r.source(name)
 		testenv.Eventually(t, testenv.Wait, name+" was tried again", func() bool {
 			s := r.source(name)
@@ -94,10 +94,10 @@ func TestLagOfWhatIsAway(t *testing.T) {
 	}
 	for _, name := range values {
 		if value, ok := r.metric(name); ok {
-			t.Errorf("%s is %v although nobody can know", name, value)
+			t.Errorf("%s is %v although it is unknown", name, value)
 		}
 	}
-	time.Sleep(100 * time.Millisecond) // by which it is older
+	time.Sleep(100 * time.Millisecond) // so that the age grows
 	for _, name := range ages {
 		if value, _ := r.metric(name); value < before[name]+0.09 {
 			t.Errorf("%s is %v, and was %v: it does not grow", name, value, before[name])

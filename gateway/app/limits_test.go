@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// limitsConfig ends every request and answer soon.
+// limitsConfig has short limits for requests and answers.
 const limitsConfig = `
 http: {listen: "127.0.0.1:${PORT}", limits: {connections: 3, header: 200ms, read: 200ms, write: 200ms, idle: 200ms}}
 sources: {bus: {type: redis-sub, url: "${REDIS_URL}", channels: [limits]}}
@@ -19,9 +19,9 @@ sinks: {out: {type: websocket}}
 routes: {r: {from: [bus], to: [out]}}
 `
 
-// TestClientsOutliveTheLimitsOfRequests: a WebSocket client and one of server-sent events
-// may be silent for longer than a request may take.
-func TestClientsOutliveTheLimitsOfRequests(t *testing.T) {
+// TestRequestLimitsDoNotEndClients proves that the limits of requests do not end idle WebSocket and SSE
+// clients.
+func TestRequestLimitsDoNotEndClients(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startGateway(t, writeConfig(t, limitsConfig), nil)
 	c := r.dial()
@@ -36,7 +36,7 @@ func TestClientsOutliveTheLimitsOfRequests(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="out"} 2`) })
-	time.Sleep(time.Second) // several times as long as any limit: that nothing ends is what is tested
+	time.Sleep(time.Second) // several times as long as the limits, after which clients must still be connected
 	if err := redis.Publish(testenv.Context(t), "limits", "late").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,8 @@ func TestClientsOutliveTheLimitsOfRequests(t *testing.T) {
 	}
 }
 
-// TestClientsCountAsConnections: those beyond the limit are told, and operators are answered.
+// TestClientsCountAsConnections proves that clients beyond the limit get 503, and that the paths of operators
+// still answer.
 func TestClientsCountAsConnections(t *testing.T) {
 	r := startGateway(t, writeConfig(t, limitsConfig), nil)
 	var clients []*client
@@ -76,8 +77,9 @@ func TestClientsCountAsConnections(t *testing.T) {
 	})
 }
 
-// TestConnectionsNeedDescriptors: more than there are for is not promised.
-func TestConnectionsNeedDescriptors(t *testing.T) {
+// TestConnectionLimitIsBoundedByDescriptors proves that http.limits.connections does not exceed the limit of open
+// files.
+func TestConnectionLimitIsBoundedByDescriptors(t *testing.T) {
 	r := startGateway(t, writeConfig(t, limitsConfig), nil)
 	possible, _ := httpserver.Divide(httpserver.Descriptors(), false)
 	for asked, want := range map[int]int{0: possible.Connections, 3: 3, possible.Connections + 1: possible.Connections} {

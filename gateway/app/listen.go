@@ -13,25 +13,25 @@ import (
 	"eventgateway/gateway/internal/httpserver"
 )
 
-// dedicated reports whether admin has a listener of its own.
-func (g *gateway) dedicated() bool { return g.cfg.HTTP.Admin.Listen != "" }
+// hasAdminListener reports whether the admin pages have a listener of their own.
+func (g *gateway) hasAdminListener() bool { return g.cfg.HTTP.Admin.Listen != "" }
 
-// pages returns the address of the listener that has admin's pages.
-func (g *gateway) pages() string {
-	if g.dedicated() {
+// adminAddress returns the address of the listener of the admin pages.
+func (g *gateway) adminAddress() string {
+	if g.hasAdminListener() {
 		return g.cfg.HTTP.Admin.Listen
 	}
 	return g.cfg.HTTP.Listen
 }
 
-// listen opens the listeners. Where nothing but admin is mounted on one, a taken
-// port is no reason not to work: several gateways may publish on one machine.
+// listen opens the listeners. A port in use is an error only for a listener with handlers
+// of plugins: several gateways without such handlers may run on one host.
 func (g *gateway) listen() error {
-	shared, own := g.limits()
-	public, err := g.open("http.listen", "shared", g.cfg.HTTP.Listen, &g.shared, shared, g.first.public > 0)
-	page := public
-	if err == nil && g.dedicated() {
-		page, err = g.open("http.admin.listen", "admin", g.cfg.HTTP.Admin.Listen, &g.own, own, false)
+	sharedLimits, adminLimits := g.limits()
+	public, err := g.openListener("http.listen", "shared", g.cfg.HTTP.Listen, &g.shared, sharedLimits, g.initial.public > 0)
+	pages := public
+	if err == nil && g.hasAdminListener() {
+		pages, err = g.openListener("http.admin.listen", "admin", g.cfg.HTTP.Admin.Listen, &g.adminOnly, adminLimits, false)
 	}
 	if err != nil {
 		if public != nil {
@@ -40,16 +40,16 @@ func (g *gateway) listen() error {
 		return err
 	}
 	address := ""
-	if page != nil {
-		g.unlock()
-		address = pageOf(page)
+	if pages != nil {
+		g.prepareSecret()
+		address = pageURL(pages)
 	}
-	g.greet(address)
+	g.announce(address)
 	if public != nil {
 		g.serve(public, &g.shared)
 	}
-	if page != nil && g.dedicated() {
-		g.serve(page, &g.own)
+	if pages != nil && g.hasAdminListener() {
+		g.serve(pages, &g.adminOnly)
 	}
 	return nil
 }
@@ -59,46 +59,46 @@ func (g *gateway) serve(s *httpserver.Server, h *httpserver.Switch) {
 	g.servers = append(g.servers, s)
 }
 
-// limits divides the descriptors between the listeners.
-func (g *gateway) limits() (shared, own httpserver.Limits) {
+// limits divides the file descriptors between the listeners.
+func (g *gateway) limits() (shared, admin httpserver.Limits) {
 	o := g.cfg.HTTP.Limits
-	shared, own = httpserver.Divide(httpserver.Descriptors(), g.dedicated())
+	shared, admin = httpserver.Divide(httpserver.Descriptors(), g.hasAdminListener())
 	if o.Connections > shared.Connections {
 		g.log.Warn("http.limits.connections exceeds the limit of open files (ulimit -n)",
 			"connections", o.Connections, "possible", shared.Connections)
 	} else if o.Connections > 0 {
 		shared.Connections = o.Connections
 	}
-	for _, l := range []*httpserver.Limits{&shared, &own} {
+	for _, l := range []*httpserver.Limits{&shared, &admin} {
 		l.PerAddress = o.PerAddress
 		l.Header, l.Read, l.Write, l.Idle = o.Header.D(), o.Read.D(), o.Write.D(), o.Idle.D()
 	}
-	own.PerAddress = 0 // few ask there, and all of them for operators
-	return shared, own
+	admin.PerAddress = 0 // it has few clients, often all behind one address
+	return shared, admin
 }
 
-func (g *gateway) open(what, name, addr string, h *httpserver.Switch, limits httpserver.Limits, needed bool) (*httpserver.Server, error) {
+func (g *gateway) openListener(setting, name, addr string, h *httpserver.Switch, limits httpserver.Limits, required bool) (*httpserver.Server, error) {
 	if h.Len() == 0 {
 		return nil, nil
 	}
 	s, err := httpserver.Listen(httpserver.Options{Name: name, Address: addr, Limits: limits, Metrics: g.http, Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent}, g.log)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", what, err)
-		if errors.Is(err, syscall.EADDRINUSE) && !needed {
-			g.log.Warn("going on without /metrics, /healthz and /api", "error", err)
+		err = fmt.Errorf("%s: %w", setting, err)
+		if errors.Is(err, syscall.EADDRINUSE) && !required {
+			g.log.Warn("port in use, running without /metrics, /healthz and /api", "error", err)
 			return nil, nil
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w; set PORT, or %s, to another", err, what)
+			err = fmt.Errorf("%w; set PORT or %s to another", err, setting)
 		}
 		return nil, err
 	}
-	g.log.Info("listening", "for", what, "address", s.Addr().String(), "connections", limits.Connections)
+	g.log.Info("listening", "for", setting, "address", s.Addr().String(), "connections", limits.Connections)
 	return s, nil
 }
 
-// pageOf returns the address of a server's pages as this machine knows it.
-func pageOf(s *httpserver.Server) string {
+// pageURL returns the URL of a server's pages from this host.
+func pageURL(s *httpserver.Server) string {
 	addr := s.Addr().(*net.TCPAddr)
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() || host == "127.0.0.1" || host == "::1" {
@@ -107,26 +107,26 @@ func pageOf(s *httpserver.Server) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(addr.Port)) + "/"
 }
 
-// unlock makes the secret that opens /api, or reads the one of the last start, where none
-// is configured. Where no file can keep it, it counts until the gateway ends.
-func (g *gateway) unlock() {
+// prepareSecret loads or generates the secret of /api, where none is configured. Where no file
+// can hold it, it is valid until the gateway ends.
+func (g *gateway) prepareSecret() {
 	if !g.admin.NeedsSecret() {
 		return
 	}
-	kept, file, err := admin.KeptSecret(os.Getenv, g.pages())
+	secret, file, err := admin.LoadSecret(os.Getenv, g.adminAddress())
 	if err != nil {
-		kept = admin.NewSecret()
-		g.log.Warn("the secret that opens /api is kept in memory only: set http.admin.token, or XDG_STATE_HOME to a folder of this user", "error", err)
+		secret = admin.GenerateSecret()
+		g.log.Warn("secret of /api is in memory only: set http.admin.token, or XDG_STATE_HOME to a folder of this user", "error", err)
 	} else {
-		g.log.Info("secret for /api is in this file", "file", file)
+		g.log.Info("secret of /api is in this file", "file", file)
 	}
-	g.admin.SetMade(kept)
+	g.admin.SetGenerated(secret)
 }
 
-// welcome shows where the page is, with what opens its status. On a terminal the link is
-// good as long as the secret. Elsewhere it goes into a log, which may be kept for ever and
-// read by many: there it is good for an hour.
-func (g *gateway) welcome(p private) func(page string) {
+// announcer returns a function that prints the link to the page. On a terminal the link is
+// valid as long as the secret. Elsewhere it goes into a log, which many may read for long:
+// there it is valid for an hour.
+func (g *gateway) announcer(p embeddedServers) func(page string) {
 	return func(page string) {
 		if page == "" && p.servers == nil {
 			return
@@ -135,12 +135,12 @@ func (g *gateway) welcome(p private) func(page string) {
 		link := g.admin.Link(terminal)
 		switch {
 		case p.servers != nil:
-			p.announce(page + link)
+			p.printBanner(page + link)
 		case link == "":
 		case terminal:
 			fmt.Fprintf(os.Stderr, "\n  status: %s\n\n", page+link)
 		default:
-			g.log.Info("the status can be opened for an hour by this link, and later by the secret", "link", page+link)
+			g.log.Info("status page, link valid for an hour", "link", page+link)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestManyNotificationsArriveInOrder sends 100,000 in transactions of 1,000.
+// TestManyNotificationsArriveInOrder proves the order of 100,000 notifications in transactions of 1,000.
 func TestManyNotificationsArriveInOrder(t *testing.T) {
 	const total = 100_000
 	db := testenv.Connect(t)
@@ -49,7 +49,7 @@ func TestManyNotificationsArriveInOrder(t *testing.T) {
 	}
 }
 
-// unstampFast is unstamp without a regular expression.
+// unstampFast is like unstamp, but without a regular expression.
 func unstampFast(t *testing.T, frame string) (object string, id int) {
 	object, stamp, ok := strings.Cut(frame, `,"_published_at":`)
 	_, number, ok2 := strings.Cut(stamp, `"_pub_id":`)
@@ -60,8 +60,8 @@ func unstampFast(t *testing.T, frame string) (object string, id int) {
 	return object, id
 }
 
-// TestBurstReachesEveryClient: 10,000 messages at once to 100 clients of the
-// default configuration, none lost, none out of order.
+// TestBurstReachesEveryClient proves that 100 clients of the default configuration get a burst of 10,000
+// messages, in order.
 func TestBurstReachesEveryClient(t *testing.T) {
 	const clients, messages = 100, 10_000
 	redis := testenv.RedisClient(t)
@@ -98,7 +98,7 @@ func TestBurstReachesEveryClient(t *testing.T) {
 	}
 }
 
-// lagConfig bounds how long a write may be stuck and how far a client may lag.
+// lagConfig returns a configuration with a bound of the time of a write, and one of the lag of a client.
 func lagConfig(writeTimeout, maxLag string) string {
 	return strings.NewReplacer("WRITE_TIMEOUT", writeTimeout, "MAX_LAG", maxLag).Replace(lagFile)
 }
@@ -118,8 +118,8 @@ routes:
   deliver: {from: [bus], to: [browsers]}
 `
 
-// TestClientThatNeverReads: it is cut off, and another one notices nothing.
-func TestClientThatNeverReads(t *testing.T) {
+// TestClientThatDoesNotReadIsEvicted proves that such a client is evicted, and that another one gets all events.
+func TestClientThatDoesNotReadIsEvicted(t *testing.T) {
 	for _, tc := range []struct{ name, timeout, lag, reason string }{
 		{"stuck write", "500ms", "10000000", "stuck"},
 		{"too far behind", "5m", "5000", "slow"},

@@ -12,30 +12,29 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// bridge has what libraries log by the standard package log go where all else goes, and only
-// where somebody wants to debug: net/http says there what any peer makes it say.
-func bridge(log *slog.Logger) {
+// redirectStandardLog sends the output of the standard package log to log, at level debug:
+// net/http logs there what any peer can cause.
+func redirectStandardLog(log *slog.Logger) {
 	slog.SetLogLoggerLevel(slog.LevelDebug)
 	slog.SetDefault(log)
 }
 
-// shield keeps the secrets of the configuration that runs out of the log.
-type shield struct {
-	now atomic.Pointer[options.Redactor]
+// redaction hides the secrets of the running configuration in the log.
+type redaction struct {
+	redactor atomic.Pointer[options.Redactor]
 }
 
-// set notes another configuration. What the one before has made hides its own secrets.
-func (s *shield) set(cfg *config.Config) { s.now.Store(cfg.Redactor()) }
+// set replaces the configuration. Components of the previous one hide their secrets themselves.
+func (r *redaction) set(cfg *config.Config) { r.redactor.Store(cfg.Redactor()) }
 
-// newShield returns a log like log, and what hides the secrets of cfg in it.
-func newShield(log *slog.Logger, cfg *config.Config) (*slog.Logger, *shield) {
-	s := &shield{}
-	s.set(cfg)
-	return slog.New(options.RedactLog(log.Handler(), s.now.Load)), s
+// redactSecrets returns log with the secrets of cfg hidden; a reload sets the next configuration.
+func redactSecrets(log *slog.Logger, cfg *config.Config) (*slog.Logger, *redaction) {
+	r := &redaction{}
+	r.set(cfg)
+	return slog.New(options.RedactLog(log.Handler(), r.redactor.Load)), r
 }
 
-// newLog logs to w: text for people on a terminal, JSON elsewhere. The level may be
-// changed later.
+// newLog returns a log to w: text on a terminal, else JSON. The level may be changed later.
 func newLog(w *os.File, c config.Log) (*slog.Logger, *slog.LevelVar, error) {
 	level, err := logLevel(c)
 	if err != nil {

@@ -20,11 +20,11 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// heavy is a configuration of which every number makes another websocket sink, with a history
-// of 1 MiB, beside components that run on.
-type heavy struct{ dir, port string }
+// heavyConfig makes configurations with a websocket sink that differs by number and has a history of 1 MiB.
+// The other components are the same in all.
+type heavyConfig struct{ dir, port string }
 
-func (h heavy) text(n int) string {
+func (h heavyConfig) text(n int) string {
 	return fmt.Sprintf(`
 http: {listen: "127.0.0.1:%s"}
 sources:
@@ -43,10 +43,10 @@ routes:
 `, h.port, n, n, n%3, h.dir+"/extra.jsonl", n%3, n%3, n%3)
 }
 
-// startHeavy starts it. One of its sources is never connected: what waits for the first graph
-// to be ready waits for ever.
+// startHeavy starts a heavyConfig. One of its sources is never connected, so the goroutine that waits for
+// readiness does not end.
 func startHeavy(t *testing.T) (r *running, reload func(n int)) {
-	h := heavy{t.TempDir(), strconv.Itoa(testenv.FreePort(t))}
+	h := heavyConfig{t.TempDir(), strconv.Itoa(testenv.FreePort(t))}
 	file := filepath.Join(h.dir, "gateway.yaml")
 	write := func(n int) {
 		if err := os.WriteFile(file, []byte(h.text(n)), 0o600); err != nil {
@@ -72,14 +72,14 @@ func startHeavy(t *testing.T) (r *running, reload func(n int)) {
 // heap returns the bytes in use after garbage was collected.
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // what had a finalizer
+	runtime.GC() // a second time, for objects with finalizers
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// settledHeap is heap once that is no more than most, or after a while: what a reload has
-// replaced ends in the background.
+// settledHeap waits, for a bounded time, until the heap has at most so many bytes, and returns its size.
+// Replaced components end in the background.
 func settledHeap(most uint64) (bytes uint64) {
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		if bytes = heap(); bytes <= most || time.Since(begin) > 5*time.Second {
@@ -88,9 +88,9 @@ func settledHeap(most uint64) (bytes uint64) {
 	}
 }
 
-// TestReloadsLeaveNoHistory replaces a sink with a full history of 1 MiB by 20 reloads. They take no
-// more memory than three do.
-func TestReloadsLeaveNoHistory(t *testing.T) {
+// TestReloadsFreeHistories proves that 20 reloads that replace a sink with a full history of 1 MiB need no more
+// memory than three.
+func TestReloadsFreeHistories(t *testing.T) {
 	_, reload := startHeavy(t)
 	n := 1
 	for ; n <= 3; n++ {
@@ -106,9 +106,8 @@ func TestReloadsLeaveNoHistory(t *testing.T) {
 	}
 }
 
-// TestChurnAndReloads: browsers come and go while reloads replace the sink that they are
-// connected to. In the end there is as much in memory as in the beginning. CHURN_SECONDS makes
-// it longer.
+// TestChurnAndReloads proves that memory does not grow while clients connect and disconnect, and reloads
+// replace their sink. CHURN_SECONDS sets its length.
 func TestChurnAndReloads(t *testing.T) {
 	duration := time.Duration(times("CHURN_SECONDS", 3)) * time.Second
 	r, reload := startHeavy(t)
@@ -123,7 +122,7 @@ func TestChurnAndReloads(t *testing.T) {
 					if r.visit(random) {
 						connected.Add(1)
 					}
-					time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) // 8 of them: some 200 a second
+					time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) // 8 goroutines make about 200 visits per second
 				}
 			})
 		}
@@ -134,20 +133,20 @@ func TestChurnAndReloads(t *testing.T) {
 		clients.Wait()
 	}
 	churn(min(duration/3, 20*time.Second), 100*time.Millisecond)
-	before, goroutines := settledHeap(8<<20), runtime.NumGoroutine() // it takes about that
+	before, goroutines := settledHeap(8<<20), runtime.NumGoroutine() // about the size of the heap
 	every := 100 * time.Millisecond
 	if duration > time.Minute {
 		every = time.Second
 	}
 	churn(duration, every)
 	reload(int(version.Add(1)))
-	most := before + max(before/5, 8<<20) // a small heap varies by some histories and what waits
+	most := before + max(before/5, 8<<20) // a small heap varies by some histories and queues
 	after := settledHeap(most)
 	t.Logf("%d clients and %d reloads: %d KB before, %d KB after", connected.Load(), version.Load(), before>>10, after>>10)
 	if after > most {
 		t.Errorf("%d KB in use, %d KB before", after>>10, before>>10)
 	}
-	if n := settledGoroutines(t, r, goroutines+10); n > goroutines+10 { // idle connections differ
+	if n := settledGoroutines(t, r, goroutines+10); n > goroutines+10 { // the number of idle connections varies
 		buf := make([]byte, 1<<20)
 		t.Errorf("%d goroutines, %d before:\n%s", n, goroutines, buf[:runtime.Stack(buf, true)])
 	}
@@ -156,8 +155,8 @@ func TestChurnAndReloads(t *testing.T) {
 	}
 }
 
-// visit is one client, of one of several kinds, for a moment. It reports whether it got a
-// message; a sink that is being replaced sends clients away.
+// visit connects a client of a random kind for a moment. It reports whether the client got a message: a
+// sink that is being replaced disconnects its clients.
 func (r *running) visit(random *rand.Rand) bool {
 	path := []string{"/replaced", "/steady"}[random.IntN(2)]
 	query := []string{"", "?filter=number%20>%205", "?offset=1"}[random.IntN(3)]

@@ -20,9 +20,9 @@ import (
 
 const notifications = 50_000
 
-// BenchmarkNotify measures the whole way, from NOTIFY over Redis to WebSocket clients, beside
-// a bare loop that does only this: it listens, publishes what has come, and writes what comes
-// back to one client after the other. Runs alternate; the medians of the ratios count.
+// BenchmarkNotify compares the whole way, from NOTIFY over Redis to WebSocket clients, with a bare loop. The
+// loop listens, publishes, subscribes, and writes to one client after the other. The benchmark reports the
+// medians of the ratios of alternating runs.
 func BenchmarkNotify(b *testing.B) {
 	for _, clients := range []int{100, 1} {
 		b.Run(fmt.Sprintf("%d clients", clients), func(b *testing.B) {
@@ -54,7 +54,7 @@ local id = redis.call('INCRBY', KEYS[1], #ARGV) - #ARGV
 for i = 1, #ARGV do redis.call('PUBLISH', 'orders_updates', ARGV[i] .. (id + i) .. '}') end
 return 1`)
 
-// bareListener stamps and publishes what is notified, all that has come at once.
+// bareListener stamps and publishes notifications, in batches of all that have arrived.
 func bareListener(b *testing.B) (stop func()) {
 	db := testenv.Connect(b)
 	if _, err := db.Exec(b.Context(), "LISTEN orders_channel"); err != nil {
@@ -85,13 +85,13 @@ func bareListener(b *testing.B) (stop func()) {
 			for more := min(len(queue), 511); more > 0; more-- {
 				batch = append(batch, stamped(<-queue))
 			}
-			_ = barePublish.Run(context.Background(), client, []string{"bare:msg_id"}, batch...).Err() // what is lost is missed at the other end
+			_ = barePublish.Run(context.Background(), client, []string{"bare:msg_id"}, batch...).Err() // the receiver notices a loss
 		}
 	}()
 	return func() { cancel(); <-ended; <-ended }
 }
 
-// notifyRun returns how many events a second reach all clients of what serve starts.
+// notifyRun returns the events per second that reach all clients of the server that serve starts.
 func notifyRun(b *testing.B, clients int, serve func(*testing.B) (string, func())) float64 {
 	port, stop := serve(b)
 	defer stop()
@@ -136,7 +136,7 @@ func notifyRun(b *testing.B, clients int, serve func(*testing.B) (string, func()
 	return notifications / time.Since(begin).Seconds()
 }
 
-// skipFrame reads over a frame.
+// skipFrame reads and discards a frame.
 func skipFrame(r *bufio.Reader) error {
 	head, err := r.Peek(4)
 	if err != nil {

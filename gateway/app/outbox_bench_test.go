@@ -22,8 +22,8 @@ const (
 	idleFor   = 10 * time.Second
 )
 
-// towards is a configuration with nothing between a source and WebSocket clients.
-func towards(source string) string {
+// directTo returns a configuration of one source and WebSocket clients.
+func directTo(source string) string {
 	return `
 http: {listen: ":${PORT}"}
 sources:
@@ -35,16 +35,16 @@ routes: {all: {from: [orders_db], to: [browsers]}}
 }
 
 var (
-	directConfig = towards("type: postgres-outbox, tables: [orders]")
-	notifyConfig = towards("type: postgres-notify, channels: [orders_channel]")
+	directConfig = directTo("type: postgres-outbox, tables: [orders]")
+	notifyConfig = directTo("type: postgres-notify, channels: [orders_channel]")
 )
 
 func outboxSQL() string {
 	return pgtrigger.Outbox{Tables: []pgtrigger.Table{{Schema: "public", Name: "orders"}}}.CreateSQL()
 }
 
-// recreate makes the table orders anew, with a trigger or none, and without an outbox
-// unless it is the trigger's.
+// recreate recreates the table orders, with a trigger or none, and drops the outbox unless the
+// trigger needs it.
 func recreate(b testing.TB, db *pgx.Conn, trigger string) {
 	b.Helper()
 	const table = `DROP SCHEMA IF EXISTS gateway CASCADE; DROP TABLE IF EXISTS orders CASCADE;` + testenv.OldTrigger + `DROP TRIGGER orders_notify_trigger ON orders;`
@@ -53,8 +53,8 @@ func recreate(b testing.TB, db *pgx.Conn, trigger string) {
 	}
 }
 
-// BenchmarkLatency measures from a commit to the message at a WebSocket client: from the
-// outbox at once, and through a Redis Stream.
+// BenchmarkLatency measures the time from a commit to the message at a WebSocket client: directly from the
+// outbox, and through a Redis Stream.
 func BenchmarkLatency(b *testing.B) {
 	files := map[string]string{"direct": "", "durable": "../../configs/orders-durable.yaml"}
 	for name, file := range files {
@@ -141,7 +141,7 @@ func latency(b *testing.B, file string, rate int) (p50, p99 time.Duration) {
 	return p50, p99
 }
 
-// BenchmarkDrain reads an outbox that was left alone for long.
+// BenchmarkDrain measures the reading of a large outbox.
 func BenchmarkDrain(b *testing.B) {
 	for b.Loop() {
 		db := testenv.Connect(b)
@@ -157,13 +157,13 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle measures what a gateway and its session use while nothing happens.
+// BenchmarkIdle measures the CPU time of an idle gateway and its session.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
 		db := testenv.Connect(b)
 		recreate(b, db, outboxSQL())
 		g := startGateway(b, writeConfig(b, directConfig), nil)
-		time.Sleep(time.Second) // until it sleeps
+		time.Sleep(time.Second) // until it is idle
 		ours, theirs := cpuTime(), sessionTime(b, db)
 		time.Sleep(idleFor)
 		b.ReportMetric(100*(cpuTime()-ours).Seconds()/idleFor.Seconds(), "%CPU-gateway")
@@ -172,7 +172,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// sessionTime is what the gateway's sessions in PostgreSQL have used.
+// sessionTime returns the CPU time of the gateway's sessions in PostgreSQL.
 func sessionTime(b *testing.B, db *pgx.Conn) (used time.Duration) {
 	b.Helper()
 	rows, err := db.Query(b.Context(), "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'")
@@ -189,7 +189,7 @@ func sessionTime(b *testing.B, db *pgx.Conn) (used time.Duration) {
 	return used
 }
 
-// processTime is what another process has used, in ticks of 10 ms.
+// processTime returns the CPU time of another process, in steps of 10 ms.
 func processTime(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// stamped is a published message: the payload's object without its brace, the
+// stamped matches a published message: the payload's object without its closing brace, the
 // time, and the number.
 var stamped = regexp.MustCompile(`^(.*),"_published_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","_source":"postgres_notify","_pub_id":(\d+)}$`)
 
@@ -31,6 +31,7 @@ func unstamp(t *testing.T, frame string) (object string, id int) {
 	return m[1] + "}", id
 }
 
+// TestOrdersReachBrowsersByteForByte proves that the bytes of an order are the same in PostgreSQL and at a client.
 func TestOrdersReachBrowsersByteForByte(t *testing.T) {
 	db := testenv.OrdersTable(t)
 	redis := testenv.RedisClient(t)
@@ -83,6 +84,7 @@ func TestOrdersReachBrowsersByteForByte(t *testing.T) {
 	}
 }
 
+// TestPayloadsThatAreNoObject proves that such payloads are wrapped.
 func TestPayloadsThatAreNoObject(t *testing.T) {
 	db := testenv.Connect(t)
 	r := startLeading(t, nil)
@@ -125,8 +127,8 @@ func TestPayloadsThatAreNoObject(t *testing.T) {
 	}
 }
 
-// TestFieldsOfTheGatewaysOwn: a payload that has them already gets the gateway's values.
-func TestFieldsOfTheGatewaysOwn(t *testing.T) {
+// TestGatewayFieldsReplaceThoseOfPayload proves that the fields that the gateway adds replace those of the payload.
+func TestGatewayFieldsReplaceThoseOfPayload(t *testing.T) {
 	db := testenv.Connect(t)
 	r := startLeading(t, nil)
 	c := r.connect()
@@ -141,6 +143,7 @@ func TestFieldsOfTheGatewaysOwn(t *testing.T) {
 	}
 }
 
+// TestClientProtocol proves the messages of the first protocol.
 func TestClientProtocol(t *testing.T) {
 	r := startLeading(t, nil)
 	c := r.connect()
@@ -159,7 +162,8 @@ func TestClientProtocol(t *testing.T) {
 	other.Close()
 }
 
-func TestBytesFromRedisArriveAsTheyAre(t *testing.T) {
+// TestBytesFromRedisArriveUnchanged proves that any bytes from Redis reach clients unchanged.
+func TestBytesFromRedisArriveUnchanged(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	c := r.connect()

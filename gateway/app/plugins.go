@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// described is what is shown of a plugin type of any kind.
-type described interface {
+// pluginType is what is shown of a plugin type of any kind.
+type pluginType interface {
 	Kind() plugin.Kind
 	Name() string
 	Summary() string
@@ -26,8 +26,8 @@ type described interface {
 	Rights() []plugin.Right
 }
 
-func all(set plugin.Set) []described {
-	var out []described
+func typesOf(set plugin.Set) []pluginType {
+	var out []pluginType
 	for _, t := range set.Sources {
 		out = append(out, t)
 	}
@@ -56,7 +56,7 @@ func pluginsCommand(set plugin.Set) *cobra.Command {
 			}
 			var names []string
 			found := false
-			for _, t := range all(set) {
+			for _, t := range typesOf(set) {
 				names = append(names, t.Name())
 				if t.Name() == args[0] {
 					found = true
@@ -73,8 +73,8 @@ func pluginsCommand(set plugin.Set) *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&rights, "acl", false, "print the rights that its user at Redis needs")
-	for _, t := range all(set) {
+	cmd.Flags().BoolVar(&rights, "acl", false, "print the rights that its Redis user needs")
+	for _, t := range typesOf(set) {
 		cmd.ValidArgs = append(cmd.ValidArgs, t.Name())
 	}
 	return cmd
@@ -82,16 +82,16 @@ func pluginsCommand(set plugin.Set) *cobra.Command {
 
 func listPlugins(w io.Writer, set plugin.Set) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, t := range all(set) {
+	for _, t := range typesOf(set) {
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", t.Kind(), t.Name(), t.Summary())
 	}
 	return tw.Flush()
 }
 
-func describe(w io.Writer, t described) {
+func describe(w io.Writer, t pluginType) {
 	fmt.Fprintf(w, "%s %s: %s\n", t.Kind(), t.Name(), t.Summary())
 	for _, capability := range t.Capabilities() {
-		fmt.Fprintf(w, "It %s.\n", capabilities[capability])
+		fmt.Fprintf(w, "It %s.\n", capabilityText[capability])
 	}
 	fmt.Fprintf(w, "\n%s", options.Markdown(options.Rows(t.Defaults())))
 	switch t.Kind() {
@@ -111,7 +111,7 @@ func describe(w io.Writer, t described) {
 }
 
 // printRights prints the rights that the user of a plugin needs, as commands for Redis.
-func printRights(w io.Writer, t described) error {
+func printRights(w io.Writer, t pluginType) error {
 	if len(t.Rights()) == 0 {
 		return fmt.Errorf("%s uses no Redis of its own", t.Name())
 	}
@@ -125,11 +125,11 @@ func printRights(w io.Writer, t described) error {
 	return nil
 }
 
-// capabilities says what each capability is good for.
-var capabilities = map[plugin.Capability]string{
-	plugin.Replays:      "emits again what was not delivered",
+// capabilityText describes each capability.
+var capabilityText = map[plugin.Capability]string{
+	plugin.Replays:      "emits events again that were not delivered",
 	plugin.ElectsLeader: "can elect a leader",
 	plugin.Concurrent:   "takes several workers",
-	plugin.Deduplicates: "cannot stand behind a source that replays",
-	plugin.Durable:      "stores what it delivers, so that it may be a dead_letter sink of a source that replays",
+	plugin.Deduplicates: "cannot be a sink of a source that replays",
+	plugin.Durable:      "stores events, so that it can be the dead_letter sink of a source that replays",
 }

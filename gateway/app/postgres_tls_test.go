@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestPostgresCertificates: a server with a certificate of a private authority takes only clients
-// with one, whose name is the role. The URL names the files, as libpq has it.
+// TestPostgresCertificates proves that a URL with the files of libpq connects to a server with a private
+// authority, which accepts only clients with a certificate of their role.
 func TestPostgresCertificates(t *testing.T) {
 	files := testenv.MakeCertificates(t, "gateway")
 	hba := filepath.Join(filepath.Dir(files.CA), "pg_hba.conf")

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// protocolClient is a client of the protocol that notes what it gets.
+// protocolClient is a client of the protocol eventgateway.v2 that records events and gaps.
 type protocolClient struct {
 	t    testing.TB
 	conn *websocket.Conn
@@ -21,7 +21,7 @@ type protocolClient struct {
 	mu       sync.Mutex
 	numbers  []int    // of {"order":{"id":N,...}}, or {"n":N}
 	gaps     []string // reasons
-	gapAfter []int    // how many numbers came before each
+	gapAfter []int    // the number of events before each gap
 	changed  chan struct{}
 }
 
@@ -33,16 +33,16 @@ func (r *running) connectProtocol() *protocolClient {
 		r.t.Fatal(err)
 	}
 	c := &protocolClient{t: r.t, conn: conn, changed: make(chan struct{}, 1)}
-	greeted, done := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); c.read(greeted) }()
+	subscribed, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); c.read(subscribed) }()
 	r.t.Cleanup(func() { conn.Close(); <-done })
-	<-greeted
+	<-subscribed
 	return c
 }
 
-// read notes everything until the connection ends; greeted is closed at the place of the
-// client in the log.
-func (c *protocolClient) read(greeted chan struct{}) {
+// read records all messages until the connection ends. subscribed is closed when the client has a position
+// in the log.
+func (c *protocolClient) read(subscribed chan struct{}) {
 	for {
 		kind, data, err := c.conn.ReadMessage()
 		if err != nil {
@@ -61,7 +61,7 @@ func (c *protocolClient) read(greeted chan struct{}) {
 		case kind == websocket.TextMessage:
 			c.numbers = append(c.numbers, m.N+m.Order.ID)
 		case m.Type == "subscribed":
-			close(greeted)
+			close(subscribed)
 		case m.Type == "gap":
 			c.gaps, c.gapAfter = append(c.gaps, m.Reason), append(c.gapAfter, len(c.numbers))
 		}
@@ -81,8 +81,8 @@ func (c *protocolClient) await(number int) {
 	})
 }
 
-// first waits for the first event, which the caller has sent, and forgets it and all before it:
-// the gap of the gateway's start may be told before or after a client connects.
+// first waits for the first event, which the caller has sent, and removes it and all before it from
+// the record: the gap of the gateway's start may come before or after a client connects.
 func (c *protocolClient) first() {
 	c.t.Helper()
 	c.until("the first event", func() bool { return len(c.numbers) > 0 })
@@ -104,22 +104,22 @@ func (c *protocolClient) until(what string, holds func() bool) {
 		select {
 		case <-c.changed:
 		case <-timeout:
-			numbers, gaps := c.has()
+			numbers, gaps := c.received()
 			c.t.Fatalf("not %s: %d numbers, gaps %q", what, len(numbers), gaps)
 		}
 	}
 }
 
-// has returns copies of the numbers and gaps that the client has got.
-func (c *protocolClient) has() (numbers []int, gaps []string) {
+// received returns copies of the numbers and gaps that the client has received.
+func (c *protocolClient) received() (numbers []int, gaps []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.numbers), slices.Clone(c.gaps)
 }
 
-// told checks that each event from first on is there, or a gap stands between those around
-// it. It returns how many are missing.
-func (c *protocolClient) told(first int) (missing int) {
+// checkGaps checks that a gap was received wherever events from first on are missing. It returns the number of
+// missing events.
+func (c *protocolClient) checkGaps(first int) (missing int) {
 	c.t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +135,7 @@ func (c *protocolClient) told(first int) (missing int) {
 				announced = announced || at <= i && (i == 0 || at >= i-512) // with the batch around it
 			}
 			if !announced {
-				c.t.Errorf("%d events before %d are missing, and no gap says so: %q at %v", n-next, n, c.gaps, c.gapAfter)
+				c.t.Errorf("%d events before %d are missing, without a gap: %q at %v", n-next, n, c.gaps, c.gapAfter)
 			}
 		}
 		next = n + 1

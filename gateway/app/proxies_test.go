@@ -32,7 +32,7 @@ func proxyBlocks(t *testing.T, language string) []string {
 	return blocks
 }
 
-// startProxy runs a program before a gateway until the test ends.
+// startProxy runs a proxy until the test ends.
 func startProxy(t *testing.T, port int, name string, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -57,7 +57,7 @@ func startProxy(t *testing.T, port int, name string, args ...string) {
 	})
 }
 
-// nginx and caddy run a block of the documentation, on a port without TLS.
+// nginx runs nginx with a block of the documentation, on a port without TLS.
 func nginx(t *testing.T, port int, block, to string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nginx.conf")
@@ -66,6 +66,7 @@ func nginx(t *testing.T, port int, block, to string) {
 	startProxy(t, port, "nginx", "-p", filepath.Dir(file)+"/", "-c", file)
 }
 
+// caddy runs Caddy with a block of the documentation, on a port without TLS.
 func caddy(t *testing.T, port int, block, to string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "Caddyfile")
@@ -81,7 +82,7 @@ func writeText(t *testing.T, path, text string) {
 	}
 }
 
-// TestDocumentedProxies runs each configuration of proxies.md, and a browser through it.
+// TestDocumentedProxies proves that each configuration of proxies.md works for a browser.
 func TestDocumentedProxies(t *testing.T) {
 	config, nginxes, caddies := proxyBlocks(t, "yaml"), proxyBlocks(t, "nginx"), proxyBlocks(t, "caddy")
 	if len(config) != 1 || len(nginxes) != 2 || len(caddies) != 2 {
@@ -121,14 +122,14 @@ func TestDocumentedProxies(t *testing.T) {
 				}
 				return eval[bool](b, `document.querySelectorAll("tr[data-operation]").length === 1 && heard.own !== undefined && heard.events === heard.own`)
 			})
-			b.noFaults()
+			b.checkErrors()
 			testForwarded(t, port, c.path)
 		})
 	}
 }
 
-// testForwarded connects clients of other addresses, who say that they come from elsewhere: three of one
-// address may, as per_address says.
+// testForwarded connects clients with X-Forwarded-For headers of their own. per_address must limit each client to
+// three connections.
 func testForwarded(t *testing.T, port int, path string) {
 	t.Helper()
 	for i, want := range []int{101, 101, 101, 429} {
@@ -143,8 +144,9 @@ func testForwarded(t *testing.T, port int, path string) {
 	}
 }
 
-// TestProxyWithoutUpgrade: the shortest proxy_pass drops the headers of a handshake. The answer says so.
-func TestProxyWithoutUpgrade(t *testing.T) {
+// TestProxyWithoutUpgradeIsExplained proves that a handshake without its headers, which a plain proxy_pass drops, gets
+// an answer with the reason.
+func TestProxyWithoutUpgradeIsExplained(t *testing.T) {
 	r := startGateway(t, writeConfig(t, adminConfig), nil)
 	port := testenv.FreePort(t)
 	nginx(t, port, "server { listen 443 ssl; location / { proxy_pass http://127.0.0.1:8080; proxy_read_timeout "+strconv.Itoa(int(testenv.Wait/time.Second))+"; } }\n", "127.0.0.1:"+r.port)

@@ -41,7 +41,7 @@ routes:
   all: {from: [made], to: [stream, bus]}
 `
 
-// payloads returns what is in a file sink's file.
+// payloads returns the payloads in the file of a file sink.
 func payloads(t *testing.T, path string) (out []string) {
 	t.Helper()
 	f, err := os.Open(path)
@@ -59,11 +59,10 @@ func payloads(t *testing.T, path string) (out []string) {
 	return out
 }
 
-// TestRedisKinds runs every Redis plugin on a cluster, and on a master that Sentinel
-// watches, which is killed on the way. What it has not passed on to its replica when it
-// dies is lost with it, so there only the end of the stream must arrive, and who
-// subscribes must do so again.
-func TestRedisKinds(t *testing.T) {
+// TestRedisPluginsOnClusterAndSentinel proves that every Redis plugin works on a cluster, and on a master
+// of Sentinel that is killed. Redis loses entries that the master has not replicated, so there only the last
+// entries must arrive, and subscribers must subscribe again.
+func TestRedisPluginsOnClusterAndSentinel(t *testing.T) {
 	const count = 4000
 	run := func(t *testing.T, url string, midway func()) (dir string) {
 		dir = t.TempDir()

@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// The components of both have users of their own, who have the rights that plugins --acl prints,
-// at a server that speaks TLS only to those who show a certificate of its private authority.
+// The components of both have users of their own, with the rights that plugins --acl prints. The server
+// accepts TLS clients with a certificate of its private authority only.
 const (
 	limitedReaders = `
 http: {listen: "127.0.0.1:${PORT}"}
@@ -61,7 +61,7 @@ func rightsOf(t *testing.T, kind, name string, uses ...string) []any {
 	t.Helper()
 	names := strings.NewReplacer("STREAM", "numbers", "CHANNEL", "numbers*", "KEY", "count", "PREFIX", "gateway:dedupe:", "NAME", "me", "GROUP", "g", "LEADER", "reader", "PATTERN", "num*s")
 	args := []any{"ACL", "SETUSER"}
-	for _, p := range all(plugins()) {
+	for _, p := range typesOf(plugins()) {
 		if string(p.Kind()) != kind || p.Name() != name {
 			continue
 		}
@@ -76,8 +76,8 @@ func rightsOf(t *testing.T, kind, name string, uses ...string) []any {
 	return args
 }
 
-// TestRedisRights: each plugin needs the rights that it says it does, and no more, at a server
-// that speaks TLS, and at a cluster.
+// TestRedisRights proves that each plugin works with the rights that it declares, and needs all of them, on a
+// server with TLS and on a cluster.
 func TestRedisRights(t *testing.T) {
 	t.Run("TLS", func(t *testing.T) {
 		files := testenv.MakeCertificates(t, "gateway")
@@ -109,7 +109,7 @@ func TestRedisRights(t *testing.T) {
 	})
 }
 
-// testRights runs all plugins as users who have the rights for these uses, at servers that admins are of.
+// testRights runs all plugins as users with the rights for these uses, on the servers of admins.
 func testRights(t *testing.T, admins []*redis.Client, url string, env map[string]string, uses ...string) {
 	ctx := testenv.Context(t)
 	readers, writers := limitedReaders, limitedWriters

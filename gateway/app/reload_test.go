@@ -21,9 +21,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// reloadable lets a gateway of startGateway take its file again.
+// reloadable lets a gateway of startGateway reload its file.
 func (r *running) reloadable(file string, env map[string]string) {
-	r.reloads = &reloads{
+	r.reloader = &reloader{
 		files: []string{file}, level: &slog.LevelVar{},
 		load: func() (*config.Config, error) {
 			cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins()})
@@ -35,17 +35,17 @@ func (r *running) reloadable(file string, env map[string]string) {
 	}
 }
 
-// variants are configurations of the same gateway: what is in common runs on. An odd
-// number gives a broken one.
-type variants struct{ dir, port string }
+// configVariants makes configurations of the same gateway with common components. Those of odd numbers
+// are broken.
+type configVariants struct{ dir, port string }
 
-func (v variants) text(n int) string {
+func (v configVariants) text(n int) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	k := n / 2
 	p(`http: {listen: "127.0.0.1:%s"}`, v.port)
 	p(`sources:`)
-	p(`  made: {type: generate, rate: %d, position: %q}`, 300+k/7%3, v.dir+"/position") // another one now and then
+	p(`  made: {type: generate, rate: %d, position: %q}`, 300+k/7%3, v.dir+"/position") // it changes in every seventh
 	p(`transforms:`)
 	p(`  marked: {type: set, on_error: pass, fields: {generation: "%d"}}`, k%5)
 	p(`sinks:`)
@@ -61,10 +61,10 @@ func (v variants) text(n int) string {
 			p(`  broken: {from: [nowhere], to: [kept]}`)
 		case 1:
 			p(`nonsense: {`)
-		case 2: // builds, and cannot be opened
+		case 2: // it can be built, but not opened
 			p(`  more: {from: [made], to: [unopenable]}`)
 			return strings.Replace(b.String(), "sinks:\n", fmt.Sprintf("sinks:\n  unopenable: {type: file, path: %q}\n", v.dir+"/no/such/folder"), 1)
-		case 3: // the path is taken
+		case 3: // the path is in use
 			p(`  more: {from: [made], to: [second]}`)
 			return strings.Replace(b.String(), "sinks:\n", "sinks:\n  second: {type: websocket}\n", 1)
 		}
@@ -72,15 +72,15 @@ func (v variants) text(n int) string {
 	return b.String()
 }
 
-// TestReloadsUnderLoad: half of the configurations are broken; browsers stay connected,
-// no event of the acking source is lost, and what goes leaves nothing behind. RELOADS
-// sets how many there are.
+// TestReloadsUnderLoad proves that, during reloads of which half fail, clients stay connected and no event of
+// a source with acks is lost. Replaced components leave no goroutines and no files open. RELOADS sets the
+// number of reloads.
 func TestReloadsUnderLoad(t *testing.T) {
 	reloads, clients := times("RELOADS", 100), 50
 	if reloads >= 1000 {
 		clients = 200
 	}
-	v := variants{dir: t.TempDir(), port: strconv.Itoa(testenv.FreePort(t))}
+	v := configVariants{dir: t.TempDir(), port: strconv.Itoa(testenv.FreePort(t))}
 	file := filepath.Join(v.dir, "gateway.yaml")
 	write := func(n int) {
 		if err := os.WriteFile(file, []byte(v.text(n)), 0o600); err != nil {
@@ -109,7 +109,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 					return
 				}
 				n := numberOf(msg)
-				if last >= 0 && n > last+1 { // what was given back comes again
+				if last >= 0 && n > last+1 { // returned events are redelivered
 					t.Errorf("client %d got event %d after %d", i, n, last)
 				}
 				last = max(last, n)
@@ -126,7 +126,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 			t.Fatalf("reload %d: successful is %v for\n%s", n, ok, v.text(n))
 		}
 	}
-	for n := range 16 { // everything there is to be, before the count
+	for n := range 16 { // until all kinds of components have been built, before the count
 		reload(n)
 	}
 	before := settledGoroutines(t, r, 0)
@@ -185,7 +185,7 @@ func numberOf(data []byte) int {
 	return n
 }
 
-// numbersIn are those of the events in a file of the sink file.
+// numbersIn returns the numbers of the events in the file of a file sink.
 func numbersIn(t testing.TB, name string) map[int]bool {
 	t.Helper()
 	f, err := os.Open(name)
@@ -217,8 +217,8 @@ func readPosition(t testing.TB, name string) int {
 	return n
 }
 
-// settledGoroutines counts goroutines once what a reload has replaced has ended: it
-// waits until there are no more than most, or for a while.
+// settledGoroutines waits, for a bounded time, until there are at most so many goroutines, and returns their
+// number. Replaced components end in the background.
 func settledGoroutines(t *testing.T, r *running, most int) (n int) {
 	t.Helper()
 	for start := time.Now(); time.Since(start) < 3*time.Second; time.Sleep(20 * time.Millisecond) {
@@ -229,8 +229,9 @@ func settledGoroutines(t *testing.T, r *running, most int) (n int) {
 	return n
 }
 
-// TestReloadSaysWhatNeedsARestart, and everything else of that configuration counts.
-func TestReloadSaysWhatNeedsARestart(t *testing.T) {
+// TestReloadReportsSettingsThatNeedRestart proves that a reload reports the settings that need a restart, and applies
+// the others.
+func TestReloadReportsSettingsThatNeedRestart(t *testing.T) {
 	port := strconv.Itoa(testenv.FreePort(t))
 	dir := t.TempDir()
 	text := func(listen, level, sink string) string {
@@ -252,7 +253,7 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	if o := status(); !o.Reload.Successful || o.Reload.Error != "" {
 		t.Errorf("after the start: %+v", o.Reload)
 	}
-	for range 2 { // it is said as long as it is so
+	for range 2 { // every reload reports it
 		if err := os.WriteFile(file, []byte(text("127.0.0.1:1", "debug", "second")), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -261,8 +262,8 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 			t.Errorf("%+v, sink %s", o.Reload, o.Sinks[0].Name)
 		}
 	}
-	if r.reloads.level.Level() != slog.LevelDebug {
-		t.Errorf("log level %v", r.reloads.level.Level())
+	if r.reloader.level.Level() != slog.LevelDebug {
+		t.Errorf("log level %v", r.reloader.level.Level())
 	}
 	if err := os.WriteFile(file, []byte(text("127.0.0.1:1", "debug", "third")+"x: ["), 0o600); err != nil {
 		t.Fatal(err)

@@ -21,13 +21,13 @@ func replayCommand(set plugin.Set, f *flags) *cobra.Command {
 	to := ""
 	cmd := &cobra.Command{
 		Use:   "replay FILE... --to SINK",
-		Short: "Send the events of files again, such as dead letters",
-		Long: `Sends the events that the sink file has written to a sink of the configuration, in
-their order. The files stay as they are; what is appended meanwhile is not read.
+		Short: "Send events from files again, such as dead letters",
+		Long: `Sends events that a file sink has written to a sink of the configuration, in their
+order. The files are not changed; events that are appended meanwhile are not read.
 
-An event that the sink refuses for good goes to the sink's dead_letter, where it
-has one; the others are sent all the same. The exit status is 0 where all were
-taken, else 1. What was sent twice has the same ID.`,
+An event that the sink refuses for good goes to the sink's dead_letter, if it has
+one, and the following events are sent nevertheless. The exit status is 0 if all
+were delivered, else 1. An event keeps its ID, by which receivers find repeats.`,
 		Example: `  gateway replay parked.jsonl --to shop
   gateway replay parked.jsonl.* parked.jsonl --to shop -c gateway.yaml`,
 		Args: cobra.MinimumNArgs(1),
@@ -40,7 +40,7 @@ taken, else 1. What was sent twice has the same ID.`,
 			if err != nil {
 				return err
 			}
-			log, _ = newShield(log, cfg)
+			log, _ = redactSecrets(log, cfg)
 			g, err := replayGraph(cfg, to)
 			if err != nil {
 				return err
@@ -49,13 +49,13 @@ taken, else 1. What was sent twice has the same ID.`,
 			defer stop()
 			ctx, done := context.WithCancel(ctx)
 			defer done()
-			lines := &replaySource{files: args, done: done, settled: make(chan struct{}, 1)}
+			lines := &replaySource{files: args, done: done, progress: make(chan struct{}, 1)}
 			g.Sources = []router.SourceSpec{lines.spec()}
 			r := router.New(log)
 			table := httpserver.NewTable()
 			p, err := r.Plan(g, table)
 			if err != nil {
-				return wrong(cfg.Locate(err))
+				return configError(cfg.Locate(err))
 			}
 			if table.Len() > 0 {
 				p.Discard()
@@ -65,11 +65,11 @@ taken, else 1. What was sent twice has the same ID.`,
 		}),
 	}
 	cmd.Flags().StringVar(&to, "to", "", "`sink` of the configuration that gets the events")
-	_ = cmd.MarkFlagRequired("to") // it was declared above
+	_ = cmd.MarkFlagRequired("to") // it fails only for an unknown flag
 	return cmd
 }
 
-// replayGraph is the sink to and those that its dead letters go to.
+// replayGraph returns a graph of the sink to, and of the sinks that its dead letters go to.
 func replayGraph(cfg *config.Config, to string) (router.Graph, error) {
 	g := router.Graph{DrainTimeout: cfg.Graph.DrainTimeout}
 	var names []string
@@ -84,7 +84,7 @@ func replayGraph(cfg *config.Config, to string) (router.Graph, error) {
 		s := cfg.Graph.Sinks[i]
 		for _, u := range options.EmbeddedURLs(s.Options) {
 			if u.URL.Embedded() {
-				return g, fmt.Errorf("%s: sinks.%s.%s is a private server, which lives within a running gateway: set its URL", cfg.Place(plugin.KindSink, next), next, u.Option)
+				return g, fmt.Errorf("%s: sinks.%s.%s is an embedded server, which runs only within a gateway: set the URL of a server", cfg.Place(plugin.KindSink, next), next, u.Option)
 			}
 		}
 		g.Sinks = append(g.Sinks, s)
@@ -94,17 +94,17 @@ func replayGraph(cfg *config.Config, to string) (router.Graph, error) {
 	return g, nil
 }
 
-// report says how it went.
+// report prints how many events were delivered, and returns an error where not all were.
 func (s *replaySource) report(w io.Writer, to string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(w, "events that %s or its dead_letter sink has taken: %d\n", to, s.taken)
+	fmt.Fprintf(w, "events delivered to %s or its dead_letter sink: %d\n", to, s.delivered)
 	var problems []error
 	if s.failed > 0 {
-		problems = append(problems, fmt.Errorf("events that were not taken: %d, the first in %s: %w", s.failed, s.firstFailed, s.firstError))
+		problems = append(problems, fmt.Errorf("events not delivered: %d, the first in %s: %w", s.failed, s.firstFailed, s.firstError))
 	}
-	if s.broken > 0 {
-		problems = append(problems, fmt.Errorf("lines that are no events: %d, the first is %s; half a line is what a kill -9 leaves: its event was written again", s.broken, s.firstBroken))
+	if s.malformed > 0 {
+		problems = append(problems, fmt.Errorf("lines that are not events: %d, the first is %s; kill -9 can leave half a line, whose event is written again", s.malformed, s.firstMalformed))
 	}
 	if !s.complete {
 		problems = append(problems, errors.New("stopped before the end"))

@@ -24,22 +24,22 @@ const (
 	maxLine = 96 << 20
 )
 
-// replaySource is the source that `gateway replay` reads files with: each line once.
+// replaySource is the source of `gateway replay`. It emits each line of its files once.
 type replaySource struct {
-	files   []string
-	done    func()        // ends the router
-	settled chan struct{} // something was settled
+	files    []string
+	done     func()        // stops the router
+	progress chan struct{} // signaled when an event is settled
 
-	mu          sync.Mutex
-	outstanding int
-	taken       int
-	failed      int
-	firstFailed string // file:line
-	firstError  error
-	broken      int
-	firstBroken string
-	complete    bool
-	err         error
+	mu             sync.Mutex
+	outstanding    int
+	delivered      int
+	failed         int
+	firstFailed    string // file:line
+	firstError     error
+	malformed      int
+	firstMalformed string
+	complete       bool
+	err            error
 }
 
 func (s *replaySource) spec() router.SourceSpec {
@@ -48,8 +48,8 @@ func (s *replaySource) spec() router.SourceSpec {
 	return router.SourceSpec{Name: replayName, Type: t, Options: t.Defaults()}
 }
 
-// Run is part of [plugin.Source]. It emits everything, waits until it is settled, and
-// ends the router. An error ends it as well: a file is not tried again.
+// Run is part of [plugin.Source]. It emits all events, waits until they are settled, and
+// stops the router. It does so after an error, too: a file is not read again.
 func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
 	defer s.done()
 	out.Ready()
@@ -61,9 +61,9 @@ func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
 			return s.err
 		}
 	}
-	for s.left() > 0 {
+	for s.remaining() > 0 {
 		select {
-		case <-s.settled:
+		case <-s.progress:
 		case <-ctx.Done():
 			return nil
 		}
@@ -74,8 +74,8 @@ func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
 	return nil
 }
 
-// replay emits the events of one file, as long as it is now: the sink may append its
-// dead letters to the same.
+// replay emits the events of one file, up to its present size: the sink may append its
+// dead letters to the same file.
 func (s *replaySource) replay(ctx context.Context, out plugin.Output, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *replaySource) replay(ctx context.Context, out plugin.Output, file strin
 			s.skip(at)
 			continue
 		}
-		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{unseal(e)}, Ack: s.emitted(at)}); err != nil {
+		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{removeDeadLetterAttrs(e)}, Ack: s.track(at)}); err != nil {
 			return err
 		}
 	}
@@ -108,8 +108,8 @@ func (s *replaySource) replay(ctx context.Context, out plugin.Output, file strin
 	return lines.Err()
 }
 
-// unseal takes off what made a dead letter of the event.
-func unseal(e *event.Event) *event.Event {
+// removeDeadLetterAttrs removes the attributes of a dead letter from e, and returns e.
+func removeDeadLetterAttrs(e *event.Event) *event.Event {
 	var attrs []event.Attr
 	for _, a := range e.Attrs {
 		if !strings.HasPrefix(a.Name, plugin.DeadLetterPrefix) {
@@ -123,50 +123,50 @@ func unseal(e *event.Event) *event.Event {
 func (s *replaySource) skip(at string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken++; s.broken == 1 {
-		s.firstBroken = at
+	if s.malformed++; s.malformed == 1 {
+		s.firstMalformed = at
 	}
 }
 
-// line is an event that was emitted. It owns its Ack: what was nacked does not come again, so nothing
-// of its key has to come again behind it.
-type line struct {
+// replayedEvent is an event that was emitted. It owns its Ack: a nacked event is not redelivered, so
+// later events of its key need not be redelivered either.
+type replayedEvent struct {
 	ack settle.Ack
 	of  *replaySource
 	at  string // file:line
 }
 
-// emitted notes an event and returns its Ack.
-func (s *replaySource) emitted(at string) *settle.Ack {
+// track counts an event as outstanding, and returns its Ack.
+func (s *replaySource) track(at string) *settle.Ack {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outstanding++
-	l := &line{of: s, at: at}
+	l := &replayedEvent{of: s, at: at}
 	l.ack.Init(l, nil)
 	return &l.ack
 }
 
 // Settled is part of [settle.Owner].
-func (l *line) Settled(err error) {
+func (l *replayedEvent) Settled(err error) {
 	s := l.of
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outstanding--
 	if err == nil {
-		s.taken++
+		s.delivered++
 	} else if s.failed++; s.failed == 1 {
 		s.firstFailed, s.firstError = l.at, err
 	}
 	select {
-	case s.settled <- struct{}{}:
+	case s.progress <- struct{}{}:
 	default:
 	}
 }
 
 // AttemptFailed is part of [settle.Owner].
-func (l *line) AttemptFailed(int, time.Time) {}
+func (l *replayedEvent) AttemptFailed(int, time.Time) {}
 
-func (s *replaySource) left() int {
+func (s *replaySource) remaining() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.outstanding

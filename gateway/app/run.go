@@ -15,19 +15,19 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// run is the root command: it runs until a signal ends it.
+// run is the root command. It runs the gateway until a signal ends it.
 func run(ctx context.Context, set plugin.Set, f *flags) error {
 	load := func() (*config.Config, error) { return f.load(set) }
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // at once: until then it ends the process
+	signal.Notify(hangups, syscall.SIGHUP) // first: a SIGHUP before this line ends the process
 	defer signal.Stop(hangups)
 	pipes := make(chan os.Signal, 1)
-	signal.Notify(pipes, syscall.SIGPIPE) // a closed standard output is an error of the sink that writes there, not the end of all routes
+	signal.Notify(pipes, syscall.SIGPIPE) // a closed standard output must be an error of its sink, and not end the process
 	defer signal.Stop(pipes)
 	if err := f.readPipes(); err != nil {
 		return err
 	}
-	seen := fingerprint(f.files, f.pipes) // before they are read: what changes later is noticed
+	loaded := fingerprint(f.files, f.pipes) // before they are loaded, so that a change meanwhile is noticed
 	cfg, err := load()
 	if err != nil {
 		return err
@@ -36,59 +36,59 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err != nil {
 		return err
 	}
-	log, hide := newShield(log, cfg)
-	bridge(log)
+	log, redacted := redactSecrets(log, cfg)
+	redirectStandardLog(log)
 	logWarnings(log, cfg)
 	ctx, stop := signals(ctx, log)
 	defer stop()
-	private, err := startPrivate(ctx, cfg, f.data)
+	embedded, err := startEmbedded(ctx, cfg, f.data)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
 	g, err := assemble(cfg, log)
-	ran := err == nil
-	if ran {
-		private.observe(g)
-		g.greet = g.welcome(private)
-		g.reloads = &reloads{load: load, files: f.files, pipes: f.pipes, seen: seen, hangups: hangups, private: private, level: level, shield: hide}
+	assembled := err == nil
+	if assembled {
+		embedded.register(g)
+		g.announce = g.announcer(embedded)
+		g.reloader = &reloader{load: load, files: f.files, pipes: f.pipes, loaded: loaded, hangups: hangups, embedded: embedded, level: level, redaction: redacted}
 		err = g.run(ctx)
 	}
-	err = errors.Join(err, private.stop())
-	stop() // nothing is logged after the next line
-	if ran {
+	err = errors.Join(err, embedded.stop())
+	stop() // "stopped" is the last line of the log
+	if assembled {
 		log.Info("stopped", "uptime", time.Since(begin).Round(time.Millisecond).String())
 	}
 	return err
 }
 
-// logWarnings logs what looks wrong around a configuration.
+// logWarnings logs the first warnings about a configuration.
 func logWarnings(log *slog.Logger, cfg *config.Config) {
 	for _, w := range cfg.Warnings[:min(len(cfg.Warnings), options.MaxShown)] {
-		log.Warn("configuration looks wrong", "problem", w.Error())
+		log.Warn("configuration warning", "problem", w.Error())
 	}
 }
 
-// signals returns a context that SIGINT or SIGTERM ends. A second one exits at once. stop
-// returns when nothing is logged about signals any more.
+// signals returns a context that ends with SIGINT or SIGTERM. A second signal exits at once. After
+// stop has returned, nothing is logged about signals.
 func signals(ctx context.Context, log *slog.Logger) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
-	ending, ended := make(chan struct{}), make(chan struct{})
+	stopping, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(stopped)
 		select {
 		case s := <-ch:
 			log.Info("stopping", "signal", s.String())
 			cancel()
-		case <-ending:
+		case <-stopping:
 			return
 		}
-		// timeout(1) and some supervisors signal the process and its group at once.
+		// timeout(1) and some supervisors signal the process and its group at the same time.
 		select {
 		case <-time.After(sameSignal):
-		case <-ending:
+		case <-stopping:
 			return
 		}
 		for len(ch) > 0 {
@@ -97,18 +97,18 @@ func signals(ctx context.Context, log *slog.Logger) (_ context.Context, stop fun
 		log.Info("still stopping; another signal exits at once")
 		select {
 		case s := <-ch:
-			log.Warn("exiting at once: what waits is lost", "signal", s.String())
+			log.Warn("exiting at once, events in flight are lost or redelivered", "signal", s.String())
 			os.Exit(1)
-		case <-ending:
+		case <-stopping:
 		}
 	}()
 	return ctx, sync.OnceFunc(func() {
 		signal.Stop(ch)
 		cancel()
-		close(ending)
-		<-ended
+		close(stopping)
+		<-stopped
 	})
 }
 
-// sameSignal is how soon after the first signal another one is taken for the same.
+// sameSignal is how long after the first signal another one counts as the same.
 const sameSignal = 200 * time.Millisecond

@@ -19,38 +19,38 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// testTimeout bounds one test: its transforms may ask servers.
+// testTimeout bounds one test, whose transforms may query servers.
 const testTimeout = 30 * time.Second
 
-// parkedHere is the sink that stands in for where events would be parked; no sink of a
-// configuration is called that.
-const parkedHere = "dead letters"
+// parkedSink is the name of the test sink for dead letters; no configured sink can have
+// this name.
+const parkedSink = "dead letters"
 
-// arrived is what a test has brought to the sinks.
-type arrived struct {
-	at      map[string]*recorder // by sink, and config.DeadLetters
+// testResult holds what a test has delivered.
+type testResult struct {
+	at      map[string]*recorder // by the name of the sink, and config.DeadLetters
 	reasons []string             // why events were parked
-	clients []view               // of the test's clients, in their order
+	clients []clientResult       // of the test's clients, in their order
 }
 
-// simulate sends a test's events through the routes of its source, in a router like
-// any other, with stand-ins for the source and the sinks.
-func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived, error) {
-	got := &arrived{at: map[string]*recorder{}}
-	f := &feed{flight: inflight.NewPositionTracker(0), emitted: make(chan error, 1)}
+// simulate sends a test's events through the routes of its source, in a router with
+// test doubles for the source and the sinks.
+func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*testResult, error) {
+	got := &testResult{at: map[string]*recorder{}}
+	f := &batchSource{flight: inflight.NewPositionTracker(0), emitted: make(chan error, 1)}
 	g := router.Graph{DrainTimeout: testTimeout, Now: func() time.Time { return t.Now }, NewID: countingIDs(), DryRun: true}
-	g.Sources = []router.SourceSpec{standIn(cfg, t, f)}
+	g.Sources = []router.SourceSpec{testSource(cfg, t, f)}
 	for _, r := range cfg.Graph.Routes {
 		if !slices.Contains(r.From, t.Source) {
 			continue
 		}
-		r.From, r.DeadLetter = []string{t.Source}, parkedHere
+		r.From, r.DeadLetter = []string{t.Source}, parkedSink
 		r.Through = slices.Clone(r.Through)
-		for i := range r.Through { // the stop ends the windows, in the order of their transforms
+		for i := range r.Through { // the stop of the router ends the windows, in the order of their transforms
 			r.Through[i].Collect.Window.Time = options.Duration(time.Hour)
 		}
 		g.Routes = append(g.Routes, r)
-		for _, name := range append([]string{parkedHere}, r.To...) {
+		for _, name := range append([]string{parkedSink}, r.To...) {
 			if got.at[name] == nil {
 				got.at[name] = &recorder{}
 				g.Sinks = append(g.Sinks, got.at[name].spec(name))
@@ -61,7 +61,7 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 	r := router.New(log)
 	plan, err := r.Plan(g, httpserver.NewTable())
 	if err != nil {
-		return nil, wrong(cfg.Locate(err))
+		return nil, configError(cfg.Locate(err))
 	}
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
@@ -80,19 +80,19 @@ func simulate(ctx context.Context, cfg *config.Config, t config.Test) (*arrived,
 	if _, failed := f.flight.State(); failed != nil { // a router that has stopped has settled all events
 		return nil, failed
 	}
-	got.at[config.DeadLetters] = got.at[parkedHere]
-	for _, e := range got.at[parkedHere].events {
+	got.at[config.DeadLetters] = got.at[parkedSink]
+	for _, e := range got.at[parkedSink].events {
 		component, _ := e.Attr(plugin.DeadLetterComponent)
 		reason, _ := e.Attr(plugin.DeadLetterReason)
 		got.reasons = append(got.reasons, component+": "+reason)
 	}
 	for _, c := range t.Clients {
-		got.clients = append(got.clients, look(cfg, c, got.at[c.Sink]))
+		got.clients = append(got.clients, clientView(cfg, c, got.at[c.Sink]))
 	}
 	return got, nil
 }
 
-// countingIDs makes UUIDs that are the same in each run.
+// countingIDs returns a function that returns UUIDs, the same in each run.
 func countingIDs() func() string {
 	n := 0
 	return func() string {
@@ -101,18 +101,18 @@ func countingIDs() func() string {
 	}
 }
 
-// standIn returns a source that emits the events of a test from f. Events have an ID where those of the real source have
-// one.
-func standIn(cfg *config.Config, t config.Test, f *feed) router.SourceSpec {
+// testSource returns the spec of a source that emits the events of a test, by f. Events have an ID if those of the
+// configured source have one.
+func testSource(cfg *config.Config, t config.Test, f *batchSource) router.SourceSpec {
 	i := slices.IndexFunc(cfg.Graph.Sources, func(s router.SourceSpec) bool { return s.Name == t.Source })
-	real := cfg.Graph.Sources[i]
+	configured := cfg.Graph.Sources[i]
 	var attrs []event.Attr
 	for _, a := range t.Attrs {
 		attrs = append(attrs, event.Attr{Name: a.Key, Value: a.Value})
 	}
 	for n, payload := range t.Payloads {
 		e := &event.Event{Source: t.Source, Channel: t.Channel, Time: t.Now, Data: payload, Attrs: attrs}
-		if real.Type.Has(plugin.Replays) {
+		if configured.Type.Has(plugin.Replays) {
 			e.ID = fmt.Sprint(n + 1)
 		}
 		f.events = append(f.events, e)
@@ -120,18 +120,18 @@ func standIn(cfg *config.Config, t config.Test, f *feed) router.SourceSpec {
 	typ := plugin.NewSource("test", "", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Source, error) {
 		return f, nil
 	})
-	return router.SourceSpec{Name: t.Source, Type: typ, Options: typ.Defaults(), Capture: router.Capture{Key: real.Capture.Key}}
+	return router.SourceSpec{Name: t.Source, Type: typ, Options: typ.Defaults(), Capture: router.Capture{Key: configured.Capture.Key}}
 }
 
-// feed is a source that emits one batch, and reports that on emitted.
-type feed struct {
+// batchSource is a source that emits one batch, and sends the error of Emit to emitted.
+type batchSource struct {
 	events  []*event.Event
 	flight  *inflight.PositionTracker[int]
 	emitted chan error
 }
 
 // Run is part of [plugin.Source].
-func (f *feed) Run(ctx context.Context, out plugin.Output) error {
+func (f *batchSource) Run(ctx context.Context, out plugin.Output) error {
 	out.Ready()
 	err := out.Emit(ctx, event.Batch{Events: f.events, Ack: f.flight.Add(1, len(f.events))})
 	f.emitted <- err
@@ -139,7 +139,7 @@ func (f *feed) Run(ctx context.Context, out plugin.Output) error {
 	return plugin.UnlessDone(ctx, err)
 }
 
-// recorder is a sink that keeps what it gets. It is read when the router has stopped.
+// recorder is a sink that records its events. It is read after the router has stopped.
 type recorder struct{ events []*event.Event }
 
 // Write is part of [plugin.Sink].

@@ -8,19 +8,19 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// view is what a client of a test gets.
-type view struct {
+// clientResult is what a client of a test receives.
+type clientResult struct {
 	payloads [][]byte
-	refused  error // why it could not connect
+	refused  error // why it could not connect; nil: it could
 }
 
-// look shows a client what has arrived at its sink, as the sink would. Nothing has where no
-// route leads there.
-func look(cfg *config.Config, c config.Client, at *recorder) (v view) {
+// clientView returns what a client receives of the events at its sink. at is nil where no
+// route leads to the sink.
+func clientView(cfg *config.Config, c config.Client, at *recorder) (v clientResult) {
 	i := slices.IndexFunc(cfg.Graph.Sinks, func(s router.SinkSpec) bool { return s.Name == c.Sink })
-	see, err := cfg.Graph.Sinks[i].Options.(plugin.ClientSimulator).SimulateClient(c.Claims) // package config saw to it
+	see, err := cfg.Graph.Sinks[i].Options.(plugin.ClientSimulator).SimulateClient(c.Claims) // package config has checked the type
 	if err != nil {
-		return view{refused: err}
+		return clientResult{refused: err}
 	}
 	if at == nil {
 		return v

@@ -16,11 +16,11 @@ import (
 func testCommand(set plugin.Set, f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "test [FILE...]",
-		Short: "Run the tests that a configuration holds",
+		Short: "Run the tests of a configuration",
 		Long: `Sends the events of each test under tests: through the routes of the configuration,
 and compares what arrives at the sinks with what the test expects. Sources and sinks
-are stand-ins: nothing is connected to, but that a lookup asks its database. The
-clock stands still, and uuid() counts.
+are replaced by test doubles: only a lookup connects to its database. The clock
+stands still, and uuid() returns the same IDs in each run.
 
   tests:
     large orders go to the office:
@@ -29,7 +29,7 @@ clock stands still, and uuid() counts.
       expect:
         office: ['{"order":{"id":1,"amount":1500}}']
 
-Under clients: a test says what clients of a websocket sink get, by their tokens:
+Under clients: a test lists what clients of a websocket sink receive, by their tokens:
 
       clients:
         alice: {claims: {sub: "7"}, expect: ['{"order":{"id":1,"customer_id":7}}']}
@@ -46,7 +46,7 @@ The exit status is 0 where every test passes, else 1.`,
 				return err
 			}
 			if len(cfg.Tests) == 0 {
-				return fmt.Errorf("%s: there is no test; `tests: {NAME: {source, events, expect}}` holds some", strings.Join(f.files, " + "))
+				return fmt.Errorf("%s: there is no test: add `tests: {NAME: {source, events, expect}}`", strings.Join(f.files, " + "))
 			}
 			stop, err := serveTransforms(cmd.Context(), cfg)
 			if err != nil {
@@ -58,15 +58,15 @@ The exit status is 0 where every test passes, else 1.`,
 	}
 }
 
-// serveTransforms starts the private servers where a transform asks for one: the
-// stand-ins for sources and sinks need none.
+// serveTransforms starts the embedded servers where a transform refers to one. The test
+// doubles of sources and sinks need none.
 func serveTransforms(ctx context.Context, cfg *config.Config) (stop func(), err error) {
 	for _, r := range cfg.Graph.Routes {
 		for _, t := range r.Through {
 			for _, u := range options.EmbeddedURLs(t.Options) {
 				if u.URL.Embedded() {
-					p, err := startPrivate(ctx, cfg, "")
-					return func() { _ = p.stop() }, err // the tests tell what matters
+					p, err := startEmbedded(ctx, cfg, "")
+					return func() { _ = p.stop() }, err // the result of the tests does not depend on it
 				}
 			}
 		}
@@ -74,7 +74,7 @@ func serveTransforms(ctx context.Context, cfg *config.Config) (stop func(), err 
 	return func() {}, nil
 }
 
-// runTests prints what became of each test; its error says how many failed.
+// runTests prints the result of each test. It returns an error with the number of failed tests.
 func runTests(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	failed := 0
 	for _, t := range cfg.Tests {

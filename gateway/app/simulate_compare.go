@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// compare returns what is not as a test expects it, for people; "" where all is.
-func compare(t config.Test, got *arrived) string {
+// compare returns a readable diff of the expected and the actual events; "" where the test passed.
+func compare(t config.Test, got *testResult) string {
 	var b strings.Builder
 	for _, e := range t.Expect {
 		var payloads [][]byte
@@ -23,11 +23,11 @@ func compare(t config.Test, got *arrived) string {
 				payloads = append(payloads, ev.Data)
 			}
 		}
-		differ(&b, fmt.Sprintf("%s: %s", e.Pos, e.Sink), e.Payloads, payloads)
+		writeDiff(&b, fmt.Sprintf("%s: %s", e.Pos, e.Sink), e.Payloads, payloads)
 	}
 	for i, c := range t.Clients {
 		seen := got.clients[i]
-		if differ(&b, fmt.Sprintf("%s: client %s of %s", c.Pos, c.Name, c.Sink), c.Payloads, seen.payloads) && seen.refused != nil {
+		if writeDiff(&b, fmt.Sprintf("%s: client %s of %s", c.Pos, c.Name, c.Sink), c.Payloads, seen.payloads) && seen.refused != nil {
 			fmt.Fprintf(&b, "    the client is refused: %v\n", seen.refused)
 		}
 	}
@@ -39,9 +39,9 @@ func compare(t config.Test, got *arrived) string {
 	return b.String()
 }
 
-// differ writes how what has arrived somewhere differs from what was expected, and reports
-// whether it does.
-func differ(b *strings.Builder, where string, expected, arrived [][]byte) bool {
+// writeDiff writes the difference between expected and arrived payloads, and reports whether
+// there is one.
+func writeDiff(b *strings.Builder, where string, expected, arrived [][]byte) bool {
 	want, have := listing(expected), listing(arrived)
 	if want == have {
 		return false
@@ -58,8 +58,8 @@ func differ(b *strings.Builder, where string, expected, arrived [][]byte) bool {
 	return true
 }
 
-// listing prints payloads so that equal ones look equal: JSON with its keys in order
-// and a line for each, anything else as Go quotes it.
+// listing prints payloads in a canonical form: JSON with sorted keys and a line for each,
+// anything else quoted.
 func listing(payloads [][]byte) string {
 	var b strings.Builder
 	for i, p := range payloads {
@@ -75,7 +75,7 @@ func canonical(payload []byte) string {
 	if !json.Valid(payload) || dec.Decode(&v) != nil {
 		return "no JSON: " + strconv.Quote(string(payload))
 	}
-	if rawjson.HasDuplicateKeys(payload) { // a reader sees the last member only, and a test shall see all
+	if rawjson.HasDuplicateKeys(payload) { // decoding would hide all members but the last
 		return "a key twice: " + strings.TrimSpace(string(payload))
 	}
 	var b bytes.Buffer
@@ -88,7 +88,7 @@ func canonical(payload []byte) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// shortest writes numbers that are equal in the same way: 9.50 as 9.5, and 1e3 as 1000.
+// shortest replaces numbers in v so that equal ones are equal text: 9.50 by 9.5, and 1e3 by 1000.
 func shortest(v any) any {
 	switch t := v.(type) {
 	case json.Number:

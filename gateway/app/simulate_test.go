@@ -38,8 +38,8 @@ tests:
     expect: {a: ['{"n":21.0,"x":1,"found":{"twice":42}}']}
 `
 
-// TestTests runs tests that pass and such that fail, and looks at what is said.
-func TestTests(t *testing.T) {
+// TestRunTests proves the output of `gateway test` for tests that pass and tests that fail.
+func TestRunTests(t *testing.T) {
 	out, err := commandLine(t, nil, "test", "-c", writeConfig(t, testedConfig))
 	if want := "ok      right\nok      asks a private database\n2 passed\n"; err != nil || out != want {
 		t.Errorf("%s%v", out, err)
@@ -92,8 +92,8 @@ tests:
       ed: {}
 `
 
-// TestTestsOfRights: tests say what clients with example tokens get.
-func TestTestsOfRights(t *testing.T) {
+// TestRunTestsOfRights proves that tests check what clients with example tokens receive.
+func TestRunTestsOfRights(t *testing.T) {
 	out, err := commandLine(t, nil, "test", "-c", writeConfig(t, clientsConfig))
 	if want := "ok      blocked customers stay hidden\n1 passed\n"; err != nil || out != want {
 		t.Errorf("%s%v", out, err)
@@ -121,7 +121,7 @@ func TestTestsOfRights(t *testing.T) {
 	if out, err = commandLine(t, nil, "test", "-c", writeConfig(t, two)); err == nil || !strings.Contains(err.Error(), "several sinks have clients: write sink: pages, or sink: browsers") {
 		t.Errorf("%s%v", out, err)
 	}
-	// A client at a sink that no route leads to gets nothing, and rows leave as they do live.
+	// A client of a sink without a route gets no event, and rows leave filters as in a running gateway.
 	leave := strings.NewReplacer("to: [browsers]", "to: [browsers, rows]", "sinks:\n", "sinks:\n  rows: {type: websocket, path: /rows, auth: {tokens: {shop: correct-horse-battery}}, authorize: new.owner == claims.id}\n").Replace(clientsConfig[:strings.Index(clientsConfig, "tests:")]) + `tests:
   a row goes to others:
     source: orders
@@ -135,7 +135,7 @@ func TestTestsOfRights(t *testing.T) {
 	}
 }
 
-// TestCanonical: what is equal looks equal, and nothing else does.
+// TestCanonical proves that equal payloads, and no others, have the same canonical form.
 func TestCanonical(t *testing.T) {
 	canonicals := map[string]int{}
 	for _, group := range [][]string{
@@ -159,8 +159,8 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// TestTestsOfWindows: windows end behind the last of the events, in the order of their transforms.
-func TestTestsOfWindows(t *testing.T) {
+// TestRunTestsWithWindows proves that windows end after the last event, in the order of their transforms.
+func TestRunTestsWithWindows(t *testing.T) {
 	const config = `
 sources: {orders: {type: redis-sub, url: "redis://h", channels: [c]}}
 transforms:

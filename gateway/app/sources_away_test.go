@@ -28,12 +28,12 @@ routes:
   all: {from: [outbox, notify, sub, stream], through: [none], to: [nothing]}
 `
 
-// outage is how long the servers are away. The pauses between attempts have reached their bound
-// by then.
+// outage is the length of the outages, after which the pauses between attempts have reached their
+// bound.
 const outage = 4 * time.Second
 
-// shopping writes to both servers until the test ends, whatever happens.
-func shopping(t *testing.T, postgres, server string) {
+// writeToBoth writes to both servers until the test ends, also during outages.
+func writeToBoth(t *testing.T, postgres, server string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var load sync.WaitGroup
@@ -42,7 +42,7 @@ func shopping(t *testing.T, postgres, server string) {
 	load.Go(func() {
 		for ctx.Err() == nil {
 			time.Sleep(5 * time.Millisecond)
-			_ = client.Publish(ctx, "c", "x").Err() // it is away now and then
+			_ = client.Publish(ctx, "c", "x").Err() // the server may be away
 			_ = client.XAdd(ctx, &redis.XAddArgs{Stream: "s", Values: []string{"data", "x"}}).Err()
 		}
 	})
@@ -54,15 +54,15 @@ func shopping(t *testing.T, postgres, server string) {
 				_, err = conn.Exec(ctx, "INSERT INTO orders (customer_name) VALUES ('x')")
 			}
 			if conn != nil {
-				_ = conn.Close(context.Background()) // it is away
+				_ = conn.Close(context.Background()) // the server is away
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
 }
 
-// TestSourcesAway kills the servers of all sources, and then silences their connections: it shows,
-// and the flow is back soon after the servers are.
+// TestSourcesAway proves that the status shows killed servers and silent connections of all sources, and that
+// events flow again soon after their return.
 func TestSourcesAway(t *testing.T) {
 	pg := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // else the table may go with the crash
 	server, _ := testenv.StartRedis(t)
@@ -78,7 +78,7 @@ func TestSourcesAway(t *testing.T) {
 	pgProxy, pgURL := testenv.ProxyURL(t, pg.URL())
 	redisProxy, redisURL := testenv.ProxyURL(t, server.URL())
 	r := startGateway(t, writeConfig(t, fourSources), map[string]string{"DATABASE_URL": pgURL, "REDIS_URL": redisURL})
-	shopping(t, pg.URL(), server.URL())
+	writeToBoth(t, pg.URL(), server.URL())
 	all := []string{"outbox", "notify", "sub", "stream"}
 	flowing := func(within time.Duration, since time.Time) {
 		t.Helper()
@@ -116,21 +116,21 @@ func TestSourcesAway(t *testing.T) {
 			if err := pg.Crash(testenv.Context(t)); err != nil {
 				t.Fatal(err)
 			}
-			shown(shownWithin, since, before)
+			shown(detectedWithin, since, before)
 			time.Sleep(time.Until(since.Add(outage)))
 			for _, start := range []func(context.Context) error{server.Start, pg.Start} {
 				if err := start(testenv.Context(t)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			flowing(backWithin, time.Now())
+			flowing(resumedWithin, time.Now())
 		}},
 		{"silent", func() {
 			before, since := errors(), time.Now()
 			defer pgProxy.Freeze()()
 			defer redisProxy.Freeze()()
 			shown(frozenWithin, since, before)
-			flowing(backWithin, time.Now())
+			flowing(resumedWithin, time.Now())
 		}},
 	} {
 		t.Run(fault.name, func(t *testing.T) { fault.run() })

@@ -8,8 +8,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestSQLStatusMigrateAndRole: an older install is listed, brought up to date, and listed again;
-// a role is made. A pooler of transactions does not matter.
+// TestSQLStatusMigrateAndRole proves that `gateway sql` lists an older installation, migrates it, and creates a
+// role, also behind a pooler of transactions.
 func TestSQLStatusMigrateAndRole(t *testing.T) {
 	t.Run("server", func(t *testing.T) { testSQL(t, testenv.Postgres(t).URL()) })
 	t.Run("pooler", func(t *testing.T) {

@@ -15,18 +15,17 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// times returns how often a test repeats: the variable says, else a few times.
-func times(variable string, few int) int {
+// times returns the number in an environment variable, else the default.
+func times(variable string, byDefault int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		return n
 	}
-	return few
+	return byDefault
 }
 
-// TestStopUnderLoad stops gateways at full rate, with browsers that read and one that
-// does not, an endpoint that hangs, and a sink whose events are parked: each is over
-// within its deadline, its books balance, what was acked is in the file, and nothing
-// is left running. STOPS sets how many there are.
+// TestStopUnderLoad proves that a gateway at full rate stops within its deadline. It has clients that read and
+// one that does not, an endpoint that hangs, and a sink whose events are parked. The conservation law holds,
+// acked events are in the file, and no goroutine is left. STOPS sets the number of stops.
 func TestStopUnderLoad(t *testing.T) {
 	testenv.Postgres(t)
 	testenv.Redis(t)
@@ -64,8 +63,8 @@ routes:
 		}()
 		testenv.Eventually(t, testenv.Wait, "under load", func() bool { return r.sink("kept").Delivered > uint64(5000+1000*(n%7)) })
 		begin := time.Now()
-		r.stop()                                                       // and check the conservation law
-		if took := time.Since(begin); took > shutdown+10*time.Second { // HTTP stops last; and the machine may be busy
+		r.stop()                                                       // and checks the conservation law
+		if took := time.Since(begin); took > shutdown+10*time.Second { // HTTP stops last, and the machine may be busy
 			t.Errorf("stop %d took %v", n, took)
 		}
 		lazy.Close()

@@ -27,7 +27,7 @@ type tailOptions struct {
 	channels []string
 }
 
-// tailURL is where tail connects to without an argument and without WS_URL.
+// tailURL is the URL for tail without an argument and without WS_URL.
 const tailURL = "ws://localhost:8080"
 
 func tailCommand(set plugin.Set, f *flags) *cobra.Command {
@@ -36,9 +36,9 @@ func tailCommand(set plugin.Set, f *flags) *cobra.Command {
 		Use:   "tail [URL]",
 		Short: "Print events as they come, from a gateway, a Redis channel or a PostgreSQL channel",
 		Long: `Prints events as they come, until it is interrupted. URL is that of a gateway
-(ws:// or wss://; WS_URL or ws://localhost:8080 where it is not given), of a Redis
-or of a PostgreSQL; these need --channel. A lost connection is made again, with
-growing pauses; where events may have been missed it says so.
+(ws:// or wss://; default WS_URL or ws://localhost:8080), of a Redis or of a
+PostgreSQL; the latter two need --channel. tail reconnects with growing pauses, and
+reports where events may have been missed.
 
 Events go to standard output, everything else to standard error.`,
 		Example: `  gateway tail
@@ -69,7 +69,7 @@ Events go to standard output, everything else to standard error.`,
 	return cmd
 }
 
-// tail runs a small graph: one source, perhaps a filter, and stdout.
+// tail runs a small graph: a source, an optional filter, and stdout.
 func tail(ctx context.Context, set plugin.Set, raw string, o tailOptions) error {
 	log, _, err := newLog(os.Stderr, config.Log{Level: "info", Format: "text"})
 	if err != nil {
@@ -111,14 +111,14 @@ func tailGraph(set plugin.Set, raw string, o tailOptions) (router.Graph, error) 
 	return b.graph, errors.Join(b.problems...)
 }
 
-// tailBuilder collects a graph and what is wrong with it.
+// tailBuilder builds a graph, and collects what is wrong with it.
 type tailBuilder struct {
 	set      plugin.Set
 	graph    router.Graph
 	problems []error
 }
 
-// source picks the source by the URL's scheme.
+// source adds the source for the URL's scheme.
 func (b *tailBuilder) source(u options.URL, channels []string) {
 	spec := router.SourceSpec{Name: "events"}
 	list := make([]any, len(channels))
@@ -138,12 +138,12 @@ func (b *tailBuilder) source(u options.URL, channels []string) {
 	case "postgres", "postgresql":
 		spec.Type, spec.Options = pick(b, b.set.Sources, "postgres-notify", raw)
 	default:
-		b.problems = append(b.problems, fmt.Errorf("nothing is known to tail at %s: give a ws://, redis:// or postgres:// URL", u))
+		b.problems = append(b.problems, fmt.Errorf("cannot tail %s: give a ws://, redis:// or postgres:// URL", u))
 	}
 	b.graph.Sources = []router.SourceSpec{spec}
 }
 
-// pick finds a type by its name and decodes its options.
+// pick returns the type with a name, and its decoded options.
 func pick[T any](b *tailBuilder, types []plugin.Type[T], name string, raw map[string]any) (plugin.Type[T], any) {
 	i := slices.IndexFunc(types, func(t plugin.Type[T]) bool { return t.Name() == name })
 	if i < 0 {

@@ -17,22 +17,21 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// How long a gateway may be silent, although it pings, and how long a handshake
-// may take.
+// Timeouts: without any message or ping of the gateway, and of the handshake.
 const (
 	silence   = time.Minute
 	handshake = 10 * time.Second
 )
 
-// largestFrame bounds in bytes what is read at once.
+// largestFrame bounds a message, in bytes.
 const largestFrame = 64 << 20
 
-// gapProtocol asks a gateway for messages about gaps.
+// gapProtocol is the subprotocol with messages about positions and gaps.
 const gapProtocol = "eventgateway.v2"
 
 type websocketClientOptions struct{ URL options.URL }
 
-// websocketClient is the source that `gateway tail` reads a gateway with.
+// websocketClient returns the type of the source with which `gateway tail` reads from a gateway.
 func websocketClient() plugin.SourceType {
 	return plugin.NewSource("websocket-client", "Frames of a gateway.",
 		func() websocketClientOptions { return websocketClientOptions{} },
@@ -42,16 +41,16 @@ func websocketClient() plugin.SourceType {
 }
 
 type websocketSource struct {
-	url options.URL
-	env plugin.Env
-	was bool // connected before
+	url       options.URL
+	env       plugin.Env
+	connected bool // at least once
 
-	// Where it is, as the gateway has it: everything up to offset, and so many messages more.
+	// The position in the gateway's log: all up to offset is read, and seen messages behind it.
 	epoch        string
 	offset, seen uint64
 }
 
-// address is the URL that goes on where it was.
+// address returns the URL, with the position to resume from.
 func (s *websocketSource) address() string {
 	text := s.url.Reveal()
 	if s.epoch == "" {
@@ -70,7 +69,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	conn, resp, err := dialer.DialContext(ctx, s.address(), nil)
 	if err != nil {
 		if resp != nil {
-			err = fmt.Errorf("it answers %s", resp.Status)
+			err = fmt.Errorf("the server answers %s", resp.Status)
 		}
 		return plugin.UnlessDone(ctx, fmt.Errorf("cannot connect to %s: %w", s.url, err))
 	}
@@ -81,24 +80,24 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 		_ = conn.SetReadDeadline(time.Now().Add(silence))
 		return conn.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(handshake))
 	})
-	if s.was && (conn.Subprotocol() != gapProtocol || s.epoch == "") { // else it says so itself
-		out.Gap("connected anew: what was sent meanwhile is missing")
+	if s.connected && (conn.Subprotocol() != gapProtocol || s.epoch == "") { // else control emits the gap
+		out.Gap("reconnected: events sent meanwhile are missing")
 	}
-	s.was = true
+	s.connected = true
 	out.Ready()
-	speaks := conn.Subprotocol() == gapProtocol
+	protocolV2 := conn.Subprotocol() == gapProtocol
 	for first := true; ; first = false {
 		_ = conn.SetReadDeadline(time.Now().Add(silence))
 		kind, data, err := conn.ReadMessage()
 		if err != nil {
 			return plugin.UnlessDone(ctx, fmt.Errorf("lost the connection to %s: %w", s.url, err))
 		}
-		// Events that are UTF-8 are text frames, so a binary frame of UTF-8 is never one.
-		if speaks && kind == websocket.BinaryMessage && utf8.Valid(data) {
+		// Events in UTF-8 are text frames, so a binary frame in UTF-8 is a control message.
+		if protocolV2 && kind == websocket.BinaryMessage && utf8.Valid(data) {
 			if s.control(data, out) {
 				continue
 			}
-		} else if first && !speaks && s.welcome(data) {
+		} else if first && !protocolV2 && s.welcome(data) {
 			continue
 		}
 		s.seen++
@@ -109,8 +108,7 @@ func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	}
 }
 
-// welcome takes the first message of a gateway that does not speak the protocol, where it
-// greets.
+// welcome logs data if it is a welcome message, and reports whether it is.
 func (s *websocketSource) welcome(data []byte) bool {
 	var m struct{ Type, Msg string }
 	if len(data) > 4096 || json.Unmarshal(data, &m) != nil || m.Type != "welcome" {
@@ -120,8 +118,8 @@ func (s *websocketSource) welcome(data []byte) bool {
 	return true
 }
 
-// control takes a message that is about the connection. It returns false for one that is
-// shown as an event is: a row that has left the filter.
+// control handles a message about the connection. It returns false for one that is emitted like
+// an event: a row has left the filter.
 func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	var m struct {
 		Type         string `json:"type"`
@@ -131,7 +129,7 @@ func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 		Recovered    *bool `json:"recovered"`
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		s.env.Log.Warn("a message of the gateway was not understood", "error", err)
+		s.env.Log.Warn("malformed control message ignored", "error", err)
 		return true
 	}
 	switch m.Type {
@@ -139,7 +137,7 @@ func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 		return false
 	case "subscribed":
 		if s.epoch != "" && (m.Recovered == nil || !*m.Recovered) {
-			out.Gap("connected anew: what was sent meanwhile is missing")
+			out.Gap("reconnected: events sent meanwhile are missing")
 		}
 		s.epoch, s.offset, s.seen = m.Epoch, m.Offset, m.Seen
 	case "position":
@@ -147,7 +145,7 @@ func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	case "gap":
 		out.Gap(m.Reason)
 	case "error":
-		s.env.Log.Warn("the gateway refuses", "reason", m.Reason)
+		s.env.Log.Warn("refused by the gateway", "reason", m.Reason)
 	default:
 		s.welcome(data)
 	}

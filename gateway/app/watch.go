@@ -11,18 +11,18 @@ import (
 	"eventgateway/gateway/internal/config"
 )
 
-// settleTime is how long the files must be left alone before they are read: editors
+// quietPeriod is how long the files must be unchanged before they are read: editors
 // write in several steps.
-const settleTime = 200 * time.Millisecond
+const quietPeriod = 200 * time.Millisecond
 
-// poll is how often the files are read where no notification comes: on a network mount, and
-// where a folder of the path was moved, or is a symbolic link that was switched.
-const poll = 2 * time.Second
+// pollInterval is the interval of reads without a notification: there is none on a network mount, and
+// where a folder of the path was moved, or is a symbolic link that was changed.
+const pollInterval = 2 * time.Second
 
 // watch reloads on SIGHUP, and when the content of a configuration file has
 // changed, until ctx ends. It watches folders, not files: editors and Kubernetes
-// replace files, and a watch of the old one sees nothing any more. Notifications only
-// hasten what polling finds.
+// replace files, and a watch of a replaced file reports nothing. Notifications are only
+// faster than polling.
 func (g *gateway) watch(ctx context.Context) {
 	var events <-chan fsnotify.Event
 	var errs <-chan error
@@ -30,34 +30,34 @@ func (g *gateway) watch(ctx context.Context) {
 		defer w.Close()
 		events, errs = w.Events, w.Errors
 	}
-	quiet := time.NewTimer(settleTime) // a change since the start is found as well
-	ticks := time.NewTicker(poll)
+	quiet := time.NewTimer(quietPeriod) // also for a change since the configuration was loaded
+	ticks := time.NewTicker(pollInterval)
 	defer ticks.Stop()
-	failed := false // and that was said
+	failed := false // the last read failed, and that was logged
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-g.reloads.hangups:
-			if now, err := g.reloads.look(ctx); err == nil { // else the reload tells what is wrong
-				g.reloads.seen = now
+		case <-g.reloader.hangups:
+			if now, err := g.reloader.fingerprint(ctx); err == nil { // else the reload reports the error
+				g.reloader.loaded = now
 			}
 			g.reload(ctx, "SIGHUP")
 		case <-events:
-			quiet.Reset(settleTime)
+			quiet.Reset(quietPeriod)
 		case <-ticks.C:
-			quiet.Reset(settleTime)
+			quiet.Reset(quietPeriod)
 		case <-errs: // notifications were lost
-			quiet.Reset(settleTime)
+			quiet.Reset(quietPeriod)
 		case <-quiet.C:
-			now, err := g.reloads.look(ctx)
+			now, err := g.reloader.fingerprint(ctx)
 			switch {
 			case ctx.Err() != nil:
 			case err != nil && !failed:
-				g.log.Warn("changes of the configuration files go unnoticed while they cannot be read", "error", err)
+				g.log.Warn("configuration files cannot be read, changes are not noticed", "error", err)
 			case err != nil:
-			case now != g.reloads.seen:
-				g.reloads.seen = now
+			case now != g.reloader.loaded:
+				g.reloader.loaded = now
 				g.reload(ctx, "a configuration file was changed")
 			}
 			failed = err != nil
@@ -65,17 +65,17 @@ func (g *gateway) watch(ctx context.Context) {
 	}
 }
 
-// watchFolders watches the folders of the files, and of what symbolic links lead to.
-// Where it cannot, polling finds what has changed.
+// watchFolders watches the folders of the files, and those of the targets of symbolic links.
+// After an error it logs a warning, since polling finds changes, too.
 func (g *gateway) watchFolders() *fsnotify.Watcher {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		g.log.Warn("the configuration files are only polled", "every", poll.String(), "error", err)
+		g.log.Warn("configuration files are polled, not watched", "interval", pollInterval.String(), "error", err)
 		return nil
 	}
-	for _, file := range g.reloads.files {
-		if _, pipe := g.reloads.pipes[file]; pipe {
-			continue // it never changes
+	for _, file := range g.reloader.files {
+		if _, pipe := g.reloader.pipes[file]; pipe {
+			continue // a pipe is read once
 		}
 		dirs := []string{filepath.Dir(file)}
 		if real, err := filepath.EvalSymlinks(file); err == nil {
@@ -83,15 +83,15 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 		}
 		for _, dir := range dirs {
 			if err := w.Add(dir); err != nil {
-				g.log.Warn("the configuration files there are only polled", "folder", dir, "every", poll.String(), "error", err)
+				g.log.Warn("configuration folder is polled, not watched", "folder", dir, "interval", pollInterval.String(), "error", err)
 			}
 		}
 	}
 	return w
 }
 
-// look returns the fingerprint of the files.
-func (r *reloads) look(ctx context.Context) (now [sha256.Size]byte, err error) {
+// fingerprint returns the fingerprint of the configuration files.
+func (r *reloader) fingerprint(ctx context.Context) (now [sha256.Size]byte, err error) {
 	var got [sha256.Size]byte
 	if err := r.reading.do(ctx, func() { got = fingerprint(r.files, r.pipes) }); err != nil {
 		return now, err
@@ -99,14 +99,14 @@ func (r *reloads) look(ctx context.Context) (now [sha256.Size]byte, err error) {
 	return got, nil
 }
 
-// fingerprint tells whether the content of any file has changed.
+// fingerprint returns a hash of the content of files, and of the errors of reading them.
 func fingerprint(files []string, pipes config.Pipes) [sha256.Size]byte {
 	h := sha256.New()
 	for _, file := range files {
 		text, err := pipes.Read(file)
 		sum := sha256.Sum256(text)
 		h.Write(sum[:])
-		if err != nil { // another reason is another configuration
+		if err != nil { // a change of the error counts as a change of the file
 			h.Write([]byte(err.Error()))
 		}
 	}

@@ -25,9 +25,8 @@ const (
 	hookSize    = 330
 )
 
-// BenchmarkWebhook sends signed events to a fast receiver on this machine, beside a bare
-// loop that posts the same bodies, signed as well, by as many goroutines. The median of
-// alternating pairs counts.
+// BenchmarkWebhook compares the sending of signed events to a fast local receiver with a bare loop that posts
+// the same signed bodies by as many goroutines. It reports the median of alternating pairs.
 func BenchmarkWebhook(b *testing.B) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	defer receiver.Close()
@@ -43,8 +42,8 @@ func BenchmarkWebhook(b *testing.B) {
 	}
 }
 
-// BenchmarkHangingEndpoint sends events to a healthy endpoint beside one that hangs, and
-// beside one that is well.
+// BenchmarkHangingEndpoint measures a healthy endpoint beside one that hangs, and beside another healthy
+// one.
 func BenchmarkHangingEndpoint(b *testing.B) {
 	release := make(chan struct{})
 	healthy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
@@ -72,7 +71,7 @@ func BenchmarkHangingEndpoint(b *testing.B) {
 	}
 }
 
-// hookRun returns at which rate the sink shop gets everything.
+// hookRun returns the rate of the sink shop.
 func hookRun(b *testing.B, sinks string, to ...string) float64 {
 	b.Helper()
 	file := writeConfig(b, fmt.Sprintf(`
@@ -87,7 +86,7 @@ routes: {all: {from: [made], to: [%s]}}
 	return hookEvents / took.Seconds()
 }
 
-// barePosts returns at which rate plain net/http posts the same, signed.
+// barePosts returns the rate of plain net/http with the same signed bodies.
 func barePosts(b *testing.B, url string) float64 {
 	b.Helper()
 	key, err := base64.StdEncoding.DecodeString(webhookKey[len("whsec_"):])

@@ -19,21 +19,21 @@ import (
 
 const webhookKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// moody is a receiver that fails three requests of ten, in one of several ways, and keeps
-// books of what it has taken.
-type moody struct {
+// flakyReceiver is an HTTP receiver that fails three of ten requests, in one of several ways, and counts
+// accepted events.
+type flakyReceiver struct {
 	t      *testing.T
 	verify *standardwebhooks.Webhook
 	keys   int
 
-	mu     sync.Mutex
-	next   map[int]int // by key: the number of the event that must come next
-	taken  int
-	again  int            // what came although it was taken before: its answer was lost
-	faults map[string]int // by name
+	mu       sync.Mutex
+	next     map[int]int // by key: the number of the event that must come next
+	accepted int
+	repeated int            // events accepted before whose answer was lost
+	faults   map[string]int // by name
 }
 
-func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (m *flakyReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		m.t.Errorf("reading a body: %v", err)
@@ -51,7 +51,7 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch fault {
 	case "none", "reset when taken", "trickled 200":
-		m.take(event.Number)
+		m.record(event.Number)
 	}
 	m.mu.Lock()
 	m.faults[fault]++
@@ -76,37 +76,36 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for range 5 {
 			fmt.Fprint(w, "x")
 			w.(http.Flusher).Flush()
-			time.Sleep(10 * time.Millisecond) // that is what trickling is
+			time.Sleep(10 * time.Millisecond) // between the bytes of the answer
 		}
 	}
 }
 
-// take notes an event; each key's come in order, and again only what was the last one.
-func (m *moody) take(number int) {
+// record counts an event, and checks the order of its key: only the last event of a key may be repeated.
+func (m *flakyReceiver) record(number int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := number % m.keys
 	switch want := key + m.next[key]*m.keys; number {
 	case want:
 		m.next[key]++
-		m.taken++
+		m.accepted++
 	case want - m.keys:
-		m.again++
+		m.repeated++
 	default:
 		m.t.Errorf("key %d: %d came where %d is next", key, number, want)
 	}
 }
 
-// TestWebhookFaults delivers 10,000 events to a receiver of which three requests of ten
-// fail: none is lost, those of a key come in order, every signature verifies, and the
-// books balance.
+// TestWebhookFaults proves that 10,000 events reach a receiver that fails three of ten requests: in order per
+// key, with valid signatures, and with the conservation law.
 func TestWebhookFaults(t *testing.T) {
 	const total = 10_000
 	verify, err := standardwebhooks.NewWebhook(webhookKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &moody{t: t, verify: verify, keys: 500, next: map[int]int{}, faults: map[string]int{}}
+	m := &flakyReceiver{t: t, verify: verify, keys: 500, next: map[int]int{}, faults: map[string]int{}}
 	receiver := httptest.NewServer(m)
 	defer receiver.Close()
 	g := startGateway(t, writeConfig(t, fmt.Sprintf(`
@@ -132,8 +131,8 @@ routes:
 	receiver.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.taken != total {
-		t.Errorf("%d of %d were taken", m.taken, total)
+	if m.accepted != total {
+		t.Errorf("%d of %d were taken", m.accepted, total)
 	}
 	failed := 0
 	for fault, n := range m.faults {
@@ -141,8 +140,8 @@ routes:
 			failed += n
 		}
 	}
-	if len(m.faults) != 8 || failed < total/5 || st.Errors < uint64(failed) || st.DeadLettered != 0 || m.again == 0 {
-		t.Errorf("faults %v, %d came again: %+v", m.faults, m.again, st)
+	if len(m.faults) != 8 || failed < total/5 || st.Errors < uint64(failed) || st.DeadLettered != 0 || m.repeated == 0 {
+		t.Errorf("faults %v, %d repeated: %+v", m.faults, m.repeated, st)
 	}
-	t.Logf("faults %v, %d came again, breaker opened %d times", m.faults, m.again, st.Breaker.Opened)
+	t.Logf("faults %v, %d repeated, breaker opened %d times", m.faults, m.repeated, st.Breaker.Opened)
 }

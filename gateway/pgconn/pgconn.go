@@ -17,7 +17,7 @@ import (
 // [context.DeadlineExceeded] when nothing has come from the server for silence: a row of many
 // megabytes on a slow link has the time that it needs.
 func Answer(ctx context.Context, conn *pgx.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
-	return link.Answer(ctx, conn.PgConn().Conn(), silence)
+	return link.WithSilence(ctx, conn.PgConn().Conn(), silence)
 }
 
 // SearchPath is the search path of a transaction in which names mean what PostgreSQL says: a

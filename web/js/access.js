@@ -1,5 +1,5 @@
 // locked says why the page shows events and no status.
-export const locked = "they need a secret: open this page with #token=SECRET, where SECRET is http.admin.token, or is in the file that the log names";
+export const locked = "they need a secret: open this page with #token=SECRET, where SECRET is http.admin.token, or stands in the file that the log names";
 
 // unlock exchanges the secret of the address, as in /#token=..., for a cookie that scripts
 // cannot read, and takes it out of the address bar and of the history. It returns what is
@@ -11,7 +11,7 @@ export async function unlock() {
   try {
     const answer = await fetch("api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
     if (answer.ok) return "";
-    return answer.status === 401 ? "This link is no longer good: open this page with #token=SECRET, where SECRET is http.admin.token, or is in the file that the log names" : `The gateway answers ${answer.status}`;
+    return answer.status === 401 ? "This link has expired: open this page with #token=SECRET, where SECRET is http.admin.token, or stands in the file that the log names" : `The gateway answers ${answer.status}`;
   } catch (err) {
     return `The status cannot be opened: ${err.message}`;
   }

@@ -1,4 +1,4 @@
-// Package admin serves what operators look at: /metrics, /healthz, /readyz, /api
+// Package admin serves the pages of operators: /metrics, /healthz, /readyz, /api
 // and the dashboard.
 package admin
 
@@ -30,40 +30,39 @@ type Admin struct {
 	Version  string
 	Started  time.Time
 	Log      *slog.Logger
-	// Local says that the listener is admin's own and on a loopback address: then it
-	// answers only requests for localhost, and /api needs no secret where none is set.
+	// Local is set where Admin has a listener of its own on a loopback address. It then
+	// answers only requests for localhost, and /api needs no secret where none is configured.
 	Local bool
-	// Demo, where it is not nil, makes a change that the dashboard then shows.
+	// Demo changes a row, which the dashboard then shows; nil: /api/demo answers 404.
 	Demo func(context.Context) error
 
 	listening, draining atomic.Bool
-	token, made         atomic.Pointer[options.Secret]
-	refusals            *refusals
+	token, generated    atomic.Pointer[options.Secret]
+	refused             *refusedRequests
 	reload              reload
 }
 
-// New returns the admin of a router. What its fields say may be set until it is mounted.
+// New returns the Admin of a router. Its fields may be set until Mount is called.
 func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
-	return &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refusals: newRefusals()}
+	return &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests()}
 }
 
-// SetToken sets the configured secret that opens /api. Where it is empty, the one that was
-// made counts.
+// SetToken sets the configured secret of /api. Where it is empty, the generated one is used.
 func (a *Admin) SetToken(token options.Secret) { a.token.Store(&token) }
 
-// SetMade sets the secret that opens /api where none is configured.
-func (a *Admin) SetMade(made options.Secret) { a.made.Store(&made) }
+// SetGenerated sets the secret of /api where none is configured.
+func (a *Admin) SetGenerated(s options.Secret) { a.generated.Store(&s) }
 
-// NeedsSecret reports whether /api stays closed until a secret is made.
+// NeedsSecret reports whether /api refuses all requests until a secret is generated.
 func (a *Admin) NeedsSecret() bool { return !a.Local && a.secret().IsZero() }
 
-// secret returns the one that counts; it is zero where there is none.
+// secret returns the configured secret, else the generated one, else zero.
 func (a *Admin) secret() secret {
 	if s := a.configured(); !s.IsZero() {
 		return secret{s}
 	}
-	if made := a.made.Load(); made != nil {
-		return secret{*made}
+	if generated := a.generated.Load(); generated != nil {
+		return secret{*generated}
 	}
 	return secret{}
 }
@@ -75,8 +74,7 @@ func (a *Admin) configured() options.Secret {
 	return options.Secret{}
 }
 
-// Urgent reports whether a path is one that operators need while there are too many
-// connections.
+// Urgent reports whether operators need a path also while there are too many connections.
 func Urgent(path string) bool {
 	switch path {
 	case "/healthz", "/readyz", "/metrics":
@@ -85,13 +83,13 @@ func Urgent(path string) bool {
 	return strings.HasPrefix(path, "/api/")
 }
 
-// Listening says that the listeners are open.
-func (a *Admin) Listening() { a.listening.Store(true) }
+// SetListening marks the listeners as open.
+func (a *Admin) SetListening() { a.listening.Store(true) }
 
-// Draining says that the gateway is about to stop.
-func (a *Admin) Draining() { a.draining.Store(true) }
+// SetDraining marks the gateway as about to stop.
+func (a *Admin) SetDraining() { a.draining.Store(true) }
 
-// Mount mounts everything on m.
+// Mount mounts all handlers on m.
 func (a *Admin) Mount(m plugin.Mounter) error {
 	if a.Local {
 		m = localMounter{m, a}
@@ -111,14 +109,14 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 	)
 }
 
-// healthz says that the process lives; it never depends on anything else.
+// healthz answers 200 as long as the process serves requests.
 func (a *Admin) healthz(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, "ok\n")
 }
 
-// readyz says whether traffic may come: the listeners are open, every source
-// was ready once, and no stop is under way. A failing sink does not matter: its
-// queue is there for that.
+// readyz answers 200 while traffic may come: the listeners are open, every source
+// was ready once, and no stop is under way. A failing sink does not matter, since its
+// queue takes the events.
 func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	err := a.Router.Ready()
 	switch {
@@ -138,7 +136,7 @@ func reply(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // the client is gone: nobody to tell
+	_, _ = w.Write([]byte(text)) // an error means that the client is gone
 }
 
 // Overview is the answer of /api/status.
@@ -146,20 +144,20 @@ type Overview struct {
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
 	Now         time.Time `json:"now"`
-	DeadLetters uint64    `json:"dead_letters"` // that came to the list of /api/dead-letters, which keeps the latest
-	Demo        bool      `json:"demo"`         // whether /api/demo changes something
-	// Conserved is "" while every event is accounted for, else what is not: a bug.
+	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
+	Demo        bool      `json:"demo"`         // /api/demo is available
+	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
 	Conserved string       `json:"conservation_broken,omitempty"`
 	Reload    ReloadStatus `json:"reload"`
 	stats.Status
 }
 
 func (a *Admin) status() any {
-	_, letters := a.Router.DeadLetters()
+	_, deadLetters := a.Router.DeadLetters()
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: letters, Demo: a.Demo != nil, Reload: last, Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
@@ -172,12 +170,12 @@ func (a *Admin) deadLetters() any {
 	return latest
 }
 
-// demo makes a change. The header keeps other sites' pages from asking for one:
-// they cannot set it without leave.
+// demo changes a row. It requires a header that pages of other sites cannot set
+// without permission (CORS).
 func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.Demo == nil:
-		http.Error(w, "only with the private servers", http.StatusNotFound)
+		http.Error(w, "only available with the embedded PostgreSQL", http.StatusNotFound)
 	case r.Header.Get("X-Gateway-Demo") == "":
 		http.Error(w, "the header X-Gateway-Demo is required", http.StatusForbidden)
 	default:
@@ -197,6 +195,6 @@ func jsonHandler(get func() any) http.Handler {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		_ = enc.Encode(get()) // the client is gone: nobody to tell
+		_ = enc.Encode(get()) // an error means that the client is gone
 	})
 }

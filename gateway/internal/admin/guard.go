@@ -3,60 +3,81 @@ package admin
 import (
 	"net/http"
 	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
-// guard lets requests through that show the secret. A peer's address and the Host that
-// it asks for prove nothing: behind a proxy both may be loopback for every client.
-// Only a listener of its own on a loopback address needs none where none is configured.
+// refusedRequests counts the requests that were refused, and limits how many are logged.
+type refusedRequests struct {
+	total        *prometheus.CounterVec
+	secret, host prometheus.Counter
+	warn         rate.Sometimes
+}
+
+func newRefusedRequests() *refusedRequests {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_admin_refused_total", Help: "Requests to /api without the secret, and requests to the admin listener for another host.",
+	}, []string{"reason"})
+	return &refusedRequests{
+		total: total, secret: total.WithLabelValues("secret"), host: total.WithLabelValues("host"),
+		warn: rate.Sometimes{First: 1, Interval: time.Minute},
+	}
+}
+
+// guard serves requests that carry the secret, and answers 401 to others. A peer's address
+// and the Host header prove nothing: behind a proxy both may be loopback for every client.
+// A local listener needs no secret where none is configured.
 func (a *Admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secret := a.secret()
 		switch {
-		case a.Local && secret.IsZero(), a.shown(r, secret):
+		case a.Local && secret.IsZero(), a.authorized(r, secret):
 			next.ServeHTTP(w, r)
 		default:
-			a.locked(w, r)
+			a.unauthorized(w, r)
 		}
 	})
 }
 
-// locked answers a request that does not show the secret.
-func (a *Admin) locked(w http.ResponseWriter, r *http.Request) {
-	a.refusals.secret.Inc()
-	if bearer(r) != "" { // a page without the secret is normal, a wrong one is not
-		a.refusals.warn.Do(func() {
-			a.Log.Warn("a request has shown a wrong secret; for a minute others are only counted", "path", r.URL.Path, "peer", r.RemoteAddr)
+// unauthorized answers 401 to a request without the secret.
+func (a *Admin) unauthorized(w http.ResponseWriter, r *http.Request) {
+	a.refused.secret.Inc()
+	if bearer(r) != "" { // a page without a secret is normal, a wrong secret is not
+		a.refused.warn.Do(func() { // at most once a minute
+			a.Log.Warn("request with a wrong secret refused", "path", r.URL.Path, "peer", r.RemoteAddr)
 		})
 	}
 	w.Header().Set("WWW-Authenticate", "Bearer")
 	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, "the secret is required: open the page with #token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or is in the file that the log names", http.StatusUnauthorized)
+	http.Error(w, "the secret is required: open the page with #token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or stands in the file that the log names", http.StatusUnauthorized)
 }
 
-// shown reports whether r shows the secret: itself, a link made of it, or a cookie made of
-// it. The cookie counts only where the browser does not say that another site has asked.
-func (a *Admin) shown(r *http.Request, s secret) bool {
+// authorized reports whether r carries the secret, or a link or cookie signed with it.
+// A cookie is ignored in a request that the browser marks as cross-site.
+func (a *Admin) authorized(r *http.Request, s secret) bool {
 	if s.IsZero() {
 		return false
 	}
 	if given := bearer(r); given != "" {
-		return s.is(given) || s.signed(forLink, given)
+		return s.equal(given) || s.verify(forLink, given)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return false
 	}
 	for _, cookie := range r.CookiesNamed(s.cookieName()) {
-		if s.signed(forCookie, cookie.Value) {
+		if s.verify(forCookie, cookie.Value) {
 			return true
 		}
 	}
 	return false
 }
 
-// bearer returns what the header Authorization shows, "" where it shows nothing.
+// bearer returns the bearer token of the Authorization header, "" where there is none.
 func bearer(r *http.Request) string {
 	kind, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(kind, "Bearer") {
@@ -65,9 +86,9 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(given)
 }
 
-// localMounter mounts handlers that answer only those who ask for this machine by a
-// loopback name, or show the secret. A web page can make a browser on this machine send
-// requests here under a name of its own (DNS rebinding), and then read the answers.
+// localMounter mounts handlers that answer only requests for a loopback name, and
+// authorized ones. It defends against DNS rebinding: a web page can make a browser on
+// this machine send requests here under a name of its own, and read the answers.
 type localMounter struct {
 	plugin.Mounter
 	admin *Admin
@@ -76,9 +97,9 @@ type localMounter struct {
 // Handle is part of [plugin.Mounter].
 func (m localMounter) Handle(pattern string, h http.Handler) error {
 	return m.Mounter.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !options.IsLoopback(r.Host) && !m.admin.shown(r, m.admin.secret()) {
-			m.admin.refusals.host.Inc()
-			http.Error(w, "this listener answers only requests for localhost: ask for it by that name, or set http.admin.token", http.StatusForbidden)
+		if !options.IsLoopback(r.Host) && !m.admin.authorized(r, m.admin.secret()) {
+			m.admin.refused.host.Inc()
+			http.Error(w, "this listener answers only requests for localhost: use that name, or set http.admin.token", http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)

@@ -7,25 +7,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// ReloadStatus shows the last time that the configuration was loaded: at the start,
-// or while the gateway ran.
+// ReloadStatus describes the last load of the configuration, at the start or by a reload.
 type ReloadStatus struct {
 	At            time.Time `json:"at"`
 	Successful    bool      `json:"successful"`
-	Error         string    `json:"error,omitempty"` // why the old configuration stays
+	Error         string    `json:"error,omitempty"` // why the running configuration stays
 	RestartNeeded []string  `json:"restart_needed,omitempty"`
 }
 
-// reload keeps the status of the last reload.
+// reload holds the status of the last reload.
 type reload struct {
 	mu        sync.Mutex
 	last      *ReloadStatus // nil: none since the start
-	succeeded time.Time
+	succeeded time.Time     // the last success; zero: none since the start
 }
 
-// Reloaded notes how a reload ended; restart lists settings that were changed and
-// count only from the next start.
-func (a *Admin) Reloaded(err error, restart []string) {
+// RecordReload records the result of a reload. restart lists the settings that were changed
+// and take effect only at the next start.
+func (a *Admin) RecordReload(err error, restart []string) {
 	a.reload.mu.Lock()
 	defer a.reload.mu.Unlock()
 	st := ReloadStatus{At: time.Now(), Successful: err == nil, RestartNeeded: restart}
@@ -50,13 +49,13 @@ func (a *Admin) reloadStatus() (last ReloadStatus, succeeded time.Time) {
 	return last, succeeded
 }
 
-// Metrics returns what the admin exports itself. The names are those that
-// Prometheus and its Alertmanager have for themselves.
+// Metrics returns the metrics of Admin itself. Those of reloads are named as in
+// Prometheus and Alertmanager.
 func (a *Admin) Metrics() []prometheus.Collector {
 	return []prometheus.Collector{
-		a.refusals.total,
+		a.refused.total,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "gateway_config_last_reload_successful", Help: "1 where the last configuration that was loaded runs, 0 where it was refused.",
+			Name: "gateway_config_last_reload_successful", Help: "1 if the last load of the configuration succeeded, 0 if it failed and the running one stayed.",
 		}, func() float64 {
 			if last, _ := a.reloadStatus(); last.Successful {
 				return 1
@@ -64,7 +63,7 @@ func (a *Admin) Metrics() []prometheus.Collector {
 			return 0
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "gateway_config_last_reload_success_timestamp_seconds", Help: "When the configuration that runs was loaded.",
+			Name: "gateway_config_last_reload_success_timestamp_seconds", Help: "When the running configuration was loaded.",
 		}, func() float64 {
 			_, at := a.reloadStatus()
 			return float64(at.UnixMilli()) / 1000

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// session gives the page a cookie for the secret that it shows once. It is sent back to /api only,
-// and, without a Path, to where the browser sees that behind a proxy. The cookie lasts
-// 30 days, also over a restart. Scripts cannot read it, and other sites' pages cannot
-// have it sent.
+// session sets a cookie for a page that sends the secret once. The cookie is valid for
+// 30 days, also after a restart. It has no Path, so browsers send it to /api only, also behind
+// a proxy with another base path. Scripts cannot read it, and browsers do not send it with
+// requests of other sites.
 func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
 	s := a.secret()
 	if !s.IsZero() {
-		if given := bearer(r); !s.is(given) && !s.signed(forLink, given) { // a cookie does not prolong itself
-			a.locked(w, r)
+		if given := bearer(r); !s.equal(given) && !s.verify(forLink, given) { // a cookie does not prolong itself
+			a.unauthorized(w, r)
 			return
 		}
 		http.SetCookie(w, &http.Cookie{
@@ -27,15 +27,15 @@ func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// Link returns what is appended to the page's address to open /api there: a fragment, which
-// browsers do not send. It is good for an hour, or, where it lasts, as long as the secret.
-// It is "" where no secret was made: one that is configured is never shown.
-func (a *Admin) Link(lasting bool) string {
+// Link returns the fragment of the page's URL that opens /api there; browsers do not send
+// fragments. It is valid for an hour, or, if permanent, as long as the secret. It returns ""
+// where no secret was generated: a configured one is never printed.
+func (a *Admin) Link(permanent bool) string {
 	s := a.secret()
 	switch {
 	case s.IsZero() || !a.configured().IsZero():
 		return ""
-	case lasting:
+	case permanent:
 		return "#token=" + s.Reveal()
 	}
 	return "#token=" + s.sign(forLink, time.Now().Add(linkLife))

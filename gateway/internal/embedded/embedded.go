@@ -14,33 +14,33 @@ import (
 // startTimeout bounds the start of all servers together.
 const startTimeout = 30 * time.Second
 
-// prefix is how folders of servers that keep nothing begin.
+// prefix begins the names of the folders of servers without a data folder.
 const prefix = "/tmp/eventgateway-"
 
-// Need says which servers are wanted.
-type Need struct {
+// Options select the servers to start.
+type Options struct {
 	Postgres, Redis bool
-	// Dir keeps the data between runs; "" keeps nothing.
+	// Dir is the folder of their data; "" is a temporary one, which Stop removes.
 	Dir string
 }
 
-// Servers are the private servers of one gateway.
+// Servers are the embedded servers of one gateway.
 type Servers struct {
 	postgres *Postgres
 	redis    *Redis
 	dir      string
-	keep     bool
+	durable  bool // dir is not removed
 	lock     *os.File
 }
 
-// Start starts what is needed, all at once. Before, it removes what gateways that
-// were killed have left behind.
-func Start(ctx context.Context, need Need) (_ *Servers, err error) {
+// Start starts the selected servers concurrently, within 30 seconds. Before, it removes temporary
+// folders of gateways that were killed. After an error no server runs.
+func Start(ctx context.Context, o Options) (_ *Servers, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	sweep()
-	s := &Servers{dir: need.Dir, keep: need.Dir != ""}
-	if err := s.makeDir(); err != nil {
+	removeAbandoned()
+	s := &Servers{dir: o.Dir, durable: o.Dir != ""}
+	if err := s.createDir(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -50,32 +50,32 @@ func Start(ctx context.Context, need Need) (_ *Servers, err error) {
 	}()
 	var starting sync.WaitGroup
 	var postgresErr, redisErr error
-	if need.Postgres {
+	if o.Postgres {
 		starting.Go(func() {
 			if s.postgres, postgresErr = s.startPostgres(ctx); postgresErr == nil {
-				postgresErr = s.postgres.prepare(ctx)
+				postgresErr = s.postgres.createOrders(ctx)
 			}
 		})
 	}
-	if need.Redis {
+	if o.Redis {
 		starting.Go(func() { redisErr = s.startRedis(ctx) })
 	}
 	starting.Wait()
 	return s, errors.Join(postgresErr, redisErr)
 }
 
-// makeDir makes the folder and locks it, so that it is seen to be in use.
-func (s *Servers) makeDir() (err error) {
-	if !s.keep {
+// createDir creates the folder and locks it, so that other gateways find it in use.
+func (s *Servers) createDir() (err error) {
+	if !s.durable {
 		if s.dir, err = os.MkdirTemp(filepath.Dir(prefix), filepath.Base(prefix)); err != nil {
-			return fmt.Errorf("cannot make a folder for the private servers: %w", err)
+			return fmt.Errorf("cannot create a folder for the embedded servers: %w", err)
 		}
 	} else if s.dir, err = filepath.Abs(s.dir); err != nil {
 		return err
 	}
-	// PostgreSQL's user must get to its folder below, and that only.
+	// PostgreSQL's user must be able to enter its folder below, and to read nothing else.
 	if err := errors.Join(os.MkdirAll(s.dir, 0o711), os.Chmod(s.dir, 0o711)); err != nil {
-		return fmt.Errorf("cannot use %s for the private servers: %w", s.dir, err)
+		return fmt.Errorf("cannot use %s for the embedded servers: %w", s.dir, err)
 	}
 	s.lock, err = os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -87,18 +87,18 @@ func (s *Servers) makeDir() (err error) {
 	return nil
 }
 
-// sweep removes folders whose gateway is gone: nobody holds their lock. Their
-// servers are gone too, since the kernel ends them with their gateway.
-func sweep() {
+// removeAbandoned removes temporary folders whose lock is free, since their gateway has ended.
+// Their servers have ended too: the kernel ends them with their gateway.
+func removeAbandoned() {
 	dirs, _ := filepath.Glob(prefix + "*") // the pattern is right
 	for _, dir := range dirs {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() || !owned(info) {
-			continue // another user's, who may have put anything there
+			continue // of another user, who may have put anything there
 		}
 		lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 		if err != nil {
-			continue // one that is just being made
+			continue // it is just being created
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = os.RemoveAll(dir) // the next start tries again
@@ -112,8 +112,8 @@ func owned(info os.FileInfo) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
-// environment is what the servers need of the gateway's environment, in which secrets stand
-// that they must not have: their users can run programs there (COPY FROM PROGRAM).
+// environment returns the variables that the servers need. The others may hold secrets, which a
+// user of the server could read (COPY FROM PROGRAM).
 func environment() (out []string) {
 	for _, name := range []string{"PATH", "LANG", "TZ", "TMPDIR", "HOME"} {
 		if value, ok := os.LookupEnv(name); ok {
@@ -123,38 +123,38 @@ func environment() (out []string) {
 	return out
 }
 
-// sub makes a folder below dir for one server.
-func (s *Servers) sub(name string) (string, error) {
+// serverDir creates a folder below dir for one server.
+func (s *Servers) serverDir(name string) (string, error) {
 	dir := filepath.Join(s.dir, name)
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
 func (s *Servers) startPostgres(ctx context.Context) (*Postgres, error) {
-	dir, err := s.sub("pg")
+	dir, err := s.serverDir("pg")
 	if err != nil {
 		return nil, err
 	}
-	return startPostgres(ctx, dir, 0, s.keep)
+	return startPostgres(ctx, dir, 0, s.durable)
 }
 
 func (s *Servers) startRedis(ctx context.Context) error {
-	dir, err := s.sub("redis")
+	dir, err := s.serverDir("redis")
 	if err != nil {
 		return err
 	}
-	s.redis, err = startRedis(ctx, dir, 0, s.keep)
+	s.redis, err = startRedis(ctx, dir, 0, s.durable)
 	return err
 }
 
-// PostgresURL returns where the private PostgreSQL is; "" where there is none.
+// PostgresURL returns the URL of the embedded PostgreSQL; "" where there is none.
 func (s *Servers) PostgresURL() string {
 	if s.postgres == nil {
 		return ""
 	}
-	return s.postgres.URL() + s.postgres.sealed()
+	return s.postgres.URL() + s.postgres.overrides()
 }
 
-// RedisURL returns where the private Redis is; "" where there is none.
+// RedisURL returns the URL of the embedded Redis; "" where there is none.
 func (s *Servers) RedisURL() string {
 	if s.redis == nil {
 		return ""
@@ -162,22 +162,22 @@ func (s *Servers) RedisURL() string {
 	return s.redis.URL()
 }
 
-// Describe says in lines for people what runs, where, and for how long.
+// Describe returns lines of text: each server with its URL, and where the data is stored.
 func (s *Servers) Describe() []string {
 	var lines []string
 	if s.postgres != nil {
-		lines = append(lines, fmt.Sprintf("private %s:  psql '%s'", s.postgres, s.postgres.URL()))
+		lines = append(lines, fmt.Sprintf("embedded %s:  psql '%s'", s.postgres, s.postgres.URL()))
 	}
 	if s.redis != nil {
-		lines = append(lines, fmt.Sprintf("private %s:  %s", s.redis, s.redis.URL()))
+		lines = append(lines, fmt.Sprintf("embedded %s:  %s", s.redis, s.redis.URL()))
 	}
-	if s.keep {
-		return append(lines, "their data is kept in "+s.dir)
+	if s.durable {
+		return append(lines, "data: "+s.dir)
 	}
-	return append(lines, "their data is LOST on exit; --data DIR keeps it, DATABASE_URL and REDIS_URL name servers of yours")
+	return append(lines, "data: LOST on exit; set --data DIR to store it, or DATABASE_URL and REDIS_URL to servers of yours")
 }
 
-// Stop stops the servers and removes what need not be kept.
+// Stop stops the servers and removes a temporary folder. It kills servers that still run when ctx ends.
 func (s *Servers) Stop(ctx context.Context) error {
 	var err error
 	if s.postgres != nil {
@@ -186,7 +186,7 @@ func (s *Servers) Stop(ctx context.Context) error {
 	if s.redis != nil {
 		err = errors.Join(err, s.redis.Stop(ctx))
 	}
-	if !s.keep {
+	if !s.durable {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	if s.lock != nil {

@@ -15,9 +15,9 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// TestServersGetNoSecrets: a private server is started without the gateway's environment, which a role
-// that may run programs in the server could read.
-func TestServersGetNoSecrets(t *testing.T) {
+// TestServersDoNotInheritSecrets proves that an embedded server does not inherit the gateway's environment, which
+// a role that may run programs in the server could read.
+func TestServersDoNotInheritSecrets(t *testing.T) {
 	t.Setenv("WEBHOOK_SECRET", "hush")
 	conn, err := pgx.Connect(testenv.Context(t), testenv.StartPostgres(t).URL())
 	if err != nil {
@@ -36,9 +36,9 @@ func TestServersGetNoSecrets(t *testing.T) {
 	}
 }
 
-// TestEnvironmentOfAnotherServer: the PG* variables are for another server, and no connection to the
-// private one takes them.
-func TestEnvironmentOfAnotherServer(t *testing.T) {
+// TestConnectionsIgnorePGVariables proves that connections to the embedded server ignore the PG* variables, which are
+// for another server.
+func TestConnectionsIgnorePGVariables(t *testing.T) {
 	for name, value := range map[string]string{
 		"PGHOST": "192.0.2.1", "PGPORT": "6543", "PGDATABASE": "none", "PGUSER": "none", "PGPASSWORD": "hush", "PGPASSFILE": "/none", "PGAPPNAME": "none",
 		"PGCONNECT_TIMEOUT": "x", "PGSSLMODE": "verify-full", "PGSSLKEY": "/none", "PGSSLCERT": "/none", "PGSSLCERTMODE": "require", "PGSSLSNI": "0",
@@ -48,7 +48,7 @@ func TestEnvironmentOfAnotherServer(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	servers, err := embedded.Start(testenv.Context(t), embedded.Need{Postgres: true})
+	servers, err := embedded.Start(testenv.Context(t), embedded.Options{Postgres: true})
 	if err != nil {
 		t.Fatal(err)
 	}

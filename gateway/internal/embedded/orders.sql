@@ -1,4 +1,4 @@
--- The table of the order pipeline. The source postgres-notify makes its trigger.
+-- The table of the order pipeline. The source postgres-notify creates its trigger.
 CREATE TABLE IF NOT EXISTS orders (
   id SERIAL PRIMARY KEY,
   customer_name VARCHAR(255),

@@ -13,35 +13,34 @@ import (
 	"syscall"
 )
 
-// Postgres is a private PostgreSQL server.
+// Postgres is an embedded PostgreSQL server.
 type Postgres struct {
-	dir  string // holds data/ and the socket
-	port int    // on 127.0.0.1; 0: only the socket
-	safe bool   // survives a crash of the machine, at the price of fsync
-	more []string
-	bin  string
-	attr *syscall.SysProcAttr
-	proc *process
+	dir     string // holds data/ and the socket
+	port    int    // on 127.0.0.1; 0: only the socket
+	durable bool   // with fsync: commits survive a crash of the host
+	args    []string
+	bin     string // folder of the programs
+	attr    *syscall.SysProcAttr
+	proc    *process
 }
 
-// StartPostgres makes a database cluster in dir, where there is none, and starts
-// a server on it: on a Unix socket in dir, and on 127.0.0.1:port where port is
-// not 0. dir must be short (a socket's path has 107 bytes at most), must not lie
-// under /root, and is handed to the user that the server runs as. Nothing that
-// was committed survives a crash of the machine: it is for tests. More arguments follow
-// its own.
-func StartPostgres(ctx context.Context, dir string, port int, more ...string) (*Postgres, error) {
-	return startPostgres(ctx, dir, port, false, more...)
+// StartPostgres creates a database cluster in dir, where there is none, and starts
+// a server on it. The server listens on a Unix socket in dir, and on 127.0.0.1:port if
+// port is not 0. dir must be short (the socket's path has at most 107 bytes) and not below
+// /root; it is given to the user of the server. It is for tests: a crash of the host may lose
+// commits. args are further arguments of the server.
+func StartPostgres(ctx context.Context, dir string, port int, args ...string) (*Postgres, error) {
+	return startPostgres(ctx, dir, port, false, args...)
 }
 
-func startPostgres(ctx context.Context, dir string, port int, safe bool, more ...string) (*Postgres, error) {
+func startPostgres(ctx context.Context, dir string, port int, durable bool, args ...string) (*Postgres, error) {
 	bin, err := findPostgres()
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{dir: dir, port: port, safe: safe, more: more, bin: bin}
+	p := &Postgres{dir: dir, port: port, durable: durable, args: args, bin: bin}
 	if len(p.socket()) > maxSocketPath {
-		return nil, fmt.Errorf("the path %s is longer than the %d bytes that a socket's may have: choose a shorter folder", p.socket(), maxSocketPath)
+		return nil, fmt.Errorf("the path %s is longer than %d bytes, the most of a socket: choose a shorter folder", p.socket(), maxSocketPath)
 	}
 	if err := p.chooseUser(); err != nil {
 		return nil, err
@@ -68,18 +67,18 @@ func (p *Postgres) Start(ctx context.Context) (err error) {
 	args := []string{"-D", filepath.Join(p.dir, "data"), "-k", p.dir,
 		"-c", "listen_addresses=" + listen, "-p", strconv.Itoa(p.socketPort()),
 		"-c", "jit=off", "-c", "shared_buffers=16MB", "-c", "lc_messages=C", "-c", "max_connections=200"}
-	if !p.safe {
+	if !p.durable {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
-	cmd := p.command("postgres", append(args, p.more...)...)
-	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept", syscall.SIGQUIT) // a standby: read-only connections
+	cmd := p.command("postgres", append(args, p.args...)...)
+	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept", syscall.SIGQUIT) // of a standby: "... read-only connections"
 	return err
 }
 
-// Backup makes a copy of the running server's files in dir, on which [StartPostgres] starts a
-// server with the same history. More arguments are for pg_basebackup: with -R the copy is a
-// standby of this server.
-func (p *Postgres) Backup(ctx context.Context, dir string, more ...string) error {
+// Backup copies the running server's files to dir, where [StartPostgres] starts a server with
+// the same history. extra are further arguments of pg_basebackup: with -R the copy is a standby
+// of this server.
+func (p *Postgres) Backup(ctx context.Context, dir string, extra ...string) error {
 	if p.attr != nil {
 		if err := os.Chown(dir, int(p.attr.Credential.Uid), int(p.attr.Credential.Gid)); err != nil {
 			return fmt.Errorf("cannot give %s to the server's user: %w", dir, err)
@@ -87,8 +86,8 @@ func (p *Postgres) Backup(ctx context.Context, dir string, more ...string) error
 	}
 	args := []string{"-D", filepath.Join(dir, "data"), "-h", p.dir, "-p", strconv.Itoa(p.socketPort()), "-U", "postgres",
 		"--checkpoint=fast", "--no-sync", "--wal-method=stream"}
-	cmd := p.command("pg_basebackup", append(args, more...)...)
-	if path, err := exec.LookPath("pg_basebackup"); err == nil { // it may lie elsewhere than the server
+	cmd := p.command("pg_basebackup", append(args, extra...)...)
+	if path, err := exec.LookPath("pg_basebackup"); err == nil { // it may be in another folder than the server
 		cmd.Path = path
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -97,7 +96,7 @@ func (p *Postgres) Backup(ctx context.Context, dir string, more ...string) error
 	return ctx.Err()
 }
 
-// Stop ends all sessions and stops the server in order.
+// Stop ends all sessions and stops the server (fast shutdown).
 func (p *Postgres) Stop(ctx context.Context) error {
 	if p.proc == nil {
 		return nil
@@ -105,13 +104,12 @@ func (p *Postgres) Stop(ctx context.Context) error {
 	return p.proc.stop(ctx, syscall.SIGINT)
 }
 
-// Crash ends the server at once, as a crash does: the next start recovers (PostgreSQL's
-// immediate shutdown).
+// Crash ends the server at once (immediate shutdown). The next start recovers as after a crash.
 func (p *Postgres) Crash(ctx context.Context) error { return p.proc.stop(ctx, syscall.SIGQUIT) }
 
 func (p *Postgres) String() string { return "PostgreSQL" }
 
-// URL returns where the server is: by TCP where it has a port, else by its socket.
+// URL returns the URL of the server: by TCP if it has a port, else by its socket.
 func (p *Postgres) URL() string {
 	if p.port != 0 {
 		return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", p.port)
@@ -119,17 +117,16 @@ func (p *Postgres) URL() string {
 	return "postgres:///postgres?user=postgres&host=" + p.dir
 }
 
-// sealed returns the parameters that keep the PG* variables of the environment, which are for
-// another server, from the URL: a parameter of the URL wins over its variable. No parameter
-// undoes PGSERVICE, so the URL names a service of its own, which is empty.
-func (p *Postgres) sealed() string {
+// overrides returns URL parameters that override the PG* variables of the environment, which are for
+// another server. There is no parameter against PGSERVICE, so the URL names an empty service.
+func (p *Postgres) overrides() string {
 	return fmt.Sprintf("&port=%d&password=&passfile=/dev/null&connect_timeout=0&options=&timezone=UTC"+
 		"&sslmode=disable&sslnegotiation=postgres&sslcertmode=disable&sslcert=&sslkey=&sslrootcert=&sslpassword=&sslsni=1"+
 		"&target_session_attrs=any&channel_binding=disable&require_auth=&min_protocol_version=3.0&max_protocol_version=3.0"+
 		"&application_name=&service=private&servicefile=%s", p.socketPort(), p.serviceFile())
 }
 
-// serviceFile is the file of the URL's service.
+// serviceFile returns the path of the file with the URL's service.
 func (p *Postgres) serviceFile() string { return filepath.Join(p.dir, "service.conf") }
 
 // maxSocketPath is the longest path of a Unix socket in bytes (sun_path less
@@ -140,7 +137,7 @@ func (p *Postgres) socket() string {
 	return filepath.Join(p.dir, ".s.PGSQL."+strconv.Itoa(p.socketPort()))
 }
 
-// socketPort is the port's number, which is part of the socket's name too.
+// socketPort returns the number of the port, which is also part of the socket's name.
 func (p *Postgres) socketPort() int {
 	if p.port == 0 {
 		return 5432
@@ -159,7 +156,7 @@ func (p *Postgres) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// chooseUser sees to it that the server does not run as root, which it refuses.
+// chooseUser selects another user for the server if this is root, since PostgreSQL refuses root.
 func (p *Postgres) chooseUser() error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -183,15 +180,15 @@ func (p *Postgres) chooseUser() error {
 	return errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody; run the gateway as an ordinary user or set DATABASE_URL")
 }
 
-// findPostgres returns the folder of PostgreSQL's programs: that of the PATH, or
-// the newest of where distributions put them.
+// findPostgres returns the folder of PostgreSQL's programs: that in the PATH, else the
+// newest in the folders of distributions.
 func findPostgres() (string, error) {
 	if path, err := exec.LookPath("postgres"); err == nil {
 		return filepath.Dir(path), nil
 	}
 	var found []string
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"} {
-		matches, _ := filepath.Glob(filepath.Join(pattern, "postgres")) // the patterns are right
+		matches, _ := filepath.Glob(filepath.Join(pattern, "postgres")) // it fails only for a malformed pattern
 		found = append(found, matches...)
 	}
 	if len(found) == 0 {
@@ -201,7 +198,7 @@ func findPostgres() (string, error) {
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
-// version returns the number in a path such as /usr/lib/postgresql/15/bin.
+// version returns the number in a path such as /usr/lib/postgresql/15/bin, 0 where there is none.
 func version(path string) int {
 	n := 0
 	for _, c := range path {

@@ -13,34 +13,33 @@ import (
 	"syscall"
 )
 
-// process is a server's process.
+// process is the process of a server.
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // why, once done is closed
+	done chan struct{} // closed when the process has ended
+	err  error         // of Wait; set before done is closed
 
 	mu   sync.Mutex
-	tail []string // its last lines, for error messages
+	tail []string // the last lines of its output, for errors
 }
 
-// launch starts cmd and waits until a line of its output contains ready. deathSignal
-// is what the kernel sends it when this process dies, even by kill -9, where the
-// kernel can (Linux).
+// launch starts cmd and waits until a line of its output contains ready. On Linux the kernel
+// sends it deathSignal when this process ends, also after kill -9.
 func launch(ctx context.Context, name string, cmd *exec.Cmd, ready string, deathSignal syscall.Signal) (*process, error) {
 	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Setpgid = true // Ctrl-C is for us; we stop it in order
-	dieWithUs(cmd.SysProcAttr, deathSignal)
+	cmd.SysProcAttr.Setpgid = true // Ctrl-C must not reach it: the gateway stops it
+	setDeathSignal(cmd.SysProcAttr, deathSignal)
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
 	isReady := make(chan struct{})
 	go p.read(out, ready, isReady)
 	started := make(chan error)
 	go func() {
-		// The death signal is bound to the thread that forks.
+		// The kernel sends the death signal when the thread that forks ends.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err
@@ -57,7 +56,7 @@ func launch(ctx context.Context, name string, cmd *exec.Cmd, ready string, death
 	case <-isReady:
 		return p, nil
 	case <-p.done:
-		return nil, fmt.Errorf("%s ended at its start: %w\n%s", name, p.err, p.lastLines())
+		return nil, fmt.Errorf("%s ended before it was ready: %w\n%s", name, p.err, p.lastLines())
 	case <-ctx.Done():
 		p.kill()
 		return nil, fmt.Errorf("%s did not become ready: %w\n%s", name, ctx.Err(), p.lastLines())
@@ -77,7 +76,7 @@ func (p *process) read(out io.Reader, ready string, isReady chan struct{}) {
 			close(isReady)
 		}
 	}
-	_, _ = io.Copy(io.Discard, out) // a line too long must not stop the server
+	_, _ = io.Copy(io.Discard, out) // after a line too long for the scanner, the server must still be able to write
 }
 
 func (p *process) lastLines() string {
@@ -86,7 +85,7 @@ func (p *process) lastLines() string {
 	return strings.Join(p.tail, "\n")
 }
 
-// stop sends sig and waits for the end, which ctx hastens.
+// stop sends sig and waits for the end of the process. It kills the process when ctx ends.
 func (p *process) stop(ctx context.Context, sig syscall.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, syscall.ESRCH) && !strings.Contains(err.Error(), "already finished") {
 		return fmt.Errorf("cannot stop %s: %w", p.name, err)
@@ -101,6 +100,6 @@ func (p *process) stop(ctx context.Context, sig syscall.Signal) error {
 }
 
 func (p *process) kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // the whole group; gone is what we want
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // the whole group; it fails only if all have ended
 	<-p.done
 }

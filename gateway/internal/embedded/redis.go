@@ -10,32 +10,32 @@ import (
 	"syscall"
 )
 
-// Redis is a private Redis or Valkey server.
+// Redis is an embedded Redis or Valkey server.
 type Redis struct {
-	dir  string
-	port int  // on 127.0.0.1; 0: only the socket
-	keep bool // writes an append-only file
-	more []string
-	bin  string
-	proc *process
+	dir     string
+	port    int  // on 127.0.0.1; 0: only the socket
+	durable bool // with an append-only file
+	args    []string
+	bin     string
+	proc    *process
 }
 
-// ErrNoRedis says that no server is installed.
-var ErrNoRedis = errors.New("no Redis server is installed, or none that the PATH leads to: install redis-server or valkey-server (apt-get install redis-server), or set REDIS_URL")
+// ErrNoRedis is returned where no server is installed.
+var ErrNoRedis = errors.New("no Redis server is installed, or none is in the PATH: install redis-server or valkey-server (apt-get install redis-server), or set REDIS_URL")
 
-// StartRedis starts a server that keeps nothing on disk: on a Unix socket in
-// dir, and on 127.0.0.1:port where port is not 0. More arguments follow its own.
-func StartRedis(ctx context.Context, dir string, port int, more ...string) (*Redis, error) {
-	return startRedis(ctx, dir, port, false, more...)
+// StartRedis starts a server without persistence. It listens on a Unix socket in dir, and on
+// 127.0.0.1:port if port is not 0. args are further arguments of the server.
+func StartRedis(ctx context.Context, dir string, port int, args ...string) (*Redis, error) {
+	return startRedis(ctx, dir, port, false, args...)
 }
 
-func startRedis(ctx context.Context, dir string, port int, keep bool, more ...string) (*Redis, error) {
+func startRedis(ctx context.Context, dir string, port int, durable bool, args ...string) (*Redis, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		bin, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
-		r := &Redis{dir: dir, port: port, keep: keep, more: more, bin: bin}
+		r := &Redis{dir: dir, port: port, durable: durable, args: args, bin: bin}
 		if err := r.Start(ctx); err != nil {
 			return nil, err
 		}
@@ -47,24 +47,24 @@ func startRedis(ctx context.Context, dir string, port int, keep bool, more ...st
 // Start starts the server again after Stop or Kill.
 func (r *Redis) Start(ctx context.Context) (err error) {
 	appendonly := "no"
-	if r.keep {
+	if r.durable {
 		appendonly = "yes"
 	}
 	args := []string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket(), "--unixsocketperm", "700",
 		"--dir", r.dir, "--save", "", "--appendonly", appendonly, "--daemonize", "no", "--loglevel", "notice"}
-	cmd := exec.Command(r.bin, append(args, r.more...)...)
+	cmd := exec.Command(r.bin, append(args, r.args...)...)
 	cmd.Dir, cmd.Env = r.dir, environment()
 	r.proc, err = launch(ctx, filepath.Base(r.bin), cmd, "eady to accept connections", syscall.SIGKILL)
 	return err
 }
 
-// Stop stops the server in order.
+// Stop stops the server with SIGTERM.
 func (r *Redis) Stop(ctx context.Context) error { return r.proc.stop(ctx, syscall.SIGTERM) }
 
-// Kill ends the server as kill -9 does.
+// Kill ends the server with SIGKILL.
 func (r *Redis) Kill() { r.proc.kill() }
 
-// URL returns where the server is: by TCP where it has a port, else by its socket.
+// URL returns the URL of the server: by TCP if it has a port, else by its socket.
 func (r *Redis) URL() string {
 	if r.port != 0 {
 		return fmt.Sprintf("redis://127.0.0.1:%d", r.port)

@@ -1,6 +1,5 @@
-// Package link watches the connections to servers of one's own. It tells a server that is silent
-// from one whose bytes take long: what counts is whether bytes pass, and not how long all of them
-// take.
+// Package link detects dead connections to PostgreSQL and Redis. A deadline is postponed while bytes
+// pass, so that a slow link with large messages is not taken for a server that does not answer.
 package link
 
 import (
@@ -13,71 +12,72 @@ import (
 	"time"
 )
 
-// piece is how many bytes are handed to the kernel at once, so that each shows progress.
-const piece = 64 << 10
+// chunkSize is the number of bytes of one write, small enough for each to show progress.
+const chunkSize = 64 << 10
 
-// Conn is a connection whose deadlines are postponed while bytes pass: a deadline that is set to
-// the time in three seconds ends a read on which nothing comes for three seconds.
+// Conn is a connection whose deadlines are postponed while bytes pass: a deadline in three seconds
+// ends a read that gets no byte for three seconds.
 type Conn struct {
 	net.Conn
-	moved       atomic.Int64 // when bytes passed last, in Unix nanoseconds
-	read, write limit
-	written     atomic.Int64 // bytes since the last one that was read
-	queued      atomic.Int64 // bytes that the kernel had still to send when it was asked last
+	progressed  atomic.Int64 // when bytes passed last, in Unix nanoseconds
+	read, write deadline
+	written     atomic.Int64 // bytes since the last read
+	unsent      atomic.Int64 // bytes in the kernel's send buffer, as of the last query
 }
 
-// limit is a deadline.
-type limit struct {
-	patience atomic.Int64 // between when the deadline was set, and the deadline; 0: there is none
-	until    atomic.Int64 // the deadline, in Unix nanoseconds
+// deadline is a deadline that can be postponed.
+type deadline struct {
+	timeout atomic.Int64 // from when the deadline was set to the deadline, in nanoseconds; 0: no deadline
+	until   atomic.Int64 // the deadline, in Unix nanoseconds
 }
 
-func (l *limit) set(t time.Time) {
+func (d *deadline) set(t time.Time) {
 	if t.IsZero() {
-		l.patience.Store(0)
+		d.timeout.Store(0)
 		return
 	}
-	l.until.Store(t.UnixNano())
-	l.patience.Store(max(int64(time.Until(t)), 0))
+	d.until.Store(t.UnixNano())
+	d.timeout.Store(max(int64(time.Until(t)), 0))
 }
 
-// postpone returns the next deadline, where the old one is nearer than half of the patience.
-func (l *limit) postpone(now int64) (next time.Time, ok bool) {
-	patience := l.patience.Load()
-	if patience == 0 || l.until.Load()-now > patience/2 {
+// postpone returns the next deadline, if less than half of the timeout is left. This bounds the
+// number of calls that set a deadline.
+func (d *deadline) postpone(now int64) (next time.Time, ok bool) {
+	timeout := d.timeout.Load()
+	if timeout == 0 || d.until.Load()-now > timeout/2 {
 		return next, false
 	}
-	l.until.Store(now + patience)
-	return time.Unix(0, now+patience), true
+	d.until.Store(now + timeout)
+	return time.Unix(0, now+timeout), true
 }
 
-// New returns conn, watched.
+// New returns a Conn on conn.
 func New(conn net.Conn) *Conn {
 	c := &Conn{Conn: conn}
-	c.moved.Store(time.Now().UnixNano())
+	c.progressed.Store(time.Now().UnixNano())
 	return c
 }
 
-// Of returns the watched connection below conn, which may be one of TLS, or nil.
+// Of returns the Conn below conn, which may be a TLS connection; nil where there is none.
 func Of(conn net.Conn) *Conn {
 	for conn != nil {
 		if c, ok := conn.(*Conn); ok {
 			return c
 		}
-		above, ok := conn.(interface{ NetConn() net.Conn })
+		wrapper, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
 			return nil
 		}
-		conn = above.NetConn()
+		conn = wrapper.NetConn()
 	}
 	return nil
 }
 
-// NetConn returns the connection that is watched.
+// NetConn returns the underlying connection.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// Moved returns when bytes passed last.
-func (c *Conn) Moved() time.Time { return time.Unix(0, c.moved.Load()) }
+// LastProgress returns when bytes passed last.
+func (c *Conn) LastProgress() time.Time { return time.Unix(0, c.progressed.Load()) }
 
 // SetDeadline is part of [net.Conn].
 func (c *Conn) SetDeadline(t time.Time) error {
@@ -102,18 +102,18 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || c.read.patience.Load() == 0 || !c.sends() {
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || c.read.timeout.Load() == 0 || !c.drains() {
 			if n > 0 {
-				now := c.progress()
+				now := c.recordProgress()
 				c.written.Store(0)
 				if next, ok := c.read.postpone(now); ok {
-					_ = c.Conn.SetReadDeadline(next) // the next read says what is wrong
+					_ = c.Conn.SetReadDeadline(next) // the next read returns the error
 				}
 			}
 			return n, err
 		}
-		if next, ok := c.read.postpone(c.progress()); ok {
-			_ = c.Conn.SetReadDeadline(next) // the next read says what is wrong
+		if next, ok := c.read.postpone(c.recordProgress()); ok {
+			_ = c.Conn.SetReadDeadline(next) // the next read returns the error
 		}
 	}
 }
@@ -122,64 +122,64 @@ func (c *Conn) Read(b []byte) (int, error) {
 func (c *Conn) Write(b []byte) (n int, err error) {
 	for {
 		var m int
-		m, err = c.Conn.Write(b[n:min(n+piece, len(b))])
+		m, err = c.Conn.Write(b[n:min(n+chunkSize, len(b))])
 		n += m
-		late := errors.Is(err, os.ErrDeadlineExceeded) && c.write.patience.Load() > 0
-		moves := m > 0 || late && c.sends() // the kernel takes more only when much of what it has is gone
-		if moves {
-			now := c.progress()
+		expired := errors.Is(err, os.ErrDeadlineExceeded) && c.write.timeout.Load() > 0
+		progress := m > 0 || expired && c.drains() // the kernel accepts more only when much of its buffer is sent
+		if progress {
+			now := c.recordProgress()
 			if next, ok := c.write.postpone(now); ok {
-				_ = c.Conn.SetWriteDeadline(next) // the next write says what is wrong
+				_ = c.Conn.SetWriteDeadline(next) // the next write returns the error
 			}
-			if next, ok := c.read.postpone(now); ok { // the answer comes behind it
+			if next, ok := c.read.postpone(now); ok { // the answer follows the request
 				_ = c.Conn.SetReadDeadline(next)
 			}
 		}
-		if c.written.Add(int64(m)) > piece && m > 0 { // else the kernel sends it at once, or never
-			c.queued.Store(unsent(c.Conn))
+		if c.written.Add(int64(m)) > chunkSize && m > 0 { // less is sent at once, or never
+			c.unsent.Store(unsent(c.Conn))
 		}
-		if err != nil && !(late && moves) || err == nil && n == len(b) {
+		if err != nil && !(expired && progress) || err == nil && n == len(b) {
 			return n, err
 		}
 	}
 }
 
-// sends reports whether the kernel has got rid of bytes since it was asked last.
-func (c *Conn) sends() bool {
-	before := c.queued.Load()
+// drains reports whether the kernel has sent bytes since the last query.
+func (c *Conn) drains() bool {
+	before := c.unsent.Load()
 	if before == 0 {
 		return false
 	}
 	now := unsent(c.Conn)
-	c.queued.Store(now)
+	c.unsent.Store(now)
 	return now < before
 }
 
-func (c *Conn) progress() int64 {
+func (c *Conn) recordProgress() int64 {
 	now := time.Now().UnixNano()
-	c.moved.Store(now)
+	c.progressed.Store(now)
 	return now
 }
 
-// Answer returns a context for a question to the server. It ends with ctx, and with the error
-// [context.DeadlineExceeded] when no byte has passed on conn for silence. A conn that is not
-// watched gets silence in all.
-func Answer(ctx context.Context, conn net.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
+// WithSilence returns a context for a request to a server. It ends with ctx, and with the error
+// [context.DeadlineExceeded] when no byte has passed on conn for silence. Where there is no Conn
+// below conn, silence is the timeout of the whole request.
+func WithSilence(ctx context.Context, conn net.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
 	c := Of(conn)
 	if c == nil {
 		return context.WithTimeout(ctx, silence)
 	}
 	inner, cancel := context.WithCancel(ctx)
-	a := &answer{Context: inner}
+	s := &silenceContext{Context: inner}
 	begin := time.Now()
 	var timer *time.Timer
-	var made sync.Mutex // held until timer is set
-	made.Lock()
-	defer made.Unlock()
+	var mu sync.Mutex // held until timer is set
+	mu.Lock()
+	defer mu.Unlock()
 	timer = time.AfterFunc(silence, func() {
-		made.Lock()
-		defer made.Unlock()
-		last := c.Moved()
+		mu.Lock()
+		defer mu.Unlock()
+		last := c.LastProgress()
 		if last.Before(begin) {
 			last = begin
 		}
@@ -187,22 +187,22 @@ func Answer(ctx context.Context, conn net.Conn, silence time.Duration) (context.
 			timer.Reset(left)
 			return
 		}
-		a.silent.Store(true)
+		s.silent.Store(true)
 		cancel()
 	})
-	return a, func() { timer.Stop(); cancel() }
+	return s, func() { timer.Stop(); cancel() }
 }
 
-// answer is the context of an [Answer].
-type answer struct {
+// silenceContext is the context that [WithSilence] returns.
+type silenceContext struct {
 	context.Context
-	silent atomic.Bool
+	silent atomic.Bool // ended by silence
 }
 
 // Err is part of [context.Context].
-func (a *answer) Err() error {
-	if a.silent.Load() {
+func (s *silenceContext) Err() error {
+	if s.silent.Load() {
 		return context.DeadlineExceeded
 	}
-	return a.Context.Err()
+	return s.Context.Err()
 }

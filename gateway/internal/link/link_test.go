@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/internal/link"
 )
 
-// pair returns both ends of a TCP connection, of which the kernel keeps little.
+// pair returns both ends of a TCP connection with small kernel buffers.
 func pair(t *testing.T) (*link.Conn, *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,18 +36,19 @@ func pair(t *testing.T) (*link.Conn, *net.TCPConn) {
 	return link.New(one), other.(*net.TCPConn)
 }
 
-const patience = 400 * time.Millisecond
+const timeout = 400 * time.Millisecond
 
-// TestDeadlineIsPostponedWhileBytesCome, and ends a read on which nothing comes.
-func TestDeadlineIsPostponedWhileBytesCome(t *testing.T) {
+// TestReadDeadlineIsPostponedByBytes proves that a read with a deadline succeeds while bytes come, and ends
+// when none come.
+func TestReadDeadlineIsPostponedByBytes(t *testing.T) {
 	conn, peer := pair(t)
 	go func() {
 		for range 10 {
-			time.Sleep(patience / 4)
-			_, _ = peer.Write([]byte("x")) // the reader notices
+			time.Sleep(timeout / 4)
+			_, _ = peer.Write([]byte("x")) // the reader fails
 		}
 	}()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := io.ReadFull(conn, make([]byte, 10)); err != nil {
@@ -55,27 +56,27 @@ func TestDeadlineIsPostponedWhileBytesCome(t *testing.T) {
 	}
 	begin := time.Now()
 	_, err := conn.Read(make([]byte, 1))
-	if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) < patience/4 {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) < timeout/4 {
 		t.Errorf("after %v: %v", time.Since(begin), err)
 	}
 }
 
-// TestAnswerToManyBytes: the answer to what a slow link needs long for may come as much later; and
-// where the peer takes nothing, the write ends.
-func TestAnswerToManyBytes(t *testing.T) {
+// TestWriteOverSlowLinkSucceeds proves that a large write over a slow link, and the answer to it, may take longer than
+// the deadline. A write whose peer reads nothing ends.
+func TestWriteOverSlowLinkSucceeds(t *testing.T) {
 	conn, peer := pair(t)
 	const size = 1 << 20
 	go func() {
 		b := make([]byte, size/40)
 		for range 40 {
-			time.Sleep(patience / 8)
-			_, _ = io.ReadFull(peer, b) // the writer notices
+			time.Sleep(timeout / 8)
+			_, _ = io.ReadFull(peer, b) // the writer fails
 		}
 		_, _ = peer.Write([]byte("x"))
 	}()
 	deadline := func() {
 		t.Helper()
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,15 +89,15 @@ func TestAnswerToManyBytes(t *testing.T) {
 	}
 	deadline()
 	if n, err := conn.Write(make([]byte, 16*size)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("wrote %d bytes that are not taken: %v", n, err)
+		t.Errorf("wrote %d bytes that the peer does not read: %v", n, err)
 	}
 }
 
-// TestWriteWhileTheKernelIsFull: the kernel takes nothing more until much of what it has is gone,
-// which a slow peer needs longer for than the patience.
-func TestWriteWhileTheKernelIsFull(t *testing.T) {
+// TestWriteWithFullSendBuffer proves that a write succeeds although the kernel accepts no byte for longer than
+// the deadline: it does so until much of its send buffer is sent.
+func TestWriteWithFullSendBuffer(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells how much is to be sent")
+		t.Skip("only Linux tells the size of the send buffer")
 	}
 	conn, peer := pair(t)
 	if err := conn.NetConn().(*net.TCPConn).SetWriteBuffer(4 << 20); err != nil {
@@ -106,12 +107,12 @@ func TestWriteWhileTheKernelIsFull(t *testing.T) {
 	go func() {
 		b := make([]byte, size/50)
 		for range 50 {
-			time.Sleep(patience / 8)
-			_, _ = io.ReadFull(peer, b) // the writer notices
+			time.Sleep(timeout / 8)
+			_, _ = io.ReadFull(peer, b) // the writer fails
 		}
 		_, _ = peer.Write([]byte("x"))
 	}()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := conn.Write(make([]byte, size)); err != nil {
@@ -122,14 +123,14 @@ func TestWriteWhileTheKernelIsFull(t *testing.T) {
 	}
 }
 
-// TestAnswerEndsInSilence, and not while bytes come.
-func TestAnswerEndsInSilence(t *testing.T) {
+// TestWithSilenceEndsWithoutBytes proves that the context lasts while bytes come, and ends when none come.
+func TestWithSilenceEndsWithoutBytes(t *testing.T) {
 	conn, peer := pair(t)
-	ctx, cancel := link.Answer(t.Context(), conn, patience)
+	ctx, cancel := link.WithSilence(t.Context(), conn, timeout)
 	defer cancel()
 	begin := time.Now()
 	for range 10 {
-		time.Sleep(patience / 4)
+		time.Sleep(timeout / 4)
 		if _, err := peer.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +138,7 @@ func TestAnswerEndsInSilence(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := ctx.Err(); err != nil && time.Since(begin) < 3*patience {
+	if err := ctx.Err(); err != nil && time.Since(begin) < 3*timeout {
 		t.Fatal(err)
 	}
 	select {
@@ -148,7 +149,7 @@ func TestAnswerEndsInSilence(t *testing.T) {
 	if err := ctx.Err(); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	other, cancel := link.Answer(t.Context(), conn, time.Hour)
+	other, cancel := link.WithSilence(t.Context(), conn, time.Hour)
 	cancel()
 	if err := other.Err(); !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// unsent returns how many bytes of conn the kernel has still to send, or the peer to acknowledge.
+// unsent returns the number of bytes in the kernel's send buffer of conn: not sent, or not acknowledged.
 func unsent(conn net.Conn) int64 {
 	s, ok := conn.(syscall.Conn)
 	if !ok {

@@ -4,6 +4,6 @@ package link
 
 import "net"
 
-// unsent is not known here: an answer must begin in time after the last byte was handed to the
-// kernel.
+// unsent returns 0, since only Linux tells it. An answer must begin within the timeout after the last
+// byte was written to the kernel.
 func unsent(net.Conn) int64 { return 0 }

@@ -12,7 +12,7 @@ import (
 func NewLatency(reg prometheus.Registerer, sink string) prometheus.Observer {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:        latencyName,
-		Help:        "Time from when the source received an event until the sink had it.",
+		Help:        "Time from the receipt of an event by the source until its delivery by the sink.",
 		ConstLabels: prometheus.Labels{"sink": sink},
 		Buckets:     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 	})
@@ -33,51 +33,51 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // gateway/docs/metrics.md lists the names.
 var (
 	descUp        = desc("up", "1 while the component is connected and works, or stands by.", "kind", "component")
-	descFailing   = desc("failing", "1 while the component fails, be it up or down.", "kind", "component")
-	descAttempts  = desc("attempts", "Attempts that have failed in this outage; 0 while the component is up.", "kind", "component")
-	descSince     = desc("up_changed_timestamp_seconds", "When gateway_up has changed last.", "kind", "component")
-	descErrorAt   = desc("last_error_timestamp_seconds", "When the last error was that gateway_errors_total counts.", "kind", "component")
+	descFailing   = desc("failing", "1 while the component fails, whether it is up or down.", "kind", "component")
+	descAttempts  = desc("attempts", "Consecutive failed attempts in this outage; 0 while the component is up.", "kind", "component")
+	descSince     = desc("up_changed_timestamp_seconds", "When gateway_up changed last.", "kind", "component")
+	descErrorAt   = desc("last_error_timestamp_seconds", "When the last error of gateway_errors_total occurred.", "kind", "component")
 	descErrors    = desc("errors_total", "Failures: runs of a source that ended, writes of a sink that failed, events that a transform of a route failed on.", "kind", "component")
 	descPanics    = desc("panics_total", "Panics of the plugin.", "kind", "component")
 	descLeader    = desc("leader", "1 while this gateway leads and captures, 0 while it stands by or is not connected.", "source", "leader")
 	descConserved = desc("conserved", "1 while every event is accounted for; 0 is a bug in the gateway.")
 
 	descEmitted     = desc("source_events_total", "Events that the source emitted.", "source")
-	descAcked       = desc("source_acked_total", "Events settled at the source.", "source")
-	descNacked      = desc("source_nacked_total", "Events given back to the source.", "source")
+	descAcked       = desc("source_acked_total", "Events acked at the source.", "source")
+	descNacked      = desc("source_nacked_total", "Events nacked at the source, which redelivers them.", "source")
 	descOutstanding = desc("source_outstanding", "Events emitted and not yet settled.", "source")
-	descStalled     = desc("source_stalled", "1 while the source reads no more, because of events that are not settled.", "source")
-	descGaps        = desc("source_gaps_total", "Times that events may have been missed.", "source")
-	descAtStart     = desc("source_gaps_at_start_total", "Those of the gaps that are the start of the gateway itself.", "source")
-	descPassedOn    = desc("source_gaps_passed_on_total", "Gaps that were noticed and counted elsewhere, and came through the source.", "source")
+	descStalled     = desc("source_stalled", "1 while the source does not read because of events in flight.", "source")
+	descGaps        = desc("source_gaps_total", "Gaps: times when events may have been missed.", "source")
+	descAtStart     = desc("source_gaps_at_start_total", "Gaps that are counted at the start of the gateway.", "source")
+	descPassedOn    = desc("source_gaps_passed_on_total", "Gaps that another gateway has counted, and that came through the source.", "source")
 	descKeyless     = desc("source_keyless_total", "Events whose key could not be evaluated.", "source")
 
 	descRouteIn       = desc("route_in_total", "Events that entered the route.", "route")
-	descRouteAdded    = desc("route_added_total", "Events that transforms made beside the one they got.", "route")
-	descRouteFiltered = desc("route_filtered_total", "Events that the route did not take, or that a transform left out.", "route")
-	descRouteMerged   = desc("route_merged_total", "Events that batch transforms made into fewer.", "route")
+	descRouteAdded    = desc("route_added_total", "Events that transforms added to the ones they got.", "route")
+	descRouteFiltered = desc("route_filtered_total", "Events that did not match the route, or that a transform filtered.", "route")
+	descRouteMerged   = desc("route_merged_total", "Events by which batch transforms reduced their windows.", "route")
 	descRouteHeld     = desc("route_held", "Events that wait in the windows of batch transforms.", "route")
-	descRouteDropped  = desc("route_dropped_total", "Events that a transform failed on and that were dropped, as on_error says.", "route")
+	descRouteDropped  = desc("route_dropped_total", "Events that a transform failed on and that were dropped by on_error.", "route")
 	descRouteDead     = desc("route_dead_lettered_total", "Events that a transform failed on and that were parked.", "route")
-	descRouteReturned = desc("route_returned_total", "Events that a transform failed on and that were given back to their source.", "route")
-	descRouteOut      = desc("route_out_total", "Events that went on to each sink of the route.", "route")
+	descRouteReturned = desc("route_returned_total", "Events that a transform failed on and that were returned to their source.", "route")
+	descRouteOut      = desc("route_out_total", "Events that were sent to each sink of the route.", "route")
 
 	descSinkIn      = desc("sink_in_total", "Events put into the sink's queue.", "sink")
 	descDelivered   = desc("sink_delivered_total", "Events delivered.", "sink")
 	descDropped     = desc("sink_dropped_total", "Events dropped by the sink's queue.", "sink", "reason")
 	descSinkDead    = desc("sink_dead_lettered_total", "Events that could not be delivered and were parked.", "sink")
-	descReturned    = desc("sink_returned_total", "Events given back to their source, or given up at shutdown.", "sink")
-	descRetries     = desc("sink_retries_total", "Writes that were attempts after the first.", "sink")
+	descReturned    = desc("sink_returned_total", "Events returned to their source, or abandoned at the stop.", "sink")
+	descRetries     = desc("sink_retries_total", "Writes that were retries.", "sink")
 	descQueued      = desc("sink_queue_events", "Events that wait in the sink's queue.", "sink")
-	descQueuedBytes = desc("sink_queue_bytes", "Memory that what waits in the sink's queue takes.", "sink")
-	descRetrying    = desc("sink_retrying", "Events that have failed and wait for their next attempt.", "sink")
-	descHeldBack    = desc("sink_held_back", "Events that wait for one of their key before them.", "sink")
-	descOpen        = desc("sink_breaker_open", "1 while the sink is not written to, because writes have failed; 0.5 while one write shows how it is.", "sink")
-	descOpened      = desc("sink_breaker_opened_total", "Times that the breaker was opened.", "sink")
-	descDisabled    = desc("sink_disabled", "1 where nothing is written until the next reload or start: the receiver wants nothing any more, or the sink cannot be opened.", "sink")
-	descWriting     = desc("sink_writing", "Events in the writes under way.", "sink")
+	descQueuedBytes = desc("sink_queue_bytes", "Memory of the events in the sink's queue.", "sink")
+	descRetrying    = desc("sink_retrying", "Delayed events: they failed, and wait for their next attempt.", "sink")
+	descHeldBack    = desc("sink_held_back", "Blocked events: they wait for an earlier event of their key.", "sink")
+	descOpen        = desc("sink_breaker_open", "1 while the circuit breaker is open or disabled, 0.5 while it is half open, 0 while it is closed.", "sink")
+	descOpened      = desc("sink_breaker_opened_total", "Times when the circuit breaker opened.", "sink")
+	descDisabled    = desc("sink_disabled", "1 while the circuit breaker is disabled until the next reload or start: the receiver asked to stop, or the sink could not be opened.", "sink")
+	descWriting     = desc("sink_writing", "Events in writes under way.", "sink")
 
-	descEdge = desc("edge_events_total", "Events that one component has sent to another.", "from", "to")
+	descEdge = desc("edge_events_total", "Events that one component sent to another.", "from", "to")
 )
 
 // openness is how the states of a breaker are exported.

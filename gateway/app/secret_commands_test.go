@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// said runs a command and returns all that it says: its output, its error, and its log.
-func said(t *testing.T, env map[string]string, args ...string) string {
+// outputOf runs a command, and returns its output, its error and its log.
+func outputOf(t *testing.T, env map[string]string, args ...string) string {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -27,10 +27,10 @@ func said(t *testing.T, env map[string]string, args ...string) string {
 	return fmt.Sprintf("%s\n%v\n%s", out, arguments(args).Error(err), text)
 }
 
-// TestNoCommandSaysASecret: what people and pipelines run.
-func TestNoCommandSaysASecret(t *testing.T) {
+// TestCommandsDoNotPrintSecrets proves that no command prints a secret.
+func TestCommandsDoNotPrintSecrets(t *testing.T) {
 	c := newCanaries(t)
-	refuses := oddPostgres(t)
+	refuses := echoPostgres(t)
 	password := c.plant("the database's password")
 	secretFile := filepath.Join(t.TempDir(), "url")
 	if err := os.WriteFile(secretFile, []byte("postgres://user:"+url.QueryEscape(c.plant("a password in a file"))+"@"+refuses+"/d?sslmode=disable\r\n"), 0o600); err != nil {
@@ -70,7 +70,7 @@ tests:
 	}
 	right := config("")
 	for _, tc := range []struct {
-		want string // is said as well: it went so far
+		want string // a text that proves how far the command went
 		args []string
 	}{
 		{"is right", []string{"check", "-c", right}},
@@ -84,11 +84,11 @@ tests:
 		{"cannot connect to postgres://user:***@", []string{"sql", "--table", "orders", "--apply", "--url", env["DB"]}},
 		{"percent-encode it as %40", []string{"sql", "--table", "orders", "--apply", "--url", env["TWO_ATS"]}},
 		{"percent-encode it as %40", []string{"tail", env["TWO_ATS"], "--channel", "c"}},
-		{"nothing is known to tail", []string{"tail", "https://u:" + c.plain("a password of an argument") + "@h/" + c.plain("a path of an argument")}},
+		{"cannot tail", []string{"tail", "https://u:" + c.plain("a password of an argument") + "@h/" + c.plain("a path of an argument")}},
 		{"unknown command", []string{env["DB"]}},
 		{"unknown plugin", []string{"plugins", "webhok"}},
 	} {
-		text := said(t, env, tc.args...)
+		text := outputOf(t, env, tc.args...)
 		if !strings.Contains(text, tc.want) {
 			t.Errorf("%s: %q is not said:\n%s", tc.args[0], tc.want, text)
 		}

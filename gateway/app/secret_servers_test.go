@@ -20,8 +20,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// hear returns what was sent, up to an end, or how TLS begins.
-func hear(conn net.Conn, end string) (all []byte) {
+// readUntil returns the bytes of a connection up to an end, or the beginning of TLS.
+func readUntil(conn net.Conn, end string) (all []byte) {
 	buf := make([]byte, 64<<10)
 	for !bytes.Contains(all, []byte(end)) {
 		n, err := conn.Read(buf)
@@ -34,8 +34,8 @@ func hear(conn net.Conn, end string) (all []byte) {
 
 var told = regexp.MustCompile(`(?im)^(authorization|proxy-authorization|x-[a-z]+): *(.*)\r$`)
 
-// receivers are HTTP servers that repeat what only they were told: the target of a request,
-// and headers. %T stands for the target, %S for all of it in one line.
+// receivers are answers of HTTP servers that echo the target and the headers of a request.
+// %T stands for the target, %S for the whole request in one line.
 var receivers = map[string]string{
 	"closes":           "",
 	"repeats":          "HTTP/1.1 500 no\r\nConnection: close\r\n\r\n%S",
@@ -58,7 +58,7 @@ var receivers = map[string]string{
 
 func receiver(t *testing.T, answer string) (address string) {
 	return testenv.Serve(t, func(conn net.Conn) {
-		request := string(hear(conn, "\r\n\r\n"))
+		request := string(readUntil(conn, "\r\n\r\n"))
 		target := "/"
 		if words := strings.Fields(request); len(words) > 1 {
 			target = words[1]
@@ -76,8 +76,8 @@ func receiver(t *testing.T, answer string) (address string) {
 	})
 }
 
-// parrot repeats what it was told first, and hangs up.
-func parrot(t *testing.T) (address string) {
+// echoServer echoes the first bytes of a connection, and closes it.
+func echoServer(t *testing.T) (address string) {
 	return testenv.Serve(t, func(conn net.Conn) {
 		buf := make([]byte, 64<<10)
 		n, _ := conn.Read(buf)
@@ -85,11 +85,11 @@ func parrot(t *testing.T) (address string) {
 	})
 }
 
-// oddRedis repeats each command behind a prefix.
-func oddRedis(t *testing.T, prefix string) (address string) {
+// echoRedis echoes each command behind a prefix.
+func echoRedis(t *testing.T, prefix string) (address string) {
 	return testenv.Serve(t, func(conn net.Conn) {
 		for {
-			command := hear(conn, "\r\n")
+			command := readUntil(conn, "\r\n")
 			if len(command) == 0 {
 				return
 			}
@@ -101,8 +101,8 @@ func oddRedis(t *testing.T, prefix string) (address string) {
 	})
 }
 
-// oddPostgres asks for the password, and repeats it as an error.
-func oddPostgres(t *testing.T) (address string) {
+// echoPostgres asks for the password, and returns it in an error.
+func echoPostgres(t *testing.T) (address string) {
 	return testenv.Serve(t, func(conn net.Conn) {
 		buf := make([]byte, 64<<10)
 		n, _ := conn.Read(buf)
@@ -123,83 +123,83 @@ func oddPostgres(t *testing.T) (address string) {
 	})
 }
 
-// indiscreet are plugins that say their secret wherever they can.
-type indiscreet struct {
+// leaking are plugins that put their secret into every log line, error, finding and panic.
+type leaking struct {
 	Secret options.Secret `koanf:"secret"`
 	URL    options.URL    `koanf:"url"`
 	Text   string         `koanf:"text"`
 	How    string         `koanf:"how"`
 }
 
-func (o indiscreet) say() string {
+func (o leaking) message() string {
 	return fmt.Sprintf("%s %q %s %s %s", o.Secret.Reveal(), o.Secret.Reveal(), base64.StdEncoding.EncodeToString([]byte("a"+o.Secret.Reveal())), o.URL.Reveal(), o.Text)
 }
 
-func (o indiscreet) fail(log *slog.Logger) error {
-	log.Debug("said "+o.say(), "secret", o.say(), "error", errors.New(o.say()), "group", slog.GroupValue(slog.String("x", o.say())), "list", []string{o.say()})
+func (o leaking) fail(log *slog.Logger) error {
+	log.Debug("said "+o.message(), "secret", o.message(), "error", errors.New(o.message()), "group", slog.GroupValue(slog.String("x", o.message())), "list", []string{o.message()})
 	switch o.How {
 	case "panics":
-		panic(o.say())
+		panic(o.message())
 	case "panics with an error":
-		panic(errors.New(o.say()))
+		panic(errors.New(o.message()))
 	case "partly":
-		return plugin.Failed(map[int]error{0: plugin.Permanent(errors.New(o.say()))})
+		return plugin.Failed(map[int]error{0: plugin.Permanent(errors.New(o.message()))})
 	case "for good":
-		return plugin.Permanent(errors.New(o.say()))
+		return plugin.Permanent(errors.New(o.message()))
 	case "disables":
-		return plugin.Disabling(errors.New(o.say()))
+		return plugin.Disabling(errors.New(o.message()))
 	}
-	return fmt.Errorf("it failed: %w", errors.New(o.say()))
+	return fmt.Errorf("it failed: %w", errors.New(o.message()))
 }
 
-type indiscreetSource struct {
-	indiscreet
+type leakingSource struct {
+	leaking
 	env plugin.Env
 }
 
-func (s indiscreetSource) Run(ctx context.Context, out plugin.Output) error {
+func (s leakingSource) Run(ctx context.Context, out plugin.Output) error {
 	out.Ready()
-	out.Gap("because of " + s.say())
+	out.Gap("because of " + s.message())
 	_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Source: s.env.Name, Channel: "c", Data: []byte(`{"id":1}`)}}})
 	return s.fail(s.env.Log)
 }
 
-func (s indiscreetSource) Probe(context.Context) []plugin.Finding {
-	return []plugin.Finding{{Level: plugin.Problem, Text: s.say(), Fix: s.say()}}
+func (s leakingSource) Probe(context.Context) []plugin.Finding {
+	return []plugin.Finding{{Level: plugin.Problem, Text: s.message(), Fix: s.message()}}
 }
 
-type indiscreetTransform struct {
-	indiscreet
+type leakingTransform struct {
+	leaking
 	env plugin.Env
 }
 
-func (s indiscreetTransform) Apply(context.Context, *event.Event, func(*event.Event)) error {
+func (s leakingTransform) Apply(context.Context, *event.Event, func(*event.Event)) error {
 	return s.fail(s.env.Log)
 }
 
-type indiscreetSink struct {
-	indiscreet
+type leakingSink struct {
+	leaking
 	env plugin.Env
 }
 
-func (s indiscreetSink) Write(context.Context, []*event.Event) error { return s.fail(s.env.Log) }
-func (s indiscreetSink) Probe(context.Context) []plugin.Finding      { panic(s.say()) }
-func (s indiscreetSink) Close(context.Context) error                 { return errors.New(s.say()) }
+func (s leakingSink) Write(context.Context, []*event.Event) error { return s.fail(s.env.Log) }
+func (s leakingSink) Probe(context.Context) []plugin.Finding      { panic(s.message()) }
+func (s leakingSink) Close(context.Context) error                 { return errors.New(s.message()) }
 
-// withIndiscreet is all plugins, and these.
-func withIndiscreet() plugin.Set {
-	set, none := plugins(), func() indiscreet { return indiscreet{} }
-	set.Sources = append(set.Sources, plugin.NewSource("indiscreet", "x", none, func(o indiscreet, env plugin.Env) (plugin.Source, error) {
-		return indiscreetSource{o, env}, nil
+// withLeakingPlugins is all plugins, and these.
+func withLeakingPlugins() plugin.Set {
+	set, none := plugins(), func() leaking { return leaking{} }
+	set.Sources = append(set.Sources, plugin.NewSource("leaking", "x", none, func(o leaking, env plugin.Env) (plugin.Source, error) {
+		return leakingSource{o, env}, nil
 	}))
-	set.Transforms = append(set.Transforms, plugin.NewTransform("indiscreet", "x", none, func(o indiscreet, env plugin.Env) (plugin.Transform, error) {
+	set.Transforms = append(set.Transforms, plugin.NewTransform("leaking", "x", none, func(o leaking, env plugin.Env) (plugin.Transform, error) {
 		if o.How == "not built" {
-			return nil, &plugin.OptionError{Option: "text", Err: errors.New(o.say())}
+			return nil, &plugin.OptionError{Option: "text", Err: errors.New(o.message())}
 		}
-		return indiscreetTransform{o, env}, nil
+		return leakingTransform{o, env}, nil
 	}))
-	set.Sinks = append(set.Sinks, plugin.NewSink("indiscreet", "x", none, func(o indiscreet, env plugin.Env) (plugin.Sink, error) {
-		return indiscreetSink{o, env}, nil
+	set.Sinks = append(set.Sinks, plugin.NewSink("leaking", "x", none, func(o leaking, env plugin.Env) (plugin.Sink, error) {
+		return leakingSink{o, env}, nil
 	}))
 	return set
 }

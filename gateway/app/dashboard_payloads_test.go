@@ -8,9 +8,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDashboardGoesOn after payloads that cannot be shown, and client.js after subscriptions
-// that were refused.
-func TestDashboardGoesOn(t *testing.T) {
+// TestDashboardSurvivesOddPayloads proves that the page works after payloads that it cannot show, and client.js
+// after refused subscriptions.
+func TestDashboardSurvivesOddPayloads(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startGateway(t, writeConfig(t, `
 http: {listen: ":${PORT}"}
@@ -57,5 +57,5 @@ routes:
 	eval[bool](b, `(client.close(), dispatchEvent(new Event("online")), client.connect(), true)`)
 	b.await(`client.state === "disconnected"`)
 	testenv.Eventually(t, testenv.Wait, "one client", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 1`) })
-	b.noFaults()
+	b.checkErrors()
 }

@@ -19,20 +19,20 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// crowd is a configuration of many components that cannot work, each with secrets of its own.
-type crowd struct {
+// failingConfig is a configuration of many components that all fail, each with its own secrets.
+type failingConfig struct {
 	*canaries
 	env                                     map[string]string
 	sources, transforms, sinks, routes, all []string
 }
 
-// hidden returns a secret by way of a variable: ${V1}.
-func (c *crowd) hidden(name, value string) string {
+// hidden sets a variable to a secret, and returns the reference to it, such as ${V1}.
+func (c *failingConfig) hidden(name, value string) string {
 	c.env[name] = value
 	return "${" + name + "}"
 }
 
-func (c *crowd) add(section *[]string, kind, options string) (name string) {
+func (c *failingConfig) add(section *[]string, kind, options string) (name string) {
 	name = fmt.Sprintf("c%d", len(c.all))
 	c.all = append(c.all, name)
 	if strings.Contains(options, "TEXT") {
@@ -42,37 +42,39 @@ func (c *crowd) add(section *[]string, kind, options string) (name string) {
 	return name
 }
 
-// login is user and password for a URL, with a secret of its own.
-func (c *crowd) login(what string) string { return "user:" + url.QueryEscape(c.plant(what)) + "@" }
+// login returns a user and a new secret as password, for a URL.
+func (c *failingConfig) login(what string) string {
+	return "user:" + url.QueryEscape(c.plant(what)) + "@"
+}
 
-func (c *crowd) source(kind, options string) {
+func (c *failingConfig) source(kind, options string) {
 	name := c.add(&c.sources, kind, options)
 	c.routes = append(c.routes, fmt.Sprintf("  from_%s: {from: [%s], to: [screen], dead_letter: kept}\n", name, name))
 }
 
-func (c *crowd) sink(kind, options string) {
+func (c *failingConfig) sink(kind, options string) {
 	name := c.add(&c.sinks, kind, options+", best_effort: true, retry: {attempts: 1}")
 	c.routes = append(c.routes, fmt.Sprintf("  to_%s: {from: [feed], to: [%s]}\n", name, name))
 }
 
-func (c *crowd) transform(kind, options string) {
+func (c *failingConfig) transform(kind, options string) {
 	name := c.add(&c.transforms, kind, options)
 	c.routes = append(c.routes, fmt.Sprintf("  through_%s: {from: [feed], through: [%s], to: [screen]}\n", name, name))
 }
 
-func (c *crowd) yaml(port int) string {
+func (c *failingConfig) yaml(port int) string {
 	return fmt.Sprintf("http: {listen: \"127.0.0.1:%d\", admin: {token: %q}}\nlog: {level: debug}\nshutdown_timeout: 1s\n", port, c.text["the admin's token"]) +
-		"sources:\n  feed: {type: indiscreet, secret: " + fmt.Sprintf("%q", c.plant("a secret of the source feed")) + "}\n" + strings.Join(c.sources, "") +
+		"sources:\n  feed: {type: leaking, secret: " + fmt.Sprintf("%q", c.plant("a secret of the source feed")) + "}\n" + strings.Join(c.sources, "") +
 		"transforms:\n" + strings.Join(c.transforms, "") +
 		"sinks:\n  screen: {type: file, path: /dev/null}\n  kept: {type: file, path: /dev/null}\n" + strings.Join(c.sinks, "") +
 		"routes:\n  never: {from: [feed], when: 'missing.member == \"${WHEN}\"', to: [screen]}\n" + strings.Join(c.routes, "")
 }
 
-func newCrowd(t *testing.T) *crowd {
-	c := &crowd{canaries: newCanaries(t), env: map[string]string{}}
+func newFailingConfig(t *testing.T) *failingConfig {
+	c := &failingConfig{canaries: newCanaries(t), env: map[string]string{}}
 	c.plain("the admin's token")
 	c.hidden("WHEN", c.plain("a condition"))
-	closed, redis, rawRedis, postgres := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)), oddRedis(t, "-ERR you said "), oddRedis(t, ""), oddPostgres(t)
+	closed, redis, rawRedis, postgres := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)), echoRedis(t, "-ERR you said "), echoRedis(t, ""), echoPostgres(t)
 
 	for _, host := range []string{closed, "no-such-host.invalid", redis, rawRedis} {
 		for _, form := range []string{"redis://%s" + host + "/0", "redis-cluster://%s" + host, "redis-sentinel://%s" + host + "?master_name=m&sentinel_password=" + c.plain("a sentinel's password at "+host)} {
@@ -84,7 +86,7 @@ func newCrowd(t *testing.T) *crowd {
 		}
 		c.transform("dedupe", fmt.Sprintf(`redis: "redis://%s%s", by: "id", prefix: "TEXT"`, c.login("dedupe"), host))
 	}
-	for _, host := range []string{closed, "no-such-host.invalid", postgres, parrot(t)} {
+	for _, host := range []string{closed, "no-such-host.invalid", postgres, echoServer(t)} {
 		at := fmt.Sprintf(`url: "postgres://%s%s/d?sslmode=disable&sslpassword=%s"`, c.login("postgres at "+host), host, c.plain("sslpassword at "+host))
 		c.source("postgres-notify", at+`, channels: ["TEXT"]`)
 		c.source("postgres-outbox", at+`, name: n`)
@@ -109,9 +111,9 @@ func newCrowd(t *testing.T) *crowd {
 	for _, how := range []string{"fails", "panics", "panics with an error", "partly", "for good", "disables"} {
 		said := fmt.Sprintf(`secret: %q, url: "https://u:%s@h/%s?q=%s", text: "TEXT", how: %s`,
 			c.plant("a secret that "+how), c.plain("a password that "+how), c.plain("a path that "+how), c.plain("a query that "+how), how)
-		c.source("indiscreet", said)
-		c.transform("indiscreet", said)
-		c.sink("indiscreet", said)
+		c.source("leaking", said)
+		c.transform("leaking", said)
+		c.sink("leaking", said)
 	}
 	c.transform("set", `fields: {x: 'missing.member + "TEXT"'}`)
 	c.transform("schema", `schema: {required: ["TEXT"]}`)
@@ -119,17 +121,17 @@ func newCrowd(t *testing.T) *crowd {
 	return c
 }
 
-// TestNothingThatFailsSaysASecret runs what cannot work: servers that are not there, break
-// off, or repeat what they were told; and plugins that panic. Then all that a gateway says is
-// searched.
-func TestNothingThatFailsSaysASecret(t *testing.T) {
-	c := newCrowd(t)
+// TestFailingComponentsDoNotRevealSecrets proves that a gateway reveals no secret while its components fail. Servers
+// are missing, break connections or echo requests, and plugins panic. The test searches the log, the status,
+// the metrics and the reports of check.
+func TestFailingComponentsDoNotRevealSecrets(t *testing.T) {
+	c := newFailingConfig(t)
 	port := testenv.FreePort(t)
 	file := writeConfig(t, c.yaml(port))
 	load := func(file string) (*config.Config, error) {
-		cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(c.env), Plugins: withIndiscreet()})
+		cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(c.env), Plugins: withLeakingPlugins()})
 		if len(problems) > 0 {
-			return nil, wrong(problems)
+			return nil, configError(problems)
 		}
 		return cfg, nil
 	}
@@ -140,18 +142,18 @@ func TestNothingThatFailsSaysASecret(t *testing.T) {
 	said := &testenv.Log{}
 	level := &slog.LevelVar{}
 	level.Set(slog.LevelDebug)
-	log, hide := newShield(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: level})), cfg)
+	log, redacted := redactSecrets(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: level})), cfg)
 	g, err := assemble(cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	broken := writeConfig(t, strings.Replace(c.yaml(port), "how: fails", "how: not built", -1))
-	g.reloads = &reloads{load: func() (*config.Config, error) { return load(broken) }, level: level, shield: hide}
+	g.reloader = &reloader{load: func() (*config.Config, error) { return load(broken) }, level: level, redaction: redacted}
 	var findings bytes.Buffer
 	for _, asJSON := range []bool{false, true} {
 		r := &report{w: &findings, json: asJSON, live: true}
 		probe(testenv.Context(t), r, cfg, g, nil)
-		_ = r.end(nil) // that much is wrong is known
+		_ = r.end(nil) // many findings are expected
 	}
 	c.find("check --live", findings.String())
 
@@ -164,7 +166,7 @@ func TestNothingThatFailsSaysASecret(t *testing.T) {
 	}
 	testenv.Eventually(t, testenv.Wait, "failed everywhere", func() bool {
 		st := g.router.Status()
-		if len(st.Sources) == 0 { // it does not run yet
+		if len(st.Sources) == 0 { // the graph does not run yet
 			return false
 		}
 		for _, s := range st.Sources {
@@ -215,7 +217,7 @@ func TestNothingThatFailsSaysASecret(t *testing.T) {
 	}
 }
 
-// body returns what an HTTP GET answers.
+// body returns the body of the answer to a GET.
 func (r *running) body(path, token string) string {
 	status, body := r.getWithToken(path, token)
 	return fmt.Sprint(status, " ", body)

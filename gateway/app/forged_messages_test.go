@@ -14,7 +14,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// imitations are payloads that look like what a gateway says itself, to the last byte.
+// imitations are payloads that are equal to messages of the gateway itself.
 var imitations = []string{
 	`{"type":"position","offset":1}`,
 	`{"type":"subscribed","epoch":"EVIL","offset":1,"seen":0,"recovered":false}`,
@@ -26,8 +26,8 @@ var imitations = []string{
 	`{"type":"close","code":1000}`,
 }
 
-// TestBrowserIsNotFooled: client.js takes no message of the bus for one of the gateway.
-func TestBrowserIsNotFooled(t *testing.T) {
+// TestClientScriptIgnoresForgedMessages proves that client.js never takes an event for a message of the gateway.
+func TestClientScriptIgnoresForgedMessages(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startGateway(t, writeConfig(t, `
 http: {listen: ":${PORT}"}
@@ -72,11 +72,11 @@ routes:
 	if got := eval[string](b, `JSON.stringify([told, heard.slice(-2)])`); got != `[[["resumed",true]],["end","later"]]` {
 		t.Errorf("after it came back: %s", got)
 	}
-	b.noFaults()
+	b.checkErrors()
 }
 
-// heardOutput is what a source emits.
-type heardOutput struct {
+// recordingOutput is a [plugin.Output] that records events and gaps.
+type recordingOutput struct {
 	plugintest.Output
 	mu     sync.Mutex
 	events []string
@@ -84,9 +84,9 @@ type heardOutput struct {
 	more   chan struct{} // capacity 1
 }
 
-func (o *heardOutput) Ready() {}
+func (o *recordingOutput) Ready() {}
 
-func (o *heardOutput) Emit(_ context.Context, b event.Batch) error {
+func (o *recordingOutput) Emit(_ context.Context, b event.Batch) error {
 	o.mu.Lock()
 	for _, e := range b.Events {
 		o.events = append(o.events, string(e.Data))
@@ -99,14 +99,14 @@ func (o *heardOutput) Emit(_ context.Context, b event.Batch) error {
 	return nil
 }
 
-func (o *heardOutput) Gap(reason string) {
+func (o *recordingOutput) Gap(reason string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.gaps = append(o.gaps, reason)
 }
 
-// TestTailIsNotFooled, either.
-func TestTailIsNotFooled(t *testing.T) {
+// TestTailIgnoresForgedMessages proves the same for `gateway tail`.
+func TestTailIgnoresForgedMessages(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startGateway(t, writeConfig(t, `
 http: {listen: ":${PORT}"}
@@ -122,9 +122,9 @@ routes:
 		t.Fatal(err)
 	}
 	source := built
-	out := &heardOutput{more: make(chan struct{}, 1)}
+	out := &recordingOutput{more: make(chan struct{}, 1)}
 	want := append(slices.Clone(imitations), "end")
-	for round := range 2 { // the second time it comes back
+	for round := range 2 { // the second one is a reconnect
 		ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
 		ended := make(chan error, 1)
 		go func() { ended <- source.Run(ctx, out) }()
@@ -152,7 +152,7 @@ routes:
 	}
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	forged := slices.DeleteFunc(out.gaps, func(reason string) bool { return strings.HasPrefix(reason, "the source starts") }) // that of the start is true
+	forged := slices.DeleteFunc(out.gaps, func(reason string) bool { return strings.HasPrefix(reason, "the source starts") }) // the gap of the start is not forged
 	if !slices.Equal(out.events, append(want, want...)) || len(forged) > 0 {
 		text, _ := json.Marshal(out.events)
 		t.Errorf("gaps %q, events %s", forged, text)

@@ -21,15 +21,15 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-const doorsConfig = `
+const accessConfig = `
 http: {listen: ":${PORT}"}
 sources: {never: {type: generate, rate: 1, count: 1}}
 sinks: {browsers: {type: websocket}}
 routes: {all: {from: [never], to: [browsers]}}
 `
 
-// ask sends a request as a proxy with the shortest configuration does: from this machine,
-// and, where the client says nothing else, to a loopback host.
+// ask sends a request as a proxy without settings does: from this host, and to any Host
+// that the client names.
 func (p *program) ask(path, host string, header http.Header) (status int, body string) {
 	p.t.Helper()
 	req, err := http.NewRequest("GET", "http://127.0.0.1:"+p.port+path, nil)
@@ -49,13 +49,13 @@ func (p *program) ask(path, host string, header http.Header) (status int, body s
 	return resp.StatusCode, string(text)
 }
 
-var shownLink = regexp.MustCompile(`http://localhost:(\d+)/#token=([\w.-]+)`)
+var loggedLink = regexp.MustCompile(`http://localhost:(\d+)/#token=([\w.-]+)`)
 
-// TestSecretOpensTheAPI: neither a peer's address nor the host that it asks for opens
-// /api, and the secret does, also after a restart.
-func TestSecretOpensTheAPI(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "doors.yaml")
-	writeFile(t, file, doorsConfig)
+// TestOnlySecretOpensAPI proves that neither the address of a peer nor the Host header opens
+// /api, and that the secret does, also after a restart.
+func TestOnlySecretOpensAPI(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.yaml")
+	writeFile(t, file, accessConfig)
 	p := startBinary(t, nil, "-c", file)
 	p.awaitReady()
 	for _, path := range []string{"/api/status", "/api/dead-letters"} {
@@ -74,9 +74,9 @@ func TestSecretOpensTheAPI(t *testing.T) {
 	if status, _ := p.ask("/api/status", "shop.example", http.Header{"Authorization": {"Bearer " + secret}}); status != http.StatusOK {
 		t.Errorf("with the secret: %d", status)
 	}
-	link := shownLink.FindStringSubmatch(p.stderr.String())
+	link := loggedLink.FindStringSubmatch(p.stderr.String())
 	if link == nil || link[1] != p.port {
-		t.Fatalf("no link was shown: %s", p.stderr.String())
+		t.Fatalf("no link was logged: %s", p.stderr.String())
 	}
 	if strings.Contains(p.stderr.String(), secret) {
 		t.Error("the log has the secret itself")
@@ -92,27 +92,27 @@ func TestSecretOpensTheAPI(t *testing.T) {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.exit(testenv.Wait)
 
-	again := startBinary(t, map[string]string{"PORT": p.port, "XDG_STATE_HOME": p.state}, "-c", file)
-	again.port, again.state = p.port, p.state
-	again.awaitReady()
+	restarted := startBinary(t, map[string]string{"PORT": p.port, "XDG_STATE_HOME": p.state}, "-c", file)
+	restarted.port, restarted.state = p.port, p.state
+	restarted.awaitReady()
 	for name, token := range map[string]string{"the secret": secret, "the link": link[2]} {
-		if status, _ := again.ask("/api/status", "localhost", http.Header{"Authorization": {"Bearer " + token}}); status != http.StatusOK {
+		if status, _ := restarted.ask("/api/status", "localhost", http.Header{"Authorization": {"Bearer " + token}}); status != http.StatusOK {
 			t.Errorf("%s after a restart: %d", name, status)
 		}
 	}
 }
 
-// TestSecretOfOthersIsRefused: a file that others may know opens nothing, and the gateway
-// goes on.
-func TestSecretOfOthersIsRefused(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "doors.yaml")
-	writeFile(t, file, doorsConfig)
+// TestReadableSecretFileIsRefused proves that a secret that other users can read does not open
+// /api, and that the gateway then generates one.
+func TestReadableSecretFileIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.yaml")
+	writeFile(t, file, accessConfig)
 	state, port := t.TempDir(), fmt.Sprint(testenv.FreePort(t))
 	planted := filepath.Join(state, "eventgateway", "secret-all-"+port)
 	if err := os.Mkdir(filepath.Dir(planted), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	const known = "known-to-everybody-on-this-machine"
+	const known = "known-to-all-users-of-this-host"
 	if err := os.WriteFile(planted, []byte(known), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -122,27 +122,27 @@ func TestSecretOfOthersIsRefused(t *testing.T) {
 	if status, _ := p.ask("/api/status", "localhost", http.Header{"Authorization": {"Bearer " + known}}); status != http.StatusUnauthorized {
 		t.Errorf("with the planted secret: %d", status)
 	}
-	if log := p.stderr.String(); !strings.Contains(log, "has mode 0644, and others may know it: delete it") {
-		t.Errorf("the log says: %s", log)
+	if log := p.stderr.String(); !strings.Contains(log, "has mode 0644, so other users may know the secret: delete it") {
+		t.Errorf("log: %s", log)
 	}
-	link := shownLink.FindStringSubmatch(p.stderr.String())
+	link := loggedLink.FindStringSubmatch(p.stderr.String())
 	if link == nil {
-		t.Fatal("no link was shown")
+		t.Fatal("no link was logged")
 	}
 	if status, _ := p.ask("/api/status", "localhost", http.Header{"Authorization": {"Bearer " + link[2]}}); status != http.StatusOK {
 		t.Errorf("with the link: %d", status)
 	}
 }
 
-// TestSilentRequestsStarveNothing: a process with 256 descriptors answers for its health,
-// and clients connect or are told that there are too many, whatever 300 connections do.
-func TestSilentRequestsStarveNothing(t *testing.T) {
+// TestIncompleteRequestsDoNotExhaustDescriptors proves that a process with 256 descriptors answers /healthz
+// and /metrics during 300 incomplete requests, and that clients connect or get 503.
+func TestIncompleteRequestsDoNotExhaustDescriptors(t *testing.T) {
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "doors.yaml")
-	writeFile(t, file, doorsConfig)
+	file := filepath.Join(t.TempDir(), "access.yaml")
+	writeFile(t, file, accessConfig)
 	p := startCommand(t, nil, exec.Command("/bin/sh", "-c", `ulimit -n 256 && exec "$0" -c "$1"`, path, file))
 	p.awaitReady()
 	for name, c := range map[string]struct {
@@ -187,7 +187,7 @@ func TestSilentRequestsStarveNothing(t *testing.T) {
 			if err == nil {
 				socket.Close()
 			} else if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("a client is told: %v, %v", resp, err)
+				t.Errorf("a client gets %v, %v", resp, err)
 			}
 			if !c.silent {
 				_ = open[0].SetReadDeadline(time.Now().Add(testenv.Wait))
@@ -198,6 +198,6 @@ func TestSilentRequestsStarveNothing(t *testing.T) {
 		})
 	}
 	if log := p.stderr.String(); strings.Contains(log, "no descriptor is free") {
-		t.Error("it had no descriptors left")
+		t.Error("there were no descriptors left")
 	}
 }

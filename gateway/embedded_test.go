@@ -14,27 +14,27 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-var privateDir = regexp.MustCompile(`/tmp/eventgateway-\d+`)
+var embeddedDir = regexp.MustCompile(`/tmp/eventgateway-\d+`)
 
-// startPrivate starts the default configuration with nothing set.
-func startPrivate(t *testing.T, env map[string]string, args ...string) (p *program, dir string) {
+// startEmbedded starts the default configuration with embedded servers. dir is their folder.
+func startEmbedded(t *testing.T, env map[string]string, args ...string) (p *program, dir string) {
 	t.Helper()
 	p = startBinary(t, env, append([]string{"-c", absolute(t, "gateway.yaml")}, args...)...)
 	p.awaitReady()
-	return p, privateDir.FindString(p.stderr.String())
+	return p, embeddedDir.FindString(p.stderr.String())
 }
 
-// changeOrder presses the dashboard's button, and returns the frame that comes.
+// changeOrder changes an order by /api/demo, and returns the frame of the change.
 func changeOrder(t *testing.T, p *program) string {
 	t.Helper()
 	conn := dial(t, p)
 	read(t, conn) // welcome
-	pressButton(t, p)
+	requestDemo(t, p)
 	return read(t, conn)
 }
 
-// pressButton has the gateway change an order, as the dashboard's button does.
-func pressButton(t *testing.T, p *program) {
+// requestDemo has the gateway change an order, as the button of the dashboard does.
+func requestDemo(t *testing.T, p *program) {
 	t.Helper()
 	req, err := http.NewRequest("POST", "http://127.0.0.1:"+p.port+"/api/demo", nil)
 	if err != nil {
@@ -67,20 +67,20 @@ func processes(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// TestNothingSet: private servers start, an order is seen, and neither SIGTERM
-// nor kill -9 leaves anything behind.
-func TestNothingSet(t *testing.T) {
+// TestGatewayWithoutSettingsStartsServers proves that a gateway without settings starts embedded servers and
+// delivers a change of an order. After SIGTERM and after kill -9 no process and no folder of them is left.
+func TestGatewayWithoutSettingsStartsServers(t *testing.T) {
 	t.Run("installed Redis", func(t *testing.T) {
 		env := map[string]string{"PATH": os.Getenv("PATH")}
-		p, dir := startPrivate(t, env)
+		p, dir := startEmbedded(t, env)
 		if got := changeOrder(t, p); !strings.Contains(got, `"operation" : "INSERT"`) || !strings.Contains(got, `"_pub_id":1}`) {
 			t.Errorf("frame: %s", got)
 		}
-		if said := p.stderr.String(); !strings.Contains(said, "LOST on exit") || !strings.Contains(said, "psql 'postgres:///") || !strings.Contains(said, "open http://localhost:") {
-			t.Errorf("the banner says: %s", said)
+		if banner := p.stderr.String(); !strings.Contains(banner, "LOST on exit") || !strings.Contains(banner, "psql 'postgres:///") || !strings.Contains(banner, "open http://localhost:") {
+			t.Errorf("banner: %s", banner)
 		}
 		if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `gateway_embedded{server="postgres"} 1`) {
-			t.Error("no metric says that private servers are on")
+			t.Error("no metric reports the embedded PostgreSQL")
 		}
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		if code := p.exit(testenv.Wait); code != 0 {
@@ -95,20 +95,20 @@ func TestNothingSet(t *testing.T) {
 		if code := p.exit(testenv.Wait); code != 1 {
 			t.Errorf("exit status %d", code)
 		}
-		if said := p.stderr.String(); !strings.Contains(said, "no Redis server is installed") || !strings.Contains(said, "apt-get install redis-server") || !strings.Contains(said, "set REDIS_URL") {
-			t.Errorf("it says: %s", said)
+		if message := p.stderr.String(); !strings.Contains(message, "no Redis server is installed") || !strings.Contains(message, "apt-get install redis-server") || !strings.Contains(message, "set REDIS_URL") {
+			t.Errorf("error: %s", message)
 		}
 	})
 	t.Run("kill -9", func(t *testing.T) {
 		env := map[string]string{"PATH": os.Getenv("PATH")}
-		p, dir := startPrivate(t, env)
+		p, dir := startEmbedded(t, env)
 		if processes(t, dir) < 2 {
 			t.Fatalf("%d processes use %s", processes(t, dir), dir)
 		}
 		p.cmd.Process.Kill()
 		p.exit(testenv.Wait)
 		testenv.Eventually(t, testenv.Wait, "without processes after kill -9", func() bool { return processes(t, dir) == 0 })
-		next, _ := startPrivate(t, env)
+		next, _ := startEmbedded(t, env)
 		if _, err := os.Stat(dir); !os.IsNotExist(err) {
 			t.Errorf("the next start leaves %s: %v", dir, err)
 		}
@@ -117,14 +117,16 @@ func TestNothingSet(t *testing.T) {
 	})
 }
 
-func TestDataIsKept(t *testing.T) {
-	dir, err := os.MkdirTemp("/tmp", "egkept")
+// TestDataFolderKeepsData proves that --data stores the data of embedded servers over a restart, and that a second
+// gateway refuses a folder in use.
+func TestDataFolderKeepsData(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "egdata")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
 	env := map[string]string{"PATH": os.Getenv("PATH")}
-	p, _ := startPrivate(t, env, "--data", dir)
+	p, _ := startEmbedded(t, env, "--data", dir)
 	changeOrder(t, p)
 	second := startBinary(t, env, "-c", absolute(t, "gateway.yaml"), "--data", dir)
 	if code := second.exit(testenv.Wait); code != 1 || !strings.Contains(second.stderr.String(), "in use by another gateway") {
@@ -132,7 +134,7 @@ func TestDataIsKept(t *testing.T) {
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.exit(testenv.Wait)
-	again, _ := startPrivate(t, env, "--data", dir)
+	restarted, _ := startEmbedded(t, env, "--data", dir)
 	conn, err := pgx.Connect(testenv.Context(t), "postgres:///postgres?user=postgres&host="+dir+"/pg")
 	if err != nil {
 		t.Fatal(err)
@@ -142,15 +144,16 @@ func TestDataIsKept(t *testing.T) {
 	if err := conn.QueryRow(testenv.Context(t), "SELECT count(*) FROM orders").Scan(&orders); err != nil || orders != 1 {
 		t.Errorf("%d orders, %v", orders, err)
 	}
-	if got := changeOrder(t, again); !strings.Contains(got, `"_pub_id":2}`) {
-		t.Errorf("Redis has forgotten its counter: %s", got)
+	if got := changeOrder(t, restarted); !strings.Contains(got, `"_pub_id":2}`) {
+		t.Errorf("Redis has lost its counter: %s", got)
 	}
-	again.cmd.Process.Signal(syscall.SIGTERM)
-	again.exit(testenv.Wait)
+	restarted.cmd.Process.Signal(syscall.SIGTERM)
+	restarted.exit(testenv.Wait)
 }
 
-// TestTail prints what a gateway, a Redis and a PostgreSQL channel bring.
-func TestTail(t *testing.T) {
+// TestTailPrintsEvents proves that `gateway tail` prints events from a gateway, a Redis channel and a PostgreSQL
+// channel.
+func TestTailPrintsEvents(t *testing.T) {
 	env := realServers(t)
 	gateway := startBinary(t, env, "-c", absolute(t, "gateway.yaml"))
 	gateway.awaitReady()

@@ -18,8 +18,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// The promise is three seconds until the page is red, and three until it is green. A busy machine
-// gets more.
+// pageWithin bounds the time until the page shows an outage, and until it shows its end. The page must
+// take three seconds; a busy machine gets more time.
 const pageWithin = 10 * time.Second
 
 const (
@@ -38,8 +38,8 @@ func (b *browser) within(since time.Time, what, condition string) {
 	}
 }
 
-// looks takes pictures of how the page is, in both sizes and schemes.
-func (b *browser) looks(name string) {
+// screenshots writes screenshots of the page, in both sizes and color schemes.
+func (b *browser) screenshots(name string) {
 	b.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
@@ -49,7 +49,7 @@ func (b *browser) looks(name string) {
 		})
 		for _, width := range []int64{390, 1280} {
 			b.run(chromedp.EmulateViewport(width, 844))
-			b.shot(fmt.Sprintf("%s-%s-%d", name, scheme, width))
+			b.screenshot(fmt.Sprintf("%s-%s-%d", name, scheme, width))
 			if eval[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
 				b.t.Errorf("%s: the page is wider than %d", name, width)
 			}
@@ -57,7 +57,7 @@ func (b *browser) looks(name string) {
 	}
 }
 
-// newsConfigOf takes how many events come.
+// newsConfigOf is formatted with the rate of events.
 const newsConfigOf = `
 http: {listen: ":${PORT}", admin: {token: a-secret-of-the-test}}
 sources:
@@ -68,9 +68,9 @@ routes:
   all: {from: [made], to: [browsers]}
 `
 
-// TestDashboardShowsAFrozenGateway: its sockets stay open, and no request is answered. The page
-// says so by its own clock, also where nothing but pings would come.
-func TestDashboardShowsAFrozenGateway(t *testing.T) {
+// TestDashboardDetectsFrozenGateway proves that the page shows a frozen gateway, whose sockets stay open, by its own
+// clock, also if only pings are expected.
+func TestDashboardDetectsFrozenGateway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gateway")
 	if out, err := exec.Command("go", "build", "-o", path, "..").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -87,10 +87,10 @@ func TestDashboardShowsAFrozenGateway(t *testing.T) {
 			}
 			defer cmd.Wait()
 			defer cmd.Process.Kill()
-			testenv.Eventually(t, testenv.Wait, "ready", func() bool { return strings.Contains(log.String(), "ready: every source is connected") })
+			testenv.Eventually(t, testenv.Wait, "ready", func() bool { return strings.Contains(log.String(), "gateway ready") })
 			b := openURL(t, "http://127.0.0.1:"+port+"/#token=a-secret-of-the-test")
 			b.await(pageIsWell)
-			b.looks("healthy")
+			b.screenshots("healthy")
 
 			since := time.Now()
 			if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -98,8 +98,8 @@ func TestDashboardShowsAFrozenGateway(t *testing.T) {
 			}
 			b.within(since, "frozen: red", pageIsSilent+` && document.querySelector("health-state").dataset.state === "silent"
 				&& document.querySelector("component-list .news")?.textContent.startsWith("No news for ")`)
-			b.await(`parseInt(document.querySelector("connection-state").textContent.match(/for (\d+) s/)[1]) >= 5`) // its clock goes on
-			b.looks("frozen")
+			b.await(`parseInt(document.querySelector("connection-state").textContent.match(/for (\d+) s/)[1]) >= 5`) // the clock of the page still counts
+			b.screenshots("frozen")
 			since = time.Now()
 			if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
@@ -109,14 +109,14 @@ func TestDashboardShowsAFrozenGateway(t *testing.T) {
 			if name == "flowing" {
 				b.await(fmt.Sprintf(`document.querySelector("key-figures dd").textContent !== %q`, received))
 			}
-			b.noFaults()
+			b.checkErrors()
 		})
 	}
 }
 
-// TestDashboardLeavesAHalfOpenConnection: a proxy in between has lost the connections of the page,
-// and tells nobody. New ones pass.
-func TestDashboardLeavesAHalfOpenConnection(t *testing.T) {
+// TestDashboardReplacesHalfOpenConnection proves that the page reconnects after a proxy has silently dropped its
+// connections.
+func TestDashboardReplacesHalfOpenConnection(t *testing.T) {
 	r := startGateway(t, writeConfig(t, fmt.Sprintf(newsConfigOf, "0, count: 1")), nil)
 	for name, freeze := range map[string]func(*testenv.Proxy) func(){"both ways": (*testenv.Proxy).Freeze, "answers": (*testenv.Proxy).FreezeAnswers} {
 		t.Run(name, func(t *testing.T) {
@@ -130,12 +130,12 @@ func TestDashboardLeavesAHalfOpenConnection(t *testing.T) {
 			b.within(since, "half open: red", `said.includes("silent")`)
 			since = time.Now()
 			b.within(since, "connected anew: green", pageIsWell)
-			b.noFaults()
+			b.checkErrors()
 		})
 	}
 }
 
-// TestDashboardShowsKilledServers measures how soon the page shows that a server is gone, and back.
+// TestDashboardShowsKilledServers proves that the page shows the outage and the return of a server soon.
 func TestDashboardShowsKilledServers(t *testing.T) {
 	pg := testenv.StartPostgres(t)
 	redis, _ := testenv.StartRedis(t)
@@ -155,12 +155,12 @@ func TestDashboardShowsKilledServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.within(since, server.name+" killed: red", `document.querySelector("health-state").dataset.state === "failing" && document.querySelector('component-list li[data-up="false"] .error:not(.past)')`)
-		b.looks(server.name + "-killed")
+		b.screenshots(server.name + "-killed")
 		if err := server.start(testenv.Context(t)); err != nil {
 			t.Fatal(err)
 		}
 		since = time.Now()
 		b.within(since, server.name+" back: green", pageIsWell+` && !document.querySelector("component-list .error:not(.past):not([hidden])")`)
 	}
-	b.noFaults()
+	b.checkErrors()
 }

@@ -19,8 +19,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// attempts is a receiver that notes when it was asked for what, and takes all but what is
-// called bad.
+// attempts is an HTTP receiver that records the time of each request, and answers 500 to
+// the body "bad".
 type attempts struct {
 	mu sync.Mutex
 	at map[string][]time.Time // by body
@@ -42,10 +42,10 @@ func (a *attempts) of(body string) []time.Time {
 	return a.at[body]
 }
 
-// TestKilledWithinTheSchedule: a gateway that is killed while an event waits for its next
-// attempt goes on where it was; what is behind that event waits on, what was delivered does
-// not come again, and at the end the event is a dead letter with the last answer.
-func TestKilledWithinTheSchedule(t *testing.T) {
+// TestScheduleContinuesAfterKill proves that a gateway that is killed during the schedule of an event continues the
+// schedule. Later events of its key wait, delivered events are not repeated, and in the end the event is a dead letter
+// with the last answer.
+func TestScheduleContinuesAfterKill(t *testing.T) {
 	client := testenv.RedisClient(t)
 	if err := client.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -77,9 +77,9 @@ routes:
 		p.awaitReady()
 		return p
 	}
-	await := func(what string, so func() bool) {
+	await := func(what string, condition func() bool) {
 		t.Helper()
-		testenv.Eventually(t, testenv.Wait, what, so, func() string { return fmt.Sprintf("attempts %v", a.at) })
+		testenv.Eventually(t, testenv.Wait, what, condition, func() string { return fmt.Sprintf("attempts %v", a.at) })
 	}
 	saved := func(n int) func() bool {
 		return func() bool {
@@ -99,7 +99,7 @@ routes:
 	}
 
 	p := start("1h")
-	for _, e := range [][2]string{{"1", "bad"}, {"1", "behind it"}, {"2", "another"}} {
+	for _, e := range [][2]string{{"1", "bad"}, {"1", "later of its key"}, {"2", "another"}} {
 		values := []string{"eventgateway", "1", "id", e[1], "key", e[0], "data", e[1]}
 		if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "orders", Values: values}).Err(); err != nil {
 			t.Fatal(err)
@@ -108,14 +108,14 @@ routes:
 	await("two quick attempts and one of the schedule are saved", saved(3))
 	kill(p)
 	p = start("1h")
-	await("the one after that", saved(4))
+	await("the second attempt of the schedule is saved", saved(4))
 	kill(p)
 	if at := a.of("bad"); len(at) != 4 || at[3].Sub(at[2]) < 3*time.Second {
 		t.Errorf("attempts at %v", at)
 	}
 	p = start("100ms") // an hour is too long for a test
-	await("the one behind it", func() bool { return len(a.of("behind it")) == 1 })
-	await("nothing is left", func() bool {
+	await("the later event of the key", func() bool { return len(a.of("later of its key")) == 1 })
+	await("no event pending", func() bool {
 		n := client.XPending(t.Context(), "orders", "shop").Val()
 		return n != nil && n.Count == 0
 	})

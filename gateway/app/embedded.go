@@ -12,20 +12,20 @@ import (
 	"eventgateway/gateway/internal/embedded"
 )
 
-// private is the private servers of a run; the zero value is none.
-type private struct {
+// embeddedServers are the embedded servers of a run; the zero value is none.
+type embeddedServers struct {
 	servers         *embedded.Servers
 	postgres, redis bool
 }
 
-// startPrivate starts the private servers that cfg asks for, and puts them into it.
-func startPrivate(ctx context.Context, cfg *config.Config, dir string) (private, error) {
-	var p private
+// startEmbedded starts the embedded servers that cfg refers to, and sets their URLs in it.
+func startEmbedded(ctx context.Context, cfg *config.Config, dir string) (embeddedServers, error) {
+	var p embeddedServers
 	p.postgres, p.redis = cfg.Private()
 	if !p.postgres && !p.redis {
 		return p, nil
 	}
-	s, err := embedded.Start(ctx, embedded.Need{Postgres: p.postgres, Redis: p.redis, Dir: dir})
+	s, err := embedded.Start(ctx, embedded.Options{Postgres: p.postgres, Redis: p.redis, Dir: dir})
 	if err != nil {
 		return p, err
 	}
@@ -34,9 +34,9 @@ func startPrivate(ctx context.Context, cfg *config.Config, dir string) (private,
 	return p, nil
 }
 
-// announce tells people that private servers run, and where to look.
-func (p private) announce(page string) {
-	fmt.Fprintf(os.Stderr, "\n  Event gateway with private servers, for a first look\n\n")
+// printBanner prints where the page and the embedded servers are.
+func (p embeddedServers) printBanner(page string) {
+	fmt.Fprintf(os.Stderr, "\n  Event gateway with embedded servers, for a first look\n\n")
 	if page != "" {
 		fmt.Fprintf(os.Stderr, "  open %s\n", page)
 	}
@@ -46,11 +46,11 @@ func (p private) announce(page string) {
 	fmt.Fprintln(os.Stderr)
 }
 
-// observe lets the dashboard change orders, and exports that private servers are in use: an alert on it finds a
-// production that has lost its DATABASE_URL.
-func (p private) observe(g *gateway) {
+// register lets the dashboard change orders, and exports a metric of the embedded servers. An alert on it finds a
+// production gateway without its DATABASE_URL.
+func (p embeddedServers) register(g *gateway) {
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "gateway_embedded", Help: "1 for each private server that is in use: not for production.",
+		Name: "gateway_embedded", Help: "1 for each embedded server that is in use: not for production.",
 	}, []string{"server"})
 	for name, on := range map[string]bool{"postgres": p.postgres, "redis": p.redis} {
 		if on {
@@ -63,7 +63,7 @@ func (p private) observe(g *gateway) {
 	}
 }
 
-func (p private) stop() error {
+func (p embeddedServers) stop() error {
 	if p.servers == nil {
 		return nil
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAnswersAreNotSniffed: browsers take answers for nothing else than they say.
-func TestAnswersAreNotSniffed(t *testing.T) {
+// TestAnswersSetNosniff proves that browsers do not guess the type of an answer.
+func TestAnswersSetNosniff(t *testing.T) {
 	a := &Admin{}
 	for what, h := range map[string]http.Handler{
 		"JSON":   jsonHandler(func() any { return "<script>" }),
@@ -22,11 +22,11 @@ func TestAnswersAreNotSniffed(t *testing.T) {
 	}
 }
 
-// TestLockedSaysHowToOpen: the hint is true with http.admin.token, and an hour after the start.
-func TestLockedSaysHowToOpen(t *testing.T) {
+// TestUnauthorizedNamesTokenSources proves that the hint holds with http.admin.token, and after the link has expired.
+func TestUnauthorizedNamesTokenSources(t *testing.T) {
 	a := New(nil, nil, "", nil)
 	w := httptest.NewRecorder()
-	a.locked(w, httptest.NewRequest("GET", "/api/status", nil))
+	a.unauthorized(w, httptest.NewRequest("GET", "/api/status", nil))
 	if text := w.Body.String(); w.Code != http.StatusUnauthorized || !strings.Contains(text, "#token=SECRET") || !strings.Contains(text, "http.admin.token") {
 		t.Errorf("%d: %s", w.Code, text)
 	}

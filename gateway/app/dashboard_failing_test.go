@@ -11,10 +11,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDashboardShowsWhatFailsAlthoughUp: an event of a sink waits for its retry, and a route fails on
-// an event. The error shows while that lasts, and is past afterwards, on the page, in the status
-// and in /metrics.
-func TestDashboardShowsWhatFailsAlthoughUp(t *testing.T) {
+// TestDashboardShowsFailingComponentsThatAreUp proves that the page, the status and /metrics show a sink with a
+// delayed event and a route with a failing event as failing, and that they do so only as long as that lasts.
+func TestDashboardShowsFailingComponentsThatAreUp(t *testing.T) {
 	var well atomic.Bool
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if body, _ := io.ReadAll(r.Body); string(body) == `{"number":7}` && !well.Load() {
@@ -60,7 +59,7 @@ routes:
 	if s := r.sink("shop"); !s.Up || !s.Failing || s.LastErrorAt == nil {
 		t.Errorf("%+v", s)
 	}
-	b.looks("fails-although-up")
+	b.screenshots("fails-although-up")
 	well.Store(true)
 	publish(`{"order":{"amount":101}}`)
 	b.await(pageIsWell)
@@ -74,6 +73,6 @@ routes:
 		t.Errorf("%+v", s)
 	}
 	b.await(`(document.querySelector('component-list li[data-name="shop"] details').open = true)`)
-	b.looks("works-again")
-	b.noFaults()
+	b.screenshots("works-again")
+	b.checkErrors()
 }

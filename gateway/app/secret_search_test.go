@@ -11,20 +11,20 @@ import (
 	"testing"
 )
 
-// canaries are secrets of a test, by the place where each was planted. Each is another, so
-// that one that shows names the place.
+// canaries are the secrets of a test, by the place where each was planted. They differ, so
+// that a leaked one identifies its place.
 type canaries struct {
 	t    testing.TB
 	text map[string]string
 
-	places   map[string]string // what search has made of so many of them
+	places   map[string]string // the result of search, for as many secrets as it had
 	searched int
 }
 
 func newCanaries(t testing.TB) *canaries { return &canaries{t: t, text: map[string]string{}} }
 
-// plant returns a new secret: letters of both cases, digits, and what URLs, JSON and Go
-// write otherwise.
+// plant returns a new secret of letters of both cases, digits, and characters that URLs, JSON and Go
+// escape.
 func (c *canaries) plant(place string) string {
 	return c.add(place, "k"+rand.Text()[:9]+`@/#?%"é`+strings.ToLower(rand.Text()[:9])+"+Q")
 }
@@ -49,10 +49,10 @@ func (c *canaries) add(place, text string) string {
 	return text
 }
 
-// inHex is how many hexadecimal digits stand for eight characters.
+// inHex is the number of hexadecimal digits of eight characters.
 const inHex = 16
 
-// canaryForms returns a secret as it may show, apart from what package options thinks of.
+// canaryForms returns the encodings of a secret to search for, independent of package options.
 func canaryForms(text string) []string {
 	js, _ := json.Marshal(text)
 	out := []string{text, url.QueryEscape(text), url.PathEscape(text), (&url.URL{Path: text}).EscapedPath(),
@@ -60,7 +60,7 @@ func canaryForms(text string) []string {
 	for shift := range 3 {
 		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 			encoded := enc.EncodeToString([]byte("xyz"[:shift] + text + "xyz"[:(6-shift-len(text)%3)%3]))
-			out = append(out, encoded[4:len(encoded)-4]) // what is the same within any text
+			out = append(out, encoded[4:len(encoded)-4]) // the part that does not depend on the text around
 		}
 	}
 	return out
@@ -88,7 +88,7 @@ func (c *canaries) search() map[string]string {
 	return places
 }
 
-// find fails the test where eight characters in a row of a form of a secret stand in text, in
+// find fails the test where text contains eight consecutive characters of an encoding of a secret, in
 // upper or lower case.
 func (c *canaries) find(where, text string) {
 	c.t.Helper()
@@ -104,8 +104,8 @@ func (c *canaries) find(where, text string) {
 	}
 }
 
-// TestCanaryIsSeen: the search finds what it is to find.
-func TestCanaryIsSeen(t *testing.T) {
+// TestSearchFindsCanaries proves that the search finds each encoding of a secret.
+func TestSearchFindsCanaries(t *testing.T) {
 	const secret = "kAbcDefGh@/#?%\"éijklmnop+Q"
 	for _, text := range []string{secret, strings.ToUpper(secret), secret[3:11], url.QueryEscape(secret), fmt.Sprintf("%q", secret), hex.EncodeToString([]byte(secret)),
 		base64.StdEncoding.EncodeToString([]byte("user:" + secret)), base64.RawURLEncoding.EncodeToString([]byte("a:" + secret + "!")), "kAbcDef."} {
@@ -117,7 +117,7 @@ func TestCanaryIsSeen(t *testing.T) {
 	}
 }
 
-// failures notes that a test would have failed.
+// failures records that a test would have failed.
 type failures struct {
 	testing.TB
 	failed bool

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// What a signature is good for, and for how long.
+// The purposes of signatures, and how long they are valid.
 const (
 	forLink    = "link"
 	forCookie  = "cookie"
@@ -22,23 +22,24 @@ const (
 	cookieLife = 30 * 24 * time.Hour
 )
 
-// secret opens /api. What is made of it opens /api for a while, and does not tell it.
+// secret is the secret of /api. A text that is signed with it opens /api for a while, and does
+// not reveal it.
 type secret struct{ options.Secret }
 
-// is compares in a time that tells nothing, not even the length.
-func (s secret) is(given string) bool {
+// equal reports whether given is the secret, in constant time whatever the lengths are.
+func (s secret) equal(given string) bool {
 	x, y := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.Reveal()))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// sign returns a text that is good for one purpose until a time: "UNIX-SECONDS.SIGNATURE".
+// sign returns a text that is valid for one purpose until a time: "UNIX-SECONDS.SIGNATURE".
 func (s secret) sign(purpose string, until time.Time) string {
 	at := strconv.FormatInt(until.Unix(), 10)
 	return at + "." + base64.RawURLEncoding.EncodeToString(s.mac(purpose+" until "+at))
 }
 
-// signed reports whether text was signed for a purpose and is still good.
-func (s secret) signed(purpose, text string) bool {
+// verify reports whether text was signed for a purpose and is still valid.
+func (s secret) verify(purpose, text string) bool {
 	at, mac, _ := strings.Cut(text, ".")
 	until, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || time.Now().Unix() >= until {
@@ -48,7 +49,7 @@ func (s secret) signed(purpose, text string) bool {
 	return err == nil && hmac.Equal(given, s.mac(purpose+" until "+at))
 }
 
-// cookieName tells gateways on one machine apart: cookies do not know ports.
+// cookieName returns a name that differs between gateways on one host: cookies ignore ports.
 func (s secret) cookieName() string { return "gateway_" + hex.EncodeToString(s.mac(forName)[:4]) }
 
 func (s secret) mac(text string) []byte {

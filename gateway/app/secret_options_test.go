@@ -17,8 +17,8 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// minimal is a right configuration of each type, into which one option is put at a time.
-// What stands in options of other kinds of components is in the map of its kind.
+// minimal holds a right configuration of each type, into which tests put one option at a time.
+// Options of other kinds of components are in the map of their kind.
 var minimal = map[string]string{
 	"source generate":         `{}`,
 	"source postgres-notify":  `{url: "postgres://h/d", channels: [c]}`,
@@ -54,10 +54,9 @@ var minimal = map[string]string{
 	"transform of every type": `{by: "id"}`,
 }
 
-// plainText says of every option that takes free text, and counts as no secret, why. A
-// new option fails this test until somebody has decided: is it a secret, then its type is
-// options.Secret, or options.URL; or is it none, then it stands here. A literal of these may
-// show in errors; what a variable holds may not.
+// plainText explains for each option of free text why it is not a secret. Each new option must
+// be in this list, or have the type options.Secret or options.URL. Errors may show literals of
+// these options, but not the values of variables.
 var plainText = map[string]string{
 	"settings http.listen": "an address", "settings http.admin.listen": "an address",
 	"route from": "names", "route when": "an expression over payloads", "route through": "names", "route to": "names", "route dead_letter": "a name",
@@ -93,7 +92,7 @@ var plainText = map[string]string{
 	"sink websocket authorize": "an expression over payloads and claims", "sink websocket position": "the name of a field",
 }
 
-// optionRow is one option of one type, or of what a file has beside components.
+// optionRow is an option of one type, or one outside of components.
 type optionRow struct {
 	of string // "sink webhook"
 	options.Row
@@ -103,7 +102,7 @@ func (o optionRow) secret() bool {
 	return strings.HasSuffix(o.Type, "secret") || strings.HasSuffix(o.Type, "URL")
 }
 
-// closed says whether the option takes no free text.
+// closed reports whether the option takes no free text.
 func (o optionRow) closed() bool {
 	kind := strings.TrimPrefix(o.Type, "list of ")
 	return strings.HasPrefix(kind, "`") || slices.Contains([]string{"integer", "duration", "size", "true or false", "network"}, kind)
@@ -128,9 +127,10 @@ func everyOption() (all []optionRow) {
 	return all
 }
 
-func allTypes() []described { return all(plugins()) }
+func allTypes() []pluginType { return typesOf(plugins()) }
 
-func TestWhatIsSecretIsDecided(t *testing.T) {
+// TestEveryTextOptionIsClassified proves that each option of free text is a secret or in plainText.
+func TestEveryTextOptionIsClassified(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range everyOption() {
 		name := o.of + " " + o.Name
@@ -151,9 +151,9 @@ func TestWhatIsSecretIsDecided(t *testing.T) {
 	}
 }
 
-// TestNoErrorRepeatsASecret puts what is no right value into every option, from a variable
-// and as a literal, and a right one; and reads what `gateway check` says.
-func TestNoErrorRepeatsASecret(t *testing.T) {
+// TestErrorsDoNotQuoteSecrets proves that `gateway check` prints no secret, for right and wrong values of every
+// option, from a variable and as a literal.
+func TestErrorsDoNotQuoteSecrets(t *testing.T) {
 	loaded := 0
 	for _, o := range everyOption() {
 		c := newCanaries(t)
@@ -185,8 +185,8 @@ func TestNoErrorRepeatsASecret(t *testing.T) {
 	}
 }
 
-// check puts a value into an option of a right configuration, and searches what is said of
-// it. It returns 1 where nothing was wrong.
+// check puts a value into an option of a right configuration, and searches the errors for
+// secrets. It returns 1 where there was no error.
 func (c *canaries) check(of, option, value string, env map[string]string) int {
 	c.t.Helper()
 	text := configWith(c.t, of, option, value)
@@ -196,18 +196,18 @@ func (c *canaries) check(of, option, value string, env map[string]string) int {
 		c.find(where+": check\n"+text, problems.Error())
 		return 0
 	}
-	cfg.SetPrivate("postgres://private", "redis://private")
+	cfg.SetPrivate("postgres://embedded", "redis://embedded")
 	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.find(where+": build\n"+text, err.Error())
 		return 0
 	}
-	g.first.plan.Discard()
+	g.initial.plan.Discard()
 	return 1
 }
 
-// configWith returns a configuration in which an option of one component, or of what is
-// beside them, has a value, as it stands in the file.
+// configWith returns a configuration in which an option of one component, or one outside of
+// components, has a value in YAML.
 func configWith(t testing.TB, of, option, value string) string {
 	t.Helper()
 	parse := func(text string) (m map[string]any) {
@@ -243,7 +243,7 @@ func configWith(t testing.TB, of, option, value string) string {
 		parts[kind] = put
 	}
 	if parts["source"]["type"] == "generate" || parts["source"]["type"] == "postgres-outbox" || parts["source"]["type"] == "redis-stream" {
-		parts["route"]["dead_letter"] = "kept" // what replays needs one
+		parts["route"]["dead_letter"] = "kept" // a source that replays needs one
 		if kind == "source" {
 			parts["sink"] = map[string]any{"type": "file", "path": "x"}
 		}

@@ -17,23 +17,22 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// missing is a receiver that answers 404 to one event, until it has learned of it.
-type missing struct {
+// refusingReceiver is an HTTP receiver that answers 404 to bodies with a text, until accepts is set.
+type refusingReceiver struct {
 	mu      sync.Mutex
-	what    string         // part of a body
-	learned bool           // it takes what
-	tried   int            // attempts at what
-	got     map[string]int // by body, of what it has taken
-	order   []string       // bodies that contain what, as it took them
+	text    string
+	accepts bool
+	got     map[string]int // accepted requests by body
+	order   []string       // accepted bodies that contain text
 }
 
-func (m *missing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (m *refusingReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	body := string(b)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if strings.Contains(body, m.what) {
-		if m.tried++; !m.learned {
+	if strings.Contains(body, m.text) {
+		if !m.accepts {
 			http.NotFound(w, r)
 			return
 		}
@@ -42,16 +41,17 @@ func (m *missing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.got[body]++
 }
 
-func (m *missing) counts() (different, again int) {
+// counts returns how many different bodies were accepted, and how many requests repeated one.
+func (m *refusingReceiver) counts() (different, repeated int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, n := range m.got {
-		again += n - 1
+		repeated += n - 1
 	}
-	return len(m.got), again
+	return len(m.got), repeated
 }
 
-func (m *missing) await(t *testing.T, n int) {
+func (m *refusingReceiver) await(t *testing.T, n int) {
 	t.Helper()
 	last, at := 0, time.Now()
 	for {
@@ -62,14 +62,14 @@ func (m *missing) await(t *testing.T, n int) {
 		if different > last {
 			last, at = different, time.Now()
 		}
-		if time.Since(at) > testenv.Wait { // nothing comes any more
+		if time.Since(at) > testenv.Wait { // without progress
 			t.Fatalf("%d events of %d", different, n)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-const staysConfig = `
+const blockedConfig = `
 http: {listen: ":${PORT}"}
 sources:
   in: %s
@@ -79,11 +79,10 @@ routes:
   all: {from: [in], to: [shop]}
 `
 
-// TestOneThatStaysAcrossAKill: one event to which the receiver answers 404, with the default of
-// retrying without end, keeps only those of its key. Others that follow are delivered and stored,
-// and do not come again after a kill; it is delivered when the receiver takes it, before those of its key. STAYS sets
-// how many others.
-func TestOneThatStaysAcrossAKill(t *testing.T) {
+// TestFailingEventBlocksItsKeyOnlyAcrossKill proves that an event that is retried without end blocks only later events
+// of its key. Other events are delivered, their acks are stored, and they are not repeated after a kill. When the
+// receiver accepts the event, it arrives before the later ones of its key. STAYS sets the number of other events.
+func TestFailingEventBlocksItsKeyOnlyAcrossKill(t *testing.T) {
 	others := times("STAYS", 12_000) // more than in_flight
 	client := testenv.RedisClient(t)
 	stream := func(t *testing.T, from, n int) {
@@ -105,16 +104,16 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		source string
-		begin  func(*testing.T)                // makes what is read from
-		write  func(t *testing.T, from, n int) // events with ids
-		again  func(*testing.T)                // one more event of the key 7
-		stored func(*testing.T)                // waits until others + 9 are
+		begin  func(*testing.T)                // creates the stream or the table
+		write  func(t *testing.T, from, n int) // writes events with ids
+		second func(*testing.T)                // writes a second event of the key 7
+		stored func(*testing.T)                // waits until the acks of others + 9 events are stored
 	}{
 		"name": {
 			source: fmt.Sprintf("{type: redis-stream, url: %q, stream: stays, from: start, name: n}", testenv.Redis(t).URL()),
 			begin:  func(t *testing.T) { client.FlushAll(t.Context()) }, write: stream,
-			again: func(t *testing.T) {
-				client.XAdd(t.Context(), &redis.XAddArgs{Stream: "stays", Values: []string{"data", `{"id":7,"again":true}`, "key", "7"}})
+			second: func(t *testing.T) {
+				client.XAdd(t.Context(), &redis.XAddArgs{Stream: "stays", Values: []string{"data", `{"id":7,"second":true}`, "key", "7"}})
 			},
 			stored: pending(func() bool {
 				text := client.HGet(t.Context(), "{stays}:position:n", "settled").Val()
@@ -124,8 +123,8 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 		"group": {
 			source: fmt.Sprintf("{type: redis-stream, url: %q, stream: stays, from: start, group: g, consumer: me}", testenv.Redis(t).URL()),
 			begin:  func(t *testing.T) { client.FlushAll(t.Context()) }, write: stream,
-			again: func(t *testing.T) {
-				client.XAdd(t.Context(), &redis.XAddArgs{Stream: "stays", Values: []string{"data", `{"id":7,"again":true}`, "key", "7"}})
+			second: func(t *testing.T) {
+				client.XAdd(t.Context(), &redis.XAddArgs{Stream: "stays", Values: []string{"data", `{"id":7,"second":true}`, "key", "7"}})
 			},
 			stored: pending(func() bool {
 				p := client.XPending(t.Context(), "stays", "g").Val()
@@ -151,7 +150,7 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			again: func(t *testing.T) {
+			second: func(t *testing.T) {
 				if _, err := testenv.Connect(t).Exec(t.Context(), "UPDATE stays SET n = 1 WHERE id = 7"); err != nil {
 					t.Fatal(err)
 				}
@@ -169,11 +168,11 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &missing{what: `"id":7,`, got: map[string]int{}}
+			m := &refusingReceiver{text: `"id":7,`, got: map[string]int{}}
 			shop := httptest.NewServer(m)
 			defer shop.Close()
 			config := filepath.Join(t.TempDir(), "gateway.yaml")
-			writeFile(t, config, fmt.Sprintf(staysConfig, c.source, shop.URL))
+			writeFile(t, config, fmt.Sprintf(blockedConfig, c.source, shop.URL))
 			begin := func() *program {
 				p := startBinary(t, nil, "-c", config)
 				p.awaitReady()
@@ -183,7 +182,7 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 			p := begin()
 			c.write(t, 0, 10)
 			m.await(t, 9)
-			c.again(t)
+			c.second(t)
 			c.write(t, 10, others)
 			m.await(t, others+9)
 			p.awaitMetric(`gateway_source_outstanding{source="in"} 2`)
@@ -199,17 +198,17 @@ func TestOneThatStaysAcrossAKill(t *testing.T) {
 			c.write(t, others+10, 1)
 			m.await(t, others+10)
 			p.awaitMetric(`gateway_source_outstanding{source="in"} 2`)
-			if n, again := m.counts(); n != others+10 || again > 0 {
-				t.Errorf("%d events, %d came again", n, again)
+			if n, repeated := m.counts(); n != others+10 || repeated > 0 {
+				t.Errorf("%d events, %d repeated", n, repeated)
 			}
 			m.mu.Lock()
-			m.learned = true
+			m.accepts = true
 			m.mu.Unlock()
 			m.await(t, others+12)
 			p.awaitMetric(`gateway_source_outstanding{source="in"} 0`)
 			p.awaitMetric("gateway_conserved 1")
-			if _, again := m.counts(); again > 0 || len(m.order) != 2 || strings.Contains(m.order[0], "again") || strings.Contains(m.order[0], `"n":1`) {
-				t.Errorf("%d came again; those of the key: %v", again, m.order)
+			if _, repeated := m.counts(); repeated > 0 || len(m.order) != 2 || strings.Contains(m.order[0], "second") || strings.Contains(m.order[0], `"n":1`) {
+				t.Errorf("%d repeated; events of the key: %v", repeated, m.order)
 			}
 			if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
