@@ -125,9 +125,9 @@ func TestCheckExitStatus(t *testing.T) {
 	}
 }
 
-// TestClosedOutput: who reads the standard output goes away. The sink that writes there fails,
-// and the other route goes on.
-func TestClosedOutput(t *testing.T) {
+// TestClosedOutputFailsOneSink proves that a closed standard output fails the sink stdout, and that the other route
+// delivers.
+func TestClosedOutputFailsOneSink(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	writeFile(t, file, `
 http: {listen: ":${PORT}"}

@@ -55,8 +55,8 @@ func check(ctx context.Context, set plugin.Set, f *flags, r *report) error {
 	if err != nil {
 		return r.broken(err)
 	}
-	embedded := cfg.PrivateComponents()
-	cfg.SetPrivate("postgres://embedded", "redis://embedded") // nothing is started here
+	embedded := cfg.EmbeddedComponents()
+	cfg.SetEmbeddedURLs("postgres://embedded", "redis://embedded") // nothing is started here
 	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return r.broken(err)
@@ -81,7 +81,7 @@ func probe(ctx context.Context, r *report, cfg *config.Config, g *gateway, embed
 	}
 	for _, p := range g.initial.plan.Probe(ctx, probeTimeout, embedded) {
 		for _, f := range p.Findings {
-			r.finding(string(p.Kind)+"s."+p.Name, cfg.Place(p.Kind, p.Name).String(), f)
+			r.finding(string(p.Kind)+"s."+p.Name, cfg.Position(p.Kind, p.Name).String(), f)
 		}
 	}
 	for _, l := range g.listeners() {

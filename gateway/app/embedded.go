@@ -21,7 +21,7 @@ type embeddedServers struct {
 // startEmbedded starts the embedded servers that cfg refers to, and sets their URLs in it.
 func startEmbedded(ctx context.Context, cfg *config.Config, dir string) (embeddedServers, error) {
 	var p embeddedServers
-	p.postgres, p.redis = cfg.Private()
+	p.postgres, p.redis = cfg.Embedded()
 	if !p.postgres && !p.redis {
 		return p, nil
 	}
@@ -30,7 +30,7 @@ func startEmbedded(ctx context.Context, cfg *config.Config, dir string) (embedde
 		return p, err
 	}
 	p.servers = s
-	cfg.SetPrivate(s.PostgresURL(), s.RedisURL())
+	cfg.SetEmbeddedURLs(s.PostgresURL(), s.RedisURL())
 	return p, nil
 }
 

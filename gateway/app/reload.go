@@ -105,12 +105,12 @@ func needRestart(running, loaded *config.Config) (names []string) {
 
 // setURLs sets the URLs of the embedded servers in cfg. It fails where cfg refers to a server that does not run.
 func (p embeddedServers) setURLs(cfg *config.Config) error {
-	postgres, redis := cfg.Private()
+	postgres, redis := cfg.Embedded()
 	if postgres && !p.postgres || redis && !p.redis {
 		return errors.New("the new configuration refers to an embedded server that was not started: restart the gateway")
 	}
 	if p.servers != nil {
-		cfg.SetPrivate(p.servers.PostgresURL(), p.servers.RedisURL())
+		cfg.SetEmbeddedURLs(p.servers.PostgresURL(), p.servers.RedisURL())
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func replayGraph(cfg *config.Config, to string) (router.Graph, error) {
 		s := cfg.Graph.Sinks[i]
 		for _, u := range options.EmbeddedURLs(s.Options) {
 			if u.URL.Embedded() {
-				return g, fmt.Errorf("%s: sinks.%s.%s is an embedded server, which runs only within a gateway: set the URL of a server", cfg.Place(plugin.KindSink, next), next, u.Option)
+				return g, fmt.Errorf("%s: sinks.%s.%s is an embedded server, which runs only within a gateway: set the URL of a server", cfg.Position(plugin.KindSink, next), next, u.Option)
 			}
 		}
 		g.Sinks = append(g.Sinks, s)

@@ -196,7 +196,7 @@ func (c *canaries) check(of, option, value string, env map[string]string) int {
 		c.find(where+": check\n"+text, problems.Error())
 		return 0
 	}
-	cfg.SetPrivate("postgres://embedded", "redis://embedded")
+	cfg.SetEmbeddedURLs("postgres://embedded", "redis://embedded")
 	g, err := assemble(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.find(where+": build\n"+text, err.Error())

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// client is a client in a test as it stands in a file.
+// client is a client of a test in a file.
 type client struct {
 	Sink   string `koanf:"sink" doc:"sink that it is connected to; may be left out where only one sink has clients"`
 	Claims any    `koanf:"claims" doc:"what its token says: a mapping, or text that is JSON"`
@@ -25,8 +25,8 @@ func (client) OptionType() string { return "client" }
 // ClientRows lists the options of a client in a test, for the documentation.
 func ClientRows() []options.Row { return options.Rows(&client{}) }
 
-// clients decodes the clients of a test, given the names of all sinks, and the sinks that
-// are loaded. Of others no client is looked at.
+// clients decodes the clients of a test. names are all sinks; clients of sinks that are not loaded
+// are ignored.
 func (g *graph) clients(at string, from options.Map[client], names []string, loaded []router.SinkSpec) (out []Client) {
 	var with []string // clients
 	for _, s := range loaded {

@@ -20,49 +20,49 @@ type Config struct {
 	Log   Log
 	Graph router.Graph
 	Tests []Test
-	// Warnings are what looks wrong around it and is no reason not to use it.
+	// Warnings are about its environment. They do not prevent its use.
 	Warnings options.Problems
 
-	places  places
-	env     Env
-	secrets *options.Redactor // of all components, and of http
-	hidden  *options.Redactor // these, and what variables hold
-	private []privateURL
+	locations locations
+	env       Env
+	secrets   *options.Redactor // of all components, and of http
+	hidden    *options.Redactor // of these, and of the values of variables
+	embedded  []embeddedURL
 }
 
-// Request says what to load.
+// Request selects what to load.
 type Request struct {
-	Files   []string // the later wins
-	Pipes   Pipes    // what stands for those of them that are pipes
+	Files   []string // a later one overrides earlier ones
+	Pipes   Pipes    // content of the files that are pipes
 	Env     Env
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
-	// Offline has the variables that sources and sinks lack be no problem: none of
-	// them is going to be built.
+	// Offline ignores missing variables of sources and sinks, since these are not
+	// built.
 	Offline bool
 }
 
-// Load reads, merges and decodes files. Where there are problems it returns all
-// of them, sorted by place, and no Config.
+// Load reads, merges and decodes files. It returns a Config, or all problems, sorted by
+// position.
 func Load(r Request) (*Config, options.Problems) {
-	all := places{}
+	all := locations{}
 	var problems options.Problems
-	merged := koanf.New("\x00") // a delimiter that no name contains
-	r.Env = r.Env.remembering()
+	merged := koanf.New("\x00") // no name contains this delimiter
+	r.Env = r.Env.caching()
 	for _, file := range r.Files {
 		text, err := r.Pipes.Read(file)
 		if err != nil {
 			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: fmt.Sprintf("cannot be read: %v", err)})
 			continue
 		}
-		p := parser{file: file, env: r.Env, places: places{}, open: map[*yaml.Node]bool{}}
+		p := parser{file: file, env: r.Env, locations: locations{}, open: map[*yaml.Node]bool{}}
 		m := p.parse(text)
 		problems = append(problems, p.problems...)
 		replaceTypes(merged, m)
 		if err := merged.Load(confmap.Provider(m, ""), nil); err != nil {
 			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: err.Error()})
 		}
-		for path, at := range p.places {
+		for path, at := range p.locations {
 			all[path] = at
 		}
 	}
@@ -71,25 +71,25 @@ func Load(r Request) (*Config, options.Problems) {
 		return nil, problems
 	}
 	g := graph{dec: &options.Decoder{Locate: all.find}, plugins: r.Plugins, values: all.values()}
-	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library takes it where a URL has none
+	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library uses it for URLs without a password
 		g.secrets, g.outside = append(g.secrets, password), 1
 	}
 	cfg := g.decode(raw, r.Routes)
-	cfg.places, cfg.env = all, r.Env
+	cfg.locations, cfg.env = all, r.Env
 	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
-	g.privateServers(cfg, r)
-	// An empty token must not open what it was meant to close; ${TOKEN:-} says that none is meant.
+	g.collectEmbedded(cfg, r)
+	// An empty token must not open /api to everyone by accident; ${TOKEN:-} states that none is wanted.
 	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
 		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")
 	}
 	for _, p := range problems {
-		if !g.left(p.Path) && !(r.Offline && standIn(p.Path)) {
+		if !g.unselected(p.Path) && !(r.Offline && inSourceOrSink(p.Path)) {
 			g.dec.Problems = append(g.dec.Problems, p)
 		}
 	}
 	if len(g.dec.Problems) > 0 {
 		g.dec.Problems.Sort()
-		all.originate(g.dec.Problems, r.Env)
+		all.addOrigins(g.dec.Problems, r.Env)
 		return nil, redacted(g.dec.Problems, cfg.hidden)
 	}
 	return cfg, nil
@@ -98,33 +98,32 @@ func Load(r Request) (*Config, options.Problems) {
 // adminToken is the path of the secret that opens /api.
 const adminToken = "http.admin.token"
 
-// standIn says whether path lies in a source or sink, of which there is a stand-in
-// where nothing is connected to.
-func standIn(path string) bool {
+// inSourceOrSink reports whether path is in a source or sink. Offline these have test doubles.
+func inSourceOrSink(path string) bool {
 	return strings.HasPrefix(path, "sources.") || strings.HasPrefix(path, "sinks.")
 }
 
-// replaceTypes forgets the components of earlier files to which m gives another
-// type: their options mean nothing to it.
+// replaceTypes deletes the components of earlier files to which m gives another
+// type, since their options belong to the old type.
 func replaceTypes(merged *koanf.Koanf, m map[string]any) {
 	for section, components := range m {
 		named, _ := components.(map[string]any)
 		for name, body := range named {
-			fresh, _ := body.(map[string]any)
+			component, _ := body.(map[string]any)
 			path := section + merged.Delim() + name
 			before := merged.Get(path + merged.Delim() + "type")
-			if after := fresh["type"]; after != nil && before != nil && after != before {
+			if after := component["type"]; after != nil && before != nil && after != before {
 				merged.Delete(path)
 			}
 		}
 	}
 }
 
-// Redactor hides the secrets of the configuration.
+// Redactor returns a Redactor of the secrets of the configuration.
 func (c *Config) Redactor() *options.Redactor { return c.secrets }
 
-// redacted returns problems whose texts do not have what r hides. The decoder repeats no
-// secret itself; this is for errors of what it calls.
+// redacted returns problems with redacted texts. The decoder quotes no secret itself, but errors of
+// the functions that it calls may.
 func redacted(problems options.Problems, r *options.Redactor) options.Problems {
 	for i := range problems {
 		problems[i].Text = r.Text(problems[i].Text)
@@ -132,10 +131,10 @@ func redacted(problems options.Problems, r *options.Redactor) options.Problems {
 	return problems
 }
 
-// Locate turns what router.New returned into problems with their places.
+// Locate returns an error of router.Plan as problems with their positions.
 func (c *Config) Locate(err error) options.Problems {
 	problems := redacted(c.locate(err), c.hidden)
-	c.places.originate(problems, c.env)
+	c.locations.addOrigins(problems, c.env)
 	return problems
 }
 
@@ -158,23 +157,23 @@ func (c *Config) locate(err error) options.Problems {
 		return options.Problems{{Text: err.Error()}}
 	}
 	path, text := string(be.Kind)+"s."+be.Name, be.Err.Error()
-	at, _ := c.places.find(path)
+	at, _ := c.locations.find(path)
 	var oe *plugin.OptionError
 	if errors.As(be.Err, &oe) {
 		path, text = options.Join(path, oe.Option), oe.Err.Error()
-		_, at = c.places.find(path)
+		_, at = c.locations.find(path)
 	}
 	return options.Problems{{Pos: at, Path: path, Text: text}}
 }
 
-// Place returns where a component of the graph stands.
-func (c *Config) Place(kind plugin.Kind, name string) options.Pos {
-	at, _ := c.places.find(string(kind) + "s." + name)
+// Position returns the position of a component of the graph.
+func (c *Config) Position(kind plugin.Kind, name string) options.Pos {
+	at, _ := c.locations.find(string(kind) + "s." + name)
 	return at
 }
 
-// left says whether path lies in a component that is not loaded.
-func (g *graph) left(path string) bool {
+// unselected reports whether path is in a component that no selected route uses.
+func (g *graph) unselected(path string) bool {
 	parts := strings.SplitN(path, ".", 3)
 	if len(g.selected) == 0 || len(parts) < 2 {
 		return false

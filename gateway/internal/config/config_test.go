@@ -29,7 +29,7 @@ func load(env map[string]string, routes []string, files ...string) (*config.Conf
 	})
 }
 
-// check is what `gateway check` does.
+// check loads and builds a configuration as `gateway check` does.
 func check(env map[string]string, files ...string) error {
 	cfg, problems := load(env, nil, files...)
 	if len(problems) > 0 {
@@ -43,8 +43,8 @@ func check(env map[string]string, files ...string) error {
 	return nil
 }
 
-// TestBrokenConfigs compares all that is said about each broken file with its
-// golden file. `go test ./gateway/internal/config -update` rewrites them: read them then.
+// TestBrokenConfigs compares the problems of each broken file with its golden file. Review the files after
+// `go test ./gateway/internal/config -update` has rewritten them.
 func TestBrokenConfigs(t *testing.T) {
 	files, err := filepath.Glob("testdata/broken/*.yaml")
 	if err != nil || len(files) < 30 {
@@ -95,7 +95,8 @@ func TestDefaultFileIsRight(t *testing.T) {
 	}
 }
 
-// TestRoutesNeedOnlyWhatTheyUse: a machine that delivers has no DATABASE_URL.
+// TestRoutesNeedOnlyWhatTheyUse proves that variables of components that no selected route uses may be missing, such
+// as DATABASE_URL for the route deliver.
 func TestRoutesNeedOnlyWhatTheyUse(t *testing.T) {
 	cfg, problems := load(map[string]string{"REDIS_URL": "redis://bus"}, []string{"deliver"}, "../../../gateway.yaml")
 	if len(problems) > 0 {
@@ -171,7 +172,7 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
-// TestDotEnv: the old system's .env works as it is, and the environment wins.
+// TestDotEnv proves that the .env of the old system works, and that the environment takes precedence.
 func TestDotEnv(t *testing.T) {
 	t.Setenv("GATEWAY_TEST_BOTH", "environment")
 	dotenv := write(t, ".env", "# comment\nGATEWAY_TEST_BOTH=file\nexport GATEWAY_TEST_URL='redis://a:b@c'\nGATEWAY_TEST_PORT=8081 # why\n")
@@ -184,7 +185,7 @@ func TestDotEnv(t *testing.T) {
 			t.Errorf("%s is %q, %v, %v", name, got, ok, err)
 		}
 	}
-	// What dotenv leaves out or takes as it is, is a warning, and never shown.
+	// A line that dotenv ignores or takes literally is a warning, which does not quote it.
 	for _, text := range []string{"what is this\n", "A='postgres://u:s3cret@db\n", "s3cret\n"} {
 		env, err := config.ProcessEnv(write(t, ".env", text), nil)
 		if err != nil || len(env.Warnings()) != 1 || env.Warnings()[0].Pos.Line != 1 || strings.Contains(env.Warnings().Error(), "s3cret") {
@@ -196,9 +197,9 @@ func TestDotEnv(t *testing.T) {
 	}
 }
 
-// TestPrivateServers: they stand in where nothing is set, or where the file says
-// so, and never for one variable that was forgotten.
-func TestPrivateServers(t *testing.T) {
+// TestEmbeddedServers proves that embedded servers are used if no server is set, or if the file
+// says so, and not for a single missing variable.
+func TestEmbeddedServers(t *testing.T) {
 	const file = "../../../gateway.yaml"
 	literal := write(t, "literal.yaml", "sources: {orders_db: {url: embedded}}\n")
 	for _, tc := range []struct {
@@ -222,14 +223,14 @@ func TestPrivateServers(t *testing.T) {
 		if tc.problems > 0 {
 			continue
 		}
-		if postgres, redis := cfg.Private(); postgres != tc.postgres || redis != tc.redis {
+		if postgres, redis := cfg.Embedded(); postgres != tc.postgres || redis != tc.redis {
 			t.Errorf("%v: postgres %v, redis %v", tc.env, postgres, redis)
 		}
 	}
 }
 
-// TestLaterFileMayChangeAType: the block is replaced, not merged.
-func TestLaterFileMayChangeAType(t *testing.T) {
+// TestLaterFileMayChangeType proves that the options of a component are then replaced, not merged.
+func TestLaterFileMayChangeType(t *testing.T) {
 	env := map[string]string{"DATABASE_URL": "postgres://db", "REDIS_URL": "redis://bus"}
 	later := write(t, "mine.yaml", "sinks: {browsers: {type: stdout, format: pretty}}\n")
 	if err := check(env, "../../../gateway.yaml", later); err != nil {
@@ -237,7 +238,7 @@ func TestLaterFileMayChangeAType(t *testing.T) {
 	}
 }
 
-// TestMergeKeys: a chain of <<, and an own nested key over a merged one.
+// TestMergeKeys proves a chain of <<, and the precedence of an own nested key over a merged one.
 func TestMergeKeys(t *testing.T) {
 	file := write(t, "merge.yaml", `
 x-a: &a {queue: {size: 5}, timeout: 3s}

@@ -6,26 +6,26 @@ import (
 	"unicode/utf8"
 )
 
-// dotenv reads the text of an .env file as the package dotenv 16 of Node.js does, which
-// the users' files are written for. `NAME=value` and `NAME: value` set a variable,
+// dotenv parses an .env file like the package dotenv 16 of Node.js, for which the files of
+// users are written. `NAME=value` and `NAME: value` set a variable,
 // with or without `export` before it, and the last one counts:
 //
 //   - A value ends with its line, or before the first #, and spaces around it go.
 //   - Between two ', " or ` it may have line breaks and #. Between " the two characters
 //     \n are a line break, and \r a carriage return; there is no other escape.
-//   - A $ is a $, and what is not of this form is left out.
+//   - A $ is a $, and lines of another form are ignored.
 type dotenv struct {
 	text     string // with \n as its only line breaks
 	vars     map[string]string
-	lines    map[string]int // where the assignment that counts begins
+	lines    map[string]int // line of the last assignment of each variable
 	warnings []lineWarning
 
-	line    int // the number of the line that counted lies in
-	counted int // bytes of text whose lines were counted
+	line    int // number of the line at counted
+	counted int // offset up to which lines were counted
 }
 
-// lineWarning is what looks wrong in a line of an .env file. It repeats nothing of the
-// line: that may be secret.
+// lineWarning is a warning about a line of an .env file. It quotes nothing of the line, which
+// may be secret.
 type lineWarning struct {
 	line int
 	text string
@@ -37,7 +37,7 @@ const (
 	warnComment      = "the value ends at its #, as a comment begins there: put the value in quotes if the # is meant"
 )
 
-// parseDotenv reads the variables in text, and what looks wrong in it.
+// parseDotenv returns the variables in text, and warnings.
 func parseDotenv(text []byte) (*dotenv, error) {
 	if len(text) > 1 && (text[0] == 0xff && text[1] == 0xfe || text[0] == 0xfe && text[1] == 0xff) {
 		return nil, errors.New("it is UTF-16: save it as UTF-8")
@@ -59,7 +59,7 @@ func parseDotenv(text []byte) (*dotenv, error) {
 	return d, nil
 }
 
-// assignment reads one that begins at a place, and returns where it ends.
+// assignment parses an assignment at an offset, and returns its end.
 func (d *dotenv) assignment(at int) (end int, ok bool) {
 	if rest, export := strings.CutPrefix(d.text[at:], "export"); export {
 		after := len(d.text) - len(rest)
@@ -72,7 +72,7 @@ func (d *dotenv) assignment(at int) (end int, ok bool) {
 	return d.named(at)
 }
 
-// named reads a name that begins at a place, and what follows it.
+// named parses a name at an offset, and the value after it.
 func (d *dotenv) named(at int) (end int, ok bool) {
 	after := at
 	for after < len(d.text) && isDotenvName(d.text[after]) {
@@ -93,15 +93,15 @@ func (d *dotenv) named(at int) (end int, ok bool) {
 	return 0, false
 }
 
-// set notes the variable whose name ends at a place, and whose value begins at another one. It
-// returns where the value ends.
+// set records a variable, given the offsets of the end of its name and of its value. It returns
+// the end of the value.
 func (d *dotenv) set(name string, after, at int) (end int) {
 	d.lines[name] = d.lineOf(after)
 	d.vars[name], end = d.value(at)
 	return end
 }
 
-// value reads the value that begins at a place, or behind the spaces there.
+// value parses the value at an offset, or after the spaces there.
 func (d *dotenv) value(at int) (value string, end int) {
 	if open := d.skipSpace(at); open < len(d.text) && isQuote(d.text[open]) {
 		if closing := d.closing(open); closing > 0 {
@@ -128,8 +128,8 @@ func (d *dotenv) value(at int) (value string, end int) {
 	return unescape(quote, value), end
 }
 
-// closing returns where the quote that opens at a place is closed, or 0. A quote behind
-// a \ closes only where no other does; and behind the one that closes the line has at most a comment.
+// closing returns the offset of the closing quote for an opening one, or 0. A quote after a \ closes
+// only where no other does. After the closing quote, the line has at most a comment.
 func (d *dotenv) closing(open int) int {
 	var escaped []int
 	quote, at := d.text[open], open+1
@@ -151,7 +151,7 @@ func (d *dotenv) closing(open int) int {
 	return 0
 }
 
-// lineIsOver reports whether a line has nothing more from a place on, but for a comment.
+// lineIsOver reports whether the rest of a line, from an offset, is empty or a comment.
 func (d *dotenv) lineIsOver(at int) bool {
 	next := d.skipSpace(at)
 	return next == len(d.text) || d.text[next] == '#' || strings.Contains(d.text[at:next], "\n")
@@ -168,12 +168,12 @@ func (d *dotenv) skipSpace(at int) int {
 	return len(d.text) - len(strings.TrimLeftFunc(d.text[at:], isDotenvSpace))
 }
 
-// warn notes a warning about the line of a place.
+// warn adds a warning about the line at an offset.
 func (d *dotenv) warn(at int, text string) {
 	d.warnings = append(d.warnings, lineWarning{d.lineOf(at), text})
 }
 
-// lineOf returns the number of the line of a place; places only grow.
+// lineOf returns the number of the line of a place; locations only grow.
 func (d *dotenv) lineOf(at int) int {
 	d.line += strings.Count(d.text[d.counted:at], "\n")
 	d.counted = at

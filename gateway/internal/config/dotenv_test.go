@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// dotenvCases are texts and what the package dotenv 16.6.1 of Node.js makes of them: its
-// parse was called once to write the right side down.
+// dotenvCases are texts and their variables according to the package dotenv 16.6.1 of Node.js, whose
+// parse was called once for this table.
 var dotenvCases = []struct {
 	text string
 	want map[string]string
@@ -114,8 +114,7 @@ func TestDotenvReadsAsNodeDoes(t *testing.T) {
 	}
 }
 
-// TestDotenvWarnings: what is left out or looks wrong is told with its line, and without
-// what it says.
+// TestDotenvWarnings proves that ignored and suspicious lines are reported by number, and not quoted.
 func TestDotenvWarnings(t *testing.T) {
 	for text, want := range map[string]string{
 		"# c\nA=1\n\nB='x # y' # z\n":                "",
@@ -142,7 +141,7 @@ func TestDotenvWarnings(t *testing.T) {
 	}
 }
 
-// TestDotenvIsLinear: files that would cost a reader with backtracking hours.
+// TestDotenvIsLinear proves that files are parsed in time that would cost hours with backtracking.
 func TestDotenvIsLinear(t *testing.T) {
 	const n = 1 << 20
 	for _, text := range []string{
@@ -150,7 +149,7 @@ func TestDotenvIsLinear(t *testing.T) {
 		"A=" + strings.Repeat(" \n", n/2), strings.Repeat("A\n", n/2), strings.Repeat("export ", n/7), strings.Repeat("a", n),
 		strings.Repeat("A=\"\\\"\nB='\\'\nC=`\\`\n", n/20),
 	} {
-		got, err := parseDotenv([]byte(text)) // the deadline of the test is the bound
+		got, err := parseDotenv([]byte(text)) // bounded by the deadline of the test
 		if err != nil || len(got.vars) > 3 {
 			t.Errorf("%.20q: %d variables, %v", text, len(got.vars), err)
 		}

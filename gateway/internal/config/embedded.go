@@ -6,33 +6,33 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Private says which private servers the configuration asks for: a URL that is
-// the word "embedded".
-func (c *Config) Private() (postgres, redis bool) {
-	for _, p := range c.private {
+// Embedded reports which embedded servers the configuration needs: a URL is the word
+// "embedded".
+func (c *Config) Embedded() (postgres, redis bool) {
+	for _, p := range c.embedded {
 		postgres = postgres || p.Server == "postgres"
 		redis = redis || p.Server == "redis"
 	}
 	return postgres, redis
 }
 
-// privateURL is one of a component: "sinks.bus".
-type privateURL struct {
+// embeddedURL is a URL of a component, such as "sinks.bus", that is the word "embedded".
+type embeddedURL struct {
 	options.EmbeddedURL
 	component string
 }
 
-// PrivateComponents returns the components with a private server: "sinks.bus".
-func (c *Config) PrivateComponents() (names []string) {
-	for _, p := range c.private {
+// EmbeddedComponents returns the components with an embedded server, such as "sinks.bus".
+func (c *Config) EmbeddedComponents() (names []string) {
+	for _, p := range c.embedded {
 		names = append(names, p.component)
 	}
 	return names
 }
 
-// SetPrivate puts the URLs of the private servers in the place of "embedded".
-func (c *Config) SetPrivate(postgres, redis string) {
-	for _, p := range c.private {
+// SetEmbeddedURLs replaces the word "embedded" by the URLs of the embedded servers.
+func (c *Config) SetEmbeddedURLs(postgres, redis string) {
+	for _, p := range c.embedded {
 		switch p.Server {
 		case "postgres":
 			*p.URL = options.NewEmbeddedURL(postgres)
@@ -40,11 +40,11 @@ func (c *Config) SetPrivate(postgres, redis string) {
 			*p.URL = options.NewEmbeddedURL(redis)
 		}
 	}
-	c.private = nil
+	c.embedded = nil
 }
 
-// variable returns the name of the first variable that a value reads.
-func variable(text string) string {
+// firstVariable returns the name of the first variable in a value.
+func firstVariable(text string) string {
 	_, inner, _ := strings.Cut(text, "${")
 	name, _, _ := strings.Cut(inner, ":-")
 	if name, _, _ = strings.Cut(name, "}"); name == "" {
@@ -53,23 +53,22 @@ func variable(text string) string {
 	return name
 }
 
-// privateServers collects the URLs that stand for private servers. Such a server
-// must not hide that a variable was forgotten: where another URL does come from
-// the environment, one that falls back to "embedded" is a problem, unless the
-// file says the word itself.
-func (g *graph) privateServers(cfg *Config, r Request) {
+// collectEmbedded collects the URLs that are the word "embedded". An embedded server must
+// not hide a missing variable: if another URL comes from the environment, a default
+// "embedded" is a problem, unless it is a literal in the file.
+func (g *graph) collectEmbedded(cfg *Config, r Request) {
 	forbidden, _, _ := r.Env.Lookup("GATEWAY_EMBEDDED")
 	real := false
 	type at struct {
 		path string
-		url  privateURL
+		url  embeddedURL
 	}
 	var found []at
 	collect := func(section, name string, opts any) {
 		for _, u := range options.EmbeddedURLs(opts) {
 			real = real || u.URL.FromEnv() && !u.URL.Embedded() && !u.URL.IsZero()
 			if u.URL.Embedded() {
-				found = append(found, at{options.Join(section+"."+name, u.Option), privateURL{u, section + "." + name}})
+				found = append(found, at{options.Join(section+"."+name, u.Option), embeddedURL{u, section + "." + name}})
 			}
 		}
 	}
@@ -86,20 +85,20 @@ func (g *graph) privateServers(cfg *Config, r Request) {
 	seen := map[string]bool{}
 	for _, r := range cfg.Graph.Routes {
 		for _, t := range r.Through {
-			if !seen[t.Name] { // its routes share its options
+			if !seen[t.Name] { // several routes share its options
 				seen[t.Name] = true
 				collect("transforms", t.Name, t.Options)
 			}
 		}
 	}
 	for _, f := range found {
-		name := variable(cfg.places[f.path].text)
+		name := firstVariable(cfg.locations[f.path].text)
 		switch {
 		case forbidden == "off":
-			g.dec.Report(f.path, false, "no server is given, and GATEWAY_EMBEDDED=off forbids a private one: set %s", name)
+			g.dec.Report(f.path, false, "no server is given, and GATEWAY_EMBEDDED=off forbids an embedded one: set %s", name)
 		case real && f.url.URL.FromEnv():
-			g.dec.Report(f.path, false, "%s is not set, although another server is: set it, or write the word embedded here if you want a private server", name)
+			g.dec.Report(f.path, false, "%s is not set, although another server is: set it, or write the word embedded here for an embedded server", name)
 		}
-		cfg.private = append(cfg.private, f.url)
+		cfg.embedded = append(cfg.embedded, f.url)
 	}
 }

@@ -10,26 +10,26 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Env finds environment variables: in layers, the first one wins.
+// Env looks up environment variables in layers; the first one with the variable wins.
 type Env struct {
 	layers   []func(string) (string, bool)
-	heard    func(name, value string) // is told what every variable holds that is asked for; may be nil
-	files    map[string]fileValue     // what was read from the files of NAME_FILE; nil: read each time
+	onLookup func(name, value string) // called with each variable that is found; may be nil
+	files    map[string]fileValue     // content of the files of NAME_FILE; nil: no cache
 	warnings options.Problems
 	dotenv   string         // the .env file, which is the last layer; "": there is none
 	lines    map[string]int // of its variables
 }
 
-// fileValue is the value of a variable that was read from a file, or why it was not.
+// fileValue is the value of a variable from a file, or the error of reading it.
 type fileValue struct {
 	value string
 	err   error
 }
 
-// maxVariable bounds, in bytes, a value that a file holds.
+// maxVariable bounds a value in a file, in bytes.
 const maxVariable = 1 << 20
 
-// NewEnv makes an Env of layers, for tests.
+// NewEnv returns an Env of layers, for tests.
 func NewEnv(layers ...map[string]string) Env {
 	var e Env
 	for _, l := range layers {
@@ -61,7 +61,7 @@ func ProcessEnv(file string, pipes Pipes) (Env, error) {
 	return e, nil
 }
 
-// origin says in which line of the .env file a variable stands; "" where it comes from elsewhere.
+// origin describes the line of the .env file that sets a variable; "" where another layer sets it.
 func (e Env) origin(name string) string {
 	for i, layer := range e.layers {
 		for _, n := range []string{name, name + "_FILE"} {
@@ -76,12 +76,11 @@ func (e Env) origin(name string) string {
 	return ""
 }
 
-// Warnings returns what looks wrong in the .env file and is no reason not to use it. It never
-// shows what is in the file.
+// Warnings returns warnings about the .env file. They never quote its content.
 func (e Env) Warnings() options.Problems { return e.warnings }
 
-// remembering returns the same Env, which reads each file once.
-func (e Env) remembering() Env {
+// caching returns the same Env with a cache, so that each file is read once.
+func (e Env) caching() Env {
 	e.files = map[string]fileValue{}
 	return e
 }
@@ -91,8 +90,8 @@ func (e Env) remembering() Env {
 // break at its end, as Docker and Kubernetes hand over secrets.
 func (e Env) Lookup(name string) (string, bool, error) {
 	value, set, err := e.lookup(name)
-	if set && e.heard != nil {
-		e.heard(name, value)
+	if set && e.onLookup != nil {
+		e.onLookup(name, value)
 	}
 	return value, set, err
 }
@@ -115,7 +114,7 @@ func (e Env) lookup(name string) (string, bool, error) {
 	return "", false, nil
 }
 
-// file returns the value that a file holds.
+// file returns the value in a file.
 func (e Env) file(path string) (string, error) {
 	if v, ok := e.files[path]; ok {
 		return v.value, v.err

@@ -13,8 +13,8 @@ import (
 // the } that closes it, so that braces within it come in pairs: ${A:-{"x":{}}}. It works on
 // scalars after parsing, so no value can change the structure of the file; any
 // other $ stays as it is. The result is a string where nothing was replaced,
-// else an options.Expanded. made is how many bytes of text it has made; more than
-// room are errTooLong.
+// else an options.Expanded. made is the number of bytes of the result; more than
+// room is the error errTooLong.
 func expand(text string, env Env, room int) (v any, made int, err error) {
 	if !strings.Contains(text, "${") {
 		return text, 0, nil
@@ -76,7 +76,7 @@ func closing(text string) int {
 	return -1
 }
 
-// errTooLong says that text with its variables replaced is longer than there is room for.
+// errTooLong is returned where the expanded text exceeds the room.
 var errTooLong = errors.New("too long")
 
 func resolve(inner string, env Env) (string, error) {

@@ -19,14 +19,14 @@ type graph struct {
 	dec      *options.Decoder
 	plugins  plugin.Set
 	selected []string        // routes; empty: all
-	used     map[string]bool // "sinks.bus": what the selected routes need
-	values   heldValues
-	secrets  []any // pointers to all options, behind what comes from outside of the file
-	outside  int
+	used     map[string]bool // components of the selected routes, such as "sinks.bus"
+	values   variableValues
+	secrets  []any // pointers to all options; the first ones are from outside of the file
+	outside  int   // number of these
 	names    map[string][]string
 }
 
-// parts is the top level of a file beside its settings.
+// parts is the top level of a file without its settings.
 type parts struct {
 	Sources    any `koanf:"sources"`
 	Transforms any `koanf:"transforms"`
@@ -35,7 +35,7 @@ type parts struct {
 	Tests      any `koanf:"tests"`
 }
 
-// routeOptions is one route as it stands in a file.
+// routeOptions is a route in a file.
 type routeOptions struct {
 	From       []string       `koanf:"from" rule:"min=1" doc:"sources"`
 	When       expr.Condition `koanf:"when" doc:"condition over the payload that an event must meet for the route to take it"`
@@ -53,20 +53,20 @@ func (routeOptions) Docs() map[string]string {
 	}
 }
 
-// header is what every component has beside its own options.
+// header has the options of every component that are not its plugin's.
 type header struct {
 	Type string `koanf:"type" rule:"required"`
 }
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
-// maxWays bounds the pairs of a source and what a route leads it to: each is checked and
+// maxPaths bounds the pairs of a source and a transform or sink of its routes: each is checked and
 // counted, and a route of a thousand sources to a thousand sinks has a million.
-const maxWays = 100_000
+const maxPaths = 100_000
 
 func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	for key := range raw {
-		if strings.HasPrefix(key, "x-") { // a place for anchors
+		if strings.HasPrefix(key, "x-") { // for anchors
 			delete(raw, key)
 		}
 	}
@@ -102,7 +102,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	for _, t := range transforms {
 		byName[t.Name] = t
 	}
-	ways := 0
+	paths := 0
 	for _, r := range routes {
 		spec := router.RouteSpec{Name: r.name, From: r.From, When: r.When, Else: r.Else, To: r.To, DeadLetter: r.DeadLetter, Redactor: g.redactor("routes." + r.name)}
 		for _, name := range r.Through {
@@ -112,14 +112,14 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		}
 		cfg.Graph.Routes = append(cfg.Graph.Routes, spec)
 		g.references(r, top)
-		ways += len(r.From) * (len(r.Through) + len(r.To))
+		paths += len(r.From) * (len(r.Through) + len(r.To))
 	}
-	if ways > maxWays {
-		g.dec.Report("routes", true, "lead on %d ways from a source through a transform or to a sink, more than %d: name fewer in each", ways, maxWays)
+	if paths > maxPaths {
+		g.dec.Report("routes", true, "lead on %d paths from a source through a transform or to a sink, more than %d: name fewer in each", paths, maxPaths)
 		return cfg // the graph is never built
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
-	g.promises(cfg.Graph, top)
+	g.checkConsistency(cfg.Graph, top)
 	cfg.Tests = g.tests(top, cfg.Graph.Routes, cfg.Graph.Sinks)
 	return cfg
 }
@@ -129,7 +129,7 @@ type namedRoute struct {
 	routeOptions
 }
 
-// routes decodes the selected routes and notes what they use.
+// routes decodes the selected routes and records which components they use.
 func (g *graph) routes(raw, sinks any, selected []string) []namedRoute {
 	m := g.mapping("routes", raw)
 	g.selected, g.used = selected, map[string]bool{}
@@ -164,11 +164,11 @@ func (g *graph) routes(raw, sinks any, selected []string) []namedRoute {
 	return out
 }
 
-// useDeadLetters notes the sinks that get the dead letters of those in use.
+// useDeadLetters records the sinks that get the dead letters of sinks in use.
 func (g *graph) useDeadLetters(sinks any) {
 	bodies, _ := sinks.(map[string]any)
 	for name := range bodies {
-		for g.used["sinks."+name] { // until a chain has come to one that is noted
+		for g.used["sinks."+name] { // until the chain reaches a recorded sink
 			body, _ := bodies[name].(map[string]any)
 			to, ok := body["dead_letter"]
 			name = fmt.Sprint(to)
@@ -180,7 +180,7 @@ func (g *graph) useDeadLetters(sinks any) {
 	}
 }
 
-// references checks that what a route names exists, and stands there once.
+// references checks that the components of a route exist, and that each is listed once.
 func (g *graph) references(r namedRoute, top parts) {
 	for _, ref := range []struct {
 		key, what string
@@ -219,8 +219,8 @@ func (g *graph) checkName(path, name string) {
 	}
 }
 
-// components decodes all components of one kind that are used. prepare returns
-// what the options are decoded into, and a function that makes the spec of it.
+// components decodes all components of one kind that are used. prepare returns the
+// pointers to decode into, and a function that returns the spec.
 func components[T, S any](g *graph, section string, raw any, types []plugin.Type[T], prepare func(string, plugin.Type[T]) ([]any, func() S)) []S {
 	m := g.mapping(section, raw)
 	known := make([]string, len(types))
@@ -230,7 +230,7 @@ func components[T, S any](g *graph, section string, raw any, types []plugin.Type
 	var out []S
 	for _, name := range g.dec.Keys(section, m) {
 		at := section + "." + name
-		if g.left(at) {
+		if g.unselected(at) {
 			continue
 		}
 		g.checkName(section, name)

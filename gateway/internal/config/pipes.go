@@ -12,22 +12,22 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Pipes is what was read from pipes, by their paths: of `-c <(...)` and `-c /dev/stdin`,
-// and of files that a password manager serves. A pipe gives what is in it once, so it is
-// read at the start only, and a reload takes that again.
+// Pipes holds the content of pipes by their paths: of `-c <(...)` and `-c /dev/stdin`, and of
+// files that a password manager serves. A pipe can be read once, so it is read at the start,
+// and a reload uses the same content.
 type Pipes map[string][]byte
 
-// pipeWait bounds how long the pipes may take together.
+// pipeWait bounds the reading of all pipes together.
 const pipeWait = 5 * time.Second
 
-// ReadPipes reads those of paths that are pipes, each up to its end and up to the size
-// that a configuration file may have. Its error names the path.
+// ReadPipes reads the pipes among paths, within 5 seconds. Each must end, and be no larger than
+// a configuration file may be. The error names the path.
 func ReadPipes(paths ...string) (Pipes, error) {
 	p, end := Pipes{}, time.Now().Add(pipeWait)
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil || info.Mode()&fs.ModeNamedPipe == 0 || p[path] != nil {
-			continue // what is wrong is told when it is read as a file
+			continue // reading it as a file returns the error
 		}
 		text, err := readPipe(path, end)
 		if err != nil {
@@ -38,7 +38,7 @@ func ReadPipes(paths ...string) (Pipes, error) {
 	return p, nil
 }
 
-// readPipe reads a pipe up to its end, or to a time.
+// readPipe reads a pipe to its end, which must come before a time.
 func readPipe(path string, end time.Time) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // else it blocks until there is a writer
 	if err != nil {
@@ -62,12 +62,12 @@ func readPipe(path string, end time.Time) ([]byte, error) {
 		case len(text) > 0:
 			return text, nil
 		}
-		time.Sleep(10 * time.Millisecond) // its writer has not come yet: that cannot be waited for
+		time.Sleep(10 * time.Millisecond) // there is no writer yet, which only polling finds out
 	}
 }
 
-// Read returns the content of a file that a configuration consists of, or of a pipe that was read
-// at the start, unless a file has taken its place. Its errors tell what is wrong, without the path.
+// Read returns the content of a configuration file, or of a pipe that was read at the start, unless
+// a regular file has replaced it. The error does not contain the path.
 func (p Pipes) Read(path string) ([]byte, error) {
 	if text, ok := p[path]; ok {
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {

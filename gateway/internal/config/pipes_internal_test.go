@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestPipesThatAreNotWritten: one without a writer, one whose writer does not end, and one
-// that has no end.
-func TestPipesThatAreNotWritten(t *testing.T) {
+// TestPipesWithoutEndAreRefused proves that a pipe without a writer, one whose writer does not close it, and one
+// without an end are errors.
+func TestPipesWithoutEndAreRefused(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)

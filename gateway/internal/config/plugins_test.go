@@ -19,8 +19,8 @@ type tidy struct {
 	Speed int `koanf:"speed" rule:"min=1" doc:"events in a second"`
 }
 
-// untidy has one of each mistake.
-type untidy struct {
+// invalid has one of each mistake.
+type invalid struct {
 	Type    string         `koanf:"type" doc:"x"`
 	Timeout int            `koanf:"timeout" doc:"x"`
 	Ratio   float32        `koanf:"ratio" doc:"x"`
@@ -37,9 +37,9 @@ type untidy struct {
 	} `koanf:"in"`
 }
 
-// TestCheckPlugins: what the author of a type has described wrongly is said at the start, all of it.
+// TestCheckPlugins proves that all mistakes of a plugin type are reported.
 func TestCheckPlugins(t *testing.T) {
-	_ = untidy{}.hidden
+	_ = invalid{}.hidden
 	sink := func(name string) plugin.SinkType {
 		return plugin.NewSink(name, "x", func() tidy { return tidy{1} }, func(tidy, plugin.Env) (plugin.Sink, error) { return nil, nil })
 	}
@@ -54,7 +54,7 @@ func TestCheckPlugins(t *testing.T) {
 		Sinks: []plugin.SinkType{
 			sink("a"), sink("a"), sink("Upper"), sink("none").WithMaxBatch(0), sink("c").WithCommand(command("check")),
 			sink("d").WithCommand(command("own")), sink("e").WithCommand(command("own")), sink("f").WithCommand(command("")),
-			plugin.NewSink("untidy", "x", func() untidy { return untidy{} }, func(untidy, plugin.Env) (plugin.Sink, error) { return nil, nil }),
+			plugin.NewSink("invalid", "x", func() invalid { return invalid{} }, func(invalid, plugin.Env) (plugin.Sink, error) { return nil, nil }),
 			plugin.NewSink("number", "x", func() int { return 1 }, func(int, plugin.Env) (plugin.Sink, error) { return nil, nil }),
 		},
 	}, "check")
@@ -77,7 +77,7 @@ func TestCheckPlugins(t *testing.T) {
 	}
 }
 
-// TestReservedOptions: the router's own keys of each kind are reserved.
+// TestReservedOptions proves that the router's option keys of each kind are reserved.
 func TestReservedOptions(t *testing.T) {
 	for kind, all := range map[plugin.Kind][]any{
 		plugin.KindSource: {&router.Capture{}}, plugin.KindTransform: {&router.Failure{}, &router.Collect{}}, plugin.KindSink: {&delivery.Options{}},

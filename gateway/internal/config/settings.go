@@ -12,51 +12,51 @@ import (
 // HTTP is the shared listener.
 type HTTP struct {
 	Listen   string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
-	BasePath string     `koanf:"base_path" doc:"path under which a proxy shows the gateway and which it passes on, such as /orders/"`
+	BasePath string     `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
 	Admin    Admin      `koanf:"admin"`
 	Limits   HTTPLimits `koanf:"limits"`
 }
 
 // Docs is part of [options.Documented].
 func (HTTP) Docs() map[string]string {
-	return map[string]string{"base_path": "It is taken out of each request that has it. A proxy that takes it out itself needs no base_path"}
+	return map[string]string{"base_path": "The gateway strips it from each request that has it. It is not needed for a proxy that strips it"}
 }
 
-// Admin says who may see the insides.
+// Admin has the options of the admin pages.
 type Admin struct {
-	Listen string         `koanf:"listen" doc:"address of a listener of its own for /metrics, /healthz, /readyz and /api"`
-	Token  options.Secret `koanf:"token" doc:"secret that opens /api, on each listener; empty: one is made at the start, and shown as a link"`
+	Listen string         `koanf:"listen" doc:"address of a separate listener for /metrics, /healthz, /readyz and /api"`
+	Token  options.Secret `koanf:"token" doc:"secret of /api, on each listener; empty: one is generated at the start, and a link with it is printed"`
 }
 
 // Docs is part of [options.Documented].
 func (Admin) Docs() map[string]string {
 	return map[string]string{
-		"listen": "Empty: on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set",
+		"listen": "Empty: they are on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set",
 	}
 }
 
-// HTTPLimits bound what the clients of each listener may take.
+// HTTPLimits bound the clients of each listener.
 type HTTPLimits struct {
 	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included"`
 	PerAddress  int              `koanf:"per_address" rule:"min=0" doc:"connections at the same time from one address, or from one /64 network of IPv6"`
 	Header      options.Duration `koanf:"header" rule:"min=100ms,max=10m" doc:"how long the header of a request may take to arrive"`
 	Read        options.Duration `koanf:"read" rule:"min=100ms,max=10m" doc:"how long a whole request may take to arrive"`
-	Write       options.Duration `koanf:"write" rule:"min=100ms,max=10m" doc:"how long an answer may take until the client has taken it"`
+	Write       options.Duration `koanf:"write" rule:"min=100ms,max=10m" doc:"how long it may take until the client has received an answer"`
 	Idle        options.Duration `koanf:"idle" rule:"min=100ms,max=1h" doc:"how long a connection may be kept between two requests"`
 }
 
 // Docs is part of [options.Documented].
 func (HTTPLimits) Docs() map[string]string {
 	return map[string]string{
-		"connections": "Beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as the limit of open files allows (ulimit -n), less a reserve for these requests and for the gateway's own files",
-		"per_address": "More are closed at once. 0: no bound. Behind a proxy all have its address",
+		"connections": "Beyond it only /healthz, /readyz, /metrics and /api are answered. 0: as many as the limit of open files allows (ulimit -n), minus a reserve for these requests and for the files of the gateway",
+		"per_address": "Further ones are closed at once. 0: no bound. Behind a proxy all clients have its address",
 		"write":       "WebSocket and server-sent events have limits of their own",
 	}
 }
 
-// Log says what is logged.
+// Log has the options of the log.
 type Log struct {
-	Level  string `koanf:"level" rule:"oneof=debug|info|warn|error" doc:"least level that is logged"`
+	Level  string `koanf:"level" rule:"oneof=debug|info|warn|error" doc:"lowest level that is logged"`
 	Format string `koanf:"format" rule:"oneof=auto|text|json" doc:"auto is text on a terminal and JSON elsewhere"`
 }
 
@@ -95,17 +95,17 @@ func (h *HTTP) Check(report func(option, text string)) {
 		report("base_path", "is not a path: write it as browsers show it, such as /orders/")
 	}
 	if h.Admin.Listen == h.Listen {
-		report("admin.listen", "is http.listen: give another address, or leave it out")
+		report("admin.listen", "is http.listen: set another address, or remove it")
 	}
 	if n := len(h.Admin.Token.Reveal()); n > 0 && n < minToken {
-		report("admin.token", "is shorter than 16 characters, and can be guessed")
+		report("admin.token", "is shorter than 16 characters, and could be guessed")
 	}
 	if text := badAddress(h.Admin.Listen); h.Admin.Listen != "" && text != "" {
 		report("admin.listen", text)
 	}
 }
 
-// minToken is the least length of a token in bytes.
+// minToken is the minimum length of a token in bytes.
 const minToken = 16
 
 func badAddress(addr string) string {

@@ -8,8 +8,8 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestOptionsOfOurOwn: those beside the plugins' are written as plugintest wants a plugin's.
-func TestOptionsOfOurOwn(t *testing.T) {
+// TestOptionsOutsideOfPlugins proves that the options of the gateway itself meet the rules of plugintest.
+func TestOptionsOutsideOfPlugins(t *testing.T) {
 	for _, o := range []any{&settings{}, &routeOptions{}, &testOptions{}, &client{}, &router.Capture{}, &delivery.Options{}, &router.Failure{}} {
 		for _, problem := range options.Lint(o) {
 			t.Errorf("%T: %s", o, problem)

@@ -14,11 +14,11 @@ var (
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
 )
 
-// suspects are the usual reasons for text not to be YAML. The parser notices
-// them late and names another line.
+// suspects are the usual causes of syntax errors. The parser finds them late, and names
+// another line.
 var suspects = []struct {
-	with    string         // what a line has that the pattern matches: quicker to find
-	pattern *regexp.Regexp // group 1 is where the reason stands
+	with    string         // text of each line that the pattern matches, for a fast check
+	pattern *regexp.Regexp // group 1 is the position of the cause
 	hint    string
 }{
 	{"${", regexp.MustCompile(`^[^"'#]*?[{\[][^"'#]*?(\$\{)`), "between { and } a value with ${...} must be in quotes"},
@@ -28,10 +28,10 @@ var suspects = []struct {
 	{"\"", regexp.MustCompile(`^[^"'#]*?: +("[^"]*") +[^ #]`), "the quotes end before the value does: put the whole value in quotes, '\"a\" == b'"},
 }
 
-// maxSuspect is how many bytes a line has at most in which a reason is looked for.
+// maxSuspect bounds the lines in which a cause is searched, in bytes.
 const maxSuspect = 4096
 
-// syntax reports text that is not YAML, with a hint where the reason is a known one.
+// syntax reports text that is not YAML, with a hint where the cause is known.
 func (p *parser) syntax(text string, err error) {
 	n, reason := &yaml.Node{Line: 1, Column: 1}, err.Error()
 	if m := yamlLine.FindStringSubmatch(reason); m != nil {
@@ -43,7 +43,7 @@ func (p *parser) syntax(text string, err error) {
 		n.Line = max(n.Line, firstBroken(text, reason))
 	}
 	anchor := unknownAnchor.FindStringSubmatch(reason)
-	if anchor != nil { // its name does not show: it may be a password
+	if anchor != nil { // its name is not quoted: it may be a password
 		reason = "an alias, which begins with *, has no anchor; put the value in quotes if it is meant as text"
 	}
 	for i, line := range strings.Split(text, "\n") {
@@ -64,7 +64,7 @@ func (p *parser) syntax(text string, err error) {
 			}
 		}
 	}
-	switch { // the parser means the line after the one that it names, often
+	switch { // often the parser names the line before the error
 	case strings.Contains(reason, "did not find expected ',' or"):
 		lines := strings.Split(text, "\n")
 		if n.Line < len(lines) && strings.ContainsAny(lines[n.Line], "{[") {
@@ -78,13 +78,12 @@ func (p *parser) syntax(text string, err error) {
 	}
 }
 
-// firstBroken returns the line up to which text must be read to be wrong for a reason.
-// The parser reads a little ahead, so it is that of the last line that the parser has
-// asked for, or of one of the few before.
+// firstBroken returns the first line with which the text fails for a reason. The parser reads
+// a little ahead, so it is the last line that the parser has read, or one of the few before.
 func firstBroken(text, reason string) int {
 	r := lineReader{lines: strings.SplitAfter(text, "\n")}
 	dec := yaml.NewDecoder(&r)
-	for dec.Decode(&yaml.Node{}) == nil { // up to the document that is broken
+	for dec.Decode(&yaml.Node{}) == nil { // up to the broken document
 	}
 	n := max(r.begun, 1)
 	for least := n - readAhead; n > 1 && n > least; n-- {
@@ -97,10 +96,10 @@ func firstBroken(text, reason string) int {
 	return n
 }
 
-// readAhead bounds how many lines the parser may have read behind the one that is broken.
+// readAhead bounds the lines that the parser may have read after the broken one.
 const readAhead = 3
 
-// lineReader hands out one line at a time, and so tells how far a reader has come.
+// lineReader returns one line per Read, and so shows how far its reader has come.
 type lineReader struct {
 	lines []string
 	begun int    // lines of which something was read

@@ -10,10 +10,10 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// DeadLetters is what a test calls the events that a route parks.
+// DeadLetters is the name of the parked events in a test.
 const DeadLetters = "dead_letters"
 
-// Test is one of the tests that a file holds: what becomes of some events.
+// Test is a test in a file: events, and the events that must arrive at sinks.
 type Test struct {
 	Name     string
 	Pos      options.Pos
@@ -26,7 +26,7 @@ type Test struct {
 	Clients  []Client
 }
 
-// Client is a client of a sink that a test looks at: who it is, and what it must get.
+// Client is a client of a sink in a test: its claims, and the payloads that it must receive.
 type Client struct {
 	Name     string
 	Pos      options.Pos
@@ -35,15 +35,15 @@ type Client struct {
 	Payloads [][]byte
 }
 
-// Expected is what must arrive at one sink, or under [DeadLetters].
+// Expected holds the payloads that must arrive at a sink, or under [DeadLetters].
 type Expected struct {
 	Sink     string
 	Pos      options.Pos
 	Payloads [][]byte
 }
 
-// testOptions is one test as it stands in a file. A payload is text, or YAML that
-// becomes JSON.
+// testOptions is a test in a file. A payload is text, or YAML that is converted to
+// JSON.
 type testOptions struct {
 	Source  string              `koanf:"source" rule:"required" doc:"source that the events come from"`
 	Channel string              `koanf:"channel" doc:"channel that they come on"`
@@ -64,10 +64,10 @@ func TestRows() []options.Row {
 
 // tests decodes the tests of the sources that are loaded.
 func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.SinkSpec) (out []Test) {
-	taken := map[string]bool{}
+	routed := map[string]bool{}
 	for _, r := range routes {
 		for _, from := range r.From {
-			taken[from] = true
+			routed[from] = true
 		}
 	}
 	m := g.mapping("tests", top.Tests)
@@ -78,7 +78,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 		o := defaultTest()
 		before := len(g.dec.Problems)
 		g.dec.Decode(at, m[name], &o)
-		if given, ok := m[name].(map[string]any); ok && nothing(given["expect"]) && nothing(given["clients"]) {
+		if given, ok := m[name].(map[string]any); ok && isEmpty(given["expect"]) && isEmpty(given["clients"]) {
 			g.dec.Report(at+".expect", false, "must have at least 1 entry")
 		}
 		if len(g.dec.Problems) > before {
@@ -90,7 +90,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 		if t.Now, err = time.Parse(time.RFC3339, o.Now); err != nil {
 			g.dec.Report(at+".now", false, "is not a time: write it like 2024-01-02T15:04:05Z")
 		}
-		if _, ok := sources[o.Source]; ok && !taken[o.Source] && len(g.selected) == 0 {
+		if _, ok := sources[o.Source]; ok && !routed[o.Source] && len(g.selected) == 0 {
 			g.dec.Report(at+".source", false, "no route takes anything from %s", o.Source)
 		} else if !ok {
 			g.dec.Report(at+".source", false, "%s", g.unknown("source", o.Source, "sources", sources))
@@ -108,7 +108,7 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 			key, _ := g.dec.Locate(path)
 			t.Expect = append(t.Expect, Expected{e.Key, key, g.payloads(path, e.Value)})
 		}
-		if taken[o.Source] {
+		if routed[o.Source] {
 			t.Clients = g.clients(at+".clients", o.Clients, g.known("sinks", sinks), loaded)
 			out = append(out, t)
 		}
@@ -116,8 +116,8 @@ func (g *graph) tests(top parts, routes []router.RouteSpec, loaded []router.Sink
 	return out
 }
 
-// nothing reports whether a mapping is missing or empty.
-func nothing(v any) bool {
+// isEmpty reports whether a mapping is missing or empty.
+func isEmpty(v any) bool {
 	m, ok := v.(map[string]any)
 	return v == nil || ok && len(m) == 0
 }
@@ -133,7 +133,7 @@ func (g *graph) payloads(path string, values []any) (out [][]byte) {
 	return out
 }
 
-// payload returns the bytes that a value in a test stands for.
+// payload returns the payload for a value in a test.
 func payload(v any) ([]byte, error) {
 	switch t := v.(type) {
 	case string:

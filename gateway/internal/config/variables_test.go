@@ -12,7 +12,7 @@ import (
 	"eventgateway/transforms"
 )
 
-// TestDotEnvLines: a problem with what .env holds says in which line it stands, and does not show it.
+// TestDotEnvLines proves that a problem with a value from .env names the line there, and does not quote the value.
 func TestDotEnvLines(t *testing.T) {
 	dotenv := write(t, ".env", "# c\nA='one\ntwo'\nGATEWAY_TEST_URL=s3cret-nonsense\nGATEWAY_TEST_PORT=s3cret\nGATEWAY_TEST_URL=s3cret too\nGATEWAY_TEST_NAME_FILE=testdata/none\n")
 	env, err := config.ProcessEnv(dotenv, nil)
@@ -33,9 +33,9 @@ func TestDotEnvLines(t *testing.T) {
 	}
 }
 
-// TestDefaultsWithBraces: a default goes up to the brace that closes it, whether it is needed or not.
+// TestDefaultsWithBraces proves that a default ends at its closing brace, whether it is used or not.
 func TestDefaultsWithBraces(t *testing.T) {
-	for text, want := range map[string][2]string{ // without the variable, and with it
+	for text, want := range map[string][2]string{ // results without and with the variable
 		`${A:-{"x":{}}}`:            {`{"x":{}}`, `v`},
 		`<${A:-{{ number }}}>`:      {`<{{ number }}>`, `<v>`},
 		`${A:-{}}}`:                 {`{}}`, `v}`},

@@ -11,15 +11,14 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// maxFile is how many bytes a configuration file may have.
+// maxFile bounds a configuration file, in bytes.
 const maxFile = 2 << 20
 
 // maxValues bounds the values of a file, each counted as often as aliases and <<
-// bring it, and the keys that << looks at.
+// insert it, and the keys that << visits.
 const maxValues = 100_000
 
-// maxText bounds, in bytes, what aliases and variables make of the text of a file:
-// the paths of all values and the text in which variables were replaced.
+// maxText bounds, in bytes, the paths of all values and the text of expanded variables.
 const maxText = 16 << 20
 
 // maxDepth bounds nesting.
@@ -27,21 +26,21 @@ const maxDepth = 50
 
 // parser turns the nodes of one file into plain values.
 type parser struct {
-	file     string
-	env      Env
-	places   places
-	problems options.Problems
-	values   int                 // that were met so far, see maxValues
-	text     int                 // bytes that were made so far, see maxText
-	over     bool                // one of the bounds is passed: nothing more is read
-	aliases  bool                // an alias was met
-	open     map[*yaml.Node]bool // anchors on the way down, to see cycles
+	file      string
+	env       Env
+	locations locations
+	problems  options.Problems
+	values    int                 // counted so far, see maxValues
+	text      int                 // bytes counted so far, see maxText
+	exceeded  bool                // a bound was exceeded: the rest is ignored
+	aliases   bool                // the file has an alias
+	open      map[*yaml.Node]bool // anchors around the current node, to detect cycles
 }
 
 // spend counts values and bytes of text, and reports whether they are within the
-// bounds. The first time that they are not is a problem noted.
+// bounds. It reports a problem the first time that they are not.
 func (p *parser) spend(n *yaml.Node, values, text int) bool {
-	if p.over {
+	if p.exceeded {
 		return false
 	}
 	p.values += values
@@ -57,14 +56,14 @@ func (p *parser) spend(n *yaml.Node, values, text int) bool {
 	default:
 		return true
 	}
-	p.problems = nil // it alone counts, and is seen among thousands
+	p.problems = nil // it must not be hidden among thousands of others
 	p.report(n, "", "%s", why)
-	p.over = true
+	p.exceeded = true
 	return false
 }
 
-// parse returns the mapping that a file holds; nil where it holds none, which
-// is a problem noted.
+// parse returns the mapping in a file; nil where there is none, which it reports as a
+// problem.
 func (p *parser) parse(text []byte) map[string]any {
 	dec := yaml.NewDecoder(strings.NewReader(string(text)))
 	var doc yaml.Node
@@ -87,17 +86,17 @@ func (p *parser) parse(text []byte) map[string]any {
 		p.report(root, "", "must be a mapping with http, sources, transforms, sinks and routes")
 		return nil
 	}
-	p.places[""] = place{key: p.pos(root), value: p.pos(root)}
+	p.locations[""] = location{key: p.pos(root), value: p.pos(root)}
 	m, _ := p.value("", root).(map[string]any)
-	if p.over {
+	if p.exceeded {
 		return nil
 	}
 	return m
 }
 
-// report notes a problem; behind the bounds there is none but theirs.
+// report adds a problem, unless a bound was exceeded.
 func (p *parser) report(n *yaml.Node, path, format string, args ...any) {
-	if p.over {
+	if p.exceeded {
 		return
 	}
 	p.problems = append(p.problems, options.Problem{Pos: p.pos(n), Path: path, Text: fmt.Sprintf(format, args...)})
@@ -107,7 +106,7 @@ func (p *parser) pos(n *yaml.Node) options.Pos {
 	return options.Pos{File: p.file, Line: n.Line, Col: n.Column}
 }
 
-// value converts a node, and notes where it stands.
+// value converts a node, and records its location.
 func (p *parser) value(path string, n *yaml.Node) any {
 	if len(p.open) > maxDepth {
 		p.report(n, "", "is nested more than %d deep", maxDepth)
@@ -123,10 +122,10 @@ func (p *parser) value(path string, n *yaml.Node) any {
 			p.report(n, path, "the alias *%s contains itself", n.Value)
 			return options.Invalid{}
 		}
-		at := p.places[path]
+		at := p.locations[path]
 		v := p.value(path, n.Alias)
-		at.variables, at.values = p.places[path].variables, p.places[path].values
-		p.places[path] = at
+		at.variables, at.values = p.locations[path].variables, p.locations[path].values
+		p.locations[path] = at
 		return v
 	case yaml.MappingNode, yaml.SequenceNode:
 		if !strings.HasPrefix(n.ShortTag(), "!!") {
@@ -140,11 +139,11 @@ func (p *parser) value(path string, n *yaml.Node) any {
 		}
 		list := make([]any, len(n.Content))
 		for i, item := range n.Content {
-			if p.over {
+			if p.exceeded {
 				break
 			}
 			at := fmt.Sprintf("%s[%d]", path, i)
-			p.places[at] = place{key: p.pos(item), value: p.pos(item)}
+			p.locations[at] = location{key: p.pos(item), value: p.pos(item)}
 			list[i] = p.value(at, item)
 		}
 		return list
@@ -169,19 +168,19 @@ func (p *parser) mapping(path string, n *yaml.Node) any {
 		at := options.Join(path, key.Value)
 		if _, twice := m[key.Value]; twice {
 			if p.spend(key, 1, 0) {
-				p.report(key, at, "is a duplicate key; the first one is in line %d", p.places[at].key.Line)
+				p.report(key, at, "is a duplicate key; the first one is in line %d", p.locations[at].key.Line)
 			}
 			continue
 		}
-		p.places[at] = place{key: p.pos(key), value: p.pos(value)}
+		p.locations[at] = location{key: p.pos(key), value: p.pos(value)}
 		m[key.Value] = p.value(at, value)
 	}
 	p.merges(path, n, m)
 	return m
 }
 
-// merges adds what the << of a mapping bring to m, which has the mapping's own keys:
-// these win.
+// merges adds the keys of the << of a mapping to m, which has the mapping's own keys:
+// these take precedence.
 func (p *parser) merges(path string, n *yaml.Node, m map[string]any) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].ShortTag() == "!!merge" {
@@ -190,7 +189,7 @@ func (p *parser) merges(path string, n *yaml.Node, m map[string]any) {
 	}
 }
 
-// merge adds what `<<: *anchor` or `<<: [*a, *b]` brings; what m has already wins.
+// merge adds the keys of `<<: *anchor` or `<<: [*a, *b]` to m; keys of m take precedence.
 func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
 	p.aliases = true
 	if !p.spend(n, 1, 0) {
@@ -198,7 +197,7 @@ func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
 	}
 	if n.Kind == yaml.SequenceNode {
 		for _, item := range n.Content {
-			if p.over {
+			if p.exceeded {
 				return
 			}
 			p.merge(path, item, m)
@@ -220,14 +219,14 @@ func (p *parser) merge(path string, n *yaml.Node, m map[string]any) {
 		if !p.spend(key, 1, len(path)) {
 			return
 		}
-		if key.ShortTag() == "!!merge" || key.Kind != yaml.ScalarNode { // the anchor's own place tells of a key that is no text
+		if key.ShortTag() == "!!merge" || key.Kind != yaml.ScalarNode { // a key that is not text is reported at the anchor
 			continue
 		}
 		if _, own := m[key.Value]; own {
 			continue
 		}
 		at := options.Join(path, key.Value)
-		p.places[at] = place{key: p.pos(key), value: p.pos(value)}
+		p.locations[at] = location{key: p.pos(key), value: p.pos(value)}
 		m[key.Value] = p.value(at, value)
 	}
 	p.merges(path, source, m) // a chain
@@ -237,14 +236,14 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 	tag := n.ShortTag()
 	switch tag {
 	case "!!str", "!!timestamp", "!!binary":
-		at := p.places[path]
+		at := p.locations[path]
 		at.text, at.variables, at.values = n.Value, nil, nil
 		env := p.env
-		env.heard = func(name, value string) {
+		env.onLookup = func(name, value string) {
 			at.variables, at.values = append(at.variables, name), append(at.values, value)
 		}
 		v, made, err := expand(n.Value, env, maxText-p.text)
-		p.places[path] = at
+		p.locations[path] = at
 		if err == errTooLong {
 			p.spend(n, 0, maxText)
 			return options.Invalid{}
@@ -259,13 +258,13 @@ func (p *parser) scalar(path string, n *yaml.Node) any {
 		return nil
 	case "!!int", "!!float", "!!bool":
 		var v any
-		if err := n.Decode(&v); err != nil { // it repeats the value
+		if err := n.Decode(&v); err != nil { // the error quotes the value
 			p.report(n, path, "is not what its YAML tag says; put the value in quotes")
 			return options.Invalid{}
 		}
 		return v
 	}
-	// Its name does not show: it may be how a password begins.
+	// Its name is not quoted: it may be the beginning of a password.
 	p.report(n, path, "what begins with ! is a YAML tag, not a part of the value; put the value in quotes")
 	return options.Invalid{}
 }

@@ -23,7 +23,7 @@ func lines(n int, format string) string {
 	return b.String()
 }
 
-// merged is a chain of mappings, each of which brings the one before by << as often as width says.
+// merged returns a chain of mappings, each of which merges the one before width times.
 func merged(length, width int) string {
 	var b strings.Builder
 	b.WriteString("x-0: &a0 {k: v}\n")
@@ -34,9 +34,9 @@ func merged(length, width int) string {
 	return b.String() + oneRoute
 }
 
-// TestCostlyFiles: a small file that would cost seconds, minutes or gigabytes is refused, or
-// its problems are told, at once. What took longest before took minutes: ten seconds
-// are room enough for a busy machine.
+// TestCostlyFiles proves that small files that could cost minutes or gigabytes are refused, or their problems
+// reported, at once. Without the bounds they took minutes, so ten seconds are enough also for a busy
+// machine.
 func TestCostlyFiles(t *testing.T) {
 	sinks := func(n int, format string) string { return oneSource + "sinks:\n" + lines(n, format) }
 	for name, tc := range map[string]struct{ text, want string }{
@@ -55,13 +55,13 @@ func TestCostlyFiles(t *testing.T) {
 		"variables in variables":      {"x-a: \"" + strings.Repeat("${A:-", 100_000) + strings.Repeat("}", 100_000) + "\"\n" + oneRoute, "cannot stand within another"},
 		"unknown options":             {lines(3000, "key_%d: 1") + oneRoute, "\nand 2950 more"},
 		"unknown names":               {sinks(3000, "  out_%d: {type: stdout}") + "routes:\n" + lines(3000, "  r%[1]d: {from: [im], to: [uot_%[1]d]}"), `unknown sink "uot_0" (did you mean "out_0"?)`},
-		"a circle of many sinks":      {sinks(3000, "  o%[1]d: {type: stdout, dead_letter: o%[1]d_}") + lines(3000, "  o%[1]d_: {type: stdout, dead_letter: o0}") + "routes: {r: {from: [in], to: [o0]}}\n", "circles: o0 -> o0_ -> o0"},
+		"a cycle of many sinks":      {sinks(3000, "  o%[1]d: {type: stdout, dead_letter: o%[1]d_}") + lines(3000, "  o%[1]d_: {type: stdout, dead_letter: o0}") + "routes: {r: {from: [in], to: [o0]}}\n", "a cycle: o0 -> o0_ -> o0"},
 		"a long chain of sinks":       {chain(4000), ""},
-		"a large circle of sinks":     {strings.Replace(chain(3000), "  o3000: {type: stdout}", "  o3000: {type: stdout, dead_letter: o0}", 1), "circles: o0 -> ... (o0, o1, o2, o3, o4, o5, o6, o7, o8, o9 and others) -> o0"},
+		"a large cycle of sinks":     {strings.Replace(chain(3000), "  o3000: {type: stdout}", "  o3000: {type: stdout, dead_letter: o0}", 1), "a cycle: o0 -> ... (o0, o1, o2, o3, o4, o5, o6, o7, o8, o9 and others) -> o0"},
 		"many routes with else":       {oneSource + "sinks: {out: {type: stdout}}\nroutes:\n" + lines(3000, "  r%d: {from: [in], to: [out], else: true}") + lines(3000, "  q%d: {from: [in], to: [out]}"), "the route q0 has no when, so else never matches for in"},
 		"one name many times":         {oneSource + "sinks: {out: {type: stdout}}\nroutes: {r: {from: [in], to: [" + strings.Repeat("out, ", 10_000) + "out]}}\n", "\nand 9950 more"},
-		"many ways": {"sources:\n" + lines(3000, "  s%d: {type: generate}") + "sinks:\n" + lines(3000, "  o%d: {type: stdout}") + "routes:\n  r:\n    from:\n" + lines(3000, "    - s%d") + "    to:\n" + lines(3000, "    - o%d"),
-			"lead on 9000000 ways from a source through a transform or to a sink, more than 100000"},
+		"many paths": {"sources:\n" + lines(3000, "  s%d: {type: generate}") + "sinks:\n" + lines(3000, "  o%d: {type: stdout}") + "routes:\n  r:\n    from:\n" + lines(3000, "    - s%d") + "    to:\n" + lines(3000, "    - o%d"),
+			"lead on 9000000 paths from a source through a transform or to a sink, more than 100000"},
 		"a long value": {strings.Replace(oneRoute, "type: stdout", "type: "+strings.Repeat("s", 1_000_000), 1), "bytes are left out) ... "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestCostlyFiles(t *testing.T) {
 	}
 }
 
-// chain is sinks whose dead letters go from one to the next.
+// chain returns sinks whose dead letters go from one to the next.
 func chain(n int) string {
 	var b strings.Builder
 	b.WriteString(oneSource + "sinks:\n")
@@ -96,8 +96,8 @@ func chain(n int) string {
 	return b.String()
 }
 
-// TestMergePrecedence: what a mapping says itself wins over what its << brings, also
-// where another << brings that mapping.
+// TestMergePrecedence proves that a mapping's own keys take precedence over those of its <<, also if the mapping is
+// merged itself.
 func TestMergePrecedence(t *testing.T) {
 	file := write(t, "merge.yaml", `
 x-a: &a {timeout: 3s, queue: {size: 5}}

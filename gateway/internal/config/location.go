@@ -6,19 +6,19 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// place is where a key and its value stand.
-type place struct {
+// location is the position of a key and of its value.
+type location struct {
 	key, value options.Pos
 	text       string   // of a scalar, before variables were replaced
-	variables  []string // that were replaced
+	variables  []string // names of the replaced variables
 	values     []string // of these
 }
 
-// places maps paths to where they stand.
-type places map[string]place
+// locations maps paths to their locations.
+type locations map[string]location
 
-// originate says, of problems with what a variable of the .env file holds, where it stands there.
-func (ps places) originate(problems options.Problems, env Env) {
+// addOrigins adds the line of the .env file to problems with the value of a variable from there.
+func (ps locations) addOrigins(problems options.Problems, env Env) {
 	for i := range problems {
 		for _, name := range ps[problems[i].Path].variables {
 			if origin := env.origin(name); origin != "" {
@@ -28,9 +28,9 @@ func (ps places) originate(problems options.Problems, env Env) {
 	}
 }
 
-// find returns the place of path, or of the nearest thing around it that stands
-// in a file: what is missing has no place of its own.
-func (ps places) find(path string) (key, value options.Pos) {
+// find returns the position of path, or of the nearest mapping around it that is in a
+// file: a missing option has no position.
+func (ps locations) find(path string) (key, value options.Pos) {
 	if p, ok := ps[path]; ok {
 		return p.key, p.value
 	}

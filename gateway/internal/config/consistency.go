@@ -9,10 +9,10 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// promises checks what the options of several components promise together: that
-// dead letters arrive somewhere, and that an event of a source that replays is
-// never lost on its way to a sink which it waits for.
-func (g *graph) promises(graph router.Graph, top parts) {
+// checkConsistency checks the options of several components together: dead letters must have
+// a destination, and events of a source that replays must not be lost on the way to a sink
+// whose acks the source needs.
+func (g *graph) checkConsistency(graph router.Graph, top parts) {
 	sinks := map[string]router.SinkSpec{}
 	for _, s := range graph.Sinks {
 		sinks[s.Name] = s
@@ -23,42 +23,42 @@ func (g *graph) promises(graph router.Graph, top parts) {
 			g.dec.Report(path+".dead_letter", false, "%s", g.unknown("sink", name, "sinks", defined))
 		}
 	}
-	circles := deadLetterCircles(graph.Sinks, sinks)
+	cycles := deadLetterCycles(graph.Sinks, sinks)
 	for _, s := range graph.Sinks {
 		at := "sinks." + s.Name
 		deadLetter(at, s.Delivery.DeadLetter)
 		if s.Delivery.Workers > 1 && !s.Type.Has(plugin.Concurrent) {
 			g.dec.Report(at+".workers", false, "the type %s writes one batch after the other: leave workers out", s.Type.Name())
 		}
-		if circle, ok := circles[s.Name]; ok {
-			g.dec.Report(at+".dead_letter", false, "dead letters would go round in circles: %s", circle.from(s.Name))
+		if cycle, ok := cycles[s.Name]; ok {
+			g.dec.Report(at+".dead_letter", false, "dead letters go round in a cycle: %s", cycle.from(s.Name))
 		}
 	}
 	for _, s := range graph.Sources {
 		if s.Capture.Leader != "" && !s.Type.Has(plugin.ElectsLeader) {
-			g.dec.Report("sources."+s.Name+".leader", false, "the type %s cannot elect a leader: it is not connected to a server that could tell", s.Type.Name())
+			g.dec.Report("sources."+s.Name+".leader", false, "the type %s cannot elect a leader: it is not connected to a server that can hold the leadership", s.Type.Name())
 		}
 	}
 	for _, r := range graph.Routes {
 		deadLetter("routes."+r.Name, r.DeadLetter)
 	}
-	g.others(graph, top)
-	g.lossless(graph, sinks)
+	g.checkElse(graph, top)
+	g.checkLossless(graph, sinks)
 }
 
-// lossless refuses a sink that can lose what a source could replay.
-func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
+// checkLossless reports sinks and transforms that can lose events of a source that replays.
+func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 	sources := map[string]router.SourceSpec{}
 	for _, s := range graph.Sources {
 		sources[s.Name] = s
 	}
-	told, remembers := map[string]bool{}, map[string]string{}
+	checked, scheduled := map[string]bool{}, map[string]string{}
 	for _, r := range graph.Routes {
 		for _, from := range r.From {
 			if !sources[from].Type.Has(plugin.Replays) {
 				continue
 			}
-			g.mustGoOn(r, from)
+			g.checkFailureHandling(r, from)
 			for i, t := range r.Through {
 				if t.Type.Has(plugin.Deduplicates) {
 					g.dec.Report(fmt.Sprintf("routes.%s.through[%d]", r.Name, i), false, "the source %s sends again what did not arrive, and the type %s would leave that out as a repeat, and lose it: "+
@@ -66,19 +66,19 @@ func (g *graph) lossless(graph router.Graph, sinks map[string]router.SinkSpec) {
 				}
 			}
 			for _, to := range r.To {
-				g.mustKeep(sinks, to, from, told)
-				g.mustRemember(sinks[to], sources[from], remembers)
+				g.checkKeepsEvents(sinks, to, from, checked)
+				g.checkStoresAttempts(sinks[to], sources[from], scheduled)
 			}
 			if r.DeadLetter != "" {
-				g.mustStore(sinks, r.DeadLetter, from, told)
+				g.checkStoresDeadLetters(sinks, r.DeadLetter, from, checked)
 			}
 		}
 	}
 }
 
-// mustGoOn checks that an event on which a route fails does not hold up a replaying
-// source: without a place to store it, it is given back, and comes again.
-func (g *graph) mustGoOn(r router.RouteSpec, from string) {
+// checkFailureHandling checks that an event on which a route fails does not block a source that
+// replays: without a dead_letter sink it is returned, and redelivered without end.
+func (g *graph) checkFailureHandling(r router.RouteSpec, from string) {
 	if r.DeadLetter != "" {
 		return
 	}
@@ -97,13 +97,13 @@ func (g *graph) mustGoOn(r router.RouteSpec, from string) {
 	}
 }
 
-// mustKeep checks a sink that events of a replaying source go to.
-func (g *graph) mustKeep(sinks map[string]router.SinkSpec, name, from string, told map[string]bool) {
+// checkKeepsEvents checks that a sink loses no events of a source that replays.
+func (g *graph) checkKeepsEvents(sinks map[string]router.SinkSpec, name, from string, checked map[string]bool) {
 	s, ok := sinks[name]
-	if !ok || told[name] || s.Delivery.BestEffort {
+	if !ok || checked[name] || s.Delivery.BestEffort {
 		return
 	}
-	told[name] = true
+	checked[name] = true
 	d := s.Delivery
 	if d.Queue.WhenFull != queue.WhenFullBlock {
 		g.dec.Report("sinks."+name+".queue.when_full", false, "%s loses events, and the source %s waits until this sink has them: "+
@@ -118,14 +118,14 @@ func (g *graph) mustKeep(sinks map[string]router.SinkSpec, name, from string, to
 			"name a dead_letter sink, or leave "+at+" out, or write best_effort: true in the sink if it may lose events", from)
 	}
 	if d.DeadLetter != "" {
-		g.mustStore(sinks, d.DeadLetter, from, told)
+		g.checkStoresDeadLetters(sinks, d.DeadLetter, from, checked)
 	}
 }
 
-// mustRemember checks a sink whose events may wait for days: a source that goes on behind
-// what is delivered would stand still meanwhile, and begin there after a restart.
-// remembers has the sink for which each source does that: it is one number of attempts.
-func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec, remembers map[string]string) {
+// checkStoresAttempts checks a sink with a schedule, whose events may wait for days: its source must store
+// their attempts, or it would be blocked meanwhile. scheduled has the sink with a schedule of each
+// source, which stores the attempts for one sink only.
+func (g *graph) checkStoresAttempts(s router.SinkSpec, source router.SourceSpec, scheduled map[string]string) {
 	if len(s.Delivery.Retry.Schedule) == 0 || s.Delivery.BestEffort {
 		return
 	}
@@ -133,25 +133,25 @@ func (g *graph) mustRemember(s router.SinkSpec, source router.SourceSpec, rememb
 		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s cannot go on while an event waits for the schedule: "+
 			"let a sink redis-stream store its events, and a source redis-stream with a group of its own for this sink bring them", source.Name)
 	}
-	if other := remembers[source.Name]; other != "" && other != s.Name {
-		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s remembers attempts for one sink, and has a schedule with %s already: "+
+	if other := scheduled[source.Name]; other != "" && other != s.Name {
+		g.dec.Report("sinks."+s.Name+".retry.schedule", false, "the source %s stores attempts for one sink, and has a schedule with %s already: "+
 			"give this one a source of its own, with another group of the same stream", source.Name, other)
 	}
-	remembers[source.Name] = s.Name
+	scheduled[source.Name] = s.Name
 }
 
-// mustStore checks a sink that gets the dead letters of a replaying source.
-func (g *graph) mustStore(sinks map[string]router.SinkSpec, name, from string, told map[string]bool) {
+// checkStoresDeadLetters checks that a sink stores the dead letters of a source that replays.
+func (g *graph) checkStoresDeadLetters(sinks map[string]router.SinkSpec, name, from string, checked map[string]bool) {
 	s, ok := sinks[name]
-	if !ok || told["store "+name] {
+	if !ok || checked["store "+name] {
 		return
 	}
-	told["store "+name] = true
+	checked["store "+name] = true
 	switch at := "sinks." + name; {
 	case !s.Type.Has(plugin.Durable):
 		g.dec.Report(at+".type", false, "dead letters of the source %s, which waits until they are stored, cannot go to a %s, which does not store them: use a file", from, s.Type.Name())
 	case s.Delivery.BestEffort:
 		g.dec.Report(at+".best_effort", false, "dead letters of the source %s come here, which waits until they are stored: leave best_effort out", from)
 	}
-	g.mustKeep(sinks, name, from, told)
+	g.checkKeepsEvents(sinks, name, from, checked)
 }

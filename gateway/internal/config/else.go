@@ -8,47 +8,47 @@ import (
 	"eventgateway/gateway/internal/router"
 )
 
-// others checks that there is something which a route with else leaves to others, and
-// something left for it.
-func (g *graph) others(graph router.Graph, top parts) {
+// checkElse checks that each source of a route with else has other routes, and that they do not
+// match all of its events.
+func (g *graph) checkElse(graph router.Graph, top parts) {
 	for _, p := range g.dec.Problems {
-		if strings.HasPrefix(p.Path, "routes.") { // a condition that is wrong is none
+		if strings.HasPrefix(p.Path, "routes.") { // their conditions are not known
 			return
 		}
 	}
-	choosing, greedy := map[string]int{}, map[string]string{} // by source: how many routes choose from it, and the first that takes everything
+	matching, unconditional := map[string]int{}, map[string]string{} // by source: the number of its routes without else, and the first without a condition
 	for _, r := range graph.Routes {
 		if r.Else {
 			continue
 		}
 		for _, from := range r.From {
-			choosing[from]++
-			if r.When.IsZero() && greedy[from] == "" {
-				greedy[from] = r.Name
+			matching[from]++
+			if r.When.IsZero() && unconditional[from] == "" {
+				unconditional[from] = r.Name
 			}
 		}
 	}
-	left := g.leftOut(top)
+	unselected := g.unselectedRoutes(top)
 	for _, r := range graph.Routes {
 		if !r.Else {
 			continue
 		}
 		for i, from := range r.From {
 			at := fmt.Sprintf("routes.%s.from[%d]", r.Name, i)
-			if name := greedy[from]; name != "" {
+			if name := unconditional[from]; name != "" {
 				g.dec.Report(at, false, "the route %s has no when, so else never matches for %s: give that route a when", name, from)
 			}
-			if name := left[from]; name != "" {
+			if name := unselected[from]; name != "" {
 				g.dec.Report("routes."+r.Name+".else", true, "what is left for else depends on the route %s: run it too, or leave --route out", name)
-			} else if choosing[from] == 0 {
+			} else if matching[from] == 0 {
 				g.dec.Report(at, false, "no other route takes anything of %s: leave else out", from)
 			}
 		}
 	}
 }
 
-// leftOut returns, by source, the first route of it that is not among the selected ones.
-func (g *graph) leftOut(top parts) map[string]string {
+// unselectedRoutes returns, by source, its first route that is not selected.
+func (g *graph) unselectedRoutes(top parts) map[string]string {
 	out := map[string]string{}
 	routes, _ := top.Routes.(map[string]any)
 	if len(g.selected) == 0 {

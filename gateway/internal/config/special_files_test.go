@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// inTime fails the test where f has not ended: it blocks for ever then.
+// inTime fails the test where f does not return.
 func inTime(t *testing.T, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -28,7 +28,7 @@ func inTime(t *testing.T, what string, f func()) {
 	}
 }
 
-// oddFiles makes files that are no regular ones, or too large, and says what must be told of each.
+// oddFiles creates files that are not regular, or too large, and returns the expected error of each.
 func oddFiles(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,8 +60,8 @@ func oddFiles(t *testing.T) map[string]string {
 	}
 }
 
-// TestOddFiles: what is no regular file is refused with the reason, and nothing waits for it.
-func TestOddFiles(t *testing.T) {
+// TestSpecialFilesAreRefused proves that files that are not regular are refused with the reason, without blocking.
+func TestSpecialFilesAreRefused(t *testing.T) {
 	webhook := oneSource + "sinks: {out: {type: webhook, url: \"https://a.example/\", tls: {ca: \"${CA}\"}}}\nroutes: {r: {from: [in], to: [out]}}\n"
 	variable := "sources: {in: {type: redis-sub, url: \"${URL}\", channels: [c]}}\nsinks: {out: {type: stdout}}\nroutes: {r: {from: [in], to: [out]}}\n"
 	variableFile, webhookFile := write(t, "variable.yaml", variable), write(t, "webhook.yaml", webhook)
@@ -95,7 +95,8 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// TestPipesAreReadOnce: at the start, whole, and a reload takes it again, up to a file in its place.
+// TestPipesAreReadOnce proves that a pipe is read completely at the start, and that a reload uses the same content
+// until a regular file replaces the pipe.
 func TestPipesAreReadOnce(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -139,7 +140,7 @@ func TestPipesAreReadOnce(t *testing.T) {
 	}
 }
 
-// TestVariableFileIsReadOnce: all that a configuration takes from it is of one version.
+// TestVariableFileIsReadOnce proves that one load of a configuration uses one version of the file of a variable.
 func TestVariableFileIsReadOnce(t *testing.T) {
 	secret := write(t, "secret", "redis://one\n")
 	cfg, problems := load(map[string]string{"URL_FILE": secret}, nil, write(t, "a.yaml", "sources: {a: {type: redis-sub, url: \"${URL}\", channels: [c]}, b: {type: redis-sub, url: \"${URL}\", channels: [c]}}\n"+
