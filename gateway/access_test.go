@@ -197,7 +197,7 @@ func TestIncompleteRequestsDoNotExhaustDescriptors(t *testing.T) {
 			}
 		})
 	}
-	if log := p.stderr.String(); strings.Contains(log, "no descriptor is free") {
+	if log := p.stderr.String(); strings.Contains(log, "out of file descriptors") {
 		t.Error("there were no descriptors left")
 	}
 }

@@ -64,7 +64,7 @@ func TestCheckPlugins(t *testing.T) {
 	for _, want := range []string{
 		"was not made by NewSource", `"a": the name is used twice`, `"Upper": the name is malformed`, "WithMaxBatch(0)",
 		`the command "check" belongs to gateway itself`, `the command "own" belongs to the type d`, `the command "" has no valid name`,
-		"type is the gateway's own", "timeout is the gateway's own", "no value can be decoded into float32", "into map[string]int",
+		"type is reserved", "timeout is reserved", "no value can be decoded into float32", "into map[string]int",
 		"the option silent has no doc tag", `"Loud" is no valid name of an option`, "the option twice is defined twice", "no rule never",
 		"Tagless: has no koanf tag", "hidden: is not exported", "into chan int", "the options are *int: make them a struct",
 	} {

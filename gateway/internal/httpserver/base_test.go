@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestBase: the path under which a proxy shows the server is taken out where it is there.
-func TestBase(t *testing.T) {
+// TestBaseIsStripped proves that the base path is stripped from requests that have it.
+func TestBaseIsStripped(t *testing.T) {
 	table := NewTable()
 	must := func(err error) {
 		t.Helper()

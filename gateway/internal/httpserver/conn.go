@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// conn is a connection that its gate counts until it is closed, whoever closes it: the
-// server, or the one that has hijacked it.
+// conn is a connection that its gate counts until it is closed, by the server or by the handler that
+// has hijacked it.
 type conn struct {
 	*net.TCPConn
 	gate     *gate
 	peer     netip.Addr
-	until    time.Time // of a connection in the reserve: when it ends; else zero
+	until    time.Time // end of a connection in the reserve; zero: it is not in the reserve
 	answered atomic.Bool
 	closed   atomic.Bool
 }
@@ -25,7 +25,7 @@ func (c *conn) reserved() bool { return !c.until.IsZero() }
 // Close is part of [net.Conn].
 func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
-		c.gate.leave(c)
+		c.gate.release(c)
 	}
 	return c.TCPConn.Close()
 }
@@ -49,7 +49,7 @@ func (c *conn) bound(t time.Time) time.Time {
 
 type connKey struct{}
 
-// withConn lets handlers find the connection of a request.
+// withConn returns a context from which connOf returns the connection.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }

@@ -1,6 +1,6 @@
-// Package httpserver is the gateway's listener, shared by everything that
-// speaks HTTP. Plugins mount handlers on a Table and never open a port.
+// Package httpserver is the gateway's HTTP listener, shared by all components. Plugins mount
+// handlers on a Table and never open a port.
 //
-// Every connection, request and answer has a time limit: [Limits] says when. A connection
-// counts until it is closed, also after it was hijacked for a WebSocket.
+// Every connection, request and answer has a time limit, see [Limits]. A connection counts
+// until it is closed, also after it was hijacked for a WebSocket.
 package httpserver

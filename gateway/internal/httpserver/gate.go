@@ -14,19 +14,19 @@ import (
 )
 
 // gate is a listener that counts its connections. Those beyond the limit go into the
-// reserve. Where the reserve is full, its oldest connection is closed for the new one:
-// requests for health come at once, and only those that say nothing grow old.
+// reserve. If the reserve is full, a new connection replaces the oldest one: health checks
+// send their request at once, so the oldest is most likely silent.
 type gate struct {
 	*net.TCPListener
 	limits  Limits
 	log     *slog.Logger
 	metrics listenerMetrics
-	warn    rate.Sometimes // about errors of accept
+	warn    rate.Sometimes // limits the log of errors of accept
 
 	mu        sync.Mutex
-	open      int // without the reserve
+	open      int // connections, without the reserve
 	reserve   []*conn
-	addresses map[netip.Addr]int // where PerAddress counts
+	addresses map[netip.Addr]int // connections by address, if PerAddress is set
 }
 
 func newGate(l *net.TCPListener, limits Limits, m listenerMetrics, log *slog.Logger) *gate {
@@ -36,13 +36,13 @@ func newGate(l *net.TCPListener, limits Limits, m listenerMetrics, log *slog.Log
 	}
 }
 
-// Accept is part of [net.Listener]. After an error the server waits before it calls again.
+// Accept is part of [net.Listener]. After an error the server waits before the next call.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
 		raw, err := g.AcceptTCP()
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			g.warn.Do(func() {
-				g.log.Error("no descriptor is free for a new connection; raise the limit of open files, or lower http.limits.connections", "error", err)
+				g.log.Error("out of file descriptors: raise the limit of open files, or lower http.limits.connections", "error", err)
 			})
 		}
 		if err != nil {
@@ -51,12 +51,12 @@ func (g *gate) Accept() (net.Conn, error) {
 		if c := g.admit(raw); c != nil {
 			return c, nil
 		}
-		_ = raw.SetLinger(0) // nothing is kept of it
+		_ = raw.SetLinger(0) // no TIME_WAIT
 		_ = raw.Close()
 	}
 }
 
-// admit returns the counted connection, or nil where its address has too many.
+// admit counts a connection and returns it, or nil where its address has too many.
 func (g *gate) admit(raw *net.TCPConn) *conn {
 	c := &conn{TCPConn: raw, gate: g, peer: network(raw.RemoteAddr())}
 	g.mu.Lock()
@@ -77,7 +77,7 @@ func (g *gate) admit(raw *net.TCPConn) *conn {
 			oldest = g.reserve[0]
 		}
 		g.reserve = append(g.reserve, c)
-		_ = c.SetDeadline(c.until) // a connection that is broken already fails where it is read
+		_ = c.SetDeadline(c.until) // it fails for a broken connection, whose next read fails as well
 	}
 	g.mu.Unlock()
 	g.metrics.connections.Inc()
@@ -91,8 +91,8 @@ func (g *gate) admit(raw *net.TCPConn) *conn {
 	return c
 }
 
-// leave stops counting c.
-func (g *gate) leave(c *conn) {
+// release stops counting c.
+func (g *gate) release(c *conn) {
 	defer g.metrics.connections.Dec()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,8 +109,8 @@ func (g *gate) leave(c *conn) {
 	}
 }
 
-// network returns what one client can choose its address from: an IPv4 address, or a /64
-// network of IPv6.
+// network returns the addresses of one client: an IPv4 address, or the /64 network of an
+// IPv6 address.
 func network(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

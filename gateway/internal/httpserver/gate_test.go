@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestReserve: beyond the limit only what is urgent is answered, and connections that say
-// nothing make room for it.
-func TestReserve(t *testing.T) {
+// TestReserveServesUrgentRequests proves that beyond the limit only urgent requests are served, and that they replace
+// silent connections.
+func TestReserveServesUrgentRequests(t *testing.T) {
 	s := start(t, long(2, 0), hello)
 	first, second := s.dial(""), s.dial("")
 	s.awaitOpen(2)
@@ -52,12 +52,12 @@ func TestReserve(t *testing.T) {
 	}
 	first.Close()
 	c := s.dial("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if resp, _ := c.answer(); resp.StatusCode != 200 && resp.StatusCode != 503 { // the server may not know yet that there is room
+	if resp, _ := c.answer(); resp.StatusCode != 200 && resp.StatusCode != 503 { // the server may not have counted the close yet
 		t.Errorf("%d", resp.StatusCode)
 	}
 }
 
-// TestReservedConnectionsEnd, whatever deadlines are set.
+// TestReservedConnectionsEnd proves that a handler cannot postpone the end of a connection in the reserve.
 func TestReservedConnectionsEnd(t *testing.T) {
 	c := &conn{until: time.Now().Add(time.Minute)}
 	for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// leftover is how long what is left of a request's body may take after the answer.
-const leftover = time.Second
+// restTimeout bounds the rest of a request's body after the answer.
+const restTimeout = time.Second
 
-// bounded is the handler of a server: it keeps the reserve for what is urgent, and ends
-// requests whose body no handler reads.
+// bounded is the handler of a server. It serves only urgent requests in the reserve, and ends
+// the connection of a request whose body was not read.
 type bounded struct {
 	next   http.Handler
 	urgent func(path string) bool
-	base   string // under which a proxy shows the handler, as "/orders"; "" for none
+	base   string // base path behind a proxy, such as "/orders"; "" for none
 }
 
 // ServeHTTP is part of [http.Handler].
@@ -37,7 +37,7 @@ func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
 		b.next.ServeHTTP(w, r)
-	case wantsStream(r): // it would be read as frames
+	case wantsStream(r): // the body would be read as frames
 		w.Header().Set("Connection", "close")
 		http.Error(w, "a request for WebSocket or server-sent events has no body: send none", http.StatusBadRequest)
 	default:
@@ -45,8 +45,8 @@ func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// strip takes the base out of the path of a request. A proxy may have taken it out already. The
-// base itself is a page whose links would lead beside it: strip answers where the page is.
+// strip removes the base from the path of a request, unless a proxy has removed it. It redirects
+// the base without a trailing slash, from which relative links would not work.
 func (b bounded) strip(w http.ResponseWriter, r *http.Request) (answered bool) {
 	rest, under := strings.CutPrefix(r.URL.Path, b.base)
 	switch {
@@ -62,14 +62,13 @@ func (b bounded) strip(w http.ResponseWriter, r *http.Request) (answered bool) {
 		return true
 	}
 	r.URL.Path = "/" + strings.TrimPrefix(rest, "/")
-	r.URL.RawPath = "" // what is encoded otherwise than by default is not told apart
+	r.URL.RawPath = "" // other encodings of the same path are not distinguished
 	return false
 }
 
-// serveBody serves a request with a body. Where the handler has not read the body, the
-// answer goes out at once and the connection ends: net/http would first wait for the rest
-// of the body, which may never come. A rest that is on its way is taken for a second, for a
-// connection that is reset could lose the answer.
+// serveBody serves a request with a body. If the handler has not read the body, the answer
+// is sent at once and the connection ends: net/http would first wait for the rest of the body.
+// The rest is read for a second more, since a reset of the connection could lose the answer.
 func (b bounded) serveBody(w http.ResponseWriter, r *http.Request) {
 	before, has := w.Header()["Connection"]
 	w.Header().Set("Connection", "close")
@@ -80,21 +79,21 @@ func (b bounded) serveBody(w http.ResponseWriter, r *http.Request) {
 			w.Header().Del("Connection")
 		}
 	}}
-	tracked := r.WithContext(r.Context()) // r itself belongs to net/http, which looks at its body
+	tracked := r.WithContext(r.Context()) // r itself belongs to net/http, which reads its body
 	tracked.Body = body
 	b.next.ServeHTTP(w, tracked)
-	r.Form, r.PostForm, r.MultipartForm = tracked.Form, tracked.PostForm, tracked.MultipartForm // whose files net/http removes
+	r.Form, r.PostForm, r.MultipartForm = tracked.Form, tracked.PostForm, tracked.MultipartForm // net/http removes their files
 	if body.read {
 		return
 	}
-	if _, err := w.Write(nil); errors.Is(err, http.ErrHijacked) { // its deadlines are not ours
+	if _, err := w.Write(nil); errors.Is(err, http.ErrHijacked) { // its deadlines are those of the hijacker
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(leftover)) // a broken connection ends anyway
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) // it fails only for a broken connection
 }
 
-// trackedBody notes that a body was read to its end. The handler that reads it may not
-// write its header in another goroutine meanwhile.
+// trackedBody calls whenRead when a body was read to its end. Meanwhile the handler must not write
+// its header in another goroutine.
 type trackedBody struct {
 	io.ReadCloser
 	whenRead func()

@@ -6,17 +6,17 @@ import "github.com/prometheus/client_golang/prometheus"
 // [prometheus.Collector].
 type Metrics struct {
 	connections *prometheus.GaugeVec
-	refusals    *prometheus.CounterVec
+	refused     *prometheus.CounterVec
 }
 
-// NewMetrics returns metrics that count nothing yet.
+// NewMetrics returns metrics that are all 0.
 func NewMetrics() *Metrics {
 	return &Metrics{
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "gateway_http_connections", Help: "Connections that are open, WebSocket clients included.",
+			Name: "gateway_http_connections", Help: "Open connections, WebSocket clients included.",
 		}, []string{"listener"}),
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_http_refused_total", Help: "Connections and requests that http.limits have refused.",
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_http_refused_total", Help: "Connections and requests that were refused by http.limits.",
 		}, []string{"listener", "reason"}),
 	}
 }
@@ -24,20 +24,20 @@ func NewMetrics() *Metrics {
 // Describe is part of [prometheus.Collector].
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	m.connections.Describe(ch)
-	m.refusals.Describe(ch)
+	m.refused.Describe(ch)
 }
 
 // Collect is part of [prometheus.Collector].
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.connections.Collect(ch)
-	m.refusals.Collect(ch)
+	m.refused.Collect(ch)
 }
 
 // of returns the metrics of one listener, with every reason at 0.
 func (m *Metrics) of(listener string) listenerMetrics {
 	counters := map[string]prometheus.Counter{}
 	for _, reason := range []string{"connections", "address"} {
-		counters[reason] = m.refusals.WithLabelValues(listener, reason)
+		counters[reason] = m.refused.WithLabelValues(listener, reason)
 	}
 	return listenerMetrics{
 		connections: m.connections.WithLabelValues(listener),

@@ -9,15 +9,15 @@ import (
 	"net/http"
 )
 
-// Options say how a Server listens.
+// Options are the options of a Server.
 type Options struct {
 	Name    string // of the listener, in metrics
 	Address string
 	Limits  Limits
 	Metrics *Metrics
-	// Base is the path under which a proxy shows the server, such as /orders; "" for none.
+	// Base is the base path behind a proxy, such as /orders; "" for none.
 	Base string
-	// Urgent says which paths are answered in the reserve, too.
+	// Urgent reports whether a path is also served in the reserve.
 	Urgent func(path string) bool
 }
 
@@ -30,7 +30,7 @@ type Server struct {
 	done     chan error
 }
 
-// Listen opens the address; the error names it. Nothing is accepted before Start.
+// Listen opens the address, which the error names. No connection is accepted before Start.
 func Listen(o Options, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", o.Address)
 	if err != nil {
@@ -39,7 +39,7 @@ func Listen(o Options, log *slog.Logger) (*Server, error) {
 	return &Server{
 		listener: newGate(l.(*net.TCPListener), o.Limits, o.Metrics.of(o.Name), log),
 		server: &http.Server{
-			// Hijacking a connection takes these deadlines away.
+			// Hijacking a connection removes these deadlines.
 			ReadHeaderTimeout: o.Limits.Header, ReadTimeout: o.Limits.Read, WriteTimeout: o.Limits.Write, IdleTimeout: o.Limits.Idle,
 			MaxHeaderBytes: maxHeader, ConnContext: withConn,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -61,11 +61,11 @@ func (s *Server) Start(h http.Handler) {
 // Discard closes a server that was never started.
 func (s *Server) Discard() { _ = s.listener.Close() }
 
-// Shutdown stops accepting, waits for requests under way until ctx ends, and
-// then closes what is left. Hijacked connections belong to those who hijacked them.
+// Shutdown stops accepting, waits for requests under way until ctx ends, and closes the
+// other connections. Hijacked connections belong to their handlers.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
-	if err != nil { // a connection that never asked anything is no failure
+	if err != nil { // a connection without a request is not an error
 		err = s.server.Close()
 	}
 	if serr := <-s.done; !errors.Is(serr, http.ErrServerClosed) {

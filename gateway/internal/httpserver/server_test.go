@@ -21,18 +21,18 @@ import (
 	"go.uber.org/goleak"
 )
 
-// wait is how long tests wait for a signal that should come at once.
+// wait bounds the time until a signal that should come at once.
 const wait = 30 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// short are limits that end everything soon.
+// short are limits of which each test can reach one.
 var short = Limits{
 	Connections: 100, Reserve: 2,
 	Header: 200 * time.Millisecond, Read: 400 * time.Millisecond, Write: 400 * time.Millisecond, Idle: 300 * time.Millisecond,
 }
 
-// long are limits that end nothing during a test.
+// long are limits that no test reaches.
 func long(connections, perAddress int) Limits {
 	return Limits{Connections: connections, Reserve: 2, PerAddress: perAddress, Header: wait, Read: wait, Write: wait, Idle: wait}
 }
@@ -64,7 +64,7 @@ func start(t *testing.T, limits Limits, h http.Handler) *testServer {
 	return &testServer{s, t, m}
 }
 
-// dial opens a connection and sends text, all at once.
+// dial opens a connection and sends text.
 func (s *testServer) dial(text string) *client {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.Addr().String())
@@ -108,7 +108,7 @@ func (c *client) ends() {
 }
 
 func (s *testServer) refused(reason string) float64 {
-	return testutil.ToFloat64(s.metrics.refusals.WithLabelValues("test", reason))
+	return testutil.ToFloat64(s.metrics.refused.WithLabelValues("test", reason))
 }
 
 func (s *testServer) awaitOpen(n int) {
@@ -119,8 +119,8 @@ func (s *testServer) awaitOpen(n int) {
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 
-// TestSilenceEnds: a request that does not go on ends, and so does a connection without one.
-func TestSilenceEnds(t *testing.T) {
+// TestIncompleteRequestsEnd proves that incomplete requests, and connections without a request, are ended.
+func TestIncompleteRequestsEnd(t *testing.T) {
 	failed := make(chan error, 1)
 	s := start(t, short, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/read" {
@@ -152,7 +152,7 @@ func TestSilenceEnds(t *testing.T) {
 	s.awaitOpen(0)
 }
 
-// TestSlowBodyEnds: a byte now and then prolongs nothing.
+// TestSlowBodyEnds proves that single bytes do not postpone the deadline of a request.
 func TestSlowBodyEnds(t *testing.T) {
 	failed := make(chan error, 1)
 	s := start(t, short, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -168,7 +168,7 @@ func TestSlowBodyEnds(t *testing.T) {
 			}
 			return
 		case <-time.After(20 * time.Millisecond):
-			if _, err := io.WriteString(c, "x"); err != nil { // the handler was told before
+			if _, err := io.WriteString(c, "x"); err != nil { // the handler has got an error before
 				if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("the handler is told: %v", err)
 				}
@@ -178,7 +178,8 @@ func TestSlowBodyEnds(t *testing.T) {
 	}
 }
 
-// TestUnreadBodyIsAnsweredAtOnce, and what comes behind it is no request.
+// TestUnreadBodyIsAnsweredAtOnce proves that a request whose body is not read is answered at once, and that bytes after
+// it are not taken for a request.
 func TestUnreadBodyIsAnsweredAtOnce(t *testing.T) {
 	var requests atomic.Int32
 	s := start(t, long(10, 0), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -205,7 +206,7 @@ func TestUnreadBodyIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
-// TestReadBodyKeepsTheConnection: the next request comes on the same one.
+// TestReadBodyKeepsTheConnection proves that a connection serves a further request after a body was read.
 func TestReadBodyKeepsTheConnection(t *testing.T) {
 	s := start(t, long(10, 0), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -219,7 +220,8 @@ func TestReadBodyKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// TestUnreadAnswerEnds, large or many: the handler is told, and the connection ends.
+// TestUnreadAnswerEnds proves that a connection ends, and its handler gets an error, if the client does not read a
+// large answer or many answers.
 func TestUnreadAnswerEnds(t *testing.T) {
 	failed := make(chan error, 1)
 	block := make([]byte, 1<<20)
@@ -241,7 +243,8 @@ func TestUnreadAnswerEnds(t *testing.T) {
 	s.awaitOpen(0)
 }
 
-// TestHijackedConnectionsHaveNoDeadline, and count until they are closed.
+// TestHijackedConnectionsHaveNoDeadline proves that hijacked connections have no deadline, and count until they are
+// closed.
 func TestHijackedConnectionsHaveNoDeadline(t *testing.T) {
 	taken := make(chan net.Conn, 1)
 	s := start(t, short, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -254,7 +257,7 @@ func TestHijackedConnectionsHaveNoDeadline(t *testing.T) {
 	for _, text := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"} {
 		c := s.dial(text)
 		conn := <-taken
-		time.Sleep(2 * short.Read) // longer than any limit: that nothing ends is what is tested
+		time.Sleep(2 * short.Read) // longer than any limit, after which the connection must still be open
 		s.awaitOpen(1)
 		go io.WriteString(c, "later")
 		got := make([]byte, 5)
@@ -270,7 +273,7 @@ func TestHijackedConnectionsHaveNoDeadline(t *testing.T) {
 	}
 }
 
-// TestUpgradeHasNoBody: it would be read as frames.
+// TestUpgradeHasNoBody proves that a handshake with a body is refused, since the body would be read as frames.
 func TestUpgradeHasNoBody(t *testing.T) {
 	s := start(t, long(10, 0), hello)
 	for _, header := range []string{"Upgrade: websocket", "Accept: text/event-stream"} {

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Table is the handlers of one graph. It is filled while the graph is built and
-// read-only once it serves.
+// Table holds the handlers of one graph. It is filled while the graph is built, and
+// read-only when it serves.
 type Table struct {
 	pages    *http.ServeMux
 	upgrades *http.ServeMux
@@ -31,12 +31,12 @@ func (t *Table) HandleUpgrade(pattern string, h http.Handler) error {
 	return t.mount(t.upgrades, pattern, h)
 }
 
-// mount turns ServeMux's panics, which mean a wrong configuration here, into errors.
+// mount mounts a handler. It returns a panic of ServeMux as an error of the configuration.
 func (t *Table) mount(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			reason := fmt.Sprint(p)
-			if strings.Contains(reason, "conflicts with pattern") { // it goes on with places in our source
+			if strings.Contains(reason, "conflicts with pattern") { // the rest is positions in the gateway's code
 				reason = "another component has it already"
 			}
 			err = fmt.Errorf("the path %q cannot be mounted: %s", pattern, reason)
@@ -47,24 +47,24 @@ func (t *Table) mount(mux *http.ServeMux, pattern string, h http.Handler) (err e
 	return nil
 }
 
-// Switch serves the table that was set last: each graph has its own, and a reload
-// swaps them at once. Requests under way go on with the one they began with.
+// Switch serves the table that was set last. A reload replaces the table of the old graph by that
+// of the new one. Requests under way keep the old table.
 type Switch struct{ table atomic.Pointer[Table] }
 
-// Set has t served from now on.
+// Set replaces the table.
 func (s *Switch) Set(t *Table) { s.table.Store(t) }
 
-// Len returns how many handlers are mounted on the table that is served.
+// Len returns the number of handlers on the table.
 func (s *Switch) Len() int { return s.table.Load().Len() }
 
 // ServeHTTP is part of [http.Handler].
 func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.table.Load().ServeHTTP(w, r) }
 
-// Len returns how many handlers are mounted.
+// Len returns the number of handlers.
 func (t *Table) Len() int { return t.mounted }
 
-// ServeHTTP sends upgrades, and requests for server-sent events, to the handlers for them
-// where there is one, and everything else to the pages.
+// ServeHTTP serves upgrades and requests for server-sent events by their handler, if the path has
+// one, and everything else by the pages.
 func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if wantsStream(r) {
 		// ServeMux answers a path such as //a by a redirect, which WebSocket clients
@@ -86,26 +86,26 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.pages.ServeHTTP(w, r)
 }
 
-// wantsEvents says whether r asks for server-sent events, and rather for them than for
-// anything else, as EventSource does (the HTML standard, section 9.2.2).
+// wantsEvents reports whether r is a request for server-sent events: they come first in its Accept
+// header, as EventSource sends it (the HTML standard, section 9.2.2).
 func wantsEvents(r *http.Request) bool {
 	first, _, _ := strings.Cut(r.Header.Get("Accept"), ",")
 	return r.Method == http.MethodGet && strings.EqualFold(strings.TrimSpace(first), "text/event-stream")
 }
 
-// isUpgrade says whether r asks for a WebSocket (RFC 6455, section 4.1).
+// isUpgrade reports whether r is a WebSocket handshake (RFC 6455, section 4.1).
 func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// wantsStream says whether r asks for a WebSocket, or for server-sent events. A handshake whose
-// header Upgrade a proxy has dropped still has its key.
+// wantsStream reports whether r is a request for a WebSocket or for server-sent events. A handshake
+// without Upgrade, which a proxy has dropped, still has its key.
 func wantsStream(r *http.Request) bool {
 	return isUpgrade(r) || wantsEvents(r) || r.Header.Get("Sec-WebSocket-Key") != "" || isPreflight(r)
 }
 
-// isPreflight says whether r is a browser's question whether a page of another origin may get r
-// with headers of its own, as server-sent events with a token (the Fetch standard, section 4.9).
+// isPreflight reports whether r is a CORS preflight of a GET, which browsers send before a request
+// for server-sent events with a token (the Fetch standard, section 4.9).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") == http.MethodGet
 }
