@@ -1,5 +1,5 @@
-// Package web is the dashboard: native ES modules without a build step, served
-// with an ETag and a policy that allows no inline code.
+// Package web serves the dashboard: native ES modules without a build step, with an ETag and a
+// policy that allows no inline code.
 package web
 
 import (
@@ -15,12 +15,12 @@ import (
 //go:embed index.html style.css icon.svg js
 var files embed.FS
 
-// policy allows what the page itself brings, and connections to where it came
-// from and to the gateway that ?ws= names.
+// policy allows the files of the page, and connections to its origin and to the gateway of
+// ?ws=.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler serves the dashboard's files: index.html on /.
+// Handler returns a handler of the dashboard's files, with index.html on /.
 func Handler() http.Handler {
 	pages := map[string]page{}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -33,7 +33,7 @@ func Handler() http.Handler {
 		return err
 	})
 	if err != nil {
-		panic(err) // they are part of the program
+		panic(err) // the files are part of the program
 	}
 	pages["/"] = pages["/index.html"]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache") // ask, and be told that nothing changed
+	h.Set("Cache-Control", "no-cache") // revalidate by the ETag
 	h.Set("ETag", p.etag)
 	if r.Header.Get("If-None-Match") == p.etag {
 		w.WriteHeader(http.StatusNotModified)
@@ -70,6 +70,6 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", p.contentType)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(p.body) // the client is gone: nobody to tell
+		_, _ = w.Write(p.body) // an error means that the client is gone
 	}
 }

@@ -24,10 +24,10 @@ func TestClientPingsWhenPageReturns(t *testing.T) {
 	}
 	const visible, shown = `document.dispatchEvent(new Event("visibilitychange"))`, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 	for _, event := range []string{visible, shown} {
-		b.await(`client.state === "connected" && client.heard > 0`)
-		before := eval[float64](b, `client.heard`)
+		b.await(`client.state === "connected" && client.lastMessageAt > 0`)
+		before := eval[float64](b, `client.lastMessageAt`)
 		awake(event) // of a connection that works
-		b.await(fmt.Sprintf(`client.heard > %f`, before))
+		b.await(fmt.Sprintf(`client.lastMessageAt > %f`, before))
 		if n := eval[int](b, `states.length`); n != 0 {
 			t.Errorf("%s: a connection that works was given up", event)
 		}

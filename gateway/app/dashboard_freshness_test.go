@@ -24,7 +24,7 @@ const pageWithin = 10 * time.Second
 
 const (
 	pageIsWell   = `document.querySelector("connection-state").dataset.state === "connected" && document.querySelector("health-state").dataset.state === "well"`
-	pageIsSilent = `document.querySelector("connection-state").dataset.state === "silent" && document.querySelector("connection-state").textContent.startsWith("No news for ")`
+	pageIsSilent = `document.querySelector("connection-state").dataset.state === "silent" && document.querySelector("connection-state").textContent.startsWith("No response for ")`
 )
 
 // within waits for a condition, and logs how long that took.
@@ -97,7 +97,7 @@ func TestDashboardDetectsFrozenGateway(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.within(since, "frozen: red", pageIsSilent+` && document.querySelector("health-state").dataset.state === "silent"
-				&& document.querySelector("component-list .news")?.textContent.startsWith("No news for ")`)
+				&& document.querySelector("component-list .news")?.textContent.startsWith("No response for ")`)
 			b.await(`parseInt(document.querySelector("connection-state").textContent.match(/for (\d+) s/)[1]) >= 5`) // the clock of the page still counts
 			b.screenshots("frozen")
 			since = time.Now()

@@ -164,7 +164,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 	}
 	b.await(`["hello", "plain text", "2 bytes"].every(t => document.querySelector("activity-log").innerText.includes(t))`)
 	b.await(`(document.querySelector("#reconnect").click(), true)`)
-	b.await(`document.querySelector("activity-log").innerText.includes("Nothing was missed meanwhile")`)
+	b.await(`document.querySelector("activity-log").innerText.includes("No event was missed")`)
 	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
 	b.run(chromedp.Click("#test"))
 	b.await(`document.querySelector("key-figures").innerText.includes(" ms")`)

@@ -1,10 +1,10 @@
-// locked says why the page shows events and no status.
-export const locked = "they need a secret: open this page with #token=SECRET, where SECRET is http.admin.token, or stands in the file that the log names";
+// lockedText explains why the page shows events but no status.
+export const lockedText = "they need a secret: open this page with #token=SECRET, where SECRET is http.admin.token, or stands in the file that the log names";
 
-// unlock exchanges the secret of the address, as in /#token=..., for a cookie that scripts
-// cannot read, and takes it out of the address bar and of the history. It returns what is
-// wrong, or "".
-export async function unlock() {
+// openSession exchanges the secret in the address, as in /#token=..., for a cookie that scripts
+// cannot read, and removes it from the address bar and the history. It returns an error text,
+// or "".
+export async function openSession() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return "";
   history.replaceState(null, "", location.pathname + location.search);

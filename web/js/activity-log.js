@@ -1,19 +1,19 @@
-import { clock, make, soon } from "./dom.js";
+import { clock, make, throttle } from "./dom.js";
 
-const LINES = 100;
+const MAX_LINES = 100;
 
-// <activity-log> shows what happened, the latest first.
+// <activity-log> shows the latest activities, the newest first.
 export class ActivityLog extends HTMLElement {
   #pending = [];
   #list = make("ol");
-  #draw = soon(() => this.#render());
+  #draw = throttle(() => this.#render());
 
   connectedCallback() { this.replaceChildren(this.#list); }
 
-  // add notes a line: its label, and its text.
+  // add adds a line with a label and a text.
   add(label, text) {
     this.#pending.push({ at: new Date(), label, text });
-    if (this.#pending.length > 2 * LINES) this.#pending.splice(0, LINES);
+    if (this.#pending.length > 2 * MAX_LINES) this.#pending.splice(0, MAX_LINES);
     this.#draw();
   }
 
@@ -23,12 +23,12 @@ export class ActivityLog extends HTMLElement {
   }
 
   #render() {
-    const lines = this.#pending.slice(-LINES).reverse().map(({ at, label, text }) =>
+    const lines = this.#pending.slice(-MAX_LINES).reverse().map(({ at, label, text }) =>
       make("li", { "data-operation": label }, make("time", {}, clock(at)), make("span", { class: "badge" }, label),
         make("span", { class: "text" }, text.length > 500 ? `${text.slice(0, 500)}…` : text)));
     this.#pending = [];
     this.#list.prepend(...lines);
-    while (this.#list.childElementCount > LINES) this.#list.lastElementChild.remove();
+    while (this.#list.childElementCount > MAX_LINES) this.#list.lastElementChild.remove();
   }
 }
 

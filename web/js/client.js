@@ -1,45 +1,45 @@
-// A WebSocket client of the gateway: connects, and connects again for ever, with
-// full-jitter backoff, at once when the browser is back online.
+// A WebSocket client of the gateway. It reconnects without end, with full-jitter backoff, and
+// at once when the browser is online again.
 
 const FIRST_PAUSE = 500; // milliseconds, upper bound
 const LONGEST_PAUSE = 30_000;
-const HEARTBEAT = 15_000; // without a message, after which it asks whether the gateway is there
-const PATIENCE = 1500; // for the answer; looked at a few times: a page that was busy itself is late
-const LOOKS = 4;
-const CONNECT_WITHIN = 2000; // at first, twice that after each time: a frozen gateway takes connections, and never answers
-const PROTOCOL = "eventgateway.v2"; // asks for messages about gaps and positions, too
+const HEARTBEAT = 15_000; // without a message, after which the client sends a ping
+const PONG_TIMEOUT = 1500; // for the pong; checked several times, since a busy page reads messages late
+const PONG_CHECKS = 4;
+const CONNECT_TIMEOUT = 2000; // doubled after each attempt: a frozen gateway accepts connections without an answer
+const PROTOCOL = "eventgateway.v2"; // with messages about gaps and positions
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-// Events: "state" (detail: {state, text}; state is connecting, connected, silent: nothing comes and
-// no ping is answered, or disconnected), "message" (detail: text or Blob),
-// "leave" (detail: the message that took a row out of the filter), "gap" (detail: the
-// gateway's message), "resumed" (detail: whether everything that was missed comes),
-// "pong" (detail: milliseconds), "refused" (detail: why a subscription was not taken).
+// Events: "state" (detail: {state, text}; state is connecting, connected, silent: no message and
+// no pong, or disconnected), "message" (detail: text or Blob), "leave" (detail: the message with
+// which a row left the filter), "gap" (detail: the gateway's message), "resumed" (detail: whether
+// all missed events follow), "pong" (detail: milliseconds), "refused" (detail: why a subscription
+// was refused).
 //
-// A client that comes back names its place: everything up to #offset of #epoch, and #seen
-// messages more, which it has counted itself. It always comes back with the last subscription
-// that the gateway has taken, and asks by message for one that it has not answered yet: so a
-// wrong one is refused with its reason, and cannot keep the client away.
+// A client resumes at its position: all up to #offset of #epoch, and #seen further messages,
+// which it has counted. It reconnects with the last subscription that the gateway has accepted,
+// and sends a newer one as a message: so a wrong one is refused with a reason, and does not
+// prevent the connection.
 export class GatewayClient extends EventTarget {
   #url;
   #token;
-  #subscription = {}; // {channels, filter}: the last that was taken, or the first
-  #taken = false; // whether it was
-  #begun = false; // the gateway has said where this connection begins
-  #asked = []; // subscriptions that are not answered yet, in order
-  #life = new AbortController();
+  #subscription = {}; // {channels, filter}: the last accepted one, or the first
+  #accepted = false; // #subscription was accepted
+  #subscribed = false; // the gateway has sent the position of this connection
+  #unconfirmed = []; // subscriptions without an answer yet, in order
+  #abort = new AbortController();
   #epoch = "";
   #offset = 0;
   #seen = 0;
-  #greeted = false;
+  #welcomed = false;
   #socket = null;
   #attempt = 0;
-  #hung = 0; // attempts to connect that had no answer, and this one
+  #connectAttempts = 0; // consecutive attempts without an answer, with this one
   #timer = 0;
   #pings = new Map();
   #heartbeat;
-  #pulse = 0;
-  #wanted = false; // connect was called
+  #heartbeatTimer = 0;
+  #connectCalled = false; // connect was called
 
   // options: token, channels, filter, see the sink's README; heartbeat in milliseconds, 0: none.
   constructor(url, { token = "", heartbeat = HEARTBEAT, ...subscription } = {}) {
@@ -48,73 +48,73 @@ export class GatewayClient extends EventTarget {
     this.#url = new URL(url, location.href);
     this.#token = token;
     this.#subscription = subscription;
-    const { signal } = this.#life;
+    const { signal } = this.#abort;
     addEventListener("online", () => { if (this.state !== "connected") this.connect(); }, { signal });
-    addEventListener("pageshow", (event) => { if (event.persisted) this.#wake(); }, { signal });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#wake(); }, { signal });
-    addEventListener("offline", () => this.#say("disconnected", "Offline: waiting for the network"), { signal });
+    addEventListener("pageshow", (event) => { if (event.persisted) this.#pingNow(); }, { signal });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#pingNow(); }, { signal });
+    addEventListener("offline", () => this.#setState("disconnected", "Offline: waiting for the network"), { signal });
   }
 
   state = "disconnected";
-  heard = 0; // performance.now() of the last sign of the gateway
+  lastMessageAt = 0; // performance.now() of the last message
 
-  // connect drops the connection there is, and makes a new one. A client that was closed stays so.
+  // connect replaces the connection by a new one. It does nothing after close.
   connect() {
-    if (this.#life.signal.aborted) return;
-    this.#wanted = true;
+    if (this.#abort.signal.aborted) return;
+    this.#connectCalled = true;
     clearTimeout(this.#timer);
     this.#drop();
-    this.#asked = this.#asked.slice(-1); // the ones before would only be replaced
-    this.#greeted = this.#begun = false;
-    if (this.state !== "silent") this.#say("connecting", "Connecting…");
+    this.#unconfirmed = this.#unconfirmed.slice(-1); // the last one replaces the others
+    this.#welcomed = this.#subscribed = false;
+    if (this.state !== "silent") this.#setState("connecting", "Connecting…");
     let socket;
     try {
-      socket = new WebSocket(this.#place(), this.#token ? [PROTOCOL, `bearer.${this.#token}`] : PROTOCOL);
+      socket = new WebSocket(this.#resumeURL(), this.#token ? [PROTOCOL, `bearer.${this.#token}`] : PROTOCOL);
     } catch (err) {
-      this.#say("disconnected", `Cannot connect to ${this.#url}: ${err.message}`);
+      this.#setState("disconnected", `Cannot connect to ${this.#url}: ${err.message}`);
       return;
     }
-    socket.binaryType = "arraybuffer"; // read at once, and so in order
+    socket.binaryType = "arraybuffer"; // read synchronously, and so in order
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.connect(), Math.min(LONGEST_PAUSE, CONNECT_WITHIN * 2 ** this.#hung++));
+    this.#timer = setTimeout(() => this.connect(), Math.min(LONGEST_PAUSE, CONNECT_TIMEOUT * 2 ** this.#connectAttempts++));
     socket.onopen = () => {
       clearTimeout(this.#timer);
-      this.#attempt = this.#hung = 0;
-      this.heard = performance.now();
-      this.#say("connected", "Connected");
-      if (socket.protocol === PROTOCOL) this.#watch();
+      this.#attempt = this.#connectAttempts = 0;
+      this.lastMessageAt = performance.now();
+      this.#setState("connected", "Connected");
+      if (socket.protocol === PROTOCOL) this.#checkHeartbeat();
     };
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => { if (socket === this.#socket) this.#retry(event); };
   }
 
-  // close ends the connection for good, and lets go of the page.
+  // close ends the connection for good, and removes the listeners on the page.
   close() {
-    this.#life.abort();
+    this.#abort.abort();
     clearTimeout(this.#timer);
     this.#drop();
-    this.#say("disconnected", "Closed");
+    this.#setState("disconnected", "Closed");
   }
 
-  // subscribe goes on with another subscription, without a gap.
+  // subscribe replaces the subscription, without a gap.
   subscribe(subscription) {
-    if (this.#begun) {
-      this.#asked.push(subscription);
-      this.#ask(subscription);
-    } else if (this.#taken || this.state === "connected") {
-      this.#asked = [subscription]; // asked for when the connection has begun
+    if (this.#subscribed) {
+      this.#unconfirmed.push(subscription);
+      this.#sendSubscription(subscription);
+    } else if (this.#accepted || this.state === "connected") {
+      this.#unconfirmed = [subscription]; // sent when the gateway has sent the position
     } else {
       this.#subscription = subscription;
     }
   }
 
-  #ask(subscription) {
-    const place = this.#epoch ? { epoch: this.#epoch, offset: this.#offset, seen: this.#seen } : {};
-    this.#socket.send(JSON.stringify({ type: "subscribe", ...subscription, ...place }));
+  #sendSubscription(subscription) {
+    const position = this.#epoch ? { epoch: this.#epoch, offset: this.#offset, seen: this.#seen } : {};
+    this.#socket.send(JSON.stringify({ type: "subscribe", ...subscription, ...position }));
   }
 
-  // #place is the URL that goes on where the client was.
-  #place() {
+  // #resumeURL returns the URL with the subscription and the position.
+  #resumeURL() {
     const url = new URL(this.#url);
     const { channels = [], filter = "" } = this.#subscription;
     for (const channel of channels) url.searchParams.append("channel", channel);
@@ -125,7 +125,7 @@ export class GatewayClient extends EventTarget {
     return url;
   }
 
-  // ping measures the round trip; "pong" tells the result.
+  // ping measures the round trip; the event "pong" has the result. It returns false without a connection.
   ping() {
     if (this.state !== "connected") return false;
     const timestamp = performance.now();
@@ -134,65 +134,64 @@ export class GatewayClient extends EventTarget {
     return true;
   }
 
-  // #drop closes the socket and forgets it: whatever it still says is not heard,
-  // so there are never two.
+  // #drop closes the socket and ignores its further events, so that there is never more than one.
   #drop() {
-    const old = this.#socket;
+    const socket = this.#socket;
     this.#socket = null;
-    this.#begun = false;
+    this.#subscribed = false;
     this.#pings.clear();
-    clearTimeout(this.#pulse);
-    if (!old) return;
-    old.onopen = old.onmessage = old.onclose = null;
-    old.close();
+    clearTimeout(this.#heartbeatTimer);
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
   }
 
-  // #wake is for a page that was hidden or kept aside, perhaps for hours: its timers stood still,
-  // and the network may be another one. It asks for a sign at once, or connects.
-  #wake() {
+  // #pingNow is called when a hidden or cached page returns: its timers stood still, and the network
+  // may have changed. It sends a ping at once, or connects.
+  #pingNow() {
     if (this.state === "connected" && this.#heartbeat && this.#socket.protocol === PROTOCOL) this.#probe();
-    else if (this.state === "disconnected" && this.#wanted) this.connect();
+    else if (this.state === "disconnected" && this.#connectCalled) this.connect();
   }
 
-  // #probe asks for a sign, and connects anew where none comes.
+  // #probe sends a ping, and reconnects where no message follows.
   #probe() {
-    clearTimeout(this.#pulse);
+    clearTimeout(this.#heartbeatTimer);
     this.#socket.send(JSON.stringify({ type: "ping" }));
-    this.#watch(1);
+    this.#checkHeartbeat(1);
   }
 
-  // #watch looks whether something has come since, and asks for a sign where nothing has. looks is
-  // how often it has looked for an answer in vain: then it connects anew.
-  #watch(looks = 0) {
+  // #checkHeartbeat checks whether a message has come since, and else probes. checks is the number of
+  // checks since the ping; after the last one it reconnects.
+  #checkHeartbeat(checks = 0) {
     if (!this.#heartbeat) return;
-    const { heard } = this;
-    this.#pulse = setTimeout(() => {
-      if (this.heard !== heard) {
-        this.#watch();
-      } else if (looks === 0) {
+    const { lastMessageAt } = this;
+    this.#heartbeatTimer = setTimeout(() => {
+      if (this.lastMessageAt !== lastMessageAt) {
+        this.#checkHeartbeat();
+      } else if (checks === 0) {
         this.#probe();
-      } else if (looks < LOOKS) {
-        this.#watch(looks + 1);
+      } else if (checks < PONG_CHECKS) {
+        this.#checkHeartbeat(checks + 1);
       } else {
-        this.#say("silent", "No news: connecting again");
+        this.#setState("silent", "No response: reconnecting");
         this.connect();
       }
-    }, looks === 0 ? this.#heartbeat : PATIENCE / LOOKS);
+    }, checks === 0 ? this.#heartbeat : PONG_TIMEOUT / PONG_CHECKS);
   }
 
   #retry(event) {
     clearTimeout(this.#timer);
-    this.#hung = 0;
+    this.#connectAttempts = 0;
     this.#drop();
     const bound = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#attempt++);
     const pause = Math.random() * bound;
     const why = event.reason || (event.code === 1006 ? "" : `code ${event.code}`);
-    this.#say("disconnected", `Disconnected${why ? ` (${why})` : ""}, next try in ${(pause / 1000).toFixed(1)} s`);
+    this.#setState("disconnected", `Disconnected${why ? ` (${why})` : ""}, next try in ${(pause / 1000).toFixed(1)} s`);
     this.#timer = setTimeout(() => this.connect(), pause);
   }
 
   #receive(data) {
-    this.heard = performance.now();
+    this.lastMessageAt = performance.now();
     const control = this.#control(data);
     if (!control) {
       this.#seen++;
@@ -201,11 +200,11 @@ export class GatewayClient extends EventTarget {
     }
     switch (control.type) {
       case "subscribed":
-        if (this.#begun && this.#asked.length > 0) this.#subscription = this.#asked.shift();
+        if (this.#subscribed && this.#unconfirmed.length > 0) this.#subscription = this.#unconfirmed.shift();
         [this.#epoch, this.#offset, this.#seen] = [control.epoch, control.offset, control.seen];
-        if (!this.#begun) {
-          this.#begun = this.#taken = true;
-          this.#asked.forEach((subscription) => this.#ask(subscription));
+        if (!this.#subscribed) {
+          this.#subscribed = this.#accepted = true;
+          this.#unconfirmed.forEach((subscription) => this.#sendSubscription(subscription));
         }
         if ("recovered" in control) this.#emit("resumed", control.recovered);
         return;
@@ -217,7 +216,7 @@ export class GatewayClient extends EventTarget {
         this.#emit("leave", control.message);
         return;
       case "error":
-        if (this.#begun) this.#asked.shift();
+        if (this.#subscribed) this.#unconfirmed.shift();
         this.#emit("refused", control.reason);
         return;
       case "pong":
@@ -228,13 +227,12 @@ export class GatewayClient extends EventTarget {
         this.#emit("gap", control);
         return;
     }
-    if (!this.#greeted) this.#emit("welcome", control); // the first message may greet
-    this.#greeted = true;
+    if (!this.#welcomed) this.#emit("welcome", control); // only the first message can be a welcome
+    this.#welcomed = true;
   }
 
-  // #control returns the message about the connection that data is; null for an event. Events
-  // that are UTF-8 come as text, so that bytes which are UTF-8 are never one, whatever an
-  // event looks like.
+  // #control returns data as a message about the connection; null for an event. Events in UTF-8
+  // come as text, so a binary message in UTF-8 is never an event.
   #control(data) {
     if (typeof data === "string" || this.#socket.protocol !== PROTOCOL) return null;
     try {
@@ -244,7 +242,7 @@ export class GatewayClient extends EventTarget {
     }
   }
 
-  #say(state, text) {
+  #setState(state, text) {
     this.state = state;
     this.#emit("state", { state, text });
   }
@@ -252,7 +250,7 @@ export class GatewayClient extends EventTarget {
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
 }
 
-// parse returns what JSON text holds, undefined where it is none. An integer that JavaScript would
+// parse returns the value of JSON text, undefined for other text. An integer that JavaScript would
 // round, as an id beyond 2^53, is its text, in browsers that can tell.
 export function parse(text) {
   try {

@@ -1,17 +1,16 @@
 import { clock, make, short } from "./dom.js";
 import { sum } from "./status.js";
 
-// <component-list> shows the sources, routes and sinks of /api/status, and what is wrong with
-// the configuration. Its elements stay from one status to the next: who has opened the counts of
-// a component keeps them open.
+// <component-list> shows the sources, routes and sinks of /api/status, and warnings. Its elements
+// are kept from one status to the next, so that opened counts stay open.
 class ComponentList extends HTMLElement {
   #items = new Map(); // "source NAME" -> Item
   #warnings = make("div");
   #list = make("ul");
 
-  connectedCallback() { this.say("Loading…"); }
+  connectedCallback() { this.showText("Loading…"); }
 
-  say(text) { this.replaceChildren(make("p", { class: "empty" }, text)); }
+  showText(text) { this.replaceChildren(make("p", { class: "empty" }, text)); }
 
   show(status) {
     const before = this.#items;
@@ -29,7 +28,7 @@ class ComponentList extends HTMLElement {
     this.stale("");
   }
 
-  // stale says that what is shown is old, and why; "" that it is not.
+  // stale marks the list as old, with the reason; "" removes the mark.
   stale(why) {
     this.classList.toggle("stale", why !== "");
     this.querySelector(".news")?.remove();
@@ -43,19 +42,19 @@ export function* components({ sources, routes, sinks }) {
   for (const c of sinks) yield ["sink", c];
 }
 
-// fails says whether a component is to be looked at: it is down, or fails although it is up.
+// fails reports whether a component is down, or fails although it is up.
 export const fails = (component) => component.failing || component.up === false;
 
-// The counts that stand beside a component where they are not 0; all others are in its table.
+// The counts that are shown beside a component if they are not 0; the table has all counts.
 const NOTES = {
   source: ["outstanding", "nacked", "gaps", "gaps_passed_on", "keyless", "errors", "panics"],
   route: ["filtered", "merged", "held", "dropped", "dead_lettered", "returned", "errors", "panics"],
   sink: ["queued", "retrying", "held_back", "dropped", "dead_lettered", "returned", "retries", "panics"],
 };
-// What the rate and the first number are of.
+// The count of the rate and of the first number.
 const FLOW = { source: "emitted", route: "out", sink: "delivered" };
-// How the counts of each add up, at any moment.
-const BOOKS = {
+// The conservation law of each kind.
+const EQUATIONS = {
   source: "emitted = acked + nacked + outstanding",
   route: "in + added = filtered + merged + held + dropped + dead_lettered + returned + out",
   sink: "in = delivered + dropped + dead_lettered + returned + queued + writing",
@@ -74,7 +73,7 @@ class Item {
   constructor(kind) {
     this.#kind = kind;
     this.element = make("li", { "data-kind": kind }, make("span", { class: "dot" }), this.#name, this.#rate,
-      make("details", { class: "detail" }, this.#detail, make("p", {}, BOOKS[kind]), this.#counts), this.#error);
+      make("details", { class: "detail" }, this.#detail, make("p", {}, EQUATIONS[kind]), this.#counts), this.#error);
   }
 
   show(component, now) {
@@ -101,23 +100,23 @@ class Item {
   }
 }
 
-// states says in words how a component is.
+// states returns the state of a component as texts.
 function states(component, now) {
   const { up, since, attempts, leader, stalled, breaker } = component;
-  const said = [];
-  if (up !== undefined) said.push(up ? "up" : Date.parse(since) > 0 ? `down for ${lasts(now - Date.parse(since))}` : "not connected yet");
-  if (attempts > 0) said.push(`attempts ${short(attempts)}`);
-  if (leader) said.push(leader.state === "none" ? "leads nothing" : leader.state);
-  if (leader?.holder) said.push(`the lock is held by ${leader.holder}, which cannot lead`);
-  if (stalled) said.push(`stalled for ${lasts(now - Date.parse(stalled.since))}: ${stalled.reason}`);
-  return [...said, ...(breakers[breaker?.state] ?? [])];
+  const texts = [];
+  if (up !== undefined) texts.push(up ? "up" : Date.parse(since) > 0 ? `down for ${formatDuration(now - Date.parse(since))}` : "not connected yet");
+  if (attempts > 0) texts.push(`attempts ${short(attempts)}`);
+  if (leader) texts.push(leader.state === "none" ? "not connected, no leader" : leader.state);
+  if (leader?.holder) texts.push(`the lock is held by ${leader.holder}, which cannot lead`);
+  if (stalled) texts.push(`stalled for ${formatDuration(now - Date.parse(stalled.since))}: ${stalled.reason}`);
+  return [...texts, ...(breakers[breaker?.state] ?? [])];
 }
 
-// breakers says in words whether a sink is written to.
+// breakers are the texts of the states of a circuit breaker.
 const breakers = { open: ["breaker open"], half_open: ["breaker half open"], disabled: ["disabled by its receiver"] };
 
 // notes returns the counts that are not 0, by the names that they have in the status.
-const notes = (component, names) => names.filter((name) => worth(component, name))
+const notes = (component, names) => names.filter((name) => isNotable(component, name))
   .map((name) => {
     const n = component[name];
     if (typeof n === "number") return `${words(name)} ${short(n)}`;
@@ -125,15 +124,15 @@ const notes = (component, names) => names.filter((name) => worth(component, name
   })
   .concat(Object.entries(component.plugin ?? {}).filter(([, n]) => n > 0).map(([name, n]) => `${words(name.replace(/^gateway_(.*)_total$/, "$1"))} ${short(n)}`));
 
-// worth says whether a count is: the gaps that each start of the gateway has are not.
-function worth(component, name) {
+// isNotable reports whether a count is shown: the gaps at the start of the gateway are not.
+function isNotable(component, name) {
   const n = typeof component[name] === "object" ? sum(component[name]) : component[name];
   return name === "gaps" ? n > component.gaps_at_start : n > 0;
 }
 
-// lastError says what the last error was, when, and whether it is past.
+// lastError returns the last error, its time, and whether it is past.
 function lastError({ last_error: error, last_error_at: at, ...component }, now) {
-  const ago = `${clock(new Date(at))}, ${lasts(now - Date.parse(at))} ago`;
+  const ago = `${clock(new Date(at))}, ${formatDuration(now - Date.parse(at))} ago`;
   return fails(component) ? `${error} (${ago})` : `Past: ${error} (${ago})`;
 }
 
@@ -144,17 +143,17 @@ const counts = (component, before = "") => Object.entries(component).flatMap(([n
   return [];
 });
 
-// warnings says what an operator must know beside the components.
+// warnings yields warnings about the whole gateway.
 function* warnings({ reload, conservation_broken: broken }) {
-  if (reload && !reload.successful) yield make("p", { class: "warning" }, `The configuration that was loaded last is not used: ${reload.error}`);
+  if (reload && !reload.successful) yield make("p", { class: "warning" }, `Reload failed, the running configuration stays: ${reload.error}`);
   if (reload?.restart_needed) yield make("p", { class: "warning" }, `Restart needed: ${reload.restart_needed.join(", ")}`);
-  if (broken) yield make("p", { class: "warning" }, `The books do not balance, which is a bug in the gateway: ${broken}`);
+  if (broken) yield make("p", { class: "warning" }, `Conservation law violated, this is a bug in the gateway: ${broken}`);
 }
 
 const words = (name) => name.replaceAll("_", " ");
 
-// lasts writes milliseconds as people say them: 12 s, 3 min, 2 h 5 min.
-export function lasts(milliseconds) {
+// formatDuration formats milliseconds: 12 s, 3 min, 2 h 5 min.
+export function formatDuration(milliseconds) {
   const s = Math.max(0, Math.round(milliseconds / 1000));
   if (s < 60) return `${s} s`;
   const min = Math.floor(s / 60);

@@ -1,5 +1,5 @@
-// What all elements share. Text from outside goes through textContent, never
-// through markup.
+// Helpers of all elements. Text from outside is set as textContent, never as
+// markup.
 
 // make builds an element: make("td", {class: "number"}, text or child, ...).
 export function make(tag, attributes = {}, ...children) {
@@ -9,19 +9,18 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const DRAW_EVERY = 125; // milliseconds: nobody reads faster
+const DRAW_INTERVAL = 125; // milliseconds
 
-// soon returns a function that has draw called in the next frame, and not more
-// often than DRAW_EVERY, however often it is called itself; in a hidden tab, once
-// in a second.
-export function soon(draw) {
+// throttle returns a function that schedules a call of draw in the next frame, at most once per
+// DRAW_INTERVAL; in a hidden tab, once per second.
+export function throttle(draw) {
   let asked = false;
   let last = 0;
   const run = () => { asked = false; last = performance.now(); draw(); };
   return () => {
     if (asked) return;
     asked = true;
-    const pause = document.hidden ? 1000 : last + DRAW_EVERY - performance.now();
+    const pause = document.hidden ? 1000 : last + DRAW_INTERVAL - performance.now();
     if (pause > 0) setTimeout(run, pause);
     else requestAnimationFrame(run);
   };
@@ -35,8 +34,8 @@ export function short(n) {
   return n < 1e6 ? `${(n / 1e3).toFixed(1)}k` : `${(n / 1e6).toFixed(2)}M`;
 }
 
-// plain returns a value of a payload as text. Objects and lists are JSON, where they are not
-// nested too deep for it: a payload may bring a toString of its own.
+// plain returns a value of a payload as text. Objects and lists become JSON, or "…" if they are
+// nested too deep. It does not call toString of an object, which a payload could define.
 export function plain(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value);

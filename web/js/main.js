@@ -1,15 +1,15 @@
-import { unlock } from "./access.js";
+import { openSession } from "./access.js";
 import { GatewayClient, parse } from "./client.js";
-import { components as all, fails, lasts } from "./components.js";
-import { clock, plain, soon } from "./dom.js";
+import { components as all, fails, formatDuration } from "./components.js";
+import { clock, plain, throttle } from "./dom.js";
 import "./activity-log.js";
 import "./dead-letters.js";
 import "./order-table.js";
 import { StatusFeed } from "./status-feed.js";
 import "./status.js";
 
-const RATE_EVERY = 2000; // milliseconds
-const LOOK_EVERY = 250; // whether there is news
+const RATE_INTERVAL = 2000; // milliseconds
+const CHECK_INTERVAL = 250; // of the checks of freshness
 
 const $ = (selector) => document.querySelector(selector);
 const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list");
@@ -17,14 +17,14 @@ const asked = new URLSearchParams(location.search).get("ws");
 const client = new GatewayClient(asked ?? new URL(".", location.href).href.replace(/^http/, "ws"), { heartbeat: 500 });
 const feed = new StatusFeed();
 
-if (asked !== null) { // else a link could show another server's events as this one's
+if (asked !== null) { // else a link could pass off another server's events as those of this one
   const server = $("#server");
   server.textContent = `Events of ${asked}`;
   server.hidden = false;
 }
 
-let received = 0, gapsHeard = 0, arrivals = 0, rateSince = performance.now();
-const drawCount = soon(() => figures.show("Events received", received));
+let received = 0, gapsReceived = 0, arrivals = 0, rateSince = performance.now();
+const drawCount = throttle(() => figures.show("Events received", received));
 figures.show("Events received", 0);
 figures.show("Events per second", 0);
 figures.show("Round trip", "–");
@@ -32,18 +32,18 @@ figures.show("Round trip", "–");
 let connection = { state: "connecting", text: "Connecting…" };
 client.addEventListener("state", ({ detail }) => {
   connection = detail;
-  look();
+  checkFreshness();
   log.add(detail.state === "connected" ? "UP" : detail.state === "connecting" ? "…" : "DOWN", detail.text);
 });
 client.addEventListener("welcome", ({ detail }) => log.add("WELCOME", detail.msg ?? ""));
 client.addEventListener("resumed", ({ detail }) => {
-  if (!detail) gapsHeard++;
-  showHeard();
-  log.add(detail ? "RESUMED" : "GAP", detail ? "Nothing was missed meanwhile" : "What was sent meanwhile is missing");
+  if (!detail) gapsReceived++;
+  showReceivedGaps();
+  log.add(detail ? "RESUMED" : "GAP", detail ? "No event was missed" : "Events sent meanwhile are missing");
 });
 client.addEventListener("gap", ({ detail }) => {
-  gapsHeard++;
-  showHeard();
+  gapsReceived++;
+  showReceivedGaps();
   log.add("GAP", `Events may be missing: ${detail.source ? `${detail.source}: ` : ""}${detail.reason}`);
 });
 client.addEventListener("pong", ({ detail }) => {
@@ -92,74 +92,74 @@ setInterval(() => {
   const now = performance.now();
   figures.show("Events per second", Math.round(arrivals / ((now - rateSince) / 1000)));
   [arrivals, rateSince] = [0, now];
-}, RATE_EVERY);
+}, RATE_INTERVAL);
 
-let shown = null; // the status that is on the page
-let closed = false; // the gateway has answered that it shows none
-let missed = false; // it has not answered since
+let shownStatus = null; // null: none is shown
+let locked = false; // the gateway refuses the status
+let outage = false; // the gateway has not answered since the last status
 
-// Without a status there are the gaps that the connection was told of.
-const HEARD = "Gaps heard";
-function showHeard() {
-  if (closed) figures.show(HEARD, gapsHeard, true, "gaps that the connection of this page was told of");
+// Without a status, the page shows the gaps that its connection has received.
+const RECEIVED_GAPS = "Gaps received";
+function showReceivedGaps() {
+  if (locked) figures.show(RECEIVED_GAPS, gapsReceived, true, "gaps that the connection of this page has received");
 }
 
 feed.addEventListener("status", ({ detail: status }) => {
-  [shown, closed] = [status, false];
+  [shownStatus, locked] = [status, false];
   components.show(status);
   figures.showStatus(status);
-  figures.drop(HEARD);
-  $("dead-letters").show(status.dead_letters).catch(() => {}); // it is asked for again with the next one
+  figures.drop(RECEIVED_GAPS);
+  $("dead-letters").show(status.dead_letters).catch(() => {}); // the next status tries again
   $("#change").hidden = !status.demo;
   orders.hint = status.demo
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
     : waiting;
-  if (missed && client.state === "disconnected" && asked === null) client.connect(); // the gateway is back
-  missed = false;
-  look();
+  if (outage && client.state === "disconnected" && asked === null) client.connect(); // the gateway is back
+  outage = false;
+  checkFreshness();
 });
 feed.addEventListener("locked", ({ detail: why }) => {
-  [shown, closed] = [null, true];
-  components.say(`The components cannot be shown: ${why}`);
+  [shownStatus, locked] = [null, true];
+  components.showText(`The components cannot be shown: ${why}`);
   for (const name of ["Gaps", "Gaps passed on", "Dropped", "Dead letters", "Accounted for"]) figures.drop(name);
-  showHeard();
-  look();
+  showReceivedGaps();
+  checkFreshness();
 });
 
-// look shows whether there is news, by this page's own clock: a gateway that is frozen, and a
-// connection that is half open, give no other sign.
-function look() {
+// checkFreshness shows whether the status is old, by the clock of the page: a frozen gateway and a
+// half-open connection give no other sign.
+function checkFreshness() {
   const now = performance.now();
   const silence = feed.silence(now);
-  const old = (since) => ` for ${lasts(now - since)}`;
+  const duration = (since) => ` for ${formatDuration(now - since)}`;
   const pill = $("connection-state"), health = $("health-state");
-  if (connection.state === "silent") pill.show({ state: "silent", text: "No news", ticks: old(client.heard), why: connection.text });
-  else if (silence && connection.state === "connected" && asked === null) pill.show({ state: "silent", text: "No news", ticks: old(feed.heard), why: silence });
+  if (connection.state === "silent") pill.show({ state: "silent", text: "No response", ticks: duration(client.lastMessageAt), why: connection.text });
+  else if (silence && connection.state === "connected" && asked === null) pill.show({ state: "silent", text: "No response", ticks: duration(feed.lastAnswerAt), why: silence });
   else pill.show(connection);
 
-  missed ||= silence !== "";
+  outage ||= silence !== "";
   figures.classList.toggle("stale", silence !== "");
-  if (!shown) {
+  if (!shownStatus) {
     health.hidden = true;
-    if (silence) components.say(`The components cannot be shown: ${silence}`);
+    if (silence) components.showText(`The components cannot be shown: ${silence}`);
     return;
   }
-  components.stale(silence && `No news${old(feed.heard)}: ${silence}. What follows was so at ${clock(new Date(shown.now))}.`);
-  const parts = [...all(shown)].map(([, component]) => component);
+  components.stale(silence && `No response${duration(feed.lastAnswerAt)}: ${silence}. The values below are of ${clock(new Date(shownStatus.now))}.`);
+  const parts = [...all(shownStatus)].map(([, component]) => component);
   const failing = parts.filter(fails).map((component) => component.name);
   if (silence) health.show({ state: "silent", text: "Status unknown", why: silence });
   else if (failing.length > 0) health.show({ state: "failing", text: `${failing.length} of ${parts.length} fail`, why: failing.join(", ") });
   else health.show({ state: "well", text: `All ${parts.length} work` });
 }
 
-setInterval(look, LOOK_EVERY);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) feed.ask(); });
+setInterval(checkFreshness, CHECK_INTERVAL);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) feed.poll(); });
 
-// open takes the secret of a link, and shows what it opens.
+// open opens a session with the secret of a link, and polls the status.
 async function open() {
-  const wrong = await unlock();
-  if (wrong) log.add("STATUS", wrong);
-  feed.ask();
+  const error = await openSession();
+  if (error) log.add("STATUS", error);
+  feed.poll();
 }
 
 client.connect();

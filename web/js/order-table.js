@@ -1,16 +1,16 @@
-import { clock, make, plain, soon } from "./dom.js";
+import { clock, make, plain, throttle } from "./dom.js";
 
-const ROWS = 50; // that are shown
-const KEPT = 500; // that are remembered
+const MAX_ROWS = 50; // shown
+const MAX_ORDERS = 500; // in memory
 
-// <order-table> shows the orders as they are now, the latest change on top,
-// coloured and labelled by what was done.
+// <order-table> shows the current orders, the latest change on top, with a color and a label
+// by operation.
 export class OrderTable extends HTMLElement {
   #orders = new Map(); // by id, the latest change last
-  #fresh = new Set(); // ids that changed since the last frame
+  #changed = new Set(); // ids that changed since the last frame
   #rows = new Map();
   #body;
-  #draw = soon(() => this.#render());
+  #draw = throttle(() => this.#render());
 
   connectedCallback() {
     const head = make("tr", {}, ...["", "Order", "Customer", "Product", "Status"].map((t) => make("th", { scope: "col" }, t)),
@@ -20,44 +20,44 @@ export class OrderTable extends HTMLElement {
     this.clear();
   }
 
-  // hint is what to do where there are no orders yet.
+  // hint is the text while there are no orders.
   set hint(text) { this.querySelector(".empty").textContent = text; }
 
-  // change takes a message, and the text that it was parsed of.
+  // change records a message. text is its JSON.
   change(message, text) {
     const given = message.order?.id;
     const id = typeof given === "string" || typeof given === "number" ? given : plain(given ?? message.order);
     this.#orders.delete(id);
     this.#orders.set(id, text);
-    this.#fresh.add(id);
-    if (this.#orders.size > KEPT) this.#orders.delete(this.#orders.keys().next().value);
+    this.#changed.add(id);
+    if (this.#orders.size > MAX_ORDERS) this.#orders.delete(this.#orders.keys().next().value);
     this.#draw();
   }
 
   clear() {
     this.#orders.clear();
-    this.#fresh.clear();
+    this.#changed.clear();
     this.#draw();
   }
 
   #render() {
-    const shown = [...this.#orders].slice(-ROWS).reverse();
+    const shown = [...this.#orders].slice(-MAX_ROWS).reverse();
     const rows = new Map();
     for (const [id, text] of shown) {
-      const row = this.#fresh.has(id) || !this.#rows.has(id) ? this.#guarded(id, text) : this.#rows.get(id);
-      if (!this.#fresh.has(id)) row.classList.remove("fresh");
+      const row = this.#changed.has(id) || !this.#rows.has(id) ? this.#safeRow(id, text) : this.#rows.get(id);
+      if (!this.#changed.has(id)) row.classList.remove("fresh");
       rows.set(id, row);
     }
     this.#rows = rows;
-    this.#fresh.clear();
+    this.#changed.clear();
     this.#body.replaceChildren(...rows.values());
     this.querySelector("table").hidden = shown.length === 0;
     this.querySelector(".empty").hidden = shown.length > 0;
   }
 
-  // #guarded makes a row of a message, or one that says why it cannot be shown: one such
-  // payload must not keep the others from being drawn.
-  #guarded(id, text) {
+  // #safeRow returns a row for a message, or one with the error: one such payload must not prevent
+  // the drawing of the others.
+  #safeRow(id, text) {
     try {
       return this.#row(exact(text));
     } catch (err) {
@@ -75,8 +75,8 @@ export class OrderTable extends HTMLElement {
   }
 }
 
-// exact parses JSON so that numbers which JavaScript would write differently (5.30,
-// 9007199254740993) are their text, in browsers that can tell.
+// exact parses JSON. Numbers that JavaScript would format differently (5.30, 9007199254740993)
+// become text, in browsers with source text access.
 const exact = (json) => JSON.parse(json, (_, value, context) =>
   typeof value === "number" && context?.source !== undefined && context.source !== String(value) ? context.source : value);
 

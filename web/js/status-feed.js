@@ -1,55 +1,55 @@
-import { locked } from "./access.js";
+import { lockedText } from "./access.js";
 
-const EVERY = 750; // milliseconds between an answer and the next question
-const WITHIN = 1750; // for an answer: with the pause before, a frozen gateway shows within three seconds
-const LOCKED_EVERY = 30_000; // without the secret: another tab may get it
+const INTERVAL = 750; // milliseconds between an answer and the next request
+const TIMEOUT = 1750; // of a request: with the interval before, a frozen gateway is detected within three seconds
+const LOCKED_INTERVAL = 30_000; // without the secret: another tab may get it
 
-// StatusFeed asks the gateway for its status, again and again.
+// StatusFeed polls the status of the gateway.
 //
 // Events: "status" (detail: the status), "locked" (detail: why there is none).
 export class StatusFeed extends EventTarget {
   #timer = 0;
-  #life = new AbortController();
-  #asked = 0; // when the first question without an answer was asked; 0: each has one
-  #failed = ""; // what came instead of an answer
+  #abort = new AbortController();
+  #askedAt = 0; // time of the first request without an answer; 0: all have one
+  #error = ""; // of the last request
 
-  heard = performance.now(); // when the last answer came
+  lastAnswerAt = performance.now(); // when the last answer came
 
-  // silence returns why nothing is known at the moment, and "" where the gateway answers.
+  // silence returns why the status is unknown, "" while the gateway answers.
   silence(now) {
-    if (this.#failed) return this.#failed;
-    return this.#asked && now - this.#asked > WITHIN ? "the gateway does not answer" : "";
+    if (this.#error) return this.#error;
+    return this.#askedAt && now - this.#askedAt > TIMEOUT ? "the gateway does not answer" : "";
   }
 
-  // ask asks now, and goes on asking.
-  async ask() {
+  // poll sends a request now, and continues to poll.
+  async poll() {
     clearTimeout(this.#timer);
-    this.#life.abort();
-    const { signal } = this.#life = new AbortController();
-    this.#asked ||= performance.now();
-    let again = EVERY;
+    this.#abort.abort();
+    const { signal } = this.#abort = new AbortController();
+    this.#askedAt ||= performance.now();
+    let interval = INTERVAL;
     try {
-      const answer = await fetch("api/status", { signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN)]) });
-      if (answer.status === 401 || answer.status === 403) {
-        again = LOCKED_EVERY;
+      const response = await fetch("api/status", { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) });
+      if (response.status === 401 || response.status === 403) {
+        interval = LOCKED_INTERVAL;
         this.#answered();
-        this.#emit("locked", answer.status === 401 ? locked : await answer.text());
-      } else if (!answer.ok) {
-        throw new Error(`the gateway answers ${answer.status}`);
+        this.#emit("locked", response.status === 401 ? lockedText : await response.text());
+      } else if (!response.ok) {
+        throw new Error(`the gateway answers ${response.status}`);
       } else {
-        const status = await answer.json();
+        const status = await response.json();
         this.#answered();
         this.#emit("status", status);
       }
     } catch (err) {
-      if (signal.aborted) return; // it was asked again meanwhile
-      if (err.name !== "TimeoutError") this.#failed = err.message;
+      if (signal.aborted) return; // another poll has begun
+      if (err.name !== "TimeoutError") this.#error = err.message;
     }
-    if (!signal.aborted) this.#timer = setTimeout(() => this.ask(), again);
+    if (!signal.aborted) this.#timer = setTimeout(() => this.poll(), interval);
   }
 
   #answered() {
-    [this.heard, this.#asked, this.#failed] = [performance.now(), 0, ""];
+    [this.lastAnswerAt, this.#askedAt, this.#error] = [performance.now(), 0, ""];
   }
 
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }

@@ -1,13 +1,13 @@
 import { make, short } from "./dom.js";
 
-// <connection-state> and <health-state> say something in colour and words.
+// <connection-state> and <health-state> show a state by a color and a text.
 class StatePill extends HTMLElement {
   #text = make("span");
   #ticks = make("span", { "aria-hidden": "true" });
 
   connectedCallback() { this.append(this.#text, this.#ticks); }
 
-  // show takes the text, which is read aloud when it changes; ticks, which is not, comes behind it.
+  // show shows the text, which screen readers read when it changes, and after it ticks, which they do not.
   show({ state, text, ticks = "", why = "" }) {
     this.hidden = false;
     if (this.dataset.state !== state) this.dataset.state = state;
@@ -17,7 +17,7 @@ class StatePill extends HTMLElement {
   }
 }
 
-// <key-figures> shows a few numbers; those named in alarms turn red above zero.
+// <key-figures> shows a few numbers; those with alarm are red above zero.
 class KeyFigures extends HTMLElement {
   #values = new Map();
 
@@ -37,20 +37,20 @@ class KeyFigures extends HTMLElement {
     this.#values.delete(name);
   }
 
-  // showStatus shows what a status sums up.
+  // showStatus shows the sums of a status.
   showStatus({ sources, routes, sinks, conservation_broken: broken }) {
     const all = (list, count) => list.reduce((n, c) => n + count(c), 0);
     // The gaps at the start of the gateway are no alarm: each start has them.
     this.show("Gaps", all(sources, (s) => s.gaps - s.gaps_at_start), true, "gaps of all sources, without gaps_at_start");
-    // Nor are those that others have noticed: they alarm there, and each start there is one.
+    // Nor are those that other gateways have counted: they are an alarm there.
     this.show("Gaps passed on", all(sources, (s) => s.gaps_passed_on), false, "gaps_passed_on of all sources");
-    this.show("Dropped", all([...sources, ...routes, ...sinks], dropped), true, "dropped of all routes and sinks, and what plugins have dropped themselves");
+    this.show("Dropped", all([...sources, ...routes, ...sinks], dropped), true, "dropped of all routes and sinks, and events dropped by plugins");
     this.show("Dead letters", all([...routes, ...sinks], (c) => c.dead_lettered), true, "dead_lettered of all routes and sinks");
     this.show("Accounted for", broken ? "NOT ALL" : "all");
   }
 }
 
-// dropped counts what a component has dropped, and its plugin before an event was one.
+// dropped returns the events that a component has dropped, and those that its plugin has dropped.
 const dropped = ({ dropped: own = 0, plugin = {} }) => (typeof own === "number" ? own : sum(own)) +
   sum(Object.fromEntries(Object.entries(plugin).filter(([name]) => name.endsWith("_dropped_total"))));
 
