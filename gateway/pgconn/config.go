@@ -36,7 +36,7 @@ func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
 	}
 	c, err := pgx.ParseConfig(text)
 	if err != nil {
-		return nil, options.NewRedactor(url).Error(explain(err))
+		return nil, options.NewRedactor(url).Error(explainURLError(err))
 	}
 	for _, t := range tlsConfigs(c) {
 		params.secure(t)
@@ -55,10 +55,10 @@ func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "eventgateway " + name
 	}
-	for name, value := range protocol {
+	for name, value := range protocolSettings {
 		c.RuntimeParams[name] = value
 	}
-	c.AfterConnect = speak
+	c.AfterConnect = applyProtocolSettings
 	return c, nil
 }
 
@@ -84,23 +84,23 @@ func PrimaryConfig(url options.URL, name string) (*pgx.ConnConfig, error) {
 
 // protocol are the settings that the protocol relies on. Poolers know these, and keep them for each
 // client. A database may have another encoding, and the role or the database other defaults.
-var protocol = map[string]string{"client_encoding": "UTF8", "standard_conforming_strings": "on"}
+var protocolSettings = map[string]string{"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
 // unfit is the error of a session that cannot be used.
-type unfit struct{ text string }
+type unusableSession struct{ text string }
 
-func (u *unfit) Error() string { return u.text }
+func (u *unusableSession) Error() string { return u.text }
 
 // speak sees to it that the session has the settings of the protocol, which a pooler may have
 // left out.
-func speak(ctx context.Context, conn *pg.PgConn) error {
-	for name, value := range protocol {
+func applyProtocolSettings(ctx context.Context, conn *pg.PgConn) error {
+	for name, value := range protocolSettings {
 		if is := conn.ParameterStatus(name); is == value || is == "" { // a server that does not say it knows no other
 			continue
 		}
 		_, err := conn.Exec(ctx, fmt.Sprintf("SET %s = '%s'", name, value)).ReadAll()
 		if is := conn.ParameterStatus(name); err == nil && is != value {
-			err = &unfit{fmt.Sprintf("the session has %s %q and not %q: see that a pooler before the server passes this setting on", name, is, value)}
+			err = &unusableSession{fmt.Sprintf("the session has %s %q and not %q: see that a pooler before the server passes this setting on", name, is, value)}
 		}
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func tlsConfigs(c *pgx.ConnConfig) (all []*tls.Config) {
 }
 
 // explain makes an error that says what of a URL cannot be used, without the URL.
-func explain(err error) error {
+func explainURLError(err error) error {
 	var parsing *pg.ParseConfigError
 	if !errors.As(err, &parsing) {
 		return errNoURL
@@ -142,7 +142,7 @@ func explain(err error) error {
 var errNoURL = errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")
 
 // readable returns an error where a file cannot be read.
-func readable(name string) error {
+func checkReadable(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err

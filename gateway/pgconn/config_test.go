@@ -114,7 +114,7 @@ func TestNoSettingOfTheServerIsRefused(t *testing.T) {
 		t.Fatalf("%d settings, %v", len(names), err)
 	}
 	for _, name := range names {
-		if err := mistyped(name); err != nil && known[name] == setting {
+		if err := checkSpelling(name); err != nil && knownParams[name] == serverSetting {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -143,7 +143,7 @@ func TestPrimaryOfSeveralHosts(t *testing.T) {
 		t.Errorf("it is a standby: %t, %v", standing, err)
 	}
 	testenv.Crash(t, primary)
-	if _, err = connect(); err == nil || !strings.Contains(Reason(err).Error(), "server is in standby mode") {
-		t.Errorf("without a primary: %v", Reason(err))
+	if _, err = connect(); err == nil || !strings.Contains(Summarize(err).Error(), "server is in standby mode") {
+		t.Errorf("without a primary: %v", Summarize(err))
 	}
 }

@@ -18,7 +18,7 @@ type KeyColumn struct {
 
 // keyColumns finds the columns of the primary key of the table $1, in their order. The operators
 // are those of the index: a type of an extension may have an order of its own.
-const keyColumns = `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), equal.name, greater.name
+const keyColumnsSQL = `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), equal.name, greater.name
 	FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position)
 	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 	JOIN pg_opclass c ON c.oid = i.indclass[k.position - 1]
@@ -33,7 +33,7 @@ const keyColumns = `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
 func PrimaryKey(ctx context.Context, q interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }, table uint32) ([]KeyColumn, error) {
-	rows, err := q.Query(ctx, keyColumns, table)
+	rows, err := q.Query(ctx, keyColumnsSQL, table)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ type KeyQuery struct {
 	Table       string // quoted, with its schema
 	Partitioned bool
 	Key         []KeyColumn
-	Mark        string // an expression over the alias %s; "" for false
+	Flag        string // an expression over the alias %s; "" for false
 }
 
 // value is argument i, counted from 1, as the type of a column.
@@ -62,8 +62,8 @@ func (q KeyQuery) selects() (text string, columns []string) {
 		columns, texts = append(columns, column), append(texts, column+"::text")
 	}
 	mark, only := "false", "ONLY "
-	if q.Mark != "" {
-		mark = fmt.Sprintf(q.Mark, rowAlias)
+	if q.Flag != "" {
+		mark = fmt.Sprintf(q.Flag, rowAlias)
 	}
 	if q.Partitioned {
 		only = ""
@@ -71,8 +71,8 @@ func (q KeyQuery) selects() (text string, columns []string) {
 	return fmt.Sprintf("SELECT ARRAY[%s]::text[], row_to_json(%s.*)::text, %s FROM %s%s %[2]s", strings.Join(texts, ", "), rowAlias, mark, only, q.Table), columns
 }
 
-// One returns the query of the row whose key is in the arguments, in the order of the columns.
-func (q KeyQuery) One() string {
+// RowSQL returns the query of the row whose key is in the arguments, in the order of the columns.
+func (q KeyQuery) RowSQL() string {
 	sql, columns := q.selects()
 	var where []string
 	for i, c := range q.Key {
@@ -81,9 +81,9 @@ func (q KeyQuery) One() string {
 	return sql + " WHERE " + strings.Join(where, " AND ")
 }
 
-// Next returns the query of the next rows in the order of the key. Argument 1 is how many; where after
+// PageSQL returns the query of the next rows in the order of the key. Argument 1 is how many; where after
 // is set, the key behind which they are begins with argument first.
-func (q KeyQuery) Next(first int, after bool) string {
+func (q KeyQuery) PageSQL(first int, after bool) string {
 	sql, columns := q.selects()
 	if after { // a > x OR a = x AND (b > y OR ...)
 		condition := ""

@@ -23,10 +23,10 @@ import (
 const (
 	// lease is how long the server keeps a session that sends nothing, as that of a process
 	// which is frozen, or of a machine without power.
-	lease = 6 * time.Second
+	leaseDuration = 6 * time.Second
 	// standbyEvery is how often a standby tries to get the lock. It does not wait for it in
 	// the server: that would keep a snapshot open, and VACUUM from its work.
-	standbyEvery = 500 * time.Millisecond
+	campaignEvery = 500 * time.Millisecond
 	// answerTimeout is how long the server may take for an answer about the lock.
 	answerTimeout = 2 * time.Second
 )
@@ -35,14 +35,14 @@ const (
 const undefinedObject = "42704"
 
 // lockKey is the key of the advisory lock of the leader $1.
-const lockKey = `hashtextextended('eventgateway leader ' || $1, 0)`
+const lockKeySQL = `hashtextextended('eventgateway leader ' || $1, 0)`
 
 // tryLock takes the lock where it is free. Else it returns the session and the role that have it.
-const tryLock = `SELECT l.locked, CASE WHEN l.locked THEN pg_backend_pid() ELSE coalesce(h.pid, 0) END, coalesce(h.role, ''), coalesce(h.role, '') = session_user
-	FROM (SELECT pg_try_advisory_lock(` + lockKey + `) AS locked) l LEFT JOIN LATERAL (
+const tryLockSQL = `SELECT l.locked, CASE WHEN l.locked THEN pg_backend_pid() ELSE coalesce(h.pid, 0) END, coalesce(h.role, ''), coalesce(h.role, '') = session_user
+	FROM (SELECT pg_try_advisory_lock(` + lockKeySQL + `) AS locked) l LEFT JOIN LATERAL (
 		SELECT k.pid, coalesce(a.usename::text, '') AS role FROM pg_locks k LEFT JOIN pg_stat_activity a USING (pid)
 		WHERE k.locktype = 'advisory' AND k.granted AND k.objsubid = 1 AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		AND (k.classid::bigint << 32 | k.objid::bigint) = ` + lockKey + ` LIMIT 1) h ON NOT l.locked`
+		AND (k.classid::bigint << 32 | k.objid::bigint) = ` + lockKeySQL + ` LIMIT 1) h ON NOT l.locked`
 
 // Elector is a [plugin.Elector] at a database.
 type Elector struct {
@@ -53,16 +53,16 @@ type Elector struct {
 }
 
 // lock is the answer to an attempt to get the advisory lock.
-type lock struct {
-	mine  bool
-	pid   int    // of the session that has it
-	role  string // of that session
-	known bool   // the role is that of this session, or may write the lease
+type lockResult struct {
+	acquired bool
+	pid      int    // of the session that has it
+	role     string // of that session
+	trusted  bool   // the role is that of this session, or may write the lease
 }
 
 // try takes the lock where it is free.
-func (l *lock) try(ctx context.Context, tx pgx.Tx, name string) error {
-	return tx.QueryRow(ctx, tryLock, name).Scan(&l.mine, &l.pid, &l.role, &l.known)
+func (l *lockResult) tryAcquire(ctx context.Context, tx pgx.Tx, name string) error {
+	return tx.QueryRow(ctx, tryLockSQL, name).Scan(&l.acquired, &l.pid, &l.role, &l.trusted)
 }
 
 // Campaign is part of [plugin.Elector].
@@ -71,9 +71,9 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 	config.RuntimeParams["application_name"] += " leader"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", s.URL, Reason(err))
+		return nil, fmt.Errorf("cannot connect to %s: %w", s.URL, Summarize(err))
 	}
-	t := &term{conn: conn, lease: lease, name: name, id: rand.Text(), above: above}
+	t := &term{conn: conn, duration: leaseDuration, name: name, id: rand.Text(), above: above}
 	if err := s.campaign(ctx, t, standby); err != nil {
 		t.Resign()
 		return nil, err
@@ -82,7 +82,7 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 }
 
 func (s Elector) campaign(ctx context.Context, t *term, standby func(holder string)) error {
-	err := s.prove(ctx, t) // before a setting or a lock is left in a session that others get
+	err := s.verifySession(ctx, t) // before a setting or a lock is left in a session that others get
 	if err == nil {
 		err = s.limitIdle(ctx, t)
 	}
@@ -90,24 +90,24 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 		err = s.readTimeline(ctx, t)
 	}
 	if err == nil {
-		t.row, err = s.openRow(ctx, t)
+		t.lease, err = s.openLease(ctx, t)
 	}
 	if err == nil {
-		err = s.follow(ctx, t)
+		err = s.checkTimeline(ctx, t)
 	}
 	if err != nil {
 		return Unavailable(err)
 	}
-	tick := time.NewTicker(standbyEvery)
+	tick := time.NewTicker(campaignEvery)
 	defer tick.Stop()
 	for stoodBy := false; ; stoodBy = true {
-		holder, err := t.try(ctx)
+		holder, err := t.tryAcquire(ctx)
 		if err != nil {
 			return Unavailable(fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err))
 		}
 		if t.number > 0 {
 			if stoodBy { // a pooler may have got another mode meanwhile, and the lock be that of the leader
-				err = s.prove(ctx, t)
+				err = s.verifySession(ctx, t)
 			}
 			return err
 		}
@@ -122,8 +122,8 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 
 // prove looks whether the session belongs to the connection. Else the lock would be that of all
 // gateways behind a pooler, and each would lead.
-func (s Elector) prove(ctx context.Context, t *term) (err error) {
-	if t.pid, err = ProveSession(ctx, t.conn, t.conn.Config()); err != nil {
+func (s Elector) verifySession(ctx context.Context, t *term) (err error) {
+	if t.pid, err = VerifySession(ctx, t.conn, t.conn.Config()); err != nil {
 		return Unavailable(fmt.Errorf("cannot lead at %s: %w", s.URL, err))
 	}
 	return nil
@@ -133,11 +133,11 @@ func (s Elector) prove(ctx context.Context, t *term) (err error) {
 func (s Elector) limitIdle(ctx context.Context, t *term) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	_, err := t.conn.Exec(timed, fmt.Sprintf("SET idle_session_timeout = %d", lease.Milliseconds()))
-	var said *pg.PgError
-	if errors.As(err, &said) && said.Code == undefinedObject { // before PostgreSQL 14
+	_, err := t.conn.Exec(timed, fmt.Sprintf("SET idle_session_timeout = %d", leaseDuration.Milliseconds()))
+	var serverErr *pg.PgError
+	if errors.As(err, &serverErr) && serverErr.Code == undefinedObject { // before PostgreSQL 14
 		s.Log.Warn("this server cannot end idle sessions: a leader that is frozen is not replaced; PostgreSQL 14 or newer can")
-		t.lease = 0
+		t.duration = 0
 		return nil
 	}
 	return err
@@ -152,8 +152,8 @@ type term struct {
 	number   int64  // 0: none
 	above    int64  // what number must be higher than
 	timeline string // an expression
-	lease    time.Duration
-	row      *row // nil: there is only the lock
+	duration time.Duration
+	lease    *leaseRow // nil: there is only the lock
 	locked   bool
 }
 
@@ -161,26 +161,26 @@ type term struct {
 func (t *term) Term() int64 { return t.number }
 
 // Lease is part of [plugin.Leadership].
-func (t *term) Lease() time.Duration { return t.lease }
+func (t *term) Lease() time.Duration { return t.duration }
 
 // try takes the leadership where it is free. Else it returns who has it: "" where that is
 // another gateway.
-func (t *term) try(ctx context.Context) (holder string, err error) {
+func (t *term) tryAcquire(ctx context.Context) (holder string, err error) {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	var l lock
+	var l lockResult
 	number := int64(0)
-	err = In(timed, t.conn, func(tx pgx.Tx) error {
-		if err := l.try(timed, tx, t.name); err != nil {
+	err = InTx(timed, t.conn, func(tx pgx.Tx) error {
+		if err := l.tryAcquire(timed, tx, t.name); err != nil {
 			return err
 		}
-		t.locked = l.mine
+		t.locked = l.acquired
 		switch {
-		case t.row != nil:
-			number, err = t.row.try(timed, tx, t, &l)
+		case t.lease != nil:
+			number, err = t.lease.tryAcquire(timed, tx, t, &l)
 			return err
-		case l.mine:
-			return tx.QueryRow(timed, "SELECT greatest("+t.next()+", $1::bigint + 1)", t.above).Scan(&number)
+		case l.acquired:
+			return tx.QueryRow(timed, "SELECT greatest("+t.nextSQL()+", $1::bigint + 1)", t.above).Scan(&number)
 		}
 		return nil
 	})
@@ -188,12 +188,12 @@ func (t *term) try(ctx context.Context) (holder string, err error) {
 		return "", err
 	}
 	t.number = number // not before the lease is committed
-	return l.foreign(), nil
+	return l.foreignHolder(), nil
 }
 
 // foreign says which role has the lock, where it is not a role of gateways.
-func (l lock) foreign() string {
-	if l.known || l.mine || l.pid == 0 {
+func (l lockResult) foreignHolder() string {
+	if l.trusted || l.acquired || l.pid == 0 {
 		return ""
 	}
 	return fmt.Sprintf("the role %q, pid %d", l.role, l.pid)
@@ -202,14 +202,14 @@ func (l lock) foreign() string {
 // Confirm is part of [plugin.Leadership]. It looks for the lock, and for the session: a pooler
 // may give the connection another one since it got another mode.
 func (t *term) Confirm(ctx context.Context) error {
-	if t.row != nil {
-		return Unavailable(In(ctx, t.conn, func(tx pgx.Tx) error { return t.row.prolong(ctx, tx, t) }))
+	if t.lease != nil {
+		return Unavailable(InTx(ctx, t.conn, func(tx pgx.Tx) error { return t.lease.renew(ctx, tx, t) }))
 	}
 	var pid uint32
 	var held bool
 	err := t.conn.QueryRow(ctx, "SELECT pg_backend_pid()::bigint, EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted)").Scan(&pid, &held)
 	if err == nil {
-		err = SameSession(t.conn.Config(), pid, t.pid)
+		err = CheckSameSession(t.conn.Config(), pid, t.pid)
 	}
 	if err == nil && !held {
 		err = errors.New("the session has lost the lock")
@@ -219,13 +219,13 @@ func (t *term) Confirm(ctx context.Context) error {
 
 // Resign is part of [plugin.Leadership].
 func (t *term) Resign() {
-	if t.row != nil {
-		t.row.release(t)
+	if t.lease != nil {
+		t.lease.release(t)
 	}
 	if t.locked { // a pooler may keep the session
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_, _ = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name) // else it goes with the session
+		_, _ = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKeySQL+")", t.name) // else it goes with the session
 	}
 	Close(t.conn)
 }

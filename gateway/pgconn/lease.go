@@ -17,33 +17,33 @@ import (
 //
 // A lock that a role has taken which may not write the lease counts for nothing. A lock of a
 // role that may, without a lease, is that of a gateway which knows no leases: it leads.
-type row struct {
+type leaseRow struct {
 	holder  string
 	number  int64
 	pid     int
 	locked  bool
 	expires time.Time // as the server has it: only compared with itself
-	since   time.Time // when this was first seen, by the clock of this process
+	seenAt  time.Time // when this was first seen, by the clock of this process
 }
 
 // expiry is after how long a lease that does not change is over. It is longer than the
 // lease, at whose end the leader has stopped.
-const expiry = lease + time.Second
+const leaseTimeout = leaseDuration + time.Second
 
 // leaseState looks whether the table can be used. Where its owner, or that of the schema, is
 // not trusted, its triggers would run with this role's rights.
-const leaseState = `SELECT c.oid IS NOT NULL,
+const leaseStateSQL = `SELECT c.oid IS NOT NULL,
 	coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE'), false),
 	coalesce((SELECT bool_and(r.rolsuper OR r.rolname = session_user OR r.rolname = ANY (coalesce($1::text[], '{}'))) FROM pg_roles r WHERE r.oid IN (c.relowner, n.nspowner)), false)
 	FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'gateway' LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'leader' AND c.relkind = 'r'`
 
 // openRow returns the lease to campaign for, nil where there is only the lock.
-func (s Elector) openRow(ctx context.Context, t *term) (*row, error) {
+func (s Elector) openLease(ctx context.Context, t *term) (*leaseRow, error) {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var exists, allowed, trusted bool
-	if err := In(timed, t.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(timed, leaseState, s.Owners).Scan(&exists, &allowed, &trusted)
+	if err := InTx(timed, t.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(timed, leaseStateSQL, s.Owners).Scan(&exists, &allowed, &trusted)
 	}); err != nil {
 		return nil, fmt.Errorf("cannot look for the table gateway.leader at %s: %w", s.URL, err)
 	}
@@ -57,51 +57,51 @@ func (s Elector) openRow(ctx context.Context, t *term) (*row, error) {
 		user := pgx.Identifier{t.conn.Config().User}.Sanitize()
 		return nil, fmt.Errorf("this role may not write gateway.leader, in which the leaders of this database keep their leases: GRANT USAGE ON SCHEMA gateway TO %s; GRANT SELECT, INSERT, UPDATE ON gateway.leader TO %[1]s", user)
 	}
-	return &row{}, nil
+	return &leaseRow{}, nil
 }
 
 // try takes the lease where it is free, and returns its term, else 0. It notes in l whether
 // the role that has the lock may write leases.
-func (r *row) try(ctx context.Context, tx pgx.Tx, t *term, l *lock) (number int64, err error) {
-	if err := r.look(ctx, tx, t); err != nil {
+func (r *leaseRow) tryAcquire(ctx context.Context, tx pgx.Tx, t *term, l *lockResult) (number int64, err error) {
+	if err := r.refresh(ctx, tx, t); err != nil {
 		return 0, err
 	}
 	if err := l.identify(ctx, tx); err != nil {
 		return 0, err
 	}
-	expired := r.holder == "" || time.Since(r.since) > expiry
-	free := expired || r.locked && l.mine
-	if l.known && l.pid != r.pid { // a gateway without a lease
+	expired := r.holder == "" || time.Since(r.seenAt) > leaseTimeout
+	free := expired || r.locked && l.acquired
+	if l.trusted && l.pid != r.pid { // a gateway without a lease
 		free = false
 	}
 	if free {
-		number, err = r.take(ctx, tx, t)
+		number, err = r.acquire(ctx, tx, t)
 	}
-	if err == nil && number == 0 && l.mine { // the holder of the lease may want it
+	if err == nil && number == 0 && l.acquired { // the holder of the lease may want it
 		t.locked = false
-		_, err = tx.Exec(ctx, "SELECT pg_advisory_unlock("+lockKey+")", t.name)
+		_, err = tx.Exec(ctx, "SELECT pg_advisory_unlock("+lockKeySQL+")", t.name)
 	}
 	return number, err
 }
 
 // identify notes whether the role that has the lock may write leases.
-func (l *lock) identify(ctx context.Context, tx pgx.Tx) error {
-	if l.mine || l.known || l.pid == 0 {
+func (l *lockResult) identify(ctx context.Context, tx pgx.Tx) error {
+	if l.acquired || l.trusted || l.pid == 0 {
 		return nil
 	}
-	return tx.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.known)
+	return tx.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.trusted)
 }
 
 // look reads the lease.
-func (r *row) look(ctx context.Context, tx pgx.Tx, t *term) error {
-	var seen row
+func (r *leaseRow) refresh(ctx context.Context, tx pgx.Tx, t *term) error {
+	var seen leaseRow
 	err := tx.QueryRow(ctx, "SELECT holder, term, pid, locked, expires FROM gateway.leader WHERE name = $1", t.name).Scan(&seen.holder, &seen.number, &seen.pid, &seen.locked, &seen.expires)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	seen.since = r.since
-	if seen != *r || r.since.IsZero() {
-		seen.since = time.Now()
+	seen.seenAt = r.seenAt
+	if seen != *r || r.seenAt.IsZero() {
+		seen.seenAt = time.Now()
 	}
 	*r = seen
 	return nil
@@ -109,12 +109,12 @@ func (r *row) look(ctx context.Context, tx pgx.Tx, t *term) error {
 
 // take writes the lease over the one that was seen last, and returns its term; 0 where that one
 // was not there any more.
-func (r *row) take(ctx context.Context, tx pgx.Tx, t *term) (number int64, err error) {
+func (r *leaseRow) acquire(ctx context.Context, tx pgx.Tx, t *term) (number int64, err error) {
 	err = tx.QueryRow(ctx, `INSERT INTO gateway.leader AS l (name, holder, term, pid, locked, expires)
-		VALUES ($1, $2, greatest(`+t.next()+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
+		VALUES ($1, $2, greatest(`+t.nextSQL()+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, term = greatest(l.term + 1, excluded.term), pid = excluded.pid, locked = excluded.locked, expires = excluded.expires
 		WHERE l.holder = $5 AND l.term = $6 AND l.expires = $7 RETURNING term`,
-		t.name, t.id, t.locked, lease.Seconds(), r.holder, r.number, r.expires, t.above).Scan(&number)
+		t.name, t.id, t.locked, leaseDuration.Seconds(), r.holder, r.number, r.expires, t.above).Scan(&number)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}
@@ -123,21 +123,21 @@ func (r *row) take(ctx context.Context, tx pgx.Tx, t *term) (number int64, err e
 
 // prolong writes that the leader lives. It takes the advisory lock where a foreign role had
 // it before. A gateway that knows no leases may be faster, and leads then.
-func (r *row) prolong(ctx context.Context, tx pgx.Tx, t *term) error {
+func (r *leaseRow) renew(ctx context.Context, tx pgx.Tx, t *term) error {
 	if !t.locked {
-		var l lock
-		if err := l.try(ctx, tx, t.name); err != nil {
+		var l lockResult
+		if err := l.tryAcquire(ctx, tx, t.name); err != nil {
 			return err
 		}
 		if err := l.identify(ctx, tx); err != nil {
 			return err
 		}
-		if t.locked = l.mine; l.known {
+		if t.locked = l.acquired; l.trusted {
 			return errors.New("a gateway that knows no leases has taken the lock: give all gateways the same version")
 		}
 	}
 	tag, err := tx.Exec(ctx, `UPDATE gateway.leader SET expires = clock_timestamp() + $4 * interval '1 second', locked = $5
-		WHERE name = $1 AND holder = $2 AND term = $3 AND pid = pg_backend_pid()`, t.name, t.id, t.number, lease.Seconds(), t.locked)
+		WHERE name = $1 AND holder = $2 AND term = $3 AND pid = pg_backend_pid()`, t.name, t.id, t.number, leaseDuration.Seconds(), t.locked)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errors.New("another gateway has taken the lease, or a pooler has given the connection another session")
 	}
@@ -145,7 +145,7 @@ func (r *row) prolong(ctx context.Context, tx pgx.Tx, t *term) error {
 }
 
 // release gives the lease up. It expires anyway.
-func (r *row) release(t *term) {
+func (r *leaseRow) release(t *term) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, _ = t.conn.Exec(ctx, "UPDATE gateway.leader SET holder = '' WHERE name = $1 AND holder = $2 AND term = $3", t.name, t.id, t.number)

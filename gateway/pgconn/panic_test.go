@@ -26,7 +26,7 @@ func TestAPanicInASecondSession(t *testing.T) {
 	defer Close(conn)
 	harmed := config.Copy()
 	harmed.DialFunc = func(context.Context, string, string) (net.Conn, error) { panic("planted") }
-	err = hearSecond(testenv.Context(t), conn, harmed, conn.PgConn().PID(), "panics")
+	err = echoFromSecondSession(testenv.Context(t), conn, harmed, conn.PgConn().PID(), "panics")
 	var p *plugin.PanicError
 	if !errors.As(err, &p) || p.Value != "planted" {
 		t.Errorf("%v", err)

@@ -13,25 +13,25 @@ import (
 )
 
 // kind says what becomes of a parameter of a URL.
-type kind int
+type paramKind int
 
 const (
-	setting kind = iota // of the server: pgx sends it
-	passed              // pgx knows it
-	ignored             // it changes nothing here
-	refused             // it cannot be had, and who writes it relies on it
-	ours                // readParams sees to it
+	serverSetting paramKind = iota // of the server: pgx sends it
+	forwarded                      // pgx knows it
+	ignored                        // it changes nothing here
+	refused                        // it cannot be had, and who writes it relies on it
+	handled                        // readParams sees to it
 )
 
 // known are the parameters of libpq, and those of other clients with which a URL is shared.
-var known = map[string]kind{
-	"host": passed, "port": passed, "dbname": passed, "database": passed, "user": passed, "password": passed, "service": passed, "servicefile": passed,
-	"options": passed, "application_name": passed, "krbspn": passed, "krbsrvname": passed, "require_auth": passed,
-	"channel_binding": passed, "sslcert": passed, "sslkey": passed, "sslcertmode": passed, "sslrootcert": passed, "sslpassword": passed, "sslsni": passed,
-	"sslnegotiation": passed, "ssl": passed, "min_protocol_version": passed, "max_protocol_version": passed,
+var knownParams = map[string]paramKind{
+	"host": forwarded, "port": forwarded, "dbname": forwarded, "database": forwarded, "user": forwarded, "password": forwarded, "service": forwarded, "servicefile": forwarded,
+	"options": forwarded, "application_name": forwarded, "krbspn": forwarded, "krbsrvname": forwarded, "require_auth": forwarded,
+	"channel_binding": forwarded, "sslcert": forwarded, "sslkey": forwarded, "sslcertmode": forwarded, "sslrootcert": forwarded, "sslpassword": forwarded, "sslsni": forwarded,
+	"sslnegotiation": forwarded, "ssl": forwarded, "min_protocol_version": forwarded, "max_protocol_version": forwarded,
 
-	"passfile": ours, "connect_timeout": ours, "sslmode": ours, "target_session_attrs": ours, "fallback_application_name": ours, "gssencmode": ours, "replication": ours,
-	"ssl_min_protocol_version": ours, "ssl_max_protocol_version": ours,
+	"passfile": handled, "connect_timeout": handled, "sslmode": handled, "target_session_attrs": handled, "fallback_application_name": handled, "gssencmode": handled, "replication": handled,
+	"ssl_min_protocol_version": handled, "ssl_max_protocol_version": handled,
 
 	"client_encoding":            ignored, // it is UTF8
 	"keepalives":                 ignored, // the plugins notice a silent connection themselves
@@ -64,9 +64,9 @@ var known = map[string]kind{
 }
 
 // modes are the values of sslmode. no-verify is that of node-postgres.
-var modes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify"}
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify"}
 
-var attrs = []string{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}
+var targetSessionAttrsValues = []string{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}
 
 // tlsVersions are as libpq writes them. Go speaks none before 1.2.
 var tlsVersions = map[string]uint16{"TLSv1": 0, "TLSv1.1": 0, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
@@ -93,7 +93,7 @@ func readParams(raw string) (text string, p params, err error) {
 		return raw, p, nil
 	}
 	before, query, _ := strings.Cut(rest, "?")
-	var left []string
+	var params []string
 	for param := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' }) {
 		encoded, value, hasValue := strings.Cut(param, "=")
 		name, err := url.PathUnescape(encoded)
@@ -101,15 +101,15 @@ func readParams(raw string) (text string, p params, err error) {
 		if err != nil || err2 != nil || !hasValue || strings.Contains(value, "=") {
 			return "", p, errors.New("has a parameter that cannot be read: write name=value, and = within a value as %3D")
 		}
-		if err := mistyped(name); err != nil {
+		if err := checkSpelling(name); err != nil {
 			return "", p, err
 		}
-		switch known[name] {
+		switch knownParams[name] {
 		case ignored:
 			continue
 		case refused:
 			return "", p, fmt.Errorf("has the parameter %s, which cannot be had here: leave it out", name)
-		case ours:
+		case handled:
 			replaced, err := p.read(name, text)
 			if err != nil {
 				return "", p, err
@@ -119,14 +119,14 @@ func readParams(raw string) (text string, p params, err error) {
 			}
 			param = replaced
 		}
-		left = append(left, param)
+		params = append(params, param)
 	}
-	return strings.TrimSuffix(strings.ToLower(scheme)+"://"+before+"?"+strings.Join(left, "&"), "?"), p, nil
+	return strings.TrimSuffix(strings.ToLower(scheme)+"://"+before+"?"+strings.Join(params, "&"), "?"), p, nil
 }
 
 // read reads one parameter, and returns what is left of it for pgx.
-func (p *params) read(name, value string) (left string, err error) {
-	left = name + "=" + url.QueryEscape(value)
+func (p *params) read(name, value string) (rewritten string, err error) {
+	rewritten = name + "=" + url.QueryEscape(value)
 	oneOf := func(values []string) error {
 		if !slices.Contains(values, value) {
 			return fmt.Errorf("%s: %s", name, options.UnknownName(fmt.Sprintf("value %q", value), value, values))
@@ -142,51 +142,51 @@ func (p *params) read(name, value string) (left string, err error) {
 	}
 	switch name {
 	case "sslmode":
-		err = oneOf(modes)
+		err = oneOf(sslModes)
 		if value == "no-verify" {
-			p.noVerify, left = true, "sslmode=require"
+			p.noVerify, rewritten = true, "sslmode=require"
 		}
 	case "target_session_attrs":
-		err = oneOf(attrs)
+		err = oneOf(targetSessionAttrsValues)
 	case "passfile":
-		if err = readable(value); err != nil {
+		if err = checkReadable(value); err != nil {
 			err = fmt.Errorf("passfile: %w", err)
 		}
-		left = name + "=" + url.PathEscape(value)
+		rewritten = name + "=" + url.PathEscape(value)
 	case "connect_timeout":
 		if n, bad := strconv.Atoi(strings.TrimSpace(value)); bad != nil || n < 0 {
 			err = errors.New("connect_timeout: write whole seconds")
 		}
 	case "fallback_application_name":
-		left = ""
+		rewritten = ""
 	case "gssencmode":
 		if err = oneOf([]string{"disable", "prefer"}); value == "require" {
 			err = errors.New("gssencmode=require cannot be had here: use TLS")
 		}
-		left = ""
+		rewritten = ""
 	case "replication":
 		if !slices.Contains([]string{"false", "off", "no", "0"}, value) {
 			err = errors.New("asks for a connection for replication, with which nothing can be read: leave replication out")
 		}
-		left = ""
+		rewritten = ""
 	case "ssl_min_protocol_version":
-		err, left = version(&p.min), ""
+		err, rewritten = version(&p.min), ""
 	case "ssl_max_protocol_version":
-		if err, left = version(&p.max), ""; err == nil && p.max == 0 {
+		if err, rewritten = version(&p.max), ""; err == nil && p.max == 0 {
 			err = errors.New("ssl_max_protocol_version: no version of TLS before 1.2 is spoken here")
 		}
 	}
-	return left, err
+	return rewritten, err
 }
 
 // mistyped returns an error where a name is that of a parameter of libpq but for its case, an
 // underscore or a hyphen. Any other name may be that of a setting of the server.
-func mistyped(name string) error {
+func checkSpelling(name string) error {
 	plain := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s)) }
-	if _, ok := known[name]; ok {
+	if _, ok := knownParams[name]; ok {
 		return nil
 	}
-	for k := range known {
+	for k := range knownParams {
 		if plain(k) == plain(name) {
 			return fmt.Errorf("has an unknown parameter %q (did you mean %q?)", name, k)
 		}

@@ -13,26 +13,26 @@ import (
 	"eventgateway/gateway/internal/link"
 )
 
-// Answer returns a context for a statement on conn. It ends with ctx, and with the error
+// WithSilenceTimeout returns a context for a statement on conn. It ends with ctx, and with the error
 // [context.DeadlineExceeded] when nothing has come from the server for silence: a row of many
 // megabytes on a slow link has the time that it needs.
-func Answer(ctx context.Context, conn *pgx.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
-	return link.WithSilence(ctx, conn.PgConn().Conn(), silence)
+func WithSilenceTimeout(ctx context.Context, conn *pgx.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
+	return link.Answer(ctx, conn.PgConn().Conn(), silence)
 }
 
-// SearchPath is the search path of a transaction in which names mean what PostgreSQL says: a
+// SetSearchPathSQL is the search path of a transaction in which names mean what PostgreSQL says: a
 // role that may create functions or operators in a schema of the default path could make one
 // that fits a call better than the one of pg_catalog, and would run it with the caller's rights.
-const SearchPath = "SET LOCAL search_path = pg_catalog, pg_temp"
+const SetSearchPathSQL = "SET LOCAL search_path = pg_catalog, pg_temp"
 
-// Begin begins a transaction with [SearchPath]. A setting of the session would reach other
+// Begin begins a transaction with [SetSearchPathSQL]. A setting of the session would reach other
 // clients of a transaction pooler.
 func Begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
-	return conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; " + SearchPath})
+	return conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; " + SetSearchPathSQL})
 }
 
-// In calls f with a transaction of [Begin], and commits it where f returns nil.
-func In(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
+// InTx calls f with a transaction of [Begin], and commits it where f returns nil.
+func InTx(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
 	tx, err := Begin(ctx, conn)
 	if err != nil {
 		return err
@@ -44,15 +44,15 @@ func In(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
 	return tx.Commit(ctx)
 }
 
-// Reason makes one line of pgx's error, which lists every address and method
+// Summarize makes one line of pgx's error, which lists every address and method
 // that was tried: what the server said where it said something, else the last of each address. Where the server
 // is away, the error is marked by [plugin.Unavailable].
-func Reason(err error) error {
-	var said *pg.PgError
-	if errors.As(err, &said) {
-		return Unavailable(said)
+func Summarize(err error) error {
+	var serverErr *pg.PgError
+	if errors.As(err, &serverErr) {
+		return Unavailable(serverErr)
 	}
-	var unfit *unfit
+	var unfit *unusableSession
 	if errors.As(err, &unfit) {
 		return unfit
 	}
@@ -69,17 +69,17 @@ func Reason(err error) error {
 		}
 		last = append(last, line)
 	}
-	return Unavailable(&reason{strings.TrimSpace(strings.Join(last, "; ")), err})
+	return Unavailable(&summarizedError{strings.TrimSpace(strings.Join(last, "; ")), err})
 }
 
 // reason is an error of which less is said.
-type reason struct {
+type summarizedError struct {
 	text string
 	err  error
 }
 
-func (r *reason) Error() string { return r.text }
-func (r *reason) Unwrap() error { return r.err }
+func (r *summarizedError) Error() string { return r.text }
+func (r *summarizedError) Unwrap() error { return r.err }
 
 // Close says goodbye to the server, but does not wait for a dead one.
 func Close(conn *pgx.Conn) {

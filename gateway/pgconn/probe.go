@@ -17,14 +17,14 @@ func Probe(ctx context.Context, config *pgx.ConnConfig, url options.URL) (*pgx.C
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, plugin.Finding{
-			Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", url, Reason(err)),
+			Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", url, Summarize(err)),
 			Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same; see that the server runs, and that user, password and database are right`,
 		}
 	}
 	var standby bool
 	if err := conn.QueryRow(ctx, "SELECT pg_is_in_recovery()", pgx.QueryExecModeSimpleProtocol).Scan(&standby); err != nil {
 		Close(conn)
-		return nil, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("connected to %s, and cannot ask it anything: %v", url, Reason(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same`}
+		return nil, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("connected to %s, and cannot ask it anything: %v", url, Summarize(err)), Fix: `psql "$DATABASE_URL" -c 'SELECT 1' shows the same`}
 	}
 	if standby {
 		Close(conn)
@@ -36,24 +36,24 @@ func Probe(ctx context.Context, config *pgx.ConnConfig, url options.URL) (*pgx.C
 	return conn, plugin.Finding{Text: "connected to " + url.String()}
 }
 
-// ProbeSession says whether the session belongs to the connection (see [ProveSession]), and
+// ProbeSession says whether the session belongs to the connection (see [VerifySession]), and
 // ProbeListen whether LISTEN works, too. config is that of conn.
 func ProbeSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) plugin.Finding {
-	_, err := ProveSession(ctx, conn, config)
+	_, err := VerifySession(ctx, conn, config)
 	return finding(err, "the session belongs to the connection")
 }
 
 // ProbeListen is [ProbeSession] for a source that listens.
 func ProbeListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) plugin.Finding {
-	_, err := ProveListen(ctx, conn, config, nil)
+	_, err := VerifyListen(ctx, conn, config, nil)
 	return finding(err, "LISTEN works: a notification came back")
 }
 
-func finding(err error, fine string) plugin.Finding {
-	var pooled *unbound
+func finding(err error, okText string) plugin.Finding {
+	var pooled *pooledSession
 	switch {
 	case err == nil:
-		return plugin.Finding{Text: fine}
+		return plugin.Finding{Text: okText}
 	case errors.As(err, &pooled):
 		return plugin.Finding{Level: plugin.Problem, Text: pooled.text(), Fix: pooled.fix()}
 	}

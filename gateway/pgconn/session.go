@@ -25,33 +25,33 @@ import (
 // that notify, and stands in one queue with theirs.
 const proofTimeout = 10 * time.Second
 
-// ProveSession returns the pid of the server's process that serves conn, and an error where the
+// VerifySession returns the pid of the server's process that serves conn, and an error where the
 // next transaction may have another session. config is that of conn: behind a pooler the proof opens a
 // second session for a moment. The role needs no right but to connect. The connection must not
 // listen yet.
-func ProveSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
+func VerifySession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
 	timed, cancel := context.WithTimeout(ctx, ConnectTimeout)
 	defer cancel()
 	if pid, err = askPID(timed, conn, ""); err != nil {
-		return 0, fmt.Errorf("no answer: %w", Reason(err))
+		return 0, fmt.Errorf("no answer: %w", Summarize(err))
 	}
 	if pid == conn.PgConn().PID() {
 		return pid, nil
 	}
-	return ProveListen(ctx, conn, config, nil)
+	return VerifyListen(ctx, conn, config, nil)
 }
 
-// ProveListen is [ProveSession], and returns an error where LISTEN does not work, too. Then it calls
+// VerifyListen is [VerifySession], and returns an error where LISTEN does not work, too. Then it calls
 // listen, unless that is nil, which listens to other channels: a session that listens already
 // need not search the server's queue for the place where it begins.
-func ProveListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, listen func(context.Context) error) (pid uint32, err error) {
+func VerifyListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, listen func(context.Context) error) (pid uint32, err error) {
 	timed, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
 	channel := "eventgateway_proof_" + strings.ToLower(rand.Text()) // which no other program knows
 	if pid, err = askPID(timed, conn, "LISTEN "+channel+"; "); err != nil {
-		return 0, fmt.Errorf("cannot listen: %w", late(err))
+		return 0, fmt.Errorf("cannot listen: %w", explainTimeout(err))
 	}
-	if err = proveEcho(timed, conn, config, pid, channel); err == nil && listen != nil {
+	if err = checkEcho(timed, conn, config, pid, channel); err == nil && listen != nil {
 		err = listen(ctx)
 	}
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
@@ -61,60 +61,62 @@ func ProveListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, li
 	case err != nil:
 		return 0, err
 	case ended != nil:
-		return 0, fmt.Errorf("no answer: %w", Reason(ended))
+		return 0, fmt.Errorf("no answer: %w", Summarize(ended))
 	}
-	return pid, SameSession(config, now, pid)
+	return pid, CheckSameSession(config, now, pid)
 }
 
-// SameSession returns an error where the process pid, which serves a connection now, is not the
+// CheckSameSession returns an error where the process pid, which serves a connection now, is not the
 // one that was proven.
-func SameSession(config *pgx.ConnConfig, pid, proven uint32) error {
+func CheckSameSession(config *pgx.ConnConfig, pid, proven uint32) error {
 	if pid == proven {
 		return nil
 	}
-	return notBound(config, fmt.Sprintf("the server's process %d serves it, and process %d did before, as through a pooler with pool_mode=transaction", pid, proven))
+	return newPooledSession(config, fmt.Sprintf("the server's process %d serves it, and process %d did before, as through a pooler with pool_mode=transaction", pid, proven))
 }
 
 // unbound is the error of a connection that has no session of its own.
-type unbound struct{ why, database string }
+type pooledSession struct{ reason, database string }
 
-func notBound(config *pgx.ConnConfig, why string) error { return &unbound{why, config.Database} }
-
-func (u *unbound) Error() string { return u.text() + ": " + u.fix() }
-
-func (u *unbound) text() string {
-	return "the connection has no session of its own, so that LISTEN is not heard, and a lock is that of all clients: " + u.why
+func newPooledSession(config *pgx.ConnConfig, why string) error {
+	return &pooledSession{why, config.Database}
 }
 
-func (u *unbound) fix() string {
+func (u *pooledSession) Error() string { return u.text() + ": " + u.fix() }
+
+func (u *pooledSession) text() string {
+	return "the connection has no session of its own, so that LISTEN is not heard, and a lock is that of all clients: " + u.reason
+}
+
+func (u *pooledSession) fix() string {
 	return fmt.Sprintf("connect to PostgreSQL itself, or have the pooler keep sessions; with pgbouncer by this line under [databases]: %s = host=... pool_mode=session", u.database)
 }
 
 // proveEcho has a channel notified to which conn listens, and waits for that. At the server itself
 // the session notifies itself. Behind a pooler another session does, because a pooler forwards all
 // that comes during a statement.
-func proveEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
+func checkEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
 	if pid == conn.PgConn().PID() {
-		return hear(ctx, conn, conn, channel)
+		return awaitEcho(ctx, conn, conn, channel)
 	}
-	return hearSecond(ctx, conn, config, pid, channel)
+	return echoFromSecondSession(ctx, conn, config, pid, channel)
 }
 
 // errNoEcho is of a notification that did not come back.
 var errNoEcho = fmt.Errorf("LISTEN does not work: a notification of its own did not come back within %v: see that the server knows LISTEN, and what fills its queue: SELECT pg_notification_queue_usage()", proofTimeout)
 
 // late says of what has taken too long where to look.
-func late(err error) error {
+func explainTimeout(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: see what fills the server's queue of notifications: SELECT pg_notification_queue_usage()", Reason(err))
+		return fmt.Errorf("%w: see what fills the server's queue of notifications: SELECT pg_notification_queue_usage()", Summarize(err))
 	}
-	return Reason(err)
+	return Summarize(err)
 }
 
 // hear has one session notify, and waits until the other one, which may be the same, hears it.
-func hear(ctx context.Context, listens, notifies *pgx.Conn, channel string) error {
+func awaitEcho(ctx context.Context, listens, notifies *pgx.Conn, channel string) error {
 	if _, err := askPID(ctx, notifies, "NOTIFY "+channel+"; "); err != nil {
-		return fmt.Errorf("cannot notify: %w", late(err))
+		return fmt.Errorf("cannot notify: %w", explainTimeout(err))
 	}
 	for {
 		n, err := listens.WaitForNotification(ctx)
@@ -124,7 +126,7 @@ func hear(ctx context.Context, listens, notifies *pgx.Conn, channel string) erro
 		case errors.Is(err, context.DeadlineExceeded):
 			return errNoEcho
 		case err != nil:
-			return fmt.Errorf("lost the connection: %w", Reason(err))
+			return fmt.Errorf("lost the connection: %w", Summarize(err))
 		}
 	}
 }

@@ -32,10 +32,10 @@ func prove(t *testing.T, url string) (*pgx.Conn, *pgx.ConnConfig, error) {
 	}
 	t.Cleanup(func() { pgconn.Close(conn) })
 	begin := time.Now()
-	pid, err := pgconn.ProveListen(testenv.Context(t), conn, config, nil)
+	pid, err := pgconn.VerifyListen(testenv.Context(t), conn, config, nil)
 	t.Logf("proof took %v", time.Since(begin).Round(100*time.Microsecond))
 	if err == nil {
-		same, err := pgconn.ProveSession(testenv.Context(t), conn, config)
+		same, err := pgconn.VerifySession(testenv.Context(t), conn, config)
 		if err != nil || same != pid {
 			t.Errorf("process %d, then %d, %v", pid, same, err)
 		}

@@ -14,20 +14,20 @@ import (
 // timeline, which a promotion and a restore raise, and the transaction id. It stays below
 // 2^53, up to which Lua counts exactly, and above the terms of gateways until November 2026, which
 // were microseconds of the server's clock.
-func (t *term) next() string {
+func (t *term) nextSQL() string {
 	return `((1::bigint << 52) + ((` + t.timeline + ` & 4095) << 40) + (txid_current() & ((1::bigint << 40) - 1)))`
 }
 
-// Timeline is that of a server which is not in recovery: the first eight hexadecimal digits of
+// TimelineSQL is that of a server which is not in recovery: the first eight hexadecimal digits of
 // the name of a WAL file. pg_control_checkpoint() says the old one for seconds after a promotion.
-const Timeline = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint`
+const TimelineSQL = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint`
 
-// Untold returns the server's error where a function does not exist or is forbidden (42), or is not
+// AsUnsupported returns the server's error where a function does not exist or is forbidden (42), or is not
 // supported (0A), as at servers that speak only the protocol of PostgreSQL; else nil.
-func Untold(err error) *pg.PgError {
-	var said *pg.PgError
-	if errors.As(err, &said) && (strings.HasPrefix(said.Code, "42") || strings.HasPrefix(said.Code, "0A")) {
-		return said
+func AsUnsupported(err error) *pg.PgError {
+	var serverErr *pg.PgError
+	if errors.As(err, &serverErr) && (strings.HasPrefix(serverErr.Code, "42") || strings.HasPrefix(serverErr.Code, "0A")) {
+		return serverErr
 	}
 	return nil
 }
@@ -37,13 +37,13 @@ func Untold(err error) *pg.PgError {
 func (s Elector) readTimeline(ctx context.Context, t *term) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	err := In(timed, t.conn, func(tx pgx.Tx) error {
+	err := InTx(timed, t.conn, func(tx pgx.Tx) error {
 		var n int64
-		return tx.QueryRow(timed, "SELECT "+Timeline).Scan(&n)
+		return tx.QueryRow(timed, "SELECT "+TimelineSQL).Scan(&n)
 	})
-	t.timeline = Timeline
-	if said := Untold(err); said != nil {
-		s.Log.Warn("server does not tell its timeline: terms do not rise with a promotion", "error", said)
+	t.timeline = TimelineSQL
+	if unsupported := AsUnsupported(err); unsupported != nil {
+		s.Log.Warn("server does not tell its timeline: terms do not rise with a promotion", "error", unsupported)
 		t.timeline, err = "0::bigint", nil
 	}
 	return err
@@ -51,15 +51,15 @@ func (s Elector) readTimeline(ctx context.Context, t *term) error {
 
 // follow returns an error where the term that a sink has seen is of a later timeline: then
 // this database was left behind by a promotion or a restore.
-func (s Elector) follow(ctx context.Context, t *term) error {
+func (s Elector) checkTimeline(ctx context.Context, t *term) error {
 	if t.above == 0 {
 		return nil
 	}
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var later bool
-	if err := In(timed, t.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(timed, "SELECT $1::bigint >> 40 > "+t.next()+" >> 40", t.above).Scan(&later)
+	if err := InTx(timed, t.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(timed, "SELECT $1::bigint >> 40 > "+t.nextSQL()+" >> 40", t.above).Scan(&later)
 	}); err != nil {
 		return fmt.Errorf("cannot read the timeline of %s: %w", s.URL, err)
 	}

@@ -80,7 +80,7 @@ func TestTLS(t *testing.T) {
 				}
 				conn.Close(context.Background())
 			} else {
-				err = pgconn.Reason(err)
+				err = pgconn.Summarize(err)
 			}
 		}
 		if (err == nil) != (c.fails == "") || err != nil && !strings.Contains(err.Error(), c.fails) {

@@ -17,7 +17,7 @@ import (
 )
 
 // atDatabase lists what is installed, or brings it up to date.
-func (r request) atDatabase(ctx context.Context, in plugin.Invocation) error {
+func (r request) runAtDatabase(ctx context.Context, in plugin.Invocation) error {
 	conn, url, err := Connect(ctx, in, r.url, "sql")
 	if err != nil {
 		return err
@@ -30,16 +30,16 @@ func (r request) atDatabase(ctx context.Context, in plugin.Invocation) error {
 	if r.status {
 		return printStatus(in, url, found)
 	}
-	return r.migrateAt(ctx, in, conn, url, found)
+	return r.runMigrate(ctx, in, conn, url, found)
 }
 
 // migrateAt prints or carries out what brings SQL of the session's role up to date.
-func (r request) migrateAt(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, found []Installed) error {
-	var me string
-	if err := conn.QueryRow(ctx, "SELECT current_user::pg_catalog.text").Scan(&me); err != nil {
+func (r request) runMigrate(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, found []Installed) error {
+	var role string
+	if err := conn.QueryRow(ctx, "SELECT current_user::pg_catalog.text").Scan(&role); err != nil {
 		return fmt.Errorf("at %s: %w", url, err)
 	}
-	sql, foreign, err := MigrateSQL(found, me)
+	sql, foreign, err := MigrateSQL(found, role)
 	if err != nil {
 		return fmt.Errorf("at %s: %w", url, err)
 	}
@@ -50,12 +50,12 @@ func (r request) migrateAt(ctx context.Context, in plugin.Invocation, conn *pgx.
 	}
 	switch {
 	case sql == "":
-		_, err = fmt.Fprintf(in.Out, "-- nothing to do at %s for the role %s\n", url, me)
+		_, err = fmt.Fprintf(in.Out, "-- nothing to do at %s for the role %s\n", url, role)
 		return err
 	case r.apply:
-		return carryOut(ctx, in, conn, url, sql)
+		return applySQL(ctx, in, conn, url, sql)
 	}
-	_, err = fmt.Fprint(in.Out, script(sql))
+	_, err = fmt.Fprint(in.Out, scriptSQL(sql))
 	return err
 }
 
@@ -106,7 +106,7 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name, which a pooler's next session would not know
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Reason(err)))
+		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Summarize(err)))
 	}
 	return conn, url, nil
 }
@@ -114,8 +114,8 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 // How often, and after which pause, statements are tried again that could not lock a table: they wait
 // only shortly for a lock, so that users' writes do not wait for them.
 const (
-	lockTries = 40
-	lockPause = 250 * time.Millisecond
+	lockAttempts = 40
+	lockPause    = 250 * time.Millisecond
 )
 
 // lockTimeoutSQL bounds the wait for a table's lock: all writes of the table wait behind it. It is
@@ -129,18 +129,18 @@ const (
 )
 
 // carryOut executes statements in one transaction: that of a message with several statements.
-func carryOut(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql string) error {
-	for try := 1; ; try++ {
+func applySQL(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql string) error {
+	for attempt := 1; ; attempt++ {
 		_, err := conn.Exec(ctx, sql)
 		if err == nil {
 			_, err = fmt.Fprintf(in.Out, "done at %s\n", url)
 			return err
 		}
-		var said *pg.PgError
-		if !errors.As(err, &said) {
+		var serverErr *pg.PgError
+		if !errors.As(err, &serverErr) {
 			return fmt.Errorf("at %s: %w", url, err)
 		}
-		if busy := said.Code == lockNotAvailable || said.Code == deadlockDetected; busy && try < lockTries && ctx.Err() == nil {
+		if busy := serverErr.Code == lockNotAvailable || serverErr.Code == deadlockDetected; busy && attempt < lockAttempts && ctx.Err() == nil {
 			select {
 			case <-time.After(lockPause):
 			case <-ctx.Done():
@@ -149,8 +149,8 @@ func carryOut(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url opt
 		} else if busy {
 			return fmt.Errorf("at %s: %w: a transaction is open that has written the table; try again when it has ended", url, err)
 		}
-		if said.Hint != "" {
-			return fmt.Errorf("at %s: %w: %s", url, err, said.Hint)
+		if serverErr.Hint != "" {
+			return fmt.Errorf("at %s: %w: %s", url, err, serverErr.Hint)
 		}
 		return fmt.Errorf("at %s: %w", url, err)
 	}

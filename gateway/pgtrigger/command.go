@@ -85,14 +85,14 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			return err
 		}
 		if r.status || r.migrate {
-			return r.atDatabase(ctx, in)
+			return r.runAtDatabase(ctx, in)
 		}
 		sql, err := r.statements()
 		if err != nil {
 			return err
 		}
 		if !r.apply {
-			_, err := fmt.Fprint(in.Out, script(sql))
+			_, err := fmt.Fprint(in.Out, scriptSQL(sql))
 			return err
 		}
 		conn, url, err := Connect(ctx, in, r.url, "sql")
@@ -100,12 +100,12 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			return err
 		}
 		defer pgconn.Close(conn)
-		return carryOut(ctx, in, conn, url, sql)
+		return applySQL(ctx, in, conn, url, sql)
 	}
 }
 
 // script returns statements as psql reads them. Names are UTF-8, whatever psql takes its input for.
-func script(sql string) string {
+func scriptSQL(sql string) string {
 	begin := "BEGIN;\n"
 	if strings.ContainsFunc(sql, func(r rune) bool { return r > unicode.MaxASCII }) {
 		begin += "SET LOCAL client_encoding = 'UTF8';\n"
@@ -115,14 +115,14 @@ func script(sql string) string {
 
 // check refuses flags that do not go together.
 func (r request) check() error {
-	asked := 0
+	requests := 0
 	for _, one := range []bool{r.drop, r.migrate, r.status, r.role != ""} {
 		if one {
-			asked++
+			requests++
 		}
 	}
 	switch {
-	case asked > 1:
+	case requests > 1:
 		return errors.New("--drop, --migrate, --status and --role are different requests: give one of them")
 	case r.status && r.apply:
 		return errors.New("--status changes nothing: leave --apply out")

@@ -20,8 +20,8 @@ type Installed struct {
 }
 
 // installed finds the trigger functions. pg_proc shows them to every role.
-const installed = `SELECT format('%I.%I', n.nspname, p.proname), CASE p.proname WHEN 'outbox_capture' THEN 'outbox' ELSE 'notify' END, n.nspname::text,
-	` + versionOf + `, pg_get_userbyid(p.proowner)::text,
+const installedSQL = `SELECT format('%I.%I', n.nspname, p.proname), CASE p.proname WHEN 'outbox_capture' THEN 'outbox' ELSE 'notify' END, n.nspname::text,
+	` + versionSQL + `, pg_get_userbyid(p.proowner)::text,
 	ARRAY(SELECT format('%I.%I', tn.nspname, c.relname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace tn ON tn.oid = c.relnamespace
 		WHERE t.tgfoid = p.oid AND t.tgparentid = 0 AND t.tgname IN ('!gateway_outbox', 'gateway_notify') ORDER BY 1)
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -32,8 +32,8 @@ const installed = `SELECT format('%I.%I', n.nspname, p.proname), CASE p.proname 
 // FindInstalled returns the trigger functions of this package that the database has: that of the
 // outbox, and those of notifications, one for each schema.
 func FindInstalled(ctx context.Context, conn *pgx.Conn) (found []Installed, err error) {
-	err = pgconn.In(ctx, conn, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, installed)
+	err = pgconn.InTx(ctx, conn, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, installedSQL)
 		if err == nil {
 			found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Installed])
 		}

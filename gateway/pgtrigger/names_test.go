@@ -26,7 +26,7 @@ func TestQualifiedNames(t *testing.T) {
 			rt.Fatalf("%q is written %s, and read %q", table, name, got)
 		}
 		var inSQL string
-		if err := db.QueryRow(testenv.Context(t), "SELECT "+pgtrigger.NameOf("a", "b")+" FROM (SELECT $1::text::name AS a, $2::text::name AS b) x", table.Schema, table.Name).Scan(&inSQL); err != nil || inSQL != name {
+		if err := db.QueryRow(testenv.Context(t), "SELECT "+pgtrigger.QualifiedNameSQL("a", "b")+" FROM (SELECT $1::text::name AS a, $2::text::name AS b) x", table.Schema, table.Name).Scan(&inSQL); err != nil || inSQL != name {
 			rt.Fatalf("in SQL %s is %s, %v", name, inSQL, err)
 		}
 	})

@@ -26,7 +26,7 @@ func notifyName(schema string) string { return pgx.Identifier{schema, "gateway_n
 // another role owns it: that role could change later what runs with the rights of all writers.
 func functionSQL(schema string) string {
 	name := notifyName(schema)
-	check := do(fmt.Sprintf(`DECLARE
+	check := doSQL(fmt.Sprintf(`DECLARE
   its_owner text;
 BEGIN
   SELECT pg_catalog.pg_get_userbyid(p.proowner) INTO its_owner FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
@@ -54,7 +54,7 @@ CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE ON %[1]s
 // no other table of the schema uses it.
 func (t Notify) DropSQL() string {
 	function := notifyName(t.Table.Schema)
-	return partitionCheckSQL(t.Table) + fmt.Sprintf("DROP TRIGGER IF EXISTS gateway_notify ON %s;\n", t.Table) + do(fmt.Sprintf(`BEGIN
+	return partitionCheckSQL(t.Table) + fmt.Sprintf("DROP TRIGGER IF EXISTS gateway_notify ON %s;\n", t.Table) + doSQL(fmt.Sprintf(`BEGIN
   DROP FUNCTION IF EXISTS %s();
 EXCEPTION WHEN dependent_objects_still_exist THEN NULL; -- another table uses it
 END`, function))

@@ -41,7 +41,7 @@ func (o Outbox) CreateSQL() string {
 		b.WriteString(upgrade) // before a trigger is made anew: it says under which name changes wait
 	}
 	for _, t := range o.Tables {
-		b.WriteString("\n" + do(fmt.Sprintf(`BEGIN
+		b.WriteString("\n" + doSQL(fmt.Sprintf(`BEGIN
   IF to_regclass(%[2]s) IS NULL THEN
     RAISE EXCEPTION 'there is no table %%', %[2]s;
   ELSIF (SELECT relispartition FROM pg_class WHERE oid = to_regclass(%[2]s)) THEN

@@ -7,7 +7,7 @@ import "fmt"
 // with the rights of the role that makes a trigger: its owner would get them. The tables stay
 // locked, so that no such part is attached before the transaction ends.
 func partitionCheckSQL(t Table) string {
-	return do(fmt.Sprintf(`DECLARE
+	return doSQL(fmt.Sprintf(`DECLARE
   part pg_catalog.text;
   its_owner pg_catalog.text;
 BEGIN

@@ -17,9 +17,9 @@ func RoleSQL(mode, role string, tables []Table) (string, error) {
 	if len(role) > maxName {
 		return "", fmt.Errorf("--role: a name has 1 to %d bytes", maxName)
 	}
-	b.WriteString(do(fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s LOGIN; -- set its password with \\password in psql\n  END IF;\nEND", literal(role), name)))
+	b.WriteString(doSQL(fmt.Sprintf("BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) THEN\n    CREATE ROLE %s LOGIN; -- set its password with \\password in psql\n  END IF;\nEND", literal(role), name)))
 	database := func(privilege string) { // all roles have it, unless it was revoked from PUBLIC
-		b.WriteString(do(fmt.Sprintf("BEGIN\n  IF NOT has_database_privilege(%s, current_database(), '%[2]s') THEN\n    EXECUTE format('GRANT %[2]s ON DATABASE %%I TO %%I', current_database(), %[1]s);\n  END IF;\nEND", literal(role), privilege)))
+		b.WriteString(doSQL(fmt.Sprintf("BEGIN\n  IF NOT has_database_privilege(%s, current_database(), '%[2]s') THEN\n    EXECUTE format('GRANT %[2]s ON DATABASE %%I TO %%I', current_database(), %[1]s);\n  END IF;\nEND", literal(role), privilege)))
 	}
 	database("CONNECT")
 	if len(tables) > 0 {

@@ -24,18 +24,18 @@ func (t Table) String() string { return pgx.Identifier{t.Schema, t.Name}.Sanitiz
 
 // Qualified returns the name under which events and the outbox have the table: public.orders. A schema or
 // a table that has a dot or a colon, or begins with a quote, stands in quotes, so that no two tables have one name.
-func (t Table) Qualified() string { return part(t.Schema) + "." + part(t.Name) }
+func (t Table) Qualified() string { return quoteIfNeeded(t.Schema) + "." + quoteIfNeeded(t.Name) }
 
-func part(name string) string {
+func quoteIfNeeded(name string) string {
 	if strings.ContainsAny(name, ".:") || strings.HasPrefix(name, `"`) {
 		return pgx.Identifier{name}.Sanitize()
 	}
 	return name
 }
 
-// NameOf returns an SQL expression for the name of [Table.Qualified]. schema and table are expressions of
+// QualifiedNameSQL returns an SQL expression for the name of [Table.Qualified]. schema and table are expressions of
 // the type name.
-func NameOf(schema, table string) string {
+func QualifiedNameSQL(schema, table string) string {
 	part := func(e string) string {
 		return fmt.Sprintf(`CASE WHEN %[1]s ~ '[.:]|^"' THEN concat('"', replace(%[1]s::text, '"', '""'), '"') ELSE %[1]s::text END`, e)
 	}
@@ -132,7 +132,7 @@ func literal(text string) string {
 
 // do returns a DO statement. The tag of its quotes is made of what it quotes: a name in there
 // that has the tag would have to have its own hash.
-func do(body string) string {
+func doSQL(body string) string {
 	sum := sha256.Sum256([]byte(body))
 	tag := "$gateway_" + hex.EncodeToString(sum[:8]) + "$"
 	return "DO " + tag + " " + body + " " + tag + ";\n"

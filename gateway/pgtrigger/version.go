@@ -10,4 +10,4 @@ package pgtrigger
 const Version = 3
 
 // versionOf finds the version in the source text p.prosrc of a function.
-const versionOf = `coalesce((regexp_match(p.prosrc, 'eventgateway sql version ([0-9]{1,9})'))[1]::int, 1)`
+const versionSQL = `coalesce((regexp_match(p.prosrc, 'eventgateway sql version ([0-9]{1,9})'))[1]::int, 1)`

@@ -28,7 +28,7 @@ type fetcher struct {
 
 // complete returns the payload as it would have been, had the row been small: with the row as
 // it is now. It returns nil for a row that is gone: only its key is known.
-func (f *fetcher) complete(ctx context.Context, since time.Time, channel string, m marked) ([]byte, error) {
+func (f *fetcher) payload(ctx context.Context, since time.Time, channel string, m largeRow) ([]byte, error) {
 	if m.operation == "DELETE" {
 		return nil, nil
 	}
@@ -42,7 +42,7 @@ func (f *fetcher) complete(ctx context.Context, since time.Time, channel string,
 // fetched finds a table, but only one that has the trigger of `gateway sql` for this channel and
 // field, and whose trigger function belongs to this role, to a superuser, or to one that is
 // trusted: every role may notify, and must get no other table read.
-const fetched = `SELECT n.nspname::text, c.relname::text
+const tableSQL = `SELECT n.nspname::text, c.relname::text
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass($1) AND EXISTS (
    SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_roles o ON o.oid = p.proowner
@@ -51,19 +51,19 @@ const fetched = `SELECT n.nspname::text, c.relname::text
       AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))`
 
 // row returns the row as JSON, nil where it is gone. The event has waited since a time.
-func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m marked) ([]byte, error) {
+func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m largeRow) ([]byte, error) {
 	limited, cancel := context.WithDeadline(ctx, since.Add(fetchTimeout))
 	defer cancel()
 	if f.conn == nil || f.conn.IsClosed() {
 		conn, err := pgx.ConnectConfig(limited, f.config)
 		if err != nil {
-			return nil, pgconn.Reason(err)
+			return nil, pgconn.Summarize(err)
 		}
 		f.conn = conn
 	}
 	var name pgtrigger.Table
-	err := pgconn.In(limited, f.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(limited, fetched, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
+	err := pgconn.InTx(limited, f.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(limited, tableSQL, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
 	})
 	table := name.String()
 	switch {
@@ -86,13 +86,13 @@ func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m ma
 			}
 			args = append(args, value)
 		}
-		return pgconn.KeyQuery{Table: table, Partitioned: partitioned, Key: key}.One(), nil
+		return pgconn.KeyQuery{Table: table, Partitioned: partitioned, Key: key}.RowSQL(), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer reading.End(ctx)
-	if err := reading.Find(limited, args); err != nil {
+	if err := reading.Run(limited, args); err != nil {
 		return nil, err
 	}
 	rows, err := reading.Rows(ctx)

@@ -94,7 +94,7 @@ CREATE TABLE mallory.t (id int PRIMARY KEY, e mallory.evil, note text);
 INSERT INTO mallory.t VALUES (1, 'a', 'x');`
 
 func forged(table string, id int) string {
-	return fmt.Sprintf(`{"operation":"INSERT","order":{"id":%d},%q:%q}`, id, marker, table)
+	return fmt.Sprintf(`{"operation":"INSERT","order":{"id":%d},%q:%q}`, id, fetchField, table)
 }
 
 // TestForgedMarks: any role may notify, and may name a table with a trigger function of its
@@ -181,7 +181,7 @@ func TestFetchNeedsTrust(t *testing.T) {
 			if strings.Contains(p, `"DELETE"`) {
 				continue
 			}
-			if whole := !strings.Contains(p, marker) && strings.Contains(p, "xxx"); whole != c.whole {
+			if whole := !strings.Contains(p, fetchField) && strings.Contains(p, "xxx"); whole != c.whole {
 				t.Errorf("%s: %.200s", name, p)
 			}
 			break
@@ -244,7 +244,7 @@ func TestOrderOfRowsThatCouldBeTheSame(t *testing.T) {
 	next := listening(t, nil)
 	exec(t, locker, `BEGIN; LOCK TABLE second`)
 	testenv.Notify(t, db, channel, forged("public.first", 1))
-	testenv.Notify(t, db, channel, fmt.Sprintf(`{"operation":"INSERT","order":{"id":1,"region":"eu"},%q:"public.second"}`, marker))
+	testenv.Notify(t, db, channel, fmt.Sprintf(`{"operation":"INSERT","order":{"id":1,"region":"eu"},%q:"public.second"}`, fetchField))
 	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":1,"region":"eu","note":"a"}}`)
 	testenv.Notify(t, db, channel, `{"operation":"UPDATE","order":{"id":1,"region":"us","note":"b"}}`)
 	testenv.Notify(t, db, channel, `{"operation":"DELETE","order":{"id":1,"region":"eu","note":"c"}}`)
@@ -276,7 +276,7 @@ func TestTooManyFetches(t *testing.T) {
 	for range 500 { // at once
 		p := next()
 		seen[p] = true
-		if !strings.Contains(p, marker) {
+		if !strings.Contains(p, fetchField) {
 			t.Fatalf("got %s", p)
 		}
 	}

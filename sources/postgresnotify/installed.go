@@ -13,11 +13,11 @@ import (
 
 // ownerTrusted reports whether a role owns trigger functions that fetches trust: it is that of
 // the session, a superuser, or one of owners.
-const ownerTrusted = `SELECT coalesce((SELECT rolsuper OR rolname = session_user OR rolname = ANY (coalesce($2::text[], '{}')) FROM pg_roles WHERE rolname = $1), false)`
+const ownerTrustedSQL = `SELECT coalesce((SELECT rolsuper OR rolname = session_user OR rolname = ANY (coalesce($2::text[], '{}')) FROM pg_roles WHERE rolname = $1), false)`
 
 // installed returns what is worth knowing of the trigger functions of `gateway sql` in this database: that one has
 // another version than this gateway's, or an owner that is not trusted.
-func (s *source) installed(ctx context.Context, conn *pgx.Conn) ([]plugin.Finding, error) {
+func (s *source) probeFunctions(ctx context.Context, conn *pgx.Conn) ([]plugin.Finding, error) {
 	found, err := pgtrigger.FindInstalled(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (s *source) installed(ctx context.Context, conn *pgx.Conn) ([]plugin.Findin
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: problem.Error(), Fix: fix})
 		}
 		var trusted bool
-		if err := pgconn.In(ctx, conn, func(tx pgx.Tx) error { return tx.QueryRow(ctx, ownerTrusted, i.Owner, s.opts.Owners).Scan(&trusted) }); err != nil {
+		if err := pgconn.InTx(ctx, conn, func(tx pgx.Tx) error { return tx.QueryRow(ctx, ownerTrustedSQL, i.Owner, s.opts.Owners).Scan(&trusted) }); err != nil {
 			return nil, err
 		}
 		if !trusted {
@@ -47,20 +47,20 @@ func (s *source) installed(ctx context.Context, conn *pgx.Conn) ([]plugin.Findin
 
 // warn logs once what is worth knowing of the trigger functions. It needs a session that belongs to the
 // connection, and does not listen.
-func (s *source) warn(ctx context.Context, conn *pgx.Conn) error {
-	if s.warned {
+func (s *source) warnTriggers(ctx context.Context, conn *pgx.Conn) error {
+	if s.warnedTriggers {
 		return nil
 	}
-	if _, err := pgconn.ProveSession(ctx, conn, s.conn); err != nil {
+	if _, err := pgconn.VerifySession(ctx, conn, s.conn); err != nil {
 		return err
 	}
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
 	defer cancel()
-	findings, err := s.installed(timed, conn)
+	findings, err := s.probeFunctions(timed, conn)
 	if err != nil {
 		return err
 	}
-	s.warned = true
+	s.warnedTriggers = true
 	for _, f := range findings {
 		s.log.Warn("installed trigger has a problem", "finding", f.Text, "fix", f.Fix)
 	}

@@ -118,7 +118,7 @@ func TestRowsThatCannotBeNotified(t *testing.T) {
 	next := runs(t, s)
 	exec(t, db, `INSERT INTO broken VALUES (1, 'a')`)
 	var got map[string]any
-	if p := next(); json.Unmarshal([]byte(p), &got) != nil || got["order"] != nil || got[marker] != "public.broken" || got["operation"] != "INSERT" {
+	if p := next(); json.Unmarshal([]byte(p), &got) != nil || got["order"] != nil || got[fetchField] != "public.broken" || got["operation"] != "INSERT" {
 		t.Errorf("got %s", p)
 	}
 	if got := testutil.ToFloat64(s.unfetched); got != 1 {

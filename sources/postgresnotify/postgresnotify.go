@@ -89,8 +89,8 @@ type source struct {
 
 	unfetched prometheus.Counter
 
-	pid      uint32 // of the server's process that serves the session: only the goroutine of Run
-	was      bool   // listening before: only the goroutine of Run
-	prepared bool   // the trigger in the private server: only the goroutine of Run
-	warned   bool   // of trigger functions: only the goroutine of Run
+	pid            uint32 // of the server's process that serves the session: only the goroutine of Run
+	listenedBefore bool   // listening before: only the goroutine of Run
+	triggerCreated bool   // the trigger in the private server: only the goroutine of Run
+	warnedTriggers bool   // of trigger functions: only the goroutine of Run
 }

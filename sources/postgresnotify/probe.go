@@ -25,7 +25,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	for _, channel := range s.opts.Channels {
 		findings = append(findings, probeTriggers(ctx, conn, channel)...)
 	}
-	installed, err := s.installed(ctx, conn)
+	installed, err := s.probeFunctions(ctx, conn)
 	if err != nil {
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: err.Error()})
 	}
@@ -35,8 +35,8 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 // triggersOf lists the triggers that notify a channel: of gateway_notify the first argument is
 // the channel; other functions have it as an argument, or as a literal or in a NOTIFY in their text. The
 // triggers of the outbox notify its readers, and no channel of an application.
-var triggersOf = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
-    has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END, ` + pgconn.HidesRows + `
+var triggersSQL = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
+    has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END, ` + pgconn.HidesRowsSQL + `
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace,
        (SELECT $1::text AS name, convert_to($1::text, getdatabaseencoding()) || '\x00'::bytea AS arg) channel
  WHERE NOT t.tgisinternal AND p.prosrc ~* 'notif' AND NOT (n.nspname = 'gateway' AND p.proname LIKE 'outbox%')
@@ -52,8 +52,8 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 		Hides                   bool   // row-level security does, from who fetches
 	}
 	var found []trigger
-	err := pgconn.In(ctx, conn, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, triggersOf, pgx.QueryExecModeSimpleProtocol, channel)
+	err := pgconn.InTx(ctx, conn, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, triggersSQL, pgx.QueryExecModeSimpleProtocol, channel)
 		if err == nil {
 			found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[trigger])
 		}
@@ -65,12 +65,12 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 	case len(found) == 0:
 		return []plugin.Finding{{
 			Level: plugin.Warning, Text: fmt.Sprintf("no trigger in this database notifies %s", channel),
-			Fix: fmt.Sprintf("gateway sql --table TABLE --channel %s --apply", pgtrigger.Arg(channel)),
+			Fix: fmt.Sprintf("gateway sql --table TABLE --channel %s --apply", pgtrigger.ShellArg(channel)),
 		}}
 	}
 	var findings []plugin.Finding
 	for _, t := range found {
-		fix := fmt.Sprintf("gateway sql --table %s --channel %s --apply, and drop trigger %s", pgtrigger.Arg(t.Table), pgtrigger.Arg(channel), t.Quoted)
+		fix := fmt.Sprintf("gateway sql --table %s --channel %s --apply, and drop trigger %s", pgtrigger.ShellArg(t.Table), pgtrigger.ShellArg(channel), t.Quoted)
 		switch {
 		case !t.Enabled:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("the trigger %s on %s is disabled", t.Name, t.Table), Fix: fmt.Sprintf("ALTER TABLE %s ENABLE TRIGGER %s", t.Table, pgx.Identifier{t.Name}.Sanitize())})
@@ -81,7 +81,7 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 		case !t.Reads:
 			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: SELECT is not granted", t.Table), Fix: fmt.Sprintf("GRANT SELECT ON %s TO %s -- as its owner", t.Table, pgx.Identifier{conn.Config().User}.Sanitize())})
 		case t.Hides:
-			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: row-level security could hide them", t.Table), Fix: pgconn.SeeRows(conn)})
+			findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("rows of %s over 7,999 bytes cannot be fetched: row-level security could hide them", t.Table), Fix: pgconn.BypassRowSecuritySQL(conn)})
 		default:
 			findings = append(findings, plugin.Finding{Text: fmt.Sprintf("the trigger %s on %s notifies %s; rows over 7,999 bytes do not fail", t.Name, t.Table, channel)})
 		}

@@ -49,7 +49,7 @@ func TestLeastRights(t *testing.T) {
 	if got := next(); !strings.Contains(got, `"small"`) {
 		t.Errorf("got %.200s", got)
 	}
-	if got := next(); !strings.Contains(got, "xxxx") || strings.Contains(got, marker) {
+	if got := next(); !strings.Contains(got, "xxxx") || strings.Contains(got, fetchField) {
 		t.Errorf("got %.200s", got)
 	}
 	t.Cleanup(func() {

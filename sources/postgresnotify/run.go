@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	answerTimeout = 2 * time.Second // for a heartbeat's answer
-	maxBatch      = 512             // events in one Emit
-	lastLook      = 100 * time.Millisecond
+	answerTimeout    = 2 * time.Second // for a heartbeat's answer
+	maxBatch         = 512             // events in one Emit
+	finalReadTimeout = 100 * time.Millisecond
 )
 
 // Run is part of [plugin.Source].
@@ -30,16 +30,16 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	fetching, stop := context.WithCancel(ctx)
-	w := newWaiting(s.fetcher, s.log, s.unfetched)
-	defer w.close()
+	queue := newFetchQueue(s.fetcher, s.log, s.unfetched)
+	defer queue.close()
 	defer stop()
-	if s.was {
+	if s.listenedBefore {
 		out.Gap("listening anew: what was notified meanwhile is lost")
 	}
-	s.was = true
+	s.listenedBefore = true
 	defer s.usage.MarkStale()
 	out.Ready()
-	return plugin.UnlessDone(ctx, pgconn.Unavailable(s.listen(fetching, conn, w, out)))
+	return plugin.UnlessDone(ctx, pgconn.Unavailable(s.listen(fetching, conn, queue, out)))
 }
 
 func (s *source) fetcher() *fetcher {
@@ -49,13 +49,13 @@ func (s *source) fetcher() *fetcher {
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, s.conn)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Reason(err))
+		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
-	if err = s.prepare(ctx, conn); err == nil {
-		err = s.warn(ctx, conn) // before it listens: it needs a transaction
+	if err = s.createTrigger(ctx, conn); err == nil {
+		err = s.warnTriggers(ctx, conn) // before it listens: it needs a transaction
 	}
 	if err == nil {
-		s.pid, err = pgconn.ProveListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.subscribe(ctx, conn) })
+		s.pid, err = pgconn.VerifyListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.listenToChannels(ctx, conn) })
 	}
 	if err != nil {
 		pgconn.Close(conn)
@@ -65,7 +65,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // subscribe listens to all channels.
-func (s *source) subscribe(ctx context.Context, conn *pgx.Conn) error {
+func (s *source) listenToChannels(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
 	for _, channel := range s.opts.Channels {
@@ -78,11 +78,11 @@ func (s *source) subscribe(ctx context.Context, conn *pgx.Conn) error {
 
 // listen emits notifications until the connection is lost. It takes all that
 // arrived in one read of the socket as one batch. Events whose rows must be fetched wait aside.
-func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *waiting, out plugin.Output) error {
+func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *fetchQueue, out plugin.Output) error {
 	var batch []*event.Event
 	last := time.Now() // sign of life
 	for {
-		each := func(e *event.Event) error {
+		forward := func(e *event.Event) error {
 			if !w.add(ctx, e) {
 				batch = append(batch, e)
 			}
@@ -94,10 +94,10 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *waiting, out plu
 			batch = batch[:0]
 			return err
 		}
-		err := s.until(ctx, conn, last.Add(s.opts.Heartbeat.D()), &last, w, each)
+		err := s.forwardUntil(ctx, conn, last.Add(s.opts.Heartbeat.D()), &last, w, forward)
 		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {
 			// It may be this process that had no time: then what has come is there.
-			err = s.until(ctx, conn, time.Now().Add(lastLook), &last, w, each)
+			err = s.forwardUntil(ctx, conn, time.Now().Add(finalReadTimeout), &last, w, forward)
 		}
 		batch = append(batch, w.finished(ctx)...)
 		if len(batch) > 0 { // a notification that was cut off stood behind these
@@ -122,15 +122,15 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *waiting, out plu
 // until passes notifications on until a deadline, or until a fetch has ended. Both leave the
 // connection usable.
 // What comes moves last on, and with it the time of the next heartbeat.
-func (s *source) until(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, w *waiting, each func(*event.Event) error) error {
+func (s *source) forwardUntil(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, w *fetchQueue, forward func(*event.Event) error) error {
 	wait, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	w.onResult(cancel)
+	w.cancelOnResult(cancel)
 	for {
 		n, err := conn.WaitForNotification(wait)
 		if n != nil {
 			e := &event.Event{Source: s.name, Channel: n.Channel, Time: time.Now(), Data: []byte(n.Payload)}
-			if err := each(e); err != nil {
+			if err := forward(e); err != nil {
 				return err
 			}
 			*last = time.Now() // when the routes have it: they may have taken long
@@ -155,5 +155,5 @@ func (s *source) heartbeat(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("no answer from %s: %w", s.opts.URL, err)
 	}
 	s.usage.Set(usage)
-	return pgconn.SameSession(s.conn, pid, s.pid)
+	return pgconn.CheckSameSession(s.conn, pid, s.pid)
 }

@@ -16,7 +16,7 @@ func TestLargeRowOnSlowLink(t *testing.T) {
 	proxy.Throttle(100_000)
 	next := listening(t, func(o *Options) { o.URL = options.NewURL(url) })
 	exec(t, db, `INSERT INTO honest SELECT 1, string_agg(md5(random()::text), '') FROM generate_series(1, 22000)`)
-	if got := next(); strings.Contains(got, marker) || len(got) < 700_000 {
+	if got := next(); strings.Contains(got, fetchField) || len(got) < 700_000 {
 		t.Errorf("got %d bytes: %.200s", len(got), got)
 	}
 }

@@ -21,7 +21,7 @@ func TestPrivateServerGetsTheTrigger(t *testing.T) {
 	exec(t, db, `DROP TABLE IF EXISTS orders; CREATE TABLE orders (id int PRIMARY KEY)`)
 	for range 2 { // a second start finds it
 		next := listening(t, func(o *Options) {
-			o.URL, o.Channels = options.NewEmbeddedURL(testenv.Postgres(t).URL()), []string{orders.Channel}
+			o.URL, o.Channels = options.NewEmbeddedURL(testenv.Postgres(t).URL()), []string{ordersTrigger.Channel}
 		})
 		exec(t, db, `DELETE FROM orders; INSERT INTO orders VALUES (1)`)
 		got := next()
@@ -104,12 +104,12 @@ func TestLargeRows(t *testing.T) {
 			t.Errorf("a row of %d bytes arrives as %.200s..., %v", size, payload, err)
 		}
 		exec(`DELETE FROM ` + table)
-		if payload := next(); !strings.HasPrefix(payload, `{"operation" : "DELETE", "order" : {`) || !strings.Contains(payload, "9007199254740993") || strings.Contains(payload, marker) != (size >= 7999) {
+		if payload := next(); !strings.HasPrefix(payload, `{"operation" : "DELETE", "order" : {`) || !strings.Contains(payload, "9007199254740993") || strings.Contains(payload, fetchField) != (size >= 7999) {
 			t.Errorf("its end arrives as %.200s...", payload)
 		}
 	}
 	// Nobody gets another table read by a notification of his own.
-	forged := fmt.Sprintf(`{"operation":"INSERT","order":{"id":1},%q:"\"Shop X\".secrets"}`, marker)
+	forged := fmt.Sprintf(`{"operation":"INSERT","order":{"id":1},%q:"\"Shop X\".secrets"}`, fetchField)
 	testenv.Notify(t, db, "it's", forged)
 	if got := next(); got != forged {
 		t.Errorf("a forged mark gives %s", got)

@@ -19,13 +19,13 @@ import (
 )
 
 // written is one change of a row: the version that it got.
-type written struct {
+type rowVersion struct {
 	table string
 	id, v int
 }
 
 // number reads a number from the environment.
-func number(t *testing.T, name string, otherwise int) int {
+func envInt(t *testing.T, name string, otherwise int) int {
 	text := os.Getenv(name)
 	if text == "" {
 		return otherwise
@@ -42,8 +42,8 @@ func number(t *testing.T, name string, otherwise int) int {
 // arrives is what was committed, and each row's versions come in order. SEED repeats a
 // run, CHANGES is its size.
 func TestChaos(t *testing.T) {
-	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
-	changes := number(t, "CHANGES", 4000)
+	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	changes := envInt(t, "CHANGES", 4000)
 	t.Logf("SEED=%d CHANGES=%d", seed, changes)
 	const tables, rows, writers = 3, 20, 8
 	ddl, names := "", []string{}
@@ -51,17 +51,17 @@ func TestChaos(t *testing.T) {
 		ddl += fmt.Sprintf("CREATE TABLE t%d (id int PRIMARY KEY, v int NOT NULL);", i)
 		names = append(names, fmt.Sprintf("t%d", i))
 	}
-	db := fresh(t, ddl, names...)
-	committed := map[written]bool{}
+	db := resetDatabase(t, ddl, names...)
+	committed := map[rowVersion]bool{}
 	for _, name := range names {
 		for id := range rows {
 			run(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
-			committed[written{"public." + name, id, 0}] = true
+			committed[rowVersion{"public." + name, id, 0}] = true
 		}
 	}
 	out, rnd := newCollector(), rand.New(rand.NewPCG(seed, 0))
 	nacks, batches := 0, 0
-	out.verdict = func(*event.Event) error {
+	out.ackWith = func(*event.Event) error {
 		batches++
 		if batches == 5 || rnd.IntN(50) == 0 { // under the collector's lock
 			nacks++
@@ -74,11 +74,11 @@ func TestChaos(t *testing.T) {
 	var mu sync.Mutex
 	var writing sync.WaitGroup
 	for w := range writers {
-		conn := session(t)
+		conn := newSession(t)
 		writing.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(w+1)))
 			for n := 0; n < changes/writers; {
-				done, err := transaction(conn, rnd, tables, rows)
+				done, err := randomTransaction(conn, rnd, tables, rows)
 				if err != nil {
 					t.Error(err)
 					return
@@ -95,7 +95,7 @@ func TestChaos(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	kills := 0
 	killing := make(chan struct{})
-	killer := session(t)
+	killer := newSession(t)
 	go func() {
 		defer close(killing)
 		rnd := rand.New(rand.NewPCG(seed, 1000))
@@ -114,15 +114,15 @@ func TestChaos(t *testing.T) {
 	<-killing
 	// The last id must be a committed one: nobody knows of those that are drawn after it and undone.
 	run(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
-	committed[written{"public.t0", rows, 0}] = true
+	committed[rowVersion{"public.t0", rows, 0}] = true
 	events := st.await(t, len(committed))
-	stored(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
+	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
 	st.stop()
 
 	latest := map[string]int{}
 	for _, e := range st.events {
 		c := changeOf(t, e)
-		one := written{c.Table, int(c.New["id"].(float64)), int(c.New["v"].(float64))}
+		one := rowVersion{c.Table, int(c.New["id"].(float64)), int(c.New["v"].(float64))}
 		if !committed[one] {
 			t.Errorf("%+v arrived, and was not committed", one)
 		}
@@ -137,11 +137,11 @@ func TestChaos(t *testing.T) {
 	if kills == 0 || nacks == 0 {
 		t.Errorf("%d sessions were ended, %d batches given back: there was no chaos", kills, nacks)
 	}
-	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.again, len(st.errs))
+	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.repeated, len(st.errs))
 }
 
 // transaction changes some rows, and returns those whose changes are committed.
-func transaction(conn *pgx.Conn, rnd *rand.Rand, tables, rows int) (done []written, err error) {
+func randomTransaction(conn *pgx.Conn, rnd *rand.Rand, tables, rows int) (done []rowVersion, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
 	defer cancel()
 	exec := func(sql string) {
@@ -164,7 +164,7 @@ func transaction(conn *pgx.Conn, rnd *rand.Rand, tables, rows int) (done []writt
 		if undo {
 			exec("SAVEPOINT s")
 		}
-		one := written{table: fmt.Sprintf("public.t%d", table), id: id}
+		one := rowVersion{table: fmt.Sprintf("public.t%d", table), id: id}
 		if err == nil {
 			err = conn.QueryRow(ctx, fmt.Sprintf("UPDATE t%d SET v = v + 1 WHERE id = %d RETURNING v", table, id)).Scan(&one.v)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // command is `gateway outbox`.
-func command() plugin.Command {
+func outboxCommand() plugin.Command {
 	return plugin.Command{
 		Name:    "outbox",
 		Summary: "List the readers of an outbox, or remove one",
@@ -51,7 +51,7 @@ func runCommand(ctx context.Context, in plugin.Invocation, raw string) error {
 	}
 	defer pgconn.Close(conn)
 	if _, err = outboxVersion(ctx, conn); err == nil {
-		err = pgconn.In(ctx, conn, func(tx pgx.Tx) error { return do(ctx, in, tx) })
+		err = pgconn.InTx(ctx, conn, func(tx pgx.Tx) error { return do(ctx, in, tx) })
 	}
 	if err != nil {
 		return fmt.Errorf("at %s: %w", url, err)
@@ -60,7 +60,7 @@ func runCommand(ctx context.Context, in plugin.Invocation, raw string) error {
 }
 
 // readers has of each reader how many changes it has not delivered, and the age of the oldest and of its cursor in seconds.
-const readers = `SELECT r.name, n.rows, coalesce(extract(epoch FROM clock_timestamp() - n.oldest), 0)::float8,
+const readersSQL = `SELECT r.name, n.rows, coalesce(extract(epoch FROM clock_timestamp() - n.oldest), 0)::float8,
 	coalesce(extract(epoch FROM clock_timestamp() - r.saved), -1)::float8, coalesce((SELECT string_agg(t, ', ' ORDER BY t) FROM json_array_elements_text(r.snapshot->'reads') t), 'all')
 	FROM gateway.outbox_reader r CROSS JOIN LATERAL (
 		SELECT count(*) AS rows, min(o.at) AS oldest FROM gateway.outbox o WHERE (o.id > r.hi OR o.id <@ r.gaps)
@@ -69,7 +69,7 @@ const readers = `SELECT r.name, n.rows, coalesce(extract(epoch FROM clock_timest
 func listReaders(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	w := tabwriter.NewWriter(in.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "READER\tUNDELIVERED\tOLDEST\tCURSOR STORED\tTABLES")
-	rows, err := tx.Query(ctx, readers)
+	rows, err := tx.Query(ctx, readersSQL)
 	if err != nil {
 		return err
 	}
@@ -79,10 +79,10 @@ func listReaders(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	if _, err := pgx.ForEachRow(rows, []any{&name, &n, &oldest, &saved, &tables}, func() error {
 		age, stored := "-", "never"
 		if n > 0 {
-			age = seconds(oldest)
+			age = formatSeconds(oldest)
 		}
 		if saved >= 0 {
-			stored = seconds(saved) + " ago"
+			stored = formatSeconds(saved) + " ago"
 		}
 		_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", name, n, age, stored, tables)
 		return err

@@ -13,7 +13,7 @@ import (
 // TestCommand: readers are listed with what they have not delivered, and one that is gone is removed, after which its
 // changes are deleted.
 func TestCommand(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	outbox := func(args ...string) (string, error) {
 		t.Helper()
 		var out strings.Builder
@@ -24,12 +24,12 @@ func TestCommand(t *testing.T) {
 	}
 	gone := start(t, func(o *Options) { o.Name, o.Tables = "gone", []string{"items"} }, newCollector())
 	gone.stop()
-	st := startSource(t, quick(t, func(o *Options) {
+	st := startSource(t, newQuickSource(t, func(o *Options) {
 		o.URL, o.Tables = options.NewURL(testenv.Postgres(t).URL()), []string{"items", "old"}
 	}), newCollector())
 	run(t, db, `INSERT INTO items VALUES (1), (2); INSERT INTO old VALUES (1)`)
 	st.await(t, 3)
-	stored(t, db, "coalesce((SELECT r.hi = 3 AND isempty(r.gaps) FROM gateway.outbox_reader r WHERE r.name = 'gateway'), false)")
+	awaitCursor(t, db, "coalesce((SELECT r.hi = 3 AND isempty(r.gaps) FROM gateway.outbox_reader r WHERE r.name = 'gateway'), false)")
 	out, err := outbox("list")
 	if err != nil || !strings.Contains(out, "gone 2 ") || !strings.Contains(out, "gateway 0 - ") || !strings.Contains(out, "the outbox has ") {
 		t.Errorf("%s, %v", out, err)
@@ -42,6 +42,6 @@ func TestCommand(t *testing.T) {
 	if out, err := outbox("drop", "gone"); err != nil || out != "the reader gone is removed" {
 		t.Errorf("%s, %v", out, err)
 	}
-	stored(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
+	awaitCursor(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
 	st.stop()
 }

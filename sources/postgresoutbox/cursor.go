@@ -9,188 +9,188 @@ import (
 	"strings"
 )
 
-// cursor is how far the outbox was read: everything up to hi but what lies in gaps.
+// cursor is how far the outbox was read: all ids up to high, except for pending ones.
 type cursor struct {
-	hi    int64
-	gaps  []gap // in order, not touching each other
-	dying bool  // one is dead
+	high     int64
+	pending  []idRange // in order, not adjacent
+	hasFinal bool      // one of pending is final
 }
 
-// gap is a range of ids that were not there when hi passed them. Ids between them whose
-// changes were deleted may lie in it, too: nothing comes with such an id any more.
-type gap struct {
-	from, to int64 // both inside
-	by       *holders
+// idRange is a range of pending ids: those that were not visible when high passed them. It may
+// include ids between them whose changes were deleted, and which cannot appear again.
+type idRange struct {
+	from, to int64 // both inclusive
+	holders  *holders
 }
 
-// dead reports whether no transaction may bring an id any more. The gap goes with the next read,
-// which sees all that came.
-func (g *gap) dead() bool { return g.by != nil && len(g.by.names) == 0 }
+// final reports whether no transaction can add a change to the range any more. The next read sees
+// all of its changes, and removes the range.
+func (g *idRange) final() bool { return g.holders != nil && len(g.holders.transactions) == 0 }
 
-const allSeen = math.MaxInt64
+const sawAll = math.MaxInt64
 
-// advance takes ids that were read, in order, out of the gaps, and moves hi to the
-// highest of them; what lies between becomes a gap. Gaps that were dead before the
-// read are gone, up to the id up to which it has seen all that lies in gaps.
-func (c *cursor) advance(ids []int64, seenTo int64) {
+// advance removes ids that were read, in order, from the pending ranges, and moves high to the
+// highest of them. Ids in between become pending. sawUpTo is the id up to which the read has seen
+// all pending changes: up to there, ranges that were final before the read are removed.
+func (c *cursor) advance(ids []int64, sawUpTo int64) {
 	i := 0
-	if c.dying || len(ids) > 0 && ids[0] <= c.hi {
-		i = c.fill(ids, seenTo)
+	if c.hasFinal || len(ids) > 0 && ids[0] <= c.high {
+		i = c.fillPending(ids, sawUpTo)
 	}
 	for ; i < len(ids); i++ {
-		if ids[i] > c.hi+1 {
-			c.gaps = append(c.gaps, gap{from: c.hi + 1, to: ids[i] - 1})
+		if ids[i] > c.high+1 {
+			c.pending = append(c.pending, idRange{from: c.high + 1, to: ids[i] - 1})
 		}
-		c.hi = max(c.hi, ids[i])
+		c.high = max(c.high, ids[i])
 	}
 }
 
-// fill takes ids out of the gaps, and returns how many of them lie below their end.
-func (c *cursor) fill(ids []int64, seenTo int64) (i int) {
-	left := make([]gap, 0, len(c.gaps)+1)
-	c.dying = false
-	for _, g := range c.gaps {
-		if g.dead() {
-			for i < len(ids) && ids[i] <= g.to { // they came before it died
+// fillPending removes ids from the pending ranges, and returns how many ids lie below their end.
+func (c *cursor) fillPending(ids []int64, sawUpTo int64) (i int) {
+	remaining := make([]idRange, 0, len(c.pending)+1)
+	c.hasFinal = false
+	for _, g := range c.pending {
+		if g.final() {
+			for i < len(ids) && ids[i] <= g.to { // committed before the range was final
 				i++
 			}
-			g.from = max(g.from, min(seenTo, g.to)+1)
-			c.dying = c.dying || g.from <= g.to
+			g.from = max(g.from, min(sawUpTo, g.to)+1)
+			c.hasFinal = c.hasFinal || g.from <= g.to
 		}
 		for i < len(ids) && ids[i] <= g.to {
 			if ids[i] > g.from {
 				part := g
 				part.to = ids[i] - 1
-				left = append(left, part)
+				remaining = append(remaining, part)
 			}
 			g.from = max(g.from, ids[i]+1)
 			i++
 		}
 		if g.from <= g.to {
-			left = append(left, g)
+			remaining = append(remaining, g)
 		}
 	}
-	c.gaps = left
+	c.pending = remaining
 	return i
 }
 
-// settle notes which transactions may bring ids now. Those that came after a gap did cannot bring
-// one of it. Ids above last were not given yet: they lie in a gap where the sequence was set back
-// below rows that it has brought.
-func (c *cursor) settle(now holding, last int64) {
-	if n := len(c.gaps); n > 0 && c.gaps[n-1].to > last {
-		c.split(last)
+// updateHolders notes which transactions may still add changes. A transaction that began after a range
+// became pending cannot add to it. last is the latest id of the sequence: higher pending ids exist
+// only if the sequence was set back, and any transaction may still draw them.
+func (c *cursor) updateHolders(current lockHolders, last int64) {
+	if n := len(c.pending); n > 0 && c.pending[n-1].to > last {
+		c.splitAt(last)
 	}
-	left, same := map[*holders]*holders{}, map[string]*holders{}
-	for i := range c.gaps {
-		g := &c.gaps[i]
+	updated, shared := map[*holders]*holders{}, map[string]*holders{}
+	for i := range c.pending {
+		g := &c.pending[i]
 		if g.from > last {
-			g.by = nil
+			g.holders = nil
 			continue
 		}
-		if left[g.by] == nil {
-			left[g.by] = g.by.still(now).shared(same)
+		if updated[g.holders] == nil {
+			updated[g.holders] = g.holders.remaining(current).shared(shared)
 		}
-		g.by = left[g.by]
-		c.dying = c.dying || g.dead()
+		g.holders = updated[g.holders]
+		c.hasFinal = c.hasFinal || g.final()
 	}
 }
 
-// merge makes one of gaps between which nothing is left: in each of the ranges gone, all that is in
-// none of the ranges kept was deleted.
-func (c *cursor) merge(gone, kept []gap) {
-	if len(c.gaps) < 2 {
+// mergeRanges joins pending ranges between which all changes were deleted: in each of the ranges deleted,
+// nothing is left except in the ranges kept.
+func (c *cursor) mergeRanges(deleted, kept []idRange) {
+	if len(c.pending) < 2 {
 		return
 	}
-	merged := c.gaps[:1]
-	for _, g := range c.gaps[1:] {
+	merged := c.pending[:1]
+	for _, g := range c.pending[1:] {
 		last := &merged[len(merged)-1]
 		for len(kept) > 0 && kept[0].to <= last.to {
 			kept = kept[1:]
 		}
-		in := func(r gap) bool { return r.from <= last.to+1 && g.from-1 <= r.to }
-		if !slices.ContainsFunc(gone, in) || len(kept) > 0 && kept[0].from < g.from {
+		in := func(r idRange) bool { return r.from <= last.to+1 && g.from-1 <= r.to }
+		if !slices.ContainsFunc(deleted, in) || len(kept) > 0 && kept[0].from < g.from {
 			merged = append(merged, g)
 			continue
 		}
-		last.to, last.by = g.to, last.by.and(g.by)
+		last.to, last.holders = g.to, last.holders.union(g.holders)
 	}
-	c.gaps = merged
+	c.pending = merged
 }
 
-// split makes two gaps of the one that last lies in.
-func (c *cursor) split(last int64) {
-	for i, g := range c.gaps {
+// splitAt splits the pending range that contains last and higher ids.
+func (c *cursor) splitAt(last int64) {
+	for i, g := range c.pending {
 		if g.from <= last && last < g.to {
-			above := gap{from: last + 1, to: g.to}
-			c.gaps[i].to = last
-			c.gaps = slices.Insert(c.gaps, i+1, above)
+			above := idRange{from: last + 1, to: g.to}
+			c.pending[i].to = last
+			c.pending = slices.Insert(c.pending, i+1, above)
 			return
 		}
 	}
 }
 
-// reopen makes gaps of ids that were passed. Gaps may lie in the ranges, which become one with them;
-// who may bring ids is looked at anew.
-func (c *cursor) reopen(ranges []gap) {
-	all := append(slices.Clone(c.gaps), ranges...)
-	slices.SortFunc(all, func(a, b gap) int { return cmp.Compare(a.from, b.from) })
-	c.gaps = nil
+// reopen makes ids pending that were read before. Pending ranges inside them are merged, and their
+// holders are looked up again.
+func (c *cursor) reopen(ranges []idRange) {
+	all := append(slices.Clone(c.pending), ranges...)
+	slices.SortFunc(all, func(a, b idRange) int { return cmp.Compare(a.from, b.from) })
+	c.pending = nil
 	for _, g := range all {
-		if n := len(c.gaps); n > 0 && g.from <= c.gaps[n-1].to+1 {
-			c.gaps[n-1] = gap{from: c.gaps[n-1].from, to: max(c.gaps[n-1].to, g.to)}
+		if n := len(c.pending); n > 0 && g.from <= c.pending[n-1].to+1 {
+			c.pending[n-1] = idRange{from: c.pending[n-1].from, to: max(c.pending[n-1].to, g.to)}
 			continue
 		}
-		c.gaps = append(c.gaps, g)
+		c.pending = append(c.pending, g)
 	}
 }
 
-// low is the highest id below which no gap is.
+// low returns the highest id below which no id is pending.
 func (c *cursor) low() int64 {
-	if len(c.gaps) > 0 {
-		return c.gaps[0].from - 1
+	if len(c.pending) > 0 {
+		return c.pending[0].from - 1
 	}
-	return c.hi
+	return c.high
 }
 
-// passed reports whether an id lies below hi, and in no gap.
+// passed reports whether an id was read: it is not above high, and not pending.
 func (c *cursor) passed(id int64) bool {
-	return id <= c.hi && !slices.ContainsFunc(c.gaps, func(g gap) bool { return g.from <= id && id <= g.to })
+	return id <= c.high && !slices.ContainsFunc(c.pending, func(g idRange) bool { return g.from <= id && id <= g.to })
 }
 
-// without returns the cursor as it is stored: ids of changes that are not settled lie in its gaps,
+// withPending returns the cursor as it is stored: ids of changes that are not settled are pending,
 // so that they are read again.
-func (c *cursor) without(ids []int64) cursor {
-	all := make([]gap, 0, len(c.gaps)+len(ids))
-	all = append(all, c.gaps...)
+func (c *cursor) withPending(ids []int64) cursor {
+	all := make([]idRange, 0, len(c.pending)+len(ids))
+	all = append(all, c.pending...)
 	for _, id := range ids {
-		all = append(all, gap{from: id, to: id})
+		all = append(all, idRange{from: id, to: id})
 	}
-	slices.SortFunc(all, func(a, b gap) int { return cmp.Compare(a.from, b.from) })
-	stored := cursor{hi: c.hi, gaps: all[:0]}
+	slices.SortFunc(all, func(a, b idRange) int { return cmp.Compare(a.from, b.from) })
+	stored := cursor{high: c.high, pending: all[:0]}
 	for _, g := range all {
-		if n := len(stored.gaps); n > 0 && g.from <= stored.gaps[n-1].to+1 {
-			stored.gaps[n-1].to = max(stored.gaps[n-1].to, g.to)
+		if n := len(stored.pending); n > 0 && g.from <= stored.pending[n-1].to+1 {
+			stored.pending[n-1].to = max(stored.pending[n-1].to, g.to)
 			continue
 		}
-		stored.gaps = append(stored.gaps, g)
+		stored.pending = append(stored.pending, g)
 	}
 	return stored
 }
 
-// open returns how many ids lie in gaps.
-func (c *cursor) open() (n int64) {
-	for _, g := range c.gaps {
+// countPending returns how many ids are pending.
+func (c *cursor) countPending() (n int64) {
+	for _, g := range c.pending {
 		n += g.to - g.from + 1
 	}
 	return n
 }
 
-// multirange is the gaps as PostgreSQL writes an int8multirange.
+// multirange returns the pending ranges as PostgreSQL writes an int8multirange.
 func (c *cursor) multirange() string {
-	b := make([]byte, 0, 2+24*len(c.gaps))
+	b := make([]byte, 0, 2+24*len(c.pending))
 	b = append(b, '{')
-	for i, g := range c.gaps {
+	for i, g := range c.pending {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -200,18 +200,18 @@ func (c *cursor) multirange() string {
 	return string(append(b, '}'))
 }
 
-// parseGaps reads what multirange has written.
-func parseGaps(text string) ([]gap, error) {
-	var gaps []gap
+// parseRanges parses the text of an int8multirange.
+func parseRanges(text string) ([]idRange, error) {
+	var gaps []idRange
 	for rest := strings.Trim(text, "{}"); rest != ""; {
 		one, after, _ := strings.Cut(rest, ")")
 		begin, end, _ := strings.Cut(strings.TrimPrefix(one, "["), ",")
 		from, err := strconv.ParseInt(begin, 10, 64)
 		to, err2 := strconv.ParseInt(end, 10, 64)
 		if err != nil || err2 != nil || to <= from {
-			return nil, fmt.Errorf("the gaps %.100q cannot be read", text)
+			return nil, fmt.Errorf("cannot parse the pending ranges %.100q", text)
 		}
-		gaps = append(gaps, gap{from: from, to: to - 1})
+		gaps = append(gaps, idRange{from: from, to: to - 1})
 		rest = strings.TrimPrefix(after, ",")
 	}
 	return gaps, nil

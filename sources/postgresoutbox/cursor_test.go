@@ -68,7 +68,7 @@ func (m *model) step() {
 	case k == 8:
 		m.read(1 + m.rnd.IntN(4))
 	default:
-		m.settle()
+		m.updateHolders()
 	}
 }
 
@@ -93,7 +93,7 @@ func xid(tx string) (n int64) {
 
 // read takes up to limit rows of each half, as the query does.
 func (m *model) read(limit int) {
-	from, to, open := m.cursor.look()
+	from, to, open := m.cursor.rangesToRead()
 	for {
 		ended := slices.DeleteFunc(open, func(x int64) bool {
 			for tx := range m.open {
@@ -106,15 +106,15 @@ func (m *model) read(limit int) {
 		if len(ended) == 0 || m.broken == "ended unnoticed" {
 			break
 		}
-		m.cursor.end(ended)
-		from, to, open = m.cursor.look()
+		m.cursor.noteEnded(ended)
+		from, to, open = m.cursor.rangesToRead()
 	}
 	var inGaps, beyond []int64
 	for _, id := range m.visible {
 		switch {
-		case id > m.cursor.hi && len(beyond) < limit:
+		case id > m.cursor.high && len(beyond) < limit:
 			beyond = append(beyond, id)
-		case id <= m.cursor.hi && len(inGaps) < limit:
+		case id <= m.cursor.high && len(inGaps) < limit:
 			for i := range from {
 				if from[i] <= id && id <= to[i] {
 					inGaps = append(inGaps, id)
@@ -131,37 +131,37 @@ func (m *model) read(limit int) {
 	for _, id := range ids {
 		m.received[id]++
 	}
-	seenTo := int64(allSeen)
+	seenTo := int64(sawAll)
 	if !saw && m.broken != "dead although unseen" {
 		seenTo = inGaps[len(inGaps)-1]
 	}
 	m.cursor.advance(ids, seenTo)
 	if saw || m.broken == "probed although unseen" {
-		m.cursor.probe()
+		m.cursor.noteFullRead()
 	}
 	for _, id := range m.visible { // nothing that came overtakes what came before
-		if len(ids) > 0 && saw && id <= m.cursor.hi && m.received[id] == 0 {
+		if len(ids) > 0 && saw && id <= m.cursor.high && m.received[id] == 0 {
 			m.missed = id
 		}
 	}
 	if m.broken == "one number" {
-		m.cursor.gaps = nil
+		m.cursor.pending = nil
 	}
 }
 
-func (m *model) settle() {
-	now := holding{}
+func (m *model) updateHolders() {
+	now := lockHolders{}
 	for tx := range m.open {
 		if m.broken != "prepared forgotten" || tx[0] == '3' {
 			now[tx] = xid(tx)
 		}
 	}
-	m.cursor.settle(now, m.next)
+	m.cursor.updateHolders(now, m.next)
 	if m.broken == "drop at once" {
 		if m.rnd.IntN(2) == 0 { // what commits between the last read and the look
 			m.read(1)
 		}
-		m.cursor.gaps = slices.DeleteFunc(m.cursor.gaps, func(g gap) bool { return g.dead() })
+		m.cursor.pending = slices.DeleteFunc(m.cursor.pending, func(g idRange) bool { return g.final() })
 	}
 }
 
@@ -172,7 +172,7 @@ func (m *model) finish() error {
 	}
 	for range 2*m.next + 4 {
 		m.read(3)
-		m.settle()
+		m.updateHolders()
 	}
 	m.read(3)
 	for _, id := range m.visible {
@@ -186,7 +186,7 @@ func (m *model) finish() error {
 	if m.missed > 0 {
 		return fmt.Errorf("id %d was there, and was overtaken", m.missed)
 	}
-	if len(m.cursor.gaps) > 0 {
+	if len(m.cursor.pending) > 0 {
 		return fmt.Errorf("gaps are left: %s", m.cursor.multirange())
 	}
 	return nil
@@ -194,7 +194,7 @@ func (m *model) finish() error {
 
 // TestCursorAgainstAModel: whatever transactions do, each committed id is received once,
 // and each way to break the protocol is found by the same test.
-func TestCursorAgainstAModel(t *testing.T) {
+func TestCursorMatchesModel(t *testing.T) {
 	run := func(seed uint64, broken string) error {
 		m := newModel(seed, broken)
 		for range 20 + seed%100 {
@@ -222,22 +222,22 @@ func TestCursorAgainstAModel(t *testing.T) {
 	}
 }
 
-func TestGapsAsText(t *testing.T) {
-	c := cursor{hi: 20}
-	c.gaps, _ = parseGaps("{[1,4),[7,8)}")
-	if got := c.multirange(); got != "{[1,4),[7,8)}" || c.low() != 0 || c.open() != 4 {
-		t.Errorf("%s, low %d, open %d", got, c.low(), c.open())
+func TestMultirangeText(t *testing.T) {
+	c := cursor{high: 20}
+	c.pending, _ = parseRanges("{[1,4),[7,8)}")
+	if got := c.multirange(); got != "{[1,4),[7,8)}" || c.low() != 0 || c.countPending() != 4 {
+		t.Errorf("%s, low %d, open %d", got, c.low(), c.countPending())
 	}
-	c.advance([]int64{2, 7, 9 + 12}, allSeen)
-	if got := c.multirange(); got != "{[1,2),[3,4)}" || c.hi != 21 {
-		t.Errorf("%s, hi %d", got, c.hi)
+	c.advance([]int64{2, 7, 9 + 12}, sawAll)
+	if got := c.multirange(); got != "{[1,2),[3,4)}" || c.high != 21 {
+		t.Errorf("%s, hi %d", got, c.high)
 	}
 	for _, text := range []string{"{[a,b)}", "{[3,3)}"} {
-		if _, err := parseGaps(text); err == nil {
+		if _, err := parseRanges(text); err == nil {
 			t.Errorf("no error for %s", text)
 		}
 	}
-	if gaps, err := parseGaps("{}"); err != nil || gaps != nil {
+	if gaps, err := parseRanges("{}"); err != nil || gaps != nil {
 		t.Errorf("%v, %v", gaps, err)
 	}
 }

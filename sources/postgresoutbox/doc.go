@@ -1,28 +1,29 @@
-// Package postgresoutbox is the source postgres-outbox: changes of rows, which triggers
-// have written into the table gateway.outbox in the transactions that made them.
+// Package postgresoutbox is the source postgres-outbox. It reads changes of rows that triggers
+// have written into the table gateway.outbox, in the transactions that made the changes.
 //
-// Ids are drawn in one order and become visible in another: a transaction that is
-// open for long holds back ids below those that have committed. So the cursor is not one
-// number, but hi and the set of gaps below it, ids that were not there when hi passed
-// them. Invariants:
-//   - Nothing is lost. An id leaves the gaps when its row was read, or when nobody who
-//     could still bring it is left (read.go): whoever draws an id holds a lock on the
-//     sequence until what he did is visible.
-//   - A row's changes keep their order: its next change draws its id after the one
-//     before has committed, because of the row's lock. Each read takes what lies in the
-//     gaps first, and all of it before anything above hi.
-//   - What was emitted and not settled is emitted again: the cursor is stored with its ids in the
-//     gaps (package inflight). So one that no sink takes holds up no other.
-//   - Gaps in which nothing can have come are not looked at: those of transactions that are open
-//     in the view of the read itself (holders.go). That a lock is held says less: it is still held for
-//     a moment when its transaction is over. Gaps between which all was deleted become one.
-//   - One reads. Whoever connects takes a new token, and nobody else's cursor is stored
-//     any more (checkpoint.go).
-//   - A cursor belongs to a history. It is stored only over what this reader has stored last, in
-//     the database that it was read from (history.go), and nothing is deleted that was written
-//     after its id had been read (horizon.go).
+// Transactions draw ids in one order and commit in another: when a change becomes visible, lower ids
+// may still be invisible. So the cursor is not one number. It is high, the highest id that was read,
+// and the pending ids below it, which were not visible when they were passed. Column and metric
+// call pending ids gaps. Invariants:
+//   - Nothing is lost. An id is pending until its row was read, or until no transaction can
+//     commit it any more (read.go). A transaction that draws an id holds a lock on the sequence
+//     until its changes are visible.
+//   - The changes of a row keep their order. Because of the row's lock, its next change draws its id
+//     after the one before has committed. Each read returns all pending changes that are visible
+//     before any change above high.
+//   - Changes that were emitted and not settled are emitted again: the stored cursor has their ids as
+//     pending (package inflight). So an undelivered change delays no other row.
+//   - A read skips pending ranges in which nothing can have committed: all their transactions are
+//     open in the snapshot of the read itself (holders.go). The lock alone is no proof, because it is
+//     held for a moment after the commit. Ranges between which all was deleted are merged.
+//   - One gateway reads. A reader takes a new token at its start, after which no other reader can
+//     store a cursor (checkpoint.go).
+//   - A cursor belongs to a history. A reader overwrites only the cursor that it has stored last, in
+//     the database that it was read from (history.go). It deletes no change that was
+//     written after its id had been read (reuse.go).
 //
-// run.go is the loop, read.go reads, cursor.go and holders.go keep the gaps, retain.go deletes, sleep.go waits without
-// asking, row.go makes events of rows, snapshot.go reads the rows that existed, captured.go watches the
-// triggers, unread.go keeps changes that no reader has the table of, answer.go bounds silence.
+// run.go is the loop, read.go reads, cursor.go and holders.go track pending ids, delete.go deletes delivered
+// changes, and sleep.go waits for a notification. row.go and key.go make events, snapshot.go reads rows that
+// exist already, capture.go watches the triggers, unclaimed.go handles tables that no reader has, and
+// timeout.go detects a silent connection.
 package postgresoutbox

@@ -34,7 +34,7 @@ func TestEncodings(t *testing.T) {
 				}
 			}
 			st.await(t, 2)
-			stored(t, db, "coalesce((snapshot->'tables'->>'public."+e.Text+"')::json->>'done' = 'true', false)") // else later rows come twice
+			awaitCursor(t, db, "coalesce((snapshot->'tables'->>'public."+e.Text+"')::json->>'done' = 'true', false)") // else later rows come twice
 			testenv.ExecRaw(t, url, e.Name, "INSERT INTO plain VALUES (3, 'x"+e.Odd+"y')")
 			run(t, db, fmt.Sprintf(`INSERT INTO plain VALUES (4, repeat('%s', 4000))`, e.Text))
 			events := st.await(t, 4)

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 
 // fresh makes the database new: no outbox, and the tables that ddl makes, with triggers
 // on those that are named.
-func fresh(t testing.TB, ddl string, tables ...string) *pgx.Conn {
+func resetDatabase(t testing.TB, ddl string, tables ...string) *pgx.Conn {
 	t.Helper()
 	db := testenv.Connect(t)
 	run(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;`+ddl)
@@ -52,18 +52,18 @@ func run(t testing.TB, db *pgx.Conn, sql string, args ...any) {
 // collector is an Output that keeps what it gets, and acks as verdict says.
 type collector struct {
 	plugintest.Output
-	ready   chan struct{}
-	arrived chan struct{}
-	verdict func(*event.Event) error // of a batch, by its first event; nil: all is well
-	gap     func(reason string)      // nil: gaps do not matter
-	stays   func(*event.Event) bool  // what no sink takes; nil: nothing
-	stalled chan string
+	ready    chan struct{}
+	arrived  chan struct{}
+	ackWith  func(*event.Event) error // of a batch, by its first event; nil: all is well
+	gap      func(reason string)      // nil: gaps do not matter
+	withhold func(*event.Event) bool  // what no sink takes; nil: nothing
+	stalled  chan string
 
-	mu     sync.Mutex
-	events []*event.Event
-	seen   map[string]bool // by ID
-	again  int             // events that came again
-	acks   []func(error)   // of those that stay
+	mu       sync.Mutex
+	events   []*event.Event
+	seen     map[string]bool // by ID
+	repeated int             // events that came again
+	withheld []func(error)   // of those that stay
 }
 
 func newCollector() *collector {
@@ -85,19 +85,19 @@ func (c *collector) Emit(_ context.Context, b event.Batch) error {
 	c.mu.Lock()
 	for _, e := range b.Events {
 		if c.seen[e.ID] {
-			c.again++
+			c.repeated++
 			continue
 		}
 		c.seen[e.ID] = true
 		c.events = append(c.events, e)
 	}
 	var err error
-	if c.verdict != nil {
-		err = c.verdict(b.Events[0])
+	if c.ackWith != nil {
+		err = c.ackWith(b.Events[0])
 	}
-	stays := c.stays != nil && c.stays(b.Events[0])
+	stays := c.withhold != nil && c.withhold(b.Events[0])
 	if stays {
-		c.acks = append(c.acks, b.Ack.Settle)
+		c.withheld = append(c.withheld, b.Ack.Settle)
 	}
 	c.mu.Unlock()
 	select {
@@ -114,10 +114,10 @@ func (c *collector) Emit(_ context.Context, b event.Batch) error {
 func (c *collector) SetStalled(reason string) { c.stalled <- reason }
 
 // take has the sinks take what stayed.
-func (c *collector) take() {
+func (c *collector) ackWithheld() {
 	c.mu.Lock()
-	acks := c.acks
-	c.acks, c.stays = nil, nil
+	acks := c.withheld
+	c.withheld, c.withhold = nil, nil
 	c.mu.Unlock()
 	for _, ack := range acks {
 		ack(nil)
@@ -158,29 +158,29 @@ func newSource(t testing.TB, set func(*Options)) *source {
 }
 
 // started is a source that runs, again and again as the router has it, until stop.
-type started struct {
+type runningSource struct {
 	*collector
 	source *source
 	stop   func()
 	errs   chan error // of the runs that ended
 }
 
-func start(t testing.TB, set func(*Options), out *collector) *started {
+func start(t testing.TB, set func(*Options), out *collector) *runningSource {
 	t.Helper()
 	return startSource(t, newSource(t, set), out)
 }
 
-func startSource(t testing.TB, s *source, out *collector) *started {
+func startSource(t testing.TB, s *source, out *collector) *runningSource {
 	t.Helper()
 	return startOutput(t, s, out, out)
 }
 
 // startOutput runs a source with an output that collects in c.
-func startOutput(t testing.TB, s *source, c *collector, out plugin.Output) *started {
+func startOutput(t testing.TB, s *source, c *collector, out plugin.Output) *runningSource {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	st := &started{collector: c, source: s, errs: make(chan error, 10_000)}
+	st := &runningSource{collector: c, source: s, errs: make(chan error, 10_000)}
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
@@ -216,7 +216,7 @@ func startOutput(t testing.TB, s *source, c *collector, out plugin.Output) *star
 }
 
 // stored waits until the cursor in the database is as a condition wants it.
-func stored(t testing.TB, db *pgx.Conn, condition string) {
+func awaitCursor(t testing.TB, db *pgx.Conn, condition string) {
 	t.Helper()
 	var hi, low, rows int64
 	var gaps string
@@ -254,11 +254,11 @@ func changeOf(t testing.TB, e *event.Event) (c change) {
 func asChange(o *Options) { o.Output = "change" }
 
 // session is a further session of the database, for transactions side by side.
-func session(t testing.TB) *pgx.Conn { t.Helper(); return testenv.Connect(t) }
+func newSession(t testing.TB) *pgx.Conn { t.Helper(); return testenv.Connect(t) }
 
 var _ plugin.Output = (*collector)(nil)
 
-func list(events []*event.Event, text func(*event.Event) string) string {
+func joinEvents(events []*event.Event, text func(*event.Event) string) string {
 	out := ""
 	for _, e := range events {
 		out += text(e) + " "

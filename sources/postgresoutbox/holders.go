@@ -6,92 +6,92 @@ import (
 	"strings"
 )
 
-// holding is the transactions that hold the lock on the sequence, by virtual transaction: whichever
-// has drawn an id does until all that it did is visible. The value is its transaction id; 0: unknown.
-type holding map[string]int64
+// lockHolders are the transactions that hold the lock on the sequence, by virtual transaction. A transaction
+// that has drawn an id holds it until its changes are visible. The value is its transaction id, 0 if unknown.
+type lockHolders map[string]int64
 
-// holders are the transactions that may still bring an id of a gap; nil before the first look. Gaps
-// share them.
+// holders are the transactions that may still commit an id of a pending range; nil before they were looked
+// up. Ranges share them.
 type holders struct {
-	names holding
-	// probed says that a read after the look has seen all that lay in the gaps. From then on
-	// nothing can have come while each of the transactions is open in the view of a read.
-	probed bool
-	ended  bool // one is not open any more
+	transactions lockHolders
+	// fullyRead is set once a later read has seen all visible changes of the ranges. From then on
+	// a range is unchanged while all of the transactions are open in the snapshot of a read.
+	fullyRead bool
+	ended     bool // one of them has ended
 }
 
-// still returns those of the transactions now that may bring what these could. One that was
-// prepared has another name than before.
-func (h *holders) still(now holding) *holders {
-	left := holding{}
-	for name, xid := range now {
+// remaining returns the transactions of current that may still commit an id of the range. A prepared
+// transaction has another name than before, so it is included.
+func (h *holders) remaining(current lockHolders) *holders {
+	still := lockHolders{}
+	for name, xid := range current {
 		if h == nil || strings.HasPrefix(name, "-1/") {
-			left[name] = xid
-		} else if _, held := h.names[name]; held {
-			left[name] = xid
+			still[name] = xid
+		} else if _, held := h.transactions[name]; held {
+			still[name] = xid
 		}
 	}
-	if h != nil && !h.ended && maps.Equal(left, h.names) {
+	if h != nil && !h.ended && maps.Equal(still, h.transactions) {
 		return h
 	}
-	return &holders{names: left}
+	return &holders{transactions: still}
 }
 
-// shared returns holders that are the same, where there are such: gaps of a long transaction are many.
+// shared returns equal holders from same if there are any, because a long transaction has many ranges.
 func (h *holders) shared(same map[string]*holders) *holders {
-	if !h.probed {
+	if !h.fullyRead {
 		return h
 	}
-	key := strings.Join(slices.Sorted(maps.Keys(h.names)), " ")
+	key := strings.Join(slices.Sorted(maps.Keys(h.transactions)), " ")
 	if same[key] == nil {
 		same[key] = h
 	}
 	return same[key]
 }
 
-// and returns the transactions of both.
-func (h *holders) and(other *holders) *holders {
+// union returns the transactions of both.
+func (h *holders) union(other *holders) *holders {
 	switch {
 	case h == other || h == nil:
 		return h
 	case other == nil:
 		return nil
-	case h.probed && other.probed && maps.Equal(h.names, other.names):
+	case h.fullyRead && other.fullyRead && maps.Equal(h.transactions, other.transactions):
 		return h
 	}
-	both := &holders{names: maps.Clone(h.names)}
-	maps.Copy(both.names, other.names)
+	both := &holders{transactions: maps.Clone(h.transactions)}
+	maps.Copy(both.transactions, other.transactions)
 	return both
 }
 
-// quiet reports whether nothing can have come while the transactions are open.
-func (h *holders) quiet() bool {
-	if h == nil || !h.probed || h.ended {
+// unchanged reports whether the ranges are unchanged while the transactions are open.
+func (h *holders) unchanged() bool {
+	if h == nil || !h.fullyRead || h.ended {
 		return false
 	}
-	for _, xid := range h.names {
+	for _, xid := range h.transactions {
 		if xid == 0 {
 			return false
 		}
 	}
-	return len(h.names) > 0
+	return len(h.transactions) > 0
 }
 
-// look returns the gaps in which something may have come, and the transactions that must be open
-// in the view of the read where nothing has come in the others.
-func (c *cursor) look() (from, to, open []int64) {
+// rangesToRead returns the pending ranges that may have changed, and the transactions of the skipped
+// ranges. A read that skips ranges is valid only while these are open in its snapshot.
+func (c *cursor) rangesToRead() (from, to, open []int64) {
 	from, to, open = []int64{}, []int64{}, []int64{}
-	quiet := map[*holders]bool{}
-	for _, g := range c.gaps {
-		is, known := quiet[g.by]
+	unchanged := map[*holders]bool{}
+	for _, g := range c.pending {
+		skip, known := unchanged[g.holders]
 		if !known {
-			is = g.by.quiet()
-			quiet[g.by] = is
-			if is {
-				open = slices.AppendSeq(open, maps.Values(g.by.names))
+			skip = g.holders.unchanged()
+			unchanged[g.holders] = skip
+			if skip {
+				open = slices.AppendSeq(open, maps.Values(g.holders.transactions))
 			}
 		}
-		if !is {
+		if !skip {
 			from, to = append(from, g.from), append(to, g.to)
 		}
 	}
@@ -99,25 +99,25 @@ func (c *cursor) look() (from, to, open []int64) {
 	return from, to, slices.Compact(open)
 }
 
-// end notes transactions that are not open any more: their gaps are looked at.
-func (c *cursor) end(ended []int64) {
-	for _, g := range c.gaps {
-		if g.by == nil || g.by.ended {
+// noteEnded notes that transactions have ended: their ranges are read again.
+func (c *cursor) noteEnded(ended []int64) {
+	for _, g := range c.pending {
+		if g.holders == nil || g.holders.ended {
 			continue
 		}
-		for _, xid := range g.by.names {
+		for _, xid := range g.holders.transactions {
 			if slices.Contains(ended, xid) {
-				g.by.ended = true
+				g.holders.ended = true
 			}
 		}
 	}
 }
 
-// probe notes that a read has seen all that lay in the gaps that are looked at.
-func (c *cursor) probe() {
-	for _, g := range c.gaps {
-		if g.by != nil && !g.by.ended {
-			g.by.probed = true
+// noteFullRead notes that a read has seen all visible changes of the ranges that are not skipped.
+func (c *cursor) noteFullRead() {
+	for _, g := range c.pending {
+		if g.holders != nil && !g.holders.ended {
+			g.holders.fullyRead = true
 		}
 	}
 }

@@ -15,7 +15,7 @@ var errNoOutbox = errors.New("there is no outbox in this database: gateway sql -
 // foreignOwner finds what the reader uses in the schema gateway and another role owns, which is
 // neither a superuser nor named in owners. A trigger or a rule there would run with the
 // reader's rights.
-const foreignOwner = `SELECT o.what, r.rolname::text FROM (
+const foreignOwnerSQL = `SELECT o.what, r.rolname::text FROM (
 		SELECT 'the schema gateway' AS what, nspowner AS owner FROM pg_namespace WHERE nspname = 'gateway'
 		UNION ALL SELECT 'gateway.' || relname, relowner FROM pg_class
 			WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gateway') AND relname IN ('outbox', 'outbox_reader')) o
@@ -23,9 +23,9 @@ const foreignOwner = `SELECT o.what, r.rolname::text FROM (
 
 // inspect looks whether the outbox is there, whose it is, and which version it has. An older
 // version works, and is logged once.
-func (r *reader) inspect(ctx context.Context) error {
+func (r *reader) checkInstalled(ctx context.Context) error {
 	var what, owner string
-	switch err := r.conn.QueryRow(ctx, foreignOwner, r.s.opts.Owners).Scan(&what, &owner); {
+	switch err := r.conn.QueryRow(ctx, foreignOwnerSQL, r.s.opts.Owners).Scan(&what, &owner); {
 	case err == nil:
 		return fmt.Errorf("%s belongs to the role %q, whose code would run with the reader's rights: add the role to owners where you trust it", what, owner)
 	case !errors.Is(err, pgx.ErrNoRows):
@@ -39,9 +39,9 @@ func (r *reader) inspect(ctx context.Context) error {
 		if !version.Older() {
 			return problem
 		}
-		if !r.s.warned {
+		if !r.s.warnedVersion {
 			r.s.log.Warn("outbox has an old version", "error", problem)
-			r.s.warned = true
+			r.s.warnedVersion = true
 		}
 	}
 	return nil

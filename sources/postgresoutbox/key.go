@@ -21,14 +21,14 @@ type tableKey struct {
 	oid     uint32
 	columns []pgconn.KeyColumn
 	tree    rawjson.Tree
-	places  []int
+	members []int
 	spans   []rawjson.Span
 	values  [][]byte // scratch: of a row, in the order of columns
 
-	all    []string         // all columns of the table, in order
-	at     []int            // where those of the key are among them
-	fixed  bool             // no column before those was dropped
-	shapes map[string][]int // by the names of a row's members: where its key is; nil: not known
+	all         []string         // all columns of the table, in order
+	keyIndexes  []int            // where those of the key are among them
+	stableOrder bool             // no column before those was dropped
+	shapes      map[string][]int // by the names of a row's members: where its key is; nil: not known
 }
 
 // id is another one for another key.
@@ -95,12 +95,12 @@ func (r *reader) keyValues(ctx context.Context, table string, data []byte) (valu
 		return nil, 0, err
 	}
 	k.values = k.values[:0]
-	for _, place := range k.places {
+	for _, place := range k.members {
 		if value := k.spans[place].Of(data); len(value) > 0 {
 			k.values, end = append(k.values, value), max(end, k.spans[place].To)
 		}
 	}
-	if len(k.values) == len(k.places) {
+	if len(k.values) == len(k.members) {
 		return k.values, end, nil
 	}
 	values, err = r.renamedKey(ctx, table, data)
@@ -115,13 +115,13 @@ func (r *reader) renamedKey(ctx context.Context, table string, data []byte) ([][
 	k := r.keys[table]
 	at, known := k.shapes[shape]
 	if !known {
-		fresh, err := r.readKey(ctx, table)
+		current, err := r.readKey(ctx, table)
 		if err != nil {
 			return nil, err
 		}
-		if fresh.id() != k.id() || !slices.Equal(fresh.all, k.all) {
-			k = fresh
-			r.keys[table] = fresh
+		if current.id() != k.id() || !slices.Equal(current.all, k.all) {
+			k = current
+			r.keys[table] = current
 		}
 		at = k.find(names)
 		k.shapes[shape] = at
@@ -145,7 +145,7 @@ func (k *tableKey) find(names []string) []int {
 	if byName {
 		return at
 	}
-	if !k.fixed || len(names) > len(k.all) {
+	if !k.stableOrder || len(names) > len(k.all) {
 		return nil
 	}
 	for i, name := range names {
@@ -153,12 +153,12 @@ func (k *tableKey) find(names []string) []int {
 			return nil // columns were moved, as by dropping one
 		}
 	}
-	for _, i := range k.at {
+	for _, i := range k.keyIndexes {
 		if i >= len(names) {
 			return nil
 		}
 	}
-	return k.at
+	return k.keyIndexes
 }
 
 // columnsOf returns the names and the values of the members of an object.
@@ -193,7 +193,7 @@ func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 }
 
 func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
-	ctx, cancel := r.answer(ctx)
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	k := &tableKey{shapes: map[string][]int{}}
 	var numbers []int
@@ -201,20 +201,20 @@ func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
 		ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
 		ARRAY(SELECT a.attnum::int FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p') AND (`+tableName+` = $1 OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox' AND t.tgparentid = 0 AND `+writes+` = $1))
-		ORDER BY `+tableName+` = $1 DESC LIMIT 1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
+		WHERE c.relkind IN ('r', 'p') AND (`+tableNameSQL+` = $1 OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '!gateway_outbox' AND t.tgparentid = 0 AND `+writtenNameSQL+` = $1))
+		ORDER BY `+tableNameSQL+` = $1 DESC LIMIT 1`, table).Scan(&k.oid, &k.name, &k.all, &numbers)
 	if err == nil {
 		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
 	}
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // the table may be gone
 		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
 	}
-	k.fixed = true
+	k.stableOrder = true
 	for _, c := range k.columns {
 		at := slices.Index(k.all, c.Name)
-		k.at = append(k.at, at)
-		k.fixed = k.fixed && at >= 0 && numbers[at] == at+1
-		k.places = append(k.places, k.tree.Member(0, c.Name))
+		k.keyIndexes = append(k.keyIndexes, at)
+		k.stableOrder = k.stableOrder && at >= 0 && numbers[at] == at+1
+		k.members = append(k.members, k.tree.Member(0, c.Name))
 	}
 	k.spans = make([]rawjson.Span, k.tree.Len())
 	return k, nil

@@ -9,7 +9,7 @@ import (
 )
 
 // standing is where an event stands among others.
-func standing(e *event.Event) string {
+func keyAttrs(e *event.Event) string {
 	out := e.Key
 	for _, name := range []string{event.AttrKeyBefore, event.AttrBarrier} {
 		if value, ok := e.Attr(name); ok {
@@ -21,8 +21,8 @@ func standing(e *event.Event) string {
 
 // TestPlaces: a change of a key says both, TRUNCATE is a barrier of its table, and so is a change
 // whose key cannot be told.
-func TestPlaces(t *testing.T) {
-	db := fresh(t, `CREATE TABLE items (id int PRIMARY KEY, v int);
+func TestKeysAndBarriers(t *testing.T) {
+	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, v int);
 		CREATE TABLE pairs (note text, b text, a int, PRIMARY KEY (a, b)); CREATE TABLE gone (id int PRIMARY KEY)`, "items", "pairs", "gone")
 	run(t, db, `INSERT INTO items VALUES (3, 0), (4, 0); UPDATE items SET v = 1 WHERE id = 3; UPDATE items SET id = 33 WHERE id = 3; TRUNCATE items;
 		INSERT INTO pairs VALUES ('n', 'x,y', 1); UPDATE pairs SET note = 'longer'; UPDATE pairs SET b = 'z'; UPDATE pairs SET note = NULL, a = 2; DELETE FROM pairs;
@@ -34,7 +34,7 @@ func TestPlaces(t *testing.T) {
 		"public.gone barrier=public.gone",
 	}
 	for i, e := range events {
-		if got := standing(e); got != want[i] {
+		if got := keyAttrs(e); got != want[i] {
 			t.Errorf("%s: %s, want %s", e.Data, got, want[i])
 		}
 	}
@@ -52,11 +52,11 @@ func TestRenamedKey(t *testing.T) {
 		"one dropped, last": {"RENAME COLUMN id TO number; ALTER TABLE items DROP COLUMN v", "public.items barrier=public.items"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := fresh(t, "CREATE TABLE items (first int, id int PRIMARY KEY, v int)", "items")
+			db := resetDatabase(t, "CREATE TABLE items (first int, id int PRIMARY KEY, v int)", "items")
 			run(t, db, "INSERT INTO items VALUES (1, 7, 0); ALTER TABLE items "+c.ddl+"; UPDATE items SET "+otherColumn(c.ddl))
 			st := start(t, asChange, newCollector())
 			events := st.await(t, 2)
-			if got := list(events, func(e *event.Event) string { return standing(e) + ";" }); got != c.old+"; public.items:7; " {
+			if got := joinEvents(events, func(e *event.Event) string { return keyAttrs(e) + ";" }); got != c.old+"; public.items:7; " {
 				t.Errorf("before: %s", got)
 			}
 			key := "id"
@@ -65,7 +65,7 @@ func TestRenamedKey(t *testing.T) {
 			}
 			run(t, db, fmt.Sprintf("ALTER TABLE items RENAME COLUMN %s TO named_now; UPDATE items SET named_now = 8; DELETE FROM items", key))
 			events = st.await(t, 4)[2:]
-			if got := list(events, func(e *event.Event) string { return standing(e) + ";" }); got != "public.items:8 key_before=public.items:7; public.items:8; " {
+			if got := joinEvents(events, func(e *event.Event) string { return keyAttrs(e) + ";" }); got != "public.items:8 key_before=public.items:7; public.items:8; " {
 				t.Errorf("while it runs: %s", got)
 			}
 		})

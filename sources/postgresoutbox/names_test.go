@@ -14,14 +14,14 @@ import (
 // TestNamesWithDots: two tables whose schema and name are one text with a dot between are two tables, in
 // options, keys, rows of the outbox, and a snapshot.
 func TestNamesWithDots(t *testing.T) {
-	db := fresh(t, `DROP SCHEMA IF EXISTS a CASCADE; DROP SCHEMA IF EXISTS "a.b" CASCADE; CREATE SCHEMA a; CREATE SCHEMA "a.b";
+	db := resetDatabase(t, `DROP SCHEMA IF EXISTS a CASCADE; DROP SCHEMA IF EXISTS "a.b" CASCADE; CREATE SCHEMA a; CREATE SCHEMA "a.b";
 		CREATE TABLE "a.b".c (id int PRIMARY KEY); CREATE TABLE a."b.c" (id int PRIMARY KEY); CREATE TABLE a.x (id text PRIMARY KEY); CREATE TABLE a."x:y" (id text PRIMARY KEY);
 		INSERT INTO "a.b".c VALUES (1); INSERT INTO a."b.c" VALUES (2)`, `"a.b".c`, `a."b.c"`, `a.x`, `a."x:y"`)
 	first := start(t, func(o *Options) { o.Name, o.Tables, o.Snapshot = "first", []string{`"a.b".c`}, "initial" }, newCollector())
 	second := start(t, func(o *Options) {
 		o.Name, o.Tables, o.Snapshot = "second", []string{`a."b.c"`, "a.x", `a."x:y"`}, "initial"
 	}, newCollector())
-	for _, st := range []*started{first, second} {
+	for _, st := range []*runningSource{first, second} {
 		for _, f := range st.source.Probe(testenv.Context(t)) {
 			if f.Level == plugin.Problem {
 				t.Errorf("check --live: %+v", f)
@@ -35,10 +35,10 @@ func TestNamesWithDots(t *testing.T) {
 		table, _ := e.Attr(event.AttrTable)
 		return e.Key + " of " + table + ";"
 	}
-	if got, want := list(first.await(t, 2), text), `"a.b".c:1 of "a.b".c; "a.b".c:3 of "a.b".c; `; got != want {
+	if got, want := joinEvents(first.await(t, 2), text), `"a.b".c:1 of "a.b".c; "a.b".c:3 of "a.b".c; `; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got, want := list(second.await(t, 4), text), `a."b.c":2 of a."b.c"; a."b.c":4 of a."b.c"; a.x:y:1 of a.x; a."x:y":1 of a."x:y"; `; got != want {
+	if got, want := joinEvents(second.await(t, 4), text), `a."b.c":2 of a."b.c"; a."b.c":4 of a."b.c"; a.x:y:1 of a.x; a."x:y":1 of a."x:y"; `; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	first.stop()
@@ -49,11 +49,11 @@ func TestNamesWithDots(t *testing.T) {
 // TestRenamesUnderLoad of a table, its schema and the columns of its key: nothing is lost, each row's changes keep their
 // order, and the reader stops only to be given the new name beside the old one.
 func TestRenamesUnderLoad(t *testing.T) {
-	db := fresh(t, `DROP SCHEMA IF EXISTS shop CASCADE; DROP SCHEMA IF EXISTS store CASCADE; CREATE SCHEMA shop; CREATE TABLE shop.items (id int PRIMARY KEY, n int);
+	db := resetDatabase(t, `DROP SCHEMA IF EXISTS shop CASCADE; DROP SCHEMA IF EXISTS store CASCADE; CREATE SCHEMA shop; CREATE TABLE shop.items (id int PRIMARY KEY, n int);
 		CREATE VIEW items AS SELECT id, n FROM shop.items; INSERT INTO shop.items SELECT x, 0 FROM generate_series(1, 10) x`, "shop.items")
 	out := newCollector()
 	first := start(t, func(o *Options) { o.Tables, o.Output = []string{"shop.items"}, "change" }, out)
-	writer := session(t)
+	writer := newSession(t)
 	ctx, stop := context.WithCancel(testenv.Context(t))
 	wrote := make(chan int, 1)
 	go func() {

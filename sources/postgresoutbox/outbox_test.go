@@ -17,8 +17,8 @@ import (
 
 // TestConformance has somebody insert rows all the time.
 func TestConformance(t *testing.T) {
-	db := fresh(t, `CREATE TABLE ticks (id serial PRIMARY KEY);`, "ticks")
-	writer := session(t)
+	db := resetDatabase(t, `CREATE TABLE ticks (id serial PRIMARY KEY);`, "ticks")
+	writer := newSession(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 func TestPayloads(t *testing.T) {
 	const ddl = `CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric, note text, at timestamptz, raw bytea);`
 	changes := func(t *testing.T, set func(*Options)) []*event.Event {
-		db := fresh(t, ddl, "orders")
+		db := resetDatabase(t, ddl, "orders")
 		run(t, db, "SET timezone = 'Asia/Tokyo'; SET bytea_output = 'escape'")
 		st := start(t, set, newCollector())
 		defer st.stop()
@@ -97,7 +97,7 @@ func TestTables(t *testing.T) {
 		CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); CREATE TABLE parts_us PARTITION OF parts FOR VALUES IN ('us');
 		CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE keyless (n int);`
 	names := []string{`"Shop X"."Order ""Items"""`, "parts", "other"}
-	db := fresh(t, ddl, names...)
+	db := resetDatabase(t, ddl, names...)
 	run(t, db, outbox(t, names...).CreateSQL()) // once more changes nothing
 	st := start(t, func(o *Options) { o.Tables = names[:2] }, newCollector())
 	run(t, db, `INSERT INTO other VALUES (1)`)
@@ -105,7 +105,7 @@ func TestTables(t *testing.T) {
 	run(t, db, `COPY parts FROM PROGRAM 'printf "1\teu\n2\tus\n"'`)
 	run(t, db, `UPDATE parts SET region = 'us' WHERE id = 1`) // it moves to another partition
 	events := st.await(t, 5)
-	got := list(events, func(e *event.Event) string { operation, _ := e.Attr("operation"); return operation + " " + e.Key + ";" })
+	got := joinEvents(events, func(e *event.Event) string { operation, _ := e.Attr("operation"); return operation + " " + e.Key + ";" })
 	if want := `INSERT Shop X.Order "Items":2024-01-02,7; INSERT public.parts:eu,1; INSERT public.parts:us,2; DELETE public.parts:eu,1; INSERT public.parts:us,1; `; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -121,12 +121,12 @@ func TestTables(t *testing.T) {
 	}
 	run(t, db, outbox(t, names...).DropSQL()+outbox(t, names...).DropSQL())
 	run(t, db, `INSERT INTO parts VALUES (9, 'eu')`)
-	stored(t, db, "(SELECT string_agg(tbl, ',') = 'public.other' FROM gateway.outbox)") // which no reader has
+	awaitCursor(t, db, "(SELECT string_agg(tbl, ',') = 'public.other' FROM gateway.outbox)") // which no reader has
 }
 
 // TestWriterNeedsNoRights in the outbox, and cannot write there by itself.
 func TestWriterNeedsNoRights(t *testing.T) {
-	db := fresh(t, items+`DROP ROLE IF EXISTS clerk; CREATE ROLE clerk; GRANT USAGE ON SCHEMA public TO clerk; GRANT INSERT ON items TO clerk;`, "items")
+	db := resetDatabase(t, itemsSQL+`DROP ROLE IF EXISTS clerk; CREATE ROLE clerk; GRANT USAGE ON SCHEMA public TO clerk; GRANT INSERT ON items TO clerk;`, "items")
 	st := start(t, nil, newCollector())
 	run(t, db, `SET ROLE clerk; INSERT INTO items VALUES (1)`)
 	st.await(t, 1)
@@ -137,11 +137,11 @@ func TestWriterNeedsNoRights(t *testing.T) {
 }
 
 // TestGivenBackComesAgain, and what was acked does not, whoever reads next.
-func TestGivenBackComesAgain(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestNackedChangesAreRedelivered(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
 	failing := 3
-	out.verdict = func(e *event.Event) error {
+	out.ackWith = func(e *event.Event) error {
 		if e.Channel == "public.items" && strings.Contains(string(e.Data), `"id":2,`) && failing > 0 {
 			failing--
 			return errors.New("the sink is away")
@@ -159,10 +159,10 @@ func TestGivenBackComesAgain(t *testing.T) {
 	}
 	run(t, db, "INSERT INTO items VALUES (3)")
 	st.await(t, 3)
-	stored(t, db, "hi = 3")
+	awaitCursor(t, db, "hi = 3")
 	st.stop()
-	if st.again != 3 {
-		t.Errorf("%d events came again, want 3", st.again)
+	if st.repeated != 3 {
+		t.Errorf("%d events came again, want 3", st.repeated)
 	}
 	next := start(t, nil, newCollector())
 	run(t, db, "INSERT INTO items VALUES (4)")
@@ -172,12 +172,12 @@ func TestGivenBackComesAgain(t *testing.T) {
 }
 
 // TestTwoReadersOfOneName: the later one reads on, and the former one is told.
-func TestTwoReadersOfOneName(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestSecondReaderOfOneNameFencesFirst(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	first := start(t, nil, newCollector())
 	run(t, db, "INSERT INTO items VALUES (1)")
 	first.await(t, 1)
-	stored(t, db, "hi = 1")
+	awaitCursor(t, db, "hi = 1")
 	s := newSource(t, nil)
 	r := newReader(t, s) // takes over, and does nothing
 	run(t, db, "INSERT INTO items VALUES (2)")
@@ -185,12 +185,12 @@ func TestTwoReadersOfOneName(t *testing.T) {
 		t.Errorf("the former reader ends with %v", err)
 	}
 	first.await(t, 2) // it has come back, with a token of its own
-	stored(t, db, "hi = 2")
-	r.cursor.hi, r.stale = 99, true
+	awaitCursor(t, db, "hi = 2")
+	r.cursor.high, r.dirty = 99, true
 	if err := r.save(t.Context()); !errors.Is(err, errFenced) {
 		t.Errorf("it could still store its cursor: %v", err)
 	}
-	stored(t, db, "hi = 2")
+	awaitCursor(t, db, "hi = 2")
 }
 
 func newReader(t *testing.T, s *source) *reader {
@@ -199,7 +199,7 @@ func newReader(t *testing.T, s *source) *reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	r := &reader{s: s, conn: conn, pid: pid, flight: inflight.NewPositionTracker(place{}), keys: map[string]*tableKey{}}
+	r := &reader{s: s, conn: conn, pid: pid, inFlight: inflight.NewPositionTracker(batchPosition{}), keys: map[string]*tableKey{}}
 	if err := r.begin(t.Context(), newCollector()); err != nil {
 		t.Fatal(err)
 	}
@@ -208,8 +208,8 @@ func newReader(t *testing.T, s *source) *reader {
 
 // TestBellWakesASleeper: it sleeps until a writer rings, and nobody rings while it is
 // awake.
-func TestBellWakesASleeper(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestNotificationWakesSleepingReader(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	st := start(t, nil, newCollector())
 	asleep := func() {
 		t.Helper()
@@ -234,7 +234,7 @@ func TestBellWakesASleeper(t *testing.T) {
 		st.await(t, i+1)
 		slowest = max(slowest, time.Since(begin))
 	}
-	if slowest > sleepMost/2 { // else it has looked by itself
+	if slowest > maxSleep/2 { // else it has looked by itself
 		t.Errorf("it took %v to wake", slowest)
 	}
 	t.Logf("awake after %v at most", slowest)

@@ -21,7 +21,7 @@ import (
 func TestSessionPooler(t *testing.T) {
 	for _, wake := range []string{"bell", "poll"} {
 		t.Run(wake, func(t *testing.T) {
-			db := fresh(t, `ALTER ROLE postgres SET timezone = 'Asia/Tokyo'; ALTER ROLE postgres SET bytea_output = 'escape';
+			db := resetDatabase(t, `ALTER ROLE postgres SET timezone = 'Asia/Tokyo'; ALTER ROLE postgres SET bytea_output = 'escape';
 				CREATE TABLE stamps (id int PRIMARY KEY, at timestamptz DEFAULT '2024-01-01 00:00:00+00', x bytea DEFAULT '\x00ff'); INSERT INTO stamps VALUES (1)`, "stamps")
 			t.Cleanup(func() {
 				run(t, testenv.Connect(t), `ALTER ROLE postgres RESET timezone; ALTER ROLE postgres RESET bytea_output`)
@@ -29,10 +29,10 @@ func TestSessionPooler(t *testing.T) {
 			b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"})
 			st := start(t, func(o *Options) {
 				o.URL, o.Wake = options.NewURL(b.URL()), wake
-				initial("stamps")(o)
+				withSnapshot("stamps")(o)
 			}, newCollector())
 			st.await(t, 1)
-			stored(t, db, "coalesce((snapshot->'tables'->'public.stamps'->>'done')::bool, false)") // else later rows come twice
+			awaitCursor(t, db, "coalesce((snapshot->'tables'->'public.stamps'->>'done')::bool, false)") // else later rows come twice
 			for i := 2; i <= 200; i++ {
 				run(t, db, "INSERT INTO stamps VALUES ($1)", i)
 				if i == 100 {
@@ -51,14 +51,14 @@ func TestSessionPooler(t *testing.T) {
 			if len(seen) != 200 {
 				t.Errorf("%d rows of 200", len(seen))
 			}
-			stored(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
+			awaitCursor(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
 		})
 	}
 }
 
 // TestTransactionPoolerIsRefused, whatever wakes the reader, and leaves no setting in the pool.
 func TestTransactionPoolerIsRefused(t *testing.T) {
-	fresh(t, items, "items")
+	resetDatabase(t, itemsSQL, "items")
 	for _, mode := range []string{"transaction", "statement"} {
 		b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: mode})
 		for _, wake := range []string{"bell", "poll"} {
@@ -89,7 +89,7 @@ func TestTransactionPoolerIsRefused(t *testing.T) {
 // TestPoolerThatLeavesSettingsOut: rows that row-level security hides are not left out of a snapshot without
 // a word, behind a pooler that drops what a session asks for.
 func TestPoolerThatLeavesSettingsOut(t *testing.T) {
-	db := fresh(t, testenv.RoleSQL("reader")+items, "items")
+	db := resetDatabase(t, testenv.RoleSQL("reader")+itemsSQL, "items")
 	sql, err := pgtrigger.RoleSQL("outbox", "reader", []pgtrigger.Table{{Schema: "public", Name: "items"}})
 	if err != nil {
 		t.Fatal(err)

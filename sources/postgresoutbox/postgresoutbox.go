@@ -59,7 +59,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
 		func() Options {
 			return Options{Name: "gateway", Wake: "bell", Output: "order", InFlight: 10_000, Snapshot: "never"}
-		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(command())
+		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(outboxCommand())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -69,10 +69,10 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunk: firstChunk, most: 1, silence: firstSilence, unreadMost: unreadMost, listMost: lookMost,
-		strangerAfter: strangerAfter, retainEvery: retainEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
-		rows: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, paused: map[string]pause{},
-		captured: map[string]captured{}, unread: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunkSize: firstChunk, readLimit: 1, answerTimeout: minAnswerTimeout, maxUnclaimed: maxUnclaimed, maxCheckIDs: checkIDsAtBegin,
+		lockWarnAfter: lockWarnAfter, deleteEvery: deleteEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
+		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, pausedTables: map[string]tablePause{},
+		captures: map[string]tableCapture{}, unclaimed: map[string]bool{},
 	}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // Check saw to it
@@ -82,8 +82,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s.lagSeconds = gauge.NewAge("gateway_outbox_lag_seconds", "Age of the oldest change that was not yet read.")
 	s.oldest = gauge.NewAge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
 	s.gaps = gauge.NewValue("gateway_outbox_gaps", "Ids that open transactions may still bring, at most.")
-	s.kept = gauge.NewValue("gateway_outbox_unread_rows", "Changes that stay in the outbox because no reader has their table.")
-	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.kept} {
+	s.unclaimedRows = gauge.NewValue("gateway_outbox_unread_rows", "Changes that stay in the outbox because no reader has their table.")
+	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows} {
 		err = errors.Join(err, env.Metrics.Register(c))
 	}
 	counter := func(name, help string) prometheus.Counter {
@@ -91,9 +91,9 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		err = errors.Join(err, env.Metrics.Register(c))
 		return c
 	}
-	s.copied = counter("gateway_outbox_snapshot_rows_total", "Rows that existed, and were read for the snapshot.")
+	s.snapshotRows = counter("gateway_outbox_snapshot_rows_total", "Rows that existed, and were read for the snapshot.")
 	s.skipped = counter("gateway_outbox_skipped_total", "Changes that were not emitted because their table is not in tables.")
-	s.discarded = counter("gateway_outbox_unread_deleted_total", "Changes that no reader had the table of, and that were deleted because there were too many.")
+	s.unclaimedDeleted = counter("gateway_outbox_unread_deleted_total", "Changes that no reader had the table of, and that were deleted because there were too many.")
 	return s, err
 }
 
@@ -105,33 +105,33 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all
 
-	lagRows, gaps, kept        *gauge.Value
-	lagSeconds, oldest         *gauge.Age
-	copied, skipped, discarded prometheus.Counter
+	lagRows, gaps, unclaimedRows            *gauge.Value
+	lagSeconds, oldest                      *gauge.Age
+	snapshotRows, skipped, unclaimedDeleted prometheus.Counter
 
-	warned bool    // that the SQL is old; only the goroutine of Run
-	untold bool    // that the server does not tell its history; so is this
-	again  bool    // the stored cursor is to be given up; so is this
-	last   *reader // of the latest Run, for Close
-	chunk  int     // rows that a snapshot reads at once
-	most   int     // changes that are read at once: few at first, as the link may be slow
+	warnedVersion bool    // that the SQL is old; only the goroutine of Run
+	warnedHistory bool    // that the server does not tell its history; so is this
+	restart       bool    // the stored cursor is to be given up; so is this
+	lastReader    *reader // of the latest Run, for Close
+	chunkSize     int     // rows that a snapshot reads at once
+	readLimit     int     // changes that are read at once: few at first, as the link may be slow
 
-	rows   pgconn.RowReader // of a snapshot
-	paused map[string]pause // tables of the snapshot
+	rowReader    pgconn.RowReader      // of a snapshot
+	pausedTables map[string]tablePause // tables of the snapshot
 
-	captured map[string]captured // as it was seen last
-	unread   map[string]bool     // tables that no reader has, which was said
+	captures  map[string]tableCapture // as it was seen last
+	unclaimed map[string]bool         // tables that no reader has, which was said
 
-	strangerAfter, retainEvery, measureEvery, stallAfter time.Duration // the constants, but in tests
+	lockWarnAfter, deleteEvery, measureEvery, stallAfter time.Duration // the constants, but in tests
 
-	silence    time.Duration // see answer; only the goroutine of Run has it
-	unreadMost int
-	listMost   int64
+	answerTimeout time.Duration // see answer; only the goroutine of Run has it
+	maxUnclaimed  int
+	maxCheckIDs   int64
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
-	if s.last == nil || !s.last.stale && !s.last.flight.Progressed() {
+	if s.lastReader == nil || !s.lastReader.dirty && !s.lastReader.inFlight.Progressed() {
 		return nil
 	}
 	conn, _, err := s.connect(ctx, false)
@@ -139,15 +139,15 @@ func (s *source) Close(ctx context.Context) error {
 		return fmt.Errorf("what was delivered last will come again: %w", err)
 	}
 	defer pgconn.Close(conn)
-	return s.saveLast(ctx, conn)
+	return s.saveLastReader(ctx, conn)
 }
 
 // saveLast stores what was acked after the last Run had ended, unless a successor has begun where
 // that Run had stored.
-func (s *source) saveLast(ctx context.Context, conn *pgx.Conn) error {
-	s.last.conn = conn
-	err := s.last.save(ctx)
-	if errors.Is(err, errFenced) || errors.Is(err, errMoved) {
+func (s *source) saveLastReader(ctx context.Context, conn *pgx.Conn) error {
+	s.lastReader.conn = conn
+	err := s.lastReader.save(ctx)
+	if errors.Is(err, errFenced) || errors.Is(err, errCursorChanged) {
 		return nil
 	}
 	return err
@@ -160,34 +160,34 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 	}
 	defer pgconn.Close(conn)
-	defer s.rows.Close()
+	defer s.rowReader.Close()
 	r := &reader{
-		s: s, out: out, conn: conn, pid: pid, flight: inflight.NewPositionTracker(place{}), keys: map[string]*tableKey{}, others: map[string]time.Time{},
-		lowSince: time.Now(), stands: inflight.StallDetector{After: s.stallAfter},
+		s: s, out: out, conn: conn, pid: pid, inFlight: inflight.NewPositionTracker(batchPosition{}), keys: map[string]*tableKey{}, tablesOfOthers: map[string]time.Time{},
+		lowSince: time.Now(), stall: inflight.StallDetector{After: s.stallAfter},
 	}
-	if s.last != nil {
-		if err := s.saveLast(ctx, conn); err != nil {
+	if s.lastReader != nil {
+		if err := s.saveLastReader(ctx, conn); err != nil {
 			return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 		}
-		r.memory = s.last.memory
+		r.known = s.lastReader.known
 	}
 	if err := r.begin(ctx, out); err != nil {
-		s.adjustSilence(err, 0)
+		s.adjustAnswerTimeout(err, 0)
 		return plugin.UnlessDone(ctx, pgconn.Unavailable(fmt.Errorf("%s: %w", s.opts.URL, err)))
 	}
-	s.last = r
-	defer s.measures(lost)
+	s.lastReader = r
+	defer s.eachGauge(setUnknown)
 	out.Ready()
 	began := time.Now()
 	err = r.run(ctx, out)
-	s.adjustSilence(err, time.Since(began))
-	var back *wentBack
+	s.adjustAnswerTimeout(err, time.Since(began))
+	var back *rewoundError
 	if errors.As(err, &back) {
 		out.Gap(back.reason)
-		r.flight, r.unemitted = inflight.NewPositionTracker(place{}), nil // what is on its way belongs to the cursor that is given up
-		r.stale = false
-		s.again = true
-		err = errors.Join(err, r.forget(ctx)) // at once, while it is known; else when the next run begins
+		r.inFlight, r.unemitted = inflight.NewPositionTracker(batchPosition{}), nil // what is on its way belongs to the cursor that is given up
+		r.dirty = false
+		s.restart = true
+		err = errors.Join(err, r.resetCursor(ctx)) // at once, while it is known; else when the next run begins
 	}
 	return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // oldestVersion has multiranges, in which the gaps are kept.
-const oldestVersion = 140000
+const minServerVersion = 140000
 
 // Probe is part of [plugin.Prober].
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
@@ -30,21 +30,21 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if p.findings[1].Level == plugin.Problem {
 		return p.findings
 	}
-	if err := set(ctx, conn); err != nil {
-		p.bad(plugin.Problem, "", "%v", err)
+	if err := applySettings(ctx, conn); err != nil {
+		p.add(plugin.Problem, "", "%v", err)
 		return p.findings
 	}
 	p.writable()
 	if p.installed() && p.version() && p.columns() && p.rights() {
-		p.hidden()
+		p.rowSecurity()
 		p.triggers()
 		p.sequence()
 		p.readers()
-		p.stays()
+		p.undelivered()
 		p.transactions()
 	}
 	if s.opts.Wake == "bell" {
-		p.preparing()
+		p.preparedTransactions()
 	}
 	return p.findings
 }
@@ -57,11 +57,11 @@ type probe struct {
 	findings []plugin.Finding
 }
 
-func (p *probe) fine(format string, args ...any) {
+func (p *probe) ok(format string, args ...any) {
 	p.findings = append(p.findings, plugin.Finding{Text: fmt.Sprintf(format, args...)})
 }
 
-func (p *probe) bad(level plugin.Level, fix, format string, args ...any) {
+func (p *probe) add(level plugin.Level, fix, format string, args ...any) {
 	p.findings = append(p.findings, plugin.Finding{Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
@@ -69,7 +69,7 @@ func (p *probe) bad(level plugin.Level, fix, format string, args ...any) {
 func (p *probe) row(sql string, args []any, to ...any) bool {
 	err := p.conn.QueryRow(p.ctx, sql, args...).Scan(to...)
 	if err != nil {
-		p.bad(plugin.Warning, "", "cannot look: %v", err)
+		p.add(plugin.Warning, "", "cannot look: %v", err)
 	}
 	return err == nil
 }
@@ -81,11 +81,11 @@ func (p *probe) installed() bool {
 		return false
 	}
 	switch {
-	case version < oldestVersion:
-		p.bad(plugin.Problem, "upgrade the server", "the server is version %d: the outbox needs PostgreSQL 14", version/10000)
+	case version < minServerVersion:
+		p.add(plugin.Problem, "upgrade the server", "the server is version %d: the outbox needs PostgreSQL 14", version/10000)
 		return false
 	case !there:
-		p.bad(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "there is no outbox in this database")
+		p.add(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "there is no outbox in this database")
 	}
 	return there
 }
@@ -93,19 +93,19 @@ func (p *probe) installed() bool {
 // version looks which SQL is installed, and whose it is.
 func (p *probe) version() bool {
 	var what, owner string
-	if err := p.conn.QueryRow(p.ctx, foreignOwner, p.s.opts.Owners).Scan(&what, &owner); err == nil {
-		p.bad(plugin.Problem, fmt.Sprintf("owners: [%s] where you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
+	if err := p.conn.QueryRow(p.ctx, foreignOwnerSQL, p.s.opts.Owners).Scan(&what, &owner); err == nil {
+		p.add(plugin.Problem, fmt.Sprintf("owners: [%s] where you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
 		return false
 	}
 	version, err := outboxVersion(p.ctx, p.conn)
 	switch {
 	case err != nil:
-		p.bad(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "%v", err)
+		p.add(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "%v", err)
 		return false
 	case version.Older():
-		p.bad(plugin.Warning, "gateway sql --migrate --apply", "%v", version.VersionError())
+		p.add(plugin.Warning, "gateway sql --migrate --apply", "%v", version.VersionError())
 	case version.VersionError() != nil:
-		p.bad(plugin.Problem, "", "%v", version.VersionError())
+		p.add(plugin.Problem, "", "%v", version.VersionError())
 		return false
 	}
 	return true
@@ -136,34 +136,34 @@ func (p *probe) rights() bool {
 	}
 	for _, g := range grants {
 		var may bool
-		if p.row(`SELECT coalesce((SELECT has_table_privilege(c.oid, $1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `+tableName+` = $2), true)`, []any{g[0], g[1]}, &may) && !may {
-			missing = append(missing, fmt.Sprintf("GRANT %s ON %s TO %s", g[0], pgtrigger.SQLName(g[1]), user))
+		if p.row(`SELECT coalesce((SELECT has_table_privilege(c.oid, $1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `+tableNameSQL+` = $2), true)`, []any{g[0], g[1]}, &may) && !may {
+			missing = append(missing, fmt.Sprintf("GRANT %s ON %s TO %s", g[0], pgtrigger.QuoteQualified(g[1]), user))
 		}
 	}
 	if len(missing) > 0 {
-		p.bad(plugin.Problem, strings.Join(missing, "; ")+" -- as the owner", "the role %s lacks rights", user)
+		p.add(plugin.Problem, strings.Join(missing, "; ")+" -- as the owner", "the role %s lacks rights", user)
 		return false
 	}
-	p.fine("the role %s may read and delete", user)
+	p.ok("the role %s may read and delete", user)
 	return true
 }
 
 // triggers looks whether what is to be captured is.
 func (p *probe) sequence() {
-	var cache, last, hi int64
+	var cache, last, high int64
 	if !p.row(`SELECT s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), coalesce((SELECT max(hi) FROM gateway.outbox_reader), 0) FROM pg_sequence s
-		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`, nil, &cache, &last, &hi) {
+		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`, nil, &cache, &last, &high) {
 		return
 	}
 	if err := checkCache(cache); err != nil {
-		p.bad(plugin.Problem, "", "%v", err)
+		p.add(plugin.Problem, "", "%v", err)
 		return
 	}
-	if last < hi {
-		p.bad(plugin.Warning, "", "%s: the source starts again from what is in the outbox, and reports a gap", sequenceBack(last, hi))
+	if last < high {
+		p.add(plugin.Warning, "", "%s: the source starts again from what is in the outbox, and reports a gap", sequenceRewound(last, high))
 		return
 	}
-	p.fine("the sequence is at %d, and has no cache", last)
+	p.ok("the sequence is at %d, and has no cache", last)
 }
 
 // checkCache returns an error where the outbox's sequence has a cache.
@@ -175,7 +175,7 @@ func checkCache(cache int64) error {
 }
 
 // growth is what readers leave in the outbox.
-const growth = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
+const growthSQL = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT coalesce(min(low), 0) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
 	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), ''),
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - coalesce(saved, '2000-01-01')) FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), 0)::float8`
@@ -184,54 +184,54 @@ const growth = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
 func (p *probe) readers() {
 	var size, slowest string
 	var age, saved float64
-	if !p.row(growth, nil, &size, &age, &slowest, &saved) {
+	if !p.row(growthSQL, nil, &size, &age, &slowest, &saved) {
 		return
 	}
 	if age > 60 && saved > 60 {
-		p.bad(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: gateway outbox drop %s", pgtrigger.Arg(slowest)),
-			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, seconds(saved))
+		p.add(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: gateway outbox drop %s", pgtrigger.ShellArg(slowest)),
+			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, formatSeconds(saved))
 		return
 	}
 	if age > 60 {
-		p.fine("the outbox has %s; its oldest change is %s old, and waits for the reader %s", size, seconds(age), slowest)
+		p.ok("the outbox has %s; its oldest change is %s old, and waits for the reader %s", size, formatSeconds(age), slowest)
 		return
 	}
-	p.fine("the outbox has %s, and nothing waits for long", size)
+	p.ok("the outbox has %s, and nothing waits for long", size)
 }
 
 // oldestWriter is the transaction that has written, and is open for the longest time.
-const oldestWriter = `SELECT coalesce(max(extract(epoch FROM clock_timestamp() - begun)), 0)::float8, coalesce((array_agg(who ORDER BY begun))[1], '') FROM (
+const oldestWriterSQL = `SELECT coalesce(max(extract(epoch FROM clock_timestamp() - begun)), 0)::float8, coalesce((array_agg(who ORDER BY begun))[1], '') FROM (
 	SELECT xact_start AS begun, format('pid %s (%s, %s)', pid, application_name, state) AS who FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
 	UNION ALL SELECT prepared, format('prepared transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()) open`
 
 func (p *probe) transactions() {
 	var sees bool
 	if p.row("SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')", nil, &sees) && !sees {
-		p.bad(plugin.Warning, "GRANT pg_read_all_stats TO "+pgx.Identifier{p.conn.Config().User}.Sanitize(), "this role cannot see how long the transactions of others are open, which keep changes in the outbox")
+		p.add(plugin.Warning, "GRANT pg_read_all_stats TO "+pgx.Identifier{p.conn.Config().User}.Sanitize(), "this role cannot see how long the transactions of others are open, which keep changes in the outbox")
 		return
 	}
 	var age float64
 	var who string
-	if !p.row(oldestWriter, nil, &age, &who) {
+	if !p.row(oldestWriterSQL, nil, &age, &who) {
 		return
 	}
 	if age > 60 {
-		p.bad(plugin.Warning, "end it: COMMIT or ROLLBACK there, ROLLBACK PREPARED, or SELECT pg_terminate_backend(PID)",
-			"%s has a transaction open for %s: what it has written comes when it commits, and until then the server keeps rows that were deleted", who, seconds(age))
+		p.add(plugin.Warning, "end it: COMMIT or ROLLBACK there, ROLLBACK PREPARED, or SELECT pg_terminate_backend(PID)",
+			"%s has a transaction open for %s: what it has written comes when it commits, and until then the server keeps rows that were deleted", who, formatSeconds(age))
 		return
 	}
-	p.fine("no transaction is open for long")
+	p.ok("no transaction is open for long")
 }
 
 // preparing looks whether writers may use two-phase commit.
-func (p *probe) preparing() {
+func (p *probe) preparedTransactions() {
 	var most int
 	if p.row("SELECT current_setting('max_prepared_transactions')::int", nil, &most) && most > 0 {
-		p.bad(plugin.Warning, "wake: poll", "this server allows prepared transactions: one that rings the bell of a sleeping reader cannot be prepared")
+		p.add(plugin.Warning, "wake: poll", "this server allows prepared transactions: one that rings the bell of a sleeping reader cannot be prepared")
 	}
 }
 
-func seconds(n float64) string {
+func formatSeconds(n float64) string {
 	switch {
 	case n < 120:
 		return fmt.Sprintf("%.0f s", n)

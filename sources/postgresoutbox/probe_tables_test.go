@@ -15,14 +15,14 @@ import (
 // TestProbeOfTables: columns that are gone, schemas that may not be used, a session that may
 // only read. What a finding says mends it.
 func TestProbeOfTables(t *testing.T) {
-	db := fresh(t, `DROP SCHEMA IF EXISTS "Shop" CASCADE; DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE SCHEMA "Shop"; CREATE TABLE "Shop".items (id int PRIMARY KEY)`, `"Shop".items`)
+	db := resetDatabase(t, `DROP SCHEMA IF EXISTS "Shop" CASCADE; DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE SCHEMA "Shop"; CREATE TABLE "Shop".items (id int PRIMARY KEY)`, `"Shop".items`)
 	t.Cleanup(func() {
 		run(t, testenv.Connect(t), `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA "Shop" CASCADE; DROP OWNED BY reader; DROP ROLE reader`)
 	})
 	set := func(o *Options) { o.Tables, o.Wake = []string{`"Shop".items`}, "poll" }
 	check := func(what string, set func(*Options), want, fix string) {
 		t.Helper()
-		got := probed(t, set)
+		got := probeText(t, set)
 		if !strings.Contains(got, want) {
 			t.Errorf("%s: want %s in\n%s", what, want, got)
 		}
@@ -64,7 +64,7 @@ func TestProbeOfAStandby(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, db, items)
+	run(t, db, itemsSQL)
 	run(t, db, outbox(t, "items").CreateSQL())
 	var dir string
 	if err := db.QueryRow(ctx, "SHOW data_directory").Scan(&dir); err != nil {
@@ -72,7 +72,7 @@ func TestProbeOfAStandby(t *testing.T) {
 	}
 	db.Close(ctx)
 	set := func(o *Options) { o.URL, o.Tables, o.Wake = options.NewURL(server.URL()), []string{"items"}, "poll" }
-	if got := probed(t, set); strings.Contains(got, "WRONG:") {
+	if got := probeText(t, set); strings.Contains(got, "WRONG:") {
 		t.Errorf("the primary:\n%s", got)
 	}
 	if err := server.Stop(ctx); err != nil {
@@ -89,14 +89,14 @@ func TestProbeOfAStandby(t *testing.T) {
 		}
 	}
 	defer db.Close(ctx)
-	if got := probed(t, set); !strings.HasPrefix(got, "WRONG: connected to ") || !strings.Contains(got, "which is a hot standby") || !strings.Contains(got, "target_session_attrs=read-write") {
+	if got := probeText(t, set); !strings.HasPrefix(got, "WRONG: connected to ") || !strings.Contains(got, "which is a hot standby") || !strings.Contains(got, "target_session_attrs=read-write") {
 		t.Errorf("the standby:\n%s", got)
 	}
 	run(t, db, "SELECT pg_promote()")
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	if got := probed(t, set); strings.Contains(got, "WRONG:") {
+	if got := probeText(t, set); strings.Contains(got, "WRONG:") {
 		t.Errorf("promoted:\n%s", got)
 	}
 }

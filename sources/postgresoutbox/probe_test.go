@@ -10,7 +10,7 @@ import (
 )
 
 // probed returns what a look says: "level: text -> fix" in lines.
-func probed(t *testing.T, set func(*Options)) (out string) {
+func probeText(t *testing.T, set func(*Options)) (out string) {
 	t.Helper()
 	for _, f := range newSource(t, set).Probe(testenv.Context(t)) {
 		out += fmt.Sprintf("%s: %s -> %s\n", f.Level, f.Text, f.Fix)
@@ -20,14 +20,14 @@ func probed(t *testing.T, set func(*Options)) (out string) {
 
 // TestProbe spoils one thing after the other.
 func TestProbe(t *testing.T) {
-	db := fresh(t, items+`DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;`, "items")
+	db := resetDatabase(t, itemsSQL+`DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;`, "items")
 	set := func(o *Options) { o.Tables, o.Wake = []string{"items"}, "poll" }
-	fine := probed(t, set)
+	fine := probeText(t, set)
 	if strings.Contains(fine, "WRONG:") || strings.Contains(fine, "warning:") {
 		t.Errorf("nothing is wrong, and it says:\n%s", fine)
 	}
 	run(t, db, "INSERT INTO items VALUES (1); INSERT INTO gateway.outbox_reader (name, hi, saved) VALUES ('gateway', 1, now())")
-	open := session(t)
+	open := newSession(t)
 	for _, c := range []struct {
 		spoil, want, mend string
 		set               func(*Options)
@@ -52,18 +52,18 @@ func TestProbe(t *testing.T) {
 		}},
 	} {
 		run(t, db, c.spoil)
-		if got := probed(t, c.set); !strings.Contains(got, c.want) {
+		if got := probeText(t, c.set); !strings.Contains(got, c.want) {
 			t.Errorf("%s\nwant %s\ngot\n%s", c.spoil, c.want, got)
 		}
 		run(t, db, c.mend)
 	}
 	run(t, open, "BEGIN; INSERT INTO items VALUES (7)")
-	if got := probed(t, set); !strings.Contains(got, "ok: no transaction is open for long") {
+	if got := probeText(t, set); !strings.Contains(got, "ok: no transaction is open for long") {
 		t.Errorf("a short transaction:\n%s", got)
 	}
 	run(t, open, "ROLLBACK")
 	run(t, db, "DROP SCHEMA gateway CASCADE; DROP ROLE reader")
-	if got := probed(t, set); !strings.Contains(got, "WRONG: there is no outbox in this database -> gateway sql --mode outbox --table TABLE --apply") {
+	if got := probeText(t, set); !strings.Contains(got, "WRONG: there is no outbox in this database -> gateway sql --mode outbox --table TABLE --apply") {
 		t.Errorf("without an outbox:\n%s", got)
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"eventgateway/gateway/event"
 )
 
-const items = `CREATE TABLE items (id int PRIMARY KEY, v int NOT NULL DEFAULT 1);`
+const itemsSQL = `CREATE TABLE items (id int PRIMARY KEY, v int NOT NULL DEFAULT 1);`
 
 // ids lists operations and rows in the order in which they arrived: "I1 U1 D2".
-func ids(t *testing.T, events []*event.Event) string {
-	return strings.TrimSpace(list(events, func(e *event.Event) string {
+func operationsOf(t *testing.T, events []*event.Event) string {
+	return strings.TrimSpace(joinEvents(events, func(e *event.Event) string {
 		c := changeOf(t, e)
 		row := c.New
 		if row == nil {
@@ -24,9 +24,9 @@ func ids(t *testing.T, events []*event.Event) string {
 
 // TestOpenTransactionHoldsNobodyUp, and what others write arrives meanwhile, in order;
 // what it has written arrives when it commits.
-func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
-	db := fresh(t, items+"INSERT INTO items SELECT n FROM generate_series(1, 3) n;", "items")
-	late := session(t)
+func TestOpenTransactionDoesNotDelayOthers(t *testing.T) {
+	db := resetDatabase(t, itemsSQL+"INSERT INTO items SELECT n FROM generate_series(1, 3) n;", "items")
+	late := newSession(t)
 	st := start(t, asChange, newCollector())
 	run(t, late, "BEGIN; UPDATE items SET v = 2 WHERE id = 1; SAVEPOINT s; UPDATE items SET v = 3 WHERE id = 1")
 	for v := 2; v <= 100; v++ {
@@ -36,7 +36,7 @@ func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
 	run(t, late, "ROLLBACK TO s; DELETE FROM items WHERE id = 3; COMMIT")
 	run(t, db, "UPDATE items SET v = 4 WHERE id = 1")
 	events := st.await(t, 102)
-	if got := ids(t, events[99:]); got != "U1 D3 U1" {
+	if got := operationsOf(t, events[99:]); got != "U1 D3 U1" {
 		t.Errorf("arrived after the commit: %s", got)
 	}
 	for i, e := range events[:99] {
@@ -44,12 +44,12 @@ func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
 			t.Fatalf("change %d has v %v", i, v)
 		}
 	}
-	stored(t, db, "gaps = '{}' AND low = hi") // the savepoint's id is dead
+	awaitCursor(t, db, "gaps = '{}' AND low = hi") // the savepoint's id is dead
 }
 
 // TestAbortedTransactions leave gaps that die, and nothing of them arrives.
 func TestAbortedTransactions(t *testing.T) {
-	db := fresh(t, items, "items")
+	db := resetDatabase(t, itemsSQL, "items")
 	st := start(t, asChange, newCollector())
 	for i := range 20 {
 		run(t, db, fmt.Sprintf("BEGIN; INSERT INTO items VALUES (%d); ROLLBACK; INSERT INTO items VALUES (%d)", 100+i, i))
@@ -60,37 +60,37 @@ func TestAbortedTransactions(t *testing.T) {
 			t.Errorf("event %d is of row %v", i, id)
 		}
 	}
-	stored(t, db, "hi = 40 AND gaps = '{}' AND low = 40 AND NOT EXISTS (SELECT FROM gateway.outbox)")
+	awaitCursor(t, db, "hi = 40 AND gaps = '{}' AND low = 40 AND NOT EXISTS (SELECT FROM gateway.outbox)")
 }
 
 // TestRetentionLeavesGaps: what may still be read is not deleted, and neither is what
 // another reader has not read.
-func TestRetentionLeavesGaps(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestDeletionKeepsPendingChanges(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	run(t, db, "INSERT INTO gateway.outbox_reader (name) VALUES ('other')")
-	late := session(t)
+	late := newSession(t)
 	st := start(t, asChange, newCollector())
 	run(t, db, "INSERT INTO items VALUES (1)")
 	st.await(t, 1)
 	run(t, late, "BEGIN; INSERT INTO items VALUES (2)")
 	run(t, db, "INSERT INTO items VALUES (3)")
 	st.await(t, 2)
-	stored(t, db, "bool_or(name = 'gateway' AND low = 1 AND hi = 3) OVER () AND (SELECT count(*) = 2 FROM gateway.outbox)")
+	awaitCursor(t, db, "bool_or(name = 'gateway' AND low = 1 AND hi = 3) OVER () AND (SELECT count(*) = 2 FROM gateway.outbox)")
 	run(t, db, "DELETE FROM gateway.outbox_reader WHERE name = 'other'")
-	stored(t, db, "gaps = '{[2,3)}' AND (SELECT count(*) = 0 FROM gateway.outbox)")
+	awaitCursor(t, db, "gaps = '{[2,3)}' AND (SELECT count(*) = 0 FROM gateway.outbox)")
 	run(t, late, "COMMIT")
 	st.await(t, 3)
-	stored(t, db, "low = 3 AND (SELECT count(*) = 0 FROM gateway.outbox)")
+	awaitCursor(t, db, "low = 3 AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
 // TestCachedSequencesAreRefused: they lose changes. Those that go back are no error any more
 // (TestSequenceGoesBack).
-func TestCachedSequencesAreRefused(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestSequenceWithCacheIsRefused(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	st := start(t, nil, newCollector())
 	run(t, db, "INSERT INTO items VALUES (1), (2)")
 	st.await(t, 2)
-	stored(t, db, "hi = 2")
+	awaitCursor(t, db, "hi = 2")
 	st.stop()
 	for sql, want := range map[string]string{
 		"ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 10": "CACHE 10",

@@ -13,7 +13,7 @@ import (
 // TestLeastRights: the owner of the tables installs, a role writes that may only write, and a reader reads, leads and takes a
 // snapshot with what `gateway sql --role` has given it. Nobody has what PUBLIC has by default.
 func TestLeastRights(t *testing.T) {
-	db := fresh(t, testenv.RoleSQL("shop")+testenv.RoleSQL("writer")+testenv.RoleSQL("reader"))
+	db := resetDatabase(t, testenv.RoleSQL("shop")+testenv.RoleSQL("writer")+testenv.RoleSQL("reader"))
 	run(t, db, `DROP SCHEMA gateway CASCADE`)
 	testenv.RevokePublic(t)
 	run(t, db, `GRANT CONNECT, CREATE ON DATABASE postgres TO shop; GRANT CONNECT ON DATABASE postgres TO writer`)
@@ -42,11 +42,11 @@ func TestLeastRights(t *testing.T) {
 	if err := l.Confirm(testenv.Context(t)); err != nil {
 		t.Error(err)
 	}
-	stored(t, db, "coalesce((snapshot->'tables'->'shop.orders'->>'done')::bool, false)")
+	awaitCursor(t, db, "coalesce((snapshot->'tables'->'shop.orders'->>'done')::bool, false)")
 	writer := testenv.ConnectAs(t, "writer")
 	run(t, writer, `INSERT INTO shop.orders VALUES (2, 'x'); UPDATE shop.orders SET note = 'y'; DELETE FROM shop.orders WHERE id = 2; TRUNCATE shop.orders`)
 	st.await(t, 6)
-	stored(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
+	awaitCursor(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
 	if _, err := writer.Exec(testenv.Context(t), `SELECT FROM gateway.outbox`); err == nil || !strings.Contains(err.Error(), "permission denied for schema gateway") {
 		t.Errorf("the writer reads the outbox: %v", err)
 	}

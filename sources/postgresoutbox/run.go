@@ -13,96 +13,96 @@ import (
 )
 
 const (
-	shortestPause = 2 * time.Millisecond  // between two reads that find nothing
-	longestPause  = 50 * time.Millisecond // while it does not sleep
-	settleEvery   = 200 * time.Millisecond
-	saveEvery     = 50 * time.Millisecond
-	retainEvery   = time.Second
-	retainMost    = 10_000 // rows at once
-	retainLong    = 50 * time.Millisecond
-	measureEvery  = 5 * time.Second
-	share         = 10 // what takes long is done less often: it has a tenth of the time
-	gapAlarm      = 5 * time.Minute
+	minPause        = 2 * time.Millisecond  // between two reads that find nothing
+	maxPause        = 50 * time.Millisecond // while it does not sleep
+	holdersEvery    = 200 * time.Millisecond
+	saveEvery       = 50 * time.Millisecond
+	deleteEvery     = time.Second
+	maxDelete       = 10_000 // rows at once
+	slowDelete      = 50 * time.Millisecond
+	measureEvery    = 5 * time.Second
+	costShare       = 10 // what takes long is done less often: it has a tenth of the time
+	longTransaction = 5 * time.Minute
 )
 
 // reader is one Run.
 type reader struct {
-	s        *source
-	out      plugin.Output
-	conn     *pgx.Conn
-	pid      uint32 // of the server's process that serves conn
-	token    int64
-	sequence int64 // oid of the outbox's
-	cursor   cursor
-	snapshot snapshot
-	memory   memory
-	horizon  horizon
-	kept     [2]kept // what may be stored: what was loaded or stored last, and what is being stored
-	tells    teller
-	columns  bool // the cursors have the columns history and seen
-	flight   *inflight.PositionTracker[place]
-	keys     map[string]*tableKey
-	stale    bool // gaps have died, or something was skipped, since the cursor was stored
-	untidy   bool // what was delivered is not deleted yet
-	more     bool // the latest deletion has left some of it
+	s                 *source
+	out               plugin.Output
+	conn              *pgx.Conn
+	pid               uint32 // of the server's process that serves conn
+	token             int64
+	sequence          int64 // oid of the outbox's
+	cursor            cursor
+	snapshot          snapshot
+	known             knownState
+	reuse             reuseDetector
+	stored            [2]storedBounds // what may be stored: what was loaded or stored last, and what is being stored
+	historySQL        historySQL
+	hasHistoryColumns bool // the cursors have the columns history and seen
+	inFlight          *inflight.PositionTracker[batchPosition]
+	keys              map[string]*tableKey
+	dirty             bool // gaps have died, or something was skipped, since the cursor was stored
+	deletionPending   bool // what was delivered is not deleted yet
+	moreToDelete      bool // the latest deletion has left some of it
 
 	unemitted []int64 // ids that were read, and not emitted yet
-	stands    inflight.StallDetector
+	stall     inflight.StallDetector
 
-	awake time.Time // since when another session keeps it from sleeping; zero: none does
+	lockedOutSince time.Time // since when another session keeps it from sleeping; zero: none does
 
-	low      int64     // as measure has seen it last
+	lowSeen  int64     // as measure has seen it last
 	lowSince time.Time // when it was another one, or when warn said so
 
-	others map[string]time.Time // tables that another reader has, and when that was seen
+	tablesOfOthers map[string]time.Time // tables that another reader has, and when that was seen
 
-	settled, saved, retained, measured, trimmed time.Time
-	saving, retaining, measuring                time.Duration // how long the latest took
+	holdersChecked, savedAt, deletedAt, measuredAt, trimWarnedAt time.Time
+	saveTook, deleteTook, measureTook                            time.Duration // how long the latest took
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
-	pause := shortestPause
+	pause := minPause
 	for ctx.Err() == nil {
-		n, err := r.step(ctx, out)
+		n, err := r.readAndEmit(ctx, out)
 		if err != nil {
 			return err
 		}
-		copied, err := r.copyRows(ctx, out)
+		copied, err := r.emitSnapshot(ctx, out)
 		if err != nil {
 			return err
 		}
 		if n > 0 || copied {
-			pause = shortestPause
+			pause = minPause
 			continue
 		}
 		if slept, err := r.sleep(ctx, out, pause); err != nil {
 			return err
 		} else if slept {
-			pause = shortestPause
+			pause = minPause
 			continue
 		}
 		r.wait(ctx, pause)
-		pause = min(2*pause, longestPause)
+		pause = min(2*pause, maxPause)
 	}
 	return ctx.Err()
 }
 
 // room waits while the routes are behind.
-func (r *reader) room(ctx context.Context, out plugin.Output) error {
-	defer r.stands.Clear(out)
+func (r *reader) awaitCapacity(ctx context.Context, out plugin.Output) error {
+	defer r.stall.Clear(out)
 	for {
-		waiting, failed := r.flight.State()
+		waiting, failed := r.inFlight.State()
 		if failed != nil {
 			return failed
 		}
 		if waiting < r.s.opts.InFlight {
 			return nil
 		}
-		r.stands.Check(out, r.flight.AckedEvents(), waiting)
-		if err := r.upkeep(ctx); err != nil {
+		r.stall.Check(out, r.inFlight.AckedEvents(), waiting)
+		if err := r.maintain(ctx); err != nil {
 			return err
 		}
-		r.wait(ctx, longestPause)
+		r.wait(ctx, maxPause)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -111,8 +111,8 @@ func (r *reader) room(ctx context.Context, out plugin.Output) error {
 
 // step reads and emits once, and does what is due beside. It returns how many rows it
 // has read.
-func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
-	if err := r.room(ctx, out); err != nil {
+func (r *reader) readAndEmit(ctx context.Context, out plugin.Output) (int, error) {
+	if err := r.awaitCapacity(ctx, out); err != nil {
 		return 0, err
 	}
 	rows, err := r.read(ctx)
@@ -122,7 +122,7 @@ func (r *reader) step(ctx context.Context, out plugin.Output) (int, error) {
 	if err := r.emit(ctx, out, rows); err != nil {
 		return 0, err
 	}
-	return len(rows), r.upkeep(ctx)
+	return len(rows), r.maintain(ctx)
 }
 
 // emit hands changes over, each as a batch of its own: one that no sink takes holds up no other.
@@ -132,7 +132,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 			if err := r.skip(ctx, one.table); err != nil {
 				return err
 			}
-			r.unemitted, r.stale = r.unemitted[1:], true
+			r.unemitted, r.dirty = r.unemitted[1:], true
 			continue
 		}
 		if one.op != "T" && one.old == nil && one.new == nil {
@@ -143,7 +143,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 			return err
 		}
 		events := []*event.Event{e}
-		ack := r.flight.Add(place{id: one.id}, len(events))
+		ack := r.inFlight.Add(batchPosition{changeID: one.id}, len(events))
 		r.unemitted = r.unemitted[1:]
 		if err := out.Emit(ctx, event.Batch{Events: events, Ack: ack}); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 }
 
 // upkeep does what is due from time to time.
-func (r *reader) upkeep(ctx context.Context) error {
+func (r *reader) maintain(ctx context.Context) error {
 	now := time.Now()
 	due := func(last *time.Time, every time.Duration) bool {
 		if now.Sub(*last) < every {
@@ -162,33 +162,33 @@ func (r *reader) upkeep(ctx context.Context) error {
 		*last = now
 		return true
 	}
-	if len(r.cursor.gaps) > 0 && due(&r.settled, settleEvery) {
-		if err := r.settle(ctx); err != nil {
+	if len(r.cursor.pending) > 0 && due(&r.holdersChecked, holdersEvery) {
+		if err := r.updateHolders(ctx); err != nil {
 			return err
 		}
 	}
-	if (r.stale || r.flight.Progressed()) && due(&r.saved, max(saveEvery, share*r.saving)) {
+	if (r.dirty || r.inFlight.Progressed()) && due(&r.savedAt, max(saveEvery, costShare*r.saveTook)) {
 		begin := time.Now()
 		err := r.save(ctx)
-		if r.saving = time.Since(begin); err != nil {
+		if r.saveTook = time.Since(begin); err != nil {
 			return err
 		}
 	}
-	every := r.s.retainEvery
-	if r.more { // a third of the time: deletion keeps up with what is delivered
+	every := r.s.deleteEvery
+	if r.moreToDelete { // a third of the time: deletion keeps up with what is delivered
 		every = 0
 	}
-	if due(&r.retained, max(every, 2*r.retaining)) {
+	if due(&r.deletedAt, max(every, 2*r.deleteTook)) {
 		begin := time.Now()
-		err := r.retain(ctx)
-		if r.retaining = time.Since(begin); err != nil {
+		err := r.deleteDelivered(ctx)
+		if r.deleteTook = time.Since(begin); err != nil {
 			return err
 		}
 	}
-	if due(&r.measured, max(r.s.measureEvery, share*r.measuring)) {
+	if due(&r.measuredAt, max(r.s.measureEvery, costShare*r.measureTook)) {
 		begin := time.Now()
-		err := r.inspectAll(ctx)
-		if r.measuring = time.Since(begin); err != nil {
+		err := r.inspectDatabase(ctx)
+		if r.measureTook = time.Since(begin); err != nil {
 			return err
 		}
 	}
@@ -201,7 +201,7 @@ func (r *reader) wait(ctx context.Context, d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-r.flight.Changed:
+	case <-r.inFlight.Changed:
 	case <-ctx.Done():
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // TestSequenceGoesBack, which an operator can do at any time: the reader goes on, and nothing that is
 // written then is skipped or deleted unread.
-func TestSequenceGoesBack(t *testing.T) {
+func TestRewoundSequence(t *testing.T) {
 	const lost = "SELECT setval('gateway.outbox_id_seq', 1)"
 	for name, c := range map[string]struct {
 		running bool
@@ -43,12 +43,12 @@ func TestSequenceGoesBack(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := fresh(t, items, "items")
+			db := resetDatabase(t, itemsSQL, "items")
 			p := follow(t, testenv.Postgres(t).URL())
 			run(t, db, insertItems, 1, 100, 1)
 			p.awaitItems(t, 1, 100, 1)
-			testenv.WaitForSQL(t, db, storedAll)
-			testenv.WaitForSQL(t, db, emptied)
+			testenv.WaitForSQL(t, db, cursorStoredSQL)
+			testenv.WaitForSQL(t, db, outboxEmptySQL)
 			if !c.running {
 				p.stop()
 			}
@@ -61,13 +61,13 @@ func TestSequenceGoesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.awaitItems(t, 101, to, 1)
-			testenv.WaitForSQL(t, db, emptied)
-			p.wantGap(t, "went back")
+			testenv.WaitForSQL(t, db, outboxEmptySQL)
+			p.requireOneGap(t, "went back")
 			run(t, db, insertItems, to+1, to+10, 1)
 			p.awaitItems(t, to+1, to+10, 1)
-			testenv.WaitForSQL(t, db, emptied)
-			testenv.WaitForSQL(t, db, storedAll)
-			p.wantGap(t, "went back")
+			testenv.WaitForSQL(t, db, outboxEmptySQL)
+			testenv.WaitForSQL(t, db, cursorStoredSQL)
+			p.requireOneGap(t, "went back")
 		})
 	}
 }
@@ -75,13 +75,13 @@ func TestSequenceGoesBack(t *testing.T) {
 // TestSequenceBelowUndeliveredRows: rows above the sequence are delivered, and then deleted, so that no
 // writer gets an id that is taken. The ids between, which the sequence has not given, stay gaps.
 func TestSequenceBelowUndeliveredRows(t *testing.T) {
-	db := fresh(t, items, "items")
+	db := resetDatabase(t, itemsSQL, "items")
 	url := testenv.Postgres(t).URL()
 	p := follow(t, url)
 	run(t, db, insertItems, 1, 50, 1)
 	p.awaitItems(t, 1, 50, 1)
-	testenv.WaitForSQL(t, db, storedAll)
-	testenv.WaitForSQL(t, db, emptied)
+	testenv.WaitForSQL(t, db, cursorStoredSQL)
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
 	p.stop()
 	run(t, db, insertItems, 51, 100, 1)
 	run(t, db, "SELECT setval('gateway.outbox_id_seq', 10)")
@@ -91,23 +91,23 @@ func TestSequenceBelowUndeliveredRows(t *testing.T) {
 	testenv.WaitForSQL(t, db, "SELECT NOT EXISTS (SELECT FROM gateway.outbox WHERE id > 30)") // else the next writer would fail
 	run(t, db, insertItems, 121, 300, 1)                                                      // up to 210
 	p.awaitItems(t, 121, 300, 1)
-	testenv.WaitForSQL(t, db, emptied)
-	testenv.WaitForSQL(t, db, storedAll)
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
+	testenv.WaitForSQL(t, db, cursorStoredSQL)
 	if got := p.reported(); len(got) != 2 {
 		t.Errorf("gaps %q", got)
 	}
 }
 
 // TestHole: many ids without rows do not keep the rows behind them from being deleted.
-func TestHole(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestDeletionPassesLargeIDGaps(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	p := follow(t, testenv.Postgres(t).URL())
 	for i := range 4 {
 		run(t, db, insertItems, 10*i+1, 10*i+10, 1)
 		p.awaitItems(t, 10*i+1, 10*i+10, 1)
 		run(t, db, "SELECT setval('gateway.outbox_id_seq', $1)", int64(1_000_000_000)*int64(i+1))
 	}
-	testenv.WaitForSQL(t, db, emptied)
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
 	if got := p.reported(); len(got) > 0 {
 		t.Errorf("gaps %q", got)
 	}

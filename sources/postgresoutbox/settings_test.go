@@ -10,7 +10,7 @@ import (
 // rowText is the row of a table as it must arrive, whatever a session has set.
 func rowText(t testing.TB, table, id string) (text string) {
 	t.Helper()
-	c := session(t)
+	c := newSession(t)
 	run(t, c, pgconn.SetSQL(pgconn.RowSettings, false))
 	if err := c.QueryRow(testenv.Context(t), "SELECT row_to_json(r)::text FROM public."+table+" r WHERE id = "+id).Scan(&text); err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func rowText(t testing.TB, table, id string) (text string) {
 func TestSettingsOfSessions(t *testing.T) {
 	for _, setting := range append(testenv.SessionSettings, "") {
 		t.Run(setting, func(t *testing.T) {
-			db := fresh(t, testenv.TypesSQL("types")+`INSERT INTO types (id) VALUES (1)`, "types")
+			db := resetDatabase(t, testenv.TypesSQL("types")+`INSERT INTO types (id) VALUES (1)`, "types")
 			want := `{"operation" : "READ", "order" : ` + rowText(t, "types", "1") + `}`
 			if setting != "" {
 				run(t, db, `ALTER ROLE postgres SET `+setting+`; ALTER DATABASE postgres SET `+setting)
@@ -33,8 +33,8 @@ func TestSettingsOfSessions(t *testing.T) {
 			if got := string(st.await(t, 1)[0].Data); got != want {
 				t.Errorf("snapshot:\n%s, want\n%s", got, want)
 			}
-			stored(t, db, "coalesce((snapshot->'tables'->'public.types'->>'done')::bool, false)") // else later rows come twice
-			writer := session(t)                                                                  // has what the role and the database say
+			awaitCursor(t, db, "coalesce((snapshot->'tables'->'public.types'->>'done')::bool, false)") // else later rows come twice
+			writer := newSession(t)                                                                    // has what the role and the database say
 			run(t, writer, `INSERT INTO public.types (id) VALUES (2); UPDATE public.types SET note = 'x' WHERE id = 2`)
 			want = `{"operation" : "UPDATE", "order" : ` + rowText(t, "types", "2") + `}`
 			if got := string(st.await(t, 3)[2].Data); got != want {

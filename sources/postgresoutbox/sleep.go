@@ -12,57 +12,57 @@ import (
 )
 
 const (
-	sleepFrom = 16 * time.Millisecond // the pause from which on it may sleep
-	sleepMost = 5 * time.Second       // after which it looks by itself
+	minSleepPause = 16 * time.Millisecond // the pause from which on it may sleep
+	maxSleep      = 5 * time.Second       // after which it looks by itself
 	// strangerAfter is how long the lock must be taken until the log names who has it, and
 	// strangerAgain after how long it does so again.
-	strangerAfter = time.Minute
-	strangerAgain = 10 * time.Minute
+	lockWarnAfter = time.Minute
+	lockWarnEvery = 10 * time.Minute
 )
 
 // sleep waits for the bell, where there is nothing to do: it holds a lock that writers
 // try to share, and those who cannot notify. It says whether it has slept. Nobody
 // waits for this lock, and it goes with the session.
 func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Duration) (slept bool, err error) {
-	waiting, _ := r.flight.State()
-	if r.s.opts.Wake != "bell" || pause < sleepFrom || len(r.cursor.gaps) > 0 || waiting > 0 || r.flight.Progressed() || r.stale || r.untidy {
+	waiting, _ := r.inFlight.State()
+	if r.s.opts.Wake != "bell" || pause < minSleepPause || len(r.cursor.pending) > 0 || waiting > 0 || r.inFlight.Progressed() || r.dirty || r.deletionPending {
 		return false, nil
 	}
-	if err := r.ask(ctx, "SELECT pg_try_advisory_lock(26470, 1)", &slept); err != nil || !slept {
-		return false, errors.Join(err, r.lookForStranger(ctx)) // a writer is at work, or another reader sleeps
+	if err := r.queryBool(ctx, "SELECT pg_try_advisory_lock(26470, 1)", &slept); err != nil || !slept {
+		return false, errors.Join(err, r.warnLockHolder(ctx)) // a writer is at work, or another reader sleeps
 	}
-	r.awake = time.Time{}
+	r.lockedOutSince = time.Time{}
 	// Everybody who has looked at the lock before it was taken has ended: read once more.
-	n, err := r.step(ctx, out)
-	if err == nil && n == 0 && len(r.cursor.gaps) == 0 {
-		var rung bool
-		rung, err = r.awaitBell(ctx)
+	n, err := r.readAndEmit(ctx, out)
+	if err == nil && n == 0 && len(r.cursor.pending) == 0 {
+		var notified bool
+		notified, err = r.awaitNotification(ctx)
 		if err == nil {
-			n, err = r.step(ctx, out)             // before writers stop ringing
-			r.untidy = r.untidy || rung && n == 0 // it may be a change below hi, which retain finds
+			n, err = r.readAndEmit(ctx, out)                            // before writers stop ringing
+			r.deletionPending = r.deletionPending || notified && n == 0 // it may be a change below hi, which retain finds
 		}
 	}
 	if err != nil {
 		return true, err
 	}
 	var released bool
-	return true, r.ask(ctx, "SELECT pg_advisory_unlock(26470, 1)", &released)
+	return true, r.queryBool(ctx, "SELECT pg_advisory_unlock(26470, 1)", &released)
 }
 
 // lookForStranger logs which session keeps the reader from sleeping, where one does so for
 // minutes: any role of the database can take this lock. Nothing is lost by it.
-func (r *reader) lookForStranger(ctx context.Context) error {
-	if r.awake.IsZero() {
-		r.awake = time.Now()
+func (r *reader) warnLockHolder(ctx context.Context) error {
+	if r.lockedOutSince.IsZero() {
+		r.lockedOutSince = time.Now()
 	}
-	if time.Since(r.awake) < r.s.strangerAfter {
+	if time.Since(r.lockedOutSince) < r.s.lockWarnAfter {
 		return nil
 	}
-	ctx, cancel := r.answer(ctx)
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var pid int
 	var role string
-	err := r.conn.QueryRow(ctx, bellHolder, r.s.strangerAfter.Seconds()).Scan(&pid, &role)
+	err := r.conn.QueryRow(ctx, lockHolderSQL, r.s.lockWarnAfter.Seconds()).Scan(&pid, &role)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows): // writers follow one another
 	case err != nil:
@@ -70,21 +70,21 @@ func (r *reader) lookForStranger(ctx context.Context) error {
 	default:
 		r.s.log.Warn("advisory lock of the outbox is held by another session: writes are slower, and this reader polls", "role", role, "pid", pid)
 	}
-	r.awake = time.Now().Add(strangerAgain - r.s.strangerAfter)
+	r.lockedOutSince = time.Now().Add(lockWarnEvery - r.s.lockWarnAfter)
 	return nil
 }
 
 // bellHolder finds the session that has had the lock for longest, for more than $1 seconds. A
 // writer has it for one transaction, so the time of its transaction counts.
-const bellHolder = `SELECT a.pid, coalesce(a.usename::text, '') FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+const lockHolderSQL = `SELECT a.pid, coalesce(a.usename::text, '') FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 	WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 26470 AND l.objid = 1 AND l.objsubid = 2 AND l.pid <> pg_backend_pid()
 	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 	AND clock_timestamp() - coalesce(a.xact_start, a.state_change, a.backend_start) > $1 * interval '1 second'
 	ORDER BY coalesce(a.xact_start, a.state_change) LIMIT 1`
 
 // awaitBell waits for a notification, and says whether one came.
-func (r *reader) awaitBell(ctx context.Context) (rung bool, err error) {
-	timed, cancel := context.WithTimeout(ctx, sleepMost)
+func (r *reader) awaitNotification(ctx context.Context) (notified bool, err error) {
+	timed, cancel := context.WithTimeout(ctx, maxSleep)
 	defer cancel()
 	_, err = r.conn.WaitForNotification(timed)
 	if err != nil && timed.Err() == nil {
@@ -93,8 +93,8 @@ func (r *reader) awaitBell(ctx context.Context) (rung bool, err error) {
 	return err == nil, ctx.Err()
 }
 
-func (r *reader) ask(ctx context.Context, sql string, answer *bool) error {
-	ctx, cancel := r.answer(ctx)
+func (r *reader) queryBool(ctx context.Context, sql string, answer *bool) error {
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	if err := r.conn.QueryRow(ctx, sql).Scan(answer); err != nil {
 		return fmt.Errorf("no answer from %s: %w", r.s.opts.URL, err)

@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	firstChunk = 1  // row: it may be large, and the link slow
-	chunkReads = 20 // of changes, before a chunk
+	firstChunk     = 1  // row: it may be large, and the link slow
+	maxChangeReads = 20 // of changes, before a chunk
 )
 
 // position is what is stored: how far the changes are, and how far the snapshot is.
-type position struct {
+type checkpoint struct {
 	cursor   cursor
 	snapshot snapshot
-	seen     int64 // see horizon
+	xidBound int64 // see horizon
 }
 
 // snapshot is how far the rows that existed were read, by table. It is a value: whoever
@@ -56,7 +56,7 @@ func (s snapshot) with(table string, state tableSnapshot) snapshot {
 }
 
 // next returns a table that is not done, and not paused now, or "".
-func (s snapshot) next(paused map[string]pause) string {
+func (s snapshot) next(paused map[string]tablePause) string {
 	for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
 		if !s.Tables[table].Done && time.Now().After(paused[table].until) {
 			return table
@@ -68,7 +68,7 @@ func (s snapshot) next(paused map[string]pause) string {
 // planSnapshot reads how far an earlier run was, and adds tables that are new. Where the cursor
 // came here from another database, its tables that are not done begin again: their transaction
 // ids are of the other one.
-func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) error {
+func (r *reader) startSnapshot(ctx context.Context, stored []byte, same bool) error {
 	if len(stored) > 0 {
 		if err := json.Unmarshal(stored, &r.snapshot); err != nil {
 			return fmt.Errorf("gateway.outbox_reader: the snapshot %s cannot be read: %w", stored, err)
@@ -78,7 +78,7 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) err
 		r.snapshot.Tables = maps.Clone(r.snapshot.Tables)
 		maps.DeleteFunc(r.snapshot.Tables, func(_ string, t tableSnapshot) bool { return !t.Done })
 	}
-	if err := r.list(ctx); err != nil {
+	if err := r.updateTables(ctx); err != nil {
 		return err
 	}
 	if r.s.opts.Snapshot != "initial" {
@@ -91,7 +91,7 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) err
 		state, known := r.snapshot.Tables[table]
 		if key, err := r.keyOf(ctx, table); !state.Done {
 			if err == nil && key.oid != 0 {
-				err = pgconn.MayRead(ctx, r.conn, key.oid, r.s.opts.Owners)
+				err = pgconn.CheckRowsReadable(ctx, r.conn, key.oid, r.s.opts.Owners)
 			}
 			if err != nil {
 				return fmt.Errorf("snapshot: %w", err)
@@ -109,22 +109,22 @@ func (r *reader) planSnapshot(ctx context.Context, stored []byte, same bool) err
 		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
 		r.snapshot = r.snapshot.with(table, begun)
 	}
-	r.stale = true // it has begun, whatever comes
+	r.dirty = true // it has begun, whatever comes
 	return r.save(ctx)
 }
 
 // copyRows emits the next rows that exist. They are read in one view of the database with
 // the changes before them: so a row comes behind all of its changes that it holds, and
 // before all others. It says whether it has read anything.
-func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) {
-	table := r.snapshot.next(r.s.paused)
-	if table == "" || len(r.cursor.gaps) > maxGaps {
+func (r *reader) emitSnapshot(ctx context.Context, out plugin.Output) (bool, error) {
+	table := r.snapshot.next(r.s.pausedTables)
+	if table == "" || len(r.cursor.pending) > maxPending {
 		return false, nil
 	}
-	if err := r.room(ctx, out); err != nil {
+	if err := r.awaitCapacity(ctx, out); err != nil {
 		return false, err
 	}
-	changes, existing, drained, err := r.view(ctx, table)
+	changes, existing, drained, err := r.readConsistent(ctx, table)
 	if err != nil {
 		return false, err
 	}
@@ -135,24 +135,24 @@ func (r *reader) copyRows(ctx context.Context, out plugin.Output) (bool, error) 
 	switch {
 	case !drained: // too many: another time
 		return true, nil
-	case existing.err != nil: // the changes, and other tables, go on
+	case existing.readErr != nil: // the changes, and other tables, go on
 		delete(r.keys, table) // it may have been renamed
-		p := r.s.pause(table)
-		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", p, "error", existing.err)
+		p := r.s.pauseTable(table)
+		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", p, "error", existing.readErr)
 		return len(changes) > 0, nil
 	}
-	delete(r.s.paused, table)
-	return true, r.emitExisting(ctx, out, table, existing)
+	delete(r.s.pausedTables, table)
+	return true, r.emitChunk(ctx, out, table, existing)
 }
 
 // view reads changes, and, where these are all that one view of the database has, the next rows
 // of a table in the same view.
-func (r *reader) view(ctx context.Context, table string) (changes []row, existing chunk, drained bool, err error) {
-	tx, err := r.beginView(ctx)
+func (r *reader) readConsistent(ctx context.Context, table string) (changes []row, existing chunk, drained bool, err error) {
+	tx, err := r.beginRepeatableRead(ctx)
 	if err != nil {
 		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
 	}
-	for range chunkReads {
+	for range maxChangeReads {
 		rows, err := r.read(ctx)
 		if err != nil {
 			return nil, existing, false, err
@@ -165,7 +165,7 @@ func (r *reader) view(ctx context.Context, table string) (changes []row, existin
 		}
 		changes = append(changes, rows...)
 	}
-	limited, cancel := r.answer(ctx)
+	limited, cancel := r.withTimeout(ctx)
 	defer cancel()
 	if err := tx.Commit(limited); err != nil {
 		return nil, existing, false, fmt.Errorf("cannot read the outbox: %w", err)
@@ -173,19 +173,19 @@ func (r *reader) view(ctx context.Context, table string) (changes []row, existin
 	return changes, existing, drained, nil
 }
 
-func (r *reader) beginView(ctx context.Context) (pgx.Tx, error) {
-	ctx, cancel := r.answer(ctx)
+func (r *reader) beginRepeatableRead(ctx context.Context) (pgx.Tx, error) {
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	return r.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 }
 
 // emitExisting emits rows, and moves the snapshot over them.
-func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table string, existing chunk) error {
+func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string, existing chunk) error {
 	rows := existing.rows
 	if len(rows) == 0 {
 		r.s.log.Info("snapshot: has read all rows that existed", "table", table)
 		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: r.snapshot.Tables[table].Since, Done: true})
-		r.stale = true
+		r.dirty = true
 		return nil
 	}
 	since := r.snapshot.Tables[table].Since
@@ -195,23 +195,23 @@ func (r *reader) emitExisting(ctx context.Context, out plugin.Output, table stri
 		if err != nil {
 			return err
 		}
-		mark := "row"
-		if one.Mark {
-			mark = "overlap"
+		origin := "row"
+		if one.Flag {
+			origin = "overlap"
 		}
 		events[i] = &event.Event{
 			ID: snapshotID(table, since, one.Key), Source: r.s.name, Channel: table, Key: key.text, Time: time.Now(),
-			Data:  r.existingPayload(table, mark, one.Data),
-			Attrs: []event.Attr{{Name: event.AttrTable, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: mark}},
+			Data:  r.snapshotPayload(table, origin, one.Data),
+			Attrs: []event.Attr{{Name: event.AttrTable, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: origin}},
 		}
 		if !key.known {
 			events[i].Attrs = append(events[i].Attrs, event.Attr{Name: event.AttrBarrier, Value: table})
 		}
 	}
-	r.s.copied.Add(float64(len(rows)))
+	r.s.snapshotRows.Add(float64(len(rows)))
 	before := r.snapshot
 	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: existing.key, After: rows[len(rows)-1].Key})
-	ack := r.flight.Add(place{before: &before}, len(events))
+	ack := r.inFlight.Add(batchPosition{snapshotBefore: &before}, len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 
@@ -223,10 +223,10 @@ func snapshotID(table, since string, key []string) string {
 	return "snapshot-" + since + "-" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-func (r *reader) existingPayload(table, mark string, data []byte) []byte {
+func (r *reader) snapshotPayload(table, origin string, data []byte) []byte {
 	if r.s.opts.Output == "order" {
 		return orderPayload("READ", data)
 	}
 	b := rawjson.AppendText([]byte(`{"operation":"READ","table":`), table)
-	return fmt.Appendf(b, `,"snapshot":"%s","old":null,"new":%s}`, mark, data)
+	return fmt.Appendf(b, `,"snapshot":"%s","old":null,"new":%s}`, origin, data)
 }

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin/plugintest"
 )
 
-func initial(tables ...string) func(*Options) {
+func withSnapshot(tables ...string) func(*Options) {
 	return func(o *Options) { o.Output, o.Snapshot, o.Tables = "change", "initial", tables }
 }
 
@@ -26,8 +26,8 @@ func TestSnapshot(t *testing.T) {
 		CREATE TABLE stamps (at timestamptz PRIMARY KEY, x bytea); SET timezone = 'Asia/Tokyo';
 		INSERT INTO stamps SELECT '2024-01-01 00:00:00.000001+00'::timestamptz + n * interval '1 microsecond', '\x00ff' FROM generate_series(1, 1200) n;
 		CREATE TABLE nothing (id uuid PRIMARY KEY);`
-	db := fresh(t, ddl, "parts", "stamps", "nothing")
-	st := start(t, initial("parts", "stamps", "nothing"), newCollector())
+	db := resetDatabase(t, ddl, "parts", "stamps", "nothing")
+	st := start(t, withSnapshot("parts", "stamps", "nothing"), newCollector())
 	events := st.await(t, 2400)
 	for i, e := range events[:1200] {
 		want := fmt.Sprintf(`{"operation":"READ","table":"public.parts","snapshot":"row","old":null,"new":{"region":"%s","No":%d,"made":"2024-01-02"}}`, []string{"eu", "us"}[i/600], i%600+1)
@@ -46,25 +46,25 @@ func TestSnapshot(t *testing.T) {
 	if got := changeOf(t, st.await(t, 2402)[2400]); got.Operation != "UPDATE" {
 		t.Errorf("after the snapshot: %+v", got)
 	}
-	stored(t, db, "snapshot::text NOT LIKE '%after%' AND hi > 0 AND gaps = '{}'")
+	awaitCursor(t, db, "snapshot::text NOT LIKE '%after%' AND hi > 0 AND gaps = '{}'")
 	st.stop()
 	run(t, db, "CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);"+outbox(t, "later").CreateSQL())
-	st = start(t, initial("parts", "later"), newCollector())
-	if got := ids(t, st.await(t, 1)); got != "R7" {
+	st = start(t, withSnapshot("parts", "later"), newCollector())
+	if got := operationsOf(t, st.await(t, 1)); got != "R7" {
 		t.Errorf("another table: %s", got)
 	}
-	stored(t, db, "coalesce(snapshot->'tables'->'public.later'->>'done', '') = 'true'")
+	awaitCursor(t, db, "coalesce(snapshot->'tables'->'public.later'->>'done', '') = 'true'")
 	run(t, db, "INSERT INTO later VALUES (8)")
-	if got := ids(t, st.await(t, 2)); got != "R7 I8" {
+	if got := operationsOf(t, st.await(t, 2)); got != "R7 I8" {
 		t.Errorf("and then: %s", got)
 	}
 }
 
 // TestSnapshotNeedsATrigger, as all reading of a table that is named.
 func TestSnapshotNeedsATrigger(t *testing.T) {
-	fresh(t, items)
-	run(t, session(t), outbox(t).CreateSQL())
-	err := newSource(t, initial("items")).Run(t.Context(), newCollector())
+	resetDatabase(t, itemsSQL)
+	run(t, newSession(t), outbox(t).CreateSQL())
+	err := newSource(t, withSnapshot("items")).Run(t.Context(), newCollector())
 	if err == nil || !strings.Contains(err.Error(), "nothing captures the changes of public.items: its trigger is not there") {
 		t.Errorf("error %v", err)
 	}
@@ -75,15 +75,15 @@ func TestSnapshotNeedsATrigger(t *testing.T) {
 // is what its changes have made of it; a row that was written since is marked.
 func TestSnapshotUnderWrites(t *testing.T) {
 	const rows, rate, writers = 20_000, 2000, 4
-	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	t.Logf("SEED=%d", seed)
-	db := fresh(t, items+fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n;", rows), "items")
+	db := resetDatabase(t, itemsSQL+fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n;", rows), "items")
 	ctx, cancel := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
 	var mu sync.Mutex
 	latest, deleted := map[int]int{}, map[int]bool{}
 	for w := range writers { // each has rows of its own
-		conn := session(t)
+		conn := newSession(t)
 		writing.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(w)))
 			pace := time.NewTicker(time.Second * writers / rate)
@@ -110,14 +110,14 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	}
 	out := newCollector()
 	taken := 0
-	out.verdict = func(*event.Event) error { // a sink that takes its time
+	out.ackWith = func(*event.Event) error { // a sink that takes its time
 		if taken++; taken%100 == 0 {
 			time.Sleep(3 * time.Millisecond)
 		}
 		return nil
 	}
-	st := start(t, initial("items"), out)
-	killer := session(t)
+	st := start(t, withSnapshot("items"), out)
+	killer := newSession(t)
 	kills := 0
 	for _, share := range []int{5, 3, 2} {
 		st.await(t, rows/share)
@@ -132,11 +132,11 @@ func TestSnapshotUnderWrites(t *testing.T) {
 			}
 		}
 	}
-	stored(t, db, "snapshot::text LIKE '%done%'")
+	awaitCursor(t, db, "snapshot::text LIKE '%done%'")
 	cancel()
 	writing.Wait()
 	run(t, db, "INSERT INTO items VALUES (-1, 0)")
-	stored(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
+	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
 	st.stop()
 
 	state, read, overlaps, since := map[int]int{}, map[int]bool{}, 0, map[int]bool{} // -1: deleted
@@ -193,7 +193,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 			t.Errorf("row %d is lost", id)
 		}
 	}
-	t.Logf("%d events, %d rows read, %d of them marked, %d sessions ended, %d came again", len(st.events), len(read), overlaps, kills, st.again)
+	t.Logf("%d events, %d rows read, %d of them marked, %d sessions ended, %d came again", len(st.events), len(read), overlaps, kills, st.repeated)
 	if overlaps == 0 || kills < 3 {
 		t.Errorf("%d rows were marked, %d sessions ended: nothing was tested", overlaps, kills)
 	}
@@ -203,9 +203,9 @@ func TestSnapshotUnderWrites(t *testing.T) {
 // operators that the search path does not have.
 func TestSnapshotOfKeysWithAnOrderOfTheirOwn(t *testing.T) {
 	const rows = 200
-	fresh(t, `CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE names (name citext, n int, PRIMARY KEY (name, n));
+	resetDatabase(t, `CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE names (name citext, n int, PRIMARY KEY (name, n));
 		INSERT INTO names SELECT CASE n % 2 WHEN 0 THEN 'a' ELSE 'A' END || lpad((n / 2)::text, 4, '0'), n FROM generate_series(1, 200) n;`, "names")
-	st := start(t, initial("names"), newCollector())
+	st := start(t, withSnapshot("names"), newCollector())
 	seen := map[any]bool{}
 	for _, e := range st.await(t, rows) {
 		seen[changeOf(t, e).New["n"]] = true

@@ -10,10 +10,10 @@ import (
 type cache struct {
 	now  func() time.Time
 	ttl  time.Duration
-	rows *simplelru.LRU[string, cached] // nil: nothing is remembered
+	rows *simplelru.LRU[string, cachedRow] // nil: nothing is remembered
 }
 
-type cached struct {
+type cachedRow struct {
 	row   []byte
 	until time.Time
 }
@@ -21,7 +21,7 @@ type cached struct {
 func newCache(o Cache, now func() time.Time) *cache {
 	c := &cache{now: now, ttl: o.TTL.D()}
 	if o.Size > 0 && o.TTL > 0 {
-		c.rows, _ = simplelru.NewLRU[string, cached](o.Size, nil) // the size is positive
+		c.rows, _ = simplelru.NewLRU[string, cachedRow](o.Size, nil) // the size is positive
 	}
 	return c
 }
@@ -39,6 +39,6 @@ func (c *cache) get(key []byte) (row []byte, known bool) {
 
 func (c *cache) put(key, row []byte) {
 	if c.rows != nil {
-		c.rows.Add(string(key), cached{row, c.now().Add(c.ttl)})
+		c.rows.Add(string(key), cachedRow{row, c.now().Add(c.ttl)})
 	}
 }

@@ -18,20 +18,20 @@ import (
 
 // database is one session, which is opened when it is needed and again when it was lost.
 type database struct {
-	config *pgx.ConnConfig
-	query  string
-	set    string // a statement that makes the settings of the transaction
-	conn   *pgx.Conn
+	config      *pgx.ConnConfig
+	sql         string
+	settingsSQL string // a statement that makes the settings of the transaction
+	conn        *pgx.Conn
 }
 
 var (
-	quoted    = regexp.MustCompile(`'(?:[^']|''')*'|"(?:[^"]|"")*"|--[^\n]*|(?s:/\*.*?\*/)`)
-	parameter = regexp.MustCompile(`\$([1-9][0-9]{0,4})`)
+	quotedText   = regexp.MustCompile(`'(?:[^']|''')*'|"(?:[^"]|"")*"|--[^\n]*|(?s:/\*.*?\*/)`)
+	parameterRef = regexp.MustCompile(`\$([1-9][0-9]{0,4})`)
 )
 
 // parameters returns the highest N of a $N in a query, outside of texts and comments.
 func parameters(query string) (highest int) {
-	for _, m := range parameter.FindAllStringSubmatch(quoted.ReplaceAllString(query, " "), -1) {
+	for _, m := range parameterRef.FindAllStringSubmatch(quotedText.ReplaceAllString(query, " "), -1) {
 		n, _ := strconv.Atoi(m[1]) // it is digits
 		highest = max(highest, n)
 	}
@@ -40,14 +40,14 @@ func parameters(query string) (highest int) {
 
 // wrapped makes each row one JSON object, with all digits as the server prints them. A
 // statement that changes something cannot stand there.
-func wrapped(query string) string {
+func rowQuery(query string) string {
 	query = strings.TrimRight(query, "; \t\r\n")
 	return "SELECT pg_catalog.to_json(row)::pg_catalog.text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
 }
 
 // settings returns those with which rows become text: they are what postgres-outbox has, but for
 // the search path, and for what the URL says.
-func settings(config *pgx.ConnConfig) string {
+func settingsSQL(config *pgx.ConnConfig) string {
 	return pgconn.SetSQL(slices.DeleteFunc(slices.Clone(pgconn.RowSettings), func(s pgconn.Setting) bool {
 		for name := range config.RuntimeParams {
 			if strings.EqualFold(name, s.Name) {
@@ -59,11 +59,11 @@ func settings(config *pgx.ConnConfig) string {
 }
 
 // find returns the row, or nil where there is none.
-func (d *database) find(ctx context.Context, params []any) ([]byte, error) {
+func (d *database) findRow(ctx context.Context, params []any) ([]byte, error) {
 	reused := d.conn != nil
-	row, err := d.ask(ctx, params)
+	row, err := d.query(ctx, params)
 	if err != nil && reused && d.conn == nil && ctx.Err() == nil { // the server has closed it since the last event
-		row, err = d.ask(ctx, params)
+		row, err = d.query(ctx, params)
 	}
 	return row, err
 }
@@ -73,21 +73,21 @@ func (d *database) find(ctx context.Context, params []any) ([]byte, error) {
 // The query runs in a read-only transaction that is rolled back, in one round trip: it may run
 // code of the tables' owners, which must leave nothing behind, and no setting. The session uses
 // no statement by name, which that code could have prepared (see build).
-func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
+func (d *database) query(ctx context.Context, params []any) ([]byte, error) {
 	if d.conn == nil {
 		conn, err := pgx.ConnectConfig(ctx, d.config)
 		if err != nil {
-			return nil, d.explain(err)
+			return nil, d.wrapError(err)
 		}
 		d.conn = conn
 	}
-	found, err := d.read(ctx, params)
+	rows, err := d.runQuery(ctx, params)
 	if err == nil {
 		switch {
-		case len(found) > 1:
+		case len(rows) > 1:
 			return nil, plugin.Permanent(errors.New("the query finds more than one row: add LIMIT 1, or what tells them apart"))
-		case len(found) == 1:
-			return found[0], nil
+		case len(rows) == 1:
+			return rows[0], nil
 		default:
 			return nil, nil
 		}
@@ -101,17 +101,17 @@ func (d *database) ask(ctx context.Context, params []any) ([]byte, error) {
 		d.conn = nil
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // it may be this event's query that takes long, and not the server that is away
-		err = errors.New(pgconn.Reason(err).Error())
+		err = errors.New(pgconn.Summarize(err).Error())
 	}
-	return nil, d.explain(err)
+	return nil, d.wrapError(err)
 }
 
 // read returns what the query finds.
-func (d *database) read(ctx context.Context, params []any) (found [][]byte, err error) {
+func (d *database) runQuery(ctx context.Context, params []any) (found [][]byte, err error) {
 	var batch pgx.Batch
 	batch.Queue("BEGIN READ ONLY")
-	batch.Queue(d.set)
-	batch.Queue(d.query, params...).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(d.settingsSQL)
+	batch.Queue(d.sql, params...).Query(func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowTo[[]byte])
 		return err
 	})
@@ -120,8 +120,8 @@ func (d *database) read(ctx context.Context, params []any) (found [][]byte, err 
 	return found, d.conn.SendBatch(ctx, &batch).Close()
 }
 
-func (d *database) explain(err error) error {
-	return fmt.Errorf("the database %s:%d/%s: %w", d.config.Host, d.config.Port, d.config.Database, pgconn.Reason(err))
+func (d *database) wrapError(err error) error {
+	return fmt.Errorf("the database %s:%d/%s: %w", d.config.Host, d.config.Port, d.config.Database, pgconn.Summarize(err))
 }
 
 func (d *database) close(ctx context.Context) error {
@@ -137,11 +137,11 @@ func (d *database) close(ctx context.Context) error {
 func (t *transform) Probe(ctx context.Context) []plugin.Finding {
 	conn, err := pgx.ConnectConfig(ctx, t.db.config)
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.explain(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Prepare(ctx, "", t.db.query); err != nil {
-		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.explain(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
+	if _, err := conn.Prepare(ctx, "", t.db.sql); err != nil {
+		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
 	}
 	findings := []plugin.Finding{{Text: "the query can be run"}}
 	var super bool

@@ -71,7 +71,7 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	}
 	t := &transform{
 		opts: o, eval: expr.NewEvaluator(env.Now, env.NewID), params: make([]any, len(o.Params)),
-		db: &database{config: config, query: wrapped(o.Query), set: settings(config)}, cache: newCache(o.Cache, env.Now),
+		db: &database{config: config, sql: rowQuery(o.Query), settingsSQL: settingsSQL(config)}, cache: newCache(o.Cache, env.Now),
 	}
 	t.edit.Add(o.Into, rawjson.Change{Create: true, Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.row...), nil }})
 	return t, nil
@@ -100,7 +100,7 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 		ctx, cancel := context.WithTimeout(ctx, t.opts.Timeout.D())
 		defer cancel()
 		var err error
-		if t.row, err = t.db.find(ctx, t.params); err != nil {
+		if t.row, err = t.db.findRow(ctx, t.params); err != nil {
 			return err
 		}
 		t.cache.put(t.key, t.row)

@@ -28,7 +28,7 @@ const (
 // whose row cannot be fetched in time goes on with its key.
 //
 // Only the goroutine of Run uses it. The fetches themselves run in goroutines of their own.
-type waiting struct {
+type fetchQueue struct {
 	newFetcher func() *fetcher
 	log        *slog.Logger
 	unfetched  prometheus.Counter
@@ -47,69 +47,69 @@ type waiting struct {
 // row, or of several that an event could belong to.
 type lane struct {
 	channel string
-	items   []*item
-	rows    []marked // of all that were in it
+	events  []*waitingEvent
+	rows    []largeRow // of all that were in it
 }
 
 // item is one event of a lane.
-type item struct {
-	event  *event.Event
-	since  time.Time
-	marked *marked // its row is to be fetched; nil: it only follows
-	state  itemState
+type waitingEvent struct {
+	event     *event.Event
+	arrivedAt time.Time
+	large     *largeRow // its row is to be fetched; nil: it only follows
+	state     fetchState
 }
 
-type itemState int
+type fetchState int
 
 const (
-	queued itemState = iota
+	queued fetchState = iota
 	running
 	done // fetched, given up, or not to be fetched
 )
 
-var errTooMany = errors.New("too many rows wait to be fetched, or a fetch takes too long")
+var errFetchOverload = errors.New("too many rows wait to be fetched, or a fetch takes too long")
 
 type result struct {
 	lane    *lane
-	item    *item
+	item    *waitingEvent
 	fetcher *fetcher
 	data    []byte // nil: the row is gone
 	err     error
 }
 
-func newWaiting(newFetcher func() *fetcher, log *slog.Logger, unfetched prometheus.Counter) *waiting {
-	return &waiting{newFetcher: newFetcher, log: log, unfetched: unfetched, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
+func newFetchQueue(newFetcher func() *fetcher, log *slog.Logger, unfetched prometheus.Counter) *fetchQueue {
+	return &fetchQueue{newFetcher: newFetcher, log: log, unfetched: unfetched, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
 }
 
 // add takes an event that must wait, and reports whether it has. The row of an event that is
 // marked begins to be fetched.
-func (w *waiting) add(ctx context.Context, e *event.Event) bool {
-	large := isMarked(e.Data)
+func (w *fetchQueue) add(ctx context.Context, e *event.Event) bool {
+	large := isLargeRow(e.Data)
 	if !large && len(w.lanes) == 0 {
 		return false
 	}
-	it := &item{event: e, since: time.Now(), state: done}
+	added := &waitingEvent{event: e, arrivedAt: time.Now(), state: done}
 	if large {
-		m, err := parseMarked(e.Data)
+		m, err := parseLargeRow(e.Data)
 		switch {
 		case err != nil:
-			w.keyOnly(e.Channel, err)
+			w.emitKeyOnly(e.Channel, err)
 		case w.events >= maxWaiting:
-			w.keyOnly(e.Channel, errTooMany)
+			w.emitKeyOnly(e.Channel, errFetchOverload)
 		default:
-			it.marked, it.state = &m, queued
+			added.large, added.state = &m, queued
 		}
 	}
 	l := w.laneOf(e)
-	if l == nil && it.marked == nil {
+	if l == nil && added.large == nil {
 		return false
 	}
 	if l == nil {
 		l = &lane{channel: e.Channel}
 		w.lanes = append(w.lanes, l)
 	}
-	l.items = append(l.items, it)
-	if m := it.marked; m != nil && !slices.ContainsFunc(l.rows, func(r marked) bool { return r.table == m.table && r.isRow(m.key) }) {
+	l.events = append(l.events, added)
+	if m := added.large; m != nil && !slices.ContainsFunc(l.rows, func(r largeRow) bool { return r.table == m.table && r.matches(m.key) }) {
 		l.rows = append(l.rows, *m)
 	}
 	w.events++
@@ -120,48 +120,48 @@ func (w *waiting) add(ctx context.Context, e *event.Event) bool {
 // laneOf returns the lane of an event's row, nil where none of it waits. Only events that are
 // marked name their table: any other may belong to each row with its key. Lanes that an event
 // could belong to become one.
-func (w *waiting) laneOf(e *event.Event) (found *lane) {
+func (w *fetchQueue) laneOf(e *event.Event) (found *lane) {
 	var fields map[string]json.RawMessage
 	if len(w.lanes) == 0 || json.Unmarshal(e.Data, &fields) != nil {
 		return nil
 	}
 	rows := map[string]map[string]json.RawMessage{} // by the field that holds them
-	is := func(m marked) bool {
+	matches := func(m largeRow) bool {
 		row, parsed := rows[m.field]
 		if !parsed {
 			_ = json.Unmarshal(fields[m.field], &row) // without one it is no row of any lane
 			rows[m.field] = row
 		}
-		return m.isRow(row)
+		return m.matches(row)
 	}
 	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool {
-		if l.channel != e.Channel || !slices.ContainsFunc(l.rows, is) {
+		if l.channel != e.Channel || !slices.ContainsFunc(l.rows, matches) {
 			return false
 		}
 		if found == nil {
 			found = l
 			return false
 		}
-		found.join(l)
+		found.merge(l)
 		return true
 	})
 	return found
 }
 
 // join takes the items of another lane, in the order of arrival.
-func (l *lane) join(other *lane) {
-	l.items, l.rows = append(l.items, other.items...), append(l.rows, other.rows...)
-	slices.SortStableFunc(l.items, func(a, b *item) int { return a.since.Compare(b.since) })
+func (l *lane) merge(other *lane) {
+	l.events, l.rows = append(l.events, other.events...), append(l.rows, other.rows...)
+	slices.SortStableFunc(l.events, func(a, b *waitingEvent) int { return a.arrivedAt.Compare(b.arrivedAt) })
 }
 
 // start begins the fetches for which there is a session: of the first item of a lane, where no
 // other row of its table is fetched.
-func (w *waiting) start(ctx context.Context) {
+func (w *fetchQueue) start(ctx context.Context) {
 	busy := map[string]bool{}
 	for _, l := range w.lanes {
-		for _, it := range l.items {
+		for _, it := range l.events {
 			if it.state == running {
-				busy[it.marked.table] = true
+				busy[it.large.table] = true
 			}
 		}
 	}
@@ -169,8 +169,8 @@ func (w *waiting) start(ctx context.Context) {
 		if w.running >= maxFetchers {
 			return
 		}
-		it := l.items[0]
-		if it.state != queued || busy[it.marked.table] {
+		it := l.events[0]
+		if it.state != queued || busy[it.large.table] {
 			continue
 		}
 		var f *fetcher
@@ -179,12 +179,12 @@ func (w *waiting) start(ctx context.Context) {
 		} else {
 			f = w.newFetcher()
 		}
-		busy[it.marked.table], it.state = true, running
+		busy[it.large.table], it.state = true, running
 		w.running++
 		w.goroutines.Add(1)
 		var data []byte
 		plugin.Go(func() (err error) {
-			data, err = f.complete(ctx, it.since, l.channel, *it.marked)
+			data, err = f.payload(ctx, it.arrivedAt, l.channel, *it.large)
 			return err
 		}, func(err error) {
 			defer w.goroutines.Done()
@@ -197,7 +197,7 @@ func (w *waiting) start(ctx context.Context) {
 }
 
 // onResult has cancel called when a fetch has ended, or ended before.
-func (w *waiting) onResult(cancel context.CancelFunc) {
+func (w *fetchQueue) cancelOnResult(cancel context.CancelFunc) {
 	w.wake.Store(&cancel)
 	if len(w.results) > 0 {
 		cancel()
@@ -205,7 +205,7 @@ func (w *waiting) onResult(cancel context.CancelFunc) {
 }
 
 // finished returns the events that need not wait any more, in the order of each row.
-func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
+func (w *fetchQueue) finished(ctx context.Context) (out []*event.Event) {
 	for len(w.results) > 0 {
 		r := <-w.results
 		w.running--
@@ -216,7 +216,7 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 		switch {
 		case r.item.state == done: // given up
 		case r.err != nil:
-			w.keyOnly(r.lane.channel, r.err)
+			w.emitKeyOnly(r.lane.channel, r.err)
 		case r.data != nil:
 			r.item.event.Data = r.data
 		}
@@ -224,17 +224,17 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 	}
 	full := w.events > maxWaiting
 	w.lanes = slices.DeleteFunc(w.lanes, func(l *lane) bool {
-		for len(l.items) > 0 {
-			it := l.items[0]
-			if it.state != done && (full || it.state == queued && time.Since(it.since) > fetchTimeout) {
-				w.keyOnly(l.channel, errTooMany)
+		for len(l.events) > 0 {
+			it := l.events[0]
+			if it.state != done && (full || it.state == queued && time.Since(it.arrivedAt) > fetchTimeout) {
+				w.emitKeyOnly(l.channel, errFetchOverload)
 				it.state = done
 			}
 			if it.state != done {
 				return false
 			}
 			out = append(out, it.event)
-			l.items = l.items[1:]
+			l.events = l.events[1:]
 			w.events--
 		}
 		return true
@@ -244,7 +244,7 @@ func (w *waiting) finished(ctx context.Context) (out []*event.Event) {
 }
 
 // keyOnly counts an event that goes on with its key only, and logs why, for some of them.
-func (w *waiting) keyOnly(channel string, err error) {
+func (w *fetchQueue) emitKeyOnly(channel string, err error) {
 	w.unfetched.Inc()
 	w.warnings.Do(func() {
 		w.log.Warn("row over 7,999 bytes not read: its event has only the primary key", "channel", channel, "error", err)
@@ -252,7 +252,7 @@ func (w *waiting) keyOnly(channel string, err error) {
 }
 
 // close waits for the fetches that run, which end with their context, and closes the sessions.
-func (w *waiting) close() {
+func (w *fetchQueue) close() {
 	w.goroutines.Wait()
 	for len(w.results) > 0 {
 		w.idle = append(w.idle, (<-w.results).fetcher)

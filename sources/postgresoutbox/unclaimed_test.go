@@ -16,17 +16,17 @@ import (
 )
 
 // told collects gaps, whose text is waited for.
-type told struct {
-	mu   sync.Mutex
-	all  []string
-	more chan struct{}
+type gapRecorder struct {
+	mu      sync.Mutex
+	reasons []string
+	more    chan struct{}
 }
 
-func newTold(c *collector) *told {
-	g := &told{more: make(chan struct{}, 1)}
+func recordGaps(c *collector) *gapRecorder {
+	g := &gapRecorder{more: make(chan struct{}, 1)}
 	c.gap = func(reason string) {
 		g.mu.Lock()
-		g.all = append(g.all, reason)
+		g.reasons = append(g.reasons, reason)
 		g.mu.Unlock()
 		select {
 		case g.more <- struct{}{}:
@@ -37,12 +37,12 @@ func newTold(c *collector) *told {
 }
 
 // await waits for a gap with a text, and returns how many there were in all.
-func (g *told) await(t *testing.T, text string) int {
+func (g *gapRecorder) await(t *testing.T, text string) int {
 	t.Helper()
 	deadline := time.After(testenv.Wait)
 	for {
 		g.mu.Lock()
-		all := slices.Clone(g.all)
+		all := slices.Clone(g.reasons)
 		g.mu.Unlock()
 		if slices.ContainsFunc(all, func(reason string) bool { return strings.Contains(reason, text) }) {
 			return len(all)
@@ -55,18 +55,18 @@ func (g *told) await(t *testing.T, text string) int {
 	}
 }
 
-func reads(tables ...string) func(*Options) {
+func withTables(tables ...string) func(*Options) {
 	return func(o *Options) { o.Tables = tables }
 }
 
-func quick(t *testing.T, set func(*Options)) *source {
+func newQuickSource(t *testing.T, set func(*Options)) *source {
 	s := newSource(t, set)
-	s.retainEvery, s.measureEvery = 10*time.Millisecond, 10*time.Millisecond
+	s.deleteEvery, s.measureEvery = 10*time.Millisecond, 10*time.Millisecond
 	return s
 }
 
-func channels(events []*event.Event) string {
-	return list(events, func(e *event.Event) string { return e.Channel })
+func joinChannels(events []*event.Event) string {
+	return joinEvents(events, func(e *event.Event) string { return e.Channel })
 }
 
 func count(t *testing.T, db *pgx.Conn, sql string) (n int) {
@@ -77,72 +77,72 @@ func count(t *testing.T, db *pgx.Conn, sql string) (n int) {
 	return n
 }
 
-const twoTables = `CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY);`
+const twoTablesSQL = `CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY);`
 
 // TestTableThatNoReaderHas: its changes are counted, told once, and kept; and they come, in their
 // order, when a reader has the table. The others go on meanwhile.
-func TestTableThatNoReaderHas(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
+func TestUnclaimedTable(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	c := newCollector()
-	gaps := newTold(c)
-	s := quick(t, reads("items"))
+	gaps := recordGaps(c)
+	s := newQuickSource(t, withTables("items"))
 	st := startSource(t, s, c)
 	run(t, db, `INSERT INTO old VALUES (1); INSERT INTO items VALUES (1); INSERT INTO old VALUES (2), (3); INSERT INTO items VALUES (2)`)
 	st.await(t, 2)
 	if n := gaps.await(t, "changes of public.old are not delivered"); n != 1 {
 		t.Errorf("%d gaps", n)
 	}
-	stored(t, db, `low = 5 AND (SELECT count(*) = 3 FROM gateway.outbox)`)
-	for begin := time.Now(); testutil.ToFloat64(s.kept) != 3; time.Sleep(5 * time.Millisecond) {
+	awaitCursor(t, db, `low = 5 AND (SELECT count(*) = 3 FROM gateway.outbox)`)
+	for begin := time.Now(); testutil.ToFloat64(s.unclaimedRows) != 3; time.Sleep(5 * time.Millisecond) {
 		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("the gauge says %v", testutil.ToFloat64(s.kept))
+			t.Fatalf("the gauge says %v", testutil.ToFloat64(s.unclaimedRows))
 		}
 	}
 	if n := testutil.ToFloat64(s.skipped); n != 3 {
 		t.Errorf("%v are counted", n)
 	}
 	st.stop()
-	s = quick(t, reads("items", "old"))
-	s.listMost = 2 // changes of the table lie in three parts
+	s = newQuickSource(t, withTables("items", "old"))
+	s.maxCheckIDs = 2 // changes of the table lie in three parts
 	st = startSource(t, s, newCollector())
 	run(t, db, `INSERT INTO old VALUES (4)`)
 	events := st.await(t, 4)
-	if got := list(events, func(e *event.Event) string { return e.Key }); got != "public.old:1 public.old:2 public.old:3 public.old:4 " {
+	if got := joinEvents(events, func(e *event.Event) string { return e.Key }); got != "public.old:1 public.old:2 public.old:3 public.old:4 " {
 		t.Errorf("then come %s", got)
 	}
-	stored(t, db, `low = 6 AND (SELECT count(*) = 0 FROM gateway.outbox)`)
+	awaitCursor(t, db, `low = 6 AND (SELECT count(*) = 0 FROM gateway.outbox)`)
 	st.stop()
 }
 
 // TestTableThatAnotherReaderHas: that is no loss, and says nothing; and what all have read is deleted.
-func TestTableThatAnotherReaderHas(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
-	var all []*started
+func TestTableOfAnotherReader(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
+	var all []*runningSource
 	for _, name := range []string{"old", "items"} {
 		c := newCollector()
 		c.gap = func(reason string) { t.Errorf("%s: gap: %s", name, reason) }
-		all = append(all, startSource(t, quick(t, func(o *Options) { o.Name, o.Tables = name, []string{name} }), c))
+		all = append(all, startSource(t, newQuickSource(t, func(o *Options) { o.Name, o.Tables = name, []string{name} }), c))
 	}
 	run(t, db, `INSERT INTO old VALUES (1); INSERT INTO items VALUES (1)`)
 	for i, want := range []string{"public.old ", "public.items "} {
-		if got := channels(all[i].await(t, 1)); got != want {
+		if got := joinChannels(all[i].await(t, 1)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	stored(t, db, `(SELECT count(*) = 0 FROM gateway.outbox)`)
+	awaitCursor(t, db, `(SELECT count(*) = 0 FROM gateway.outbox)`)
 }
 
 // TestUnreadIsBounded: beyond the bound the oldest are deleted, and counted.
-func TestUnreadIsBounded(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
-	s := quick(t, reads("items"))
-	s.unreadMost = 10
+func TestUnclaimedChangesAreBounded(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
+	s := newQuickSource(t, withTables("items"))
+	s.maxUnclaimed = 10
 	st := startSource(t, s, newCollector())
 	run(t, db, `INSERT INTO old SELECT generate_series(1, 100); INSERT INTO items VALUES (1)`)
 	st.await(t, 1)
-	stored(t, db, `(SELECT count(*) = 10 AND min(id) = 91 FROM gateway.outbox)`)
+	awaitCursor(t, db, `(SELECT count(*) = 10 AND min(id) = 91 FROM gateway.outbox)`)
 	st.stop()
-	if n := testutil.ToFloat64(s.discarded); n != 90 {
+	if n := testutil.ToFloat64(s.unclaimedDeleted); n != 90 {
 		t.Errorf("%v deleted changes are counted", n)
 	}
 }
@@ -150,19 +150,19 @@ func TestUnreadIsBounded(t *testing.T) {
 // TestRenamedTable: what was written under the old name comes under the new one, by the statement
 // of the README.
 func TestRenamedTable(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
-	start(t, reads("items", "old"), newCollector()).stop()
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
+	start(t, withTables("items", "old"), newCollector()).stop()
 	run(t, db, `INSERT INTO old VALUES (1), (2); ALTER TABLE old RENAME TO young`)
 	run(t, db, outbox(t, "young").CreateSQL())
 	c := newCollector()
-	gaps := newTold(c)
-	st := startSource(t, quick(t, reads("items", "young")), c)
+	gaps := recordGaps(c)
+	st := startSource(t, newQuickSource(t, withTables("items", "young")), c)
 	run(t, db, `INSERT INTO young VALUES (3)`)
 	st.await(t, 1)
 	gaps.await(t, "changes of public.old are not delivered")
 	run(t, db, `UPDATE gateway.outbox o SET tbl = 'public.young', id = n.id
 		FROM (SELECT id AS was, nextval('gateway.outbox_id_seq') AS id FROM (SELECT id FROM gateway.outbox WHERE tbl = 'public.old' ORDER BY id) w) n WHERE o.id = n.was`)
-	if got := list(st.await(t, 3), func(e *event.Event) string { return e.Key }); got != "public.young:3 public.young:1 public.young:2 " {
+	if got := joinEvents(st.await(t, 3), func(e *event.Event) string { return e.Key }); got != "public.young:3 public.young:1 public.young:2 " {
 		t.Errorf("got %s", got)
 	}
 	if n := count(t, db, `SELECT count(*) FROM gateway.outbox WHERE tbl = 'public.old'`); n != 0 {
@@ -172,29 +172,29 @@ func TestRenamedTable(t *testing.T) {
 
 // TestUnreadThatCameWithADump: changes that no reader has the table of stay. Where they have
 // transaction ids of another server, which are higher than this one's, they do not look late.
-func TestUnreadThatCameWithADump(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
+func TestUnclaimedChangesFromDump(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	run(t, db, `INSERT INTO gateway.outbox (xid, op, tbl, new) SELECT '99999999999', 'I', 'public.old', '{"id":1}' FROM generate_series(1, 3)`)
 	c := newCollector()
-	gaps := newTold(c)
-	st := startSource(t, quick(t, reads("items")), c)
+	gaps := recordGaps(c)
+	st := startSource(t, newQuickSource(t, withTables("items")), c)
 	for i := range 5 { // what deletes one looks for late ones among those before
 		run(t, db, `INSERT INTO items VALUES ($1)`, i)
-		stored(t, db, fmt.Sprintf(`hi = %d AND (SELECT count(*) = 3 FROM gateway.outbox)`, i+4))
+		awaitCursor(t, db, fmt.Sprintf(`hi = %d AND (SELECT count(*) = 3 FROM gateway.outbox)`, i+4))
 	}
 	st.await(t, 5)
-	if n := gaps.await(t, "changes of public.old are not delivered"); n != 1 || st.again > 0 {
-		t.Errorf("%d gaps, %d changes came again: %q", n, st.again, gaps.all)
+	if n := gaps.await(t, "changes of public.old are not delivered"); n != 1 || st.repeated > 0 {
+		t.Errorf("%d gaps, %d changes came again: %q", n, st.repeated, gaps.reasons)
 	}
 	st.stop()
 }
 
 // TestUnreadBesideAnOpenTransaction: gaps become one where nothing is left between them, also
 // where changes stay that no reader has the table of.
-func TestUnreadBesideAnOpenTransaction(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
-	st := startSource(t, quick(t, reads("items")), newCollector())
-	open := session(t)
+func TestUnclaimedChangesDuringOpenTransaction(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
+	st := startSource(t, newQuickSource(t, withTables("items")), newCollector())
+	open := newSession(t)
 	run(t, open, `BEGIN`)
 	const rows = 50
 	for i := range rows {
@@ -204,7 +204,7 @@ func TestUnreadBesideAnOpenTransaction(t *testing.T) {
 		run(t, open, `INSERT INTO items VALUES ($1)`, 2*i)
 		run(t, db, `INSERT INTO items VALUES ($1)`, 2*i+1)
 	}
-	stored(t, db, `hi = 102`)
+	awaitCursor(t, db, `hi = 102`)
 	begin := time.Now()
 	for i := 2 * rows; count(t, db, `SELECT count(*) FROM gateway.outbox_reader, unnest(gaps)`) > 2; i++ {
 		if time.Since(begin) > testenv.Wait {
@@ -213,7 +213,7 @@ func TestUnreadBesideAnOpenTransaction(t *testing.T) {
 		run(t, db, `INSERT INTO items VALUES ($1)`, i) // so that the gaps are stored
 	}
 	run(t, open, `COMMIT`)
-	stored(t, db, `gaps = '{}' AND low = hi AND (SELECT count(*) = 2 FROM gateway.outbox)`)
+	awaitCursor(t, db, `gaps = '{}' AND low = hi AND (SELECT count(*) = 2 FROM gateway.outbox)`)
 	if n := testutil.ToFloat64(st.source.skipped); n != 2 {
 		t.Errorf("what no reader has the table of was read %v times", n)
 	}
@@ -221,12 +221,12 @@ func TestUnreadBesideAnOpenTransaction(t *testing.T) {
 }
 
 // TestUnreadBesideManyGaps: they are counted in a time that does not grow with the product of both.
-func TestUnreadBesideManyGaps(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
+func TestUnclaimedChangesWithManyPendingRanges(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	run(t, db, `INSERT INTO gateway.outbox (op, tbl, new) SELECT 'I', 'public.old', '{"id":1}' FROM generate_series(1, 20000)`)
 	run(t, db, `INSERT INTO gateway.outbox_reader (name, hi, gaps, snapshot) SELECT 'behind', 200000, range_agg(int8range(100000+2*i, 100000+2*i, '[]')), '{"reads":["public.items"]}' FROM generate_series(1, 50000) i`)
-	st := startSource(t, quick(t, reads("items")), newCollector())
-	for begin := time.Now(); count(t, db, `SELECT count(*) FROM gateway.outbox`) > unreadMost; time.Sleep(5 * time.Millisecond) {
+	st := startSource(t, newQuickSource(t, withTables("items")), newCollector())
+	for begin := time.Now(); count(t, db, `SELECT count(*) FROM gateway.outbox`) > maxUnclaimed; time.Sleep(5 * time.Millisecond) {
 		if time.Since(begin) > testenv.Wait {
 			t.Fatal("they are not counted")
 		}

@@ -11,21 +11,21 @@ import (
 )
 
 // noting is a collector that keeps what is noted.
-type noting struct {
+type errorRecorder struct {
 	*collector
-	mu    sync.Mutex
-	notes []error
+	mu     sync.Mutex
+	errors []error
 }
 
-func (n *noting) ReportError(err error) {
+func (n *errorRecorder) ReportError(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.notes = append(n.notes, err)
+	n.errors = append(n.errors, err)
 }
 
 // TestTableStopsToBeCaptured while the source runs: that is a gap, which says what mends it, and so
 // is that it is captured again. The other tables go on.
-func TestTableStopsToBeCaptured(t *testing.T) {
+func TestUncapturedTableReportsGap(t *testing.T) {
 	const again = "the changes of public.old are captured again"
 	triggers := `ALTER TABLE old %s TRIGGER "!gateway_outbox"`
 	for name, c := range map[string]struct{ stop, gap, mend, back string }{
@@ -36,13 +36,13 @@ func TestTableStopsToBeCaptured(t *testing.T) {
 		"gone":              {`DROP TABLE old`, "there is no table public.old", `CREATE TABLE old (id int PRIMARY KEY);` + outbox(t, "old").CreateSQL(), again},
 		"disabled, in turn": {"", "", `ALTER TABLE old DISABLE TRIGGER USER; INSERT INTO old VALUES (1); ALTER TABLE old ENABLE TRIGGER USER; DELETE FROM old`, "made anew, or disabled for a while"},
 	} {
-		for _, set := range []func(*Options){reads("items", "old"), nil} {
+		for _, set := range []func(*Options){withTables("items", "old"), nil} {
 			t.Run(name, func(t *testing.T) {
-				db := fresh(t, twoTables, "old", "items")
+				db := resetDatabase(t, twoTablesSQL, "old", "items")
 				c1 := newCollector()
-				gaps := newTold(c1)
-				out := &noting{collector: c1}
-				s := quick(t, func(o *Options) {
+				gaps := recordGaps(c1)
+				out := &errorRecorder{collector: c1}
+				s := newQuickSource(t, func(o *Options) {
 					if o.Wake = "poll"; set != nil { // else it sleeps for 5 s between two looks
 						set(o)
 					}
@@ -56,8 +56,8 @@ func TestTableStopsToBeCaptured(t *testing.T) {
 						t.Errorf("%d gaps", n)
 					}
 					out.mu.Lock()
-					if len(out.notes) != 1 || !strings.Contains(out.notes[0].Error(), c.gap) {
-						t.Errorf("noted: %v", errors.Join(out.notes...))
+					if len(out.errors) != 1 || !strings.Contains(out.errors[0].Error(), c.gap) {
+						t.Errorf("noted: %v", errors.Join(out.errors...))
 					}
 					out.mu.Unlock()
 				}
@@ -66,7 +66,7 @@ func TestTableStopsToBeCaptured(t *testing.T) {
 				run(t, db, c.mend)
 				gaps.await(t, c.back)
 				run(t, db, `INSERT INTO old VALUES (3)`)
-				for n := 3; !strings.Contains(channels(st.await(t, n)), "public.old"); n++ {
+				for n := 3; !strings.Contains(joinChannels(st.await(t, n)), "public.old"); n++ {
 				}
 				st.stop()
 				if len(st.errs) > 0 {
@@ -79,11 +79,11 @@ func TestTableStopsToBeCaptured(t *testing.T) {
 
 // TestLostConnectionWhileNotCaptured: the source begins again although a table is not captured any
 // more, and so does a gateway that starts; a reader that never had it says what is wrong.
-func TestLostConnectionWhileNotCaptured(t *testing.T) {
-	db := fresh(t, twoTables, "old", "items")
+func TestReconnectWhileTableIsNotCaptured(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	c := newCollector()
-	gaps := newTold(c)
-	st := startSource(t, quick(t, reads("items", "old")), c)
+	gaps := recordGaps(c)
+	st := startSource(t, newQuickSource(t, withTables("items", "old")), c)
 	run(t, db, `DROP TABLE old`)
 	gaps.await(t, "there is no table public.old")
 	run(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'`)
@@ -92,10 +92,10 @@ func TestLostConnectionWhileNotCaptured(t *testing.T) {
 	st.await(t, 1)
 	st.stop()
 	c = newCollector()
-	gaps = newTold(c)
-	startSource(t, quick(t, reads("items", "old")), c).stop() // it had the table before, which may have been renamed
+	gaps = recordGaps(c)
+	startSource(t, newQuickSource(t, withTables("items", "old")), c).stop() // it had the table before, which may have been renamed
 	gaps.await(t, "there is no table public.old")
-	s := newSource(t, func(o *Options) { reads("items", "old")(o); o.Name = "another" })
+	s := newSource(t, func(o *Options) { withTables("items", "old")(o); o.Name = "another" })
 	if err := s.Run(testenv.Context(t), newCollector()); err == nil || !strings.Contains(err.Error(), "there is no table public.old") {
 		t.Errorf("a new reader: %v", err)
 	}
@@ -104,11 +104,11 @@ func TestLostConnectionWhileNotCaptured(t *testing.T) {
 // TestWritesThatFireNoTrigger: a partition whose trigger is disabled, and writers that are not
 // captured, are told; a table that was renamed goes on under its old name.
 func TestWritesThatFireNoTrigger(t *testing.T) {
-	db := fresh(t, twoTables+`CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)`, "old", "items", "parts")
+	db := resetDatabase(t, twoTablesSQL+`CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)`, "old", "items", "parts")
 	c := newCollector()
-	gaps := newTold(c)
-	out := &noting{collector: c}
-	st := startOutput(t, quick(t, reads("items", "old", "parts")), c, out)
+	gaps := recordGaps(c)
+	out := &errorRecorder{collector: c}
+	st := startOutput(t, newQuickSource(t, withTables("items", "old", "parts")), c, out)
 	run(t, db, `ALTER TABLE part1 DISABLE TRIGGER USER`)
 	gaps.await(t, `ALTER TABLE public.part1 ENABLE TRIGGER`)
 	run(t, db, `ALTER TABLE part1 ENABLE TRIGGER USER`)
@@ -118,7 +118,7 @@ func TestWritesThatFireNoTrigger(t *testing.T) {
 		t.Helper()
 		for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 			out.mu.Lock()
-			all := errors.Join(out.notes...).Error()
+			all := errors.Join(out.errors...).Error()
 			out.mu.Unlock()
 			if strings.Contains(all, text) {
 				return
@@ -129,7 +129,7 @@ func TestWritesThatFireNoTrigger(t *testing.T) {
 		}
 	}
 	noted("the table public.old is called public.young now")
-	if got := channels(st.await(t, 1)); got != "public.old " {
+	if got := joinChannels(st.await(t, 1)); got != "public.old " {
 		t.Errorf("got %s", got)
 	}
 	run(t, db, testenv.RoleSQL("loader")+`ALTER ROLE loader SET session_replication_role = replica`)

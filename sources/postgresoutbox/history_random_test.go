@@ -14,9 +14,9 @@ import (
 // TestHistories kills primaries and restores copies at random, while a writer is at work: all rows that
 // the database has in the end were delivered, and each step back is reported. SEED repeats a run,
 // RUNS is how many there are.
-func TestHistories(t *testing.T) {
-	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
-	for i := range number(t, "RUNS", 1) {
+func TestRandomFailoversAndRestores(t *testing.T) {
+	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	for i := range envInt(t, "RUNS", 1) {
 		t.Run(fmt.Sprint("SEED=", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 0))
 			if rnd.IntN(2) == 0 || i%2 == 1 {
@@ -30,9 +30,9 @@ func TestHistories(t *testing.T) {
 }
 
 func randomFailover(t *testing.T, rnd *rand.Rand) {
-	p, standby, crash := lag(t, 1+rnd.IntN(500), 1+rnd.IntN(1000))
+	p, standby, crash := startLaggingStandby(t, 1+rnd.IntN(500), 1+rnd.IntN(1000))
 	crash()
-	writeOn(t, p, testenv.ConnectTo(t, standby), rnd)
+	writeAndCheck(t, p, testenv.ConnectTo(t, standby), rnd)
 }
 
 func randomRestore(t *testing.T, rnd *rand.Rand) {
@@ -48,11 +48,11 @@ func randomRestore(t *testing.T, rnd *rand.Rand) {
 	done := keepWriting(db, 5_001)
 	testenv.Crash(t, server)
 	<-done
-	writeOn(t, p, testenv.ConnectTo(t, testenv.StartFromBackup(t, dir, testenv.Port(t, server))), rnd)
+	writeAndCheck(t, p, testenv.ConnectTo(t, testenv.StartFromBackup(t, dir, testenv.Port(t, server))), rnd)
 }
 
 // writeOn writes in many transactions, and looks whether all that the database has was delivered.
-func writeOn(t *testing.T, p *past, db *pgx.Conn, rnd *rand.Rand) {
+func writeAndCheck(t *testing.T, p *follower, db *pgx.Conn, rnd *rand.Rand) {
 	t.Helper()
 	next := 10_001
 	for range 1 + rnd.IntN(5) {
@@ -66,7 +66,7 @@ func writeOn(t *testing.T, p *past, db *pgx.Conn, rnd *rand.Rand) {
 		t.Fatal(err)
 	}
 	p.awaitRows(t, ids, 1)
-	testenv.WaitForSQL(t, db, emptied)
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
 	if len(p.reported()) == 0 {
 		t.Error("no gap was reported")
 	}

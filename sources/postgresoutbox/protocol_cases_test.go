@@ -13,27 +13,27 @@ import (
 )
 
 // fixed is a case under way: a known way to lose or to misorder changes.
-type fixed struct {
+type protocolCase struct {
 	t      *testing.T
 	db     *pgx.Conn
-	st     *started
+	source *runningSource
 	set    func(*Options)
 	broken bool
 }
 
 // restart stops the reader and starts another one. Where the protocol is to be broken, it
 // first does to the database what another protocol would have done by now.
-func (f *fixed) restart(instead string, args ...any) {
+func (f *protocolCase) restart(instead string, args ...any) {
 	f.t.Helper()
-	f.st.stop()
+	f.source.stop()
 	if f.broken {
 		run(f.t, f.db, instead, args...)
 	}
-	f.st = start(f.t, f.set, f.st.collector)
+	f.source = start(f.t, f.set, f.source.collector)
 }
 
 // number asks the database for a number.
-func (f *fixed) number(sql string) (n int64) {
+func (f *protocolCase) queryInt(sql string) (n int64) {
 	f.t.Helper()
 	if err := f.db.QueryRow(testenv.Context(f.t), sql).Scan(&n); err != nil {
 		f.t.Fatal(err)
@@ -48,82 +48,82 @@ const (
 
 // fixedCases each end with everything committed. want is what must have arrived before
 // the row end.
-var fixedCases = map[string]struct {
+var protocolCases = map[string]struct {
 	ddl   string
 	poll  bool
-	steps func(f *fixed)
+	steps func(f *protocolCase)
 	want  string
 }{
 	// A reader that steps over a gap when the oldest transaction is newer than all that there
 	// were: y takes the lowest id, z the next, x the newest; x draws the first id; y draws the
 	// second and commits; z ends; and x, which lies above what a snapshot calls its end, is
 	// still open.
-	"three transactions": {want: "I2 I1", steps: func(f *fixed) {
-		x, y, z := session(f.t), session(f.t), session(f.t)
+	"three transactions": {want: "I2 I1", steps: func(f *protocolCase) {
+		x, y, z := newSession(f.t), newSession(f.t), newSession(f.t)
 		run(f.t, y, "BEGIN; SELECT pg_current_xact_id()")
 		run(f.t, z, "BEGIN; SELECT pg_current_xact_id()")
 		run(f.t, x, "BEGIN; SELECT pg_current_xact_id()")
 		run(f.t, x, "INSERT INTO items VALUES (1)")
 		run(f.t, y, "INSERT INTO items VALUES (2)")
-		xmax := f.number("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint") // before the reader writes, which takes a newer id
+		xmax := f.queryInt("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint") // before the reader writes, which takes a newer id
 		run(f.t, y, "COMMIT")
-		f.st.await(f.t, 1)
+		f.source.await(f.t, 1)
 		run(f.t, z, "COMMIT")
-		stored(f.t, f.db, "hi = 2 AND gaps = '{[1,2)}' AND low = 0")
-		if xmin := f.number("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"); xmin < xmax {
+		awaitCursor(f.t, f.db, "hi = 2 AND gaps = '{[1,2)}' AND low = 0")
+		if xmin := f.queryInt("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"); xmin < xmax {
 			f.t.Fatalf("xmin %d has not passed xmax %d: this is not the case", xmin, xmax)
 		}
 		f.restart(forgetGaps)
 		run(f.t, x, "COMMIT")
 	}},
 	// A reader that goes by the highest id.
-	"late commit": {want: "I2 I3 I1", steps: func(f *fixed) {
-		late := session(f.t)
+	"late commit": {want: "I2 I3 I1", steps: func(f *protocolCase) {
+		late := newSession(f.t)
 		run(f.t, late, "BEGIN; INSERT INTO items VALUES (1)")
 		run(f.t, f.db, "INSERT INTO items VALUES (2); INSERT INTO items VALUES (3)")
-		f.st.await(f.t, 2)
-		stored(f.t, f.db, "gaps = '{[1,2)}'")
+		f.source.await(f.t, 2)
+		awaitCursor(f.t, f.db, "gaps = '{[1,2)}'")
 		f.restart(forgetGaps)
 		run(f.t, late, "COMMIT")
 	}},
 	// A reader that goes by transaction ids: this one is low, and writes late.
-	"early transaction that writes late": {want: "I1 I2 I4 I3", steps: func(f *fixed) {
-		early := session(f.t)
+	"early transaction that writes late": {want: "I1 I2 I4 I3", steps: func(f *protocolCase) {
+		early := newSession(f.t)
 		run(f.t, early, "BEGIN; SELECT pg_current_xact_id()")
 		run(f.t, f.db, "INSERT INTO items VALUES (1); INSERT INTO items VALUES (2)")
-		f.st.await(f.t, 2)
+		f.source.await(f.t, 2)
 		run(f.t, early, "INSERT INTO items VALUES (3)")
 		run(f.t, f.db, "INSERT INTO items VALUES (4)")
-		f.st.await(f.t, 3)
-		stored(f.t, f.db, "gaps = '{[3,4)}'")
+		f.source.await(f.t, 3)
+		awaitCursor(f.t, f.db, "gaps = '{[3,4)}'")
 		f.restart(forgetGaps)
 		run(f.t, early, "COMMIT")
 	}},
 	// A reader that looks for the transaction which has drawn the id, and not for the one
 	// that it is a part of.
-	"savepoints": {want: "I3 I1 U1 U1", steps: func(f *fixed) {
-		late := session(f.t)
+	"savepoints": {want: "I3 I1 U1 U1", steps: func(f *protocolCase) {
+		late := newSession(f.t)
 		run(f.t, late, "BEGIN; INSERT INTO items VALUES (1); SAVEPOINT a; UPDATE items SET v = 2 WHERE id = 1; SAVEPOINT b; UPDATE items SET v = 9 WHERE id = 1; ROLLBACK TO b")
 		run(f.t, late, "RELEASE a; UPDATE items SET v = 3 WHERE id = 1")
 		run(f.t, f.db, "INSERT INTO items VALUES (3)")
-		f.st.await(f.t, 1)
-		stored(f.t, f.db, "gaps = '{[1,5)}'")
-		<-time.After(3 * settleEvery) // it looks, and must not give up
+		f.source.await(f.t, 1)
+		awaitCursor(f.t, f.db, "gaps = '{[1,5)}'")
+		<-time.After(3 * holdersEvery) // it looks, and must not give up
 		f.restart("UPDATE gateway.outbox_reader SET gaps = '{[1,2)}', low = 0, seen = NULL")
 		run(f.t, late, "COMMIT")
 	}},
 	// A reader that knows a transaction by the name that it had before it was prepared.
-	"prepared": {poll: true, want: "I2 I1", steps: func(f *fixed) {
-		late := session(f.t)
+	"prepared": {poll: true, want: "I2 I1", steps: func(f *protocolCase) {
+		late := newSession(f.t)
 		run(f.t, late, "BEGIN; INSERT INTO items VALUES (1)")
 		run(f.t, f.db, "INSERT INTO items VALUES (2)")
-		f.st.await(f.t, 1)
-		stored(f.t, f.db, "gaps = '{[1,2)}'")
-		<-time.After(3 * settleEvery) // it has seen who may fill the gap
+		f.source.await(f.t, 1)
+		awaitCursor(f.t, f.db, "gaps = '{[1,2)}'")
+		<-time.After(3 * holdersEvery) // it has seen who may fill the gap
 		run(f.t, late, "PREPARE TRANSACTION 'late'")
-		<-time.After(3 * settleEvery)
+		<-time.After(3 * holdersEvery)
 		f.restart(forgetGaps)
-		<-time.After(3 * settleEvery)
+		<-time.After(3 * holdersEvery)
 		run(f.t, f.db, "COMMIT PREPARED 'late'")
 	}},
 	// A trigger that comes behind a user's, which changes the row again.
@@ -131,7 +131,7 @@ var fixedCases = map[string]struct {
 		ddl: `CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			UPDATE items SET v = v + 1 WHERE id = NEW.id AND v < 3 AND id < 900; RETURN NULL; END $$;
 			CREATE TRIGGER a_first AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION more();`,
-		want: "I1 U1 U1", steps: func(f *fixed) {
+		want: "I1 U1 U1", steps: func(f *protocolCase) {
 			if f.broken { // while nobody looks: a reader that starts wants its trigger
 				run(f.t, f.db, `ALTER TRIGGER "!gateway_outbox" ON items RENAME TO gateway_outbox`)
 			}
@@ -139,29 +139,29 @@ var fixedCases = map[string]struct {
 		},
 	},
 	// A sequence that gives each session ids in advance.
-	"sequence cache": {want: "I50 I1 I2 I3", steps: func(f *fixed) {
-		other := session(f.t)
+	"sequence cache": {want: "I50 I1 I2 I3", steps: func(f *protocolCase) {
+		other := newSession(f.t)
 		run(f.t, f.db, "INSERT INTO items VALUES (50)")
-		f.st.await(f.t, 1)
-		stored(f.t, f.db, "hi = 1") // it has looked at the sequence, and does so again only later
+		f.source.await(f.t, 1)
+		awaitCursor(f.t, f.db, "hi = 1") // it has looked at the sequence, and does so again only later
 		if f.broken {
 			run(f.t, f.db, "ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 10")
 		}
 		run(f.t, other, "INSERT INTO items VALUES (1)") // and has nine more
-		f.st.await(f.t, 2)
+		f.source.await(f.t, 2)
 		run(f.t, f.db, "INSERT INTO items VALUES (2)")
-		f.st.await(f.t, 3)
-		stored(f.t, f.db, "hi >= 3 AND gaps = '{}'")
+		f.source.await(f.t, 3)
+		awaitCursor(f.t, f.db, "hi >= 3 AND gaps = '{}'")
 		run(f.t, other, "INSERT INTO items VALUES (3)")
 	}},
 	// A reader that deletes all that is below the highest id.
-	"retention beside a gap": {want: "I2 I1", steps: func(f *fixed) {
-		late := session(f.t)
+	"retention beside a gap": {want: "I2 I1", steps: func(f *protocolCase) {
+		late := newSession(f.t)
 		run(f.t, late, "BEGIN; INSERT INTO items VALUES (1)")
 		run(f.t, f.db, "INSERT INTO items VALUES (2)")
-		f.st.await(f.t, 1)
-		stored(f.t, f.db, "gaps = '{[1,2)}'")
-		f.st.stop() // it was just about to look
+		f.source.await(f.t, 1)
+		awaitCursor(f.t, f.db, "gaps = '{[1,2)}'")
+		f.source.stop() // it was just about to look
 		run(f.t, late, "COMMIT")
 		f.restart("DELETE FROM gateway.outbox WHERE id <= (SELECT hi FROM gateway.outbox_reader)")
 	}},
@@ -169,8 +169,8 @@ var fixedCases = map[string]struct {
 
 // TestFixedCases runs each case with the protocol, and with another one in its place:
 // then it must be seen that something is missing, or out of order.
-func TestFixedCases(t *testing.T) {
-	for name, c := range fixedCases {
+func TestProtocolCases(t *testing.T) {
+	for name, c := range protocolCases {
 		for _, broken := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/broken=%v", name, broken), func(t *testing.T) {
 				set := func(o *Options) {
@@ -179,12 +179,12 @@ func TestFixedCases(t *testing.T) {
 						o.Wake = "poll"
 					}
 				}
-				db := fresh(t, items+c.ddl, "items")
+				db := resetDatabase(t, itemsSQL+c.ddl, "items")
 				source := newSource(t, set)
 				if broken { // another protocol does not look whether something was written late
-					source.retainEvery = time.Hour
+					source.deleteEvery = time.Hour
 				}
-				f := &fixed{t: t, db: db, set: set, broken: broken, st: startSource(t, source, newCollector())}
+				f := &protocolCase{t: t, db: db, set: set, broken: broken, source: startSource(t, source, newCollector())}
 				c.steps(f)
 				run(t, db, "INSERT INTO items VALUES ($1)", end)
 				got := strings.Join(f.untilEnd(), " ")
@@ -197,11 +197,11 @@ func TestFixedCases(t *testing.T) {
 }
 
 // untilEnd returns what has arrived before the row end.
-func (f *fixed) untilEnd() []string {
+func (f *protocolCase) untilEnd() []string {
 	f.t.Helper()
 	for n := 1; ; n++ {
-		events := f.st.await(f.t, n)
-		all := strings.Fields(ids(f.t, events))
+		events := f.source.await(f.t, n)
+		all := strings.Fields(operationsOf(f.t, events))
 		if all[n-1] == fmt.Sprint("I", end) {
 			return all[:n-1]
 		}
@@ -211,7 +211,7 @@ func (f *fixed) untilEnd() []string {
 // TestSchemaChange between a write and its reading: rows come as they were written, and their
 // keys are those that they would have now.
 func TestSchemaChange(t *testing.T) {
-	db := fresh(t, items, "items")
+	db := resetDatabase(t, itemsSQL, "items")
 	run(t, db, `INSERT INTO items VALUES (1, 5);
 		ALTER TABLE items RENAME COLUMN v TO amount; INSERT INTO items VALUES (2, 6);
 		ALTER TABLE items ADD COLUMN more text DEFAULT 'x'; UPDATE items SET amount = 7 WHERE id = 1;
@@ -231,7 +231,7 @@ func TestSchemaChange(t *testing.T) {
 	if e := st.await(t, 6)[5]; !strings.HasSuffix(string(e.Data), `"new":{"number":4,"more":"x"}}`) || e.Key != "public.items:4" {
 		t.Errorf("%s: %s", e.Key, e.Data)
 	}
-	keys := list(events, func(e *event.Event) string { return e.Key })
+	keys := joinEvents(events, func(e *event.Event) string { return e.Key })
 	if keys != "public.items:1 public.items:2 public.items:1 public.items:3 public.items:2 " {
 		t.Errorf("keys: %s", keys)
 	}

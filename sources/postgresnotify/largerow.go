@@ -10,12 +10,12 @@ import (
 // marker is the field by which the trigger of `gateway sql` says that a row was too large to
 // be notified. Its value is the table, quoted. An event keeps it where the row could not be
 // fetched, or is gone: then it has only the key.
-const marker = "_gateway_fetch"
+const fetchField = "_gateway_fetch"
 
-func isMarked(payload []byte) bool { return bytes.Contains(payload, []byte(`"`+marker+`"`)) }
+func isLargeRow(payload []byte) bool { return bytes.Contains(payload, []byte(`"`+fetchField+`"`)) }
 
 // marked is what the trigger sent in the place of a large row.
-type marked struct {
+type largeRow struct {
 	operation string
 	field     string // that holds the key
 	key       map[string]json.RawMessage
@@ -23,17 +23,17 @@ type marked struct {
 }
 
 // parseMarked reads the three fields of a marked payload.
-func parseMarked(payload []byte) (marked, error) {
+func parseLargeRow(payload []byte) (largeRow, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &fields); err != nil {
-		return marked{}, err
+		return largeRow{}, err
 	}
-	var m marked
+	var m largeRow
 	for name, value := range fields {
 		switch name {
 		case "operation":
 			_ = json.Unmarshal(value, &m.operation) // checked below
-		case marker:
+		case fetchField:
 			_ = json.Unmarshal(value, &m.table)
 		default:
 			m.field = name
@@ -41,23 +41,23 @@ func parseMarked(payload []byte) (marked, error) {
 		}
 	}
 	if len(fields) == 3 && m.operation != "" && m.table != "" && string(fields[m.field]) == "null" {
-		return marked{}, errors.New("the trigger on " + m.table + " could not notify the row, nor its key: the table has no primary key, or the server's log has a warning that says why")
+		return largeRow{}, errors.New("the trigger on " + m.table + " could not notify the row, nor its key: the table has no primary key, or the server's log has a warning that says why")
 	}
 	if len(fields) != 3 || m.operation == "" || m.table == "" || len(m.key) == 0 {
-		return marked{}, errors.New("the trigger of gateway sql did not write this payload")
+		return largeRow{}, errors.New("the trigger of gateway sql did not write this payload")
 	}
 	return m, nil
 }
 
 // payload is the notification as it would have been, had the row been small.
-func (m marked) payload(row []byte) []byte {
+func (m largeRow) payload(row []byte) []byte {
 	operation, _ := json.Marshal(m.operation) // strings always encode
 	field, _ := json.Marshal(m.field)
 	return fmt.Appendf(nil, `{"operation" : %s, %s : %s}`, operation, field, row)
 }
 
 // isRow reports whether a row, or its key, has the key of m.
-func (m marked) isRow(row map[string]json.RawMessage) bool {
+func (m largeRow) matches(row map[string]json.RawMessage) bool {
 	for column, value := range m.key {
 		if !bytes.Equal(row[column], value) {
 			return false

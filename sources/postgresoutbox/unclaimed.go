@@ -19,50 +19,50 @@ import (
 const (
 	// unreadMost is how many such changes are kept, beyond which the oldest are deleted: else a
 	// trigger that was forgotten would fill the disk.
-	unreadMost = 10_000
-	trimMost   = 100_000 // rows at once
-	trimAgain  = 10 * time.Minute
+	maxUnclaimed  = 10_000
+	maxTrim       = 100_000 // rows at once
+	trimWarnEvery = 10 * time.Minute
 )
 
 // tablesRead is the tables of all readers in gateway.outbox_reader; NULL where one reads all, or
 // does not say.
-const tablesRead = `(SELECT CASE WHEN bool_and(r.snapshot->'reads' IS NOT NULL) THEN array_agg(DISTINCT t.name) END
+const tablesReadSQL = `(SELECT CASE WHEN bool_and(r.snapshot->'reads' IS NOT NULL) THEN array_agg(DISTINCT t.name) END
 	FROM gateway.outbox_reader r LEFT JOIN LATERAL json_array_elements_text(r.snapshot->'reads') t(name) ON true)`
 
 // reopened finds the ranges of ids above $4, up to $1, of changes of tables that this reader has now ($2; empty: all),
 // and did not have before ($3). Other changes do not lie in between.
-const reopened = `SELECT min(id), max(id) FROM (SELECT id, mine, count(*) FILTER (WHERE NOT mine) OVER (ORDER BY id) AS part
+const addedTableRangesSQL = `SELECT min(id), max(id) FROM (SELECT id, mine, count(*) FILTER (WHERE NOT mine) OVER (ORDER BY id) AS part
 	FROM (SELECT id, NOT tbl = ANY ($3::text[]) AND (cardinality($2::text[]) = 0 OR tbl = ANY ($2)) AS mine FROM gateway.outbox WHERE id > $4 AND id <= $1) o) p
 	WHERE mine GROUP BY part ORDER BY 1`
 
 // list notes which tables this reader has. What stayed in the outbox of tables that are new is
 // read: their ids become gaps of the cursor, so that each comes in its order.
-func (r *reader) list(ctx context.Context) error {
+func (r *reader) updateTables(ctx context.Context) error {
 	before, now := r.snapshot.Reads, slices.Sorted(maps.Keys(r.s.tables))
 	r.snapshot.Reads = now
 	if slices.Equal(before, now) {
 		return nil
 	}
 	if added := slices.ContainsFunc(now, func(t string) bool { return !slices.Contains(before, t) }); before != nil && (added || len(now) == 0) {
-		ranges, err := r.ofNewTables(ctx, before, append([]string{}, now...))
+		ranges, err := r.rangesOfAddedTables(ctx, before, append([]string{}, now...))
 		if err != nil {
 			return fmt.Errorf("cannot look for changes of tables that are new: %w", err)
 		}
 		r.cursor.reopen(ranges)
 	}
-	r.stale = true
+	r.dirty = true
 	return nil
 }
 
 // ofNewTables returns where changes of tables lie that are new. Where another reader is far behind the
 // outbox is large: it is looked through part by part, so that the server answers in between.
-func (r *reader) ofNewTables(ctx context.Context, before, now []string) (ranges []gap, err error) {
-	for from := max(r.horizon.next, 0); from < r.cursor.hi; from += r.s.listMost {
-		rows, err := r.conn.Query(ctx, reopened, min(from+r.s.listMost, r.cursor.hi), now, before, from)
+func (r *reader) rangesOfAddedTables(ctx context.Context, before, now []string) (ranges []idRange, err error) {
+	for from := max(r.reuse.belowLowest, 0); from < r.cursor.high; from += r.s.maxCheckIDs {
+		rows, err := r.conn.Query(ctx, addedTableRangesSQL, min(from+r.s.maxCheckIDs, r.cursor.high), now, before, from)
 		if err != nil {
 			return nil, err
 		}
-		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gap, err error) { return g, row.Scan(&g.from, &g.to) })
+		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g idRange, err error) { return g, row.Scan(&g.from, &g.to) })
 		if err != nil {
 			return nil, err
 		}
@@ -74,45 +74,45 @@ func (r *reader) ofNewTables(ctx context.Context, before, now []string) (ranges 
 // skip notes a change that is not emitted, and says once of each table that no reader has it.
 func (r *reader) skip(ctx context.Context, table string) error {
 	r.s.skipped.Inc()
-	if r.s.unread[table] {
+	if r.s.unclaimed[table] {
 		return nil
 	}
-	if known, asked := r.others[table]; asked && time.Since(known) < r.s.measureEvery {
+	if checked, known := r.tablesOfOthers[table]; known && time.Since(checked) < r.s.measureEvery {
 		return nil
 	}
-	ctx, cancel := r.answer(ctx)
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
-	var read bool
-	if err := r.conn.QueryRow(ctx, "SELECT coalesce($1 = ANY ("+tablesRead+"::text[]), true)", table).Scan(&read); err != nil {
+	var claimed bool
+	if err := r.conn.QueryRow(ctx, "SELECT coalesce($1 = ANY ("+tablesReadSQL+"::text[]), true)", table).Scan(&claimed); err != nil {
 		return fmt.Errorf("cannot see which tables the readers have: %w", err)
 	}
-	if r.others[table] = time.Now(); !read {
-		r.s.unread[table] = true
+	if r.tablesOfOthers[table] = time.Now(); !claimed {
+		r.s.unclaimed[table] = true
 		r.out.Gap(fmt.Sprintf("changes of %s are not delivered: no reader has this table. The latest %d stay in gateway.outbox: add it to tables, or, where they are of no use, gateway sql --mode outbox --table %s --drop --apply and DELETE FROM gateway.outbox WHERE tbl = %s",
-			table, unreadMost, pgtrigger.Arg(pgtrigger.SQLName(table)), pgtrigger.Literal(table)))
+			table, maxUnclaimed, pgtrigger.ShellArg(pgtrigger.QuoteQualified(table)), pgtrigger.QuoteLiteral(table)))
 	}
 	return nil
 }
 
 // trim counts the changes that no reader has the table of, and deletes the oldest where there are
 // too many.
-func (r *reader) trim(ctx context.Context) error {
-	ctx, cancel := r.answer(ctx)
+func (r *reader) trimUnclaimed(ctx context.Context) error {
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
-	var kept, deleted int64
+	var unclaimed, deleted int64
 	err := r.conn.QueryRow(ctx, `WITH kept AS MATERIALIZED (SELECT coalesce(range_agg(g), '{}') AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
-		unread AS (SELECT o.id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesRead+` AS tables FROM gateway.outbox_reader) d, kept WHERE o.id <= d.hi AND NOT o.tbl = ANY (d.tables)
+		unread AS (SELECT o.id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesReadSQL+` AS tables FROM gateway.outbox_reader) d, kept WHERE o.id <= d.hi AND NOT o.tbl = ANY (d.tables)
 			AND NOT o.id <@ kept.ids ORDER BY o.id DESC LIMIT $1::bigint + $2::bigint),
 		gone AS (DELETE FROM gateway.outbox WHERE id IN (SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint) RETURNING id)
-		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.unreadMost, trimMost).Scan(&kept, &deleted)
+		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.maxUnclaimed, maxTrim).Scan(&unclaimed, &deleted)
 	if err != nil {
 		return fmt.Errorf("cannot count the changes that no reader has the table of: %w", err)
 	}
-	r.s.kept.Set(float64(kept - deleted))
-	r.s.discarded.Add(float64(deleted))
-	if deleted > 0 && time.Since(r.trimmed) > trimAgain {
-		r.trimmed = time.Now()
-		r.s.log.Warn("changes deleted that no reader has the table of: there are too many", "deleted", deleted, "kept", kept-deleted)
+	r.s.unclaimedRows.Set(float64(unclaimed - deleted))
+	r.s.unclaimedDeleted.Add(float64(deleted))
+	if deleted > 0 && time.Since(r.trimWarnedAt) > trimWarnEvery {
+		r.trimWarnedAt = time.Now()
+		r.s.log.Warn("changes deleted that no reader has the table of: there are too many", "deleted", deleted, "kept", unclaimed-deleted)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ var mallory = testenv.RoleSQL("mallory")
 // into it that runs when somebody reads or writes a row: a cast to json, a domain with a
 // check, a policy, and an index whose expression the planner evaluates. Each calls spy, which
 // fails where it has the rights of a superuser, or can get them back.
-const hostile = `
+const untrustedOwnerSQL = `
 CREATE FUNCTION mallory.spy() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
 	BEGIN EXECUTE 'RESET ROLE'; EXCEPTION WHEN OTHERS THEN NULL; END;
 	BEGIN EXECUTE 'SET ROLE postgres'; EXCEPTION WHEN OTHERS THEN NULL; END;
@@ -46,11 +46,11 @@ CREATE POLICY p ON mallory.items USING (mallory.guard('policy'));
 ALTER TABLE mallory.items ENABLE ROW LEVEL SECURITY;`
 
 // freshHostile is fresh, with the tables of mallory.
-func freshHostile(t *testing.T, ddl string) *pgx.Conn {
+func resetUntrusted(t *testing.T, ddl string) *pgx.Conn {
 	t.Helper()
-	fresh(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
-	run(t, testenv.ConnectAs(t, "mallory"), hostile)
-	db := session(t)
+	resetDatabase(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
+	run(t, testenv.ConnectAs(t, "mallory"), untrustedOwnerSQL)
+	db := newSession(t)
 	run(t, db, ddl+outbox(t, "mallory.items").CreateSQL())
 	return db
 }
@@ -65,8 +65,8 @@ func isSuper(t *testing.T, db *pgx.Conn, role string) (super bool) {
 
 // TestOwnersCodeRunsWithTheWritersRights: a cast that the owner of a table has defined runs
 // as the role that writes the row, and not as the owner of the outbox.
-func TestOwnersCodeRunsWithTheWritersRights(t *testing.T) {
-	db := freshHostile(t, testenv.RoleSQL("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
+func TestTableOwnersCodeRunsAsWriter(t *testing.T) {
+	db := resetUntrusted(t, testenv.RoleSQL("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
 	st := start(t, asChange, newCollector())
 	for _, role := range []string{"mallory", "clerk"} {
 		run(t, testenv.ConnectAs(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
@@ -86,9 +86,9 @@ func TestOwnersCodeRunsWithTheWritersRights(t *testing.T) {
 
 // TestSnapshotRunsNothingWithTheReadersRights: a superuser reads a foreign table as its
 // owner.
-func TestSnapshotRunsNothingWithTheReadersRights(t *testing.T) {
-	db := freshHostile(t, "")
-	st := start(t, initial("mallory.items"), newCollector())
+func TestSnapshotRunsTableOwnersCodeAsOwner(t *testing.T) {
+	db := resetUntrusted(t, "")
+	st := start(t, withSnapshot("mallory.items"), newCollector())
 	if c := changeOf(t, st.await(t, 1)[0]); c.New["e"] != "mallory" || c.Operation != "READ" {
 		t.Errorf("the cast ran as %v", c.New["e"])
 	}
@@ -101,15 +101,15 @@ func TestSnapshotRunsNothingWithTheReadersRights(t *testing.T) {
 
 // TestReaderRefusesForeignOwners: another role than a superuser reads no table of a role that
 // the configuration does not trust, and no outbox of one.
-func TestReaderRefusesForeignOwners(t *testing.T) {
-	db := fresh(t, items+testenv.RoleSQL("reader")+testenv.RoleSQL("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
+func TestReaderRefusesUntrustedOwners(t *testing.T) {
+	db := resetDatabase(t, itemsSQL+testenv.RoleSQL("reader")+testenv.RoleSQL("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
 	rights, err := pgtrigger.RoleSQL("outbox", "reader", outbox(t, "items").Tables)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, db, rights)
 	asReader := func(o *Options) {
-		initial("items")(o)
+		withSnapshot("items")(o)
 		o.URL = options.NewURL(testenv.RoleURL(t, "reader"))
 	}
 	want := `snapshot: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the role to the option owners where you trust it`
@@ -118,12 +118,12 @@ func TestReaderRefusesForeignOwners(t *testing.T) {
 	}
 	trusting := func(o *Options) { asReader(o); o.Owners = []string{"shop"} }
 	st := start(t, trusting, newCollector()) // and with the rights that gateway sql --role grants
-	if got := ids(t, st.await(t, 1)); got != "R7" {
+	if got := operationsOf(t, st.await(t, 1)); got != "R7" {
 		t.Errorf("got %s", got)
 	}
 	run(t, db, "INSERT INTO items VALUES (8)")
 	st.await(t, 2)
-	stored(t, db, "hi = 1 AND low = 1 AND (SELECT count(*) = 0 FROM gateway.outbox)")
+	awaitCursor(t, db, "hi = 1 AND low = 1 AND (SELECT count(*) = 0 FROM gateway.outbox)")
 	st.stop()
 
 	run(t, db, "ALTER TABLE gateway.outbox OWNER TO shop; GRANT USAGE ON SCHEMA gateway TO shop")
@@ -131,14 +131,14 @@ func TestReaderRefusesForeignOwners(t *testing.T) {
 	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
-	if got := probed(t, asReader); !strings.Contains(got, `WRONG: gateway.outbox belongs to the role "shop"`) {
+	if got := probeText(t, asReader); !strings.Contains(got, `WRONG: gateway.outbox belongs to the role "shop"`) {
 		t.Errorf("check --live says\n%s", got)
 	}
 }
 
 // TestChangesCannotBeForged by a role that may not write the table, nor by one that may.
-func TestChangesCannotBeForged(t *testing.T) {
-	fresh(t, items+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
+func TestUnprivilegedRoleCannotForgeChanges(t *testing.T) {
+	resetDatabase(t, itemsSQL+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
 		CREATE TABLE mallory.own (id int PRIMARY KEY); ALTER TABLE mallory.own OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory`, "items", "mallory.own")
 	st := start(t, asChange, newCollector())
 	m := testenv.ConnectAs(t, "mallory")
@@ -175,7 +175,7 @@ func TestChangesCannotBeForged(t *testing.T) {
 // TestChangeWithoutItsRow: where the trigger that makes a row into JSON is disabled, the change
 // comes without it, and not with the row of another one. It is reported.
 func TestChangeWithoutItsRow(t *testing.T) {
-	db := fresh(t, items, "items")
+	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
 	gaps := make(chan string, 10)
 	out.gap = func(reason string) { gaps <- reason }
@@ -189,15 +189,15 @@ func TestChangeWithoutItsRow(t *testing.T) {
 	if got := <-gaps; got != want && <-gaps != want { // that the trigger is disabled is one, too
 		t.Errorf("gap %q", got)
 	}
-	if got := probed(t, func(o *Options) { o.Tables = []string{"items"} }); !strings.Contains(got, "WRONG: nothing captures the changes of public.items") {
+	if got := probeText(t, func(o *Options) { o.Tables = []string{"items"} }); !strings.Contains(got, "WRONG: nothing captures the changes of public.items") {
 		t.Errorf("check --live says\n%s", got)
 	}
 }
 
 // TestInstallRefusesWhatOthersOwn: a role that may create schemas cannot prepare one that later
 // runs with the rights of the role that installs.
-func TestInstallRefusesWhatOthersOwn(t *testing.T) {
-	db := fresh(t, items+mallory)
+func TestInstallRefusesObjectsOfOtherOwners(t *testing.T) {
+	db := resetDatabase(t, itemsSQL+mallory)
 	for name, prepared := range map[string]string{
 		`the schema gateway belongs to the role "mallory"`:                   `CREATE SCHEMA gateway AUTHORIZATION mallory`,
 		`the table or sequence gateway.leader belongs to the role "mallory"`: `CREATE SCHEMA gateway; CREATE TABLE gateway.leader (name text PRIMARY KEY, holder text, term bigint, expires timestamptz); ALTER TABLE gateway.leader OWNER TO mallory`,
@@ -212,8 +212,8 @@ func TestInstallRefusesWhatOthersOwn(t *testing.T) {
 
 // TestStrangerWithTheLock: a role that takes the reader's advisory lock makes it poll, and is
 // named; changes come all the same.
-func TestStrangerWithTheLock(t *testing.T) {
-	fresh(t, items+mallory, "items")
+func TestLockHolderIsLogged(t *testing.T) {
+	resetDatabase(t, itemsSQL+mallory, "items")
 	m := testenv.ConnectAs(t, "mallory")
 	run(t, m, "SELECT pg_advisory_lock(26470, 1)")
 	var log testenv.Log
@@ -226,14 +226,14 @@ func TestStrangerWithTheLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := built.(*source)
-	s.strangerAfter = 10 * time.Millisecond
+	s.lockWarnAfter = 10 * time.Millisecond
 	out := newCollector()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, out) }()
 	defer func() { cancel(); <-done }()
 	<-out.ready
-	run(t, session(t), "INSERT INTO items VALUES (1)")
+	run(t, newSession(t), "INSERT INTO items VALUES (1)")
 	out.await(t, 1)
 	want := fmt.Sprintf("role=mallory pid=%d", m.PgConn().PID())
 	for begin := time.Now(); !strings.Contains(log.String(), want); time.Sleep(10 * time.Millisecond) {

@@ -44,12 +44,12 @@ type RowReader struct {
 // like, or an owner who means ill, hold against a reader.
 const lockTimeout = time.Second
 
-// MakeQuery makes the query of a [Reading] from the primary key of its table, and from whether the
+// BuildQuery makes the query of a [RowTx] from the primary key of its table, and from whether the
 // table is partitioned.
-type MakeQuery func(key []KeyColumn, partitioned bool) (sql string, err error)
+type BuildQuery func(key []KeyColumn, partitioned bool) (sql string, err error)
 
-// A Reading is a transaction in which rows of one table are read.
-type Reading struct {
+// A RowTx is a transaction in which rows of one table are read.
+type RowTx struct {
 	reader *RowReader
 	tx     pgx.Tx
 }
@@ -61,20 +61,20 @@ type Reading struct {
 // TEMPORARY on the database, which all roles have by default. snapshot is what
 // pg_export_snapshot() has returned in another session, or "". Begin returns an error where
 // the table's owner is not trusted.
-func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery MakeQuery) (*Reading, error) {
-	ctx, cancel := r.limit(ctx)
+func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery BuildQuery) (*RowTx, error) {
+	ctx, cancel := r.withQueryTimeout(ctx)
 	defer cancel()
 	if r.conn == nil || r.conn.IsClosed() {
 		config := r.Config.Copy()
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name
 		conn, err := pgx.ConnectConfig(ctx, config)
 		if err != nil {
-			return nil, Reason(err)
+			return nil, Summarize(err)
 		}
 		r.conn = conn
 		if r.pid, err = askPID(ctx, conn, ""); err != nil {
 			r.Close()
-			return nil, Reason(err)
+			return nil, Summarize(err)
 		}
 	}
 	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ; "
@@ -87,8 +87,8 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 		r.Close()
 		return nil, err
 	}
-	g := &Reading{reader: r, tx: tx}
-	if err := g.restrict(ctx, table, makeQuery); err != nil {
+	g := &RowTx{reader: r, tx: tx}
+	if err := g.prepareFunction(ctx, table, makeQuery); err != nil {
 		g.End(ctx)
 		return nil, err
 	}
@@ -107,7 +107,7 @@ var ErrChanged = errors.New("the table's name or its primary key has just been c
 // tables and types meanwhile. So the table that the function reads must be the one whose key the query was
 // made of, and the owners that count are those of what the function reads and calls.
 // Before PostgreSQL 14 the names are looked up once more when the function runs.
-func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuery) error {
+func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery BuildQuery) error {
 	version, err := serverVersion(ctx, g.tx)
 	if err != nil {
 		return err
@@ -140,8 +140,8 @@ func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuer
 	if err := g.exec(ctx, head+body); err != nil {
 		return err
 	}
-	if g.translated() {
-		if err := g.exec(ctx, readableText); err != nil {
+	if g.transcoded() {
+		if err := g.exec(ctx, readableTextSQL); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,7 @@ func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuer
 	if read != oid {
 		return ErrChanged
 	}
-	role, err := readAs(ctx, g.tx, version, oid, function, g.reader.Owners)
+	role, err := roleForReading(ctx, g.tx, version, oid, function, g.reader.Owners)
 	if err == nil && role != "" {
 		err = g.exec(ctx, "ALTER FUNCTION pg_temp.gateway_read(text[]) SECURITY DEFINER; ALTER FUNCTION pg_temp.gateway_read(text[]) OWNER TO "+pgx.Identifier{role}.Sanitize())
 	}
@@ -162,77 +162,77 @@ func (g *Reading) restrict(ctx context.Context, table string, makeQuery MakeQuer
 }
 
 // translated reports whether the server translates what it sends, from the encoding of the database.
-func (g *Reading) translated() bool {
+func (g *RowTx) transcoded() bool {
 	encoding := g.reader.conn.PgConn().ParameterStatus("server_encoding")
 	return encoding != "" && encoding != "UTF8"
 }
 
-func (g *Reading) exec(ctx context.Context, sql string) error {
+func (g *RowTx) exec(ctx context.Context, sql string) error {
 	_, err := g.tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 
-// A ReadRow is one row of the answer.
-type ReadRow struct {
+// A Row is one row of the answer.
+type Row struct {
 	Key  []string
 	Data []byte
-	Mark bool
+	Flag bool
 }
 
 // limit bounds the time in which code of other roles may run.
-func (r *RowReader) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+func (r *RowReader) withQueryTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, r.Timeout+time.Second)
 }
 
 // found runs the query to its end, and keeps what it has found in the server. From then on no
 // code of other roles runs, and the rows take the time that the link needs. The cursor's name
 // is one by which [RowReader.kill] knows the session.
-const found = "MOVE FORWARD 1 FROM gateway_read_rows; SET LOCAL statement_timeout = 0; MOVE ABSOLUTE 0 FROM gateway_read_rows"
+const runCursorSQL = "MOVE FORWARD 1 FROM gateway_read_rows; SET LOCAL statement_timeout = 0; MOVE ABSOLUTE 0 FROM gateway_read_rows"
 
-// Find runs the query, once. What it has found waits in the server.
-func (g *Reading) Find(ctx context.Context, args []string) error {
-	ctx, cancel := g.reader.limit(ctx)
+// Run runs the query, once. What it has found waits in the server.
+func (g *RowTx) Run(ctx context.Context, args []string) error {
+	ctx, cancel := g.reader.withQueryTimeout(ctx)
 	defer cancel()
 	data := "data"
-	if g.translated() {
+	if g.transcoded() {
 		data = "pg_temp.gateway_text(data)"
 	}
 	if _, err := g.tx.Exec(ctx, "DECLARE gateway_read_rows SCROLL CURSOR FOR SELECT key, "+data+", mark FROM pg_temp.gateway_read($1)", pgtype.FlatArray[string](args)); err != nil {
 		return err
 	}
-	return g.exec(ctx, found)
+	return g.exec(ctx, runCursorSQL)
 }
 
-// Rows returns what Find has found. Where bytes come, it may take as long as the link needs.
-func (g *Reading) Rows(ctx context.Context) ([]ReadRow, error) {
-	ctx, cancel := Answer(ctx, g.reader.conn, g.reader.Timeout+time.Second)
+// Rows returns what Run has found. Where bytes come, it may take as long as the link needs.
+func (g *RowTx) Rows(ctx context.Context) ([]Row, error) {
+	ctx, cancel := WithSilenceTimeout(ctx, g.reader.conn, g.reader.Timeout+time.Second)
 	defer cancel()
 	rows, err := g.tx.Query(ctx, "FETCH ALL FROM gateway_read_rows")
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (one ReadRow, err error) {
-		return one, row.Scan(&one.Key, &one.Data, &one.Mark)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (one Row, err error) {
+		return one, row.Scan(&one.Key, &one.Data, &one.Flag)
 	})
 }
 
 // End ends the transaction, and takes away what it has left in the session. A session that
 // does not answer is ended by another one, because its code may catch a cancellation: the
 // next Begin opens a new session.
-func (g *Reading) End(ctx context.Context) {
-	ctx, cancel := g.reader.limit(ctx)
+func (g *RowTx) End(ctx context.Context) {
+	ctx, cancel := g.reader.withQueryTimeout(ctx)
 	defer cancel()
 	err := g.tx.Rollback(ctx)
 	if err == nil {
 		_, err = g.reader.conn.Exec(ctx, "DISCARD ALL", pgx.QueryExecModeSimpleProtocol)
 	}
 	if err != nil {
-		g.reader.kill()
+		g.reader.terminate()
 	}
 }
 
 // kill closes the session, and has the server end it.
-func (r *RowReader) kill() {
+func (r *RowReader) terminate() {
 	r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), ConnectTimeout)
 	defer cancel()

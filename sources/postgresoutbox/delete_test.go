@@ -5,13 +5,13 @@ import "testing"
 // TestDeletionKeepsUp: while much is left of what was delivered, deletion does not wait for its turn, which would come ten
 // times in a minute here.
 func TestDeletionKeepsUp(t *testing.T) {
-	db := fresh(t, items, "items")
+	db := resetDatabase(t, itemsSQL, "items")
 	const rows = 100_000
 	run(t, db, `INSERT INTO gateway.outbox (op, tbl, new) SELECT 'I', 'public.items', '{"id":1}' FROM generate_series(1, 100000)`)
 	s := newSource(t, func(o *Options) { o.Tables = []string{"items"} })
-	s.retainEvery *= 6
+	s.deleteEvery *= 6
 	st := startSource(t, s, newCollector())
 	st.await(t, rows)
-	stored(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
+	awaitCursor(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
 	st.stop()
 }

@@ -14,7 +14,7 @@ import (
 // query is planned: a partition; what the table, its partitions, their indexes and
 // statistics, and the function $2 that reads it depend on (types, with their parts, functions,
 // and operators).
-const rowOwner = `WITH RECURSIVE rels(oid) AS (
+const rowOwnersSQL = `WITH RECURSIVE rels(oid) AS (
 		SELECT relid::oid FROM pg_partition_tree($1::oid::regclass) UNION SELECT $1::oid),
 	objects(class, oid) AS (
 		SELECT 'pg_class'::regclass, oid FROM rels
@@ -42,25 +42,25 @@ const rowOwner = `WITH RECURSIVE rels(oid) AS (
 	WHERE c.oid = $1 AND c.relkind IN ('r', 'p') AND me.rolname = session_user`
 
 // multiranges are the parts of a multirange type; before PostgreSQL 14 there are none.
-const multiranges = "UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = y.oid"
+const multirangesSQL = "UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = y.oid"
 
-// HidesRows is an SQL expression: whether row-level security could hide rows of a table c from [RowReader], which
+// HidesRowsSQL is an SQL expression: whether row-level security could hide rows of a table c from [RowReader], which
 // fails then and leaves none out. A superuser reads with the rights of the table's owner.
-const HidesRows = `(row_security_active(c.oid) OR c.relrowsecurity AND c.relforcerowsecurity AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
+const HidesRowsSQL = `(row_security_active(c.oid) OR c.relrowsecurity AND c.relforcerowsecurity AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
 	AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE oid = c.relowner))`
 
-// SeeRows is what mends HidesRows.
-func SeeRows(conn *pgx.Conn) string {
+// BypassRowSecuritySQL is what mends HidesRowsSQL.
+func BypassRowSecuritySQL(conn *pgx.Conn) string {
 	return "ALTER ROLE " + pgx.Identifier{conn.Config().User}.Sanitize() + " BYPASSRLS -- as a superuser; where a superuser reads, for the table's owner"
 }
 
-// MayRead returns why the rows of a table are not read: because of whom it belongs to. owners
+// CheckRowsReadable returns why the rows of a table are not read: because of whom it belongs to. owners
 // are those of [RowReader].
-func MayRead(ctx context.Context, conn *pgx.Conn, table uint32, owners []string) error {
-	return In(ctx, conn, func(tx pgx.Tx) error {
+func CheckRowsReadable(ctx context.Context, conn *pgx.Conn, table uint32, owners []string) error {
+	return InTx(ctx, conn, func(tx pgx.Tx) error {
 		version, err := serverVersion(ctx, tx)
 		if err == nil {
-			_, err = readAs(ctx, tx, version, table, 0, owners)
+			_, err = roleForReading(ctx, tx, version, table, 0, owners)
 		}
 		return err
 	})
@@ -73,27 +73,27 @@ func serverVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
 
 // readAs returns the role with whose rights a function reads the rows of a table, "" for the
 // session's own, and an error where they are not read. The function is 0 where there is none yet.
-func readAs(ctx context.Context, tx pgx.Tx, version int, table, function uint32, owners []string) (role string, err error) {
-	sql := strings.Replace(rowOwner, "MULTIRANGES", "", 1)
+func roleForReading(ctx context.Context, tx pgx.Tx, version int, table, function uint32, owners []string) (role string, err error) {
+	sql := strings.Replace(rowOwnersSQL, "MULTIRANGES", "", 1)
 	if version >= oidBound {
-		sql = strings.Replace(rowOwner, "MULTIRANGES", multiranges, 1)
+		sql = strings.Replace(rowOwnersSQL, "MULTIRANGES", multirangesSQL, 1)
 	}
-	var name, owner, me string
-	var ownerSuper, own, super bool
+	var name, owner, self string
+	var ownerSuper, isOwner, superuser bool
 	var others []string
-	if err := tx.QueryRow(ctx, sql, table, function).Scan(&name, &owner, &ownerSuper, &own, &super, &me, &others); err != nil {
+	if err := tx.QueryRow(ctx, sql, table, function).Scan(&name, &owner, &ownerSuper, &isOwner, &superuser, &self, &others); err != nil {
 		return "", fmt.Errorf("cannot find the owner of the table: %w", err)
 	}
 	trusted := func(role string) bool { return slices.Contains(owners, role) }
-	if super && !own && !ownerSuper { // all that runs has the owner's rights
+	if superuser && !isOwner && !ownerSuper { // all that runs has the owner's rights
 		return owner, nil
 	}
 	const hint = "could run code with the rights of %q; add the role to the option owners where you trust it"
-	if !own && !ownerSuper && !trusted(owner) {
-		return "", fmt.Errorf("the rows of %s are not read: its owner %q "+hint, name, owner, me)
+	if !isOwner && !ownerSuper && !trusted(owner) {
+		return "", fmt.Errorf("the rows of %s are not read: its owner %q "+hint, name, owner, self)
 	}
 	if i := slices.IndexFunc(others, func(role string) bool { return !trusted(role) }); i >= 0 {
-		return "", fmt.Errorf("the rows of %s are not read: the role %q, which owns a partition, a type, a function or an operator of it, "+hint, name, others[i], me)
+		return "", fmt.Errorf("the rows of %s are not read: the role %q, which owns a partition, a type, a function or an operator of it, "+hint, name, others[i], self)
 	}
 	return "", nil
 }

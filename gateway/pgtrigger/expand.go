@@ -30,7 +30,7 @@ func expand(sql string) string {
 	})
 	sql = nameOfCall.ReplaceAllStringFunc(sql, func(call string) string {
 		m := nameOfCall.FindStringSubmatch(call)
-		return NameOf(m[1], m[2])
+		return QualifiedNameSQL(m[1], m[2])
 	})
 	return strings.NewReplacer("SQL_VERSION", strconv.Itoa(Version), "ROW_SETTINGS", strings.Join(settings, " ")).Replace(sql)
 }

@@ -13,12 +13,12 @@ import (
 
 const (
 	// poolLook is how often a proof that waits for a second session asks on the first.
-	poolLook = 500 * time.Millisecond
+	poolPollEvery = 500 * time.Millisecond
 	// poolLooks is after how many answers the first session counts as bound to its connection.
-	poolLooks = 4
+	poolPollsMin = 4
 	// poolTries is how often a proof asks on the first session after the second was served: it is
 	// likely to get that one's session from a pooler of transactions, and then need not wait.
-	poolTries = 3
+	poolChecks = 3
 )
 
 // hearSecond has a second session notify, and returns nil where the first, which the server's process
@@ -28,66 +28,66 @@ const (
 // A pool of sessions may be too small for a second one. Then it waits while the first is answered,
 // which proves as much: a pooler of transactions serves in order, and would have given it the
 // session of the first.
-func hearSecond(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
-	opened := openSecond(ctx, config)
+func echoFromSecondSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
+	opened := openSecondSession(ctx, config)
 	defer opened.close()
-	tick := time.NewTicker(poolLook)
+	tick := time.NewTicker(poolPollEvery)
 	defer tick.Stop()
 	for answers := 0; ; {
 		select {
 		case err := <-opened.failed:
-			return fmt.Errorf("cannot prove that the session is its own: the pooler gives no second session, which this needs for a moment: %w", Reason(err))
+			return fmt.Errorf("cannot prove that the session is its own: the pooler gives no second session, which this needs for a moment: %w", Summarize(err))
 		case other := <-opened.served:
 			if other == pid {
-				return notBound(config, fmt.Sprintf("a pooler has given its session, the server's process %d, to a second connection, as with pool_mode=transaction", pid))
+				return newPooledSession(config, fmt.Sprintf("a pooler has given its session, the server's process %d, to a second connection, as with pool_mode=transaction", pid))
 			}
-			for range poolTries {
-				if err := stillServes(ctx, conn, config, pid); err != nil {
+			for range poolChecks {
+				if err := checkSamePID(ctx, conn, config, pid); err != nil {
 					return err
 				}
 			}
-			err := hear(ctx, conn, opened.conn, channel)
+			err := awaitEcho(ctx, conn, opened.conn, channel)
 			if errors.Is(err, errNoEcho) {
-				err = notBound(config, fmt.Sprintf("what a second one has notified did not arrive within %v, as through a pooler with pool_mode=transaction", proofTimeout))
+				err = newPooledSession(config, fmt.Sprintf("what a second one has notified did not arrive within %v, as through a pooler with pool_mode=transaction", proofTimeout))
 			}
 			return err
 		case <-tick.C:
 		}
-		if !opened.asks() {
+		if !opened.isLoggedIn() {
 			continue
 		}
-		if err := stillServes(ctx, conn, config, pid); err != nil {
+		if err := checkSamePID(ctx, conn, config, pid); err != nil {
 			return err
 		}
-		if answers++; answers == poolLooks {
-			return hear(ctx, conn, conn, channel)
+		if answers++; answers == poolPollsMin {
+			return awaitEcho(ctx, conn, conn, channel)
 		}
 	}
 }
 
 // stillServes returns an error where another process than pid serves the connection.
-func stillServes(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32) error {
+func checkSamePID(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32) error {
 	now, err := askPID(ctx, conn, "")
 	if err != nil {
-		return fmt.Errorf("no answer: %w", Reason(err))
+		return fmt.Errorf("no answer: %w", Summarize(err))
 	}
-	return SameSession(config, now, pid)
+	return CheckSameSession(config, now, pid)
 }
 
 // second is a connection that a goroutine makes, and asks for its pid.
-type second struct {
-	conn   *pgx.Conn     // after served
-	login  chan struct{} // closed when it has logged in, and asks
-	served chan uint32   // the pid
-	failed chan error
+type secondSession struct {
+	conn     *pgx.Conn     // after served
+	loggedIn chan struct{} // closed when it has logged in, and asks
+	served   chan uint32   // the pid
+	failed   chan error
 
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-func openSecond(ctx context.Context, config *pgx.ConnConfig) *second {
+func openSecondSession(ctx context.Context, config *pgx.ConnConfig) *secondSession {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &second{login: make(chan struct{}), served: make(chan uint32, 1), failed: make(chan error, 1), cancel: cancel, ended: make(chan struct{})}
+	s := &secondSession{loggedIn: make(chan struct{}), served: make(chan uint32, 1), failed: make(chan error, 1), cancel: cancel, ended: make(chan struct{})}
 	plugin.Go(func() error { return s.open(ctx, config) }, func(err error) {
 		if err != nil {
 			s.failed <- err
@@ -97,11 +97,11 @@ func openSecond(ctx context.Context, config *pgx.ConnConfig) *second {
 	return s
 }
 
-func (s *second) open(ctx context.Context, config *pgx.ConnConfig) (err error) {
+func (s *secondSession) open(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
 		return err
 	}
-	close(s.login)
+	close(s.loggedIn)
 	pid, err := askPID(ctx, s.conn, "")
 	if err == nil {
 		s.served <- pid
@@ -110,9 +110,9 @@ func (s *second) open(ctx context.Context, config *pgx.ConnConfig) (err error) {
 }
 
 // asks reports whether it has logged in.
-func (s *second) asks() bool {
+func (s *secondSession) isLoggedIn() bool {
 	select {
-	case <-s.login:
+	case <-s.loggedIn:
 		return true
 	default:
 		return false
@@ -120,7 +120,7 @@ func (s *second) asks() bool {
 }
 
 // close ends it.
-func (s *second) close() {
+func (s *secondSession) close() {
 	s.cancel()
 	<-s.ended
 	if s.conn != nil {

@@ -14,53 +14,53 @@ import (
 )
 
 // is says whether an event is of the row with an id, whatever became of the row.
-func is(e *event.Event, id string) bool { return strings.HasSuffix(e.Key, ":"+id) }
+func ofRow(e *event.Event, id string) bool { return strings.HasSuffix(e.Key, ":"+id) }
 
 // TestOneThatStays: an event that no sink takes keeps no other from being delivered, stored and
 // deleted, however many follow it, and what was delivered does not come again after a kill.
-func TestOneThatStays(t *testing.T) {
+func TestUndeliveredChangeDelaysNoOther(t *testing.T) {
 	const rows = 50_000
-	db := fresh(t, items, "items")
+	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
-	out.stays = func(e *event.Event) bool { return is(e, "3") }
+	out.withhold = func(e *event.Event) bool { return ofRow(e, "3") }
 	st := start(t, nil, out)
 	run(t, db, "INSERT INTO items SELECT generate_series(1, 10)")
 	st.await(t, 10)
 	run(t, db, "INSERT INTO items SELECT generate_series(11, $1)", rows)
 	st.await(t, rows)
-	stored(t, db, "hi = 50000 AND gaps = '{[3,4)}' AND low = 2 AND (SELECT count(*) = 1 FROM gateway.outbox)")
-	st.source.last = nil // killed: nothing is stored at the end
+	awaitCursor(t, db, "hi = 50000 AND gaps = '{[3,4)}' AND low = 2 AND (SELECT count(*) = 1 FROM gateway.outbox)")
+	st.source.lastReader = nil // killed: nothing is stored at the end
 	st.stop()
-	if st.again > 0 {
-		t.Errorf("%d events came again", st.again)
+	if st.repeated > 0 {
+		t.Errorf("%d events came again", st.repeated)
 	}
 
 	out = newCollector()
-	out.stays = func(e *event.Event) bool { return is(e, "3") }
+	out.withhold = func(e *event.Event) bool { return ofRow(e, "3") }
 	st = start(t, nil, out)
 	run(t, db, "UPDATE items SET v = 2 WHERE id = 3; INSERT INTO items VALUES (0)")
 	for i, e := range st.await(t, 3) {
-		if want := []string{"3", "3", "0"}[i]; !is(e, want) {
+		if want := []string{"3", "3", "0"}[i]; !ofRow(e, want) {
 			t.Errorf("event %d is %s, want %s", i, e.Key, want)
 		}
 	}
-	stored(t, db, "hi = 50002 AND gaps = '{[3,4),[50001,50002)}' AND (SELECT count(*) = 2 FROM gateway.outbox)")
-	out.take()
-	stored(t, db, "hi = 50002 AND gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
+	awaitCursor(t, db, "hi = 50002 AND gaps = '{[3,4),[50001,50002)}' AND (SELECT count(*) = 2 FROM gateway.outbox)")
+	out.ackWithheld()
+	awaitCursor(t, db, "hi = 50002 AND gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
 // TestManyThatStay: as many as in_flight are the bound; then it shows as stalled, until one is
 // settled.
-func TestManyThatStay(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestUndeliveredChangesStallAtInFlight(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
-	out.stays = func(e *event.Event) bool { return len(out.acks) < 100 }
+	out.withhold = func(e *event.Event) bool { return len(out.withheld) < 100 }
 	s := newSource(t, func(o *Options) { o.InFlight = 100 })
 	s.stallAfter = 200 * time.Millisecond
 	st := startSource(t, s, out)
 	run(t, db, "INSERT INTO items SELECT generate_series(1, 1000)")
 	st.await(t, 100)
-	stored(t, db, "gaps = '{[1,101)}'")
+	awaitCursor(t, db, "gaps = '{[1,101)}'")
 	run(t, db, "UPDATE gateway.outbox SET at = at - interval '1 hour' WHERE id < 3")
 	if found := fmt.Sprint(newSource(t, func(o *Options) { o.InFlight = 100 }).Probe(t.Context())); !strings.Contains(found, "2 changes were read and are not delivered, the oldest 60 minutes old") {
 		t.Error(found)
@@ -68,43 +68,43 @@ func TestManyThatStay(t *testing.T) {
 	if reason := <-out.stalled; !strings.Contains(reason, "100 events are in flight") {
 		t.Errorf("stalled: %s", reason)
 	}
-	out.take()
+	out.ackWithheld()
 	for reason := "?"; reason != ""; {
 		reason = <-out.stalled
 	}
 	st.await(t, 1000)
-	stored(t, db, "hi = 1000 AND gaps = '{}' AND (SELECT count(*) = 0 FROM gateway.outbox)")
+	awaitCursor(t, db, "hi = 1000 AND gaps = '{}' AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
 // TestGivenBackWithItsKey: what came behind a change of its row that is given back comes again
 // behind it.
-func TestGivenBackWithItsKey(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestNackedChangeIsRedeliveredInKeyOrder(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
-	out.stays = func(e *event.Event) bool { return is(e, "1") && len(out.acks) == 0 }
+	out.withhold = func(e *event.Event) bool { return ofRow(e, "1") && len(out.withheld) == 0 }
 	st := start(t, asChange, out)
 	run(t, db, "INSERT INTO items VALUES (1)")
 	st.await(t, 1)
 	run(t, db, "UPDATE items SET v = 2; INSERT INTO items VALUES (2)") // the sink takes these
 	st.await(t, 3)
-	stored(t, db, "hi = 3 AND gaps = '{[1,2)}'")
+	awaitCursor(t, db, "hi = 3 AND gaps = '{[1,2)}'")
 	out.mu.Lock()
-	back := out.acks[0]
+	back := out.withheld[0]
 	out.mu.Unlock()
 	back(errors.New("the sink is away"))
 	<-st.errs
-	stored(t, db, "hi = 3 AND gaps = '{}'")
-	if st.again != 1 {
-		t.Errorf("%d came again", st.again)
+	awaitCursor(t, db, "hi = 3 AND gaps = '{}'")
+	if st.repeated != 1 {
+		t.Errorf("%d came again", st.repeated)
 	}
 }
 
 // TestTwoReadersDelete: what one of them has not settled stays, and nothing else.
-func TestTwoReadersDelete(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestDeletionWaitsForAllReaders(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	one, other := newCollector(), newCollector()
-	one.stays = func(e *event.Event) bool { return is(e, "3") }
-	other.stays = func(e *event.Event) bool { return is(e, "3") || is(e, "7") }
+	one.withhold = func(e *event.Event) bool { return ofRow(e, "3") }
+	other.withhold = func(e *event.Event) bool { return ofRow(e, "3") || ofRow(e, "7") }
 	a := start(t, nil, one)
 	b := start(t, func(o *Options) { o.Name = "other" }, other)
 	run(t, db, "INSERT INTO items SELECT generate_series(1, 1000)")
@@ -112,9 +112,9 @@ func TestTwoReadersDelete(t *testing.T) {
 	b.await(t, 1000)
 	left := "(SELECT array_agg(id) = '{3,7}' FROM gateway.outbox)"
 	awaitTrue(t, db, left)
-	other.take()
+	other.ackWithheld()
 	awaitTrue(t, db, "(SELECT array_agg(id) = '{3}' FROM gateway.outbox)")
-	one.take()
+	one.ackWithheld()
 	awaitTrue(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
 }
 

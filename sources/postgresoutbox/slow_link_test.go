@@ -11,23 +11,23 @@ import (
 )
 
 // behind has a source connect through a proxy.
-func behind(url string) func(*Options) {
+func atURL(url string) func(*Options) {
 	return func(o *Options) { o.URL = options.NewURL(url) }
 }
 
 // TestRowsThatTakeLong: each row needs four times the silence that counts as a lost connection, and
 // all come, as changes and for a snapshot.
-func TestRowsThatTakeLong(t *testing.T) {
+func TestSlowRowsDoNotTimeOut(t *testing.T) {
 	const large = `SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 13000 + n)) FROM generate_series(1, 2) n`
-	db := fresh(t, `CREATE TABLE items (id int PRIMARY KEY, note text); INSERT INTO items `+large, "items")
+	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, note text); INSERT INTO items `+large, "items")
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	proxy.Throttle(300_000)
 	s := newSource(t, func(o *Options) {
-		behind(url)(o)
+		atURL(url)(o)
 		o.Tables, o.Snapshot = []string{"items"}, "initial"
 	})
-	s.silence = 500 * time.Millisecond
-	s.rows.Timeout = time.Second
+	s.answerTimeout = 500 * time.Millisecond
+	s.rowReader.Timeout = time.Second
 	run(t, db, `INSERT INTO items SELECT id + 3, note FROM items WHERE id = 1`)
 	st := startSource(t, s, newCollector())
 	for _, e := range st.await(t, 4) { // a change, and three rows
@@ -44,15 +44,15 @@ func TestRowsThatTakeLong(t *testing.T) {
 // TestLargeRowsAreSentOnce: a read that is ended after a row keeps this row, and the next one asks
 // for as many as the link takes: what the server has begun to send beyond is lost time.
 func TestLargeRowsAreSentOnce(t *testing.T) {
-	db := fresh(t, `CREATE TABLE items (id int PRIMARY KEY, note text)`, "items")
+	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, note text)`, "items")
 	run(t, db, `INSERT INTO items SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 6500 + n)) FROM generate_series(1, 4) n`)
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	proxy.Throttle(150_000)
-	r := newReader(t, newSource(t, behind(url)))
-	r.s.most = maxRows // as after many small rows
+	r := newReader(t, newSource(t, atURL(url)))
+	r.s.readLimit = maxRows // as after many small rows
 	rows, err := r.read(t.Context())
-	if err != nil || len(rows) != 2 || r.s.most != 1 {
-		t.Fatalf("the first read has %d rows, and the next one asks for %d: %v", len(rows), r.s.most, err)
+	if err != nil || len(rows) != 2 || r.s.readLimit != 1 {
+		t.Fatalf("the first read has %d rows, and the next one asks for %d: %v", len(rows), r.s.readLimit, err)
 	}
 	if rows, err = r.read(t.Context()); err != nil || len(rows) != 1 || rows[0].id != 3 {
 		t.Errorf("the second read has %d rows: %v", len(rows), err)
@@ -62,13 +62,13 @@ func TestLargeRowsAreSentOnce(t *testing.T) {
 // TestSilentConnection: a connection that stays open, and on which nothing passes, is noticed while
 // the source sleeps. A second one without an answer has twice the time.
 func TestSilentConnection(t *testing.T) {
-	fresh(t, `CREATE TABLE items (id int PRIMARY KEY)`, "items")
+	resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY)`, "items")
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
-	s := newSource(t, behind(url))
-	if s.silence+sleepMost > 9500*time.Millisecond {
-		t.Fatalf("a silence of %v after a sleep of %v shows too late", s.silence, sleepMost)
+	s := newSource(t, atURL(url))
+	if s.answerTimeout+maxSleep > 9500*time.Millisecond {
+		t.Fatalf("a silence of %v after a sleep of %v shows too late", s.answerTimeout, maxSleep)
 	}
-	s.silence = 200 * time.Millisecond
+	s.answerTimeout = 200 * time.Millisecond
 	st := startSource(t, s, newCollector())
 	thaw := proxy.Freeze()
 	defer thaw()
@@ -82,7 +82,7 @@ func TestSilentConnection(t *testing.T) {
 	}
 	<-st.ready
 	st.stop()
-	if s.silence != 400*time.Millisecond {
-		t.Errorf("the next silence counts after %v", s.silence)
+	if s.answerTimeout != 400*time.Millisecond {
+		t.Errorf("the next silence counts after %v", s.answerTimeout)
 	}
 }

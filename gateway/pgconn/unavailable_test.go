@@ -14,9 +14,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestAway: a server that is not reached, is starting or full, is away; a wrong password and a
+// TestUnavailable: a server that is not reached, is starting or full, is away; a wrong password and a
 // missing table are not.
-func TestAway(t *testing.T) {
+func TestUnavailable(t *testing.T) {
 	said := func(code string) error { return fmt.Errorf("reading: %w", &pg.PgError{Code: code}) }
 	for _, tc := range []struct {
 		err  error
@@ -36,7 +36,7 @@ func TestAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = pgx.ConnectConfig(t.Context(), config); !plugin.IsUnavailable(Reason(err)) {
+	if _, err = pgx.ConnectConfig(t.Context(), config); !plugin.IsUnavailable(Summarize(err)) {
 		t.Errorf("nothing listens, and it is not away: %v", err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // late says whether a look at all ids finds a change.
-func (h *horizon) late(id, xid int64) bool {
-	from, to, seen := h.ranges(0, unknown)
+func (h *reuseDetector) reused(id, xid int64) bool {
+	from, to, seen := h.boundsBetween(0, unknownXID)
 	for i := range from {
 		if from[i] < id && id <= to[i] && xid >= seen[i] {
 			return true
@@ -17,35 +17,35 @@ func (h *horizon) late(id, xid int64) bool {
 	return false
 }
 
-func TestHorizon(t *testing.T) {
-	h := newHorizon(10, 0, 4)
-	if h.seen() != 0 || h.late(7, 1<<40) {
+func TestReuseDetectorBounds(t *testing.T) {
+	h := newReuseDetector(10, 0, 4)
+	if h.highestXID() != 0 || h.reused(7, 1<<40) {
 		t.Error("it knows of what an older version has stored nothing")
 	}
-	h.read([]row{{id: 7, xid: 50}, {id: 12, xid: 100}, {id: 14, xid: 90}}, 110)
+	h.noteRead([]row{{id: 7, xid: 50}, {id: 12, xid: 100}, {id: 14, xid: 90}}, 110)
 	for id, bound := range map[int64]int64{12: 110, 13: 110, 14: 110} {
-		if h.late(id, bound-1) || !h.late(id, bound) {
+		if h.reused(id, bound-1) || !h.reused(id, bound) {
 			t.Errorf("id %d is not told apart at %d", id, bound)
 		}
 	}
-	if h.seen() != 0 {
-		t.Errorf("seen %d, and one is not known", h.seen())
+	if h.highestXID() != 0 {
+		t.Errorf("seen %d, and one is not known", h.highestXID())
 	}
-	h.read([]row{{id: 13, xid: 300}, {id: 20, xid: 900}}, 200) // 13 lay in a gap; 20 is from a dump
-	if h.late(13, 300) || !h.late(13, 301) || !h.late(14, 300) || h.late(14, 109) || !h.late(12, 300) || h.late(20, 900) || !h.late(20, 901) {
-		t.Errorf("%+v", h.marks)
+	h.noteRead([]row{{id: 13, xid: 300}, {id: 20, xid: 900}}, 200) // 13 lay in a gap; 20 is from a dump
+	if h.reused(13, 300) || !h.reused(13, 301) || !h.reused(14, 300) || h.reused(14, 109) || !h.reused(12, 300) || h.reused(20, 900) || !h.reused(20, 901) {
+		t.Errorf("%+v", h.bounds)
 	}
-	h.deleted(20, true) // transaction ids of another server are gone with their rows
-	if h.seen() != 200 || !h.late(3, 200) || !h.late(20, 200) || h.late(20, 199) {
-		t.Errorf("seen %d, %+v", h.seen(), h.marks)
+	h.noteDeleted(20, true) // transaction ids of another server are gone with their rows
+	if h.highestXID() != 200 || !h.reused(3, 200) || !h.reused(20, 200) || h.reused(20, 199) {
+		t.Errorf("seen %d, %+v", h.highestXID(), h.bounds)
 	}
 }
 
 // TestHorizonNeverBlamesWhatWasRead, however marks are merged and removed.
-func TestHorizonNeverBlamesWhatWasRead(t *testing.T) {
+func TestReuseDetectorAcceptsAllReadChanges(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
-		h := newHorizon(0, 0, 0)
+		h := newReuseDetector(0, 0, 0)
 		id, xid, gone := int64(0), int64(3), int64(0)
 		kept, missing := map[int64]int64{}, map[int64]int64{}
 		for range 3000 {
@@ -66,7 +66,7 @@ func TestHorizonNeverBlamesWhatWasRead(t *testing.T) {
 				xid++
 				rows = append(rows, row{id: id, xid: xid})
 			}
-			h.read(rows, xid+1)
+			h.noteRead(rows, xid+1)
 			for _, one := range rows {
 				kept[one.id] = one.xid
 			}
@@ -77,16 +77,16 @@ func TestHorizonNeverBlamesWhatWasRead(t *testing.T) {
 						delete(kept, one)
 					}
 				}
-				h.deleted(gone, true)
+				h.noteDeleted(gone, true)
 			}
 		}
 		for one, x := range kept {
-			if h.late(one, x) {
-				t.Fatalf("seed %d: %s", seed, fmt.Sprint(one, x, h.gone))
+			if h.reused(one, x) {
+				t.Fatalf("seed %d: %s", seed, fmt.Sprint(one, x, h.deletedTo))
 			}
 		}
-		if len(h.marks) > marksMost+1 {
-			t.Fatalf("%d marks", len(h.marks))
+		if len(h.bounds) > maxBounds+1 {
+			t.Fatalf("%d marks", len(h.bounds))
 		}
 	}
 }

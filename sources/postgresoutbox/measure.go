@@ -10,17 +10,17 @@ import (
 )
 
 // measured is a gauge of what measure sees.
-type measured interface {
+type resettableGauge interface {
 	MarkStale()
 	Reset()
 }
 
-func lost(g measured)   { g.MarkStale() }
-func forget(g measured) { g.Reset() }
+func setUnknown(g resettableGauge) { g.MarkStale() }
+func setAbsent(g resettableGauge)  { g.Reset() }
 
 // measures has each gauge of the source know that nothing is measured now.
-func (s *source) measures(note func(measured)) {
-	for _, g := range []measured{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.kept} {
+func (s *source) eachGauge(note func(resettableGauge)) {
+	for _, g := range []resettableGauge{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows} {
 		note(g)
 	}
 }
@@ -28,69 +28,69 @@ func (s *source) measures(note func(measured)) {
 // Campaign is part of [plugin.Elector]. While another gateway leads, that one measures.
 func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	return s.Elector.Campaign(ctx, name, above, func(holder string) {
-		s.measures(forget)
+		s.eachGauge(setAbsent)
 		standby(holder)
 	})
 }
 
 // inspectAll looks at all that others may have changed.
-func (r *reader) inspectAll(ctx context.Context) error {
+func (r *reader) inspectDatabase(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	found, err := r.lookAtTriggers(ctx)
+	found, err := r.readCaptures(ctx)
 	if err != nil {
 		return err
 	}
-	r.watchTriggers(r.out, found)
-	return r.trim(ctx)
+	r.compareCaptures(r.out, found)
+	return r.trimUnclaimed(ctx)
 }
 
 // measure looks how far behind it is, whether nobody has spoilt the sequence, and whether the
 // session is still the same: a pooler may have got another mode.
 func (r *reader) measure(ctx context.Context) error {
-	ctx, cancel := r.answer(ctx)
+	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var last, cache int64
 	var seconds float64
 	var oldest float64
-	var above bool
+	var rowsAbove bool
 	var position int64
 	var pid uint32
 	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
-		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.tells.flushed+`,
+		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.historySQL.flushPosition+`,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT min(low) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
-		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.hi).Scan(&pid, &last, &cache, &above, &position, &oldest, &seconds)
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.high).Scan(&pid, &last, &cache, &rowsAbove, &position, &oldest, &seconds)
 	if err != nil {
 		return fmt.Errorf("cannot see how far behind it is: %w", err)
 	}
-	if err := pgconn.SameSession(r.s.conn, pid, r.pid); err != nil {
+	if err := pgconn.CheckSameSession(r.s.conn, pid, r.pid); err != nil {
 		return err
 	}
-	r.s.lagRows.Set(float64(max(last-r.cursor.hi, 0)))
+	r.s.lagRows.Set(float64(max(last-r.cursor.high, 0)))
 	r.s.lagSeconds.Set(max(seconds, 0))
 	r.s.oldest.Set(max(oldest, 0))
-	r.s.gaps.Set(float64(r.cursor.open()))
-	r.warn()
-	r.memory.position = max(r.memory.position, position)
+	r.s.gaps.Set(float64(r.cursor.countPending()))
+	r.warnLongTransaction()
+	r.known.position = max(r.known.position, position)
 	switch {
 	case cache != 1:
 		return checkCache(cache)
-	case last < r.cursor.hi && !above:
-		return &wentBack{sequenceBack(last, r.cursor.hi)}
-	case above:
-		return r.clear(ctx)
+	case last < r.cursor.high && !rowsAbove:
+		return &rewoundError{sequenceRewound(last, r.cursor.high)}
+	case rowsAbove:
+		return r.deleteAboveSequence(ctx)
 	}
 	return nil
 }
 
 // warn says when a transaction is open for long.
-func (r *reader) warn() {
-	if low := r.cursor.low(); low != r.low {
-		r.low, r.lowSince = low, time.Now()
+func (r *reader) warnLongTransaction() {
+	if low := r.cursor.low(); low != r.lowSeen {
+		r.lowSeen, r.lowSince = low, time.Now()
 	}
-	if len(r.cursor.gaps) > 0 && time.Since(r.lowSince) > gapAlarm {
+	if len(r.cursor.pending) > 0 && time.Since(r.lowSince) > longTransaction {
 		r.s.log.Warn("a transaction is open for long: what it has written comes when it ends; gateway check --live names it", "for", time.Since(r.lowSince).Round(time.Second))
 		r.lowSince = time.Now()
 	}

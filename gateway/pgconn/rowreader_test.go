@@ -13,13 +13,13 @@ import (
 )
 
 // constant makes a query that does not depend on the key.
-func constant(sql string) pgconn.MakeQuery {
+func constant(sql string) pgconn.BuildQuery {
 	return func([]pgconn.KeyColumn, bool) (string, error) { return sql, nil }
 }
 
-func find(t *testing.T, g *pgconn.Reading, args []string) ([]pgconn.ReadRow, error) {
+func find(t *testing.T, g *pgconn.RowTx, args []string) ([]pgconn.Row, error) {
 	t.Helper()
-	if err := g.Find(testenv.Context(t), args); err != nil {
+	if err := g.Run(testenv.Context(t), args); err != nil {
 		return nil, err
 	}
 	return g.Rows(testenv.Context(t))
@@ -84,11 +84,11 @@ func TestPartsOfOthers(t *testing.T) {
 		if err := db.QueryRow(testenv.Context(t), "SELECT $1::text::regclass::oid", table).Scan(&oid); err != nil {
 			t.Fatal(err)
 		}
-		err := pgconn.MayRead(testenv.Context(t), db, oid, []string{"gateway"})
+		err := pgconn.CheckRowsReadable(testenv.Context(t), db, oid, []string{"gateway"})
 		if err == nil || !strings.Contains(err.Error(), `the role "mallory", which owns a partition, a type, a function or an operator of it, could run code with the rights of "postgres"`) {
 			t.Errorf("%s: error %v", table, err)
 		}
-		if err := pgconn.MayRead(testenv.Context(t), db, oid, []string{"mallory"}); err != nil {
+		if err := pgconn.CheckRowsReadable(testenv.Context(t), db, oid, []string{"mallory"}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -173,7 +173,7 @@ func TestHangingCodeIsEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		if err := g.Find(ctx, nil); err == nil {
+		if err := g.Run(ctx, nil); err == nil {
 			t.Fatal("it does not hang")
 		}
 		cancel()

@@ -15,9 +15,9 @@ var (
 	plainArg  = regexp.MustCompile(`^[A-Za-z0-9_.:/=-]+$`)
 )
 
-// SQLName returns a name of [Table.Qualified] as SQL and the option --table take it: with quotes where
+// QuoteQualified returns a name of [Table.Qualified] as SQL and the option --table take it: with quotes where
 // it needs them.
-func SQLName(name string) string {
+func QuoteQualified(name string) string {
 	t, ok := ParseQualified(name)
 	if !ok {
 		return pgx.Identifier{name}.Sanitize()
@@ -31,13 +31,13 @@ func SQLName(name string) string {
 	return strings.Join(parts, ".")
 }
 
-// Arg returns text as one argument in a shell: in single quotes where it needs them.
-func Arg(text string) string {
+// ShellArg returns text as one argument in a shell: in single quotes where it needs them.
+func ShellArg(text string) string {
 	if plainArg.MatchString(text) {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// Literal returns text as an SQL string, whatever standard_conforming_strings is.
-func Literal(text string) string { return strings.TrimSpace(literal(text)) }
+// QuoteLiteral returns text as an SQL string, whatever standard_conforming_strings is.
+func QuoteLiteral(text string) string { return strings.TrimSpace(literal(text)) }

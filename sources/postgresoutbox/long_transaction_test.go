@@ -13,9 +13,9 @@ import (
 
 // writeInterleaved has a transaction write rows while another session commits one after each. It
 // returns how long the slowest of the others' changes took to arrive.
-func writeInterleaved(t *testing.T, open *pgx.Conn, st *started, rows int) (slowest time.Duration) {
+func writeInterleaved(t *testing.T, open *pgx.Conn, st *runningSource, rows int) (slowest time.Duration) {
 	t.Helper()
-	other := session(t)
+	other := newSession(t)
 	run(t, open, "BEGIN")
 	begun := make([]time.Time, 0, rows)
 	for i := range rows {
@@ -34,16 +34,16 @@ func writeInterleaved(t *testing.T, open *pgx.Conn, st *started, rows int) (slow
 func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 	for _, end := range []string{"COMMIT", "ROLLBACK"} {
 		t.Run(end, func(t *testing.T) {
-			db := fresh(t, items, "items")
+			db := resetDatabase(t, itemsSQL, "items")
 			st := start(t, nil, newCollector())
-			open := session(t)
-			interleaved := number(t, "INTERLEAVED", 12_000) // rows of it, and as many of others in between
+			open := newSession(t)
+			interleaved := envInt(t, "INTERLEAVED", 12_000) // rows of it, and as many of others in between
 			slowest := writeInterleaved(t, open, st, interleaved)
 			t.Logf("others' changes took %v at most", slowest)
 			if slowest > 10*time.Second { // they would wait for its end
 				t.Errorf("others' changes took %v", slowest)
 			}
-			stored(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)") // what was delivered is deleted
+			awaitCursor(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)") // what was delivered is deleted
 			run(t, open, end)
 			run(t, db, "UPDATE items SET v = 1")
 			n := 2 * interleaved // each of the others' rows was inserted and updated
@@ -58,32 +58,32 @@ func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 				}
 				inserted[e.Key] = true
 			}
-			stored(t, db, "gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
-			if st.again > 0 {
-				t.Errorf("%d changes came again", st.again)
+			awaitCursor(t, db, "gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
+			if st.repeated > 0 {
+				t.Errorf("%d changes came again", st.repeated)
 			}
 		})
 	}
 }
 
 // TestOpenTransactionAcrossAKill: what was delivered beside it does not come again.
-func TestOpenTransactionAcrossAKill(t *testing.T) {
-	db := fresh(t, items, "items")
+func TestRestartDuringOpenTransaction(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
 	st := start(t, nil, out)
-	open := session(t)
+	open := newSession(t)
 	writeInterleaved(t, open, st, 2000)
-	stored(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
-	st.source.last = nil // nothing is stored at the end
+	awaitCursor(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
+	st.source.lastReader = nil // nothing is stored at the end
 	st.stop()
 	run(t, open, "COMMIT")
 	st = start(t, nil, out)
 	run(t, db, "INSERT INTO items VALUES (-1)")
 	events := st.await(t, 4001)
-	if st.again > 0 {
-		t.Errorf("%d changes came again", st.again)
+	if st.repeated > 0 {
+		t.Errorf("%d changes came again", st.repeated)
 	}
 	if last := events[4000]; !strings.HasSuffix(last.Key, ":-1") {
-		t.Errorf("%s came last", list(events[4000:], func(e *event.Event) string { return fmt.Sprint(e.Key) }))
+		t.Errorf("%s came last", joinEvents(events[4000:], func(e *event.Event) string { return fmt.Sprint(e.Key) }))
 	}
 }

@@ -15,29 +15,29 @@ const (
 	// chunkTimeout bounds, in the server, the statement that reads a chunk.
 	chunkTimeout = 10 * time.Second
 	// A table whose rows could not be read waits, first for firstPause, then for longer each time.
-	firstPause = 30 * time.Second
-	mostPause  = 10 * time.Minute
+	minTablePause = 30 * time.Second
+	maxTablePause = 10 * time.Minute
 )
 
 // pause is how long a table of the snapshot waits after its rows could not be read.
-type pause struct {
+type tablePause struct {
 	until time.Time
 	last  time.Duration
 }
 
 // pause notes that the rows of a table could not be read, and returns how long it waits.
-func (s *source) pause(table string) time.Duration {
-	d := min(max(2*s.paused[table].last, firstPause), mostPause)
-	s.paused[table] = pause{time.Now().Add(d), d}
+func (s *source) pauseTable(table string) time.Duration {
+	d := min(max(2*s.pausedTables[table].last, minTablePause), maxTablePause)
+	s.pausedTables[table] = tablePause{time.Now().Add(d), d}
 	return d
 }
 
 // chunk is the next rows of a table that existed when its snapshot began, in the order of the
 // primary key, or why they could not be read.
 type chunk struct {
-	key  string // of the table, by which they were read
-	rows []pgconn.ReadRow
-	err  error
+	key     string // of the table, by which they were read
+	rows    []pgconn.Row
+	readErr error
 }
 
 // readChunk reads a chunk in the view of the database that the open transaction of the reader's
@@ -49,53 +49,53 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 		return c, err
 	}
 	var view string
-	asking, asked := r.answer(ctx)
+	asking, asked := r.withTimeout(ctx)
 	err = r.conn.QueryRow(asking, "SELECT pg_export_snapshot()").Scan(&view)
 	asked()
 	if err != nil {
 		return c, fmt.Errorf("cannot share the view of the outbox: %w", err)
 	}
 	if len(key.columns) == 0 {
-		return chunk{err: errors.New("the table is gone, or has no primary key: take it from tables, or make it")}, nil
+		return chunk{readErr: errors.New("the table is gone, or has no primary key: take it from tables, or make it")}, nil
 	}
 	state := r.snapshot.Tables[table]
 	if state.Key != key.id() {
 		state.After = nil // from the beginning: better twice than not at all
 	}
-	reading, err := r.s.rows.Begin(ctx, key.name, view, func(columns []pgconn.KeyColumn, partitioned bool) (string, error) {
+	reading, err := r.s.rowReader.Begin(ctx, key.name, view, func(columns []pgconn.KeyColumn, partitioned bool) (string, error) {
 		if !slices.Equal(columns, key.columns) { // state.After is of another key
 			return "", pgconn.ErrChanged
 		}
 		return pgconn.KeyQuery{
 			Table: key.name, Partitioned: partitioned, Key: columns,
-			Mark: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began: it comes as a change, too
-		}.Next(3, len(state.After) > 0), nil
+			Flag: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began: it comes as a change, too
+		}.PageSQL(3, len(state.After) > 0), nil
 	})
 	if err != nil {
-		return chunk{err: err}, ctx.Err()
+		return chunk{readErr: err}, ctx.Err()
 	}
 	defer reading.End(ctx)
 	c.key = key.id()
 	begin := time.Now()
-	if c.err = reading.Find(ctx, append([]string{strconv.Itoa(r.s.chunk), state.Since}, state.After...)); c.err == nil {
-		c.rows, c.err = reading.Rows(ctx)
+	if c.readErr = reading.Run(ctx, append([]string{strconv.Itoa(r.s.chunkSize), state.Since}, state.After...)); c.readErr == nil {
+		c.rows, c.readErr = reading.Rows(ctx)
 	}
-	r.s.fit(c.rows, time.Since(begin))
+	r.s.adjustChunkSize(c.rows, time.Since(begin))
 	return c, ctx.Err()
 }
 
 // fit makes the next chunk as large as fits. took is how long this one has taken.
-func (s *source) fit(rows []pgconn.ReadRow, took time.Duration) {
+func (s *source) adjustChunkSize(rows []pgconn.Row, took time.Duration) {
 	bytes := 0
 	for _, one := range rows {
 		bytes += len(one.Data)
 	}
 	switch {
-	case took > longRead:
-		s.chunk = max(s.chunk/4, 1)
+	case took > slowRead:
+		s.chunkSize = max(s.chunkSize/4, 1)
 	case bytes > maxBytes/8:
-		s.chunk = max(s.chunk/2, 1)
+		s.chunkSize = max(s.chunkSize/2, 1)
 	case bytes < maxBytes/32:
-		s.chunk = min(2*s.chunk, maxRows)
+		s.chunkSize = min(2*s.chunkSize, maxRows)
 	}
 }
