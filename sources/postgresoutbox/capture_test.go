@@ -26,7 +26,7 @@ func (n *errorRecorder) ReportError(err error) {
 // TestTableStopsToBeCaptured while the source runs: that is a gap, which says what mends it, and so
 // is that it is captured again. The other tables go on.
 func TestUncapturedTableReportsGap(t *testing.T) {
-	const again = "the changes of public.old are captured again"
+	const again = "changes of public.old are captured again"
 	triggers := `ALTER TABLE old %s TRIGGER "!gateway_outbox"`
 	for name, c := range map[string]struct{ stop, gap, mend, back string }{
 		"disabled":          {strings.Replace(triggers, "%s", "DISABLE", 1), `ENABLE TRIGGER "!gateway_json", ENABLE TRIGGER "!gateway_outbox"`, strings.Replace(triggers, "%s", "ENABLE", 1), again},
@@ -34,7 +34,7 @@ func TestUncapturedTableReportsGap(t *testing.T) {
 		"json dropped":      {`DROP TRIGGER "!gateway_json" ON old`, "gateway sql --mode outbox --table public.old --apply", outbox(t, "old").CreateSQL(), again},
 		"recreated":         {`DROP TABLE old; CREATE TABLE old (id int PRIMARY KEY)`, "nothing captures the changes of public.old", outbox(t, "old").CreateSQL(), again},
 		"gone":              {`DROP TABLE old`, "there is no table public.old", `CREATE TABLE old (id int PRIMARY KEY);` + outbox(t, "old").CreateSQL(), again},
-		"disabled, in turn": {"", "", `ALTER TABLE old DISABLE TRIGGER USER; INSERT INTO old VALUES (1); ALTER TABLE old ENABLE TRIGGER USER; DELETE FROM old`, "made anew, or disabled for a while"},
+		"disabled, in turn": {"", "", `ALTER TABLE old DISABLE TRIGGER USER; INSERT INTO old VALUES (1); ALTER TABLE old ENABLE TRIGGER USER; DELETE FROM old`, "recreated, or disabled for a while"},
 	} {
 		for _, set := range []func(*Options){withTables("items", "old"), nil} {
 			t.Run(name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestWritesThatFireNoTrigger(t *testing.T) {
 	run(t, db, `ALTER TABLE part1 DISABLE TRIGGER USER`)
 	gaps.await(t, `ALTER TABLE public.part1 ENABLE TRIGGER`)
 	run(t, db, `ALTER TABLE part1 ENABLE TRIGGER USER`)
-	gaps.await(t, "the changes of public.parts are captured again")
+	gaps.await(t, "changes of public.parts are captured again")
 	run(t, db, `ALTER TABLE old RENAME TO young; INSERT INTO young VALUES (1)`)
 	noted := func(text string) {
 		t.Helper()
@@ -134,7 +134,7 @@ func TestWritesThatFireNoTrigger(t *testing.T) {
 	}
 	run(t, db, testenv.RoleSQL("loader")+`ALTER ROLE loader SET session_replication_role = replica`)
 	defer run(t, db, `DROP ROLE loader`)
-	noted("what a subscription or a session with session_replication_role = replica writes to public.items is not captured")
+	noted("writes to public.items by a subscription, or by a session with session_replication_role = replica, are not captured")
 	if n := gaps.await(t, "captured again"); n != 2 {
 		t.Errorf("%d gaps", n)
 	}

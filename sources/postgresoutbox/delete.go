@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// retain deletes what every reader has delivered, some at a time, and looks whether something is
-// there that was not read, although the cursor has passed its id. Then it deletes nothing. What
-// lies in no reader's gaps is deleted, and what lies in one stays: a change that is not settled,
-// or may still come, keeps no other. What no reader has the table of stays, too.
+// deleteDelivered deletes up to maxDelete changes that every reader has delivered. A change that is pending
+// for a reader stays, and keeps no other from being deleted. Unclaimed changes stay, too. If an id
+// was reused, it deletes nothing and returns a rewoundError.
 func (r *reader) deleteDelivered(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -21,7 +20,7 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 	}
 	cp := r.checkpoint().cursor
 	var high, reused, deleted, highest, next int64
-	var remaining *string // what stays; nil: nothing does, or there is more to delete
+	var remaining *string // ranges of what stays; nil if there is more to delete
 	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, `+bound+` AS seen, `+tablesReadSQL+` AS tables FROM gateway.outbox_reader),
 		looks AS (SELECT ids, d.tables FROM done d CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1))) ids),
 		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
@@ -41,7 +40,7 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 	case reused > 0:
 		return &rewoundError{idReused(reused, r.cursor.high)}
 	}
-	r.moreToDelete = deleted == maxDelete // there may be
+	r.moreToDelete = deleted == maxDelete // there may be more
 	if r.deletionPending = r.moreToDelete; r.moreToDelete {
 		r.reuse.noteDeleted(highest, false)
 		return nil
@@ -65,17 +64,17 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 	return nil
 }
 
-// clear deletes rows above the sequence, which was set back below them, once every reader has
-// delivered them: else the writer to whom the sequence gives such an id would fail.
+// deleteAboveSequence deletes rows above the sequence, which was set back below them, once every reader has
+// delivered them. Else a writer that draws such an id would fail.
 func (r *reader) deleteAboveSequence(ctx context.Context) error {
 	tag, err := r.conn.Exec(ctx, `DELETE FROM gateway.outbox o WHERE o.id > (SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0))
 		AND NOT EXISTS (SELECT FROM gateway.outbox_reader r WHERE o.id > r.hi OR o.id <@ r.gaps)`, r.sequence)
 	if err != nil {
-		return fmt.Errorf("cannot delete what lies above the sequence: %w", err)
+		return fmt.Errorf("cannot delete rows above the sequence: %w", err)
 	}
 	if tag.RowsAffected() > 0 {
-		r.known.lastChange = changeMark{} // it may be one of these
-		r.measuredAt = time.Time{}        // now the cursor is above all that there is
+		r.known.lastChange = changeMark{} // it may be one of them
+		r.measuredAt = time.Time{}        // measure again at once: the cursor is above all rows now
 	}
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 	"eventgateway/gateway/pgconn"
 )
 
-// A history is what a cursor points into: "system/database/timeline". A server that is made anew
-// has another system identifier, a database that is made anew another OID, and a promotion or
+// history identifies what a cursor points into: "system/database/timeline". A new server
+// has another system identifier, a new database has another OID, and a promotion or
 // a recovery from an archive begins another timeline. A copy of a server's files has the same
-// history, so the reader also remembers, in memory, the position in the write-ahead log and the
-// latest change that it has read (see [memory]).
+// history. So the reader also remembers, in memory, the position in the write-ahead log and the
+// latest change that it has read (see [knownState]).
 type history string
 
 func (h history) parts() (database, timeline string) {
@@ -27,8 +27,8 @@ func (h history) parts() (database, timeline string) {
 	return string(h), ""
 }
 
-// teller has the SQL expressions that tell the history and the position. Some servers that only
-// speak the protocol of PostgreSQL do not tell them: there the sequence and the rows must do.
+// historySQL holds the SQL expressions for the history and the position in the write-ahead log. Some
+// servers speak PostgreSQL's protocol and lack these functions: there only the sequence and the rows are compared.
 type historySQL struct{ identity, insertPosition, flushPosition string }
 
 var (
@@ -41,41 +41,41 @@ var (
 	noHistorySQL = historySQL{identity: "''", insertPosition: "0::bigint", flushPosition: "0::bigint"}
 )
 
-// memory is what a reader knows of its database beside what is stored there. The next reader of
+// knownState is what a reader knows of its database beside what is stored there. The next reader of
 // this process compares it with the database that it finds.
 type knownState struct {
 	history    history
-	position   int64 // a byte of the write-ahead log that was on the disk
+	position   int64 // of the write-ahead log, in bytes, as flushed to disk
 	token      int64
 	lastChange changeMark
 }
 
-// top is the change with the highest id that was read.
+// changeMark is the change with the highest id that was read.
 type changeMark struct {
 	id int64
 	at time.Time
 }
 
-// present is the state of the database when a reader begins.
+// databaseState is the state of the database when a reader begins.
 type databaseState struct {
 	history       history
 	position      int64
-	lastID        int64 // id that the sequence has given; 0: none
+	lastID        int64 // latest id of the sequence; 0 if none
 	cache         int64
-	rowsAbove     bool  // there are rows above last
+	rowsAbove     bool  // there are rows above lastID
 	belowLowest   int64 // below the lowest row
-	hasLastChange bool  // the top of the memory is still there
+	hasLastChange bool  // knownState.lastChange still exists
 	reusedID      int64
 }
 
-// wentBack is the error of a reader that can no longer believe its cursor.
+// rewoundError means that the database went back, so that the cursor is not valid any more.
 type rewoundError struct{ reason string }
 
 func (w *rewoundError) Error() string {
 	return w.reason + ": the source starts again from what is in the outbox"
 }
 
-// locate reads which history the database has, and which columns its cursors have.
+// readHistory reads the history of the database, and which columns its cursors have.
 func (r *reader) readHistory(ctx context.Context) (state databaseState, err error) {
 	var standby bool
 	if err := r.conn.QueryRow(ctx, `SELECT pg_is_in_recovery(), EXISTS (SELECT FROM pg_attribute
@@ -83,13 +83,13 @@ func (r *reader) readHistory(ctx context.Context) (state databaseState, err erro
 		return state, fmt.Errorf("cannot see the state of the server: %w", err)
 	}
 	if standby {
-		return state, errors.New("the server is a standby, in which no cursor can be stored: connect to the primary, as target_session_attrs=read-write in the url does")
+		return state, errors.New("the server is a standby, which cannot store a cursor: connect to the primary, as target_session_attrs=read-write in the url does")
 	}
 	r.historySQL = fullHistorySQL
 	err = r.conn.QueryRow(ctx, "SELECT "+fullHistorySQL.identity+", "+fullHistorySQL.insertPosition).Scan(&state.history, &state.position)
 	if unsupported := pgconn.AsUnsupported(err); unsupported != nil {
 		if !r.s.warnedHistory {
-			r.s.log.Warn("server does not tell its history: a restore is noticed only by ids", "error", unsupported)
+			r.s.log.Warn("server history unavailable", "effect", "restores are detected by ids only", "error", unsupported)
 			r.s.warnedHistory = true
 		}
 		r.historySQL, state.history, state.position, err = noHistorySQL, "", 0, nil
@@ -100,7 +100,7 @@ func (r *reader) readHistory(ctx context.Context) (state databaseState, err erro
 	return state, nil
 }
 
-// look reads what is left to compare, of the cursor as it is stored.
+// readSequence reads the rest of the state: the sequence, and whether ids below the stored cursor were reused.
 func (r *reader) readSequence(ctx context.Context, state *databaseState, xidBound int64) error {
 	err := r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)),
@@ -108,22 +108,21 @@ func (r *reader) readSequence(ctx context.Context, state *databaseState, xidBoun
 		FROM pg_sequence s WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`,
 		r.known.lastChange.id, r.known.lastChange.at).Scan(&r.sequence, &state.lastID, &state.cache, &state.rowsAbove, &state.belowLowest, &state.hasLastChange)
 	if err != nil {
-		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
+		return fmt.Errorf("cannot read the sequence of the outbox: %w", err)
 	}
 	r.reuse = newReuseDetector(r.cursor.high, xidBound, state.belowLowest)
 	from, to, since := r.reuse.boundsBetween(0, state.belowLowest+checkIDsAtBegin)
 	err = r.conn.QueryRow(ctx, `SELECT coalesce((`+reusedRowSQL+`), 0)`, from, to, since, r.cursor.multirange()).Scan(&state.reusedID)
 	if err != nil {
-		return fmt.Errorf("cannot look for changes that were written late: %w", err)
+		return fmt.Errorf("cannot look for reused ids: %w", err)
 	}
 	return nil
 }
 
 // compare returns why the database is not the one that the reader knows, or "", and whether the
-// stored cursor can be believed. A promotion and a copy of the server's files
-// bring the cursor as it was then, together with the changes that it belongs to. It cannot be
-// believed where the rows may have come in another way, as with a dump, or where ids that it
-// has passed are given again.
+// stored cursor is valid. A promotion and a copy of the server's files bring the cursor as it was
+// then, together with its changes. The cursor is not valid if the rows may have come in another way,
+// as with a dump, or if ids that it has passed are used again.
 func (r *reader) compare(state databaseState, stored history) (reason string, trustCursor bool) {
 	known := r.known
 	database, timeline := state.history.parts()
@@ -135,11 +134,11 @@ func (r *reader) compare(state databaseState, stored history) (reason string, tr
 	case known.history != "" && knownDatabase != database, stored != "" && storedDatabase != database:
 		reason = fmt.Sprintf("the cursor belongs to another database: system/oid %s, and this is %s, %s", cmp.Or(storedDatabase, knownDatabase), database, here)
 	case known.history != "" && (known.history != state.history || state.position < known.position):
-		reason = fmt.Sprintf("the history of the database went back, or took another course: it was %s, and is %s", before, here)
+		reason = fmt.Sprintf("the history of the database went back, or branched: it was %s, and is %s", before, here)
 	case !r.cursor.passed(known.lastChange.id) && !state.hasLastChange, known.token > r.token-1:
-		reason = fmt.Sprintf("the history of the database went back: it was %s, and is %s, and what was read or stored last is not there", before, here)
+		reason = fmt.Sprintf("the history of the database went back: it was %s, and is %s, without what was read or stored last", before, here)
 	case stored != "" && storedTimeline != timeline:
-		reason = fmt.Sprintf("the history of the database took another course, and may have gone back: the cursor is of timeline %s, and the database is %s", storedTimeline, here)
+		reason = fmt.Sprintf("the history of the database branched, and may have gone back: the cursor is of timeline %s, and the database is %s", storedTimeline, here)
 	}
 	trustCursor = stored == "" || storedDatabase == database
 	switch {
@@ -152,20 +151,20 @@ func (r *reader) compare(state databaseState, stored history) (reason string, tr
 }
 
 func sequenceRewound(last, high int64) string {
-	return fmt.Sprintf("the sequence of gateway.outbox went back: it is at %d, and %d was read", last, high)
+	return fmt.Sprintf("the sequence of gateway.outbox went back: it is at %d, and change %d was read", last, high)
 }
 
 func idReused(id, high int64) string {
-	return fmt.Sprintf("the sequence of gateway.outbox went back, and has come again: the change %d was written after the change %d was read", id, high)
+	return fmt.Sprintf("the sequence of gateway.outbox went back, and repeated ids: change %d was written after change %d was read", id, high)
 }
 
-// lsn writes a position as PostgreSQL does.
+// formatPosition returns a position as PostgreSQL writes it.
 func formatPosition(position int64) string {
 	return fmt.Sprintf("%X/%X", uint64(position)>>32, uint32(position))
 }
 
-// forget makes the stored cursor that of a reader which has read nothing. All that is in
-// the outbox comes again.
+// resetCursor stores the cursor of a reader that has read nothing. All changes in the outbox are
+// emitted again.
 func (r *reader) resetCursor(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -181,7 +180,7 @@ func (r *reader) resetCursor(ctx context.Context) error {
 	return nil
 }
 
-// settleHistory stores the history that the cursor belongs to from now on.
+// storeHistory stores the history that the cursor belongs to from now on.
 func (r *reader) storeHistory(ctx context.Context, state databaseState, stored history) error {
 	if !r.hasHistoryColumns || state.history == stored {
 		return nil
@@ -192,7 +191,7 @@ func (r *reader) storeHistory(ctx context.Context, state databaseState, stored h
 	return nil
 }
 
-// column is SQL of columns that the cursors of an older version do not have.
+// optionalSQL returns sql, or "" if the cursors are of an older version without its columns.
 func (r *reader) optionalSQL(sql string) string {
 	if r.hasHistoryColumns {
 		return sql
@@ -200,7 +199,7 @@ func (r *reader) optionalSQL(sql string) string {
 	return ""
 }
 
-// still returns why a cursor could not be stored.
+// storeConflict returns why a cursor was not stored.
 func (r *reader) storeConflict(ctx context.Context) error {
 	var current bool
 	err := r.conn.QueryRow(ctx, "SELECT token = $2 FROM gateway.outbox_reader WHERE name = $1", r.s.opts.Name, r.token).Scan(&current)
@@ -210,5 +209,5 @@ func (r *reader) storeConflict(ctx context.Context) error {
 	case err == nil || errors.Is(err, pgx.ErrNoRows):
 		return errFenced
 	}
-	return fmt.Errorf("cannot see who has the cursor: %w", err)
+	return fmt.Errorf("cannot read which reader has the cursor: %w", err)
 }

@@ -10,10 +10,10 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-var errNoOutbox = errors.New("there is no outbox in this database: gateway sql --mode outbox --table TABLE --apply makes it")
+var errNoOutbox = errors.New("there is no outbox in this database: create it with gateway sql --mode outbox --table TABLE --apply")
 
-// foreignOwner finds what the reader uses in the schema gateway and another role owns, which is
-// neither a superuser nor named in owners. A trigger or a rule there would run with the
+// foreignOwnerSQL finds an object in the schema gateway that the reader uses and an untrusted role owns: neither
+// a superuser, nor the reader's role, nor in owners. A trigger or a rule there would run with the
 // reader's rights.
 const foreignOwnerSQL = `SELECT o.what, r.rolname::text FROM (
 		SELECT 'the schema gateway' AS what, nspowner AS owner FROM pg_namespace WHERE nspname = 'gateway'
@@ -21,13 +21,13 @@ const foreignOwnerSQL = `SELECT o.what, r.rolname::text FROM (
 			WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gateway') AND relname IN ('outbox', 'outbox_reader')) o
 	JOIN pg_roles r ON r.oid = o.owner WHERE NOT r.rolsuper AND r.rolname <> session_user AND NOT coalesce(r.rolname = ANY ($1::text[]), false) LIMIT 1`
 
-// inspect looks whether the outbox is there, whose it is, and which version it has. An older
-// version works, and is logged once.
+// checkInstalled returns an error unless the outbox exists, has a trusted owner and a known version. An
+// older version works, and is logged once.
 func (r *reader) checkInstalled(ctx context.Context) error {
 	var what, owner string
 	switch err := r.conn.QueryRow(ctx, foreignOwnerSQL, r.s.opts.Owners).Scan(&what, &owner); {
 	case err == nil:
-		return fmt.Errorf("%s belongs to the role %q, whose code would run with the reader's rights: add the role to owners where you trust it", what, owner)
+		return fmt.Errorf("%s belongs to the role %q, whose code would run with the reader's rights: add the role to owners if you trust it", what, owner)
 	case !errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("cannot find the owner of the outbox: %w", err)
 	}
@@ -47,7 +47,7 @@ func (r *reader) checkInstalled(ctx context.Context) error {
 	return nil
 }
 
-// outboxVersion returns what is installed, and an error where there is no outbox.
+// outboxVersion returns the installed outbox, and an error if there is none.
 func outboxVersion(ctx context.Context, conn *pgx.Conn) (pgtrigger.Installed, error) {
 	found, err := pgtrigger.FindInstalled(ctx, conn)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// tableKey is a table's primary key, and where its columns stand in the rows.
+// tableKey is a table's primary key, and where its columns are in the rows.
 type tableKey struct {
 	name    string // quoted, with its schema
 	oid     uint32
@@ -26,12 +26,12 @@ type tableKey struct {
 	values  [][]byte // scratch: of a row, in the order of columns
 
 	all         []string         // all columns of the table, in order
-	keyIndexes  []int            // where those of the key are among them
-	stableOrder bool             // no column before those was dropped
-	shapes      map[string][]int // by the names of a row's members: where its key is; nil: not known
+	keyIndexes  []int            // indexes of the key's columns in all
+	stableOrder bool             // no column before those of the key was dropped
+	shapes      map[string][]int // indexes of the key by the names of a row's members; nil if not known
 }
 
-// id is another one for another key.
+// id identifies the key by the names and types of its columns.
 func (k *tableKey) id() string {
 	var names, types []string
 	for _, c := range k.columns {
@@ -43,20 +43,20 @@ func (k *tableKey) id() string {
 // rowKey is the key of an event.
 type rowKey struct {
 	text  string
-	known bool   // else text is the table, and says nothing of the row
+	known bool   // else text is the table only
 	row   []byte // the text of the row up to the end of its key, and a character more; may be nil
 }
 
-// sameIn reports whether another state of the row begins like this one as far as the key is in
-// it: then the key is the same. Else it has to be looked up.
+// sameIn reports whether another state of the row has the same text up to the end of the key: then
+// the key is the same. Else the key must be looked up.
 func (k rowKey) sameIn(row []byte) bool { return k.row != nil && bytes.HasPrefix(row, k.row) }
 
-// escapeKey escapes a comma in a value of a key, which would look like that between two values.
+// escapeKey escapes a comma in a value of a key, which would look like a separator.
 var escapeKey = strings.NewReplacer(`\`, `\\`, ",", `\,`)
 
-// key returns the table and the values of the primary key, as text: shop.orders:7, and of a
-// key of several columns shop.items:7,a\\,b, with a backslash before a comma of a value. Columns
-// that were renamed do not matter: the values are the same.
+// key returns the table and the values of the primary key, as text: shop.orders:7, and for a
+// key of several columns shop.items:7,a\\,b, with a backslash before a comma of a value. Renamed
+// columns do not change it, because the values are the same.
 func (r *reader) key(ctx context.Context, table string, data []byte) (rowKey, error) {
 	key := rowKey{text: table}
 	if data == nil {
@@ -87,8 +87,8 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (rowKey, er
 	return key, nil
 }
 
-// keyValues returns the texts of the key's values, and none where they are not known; and where
-// the last of them ends, 0 where that was not looked up.
+// keyValues returns the texts of the key's values, or none if they are not known. end is where
+// the last of them ends in data, 0 if not known.
 func (r *reader) keyValues(ctx context.Context, table string, data []byte) (values [][]byte, end int, err error) {
 	k, err := r.keyOf(ctx, table)
 	if err != nil || len(k.columns) == 0 || k.tree.Find(data, k.spans) != nil {
@@ -107,8 +107,8 @@ func (r *reader) keyValues(ctx context.Context, table string, data []byte) (valu
 	return values, 0, err
 }
 
-// renamedKey returns the key's values of a row some of whose columns had other names when it was
-// written, or have them since the catalog was read.
+// renamedKey returns the key's values of a row with columns that were renamed since it was written, or
+// since the catalog was read.
 func (r *reader) renamedKey(ctx context.Context, table string, data []byte) ([][]byte, error) {
 	names, members := columnsOf(data)
 	shape := fmt.Sprintf("%q", names)
@@ -133,8 +133,8 @@ func (r *reader) renamedKey(ctx context.Context, table string, data []byte) ([][
 	return k.values, nil
 }
 
-// find returns where the key's columns stand in a row with columns of these names, and nothing
-// where that is not known. Columns that were added since are at the end.
+// find returns the indexes of the key's columns in a row with columns of these names, or nil if they
+// are not known. Columns that were added later are at the end.
 func (k *tableKey) find(names []string) []int {
 	at := make([]int, len(k.columns))
 	byName := true
@@ -179,8 +179,8 @@ func columnsOf(data []byte) (names []string, values [][]byte) {
 	return names, values
 }
 
-// keyOf takes the key's columns from the catalog: the row's own text has no say in
-// what tells it apart. A table that was renamed is found by the name that its trigger writes.
+// keyOf returns the key of a table from the catalog, not from a row: a row's text must not decide what
+// its key is. A table that was renamed is found by the name that its trigger writes.
 func (r *reader) keyOf(ctx context.Context, table string) (*tableKey, error) {
 	if k := r.keys[table]; k != nil {
 		return k, nil
@@ -207,7 +207,7 @@ func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
 		k.columns, err = pgconn.PrimaryKey(ctx, r.conn, k.oid)
 	}
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // the table may be gone
-		return nil, fmt.Errorf("cannot see the primary key of %s: %w", table, err)
+		return nil, fmt.Errorf("cannot read the primary key of %s: %w", table, err)
 	}
 	k.stableOrder = true
 	for _, c := range k.columns {

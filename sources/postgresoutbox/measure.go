@@ -9,7 +9,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// measured is a gauge of what measure sees.
+// resettableGauge is a gauge that measure sets.
 type resettableGauge interface {
 	MarkStale()
 	Reset()
@@ -18,14 +18,14 @@ type resettableGauge interface {
 func setUnknown(g resettableGauge) { g.MarkStale() }
 func setAbsent(g resettableGauge)  { g.Reset() }
 
-// measures has each gauge of the source know that nothing is measured now.
+// eachGauge calls note with each gauge that measure sets.
 func (s *source) eachGauge(note func(resettableGauge)) {
 	for _, g := range []resettableGauge{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows} {
 		note(g)
 	}
 }
 
-// Campaign is part of [plugin.Elector]. While another gateway leads, that one measures.
+// Campaign is part of [plugin.Elector]. While another gateway leads, only that one reports the gauges.
 func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	return s.Elector.Campaign(ctx, name, above, func(holder string) {
 		s.eachGauge(setAbsent)
@@ -33,7 +33,7 @@ func (s *source) Campaign(ctx context.Context, name string, above int64, standby
 	})
 }
 
-// inspectAll looks at all that others may have changed.
+// inspectDatabase measures the outbox, checks the triggers, and deletes surplus unclaimed changes.
 func (r *reader) inspectDatabase(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (r *reader) inspectDatabase(ctx context.Context) error {
 	return r.trimUnclaimed(ctx)
 }
 
-// measure looks how far behind it is, whether nobody has spoilt the sequence, and whether the
-// session is still the same: a pooler may have got another mode.
+// measure sets the gauges, and returns an error if the sequence is not usable any more, or if the
+// session has changed: a running pooler can get another mode.
 func (r *reader) measure(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -63,7 +63,7 @@ func (r *reader) measure(ctx context.Context) error {
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
 		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.high).Scan(&pid, &last, &cache, &rowsAbove, &position, &oldest, &seconds)
 	if err != nil {
-		return fmt.Errorf("cannot see how far behind it is: %w", err)
+		return fmt.Errorf("cannot measure the outbox: %w", err)
 	}
 	if err := pgconn.CheckSameSession(r.s.conn, pid, r.pid); err != nil {
 		return err
@@ -85,13 +85,13 @@ func (r *reader) measure(ctx context.Context) error {
 	return nil
 }
 
-// warn says when a transaction is open for long.
+// warnLongTransaction logs that a transaction is open for long.
 func (r *reader) warnLongTransaction() {
 	if low := r.cursor.low(); low != r.lowSeen {
 		r.lowSeen, r.lowSince = low, time.Now()
 	}
 	if len(r.cursor.pending) > 0 && time.Since(r.lowSince) > longTransaction {
-		r.s.log.Warn("a transaction is open for long: what it has written comes when it ends; gateway check --live names it", "for", time.Since(r.lowSince).Round(time.Second))
+		r.s.log.Warn("transaction open for long", "effect", "its changes are emitted when it ends", "hint", "gateway check --live names it", "duration", time.Since(r.lowSince).Round(time.Second))
 		r.lowSince = time.Now()
 	}
 }

@@ -113,7 +113,7 @@ func TestPoolerThatLeavesSettingsOut(t *testing.T) {
 	st := startSource(t, s.(*source), out)
 	run(t, db, `DELETE FROM public.items WHERE id = 3`)
 	st.await(t, 4) // the changes come
-	for begin := time.Now(); !strings.Contains(log.String(), "snapshot of a table paused"); time.Sleep(5 * time.Millisecond) {
+	for begin := time.Now(); !strings.Contains(log.String(), "snapshot paused"); time.Sleep(5 * time.Millisecond) {
 		if time.Since(begin) > testenv.Wait {
 			t.Fatalf("log: %s", log.String())
 		}

@@ -22,23 +22,23 @@ import (
 type Options struct {
 	URL      options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
 	Tables   []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\""`
-	Name     string      `koanf:"name" rule:"required,max=63" doc:"name under which it is kept how far was read; each name gets everything"`
-	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader hears of changes: bell has writers notify one that sleeps"`
+	Name     string      `koanf:"name" rule:"required,max=63" doc:"name of the reader, under which its cursor is stored; each name gets all changes"`
+	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader learns of changes: with bell, writers notify a sleeping reader"`
 	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it"`
 	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot"`
 	InFlight int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
-	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are read for the first time come, too"`
+	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are first read are emitted, too"`
 }
 
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"tables":    "Empty: all that have the trigger of gateway sql --mode outbox",
-		"wake":      "poll asks every 50 ms, for databases with two-phase commit",
+		"wake":      "poll reads every 50 ms, for databases with two-phase commit",
 		"output":    "change has the table, id, time, and the old and the new row",
 		"owners":    "The owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry",
-		"in_flight": "One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled",
-		"snapshot":  "They come in the order of their keys, as the operation READ; then changes only",
+		"in_flight": "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
+		"snapshot":  "They are emitted in the order of their keys, as the operation READ; then only changes follow",
 	}
 }
 
@@ -75,7 +75,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		captures: map[string]tableCapture{}, unclaimed: map[string]bool{},
 	}
 	for _, text := range o.Tables {
-		t, _ := pgtrigger.ParseTable(text) // Check saw to it
+		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.Qualified()] = true
 	}
 	s.lagRows = gauge.NewValue("gateway_outbox_lag_rows", "Ids that were drawn and not yet read.")
@@ -109,22 +109,22 @@ type source struct {
 	lagSeconds, oldest                      *gauge.Age
 	snapshotRows, skipped, unclaimedDeleted prometheus.Counter
 
-	warnedVersion bool    // that the SQL is old; only the goroutine of Run
-	warnedHistory bool    // that the server does not tell its history; so is this
-	restart       bool    // the stored cursor is to be given up; so is this
+	warnedVersion bool    // that the SQL is old; only the goroutine of Run uses it
+	warnedHistory bool    // that the server's history is unavailable; as above
+	restart       bool    // the next run resets the stored cursor; as above
 	lastReader    *reader // of the latest Run, for Close
 	chunkSize     int     // rows that a snapshot reads at once
-	readLimit     int     // changes that are read at once: few at first, as the link may be slow
+	readLimit     int     // changes in one read: few at first, because the link may be slow
 
 	rowReader    pgconn.RowReader      // of a snapshot
 	pausedTables map[string]tablePause // tables of the snapshot
 
-	captures  map[string]tableCapture // as it was seen last
-	unclaimed map[string]bool         // tables that no reader has, which was said
+	captures  map[string]tableCapture // by table, as read last
+	unclaimed map[string]bool         // tables that no reader has, and that were reported
 
-	lockWarnAfter, deleteEvery, measureEvery, stallAfter time.Duration // the constants, but in tests
+	lockWarnAfter, deleteEvery, measureEvery, stallAfter time.Duration // the constants, except in tests
 
-	answerTimeout time.Duration // see answer; only the goroutine of Run has it
+	answerTimeout time.Duration // see withTimeout; only the goroutine of Run uses it
 	maxUnclaimed  int
 	maxCheckIDs   int64
 }
@@ -136,7 +136,7 @@ func (s *source) Close(ctx context.Context) error {
 	}
 	conn, _, err := s.connect(ctx, false)
 	if err != nil {
-		return fmt.Errorf("what was delivered last will come again: %w", err)
+		return fmt.Errorf("cannot store the cursor, so that the latest events are emitted again: %w", err)
 	}
 	defer pgconn.Close(conn)
 	return s.saveLastReader(ctx, conn)
@@ -184,10 +184,10 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	var back *rewoundError
 	if errors.As(err, &back) {
 		out.Gap(back.reason)
-		r.inFlight, r.unemitted = inflight.NewPositionTracker(batchPosition{}), nil // what is on its way belongs to the cursor that is given up
+		r.inFlight, r.unemitted = inflight.NewPositionTracker(batchPosition{}), nil // events in flight belong to the old cursor
 		r.dirty = false
 		s.restart = true
-		err = errors.Join(err, r.resetCursor(ctx)) // at once, while it is known; else when the next run begins
+		err = errors.Join(err, r.resetCursor(ctx)) // if this fails, the next run does it
 	}
 	return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 }

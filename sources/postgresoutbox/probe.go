@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// oldestVersion has multiranges, in which the gaps are kept.
+// minServerVersion has multiranges, in which the pending ids are stored.
 const minServerVersion = 140000
 
 // Probe is part of [plugin.Prober].
@@ -49,7 +49,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	return p.findings
 }
 
-// probe is one look at a database.
+// probe checks one database, and collects findings.
 type probe struct {
 	ctx      context.Context
 	s        *source
@@ -65,11 +65,11 @@ func (p *probe) add(level plugin.Level, fix, format string, args ...any) {
 	p.findings = append(p.findings, plugin.Finding{Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// row asks for one row, and says whether there is one.
+// row queries one row, and reports whether that succeeded.
 func (p *probe) row(sql string, args []any, to ...any) bool {
 	err := p.conn.QueryRow(p.ctx, sql, args...).Scan(to...)
 	if err != nil {
-		p.add(plugin.Warning, "", "cannot look: %v", err)
+		p.add(plugin.Warning, "", "cannot query the database: %v", err)
 	}
 	return err == nil
 }
@@ -90,11 +90,11 @@ func (p *probe) installed() bool {
 	return there
 }
 
-// version looks which SQL is installed, and whose it is.
+// version checks the version and the owner of the installed SQL.
 func (p *probe) version() bool {
 	var what, owner string
 	if err := p.conn.QueryRow(p.ctx, foreignOwnerSQL, p.s.opts.Owners).Scan(&what, &owner); err == nil {
-		p.add(plugin.Problem, fmt.Sprintf("owners: [%s] where you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
+		p.add(plugin.Problem, fmt.Sprintf("owners: [%s] if you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
 		return false
 	}
 	version, err := outboxVersion(p.ctx, p.conn)
@@ -111,7 +111,7 @@ func (p *probe) version() bool {
 	return true
 }
 
-// rights looks at what the reader's role may.
+// rights checks the rights of the reader's role.
 func (p *probe) rights() bool {
 	user := pgx.Identifier{p.conn.Config().User}.Sanitize()
 	grants := [][2]string{ // privilege, table
@@ -148,7 +148,7 @@ func (p *probe) rights() bool {
 	return true
 }
 
-// triggers looks whether what is to be captured is.
+// sequence checks that the outbox's sequence has no cache and is not behind a cursor.
 func (p *probe) sequence() {
 	var cache, last, high int64
 	if !p.row(`SELECT s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), coalesce((SELECT max(hi) FROM gateway.outbox_reader), 0) FROM pg_sequence s
@@ -166,7 +166,7 @@ func (p *probe) sequence() {
 	p.ok("the sequence is at %d, and has no cache", last)
 }
 
-// checkCache returns an error where the outbox's sequence has a cache.
+// checkCache returns an error if the outbox's sequence has a cache.
 func checkCache(cache int64) error {
 	if cache != 1 {
 		return fmt.Errorf("the sequence of gateway.outbox has CACHE %d, with which changes are lost: ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1", cache)
@@ -174,13 +174,13 @@ func checkCache(cache int64) error {
 	return nil
 }
 
-// growth is what readers leave in the outbox.
+// growthSQL reads the size of the outbox, its oldest change, and the slowest reader.
 const growthSQL = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT coalesce(min(low), 0) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
 	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), ''),
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - coalesce(saved, '2000-01-01')) FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), 0)::float8`
 
-// readers looks whether what was delivered is deleted.
+// readers checks that a reader is not so far behind that the outbox grows.
 func (p *probe) readers() {
 	var size, slowest string
 	var age, saved float64
@@ -188,18 +188,18 @@ func (p *probe) readers() {
 		return
 	}
 	if age > 60 && saved > 60 {
-		p.add(plugin.Warning, fmt.Sprintf("start its gateway; where it runs, its log says what it waits for; where it is gone for good: gateway outbox drop %s", pgtrigger.ShellArg(slowest)),
+		p.add(plugin.Warning, fmt.Sprintf("start its gateway; if it runs, read its log; if it is gone for good: gateway outbox drop %s", pgtrigger.ShellArg(slowest)),
 			"the outbox grows (%s): the reader %s has stored nothing for %s", size, slowest, formatSeconds(saved))
 		return
 	}
 	if age > 60 {
-		p.ok("the outbox has %s; its oldest change is %s old, and waits for the reader %s", size, formatSeconds(age), slowest)
+		p.ok("the outbox has %s; its oldest change is %s old, and reader %s has not delivered it", size, formatSeconds(age), slowest)
 		return
 	}
-	p.ok("the outbox has %s, and nothing waits for long", size)
+	p.ok("the outbox has %s, and no change is old", size)
 }
 
-// oldestWriter is the transaction that has written, and is open for the longest time.
+// oldestWriterSQL finds the writing transaction that is open for the longest time.
 const oldestWriterSQL = `SELECT coalesce(max(extract(epoch FROM clock_timestamp() - begun)), 0)::float8, coalesce((array_agg(who ORDER BY begun))[1], '') FROM (
 	SELECT xact_start AS begun, format('pid %s (%s, %s)', pid, application_name, state) AS who FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
 	UNION ALL SELECT prepared, format('prepared transaction %s', gid) FROM pg_prepared_xacts WHERE database = current_database()) open`
@@ -217,17 +217,17 @@ func (p *probe) transactions() {
 	}
 	if age > 60 {
 		p.add(plugin.Warning, "end it: COMMIT or ROLLBACK there, ROLLBACK PREPARED, or SELECT pg_terminate_backend(PID)",
-			"%s has a transaction open for %s: what it has written comes when it commits, and until then the server keeps rows that were deleted", who, formatSeconds(age))
+			"%s has a transaction open for %s: its changes are emitted when it commits, and until then the server keeps rows that were deleted", who, formatSeconds(age))
 		return
 	}
 	p.ok("no transaction is open for long")
 }
 
-// preparing looks whether writers may use two-phase commit.
+// preparedTransactions checks whether writers may use two-phase commit.
 func (p *probe) preparedTransactions() {
 	var most int
 	if p.row("SELECT current_setting('max_prepared_transactions')::int", nil, &most) && most > 0 {
-		p.add(plugin.Warning, "wake: poll", "this server allows prepared transactions: one that rings the bell of a sleeping reader cannot be prepared")
+		p.add(plugin.Warning, "wake: poll", "this server allows prepared transactions: one that notifies a sleeping reader cannot be prepared")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// column is one of the tables in the schema gateway that is used, and how it is made.
+// column is a column that the reader needs in the schema gateway, and its definition.
 type column struct{ table, name, definition string }
 
 var requiredColumns = []column{
@@ -33,8 +33,8 @@ var requiredColumns = []column{
 	{"outbox_reader", "snapshot", "json"},
 }
 
-// columns looks whether the tables of the outbox are as `gateway sql` has made them: where a
-// column is missing, the reader fails, or all writes that are captured.
+// columns checks that the tables of the outbox have all columns. Without one, the reader or all captured
+// writes fail.
 func (p *probe) columns() (all bool) {
 	all = true
 	for _, c := range requiredColumns {
@@ -48,32 +48,32 @@ func (p *probe) columns() (all bool) {
 	return all
 }
 
-// staying is the changes that a reader has read more than a minute ago, and that are not settled.
+// undeliveredSQL counts the changes that a reader has read more than a minute ago and that are not settled.
 const undeliveredSQL = `SELECT count(*), coalesce(max(extract(epoch FROM clock_timestamp() - o.at)), 0)::float8
 	FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g CROSS JOIN LATERAL
 		(SELECT at FROM gateway.outbox WHERE id >= lower(g) AND id < upper(g) AND at < clock_timestamp() - interval '1 minute' ORDER BY id LIMIT 10000) o
 	WHERE r.name = $1`
 
-// stays looks whether changes are not taken by a sink.
+// undelivered checks for changes that a sink does not accept.
 func (p *probe) undelivered() {
 	var n int
 	var age float64
 	if p.row(undeliveredSQL, []any{p.s.opts.Name}, &n, &age) && n > 0 {
-		p.add(plugin.Warning, "correct what the receiver says of them, which the log of the gateway has; or give the sink retry.attempts and a dead_letter",
+		p.add(plugin.Warning, "correct the errors of the receiver, which the log of the gateway has; or give the sink retry.attempts and a dead_letter",
 			"%d changes were read and are not delivered, the oldest %s old: they hold up those of their rows, and at in_flight (%d) the source stalls", n, formatSeconds(age), p.s.opts.InFlight)
 	}
 }
 
-// writable looks whether the session may write at all.
+// writable checks that the session may write.
 func (p *probe) writable() {
 	var readOnly string
 	if p.row("SELECT current_setting('transaction_read_only')", nil, &readOnly) && readOnly == "on" {
 		p.add(plugin.Problem, fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off -- or where else that is set: in url, for the database, for the server", pgx.Identifier{p.conn.Config().User}.Sanitize()),
-			"this session may only read: how far was read cannot be stored")
+			"this session may only read: the cursor cannot be stored")
 	}
 }
 
-// schemas returns the grants that are missing on the schemas of the tables that are read.
+// schemas returns the missing grants on the schemas of the tables.
 func (p *probe) schemas(user string) (missing []string) {
 	rows, err := p.conn.Query(p.ctx, `SELECT DISTINCT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE `+tableNameSQL+` = ANY ($1) AND NOT has_schema_privilege(n.oid, 'USAGE')`, slices.Sorted(maps.Keys(p.s.tables)))
@@ -86,12 +86,12 @@ func (p *probe) schemas(user string) (missing []string) {
 		}
 	}
 	if err != nil {
-		p.add(plugin.Warning, "", "cannot tell whether the schemas of the tables may be used: %v", err)
+		p.add(plugin.Warning, "", "cannot read the rights on the schemas of the tables: %v", err)
 	}
 	return missing
 }
 
-// hidden looks whether rows of a snapshot could be hidden from the role.
+// rowSecurity checks that row-level security hides no row of a snapshot.
 func (p *probe) rowSecurity() {
 	if p.s.opts.Snapshot != "initial" {
 		return
@@ -103,7 +103,7 @@ func (p *probe) rowSecurity() {
 	}
 }
 
-// triggers looks whether the tables are captured, as the source does while it runs.
+// triggers checks that the tables are captured, as the source does while it runs.
 func (p *probe) triggers() {
 	found, err := p.s.readCaptures(p.ctx, p.conn, slices.Sorted(maps.Keys(p.s.tables)), false)
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *probe) triggers() {
 	}
 }
 
-// besides looks at the other triggers of a table whose rows are captured.
+// otherTriggers checks the other triggers of a captured table.
 func (p *probe) otherTriggers(table string) (fine bool) {
 	var truncate *bool
 	var before []string

@@ -54,7 +54,7 @@ func TestProbeOfTables(t *testing.T) {
 		GRANT SELECT, INSERT, UPDATE ON gateway.outbox_reader TO reader; GRANT SELECT ON "Shop".items TO reader`)
 	check("no USAGE of the table's schema", as("", "initial"), `WRONG: the role "reader" lacks rights`, `GRANT USAGE ON SCHEMA "Shop" TO "reader"`)
 	check("USAGE of the table's schema", as("", "initial"), "ok: the role", "")
-	check("a session that only reads", as("&options=-c%20default_transaction_read_only%3Don", "never"), "WRONG: this session may only read: how far was read cannot be stored", `ALTER ROLE "reader" SET default_transaction_read_only = off`)
+	check("a session that only reads", as("&options=-c%20default_transaction_read_only%3Don", "never"), "WRONG: this session may only read: the cursor cannot be stored", `ALTER ROLE "reader" SET default_transaction_read_only = off`)
 }
 
 // TestProbeOfAStandby: it can be read, and an outbox there is of no use.

@@ -14,30 +14,30 @@ import (
 )
 
 const (
-	maxRows  = 500      // that a read takes of each half
+	maxRows  = 500      // pending ones, and new ones, in one read
 	maxBytes = 16 << 20 // after which a read stops
-	// largeRows is from how many bytes on a read that takes long does so because of the link.
+	// slowLinkBytes is the size from which on the link is assumed to be the reason of a slow read.
 	slowLinkBytes = 256 << 10
-	// maxGaps bounds the memory, and the time of a read. Gaps are many only where what lies
+	// maxPending bounds the memory, and the time of a read. Pending ranges are many only if the changes
 	// between them cannot be deleted, because another reader is behind. Beyond it nothing above
-	// hi is read until there are fewer.
+	// high is read until there are fewer.
 	maxPending = 500_000
 )
 
-// canceled is the SQLSTATE of a statement that was ended on request.
+// queryCanceled is the SQLSTATE of a statement that was canceled by request.
 const queryCanceled = "57014"
 
-// row is one change as it stands in the outbox.
+// row is one change in the outbox.
 type row struct {
 	id, xid  int64
 	at       time.Time
 	op       string
 	table    string
-	old, new []byte // JSON, nil where there is none
+	old, new []byte // JSON, nil if there is none
 }
 
-// readRows reads what lies in gaps, and then what lies above hi, in one statement, so
-// in one snapshot. It says which of the transactions $6 are not open in it. There is one row at least.
+// readRowsSQL reads pending changes, then changes above high, in one statement and so in one
+// snapshot. It also returns which of the transactions $6 have ended in it. It returns at least one row.
 const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new,
 	view.xmax, view.ended FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax,
 		ARRAY(SELECT x FROM unnest($6::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot())) AS ended) view LEFT JOIN (
@@ -48,30 +48,30 @@ const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 
 	(SELECT 1, o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
 ) r ON true ORDER BY r.half, r.id`
 
-// read reads the next rows and moves the cursor over them. It returns them in the order
-// of their ids. Until they are emitted their ids stand in unemitted.
+// read reads the next rows, in the order of their ids, and advances the cursor. Until they are emitted
+// their ids are in unemitted.
 func (r *reader) read(ctx context.Context) ([]row, error) {
 	for {
 		rows, ended, err := r.readOnce(ctx)
 		if err != nil || len(ended) == 0 {
 			return rows, err
 		}
-		r.cursor.noteEnded(ended) // what they have brought comes before what was written after it
+		r.cursor.noteEnded(ended) // their changes come before later ones of the same rows
 	}
 }
 
-// readOnce reads, unless transactions have ended in whose gaps it has not looked: it returns these.
+// readOnce reads the next rows. If transactions of skipped ranges have ended, it reads nothing and returns them.
 func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err error) {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	from, to, open := r.cursor.rangesToRead()
-	limit := max(r.s.readLimit, len(from)/20) // to look at many gaps takes its time
+	limit := max(r.s.readLimit, len(from)/20) // many ranges make a read slow, so it reads more
 	aboveLimit := r.s.readLimit
 	if len(from) > maxPending {
 		aboveLimit = 0
 	}
 	begin := time.Now()
-	outsideTx := r.conn.PgConn().TxStatus() == 'I' // else a canceled statement takes the transaction along
+	outsideTx := r.conn.PgConn().TxStatus() == 'I' // in a transaction, a canceled statement would abort it
 	rows, err := r.conn.Query(ctx, readRowsSQL, r.cursor.high, limit, from, to, aboveLimit, open)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
@@ -91,7 +91,7 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		}
 		one.at = at.Time
 		n := len(inPending) + len(aboveHigh)
-		stopped = bytes > maxBytes || n > 0 && time.Since(begin) > slowRead // the rest comes with the next read
+		stopped = bytes > maxBytes || n > 0 && time.Since(begin) > slowRead // the next read returns the rest
 		bytes += len(one.old) + len(one.new)
 		if half == 0 {
 			inPending = append(inPending, one)
@@ -100,7 +100,7 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		}
 		if stopped {
 			if outsideTx {
-				_ = r.conn.PgConn().CancelRequest(ctx) // else the rest is sent all the same
+				_ = r.conn.PgConn().CancelRequest(ctx) // else the server sends the rest nevertheless
 			}
 			break
 		}
@@ -117,18 +117,18 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 	case took > slowRead:
 		r.s.readLimit = max(r.s.readLimit/4, 1)
 		if fit := int(time.Duration(len(inPending)+len(aboveHigh)) * slowRead / took); stopped && bytes > slowLinkBytes {
-			r.s.readLimit = max(min(r.s.readLimit, fit), 1) // what the server sends beyond is sent twice
+			r.s.readLimit = max(min(r.s.readLimit, fit), 1) // what the server sends beyond is wasted
 		}
 	case stopped:
 		r.s.readLimit = max(r.s.readLimit/2, 1)
 	default:
 		r.s.readLimit = min(2*limit, maxRows)
 	}
-	// Where not all that lies in gaps was seen, nothing from beyond may overtake it.
+	// If not all pending changes were seen, no change above high may overtake them.
 	sawUpTo := int64(sawAll)
 	if len(inPending) == limit || stopped && len(aboveHigh) == 0 {
 		aboveHigh, sawUpTo = nil, inPending[len(inPending)-1].id
-		r.holdersChecked = time.Time{} // what has ended is to be known at once: there is more of it
+		r.holdersChecked = time.Time{} // check at once which transactions have ended: there is more to read
 	}
 	all = append(inPending, aboveHigh...)
 	slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.id, b.id) })
@@ -149,33 +149,33 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 	return all, nil, nil
 }
 
-// sequenceHolders has the transactions that hold the lock on the sequence, with the lower half of
-// their ids: of its subtransactions, too, each has one, of which its own is the oldest.
+// sequenceHoldersSQL finds the transactions that hold the lock on the sequence, with the lower 32 bits of
+// their ids. A transaction with subtransactions has several ids, of which its own is the oldest.
 const sequenceHoldersSQL = `WITH l AS MATERIALIZED (SELECT * FROM pg_locks)
 	SELECT s.virtualtransaction, coalesce((SELECT t.transactionid::text::bigint FROM l t WHERE t.locktype = 'transactionid' AND t.mode = 'ExclusiveLock'
 		AND t.virtualtransaction = s.virtualtransaction ORDER BY age(t.transactionid) DESC LIMIT 1), 0)
 	FROM l s WHERE s.locktype = 'relation' AND s.mode = 'RowExclusiveLock'
 	AND s.relation = $1::bigint::oid AND s.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
-// settle looks who may still bring ids that lie in gaps. Whoever has drawn an id holds
-// this lock on the sequence until all that he did is visible.
+// updateHolders reads which transactions may still commit pending ids. A transaction that has drawn an id
+// holds a lock on the sequence until its changes are visible.
 func (r *reader) updateHolders(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var last int64
 	if err := r.conn.QueryRow(ctx, "SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0)", r.sequence).Scan(&last); err != nil {
-		return fmt.Errorf("cannot see the sequence of the outbox: %w", err)
+		return fmt.Errorf("cannot read the sequence of the outbox: %w", err)
 	}
 	rows, err := r.conn.Query(ctx, sequenceHoldersSQL, r.sequence)
 	if err != nil {
-		return fmt.Errorf("cannot see who writes: %w", err)
+		return fmt.Errorf("cannot read the open transactions: %w", err)
 	}
 	now, name, xid := lockHolders{}, "", int64(0)
 	if _, err := pgx.ForEachRow(rows, []any{&name, &xid}, func() error {
 		now[name] = r.reuse.fullXID(xid)
 		return nil
 	}); err != nil {
-		return fmt.Errorf("cannot see who writes: %w", err)
+		return fmt.Errorf("cannot read the open transactions: %w", err)
 	}
 	r.cursor.updateHolders(now, last)
 	return nil

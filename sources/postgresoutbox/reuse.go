@@ -6,35 +6,35 @@ import (
 )
 
 const (
-	maxBounds       = 1000      // beyond which marks are merged
-	checkIDs        = 50_000    // ids that are looked at in one go, while the source runs
-	checkIDsAtBegin = 1_000_000 // and when it begins
+	maxBounds       = 1000      // beyond which bounds are merged
+	checkIDs        = 50_000    // ids in one check while the source runs
+	checkIDsAtBegin = 1_000_000 // ids in one check when the source begins
 )
 
-// horizon tells changes that were read from changes that were written later with ids that
-// were read before: somebody has set the sequence back. A change that was read has a transaction
-// id below that of its mark. A later one has a higher id: pg_snapshot_xmax, which the mark holds,
-// is higher than those of all transactions that had ended when its ids were read.
+// reuseDetector detects that ids were used again after they were read, because the sequence was set
+// back. A change that was read has a transaction id below the bound of its id. A later change has a
+// higher one: the bound is at least pg_snapshot_xmax of the read, which is above the ids of all
+// transactions that had ended then.
 //
-// Rows that come from a dump have transaction ids of another server, which may be higher than
-// those of this one. The mark is above these, too, so that they are not taken for later ones.
+// Rows from a dump have transaction ids of another server, which may be higher than
+// those of this one. The bound is above these, too, so that they do not count as reused.
 type reuseDetector struct {
 	bounds      []xidBound // in order
-	latestXmax  int64      // xmax of the latest read; 0: none yet
-	deletedTo   int64      // every row up to it was deleted, but for what some reader has not settled
-	belowLowest int64      // where the lowest row may be: a hint, so that ids without rows take no time
-	checkedTo   int64      // how far the latest look went
+	latestXmax  int64      // of the latest read; 0 before the first
+	deletedTo   int64      // every row up to it was deleted, except for those that some reader has not settled
+	belowLowest int64      // no row has this id or a lower one: a hint, so that ids without rows are skipped
+	checkedTo   int64      // end of the latest check
 }
 
-// mark is of the ids up to upTo, and above the mark before.
+// xidBound bounds the transaction ids of changes that were read, with ids up to upTo and above the bound before.
 type xidBound struct {
 	upTo int64
-	xid  int64 // no change that was read has this transaction id or a higher one; unknown: no bound
+	xid  int64 // no change that was read has this transaction id or a higher one; or unknownXID
 }
 
 const unknownXID = math.MaxInt64
 
-// newHorizon begins with what is stored; seen 0 means that nothing is. next is below the
+// newReuseDetector begins with the stored bound, 0 if there is none. belowLowest is below the
 // lowest row of the outbox.
 func newReuseDetector(high, stored, belowLowest int64) reuseDetector {
 	if stored == 0 {
@@ -47,7 +47,7 @@ func newReuseDetector(high, stored, belowLowest int64) reuseDetector {
 	return h
 }
 
-// read notes changes that were read with a snapshot that ends at xmax.
+// noteRead notes changes that were read in a snapshot that ends at xmax.
 func (h *reuseDetector) noteRead(rows []row, xmax int64) {
 	h.latestXmax = max(h.latestXmax, xmax)
 	if len(rows) == 0 {
@@ -58,13 +58,13 @@ func (h *reuseDetector) noteRead(rows []row, xmax int64) {
 		last = h.bounds[n-1].upTo
 	}
 	added := xidBound{xid: xmax}
-	i := 0                     // a split leaves the mark of the next row at i or behind
+	i := 0                     // after a split, the bound of the next row is at i or later
 	for _, one := range rows { // in order
 		if one.id > last {
 			added.upTo, added.xid = one.id, max(added.xid, one.xid+1)
 			continue
 		}
-		for h.bounds[i].upTo < one.id { // it lay in a gap
+		for h.bounds[i].upTo < one.id { // it was pending
 			i++
 		}
 		h.splitBound(i, one)
@@ -77,8 +77,8 @@ func (h *reuseDetector) noteRead(rows []row, xmax int64) {
 	}
 }
 
-// raise gives a change that lay in a gap a mark of its own, where that of its neighbours is too low
-// for it: its transaction may have written with ids of theirs, too, after they were read.
+// splitBound gives a change that was pending a bound of its own if that of its neighbours is too low.
+// Their bound stays: the transaction may have reused their ids, too, after they were read.
 func (h *reuseDetector) splitBound(i int, one row) {
 	m := h.bounds[i]
 	if one.xid < m.xid {
@@ -103,8 +103,8 @@ func (h *reuseDetector) splitBound(i int, one row) {
 	h.bounds = slices.Replace(h.bounds, i, i+1, parts...)
 }
 
-// full returns a transaction id whose lower half is given: the one that is nearest to those of now. 0
-// where it is not known.
+// fullXID returns the transaction id with the given lower 32 bits that is nearest to the latest xmax, or 0
+// if that is not known.
 func (h *reuseDetector) fullXID(half int64) int64 {
 	if half == 0 || h.latestXmax == 0 {
 		return 0
@@ -112,7 +112,7 @@ func (h *reuseDetector) fullXID(half int64) int64 {
 	return h.latestXmax + int64(int32(uint32(half)-uint32(h.latestXmax)))
 }
 
-// merge makes one mark of two: less is noticed, and nothing wrong.
+// mergeBounds merges each two bounds. Fewer reused ids are detected then, and none wrongly.
 func (h *reuseDetector) mergeBounds() {
 	var half []xidBound
 	for i := 0; i < len(h.bounds); i += 2 {
@@ -125,7 +125,7 @@ func (h *reuseDetector) mergeBounds() {
 	h.bounds = half
 }
 
-// seen is the highest of all marks; 0: one is not known.
+// highestXID returns the highest of all bounds, or 0 if one is not known.
 func (h *reuseDetector) highestXID() (highest int64) {
 	for _, m := range h.bounds {
 		highest = max(highest, m.xid)
@@ -136,8 +136,8 @@ func (h *reuseDetector) highestXID() (highest int64) {
 	return highest
 }
 
-// deleted notes that rows up to an id are gone: all of them, or all but some, from which changes
-// that are written later are told apart less well then.
+// noteDeleted notes that rows up to an id were deleted. Unless all were, the old bounds still count,
+// which detects fewer reused ids.
 func (h *reuseDetector) noteDeleted(to int64, all bool) {
 	h.deletedTo = max(h.deletedTo, to)
 	i := 0
@@ -156,10 +156,10 @@ func (h *reuseDetector) noteDeleted(to int64, all bool) {
 	h.bounds = append([]xidBound{first}, h.bounds[i:]...)
 }
 
-// window returns the ranges of the next look, above one id and up to another: all that may be deleted next, and a
-// part of the others, from where the look before has ended. Those below what may be deleted next are among
-// the first, unless that takes long: a transaction that is open for long keeps the server from
-// forgetting rows that were deleted.
+// nextCheck returns the ranges of ids to check next, and the end of what may be deleted next. It is all that
+// may be deleted next, and a part of the higher ids, from where the check before has ended. Lower
+// ids are included unless that is slow: during a long transaction the server still has to step over
+// rows that were deleted.
 func (h *reuseDetector) nextCheck(slow bool) (ranges []idRange, end int64) {
 	end = max(h.deletedTo, h.belowLowest) + checkIDs
 	first := idRange{from: math.MinInt64, to: end}
@@ -191,7 +191,7 @@ func (h *reuseDetector) nextCheck(slow bool) (ranges []idRange, end int64) {
 	return []idRange{{from: min(first.from, second.from), to: max(first.to, second.to)}}, end
 }
 
-// rangesOf returns the marks in several ranges.
+// boundsIn returns the bounds in several ranges.
 func (h *reuseDetector) boundsIn(ranges []idRange) (from, to, xids []int64) {
 	for _, g := range ranges {
 		f, t, s := h.boundsBetween(max(g.from, 1)-1, g.to)
@@ -200,7 +200,7 @@ func (h *reuseDetector) boundsIn(ranges []idRange) (from, to, xids []int64) {
 	return from, to, xids
 }
 
-// ranges returns the marks between two ids: above from, up to to, and what was seen there.
+// boundsBetween returns the known bounds between two ids: the ids above from and up to to have the bound xids.
 func (h *reuseDetector) boundsBetween(above, below int64) (from, to, xids []int64) {
 	from, to, xids = []int64{}, []int64{}, []int64{}
 	begin := int64(0)
@@ -213,7 +213,7 @@ func (h *reuseDetector) boundsBetween(above, below int64) (from, to, xids []int6
 	return from, to, xids
 }
 
-// lateRow finds a change in the ranges $1, $2, $3 that was not read, and does not lie in the gaps $4.
+// reusedRowSQL finds a change that was not read, in the ranges $1 to $2 with the bounds $3, whose id is not pending ($4).
 const reusedRowSQL = `SELECT o.id FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) m(above, up_to, seen)
 	CROSS JOIN LATERAL unnest(int8multirange(int8range(m.above + 1, m.up_to + 1)) - (SELECT $4::text::int8multirange)) f
 	CROSS JOIN LATERAL (SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND xid >= m.seen::text::xid8 ORDER BY id LIMIT 1) o

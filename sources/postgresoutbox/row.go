@@ -12,8 +12,8 @@ import (
 
 var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", "T": "TRUNCATE"}
 
-// event makes an event of a row. A row whose key has changed says both keys, and a change of
-// which the key is not known keeps its place among all of its table. Its ID holds the time beside the id: after a crash of
+// event returns the event of a row. If the key has changed, the event has both keys. If the key is not
+// known, the event is a barrier of its table. The ID of the event includes the time: after a crash of
 // the server an id may be drawn again for another change.
 func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 	data := one.new
@@ -55,7 +55,7 @@ func (r *reader) payload(one row, operation string, data []byte) []byte {
 	return fmt.Appendf(b, `,"id":%d,"at":"%s","old":%s,"new":%s}`, one.id, one.at.UTC().Format(time.RFC3339Nano), orNull(one.old), orNull(one.new))
 }
 
-// orderPayload writes an order as the old trigger does, to the last blank.
+// orderPayload returns an order byte for byte as the old trigger writes it.
 func orderPayload(operation string, data []byte) []byte {
 	return fmt.Appendf(make([]byte, 0, len(data)+50), `{"operation" : "%s", "order" : %s}`, operation, orNull(data))
 }

@@ -13,51 +13,51 @@ import (
 )
 
 const (
-	minPause        = 2 * time.Millisecond  // between two reads that find nothing
-	maxPause        = 50 * time.Millisecond // while it does not sleep
+	minPause        = 2 * time.Millisecond  // between two reads without rows
+	maxPause        = 50 * time.Millisecond // if it cannot sleep
 	holdersEvery    = 200 * time.Millisecond
 	saveEvery       = 50 * time.Millisecond
 	deleteEvery     = time.Second
 	maxDelete       = 10_000 // rows at once
 	slowDelete      = 50 * time.Millisecond
 	measureEvery    = 5 * time.Second
-	costShare       = 10 // what takes long is done less often: it has a tenth of the time
+	costShare       = 10 // a slow task runs less often: it gets at most a tenth of the time
 	longTransaction = 5 * time.Minute
 )
 
-// reader is one Run.
+// reader is the state of one Run. Only its goroutine uses it.
 type reader struct {
 	s                 *source
 	out               plugin.Output
 	conn              *pgx.Conn
 	pid               uint32 // of the server's process that serves conn
 	token             int64
-	sequence          int64 // oid of the outbox's
+	sequence          int64 // its oid
 	cursor            cursor
 	snapshot          snapshot
 	known             knownState
 	reuse             reuseDetector
-	stored            [2]storedBounds // what may be stored: what was loaded or stored last, and what is being stored
+	stored            [2]storedBounds // the cursors that may be stored: the one loaded or stored last, and the one being stored
 	historySQL        historySQL
 	hasHistoryColumns bool // the cursors have the columns history and seen
 	inFlight          *inflight.PositionTracker[batchPosition]
 	keys              map[string]*tableKey
-	dirty             bool // gaps have died, or something was skipped, since the cursor was stored
-	deletionPending   bool // what was delivered is not deleted yet
-	moreToDelete      bool // the latest deletion has left some of it
+	dirty             bool // the cursor changed without an ack since it was stored
+	deletionPending   bool // delivered changes may not be deleted yet
+	moreToDelete      bool // the latest deletion left some of them
 
 	unemitted []int64 // ids that were read, and not emitted yet
 	stall     inflight.StallDetector
 
-	lockedOutSince time.Time // since when another session keeps it from sleeping; zero: none does
+	lockedOutSince time.Time // since when another session has the lock that it needs to sleep; zero if none has
 
-	lowSeen  int64     // as measure has seen it last
-	lowSince time.Time // when it was another one, or when warn said so
+	lowSeen  int64     // cursor.low in the latest measurement
+	lowSince time.Time // when it changed, or when a warning was logged
 
-	tablesOfOthers map[string]time.Time // tables that another reader has, and when that was seen
+	tablesOfOthers map[string]time.Time // tables that another reader has, and when that was checked
 
 	holdersChecked, savedAt, deletedAt, measuredAt, trimWarnedAt time.Time
-	saveTook, deleteTook, measureTook                            time.Duration // how long the latest took
+	saveTook, deleteTook, measureTook                            time.Duration // durations of the latest
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
@@ -87,7 +87,7 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 	return ctx.Err()
 }
 
-// room waits while the routes are behind.
+// awaitCapacity waits while in_flight events are not settled.
 func (r *reader) awaitCapacity(ctx context.Context, out plugin.Output) error {
 	defer r.stall.Clear(out)
 	for {
@@ -109,8 +109,7 @@ func (r *reader) awaitCapacity(ctx context.Context, out plugin.Output) error {
 	}
 }
 
-// step reads and emits once, and does what is due beside. It returns how many rows it
-// has read.
+// readAndEmit reads and emits once, and runs maintenance. It returns the number of rows read.
 func (r *reader) readAndEmit(ctx context.Context, out plugin.Output) (int, error) {
 	if err := r.awaitCapacity(ctx, out); err != nil {
 		return 0, err
@@ -125,7 +124,7 @@ func (r *reader) readAndEmit(ctx context.Context, out plugin.Output) (int, error
 	return len(rows), r.maintain(ctx)
 }
 
-// emit hands changes over, each as a batch of its own: one that no sink takes holds up no other.
+// emit emits each change as a batch of its own, so that an undelivered change delays no other.
 func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error {
 	for _, one := range rows {
 		if len(r.s.tables) > 0 && !r.s.tables[one.table] {
@@ -136,7 +135,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 			continue
 		}
 		if one.op != "T" && one.old == nil && one.new == nil {
-			out.Gap(fmt.Sprintf("a change of %s came without its row: its trigger !gateway_json is missing or disabled", one.table))
+			out.Gap(fmt.Sprintf("a change of %s has no row: its trigger !gateway_json is missing or disabled", one.table))
 		}
 		e, err := r.event(ctx, one)
 		if err != nil {
@@ -152,7 +151,7 @@ func (r *reader) emit(ctx context.Context, out plugin.Output, rows []row) error 
 	return nil
 }
 
-// upkeep does what is due from time to time.
+// maintain runs the periodic tasks that are due.
 func (r *reader) maintain(ctx context.Context) error {
 	now := time.Now()
 	due := func(last *time.Time, every time.Duration) bool {
@@ -175,7 +174,7 @@ func (r *reader) maintain(ctx context.Context) error {
 		}
 	}
 	every := r.s.deleteEvery
-	if r.moreToDelete { // a third of the time: deletion keeps up with what is delivered
+	if r.moreToDelete { // up to a third of the time, so that deletion keeps up with delivery
 		every = 0
 	}
 	if due(&r.deletedAt, max(every, 2*r.deleteTook)) {
@@ -195,7 +194,7 @@ func (r *reader) maintain(ctx context.Context) error {
 	return nil
 }
 
-// wait pauses, until a batch is settled at most.
+// wait pauses for d, or until a batch is settled.
 func (r *reader) wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -9,14 +9,14 @@ import (
 	"eventgateway/gateway/pgconn"
 )
 
-// settings are what the reader's session relies on, beside those with which rows become text.
+// settings are the settings of the reader's session.
 var settings = append([]pgconn.Setting{
-	{Name: "synchronous_commit", Value: "off"}, // the cursor that a crash takes back costs duplicates only
-	{Name: "row_security", Value: "off"},       // rows that it may not see are an error, and not left out
+	{Name: "synchronous_commit", Value: "off"}, // a cursor that a crash undoes costs only duplicates
+	{Name: "row_security", Value: "off"},       // rows that the role may not read are an error, and not omitted
 }, pgconn.RowSettings...)
 
 // connect returns a session that belongs to the connection, with its settings, and the pid of the
-// server's process that serves it. With bell it listens to the bell.
+// server's process that serves it. With listen it listens for notifications of writers.
 func (s *source) connect(ctx context.Context, listen bool) (conn *pgx.Conn, pid uint32, err error) {
 	if conn, err = pgx.ConnectConfig(ctx, s.conn); err != nil {
 		return nil, 0, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
@@ -36,9 +36,9 @@ func (s *source) connect(ctx context.Context, listen bool) (conn *pgx.Conn, pid 
 	return conn, pid, nil
 }
 
-// set makes the settings of a session, and returns an error where one is another then. They do not come with the connection, because poolers
-// refuse most of such, or leave them out. The session must be proven: else they would reach
-// other clients of a pooler.
+// applySettings applies the settings, and returns an error if one did not take effect. They are not startup
+// parameters, because poolers refuse or drop most of these. The session must be verified before:
+// else the settings would reach other clients of a pooler.
 func applySettings(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
 	defer cancel()
@@ -48,13 +48,13 @@ func applySettings(ctx context.Context, conn *pgx.Conn) error {
 	}
 	for i, s := range settings {
 		if len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != len(settings) || string(results[0].Rows[0][i]) != s.Value {
-			return fmt.Errorf("cannot prepare the session: the server does not take %s = %s", s.Name, s.Value)
+			return fmt.Errorf("cannot prepare the session: the server did not accept %s = %s", s.Name, s.Value)
 		}
 	}
 	return nil
 }
 
-// carryOut carries out one statement of those with which a session begins.
+// execStatement executes one statement that prepares a session.
 func execStatement(ctx context.Context, conn *pgx.Conn, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
 	defer cancel()

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	minSleepPause = 16 * time.Millisecond // the pause from which on it may sleep
-	maxSleep      = 5 * time.Second       // after which it looks by itself
-	// strangerAfter is how long the lock must be taken until the log names who has it, and
-	// strangerAgain after how long it does so again.
+	minSleepPause = 16 * time.Millisecond // the shortest pause after which the reader may sleep
+	maxSleep      = 5 * time.Second       // after which it reads without a notification
+	// lockWarnAfter is how long another session must have the lock until that is logged, and
+	// lockWarnEvery is the time between two such logs.
 	lockWarnAfter = time.Minute
 	lockWarnEvery = 10 * time.Minute
 )
 
-// sleep waits for the bell, where there is nothing to do: it holds a lock that writers
-// try to share, and those who cannot notify. It says whether it has slept. Nobody
-// waits for this lock, and it goes with the session.
+// sleep waits for a notification if there is nothing to do, and reports whether it did. Meanwhile it
+// holds an advisory lock: a writer tries to share it, and notifies if it cannot. No session
+// waits for this lock, and it is released with the session.
 func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Duration) (slept bool, err error) {
 	waiting, _ := r.inFlight.State()
 	if r.s.opts.Wake != "bell" || pause < minSleepPause || len(r.cursor.pending) > 0 || waiting > 0 || r.inFlight.Progressed() || r.dirty || r.deletionPending {
@@ -32,14 +32,14 @@ func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Durati
 		return false, errors.Join(err, r.warnLockHolder(ctx)) // a writer is at work, or another reader sleeps
 	}
 	r.lockedOutSince = time.Time{}
-	// Everybody who has looked at the lock before it was taken has ended: read once more.
+	// A writer that tried the lock before has committed, and did not notify: read once more.
 	n, err := r.readAndEmit(ctx, out)
 	if err == nil && n == 0 && len(r.cursor.pending) == 0 {
 		var notified bool
 		notified, err = r.awaitNotification(ctx)
 		if err == nil {
-			n, err = r.readAndEmit(ctx, out)                            // before writers stop ringing
-			r.deletionPending = r.deletionPending || notified && n == 0 // it may be a change below hi, which retain finds
+			n, err = r.readAndEmit(ctx, out)                            // while writers still notify
+			r.deletionPending = r.deletionPending || notified && n == 0 // it may be a change below high, which deleteDelivered finds
 		}
 	}
 	if err != nil {
@@ -49,8 +49,8 @@ func (r *reader) sleep(ctx context.Context, out plugin.Output, pause time.Durati
 	return true, r.queryBool(ctx, "SELECT pg_advisory_unlock(26470, 1)", &released)
 }
 
-// lookForStranger logs which session keeps the reader from sleeping, where one does so for
-// minutes: any role of the database can take this lock. Nothing is lost by it.
+// warnLockHolder logs which session keeps the reader from sleeping for minutes. Any role of the
+// database can take this lock. Nothing is lost by it.
 func (r *reader) warnLockHolder(ctx context.Context) error {
 	if r.lockedOutSince.IsZero() {
 		r.lockedOutSince = time.Now()
@@ -64,25 +64,25 @@ func (r *reader) warnLockHolder(ctx context.Context) error {
 	var role string
 	err := r.conn.QueryRow(ctx, lockHolderSQL, r.s.lockWarnAfter.Seconds()).Scan(&pid, &role)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows): // writers follow one another
+	case errors.Is(err, pgx.ErrNoRows): // writers share it in turn
 	case err != nil:
-		return fmt.Errorf("cannot see who has the outbox's advisory lock: %w", err)
+		return fmt.Errorf("cannot read the holder of the outbox's advisory lock: %w", err)
 	default:
-		r.s.log.Warn("advisory lock of the outbox is held by another session: writes are slower, and this reader polls", "role", role, "pid", pid)
+		r.s.log.Warn("outbox advisory lock held by another session", "effect", "writes are slower, and this reader polls", "role", role, "pid", pid)
 	}
 	r.lockedOutSince = time.Now().Add(lockWarnEvery - r.s.lockWarnAfter)
 	return nil
 }
 
-// bellHolder finds the session that has had the lock for longest, for more than $1 seconds. A
-// writer has it for one transaction, so the time of its transaction counts.
+// lockHolderSQL finds the session that has had the lock for longest, and for more than $1 seconds. A
+// writer has it for one transaction, so the age of its transaction counts.
 const lockHolderSQL = `SELECT a.pid, coalesce(a.usename::text, '') FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 	WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 26470 AND l.objid = 1 AND l.objsubid = 2 AND l.pid <> pg_backend_pid()
 	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 	AND clock_timestamp() - coalesce(a.xact_start, a.state_change, a.backend_start) > $1 * interval '1 second'
 	ORDER BY coalesce(a.xact_start, a.state_change) LIMIT 1`
 
-// awaitBell waits for a notification, and says whether one came.
+// awaitNotification waits for a notification, and reports whether one arrived.
 func (r *reader) awaitNotification(ctx context.Context) (notified bool, err error) {
 	timed, cancel := context.WithTimeout(ctx, maxSleep)
 	defer cancel()

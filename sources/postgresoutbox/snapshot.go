@@ -23,28 +23,27 @@ const (
 	maxChangeReads = 20 // of changes, before a chunk
 )
 
-// position is what is stored: how far the changes are, and how far the snapshot is.
+// checkpoint is what is stored: the cursor of the changes, and the progress of the snapshot.
 type checkpoint struct {
 	cursor   cursor
 	snapshot snapshot
-	xidBound int64 // see horizon
+	xidBound int64 // see reuseDetector
 }
 
-// snapshot is how far the rows that existed were read, by table. It is a value: whoever
-// changes it makes another.
+// snapshot is the progress of reading existing rows, by table. It is immutable.
 type snapshot struct {
 	Tables map[string]tableSnapshot `json:"tables,omitempty"`
-	// Reads is the tables that the reader emits changes of; nil: all.
+	// Reads holds the tables whose changes the reader emits; nil for all.
 	Reads []string `json:"reads,omitempty"`
 }
 
 type tableSnapshot struct {
-	// Since is the oldest transaction that was open, or in the outbox with a change of this
-	// table, when its snapshot began: what that one or a later one has written may come as
-	// a change, too. Where changes came here with a dump, it is one that is older than all.
+	// Since is the oldest transaction that was open, or had a change of this table in the
+	// outbox, when its snapshot began: its writes and later ones may be emitted as
+	// changes, too. If the outbox has changes from a dump, it is older than all.
 	Since string   `json:"since"`
-	Key   string   `json:"key,omitempty"`   // what the key was then: another one is no place in it
-	After []string `json:"after,omitempty"` // the key that was read last, as text; none: nothing was
+	Key   string   `json:"key,omitempty"`   // id of the key then: After is of no use with another key
+	After []string `json:"after,omitempty"` // the key that was read last, as text; empty before the first
 	Done  bool     `json:"done,omitempty"`
 }
 
@@ -55,7 +54,7 @@ func (s snapshot) with(table string, state tableSnapshot) snapshot {
 	return s
 }
 
-// next returns a table that is not done, and not paused now, or "".
+// next returns a table that is neither done nor paused, or "".
 func (s snapshot) next(paused map[string]tablePause) string {
 	for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
 		if !s.Tables[table].Done && time.Now().After(paused[table].until) {
@@ -65,13 +64,12 @@ func (s snapshot) next(paused map[string]tablePause) string {
 	return ""
 }
 
-// planSnapshot reads how far an earlier run was, and adds tables that are new. Where the cursor
-// came here from another database, its tables that are not done begin again: their transaction
-// ids are of the other one.
+// startSnapshot loads the progress of an earlier run, and adds new tables. If the cursor is from another
+// database, tables that are not done begin again, because their transaction ids are of that database.
 func (r *reader) startSnapshot(ctx context.Context, stored []byte, same bool) error {
 	if len(stored) > 0 {
 		if err := json.Unmarshal(stored, &r.snapshot); err != nil {
-			return fmt.Errorf("gateway.outbox_reader: the snapshot %s cannot be read: %w", stored, err)
+			return fmt.Errorf("cannot parse the snapshot %s in gateway.outbox_reader: %w", stored, err)
 		}
 	}
 	if !same {
@@ -106,16 +104,16 @@ func (r *reader) startSnapshot(ctx context.Context, stored []byte, same bool) er
 			WHERE EXISTS (SELECT FROM gateway.outbox WHERE tbl = $1 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))))::text`, table).Scan(&begun.Since); err != nil {
 			return fmt.Errorf("cannot begin the snapshot: %w", err)
 		}
-		r.s.log.Info("snapshot: begins to read the rows that exist", "table", table)
+		r.s.log.Info("snapshot started", "table", table)
 		r.snapshot = r.snapshot.with(table, begun)
 	}
-	r.dirty = true // it has begun, whatever comes
+	r.dirty = true // store it even if no change arrives
 	return r.save(ctx)
 }
 
-// copyRows emits the next rows that exist. They are read in one view of the database with
-// the changes before them: so a row comes behind all of its changes that it holds, and
-// before all others. It says whether it has read anything.
+// emitSnapshot emits the next existing rows, and reports whether it has read anything. They are read in
+// one snapshot of the database with the changes before them. So a row follows all of its changes that it
+// includes, and precedes all others.
 func (r *reader) emitSnapshot(ctx context.Context, out plugin.Output) (bool, error) {
 	table := r.snapshot.next(r.s.pausedTables)
 	if table == "" || len(r.cursor.pending) > maxPending {
@@ -128,25 +126,25 @@ func (r *reader) emitSnapshot(ctx context.Context, out plugin.Output) (bool, err
 	if err != nil {
 		return false, err
 	}
-	// The view is given up before anything may have to wait.
+	// The transaction has ended before emit, which may block.
 	if err := r.emit(ctx, out, changes); err != nil {
 		return false, err
 	}
 	switch {
-	case !drained: // too many: another time
+	case !drained: // too many changes: the rows follow later
 		return true, nil
 	case existing.readErr != nil: // the changes, and other tables, go on
 		delete(r.keys, table) // it may have been renamed
 		p := r.s.pauseTable(table)
-		r.s.log.Warn("snapshot of a table paused", "table", table, "pause", p, "error", existing.readErr)
+		r.s.log.Warn("snapshot paused", "table", table, "pause", p, "error", existing.readErr)
 		return len(changes) > 0, nil
 	}
 	delete(r.s.pausedTables, table)
 	return true, r.emitChunk(ctx, out, table, existing)
 }
 
-// view reads changes, and, where these are all that one view of the database has, the next rows
-// of a table in the same view.
+// readConsistent reads changes and then, if it has read all that are visible, the next rows of a table, in
+// one snapshot of the database.
 func (r *reader) readConsistent(ctx context.Context, table string) (changes []row, existing chunk, drained bool, err error) {
 	tx, err := r.beginRepeatableRead(ctx)
 	if err != nil {
@@ -179,11 +177,11 @@ func (r *reader) beginRepeatableRead(ctx context.Context) (pgx.Tx, error) {
 	return r.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 }
 
-// emitExisting emits rows, and moves the snapshot over them.
+// emitChunk emits rows, and advances the snapshot.
 func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string, existing chunk) error {
 	rows := existing.rows
 	if len(rows) == 0 {
-		r.s.log.Info("snapshot: has read all rows that existed", "table", table)
+		r.s.log.Info("snapshot completed", "table", table)
 		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: r.snapshot.Tables[table].Since, Done: true})
 		r.dirty = true
 		return nil
@@ -215,8 +213,8 @@ func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string,
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 
-// snapshotID is the same whenever a row is read for a snapshot, and can stand in a header
-// whatever the row's key is.
+// snapshotID returns the ID of the event of a row. It is the same each time the row is read for a
+// snapshot, and is safe in a header whatever the key is.
 func snapshotID(table, since string, key []string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q", table, key)

@@ -14,18 +14,18 @@ import (
 const (
 	// chunkTimeout bounds, in the server, the statement that reads a chunk.
 	chunkTimeout = 10 * time.Second
-	// A table whose rows could not be read waits, first for firstPause, then for longer each time.
+	// A table is paused after its rows could not be read; each further failure doubles the pause.
 	minTablePause = 30 * time.Second
 	maxTablePause = 10 * time.Minute
 )
 
-// pause is how long a table of the snapshot waits after its rows could not be read.
+// tablePause is the pause of a table after its rows could not be read.
 type tablePause struct {
 	until time.Time
 	last  time.Duration
 }
 
-// pause notes that the rows of a table could not be read, and returns how long it waits.
+// pauseTable pauses a table whose rows could not be read, and returns for how long.
 func (s *source) pauseTable(table string) time.Duration {
 	d := min(max(2*s.pausedTables[table].last, minTablePause), maxTablePause)
 	s.pausedTables[table] = tablePause{time.Now().Add(d), d}
@@ -40,9 +40,9 @@ type chunk struct {
 	readErr error
 }
 
-// readChunk reads a chunk in the view of the database that the open transaction of the reader's
-// session has. The rows are read in another session, because code of the table's owner may run
-// there; what goes wrong there is the table's failure.
+// readChunk reads a chunk in the snapshot of the open transaction of the reader's session. The rows
+// are read in another session, because code of the table's owner may run there. Failures of that
+// session are in chunk.readErr.
 func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err error) {
 	key, err := r.keyOf(ctx, table)
 	if err != nil {
@@ -53,14 +53,14 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	err = r.conn.QueryRow(asking, "SELECT pg_export_snapshot()").Scan(&view)
 	asked()
 	if err != nil {
-		return c, fmt.Errorf("cannot share the view of the outbox: %w", err)
+		return c, fmt.Errorf("cannot export the snapshot of the transaction: %w", err)
 	}
 	if len(key.columns) == 0 {
-		return chunk{readErr: errors.New("the table is gone, or has no primary key: take it from tables, or make it")}, nil
+		return chunk{readErr: errors.New("the table does not exist, or has no primary key: remove it from tables, or create it")}, nil
 	}
 	state := r.snapshot.Tables[table]
 	if state.Key != key.id() {
-		state.After = nil // from the beginning: better twice than not at all
+		state.After = nil // restart the table: duplicates are better than a loss
 	}
 	reading, err := r.s.rowReader.Begin(ctx, key.name, view, func(columns []pgconn.KeyColumn, partitioned bool) (string, error) {
 		if !slices.Equal(columns, key.columns) { // state.After is of another key
@@ -68,7 +68,7 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 		}
 		return pgconn.KeyQuery{
 			Table: key.name, Partitioned: partitioned, Key: columns,
-			Flag: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began: it comes as a change, too
+			Flag: "age(%s.xmin) <= age((args)[2]::xid8::xid)", // written since the snapshot began, so emitted as a change, too
 		}.PageSQL(3, len(state.After) > 0), nil
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	return c, ctx.Err()
 }
 
-// fit makes the next chunk as large as fits. took is how long this one has taken.
+// adjustChunkSize sets the size of the next chunk by the size and the duration of this one.
 func (s *source) adjustChunkSize(rows []pgconn.Row, took time.Duration) {
 	bytes := 0
 	for _, one := range rows {

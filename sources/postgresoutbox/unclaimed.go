@@ -12,31 +12,31 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-// Several readers may share an outbox, each with tables of its own. A change whose table none of
-// them has stays in the outbox: the table may have been renamed, or left out by mistake. It comes
-// when a reader gets the table, and holds up nothing.
+// Several readers may share an outbox, each with tables of its own. A change is unclaimed if no reader
+// has its table: the table may have been renamed, or omitted by mistake. It stays in the outbox
+// until a reader gets the table, and delays no other change.
 
 const (
-	// unreadMost is how many such changes are kept, beyond which the oldest are deleted: else a
-	// trigger that was forgotten would fill the disk.
+	// maxUnclaimed bounds the unclaimed changes, beyond which the oldest are deleted: else a
+	// forgotten trigger would fill the disk.
 	maxUnclaimed  = 10_000
 	maxTrim       = 100_000 // rows at once
 	trimWarnEvery = 10 * time.Minute
 )
 
-// tablesRead is the tables of all readers in gateway.outbox_reader; NULL where one reads all, or
-// does not say.
+// tablesReadSQL is the tables of all readers in gateway.outbox_reader; NULL if one reads all, or is of an
+// older version.
 const tablesReadSQL = `(SELECT CASE WHEN bool_and(r.snapshot->'reads' IS NOT NULL) THEN array_agg(DISTINCT t.name) END
 	FROM gateway.outbox_reader r LEFT JOIN LATERAL json_array_elements_text(r.snapshot->'reads') t(name) ON true)`
 
-// reopened finds the ranges of ids above $4, up to $1, of changes of tables that this reader has now ($2; empty: all),
-// and did not have before ($3). Other changes do not lie in between.
+// addedTableRangesSQL finds ranges of ids above $4, up to $1, of tables that this reader has now ($2; empty for
+// all) and did not have before ($3). No range includes other changes.
 const addedTableRangesSQL = `SELECT min(id), max(id) FROM (SELECT id, mine, count(*) FILTER (WHERE NOT mine) OVER (ORDER BY id) AS part
 	FROM (SELECT id, NOT tbl = ANY ($3::text[]) AND (cardinality($2::text[]) = 0 OR tbl = ANY ($2)) AS mine FROM gateway.outbox WHERE id > $4 AND id <= $1) o) p
 	WHERE mine GROUP BY part ORDER BY 1`
 
-// list notes which tables this reader has. What stayed in the outbox of tables that are new is
-// read: their ids become gaps of the cursor, so that each comes in its order.
+// updateTables notes the tables of this reader. Changes of added tables that are in the outbox become
+// pending, so that they are read in order.
 func (r *reader) updateTables(ctx context.Context) error {
 	before, now := r.snapshot.Reads, slices.Sorted(maps.Keys(r.s.tables))
 	r.snapshot.Reads = now
@@ -46,7 +46,7 @@ func (r *reader) updateTables(ctx context.Context) error {
 	if added := slices.ContainsFunc(now, func(t string) bool { return !slices.Contains(before, t) }); before != nil && (added || len(now) == 0) {
 		ranges, err := r.rangesOfAddedTables(ctx, before, append([]string{}, now...))
 		if err != nil {
-			return fmt.Errorf("cannot look for changes of tables that are new: %w", err)
+			return fmt.Errorf("cannot find changes of added tables: %w", err)
 		}
 		r.cursor.reopen(ranges)
 	}
@@ -54,8 +54,8 @@ func (r *reader) updateTables(ctx context.Context) error {
 	return nil
 }
 
-// ofNewTables returns where changes of tables lie that are new. Where another reader is far behind the
-// outbox is large: it is looked through part by part, so that the server answers in between.
+// rangesOfAddedTables returns the ranges of changes of added tables. The outbox may be large, so it
+// queries part by part, each within the answer timeout.
 func (r *reader) rangesOfAddedTables(ctx context.Context, before, now []string) (ranges []idRange, err error) {
 	for from := max(r.reuse.belowLowest, 0); from < r.cursor.high; from += r.s.maxCheckIDs {
 		rows, err := r.conn.Query(ctx, addedTableRangesSQL, min(from+r.s.maxCheckIDs, r.cursor.high), now, before, from)
@@ -71,7 +71,7 @@ func (r *reader) rangesOfAddedTables(ctx context.Context, before, now []string) 
 	return ranges, nil
 }
 
-// skip notes a change that is not emitted, and says once of each table that no reader has it.
+// skip counts a change that is not emitted, and reports a gap once for each unclaimed table.
 func (r *reader) skip(ctx context.Context, table string) error {
 	r.s.skipped.Inc()
 	if r.s.unclaimed[table] {
@@ -84,7 +84,7 @@ func (r *reader) skip(ctx context.Context, table string) error {
 	defer cancel()
 	var claimed bool
 	if err := r.conn.QueryRow(ctx, "SELECT coalesce($1 = ANY ("+tablesReadSQL+"::text[]), true)", table).Scan(&claimed); err != nil {
-		return fmt.Errorf("cannot see which tables the readers have: %w", err)
+		return fmt.Errorf("cannot read the tables of the readers: %w", err)
 	}
 	if r.tablesOfOthers[table] = time.Now(); !claimed {
 		r.s.unclaimed[table] = true
@@ -94,8 +94,7 @@ func (r *reader) skip(ctx context.Context, table string) error {
 	return nil
 }
 
-// trim counts the changes that no reader has the table of, and deletes the oldest where there are
-// too many.
+// trimUnclaimed counts the unclaimed changes, and deletes the oldest beyond maxUnclaimed.
 func (r *reader) trimUnclaimed(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -106,13 +105,13 @@ func (r *reader) trimUnclaimed(ctx context.Context) error {
 		gone AS (DELETE FROM gateway.outbox WHERE id IN (SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint) RETURNING id)
 		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.maxUnclaimed, maxTrim).Scan(&unclaimed, &deleted)
 	if err != nil {
-		return fmt.Errorf("cannot count the changes that no reader has the table of: %w", err)
+		return fmt.Errorf("cannot count unclaimed changes: %w", err)
 	}
 	r.s.unclaimedRows.Set(float64(unclaimed - deleted))
 	r.s.unclaimedDeleted.Add(float64(deleted))
 	if deleted > 0 && time.Since(r.trimWarnedAt) > trimWarnEvery {
 		r.trimWarnedAt = time.Now()
-		r.s.log.Warn("changes deleted that no reader has the table of: there are too many", "deleted", deleted, "kept", unclaimed-deleted)
+		r.s.log.Warn("unclaimed changes deleted", "deleted", deleted, "remaining", unclaimed-deleted)
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestReaderRefusesUntrustedOwners(t *testing.T) {
 	st.stop()
 
 	run(t, db, "ALTER TABLE gateway.outbox OWNER TO shop; GRANT USAGE ON SCHEMA gateway TO shop")
-	want = `gateway.outbox belongs to the role "shop", whose code would run with the reader's rights: add the role to owners where you trust it`
+	want = `gateway.outbox belongs to the role "shop", whose code would run with the reader's rights: add the role to owners if you trust it`
 	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
@@ -185,7 +185,7 @@ func TestChangeWithoutItsRow(t *testing.T) {
 	if c := changeOf(t, events[1]); c.New != nil || c.Operation != "INSERT" {
 		t.Errorf("got %s", events[1].Data)
 	}
-	const want = "a change of public.items came without its row: its trigger !gateway_json is missing or disabled"
+	const want = "a change of public.items has no row: its trigger !gateway_json is missing or disabled"
 	if got := <-gaps; got != want && <-gaps != want { // that the trigger is disabled is one, too
 		t.Errorf("gap %q", got)
 	}
