@@ -17,7 +17,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// ConnectTimeout bounds an attempt to connect where the URL does not.
+// ConnectTimeout bounds an attempt to connect unless the URL does.
 const ConnectTimeout = 5 * time.Second
 
 // Config reads a postgres:// URL, as libpq does, for the component called name. It opens no
@@ -62,8 +62,8 @@ func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
-// PrimaryConfig is [Config] for a component that can only work at a primary. Of several hosts the
-// one that is the primary is taken.
+// PrimaryConfig is [Config] for a component that needs a primary. Of several hosts it connects to the
+// primary.
 func PrimaryConfig(url options.URL, name string) (*pgx.ConnConfig, error) {
 	c, err := Config(url, name)
 	if err != nil {
@@ -75,32 +75,31 @@ func PrimaryConfig(url options.URL, name string) (*pgx.ConnConfig, error) {
 	}
 	switch attrs := targetSessionAttrs(url.Reveal()); {
 	case attrs == "standby" || attrs == "read-only" || attrs == "prefer-standby":
-		return nil, fmt.Errorf("asks for a standby by target_session_attrs=%s, at which nothing can be listened to or stored: write target_session_attrs=primary", attrs)
+		return nil, fmt.Errorf("asks for a standby by target_session_attrs=%s, which can neither notify nor store: write target_session_attrs=primary", attrs)
 	case c.ValidateConnect == nil && len(hosts) > 1:
 		c.ValidateConnect = pg.ValidateConnectTargetSessionAttrsPrimary
 	}
 	return c, nil
 }
 
-// protocol are the settings that the protocol relies on. Poolers know these, and keep them for each
-// client. A database may have another encoding, and the role or the database other defaults.
+// protocolSettings are the settings that the protocol relies on. Poolers keep them for each client.
+// A database may have another encoding, and the role or the database other defaults.
 var protocolSettings = map[string]string{"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
-// unfit is the error of a session that cannot be used.
+// unusableSession is the error of a session that cannot be used.
 type unusableSession struct{ text string }
 
 func (u *unusableSession) Error() string { return u.text }
 
-// speak sees to it that the session has the settings of the protocol, which a pooler may have
-// left out.
+// applyProtocolSettings sets the protocol settings that the session lacks: a pooler may have dropped them.
 func applyProtocolSettings(ctx context.Context, conn *pg.PgConn) error {
 	for name, value := range protocolSettings {
-		if is := conn.ParameterStatus(name); is == value || is == "" { // a server that does not say it knows no other
+		if is := conn.ParameterStatus(name); is == value || is == "" { // a server that does not report it has no other
 			continue
 		}
 		_, err := conn.Exec(ctx, fmt.Sprintf("SET %s = '%s'", name, value)).ReadAll()
 		if is := conn.ParameterStatus(name); err == nil && is != value {
-			err = &unusableSession{fmt.Sprintf("the session has %s %q and not %q: see that a pooler before the server passes this setting on", name, is, value)}
+			err = &unusableSession{fmt.Sprintf("the session has %s %q and not %q: configure the pooler to forward this setting", name, is, value)}
 		}
 		if err != nil {
 			return err
@@ -109,7 +108,7 @@ func applyProtocolSettings(ctx context.Context, conn *pg.PgConn) error {
 	return nil
 }
 
-// tlsConfigs returns those of all hosts.
+// tlsConfigs returns the TLS configurations of all hosts.
 func tlsConfigs(c *pgx.ConnConfig) (all []*tls.Config) {
 	for _, f := range append(c.Fallbacks, &pg.FallbackConfig{TLSConfig: c.TLSConfig}) {
 		if f.TLSConfig != nil {
@@ -119,7 +118,7 @@ func tlsConfigs(c *pgx.ConnConfig) (all []*tls.Config) {
 	return all
 }
 
-// explain makes an error that says what of a URL cannot be used, without the URL.
+// explainURLError returns an error that says what is wrong with a URL, without its text.
 func explainURLError(err error) error {
 	var parsing *pg.ParseConfigError
 	if !errors.As(err, &parsing) {
@@ -141,7 +140,7 @@ func explainURLError(err error) error {
 
 var errNoURL = errors.New("is not a PostgreSQL URL; write postgres://user:password@host:5432/database?sslmode=prefer")
 
-// readable returns an error where a file cannot be read.
+// checkReadable returns an error if a file cannot be read.
 func checkReadable(name string) error {
 	f, err := os.Open(name)
 	if err != nil {

@@ -16,7 +16,7 @@ type KeyColumn struct {
 	Greater string
 }
 
-// keyColumns finds the columns of the primary key of the table $1, in their order. The operators
+// keyColumnsSQL finds the columns of the primary key of the table $1, in order. The operators
 // are those of the index: a type of an extension may have an order of its own.
 const keyColumnsSQL = `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), equal.name, greater.name
 	FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, position)
@@ -28,7 +28,7 @@ const keyColumnsSQL = `SELECT a.attname::text, format_type(a.atttypid, a.atttypm
 		WHERE m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 5) greater
 	WHERE i.indrelid = $1 AND i.indisprimary AND k.position <= i.indnkeyatts ORDER BY k.position`
 
-// PrimaryKey returns the columns of the primary key of a table, none where it has no key. It
+// PrimaryKey returns the columns of the primary key of a table, none if it has no key. It
 // must run in a transaction of [Begin], or with its search path.
 func PrimaryKey(ctx context.Context, q interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -44,7 +44,7 @@ func PrimaryKey(ctx context.Context, q interface {
 const rowAlias = `"the gateway's row"`
 
 // A KeyQuery selects rows of a table by its primary key, for [RowReader]: the key as text, the
-// row as JSON, and a mark.
+// row as JSON, and a flag.
 type KeyQuery struct {
 	Table       string // quoted, with its schema
 	Partitioned bool
@@ -81,8 +81,8 @@ func (q KeyQuery) RowSQL() string {
 	return sql + " WHERE " + strings.Join(where, " AND ")
 }
 
-// PageSQL returns the query of the next rows in the order of the key. Argument 1 is how many; where after
-// is set, the key behind which they are begins with argument first.
+// PageSQL returns the query of the next rows in the order of the key. Argument 1 is their number. With
+// after, they follow the key whose values begin with argument first.
 func (q KeyQuery) PageSQL(first int, after bool) string {
 	sql, columns := q.selects()
 	if after { // a > x OR a = x AND (b > y OR ...)

@@ -15,17 +15,16 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// A leadership is an advisory lock of a session of its own: it goes with the session, within
-// milliseconds where the leader's process ends. Any role of the database can take this lock.
-// Where the database has the table gateway.leader, and this role may write it, the leader also
-// keeps a lease there, and a lock that a role without this right has taken does not count
-// (lease.go).
+// A leadership is an advisory lock of a session of its own: it ends with the session, within
+// milliseconds if the leader's process ends. Any role of the database can take this lock.
+// If the database has the table gateway.leader, the leader also stores a lease there, and the lock
+// of a role that may not write it does not count (lease.go).
 const (
-	// lease is how long the server keeps a session that sends nothing, as that of a process
-	// which is frozen, or of a machine without power.
+	// leaseDuration is how long the server keeps a session that sends nothing, such as that of a
+	// frozen process, or of a machine without power.
 	leaseDuration = 6 * time.Second
-	// standbyEvery is how often a standby tries to get the lock. It does not wait for it in
-	// the server: that would keep a snapshot open, and VACUUM from its work.
+	// campaignEvery is how often a standby tries to get the lock. It does not wait for it in
+	// the server, because that would keep a snapshot open, which VACUUM must respect.
 	campaignEvery = 500 * time.Millisecond
 	// answerTimeout is how long the server may take for an answer about the lock.
 	answerTimeout = 2 * time.Second
@@ -34,17 +33,17 @@ const (
 // undefinedObject is the SQLSTATE of a setting that the server does not know.
 const undefinedObject = "42704"
 
-// lockKey is the key of the advisory lock of the leader $1.
+// lockKeySQL is the key of the advisory lock of the leader $1.
 const lockKeySQL = `hashtextextended('eventgateway leader ' || $1, 0)`
 
-// tryLock takes the lock where it is free. Else it returns the session and the role that have it.
+// tryLockSQL takes the lock if it is free. Else it returns the session and the role that have it.
 const tryLockSQL = `SELECT l.locked, CASE WHEN l.locked THEN pg_backend_pid() ELSE coalesce(h.pid, 0) END, coalesce(h.role, ''), coalesce(h.role, '') = session_user
 	FROM (SELECT pg_try_advisory_lock(` + lockKeySQL + `) AS locked) l LEFT JOIN LATERAL (
 		SELECT k.pid, coalesce(a.usename::text, '') AS role FROM pg_locks k LEFT JOIN pg_stat_activity a USING (pid)
 		WHERE k.locktype = 'advisory' AND k.granted AND k.objsubid = 1 AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		AND (k.classid::bigint << 32 | k.objid::bigint) = ` + lockKeySQL + ` LIMIT 1) h ON NOT l.locked`
 
-// Elector is a [plugin.Elector] at a database.
+// Elector is a [plugin.Elector] that elects at a database.
 type Elector struct {
 	Config *pgx.ConnConfig
 	URL    options.URL
@@ -52,7 +51,7 @@ type Elector struct {
 	Owners []string // roles that may own the table gateway.leader, beside superusers and the session's own
 }
 
-// lock is the answer to an attempt to get the advisory lock.
+// lockResult is the result of an attempt to get the advisory lock.
 type lockResult struct {
 	acquired bool
 	pid      int    // of the session that has it
@@ -60,7 +59,7 @@ type lockResult struct {
 	trusted  bool   // the role is that of this session, or may write the lease
 }
 
-// try takes the lock where it is free.
+// tryAcquire takes the lock if it is free.
 func (l *lockResult) tryAcquire(ctx context.Context, tx pgx.Tx, name string) error {
 	return tx.QueryRow(ctx, tryLockSQL, name).Scan(&l.acquired, &l.pid, &l.role, &l.trusted)
 }
@@ -82,7 +81,7 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 }
 
 func (s Elector) campaign(ctx context.Context, t *term, standby func(holder string)) error {
-	err := s.verifySession(ctx, t) // before a setting or a lock is left in a session that others get
+	err := s.verifySession(ctx, t) // before it leaves a setting or a lock in a session that others get
 	if err == nil {
 		err = s.limitIdle(ctx, t)
 	}
@@ -106,7 +105,7 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 			return Unavailable(fmt.Errorf("cannot take the lock of the leader %s at %s: %w", t.name, s.URL, err))
 		}
 		if t.number > 0 {
-			if stoodBy { // a pooler may have got another mode meanwhile, and the lock be that of the leader
+			if stoodBy { // the pooler's mode may have changed, so that the lock may be the leader's own
 				err = s.verifySession(ctx, t)
 			}
 			return err
@@ -120,8 +119,8 @@ func (s Elector) campaign(ctx context.Context, t *term, standby func(holder stri
 	}
 }
 
-// prove looks whether the session belongs to the connection. Else the lock would be that of all
-// gateways behind a pooler, and each would lead.
+// verifySession checks that the session belongs to the connection. Else all gateways behind a pooler
+// would share the lock, and each would lead.
 func (s Elector) verifySession(ctx context.Context, t *term) (err error) {
 	if t.pid, err = VerifySession(ctx, t.conn, t.conn.Config()); err != nil {
 		return Unavailable(fmt.Errorf("cannot lead at %s: %w", s.URL, err))
@@ -129,14 +128,14 @@ func (s Elector) verifySession(ctx context.Context, t *term) (err error) {
 	return nil
 }
 
-// limitIdle has the server end the session when nothing comes for the lease.
+// limitIdle configures the server to end the session after leaseDuration without a message.
 func (s Elector) limitIdle(ctx context.Context, t *term) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	_, err := t.conn.Exec(timed, fmt.Sprintf("SET idle_session_timeout = %d", leaseDuration.Milliseconds()))
 	var serverErr *pg.PgError
 	if errors.As(err, &serverErr) && serverErr.Code == undefinedObject { // before PostgreSQL 14
-		s.Log.Warn("this server cannot end idle sessions: a leader that is frozen is not replaced; PostgreSQL 14 or newer can")
+		s.Log.Warn("idle session timeout not supported", "effect", "a frozen leader is not replaced", "hint", "use PostgreSQL 14 or newer")
 		t.duration = 0
 		return nil
 	}
@@ -163,7 +162,7 @@ func (t *term) Term() int64 { return t.number }
 // Lease is part of [plugin.Leadership].
 func (t *term) Lease() time.Duration { return t.duration }
 
-// try takes the leadership where it is free. Else it returns who has it: "" where that is
+// tryAcquire takes the leadership if it is free. Else it returns who has the lock, "" if that is
 // another gateway.
 func (t *term) tryAcquire(ctx context.Context) (holder string, err error) {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
@@ -191,7 +190,7 @@ func (t *term) tryAcquire(ctx context.Context) (holder string, err error) {
 	return l.foreignHolder(), nil
 }
 
-// foreign says which role has the lock, where it is not a role of gateways.
+// foreignHolder returns the role that has the lock, "" if that is a role of gateways.
 func (l lockResult) foreignHolder() string {
 	if l.trusted || l.acquired || l.pid == 0 {
 		return ""
@@ -199,8 +198,8 @@ func (l lockResult) foreignHolder() string {
 	return fmt.Sprintf("the role %q, pid %d", l.role, l.pid)
 }
 
-// Confirm is part of [plugin.Leadership]. It looks for the lock, and for the session: a pooler
-// may give the connection another one since it got another mode.
+// Confirm is part of [plugin.Leadership]. It checks the lock, and the session: a pooler whose mode
+// has changed may give the connection another one.
 func (t *term) Confirm(ctx context.Context) error {
 	if t.lease != nil {
 		return Unavailable(InTx(ctx, t.conn, func(tx pgx.Tx) error { return t.lease.renew(ctx, tx, t) }))
@@ -225,7 +224,7 @@ func (t *term) Resign() {
 	if t.locked { // a pooler may keep the session
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_, _ = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKeySQL+")", t.name) // else it goes with the session
+		_, _ = t.conn.Exec(ctx, "SELECT pg_advisory_unlock("+lockKeySQL+")", t.name) // if this fails, the lock ends with the session
 	}
 	Close(t.conn)
 }

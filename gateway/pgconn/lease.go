@@ -9,35 +9,35 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// row is the lease of a leader in gateway.leader, as a candidate has last seen it. The leader
+// leaseRow is the lease of a leader in gateway.leader, as a candidate has last read it. The leader
 // writes it at each confirmation. A standby takes it over
-//   - at once, where it gets the advisory lock, and the holder had that lock: the session of
-//     the holder is gone;
-//   - else when it has not changed for a while, which the standby's own clock measures.
+//   - at once, if it gets the advisory lock and the holder had that lock: then the session of
+//     the holder has ended;
+//   - else when it has not changed for leaseTimeout, by the standby's own clock.
 //
-// A lock that a role has taken which may not write the lease counts for nothing. A lock of a
-// role that may, without a lease, is that of a gateway which knows no leases: it leads.
+// The lock of a role that may not write the lease does not count. The lock of a
+// role that may, without a lease, is that of an older gateway without leases: it leads.
 type leaseRow struct {
 	holder  string
 	number  int64
 	pid     int
 	locked  bool
-	expires time.Time // as the server has it: only compared with itself
-	seenAt  time.Time // when this was first seen, by the clock of this process
+	expires time.Time // by the server's clock: only compared with itself
+	seenAt  time.Time // when this state was first read, by the clock of this process
 }
 
-// expiry is after how long a lease that does not change is over. It is longer than the
-// lease, at whose end the leader has stopped.
+// leaseTimeout is how long a lease is valid without a change. It is longer than
+// leaseDuration, after which the leader has stopped.
 const leaseTimeout = leaseDuration + time.Second
 
-// leaseState looks whether the table can be used. Where its owner, or that of the schema, is
+// leaseStateSQL checks whether the table can be used. If its owner, or that of the schema, is
 // not trusted, its triggers would run with this role's rights.
 const leaseStateSQL = `SELECT c.oid IS NOT NULL,
 	coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE'), false),
 	coalesce((SELECT bool_and(r.rolsuper OR r.rolname = session_user OR r.rolname = ANY (coalesce($1::text[], '{}'))) FROM pg_roles r WHERE r.oid IN (c.relowner, n.nspowner)), false)
 	FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'gateway' LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'leader' AND c.relkind = 'r'`
 
-// openRow returns the lease to campaign for, nil where there is only the lock.
+// openLease returns the lease to campaign for, nil if there is only the lock.
 func (s Elector) openLease(ctx context.Context, t *term) (*leaseRow, error) {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -51,16 +51,16 @@ func (s Elector) openLease(ctx context.Context, t *term) (*leaseRow, error) {
 	case !exists:
 		return nil, nil
 	case !trusted:
-		s.Log.Warn("lease not used: the owner of gateway.leader is not trusted; add the role to owners where you trust it")
+		s.Log.Warn("lease not used", "reason", "the owner of gateway.leader is not trusted", "hint", "add the role to owners if you trust it")
 		return nil, nil
-	case !allowed: // it would lead by the lock beside another one that leads by the lease
+	case !allowed: // it would lead by the lock while another one leads by the lease
 		user := pgx.Identifier{t.conn.Config().User}.Sanitize()
 		return nil, fmt.Errorf("this role may not write gateway.leader, in which the leaders of this database keep their leases: GRANT USAGE ON SCHEMA gateway TO %s; GRANT SELECT, INSERT, UPDATE ON gateway.leader TO %[1]s", user)
 	}
 	return &leaseRow{}, nil
 }
 
-// try takes the lease where it is free, and returns its term, else 0. It notes in l whether
+// tryAcquire takes the lease if it is free, and returns its term, else 0. It notes in l whether
 // the role that has the lock may write leases.
 func (r *leaseRow) tryAcquire(ctx context.Context, tx pgx.Tx, t *term, l *lockResult) (number int64, err error) {
 	if err := r.refresh(ctx, tx, t); err != nil {
@@ -77,7 +77,7 @@ func (r *leaseRow) tryAcquire(ctx context.Context, tx pgx.Tx, t *term, l *lockRe
 	if free {
 		number, err = r.acquire(ctx, tx, t)
 	}
-	if err == nil && number == 0 && l.acquired { // the holder of the lease may want it
+	if err == nil && number == 0 && l.acquired { // release it for the holder of the lease
 		t.locked = false
 		_, err = tx.Exec(ctx, "SELECT pg_advisory_unlock("+lockKeySQL+")", t.name)
 	}
@@ -92,7 +92,7 @@ func (l *lockResult) identify(ctx context.Context, tx pgx.Tx) error {
 	return tx.QueryRow(ctx, "SELECT coalesce((SELECT has_table_privilege(usesysid, 'gateway.leader', 'UPDATE') FROM pg_stat_activity WHERE pid = $1), true)", l.pid).Scan(&l.trusted)
 }
 
-// look reads the lease.
+// refresh reads the lease.
 func (r *leaseRow) refresh(ctx context.Context, tx pgx.Tx, t *term) error {
 	var seen leaseRow
 	err := tx.QueryRow(ctx, "SELECT holder, term, pid, locked, expires FROM gateway.leader WHERE name = $1", t.name).Scan(&seen.holder, &seen.number, &seen.pid, &seen.locked, &seen.expires)
@@ -107,8 +107,8 @@ func (r *leaseRow) refresh(ctx context.Context, tx pgx.Tx, t *term) error {
 	return nil
 }
 
-// take writes the lease over the one that was seen last, and returns its term; 0 where that one
-// was not there any more.
+// acquire overwrites the lease that was read last, and returns the new term, 0 if the lease has
+// changed since.
 func (r *leaseRow) acquire(ctx context.Context, tx pgx.Tx, t *term) (number int64, err error) {
 	err = tx.QueryRow(ctx, `INSERT INTO gateway.leader AS l (name, holder, term, pid, locked, expires)
 		VALUES ($1, $2, greatest(`+t.nextSQL()+`, $8::bigint + 1), pg_backend_pid(), $3, clock_timestamp() + $4 * interval '1 second')
@@ -121,8 +121,8 @@ func (r *leaseRow) acquire(ctx context.Context, tx pgx.Tx, t *term) (number int6
 	return number, err
 }
 
-// prolong writes that the leader lives. It takes the advisory lock where a foreign role had
-// it before. A gateway that knows no leases may be faster, and leads then.
+// renew renews the lease. It also takes the advisory lock if a foreign role had it before. An older
+// gateway without leases may take it first, and leads then.
 func (r *leaseRow) renew(ctx context.Context, tx pgx.Tx, t *term) error {
 	if !t.locked {
 		var l lockResult
@@ -144,7 +144,7 @@ func (r *leaseRow) renew(ctx context.Context, tx pgx.Tx, t *term) error {
 	return err
 }
 
-// release gives the lease up. It expires anyway.
+// release gives the lease up. If it fails, the lease expires.
 func (r *leaseRow) release(t *term) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -12,18 +12,18 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// kind says what becomes of a parameter of a URL.
+// paramKind is how a parameter of a URL is handled.
 type paramKind int
 
 const (
 	serverSetting paramKind = iota // of the server: pgx sends it
 	forwarded                      // pgx knows it
 	ignored                        // it changes nothing here
-	refused                        // it cannot be had, and who writes it relies on it
-	handled                        // readParams sees to it
+	refused                        // not supported, and a user who sets it relies on it
+	handled                        // readParams handles it
 )
 
-// known are the parameters of libpq, and those of other clients with which a URL is shared.
+// knownParams are the parameters of libpq, and those of other clients that may share the URL.
 var knownParams = map[string]paramKind{
 	"host": forwarded, "port": forwarded, "dbname": forwarded, "database": forwarded, "user": forwarded, "password": forwarded, "service": forwarded, "servicefile": forwarded,
 	"options": forwarded, "application_name": forwarded, "krbspn": forwarded, "krbsrvname": forwarded, "require_auth": forwarded,
@@ -63,12 +63,12 @@ var knownParams = map[string]paramKind{
 	"requiressl":                 refused,
 }
 
-// modes are the values of sslmode. no-verify is that of node-postgres.
+// sslModes are the values of sslmode. no-verify is from node-postgres.
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify"}
 
 var targetSessionAttrsValues = []string{"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}
 
-// tlsVersions are as libpq writes them. Go speaks none before 1.2.
+// tlsVersions are named as in libpq. Go supports none before 1.2.
 var tlsVersions = map[string]uint16{"TLSv1": 0, "TLSv1.1": 0, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
 
 // params are the parameters of a URL that pgx does not know.
@@ -84,12 +84,12 @@ func (p params) secure(t *tls.Config) {
 	t.MinVersion, t.MaxVersion = p.min, p.max
 }
 
-// readParams takes from a URL the parameters that pgx does not know, or would send to the server as
-// settings, and returns an error where one cannot be meant. It repeats no value of
-// one that may be secret.
+// readParams removes from a URL the parameters that pgx does not know, or would send to the server as
+// settings. It returns an error if a parameter is unknown or not supported. Errors repeat no secret
+// value.
 func readParams(raw string) (text string, p params, err error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok { // keywords, which the command line takes, too
+	if !ok { // keywords and values, as the command line accepts, too
 		return raw, p, nil
 	}
 	before, query, _ := strings.Cut(rest, "?")
@@ -108,7 +108,7 @@ func readParams(raw string) (text string, p params, err error) {
 		case ignored:
 			continue
 		case refused:
-			return "", p, fmt.Errorf("has the parameter %s, which cannot be had here: leave it out", name)
+			return "", p, fmt.Errorf("has the parameter %s, which is not supported: remove it", name)
 		case handled:
 			replaced, err := p.read(name, text)
 			if err != nil {
@@ -124,7 +124,7 @@ func readParams(raw string) (text string, p params, err error) {
 	return strings.TrimSuffix(strings.ToLower(scheme)+"://"+before+"?"+strings.Join(params, "&"), "?"), p, nil
 }
 
-// read reads one parameter, and returns what is left of it for pgx.
+// read handles one parameter, and returns what pgx gets in its place; "" for nothing.
 func (p *params) read(name, value string) (rewritten string, err error) {
 	rewritten = name + "=" + url.QueryEscape(value)
 	oneOf := func(values []string) error {
@@ -161,26 +161,26 @@ func (p *params) read(name, value string) (rewritten string, err error) {
 		rewritten = ""
 	case "gssencmode":
 		if err = oneOf([]string{"disable", "prefer"}); value == "require" {
-			err = errors.New("gssencmode=require cannot be had here: use TLS")
+			err = errors.New("gssencmode=require is not supported: use TLS")
 		}
 		rewritten = ""
 	case "replication":
 		if !slices.Contains([]string{"false", "off", "no", "0"}, value) {
-			err = errors.New("asks for a connection for replication, with which nothing can be read: leave replication out")
+			err = errors.New("asks for a replication connection, which cannot run queries: remove replication")
 		}
 		rewritten = ""
 	case "ssl_min_protocol_version":
 		err, rewritten = version(&p.min), ""
 	case "ssl_max_protocol_version":
 		if err, rewritten = version(&p.max), ""; err == nil && p.max == 0 {
-			err = errors.New("ssl_max_protocol_version: no version of TLS before 1.2 is spoken here")
+			err = errors.New("ssl_max_protocol_version: TLS before 1.2 is not supported: write TLSv1.2 or TLSv1.3")
 		}
 	}
 	return rewritten, err
 }
 
-// mistyped returns an error where a name is that of a parameter of libpq but for its case, an
-// underscore or a hyphen. Any other name may be that of a setting of the server.
+// checkSpelling returns an error if a name differs from a known parameter only in case, underscores or
+// hyphens. Any other name may be a setting of the server.
 func checkSpelling(name string) error {
 	plain := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s)) }
 	if _, ok := knownParams[name]; ok {
@@ -194,7 +194,7 @@ func checkSpelling(name string) error {
 	return nil
 }
 
-// targetSessionAttrs returns that of a URL, or "".
+// targetSessionAttrs returns the parameter target_session_attrs of a URL, or "".
 func targetSessionAttrs(raw string) (value string) {
 	_, query, _ := strings.Cut(raw, "?")
 	for param := range strings.SplitSeq(query, "&") {

@@ -1,4 +1,4 @@
-// Package pgconn connects to PostgreSQL for all plugins that speak it.
+// Package pgconn connects plugins to PostgreSQL.
 package pgconn
 
 import (
@@ -14,15 +14,15 @@ import (
 )
 
 // WithSilenceTimeout returns a context for a statement on conn. It ends with ctx, and with the error
-// [context.DeadlineExceeded] when nothing has come from the server for silence: a row of many
-// megabytes on a slow link has the time that it needs.
+// [context.DeadlineExceeded] when the server has sent nothing for silence. A row of many
+// megabytes may take as long as a slow link needs.
 func WithSilenceTimeout(ctx context.Context, conn *pgx.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
 	return link.Answer(ctx, conn.PgConn().Conn(), silence)
 }
 
-// SetSearchPathSQL is the search path of a transaction in which names mean what PostgreSQL says: a
-// role that may create functions or operators in a schema of the default path could make one
-// that fits a call better than the one of pg_catalog, and would run it with the caller's rights.
+// SetSearchPathSQL sets a search path for a transaction in which names mean PostgreSQL's own objects. A
+// role that may create functions or operators in a schema of the default path could create one
+// that fits a call better than that of pg_catalog, and would run it with the caller's rights.
 const SetSearchPathSQL = "SET LOCAL search_path = pg_catalog, pg_temp"
 
 // Begin begins a transaction with [SetSearchPathSQL]. A setting of the session would reach other
@@ -38,15 +38,15 @@ func InTx(ctx context.Context, conn *pgx.Conn, f func(tx pgx.Tx) error) error {
 		return err
 	}
 	if err := f(tx); err != nil {
-		_ = tx.Rollback(ctx) // the first error tells more
+		_ = tx.Rollback(ctx) // the first error is the cause
 		return err
 	}
 	return tx.Commit(ctx)
 }
 
-// Summarize makes one line of pgx's error, which lists every address and method
-// that was tried: what the server said where it said something, else the last of each address. Where the server
-// is away, the error is marked by [plugin.Unavailable].
+// Summarize returns an error of one line for pgx's error, which lists every address and method
+// that was tried. It has the server's error if there is one, else the last error of each address. It is
+// marked by [plugin.Unavailable] if the server is unavailable.
 func Summarize(err error) error {
 	var serverErr *pg.PgError
 	if errors.As(err, &serverErr) {
@@ -72,7 +72,7 @@ func Summarize(err error) error {
 	return Unavailable(&summarizedError{strings.TrimSpace(strings.Join(last, "; ")), err})
 }
 
-// reason is an error of which less is said.
+// summarizedError is an error with a shorter text.
 type summarizedError struct {
 	text string
 	err  error
@@ -81,9 +81,9 @@ type summarizedError struct {
 func (r *summarizedError) Error() string { return r.text }
 func (r *summarizedError) Unwrap() error { return r.err }
 
-// Close says goodbye to the server, but does not wait for a dead one.
+// Close closes the connection. It waits at most one second for the server.
 func Close(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) // it is closed whatever the server says
+	_ = conn.Close(ctx) // it is closed in any case
 }

@@ -9,11 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// rowOwner finds the owner of the table $1, the rights of this session, and the roles that are
-// neither, nor superusers, and own something whose code may run when a row is read or the
-// query is planned: a partition; what the table, its partitions, their indexes and
-// statistics, and the function $2 that reads it depend on (types, with their parts, functions,
-// and operators).
+// rowOwnersSQL finds the owner of the table $1, the rights of this session, and all other roles that own
+// code which may run when a row is read or the query is planned, except for superusers. This is
+// code of partitions, and of all types, functions and operators on which these depend: the table, its
+// partitions, their indexes and statistics, and the function $2 that reads it.
 const rowOwnersSQL = `WITH RECURSIVE rels(oid) AS (
 		SELECT relid::oid FROM pg_partition_tree($1::oid::regclass) UNION SELECT $1::oid),
 	objects(class, oid) AS (
@@ -41,21 +40,21 @@ const rowOwnersSQL = `WITH RECURSIVE rels(oid) AS (
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles o ON o.oid = c.relowner, pg_roles me
 	WHERE c.oid = $1 AND c.relkind IN ('r', 'p') AND me.rolname = session_user`
 
-// multiranges are the parts of a multirange type; before PostgreSQL 14 there are none.
+// multirangesSQL finds the parts of a multirange type; before PostgreSQL 14 there are none.
 const multirangesSQL = "UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = y.oid"
 
-// HidesRowsSQL is an SQL expression: whether row-level security could hide rows of a table c from [RowReader], which
-// fails then and leaves none out. A superuser reads with the rights of the table's owner.
+// HidesRowsSQL is an SQL expression that is true if row-level security could hide rows of a table c from
+// [RowReader], whose query fails then. A superuser reads with the rights of the table's owner.
 const HidesRowsSQL = `(row_security_active(c.oid) OR c.relrowsecurity AND c.relforcerowsecurity AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
 	AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE oid = c.relowner))`
 
-// BypassRowSecuritySQL is what mends HidesRowsSQL.
+// BypassRowSecuritySQL returns the statement after which row-level security hides no rows from conn's user.
 func BypassRowSecuritySQL(conn *pgx.Conn) string {
 	return "ALTER ROLE " + pgx.Identifier{conn.Config().User}.Sanitize() + " BYPASSRLS -- as a superuser; where a superuser reads, for the table's owner"
 }
 
-// CheckRowsReadable returns why the rows of a table are not read: because of whom it belongs to. owners
-// are those of [RowReader].
+// CheckRowsReadable returns an error if the rows of a table are not read because an owner is not trusted.
+// owners is as in [RowReader].
 func CheckRowsReadable(ctx context.Context, conn *pgx.Conn, table uint32, owners []string) error {
 	return InTx(ctx, conn, func(tx pgx.Tx) error {
 		version, err := serverVersion(ctx, tx)
@@ -71,8 +70,8 @@ func serverVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
 	return version, err
 }
 
-// readAs returns the role with whose rights a function reads the rows of a table, "" for the
-// session's own, and an error where they are not read. The function is 0 where there is none yet.
+// roleForReading returns the role with whose rights a function reads the rows of a table, "" for the
+// session's own. It returns an error if an owner is not trusted. function is 0 if there is none yet.
 func roleForReading(ctx context.Context, tx pgx.Tx, version int, table, function uint32, owners []string) (role string, err error) {
 	sql := strings.Replace(rowOwnersSQL, "MULTIRANGES", "", 1)
 	if version >= oidBound {
@@ -85,10 +84,10 @@ func roleForReading(ctx context.Context, tx pgx.Tx, version int, table, function
 		return "", fmt.Errorf("cannot find the owner of the table: %w", err)
 	}
 	trusted := func(role string) bool { return slices.Contains(owners, role) }
-	if superuser && !isOwner && !ownerSuper { // all that runs has the owner's rights
+	if superuser && !isOwner && !ownerSuper { // all code runs with the owner's rights
 		return owner, nil
 	}
-	const hint = "could run code with the rights of %q; add the role to the option owners where you trust it"
+	const hint = "could run code with the rights of %q; add the role to the option owners if you trust it"
 	if !isOwner && !ownerSuper && !trusted(owner) {
 		return "", fmt.Errorf("the rows of %s are not read: its owner %q "+hint, name, owner, self)
 	}

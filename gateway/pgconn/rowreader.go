@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// A RowReader reads rows of tables which may belong to other roles, in a session of its own, with [RowSettings].
+// A RowReader reads rows of tables that may belong to other roles, in a session of its own with [RowSettings].
 //
 // Reading a row can run code of the table's owner: row_to_json calls casts of the columns'
 // types, a domain has checks, and the planner evaluates functions in the expressions of
@@ -24,31 +24,31 @@ import (
 //     superuser, or to a role that the configuration trusts. The same holds for what else
 //     brings code: partitions, types, and functions of indexes.
 //   - The transaction is read-only and is rolled back, so that the code leaves nothing behind
-//     that would run later, and no setting. What a rollback keeps, as prepared statements and
-//     advisory locks, DISCARD ALL takes. The session runs nothing else, and uses no
-//     statement by name, which the code could have prepared.
+//     that would run later, and no setting. DISCARD ALL removes what a rollback keeps, such as
+//     prepared statements and advisory locks. The session runs nothing else, and uses no
+//     named statement, which the code could have prepared.
 //
 // Its methods are not safe for concurrent use.
 type RowReader struct {
 	Config *pgx.ConnConfig
 	Owners []string // roles, beside the session's own and superusers, whose tables may be read
-	// Timeout bounds each statement in the server. Rows that are found may take longer to come: only
-	// a silence of the server is bounded then.
+	// Timeout bounds each statement in the server. The transfer of rows may take longer: it only
+	// ends if the server sends nothing for this time.
 	Timeout time.Duration
 
 	conn *pgx.Conn
-	pid  uint32 // of the server's process that serves conn; behind a pooler conn has another one
+	pid  uint32 // of the server's process that serves conn; behind a pooler it differs from that of conn
 }
 
-// lockTimeout bounds how long the lock of a table is waited for, which only ALTER TABLE and its
-// like, or an owner who means ill, hold against a reader.
+// lockTimeout bounds the wait for the lock of a table. Only statements such as ALTER TABLE, or a
+// hostile owner, block a reader.
 const lockTimeout = time.Second
 
-// BuildQuery makes the query of a [RowTx] from the primary key of its table, and from whether the
+// BuildQuery returns the query of a [RowTx] for the primary key of its table. partitioned says whether the
 // table is partitioned.
 type BuildQuery func(key []KeyColumn, partitioned bool) (sql string, err error)
 
-// A RowTx is a transaction in which rows of one table are read.
+// A RowTx is a transaction that reads rows of one table.
 type RowTx struct {
 	reader *RowReader
 	tx     pgx.Tx
@@ -99,14 +99,14 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 // their names mean what they meant then.
 const oidBound = 140000
 
-// ErrChanged says that a table was renamed, or got another key, while a reading began.
+// ErrChanged means that a table was renamed, or got another key, while Begin ran.
 var ErrChanged = errors.New("the table's name or its primary key has just been changed: try again")
 
-// restrict takes rights away that the query does not need. It locks the table, and makes the query
-// a function, whose names have become OIDs. Another role may have given these names to other
-// tables and types meanwhile. So the table that the function reads must be the one whose key the query was
-// made of, and the owners that count are those of what the function reads and calls.
-// Before PostgreSQL 14 the names are looked up once more when the function runs.
+// prepareFunction removes rights that the query does not need. It locks the table, and creates a function
+// of the query, in which names are resolved to OIDs. Another role may have given these names to other
+// tables and types meanwhile. So the function must read the table whose key the query was
+// built for, and the owners are checked of all that the function reads and calls.
+// Before PostgreSQL 14 the names are resolved once more when the function runs.
 func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery BuildQuery) error {
 	version, err := serverVersion(ctx, g.tx)
 	if err != nil {
@@ -161,7 +161,7 @@ func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery Bui
 	return g.exec(ctx, "SET TRANSACTION READ ONLY; SET LOCAL row_security = off")
 }
 
-// translated reports whether the server translates what it sends, from the encoding of the database.
+// transcoded reports whether the server converts text from the encoding of the database.
 func (g *RowTx) transcoded() bool {
 	encoding := g.reader.conn.PgConn().ParameterStatus("server_encoding")
 	return encoding != "" && encoding != "UTF8"
@@ -172,24 +172,24 @@ func (g *RowTx) exec(ctx context.Context, sql string) error {
 	return err
 }
 
-// A Row is one row of the answer.
+// A Row is one row of the result: its key, its text as JSON, and the flag of the query.
 type Row struct {
 	Key  []string
 	Data []byte
 	Flag bool
 }
 
-// limit bounds the time in which code of other roles may run.
+// withQueryTimeout bounds the time in which code of other roles may run.
 func (r *RowReader) withQueryTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, r.Timeout+time.Second)
 }
 
-// found runs the query to its end, and keeps what it has found in the server. From then on no
-// code of other roles runs, and the rows take the time that the link needs. The cursor's name
-// is one by which [RowReader.kill] knows the session.
+// runCursorSQL runs the query to its end, and keeps the result in the server. From then on no
+// code of other roles runs, and the transfer may take as long as the link needs. By the cursor's name
+// [RowReader.terminate] identifies the session.
 const runCursorSQL = "MOVE FORWARD 1 FROM gateway_read_rows; SET LOCAL statement_timeout = 0; MOVE ABSOLUTE 0 FROM gateway_read_rows"
 
-// Run runs the query, once. What it has found waits in the server.
+// Run runs the query. The server keeps the result for Rows. Call it once.
 func (g *RowTx) Run(ctx context.Context, args []string) error {
 	ctx, cancel := g.reader.withQueryTimeout(ctx)
 	defer cancel()
@@ -203,7 +203,7 @@ func (g *RowTx) Run(ctx context.Context, args []string) error {
 	return g.exec(ctx, runCursorSQL)
 }
 
-// Rows returns what Run has found. Where bytes come, it may take as long as the link needs.
+// Rows returns the result of Run. It takes as long as the link needs, while the server sends bytes.
 func (g *RowTx) Rows(ctx context.Context) ([]Row, error) {
 	ctx, cancel := WithSilenceTimeout(ctx, g.reader.conn, g.reader.Timeout+time.Second)
 	defer cancel()
@@ -216,9 +216,8 @@ func (g *RowTx) Rows(ctx context.Context) ([]Row, error) {
 	})
 }
 
-// End ends the transaction, and takes away what it has left in the session. A session that
-// does not answer is ended by another one, because its code may catch a cancellation: the
-// next Begin opens a new session.
+// End ends the transaction, and removes what it has left in the session. If the session does not answer,
+// another one terminates it, because its code may catch a cancellation. The next Begin opens a new one.
 func (g *RowTx) End(ctx context.Context) {
 	ctx, cancel := g.reader.withQueryTimeout(ctx)
 	defer cancel()
@@ -231,13 +230,13 @@ func (g *RowTx) End(ctx context.Context) {
 	}
 }
 
-// kill closes the session, and has the server end it.
+// terminate closes the session, and asks the server to end it.
 func (r *RowReader) terminate() {
 	r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), ConnectTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, r.Config)
-	if err != nil { // the server is away, or has ended it
+	if err != nil { // the server is unavailable, or has ended it
 		return
 	}
 	defer Close(conn)

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// poolLook is how often a proof that waits for a second session asks on the first.
+	// poolPollEvery is how often a check that waits for a second session queries the first.
 	poolPollEvery = 500 * time.Millisecond
-	// poolLooks is after how many answers the first session counts as bound to its connection.
+	// poolPollsMin is the number of answers after which the first session counts as bound to its connection.
 	poolPollsMin = 4
-	// poolTries is how often a proof asks on the first session after the second was served: it is
-	// likely to get that one's session from a pooler of transactions, and then need not wait.
+	// poolChecks is how often a check queries the first session after the second was served. A
+	// transaction pooler is likely to answer with the second one's session, which ends the check early.
 	poolChecks = 3
 )
 
-// hearSecond has a second session notify, and returns nil where the first, which the server's process
-// pid serves, hears it. The first asks nothing meanwhile, so a pooler that does not keep a session
-// for it has no connection to forward this to.
+// echoFromSecondSession notifies from a second session, and returns nil if the first, which the server's
+// process pid serves, receives that. The first sends nothing meanwhile, so a pooler that does not keep a
+// session for it has no connection to forward this to.
 //
-// A pool of sessions may be too small for a second one. Then it waits while the first is answered,
-// which proves as much: a pooler of transactions serves in order, and would have given it the
-// session of the first.
+// A session pool may be too small for a second session. Then the second waits while the first is
+// answered, which is proof enough: a transaction pooler serves in order, and would have given the
+// second the session of the first.
 func echoFromSecondSession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
 	opened := openSecondSession(ctx, config)
 	defer opened.close()
@@ -36,7 +36,7 @@ func echoFromSecondSession(ctx context.Context, conn *pgx.Conn, config *pgx.Conn
 	for answers := 0; ; {
 		select {
 		case err := <-opened.failed:
-			return fmt.Errorf("cannot prove that the session is its own: the pooler gives no second session, which this needs for a moment: %w", Summarize(err))
+			return fmt.Errorf("cannot verify that the session belongs to the connection: the pooler gives no second session, which this needs for a moment: %w", Summarize(err))
 		case other := <-opened.served:
 			if other == pid {
 				return newPooledSession(config, fmt.Sprintf("a pooler has given its session, the server's process %d, to a second connection, as with pool_mode=transaction", pid))
@@ -65,7 +65,7 @@ func echoFromSecondSession(ctx context.Context, conn *pgx.Conn, config *pgx.Conn
 	}
 }
 
-// stillServes returns an error where another process than pid serves the connection.
+// checkSamePID returns an error if another process than pid serves the connection.
 func checkSamePID(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32) error {
 	now, err := askPID(ctx, conn, "")
 	if err != nil {
@@ -74,10 +74,10 @@ func checkSamePID(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, p
 	return CheckSameSession(config, now, pid)
 }
 
-// second is a connection that a goroutine makes, and asks for its pid.
+// secondSession is a connection that a goroutine opens, and queries for its pid.
 type secondSession struct {
 	conn     *pgx.Conn     // after served
-	loggedIn chan struct{} // closed when it has logged in, and asks
+	loggedIn chan struct{} // closed once it has logged in
 	served   chan uint32   // the pid
 	failed   chan error
 
@@ -109,7 +109,7 @@ func (s *secondSession) open(ctx context.Context, config *pgx.ConnConfig) (err e
 	return err
 }
 
-// asks reports whether it has logged in.
+// isLoggedIn reports whether it has logged in.
 func (s *secondSession) isLoggedIn() bool {
 	select {
 	case <-s.loggedIn:
@@ -119,7 +119,7 @@ func (s *secondSession) isLoggedIn() bool {
 	}
 }
 
-// close ends it.
+// close closes it, and waits for its goroutine.
 func (s *secondSession) close() {
 	s.cancel()
 	<-s.ended

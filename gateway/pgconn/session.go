@@ -13,21 +13,21 @@ import (
 )
 
 // A pooler between the gateway and the server may give each transaction of a connection another
-// session of the server. Then LISTEN is not heard, locks and settings reach other clients, and no
-// statement fails. The proofs below find this out before anything is left in such a session:
+// session of the server. Then LISTEN receives nothing, locks and settings reach other clients, and no
+// statement fails. The checks below detect this before they leave anything in such a session:
 //   - At the server itself, or behind a proxy that only forwards bytes, the process that serves the
-//     session is the one that was named when the connection was made. A pooler names one that it
-//     has invented.
+//     session is the one that was named when the connection was opened. A pooler invents
+//     a pid.
 //   - Behind a pooler, the session belongs to the connection where a notification from another
-//     session arrives while the connection asks nothing.
+//     session arrives while the connection sends nothing.
 
-// proofTimeout bounds a proof. On a busy server a notification waits for the commits of others
-// that notify, and stands in one queue with theirs.
+// proofTimeout bounds a check. On a busy server a notification waits for the commits of other
+// notifiers, because there is one queue.
 const proofTimeout = 10 * time.Second
 
-// VerifySession returns the pid of the server's process that serves conn, and an error where the
-// next transaction may have another session. config is that of conn: behind a pooler the proof opens a
-// second session for a moment. The role needs no right but to connect. The connection must not
+// VerifySession returns the pid of the server's process that serves conn, and an error if the
+// next transaction may have another session. config is that of conn: behind a pooler the check opens a
+// second session for a moment. The role needs only the right to connect. The connection must not
 // listen yet.
 func VerifySession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (pid uint32, err error) {
 	timed, cancel := context.WithTimeout(ctx, ConnectTimeout)
@@ -41,9 +41,9 @@ func VerifySession(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) 
 	return VerifyListen(ctx, conn, config, nil)
 }
 
-// VerifyListen is [VerifySession], and returns an error where LISTEN does not work, too. Then it calls
-// listen, unless that is nil, which listens to other channels: a session that listens already
-// need not search the server's queue for the place where it begins.
+// VerifyListen is [VerifySession], and also returns an error if LISTEN does not work. Then it calls
+// listen, unless that is nil, to listen to other channels: a session that listens already
+// need not search the server's queue for its start position.
 func VerifyListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, listen func(context.Context) error) (pid uint32, err error) {
 	timed, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
@@ -66,8 +66,8 @@ func VerifyListen(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, l
 	return pid, CheckSameSession(config, now, pid)
 }
 
-// CheckSameSession returns an error where the process pid, which serves a connection now, is not the
-// one that was proven.
+// CheckSameSession returns an error if the process pid, which serves a connection now, is not the
+// one that was verified.
 func CheckSameSession(config *pgx.ConnConfig, pid, proven uint32) error {
 	if pid == proven {
 		return nil
@@ -75,7 +75,7 @@ func CheckSameSession(config *pgx.ConnConfig, pid, proven uint32) error {
 	return newPooledSession(config, fmt.Sprintf("the server's process %d serves it, and process %d did before, as through a pooler with pool_mode=transaction", pid, proven))
 }
 
-// unbound is the error of a connection that has no session of its own.
+// pooledSession is the error of a connection that has no session of its own.
 type pooledSession struct{ reason, database string }
 
 func newPooledSession(config *pgx.ConnConfig, why string) error {
@@ -85,16 +85,16 @@ func newPooledSession(config *pgx.ConnConfig, why string) error {
 func (u *pooledSession) Error() string { return u.text() + ": " + u.fix() }
 
 func (u *pooledSession) text() string {
-	return "the connection has no session of its own, so that LISTEN is not heard, and a lock is that of all clients: " + u.reason
+	return "the connection has no session of its own, so that LISTEN receives nothing, and a lock belongs to all clients: " + u.reason
 }
 
 func (u *pooledSession) fix() string {
 	return fmt.Sprintf("connect to PostgreSQL itself, or have the pooler keep sessions; with pgbouncer by this line under [databases]: %s = host=... pool_mode=session", u.database)
 }
 
-// proveEcho has a channel notified to which conn listens, and waits for that. At the server itself
-// the session notifies itself. Behind a pooler another session does, because a pooler forwards all
-// that comes during a statement.
+// checkEcho notifies a channel to which conn listens, and waits for the notification. At the server
+// itself the session notifies itself. Behind a pooler another session does, because a pooler forwards
+// everything that arrives during a statement.
 func checkEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid uint32, channel string) error {
 	if pid == conn.PgConn().PID() {
 		return awaitEcho(ctx, conn, conn, channel)
@@ -102,18 +102,18 @@ func checkEcho(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, pid 
 	return echoFromSecondSession(ctx, conn, config, pid, channel)
 }
 
-// errNoEcho is of a notification that did not come back.
-var errNoEcho = fmt.Errorf("LISTEN does not work: a notification of its own did not come back within %v: see that the server knows LISTEN, and what fills its queue: SELECT pg_notification_queue_usage()", proofTimeout)
+// errNoEcho means that a notification did not arrive.
+var errNoEcho = fmt.Errorf("LISTEN does not work: a notification of its own did not arrive within %v: check that the server supports LISTEN, and what fills its queue: SELECT pg_notification_queue_usage()", proofTimeout)
 
-// late says of what has taken too long where to look.
+// explainTimeout adds a hint to an error of a timeout.
 func explainTimeout(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: see what fills the server's queue of notifications: SELECT pg_notification_queue_usage()", Summarize(err))
+		return fmt.Errorf("%w: check what fills the server's notification queue: SELECT pg_notification_queue_usage()", Summarize(err))
 	}
 	return Summarize(err)
 }
 
-// hear has one session notify, and waits until the other one, which may be the same, hears it.
+// awaitEcho notifies from one session, and waits until the other, which may be the same, receives that.
 func awaitEcho(ctx context.Context, listens, notifies *pgx.Conn, channel string) error {
 	if _, err := askPID(ctx, notifies, "NOTIFY "+channel+"; "); err != nil {
 		return fmt.Errorf("cannot notify: %w", explainTimeout(err))
@@ -131,14 +131,14 @@ func awaitEcho(ctx context.Context, listens, notifies *pgx.Conn, channel string)
 	}
 }
 
-// askPID carries out before, and returns the pid of the server's process that has done so. Both
-// are one message, and so one transaction.
+// askPID executes before, and returns the pid of the server's process that did. Both are one message,
+// and so one transaction.
 func askPID(ctx context.Context, conn *pgx.Conn, before string) (pid uint32, err error) {
 	results, err := conn.PgConn().Exec(ctx, before+"SELECT pg_catalog.pg_backend_pid()").ReadAll()
 	if err != nil {
 		return 0, err
 	}
-	errNone := errors.New("the server does not say which of its processes serves the session")
+	errNone := errors.New("the server does not return the pid of the session")
 	if len(results) == 0 { // also in a goroutine of its own, where a panic would end the process
 		return 0, errNone
 	}
@@ -148,7 +148,7 @@ func askPID(ctx context.Context, conn *pgx.Conn, before string) (pid uint32, err
 	}
 	n, err := strconv.ParseInt(string(last.Rows[0][0]), 10, 32)
 	if err != nil {
-		return 0, errNone // what is there is not repeated
+		return 0, errNone // the text is not repeated, because it is not trusted
 	}
 	return uint32(n), nil
 }

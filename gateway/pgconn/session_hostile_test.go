@@ -47,7 +47,7 @@ func TestProofOfAStrangeServer(t *testing.T) {
 	}
 	for name, answer := range map[string]string{"nothing": "", "an empty query": "I\x00\x00\x00\x04", "no number": row("a secret")} {
 		conn, config := answering(t, answer)
-		if _, err := VerifySession(testenv.Context(t), conn, config); err == nil || !strings.Contains(err.Error(), "does not say which of its processes") {
+		if _, err := VerifySession(testenv.Context(t), conn, config); err == nil || !strings.Contains(err.Error(), "does not return the pid of the session") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// A Setting is one of the server. Neither part has a quote.
+// A Setting is a setting of the server. Neither field contains a quote.
 type Setting struct{ Name, Value string }
 
-// RowSettings make a row the same text wherever it is read: in the triggers, for a snapshot and for a
-// fetch, whatever the session, its role or the database has set.
+// RowSettings give a row the same text wherever it is read: in the triggers, for a snapshot and for a
+// fetch, regardless of what the session, its role or the database has set.
 var RowSettings = []Setting{
 	{"search_path", "pg_catalog, pg_temp"}, // regclass and its like are qualified, and no function of another role stands in for one of PostgreSQL
 	{"timezone", "UTC"},
@@ -21,8 +21,8 @@ var RowSettings = []Setting{
 	{"quote_all_identifiers", "off"}, // of regclass and its like
 }
 
-// SetSQL returns a statement that makes settings, of the transaction or of the session. It returns the
-// values that the settings have then.
+// SetSQL returns a statement that applies settings, to the transaction or to the session. The statement
+// returns their values.
 func SetSQL(settings []Setting, ofTransaction bool) string {
 	var calls []string
 	for _, s := range settings {

@@ -10,20 +10,20 @@ import (
 	pg "github.com/jackc/pgx/v5/pgconn"
 )
 
-// next is a term that is higher than all before it in this database. It comes from counters: the
-// timeline, which a promotion and a restore raise, and the transaction id. It stays below
-// 2^53, up to which Lua counts exactly, and above the terms of gateways until November 2026, which
+// nextSQL returns an expression for a term above all earlier ones of this database. It is made of
+// counters: the timeline, which a promotion and a restore raise, and the transaction id. It is below
+// 2^53, up to which Lua's integers are exact, and above the terms of gateways until November 2026, which
 // were microseconds of the server's clock.
 func (t *term) nextSQL() string {
 	return `((1::bigint << 52) + ((` + t.timeline + ` & 4095) << 40) + (txid_current() & ((1::bigint << 40) - 1)))`
 }
 
-// TimelineSQL is that of a server which is not in recovery: the first eight hexadecimal digits of
-// the name of a WAL file. pg_control_checkpoint() says the old one for seconds after a promotion.
+// TimelineSQL is the timeline of a server that is not in recovery: the first eight hexadecimal digits of
+// the name of a WAL file. pg_control_checkpoint() returns the old one for seconds after a promotion.
 const TimelineSQL = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint`
 
-// AsUnsupported returns the server's error where a function does not exist or is forbidden (42), or is not
-// supported (0A), as at servers that speak only the protocol of PostgreSQL; else nil.
+// AsUnsupported returns the server's error if a function does not exist or is forbidden (42), or is not
+// supported (0A), as at servers that only speak PostgreSQL's protocol; else nil.
 func AsUnsupported(err error) *pg.PgError {
 	var serverErr *pg.PgError
 	if errors.As(err, &serverErr) && (strings.HasPrefix(serverErr.Code, "42") || strings.HasPrefix(serverErr.Code, "0A")) {
@@ -32,8 +32,8 @@ func AsUnsupported(err error) *pg.PgError {
 	return nil
 }
 
-// readTimeline looks whether the server tells its timeline. Some that only speak the protocol of
-// PostgreSQL do not: there a promotion and a restore do not raise terms.
+// readTimeline checks whether the server reports its timeline. Some that only speak PostgreSQL's protocol
+// do not: there a promotion and a restore do not raise terms.
 func (s Elector) readTimeline(ctx context.Context, t *term) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -43,14 +43,14 @@ func (s Elector) readTimeline(ctx context.Context, t *term) error {
 	})
 	t.timeline = TimelineSQL
 	if unsupported := AsUnsupported(err); unsupported != nil {
-		s.Log.Warn("server does not tell its timeline: terms do not rise with a promotion", "error", unsupported)
+		s.Log.Warn("server timeline unavailable", "effect", "a promotion does not raise terms", "error", unsupported)
 		t.timeline, err = "0::bigint", nil
 	}
 	return err
 }
 
-// follow returns an error where the term that a sink has seen is of a later timeline: then
-// this database was left behind by a promotion or a restore.
+// checkTimeline returns an error if a sink has seen a term of a later timeline: then this server was
+// superseded by a promoted or restored one.
 func (s Elector) checkTimeline(ctx context.Context, t *term) error {
 	if t.above == 0 {
 		return nil

@@ -13,14 +13,14 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// away are the SQLSTATEs, or how they begin, with which a server says that it takes nothing, or
-// nothing at present: the connection is lost (08), it is a standby (25006), has no room or no
-// connection left (53), is starting or stopping (57P), or cannot read its files (58).
+// unavailableStates are the SQLSTATEs, or their prefixes, of a server that cannot serve at present: the
+// connection is lost (08), it is a standby (25006), it has no disk space or no
+// connection left (53), it is starting or stopping (57P), or it cannot read its files (58).
 var unavailableStates = []string{"08", "25006", "53", "57P01", "57P02", "57P03", "57P05", "58"}
 
-// Unavailable returns err, marked by [plugin.Unavailable] where it says that the server is not reached, or
-// takes nothing. A wrong password or a missing table is not marked: asking again soon is of no
-// use, and can lock a role out. It returns nil where err is nil.
+// Unavailable returns err, marked by [plugin.Unavailable] if the server cannot be reached, or cannot serve
+// at present. A wrong password or a missing table is not marked: an early retry is of no
+// use, and can lock a role out. It returns nil if err is nil.
 func Unavailable(err error) error {
 	var serverErr *pg.PgError
 	var dial *pg.ConnectError

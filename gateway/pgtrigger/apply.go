@@ -16,7 +16,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// atDatabase lists what is installed, or brings it up to date.
+// runAtDatabase lists the installed SQL, or migrates it.
 func (r request) runAtDatabase(ctx context.Context, in plugin.Invocation) error {
 	conn, url, err := Connect(ctx, in, r.url, "sql")
 	if err != nil {
@@ -33,7 +33,7 @@ func (r request) runAtDatabase(ctx context.Context, in plugin.Invocation) error 
 	return r.runMigrate(ctx, in, conn, url, found)
 }
 
-// migrateAt prints or carries out what brings SQL of the session's role up to date.
+// runMigrate prints or applies the migration of SQL that the session's role owns.
 func (r request) runMigrate(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, found []Installed) error {
 	var role string
 	if err := conn.QueryRow(ctx, "SELECT current_user::pg_catalog.text").Scan(&role); err != nil {
@@ -83,7 +83,7 @@ func printStatus(in plugin.Invocation, url options.URL, found []Installed) error
 	return err
 }
 
-// Connect connects a command to raw, or to DATABASE_URL where that is empty.
+// Connect connects a command to the URL raw, or to DATABASE_URL if raw is empty.
 func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*pgx.Conn, options.URL, error) {
 	if raw == "" {
 		value, set, err := in.Lookup("DATABASE_URL")
@@ -111,15 +111,15 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 	return conn, url, nil
 }
 
-// How often, and after which pause, statements are tried again that could not lock a table: they wait
-// only shortly for a lock, so that users' writes do not wait for them.
+// Statements that cannot lock a table are retried: each attempt waits only shortly for the lock, so that
+// users' writes do not wait behind it.
 const (
 	lockAttempts = 40
 	lockPause    = 250 * time.Millisecond
 )
 
-// lockTimeoutSQL bounds the wait for a table's lock: all writes of the table wait behind it. It is
-// that of outbox.sql.
+// lockTimeoutSQL bounds the wait for a table's lock, behind which all writes of the table wait. It is
+// the same as in outbox.sql.
 const lockTimeoutSQL = "SET LOCAL lock_timeout = '500ms';\n"
 
 // SQLSTATEs of a lock that another session has, and of two sessions that wait for each other.
@@ -128,7 +128,7 @@ const (
 	deadlockDetected = "40P01"
 )
 
-// carryOut executes statements in one transaction: that of a message with several statements.
+// applySQL executes statements in one transaction: they are one message.
 func applySQL(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql string) error {
 	for attempt := 1; ; attempt++ {
 		_, err := conn.Exec(ctx, sql)

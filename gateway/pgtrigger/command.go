@@ -60,7 +60,7 @@ func (t *tables) Set(text string) error {
 	return err
 }
 
-// request is what the flags ask for.
+// request holds the flags.
 type request struct {
 	tables                       tables
 	mode, channel, field         string
@@ -113,7 +113,7 @@ func scriptSQL(sql string) string {
 	return begin + sql + "COMMIT;\n"
 }
 
-// check refuses flags that do not go together.
+// check returns an error for flags that cannot be combined.
 func (r request) check() error {
 	requests := 0
 	for _, one := range []bool{r.drop, r.migrate, r.status, r.role != ""} {

@@ -14,8 +14,8 @@ var (
 	nameOfCall   = regexp.MustCompile(`NAME_OF\(([^,()]+), ([^,()]+)\)`)
 )
 
-// expand replaces what stands in the text of the functions for what they share: the version, the
-// settings with which a row becomes text, a text that every client can read, and the name of a table.
+// expand replaces the placeholders in the text of the functions: the version, the row settings, the
+// escaping of text, and the name of a table.
 func expand(sql string) string {
 	var settings []string
 	for _, s := range pgconn.RowSettings {

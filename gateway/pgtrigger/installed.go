@@ -48,8 +48,8 @@ func FindInstalled(ctx context.Context, conn *pgx.Conn) (found []Installed, err 
 // Older reports whether the SQL is of an earlier version than this package's.
 func (i Installed) Older() bool { return i.Version < Version }
 
-// VersionError says what to do where the SQL is of another version than this package's. It
-// is nil where the version is the same.
+// VersionError returns an error with a hint if the SQL is of another version than this package's, else
+// nil.
 func (i Installed) VersionError() error {
 	switch {
 	case i.Older():

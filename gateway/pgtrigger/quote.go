@@ -15,8 +15,8 @@ var (
 	plainArg  = regexp.MustCompile(`^[A-Za-z0-9_.:/=-]+$`)
 )
 
-// QuoteQualified returns a name of [Table.Qualified] as SQL and the option --table take it: with quotes where
-// it needs them.
+// QuoteQualified returns a name of [Table.Qualified] as SQL and the option --table accept it, quoted if
+// necessary.
 func QuoteQualified(name string) string {
 	t, ok := ParseQualified(name)
 	if !ok {
@@ -31,7 +31,7 @@ func QuoteQualified(name string) string {
 	return strings.Join(parts, ".")
 }
 
-// ShellArg returns text as one argument in a shell: in single quotes where it needs them.
+// ShellArg returns text as one argument of a shell, in single quotes if necessary.
 func ShellArg(text string) string {
 	if plainArg.MatchString(text) {
 		return text
@@ -39,5 +39,5 @@ func ShellArg(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// QuoteLiteral returns text as an SQL string, whatever standard_conforming_strings is.
+// QuoteLiteral returns text as an SQL string that is valid with any standard_conforming_strings.
 func QuoteLiteral(text string) string { return strings.TrimSpace(literal(text)) }

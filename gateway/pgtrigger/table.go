@@ -16,14 +16,14 @@ import (
 // longer ones off without a word, or refuses them.
 const maxName = 63
 
-// Table is a table's name as it is in the catalog, not quoted.
+// Table is a table's name as in the catalog, not quoted.
 type Table struct{ Schema, Name string }
 
 // String returns the name quoted: "public"."orders".
 func (t Table) String() string { return pgx.Identifier{t.Schema, t.Name}.Sanitize() }
 
-// Qualified returns the name under which events and the outbox have the table: public.orders. A schema or
-// a table that has a dot or a colon, or begins with a quote, stands in quotes, so that no two tables have one name.
+// Qualified returns the table's name in events and in the outbox: public.orders. A schema or table with a
+// dot or a colon, or that begins with a quote, is quoted, so that names are unique.
 func (t Table) Qualified() string { return quoteIfNeeded(t.Schema) + "." + quoteIfNeeded(t.Name) }
 
 func quoteIfNeeded(name string) string {
@@ -121,7 +121,7 @@ func closingQuote(text string) int {
 	return -1
 }
 
-// literal quotes text as an SQL string, whatever standard_conforming_strings is.
+// literal quotes text as an SQL string that is valid with any standard_conforming_strings.
 func literal(text string) string {
 	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
 	if strings.Contains(text, `\`) {
@@ -130,8 +130,8 @@ func literal(text string) string {
 	return quoted
 }
 
-// do returns a DO statement. The tag of its quotes is made of what it quotes: a name in there
-// that has the tag would have to have its own hash.
+// doSQL returns a DO statement. The tag of its quotes is a hash of the body, so that no name in the body
+// can contain it.
 func doSQL(body string) string {
 	sum := sha256.Sum256([]byte(body))
 	tag := "$gateway_" + hex.EncodeToString(sum[:8]) + "$"

@@ -306,7 +306,7 @@ func TestOldAndForeignTriggerFunctions(t *testing.T) {
 	}
 	for _, want := range []string{
 		"warning: the SQL of shop.gateway_notify is version 1, and this gateway's is version 3: bring it up to date with gateway sql --migrate --apply, as its owner shop -> gateway sql --migrate --apply",
-		"warning: rows over 7,999 bytes of shop.orders are not fetched: the function shop.gateway_notify belongs to the role shop -> owners: [shop] where you trust this role",
+		"warning: rows over 7,999 bytes of shop.orders are not fetched: the function shop.gateway_notify belongs to the role shop -> owners: [shop] if you trust this role",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("want %s\ngot\n%s", want, got)

@@ -38,7 +38,7 @@ func (s *source) probeFunctions(ctx context.Context, conn *pgx.Conn) ([]plugin.F
 		if !trusted {
 			findings = append(findings, plugin.Finding{
 				Level: plugin.Warning, Text: "rows over 7,999 bytes of " + i.Tables[0] + " are not fetched: the function " + i.Function + " belongs to the role " + i.Owner,
-				Fix: "owners: [" + i.Owner + "] where you trust this role",
+				Fix: "owners: [" + i.Owner + "] if you trust this role",
 			})
 		}
 	}

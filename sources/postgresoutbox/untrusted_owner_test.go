@@ -112,7 +112,7 @@ func TestReaderRefusesUntrustedOwners(t *testing.T) {
 		withSnapshot("items")(o)
 		o.URL = options.NewURL(testenv.RoleURL(t, "reader"))
 	}
-	want := `snapshot: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the role to the option owners where you trust it`
+	want := `snapshot: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the role to the option owners if you trust it`
 	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
