@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-// fetchTimeout bounds how long an event waits for its turn to be fetched and for its row to be
-// found, and then how long nothing comes of it.
+// fetchTimeout bounds how long an event waits until its row is found, and then how long the server may
+// send nothing.
 const fetchTimeout = 5 * time.Second
 
 // fetcher fetches rows that were too large for a notification, one after the other. It reads the
@@ -26,8 +26,8 @@ type fetcher struct {
 	conn   *pgx.Conn
 }
 
-// complete returns the payload as it would have been, had the row been small: with the row as
-// it is now. It returns nil for a row that is gone: only its key is known.
+// payload returns the payload of a small row, with the row as it is now. It returns nil if the row is
+// deleted.
 func (f *fetcher) payload(ctx context.Context, since time.Time, channel string, m largeRow) ([]byte, error) {
 	if m.operation == "DELETE" {
 		return nil, nil
@@ -39,9 +39,9 @@ func (f *fetcher) payload(ctx context.Context, since time.Time, channel string, 
 	return m.payload(row), nil
 }
 
-// fetched finds a table, but only one that has the trigger of `gateway sql` for this channel and
-// field, and whose trigger function belongs to this role, to a superuser, or to one that is
-// trusted: every role may notify, and must get no other table read.
+// tableSQL finds a table, but only one that has the trigger of `gateway sql` for this channel and
+// field, and whose trigger function belongs to this role, to a superuser, or to a
+// trusted role: every role may notify, and must not cause other tables to be read.
 const tableSQL = `SELECT n.nspname::text, c.relname::text
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass($1) AND EXISTS (
@@ -50,7 +50,7 @@ const tableSQL = `SELECT n.nspname::text, c.relname::text
       AND t.tgargs = convert_to($2, getdatabaseencoding()) || decode('00', 'hex') || convert_to($3, getdatabaseencoding()) || decode('00', 'hex')
       AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))`
 
-// row returns the row as JSON, nil where it is gone. The event has waited since a time.
+// row returns the row as JSON, nil if it is deleted. The event has waited since the given time.
 func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m largeRow) ([]byte, error) {
 	limited, cancel := context.WithDeadline(ctx, since.Add(fetchTimeout))
 	defer cancel()
@@ -102,7 +102,7 @@ func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m la
 	return rows[0].Data, nil
 }
 
-// keyText returns a value of a key as PostgreSQL reads it.
+// keyText returns a value of a key as PostgreSQL parses it.
 func keyText(value json.RawMessage) (text string, err error) {
 	switch {
 	case len(value) == 0 || string(value) == "null":
@@ -111,7 +111,7 @@ func keyText(value json.RawMessage) (text string, err error) {
 		err = json.Unmarshal(value, &text)
 		return text, err
 	}
-	return string(value), nil // a number, or what jsonb reads
+	return string(value), nil // a number, or text for jsonb
 }
 
 func (f *fetcher) close() {

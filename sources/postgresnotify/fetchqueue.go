@@ -22,10 +22,10 @@ const (
 	maxWaiting  = 1000 // events that wait for fetches
 )
 
-// waiting holds the events whose rows are being fetched, and behind each of them the later
-// changes of the same row. All other events pass by: a fetch that hangs delays one row. At most
+// fetchQueue holds the events whose rows are being fetched, and behind each of them the later
+// changes of the same row. Other events do not wait, so a slow fetch delays one row only. At most
 // one row of a table is fetched at a time, so that one table cannot take all sessions. An event
-// whose row cannot be fetched in time goes on with its key.
+// whose row cannot be fetched in time is emitted with its key only.
 //
 // Only the goroutine of Run uses it. The fetches themselves run in goroutines of their own.
 type fetchQueue struct {
@@ -43,19 +43,19 @@ type fetchQueue struct {
 	panicked   *plugin.PanicError // of a fetch; nil: none
 }
 
-// lane is events in the order in which they leave, which is that of their arrival: those of one
-// row, or of several that an event could belong to.
+// lane holds events in the order of arrival, in which they are emitted. They are of one row, or of
+// several rows that one event may belong to.
 type lane struct {
 	channel string
 	events  []*waitingEvent
-	rows    []largeRow // of all that were in it
+	rows    []largeRow // of all events that were in the lane
 }
 
 // item is one event of a lane.
 type waitingEvent struct {
 	event     *event.Event
 	arrivedAt time.Time
-	large     *largeRow // its row is to be fetched; nil: it only follows
+	large     *largeRow // the row to fetch; nil if the event only waits for earlier ones
 	state     fetchState
 }
 
@@ -67,13 +67,13 @@ const (
 	done // fetched, given up, or not to be fetched
 )
 
-var errFetchOverload = errors.New("too many rows wait to be fetched, or a fetch takes too long")
+var errFetchOverload = errors.New("too many rows wait for a fetch, or a fetch takes too long")
 
 type result struct {
 	lane    *lane
 	item    *waitingEvent
 	fetcher *fetcher
-	data    []byte // nil: the row is gone
+	data    []byte // nil if the row is deleted
 	err     error
 }
 
@@ -81,8 +81,7 @@ func newFetchQueue(newFetcher func() *fetcher, log *slog.Logger, unfetched prome
 	return &fetchQueue{newFetcher: newFetcher, log: log, unfetched: unfetched, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
 }
 
-// add takes an event that must wait, and reports whether it has. The row of an event that is
-// marked begins to be fetched.
+// add queues an event that must wait, and reports whether it did. It starts the fetch of a large row.
 func (w *fetchQueue) add(ctx context.Context, e *event.Event) bool {
 	large := isLargeRow(e.Data)
 	if !large && len(w.lanes) == 0 {
@@ -117,9 +116,9 @@ func (w *fetchQueue) add(ctx context.Context, e *event.Event) bool {
 	return true
 }
 
-// laneOf returns the lane of an event's row, nil where none of it waits. Only events that are
-// marked name their table: any other may belong to each row with its key. Lanes that an event
-// could belong to become one.
+// laneOf returns the lane of an event's row, nil if none waits. Only events of large rows name their
+// table: any other event may belong to each row with its key. Lanes that an event may belong to are
+// merged.
 func (w *fetchQueue) laneOf(e *event.Event) (found *lane) {
 	var fields map[string]json.RawMessage
 	if len(w.lanes) == 0 || json.Unmarshal(e.Data, &fields) != nil {
@@ -129,7 +128,7 @@ func (w *fetchQueue) laneOf(e *event.Event) (found *lane) {
 	matches := func(m largeRow) bool {
 		row, parsed := rows[m.field]
 		if !parsed {
-			_ = json.Unmarshal(fields[m.field], &row) // without one it is no row of any lane
+			_ = json.Unmarshal(fields[m.field], &row) // without a row it matches no lane
 			rows[m.field] = row
 		}
 		return m.matches(row)
@@ -148,14 +147,14 @@ func (w *fetchQueue) laneOf(e *event.Event) (found *lane) {
 	return found
 }
 
-// join takes the items of another lane, in the order of arrival.
+// merge adds the events of another lane, in the order of arrival.
 func (l *lane) merge(other *lane) {
 	l.events, l.rows = append(l.events, other.events...), append(l.rows, other.rows...)
 	slices.SortStableFunc(l.events, func(a, b *waitingEvent) int { return a.arrivedAt.Compare(b.arrivedAt) })
 }
 
-// start begins the fetches for which there is a session: of the first item of a lane, where no
-// other row of its table is fetched.
+// start starts fetches while sessions are free: of the first event of each lane, if no
+// other row of its table is being fetched.
 func (w *fetchQueue) start(ctx context.Context) {
 	busy := map[string]bool{}
 	for _, l := range w.lanes {
@@ -196,7 +195,7 @@ func (w *fetchQueue) start(ctx context.Context) {
 	}
 }
 
-// onResult has cancel called when a fetch has ended, or ended before.
+// cancelOnResult calls cancel when a fetch ends, or at once if one has ended.
 func (w *fetchQueue) cancelOnResult(cancel context.CancelFunc) {
 	w.wake.Store(&cancel)
 	if len(w.results) > 0 {
@@ -204,7 +203,7 @@ func (w *fetchQueue) cancelOnResult(cancel context.CancelFunc) {
 	}
 }
 
-// finished returns the events that need not wait any more, in the order of each row.
+// finished returns the events that need not wait any more, in the order of each lane.
 func (w *fetchQueue) finished(ctx context.Context) (out []*event.Event) {
 	for len(w.results) > 0 {
 		r := <-w.results
@@ -243,15 +242,15 @@ func (w *fetchQueue) finished(ctx context.Context) (out []*event.Event) {
 	return out
 }
 
-// keyOnly counts an event that goes on with its key only, and logs why, for some of them.
+// emitKeyOnly counts an event that is emitted with its key only, and logs the reason of some.
 func (w *fetchQueue) emitKeyOnly(channel string, err error) {
 	w.unfetched.Inc()
 	w.warnings.Do(func() {
-		w.log.Warn("row over 7,999 bytes not read: its event has only the primary key", "channel", channel, "error", err)
+		w.log.Warn("large row not fetched", "effect", "its event has only the primary key", "channel", channel, "error", err)
 	})
 }
 
-// close waits for the fetches that run, which end with their context, and closes the sessions.
+// close waits for running fetches, which end with their context, and closes the sessions.
 func (w *fetchQueue) close() {
 	w.goroutines.Wait()
 	for len(w.results) > 0 {

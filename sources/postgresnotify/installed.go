@@ -11,11 +11,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// ownerTrusted reports whether a role owns trigger functions that fetches trust: it is that of
-// the session, a superuser, or one of owners.
+// ownerTrustedSQL reports whether a role is trusted as the owner of trigger functions: it is that of
+// the session, a superuser, or in owners.
 const ownerTrustedSQL = `SELECT coalesce((SELECT rolsuper OR rolname = session_user OR rolname = ANY (coalesce($2::text[], '{}')) FROM pg_roles WHERE rolname = $1), false)`
 
-// installed returns what is worth knowing of the trigger functions of `gateway sql` in this database: that one has
+// probeFunctions returns findings for the trigger functions of `gateway sql` in this database that have
 // another version than this gateway's, or an owner that is not trusted.
 func (s *source) probeFunctions(ctx context.Context, conn *pgx.Conn) ([]plugin.Finding, error) {
 	found, err := pgtrigger.FindInstalled(ctx, conn)
@@ -45,7 +45,7 @@ func (s *source) probeFunctions(ctx context.Context, conn *pgx.Conn) ([]plugin.F
 	return findings, nil
 }
 
-// warn logs once what is worth knowing of the trigger functions. It needs a session that belongs to the
+// warnTriggers logs the findings of the trigger functions once. It needs a session that belongs to the
 // connection, and does not listen.
 func (s *source) warnTriggers(ctx context.Context, conn *pgx.Conn) error {
 	if s.warnedTriggers {

@@ -7,14 +7,14 @@ import (
 	"fmt"
 )
 
-// marker is the field by which the trigger of `gateway sql` says that a row was too large to
-// be notified. Its value is the table, quoted. An event keeps it where the row could not be
-// fetched, or is gone: then it has only the key.
+// fetchField is the field with which the trigger of `gateway sql` marks a row that was too large to
+// be notified. Its value is the table, quoted. An event keeps the field if the row could not be
+// fetched, or is deleted: then it has only the key.
 const fetchField = "_gateway_fetch"
 
 func isLargeRow(payload []byte) bool { return bytes.Contains(payload, []byte(`"`+fetchField+`"`)) }
 
-// marked is what the trigger sent in the place of a large row.
+// largeRow is what the trigger sent in the place of a large row.
 type largeRow struct {
 	operation string
 	field     string // that holds the key
@@ -22,7 +22,7 @@ type largeRow struct {
 	table     string
 }
 
-// parseMarked reads the three fields of a marked payload.
+// parseLargeRow parses the three fields of such a payload.
 func parseLargeRow(payload []byte) (largeRow, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &fields); err != nil {
@@ -41,7 +41,7 @@ func parseLargeRow(payload []byte) (largeRow, error) {
 		}
 	}
 	if len(fields) == 3 && m.operation != "" && m.table != "" && string(fields[m.field]) == "null" {
-		return largeRow{}, errors.New("the trigger on " + m.table + " could not notify the row, nor its key: the table has no primary key, or the server's log has a warning that says why")
+		return largeRow{}, errors.New("the trigger on " + m.table + " could not notify the row, nor its key: the table has no primary key, or the server's log has a warning with the reason")
 	}
 	if len(fields) != 3 || m.operation == "" || m.table == "" || len(m.key) == 0 {
 		return largeRow{}, errors.New("the trigger of gateway sql did not write this payload")
@@ -49,14 +49,14 @@ func parseLargeRow(payload []byte) (largeRow, error) {
 	return m, nil
 }
 
-// payload is the notification as it would have been, had the row been small.
+// payload returns the notification of a small row.
 func (m largeRow) payload(row []byte) []byte {
 	operation, _ := json.Marshal(m.operation) // strings always encode
 	field, _ := json.Marshal(m.field)
 	return fmt.Appendf(nil, `{"operation" : %s, %s : %s}`, operation, field, row)
 }
 
-// isRow reports whether a row, or its key, has the key of m.
+// matches reports whether a row, or its key, has the key of m.
 func (m largeRow) matches(row map[string]json.RawMessage) bool {
 	for column, value := range m.key {
 		if !bytes.Equal(row[column], value) {

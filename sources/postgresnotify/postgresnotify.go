@@ -24,7 +24,7 @@ type Options struct {
 	Channels  []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to, each up to 63 bytes"`
 	Tables    []string         `koanf:"tables" doc:"tables whose rows over 7,999 bytes are fetched: orders, shop.orders, or with quotes \"Shop\".\"Orders\""`
 	Owners    []string         `koanf:"owners" doc:"roles, beside that of the url and superusers, that are trusted as owners of trigger functions and of tables whose rows are fetched"`
-	Heartbeat options.Duration `koanf:"heartbeat" rule:"min=50ms,max=5m" doc:"how often a quiet connection is tried; an answer must come within two seconds"`
+	Heartbeat options.Duration `koanf:"heartbeat" rule:"min=50ms,max=5m" doc:"interval of checks of an idle connection; the answer must arrive within two seconds"`
 }
 
 // Docs is part of [options.Documented].
@@ -36,8 +36,8 @@ func (Options) Docs() map[string]string {
 	}
 }
 
-// maxChannel is the longest channel name in bytes. LISTEN cuts longer ones off
-// without a word, and pg_notify refuses them (PostgreSQL's NAMEDATALEN - 1).
+// maxChannel is the longest channel name in bytes. LISTEN truncates longer ones without
+// an error, and pg_notify refuses them (PostgreSQL's NAMEDATALEN - 1).
 const maxChannel = 63
 
 // Check is part of [options.Checker].
@@ -72,7 +72,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	})
 	s := &source{unfetched: unfetched, Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
 	for _, text := range o.Tables {
-		t, _ := pgtrigger.ParseTable(text) // Check saw to it
+		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.String()] = true
 	}
 	return s, errors.Join(env.Metrics.Register(usage), env.Metrics.Register(unfetched))

@@ -32,9 +32,9 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	return append(append(findings, installed...), probeQueue(ctx, conn))
 }
 
-// triggersOf lists the triggers that notify a channel: of gateway_notify the first argument is
-// the channel; other functions have it as an argument, or as a literal or in a NOTIFY in their text. The
-// triggers of the outbox notify its readers, and no channel of an application.
+// triggersSQL lists the triggers that notify a channel. gateway_notify has the channel as its first
+// argument; other functions have it as an argument, or as a literal or in a NOTIFY in their text. The
+// triggers of the outbox are excluded, because they notify only its readers.
 var triggersSQL = `SELECT t.tgrelid::regclass::text, t.tgname, quote_ident(t.tgname), p.proname = 'gateway_notify' OR p.prosrc ~ '(octet_length|7999|8000)', t.tgenabled <> 'D',
     has_table_privilege(t.tgrelid, 'SELECT'), CASE WHEN has_schema_privilege(c.relnamespace, 'USAGE') THEN '' ELSE c.relnamespace::regnamespace::text END, ` + pgconn.HidesRowsSQL + `
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace,
@@ -61,7 +61,7 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 	})
 	switch {
 	case err != nil:
-		return []plugin.Finding{{Level: plugin.Warning, Text: fmt.Sprintf("cannot look for triggers: %v", err)}}
+		return []plugin.Finding{{Level: plugin.Warning, Text: fmt.Sprintf("cannot read the triggers: %v", err)}}
 	case len(found) == 0:
 		return []plugin.Finding{{
 			Level: plugin.Warning, Text: fmt.Sprintf("no trigger in this database notifies %s", channel),
@@ -92,7 +92,7 @@ func probeTriggers(ctx context.Context, conn *pgx.Conn, channel string) []plugin
 func probeQueue(ctx context.Context, conn *pgx.Conn) plugin.Finding {
 	var usage float64
 	if err := conn.QueryRow(ctx, "SELECT pg_notification_queue_usage()", pgx.QueryExecModeSimpleProtocol).Scan(&usage); err != nil {
-		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot see the notification queue: %v", err)}
+		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot read the usage of the notification queue: %v", err)}
 	}
 	if usage > 0.1 {
 		return plugin.Finding{

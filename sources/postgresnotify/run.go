@@ -21,8 +21,8 @@ const (
 
 // Run is part of [plugin.Source].
 //
-// The session does nothing but listen. It never opens a transaction: a
-// listening session in one blocks the notification queue of the whole server.
+// The session only listens. It never opens a transaction: a listening session in a
+// transaction blocks the notification queue of the whole server.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	defer queue.close()
 	defer stop()
 	if s.listenedBefore {
-		out.Gap("listening anew: what was notified meanwhile is lost")
+		out.Gap("reconnected: notifications in between are lost")
 	}
 	s.listenedBefore = true
 	defer s.usage.MarkStale()
@@ -52,7 +52,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
 	if err = s.createTrigger(ctx, conn); err == nil {
-		err = s.warnTriggers(ctx, conn) // before it listens: it needs a transaction
+		err = s.warnTriggers(ctx, conn) // before LISTEN, because it needs a transaction
 	}
 	if err == nil {
 		s.pid, err = pgconn.VerifyListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.listenToChannels(ctx, conn) })
@@ -64,7 +64,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// subscribe listens to all channels.
+// listenToChannels listens to all channels.
 func (s *source) listenToChannels(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
@@ -76,11 +76,11 @@ func (s *source) listenToChannels(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// listen emits notifications until the connection is lost. It takes all that
-// arrived in one read of the socket as one batch. Events whose rows must be fetched wait aside.
+// listen emits notifications until the connection is lost. All that arrive in one read of
+// the socket are one batch. Events whose rows must be fetched wait in queue.
 func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *fetchQueue, out plugin.Output) error {
 	var batch []*event.Event
-	last := time.Now() // sign of life
+	last := time.Now() // when the connection was last known to work
 	for {
 		forward := func(e *event.Event) error {
 			if !w.add(ctx, e) {
@@ -96,19 +96,19 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *fetchQueue, out 
 		}
 		err := s.forwardUntil(ctx, conn, last.Add(s.opts.Heartbeat.D()), &last, w, forward)
 		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {
-			// It may be this process that had no time: then what has come is there.
+			// This process may have been delayed: then notifications have arrived already.
 			err = s.forwardUntil(ctx, conn, time.Now().Add(finalReadTimeout), &last, w, forward)
 		}
 		batch = append(batch, w.finished(ctx)...)
-		if len(batch) > 0 { // a notification that was cut off stood behind these
+		if len(batch) > 0 { // also after an error, because these arrived completely
 			err = errors.Join(err, out.Emit(ctx, event.Batch{Events: batch}))
 			batch = nil
 		}
 		if err == nil && w.panicked != nil {
 			err = fmt.Errorf("fetching a row: %w", w.panicked)
 		}
-		// A server answers only when it has sent all notifications that wait, which
-		// may be many: where some came the connection lives, and is not asked.
+		// A server answers only after it has sent all pending notifications, which
+		// may be many. If some arrived, the connection works, and needs no heartbeat.
 		if err == nil && time.Since(last) >= s.opts.Heartbeat.D() {
 			err = s.heartbeat(ctx, conn)
 			last = time.Now()
@@ -119,9 +119,8 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *fetchQueue, out 
 	}
 }
 
-// until passes notifications on until a deadline, or until a fetch has ended. Both leave the
-// connection usable.
-// What comes moves last on, and with it the time of the next heartbeat.
+// forwardUntil forwards notifications until a deadline, or until a fetch has ended. Both leave the
+// connection usable. Each notification updates last, and so defers the next heartbeat.
 func (s *source) forwardUntil(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, w *fetchQueue, forward func(*event.Event) error) error {
 	wait, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -133,7 +132,7 @@ func (s *source) forwardUntil(ctx context.Context, conn *pgx.Conn, deadline time
 			if err := forward(e); err != nil {
 				return err
 			}
-			*last = time.Now() // when the routes have it: they may have taken long
+			*last = time.Now() // after forward, which may block for long
 		}
 		if err != nil {
 			if wait.Err() != nil && ctx.Err() == nil {
@@ -144,8 +143,8 @@ func (s *source) forwardUntil(ctx context.Context, conn *pgx.Conn, deadline time
 	}
 }
 
-// heartbeat asks the server something: a half-open connection gives no other sign, a pooler may have
-// got another mode and given the connection another session, and the queue is worth watching.
+// heartbeat queries the server. This detects a half-open connection, and a pooler whose mode has changed
+// and which has given the connection another session. It also reads the usage of the notification queue.
 func (s *source) heartbeat(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

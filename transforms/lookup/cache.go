@@ -6,11 +6,11 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// cache remembers rows by parameters; nil stands for none, which is remembered, too.
+// cache holds rows by parameters. A nil row means that there is none, which is cached, too.
 type cache struct {
 	now  func() time.Time
 	ttl  time.Duration
-	rows *simplelru.LRU[string, cachedRow] // nil: nothing is remembered
+	rows *simplelru.LRU[string, cachedRow] // nil if nothing is cached
 }
 
 type cachedRow struct {

@@ -16,11 +16,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// database is one session, which is opened when it is needed and again when it was lost.
+// database is one session, which is opened on demand, and again after it was lost.
 type database struct {
 	config      *pgx.ConnConfig
 	sql         string
-	settingsSQL string // a statement that makes the settings of the transaction
+	settingsSQL string // a statement that applies the settings of the transaction
 	conn        *pgx.Conn
 }
 
@@ -32,21 +32,21 @@ var (
 // parameters returns the highest N of a $N in a query, outside of texts and comments.
 func parameters(query string) (highest int) {
 	for _, m := range parameterRef.FindAllStringSubmatch(quotedText.ReplaceAllString(query, " "), -1) {
-		n, _ := strconv.Atoi(m[1]) // it is digits
+		n, _ := strconv.Atoi(m[1]) // digits always parse
 		highest = max(highest, n)
 	}
 	return highest
 }
 
-// wrapped makes each row one JSON object, with all digits as the server prints them. A
-// statement that changes something cannot stand there.
+// rowQuery returns a query that converts each row to a JSON object, with all digits as the server prints
+// them. In a subquery, a statement that changes data is a syntax error.
 func rowQuery(query string) string {
 	query = strings.TrimRight(query, "; \t\r\n")
 	return "SELECT pg_catalog.to_json(row)::pg_catalog.text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
 }
 
-// settings returns those with which rows become text: they are what postgres-outbox has, but for
-// the search path, and for what the URL says.
+// settingsSQL returns a statement with the row settings of postgres-outbox, except for
+// the search path and settings of the URL.
 func settingsSQL(config *pgx.ConnConfig) string {
 	return pgconn.SetSQL(slices.DeleteFunc(slices.Clone(pgconn.RowSettings), func(s pgconn.Setting) bool {
 		for name := range config.RuntimeParams {
@@ -58,7 +58,7 @@ func settingsSQL(config *pgx.ConnConfig) string {
 	}), true)
 }
 
-// find returns the row, or nil where there is none.
+// findRow returns the row, or nil if there is none.
 func (d *database) findRow(ctx context.Context, params []any) ([]byte, error) {
 	reused := d.conn != nil
 	row, err := d.query(ctx, params)
@@ -68,7 +68,7 @@ func (d *database) findRow(ctx context.Context, params []any) ([]byte, error) {
 	return row, err
 }
 
-// ask asks once. A session that is no good any more is closed.
+// query runs the query once. It closes a session that is not usable any more.
 //
 // The query runs in a read-only transaction that is rolled back, in one round trip: it may run
 // code of the tables' owners, which must leave nothing behind, and no setting. The session uses
@@ -85,7 +85,7 @@ func (d *database) query(ctx context.Context, params []any) ([]byte, error) {
 	if err == nil {
 		switch {
 		case len(rows) > 1:
-			return nil, plugin.Permanent(errors.New("the query finds more than one row: add LIMIT 1, or what tells them apart"))
+			return nil, plugin.Permanent(errors.New("the query finds more than one row: add LIMIT 1, or a condition that finds one"))
 		case len(rows) == 1:
 			return rows[0], nil
 		default:
@@ -94,19 +94,19 @@ func (d *database) query(ctx context.Context, params []any) ([]byte, error) {
 	}
 	var refused *pg.PgError
 	if errors.As(err, &refused) {
-		_, _ = d.conn.Exec(ctx, "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()") // the server has left these out; err is what matters
+		_, _ = d.conn.Exec(ctx, "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()") // the server has skipped these; err is the cause
 	}
 	if refused == nil || d.conn.IsClosed() {
-		_ = d.conn.Close(ctx) // err is what matters
+		_ = d.conn.Close(ctx) // err is the cause
 		d.conn = nil
 	}
-	if errors.Is(err, context.DeadlineExceeded) { // it may be this event's query that takes long, and not the server that is away
+	if errors.Is(err, context.DeadlineExceeded) { // the query of this event may be slow, while the server is available
 		err = errors.New(pgconn.Summarize(err).Error())
 	}
 	return nil, d.wrapError(err)
 }
 
-// read returns what the query finds.
+// runQuery returns the rows of the query.
 func (d *database) runQuery(ctx context.Context, params []any) (found [][]byte, err error) {
 	var batch pgx.Batch
 	batch.Queue("BEGIN READ ONLY")
@@ -116,7 +116,7 @@ func (d *database) runQuery(ctx context.Context, params []any) (found [][]byte, 
 		return err
 	})
 	batch.Queue("ROLLBACK")
-	batch.Queue("SELECT pg_catalog.pg_advisory_unlock_all()") // which the rollback keeps
+	batch.Queue("SELECT pg_catalog.pg_advisory_unlock_all()") // a rollback keeps these locks
 	return found, d.conn.SendBatch(ctx, &batch).Close()
 }
 
@@ -137,11 +137,11 @@ func (d *database) close(ctx context.Context) error {
 func (t *transform) Probe(ctx context.Context) []plugin.Finding {
 	conn, err := pgx.ConnectConfig(ctx, t.db.config)
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "see that url names a server that runs, and a user who may log in"}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "check that url names a running server, and a user who may log in"}}
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	if _, err := conn.Prepare(ctx, "", t.db.sql); err != nil {
-		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "mend the query, or GRANT SELECT on what it reads"}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "correct the query, or GRANT SELECT on what it reads"}}
 	}
 	findings := []plugin.Finding{{Text: "the query can be run"}}
 	var super bool

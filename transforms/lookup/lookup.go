@@ -32,20 +32,20 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"missing": "The field is null, the event is left out, or it is an error",
+		"missing": "The field is null, the event is dropped, or it is an error",
 	}
 }
 
-// Cache remembers rows, and that there is none.
+// Cache holds the options of the cache.
 type Cache struct {
-	Size int              `koanf:"size" rule:"min=0" doc:"how many rows are remembered, and how many times that there is none"`
-	TTL  options.Duration `koanf:"ttl" doc:"how long a row is remembered, and with it how old it may be"`
+	Size int              `koanf:"size" rule:"min=0" doc:"number of cached rows, including those that were not found"`
+	TTL  options.Duration `koanf:"ttl" doc:"how long a row is cached, and so how old it may be"`
 }
 
 // Docs is part of [options.Documented].
 func (Cache) Docs() map[string]string {
 	return map[string]string{
-		"size": "Beyond it what was not asked for for longest is forgotten. 0: none",
+		"size": "Beyond it the least recently used row is evicted. 0 disables the cache",
 	}
 }
 
@@ -67,7 +67,7 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 		return nil, &plugin.OptionError{Option: "params", Err: fmt.Errorf("the query has %d parameters: write an expression for each of $1, $2 ..., not %d", n, len(o.Params))}
 	}
 	if o.Into.HasWildcard() {
-		return nil, &plugin.OptionError{Option: "into", Err: errors.New("a field that gets a row is one: * cannot stand here")}
+		return nil, &plugin.OptionError{Option: "into", Err: errors.New("a row needs one field: write a path without *")}
 	}
 	t := &transform{
 		opts: o, eval: expr.NewEvaluator(env.Now, env.NewID), params: make([]any, len(o.Params)),
@@ -85,7 +85,7 @@ type transform struct {
 	edit   rawjson.Edit
 	params []any  // text, or nil
 	key    []byte // of the cache
-	row    []byte // what is put into the event at hand
+	row    []byte // for the current event
 }
 
 var errNoRow = errors.New("there is no row for it")
@@ -122,7 +122,7 @@ func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.
 	return nil
 }
 
-// evaluate sets params, and key to what tells them apart.
+// evaluate sets params, and key to an unambiguous encoding of them.
 func (t *transform) evaluate(e *event.Event) error {
 	t.key = t.key[:0]
 	for i, p := range t.opts.Params {
