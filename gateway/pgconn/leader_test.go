@@ -116,18 +116,18 @@ func (c campaign) standsBy(t *testing.T) (holder string) {
 
 // stranger takes the advisory lock of the leader as a role that has nothing to do with
 // gateways.
-func stranger(t *testing.T) *pgx.Conn {
+func foreignSession(t *testing.T) *pgx.Conn {
 	t.Helper()
 	conn := testenv.ConnectAs(t, "mallory")
 	exec(t, conn, `SELECT pg_advisory_lock(hashtextextended('eventgateway leader orders', 0))`)
 	return conn
 }
 
-// TestForeignLock: with the table of leaders a lock of a stranger does not count, but is
-// named to those who stand by.
-func TestForeignLock(t *testing.T) {
+// TestLockOfForeignRoleDoesNotCount proves that with leases the lock of a foreign role does not count,
+// and is reported.
+func TestLockOfForeignRoleDoesNotCount(t *testing.T) {
 	prepare(t, true)
-	foreign := stranger(t)
+	foreign := foreignSession(t)
 	first := start(t, elector(t, "gateway"), 0).leads(t)
 	second := start(t, elector(t, "gateway"), 0)
 	if holder, want := second.standsBy(t), fmt.Sprintf(`the role "mallory", pid %d`, foreign.PgConn().PID()); holder != want {
@@ -144,10 +144,10 @@ func TestForeignLock(t *testing.T) {
 	}
 }
 
-// TestForeignLockWithoutLease names the role that has the lock.
-func TestForeignLockWithoutLease(t *testing.T) {
+// TestHolderWithoutLeaseIsNamed proves that without leases the role that has the lock is reported.
+func TestHolderWithoutLeaseIsNamed(t *testing.T) {
 	prepare(t, false)
-	foreign := stranger(t)
+	foreign := foreignSession(t)
 	c := start(t, elector(t, "gateway"), 0)
 	if holder, want := c.standsBy(t), fmt.Sprintf(`the role "mallory", pid %d`, foreign.PgConn().PID()); holder != want {
 		t.Errorf("holder %q, want %q", holder, want)
@@ -156,9 +156,9 @@ func TestForeignLockWithoutLease(t *testing.T) {
 	c.leads(t)
 }
 
-// TestLeaseIsTakenOver: at once, where the holder's session has ended; after the lease, where
-// the holder did not have the lock, or is frozen. A holder that was replaced is not confirmed.
-func TestLeaseIsTakenOver(t *testing.T) {
+// TestTakeover proves that a standby leads at once if the holder's session has ended, and else after
+// the lease timeout.
+func TestTakeover(t *testing.T) {
 	db := prepare(t, true)
 	first := start(t, elector(t, "gateway"), 0).leads(t)
 	second := start(t, elector(t, "gateway"), 0)
@@ -188,7 +188,8 @@ func TestLeaseIsTakenOver(t *testing.T) {
 	third.leads(t)
 }
 
-// TestGatewayWithoutLeases leads with the lock only; a newer one stands by for it.
+// TestGatewayWithoutLeases proves that an older gateway leads by the lock, and that a newer one stands
+// by.
 func TestGatewayWithoutLeases(t *testing.T) {
 	db := prepare(t, false)
 	old := start(t, elector(t, "gateway"), 0).leads(t)
@@ -210,7 +211,8 @@ func TestGatewayWithoutLeases(t *testing.T) {
 	}
 }
 
-// TestRoleWithoutTheLease does not lead beside others, who do not respect its lock.
+// TestRoleWithoutTheLease proves that a role without rights on leases does not lead beside others,
+// which do not respect its lock.
 func TestRoleWithoutTheLease(t *testing.T) {
 	db := prepare(t, true)
 	exec(t, db, `REVOKE UPDATE ON gateway.leader FROM gateway`)
@@ -224,7 +226,7 @@ func TestRoleWithoutTheLease(t *testing.T) {
 // one with the lease gives way.
 func TestLockTakenBesideTheLease(t *testing.T) {
 	prepare(t, true)
-	foreign := stranger(t)
+	foreign := foreignSession(t)
 	first := start(t, elector(t, "gateway"), 0).leads(t)
 	old := testenv.ConnectAs(t, "gateway")
 	exec(t, foreign, "SELECT pg_advisory_unlock_all()")
@@ -234,7 +236,7 @@ func TestLockTakenBesideTheLease(t *testing.T) {
 	}
 }
 
-// TestTermsDoNotGoBack: they come from counters, and are raised above what a sink has seen.
+// TestTermsDoNotGoBack proves that terms rise, also above those that a sink has seen.
 func TestTermsDoNotGoBack(t *testing.T) {
 	db := prepare(t, false)
 	first := start(t, elector(t, "gateway"), 0).leads(t)
@@ -274,7 +276,7 @@ func TestFunctionsOfOthersAreNotCalled(t *testing.T) {
 	exec(t, db, `DROP OWNED BY mallory`)
 }
 
-// TestForeignLeaseTable: a table that another role has made is not written, because its
+// TestForeignLeaseTable proves that a lease table of an untrusted owner is not written, because its
 // triggers would run with this role's rights.
 func TestForeignLeaseTable(t *testing.T) {
 	db := prepare(t, true)

@@ -13,8 +13,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestAPanicInASecondSession: one in the goroutine that opens it is an error of the proof.
-func TestAPanicInASecondSession(t *testing.T) {
+// TestPanicInSecondSession proves that a panic in the goroutine of the second session is an error of
+// the check.
+func TestPanicInSecondSession(t *testing.T) {
 	config, err := Config(options.NewURL(testenv.Postgres(t).URL()), "test")
 	if err != nil {
 		t.Fatal(err)

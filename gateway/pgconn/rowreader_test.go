@@ -25,9 +25,9 @@ func find(t *testing.T, g *pgconn.RowTx, args []string) ([]pgconn.Row, error) {
 	return g.Rows(testenv.Context(t))
 }
 
-// TestNothingIsLeftInTheSession by the code of a table's owner: no prepared statement, no lock,
-// no setting, which would meet the next query of the reader.
-func TestNothingIsLeftInTheSession(t *testing.T) {
+// TestSessionIsCleanAfterRead proves that the code of a table's owner leaves no prepared statement,
+// lock or setting in the session.
+func TestSessionIsCleanAfterRead(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; SET SESSION AUTHORIZATION mallory;
 		CREATE FUNCTION mallory.leave() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
@@ -65,9 +65,9 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 	}
 }
 
-// TestPartsOfOthers: the owner of a partition or a type, or of a function or an operator in an
-// index or in statistics, runs code as the owner of the table does.
-func TestPartsOfOthers(t *testing.T) {
+// TestUntrustedPartsAreRefused proves that untrusted owners of partitions, types, functions and
+// operators are refused.
+func TestUntrustedPartsAreRefused(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; DROP TABLE IF EXISTS parts, typed, indexed, leaf, counted, compared, ranged;
 		SET SESSION AUTHORIZATION mallory; CREATE TYPE mallory.color AS ENUM ('red'); CREATE DOMAIN mallory.colors AS mallory.color[]; CREATE TYPE mallory.pair AS (a int, b mallory.colors);
@@ -95,9 +95,9 @@ func TestPartsOfOthers(t *testing.T) {
 	exec(t, db, `DROP TABLE parts, typed, indexed, leaf, counted, compared, ranged; DROP TYPE wrapped; DROP SCHEMA mallory CASCADE`)
 }
 
-// TestTheTableThatIsReadIsTheOneThatIsTrusted: a schema that is renamed between the check of a table's
-// owner and the read of its rows does not make the read take another table of that name.
-func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
+// TestRenamedSchemaDuringCheck proves that no other table is read if a schema is renamed between the
+// check of the owner and the read.
+func TestRenamedSchemaDuringCheck(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS m1 CASCADE; DROP SCHEMA IF EXISTS m2 CASCADE; CREATE SCHEMA m1 AUTHORIZATION mallory; CREATE SCHEMA m2 AUTHORIZATION mallory; GRANT USAGE ON SCHEMA m1, m2 TO PUBLIC;
 		CREATE TABLE m1.t (id int); INSERT INTO m1.t VALUES (1); CREATE TABLE m2.t (id int); INSERT INTO m2.t VALUES (2); ALTER TABLE m2.t OWNER TO mallory`)
@@ -129,9 +129,9 @@ func TestTheTableThatIsReadIsTheOneThatIsTrusted(t *testing.T) {
 	exec(t, db, `DROP SCHEMA m1 CASCADE; DROP SCHEMA m2 CASCADE`)
 }
 
-// TestTheNamesOfAQueryAreTrusted: an operator or a type in the query that has become another
-// role's is refused, though the table does not depend on it.
-func TestTheNamesOfAQueryAreTrusted(t *testing.T) {
+// TestReplacedNamesInQuery proves that an operator or type that is replaced during the check is not
+// used.
+func TestReplacedNamesInQuery(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; DROP TABLE IF EXISTS public.own; CREATE TABLE public.own (id int);
 		SET SESSION AUTHORIZATION mallory; CREATE FUNCTION mallory.same(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'it ran'; END $$;
@@ -154,9 +154,8 @@ func TestTheNamesOfAQueryAreTrusted(t *testing.T) {
 	exec(t, db, `DROP TABLE public.own; DROP SCHEMA mallory CASCADE`)
 }
 
-// TestHangingCodeIsEnded: code that catches a cancellation leaves no session behind, neither at the server nor
-// behind a pooler, which has told another pid.
-func TestHangingCodeIsEnded(t *testing.T) {
+// TestHangingCodeIsTerminated proves that code that catches a cancellation leaves no session behind.
+func TestHangingCodeIsTerminated(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC; SET SESSION AUTHORIZATION mallory;
 		CREATE FUNCTION mallory.hang() RETURNS text LANGUAGE plpgsql AS $$ BEGIN LOOP BEGIN PERFORM pg_sleep(3600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;

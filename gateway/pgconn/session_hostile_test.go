@@ -39,8 +39,8 @@ func answering(t *testing.T, answer string) (*pgx.Conn, *pgx.ConnConfig) {
 	return conn, config
 }
 
-// TestProofOfAStrangeServer: answers that no PostgreSQL gives are an error, and no panic.
-func TestProofOfAStrangeServer(t *testing.T) {
+// TestVerifyWithInvalidAnswers proves that answers that no PostgreSQL gives are errors, and no panics.
+func TestVerifyWithInvalidAnswers(t *testing.T) {
 	row := func(value string) string {
 		return "T\x00\x00\x00\x1a\x00\x01p\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x17\x00\x04\xff\xff\xff\xff\x00\x00" +
 			"D\x00\x00\x00" + string(rune(10+len(value))) + "\x00\x01\x00\x00\x00" + string(rune(len(value))) + value + "C\x00\x00\x00\x0dSELECT 1\x00"

@@ -45,7 +45,7 @@ func prove(t *testing.T, url string) (*pgx.Conn, *pgx.ConnConfig, error) {
 
 // TestProofs: a role that may only connect, and only once, is proven at the server; behind a pooler of sessions
 // one is, also where the pool has no second session. Behind any other pooler none is.
-func TestProofs(t *testing.T) {
+func TestVerifySession(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `ALTER ROLE mallory CONNECTION LIMIT 1`)
 	for name, c := range map[string]struct {
@@ -84,8 +84,9 @@ func TestProofs(t *testing.T) {
 	}
 }
 
-// TestProofBesideTraffic: a pooler of transactions whose sessions go round among many clients.
-func TestProofBesideTraffic(t *testing.T) {
+// TestVerifySessionUnderLoad proves that a transaction pooler is detected although its sessions rotate
+// among many clients.
+func TestVerifySessionUnderLoad(t *testing.T) {
 	url := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction", PoolSize: 4}).URL()
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
@@ -125,7 +126,7 @@ func behind(b *testenv.Pgbouncer, t *testing.T) pgconn.Elector {
 
 // TestNoLeaderBehindAPoolerOfTransactions, and no lock and no setting that others would find in the pool. One that
 // was switched while a leader led and another stood by has no second leader.
-func TestNoLeaderBehindAPoolerOfTransactions(t *testing.T) {
+func TestNoLeaderBehindTransactionPooler(t *testing.T) {
 	for _, withLease := range []bool{false, true} {
 		db := prepare(t, withLease)
 		b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction", User: "gateway", PoolSize: 1})

@@ -14,8 +14,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestUnavailable: a server that is not reached, is starting or full, is away; a wrong password and a
-// missing table are not.
+// TestUnavailable proves which errors mark a server as unavailable: it cannot be reached, is starting
+// or full. A wrong password and a missing table do not.
 func TestUnavailable(t *testing.T) {
 	said := func(code string) error { return fmt.Errorf("reading: %w", &pg.PgError{Code: code}) }
 	for _, tc := range []struct {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestNamesInCommands: the name of a table stays one argument of a shell, and one name of gateway sql.
+// TestNamesInCommands proves that a table's name stays one argument of a shell, and one name of gateway
+// sql.
 func TestNamesInCommands(t *testing.T) {
 	for _, table := range []Table{{"public", "orders"}, {"Shop", "Order Items"}, {"public", "a'; touch /tmp/pwned; '"}, {"public", `$(id) "x" \`}, {"public", "`id`\n"}} {
 		name := QuoteQualified(table.Schema + "." + table.Name)

@@ -103,7 +103,7 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 	}
 }
 
-// TestNewerVersionIsRefused, because an older gateway does not know what it means.
+// TestNewerVersionIsRefused proves that a gateway refuses SQL of a newer version.
 func TestNewerVersionIsRefused(t *testing.T) {
 	db := testenv.Connect(t)
 	newer := strings.ReplaceAll(pgtrigger.Outbox{}.CreateSQL(), fmt.Sprintf("eventgateway sql version %d", pgtrigger.Version), "eventgateway sql version 99")

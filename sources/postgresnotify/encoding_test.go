@@ -21,13 +21,13 @@ func TestEncodings(t *testing.T) {
 			table := pgtrigger.Table{Schema: "public", Name: e.Text}
 			exec(t, db, fmt.Sprintf(`ALTER DATABASE encoded SET standard_conforming_strings = off; CREATE TABLE %s (id int PRIMARY KEY, note text, raw text DEFAULT E'a\\b'); CREATE VIEW plain AS SELECT * FROM %[1]s`, table))
 			exec(t, db, pgtrigger.Notify{Table: table, Channel: e.Text, Field: "order"}.CreateSQL())
-			s := built(t, func(o *Options) { o.URL, o.Channels = options.NewURL(url), []string{e.Text} })
+			s := newTestSource(t, func(o *Options) { o.URL, o.Channels = options.NewURL(url), []string{e.Text} })
 			for _, f := range s.Probe(testenv.Context(t)) {
 				if f.Level != plugin.OK {
 					t.Errorf("check --live: %+v", f)
 				}
 			}
-			next := runs(t, s)
+			next := startRun(t, s)
 			for i, note := range []string{e.Text, strings.Repeat(e.Text, 4000)} {
 				exec(t, db, fmt.Sprintf(`INSERT INTO plain VALUES (%d, '%s')`, i, note))
 				if got, want := next(), fmt.Sprintf(`{"operation" : "INSERT", "order" : {"id":%d,"note":"%s","raw":"a\\b"}}`, i, note); got != want {

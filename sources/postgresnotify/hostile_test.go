@@ -19,12 +19,12 @@ import (
 const channel = "hostile"
 
 // listening is a source that runs until the test ends; next returns the next payload.
-func listening(t *testing.T, set func(*Options)) (next func() string) {
+func startListening(t *testing.T, set func(*Options)) (next func() string) {
 	t.Helper()
-	return runs(t, built(t, set))
+	return startRun(t, newTestSource(t, set))
 }
 
-func built(t *testing.T, set func(*Options)) *source {
+func newTestSource(t *testing.T, set func(*Options)) *source {
 	t.Helper()
 	o := Type().Defaults().(*Options)
 	o.URL, o.Channels = options.NewURL(testenv.Postgres(t).URL()), []string{channel}
@@ -39,7 +39,7 @@ func built(t *testing.T, set func(*Options)) *source {
 }
 
 // runs runs a source until the test ends.
-func runs(t *testing.T, s *source) (next func() string) {
+func startRun(t *testing.T, s *source) (next func() string) {
 	t.Helper()
 	out := collect{ready: make(chan struct{}), payloads: make(chan string, 2000)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -97,9 +97,9 @@ func forged(table string, id int) string {
 	return fmt.Sprintf(`{"operation":"INSERT","order":{"id":%d},%q:%q}`, id, fetchField, table)
 }
 
-// TestForgedMarks: any role may notify, and may name a table with a trigger function of its
-// own that is called gateway_notify. Its table is not read.
-func TestForgedMarks(t *testing.T) {
+// TestForgedNotificationsReadNoTable proves that a notification of any role, with a trigger function of
+// its own, causes no other table to be read.
+func TestForgedNotificationsReadNoTable(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("mallory")+`DROP TABLE IF EXISTS honest; CREATE TABLE honest (id int PRIMARY KEY, note text); INSERT INTO honest VALUES (1, 'kept');`+trigger("public", "honest"))
 	m := testenv.ConnectAs(t, "mallory")
@@ -120,7 +120,7 @@ func TestForgedMarks(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	next := listening(t, func(o *Options) { o.Owners = nil })
+	next := startListening(t, func(o *Options) { o.Owners = nil })
 	for _, payload := range []string{
 		forged("mallory.t", 1), forged("pg_catalog.pg_authid", 1), forged(`"no table`, 1), forged("x; DROP TABLE honest", 1),
 		strings.Replace(forged("public.honest", 1), `"order"`, `"other"`, 1), // its trigger has another field
@@ -137,15 +137,15 @@ func TestForgedMarks(t *testing.T) {
 	}
 }
 
-// TestFetchRunsNothingWithTheReadersRights: a superuser has installed the trigger on a table of
-// mallory, and fetches its rows with the rights of mallory.
-func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
+// TestFetchRunsTableOwnersCodeAsOwner proves that a superuser fetches rows of another role's table with
+// the rights of its owner.
+func TestFetchRunsTableOwnersCodeAsOwner(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("mallory"))
 	m := testenv.ConnectAs(t, "mallory")
 	exec(t, m, evil)
 	exec(t, db, trigger("mallory", "t"))
-	next := listening(t, nil)
+	next := startListening(t, nil)
 	exec(t, m, `INSERT INTO mallory.t VALUES (2, 'a', repeat('x', 9000))`)
 	var got struct{ Order struct{ E, Note string } }
 	if p := next(); json.Unmarshal([]byte(p), &got) != nil || got.Order.E != "mallory" || len(got.Order.Note) != 9000 {
@@ -157,9 +157,9 @@ func TestFetchRunsNothingWithTheReadersRights(t *testing.T) {
 	}
 }
 
-// TestFetchNeedsTrust: another role than a superuser reads no table whose owner the configuration does not
-// name, and none that is not in tables.
-func TestFetchNeedsTrust(t *testing.T) {
+// TestFetchRefusesUntrustedOwners proves that a role without superuser rights fetches from no table of
+// an untrusted owner.
+func TestFetchRefusesUntrustedOwners(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader")+`GRANT USAGE ON SCHEMA shop TO reader`)
 	shop := testenv.ConnectAs(t, "shop")
@@ -174,7 +174,7 @@ func TestFetchNeedsTrust(t *testing.T) {
 		"in tables":     {func(o *Options) { asReader(o); o.Owners, o.Tables = []string{"shop"}, []string{"shop.orders"} }, true},
 		"not in tables": {func(o *Options) { asReader(o); o.Owners, o.Tables = []string{"shop"}, []string{"orders"} }, false},
 	} {
-		next := listening(t, c.set)
+		next := startListening(t, c.set)
 		exec(t, shop, `DELETE FROM shop.orders; INSERT INTO shop.orders VALUES (1, repeat('x', 9000))`)
 		for {
 			p := next()
@@ -189,14 +189,14 @@ func TestFetchNeedsTrust(t *testing.T) {
 	}
 }
 
-// TestFetchHoldsUpNoOtherRow: while the rows of a table cannot be read, all other events come,
-// and so do large rows of other tables. The changes of one row keep their order.
-func TestFetchHoldsUpNoOtherRow(t *testing.T) {
+// TestSlowFetchDelaysNoOtherRow proves that all other events arrive while the rows of a table cannot be
+// read.
+func TestSlowFetchDelaysNoOtherRow(t *testing.T) {
 	db, locker := testenv.Connect(t), testenv.Connect(t)
 	for _, table := range []string{"slow", "honest"} {
 		exec(t, db, fmt.Sprintf(`DROP TABLE IF EXISTS %[1]s; CREATE TABLE %[1]s (id int PRIMARY KEY, note text);`, table)+trigger("public", table))
 	}
-	next := listening(t, nil)
+	next := startListening(t, nil)
 	exec(t, db, `INSERT INTO slow SELECT n, repeat('x', 9000) FROM generate_series(1, 2) n`)
 	exec(t, db, `INSERT INTO slow SELECT n, 'small' FROM generate_series(3, 3) n`)
 	for range 3 { // two large ones, and the small one, in whatever order
@@ -234,14 +234,14 @@ func TestFetchHoldsUpNoOtherRow(t *testing.T) {
 	}
 }
 
-// TestOrderOfRowsThatCouldBeTheSame: a small change does not name its table, so it follows all
-// rows with its key that are fetched.
-func TestOrderOfRowsThatCouldBeTheSame(t *testing.T) {
+// TestOrderOfAmbiguousRows proves that a small change, which does not name its table, follows all
+// events that may be of its row.
+func TestOrderOfAmbiguousRows(t *testing.T) {
 	db, locker := testenv.Connect(t), testenv.Connect(t)
 	for table, key := range map[string]string{"first": "id", "second": "id, region"} {
 		exec(t, db, fmt.Sprintf(`DROP TABLE IF EXISTS %[1]s; CREATE TABLE %[1]s (id int, region text, note text, PRIMARY KEY (%[2]s));`, table, key)+trigger("public", table))
 	}
-	next := listening(t, nil)
+	next := startListening(t, nil)
 	exec(t, locker, `BEGIN; LOCK TABLE second`)
 	testenv.Notify(t, db, channel, forged("public.first", 1))
 	testenv.Notify(t, db, channel, fmt.Sprintf(`{"operation":"INSERT","order":{"id":1,"region":"eu"},%q:"public.second"}`, fetchField))
@@ -264,11 +264,12 @@ func TestOrderOfRowsThatCouldBeTheSame(t *testing.T) {
 	}
 }
 
-// TestTooManyFetches: events beyond the bound go on with their key, and nothing is lost.
+// TestTooManyFetches proves that events beyond the bound are emitted with their key, and that none is
+// lost.
 func TestTooManyFetches(t *testing.T) {
 	db, locker := testenv.Connect(t), testenv.Connect(t)
 	exec(t, db, `DROP TABLE IF EXISTS slow; CREATE TABLE slow (id int PRIMARY KEY, note text);`+trigger("public", "slow"))
-	next := listening(t, nil)
+	next := startListening(t, nil)
 	exec(t, locker, `BEGIN; LOCK TABLE slow`)
 	const n = maxWaiting + 500
 	exec(t, db, `SELECT pg_notify('hostile', format('{"operation":"INSERT","order":{"id":%s},"_gateway_fetch":"public.slow"}', n)) FROM generate_series(1, $1) n`, n)
@@ -289,7 +290,8 @@ func TestTooManyFetches(t *testing.T) {
 	}
 }
 
-// TestOldAndForeignTriggerFunctions are named by check --live.
+// TestOldAndForeignTriggerFunctions proves that check --live reports old and untrusted trigger
+// functions.
 func TestOldAndForeignTriggerFunctions(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, role("shop")+role("reader"))

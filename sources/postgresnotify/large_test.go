@@ -32,7 +32,7 @@ func TestLargeRowsOfOddTables(t *testing.T) {
 				exec(t, db, `ALTER TABLE odd DROP COLUMN gone`)
 				values = strings.TrimPrefix(values, "1, ")
 			}
-			next := listening(t, nil)
+			next := startListening(t, nil)
 			exec(t, db, `INSERT INTO odd VALUES (`+values+`)`)
 			want := fmt.Sprintf(`{"operation" : "INSERT", "order" : {%s,"big":"%s"}}`, c.want, strings.Repeat("x", 9000))
 			if got := next(); got != want {
@@ -55,7 +55,7 @@ func TestSettingsOfSessions(t *testing.T) {
 				exec(t, db, `ALTER ROLE postgres SET `+setting+`; ALTER DATABASE postgres SET `+setting)
 				t.Cleanup(func() { exec(t, db, `ALTER ROLE postgres RESET ALL; ALTER DATABASE postgres RESET ALL`) })
 			}
-			next := listening(t, nil)
+			next := startListening(t, nil)
 			writer := testenv.Connect(t) // has what the role and the database say
 			for _, size := range []int{1, 9000} {
 				exec(t, writer, `DELETE FROM public.types`)
@@ -85,8 +85,8 @@ func TestRowsThatCannotBeFetched(t *testing.T) {
 	shop := testenv.ConnectAs(t, "shop")
 	exec(t, shop, `CREATE TABLE shop.orders (id int PRIMARY KEY, note text);`+trigger("shop", "orders")+`GRANT SELECT ON shop.orders TO reader;
 		ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON shop.orders USING (current_user = 'shop')`)
-	s := built(t, func(o *Options) { o.URL, o.Owners = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop"} })
-	next := runs(t, s)
+	s := newTestSource(t, func(o *Options) { o.URL, o.Owners = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop"} })
+	next := startRun(t, s)
 	exec(t, shop, `INSERT INTO shop.orders VALUES (1, repeat('x', 9000))`)
 	if got, want := next(), `{"operation" : "INSERT", "order" : {"id" : 1}, "_gateway_fetch" : "shop.orders"}`; got != want {
 		t.Errorf("got %.300s", got)
@@ -114,8 +114,8 @@ func TestRowsThatCannotBeNotified(t *testing.T) {
 	exec(t, db, `DROP TABLE IF EXISTS broken; DROP TYPE IF EXISTS broken_type CASCADE; CREATE TYPE broken_type AS ENUM ('a');
 		CREATE FUNCTION broken_json(broken_type) RETURNS json LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''never''; END'; CREATE CAST (broken_type AS json) WITH FUNCTION broken_json(broken_type);
 		CREATE TABLE broken (id int PRIMARY KEY, e broken_type);`+trigger("public", "broken"))
-	s := built(t, nil)
-	next := runs(t, s)
+	s := newTestSource(t, nil)
+	next := startRun(t, s)
 	exec(t, db, `INSERT INTO broken VALUES (1, 'a')`)
 	var got map[string]any
 	if p := next(); json.Unmarshal([]byte(p), &got) != nil || got["order"] != nil || got[fetchField] != "public.broken" || got["operation"] != "INSERT" {

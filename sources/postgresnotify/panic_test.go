@@ -17,9 +17,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestAPanicEndsTheRun: one in a goroutine that fetches a row is what Run returns, once the event was
-// emitted with its key.
-func TestAPanicEndsTheRun(t *testing.T) {
+// TestPanicInFetchEndsRun proves that Run returns a panic of a fetch, after the event was emitted.
+func TestPanicInFetchEndsRun(t *testing.T) {
 	const channel = "panics"
 	db := testenv.Connect(t)
 	exec(t, db, `DROP TABLE IF EXISTS panics; CREATE TABLE panics (id int PRIMARY KEY, note text)`)

@@ -83,7 +83,7 @@ func TestSessionPooler(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, `DROP TABLE IF EXISTS large; CREATE TABLE large (id int PRIMARY KEY, note text);`+trigger("public", "large"))
 	url := options.NewURL(testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"}).URL())
-	next := listening(t, func(o *Options) { o.URL = url })
+	next := startListening(t, func(o *Options) { o.URL = url })
 	for _, note := range []string{"small", strings.Repeat("x", 9000)} {
 		exec(t, db, `INSERT INTO large VALUES ((SELECT count(*) FROM large), $1)`, note)
 		if got := next(); !strings.Contains(got, `"`+note+`"`) {

@@ -16,11 +16,11 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 func TestConformance(t *testing.T) {
-	t.Run("server", func(t *testing.T) { conforms(t, testenv.Postgres(t).URL()) })
-	t.Run("pooler", func(t *testing.T) { conforms(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"}).URL()) })
+	t.Run("server", func(t *testing.T) { runSuite(t, testenv.Postgres(t).URL()) })
+	t.Run("pooler", func(t *testing.T) { runSuite(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"}).URL()) })
 }
 
-func conforms(t *testing.T, url string) {
+func runSuite(t *testing.T, url string) {
 	const channel = `Odd "channel"; DROP TABLE x`
 	// do has a session of its own, which does not end with a rule that ends before.
 	do := func(t testing.TB, sql string, args ...any) {
@@ -73,9 +73,9 @@ func (s *slow) Emit(_ context.Context, b event.Batch) error {
 	return nil
 }
 
-// TestBacklogSurvivesTheHeartbeat: a server answers a query only after it has sent
-// all notifications that wait, so a source with a backlog must not ask.
-func TestBacklogSurvivesTheHeartbeat(t *testing.T) {
+// TestHeartbeatAllowsBacklog proves that a heartbeat does not end a connection while the server sends a
+// long backlog.
+func TestHeartbeatAllowsBacklog(t *testing.T) {
 	const total = 200_000
 	o := Type().Defaults().(*Options)
 	o.URL, o.Channels, o.Heartbeat = options.NewURL(testenv.Postgres(t).URL()), []string{"backlog"}, options.Duration(50*time.Millisecond)

@@ -17,7 +17,7 @@ import (
 
 // TestTriggersOfAChannel: those that notify it are found, and no other: neither of a channel whose
 // name is a part of this one's or has it as a part, nor those of the outbox.
-func TestTriggersOfAChannel(t *testing.T) {
+func TestProbeFindsTriggersOfChannel(t *testing.T) {
 	db, ctx := testenv.Connect(t), testenv.Context(t)
 	exec := func(sql string) {
 		t.Helper()
@@ -96,8 +96,8 @@ CREATE TRIGGER audit AFTER INSERT ON probed.orders EXECUTE FUNCTION probed.audit
 	}
 }
 
-// TestProbeNamesItsFault: no advice is given about a pooler where something else is the matter.
-func TestProbeNamesItsFault(t *testing.T) {
+// TestProbeReportsCause proves that findings blame no pooler if the cause is another.
+func TestProbeReportsCause(t *testing.T) {
 	o := Type().Defaults().(*Options)
 	o.URL, o.Channels = options.NewURL("postgres://u:secret@127.0.0.1:1/x"), []string{"c"}
 	s, err := build(*o, plugintest.Env(t))

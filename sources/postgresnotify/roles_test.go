@@ -30,7 +30,7 @@ func TestLeastRights(t *testing.T) {
 		exec(t, db, sql)
 	}
 	exec(t, db, `ALTER ROLE reader CONNECTION LIMIT 4`) // as the README has it
-	s := built(t, func(o *Options) {
+	s := newTestSource(t, func(o *Options) {
 		o.URL, o.Owners, o.Channels = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop"}, []string{"rights"}
 	})
 	for _, f := range s.Probe(testenv.Context(t)) {
@@ -38,7 +38,7 @@ func TestLeastRights(t *testing.T) {
 			t.Errorf("check --live: %+v", f)
 		}
 	}
-	next := runs(t, s)
+	next := startRun(t, s)
 	l, err := s.Campaign(testenv.Context(t), "orders", 0, func(string) { t.Error("it stands by") })
 	if err != nil {
 		t.Fatal(err)

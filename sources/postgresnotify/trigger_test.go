@@ -15,12 +15,13 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestPrivateServerGetsTheTrigger of the order pipeline, from the source that listens to its channel.
-func TestPrivateServerGetsTheTrigger(t *testing.T) {
+// TestEmbeddedServerGetsTrigger proves that the source creates the trigger of the order pipeline in an
+// embedded server.
+func TestEmbeddedServerGetsTrigger(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, `DROP TABLE IF EXISTS orders; CREATE TABLE orders (id int PRIMARY KEY)`)
 	for range 2 { // a second start finds it
-		next := listening(t, func(o *Options) {
+		next := startListening(t, func(o *Options) {
 			o.URL, o.Channels = options.NewEmbeddedURL(testenv.Postgres(t).URL()), []string{ordersTrigger.Channel}
 		})
 		exec(t, db, `DELETE FROM orders; INSERT INTO orders VALUES (1)`)
@@ -123,8 +124,8 @@ func TestLargeRows(t *testing.T) {
 	}
 }
 
-// TestTriggerCannotFailTheWrite: whatever goes wrong becomes a warning.
-func TestTriggerCannotFailTheWrite(t *testing.T) {
+// TestTriggerErrorDoesNotFailWrite proves that any error of the trigger becomes a warning.
+func TestTriggerErrorDoesNotFailWrite(t *testing.T) {
 	db := testenv.Connect(t)
 	tr := pgtrigger.Notify{Table: pgtrigger.Table{Schema: "public", Name: "fragile"}, Channel: strings.Repeat("c", 64), Field: "order"} // a name that pg_notify refuses
 	if _, err := db.Exec(testenv.Context(t), `DROP TABLE IF EXISTS fragile; CREATE TABLE fragile (id text PRIMARY KEY, note text);`+tr.CreateSQL()); err != nil {

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// noting is a collector that keeps what is noted.
+// errorRecorder is a collector that records reported errors.
 type errorRecorder struct {
 	*collector
 	mu     sync.Mutex
@@ -23,8 +23,8 @@ func (n *errorRecorder) ReportError(err error) {
 	n.errors = append(n.errors, err)
 }
 
-// TestTableStopsToBeCaptured while the source runs: that is a gap, which says what mends it, and so
-// is that it is captured again. The other tables go on.
+// TestUncapturedTableReportsGap proves that a table that is no longer captured is reported as a gap
+// with a fix, and that its return is a gap, too. Other tables are not affected.
 func TestUncapturedTableReportsGap(t *testing.T) {
 	const again = "changes of public.old are captured again"
 	triggers := `ALTER TABLE old %s TRIGGER "!gateway_outbox"`
@@ -77,8 +77,8 @@ func TestUncapturedTableReportsGap(t *testing.T) {
 	}
 }
 
-// TestLostConnectionWhileNotCaptured: the source begins again although a table is not captured any
-// more, and so does a gateway that starts; a reader that never had it says what is wrong.
+// TestReconnectWhileTableIsNotCaptured proves that a running source reconnects although a table is not
+// captured any more, and that a new source refuses to start.
 func TestReconnectWhileTableIsNotCaptured(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	c := newCollector()
@@ -101,8 +101,8 @@ func TestReconnectWhileTableIsNotCaptured(t *testing.T) {
 	}
 }
 
-// TestWritesThatFireNoTrigger: a partition whose trigger is disabled, and writers that are not
-// captured, are told; a table that was renamed goes on under its old name.
+// TestWritesThatFireNoTrigger proves that a disabled trigger of a partition and writers that fire no
+// trigger are reported, and that a renamed table is still captured under its old name.
 func TestWritesThatFireNoTrigger(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL+`CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)`, "old", "items", "parts")
 	c := newCollector()

@@ -18,13 +18,13 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// written is one change of a row: the version that it got.
+// rowVersion is one change of a row: the version that it got.
 type rowVersion struct {
 	table string
 	id, v int
 }
 
-// number reads a number from the environment.
+// envInt returns a number from the environment.
 func envInt(t *testing.T, name string, otherwise int) int {
 	text := os.Getenv(name)
 	if text == "" {
@@ -37,10 +37,9 @@ func envInt(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// TestChaos has writers with long, aborted and interleaved transactions over several
-// tables, while the reader's session is ended and batches are given back, at random. What
-// arrives is what was committed, and each row's versions come in order. SEED repeats a
-// run, CHANGES is its size.
+// TestChaos runs writers with long, aborted and interleaved transactions over several tables, while
+// sessions are terminated and batches are nacked at random. Exactly the committed changes arrive, and
+// the versions of each row in order. SEED repeats a run, CHANGES is its size.
 func TestChaos(t *testing.T) {
 	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	changes := envInt(t, "CHANGES", 4000)
@@ -140,7 +139,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.repeated, len(st.errs))
 }
 
-// transaction changes some rows, and returns those whose changes are committed.
+// randomTransaction changes some rows, and returns the committed changes.
 func randomTransaction(conn *pgx.Conn, rnd *rand.Rand, tables, rows int) (done []rowVersion, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), testenv.Wait)
 	defer cancel()

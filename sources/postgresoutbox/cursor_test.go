@@ -192,8 +192,8 @@ func (m *model) finish() error {
 	return nil
 }
 
-// TestCursorAgainstAModel: whatever transactions do, each committed id is received once,
-// and each way to break the protocol is found by the same test.
+// TestCursorMatchesModel proves that each committed id is received once with any interleaving of
+// transactions. Each deliberate fault of the protocol is detected.
 func TestCursorMatchesModel(t *testing.T) {
 	run := func(seed uint64, broken string) error {
 		m := newModel(seed, broken)

@@ -2,8 +2,8 @@ package postgresoutbox
 
 import "testing"
 
-// TestDeletionKeepsUp: while much is left of what was delivered, deletion does not wait for its turn, which would come ten
-// times in a minute here.
+// TestDeletionKeepsUp proves that deletion continues without a pause while many delivered changes are
+// left.
 func TestDeletionKeepsUp(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	const rows = 100_000

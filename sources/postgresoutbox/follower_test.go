@@ -14,7 +14,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// past is a reader and the gaps that it reports, for tests in which a database goes back.
+// follower is a reader and the gaps that it reports, for tests in which a database goes back.
 type follower struct {
 	*runningSource
 	mu         sync.Mutex
@@ -98,7 +98,7 @@ func lastError(s *runningSource) (text string) {
 	}
 }
 
-// wantGap looks whether exactly one gap was reported whose reason contains a text.
+// requireOneGap checks that exactly one gap was reported, and that its reason contains a text.
 func (p *follower) requireOneGap(t testing.TB, text string) {
 	t.Helper()
 	if got := p.reported(); len(got) != 1 || !strings.Contains(got[0], text) {
@@ -106,7 +106,7 @@ func (p *follower) requireOneGap(t testing.TB, text string) {
 	}
 }
 
-// install makes the tables of a server of the test's own.
+// install creates the tables and the outbox in a server of the test's own.
 func install(t testing.TB, s *testenv.PostgresServer) *pgx.Conn {
 	t.Helper()
 	db := testenv.ConnectTo(t, s)
@@ -120,7 +120,7 @@ const (
 	cursorStoredSQL = "SELECT count(*) = 1 AND bool_and(hi = (SELECT last_value FROM gateway.outbox_id_seq) AND low = hi) FROM gateway.outbox_reader"
 )
 
-// lag is a primary, and a standby that has not got what was delivered last.
+// startLaggingStandby starts a primary, and a standby that lacks the latest delivered changes.
 func startLaggingStandby(t testing.TB, before, lost int) (p *follower, standby *testenv.PostgresServer, crash func()) {
 	t.Helper()
 	primary := testenv.StartPostgres(t)

@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// fresh makes the database new: no outbox, and the tables that ddl makes, with triggers
-// on those that are named.
+// resetDatabase recreates the database: no outbox, and the tables of ddl, with triggers on the named
+// ones.
 func resetDatabase(t testing.TB, ddl string, tables ...string) *pgx.Conn {
 	t.Helper()
 	db := testenv.Connect(t)
@@ -49,7 +49,7 @@ func run(t testing.TB, db *pgx.Conn, sql string, args ...any) {
 	}
 }
 
-// collector is an Output that keeps what it gets, and acks as verdict says.
+// collector is an Output that stores events, and acks them as ackWith returns.
 type collector struct {
 	plugintest.Output
 	ready    chan struct{}
@@ -157,7 +157,7 @@ func newSource(t testing.TB, set func(*Options)) *source {
 	return s.(*source)
 }
 
-// started is a source that runs, again and again as the router has it, until stop.
+// runningSource is a source that runs repeatedly, as in the router, until stop.
 type runningSource struct {
 	*collector
 	source *source
@@ -215,7 +215,7 @@ func startOutput(t testing.TB, s *source, c *collector, out plugin.Output) *runn
 	return st
 }
 
-// stored waits until the cursor in the database is as a condition wants it.
+// awaitCursor waits until the stored cursor fulfills a condition.
 func awaitCursor(t testing.TB, db *pgx.Conn, condition string) {
 	t.Helper()
 	var hi, low, rows int64

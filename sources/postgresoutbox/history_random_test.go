@@ -11,9 +11,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestHistories kills primaries and restores copies at random, while a writer is at work: all rows that
-// the database has in the end were delivered, and each step back is reported. SEED repeats a run,
-// RUNS is how many there are.
+// TestRandomFailoversAndRestores kills primaries and restores copies at random during writes. All rows
+// that the database has in the end were delivered, and each step back is reported. SEED repeats a run,
+// RUNS is their number.
 func TestRandomFailoversAndRestores(t *testing.T) {
 	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	for i := range envInt(t, "RUNS", 1) {
@@ -51,7 +51,7 @@ func randomRestore(t *testing.T, rnd *rand.Rand) {
 	writeAndCheck(t, p, testenv.ConnectTo(t, testenv.StartFromBackup(t, dir, testenv.Port(t, server))), rnd)
 }
 
-// writeOn writes in many transactions, and looks whether all that the database has was delivered.
+// writeAndCheck writes in many transactions, and checks that all rows of the database were delivered.
 func writeAndCheck(t *testing.T, p *follower, db *pgx.Conn, rnd *rand.Rand) {
 	t.Helper()
 	next := 10_001

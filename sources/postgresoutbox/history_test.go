@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestFailoverToALaggingStandby: what the new primary has all arrives, although its sequence passes
-// that of the old one before the reader looks, and the reader says from where to where.
+// TestFailoverToALaggingStandby proves that all rows of the new primary are delivered, although its
+// sequence passes the old one before the reader connects. The gap names both timelines.
 func TestFailoverToALaggingStandby(t *testing.T) {
 	p, standby, crash := startLaggingStandby(t, 100, 200)
 	crash()
@@ -34,8 +34,8 @@ func TestFailoverToALaggingStandby(t *testing.T) {
 	}
 }
 
-// TestRestoreUnderARunningReader: a copy of the server's files takes the server's place. It has the
-// same identity and the same timeline.
+// TestRestoreUnderARunningReader proves that a restored copy of the server, with the same identity and
+// timeline, is detected.
 func TestRestoreUnderARunningReader(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := install(t, server)
@@ -71,8 +71,8 @@ func dumpInto(t testing.TB, from, to string) {
 	}
 }
 
-// TestDumpAndRestore into another server, and into another database of the same one: the change that was
-// not deleted comes once more, what was not read comes, and all is deleted.
+// TestDumpAndRestore restores a dump in another server, and in another database of the same server.
+// Changes in the outbox are delivered again, and all are deleted.
 func TestDumpAndRestore(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := install(t, server)
@@ -111,8 +111,8 @@ func TestDumpAndRestore(t *testing.T) {
 	}
 }
 
-// TestNoFalseMismatch: sessions that end, gateways that restart, a server that stops, and one that crashes
-// have the same history.
+// TestRestartsReportNoGap proves that ended sessions, restarted gateways, and a stopped or crashed
+// server report no gap.
 func TestRestartsReportNoGap(t *testing.T) {
 	server := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // what is visible survives a crash
 	db := install(t, server)
@@ -152,8 +152,8 @@ func TestRestartsReportNoGap(t *testing.T) {
 	}
 }
 
-// TestSnapshotOfAnotherDatabase begins again where it was not done: its transaction ids are of
-// the other database. What is done does not come again.
+// TestSnapshotOfAnotherDatabase proves that an incomplete snapshot begins again in another database,
+// because its transaction ids are of the former one. Completed tables are not read again.
 func TestSnapshotOfAnotherDatabase(t *testing.T) {
 	db := resetDatabase(t, itemsSQL+"CREATE TABLE done (id int PRIMARY KEY); INSERT INTO done VALUES (1); INSERT INTO items SELECT n, 1 FROM generate_series(1, 100) n;", "items", "done")
 	run(t, db, `INSERT INTO gateway.outbox_reader (name, history, snapshot) VALUES ('gateway', '1/2/3',
@@ -169,8 +169,8 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 	awaitCursor(t, db, "snapshot::text NOT LIKE '%after%' AND NOT EXISTS (SELECT FROM gateway.outbox)")
 }
 
-// TestOlderVersionHasNoHistory: the cursors of version 1 lack its columns. What the process
-// remembers is compared all the same.
+// TestOlderVersionHasNoHistory proves that a running reader detects a rewound sequence although cursors
+// of version 1 store no history.
 func TestOlderVersionHasNoHistory(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	old, err := os.ReadFile("../../gateway/pgtrigger/testdata/past/outbox-4.sql")

@@ -8,7 +8,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// standing is where an event stands among others.
+// keyAttrs returns the key of an event and the attributes that order it.
 func keyAttrs(e *event.Event) string {
 	out := e.Key
 	for _, name := range []string{event.AttrKeyBefore, event.AttrBarrier} {
@@ -19,8 +19,8 @@ func keyAttrs(e *event.Event) string {
 	return out
 }
 
-// TestPlaces: a change of a key says both, TRUNCATE is a barrier of its table, and so is a change
-// whose key cannot be told.
+// TestKeysAndBarriers proves that a changed key is emitted with both keys, and that TRUNCATE and
+// changes without a known key are barriers of their table.
 func TestKeysAndBarriers(t *testing.T) {
 	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, v int);
 		CREATE TABLE pairs (note text, b text, a int, PRIMARY KEY (a, b)); CREATE TABLE gone (id int PRIMARY KEY)`, "items", "pairs", "gone")
@@ -40,8 +40,8 @@ func TestKeysAndBarriers(t *testing.T) {
 	}
 }
 
-// TestRenamedKey: the columns of a key are renamed, dropped and added before and while changes are
-// read. The key of a row is the same, or it is a barrier.
+// TestRenamedKey renames, drops and adds columns before and while changes are read. The key of a row
+// stays the same, or the change is a barrier.
 func TestRenamedKey(t *testing.T) {
 	for name, c := range map[string]struct{ ddl, old string }{
 		"renamed":           {"RENAME COLUMN id TO number", "public.items:7"},

@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// writeInterleaved has a transaction write rows while another session commits one after each. It
-// returns how long the slowest of the others' changes took to arrive.
+// writeInterleaved writes rows in an open transaction, while another session commits one after each. It
+// returns the longest delivery time of the other session's changes.
 func writeInterleaved(t *testing.T, open *pgx.Conn, st *runningSource, rows int) (slowest time.Duration) {
 	t.Helper()
 	other := newSession(t)
@@ -29,8 +29,8 @@ func writeInterleaved(t *testing.T, open *pgx.Conn, st *runningSource, rows int)
 	return slowest
 }
 
-// TestOpenTransactionDelaysOnlyItself: others' changes arrive while a transaction is open whose
-// ids lie between theirs, and its own arrive when it commits: each once, and in order.
+// TestOpenTransactionDelaysOnlyItself proves that interleaved changes of others are delivered while a
+// transaction is open. Its own are delivered when it commits: each once, and in order.
 func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 	for _, end := range []string{"COMMIT", "ROLLBACK"} {
 		t.Run(end, func(t *testing.T) {
@@ -66,7 +66,8 @@ func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 	}
 }
 
-// TestOpenTransactionAcrossAKill: what was delivered beside it does not come again.
+// TestRestartDuringOpenTransaction proves that changes that were delivered during an open transaction
+// are not delivered again after a kill.
 func TestRestartDuringOpenTransaction(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()

@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestConformance has somebody insert rows all the time.
+// TestConformance runs the suite of all sources during continuous inserts.
 func TestConformance(t *testing.T) {
 	db := resetDatabase(t, `CREATE TABLE ticks (id serial PRIMARY KEY);`, "ticks")
 	writer := newSession(t)
@@ -46,7 +46,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestPayloads: an order looks as the old trigger made it, and a change has everything.
+// TestPayloads proves that an order equals the payload of the old trigger, and that a change has all
+// fields.
 func TestPayloads(t *testing.T) {
 	const ddl = `CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric, note text, at timestamptz, raw bytea);`
 	changes := func(t *testing.T, set func(*Options)) []*event.Event {
@@ -89,8 +90,8 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-// TestTables: names of every kind, keys of several columns, partitions, COPY, large rows;
-// only those that are asked for.
+// TestTables covers names of every kind, keys of several columns, partitions, COPY and large rows; only
+// the configured tables are emitted.
 func TestTables(t *testing.T) {
 	ddl := `DROP SCHEMA IF EXISTS "Shop X" CASCADE; CREATE SCHEMA "Shop X"; CREATE TABLE "Shop X"."Order ""Items""" (note text, "No" int, at date, PRIMARY KEY (at, "No"));
 		CREATE TABLE parts (id int, region text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
@@ -136,7 +137,8 @@ func TestWriterNeedsNoRights(t *testing.T) {
 	run(t, db, `RESET ROLE; DROP OWNED BY clerk; DROP ROLE clerk`)
 }
 
-// TestGivenBackComesAgain, and what was acked does not, whoever reads next.
+// TestNackedChangesAreRedelivered proves that nacked changes are delivered again, and acked ones are
+// not, also by the next reader.
 func TestNackedChangesAreRedelivered(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
@@ -171,7 +173,8 @@ func TestNackedChangesAreRedelivered(t *testing.T) {
 	}
 }
 
-// TestTwoReadersOfOneName: the later one reads on, and the former one is told.
+// TestSecondReaderOfOneNameFencesFirst proves that the later reader continues, and that the former gets
+// an error.
 func TestSecondReaderOfOneNameFencesFirst(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	first := start(t, nil, newCollector())
@@ -206,8 +209,8 @@ func newReader(t *testing.T, s *source) *reader {
 	return r
 }
 
-// TestBellWakesASleeper: it sleeps until a writer rings, and nobody rings while it is
-// awake.
+// TestNotificationWakesSleepingReader proves that a writer wakes a sleeping reader, and does not notify
+// an active one.
 func TestNotificationWakesSleepingReader(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	st := start(t, nil, newCollector())

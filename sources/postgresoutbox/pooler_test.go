@@ -16,8 +16,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestSessionPooler: behind a pooler that keeps sessions, the rows that exist and all changes arrive with the
-// settings of the source, also when the pooler is killed on the way.
+// TestSessionPooler proves that a snapshot and all changes arrive through a session pooler with the
+// settings of the source, also when the pooler is killed.
 func TestSessionPooler(t *testing.T) {
 	for _, wake := range []string{"bell", "poll"} {
 		t.Run(wake, func(t *testing.T) {
@@ -56,7 +56,8 @@ func TestSessionPooler(t *testing.T) {
 	}
 }
 
-// TestTransactionPoolerIsRefused, whatever wakes the reader, and leaves no setting in the pool.
+// TestTransactionPoolerIsRefused proves that a source with any wake refuses a transaction pooler, and
+// leaves no setting in the pool.
 func TestTransactionPoolerIsRefused(t *testing.T) {
 	resetDatabase(t, itemsSQL, "items")
 	for _, mode := range []string{"transaction", "statement"} {

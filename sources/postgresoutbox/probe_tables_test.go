@@ -12,8 +12,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestProbeOfTables: columns that are gone, schemas that may not be used, a session that may
-// only read. What a finding says mends it.
+// TestProbeOfTables checks missing columns, schemas and rights, and that each fix works.
 func TestProbeOfTables(t *testing.T) {
 	db := resetDatabase(t, `DROP SCHEMA IF EXISTS "Shop" CASCADE; DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE SCHEMA "Shop"; CREATE TABLE "Shop".items (id int PRIMARY KEY)`, `"Shop".items`)
 	t.Cleanup(func() {
@@ -57,7 +56,7 @@ func TestProbeOfTables(t *testing.T) {
 	check("a session that only reads", as("&options=-c%20default_transaction_read_only%3Don", "never"), "WRONG: this session may only read: the cursor cannot be stored", `ALTER ROLE "reader" SET default_transaction_read_only = off`)
 }
 
-// TestProbeOfAStandby: it can be read, and an outbox there is of no use.
+// TestProbeOfAStandby proves that a standby is a problem although it can be read.
 func TestProbeOfAStandby(t *testing.T) {
 	server, ctx := testenv.StartPostgres(t), testenv.Context(t)
 	db, err := pgx.Connect(ctx, server.URL())

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// fixed is a case under way: a known way to lose or to misorder changes.
+// protocolCase is a running case: a known way to lose or to reorder changes.
 type protocolCase struct {
 	t      *testing.T
 	db     *pgx.Conn
@@ -46,8 +46,8 @@ const (
 	forgetGaps = "UPDATE gateway.outbox_reader SET gaps = '{}', low = hi, seen = NULL"
 )
 
-// fixedCases each end with everything committed. want is what must have arrived before
-// the row end.
+// protocolCases each end with all transactions committed. want is what must have arrived before the row
+// end.
 var protocolCases = map[string]struct {
 	ddl   string
 	poll  bool
@@ -167,8 +167,8 @@ var protocolCases = map[string]struct {
 	}},
 }
 
-// TestFixedCases runs each case with the protocol, and with another one in its place:
-// then it must be seen that something is missing, or out of order.
+// TestProtocolCases runs each case with the protocol, and with a deliberate fault in it. The fault must
+// be visible as a missing or reordered change.
 func TestProtocolCases(t *testing.T) {
 	for name, c := range protocolCases {
 		for _, broken := range []bool{false, true} {
@@ -208,8 +208,8 @@ func (f *protocolCase) untilEnd() []string {
 	}
 }
 
-// TestSchemaChange between a write and its reading: rows come as they were written, and their
-// keys are those that they would have now.
+// TestSchemaChange proves that rows are emitted as they were written, with the keys of the present
+// schema.
 func TestSchemaChange(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	run(t, db, `INSERT INTO items VALUES (1, 5);

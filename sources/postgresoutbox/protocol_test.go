@@ -10,7 +10,7 @@ import (
 
 const itemsSQL = `CREATE TABLE items (id int PRIMARY KEY, v int NOT NULL DEFAULT 1);`
 
-// ids lists operations and rows in the order in which they arrived: "I1 U1 D2".
+// operationsOf lists operations and rows in the order of arrival: "I1 U1 D2".
 func operationsOf(t *testing.T, events []*event.Event) string {
 	return strings.TrimSpace(joinEvents(events, func(e *event.Event) string {
 		c := changeOf(t, e)
@@ -22,8 +22,8 @@ func operationsOf(t *testing.T, events []*event.Event) string {
 	}))
 }
 
-// TestOpenTransactionHoldsNobodyUp, and what others write arrives meanwhile, in order;
-// what it has written arrives when it commits.
+// TestOpenTransactionDoesNotDelayOthers proves that others' changes arrive in order during an open
+// transaction, whose own arrive when it commits.
 func TestOpenTransactionDoesNotDelayOthers(t *testing.T) {
 	db := resetDatabase(t, itemsSQL+"INSERT INTO items SELECT n FROM generate_series(1, 3) n;", "items")
 	late := newSession(t)
@@ -47,7 +47,8 @@ func TestOpenTransactionDoesNotDelayOthers(t *testing.T) {
 	awaitCursor(t, db, "gaps = '{}' AND low = hi") // the savepoint's id is dead
 }
 
-// TestAbortedTransactions leave gaps that die, and nothing of them arrives.
+// TestAbortedTransactions proves that ids of aborted transactions do not stay pending, and that none of
+// their changes arrive.
 func TestAbortedTransactions(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	st := start(t, asChange, newCollector())
@@ -63,8 +64,8 @@ func TestAbortedTransactions(t *testing.T) {
 	awaitCursor(t, db, "hi = 40 AND gaps = '{}' AND low = 40 AND NOT EXISTS (SELECT FROM gateway.outbox)")
 }
 
-// TestRetentionLeavesGaps: what may still be read is not deleted, and neither is what
-// another reader has not read.
+// TestDeletionKeepsPendingChanges proves that neither pending changes nor those that another reader has
+// not read are deleted.
 func TestDeletionKeepsPendingChanges(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	run(t, db, "INSERT INTO gateway.outbox_reader (name) VALUES ('other')")
@@ -83,8 +84,7 @@ func TestDeletionKeepsPendingChanges(t *testing.T) {
 	awaitCursor(t, db, "low = 3 AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
-// TestCachedSequencesAreRefused: they lose changes. Those that go back are no error any more
-// (TestSequenceGoesBack).
+// TestSequenceWithCacheIsRefused proves that a sequence with a cache, which loses changes, is an error.
 func TestSequenceWithCacheIsRefused(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	st := start(t, nil, newCollector())

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// late says whether a look at all ids finds a change.
+// reused reports whether a check of all ids reports a change as reused.
 func (h *reuseDetector) reused(id, xid int64) bool {
 	from, to, seen := h.boundsBetween(0, unknownXID)
 	for i := range from {
@@ -17,6 +17,8 @@ func (h *reuseDetector) reused(id, xid int64) bool {
 	return false
 }
 
+// TestReuseDetectorBounds checks the bounds after reads, pending changes, rows from a dump, and
+// deletion.
 func TestReuseDetectorBounds(t *testing.T) {
 	h := newReuseDetector(10, 0, 4)
 	if h.highestXID() != 0 || h.reused(7, 1<<40) {
@@ -41,7 +43,8 @@ func TestReuseDetectorBounds(t *testing.T) {
 	}
 }
 
-// TestHorizonNeverBlamesWhatWasRead, however marks are merged and removed.
+// TestReuseDetectorAcceptsAllReadChanges proves that no change that was read counts as reused, however
+// bounds are merged and removed.
 func TestReuseDetectorAcceptsAllReadChanges(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 2))

@@ -8,8 +8,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestSequenceGoesBack, which an operator can do at any time: the reader goes on, and nothing that is
-// written then is skipped or deleted unread.
+// TestRewoundSequence sets the sequence back, as an operator can at any time. The reader continues, and
+// no later change is skipped or deleted unread.
 func TestRewoundSequence(t *testing.T) {
 	const lost = "SELECT setval('gateway.outbox_id_seq', 1)"
 	for name, c := range map[string]struct {
@@ -72,8 +72,9 @@ func TestRewoundSequence(t *testing.T) {
 	}
 }
 
-// TestSequenceBelowUndeliveredRows: rows above the sequence are delivered, and then deleted, so that no
-// writer gets an id that is taken. The ids between, which the sequence has not given, stay gaps.
+// TestSequenceBelowUndeliveredRows proves that rows above a rewound sequence are delivered and then
+// deleted, so that no writer draws an id that exists. Ids that the sequence has not drawn again stay
+// pending.
 func TestSequenceBelowUndeliveredRows(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	url := testenv.Postgres(t).URL()
@@ -98,7 +99,8 @@ func TestSequenceBelowUndeliveredRows(t *testing.T) {
 	}
 }
 
-// TestHole: many ids without rows do not keep the rows behind them from being deleted.
+// TestDeletionPassesLargeIDGaps proves that many ids without rows do not keep later rows from being
+// deleted.
 func TestDeletionPassesLargeIDGaps(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	p := follow(t, testenv.Postgres(t).URL())

@@ -10,13 +10,13 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// behind has a source connect through a proxy.
+// atURL configures the URL.
 func atURL(url string) func(*Options) {
 	return func(o *Options) { o.URL = options.NewURL(url) }
 }
 
-// TestRowsThatTakeLong: each row needs four times the silence that counts as a lost connection, and
-// all come, as changes and for a snapshot.
+// TestSlowRowsDoNotTimeOut proves that rows arrive although each takes four times the answer timeout,
+// as changes and in a snapshot.
 func TestSlowRowsDoNotTimeOut(t *testing.T) {
 	const large = `SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 13000 + n)) FROM generate_series(1, 2) n`
 	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, note text); INSERT INTO items `+large, "items")
@@ -41,8 +41,8 @@ func TestSlowRowsDoNotTimeOut(t *testing.T) {
 	}
 }
 
-// TestLargeRowsAreSentOnce: a read that is ended after a row keeps this row, and the next one asks
-// for as many as the link takes: what the server has begun to send beyond is lost time.
+// TestLargeRowsAreSentOnce proves that an interrupted read keeps its rows, and that the next read asks
+// for as many as the link takes.
 func TestLargeRowsAreSentOnce(t *testing.T) {
 	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, note text)`, "items")
 	run(t, db, `INSERT INTO items SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 6500 + n)) FROM generate_series(1, 4) n`)
@@ -59,8 +59,8 @@ func TestLargeRowsAreSentOnce(t *testing.T) {
 	}
 }
 
-// TestSilentConnection: a connection that stays open, and on which nothing passes, is noticed while
-// the source sleeps. A second one without an answer has twice the time.
+// TestSilentConnection proves that a silent open connection is detected while the source sleeps, and
+// that the timeout doubles then.
 func TestSilentConnection(t *testing.T) {
 	resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY)`, "items")
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())

@@ -15,7 +15,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// told collects gaps, whose text is waited for.
+// gapRecorder records gaps, and waits for one with a text.
 type gapRecorder struct {
 	mu      sync.Mutex
 	reasons []string
@@ -79,8 +79,8 @@ func count(t *testing.T, db *pgx.Conn, sql string) (n int) {
 
 const twoTablesSQL = `CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY);`
 
-// TestTableThatNoReaderHas: its changes are counted, told once, and kept; and they come, in their
-// order, when a reader has the table. The others go on meanwhile.
+// TestUnclaimedTable proves that changes of a table without a reader are counted, reported once and
+// kept, and are delivered in order to a later reader. Others are not affected.
 func TestUnclaimedTable(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	c := newCollector()
@@ -114,7 +114,8 @@ func TestUnclaimedTable(t *testing.T) {
 	st.stop()
 }
 
-// TestTableThatAnotherReaderHas: that is no loss, and says nothing; and what all have read is deleted.
+// TestTableOfAnotherReader proves that a table of another reader is no gap, and that changes that all
+// have read are deleted.
 func TestTableOfAnotherReader(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	var all []*runningSource
@@ -132,7 +133,8 @@ func TestTableOfAnotherReader(t *testing.T) {
 	awaitCursor(t, db, `(SELECT count(*) = 0 FROM gateway.outbox)`)
 }
 
-// TestUnreadIsBounded: beyond the bound the oldest are deleted, and counted.
+// TestUnclaimedChangesAreBounded proves that the oldest unclaimed changes beyond the bound are deleted
+// and counted.
 func TestUnclaimedChangesAreBounded(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	s := newQuickSource(t, withTables("items"))
@@ -147,8 +149,7 @@ func TestUnclaimedChangesAreBounded(t *testing.T) {
 	}
 }
 
-// TestRenamedTable: what was written under the old name comes under the new one, by the statement
-// of the README.
+// TestRenamedTable proves that the statement of the README moves changes to the new name of a table.
 func TestRenamedTable(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	start(t, withTables("items", "old"), newCollector()).stop()
@@ -170,8 +171,8 @@ func TestRenamedTable(t *testing.T) {
 	}
 }
 
-// TestUnreadThatCameWithADump: changes that no reader has the table of stay. Where they have
-// transaction ids of another server, which are higher than this one's, they do not look late.
+// TestUnclaimedChangesFromDump proves that unclaimed changes with higher transaction ids of another
+// server do not count as reused ids.
 func TestUnclaimedChangesFromDump(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	run(t, db, `INSERT INTO gateway.outbox (xid, op, tbl, new) SELECT '99999999999', 'I', 'public.old', '{"id":1}' FROM generate_series(1, 3)`)
@@ -189,8 +190,8 @@ func TestUnclaimedChangesFromDump(t *testing.T) {
 	st.stop()
 }
 
-// TestUnreadBesideAnOpenTransaction: gaps become one where nothing is left between them, also
-// where changes stay that no reader has the table of.
+// TestUnclaimedChangesDuringOpenTransaction proves that pending ranges are merged when nothing is left
+// between them, also beside unclaimed changes.
 func TestUnclaimedChangesDuringOpenTransaction(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	st := startSource(t, newQuickSource(t, withTables("items")), newCollector())
@@ -220,7 +221,8 @@ func TestUnclaimedChangesDuringOpenTransaction(t *testing.T) {
 	st.stop()
 }
 
-// TestUnreadBesideManyGaps: they are counted in a time that does not grow with the product of both.
+// TestUnclaimedChangesWithManyPendingRanges proves that the time to count unclaimed changes does not
+// grow with the product of both.
 func TestUnclaimedChangesWithManyPendingRanges(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	run(t, db, `INSERT INTO gateway.outbox (op, tbl, new) SELECT 'I', 'public.old', '{"id":1}' FROM generate_series(1, 20000)`)

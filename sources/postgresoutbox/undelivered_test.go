@@ -13,11 +13,11 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// is says whether an event is of the row with an id, whatever became of the row.
+// ofRow reports whether an event is of the row with an id.
 func ofRow(e *event.Event, id string) bool { return strings.HasSuffix(e.Key, ":"+id) }
 
-// TestOneThatStays: an event that no sink takes keeps no other from being delivered, stored and
-// deleted, however many follow it, and what was delivered does not come again after a kill.
+// TestUndeliveredChangeDelaysNoOther proves that an undelivered change keeps no other from being
+// delivered, stored and deleted. Delivered changes are not delivered again after a kill.
 func TestUndeliveredChangeDelaysNoOther(t *testing.T) {
 	const rows = 50_000
 	db := resetDatabase(t, itemsSQL, "items")
@@ -49,8 +49,8 @@ func TestUndeliveredChangeDelaysNoOther(t *testing.T) {
 	awaitCursor(t, db, "hi = 50002 AND gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
-// TestManyThatStay: as many as in_flight are the bound; then it shows as stalled, until one is
-// settled.
+// TestUndeliveredChangesStallAtInFlight proves that the source stalls at in_flight undelivered changes,
+// and resumes when one is settled.
 func TestUndeliveredChangesStallAtInFlight(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
@@ -76,8 +76,7 @@ func TestUndeliveredChangesStallAtInFlight(t *testing.T) {
 	awaitCursor(t, db, "hi = 1000 AND gaps = '{}' AND (SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
-// TestGivenBackWithItsKey: what came behind a change of its row that is given back comes again
-// behind it.
+// TestNackedChangeIsRedeliveredInKeyOrder proves that later changes of a row follow a nacked one again.
 func TestNackedChangeIsRedeliveredInKeyOrder(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
@@ -99,7 +98,7 @@ func TestNackedChangeIsRedeliveredInKeyOrder(t *testing.T) {
 	}
 }
 
-// TestTwoReadersDelete: what one of them has not settled stays, and nothing else.
+// TestDeletionWaitsForAllReaders proves that exactly the changes that a reader has not settled stay.
 func TestDeletionWaitsForAllReaders(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	one, other := newCollector(), newCollector()
@@ -118,7 +117,7 @@ func TestDeletionWaitsForAllReaders(t *testing.T) {
 	awaitTrue(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
 }
 
-// awaitTrue waits until the database says so.
+// awaitTrue waits until a condition is true in the database.
 func awaitTrue(t *testing.T, db *pgx.Conn, condition string) {
 	t.Helper()
 	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {

@@ -18,10 +18,10 @@ import (
 
 var mallory = testenv.RoleSQL("mallory")
 
-// hostile makes a role mallory, who owns the table items with all that an owner can put
-// into it that runs when somebody reads or writes a row: a cast to json, a domain with a
-// check, a policy, and an index whose expression the planner evaluates. Each calls spy, which
-// fails where it has the rights of a superuser, or can get them back.
+// untrustedOwnerSQL creates a role mallory that owns the table items with all code that runs when a row
+// is read or written: a cast to json, a domain with a check, a policy, and an index whose expression
+// the planner evaluates. Each calls spy, which fails if it has the rights of a superuser, or can regain
+// them.
 const untrustedOwnerSQL = `
 CREATE FUNCTION mallory.spy() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
 	BEGIN EXECUTE 'RESET ROLE'; EXCEPTION WHEN OTHERS THEN NULL; END;
@@ -45,7 +45,7 @@ CREATE INDEX ON mallory.items ((mallory.guard('constant')));
 CREATE POLICY p ON mallory.items USING (mallory.guard('policy'));
 ALTER TABLE mallory.items ENABLE ROW LEVEL SECURITY;`
 
-// freshHostile is fresh, with the tables of mallory.
+// resetUntrusted is resetDatabase, with the tables of mallory.
 func resetUntrusted(t *testing.T, ddl string) *pgx.Conn {
 	t.Helper()
 	resetDatabase(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
@@ -63,8 +63,8 @@ func isSuper(t *testing.T, db *pgx.Conn, role string) (super bool) {
 	return super
 }
 
-// TestOwnersCodeRunsWithTheWritersRights: a cast that the owner of a table has defined runs
-// as the role that writes the row, and not as the owner of the outbox.
+// TestTableOwnersCodeRunsAsWriter proves that a cast of a table's owner runs as the role that writes
+// the row, and not as the owner of the outbox.
 func TestTableOwnersCodeRunsAsWriter(t *testing.T) {
 	db := resetUntrusted(t, testenv.RoleSQL("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
 	st := start(t, asChange, newCollector())
@@ -84,8 +84,8 @@ func TestTableOwnersCodeRunsAsWriter(t *testing.T) {
 	}
 }
 
-// TestSnapshotRunsNothingWithTheReadersRights: a superuser reads a foreign table as its
-// owner.
+// TestSnapshotRunsTableOwnersCodeAsOwner proves that a superuser reads a table of another role with the
+// rights of its owner.
 func TestSnapshotRunsTableOwnersCodeAsOwner(t *testing.T) {
 	db := resetUntrusted(t, "")
 	st := start(t, withSnapshot("mallory.items"), newCollector())
@@ -99,8 +99,8 @@ func TestSnapshotRunsTableOwnersCodeAsOwner(t *testing.T) {
 	st.await(t, 2)
 }
 
-// TestReaderRefusesForeignOwners: another role than a superuser reads no table of a role that
-// the configuration does not trust, and no outbox of one.
+// TestReaderRefusesUntrustedOwners proves that a role without superuser rights reads no table and no
+// outbox of an untrusted role.
 func TestReaderRefusesUntrustedOwners(t *testing.T) {
 	db := resetDatabase(t, itemsSQL+testenv.RoleSQL("reader")+testenv.RoleSQL("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
 	rights, err := pgtrigger.RoleSQL("outbox", "reader", outbox(t, "items").Tables)
@@ -136,7 +136,8 @@ func TestReaderRefusesUntrustedOwners(t *testing.T) {
 	}
 }
 
-// TestChangesCannotBeForged by a role that may not write the table, nor by one that may.
+// TestUnprivilegedRoleCannotForgeChanges proves that roles with and without the right to write a table
+// cannot forge its changes.
 func TestUnprivilegedRoleCannotForgeChanges(t *testing.T) {
 	resetDatabase(t, itemsSQL+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
 		CREATE TABLE mallory.own (id int PRIMARY KEY); ALTER TABLE mallory.own OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory`, "items", "mallory.own")
@@ -172,8 +173,8 @@ func TestUnprivilegedRoleCannotForgeChanges(t *testing.T) {
 	}
 }
 
-// TestChangeWithoutItsRow: where the trigger that makes a row into JSON is disabled, the change
-// comes without it, and not with the row of another one. It is reported.
+// TestChangeWithoutItsRow proves that a change whose JSON trigger is disabled is emitted without a row,
+// not with another one, and is reported.
 func TestChangeWithoutItsRow(t *testing.T) {
 	db := resetDatabase(t, itemsSQL, "items")
 	out := newCollector()
@@ -194,8 +195,8 @@ func TestChangeWithoutItsRow(t *testing.T) {
 	}
 }
 
-// TestInstallRefusesWhatOthersOwn: a role that may create schemas cannot prepare one that later
-// runs with the rights of the role that installs.
+// TestInstallRefusesObjectsOfOtherOwners proves that a role cannot prepare a schema or function that
+// later runs with the rights of the role that installs.
 func TestInstallRefusesObjectsOfOtherOwners(t *testing.T) {
 	db := resetDatabase(t, itemsSQL+mallory)
 	for name, prepared := range map[string]string{
@@ -210,8 +211,8 @@ func TestInstallRefusesObjectsOfOtherOwners(t *testing.T) {
 	}
 }
 
-// TestStrangerWithTheLock: a role that takes the reader's advisory lock makes it poll, and is
-// named; changes come all the same.
+// TestLockHolderIsLogged proves that a role that takes the reader's advisory lock is logged, and that
+// changes are delivered nevertheless.
 func TestLockHolderIsLogged(t *testing.T) {
 	resetDatabase(t, itemsSQL+mallory, "items")
 	m := testenv.ConnectAs(t, "mallory")

@@ -29,7 +29,7 @@ func TestEncodings(t *testing.T) {
 
 // TestSettingsOfSessions of the role and the database do not show; those of the URL do.
 func TestSettingsOfSessions(t *testing.T) {
-	db := customers(t)
+	db := resetCustomers(t)
 	exec := func(sql string) {
 		t.Helper()
 		if _, err := db.Exec(testenv.Context(t), sql); err != nil {

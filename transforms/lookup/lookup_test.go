@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // customers makes the table that the tests read, and returns a session.
-func customers(t *testing.T) *pgx.Conn {
+func resetCustomers(t *testing.T) *pgx.Conn {
 	t.Helper()
 	db, err := pgx.Connect(t.Context(), testenv.Postgres(t).URL())
 	if err != nil {
@@ -34,7 +34,7 @@ func customers(t *testing.T) *pgx.Conn {
 }
 
 func TestConformance(t *testing.T) {
-	db := customers(t)
+	db := resetCustomers(t)
 	url := testenv.Postgres(t).URL()
 	with := func(query, more string) string {
 		return fmt.Sprintf("url: %s\nquery: %q\ninto: c\n%s", url, query, more)
@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 // TestCache: rows and misses are asked for once in a ttl; beyond size what was not used
 // is asked for again.
 func TestCache(t *testing.T) {
-	db := customers(t)
+	db := resetCustomers(t)
 	if _, err := db.Exec(t.Context(), `DROP TABLE IF EXISTS step; CREATE TABLE step (n int); INSERT INTO step VALUES (0)`); err != nil {
 		t.Fatal(err)
 	}
@@ -107,10 +107,10 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestSessionIsRenewed: a session that the server has ended is noticed by the next
-// event, which does not fail.
+// TestSessionIsRenewed proves that the next event opens a new session after the server has ended the
+// old one.
 func TestSessionIsRenewed(t *testing.T) {
-	db := customers(t)
+	db := resetCustomers(t)
 	tr := plugintest.NewTransform(t, Type(), fmt.Sprintf("{url: %q, into: c, query: SELECT 1 AS x, cache: {size: 0}}", testenv.Postgres(t).URL()), plugintest.Env(t))
 	for range 3 {
 		out, err := plugintest.Apply(t.Context(), tr, plugintest.NewEvent(`{}`))
@@ -125,9 +125,9 @@ func TestSessionIsRenewed(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftBehind by what a query calls: no change, and no setting.
-func TestNothingIsLeftBehind(t *testing.T) {
-	db := customers(t)
+// TestSessionIsCleanAfterQuery proves that code that a query calls leaves no change and no setting.
+func TestSessionIsCleanAfterQuery(t *testing.T) {
+	db := resetCustomers(t)
 	if _, err := db.Exec(t.Context(), `CREATE OR REPLACE FUNCTION writes() RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM customers; RETURN 1; END';
 		CREATE OR REPLACE FUNCTION sets() RETURNS text LANGUAGE sql AS $$ SELECT set_config('eventgateway.left', coalesce(nullif(current_setting('eventgateway.left', true), ''), '0') || '1', false) $$`); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
-	customers(t)
+	resetCustomers(t)
 	for query, want := range map[string]string{
 		"SELECT name FROM customers WHERE id = $1": "ok: the query can be run",
 		"SELECT name FROM nobody WHERE id = $1":    `WRONG: the database`,

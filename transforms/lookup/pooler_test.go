@@ -15,7 +15,7 @@ import (
 
 // TestPoolers of each mode: several transforms share one session of the pooler, and none leaves a statement or a setting there.
 func TestPoolers(t *testing.T) {
-	customers(t)
+	resetCustomers(t)
 	for _, mode := range []string{"transaction", "statement"} {
 		t.Run(mode, func(t *testing.T) {
 			throughOneSession(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: mode, PoolSize: 1}).URL())

@@ -11,7 +11,7 @@ import (
 
 // TestLeastRights: to connect, and to read what the query reads.
 func TestLeastRights(t *testing.T) {
-	db := customers(t)
+	db := resetCustomers(t)
 	exec := func(sql string) {
 		t.Helper()
 		if _, err := db.Exec(testenv.Context(t), sql); err != nil {
