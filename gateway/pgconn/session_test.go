@@ -43,8 +43,9 @@ func prove(t *testing.T, url string) (*pgx.Conn, *pgx.ConnConfig, error) {
 	return conn, config, err
 }
 
-// TestProofs: a role that may only connect, and only once, is proven at the server; behind a pooler of sessions
-// one is, also where the pool has no second session. Behind any other pooler none is.
+// TestVerifySession proves that a role that may only connect, and only once, is verified at the server.
+// Behind a session pooler it is verified too, also if the pool has no second session; behind any other
+// pooler it is not.
 func TestVerifySession(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `ALTER ROLE mallory CONNECTION LIMIT 1`)
@@ -124,8 +125,9 @@ func behind(b *testenv.Pgbouncer, t *testing.T) pgconn.Elector {
 	return pgconn.Elector{Config: config, URL: url, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
-// TestNoLeaderBehindAPoolerOfTransactions, and no lock and no setting that others would find in the pool. One that
-// was switched while a leader led and another stood by has no second leader.
+// TestNoLeaderBehindTransactionPooler proves that no gateway leads behind a transaction pooler, and
+// that no lock or setting is left in the pool. A pooler that is switched while one leads and another
+// stands by gets no second leader.
 func TestNoLeaderBehindTransactionPooler(t *testing.T) {
 	for _, withLease := range []bool{false, true} {
 		db := prepare(t, withLease)

@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestTriggersOfAChannel: those that notify it are found, and no other: neither of a channel whose
-// name is a part of this one's or has it as a part, nor those of the outbox.
+// TestProbeFindsTriggersOfChannel proves that exactly the triggers that notify a channel are found: not
+// those of channels with a similar name, and not those of the outbox.
 func TestProbeFindsTriggersOfChannel(t *testing.T) {
 	db, ctx := testenv.Connect(t), testenv.Context(t)
 	exec := func(sql string) {
