@@ -59,7 +59,7 @@ func TestConformance(t *testing.T) {
 		{Name: "wrong parameter", Options: with(byID, "params: [a.b]"), In: `{}`, Error: "params[0]: cannot evaluate"},
 		{Name: "away", Options: "url: postgres://127.0.0.1:1/x\nquery: SELECT 1\ninto: c", In: `{}`, Error: "the database 127.0.0.1:1/x: "},
 	}, InvalidOptions: map[string]string{
-		`{url: "postgres://x/y", query: SELECT 1, into: a.*}`:                     "options:1:48: into: a field that gets a row is one",
+		`{url: "postgres://x/y", query: SELECT 1, into: a.*}`:                     "options:1:48: into: a row needs one field",
 		`{url: "mysql://x/y", query: SELECT 1, into: a}`:                          "options:1:7: url: must begin with postgres://",
 		`{url: "postgres://x/y", query: "SELECT $2 -- $3", into: a, params: [b]}`: "options:1:68: params: the query has 2 parameters",
 		`{url: "postgres://x/y", query: "SELECT '$1'", into: a, params: [b]}`:     "params: the query has 0 parameters",
