@@ -17,7 +17,7 @@ import (
 // [context.DeadlineExceeded] when the server has sent nothing for silence. A row of many
 // megabytes may take as long as a slow link needs.
 func WithSilenceTimeout(ctx context.Context, conn *pgx.Conn, silence time.Duration) (context.Context, context.CancelFunc) {
-	return link.Answer(ctx, conn.PgConn().Conn(), silence)
+	return link.WithSilence(ctx, conn.PgConn().Conn(), silence)
 }
 
 // SetSearchPathSQL sets a search path for a transaction in which names mean PostgreSQL's own objects. A
