@@ -177,7 +177,7 @@ func TestPageStatusAndMetricsAgree(t *testing.T) {
 	defer close(hang)
 	r := startGateway(t, writeConfig(t, fmt.Sprintf(failingPipelines, receiver.URL)), map[string]string{"DIR": t.TempDir()})
 	redis := testenv.RedisClient(t)
-	for channel, messages := range map[string][]string{"counted": {"no JSON", `{"number":1}`}, redisconn.AllGaps: {`{"id":"1","reason":"lost"}`}} {
+	for channel, messages := range map[string][]string{"counted": {"no JSON", `{"number":1}`}, redisconn.SharedGapChannel: {`{"id":"1","reason":"lost"}`}} {
 		for _, m := range messages {
 			if err := redis.Publish(testenv.Context(t), channel, m).Err(); err != nil {
 				t.Fatal(err)

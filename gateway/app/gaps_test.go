@@ -156,7 +156,7 @@ routes:
 		t.Errorf("numbers %v, gaps %q", numbers, gaps)
 	}
 	for n := range 10_000 { // a flood
-		publish(redisconn.AllGaps, fmt.Sprintf(`{"id":"flood %d","reason":"lost"}`, n))
+		publish(redisconn.SharedGapChannel, fmt.Sprintf(`{"id":"flood %d","reason":"lost"}`, n))
 	}
 	publish("other", `{"n":4}`)
 	c.await(4)

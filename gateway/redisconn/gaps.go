@@ -12,9 +12,9 @@ import (
 // Gaps of what is published to a channel are published to a sibling of it, whose name no
 // channel of events can have. Who subscribes to the channel only gets the events, as ever.
 const (
-	// AllGaps is where gaps are published of channels whose names depend on the event.
-	AllGaps   = "eventgateway:gaps"
-	gapPrefix = AllGaps + ":"
+	// SharedGapChannel is where gaps are published of channels whose names depend on the event.
+	SharedGapChannel   = "eventgateway:gaps"
+	gapPrefix = SharedGapChannel + ":"
 )
 
 // Bounds of a gap that is received: what publishes it may be anything.
@@ -31,7 +31,7 @@ func GapChannel(channel string) string { return gapPrefix + channel }
 // IsGapChannel reports whether a channel is one on which gaps are published. Events must not
 // be published to it.
 func IsGapChannel(channel string) bool {
-	return channel == AllGaps || strings.HasPrefix(channel, gapPrefix)
+	return channel == SharedGapChannel || strings.HasPrefix(channel, gapPrefix)
 }
 
 // gapMessage is a gap as it is published.
@@ -41,10 +41,10 @@ type gapMessage struct {
 	Time    time.Time `json:"time"`
 	ID      string    `json:"id"`
 	Dropped uint64    `json:"dropped,omitempty"`
-	Prefix  string    `json:"prefix,omitempty"` // with AllGaps: how the names of the channels begin
+	Prefix  string    `json:"prefix,omitempty"` // with SharedGapChannel: how the names of the channels begin
 }
 
-// EncodeGap returns the message that tells of a gap. prefix is for [AllGaps]: how the names
+// EncodeGap returns the message that tells of a gap. prefix is for [SharedGapChannel]: how the names
 // of the channels begin in which events may be missing.
 func EncodeGap(g plugin.Gap, prefix string) []byte {
 	m := gapMessage{g.Source, shorten(g.Reason, maxGapReason), g.Time.UTC(), g.ID, g.Dropped, prefix}

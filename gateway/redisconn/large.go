@@ -22,9 +22,9 @@ import (
 // large is how many bytes are sent at once, but for a value that is larger by itself.
 const large = 512 << 10
 
-// Part returns the end of those from from on, and before to, that are sent together. size returns
+// ChunkEnd returns the end of those from from on, and before to, that are sent together. size returns
 // the bytes of one.
-func Part(from, to int, size func(i int) int) int {
+func ChunkEnd(from, to int, size func(i int) int) int {
 	bytes := 0
 	for i := from; i < to; i++ {
 		if bytes += size(i); bytes > large && i > from {
@@ -37,10 +37,10 @@ func Part(from, to int, size func(i int) int) int {
 // closings is how often a server closes the connection at a value that it does not take.
 const closings = 3
 
-// Large returns the error of a command with one value of n bytes, which has ended with err, and
+// RetryLarge returns the error of a command with one value of n bytes, which has ended with err, and
 // which again sends again. The error is marked by [plugin.Permanent] where the server does not
 // take this value, and works otherwise.
-func Large(ctx context.Context, client redis.UniversalClient, n int, err error, again func() error) error {
+func RetryLarge(ctx context.Context, client redis.UniversalClient, n int, err error, again func() error) error {
 	if n <= large {
 		return err
 	}

@@ -72,7 +72,7 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 		}
 		if err != nil {
 			t.client.Close()
-			return nil, Unavailable(err, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err), Scope{Fixed: true})
+			return nil, Unavailable(err, fmt.Errorf("cannot take the lock of the leader %s at %s: %w", name, s.URL, err), Command{FixedKeys: true})
 		}
 		if t.number > 0 {
 			return t, nil
@@ -103,7 +103,7 @@ func (t *term) Confirm(ctx context.Context) error {
 	if err == nil && n != 1 {
 		return errors.New("the lock has expired")
 	}
-	return Unavailable(err, err, Scope{Fixed: true})
+	return Unavailable(err, err, Command{FixedKeys: true})
 }
 
 // Resign is part of [plugin.Leadership].

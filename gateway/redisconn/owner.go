@@ -79,20 +79,20 @@ func ownerOf(text string) owner {
 	return unknown
 }
 
-// Scope says what a command was for.
-type Scope struct {
+// Command says what a command was for.
+type Command struct {
 	// One says that the command carried one event. Its failure is then the event's where
 	// nothing speaks against that, and else the server's.
-	One bool
+	SingleEvent bool
 	// Fixed says that the command's keys and channels are the same for all events. What the
 	// server says of them then holds for all, too.
-	Fixed bool
+	FixedKeys bool
 }
 
 // Unavailable returns wrapped, an error that describes err. It is marked by [plugin.Unavailable] where the server
 // has failed, and not an event: it is not reached, has no room, is read-only, or denies the
 // right. Away returns nil where err is nil.
-func Unavailable(err, wrapped error, of Scope) error {
+func Unavailable(err, wrapped error, of Command) error {
 	if err == nil {
 		return nil
 	}
@@ -104,16 +104,16 @@ func Unavailable(err, wrapped error, of Scope) error {
 		return plugin.Unavailable(wrapped)
 	}
 	switch o := ownerOf(answer.Error()); {
-	case o == ofServer, o == ofName && of.Fixed, o == unknown && !of.One:
+	case o == ofServer, o == ofName && of.FixedKeys, o == unknown && !of.SingleEvent:
 		return plugin.Unavailable(wrapped)
 	}
 	return wrapped
 }
 
-// Answered returns the error of a command of a pipeline whose Exec has returned exec. Where the
+// CommandError returns the error of a command of a pipeline whose Exec has returned exec. Where the
 // server refuses the connection (a wrong password, too many clients), go-redis leaves the
 // commands without an error and without an answer: these have failed, too.
-func Answered(c *redis.Cmd, exec error) error {
+func CommandError(c *redis.Cmd, exec error) error {
 	switch {
 	case c.Err() != nil || c.Val() != nil:
 		return c.Err()
@@ -125,14 +125,14 @@ func Answered(c *redis.Cmd, exec error) error {
 
 var errNoAnswer = errors.New("the server has not answered")
 
-// Answer is an error with which a script has answered for one of its commands.
-type Answer string
+// ReplyError is an error with which a script has answered for one of its commands.
+type ReplyError string
 
 // Error is the answer.
-func (a Answer) Error() string { return string(a) }
+func (a ReplyError) Error() string { return string(a) }
 
 // RedisError is part of [redis.Error].
-func (a Answer) RedisError() {}
+func (a ReplyError) RedisError() {}
 
 // maxValue is how many bytes a server takes as one value by default (proto-max-bulk-len). It
 // answers nothing to more, but closes the connection.

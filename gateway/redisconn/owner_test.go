@@ -92,10 +92,10 @@ func TestOwner(t *testing.T) {
 // TestAway: what is of a key or channel is the server's where all events go there; what it does
 // not explain is that of the one event it was sent.
 func TestAway(t *testing.T) {
-	const server, name, event, odd = Answer("READONLY x"), Answer("WRONGTYPE x"), Answer("ERR too big"), Answer("ERR odd")
-	for _, of := range []Scope{{}, {One: true}, {Fixed: true}, {One: true, Fixed: true}} {
+	const server, name, event, odd = ReplyError("READONLY x"), ReplyError("WRONGTYPE x"), ReplyError("ERR too big"), ReplyError("ERR odd")
+	for _, of := range []Command{{}, {SingleEvent: true}, {FixedKeys: true}, {SingleEvent: true, FixedKeys: true}} {
 		for err, want := range map[error]bool{
-			server: true, name: of.Fixed, event: false, odd: !of.One,
+			server: true, name: of.FixedKeys, event: false, odd: !of.SingleEvent,
 			io.EOF: true, context.DeadlineExceeded: true, errors.New("redis: cluster has no nodes"): true, context.Canceled: false,
 		} {
 			wrapped := fmt.Errorf("redis: %w", err)
@@ -104,7 +104,7 @@ func TestAway(t *testing.T) {
 			}
 		}
 	}
-	if Unavailable(nil, nil, Scope{}) != nil {
+	if Unavailable(nil, nil, Command{}) != nil {
 		t.Error("no error is one")
 	}
 }

@@ -30,10 +30,10 @@ func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (pl
 	return plugin.Finding{Text: fmt.Sprintf("connected to %s, round trip %v", u, time.Since(begin).Round(10*time.Microsecond))}, true
 }
 
-// MayAll says for each command whether the user that client is may run it, by ACL DRYRUN,
+// ProbeRights says for each command whether the user that client is may run it, by ACL DRYRUN,
 // which runs nothing. Where the server does not answer that, one warning says so for all of them: it
 // is older than Redis 7, or the user may not ask.
-func MayAll(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
+func ProbeRights(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
 	user, err := client.Do(ctx, "ACL", "WHOAMI").Text()
 	if err != nil {
 		return []plugin.Finding{untold(commands, err)}
@@ -48,11 +48,11 @@ func MayAll(ctx context.Context, client redis.UniversalClient, commands [][]stri
 	return findings
 }
 
-// MayAny is MayAll for commands with names that are known only when events come. what says
+// ProbeRightsByExample is ProbeRights for commands with names that are known only when events come. what says
 // which names these are. The commands have an example, which the user may be denied and not
 // the real ones: that is a warning.
-func MayAny(ctx context.Context, client redis.UniversalClient, what string, commands [][]string) []plugin.Finding {
-	findings := MayAll(ctx, client, commands)
+func ProbeRightsByExample(ctx context.Context, client redis.UniversalClient, what string, commands [][]string) []plugin.Finding {
+	findings := ProbeRights(ctx, client, commands)
 	for i := range findings {
 		if f := &findings[i]; f.Level == plugin.Problem {
 			*f = plugin.Finding{Level: plugin.Warning, Text: "cannot tell for " + what + "; of an example: " + f.Text, Fix: f.Fix}
@@ -99,9 +99,9 @@ func untold(commands [][]string, err error) plugin.Finding {
 	return f
 }
 
-// Durability says what a crash of the server costs. Hosted servers do not show it, which is a
+// ProbeDurability says what a crash of the server costs. Hosted servers do not show it, which is a
 // warning, too.
-func Durability(ctx context.Context, client redis.UniversalClient) (findings []plugin.Finding) {
+func ProbeDurability(ctx context.Context, client redis.UniversalClient) (findings []plugin.Finding) {
 	warn := func(text, fix string) {
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: text, Fix: fix})
 	}

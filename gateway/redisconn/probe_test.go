@@ -61,17 +61,17 @@ func TestUntoldRights(t *testing.T) {
 	}
 	set("+ping")
 	limited := clientAt(t, fmt.Sprintf("redis://limited:pw@127.0.0.1:%d", port))
-	expect(t, "without +acl", MayAll(ctx, limited, commands),
+	expect(t, "without +acl", ProbeRights(ctx, limited, commands),
 		"warning cannot tell whether the user may PUBLISH, GET: NOPERM this user has no permissions to run the 'acl|whoami' command; gateway plugins NAME --acl prints the rights that are needed -> ACL SETUSER USER +acl|whoami +acl|dryrun")
-	expect(t, "state without +info and +eval", Writable(ctx, limited, "k"), "ok the server is a master",
+	expect(t, "state without +info and +eval", ProbeWritable(ctx, limited, "k"), "ok the server is a master",
 		"warning cannot tell whether the server is full, or takes no writes for another reason: NOPERM")
-	expect(t, "durability without +config", Durability(ctx, limited), "warning cannot tell what a crash of the server costs: NOPERM")
+	expect(t, "durability without +config", ProbeDurability(ctx, limited), "warning cannot tell what a crash of the server costs: NOPERM")
 	set("+acl|whoami")
-	expect(t, "without +acl|dryrun", MayAll(ctx, limited, commands), "warning cannot tell whether the user may PUBLISH, GET: NOPERM")
+	expect(t, "without +acl|dryrun", ProbeRights(ctx, limited, commands), "warning cannot tell whether the user may PUBLISH, GET: NOPERM")
 	set("+acl|dryrun", "+info")
-	expect(t, "with both", MayAll(ctx, limited, commands), "ok the user limited may PUBLISH orders", "ok the user limited may GET k", "WRONG the user limited may not PUBLISH other")
-	expect(t, "an example", MayAny(ctx, limited, "the channels X", commands[2:]), "warning cannot tell for the channels X; of an example: the user limited may not PUBLISH other")
-	expect(t, "with +info", Writable(ctx, limited, "k"), "ok the server is a master", "ok the server is a master, and not full")
+	expect(t, "with both", ProbeRights(ctx, limited, commands), "ok the user limited may PUBLISH orders", "ok the user limited may GET k", "WRONG the user limited may not PUBLISH other")
+	expect(t, "an example", ProbeRightsByExample(ctx, limited, "the channels X", commands[2:]), "warning cannot tell for the channels X; of an example: the user limited may not PUBLISH other")
+	expect(t, "with +info", ProbeWritable(ctx, limited, "k"), "ok the server is a master", "ok the server is a master, and not full")
 }
 
 // TestServersThatTakeNoWrites: a replica, one that is full, one that cannot write to its disk.
@@ -85,24 +85,24 @@ func TestServersThatTakeNoWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expect(t, "a master", Writable(ctx, master, "k"), "ok the server is a master", "ok the server takes writes")
-	expect(t, "a replica", Writable(ctx, replica, "k"), "WRONG the server is a replica: what is written or published there is refused, or does not reach its master -> name the master in url")
-	expect(t, "publishing at a replica", []plugin.Finding{Master(ctx, replica, "channel")}, "WRONG the server is a replica")
+	expect(t, "a master", ProbeWritable(ctx, master, "k"), "ok the server is a master", "ok the server takes writes")
+	expect(t, "a replica", ProbeWritable(ctx, replica, "k"), "WRONG the server is a replica: what is written or published there is refused, or does not reach its master -> name the master in url")
+	expect(t, "publishing at a replica", []plugin.Finding{ProbeMaster(ctx, replica, "channel")}, "WRONG the server is a replica")
 	for parseInfo(replica.Info(ctx, "replication").Val())["master_link_status"] != "up" { // it connects
 		if ctx.Err() != nil {
 			t.Fatal("the replica does not follow")
 		}
 	}
-	expect(t, "reading at a replica", []plugin.Finding{Readable(ctx, replica), Readable(ctx, master)}, "warning the server is a replica: events come later", "ok the server is a master")
+	expect(t, "reading at a replica", []plugin.Finding{ProbeReadable(ctx, replica), ProbeReadable(ctx, master)}, "warning the server is a replica: events come later", "ok the server is a master")
 
 	used := parseInfo(master.Info(ctx, "memory").Val())["used_memory"]
 	config("maxmemory", used[:len(used)-1]) // a tenth
-	expect(t, "full", Writable(ctx, master, "k"), "ok the server is a master", "WRONG the server takes no writes: OOM command not allowed when used memory > 'maxmemory'. -> CONFIG SET maxmemory to more")
+	expect(t, "full", ProbeWritable(ctx, master, "k"), "ok the server is a master", "WRONG the server takes no writes: OOM command not allowed when used memory > 'maxmemory'. -> CONFIG SET maxmemory to more")
 	if err := master.Do(ctx, "ACL", "SETUSER", "noeval", "on", ">pw", "+@all", "-eval", "~*", "&*").Err(); err != nil {
 		t.Fatal(err)
 	}
 	noeval := clientAt(t, fmt.Sprintf("redis://noeval:pw@127.0.0.1:%d", port))
-	expect(t, "full, by INFO", Writable(ctx, noeval, "k"), "ok the server is a master", "WRONG the server takes no writes: it has used all of maxmemory")
+	expect(t, "full, by INFO", ProbeWritable(ctx, noeval, "k"), "ok the server is a master", "WRONG the server takes no writes: it has used all of maxmemory")
 	config("maxmemory", fmt.Sprint(1<<30))
 	if err := master.Set(ctx, "much", strings.Repeat("x", 20<<20), 0).Err(); err != nil {
 		t.Fatal(err)
@@ -112,10 +112,10 @@ func TestServersThatTakeNoWrites(t *testing.T) {
 		t.Fatal("INFO does not show how full it is")
 	}
 	config("maxmemory", strconv.Itoa(int(part*1.05*(1<<30))))
-	expect(t, "nearly full", Writable(ctx, master, "k"), "ok the server is a master", "warning the server has used 9")
+	expect(t, "nearly full", ProbeWritable(ctx, master, "k"), "ok the server is a master", "warning the server has used 9")
 	config("maxmemory", "0")
 	config("min-replicas-to-write", "3")
-	expect(t, "too few replicas", Writable(ctx, master, "k"), "ok the server is a master", "WRONG the server takes no writes: NOREPLICAS")
+	expect(t, "too few replicas", ProbeWritable(ctx, master, "k"), "ok the server is a master", "WRONG the server takes no writes: NOREPLICAS")
 	config("min-replicas-to-write", "0")
 	server.Kill()
 	for parseInfo(replica.Info(ctx, "replication").Val())["master_link_status"] == "up" {
@@ -123,5 +123,5 @@ func TestServersThatTakeNoWrites(t *testing.T) {
 			t.Fatal("the replica does not notice")
 		}
 	}
-	expect(t, "a replica that is alone", []plugin.Finding{Readable(ctx, replica)}, "WRONG the server is a replica that has lost its master")
+	expect(t, "a replica that is alone", []plugin.Finding{ProbeReadable(ctx, replica)}, "WRONG the server is a replica that has lost its master")
 }

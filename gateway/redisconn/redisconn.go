@@ -148,9 +148,9 @@ func (c *Config) NewClient() redis.UniversalClient {
 	return client
 }
 
-// Node returns the server that has a key, where the client is that of a cluster: what
+// NodeFor returns the server that has a key, where the client is that of a cluster: what
 // belongs to no key, as a PUBLISH, keeps its order only on one server.
-func Node(ctx context.Context, client redis.UniversalClient, key string) (redis.UniversalClient, error) {
+func NodeFor(ctx context.Context, client redis.UniversalClient, key string) (redis.UniversalClient, error) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
 		return client, nil
@@ -162,8 +162,8 @@ func Node(ctx context.Context, client redis.UniversalClient, key string) (redis.
 	return node, nil
 }
 
-// Beside returns the name of a key that is on the same server of a cluster as key.
-func Beside(key, suffix string) string {
+// SameSlotKey returns the name of a key that is on the same server of a cluster as key.
+func SameSlotKey(key, suffix string) string {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" { // the part that the cluster hashes
 			return key + suffix
@@ -172,9 +172,9 @@ func Beside(key, suffix string) string {
 	return "{" + key + "}" + suffix
 }
 
-// CheckKey says whether [Beside] works for a key: a cluster goes by what is in braces.
+// CheckKey says whether [SameSlotKey] works for a key: a cluster goes by what is in braces.
 func (c *Config) CheckKey(key string) error {
-	beside := Beside(key, "")
+	beside := SameSlotKey(key, "")
 	if c.options.IsClusterMode && beside != key && strings.Contains(key, "}") {
 		return errors.New("in a cluster the name cannot have a } but behind { and some text")
 	}

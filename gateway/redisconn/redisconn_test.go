@@ -66,9 +66,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestBeside(t *testing.T) {
+func TestSameSlotKey(t *testing.T) {
 	for key, want := range map[string]string{"orders": "{orders}:x", "a{b}c": "a{b}c:x", "{a": "{{a}:x"} {
-		if got := Beside(key, ":x"); got != want {
+		if got := SameSlotKey(key, ":x"); got != want {
 			t.Errorf("%s: %s", key, got)
 		}
 	}
@@ -95,7 +95,7 @@ func TestKinds(t *testing.T) {
 		for i := range 20 { // on every server of the cluster
 			key := fmt.Sprint("key", i)
 			both := redis.NewScript("redis.call('SET', KEYS[1], 1); return redis.call('SET', KEYS[2], 1)")
-			if err := both.Run(t.Context(), client, []string{key, Beside(key, ":x")}).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			if err := both.Run(t.Context(), client, []string{key, SameSlotKey(key, ":x")}).Err(); err != nil && !errors.Is(err, redis.Nil) {
 				t.Errorf("%s at %s: %v", key, url, err)
 			}
 		}

@@ -10,5 +10,5 @@ func Rights(own ...plugin.Right) []plugin.Right {
 		plugin.Right{For: "gateway check --live, which says what it cannot see without", Rules: "+acl|whoami +acl|dryrun +info +type +config|get"})
 }
 
-// RightsToLead are those of a source with the option leader.
-var RightsToLead = plugin.Right{For: "leader", Rules: "+eval +evalsha +get +set +time +pexpire +del ~eventgateway:leader:{LEADER}*"}
+// LeaderRights are those of a source with the option leader.
+var LeaderRights = plugin.Right{For: "leader", Rules: "+eval +evalsha +get +set +time +pexpire +del ~eventgateway:leader:{LEADER}*"}

@@ -12,10 +12,10 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Master says whether the server that has a key is a master. A replica may refuse to be
+// ProbeMaster says whether the server that has a key is a master. A replica may refuse to be
 // written, and what is published there does not reach those who have subscribed at its master.
-func Master(ctx context.Context, client redis.UniversalClient, key string) plugin.Finding {
-	node, err := Node(ctx, client, key)
+func ProbeMaster(ctx context.Context, client redis.UniversalClient, key string) plugin.Finding {
+	node, err := NodeFor(ctx, client, key)
 	if err != nil {
 		return cannotTell("whether the server is a master", err)
 	}
@@ -32,9 +32,9 @@ func Master(ctx context.Context, client redis.UniversalClient, key string) plugi
 	return plugin.Finding{Text: "the server is a master"}
 }
 
-// Readable says whether what is read at the server is complete: a replica that is cut off from
+// ProbeReadable says whether what is read at the server is complete: a replica that is cut off from
 // its master gets nothing new.
-func Readable(ctx context.Context, client redis.UniversalClient) plugin.Finding {
+func ProbeReadable(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	role, err := roleOf(ctx, client)
 	switch {
 	case err != nil:
@@ -86,7 +86,7 @@ func roleIn(hello *redis.Cmd) string {
 // published, says that the server is a replica: it takes them, and they do not reach its master.
 func CheckMaster(hello *redis.Cmd) error {
 	if roleIn(hello) == "replica" {
-		return Answer("READONLY the server is a replica: what is published there does not reach its master")
+		return ReplyError("READONLY the server is a replica: what is published there does not reach its master")
 	}
 	return nil
 }
@@ -106,15 +106,15 @@ var refusals = map[string]string{
 	"CLUSTERDOWN": "redis-cli CLUSTER INFO shows what the cluster lacks",
 }
 
-// Writable says whether the server that has a key takes writes: it may be a replica, full, or
+// ProbeWritable says whether the server that has a key takes writes: it may be a replica, full, or
 // unable to store anything.
-func Writable(ctx context.Context, client redis.UniversalClient, key string) []plugin.Finding {
-	first := Master(ctx, client, key)
+func ProbeWritable(ctx context.Context, client redis.UniversalClient, key string) []plugin.Finding {
+	first := ProbeMaster(ctx, client, key)
 	if first.Level == plugin.Problem {
 		return []plugin.Finding{first}
 	}
 	findings := []plugin.Finding{first}
-	node, err := Node(ctx, client, key)
+	node, err := NodeFor(ctx, client, key)
 	if err != nil {
 		return findings // Master says it
 	}

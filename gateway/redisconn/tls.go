@@ -7,9 +7,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Secure has the connections trust and show the certificates of t. Its error is one of the
+// UseTLS has the connections trust and show the certificates of t. Its error is one of the
 // option tls, and never repeats what is in a file.
-func (c *Config) Secure(t options.TLS) error {
+func (c *Config) UseTLS(t options.TLS) error {
 	if t.IsZero() {
 		return nil
 	}

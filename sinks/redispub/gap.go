@@ -15,7 +15,7 @@ import (
 // the server that gets the events: so it comes behind those before it, and, as the router
 // writes nothing until it is told, before those behind it.
 func (s *sink) Gap(ctx context.Context, g plugin.Gap) error {
-	node, err := redisconn.Node(ctx, s.client, cmp.Or(s.opts.Sequence.Key, s.opts.Channel.String()))
+	node, err := redisconn.NodeFor(ctx, s.client, cmp.Or(s.opts.Sequence.Key, s.opts.Channel.String()))
 	if err != nil {
 		return s.ofAll(err)
 	}
@@ -41,5 +41,5 @@ func (s *sink) gapChannel() (channel, prefix string) {
 		return redisconn.GapChannel(text), ""
 	}
 	prefix, _, _ = strings.Cut(s.opts.Channel.String(), "{{")
-	return redisconn.AllGaps, prefix
+	return redisconn.SharedGapChannel, prefix
 }

@@ -11,7 +11,7 @@ import (
 // probeGaps says whether gaps can be published; events go on without.
 func (s *sink) probeGaps(ctx context.Context) []plugin.Finding {
 	channel, _ := s.gapChannel()
-	findings := redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})
+	findings := redisconn.ProbeRights(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})
 	for i, f := range findings {
 		if f.Level == plugin.Problem {
 			findings[i].Level = plugin.Warning
@@ -30,19 +30,19 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		return findings
 	}
 	if channel, literal := s.opts.Channel.Literal(); literal {
-		findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})...)
+		findings = append(findings, redisconn.ProbeRights(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})...)
 	} else {
-		findings = append(findings, redisconn.MayAny(ctx, s.client, "the channels "+s.opts.Channel.String(), [][]string{{"PUBLISH", "eventgateway:check", "x"}})...)
+		findings = append(findings, redisconn.ProbeRightsByExample(ctx, s.client, "the channels "+s.opts.Channel.String(), [][]string{{"PUBLISH", "eventgateway:check", "x"}})...)
 	}
 	findings = append(findings, s.probeGaps(ctx)...)
 	key := s.opts.Sequence.Key
 	if key == "" {
-		return append(findings, redisconn.Master(ctx, s.client, s.opts.Channel.String()))
+		return append(findings, redisconn.ProbeMaster(ctx, s.client, s.opts.Channel.String()))
 	}
-	findings = append(findings, redisconn.Writable(ctx, s.client, key)...)
-	term := redisconn.Beside(key, ":term:x")
-	findings = append(findings, redisconn.MayAll(ctx, s.client, [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, term}, {"EVAL", "return 1", "2", key, term}})...)
-	findings = append(findings, redisconn.MayAny(ctx, s.client, "the terms of leaders", [][]string{{"GET", term}, {"SET", term, "1"}})...)
+	findings = append(findings, redisconn.ProbeWritable(ctx, s.client, key)...)
+	term := redisconn.SameSlotKey(key, ":term:x")
+	findings = append(findings, redisconn.ProbeRights(ctx, s.client, [][]string{{"INCRBY", key, "1"}, {"EVALSHA", publish.Hash(), "2", key, term}, {"EVAL", "return 1", "2", key, term}})...)
+	findings = append(findings, redisconn.ProbeRightsByExample(ctx, s.client, "the terms of leaders", [][]string{{"GET", term}, {"SET", term, "1"}})...)
 	switch kind, err := s.client.Type(ctx, key).Result(); {
 	case err != nil:
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell whether the key %s counts messages: %v", key, err), Fix: "ACL SETUSER USER +type ~KEY, as the server's administrator; only this check needs it"})

@@ -44,7 +44,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	if err := conn.Secure(o.TLS); err != nil {
+	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	if channel, ok := o.Channel.Literal(); ok && redisconn.IsGapChannel(channel) {

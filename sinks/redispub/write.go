@@ -46,7 +46,7 @@ for i = 1, count do
 end
 return failed`)
 
-var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps: take another one", redisconn.AllGaps)
+var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps: take another one", redisconn.SharedGapChannel)
 
 var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
 
@@ -74,7 +74,7 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
 		}
-		to = redisconn.Part(from, to, func(i int) int { return len(events[i].Data) })
+		to = redisconn.ChunkEnd(from, to, func(i int) int { return len(events[i].Data) })
 		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
 		if plugin.IsUnavailable(err) {
 			for i := to; i < len(events); i++ { // nothing overtakes what has failed
@@ -94,7 +94,7 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 	keys := []string{key, key}
 	if f := events[0].Fence; f != nil {
 		term = strconv.FormatInt(f.Term, 10)
-		keys[1] = redisconn.Beside(key, ":term:"+f.Leader)
+		keys[1] = redisconn.SameSlotKey(key, ":term:"+f.Leader)
 	}
 	args := make([]any, 2, 2+2*len(events))
 	args[0], args[1] = term, s.field
@@ -120,7 +120,7 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 	}
 	refused, err := publish.Run(ctx, s.client, keys, args...).Slice()
 	if err != nil && len(sent) == 1 {
-		err = redisconn.Large(ctx, s.client, len(events[sent[0]].Data), err, func() error {
+		err = redisconn.RetryLarge(ctx, s.client, len(events[sent[0]].Data), err, func() error {
 			refused, err = publish.Run(ctx, s.client, keys, args...).Slice()
 			return err
 		})
@@ -133,7 +133,7 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 	}
 	for n := 0; n+1 < len(refused); n += 2 {
 		if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
-			fail(sent[i-1], s.ofOne(redisconn.Answer(fmt.Sprint(refused[n+1]))))
+			fail(sent[i-1], s.ofOne(redisconn.ReplyError(fmt.Sprint(refused[n+1]))))
 		}
 	}
 	return err
@@ -141,12 +141,12 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 
 func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
-	client, err := redisconn.Node(ctx, s.client, s.opts.Channel.String())
+	client, err := redisconn.NodeFor(ctx, s.client, s.opts.Channel.String())
 	if err != nil {
 		return s.ofAll(err)
 	}
 	for from := 0; from < len(events); {
-		to := redisconn.Part(from, len(events), func(i int) int { return len(events[i].Data) })
+		to := redisconn.ChunkEnd(from, len(events), func(i int) int { return len(events[i].Data) })
 		away := s.pipe(ctx, client, events[from:to], func(i int, err error) { failed[from+i] = err })
 		if away != nil {
 			for i := to; i < len(events); i++ { // nothing overtakes what has failed
@@ -186,12 +186,12 @@ func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []
 		if r == nil {
 			continue
 		}
-		err := redisconn.Answered(r, err)
+		err := redisconn.CommandError(r, err)
 		if err == nil && hello != nil {
 			err = redisconn.CheckMaster(hello)
 		}
 		if err != nil && len(events) == 1 {
-			err = redisconn.Large(ctx, s.client, len(events[0].Data), err, func() error {
+			err = redisconn.RetryLarge(ctx, s.client, len(events[0].Data), err, func() error {
 				return client.Do(ctx, r.Args()...).Err()
 			})
 		}
@@ -224,14 +224,14 @@ func (s *sink) channel(e *event.Event) (string, error) {
 // ofAll says where an error comes from that the connection or the counter has: all errors of the
 // server are worth a retry, and mostly they are the server's, not the events'.
 func (s *sink) ofAll(err error) error {
-	return redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, s.wrap(err), redisconn.Command{FixedKeys: true})
 }
 
 // ofOne says where the error of one message comes from. What the server says of its channel
 // holds for all messages where they have the same one.
 func (s *sink) ofOne(err error) error {
 	_, literal := s.opts.Channel.Literal()
-	return redisconn.TooLarge(err, redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{One: true, Fixed: literal}))
+	return redisconn.TooLarge(err, redisconn.Unavailable(err, s.wrap(err), redisconn.Command{SingleEvent: true, FixedKeys: literal}))
 }
 
 func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

@@ -42,7 +42,7 @@ func build(o Options, _ plugin.Env) (plugin.Sink, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	if err := conn.Secure(o.TLS); err != nil {
+	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	if stream, literal := o.Stream.Literal(); literal {
@@ -81,7 +81,7 @@ func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }
 // Ping is part of [plugin.Pinger].
 func (s *sink) Ping(ctx context.Context) error {
 	err := s.client.Ping(ctx).Err()
-	return redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, s.wrap(err), redisconn.Command{FixedKeys: true})
 }
 
 // Close is part of [plugin.Closer].

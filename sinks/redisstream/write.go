@@ -44,7 +44,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
 		}
-		to = redisconn.Part(from, to, func(i int) int { return len(events[i].Data) })
+		to = redisconn.ChunkEnd(from, to, func(i int) int { return len(events[i].Data) })
 		var groups []group
 		for _, g := range s.group(events, from, to, failed) {
 			err := away
@@ -61,7 +61,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		}
 		results := s.send(ctx, groups)
 		if to == from+1 && len(groups) == 1 {
-			results[0].err = redisconn.Large(ctx, s.client, len(events[from].Data), results[0].err, func() error {
+			results[0].err = redisconn.RetryLarge(ctx, s.client, len(events[from].Data), results[0].err, func() error {
 				results = s.send(ctx, groups)
 				return results[0].err
 			})
@@ -98,7 +98,7 @@ func (s *sink) settle(ctx context.Context, g group) (group, error) {
 }
 
 // noteKey is the key of what this writer notes beside a stream.
-func (s *sink) noteKey(stream string) string { return redisconn.Beside(stream, ":writer:"+s.writer) }
+func (s *sink) noteKey(stream string) string { return redisconn.SameSlotKey(stream, ":writer:"+s.writer) }
 
 func (g group) fail(failed map[int]error, err error) {
 	if err == nil {
@@ -170,7 +170,7 @@ func (s *sink) send(ctx context.Context, groups []group) []result {
 			keys, args := s.arguments(groups[i])
 			c = appendBatch.Eval(ctx, s.client, keys, args...)
 		}
-		results[i] = s.verdict(groups[i].stream, c, redisconn.Answered(c, err))
+		results[i] = s.verdict(groups[i].stream, c, redisconn.CommandError(c, err))
 	}
 	return results
 }
@@ -189,7 +189,7 @@ func (s *sink) arguments(g group) (keys []string, args []any) {
 	keys[2] = keys[1]
 	if f := g.events[0].Fence; f != nil {
 		term = strconv.FormatInt(f.Term, 10)
-		keys[2] = redisconn.Beside(g.stream, ":term:"+f.Leader)
+		keys[2] = redisconn.SameSlotKey(g.stream, ":term:"+f.Leader)
 	}
 	args = make([]any, 0, 4+len(g.events)*13)
 	args = append(args, term, before.number, s.opts.Maxlen, len(g.events))
@@ -214,7 +214,7 @@ func (s *sink) verdict(stream string, c *redis.Cmd, err error) result {
 	}
 	if refused, _ := c.Slice(); len(refused) == 2 {
 		appended, _ := refused[0].(int64)
-		return result{int(appended), s.ofStream(redisconn.Answer(fmt.Sprint(refused[1])))}
+		return result{int(appended), s.ofStream(redisconn.ReplyError(fmt.Sprint(refused[1])))}
 	}
 	return result{0, redisconn.Fenced(err, s.ofStream(err))}
 }
@@ -224,7 +224,7 @@ func (s *sink) verdict(stream string, c *redis.Cmd, err error) result {
 // events where they go to the same one.
 func (s *sink) ofStream(err error) error {
 	_, literal := s.opts.Stream.Literal()
-	return redisconn.Unavailable(err, s.wrap(err), redisconn.Scope{Fixed: literal})
+	return redisconn.Unavailable(err, s.wrap(err), redisconn.Command{FixedKeys: literal})
 }
 
 func (s *sink) wrap(err error) error { return fmt.Errorf("redis at %s: %w", s.opts.URL, err) }

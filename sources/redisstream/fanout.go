@@ -35,7 +35,7 @@ func newFanout(r *reader) *fanout {
 		f.ahead.spans = spans
 	}
 	if r.s.opts.Name != "" {
-		f.key = redisconn.Beside(r.s.opts.Stream, ":position:"+r.s.opts.Name)
+		f.key = redisconn.SameSlotKey(r.s.opts.Stream, ":position:"+r.s.opts.Name)
 	}
 	return f
 }

@@ -31,7 +31,7 @@ type group struct {
 }
 
 func newGroup(r *reader) *group {
-	key := redisconn.Beside(r.s.opts.Stream, ":group:"+r.s.opts.Group)
+	key := redisconn.SameSlotKey(r.s.opts.Stream, ":group:"+r.s.opts.Group)
 	r.s.ledger.BeginRun()
 	return &group{reader: r, ledger: r.s.ledger, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
 }

@@ -39,14 +39,14 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	key := o.Stream // where it keeps how far it has read
 	if o.Name != "" {
-		key = redisconn.Beside(o.Stream, ":position:"+o.Name)
+		key = redisconn.SameSlotKey(o.Stream, ":position:"+o.Name)
 	}
 	may := [][]string{{"XREAD", "STREAMS", o.Stream, "0"}, {"XRANGE", o.Stream, "0", "0"}, {"XINFO", "STREAM", o.Stream}, {"EVALSHA", poll.Hash(), "2", o.Stream, key}}
 	if o.Name != "" {
 		may = append(may, []string{"HINCRBY", key, "token", "1"}, []string{"HSET", key, "id", "0"}, []string{"HGET", key, "id"}, []string{"HMGET", key, "id"})
 	}
 	if o.Group != "" {
-		key = redisconn.Beside(o.Stream, ":group:"+o.Group)
+		key = redisconn.SameSlotKey(o.Stream, ":group:"+o.Group)
 		may = [][]string{
 			{"HINCRBY", key, "x", "1"}, {"HSET", key, "x", "1"}, {"HGET", key, "x"}, {"EXISTS", key}, {"XINFO", "CONSUMERS", o.Stream, o.Group}, {"XINFO", "STREAM", o.Stream}, {"XPENDING", o.Stream, o.Group},
 			{"XGROUP", "CREATE", o.Stream, o.Group, "0"}, {"EVALSHA", pollGroup.Hash(), "3", o.Stream, key, key + ":read"}, {"XREAD", "STREAMS", o.Stream, "0"}, {"XRANGE", o.Stream, "0", "0"},
@@ -54,11 +54,11 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		}
 	}
 	may = append(may, []string{"EVAL", "return 1", "1", o.Stream})
-	findings = append(findings, redisconn.MayAll(ctx, client, may)...)
+	findings = append(findings, redisconn.ProbeRights(ctx, client, may)...)
 	if o.Name != "" || o.Group != "" { // how far it has read is stored there
-		findings = append(findings, redisconn.Writable(ctx, client, o.Stream)...)
+		findings = append(findings, redisconn.ProbeWritable(ctx, client, o.Stream)...)
 	} else {
-		findings = append(findings, redisconn.Readable(ctx, client))
+		findings = append(findings, redisconn.ProbeReadable(ctx, client))
 	}
 	if o.Group != "" && kind == "stream" {
 		findings = append(findings, s.probeGroup(ctx, client)...)
@@ -69,7 +69,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if o.Group == "" && o.Name == "" && o.From != "start" {
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: "nothing keeps how far was read: what is appended while the gateway is away is not read", Fix: "set name or group, where each entry counts"})
 	}
-	return append(findings, redisconn.Durability(ctx, client)...)
+	return append(findings, redisconn.ProbeDurability(ctx, client)...)
 }
 
 // probeGroup says what waits for the group.

@@ -77,7 +77,7 @@ func Type() plugin.SourceType {
 		plugin.Right{Rules: "+eval +evalsha +exists +xread +xrange +xinfo|stream ~STREAM"},
 		plugin.Right{For: "name", Rules: "+hincrby +hset +hget +hmget ~{STREAM}:position:NAME"},
 		plugin.Right{For: "group", Rules: "+hincrby +hset +hget +hmget +hdel +del +multi +exec +xgroup|create +xgroup|delconsumer +xinfo|groups +xinfo|consumers +xpending +xreadgroup +xack +xclaim ~{STREAM}:group:GROUP*"},
-		redisconn.RightsToLead)...)
+		redisconn.LeaderRights)...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -85,7 +85,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	if err := conn.Secure(o.TLS); err != nil {
+	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	if err := conn.CheckKey(o.Stream); err != nil {

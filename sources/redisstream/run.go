@@ -251,5 +251,5 @@ func (s *source) wrap(err error) error {
 	if errors.Is(err, errAnswer) {
 		return wrapped
 	}
-	return redisconn.Unavailable(err, wrapped, redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, wrapped, redisconn.Command{FixedKeys: true})
 }

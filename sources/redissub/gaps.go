@@ -22,7 +22,7 @@ const (
 // gapChannels returns the channels and patterns on which gaps are published of what the
 // source subscribes to.
 func (o *Options) gapChannels() (channels, patterns []string) {
-	channels = []string{redisconn.AllGaps}
+	channels = []string{redisconn.SharedGapChannel}
 	for _, c := range o.Channels {
 		channels = append(channels, redisconn.GapChannel(c))
 	}

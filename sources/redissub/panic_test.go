@@ -36,7 +36,7 @@ func TestAPanicEndsTheRun(t *testing.T) {
 		text := redisconn.EncodeGap(plugin.Gap{ID: "a", Reason: "planted"}, "")
 		client := testenv.RedisClient(t)
 		err = s.Run(testenv.Context(t), connected{then: func() {
-			if err := client.Publish(context.Background(), redisconn.AllGaps, text).Err(); err != nil {
+			if err := client.Publish(context.Background(), redisconn.SharedGapChannel, text).Err(); err != nil {
 				t.Error(err)
 			}
 		}})

@@ -26,7 +26,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if !ok {
 		return findings
 	}
-	findings = append(findings, redisconn.Readable(ctx, client), s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
+	findings = append(findings, redisconn.ProbeReadable(ctx, client), s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
 	return append(findings, s.probeLimit(ctx, client)...)
 }
 

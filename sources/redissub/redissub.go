@@ -68,7 +68,7 @@ func Type() plugin.SourceType {
 		}, build).With(plugin.ElectsLeader).WithRights(redisconn.Rights(
 		plugin.Right{Rules: "+subscribe &CHANNEL &eventgateway:gaps &eventgateway:gaps:CHANNEL"},
 		plugin.Right{For: "patterns", Rules: "+psubscribe &PATTERN &eventgateway:gaps:PATTERN"},
-		redisconn.RightsToLead,
+		redisconn.LeaderRights,
 		plugin.Right{For: "gateway check --live, which sends itself a message", Rules: "+publish &eventgateway:check:*"})...)
 }
 
@@ -77,7 +77,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "url", Err: err}
 	}
-	if err := conn.Secure(o.TLS); err != nil {
+	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	dropped := prometheus.NewCounter(prometheus.CounterOpts{

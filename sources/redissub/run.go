@@ -55,7 +55,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 
 // away marks what is said of an error of the server.
 func away(err, said error) error {
-	return redisconn.Unavailable(err, said, redisconn.Scope{Fixed: true})
+	return redisconn.Unavailable(err, said, redisconn.Command{FixedKeys: true})
 }
 
 // receiver is one run.
@@ -115,7 +115,7 @@ func (r *receiver) confirm(refused error) {
 		return
 	}
 	if refused != nil && !r.source.mute {
-		r.source.log.Warn("gaps are not passed on: the Redis user may not subscribe to them", "channel", redisconn.AllGaps, "error", refused)
+		r.source.log.Warn("gaps are not passed on: the Redis user may not subscribe to them", "channel", redisconn.SharedGapChannel, "error", refused)
 	}
 	r.source.mute = refused != nil // it is said once, until it may
 	close(r.confirmed)

@@ -49,7 +49,7 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	if err != nil {
 		return nil, &plugin.OptionError{Option: "redis", Err: err}
 	}
-	if err := conn.Secure(o.TLS); err != nil {
+	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	t.shared = &shared{conn: conn, url: o.Redis, prefix: o.Prefix, window: o.Window.D()}

@@ -21,6 +21,6 @@ func (t *transform) Probe(ctx context.Context) []plugin.Finding {
 		return findings
 	}
 	key := t.shared.prefix + "check"
-	findings = append(findings, redisconn.MayAll(ctx, client, [][]string{{"SET", key, "1", "NX", "PX", "1000"}})...)
-	return append(findings, redisconn.Writable(ctx, client, key)...)
+	findings = append(findings, redisconn.ProbeRights(ctx, client, [][]string{{"SET", key, "1", "NX", "PX", "1000"}})...)
+	return append(findings, redisconn.ProbeWritable(ctx, client, key)...)
 }

@@ -31,7 +31,7 @@ func (s *shared) seen(ctx context.Context, k key) (bool, error) {
 	case errors.Is(err, redis.Nil): // it is there
 		return true, nil
 	case err != nil:
-		return false, redisconn.Unavailable(err, fmt.Errorf("redis %s: %w", s.url, err), redisconn.Scope{Fixed: true})
+		return false, redisconn.Unavailable(err, fmt.Errorf("redis %s: %w", s.url, err), redisconn.Command{FixedKeys: true})
 	}
 	return false, nil
 }
