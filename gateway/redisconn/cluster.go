@@ -11,7 +11,7 @@ import (
 
 // reloadEvery is the shortest time between two questions of a client for the servers of the
 // cluster that follow from a failure.
-const reloadEvery = 500 * time.Millisecond
+const reloadInterval = 500 * time.Millisecond
 
 // newCluster returns a client of a cluster that asks which server has which keys when one cannot
 // be reached. go-redis does so every 60 seconds, and when a server sends it to another one; but a
@@ -24,7 +24,7 @@ func newCluster(o *redis.ClusterOptions) *redis.ClusterClient {
 		conn, err := dial(ctx, network, addr)
 		if c := client.Load(); err != nil && c != nil {
 			now, before := time.Now().UnixNano(), last.Load()
-			if now-before >= int64(reloadEvery) && last.CompareAndSwap(before, now) {
+			if now-before >= int64(reloadInterval) && last.CompareAndSwap(before, now) {
 				c.ReloadState(ctx)
 			}
 		}

@@ -40,19 +40,19 @@ func (d denial) Error() string {
 func (denial) RedisError() {}
 
 // naming has denials name the command.
-type naming struct{}
+type denialHook struct{}
 
 // DialHook is part of [redis.Hook].
-func (naming) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (denialHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook is part of [redis.Hook].
-func (naming) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error { return named(cmd, next(ctx, cmd)) }
+func (denialHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return nameDenial(cmd, next(ctx, cmd)) }
 }
 
 // ProcessPipelineHook is part of [redis.Hook]. A transaction of which a command was denied says
 // which one.
-func (naming) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (denialHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
 		if err == nil {
@@ -60,7 +60,7 @@ func (naming) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 		}
 		var first error
 		for _, cmd := range cmds {
-			if of := named(cmd, cmd.Err()); first == nil && isNamed(of) {
+			if of := nameDenial(cmd, cmd.Err()); first == nil && isNamed(of) {
 				first = of
 			}
 		}
@@ -79,7 +79,7 @@ func (naming) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 func isNamed(err error) bool { _, ok := err.(denial); return ok }
 
 // named returns the error of a command, which is one with its name where it is a denial.
-func named(cmd redis.Cmder, err error) error {
+func nameDenial(cmd redis.Cmder, err error) error {
 	answer, ok := err.(redis.Error)
 	if !ok || isNamed(err) || !isDenial(err.Error()) {
 		return err

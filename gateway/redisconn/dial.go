@@ -3,9 +3,12 @@ package redisconn
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 
 	"eventgateway/gateway/internal/link"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
 )
 
 // dialer returns a function that connects, by IPv4 or IPv6 only where family says so, with TLS
@@ -39,4 +42,22 @@ func dialer(config *tls.Config, family string) func(ctx context.Context, network
 		}
 		return encrypted, nil
 	}
+}
+
+// UseTLS has the connections trust and show the certificates of t. Its error is one of the
+// option tls, and never repeats what is in a file.
+func (c *Config) UseTLS(t options.TLS) error {
+	if t.IsZero() {
+		return nil
+	}
+	of := c.options.TLSConfig
+	if of == nil {
+		return &plugin.OptionError{Option: "tls", Err: errors.New("is for a server with TLS: begin the URL with rediss")}
+	}
+	made, wrong, err := t.Config()
+	if err != nil {
+		return &plugin.OptionError{Option: options.Join("tls", wrong), Err: err}
+	}
+	of.RootCAs, of.Certificates = made.RootCAs, made.Certificates
+	return nil
 }

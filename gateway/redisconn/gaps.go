@@ -13,8 +13,8 @@ import (
 // channel of events can have. Who subscribes to the channel only gets the events, as ever.
 const (
 	// SharedGapChannel is where gaps are published of channels whose names depend on the event.
-	SharedGapChannel   = "eventgateway:gaps"
-	gapPrefix = SharedGapChannel + ":"
+	SharedGapChannel = "eventgateway:gaps"
+	gapPrefix        = SharedGapChannel + ":"
 )
 
 // Bounds of a gap that is received: what publishes it may be anything.

@@ -16,8 +16,8 @@ import (
 
 // A leadership is a key that expires, and is prolonged as long as its leader lives.
 const (
-	lease        = 6 * time.Second
-	standbyEvery = 500 * time.Millisecond
+	lease            = 6 * time.Second
+	campaignInterval = 500 * time.Millisecond
 )
 
 var (
@@ -25,7 +25,7 @@ var (
 	// a counter. It begins with the server's clock in microseconds, so that it is higher
 	// than terms before the counter was lost, as by FLUSHALL. A lock of this very gateway
 	// is free for it: it has lost the connection, and could not give the lock back.
-	acquire = redis.NewScript(`
+	acquireScript = redis.NewScript(`
 local holder = redis.call('GET', KEYS[1])
 if holder and string.sub(holder, 1, #ARGV[4]) ~= ARGV[4] then return '' end
 local last = redis.call('GET', KEYS[2])
@@ -39,8 +39,8 @@ redis.call('SET', KEYS[2], term)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return term`)
 	// prolong and release do so only for the one who has the lock.
-	prolong = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0`)
-	release = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
+	renewScript   = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0`)
+	releaseScript = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
 )
 
 // Elector is a [plugin.Elector] at a Redis.
@@ -58,15 +58,15 @@ func NewElector(config *Config, url options.URL) Elector {
 
 // Campaign is part of [plugin.Elector].
 func (s Elector) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
-	if s.own == "" { // not made by NewElector
+	if s.idPrefix == "" { // not made by NewElector
 		s = NewElector(s.Config, s.URL)
 	}
 	key := "eventgateway:leader:{" + name + "}" // in braces: both keys are in one slot of a cluster
-	t := &term{client: s.Config.NewClient(), key: key, id: s.own + rand.Text()}
-	tick := time.NewTicker(standbyEvery)
+	t := &leadership{client: s.Config.NewClient(), key: key, id: s.idPrefix + rand.Text()}
+	tick := time.NewTicker(campaignInterval)
 	defer tick.Stop()
 	for {
-		got, err := acquire.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds(), above, s.own).Text()
+		got, err := acquireScript.Run(ctx, t.client, []string{key, key + ":term"}, t.id, lease.Milliseconds(), above, s.idPrefix).Text()
 		if err == nil && got != "" {
 			t.number, err = strconv.ParseInt(got, 10, 64)
 		}
@@ -88,18 +88,18 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 }
 
 // term is a lock that is held.
-type term struct {
+type leadership struct {
 	client  redis.UniversalClient
 	key, id string
 	number  int64
 }
 
-func (t *term) Term() int64          { return t.number }
-func (t *term) Lease() time.Duration { return lease }
+func (t *leadership) Term() int64          { return t.number }
+func (t *leadership) Lease() time.Duration { return lease }
 
 // Confirm is part of [plugin.Leadership].
-func (t *term) Confirm(ctx context.Context) error {
-	n, err := prolong.Run(ctx, t.client, []string{t.key}, t.id, lease.Milliseconds()).Int()
+func (t *leadership) Confirm(ctx context.Context) error {
+	n, err := renewScript.Run(ctx, t.client, []string{t.key}, t.id, lease.Milliseconds()).Int()
 	if err == nil && n != 1 {
 		return errors.New("the lock has expired")
 	}
@@ -107,9 +107,9 @@ func (t *term) Confirm(ctx context.Context) error {
 }
 
 // Resign is part of [plugin.Leadership].
-func (t *term) Resign() {
+func (t *leadership) Resign() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = release.Run(ctx, t.client, []string{t.key}, t.id).Err() // it expires anyway
+	_ = releaseScript.Run(ctx, t.client, []string{t.key}, t.id).Err() // it expires anyway
 	t.client.Close()
 }

@@ -3,7 +3,6 @@ package redisconn
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -133,15 +132,3 @@ func (a ReplyError) Error() string { return string(a) }
 
 // RedisError is part of [redis.Error].
 func (a ReplyError) RedisError() {}
-
-// maxValue is how many bytes a server takes as one value by default (proto-max-bulk-len). It
-// answers nothing to more, but closes the connection.
-const maxValue = 512 << 20
-
-// CheckSize returns an error where a value has more bytes than a server takes. No retry mends that.
-func CheckSize(n int) error {
-	if n > maxValue {
-		return plugin.Permanent(fmt.Errorf("the payload has %d bytes: a Redis takes %d; leave fields out by a transform", n, maxValue))
-	}
-	return nil
-}

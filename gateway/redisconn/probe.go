@@ -36,12 +36,12 @@ func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (pl
 func ProbeRights(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
 	user, err := client.Do(ctx, "ACL", "WHOAMI").Text()
 	if err != nil {
-		return []plugin.Finding{untold(commands, err)}
+		return []plugin.Finding{rightsUnknown(commands, err)}
 	}
 	for _, command := range commands {
-		f, err := may(ctx, client, user, command)
+		f, err := probeRight(ctx, client, user, command)
 		if err != nil {
-			return append(findings, untold(commands, err))
+			return append(findings, rightsUnknown(commands, err))
 		}
 		findings = append(findings, f)
 	}
@@ -61,7 +61,7 @@ func ProbeRightsByExample(ctx context.Context, client redis.UniversalClient, wha
 	return findings
 }
 
-func may(ctx context.Context, client redis.UniversalClient, user string, command []string) (plugin.Finding, error) {
+func probeRight(ctx context.Context, client redis.UniversalClient, user string, command []string) (plugin.Finding, error) {
 	args := []any{"ACL", "DRYRUN", user}
 	for _, a := range command {
 		args = append(args, a)
@@ -82,14 +82,14 @@ func may(ctx context.Context, client redis.UniversalClient, user string, command
 
 // untold is the warning about commands of which the server does not say whether the user may
 // run them.
-func untold(commands [][]string, err error) plugin.Finding {
+func rightsUnknown(commands [][]string, err error) plugin.Finding {
 	var names []string
 	for _, c := range commands {
 		if !slices.Contains(names, c[0]) {
 			names = append(names, c[0])
 		}
 	}
-	f := cannotTell("whether the user may "+strings.Join(names, ", "), err)
+	f := unknownFinding("whether the user may "+strings.Join(names, ", "), err)
 	switch command, denied := deniedCommand(err); {
 	case !denied:
 		f.Fix = "this needs Redis 7; ACL GETUSER USER shows what the user may, or try it"

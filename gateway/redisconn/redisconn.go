@@ -39,12 +39,12 @@ type Config struct {
 // User and password are those of the Redis servers; sentinel_username and
 // sentinel_password those of the Sentinels. With rediss- in front they speak TLS.
 func Parse(u options.URL) (*Config, error) {
-	quiet.Do(func() { redis.SetLogger(silence{}) })
+	silenceOnce.Do(func() { redis.SetLogger(noLogger{}) })
 	if err := new(options.URL).UnmarshalText([]byte(u.Reveal())); err != nil { // of a URL that no decoder has read
 		return nil, err
 	}
 	c := &Config{}
-	text, err := c.adopt(plain(u))
+	text, err := c.stripParams(redisScheme(u))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func Parse(u options.URL) (*Config, error) {
 		return nil, err
 	}
 	o := &c.options
-	o.OnConnect = name
+	o.OnConnect = nameConnection
 	o.DisableIdentity = true // CLIENT SETINFO is an error on servers before 7.2
 	o.Protocol = 2           // Pub/Sub needs nothing of RESP3, and 2 works with every server and proxy
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -76,16 +76,16 @@ func Parse(u options.URL) (*Config, error) {
 
 // name gives a connection its name in CLIENT LIST. Every user may say HELLO, and CLIENT SETNAME
 // only those whom that is allowed; a server or proxy that knows no HELLO shows no name.
-func name(ctx context.Context, c *redis.Conn) error {
+func nameConnection(ctx context.Context, c *redis.Conn) error {
 	err := c.Hello(ctx, 2, "", "", "eventgateway").Err()
-	if said := redis.Error(nil); errors.As(err, &said) {
+	if reply := redis.Error(nil); errors.As(err, &reply) {
 		return nil
 	}
 	return err
 }
 
 // plain returns the URL as go-redis knows it: redis://, or rediss:// for TLS.
-func plain(u options.URL) string {
+func redisScheme(u options.URL) string {
 	kind, rest, _ := strings.Cut(u.Reveal(), "://")
 	kind, _, _ = strings.Cut(strings.ToLower(kind), "-")
 	return kind + "://" + rest
@@ -135,6 +135,9 @@ func (c *Config) parseSentinel(text string) error {
 	return nil
 }
 
+// URLDoc is the help text of an option that holds the URL of a Redis, after its first sentence.
+const URLDoc = "rediss:// is for TLS, and unix:///path a socket; redis-sentinel://host:26379?master_name=NAME, redis-cluster://host:6379, with &addr=host2:port for more of them"
+
 // NewClient returns a client, which connects with its first command.
 func (c *Config) NewClient() redis.UniversalClient {
 	o := c.options
@@ -144,7 +147,7 @@ func (c *Config) NewClient() redis.UniversalClient {
 	} else {
 		client = redis.NewUniversalClient(&o)
 	}
-	client.AddHook(naming{})
+	client.AddHook(denialHook{})
 	return client
 }
 
@@ -182,8 +185,8 @@ func (c *Config) CheckKey(key string) error {
 }
 
 // go-redis logs to standard error, past every setting, what it returns as well.
-var quiet sync.Once
+var silenceOnce sync.Once
 
-type silence struct{}
+type noLogger struct{}
 
-func (silence) Printf(context.Context, string, ...any) {}
+func (noLogger) Printf(context.Context, string, ...any) {}

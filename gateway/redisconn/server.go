@@ -17,12 +17,12 @@ import (
 func ProbeMaster(ctx context.Context, client redis.UniversalClient, key string) plugin.Finding {
 	node, err := NodeFor(ctx, client, key)
 	if err != nil {
-		return cannotTell("whether the server is a master", err)
+		return unknownFinding("whether the server is a master", err)
 	}
 	role, err := roleOf(ctx, node)
 	switch {
 	case err != nil:
-		return cannotTell("whether the server is a master", err)
+		return unknownFinding("whether the server is a master", err)
 	case role != "master":
 		return plugin.Finding{
 			Level: plugin.Problem, Text: "the server is a replica: what is written or published there is refused, or does not reach its master",
@@ -38,7 +38,7 @@ func ProbeReadable(ctx context.Context, client redis.UniversalClient) plugin.Fin
 	role, err := roleOf(ctx, client)
 	switch {
 	case err != nil:
-		return cannotTell("whether the server is a replica", err)
+		return unknownFinding("whether the server is a replica", err)
 	case role == "master":
 		return plugin.Finding{Text: "the server is a master"}
 	}
@@ -93,7 +93,7 @@ func CheckMaster(hello *redis.Cmd) error {
 
 // tryWrite is refused in the same way as a script that writes, and does nothing. Redis knows
 // since version 7 what a script is for before it runs.
-const tryWrite = "#!lua\nreturn 1"
+const writeScript = "#!lua\nreturn 1"
 
 // refusals are the errors of a server that takes no writes at present, and what mends them.
 var refusals = map[string]string{
@@ -118,7 +118,7 @@ func ProbeWritable(ctx context.Context, client redis.UniversalClient, key string
 	if err != nil {
 		return findings // Master says it
 	}
-	err = node.Eval(ctx, tryWrite, nil).Err()
+	err = node.Eval(ctx, writeScript, nil).Err()
 	for prefix, fix := range refusals {
 		if redis.HasErrorPrefix(err, prefix) {
 			return append(findings, plugin.Finding{Level: plugin.Problem, Text: "the server takes no writes: " + err.Error(), Fix: fix})
@@ -133,7 +133,7 @@ func ProbeWritable(ctx context.Context, client redis.UniversalClient, key string
 	case err == nil:
 		return append(findings, plugin.Finding{Text: "the server takes writes"})
 	case !known:
-		return append(findings, cannotTell("whether the server is full, or takes no writes for another reason", err))
+		return append(findings, unknownFinding("whether the server is full, or takes no writes for another reason", err))
 	case full >= 1:
 		return append(findings, plugin.Finding{Level: plugin.Problem, Text: "the server takes no writes: it has used all of maxmemory", Fix: refusals["OOM"]})
 	case state["aof_last_write_status"] == "err" || state["rdb_last_bgsave_status"] == "err":
@@ -173,7 +173,7 @@ func parseInfo(text string) map[string]string {
 }
 
 // cannotTell is the finding about what could not be looked at.
-func cannotTell(what string, err error) plugin.Finding {
+func unknownFinding(what string, err error) plugin.Finding {
 	f := plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell %s: %v", what, err), Fix: "look at the server yourself: redis-cli INFO"}
 	if command, denied := deniedCommand(err); denied {
 		f.Fix = fmt.Sprintf("ACL SETUSER USER +%s, as the server's administrator", command)

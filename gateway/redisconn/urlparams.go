@@ -9,7 +9,7 @@ import (
 
 // known are the parameters of the old clients of Node.js that may stay in a URL: how they
 // connect, which the gateway does in its own way.
-var known = map[string]bool{
+var ignoredParams = map[string]bool{
 	"connectTimeout": true, "commandTimeout": true, "keepAlive": true, "noDelay": true, "connectionName": true, "lazyConnect": true, "dropBufferSupport": true,
 	"maxRetriesPerRequest": true, "enableReadyCheck": true, "enableOfflineQueue": true, "enableAutoPipelining": true, "autoResubscribe": true,
 	"autoResendUnfulfilledCommands": true, "showFriendlyErrorStack": true, "allowUsernameInURI": true,
@@ -19,12 +19,12 @@ var known = map[string]bool{
 }
 
 // understood are the parameters that go-redis reads and that mean the same here.
-var understood = map[string]bool{"db": true, "addr": true, "master_name": true, "skip_verify": true, "sentinel_username": true, "sentinel_password": true}
+var passedParams = map[string]bool{"db": true, "addr": true, "master_name": true, "skip_verify": true, "sentinel_username": true, "sentinel_password": true}
 
 // adopt takes out of a URL what other clients know and go-redis does not: the parameter family
 // of ioredis chooses between IPv4 and IPv6, and others change nothing here. An error says which
 // parameter means nothing.
-func (c *Config) adopt(text string) (string, error) {
+func (c *Config) stripParams(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.RawQuery == "" {
 		return text, nil // what reads it next says what is wrong
@@ -42,8 +42,8 @@ func (c *Config) adopt(text string) (string, error) {
 			default:
 				return "", errors.New("has the parameter family with a value that is none of 4, 6 and 0")
 			}
-		case known[name]:
-		case understood[name]:
+		case ignoredParams[name]:
+		case passedParams[name]:
 			continue
 		default:
 			return "", fmt.Errorf("has the parameter %s, which means nothing here: leave it out; in a password write ? as %%3F", strings.Map(printable, name))
