@@ -9,13 +9,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// reloadEvery is the shortest time between two questions of a client for the servers of the
-// cluster that follow from a failure.
+// reloadInterval is the shortest time between two reloads of the slot map after failures.
 const reloadInterval = 500 * time.Millisecond
 
-// newCluster returns a client of a cluster that asks which server has which keys when one cannot
-// be reached. go-redis does so every 60 seconds, and when a server sends it to another one; but a
-// master that is gone sends nobody to its successor.
+// newCluster returns a client of a cluster that reloads the slot map when a server cannot be
+// reached. go-redis reloads it every 60 seconds, and after a redirection. A master that is gone
+// cannot redirect to its successor.
 func newCluster(o *redis.ClusterOptions) *redis.ClusterClient {
 	var client atomic.Pointer[redis.ClusterClient]
 	var last atomic.Int64 // Unix nanoseconds

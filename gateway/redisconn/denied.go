@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// denials are parts of the answers to a user who lacks a right. The last four are those of a
-// script before Redis 7.2, which name no command.
+// denials are parts of the replies to a user who lacks a right. The last four come from scripts
+// before Redis 7.2, and name no command.
 var denials = []string{"NOPERM", "ACL failure in script", "can't run this command", "can't access at least one of the keys", "can't publish to the channel", "can't access at least one of the channels"}
 
 func isDenial(text string) bool {
@@ -21,15 +21,15 @@ func isDenial(text string) bool {
 	return false
 }
 
-// denial is the answer to a user who lacks a right, with the command that was sent.
+// denial is the reply to a user who lacks a right, with the command that was sent.
 type denial struct {
-	answer  redis.Error
+	reply   redis.Error
 	command string
 }
 
-// Error says which command it was, where the server does not.
+// Error returns the reply, with the command where the reply does not name it.
 func (d denial) Error() string {
-	text := d.answer.Error()
+	text := d.reply.Error()
 	if !strings.Contains(text, "run the '") {
 		text += " (" + d.command + ")"
 	}
@@ -39,7 +39,7 @@ func (d denial) Error() string {
 // RedisError is part of [redis.Error].
 func (denial) RedisError() {}
 
-// naming has denials name the command.
+// denialHook adds the command to the error of a denied command.
 type denialHook struct{}
 
 // DialHook is part of [redis.Hook].
@@ -50,8 +50,8 @@ func (denialHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error { return nameDenial(cmd, next(ctx, cmd)) }
 }
 
-// ProcessPipelineHook is part of [redis.Hook]. A transaction of which a command was denied says
-// which one.
+// ProcessPipelineHook is part of [redis.Hook]. The error of a transaction is that of the first
+// command that was denied.
 func (denialHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
@@ -76,15 +76,16 @@ func (denialHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
+// isNamed reports whether an error names the denied command already.
 func isNamed(err error) bool { _, ok := err.(denial); return ok }
 
-// named returns the error of a command, which is one with its name where it is a denial.
+// nameDenial returns the error of a command, with the command's name where it was denied.
 func nameDenial(cmd redis.Cmder, err error) error {
-	answer, ok := err.(redis.Error)
+	reply, ok := err.(redis.Error)
 	if !ok || isNamed(err) || !isDenial(err.Error()) {
 		return err
 	}
-	d := denial{answer, commandOf(cmd)}
+	d := denial{reply, commandOf(cmd)}
 	cmd.SetErr(d)
 	return d
 }

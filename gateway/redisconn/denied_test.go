@@ -10,8 +10,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDenials: each names the command, also in a script, a pipeline and a transaction, and stays
-// an answer of the server.
+// TestDenials proves that each denial names the command, also in a script, a pipeline and a
+// transaction, and is still a reply of the server.
 func TestDenials(t *testing.T) {
 	server, port := testenv.StartRedis(t)
 	admin, ctx := clientAt(t, server.URL()), testenv.Context(t)

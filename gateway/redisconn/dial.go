@@ -11,10 +11,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// dialer returns a function that connects, by IPv4 or IPv6 only where family says so, with TLS
-// where config is set: each server of several is verified by the name that is dialled. An entry of many
-// megabytes on a slow link is no silent server: the times to read and write end when nothing
-// passes.
+// dialer returns a function that connects, with TLS if config is set: each server is verified by
+// the name that is dialled. family limits it to IPv4 ("4") or IPv6 ("6"). Read and write timeouts
+// count from the latest progress, so a large entry on a slow link does not time out.
 func dialer(config *tls.Config, family string) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -31,11 +30,11 @@ func dialer(config *tls.Config, family string) func(ctx context.Context, network
 		if config == nil {
 			return conn, nil
 		}
-		of := config.Clone()
-		if of.ServerName, _, err = net.SplitHostPort(addr); err != nil {
-			of.ServerName = addr
+		serverConfig := config.Clone()
+		if serverConfig.ServerName, _, err = net.SplitHostPort(addr); err != nil {
+			serverConfig.ServerName = addr
 		}
-		encrypted := tls.Client(conn, of)
+		encrypted := tls.Client(conn, serverConfig)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
 			conn.Close()
 			return nil, err
@@ -44,20 +43,20 @@ func dialer(config *tls.Config, family string) func(ctx context.Context, network
 	}
 }
 
-// UseTLS has the connections trust and show the certificates of t. Its error is one of the
-// option tls, and never repeats what is in a file.
+// UseTLS sets the authorities that connections trust, and their client certificate. Its error is a
+// [plugin.OptionError] of the option tls, and never contains what is in a file.
 func (c *Config) UseTLS(t options.TLS) error {
 	if t.IsZero() {
 		return nil
 	}
-	of := c.options.TLSConfig
-	if of == nil {
+	config := c.options.TLSConfig
+	if config == nil {
 		return &plugin.OptionError{Option: "tls", Err: errors.New("is for a server with TLS: begin the URL with rediss")}
 	}
-	made, wrong, err := t.Config()
+	loaded, option, err := t.Config()
 	if err != nil {
-		return &plugin.OptionError{Option: options.Join("tls", wrong), Err: err}
+		return &plugin.OptionError{Option: options.Join("tls", option), Err: err}
 	}
-	of.RootCAs, of.Certificates = made.RootCAs, made.Certificates
+	config.RootCAs, config.Certificates = loaded.RootCAs, loaded.Certificates
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// fence refuses an earlier leader, and notes the term of a later one.
+// fence refuses an earlier leader, and stores the term of a later one for a day.
 const fence = `
 if ARGV[1] ~= '' then
 	local known = redis.call('GET', KEYS[%[1]d])
@@ -21,24 +21,24 @@ if ARGV[1] ~= '' then
 end
 `
 
-// FencedScript returns a script that first refuses a leader whose term is over: its ARGV[1] is the
-// leader's term, or "" where there is none, and its key number termKey, counted from 1, holds the
-// highest term. [Fenced] knows the refusal.
+// FencedScript returns a script that first refuses a leader whose term is over. Its ARGV[1] is the
+// leader's term, or "" without a leader. Its key number termKey, counted from 1, holds the highest
+// term. [Fenced] recognizes the refusal.
 func FencedScript(termKey int, script string) *redis.Script {
 	return redis.NewScript(fmt.Sprintf(fence, termKey) + script)
 }
 
-// Fenced returns wrapped, marked by [plugin.Fenced] where answer is that of a [FencedScript] which
-// has refused an earlier leader.
-func Fenced(answer, wrapped error) error {
-	if answer == nil || !redis.HasErrorPrefix(answer, "FENCED") {
+// Fenced returns wrapped, an error that describes err. It is marked by [plugin.Fenced] where err is
+// the reply of a [FencedScript] that has refused an earlier leader.
+func Fenced(err, wrapped error) error {
+	if err == nil || !redis.HasErrorPrefix(err, "FENCED") {
 		return wrapped
 	}
-	_, text, _ := strings.Cut(answer.Error(), "term ")
-	digits, _, _ := strings.Cut(text, " ") // some servers append where the script is
-	known, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil { // the script's text is another one: the events are refused all the same
+	_, text, _ := strings.Cut(err.Error(), "term ")
+	digits, _, _ := strings.Cut(text, " ") // some servers append the position in the script
+	term, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil { // another text, but the events are refused all the same
 		return plugin.Permanent(wrapped)
 	}
-	return plugin.Fenced(wrapped, known)
+	return plugin.Fenced(wrapped, term)
 }

@@ -9,27 +9,27 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Gaps of what is published to a channel are published to a sibling of it, whose name no
-// channel of events can have. Who subscribes to the channel only gets the events, as ever.
+// The gaps of a channel are published to its gap channel, which is reserved: events cannot be
+// published there. A subscriber of the channel alone gets events only.
 const (
-	// SharedGapChannel is where gaps are published of channels whose names depend on the event.
+	// SharedGapChannel has the gaps of channels whose names depend on the event.
 	SharedGapChannel = "eventgateway:gaps"
 	gapPrefix        = SharedGapChannel + ":"
 )
 
-// Bounds of a gap that is received: what publishes it may be anything.
+// Bounds of a received gap, for any program can publish one.
 const (
 	maxGapBytes  = 4096
 	maxGapReason = 500 // bytes
 	maxGapName   = 63
 )
 
-// GapChannel returns the channel on which gaps of a channel are published, and of a
-// pattern the pattern that matches those of the channels that it matches.
+// GapChannel returns the gap channel of a channel. For a pattern it returns the pattern of the gap
+// channels of all channels that it matches.
 func GapChannel(channel string) string { return gapPrefix + channel }
 
-// IsGapChannel reports whether a channel is one on which gaps are published. Events must not
-// be published to it.
+// IsGapChannel reports whether a channel or pattern is reserved for gaps. Events must not be
+// published to it.
 func IsGapChannel(channel string) bool {
 	return channel == SharedGapChannel || strings.HasPrefix(channel, gapPrefix)
 }
@@ -44,17 +44,17 @@ type gapMessage struct {
 	Prefix  string    `json:"prefix,omitempty"` // with SharedGapChannel: how the names of the channels begin
 }
 
-// EncodeGap returns the message that tells of a gap. prefix is for [SharedGapChannel]: how the names
-// of the channels begin in which events may be missing.
+// EncodeGap returns the message that describes a gap. prefix is for [SharedGapChannel]: the names
+// of all channels begin with it in which events may be missing.
 func EncodeGap(g plugin.Gap, prefix string) []byte {
 	m := gapMessage{g.Source, shorten(g.Reason, maxGapReason), g.Time.UTC(), g.ID, g.Dropped, prefix}
 	text, _ := json.Marshal(m) // strings and a time always encode
 	return text
 }
 
-// DecodeGap returns the gap that a message tells of, and the prefix that it was given. It
-// returns false for what is no such message, or larger than one is. Texts are shortened, and
-// have no control characters.
+// DecodeGap returns the gap that a message describes, and its prefix. It returns false for any
+// other message, and for one of more than 4096 bytes. Texts are shortened, and control characters
+// replaced.
 func DecodeGap(text string) (g plugin.Gap, prefix string, ok bool) {
 	var m gapMessage
 	if len(text) > maxGapBytes || json.Unmarshal([]byte(text), &m) != nil || m.ID == "" || len(m.ID) > maxGapName {
@@ -66,16 +66,16 @@ func DecodeGap(text string) (g plugin.Gap, prefix string, ok bool) {
 	}, m.Prefix, true
 }
 
-// shorten bounds a text in bytes, and replaces what does not belong into a line.
-func shorten(text string, most int) string {
+// shorten cuts a text at limit bytes, and replaces what is not printable.
+func shorten(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if len(text) > most { // never in the middle of a character
-		text = strings.ToValidUTF8(text[:most], "")
+	if len(text) > limit { // never in the middle of a character
+		text = strings.ToValidUTF8(text[:limit], "")
 	}
 	return text
 }

@@ -14,16 +14,16 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// A server does not answer to a value that is larger than it takes (proto-max-bulk-len,
-// client-query-buffer-limit): it closes the connection. So a large value is sent alone, and where
-// the server closes the connection at it, again and again, and answers others, the value is to
-// blame. No server can be set to take less than 1 MiB.
+// A server closes the connection at a value above its limit (proto-max-bulk-len,
+// client-query-buffer-limit), without a reply. So a large value is sent alone. Where the server
+// closes the connection at it several times, and replies to others, the failure is the value's. The
+// lowest limit that a server can have is 1 MiB.
 
-// large is how many bytes are sent at once, but for a value that is larger by itself.
+// chunkBytes bounds what is sent at once; a larger value is sent alone.
 const chunkBytes = 512 << 10
 
-// ChunkEnd returns the end of those from from on, and before to, that are sent together. size returns
-// the bytes of one.
+// ChunkEnd returns the end of the chunk that begins with value number from, and ends at to at the
+// latest: its values are sent together. size returns the bytes of a value.
 func ChunkEnd(from, to int, size func(i int) int) int {
 	bytes := 0
 	for i := from; i < to; i++ {
@@ -34,13 +34,13 @@ func ChunkEnd(from, to int, size func(i int) int) int {
 	return to
 }
 
-// closings is how often a server closes the connection at a value that it does not take.
+// maxClosings is the number of closed connections after which the value is refused for good.
 const maxClosings = 3
 
-// RetryLarge returns the error of a command with one value of n bytes, which has ended with err, and
-// which again sends again. The error is marked by [plugin.Permanent] where the server does not
-// take this value, and works otherwise.
-func RetryLarge(ctx context.Context, client redis.UniversalClient, n int, err error, again func() error) error {
+// RetryLarge retries a command with one value of n bytes that has failed with err, where the server
+// may have refused the value. It returns the latest error. The error is marked by
+// [plugin.Permanent] where the server refuses this value, and works otherwise.
+func RetryLarge(ctx context.Context, client redis.UniversalClient, n int, err error, retry func() error) error {
 	if n <= chunkBytes {
 		return err
 	}
@@ -48,7 +48,7 @@ func RetryLarge(ctx context.Context, client redis.UniversalClient, n int, err er
 		if i == maxClosings {
 			return plugin.Permanent(fmt.Errorf("the server closes the connection at a payload of %d bytes, and works otherwise: leave fields out by a transform, or raise its proto-max-bulk-len: %v", n, err))
 		}
-		err = again()
+		err = retry()
 	}
 	err = TooLarge(err, err)
 	if plugin.IsPermanent(err) {
@@ -58,16 +58,16 @@ func RetryLarge(ctx context.Context, client redis.UniversalClient, n int, err er
 }
 
 // TooLarge returns wrapped, an error that describes err. It is marked by [plugin.Permanent] where
-// the server has answered that one value is too large.
+// the server has replied that one value is too large.
 func TooLarge(err, wrapped error) error {
-	var answer redis.Error
-	if errors.As(err, &answer) && ownerOf(answer.Error()) == ofEvent && !redis.HasErrorPrefix(answer, "FENCED") {
+	var reply redis.Error
+	if errors.As(err, &reply) && ownerOf(reply.Error()) == ofEvent && !redis.HasErrorPrefix(reply, "FENCED") {
 		return plugin.Permanent(wrapped)
 	}
 	return wrapped
 }
 
-// closed reports whether the peer has closed a connection that there was.
+// closed reports whether the server has closed an established connection.
 func closed(err error) bool {
 	var network *net.OpError
 	if errors.As(err, &network) && network.Op == "dial" {
@@ -76,11 +76,11 @@ func closed(err error) bool {
 	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}, func(of error) bool { return errors.Is(err, of) })
 }
 
-// maxValue is how many bytes a server takes as one value by default (proto-max-bulk-len). It
-// answers nothing to more, but closes the connection.
+// maxValue is the default limit of a server for one value, in bytes (proto-max-bulk-len).
 const maxValue = 512 << 20
 
-// CheckSize returns an error where a value has more bytes than a server takes. No retry mends that.
+// CheckSize returns an error, marked by [plugin.Permanent], for a value of more than 512 MiB: a
+// server accepts no more by default.
 func CheckSize(n int) error {
 	if n > maxValue {
 		return plugin.Permanent(fmt.Errorf("the payload has %d bytes: a Redis takes %d; leave fields out by a transform", n, maxValue))

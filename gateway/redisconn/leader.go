@@ -14,17 +14,17 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// A leadership is a key that expires, and is prolonged as long as its leader lives.
+// A leadership is a key that expires, and that its leader renews.
 const (
 	lease            = 6 * time.Second
 	campaignInterval = 500 * time.Millisecond
 )
 
 var (
-	// acquire takes the lock where it is free, and returns its term, or "". The term is
-	// a counter. It begins with the server's clock in microseconds, so that it is higher
-	// than terms before the counter was lost, as by FLUSHALL. A lock of this very gateway
-	// is free for it: it has lost the connection, and could not give the lock back.
+	// acquireScript acquires the lock where it is free, and returns the term; else it returns "".
+	// The term is a counter. It begins with the server's clock in microseconds, so that it is
+	// higher than terms before the counter was lost, as by FLUSHALL. A lock of the same elector
+	// counts as free: the elector has lost its connection, and could not release the lock.
 	acquireScript = redis.NewScript(`
 local holder = redis.call('GET', KEYS[1])
 if holder and string.sub(holder, 1, #ARGV[4]) ~= ARGV[4] then return '' end
@@ -38,22 +38,22 @@ term = string.format('%.0f', term)
 redis.call('SET', KEYS[2], term)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return term`)
-	// prolong and release do so only for the one who has the lock.
+	// renewScript and releaseScript change the lock only for its holder.
 	renewScript   = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0`)
 	releaseScript = redis.NewScript(`return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
 )
 
 // Elector is a [plugin.Elector] at a Redis.
 type Elector struct {
-	Config *Config
-	URL    options.URL
-	own    string // what its locks begin with
+	Config   *Config
+	URL      options.URL
+	idPrefix string // of the values of its locks
 }
 
-// NewElector returns an elector. Campaigns of one elector follow each other: a lock that one
-// has left behind keeps the next one waiting no longer than it takes to see it.
+// NewElector returns an elector. Its campaigns must follow each other: each takes over a lock that
+// an earlier one could not release.
 func NewElector(config *Config, url options.URL) Elector {
-	return Elector{Config: config, URL: url, own: rand.Text() + ":"}
+	return Elector{Config: config, URL: url, idPrefix: rand.Text() + ":"}
 }
 
 // Campaign is part of [plugin.Elector].
@@ -87,7 +87,7 @@ func (s Elector) Campaign(ctx context.Context, name string, above int64, standby
 	}
 }
 
-// term is a lock that is held.
+// leadership is a held lock.
 type leadership struct {
 	client  redis.UniversalClient
 	key, id string

@@ -9,22 +9,22 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestOwnLockIsFree: a gateway that could not give its lock back, because Redis was away, takes it
-// again at once, in a higher term. What it has sent in the earlier one does no harm, and another
-// gateway stands by.
-func TestOwnLockIsFree(t *testing.T) {
+// TestElectorReacquiresItsOwnLock proves that an elector which could not release its lock, because
+// Redis was unavailable, acquires it at once, in a higher term. A late release of the earlier term
+// changes nothing, and other electors stand by.
+func TestElectorReacquiresItsOwnLock(t *testing.T) {
 	url := options.NewURL(testenv.Redis(t).URL())
 	config, err := Parse(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	own, other := NewElector(config, url), NewElector(config, url)
-	alone := func(holder string) { t.Errorf("stands by for %q", holder) }
-	first, err := own.Campaign(t.Context(), "own", 0, alone)
+	noStandby := func(holder string) { t.Errorf("stands by for %q", holder) }
+	first, err := own.Campaign(t.Context(), "own", 0, noStandby)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := own.Campaign(t.Context(), "own", 0, alone)
+	second, err := own.Campaign(t.Context(), "own", 0, noStandby)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,10 +38,10 @@ func TestOwnLockIsFree(t *testing.T) {
 	if err := second.Confirm(t.Context()); err != nil {
 		t.Errorf("the lock is gone: %v", err)
 	}
-	for _, stranger := range []Elector{other, {Config: config, URL: url}} {
+	for _, e := range []Elector{other, {Config: config, URL: url}} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		stood := false
-		if _, err := stranger.Campaign(ctx, "own", 0, func(string) { stood = true; cancel() }); err == nil || !stood {
+		standby := false
+		if _, err := e.Campaign(ctx, "own", 0, func(string) { standby = true; cancel() }); err == nil || !standby {
 			t.Errorf("another gateway leads: %v", err)
 		}
 		cancel()

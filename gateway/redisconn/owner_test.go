@@ -10,9 +10,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestOwner: each answer of a server has one owner. The answers are those of Redis 6 to 8 and
-// Valkey, or of proxies before them.
-func TestOwner(t *testing.T) {
+// TestOwnerOfReplies proves that each error reply has one owner. The replies are those of Redis 6
+// to 8 and Valkey, or of proxies in front of them.
+func TestOwnerOfReplies(t *testing.T) {
 	for text, want := range map[string]owner{
 		"NOAUTH Authentication required.":                                                                                                 ofServer,
 		"WRONGPASS invalid username-password pair or user is disabled.":                                                                   ofServer,
@@ -82,35 +82,35 @@ func TestOwner(t *testing.T) {
 			t.Errorf("%s: %d, want %d", text, got, want)
 		}
 	}
-	for word := range owners { // that the texts do not decide otherwise
+	for word := range owners { // the first word decides before the text
 		if got := ownerOf(word + " too many, no permissions"); got != owners[word] {
 			t.Errorf("%s: %d", word, got)
 		}
 	}
 }
 
-// TestAway: what is of a key or channel is the server's where all events go there; what it does
-// not explain is that of the one event it was sent.
-func TestAway(t *testing.T) {
+// TestUnavailable proves that the failure of a key or channel is the server's where all events go
+// there, and that an unknown error is the failure of a single event.
+func TestUnavailable(t *testing.T) {
 	const server, name, event, odd = ReplyError("READONLY x"), ReplyError("WRONGTYPE x"), ReplyError("ERR too big"), ReplyError("ERR odd")
-	for _, of := range []Command{{}, {SingleEvent: true}, {FixedKeys: true}, {SingleEvent: true, FixedKeys: true}} {
+	for _, command := range []Command{{}, {SingleEvent: true}, {FixedKeys: true}, {SingleEvent: true, FixedKeys: true}} {
 		for err, want := range map[error]bool{
-			server: true, name: of.FixedKeys, event: false, odd: !of.SingleEvent,
+			server: true, name: command.FixedKeys, event: false, odd: !command.SingleEvent,
 			io.EOF: true, context.DeadlineExceeded: true, errors.New("redis: cluster has no nodes"): true, context.Canceled: false,
 		} {
 			wrapped := fmt.Errorf("redis: %w", err)
-			if got := Unavailable(wrapped, wrapped, of); plugin.IsUnavailable(got) != want || got.Error() != wrapped.Error() {
-				t.Errorf("%v, %+v: away %t", err, of, !want)
+			if got := Unavailable(wrapped, wrapped, command); plugin.IsUnavailable(got) != want || got.Error() != wrapped.Error() {
+				t.Errorf("%v, %+v: unavailable %t", err, command, !want)
 			}
 		}
 	}
 	if Unavailable(nil, nil, Command{}) != nil {
-		t.Error("no error is one")
+		t.Error("nil gives an error")
 	}
 }
 
 func TestCheckSize(t *testing.T) {
 	if CheckSize(512<<20) != nil || !plugin.IsPermanent(CheckSize(512<<20+1)) {
-		t.Error("the limit is another one")
+		t.Error("the limit is not 512 MiB")
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Probe connects, and says how that went. Every Redis plugin begins its own
-// Probe with it.
+// Probe connects, and reports whether the server can be reached. The probe of every Redis plugin
+// begins with it.
 func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (plugin.Finding, bool) {
 	begin := time.Now()
 	if err := client.Ping(ctx).Err(); err != nil {
@@ -30,9 +30,9 @@ func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (pl
 	return plugin.Finding{Text: fmt.Sprintf("connected to %s, round trip %v", u, time.Since(begin).Round(10*time.Microsecond))}, true
 }
 
-// ProbeRights says for each command whether the user that client is may run it, by ACL DRYRUN,
-// which runs nothing. Where the server does not answer that, one warning says so for all of them: it
-// is older than Redis 7, or the user may not ask.
+// ProbeRights returns a finding for each command: whether client's user may run it. It uses ACL
+// DRYRUN, which runs nothing. Where that fails, on servers before Redis 7 or for lack of a right,
+// it returns one warning for all commands.
 func ProbeRights(ctx context.Context, client redis.UniversalClient, commands [][]string) (findings []plugin.Finding) {
 	user, err := client.Do(ctx, "ACL", "WHOAMI").Text()
 	if err != nil {
@@ -48,9 +48,9 @@ func ProbeRights(ctx context.Context, client redis.UniversalClient, commands [][
 	return findings
 }
 
-// ProbeRightsByExample is ProbeRights for commands with names that are known only when events come. what says
-// which names these are. The commands have an example, which the user may be denied and not
-// the real ones: that is a warning.
+// ProbeRightsByExample is [ProbeRights] for keys or channels that depend on the event; what
+// describes them. The commands have an example of such a name. A denial of the example is a
+// warning, since the actual names may be allowed.
 func ProbeRightsByExample(ctx context.Context, client redis.UniversalClient, what string, commands [][]string) []plugin.Finding {
 	findings := ProbeRights(ctx, client, commands)
 	for i := range findings {
@@ -66,7 +66,7 @@ func probeRight(ctx context.Context, client redis.UniversalClient, user string, 
 	for _, a := range command {
 		args = append(args, a)
 	}
-	answer, err := client.Do(ctx, args...).Text()
+	reply, err := client.Do(ctx, args...).Text()
 	if err != nil {
 		return plugin.Finding{}, err
 	}
@@ -74,14 +74,14 @@ func probeRight(ctx context.Context, client redis.UniversalClient, user string, 
 	if command[0] == "EVAL" {
 		text = fmt.Sprintf("the user %s may EVAL", user)
 	}
-	if answer == "OK" {
+	if reply == "OK" {
 		return plugin.Finding{Text: text}, nil
 	}
-	return plugin.Finding{Level: plugin.Problem, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + answer, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, nil
+	return plugin.Finding{Level: plugin.Problem, Text: strings.Replace(text, " may ", " may not ", 1) + ": " + reply, Fix: fmt.Sprintf("ACL SETUSER %s +%s &CHANNEL ~KEY, as the server's administrator", user, strings.ToLower(command[0]))}, nil
 }
 
-// untold is the warning about commands of which the server does not say whether the user may
-// run them.
+// rightsUnknown returns the warning about commands for which the server does not show whether the
+// user may run them.
 func rightsUnknown(commands [][]string, err error) plugin.Finding {
 	var names []string
 	for _, c := range commands {
@@ -99,8 +99,8 @@ func rightsUnknown(commands [][]string, err error) plugin.Finding {
 	return f
 }
 
-// ProbeDurability says what a crash of the server costs. Hosted servers do not show it, which is a
-// warning, too.
+// ProbeDurability returns findings about what a crash of the server loses. It returns a warning
+// where the server does not show its configuration, as hosted servers.
 func ProbeDurability(ctx context.Context, client redis.UniversalClient) (findings []plugin.Finding) {
 	warn := func(text, fix string) {
 		findings = append(findings, plugin.Finding{Level: plugin.Warning, Text: text, Fix: fix})

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// clientAt returns a client of a URL, as plugins have it.
+// clientAt returns a client of a URL, as plugins use it.
 func clientAt(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
 	c, err := Parse(options.NewURL(url))
@@ -25,7 +25,7 @@ func clientAt(t *testing.T, url string) redis.UniversalClient {
 	return client
 }
 
-// expect compares findings with "level text -> fix", of which parts may be left out at the end.
+// expect compares findings with prefixes of "level text -> fix".
 func expect(t *testing.T, what string, findings []plugin.Finding, want ...string) {
 	t.Helper()
 	var got []string
@@ -43,8 +43,9 @@ func expect(t *testing.T, what string, findings []plugin.Finding, want ...string
 	}
 }
 
-// TestUntoldRights: a user who may not ask is no user who may everything.
-func TestUntoldRights(t *testing.T) {
+// TestRightsThatCannotBeRead proves that a user without the right to read rights gets warnings, and
+// not the finding that everything is allowed.
+func TestRightsThatCannotBeRead(t *testing.T) {
 	server, port := testenv.StartRedis(t)
 	admin, ctx := clientAt(t, server.URL()), testenv.Context(t)
 	set := func(args ...any) {
@@ -74,7 +75,8 @@ func TestUntoldRights(t *testing.T) {
 	expect(t, "with +info", ProbeWritable(ctx, limited, "k"), "ok the server is a master", "ok the server is a master, and not full")
 }
 
-// TestServersThatTakeNoWrites: a replica, one that is full, one that cannot write to its disk.
+// TestServersThatTakeNoWrites proves what is found for a replica, a full server, and one with too
+// few replicas.
 func TestServersThatTakeNoWrites(t *testing.T) {
 	server, port := testenv.StartRedis(t)
 	other, _ := testenv.StartRedis(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", port))

@@ -1,5 +1,5 @@
-// Package redisconn connects to Redis for all plugins that speak it: to one server, to
-// the master that Sentinel names, or to a cluster.
+// Package redisconn connects plugins to Redis: to one server, to the master that Sentinels name,
+// or to a cluster.
 package redisconn
 
 import (
@@ -17,21 +17,21 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Bounds of one attempt to connect, and of how long nothing passes while it reads or writes.
+// Bounds of one attempt to connect, and of the time without progress while reading or writing.
 const (
 	dialTimeout  = 5 * time.Second
 	readTimeout  = 3 * time.Second
 	writeTimeout = 3 * time.Second
 )
 
-// Config is where a Redis is.
+// Config describes how to connect to a Redis.
 type Config struct {
 	options redis.UniversalOptions
 	family  string // of addresses: 4, 6, or "" for both
 }
 
-// Parse reads the URL of a Redis, without I/O. Its error never repeats the URL, which
-// may hold a password. Beside go-redis's own URLs these are known:
+// Parse reads the URL of a Redis, without I/O. Its error never contains the URL, which may hold a
+// password. Besides the URLs of go-redis it accepts:
 //
 //	redis-cluster://user:password@host:6379?addr=host2:6379&addr=host3:6379
 //	redis-sentinel://user:password@host:26379/0?master_name=NAME&addr=host2:26379
@@ -40,7 +40,7 @@ type Config struct {
 // sentinel_password those of the Sentinels. With rediss- in front they speak TLS.
 func Parse(u options.URL) (*Config, error) {
 	silenceOnce.Do(func() { redis.SetLogger(noLogger{}) })
-	if err := new(options.URL).UnmarshalText([]byte(u.Reveal())); err != nil { // of a URL that no decoder has read
+	if err := new(options.URL).UnmarshalText([]byte(u.Reveal())); err != nil { // no decoder may have read this URL
 		return nil, err
 	}
 	c := &Config{}
@@ -67,15 +67,15 @@ func Parse(u options.URL) (*Config, error) {
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = -1 // the router retries
 	o.DialerRetries = 1
-	o.PoolSize = 2          // nobody here needs more at the same time: one may wait for news, one sends
+	o.PoolSize = 2          // one connection for a blocking read, one for everything else
 	o.PipelinePoolSize = -1 // no connections of their own for pipelines
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, readTimeout, writeTimeout
 	o.Dialer = dialer(o.TLSConfig, c.family)
 	return c, nil
 }
 
-// name gives a connection its name in CLIENT LIST. Every user may say HELLO, and CLIENT SETNAME
-// only those whom that is allowed; a server or proxy that knows no HELLO shows no name.
+// nameConnection gives a connection its name in CLIENT LIST. It uses HELLO, which needs no right,
+// unlike CLIENT SETNAME. Servers and proxies without HELLO show no name.
 func nameConnection(ctx context.Context, c *redis.Conn) error {
 	err := c.Hello(ctx, 2, "", "", "eventgateway").Err()
 	if reply := redis.Error(nil); errors.As(err, &reply) {
@@ -84,7 +84,7 @@ func nameConnection(ctx context.Context, c *redis.Conn) error {
 	return err
 }
 
-// plain returns the URL as go-redis knows it: redis://, or rediss:// for TLS.
+// redisScheme returns the URL with a scheme of go-redis: redis, or rediss for TLS.
 func redisScheme(u options.URL) string {
 	kind, rest, _ := strings.Cut(u.Reveal(), "://")
 	kind, _, _ = strings.Cut(strings.ToLower(kind), "-")
@@ -151,8 +151,8 @@ func (c *Config) NewClient() redis.UniversalClient {
 	return client
 }
 
-// NodeFor returns the server that has a key, where the client is that of a cluster: what
-// belongs to no key, as a PUBLISH, keeps its order only on one server.
+// NodeFor returns the master of a cluster that has a key, or client itself without a cluster.
+// Commands without a key, such as PUBLISH, keep their order only on one server.
 func NodeFor(ctx context.Context, client redis.UniversalClient, key string) (redis.UniversalClient, error) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
@@ -160,12 +160,12 @@ func NodeFor(ctx context.Context, client redis.UniversalClient, key string) (red
 	}
 	node, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("cannot see which server of the cluster to send to: %w", err)
+		return nil, fmt.Errorf("cannot find the cluster's master for the key: %w", err)
 	}
 	return node, nil
 }
 
-// SameSlotKey returns the name of a key that is on the same server of a cluster as key.
+// SameSlotKey returns key with suffix, as the name of a key in the same slot of a cluster.
 func SameSlotKey(key, suffix string) string {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" { // the part that the cluster hashes
@@ -175,18 +175,21 @@ func SameSlotKey(key, suffix string) string {
 	return "{" + key + "}" + suffix
 }
 
-// CheckKey says whether [SameSlotKey] works for a key: a cluster goes by what is in braces.
+// CheckKey returns an error for a key of a cluster with which [SameSlotKey] does not work: the slot
+// depends on what is in braces.
 func (c *Config) CheckKey(key string) error {
-	beside := SameSlotKey(key, "")
-	if c.options.IsClusterMode && beside != key && strings.Contains(key, "}") {
+	braced := SameSlotKey(key, "")
+	if c.options.IsClusterMode && braced != key && strings.Contains(key, "}") {
 		return errors.New("in a cluster the name cannot have a } but behind { and some text")
 	}
 	return nil
 }
 
-// go-redis logs to standard error, past every setting, what it returns as well.
+// silenceOnce guards the change of the logger of go-redis, which is global.
 var silenceOnce sync.Once
 
+// noLogger discards the log of go-redis, which goes to standard error, and repeats what commands
+// return.
 type noLogger struct{}
 
 func (noLogger) Printf(context.Context, string, ...any) {}

@@ -74,9 +74,10 @@ func TestSameSlotKey(t *testing.T) {
 	}
 }
 
-// TestKinds connects to each kind of Redis.
-func TestKinds(t *testing.T) {
-	sentinel, kill, well := testenv.Sentinel(t)
+// TestServerClusterAndSentinel proves that each kind of Redis can be used, and that the client
+// follows a failover of Sentinels.
+func TestServerClusterAndSentinel(t *testing.T) {
+	sentinel, kill, failedOver := testenv.Sentinel(t)
 	cluster := testenv.Cluster(t)
 	connect := func(url string) redis.UniversalClient {
 		c, err := Parse(options.NewURL(url))
@@ -105,14 +106,14 @@ func TestKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill()
-	well()
+	failedOver()
 	err := client.Set(t.Context(), "after", 1, 0).Err()
-	for range 3 { // the old connections end with an error each
+	for range 3 { // each old connection fails once
 		if err != nil {
 			err = client.Set(t.Context(), "after", 1, 0).Err()
 		}
 	}
 	if err != nil {
-		t.Errorf("it does not find the new master: %v", err)
+		t.Errorf("the client does not find the new master: %v", err)
 	}
 }

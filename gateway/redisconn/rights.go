@@ -2,7 +2,7 @@ package redisconn
 
 import "eventgateway/gateway/plugin"
 
-// Rights returns the rights of a plugin's user, with those that are the same for every plugin.
+// Rights returns the rights of a plugin's user: own, and those that every plugin needs.
 func Rights(own ...plugin.Right) []plugin.Right {
 	own[0].Rules = "+ping " + own[0].Rules
 	return append(own,
@@ -10,5 +10,5 @@ func Rights(own ...plugin.Right) []plugin.Right {
 		plugin.Right{For: "gateway check --live, which says what it cannot see without", Rules: "+acl|whoami +acl|dryrun +info +type +config|get"})
 }
 
-// LeaderRights are those of a source with the option leader.
+// LeaderRights are the rights of a source with the option leader.
 var LeaderRights = plugin.Right{For: "leader", Rules: "+eval +evalsha +get +set +time +pexpire +del ~eventgateway:leader:{LEADER}*"}

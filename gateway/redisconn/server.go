@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// ProbeMaster says whether the server that has a key is a master. A replica may refuse to be
-// written, and what is published there does not reach those who have subscribed at its master.
+// ProbeMaster reports whether the server that has a key is a master. A replica may refuse writes,
+// and what is published there does not reach the subscribers at its master.
 func ProbeMaster(ctx context.Context, client redis.UniversalClient, key string) plugin.Finding {
 	node, err := NodeFor(ctx, client, key)
 	if err != nil {
@@ -32,8 +32,8 @@ func ProbeMaster(ctx context.Context, client redis.UniversalClient, key string) 
 	return plugin.Finding{Text: "the server is a master"}
 }
 
-// ProbeReadable says whether what is read at the server is complete: a replica that is cut off from
-// its master gets nothing new.
+// ProbeReadable reports whether reads at the server are complete: a replica that has lost its
+// master gets no new data.
 func ProbeReadable(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	role, err := roleOf(ctx, client)
 	switch {
@@ -49,9 +49,9 @@ func ProbeReadable(ctx context.Context, client redis.UniversalClient) plugin.Fin
 	return plugin.Finding{Level: plugin.Warning, Text: text, Fix: "name the master in url, where that matters"}
 }
 
-// roleOf returns "master" or "replica". Every user may ask by HELLO, which Redis has since version 6.
+// roleOf returns "master" or "replica". HELLO needs no right, but Redis 6.
 func roleOf(ctx context.Context, client redis.UniversalClient) (string, error) {
-	if _, cluster := client.(*redis.ClusterClient); cluster { // it goes to masters by itself
+	if _, cluster := client.(*redis.ClusterClient); cluster { // its client sends to masters
 		return "master", nil
 	}
 	if role := roleIn(client.Do(ctx, "HELLO")); role != "" {
@@ -68,7 +68,7 @@ func roleOf(ctx context.Context, client redis.UniversalClient) (string, error) {
 	return strings.Replace(role, "slave", "replica", 1), nil
 }
 
-// roleIn returns the role in the answer to HELLO; "" where it does not say.
+// roleIn returns the role in the reply to HELLO, or "" where it is not in it.
 func roleIn(hello *redis.Cmd) string {
 	fields, err := hello.Slice()
 	if err != nil {
@@ -82,8 +82,8 @@ func roleIn(hello *redis.Cmd) string {
 	return ""
 }
 
-// CheckMaster returns the error READONLY where the answer to a HELLO, sent with messages that are
-// published, says that the server is a replica: it takes them, and they do not reach its master.
+// CheckMaster returns the error READONLY where hello, a completed HELLO that was sent with published
+// messages, shows a replica. A replica accepts messages, but they do not reach its master.
 func CheckMaster(hello *redis.Cmd) error {
 	if roleIn(hello) == "replica" {
 		return ReplyError("READONLY the server is a replica: what is published there does not reach its master")
@@ -91,11 +91,11 @@ func CheckMaster(hello *redis.Cmd) error {
 	return nil
 }
 
-// tryWrite is refused in the same way as a script that writes, and does nothing. Redis knows
-// since version 7 what a script is for before it runs.
+// writeScript does nothing, and is refused like a script that writes. Redis 7 checks the flags of a
+// script before it runs.
 const writeScript = "#!lua\nreturn 1"
 
-// refusals are the errors of a server that takes no writes at present, and what mends them.
+// refusals are the error prefixes of a server that accepts no writes at present, with their fixes.
 var refusals = map[string]string{
 	"READONLY":    "name the master in url",
 	"OOM":         "CONFIG SET maxmemory to more, and in redis.conf, or remove keys; redis-cli --bigkeys shows the largest",
@@ -106,8 +106,8 @@ var refusals = map[string]string{
 	"CLUSTERDOWN": "redis-cli CLUSTER INFO shows what the cluster lacks",
 }
 
-// ProbeWritable says whether the server that has a key takes writes: it may be a replica, full, or
-// unable to store anything.
+// ProbeWritable reports whether the server that has a key accepts writes: it may be a replica, full,
+// or unable to write to its disk.
 func ProbeWritable(ctx context.Context, client redis.UniversalClient, key string) []plugin.Finding {
 	first := ProbeMaster(ctx, client, key)
 	if first.Level == plugin.Problem {
@@ -116,7 +116,7 @@ func ProbeWritable(ctx context.Context, client redis.UniversalClient, key string
 	findings := []plugin.Finding{first}
 	node, err := NodeFor(ctx, client, key)
 	if err != nil {
-		return findings // Master says it
+		return findings // they have the error
 	}
 	err = node.Eval(ctx, writeScript, nil).Err()
 	for prefix, fix := range refusals {
@@ -142,22 +142,22 @@ func ProbeWritable(ctx context.Context, client redis.UniversalClient, key string
 	return append(findings, plugin.Finding{Text: "the server is a master, and not full"})
 }
 
-// fullness returns which part of maxmemory is used; 0 where there is no limit, or keys are
-// evicted for new ones. It is not known where INFO does not show it.
+// fullness returns the used part of maxmemory, or 0 where there is no limit, or the server evicts
+// keys. known is false where INFO does not show it.
 func fullness(state map[string]string) (part float64, known bool) {
-	most, err := strconv.ParseFloat(state["maxmemory"], 64)
+	limit, err := strconv.ParseFloat(state["maxmemory"], 64)
 	used, uerr := strconv.ParseFloat(state["used_memory"], 64)
 	if err != nil || uerr != nil {
 		return 0, false
 	}
-	if most == 0 || state["maxmemory_policy"] != "noeviction" {
+	if limit == 0 || state["maxmemory_policy"] != "noeviction" {
 		return 0, true
 	}
 	uncounted, _ := strconv.ParseFloat(state["mem_not_counted_for_evict"], 64) // older servers do not have it
-	return (used - uncounted) / most, true
+	return (used - uncounted) / limit, true
 }
 
-// info returns what INFO shows; nothing where the user may not see it.
+// info returns the fields of INFO, or none where the user lacks the right.
 func info(ctx context.Context, client redis.UniversalClient) map[string]string {
 	return parseInfo(client.Info(ctx).Val())
 }
@@ -172,7 +172,7 @@ func parseInfo(text string) map[string]string {
 	return fields
 }
 
-// cannotTell is the finding about what could not be looked at.
+// unknownFinding returns the warning about something that could not be checked.
 func unknownFinding(what string, err error) plugin.Finding {
 	f := plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell %s: %v", what, err), Fix: "look at the server yourself: redis-cli INFO"}
 	if command, denied := deniedCommand(err); denied {
@@ -181,7 +181,7 @@ func unknownFinding(what string, err error) plugin.Finding {
 	return f
 }
 
-// deniedCommand returns the command that an error says the user may not run.
+// deniedCommand returns the denied command that an error names.
 func deniedCommand(err error) (command string, denied bool) {
 	if !redis.HasErrorPrefix(err, "NOPERM") {
 		return "", false

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// known are the parameters of the old clients of Node.js that may stay in a URL: how they
-// connect, which the gateway does in its own way.
+// ignoredParams are URL parameters of earlier Node.js clients and of go-redis that change nothing
+// here: they tune a client's connections.
 var ignoredParams = map[string]bool{
 	"connectTimeout": true, "commandTimeout": true, "keepAlive": true, "noDelay": true, "connectionName": true, "lazyConnect": true, "dropBufferSupport": true,
 	"maxRetriesPerRequest": true, "enableReadyCheck": true, "enableOfflineQueue": true, "enableAutoPipelining": true, "autoResubscribe": true,
@@ -18,16 +18,15 @@ var ignoredParams = map[string]bool{
 	"max_idle_conns": true, "max_active_conns": true, "conn_max_idle_time": true, "conn_max_lifetime": true, "idle_timeout": true, "max_conn_age": true,
 }
 
-// understood are the parameters that go-redis reads and that mean the same here.
+// passedParams are the URL parameters that go-redis reads.
 var passedParams = map[string]bool{"db": true, "addr": true, "master_name": true, "skip_verify": true, "sentinel_username": true, "sentinel_password": true}
 
-// adopt takes out of a URL what other clients know and go-redis does not: the parameter family
-// of ioredis chooses between IPv4 and IPv6, and others change nothing here. An error says which
-// parameter means nothing.
+// stripParams removes the parameters from a URL that go-redis does not read. It applies family, by
+// which ioredis chooses IPv4 or IPv6. It returns an error that names an unknown parameter.
 func (c *Config) stripParams(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.RawQuery == "" {
-		return text, nil // what reads it next says what is wrong
+		return text, nil // the parser of go-redis reports what is wrong
 	}
 	query := u.Query()
 	for name, values := range query {
@@ -54,7 +53,7 @@ func (c *Config) stripParams(text string) (string, error) {
 	return u.String(), nil
 }
 
-// printable replaces what could command a terminal.
+// printable replaces characters that a terminal could interpret.
 func printable(r rune) rune {
 	if r < ' ' || r > '~' {
 		return '?'
