@@ -10,41 +10,41 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// entry is one of a stream.
+// entry is an entry of a stream.
 type entry struct {
-	id     string
-	fields []string // name, value, name, value ...
-	gone   bool     // trimmed or deleted before it was acked
-	place  place    // of those of a fan-out
-	tried  *event.Attempts
+	id       string
+	fields   []string // name, value, name, value ...
+	deleted  bool     // trimmed or deleted before it was acked
+	position position // in a fan-out
+	attempts *event.Attempts
 }
 
-var errAnswer = errors.New("the answer of the server is not what Redis would say")
+var errReply = errors.New("the server's reply has not the form of Redis")
 
-// entries reads the answer of XRANGE and XCLAIM, in RESP2.
-func entries(answer any) ([]entry, error) {
-	list, ok := answer.([]any)
-	if !ok && answer != nil {
-		return nil, errAnswer
+// entries reads the reply to XRANGE or XCLAIM, in RESP2.
+func entries(reply any) ([]entry, error) {
+	list, ok := reply.([]any)
+	if !ok && reply != nil {
+		return nil, errReply
 	}
 	out := make([]entry, 0, len(list))
-	for _, one := range list {
-		if one == nil { // XCLAIM before Redis 7: deleted
+	for _, item := range list {
+		if item == nil { // XCLAIM before Redis 7: deleted
 			continue
 		}
-		pair, ok := one.([]any)
+		pair, ok := item.([]any)
 		if !ok || len(pair) != 2 {
-			return nil, errAnswer
+			return nil, errReply
 		}
 		id, ok := pair[0].(string)
 		fields, isList := pair[1].([]any)
 		if !ok || !isList && pair[1] != nil {
-			return nil, errAnswer
+			return nil, errReply
 		}
-		e := entry{id: id, gone: pair[1] == nil, fields: make([]string, len(fields))}
+		e := entry{id: id, deleted: pair[1] == nil, fields: make([]string, len(fields))}
 		for i, f := range fields {
 			if e.fields[i], ok = f.(string); !ok {
-				return nil, errAnswer
+				return nil, errReply
 			}
 		}
 		out = append(out, e)
@@ -52,25 +52,25 @@ func entries(answer any) ([]entry, error) {
 	return out, nil
 }
 
-// polled reads the answer of a script that polls: entries, a number, and an ID.
-func polled(answer []any) (found []entry, number int64, id string, err error) {
-	if len(answer) != 3 {
-		return nil, 0, "", errAnswer
+// parsePoll reads the reply of a poll script: entries, a number, and an ID.
+func parsePoll(reply []any) (found []entry, number int64, id string, err error) {
+	if len(reply) != 3 {
+		return nil, 0, "", errReply
 	}
-	number, isNumber := answer[1].(int64)
-	id, isText := answer[2].(string)
-	if found, err = entries(answer[0]); err == nil && (!isNumber || !isText) {
-		err = errAnswer
+	number, isNumber := reply[1].(int64)
+	id, isText := reply[2].(string)
+	if found, err = entries(reply[0]); err == nil && (!isNumber || !isText) {
+		err = errReply
 	}
 	return found, number, id, err
 }
 
-// event makes an event of an entry: one that the sink redis-stream has written is as it
-// was there; of any other the payload is its fields.
+// event makes an event of an entry. An entry of the sink redis-stream becomes the event that was
+// written. The payload of any other entry is a JSON object of its fields.
 func (e entry) event(source, stream string) *event.Event {
 	ev := &event.Event{ID: stream + ":" + e.id, Source: source, Channel: stream, Time: time.Now()}
-	own, ours := e.own()
-	if !ours {
+	sinkFields, fromSink := e.sinkFields()
+	if !fromSink {
 		b := []byte{'{'}
 		for i := 0; i+1 < len(e.fields); i += 2 {
 			if i > 0 {
@@ -82,8 +82,8 @@ func (e entry) event(source, stream string) *event.Event {
 		ev.Data = append(b, '}')
 		return ev
 	}
-	for i := 0; i+1 < len(own); i += 2 {
-		name, value := own[i], own[i+1]
+	for i := 0; i+1 < len(sinkFields); i += 2 {
+		name, value := sinkFields[i], sinkFields[i+1]
 		switch attr, isAttr := strings.CutPrefix(name, "attr."); {
 		case name == "data":
 			ev.Data = []byte(value)
@@ -98,29 +98,29 @@ func (e entry) event(source, stream string) *event.Event {
 	return ev
 }
 
-// at is when the entry was appended, by the server's clock.
-func (e entry) at() time.Time {
-	ms, _ := split(e.id)
+// appendedAt returns when the entry was appended, by the server's clock.
+func (e entry) appendedAt() time.Time {
+	ms, _ := parseID(e.id)
 	return time.UnixMilli(int64(ms))
 }
 
-// split returns both numbers of an ID.
-func split(id string) (ms, n uint64) {
+// parseID returns both numbers of an ID.
+func parseID(id string) (ms, n uint64) {
 	left, right, _ := strings.Cut(id, "-")
 	ms, _ = strconv.ParseUint(left, 10, 64) // Redis has made it
 	n, _ = strconv.ParseUint(right, 10, 64)
 	return ms, n
 }
 
-// before says whether the entry a is older than b.
-func before(a, b string) bool {
-	ams, an := split(a)
-	bms, bn := split(b)
+// idBefore reports whether the entry a is older than b.
+func idBefore(a, b string) bool {
+	ams, an := parseID(a)
+	bms, bn := parseID(b)
 	return ams < bms || ams == bms && an < bn
 }
 
-// adapt has the next read be as large as fits.
-func (s *source) adapt(found []entry) {
+// adaptCount sets how many entries the next read gets, by the size of those found.
+func (s *source) adaptCount(found []entry) {
 	bytes := 0
 	for _, e := range found {
 		for _, f := range e.fields {
@@ -128,9 +128,9 @@ func (s *source) adapt(found []entry) {
 		}
 	}
 	switch {
-	case bytes > muchAtOnce:
+	case bytes > targetBytes:
 		s.count = max(s.count/2, 1)
-	case bytes < muchAtOnce/4:
+	case bytes < targetBytes/4:
 		s.count = min(2*s.count, maxEntries)
 	}
 }

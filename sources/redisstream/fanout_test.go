@@ -15,16 +15,16 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for form, set := range map[string]func(*Options){
+	for mode, set := range map[string]func(*Options){
 		"fanout": func(*Options) {}, "kept": func(o *Options) { o.Name = "me" }, "group": func(o *Options) { o.Group = "g" },
 	} {
-		t.Run(form, func(t *testing.T) {
+		t.Run(mode, func(t *testing.T) {
 			url, client := testenv.Redis(t).URL(), testenv.RedisClient(t)
 			stream := ""
 			plugintest.Source(t, plugintest.SourceHarness{
 				Type: Type(),
 				Reachable: func(o any) {
-					stream = fmt.Sprint("conformance.", form, client.Incr(t.Context(), "streams").Val()) // each rule has one of its own
+					stream = fmt.Sprint("conformance.", mode, client.Incr(t.Context(), "streams").Val()) // each rule has one of its own
 					o.(*Options).URL, o.(*Options).Stream = options.NewURL(url), stream
 					set(o.(*Options))
 				},

@@ -15,39 +15,39 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// group reads what the others of a consumer group do not.
+// group reads its share of the entries as a member of a consumer group.
 type group struct {
 	*reader
-	ledger    *inflight.MessageTracker[string] // of IDs
-	consumers string                           // the key that has the token of each consumer
-	counts    string                           // the key that has how many entries the group has read
-	trials    string                           // the key that has how far the delivery of entries has got, by ID
-	token     string
-	last      string // the newest entry that the group has read
-	// history is where to go on in what this consumer has got before and not acked;
-	// "" behind its end.
-	history string
-	looked  time.Time // for consumers that are gone
+	tracker       *inflight.MessageTracker[string] // by ID
+	tokensKey     string                           // key of the tokens, by consumer
+	countsKey     string                           // key of the count of entries that the group has read
+	attemptsKey   string                           // key of the failed attempts, by ID
+	token         string
+	lastDelivered string // the newest entry that the group has read
+	// pendingFrom is the position in this consumer's pending entries, those delivered earlier and
+	// not acked; "" after the last.
+	pendingFrom    string
+	claimCheckedAt time.Time // when consumers that are gone were looked for
 }
 
 func newGroup(r *reader) *group {
 	key := redisconn.SameSlotKey(r.s.opts.Stream, ":group:"+r.s.opts.Group)
-	r.s.ledger.BeginRun()
-	return &group{reader: r, ledger: r.s.ledger, consumers: key, counts: key + ":read", trials: key + ":tried", history: first}
+	r.s.tracker.BeginRun()
+	return &group{reader: r, tracker: r.s.tracker, tokensKey: key, countsKey: key + ":read", attemptsKey: key + ":tried", pendingFrom: startID}
 }
 
-// pollGroup reads new entries of a group (">"), or none, from an ID behind all that the
-// consumer has got. It counts what the group has read: where that is less than the
-// stream has had since, entries were trimmed before anybody got them (Redis 7). It returns
-// how many, or -1 where the stream is another one, and the newest entry that was read. KEYS:
-// the stream, the tokens, the counts. ARGV: group, consumer, token, how many, from, and the
-// newest entry that this process has read, or "".
-var pollGroup = redis.NewScript(undoneLua + `
+// pollGroupScript reads new entries of a group (">"), or none, from an ID above the consumer's
+// pending entries. It counts the entries that the group has read. Where the stream has had more,
+// entries were trimmed before they were read (Redis 7). It returns the entries; how many were
+// lost, or -1 where the stream was recreated; and the group's last delivered ID. KEYS: the stream,
+// the tokens, the counts. ARGV: group, consumer, token, how many, from, and the entry that this
+// process has read last, or "".
+var pollGroupScript = redis.NewScript(rollbackLua + `
 local token = redis.call('HGET', KEYS[2], ARGV[2])
 if token and token ~= ARGV[3] then return redis.error_reply('TAKEN over') end
 if not token then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
-local newest = undone(KEYS[1], ARGV[6])
-if newest then return redis.error_reply('UNDONE ' .. newest) end
+local newest = rolled_back(KEYS[1], ARGV[6])
+if newest then return redis.error_reply('ROLLEDBACK ' .. newest) end
 local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], ARGV[5])
 found = found and found[1] and found[1][2] or {}
 if ARGV[5] ~= '>' then return {found, 0, ''} end
@@ -71,118 +71,117 @@ if #found < tonumber(ARGV[4]) then
 end
 return {found, lost, last}`)
 
-func (g *group) begin(ctx context.Context) (missed string, err error) {
+func (g *group) begin(ctx context.Context) (gap string, err error) {
 	o := g.s.opts
-	from := map[string]string{"new": "$", "start": first}[o.From]
+	from := map[string]string{"new": "$", "start": startID}[o.From]
 	if from == "" {
 		from = o.From
 	}
-	known, err := g.client.Exists(ctx, g.consumers).Result()
+	known, err := g.client.Exists(ctx, g.tokensKey).Result()
 	if err != nil {
 		return "", err
 	}
-	again := g.s.last != nil || known > 0 // it was there: what came since is not to be missed
-	if again {
-		from = first
+	existed := g.s.previous != nil || known > 0 // entries since then must not be missed
+	if existed {
+		from = startID
 	}
 	created, err := g.create(ctx, from)
 	if err != nil {
 		return "", err
 	}
-	if created && again {
-		missed = fmt.Sprintf("the group %s was gone: the stream is read from its start", o.Group)
+	if created && existed {
+		gap = fmt.Sprintf("the group %s was deleted: the stream is read from its start", o.Group)
 	}
 	if created && from == "$" {
-		missed = beginsReason
+		gap = noPositionGap
 	}
-	n, err := g.client.HIncrBy(ctx, g.consumers, o.Consumer, 1).Result()
+	n, err := g.client.HIncrBy(ctx, g.tokensKey, o.Consumer, 1).Result()
 	g.token = fmt.Sprint(n)
-	return missed, err
+	return gap, err
 }
 
-// create makes the group where it is not there, and begins to count.
+// create creates the group unless it exists, and begins to count.
 func (g *group) create(ctx context.Context, from string) (created bool, err error) {
 	tx := g.client.TxPipeline() // nothing is appended in between
-	made := tx.XGroupCreateMkStream(ctx, g.s.opts.Stream, g.s.opts.Group, from)
+	create := tx.XGroupCreateMkStream(ctx, g.s.opts.Stream, g.s.opts.Group, from)
 	info := tx.XInfoStream(ctx, g.s.opts.Stream)
 	_, err = tx.Exec(ctx)
 	switch {
-	case redis.HasErrorPrefix(made.Err(), "BUSYGROUP"):
+	case redis.HasErrorPrefix(create.Err(), "BUSYGROUP"):
 		return false, nil
-	case made.Err() != nil:
-		return false, made.Err()
-	case made.Val() == "": // no answer: the server has refused the connection
+	case create.Err() != nil:
+		return false, create.Err()
+	case create.Val() == "": // no reply: the server has refused the connection
 		return false, err
 	}
 	counts := g.client.TxPipeline()
-	counts.Del(ctx, g.counts, g.trials)
+	counts.Del(ctx, g.countsKey, g.attemptsKey)
 	switch now := info.Val(); {
 	case info.Err() != nil || now.LastGeneratedID == "": // before Redis 7 there is nothing to count by
 	case from == "$":
-		counts.HSet(ctx, g.counts, "base", now.EntriesAdded)
-	case from == first:
-		counts.HSet(ctx, g.counts, "base", now.EntriesAdded-now.Length)
+		counts.HSet(ctx, g.countsKey, "base", now.EntriesAdded)
+	case from == startID:
+		counts.HSet(ctx, g.countsKey, "base", now.EntriesAdded-now.Length)
 	}
 	_, err = counts.Exec(ctx)
 	return true, err
 }
 
 func (g *group) read(ctx context.Context) (p page, err error) {
-	for g.history != "" { // all of it comes before what is new
-		if p, err = g.old(ctx); err != nil || len(p.entries)+len(p.refused) > 0 || p.missed != "" {
+	for g.pendingFrom != "" { // pending entries come before new ones
+		if p, err = g.readPending(ctx); err != nil || len(p.entries)+len(p.refused) > 0 || p.gap != "" {
 			return p, err
 		}
 	}
-	if time.Since(g.looked) >= g.s.opts.ClaimAfter.D()/4 {
-		g.looked = time.Now()
+	if time.Since(g.claimCheckedAt) >= g.s.opts.ClaimAfter.D()/4 {
+		g.claimCheckedAt = time.Now()
 		p, found, err := g.claim(ctx)
 		if err != nil || found {
-			g.looked = time.Time{} // there may be more
+			g.claimCheckedAt = time.Time{} // there may be more
 			return p, err
 		}
 	}
-	most := g.s.count
+	limit := g.s.count
 	var lost int64
-	if p.entries, lost, g.last, err = g.ask(ctx, ">", most, g.s.newest); err != nil {
+	if p.entries, lost, g.lastDelivered, err = g.poll(ctx, ">", limit, g.s.lastRead); err != nil {
 		return page{}, err
 	}
-	g.s.adapt(p.entries)
-	p.more = len(p.entries) == most
+	g.s.adaptCount(p.entries)
+	p.more = len(p.entries) == limit
 	if n := len(p.entries); n > 0 {
-		g.s.newest = p.entries[n-1].id
+		g.s.lastRead = p.entries[n-1].id
 	}
 	switch {
 	case lost < 0:
-		p.missed = "the stream was made anew: what it had before may not have been read"
+		p.gap = "the stream was recreated: earlier entries may not have been read"
 	case lost > 0:
-		p.missed = fmt.Sprintf("%d entries were trimmed or deleted before they were read", lost)
+		p.gap = fmt.Sprintf("%d entries were trimmed or deleted before they were read", lost)
 	}
-	if len(p.entries) == 0 && p.missed == "" {
-		return p, g.bell(ctx, g.last)
+	if len(p.entries) == 0 && p.gap == "" {
+		return p, g.awaitEntry(ctx, g.lastDelivered)
 	}
 	return p, nil
 }
 
-// ask reads entries of the group. It fails where the entry newest, which was read before, is undone;
-// "" looks for none.
-func (g *group) ask(ctx context.Context, from string, most int, newest string) ([]entry, int64, string, error) {
+// poll reads entries of the group. It fails where the entry lastRead was rolled back; "" checks none.
+func (g *group) poll(ctx context.Context, from string, limit int, lastRead string) ([]entry, int64, string, error) {
 	o := g.s.opts
-	answer, err := pollGroup.Run(ctx, g.client, []string{o.Stream, g.consumers, g.counts}, o.Group, o.Consumer, g.token, most, from, newest).Slice()
+	answer, err := pollGroupScript.Run(ctx, g.client, []string{o.Stream, g.tokensKey, g.countsKey}, o.Group, o.Consumer, g.token, limit, from, lastRead).Slice()
 	if err != nil {
-		return nil, 0, "", meaning(err, newest)
+		return nil, 0, "", scriptError(err, lastRead)
 	}
-	return polled(answer)
+	return parsePoll(answer)
 }
 
-// old brings what this consumer got before and has not acked, but for what is on its way
-// still: that is not delivered again, and so not counted as delivered.
-func (g *group) old(ctx context.Context) (page, error) {
+// readPending returns this consumer's pending entries, except those in flight: these are not
+// emitted again, and not counted as delivered again.
+func (g *group) readPending(ctx context.Context) (page, error) {
 	o := g.s.opts
 	from := "-"
-	if g.history != first {
-		from = "(" + g.history
+	if g.pendingFrom != startID {
+		from = "(" + g.pendingFrom
 	}
-	if err := g.alive(ctx); err != nil { // else it may be another one's by now
+	if err := g.heartbeat(ctx); err != nil { // fails where another gateway has taken over the consumer
 		return page{}, err
 	}
 	pending, err := g.client.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: o.Stream, Group: o.Group, Start: from, End: "+", Count: int64(g.s.count), Consumer: o.Consumer}).Result()
@@ -190,40 +189,40 @@ func (g *group) old(ctx context.Context) (page, error) {
 		return page{}, err
 	}
 	if len(pending) == 0 {
-		g.history = ""
+		g.pendingFrom = ""
 		return page{}, nil
 	}
-	g.history = pending[len(pending)-1].ID
-	pending = slices.DeleteFunc(pending, func(p redis.XPendingExt) bool { return g.ledger.InFlight(p.ID) })
-	found, err := g.take(ctx, pending, 0)
+	g.pendingFrom = pending[len(pending)-1].ID
+	pending = slices.DeleteFunc(pending, func(p redis.XPendingExt) bool { return g.tracker.InFlight(p.ID) })
+	found, err := g.claimIdle(ctx, pending, 0)
 	if err != nil {
 		return page{}, err
 	}
-	g.s.adapt(found)
-	return g.again(ctx, found)
+	g.s.adaptCount(found)
+	return g.sortRedelivered(ctx, found)
 }
 
-// alive reads behind the end of its history: there is nothing, but Redis notes the time.
-// (Redis takes the very last ID for ">".)
-func (g *group) alive(ctx context.Context) error {
-	_, _, _, err := g.ask(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 1, "")
+// heartbeat reads pending entries above all IDs. It gets none, but Redis notes the time. (The
+// highest possible ID would mean ">".)
+func (g *group) heartbeat(ctx context.Context) error {
+	_, _, _, err := g.poll(ctx, fmt.Sprintf("%d-0", uint64(math.MaxUint64)), 1, "")
 	return err
 }
 
-func (g *group) flying() (events int, done uint64, failed error) {
-	events, failed = g.ledger.State()
-	return events, g.ledger.AckedMessages(), failed
+func (g *group) inFlight() (events int, done uint64, failed error) {
+	events, failed = g.tracker.State()
+	return events, g.tracker.AckedMessages(), failed
 }
-func (g *group) settled() <-chan struct{} { return g.ledger.Changed }
-func (g *group) unsaved() bool            { return g.ledger.Progressed() }
+func (g *group) changed() <-chan struct{} { return g.tracker.Changed }
+func (g *group) unsaved() bool            { return g.tracker.Progressed() }
 
-// emit makes each entry a batch of its own: they are acked one by one, and one that is not
-// delivered for days is no reason to have others again.
+// emit emits each entry as a batch, so that it is acked independently: one that cannot be delivered
+// for days does not make others come again.
 func (g *group) emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error {
 	for _, e := range entries {
 		ev := e.event(g.s.name, g.s.opts.Stream)
-		ev.Attempts = e.tried
-		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{ev}, DeadLetter: refused, Ack: g.ledger.Add(e.id)}); err != nil {
+		ev.Attempts = e.attempts
+		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{ev}, DeadLetter: refused, Ack: g.tracker.Add(e.id)}); err != nil {
 			return err
 		}
 	}

@@ -111,7 +111,7 @@ func (r *running) SetStalled(reason string) { r.stalled <- reason }
 func (r *running) Ready()                   { r.ready <- struct{}{} }
 
 func (r *running) Gap(reason string) {
-	if reason == beginsReason {
+	if reason == noPositionGap {
 		r.begun.Add(1)
 		return
 	}

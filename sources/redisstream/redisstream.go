@@ -1,9 +1,8 @@
-// Package redisstream is the source redis-stream: entries of a Redis Stream, of which
-// none is lost.
+// Package redisstream is the source redis-stream: it reads entries of a Redis Stream, at least once.
 //
-// It reads in one of two forms: each gateway reads all (fanout.go), or those of a
-// consumer group share the entries (group.go, claim.go). run.go is what both have in
-// common, entry.go makes events of entries.
+// It reads in one of two modes: each gateway reads all entries (fanout.go, position.go), or the
+// members of a consumer group share them (group.go, claim.go, redelivery.go). run.go is common to
+// both, and entry.go makes events of entries.
 package redisstream
 
 import (
@@ -28,22 +27,22 @@ type Options struct {
 	URL           options.URL      `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
 	TLS           options.TLS      `koanf:"tls"`
 	Stream        string           `koanf:"stream" rule:"required" doc:"stream to read"`
-	From          string           `koanf:"from" rule:"required" doc:"where to begin, where nothing is kept: new, start, or behind the entry of an ID such as 1700000000000-0"`
-	Name          string           `koanf:"name" doc:"name under which Redis keeps how far was read, so that the next start goes on there"`
-	Group         string           `koanf:"group" doc:"consumer group: those that read under one share the entries; it is made where it is not there"`
-	Consumer      string           `koanf:"consumer" doc:"name within the group, another for each gateway, and the same after a restart; empty: the host's name"`
-	ClaimAfter    options.Duration `koanf:"claim_after" rule:"min=1s,max=1d" doc:"how long nothing is heard of a consumer until the others of its group take over what it has not acked"`
-	InFlight      int              `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
-	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=0,max=1000000" doc:"how often an entry is delivered that is never acked, because gateways die of it, or stop before"`
+	From          string           `koanf:"from" rule:"required" doc:"where to begin without a stored position: new, start, or after the entry of an ID such as 1700000000000-0"`
+	Name          string           `koanf:"name" doc:"name under which the position is stored in Redis, so that a restart resumes there"`
+	Group         string           `koanf:"group" doc:"consumer group, whose members share the entries; it is created unless it exists"`
+	Consumer      string           `koanf:"consumer" doc:"name within the group, unique for each gateway, and the same after a restart; empty: the host's name"`
+	ClaimAfter    options.Duration `koanf:"claim_after" rule:"min=1s,max=1d" doc:"time without a command of a consumer after which others of its group take over its unacked entries"`
+	InFlight      int              `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight"`
+	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=0,max=1000000" doc:"maximum of deliveries of an entry without an ack, as when gateways crash at it"`
 }
 
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"url":            redisconn.URLDoc,
-		"name":           "Each name gets everything. Empty: each start begins at from",
-		"in_flight":      "One that a sink never takes is one of them until it does, and so are those of its key that wait for it; at this many the source reads no more until one is settled, and shows as stalled",
-		"max_deliveries": "Beyond it goes to the route's dead_letter. 0: without end. Only with group",
+		"name":           "Each name gets all entries. Empty: each start begins at from",
+		"in_flight":      "At this many the source stalls until one is settled. An event that a sink never accepts stays one of them, as do those of its key behind it",
+		"max_deliveries": "Beyond it the entry goes to the route's dead_letter. 0: no maximum. Only with group",
 	}
 }
 
@@ -55,7 +54,7 @@ func (o *Options) Check(report func(option, text string)) {
 		report("from", "must be new, start, or the ID of an entry such as 1700000000000-0")
 	}
 	if o.Group != "" && o.Name != "" {
-		report("name", "a group keeps how far it has read itself: leave name out")
+		report("name", "a group stores its own position: leave name out")
 	}
 	if o.Group == "" && o.Consumer != "" {
 		report("consumer", "is a name within a group: set group, or leave it out")
@@ -65,12 +64,12 @@ func (o *Options) Check(report func(option, text string)) {
 	}
 }
 
-// StoresAttempts is part of [plugin.AttemptStore]: a group does.
+// StoresAttempts is part of [plugin.AttemptStore]: it reports whether the source reads in a group.
 func (o *Options) StoresAttempts() bool { return o.Group != "" }
 
 // Type describes the source.
 func Type() plugin.SourceType {
-	return plugin.NewSource("redis-stream", "Entries of a Redis Stream, of which none is lost.",
+	return plugin.NewSource("redis-stream", "Reads entries of a Redis Stream, at least once.",
 		func() Options {
 			return Options{From: "new", InFlight: 10_000, ClaimAfter: options.Duration(30 * time.Second)}
 		}, build).With(plugin.Replays, plugin.ElectsLeader).WithRights(redisconn.Rights(
@@ -93,11 +92,11 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	if o.Group != "" && o.Consumer == "" {
 		if o.Consumer, err = os.Hostname(); err != nil {
-			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, for the host has no name: %w", err)}
+			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, since the host's name cannot be read: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: fewEntries, ledger: inflight.NewMessageTracker[string](), stallAfter: inflight.StallAfter}
-	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more of them wait.")
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: initialCount, tracker: inflight.NewMessageTracker[string](), stallAfter: inflight.StallAfter}
+	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more entries wait.")
 	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
 	})
@@ -114,28 +113,28 @@ type source struct {
 	lag     *gauge.Age
 	claimed prometheus.Counter
 
-	count int     // entries to read at once
-	last  *reader // of the latest Run, for the next one and for Close
-	// newest is the entry that was read last, "" where none was, and again says that the stream
-	// went back; only the goroutine of Run has them.
-	newest string
-	again  bool
-	// ledger is of a group: what is on its way outlives a Run.
-	ledger *inflight.MessageTracker[string]
+	count    int     // entries to read at once
+	previous *reader // of the latest Run, for the next one and for Close
+	// lastRead is the entry that was read last, or "". historyChanged reports whether the stream
+	// was rolled back. Only the goroutine of Run uses them.
+	lastRead       string
+	historyChanged bool
+	// tracker has the entries of a group that are in flight, also beyond a Run.
+	tracker *inflight.MessageTracker[string]
 
 	stallAfter time.Duration // see [inflight.StallAfter]
 }
 
 // Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
-	if s.last == nil || !s.last.form.unsaved() {
+	if s.previous == nil || !s.previous.mode.unsaved() {
 		return nil
 	}
 	client := s.Config.NewClient()
 	defer client.Close()
-	s.last.client = client
-	if err := s.last.save(ctx); err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, errMoved) { // else its successor has begun where it had stored
-		return fmt.Errorf("what was delivered last will come again: %w", err)
+	s.previous.client = client
+	if err := s.previous.save(ctx); err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, errPositionChanged) { // else a successor has loaded its own position
+		return fmt.Errorf("cannot store the latest acks, so their entries will be emitted again: %w", err)
 	}
 	return nil
 }

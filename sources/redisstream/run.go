@@ -16,111 +16,104 @@ import (
 )
 
 const (
-	fewEntries = 16                    // in the first read: they may be large
-	maxEntries = 500                   // in one read
-	muchAtOnce = 4 << 20               // bytes, beyond which the next read is smaller
-	maxWait    = 2 * time.Second       // for news; less than the time that an answer may take
-	saveEvery  = 50 * time.Millisecond // between two saves, and
-	saveShare  = 10                    // times as long as the latest took
+	initialCount = 16                    // in the first read: they may be large
+	maxEntries   = 500                   // in one read
+	targetBytes  = 4 << 20               // of one read: the next one is adapted to it
+	maxBlock     = 2 * time.Second       // of a read that waits; shorter than the read timeout
+	saveInterval = 50 * time.Millisecond // between two saves, at least
+	saveShare    = 10                    // the interval is at least so many times the duration of a save
 )
 
-// form is one of the two ways to read.
-type form interface {
-	// begin takes over from whoever has read under the same name before. It returns
-	// why entries may have been missed, or "".
-	begin(ctx context.Context) (missed string, err error)
-	// read waits for entries, but not for long.
+// mode is one of the two ways to read: [fanout] and [group].
+type mode interface {
+	// begin takes over from an earlier reader of the same name. It returns the reason of a gap,
+	// or "".
+	begin(ctx context.Context) (gap string, err error)
+	// read waits for entries, for [reader.blockTime] at most.
 	read(ctx context.Context) (page, error)
-	// alive shows others that this reader lives. It and save may be called while read is.
-	alive(ctx context.Context) error
-	// emit hands entries over; refused is why they must not be delivered.
+	// heartbeat shows other consumers that this reader is active. It and save may be called
+	// during read.
+	heartbeat(ctx context.Context) error
+	// emit emits entries; refused is why they go to the dead letters, or nil.
 	emit(ctx context.Context, out plugin.Output, entries []entry, refused error) error
-	// flying returns how many events are not settled, how many were, and the error with which one
-	// was given back; settled gets a value when that has changed.
-	flying() (events int, done uint64, failed error)
-	settled() <-chan struct{}
-	// save stores what was acked, where unsaved says that there is something.
+	// inFlight returns the number of events that are not settled, the number of acked ones, and
+	// the error of a nack. changed gets a value when these change.
+	inFlight() (events int, done uint64, failed error)
+	changed() <-chan struct{}
+	// save stores what was acked; unsaved reports whether there is anything to store.
 	save(ctx context.Context) error
 	unsaved() bool
 }
 
-// place is behind an entry. number says how many entries the stream has had up to it, -1
-// where that is not known.
-type place struct {
-	id     string
-	number int64
-	read   bool // the entry was read: it was in the stream
-}
-
-// page is what was read.
+// page is the result of a read.
 type page struct {
 	entries []entry
-	refused []entry // delivered too often
-	missed  string  // why entries may be missing before these, or ""
-	more    bool    // there may be more at once
+	refused []entry // beyond max_deliveries
+	gap     string  // why entries may be missing before these, or ""
+	more    bool    // the next read may get more at once
 }
 
 // reader is one Run.
 type reader struct {
 	s      *source
 	client redis.UniversalClient
-	form   form
-	room   chan struct{}      // gets a value when there may be room for more
-	end    context.CancelFunc // of the run, when failure is set
+	mode   mode
+	freed  chan struct{}      // gets a value when there may be room for more
+	cancel context.CancelFunc // of the run, when failure is set
 
 	mu      sync.Mutex
-	failure error // why keep has ended it
+	failure error // why maintain has ended the run
 }
 
-// errTakenOver is what a run ends with whose name another one reads under.
-var errTakenOver = errors.New("another gateway has taken over: it reads under the same name or consumer; give it another one, or both a leader")
+// errTakenOver ends a run when another gateway reads under the same name or consumer.
+var errTakenOver = errors.New("another gateway has taken over: it reads under the same name or consumer; give it another one, or configure leader on both")
 
 // Run is part of [plugin.Source].
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	client := s.Config.NewClient()
 	defer client.Close()
 	defer context.AfterFunc(ctx, func() { client.Close() })() // a context does not end a read under way
-	r := &reader{s: s, client: client, room: make(chan struct{}, 1)}
-	if before := s.last; before != nil { // what was acked when it had ended
-		before.client = client
-		if err := before.save(ctx); err != nil && !errors.Is(err, errMoved) {
+	r := &reader{s: s, client: client, freed: make(chan struct{}, 1)}
+	if previous := s.previous; previous != nil { // acks that came after its end
+		previous.client = client
+		if err := previous.save(ctx); err != nil && !errors.Is(err, errPositionChanged) {
 			return plugin.UnlessDone(ctx, err)
 		}
 	}
 	if s.opts.Group != "" {
-		r.form = newGroup(r)
+		r.mode = newGroup(r)
 	} else {
-		r.form = newFanout(r)
+		r.mode = newFanout(r)
 	}
-	missed, err := r.form.begin(ctx)
+	gap, err := r.mode.begin(ctx)
 	if err != nil {
 		return plugin.UnlessDone(ctx, s.wrap(err))
 	}
-	s.last = r
-	if missed != "" {
-		out.Gap(missed)
+	s.previous = r
+	if gap != "" {
+		out.Gap(gap)
 	}
 	defer s.lag.MarkStale()
 	out.Ready()
-	running, end := context.WithCancel(ctx)
-	defer end()
-	r.end = end
-	keeping, stop := context.WithCancel(ctx)
-	kept := make(chan struct{})
-	plugin.Go(func() error { return r.keep(keeping) }, func(err error) { r.fail(err); close(kept) })
-	err = r.run(running, out)
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.cancel = cancel
+	maintainCtx, stop := context.WithCancel(ctx)
+	maintained := make(chan struct{})
+	plugin.Go(func() error { return r.maintain(maintainCtx) }, func(err error) { r.fail(err); close(maintained) })
+	err = r.run(runCtx, out)
 	stop()
-	<-kept
-	s.again = false
-	var back *undone
-	if errors.As(err, &back) {
-		out.Gap(back.Error())
-		s.last, s.newest, s.again = nil, "", true // nothing of what it remembers goes into the other history
+	<-maintained
+	s.historyChanged = false
+	var rollback *rolledBack
+	if errors.As(err, &rollback) {
+		out.Gap(rollback.Error())
+		s.previous, s.lastRead, s.historyChanged = nil, "", true // the other history begins without positions
 	}
 	return plugin.UnlessDone(ctx, err)
 }
 
-// Campaign is part of [plugin.Elector]. While another gateway leads, that one measures the lag.
+// Campaign is part of [plugin.Elector]. Only the leader measures the lag.
 func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	return s.Elector.Campaign(ctx, name, above, func(holder string) {
 		s.lag.Reset()
@@ -129,65 +122,65 @@ func (s *source) Campaign(ctx context.Context, name string, above int64, standby
 }
 
 func (r *reader) run(ctx context.Context, out plugin.Output) error {
-	stands := inflight.StallDetector{After: r.s.stallAfter}
-	defer stands.Clear(out)
+	stall := inflight.StallDetector{After: r.s.stallAfter}
+	defer stall.Clear(out)
 	for ctx.Err() == nil {
-		if waiting, done, _ := r.form.flying(); waiting >= r.s.opts.InFlight { // the routes are behind
-			stands.Check(out, done, waiting)
-			if err := r.await(ctx, r.s.stallAfter); err != nil {
+		if events, acked, _ := r.mode.inFlight(); events >= r.s.opts.InFlight {
+			stall.Check(out, acked, events)
+			if err := r.awaitFree(ctx, r.s.stallAfter); err != nil {
 				return err
 			}
 			continue
 		}
-		stands.Clear(out)
-		p, err := r.form.read(ctx)
-		var slow net.Error
-		if errors.As(err, &slow) && slow.Timeout() { // too much for the time that there is
+		stall.Clear(out)
+		p, err := r.mode.read(ctx)
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() { // the entries may have been too large
 			r.s.count = max(r.s.count/4, 1)
 		}
 		if err != nil {
-			return r.reason(err)
+			return r.runError(err)
 		}
-		if p.missed != "" {
-			out.Gap(p.missed)
+		if p.gap != "" {
+			out.Gap(p.gap)
 		}
-		if err := r.form.emit(ctx, out, p.refused, fmt.Errorf("it was delivered more than max_deliveries (%d) times and never acked", r.s.opts.MaxDeliveries)); err != nil {
-			return r.reason(err)
+		if err := r.mode.emit(ctx, out, p.refused, fmt.Errorf("it was delivered more than max_deliveries (%d) times and never acked", r.s.opts.MaxDeliveries)); err != nil {
+			return r.runError(err)
 		}
-		if err := r.form.emit(ctx, out, p.entries, nil); err != nil {
-			return r.reason(err)
+		if err := r.mode.emit(ctx, out, p.entries, nil); err != nil {
+			return r.runError(err)
 		}
 		age := 0.0
 		if p.more && len(p.entries) > 0 {
-			age = time.Since(p.entries[len(p.entries)-1].at()).Seconds()
+			age = time.Since(p.entries[len(p.entries)-1].appendedAt()).Seconds()
 		}
 		r.s.lag.Set(max(age, 0))
 	}
-	return r.reason(ctx.Err())
+	return r.runError(ctx.Err())
 }
 
-// keep stores what was acked, shows that the reader lives, and ends it where a batch was
-// given back, by an error. The reader itself may be waiting for news, or for the routes.
-func (r *reader) keep(ctx context.Context) error {
-	pulse, pause := time.NewTicker(r.wait()), time.NewTicker(saveEvery)
-	defer pulse.Stop()
+// maintain stores what was acked, and sends heartbeats, while the reader may wait for entries or
+// for the routes. It returns an error after a nack.
+func (r *reader) maintain(ctx context.Context) error {
+	heartbeat, pause := time.NewTicker(r.blockTime()), time.NewTicker(saveInterval)
+	defer heartbeat.Stop()
 	defer pause.Stop()
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-pulse.C:
-			err = r.form.alive(ctx)
-		case <-r.form.settled():
+		case <-heartbeat.C:
+			err = r.mode.heartbeat(ctx)
+		case <-r.mode.changed():
 			select {
-			case r.room <- struct{}{}:
+			case r.freed <- struct{}{}:
 			default:
 			}
-			if _, _, err = r.form.flying(); err == nil {
+			if _, _, err = r.mode.inFlight(); err == nil {
 				begin := time.Now()
-				err = r.form.save(ctx)
-				pause.Reset(max(saveEvery, saveShare*time.Since(begin)))
+				err = r.mode.save(ctx)
+				pause.Reset(max(saveInterval, saveShare*time.Since(begin)))
 			}
 		}
 		if err != nil {
@@ -201,7 +194,8 @@ func (r *reader) keep(ctx context.Context) error {
 	}
 }
 
-// fail ends the reader where keep has returned an error: it may be waiting for news, or for the routes.
+// fail ends the reader where maintain has returned an error: it may wait for entries, or for the
+// routes.
 func (r *reader) fail(err error) {
 	if err == nil {
 		return
@@ -209,12 +203,12 @@ func (r *reader) fail(err error) {
 	r.mu.Lock()
 	r.failure = err
 	r.mu.Unlock()
-	r.end()
+	r.cancel()
 	r.client.Close()
 }
 
-// reason returns why the reader has ended where its connection says err.
-func (r *reader) reason(err error) error {
+// runError returns why the run has ended: the failure of maintain, or else err.
+func (r *reader) runError(err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failure != nil {
@@ -223,32 +217,32 @@ func (r *reader) reason(err error) error {
 	return r.s.wrap(err)
 }
 
-func (r *reader) save(ctx context.Context) error { return r.s.wrap(r.form.save(ctx)) }
+func (r *reader) save(ctx context.Context) error { return r.s.wrap(r.mode.save(ctx)) }
 
-// await waits for room, but not for longer than a time.
-func (r *reader) await(ctx context.Context, most time.Duration) error {
-	t := time.NewTimer(most)
+// awaitFree waits until an event was settled, for a time at most.
+func (r *reader) awaitFree(ctx context.Context, timeout time.Duration) error {
+	t := time.NewTimer(timeout)
 	defer t.Stop()
 	select {
-	case <-r.room:
+	case <-r.freed:
 		return nil
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return r.reason(ctx.Err())
+		return r.runError(ctx.Err())
 	}
 }
 
-// wait is how long to wait for news: a reader of which others hear nothing for
-// claim_after is dead to them.
-func (r *reader) wait() time.Duration { return min(maxWait, r.s.opts.ClaimAfter.D()/4) }
+// blockTime returns how long a read may wait: after claim_after without a command, other consumers
+// take over.
+func (r *reader) blockTime() time.Duration { return min(maxBlock, r.s.opts.ClaimAfter.D()/4) }
 
 func (s *source) wrap(err error) error {
 	if err == nil || errors.Is(err, errTakenOver) {
 		return err
 	}
 	wrapped := fmt.Errorf("stream %s at %s: %w", s.opts.Stream, s.opts.URL, err)
-	if errors.Is(err, errAnswer) {
+	if errors.Is(err, errReply) {
 		return wrapped
 	}
 	return redisconn.Unavailable(err, wrapped, redisconn.Command{FixedKeys: true})

@@ -18,9 +18,9 @@ import (
 // All entries that it has arrive, also those whose ids the reader has passed, and a gap is reported.
 func TestFailoverToALaggingReplica(t *testing.T) {
 	for name, c := range map[string]struct {
-		set     func(*Options)
-		old     bool // the new master's clock is behind
-		unsaved bool // the sinks have not done with what was read last
+		set         func(*Options)
+		readPending bool // the new master's clock is behind
+		unsaved     bool // the sinks have not done with what was read last
 	}{
 		"kept":                    {func(o *Options) { o.Stream, o.Name = "s", "me" }, false, false},
 		"kept, clock behind":      {func(o *Options) { o.Stream, o.Name = "s", "me" }, true, false},
@@ -68,7 +68,7 @@ func TestFailoverToALaggingReplica(t *testing.T) {
 				testenv.Eventually(t, testenv.Wait, "it is stored", func() bool { return storedAt(t, a) == lost })
 			}
 			after := ""
-			if c.old {
+			if c.readPending {
 				after = last
 			}
 			ms, _, _ := strings.Cut(lost, "-") // an entry of the same millisecond could have the same id

@@ -77,7 +77,7 @@ func TestOneThatStays(t *testing.T) {
 			if got := r.set(entries); len(got) != entries {
 				t.Fatalf("%d different events", len(got))
 			}
-			settled := func(want int) func() bool {
+			changed := func(want int) func() bool {
 				return func() bool {
 					if name == "group" {
 						p := client.XPending(t.Context(), "s", "g").Val()
@@ -94,8 +94,8 @@ func TestOneThatStays(t *testing.T) {
 					return number == entries-want
 				}
 			}
-			testenv.Eventually(t, testenv.Wait, "all others are stored", settled(3))
-			r.source.last = nil // killed: nothing is stored at the end
+			testenv.Eventually(t, testenv.Wait, "all others are stored", changed(3))
+			r.source.previous = nil // killed: nothing is stored at the end
 			r.stop()
 			close(h.release)
 			if n := len(r.got); n > 0 {
@@ -107,7 +107,7 @@ func TestOneThatStays(t *testing.T) {
 			fill(t, "s", entries, 1)
 			r.want("3", "5", "6", fmt.Sprint(entries))
 			close(h.release)
-			testenv.Eventually(t, testenv.Wait, "everything is stored", func() bool { return settled(-1)() })
+			testenv.Eventually(t, testenv.Wait, "everything is stored", func() bool { return changed(-1)() })
 			r.stop()
 			if n := len(r.got); n > 0 {
 				t.Errorf("%d came again", n)
@@ -132,7 +132,7 @@ func TestTrimmedWhileItStays(t *testing.T) {
 		spans, _ := parseSpans(client.HGet(t.Context(), "{s}:position:n", "settled").Val())
 		return len(spans) == 2 && spans[1].Last.number == 10
 	})
-	r.source.last = nil
+	r.source.previous = nil
 	r.stop()
 	close(h.release)
 	if err := client.XTrimMaxLen(t.Context(), "s", 8).Err(); err != nil { // 0 and 1 are gone

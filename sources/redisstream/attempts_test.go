@@ -44,9 +44,9 @@ func TestOneThatWaitsForDays(t *testing.T) {
 	for range n {
 		r.next()
 	}
-	const trials = "{days}:group:g:tried"
+	const attemptsKey = "{days}:group:g:tried"
 	testenv.Eventually(t, testenv.Wait, "the others are acked", func() bool { n, _ := pending(t, client, "days"); return n == 1 })
-	testenv.Eventually(t, testenv.Wait, "the attempts are saved", func() bool { return client.HLen(t.Context(), trials).Val() == 1 })
+	testenv.Eventually(t, testenv.Wait, "the attempts are saved", func() bool { return client.HLen(t.Context(), attemptsKey).Val() == 1 })
 	close(never) // as a stop does: nothing more is saved
 	r.stop()
 	for _, consumer := range []string{"a", "b"} { // the second claims it
@@ -63,7 +63,7 @@ func TestOneThatWaitsForDays(t *testing.T) {
 		if consumer == "b" {
 			testenv.Eventually(t, testenv.Wait, "nothing is left", func() bool {
 				n, _ := pending(t, client, "days")
-				return n == 0 && client.Exists(t.Context(), trials).Val() == 0
+				return n == 0 && client.Exists(t.Context(), attemptsKey).Val() == 0
 			})
 		}
 		again.stop()
