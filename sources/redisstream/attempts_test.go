@@ -11,11 +11,10 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestOneThatWaitsForDays holds up nothing: what comes behind it is read, and acked, more
-// than may be on its way at once; and how far its delivery has got is there after the
-// gateway was killed, also for another consumer.
-func TestOneThatWaitsForDays(t *testing.T) {
-	fresh(t)
+// TestAttemptsSurviveAKill proves that a delayed entry does not block later ones, more than in_flight
+// of them. Its failed attempts are loaded after a kill, also by another consumer.
+func TestAttemptsSurviveAKill(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	last := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
 	never := make(chan struct{})
@@ -70,10 +69,10 @@ func TestOneThatWaitsForDays(t *testing.T) {
 	}
 }
 
-// TestAnotherRunBringsNothingTwice: what a sink has still is not emitted again when the
-// source has to begin anew, and its ack counts; what was given back is.
-func TestAnotherRunBringsNothingTwice(t *testing.T) {
-	fresh(t)
+// TestNextRunEmitsOnlyNackedEntries proves that the next Run emits nacked entries again, and not those
+// in flight, whose acks still count.
+func TestNextRunEmitsOnlyNackedEntries(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	acks := make(chan func(error), 100)
 	r := start(t, member("again", "a"), func(event.Batch) func() error {

@@ -49,7 +49,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestEntriesBecomeEvents(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	r := start(t, func(o *Options) { o.Stream = "entries" }, nil)
 	client := testenv.RedisClient(t)
 	for _, values := range [][]string{
@@ -74,23 +74,23 @@ func TestEntriesBecomeEvents(t *testing.T) {
 }
 
 func TestFrom(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	second := add(t, "from", "1", "2")
 	add(t, "from", "3")
 	begin := func(from string) *running { return start(t, func(o *Options) { o.Stream, o.From = "from", from }, nil) }
-	all, behind, fresh := begin("start"), begin(second), begin("new")
+	all, behind, flushRedis := begin("start"), begin(second), begin("new")
 	all.want("1", "2", "3")
 	behind.want("3")
 	add(t, "from", "4")
-	for _, r := range []*running{all, behind, fresh} {
+	for _, r := range []*running{all, behind, flushRedis} {
 		r.want("4")
 	}
 }
 
-// TestPositionIsKept: the next gateway of the name goes on behind what was acked, also
-// where nothing came before the first one had ended.
-func TestPositionIsKept(t *testing.T) {
-	fresh(t)
+// TestResumeAtStoredPosition proves that the next gateway of a name resumes after what was acked,
+// also where the first one got no entries.
+func TestResumeAtStoredPosition(t *testing.T) {
+	flushRedis(t)
 	kept := func(settle func(event.Batch) func() error) *running {
 		return start(t, func(o *Options) { o.Stream, o.Name = "kept", "me" }, settle)
 	}
@@ -112,9 +112,10 @@ func TestPositionIsKept(t *testing.T) {
 	r.want("z")
 }
 
-// TestTwoOfOneName: the former one is told, and nothing is lost.
-func TestTwoOfOneName(t *testing.T) {
-	fresh(t)
+// TestTakeoverOfAName proves that the earlier reader of a name ends with an error, and nothing is
+// lost.
+func TestTakeoverOfAName(t *testing.T) {
+	flushRedis(t)
 	set := func(o *Options) { o.Stream, o.Name = "taken", "me" }
 	a := start(t, set, nil)
 	b := start(t, set, nil)
@@ -131,9 +132,10 @@ func TestTwoOfOneName(t *testing.T) {
 	}
 }
 
-// TestTrimmedStream: what was trimmed before it was read is a gap, and reading goes on.
+// TestTrimmedStream proves that entries which were trimmed before they were read are a gap, and that
+// the source reads on.
 func TestTrimmedStream(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	set := func(o *Options) { o.Stream, o.Name = "trimmed", "me" }
 	client := testenv.RedisClient(t)
 	r := start(t, set, nil)

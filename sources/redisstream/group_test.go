@@ -34,9 +34,9 @@ func pending(t *testing.T, client *redis.Client, stream string) (entries int64, 
 	return groups[0].Pending, groups[0].Consumers
 }
 
-// TestGroupShares: each entry goes to one, and is acked.
+// TestGroupShares proves that each entry goes to one member of the group, and is acked.
 func TestGroupShares(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	a, b := start(t, member("share", "a"), nil), start(t, member("share", "b"), nil)
 	seen := map[string]int{}
@@ -57,9 +57,9 @@ func TestGroupShares(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "share"); return n == 0 })
 }
 
-// TestOwnHistoryComesFirst: what it has not acked comes again, before what is new.
-func TestOwnHistoryComesFirst(t *testing.T) {
-	fresh(t)
+// TestPendingEntriesComeFirst proves that unacked entries come again, before new ones.
+func TestPendingEntriesComeFirst(t *testing.T) {
+	flushRedis(t)
 	never := make(chan struct{})
 	defer close(never)
 	add(t, "history", numbers(0, 1300)...)
@@ -73,9 +73,9 @@ func TestOwnHistoryComesFirst(t *testing.T) {
 	r.want(append(numbers(0, 1300), "new")...)
 }
 
-// TestSlowIsNotDead: the others leave a consumer alone whose sinks take long.
-func TestSlowIsNotDead(t *testing.T) {
-	fresh(t)
+// TestSlowConsumerKeepsItsEntries proves that others claim nothing of a consumer with slow sinks.
+func TestSlowConsumerKeepsItsEntries(t *testing.T) {
+	flushRedis(t)
 	release := make(chan struct{})
 	add(t, "slow", numbers(0, 700)...)
 	slow := start(t, member("slow", "slow"), func(event.Batch) func() error { return func() error { <-release; return nil } })
@@ -89,9 +89,10 @@ func TestSlowIsNotDead(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, testenv.RedisClient(t), "slow"); return n == 0 })
 }
 
-// TestDeadConsumer: the others take over what it has not acked, and remove it.
-func TestDeadConsumer(t *testing.T) {
-	fresh(t)
+// TestClaimFromGoneConsumer proves that others claim the unacked entries of a consumer that is gone,
+// and remove it.
+func TestClaimFromGoneConsumer(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	ctx := testenv.Context(t)
 	add(t, "gone", numbers(0, 700)...)
@@ -123,10 +124,10 @@ func TestDeadConsumer(t *testing.T) {
 	}
 }
 
-// TestDeliveredTooOften: an entry that nobody ever acks is refused at last, with those
-// that were in its batch; others are not.
-func TestDeliveredTooOften(t *testing.T) {
-	fresh(t)
+// TestMaxDeliveries proves that an entry which is never acked becomes a dead letter, and others do
+// not.
+func TestMaxDeliveries(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	set := member("poison", "a", func(o *Options) { o.MaxDeliveries = 3 })
 	r := start(t, set, func(b event.Batch) func() error {
@@ -151,10 +152,10 @@ func TestDeliveredTooOften(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "poison"); return n == 0 })
 }
 
-// TestTrimmedWhilePending: what was trimmed before it was acked, or before anybody got
-// it, is a gap.
+// TestTrimmedWhilePending proves that entries which were trimmed before they were acked, or read, are
+// a gap.
 func TestTrimmedWhilePending(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	never := make(chan struct{})
 	defer close(never)
@@ -185,9 +186,9 @@ func TestTrimmedWhilePending(t *testing.T) {
 	r.want("7")
 }
 
-// TestTwoOfOneConsumer: the former one is told.
-func TestTwoOfOneConsumer(t *testing.T) {
-	fresh(t)
+// TestTakeoverOfAConsumer proves that the earlier reader of a consumer ends with an error.
+func TestTakeoverOfAConsumer(t *testing.T) {
+	flushRedis(t)
 	a := start(t, member("same", "a"), nil)
 	var acks atomic.Int64
 	b := start(t, member("same", "a"), func(event.Batch) func() error { acks.Add(1); return func() error { return nil } })

@@ -19,15 +19,15 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// fresh empties Redis.
-func fresh(t *testing.T) {
+// flushRedis empties Redis.
+func flushRedis(t *testing.T) {
 	t.Helper()
 	if err := testenv.RedisClient(t).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// running is a source that runs, again and again as the router has it, until stop.
+// running is a source that is restarted when Run ends, as by the router, until stop.
 type running struct {
 	plugintest.Output
 	t      *testing.T
@@ -46,8 +46,8 @@ type running struct {
 	refused []string
 }
 
-// made makes a source.
-func made(t *testing.T, set func(*Options)) *source {
+// newSource returns a source.
+func newSource(t *testing.T, set func(*Options)) *source {
 	t.Helper()
 	o := Type().Defaults().(*Options)
 	o.URL = options.NewURL(testenv.Redis(t).URL())
@@ -66,7 +66,7 @@ func made(t *testing.T, set func(*Options)) *source {
 // goroutine of its own.
 func start(t *testing.T, set func(*Options), settle func(event.Batch) func() error) *running {
 	t.Helper()
-	return startSource(t, made(t, set), settle)
+	return startSource(t, newSource(t, set), settle)
 }
 
 func startSource(t *testing.T, s *source, settle func(event.Batch) func() error) *running {

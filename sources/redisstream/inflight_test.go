@@ -14,20 +14,20 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// emits is an Output whose Emit is this.
-type emits struct {
+// emitFunc is an Output whose Emit calls f.
+type emitFunc struct {
 	plugintest.Output
 	f func(ctx context.Context, b event.Batch) error
 }
 
-func (e emits) Emit(ctx context.Context, b event.Batch) error { return e.f(ctx, b) }
+func (e emitFunc) Emit(ctx context.Context, b event.Batch) error { return e.f(ctx, b) }
 
-// during calls f while a Run of s emits into out, and ends it.
-func during(t *testing.T, s *source, emit func(context.Context, event.Batch) error, f func()) {
+// runDuring calls f while s runs, and then ends the run.
+func runDuring(t *testing.T, s *source, emit func(context.Context, event.Batch) error, f func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, emits{f: emit}) }()
+	go func() { ended <- s.Run(ctx, emitFunc{f: emit}) }()
 	f()
 	cancel()
 	if err := <-ended; err != nil {
@@ -35,14 +35,15 @@ func during(t *testing.T, s *source, emit func(context.Context, event.Batch) err
 	}
 }
 
-// TestOldComesBeforeNew, however much of what is old is on its way still.
-func TestOldComesBeforeNew(t *testing.T) {
-	fresh(t)
-	s := made(t, member("order", "a"))
+// TestNackedEntryComesBeforeNew proves that an unacked entry comes before new ones, also behind many
+// that are in flight.
+func TestNackedEntryComesBeforeNew(t *testing.T) {
+	flushRedis(t)
+	s := newSource(t, member("order", "a"))
 	const n = maxEntries + 100
 	acks := make(chan func(error), n+1)
 	var last func(error)
-	during(t, s, func(_ context.Context, b event.Batch) error { acks <- b.Ack.Settle; return nil }, func() {
+	runDuring(t, s, func(_ context.Context, b event.Batch) error { acks <- b.Ack.Settle; return nil }, func() {
 		add(t, "order", numbers(0, n)...)
 		add(t, "order", "old")
 		for range n {
@@ -53,25 +54,25 @@ func TestOldComesBeforeNew(t *testing.T) {
 	last(errors.New("given back"))
 	add(t, "order", "new")
 	got := make(chan string, 10)
-	during(t, s, func(_ context.Context, b event.Batch) error { got <- string(b.Events[0].Data); return nil }, func() {
+	runDuring(t, s, func(_ context.Context, b event.Batch) error { got <- string(b.Events[0].Data); return nil }, func() {
 		if a, b := <-got, <-got; a != "old" || b != "new" {
 			t.Errorf("%s came before %s", a, b)
 		}
 	})
 }
 
-// TestOnlyDeliveriesCount: what is on its way is not delivered again by another Run, and so
-// not counted against max_deliveries.
-func TestOnlyDeliveriesCount(t *testing.T) {
-	fresh(t)
+// TestInFlightEntriesAreNotRedelivered proves that another Run does not emit entries in flight, so
+// they are not counted against max_deliveries.
+func TestInFlightEntriesAreNotRedelivered(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
-	s := made(t, member("count", "a", func(o *Options) { o.MaxDeliveries = 3 }))
+	s := newSource(t, member("count", "a", func(o *Options) { o.MaxDeliveries = 3 }))
 	add(t, "count", "patient")
 	got := make(chan event.Batch, 10)
 	emit := func(_ context.Context, b event.Batch) error { got <- b; return nil }
-	during(t, s, emit, func() { <-got })
+	runDuring(t, s, emit, func() { <-got })
 	for range 5 {
-		during(t, s, emit, func() {
+		runDuring(t, s, emit, func() {
 			add(t, "count", "other")
 			(<-got).Ack.Settle(nil)
 		})
@@ -82,15 +83,15 @@ func TestOnlyDeliveriesCount(t *testing.T) {
 	}
 }
 
-// TestRunEndsForWhatIsGivenBack also while it waits for the routes: else the others take its
-// consumer for dead.
-func TestRunEndsForWhatIsGivenBack(t *testing.T) {
-	fresh(t)
-	s := made(t, member("held", "a"))
+// TestNackEndsTheRun proves that a nack ends Run also while it waits for the routes. Otherwise other
+// consumers would claim its entries.
+func TestNackEndsTheRun(t *testing.T) {
+	flushRedis(t)
+	s := newSource(t, member("held", "a"))
 	got := make(chan event.Batch, 10)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.Run(t.Context(), emits{f: func(ctx context.Context, b event.Batch) error {
+		ended <- s.Run(t.Context(), emitFunc{f: func(ctx context.Context, b event.Batch) error {
 			got <- b
 			if string(b.Events[0].Data) != "2" {
 				return nil
@@ -113,17 +114,17 @@ func TestRunEndsForWhatIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestAttemptsOfOthersAreNotKept: what another gateway with this consumer's name has delivered
-// meanwhile leaves nothing behind.
-func TestAttemptsOfOthersAreNotKept(t *testing.T) {
-	fresh(t)
+// TestNoAttemptsOfAckedEntries proves that attempts are not stored for entries that another gateway
+// with this consumer's name has acked meanwhile.
+func TestNoAttemptsOfAckedEntries(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
-	former := made(t, member("left", "a"))
+	former := newSource(t, member("left", "a"))
 	got := make(chan event.Batch, 10)
 	add(t, "left", "x")
 	var b event.Batch
-	during(t, former, func(_ context.Context, b event.Batch) error { got <- b; return nil }, func() { b = <-got })
-	during(t, made(t, member("left", "a")), func(_ context.Context, b event.Batch) error { b.Ack.Settle(nil); return nil }, func() {
+	runDuring(t, former, func(_ context.Context, b event.Batch) error { got <- b; return nil }, func() { b = <-got })
+	runDuring(t, newSource(t, member("left", "a")), func(_ context.Context, b event.Batch) error { b.Ack.Settle(nil); return nil }, func() {
 		testenv.Eventually(t, testenv.Wait, "acked", func() bool { n, _ := pending(t, client, "left"); return n == 0 })
 	})
 	b.Ack.AttemptFailed(1, time.Now())

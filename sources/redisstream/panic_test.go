@@ -9,18 +9,18 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// connected is an Output to which nothing is emitted.
-type connected struct{ plugintest.Output }
+// discard is an Output that ignores everything.
+type discard struct{ plugintest.Output }
 
-func (connected) Ready()     {}
-func (connected) Gap(string) {}
+func (discard) Ready()     {}
+func (discard) Gap(string) {}
 
-// TestAPanicEndsTheRun: one in the goroutine that stores what was acked is what Run returns.
+// TestAPanicEndsTheRun proves that Run returns a panic of the goroutine that stores acks.
 func TestAPanicEndsTheRun(t *testing.T) {
-	fresh(t)
-	s := made(t, func(o *Options) { o.Stream, o.Name = "panics", "one" })
+	flushRedis(t)
+	s := newSource(t, func(o *Options) { o.Stream, o.Name = "panics", "one" })
 	s.opts.ClaimAfter = 0 // its ticker panics
-	err := s.Run(testenv.Context(t), connected{})
+	err := s.Run(testenv.Context(t), discard{})
 	var p *plugin.PanicError
 	if !errors.As(err, &p) || len(p.Stack) == 0 {
 		t.Errorf("Run: %v", err)

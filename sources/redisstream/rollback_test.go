@@ -14,8 +14,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestFailoverToALaggingReplica: a replica that has not got what was read last takes the master's place.
-// All entries that it has arrive, also those whose ids the reader has passed, and a gap is reported.
+// TestFailoverToALaggingReplica proves what happens where a replica without the latest entries becomes
+// the master. All its entries arrive, also those with IDs below the last one read, and a gap is
+// reported.
 func TestFailoverToALaggingReplica(t *testing.T) {
 	for name, c := range map[string]struct {
 		set         func(*Options)
@@ -97,7 +98,7 @@ func client(t *testing.T, port int) *redis.Client {
 	return c
 }
 
-// appendTo appends payloads, with ids that follow after where it is given.
+// appendTo appends payloads. Their IDs follow after, unless it is "".
 func appendTo(t *testing.T, c *redis.Client, after string, payloads ...string) {
 	t.Helper()
 	ms, _, _ := strings.Cut(after, "-")
@@ -121,7 +122,7 @@ func newest(t *testing.T, c *redis.Client) string {
 	return info.LastGeneratedID
 }
 
-// storedAt is how far a reader or a group is in this server.
+// storedAt returns the position of a reader or a group in a server.
 func storedAt(t *testing.T, c *redis.Client) string {
 	t.Helper()
 	if groups, err := c.XInfoGroups(t.Context(), "s").Result(); err == nil && len(groups) > 0 {

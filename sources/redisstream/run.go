@@ -58,8 +58,8 @@ type reader struct {
 	s      *source
 	client redis.UniversalClient
 	mode   mode
-	freed  chan struct{}      // gets a value when there may be room for more
-	cancel context.CancelFunc // of the run, when failure is set
+	freed  chan struct{}      // gets a value when an event was settled
+	cancel context.CancelFunc // ends the run when failure is set
 
 	mu      sync.Mutex
 	failure error // why maintain has ended the run

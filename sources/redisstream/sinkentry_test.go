@@ -10,8 +10,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestOurs: entries of the sink are known, with the mark and from before; and no other program's.
-func TestOurs(t *testing.T) {
+// TestSinkEntries proves that entries of the sink are recognized, with the mark and without, and
+// those of other programs are not.
+func TestSinkEntries(t *testing.T) {
 	hash := strings.Repeat("0a", 16)
 	for fields, want := range map[string]string{ // ID, key, payload and attributes; of others the payload
 		"eventgateway 1 data x id 7 key k attr.a b":         "7 k x [{a b}]",
@@ -43,9 +44,10 @@ func TestOurs(t *testing.T) {
 	}
 }
 
-// TestForeignEntriesAreNoRepeats: two changes of one order, of another program, are two events.
+// TestForeignEntriesAreNoRepeats proves that two entries of another program with the same field id are
+// two events.
 func TestForeignEntriesAreNoRepeats(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	r := start(t, func(o *Options) { o.Stream = "foreign" }, nil)
 	client := testenv.RedisClient(t)
 	for _, status := range []string{"paid", "sent"} {

@@ -10,8 +10,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestEveryLossIsAGap: whatever is trimmed before it was read is counted, however it comes
-// about.
+// TestEveryLossIsAGap proves that all entries which are trimmed before they were read are counted in a
+// gap, in all cases.
 func TestEveryLossIsAGap(t *testing.T) {
 	kept := func(o *Options) { o.Stream, o.Name = "s", "me" }
 	shared := member("s", "a", func(o *Options) { o.From = "new" })
@@ -64,7 +64,7 @@ func TestEveryLossIsAGap(t *testing.T) {
 		"group, another stream":    {shared, []string{"x"}, false, anew, "was gone", []string{"young"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fresh(t)
+			flushRedis(t)
 			client := testenv.RedisClient(t)
 			if strings.Contains(name, "another") {
 				add(t, "s", "old")
@@ -94,9 +94,9 @@ func TestEveryLossIsAGap(t *testing.T) {
 	}
 }
 
-// TestTrimmedWithADeadConsumer: what it had and nobody can have any more is a gap.
-func TestTrimmedWithADeadConsumer(t *testing.T) {
-	fresh(t)
+// TestTrimmedEntriesOfGoneConsumer proves that trimmed entries of a consumer that is gone are a gap.
+func TestTrimmedEntriesOfGoneConsumer(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	ctx := testenv.Context(t)
 	add(t, "s", numbers(0, 10)...)
@@ -117,10 +117,10 @@ func TestTrimmedWithADeadConsumer(t *testing.T) {
 	testenv.Eventually(t, testenv.Wait, "all are acked", func() bool { n, _ := pending(t, client, "s"); return n == 0 })
 }
 
-// TestRollingRestart: a consumer that is told gets nothing any more, so its successor misses
-// nothing.
+// TestRollingRestart proves that a consumer which was taken over reads no more entries, so that its
+// successor misses none.
 func TestRollingRestart(t *testing.T) {
-	fresh(t)
+	flushRedis(t)
 	never := make(chan struct{})
 	defer close(never)
 	a := start(t, member("s", "same"), func(event.Batch) func() error { return func() error { <-never; return errTakenOver } })
@@ -135,8 +135,8 @@ func TestRollingRestart(t *testing.T) {
 	a.stop()
 }
 
-// TestStartsAreGaps: where nothing says how far was read, reading begins with what comes
-// now, and what came since the start before is missed. Without a name that is each start.
+// TestStartsAreGaps proves that a start without a stored position is a gap: earlier entries may be
+// missing. Without a name that is each start.
 func TestStartsAreGaps(t *testing.T) {
 	for name, tc := range map[string]struct {
 		set  func(*Options)

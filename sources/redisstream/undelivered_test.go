@@ -12,28 +12,28 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// holder settles all events but some, until it is released.
-type holder struct {
+// withholder acks all events except some, which it acks when it is released.
+type withholder struct {
 	stays   map[string]bool
 	release chan struct{}
 }
 
-func newHolder(payloads ...string) *holder {
-	h := &holder{stays: map[string]bool{}, release: make(chan struct{})}
+func newWithholder(payloads ...string) *withholder {
+	h := &withholder{stays: map[string]bool{}, release: make(chan struct{})}
 	for _, p := range payloads {
 		h.stays[p] = true
 	}
 	return h
 }
 
-func (h *holder) settle(b event.Batch) func() error {
+func (h *withholder) settle(b event.Batch) func() error {
 	if !h.stays[string(b.Events[0].Data)] {
 		return func() error { return nil }
 	}
 	return func() error { <-h.release; return nil }
 }
 
-// fill appends n payloads, numbers from from on.
+// fill appends n payloads: numbers, beginning with from.
 func fill(t *testing.T, stream string, from, n int) {
 	t.Helper()
 	client := testenv.RedisClient(t)
@@ -59,19 +59,19 @@ func (r *running) set(n int) map[string]int {
 	return got
 }
 
-// TestOneThatStays: an event that no sink takes keeps no other from being delivered, and what was
-// delivered does not come again after a kill.
-func TestOneThatStays(t *testing.T) {
+// TestUndeliverableEvent proves that an event which is never acked does not block others, and that
+// acked events do not come again after a kill.
+func TestUndeliverableEvent(t *testing.T) {
 	const entries = 50_000
 	for name, set := range map[string]func(*Options){
 		"name":  func(o *Options) { o.Stream, o.From, o.Name = "s", "start", "n" },
 		"group": func(o *Options) { o.Stream, o.From, o.Group, o.Consumer = "s", "start", "g", "c" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			fresh(t)
+			flushRedis(t)
 			client := testenv.RedisClient(t)
 			fill(t, "s", 0, 10)
-			h := newHolder("3", "5", "6")
+			h := newWithholder("3", "5", "6")
 			r := start(t, set, h.settle)
 			fill(t, "s", 10, entries-10)
 			if got := r.set(entries); len(got) != entries {
@@ -102,7 +102,7 @@ func TestOneThatStays(t *testing.T) {
 				t.Errorf("%d came again", n)
 			}
 
-			h = newHolder("5")
+			h = newWithholder("5")
 			r = start(t, set, h.settle)
 			fill(t, "s", entries, 1)
 			r.want("3", "5", "6", fmt.Sprint(entries))
@@ -119,12 +119,13 @@ func TestOneThatStays(t *testing.T) {
 	}
 }
 
-// TestTrimmedWhileItStays: what is gone before it was delivered is a gap, although it was read.
-func TestTrimmedWhileItStays(t *testing.T) {
-	fresh(t)
+// TestTrimmedBeforeDelivery proves that an entry which was read, and trimmed before it was delivered,
+// is a gap.
+func TestTrimmedBeforeDelivery(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	set := func(o *Options) { o.Stream, o.From, o.Name = "s", "start", "n" }
-	h := newHolder("1", "3")
+	h := newWithholder("1", "3")
 	r := start(t, set, h.settle)
 	fill(t, "s", 0, 10)
 	r.set(10)
@@ -138,7 +139,7 @@ func TestTrimmedWhileItStays(t *testing.T) {
 	if err := client.XTrimMaxLen(t.Context(), "s", 8).Err(); err != nil { // 0 and 1 are gone
 		t.Fatal(err)
 	}
-	if found := made(t, set).probeName(t.Context(), client, "{s}:position:n"); len(found) != 0 {
+	if found := newSource(t, set).probeName(t.Context(), client, "{s}:position:n"); len(found) != 0 {
 		t.Errorf("check warns at once: %+v", found)
 	}
 	r = start(t, set, nil)
@@ -149,16 +150,15 @@ func TestTrimmedWhileItStays(t *testing.T) {
 	}
 }
 
-// TestManyThatStay: as many as in_flight are the bound; then it shows as stalled, until one is
-// settled.
-func TestManyThatStay(t *testing.T) {
+// TestInFlightBound proves that the source stalls at in_flight events, until one is settled.
+func TestInFlightBound(t *testing.T) {
 	for name, set := range map[string]func(*Options){
 		"name":  func(o *Options) { o.Name = "n" },
 		"group": func(o *Options) { o.Group, o.Consumer = "g", "c" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			fresh(t)
-			h := newHolder(numbers(0, 100)...)
+			flushRedis(t)
+			h := newWithholder(numbers(0, 100)...)
 			fill(t, "s", 0, 1000)
 			r := startStalling(t, func(o *Options) { o.Stream, o.From, o.InFlight = "s", "start", 100; set(o) }, h.settle)
 			if reason := <-r.stalled; !strings.Contains(reason, "events are in flight") {
@@ -176,28 +176,28 @@ func TestManyThatStay(t *testing.T) {
 }
 
 func startStalling(t *testing.T, set func(*Options), settle func(event.Batch) func() error) *running {
-	s := made(t, set)
+	s := newSource(t, set)
 	s.stallAfter = 200 * time.Millisecond
 	return startSource(t, s, settle)
 }
 
-// TestCheckNamesWhatStays: gateway check --live warns of an entry that is not delivered.
-func TestCheckNamesWhatStays(t *testing.T) {
-	fresh(t)
+// TestProbeWarnsOfUndeliveredEntry proves that the probe warns of an entry that is not delivered.
+func TestProbeWarnsOfUndeliveredEntry(t *testing.T) {
+	flushRedis(t)
 	client := testenv.RedisClient(t)
 	for _, id := range []string{"1-0", "2-0", "3-0"} {
 		if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "s", ID: id, Values: []string{"data", id, "key", id}}).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h := newHolder("2-0")
+	h := newWithholder("2-0")
 	set := func(o *Options) { o.Stream, o.From, o.Name = "s", "start", "n" }
 	r := start(t, set, h.settle)
 	r.set(3)
 	testenv.Eventually(t, testenv.Wait, "it is stored", func() bool {
 		return fmt.Sprint(client.HMGet(t.Context(), "{s}:position:n", "id", "settled").Val()) == "[1-0 3-0 3-0 3 3,]"
 	})
-	found := fmt.Sprint(made(t, set).Probe(t.Context()))
+	found := fmt.Sprint(newSource(t, set).Probe(t.Context()))
 	if !strings.Contains(found, "the entry 2-0 is ") || !strings.Contains(found, "at in_flight (10000) the source stalls") {
 		t.Error(found)
 	}
