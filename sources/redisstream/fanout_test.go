@@ -154,7 +154,7 @@ func TestTrimmedStream(t *testing.T) {
 	if err := client.Del(t.Context(), "trimmed").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.gap(); !strings.Contains(got, "made anew") {
+	if got := r.gap(); !strings.Contains(got, "was recreated") {
 		t.Errorf("gap: %s", got)
 	}
 	if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "trimmed", ID: "1-1", Values: []string{"data", "young"}}).Err(); err != nil {
@@ -168,7 +168,7 @@ func TestTrimmedStream(t *testing.T) {
 
 func TestChecks(t *testing.T) {
 	for text, o := range map[string]Options{
-		"from must be": {From: "x"}, "name a group keeps": {From: "new", Name: "a", Group: "b"}, "consumer is a name": {From: "1-0", Consumer: "c"}, "max_deliveries only": {From: "start", MaxDeliveries: 1},
+		"from must be": {From: "x"}, "name a group stores": {From: "new", Name: "a", Group: "b"}, "consumer is a name": {From: "1-0", Consumer: "c"}, "max_deliveries only": {From: "start", MaxDeliveries: 1},
 	} {
 		got := ""
 		o.Check(func(option, text string) { got += option + " " + text })

@@ -179,7 +179,7 @@ func TestTrimmedWhilePending(t *testing.T) {
 	if err := client.Del(t.Context(), "cut").Err(); err != nil { // and the group with it
 		t.Fatal(err)
 	}
-	if got := r.gap(); !strings.Contains(got, "the group g was gone") {
+	if got := r.gap(); !strings.Contains(got, "the group g was deleted") {
 		t.Errorf("gap: %s", got)
 	}
 	add(t, "cut", "7")

@@ -80,7 +80,7 @@ func TestFailoverToALaggingReplica(t *testing.T) {
 				t.Fatal(err)
 			}
 			await(t, r, numbers(1000, 100))
-			if got := r.gap(); !strings.Contains(got, "went back") {
+			if got := r.gap(); !strings.Contains(got, "was rolled back") {
 				t.Errorf("gap: %s", got)
 			}
 			appendTo(t, client(t, port), "", "end")

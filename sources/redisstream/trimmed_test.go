@@ -35,7 +35,7 @@ func TestEveryLossIsAGap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	anew := func(t *testing.T, c *redis.Client) {
+	recreate := func(t *testing.T, c *redis.Client) {
 		if err := c.Del(t.Context(), "s").Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -56,12 +56,12 @@ func TestEveryLossIsAGap(t *testing.T) {
 		"kept, all is gone":        {kept, []string{"x"}, false, trim(0), "10 entries were trimmed", nil, "y"},
 		"kept, while it waits":     {kept, []string{"x"}, true, atOnce, "8 entries were trimmed", []string{"8", "9"}, "y"},
 		"not kept, while it waits": {func(o *Options) { o.Stream = "s" }, nil, true, atOnce, "8 entries were trimmed", []string{"8", "9"}, "y"},
-		"kept, another stream":     {kept, []string{"x"}, false, anew, "made anew", []string{"young"}, ""},
-		"from new, another stream": {func(o *Options) { o.Stream = "s" }, nil, true, anew, "made anew", []string{"young"}, ""},
+		"kept, another stream":     {kept, []string{"x"}, false, recreate, "was recreated", []string{"young"}, ""},
+		"from new, another stream": {func(o *Options) { o.Stream = "s" }, nil, true, recreate, "was recreated", []string{"young"}, ""},
 		"group, nothing before":    {shared, nil, false, trim(2), "8 entries were trimmed", []string{"8", "9"}, "y"},
 		"group, all is gone":       {shared, []string{"x"}, false, trim(0), "10 entries were trimmed", nil, "y"},
 		"group, while it waits":    {shared, []string{"x"}, true, atOnce, "8 entries were trimmed", []string{"8", "9"}, "y"},
-		"group, another stream":    {shared, []string{"x"}, false, anew, "was gone", []string{"young"}, ""},
+		"group, another stream":    {shared, []string{"x"}, false, recreate, "was deleted", []string{"young"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			flushRedis(t)

@@ -12,11 +12,11 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// Bounds of the gaps that others publish: many are passed on as one.
+// Bounds of the gaps of other gateways that are forwarded; beyond the rate they are merged.
 const (
 	gapsPerSecond = 10
-	gapsAtOnce    = 20
-	rememberGaps  = 1024 // IDs
+	gapBurst      = 20
+	maxKnownIDs   = 1024 // IDs
 )
 
 // gapChannels returns the channels and patterns on which gaps are published of what the
@@ -51,74 +51,73 @@ func (o *Options) concerns(prefix string) bool {
 	return false
 }
 
-// relay takes the gaps that others publish. Each is passed on once, however often it comes:
-// by a channel and by a pattern, after a write whose answer was lost, or round a circle of
-// gateways.
-type relay struct {
-	opts  *Options
-	limit *rate.Limiter
-	known map[string]bool
-	order []string // of known
+// gapForwarder forwards the gaps that other gateways publish, each once. A gap may be received
+// several times: by a channel and a pattern, after a retried write, or through a cycle of gateways.
+type gapForwarder struct {
+	opts       *Options
+	limit      *rate.Limiter
+	known      map[string]bool
+	knownOrder []string // known, oldest first
 
 	mu      sync.Mutex
-	waiting *plugin.Gap // beyond the limit
-	more    int         // gaps that are one with it
+	pending *plugin.Gap // beyond the rate limit
+	merged  int         // further gaps that it stands for
 	timer   *time.Timer
 }
 
-func newRelay(o *Options) *relay {
-	return &relay{opts: o, limit: rate.NewLimiter(gapsPerSecond, gapsAtOnce), known: map[string]bool{}}
+func newGapForwarder(o *Options) *gapForwarder {
+	return &gapForwarder{opts: o, limit: rate.NewLimiter(gapsPerSecond, gapBurst), known: map[string]bool{}}
 }
 
-// receive puts the gap that a message tells of into the buffer, or has it wait. It ignores
-// what tells of none. Only the goroutine that receives calls it.
-func (y *relay) receive(text string, buffer *handoff) {
+// receive puts the gap that a message describes into the buffer, at once or when the rate limit
+// allows it. It ignores other messages. Only the receiving goroutine calls it.
+func (f *gapForwarder) receive(text string, buffer *messageBuffer) {
 	g, prefix, ok := redisconn.DecodeGap(text)
-	if !ok || y.known[g.ID] || prefix != "" && !y.opts.concerns(prefix) {
+	if !ok || f.known[g.ID] || prefix != "" && !f.opts.concerns(prefix) {
 		return
 	}
-	if y.known[g.ID] = true; len(y.order) < rememberGaps {
-		y.order = append(y.order, g.ID)
+	if f.known[g.ID] = true; len(f.knownOrder) < maxKnownIDs {
+		f.knownOrder = append(f.knownOrder, g.ID)
 	} else {
-		delete(y.known, y.order[0])
-		y.order = append(y.order[1:], g.ID)
+		delete(f.known, f.knownOrder[0])
+		f.knownOrder = append(f.knownOrder[1:], g.ID)
 	}
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	if y.waiting != nil {
-		y.more++
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pending != nil {
+		f.merged++
 		return
 	}
 	now := time.Now()
-	pause := y.limit.ReserveN(now, 1).DelayFrom(now)
+	pause := f.limit.ReserveN(now, 1).DelayFrom(now)
 	if pause == 0 {
 		buffer.gap(g)
 		return
 	}
-	y.waiting = &g
-	y.timer = time.AfterFunc(pause, func() { y.release(buffer) })
+	f.pending = &g
+	f.timer = time.AfterFunc(pause, func() { f.flush(buffer) })
 }
 
-// release puts the gap that waits into the buffer.
-func (y *relay) release(buffer *handoff) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	if y.waiting == nil {
+// flush puts the pending gap into the buffer.
+func (f *gapForwarder) flush(buffer *messageBuffer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pending == nil {
 		return
 	}
-	if y.more > 0 {
-		y.waiting.Reason += fmt.Sprintf(" (and %d gaps more)", y.more)
+	if f.merged > 0 {
+		f.pending.Reason += fmt.Sprintf(" (and %d gaps more)", f.merged)
 	}
-	buffer.gap(*y.waiting)
-	y.waiting, y.more = nil, 0
+	buffer.gap(*f.pending)
+	f.pending, f.merged = nil, 0
 }
 
-// stop ends a run: its buffer takes nothing any more. The next one begins with a gap.
-func (y *relay) stop() {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	if y.timer != nil {
-		y.timer.Stop()
+// reset discards the pending gap at the end of a run. The next run begins with a gap.
+func (f *gapForwarder) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.timer != nil {
+		f.timer.Stop()
 	}
-	y.waiting, y.more = nil, 0
+	f.pending, f.merged = nil, 0
 }

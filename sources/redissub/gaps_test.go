@@ -17,19 +17,19 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// heard is an output that notes everything in order.
-type heard struct {
+// recorder is an output that records everything in order.
+type recorder struct {
 	plugintest.Output
 	ready chan struct{}
-	each  chan string // payloads, "gap ...", and "passed on ..."
+	each  chan string // payloads, "gap ...", and "forwarded ..."
 }
 
-func (h *heard) Ready()            { close(h.ready) }
-func (h *heard) Gap(reason string) { h.each <- "gap " + reason }
-func (h *heard) ForwardGap(g plugin.Gap) {
-	h.each <- fmt.Sprintf("passed on %s: %s", g.Source, g.Reason)
+func (h *recorder) Ready()            { close(h.ready) }
+func (h *recorder) Gap(reason string) { h.each <- "gap " + reason }
+func (h *recorder) ForwardGap(g plugin.Gap) {
+	h.each <- fmt.Sprintf("forwarded %s: %s", g.Source, g.Reason)
 }
-func (h *heard) next(t *testing.T) string {
+func (h *recorder) next(t *testing.T) string {
 	t.Helper()
 	select {
 	case text := <-h.each:
@@ -40,7 +40,7 @@ func (h *heard) next(t *testing.T) string {
 	}
 }
 
-func (h *heard) Emit(_ context.Context, b event.Batch) error {
+func (h *recorder) Emit(_ context.Context, b event.Batch) error {
 	for _, e := range b.Events {
 		h.each <- string(e.Data)
 	}
@@ -48,7 +48,7 @@ func (h *heard) Emit(_ context.Context, b event.Batch) error {
 }
 
 // run runs a source until the test ends.
-func run(t *testing.T, o Options, log *slog.Logger) (*source, *heard) {
+func run(t *testing.T, o Options, log *slog.Logger) (*source, *recorder) {
 	t.Helper()
 	o.Ping, o.Buffer = options.Duration(time.Second), Buffer{Messages: 1000, Bytes: 1 << 20}
 	env := plugintest.Env(t)
@@ -59,7 +59,7 @@ func run(t *testing.T, o Options, log *slog.Logger) (*source, *heard) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &heard{ready: make(chan struct{}), each: make(chan string, 100_000)}
+	h := &recorder{ready: make(chan struct{}), each: make(chan string, 100_000)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -88,13 +88,13 @@ func gapText(id, prefix string) string {
 	return string(redisconn.EncodeGap(plugin.Gap{Source: "db", Reason: "lost " + id, ID: id}, prefix))
 }
 
-// TestGapsArePassedOnOnce, in order, where they concern what the source subscribes to.
-func TestGapsArePassedOnOnce(t *testing.T) {
+// TestGapsAreForwardedOnce proves that gaps of the subscribed channels are forwarded once, in order.
+func TestGapsAreForwardedOnce(t *testing.T) {
 	_, h := run(t, Options{URL: options.NewURL(testenv.Redis(t).URL()), Channels: []string{"once.a"}, Patterns: []string{"once.*", "[x]y*"}}, nil)
 	for _, m := range [][2]string{
 		{"once.b", "1"},
 		{redisconn.GapChannel("once.a"), gapText("A", "")}, // comes by the channel, and by the pattern
-		{redisconn.GapChannel("once.a"), gapText("A", "")}, // after a lost answer
+		{redisconn.GapChannel("once.a"), gapText("A", "")}, // after a lost reply
 		{"once.b", "2"},
 		{redisconn.GapChannel("once.b"), gapText("B", "")},
 		{"once.b", "3"},
@@ -109,8 +109,8 @@ func TestGapsArePassedOnOnce(t *testing.T) {
 		publish(t, m[0], m[1])
 	}
 	for _, want := range []string{
-		"1", "passed on db: lost A", "2", "passed on db: lost B", "3", "passed on db: lost C", "4",
-		"passed on db: lost D", "5", "passed on db: lost F", "6",
+		"1", "forwarded db: lost A", "2", "forwarded db: lost B", "3", "forwarded db: lost C", "4",
+		"forwarded db: lost D", "5", "forwarded db: lost F", "6",
 	} {
 		if got := h.next(t); got != want {
 			t.Fatalf("got %q, want %q", got, want)
@@ -118,7 +118,7 @@ func TestGapsArePassedOnOnce(t *testing.T) {
 	}
 }
 
-// TestConcerns: only what cannot be for the source is left out.
+// TestConcerns proves which prefixes of channels concern the source.
 func TestConcerns(t *testing.T) {
 	o := &Options{Channels: []string{"orders.7"}, Patterns: []string{"stock.*", `a\*b`}}
 	for prefix, want := range map[string]bool{
@@ -131,7 +131,7 @@ func TestConcerns(t *testing.T) {
 	}
 }
 
-// TestWithoutTheRightToSubscribeToGaps: a warning once, and events come as ever.
+// TestWithoutTheRightToSubscribeToGaps proves that the source warns once, and still gets events.
 func TestWithoutTheRightToSubscribeToGaps(t *testing.T) {
 	rules := []any{"ACL", "SETUSER", "deaf", "on", ">pw", "+@all", "~*", "resetchannels", "&deaf.a", "&deaf.*"}
 	if err := testenv.RedisClient(t).Do(t.Context(), rules...).Err(); err != nil {
@@ -148,7 +148,7 @@ func TestWithoutTheRightToSubscribeToGaps(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if n := strings.Count(log.String(), "gaps are not passed on"); n != 1 {
+	if n := strings.Count(log.String(), "gap subscription denied"); n != 1 {
 		t.Errorf("%d warnings: %s", n, log.String())
 	}
 	found := false
@@ -164,8 +164,8 @@ func TestWithoutTheRightToSubscribeToGaps(t *testing.T) {
 	}
 }
 
-// TestAFloodOfGaps: of thousands of gaps of other gateways a few are passed on. The last of them is
-// among these, also where no message follows.
+// TestAFloodOfGaps proves that thousands of gaps are merged into a few. The last of them is
+// forwarded, also where no message follows.
 func TestAFloodOfGaps(t *testing.T) {
 	_, h := run(t, Options{URL: options.NewURL(testenv.Redis(t).URL()), Channels: []string{"flood"}}, nil)
 	pipe := testenv.RedisClient(t).Pipeline()
@@ -176,25 +176,26 @@ func TestAFloodOfGaps(t *testing.T) {
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	passed := 0
-	for got := ""; !strings.HasSuffix(got, "gaps more)"); passed++ {
+	forwarded := 0
+	for got := ""; !strings.HasSuffix(got, "gaps more)"); forwarded++ {
 		got = h.next(t)
 	}
-	if passed > n/10 {
-		t.Errorf("%d gaps of %d were passed on", passed, n)
+	if forwarded > n/10 {
+		t.Errorf("%d gaps of %d were forwarded", forwarded, n)
 	}
-	y := newRelay(&Options{Channels: []string{"flood"}})
+	y := newGapForwarder(&Options{Channels: []string{"flood"}})
 	for i := range n {
-		y.receive(gapText(fmt.Sprint(i), ""), newHandoff(Buffer{Messages: 1, Bytes: 1}))
+		y.receive(gapText(fmt.Sprint(i), ""), newMessageBuffer(Buffer{Messages: 1, Bytes: 1}))
 	}
-	if y.stop(); len(y.known) > rememberGaps || len(y.order) > rememberGaps {
+	if y.reset(); len(y.known) > maxKnownIDs || len(y.knownOrder) > maxKnownIDs {
 		t.Errorf("%d gaps are known", len(y.known))
 	}
 }
 
-// TestHandoffKeepsGapsInTheirPlace, also where the events around them go.
-func TestHandoffKeepsGapsInTheirPlace(t *testing.T) {
-	h := newHandoff(Buffer{Messages: 3, Bytes: 1 << 20})
+// TestBufferKeepsGapsInOrder proves that gaps keep their order, also where the events around them are
+// dropped.
+func TestBufferKeepsGapsInOrder(t *testing.T) {
+	h := newMessageBuffer(Buffer{Messages: 3, Bytes: 1 << 20})
 	put := func(names ...string) {
 		for _, name := range names {
 			if strings.HasPrefix(name, "gap") {
@@ -206,14 +207,14 @@ func TestHandoffKeepsGapsInTheirPlace(t *testing.T) {
 	}
 	all := func() string {
 		var got []string
-		h.fail(errSilent)
+		h.fail(errNoPong)
 		for {
-			batch, before, err := h.take(t.Context(), nil)
-			if before.lost > 0 {
-				got = append(got, fmt.Sprint("lost ", before.lost))
+			batch, before, err := h.next(t.Context(), nil)
+			if before.dropped > 0 {
+				got = append(got, fmt.Sprint("lost ", before.dropped))
 			}
-			if before.passed != nil {
-				got = append(got, before.passed.Reason)
+			if before.forwarded != nil {
+				got = append(got, before.forwarded.Reason)
 			}
 			for _, e := range batch {
 				got = append(got, string(e.Data))

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// connected is an Output that does something when the source is connected.
+// connected is an Output that calls then when the source is ready.
 type connected struct {
 	plugintest.Output
 	then func()
@@ -21,7 +21,7 @@ type connected struct {
 func (c connected) Ready()   { c.then() }
 func (connected) Gap(string) {}
 
-// TestAPanicEndsTheRun: one in a goroutine of the source is what Run returns.
+// TestAPanicEndsTheRun proves that Run returns a panic of its goroutines.
 func TestAPanicEndsTheRun(t *testing.T) {
 	run := func(t *testing.T, set func(*Options), harm func(*source)) {
 		o := Type().Defaults().(*Options)
@@ -46,7 +46,7 @@ func TestAPanicEndsTheRun(t *testing.T) {
 		}
 	}
 	t.Run("receive", func(t *testing.T) {
-		run(t, func(*Options) {}, func(s *source) { s.relay.known = nil })
+		run(t, func(*Options) {}, func(s *source) { s.gapForwarder.known = nil })
 	})
 	t.Run("watch", func(t *testing.T) {
 		run(t, func(o *Options) { o.Ping = 0 }, func(*source) {})

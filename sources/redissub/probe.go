@@ -14,7 +14,7 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// echoTimeout is how long an own message may take to come back.
+// echoTimeout is the time that a message to itself may take.
 const echoTimeout = 3 * time.Second
 
 // Probe is part of [plugin.Prober].
@@ -30,7 +30,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	return append(findings, s.probeLimit(ctx, client)...)
 }
 
-// probeSubscribe subscribes to what the source does, which users may be denied.
+// probeSubscribe reports whether the user may subscribe to the channels and patterns.
 func (s *source) probeSubscribe(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	if err := trySubscribe(ctx, client, s.opts.Channels, s.opts.Patterns); err != nil {
 		return plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot subscribe to %s: %v", s.opts.names(), err), Fix: "ACL SETUSER USER +subscribe +psubscribe &CHANNEL, as the server's administrator"}
@@ -38,13 +38,13 @@ func (s *source) probeSubscribe(ctx context.Context, client redis.UniversalClien
 	return plugin.Finding{Text: "may subscribe to " + s.opts.names()}
 }
 
-// probeGaps subscribes to the gaps of all that; events come without, too.
+// probeGaps reports whether the user may subscribe to the gap channels. Events do not depend on it.
 func (s *source) probeGaps(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	channels, patterns := s.opts.gapChannels()
 	if err := trySubscribe(ctx, client, channels, patterns); err != nil {
 		all := append(channels, patterns...)
 		return plugin.Finding{
-			Level: plugin.Warning, Text: fmt.Sprintf("cannot subscribe to gaps: %v. What the publisher has missed is not passed on to clients", err),
+			Level: plugin.Warning, Text: fmt.Sprintf("cannot subscribe to gaps: %v. Gaps of the publisher are not forwarded to clients", err),
 			Fix: "ACL SETUSER USER &" + strings.Join(all, " &") + ", as the server's administrator",
 		}
 	}
@@ -69,7 +69,7 @@ func trySubscribe(ctx context.Context, client redis.UniversalClient, channels, p
 	return err
 }
 
-// probeEcho sends a message to itself, on a channel that nobody else knows.
+// probeEcho sends a message to itself, on a channel with a random name.
 func probeEcho(ctx context.Context, client redis.UniversalClient) plugin.Finding {
 	channel := "eventgateway:check:" + rand.Text()
 	sub := client.Subscribe(ctx, channel)
@@ -82,13 +82,13 @@ func probeEcho(ctx context.Context, client redis.UniversalClient) plugin.Finding
 		_, err = sub.ReceiveTimeout(ctx, echoTimeout)
 	}
 	if err != nil {
-		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("a message of its own did not come back: %v", err), Fix: "nothing, where the user may use only certain channels; else look at the server"}
+		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("a message to itself was not received: %v", err), Fix: "nothing, if the user may use certain channels only; else check the server"}
 	}
-	return plugin.Finding{Text: "Pub/Sub works: a message came back"}
+	return plugin.Finding{Text: "Pub/Sub works: a message to itself was received"}
 }
 
-// probeLimit looks at when the server kills a subscriber that lags. Hosted servers
-// do not show it, which is a warning, too.
+// probeLimit reports the lag at which the server disconnects a subscriber. Hosted servers do not
+// show it, which is a warning.
 func (s *source) probeLimit(ctx context.Context, client redis.UniversalClient) []plugin.Finding {
 	limits, err := client.ConfigGet(ctx, "client-output-buffer-limit").Result()
 	if err != nil {

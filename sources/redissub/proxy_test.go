@@ -14,8 +14,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// withoutPubSub imitates a proxy before Redis that knows no Pub/Sub, and answers everything else. What it
-// does with SUBSCRIBE is subscribe's affair: "" ends the connection, and "silence" answers nothing.
+// withoutPubSub imitates a proxy that has no Pub/Sub, and answers everything else. subscribe is its
+// reply to SUBSCRIBE: "" closes the connection, and "silence" sends none.
 func withoutPubSub(t *testing.T, subscribe string) (url string) {
 	t.Helper()
 	addr := testenv.Serve(t, func(conn net.Conn) {
@@ -64,8 +64,8 @@ func readCommand(in *bufio.Reader) (name string, err error) {
 	return name, nil
 }
 
-// TestWithoutConfirmationItIsNotReady: behind a proxy that refuses SUBSCRIBE, drops the connection, or
-// says nothing while it answers pings, the run ends with an error.
+// TestWithoutConfirmationItIsNotReady proves that a run ends with an error behind a proxy that refuses
+// SUBSCRIBE, closes the connection, or sends no confirmation while it answers pings.
 func TestWithoutConfirmationItIsNotReady(t *testing.T) {
 	for subscribe, want := range map[string]string{
 		"-ERR unsupported command": "unsupported command", "": "lost the connection", "silence": "has not confirmed",
@@ -75,7 +75,7 @@ func TestWithoutConfirmationItIsNotReady(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &heard{ready: make(chan struct{}), each: make(chan string, 10)}
+		h := &recorder{ready: make(chan struct{}), each: make(chan string, 10)}
 		if err := impl.Run(testenv.Context(t), h); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v", subscribe, err)
 		}

@@ -21,7 +21,7 @@ type Options struct {
 	TLS      options.TLS      `koanf:"tls"`
 	Channels []string         `koanf:"channels" doc:"channels to subscribe to"`
 	Patterns []string         `koanf:"patterns" doc:"patterns to subscribe to, such as orders.*"`
-	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"how often the connection is tried; after two silent ones it counts as lost"`
+	Ping     options.Duration `koanf:"ping" rule:"min=50ms,max=1m" doc:"interval of pings; after two without a reply the connection is lost"`
 	Buffer   Buffer           `koanf:"buffer"`
 }
 
@@ -32,10 +32,10 @@ func (Options) Docs() map[string]string {
 	}
 }
 
-// Buffer bounds what was received and not yet taken by the routes.
+// Buffer bounds the messages that were received and not emitted.
 type Buffer struct {
-	Messages int          `koanf:"messages" rule:"min=1,max=10000000" doc:"messages that may wait for slow routes; beyond it the oldest are dropped, counted, and reported as a gap"`
-	Bytes    options.Size `koanf:"bytes" rule:"min=1KiB" doc:"bytes that may wait for slow routes"`
+	Messages int          `koanf:"messages" rule:"min=1,max=10000000" doc:"maximum of messages that wait for slow routes; beyond it the oldest are dropped, counted, and reported as a gap"`
+	Bytes    options.Size `koanf:"bytes" rule:"min=1KiB" doc:"maximum of bytes that wait for slow routes"`
 }
 
 // Check is part of [options.Checker].
@@ -85,20 +85,20 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		Help: "Messages dropped because the routes were slower than Redis for too long.",
 	})
 	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, log: env.Log, dropped: dropped}
-	s.relay = newRelay(&s.opts)
+	s.gapForwarder = newGapForwarder(&s.opts)
 	return s, env.Metrics.Register(dropped)
 }
 
 type source struct {
 	redisconn.Elector
-	opts    Options
-	name    string
-	log     *slog.Logger
-	dropped prometheus.Counter
-	relay   *relay
-	mute    bool // it may not subscribe to gaps, which was said: only the goroutine that receives
-	was     bool // subscribed before: only the goroutine of Run
+	opts             Options
+	name             string
+	log              *slog.Logger
+	dropped          prometheus.Counter
+	gapForwarder     *gapForwarder
+	gapsDenied       bool // it was denied gaps, and has logged that; only for the receiving goroutine
+	subscribedBefore bool // only for the goroutine of Run
 }
 
-// errSilent is what a run ends with whose connection went deaf.
-var errSilent = errors.New("the connection is silent: two pings had no answer")
+// errNoPong ends a run after two pings without a reply.
+var errNoPong = errors.New("the connection is lost: two pings had no reply")

@@ -47,40 +47,40 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestHandoffDropsTheOldest(t *testing.T) {
-	h := newHandoff(Buffer{Messages: 3, Bytes: 10})
+func TestBufferDropsTheOldest(t *testing.T) {
+	h := newMessageBuffer(Buffer{Messages: 3, Bytes: 10})
 	for _, text := range []string{"1", "2", "3", "4"} {
 		h.put(&event.Event{Data: []byte(text)})
 	}
 	h.put(&event.Event{Data: []byte("nine byte")}) // leaves room for one byte
-	batch, before, err := h.take(t.Context(), nil)
+	batch, before, err := h.next(t.Context(), nil)
 	var got []string
 	for _, e := range batch {
 		got = append(got, string(e.Data))
 	}
-	if strings.Join(got, " ") != "4 nine byte" || before.lost != 3 || err != nil {
-		t.Errorf("got %v, %d lost, %v", got, before.lost, err)
+	if strings.Join(got, " ") != "4 nine byte" || before.dropped != 3 || err != nil {
+		t.Errorf("got %v, %d lost, %v", got, before.dropped, err)
 	}
 }
 
-func TestHandoffGivesAllBeforeTheError(t *testing.T) {
+func TestBufferReturnsAllBeforeTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandoff(Buffer{Messages: 2000, Bytes: 1 << 20})
+		h := newMessageBuffer(Buffer{Messages: 2000, Bytes: 1 << 20})
 		for range maxBatch + 1 {
 			h.put(&event.Event{})
 		}
-		h.fail(errSilent)
-		batch, _, err := h.take(t.Context(), nil)
+		h.fail(errNoPong)
+		batch, _, err := h.next(t.Context(), nil)
 		if len(batch) != maxBatch || err != nil {
 			t.Errorf("%d events, %v", len(batch), err)
 		}
-		batch, _, err = h.take(t.Context(), nil)
-		if len(batch) != 1 || err != errSilent {
+		batch, _, err = h.next(t.Context(), nil)
+		if len(batch) != 1 || err != errNoPong {
 			t.Errorf("%d events, %v", len(batch), err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := newHandoff(Buffer{Messages: 1, Bytes: 1}).take(ctx, nil); err != context.DeadlineExceeded {
+		if _, _, err := newMessageBuffer(Buffer{Messages: 1, Bytes: 1}).next(ctx, nil); err != context.DeadlineExceeded {
 			t.Errorf("an empty one: %v", err)
 		}
 	})

@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// subscriptions is what the server has still to confirm, in the order of the commands: the
-// channels and patterns, and then those of their gaps, which a user may be denied.
+// subscriptions counts the confirmations that are outstanding, in the order of the commands: of the
+// channels and patterns, and then of their gap channels, which a user may be denied.
 type subscriptions struct {
 	events int   // of channels and patterns
 	gaps   []int // of each command for gaps
@@ -48,9 +48,10 @@ func (s *source) subscribe(ctx context.Context, sub *redis.PubSub) (*subscriptio
 	return awaited, nil
 }
 
+// complete reports whether all commands are answered.
 func (a *subscriptions) complete() bool { return a.events == 0 && len(a.gaps) == 0 }
 
-// confirm notes a confirmation. It returns false for one that nothing has asked for.
+// confirm counts a confirmation. It reports false for one that is not outstanding.
 func (a *subscriptions) confirm(m *redis.Subscription) bool {
 	if !redisconn.IsGapChannel(m.Channel) {
 		a.events--
@@ -65,11 +66,10 @@ func (a *subscriptions) confirm(m *redis.Subscription) bool {
 	return true
 }
 
-// refuse notes that the server has refused a command, and returns false where events depend
-// on it.
+// refuse counts a refused command for gap channels. It reports false for any other error.
 func (a *subscriptions) refuse(err error) bool {
-	var said redis.Error
-	if a.events > 0 || len(a.gaps) == 0 || !errors.As(err, &said) {
+	var reply redis.Error
+	if a.events > 0 || len(a.gaps) == 0 || !errors.As(err, &reply) {
 		return false
 	}
 	a.gaps = a.gaps[1:]
