@@ -11,31 +11,31 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// Gap is part of [plugin.GapSink]. It publishes the gap on the sibling of the channel, at
-// the server that gets the events: so it comes behind those before it, and, as the router
-// writes nothing until it is told, before those behind it.
+// Gap is part of [plugin.GapSink]. It publishes the gap on the gap channel, at the server that gets
+// the events. So it comes after earlier events, and before later ones, which the router writes when
+// Gap has returned.
 func (s *sink) Gap(ctx context.Context, g plugin.Gap) error {
 	node, err := redisconn.NodeFor(ctx, s.client, cmp.Or(s.opts.Sequence.Key, s.opts.Channel.String()))
 	if err != nil {
-		return s.ofAll(err)
+		return s.serverError(err)
 	}
 	channel, prefix := s.gapChannel()
 	err = node.Publish(ctx, channel, redisconn.EncodeGap(g, prefix)).Err()
 	if redis.HasErrorPrefix(err, "NOPERM") {
-		if !s.mute { // once, until it may
-			s.env.Log.Warn("gaps are not passed on: the Redis user may not publish them", "channel", channel, "error", err)
+		if !s.gapsDenied { // one warning until it is allowed
+			s.env.Log.Warn("gap publication denied", "channel", channel, "error", err)
 		}
-		s.mute = true
+		s.gapsDenied = true
 		return nil
 	}
 	if err == nil {
-		s.mute = false
+		s.gapsDenied = false
 	}
-	return s.ofAll(err)
+	return s.serverError(err)
 }
 
-// gapChannel returns where gaps are published. Where the channel depends on the event, it is
-// not known in which events are missing: then prefix is how the names of all of them begin.
+// gapChannel returns the channel for gaps. Where the channel of events depends on the event, prefix
+// is the common beginning of their names.
 func (s *sink) gapChannel() (channel, prefix string) {
 	if text, ok := s.opts.Channel.Literal(); ok {
 		return redisconn.GapChannel(text), ""

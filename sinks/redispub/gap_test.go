@@ -15,9 +15,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestGapsGoToASibling of the channel, between the events around them; the channel itself
-// has events only. The server may be one of a cluster.
-func TestGapsGoToASibling(t *testing.T) {
+// TestGapsGoToTheGapChannel proves that gaps are published on the gap channel, in order with the
+// events, also in a cluster. The channel itself gets events only.
+func TestGapsGoToTheGapChannel(t *testing.T) {
 	for name, url := range map[string]string{"one": testenv.Redis(t).URL(), "cluster": testenv.Cluster(t)} {
 		t.Run(name, func(t *testing.T) {
 			for channel, tc := range map[string]struct{ gaps, prefix string }{
@@ -82,8 +82,8 @@ func TestGapsGoToASibling(t *testing.T) {
 	}
 }
 
-// TestWithoutTheRightToPublishGaps: a warning once, and events go on; once there is the
-// right, so do gaps.
+// TestWithoutTheRightToPublishGaps proves that the sink warns once and publishes events, and gaps as
+// soon as the right is granted.
 func TestWithoutTheRightToPublishGaps(t *testing.T) {
 	c := testenv.RedisClient(t)
 	acl := func(rules ...any) {
@@ -115,12 +115,12 @@ func TestWithoutTheRightToPublishGaps(t *testing.T) {
 	if got := next(); got != `{"a":1}` {
 		t.Errorf("got %s", got)
 	}
-	if n := strings.Count(log.String(), "gaps are not passed on"); n != 1 {
+	if n := strings.Count(log.String(), "gap publication denied"); n != 1 {
 		t.Errorf("%d warnings: %s", n, log.String())
 	}
 	found := false
 	for _, f := range s.Probe(t.Context()) {
-		found = found || f.Level == plugin.Warning && strings.Contains(f.Text, "Gaps are not passed on") && strings.Contains(f.Fix, "&eventgateway:gaps:plain")
+		found = found || f.Level == plugin.Warning && strings.Contains(f.Text, "Gaps are not forwarded") && strings.Contains(f.Fix, "&eventgateway:gaps:plain")
 	}
 	if !found {
 		t.Errorf("%+v", s.Probe(t.Context()))
@@ -134,7 +134,7 @@ func TestWithoutTheRightToPublishGaps(t *testing.T) {
 	}
 }
 
-// TestGapChannelsAreReserved: no event can be published to one.
+// TestGapChannelsAreReserved proves that no event can be published to a gap channel.
 func TestGapChannelsAreReserved(t *testing.T) {
 	for _, channel := range []string{"eventgateway:gaps", "eventgateway:gaps:x"} {
 		if _, err := build(Options{URL: options.NewURL(testenv.Redis(t).URL()), Channel: expr.MustTemplate(channel)}, plugintest.Env(t)); err == nil {
@@ -150,7 +150,7 @@ func TestGapChannelsAreReserved(t *testing.T) {
 	}
 }
 
-// TestAGapThatIsNotPublishedIsAnError, so that the router tries again.
+// TestAGapThatIsNotPublishedIsAnError proves that Gap returns an error, so that the router retries.
 func TestAGapThatIsNotPublishedIsAnError(t *testing.T) {
 	s, err := build(Options{URL: options.NewURL("redis://127.0.0.1:1"), Channel: expr.MustTemplate("c")}, plugintest.Env(t))
 	if err != nil {

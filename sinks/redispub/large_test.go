@@ -15,9 +15,9 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestPayloadThatTheServerDoesNotTake: the server answers, or closes the connection, and the event
-// is to blame: the others of its write are published, in their order.
-func TestPayloadThatTheServerDoesNotTake(t *testing.T) {
+// TestPayloadAboveTheServersLimit proves that the event fails for good, whether the server replies or
+// closes the connection. The others of its write are published in order.
+func TestPayloadAboveTheServersLimit(t *testing.T) {
 	server, _ := testenv.StartRedis(t, "--proto-max-bulk-len", "1mb")
 	o, err := redis.ParseURL(server.URL())
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// probeGaps says whether gaps can be published; events go on without.
+// probeGaps reports whether gaps can be published. Events do not depend on it.
 func (s *sink) probeGaps(ctx context.Context) []plugin.Finding {
 	channel, _ := s.gapChannel()
 	findings := redisconn.ProbeRights(ctx, s.client, [][]string{{"PUBLISH", channel, "x"}})
 	for i, f := range findings {
 		if f.Level == plugin.Problem {
 			findings[i].Level = plugin.Warning
-			findings[i].Text += ". Gaps are not passed on to those who subscribe"
+			findings[i].Text += ". Gaps are not forwarded to subscribers"
 			findings[i].Fix = fmt.Sprintf("ACL SETUSER USER &%s, as the server's administrator", channel)
 		}
 	}

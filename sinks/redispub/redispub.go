@@ -24,9 +24,9 @@ func (Options) Docs() map[string]string {
 	}
 }
 
-// Sequence numbers what is published.
+// Sequence configures the numbers of messages.
 type Sequence struct {
-	Key   string `koanf:"key" doc:"Redis key that counts the messages, so that numbers survive restarts and are in channel order with several publishers; empty: no numbers"`
+	Key   string `koanf:"key" doc:"Redis key of the counter, which survives restarts, and keeps channel order with several publishers; empty: no numbers"`
 	Field string `koanf:"field" rule:"required" doc:"field that gets the number, appended last to the payload, which must be a JSON object"`
 }
 

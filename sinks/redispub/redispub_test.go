@@ -91,8 +91,8 @@ func TestSequence(t *testing.T) {
 	}
 }
 
-// TestFormerLeaderIsRefused: what it still sends would come between what the next one
-// publishes. Other leaderships are none of its business.
+// TestFormerLeaderIsRefused proves that a batch of a former leader is not published, and that other
+// leaderships do not matter.
 func TestFormerLeaderIsRefused(t *testing.T) {
 	clean(t, "fenced:seq", "{fenced:seq}:term:x", "{fenced:seq}:term:y")
 	next := subscribe(t, "fenced")
@@ -142,8 +142,8 @@ func TestChannelTemplate(t *testing.T) {
 	}
 }
 
-// TestServerErrorsAreRetried: they can be mended while the events wait. One of the counter is
-// the sink's, and no event's.
+// TestServerErrorsAreRetried proves that errors of the server are retried, and that one of the
+// counter is the sink's failure, not an event's.
 func TestServerErrorsAreRetried(t *testing.T) {
 	if err := testenv.RedisClient(t).LPush(t.Context(), "list", "x").Err(); err != nil {
 		t.Fatal(err)
@@ -155,8 +155,8 @@ func TestServerErrorsAreRetried(t *testing.T) {
 	}
 }
 
-// TestRefusedChannelFailsAlone: where a user may not publish to one channel of a
-// batch, the other messages are published once and not again.
+// TestRefusedChannelFailsAlone proves that messages to other channels are published once where one
+// channel of a batch is denied.
 func TestRefusedChannelFailsAlone(t *testing.T) {
 	c := testenv.RedisClient(t)
 	if err := c.Do(t.Context(), "ACL", "SETUSER", "half", "on", ">pw", "+@all", "~*", "&half.good").Err(); err != nil {
@@ -179,9 +179,9 @@ func TestRefusedChannelFailsAlone(t *testing.T) {
 	}
 }
 
-// TestAwayInTheMiddle: what the server refuses to all is no event's failure; what follows in the
-// batch does not overtake it, and what is no object stays the event's.
-func TestAwayInTheMiddle(t *testing.T) {
+// TestServerFailsWithinABatch proves that a failure of the server is no event's failure, that later
+// events of the batch do not overtake, and that a payload which is no object is its event's failure.
+func TestServerFailsWithinABatch(t *testing.T) {
 	c := testenv.RedisClient(t)
 	if err := c.Do(t.Context(), "ACL", "SETUSER", "mid", "on", ">pw", "+@all", "~*", "&*").Err(); err != nil {
 		t.Fatal(err)
@@ -224,7 +224,8 @@ func TestAwayInTheMiddle(t *testing.T) {
 	}
 }
 
-// TestRefusedConnectionIsNoSuccess: go-redis leaves a pipeline without an error then.
+// TestRefusedConnectionIsNoSuccess proves that a refused connection is an error, though go-redis
+// leaves the commands of the pipeline without one.
 func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 	u := options.NewURL(strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://nobody:pw@", 1))
 	for _, seq := range []Sequence{{}, {Key: "seq", Field: "n"}} {

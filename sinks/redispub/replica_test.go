@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDemotedMaster: a server that becomes a replica takes what is published, and passes it to
-// nobody. The sink is down until it is a master again, with numbers and without.
+// TestDemotedMaster proves that the sink is down while its server is a replica, with numbers and
+// without: a replica accepts messages, and they do not reach its master.
 func TestDemotedMaster(t *testing.T) {
 	server, _ := testenv.StartRedis(t)
 	_, port := testenv.StartRedis(t)

@@ -17,21 +17,20 @@ import (
 )
 
 type sink struct {
-	opts   Options
-	env    plugin.Env
-	client redis.UniversalClient
-	field  []byte // "name": of the sequence field, as JSON
-	eval   expr.Evaluator
-	mute   bool // it may not publish gaps, which was said
+	opts       Options
+	env        plugin.Env
+	client     redis.UniversalClient
+	field      []byte // "name": of the sequence field, as JSON
+	eval       expr.Evaluator
+	gapsDenied bool // it was denied to publish gaps, and has logged that
 }
 
-// publish numbers and publishes a batch in one step, so that numbers are in
-// channel order whoever else publishes. KEYS: the counter, and the highest term of
-// the leadership. ARGV: the term or "", the field with its colon, then a channel and
-// an object without its closing brace per message. It returns the messages that were
-// refused, each with its error: the others are published. A leader whose term is
-// over is refused as a whole: what it still sends would come between what its
-// successor publishes.
+// publish numbers and publishes a batch in one step, so that numbers are in channel order also with
+// several publishers. KEYS: the counter, and the highest term of the leadership. ARGV: the term or
+// "", the field with its colon, then for each message its channel, and its object without the
+// closing brace. It returns the messages that were refused, each with its error; the others are
+// published. It refuses a whole batch of a leader whose term is over: its messages would come
+// between those of its successor.
 var publish = redisconn.FencedScript(2, `
 local count, failed = (#ARGV - 2) / 2, {}
 local id = redis.call('INCRBY', KEYS[1], count) - count
@@ -46,7 +45,7 @@ for i = 1, count do
 end
 return failed`)
 
-var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps: take another one", redisconn.SharedGapChannel)
+var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps: choose another name", redisconn.SharedGapChannel)
 
 var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
 
@@ -54,7 +53,7 @@ var errNoObject = errors.New("sequence needs a JSON object; put a json transform
 func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }
 
 // Ping is part of [plugin.Pinger].
-func (s *sink) Ping(ctx context.Context) error { return s.ofAll(s.client.Ping(ctx).Err()) }
+func (s *sink) Ping(ctx context.Context) error { return s.serverError(s.client.Ping(ctx).Err()) }
 
 // Close is part of [plugin.Closer].
 func (s *sink) Close(context.Context) error { return s.client.Close() }
@@ -69,7 +68,7 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 
 func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
-	for from := 0; from < len(events); { // a batch is of one term, but for the moment at which it changes
+	for from := 0; from < len(events); { // a batch has one term, unless the term has just changed
 		to := from + 1
 		for to < len(events) && events[to].Fence == events[from].Fence {
 			to++
@@ -77,7 +76,7 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 		to = redisconn.ChunkEnd(from, to, func(i int) int { return len(events[i].Data) })
 		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
 		if plugin.IsUnavailable(err) {
-			for i := to; i < len(events); i++ { // nothing overtakes what has failed
+			for i := to; i < len(events); i++ { // later events must not overtake failed ones
 				failed[i] = err
 			}
 			break
@@ -87,8 +86,8 @@ func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 	return plugin.Failed(failed)
 }
 
-// publish publishes events of one term. It returns the error that all of them have, if there is
-// one; fail has it, too.
+// publish publishes events of one term. It returns an error that all of them have; fail gets it,
+// too.
 func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int, error)) error {
 	key, term := s.opts.Sequence.Key, ""
 	keys := []string{key, key}
@@ -98,7 +97,7 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 	}
 	args := make([]any, 2, 2+2*len(events))
 	args[0], args[1] = term, s.field
-	var sent []int
+	var sent []int // indexes of the events in the script's arguments
 	for i, e := range events {
 		channel, err := s.channel(e)
 		object := bytes.TrimSpace(e.Data)
@@ -126,14 +125,14 @@ func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int
 		})
 	}
 	if err != nil {
-		err = redisconn.Fenced(err, s.ofAll(err))
+		err = redisconn.Fenced(err, s.serverError(err))
 		for _, i := range sent {
 			fail(i, err)
 		}
 	}
 	for n := 0; n+1 < len(refused); n += 2 {
 		if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
-			fail(sent[i-1], s.ofOne(redisconn.ReplyError(fmt.Sprint(refused[n+1]))))
+			fail(sent[i-1], s.messageError(redisconn.ReplyError(fmt.Sprint(refused[n+1]))))
 		}
 	}
 	return err
@@ -143,14 +142,14 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
 	client, err := redisconn.NodeFor(ctx, s.client, s.opts.Channel.String())
 	if err != nil {
-		return s.ofAll(err)
+		return s.serverError(err)
 	}
 	for from := 0; from < len(events); {
 		to := redisconn.ChunkEnd(from, len(events), func(i int) int { return len(events[i].Data) })
-		away := s.pipe(ctx, client, events[from:to], func(i int, err error) { failed[from+i] = err })
-		if away != nil {
-			for i := to; i < len(events); i++ { // nothing overtakes what has failed
-				failed[i] = away
+		serverErr := s.publishPlain(ctx, client, events[from:to], func(i int, err error) { failed[from+i] = err })
+		if serverErr != nil {
+			for i := to; i < len(events); i++ { // later events must not overtake failed ones
+				failed[i] = serverErr
 			}
 			break
 		}
@@ -159,11 +158,12 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 	return plugin.Failed(failed)
 }
 
-// pipe publishes events. It returns an error where the server has failed; fail has it, too.
-func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []*event.Event, fail func(int, error)) (away error) {
+// publishPlain publishes events without numbers. It returns an error where the server has failed;
+// fail gets it, too.
+func (s *sink) publishPlain(ctx context.Context, client redis.UniversalClient, events []*event.Event, fail func(int, error)) (serverErr error) {
 	pipe := client.Pipeline()
 	var hello *redis.Cmd
-	if client == s.client { // a cluster passes on what any of its servers takes
+	if client == s.client { // in a cluster, a replica forwards what is published
 		hello = pipe.Do(ctx, "HELLO")
 	}
 	results := make([]*redis.Cmd, len(events))
@@ -182,13 +182,17 @@ func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []
 	if slices.ContainsFunc(results, func(r *redis.Cmd) bool { return r != nil }) {
 		_, err = pipe.Exec(ctx)
 	}
+	var replica error // all messages have it where the server is a replica
+	if hello != nil {
+		replica = redisconn.CheckMaster(hello)
+	}
 	for i, r := range results {
 		if r == nil {
 			continue
 		}
 		err := redisconn.CommandError(r, err)
-		if err == nil && hello != nil {
-			err = redisconn.CheckMaster(hello)
+		if err == nil {
+			err = replica
 		}
 		if err != nil && len(events) == 1 {
 			err = redisconn.RetryLarge(ctx, s.client, len(events[0].Data), err, func() error {
@@ -198,15 +202,16 @@ func (s *sink) pipe(ctx context.Context, client redis.UniversalClient, events []
 		if err == nil {
 			continue
 		}
-		err = s.ofOne(err)
+		err = s.messageError(err)
 		fail(i, err)
 		if plugin.IsUnavailable(err) {
-			away = err
+			serverErr = err
 		}
 	}
-	return away
+	return serverErr
 }
 
+// channel returns the channel of an event.
 func (s *sink) channel(e *event.Event) (string, error) {
 	if text, ok := s.opts.Channel.Literal(); ok {
 		return text, nil
@@ -221,15 +226,15 @@ func (s *sink) channel(e *event.Event) (string, error) {
 	return string(b), err
 }
 
-// ofAll says where an error comes from that the connection or the counter has: all errors of the
-// server are worth a retry, and mostly they are the server's, not the events'.
-func (s *sink) ofAll(err error) error {
+// serverError returns an error of the connection or the counter, marked where the server has failed.
+// All errors of the server are retried.
+func (s *sink) serverError(err error) error {
 	return redisconn.Unavailable(err, s.wrap(err), redisconn.Command{FixedKeys: true})
 }
 
-// ofOne says where the error of one message comes from. What the server says of its channel
-// holds for all messages where they have the same one.
-func (s *sink) ofOne(err error) error {
+// messageError returns the error of one message. A failure of its channel is the server's where all
+// messages go to the same one.
+func (s *sink) messageError(err error) error {
 	_, literal := s.opts.Channel.Literal()
 	return redisconn.TooLarge(err, redisconn.Unavailable(err, s.wrap(err), redisconn.Command{SingleEvent: true, FixedKeys: literal}))
 }
