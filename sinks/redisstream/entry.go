@@ -2,7 +2,7 @@ package redisstream
 
 import "eventgateway/gateway/event"
 
-// Each entry begins with this field, by which the source redis-stream tells ours from others.
+// Each entry begins with this field, by which the source redis-stream recognizes entries of the sink.
 const (
 	mark        = "eventgateway"
 	markVersion = "1"

@@ -45,9 +45,9 @@ func entriesOf(t *testing.T, client *redis.Client) (data []string) {
 	return data
 }
 
-// TestPayloadThatTheServerDoesNotTake: the server answers, or closes the connection, and the event
-// is to blame: the others of its write are appended, in their order, each once.
-func TestPayloadThatTheServerDoesNotTake(t *testing.T) {
+// TestPayloadAboveTheServersLimit proves that the event fails for good, whether the server replies or
+// closes the connection. The others of its write are appended once, in order.
+func TestPayloadAboveTheServersLimit(t *testing.T) {
 	server, _ := testenv.StartRedis(t, "--proto-max-bulk-len", "1mb")
 	for _, size := range []int{1<<20 + 100, 20 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestPayloadThatTheServerDoesNotTake(t *testing.T) {
 	}
 }
 
-// TestLargePayloadOnSlowLink: a payload that needs longer than an answer may take is appended
-// once.
+// TestLargePayloadOnSlowLink proves that a payload is appended once whose transfer takes longer than
+// the read timeout.
 func TestLargePayloadOnSlowLink(t *testing.T) {
 	server, _ := testenv.StartRedis(t)
 	proxy, url := testenv.ProxyURL(t, server.URL())

@@ -19,14 +19,14 @@ type Options struct {
 	URL    options.URL   `koanf:"url" rule:"required,scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"where Redis is: redis://user:password@host:6379"`
 	TLS    options.TLS   `koanf:"tls"`
 	Stream expr.Template `koanf:"stream" rule:"required" doc:"stream to append to; may hold expressions: 'orders.{{ event.attrs.table }}'"`
-	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"entries that each stream keeps, and up to some thousand more"`
+	Maxlen int           `koanf:"maxlen" rule:"min=0" doc:"length to which each stream is trimmed; it may have some thousand entries more"`
 }
 
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"url":    redisconn.URLDoc,
-		"maxlen": "Older ones go, whether they were read or not. 0: all, until Redis is full",
+		"maxlen": "Older entries are deleted, also unread ones. 0: all are kept, until Redis is full",
 	}
 }
 
@@ -51,28 +51,28 @@ func build(o Options, _ plugin.Env) (plugin.Sink, error) {
 		}
 	}
 	// No connection is made before the first command.
-	return &sink{opts: o, client: conn.NewClient(), writer: rand.Text(), unsure: map[string]sent{}}, nil
+	return &sink{opts: o, client: conn.NewClient(), writer: rand.Text(), unconfirmed: map[string]sentBatch{}}, nil
 }
 
 type sink struct {
 	opts   Options
 	client redis.UniversalClient
 	eval   expr.Evaluator
-	writer string // names this instance among all that write
+	writer string // identifies this instance
 	number int64  // of the last batch
 
-	// unsure holds, by stream, the batch of which it is not known whether Redis has it.
-	unsure map[string]sent
+	// unconfirmed holds, by stream, the batch whose reply has not come, or was lost.
+	unconfirmed map[string]sentBatch
 }
 
-// sent is a batch as it was sent.
-type sent struct {
+// sentBatch is a batch as it was sent.
+type sentBatch struct {
 	number int64
 	events []*event.Event
-	lost   bool // the connection was lost before an answer came
+	lost   bool // the connection was lost before the reply
 }
 
-// maxBatch bounds how long a batch keeps Redis from everything else: a few milliseconds.
+// maxBatch bounds the events of a batch, so that its script blocks Redis for a few milliseconds only.
 const maxBatch = 1000
 
 // Open is part of [plugin.Opener].

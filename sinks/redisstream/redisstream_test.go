@@ -1,11 +1,9 @@
 package redisstream
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -105,140 +103,8 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// TestLostAnswer: a batch whose answer did not come is appended once, whether Redis has
-// it already, or gets it late, on the connection that was given up.
-func TestLostAnswer(t *testing.T) {
-	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
-	s, client := newSink(t, url, "lost", 0), testenv.RedisClient(t)
-	const rounds = 10
-	for round := range rounds {
-		if err := s.Open(t.Context()); err != nil { // there is a connection to freeze
-			t.Fatal(err)
-		}
-		late := round%2 == 0
-		freeze := proxy.FreezeAnswers
-		if late {
-			freeze = proxy.Freeze
-		}
-		thaw := freeze()
-		t.Cleanup(thaw)
-		batch := numbered(3*round, 3)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		if err := s.Write(ctx, batch); err == nil {
-			t.Fatal("there was an answer")
-		}
-		cancel()
-		if want := 3 * round; late && len(entries(t, client, "lost")) != want {
-			t.Errorf("it has arrived although it was frozen")
-		}
-		if err := s.Write(t.Context(), batch); err != nil {
-			t.Fatal(err)
-		}
-		thaw()
-	}
-	barrier := numbered(3*rounds, 1)
-	if err := s.Write(t.Context(), barrier); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Cut()
-	got := entries(t, client, "lost", "data")
-	for i := range 3*rounds + 1 {
-		if want := fmt.Sprint("data=", i); i >= len(got) || got[i] != want {
-			t.Fatalf("entry %d of %d is not %s: %v", i, len(got), want, got)
-		}
-	}
-	if len(got) != 3*rounds+1 {
-		t.Errorf("%d entries", len(got))
-	}
-}
-
-// TestAnotherBatchAfterALostAnswer: what comes next may leave events out that were sent, and have
-// others. Each is appended once, in order, whether the first batch has arrived, comes late, or
-// never.
-func TestAnotherBatchAfterALostAnswer(t *testing.T) {
-	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
-	for _, how := range []string{"arrived", "late", "never"} {
-		t.Run(how, func(t *testing.T) {
-			stream := "another." + how
-			s, client := newSink(t, url, stream, 0), testenv.RedisClient(t)
-			client.Del(t.Context(), stream)
-			if err := s.Open(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			freeze := proxy.Freeze
-			if how == "arrived" {
-				freeze = proxy.FreezeAnswers
-			}
-			thaw := freeze()
-			defer thaw()
-			all := numbered(0, 8)
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			if err := s.Write(ctx, all[:4]); !plugin.IsUnavailable(err) {
-				t.Fatalf("there was an answer: %v", err)
-			}
-			if how == "never" {
-				proxy.Cut()
-			}
-			for _, batch := range [][]*event.Event{all[1:6], {all[6], all[7]}} { // the first is withdrawn
-				if err := s.Write(t.Context(), batch); err != nil {
-					t.Fatal(err)
-				}
-			}
-			thaw()
-			want := "[data=1 data=2 data=3 data=4 data=5 data=6 data=7]"
-			if how == "arrived" {
-				want = "[data=0 " + want[1:]
-			}
-			s.client.Close()
-			for strings.Contains(client.ClientList(t.Context()).Val(), "name=eventgateway") { // until all has come that was sent
-				time.Sleep(5 * time.Millisecond)
-			}
-			if got := fmt.Sprint(entries(t, client, stream, "data")); got != want {
-				t.Errorf("got %s\nwant %s", got, want)
-			}
-		})
-	}
-}
-
-// TestRefusedAfterALostAnswer: a server that has appended a batch, and then refuses to look, as one
-// that is loading, has it still.
-func TestRefusedAfterALostAnswer(t *testing.T) {
-	client := testenv.RedisClient(t)
-	client.Del(t.Context(), "later")
-	user := func(rule ...any) {
-		t.Helper()
-		if err := client.Do(t.Context(), append([]any{"ACL", "SETUSER", "later"}, rule...)...).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	user("on", ">pw", "+@all", "~*", "&*")
-	proxy, url := testenv.ProxyURL(t, strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://later:pw@", 1))
-	s := newSink(t, url, "later", 0)
-	if err := s.Open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	proxy.LoseAnswers()
-	batch := numbered(0, 3)
-	if err := s.Write(t.Context(), batch); !plugin.IsUnavailable(err) {
-		t.Fatalf("there was an answer: %v", err)
-	}
-	user("-evalsha")
-	for range 2 {
-		if err := s.Write(t.Context(), batch); !plugin.IsUnavailable(err) || !strings.Contains(err.Error(), "NOPERM") {
-			t.Errorf("error %v", err)
-		}
-	}
-	user("+evalsha")
-	if err := s.Write(t.Context(), batch); err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(entries(t, client, "later", "data")); got != "[data=0 data=1 data=2]" {
-		t.Errorf("entries: %s", got)
-	}
-}
-
-// TestRefusedConnectionIsNoSuccess: go-redis leaves a pipeline without an error then.
+// TestRefusedConnectionIsNoSuccess proves that a refused connection is an error, though go-redis
+// leaves the commands of the pipeline without one.
 func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 	url := strings.Replace(testenv.Redis(t).URL(), "redis://", "redis://nobody:pw@", 1)
 	if err := newSink(t, url, "s", 0).Write(t.Context(), numbered(0, 3)); !plugin.IsUnavailable(err) || !strings.Contains(err.Error(), "WRONGPASS") {
@@ -246,20 +112,20 @@ func TestRefusedConnectionIsNoSuccess(t *testing.T) {
 	}
 }
 
-// TestWrongKindOfStream is the failure of an event where another one may go to another stream, and
-// else the sink's.
-func TestWrongKindOfStream(t *testing.T) {
+// TestKeyOfAnotherType proves that a key which is no stream is the event's failure where streams
+// depend on the event, and else the sink's.
+func TestKeyOfAnotherType(t *testing.T) {
 	if err := testenv.RedisClient(t).LPush(t.Context(), "wrong.x", "x").Err(); err != nil { // whatever was there
 		t.Fatal(err)
 	}
-	for stream, away := range map[string]bool{"wrong.x": true, "wrong.{{ event.key }}": false} {
-		if err := newSink(t, testenv.Redis(t).URL(), stream, 0).Write(t.Context(), []*event.Event{{Key: "x"}}); err == nil || plugin.IsUnavailable(err) != away {
+	for stream, unavailable := range map[string]bool{"wrong.x": true, "wrong.{{ event.key }}": false} {
+		if err := newSink(t, testenv.Redis(t).URL(), stream, 0).Write(t.Context(), []*event.Event{{Key: "x"}}); err == nil || plugin.IsUnavailable(err) != unavailable {
 			t.Errorf("%s: %v", stream, err)
 		}
 	}
 }
 
-// TestFormerLeaderIsRefused, and its events are parked: its successor has them.
+// TestFormerLeaderIsRefused proves that events of a former leader are refused for good.
 func TestFormerLeaderIsRefused(t *testing.T) {
 	url := testenv.Redis(t).URL()
 	old, next := newSink(t, url, "fenced", 0), newSink(t, url, "fenced", 0)
@@ -283,9 +149,9 @@ func TestFormerLeaderIsRefused(t *testing.T) {
 	}
 }
 
-// TestNothingOvertakes what has failed on its stream, in a batch over two terms; other
-// streams go on.
-func TestNothingOvertakes(t *testing.T) {
+// TestNothingOvertakesAFailedEvent proves that no later event of its stream is appended, in a batch of
+// two terms, and that other streams are not affected.
+func TestNothingOvertakesAFailedEvent(t *testing.T) {
 	client := testenv.RedisClient(t)
 	if err := client.LPush(t.Context(), "over.a", "x").Err(); err != nil {
 		t.Fatal(err)
@@ -321,7 +187,7 @@ func TestMaxlen(t *testing.T) {
 	}
 }
 
-// TestServerWithoutTheScript, as one that was restarted.
+// TestServerWithoutTheScript proves that the script is loaded again after a restart of the server.
 func TestServerWithoutTheScript(t *testing.T) {
 	s, client := newSink(t, testenv.Redis(t).URL(), "script.{{ event.key }}", 0), testenv.RedisClient(t)
 	for i := range 3 {

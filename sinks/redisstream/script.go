@@ -6,20 +6,19 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// A writer numbers its batches, and notes beside each stream the last number that has arrived
-// there, and how many entries of that batch are in the stream: "7 512". So a batch that comes a
-// second time, because its answer was lost, or late on a connection that was given up, is not
-// appended again. "7 512 closed" says that nothing of batch 7 is appended any more.
+// A writer numbers its batches. A note beside each stream holds the number of the latest batch, and
+// how many entries of it are in the stream: "7 512". So a batch is not appended twice, neither as a
+// retry after a lost reply, nor late on an abandoned connection. "7 512 closed" means that no more
+// of batch 7 may be appended.
 
-// appendBatch appends a batch in one step, once. KEYS: the stream, what the writer notes, and the
+// appendBatch appends a batch in one step, once. KEYS: the stream, the writer's note, and the
 // highest term of the leadership. ARGV: the term or "", the batch's number, the stream's length
-// or 0, how many entries there are, then for each how many arguments it has, and its fields. A
-// leader whose term is over is refused: what it still sends would come behind what its
-// successor has appended.
+// or 0, the number of entries, then for each entry the number of its arguments, and its fields. It
+// refuses a leader whose term is over: its entries would come after those of its successor.
 //
-// What is refused undoes nothing that came before it. So everything else is done before the
-// first entry, and an entry that fails is answered with its number: those before it are in
-// the stream, and those behind it are not.
+// An error does not undo earlier commands of a script. So everything else is done before the first
+// entry, and the reply has the index of a failed entry: those before it are in the stream, and those
+// after it are not.
 var appendBatch = redisconn.FencedScript(3, `
 local number, done, closed = string.match(redis.call('GET', KEYS[2]) or '0 0', '^(%d+) (%d+)(.*)$')
 local again = tonumber(number) == tonumber(ARGV[2])
@@ -45,8 +44,8 @@ for entry = 0, tonumber(ARGV[4]) - 1 do
 end
 return {}`)
 
-// closeBatch returns how many entries of a batch were appended whose answer was lost, and keeps
-// the rest from it: what was sent may still arrive. KEYS: what the writer notes. ARGV: the number.
+// closeBatch returns how many entries of an unconfirmed batch were appended. It prevents the others
+// from being appended, for the batch may still arrive. KEYS: the writer's note. ARGV: the number.
 var closeBatch = redis.NewScript(`
 local number, done = string.match(redis.call('GET', KEYS[1]) or '0 0', '^(%d+) (%d+)')
 if tonumber(number) < tonumber(ARGV[1]) then done = '0' end

@@ -65,17 +65,17 @@ func (o *Options) Check(report func(option, text string)) {
 	}
 }
 
-// expression is one in a template.
+// expression matches an expression in a template.
 var expression = regexp.MustCompile(`\{\{.*?\}\}`)
 
-// checkURL checks what says where to send.
+// checkURL checks url, path and proxy.
 func (o *Options) checkURL(report func(option, text string)) {
 	base, err := url.Parse(o.URL.Reveal())
 	if err != nil {
-		return // of that others complain
+		return // the decoder of the option reports it
 	}
 	if port, err := strconv.Atoi(base.Port()); base.Port() != "" && (err != nil || port < 1 || port > 65535) {
-		report("url", "has no port that there is: 1 to 65535")
+		report("url", "must have a port from 1 to 65535")
 	}
 	if base.Fragment != "" {
 		report("url", "has a #fragment, which is never sent: leave it out")
@@ -101,13 +101,13 @@ func hasUser(u options.URL) bool {
 	return err == nil && parsed.User != nil
 }
 
-// sets says whether the sink sets a header of this canonical name itself.
+// sets reports whether the sink sets a header of this canonical name itself.
 func (o *Options) sets(name string) bool {
 	return slices.Contains(reserved, name) || strings.HasPrefix(name, "Webhook-") ||
 		o.CloudEvents == binary && strings.HasPrefix(name, "Ce-") || o.CloudEvents == structured && name == "Content-Type"
 }
 
-// isToken says whether name may name a header (RFC 9110, section 5.6.2).
+// isToken reports whether name can name a header (RFC 9110, section 5.6.2).
 func isToken(name string) bool {
 	for _, c := range name {
 		if c <= ' ' || c > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c) {

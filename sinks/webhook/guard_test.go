@@ -24,7 +24,8 @@ var inner = []string{
 	"[::ffff:169.254.169.254]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]", "[2002:a9fe:a9fe::]", "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[ff02::1]", "[2001:db8::1]", "[100::1]", "[2001::1]",
 }
 
-// TestInternalAddressesAreRefused, whatever they look like: no connection is made.
+// TestInternalAddressesAreRefused proves that no connection is made to an internal address, in any
+// notation.
 func TestInternalAddressesAreRefused(t *testing.T) {
 	transport, err := newTransport(Options{})
 	if err != nil {
@@ -44,8 +45,8 @@ func TestInternalAddressesAreRefused(t *testing.T) {
 	}
 }
 
-// TestRebinding: a name that is resolved to a public address when somebody looks, and to an
-// internal one when the sink connects, is refused.
+// TestRebinding proves that a name is refused which resolves to a public address at the check, and to
+// an internal one when the sink connects.
 func TestRebinding(t *testing.T) {
 	var reached atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
@@ -72,7 +73,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// TestAllow, and what check says.
+// TestAllow proves that allowed internal addresses can be used, and what the check reports.
 func TestAllow(t *testing.T) {
 	url, bodies, _ := endpoint(t, 204, nil)
 	err := send(t, Options{URL: options.NewURL(url), Allow: []options.Network{}}, &event.Event{Data: []byte("x")})

@@ -21,11 +21,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Bounds of what the listener takes.
+// Bounds of the listener.
 const (
-	maxHeard      = 16 << 20 // bytes of a body
-	maxSeen       = 100_000  // ids that it knows again
-	maxID         = 256      // bytes of such an id
+	maxBody       = 16 << 20 // bytes of a body
+	maxIDs        = 100_000  // ids whose requests are counted
+	maxIDLength   = 256      // bytes of an id
 	maxHeader     = 64 << 10 // bytes of a request's header
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second // of a whole request
@@ -39,9 +39,9 @@ func command() plugin.Command {
 		Name:    "webhook",
 		Summary: "Receive webhooks, verify their signatures, and print them",
 		Help: `gateway webhook listen is a small receiver for trying things out. It prints each
-request, and verifies its signature as Standard Webhooks has it: with the keys in the
-environment variable WEBHOOK_SECRET, or of --secret (whsec_..., or whpk_...). A request
-whose signature does not match is answered by 401, any other as --status says.`,
+request, and verifies its signature (Standard Webhooks) with the keys in the
+environment variable WEBHOOK_SECRET, or of --secret (whsec_..., or whpk_...). It answers
+401 if no signature matches, and else the status of --status.`,
 		Example: `  WEBHOOK_SECRET=whsec_... gateway webhook listen
   gateway webhook listen --address :9000 --status 503`,
 		New: newCommand,
@@ -59,10 +59,10 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 	status := f.Int("status", http.StatusNoContent, "HTTP `status` to answer with")
 	return func(ctx context.Context, in plugin.Invocation) error {
 		if len(in.Args) != 1 || in.Args[0] != "listen" {
-			return errors.New("there is one thing to do: gateway webhook listen")
+			return errors.New("unknown arguments: write gateway webhook listen")
 		}
 		if *status < 200 || *status > 599 {
-			return fmt.Errorf("--status %d is no status of HTTP: 200 to 599", *status)
+			return fmt.Errorf("--status %d is no HTTP status: give one from 200 to 599", *status)
 		}
 		if len(keys) == 0 {
 			text, _, err := in.Lookup("WEBHOOK_SECRET")
@@ -91,11 +91,11 @@ type listener struct {
 
 	mu   sync.Mutex
 	out  io.Writer
-	seen map[string]int // how often each id came
+	seen map[string]int // requests by id
 }
 
 func (l *listener) serve(ctx context.Context, address string) error {
-	on, err := net.Listen("tcp", address)
+	netListener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
@@ -103,69 +103,69 @@ func (l *listener) serve(ctx context.Context, address string) error {
 	if len(l.keys) == 0 {
 		with = "verifying nothing: set WEBHOOK_SECRET"
 	}
-	fmt.Fprintf(l.out, "listening on http://%s, %s\n", on.Addr(), with)
+	fmt.Fprintf(l.out, "listening on http://%s, %s\n", netListener.Addr(), with)
 	server := &http.Server{
 		Handler: l, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
 	}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(on); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(netListener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHeard))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	status, verdict := l.status, "not verified"
-	wrong := false
+	status, result := l.status, "not verified"
+	rejected := false
 	if len(l.keys) > 0 {
 		version, err := verify(l.keys, r.Header, body, time.Now())
-		if wrong = err != nil; wrong {
-			status, verdict = http.StatusUnauthorized, "WRONG: "+err.Error()
+		if rejected = err != nil; rejected {
+			status, result = http.StatusUnauthorized, "WRONG: "+err.Error()
 		} else {
-			verdict = "signature " + version + " is right"
+			result = "signature " + version + " is right"
 		}
 	}
-	l.print(r, body, verdict, status, !wrong)
-	if wrong {
-		http.Error(w, verdict, status)
+	l.print(r, body, result, status, !rejected)
+	if rejected {
+		http.Error(w, result, status)
 		return
 	}
 	w.WriteHeader(status)
 }
 
-func (l *listener) print(r *http.Request, body []byte, verdict string, status int, count bool) {
+func (l *listener) print(r *http.Request, body []byte, result string, status int, count bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := r.Header.Get("Webhook-Id")
-	again := ""
-	if count && id != "" && len(id) <= maxID {
-		if len(l.seen) >= maxSeen {
+	repeat := ""
+	if count && id != "" && len(id) <= maxIDLength {
+		if len(l.seen) >= maxIDs {
 			clear(l.seen)
 		}
 		l.seen[id]++
 		if n := l.seen[id]; n > 1 {
-			again = fmt.Sprintf(", time %d", n)
+			repeat = fmt.Sprintf(", time %d", n)
 		}
 	}
-	fmt.Fprintf(l.out, "%s %s %q id=%q%s: %s; answered %d\n", time.Now().Format("15:04:05.000"), r.Method, r.URL.RequestURI(), id, again, verdict, status)
+	fmt.Fprintf(l.out, "%s %s %q id=%q%s: %s; answered %d\n", time.Now().Format("15:04:05.000"), r.Method, r.URL.RequestURI(), id, repeat, result, status)
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		if l.headers || strings.HasPrefix(name, "Ce-") {
-			fmt.Fprintf(l.out, "  %s: %s\n", strings.ToLower(name), shown(strings.Join(r.Header[name], ", ")))
+			fmt.Fprintf(l.out, "  %s: %s\n", strings.ToLower(name), escapeControl(strings.Join(r.Header[name], ", ")))
 		}
 	}
 	for line := range strings.Lines(string(body)) {
-		fmt.Fprintf(l.out, "  %s\n", shown(strings.TrimRight(line, "\r\n")))
+		fmt.Fprintf(l.out, "  %s\n", escapeControl(strings.TrimRight(line, "\r\n")))
 	}
 }
 
-// shown is text as a terminal can show it: what could move its cursor is quoted.
-func shown(text string) string {
+// escapeControl returns text, quoted if a terminal could interpret its characters.
+func escapeControl(text string) string {
 	if utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\t' }) < 0 {
 		return text
 	}

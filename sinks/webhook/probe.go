@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Probe is part of [plugin.Prober]. It connects and sends no request: that would
-// be an event to the receiver.
+// Probe is part of [plugin.Prober]. It connects, and sends no request, which the receiver would take
+// for an event.
 func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 	address := s.base.Host
 	if s.base.Port() == "" {
@@ -33,21 +33,21 @@ func (s *sink) Probe(ctx context.Context) []plugin.Finding {
 		defer conn.Close()
 	}
 	if err != nil {
-		return []plugin.Finding{{Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), s.bounded(&http.Request{}, err)), Fix: cure(err)}}
+		return []plugin.Finding{{Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", s.opts.URL.Origin(), s.sanitize(&http.Request{}, err)), Fix: fixFor(err)}}
 	}
 	return []plugin.Finding{{Text: fmt.Sprintf("connected to %s; no request was sent", s.opts.URL.Origin())}}
 }
 
-// cure says what mends a connection that is not made.
-func cure(err error) string {
-	var inside *httpclient.InternalError
-	var unknown *net.DNSError
+// fixFor returns how to fix a connection that cannot be made.
+func fixFor(err error) string {
+	var internal *httpclient.InternalError
+	var dns *net.DNSError
 	var authority x509.UnknownAuthorityError
 	var certificate *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &inside):
+	case errors.As(err, &internal):
 		return "if it is meant, list the address in the option allow"
-	case errors.As(err, &unknown):
+	case errors.As(err, &dns):
 		return "see that the name in url is right, and that this machine can resolve it"
 	case errors.As(err, &authority):
 		return "name the certificate of the authority in tls.ca, if it is one of your own"

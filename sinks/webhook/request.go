@@ -21,12 +21,12 @@ import (
 	"eventgateway/gateway/httpclient"
 )
 
-// request makes the request of an event, signed now. An error is one of the event: the
-// templates of the configuration do not fit it.
+// request returns the signed request of an event. Its error is the event's failure: a template of
+// the configuration cannot be evaluated for it.
 func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, error) {
 	eval := s.evals.Get().(*expr.Evaluator)
 	defer s.evals.Put(eval)
-	method, err := text(eval, "method", s.opts.Method, e, nil)
+	method, err := evaluate(eval, "method", s.opts.Method, e, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 		h["Authorization"] = []string{s.basicAuth}
 	}
 	for _, one := range s.headers {
-		value, err := text(eval, "header "+one.name, one.value, e, nil)
+		value, err := evaluate(eval, "header "+one.name, one.value, e, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -58,8 +58,8 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 	h["Webhook-Id"] = []string{id}
 	h["Webhook-Timestamp"] = []string{timestamp}
 	h["Webhook-Attempt-Id"] = []string{rand.Text()}
-	if e.SpansKeys() { // a receiver that applies changes side by side needs to know
-		place(h, e)
+	if e.SpansKeys() { // for receivers that apply changes concurrently
+		setKeyHeaders(h, e)
 	}
 	if len(s.signers) > 0 {
 		h["Webhook-Signature"] = []string{signature(s.signers, id, timestamp, body)}
@@ -72,8 +72,8 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 	return r, nil
 }
 
-// place sets the headers that say where an event that joins keys stands among others.
-func place(h http.Header, e *event.Event) {
+// setKeyHeaders sets the headers with the keys, or the table, that an event must be in order with.
+func setKeyHeaders(h http.Header, e *event.Event) {
 	h["Webhook-Key"] = []string{cloudevent.HeaderValue(e.Key)}
 	if key, ok := e.Attr(event.AttrKeyBefore); ok {
 		h["Webhook-Key-Before"] = []string{cloudevent.HeaderValue(key)}
@@ -83,7 +83,7 @@ func place(h http.Header, e *event.Event) {
 	}
 }
 
-// body returns what is sent, and sets the headers that say what it is.
+// body returns the body of the request, and sets the headers that describe it.
 func (s *sink) body(eval *expr.Evaluator, e *event.Event, id string, h http.Header) ([]byte, error) {
 	if s.opts.CloudEvents == none {
 		h["Content-Type"] = []string{cloudevent.ContentType(e.Data)}
@@ -107,13 +107,13 @@ func (s *sink) body(eval *expr.Evaluator, e *event.Event, id string, h http.Head
 	return e.Data, nil
 }
 
-// text evaluates a template. Its errors do not repeat the text of the template, which may
-// hold a secret.
-func text(eval *expr.Evaluator, what string, t expr.Template, e *event.Event, escape func([]byte) []byte) (string, error) {
+// evaluate returns the value of a template, whose parts are encoded by encode, if it is not nil. Its
+// errors do not contain the template, which may hold a secret.
+func evaluate(eval *expr.Evaluator, what string, t expr.Template, e *event.Event, encode func([]byte) []byte) (string, error) {
 	if literal, fixed := t.Literal(); fixed {
 		return literal, nil
 	}
-	value, err := eval.AppendEscaped(nil, t, e, escape)
+	value, err := eval.AppendEscaped(nil, t, e, encode)
 	if err != nil {
 		if inner := errors.Unwrap(err); inner != nil {
 			err = inner
@@ -123,12 +123,12 @@ func text(eval *expr.Evaluator, what string, t expr.Template, e *event.Event, es
 	return string(value), nil
 }
 
-// target is the URL for an event.
+// target returns the URL for an event.
 func (s *sink) target(eval *expr.Evaluator, e *event.Event) (*url.URL, error) {
 	if s.opts.Path.IsZero() {
 		return s.base, nil
 	}
-	path, err := text(eval, "path", s.opts.Path, e, escape)
+	path, err := evaluate(eval, "path", s.opts.Path, e, encodeValue)
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +139,15 @@ func (s *sink) target(eval *expr.Evaluator, e *event.Event) (*url.URL, error) {
 	return u, nil
 }
 
-// join puts a path, and a query, behind those of a URL. What is percent-encoded in it stays
-// so: it is a part of one segment.
+// join appends a path, and a query, to those of a URL. Percent-encoded characters stay encoded, as
+// parts of one segment.
 func join(base *url.URL, text string) (*url.URL, error) {
 	path, query, _ := strings.Cut(text, "?")
-	if strings.Contains(path, nothing) {
-		return nil, errors.New("an expression gives nothing: that would be another resource")
+	if strings.Contains(path, emptyValue) {
+		return nil, errors.New("an expression is empty, which would name another resource")
 	}
 	u := *base
-	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + encode(strings.TrimLeft(path, "/"))
+	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + encodeText(strings.TrimLeft(path, "/"))
 	var err error
 	if u.Path, err = url.PathUnescape(u.RawPath); err != nil || u.EscapedPath() != u.RawPath {
 		return nil, errors.New("is not the path of a URL")
@@ -157,32 +157,31 @@ func join(base *url.URL, text string) (*url.URL, error) {
 			return nil, fmt.Errorf("must not have a segment %s", segment)
 		}
 	}
-	u.RawQuery = strings.Trim(base.RawQuery+"&"+encode(strings.ReplaceAll(query, nothing, "")), "&")
+	u.RawQuery = strings.Trim(base.RawQuery+"&"+encodeText(strings.ReplaceAll(query, emptyValue, "")), "&")
 	return &u, nil
 }
 
-// nothing stands for an empty value until it is known where that is: in a query it may be.
-const nothing = "\x00"
+// emptyValue stands for an empty value until its place is known: in a query it is allowed.
+const emptyValue = "\x00"
 
-// escape percent-encodes a value, so that it stays one segment of a path, or one value of a
-// query.
-func escape(value []byte) []byte {
+// encodeValue percent-encodes a value, so that it is one segment of a path, or one value of a query.
+func encodeValue(value []byte) []byte {
 	if len(value) == 0 {
-		return []byte(nothing)
+		return []byte(emptyValue)
 	}
-	return percent(string(value), "")
+	return percentEncode(string(value), "")
 }
 
-// encode percent-encodes what may stand neither in a path nor in a query (RFC 3986, sections
-// 3.3 and 3.4), as the text around the expressions may have it.
-func encode(text string) string { return string(percent(text, "!$&'()*+,;=:@/?%")) }
+// encodeText percent-encodes characters of the text around the expressions that are allowed neither
+// in a path nor in a query (RFC 3986, sections 3.3 and 3.4).
+func encodeText(text string) string { return string(percentEncode(text, "!$&'()*+,;=:@/?%")) }
 
-// percent percent-encodes all but what RFC 3986, section 2.3, calls unreserved, and the
-// characters of beside.
-func percent(text, beside string) []byte {
+// percentEncode encodes all characters except the unreserved ones of RFC 3986, section 2.3, and
+// those of allowed.
+func percentEncode(text, allowed string) []byte {
 	out := make([]byte, 0, len(text))
 	for _, c := range []byte(text) {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(beside, c) >= 0 {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(allowed, c) >= 0 {
 			out = append(out, c)
 		} else {
 			out = fmt.Appendf(out, "%%%02X", c)
@@ -191,8 +190,8 @@ func percent(text, beside string) []byte {
 	return out
 }
 
-// messageID is the event's own ID. Where its source has none to give it is made
-// of what the event is, so that it is the same on every attempt.
+// messageID returns the event's ID. Without one it returns a hash of the event, which is the same on
+// every attempt.
 func messageID(e *event.Event) string {
 	if e.ID != "" {
 		return e.ID

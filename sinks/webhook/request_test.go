@@ -25,7 +25,7 @@ func heard(t *testing.T) (url string, requests chan *http.Request) {
 	return s.URL, requests
 }
 
-// TestTemplates: an event can say nothing that it was not asked for.
+// TestTemplates proves that an event fills only the places that the templates give it.
 func TestTemplates(t *testing.T) {
 	url, requests := heard(t)
 	headers := options.Map[options.Secret]{
@@ -67,7 +67,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// TestWrongOptions are named.
+// TestWrongOptions proves that errors name the wrong option.
 func TestWrongOptions(t *testing.T) {
 	header := func(name, value string) Options {
 		return Options{Headers: options.Map[options.Secret]{{Key: name, Value: options.NewSecret(value)}}}
@@ -78,7 +78,7 @@ func TestWrongOptions(t *testing.T) {
 		"ce_subject: is for": {CESubject: expr.MustTemplate("x")}, "proxy: names no host": {Proxy: options.NewURL("http:///")},
 		"headers.authorization: is there already": {Headers: options.Map[options.Secret]{{Key: "Authorization", Value: options.NewSecret("a")}, {Key: "authorization", Value: options.NewSecret("b")}}},
 		"headers.X: ":      header("X", "{{ ((( }}"),
-		"url: has no port": {URL: options.NewURL("https://shop.example:99999")}, "url: has a #fragment": {URL: options.NewURL("https://shop.example/#x")},
+		"url: must have a port": {URL: options.NewURL("https://shop.example:99999")}, "url: has a #fragment": {URL: options.NewURL("https://shop.example/#x")},
 		"url: holds an expression": {URL: options.NewURL("https://shop.example/?id={{ id }}")},
 		"ce_type: is required":     {CloudEvents: binary},
 		"ce_type: is for":          {CEType: expr.MustTemplate("x"), CloudEvents: none},
@@ -98,8 +98,8 @@ func TestWrongOptions(t *testing.T) {
 	}
 }
 
-// TestValuesStayOneSegment, whatever stands around them; a value that is nothing is no
-// segment, and the event a dead letter.
+// TestValuesStayOneSegment proves that a value is one segment of the path, and that an event with an
+// empty value becomes a dead letter.
 func TestValuesStayOneSegment(t *testing.T) {
 	url, requests := heard(t)
 	for _, tc := range []struct{ base, path, data, want string }{
@@ -133,7 +133,7 @@ func TestValuesStayOneSegment(t *testing.T) {
 	}
 }
 
-// TestCloudEvents in both forms: the id is that of the webhook.
+// TestCloudEvents proves both forms of CloudEvents, with the id of the webhook.
 func TestCloudEvents(t *testing.T) {
 	url, bodies, headers := endpoint(t, 200, nil)
 	e := &event.Event{ID: `7 "ü"`, Source: "db", Channel: "orders", Time: time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC), Data: []byte(`{"n":"Euro € 😀"}`)}

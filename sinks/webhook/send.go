@@ -27,7 +27,7 @@ type sink struct {
 	headers   []header
 	templates cloudevent.Templates
 	signers   []signer
-	evals     sync.Pool // of *expr.Evaluator: writes are concurrent
+	evals     sync.Pool // of *expr.Evaluator, since writes are concurrent
 	transport *http.Transport
 }
 
@@ -40,14 +40,14 @@ func (s *sink) Close(context.Context) error {
 // Write is part of [plugin.Sink]. A batch is one event, which is one request.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 	err := s.send(ctx, events[0])
-	var of *eventError
-	if errors.As(err, &of) {
+	var own *eventError
+	if errors.As(err, &own) {
 		return plugin.Failed(map[int]error{0: err})
 	}
 	return err
 }
 
-// eventError is one that may well be this event's alone.
+// eventError marks a failure that may be this event's alone.
 type eventError struct{ err error }
 
 func (e *eventError) Error() string { return e.err.Error() }
@@ -61,34 +61,34 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 	if err != nil {
 		return &eventError{plugin.Permanent(err)}
 	}
-	// Not by an http.Client, which would follow redirects: nobody has configured where to.
+	// An http.Client would follow redirects to addresses that are not configured.
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), s.bounded(req, err))
-		if connected { // a hanging or broken answer
+		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), s.sanitize(req, err))
+		if connected { // the response is late or broken
 			return &eventError{err}
 		}
 		return err
 	}
-	return s.verdict(req, resp, httpclient.Excerpt(resp))
+	return s.classify(req, resp, httpclient.Excerpt(resp))
 }
 
-// bounded is an error of the connection, of which the other side may have made what it
-// says: cut, without control characters, and without what only it was told.
-func (s *sink) bounded(req *http.Request, err error) error {
+// sanitize returns an error of the connection, whose text may come from the receiver: shortened,
+// without control characters, and without secrets.
+func (s *sink) sanitize(req *http.Request, err error) error {
 	text := err.Error()
-	shown := httpclient.Printable(text)
-	if shown = s.redact(req, shown); shown == text {
+	printable := httpclient.Printable(text)
+	if printable = s.redact(req, printable); printable == text {
 		return err
 	}
-	return errors.New(shown)
+	return errors.New(printable)
 }
 
-// verdict says what a status means: only 2xx is a success. A body that the receiver
-// calls wrong will not become right, and neither will a redirect's target: the event
-// is parked. 410 ends it all, 429 and whoever asks for a pause mean every event. Everything
-// else, a missing right or page too, can be mended there, and may be of this event.
-func (s *sink) verdict(req *http.Request, resp *http.Response, body []byte) error {
+// classify returns the error that a response stands for; only 2xx is a success. 400, 413, 415, 422
+// and redirects refuse the event for good. 410 disables the sink. 429 and Retry-After pause it.
+// Every other status, such as 401 or 404, is a failure that may be this event's alone, and is
+// retried.
+func (s *sink) classify(req *http.Request, resp *http.Response, body []byte) error {
 	code := resp.StatusCode
 	if code >= 200 && code < 300 {
 		return nil
@@ -111,4 +111,16 @@ func (s *sink) verdict(req *http.Request, resp *http.Response, body []byte) erro
 		return plugin.RetryAfter(err, pause)
 	}
 	return &eventError{err}
+}
+
+// redact removes from a text of the receiver the secrets of the options, and the values that were
+// made of them for this request.
+func (s *sink) redact(req *http.Request, text string) string {
+	sentSecrets := req.Header["Webhook-Signature"]
+	for _, h := range s.headers {
+		if _, fixed := h.value.Literal(); !fixed {
+			sentSecrets = append(sentSecrets[:len(sentSecrets):len(sentSecrets)], req.Header.Get(h.name))
+		}
+	}
+	return httpclient.Redact(s.secrets, text, sentSecrets...)
 }

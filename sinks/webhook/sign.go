@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// How keys begin (Standard Webhooks 1.0.0, "Signature scheme").
+// Prefixes of keys (Standard Webhooks 1.0.0, "Signature scheme").
 const (
 	sharedKey  = "whsec_" // a secret that both sides have: v1
 	privateKey = "whsk_"  // of a pair; the receiver has the public one, whpk_...: v1a
@@ -23,7 +23,7 @@ const (
 	longestKey  = 64
 )
 
-// signer signs what is sent. sign returns the signature of content as it stands in the header.
+// signer signs requests. sign returns the signature of content in the form of the header.
 type signer interface{ sign(content []byte) string }
 
 type sharedSigner []byte
@@ -40,7 +40,7 @@ func (s privateSigner) sign(content []byte) string {
 	return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(ed25519.PrivateKey(s), content))
 }
 
-// newSigner reads a key. Its errors never repeat it.
+// newSigner reads a key. Its errors never contain it.
 func newSigner(key options.Secret) (signer, error) {
 	text := key.Reveal()
 	encoded, shared := strings.CutPrefix(text, sharedKey)
@@ -56,21 +56,21 @@ func newSigner(key options.Secret) (signer, error) {
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	switch {
 	case err != nil:
-		return nil, errors.New("is not base64 behind its first letters")
+		return nil, errors.New("is not base64 after its prefix")
 	case shared && (len(raw) < shortestKey || len(raw) > longestKey):
-		return nil, errors.New("has not 24 to 64 bytes behind whsec_")
+		return nil, errors.New("must have 24 to 64 bytes after whsec_")
 	case shared:
 		return sharedSigner(raw), nil
 	case len(raw) == ed25519.SeedSize:
 		return privateSigner(ed25519.NewKeyFromSeed(raw)), nil
 	case len(raw) != ed25519.PrivateKeySize:
-		return nil, errors.New("has not the 64 bytes of an ed25519 private key behind whsk_")
+		return nil, errors.New("must have the 64 bytes of an ed25519 private key after whsk_")
 	}
 	return privateSigner(raw), nil
 }
 
-// signature is the header of a message: one signature for each key, so that receivers may
-// change theirs at their own time.
+// signature returns the header of a message: one signature for each key, so that receivers can
+// change theirs at any time.
 func signature(signers []signer, id, timestamp string, body []byte) string {
 	content := make([]byte, 0, len(id)+len(timestamp)+len(body)+2)
 	content = append(append(append(append(content, id...), '.'), timestamp...), '.')

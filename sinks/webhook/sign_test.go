@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestVectors of Standard Webhooks.
-func TestVectors(t *testing.T) {
+// TestStandardWebhooksVectors proves signatures by the test vectors of Standard Webhooks.
+func TestStandardWebhooksVectors(t *testing.T) {
 	for key, want := range map[string]string{
 		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw":                                                        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
 		"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==": "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==",
@@ -31,7 +31,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-func TestKeysThatAreNone(t *testing.T) {
+func TestInvalidKeys(t *testing.T) {
 	for key, want := range map[string]string{
 		"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": "must begin with", "whsec_!!!": "not base64", "whsec_c2hvcnQ=": "24 to 64", "whpk_abc": "belongs to the receiver", "whsk_c2hvcnQ=": "64 bytes",
 	} {
@@ -45,8 +45,8 @@ func TestKeysThatAreNone(t *testing.T) {
 	}
 }
 
-// TestReceiverVerifies with the official library, with either of two keys while they are
-// changed, on each attempt.
+// TestReceiverVerifies proves that the official library verifies each attempt, with either of two keys
+// during a change of keys.
 func TestReceiverVerifies(t *testing.T) {
 	const old, new = testKey, otherKey
 	seed := make([]byte, ed25519.SeedSize)

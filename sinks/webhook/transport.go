@@ -20,12 +20,12 @@ const (
 	pingTimeout       = 5 * time.Second
 )
 
-// newTransport makes the connections of one endpoint; they are kept and used again, and
-// HTTP/2 is spoken where the endpoint does.
+// newTransport returns the transport of one endpoint. Connections are reused, and use HTTP/2 where
+// the endpoint does.
 func newTransport(o Options) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: httpclient.NewGuard(o.Allow).Control}
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Proxy = nil                                   // the environment's proxy is for people, not for services
+	t.Proxy = nil                                   // not the environment's: only the option proxy counts
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1000 // as many as there may be workers
 	t.MaxResponseHeaderBytes = maxResponseHeader
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
@@ -35,13 +35,13 @@ func newTransport(o Options) (*http.Transport, error) {
 			return nil, &plugin.OptionError{Option: "proxy", Err: errors.New("is not a URL")}
 		}
 		t.Proxy = http.ProxyURL(proxy)
-		dialer.Control = nil // it was named by whoever has configured this
+		dialer.Control = nil // the proxy is configured, so it may be internal
 	}
 	t.DialContext = dialer.DialContext
-	var wrong string
+	var option string
 	var err error
-	if t.TLSClientConfig, wrong, err = o.TLS.Config(); err != nil {
-		return nil, &plugin.OptionError{Option: options.Join("tls", wrong), Err: err}
+	if t.TLSClientConfig, option, err = o.TLS.Config(); err != nil {
+		return nil, &plugin.OptionError{Option: options.Join("tls", option), Err: err}
 	}
 	return t, nil
 }

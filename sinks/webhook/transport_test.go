@@ -53,9 +53,9 @@ func file(t *testing.T, kind string, der []byte) (f options.File) {
 	return f
 }
 
-// TestRedirectLeadsNowhere: an endpoint that may be reached sends to an internal address,
-// and to itself: neither is followed.
-func TestRedirectLeadsNowhere(t *testing.T) {
+// TestRedirectsAreNotFollowed proves that redirects are not followed, neither to an internal address
+// nor to the endpoint itself.
+func TestRedirectsAreNotFollowed(t *testing.T) {
 	inside, reached := counting(t, func(http.ResponseWriter, *http.Request) {})
 	inside.Start()
 	for _, code := range []int{301, 302, 303, 307, 308} {
@@ -71,8 +71,8 @@ func TestRedirectLeadsNowhere(t *testing.T) {
 	}
 }
 
-// TestTLS: the endpoint's certificate must be of the authority that is configured, and the
-// client has one of its own; HTTP/2 is spoken, and the connection used again.
+// TestTLS proves that the endpoint's certificate must be of the configured authority, that the
+// client sends its own, and that an HTTP/2 connection is reused.
 func TestTLS(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -123,7 +123,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestProxy: that of the environment is not asked; one that is configured is.
+// TestProxy proves that the configured proxy is used, and not the environment's.
 func TestProxy(t *testing.T) {
 	proxied := make(chan string, 10)
 	proxy, connections := counting(t, func(w http.ResponseWriter, r *http.Request) { proxied <- r.RequestURI })
@@ -144,9 +144,9 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBounded: in size, and in the time that reading them takes; what was
-// answered counts, and its first KB is kept.
-func TestAnswersAreBounded(t *testing.T) {
+// TestResponsesAreBounded proves that responses are bounded in size and time. The status counts all
+// the same, and the first KB is in the error.
+func TestResponsesAreBounded(t *testing.T) {
 	release := make(chan struct{})
 	s, connections := counting(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

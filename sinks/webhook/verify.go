@@ -17,9 +17,8 @@ import (
 // publicKey begins the key with which a receiver verifies v1a.
 const publicKey = "whpk_"
 
-// tolerance is how far the timestamp of a request may be from the receiver's clock, so that
-// nobody can send again what was heard before (Standard Webhooks 1.0.0, "Verifying webhook
-// authenticity").
+// tolerance is the largest difference between the timestamp of a request and the receiver's clock.
+// It bounds replay attacks (Standard Webhooks 1.0.0, "Verifying webhook authenticity").
 const tolerance = 5 * time.Minute
 
 // verifier verifies one form of signature.
@@ -28,12 +27,12 @@ type verifier struct {
 	matches func(content, sum []byte) bool
 }
 
-// newVerifier reads a key: a receiver's, or one that signs.
+// newVerifier reads a public key, or a key of a signer.
 func newVerifier(key options.Secret) (verifier, error) {
 	if encoded, ok := strings.CutPrefix(key.Reveal(), publicKey); ok {
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil || len(raw) != ed25519.PublicKeySize {
-			return verifier{}, errors.New("has not the 32 bytes of an ed25519 public key in base64 behind whpk_")
+			return verifier{}, errors.New("must have the 32 bytes of an ed25519 public key in base64 after whpk_")
 		}
 		return publicVerifier(raw), nil
 	}
@@ -54,8 +53,8 @@ func publicVerifier(key ed25519.PublicKey) verifier {
 	return verifier{"v1a", func(content, sum []byte) bool { return ed25519.Verify(key, content, sum) }}
 }
 
-// verify says what is wrong with a request, or which form of signature has shown that it
-// is right. One signature of those in the header must match one of the keys.
+// verify returns the version of the signature that matches, or an error. One signature of those in
+// the header must match one of the keys.
 func verify(keys []verifier, h http.Header, body []byte, now time.Time) (version string, err error) {
 	for _, name := range []string{"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"} {
 		if h.Get(name) == "" {

@@ -37,7 +37,8 @@ const (
 	publicOne  = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
 )
 
-// TestVerify: what a receiver must refuse is refused, here and by the official library.
+// TestVerify proves that requests are refused which a receiver must refuse, here and by the official
+// library.
 func TestVerify(t *testing.T) {
 	const body = `{"test": 2432232314}`
 	now := time.Now()
@@ -116,7 +117,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestListen runs `gateway webhook listen`, and sends it what is right and what is not.
+// TestListen proves what `gateway webhook listen` answers to valid and invalid requests.
 func TestListen(t *testing.T) {
 	lines := make(chan string, 100)
 	r, w := io.Pipe()

@@ -1,9 +1,9 @@
 // Package webhook is the sink webhook: it sends each event to an HTTP endpoint
 // in a request of its own.
 //
-// webhook.go and check.go are its options; request.go makes the request of an event,
-// sign.go signs it, send.go sends it and says what the answer means; transport.go connects.
-// listen.go is `gateway webhook listen`, which verifies (verify.go).
+// webhook.go and check.go have its options. request.go makes the request of an event, sign.go signs
+// it, and send.go sends it and classifies the response; transport.go connects. listen.go is the
+// command `gateway webhook listen`, which verifies requests (verify.go).
 package webhook
 
 import (
@@ -23,15 +23,15 @@ import (
 // Options of the sink.
 type Options struct {
 	URL         options.URL                 `koanf:"url" rule:"required,scheme=http|https" doc:"endpoint"`
-	Path        expr.Template               `koanf:"path" doc:"what comes behind the URL's path, such as /orders/{{ order.id }}; values are percent-encoded"`
+	Path        expr.Template               `koanf:"path" doc:"path appended to the URL's, such as /orders/{{ order.id }}; values are percent-encoded"`
 	Method      expr.Template               `koanf:"method" doc:"request method: POST, PUT, PATCH or DELETE; may hold expressions"`
-	Headers     options.Map[options.Secret] `koanf:"headers" doc:"headers beside those that the sink sets; may hold expressions, as X-Operation: '{{ operation }}', and count as secrets"`
+	Headers     options.Map[options.Secret] `koanf:"headers" doc:"additional headers; may hold expressions, as X-Operation: '{{ operation }}', and count as secrets"`
 	CloudEvents string                      `koanf:"cloudevents" rule:"oneof=none|binary|structured" doc:"send CloudEvents: binary has the attributes in headers ce-*, structured all in JSON"`
 	CEType      expr.Template               `koanf:"ce_type" doc:"for CloudEvents: the attribute type, such as com.example.order.{{ lower(operation) }}"`
 	CESource    expr.Template               `koanf:"ce_source" doc:"for CloudEvents: the attribute source, a URI reference"`
 	CESubject   expr.Template               `koanf:"ce_subject" doc:"for CloudEvents: the attribute subject; empty: none"`
-	Secrets     []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_... that the receiver has too, or whsk_..., whose public part it has"`
-	Allow       []options.Network           `koanf:"allow" doc:"internal addresses or networks that may be connected to, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones may"`
+	Secrets     []options.Secret            `koanf:"secrets" doc:"keys that sign each request (Standard Webhooks): whsec_..., shared with the receiver, or whsk_..., whose public key it has"`
+	Allow       []options.Network           `koanf:"allow" doc:"internal addresses or networks that are allowed, such as 10.1.2.3 or 10.0.0.0/8; without it only public ones are"`
 	TLS         options.TLS                 `koanf:"tls"`
 	Proxy       options.URL                 `koanf:"proxy" rule:"scheme=http|https|socks5" doc:"proxy to go through"`
 }
@@ -40,8 +40,8 @@ type Options struct {
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"cloudevents": "The id is that of the webhook",
-		"secrets":     "While a key is changed give both, the new one first",
-		"proxy":       "Then the proxy decides which addresses may be reached. That of the environment is not used",
+		"secrets":     "To change a key, give both for a while, the new one first",
+		"proxy":       "The proxy then decides which addresses can be reached. The environment's proxy is not used",
 	}
 }
 
@@ -63,7 +63,7 @@ const (
 	structured = "structured"
 )
 
-// header is one that the configuration adds.
+// header is a configured header.
 type header struct {
 	name  string
 	value expr.Template

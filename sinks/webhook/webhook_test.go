@@ -143,7 +143,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestVerdicts(t *testing.T) {
+// TestClassify proves the error of each response.
+func TestClassify(t *testing.T) {
 	const secret = "s3cret"
 	for _, tc := range []struct {
 		status    int
@@ -178,7 +179,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestReceiverThatRepeatsTheRequest: what only it was told does not show in errors.
+// TestReceiverThatRepeatsTheRequest proves that errors do not contain secrets of the request which the
+// receiver repeats.
 func TestReceiverThatRepeatsTheRequest(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(500)
@@ -201,8 +203,8 @@ func TestReceiverThatRepeatsTheRequest(t *testing.T) {
 	}
 }
 
-// TestNoiseIsBounded: a receiver does not fill logs, or move cursors in them.
-func TestNoiseIsBounded(t *testing.T) {
+// TestErrorTextsAreSanitized proves that texts of a receiver are short in errors, and printable.
+func TestErrorTextsAreSanitized(t *testing.T) {
 	for _, answer := range []string{"HTTP/1.1 500 " + strings.Repeat("A", 60_000) + "\r\n\r\n", strings.Repeat("junk\x1b[31m", 10_000), "HTTP/1.1 400 \x1b[31mred\r\nContent-Length: 0\r\n\r\n"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
