@@ -1,5 +1,5 @@
-// Package file is the sink file: it appends events to a file, one line each, where
-// they outlive the gateway. It is where dead letters are kept.
+// Package file is the sink file: it appends events to a file, one line each. Its main use is to
+// store dead letters.
 package file
 
 import (
@@ -15,8 +15,8 @@ import (
 // Options of the sink.
 type Options struct {
 	Path   string `koanf:"path" rule:"required" doc:"file to append to; its folder must exist"`
-	Format string `koanf:"format" rule:"oneof=event|payload" doc:"event is everything, as gateway replay reads it"`
-	Sync   string `koanf:"sync" rule:"oneof=always|never" doc:"always: a write ends when the disk has it, so that it survives a power failure"`
+	Format string `koanf:"format" rule:"oneof=event|payload" doc:"event is the whole event, as gateway replay reads it"`
+	Sync   string `koanf:"sync" rule:"oneof=always|never" doc:"always: each write is synced to the disk, and survives a power failure"`
 	Rotate Rotate `koanf:"rotate"`
 }
 
@@ -24,14 +24,14 @@ type Options struct {
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"format": "payload is the payload only, as JSON (text that is no JSON as a JSON string)",
-		"sync":   "never: when the operating system has it, so that it survives the end of the gateway",
+		"sync":   "never: a write ends when the operating system has it, and survives the end of the gateway",
 	}
 }
 
-// Rotate says when a file is full, and what becomes of it.
+// Rotate configures when a file is renamed, and how many renamed files are kept.
 type Rotate struct {
-	Size options.Size `koanf:"size" doc:"bytes at which the file is renamed, with the time behind its name, and begun anew; 0 is never"`
-	Keep int          `koanf:"keep" rule:"min=0" doc:"renamed files that are kept; the oldest beyond are deleted; 0 is all"`
+	Size options.Size `koanf:"size" doc:"bytes at which the file is renamed, with the time after its name, and a new one begun; 0 is never"`
+	Keep int          `koanf:"keep" rule:"min=0" doc:"number of renamed files to keep; older ones are deleted; 0 is all"`
 }
 
 // Type describes the sink.
@@ -50,12 +50,12 @@ func (s *sink) Probe(context.Context) []plugin.Finding {
 			return []plugin.Finding{{Level: plugin.Problem, Text: err.Error(), Fix: "chown or chmod the file, so that the gateway's user may write it"}}
 		}
 		f.Close()
-		return []plugin.Finding{{Text: fmt.Sprintf("%s can be written, and has %d bytes", s.opts.Path, info.Size())}, probeRoom(dir)}
+		return []plugin.Finding{{Text: fmt.Sprintf("%s can be written, and has %d bytes", s.opts.Path, info.Size())}, probeSpace(dir)}
 	} else if err == nil {
 		return []plugin.Finding{{Level: plugin.Problem, Text: s.opts.Path + " is not a file", Fix: "name another path"}}
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return []plugin.Finding{{Level: plugin.Problem, Text: "the folder " + dir + " does not exist", Fix: "mkdir -p " + dir}}
 	}
-	return []plugin.Finding{{Text: s.opts.Path + " will be made"}, probeRoom(dir)}
+	return []plugin.Finding{{Text: s.opts.Path + " will be created"}, probeSpace(dir)}
 }

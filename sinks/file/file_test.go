@@ -85,7 +85,7 @@ func (s *sink) write(t *testing.T, payloads ...string) {
 
 func text(t *testing.T, path string) string { return string(bytes.Join(lines(t, path), []byte(" "))) }
 
-func TestHalfALineGetsAnEnd(t *testing.T) {
+func TestIncompleteLineGetsAnEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	if err := os.WriteFile(path, []byte("1\n{\"half\":"), 0o600); err != nil { // a kill -9 within a write
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestHalfALineGetsAnEnd(t *testing.T) {
 	}
 }
 
-// TestOpenDuringAWrite: a reload opens the successor while the predecessor writes. A line that is complete by the
+// TestOpenDuringAWrite proves that a reload can open the successor while the predecessor writes. A line that is complete by the
 // successor's first write gets no second end.
 func TestOpenDuringAWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.jsonl")
@@ -147,8 +147,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestFileThatSomebodyElseRotates is begun anew where it was.
-func TestFileThatSomebodyElseRotates(t *testing.T) {
+// TestRotationByAnotherProgram proves that the sink begins a new file at its path.
+func TestRotationByAnotherProgram(t *testing.T) {
 	s := open(t, nil)
 	s.write(t, "1")
 	if err := os.Rename(s.opts.Path, s.opts.Path+".1"); err != nil {
@@ -167,7 +167,7 @@ func TestFileThatSomebodyElseRotates(t *testing.T) {
 func TestProbe(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(dir, "new"):    "will be made",
+		filepath.Join(dir, "new"):    "will be created",
 		filepath.Join(dir, "a", "b"): "mkdir -p " + filepath.Join(dir, "a"),
 		dir:                          "is not a file",
 	} {
@@ -181,14 +181,14 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestProbeOfRoom: what a full disk fails, check --live finds.
-func TestProbeOfRoom(t *testing.T) {
+// TestProbeOfSpace proves that the probe finds a full disk.
+func TestProbeOfSpace(t *testing.T) {
 	for free, want := range map[uint64]plugin.Finding{
 		0:         {Level: plugin.Problem, Text: "the disk of /d is full: nothing can be written"},
 		4096:      {Level: plugin.Warning, Text: "the disk of /d is nearly full: 4096 bytes are free"},
 		100 << 20: {Text: "the disk of /d has 100 MiB free"},
 	} {
-		if got := room("/d", free); got.Level != want.Level || got.Text != want.Text || (got.Fix == "") != (want.Level == plugin.OK) {
+		if got := spaceFinding("/d", free); got.Level != want.Level || got.Text != want.Text || (got.Fix == "") != (want.Level == plugin.OK) {
 			t.Errorf("%d bytes: %+v", free, got)
 		}
 	}

@@ -18,7 +18,7 @@ type sink struct {
 	opts     Options
 	file     *os.File
 	size     int64
-	torn     bool   // the last line has no end: a write was cut short
+	torn     bool   // the last line is incomplete
 	measured bool   // size and torn are known
 	lines    []byte // scratch
 }
@@ -39,14 +39,14 @@ func (s *sink) open(context.Context) error {
 		return errors.Join(err, f.Close())
 	}
 	if s.file != nil {
-		_ = s.file.Close() // its content was written, and synced where that is configured
+		_ = s.file.Close() // its content was written, and synced if configured
 	}
 	s.file, s.measured = f, false
 	return s.syncFolder()
 }
 
-// measure reads the size of the file, and whether its last line has an end. It is done before the first write, and not
-// by Open: a sink that a reload replaces still writes while its successor is opened.
+// measure reads the size of the file, and whether its last line is complete. It is called before the
+// first write, and not by Open: at a reload the predecessor still writes while the sink is opened.
 func (s *sink) measure() error {
 	info, err := s.file.Stat()
 	if err != nil {
@@ -70,9 +70,9 @@ func (s *sink) Close(context.Context) error {
 	return s.file.Close()
 }
 
-// Write is part of [plugin.Sink]: one write for the whole batch. After an error all
-// of it is written again, which may repeat lines; half a line gets an end first, so
-// that it is seen to be none. A full disk, or a folder that is gone, is no event's failure.
+// Write is part of [plugin.Sink]: one write for the whole batch. A retry writes all of it again,
+// which may repeat lines. An incomplete line gets an end first, so that it damages no other. A full
+// disk, or a missing folder, is no event's failure.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 	return plugin.Unavailable(s.append(ctx, events))
 }
@@ -94,7 +94,7 @@ func (s *sink) append(ctx context.Context, events []*event.Event) error {
 			s.lines = event.AppendLine(s.lines, e)
 		}
 	}
-	if err := s.turn(ctx, int64(len(s.lines))); err != nil {
+	if err := s.rotate(ctx, int64(len(s.lines))); err != nil {
 		return err
 	}
 	n, err := s.file.Write(s.lines)
@@ -108,24 +108,24 @@ func (s *sink) append(ctx context.Context, events []*event.Event) error {
 	return err
 }
 
-// turn begins a new file where n more bytes are too many for this one, or where
-// somebody else has renamed or deleted it.
-func (s *sink) turn(ctx context.Context, n int64) error {
-	here, err := os.Stat(s.opts.Path)
+// rotate begins a new file if n more bytes exceed rotate.size, or if another program has renamed or
+// deleted the file.
+func (s *sink) rotate(ctx context.Context, n int64) error {
+	atPath, err := os.Stat(s.opts.Path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	ours, serr := s.file.Stat()
+	opened, serr := s.file.Stat()
 	if serr != nil {
 		return serr
 	}
-	gone := err != nil || !os.SameFile(here, ours)
+	gone := err != nil || !os.SameFile(atPath, opened)
 	full := s.opts.Rotate.Size > 0 && s.size > 0 && s.size+n > int64(s.opts.Rotate.Size)
 	if !gone && !full {
 		return nil
 	}
 	if !gone {
-		if err := os.Rename(s.opts.Path, s.opts.Path+time.Now().UTC().Format(stamp)); err != nil {
+		if err := os.Rename(s.opts.Path, s.opts.Path+time.Now().UTC().Format(timeSuffix)); err != nil {
 			return err
 		}
 	}
@@ -135,8 +135,8 @@ func (s *sink) turn(ctx context.Context, n int64) error {
 	return s.prune()
 }
 
-// stamp is what renamed files have behind their name; it sorts by time.
-const stamp = ".20060102T150405.000000000Z"
+// timeSuffix is appended to the names of renamed files; it sorts by time.
+const timeSuffix = ".20060102T150405.000000000Z"
 
 // prune deletes the oldest of the renamed files.
 func (s *sink) prune() error {
@@ -151,7 +151,7 @@ func (s *sink) prune() error {
 	var old []string
 	for _, e := range entries {
 		if tail, ok := strings.CutPrefix(e.Name(), name); ok {
-			if _, err := time.Parse(stamp, tail); err == nil {
+			if _, err := time.Parse(timeSuffix, tail); err == nil {
 				old = append(old, e.Name())
 			}
 		}
@@ -163,8 +163,7 @@ func (s *sink) prune() error {
 	return err
 }
 
-// syncFolder makes sure that a file which was made or renamed is found after a power
-// failure.
+// syncFolder syncs the folder, so that a file which was created or renamed survives a power failure.
 func (s *sink) syncFolder() error {
 	if s.opts.Sync != "always" {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// format appends the line that stands for e, with its end.
+// format appends the line of an event, with its end.
 func (s *sink) format(dst []byte, e *event.Event) ([]byte, error) {
 	switch s.opts.Format {
 	case "template":
@@ -22,7 +22,7 @@ func (s *sink) format(dst []byte, e *event.Event) ([]byte, error) {
 	return event.AppendPayloadLine(dst, e.Data), nil
 }
 
-// Colours by operation, as the old system had them, beside the word itself.
+// colours are escape sequences by operation.
 var colours = map[string]string{"INSERT": "\x1b[32m", "UPDATE": "\x1b[33m", "DELETE": "\x1b[31m"}
 
 const (
@@ -66,7 +66,7 @@ func (s *sink) paint(dst []byte, colour, text string) []byte {
 	return append(dst, reset...)
 }
 
-// printable replaces what could command a terminal.
+// printable replaces characters that a terminal could interpret.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) || r == '\n' {

@@ -20,7 +20,7 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"format": "pretty is for people, template prints the option template",
+		"format": "pretty prints indented JSON in colours; template prints the option template",
 	}
 }
 
@@ -37,7 +37,7 @@ func (o *Options) Check(report func(option, text string)) {
 // Type describes the sink.
 func Type() plugin.SinkType { return typeFor(os.Stdout) }
 
-// typeFor is the type that writes to w, for tests.
+// typeFor returns the type with the output w, for tests.
 func typeFor(w io.Writer) plugin.SinkType {
 	return plugin.NewSink("stdout", "Prints events to standard output.",
 		func() Options { return Options{Format: "json"} },
@@ -72,7 +72,7 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 	return plugin.Failed(failed)
 }
 
-// isTerminal says whether w is a terminal that wants colours (no-color.org).
+// isTerminal reports whether w is a terminal, and NO_COLOR is not set (no-color.org).
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" {

@@ -104,7 +104,7 @@ func (o *once) Write(p []byte) (int, error) {
 	return o.Buffer.Write(p)
 }
 
-func TestWriteErrorPasses(t *testing.T) {
+func TestWriteReturnsTheError(t *testing.T) {
 	o, out := Options{Format: "json"}, &once{}
 	s, err := typeFor(out).Build(&o, plugintest.Env(t))
 	if err != nil {

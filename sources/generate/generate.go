@@ -1,5 +1,5 @@
-// Package generate is the source generate: it makes events up, for demonstrations,
-// load and tests, and replays what was not delivered.
+// Package generate is the source generate: it makes synthetic events, for demonstrations, load and
+// tests, and redelivers those that were not acked.
 package generate
 
 import (
@@ -13,12 +13,12 @@ import (
 
 // Options of the source.
 type Options struct {
-	Rate     int           `koanf:"rate" rule:"min=0,max=10000000" doc:"events per second; 0 is as many as the routes take"`
+	Rate     int           `koanf:"rate" rule:"min=0,max=10000000" doc:"events per second; 0 is as many as the routes accept"`
 	Count    int           `koanf:"count" rule:"min=0" doc:"events in all; 0 is without end"`
 	Size     options.Size  `koanf:"size" rule:"max=16MiB" doc:"bytes of each payload, which is padded to it; 0 is as short as it gets"`
 	Template expr.Template `koanf:"template" doc:"payload, in which number counts the events from 0: '{\"order\":{\"id\":{{ number }}}}'; without it {\"number\":0}, and so on"`
-	InFlight int           `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be on their way, not yet acked"`
-	Position string        `koanf:"position" doc:"file that keeps how far everything was acked, so that the next start goes on there; without it a start begins with 0"`
+	InFlight int           `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight"`
+	Position string        `koanf:"position" doc:"file that stores the position, so that a restart resumes there; without it each start begins with 0"`
 }
 
 // Check is part of [options.Checker].
@@ -30,20 +30,20 @@ func (o *Options) Check(report func(option, text string)) {
 
 // Type describes the source.
 func Type() plugin.SourceType {
-	return plugin.NewSource("generate", "Makes events up, and makes them again until they are delivered.",
+	return plugin.NewSource("generate", "Makes synthetic events, and redelivers them until they are acked.",
 		func() Options { return Options{Rate: 1, InFlight: 10_000} },
 		func(o Options, env plugin.Env) (plugin.Source, error) {
-			return &source{opts: o, name: env.Name, flight: inflight.NewPositionTracker(int64(0))}, nil
+			return &source{opts: o, name: env.Name, tracker: inflight.NewPositionTracker(int64(0))}, nil
 		}).With(plugin.Replays)
 }
 
 type source struct {
-	opts   Options
-	name   string
-	eval   expr.Evaluator
-	flight *inflight.PositionTracker[int64] // of the latest Run: the number of the next event
-	kept   int64                            // the position in the file: only the goroutine of Run, and Close after it
-	loaded bool
+	opts    Options
+	name    string
+	eval    expr.Evaluator
+	tracker *inflight.PositionTracker[int64] // of the latest Run: the number of the next event
+	saved   int64                            // the position in the file: only the goroutine of Run, and Close after it
+	loaded  bool
 }
 
 // Close is part of [plugin.Closer].
@@ -51,5 +51,5 @@ func (s *source) Close(context.Context) error {
 	if !s.loaded { // Run was never called
 		return nil
 	}
-	return s.keep()
+	return s.savePosition()
 }

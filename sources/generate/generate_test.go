@@ -69,7 +69,7 @@ func newSource(t *testing.T, set func(*Options)) *source {
 
 func ack(*event.Event) error { return nil }
 
-func TestPaceIsKept(t *testing.T) {
+func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, out := newSource(t, func(o *Options) { o.Rate, o.Count = 250, 1000 }), &collect{verdict: ack}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -110,7 +110,7 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-// TestAcksInAnyOrder: only what was acked without a gap moves the position, and in_flight
+// TestAcksInAnyOrder proves that the position moves only over acked events without a gap, and that in_flight
 // counts what is not acked.
 func TestAcksInAnyOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -125,12 +125,12 @@ func TestAcksInAnyOrder(t *testing.T) {
 		out.acks[2](nil)
 		out.acks[1](nil)
 		synctest.Wait()
-		if at := s.flight.Acked(); at != 0 || len(out.events) != 3024 {
+		if at := s.tracker.Acked(); at != 0 || len(out.events) != 3024 {
 			t.Errorf("position %d, %d events", at, len(out.events))
 		}
 		out.acks[0](nil)
 		synctest.Wait()
-		if at := s.flight.Acked(); at != 1536 || len(out.events) != 3536 {
+		if at := s.tracker.Acked(); at != 1536 || len(out.events) != 3536 {
 			t.Errorf("position %d, %d events", at, len(out.events))
 		}
 		late := out.acks[3]
@@ -144,7 +144,7 @@ func TestAcksInAnyOrder(t *testing.T) {
 			t.Errorf("it goes on with %s", got)
 		}
 		late(nil) // of the run before: its events are on their way again
-		if at := s.flight.Acked(); at != 1536 {
+		if at := s.tracker.Acked(); at != 1536 {
 			t.Errorf("position %d", at)
 		}
 		cancel()

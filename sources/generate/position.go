@@ -19,34 +19,34 @@ func (s *source) load() error {
 	if s.opts.Position != "" {
 		text, err := os.ReadFile(s.opts.Position)
 		if err == nil {
-			s.kept, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+			s.saved, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 		} else if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
 		if err != nil {
 			return fmt.Errorf("cannot read the position: %w", err)
 		}
-		s.flight = inflight.NewPositionTracker(s.kept)
+		s.tracker = inflight.NewPositionTracker(s.saved)
 	}
 	s.loaded = true
 	return nil
 }
 
-// keep writes the position, where it has changed: to another file, which then takes
-// the place of the first, so that a kill -9 never leaves half a number.
-func (s *source) keep() error {
-	at := s.flight.Acked()
-	if s.opts.Position == "" || at == s.kept {
+// savePosition writes the position, if it has changed. It writes another file and renames it, so that
+// a kill -9 never leaves an incomplete number.
+func (s *source) savePosition() error {
+	at := s.tracker.Acked()
+	if s.opts.Position == "" || at == s.saved {
 		return nil
 	}
-	fresh := s.opts.Position + ".new"
-	err := os.WriteFile(fresh, strconv.AppendInt(nil, at, 10), 0o644)
+	temporary := s.opts.Position + ".new"
+	err := os.WriteFile(temporary, strconv.AppendInt(nil, at, 10), 0o644)
 	if err == nil {
-		err = os.Rename(fresh, s.opts.Position)
+		err = os.Rename(temporary, s.opts.Position)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep the position: %w", err)
+		return fmt.Errorf("cannot store the position: %w", err)
 	}
-	s.kept = at
+	s.saved = at
 	return nil
 }

@@ -12,71 +12,72 @@ import (
 )
 
 const (
-	maxBatch  = 512                    // events in one Emit
-	keepEvery = 100 * time.Millisecond // between two writes of the position
+	maxBatch     = 512                    // events in one Emit
+	saveInterval = 100 * time.Millisecond // between two writes of the position
 )
 
-// Run is part of [plugin.Source]. After a nack it ends, and the next one goes on
-// where everything before was acked.
+// Run is part of [plugin.Source]. It ends after a nack, and the next run resumes at the position
+// before which everything is acked.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	if err := s.load(); err != nil {
 		return err
 	}
-	next := s.flight.Acked()
-	s.flight = inflight.NewPositionTracker(next) // acks of an earlier run say nothing any more: its events are made again
+	next := s.tracker.Acked()
+	s.tracker = inflight.NewPositionTracker(next) // acks of an earlier run do not count: its events are made again
 	out.Ready()
 	pace := pace{rate: s.opts.Rate, begin: time.Now(), first: next}
-	keep := time.NewTicker(keepEvery)
-	defer keep.Stop()
+	saveTicker := time.NewTicker(saveInterval)
+	defer saveTicker.Stop()
 	for {
-		outstanding, failed := s.flight.State()
+		outstanding, failed := s.tracker.State()
 		if failed != nil {
 			return failed
 		}
-		n, later := s.due(next, outstanding, pace)
+		n, wake := s.due(next, outstanding, pace)
 		if n > 0 {
 			batch, err := s.make(next, n)
 			if err != nil {
 				return err
 			}
 			next += int64(n)
-			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.flight.Add(next, n)}); err != nil {
+			if err := out.Emit(ctx, event.Batch{Events: batch, Ack: s.tracker.Add(next, n)}); err != nil {
 				return plugin.UnlessDone(ctx, err)
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-keep.C:
-			if err := s.keep(); err != nil {
+		case <-saveTicker.C:
+			if err := s.savePosition(); err != nil {
 				return err
 			}
-		case <-s.flight.Changed:
-		case <-later:
+		case <-s.tracker.Changed:
+		case <-wake:
 		}
 	}
 }
 
-// now is a channel on which there is something at any time.
+// now is a closed channel: a receive from it never blocks.
 var now = func() <-chan time.Time { c := make(chan time.Time); close(c); return c }()
 
-// due says how many events to emit, and when to look again; nil: when there is room.
-func (s *source) due(next int64, outstanding int, p pace) (n int, later <-chan time.Time) {
-	most := min(maxBatch, s.opts.InFlight-outstanding)
+// due returns how many events to emit, and a channel that receives when more may be due; nil: not
+// before an ack.
+func (s *source) due(next int64, outstanding int, p pace) (n int, wake <-chan time.Time) {
+	limit := min(maxBatch, s.opts.InFlight-outstanding)
 	if s.opts.Count > 0 {
-		most = min(most, s.opts.Count-int(next))
+		limit = min(limit, s.opts.Count-int(next))
 	}
-	if most <= 0 {
+	if limit <= 0 {
 		return 0, nil
 	}
 	n, wait := p.due(next)
 	if n > 0 {
-		return min(n, most), now
+		return min(n, limit), now
 	}
 	return 0, time.After(wait)
 }
 
-// pace says when events are due.
+// pace computes when events are due.
 type pace struct {
 	rate  int
 	begin time.Time
@@ -89,7 +90,7 @@ func (p pace) due(next int64) (n int, wait time.Duration) {
 		return maxBatch, 0
 	}
 	elapsed, rate := time.Since(p.begin), time.Duration(p.rate)
-	// Whole numbers: with floating point a wait may come out as nothing.
+	// Integers, for with floating point a wait may be rounded to 0.
 	until := p.first + int64(elapsed/time.Second*rate+elapsed%time.Second*rate/time.Second) + 1
 	if until > next {
 		return int(min(until-next, maxBatch)), 0
@@ -121,7 +122,7 @@ func (s *source) make(number int64, n int) ([]*event.Event, error) {
 	return batch, nil
 }
 
-// payload is {"number":digits}, padded to the size that was asked for.
+// payload returns {"number":digits}, padded to the option size.
 func (s *source) payload(digits string) []byte {
 	data := make([]byte, 0, max(len(`{"number":}`)+len(digits), int(s.opts.Size)))
 	data = append(append(data, `{"number":`...), digits...)

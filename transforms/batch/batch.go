@@ -17,7 +17,7 @@ import (
 // Options of the transform.
 type Options struct {
 	Format string `koanf:"format" rule:"oneof=array|lines" doc:"what the payload becomes"`
-	Latest bool   `koanf:"latest" doc:"whether only the latest event of each key is taken, in the place of that event; events without a key are all taken"`
+	Latest bool   `koanf:"latest" doc:"whether only the latest event of each key is used, at its position; events without a key are all used"`
 }
 
 // Docs is part of [options.Documented].
@@ -71,7 +71,7 @@ func (t *transform) ApplyBatch(_ context.Context, w plugin.Window, emit func(*ev
 	return nil
 }
 
-// appendLine appends JSON without line breaks, which stand in it between two tokens only.
+// appendLine appends JSON without line breaks, which can only be between tokens.
 func appendLine(dst, data []byte) []byte {
 	for _, b := range data {
 		if b == '\n' || b == '\r' {
@@ -82,7 +82,7 @@ func appendLine(dst, data []byte) []byte {
 	return dst
 }
 
-// latest leaves out events that a later one of their key has overtaken.
+// latest returns events without those of which there is a later one with the same key.
 func latest(events []*event.Event) (out []*event.Event) {
 	seen := map[string]bool{}
 	for _, e := range slices.Backward(events) {
@@ -95,8 +95,8 @@ func latest(events []*event.Event) (out []*event.Event) {
 	return out
 }
 
-// merge makes the event without its payload: what all have in common stays, and the ID is the same
-// whenever the same events come together.
+// merge returns the event without its payload. It keeps what all events have in common. Its ID is a
+// hash of theirs, so that the same events give the same ID.
 func merge(w plugin.Window) *event.Event {
 	made := *w.Events[0]
 	made.Attempts = nil
@@ -116,7 +116,7 @@ func merge(w plugin.Window) *event.Event {
 		if e.ID == "" {
 			made.ID = ""
 		}
-		_, _ = ids.Write(binary.BigEndian.AppendUint32(nil, uint32(len(e.ID)))) // a hash takes all
+		_, _ = ids.Write(binary.BigEndian.AppendUint32(nil, uint32(len(e.ID)))) // never fails
 		_, _ = ids.Write([]byte(e.ID))
 	}
 	if made.ID != "" && len(w.Events) > 1 {

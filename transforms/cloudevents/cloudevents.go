@@ -1,6 +1,5 @@
-// Package cloudevents is the transform cloudevents: it wraps payloads into CloudEvents
-// in JSON, and takes them out of such. It follows CloudEvents 1.0.2 and its JSON Event
-// Format.
+// Package cloudevents is the transform cloudevents: it wraps payloads into CloudEvents in JSON, or
+// unwraps them. It follows CloudEvents 1.0.2 and its JSON Event Format.
 package cloudevents
 
 import (
@@ -28,7 +27,7 @@ func (Options) Docs() map[string]string {
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("cloudevents", "Wraps payloads into CloudEvents, or takes them out.",
+	return plugin.NewTransform("cloudevents", "Wraps payloads into CloudEvents, or unwraps them.",
 		func() Options {
 			return Options{Mode: "wrap", Source: expr.MustTemplate("/{{ event.source }}/{{ event.channel }}")}
 		}, build)

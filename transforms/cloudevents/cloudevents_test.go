@@ -57,9 +57,9 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestThereAndBack: whatever is wrapped comes out as it was, and the envelope has what
-// the specification asks for.
-func TestThereAndBack(t *testing.T) {
+// TestWrapAndUnwrap proves that unwrapping returns the wrapped payload, and that the envelope has what
+// the specification requires.
+func TestWrapAndUnwrap(t *testing.T) {
 	in, out := plugintest.NewTransform(t, Type(), wrapping, plugintest.Env(t)), plugintest.NewTransform(t, Type(), `mode: unwrap`, plugintest.Env(t))
 	rapid.Check(t, func(rt *rapid.T) {
 		payload := rapid.OneOf(

@@ -17,7 +17,7 @@ import (
 type unwrap struct {
 	tree                                   rawjson.Tree
 	spans                                  []rawjson.Span
-	version, id, kind, source, contentType int // places in the tree
+	version, id, kind, source, contentType int // nodes of the tree
 	data, dataBase64                       int
 }
 
@@ -52,9 +52,9 @@ func (u *unwrap) Apply(_ context.Context, e *event.Event, emit func(*event.Event
 	return nil
 }
 
-// text returns a member that is text, "" where there is none.
-func (u *unwrap) text(e *event.Event, place int) string {
-	if s := u.spans[place]; s.Found() && e.Data[s.From] == '"' {
+// text returns a member that is a string, or "".
+func (u *unwrap) text(e *event.Event, node int) string {
+	if s := u.spans[node]; s.Found() && e.Data[s.From] == '"' {
 		return rawjson.Text(s.Of(e.Data))
 	}
 	return ""
@@ -62,12 +62,12 @@ func (u *unwrap) text(e *event.Event, place int) string {
 
 func (u *unwrap) payload(e *event.Event) ([]byte, error) {
 	data, encoded := u.spans[u.data], u.spans[u.dataBase64]
-	if encoded.Found() && e.Data[encoded.From] == 'n' { // null is as good as nothing
+	if encoded.Found() && e.Data[encoded.From] == 'n' { // null counts as missing
 		encoded = rawjson.Span{}
 	}
 	switch {
 	case encoded.Found() && data.Found():
-		return nil, errors.New("the CloudEvent has data and data_base64: it may have one of them")
+		return nil, errors.New("the CloudEvent has data and data_base64: only one is allowed")
 	case encoded.Found() && e.Data[encoded.From] != '"':
 		return nil, errors.New("data_base64 is not text")
 	case encoded.Found():
@@ -84,8 +84,8 @@ func (u *unwrap) payload(e *event.Event) ([]byte, error) {
 	return data.Of(e.Data), nil
 }
 
-// isJSON says whether data of a content type is JSON: text in it is then a JSON text
-// itself. See section 3.1 of the JSON Event Format.
+// isJSON reports whether data of a content type is JSON: a string is then a JSON value. See section
+// 3.1 of the JSON Event Format.
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
@@ -95,7 +95,7 @@ func isJSON(contentType string) bool {
 // attributes returns the context attributes of a CloudEvent, sorted by name.
 func attributes(envelope []byte) []event.Attr {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(envelope, &members) // it was found to be an object
+	_ = json.Unmarshal(envelope, &members) // an object, as Find has checked
 	var attrs []event.Attr
 	for name, raw := range members {
 		switch name {

@@ -1,5 +1,4 @@
-// Package dedupe is the transform dedupe: an event that was there before goes no
-// further.
+// Package dedupe is the transform dedupe: it drops events that it has seen before.
 package dedupe
 
 import (
@@ -16,24 +15,24 @@ import (
 
 // Options of the transform.
 type Options struct {
-	By     expr.Expression  `koanf:"by" doc:"expression whose value tells events apart; an event for which it is nil or empty always goes on"`
-	Window options.Duration `koanf:"window" rule:"min=1ms" doc:"how long an event is remembered from when it came first"`
-	Size   int              `koanf:"size" rule:"min=1" doc:"how many events are remembered in memory, about 100 bytes each; beyond it the oldest is forgotten. Not for redis"`
-	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster" doc:"redis:// URL of a server that remembers for several gateways"`
+	By     expr.Expression  `koanf:"by" doc:"expression whose value identifies an event; an event for which it is nil or empty always goes on"`
+	Window options.Duration `koanf:"window" rule:"min=1ms" doc:"time for which an event is remembered, from when it was first seen"`
+	Size   int              `koanf:"size" rule:"min=1" doc:"maximum of events in memory, about 100 bytes each; beyond it the oldest is forgotten. Not for redis"`
+	Redis  options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster" doc:"redis:// URL of a server that stores them for several gateways"`
 	TLS    options.TLS      `koanf:"tls"`
-	Prefix string           `koanf:"prefix" rule:"required" doc:"what the keys in Redis begin with; gateways that share it remember together"`
+	Prefix string           `koanf:"prefix" rule:"required" doc:"prefix of the keys in Redis; gateways with the same prefix share what they have seen"`
 }
 
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"redis": "It remembers over a restart, too. Empty: in memory, each route for itself",
+		"redis": "They survive a restart. Empty: in memory, separate for each route",
 	}
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("dedupe", "Leaves out events that were there before.",
+	return plugin.NewTransform("dedupe", "Drops events that were seen before.",
 		func() Options {
 			return Options{By: expr.MustCompile("event.id"), Window: options.Duration(10 * 60e9), Size: 100_000, Prefix: "gateway:dedupe:"}
 		}, build).With(plugin.Deduplicates).WithRights(redisconn.Rights(plugin.Right{Rules: "+set ~PREFIX*"})...)
@@ -64,8 +63,7 @@ type transform struct {
 	shared *shared
 }
 
-// key is what is remembered of an event: 128 bits of a hash, so that its length does
-// not matter.
+// key identifies an event: 128 bits of a hash, of any text.
 type key [16]byte
 
 // Apply is part of [plugin.Transform].

@@ -40,7 +40,7 @@ func goesOn(t testing.TB, tr plugin.Transform, id any) bool {
 	return len(out) == 1
 }
 
-// TestDigits: numbers that no integer and no float can tell apart are different events.
+// TestDigits proves that numbers are different events which are equal as integers or floats.
 func TestDigits(t *testing.T) {
 	tr := plugintest.NewTransform(t, Type(), `by: id`, plugintest.Env(t))
 	for id, want := range map[string]bool{"12345678901234567890": true, "12345678901234567891": true, "1.5": true} {
@@ -50,7 +50,7 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// TestDryRun: a test of a configuration leaves nothing in Redis.
+// TestDryRun proves that a test of a configuration writes nothing to Redis.
 func TestDryRun(t *testing.T) {
 	env := plugintest.Env(t)
 	env.DryRun = true
@@ -69,8 +69,8 @@ func TestByIDByDefault(t *testing.T) {
 	}
 }
 
-// TestMemoryIsThatOfAModel compares the ring with a map of what came when.
-func TestMemoryIsThatOfAModel(t *testing.T) {
+// TestMemoryMatchesAModel compares the ring with a map of events and times.
+func TestMemoryMatchesAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		env, now := plugintest.Env(t), plugintest.Now()
 		env.Now = func() time.Time { return now }
@@ -117,8 +117,8 @@ func sized(t *rapid.T, size int) Options {
 	return *o
 }
 
-// TestSharedInRedis: two gateways, and one that comes later, know the same events; after
-// the window they are new.
+// TestSharedInRedis proves that two gateways, and a later one, know the same events, until the window
+// is over.
 func TestSharedInRedis(t *testing.T) {
 	text := fmt.Sprintf("{by: id, redis: %q, window: 1h, prefix: 'test:'}", testenv.Redis(t).URL())
 	a, b := plugintest.NewTransform(t, Type(), text, plugintest.Env(t)), plugintest.NewTransform(t, Type(), text, plugintest.Env(t))

@@ -2,8 +2,8 @@ package dedupe
 
 import "time"
 
-// memory remembers the events of one route, in the order in which they came: since all
-// are remembered for the same time, the oldest is the first to be forgotten.
+// memory remembers the events of one route, in order of arrival. All are remembered for the same
+// time, so the oldest expires first.
 type memory struct {
 	window time.Duration
 	size   int
@@ -20,7 +20,7 @@ type entry struct {
 	at  time.Time
 }
 
-// seen says whether k is known, and remembers it where it is not.
+// seen reports whether k is known, and remembers it.
 func (m *memory) seen(k key) bool {
 	now := m.now()
 	for m.count > 0 && now.Sub(m.queue[m.first].at) >= m.window {

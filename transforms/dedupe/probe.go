@@ -7,8 +7,7 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// Probe is part of [plugin.Prober]. There is nothing to look at where events are remembered in
-// memory.
+// Probe is part of [plugin.Prober]. It returns no findings without Redis.
 func (t *transform) Probe(ctx context.Context) []plugin.Finding {
 	if t.shared == nil {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestProbe: the server that remembers is looked at, and takes writes; a replica does not.
+// TestProbe proves that the probe finds whether the server accepts writes: a replica does not.
 func TestProbe(t *testing.T) {
 	_, port := testenv.StartRedis(t)
 	_, replica := testenv.StartRedis(t, "--replicaof", fmt.Sprintf("127.0.0.1 %d", port))

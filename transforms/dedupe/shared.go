@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// shared remembers in Redis: one round trip for each event.
+// shared remembers events in Redis, with one round trip for each.
 type shared struct {
 	conn   *redisconn.Config
 	url    options.URL

@@ -1,5 +1,4 @@
-// Package filter is the transform filter: only events for which a condition
-// holds go on.
+// Package filter is the transform filter: it drops events for which a condition does not hold.
 package filter
 
 import (
@@ -17,7 +16,7 @@ type Options struct {
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("filter", "Lets only events go on for which a condition holds.",
+	return plugin.NewTransform("filter", "Drops events for which a condition does not hold.",
 		func() Options { return Options{} }, build)
 }
 

@@ -1,5 +1,5 @@
-// Package json is the transform json: it makes sure that a payload is a JSON
-// object, and never changes one that is.
+// Package json is the transform json: it ensures that a payload is a JSON object, and never changes
+// an object.
 package json
 
 import (
@@ -20,7 +20,7 @@ type Options struct {
 	Wrap    Wrap   `koanf:"wrap"`
 }
 
-// Wrap is the object that such a payload is put into.
+// Wrap configures the object into which another payload is wrapped.
 type Wrap struct {
 	Operation string `koanf:"operation" doc:"value of the field operation in the object around it"`
 	Field     string `koanf:"field" rule:"required" doc:"field that holds the payload as text; bytes that are not UTF-8 are kept beside it in FIELD_base64"`

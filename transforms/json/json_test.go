@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestAlwaysAnObject: whatever comes in, an object goes on, and text survives.
+// TestAlwaysAnObject proves that every payload becomes an object, and text is kept.
 func TestAlwaysAnObject(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		in := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(rt, "in")

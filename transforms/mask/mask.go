@@ -15,9 +15,9 @@ import (
 // Options of the transform.
 type Options struct {
 	Fields []rawjson.Path `koanf:"fields" rule:"min=1" doc:"fields whose values are hidden, such as order.email; * stands for every member or element: cards.*.number. null stays null"`
-	With   string         `koanf:"with" rule:"oneof=text|hash" doc:"what takes the place of a value: text, or hash, which is the same for values of the same text"`
+	With   string         `koanf:"with" rule:"oneof=text|hash" doc:"what replaces a value: text, or hash, which is the same for equal texts"`
 	Text   string         `koanf:"text" doc:"the text, for with: text"`
-	Key    options.Secret `koanf:"key" doc:"key of the hash, which is HMAC-SHA-256; without one it is SHA-256, and who can guess a value can check the guess"`
+	Key    options.Secret `koanf:"key" doc:"key of the hash, which is HMAC-SHA-256; without one it is SHA-256, by which guesses of a value can be checked"`
 }
 
 // Type describes the transform.

@@ -1,4 +1,4 @@
-// Package remove is the transform remove: it takes fields out of a JSON payload.
+// Package remove is the transform remove: it removes fields from a JSON payload.
 package remove
 
 import (
@@ -11,12 +11,12 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Fields []rawjson.Path `koanf:"fields" rule:"min=1" doc:"fields that are taken out, such as order.note; * stands for every member or element: lines.*.cost"`
+	Fields []rawjson.Path `koanf:"fields" rule:"min=1" doc:"fields to remove, such as order.note; * stands for every member or element: lines.*.cost"`
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("remove", "Takes fields out of a JSON payload.",
+	return plugin.NewTransform("remove", "Removes fields from a JSON payload.",
 		func() Options { return Options{} }, build)
 }
 

@@ -1,5 +1,4 @@
-// Package rename is the transform rename: it gives fields of a JSON payload other
-// names.
+// Package rename is the transform rename: it renames fields of a JSON payload.
 package rename
 
 import (
@@ -27,7 +26,7 @@ func (Options) Docs() map[string]string {
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("rename", "Gives fields of a JSON payload other names.",
+	return plugin.NewTransform("rename", "Renames fields of a JSON payload.",
 		func() Options { return Options{} }, build)
 }
 
@@ -39,7 +38,7 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 		switch {
 		case err != nil:
 		case path.HasWildcard():
-			err = errors.New("a field that is renamed is one: * cannot stand here")
+			err = errors.New("must be one field: * is not allowed here")
 		case f.Value == "":
 			err = errors.New("give a name")
 		}
@@ -53,7 +52,7 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 	return t, nil
 }
 
-// move is one field's; from and to are places in the tree.
+// move is the change of one field's name; from and to are nodes of the tree.
 type move struct {
 	field, name string
 	from, to    int
@@ -94,10 +93,10 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	return nil
 }
 
-// moved says whether the field at a place gets another name itself.
-func (t *transform) moved(place int) bool {
+// moved reports whether the field at a node is renamed itself.
+func (t *transform) moved(node int) bool {
 	for _, m := range t.moves {
-		if m.from == place {
+		if m.from == node {
 			return true
 		}
 	}

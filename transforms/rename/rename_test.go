@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 		{Name: "no json", Options: `fields: {a: b}`, In: `{a}`, Error: "not JSON"},
 	}, InvalidOptions: map[string]string{
 		"fields:\n  a: ''":  "options:2:6: fields.a: give a name",
-		"fields:\n  a.*: b": "options:2:8: fields.a.*: a field that is renamed is one",
+		"fields:\n  a.*: b": "options:2:8: fields.a.*: must be one field",
 		"fields: {a: [b]}":  "fields.a: must be text",
 	}})
 }

@@ -1,4 +1,4 @@
-// Package sample is the transform sample: it lets one of so many events go on.
+// Package sample is the transform sample: it keeps one of n events.
 package sample
 
 import (
@@ -12,8 +12,8 @@ import (
 
 // Options of the transform.
 type Options struct {
-	OneIn int             `koanf:"one_in" rule:"min=1" doc:"one of so many events goes on"`
-	By    expr.Expression `koanf:"by" doc:"expression whose value decides: all events of one value go on, or none, on every gateway"`
+	OneIn int             `koanf:"one_in" rule:"min=1" doc:"n, of which one event goes on"`
+	By    expr.Expression `koanf:"by" doc:"expression; all events of one of its values go on, or none, on every gateway"`
 }
 
 // Docs is part of [options.Documented].
@@ -25,7 +25,7 @@ func (Options) Docs() map[string]string {
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("sample", "Lets one of so many events go on.",
+	return plugin.NewTransform("sample", "Keeps one of n events.",
 		func() Options { return Options{} }, build)
 }
 

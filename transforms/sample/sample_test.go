@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestByIsEvenAndStable: of 10,000 values about a tenth goes on, and the same on every
+// TestByIsEvenAndStable proves that about a tenth of 10,000 values goes on, and the same on every
 // gateway.
 func TestByIsEvenAndStable(t *testing.T) {
 	const options = `{one_in: 10, by: order.id}`

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	maxPlaces = 3    // that an error names
-	maxText   = 200  // bytes that it says of each
+	maxPlaces = 3    // violations in an error
+	maxText   = 200  // bytes of each
 	maxNumber = 1000 // digits, and the exponent, of a number
 )
 
-// computable refuses numbers that the validator would compute for seconds: it takes
-// them as fractions, and 1e1000000 has a million digits.
+// computable returns an error for numbers with which the validator computes for seconds: it uses
+// fractions, and 1e1000000 has a million digits.
 func computable(doc any) error {
 	switch t := doc.(type) {
 	case json.Number:
@@ -46,7 +46,7 @@ func computable(doc any) error {
 
 var english = message.NewPrinter(language.English)
 
-// oneLine says where a payload, or a schema, is not as it should be: the first places.
+// oneLine returns the first violations of a payload, or a schema, as an error of one line.
 func oneLine(what string, err error) error {
 	var ve *jsonschema.ValidationError
 	var se *jsonschema.SchemaValidationError

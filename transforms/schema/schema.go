@@ -16,12 +16,12 @@ import (
 // Options of the transform.
 type Options struct {
 	Schema any          `koanf:"schema" doc:"the JSON Schema, as YAML or as JSON text; draft 2020-12 where $schema names no other"`
-	File   options.File `koanf:"file" doc:"file that holds the JSON Schema, instead; $ref may point to files beside it. A change of the file counts from the next reload"`
+	File   options.File `koanf:"file" doc:"file with the JSON Schema, instead; $ref may point to files beside it. A change of the file takes effect at the next reload"`
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("schema", "Lets only payloads go on that a JSON Schema describes; any other is an error.",
+	return plugin.NewTransform("schema", "Checks payloads against a JSON Schema; an invalid one is an error.",
 		func() Options { return Options{} }, build)
 }
 
@@ -31,7 +31,7 @@ func (o *Options) Check(report func(option, text string)) {
 	case o.Schema == nil && o.File.Path() == "":
 		report("", "needs schema, or file")
 	case o.Schema != nil && o.File.Path() != "":
-		report("file", "cannot stand beside schema: leave one of them out")
+		report("file", "cannot be used with schema: leave one of them out")
 	}
 }
 
@@ -63,7 +63,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 		return err
 	}
 	if err := t.schema.Validate(doc); err != nil {
-		return oneLine("the schema does not allow it", err)
+		return oneLine("the payload does not match the schema", err)
 	}
 	emit(e)
 	return nil

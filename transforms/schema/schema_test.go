@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 	broken := write("broken.json", `{"type":"integr"}`)
 	plugintest.Transform(t, plugintest.TransformHarness{Type: Type(), Cases: []plugintest.TransformCase{
 		{Name: "allowed", Options: order, In: ` {"id" : 12345678901234567890123 } `, Out: []string{` {"id" : 12345678901234567890123 } `}},
-		{Name: "wrong type", Options: order, In: `{"id":"7"}`, Error: "the schema does not allow it: /id: got string, want integer"},
+		{Name: "wrong type", Options: order, In: `{"id":"7"}`, Error: "the payload does not match the schema: /id: got string, want integer"},
 		{Name: "missing", Options: order, In: `{}`, Error: "/: missing property 'id'"},
 		{Name: "two", Options: order, In: `{"id":1.5,"mail":"x","more":1}`, Error: "/mail: 'x' is not valid email"},
 		{Name: "a number to compute for long", Options: order, In: `{"id":1e999999}`, Error: "a number has more than 1000 digits, or such an exponent: 1e999999"},
@@ -38,7 +38,7 @@ func TestConformance(t *testing.T) {
 		{Name: "refused by a reference", Options: "file: " + file, In: `{"id":"7"}`, Error: "/id: got string, want integer"},
 	}, InvalidOptions: map[string]string{
 		`{}`:                            "needs schema, or file",
-		`{schema: {}, file: README.md}`: "file: cannot stand beside schema",
+		`{schema: {}, file: README.md}`: "file: cannot be used with schema",
 		`file: /no/such/file`:           "options:1:7: file: cannot be read: no such file",
 		`file: ` + broken:               "options:1:7: file: is not a JSON Schema: /type",
 		`schema: {type: integr}`:        "options:1:9: schema: is not a JSON Schema: /type",
@@ -48,7 +48,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestErrorsAreShort, however much is wrong.
+// TestErrorsAreShort proves that errors are short, with any number of violations.
 func TestErrorsAreShort(t *testing.T) {
 	tr := plugintest.NewTransform(t, Type(), `schema: {additionalProperties: false}`, plugintest.Env(t))
 	var b strings.Builder
@@ -61,7 +61,7 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// TestVariables: text, numbers and whole schemas may come from the environment.
+// TestVariables proves that text, numbers and whole schemas can come from the environment.
 func TestVariables(t *testing.T) {
 	for _, raw := range []any{
 		options.Expanded(`{"type":"object","properties":{"id":{"minimum":5}}}`),
@@ -77,7 +77,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// TestChangedFileIsNoticed: the options differ, so that a reload takes the new schema.
+// TestChangedFileIsNoticed proves that the options differ, so that a reload uses the new schema.
 func TestChangedFileIsNoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.json")
 	load := func(text string) *Options {

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// inline returns the JSON of a schema that stands in the configuration.
+// inline returns the JSON of a schema in the configuration.
 func inline(raw any) ([]byte, error) {
 	switch t := raw.(type) {
 	case string:
@@ -25,8 +25,7 @@ func inline(raw any) ([]byte, error) {
 	return b, nil
 }
 
-// expanded puts what variables hold in their places: a number, true or false where it
-// is one.
+// expanded replaces variables by their values: numbers and booleans where they are such.
 func expanded(raw any) any {
 	switch t := raw.(type) {
 	case options.Expanded:
@@ -58,7 +57,7 @@ func compile(location string, text []byte) (*jsonschema.Schema, error) {
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(jsonschema.SchemeURLLoader{"file": loader{}})
-	c.AssertFormat() // a format that is written is meant
+	c.AssertFormat() // formats are checked, too
 	if err := c.AddResource(location, doc); err != nil {
 		return nil, oneLine("is not a JSON Schema", err)
 	}
@@ -71,7 +70,7 @@ func compile(location string, text []byte) (*jsonschema.Schema, error) {
 
 const (
 	maxFile  = 4 << 20 // bytes of a file that $ref points to
-	maxDepth = 200     // of objects and lists in one another: the compiler takes the third power of it
+	maxDepth = 200     // of nesting: the compiler's time grows with its third power
 )
 
 // loader reads the files that $ref points to.
@@ -97,12 +96,12 @@ func parse(text []byte) (any, error) {
 		return nil, fmt.Errorf("is not JSON: %w", err)
 	}
 	if deeper(doc, maxDepth) {
-		return nil, fmt.Errorf("is nested more than %d deep: name a part of it by $ref", maxDepth)
+		return nil, fmt.Errorf("is nested more than %d deep: move a part of it to a file, for $ref", maxDepth)
 	}
 	return doc, nil
 }
 
-// deeper reports whether a value has more than depth objects and lists in one another.
+// deeper reports whether objects and lists of a value are nested more than depth deep.
 func deeper(doc any, depth int) bool {
 	switch t := doc.(type) {
 	case []any:

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestSchemasThatCannotBeRead: one that $ref finds in a pipe, and ones nested deep, for which the
-// compiler takes minutes.
+// TestSchemasThatCannotBeRead proves that a $ref to a pipe is refused, and deep nesting, which would
+// take the compiler minutes.
 func TestSchemasThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.json"), 0o600); err != nil {

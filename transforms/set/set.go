@@ -22,7 +22,7 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"fields": "A field that is there gets the new value in its place, another is appended, with the objects around it: order.total",
+		"fields": "An existing field gets the new value at its position; a new one is appended, with the objects around it: order.total",
 	}
 }
 
@@ -39,11 +39,11 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 		var path rawjson.Path
 		err := path.UnmarshalText([]byte(f.Key))
 		if err == nil && path.HasWildcard() {
-			err = errors.New("a field that is set is one: * cannot stand here")
+			err = errors.New("must be one field: * is not allowed here")
 		}
 		for _, other := range paths {
 			if err == nil && (other.Contains(path) || path.Contains(other)) {
-				err = fmt.Errorf("the field %s is set, too, and one lies in the other: set the outer one only", other)
+				err = fmt.Errorf("the field %s is set, too, and one contains the other: set the outer one only", other)
 			}
 		}
 		if err != nil {
@@ -61,7 +61,7 @@ type transform struct {
 	fields options.Map[expr.Expression]
 	eval   expr.Evaluator
 	edit   rawjson.Edit
-	values []byte // of the event at hand, as JSON
+	values []byte // of the current event, as JSON
 	ends   []int  // of each value, after a 0
 }
 

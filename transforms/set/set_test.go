@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 	}, InvalidOptions: map[string]string{
 		`fields: {}`:                        "options:1:9: fields: must have at least 1 entry",
 		"fields:\n  a: order.":              "options:2:6: fields.a: wrong expression `order.` at column",
-		"fields:\n  lines.*: now()":         "options:2:12: fields.lines.*: a field that is set is one",
+		"fields:\n  lines.*: now()":         "options:2:12: fields.lines.*: must be one field",
 		"fields:\n  a.b: now()\n  a: now()": "options:3:6: fields.a: the field a.b is set, too",
 		"fields:\n  a..b: now()":            "options:2:9: fields.a..b: a field is missing",
 	}})

@@ -18,13 +18,13 @@ import (
 type Options struct {
 	Field rawjson.Path `koanf:"field" doc:"field that holds the array, such as order.lines; without it, the payload is the array"`
 	Max   Max          `koanf:"max"`
-	Keep  bool         `koanf:"keep" doc:"whether each event is the whole payload with one element in the place of the array, instead of the element alone"`
+	Keep  bool         `koanf:"keep" doc:"whether each event is the whole payload with one element instead of the array, and not the element alone"`
 }
 
-// Max bounds what one event may become. One that would become more is an error.
+// Max bounds the events that one event becomes. More is an error.
 type Max struct {
-	Events int          `koanf:"events" rule:"min=1" doc:"most events that one may become"`
-	Bytes  options.Size `koanf:"bytes" rule:"min=1" doc:"most bytes that these may have together"`
+	Events int          `koanf:"events" rule:"min=1" doc:"maximum of events of one"`
+	Bytes  options.Size `koanf:"bytes" rule:"min=1" doc:"maximum of their bytes in all"`
 }
 
 // Type describes the transform.
@@ -35,10 +35,10 @@ func Type() plugin.TransformType {
 
 func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 	if o.Field.HasWildcard() {
-		return nil, &plugin.OptionError{Option: "field", Err: errors.New("a field that is split is one: * cannot stand here")}
+		return nil, &plugin.OptionError{Option: "field", Err: errors.New("must be one field: * is not allowed here")}
 	}
 	t := &transform{opts: o}
-	t.place = t.tree.Path(o.Field)
+	t.node = t.tree.Path(o.Field)
 	t.spans = make([]rawjson.Span, t.tree.Len())
 	t.edit.Add(o.Field, rawjson.Change{Value: func(dst, _ []byte) ([]byte, error) { return append(dst, t.element...), nil }})
 	return t, nil
@@ -47,7 +47,7 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 type transform struct {
 	opts    Options
 	tree    rawjson.Tree
-	place   int
+	node    int
 	spans   []rawjson.Span
 	edit    rawjson.Edit
 	element []byte
@@ -58,7 +58,7 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 	if err := t.tree.Find(e.Data, t.spans); err != nil {
 		return err
 	}
-	list := t.spans[t.place].Of(e.Data)
+	list := t.spans[t.node].Of(e.Data)
 	if len(list) == 0 || list[0] != '[' {
 		what := "the payload"
 		if !t.opts.Field.IsZero() {
@@ -77,9 +77,9 @@ func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Ev
 			part.Data = data
 		}
 		if size += len(part.Data); n == t.opts.Max.Events || size > int(t.opts.Max.Bytes) {
-			return fmt.Errorf("the array would become more than max.events: %d or max.bytes: %s allow", t.opts.Max.Events, t.opts.Max.Bytes)
+			return fmt.Errorf("the array exceeds max.events: %d or max.bytes: %s", t.opts.Max.Events, t.opts.Max.Bytes)
 		}
-		if e.ID != "" { // else whoever removes duplicates would keep one of them
+		if e.ID != "" { // receivers drop events with the same ID
 			part.ID = e.ID + "/" + strconv.Itoa(n)
 		}
 		emit(part)

@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 		{Name: "a field", Options: `field: o.list`, In: `{"o":{"list":[1,2]}}`, Out: []string{`1`, `2`}, Check: numbered},
 		{Name: "in its place", Options: `{field: o.list, keep: true}`, In: `{"o":{"list":[1,2], "n":1.0}}`, Out: []string{`{"o":{"list":1, "n":1.0}}`, `{"o":{"list":2, "n":1.0}}`}, Check: numbered},
 		{Name: "in an element", Options: `{field: a.1, keep: true}`, In: `{"a":[0,[1,2]]}`, Out: []string{`{"a":[0,1]}`, `{"a":[0,2]}`}, Check: numbered},
-		{Name: "too many", Options: `max: {events: 2}`, In: `[1,2,3]`, Error: "more than max.events: 2"},
+		{Name: "too many", Options: `max: {events: 2}`, In: `[1,2,3]`, Error: "exceeds max.events: 2"},
 		{Name: "too much", Options: `{field: l, keep: true, max: {bytes: 20}}`, In: `{"l":[1,2,3],"pad":"x"}`, Error: "max.bytes: 20"},
 		{Name: "just enough", Options: `max: {events: 3, bytes: 3}`, In: `[1,2,3]`, Out: []string{`1`, `2`, `3`}, Check: numbered},
 		{Name: "empty", Options: `field: a`, In: `{"a":[ ]}`},
@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 		{Name: "no array", Options: `{}`, In: `{}`, Error: "the payload is not an array"},
 		{Name: "no json", Options: `{}`, In: `[1,`, Error: "not JSON"},
 	}, InvalidOptions: map[string]string{
-		`field: a.*`:  "options:1:8: field: a field that is split is one",
+		`field: a.*`:  "options:1:8: field: must be one field",
 		`keep: maybe`: "options:1:7: keep: must be true or false",
 	}})
 }

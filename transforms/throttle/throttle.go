@@ -1,5 +1,4 @@
-// Package throttle is the transform throttle: it lets only so many events go on in a
-// time.
+// Package throttle is the transform throttle: it limits the rate of events, and drops the others.
 package throttle
 
 import (
@@ -17,15 +16,15 @@ import (
 
 // Options of the transform.
 type Options struct {
-	Events int              `koanf:"events" rule:"min=1" doc:"how many events may go on in the time of per; as many may come at once"`
+	Events int              `koanf:"events" rule:"min=1" doc:"maximum of events in the time per, also at once"`
 	Per    options.Duration `koanf:"per" rule:"min=1ms" doc:"the time"`
-	By     expr.Expression  `koanf:"by" doc:"expression; the events of each of its values are counted for themselves. Without it all are counted together"`
-	Keys   int              `koanf:"keys" rule:"min=1" doc:"how many values of by are remembered; beyond it the one that did not come for longest begins anew"`
+	By     expr.Expression  `koanf:"by" doc:"expression; the events of each of its values have a limit of their own. Without it all share one"`
+	Keys   int              `koanf:"keys" rule:"min=1" doc:"maximum of values of by in memory; beyond it the least recently used one is forgotten"`
 }
 
 // Type describes the transform.
 func Type() plugin.TransformType {
-	return plugin.NewTransform("throttle", "Lets only so many events go on in a time, and leaves out the others.",
+	return plugin.NewTransform("throttle", "Limits the rate of events, and drops the others.",
 		func() Options { return Options{Per: options.Duration(1e9), Keys: 10_000} }, build)
 }
 

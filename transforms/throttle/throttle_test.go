@@ -21,8 +21,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestBucket: what comes at once, what comes again with time, and each key for itself
-// while it is remembered.
+// TestBucket proves the burst, the rate, and the separate limit of each value while it is in memory.
 func TestBucket(t *testing.T) {
 	env, now := plugintest.Env(t), plugintest.Now()
 	env.Now = func() time.Time { return now }
