@@ -77,7 +77,7 @@ func TestWrongOptions(t *testing.T) {
 		"path: must not have":       {Path: expr.MustTemplate("/a/../{{ id }}")}, "path: has a #fragment": {Path: expr.MustTemplate("/a#b")},
 		"ce_subject: is for": {CESubject: expr.MustTemplate("x")}, "proxy: names no host": {Proxy: options.NewURL("http:///")},
 		"headers.authorization: is there already": {Headers: options.Map[options.Secret]{{Key: "Authorization", Value: options.NewSecret("a")}, {Key: "authorization", Value: options.NewSecret("b")}}},
-		"headers.X: ":      header("X", "{{ ((( }}"),
+		"headers.X: ":           header("X", "{{ ((( }}"),
 		"url: must have a port": {URL: options.NewURL("https://shop.example:99999")}, "url: has a #fragment": {URL: options.NewURL("https://shop.example/#x")},
 		"url: holds an expression": {URL: options.NewURL("https://shop.example/?id={{ id }}")},
 		"ce_type: is required":     {CloudEvents: binary},
