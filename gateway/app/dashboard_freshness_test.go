@@ -123,11 +123,16 @@ func TestDashboardReplacesHalfOpenConnection(t *testing.T) {
 			proxy, url := testenv.ProxyURL(t, "http://127.0.0.1:"+r.port)
 			b := openURL(t, url+"/#token=a-secret-of-the-test")
 			b.await(pageIsWell)
-			eval[bool](b, `(window.said = [], new MutationObserver(() => said.push(document.querySelector("connection-state").dataset.state))
-				.observe(document.querySelector("connection-state"), { attributes: true, attributeFilter: ["data-state"] }), true)`)
+			eval[bool](b, `(window.shown = { connection: [], health: [] }, ["connection", "health"].forEach((name) => {
+				const state = document.querySelector(name + "-state");
+				new MutationObserver(() => shown[name].push(state.dataset.state)).observe(state, { attributes: true, attributeFilter: ["data-state"] });
+			}), true)`)
+			// The browser keeps six connections open, all of which the proxy drops.
+			eval[bool](b, `(Promise.all(Array.from({ length: 6 }, () => fetch("api/status").then((r) => r.text()))).then(() => window.opened = true), true)`)
+			b.await(`window.opened`)
 			since := time.Now()
 			defer freeze(proxy)()
-			b.within(since, "half open: red", `said.includes("silent")`)
+			b.within(since, "half open: red", `shown.connection.includes("silent") && shown.health.includes("silent")`)
 			since = time.Now()
 			b.within(since, "connected anew: green", pageIsWell)
 			b.checkErrors()

@@ -2,6 +2,8 @@ import { lockedText } from "./access.js";
 
 const INTERVAL = 750; // milliseconds between an answer and the next request
 const TIMEOUT = 1750; // of a request: with the interval before, a frozen gateway is detected within three seconds
+const CONNECTIONS = 6; // that a browser keeps open to one host
+const STAGGER = 200; // milliseconds between the requests of one poll
 const LOCKED_INTERVAL = 30_000; // without the secret: another tab may get it
 
 // StatusFeed polls the status of the gateway.
@@ -12,6 +14,7 @@ export class StatusFeed extends EventTarget {
   #abort = new AbortController();
   #askedAt = 0; // time of the first request without an answer; 0: all have one
   #error = ""; // of the last request
+  #timedOut = false; // the last poll had no answer in time
 
   lastAnswerAt = performance.now(); // when the last answer came
 
@@ -29,7 +32,7 @@ export class StatusFeed extends EventTarget {
     this.#askedAt ||= performance.now();
     let interval = INTERVAL;
     try {
-      const response = await fetch("api/status", { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) });
+      const response = await this.#request(signal);
       if (response.status === 401 || response.status === 403) {
         interval = LOCKED_INTERVAL;
         this.#answered();
@@ -43,13 +46,30 @@ export class StatusFeed extends EventTarget {
       }
     } catch (err) {
       if (signal.aborted) return; // another poll has begun
-      if (err.name !== "TimeoutError") this.#error = err.message;
+      this.#timedOut = err.name === "TimeoutError";
+      if (!this.#timedOut) this.#error = err.message;
     }
     if (!signal.aborted) this.#timer = setTimeout(() => this.poll(), interval);
   }
 
+  // #request returns the first response of one request; after a poll without an answer, of several staggered ones. A proxy may
+  // have dropped connections that the browser keeps open, without a word. Each request uses up one of them.
+  async #request(signal) {
+    const requests = Array.from({ length: this.#timedOut ? CONNECTIONS : 1 }, () => new AbortController());
+    try {
+      return await Promise.any(requests.map(async (own, i) => {
+        if (i > 0) await new Promise((resolve) => setTimeout(resolve, i * STAGGER));
+        const response = await fetch("api/status", { signal: AbortSignal.any([signal, own.signal, AbortSignal.timeout(TIMEOUT)]) });
+        requests.forEach((other) => { if (other !== own) other.abort(); });
+        return response;
+      }));
+    } catch (err) {
+      throw err.errors[0];
+    }
+  }
+
   #answered() {
-    [this.lastAnswerAt, this.#askedAt, this.#error] = [performance.now(), 0, ""];
+    [this.lastAnswerAt, this.#askedAt, this.#error, this.#timedOut] = [performance.now(), 0, "", false];
   }
 
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
