@@ -57,17 +57,17 @@ func (tc BatchCase) window() plugin.Window {
 // BatchTransform runs the suite on a batch transform.
 func BatchTransform(t *testing.T, h BatchHarness) {
 	t.Helper()
-	conform(t, batchRules(h))
+	runSuite(t, batchRules(h))
 }
 
 const (
-	ruleBatchType    = "the type was made by plugin.NewBatchTransform"
-	ruleBatchCases   = "ApplyBatch makes of a window what its cases say"
-	ruleBatchKeeps   = "ApplyBatch changes neither the events nor their bytes"
-	ruleBatchEmitted = "what ApplyBatch has emitted never changes"
-	ruleBatchEnds    = "ApplyBatch emits no nil, and nothing when it has returned"
-	ruleBatchAny     = "ApplyBatch takes any window"
-	ruleBatchAway    = "ApplyBatch says plugin.Unavailable where its server is away"
+	ruleBatchType        = "the type was made by plugin.NewBatchTransform"
+	ruleBatchCases       = "ApplyBatch makes of a window what its cases say"
+	ruleBatchUnchanged   = "ApplyBatch changes neither the events nor their bytes"
+	ruleBatchEmitted     = "what ApplyBatch has emitted never changes"
+	ruleBatchEnds        = "ApplyBatch emits no nil, and nothing when it has returned"
+	ruleAnyWindow        = "ApplyBatch takes any window"
+	ruleBatchUnavailable = "ApplyBatch says plugin.Unavailable where its server is away"
 )
 
 func batchRules(h BatchHarness) []rule {
@@ -75,23 +75,23 @@ func batchRules(h BatchHarness) []rule {
 	if !ok {
 		return []rule{{ruleBatchType, func(c *check) { c.Errorf("it was not: run the suite plugintest.Transform on it") }}}
 	}
-	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.first, bad: h.InvalidOptions, use: h.use, works: h.works}
+	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, works: h.works}
 	if h.hasServer() {
 		s.unreachable = func(opts any) {
-			h.first(opts)
+			h.setFirstOptions(opts)
 			addresses(opts, func(string) string { return "127.0.0.1:1" })
 		}
 	}
 	rules := []rule{
-		{ruleBatchType, h.described}, {ruleBatchCases, h.cases}, {ruleContext, h.ends}, {ruleBatchKeeps, nil}, {ruleBatchEmitted, nil}, {ruleBatchEnds, nil},
-		{ruleSame, h.again}, {ruleBatchAny, h.any}, {ruleBatchAway, h.away}, {ruleExample, h.example},
+		{ruleBatchType, h.checkDescription}, {ruleBatchCases, h.checkCases}, {ruleContext, h.checkContext}, {ruleBatchUnchanged, nil}, {ruleBatchEmitted, nil}, {ruleBatchEnds, nil},
+		{ruleReuse, h.checkReuse}, {ruleAnyWindow, h.checkAnyWindow}, {ruleBatchUnavailable, h.checkUnavailable}, {ruleExample, h.checkExample},
 	}
-	return append(rules, common(s)...)
+	return append(rules, commonRules(s)...)
 }
 
-func (h BatchHarness) described(c *check) {
+func (h BatchHarness) checkDescription(c *check) {
 	if err := checkType(h.Type); err != nil {
-		c.breaks(ruleType, "%v", err)
+		c.addFinding(ruleType, "%v", err)
 	}
 }
 
@@ -101,8 +101,8 @@ func (h BatchHarness) typ() plugin.BatchTransformType {
 	return typ
 }
 
-// first sets options as the first case that can be built has them.
-func (h BatchHarness) first(opts any) { h.set(opts, h.firstCase()) }
+// setFirstOptions sets options as the first case that can be built has them.
+func (h BatchHarness) setFirstOptions(opts any) { h.setOptions(opts, h.firstCase()) }
 
 // firstCase is the first case without an error, or else the first.
 func (h BatchHarness) firstCase() BatchCase {
@@ -117,7 +117,7 @@ func (h BatchHarness) firstCase() BatchCase {
 	return BatchCase{In: []string{`{}`}}
 }
 
-func (h BatchHarness) set(opts any, tc BatchCase) {
+func (h BatchHarness) setOptions(opts any, tc BatchCase) {
 	body, err := parse(tc.Options)
 	if err != nil {
 		panic(err)
@@ -126,13 +126,13 @@ func (h BatchHarness) set(opts any, tc BatchCase) {
 	if err != nil {
 		panic(err)
 	}
-	assign(opts, made)
+	copyOptions(opts, made)
 }
 
 func (h BatchHarness) hasServer() (has bool) {
 	defer func() { _ = recover() }() // options that will not do are found by a rule
 	opts := h.Type.Defaults()
-	h.first(opts)
+	h.setFirstOptions(opts)
 	return len(addresses(opts, nil)) > 0
 }
 
@@ -147,7 +147,7 @@ func (h BatchHarness) works(c *check, i *instance[plugin.BatchTransform]) error 
 		h.use(c, i)
 		return nil
 	}
-	if text := h.holds(c, i, h.firstCase()); text != "" {
+	if text := h.runCase(c, i, h.firstCase()); text != "" {
 		return errors.New(text)
 	}
 	return nil

@@ -15,28 +15,28 @@ import (
 // applyBatch calls ApplyBatch as the router does, and looks on: what is emitted is compared when the rule
 // ends.
 func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (out []*event.Event, err error) {
-	was := make([]copied, len(w.Events))
+	was := make([]snapshot, len(w.Events))
 	for k, e := range w.Events {
-		was[k] = copyOf(roomy(e))
+		was[k] = snapshotOf(withSpareCapacity(e))
 	}
 	unchanged := func(when string) {
 		for k, one := range was {
-			if text := one.changed(); text != "" {
-				c.breaks(ruleBatchKeeps, "%sof the event %d of a window %s (event.Event.With makes a copy)", when, k, text)
+			if text := one.diff(); text != "" {
+				c.addFinding(ruleBatchUnchanged, "%sof the event %d of a window %s (event.Event.With makes a copy)", when, k, text)
 			}
 		}
 	}
 	var mu sync.Mutex
-	over, hasNil := false, false
+	returned, hasNil := false, false
 	emit := func(e *event.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case over:
-			c.breaks(ruleBatchEnds, "emit is called when ApplyBatch has returned: the event is lost")
+		case returned:
+			c.addFinding(ruleBatchEnds, "emit is called when ApplyBatch has returned: the event is lost")
 		case e == nil:
 			hasNil = true
-			c.breaks(ruleBatchEnds, "it emits nil as an event")
+			c.addFinding(ruleBatchEnds, "it emits nil as an event")
 		default:
 			out = append(out, e)
 		}
@@ -44,13 +44,13 @@ func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (
 	err = c.call(c.ctx, "ApplyBatch", func(ctx context.Context) error { return i.impl.ApplyBatch(ctx, w, emit) })
 	mu.Lock()
 	defer mu.Unlock()
-	over = true
+	returned = true
 	unchanged("")
-	copies := copiesOf(out)
+	copies := snapshotsOf(out)
 	c.Cleanup(func() {
 		for _, one := range copies {
-			if text := one.changed(); text != "" {
-				c.breaks(ruleBatchEmitted, "of an event that was emitted %s: is its buffer used again?", text)
+			if text := one.diff(); text != "" {
+				c.addFinding(ruleBatchEmitted, "of an event that was emitted %s: is its buffer used again?", text)
 			}
 		}
 		unchanged("when ApplyBatch has returned, ")
@@ -64,8 +64,8 @@ func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (
 	return out, nil
 }
 
-// cases applies each case to two new instances, one after the other.
-func (h BatchHarness) cases(c *check) {
+// checkCases applies each case to two new instances, one after the other.
+func (h BatchHarness) checkCases(c *check) {
 	if len(h.Cases) == 0 {
 		c.Skip("the harness has no Cases")
 	}
@@ -76,20 +76,20 @@ func (h BatchHarness) cases(c *check) {
 				c.Errorf("case %s: %v", tc.Name, err)
 				break
 			}
-			text := h.holds(c, i, tc)
+			text := h.runCase(c, i, tc)
 			if text != "" && n == 1 {
-				c.breaks(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
+				c.addFinding(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
 			} else if text != "" {
 				c.Errorf("case %s: %s", tc.Name, text)
 				break
 			}
 		}
 	}
-	time.Sleep(late) // a goroutine that ApplyBatch has started gives no signal
+	time.Sleep(emitGrace) // a goroutine that ApplyBatch has started gives no signal
 }
 
-// holds applies a case; it returns what is not as it says.
-func (h BatchHarness) holds(c *check, i *instance[plugin.BatchTransform], tc BatchCase) string {
+// runCase applies a case; it returns what is not as it says.
+func (h BatchHarness) runCase(c *check, i *instance[plugin.BatchTransform], tc BatchCase) string {
 	out, err := applyBatch(c, i, tc.window())
 	if (err != nil) != (tc.Error != "") || err != nil && !strings.Contains(err.Error(), tc.Error) {
 		return fmt.Sprintf("the error is %v, want %q", err, tc.Error)
@@ -105,12 +105,12 @@ func (h BatchHarness) holds(c *check, i *instance[plugin.BatchTransform], tc Bat
 	return ""
 }
 
-// again applies all cases to one instance for each of the options, and that several times.
-func (h BatchHarness) again(c *check) {
+// checkReuse applies all cases to one instance for each of the options, and that several times.
+func (h BatchHarness) checkReuse(c *check) {
 	if h.Stateful {
 		c.Skip("the transform is stateful")
 	}
-	for _, of := range h.different() {
+	for _, of := range h.distinctOptions() {
 		i, err := configure(c, h.typ(), of.Options)
 		if err != nil {
 			continue // another rule says so
@@ -120,7 +120,7 @@ func (h BatchHarness) again(c *check) {
 				if tc.Options != of.Options {
 					continue
 				}
-				if text := h.holds(c, i, tc); text != "" {
+				if text := h.runCase(c, i, tc); text != "" {
 					c.Errorf("case %s, on an instance that was used before: %s", tc.Name, text)
 					return
 				}
@@ -129,15 +129,15 @@ func (h BatchHarness) again(c *check) {
 	}
 }
 
-// any applies windows with odd events, and one with all of them.
-func (h BatchHarness) any(c *check) {
-	for _, tc := range h.different() {
+// checkAnyWindow applies windows with odd events, and one with all of them.
+func (h BatchHarness) checkAnyWindow(c *check) {
+	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.typ(), tc.Options)
 		if err != nil {
 			continue
 		}
 		all := plugin.Window{}
-		for what, e := range anyEvents() {
+		for what, e := range unusualEvents() {
 			all.Events = append(all.Events, e)
 			_, err := applyBatch(c, i, plugin.Window{Events: []*event.Event{e}})
 			if plugin.IsUnavailable(err) && !h.hasServer() {
@@ -148,8 +148,8 @@ func (h BatchHarness) any(c *check) {
 	}
 }
 
-// different returns a case of each of the options, the first few.
-func (h BatchHarness) different() (out []BatchCase) {
+// distinctOptions returns a case of each of the options, the first few.
+func (h BatchHarness) distinctOptions() (out []BatchCase) {
 	for _, tc := range h.Cases {
 		if !slices.ContainsFunc(out, func(o BatchCase) bool { return o.Options == tc.Options }) && len(out) < 8 {
 			out = append(out, tc)
@@ -158,47 +158,47 @@ func (h BatchHarness) different() (out []BatchCase) {
 	return out
 }
 
-// ends applies with a context that has ended, and ends one while a server does not answer.
-func (h BatchHarness) ends(c *check) {
-	for _, tc := range h.different() {
+// checkContext applies with a context that has ended, and ends one while a server does not answer.
+func (h BatchHarness) checkContext(c *check) {
+	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.typ(), tc.Options)
 		if err != nil {
 			continue
 		}
 		emitted := 0
 		err = c.await("ApplyBatch", c.begin("ApplyBatch", func() error {
-			return i.impl.ApplyBatch(ended(), tc.window(), func(*event.Event) { emitted++ })
+			return i.impl.ApplyBatch(endedContext(), tc.window(), func(*event.Event) { emitted++ })
 		}))
 		if err == nil && tc.Error == "" && emitted != len(tc.Out) {
-			c.breaks(ruleBatchCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
+			c.addFinding(ruleBatchCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
 		}
 	}
 	if !h.hasServer() {
 		return
 	}
-	silent, opts := newRelay(c, ""), h.Type.Defaults()
-	h.first(opts)
+	silent, opts := newProxy(c, ""), h.Type.Defaults()
+	h.setFirstOptions(opts)
 	addresses(opts, func(string) string { return silent.addr })
 	if i, err := tryBuild(c, h.typ(), Name, opts); err == nil {
-		_ = c.until(silent, "ApplyBatch", func(ctx context.Context) error {
+		_ = c.callUntilArrival(silent, "ApplyBatch", func(ctx context.Context) error {
 			return i.impl.ApplyBatch(ctx, h.firstCase().window(), func(*event.Event) {})
 		})
 	}
 }
 
-// away applies where the server is away.
-func (h BatchHarness) away(c *check) {
+// checkUnavailable applies where the server is away.
+func (h BatchHarness) checkUnavailable(c *check) {
 	if !h.hasServer() {
 		c.Skip("the options have no address of this machine")
 	}
 	opts := h.Type.Defaults()
-	h.first(opts)
+	h.setFirstOptions(opts)
 	addresses(opts, func(string) string { return "127.0.0.1:1" })
 	i := build(c, h.typ(), opts)
-	told := i.quietSince()
+	checkLog := i.logCheck()
 	for range 2 {
 		_, err := applyBatch(c, i, h.firstCase().window())
-		told("ApplyBatch", err)
+		checkLog("ApplyBatch", err)
 		if err == nil {
 			c.Skip("it does without its server")
 		}

@@ -22,7 +22,7 @@ const (
 // call calls a method of the plugin as the router does: with a recover, and a context that ends when
 // the method has returned. It ends the rule where the method does not return.
 func (c *check) call(ctx context.Context, method string, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.suite.patience(c.suite.arrives))
+	ctx, cancel := context.WithTimeout(ctx, c.suite.timeout(c.suite.arrivalTimeout))
 	defer cancel()
 	done := c.begin(method, func() error { return f(ctx) })
 	select {
@@ -40,15 +40,15 @@ func (c *check) begin(method string, f func() error) <-chan error {
 		err, returned := error(nil), false
 		defer func() {
 			if p := recover(); p != nil {
-				c.breaks(rulePanics, "%s panics: %v%s", method, p, place(debug.Stack()))
+				c.addFinding(rulePanics, "%s panics: %v%s", method, p, panicLocation(debug.Stack()))
 				err = errPanicked
 			} else if !returned {
-				c.breaks(rulePanics, "%s ends the goroutine that has called it", method)
+				c.addFinding(rulePanics, "%s ends the goroutine that has called it", method)
 				err = errPanicked
 			}
 			done <- err
 		}()
-		err = c.judged(method, f())
+		err = c.checkError(method, f())
 		returned = true
 	}()
 	return done
@@ -56,42 +56,42 @@ func (c *check) begin(method string, f func() error) <-chan error {
 
 // await waits for a method whose context has ended.
 func (c *check) await(method string, done <-chan error) error {
-	d := c.suite.patience(c.suite.returns)
-	late := time.NewTimer(d)
-	defer late.Stop()
+	d := c.suite.timeout(c.suite.returnTimeout)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-late.C:
+	case <-timer.C:
 	}
-	c.waited()
-	c.breaks(ruleContext, "%s has not returned although its context has ended", method)
+	c.timedOut()
+	c.addFinding(ruleContext, "%s has not returned although its context has ended", method)
 	c.stop()
 	return nil
 }
 
-// ended is a context that has ended.
-func ended() context.Context {
+// endedContext is a context that has ended.
+func endedContext() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// judged looks at an error as such.
-func (c *check) judged(method string, err error) error {
+// checkError looks at an error as such.
+func (c *check) checkError(method string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.IsNil() {
-		c.breaks(ruleErrors, "%s returns a nil %T, which is not nil as an error: return nil", method, err)
+		c.addFinding(ruleErrors, "%s returns a nil %T, which is not nil as an error: return nil", method, err)
 		return nil
 	}
 	text := err.Error()
 	if strings.TrimSpace(text) == "" {
-		c.breaks(ruleErrors, "%s returns an error without text (%T)", method, err)
+		c.addFinding(ruleErrors, "%s returns an error without text (%T)", method, err)
 	}
 	if d := plugin.RetryDelay(err); d < 0 {
-		c.breaks(ruleErrors, "%s returns plugin.RetryAfter with a negative pause", method)
+		c.addFinding(ruleErrors, "%s returns plugin.RetryAfter with a negative pause", method)
 	}
 	return err
 }
@@ -100,18 +100,18 @@ func (c *check) judged(method string, err error) error {
 func (c *check) outcomes(err error, n int) (each []error, single bool) {
 	each, single = plugin.Outcomes(err, n)
 	if each[0] != nil && !single && (strings.HasPrefix(each[0].Error(), "plugin.Failed has the index") || strings.HasPrefix(each[0].Error(), "plugin.Delivered has the count")) {
-		c.breaks(ruleErrors, "Write: %v", each[0])
+		c.addFinding(ruleErrors, "Write: %v", each[0])
 	}
 	if single && plugin.IsPermanent(err) && !slices.ContainsFunc(each, plugin.IsPermanent) {
-		c.breaks(ruleErrors, "Write marks by plugin.Permanent what plugin.Failed or plugin.Delivered returns: mark the errors within it")
+		c.addFinding(ruleErrors, "Write marks by plugin.Permanent what plugin.Failed or plugin.Delivered returns: mark the errors within it")
 	}
 	return each, single
 }
 
 var frame = regexp.MustCompile(`(?m)^(\S.*)\(.*\)\n\t(\S+:\d+)`)
 
-// place says where a panic was.
-func place(stack []byte) string {
+// panicLocation says where a panic was.
+func panicLocation(stack []byte) string {
 	after := false
 	for _, m := range frame.FindAllStringSubmatch(string(stack), -1) {
 		if strings.HasPrefix(m[1], "panic") {

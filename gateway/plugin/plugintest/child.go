@@ -28,21 +28,21 @@ func runChild(t *testing.T, rules []rule) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	say := func(m message) {
+	send := func(m message) {
 		line, _ := json.Marshal(m)
 		_, _ = file.Write(append(line, '\n'))
 	}
-	set := usual()
-	set.alone = true
-	s := &suite{t: t, settings: set, report: func(f finding) { say(message{Finding: &f}) }}
+	set := defaultSettings()
+	set.ownProcess = true
+	s := &suite{t: t, settings: set, report: func(f finding) { send(message{Finding: &f}) }}
 	from, _ := strconv.Atoi(os.Getenv(childFrom))
 	for n, r := range rules {
 		if n >= from {
-			say(message{Begin: &n})
-			say(message{Begin: &n, Skipped: s.run(r)})
+			send(message{Begin: &n})
+			send(message{Begin: &n, Skipped: s.run(r)})
 		}
 	}
-	say(message{Done: true})
+	send(message{Done: true})
 }
 
 // endWithParent ends the process where its parent has ended.
@@ -61,8 +61,8 @@ func endWithParent(done <-chan struct{}) {
 	}
 }
 
-// child runs the test once more, in a process that runs the suite.
-func child(t *testing.T, file string, call, from int) (output string, err error) {
+// spawnChild runs the test once more, in a process that runs the suite.
+func spawnChild(t *testing.T, file string, call, from int) (output string, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

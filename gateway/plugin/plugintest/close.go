@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	ruleUnused = "Close works where the plugin was never used"
-	ruleTwice  = "Close may be called twice"
-	ruleLeft   = "Close leaves no goroutine, connection or file behind"
+	ruleCloseUnused = "Close works where the plugin was never used"
+	ruleCloseTwice  = "Close may be called twice"
+	ruleLeaks       = "Close leaves no goroutine, connection or file behind"
 )
 
-func (s subject[T]) unused(c *check) {
+func (s subject[T]) checkCloseUnused(c *check) {
 	i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
 	if err := i.close(); err != nil && err != errPanicked {
 		c.Errorf("Close: %v", err)
 	}
 }
 
-func (s subject[T]) twice(c *check) {
+func (s subject[T]) checkCloseTwice(c *check) {
 	for _, used := range []bool{false, true} {
 		i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
 		closer, ok := any(i.impl).(plugin.Closer)
@@ -40,45 +40,45 @@ func (s subject[T]) twice(c *check) {
 	}
 }
 
-// closeEnds calls Close with a context that has ended: what is on its way is given up.
-func (s subject[T]) closeEnds(c *check) {
+// checkCloseContext calls Close with a context that has ended: what is on its way is given up.
+func (s subject[T]) checkCloseContext(c *check) {
 	i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
 	closer, ok := any(i.impl).(plugin.Closer)
 	if !ok {
 		return
 	}
 	s.use(c, i)
-	i.end()
+	i.cancel()
 	i.closed = true
-	_ = c.await("Close", c.begin("Close", func() error { return closer.Close(ended()) }))
+	_ = c.await("Close", c.begin("Close", func() error { return closer.Close(endedContext()) }))
 }
 
-// afterClose has the world go on for a moment after Close.
-func (s subject[T]) afterClose(c *check) {
+// checkAfterClose has the world go on for a moment after Close.
+func (s subject[T]) checkAfterClose(c *check) {
 	var i *instance[T]
 	id := c.labelled(func() {
 		i = build(c, s.typ, optionsOf(c, s.typ, s.reachable))
 		s.use(c, i)
 		_ = i.close()
 	})
-	if len(c.goneSoon(id, 300*time.Millisecond)) > 0 {
+	if len(c.waitGoroutinesFor(id, 300*time.Millisecond)) > 0 {
 		time.Sleep(200 * time.Millisecond) // a goroutine is left that may log
 	}
-	for _, text := range i.journal.lateLines() {
+	for _, text := range i.log.linesAfterClose() {
 		c.Errorf("it logs after Close has returned: %s", text)
 	}
 	if _, ok := any(i.impl).(plugin.Closer); ok { // a call that the router has given up may come late
-		s.fail(c, i)
+		s.provokeErrors(c, i)
 	}
 }
 
-// leaves uses instances one after the other and looks at what is left of them.
-func (s subject[T]) leaves(c *check) {
+// checkLeaks uses instances one after the other and looks at what is left of them.
+func (s subject[T]) checkLeaks(c *check) {
 	opts := optionsOf(c, s.typ, s.reachable)
-	relays := map[string]*relay{}
+	relays := map[string]*proxy{}
 	addresses(opts, func(addr string) string {
 		if relays[addr] == nil {
-			relays[addr] = newRelay(c, addr)
+			relays[addr] = newProxy(c, addr)
 		}
 		return relays[addr].addr
 	})
@@ -90,30 +90,30 @@ func (s subject[T]) leaves(c *check) {
 			s.use(c, i)
 			_ = i.close()
 		})
-		if left := c.gone(id); len(left) > 0 {
+		if left := c.waitGoroutines(id); len(left) > 0 {
 			c.Errorf("goroutines run on after Close, in %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(left))), ", "))
 			return
 		}
 		for _, r := range relays {
-			if !c.settle(func() bool { return r.open() == 0 }) {
-				c.waited()
+			if !c.poll(func() bool { return r.open() == 0 }) {
+				c.timedOut()
 				c.Errorf("%d connections are open after Close", r.open())
 				return
 			}
 		}
 		if round == 0 { // the first one warms up what is there once
-			s.leavesUnused(c, opts)
+			s.checkLeaksUnused(c, opts)
 		}
 		files = append(files, openFiles())
 	}
-	if c.suite.alone && files[1] > files[0] && files[2] > files[1] && !c.settle(func() bool { return openFiles() <= files[1] }) {
+	if c.suite.ownProcess && files[1] > files[0] && files[2] > files[1] && !c.poll(func() bool { return openFiles() <= files[1] }) {
 		c.Errorf("files or connections stay open after Close: %d, %d and %d after one instance each", files[0], files[1], files[2])
 	}
 }
 
-// leavesUnused looks at what is left of an instance that was built, and of one that was closed
+// checkLeaksUnused looks at what is left of an instance that was built, and of one that was closed
 // when its server was away.
-func (s subject[T]) leavesUnused(c *check, opts any) {
+func (s subject[T]) checkLeaksUnused(c *check, opts any) {
 	for what, o := range map[string]any{"that was never used": opts, "whose server was away": nil} {
 		id := c.labelled(func() {
 			if o == nil {
@@ -127,11 +127,11 @@ func (s subject[T]) leavesUnused(c *check, opts any) {
 				return
 			}
 			if what == "whose server was away" {
-				s.fail(c, i)
+				s.provokeErrors(c, i)
 			}
 			_ = i.close()
 		})
-		if left := c.gone(id); len(left) > 0 {
+		if left := c.waitGoroutines(id); len(left) > 0 {
 			c.Errorf("goroutines of an instance %s run on after Close, in %s", what, left[0])
 		}
 	}
@@ -149,10 +149,10 @@ func openFiles() (n int) {
 	return n
 }
 
-// goneSoon is as gone, for less time.
-func (c *check) goneSoon(id string, d time.Duration) (left []string) {
+// waitGoroutinesFor is as gone, for less time.
+func (c *check) waitGoroutinesFor(id string, d time.Duration) (left []string) {
 	end := time.Now().Add(d)
-	for left = running(id); len(left) > 0 && time.Now().Before(end); left = running(id) {
+	for left = goroutinesWith(id); len(left) > 0 && time.Now().Before(end); left = goroutinesWith(id) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return left

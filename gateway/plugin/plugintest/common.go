@@ -28,27 +28,27 @@ type subject[T any] struct {
 	// what other rules check.
 	use func(c *check, i *instance[T])
 	// works uses an instance, and says what does not work.
-	works func(c *check, i *instance[T]) error
-	bad   map[string]string
+	works          func(c *check, i *instance[T]) error
+	invalidOptions map[string]string
 	// serves says that the harness has a hook for each instance, which is not called concurrently.
-	serves bool
+	hasServe bool
 }
 
-// common are the rules for plugins of every kind.
-func common[T any](s subject[T]) []rule {
+// commonRules are the rules for plugins of every kind.
+func commonRules[T any](s subject[T]) []rule {
 	return []rule{
-		{ruleType, s.described}, {ruleMethods, s.methods}, {ruleOptions, s.documented}, {ruleDefaults, s.defaults},
-		{ruleReadme, s.readme}, {ruleBuild, s.builds}, {ruleBad, s.refuses},
-		{ruleUnused, s.unused}, {ruleTwice, s.twice}, {ruleContext, s.closeEnds}, {ruleAfterClose, s.afterClose},
-		{ruleLeft, s.leaves}, {ruleInstances, s.instances}, {ruleMetrics, metrics(s)}, {ruleSecrets, s.secrets},
-		{ruleProbe, s.probe},
+		{ruleType, s.checkDescription}, {ruleMethods, s.checkMethods}, {ruleOptions, s.checkOptions}, {ruleDefaults, s.checkDefaults},
+		{ruleReadme, s.checkReadme}, {ruleBuild, s.checkBuild}, {ruleInvalidOptions, s.checkInvalidOptions},
+		{ruleCloseUnused, s.checkCloseUnused}, {ruleCloseTwice, s.checkCloseTwice}, {ruleContext, s.checkCloseContext}, {ruleAfterClose, s.checkAfterClose},
+		{ruleLeaks, s.checkLeaks}, {ruleInstances, s.checkInstances}, {ruleMetrics, checkMetrics(s)}, {ruleSecrets, s.checkSecrets},
+		{ruleProbe, s.checkProbe},
 		{rulePanics, nil}, {ruleContext, nil}, {ruleErrors, nil}, {ruleLogged, nil}, {ruleProcess, nil}, {ruleRace, nil},
 	}
 }
 
-// instances builds others with other options beside one, uses several at the same time, and one when
+// checkInstances builds others with other options beside one, uses several at the same time, and one when
 // another is closed.
-func (s subject[T]) instances(c *check) {
+func (s subject[T]) checkInstances(c *check) {
 	opts := optionsOf(c, s.typ, s.reachable)
 	before := processState()
 	defer func() {
@@ -62,16 +62,16 @@ func (s subject[T]) instances(c *check) {
 	if s.unreachable != nil {
 		_, _ = tryBuild(c, s.typ, "another", optionsOf(c, s.typ, s.unreachable))
 	}
-	holds := func(i *instance[T], when string) {
+	checkWorks := func(i *instance[T], when string) {
 		if err := s.works(c, i); err != nil && err != errPanicked {
 			c.Errorf("an instance does not work %s: %v", when, err)
 		}
 	}
-	holds(a, "when another was built with other options")
-	holds(b, "beside another")
+	checkWorks(a, "when another was built with other options")
+	checkWorks(b, "beside another")
 	_ = a.close()
-	holds(b, "when another was closed")
-	if s.serves {
+	checkWorks(b, "when another was closed")
+	if s.hasServe {
 		return
 	}
 	var both sync.WaitGroup
@@ -91,9 +91,9 @@ func processState() map[string]any {
 	}
 }
 
-// fail does with an instance what cannot succeed, since its server is away, and returns the errors.
-func (s subject[T]) fail(c *check, i *instance[T]) (errs []error) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.suite.patience(2*time.Second))
+// provokeErrors does with an instance what cannot succeed, since its server is away, and returns the errors.
+func (s subject[T]) provokeErrors(c *check, i *instance[T]) (errs []error) {
+	ctx, cancel := context.WithTimeout(c.ctx, c.suite.timeout(2*time.Second))
 	defer cancel()
 	try := func(method string, f func(context.Context) error) {
 		if err := c.call(ctx, method, f); err != nil && !errors.Is(err, errPanicked) {
@@ -102,9 +102,9 @@ func (s subject[T]) fail(c *check, i *instance[T]) (errs []error) {
 	}
 	switch x := any(i.impl).(type) {
 	case plugin.Source:
-		out := newOutput(c)
+		out := newRecordingOutput(c)
 		try("Run", func(ctx context.Context) error { return x.Run(ctx, out) })
-		out.finish()
+		out.endRun()
 	case plugin.Sink:
 		if o, ok := any(x).(plugin.Opener); ok {
 			try("Open", o.Open)
@@ -122,9 +122,9 @@ func (s subject[T]) fail(c *check, i *instance[T]) (errs []error) {
 	return errs
 }
 
-// probe looks at a Prober where its server is, is away, and does not answer.
-func (s subject[T]) probe(c *check) {
-	look := func(opts any, ctx context.Context) []plugin.Finding {
+// checkProbe looks at a Prober where its server is, is away, and does not answer.
+func (s subject[T]) checkProbe(c *check) {
+	probe := func(opts any, ctx context.Context) []plugin.Finding {
 		i := build(c, s.typ, opts)
 		p, ok := any(i.impl).(plugin.Prober)
 		if !ok {
@@ -143,24 +143,24 @@ func (s subject[T]) probe(c *check) {
 		_ = i.close()
 		return found
 	}
-	look(optionsOf(c, s.typ, s.reachable), c.ctx)
-	look(optionsOf(c, s.typ, s.reachable), ended())
+	probe(optionsOf(c, s.typ, s.reachable), c.ctx)
+	probe(optionsOf(c, s.typ, s.reachable), endedContext())
 	if s.unreachable == nil {
 		return
 	}
 	worst := plugin.OK
-	for _, f := range look(optionsOf(c, s.typ, s.unreachable), c.ctx) {
+	for _, f := range probe(optionsOf(c, s.typ, s.unreachable), c.ctx) {
 		worst = max(worst, f.Level)
 	}
 	if worst == plugin.OK {
 		c.Errorf("its server is away, and no finding says so")
 	}
-	silent, addrs := newRelay(c, ""), 0
+	silent, addrs := newProxy(c, ""), 0
 	opts := optionsOf(c, s.typ, s.unreachable)
 	addrs = len(addresses(opts, func(string) string { return silent.addr }))
 	if addrs > 0 {
-		ctx, cancel := context.WithTimeout(c.ctx, c.suite.patience(time.Second))
+		ctx, cancel := context.WithTimeout(c.ctx, c.suite.timeout(time.Second))
 		defer cancel()
-		look(opts, ctx)
+		probe(opts, ctx)
 	}
 }

@@ -7,13 +7,13 @@ import (
 )
 
 var (
-	deadly = regexp.MustCompile(`(?m)^(panic|fatal error): (.*)`)
-	access = regexp.MustCompile(`(?m)^(Read|Write|Previous read|Previous write) at .*\n  (\S+)\n\s+(\S+:\d+)`)
+	crashLine  = regexp.MustCompile(`(?m)^(panic|fatal error): (.*)`)
+	raceAccess = regexp.MustCompile(`(?m)^(Read|Write|Previous read|Previous write) at .*\n  (\S+)\n\s+(\S+:\d+)`)
 )
 
-// death says in one line why a process ended.
-func death(text string) string {
-	m := deadly.FindStringSubmatchIndex(text)
+// crashReason says in one line why a process ended.
+func crashReason(text string) string {
+	m := crashLine.FindStringSubmatchIndex(text)
 	if m == nil {
 		return "it has said nothing"
 	}
@@ -26,14 +26,14 @@ func death(text string) string {
 	return oneLine(why)
 }
 
-// raced returns the first data race that the race detector has seen.
-func raced(text string) (finding, bool) {
+// firstRace returns the first data race that the race detector has seen.
+func firstRace(text string) (finding, bool) {
 	_, report, ok := strings.Cut(text, "WARNING: DATA RACE")
 	if !ok {
 		return finding{}, false
 	}
 	var parts []string
-	for _, m := range access.FindAllStringSubmatch(report, 2) {
+	for _, m := range raceAccess.FindAllStringSubmatch(report, 2) {
 		parts = append(parts, fmt.Sprintf("%s in %s (%s)", strings.ToLower(m[1]), m[2], m[3]))
 	}
 	return finding{ruleRace, oneLine(strings.Join(parts, ", "))}, true

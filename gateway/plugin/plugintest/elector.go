@@ -16,8 +16,8 @@ func (h SourceHarness) candidate(c *check, opts any) plugin.Elector {
 	return e
 }
 
-// campaigns has a candidate campaign for a name that is free, or becomes free.
-func (h SourceHarness) campaigns(c *check, opts any, name string, above int64) plugin.Leadership {
+// campaign has a candidate campaign for a name that is free, or becomes free.
+func (h SourceHarness) campaign(c *check, opts any, name string, above int64) plugin.Leadership {
 	e := h.candidate(c, opts)
 	var l plugin.Leadership
 	err := c.call(c.ctx, "Campaign", func(ctx context.Context) (err error) {
@@ -33,7 +33,7 @@ func (h SourceHarness) campaigns(c *check, opts any, name string, above int64) p
 	return l
 }
 
-func (h SourceHarness) elects(c *check) {
+func (h SourceHarness) checkElection(c *check) {
 	if !h.Type.Has(plugin.ElectsLeader) {
 		c.Skip("the type has no capability ElectsLeader")
 	}
@@ -43,16 +43,16 @@ func (h SourceHarness) elects(c *check) {
 	resign := func(l plugin.Leadership) {
 		_ = c.call(c.ctx, "Resign", func(context.Context) error { l.Resign(); return nil })
 	}
-	first := h.campaigns(c, opts, name, 0)
+	first := h.campaign(c, opts, name, 0)
 	if err := confirm(first); err != nil {
 		c.Errorf("the leader is not confirmed: %v", err)
 	}
 	if d := first.Lease(); d < 0 {
 		c.Errorf("the lease is %v", d)
 	}
-	resign(h.campaigns(c, opts, "another name", 0))
-	won, wait := h.standsBy(c, opts, name)
-	h.givesUp(c, opts, name)
+	resign(h.campaign(c, opts, "another name", 0))
+	won, wait := h.startStandby(c, opts, name)
+	h.checkCampaignCancelled(c, opts, name)
 	resign(first)
 	second := wait()
 	_ = won
@@ -67,13 +67,13 @@ func (h SourceHarness) elects(c *check) {
 	}
 	resign(second)
 	resign(second) // the router may, after an error
-	raised := h.campaigns(c, opts, "raised", second.Term()+1000)
+	raised := h.campaign(c, opts, "raised", second.Term()+1000)
 	if raised.Term() <= second.Term()+1000 {
 		c.Errorf("the term is %d, and a sink has seen %d", raised.Term(), second.Term()+1000)
 	}
 	resign(raised)
-	third := h.campaigns(c, opts, name, 0)
-	if err := c.await("Confirm", c.begin("Confirm", func() error { return third.Confirm(ended()) })); err == nil && third.Lease() > 0 {
+	third := h.campaign(c, opts, name, 0)
+	if err := c.await("Confirm", c.begin("Confirm", func() error { return third.Confirm(endedContext()) })); err == nil && third.Lease() > 0 {
 		c.Errorf("a Confirm whose context has ended confirms")
 	}
 	if h.TakeLock != nil {
@@ -85,8 +85,8 @@ func (h SourceHarness) elects(c *check) {
 	resign(third)
 }
 
-// standsBy has a candidate wait for another leader, and returns a function that waits until it leads.
-func (h SourceHarness) standsBy(c *check, opts any, name string) (won <-chan plugin.Leadership, wait func() plugin.Leadership) {
+// startStandby has a candidate wait for another leader, and returns a function that waits until it leads.
+func (h SourceHarness) startStandby(c *check, opts any, name string) (won <-chan plugin.Leadership, wait func() plugin.Leadership) {
 	e := h.candidate(c, opts)
 	waiting, leads := make(chan struct{}, 1000), make(chan plugin.Leadership, 1)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -109,28 +109,28 @@ func (h SourceHarness) standsBy(c *check, opts any, name string) (won <-chan plu
 		c.Fatalf("two lead at the same time, in terms %d and before", l.Term())
 	case err := <-done:
 		c.Fatalf("Campaign returns while another leads: %v", err)
-	case <-time.After(c.suite.patience(c.suite.arrives)):
-		c.waited()
+	case <-time.After(c.suite.timeout(c.suite.arrivalTimeout)):
+		c.timedOut()
 		c.Fatalf("standby is not called while another leads")
 	}
 	return leads, func() plugin.Leadership {
 		select {
 		case l := <-leads:
 			return l
-		case <-time.After(c.suite.patience(2 * c.suite.arrives)):
-			c.waited()
+		case <-time.After(c.suite.timeout(2 * c.suite.arrivalTimeout)):
+			c.timedOut()
 			c.Fatalf("a leader has resigned, and the next one does not lead")
 			return nil
 		}
 	}
 }
 
-// givesUp ends the context of a candidate that stands by.
-func (h SourceHarness) givesUp(c *check, opts any, name string) {
+// checkCampaignCancelled ends the context of a candidate that stands by.
+func (h SourceHarness) checkCampaignCancelled(c *check, opts any, name string) {
 	e := h.candidate(c, opts)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	time.AfterFunc(c.suite.patience(c.suite.arrives), cancel)
+	time.AfterFunc(c.suite.timeout(c.suite.arrivalTimeout), cancel)
 	done := c.begin("Campaign", func() error {
 		l, err := e.Campaign(ctx, name, 0, func(string) { cancel() })
 		if l != nil && err == nil {

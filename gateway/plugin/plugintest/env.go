@@ -37,7 +37,7 @@ func Now() time.Time { return time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC) }
 // Mounter is a [plugin.Mounter] that serves the mounted handlers.
 type Mounter struct {
 	Pages, Upgrades *http.ServeMux
-	late            func() // called when something is mounted too late; nil while it is not
+	onLateMount     func() // called when something is mounted too late; nil while it is not
 }
 
 // NewMounter returns an empty Mounter.
@@ -52,8 +52,8 @@ func (m *Mounter) HandleUpgrade(pattern string, h http.Handler) error {
 }
 
 func (m *Mounter) mount(on *http.ServeMux, pattern string, h http.Handler) (err error) {
-	if m.late != nil {
-		m.late()
+	if m.onLateMount != nil {
+		m.onLateMount()
 		return fmt.Errorf("%s: mount all handlers while the plugin is built", pattern)
 	}
 	defer func() {
@@ -65,26 +65,26 @@ func (m *Mounter) mount(on *http.ServeMux, pattern string, h http.Handler) (err 
 	return nil
 }
 
-// journal keeps what an instance writes to its log.
-type journal struct {
+// logRecorder keeps what an instance writes to its log.
+type logRecorder struct {
 	mu     sync.Mutex
 	lines  []line
 	closed bool // the instance was closed
 }
 
 type line struct {
-	level slog.Level
-	text  string
-	late  bool // it came when the instance was closed
+	level      slog.Level
+	text       string
+	afterClose bool // it came when the instance was closed
 }
 
 var logLevel = regexp.MustCompile(`level=(\w+)`)
 
 // Write is part of [io.Writer].
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logRecorder) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	l := line{text: strings.TrimSpace(string(p)), late: j.closed}
+	l := line{text: strings.TrimSpace(string(p)), afterClose: j.closed}
 	if m := logLevel.FindSubmatch(p); m != nil {
 		_ = l.level.UnmarshalText(m[1])
 	}
@@ -92,38 +92,38 @@ func (j *journal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (j *journal) close() {
+func (j *logRecorder) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
 }
 
-func (j *journal) all() []line {
+func (j *logRecorder) all() []line {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return append([]line(nil), j.lines...)
 }
 
 // env is an environment that notes what the instance does with it. alive ends before Close.
-func (c *check) env(kind plugin.Kind, name string, alive context.Context, journal *journal) (plugin.Env, *prometheus.Registry) {
+func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log *logRecorder) (plugin.Env, *prometheus.Registry) {
 	all := prometheus.NewRegistry()
-	own := &ownNames{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, all), check: c}
+	own := &checkedRegisterer{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, all), check: c}
 	return plugin.Env{
-		Name: name, Log: slog.New(slog.NewTextHandler(journal, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Name: name, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: own, HTTP: NewMounter(), Now: Now,
 		NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
 		Go: func(f func(context.Context)) {
 			go func() {
 				defer func() {
 					if p := recover(); p != nil {
-						c.breaks(rulePanics, "a function that Env.Go runs panics: %v%s", p, place(debug.Stack()))
+						c.addFinding(rulePanics, "a function that Env.Go runs panics: %v%s", p, panicLocation(debug.Stack()))
 					}
 				}()
-				f(alive)
+				f(lifetime)
 			}()
 		},
 	}, all
 }
 
-// unlabelled is for goroutines of the suite that outlive a rule.
-func unlabelled() { pprof.SetGoroutineLabels(context.Background()) }
+// clearLabels is for goroutines of the suite that outlive a rule.
+func clearLabels() { pprof.SetGoroutineLabels(context.Background()) }

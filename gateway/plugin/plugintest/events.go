@@ -17,7 +17,7 @@ import (
 func (c *check) numbered(from, n int) (batch []*event.Event) {
 	from += c.base
 	for i := range n {
-		batch = append(batch, roomy(&event.Event{
+		batch = append(batch, withSpareCapacity(&event.Event{
 			ID: fmt.Sprint("id-", from+i), Source: "test", Channel: "test", Key: fmt.Sprint("key-", (from+i)%3), Time: time.Now(),
 			Data:  []byte(fmt.Sprintf(`{"number":%d,"text":"é"}`, from+i)),
 			Attrs: []event.Attr{{Name: "table", Value: "orders"}},
@@ -32,9 +32,9 @@ var numberOf = regexp.MustCompile(`^\{"number":(-?\d+),?`)
 func (c *check) stale(payload string) bool {
 	if m := numberOf.FindStringSubmatch(payload); m != nil {
 		n, _ := strconv.Atoi(m[1])
-		return n < c.base || n >= c.base+perRule
+		return n < c.base || n >= c.base+eventsPerRule
 	}
-	for _, e := range anyEvents() {
+	for _, e := range unusualEvents() {
 		if payload == string(e.Data) {
 			return true
 		}
@@ -42,8 +42,8 @@ func (c *check) stale(payload string) bool {
 	return false
 }
 
-// roomy gives bytes and attributes of an event more room than they take.
-func roomy(e *event.Event) *event.Event {
+// withSpareCapacity gives bytes and attributes of an event more room than they take.
+func withSpareCapacity(e *event.Event) *event.Event {
 	if e.Data != nil {
 		e.Data = append(make([]byte, 0, len(e.Data)+16), e.Data...)
 		copy(e.Data[len(e.Data):cap(e.Data)], "room-room-room-r")
@@ -54,21 +54,21 @@ func roomy(e *event.Event) *event.Event {
 	return e
 }
 
-// copied is an event as it was.
-type copied struct {
-	of    *event.Event
-	event event.Event
-	room  string // the bytes behind Data
-	attrs []event.Attr
-	tried event.Attempts
-	fence event.Fence
+// snapshot is an event as it was.
+type snapshot struct {
+	original *event.Event
+	event    event.Event
+	spare    string // the bytes behind Data
+	attrs    []event.Attr
+	attempts event.Attempts
+	fence    event.Fence
 }
 
-func copyOf(e *event.Event) copied {
-	c := copied{of: e, event: *e, room: string(e.Data[len(e.Data):cap(e.Data)]), attrs: slices.Clone(e.Attrs[:cap(e.Attrs)])}
+func snapshotOf(e *event.Event) snapshot {
+	c := snapshot{original: e, event: *e, spare: string(e.Data[len(e.Data):cap(e.Data)]), attrs: slices.Clone(e.Attrs[:cap(e.Attrs)])}
 	c.event.Data = bytes.Clone(e.Data)
 	if e.Attempts != nil {
-		c.tried = *e.Attempts
+		c.attempts = *e.Attempts
 	}
 	if e.Fence != nil {
 		c.fence = *e.Fence
@@ -76,16 +76,16 @@ func copyOf(e *event.Event) copied {
 	return c
 }
 
-func copiesOf(batch []*event.Event) (out []copied) {
+func snapshotsOf(batch []*event.Event) (out []snapshot) {
 	for _, e := range batch {
-		out = append(out, copyOf(e))
+		out = append(out, snapshotOf(e))
 	}
 	return out
 }
 
-// changed says what of the event has changed; "" where nothing has.
-func (c copied) changed() string {
-	e, was := c.of, c.event
+// diff says what of the event has changed; "" where nothing has.
+func (c snapshot) diff() string {
+	e, was := c.original, c.event
 	switch {
 	case !bytes.Equal(e.Data, was.Data):
 		return fmt.Sprintf("the bytes %.60q are now %.60q", was.Data, e.Data)
@@ -99,20 +99,20 @@ func (c copied) changed() string {
 		return fmt.Sprintf("%d attributes are now %d", len(was.Attrs), len(e.Attrs))
 	case cap(e.Attrs) == len(c.attrs) && !slices.Equal(e.Attrs[:cap(e.Attrs)], c.attrs):
 		return fmt.Sprintf("the attributes %v, or the room behind them, are now %v", was.Attrs, e.Attrs[:cap(e.Attrs)])
-	case e.Attempts != was.Attempts || e.Attempts != nil && *e.Attempts != c.tried, e.Fence != was.Fence || e.Fence != nil && *e.Fence != c.fence:
+	case e.Attempts != was.Attempts || e.Attempts != nil && *e.Attempts != c.attempts, e.Fence != was.Fence || e.Fence != nil && *e.Fence != c.fence:
 		return "the fence, or what is known of attempts, has changed"
-	case string(e.Data[len(e.Data):cap(e.Data)]) != c.room:
+	case string(e.Data[len(e.Data):cap(e.Data)]) != c.spare:
 		return "bytes were written behind the payload's"
 	}
 	return ""
 }
 
-// anyEvents are events that are odd in one thing each, by that.
-func anyEvents() map[string]*event.Event {
+// unusualEvents are events that are odd in one thing each, by that.
+func unusualEvents() map[string]*event.Event {
 	odd := func(change func(*event.Event)) *event.Event {
 		e := &event.Event{ID: "odd", Source: "test", Channel: "test", Key: "key-0", Time: time.Now(), Data: []byte(`{"number":-1}`), Attrs: []event.Attr{{Name: "table", Value: "orders"}}}
 		change(e)
-		return roomy(e)
+		return withSpareCapacity(e)
 	}
 	return map[string]*event.Event{
 		"no bytes":                 odd(func(e *event.Event) { e.Data = nil }),

@@ -18,9 +18,9 @@ var block = regexp.MustCompile("(?ms)^```(yaml|json)\n(.*?)^```$")
 // variable is one that falls back to its default.
 var variable = regexp.MustCompile(`\$\{\w+:-(.*?)\}`)
 
-// example runs what README.md shows, a payload after the other.
-func (h TransformHarness) example(c *check) {
-	examples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
+// checkExample runs what README.md shows, a payload after the other.
+func (h TransformHarness) checkExample(c *check) {
+	runExamples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
 		i := exampleOf(c, h.Type, body)
 		return func(in []string) (got []string) {
 			for _, payload := range in {
@@ -35,9 +35,9 @@ func (h TransformHarness) example(c *check) {
 	})
 }
 
-// example runs what README.md shows, as one window.
-func (h BatchHarness) example(c *check) {
-	examples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
+// checkExample runs what README.md shows, as one window.
+func (h BatchHarness) checkExample(c *check) {
+	runExamples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
 		i := exampleOf(c, h.typ(), body)
 		return func(in []string) []string {
 			out, err := applyBatch(c, i, BatchCase{In: in}.window())
@@ -49,10 +49,10 @@ func (h BatchHarness) example(c *check) {
 	})
 }
 
-// examples runs what README.md shows: each YAML block with a transform, and after it two JSON blocks, the
+// runExamples runs what README.md shows: each YAML block with a transform, and after it two JSON blocks, the
 // payloads that come in and those that go on, a line each. use makes the transform of its options, and
 // returns what applies it.
-func examples(c *check, change func(options string) string, use func(body *yaml.Node) func(in []string) []string) {
+func runExamples(c *check, change func(options string) string, use func(body *yaml.Node) func(in []string) []string) {
 	text, err := os.ReadFile(c.suite.readme)
 	if err != nil {
 		c.Fatal(err)

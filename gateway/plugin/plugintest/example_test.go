@@ -20,10 +20,10 @@ type Options struct {
 // memory is a sink that keeps payloads.
 type memory struct {
 	o  Options
-	to *kept
+	to *store
 }
 
-type kept struct {
+type store struct {
 	mu       sync.Mutex
 	payloads []string
 }
@@ -37,7 +37,7 @@ func (m *memory) Write(ctx context.Context, events []*event.Event) error {
 	return nil
 }
 
-func newMemory(to *kept) plugin.SinkType {
+func newMemory(to *store) plugin.SinkType {
 	return plugin.NewSink("memory", "Keeps payloads in memory.", func() Options { return Options{} },
 		func(o Options, _ plugin.Env) (plugin.Sink, error) { return &memory{o, to}, nil })
 }
@@ -48,7 +48,7 @@ func TestMemory(t *testing.T) {
 	if err := os.WriteFile("README.md", []byte(readme), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	to := &kept{}
+	to := &store{}
 	plugintest.Sink(t, plugintest.SinkHarness{
 		Type: newMemory(to),
 		Receive: func(t testing.TB, _ plugin.Env) (next func() string) {

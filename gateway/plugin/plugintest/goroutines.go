@@ -41,8 +41,8 @@ func (c *check) hook(f func()) {
 	}
 }
 
-// running returns where goroutines with a label are.
-func running(id string) (places []string) {
+// goroutinesWith returns where goroutines with a label are.
+func goroutinesWith(id string) (places []string) {
 	var text bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&text, 1)
 	for _, g := range strings.Split(text.String(), "\n\n") {
@@ -80,12 +80,12 @@ func isLibrary(name string) bool {
 	return false
 }
 
-// gone waits until no goroutine has a label any more, and returns those that still have.
-func (c *check) gone(id string) []string {
-	end := time.Now().Add(c.suite.patience(c.suite.returns))
+// waitGoroutines waits until no goroutine has a label any more, and returns those that still have.
+func (c *check) waitGoroutines(id string) []string {
+	end := time.Now().Add(c.suite.timeout(c.suite.returnTimeout))
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		http.DefaultClient.CloseIdleConnections() // they are the process's
-		left := running(id)
+		left := goroutinesWith(id)
 		if len(left) == 0 || time.Now().After(end) {
 			return left
 		}

@@ -24,39 +24,39 @@ type instance[T any] struct {
 	impl    T
 	env     plugin.Env
 	metrics *prometheus.Registry
-	journal *journal
-	end     context.CancelFunc
+	log     *logRecorder
+	cancel  context.CancelFunc
 	closed  bool
 }
 
 // tryBuild makes an instance of options. The error is Build's.
 func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*instance[T], error) {
-	i := &instance[T]{c: c, journal: &journal{}}
-	alive, end := context.WithCancel(context.Background())
-	i.end = end
-	i.env, i.metrics = c.env(typ.Kind(), name, alive, i.journal)
+	i := &instance[T]{c: c, log: &logRecorder{}}
+	lifetime, cancel := context.WithCancel(context.Background())
+	i.cancel = cancel
+	i.env, i.metrics = c.env(typ.Kind(), name, lifetime, i.log)
 	err := c.call(c.ctx, "Build", func(context.Context) (err error) {
 		i.impl, err = typ.Build(opts, i.env)
 		return err
 	})
 	if err != nil {
-		end()
+		cancel()
 		var oe *plugin.OptionError
 		if errors.As(err, &oe) && !hasOption(opts, oe.Option) {
-			c.breaks(ruleErrors, "Build returns a plugin.OptionError of %q, and there is no such option", oe.Option)
+			c.addFinding(ruleErrors, "Build returns a plugin.OptionError of %q, and there is no such option", oe.Option)
 		}
 		return nil, err
 	}
-	i.env.HTTP.(*Mounter).late = func() {
-		c.breaks(ruleBuild, "a handler is mounted after Build: mount all while the plugin is built")
+	i.env.HTTP.(*Mounter).onLateMount = func() {
+		c.addFinding(ruleBuild, "a handler is mounted after Build: mount all while the plugin is built")
 	}
 	if err := typ.CheckInstance(i.impl); err != nil {
-		c.breaks(ruleMethods, "%v", err)
+		c.addFinding(ruleMethods, "%v", err)
 	}
 	if any(i.impl) == nil {
 		c.stop()
 	}
-	c.Cleanup(i.finish)
+	c.Cleanup(i.ensureClosed)
 	return i, nil
 }
 
@@ -65,7 +65,7 @@ func build[T any](c *check, typ plugin.Type[T], opts any) *instance[T] {
 	i, err := tryBuild(c, typ, Name, opts)
 	if err != nil {
 		if err != errPanicked {
-			c.breaks(ruleBuild, "Build refuses options that should do: %v", err)
+			c.addFinding(ruleBuild, "Build refuses options that should do: %v", err)
 		}
 		c.stop()
 	}
@@ -74,9 +74,9 @@ func build[T any](c *check, typ plugin.Type[T], opts any) *instance[T] {
 
 // close closes the instance as the router does.
 func (i *instance[T]) close() error {
-	i.end()
+	i.cancel()
 	i.closed = true
-	defer i.journal.close()
+	defer i.log.close()
 	closer, ok := any(i.impl).(plugin.Closer)
 	if !ok {
 		return nil
@@ -84,11 +84,11 @@ func (i *instance[T]) close() error {
 	return i.c.call(context.Background(), "Close", closer.Close)
 }
 
-// finish closes the instance at the end of a rule, unless the rule has.
-func (i *instance[T]) finish() {
+// ensureClosed closes the instance at the end of a rule, unless the rule has.
+func (i *instance[T]) ensureClosed() {
 	if !i.closed {
 		if err := i.close(); err != nil && err != errPanicked {
-			i.c.breaks(ruleUnused, "Close: %v", err)
+			i.c.addFinding(ruleCloseUnused, "Close: %v", err)
 		}
 	}
 }
@@ -102,16 +102,16 @@ func optionsOf[T any](c *check, typ plugin.Type[T], set func(any)) any {
 	return opts
 }
 
-// quietSince returns a function that reports an error that was logged since, too.
-func (i *instance[T]) quietSince() func(method string, err error) {
-	before := len(i.journal.all())
+// logCheck returns a function that reports an error that was logged since, too.
+func (i *instance[T]) logCheck() func(method string, err error) {
+	before := len(i.log.all())
 	return func(method string, err error) {
 		if err == nil || err == errPanicked || len(strings.TrimSpace(err.Error())) < 4 {
 			return
 		}
-		for _, l := range i.journal.all()[before:] {
+		for _, l := range i.log.all()[before:] {
 			if l.level >= 4 && (strings.Contains(l.text, err.Error()) || strings.Contains(l.text, strings.ReplaceAll(err.Error(), `"`, `\"`))) {
-				i.c.breaks(ruleLogged, "%s returns an error that it has logged, too: %s", method, l.text)
+				i.c.addFinding(ruleLogged, "%s returns an error that it has logged, too: %s", method, l.text)
 				return
 			}
 		}
@@ -120,9 +120,9 @@ func (i *instance[T]) quietSince() func(method string, err error) {
 
 const ruleLogged = "an error is returned or logged, never both"
 
-// settle waits until done returns true, for what comes at once and gives no signal.
-func (c *check) settle(done func() bool) bool {
-	end := time.Now().Add(c.suite.patience(c.suite.arrives))
+// poll waits until done returns true, for what comes at once and gives no signal.
+func (c *check) poll(done func() bool) bool {
+	end := time.Now().Add(c.suite.timeout(c.suite.arrivalTimeout))
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		if done() {
 			return true
@@ -134,10 +134,10 @@ func (c *check) settle(done func() bool) bool {
 	}
 }
 
-// lateLines returns what was logged when the instance was closed.
-func (j *journal) lateLines() (out []string) {
+// linesAfterClose returns what was logged when the instance was closed.
+func (j *logRecorder) linesAfterClose() (out []string) {
 	for _, l := range j.all() {
-		if l.late {
+		if l.afterClose {
 			out = append(out, l.text)
 		}
 	}

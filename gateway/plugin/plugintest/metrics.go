@@ -13,8 +13,8 @@ import (
 
 const ruleMetrics = "metrics are registered with Env.Metrics, under names of their own"
 
-// ownNames is a Registerer that refuses the router's own names, as the router does.
-type ownNames struct {
+// checkedRegisterer is a Registerer that refuses the router's own names, as the router does.
+type checkedRegisterer struct {
 	prometheus.Registerer
 	check *check
 }
@@ -22,10 +22,10 @@ type ownNames struct {
 var fqName = regexp.MustCompile(`fqName: "([^"]+)"`)
 
 // Register is part of [prometheus.Registerer].
-func (r *ownNames) Register(m prometheus.Collector) (err error) {
+func (r *checkedRegisterer) Register(m prometheus.Collector) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.check.breaks(rulePanics, "a collector panics: %v", p)
+			r.check.addFinding(rulePanics, "a collector panics: %v", p)
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
@@ -34,18 +34,18 @@ func (r *ownNames) Register(m prometheus.Collector) (err error) {
 	close(descs)
 	for d := range descs {
 		if name := fqName.FindStringSubmatch(d.String()); name != nil && plugin.ReservedMetric(name[1]) {
-			r.check.breaks(ruleMetrics, "the metric %s is the router's own: take another name", name[1])
+			r.check.addFinding(ruleMetrics, "the metric %s is the router's own: take another name", name[1])
 			return fmt.Errorf("the metric %s is the router's own: take another name", name[1])
 		}
 	}
 	if err = r.Registerer.Register(m); err != nil {
-		r.check.breaks(ruleMetrics, "a metric cannot be registered: %v", err)
+		r.check.addFinding(ruleMetrics, "a metric cannot be registered: %v", err)
 	}
 	return err
 }
 
 // MustRegister is part of [prometheus.Registerer].
-func (r *ownNames) MustRegister(list ...prometheus.Collector) {
+func (r *checkedRegisterer) MustRegister(list ...prometheus.Collector) {
 	for _, m := range list {
 		if err := r.Register(m); err != nil {
 			panic(err)
@@ -53,8 +53,8 @@ func (r *ownNames) MustRegister(list ...prometheus.Collector) {
 	}
 }
 
-// helps returns the help and the type of each metric of a registry.
-func (c *check) helps(reg *prometheus.Registry) map[string]string {
+// metricHelp returns the help and the type of each metric of a registry.
+func (c *check) metricHelp(reg *prometheus.Registry) map[string]string {
 	out := map[string]string{}
 	var err error
 	_ = c.call(c.ctx, "Collect", func(context.Context) error {
@@ -71,13 +71,13 @@ func (c *check) helps(reg *prometheus.Registry) map[string]string {
 		return nil
 	})
 	if err != nil {
-		c.breaks(ruleMetrics, "metrics cannot be gathered: %v", err)
+		c.addFinding(ruleMetrics, "metrics cannot be gathered: %v", err)
 	}
 	return out
 }
 
 // metricRules says how metrics look, of two instances that were used.
-func metrics[T any](s subject[T]) func(*check) {
+func checkMetrics[T any](s subject[T]) func(*check) {
 	return func(c *check) {
 		before, _ := prometheus.DefaultGatherer.Gather()
 		known := map[string]bool{}
@@ -92,7 +92,7 @@ func metrics[T any](s subject[T]) func(*check) {
 				c.stop()
 			}
 			s.use(c, i)
-			for name, help := range c.helps(i.metrics) {
+			for name, help := range c.metricHelp(i.metrics) {
 				if strings.Contains(name, "{") {
 					continue
 				}

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	ruleOptions  = "every option is documented, and can be decoded"
-	ruleDefaults = "Defaults makes new options each time, which keep their own rules"
-	ruleReadme   = "README.md has the table of the options"
-	ruleBad      = "bad options are refused at their place"
+	ruleOptions        = "every option is documented, and can be decoded"
+	ruleDefaults       = "Defaults makes new options each time, which keep their own rules"
+	ruleReadme         = "README.md has the table of the options"
+	ruleInvalidOptions = "bad options are refused at their place"
 )
 
-func (s subject[T]) documented(c *check) {
+func (s subject[T]) checkOptions(c *check) {
 	for _, text := range options.Lint(s.typ.Defaults()) {
 		c.Errorf("%s", text)
 	}
@@ -33,12 +33,12 @@ func (s subject[T]) documented(c *check) {
 	}
 }
 
-func (s subject[T]) defaults(c *check) {
+func (s subject[T]) checkDefaults(c *check) {
 	a, b := s.typ.Defaults(), s.typ.Defaults()
 	if v := reflect.ValueOf(a); v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		c.Fatalf("the options are %T: make them a struct", a)
 	}
-	if text := shared(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem(), ""); text != "" {
+	if text := sharedReference(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem(), ""); text != "" {
 		c.Errorf("two calls return the same %s: who changes one changes the other", text)
 	}
 	var d options.Decoder
@@ -58,8 +58,8 @@ func (s subject[T]) defaults(c *check) {
 	}
 }
 
-// shared names a slice, a map or a pointer that a and b have in common.
-func shared(a, b reflect.Value, at string) string {
+// sharedReference names a slice, a map or a pointer that a and b have in common.
+func sharedReference(a, b reflect.Value, at string) string {
 	switch a.Kind() {
 	case reflect.Slice, reflect.Map, reflect.Pointer:
 		if !a.IsNil() && a.Pointer() == b.Pointer() && (a.Kind() != reflect.Slice || a.Len() > 0) {
@@ -68,7 +68,7 @@ func shared(a, b reflect.Value, at string) string {
 	case reflect.Struct:
 		for i := range a.NumField() {
 			if f := a.Type().Field(i); f.IsExported() {
-				if text := shared(a.Field(i), b.Field(i), strings.TrimPrefix(at+"."+f.Name, ".")); text != "" {
+				if text := sharedReference(a.Field(i), b.Field(i), strings.TrimPrefix(at+"."+f.Name, ".")); text != "" {
 					return text
 				}
 			}
@@ -80,7 +80,7 @@ func shared(a, b reflect.Value, at string) string {
 // table is the options table in a README.
 var table = regexp.MustCompile(`(?s)\| option \| type \| default \| meaning \|\n.*?(\n\n|\z)`)
 
-func (s subject[T]) readme(c *check) {
+func (s subject[T]) checkReadme(c *check) {
 	if len(options.Lint(s.typ.Defaults())) > 0 {
 		c.Skip("the options have no table")
 	}
@@ -108,15 +108,15 @@ func (s subject[T]) readme(c *check) {
 	}
 }
 
-// builds builds with options that will not do, and where nothing is reached.
-func (s subject[T]) builds(c *check) {
+// checkBuild builds with options that will not do, and where nothing is reached.
+func (s subject[T]) checkBuild(c *check) {
 	try := func(what string, opts any) (built bool) {
 		began := time.Now()
 		i, err := tryBuild(c, s.typ, Name, opts)
 		if err == nil {
-			i.finish()
+			i.ensureClosed()
 		}
-		if d := time.Since(began); d > c.suite.returns/2 {
+		if d := time.Since(began); d > c.suite.returnTimeout/2 {
 			c.Errorf("Build with %s takes %v", what, d.Round(time.Millisecond))
 		}
 		return err == nil
@@ -133,7 +133,7 @@ func (s subject[T]) builds(c *check) {
 		}
 	}
 	opts := optionsOf(c, s.typ, s.reachable)
-	watched := newRelay(c, "")
+	watched := newProxy(c, "")
 	if len(addresses(opts, func(string) string { return watched.addr })) > 0 {
 		if !try("a server that does not answer", opts) {
 			c.Errorf("Build fails where no server answers: connect in Open or Run")
@@ -162,16 +162,16 @@ func eachNumber(v reflect.Value, f func(reflect.Value)) {
 	}
 }
 
-// refuses configures the plugin with each of the bad options.
-func (s subject[T]) refuses(c *check) {
+// checkInvalidOptions configures the plugin with each of the bad options.
+func (s subject[T]) checkInvalidOptions(c *check) {
 	bad := map[string]string{`{no_such_option_: 1}`: "no_such_option_: unknown option"}
-	for text, want := range s.bad {
+	for text, want := range s.invalidOptions {
 		bad[text] = want
 	}
 	for text, want := range bad {
 		i, err := configure(c, s.typ, text)
 		if err == nil {
-			i.finish()
+			i.ensureClosed()
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			c.Errorf("%s: the error is %v, want %q", text, err, want)
@@ -181,12 +181,12 @@ func (s subject[T]) refuses(c *check) {
 		return
 	}
 	for _, r := range options.Rows(s.typ.Defaults()) {
-		s.refusesType(c, r)
+		s.checkWrongType(c, r)
 	}
 }
 
-// refusesType decodes a value of the wrong type.
-func (s subject[T]) refusesType(c *check, r options.Row) {
+// checkWrongType decodes a value of the wrong type.
+func (s subject[T]) checkWrongType(c *check, r options.Row) {
 	if r.Type == "anything" || strings.Contains(r.Name, ".") {
 		return
 	}

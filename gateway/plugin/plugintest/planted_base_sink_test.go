@@ -101,48 +101,48 @@ type sinkHooks struct {
 	probe             func(*post, context.Context) []plugin.Finding
 }
 
-// hooked is the sound sink with one fault.
-type hooked struct {
+// faultySink is the sound sink with one fault.
+type faultySink struct {
 	*post
 	h sinkHooks
 }
 
-func (s *hooked) Open(ctx context.Context) error {
+func (s *faultySink) Open(ctx context.Context) error {
 	if s.h.open != nil {
 		return s.h.open(s.post, ctx)
 	}
 	return s.post.Open(ctx)
 }
 
-func (s *hooked) Ping(ctx context.Context) error {
+func (s *faultySink) Ping(ctx context.Context) error {
 	if s.h.ping != nil {
 		return s.h.ping(s.post, ctx)
 	}
 	return s.post.Ping(ctx)
 }
 
-func (s *hooked) Close(ctx context.Context) error {
+func (s *faultySink) Close(ctx context.Context) error {
 	if s.h.close != nil {
 		return s.h.close(s.post, ctx)
 	}
 	return s.post.Close(ctx)
 }
 
-func (s *hooked) Write(ctx context.Context, events []*event.Event) error {
+func (s *faultySink) Write(ctx context.Context, events []*event.Event) error {
 	if s.h.write != nil {
 		return s.h.write(s.post, ctx, events)
 	}
 	return s.post.Write(ctx, events)
 }
 
-func (s *hooked) Gap(ctx context.Context, g plugin.Gap) error {
+func (s *faultySink) Gap(ctx context.Context, g plugin.Gap) error {
 	if s.h.gap != nil {
 		return s.h.gap(s.post, ctx, g)
 	}
 	return s.post.Gap(ctx, g)
 }
 
-func (s *hooked) Probe(ctx context.Context) []plugin.Finding {
+func (s *faultySink) Probe(ctx context.Context) []plugin.Finding {
 	if s.h.probe != nil {
 		return s.h.probe(s.post, ctx)
 	}
@@ -164,7 +164,7 @@ func sinkType(h sinkHooks) plugin.SinkType {
 		if h.instance != nil {
 			return h.instance(s), nil
 		}
-		return &hooked{s, h}, nil
+		return &faultySink{s, h}, nil
 	}).With(plugin.Concurrent, plugin.Durable).WithMaxBatch(10)
 }
 
@@ -225,10 +225,10 @@ func (r *receiver) next(t testing.TB) func() string {
 	}
 }
 
-// sinkOf is the harness of a type whose options are postOptions.
-func sinkOf(t testing.TB, typ plugin.SinkType) SinkHarness {
-	well, refusing, busy := newReceiver(t, 200), newReceiver(t, 400), newReceiver(t, 503)
-	to := func(url string) func(any) {
+// sinkHarness is the harness of a type whose options are postOptions.
+func sinkHarness(t testing.TB, typ plugin.SinkType) SinkHarness {
+	accepting, rejecting, busy := newReceiver(t, 200), newReceiver(t, 400), newReceiver(t, 503)
+	setURL := func(url string) func(any) {
 		return func(o any) {
 			if p, ok := o.(*postOptions); ok {
 				p.URL = options.NewURL(url)
@@ -236,15 +236,15 @@ func sinkOf(t testing.TB, typ plugin.SinkType) SinkHarness {
 		}
 	}
 	return SinkHarness{
-		Type: typ, Reachable: to(well.URL), Unreachable: to("http://127.0.0.1:1"), Rejecting: to(refusing.URL), Busy: to(busy.URL),
-		Receive:        func(t testing.TB, _ plugin.Env) func() string { return well.next(t) },
+		Type: typ, Reachable: setURL(accepting.URL), Unreachable: setURL("http://127.0.0.1:1"), Rejecting: setURL(rejecting.URL), Busy: setURL(busy.URL),
+		Receive:        func(t testing.TB, _ plugin.Env) func() string { return accepting.next(t) },
 		InvalidOptions: map[string]string{`tries: 10`: "options:1:8: tries: must be at most 9"},
 	}
 }
 
-func soundSink(t testing.TB) []rule { return sinkRules(sinkOf(t, sinkType(sinkHooks{}))) }
+func soundSink(t testing.TB) []rule { return sinkRules(sinkHarness(t, sinkType(sinkHooks{}))) }
 
 // sinkFault is a fault of a sink.
 func sinkFault(name, broken string, h sinkHooks) planted {
-	return planted{name: "sink: " + name, rule: broken, rules: func(t testing.TB) []rule { return sinkRules(sinkOf(t, sinkType(h))) }}
+	return planted{name: "sink: " + name, rule: broken, rules: func(t testing.TB) []rule { return sinkRules(sinkHarness(t, sinkType(h))) }}
 }

@@ -28,36 +28,36 @@ type lineOptions struct {
 
 // lineHooks take the place of what the sound source does; nil leaves it.
 type lineHooks struct {
-	instance func(*lines) plugin.Source
-	run      func(s *lines, ctx context.Context, out plugin.Output) error
-	emit     func(s *lines, out plugin.Output, ctx context.Context, b event.Batch) error
-	ready    func(s *lines, out plugin.Output)
-	close    func(s *lines, ctx context.Context) error
-	save     func(s *lines, flight *inflight.PositionTracker[int], turn int) error
+	instance func(*lineSource) plugin.Source
+	run      func(s *lineSource, ctx context.Context, out plugin.Output) error
+	emit     func(s *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error
+	ready    func(s *lineSource, out plugin.Output)
+	close    func(s *lineSource, ctx context.Context) error
+	save     func(s *lineSource, flight *inflight.PositionTracker[int], turn int) error
 	replays  bool
-	campaign func(s *lines, ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error)
+	campaign func(s *lineSource, ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error)
 }
 
-// lines is a source that reads lines, and is sound.
-type lines struct {
-	o    lineOptions
-	env  plugin.Env
-	h    lineHooks
-	runs int
-	over atomic.Bool // Run has returned
+// lineSource is a source that reads lines, and is sound.
+type lineSource struct {
+	o        lineOptions
+	env      plugin.Env
+	h        lineHooks
+	runs     int
+	returned atomic.Bool // Run has returned
 }
 
-func (s *lines) Run(ctx context.Context, out plugin.Output) error {
+func (s *lineSource) Run(ctx context.Context, out plugin.Output) error {
 	s.runs++
-	s.over.Store(false)
-	defer s.over.Store(true)
+	s.returned.Store(false)
+	defer s.returned.Store(true)
 	if s.h.run != nil {
 		return s.h.run(s, ctx, out)
 	}
 	return s.run(ctx, out)
 }
 
-func (s *lines) connect(ctx context.Context) (net.Conn, error) {
+func (s *lineSource) connect(ctx context.Context) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(s.o.URL.Reveal()[strings.LastIndex(s.o.URL.Reveal(), "@")+1:], "line://"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.o.URL, err)
@@ -65,7 +65,7 @@ func (s *lines) connect(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-func (s *lines) run(ctx context.Context, out plugin.Output) error {
+func (s *lineSource) run(ctx context.Context, out plugin.Output) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return plugin.UnlessDone(ctx, err)
@@ -85,8 +85,8 @@ func (s *lines) run(ctx context.Context, out plugin.Output) error {
 		out.Ready()
 	}
 	flight, saved := inflight.NewPositionTracker(0), make(chan struct{})
-	turn := s.o.s.turn()
-	go func() { defer close(saved); s.keep(ctx, flight, turn, cancel) }()
+	generation := s.o.s.generation()
+	go func() { defer close(saved); s.saveAcks(ctx, flight, generation, cancel) }()
 	defer func() { cancel(nil); <-saved }()
 	for in.Scan() {
 		b := s.batch(in.Text(), flight)
@@ -101,16 +101,16 @@ func (s *lines) run(ctx context.Context, out plugin.Output) error {
 			break
 		}
 	}
-	if cause := context.Cause(ctx); cause == errGivenBack {
+	if cause := context.Cause(ctx); cause == errNacked {
 		return cause
 	}
 	return plugin.UnlessDone(ctx, cmp.Or(in.Err(), io.EOF))
 }
 
-var errGivenBack = fmt.Errorf("an event was given back")
+var errNacked = fmt.Errorf("an event was given back")
 
 // batch makes a batch of a line.
-func (s *lines) batch(line string, flight *inflight.PositionTracker[int]) event.Batch {
+func (s *lineSource) batch(line string, flight *inflight.PositionTracker[int]) event.Batch {
 	e := &event.Event{Source: s.env.Name, Channel: "lines", Time: time.Now(), Data: []byte(line)}
 	b := event.Batch{Events: []*event.Event{e}}
 	if !s.h.replays {
@@ -126,37 +126,37 @@ func (s *lines) batch(line string, flight *inflight.PositionTracker[int]) event.
 	return b
 }
 
-// keep saves what was acked until ctx ends, and once more then. A nack ends the Run.
-func (s *lines) keep(ctx context.Context, flight *inflight.PositionTracker[int], turn int, fail func(error)) {
-	save := (*lines).save
+// saveAcks saves what was acked until ctx ends, and once more then. A nack ends the Run.
+func (s *lineSource) saveAcks(ctx context.Context, flight *inflight.PositionTracker[int], generation int, fail func(error)) {
+	save := (*lineSource).save
 	if s.h.save != nil {
 		save = s.h.save
 	}
 	for {
-		over := false
+		done := false
 		select {
 		case <-ctx.Done():
-			over = true
+			done = true
 		case <-flight.Changed:
 		}
-		if err := save(s, flight, turn); err != nil {
+		if err := save(s, flight, generation); err != nil {
 			fail(err)
 		}
-		if over {
+		if done {
 			return
 		}
 	}
 }
 
-func (s *lines) save(flight *inflight.PositionTracker[int], turn int) error {
-	s.o.s.ack(turn, flight.Acked())
+func (s *lineSource) save(flight *inflight.PositionTracker[int], generation int) error {
+	s.o.s.ack(generation, flight.Acked())
 	if _, failed := flight.State(); failed != nil {
-		return errGivenBack
+		return errNacked
 	}
 	return nil
 }
 
-func (s *lines) Close(ctx context.Context) error {
+func (s *lineSource) Close(ctx context.Context) error {
 	if s.h.close != nil {
 		return s.h.close(s, ctx)
 	}
@@ -165,7 +165,7 @@ func (s *lines) Close(ctx context.Context) error {
 
 func lineType(h lineHooks) plugin.SourceType {
 	typ := plugin.NewSource("lines", "Reads lines.", func() lineOptions { return lineOptions{} }, func(o lineOptions, env plugin.Env) (plugin.Source, error) {
-		s := &lines{o: o, env: env, h: h}
+		s := &lineSource{o: o, env: env, h: h}
 		if h.instance != nil {
 			return h.instance(s), nil
 		}
@@ -183,7 +183,7 @@ func lineType(h lineHooks) plugin.SourceType {
 	return typ
 }
 
-func lineOf(t testing.TB, typ plugin.SourceType) SourceHarness {
+func lineHarness(t testing.TB, typ plugin.SourceType) SourceHarness {
 	server := newLineServer(t)
 	return SourceHarness{
 		Type: typ,
@@ -200,16 +200,18 @@ func lineOf(t testing.TB, typ plugin.SourceType) SourceHarness {
 		},
 		Send:       func(_ testing.TB, payloads ...string) { server.send(payloads...) },
 		Disconnect: func(testing.TB) { server.cut() },
-		TakeLock:   func(testing.TB) { server.unseat() },
+		TakeLock:   func(testing.TB) { server.revokeLocks() },
 	}
 }
 
 func soundSource(t testing.TB) []rule {
-	return sourceRules(lineOf(t, lineType(lineHooks{campaign: (*lines).campaign})))
+	return sourceRules(lineHarness(t, lineType(lineHooks{campaign: (*lineSource).campaign})))
 }
-func soundLog(t testing.TB) []rule { return sourceRules(lineOf(t, lineType(lineHooks{replays: true}))) }
+func soundLog(t testing.TB) []rule {
+	return sourceRules(lineHarness(t, lineType(lineHooks{replays: true})))
+}
 
 // sourceFault is a fault of a source.
 func sourceFault(name, broken string, h lineHooks) planted {
-	return planted{name: "source: " + name, rule: broken, rules: func(t testing.TB) []rule { return sourceRules(lineOf(t, lineType(h))) }}
+	return planted{name: "source: " + name, rule: broken, rules: func(t testing.TB) []rule { return sourceRules(lineHarness(t, lineType(h))) }}
 }

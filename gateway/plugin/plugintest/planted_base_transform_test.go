@@ -116,8 +116,8 @@ func soundTransform(t testing.TB) []rule {
 	return transformRules(TransformHarness{Type: upperType(dials), Cases: cases, InvalidOptions: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
 }
 
-// counting lets every second event pass.
-func counting(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+// everySecond lets every second event pass.
+func everySecond(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error {
 	if u.n++; u.n%2 == 0 {
 		return nil
 	}
@@ -125,12 +125,12 @@ func counting(u *upper, ctx context.Context, e *event.Event, emit func(*event.Ev
 }
 
 func soundStateful(t testing.TB) []rule {
-	return transformRules(TransformHarness{Type: upperType(upperHooks{apply: counting}), Cases: upperCases[:1], Stateful: true})
+	return transformRules(TransformHarness{Type: upperType(upperHooks{apply: everySecond}), Cases: upperCases[:1], Stateful: true})
 }
 
-type applied = func(*upper, context.Context, *event.Event, func(*event.Event)) error
+type applyOneFunc = func(*upper, context.Context, *event.Event, func(*event.Event)) error
 
-func onApply(name, rule string, f applied) planted {
+func onApply(name, rule string, f applyOneFunc) planted {
 	return upperFault(name, rule, upperHooks{apply: f})
 }
 
@@ -141,7 +141,7 @@ func upperFault(name, broken string, h upperHooks) planted {
 }
 
 // dialFault is a fault of a transform that has a server.
-func dialFault(name, broken string, f applied) planted {
+func dialFault(name, broken string, f applyOneFunc) planted {
 	return planted{name: "transform: " + name, rule: broken, rules: func(t testing.TB) []rule {
 		cases := []TransformCase{{Name: "dials", Options: "server: 127.0.0.1:1", In: `a`, Out: []string{`A`}}}
 		return transformRules(TransformHarness{Type: upperType(upperHooks{apply: f}), Cases: cases})

@@ -17,13 +17,13 @@ import (
 type joiner struct {
 	o      upperOptions
 	env    plugin.Env
-	f      joined
+	f      applyFunc
 	n      int
 	buffer []byte
 	last   *event.Event
 }
 
-type joined = func(j *joiner, ctx context.Context, w plugin.Window, emit func(*event.Event)) error
+type applyFunc = func(j *joiner, ctx context.Context, w plugin.Window, emit func(*event.Event)) error
 
 func (j *joiner) ApplyBatch(ctx context.Context, w plugin.Window, emit func(*event.Event)) error {
 	if j.f != nil {
@@ -58,7 +58,7 @@ func (j *joiner) dialled(ctx context.Context, w plugin.Window, emit func(*event.
 	return j.join(w, emit)
 }
 
-func joinType(f joined) plugin.TransformType {
+func joinType(f applyFunc) plugin.TransformType {
 	return plugin.NewBatchTransform("upper", "Joins payloads.", func() upperOptions { return upperOptions{Most: 3} }, func(o upperOptions, env plugin.Env) (plugin.BatchTransform, error) {
 		return &joiner{o: o, env: env, f: f}, nil
 	})
@@ -84,12 +84,12 @@ func soundBatch(testing.TB) []rule {
 // batchFaults are faults in ApplyBatch.
 func batchFaults() []planted {
 	type emitter = func(*event.Event)
-	on := func(name, broken string, f joined) planted {
+	on := func(name, broken string, f applyFunc) planted {
 		return planted{name: "batch: " + name, rule: broken, rules: func(testing.TB) []rule {
 			return batchRules(BatchHarness{Type: joinType(f), Cases: joinCases})
 		}}
 	}
-	dials := func(name, broken string, f joined) planted {
+	dials := func(name, broken string, f applyFunc) planted {
 		return planted{name: "batch: " + name, rule: broken, rules: func(testing.TB) []rule {
 			return batchRules(BatchHarness{Type: joinType(f), Cases: []BatchCase{{Name: "dials", Options: "server: 127.0.0.1:1", In: []string{"1"}, Out: []string{"1"}}}})
 		}}
@@ -100,19 +100,19 @@ func batchFaults() []planted {
 		{name: "batch: a type of another constructor", rule: ruleBatchType, rules: func(testing.TB) []rule {
 			return batchRules(BatchHarness{Type: upperType(upperHooks{})})
 		}},
-		on("ApplyBatch changes bytes", ruleBatchKeeps, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("ApplyBatch changes bytes", ruleBatchUnchanged, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			w.Events[0].Data[0] = 'x'
 			return j.join(w, emit)
 		}),
-		on("ApplyBatch appends to the first payload", ruleBatchKeeps, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("ApplyBatch appends to the first payload", ruleBatchUnchanged, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			_ = append(w.Events[0].Data, '+')
 			return j.join(w, emit)
 		}),
-		on("ApplyBatch changes the last event", ruleBatchKeeps, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("ApplyBatch changes the last event", ruleBatchUnchanged, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			w.Events[len(w.Events)-1].Key = "x"
 			return j.join(w, emit)
 		}),
-		on("a window is changed at the next", ruleBatchKeeps, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("a window is changed at the next", ruleBatchUnchanged, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if j.last != nil {
 				j.last.Key = "next"
 			}
@@ -150,7 +150,7 @@ func batchFaults() []planted {
 			j.last = w.Events[0]
 			return nil
 		}),
-		on("it depends on the windows before", ruleSame, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it depends on the windows before", ruleReuse, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if j.n++; j.n > 3 {
 				return nil
 			}
@@ -181,13 +181,13 @@ func batchFaults() []planted {
 			}
 			return j.join(w, emit)
 		}),
-		on("it says Unavailable of an event", ruleBatchAny, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it says Unavailable of an event", ruleAnyWindow, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if len(w.Events[0].Data) == 0 {
 				return plugin.Unavailable(errors.New("empty"))
 			}
 			return j.join(w, emit)
 		}),
-		dials("a server that is away is the window's fault", ruleBatchAway, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
+		dials("a server that is away is the window's fault", ruleBatchUnavailable, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
 			return j.dialled(ctx, w, emit, func(err error) error { return err })
 		}),
 		dials("it ignores its context while a server does not answer", ruleContext, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {

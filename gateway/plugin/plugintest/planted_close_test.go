@@ -21,10 +21,10 @@ func closeFaults() []planted {
 	hang := make(chan struct{})
 	leak := func(s *post) plugin.Sink {
 		go func() { <-hang }()
-		return &hooked{post: s}
+		return &faultySink{post: s}
 	}
-	var once sync.Map
-	first := func(s any) bool { _, again := once.LoadOrStore(s, true); return !again }
+	var closedOnce sync.Map
+	first := func(s any) bool { _, loaded := closedOnce.LoadOrStore(s, true); return !loaded }
 	return []planted{
 		onClose("Close panics", rulePanics, func(*post, context.Context) error { panic("planted") }),
 		onClose("Close ignores its context", ruleContext, func(*post, context.Context) error { <-hang; return nil }),
@@ -34,8 +34,8 @@ func closeFaults() []planted {
 			}
 			return nil
 		}),
-		onClose("Close fails where the plugin was never used", ruleUnused, func(s *post, _ context.Context) error { return errors.New("planted") }),
-		onClose("Close panics the second time", ruleTwice, func(s *post, ctx context.Context) error {
+		onClose("Close fails where the plugin was never used", ruleCloseUnused, func(s *post, _ context.Context) error { return errors.New("planted") }),
+		onClose("Close panics the second time", ruleCloseTwice, func(s *post, ctx context.Context) error {
 			if !first(s) {
 				panic("planted")
 			}
@@ -50,19 +50,19 @@ func closeFaults() []planted {
 		sinkFault("Write panics when it was closed", rulePanics, sinkHooks{
 			close: func(s *post, ctx context.Context) error { first(s); return s.Close(ctx) },
 			write: func(s *post, ctx context.Context, e []*event.Event) error {
-				if _, is := once.Load(s); is {
+				if _, is := closedOnce.Load(s); is {
 					panic("planted")
 				}
 				return s.Write(ctx, e)
 			},
 		}),
 		sinkFault("closing one instance closes all", ruleInstances, func() sinkHooks {
-			var gone atomic.Bool
+			var closed atomic.Bool
 			return sinkHooks{
 				build: func(o postOptions, env plugin.Env) (*post, error) { return newPost(o, env) },
-				close: func(s *post, ctx context.Context) error { gone.Store(true); return s.Close(ctx) },
+				close: func(s *post, ctx context.Context) error { closed.Store(true); return s.Close(ctx) },
 				write: func(s *post, ctx context.Context, e []*event.Event) error {
-					if gone.Load() {
+					if closed.Load() {
 						return errors.New("it is closed")
 					}
 					return s.Write(ctx, e)
@@ -70,32 +70,32 @@ func closeFaults() []planted {
 			}
 		}()),
 		onClose("Close returns a typed nil", ruleErrors, func(*post, context.Context) error { var err *nilError; return err }),
-		onClose("connections are not closed", ruleLeft, func(*post, context.Context) error { return nil }),
+		onClose("connections are not closed", ruleLeaks, func(*post, context.Context) error { return nil }),
 		onClose("it logs when it is closed", ruleAfterClose, func(s *post, ctx context.Context) error {
 			go func() { time.Sleep(20 * time.Millisecond); s.env.Log.Info("late") }()
 			return s.Close(ctx)
 		}),
-		sinkFault("Build leaks a goroutine", ruleLeft, sinkHooks{instance: leak}),
-		sinkFault("Open leaks a goroutine", ruleLeft, sinkHooks{open: func(s *post, ctx context.Context) error {
+		sinkFault("Build leaks a goroutine", ruleLeaks, sinkHooks{instance: leak}),
+		sinkFault("Open leaks a goroutine", ruleLeaks, sinkHooks{open: func(s *post, ctx context.Context) error {
 			go func() { <-hang }()
 			return s.Open(ctx)
 		}}),
-		sinkFault("Ping leaks a goroutine", ruleLeft, sinkHooks{ping: func(s *post, ctx context.Context) error {
+		sinkFault("Ping leaks a goroutine", ruleLeaks, sinkHooks{ping: func(s *post, ctx context.Context) error {
 			go func() { <-hang }()
 			return s.Ping(ctx)
 		}}),
-		sinkFault("a failed Open leaks a goroutine", ruleLeft, sinkHooks{open: func(s *post, ctx context.Context) error {
+		sinkFault("a failed Open leaks a goroutine", ruleLeaks, sinkHooks{open: func(s *post, ctx context.Context) error {
 			err := s.Open(ctx)
 			if err != nil {
 				go func() { <-hang }()
 			}
 			return err
 		}}),
-		sinkFault("what Env.Go runs does not end", ruleLeft, sinkHooks{open: func(s *post, ctx context.Context) error {
+		sinkFault("what Env.Go runs does not end", ruleLeaks, sinkHooks{open: func(s *post, ctx context.Context) error {
 			s.env.Go(func(context.Context) { <-hang })
 			return s.Open(ctx)
 		}}),
-		onWrite("Write leaks a goroutine", ruleLeft, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write leaks a goroutine", ruleLeaks, func(s *post, ctx context.Context, e []*event.Event) error {
 			go func() { <-hang }()
 			return s.Write(ctx, e)
 		}),
@@ -107,31 +107,31 @@ func closeFaults() []planted {
 			_ = s.env.HTTP.Handle("/late", nil)
 			return s.Open(ctx)
 		}}),
-		onRun("Run leaks a goroutine", ruleLeft, func(s *lines, ctx context.Context, out plugin.Output) error {
+		onRun("Run leaks a goroutine", ruleLeaks, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			go func() { <-hang }()
 			return s.run(ctx, out)
 		}),
-		onRun("Run leaks a connection", ruleLeft, func(s *lines, ctx context.Context, out plugin.Output) error {
+		onRun("Run leaks a connection", ruleLeaks, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			if conn, err := s.connect(ctx); err == nil {
-				kept.Store(conn, true)
+				leaked.Store(conn, true)
 			}
 			return s.run(ctx, out)
 		}),
-		onRun("a heartbeat runs on", ruleLeft, func(s *lines, ctx context.Context, out plugin.Output) error {
+		onRun("a heartbeat runs on", ruleLeaks, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			s.env.Go(func(context.Context) {
 				for range time.Tick(10 * time.Millisecond) {
 				}
 			})
 			return s.run(ctx, out)
 		}),
-		sourceFault("Close of a source panics", rulePanics, lineHooks{close: func(*lines, context.Context) error { panic("planted") }}),
-		sourceFault("Close of a source hangs where it was never run", ruleContext, lineHooks{close: func(s *lines, _ context.Context) error {
+		sourceFault("Close of a source panics", rulePanics, lineHooks{close: func(*lineSource, context.Context) error { panic("planted") }}),
+		sourceFault("Close of a source hangs where it was never run", ruleContext, lineHooks{close: func(s *lineSource, _ context.Context) error {
 			if s.runs == 0 {
 				<-hang
 			}
 			return nil
 		}}),
-		sourceFault("Close of a source panics the second time", ruleTwice, lineHooks{close: func(s *lines, _ context.Context) error {
+		sourceFault("Close of a source panics the second time", ruleCloseTwice, lineHooks{close: func(s *lineSource, _ context.Context) error {
 			if !first(s) {
 				panic("planted")
 			}
@@ -139,26 +139,26 @@ func closeFaults() []planted {
 		}}),
 		upperFault("Close of a transform panics", rulePanics, upperHooks{close: func(*upper) error { panic("planted") }}),
 		upperFault("Close of a transform hangs", ruleContext, upperHooks{close: func(*upper) error { <-hang; return nil }}),
-		upperFault("Close of a transform panics the second time", ruleTwice, upperHooks{close: func(u *upper) error {
+		upperFault("Close of a transform panics the second time", ruleCloseTwice, upperHooks{close: func(u *upper) error {
 			if !first(u) {
 				panic("planted")
 			}
 			return nil
 		}}),
-		onApply("Apply leaks a goroutine", ruleLeft, func(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+		onApply("Apply leaks a goroutine", ruleLeaks, func(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error {
 			go func() { <-hang }()
 			return u.apply(ctx, e, emit)
 		}),
-		upperFault("Build of a transform leaks a goroutine", ruleLeft, upperHooks{build: func(upperOptions, plugin.Env) { go func() { <-hang }() }}),
+		upperFault("Build of a transform leaks a goroutine", ruleLeaks, upperHooks{build: func(upperOptions, plugin.Env) { go func() { <-hang }() }}),
 	}
 }
 
-// kept holds connections and files, so that nothing closes them.
-var kept sync.Map
+// leaked holds connections and files, so that nothing closes them.
+var leaked sync.Map
 
 // openFile opens a file that nothing closes.
 func openFile() {
 	if f, err := os.Open(os.DevNull); err == nil {
-		kept.Store(f, true)
+		leaked.Store(f, true)
 	}
 }

@@ -12,15 +12,15 @@ import (
 type lineServer struct {
 	addr string
 
-	mu    sync.Mutex
-	more  *sync.Cond
-	conns map[net.Conn]bool // open; true where it listens
-	log   []string
-	acked int
-	turns int
-	ended bool
+	mu          sync.Mutex
+	more        *sync.Cond
+	conns       map[net.Conn]bool // open; true where it listens
+	log         []string
+	acked       int
+	generations int
+	ended       bool
 	// leader of each name, and the last term.
-	leaders map[string]*lock
+	leaders map[string]*serverLock
 	term    int64
 }
 
@@ -29,7 +29,7 @@ func newLineServer(t testing.TB) *lineServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &lineServer{addr: l.Addr().String(), conns: map[net.Conn]bool{}, leaders: map[string]*lock{}}
+	s := &lineServer{addr: l.Addr().String(), conns: map[net.Conn]bool{}, leaders: map[string]*serverLock{}}
 	s.more = sync.NewCond(&s.mu)
 	go func() {
 		for {
@@ -98,17 +98,17 @@ func (s *lineServer) send(payloads ...string) {
 	s.more.Broadcast()
 }
 
-// turn numbers the logs: an ack of one that was reset does not count.
-func (s *lineServer) turn() int {
+// generation numbers the logs: an ack of one that was reset does not count.
+func (s *lineServer) generation() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.turns
+	return s.generations
 }
 
-func (s *lineServer) ack(turn, n int) {
+func (s *lineServer) ack(generation, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.turns == turn {
+	if s.generations == generation {
 		s.acked = max(s.acked, n)
 	}
 }
@@ -125,5 +125,5 @@ func (s *lineServer) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log, s.acked = nil, 0
-	s.turns++
+	s.generations++
 }

@@ -85,7 +85,7 @@ func sinkFaults() []planted {
 			}
 			return s.Write(ctx, e)
 		}),
-		racing(onWrite("Write changes an event when it has returned", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
+		withRace(onWrite("Write changes an event when it has returned", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
 			err := s.Write(ctx, e)
 			first := e[0]
 			time.AfterFunc(time.Millisecond, func() { first.Key = "later" })
@@ -106,17 +106,17 @@ func sinkFaults() []planted {
 			slices.Reverse(e)
 			return err
 		}),
-		onWrite("Write keeps the slice, and delivers it with the next one", ruleKeeps, func() func(*post, context.Context, []*event.Event) error {
-			var kept []*event.Event
+		onWrite("Write keeps the slice, and delivers it with the next one", ruleSliceReuse, func() func(*post, context.Context, []*event.Event) error {
+			var retained []*event.Event
 			return func(s *post, ctx context.Context, e []*event.Event) error {
 				mu.Lock()
 				defer mu.Unlock()
-				old := kept
-				kept = e
+				old := retained
+				retained = e
 				return s.Write(ctx, old)
 			}
 		}()),
-		racing(onWrite("Write delivers when it has returned", ruleKeeps, func(s *post, _ context.Context, e []*event.Event) error {
+		withRace(onWrite("Write delivers when it has returned", ruleSliceReuse, func(s *post, _ context.Context, e []*event.Event) error {
 			mu.Lock()
 			all = append(all, e...)
 			mu.Unlock()
@@ -131,7 +131,7 @@ func sinkFaults() []planted {
 			})
 			return nil
 		})),
-		onWrite("one bad event is the fault of its batch", ruleAny, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("one bad event is the fault of its batch", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if len(e.Data) == 0 {
 					return plugin.Permanent(errors.New("it is empty"))
@@ -139,7 +139,7 @@ func sinkFaults() []planted {
 			}
 			return s.Write(ctx, e)
 		}),
-		onWrite("one bad event is the server's fault", ruleAny, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("one bad event is the server's fault", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if len(e.Data) > 1<<19 {
 					return plugin.Unavailable(errors.New("it is too large"))
@@ -147,7 +147,7 @@ func sinkFaults() []planted {
 			}
 			return s.Write(ctx, e)
 		}),
-		onWrite("one bad event disables the sink", ruleAny, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("one bad event disables the sink", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if string(e.Data) == "null" {
 					return plugin.Disabling(errors.New("it is null"))

@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-func onSave(name, rule string, f func(*lines, *inflight.PositionTracker[int], int) error) planted {
+func onSave(name, rule string, f func(*lineSource, *inflight.PositionTracker[int], int) error) planted {
 	return sourceFault(name, rule, lineHooks{replays: true, save: f})
 }
 
@@ -21,22 +21,22 @@ func onSave(name, rule string, f func(*lines, *inflight.PositionTracker[int], in
 func sourceAckFaults() []planted {
 	hang := make(chan struct{})
 	var ids atomic.Int64
-	logs := func(name, rule string, f func(*lines, plugin.Output, context.Context, event.Batch) error) planted {
+	logs := func(name, rule string, f func(*lineSource, plugin.Output, context.Context, event.Batch) error) planted {
 		return sourceFault(name, rule, lineHooks{replays: true, emit: f})
 	}
 	return []planted{
-		onSave("it hangs when a batch is settled", ruleContext, func(*lines, *inflight.PositionTracker[int], int) error { <-hang; return nil }),
-		onSave("acks are forgotten", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], _ int) error {
+		onSave("it hangs when a batch is settled", ruleContext, func(*lineSource, *inflight.PositionTracker[int], int) error { <-hang; return nil }),
+		onSave("acks are forgotten", ruleReplays, func(s *lineSource, flight *inflight.PositionTracker[int], _ int) error {
 			if _, failed := flight.State(); failed != nil {
-				return errGivenBack
+				return errNacked
 			}
 			return nil
 		}),
-		onSave("nacks are forgotten", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], turn int) error {
+		onSave("nacks are forgotten", ruleReplays, func(s *lineSource, flight *inflight.PositionTracker[int], turn int) error {
 			s.o.s.ack(turn, flight.Acked())
 			return nil
 		}),
-		onSave("a nack is taken for an ack", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], turn int) error {
+		onSave("a nack is taken for an ack", ruleReplays, func(s *lineSource, flight *inflight.PositionTracker[int], turn int) error {
 			if s.o.s.ack(turn, flight.Acked()); flight.Unacked() != nil {
 				if _, failed := flight.State(); failed != nil {
 					s.o.s.ack(turn, flight.Unacked()[0])
@@ -44,58 +44,58 @@ func sourceAckFaults() []planted {
 			}
 			return nil
 		}),
-		onSave("an ack is saved although one before it is open", ruleReplays, func(s *lines, flight *inflight.PositionTracker[int], turn int) error {
+		onSave("an ack is saved although one before it is open", ruleReplays, func(s *lineSource, flight *inflight.PositionTracker[int], turn int) error {
 			if _, above := flight.AckedSpans(); above != nil {
 				s.o.s.ack(turn, above[len(above)-1].Last)
 			}
 			return s.save(flight, turn)
 		}),
-		logs("an ack is saved before it comes", ruleReplays, func(s *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+		logs("an ack is saved before it comes", ruleReplays, func(s *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			n, _ := strconv.Atoi(b.Events[0].ID)
-			s.o.s.ack(s.o.s.turn(), n+1)
+			s.o.s.ack(s.o.s.generation(), n+1)
 			return out.Emit(ctx, b)
 		}),
-		logs("a slice is used again before its batch is settled", ruleBatch, func() func(*lines, plugin.Output, context.Context, event.Batch) error {
+		logs("a slice is used again before its batch is settled", ruleAcks, func() func(*lineSource, plugin.Output, context.Context, event.Batch) error {
 			scratch := make([]*event.Event, 1)
-			return func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+			return func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 				scratch[0] = b.Events[0]
 				b.Events = scratch
 				return out.Emit(ctx, b)
 			}
 		}()),
-		logs("a slice is cleared when Emit has returned", ruleBatch, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+		logs("a slice is cleared when Emit has returned", ruleAcks, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			err := out.Emit(ctx, b)
 			clear(b.Events)
 			return err
 		}),
-		logs("two batches have one Ack", ruleBatch, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+		logs("two batches have one Ack", ruleAcks, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			_ = out.Emit(ctx, b)
 			return out.Emit(ctx, b)
 		}),
-		logs("a batch has no Ack", ruleReplays, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+		logs("a batch has no Ack", ruleReplays, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			b.Ack = nil
 			return out.Emit(ctx, b)
 		}),
-		logs("an event that is replayed has another ID", ruleReplays, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+		logs("an event that is replayed has another ID", ruleReplays, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			b.Events[0].ID = string(rune('a' + ids.Add(1)))
 			return out.Emit(ctx, b)
 		}),
-		logs("an event that is replayed has no ID", ruleReplays, func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
+		logs("an event that is replayed has no ID", ruleReplays, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			b.Events[0].ID = ""
 			return out.Emit(ctx, b)
 		}),
-		logs("an event that is replayed has other bytes", ruleReplays, func() func(*lines, plugin.Output, context.Context, event.Batch) error {
+		logs("an event that is replayed has other bytes", ruleReplays, func() func(*lineSource, plugin.Output, context.Context, event.Batch) error {
 			var seen sync.Map
-			return func(_ *lines, out plugin.Output, ctx context.Context, b event.Batch) error {
-				if _, again := seen.LoadOrStore(b.Events[0].ID+string(b.Events[0].Data), true); again {
+			return func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+				if _, loaded := seen.LoadOrStore(b.Events[0].ID+string(b.Events[0].Data), true); loaded {
 					b.Events[0].Data = []byte("again")
 				}
 				return out.Emit(ctx, b)
 			}
 		}()),
-		sourceFault("Run returns nil after a nack", ruleReplays, lineHooks{replays: true, run: func(s *lines, ctx context.Context, out plugin.Output) error {
+		sourceFault("Run returns nil after a nack", ruleReplays, lineHooks{replays: true, run: func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			err := s.run(ctx, out)
-			if errors.Is(err, errGivenBack) {
+			if errors.Is(err, errNacked) {
 				return nil
 			}
 			return err

@@ -19,15 +19,15 @@ type planted struct {
 	races      bool // it is a data race, too, so that it is looked for in a process of its own
 }
 
-// racing says that a fault is a data race, too.
-func racing(p planted) planted {
+// withRace says that a fault is a data race, too.
+func withRace(p planted) planted {
 	p.races = true
 	return p
 }
 
-// hasty are settings with which a fault is found soon.
-func hasty(t testing.TB, readme string) settings {
-	s := settings{arrives: 2 * time.Second, returns: 1500 * time.Millisecond, readme: filepath.Join(t.TempDir(), "README.md")}
+// shortTimeouts are settings with which a fault is found soon.
+func shortTimeouts(t testing.TB, readme string) settings {
+	s := settings{arrivalTimeout: 2 * time.Second, returnTimeout: 1500 * time.Millisecond, readme: filepath.Join(t.TempDir(), "README.md")}
 	if err := os.WriteFile(s.readme, []byte(readme), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,9 @@ func TestPlanted(t *testing.T) {
 			}
 			var found []finding
 			if p.races {
-				found = apart(t, own(rules, p.rule))
+				found = runInChild(t, rulesNamed(rules, p.rule))
 			} else {
-				found = search(t, slices.Concat(own(rules, p.rule), rules), finds)
+				found = findFault(t, slices.Concat(rulesNamed(rules, p.rule), rules), finds)
 			}
 			if !finds(found) {
 				t.Errorf("it is not found by %q, but %q", p.rule, found)
@@ -83,9 +83,9 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// search runs rules until what they have found will do.
-func search(t testing.TB, rules []rule, finds func([]finding) bool) []finding {
-	s := &suite{t: t, settings: hasty(t, readmeOf(sinkType(sinkHooks{})))}
+// findFault runs rules until what they have found will do.
+func findFault(t testing.TB, rules []rule, finds func([]finding) bool) []finding {
+	s := &suite{t: t, settings: shortTimeouts(t, readmeOf(sinkType(sinkHooks{})))}
 	for _, r := range rules {
 		if s.run(r); finds(s.found()) {
 			break
@@ -94,8 +94,8 @@ func search(t testing.TB, rules []rule, finds func([]finding) bool) []finding {
 	return s.found()
 }
 
-// own is the one rule with a name.
-func own(rules []rule, name string) (out []rule) {
+// rulesNamed is the one rule with a name.
+func rulesNamed(rules []rule, name string) (out []rule) {
 	for _, r := range rules {
 		if r.name == name {
 			out = append(out, r)
@@ -111,10 +111,10 @@ func TestSound(t *testing.T) {
 		"stateful transform": soundStateful, "source of requests": soundRequests,
 	} {
 		t.Run(name, func(t *testing.T) {
-			set := usual()
-			set.readme = hasty(t, readmeFor(name)).readme
-			set.alone = true
-			out := runHere(t, rules(t), set)
+			set := defaultSettings()
+			set.readme = shortTimeouts(t, readmeFor(name)).readme
+			set.ownProcess = true
+			out := runInProcess(t, rules(t), set)
 			for _, f := range out.findings {
 				t.Errorf("%s: %s", f.Rule, f.Text)
 			}

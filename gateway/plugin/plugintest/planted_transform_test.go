@@ -18,42 +18,42 @@ func transformFaults() []planted {
 	seen := map[string]bool{}
 	lock := make(chan struct{}, 1)
 	return []planted{
-		onApply("Apply changes bytes", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply changes bytes", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			copy(e.Data, bytes.ToUpper(e.Data))
 			emit(e)
 			return nil
 		}),
-		onApply("Apply replaces bytes", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply replaces bytes", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			e.Data = bytes.ToUpper(e.Data)
 			emit(e)
 			return nil
 		}),
-		onApply("Apply appends behind bytes", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply appends behind bytes", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			_ = append(e.Data, '\n')
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply changes a key", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply changes a key", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			e.Key = "x"
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply changes an attribute", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply changes an attribute", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if len(e.Attrs) > 0 {
 				e.Attrs[0].Value = "x"
 			}
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply adds an attribute", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply adds an attribute", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			e.Attrs = append(e.Attrs, event.Attr{Name: "x"})
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("a copy shares attributes that are changed", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("a copy shares attributes that are changed", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			c := *e
 			if len(c.Attrs) > 0 {
 				c.Attrs[0] = event.Attr{Name: "x"}
 			}
 			return u.apply(ctx, &c, emit)
 		}),
-		onApply("the event is changed at the next Apply", ruleKeepsEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("the event is changed at the next Apply", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.last != nil {
 				u.last.Key = "next"
 			}
@@ -91,7 +91,7 @@ func transformFaults() []planted {
 			u.env.Go(func(context.Context) { time.Sleep(5 * time.Millisecond); emit(e) })
 			return nil
 		}),
-		onApply("the event before is emitted by its own emit", ruleEmitEnds, func() applied {
+		onApply("the event before is emitted by its own emit", ruleEmitEnds, func() applyOneFunc {
 			return func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 				if u.last != nil {
 					emit(u.last)
@@ -126,8 +126,8 @@ func transformFaults() []planted {
 			}
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply depends on what came before", ruleSame, counting),
-		onApply("Apply fails for ever when it has failed once", ruleSame, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply depends on what came before", ruleReuse, everySecond),
+		onApply("Apply fails for ever when it has failed once", ruleReuse, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.n > 0 {
 				return errors.New("it fails")
 			}
@@ -139,10 +139,10 @@ func transformFaults() []planted {
 		}),
 		onApply("instances share a global", ruleInstances, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			lock <- struct{}{}
-			again := seen[string(e.Data)]
+			loaded := seen[string(e.Data)]
 			seen[string(e.Data)] = true
 			<-lock
-			if again {
+			if loaded {
 				return nil
 			}
 			return u.apply(ctx, e, emit)
@@ -162,7 +162,7 @@ func transformFaults() []planted {
 			}
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply says Unavailable of an event", ruleAnyApply, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply says Unavailable of an event", ruleApplyAnyEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if slices.Contains(e.Data, 0xff) {
 				return plugin.Unavailable(errors.New("no UTF-8"))
 			}
@@ -175,11 +175,11 @@ func transformFaults() []planted {
 		}),
 		onApply("an error has no text, of a transform", ruleErrors, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.apply(ctx, e, emit) != nil {
-				return mute{}
+				return emptyError{}
 			}
 			return nil
 		}),
-		dialFault("a server that is away is the event's fault", ruleApplyAway, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		dialFault("a server that is away is the event's fault", ruleApplyUnavailable, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			return u.dialled(ctx, e, emit, func(err error) error { return err })
 		}),
 		dialFault("Apply ignores its context while a server does not answer", ruleContext, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {

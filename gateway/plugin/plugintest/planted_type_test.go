@@ -14,8 +14,8 @@ type null struct{}
 
 func (null) Write(context.Context, []*event.Event) error { return nil }
 
-// typed makes a type with options O.
-func typed[O any](name, summary string, defaults O) plugin.SinkType {
+// typeWith makes a type with options O.
+func typeWith[O any](name, summary string, defaults O) plugin.SinkType {
 	return plugin.NewSink(name, summary, func() O { return defaults }, func(O, plugin.Env) (plugin.Sink, error) { return null{}, nil })
 }
 
@@ -30,15 +30,15 @@ func instanceFault(name, rule string, impl plugin.Sink) planted {
 
 // Sinks whose methods are not spelt as the contract has them.
 type (
-	opne   struct{ null }
-	pinger struct{ null }
-	closed struct{ null }
-	gaps   struct{ null }
-	byPtr  struct{ null }
-	wrong  struct{ null }
-	prob   struct{ null }
-	probes struct{ null }
-	odd    struct {
+	opne           struct{ null }
+	pinger         struct{ null }
+	closed         struct{ null }
+	gapNoError     struct{ null }
+	byPtr          struct{ null }
+	closeNoContext struct{ null }
+	prob           struct{ null }
+	probes         struct{ null }
+	odd            struct {
 		A string `koanf:"a" doc:"a"`
 	}
 	unruly struct {
@@ -52,9 +52,9 @@ type (
 func (opne) Opne(context.Context) error              { return nil }
 func (pinger) Pinger(context.Context) error          { return nil }
 func (closed) Colse(context.Context) error           { return nil }
-func (gaps) Gap(context.Context, plugin.Gap)         {}
+func (gapNoError) Gap(context.Context, plugin.Gap)   {}
 func (*byPtr) Close(context.Context) error           { return nil }
-func (wrong) Close() error                           { return nil }
+func (closeNoContext) Close() error                  { return nil }
 func (prob) Probe(context.Context) error             { return nil }
 func (probes) Probee(context.Context) error          { return nil }
 func (*odd) Check() error                            { return nil }
@@ -62,7 +62,7 @@ func (*chekc) Chekc(func(string, string))            {}
 func (*chekc) Validate(func(option, problem string)) {}
 
 // optional methods of transforms and sources.
-type campaings struct{ *lines }
+type campaings struct{ *lineSource }
 
 func (campaings) Campain(ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error) {
 	return nil, nil
@@ -125,51 +125,51 @@ func typeFaults() []planted {
 	list := []string{"x"}
 	shared := plugin.NewSink("x", "Does.", func() listed { return listed{list} }, func(listed, plugin.Env) (plugin.Sink, error) { return null{}, nil })
 	return []planted{
-		typeFault("it has no name", ruleType, typed("", "Does.", struct{}{})),
-		typeFault("its name has upper case", ruleType, typed("Kafka", "Does.", struct{}{})),
-		typeFault("it has no summary", ruleType, typed("x", "", struct{}{})),
-		typeFault("MaxBatch is 0", ruleType, typed("x", "Does.", struct{}{}).WithMaxBatch(0)),
-		typeFault("a capability is that of a source", ruleType, typed("x", "Does.", struct{}{}).With(plugin.Replays)),
-		typeFault("a capability is none", ruleType, typed("x", "Does.", struct{}{}).With("fast")),
-		typeFault("the options are no struct", ruleOptions, typed("x", "Does.", "text")),
-		typeFault("an option is called type", ruleOptions, typed("x", "Does.", typeNamed{})),
-		typeFault("an option is called timeout", ruleOptions, typed("x", "Does.", timeoutNamed{})),
-		typeFault("an option has no doc", ruleOptions, typed("x", "Does.", undocumented{})),
-		typeFault("an option has no koanf tag", ruleOptions, typed("x", "Does.", untagged{})),
-		typeFault("an option is called Url", ruleOptions, typed("x", "Does.", upperNamed{})),
-		typeFault("an option has a rule that is none", ruleOptions, typed("x", "Does.", unknownRule{})),
-		typeFault("an option is a map", ruleOptions, typed("x", "Does.", mapKind{})),
-		typeFault("an option is a channel", ruleOptions, typed("x", "Does.", chanKind{})),
-		typeFault("an option is a float", ruleOptions, typed("x", "Does.", floatKind{})),
-		typeFault("an option is a function", ruleOptions, typed("x", "Does.", funcKind{})),
-		typeFault("two options have one name", ruleOptions, typed("x", "Does.", twiceNamed{})),
-		typeFault("the table in README.md is another one", ruleReadme, typed("x", "Does.", documented{})),
+		typeFault("it has no name", ruleType, typeWith("", "Does.", struct{}{})),
+		typeFault("its name has upper case", ruleType, typeWith("Kafka", "Does.", struct{}{})),
+		typeFault("it has no summary", ruleType, typeWith("x", "", struct{}{})),
+		typeFault("MaxBatch is 0", ruleType, typeWith("x", "Does.", struct{}{}).WithMaxBatch(0)),
+		typeFault("a capability is that of a source", ruleType, typeWith("x", "Does.", struct{}{}).With(plugin.Replays)),
+		typeFault("a capability is none", ruleType, typeWith("x", "Does.", struct{}{}).With("fast")),
+		typeFault("the options are no struct", ruleOptions, typeWith("x", "Does.", "text")),
+		typeFault("an option is called type", ruleOptions, typeWith("x", "Does.", typeNamed{})),
+		typeFault("an option is called timeout", ruleOptions, typeWith("x", "Does.", timeoutNamed{})),
+		typeFault("an option has no doc", ruleOptions, typeWith("x", "Does.", undocumented{})),
+		typeFault("an option has no koanf tag", ruleOptions, typeWith("x", "Does.", untagged{})),
+		typeFault("an option is called Url", ruleOptions, typeWith("x", "Does.", upperNamed{})),
+		typeFault("an option has a rule that is none", ruleOptions, typeWith("x", "Does.", unknownRule{})),
+		typeFault("an option is a map", ruleOptions, typeWith("x", "Does.", mapKind{})),
+		typeFault("an option is a channel", ruleOptions, typeWith("x", "Does.", chanKind{})),
+		typeFault("an option is a float", ruleOptions, typeWith("x", "Does.", floatKind{})),
+		typeFault("an option is a function", ruleOptions, typeWith("x", "Does.", funcKind{})),
+		typeFault("two options have one name", ruleOptions, typeWith("x", "Does.", twiceNamed{})),
+		typeFault("the table in README.md is another one", ruleReadme, typeWith("x", "Does.", documented{})),
 		typeFault("Defaults returns the same list each time", ruleDefaults, shared),
-		typeFault("a default breaks its own rule", ruleDefaults, typed("x", "Does.", unruly{A: 1})),
-		typeFault("Check has another signature", ruleMethods, typed("x", "Does.", odd{})),
-		typeFault("Check is misspelt", ruleMethods, typed("x", "Does.", chekc{})),
+		typeFault("a default breaks its own rule", ruleDefaults, typeWith("x", "Does.", unruly{A: 1})),
+		typeFault("Check has another signature", ruleMethods, typeWith("x", "Does.", odd{})),
+		typeFault("Check is misspelt", ruleMethods, typeWith("x", "Does.", chekc{})),
 		instanceFault("Open is misspelt", ruleMethods, opne{}),
 		instanceFault("Ping is called Pinger", ruleMethods, pinger{}),
 		instanceFault("Close is misspelt", ruleMethods, closed{}),
-		instanceFault("Gap returns no error", ruleMethods, gaps{}),
+		instanceFault("Gap returns no error", ruleMethods, gapNoError{}),
 		instanceFault("Close has a pointer receiver", ruleMethods, byPtr{}),
-		instanceFault("Close has no context", ruleMethods, wrong{}),
+		instanceFault("Close has no context", ruleMethods, closeNoContext{}),
 		instanceFault("Probe returns an error", ruleMethods, prob{}),
 		instanceFault("Probe is misspelt", ruleMethods, probes{}),
 		instanceFault("it is nil", ruleMethods, (*post)(nil)),
-		sourceFault("Campaign is misspelt", ruleMethods, lineHooks{instance: func(s *lines) plugin.Source { return campaings{s} }}),
+		sourceFault("Campaign is misspelt", ruleMethods, lineHooks{instance: func(s *lineSource) plugin.Source { return campaings{s} }}),
 		{name: "transform: Close is misspelt", rule: ruleMethods, rules: func(t testing.TB) []rule {
 			typ := plugin.NewTransform("upper", "Does.", func() upperOptions { return upperOptions{} }, func(o upperOptions, _ plugin.Env) (plugin.Transform, error) { return closes{&upper{o: o}}, nil })
 			return transformRules(TransformHarness{Type: typ, Cases: upperCases})
 		}},
 		{name: "source: it has the capability ElectsLeader, and is no Elector", rule: ruleMethods, rules: func(t testing.TB) []rule {
-			return sourceRules(lineOf(t, lineType(lineHooks{}).With(plugin.ElectsLeader)))
+			return sourceRules(lineHarness(t, lineType(lineHooks{}).With(plugin.ElectsLeader)))
 		}},
 		{name: "source: it is an Elector, and has no capability ElectsLeader", rule: ruleMethods, rules: func(t testing.TB) []rule {
-			return sourceRules(lineOf(t, lineType(lineHooks{instance: func(s *lines) plugin.Source { s.h.campaign = (*lines).campaign; return &electing{s} }})))
+			return sourceRules(lineHarness(t, lineType(lineHooks{instance: func(s *lineSource) plugin.Source { s.h.campaign = (*lineSource).campaign; return &electing{s} }})))
 		}},
-		typeFault("a command has no summary", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("do", ""))),
-		typeFault("a command runs nothing", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("do", "Does."))),
-		typeFault("a command has no name", ruleType, typed("x", "Does.", struct{}{}).WithCommand(command("", "Does."))),
+		typeFault("a command has no summary", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("do", ""))),
+		typeFault("a command runs nothing", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("do", "Does."))),
+		typeFault("a command has no name", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("", "Does."))),
 	}
 }

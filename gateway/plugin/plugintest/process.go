@@ -30,11 +30,11 @@ type message struct {
 	Done    bool     `json:"done,omitempty"`
 }
 
-// conform runs rules in a child process, so that nothing the plugin does can end or hang the test,
+// runSuite runs rules in a child process, so that nothing the plugin does can end or hang the test,
 // and reports what they have found.
-func conform(t *testing.T, rules []rule) {
+func runSuite(t *testing.T, rules []rule) {
 	t.Helper()
-	call := nth(t)
+	call := callNumber(t)
 	switch {
 	case os.Getenv(childTest) != "":
 		if os.Getenv(childTest) != t.Name() || os.Getenv(childCall) != strconv.Itoa(call) {
@@ -43,26 +43,26 @@ func conform(t *testing.T, rules []rule) {
 		runChild(t, rules)
 		t.SkipNow()
 	case os.Getenv(inProcess) != "":
-		report(t, rules, runHere(t, rules, usual()))
+		report(t, rules, runInProcess(t, rules, defaultSettings()))
 	default:
-		report(t, rules, runApart(t, rules, call))
+		report(t, rules, runInChildren(t, rules, call))
 	}
 }
 
 // calls counts the suites that a test runs.
 var calls sync.Map
 
-func nth(t *testing.T) int {
-	n, again := calls.LoadOrStore(t, new(int))
-	if !again {
+func callNumber(t *testing.T) int {
+	n, counted := calls.LoadOrStore(t, new(int))
+	if !counted {
 		t.Cleanup(func() { calls.Delete(t) })
 	}
 	*n.(*int)++
 	return *n.(*int)
 }
 
-// runHere runs rules in this process.
-func runHere(t testing.TB, rules []rule, set settings) outcome {
+// runInProcess runs rules in this process.
+func runInProcess(t testing.TB, rules []rule, set settings) outcome {
 	s := &suite{t: t, settings: set}
 	out := outcome{skipped: map[string]string{}}
 	for _, r := range rules {
@@ -80,8 +80,8 @@ type outcome struct {
 	skipped  map[string]string
 }
 
-// mostLines is how many findings of one rule are shown.
-const mostLines = 3
+// maxFindingsShown is how many findings of one rule are shown.
+const maxFindingsShown = 3
 
 // report makes a subtest of each rule.
 func report(t *testing.T, rules []rule, out outcome) {
@@ -98,12 +98,12 @@ func report(t *testing.T, rules []rule, out outcome) {
 				if f.Rule != r.name {
 					continue
 				}
-				if n++; n <= mostLines {
+				if n++; n <= maxFindingsShown {
 					t.Errorf("%s: %s", f.Rule, f.Text)
 				}
 			}
-			if n > mostLines {
-				t.Errorf("%s: and %d more", r.name, n-mostLines)
+			if n > maxFindingsShown {
+				t.Errorf("%s: and %d more", r.name, n-maxFindingsShown)
 			}
 			if why := out.skipped[r.name]; why != "" && !t.Failed() {
 				t.Skip(why)
@@ -117,22 +117,22 @@ func report(t *testing.T, rules []rule, out outcome) {
 	}
 }
 
-// mostCrashes is how often the child process may end before its time.
-const mostCrashes = 5
+// maxCrashes is how often the child process may end before its time.
+const maxCrashes = 5
 
-// runApart runs rules in child processes: where one ends, the next goes on behind the rule that was
+// runInChildren runs rules in child processes: where one ends, the next goes on behind the rule that was
 // checked.
-func runApart(t *testing.T, rules []rule, call int) outcome {
+func runInChildren(t *testing.T, rules []rule, call int) outcome {
 	out := outcome{skipped: map[string]string{}}
 	from := 0
-	for range mostCrashes {
+	for range maxCrashes {
 		file := filepath.Join(t.TempDir(), "findings")
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		text, err := child(t, file, call, from)
+		text, err := spawnChild(t, file, call, from)
 		last, done := out.read(rules, file, from)
-		if f, ok := raced(text); ok {
+		if f, ok := firstRace(text); ok {
 			out.add(f)
 		}
 		if done {
@@ -144,7 +144,7 @@ func runApart(t *testing.T, rules []rule, call int) outcome {
 		if last < 0 {
 			t.Fatalf("the process of the suite did not begin (%v):\n%s", err, tail(text))
 		}
-		out.add(finding{ruleProcess, fmt.Sprintf("the process ended (%v) when the suite checked %q: %s", err, rules[last].name, death(text))})
+		out.add(finding{ruleProcess, fmt.Sprintf("the process ended (%v) when the suite checked %q: %s", err, rules[last].name, crashReason(text))})
 		from = last + 1
 	}
 	return out

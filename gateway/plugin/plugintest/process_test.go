@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// ending are faults that end the process, or that only a process of its own shows.
-var ending = map[string]struct {
+// processFaults are faults that end the process, or that only a process of its own shows.
+var processFaults = map[string]struct {
 	rule  string
 	write func(*post, context.Context, []*event.Event) error
 }{
@@ -34,7 +34,7 @@ var ending = map[string]struct {
 	}},
 	"it exits":             {ruleProcess, func(*post, context.Context, []*event.Event) error { os.Exit(1); return nil }},
 	"it exits with code 0": {rulePanics, func(*post, context.Context, []*event.Event) error { os.Exit(0); return nil }},
-	"a file is not closed": {ruleLeft, func(s *post, ctx context.Context, e []*event.Event) error {
+	"a file is not closed": {ruleLeaks, func(s *post, ctx context.Context, e []*event.Event) error {
 		openFile()
 		return s.Write(ctx, e)
 	}},
@@ -47,19 +47,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestEnding runs suites in processes of their own.
-func TestEnding(t *testing.T) {
-	for name, fault := range ending {
+// TestProcessFaults runs suites in processes of their own.
+func TestProcessFaults(t *testing.T) {
+	for name, fault := range processFaults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			all := sinkRules(sinkOf(t, sinkType(sinkHooks{write: fault.write})))
+			all := sinkRules(sinkHarness(t, sinkType(sinkHooks{write: fault.write})))
 			var rules []rule // the whole suite would find it as often as it has rules
 			for _, r := range all {
-				if r.name == ruleDelivers || r.name == ruleLeft {
+				if r.name == ruleDelivers || r.name == ruleLeaks {
 					rules = append(rules, r)
 				}
 			}
-			found := apart(t, rules)
+			found := runInChild(t, rules)
 			if !slices.ContainsFunc(found, func(f finding) bool { return f.Rule == fault.rule && !strings.Contains(f.Text, "\n") }) {
 				t.Errorf("found %q", found)
 			}
@@ -67,14 +67,14 @@ func TestEnding(t *testing.T) {
 	}
 }
 
-// apart runs rules in a process of their own.
-func apart(t *testing.T, rules []rule) []finding {
-	call := nth(t)
+// runInChild runs rules in a process of their own.
+func runInChild(t *testing.T, rules []rule) []finding {
+	call := callNumber(t)
 	if os.Getenv(childTest) == t.Name() {
 		runChild(t, rules)
 	}
 	if os.Getenv(childTest) != "" {
 		t.SkipNow()
 	}
-	return runApart(t, rules, call).findings
+	return runInChildren(t, rules, call).findings
 }

@@ -90,31 +90,31 @@ func withPassword(text, password string) string {
 	return u.String()
 }
 
-// relay is a TCP proxy before a server, or, with target "", a server that never answers.
-type relay struct {
+// proxy is a TCP proxy before a server, or, with target "", a server that never answers.
+type proxy struct {
 	addr, target string
 	arrived      chan struct{} // takes one for each connection, and for each read while it is frozen
 
-	mu       sync.Mutex
-	thawed   *sync.Cond
-	frozen   bool
-	closed   bool
-	conns    map[net.Conn]bool // open, of the plugin
-	accepted int
-	answered bool // since the plugin has sent something
-	turns    int  // how often the plugin has sent something behind an answer
+	mu            sync.Mutex
+	thawed        *sync.Cond
+	frozen        bool
+	closed        bool
+	conns         map[net.Conn]bool // open, of the plugin
+	accepted      int
+	answered      bool // since the plugin has sent something
+	exchangeCount int  // how often the plugin has sent something behind an answer
 }
 
-func newRelay(t testing.TB, target string) *relay {
+func newProxy(t testing.TB, target string) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{addr: l.Addr().String(), target: target, arrived: make(chan struct{}, 10_000), conns: map[net.Conn]bool{}}
+	r := &proxy{addr: l.Addr().String(), target: target, arrived: make(chan struct{}, 10_000), conns: map[net.Conn]bool{}}
 	r.thawed = sync.NewCond(&r.mu)
 	var all sync.WaitGroup
 	all.Go(func() {
-		unlabelled()
+		clearLabels()
 		for {
 			conn, err := l.Accept()
 			if err != nil {
@@ -124,7 +124,7 @@ func newRelay(t testing.TB, target string) *relay {
 			r.conns[conn] = true
 			r.accepted++
 			r.mu.Unlock()
-			r.tell()
+			r.notify()
 			all.Go(func() { r.serve(conn) })
 		}
 	})
@@ -140,14 +140,14 @@ func newRelay(t testing.TB, target string) *relay {
 	return r
 }
 
-func (r *relay) tell() {
+func (r *proxy) notify() {
 	select {
 	case r.arrived <- struct{}{}:
 	default:
 	}
 }
 
-func (r *relay) serve(conn net.Conn) {
+func (r *proxy) serve(conn net.Conn) {
 	defer r.drop(conn)
 	if r.target == "" {
 		io.Copy(io.Discard, conn)
@@ -166,7 +166,7 @@ func (r *relay) serve(conn net.Conn) {
 	r.copy(server, conn, func() {
 		if r.answered {
 			r.answered = false
-			r.turns++
+			r.exchangeCount++
 		}
 	})
 	server.Close()
@@ -175,16 +175,16 @@ func (r *relay) serve(conn net.Conn) {
 }
 
 // copy passes on what it reads, and calls seen with the lock held for each part.
-func (r *relay) copy(to, from net.Conn, seen func()) {
+func (r *proxy) copy(to, from net.Conn, onRead func()) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		if !r.pass() {
+		if !r.waitThawed() {
 			return
 		}
 		if n > 0 {
 			r.mu.Lock()
-			seen()
+			onRead()
 			r.mu.Unlock()
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
@@ -196,12 +196,12 @@ func (r *relay) copy(to, from net.Conn, seen func()) {
 	}
 }
 
-// pass waits while the relay is frozen, and reports whether it goes on.
-func (r *relay) pass() bool {
+// waitThawed waits while the relay is frozen, and reports whether it goes on.
+func (r *proxy) waitThawed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.frozen {
-		r.tell()
+		r.notify()
 	}
 	for r.frozen && !r.closed {
 		r.thawed.Wait()
@@ -209,14 +209,14 @@ func (r *relay) pass() bool {
 	return !r.closed
 }
 
-func (r *relay) freeze(on bool) {
+func (r *proxy) freeze(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.frozen = on
 	r.thawed.Broadcast()
 }
 
-func (r *relay) drop(conn net.Conn) {
+func (r *proxy) drop(conn net.Conn) {
 	conn.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -224,7 +224,7 @@ func (r *relay) drop(conn net.Conn) {
 }
 
 // cut closes the connections that are open now.
-func (r *relay) cut() {
+func (r *proxy) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for conn := range r.conns {
@@ -233,15 +233,15 @@ func (r *relay) cut() {
 }
 
 // open is how many connections are open now.
-func (r *relay) open() int {
+func (r *proxy) open() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.conns)
 }
 
 // exchanges is how often the plugin has sent something behind an answer.
-func (r *relay) exchanges() int {
+func (r *proxy) exchanges() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.turns
+	return r.exchangeCount
 }

@@ -16,21 +16,21 @@ func TestReadme(t *testing.T) {
 	for name, text := range map[string]string{"none": "", "no table": "# A\n\nSome words.\n", "an old table": old} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("PLUGINTEST_UPDATE", "")
-			set := usual()
+			set := defaultSettings()
 			set.readme = filepath.Join(t.TempDir(), "README.md")
 			if text != "" {
 				if err := os.WriteFile(set.readme, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			rule := own(common(subject[plugin.Sink]{typ: h.Type}), ruleReadme)
-			if found := runHere(t, rule, set).findings; len(found) != 1 || !strings.Contains(found[0].Text, "PLUGINTEST_UPDATE=1") {
+			rule := rulesNamed(commonRules(subject[plugin.Sink]{typ: h.Type}), ruleReadme)
+			if found := runInProcess(t, rule, set).findings; len(found) != 1 || !strings.Contains(found[0].Text, "PLUGINTEST_UPDATE=1") {
 				t.Errorf("before: %q", found)
 			}
 			t.Setenv("PLUGINTEST_UPDATE", "1")
-			_ = runHere(t, rule, set)
+			_ = runInProcess(t, rule, set)
 			t.Setenv("PLUGINTEST_UPDATE", "")
-			if found := runHere(t, rule, set).findings; len(found) > 0 {
+			if found := runInProcess(t, rule, set).findings; len(found) > 0 {
 				t.Errorf("after: %q", found)
 			}
 			got, err := os.ReadFile(set.readme)

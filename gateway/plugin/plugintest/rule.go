@@ -29,21 +29,21 @@ type finding struct {
 type settings struct {
 	// arrives is how long the suite waits for what comes at once, and returns how long after its
 	// context has ended a method may take.
-	arrives, returns time.Duration
+	arrivalTimeout, returnTimeout time.Duration
 	// alone says that nothing else opens files in this process.
-	alone  bool
-	readme string
+	ownProcess bool
+	readme     string
 }
 
-func usual() settings {
-	return settings{arrives: 10 * time.Second, returns: 5 * time.Second, readme: "README.md"}
+func defaultSettings() settings {
+	return settings{arrivalTimeout: 10 * time.Second, returnTimeout: 5 * time.Second, readme: "README.md"}
 }
 
 // suite runs rules on one plugin and collects findings.
 type suite struct {
 	settings
-	t     testing.TB
-	rules int // that were begun
+	t       testing.TB
+	started int // that were begun
 	// hung is set when the plugin has let the suite wait in vain: from then on it waits for a second.
 	hung atomic.Bool
 
@@ -53,14 +53,14 @@ type suite struct {
 	report   func(finding)     // called with each finding; nil for none
 }
 
-// afterHang is how long the suite waits for a plugin that has hung before.
-const afterHang = time.Second
+// timeoutAfterHang is how long the suite waits for a plugin that has hung before.
+const timeoutAfterHang = time.Second
 
-func (s *suite) patience(usual time.Duration) time.Duration {
+func (s *suite) timeout(normal time.Duration) time.Duration {
 	if s.hung.Load() {
-		return min(usual, afterHang)
+		return min(normal, timeoutAfterHang)
 	}
-	return usual
+	return normal
 }
 
 func (s *suite) add(f finding) {
@@ -75,8 +75,8 @@ func (s *suite) add(f finding) {
 	}
 }
 
-// atMost bounds one rule, whatever a hook of the harness does.
-const atMost = time.Minute
+// ruleTimeout bounds one rule, whatever a hook of the harness does.
+const ruleTimeout = time.Minute
 
 // found returns the findings so far: a goroutine of the plugin may still make some.
 func (s *suite) found() []finding {
@@ -85,8 +85,8 @@ func (s *suite) found() []finding {
 	return slices.Clone(s.findings)
 }
 
-// perRule is how many events a rule may number.
-const perRule = 10_000
+// eventsPerRule is how many events a rule may number.
+const eventsPerRule = 10_000
 
 // run checks one rule in a goroutine of its own. A panic or a FailNow ends the rule, not the test.
 func (s *suite) run(r rule) (skipped string) {
@@ -95,8 +95,8 @@ func (s *suite) run(r rule) (skipped string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s.rules++
-	c := &check{TB: s.t, suite: s, rule: r.name, base: s.rules * perRule, ctx: ctx}
+	s.started++
+	c := &check{TB: s.t, suite: s, rule: r.name, base: s.started * eventsPerRule, ctx: ctx}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -104,13 +104,13 @@ func (s *suite) run(r rule) (skipped string) {
 		defer c.recover()
 		c.labelled(func() { r.check(c) })
 	}()
-	late := time.NewTimer(atMost)
-	defer late.Stop()
+	timer := time.NewTimer(ruleTimeout)
+	defer timer.Stop()
 	select {
 	case <-done:
-	case <-late.C:
+	case <-timer.C:
 		s.hung.Store(true)
-		s.add(finding{ruleContext, fmt.Sprintf("%q was not done after %v", r.name, atMost)})
+		s.add(finding{ruleContext, fmt.Sprintf("%q was not done after %v", r.name, ruleTimeout)})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +135,7 @@ type check struct {
 // recover is deferred: a panic of the suite or of a hook is a finding.
 func (c *check) recover() {
 	if p := recover(); p != nil {
-		c.Errorf("panic outside the plugin: %v%s", p, place(debug.Stack()))
+		c.Errorf("panic outside the plugin: %v%s", p, panicLocation(debug.Stack()))
 	}
 }
 
@@ -160,21 +160,21 @@ func (c *check) clean(cancel func()) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(atMost / 4):
+		case <-time.After(ruleTimeout / 4):
 			c.Errorf("a cleanup of the harness does not end")
 		}
 	}
 }
 
-// breaks adds a finding of another rule than the one that is checked.
-func (c *check) breaks(rule, format string, args ...any) {
+// addFinding adds a finding of another rule than the one that is checked.
+func (c *check) addFinding(rule, format string, args ...any) {
 	c.mu.Lock()
 	c.failed = true
 	c.mu.Unlock()
 	c.suite.add(finding{rule, oneLine(fmt.Sprintf(format, args...))})
 }
 
-// waited notes that the suite has waited for something in vain.
-func (c *check) waited() { c.suite.hung.Store(true) }
+// timedOut notes that the suite has waited for something in vain.
+func (c *check) timedOut() { c.suite.hung.Store(true) }
 
 var errPanicked = errors.New("it has panicked")

@@ -12,8 +12,8 @@ const ruleSecrets = "no secret is in the log, an error or a metric"
 // canary stands where a secret may be that the harness does not set.
 const canary = "c4nary-7f3a91"
 
-// secrets uses the plugin with secrets that are known, where its server is and where it is away.
-func (s subject[T]) secrets(c *check) {
+// checkSecrets uses the plugin with secrets that are known, where its server is and where it is away.
+func (s subject[T]) checkSecrets(c *check) {
 	sets := []func(any){s.reachable}
 	if s.unreachable != nil {
 		sets = append(sets, s.unreachable)
@@ -23,27 +23,27 @@ func (s subject[T]) secrets(c *check) {
 		known := plant(opts, n == 1)
 		i, err := tryBuild(c, s.typ, Name, opts)
 		if err != nil { // the secret has to look otherwise
-			tell(c, known, "an error of Build", err.Error())
+			findSecrets(c, known, "an error of Build", err.Error())
 			opts = optionsOf(c, s.typ, set)
 			known = secretsOf(opts)
 			if i, err = tryBuild(c, s.typ, Name, opts); err != nil {
 				continue
 			}
 		}
-		for _, err := range s.fail(c, i) {
-			tell(c, known, "an error", err.Error())
+		for _, err := range s.provokeErrors(c, i) {
+			findSecrets(c, known, "an error", err.Error())
 		}
 		_ = i.close()
-		for _, l := range i.journal.all() {
-			tell(c, known, "the log", l.text)
+		for _, l := range i.log.all() {
+			findSecrets(c, known, "the log", l.text)
 		}
-		for name, help := range c.helps(i.metrics) {
-			tell(c, known, "a metric", name+help)
+		for name, help := range c.metricHelp(i.metrics) {
+			findSecrets(c, known, "a metric", name+help)
 		}
 	}
 }
 
-func tell(c *check, secrets []string, where, text string) {
+func findSecrets(c *check, secrets []string, where, text string) {
 	for _, secret := range secrets {
 		if strings.Contains(text, secret) {
 			c.Errorf("a secret is in %s: %s", where, strings.ReplaceAll(text, secret, "SECRET"))

@@ -28,11 +28,11 @@ type SinkHarness struct {
 // Sink runs the suite on a sink.
 func Sink(t *testing.T, h SinkHarness) {
 	t.Helper()
-	conform(t, sinkRules(h))
+	runSuite(t, sinkRules(h))
 }
 
 func (h SinkHarness) subject() subject[plugin.Sink] {
-	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.InvalidOptions, use: useSink, works: sinkWorks}
+	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: useSink, works: sinkWorks}
 }
 
 // useSink opens a sink and writes, twice.
@@ -72,7 +72,7 @@ func (h SinkHarness) opened(c *check, opts any) *instance[plugin.Sink] {
 	i := build(c, h.Type, opts)
 	if err := openSink(c, i); err != nil {
 		if err != errPanicked {
-			c.breaks(ruleOpen, "Open: %v", err)
+			c.addFinding(ruleOpen, "Open: %v", err)
 		}
 		c.stop()
 	}
@@ -81,11 +81,11 @@ func (h SinkHarness) opened(c *check, opts any) *instance[plugin.Sink] {
 
 func sinkRules(h SinkHarness) []rule {
 	rules := []rule{
-		{ruleContext, h.ends}, {ruleCancelled, h.cancelled},
-		{ruleDelivers, h.delivers}, {ruleUnchanged, h.unchanged}, {ruleKeeps, h.keeps}, {ruleAny, h.takesAny},
-		{ruleGap, h.tellsGaps}, {ruleConcurrent, h.concurrent}, {ruleOpen, h.opensAgain}, {ruleLooks, h.looksOnly}, {rulePing, h.pings},
-		{ruleAway, h.away}, {ruleSilent, h.silent}, {ruleBack, h.back}, {ruleBodies, h.bodies},
-		{ruleRefused, h.refused}, {ruleBusy, h.busy}, {ruleOneTry, h.once},
+		{ruleContext, h.checkContext}, {ruleCancelled, h.checkCancelled},
+		{ruleDelivers, h.checkDelivery}, {ruleUnchanged, h.checkUnchanged}, {ruleSliceReuse, h.checkSliceReuse}, {ruleAnyEvent, h.checkAnyEvent},
+		{ruleGap, h.checkGap}, {ruleConcurrent, h.checkConcurrent}, {ruleOpen, h.checkReopen}, {ruleNoDelivery, h.checkNoDelivery}, {rulePing, h.checkPing},
+		{ruleUnavailable, h.checkUnavailable}, {ruleNoAnswer, h.checkNoAnswer}, {ruleReconnects, h.checkReconnect}, {ruleConnections, h.checkConnections},
+		{ruleRejected, h.checkRejected}, {ruleBusy, h.checkBusy}, {ruleOneAttempt, h.checkOneAttempt},
 	}
-	return append(rules, common(h.subject())...)
+	return append(rules, commonRules(h.subject())...)
 }

@@ -13,8 +13,8 @@ const (
 	ruleGap        = "Gap is told, and events go on behind it"
 )
 
-// concurrent has several goroutines write at the same time; the race detector looks on.
-func (h SinkHarness) concurrent(c *check) {
+// checkConcurrent has several goroutines write at the same time; the race detector looks on.
+func (h SinkHarness) checkConcurrent(c *check) {
 	if !h.Type.Has(plugin.Concurrent) {
 		c.Skip("the type has no capability Concurrent")
 	}
@@ -56,7 +56,7 @@ func (h SinkHarness) concurrent(c *check) {
 	}
 }
 
-func (h SinkHarness) tellsGaps(c *check) {
+func (h SinkHarness) checkGap(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	g, ok := any(i.impl).(plugin.GapSink)
 	if !ok {
@@ -76,5 +76,7 @@ func (h SinkHarness) tellsGaps(c *check) {
 			expect(string(batch[0].Data), "the event behind a gap")
 		}
 	}
-	_ = c.await("Gap", c.begin("Gap", func() error { return g.Gap(ended(), plugin.Gap{Reason: "conformance", ID: "3", Time: time.Now()}) }))
+	_ = c.await("Gap", c.begin("Gap", func() error {
+		return g.Gap(endedContext(), plugin.Gap{Reason: "conformance", ID: "3", Time: time.Now()})
+	}))
 }

@@ -7,42 +7,42 @@ import (
 )
 
 const (
-	ruleOpen  = "Open may be called again, and its context ends when it has returned"
-	ruleLooks = "Open, Ping and Probe deliver nothing"
-	rulePing  = "Ping tells whether the server is there"
+	ruleOpen       = "Open may be called again, and its context ends when it has returned"
+	ruleNoDelivery = "Open, Ping and Probe deliver nothing"
+	rulePing       = "Ping tells whether the server is there"
 )
 
-// ends calls each method with a context that has ended, and ends one under way.
-func (h SinkHarness) ends(c *check) {
+// checkContext calls each method with a context that has ended, and ends one under way.
+func (h SinkHarness) checkContext(c *check) {
 	i := build(c, h.Type, optionsOf(c, h.Type, h.Reachable))
 	if o, ok := any(i.impl).(plugin.Opener); ok {
-		if err := c.await("Open", c.begin("Open", func() error { return o.Open(ended()) })); err != nil {
-			worthRetryBy(c, ruleCancelled, "Open with a context that has ended", err)
+		if err := c.await("Open", c.begin("Open", func() error { return o.Open(endedContext()) })); err != nil {
+			requireRetryableBy(c, ruleCancelled, "Open with a context that has ended", err)
 		}
 	}
 	_ = i.close()
 	i = h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	batch := c.numbered(0, 1)
-	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(ended(), batch) })); err != nil {
-		worthRetryBy(c, ruleCancelled, "Write with a context that has ended", err)
+	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(endedContext(), batch) })); err != nil {
+		requireRetryableBy(c, ruleCancelled, "Write with a context that has ended", err)
 	}
 	if p, ok := any(i.impl).(plugin.Pinger); ok {
-		if err := c.await("Ping", c.begin("Ping", func() error { return p.Ping(ended()) })); err != nil {
-			worthRetryBy(c, ruleCancelled, "Ping with a context that has ended", err)
+		if err := c.await("Ping", c.begin("Ping", func() error { return p.Ping(endedContext()) })); err != nil {
+			requireRetryableBy(c, ruleCancelled, "Ping with a context that has ended", err)
 		}
 	}
 	for k := 0; ; k++ { // such a write is no reason not to go on
-		if err := h.retried(c, i, k); err == nil {
+		if err := h.writeWithRetry(c, i, k); err == nil {
 			break
 		} else if k == 5 {
-			c.breaks(ruleCancelled, "after a Write whose context had ended, Write goes on to fail: %v", err)
+			c.addFinding(ruleCancelled, "after a Write whose context had ended, Write goes on to fail: %v", err)
 			break
 		}
 	}
 }
 
-// retried writes as the router does: after an error marked by Unavailable it opens first.
-func (h SinkHarness) retried(c *check, i *instance[plugin.Sink], n int) error {
+// writeWithRetry writes as the router does: after an error marked by Unavailable it opens first.
+func (h SinkHarness) writeWithRetry(c *check, i *instance[plugin.Sink], n int) error {
 	err := writeSink(c, i, n)
 	if plugin.IsUnavailable(err) {
 		if e := openSink(c, i); e != nil {
@@ -53,19 +53,19 @@ func (h SinkHarness) retried(c *check, i *instance[plugin.Sink], n int) error {
 	return err
 }
 
-// opensAgain opens a sink more than once: the router does after an error marked by Unavailable.
-func (h SinkHarness) opensAgain(c *check) {
+// checkReopen opens a sink more than once: the router does after an error marked by Unavailable.
+func (h SinkHarness) checkReopen(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
-	var relays []*relay
+	var relays []*proxy
 	addresses(opts, func(addr string) string {
-		relays = append(relays, newRelay(c, addr))
+		relays = append(relays, newProxy(c, addr))
 		return relays[len(relays)-1].addr
 	})
 	i := h.opened(c, opts)
 	if _, ok := any(i.impl).(plugin.Opener); !ok {
 		return
 	}
-	writeBy(c, ruleOpen, i, c.numbered(0, 1))
+	writeUnder(c, ruleOpen, i, c.numbered(0, 1))
 	open := 0
 	for _, r := range relays {
 		open += r.open()
@@ -75,17 +75,17 @@ func (h SinkHarness) opensAgain(c *check) {
 			c.Fatalf("Open fails when it is called again: %v", err)
 		}
 	}
-	writeBy(c, ruleOpen, i, c.numbered(1, 1))
+	writeUnder(c, ruleOpen, i, c.numbered(1, 1))
 	for _, r := range relays {
-		if !c.settle(func() bool { return r.open() <= open+2 }) {
+		if !c.poll(func() bool { return r.open() <= open+2 }) {
 			c.Errorf("after five more Opens %d connections are open, %d before", r.open(), open)
 			return
 		}
 	}
 }
 
-// looksOnly opens, pings and probes: no event comes of that.
-func (h SinkHarness) looksOnly(c *check) {
+// checkNoDelivery opens, pings and probes: no event comes of that.
+func (h SinkHarness) checkNoDelivery(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
 	_ = openSink(c, i)
@@ -100,7 +100,7 @@ func (h SinkHarness) looksOnly(c *check) {
 	expect(string(batch[0].Data), "the first event behind Open, Ping and Probe")
 }
 
-func (h SinkHarness) pings(c *check) {
+func (h SinkHarness) checkPing(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	p, ok := any(i.impl).(plugin.Pinger)
 	if !ok {
@@ -121,16 +121,16 @@ func (h SinkHarness) pings(c *check) {
 	if err == nil {
 		c.Errorf("the server is away, and Ping returns nil")
 	} else {
-		worthRetry(c, "Ping", err)
+		requireRetryable(c, "Ping", err)
 	}
 }
 
-// cancelled writes with a context that has ended: what is not delivered is an error.
-func (h SinkHarness) cancelled(c *check) {
+// checkCancelled writes with a context that has ended: what is not delivered is an error.
+func (h SinkHarness) checkCancelled(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
 	batch := c.numbered(0, 1)
-	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(ended(), batch) })); err == nil {
+	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(endedContext(), batch) })); err == nil {
 		expect(string(batch[0].Data), "an event for which Write has returned nil, with a context that had ended,")
 	}
 }

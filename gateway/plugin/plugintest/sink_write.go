@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	ruleDelivers  = "Write delivers each event once, in order, before it returns nil"
-	ruleUnchanged = "Write changes neither the events nor their slice"
-	ruleKeeps     = "Write keeps nothing of the slice when it has returned"
-	ruleAny       = "Write takes any event, and one that is refused is not the others' fault"
+	ruleDelivers   = "Write delivers each event once, in order, before it returns nil"
+	ruleUnchanged  = "Write changes neither the events nor their slice"
+	ruleSliceReuse = "Write keeps nothing of the slice when it has returned"
+	ruleAnyEvent   = "Write takes any event, and one that is refused is not the others' fault"
 )
 
-// most is how many events the suite writes at once.
-func (h SinkHarness) most() int {
+// batchSize is how many events the suite writes at once.
+func (h SinkHarness) batchSize() int {
 	if n, bounded := h.Type.MaxBatch(); bounded && n > 0 {
 		return min(10, n)
 	}
@@ -34,11 +34,11 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 	return func(want, what string) {
 		got := make(chan string, 1)
 		go func() {
-			unlabelled()
+			clearLabels()
 			defer close(got)
 			defer c.recover()
 			payload := next()
-			for range perRule {
+			for range eventsPerRule {
 				if payload == want || !c.stale(payload) || c.ctx.Err() != nil {
 					break
 				}
@@ -46,8 +46,8 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 			}
 			got <- payload
 		}()
-		late := time.NewTimer(c.suite.patience(c.suite.arrives))
-		defer late.Stop()
+		timer := time.NewTimer(c.suite.timeout(c.suite.arrivalTimeout))
+		defer timer.Stop()
 		select {
 		case payload, ok := <-got:
 			if ok && payload != want {
@@ -57,8 +57,8 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 				c.Errorf("%s has not arrived", what)
 				c.stop()
 			}
-		case <-late.C:
-			c.waited()
+		case <-timer.C:
+			c.timedOut()
 			c.Errorf("%s has not arrived", what)
 			c.stop()
 		}
@@ -67,28 +67,28 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 
 // write writes a batch that has to be delivered.
 func write(c *check, i *instance[plugin.Sink], batch []*event.Event) {
-	writeBy(c, ruleDelivers, i, batch)
+	writeUnder(c, ruleDelivers, i, batch)
 }
 
-func writeBy(c *check, rule string, i *instance[plugin.Sink], batch []*event.Event) {
+func writeUnder(c *check, rule string, i *instance[plugin.Sink], batch []*event.Event) {
 	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 	if err == nil {
 		return
 	}
 	if err != errPanicked {
 		c.outcomes(err, len(batch))
-		c.breaks(rule, "Write: %v", err)
+		c.addFinding(rule, "Write: %v", err)
 	}
 	c.stop()
 }
 
-func (h SinkHarness) delivers(c *check) {
+func (h SinkHarness) checkDelivery(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
 	n := 0
-	for _, size := range []int{h.most(), 1, h.most()} {
+	for _, size := range []int{h.batchSize(), 1, h.batchSize()} {
 		batch := c.numbered(n, size)
-		was := copiesOf(batch)
+		was := snapshotsOf(batch)
 		write(c, i, batch)
 		for k := range batch {
 			expect(string(was[k].event.Data), fmt.Sprintf("event %d", n+k))
@@ -100,23 +100,23 @@ func (h SinkHarness) delivers(c *check) {
 	expect(string(last[0].Data), "the event behind them")
 }
 
-func (h SinkHarness) unchanged(c *check) {
+func (h SinkHarness) checkUnchanged(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
-	var was [][]copied
+	var was [][]snapshot
 	for n := range 2 {
-		batch := c.numbered(n*10, h.most())
+		batch := c.numbered(n*10, h.batchSize())
 		for _, e := range batch {
 			e.Fence, e.Attempts = &event.Fence{Leader: "conformance", Term: int64(n + 1)}, &event.Attempts{Failed: 1, Last: Now()}
 		}
-		mine := append([]*event.Event(nil), batch...)
+		original := append([]*event.Event(nil), batch...)
 		batch = append(make([]*event.Event, 0, len(batch)+2), batch...)
-		was = append(was, copiesOf(batch))
+		was = append(was, snapshotsOf(batch))
 		err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 		if err == errPanicked {
 			c.stop()
 		}
 		for k := range batch {
-			if batch[k] != mine[k] {
+			if batch[k] != original[k] {
 				c.Errorf("the slice has another event at index %d than before Write", k)
 			}
 		}
@@ -127,18 +127,18 @@ func (h SinkHarness) unchanged(c *check) {
 	_ = i.close()
 	for _, batch := range was {
 		for k, e := range batch {
-			if text := e.changed(); text != "" {
+			if text := e.diff(); text != "" {
 				c.Fatalf("event %d: %s", k, text)
 			}
 		}
 	}
 }
 
-// keeps uses the slice again, as the router does, and looks whether what was in it has arrived.
-func (h SinkHarness) keeps(c *check) {
+// checkSliceReuse uses the slice again, as the router does, and looks whether what was in it has arrived.
+func (h SinkHarness) checkSliceReuse(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
-	slice := make([]*event.Event, h.most())
+	slice := make([]*event.Event, h.batchSize())
 	var want []string
 	for n := range 3 {
 		copy(slice, c.numbered(n*len(slice), len(slice)))
@@ -155,23 +155,23 @@ func (h SinkHarness) keeps(c *check) {
 	}
 }
 
-// takesAny writes odd events between others.
-func (h SinkHarness) takesAny(c *check) {
+// checkAnyEvent writes odd events between others.
+func (h SinkHarness) checkAnyEvent(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
-	for what, odd := range anyEvents() {
+	for what, odd := range unusualEvents() {
 		batch := c.numbered(0, 3)
 		batch[1] = odd
-		if h.most() < 3 {
-			batch = batch[1 : 1+min(2, h.most())]
+		if h.batchSize() < 3 {
+			batch = batch[1 : 1+min(2, h.batchSize())]
 		}
-		was := copiesOf(batch)
+		was := snapshotsOf(batch)
 		err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 		if err == errPanicked {
 			continue
 		}
 		for _, e := range was {
-			if text := e.changed(); text != "" {
-				c.breaks(ruleUnchanged, "an event with %s: %s", what, text)
+			if text := e.diff(); text != "" {
+				c.addFinding(ruleUnchanged, "an event with %s: %s", what, text)
 			}
 		}
 		if err == nil {

@@ -36,72 +36,72 @@ type SourceHarness struct {
 // Source runs the suite on a source.
 func Source(t *testing.T, h SourceHarness) {
 	t.Helper()
-	conform(t, sourceRules(h))
+	runSuite(t, sourceRules(h))
 }
 
 const (
-	ruleReady    = "Ready is called once in each Run, and events that come from then on are seen"
-	ruleOnce     = "each event is emitted once, in order, as it has arrived"
-	ruleFrozen   = "an event and its bytes never change when it was emitted"
-	ruleRunEnds  = "Run returns nil when its context has ended"
-	ruleFails    = "Run returns an error where no server is reached, and Ready is not called"
-	ruleBatch    = "a batch is settled at any time, in any goroutine; until then its slice is the router's, and its Ack is that of no other"
-	ruleAgain    = "Run can be called again"
-	ruleAfterRun = "nothing is emitted after Run has returned"
-	ruleGaps     = "a gap is where events may have been missed, and not at the first Run"
-	ruleReplays  = "what was not acked is emitted again, and what was acked is not"
-	ruleReturns  = "the source comes back when its connection was cut, and says what it may have missed"
-	ruleElects   = "one source leads at a time, in terms that rise"
+	ruleReady            = "Ready is called once in each Run, and events that come from then on are seen"
+	ruleEmitsOnce        = "each event is emitted once, in order, as it has arrived"
+	ruleEmittedUnchanged = "an event and its bytes never change when it was emitted"
+	ruleRunEnds          = "Run returns nil when its context has ended"
+	ruleRunFails         = "Run returns an error where no server is reached, and Ready is not called"
+	ruleAcks             = "a batch is settled at any time, in any goroutine; until then its slice is the router's, and its Ack is that of no other"
+	ruleRunAgain         = "Run can be called again"
+	ruleAfterRun         = "nothing is emitted after Run has returned"
+	ruleGaps             = "a gap is where events may have been missed, and not at the first Run"
+	ruleReplays          = "what was not acked is emitted again, and what was acked is not"
+	ruleSourceReconnects = "the source comes back when its connection was cut, and says what it may have missed"
+	ruleElects           = "one source leads at a time, in terms that rise"
 )
 
 func sourceRules(h SourceHarness) []rule {
-	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, bad: h.InvalidOptions, use: h.use, works: h.works, serves: h.Serve != nil}
+	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: h.use, works: h.works, hasServe: h.Serve != nil}
 	rules := []rule{
-		{ruleRunEnds, h.ends}, {ruleReady, h.ready}, {ruleOnce, h.once}, {ruleFrozen, nil}, {ruleAgain, h.again},
-		{ruleBatch, h.acks}, {ruleFails, h.fails}, {ruleAfterRun, nil}, {ruleGaps, h.firstGap},
-		{ruleReplays, h.replays}, {ruleReturns, h.comesBack}, {ruleElects, h.elects},
+		{ruleRunEnds, h.checkContext}, {ruleReady, h.checkReady}, {ruleEmitsOnce, h.checkEmitsOnce}, {ruleEmittedUnchanged, nil}, {ruleRunAgain, h.checkRunAgain},
+		{ruleAcks, h.checkAcks}, {ruleRunFails, h.checkRunFails}, {ruleAfterRun, nil}, {ruleGaps, h.checkFirstGap},
+		{ruleReplays, h.checkReplay}, {ruleSourceReconnects, h.checkReconnect}, {ruleElects, h.checkElection},
 	}
-	return append(rules, common(s)...)
+	return append(rules, commonRules(s)...)
 }
 
-// turn is one instance whose Run is called, again and again.
-type turn struct {
+// runner is one instance whose Run is called, again and again.
+type runner struct {
 	h      SourceHarness
 	c      *check
 	i      *instance[plugin.Source]
-	out    *output
+	out    *recordingOutput
 	cancel context.CancelFunc
 	done   <-chan error
 	sent   atomic.Pointer[<-chan struct{}] // of what was sent last; Ready, too, may send
 }
 
-func (h SourceHarness) turn(c *check, opts any) *turn {
-	t := &turn{h: h, c: c, i: build(c, h.Type, opts), out: newOutput(c)}
+func (h SourceHarness) newRunner(c *check, opts any) *runner {
+	t := &runner{h: h, c: c, i: build(c, h.Type, opts), out: newRecordingOutput(c)}
 	if h.Serve != nil {
 		c.hook(func() { h.Serve(c, t.i.env) })
 	}
 	return t
 }
 
-func (t *turn) sends(sent <-chan struct{}) { t.sent.Store(&sent) }
+func (t *runner) trackSend(sent <-chan struct{}) { t.sent.Store(&sent) }
 
 // start calls Run.
-func (t *turn) start() {
+func (t *runner) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	t.out.again()
+	t.out.reset()
 	t.cancel = cancel
 	ended := make(chan error, 1)
 	run := t.c.begin("Run", func() error {
 		err := t.i.impl.Run(ctx, t.out)
-		t.out.finish()
+		t.out.endRun()
 		return err
 	})
 	out := t.out
 	go func() {
 		err := <-run
-		out.finish() // where it has panicked, too
+		out.endRun() // where it has panicked, too
 		ended <- err
-		out.tell()
+		out.notify()
 	}()
 	t.done = ended
 	t.c.Cleanup(func() {
@@ -114,26 +114,26 @@ func (t *turn) start() {
 	})
 }
 
-// run calls Run, and waits until it is ready.
-func (t *turn) run() {
+// startAndAwaitReady calls Run, and waits until it is ready.
+func (t *runner) startAndAwaitReady() {
 	t.start()
-	ok := t.out.await(t.c.suite.patience(t.c.suite.arrives), func(s state) bool { return s.ready > 0 || s.over })
+	ok := t.out.await(t.c.suite.timeout(t.c.suite.arrivalTimeout), func(s state) bool { return s.ready > 0 || s.returned })
 	if t.out.state().ready > 0 {
 		return
 	}
-	if t.out.state().over || !ok && len(t.done) > 0 {
+	if t.out.state().returned || !ok && len(t.done) > 0 {
 		if err := <-t.done; err != errPanicked {
-			t.c.breaks(ruleReady, "Run returns before Ready was called: %v", err)
+			t.c.addFinding(ruleReady, "Run returns before Ready was called: %v", err)
 		}
 		t.c.stop()
 	}
-	t.c.waited()
-	t.c.breaks(ruleReady, "Ready is never called")
+	t.c.timedOut()
+	t.c.addFinding(ruleReady, "Ready is never called")
 	t.c.stop()
 }
 
-// end ends the context of Run, which has to return nil.
-func (t *turn) end() {
+// stop ends the context of Run, which has to return nil.
+func (t *runner) stop() {
 	if sent := t.sent.Load(); sent != nil { // its hook may have to look at an answer
 		select {
 		case <-*sent:
@@ -142,7 +142,7 @@ func (t *turn) end() {
 	}
 	t.cancel()
 	if err := t.c.await("Run", t.done); err != nil && err != errPanicked {
-		t.c.breaks(ruleRunEnds, "Run returns an error when its context has ended: %v", err)
+		t.c.addFinding(ruleRunEnds, "Run returns an error when its context has ended: %v", err)
 	}
 }
 
@@ -169,14 +169,14 @@ func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <
 	go func() {
 		defer close(done)
 		defer c.recover()
-		unlabelled()
+		clearLabels()
 		if before != nil { // one after the other, unless it waits for the source
 			select {
 			case <-before:
 			case <-time.After(time.Second):
 			}
 		}
-		c.suite.sends(c, payloads)
+		c.suite.recordSent(c, payloads)
 		h.Send(tb, payloads...)
 	}()
 	c.Cleanup(func() {
@@ -190,13 +190,13 @@ func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <
 
 // use runs a source until it has emitted something.
 func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
-	t := &turn{h: h, c: c, i: i, out: newOutput(c)}
+	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
 	if h.Serve != nil {
 		c.hook(func() { h.Serve(c, i.env) })
 	}
-	t.run()
-	sent := h.send(c, quiet{c}, h.payload(c, 0))
-	t.out.await(c.suite.patience(2*time.Second), func(s state) bool { return len(s.took) > 0 || s.over })
+	t.startAndAwaitReady()
+	sent := h.send(c, ignoreFailures{c}, h.payload(c, 0))
+	t.out.await(c.suite.timeout(2*time.Second), func(s state) bool { return len(s.emitted) > 0 || s.returned })
 	select {
 	case <-sent:
 	case <-time.After(time.Second):
@@ -216,12 +216,12 @@ func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
 
 // works runs a source until it is ready.
 func (h SourceHarness) works(c *check, i *instance[plugin.Source]) error {
-	t := &turn{h: h, c: c, i: i, out: newOutput(c)}
+	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
 	if h.Serve != nil {
 		c.hook(func() { h.Serve(c, i.env) })
 	}
 	t.start()
-	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return s.ready > 0 || s.over })
+	t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return s.ready > 0 || s.returned })
 	ready := t.out.state().ready > 0
 	t.cancel()
 	err := c.await("Run", t.done)

@@ -11,145 +11,145 @@ import (
 
 var errNack = errors.New("nack")
 
-// acks settles batches within the Emit of a later one, from many goroutines, and after Run.
-func (h SourceHarness) acks(c *check) {
-	for _, verdict := range []error{nil, errNack} {
-		t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
-		var held []*receipt
-		t.out.verdict = func(int) (bool, error) { return false, nil }
-		t.run()
+// checkAcks settles batches within the Emit of a later one, from many goroutines, and after Run.
+func (h SourceHarness) checkAcks(c *check) {
+	for _, outcome := range []error{nil, errNack} {
+		t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
+		var receipts []*receipt
+		t.out.ackPolicy = func(int) (bool, error) { return false, nil }
+		t.startAndAwaitReady()
 		for n := range 4 {
-			before := len(t.out.state().took)
-			h.send(c, quiet{c}, h.payload(c, n))
-			if !t.out.await(c.suite.patience(2*time.Second), func(s state) bool { return len(s.took) > before || s.over }) {
+			before := len(t.out.state().emitted)
+			h.send(c, ignoreFailures{c}, h.payload(c, n))
+			if !t.out.await(c.suite.timeout(2*time.Second), func(s state) bool { return len(s.emitted) > before || s.returned }) {
 				break // it waits until the one before it is settled
 			}
 		}
-		for _, e := range t.out.state().took {
-			if e.ack != nil && !slices.Contains(held, e.ack) {
-				held = append(held, e.ack)
+		for _, e := range t.out.state().emitted {
+			if e.ack != nil && !slices.Contains(receipts, e.ack) {
+				receipts = append(receipts, e.ack)
 			}
 			if e.ack == nil && h.Type.Has(plugin.Replays) {
-				c.breaks(ruleReplays, "a batch has no Ack, and the type has the capability Replays")
+				c.addFinding(ruleReplays, "a batch has no Ack, and the type has the capability Replays")
 			}
 		}
-		half := len(held) / 2
+		half := len(receipts) / 2
 		var all sync.WaitGroup
-		for _, r := range slices.Backward(held[half:]) {
-			all.Go(func() { r.settle(verdict) })
+		for _, r := range slices.Backward(receipts[half:]) {
+			all.Go(func() { r.settle(outcome) })
 		}
 		all.Wait()
 		t.cancel()
 		_ = c.await("Run", t.done)
-		for _, r := range held[:half] { // after Run
-			all.Go(func() { r.settle(verdict) })
+		for _, r := range receipts[:half] { // after Run
+			all.Go(func() { r.settle(outcome) })
 		}
 		all.Wait()
-		for _, e := range t.out.state().took {
-			e.ack.settle(verdict)
+		for _, e := range t.out.state().emitted {
+			e.ack.settle(outcome)
 		}
 		_ = t.i.close()
 	}
 }
 
-// replays gives events back, and looks that they come again, under the same IDs.
-func (h SourceHarness) replays(c *check) {
+// checkReplay gives events back, and looks that they come again, under the same IDs.
+func (h SourceHarness) checkReplay(c *check) {
 	if !h.Type.Has(plugin.Replays) {
 		c.Skip("the type has no capability Replays")
 	}
 	opts := optionsOf(c, h.Type, h.Reachable)
-	t := h.turn(c, opts)
-	t.out.verdict = func(int) (bool, error) { return true, errNack }
-	t.run()
-	h.send(c, quiet{c}, h.payload(c, 0), h.payload(c, 1))
-	t.awaits("an event", func(s state) bool { return len(s.took) > 0 })
-	first := t.out.state().took[0].event
+	t := h.newRunner(c, opts)
+	t.out.ackPolicy = func(int) (bool, error) { return true, errNack }
+	t.startAndAwaitReady()
+	h.send(c, ignoreFailures{c}, h.payload(c, 0), h.payload(c, 1))
+	t.awaitEmitted("an event", func(s state) bool { return len(s.emitted) > 0 })
+	first := t.out.state().emitted[0].event
 	if first.ID == "" {
 		c.Fatalf("an event that is to be replayed has no ID")
 	}
-	comes := func(after int) func(state) bool {
+	emittedAgain := func(after int) func(state) bool {
 		return func(s state) bool {
-			return len(s.took) > after && slices.ContainsFunc(s.took[after:], func(e emitted) bool { return e.event.ID == first.ID })
+			return len(s.emitted) > after && slices.ContainsFunc(s.emitted[after:], func(e emittedEvent) bool { return e.event.ID == first.ID })
 		}
 	}
-	t.awaits("what was nacked", comes(1))
+	t.awaitEmitted("what was nacked", emittedAgain(1))
 	// It is acked now, and what was emitted meanwhile, too.
-	var taken int
-	t.out.set(func() {
-		taken = len(t.out.took)
-		t.out.verdict = func(int) (bool, error) { return true, nil }
+	var emittedBefore int
+	t.out.update(func() {
+		emittedBefore = len(t.out.emitted)
+		t.out.ackPolicy = func(int) (bool, error) { return true, nil }
 	})
-	t.awaits("what was nacked twice", comes(taken))
-	for _, e := range t.out.state().took[taken:] {
+	t.awaitEmitted("what was nacked twice", emittedAgain(emittedBefore))
+	for _, e := range t.out.state().emitted[emittedBefore:] {
 		if e.event.ID == first.ID && string(e.event.Data) != string(first.Data) {
 			c.Errorf("event %s comes again with other bytes", first.ID)
 		}
 	}
-	t.finish()
+	t.stopAfterNack()
 	// The next Run goes on behind what was acked, and emits again what was not.
-	before := len(t.out.state().took)
-	t.out.verdict = func(int) (bool, error) { return false, nil }
-	h.send(c, quiet{c}, h.payload(c, 2))
+	before := len(t.out.state().emitted)
+	t.out.ackPolicy = func(int) (bool, error) { return false, nil }
+	h.send(c, ignoreFailures{c}, h.payload(c, 2))
 	t.start()
-	t.awaits("an event of the next Run", func(s state) bool { return len(s.took) > before })
-	next := t.out.state().took[before].event
+	t.awaitEmitted("an event of the next Run", func(s state) bool { return len(s.emitted) > before })
+	next := t.out.state().emitted[before].event
 	if next.ID == first.ID {
 		c.Errorf("event %s was acked, and is emitted again", first.ID)
 	}
-	t.finish()
-	for _, e := range t.out.state().took {
+	t.stopAfterNack()
+	for _, e := range t.out.state().emitted {
 		e.ack.settle(errNack) // once: it is open, or was settled before
 	}
-	before = len(t.out.state().took)
+	before = len(t.out.state().emitted)
 	t.start()
-	t.awaits("what was nacked when Run had ended", func(s state) bool {
-		return slices.ContainsFunc(s.took[before:], func(e emitted) bool { return e.event.ID == next.ID })
+	t.awaitEmitted("what was nacked when Run had ended", func(s state) bool {
+		return slices.ContainsFunc(s.emitted[before:], func(e emittedEvent) bool { return e.event.ID == next.ID })
 	})
-	h.outOfOrder(t)
+	h.checkOutOfOrderAcks(t)
 }
 
-// outOfOrder acks a later batch, and then gives the one before it back.
-func (h SourceHarness) outOfOrder(t *turn) {
-	before := len(t.out.state().took)
-	t.out.set(func() { t.out.verdict = func(int) (bool, error) { return false, nil } })
+// checkOutOfOrderAcks acks a later batch, and then gives the one before it back.
+func (h SourceHarness) checkOutOfOrderAcks(t *runner) {
+	before := len(t.out.state().emitted)
+	t.out.update(func() { t.out.ackPolicy = func(int) (bool, error) { return false, nil } })
 	for n := range 3 { // a source may emit again what was open before
-		h.send(t.c, quiet{t.c}, h.payload(t.c, 100+n))
-		t.out.await(t.c.suite.patience(time.Second), func(s state) bool { return len(s.took) > before+n || s.over })
+		h.send(t.c, ignoreFailures{t.c}, h.payload(t.c, 100+n))
+		t.out.await(t.c.suite.timeout(time.Second), func(s state) bool { return len(s.emitted) > before+n || s.returned })
 	}
-	took := t.out.state().took[before:]
-	if len(took) < 2 || took[0].ack == nil || took[len(took)-1].ack == took[0].ack {
-		t.finish() // it waits until a batch is settled before it emits the next
+	emitted := t.out.state().emitted[before:]
+	if len(emitted) < 2 || emitted[0].ack == nil || emitted[len(emitted)-1].ack == emitted[0].ack {
+		t.stopAfterNack() // it waits until a batch is settled before it emits the next
 		return
 	}
-	first := took[0]
-	for _, e := range slices.Backward(took) {
+	first := emitted[0]
+	for _, e := range slices.Backward(emitted) {
 		if e.ack != first.ack {
 			e.ack.settle(nil)
 		}
 	}
 	first.ack.settle(errNack)
-	after := len(t.out.state().took)
-	t.out.set(func() { t.out.verdict = func(int) (bool, error) { return true, nil } })
-	if t.out.state().over {
-		t.finish()
+	after := len(t.out.state().emitted)
+	t.out.update(func() { t.out.ackPolicy = func(int) (bool, error) { return true, nil } })
+	if t.out.state().returned {
+		t.stopAfterNack()
 		t.start()
 	}
-	t.awaits("what was nacked when a later batch was acked", func(s state) bool {
-		return slices.ContainsFunc(s.took[after:], func(e emitted) bool { return e.event.ID == first.event.ID })
+	t.awaitEmitted("what was nacked when a later batch was acked", func(s state) bool {
+		return slices.ContainsFunc(s.emitted[after:], func(e emittedEvent) bool { return e.event.ID == first.event.ID })
 	})
-	t.finish()
+	t.stopAfterNack()
 }
 
-// awaits waits for a state, and calls Run again where it returns an error.
-func (t *turn) awaits(what string, done func(state) bool) {
-	end := time.Now().Add(t.c.suite.patience(2 * t.c.suite.arrives))
+// awaitEmitted waits for a state, and calls Run again where it returns an error.
+func (t *runner) awaitEmitted(what string, done func(state) bool) {
+	end := time.Now().Add(t.c.suite.timeout(2 * t.c.suite.arrivalTimeout))
 	for {
-		t.out.await(time.Until(end), func(s state) bool { return done(s) || s.over })
+		t.out.await(time.Until(end), func(s state) bool { return done(s) || s.returned })
 		switch {
 		case done(t.out.state()):
 			return
-		case !t.out.state().over || time.Now().After(end):
-			t.c.waited()
+		case !t.out.state().returned || time.Now().After(end):
+			t.c.timedOut()
 			t.c.Fatalf("%s is not emitted", what)
 		}
 		if err := <-t.done; err == nil {
@@ -159,8 +159,8 @@ func (t *turn) awaits(what string, done func(state) bool) {
 	}
 }
 
-// finish ends Run, or takes its error where a nack has ended it.
-func (t *turn) finish() {
+// stopAfterNack ends Run, or takes its error where a nack has ended it.
+func (t *runner) stopAfterNack() {
 	t.cancel()
 	_ = t.c.await("Run", t.done)
 }

@@ -6,105 +6,105 @@ import (
 	"time"
 )
 
-// ends ends the context of Run before it begins, while nothing happens, and while Emit blocks.
-func (h SourceHarness) ends(c *check) {
+// checkContext ends the context of Run before it begins, while nothing happens, and while Emit blocks.
+func (h SourceHarness) checkContext(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
-	t := h.turn(c, opts)
+	t := h.newRunner(c, opts)
 	t.start()
-	t.end()
-	t.run()
-	t.end()
-	t.out.set(func() { t.out.blocks = true })
-	t.run()
-	h.send(c, quiet{c}, h.payload(c, 0))
-	if t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return s.blocked || s.over }) {
-		t.end()
+	t.stop()
+	t.startAndAwaitReady()
+	t.stop()
+	t.out.update(func() { t.out.blocking = true })
+	t.startAndAwaitReady()
+	h.send(c, ignoreFailures{c}, h.payload(c, 0))
+	if t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return s.blocked || s.returned }) {
+		t.stop()
 	} else {
-		c.waited()
-		c.breaks(ruleOnce, "nothing is emitted")
-		t.end()
+		c.timedOut()
+		c.addFinding(ruleEmitsOnce, "nothing is emitted")
+		t.stop()
 	}
 	_ = t.i.close()
 	if h.Unreachable == nil {
 		return
 	}
-	r, opts := newRelay(c, ""), optionsOf(c, h.Type, h.Unreachable)
+	r, opts := newProxy(c, ""), optionsOf(c, h.Type, h.Unreachable)
 	if len(addresses(opts, func(string) string { return r.addr })) == 0 {
 		return
 	}
-	t = h.turn(c, opts)
+	t = h.newRunner(c, opts)
 	t.start()
 	select {
 	case <-r.arrived:
 		time.Sleep(100 * time.Millisecond) // it may call Ready now
-	case <-time.After(c.suite.patience(2 * time.Second)):
+	case <-time.After(c.suite.timeout(2 * time.Second)):
 	}
 	if t.out.state().ready > 0 {
-		c.breaks(ruleReady, "Ready is called before the server has answered")
+		c.addFinding(ruleReady, "Ready is called before the server has answered")
 	}
-	if t.out.state().over {
+	if t.out.state().returned {
 		return
 	}
-	t.end()
+	t.stop()
 }
 
-// ready has an event come within Ready: what happens from then on is seen.
-func (h SourceHarness) ready(c *check) {
+// checkReady has an event come within Ready: what happens from then on is seen.
+func (h SourceHarness) checkReady(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	for n := range 2 {
-		t := h.turn(c, opts)
+		t := h.newRunner(c, opts)
 		for round := range 2 {
 			want := h.payload(c, 1000+10*n+round)
 			t.out.onReady = func() {
 				sent := h.send(c, c, want)
-				t.sends(sent)
+				t.trackSend(sent)
 				select {
 				case <-sent:
 				case <-time.After(300 * time.Millisecond): // it waits for the source
 				}
 			}
-			t.run()
-			if h.Send != nil && !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool {
-				return s.over || slices.ContainsFunc(s.took, func(e emitted) bool { return string(e.event.Data) == want })
+			t.startAndAwaitReady()
+			if h.Send != nil && !t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool {
+				return s.returned || slices.ContainsFunc(s.emitted, func(e emittedEvent) bool { return string(e.event.Data) == want })
 			}) {
-				c.waited()
+				c.timedOut()
 				c.Errorf("an event that came when Ready was called was not emitted")
 			}
-			if t.out.state().over {
+			if t.out.state().returned {
 				c.Fatalf("Run returns by itself: %v", <-t.done)
 			}
-			t.end()
+			t.stop()
 		}
 		_ = t.i.close()
 	}
 }
 
-// once compares what was sent with what was emitted.
-func (h SourceHarness) once(c *check) {
-	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
-	t.run()
+// checkEmitsOnce compares what was sent with what was emitted.
+func (h SourceHarness) checkEmitsOnce(c *check) {
+	t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
+	t.startAndAwaitReady()
 	var want []string
 	if h.Send == nil {
-		t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) >= 3 || s.over })
+		t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) >= 3 || s.returned })
 	} else {
 		for n := range 6 {
 			want = append(want, h.payload(c, n))
 		}
 		// Some alone, the others together.
 		for _, part := range [][]string{want[:1], want[1:2], want[2:]} {
-			t.sends(h.send(c, c, part...))
+			t.trackSend(h.send(c, c, part...))
 			n := slices.Index(want, part[len(part)-1]) + 1
-			if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) >= n || s.over }) {
-				c.waited()
+			if !t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) >= n || s.returned }) {
+				c.timedOut()
 				break
 			}
 		}
 	}
-	t.end()
+	t.stop()
 	var got []string
 	ids := map[string]string{}
-	for _, e := range t.out.state().took {
-		if c.suite.sentBefore(c, string(e.event.Data)) { // and not acked, as it may be
+	for _, e := range t.out.state().emitted {
+		if c.suite.sentByOtherRule(c, string(e.event.Data)) { // and not acked, as it may be
 			continue
 		}
 		got = append(got, string(e.event.Data))
@@ -131,23 +131,23 @@ func (h SourceHarness) once(c *check) {
 	}
 }
 
-// again runs an instance three times.
-func (h SourceHarness) again(c *check) {
-	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
+// checkRunAgain runs an instance three times.
+func (h SourceHarness) checkRunAgain(c *check) {
+	t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
 	for n := range 3 {
-		t.run()
-		before := len(t.out.state().took)
-		t.sends(h.send(c, c, h.payload(c, n)))
-		if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > before || s.over }) {
-			c.waited()
+		t.startAndAwaitReady()
+		before := len(t.out.state().emitted)
+		t.trackSend(h.send(c, c, h.payload(c, n)))
+		if !t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) > before || s.returned }) {
+			c.timedOut()
 			c.Errorf("the Run with number %d emits nothing", n+1)
 		}
-		t.end()
+		t.stop()
 	}
 }
 
-// sends notes which rule has sent payloads.
-func (s *suite) sends(c *check, payloads []string) {
+// recordSent notes which rule has sent payloads.
+func (s *suite) recordSent(c *check, payloads []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sent == nil {
@@ -158,8 +158,8 @@ func (s *suite) sends(c *check, payloads []string) {
 	}
 }
 
-// sentBefore reports whether another rule has sent a payload.
-func (s *suite) sentBefore(c *check, payload string) bool {
+// sentByOtherRule reports whether another rule has sent a payload.
+func (s *suite) sentByOtherRule(c *check, payload string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rule, sent := s.sent[payload]

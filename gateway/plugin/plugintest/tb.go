@@ -9,9 +9,9 @@ import (
 
 // The methods of testing.TB that tell how a test goes.
 
-func (c *check) Errorf(format string, args ...any) { c.breaks(c.rule, format, args...) }
-func (c *check) Error(args ...any)                 { c.breaks(c.rule, "%s", fmt.Sprintln(args...)) }
-func (c *check) Fail()                             { c.breaks(c.rule, "the harness has failed") }
+func (c *check) Errorf(format string, args ...any) { c.addFinding(c.rule, format, args...) }
+func (c *check) Error(args ...any)                 { c.addFinding(c.rule, "%s", fmt.Sprintln(args...)) }
+func (c *check) Fail()                             { c.addFinding(c.rule, "the harness has failed") }
 func (c *check) Helper()                           {}
 
 func (c *check) FailNow() {
@@ -78,12 +78,12 @@ func oneLine(text string) string {
 	return text
 }
 
-// quiet is a testing.TB whose failures do not count: of a hook that cannot succeed.
-type quiet struct{ *check }
+// ignoreFailures is a testing.TB whose failures do not count: of a hook that cannot succeed.
+type ignoreFailures struct{ *check }
 
-func (q quiet) Errorf(string, ...any) {}
-func (q quiet) Error(...any)          {}
-func (q quiet) Fail()                 {}
-func (q quiet) FailNow()              { q.stop() }
-func (q quiet) Fatalf(string, ...any) { q.stop() }
-func (q quiet) Fatal(...any)          { q.stop() }
+func (q ignoreFailures) Errorf(string, ...any) {}
+func (q ignoreFailures) Error(...any)          {}
+func (q ignoreFailures) Fail()                 {}
+func (q ignoreFailures) FailNow()              { q.stop() }
+func (q ignoreFailures) Fatalf(string, ...any) { q.stop() }
+func (q ignoreFailures) Fatal(...any)          { q.stop() }

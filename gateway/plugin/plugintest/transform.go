@@ -63,7 +63,7 @@ func NewTransform(t testing.TB, typ plugin.TransformType, options string, env pl
 	}
 	t.Cleanup(func() {
 		if c, ok := tr.(plugin.Closer); ok {
-			ctx, cancel := context.WithTimeout(context.Background(), usual().arrives) // t's has ended in a cleanup
+			ctx, cancel := context.WithTimeout(context.Background(), defaultSettings().arrivalTimeout) // t's has ended in a cleanup
 			defer cancel()
 			if err := c.Close(ctx); err != nil {
 				t.Errorf("Close: %v", err)
@@ -84,37 +84,37 @@ func Apply(ctx context.Context, tr plugin.Transform, e *event.Event) (out []*eve
 // Transform runs the suite on a transform.
 func Transform(t *testing.T, h TransformHarness) {
 	t.Helper()
-	conform(t, transformRules(h))
+	runSuite(t, transformRules(h))
 }
 
 const (
-	ruleCases      = "Apply makes of an event what its cases say"
-	ruleKeepsEvent = "Apply changes neither the event nor its bytes"
-	ruleEmitted    = "what Apply has emitted never changes"
-	ruleEmitEnds   = "Apply emits no nil, and nothing when it has returned"
-	ruleSame       = "an instance is used again, also after an error"
-	ruleAnyApply   = "Apply takes any event"
-	ruleApplyAway  = "Apply says plugin.Unavailable where its server is away"
-	ruleExample    = "the examples of README.md hold"
+	ruleCases            = "Apply makes of an event what its cases say"
+	ruleEventUnchanged   = "Apply changes neither the event nor its bytes"
+	ruleEmitted          = "what Apply has emitted never changes"
+	ruleEmitEnds         = "Apply emits no nil, and nothing when it has returned"
+	ruleReuse            = "an instance is used again, also after an error"
+	ruleApplyAnyEvent    = "Apply takes any event"
+	ruleApplyUnavailable = "Apply says plugin.Unavailable where its server is away"
+	ruleExample          = "the examples of README.md hold"
 )
 
 func transformRules(h TransformHarness) []rule {
-	s := subject[plugin.Transform]{typ: h.Type, reachable: h.first, bad: h.InvalidOptions, use: h.use, works: h.works}
-	if opts := h.first; opts != nil && h.hasServer() {
+	s := subject[plugin.Transform]{typ: h.Type, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, works: h.works}
+	if opts := h.setFirstOptions; opts != nil && h.hasServer() {
 		s.unreachable = func(opts any) {
-			h.first(opts)
+			h.setFirstOptions(opts)
 			addresses(opts, func(string) string { return "127.0.0.1:1" })
 		}
 	}
 	rules := []rule{
-		{ruleCases, h.cases}, {ruleContext, h.ends}, {ruleKeepsEvent, nil}, {ruleEmitted, nil}, {ruleEmitEnds, nil},
-		{ruleSame, h.again}, {ruleAnyApply, h.any}, {ruleApplyAway, h.away}, {ruleExample, h.example},
+		{ruleCases, h.checkCases}, {ruleContext, h.checkContext}, {ruleEventUnchanged, nil}, {ruleEmitted, nil}, {ruleEmitEnds, nil},
+		{ruleReuse, h.checkReuse}, {ruleApplyAnyEvent, h.checkAnyEvent}, {ruleApplyUnavailable, h.checkUnavailable}, {ruleExample, h.checkExample},
 	}
-	return append(rules, common(s)...)
+	return append(rules, commonRules(s)...)
 }
 
-// first sets options as the first case that can be built has them.
-func (h TransformHarness) first(opts any) { h.set(opts, h.firstCase()) }
+// setFirstOptions sets options as the first case that can be built has them.
+func (h TransformHarness) setFirstOptions(opts any) { h.setOptions(opts, h.firstCase()) }
 
 // firstCase is the first case without an error, or else the first.
 func (h TransformHarness) firstCase() TransformCase {
@@ -129,7 +129,7 @@ func (h TransformHarness) firstCase() TransformCase {
 	return TransformCase{In: `{}`}
 }
 
-func (h TransformHarness) set(opts any, tc TransformCase) {
+func (h TransformHarness) setOptions(opts any, tc TransformCase) {
 	body, err := parse(tc.Options)
 	if err != nil {
 		panic(err)
@@ -138,13 +138,13 @@ func (h TransformHarness) set(opts any, tc TransformCase) {
 	if err != nil {
 		panic(err)
 	}
-	assign(opts, made)
+	copyOptions(opts, made)
 }
 
 func (h TransformHarness) hasServer() (has bool) {
 	defer func() { _ = recover() }() // options that will not do are found by a rule
 	opts := h.Type.Defaults()
-	h.first(opts)
+	h.setFirstOptions(opts)
 	return len(addresses(opts, nil)) > 0
 }
 
@@ -159,13 +159,13 @@ func (h TransformHarness) works(c *check, i *instance[plugin.Transform]) error {
 		h.use(c, i)
 		return nil
 	}
-	if text := h.holds(c, i, h.firstCase()); text != "" {
+	if text := h.runCase(c, i, h.firstCase()); text != "" {
 		return errors.New(text)
 	}
 	return nil
 }
 
-// late is how long the suite looks for what a goroutine of Apply emits when Apply has returned.
-const late = 20 * time.Millisecond
+// emitGrace is how long the suite looks for what a goroutine of Apply emits when Apply has returned.
+const emitGrace = 20 * time.Millisecond
 
 var errNil = errors.New("it has emitted nil")

@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// assign copies options.
-func assign(to, from any) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
+// copyOptions copies options.
+func copyOptions(to, from any) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
 
 // apply calls Apply as the router does, and looks on: what is emitted is compared when the rule ends.
 func apply(c *check, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
@@ -22,19 +22,19 @@ func apply(c *check, i *instance[plugin.Transform], e *event.Event) (out []*even
 }
 
 func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
-	e = roomy(e)
-	was := copyOf(e)
+	e = withSpareCapacity(e)
+	was := snapshotOf(e)
 	var mu sync.Mutex
-	over, hasNil := false, false
+	returned, hasNil := false, false
 	emit := func(e *event.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case over:
-			c.breaks(ruleEmitEnds, "emit is called when Apply has returned: the event is lost")
+		case returned:
+			c.addFinding(ruleEmitEnds, "emit is called when Apply has returned: the event is lost")
 		case e == nil:
 			hasNil = true
-			c.breaks(ruleEmitEnds, "it emits nil as an event: call emit not at all to leave the event out")
+			c.addFinding(ruleEmitEnds, "it emits nil as an event: call emit not at all to leave the event out")
 		default:
 			out = append(out, e)
 		}
@@ -42,19 +42,19 @@ func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *
 	err = c.call(ctx, "Apply", func(ctx context.Context) error { return i.impl.Apply(ctx, e, emit) })
 	mu.Lock()
 	defer mu.Unlock()
-	over = true
-	if text := was.changed(); text != "" {
-		c.breaks(ruleKeepsEvent, "%s (event.Event.With makes a copy)", text)
+	returned = true
+	if text := was.diff(); text != "" {
+		c.addFinding(ruleEventUnchanged, "%s (event.Event.With makes a copy)", text)
 	}
-	copies := copiesOf(out)
+	copies := snapshotsOf(out)
 	c.Cleanup(func() {
 		for _, one := range copies {
-			if text := one.changed(); text != "" {
-				c.breaks(ruleEmitted, "of an event that was emitted %s: is its buffer used again?", text)
+			if text := one.diff(); text != "" {
+				c.addFinding(ruleEmitted, "of an event that was emitted %s: is its buffer used again?", text)
 			}
 		}
-		if text := was.changed(); text != "" {
-			c.breaks(ruleKeepsEvent, "when Apply has returned, %s", text)
+		if text := was.diff(); text != "" {
+			c.addFinding(ruleEventUnchanged, "when Apply has returned, %s", text)
 		}
 	})
 	if err != nil {
@@ -66,8 +66,8 @@ func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *
 	return out, nil
 }
 
-// cases applies each case to two new instances, one after the other.
-func (h TransformHarness) cases(c *check) {
+// checkCases applies each case to two new instances, one after the other.
+func (h TransformHarness) checkCases(c *check) {
 	if len(h.Cases) == 0 {
 		c.Skip("the harness has no Cases")
 	}
@@ -78,9 +78,9 @@ func (h TransformHarness) cases(c *check) {
 				c.Errorf("case %s: %v", tc.Name, err)
 				break
 			}
-			if text := h.holds(c, i, tc); text != "" {
+			if text := h.runCase(c, i, tc); text != "" {
 				if n == 1 {
-					c.breaks(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
+					c.addFinding(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
 				} else {
 					c.Errorf("case %s: %s", tc.Name, text)
 				}
@@ -88,11 +88,11 @@ func (h TransformHarness) cases(c *check) {
 			}
 		}
 	}
-	time.Sleep(late) // a goroutine that Apply has started gives no signal
+	time.Sleep(emitGrace) // a goroutine that Apply has started gives no signal
 }
 
-// holds applies a case; it returns what is not as it says.
-func (h TransformHarness) holds(c *check, i *instance[plugin.Transform], tc TransformCase) string {
+// runCase applies a case; it returns what is not as it says.
+func (h TransformHarness) runCase(c *check, i *instance[plugin.Transform], tc TransformCase) string {
 	before := NewEvent(tc.In)
 	out, err := apply(c, i, NewEvent(tc.In))
 	if (err != nil) != (tc.Error != "") || err != nil && !strings.Contains(err.Error(), tc.Error) {
@@ -108,19 +108,19 @@ func (h TransformHarness) holds(c *check, i *instance[plugin.Transform], tc Tran
 	for k, e := range out {
 		if tc.Check != nil {
 			c.hook(func() { tc.Check(c, k, e) })
-		} else if !sameBeside(e, before) {
+		} else if !sameMetadata(e, before) {
 			return fmt.Sprintf("it loses what stands beside its payload: %+v", e)
 		}
 	}
 	return ""
 }
 
-func sameBeside(a, b *event.Event) bool {
+func sameMetadata(a, b *event.Event) bool {
 	return a.ID == b.ID && a.Source == b.Source && a.Channel == b.Channel && a.Key == b.Key && a.Time.Equal(b.Time) && slices.Equal(a.Attrs, b.Attrs)
 }
 
-// again applies all cases with the same options to one instance, in both orders.
-func (h TransformHarness) again(c *check) {
+// checkReuse applies all cases with the same options to one instance, in both orders.
+func (h TransformHarness) checkReuse(c *check) {
 	if h.Stateful {
 		c.Skip("the transform is stateful")
 	}
@@ -142,7 +142,7 @@ func (h TransformHarness) again(c *check) {
 			all = append(all, tc)
 		}
 		for _, tc := range all {
-			if text := h.holds(c, i, tc); text != "" {
+			if text := h.runCase(c, i, tc); text != "" {
 				c.Errorf("case %s, on an instance that was used before: %s", tc.Name, text)
 				return
 			}
@@ -150,14 +150,14 @@ func (h TransformHarness) again(c *check) {
 	}
 }
 
-// any applies odd events.
-func (h TransformHarness) any(c *check) {
-	for _, tc := range h.different() {
+// checkAnyEvent applies odd events.
+func (h TransformHarness) checkAnyEvent(c *check) {
+	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.Type, tc.Options)
 		if err != nil {
 			continue
 		}
-		for what, e := range anyEvents() {
+		for what, e := range unusualEvents() {
 			_, err := apply(c, i, e)
 			if plugin.IsUnavailable(err) && len(h.servers(i, tc)) == 0 {
 				c.Errorf("an event with %s is said to be a server's fault (plugin.Unavailable): %v", what, err)
@@ -166,8 +166,8 @@ func (h TransformHarness) any(c *check) {
 	}
 }
 
-// different returns a case of each of the options, the first few.
-func (h TransformHarness) different() (out []TransformCase) {
+// distinctOptions returns a case of each of the options, the first few.
+func (h TransformHarness) distinctOptions() (out []TransformCase) {
 	for _, tc := range h.Cases {
 		if !slices.ContainsFunc(out, func(o TransformCase) bool { return o.Options == tc.Options }) && len(out) < 8 {
 			out = append(out, tc)
@@ -178,53 +178,53 @@ func (h TransformHarness) different() (out []TransformCase) {
 
 func (h TransformHarness) servers(_ *instance[plugin.Transform], tc TransformCase) []string {
 	opts := h.Type.Defaults()
-	h.set(opts, tc)
+	h.setOptions(opts, tc)
 	return addresses(opts, nil)
 }
 
-// ends applies with a context that has ended, and ends one while a server does not answer.
-func (h TransformHarness) ends(c *check) {
-	for _, tc := range h.different() {
+// checkContext applies with a context that has ended, and ends one while a server does not answer.
+func (h TransformHarness) checkContext(c *check) {
+	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.Type, tc.Options)
 		if err != nil {
 			continue
 		}
 		emitted := 0
 		err = c.await("Apply", c.begin("Apply", func() error {
-			return i.impl.Apply(ended(), NewEvent(tc.In), func(*event.Event) { emitted++ })
+			return i.impl.Apply(endedContext(), NewEvent(tc.In), func(*event.Event) { emitted++ })
 		}))
 		if err == nil && tc.Error == "" && emitted != len(tc.Out) {
-			c.breaks(ruleCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
+			c.addFinding(ruleCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
 		}
-		silent := newRelay(c, "")
+		silent := newProxy(c, "")
 		opts := h.Type.Defaults()
-		h.set(opts, tc)
+		h.setOptions(opts, tc)
 		if len(addresses(opts, func(string) string { return silent.addr })) == 0 {
 			continue
 		}
 		if i, err = tryBuild(c, h.Type, Name, opts); err != nil {
 			continue
 		}
-		_ = c.until(silent, "Apply", func(ctx context.Context) error {
+		_ = c.callUntilArrival(silent, "Apply", func(ctx context.Context) error {
 			return i.impl.Apply(ctx, NewEvent(tc.In), func(*event.Event) {})
 		})
 		return
 	}
 }
 
-// away applies where the server is away.
-func (h TransformHarness) away(c *check) {
+// checkUnavailable applies where the server is away.
+func (h TransformHarness) checkUnavailable(c *check) {
 	if !h.hasServer() {
 		c.Skip("the options have no address of this machine")
 	}
 	opts := h.Type.Defaults()
-	h.first(opts)
+	h.setFirstOptions(opts)
 	addresses(opts, func(string) string { return "127.0.0.1:1" })
 	i := build(c, h.Type, opts)
-	told := i.quietSince()
+	checkLog := i.logCheck()
 	for range 2 {
 		_, err := apply(c, i, NewEvent(h.firstCase().In))
-		told("Apply", err)
+		checkLog("Apply", err)
 		if err == nil {
 			c.Skip("it does without its server")
 		}

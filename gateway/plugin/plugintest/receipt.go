@@ -31,7 +31,7 @@ func (r *receipt) settle(err error) {
 	}
 	r.once.Do(func() {
 		if !slices.Equal(r.batch.Events, r.events) {
-			r.c.breaks(ruleBatch, "the slice of a batch has changed before the batch was settled: make one for each batch with an Ack")
+			r.c.addFinding(ruleAcks, "the slice of a batch has changed before the batch was settled: make one for each batch with an Ack")
 		}
 		r.batch.Ack.AttemptFailed(1, time.Now())
 		r.batch.Ack.Settle(err)

@@ -19,9 +19,9 @@ type nilError struct{}
 
 func (*nilError) Error() string { return "planted" }
 
-type mute struct{}
+type emptyError struct{}
 
-func (mute) Error() string { return "" }
+func (emptyError) Error() string { return "" }
 
 // sinkFailFaults are faults in what a sink says of failures, and in Open and Ping.
 func sinkFailFaults() []planted {
@@ -36,15 +36,15 @@ func sinkFailFaults() []planted {
 	}
 	noOpen := func(*post, context.Context) error { return nil }
 	return []planted{
-		sinkFault("what is away is lost", ruleAway, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
-		sinkFault("what is away is Permanent", ruleAway, sinkHooks{open: noOpen, write: failing(plugin.Permanent)}),
-		sinkFault("Open says Permanent where the server is away", ruleAway, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Open(ctx)) }}),
-		sinkFault("Open says Disabling where the server is away", ruleAway, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Disabling(s.Open(ctx)) }}),
+		sinkFault("what is away is lost", ruleUnavailable, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
+		sinkFault("what is away is Permanent", ruleUnavailable, sinkHooks{open: noOpen, write: failing(plugin.Permanent)}),
+		sinkFault("Open says Permanent where the server is away", ruleUnavailable, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Open(ctx)) }}),
+		sinkFault("Open says Disabling where the server is away", ruleUnavailable, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Disabling(s.Open(ctx)) }}),
 		sinkFault("what is cancelled is Permanent", ruleCancelled, sinkHooks{write: failing(plugin.Permanent)}),
-		sinkFault("a server that does not answer is Permanent", ruleSilent, sinkHooks{write: failing(plugin.Permanent)}),
-		sinkFault("what is not answered is lost", ruleSilent, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
-		sinkFault("what is refused is tried again", ruleRefused, sinkHooks{write: failing(func(err error) error { return errors.New(err.Error()) })}),
-		sinkFault("what is refused is delivered", ruleRefused, sinkHooks{write: failing(func(error) error { return nil })}),
+		sinkFault("a server that does not answer is Permanent", ruleNoAnswer, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("what is not answered is lost", ruleNoAnswer, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
+		sinkFault("what is refused is tried again", ruleRejected, sinkHooks{write: failing(func(err error) error { return errors.New(err.Error()) })}),
+		sinkFault("what is refused is delivered", ruleRejected, sinkHooks{write: failing(func(error) error { return nil })}),
 		sinkFault("what is busy is Permanent", ruleBusy, sinkHooks{write: failing(plugin.Permanent)}),
 		sinkFault("what is busy disables the sink", ruleBusy, sinkHooks{write: failing(plugin.Disabling)}),
 		sinkFault("what is busy is delivered", ruleBusy, sinkHooks{write: failing(func(error) error { return nil })}),
@@ -54,7 +54,7 @@ func sinkFailFaults() []planted {
 			return err
 		}),
 		sinkFault("Open returns a typed nil", ruleErrors, sinkHooks{open: func(*post, context.Context) error { var err *nilError; return err }}),
-		onWrite("an error has no text", ruleErrors, func(*post, context.Context, []*event.Event) error { return mute{} }),
+		onWrite("an error has no text", ruleErrors, func(*post, context.Context, []*event.Event) error { return emptyError{} }),
 		onWrite("Failed has an index that is none", ruleErrors, failing(func(err error) error { return plugin.Failed(map[int]error{99: err}) })),
 		onWrite("Delivered counts too many", ruleErrors, failing(func(err error) error { return plugin.Delivered(99, err) })),
 		onWrite("RetryAfter is negative", ruleErrors, failing(func(err error) error { return plugin.RetryAfter(err, -time.Second) })),
@@ -72,7 +72,7 @@ func sinkFailFaults() []planted {
 			}
 			return err
 		}}),
-		onWrite("the body of a response is not closed", ruleBodies, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("the body of a response is not closed", ruleConnections, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), "POST", s.o.URL.Reveal(), strings.NewReader(string(e.Data)))
 				if err != nil {
@@ -85,7 +85,7 @@ func sinkFailFaults() []planted {
 			return ctx.Err()
 		}),
 		sinkFault("the context of Open is kept", ruleOpen, sinkHooks{
-			instance: func(s *post) plugin.Sink { return &keepsContext{post: s} },
+			instance: func(s *post) plugin.Sink { return &retainsContext{post: s} },
 		}),
 		sinkFault("Open fails the second time", ruleOpen, sinkHooks{instance: func(s *post) plugin.Sink { return &opensOnce{post: s} }}),
 		sinkFault("Open panics the second time", rulePanics, sinkHooks{instance: func(s *post) plugin.Sink { return &opensOnce{post: s, panics: true} }}),
@@ -107,10 +107,10 @@ func sinkFailFaults() []planted {
 		sinkFault("Ping says nil where the server is away", rulePing, sinkHooks{open: noOpen, ping: noOpen}),
 		sinkFault("Ping fails where the server is there", rulePing, sinkHooks{ping: func(*post, context.Context) error { return errors.New("planted") }}),
 		sinkFault("Ping says Permanent", rulePing, sinkHooks{open: noOpen, ping: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Ping(ctx)) }}),
-		sinkFault("Ping delivers an event", ruleLooks, sinkHooks{ping: func(s *post, ctx context.Context) error {
+		sinkFault("Ping delivers an event", ruleNoDelivery, sinkHooks{ping: func(s *post, ctx context.Context) error {
 			return s.Write(ctx, []*event.Event{{Data: []byte("ping")}})
 		}}),
-		sinkFault("Probe delivers an event", ruleLooks, sinkHooks{probe: func(s *post, ctx context.Context) []plugin.Finding {
+		sinkFault("Probe delivers an event", ruleNoDelivery, sinkHooks{probe: func(s *post, ctx context.Context) []plugin.Finding {
 			_ = s.Write(ctx, []*event.Event{{Data: []byte("probe")}})
 			return s.Probe(ctx)
 		}}),
@@ -121,8 +121,8 @@ func sinkFailFaults() []planted {
 			}
 			return nil
 		}}),
-		sinkFault("a sink does not come back", ruleBack, sinkHooks{instance: func(s *post) plugin.Sink { return &staysAway{post: s} }}),
-		sinkFault("a cut is Permanent", ruleBack, sinkHooks{write: func(s *post, ctx context.Context, e []*event.Event) error {
+		sinkFault("a sink does not come back", ruleReconnects, sinkHooks{instance: func(s *post) plugin.Sink { return &staysBroken{post: s} }}),
+		sinkFault("a cut is Permanent", ruleReconnects, sinkHooks{write: func(s *post, ctx context.Context, e []*event.Event) error {
 			if err := s.Write(ctx, e); plugin.IsUnavailable(err) {
 				return plugin.Permanent(errors.New("cut"))
 			}
@@ -131,7 +131,7 @@ func sinkFailFaults() []planted {
 		onWrite("Permanent is around Failed", ruleErrors, func(s *post, ctx context.Context, e []*event.Event) error {
 			return plugin.Permanent(s.Write(ctx, e))
 		}),
-		onWrite("Write tries again by itself", ruleOneTry, func(s *post, ctx context.Context, e []*event.Event) (err error) {
+		onWrite("Write tries again by itself", ruleOneAttempt, func(s *post, ctx context.Context, e []*event.Event) (err error) {
 			for range 5 {
 				if err = s.Write(ctx, e); err == nil {
 					break
@@ -157,15 +157,15 @@ func sinkFailFaults() []planted {
 	}
 }
 
-// keepsContext writes with the context of Open.
-type keepsContext struct {
+// retainsContext writes with the context of Open.
+type retainsContext struct {
 	*post
 	ctx context.Context
 }
 
-func (s *keepsContext) Open(ctx context.Context) error { s.ctx = ctx; return s.post.Open(ctx) }
+func (s *retainsContext) Open(ctx context.Context) error { s.ctx = ctx; return s.post.Open(ctx) }
 
-func (s *keepsContext) Write(_ context.Context, e []*event.Event) error {
+func (s *retainsContext) Write(_ context.Context, e []*event.Event) error {
 	return s.post.Write(s.ctx, e)
 }
 
@@ -186,13 +186,13 @@ func (s *opensOnce) Open(ctx context.Context) error {
 	return s.post.Open(ctx)
 }
 
-// staysAway fails for ever when it has failed once.
-type staysAway struct {
+// staysBroken fails for ever when it has failed once.
+type staysBroken struct {
 	*post
 	failed atomic.Bool
 }
 
-func (s *staysAway) Write(ctx context.Context, e []*event.Event) error {
+func (s *staysBroken) Write(ctx context.Context, e []*event.Event) error {
 	if s.failed.Load() {
 		return fmt.Errorf("it is closed: %w", io.ErrClosedPipe)
 	}

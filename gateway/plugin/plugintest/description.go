@@ -16,7 +16,7 @@ const (
 	ruleMethods = "optional methods are spelt as the contract has them"
 )
 
-func (s subject[T]) described(c *check) {
+func (s subject[T]) checkDescription(c *check) {
 	if err := checkType(s.typ); err != nil {
 		for text := range strings.Lines(err.Error()) {
 			c.Errorf("%s", text)
@@ -84,7 +84,7 @@ var optionMethods = map[string]reflect.Type{
 	"Check": reflect.TypeFor[options.Checker](), "StoresAttempts": reflect.TypeFor[plugin.AttemptStore](), "SimulateClient": reflect.TypeFor[plugin.ClientSimulator](),
 }
 
-func (s subject[T]) methods(c *check) {
+func (s subject[T]) checkMethods(c *check) {
 	opts := optionsOf(c, s.typ, s.reachable)
 	i := build(c, s.typ, opts)
 	for _, text := range misspelt(reflect.TypeOf(i.impl), optional(s.typ.Kind())) {
@@ -118,7 +118,7 @@ func misspelt(t reflect.Type, names map[string]reflect.Type) (problems []string)
 				continue
 			}
 			same := signature(m.Type) == strings.TrimPrefix(want.Method(0).Type.String(), "func")
-			d := distance(strings.ToLower(m.Name), strings.ToLower(name))
+			d := editDistance(strings.ToLower(m.Name), strings.ToLower(name))
 			if d <= 1 && len(name) > 3 || same && (d <= 2 || strings.HasPrefix(m.Name, name) || strings.HasPrefix(m.Name, want.Name())) {
 				problems = append(problems, "the method "+m.Name+" is never called: is "+name+" meant?")
 			}
@@ -140,8 +140,8 @@ func signature(t reflect.Type) string {
 	return strings.TrimPrefix(reflect.FuncOf(in, out, t.IsVariadic()).String(), "func")
 }
 
-// distance counts the letters to change, add, leave out or swap with the next one.
-func distance(a, b string) int {
+// editDistance counts the letters to change, add, leave out or swap with the next one.
+func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
 		rows[i] = make([]int, len(b)+1)

@@ -7,19 +7,19 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// fails runs a source where no server is.
-func (h SourceHarness) fails(c *check) {
+// checkRunFails runs a source where no server is.
+func (h SourceHarness) checkRunFails(c *check) {
 	if h.Unreachable == nil {
 		c.Skip("the harness has no Unreachable")
 	}
-	t := h.turn(c, optionsOf(c, h.Type, h.Unreachable))
-	told := t.i.quietSince()
+	t := h.newRunner(c, optionsOf(c, h.Type, h.Unreachable))
+	checkLog := t.i.logCheck()
 	for range 2 {
 		t.start()
-		if !t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return s.over }) {
-			c.waited()
+		if !t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return s.returned }) {
+			c.timedOut()
 			c.Errorf("Run does not return, and no server is there: return the error, and the router calls Run again")
-			t.end()
+			t.stop()
 			return
 		}
 		switch err := <-t.done; {
@@ -28,7 +28,7 @@ func (h SourceHarness) fails(c *check) {
 		case err != errPanicked && (plugin.IsPermanent(err) || plugin.IsDisabling(err)):
 			c.Errorf("Run says that no retry will help, and the server may come back: %v", err)
 		default:
-			told("Run", err)
+			checkLog("Run", err)
 		}
 		if t.out.state().ready > 0 {
 			c.Errorf("Ready is called, and no server is there")
@@ -36,29 +36,29 @@ func (h SourceHarness) fails(c *check) {
 	}
 }
 
-// firstGap looks for a gap of a source that has never run before: the router says that it begins.
-func (h SourceHarness) firstGap(c *check) {
+// checkFirstGap looks for a gap of a source that has never run before: the router says that it begins.
+func (h SourceHarness) checkFirstGap(c *check) {
 	if h.Type.Has(plugin.Replays) {
 		c.Skip("a source that replays says itself where its cursor begins")
 	}
-	t := h.turn(c, optionsOf(c, h.Type, h.Reachable))
-	t.run()
-	t.sends(h.send(c, c, h.payload(c, 0)))
-	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > 0 || s.over })
-	t.end()
+	t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
+	t.startAndAwaitReady()
+	t.trackSend(h.send(c, c, h.payload(c, 0)))
+	t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) > 0 || s.returned })
+	t.stop()
 	if gaps := t.out.state().gaps; len(gaps) > 0 {
 		c.Errorf("the first Run reports a gap, and nothing was missed: %s", gaps[0])
 	}
 }
 
-// comesBack breaks the connection, and sends until something is emitted again.
-func (h SourceHarness) comesBack(c *check) {
+// checkReconnect breaks the connection, and sends until something is emitted again.
+func (h SourceHarness) checkReconnect(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	cut := func() { c.hook(func() { h.Disconnect(c) }) }
 	if h.Disconnect == nil {
-		var relays []*relay
+		var relays []*proxy
 		addresses(opts, func(addr string) string {
-			relays = append(relays, newRelay(c, addr))
+			relays = append(relays, newProxy(c, addr))
 			return relays[len(relays)-1].addr
 		})
 		if len(relays) == 0 || h.Send == nil {
@@ -70,14 +70,14 @@ func (h SourceHarness) comesBack(c *check) {
 			}
 		}
 	}
-	t := h.turn(c, opts)
-	t.run()
+	t := h.newRunner(c, opts)
+	t.startAndAwaitReady()
 	sent := h.send(c, c, h.payload(c, 0))
 	<-sent
-	t.out.await(c.suite.patience(c.suite.arrives), func(s state) bool { return len(s.took) > 0 || s.over })
+	t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) > 0 || s.returned })
 	cut()
-	if h.Disconnect != nil && !t.out.await(c.suite.patience(2*c.suite.arrives), func(s state) bool { return s.over }) {
-		c.waited()
+	if h.Disconnect != nil && !t.out.await(c.suite.timeout(2*c.suite.arrivalTimeout), func(s state) bool { return s.returned }) {
+		c.timedOut()
 		c.Fatalf("its connection was cut, and Run does not return")
 	}
 	lost := false
@@ -87,31 +87,31 @@ func (h SourceHarness) comesBack(c *check) {
 			c.Errorf("its connection was cut, and Run returns nil: return the error")
 		}
 		lost = true
-		t.run()
+		t.startAndAwaitReady()
 	}
 	for n := 1; n <= 20; n++ {
-		if t.out.state().over {
+		if t.out.state().returned {
 			restart()
 		}
-		want, before := h.payload(c, n), len(t.out.state().took)
+		want, before := h.payload(c, n), len(t.out.state().emitted)
 		arrived := func(s state) bool {
 			if h.Send == nil {
-				return len(s.took) > before
+				return len(s.emitted) > before
 			}
-			return slices.ContainsFunc(s.took, func(e emitted) bool { return string(e.event.Data) == want })
+			return slices.ContainsFunc(s.emitted, func(e emittedEvent) bool { return string(e.event.Data) == want })
 		}
-		h.send(c, quiet{c}, want)
-		t.out.await(time.Second, func(s state) bool { return s.over || arrived(s) })
-		if s := t.out.state(); !s.over && arrived(s) {
-			first := slices.ContainsFunc(s.took, func(e emitted) bool { return string(e.event.Data) == h.payload(c, 1) })
+		h.send(c, ignoreFailures{c}, want)
+		t.out.await(time.Second, func(s state) bool { return s.returned || arrived(s) })
+		if s := t.out.state(); !s.returned && arrived(s) {
+			first := slices.ContainsFunc(s.emitted, func(e emittedEvent) bool { return string(e.event.Data) == h.payload(c, 1) })
 			if h.Send != nil && !lost && !first && len(s.gaps) == 0 && !h.Type.Has(plugin.Replays) {
 				c.Errorf("an event was lost when its connection was cut, and it neither returns an error nor reports a gap")
 			}
-			t.end()
+			t.stop()
 			return
 		}
 	}
-	c.waited()
+	c.timedOut()
 	c.Errorf("its connection was cut, and nothing is emitted any more")
-	t.end()
+	t.stop()
 }

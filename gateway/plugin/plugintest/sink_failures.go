@@ -1,0 +1,240 @@
+package plugintest
+
+import (
+	"context"
+	"time"
+
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	ruleUnavailable = "what was not delivered is an error, and a server that is away is worth a retry"
+	ruleNoAnswer    = "a server that does not answer is worth a retry"
+	ruleReconnects  = "the sink works again when its connections were cut"
+	ruleConnections = "a Write leaves no connection of its own open"
+	ruleRejected    = "what the receiver refuses for good is plugin.Permanent"
+	ruleCancelled   = "a call whose context has ended is no verdict on the sink or the events"
+	ruleOneAttempt  = "Write does not try again by itself"
+	ruleBusy        = "what a busy receiver puts off is worth a retry"
+)
+
+// requireRetryable reports an error that keeps the events from being tried again.
+func requireRetryable(c *check, method string, err error) { requireRetryableBy(c, c.rule, method, err) }
+
+func requireRetryableBy(c *check, rule, method string, err error) {
+	if err == errPanicked {
+		return
+	}
+	each, _ := c.outcomes(err, 1)
+	if each[0] != nil {
+		err = each[0]
+	}
+	switch {
+	case plugin.IsPermanent(err):
+		c.addFinding(rule, "%s says plugin.Permanent, so that the events are given up: %v", method, err)
+	case plugin.IsDisabling(err):
+		c.addFinding(rule, "%s says plugin.Disabling, so that the sink is not used any more: %v", method, err)
+	}
+}
+
+// checkUnavailable writes to a server that is away.
+func (h SinkHarness) checkUnavailable(c *check) {
+	if h.Unreachable == nil {
+		c.Skip("the harness has no Unreachable")
+	}
+	i := build(c, h.Type, optionsOf(c, h.Type, h.Unreachable))
+	checkLog := i.logCheck()
+	if err := openSink(c, i); err != nil {
+		checkLog("Open", err)
+		requireRetryable(c, "Open", err)
+		_ = openSink(c, i) // it is called again
+		return
+	}
+	batch := c.numbered(0, h.batchSize())
+	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
+	checkLog("Write", err)
+	if err == nil {
+		c.Errorf("Write returns nil, and the server is away: the events are lost")
+		return
+	}
+	requireRetryable(c, "Write", err)
+}
+
+// checkNoAnswer writes to a server that takes connections and does not answer.
+func (h SinkHarness) checkNoAnswer(c *check) {
+	if h.Unreachable != nil {
+		r, opts := newProxy(c, ""), optionsOf(c, h.Type, h.Unreachable)
+		if len(addresses(opts, func(string) string { return r.addr })) > 0 {
+			i := build(c, h.Type, opts)
+			err := c.callUntilArrival(r, "Open", func(ctx context.Context) error {
+				if o, ok := any(i.impl).(plugin.Opener); ok {
+					return o.Open(ctx)
+				}
+				return nil
+			})
+			if err != nil {
+				requireRetryable(c, "Open", err)
+			} else if err = c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.numbered(0, 1)) }); err == nil {
+				c.Errorf("Write returns nil, and no server has answered: the event is lost")
+			} else {
+				requireRetryable(c, "Write", err)
+			}
+		}
+	}
+	r, i := h.openedBehindProxy(c)
+	r.freeze(true)
+	if err := c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.numbered(2, 1)) }); err != nil {
+		requireRetryable(c, "Write", err)
+	}
+	if p, ok := any(i.impl).(plugin.Pinger); ok {
+		if err := c.callUntilArrival(r, "Ping", p.Ping); err != nil {
+			requireRetryable(c, "Ping", err)
+		}
+	}
+	if closer, ok := any(i.impl).(plugin.Closer); ok {
+		i.cancel()
+		i.closed = true
+		_ = c.await("Close", c.begin("Close", func() error { return closer.Close(endedContext()) }))
+	}
+	r.freeze(false)
+}
+
+// proxyBefore puts one proxy before all addresses of this machine that options have.
+func proxyBefore(c *check, opts any) (r *proxy) {
+	addresses(opts, func(addr string) string {
+		if r == nil {
+			r = newProxy(c, addr)
+		}
+		return r.addr
+	})
+	if r == nil {
+		c.Skip("the options have no address of this machine")
+	}
+	return r
+}
+
+// openedBehindProxy opens a sink behind a proxy.
+func (h SinkHarness) openedBehindProxy(c *check) (*proxy, *instance[plugin.Sink]) {
+	opts := optionsOf(c, h.Type, h.Reachable)
+	r := proxyBefore(c, opts)
+	i := h.opened(c, opts)
+	write(c, i, c.numbered(0, 1))
+	return r, i
+}
+
+// callUntilArrival calls a method whose context ends when something has arrived at a server that does not
+// answer, or soon.
+func (c *check) callUntilArrival(r *proxy, method string, f func(context.Context) error) error {
+	for len(r.arrived) > 0 {
+		<-r.arrived
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := c.begin(method, func() error { return f(ctx) })
+	soon := time.NewTimer(300 * time.Millisecond)
+	defer soon.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-r.arrived:
+	case <-soon.C:
+	}
+	cancel()
+	return c.await(method, done)
+}
+
+// checkReconnect cuts connections between and during writes.
+func (h SinkHarness) checkReconnect(c *check) {
+	r, i := h.openedBehindProxy(c)
+	for n := range 2 {
+		r.freeze(true)
+		batch := c.numbered(n, 1)
+		ctx, cancel := context.WithTimeout(c.ctx, c.suite.arrivalTimeout)
+		done := c.begin("Write", func() error { return i.impl.Write(ctx, batch) })
+		select {
+		case <-r.arrived:
+		case <-time.After(200 * time.Millisecond):
+		}
+		r.cut()
+		r.freeze(false)
+		select {
+		case err := <-done:
+			if err != nil {
+				requireRetryable(c, "Write whose connection was cut", err)
+			}
+		case <-ctx.Done():
+			_ = c.await("Write", done)
+		}
+		cancel()
+		var err error
+		if !c.poll(func() bool { err = h.writeWithRetry(c, i, n); return err == nil || err == errPanicked }) {
+			c.timedOut()
+			c.Fatalf("its connections were cut, and Write goes on to fail: %v", err)
+		}
+	}
+}
+
+// checkConnections counts connections: one that a response has kept is not used again.
+func (h SinkHarness) checkConnections(c *check) {
+	r, i := h.openedBehindProxy(c)
+	const writes = 6
+	for n := range writes {
+		write(c, i, c.numbered(n, 1))
+	}
+	if !c.poll(func() bool { return r.open() < writes }) {
+		c.Errorf("%d connections are open after %d writes: is the body of a response not read and closed?", r.open(), writes+1)
+	}
+}
+
+func (h SinkHarness) checkRejected(c *check) {
+	if h.Rejecting == nil {
+		c.Skip("the harness has no Rejecting")
+	}
+	h.checkAnswers(c, h.Rejecting, func(err error) {
+		if !plugin.IsPermanent(err) && !plugin.IsDisabling(err) {
+			c.Errorf("Write tries again what is refused for good: mark it by plugin.Permanent: %v", err)
+		}
+	})
+}
+
+func (h SinkHarness) checkBusy(c *check) {
+	if h.Busy == nil {
+		c.Skip("the harness has no Busy")
+	}
+	h.checkAnswers(c, h.Busy, func(err error) { requireRetryable(c, "Write", err) })
+}
+
+func (h SinkHarness) checkAnswers(c *check, set func(any), checkError func(error)) {
+	i := h.opened(c, optionsOf(c, h.Type, set))
+	batch := c.numbered(0, h.batchSize())
+	checkLog := i.logCheck()
+	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
+	checkLog("Write", err)
+	if err == errPanicked {
+		return
+	}
+	each, _ := c.outcomes(err, len(batch))
+	for k, err := range each {
+		if err == nil {
+			c.Errorf("the receiver has refused event %d, and Write says that it was delivered", k)
+			return
+		}
+		checkError(err)
+	}
+}
+
+// checkOneAttempt counts how often a busy receiver is asked within one Write.
+func (h SinkHarness) checkOneAttempt(c *check) {
+	if h.Busy == nil {
+		c.Skip("the harness has no Busy")
+	}
+	opts := optionsOf(c, h.Type, h.Busy)
+	r := proxyBefore(c, opts)
+	i := h.opened(c, opts)
+	_ = writeSink(c, i, 0) // it connects
+	before := r.exchanges()
+	_ = writeSink(c, i, 1)
+	if n := r.exchanges() - before; n > 2 {
+		c.Errorf("one Write asks a busy receiver %d times: return the error, and the router tries again", n)
+	}
+}
