@@ -62,12 +62,12 @@ func BatchTransform(t *testing.T, h BatchHarness) {
 
 const (
 	ruleBatchType        = "the type was made by plugin.NewBatchTransform"
-	ruleBatchCases       = "ApplyBatch makes of a window what its cases say"
+	ruleBatchCases       = "ApplyBatch emits the expected events of each case"
 	ruleBatchUnchanged   = "ApplyBatch changes neither the events nor their bytes"
-	ruleBatchEmitted     = "what ApplyBatch has emitted never changes"
-	ruleBatchEnds        = "ApplyBatch emits no nil, and nothing when it has returned"
-	ruleAnyWindow        = "ApplyBatch takes any window"
-	ruleBatchUnavailable = "ApplyBatch says plugin.Unavailable where its server is away"
+	ruleBatchEmitted     = "events that ApplyBatch has emitted never change"
+	ruleBatchEnds        = "ApplyBatch emits no nil, and nothing after it has returned"
+	ruleAnyWindow        = "ApplyBatch handles any window"
+	ruleBatchUnavailable = "ApplyBatch returns plugin.Unavailable while its server is unavailable"
 )
 
 func batchRules(h BatchHarness) []rule {

@@ -16,11 +16,11 @@ import (
 const (
 	rulePanics  = "no method panics"
 	ruleContext = "each method returns soon after its context has ended"
-	ruleErrors  = "an error says what failed, and of which events"
+	ruleErrors  = "an error names what failed, and the events"
 )
 
-// call calls a method of the plugin as the router does: with a recover, and a context that ends when
-// the method has returned. It ends the rule where the method does not return.
+// call calls a method of the plugin as the router does: with a recover, and a context that ends after
+// the method has returned. It ends the rule if the method does not return.
 func (c *check) call(ctx context.Context, method string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.suite.timeout(c.suite.arrivalTimeout))
 	defer cancel()
@@ -43,7 +43,7 @@ func (c *check) begin(method string, f func() error) <-chan error {
 				c.addFinding(rulePanics, "%s panics: %v%s", method, p, panicLocation(debug.Stack()))
 				err = errPanicked
 			} else if !returned {
-				c.addFinding(rulePanics, "%s ends the goroutine that has called it", method)
+				c.addFinding(rulePanics, "%s ends the goroutine of its caller", method)
 				err = errPanicked
 			}
 			done <- err
@@ -54,7 +54,7 @@ func (c *check) begin(method string, f func() error) <-chan error {
 	return done
 }
 
-// await waits for a method whose context has ended.
+// await waits for a method whose context has ended. It ends the rule if the method does not return.
 func (c *check) await(method string, done <-chan error) error {
 	d := c.suite.timeout(c.suite.returnTimeout)
 	timer := time.NewTimer(d)
@@ -70,20 +70,20 @@ func (c *check) await(method string, done <-chan error) error {
 	return nil
 }
 
-// endedContext is a context that has ended.
+// endedContext returns a context that has ended.
 func endedContext() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// checkError looks at an error as such.
+// checkError checks the form of an error of a method, and returns it.
 func (c *check) checkError(method string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.IsNil() {
-		c.addFinding(ruleErrors, "%s returns a nil %T, which is not nil as an error: return nil", method, err)
+		c.addFinding(ruleErrors, "%s returns a nil pointer of type %T, which is not equal to nil: return nil", method, err)
 		return nil
 	}
 	text := err.Error()
@@ -96,21 +96,22 @@ func (c *check) checkError(method string, err error) error {
 	return err
 }
 
-// outcomes returns what the error of a Write says of each event.
+// outcomes returns the error of each event, from the error of a Write. single reports whether the
+// error tells events apart.
 func (c *check) outcomes(err error, n int) (each []error, single bool) {
 	each, single = plugin.Outcomes(err, n)
 	if each[0] != nil && !single && (strings.HasPrefix(each[0].Error(), "plugin.Failed has the index") || strings.HasPrefix(each[0].Error(), "plugin.Delivered has the count")) {
 		c.addFinding(ruleErrors, "Write: %v", each[0])
 	}
 	if single && plugin.IsPermanent(err) && !slices.ContainsFunc(each, plugin.IsPermanent) {
-		c.addFinding(ruleErrors, "Write marks by plugin.Permanent what plugin.Failed or plugin.Delivered returns: mark the errors within it")
+		c.addFinding(ruleErrors, "Write wraps the error of plugin.Failed or plugin.Delivered by plugin.Permanent: wrap the errors within it")
 	}
 	return each, single
 }
 
 var frame = regexp.MustCompile(`(?m)^(\S.*)\(.*\)\n\t(\S+:\d+)`)
 
-// panicLocation says where a panic was.
+// panicLocation returns the function and the line of a panic, from its stack.
 func panicLocation(stack []byte) string {
 	after := false
 	for _, m := range frame.FindAllStringSubmatch(string(stack), -1) {

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// The environment of a child process: the test that it runs, the number of the suite within the test,
-// the file that it writes to, and the number of rules to leave out.
+// Environment variables of a child process: the test that it runs, the number of the suite within the test,
+// the file that it writes to, and the number of rules to skip.
 const (
 	childTest, childCall, childFile, childFrom = "PLUGINTEST_TEST", "PLUGINTEST_CALL", "PLUGINTEST_FILE", "PLUGINTEST_FROM"
 )
 
-// runChild runs rules in the child process, and writes what they find.
+// runChild runs rules in the child process, and writes the findings to the file.
 func runChild(t *testing.T, rules []rule) {
 	done := make(chan struct{})
 	defer close(done)
@@ -45,7 +45,7 @@ func runChild(t *testing.T, rules []rule) {
 	send(message{Done: true})
 }
 
-// endWithParent ends the process where its parent has ended.
+// endWithParent ends the process after its parent has ended.
 func endWithParent(done <-chan struct{}) {
 	parent, tick := os.Getppid(), time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -61,7 +61,7 @@ func endWithParent(done <-chan struct{}) {
 	}
 }
 
-// spawnChild runs the test once more, in a process that runs the suite.
+// spawnChild runs the test once more, in a child process that runs the suite.
 func spawnChild(t *testing.T, file string, call, from int) (output string, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -94,7 +94,7 @@ func spawnChild(t *testing.T, file string, call, from int) (output string, err e
 	return text.String(), err
 }
 
-// pattern is the argument of -test.run that selects one test.
+// pattern returns the argument of -test.run that selects one test.
 func pattern(name string) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	ruleCloseUnused = "Close works where the plugin was never used"
+	ruleCloseUnused = "Close works on an instance that was never used"
 	ruleCloseTwice  = "Close may be called twice"
-	ruleLeaks       = "Close leaves no goroutine, connection or file behind"
+	ruleLeaks       = "Close leaks no goroutine, connection or file"
 )
 
 func (s subject[T]) checkCloseUnused(c *check) {
@@ -40,7 +40,7 @@ func (s subject[T]) checkCloseTwice(c *check) {
 	}
 }
 
-// checkCloseContext calls Close with a context that has ended: what is on its way is given up.
+// checkCloseContext calls Close with a context that has ended.
 func (s subject[T]) checkCloseContext(c *check) {
 	i := build(c, s.typ, optionsOf(c, s.typ, s.reachable))
 	closer, ok := any(i.impl).(plugin.Closer)
@@ -53,7 +53,7 @@ func (s subject[T]) checkCloseContext(c *check) {
 	_ = c.await("Close", c.begin("Close", func() error { return closer.Close(endedContext()) }))
 }
 
-// checkAfterClose has the world go on for a moment after Close.
+// checkAfterClose finds log lines after Close, and calls methods of a closed instance.
 func (s subject[T]) checkAfterClose(c *check) {
 	var i *instance[T]
 	id := c.labelled(func() {
@@ -62,17 +62,17 @@ func (s subject[T]) checkAfterClose(c *check) {
 		_ = i.close()
 	})
 	if len(c.waitGoroutinesFor(id, 300*time.Millisecond)) > 0 {
-		time.Sleep(200 * time.Millisecond) // a goroutine is left that may log
+		time.Sleep(200 * time.Millisecond) // a leaked goroutine may log
 	}
 	for _, text := range i.log.linesAfterClose() {
-		c.Errorf("it logs after Close has returned: %s", text)
+		c.Errorf("the plugin logs after Close has returned: %s", text)
 	}
-	if _, ok := any(i.impl).(plugin.Closer); ok { // a call that the router has given up may come late
+	if _, ok := any(i.impl).(plugin.Closer); ok { // a call that the router no longer waits for may come after Close
 		s.provokeErrors(c, i)
 	}
 }
 
-// checkLeaks uses instances one after the other and looks at what is left of them.
+// checkLeaks uses instances one after the other, and counts goroutines, connections and files after each.
 func (s subject[T]) checkLeaks(c *check) {
 	opts := optionsOf(c, s.typ, s.reachable)
 	relays := map[string]*proxy{}
@@ -101,7 +101,7 @@ func (s subject[T]) checkLeaks(c *check) {
 				return
 			}
 		}
-		if round == 0 { // the first one warms up what is there once
+		if round == 0 { // the first instance initializes what the process has only once
 			s.checkLeaksUnused(c, opts)
 		}
 		files = append(files, openFiles())
@@ -111,10 +111,10 @@ func (s subject[T]) checkLeaks(c *check) {
 	}
 }
 
-// checkLeaksUnused looks at what is left of an instance that was built, and of one that was closed
-// when its server was away.
+// checkLeaksUnused finds goroutines of an instance that was never used, and of one whose server was
+// unavailable.
 func (s subject[T]) checkLeaksUnused(c *check, opts any) {
-	for what, o := range map[string]any{"that was never used": opts, "whose server was away": nil} {
+	for what, o := range map[string]any{"that was never used": opts, "whose server was unavailable": nil} {
 		id := c.labelled(func() {
 			if o == nil {
 				if s.unreachable == nil {
@@ -126,7 +126,7 @@ func (s subject[T]) checkLeaksUnused(c *check, opts any) {
 			if err != nil {
 				return
 			}
-			if what == "whose server was away" {
+			if what == "whose server was unavailable" {
 				s.provokeErrors(c, i)
 			}
 			_ = i.close()
@@ -137,8 +137,8 @@ func (s subject[T]) checkLeaksUnused(c *check, opts any) {
 	}
 }
 
-// openFiles is how many files this process has open, without connections, which the harness opens,
-// too; 0 where that is not known.
+// openFiles returns the number of files that this process has open, without connections, because the
+// harness opens some, too. It returns 0 where /proc is missing.
 func openFiles() (n int) {
 	list, _ := os.ReadDir("/proc/self/fd")
 	for _, f := range list {
@@ -149,7 +149,7 @@ func openFiles() (n int) {
 	return n
 }
 
-// waitGoroutinesFor is as gone, for less time.
+// waitGoroutinesFor is like waitGoroutines, and waits for at most d.
 func (c *check) waitGoroutinesFor(id string, d time.Duration) (left []string) {
 	end := time.Now().Add(d)
 	for left = goroutinesWith(id); len(left) > 0 && time.Now().Before(end); left = goroutinesWith(id) {

@@ -16,25 +16,25 @@ import (
 )
 
 const (
-	ruleInstances = "two instances share nothing"
-	ruleProbe     = "Probe finds what is wrong"
+	ruleInstances = "instances share no state"
+	ruleProbe     = "Probe reports problems"
 )
 
-// subject is a plugin of any kind as the rules for all kinds see it.
+// subject is a plugin of any kind, for the rules that all kinds share.
 type subject[T any] struct {
 	typ                    plugin.Type[T]
 	reachable, unreachable func(opts any)
-	// use uses an instance once: it opens and writes, runs or applies. It makes no finding of
-	// what other rules check.
+	// use uses an instance once: it opens and writes, runs or applies. It ignores errors, which
+	// other rules check.
 	use func(c *check, i *instance[T])
-	// works uses an instance, and says what does not work.
+	// works uses an instance, and returns an error if it does not work.
 	works          func(c *check, i *instance[T]) error
 	invalidOptions map[string]string
-	// serves says that the harness has a hook for each instance, which is not called concurrently.
+	// hasServe is set if the harness has Serve, which is not called concurrently.
 	hasServe bool
 }
 
-// commonRules are the rules for plugins of every kind.
+// commonRules returns the rules for plugins of every kind.
 func commonRules[T any](s subject[T]) []rule {
 	return []rule{
 		{ruleType, s.checkDescription}, {ruleMethods, s.checkMethods}, {ruleOptions, s.checkOptions}, {ruleDefaults, s.checkDefaults},
@@ -46,15 +46,15 @@ func commonRules[T any](s subject[T]) []rule {
 	}
 }
 
-// checkInstances builds others with other options beside one, uses several at the same time, and one when
-// another is closed.
+// checkInstances uses an instance while others exist with other options, at the same time as another
+// one, and after another one was closed.
 func (s subject[T]) checkInstances(c *check) {
 	opts := optionsOf(c, s.typ, s.reachable)
 	before := processState()
 	defer func() {
 		for what, was := range before {
 			if now := processState()[what]; now != was {
-				c.Errorf("it changes the process: %s", what)
+				c.Errorf("the plugin changes %s", what)
 			}
 		}
 	}()
@@ -67,31 +67,31 @@ func (s subject[T]) checkInstances(c *check) {
 			c.Errorf("an instance does not work %s: %v", when, err)
 		}
 	}
-	checkWorks(a, "when another was built with other options")
-	checkWorks(b, "beside another")
+	checkWorks(a, "after another was built with other options")
+	checkWorks(b, "while another is open")
 	_ = a.close()
-	checkWorks(b, "when another was closed")
+	checkWorks(b, "after another was closed")
 	if s.hasServe {
 		return
 	}
 	var both sync.WaitGroup
-	for range 2 { // the race detector looks on
+	for range 2 { // the race detector finds shared state
 		i := build(c, s.typ, opts)
 		both.Go(func() { s.use(c, i) })
 	}
 	both.Wait()
 }
 
-// processState is what all plugins of a process share.
+// processState returns what all plugins of a process share.
 func processState() map[string]any {
 	dir, _ := os.Getwd()
 	return map[string]any{
-		"its environment variables": strings.Join(os.Environ(), "\n"), "its folder": dir, "slog.Default": slog.Default(),
-		"http.DefaultTransport": http.DefaultTransport, "http.DefaultClient's timeout": http.DefaultClient.Timeout,
+		"the environment variables": strings.Join(os.Environ(), "\n"), "the working directory": dir, "slog.Default": slog.Default(),
+		"http.DefaultTransport": http.DefaultTransport, "the timeout of http.DefaultClient": http.DefaultClient.Timeout,
 	}
 }
 
-// provokeErrors does with an instance what cannot succeed, since its server is away, and returns the errors.
+// provokeErrors uses an instance whose server is unavailable, and returns the errors.
 func (s subject[T]) provokeErrors(c *check, i *instance[T]) (errs []error) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.suite.timeout(2*time.Second))
 	defer cancel()
@@ -122,13 +122,13 @@ func (s subject[T]) provokeErrors(c *check, i *instance[T]) (errs []error) {
 	return errs
 }
 
-// checkProbe looks at a Prober where its server is, is away, and does not answer.
+// checkProbe calls Probe while the server is available, unavailable, and while it does not answer.
 func (s subject[T]) checkProbe(c *check) {
 	probe := func(opts any, ctx context.Context) []plugin.Finding {
 		i := build(c, s.typ, opts)
 		p, ok := any(i.impl).(plugin.Prober)
 		if !ok {
-			c.Skip("it is no plugin.Prober")
+			c.Skip("the plugin is no plugin.Prober")
 		}
 		var found []plugin.Finding
 		_ = c.call(ctx, "Probe", func(ctx context.Context) error { found = p.Probe(ctx); return nil })
@@ -153,7 +153,7 @@ func (s subject[T]) checkProbe(c *check) {
 		worst = max(worst, f.Level)
 	}
 	if worst == plugin.OK {
-		c.Errorf("its server is away, and no finding says so")
+		c.Errorf("Probe finds no problem, although the server is unavailable")
 	}
 	silent, addrs := newProxy(c, ""), 0
 	opts := optionsOf(c, s.typ, s.unreachable)

@@ -11,11 +11,11 @@ var (
 	raceAccess = regexp.MustCompile(`(?m)^(Read|Write|Previous read|Previous write) at .*\n  (\S+)\n\s+(\S+:\d+)`)
 )
 
-// crashReason says in one line why a process ended.
+// crashReason returns in one line why a process ended, from its output.
 func crashReason(text string) string {
 	m := crashLine.FindStringSubmatchIndex(text)
 	if m == nil {
-		return "it has said nothing"
+		return "without output"
 	}
 	why := text[m[4]:m[5]]
 	for _, f := range frame.FindAllStringSubmatch(text[m[1]:], -1) {
@@ -26,7 +26,7 @@ func crashReason(text string) string {
 	return oneLine(why)
 }
 
-// firstRace returns the first data race that the race detector has seen.
+// firstRace returns the first data race in the output of a process.
 func firstRace(text string) (finding, bool) {
 	_, report, ok := strings.Cut(text, "WARNING: DATA RACE")
 	if !ok {

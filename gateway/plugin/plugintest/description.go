@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	ruleType    = "the type has a name, a summary, and capabilities that hold"
-	ruleMethods = "optional methods are spelt as the contract has them"
+	ruleType    = "the type has a name, a summary and valid capabilities"
+	ruleMethods = "optional methods have the names and signatures of the contract"
 )
 
 func (s subject[T]) checkDescription(c *check) {

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	ruleAfterClose = "nothing happens after Close"
-	ruleBuild      = "Build connects to nothing, and says what is wrong with options by an error"
+	ruleAfterClose = "an instance does nothing after Close"
+	ruleBuild      = "Build opens no connection, and returns an error for invalid options"
 )
 
 // instance is one instance of a plugin, in an environment that looks on.

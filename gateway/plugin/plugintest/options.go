@@ -17,9 +17,9 @@ import (
 
 const (
 	ruleOptions        = "every option is documented, and can be decoded"
-	ruleDefaults       = "Defaults makes new options each time, which keep their own rules"
+	ruleDefaults       = "Defaults returns new and valid options each time"
 	ruleReadme         = "README.md has the table of the options"
-	ruleInvalidOptions = "bad options are refused at their place"
+	ruleInvalidOptions = "invalid options are refused, with their position"
 )
 
 func (s subject[T]) checkOptions(c *check) {

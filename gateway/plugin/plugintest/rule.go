@@ -12,25 +12,25 @@ import (
 	"time"
 )
 
-// rule is one sentence of the contract, and how it is checked. check is nil where each call
-// into the plugin is.
+// rule is one sentence of the contract, and its check. check is nil if the rule is checked with
+// each call of the plugin.
 type rule struct {
 	name  string
 	check func(c *check)
 }
 
-// finding is one thing that a plugin does against a rule.
+// finding is one violation of a rule.
 type finding struct {
 	Rule string `json:"rule"`
 	Text string `json:"text"`
 }
 
-// settings say how a suite runs.
+// settings are the timeouts and the environment of a suite.
 type settings struct {
-	// arrives is how long the suite waits for what comes at once, and returns how long after its
-	// context has ended a method may take.
+	// arrivalTimeout is how long the suite waits for an event or a call that should be immediate.
+	// returnTimeout is how long a method may take after its context has ended.
 	arrivalTimeout, returnTimeout time.Duration
-	// alone says that nothing else opens files in this process.
+	// ownProcess is set if no other test opens files in this process.
 	ownProcess bool
 	readme     string
 }
@@ -43,17 +43,17 @@ func defaultSettings() settings {
 type suite struct {
 	settings
 	t       testing.TB
-	started int // that were begun
-	// hung is set when the plugin has let the suite wait in vain: from then on it waits for a second.
+	started int // number of rules that were started
+	// hung is set after the first timeout. The suite then waits for timeoutAfterHang at most.
 	hung atomic.Bool
 
 	mu       sync.Mutex
 	findings []finding
-	sent     map[string]string // payloads, by the rule that has sent them
+	sent     map[string]string // the rule that sent a payload, by payload
 	report   func(finding)     // called with each finding; nil for none
 }
 
-// timeoutAfterHang is how long the suite waits for a plugin that has hung before.
+// timeoutAfterHang is the timeout after a first timeout.
 const timeoutAfterHang = time.Second
 
 func (s *suite) timeout(normal time.Duration) time.Duration {
@@ -75,17 +75,17 @@ func (s *suite) add(f finding) {
 	}
 }
 
-// ruleTimeout bounds one rule, whatever a hook of the harness does.
+// ruleTimeout bounds the check of one rule, including the hooks of the harness.
 const ruleTimeout = time.Minute
 
-// found returns the findings so far: a goroutine of the plugin may still make some.
+// found returns a copy of the findings, because goroutines of the plugin may still add some.
 func (s *suite) found() []finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.findings)
 }
 
-// eventsPerRule is how many events a rule may number.
+// eventsPerRule is the highest number of events of one rule.
 const eventsPerRule = 10_000
 
 // run checks one rule in a goroutine of its own. A panic or a FailNow ends the rule, not the test.
@@ -110,19 +110,19 @@ func (s *suite) run(r rule) (skipped string) {
 	case <-done:
 	case <-timer.C:
 		s.hung.Store(true)
-		s.add(finding{ruleContext, fmt.Sprintf("%q was not done after %v", r.name, ruleTimeout)})
+		s.add(finding{ruleContext, fmt.Sprintf("the check of %q has not ended after %v", r.name, ruleTimeout)})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.skipped
 }
 
-// check is the testing.TB of one rule: what fails is a finding.
+// check is the testing.TB of one rule. It turns failures into findings.
 type check struct {
 	testing.TB
 	suite *suite
 	rule  string
-	base  int // the number of the rule's first event: no two rules have the same payloads
+	base  int // the number of the rule's first event, so that no two rules have the same payloads
 	ctx   context.Context
 
 	mu       sync.Mutex
@@ -132,14 +132,14 @@ type check struct {
 	sending  <-chan struct{} // the last call of Send
 }
 
-// recover is deferred: a panic of the suite or of a hook is a finding.
+// recover turns a panic of the suite or of a hook into a finding. The caller defers it.
 func (c *check) recover() {
 	if p := recover(); p != nil {
 		c.Errorf("panic outside the plugin: %v%s", p, panicLocation(debug.Stack()))
 	}
 }
 
-// clean runs what Cleanup was given, the last one first.
+// clean runs the functions that Cleanup has registered, the last one first.
 func (c *check) clean(cancel func()) {
 	cancel()
 	for {
@@ -161,12 +161,12 @@ func (c *check) clean(cancel func()) {
 		select {
 		case <-done:
 		case <-time.After(ruleTimeout / 4):
-			c.Errorf("a cleanup of the harness does not end")
+			c.Errorf("a cleanup function of the harness does not return")
 		}
 	}
 }
 
-// addFinding adds a finding of another rule than the one that is checked.
+// addFinding adds a finding of any rule, such as one that is checked with each call.
 func (c *check) addFinding(rule, format string, args ...any) {
 	c.mu.Lock()
 	c.failed = true
@@ -174,7 +174,7 @@ func (c *check) addFinding(rule, format string, args ...any) {
 	c.suite.add(finding{rule, oneLine(fmt.Sprintf(format, args...))})
 }
 
-// timedOut notes that the suite has waited for something in vain.
+// timedOut records that the suite has waited in vain.
 func (c *check) timedOut() { c.suite.hung.Store(true) }
 
-var errPanicked = errors.New("it has panicked")
+var errPanicked = errors.New("the method has panicked")

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	ruleUnavailable = "what was not delivered is an error, and a server that is away is worth a retry"
-	ruleNoAnswer    = "a server that does not answer is worth a retry"
-	ruleReconnects  = "the sink works again when its connections were cut"
-	ruleConnections = "a Write leaves no connection of its own open"
-	ruleRejected    = "what the receiver refuses for good is plugin.Permanent"
-	ruleCancelled   = "a call whose context has ended is no verdict on the sink or the events"
-	ruleOneAttempt  = "Write does not try again by itself"
-	ruleBusy        = "what a busy receiver puts off is worth a retry"
+	ruleUnavailable = "Write returns an error for events that are not delivered, and an unavailable server leads to a retry"
+	ruleNoAnswer    = "a server that does not answer leads to a retry"
+	ruleReconnects  = "the sink works again after its connections were cut"
+	ruleConnections = "Write does not leave one more connection open each time"
+	ruleRejected    = "a permanent refusal by the receiver is plugin.Permanent"
+	ruleCancelled   = "a call whose context has ended leads to a retry"
+	ruleOneAttempt  = "Write makes one attempt: the router retries"
+	ruleBusy        = "a busy receiver leads to a retry"
 )
 
 // requireRetryable reports an error that keeps the events from being tried again.

@@ -9,7 +9,7 @@ import (
 const (
 	ruleOpen       = "Open may be called again, and its context ends when it has returned"
 	ruleNoDelivery = "Open, Ping and Probe deliver nothing"
-	rulePing       = "Ping tells whether the server is there"
+	rulePing       = "Ping reports whether the server is available"
 )
 
 // checkContext calls each method with a context that has ended, and ends one under way.

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -12,8 +13,9 @@ import (
 const (
 	ruleDelivers   = "Write delivers each event once, in order, before it returns nil"
 	ruleUnchanged  = "Write changes neither the events nor their slice"
-	ruleSliceReuse = "Write keeps nothing of the slice when it has returned"
-	ruleAnyEvent   = "Write takes any event, and one that is refused is not the others' fault"
+	ruleSliceReuse = "Write does not use the slice after it has returned"
+	ruleConcurrent = "Write may be called concurrently if the type has the capability Concurrent"
+	ruleAnyEvent   = "Write handles any event, and an event that is refused does not fail others"
 )
 
 // batchSize is how many events the suite writes at once.
@@ -190,4 +192,47 @@ func (h SinkHarness) checkAnyEvent(c *check) {
 		}
 	}
 	write(c, i, c.numbered(0, 1))
+}
+
+// checkConcurrent has several goroutines write at the same time; the race detector looks on.
+func (h SinkHarness) checkConcurrent(c *check) {
+	if !h.Type.Has(plugin.Concurrent) {
+		c.Skip("the type has no capability Concurrent")
+	}
+	const writers, writes = 4, 10
+	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
+	var next func() string
+	if h.Receive != nil {
+		c.hook(func() { next = h.Receive(c, i.env) })
+	}
+	var writing sync.WaitGroup
+	for w := range writers {
+		writing.Go(func() {
+			for n := range writes {
+				write(c, i, c.numbered(w*writes+n, 1))
+			}
+		})
+	}
+	if p, ok := any(i.impl).(plugin.Pinger); ok {
+		writing.Go(func() { _ = c.call(c.ctx, "Ping", p.Ping) })
+	}
+	writing.Wait()
+	if next == nil || c.Failed() {
+		return
+	}
+	got := map[string]bool{}
+	_ = c.call(c.ctx, "Receive", func(context.Context) error {
+		for len(got) < writers*writes {
+			if payload := next(); !c.stale(payload) {
+				if got[payload] {
+					break
+				}
+				got[payload] = true
+			}
+		}
+		return nil
+	})
+	if len(got) != writers*writes {
+		c.Errorf("%d different events arrived of %d", len(got), writers*writes)
+	}
 }

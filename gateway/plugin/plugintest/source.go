@@ -40,18 +40,18 @@ func Source(t *testing.T, h SourceHarness) {
 }
 
 const (
-	ruleReady            = "Ready is called once in each Run, and events that come from then on are seen"
-	ruleEmitsOnce        = "each event is emitted once, in order, as it has arrived"
-	ruleEmittedUnchanged = "an event and its bytes never change when it was emitted"
+	ruleReady            = "Ready is called once in each Run, and events that arrive later are emitted"
+	ruleEmitsOnce        = "each event is emitted once, in order and unchanged"
+	ruleEmittedUnchanged = "an event and its bytes never change after Emit"
 	ruleRunEnds          = "Run returns nil when its context has ended"
-	ruleRunFails         = "Run returns an error where no server is reached, and Ready is not called"
-	ruleAcks             = "a batch is settled at any time, in any goroutine; until then its slice is the router's, and its Ack is that of no other"
+	ruleRunFails         = "Run returns an error while its server is unavailable, and does not call Ready"
+	ruleAcks             = "a batch can be settled at any time, in any goroutine; until then its slice does not change, and no other batch has its Ack"
 	ruleRunAgain         = "Run can be called again"
 	ruleAfterRun         = "nothing is emitted after Run has returned"
-	ruleGaps             = "a gap is where events may have been missed, and not at the first Run"
-	ruleReplays          = "what was not acked is emitted again, and what was acked is not"
-	ruleSourceReconnects = "the source comes back when its connection was cut, and says what it may have missed"
-	ruleElects           = "one source leads at a time, in terms that rise"
+	ruleGaps             = "a gap is reported where events may be missing, and not in the first Run"
+	ruleReplays          = "events without an ack are emitted again, and acked events are not"
+	ruleSourceReconnects = "the source works again after its connection was cut, and reports events that it may have missed"
+	ruleElects           = "one source leads at a time, and terms increase"
 )
 
 func sourceRules(h SourceHarness) []rule {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The methods of testing.TB that tell how a test goes.
+// The methods of testing.TB that fail, skip or log.
 
 func (c *check) Errorf(format string, args ...any) { c.addFinding(c.rule, format, args...) }
 func (c *check) Error(args ...any)                 { c.addFinding(c.rule, "%s", fmt.Sprintln(args...)) }
@@ -68,7 +68,7 @@ func (c *check) Cleanup(f func()) {
 func (c *check) Context() context.Context { return c.ctx }
 func (c *check) Name() string             { return c.TB.Name() + "/" + strings.ReplaceAll(c.rule, " ", "_") }
 
-// oneLine keeps a text on one line.
+// oneLine returns a text as one line of at most 500 bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	const longest = 500
@@ -78,7 +78,7 @@ func oneLine(text string) string {
 	return text
 }
 
-// ignoreFailures is a testing.TB whose failures do not count: of a hook that cannot succeed.
+// ignoreFailures is a testing.TB that ignores failures, for hooks that may fail.
 type ignoreFailures struct{ *check }
 
 func (q ignoreFailures) Errorf(string, ...any) {}

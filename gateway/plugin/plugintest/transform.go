@@ -88,14 +88,14 @@ func Transform(t *testing.T, h TransformHarness) {
 }
 
 const (
-	ruleCases            = "Apply makes of an event what its cases say"
+	ruleCases            = "Apply emits the expected events of each case"
 	ruleEventUnchanged   = "Apply changes neither the event nor its bytes"
-	ruleEmitted          = "what Apply has emitted never changes"
-	ruleEmitEnds         = "Apply emits no nil, and nothing when it has returned"
-	ruleReuse            = "an instance is used again, also after an error"
-	ruleApplyAnyEvent    = "Apply takes any event"
-	ruleApplyUnavailable = "Apply says plugin.Unavailable where its server is away"
-	ruleExample          = "the examples of README.md hold"
+	ruleEmitted          = "events that Apply has emitted never change"
+	ruleEmitEnds         = "Apply emits no nil, and nothing after it has returned"
+	ruleReuse            = "an instance can be reused, also after an error"
+	ruleApplyAnyEvent    = "Apply handles any event"
+	ruleApplyUnavailable = "Apply returns plugin.Unavailable while its server is unavailable"
+	ruleExample          = "the examples in README.md are correct"
 )
 
 func transformRules(h TransformHarness) []rule {
