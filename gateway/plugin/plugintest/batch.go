@@ -73,7 +73,7 @@ const (
 func batchRules(h BatchHarness) []rule {
 	typ, ok := h.Type.AsBatch()
 	if !ok {
-		return []rule{{ruleBatchType, func(c *check) { c.Errorf("it was not: run the suite plugintest.Transform on it") }}}
+		return []rule{{ruleBatchType, func(c *check) { c.Errorf("the type is no batch transform: test it with plugintest.Transform") }}}
 	}
 	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, works: h.works}
 	if h.hasServer() {
@@ -95,7 +95,7 @@ func (h BatchHarness) checkDescription(c *check) {
 	}
 }
 
-// typ is the type whose instances are batch transforms.
+// typ returns the type of the batch transform.
 func (h BatchHarness) typ() plugin.BatchTransformType {
 	typ, _ := h.Type.AsBatch()
 	return typ
@@ -104,7 +104,7 @@ func (h BatchHarness) typ() plugin.BatchTransformType {
 // setFirstOptions sets options as the first case that can be built has them.
 func (h BatchHarness) setFirstOptions(opts any) { h.setOptions(opts, h.firstCase()) }
 
-// firstCase is the first case without an error, or else the first.
+// firstCase returns the first case without an error, or else the first.
 func (h BatchHarness) firstCase() BatchCase {
 	for _, c := range h.Cases {
 		if c.Error == "" {

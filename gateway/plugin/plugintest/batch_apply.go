@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// applyBatch calls ApplyBatch as the router does, and looks on: what is emitted is compared when the rule
-// ends.
+// applyBatch calls ApplyBatch as the router does, and checks the window and the emitted events for
+// changes, also at the end of the rule.
 func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (out []*event.Event, err error) {
 	was := make([]snapshot, len(w.Events))
 	for k, e := range w.Events {
@@ -22,7 +22,7 @@ func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (
 	unchanged := func(when string) {
 		for k, one := range was {
 			if text := one.diff(); text != "" {
-				c.addFinding(ruleBatchUnchanged, "%sof the event %d of a window %s (event.Event.With makes a copy)", when, k, text)
+				c.addFinding(ruleBatchUnchanged, "%sof the event %d of a window %s (event.Event.WithData makes a copy)", when, k, text)
 			}
 		}
 	}
@@ -33,10 +33,10 @@ func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (
 		defer mu.Unlock()
 		switch {
 		case returned:
-			c.addFinding(ruleBatchEnds, "emit is called when ApplyBatch has returned: the event is lost")
+			c.addFinding(ruleBatchEnds, "emit is called after ApplyBatch has returned: the event is lost")
 		case e == nil:
 			hasNil = true
-			c.addFinding(ruleBatchEnds, "it emits nil as an event")
+			c.addFinding(ruleBatchEnds, "ApplyBatch emits nil as an event")
 		default:
 			out = append(out, e)
 		}
@@ -50,10 +50,10 @@ func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (
 	c.Cleanup(func() {
 		for _, one := range copies {
 			if text := one.diff(); text != "" {
-				c.addFinding(ruleBatchEmitted, "of an event that was emitted %s: is its buffer used again?", text)
+				c.addFinding(ruleBatchEmitted, "of an event that was emitted %s: do events share a buffer?", text)
 			}
 		}
-		unchanged("when ApplyBatch has returned, ")
+		unchanged("after ApplyBatch has returned, ")
 	})
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (h BatchHarness) checkCases(c *check) {
 	time.Sleep(emitGrace) // a goroutine that ApplyBatch has started gives no signal
 }
 
-// runCase applies a case; it returns what is not as it says.
+// runCase applies a case. It returns how the result differs from the expected one; "" if it does not.
 func (h BatchHarness) runCase(c *check, i *instance[plugin.BatchTransform], tc BatchCase) string {
 	out, err := applyBatch(c, i, tc.window())
 	if (err != nil) != (tc.Error != "") || err != nil && !strings.Contains(err.Error(), tc.Error) {
@@ -105,7 +105,7 @@ func (h BatchHarness) runCase(c *check, i *instance[plugin.BatchTransform], tc B
 	return ""
 }
 
-// checkReuse applies all cases to one instance for each of the options, and that several times.
+// checkReuse applies all cases with the same options to one instance, several times.
 func (h BatchHarness) checkReuse(c *check) {
 	if h.Stateful {
 		c.Skip("the transform is stateful")
@@ -129,7 +129,7 @@ func (h BatchHarness) checkReuse(c *check) {
 	}
 }
 
-// checkAnyWindow applies windows with odd events, and one with all of them.
+// checkAnyWindow applies a window with each unusual event, and a window with all of them.
 func (h BatchHarness) checkAnyWindow(c *check) {
 	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.typ(), tc.Options)
@@ -141,14 +141,14 @@ func (h BatchHarness) checkAnyWindow(c *check) {
 			all.Events = append(all.Events, e)
 			_, err := applyBatch(c, i, plugin.Window{Events: []*event.Event{e}})
 			if plugin.IsUnavailable(err) && !h.hasServer() {
-				c.Errorf("a window with %s is said to be a server's fault (plugin.Unavailable): %v", what, err)
+				c.Errorf("ApplyBatch returns plugin.Unavailable for a window with %s, without a server: %v", what, err)
 			}
 		}
 		_, _ = applyBatch(c, i, all)
 	}
 }
 
-// distinctOptions returns a case of each of the options, the first few.
+// distinctOptions returns one case for each of the options, at most 8.
 func (h BatchHarness) distinctOptions() (out []BatchCase) {
 	for _, tc := range h.Cases {
 		if !slices.ContainsFunc(out, func(o BatchCase) bool { return o.Options == tc.Options }) && len(out) < 8 {
@@ -158,7 +158,8 @@ func (h BatchHarness) distinctOptions() (out []BatchCase) {
 	return out
 }
 
-// checkContext applies with a context that has ended, and ends one while a server does not answer.
+// checkContext applies with a context that has ended, and with one that ends while a server does not
+// answer.
 func (h BatchHarness) checkContext(c *check) {
 	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.typ(), tc.Options)
@@ -170,7 +171,7 @@ func (h BatchHarness) checkContext(c *check) {
 			return i.impl.ApplyBatch(endedContext(), tc.window(), func(*event.Event) { emitted++ })
 		}))
 		if err == nil && tc.Error == "" && emitted != len(tc.Out) {
-			c.addFinding(ruleBatchCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
+			c.addFinding(ruleBatchCases, "case %s, with a context that has ended: ApplyBatch emits %d events, and returns no error", tc.Name, emitted)
 		}
 	}
 	if !h.hasServer() {
@@ -186,7 +187,7 @@ func (h BatchHarness) checkContext(c *check) {
 	}
 }
 
-// checkUnavailable applies where the server is away.
+// checkUnavailable applies while the server is unavailable.
 func (h BatchHarness) checkUnavailable(c *check) {
 	if !h.hasServer() {
 		c.Skip("the options have no address of this machine")

@@ -36,13 +36,13 @@ func (s subject[T]) checkDescription(c *check) {
 		if kind := of[capability]; kind == "" {
 			c.Errorf("there is no capability %q", capability)
 		} else if kind != s.typ.Kind() {
-			c.Errorf("the capability %q is one of a %s", capability, kind)
+			c.Errorf("the capability %q belongs to a %s", capability, kind)
 		}
 	}
 	for _, command := range s.typ.Commands() {
 		_ = c.call(c.ctx, "New of the command "+command.Name, func(context.Context) error {
 			if command.New == nil || command.New(flag.NewFlagSet(command.Name, flag.ContinueOnError)) == nil {
-				c.Errorf("the command %s has nothing to run", command.Name)
+				c.Errorf("the command %s has no function to run", command.Name)
 			}
 			return nil
 		})
@@ -50,7 +50,7 @@ func (s subject[T]) checkDescription(c *check) {
 			c.Errorf("the command %s has no summary", command.Name)
 		}
 	}
-	build(c, s.typ, optionsOf(c, s.typ, s.reachable)) // as its instance has to agree
+	build(c, s.typ, optionsOf(c, s.typ, s.reachable)) // Build compares the capabilities with the instance
 }
 
 // checkType checks a type as the gateway does when it starts.
@@ -67,7 +67,7 @@ func checkType[T any](typ plugin.Type[T]) error {
 	return set.Check()
 }
 
-// optional are the methods that a plugin may have, by name.
+// optional returns the optional methods of a kind of plugin, by name.
 func optional(kind plugin.Kind) map[string]reflect.Type {
 	out := map[string]reflect.Type{"Close": reflect.TypeFor[plugin.Closer](), "Probe": reflect.TypeFor[plugin.Prober]()}
 	switch kind {
@@ -79,7 +79,7 @@ func optional(kind plugin.Kind) map[string]reflect.Type {
 	return out
 }
 
-// optionMethods are those that the options of a plugin may have.
+// optionMethods are the optional methods of the options of a plugin, by name.
 var optionMethods = map[string]reflect.Type{
 	"Check": reflect.TypeFor[options.Checker](), "StoresAttempts": reflect.TypeFor[plugin.AttemptStore](), "SimulateClient": reflect.TypeFor[plugin.ClientSimulator](),
 }
@@ -95,7 +95,7 @@ func (s subject[T]) checkMethods(c *check) {
 	}
 }
 
-// misspelt finds methods of t that were meant to be optional ones.
+// misspelt finds methods of t that look like optional methods, but are never called.
 func misspelt(t reflect.Type, names map[string]reflect.Type) (problems []string) {
 	if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface {
 		pointer := reflect.PointerTo(t)
@@ -111,7 +111,7 @@ func misspelt(t reflect.Type, names map[string]reflect.Type) (problems []string)
 		m := t.Method(i)
 		for name, want := range names {
 			if m.Name == name && !t.Implements(want) {
-				problems = append(problems, "the method "+name+" has not the signature of "+want.String()+": it is never called")
+				problems = append(problems, "the method "+name+" does not have the signature of "+want.String()+": it is never called")
 				continue
 			}
 			if _, has := t.MethodByName(name); has || m.Name == name {
@@ -128,7 +128,7 @@ func misspelt(t reflect.Type, names map[string]reflect.Type) (problems []string)
 	return slices.Compact(problems)
 }
 
-// signature is the type of a method, without its receiver.
+// signature returns the type of a method, without its receiver.
 func signature(t reflect.Type) string {
 	var in, out []reflect.Type
 	for i := 1; i < t.NumIn(); i++ {
@@ -140,7 +140,7 @@ func signature(t reflect.Type) string {
 	return strings.TrimPrefix(reflect.FuncOf(in, out, t.IsVariadic()).String(), "func")
 }
 
-// editDistance counts the letters to change, add, leave out or swap with the next one.
+// editDistance returns the number of bytes to change, add, remove or swap with the next one.
 func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// candidate makes one more source that can lead.
+// candidate builds one more source that can lead.
 func (h SourceHarness) candidate(c *check, opts any) plugin.Elector {
 	e, ok := any(build(c, h.Type, opts).impl).(plugin.Elector)
 	if !ok {
@@ -16,7 +16,7 @@ func (h SourceHarness) candidate(c *check, opts any) plugin.Elector {
 	return e
 }
 
-// campaign has a candidate campaign for a name that is free, or becomes free.
+// campaign builds a candidate, and returns its leadership of a name that has no leader.
 func (h SourceHarness) campaign(c *check, opts any, name string, above int64) plugin.Leadership {
 	e := h.candidate(c, opts)
 	var l plugin.Leadership
@@ -45,7 +45,7 @@ func (h SourceHarness) checkElection(c *check) {
 	}
 	first := h.campaign(c, opts, name, 0)
 	if err := confirm(first); err != nil {
-		c.Errorf("the leader is not confirmed: %v", err)
+		c.Errorf("Confirm fails for the leader: %v", err)
 	}
 	if d := first.Lease(); d < 0 {
 		c.Errorf("the lease is %v", d)
@@ -57,35 +57,35 @@ func (h SourceHarness) checkElection(c *check) {
 	second := wait()
 	_ = won
 	if err := confirm(second); err != nil {
-		c.Errorf("the second leader is not confirmed: %v", err)
+		c.Errorf("Confirm fails for the second leader: %v", err)
 	}
 	if second.Term() <= first.Term() || first.Term() <= 0 {
-		c.Errorf("the term of the second leader is %d, that of the first %d", second.Term(), first.Term())
+		c.Errorf("the second leader has the term %d, and the first one %d", second.Term(), first.Term())
 	}
 	if err := confirm(first); err == nil {
-		c.Errorf("a leader that has resigned is confirmed")
+		c.Errorf("Confirm succeeds after Resign")
 	}
 	resign(second)
-	resign(second) // the router may, after an error
+	resign(second) // the router may repeat it after an error
 	raised := h.campaign(c, opts, "raised", second.Term()+1000)
 	if raised.Term() <= second.Term()+1000 {
-		c.Errorf("the term is %d, and a sink has seen %d", raised.Term(), second.Term()+1000)
+		c.Errorf("the term is %d, and has to be higher than %d", raised.Term(), second.Term()+1000)
 	}
 	resign(raised)
 	third := h.campaign(c, opts, name, 0)
 	if err := c.await("Confirm", c.begin("Confirm", func() error { return third.Confirm(endedContext()) })); err == nil && third.Lease() > 0 {
-		c.Errorf("a Confirm whose context has ended confirms")
+		c.Errorf("Confirm succeeds with a context that has ended")
 	}
 	if h.TakeLock != nil {
 		c.hook(func() { h.TakeLock(c) })
 		if err := confirm(third); err == nil {
-			c.Errorf("a leader whose lock is gone is confirmed")
+			c.Errorf("Confirm succeeds after the leader has lost its lock")
 		}
 	}
 	resign(third)
 }
 
-// startStandby has a candidate wait for another leader, and returns a function that waits until it leads.
+// startStandby lets a candidate campaign while another one leads. wait waits until the candidate leads.
 func (h SourceHarness) startStandby(c *check, opts any, name string) (won <-chan plugin.Leadership, wait func() plugin.Leadership) {
 	e := h.candidate(c, opts)
 	waiting, leads := make(chan struct{}, 1000), make(chan plugin.Leadership, 1)
@@ -106,12 +106,12 @@ func (h SourceHarness) startStandby(c *check, opts any, name string) (won <-chan
 	select {
 	case <-waiting:
 	case l := <-leads:
-		c.Fatalf("two lead at the same time, in terms %d and before", l.Term())
+		c.Fatalf("two candidates lead at the same time, the second one in term %d", l.Term())
 	case err := <-done:
-		c.Fatalf("Campaign returns while another leads: %v", err)
+		c.Fatalf("Campaign returns while another candidate leads: %v", err)
 	case <-time.After(c.suite.timeout(c.suite.arrivalTimeout)):
 		c.timedOut()
-		c.Fatalf("standby is not called while another leads")
+		c.Fatalf("Campaign does not call standby while another candidate leads")
 	}
 	return leads, func() plugin.Leadership {
 		select {
@@ -119,13 +119,13 @@ func (h SourceHarness) startStandby(c *check, opts any, name string) (won <-chan
 			return l
 		case <-time.After(c.suite.timeout(2 * c.suite.arrivalTimeout)):
 			c.timedOut()
-			c.Fatalf("a leader has resigned, and the next one does not lead")
+			c.Fatalf("the standby does not lead after the leader has resigned")
 			return nil
 		}
 	}
 }
 
-// checkCampaignCancelled ends the context of a candidate that stands by.
+// checkCampaignCancelled ends the context of a standby.
 func (h SourceHarness) checkCampaignCancelled(c *check, opts any, name string) {
 	e := h.candidate(c, opts)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -134,12 +134,12 @@ func (h SourceHarness) checkCampaignCancelled(c *check, opts any, name string) {
 	done := c.begin("Campaign", func() error {
 		l, err := e.Campaign(ctx, name, 0, func(string) { cancel() })
 		if l != nil && err == nil {
-			c.Errorf("two lead at the same time")
+			c.Errorf("two candidates lead at the same time")
 		}
 		return err
 	})
 	<-ctx.Done()
 	if err := c.await("Campaign", done); err == nil {
-		c.Errorf("Campaign returns nil when its context has ended")
+		c.Errorf("Campaign returns nil after its context has ended")
 	}
 }

@@ -37,7 +37,7 @@ func Now() time.Time { return time.Date(2024, 1, 2, 3, 4, 5, 678e6, time.UTC) }
 // Mounter is a [plugin.Mounter] that serves the mounted handlers.
 type Mounter struct {
 	Pages, Upgrades *http.ServeMux
-	onLateMount     func() // called when something is mounted too late; nil while it is not
+	onLateMount     func() // called if a handler is mounted after Build; nil during Build
 }
 
 // NewMounter returns an empty Mounter.
@@ -54,7 +54,7 @@ func (m *Mounter) HandleUpgrade(pattern string, h http.Handler) error {
 func (m *Mounter) mount(on *http.ServeMux, pattern string, h http.Handler) (err error) {
 	if m.onLateMount != nil {
 		m.onLateMount()
-		return fmt.Errorf("%s: mount all handlers while the plugin is built", pattern)
+		return fmt.Errorf("%s: mount all handlers in Build", pattern)
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -65,7 +65,7 @@ func (m *Mounter) mount(on *http.ServeMux, pattern string, h http.Handler) (err 
 	return nil
 }
 
-// logRecorder keeps what an instance writes to its log.
+// logRecorder records the log lines of an instance.
 type logRecorder struct {
 	mu     sync.Mutex
 	lines  []line
@@ -75,7 +75,7 @@ type logRecorder struct {
 type line struct {
 	level      slog.Level
 	text       string
-	afterClose bool // it came when the instance was closed
+	afterClose bool // it was logged after the instance was closed
 }
 
 var logLevel = regexp.MustCompile(`level=(\w+)`)
@@ -104,7 +104,7 @@ func (j *logRecorder) all() []line {
 	return append([]line(nil), j.lines...)
 }
 
-// env is an environment that notes what the instance does with it. alive ends before Close.
+// env returns an environment that checks how the instance uses it. lifetime ends before Close.
 func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log *logRecorder) (plugin.Env, *prometheus.Registry) {
 	all := prometheus.NewRegistry()
 	own := &checkedRegisterer{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, all), check: c}
@@ -116,7 +116,7 @@ func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log
 			go func() {
 				defer func() {
 					if p := recover(); p != nil {
-						c.addFinding(rulePanics, "a function that Env.Go runs panics: %v%s", p, panicLocation(debug.Stack()))
+						c.addFinding(rulePanics, "a function of Env.Go panics: %v%s", p, panicLocation(debug.Stack()))
 					}
 				}()
 				f(lifetime)
@@ -125,5 +125,5 @@ func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log
 	}, all
 }
 
-// clearLabels is for goroutines of the suite that outlive a rule.
+// clearLabels removes the labels of a goroutine of the suite, which may outlive a rule.
 func clearLabels() { pprof.SetGoroutineLabels(context.Background()) }

@@ -15,10 +15,10 @@ import (
 // block is a fenced block of code in a README.
 var block = regexp.MustCompile("(?ms)^```(yaml|json)\n(.*?)^```$")
 
-// variable is one that falls back to its default.
+// variable is an environment variable with a default.
 var variable = regexp.MustCompile(`\$\{\w+:-(.*?)\}`)
 
-// checkExample runs what README.md shows, a payload after the other.
+// checkExample runs the examples in README.md, one payload after the other.
 func (h TransformHarness) checkExample(c *check) {
 	runExamples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
 		i := exampleOf(c, h.Type, body)
@@ -35,7 +35,7 @@ func (h TransformHarness) checkExample(c *check) {
 	})
 }
 
-// checkExample runs what README.md shows, as one window.
+// checkExample runs the examples in README.md, each as one window.
 func (h BatchHarness) checkExample(c *check) {
 	runExamples(c, h.Example, func(body *yaml.Node) func(in []string) []string {
 		i := exampleOf(c, h.typ(), body)
@@ -49,9 +49,9 @@ func (h BatchHarness) checkExample(c *check) {
 	})
 }
 
-// runExamples runs what README.md shows: each YAML block with a transform, and after it two JSON blocks, the
-// payloads that come in and those that go on, a line each. use makes the transform of its options, and
-// returns what applies it.
+// runExamples runs the examples in README.md. An example is a YAML block with a transform and two JSON
+// blocks: the input and the output, one payload a line. use builds the transform from its options, and
+// returns a function that applies it.
 func runExamples(c *check, change func(options string) string, use func(body *yaml.Node) func(in []string) []string) {
 	text, err := os.ReadFile(c.suite.readme)
 	if err != nil {
@@ -74,17 +74,17 @@ func runExamples(c *check, change func(options string) string, use func(body *ya
 			continue
 		}
 		if got := apply(in); !slices.Equal(got, lines) {
-			c.Errorf("README.md says that %q becomes %q, and it becomes %q", in, lines, got)
+			c.Errorf("the output for %q in README.md is %q, and the transform emits %q", in, lines, got)
 		}
 		in = nil
 		ran++
 	}
 	if ran == 0 {
-		c.Errorf("README.md shows no example: a yaml block with transforms:, and two json blocks, what comes in and what goes on")
+		c.Errorf("README.md has no example: add a yaml block with transforms:, and two json blocks, the input and the output")
 	}
 }
 
-// exampleBody returns the one transform of an example.
+// exampleBody returns the options of the transform of an example.
 func exampleBody(c *check, change func(options string) string, text string) *yaml.Node {
 	text = variable.ReplaceAllString(text, "$1")
 	if change != nil {
@@ -94,7 +94,7 @@ func exampleBody(c *check, change func(options string) string, text string) *yam
 		Transforms map[string]yaml.Node `yaml:"transforms"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil || len(doc.Transforms) != 1 {
-		c.Fatalf("an example has one transform under transforms: (%v) %s", err, text)
+		c.Fatalf("an example needs one transform under transforms: (%v) %s", err, text)
 	}
 	for _, body := range doc.Transforms {
 		return &body
@@ -102,7 +102,7 @@ func exampleBody(c *check, change func(options string) string, text string) *yam
 	return nil
 }
 
-// exampleOf makes an instance of an example.
+// exampleOf builds the transform of an example.
 func exampleOf[T any](c *check, typ plugin.Type[T], body *yaml.Node) *instance[T] {
 	opts, err := decode(c, typ, body)
 	if err != nil {

@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// label is the label of goroutines that a plugin has started: a goroutine inherits the labels of
-// the one that has started it. So the suite knows them, whatever else runs in the process.
+// label is a profiler label of the goroutines that a plugin starts. A goroutine inherits the labels of
+// the goroutine that starts it, so the suite can tell those of the plugin from all others.
 const label = "plugintest"
 
 var labels atomic.Int64
 
-// labelled calls f with a label of its own, and returns it.
+// labelled calls f with a new label, and returns the label.
 func (c *check) labelled(f func()) (id string) {
 	id = fmt.Sprint(label, labels.Add(1))
 	pprof.Do(context.Background(), pprof.Labels(label, id), func(context.Context) { f() })
 	return id
 }
 
-// hook calls a function of the harness: what that starts is not the plugin's.
+// hook calls a function of the harness without a label, because its goroutines are not the plugin's.
 func (c *check) hook(f func()) {
 	done := make(chan struct{})
 	goexit := true
@@ -41,7 +41,7 @@ func (c *check) hook(f func()) {
 	}
 }
 
-// goroutinesWith returns where goroutines with a label are.
+// goroutinesWith returns the function in which each goroutine with a label is.
 func goroutinesWith(id string) (places []string) {
 	var text bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&text, 1)
@@ -60,14 +60,14 @@ func goroutinesWith(id string) (places []string) {
 				at = name
 			}
 		}
-		if !strings.Contains(g, "go-redis/v9/internal/pool.(*ConnPool).tryDial") { // it looks only once a second whether the pool was closed
+		if !strings.Contains(g, "go-redis/v9/internal/pool.(*ConnPool).tryDial") { // it checks only once a second whether the pool was closed
 			places = append(places, at)
 		}
 	}
 	return places
 }
 
-// isLibrary reports whether a function is one of the standard library.
+// isLibrary reports whether a function belongs to the standard library.
 func isLibrary(name string) bool {
 	first, _, deep := strings.Cut(name, "/")
 	if !deep {
@@ -80,11 +80,11 @@ func isLibrary(name string) bool {
 	return false
 }
 
-// waitGoroutines waits until no goroutine has a label any more, and returns those that still have.
+// waitGoroutines waits until no goroutine has a label. It returns those that remain at the timeout.
 func (c *check) waitGoroutines(id string) []string {
 	end := time.Now().Add(c.suite.timeout(c.suite.returnTimeout))
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		http.DefaultClient.CloseIdleConnections() // they are the process's
+		http.DefaultClient.CloseIdleConnections() // their goroutines belong to the process
 		left := goroutinesWith(id)
 		if len(left) == 0 || time.Now().After(end) {
 			return left

@@ -18,7 +18,7 @@ const (
 	ruleBuild      = "Build opens no connection, and returns an error for invalid options"
 )
 
-// instance is one instance of a plugin, in an environment that looks on.
+// instance is one instance of a plugin, in an environment of the suite.
 type instance[T any] struct {
 	c       *check
 	impl    T
@@ -29,7 +29,7 @@ type instance[T any] struct {
 	closed  bool
 }
 
-// tryBuild makes an instance of options. The error is Build's.
+// tryBuild builds an instance with options. It returns the error of Build.
 func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*instance[T], error) {
 	i := &instance[T]{c: c, log: &logRecorder{}}
 	lifetime, cancel := context.WithCancel(context.Background())
@@ -43,12 +43,12 @@ func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*inst
 		cancel()
 		var oe *plugin.OptionError
 		if errors.As(err, &oe) && !hasOption(opts, oe.Option) {
-			c.addFinding(ruleErrors, "Build returns a plugin.OptionError of %q, and there is no such option", oe.Option)
+			c.addFinding(ruleErrors, "Build returns a plugin.OptionError of the unknown option %q", oe.Option)
 		}
 		return nil, err
 	}
 	i.env.HTTP.(*Mounter).onLateMount = func() {
-		c.addFinding(ruleBuild, "a handler is mounted after Build: mount all while the plugin is built")
+		c.addFinding(ruleBuild, "a handler is mounted after Build: mount all handlers in Build")
 	}
 	if err := typ.CheckInstance(i.impl); err != nil {
 		c.addFinding(ruleMethods, "%v", err)
@@ -60,12 +60,12 @@ func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*inst
 	return i, nil
 }
 
-// build makes an instance, and ends the rule where that fails.
+// build builds an instance. It ends the rule if Build fails.
 func build[T any](c *check, typ plugin.Type[T], opts any) *instance[T] {
 	i, err := tryBuild(c, typ, Name, opts)
 	if err != nil {
 		if err != errPanicked {
-			c.addFinding(ruleBuild, "Build refuses options that should do: %v", err)
+			c.addFinding(ruleBuild, "Build refuses valid options: %v", err)
 		}
 		c.stop()
 	}
@@ -84,7 +84,7 @@ func (i *instance[T]) close() error {
 	return i.c.call(context.Background(), "Close", closer.Close)
 }
 
-// ensureClosed closes the instance at the end of a rule, unless the rule has.
+// ensureClosed closes the instance at the end of a rule, unless the rule has closed it.
 func (i *instance[T]) ensureClosed() {
 	if !i.closed {
 		if err := i.close(); err != nil && err != errPanicked {
@@ -93,7 +93,7 @@ func (i *instance[T]) ensureClosed() {
 	}
 }
 
-// options makes options as set has them.
+// optionsOf returns the default options after set has changed them; nil changes none.
 func optionsOf[T any](c *check, typ plugin.Type[T], set func(any)) any {
 	opts := typ.Defaults()
 	if set != nil {
@@ -102,7 +102,7 @@ func optionsOf[T any](c *check, typ plugin.Type[T], set func(any)) any {
 	return opts
 }
 
-// logCheck returns a function that reports an error that was logged since, too.
+// logCheck returns a function that checks that an error, which a method has returned, was not logged since.
 func (i *instance[T]) logCheck() func(method string, err error) {
 	before := len(i.log.all())
 	return func(method string, err error) {
@@ -111,7 +111,7 @@ func (i *instance[T]) logCheck() func(method string, err error) {
 		}
 		for _, l := range i.log.all()[before:] {
 			if l.level >= 4 && (strings.Contains(l.text, err.Error()) || strings.Contains(l.text, strings.ReplaceAll(err.Error(), `"`, `\"`))) {
-				i.c.addFinding(ruleLogged, "%s returns an error that it has logged, too: %s", method, l.text)
+				i.c.addFinding(ruleLogged, "%s both logs and returns an error: %s", method, l.text)
 				return
 			}
 		}
@@ -120,7 +120,7 @@ func (i *instance[T]) logCheck() func(method string, err error) {
 
 const ruleLogged = "an error is returned or logged, never both"
 
-// poll waits until done returns true, for what comes at once and gives no signal.
+// poll waits until done returns true, for changes that give no signal. It reports whether done did.
 func (c *check) poll(done func() bool) bool {
 	end := time.Now().Add(c.suite.timeout(c.suite.arrivalTimeout))
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -134,7 +134,7 @@ func (c *check) poll(done func() bool) bool {
 	}
 }
 
-// linesAfterClose returns what was logged when the instance was closed.
+// linesAfterClose returns the lines that were logged after the instance was closed.
 func (j *logRecorder) linesAfterClose() (out []string) {
 	for _, l := range j.all() {
 		if l.afterClose {

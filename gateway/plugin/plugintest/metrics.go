@@ -13,7 +13,7 @@ import (
 
 const ruleMetrics = "metrics are registered with Env.Metrics, under names of their own"
 
-// checkedRegisterer is a Registerer that refuses the router's own names, as the router does.
+// checkedRegisterer is a Registerer that refuses reserved names, as the router does.
 type checkedRegisterer struct {
 	prometheus.Registerer
 	check *check
@@ -53,7 +53,7 @@ func (r *checkedRegisterer) MustRegister(list ...prometheus.Collector) {
 	}
 }
 
-// metricHelp returns the help and the type of each metric of a registry.
+// metricHelp returns the help and the type of each metric of a registry, and its labels as further keys.
 func (c *check) metricHelp(reg *prometheus.Registry) map[string]string {
 	out := map[string]string{}
 	var err error
@@ -76,7 +76,7 @@ func (c *check) metricHelp(reg *prometheus.Registry) map[string]string {
 	return out
 }
 
-// metricRules says how metrics look, of two instances that were used.
+// checkMetrics compares the metrics of two instances that were used.
 func checkMetrics[T any](s subject[T]) func(*check) {
 	return func(c *check) {
 		before, _ := prometheus.DefaultGatherer.Gather()
@@ -97,7 +97,7 @@ func checkMetrics[T any](s subject[T]) func(*check) {
 					continue
 				}
 				if old, ok := seen[name]; ok && old != help {
-					c.Errorf("the metric %s has the help %q in one instance, and %q in another", name, old, help)
+					c.Errorf("the metric %s has the help %q in one instance and %q in another", name, old, help)
 				}
 				seen[name] = help
 			}

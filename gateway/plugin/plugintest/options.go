@@ -28,7 +28,7 @@ func (s subject[T]) checkOptions(c *check) {
 	}
 	for _, key := range options.Keys(s.typ.Defaults()) {
 		if slices.Contains(plugin.ReservedOptions(s.typ.Kind()), key) {
-			c.Errorf("option %s: the name is the router's", key)
+			c.Errorf("option %s: the name is reserved for the router", key)
 		}
 	}
 }
@@ -39,7 +39,7 @@ func (s subject[T]) checkDefaults(c *check) {
 		c.Fatalf("the options are %T: make them a struct", a)
 	}
 	if text := sharedReference(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem(), ""); text != "" {
-		c.Errorf("two calls return the same %s: who changes one changes the other", text)
+		c.Errorf("two calls of Defaults return the same %s: a change of one changes the other", text)
 	}
 	var d options.Decoder
 	_ = c.call(c.ctx, "Check", func(context.Context) error { d.Decode("", map[string]any{}, a); return nil })
@@ -52,13 +52,13 @@ func (s subject[T]) checkDefaults(c *check) {
 		}
 		for _, p := range d.Problems {
 			if p.Path == r.Name && !strings.Contains(p.Text, "required") && !strings.Contains(p.Text, "needs") {
-				c.Errorf("the default of %s breaks a rule of its own: %s", r.Name, p.Text)
+				c.Errorf("the default of %s is invalid: %s", r.Name, p.Text)
 			}
 		}
 	}
 }
 
-// sharedReference names a slice, a map or a pointer that a and b have in common.
+// sharedReference returns the path of a slice, a map or a pointer that a and b share; "" for none.
 func sharedReference(a, b reflect.Value, at string) string {
 	switch a.Kind() {
 	case reflect.Slice, reflect.Map, reflect.Pointer:
@@ -77,7 +77,7 @@ func sharedReference(a, b reflect.Value, at string) string {
 	return ""
 }
 
-// table is the options table in a README.
+// table matches the table of the options in a README.
 var table = regexp.MustCompile(`(?s)\| option \| type \| default \| meaning \|\n.*?(\n\n|\z)`)
 
 func (s subject[T]) checkReadme(c *check) {
@@ -108,7 +108,7 @@ func (s subject[T]) checkReadme(c *check) {
 	}
 }
 
-// checkBuild builds with options that will not do, and where nothing is reached.
+// checkBuild builds with invalid options, and while no server is available.
 func (s subject[T]) checkBuild(c *check) {
 	try := func(what string, opts any) (built bool) {
 		began := time.Now()
@@ -127,7 +127,7 @@ func (s subject[T]) checkBuild(c *check) {
 		opts := optionsOf(c, s.typ, s.reachable)
 		eachNumber(reflect.ValueOf(opts).Elem(), func(v reflect.Value) { v.SetInt(extreme) })
 		var d options.Decoder
-		d.Decode("", map[string]any{}, opts) // the rules are looked at, where they say something
+		d.Decode("", map[string]any{}, opts) // it finds numbers outside their bounds
 		if len(d.Problems) == 0 {
 			try("extreme numbers", opts)
 		}
@@ -136,16 +136,16 @@ func (s subject[T]) checkBuild(c *check) {
 	watched := newProxy(c, "")
 	if len(addresses(opts, func(string) string { return watched.addr })) > 0 {
 		if !try("a server that does not answer", opts) {
-			c.Errorf("Build fails where no server answers: connect in Open or Run")
+			c.Errorf("Build fails while its server does not answer: connect in Open or Run")
 		}
 		watched.mu.Lock()
 		defer watched.mu.Unlock()
 		if watched.accepted > 0 {
-			c.Errorf("Build connects: do that in Open or Run")
+			c.Errorf("Build connects to the server: connect in Open or Run")
 		}
 	}
-	if s.unreachable != nil && !try("a server that is away", optionsOf(c, s.typ, s.unreachable)) {
-		c.Errorf("Build fails where its server is away: connect in Open or Run")
+	if s.unreachable != nil && !try("an unavailable server", optionsOf(c, s.typ, s.unreachable)) {
+		c.Errorf("Build fails while its server is unavailable: connect in Open or Run")
 	}
 }
 
@@ -162,7 +162,7 @@ func eachNumber(v reflect.Value, f func(reflect.Value)) {
 	}
 }
 
-// checkInvalidOptions configures the plugin with each of the bad options.
+// checkInvalidOptions builds with each of the invalid options.
 func (s subject[T]) checkInvalidOptions(c *check) {
 	bad := map[string]string{`{no_such_option_: 1}`: "no_such_option_: unknown option"}
 	for text, want := range s.invalidOptions {
@@ -185,7 +185,7 @@ func (s subject[T]) checkInvalidOptions(c *check) {
 	}
 }
 
-// checkWrongType decodes a value of the wrong type.
+// checkWrongType decodes a mapping into an option of another type.
 func (s subject[T]) checkWrongType(c *check, r options.Row) {
 	if r.Type == "anything" || strings.Contains(r.Name, ".") {
 		return
@@ -196,6 +196,6 @@ func (s subject[T]) checkWrongType(c *check, r options.Row) {
 	}
 	opts, err := decode(c, s.typ, node.Content[0])
 	if err == nil && !strings.HasPrefix(r.Type, "mapping") {
-		c.Errorf("the option %s takes a mapping: %+v", r.Name, opts)
+		c.Errorf("the option %s accepts a mapping: %+v", r.Name, opts)
 	}
 }

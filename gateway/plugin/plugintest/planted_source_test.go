@@ -146,7 +146,7 @@ func sourceFaults() []planted {
 			s.env.Go(func(context.Context) { <-ctx.Done(); time.Sleep(20 * time.Millisecond); _ = out.Emit(ctx, b) })
 			return out.Emit(ctx, b)
 		}),
-		onEmit("an event is nil", ruleEmitsOnce, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("a batch has a nil event", ruleEmitsOnce, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			return out.Emit(ctx, event.Batch{Events: append(b.Events, nil)})
 		}),
 		onEmit("nothing is emitted", ruleEmitsOnce, func(*lineSource, plugin.Output, context.Context, event.Batch) error { return nil }),

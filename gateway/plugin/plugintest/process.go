@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	// inProcess has the suite run in the process of the test, for a debugger or coverage.
+	// inProcess is the variable that runs the suite in the process of the test, for a debugger or coverage.
 	inProcess = "PLUGINTEST_IN_PROCESS"
 )
 
@@ -30,8 +30,8 @@ type message struct {
 	Done    bool     `json:"done,omitempty"`
 }
 
-// runSuite runs rules in a child process, so that nothing the plugin does can end or hang the test,
-// and reports what they have found.
+// runSuite runs rules in a child process, so that the plugin cannot end or block the test, and reports
+// the findings.
 func runSuite(t *testing.T, rules []rule) {
 	t.Helper()
 	call := callNumber(t)
@@ -49,7 +49,7 @@ func runSuite(t *testing.T, rules []rule) {
 	}
 }
 
-// calls counts the suites that a test runs.
+// calls counts the suites of each test.
 var calls sync.Map
 
 func callNumber(t *testing.T) int {
@@ -74,16 +74,16 @@ func runInProcess(t testing.TB, rules []rule, set settings) outcome {
 	return out
 }
 
-// outcome is what rules have found.
+// outcome is the result of rules: their findings, and why a rule was skipped, by its name.
 type outcome struct {
 	findings []finding
 	skipped  map[string]string
 }
 
-// maxFindingsShown is how many findings of one rule are shown.
+// maxFindingsShown is how many findings of one rule a report lists.
 const maxFindingsShown = 3
 
-// report makes a subtest of each rule.
+// report runs a subtest for each rule, which fails with the findings of the rule.
 func report(t *testing.T, rules []rule, out outcome) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -117,11 +117,11 @@ func report(t *testing.T, rules []rule, out outcome) {
 	}
 }
 
-// maxCrashes is how often the child process may end before its time.
+// maxCrashes is how many child processes may end early.
 const maxCrashes = 5
 
-// runInChildren runs rules in child processes: where one ends, the next goes on behind the rule that was
-// checked.
+// runInChildren runs rules in a child process. If the process ends early, another one continues after
+// the rule that was checked.
 func runInChildren(t *testing.T, rules []rule, call int) outcome {
 	out := outcome{skipped: map[string]string{}}
 	from := 0
@@ -137,14 +137,14 @@ func runInChildren(t *testing.T, rules []rule, call int) outcome {
 		}
 		if done {
 			if err != nil && len(out.findings) == 0 {
-				t.Errorf("%s: the process of the suite ended with %v:\n%s", ruleProcess, err, tail(text))
+				t.Errorf("%s: the child process ended with %v:\n%s", ruleProcess, err, tail(text))
 			}
 			return out
 		}
 		if last < 0 {
-			t.Fatalf("the process of the suite did not begin (%v):\n%s", err, tail(text))
+			t.Fatalf("the child process ended before the first rule (%v):\n%s", err, tail(text))
 		}
-		out.add(finding{ruleProcess, fmt.Sprintf("the process ended (%v) when the suite checked %q: %s", err, rules[last].name, crashReason(text))})
+		out.add(finding{ruleProcess, fmt.Sprintf("the process ended (%v) during the check of %q: %s", err, rules[last].name, crashReason(text))})
 		from = last + 1
 	}
 	return out
@@ -159,7 +159,8 @@ func (o *outcome) add(f finding) {
 	o.findings = append(o.findings, f)
 }
 
-// read takes what the child process has written.
+// read reads the findings of the child process. It returns the index of the last rule that was started,
+// or -1, and whether all rules ended.
 func (o *outcome) read(rules []rule, file string, from int) (last int, done bool) {
 	last = -1
 	text, _ := os.ReadFile(file)
@@ -184,5 +185,5 @@ func (o *outcome) read(rules []rule, file string, from int) (last int, done bool
 	return last, done
 }
 
-// tail is the end of a text.
+// tail returns the last 4000 bytes of a text.
 func tail(text string) string { return text[max(0, len(text)-4000):] }

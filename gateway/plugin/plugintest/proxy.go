@@ -13,11 +13,11 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// loopback finds addresses of this machine in options.
+// loopback matches addresses of this machine.
 var loopback = regexp.MustCompile(`(127\.0\.0\.1|localhost|\[::1\]):(\d+)`)
 
-// addresses lists the addresses of this machine in an options struct, and changes them by to; nil
-// leaves them. It finds them in texts, URLs and secrets.
+// addresses returns the addresses of this machine in the texts, URLs and secrets of an options struct. It
+// replaces each by to; nil replaces none.
 func addresses(opts any, to func(addr string) string) (found []string) {
 	swap := func(text string) string {
 		return loopback.ReplaceAllStringFunc(text, func(addr string) string {
@@ -80,7 +80,7 @@ func setText(v reflect.Value, text string) {
 	}
 }
 
-// withPassword returns a URL with a user and a password; "" where text is no URL with a host.
+// withPassword returns a URL with a user and a password; "" if text is no URL with a host.
 func withPassword(text, password string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -90,19 +90,19 @@ func withPassword(text, password string) string {
 	return u.String()
 }
 
-// proxy is a TCP proxy before a server, or, with target "", a server that never answers.
+// proxy is a TCP proxy before a server. Without a target, it is a server that never answers.
 type proxy struct {
 	addr, target string
-	arrived      chan struct{} // takes one for each connection, and for each read while it is frozen
+	arrived      chan struct{} // gets a value for each connection, and for each read while frozen
 
 	mu            sync.Mutex
 	thawed        *sync.Cond
 	frozen        bool
 	closed        bool
-	conns         map[net.Conn]bool // open, of the plugin
+	conns         map[net.Conn]bool // open connections of the plugin
 	accepted      int
-	answered      bool // since the plugin has sent something
-	exchangeCount int  // how often the plugin has sent something behind an answer
+	answered      bool // the server has answered the last request of the plugin
+	exchangeCount int  // number of requests after an answer
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -174,7 +174,7 @@ func (r *proxy) serve(conn net.Conn) {
 	<-done
 }
 
-// copy passes on what it reads, and calls seen with the lock held for each part.
+// copy copies from one connection to another. It calls onRead after each read, with the lock held.
 func (r *proxy) copy(to, from net.Conn, onRead func()) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -196,7 +196,7 @@ func (r *proxy) copy(to, from net.Conn, onRead func()) {
 	}
 }
 
-// waitThawed waits while the relay is frozen, and reports whether it goes on.
+// waitThawed waits while the proxy is frozen, and reports whether it is still open.
 func (r *proxy) waitThawed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,7 +223,7 @@ func (r *proxy) drop(conn net.Conn) {
 	delete(r.conns, conn)
 }
 
-// cut closes the connections that are open now.
+// cut closes the open connections. New ones are accepted.
 func (r *proxy) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -232,14 +232,14 @@ func (r *proxy) cut() {
 	}
 }
 
-// open is how many connections are open now.
+// open returns the number of open connections.
 func (r *proxy) open() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.conns)
 }
 
-// exchanges is how often the plugin has sent something behind an answer.
+// exchanges returns the number of requests that the plugin has sent after an answer.
 func (r *proxy) exchanges() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

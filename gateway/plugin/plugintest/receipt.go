@@ -8,15 +8,15 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// receipt settles one batch. It is all that the suite knows of how a batch is settled.
+// receipt settles one batch, once.
 type receipt struct {
 	c      *check
 	batch  event.Batch
-	events []*event.Event // as the batch has come
+	events []*event.Event // a copy of batch.Events from Emit
 	once   sync.Once
 }
 
-// newReceipt returns nil where the batch has no Ack.
+// newReceipt returns a receipt, or nil if the batch has no Ack.
 func newReceipt(c *check, b event.Batch) *receipt {
 	if b.Ack == nil {
 		return nil
@@ -24,14 +24,14 @@ func newReceipt(c *check, b event.Batch) *receipt {
 	return &receipt{c: c, batch: b, events: slices.Clone(b.Events)}
 }
 
-// settle settles the batch, once. The caller may be Emit, which the source waits for.
+// settle acks the batch, or nacks it with an error. Only the first call counts. A nil receipt does nothing.
 func (r *receipt) settle(err error) {
 	if r == nil {
 		return
 	}
 	r.once.Do(func() {
 		if !slices.Equal(r.batch.Events, r.events) {
-			r.c.addFinding(ruleAcks, "the slice of a batch has changed before the batch was settled: make one for each batch with an Ack")
+			r.c.addFinding(ruleAcks, "the slice of a batch has changed before the batch was settled: make a new slice for each batch with an Ack")
 		}
 		r.batch.Ack.AttemptFailed(1, time.Now())
 		r.batch.Ack.Settle(err)

@@ -10,12 +10,12 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// recordingOutput is a plugin.Output that keeps what it gets, and looks on.
+// recordingOutput is a plugin.Output that records the events and gaps of a source, and checks each call.
 type recordingOutput struct {
 	c       *check
-	onReady func() // called within the first Ready; nil for none
+	onReady func() // called by the first Ready; nil for none
 	updates chan struct{}
-	release chan struct{} // closed at the end: nothing blocks any more
+	release chan struct{} // closed at the end of the rule, so that Emit blocks no longer
 
 	mu        sync.Mutex
 	returned  bool // Run has returned
@@ -24,15 +24,15 @@ type recordingOutput struct {
 	acks      map[any]bool // of all batches
 	gaps      []string
 	blocking  bool // Emit blocks until its context ends
-	blocked   bool // Emit does so now
+	blocked   bool // a call of Emit blocks now
 	ackPolicy func(n int) (settle bool, err error)
 }
 
 // emittedEvent is one event that a source has emitted.
 type emittedEvent struct {
 	snapshot
-	ack   *receipt // nil where the batch has none
-	ready bool     // Ready was called before
+	ack   *receipt // nil if the batch has none
+	ready bool     // Ready was called before Emit
 }
 
 func newRecordingOutput(c *check) *recordingOutput {
@@ -64,14 +64,14 @@ func (o *recordingOutput) Ready() {
 	o.notify()
 }
 
-var errAfterRun = errors.New("the Run that this Output belongs to has returned")
+var errAfterRun = errors.New("Run has returned")
 
 // Emit is part of [plugin.Output].
 func (o *recordingOutput) Emit(ctx context.Context, b event.Batch) error {
 	defer o.notify()
 	r := newReceipt(o.c, b)
 	if ctx == nil {
-		o.c.addFinding(ruleContext, "Emit gets no context: give it that of Run")
+		o.c.addFinding(ruleContext, "Emit gets a nil context: pass the context of Run")
 		ctx = context.Background()
 	}
 	o.mu.Lock()
@@ -95,13 +95,13 @@ func (o *recordingOutput) Emit(ctx context.Context, b event.Batch) error {
 	for _, e := range b.Events {
 		if e == nil {
 			o.mu.Unlock()
-			o.c.addFinding(ruleEmitsOnce, "an event is nil")
+			o.c.addFinding(ruleEmitsOnce, "a batch has a nil event")
 			r.settle(errors.New("nil"))
 			return nil
 		}
 	}
 	if b.Ack != nil && o.acks[b.Ack] {
-		o.c.addFinding(ruleAcks, "two batches have one Ack: it says nothing of the second")
+		o.c.addFinding(ruleAcks, "two batches have the same Ack: make one for each batch")
 	}
 	o.acks[b.Ack] = true
 	n := len(o.emitted)
@@ -143,7 +143,7 @@ func (o *recordingOutput) ReportError(err error) {
 	case o.state().returned:
 		o.c.addFinding(ruleAfterRun, "ReportError is called after Run has returned")
 	case err == nil:
-		o.c.addFinding(ruleGaps, "ReportError gets nil as an error")
+		o.c.addFinding(ruleGaps, "ReportError gets a nil error")
 	}
 }
 
@@ -154,7 +154,7 @@ func (o *recordingOutput) SetStalled(string) {
 	}
 }
 
-// state is what an output has got so far.
+// state is what an output has recorded so far. ready counts calls of Ready.
 type state struct {
 	returned, blocked bool
 	ready             int
@@ -168,7 +168,8 @@ func (o *recordingOutput) state() state {
 	return state{o.returned, o.blocked, o.ready, o.emitted[:len(o.emitted):len(o.emitted)], append([]string(nil), o.gaps...)}
 }
 
-// await waits until done returns true for the state, which it is asked for with each news.
+// await waits until done returns true for the state, which is checked after each call of the source. It
+// reports whether done did before d was over.
 func (o *recordingOutput) await(d time.Duration, done func(state) bool) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -184,7 +185,7 @@ func (o *recordingOutput) await(d time.Duration, done func(state) bool) bool {
 	}
 }
 
-// endRun notes that Run has returned, and compares the events with what they were.
+// endRun records that Run has returned, and checks the emitted events.
 func (o *recordingOutput) endRun() {
 	o.mu.Lock()
 	o.returned = true
@@ -199,7 +200,7 @@ func (o *recordingOutput) endRun() {
 	}
 }
 
-// reset begins a new Run.
+// reset prepares the output for another Run.
 func (o *recordingOutput) reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -212,7 +213,7 @@ func (o *recordingOutput) update(change func()) {
 	change()
 }
 
-// checkUnchanged compares events with what they were when they were emitted.
+// checkUnchanged checks that events have not changed since Emit.
 func (o *recordingOutput) checkUnchanged(emitted []emittedEvent) {
 	for k, e := range emitted {
 		if text := e.diff(); text != "" {

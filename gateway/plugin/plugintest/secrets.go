@@ -9,10 +9,11 @@ import (
 
 const ruleSecrets = "no secret is in the log, an error or a metric"
 
-// canary stands where a secret may be that the harness does not set.
+// canary is the value of secrets that the harness does not set.
 const canary = "c4nary-7f3a91"
 
-// checkSecrets uses the plugin with secrets that are known, where its server is and where it is away.
+// checkSecrets uses the plugin with known secrets, while its server is available and unavailable, and
+// looks for them in errors, the log and metrics.
 func (s subject[T]) checkSecrets(c *check) {
 	sets := []func(any){s.reachable}
 	if s.unreachable != nil {
@@ -22,7 +23,7 @@ func (s subject[T]) checkSecrets(c *check) {
 		opts := optionsOf(c, s.typ, set)
 		known := plant(opts, n == 1)
 		i, err := tryBuild(c, s.typ, Name, opts)
-		if err != nil { // the secret has to look otherwise
+		if err != nil { // the planted secret may be invalid
 			findSecrets(c, known, "an error of Build", err.Error())
 			opts = optionsOf(c, s.typ, set)
 			known = secretsOf(opts)
@@ -51,8 +52,7 @@ func findSecrets(c *check, secrets []string, where, text string) {
 	}
 }
 
-// plant sets secrets that are empty, and passwords of URLs where that is asked for. It returns
-// all secrets.
+// plant sets empty secrets to canary, and with urls the passwords of URLs, too. It returns all secrets.
 func plant(opts any, urls bool) []string {
 	eachText(reflect.ValueOf(opts), func(v reflect.Value, text string) {
 		switch v.Interface().(type) {
@@ -69,7 +69,7 @@ func plant(opts any, urls bool) []string {
 	return secretsOf(opts)
 }
 
-// secretsOf returns the secrets of options that can be told from other text.
+// secretsOf returns the secrets of options that are long enough not to appear in a text by chance.
 func secretsOf(opts any) (out []string) {
 	eachText(reflect.ValueOf(opts), func(v reflect.Value, text string) {
 		switch v.Interface().(type) {

@@ -116,7 +116,7 @@ func transformRules(h TransformHarness) []rule {
 // setFirstOptions sets options as the first case that can be built has them.
 func (h TransformHarness) setFirstOptions(opts any) { h.setOptions(opts, h.firstCase()) }
 
-// firstCase is the first case without an error, or else the first.
+// firstCase returns the first case without an error, or else the first.
 func (h TransformHarness) firstCase() TransformCase {
 	for _, c := range h.Cases {
 		if c.Error == "" {

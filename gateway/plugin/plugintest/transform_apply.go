@@ -91,7 +91,7 @@ func (h TransformHarness) checkCases(c *check) {
 	time.Sleep(emitGrace) // a goroutine that Apply has started gives no signal
 }
 
-// runCase applies a case; it returns what is not as it says.
+// runCase applies a case. It returns how the result differs from the expected one; "" if it does not.
 func (h TransformHarness) runCase(c *check, i *instance[plugin.Transform], tc TransformCase) string {
 	before := NewEvent(tc.In)
 	out, err := apply(c, i, NewEvent(tc.In))
@@ -166,7 +166,7 @@ func (h TransformHarness) checkAnyEvent(c *check) {
 	}
 }
 
-// distinctOptions returns a case of each of the options, the first few.
+// distinctOptions returns one case for each of the options, at most 8.
 func (h TransformHarness) distinctOptions() (out []TransformCase) {
 	for _, tc := range h.Cases {
 		if !slices.ContainsFunc(out, func(o TransformCase) bool { return o.Options == tc.Options }) && len(out) < 8 {
@@ -182,7 +182,8 @@ func (h TransformHarness) servers(_ *instance[plugin.Transform], tc TransformCas
 	return addresses(opts, nil)
 }
 
-// checkContext applies with a context that has ended, and ends one while a server does not answer.
+// checkContext applies with a context that has ended, and with one that ends while a server does not
+// answer.
 func (h TransformHarness) checkContext(c *check) {
 	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.Type, tc.Options)
@@ -194,7 +195,7 @@ func (h TransformHarness) checkContext(c *check) {
 			return i.impl.Apply(endedContext(), NewEvent(tc.In), func(*event.Event) { emitted++ })
 		}))
 		if err == nil && tc.Error == "" && emitted != len(tc.Out) {
-			c.addFinding(ruleCases, "case %s, with a context that has ended: it emits %d events, and returns no error", tc.Name, emitted)
+			c.addFinding(ruleCases, "case %s, with a context that has ended: Apply emits %d events, and returns no error", tc.Name, emitted)
 		}
 		silent := newProxy(c, "")
 		opts := h.Type.Defaults()
@@ -212,7 +213,7 @@ func (h TransformHarness) checkContext(c *check) {
 	}
 }
 
-// checkUnavailable applies where the server is away.
+// checkUnavailable applies while the server is unavailable.
 func (h TransformHarness) checkUnavailable(c *check) {
 	if !h.hasServer() {
 		c.Skip("the options have no address of this machine")

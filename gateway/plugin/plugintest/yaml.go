@@ -11,8 +11,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// configure makes an instance of options that are written in YAML, as they stand in a
-// configuration file. The error names the place, line:col, and the option.
+// configure builds an instance with options in YAML, as in a configuration file. The error has the
+// position, line:col, and the option.
 func configure[T any](c *check, typ plugin.Type[T], text string) (*instance[T], error) {
 	body, err := parse(text)
 	if err != nil {
@@ -26,7 +26,7 @@ func configure[T any](c *check, typ plugin.Type[T], text string) (*instance[T], 
 	return i, located(err, body)
 }
 
-// parse reads the options of a component.
+// parse parses the options of a component.
 func parse(text string) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
@@ -38,7 +38,7 @@ func parse(text string) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// decode reads options. c may be nil.
+// decode decodes and checks options. c may be nil.
 func decode[T any](c *check, typ plugin.Type[T], body *yaml.Node) (opts any, err error) {
 	at := positions{}
 	at.note("", body)
@@ -68,7 +68,7 @@ func decode[T any](c *check, typ plugin.Type[T], body *yaml.Node) (opts any, err
 	return opts, nil
 }
 
-// located names the place of an option that is to blame.
+// located adds the position of the option to a [plugin.OptionError].
 func located(err error, body *yaml.Node) error {
 	var oe *plugin.OptionError
 	if errors.As(err, &oe) {
@@ -79,7 +79,7 @@ func located(err error, body *yaml.Node) error {
 	return err
 }
 
-// positions is where keys and their values stand, by path.
+// positions has the positions of a key and its value, by path.
 type positions map[string][2]options.Pos
 
 func (p positions) note(path string, n *yaml.Node) {
