@@ -101,7 +101,7 @@ func (h BatchHarness) typ() plugin.BatchTransformType {
 	return typ
 }
 
-// setFirstOptions sets options as the first case that can be built has them.
+// setFirstOptions sets the options of the first case without an error.
 func (h BatchHarness) setFirstOptions(opts any) { h.setOptions(opts, h.firstCase()) }
 
 // firstCase returns the first case without an error, or else the first.
@@ -130,7 +130,7 @@ func (h BatchHarness) setOptions(opts any, tc BatchCase) {
 }
 
 func (h BatchHarness) hasServer() (has bool) {
-	defer func() { _ = recover() }() // options that will not do are found by a rule
+	defer func() { _ = recover() }() // a rule finds invalid options
 	opts := h.Type.Defaults()
 	h.setFirstOptions(opts)
 	return len(addresses(opts, nil)) > 0

@@ -78,7 +78,7 @@ func (h BatchHarness) checkCases(c *check) {
 			}
 			text := h.runCase(c, i, tc)
 			if text != "" && n == 1 {
-				c.addFinding(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
+				c.addFinding(ruleInstances, "case %s: the second instance differs: %s", tc.Name, text)
 			} else if text != "" {
 				c.Errorf("case %s: %s", tc.Name, text)
 				break
@@ -95,7 +95,7 @@ func (h BatchHarness) runCase(c *check, i *instance[plugin.BatchTransform], tc B
 		return fmt.Sprintf("the error is %v, want %q", err, tc.Error)
 	}
 	if got := payloads(out); !slices.Equal(got, tc.Out) {
-		return fmt.Sprintf("it becomes %q, want %q", got, tc.Out)
+		return fmt.Sprintf("the emitted payloads are %q, want %q", got, tc.Out)
 	}
 	for k, e := range out {
 		if tc.Check != nil {
@@ -113,7 +113,7 @@ func (h BatchHarness) checkReuse(c *check) {
 	for _, of := range h.distinctOptions() {
 		i, err := configure(c, h.typ(), of.Options)
 		if err != nil {
-			continue // another rule says so
+			continue // another rule finds it
 		}
 		for range 3 {
 			for _, tc := range h.Cases {
@@ -121,7 +121,7 @@ func (h BatchHarness) checkReuse(c *check) {
 					continue
 				}
 				if text := h.runCase(c, i, tc); text != "" {
-					c.Errorf("case %s, on an instance that was used before: %s", tc.Name, text)
+					c.Errorf("case %s, on a reused instance: %s", tc.Name, text)
 					return
 				}
 			}
@@ -201,10 +201,10 @@ func (h BatchHarness) checkUnavailable(c *check) {
 		_, err := applyBatch(c, i, h.firstCase().window())
 		checkLog("ApplyBatch", err)
 		if err == nil {
-			c.Skip("it does without its server")
+			c.Skip("the transform does not need its server")
 		}
 		if !plugin.IsUnavailable(err) && err != errPanicked {
-			c.Errorf("ApplyBatch returns an error without plugin.Unavailable, so that the events are parked: %v", err)
+			c.Errorf("ApplyBatch returns an error without plugin.Unavailable, so that the router parks the events: %v", err)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (h SinkHarness) subject() subject[plugin.Sink] {
 	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: useSink, works: sinkWorks}
 }
 
-// useSink opens a sink and writes, twice.
+// useSink opens a sink, writes twice and pings.
 func useSink(c *check, i *instance[plugin.Sink]) {
 	if openSink(c, i) != nil {
 		return
@@ -67,7 +67,7 @@ func writeSink(c *check, i *instance[plugin.Sink], from int) error {
 	return c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 }
 
-// opened builds a sink and opens it.
+// opened builds and opens a sink. It ends the rule if that fails.
 func (h SinkHarness) opened(c *check, opts any) *instance[plugin.Sink] {
 	i := build(c, h.Type, opts)
 	if err := openSink(c, i); err != nil {

@@ -18,7 +18,7 @@ const (
 	ruleBusy        = "a busy receiver leads to a retry"
 )
 
-// requireRetryable reports an error that keeps the events from being tried again.
+// requireRetryable adds a finding for an error after which the router does not retry the events.
 func requireRetryable(c *check, method string, err error) { requireRetryableBy(c, c.rule, method, err) }
 
 func requireRetryableBy(c *check, rule, method string, err error) {
@@ -31,13 +31,13 @@ func requireRetryableBy(c *check, rule, method string, err error) {
 	}
 	switch {
 	case plugin.IsPermanent(err):
-		c.addFinding(rule, "%s says plugin.Permanent, so that the events are given up: %v", method, err)
+		c.addFinding(rule, "%s returns plugin.Permanent, so that the router does not retry the events: %v", method, err)
 	case plugin.IsDisabling(err):
-		c.addFinding(rule, "%s says plugin.Disabling, so that the sink is not used any more: %v", method, err)
+		c.addFinding(rule, "%s returns plugin.Disabling, so that the router disables the sink: %v", method, err)
 	}
 }
 
-// checkUnavailable writes to a server that is away.
+// checkUnavailable opens and writes while the server is unavailable.
 func (h SinkHarness) checkUnavailable(c *check) {
 	if h.Unreachable == nil {
 		c.Skip("the harness has no Unreachable")
@@ -47,20 +47,20 @@ func (h SinkHarness) checkUnavailable(c *check) {
 	if err := openSink(c, i); err != nil {
 		checkLog("Open", err)
 		requireRetryable(c, "Open", err)
-		_ = openSink(c, i) // it is called again
+		_ = openSink(c, i) // the router calls Open again after an error
 		return
 	}
 	batch := c.numbered(0, h.batchSize())
 	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 	checkLog("Write", err)
 	if err == nil {
-		c.Errorf("Write returns nil, and the server is away: the events are lost")
+		c.Errorf("Write returns nil while the server is unavailable: the events are lost")
 		return
 	}
 	requireRetryable(c, "Write", err)
 }
 
-// checkNoAnswer writes to a server that takes connections and does not answer.
+// checkNoAnswer opens, writes, pings and closes while the server accepts connections and does not answer.
 func (h SinkHarness) checkNoAnswer(c *check) {
 	if h.Unreachable != nil {
 		r, opts := newProxy(c, ""), optionsOf(c, h.Type, h.Unreachable)
@@ -75,7 +75,7 @@ func (h SinkHarness) checkNoAnswer(c *check) {
 			if err != nil {
 				requireRetryable(c, "Open", err)
 			} else if err = c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.numbered(0, 1)) }); err == nil {
-				c.Errorf("Write returns nil, and no server has answered: the event is lost")
+				c.Errorf("Write returns nil without an answer of the server: the event is lost")
 			} else {
 				requireRetryable(c, "Write", err)
 			}
@@ -99,7 +99,7 @@ func (h SinkHarness) checkNoAnswer(c *check) {
 	r.freeze(false)
 }
 
-// proxyBefore puts one proxy before all addresses of this machine that options have.
+// proxyBefore replaces all addresses of this machine in options by one proxy.
 func proxyBefore(c *check, opts any) (r *proxy) {
 	addresses(opts, func(addr string) string {
 		if r == nil {
@@ -113,7 +113,7 @@ func proxyBefore(c *check, opts any) (r *proxy) {
 	return r
 }
 
-// openedBehindProxy opens a sink behind a proxy.
+// openedBehindProxy builds and opens a sink behind a proxy, and writes once.
 func (h SinkHarness) openedBehindProxy(c *check) (*proxy, *instance[plugin.Sink]) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	r := proxyBefore(c, opts)
@@ -122,8 +122,8 @@ func (h SinkHarness) openedBehindProxy(c *check) (*proxy, *instance[plugin.Sink]
 	return r, i
 }
 
-// callUntilArrival calls a method whose context ends when something has arrived at a server that does not
-// answer, or soon.
+// callUntilArrival calls a method, and ends its context once the proxy has received something, or after
+// 300 ms.
 func (c *check) callUntilArrival(r *proxy, method string, f func(context.Context) error) error {
 	for len(r.arrived) > 0 {
 		<-r.arrived
@@ -143,7 +143,7 @@ func (c *check) callUntilArrival(r *proxy, method string, f func(context.Context
 	return c.await(method, done)
 }
 
-// checkReconnect cuts connections between and during writes.
+// checkReconnect cuts the connections during a write, and then retries.
 func (h SinkHarness) checkReconnect(c *check) {
 	r, i := h.openedBehindProxy(c)
 	for n := range 2 {
@@ -169,12 +169,12 @@ func (h SinkHarness) checkReconnect(c *check) {
 		var err error
 		if !c.poll(func() bool { err = h.writeWithRetry(c, i, n); return err == nil || err == errPanicked }) {
 			c.timedOut()
-			c.Fatalf("its connections were cut, and Write goes on to fail: %v", err)
+			c.Fatalf("Write still fails after the connections were cut: %v", err)
 		}
 	}
 }
 
-// checkConnections counts connections: one that a response has kept is not used again.
+// checkConnections counts connections: a response whose body is not closed keeps its connection.
 func (h SinkHarness) checkConnections(c *check) {
 	r, i := h.openedBehindProxy(c)
 	const writes = 6
@@ -192,7 +192,7 @@ func (h SinkHarness) checkRejected(c *check) {
 	}
 	h.checkAnswers(c, h.Rejecting, func(err error) {
 		if !plugin.IsPermanent(err) && !plugin.IsDisabling(err) {
-			c.Errorf("Write tries again what is refused for good: mark it by plugin.Permanent: %v", err)
+			c.Errorf("Write returns an error without plugin.Permanent for events that the receiver refuses permanently: %v", err)
 		}
 	})
 }
@@ -216,14 +216,14 @@ func (h SinkHarness) checkAnswers(c *check, set func(any), checkError func(error
 	each, _ := c.outcomes(err, len(batch))
 	for k, err := range each {
 		if err == nil {
-			c.Errorf("the receiver has refused event %d, and Write says that it was delivered", k)
+			c.Errorf("Write reports event %d as delivered, and the receiver has refused it", k)
 			return
 		}
 		checkError(err)
 	}
 }
 
-// checkOneAttempt counts how often a busy receiver is asked within one Write.
+// checkOneAttempt counts the requests of one Write to a busy receiver.
 func (h SinkHarness) checkOneAttempt(c *check) {
 	if h.Busy == nil {
 		c.Skip("the harness has no Busy")
@@ -231,10 +231,10 @@ func (h SinkHarness) checkOneAttempt(c *check) {
 	opts := optionsOf(c, h.Type, h.Busy)
 	r := proxyBefore(c, opts)
 	i := h.opened(c, opts)
-	_ = writeSink(c, i, 0) // it connects
+	_ = writeSink(c, i, 0) // so that the sink is connected
 	before := r.exchanges()
 	_ = writeSink(c, i, 1)
 	if n := r.exchanges() - before; n > 2 {
-		c.Errorf("one Write asks a busy receiver %d times: return the error, and the router tries again", n)
+		c.Errorf("one Write sends %d requests to a busy receiver: return the error, and the router retries", n)
 	}
 }

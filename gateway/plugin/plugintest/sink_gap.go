@@ -15,7 +15,7 @@ func (h SinkHarness) checkGap(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	g, ok := any(i.impl).(plugin.GapSink)
 	if !ok {
-		c.Skip("it is no plugin.GapSink")
+		c.Skip("the sink is no plugin.GapSink")
 	}
 	var expect func(string, string)
 	if h.Receive != nil {
@@ -28,7 +28,7 @@ func (h SinkHarness) checkGap(c *check) {
 		batch := c.numbered(n, 1)
 		write(c, i, batch)
 		if expect != nil {
-			expect(string(batch[0].Data), "the event behind a gap")
+			expect(string(batch[0].Data), "the event after a gap")
 		}
 	}
 	_ = c.await("Gap", c.begin("Gap", func() error {

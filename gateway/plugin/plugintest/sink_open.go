@@ -12,7 +12,7 @@ const (
 	rulePing       = "Ping reports whether the server is available"
 )
 
-// checkContext calls each method with a context that has ended, and ends one under way.
+// checkContext calls each method with a context that has ended, and writes afterwards.
 func (h SinkHarness) checkContext(c *check) {
 	i := build(c, h.Type, optionsOf(c, h.Type, h.Reachable))
 	if o, ok := any(i.impl).(plugin.Opener); ok {
@@ -31,17 +31,17 @@ func (h SinkHarness) checkContext(c *check) {
 			requireRetryableBy(c, ruleCancelled, "Ping with a context that has ended", err)
 		}
 	}
-	for k := 0; ; k++ { // such a write is no reason not to go on
+	for k := 0; ; k++ { // the sink must work again after such a write
 		if err := h.writeWithRetry(c, i, k); err == nil {
 			break
 		} else if k == 5 {
-			c.addFinding(ruleCancelled, "after a Write whose context had ended, Write goes on to fail: %v", err)
+			c.addFinding(ruleCancelled, "Write still fails after a Write whose context had ended: %v", err)
 			break
 		}
 	}
 }
 
-// writeWithRetry writes as the router does: after an error marked by Unavailable it opens first.
+// writeWithRetry writes as the router does: after a plugin.Unavailable error, it opens the sink and retries.
 func (h SinkHarness) writeWithRetry(c *check, i *instance[plugin.Sink], n int) error {
 	err := writeSink(c, i, n)
 	if plugin.IsUnavailable(err) {
@@ -53,7 +53,7 @@ func (h SinkHarness) writeWithRetry(c *check, i *instance[plugin.Sink], n int) e
 	return err
 }
 
-// checkReopen opens a sink more than once: the router does after an error marked by Unavailable.
+// checkReopen opens a sink several times, as the router does after a plugin.Unavailable error.
 func (h SinkHarness) checkReopen(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	var relays []*proxy
@@ -72,7 +72,7 @@ func (h SinkHarness) checkReopen(c *check) {
 	}
 	for range 5 {
 		if err := openSink(c, i); err != nil && err != errPanicked {
-			c.Fatalf("Open fails when it is called again: %v", err)
+			c.Fatalf("Open fails if it is called again: %v", err)
 		}
 	}
 	writeUnder(c, ruleOpen, i, c.numbered(1, 1))
@@ -84,7 +84,7 @@ func (h SinkHarness) checkReopen(c *check) {
 	}
 }
 
-// checkNoDelivery opens, pings and probes: no event comes of that.
+// checkNoDelivery checks that Open, Ping and Probe deliver no event.
 func (h SinkHarness) checkNoDelivery(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
@@ -97,40 +97,40 @@ func (h SinkHarness) checkNoDelivery(c *check) {
 	}
 	batch := c.numbered(0, 1)
 	write(c, i, batch)
-	expect(string(batch[0].Data), "the first event behind Open, Ping and Probe")
+	expect(string(batch[0].Data), "the first event after Open, Ping and Probe")
 }
 
 func (h SinkHarness) checkPing(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	p, ok := any(i.impl).(plugin.Pinger)
 	if !ok {
-		c.Skip("it is no plugin.Pinger")
+		c.Skip("the sink is no plugin.Pinger")
 	}
 	if err := c.call(c.ctx, "Ping", p.Ping); err != nil && err != errPanicked {
-		c.Errorf("the server is there, and Ping says: %v", err)
+		c.Errorf("Ping fails while the server is available: %v", err)
 	}
 	_ = i.close()
 	if h.Unreachable == nil {
 		return
 	}
 	i = build(c, h.Type, optionsOf(c, h.Type, h.Unreachable))
-	if openSink(c, i) != nil { // the router does not ping before
+	if openSink(c, i) != nil { // the router pings only an open sink
 		return
 	}
 	err := c.call(c.ctx, "Ping", any(i.impl).(plugin.Pinger).Ping)
 	if err == nil {
-		c.Errorf("the server is away, and Ping returns nil")
+		c.Errorf("Ping returns nil while the server is unavailable")
 	} else {
 		requireRetryable(c, "Ping", err)
 	}
 }
 
-// checkCancelled writes with a context that has ended: what is not delivered is an error.
+// checkCancelled checks that Write delivers the event if it returns nil, with a context that has ended.
 func (h SinkHarness) checkCancelled(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
 	batch := c.numbered(0, 1)
 	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(endedContext(), batch) })); err == nil {
-		expect(string(batch[0].Data), "an event for which Write has returned nil, with a context that had ended,")
+		expect(string(batch[0].Data), "an event for which Write has returned nil, with an ended context,")
 	}
 }

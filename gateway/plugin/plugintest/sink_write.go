@@ -18,7 +18,7 @@ const (
 	ruleAnyEvent   = "Write handles any event, and an event that is refused does not fail others"
 )
 
-// batchSize is how many events the suite writes at once.
+// batchSize returns how many events the suite writes at once, at most 10.
 func (h SinkHarness) batchSize() int {
 	if n, bounded := h.Type.MaxBatch(); bounded && n > 0 {
 		return min(10, n)
@@ -26,7 +26,7 @@ func (h SinkHarness) batchSize() int {
 	return 10
 }
 
-// receive calls the hook Receive, and returns a function that reports whether a payload is the next one.
+// receive calls the hook Receive. It returns a function that checks that the next payload is the expected one.
 func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(want, what string)) {
 	if h.Receive == nil {
 		c.Skip("the harness has no Receive")
@@ -99,7 +99,7 @@ func (h SinkHarness) checkDelivery(c *check) {
 	}
 	last := c.numbered(n, 1)
 	write(c, i, last)
-	expect(string(last[0].Data), "the event behind them")
+	expect(string(last[0].Data), "the last event")
 }
 
 func (h SinkHarness) checkUnchanged(c *check) {
@@ -119,11 +119,11 @@ func (h SinkHarness) checkUnchanged(c *check) {
 		}
 		for k := range batch {
 			if batch[k] != original[k] {
-				c.Errorf("the slice has another event at index %d than before Write", k)
+				c.Errorf("Write replaces the event at index %d of the slice", k)
 			}
 		}
 		if batch[:len(batch)+1][len(batch)] != nil {
-			c.Errorf("Write appends to the slice, which is the router's")
+			c.Errorf("Write appends to the slice: copy it first")
 		}
 	}
 	_ = i.close()
@@ -136,7 +136,7 @@ func (h SinkHarness) checkUnchanged(c *check) {
 	}
 }
 
-// checkSliceReuse uses the slice again, as the router does, and looks whether what was in it has arrived.
+// checkSliceReuse reuses the slice after each Write, as the router does.
 func (h SinkHarness) checkSliceReuse(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
@@ -149,15 +149,15 @@ func (h SinkHarness) checkSliceReuse(c *check) {
 		}
 		write(c, i, slice)
 		for k := range slice {
-			slice[k] = &event.Event{Source: "test", Time: time.Now(), Data: []byte(`"the slice was used again"`)}
+			slice[k] = &event.Event{Source: "test", Time: time.Now(), Data: []byte(`"the slice was reused"`)}
 		}
 	}
 	for k, payload := range want {
-		expect(payload, fmt.Sprintf("event %d, of a slice that was used again,", k))
+		expect(payload, fmt.Sprintf("event %d, of a slice that was reused,", k))
 	}
 }
 
-// checkAnyEvent writes odd events between others.
+// checkAnyEvent writes each unusual event between two others.
 func (h SinkHarness) checkAnyEvent(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	for what, odd := range unusualEvents() {
@@ -184,17 +184,17 @@ func (h SinkHarness) checkAnyEvent(c *check) {
 		case !single && plugin.IsDisabling(err):
 			c.Errorf("an event with %s disables the sink: %v", what, err)
 		case !single && plugin.IsUnavailable(err):
-			c.Errorf("an event with %s is said to be the server's fault (plugin.Unavailable): %v", what, err)
+			c.Errorf("Write returns plugin.Unavailable for an event with %s: %v", what, err)
 		case !single && len(batch) > 1:
-			c.Errorf("an event with %s fails its whole batch: say by plugin.Failed which event it is: %v", what, err)
+			c.Errorf("an event with %s fails its whole batch: return plugin.Failed with the index of the event: %v", what, err)
 		case single && len(batch) == 3 && (each[0] != nil || each[2] != nil):
-			c.Errorf("an event with %s fails events beside it: %v", what, err)
+			c.Errorf("an event with %s fails other events of the batch: %v", what, err)
 		}
 	}
 	write(c, i, c.numbered(0, 1))
 }
 
-// checkConcurrent has several goroutines write at the same time; the race detector looks on.
+// checkConcurrent writes from several goroutines at the same time, for the race detector, too.
 func (h SinkHarness) checkConcurrent(c *check) {
 	if !h.Type.Has(plugin.Concurrent) {
 		c.Skip("the type has no capability Concurrent")

@@ -64,7 +64,7 @@ func sourceRules(h SourceHarness) []rule {
 	return append(rules, commonRules(s)...)
 }
 
-// runner is one instance whose Run is called, again and again.
+// runner calls Run of one instance, once or several times.
 type runner struct {
 	h      SourceHarness
 	c      *check
@@ -72,7 +72,7 @@ type runner struct {
 	out    *recordingOutput
 	cancel context.CancelFunc
 	done   <-chan error
-	sent   atomic.Pointer[<-chan struct{}] // of what was sent last; Ready, too, may send
+	sent   atomic.Pointer[<-chan struct{}] // closed after the last call of Send; Ready may send, too
 }
 
 func (h SourceHarness) newRunner(c *check, opts any) *runner {
@@ -99,7 +99,7 @@ func (t *runner) start() {
 	out := t.out
 	go func() {
 		err := <-run
-		out.endRun() // where it has panicked, too
+		out.endRun() // also after a panic
 		ended <- err
 		out.notify()
 	}()
@@ -114,7 +114,7 @@ func (t *runner) start() {
 	})
 }
 
-// startAndAwaitReady calls Run, and waits until it is ready.
+// startAndAwaitReady calls Run, and waits for Ready.
 func (t *runner) startAndAwaitReady() {
 	t.start()
 	ok := t.out.await(t.c.suite.timeout(t.c.suite.arrivalTimeout), func(s state) bool { return s.ready > 0 || s.returned })
@@ -123,18 +123,18 @@ func (t *runner) startAndAwaitReady() {
 	}
 	if t.out.state().returned || !ok && len(t.done) > 0 {
 		if err := <-t.done; err != errPanicked {
-			t.c.addFinding(ruleReady, "Run returns before Ready was called: %v", err)
+			t.c.addFinding(ruleReady, "Run returns before it calls Ready: %v", err)
 		}
 		t.c.stop()
 	}
 	t.c.timedOut()
-	t.c.addFinding(ruleReady, "Ready is never called")
+	t.c.addFinding(ruleReady, "Run does not call Ready")
 	t.c.stop()
 }
 
-// stop ends the context of Run, which has to return nil.
+// stop ends the context of Run, and checks that Run returns nil.
 func (t *runner) stop() {
-	if sent := t.sent.Load(); sent != nil { // its hook may have to look at an answer
+	if sent := t.sent.Load(); sent != nil { // Send may wait for an answer of the source
 		select {
 		case <-*sent:
 		case <-time.After(time.Second):
@@ -142,11 +142,11 @@ func (t *runner) stop() {
 	}
 	t.cancel()
 	if err := t.c.await("Run", t.done); err != nil && err != errPanicked {
-		t.c.addFinding(ruleRunEnds, "Run returns an error when its context has ended: %v", err)
+		t.c.addFinding(ruleRunEnds, "Run returns an error after its context has ended: %v", err)
 	}
 }
 
-// payload is the n-th one that the suite sends.
+// payload returns the n-th payload of the rule.
 func (h SourceHarness) payload(c *check, n int) string {
 	n += c.base
 	if h.Payload != nil {
@@ -155,7 +155,8 @@ func (h SourceHarness) payload(c *check, n int) string {
 	return fmt.Sprint("payload ", n)
 }
 
-// send has the world send payloads, in a goroutine of its own, since it may wait for the source.
+// send calls Send in a goroutine, because Send may wait for the source. It returns a channel that is
+// closed after Send.
 func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <-chan struct{}) {
 	done := make(chan struct{})
 	if h.Send == nil {
@@ -170,7 +171,7 @@ func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <
 		defer close(done)
 		defer c.recover()
 		clearLabels()
-		if before != nil { // one after the other, unless it waits for the source
+		if before != nil { // in order, unless the call before waits for the source
 			select {
 			case <-before:
 			case <-time.After(time.Second):
@@ -188,7 +189,7 @@ func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <
 	return done
 }
 
-// use runs a source until it has emitted something.
+// use runs a source until it has emitted an event, and lets it campaign.
 func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
 	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
 	if h.Serve != nil {
@@ -214,7 +215,7 @@ func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
 	}
 }
 
-// works runs a source until it is ready.
+// works runs a source until it calls Ready.
 func (h SourceHarness) works(c *check, i *instance[plugin.Source]) error {
 	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
 	if h.Serve != nil {
@@ -226,7 +227,7 @@ func (h SourceHarness) works(c *check, i *instance[plugin.Source]) error {
 	t.cancel()
 	err := c.await("Run", t.done)
 	if !ready && err == nil {
-		err = errors.New("Ready is not called")
+		err = errors.New("Run does not call Ready")
 	}
 	return err
 }

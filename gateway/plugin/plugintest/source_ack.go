@@ -11,7 +11,7 @@ import (
 
 var errNack = errors.New("nack")
 
-// checkAcks settles batches within the Emit of a later one, from many goroutines, and after Run.
+// checkAcks acks and nacks batches out of order, from several goroutines, during and after Run.
 func (h SourceHarness) checkAcks(c *check) {
 	for _, outcome := range []error{nil, errNack} {
 		t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
@@ -22,7 +22,7 @@ func (h SourceHarness) checkAcks(c *check) {
 			before := len(t.out.state().emitted)
 			h.send(c, ignoreFailures{c}, h.payload(c, n))
 			if !t.out.await(c.suite.timeout(2*time.Second), func(s state) bool { return len(s.emitted) > before || s.returned }) {
-				break // it waits until the one before it is settled
+				break // the source may wait until the batch before is settled
 			}
 		}
 		for _, e := range t.out.state().emitted {
@@ -52,7 +52,7 @@ func (h SourceHarness) checkAcks(c *check) {
 	}
 }
 
-// checkReplay gives events back, and looks that they come again, under the same IDs.
+// checkReplay nacks events, and checks that they are emitted again with the same IDs.
 func (h SourceHarness) checkReplay(c *check) {
 	if !h.Type.Has(plugin.Replays) {
 		c.Skip("the type has no capability Replays")
@@ -65,28 +65,28 @@ func (h SourceHarness) checkReplay(c *check) {
 	t.awaitEmitted("an event", func(s state) bool { return len(s.emitted) > 0 })
 	first := t.out.state().emitted[0].event
 	if first.ID == "" {
-		c.Fatalf("an event that is to be replayed has no ID")
+		c.Fatalf("an event of a source with the capability Replays has no ID")
 	}
 	emittedAgain := func(after int) func(state) bool {
 		return func(s state) bool {
 			return len(s.emitted) > after && slices.ContainsFunc(s.emitted[after:], func(e emittedEvent) bool { return e.event.ID == first.ID })
 		}
 	}
-	t.awaitEmitted("what was nacked", emittedAgain(1))
-	// It is acked now, and what was emitted meanwhile, too.
+	t.awaitEmitted("a nacked event", emittedAgain(1))
+	// From now on all events are acked.
 	var emittedBefore int
 	t.out.update(func() {
 		emittedBefore = len(t.out.emitted)
 		t.out.ackPolicy = func(int) (bool, error) { return true, nil }
 	})
-	t.awaitEmitted("what was nacked twice", emittedAgain(emittedBefore))
+	t.awaitEmitted("an event that was nacked twice", emittedAgain(emittedBefore))
 	for _, e := range t.out.state().emitted[emittedBefore:] {
 		if e.event.ID == first.ID && string(e.event.Data) != string(first.Data) {
-			c.Errorf("event %s comes again with other bytes", first.ID)
+			c.Errorf("event %s is emitted again with another payload", first.ID)
 		}
 	}
 	t.stopAfterNack()
-	// The next Run goes on behind what was acked, and emits again what was not.
+	// The next Run continues after the acked events, and emits the others again.
 	before := len(t.out.state().emitted)
 	t.out.ackPolicy = func(int) (bool, error) { return false, nil }
 	h.send(c, ignoreFailures{c}, h.payload(c, 2))
@@ -98,27 +98,27 @@ func (h SourceHarness) checkReplay(c *check) {
 	}
 	t.stopAfterNack()
 	for _, e := range t.out.state().emitted {
-		e.ack.settle(errNack) // once: it is open, or was settled before
+		e.ack.settle(errNack) // settle ignores batches that were settled before
 	}
 	before = len(t.out.state().emitted)
 	t.start()
-	t.awaitEmitted("what was nacked when Run had ended", func(s state) bool {
+	t.awaitEmitted("an event that was nacked after Run", func(s state) bool {
 		return slices.ContainsFunc(s.emitted[before:], func(e emittedEvent) bool { return e.event.ID == next.ID })
 	})
 	h.checkOutOfOrderAcks(t)
 }
 
-// checkOutOfOrderAcks acks a later batch, and then gives the one before it back.
+// checkOutOfOrderAcks acks a later batch, and then nacks the batch before it.
 func (h SourceHarness) checkOutOfOrderAcks(t *runner) {
 	before := len(t.out.state().emitted)
 	t.out.update(func() { t.out.ackPolicy = func(int) (bool, error) { return false, nil } })
-	for n := range 3 { // a source may emit again what was open before
+	for n := range 3 { // a source may first emit unsettled events again
 		h.send(t.c, ignoreFailures{t.c}, h.payload(t.c, 100+n))
 		t.out.await(t.c.suite.timeout(time.Second), func(s state) bool { return len(s.emitted) > before+n || s.returned })
 	}
 	emitted := t.out.state().emitted[before:]
 	if len(emitted) < 2 || emitted[0].ack == nil || emitted[len(emitted)-1].ack == emitted[0].ack {
-		t.stopAfterNack() // it waits until a batch is settled before it emits the next
+		t.stopAfterNack() // the source emits the next batch only after the last one is settled
 		return
 	}
 	first := emitted[0]
@@ -134,13 +134,13 @@ func (h SourceHarness) checkOutOfOrderAcks(t *runner) {
 		t.stopAfterNack()
 		t.start()
 	}
-	t.awaitEmitted("what was nacked when a later batch was acked", func(s state) bool {
+	t.awaitEmitted("an event that was nacked after a later batch was acked", func(s state) bool {
 		return slices.ContainsFunc(s.emitted[after:], func(e emittedEvent) bool { return e.event.ID == first.event.ID })
 	})
 	t.stopAfterNack()
 }
 
-// awaitEmitted waits for a state, and calls Run again where it returns an error.
+// awaitEmitted waits for a state. It calls Run again after each error of Run.
 func (t *runner) awaitEmitted(what string, done func(state) bool) {
 	end := time.Now().Add(t.c.suite.timeout(2 * t.c.suite.arrivalTimeout))
 	for {
@@ -159,7 +159,7 @@ func (t *runner) awaitEmitted(what string, done func(state) bool) {
 	}
 }
 
-// stopAfterNack ends Run, or takes its error where a nack has ended it.
+// stopAfterNack ends Run, and ignores its error, because a nack may have ended it.
 func (t *runner) stopAfterNack() {
 	t.cancel()
 	_ = t.c.await("Run", t.done)

@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// checkRunFails runs a source where no server is.
+// checkRunFails runs a source while its server is unavailable.
 func (h SourceHarness) checkRunFails(c *check) {
 	if h.Unreachable == nil {
 		c.Skip("the harness has no Unreachable")
@@ -18,28 +18,28 @@ func (h SourceHarness) checkRunFails(c *check) {
 		t.start()
 		if !t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return s.returned }) {
 			c.timedOut()
-			c.Errorf("Run does not return, and no server is there: return the error, and the router calls Run again")
+			c.Errorf("Run does not return while the server is unavailable: return the error, and the router calls Run again")
 			t.stop()
 			return
 		}
 		switch err := <-t.done; {
 		case err == nil:
-			c.Errorf("Run returns nil, and no server is there")
+			c.Errorf("Run returns nil while the server is unavailable")
 		case err != errPanicked && (plugin.IsPermanent(err) || plugin.IsDisabling(err)):
-			c.Errorf("Run says that no retry will help, and the server may come back: %v", err)
+			c.Errorf("Run returns plugin.Permanent or plugin.Disabling while the server is unavailable: %v", err)
 		default:
 			checkLog("Run", err)
 		}
 		if t.out.state().ready > 0 {
-			c.Errorf("Ready is called, and no server is there")
+			c.Errorf("Run calls Ready while the server is unavailable")
 		}
 	}
 }
 
-// checkFirstGap looks for a gap of a source that has never run before: the router says that it begins.
+// checkFirstGap checks that the first Run reports no gap, because the router knows that the source begins.
 func (h SourceHarness) checkFirstGap(c *check) {
 	if h.Type.Has(plugin.Replays) {
-		c.Skip("a source that replays says itself where its cursor begins")
+		c.Skip("a source with the capability Replays may report a gap before its cursor")
 	}
 	t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
 	t.startAndAwaitReady()
@@ -47,11 +47,11 @@ func (h SourceHarness) checkFirstGap(c *check) {
 	t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) > 0 || s.returned })
 	t.stop()
 	if gaps := t.out.state().gaps; len(gaps) > 0 {
-		c.Errorf("the first Run reports a gap, and nothing was missed: %s", gaps[0])
+		c.Errorf("the first Run reports a gap, although no event was missed: %s", gaps[0])
 	}
 }
 
-// checkReconnect breaks the connection, and sends until something is emitted again.
+// checkReconnect cuts the connection, and sends until the source emits an event again.
 func (h SourceHarness) checkReconnect(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	cut := func() { c.hook(func() { h.Disconnect(c) }) }
@@ -78,13 +78,13 @@ func (h SourceHarness) checkReconnect(c *check) {
 	cut()
 	if h.Disconnect != nil && !t.out.await(c.suite.timeout(2*c.suite.arrivalTimeout), func(s state) bool { return s.returned }) {
 		c.timedOut()
-		c.Fatalf("its connection was cut, and Run does not return")
+		c.Fatalf("Run does not return after its connection was cut")
 	}
 	lost := false
 	restart := func() {
 		err := <-t.done
 		if err == nil {
-			c.Errorf("its connection was cut, and Run returns nil: return the error")
+			c.Errorf("Run returns nil after its connection was cut: return the error")
 		}
 		lost = true
 		t.startAndAwaitReady()
@@ -105,13 +105,13 @@ func (h SourceHarness) checkReconnect(c *check) {
 		if s := t.out.state(); !s.returned && arrived(s) {
 			first := slices.ContainsFunc(s.emitted, func(e emittedEvent) bool { return string(e.event.Data) == h.payload(c, 1) })
 			if h.Send != nil && !lost && !first && len(s.gaps) == 0 && !h.Type.Has(plugin.Replays) {
-				c.Errorf("an event was lost when its connection was cut, and it neither returns an error nor reports a gap")
+				c.Errorf("an event was lost after the connection was cut, and Run neither returned an error nor reported a gap")
 			}
 			t.stop()
 			return
 		}
 	}
 	c.timedOut()
-	c.Errorf("its connection was cut, and nothing is emitted any more")
+	c.Errorf("the source emits no event after its connection was cut")
 	t.stop()
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// checkContext ends the context of Run before it begins, while nothing happens, and while Emit blocks.
+// checkContext ends the context of Run before Ready, after Ready, and while Emit blocks.
 func (h SourceHarness) checkContext(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	t := h.newRunner(c, opts)
@@ -21,7 +21,7 @@ func (h SourceHarness) checkContext(c *check) {
 		t.stop()
 	} else {
 		c.timedOut()
-		c.addFinding(ruleEmitsOnce, "nothing is emitted")
+		c.addFinding(ruleEmitsOnce, "no event is emitted")
 		t.stop()
 	}
 	_ = t.i.close()
@@ -36,11 +36,11 @@ func (h SourceHarness) checkContext(c *check) {
 	t.start()
 	select {
 	case <-r.arrived:
-		time.Sleep(100 * time.Millisecond) // it may call Ready now
+		time.Sleep(100 * time.Millisecond) // time for a wrong call of Ready
 	case <-time.After(c.suite.timeout(2 * time.Second)):
 	}
 	if t.out.state().ready > 0 {
-		c.addFinding(ruleReady, "Ready is called before the server has answered")
+		c.addFinding(ruleReady, "Run calls Ready before the server has answered")
 	}
 	if t.out.state().returned {
 		return
@@ -48,7 +48,7 @@ func (h SourceHarness) checkContext(c *check) {
 	t.stop()
 }
 
-// checkReady has an event come within Ready: what happens from then on is seen.
+// checkReady sends an event while Ready is called, and checks that the source emits it.
 func (h SourceHarness) checkReady(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
 	for n := range 2 {
@@ -60,7 +60,7 @@ func (h SourceHarness) checkReady(c *check) {
 				t.trackSend(sent)
 				select {
 				case <-sent:
-				case <-time.After(300 * time.Millisecond): // it waits for the source
+				case <-time.After(300 * time.Millisecond): // Send may wait for the source
 				}
 			}
 			t.startAndAwaitReady()
@@ -68,10 +68,10 @@ func (h SourceHarness) checkReady(c *check) {
 				return s.returned || slices.ContainsFunc(s.emitted, func(e emittedEvent) bool { return string(e.event.Data) == want })
 			}) {
 				c.timedOut()
-				c.Errorf("an event that came when Ready was called was not emitted")
+				c.Errorf("an event that arrived during the call of Ready was not emitted")
 			}
 			if t.out.state().returned {
-				c.Fatalf("Run returns by itself: %v", <-t.done)
+				c.Fatalf("Run returns before its context has ended: %v", <-t.done)
 			}
 			t.stop()
 		}
@@ -79,7 +79,7 @@ func (h SourceHarness) checkReady(c *check) {
 	}
 }
 
-// checkEmitsOnce compares what was sent with what was emitted.
+// checkEmitsOnce compares the emitted payloads with those that were sent.
 func (h SourceHarness) checkEmitsOnce(c *check) {
 	t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
 	t.startAndAwaitReady()
@@ -90,7 +90,7 @@ func (h SourceHarness) checkEmitsOnce(c *check) {
 		for n := range 6 {
 			want = append(want, h.payload(c, n))
 		}
-		// Some alone, the others together.
+		// The first two are sent alone, the others together.
 		for _, part := range [][]string{want[:1], want[1:2], want[2:]} {
 			t.trackSend(h.send(c, c, part...))
 			n := slices.Index(want, part[len(part)-1]) + 1
@@ -104,34 +104,34 @@ func (h SourceHarness) checkEmitsOnce(c *check) {
 	var got []string
 	ids := map[string]string{}
 	for _, e := range t.out.state().emitted {
-		if c.suite.sentByOtherRule(c, string(e.event.Data)) { // and not acked, as it may be
+		if c.suite.sentByOtherRule(c, string(e.event.Data)) { // an event that an earlier rule has not acked
 			continue
 		}
 		got = append(got, string(e.event.Data))
 		if id := e.event.ID; id != "" && ids[id] != "" {
-			c.Errorf("the ID %s is that of two events", id)
+			c.Errorf("two events have the ID %s", id)
 		} else if id != "" {
 			ids[id] = fmt.Sprintf("event %d", len(got))
 		}
 		if e.event.Source != "" && e.event.Source != Name {
-			c.Errorf("the event's Source is %q: it is Env.Name, or left out", e.event.Source)
+			c.Errorf("the Source of an event is %q: set it to Env.Name, or leave it empty", e.event.Source)
 		}
 		if when := e.event.Time; !when.IsZero() && time.Since(when).Abs() > 10*time.Minute && when.Sub(Now()).Abs() > 10*time.Minute {
-			c.Errorf("the event's Time is %v: it is when the source has received it, or left out", when)
+			c.Errorf("the Time of an event is %v: set it to the time of arrival, or leave it empty", when)
 		}
 		if e.event.Fence != nil {
-			c.Errorf("the event has a Fence: that is the router's to set")
+			c.Errorf("an event has a Fence: only the router sets it")
 		}
 	}
 	switch {
 	case h.Send == nil && len(got) == 0:
-		c.Errorf("nothing is emitted")
+		c.Errorf("no event is emitted")
 	case h.Send != nil && !slices.Equal(got, want):
-		c.Errorf("sent were %q, and emitted %q", want, got)
+		c.Errorf("the source emits %q, and %q were sent", got, want)
 	}
 }
 
-// checkRunAgain runs an instance three times.
+// checkRunAgain calls Run three times on one instance.
 func (h SourceHarness) checkRunAgain(c *check) {
 	t := h.newRunner(c, optionsOf(c, h.Type, h.Reachable))
 	for n := range 3 {
@@ -140,13 +140,13 @@ func (h SourceHarness) checkRunAgain(c *check) {
 		t.trackSend(h.send(c, c, h.payload(c, n)))
 		if !t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return len(s.emitted) > before || s.returned }) {
 			c.timedOut()
-			c.Errorf("the Run with number %d emits nothing", n+1)
+			c.Errorf("call %d of Run emits no event", n+1)
 		}
 		t.stop()
 	}
 }
 
-// recordSent notes which rule has sent payloads.
+// recordSent records the rule that has sent payloads.
 func (s *suite) recordSent(c *check, payloads []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +158,7 @@ func (s *suite) recordSent(c *check, payloads []string) {
 	}
 }
 
-// sentByOtherRule reports whether another rule has sent a payload.
+// sentByOtherRule reports whether a rule other than that of c has sent a payload.
 func (s *suite) sentByOtherRule(c *check, payload string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

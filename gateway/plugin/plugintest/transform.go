@@ -113,7 +113,7 @@ func transformRules(h TransformHarness) []rule {
 	return append(rules, commonRules(s)...)
 }
 
-// setFirstOptions sets options as the first case that can be built has them.
+// setFirstOptions sets the options of the first case without an error.
 func (h TransformHarness) setFirstOptions(opts any) { h.setOptions(opts, h.firstCase()) }
 
 // firstCase returns the first case without an error, or else the first.
@@ -142,7 +142,7 @@ func (h TransformHarness) setOptions(opts any, tc TransformCase) {
 }
 
 func (h TransformHarness) hasServer() (has bool) {
-	defer func() { _ = recover() }() // options that will not do are found by a rule
+	defer func() { _ = recover() }() // a rule finds invalid options
 	opts := h.Type.Defaults()
 	h.setFirstOptions(opts)
 	return len(addresses(opts, nil)) > 0
@@ -165,7 +165,7 @@ func (h TransformHarness) works(c *check, i *instance[plugin.Transform]) error {
 	return nil
 }
 
-// emitGrace is how long the suite looks for what a goroutine of Apply emits when Apply has returned.
+// emitGrace is how long the suite waits for goroutines of Apply that emit after Apply has returned.
 const emitGrace = 20 * time.Millisecond
 
-var errNil = errors.New("it has emitted nil")
+var errNil = errors.New("the transform has emitted nil")

@@ -13,10 +13,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// copyOptions copies options.
+// copyOptions copies the options that from points to.
 func copyOptions(to, from any) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(from).Elem()) }
 
-// apply calls Apply as the router does, and looks on: what is emitted is compared when the rule ends.
+// apply calls Apply as the router does, and checks the event and the emitted events for changes, also at
+// the end of the rule.
 func apply(c *check, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
 	return applyWith(c, c.ctx, i, e)
 }
@@ -31,10 +32,10 @@ func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *
 		defer mu.Unlock()
 		switch {
 		case returned:
-			c.addFinding(ruleEmitEnds, "emit is called when Apply has returned: the event is lost")
+			c.addFinding(ruleEmitEnds, "emit is called after Apply has returned: the event is lost")
 		case e == nil:
 			hasNil = true
-			c.addFinding(ruleEmitEnds, "it emits nil as an event: call emit not at all to leave the event out")
+			c.addFinding(ruleEmitEnds, "Apply emits nil as an event: do not call emit to drop the event")
 		default:
 			out = append(out, e)
 		}
@@ -44,17 +45,17 @@ func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *
 	defer mu.Unlock()
 	returned = true
 	if text := was.diff(); text != "" {
-		c.addFinding(ruleEventUnchanged, "%s (event.Event.With makes a copy)", text)
+		c.addFinding(ruleEventUnchanged, "%s (event.Event.WithData makes a copy)", text)
 	}
 	copies := snapshotsOf(out)
 	c.Cleanup(func() {
 		for _, one := range copies {
 			if text := one.diff(); text != "" {
-				c.addFinding(ruleEmitted, "of an event that was emitted %s: is its buffer used again?", text)
+				c.addFinding(ruleEmitted, "of an event that was emitted %s: do events share a buffer?", text)
 			}
 		}
 		if text := was.diff(); text != "" {
-			c.addFinding(ruleEventUnchanged, "when Apply has returned, %s", text)
+			c.addFinding(ruleEventUnchanged, "after Apply has returned, %s", text)
 		}
 	})
 	if err != nil {
@@ -80,7 +81,7 @@ func (h TransformHarness) checkCases(c *check) {
 			}
 			if text := h.runCase(c, i, tc); text != "" {
 				if n == 1 {
-					c.addFinding(ruleInstances, "case %s: a second instance makes something else of it: %s", tc.Name, text)
+					c.addFinding(ruleInstances, "case %s: the second instance differs: %s", tc.Name, text)
 				} else {
 					c.Errorf("case %s: %s", tc.Name, text)
 				}
@@ -103,13 +104,13 @@ func (h TransformHarness) runCase(c *check, i *instance[plugin.Transform], tc Tr
 		got = append(got, string(e.Data))
 	}
 	if !slices.Equal(got, tc.Out) {
-		return fmt.Sprintf("it becomes %q, want %q", got, tc.Out)
+		return fmt.Sprintf("the emitted payloads are %q, want %q", got, tc.Out)
 	}
 	for k, e := range out {
 		if tc.Check != nil {
 			c.hook(func() { tc.Check(c, k, e) })
 		} else if !sameMetadata(e, before) {
-			return fmt.Sprintf("it loses what stands beside its payload: %+v", e)
+			return fmt.Sprintf("fields other than the payload have changed: %+v", e)
 		}
 	}
 	return ""
@@ -119,7 +120,7 @@ func sameMetadata(a, b *event.Event) bool {
 	return a.ID == b.ID && a.Source == b.Source && a.Channel == b.Channel && a.Key == b.Key && a.Time.Equal(b.Time) && slices.Equal(a.Attrs, b.Attrs)
 }
 
-// checkReuse applies all cases with the same options to one instance, in both orders.
+// checkReuse applies all cases with the same options to one instance, twice and once in reverse order.
 func (h TransformHarness) checkReuse(c *check) {
 	if h.Stateful {
 		c.Skip("the transform is stateful")
@@ -135,7 +136,7 @@ func (h TransformHarness) checkReuse(c *check) {
 	for _, text := range order {
 		i, err := configure(c, h.Type, text)
 		if err != nil {
-			continue // another rule says so
+			continue // another rule finds it
 		}
 		all := append(slices.Clone(by[text]), by[text]...)
 		for _, tc := range slices.Backward(by[text]) {
@@ -143,14 +144,14 @@ func (h TransformHarness) checkReuse(c *check) {
 		}
 		for _, tc := range all {
 			if text := h.runCase(c, i, tc); text != "" {
-				c.Errorf("case %s, on an instance that was used before: %s", tc.Name, text)
+				c.Errorf("case %s, on a reused instance: %s", tc.Name, text)
 				return
 			}
 		}
 	}
 }
 
-// checkAnyEvent applies odd events.
+// checkAnyEvent applies each unusual event.
 func (h TransformHarness) checkAnyEvent(c *check) {
 	for _, tc := range h.distinctOptions() {
 		i, err := configure(c, h.Type, tc.Options)
@@ -160,7 +161,7 @@ func (h TransformHarness) checkAnyEvent(c *check) {
 		for what, e := range unusualEvents() {
 			_, err := apply(c, i, e)
 			if plugin.IsUnavailable(err) && len(h.servers(i, tc)) == 0 {
-				c.Errorf("an event with %s is said to be a server's fault (plugin.Unavailable): %v", what, err)
+				c.Errorf("Apply returns plugin.Unavailable for an event with %s, without a server: %v", what, err)
 			}
 		}
 	}
@@ -227,10 +228,10 @@ func (h TransformHarness) checkUnavailable(c *check) {
 		_, err := apply(c, i, NewEvent(h.firstCase().In))
 		checkLog("Apply", err)
 		if err == nil {
-			c.Skip("it does without its server")
+			c.Skip("the transform does not need its server")
 		}
 		if !plugin.IsUnavailable(err) && err != errPanicked {
-			c.Errorf("Apply returns an error without plugin.Unavailable, so that the event is parked: %v", err)
+			c.Errorf("Apply returns an error without plugin.Unavailable, so that the router parks the event: %v", err)
 		}
 	}
 }
