@@ -14,10 +14,10 @@ import (
 
 // Options of the sink memory.
 type Options struct {
-	Prefix string `koanf:"prefix" doc:"stands before each payload"`
+	Prefix string `koanf:"prefix" doc:"text before each payload"`
 }
 
-// memory is a sink that keeps payloads.
+// memory is a sink that stores payloads.
 type memory struct {
 	o  Options
 	to *store
@@ -38,11 +38,11 @@ func (m *memory) Write(ctx context.Context, events []*event.Event) error {
 }
 
 func newMemory(to *store) plugin.SinkType {
-	return plugin.NewSink("memory", "Keeps payloads in memory.", func() Options { return Options{} },
+	return plugin.NewSink("memory", "Stores payloads in memory.", func() Options { return Options{} },
 		func(o Options, _ plugin.Env) (plugin.Sink, error) { return &memory{o, to}, nil })
 }
 
-// TestMemory is all that a plugin's test has to say.
+// TestMemory shows the whole test of a sink.
 func TestMemory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("README.md", []byte(readme), 0o600); err != nil {
@@ -58,7 +58,7 @@ func TestMemory(t *testing.T) {
 			return func() string {
 				to.mu.Lock()
 				defer to.mu.Unlock()
-				if n == len(to.payloads) { // Write has returned: it has to be there
+				if n == len(to.payloads) { // it must have arrived, because Write has returned
 					t.Fatal("no payload has arrived")
 				}
 				n++
@@ -72,10 +72,10 @@ const readme = `# memory
 
 | option | type | default | meaning |
 | --- | --- | --- | --- |
-| ` + "`prefix`" + ` | text |  | stands before each payload |
+| ` + "`prefix`" + ` | text |  | text before each payload |
 `
 
-// A transform is applied outside the suite as the router applies it.
+// ExampleApply applies a transform outside the suite.
 func ExampleApply() {
 	half := plugin.NewTransform("half", "Halves payloads.", func() struct{} { return struct{}{} },
 		func(struct{}, plugin.Env) (plugin.Transform, error) { return halver{}, nil })

@@ -34,8 +34,8 @@ func (r *checkedRegisterer) Register(m prometheus.Collector) (err error) {
 	close(descs)
 	for d := range descs {
 		if name := fqName.FindStringSubmatch(d.String()); name != nil && plugin.ReservedMetric(name[1]) {
-			r.check.addFinding(ruleMetrics, "the metric %s is the router's own: take another name", name[1])
-			return fmt.Errorf("the metric %s is the router's own: take another name", name[1])
+			r.check.addFinding(ruleMetrics, "the metric %s is reserved for the router: use another name", name[1])
+			return fmt.Errorf("the metric %s is reserved for the router: use another name", name[1])
 		}
 	}
 	if err = r.Registerer.Register(m); err != nil {

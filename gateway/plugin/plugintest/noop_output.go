@@ -7,8 +7,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Output is a [plugin.Output] that does nothing. One of a test embeds it, and has the methods that
-// the test looks at.
+// Output is a [plugin.Output] that does nothing. A test embeds it, and overrides the methods that it
+// checks.
 type Output struct{}
 
 // Ready is part of [plugin.Output].

@@ -17,14 +17,14 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// postOptions are the options of a sound sink.
+// postOptions are the options of a sink without faults.
 type postOptions struct {
 	URL   options.URL    `koanf:"url" rule:"required,scheme=http|https" doc:"where events go"`
 	Token options.Secret `koanf:"token" doc:"sent with each request"`
 	Tries int            `koanf:"tries" rule:"min=1,max=9" doc:"is not used"`
 }
 
-// post is a sink that posts each event, and is sound.
+// post is a sink without faults that posts each event.
 type post struct {
 	o       postOptions
 	env     plugin.Env
@@ -42,7 +42,7 @@ func newPost(o postOptions, env plugin.Env) (*post, error) {
 func (s *post) request(ctx context.Context, method string, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, method, s.o.URL.Reveal(), bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("the URL %s will not do", s.o.URL)
+		return fmt.Errorf("the URL %s is invalid", s.o.URL)
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *post) Probe(ctx context.Context) []plugin.Finding {
 	return []plugin.Finding{{Text: "it answers"}}
 }
 
-// sinkHooks take the place of what the sound sink does; nil leaves it.
+// sinkHooks replace methods of post; nil replaces none.
 type sinkHooks struct {
 	build             func(postOptions, plugin.Env) (*post, error)
 	instance          func(*post) plugin.Sink
@@ -101,7 +101,7 @@ type sinkHooks struct {
 	probe             func(*post, context.Context) []plugin.Finding
 }
 
-// faultySink is the sound sink with one fault.
+// faultySink is post with one fault.
 type faultySink struct {
 	*post
 	h sinkHooks
@@ -168,7 +168,7 @@ func sinkType(h sinkHooks) plugin.SinkType {
 	}).With(plugin.Concurrent, plugin.Durable).WithMaxBatch(10)
 }
 
-// receiver keeps what was posted to it.
+// receiver records the bodies of POST requests.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -202,7 +202,7 @@ func newReceiver(t testing.TB, status int) *receiver {
 	return r
 }
 
-// next returns the payloads that come from now on, one after the other.
+// next returns a function that returns the payloads that arrive from now on, one after the other.
 func (r *receiver) next(t testing.TB) func() string {
 	r.mu.Lock()
 	n := len(r.got)
@@ -225,7 +225,7 @@ func (r *receiver) next(t testing.TB) func() string {
 	}
 }
 
-// sinkHarness is the harness of a type whose options are postOptions.
+// sinkHarness returns the harness of a type whose options are postOptions.
 func sinkHarness(t testing.TB, typ plugin.SinkType) SinkHarness {
 	accepting, rejecting, busy := newReceiver(t, 200), newReceiver(t, 400), newReceiver(t, 503)
 	setURL := func(url string) func(any) {
@@ -244,7 +244,7 @@ func sinkHarness(t testing.TB, typ plugin.SinkType) SinkHarness {
 
 func soundSink(t testing.TB) []rule { return sinkRules(sinkHarness(t, sinkType(sinkHooks{}))) }
 
-// sinkFault is a fault of a sink.
+// sinkFault returns a sink with one fault, which a rule has to find.
 func sinkFault(name, broken string, h sinkHooks) planted {
 	return planted{name: "sink: " + name, rule: broken, rules: func(t testing.TB) []rule { return sinkRules(sinkHarness(t, sinkType(h))) }}
 }

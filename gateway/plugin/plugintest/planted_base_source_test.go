@@ -19,14 +19,14 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// lineOptions are the options of a sound source.
+// lineOptions are the options of a source without faults.
 type lineOptions struct {
 	URL   options.URL    `koanf:"url" rule:"required,scheme=line" doc:"where the lines come from"`
 	Token options.Secret `koanf:"token" doc:"is not used"`
 	s     *lineServer
 }
 
-// lineHooks take the place of what the sound source does; nil leaves it.
+// lineHooks replace methods of lineSource; nil replaces none.
 type lineHooks struct {
 	instance func(*lineSource) plugin.Source
 	run      func(s *lineSource, ctx context.Context, out plugin.Output) error
@@ -38,7 +38,7 @@ type lineHooks struct {
 	campaign func(s *lineSource, ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error)
 }
 
-// lineSource is a source that reads lines, and is sound.
+// lineSource is a source without faults that reads lines.
 type lineSource struct {
 	o        lineOptions
 	env      plugin.Env
@@ -107,9 +107,9 @@ func (s *lineSource) run(ctx context.Context, out plugin.Output) error {
 	return plugin.UnlessDone(ctx, cmp.Or(in.Err(), io.EOF))
 }
 
-var errNacked = fmt.Errorf("an event was given back")
+var errNacked = fmt.Errorf("an event was nacked")
 
-// batch makes a batch of a line.
+// batch returns a batch with the event of a line.
 func (s *lineSource) batch(line string, flight *inflight.PositionTracker[int]) event.Batch {
 	e := &event.Event{Source: s.env.Name, Channel: "lines", Time: time.Now(), Data: []byte(line)}
 	b := event.Batch{Events: []*event.Event{e}}
@@ -126,7 +126,7 @@ func (s *lineSource) batch(line string, flight *inflight.PositionTracker[int]) e
 	return b
 }
 
-// saveAcks saves what was acked until ctx ends, and once more then. A nack ends the Run.
+// saveAcks saves the cursor after each change until ctx ends, and once more then. A nack ends the Run.
 func (s *lineSource) saveAcks(ctx context.Context, flight *inflight.PositionTracker[int], generation int, fail func(error)) {
 	save := (*lineSource).save
 	if s.h.save != nil {
@@ -211,7 +211,7 @@ func soundLog(t testing.TB) []rule {
 	return sourceRules(lineHarness(t, lineType(lineHooks{replays: true})))
 }
 
-// sourceFault is a fault of a source.
+// sourceFault returns a source with one fault, which a rule has to find.
 func sourceFault(name, broken string, h lineHooks) planted {
 	return planted{name: "source: " + name, rule: broken, rules: func(t testing.TB) []rule { return sourceRules(lineHarness(t, lineType(h))) }}
 }

@@ -17,14 +17,14 @@ type upperOptions struct {
 	Most   int    `koanf:"most" rule:"min=0,max=5" doc:"is not used"`
 }
 
-// upperHooks take the place of what the sound transform does.
+// upperHooks replace methods of upper; nil replaces none.
 type upperHooks struct {
 	apply func(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error
 	build func(upperOptions, plugin.Env)
 	close func(u *upper) error
 }
 
-// upper is a transform that writes payloads in upper case, and is sound.
+// upper is a transform without faults that writes payloads in upper case.
 type upper struct {
 	o      upperOptions
 	env    plugin.Env
@@ -52,7 +52,7 @@ func (u *upper) apply(ctx context.Context, e *event.Event, emit func(*event.Even
 	return nil
 }
 
-// dialled applies once a server has answered with a byte.
+// dialled applies after a server has answered with a byte. mark wraps the error of a missing answer.
 func (u *upper) dialled(ctx context.Context, e *event.Event, emit func(*event.Event), mark func(error) error) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.o.Server)
 	if err == nil {
@@ -86,7 +86,7 @@ var upperCases = []TransformCase{
 	{Name: "plain", Options: `{}`, In: `{"a":1}`, Out: []string{`{"A":1}`}},
 	{Name: "another", Options: `{}`, In: `{"b":22}`, Out: []string{`{"B":22}`}},
 	{Name: "with a suffix", Options: `suffix: "!"`, In: `a`, Out: []string{`A!`}},
-	{Name: "left out", Options: `{}`, In: `drop`},
+	{Name: "dropped", Options: `{}`, In: `drop`},
 	{Name: "fails", Options: `{}`, In: `fail`, Error: "it fails"},
 }
 
@@ -116,7 +116,7 @@ func soundTransform(t testing.TB) []rule {
 	return transformRules(TransformHarness{Type: upperType(dials), Cases: cases, InvalidOptions: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
 }
 
-// everySecond lets every second event pass.
+// everySecond drops every second event.
 func everySecond(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error {
 	if u.n++; u.n%2 == 0 {
 		return nil
@@ -140,7 +140,7 @@ func upperFault(name, broken string, h upperHooks) planted {
 	}}
 }
 
-// dialFault is a fault of a transform that has a server.
+// dialFault returns a transform with a server and one fault, which a rule has to find.
 func dialFault(name, broken string, f applyOneFunc) planted {
 	return planted{name: "transform: " + name, rule: broken, rules: func(t testing.TB) []rule {
 		cases := []TransformCase{{Name: "dials", Options: "server: 127.0.0.1:1", In: `a`, Out: []string{`A`}}}

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// joiner is a batch transform that puts + between payloads, and is sound.
+// joiner is a batch transform without faults that joins payloads with +.
 type joiner struct {
 	o      upperOptions
 	env    plugin.Env
@@ -44,7 +44,7 @@ func (j *joiner) join(w plugin.Window, emit func(*event.Event)) error {
 	return nil
 }
 
-// dialled applies once a server has answered with a byte.
+// dialled applies after a server has answered with a byte. mark wraps the error of a missing answer.
 func (j *joiner) dialled(ctx context.Context, w plugin.Window, emit func(*event.Event), mark func(error) error) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", j.o.Server)
 	if err == nil {
@@ -81,7 +81,7 @@ func soundBatch(testing.TB) []rule {
 	return batchRules(BatchHarness{Type: joinType(nil), Cases: joinCases, InvalidOptions: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
 }
 
-// batchFaults are faults in ApplyBatch.
+// batchFaults returns faults in ApplyBatch.
 func batchFaults() []planted {
 	type emitter = func(*event.Event)
 	on := func(name, broken string, f applyFunc) planted {
@@ -112,14 +112,14 @@ func batchFaults() []planted {
 			w.Events[len(w.Events)-1].Key = "x"
 			return j.join(w, emit)
 		}),
-		on("a window is changed at the next", ruleBatchUnchanged, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("a window is changed in the next call", ruleBatchUnchanged, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if j.last != nil {
 				j.last.Key = "next"
 			}
 			j.last = w.Events[0]
 			return j.join(w, emit)
 		}),
-		on("a buffer is used again", ruleBatchEmitted, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("emitted events share a buffer", ruleBatchEmitted, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			return j.join(w, func(e *event.Event) {
 				j.buffer = append(j.buffer[:0], e.Data...)
 				emit(e.WithData(j.buffer))
@@ -137,20 +137,20 @@ func batchFaults() []planted {
 		on("it loses the key", ruleBatchCases, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			return j.join(w, func(e *event.Event) { e.Key = ""; emit(e) })
 		}),
-		on("it emits nothing where its context has ended", ruleBatchCases, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
+		on("it emits nothing after its context has ended", ruleBatchCases, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return j.join(w, emit)
 		}),
-		on("it holds events back for the next window", ruleBatchCases, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it emits an event with the next window", ruleBatchCases, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if j.last != nil {
 				emit(j.last)
 			}
 			j.last = w.Events[0]
 			return nil
 		}),
-		on("it depends on the windows before", ruleReuse, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it depends on earlier windows", ruleReuse, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if j.n++; j.n > 3 {
 				return nil
 			}
@@ -165,29 +165,29 @@ func batchFaults() []planted {
 			return j.join(w, emit)
 		}),
 		on("it panics", rulePanics, func(*joiner, context.Context, plugin.Window, emitter) error { panic("planted") }),
-		on("it panics at a window of one", rulePanics, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it panics on a window with one event", rulePanics, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			_ = w.Events[1]
 			return j.join(w, emit)
 		}),
-		on("it panics at an empty payload", rulePanics, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it panics on an empty payload", rulePanics, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			for _, e := range w.Events {
 				_ = e.Data[0]
 			}
 			return j.join(w, emit)
 		}),
-		on("it hangs at bytes that are no UTF-8", ruleContext, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it hangs on a payload that is not UTF-8", ruleContext, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if slices.Contains(w.Events[0].Data, 0xff) {
 				<-hang
 			}
 			return j.join(w, emit)
 		}),
-		on("it says Unavailable of an event", ruleAnyWindow, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
+		on("it returns Unavailable for an event", ruleAnyWindow, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {
 			if len(w.Events[0].Data) == 0 {
 				return plugin.Unavailable(errors.New("empty"))
 			}
 			return j.join(w, emit)
 		}),
-		dials("a server that is away is the window's fault", ruleBatchUnavailable, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
+		dials("it returns no Unavailable while its server is unavailable", ruleBatchUnavailable, func(j *joiner, ctx context.Context, w plugin.Window, emit emitter) error {
 			return j.dialled(ctx, w, emit, func(err error) error { return err })
 		}),
 		dials("it ignores its context while a server does not answer", ruleContext, func(j *joiner, _ context.Context, w plugin.Window, emit emitter) error {

@@ -15,11 +15,11 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// globalOptions has all instances use the options of the one that was built last.
+// globalOptions returns a sink whose instances all use the options of the last one.
 func globalOptions() planted {
 	var mu sync.Mutex
 	var last postOptions
-	return sinkFault("all instances have the options of the last one", ruleInstances, sinkHooks{
+	return sinkFault("all instances use the options of the last one", ruleInstances, sinkHooks{
 		build: func(o postOptions, env plugin.Env) (*post, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -35,7 +35,7 @@ func globalOptions() planted {
 	})
 }
 
-// buildFaults are faults in Build, in metrics and with secrets.
+// buildFaults returns faults in Build, in metrics and with secrets.
 func buildFaults() []planted {
 	building := func(name, rule string, f func(postOptions, plugin.Env) error) planted {
 		return sinkFault(name, rule, sinkHooks{build: func(o postOptions, env plugin.Env) (*post, error) {
@@ -51,28 +51,28 @@ func buildFaults() []planted {
 	}
 	return []planted{
 		globalOptions(),
-		building("Build sets a variable of the environment", ruleInstances, func(_ postOptions, env plugin.Env) error {
+		building("Build sets an environment variable", ruleInstances, func(_ postOptions, env plugin.Env) error {
 			return os.Setenv("PLUGINTEST_PLANTED", time.Now().String())
 		}),
-		building("an error is of an option that is none", ruleErrors, func(o postOptions, _ plugin.Env) error {
+		building("an OptionError names an unknown option", ruleErrors, func(o postOptions, _ plugin.Env) error {
 			if o.URL.IsZero() {
 				return &plugin.OptionError{Option: "uri", Err: errors.New("is missing")}
 			}
 			return nil
 		}),
 		building("Build panics", rulePanics, func(postOptions, plugin.Env) error { panic("planted") }),
-		building("Build panics without options", rulePanics, func(o postOptions, _ plugin.Env) error {
+		building("Build panics on empty options", rulePanics, func(o postOptions, _ plugin.Env) error {
 			_ = strings.Split(o.URL.Reveal(), ":")[1]
 			return nil
 		}),
-		building("Build panics at an odd number", rulePanics, func(o postOptions, _ plugin.Env) error { _ = make([]int, 3)[o.Tries-1 : 1]; return nil }),
-		building("Build connects", ruleBuild, func(o postOptions, _ plugin.Env) error {
+		building("Build panics on an extreme number", rulePanics, func(o postOptions, _ plugin.Env) error { _ = make([]int, 3)[o.Tries-1 : 1]; return nil }),
+		building("Build connects to the server", ruleBuild, func(o postOptions, _ plugin.Env) error {
 			if conn, err := net.Dial("tcp", strings.TrimPrefix(o.URL.Reveal(), "http://")); err == nil {
 				conn.Close()
 			}
 			return nil
 		}),
-		building("Build fails where its server is away", ruleBuild, func(o postOptions, _ plugin.Env) error {
+		building("Build fails while its server is unavailable", ruleBuild, func(o postOptions, _ plugin.Env) error {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(o.URL.Reveal(), "http://"))
 			if err == nil {
 				conn.Close()
@@ -81,14 +81,14 @@ func buildFaults() []planted {
 		}),
 		building("Build hangs", ruleContext, func(postOptions, plugin.Env) error { <-hang; return nil }),
 		building("Build returns a typed nil", ruleErrors, func(postOptions, plugin.Env) error { var err *nilError; return err }),
-		building("a metric is the router's", ruleMetrics, func(_ postOptions, env plugin.Env) error {
+		building("a metric has a reserved name", ruleMetrics, func(_ postOptions, env plugin.Env) error {
 			return env.Metrics.Register(count("gateway_sink_in_total", "x"))
 		}),
-		building("a metric is there twice", ruleMetrics, func(_ postOptions, env plugin.Env) error {
+		building("a metric is registered twice", ruleMetrics, func(_ postOptions, env plugin.Env) error {
 			_ = env.Metrics.Register(count("gateway_post_twice_total", "x"))
 			return env.Metrics.Register(count("gateway_post_twice_total", "x"))
 		}),
-		building("the help of a metric is another one in each instance", ruleMetrics, func(_ postOptions, env plugin.Env) error {
+		building("the help of a metric differs between instances", ruleMetrics, func(_ postOptions, env plugin.Env) error {
 			return env.Metrics.Register(count("gateway_post_named_total", "of "+env.Name))
 		}),
 		building("a metric is registered for the whole process", ruleMetrics, func(postOptions, plugin.Env) error {
@@ -109,7 +109,7 @@ func buildFaults() []planted {
 		}),
 		building("a secret is in an error of Build", ruleSecrets, func(o postOptions, _ plugin.Env) error {
 			if t := o.Token.Reveal(); t != "" {
-				return errors.New("the token " + t + " will not do")
+				return errors.New("the token " + t + " is invalid")
 			}
 			return nil
 		}),

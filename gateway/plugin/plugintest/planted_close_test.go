@@ -16,7 +16,7 @@ func onClose(name, rule string, f func(*post, context.Context) error) planted {
 	return sinkFault(name, rule, sinkHooks{close: f})
 }
 
-// closeFaults are faults in Close, and in what is left behind.
+// closeFaults returns faults in Close, and leaks.
 func closeFaults() []planted {
 	hang := make(chan struct{})
 	leak := func(s *post) plugin.Sink {
@@ -28,13 +28,13 @@ func closeFaults() []planted {
 	return []planted{
 		onClose("Close panics", rulePanics, func(*post, context.Context) error { panic("planted") }),
 		onClose("Close ignores its context", ruleContext, func(*post, context.Context) error { <-hang; return nil }),
-		onClose("Close hangs where its context has ended", ruleContext, func(_ *post, ctx context.Context) error {
+		onClose("Close hangs after its context has ended", ruleContext, func(_ *post, ctx context.Context) error {
 			if ctx.Err() != nil {
 				<-hang
 			}
 			return nil
 		}),
-		onClose("Close fails where the plugin was never used", ruleCloseUnused, func(s *post, _ context.Context) error { return errors.New("planted") }),
+		onClose("Close fails on an unused instance", ruleCloseUnused, func(s *post, _ context.Context) error { return errors.New("planted") }),
 		onClose("Close panics the second time", ruleCloseTwice, func(s *post, ctx context.Context) error {
 			if !first(s) {
 				panic("planted")
@@ -47,7 +47,7 @@ func closeFaults() []planted {
 			}
 			return s.Close(ctx)
 		}),
-		sinkFault("Write panics when it was closed", rulePanics, sinkHooks{
+		sinkFault("Write panics after Close", rulePanics, sinkHooks{
 			close: func(s *post, ctx context.Context) error { first(s); return s.Close(ctx) },
 			write: func(s *post, ctx context.Context, e []*event.Event) error {
 				if _, is := closedOnce.Load(s); is {
@@ -63,7 +63,7 @@ func closeFaults() []planted {
 				close: func(s *post, ctx context.Context) error { closed.Store(true); return s.Close(ctx) },
 				write: func(s *post, ctx context.Context, e []*event.Event) error {
 					if closed.Load() {
-						return errors.New("it is closed")
+						return errors.New("the sink is closed")
 					}
 					return s.Write(ctx, e)
 				},
@@ -71,7 +71,7 @@ func closeFaults() []planted {
 		}()),
 		onClose("Close returns a typed nil", ruleErrors, func(*post, context.Context) error { var err *nilError; return err }),
 		onClose("connections are not closed", ruleLeaks, func(*post, context.Context) error { return nil }),
-		onClose("it logs when it is closed", ruleAfterClose, func(s *post, ctx context.Context) error {
+		onClose("it logs after Close", ruleAfterClose, func(s *post, ctx context.Context) error {
 			go func() { time.Sleep(20 * time.Millisecond); s.env.Log.Info("late") }()
 			return s.Close(ctx)
 		}),
@@ -91,7 +91,7 @@ func closeFaults() []planted {
 			}
 			return err
 		}}),
-		sinkFault("what Env.Go runs does not end", ruleLeaks, sinkHooks{open: func(s *post, ctx context.Context) error {
+		sinkFault("a function of Env.Go does not end", ruleLeaks, sinkHooks{open: func(s *post, ctx context.Context) error {
 			s.env.Go(func(context.Context) { <-hang })
 			return s.Open(ctx)
 		}}),
@@ -99,7 +99,7 @@ func closeFaults() []planted {
 			go func() { <-hang }()
 			return s.Write(ctx, e)
 		}),
-		sinkFault("what Env.Go runs panics", rulePanics, sinkHooks{open: func(s *post, ctx context.Context) error {
+		sinkFault("a function of Env.Go panics", rulePanics, sinkHooks{open: func(s *post, ctx context.Context) error {
 			s.env.Go(func(context.Context) { panic("planted") })
 			return s.Open(ctx)
 		}}),
@@ -117,7 +117,7 @@ func closeFaults() []planted {
 			}
 			return s.run(ctx, out)
 		}),
-		onRun("a heartbeat runs on", ruleLeaks, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("a ticker of Env.Go runs after Close", ruleLeaks, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			s.env.Go(func(context.Context) {
 				for range time.Tick(10 * time.Millisecond) {
 				}
@@ -125,7 +125,7 @@ func closeFaults() []planted {
 			return s.run(ctx, out)
 		}),
 		sourceFault("Close of a source panics", rulePanics, lineHooks{close: func(*lineSource, context.Context) error { panic("planted") }}),
-		sourceFault("Close of a source hangs where it was never run", ruleContext, lineHooks{close: func(s *lineSource, _ context.Context) error {
+		sourceFault("Close of a source hangs on an unused instance", ruleContext, lineHooks{close: func(s *lineSource, _ context.Context) error {
 			if s.runs == 0 {
 				<-hang
 			}
@@ -153,10 +153,10 @@ func closeFaults() []planted {
 	}
 }
 
-// leaked holds connections and files, so that nothing closes them.
+// leaked holds connections and files, so that the garbage collector does not close them.
 var leaked sync.Map
 
-// openFile opens a file that nothing closes.
+// openFile opens a file and leaks it.
 func openFile() {
 	if f, err := os.Open(os.DevNull); err == nil {
 		leaked.Store(f, true)

@@ -8,14 +8,14 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// electing is the sound source as an Elector.
+// electing is lineSource as an Elector.
 type electing struct{ *lineSource }
 
 func (s *electing) Campaign(ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error) {
 	return s.h.campaign(s.lineSource, ctx, name, above, standby)
 }
 
-// serverLock is a leadership of the server.
+// serverLock is a leadership by a lock of the server.
 type serverLock struct {
 	s    *lineServer
 	name string
@@ -69,7 +69,7 @@ func (l *serverLock) Confirm(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if l.s.leaders[l.name] != l {
-		return errors.New("the lock is gone")
+		return errors.New("the lock is lost")
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (l *serverLock) Resign() {
 	}
 }
 
-// faultyLeadership is a leadership with one fault.
+// faultyLeadership is a serverLock with one fault.
 type faultyLeadership struct {
 	*serverLock
 	confirm func(*serverLock, context.Context) error
@@ -128,7 +128,7 @@ func electorFaults() []planted {
 	}
 	plant := func(name, rule string, c campaign) planted { return sourceFault(name, rule, lineHooks{campaign: c}) }
 	return []planted{
-		plant("everyone leads", ruleElects, func(s *lineSource, _ context.Context, name string, above int64, _ func(string)) (plugin.Leadership, error) {
+		plant("all candidates lead", ruleElects, func(s *lineSource, _ context.Context, name string, above int64, _ func(string)) (plugin.Leadership, error) {
 			return &serverLock{s.o.s, name, above + 1, nil}, nil
 		}),
 		plant("Campaign does not call standby", ruleElects, func(s *lineSource, ctx context.Context, name string, above int64, _ func(string)) (plugin.Leadership, error) {
@@ -140,7 +140,7 @@ func electorFaults() []planted {
 		plant("Campaign panics", rulePanics, func(*lineSource, context.Context, string, int64, func(string)) (plugin.Leadership, error) {
 			panic("planted")
 		}),
-		plant("Campaign ignores the term above which it has to be", ruleElects, func(s *lineSource, ctx context.Context, name string, _ int64, standby func(string)) (plugin.Leadership, error) {
+		plant("Campaign ignores the lower bound of the term", ruleElects, func(s *lineSource, ctx context.Context, name string, _ int64, standby func(string)) (plugin.Leadership, error) {
 			return s.campaign(ctx, name, 0, standby)
 		}),
 		plant("Campaign returns neither a leadership nor an error", ruleElects, func(*lineSource, context.Context, string, int64, func(string)) (plugin.Leadership, error) {
@@ -161,7 +161,7 @@ func electorFaults() []planted {
 		}})),
 		plant("Resign panics", rulePanics, withFault(faultyLeadership{resign: func(*serverLock) { panic("planted") }})),
 		plant("Resign blocks", ruleContext, withFault(faultyLeadership{resign: func(*serverLock) { <-hang }})),
-		plant("Resign gives nothing up", ruleElects, withFault(faultyLeadership{resign: func(*serverLock) {}})),
-		plant("terms do not rise", ruleElects, withFault(faultyLeadership{term: func(*serverLock) int64 { return 1 }})),
+		plant("Resign keeps the lock", ruleElects, withFault(faultyLeadership{resign: func(*serverLock) {}})),
+		plant("terms do not increase", ruleElects, withFault(faultyLeadership{term: func(*serverLock) int64 { return 1 }})),
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// requests is a source of requests, each of which is answered when its event is settled.
+// requests is a source of HTTP requests. It answers a request after its event is settled.
 type requests struct {
 	env plugin.Env
 	in  chan request
@@ -49,7 +49,7 @@ func (s *requests) Run(ctx context.Context, out plugin.Output) error {
 			return nil
 		case r := <-s.in:
 			b := event.Batch{Events: []*event.Event{{Time: s.env.Now(), Data: []byte(r.body)}}, Ack: r.flight.Add(1, 1)}
-			_ = out.Emit(ctx, b) // what it says, the Ack says
+			_ = out.Emit(ctx, b) // the Ack gets the same error
 		}
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"testing"
 )
 
-// lineServer sends lines to those who listen, and keeps them for those who read its log.
+// lineServer sends lines to connections that listen. Connections that read the log get stored lines, too.
 type lineServer struct {
 	addr string
 
 	mu          sync.Mutex
 	more        *sync.Cond
-	conns       map[net.Conn]bool // open; true where it listens
+	conns       map[net.Conn]bool // open connections; true for those that listen
 	log         []string
 	acked       int
 	generations int
 	ended       bool
-	// leader of each name, and the last term.
+	// leaders has the lock of each name; term is the last term.
 	leaders map[string]*serverLock
 	term    int64
 }
@@ -65,7 +65,7 @@ func (s *lineServer) serve(conn net.Conn) {
 	s.mu.Unlock()
 	gone := false
 	go func() {
-		for in.Scan() { // until it is closed
+		for in.Scan() { // until the connection is closed
 		}
 		s.mu.Lock()
 		gone = true
@@ -98,7 +98,7 @@ func (s *lineServer) send(payloads ...string) {
 	s.more.Broadcast()
 }
 
-// generation numbers the logs: an ack of one that was reset does not count.
+// generation returns the number of the log. After a reset, acks of earlier generations are ignored.
 func (s *lineServer) generation() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

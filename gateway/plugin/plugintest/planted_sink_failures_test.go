@@ -14,7 +14,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// planted error types.
+// nilError is an error type for typed nils.
 type nilError struct{}
 
 func (*nilError) Error() string { return "planted" }
@@ -23,7 +23,7 @@ type emptyError struct{}
 
 func (emptyError) Error() string { return "" }
 
-// sinkFailFaults are faults in what a sink says of failures, and in Open and Ping.
+// sinkFailFaults returns faults in the errors of a sink, and in Open, Ping and Probe.
 func sinkFailFaults() []planted {
 	hang := make(chan struct{})
 	failing := func(wrap func(error) error) func(*post, context.Context, []*event.Event) error {
@@ -36,18 +36,18 @@ func sinkFailFaults() []planted {
 	}
 	noOpen := func(*post, context.Context) error { return nil }
 	return []planted{
-		sinkFault("what is away is lost", ruleUnavailable, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
-		sinkFault("what is away is Permanent", ruleUnavailable, sinkHooks{open: noOpen, write: failing(plugin.Permanent)}),
-		sinkFault("Open says Permanent where the server is away", ruleUnavailable, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Open(ctx)) }}),
-		sinkFault("Open says Disabling where the server is away", ruleUnavailable, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Disabling(s.Open(ctx)) }}),
-		sinkFault("what is cancelled is Permanent", ruleCancelled, sinkHooks{write: failing(plugin.Permanent)}),
-		sinkFault("a server that does not answer is Permanent", ruleNoAnswer, sinkHooks{write: failing(plugin.Permanent)}),
-		sinkFault("what is not answered is lost", ruleNoAnswer, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
-		sinkFault("what is refused is tried again", ruleRejected, sinkHooks{write: failing(func(err error) error { return errors.New(err.Error()) })}),
-		sinkFault("what is refused is delivered", ruleRejected, sinkHooks{write: failing(func(error) error { return nil })}),
-		sinkFault("what is busy is Permanent", ruleBusy, sinkHooks{write: failing(plugin.Permanent)}),
-		sinkFault("what is busy disables the sink", ruleBusy, sinkHooks{write: failing(plugin.Disabling)}),
-		sinkFault("what is busy is delivered", ruleBusy, sinkHooks{write: failing(func(error) error { return nil })}),
+		sinkFault("Write returns nil while the server is unavailable", ruleUnavailable, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
+		sinkFault("Write returns Permanent while the server is unavailable", ruleUnavailable, sinkHooks{open: noOpen, write: failing(plugin.Permanent)}),
+		sinkFault("Open returns Permanent while the server is unavailable", ruleUnavailable, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Open(ctx)) }}),
+		sinkFault("Open returns Disabling while the server is unavailable", ruleUnavailable, sinkHooks{open: func(s *post, ctx context.Context) error { return plugin.Disabling(s.Open(ctx)) }}),
+		sinkFault("Write returns Permanent after its context has ended", ruleCancelled, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("Write returns Permanent without an answer", ruleNoAnswer, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("Write returns nil without an answer", ruleNoAnswer, sinkHooks{open: noOpen, write: failing(func(error) error { return nil })}),
+		sinkFault("a refused event is retried", ruleRejected, sinkHooks{write: failing(func(err error) error { return errors.New(err.Error()) })}),
+		sinkFault("a refused event is reported as delivered", ruleRejected, sinkHooks{write: failing(func(error) error { return nil })}),
+		sinkFault("a busy receiver is Permanent", ruleBusy, sinkHooks{write: failing(plugin.Permanent)}),
+		sinkFault("a busy receiver disables the sink", ruleBusy, sinkHooks{write: failing(plugin.Disabling)}),
+		sinkFault("an event is reported as delivered to a busy receiver", ruleBusy, sinkHooks{write: failing(func(error) error { return nil })}),
 		onWrite("Write returns a typed nil", ruleErrors, func(s *post, ctx context.Context, e []*event.Event) error {
 			_ = s.Write(ctx, e)
 			var err *nilError
@@ -55,10 +55,10 @@ func sinkFailFaults() []planted {
 		}),
 		sinkFault("Open returns a typed nil", ruleErrors, sinkHooks{open: func(*post, context.Context) error { var err *nilError; return err }}),
 		onWrite("an error has no text", ruleErrors, func(*post, context.Context, []*event.Event) error { return emptyError{} }),
-		onWrite("Failed has an index that is none", ruleErrors, failing(func(err error) error { return plugin.Failed(map[int]error{99: err}) })),
-		onWrite("Delivered counts too many", ruleErrors, failing(func(err error) error { return plugin.Delivered(99, err) })),
+		onWrite("Failed has an invalid index", ruleErrors, failing(func(err error) error { return plugin.Failed(map[int]error{99: err}) })),
+		onWrite("Delivered has a count that is too high", ruleErrors, failing(func(err error) error { return plugin.Delivered(99, err) })),
 		onWrite("RetryAfter is negative", ruleErrors, failing(func(err error) error { return plugin.RetryAfter(err, -time.Second) })),
-		onWrite("an error is logged, too", ruleLogged, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write logs its error, too", ruleLogged, func(s *post, ctx context.Context, e []*event.Event) error {
 			err := s.Write(ctx, e)
 			if err != nil {
 				s.env.Log.Error("write failed", "error", err)
@@ -84,7 +84,7 @@ func sinkFailFaults() []planted {
 			}
 			return ctx.Err()
 		}),
-		sinkFault("the context of Open is kept", ruleOpen, sinkHooks{
+		sinkFault("Write uses the context of Open", ruleOpen, sinkHooks{
 			instance: func(s *post) plugin.Sink { return &retainsContext{post: s} },
 		}),
 		sinkFault("Open fails the second time", ruleOpen, sinkHooks{instance: func(s *post) plugin.Sink { return &opensOnce{post: s} }}),
@@ -97,16 +97,16 @@ func sinkFailFaults() []planted {
 			return err
 		}}),
 		sinkFault("Open panics", rulePanics, sinkHooks{open: func(*post, context.Context) error { panic("planted") }}),
-		sinkFault("Open fails where its server is there", ruleOpen, sinkHooks{open: func(*post, context.Context) error { return errors.New("planted") }}),
+		sinkFault("Open fails while the server is available", ruleOpen, sinkHooks{open: func(*post, context.Context) error { return errors.New("planted") }}),
 		sinkFault("Open retries by itself", ruleContext, sinkHooks{open: func(s *post, ctx context.Context) error {
 			for s.Open(context.Background()) != nil {
 				time.Sleep(50 * time.Millisecond)
 			}
 			return nil
 		}}),
-		sinkFault("Ping says nil where the server is away", rulePing, sinkHooks{open: noOpen, ping: noOpen}),
-		sinkFault("Ping fails where the server is there", rulePing, sinkHooks{ping: func(*post, context.Context) error { return errors.New("planted") }}),
-		sinkFault("Ping says Permanent", rulePing, sinkHooks{open: noOpen, ping: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Ping(ctx)) }}),
+		sinkFault("Ping returns nil while the server is unavailable", rulePing, sinkHooks{open: noOpen, ping: noOpen}),
+		sinkFault("Ping fails while the server is available", rulePing, sinkHooks{ping: func(*post, context.Context) error { return errors.New("planted") }}),
+		sinkFault("Ping returns Permanent", rulePing, sinkHooks{open: noOpen, ping: func(s *post, ctx context.Context) error { return plugin.Permanent(s.Ping(ctx)) }}),
 		sinkFault("Ping delivers an event", ruleNoDelivery, sinkHooks{ping: func(s *post, ctx context.Context) error {
 			return s.Write(ctx, []*event.Event{{Data: []byte("ping")}})
 		}}),
@@ -121,17 +121,17 @@ func sinkFailFaults() []planted {
 			}
 			return nil
 		}}),
-		sinkFault("a sink does not come back", ruleReconnects, sinkHooks{instance: func(s *post) plugin.Sink { return &staysBroken{post: s} }}),
-		sinkFault("a cut is Permanent", ruleReconnects, sinkHooks{write: func(s *post, ctx context.Context, e []*event.Event) error {
+		sinkFault("a sink does not work again after an error", ruleReconnects, sinkHooks{instance: func(s *post) plugin.Sink { return &staysBroken{post: s} }}),
+		sinkFault("a cut connection is Permanent", ruleReconnects, sinkHooks{write: func(s *post, ctx context.Context, e []*event.Event) error {
 			if err := s.Write(ctx, e); plugin.IsUnavailable(err) {
 				return plugin.Permanent(errors.New("cut"))
 			}
 			return nil
 		}}),
-		onWrite("Permanent is around Failed", ruleErrors, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Permanent wraps Failed", ruleErrors, func(s *post, ctx context.Context, e []*event.Event) error {
 			return plugin.Permanent(s.Write(ctx, e))
 		}),
-		onWrite("Write tries again by itself", ruleOneAttempt, func(s *post, ctx context.Context, e []*event.Event) (err error) {
+		onWrite("Write retries by itself", ruleOneAttempt, func(s *post, ctx context.Context, e []*event.Event) (err error) {
 			for range 5 {
 				if err = s.Write(ctx, e); err == nil {
 					break
@@ -139,7 +139,7 @@ func sinkFailFaults() []planted {
 			}
 			return err
 		}),
-		onWrite("Write returns nil where its context has ended", ruleCancelled, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write returns nil after its context has ended", ruleCancelled, func(s *post, ctx context.Context, e []*event.Event) error {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -153,7 +153,7 @@ func sinkFailFaults() []planted {
 			}
 			return s.Probe(ctx)
 		}}),
-		sinkFault("Probe has a level that is none", ruleProbe, sinkHooks{probe: func(*post, context.Context) []plugin.Finding { return []plugin.Finding{{Level: 7, Text: "x"}} }}),
+		sinkFault("Probe returns an invalid level", ruleProbe, sinkHooks{probe: func(*post, context.Context) []plugin.Finding { return []plugin.Finding{{Level: 7, Text: "x"}} }}),
 	}
 }
 
@@ -181,12 +181,12 @@ func (s *opensOnce) Open(ctx context.Context) error {
 		if s.panics {
 			panic("planted")
 		}
-		return errors.New("it is open")
+		return errors.New("the sink is open")
 	}
 	return s.post.Open(ctx)
 }
 
-// staysBroken fails for ever when it has failed once.
+// staysBroken fails forever after its first error.
 type staysBroken struct {
 	*post
 	failed atomic.Bool
@@ -194,7 +194,7 @@ type staysBroken struct {
 
 func (s *staysBroken) Write(ctx context.Context, e []*event.Event) error {
 	if s.failed.Load() {
-		return fmt.Errorf("it is closed: %w", io.ErrClosedPipe)
+		return fmt.Errorf("the connection is closed: %w", io.ErrClosedPipe)
 	}
 	err := s.post.Write(ctx, e)
 	s.failed.Store(err != nil)

@@ -16,7 +16,7 @@ func onWrite(name, rule string, f func(*post, context.Context, []*event.Event) e
 	return sinkFault(name, rule, sinkHooks{write: f})
 }
 
-// sinkFaults are faults in what Write does with events.
+// sinkFaults returns faults in how Write and Gap handle events.
 func sinkFaults() []planted {
 	hang := make(chan struct{})
 	var all []*event.Event
@@ -25,13 +25,13 @@ func sinkFaults() []planted {
 		onWrite("Write ignores its context", ruleContext, func(s *post, _ context.Context, e []*event.Event) error { <-hang; return nil }),
 		onWrite("Write sends without its context", ruleContext, func(s *post, _ context.Context, e []*event.Event) error { return s.Write(context.Background(), e) }),
 		onWrite("Write panics", rulePanics, func(*post, context.Context, []*event.Event) error { panic("planted") }),
-		onWrite("Write panics at an event without bytes", rulePanics, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write panics on an event without a payload", rulePanics, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				_ = e.Data[0]
 			}
 			return s.Write(ctx, e)
 		}),
-		onWrite("Write panics at an event without attributes", rulePanics, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write panics on an event without attributes", rulePanics, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				_ = e.Attrs[0]
 			}
@@ -45,18 +45,18 @@ func sinkFaults() []planted {
 			return s.Write(ctx, append(slices.Clone(e), e[len(e)-1]))
 		}),
 		onWrite("Write delivers nothing", ruleDelivers, func(*post, context.Context, []*event.Event) error { return nil }),
-		onWrite("Write leaves the last event out", ruleDelivers, func(s *post, ctx context.Context, e []*event.Event) error { return s.Write(ctx, e[:len(e)-1]) }),
+		onWrite("Write does not deliver the last event", ruleDelivers, func(s *post, ctx context.Context, e []*event.Event) error { return s.Write(ctx, e[:len(e)-1]) }),
 		onWrite("Write delivers in another order", ruleDelivers, func(s *post, ctx context.Context, e []*event.Event) error {
 			e = slices.Clone(e)
 			slices.Reverse(e)
 			return s.Write(ctx, e)
 		}),
-		onWrite("Write changes bytes", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error { e[0].Data[0] = ' '; return s.Write(ctx, e) }),
-		onWrite("Write replaces bytes", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write changes a payload", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error { e[0].Data[0] = ' '; return s.Write(ctx, e) }),
+		onWrite("Write replaces a payload", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
 			e[0].Data = []byte("x")
 			return s.Write(ctx, e)
 		}),
-		onWrite("Write appends behind bytes", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write appends to a payload", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
 			_ = append(e[0].Data, '\n')
 			return s.Write(ctx, e)
 		}),
@@ -75,7 +75,7 @@ func sinkFaults() []planted {
 			e[0].Attrs = append(e[0].Attrs, event.Attr{Name: "x"})
 			return s.Write(ctx, e)
 		}),
-		onWrite("Write appends behind attributes", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write appends to attributes", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
 			_ = append(e[0].Attrs, event.Attr{Name: "x"})
 			return s.Write(ctx, e)
 		}),
@@ -85,14 +85,14 @@ func sinkFaults() []planted {
 			}
 			return s.Write(ctx, e)
 		}),
-		withRace(onWrite("Write changes an event when it has returned", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
+		withRace(onWrite("Write changes an event after it has returned", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
 			err := s.Write(ctx, e)
 			first := e[0]
 			time.AfterFunc(time.Millisecond, func() { first.Key = "later" })
 			time.Sleep(5 * time.Millisecond)
 			return err
 		})),
-		onWrite("Write takes events out of the slice", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("Write clears the slice", ruleUnchanged, func(s *post, ctx context.Context, e []*event.Event) error {
 			err := s.Write(ctx, e)
 			clear(e)
 			return err
@@ -106,7 +106,7 @@ func sinkFaults() []planted {
 			slices.Reverse(e)
 			return err
 		}),
-		onWrite("Write keeps the slice, and delivers it with the next one", ruleSliceReuse, func() func(*post, context.Context, []*event.Event) error {
+		onWrite("Write delivers the slice in the next call", ruleSliceReuse, func() func(*post, context.Context, []*event.Event) error {
 			var retained []*event.Event
 			return func(s *post, ctx context.Context, e []*event.Event) error {
 				mu.Lock()
@@ -116,7 +116,7 @@ func sinkFaults() []planted {
 				return s.Write(ctx, old)
 			}
 		}()),
-		withRace(onWrite("Write delivers when it has returned", ruleSliceReuse, func(s *post, _ context.Context, e []*event.Event) error {
+		withRace(onWrite("Write delivers after it has returned", ruleSliceReuse, func(s *post, _ context.Context, e []*event.Event) error {
 			mu.Lock()
 			all = append(all, e...)
 			mu.Unlock()
@@ -131,26 +131,26 @@ func sinkFaults() []planted {
 			})
 			return nil
 		})),
-		onWrite("one bad event is the fault of its batch", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("one invalid event fails its batch", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if len(e.Data) == 0 {
-					return plugin.Permanent(errors.New("it is empty"))
+					return plugin.Permanent(errors.New("the event is empty"))
 				}
 			}
 			return s.Write(ctx, e)
 		}),
-		onWrite("one bad event is the server's fault", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("one invalid event is Unavailable", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if len(e.Data) > 1<<19 {
-					return plugin.Unavailable(errors.New("it is too large"))
+					return plugin.Unavailable(errors.New("the event is too large"))
 				}
 			}
 			return s.Write(ctx, e)
 		}),
-		onWrite("one bad event disables the sink", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
+		onWrite("one invalid event disables the sink", ruleAnyEvent, func(s *post, ctx context.Context, e []*event.Event) error {
 			for _, e := range e {
 				if string(e.Data) == "null" {
-					return plugin.Disabling(errors.New("it is null"))
+					return plugin.Disabling(errors.New("the event is null"))
 				}
 			}
 			return s.Write(ctx, e)

@@ -28,7 +28,7 @@ type readyAt struct {
 
 func (r readyAt) Ready() { r.ready() }
 
-// sourceFaults are faults in Run.
+// sourceFaults returns faults in Run and in leaderships.
 func sourceFaults() []planted {
 	hang := make(chan struct{})
 	var buffer []byte
@@ -46,7 +46,7 @@ func sourceFaults() []planted {
 			}
 			return plugin.UnlessDone(ctx, err)
 		}),
-		onRun("Run returns an error when its context has ended", ruleRunEnds, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Run returns an error after its context has ended", ruleRunEnds, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			_ = s.run(ctx, out)
 			return errors.New("planted")
 		}),
@@ -55,8 +55,8 @@ func sourceFaults() []planted {
 			return ctx.Err()
 		}),
 		onRun("Run panics", rulePanics, func(*lineSource, context.Context, plugin.Output) error { panic("planted") }),
-		onRun("Run returns nil where no server is", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error { _ = s.run(ctx, out); return nil }),
-		onRun("Run returns nil when its connection was cut", ruleSourceReconnects, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Run returns nil while its server is unavailable", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error { _ = s.run(ctx, out); return nil }),
+		onRun("Run returns nil after its connection was cut", ruleSourceReconnects, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			ready := false
 			err := s.run(ctx, readyAt{out, func() { ready = true; out.Ready() }})
 			if ready {
@@ -64,14 +64,14 @@ func sourceFaults() []planted {
 			}
 			return err
 		}),
-		onRun("Run connects again by itself", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Run reconnects by itself", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			for ctx.Err() == nil {
 				_ = s.run(ctx, out)
 				time.Sleep(20 * time.Millisecond)
 			}
 			return nil
 		}),
-		onRun("Run connects again by itself, and says nothing of a gap", ruleSourceReconnects, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Run reconnects by itself, and reports no gap", ruleSourceReconnects, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			once := sync.OnceFunc(out.Ready)
 			for ctx.Err() == nil {
 				if err := s.run(ctx, readyAt{out, once}); err != nil {
@@ -80,13 +80,13 @@ func sourceFaults() []planted {
 			}
 			return nil
 		}),
-		onRun("Run says Permanent where no server is", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Run returns Permanent while its server is unavailable", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			return plugin.Permanent(s.run(ctx, out))
 		}),
 		onRun("Run logs its error, too", ruleLogged, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			err := s.run(ctx, out)
 			if err != nil {
-				s.env.Log.Error("lost it", "error", err)
+				s.env.Log.Error("connection lost", "error", err)
 			}
 			return err
 		}),
@@ -107,31 +107,31 @@ func sourceFaults() []planted {
 		onRun("Ready is never called", ruleReady, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			return s.run(ctx, readyAt{out, func() {}})
 		}),
-		onRun("Ready is called behind the first event", ruleReady, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Ready is called after the first event", ruleReady, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			_ = out.Emit(ctx, event.Batch{Events: []*event.Event{{Data: []byte("first")}}})
 			return s.run(ctx, out)
 		}),
 		onRun("Ready is called twice", ruleReady, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			return s.run(ctx, readyAt{out, func() { out.Ready(); out.Ready() }})
 		}),
-		onRun("Ready is called before it connects", ruleReady, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Ready is called before Run connects", ruleReady, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			out.Ready()
 			return s.run(ctx, readyAt{out, func() {}})
 		}),
-		onRun("Ready is called where no server is", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Ready is called while the server is unavailable", ruleRunFails, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			out.Ready()
 			return s.run(ctx, readyAt{out, func() {}})
 		}),
-		onRun("Ready is called when Run has returned", ruleAfterRun, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Ready is called after Run has returned", ruleAfterRun, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			s.env.Go(func(context.Context) { <-ctx.Done(); time.Sleep(20 * time.Millisecond); out.Ready() })
 			return s.run(ctx, out)
 		}),
-		onRun("Gap is called when Run has returned", ruleAfterRun, func(s *lineSource, ctx context.Context, out plugin.Output) error {
+		onRun("Gap is called after Run has returned", ruleAfterRun, func(s *lineSource, ctx context.Context, out plugin.Output) error {
 			s.env.Go(func(context.Context) { <-ctx.Done(); time.Sleep(20 * time.Millisecond); out.Gap("planted") })
 			return s.run(ctx, out)
 		}),
 		onRun("the first Run reports a gap", ruleGaps, func(s *lineSource, ctx context.Context, out plugin.Output) error {
-			out.Gap("it begins")
+			out.Gap("planted")
 			return s.run(ctx, out)
 		}),
 		onRun("a gap has no reason", ruleGaps, func(s *lineSource, ctx context.Context, out plugin.Output) error { out.Gap(""); return s.run(ctx, out) }),
@@ -142,7 +142,7 @@ func sourceFaults() []planted {
 			_ = out.Emit(ctx, b)
 			return out.Emit(ctx, b)
 		}),
-		onEmit("an event is emitted when Run has returned", ruleAfterRun, func(s *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("an event is emitted after Run has returned", ruleAfterRun, func(s *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			s.env.Go(func(context.Context) { <-ctx.Done(); time.Sleep(20 * time.Millisecond); _ = out.Emit(ctx, b) })
 			return out.Emit(ctx, b)
 		}),
@@ -150,7 +150,7 @@ func sourceFaults() []planted {
 			return out.Emit(ctx, event.Batch{Events: append(b.Events, nil)})
 		}),
 		onEmit("nothing is emitted", ruleEmitsOnce, func(*lineSource, plugin.Output, context.Context, event.Batch) error { return nil }),
-		onEmit("events come in another order", ruleEmitsOnce, func() func(*lineSource, plugin.Output, context.Context, event.Batch) error {
+		onEmit("events are emitted in another order", ruleEmitsOnce, func() func(*lineSource, plugin.Output, context.Context, event.Batch) error {
 			var buffered []*event.Event
 			return func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 				mu.Lock()
@@ -166,11 +166,11 @@ func sourceFaults() []planted {
 				return out.Emit(ctx, event.Batch{Events: all})
 			}
 		}()),
-		onEmit("bytes are changed", ruleEmitsOnce, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("a payload is changed", ruleEmitsOnce, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			b.Events[0].Data = append(b.Events[0].Data, '\n')
 			return out.Emit(ctx, b)
 		}),
-		onEmit("all events have one ID", ruleEmitsOnce, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("all events have the same ID", ruleEmitsOnce, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			b.Events[0].ID = "1"
 			return out.Emit(ctx, b)
 		}),
@@ -182,31 +182,31 @@ func sourceFaults() []planted {
 			b.Events[0].Time = time.Unix(1, 0)
 			return out.Emit(ctx, b)
 		}),
-		onEmit("a buffer is used again", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("events share a buffer", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			mu.Lock()
 			buffer = append(buffer[:0], b.Events[0].Data...)
 			b.Events[0].Data = buffer
 			mu.Unlock()
 			return out.Emit(ctx, b)
 		}),
-		onEmit("an event is used again", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("batches share an event", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			mu.Lock()
 			shared = *b.Events[0]
 			mu.Unlock()
 			return out.Emit(ctx, event.Batch{Events: []*event.Event{&shared}})
 		}),
-		onEmit("a key is changed when the event was emitted", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("a key is changed after Emit", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			err := out.Emit(ctx, b)
 			b.Events[0].Key = "later"
 			return err
 		}),
-		onEmit("attributes are added to the event before", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("attributes are added to the previous event", ruleEmittedUnchanged, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			if old := last.Swap(b.Events[0]); old != nil {
 				old.Attrs = append(old.Attrs, event.Attr{Name: "next"})
 			}
 			return out.Emit(ctx, b)
 		}),
-		onEmit("it does not end while Emit blocks", ruleContext, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
+		onEmit("Run does not end while Emit blocks", ruleContext, func(_ *lineSource, out plugin.Output, ctx context.Context, b event.Batch) error {
 			if err := out.Emit(ctx, b); err != nil {
 				<-hang
 			}

@@ -12,20 +12,20 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// planted is a plugin with one fault, and the rule that has to find it.
+// planted is a plugin with one fault, and the rule that has to find the fault.
 type planted struct {
 	name, rule string
 	rules      func(t testing.TB) []rule
-	races      bool // it is a data race, too, so that it is looked for in a process of its own
+	races      bool // the fault is a data race, too: it is searched for in a child process
 }
 
-// withRace says that a fault is a data race, too.
+// withRace marks a fault that is a data race, too.
 func withRace(p planted) planted {
 	p.races = true
 	return p
 }
 
-// shortTimeouts are settings with which a fault is found soon.
+// shortTimeouts returns settings that find a fault quickly.
 func shortTimeouts(t testing.TB, readme string) settings {
 	s := settings{arrivalTimeout: 2 * time.Second, returnTimeout: 1500 * time.Millisecond, readme: filepath.Join(t.TempDir(), "README.md")}
 	if err := os.WriteFile(s.readme, []byte(readme), 0o600); err != nil {
@@ -34,7 +34,7 @@ func shortTimeouts(t testing.TB, readme string) settings {
 	return s
 }
 
-// readmeOf is a README.md with the options of a type.
+// readmeOf returns a README.md with the options of a type.
 func readmeOf[T any](typ plugin.Type[T]) string {
 	if len(options.Lint(typ.Defaults())) > 0 {
 		return ""
@@ -44,7 +44,7 @@ func readmeOf[T any](typ plugin.Type[T]) string {
 
 const exampleText = "\n```yaml\ntransforms:\n  up: {type: upper}\n```\n\n```json\n{\"a\":\"b\"}\n```\n\n```json\n{\"A\":\"B\"}\n```\n"
 
-// TestPlanted finds each of the planted faults under the rule that it breaks.
+// TestPlanted checks that the suite finds each planted fault, under the rule that it violates.
 func TestPlanted(t *testing.T) {
 	all := slices.Concat(typeFaults(), buildFaults(), sinkFaults(), sinkFailFaults(), sourceFaults(), sourceAckFaults(), transformFaults(), batchFaults(), closeFaults())
 	if len(all) < 250 {
@@ -53,7 +53,7 @@ func TestPlanted(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range all {
 		if seen[p.name] {
-			t.Errorf("%s is there twice", p.name)
+			t.Errorf("%s is planted twice", p.name)
 		}
 		seen[p.name] = true
 		t.Run(p.name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestPlanted(t *testing.T) {
 				found = findFault(t, slices.Concat(rulesNamed(rules, p.rule), rules), finds)
 			}
 			if !finds(found) {
-				t.Errorf("it is not found by %q, but %q", p.rule, found)
+				t.Errorf("the rule %q does not find the fault, found %q", p.rule, found)
 			}
 			for _, f := range found {
 				if strings.Contains(f.Text, "\n") || strings.Contains(f.Text, "outside the plugin") {
@@ -83,7 +83,7 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// findFault runs rules until what they have found will do.
+// findFault runs rules until found accepts the findings. It returns the findings.
 func findFault(t testing.TB, rules []rule, finds func([]finding) bool) []finding {
 	s := &suite{t: t, settings: shortTimeouts(t, readmeOf(sinkType(sinkHooks{})))}
 	for _, r := range rules {
@@ -94,7 +94,7 @@ func findFault(t testing.TB, rules []rule, finds func([]finding) bool) []finding
 	return s.found()
 }
 
-// rulesNamed is the one rule with a name.
+// rulesNamed returns the rules with a name.
 func rulesNamed(rules []rule, name string) (out []rule) {
 	for _, r := range rules {
 		if r.name == name {
@@ -104,7 +104,7 @@ func rulesNamed(rules []rule, name string) (out []rule) {
 	return out
 }
 
-// TestSound finds nothing in plugins that have no fault.
+// TestSound checks that the suite finds nothing in plugins without faults.
 func TestSound(t *testing.T) {
 	for name, rules := range map[string]func(testing.TB) []rule{
 		"sink": soundSink, "source": soundSource, "source that replays": soundLog, "transform": soundTransform, "batch transform": soundBatch,

@@ -11,24 +11,24 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// transformFaults are faults in Apply.
+// transformFaults returns faults in Apply.
 func transformFaults() []planted {
 	hang := make(chan struct{})
 	type emitter = func(*event.Event)
 	seen := map[string]bool{}
 	lock := make(chan struct{}, 1)
 	return []planted{
-		onApply("Apply changes bytes", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply changes a payload", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			copy(e.Data, bytes.ToUpper(e.Data))
 			emit(e)
 			return nil
 		}),
-		onApply("Apply replaces bytes", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply replaces a payload", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			e.Data = bytes.ToUpper(e.Data)
 			emit(e)
 			return nil
 		}),
-		onApply("Apply appends behind bytes", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply appends to a payload", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			_ = append(e.Data, '\n')
 			return u.apply(ctx, e, emit)
 		}),
@@ -46,26 +46,26 @@ func transformFaults() []planted {
 			e.Attrs = append(e.Attrs, event.Attr{Name: "x"})
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("a copy shares attributes that are changed", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply changes attributes of a shallow copy", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			c := *e
 			if len(c.Attrs) > 0 {
 				c.Attrs[0] = event.Attr{Name: "x"}
 			}
 			return u.apply(ctx, &c, emit)
 		}),
-		onApply("the event is changed at the next Apply", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("the event is changed in the next Apply", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.last != nil {
 				u.last.Key = "next"
 			}
 			u.last = e
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("a buffer is used again", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("emitted events share a buffer", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			u.buffer = append(u.buffer[:0], bytes.ToUpper(e.Data)...)
 			emit(e.WithData(u.buffer))
 			return nil
 		}),
-		onApply("an event is used again", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply emits the same event each time", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.last == nil {
 				u.last = &event.Event{}
 			}
@@ -73,7 +73,7 @@ func transformFaults() []planted {
 			emit(u.last)
 			return nil
 		}),
-		onApply("what was emitted gets an attribute", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("an attribute is added to an emitted event", ruleEmitted, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			return u.apply(ctx, e, func(e *event.Event) {
 				if u.last != nil {
 					u.last.Attrs = append(u.last.Attrs, event.Attr{Name: "x"})
@@ -83,7 +83,7 @@ func transformFaults() []planted {
 			})
 		}),
 		onApply("Apply emits nil", ruleEmitEnds, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error { emit(nil); return nil }),
-		onApply("Apply emits nil beside an event", ruleEmitEnds, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply emits an event and nil", ruleEmitEnds, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			defer emit(nil)
 			return u.apply(ctx, e, emit)
 		}),
@@ -91,7 +91,7 @@ func transformFaults() []planted {
 			u.env.Go(func(context.Context) { time.Sleep(5 * time.Millisecond); emit(e) })
 			return nil
 		}),
-		onApply("the event before is emitted by its own emit", ruleEmitEnds, func() applyOneFunc {
+		onApply("the previous event is emitted with the next one", ruleEmitEnds, func() applyOneFunc {
 			return func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 				if u.last != nil {
 					emit(u.last)
@@ -110,24 +110,24 @@ func transformFaults() []planted {
 		onApply("Apply loses the attributes", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			return u.apply(ctx, e, func(e *event.Event) { e.Attrs = nil; emit(e) })
 		}),
-		onApply("Apply gives another ID", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply changes the ID", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			return u.apply(ctx, e, func(e *event.Event) { e.ID = "x"; emit(e) })
 		}),
-		onApply("Apply takes the clock of the machine", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply sets the time of the machine", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			return u.apply(ctx, e, func(e *event.Event) { e.Time = time.Now(); emit(e) })
 		}),
-		onApply("Apply leaves an error out", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply ignores an error", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			_ = u.apply(ctx, e, emit)
 			return nil
 		}),
-		onApply("Apply leaves an event out where its context has ended", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply drops an event after its context has ended", ruleCases, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply depends on what came before", ruleReuse, everySecond),
-		onApply("Apply fails for ever when it has failed once", ruleReuse, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply depends on earlier events", ruleReuse, everySecond),
+		onApply("Apply fails forever after an error", ruleReuse, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.n > 0 {
 				return errors.New("it fails")
 			}
@@ -148,21 +148,21 @@ func transformFaults() []planted {
 			return u.apply(ctx, e, emit)
 		}),
 		onApply("Apply panics", rulePanics, func(*upper, context.Context, *event.Event, func(*event.Event)) error { panic("planted") }),
-		onApply("Apply panics at no attributes", rulePanics, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply panics without attributes", rulePanics, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			_ = e.Attrs[0].Name
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply panics at an empty payload", rulePanics, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply panics on an empty payload", rulePanics, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			_ = e.Data[0]
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply hangs at a cut payload", ruleContext, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply hangs on truncated JSON", ruleContext, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if bytes.HasSuffix(e.Data, []byte(`:"`)) {
 				<-hang
 			}
 			return u.apply(ctx, e, emit)
 		}),
-		onApply("Apply says Unavailable of an event", ruleApplyAnyEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("Apply returns Unavailable for an event", ruleApplyAnyEvent, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if slices.Contains(e.Data, 0xff) {
 				return plugin.Unavailable(errors.New("no UTF-8"))
 			}
@@ -173,13 +173,13 @@ func transformFaults() []planted {
 			var err *nilError
 			return err
 		}),
-		onApply("an error has no text, of a transform", ruleErrors, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		onApply("an error of Apply has no text", ruleErrors, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			if u.apply(ctx, e, emit) != nil {
 				return emptyError{}
 			}
 			return nil
 		}),
-		dialFault("a server that is away is the event's fault", ruleApplyUnavailable, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
+		dialFault("Apply returns no Unavailable while its server is unavailable", ruleApplyUnavailable, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			return u.dialled(ctx, e, emit, func(err error) error { return err })
 		}),
 		dialFault("Apply ignores its context while a server does not answer", ruleContext, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {

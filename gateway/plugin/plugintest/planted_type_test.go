@@ -9,12 +9,12 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// null is a sink that does nothing else.
+// null is a sink that does nothing.
 type null struct{}
 
 func (null) Write(context.Context, []*event.Event) error { return nil }
 
-// typeWith makes a type with options O.
+// typeWith returns a type with options O.
 func typeWith[O any](name, summary string, defaults O) plugin.SinkType {
 	return plugin.NewSink(name, summary, func() O { return defaults }, func(O, plugin.Env) (plugin.Sink, error) { return null{}, nil })
 }
@@ -23,12 +23,12 @@ func typeFault(name, broken string, typ plugin.SinkType) planted {
 	return planted{name: "type: " + name, rule: broken, rules: func(testing.TB) []rule { return sinkRules(SinkHarness{Type: typ}) }}
 }
 
-// instanceFault plants an instance.
+// instanceFault returns a type whose instance has a fault.
 func instanceFault(name, rule string, impl plugin.Sink) planted {
 	return typeFault(name, rule, plugin.NewSink("x", "Does.", func() struct{} { return struct{}{} }, func(struct{}, plugin.Env) (plugin.Sink, error) { return impl, nil }))
 }
 
-// Sinks whose methods are not spelt as the contract has them.
+// Sinks and options whose methods have wrong names or signatures.
 type (
 	opne           struct{ null }
 	pinger         struct{ null }
@@ -61,7 +61,7 @@ func (*odd) Check() error                            { return nil }
 func (*chekc) Chekc(func(string, string))            {}
 func (*chekc) Validate(func(option, problem string)) {}
 
-// optional methods of transforms and sources.
+// Sources and transforms with misspelt optional methods.
 type campaings struct{ *lineSource }
 
 func (campaings) Campain(ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error) {
@@ -129,23 +129,23 @@ func typeFaults() []planted {
 		typeFault("its name has upper case", ruleType, typeWith("Kafka", "Does.", struct{}{})),
 		typeFault("it has no summary", ruleType, typeWith("x", "", struct{}{})),
 		typeFault("MaxBatch is 0", ruleType, typeWith("x", "Does.", struct{}{}).WithMaxBatch(0)),
-		typeFault("a capability is that of a source", ruleType, typeWith("x", "Does.", struct{}{}).With(plugin.Replays)),
-		typeFault("a capability is none", ruleType, typeWith("x", "Does.", struct{}{}).With("fast")),
-		typeFault("the options are no struct", ruleOptions, typeWith("x", "Does.", "text")),
+		typeFault("a capability belongs to sources", ruleType, typeWith("x", "Does.", struct{}{}).With(plugin.Replays)),
+		typeFault("a capability is unknown", ruleType, typeWith("x", "Does.", struct{}{}).With("fast")),
+		typeFault("the options are not a struct", ruleOptions, typeWith("x", "Does.", "text")),
 		typeFault("an option is called type", ruleOptions, typeWith("x", "Does.", typeNamed{})),
 		typeFault("an option is called timeout", ruleOptions, typeWith("x", "Does.", timeoutNamed{})),
 		typeFault("an option has no doc", ruleOptions, typeWith("x", "Does.", undocumented{})),
 		typeFault("an option has no koanf tag", ruleOptions, typeWith("x", "Does.", untagged{})),
 		typeFault("an option is called Url", ruleOptions, typeWith("x", "Does.", upperNamed{})),
-		typeFault("an option has a rule that is none", ruleOptions, typeWith("x", "Does.", unknownRule{})),
+		typeFault("an option has an unknown rule", ruleOptions, typeWith("x", "Does.", unknownRule{})),
 		typeFault("an option is a map", ruleOptions, typeWith("x", "Does.", mapKind{})),
 		typeFault("an option is a channel", ruleOptions, typeWith("x", "Does.", chanKind{})),
 		typeFault("an option is a float", ruleOptions, typeWith("x", "Does.", floatKind{})),
 		typeFault("an option is a function", ruleOptions, typeWith("x", "Does.", funcKind{})),
-		typeFault("two options have one name", ruleOptions, typeWith("x", "Does.", twiceNamed{})),
-		typeFault("the table in README.md is another one", ruleReadme, typeWith("x", "Does.", documented{})),
+		typeFault("two options have the same name", ruleOptions, typeWith("x", "Does.", twiceNamed{})),
+		typeFault("the table in README.md is old", ruleReadme, typeWith("x", "Does.", documented{})),
 		typeFault("Defaults returns the same list each time", ruleDefaults, shared),
-		typeFault("a default breaks its own rule", ruleDefaults, typeWith("x", "Does.", unruly{A: 1})),
+		typeFault("a default is invalid", ruleDefaults, typeWith("x", "Does.", unruly{A: 1})),
 		typeFault("Check has another signature", ruleMethods, typeWith("x", "Does.", odd{})),
 		typeFault("Check is misspelt", ruleMethods, typeWith("x", "Does.", chekc{})),
 		instanceFault("Open is misspelt", ruleMethods, opne{}),
@@ -162,10 +162,10 @@ func typeFaults() []planted {
 			typ := plugin.NewTransform("upper", "Does.", func() upperOptions { return upperOptions{} }, func(o upperOptions, _ plugin.Env) (plugin.Transform, error) { return closes{&upper{o: o}}, nil })
 			return transformRules(TransformHarness{Type: typ, Cases: upperCases})
 		}},
-		{name: "source: it has the capability ElectsLeader, and is no Elector", rule: ruleMethods, rules: func(t testing.TB) []rule {
+		{name: "source: it has the capability ElectsLeader, but is no Elector", rule: ruleMethods, rules: func(t testing.TB) []rule {
 			return sourceRules(lineHarness(t, lineType(lineHooks{}).With(plugin.ElectsLeader)))
 		}},
-		{name: "source: it is an Elector, and has no capability ElectsLeader", rule: ruleMethods, rules: func(t testing.TB) []rule {
+		{name: "source: it is an Elector without the capability ElectsLeader", rule: ruleMethods, rules: func(t testing.TB) []rule {
 			return sourceRules(lineHarness(t, lineType(lineHooks{instance: func(s *lineSource) plugin.Source { s.h.campaign = (*lineSource).campaign; return &electing{s} }})))
 		}},
 		typeFault("a command has no summary", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("do", ""))),

@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// processFaults are faults that end the process, or that only a process of its own shows.
+// processFaults are faults that end the process, or that only a child process finds.
 var processFaults = map[string]struct {
 	rule  string
 	write func(*post, context.Context, []*event.Event) error
@@ -40,20 +40,20 @@ var processFaults = map[string]struct {
 	}},
 }
 
-// TestMain has more tests run at a time than there are processors: most of them wait.
+// TestMain runs more parallel tests than there are processors, because most of them wait.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	_ = flag.Set("test.parallel", "24")
 	os.Exit(m.Run())
 }
 
-// TestProcessFaults runs suites in processes of their own.
+// TestProcessFaults checks that the suite finds faults that end the child process, and leaked files.
 func TestProcessFaults(t *testing.T) {
 	for name, fault := range processFaults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := sinkRules(sinkHarness(t, sinkType(sinkHooks{write: fault.write})))
-			var rules []rule // the whole suite would find it as often as it has rules
+			var rules []rule // the fault ends the process in each rule that writes
 			for _, r := range all {
 				if r.name == ruleDelivers || r.name == ruleLeaks {
 					rules = append(rules, r)
@@ -67,7 +67,7 @@ func TestProcessFaults(t *testing.T) {
 	}
 }
 
-// runInChild runs rules in a process of their own.
+// runInChild runs rules in child processes.
 func runInChild(t *testing.T, rules []rule) []finding {
 	call := callNumber(t)
 	if os.Getenv(childTest) == t.Name() {

@@ -9,7 +9,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestReadme makes the table where there is no README.md, or none in it, or an old one.
+// TestReadme checks that PLUGINTEST_UPDATE=1 writes the table without a README.md, without a table, and
+// over an old table.
 func TestReadme(t *testing.T) {
 	const old = "# A\n\nSome words.\n\n| option | type | default | meaning |\n| --- | --- | --- | --- |\n| `gone` | text |  | x |\n\nMore words.\n"
 	h := SinkHarness{Type: sinkType(sinkHooks{})}
@@ -39,11 +40,11 @@ func TestReadme(t *testing.T) {
 			}
 			for _, want := range []string{"`url`", "Some words.", "More words."} {
 				if (want == "`url`" || strings.Contains(text, want)) && !strings.Contains(string(got), want) {
-					t.Errorf("it lacks %q:\n%s", want, got)
+					t.Errorf("README.md lacks %q:\n%s", want, got)
 				}
 			}
 			if strings.Contains(string(got), "gone") {
-				t.Errorf("it has the old table:\n%s", got)
+				t.Errorf("README.md has the old table:\n%s", got)
 			}
 		})
 	}
