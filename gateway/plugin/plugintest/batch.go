@@ -75,7 +75,7 @@ func batchRules(h BatchHarness) []rule {
 	if !ok {
 		return []rule{{ruleBatchType, func(c *check) { c.Errorf("the type is no batch transform: test it with plugintest.Transform") }}}
 	}
-	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, works: h.works}
+	s := subject[plugin.BatchTransform]{typ: typ, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse}
 	if h.hasServer() {
 		s.unreachable = func(opts any) {
 			h.setFirstOptions(opts)
@@ -142,7 +142,7 @@ func (h BatchHarness) use(c *check, i *instance[plugin.BatchTransform]) {
 	}
 }
 
-func (h BatchHarness) works(c *check, i *instance[plugin.BatchTransform]) error {
+func (h BatchHarness) tryUse(c *check, i *instance[plugin.BatchTransform]) error {
 	if len(h.Cases) == 0 || h.Stateful {
 		h.use(c, i)
 		return nil

@@ -99,7 +99,7 @@ func (h BatchHarness) runCase(c *check, i *instance[plugin.BatchTransform], tc B
 	}
 	for k, e := range out {
 		if tc.Check != nil {
-			c.hook(func() { tc.Check(c, k, e) })
+			c.callHook(func() { tc.Check(c, k, e) })
 		}
 	}
 	return ""

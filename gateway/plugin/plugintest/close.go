@@ -56,7 +56,7 @@ func (s subject[T]) checkCloseContext(c *check) {
 // checkAfterClose finds log lines after Close, and calls methods of a closed instance.
 func (s subject[T]) checkAfterClose(c *check) {
 	var i *instance[T]
-	id := c.labelled(func() {
+	id := c.withLabel(func() {
 		i = build(c, s.typ, optionsOf(c, s.typ, s.reachable))
 		s.use(c, i)
 		_ = i.close()
@@ -85,7 +85,7 @@ func (s subject[T]) checkLeaks(c *check) {
 	rounds := 3
 	var files []int
 	for round := range rounds {
-		id := c.labelled(func() {
+		id := c.withLabel(func() {
 			i := build(c, s.typ, opts)
 			s.use(c, i)
 			_ = i.close()
@@ -115,7 +115,7 @@ func (s subject[T]) checkLeaks(c *check) {
 // unavailable.
 func (s subject[T]) checkLeaksUnused(c *check, opts any) {
 	for what, o := range map[string]any{"that was never used": opts, "whose server was unavailable": nil} {
-		id := c.labelled(func() {
+		id := c.withLabel(func() {
 			if o == nil {
 				if s.unreachable == nil {
 					return

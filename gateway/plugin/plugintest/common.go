@@ -28,7 +28,7 @@ type subject[T any] struct {
 	// other rules check.
 	use func(c *check, i *instance[T])
 	// works uses an instance, and returns an error if it does not work.
-	works          func(c *check, i *instance[T]) error
+	tryUse         func(c *check, i *instance[T]) error
 	invalidOptions map[string]string
 	// hasServe is set if the harness has Serve, which is not called concurrently.
 	hasServe bool
@@ -62,15 +62,15 @@ func (s subject[T]) checkInstances(c *check) {
 	if s.unreachable != nil {
 		_, _ = tryBuild(c, s.typ, "another", optionsOf(c, s.typ, s.unreachable))
 	}
-	checkWorks := func(i *instance[T], when string) {
-		if err := s.works(c, i); err != nil && err != errPanicked {
+	checkUsable := func(i *instance[T], when string) {
+		if err := s.tryUse(c, i); err != nil && err != errPanicked {
 			c.Errorf("an instance does not work %s: %v", when, err)
 		}
 	}
-	checkWorks(a, "after another was built with other options")
-	checkWorks(b, "while another is open")
+	checkUsable(a, "after another was built with other options")
+	checkUsable(b, "while another is open")
 	_ = a.close()
-	checkWorks(b, "after another was closed")
+	checkUsable(b, "after another was closed")
 	if s.hasServe {
 		return
 	}
@@ -110,7 +110,7 @@ func (s subject[T]) provokeErrors(c *check, i *instance[T]) (errs []error) {
 			try("Open", o.Open)
 		}
 		if len(errs) == 0 {
-			batch := c.numbered(0, 1)
+			batch := c.newEvents(0, 1)
 			try("Write", func(ctx context.Context) error { return x.Write(ctx, batch) })
 		}
 	case plugin.Transform:

@@ -20,7 +20,7 @@
 //   - batches, their Acks, Ready, Gap, Run and the leadership of a source;
 //   - Close: twice, without use, with a context that has ended; and that an instance leaks no
 //     goroutines, connections or files, and logs nothing afterwards;
-//   - instances: several share nothing, and their metrics do not conflict.
+//   - instances: they share no state, and their metrics do not conflict.
 //
 // # Servers
 //
@@ -60,6 +60,6 @@
 // # Limits
 //
 // The suite does not find a leaked goroutine that a timer has started, an open connection to another
-// machine, or a lost event of a source whose harness has no Send. It does not check that the findings of
-// Probe are true.
+// machine, or a lost event of a source whose harness has no Send. It does not check whether the findings of
+// Probe are right.
 package plugintest

@@ -77,7 +77,7 @@ func (h SourceHarness) checkElection(c *check) {
 		c.Errorf("Confirm succeeds with a context that has ended")
 	}
 	if h.TakeLock != nil {
-		c.hook(func() { h.TakeLock(c) })
+		c.callHook(func() { h.TakeLock(c) })
 		if err := confirm(third); err == nil {
 			c.Errorf("Confirm succeeds after the leader has lost its lock")
 		}

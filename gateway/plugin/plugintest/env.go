@@ -106,11 +106,11 @@ func (j *logRecorder) all() []line {
 
 // env returns an environment that checks how the instance uses it. lifetime ends before Close.
 func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log *logRecorder) (plugin.Env, *prometheus.Registry) {
-	all := prometheus.NewRegistry()
-	own := &checkedRegisterer{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, all), check: c}
+	registry := prometheus.NewRegistry()
+	registerer := &checkedRegisterer{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, registry), check: c}
 	return plugin.Env{
 		Name: name, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: own, HTTP: NewMounter(), Now: Now,
+		Metrics: registerer, HTTP: NewMounter(), Now: Now,
 		NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
 		Go: func(f func(context.Context)) {
 			go func() {
@@ -122,7 +122,7 @@ func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log
 				f(lifetime)
 			}()
 		},
-	}, all
+	}, registry
 }
 
 // clearLabels removes the labels of a goroutine of the suite, which may outlive a rule.

@@ -12,10 +12,10 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// numbered returns n events; from is the number of the first one within the rule. Their payloads and
+// newEvents returns n events; from is the number of the first one within the rule. Their payloads and
 // attributes have spare capacity, to find a plugin that appends to them.
-func (c *check) numbered(from, n int) (batch []*event.Event) {
-	from += c.base
+func (c *check) newEvents(from, n int) (batch []*event.Event) {
+	from += c.firstNumber
 	for i := range n {
 		batch = append(batch, withSpareCapacity(&event.Event{
 			ID: fmt.Sprint("id-", from+i), Source: "test", Channel: "test", Key: fmt.Sprint("key-", (from+i)%3), Time: time.Now(),
@@ -28,11 +28,11 @@ func (c *check) numbered(from, n int) (batch []*event.Event) {
 
 var numberOf = regexp.MustCompile(`^\{"number":(-?\d+),?`)
 
-// stale reports whether a payload is one of another rule, or one of unusualEvents.
-func (c *check) stale(payload string) bool {
+// isStale reports whether a payload is one of another rule, or one of unusualEvents.
+func (c *check) isStale(payload string) bool {
 	if m := numberOf.FindStringSubmatch(payload); m != nil {
 		n, _ := strconv.Atoi(m[1])
-		return n < c.base || n >= c.base+eventsPerRule
+		return n < c.firstNumber || n >= c.firstNumber+eventsPerRule
 	}
 	for _, e := range unusualEvents() {
 		if payload == string(e.Data) {

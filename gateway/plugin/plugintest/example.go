@@ -88,7 +88,7 @@ func runExamples(c *check, change func(options string) string, use func(body *ya
 func exampleBody(c *check, change func(options string) string, text string) *yaml.Node {
 	text = variable.ReplaceAllString(text, "$1")
 	if change != nil {
-		c.hook(func() { text = change(text) })
+		c.callHook(func() { text = change(text) })
 	}
 	var doc struct {
 		Transforms map[string]yaml.Node `yaml:"transforms"`

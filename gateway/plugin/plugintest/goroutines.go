@@ -17,15 +17,15 @@ const label = "plugintest"
 
 var labels atomic.Int64
 
-// labelled calls f with a new label, and returns the label.
-func (c *check) labelled(f func()) (id string) {
+// withLabel calls f with a new label, and returns the label.
+func (c *check) withLabel(f func()) (id string) {
 	id = fmt.Sprint(label, labels.Add(1))
 	pprof.Do(context.Background(), pprof.Labels(label, id), func(context.Context) { f() })
 	return id
 }
 
-// hook calls a function of the harness without a label, because its goroutines are not the plugin's.
-func (c *check) hook(f func()) {
+// callHook calls a function of the harness without a label, because its goroutines are not the plugin's.
+func (c *check) callHook(f func()) {
 	done := make(chan struct{})
 	goexit := true
 	go func() {

@@ -97,7 +97,7 @@ func (i *instance[T]) ensureClosed() {
 func optionsOf[T any](c *check, typ plugin.Type[T], set func(any)) any {
 	opts := typ.Defaults()
 	if set != nil {
-		c.hook(func() { set(opts) })
+		c.callHook(func() { set(opts) })
 	}
 	return opts
 }

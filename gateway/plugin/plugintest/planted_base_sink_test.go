@@ -242,7 +242,7 @@ func sinkHarness(t testing.TB, typ plugin.SinkType) SinkHarness {
 	}
 }
 
-func soundSink(t testing.TB) []rule { return sinkRules(sinkHarness(t, sinkType(sinkHooks{}))) }
+func faultlessSink(t testing.TB) []rule { return sinkRules(sinkHarness(t, sinkType(sinkHooks{}))) }
 
 // sinkFault returns a sink with one fault, which a rule has to find.
 func sinkFault(name, broken string, h sinkHooks) planted {

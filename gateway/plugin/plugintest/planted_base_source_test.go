@@ -204,10 +204,10 @@ func lineHarness(t testing.TB, typ plugin.SourceType) SourceHarness {
 	}
 }
 
-func soundSource(t testing.TB) []rule {
+func faultlessSource(t testing.TB) []rule {
 	return sourceRules(lineHarness(t, lineType(lineHooks{campaign: (*lineSource).campaign})))
 }
-func soundLog(t testing.TB) []rule {
+func faultlessReplayingSource(t testing.TB) []rule {
 	return sourceRules(lineHarness(t, lineType(lineHooks{replays: true})))
 }
 

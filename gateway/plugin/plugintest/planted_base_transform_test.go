@@ -90,7 +90,7 @@ var upperCases = []TransformCase{
 	{Name: "fails", Options: `{}`, In: `fail`, Error: "it fails"},
 }
 
-func soundTransform(t testing.TB) []rule {
+func faultlessTransform(t testing.TB) []rule {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -124,13 +124,13 @@ func everySecond(u *upper, ctx context.Context, e *event.Event, emit func(*event
 	return u.apply(ctx, e, emit)
 }
 
-func soundStateful(t testing.TB) []rule {
+func faultlessStatefulTransform(t testing.TB) []rule {
 	return transformRules(TransformHarness{Type: upperType(upperHooks{apply: everySecond}), Cases: upperCases[:1], Stateful: true})
 }
 
-type applyOneFunc = func(*upper, context.Context, *event.Event, func(*event.Event)) error
+type applyFunc = func(*upper, context.Context, *event.Event, func(*event.Event)) error
 
-func onApply(name, rule string, f applyOneFunc) planted {
+func onApply(name, rule string, f applyFunc) planted {
 	return upperFault(name, rule, upperHooks{apply: f})
 }
 
@@ -141,7 +141,7 @@ func upperFault(name, broken string, h upperHooks) planted {
 }
 
 // dialFault returns a transform with a server and one fault, which a rule has to find.
-func dialFault(name, broken string, f applyOneFunc) planted {
+func dialFault(name, broken string, f applyFunc) planted {
 	return planted{name: "transform: " + name, rule: broken, rules: func(t testing.TB) []rule {
 		cases := []TransformCase{{Name: "dials", Options: "server: 127.0.0.1:1", In: `a`, Out: []string{`A`}}}
 		return transformRules(TransformHarness{Type: upperType(upperHooks{apply: f}), Cases: cases})

@@ -17,13 +17,13 @@ import (
 type joiner struct {
 	o      upperOptions
 	env    plugin.Env
-	f      applyFunc
+	f      applyBatchFunc
 	n      int
 	buffer []byte
 	last   *event.Event
 }
 
-type applyFunc = func(j *joiner, ctx context.Context, w plugin.Window, emit func(*event.Event)) error
+type applyBatchFunc = func(j *joiner, ctx context.Context, w plugin.Window, emit func(*event.Event)) error
 
 func (j *joiner) ApplyBatch(ctx context.Context, w plugin.Window, emit func(*event.Event)) error {
 	if j.f != nil {
@@ -58,7 +58,7 @@ func (j *joiner) dialled(ctx context.Context, w plugin.Window, emit func(*event.
 	return j.join(w, emit)
 }
 
-func joinType(f applyFunc) plugin.TransformType {
+func joinType(f applyBatchFunc) plugin.TransformType {
 	return plugin.NewBatchTransform("upper", "Joins payloads.", func() upperOptions { return upperOptions{Most: 3} }, func(o upperOptions, env plugin.Env) (plugin.BatchTransform, error) {
 		return &joiner{o: o, env: env, f: f}, nil
 	})
@@ -77,19 +77,19 @@ var joinCases = []BatchCase{
 	{Name: "fails", Options: `{}`, In: []string{"1", "fail"}, Error: "it fails"},
 }
 
-func soundBatch(testing.TB) []rule {
+func faultlessBatchTransform(testing.TB) []rule {
 	return batchRules(BatchHarness{Type: joinType(nil), Cases: joinCases, InvalidOptions: map[string]string{`most: 6`: "options:1:7: most: must be at most 5"}})
 }
 
 // batchFaults returns faults in ApplyBatch.
 func batchFaults() []planted {
 	type emitter = func(*event.Event)
-	on := func(name, broken string, f applyFunc) planted {
+	on := func(name, broken string, f applyBatchFunc) planted {
 		return planted{name: "batch: " + name, rule: broken, rules: func(testing.TB) []rule {
 			return batchRules(BatchHarness{Type: joinType(f), Cases: joinCases})
 		}}
 	}
-	dials := func(name, broken string, f applyFunc) planted {
+	dials := func(name, broken string, f applyBatchFunc) planted {
 		return planted{name: "batch: " + name, rule: broken, rules: func(testing.TB) []rule {
 			return batchRules(BatchHarness{Type: joinType(f), Cases: []BatchCase{{Name: "dials", Options: "server: 127.0.0.1:1", In: []string{"1"}, Out: []string{"1"}}}})
 		}}

@@ -17,10 +17,10 @@ func (s *electing) Campaign(ctx context.Context, name string, above int64, stand
 
 // serverLock is a leadership by a lock of the server.
 type serverLock struct {
-	s    *lineServer
-	name string
-	term int64
-	lost chan struct{}
+	server *lineServer
+	name   string
+	term   int64
+	lost   chan struct{}
 }
 
 func (s *lineSource) campaign(ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error) {
@@ -63,23 +63,23 @@ func (l *serverLock) Term() int64          { return l.term }
 func (l *serverLock) Lease() time.Duration { return time.Second }
 
 func (l *serverLock) Confirm(ctx context.Context) error {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if l.s.leaders[l.name] != l {
+	if l.server.leaders[l.name] != l {
 		return errors.New("the lock is lost")
 	}
 	return nil
 }
 
 func (l *serverLock) Resign() {
-	l.s.mu.Lock()
-	defer l.s.mu.Unlock()
-	if l.s.leaders[l.name] == l {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	if l.server.leaders[l.name] == l {
 		close(l.lost)
-		delete(l.s.leaders, l.name)
+		delete(l.server.leaders, l.name)
 	}
 }
 

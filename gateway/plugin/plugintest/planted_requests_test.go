@@ -61,7 +61,7 @@ func requestType() plugin.SourceType {
 	})
 }
 
-func soundRequests(t testing.TB) []rule {
+func faultlessRequestSource(t testing.TB) []rule {
 	var url string
 	return sourceRules(SourceHarness{
 		Type: requestType(),

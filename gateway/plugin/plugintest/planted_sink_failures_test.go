@@ -23,8 +23,8 @@ type emptyError struct{}
 
 func (emptyError) Error() string { return "" }
 
-// sinkFailFaults returns faults in the errors of a sink, and in Open, Ping and Probe.
-func sinkFailFaults() []planted {
+// sinkFailureFaults returns faults in the errors of a sink, and in Open, Ping and Probe.
+func sinkFailureFaults() []planted {
 	hang := make(chan struct{})
 	failing := func(wrap func(error) error) func(*post, context.Context, []*event.Event) error {
 		return func(s *post, ctx context.Context, e []*event.Event) error {

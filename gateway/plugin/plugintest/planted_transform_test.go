@@ -91,7 +91,7 @@ func transformFaults() []planted {
 			u.env.Go(func(context.Context) { time.Sleep(5 * time.Millisecond); emit(e) })
 			return nil
 		}),
-		onApply("the previous event is emitted with the next one", ruleEmitEnds, func() applyOneFunc {
+		onApply("the previous event is emitted with the next one", ruleEmitEnds, func() applyFunc {
 			return func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 				if u.last != nil {
 					emit(u.last)

@@ -61,7 +61,7 @@ func (*odd) Check() error                            { return nil }
 func (*chekc) Chekc(func(string, string))            {}
 func (*chekc) Validate(func(option, problem string)) {}
 
-// Sources and transforms with misspelt optional methods.
+// campaings and closes have misspelt optional methods.
 type campaings struct{ *lineSource }
 
 func (campaings) Campain(ctx context.Context, name string, above int64, standby func(string)) (plugin.Leadership, error) {

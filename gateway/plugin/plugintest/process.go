@@ -62,20 +62,20 @@ func callNumber(t *testing.T) int {
 }
 
 // runInProcess runs rules in this process.
-func runInProcess(t testing.TB, rules []rule, set settings) outcome {
+func runInProcess(t testing.TB, rules []rule, set settings) suiteResult {
 	s := &suite{t: t, settings: set}
-	out := outcome{skipped: map[string]string{}}
+	out := suiteResult{skipped: map[string]string{}}
 	for _, r := range rules {
 		if why := s.run(r); why != "" {
 			out.skipped[r.name] = why
 		}
 	}
-	out.findings = s.found()
+	out.findings = s.allFindings()
 	return out
 }
 
-// outcome is the result of rules: their findings, and why a rule was skipped, by its name.
-type outcome struct {
+// suiteResult is the result of rules: their findings, and why a rule was skipped, by its name.
+type suiteResult struct {
 	findings []finding
 	skipped  map[string]string
 }
@@ -84,7 +84,7 @@ type outcome struct {
 const maxFindingsShown = 3
 
 // report runs a subtest for each rule, which fails with the findings of the rule.
-func report(t *testing.T, rules []rule, out outcome) {
+func report(t *testing.T, rules []rule, out suiteResult) {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, r := range rules {
@@ -122,8 +122,8 @@ const maxCrashes = 5
 
 // runInChildren runs rules in a child process. If the process ends early, another one continues after
 // the rule that was checked.
-func runInChildren(t *testing.T, rules []rule, call int) outcome {
-	out := outcome{skipped: map[string]string{}}
+func runInChildren(t *testing.T, rules []rule, call int) suiteResult {
+	out := suiteResult{skipped: map[string]string{}}
 	from := 0
 	for range maxCrashes {
 		file := filepath.Join(t.TempDir(), "findings")
@@ -150,7 +150,7 @@ func runInChildren(t *testing.T, rules []rule, call int) outcome {
 	return out
 }
 
-func (o *outcome) add(f finding) {
+func (o *suiteResult) add(f finding) {
 	for _, known := range o.findings {
 		if known == f {
 			return
@@ -161,7 +161,7 @@ func (o *outcome) add(f finding) {
 
 // read reads the findings of the child process. It returns the index of the last rule that was started,
 // or -1, and whether all rules ended.
-func (o *outcome) read(rules []rule, file string, from int) (last int, done bool) {
+func (o *suiteResult) read(rules []rule, file string, from int) (last int, done bool) {
 	last = -1
 	text, _ := os.ReadFile(file)
 	lines := bufio.NewScanner(bytes.NewReader(text))

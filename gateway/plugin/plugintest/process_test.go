@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestProcessFaults checks that the suite finds faults that end the child process, and leaked files.
-func TestProcessFaults(t *testing.T) {
+// TestSuiteFindsFaultsOfProcesses checks that the suite finds faults that end the child process, and leaked files.
+func TestSuiteFindsFaultsOfProcesses(t *testing.T) {
 	for name, fault := range processFaults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

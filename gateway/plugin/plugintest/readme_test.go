@@ -9,9 +9,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestReadme checks that PLUGINTEST_UPDATE=1 writes the table without a README.md, without a table, and
+// TestUpdateWritesOptionsTable checks that PLUGINTEST_UPDATE=1 writes the table without a README.md, without a table, and
 // over an old table.
-func TestReadme(t *testing.T) {
+func TestUpdateWritesOptionsTable(t *testing.T) {
 	const old = "# A\n\nSome words.\n\n| option | type | default | meaning |\n| --- | --- | --- | --- |\n| `gone` | text |  | x |\n\nMore words.\n"
 	h := SinkHarness{Type: sinkType(sinkHooks{})}
 	for name, text := range map[string]string{"none": "", "no table": "# A\n\nSome words.\n", "an old table": old} {

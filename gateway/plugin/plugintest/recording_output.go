@@ -31,8 +31,8 @@ type recordingOutput struct {
 // emittedEvent is one event that a source has emitted.
 type emittedEvent struct {
 	snapshot
-	ack   *receipt // nil if the batch has none
-	ready bool     // Ready was called before Emit
+	receipt *receipt // nil if the batch has none
+	ready   bool     // Ready was called before Emit
 }
 
 func newRecordingOutput(c *check) *recordingOutput {

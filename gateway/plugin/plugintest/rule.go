@@ -49,7 +49,7 @@ type suite struct {
 
 	mu       sync.Mutex
 	findings []finding
-	sent     map[string]string // the rule that sent a payload, by payload
+	sentBy   map[string]string // the rule that sent a payload, by payload
 	report   func(finding)     // called with each finding; nil for none
 }
 
@@ -78,8 +78,8 @@ func (s *suite) add(f finding) {
 // ruleTimeout bounds the check of one rule, including the hooks of the harness.
 const ruleTimeout = time.Minute
 
-// found returns a copy of the findings, because goroutines of the plugin may still add some.
-func (s *suite) found() []finding {
+// allFindings returns a copy of the findings, because goroutines of the plugin may still add some.
+func (s *suite) allFindings() []finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.findings)
@@ -96,13 +96,13 @@ func (s *suite) run(r rule) (skipped string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s.started++
-	c := &check{TB: s.t, suite: s, rule: r.name, base: s.started * eventsPerRule, ctx: ctx}
+	c := &check{TB: s.t, suite: s, rule: r.name, firstNumber: s.started * eventsPerRule, ctx: ctx}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer c.clean(cancel)
+		defer c.runCleanups(cancel)
 		defer c.recover()
-		c.labelled(func() { r.check(c) })
+		c.withLabel(func() { r.check(c) })
 	}()
 	timer := time.NewTimer(ruleTimeout)
 	defer timer.Stop()
@@ -120,10 +120,10 @@ func (s *suite) run(r rule) (skipped string) {
 // check is the testing.TB of one rule. It turns failures into findings.
 type check struct {
 	testing.TB
-	suite *suite
-	rule  string
-	base  int // the number of the rule's first event, so that no two rules have the same payloads
-	ctx   context.Context
+	suite       *suite
+	rule        string
+	firstNumber int // the number of the rule's first event, so that no two rules have the same payloads
+	ctx         context.Context
 
 	mu       sync.Mutex
 	failed   bool
@@ -139,8 +139,8 @@ func (c *check) recover() {
 	}
 }
 
-// clean runs the functions that Cleanup has registered, the last one first.
-func (c *check) clean(cancel func()) {
+// runCleanups runs the functions that Cleanup has registered, the last one first.
+func (c *check) runCleanups(cancel func()) {
 	cancel()
 	for {
 		c.mu.Lock()

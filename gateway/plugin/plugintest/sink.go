@@ -32,7 +32,7 @@ func Sink(t *testing.T, h SinkHarness) {
 }
 
 func (h SinkHarness) subject() subject[plugin.Sink] {
-	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: useSink, works: sinkWorks}
+	return subject[plugin.Sink]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: useSink, tryUse: tryUseSink}
 }
 
 // useSink opens a sink, writes twice and pings.
@@ -48,7 +48,7 @@ func useSink(c *check, i *instance[plugin.Sink]) {
 	}
 }
 
-func sinkWorks(c *check, i *instance[plugin.Sink]) error {
+func tryUseSink(c *check, i *instance[plugin.Sink]) error {
 	if err := openSink(c, i); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func openSink(c *check, i *instance[plugin.Sink]) error {
 }
 
 func writeSink(c *check, i *instance[plugin.Sink], from int) error {
-	batch := c.numbered(from, 1)
+	batch := c.newEvents(from, 1)
 	return c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 }
 

@@ -19,9 +19,11 @@ const (
 )
 
 // requireRetryable adds a finding for an error after which the router does not retry the events.
-func requireRetryable(c *check, method string, err error) { requireRetryableBy(c, c.rule, method, err) }
+func requireRetryable(c *check, method string, err error) {
+	requireRetryableForRule(c, c.rule, method, err)
+}
 
-func requireRetryableBy(c *check, rule, method string, err error) {
+func requireRetryableForRule(c *check, rule, method string, err error) {
 	if err == errPanicked {
 		return
 	}
@@ -50,7 +52,7 @@ func (h SinkHarness) checkUnavailable(c *check) {
 		_ = openSink(c, i) // the router calls Open again after an error
 		return
 	}
-	batch := c.numbered(0, h.batchSize())
+	batch := c.newEvents(0, h.batchSize())
 	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 	checkLog("Write", err)
 	if err == nil {
@@ -74,7 +76,7 @@ func (h SinkHarness) checkNoAnswer(c *check) {
 			})
 			if err != nil {
 				requireRetryable(c, "Open", err)
-			} else if err = c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.numbered(0, 1)) }); err == nil {
+			} else if err = c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.newEvents(0, 1)) }); err == nil {
 				c.Errorf("Write returns nil without an answer of the server: the event is lost")
 			} else {
 				requireRetryable(c, "Write", err)
@@ -83,7 +85,7 @@ func (h SinkHarness) checkNoAnswer(c *check) {
 	}
 	r, i := h.openedBehindProxy(c)
 	r.freeze(true)
-	if err := c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.numbered(2, 1)) }); err != nil {
+	if err := c.callUntilArrival(r, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, c.newEvents(2, 1)) }); err != nil {
 		requireRetryable(c, "Write", err)
 	}
 	if p, ok := any(i.impl).(plugin.Pinger); ok {
@@ -118,7 +120,7 @@ func (h SinkHarness) openedBehindProxy(c *check) (*proxy, *instance[plugin.Sink]
 	opts := optionsOf(c, h.Type, h.Reachable)
 	r := proxyBefore(c, opts)
 	i := h.opened(c, opts)
-	write(c, i, c.numbered(0, 1))
+	write(c, i, c.newEvents(0, 1))
 	return r, i
 }
 
@@ -148,7 +150,7 @@ func (h SinkHarness) checkReconnect(c *check) {
 	r, i := h.openedBehindProxy(c)
 	for n := range 2 {
 		r.freeze(true)
-		batch := c.numbered(n, 1)
+		batch := c.newEvents(n, 1)
 		ctx, cancel := context.WithTimeout(c.ctx, c.suite.arrivalTimeout)
 		done := c.begin("Write", func() error { return i.impl.Write(ctx, batch) })
 		select {
@@ -179,7 +181,7 @@ func (h SinkHarness) checkConnections(c *check) {
 	r, i := h.openedBehindProxy(c)
 	const writes = 6
 	for n := range writes {
-		write(c, i, c.numbered(n, 1))
+		write(c, i, c.newEvents(n, 1))
 	}
 	if !c.poll(func() bool { return r.open() < writes }) {
 		c.Errorf("%d connections are open after %d writes: is the body of a response not read and closed?", r.open(), writes+1)
@@ -206,7 +208,7 @@ func (h SinkHarness) checkBusy(c *check) {
 
 func (h SinkHarness) checkAnswers(c *check, set func(any), checkError func(error)) {
 	i := h.opened(c, optionsOf(c, h.Type, set))
-	batch := c.numbered(0, h.batchSize())
+	batch := c.newEvents(0, h.batchSize())
 	checkLog := i.logCheck()
 	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 	checkLog("Write", err)

@@ -25,7 +25,7 @@ func (h SinkHarness) checkGap(c *check) {
 		if err := c.call(c.ctx, "Gap", func(ctx context.Context) error { return g.Gap(ctx, gap) }); err != nil && err != errPanicked {
 			c.Errorf("Gap: %v", err)
 		}
-		batch := c.numbered(n, 1)
+		batch := c.newEvents(n, 1)
 		write(c, i, batch)
 		if expect != nil {
 			expect(string(batch[0].Data), "the event after a gap")

@@ -17,18 +17,18 @@ func (h SinkHarness) checkContext(c *check) {
 	i := build(c, h.Type, optionsOf(c, h.Type, h.Reachable))
 	if o, ok := any(i.impl).(plugin.Opener); ok {
 		if err := c.await("Open", c.begin("Open", func() error { return o.Open(endedContext()) })); err != nil {
-			requireRetryableBy(c, ruleCancelled, "Open with a context that has ended", err)
+			requireRetryableForRule(c, ruleCancelled, "Open with a context that has ended", err)
 		}
 	}
 	_ = i.close()
 	i = h.opened(c, optionsOf(c, h.Type, h.Reachable))
-	batch := c.numbered(0, 1)
+	batch := c.newEvents(0, 1)
 	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(endedContext(), batch) })); err != nil {
-		requireRetryableBy(c, ruleCancelled, "Write with a context that has ended", err)
+		requireRetryableForRule(c, ruleCancelled, "Write with a context that has ended", err)
 	}
 	if p, ok := any(i.impl).(plugin.Pinger); ok {
 		if err := c.await("Ping", c.begin("Ping", func() error { return p.Ping(endedContext()) })); err != nil {
-			requireRetryableBy(c, ruleCancelled, "Ping with a context that has ended", err)
+			requireRetryableForRule(c, ruleCancelled, "Ping with a context that has ended", err)
 		}
 	}
 	for k := 0; ; k++ { // the sink must work again after such a write
@@ -65,7 +65,7 @@ func (h SinkHarness) checkReopen(c *check) {
 	if _, ok := any(i.impl).(plugin.Opener); !ok {
 		return
 	}
-	writeUnder(c, ruleOpen, i, c.numbered(0, 1))
+	writeForRule(c, ruleOpen, i, c.newEvents(0, 1))
 	open := 0
 	for _, r := range relays {
 		open += r.open()
@@ -75,7 +75,7 @@ func (h SinkHarness) checkReopen(c *check) {
 			c.Fatalf("Open fails if it is called again: %v", err)
 		}
 	}
-	writeUnder(c, ruleOpen, i, c.numbered(1, 1))
+	writeForRule(c, ruleOpen, i, c.newEvents(1, 1))
 	for _, r := range relays {
 		if !c.poll(func() bool { return r.open() <= open+2 }) {
 			c.Errorf("after five more Opens %d connections are open, %d before", r.open(), open)
@@ -95,7 +95,7 @@ func (h SinkHarness) checkNoDelivery(c *check) {
 	if p, ok := any(i.impl).(plugin.Prober); ok {
 		_ = c.call(c.ctx, "Probe", func(ctx context.Context) error { p.Probe(ctx); return nil })
 	}
-	batch := c.numbered(0, 1)
+	batch := c.newEvents(0, 1)
 	write(c, i, batch)
 	expect(string(batch[0].Data), "the first event after Open, Ping and Probe")
 }
@@ -129,7 +129,7 @@ func (h SinkHarness) checkPing(c *check) {
 func (h SinkHarness) checkCancelled(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	expect := h.receive(c, i)
-	batch := c.numbered(0, 1)
+	batch := c.newEvents(0, 1)
 	if err := c.await("Write", c.begin("Write", func() error { return i.impl.Write(endedContext(), batch) })); err == nil {
 		expect(string(batch[0].Data), "an event for which Write has returned nil, with an ended context,")
 	}

@@ -32,7 +32,7 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 		c.Skip("the harness has no Receive")
 	}
 	var next func() string
-	c.hook(func() { next = h.Receive(c, i.env) })
+	c.callHook(func() { next = h.Receive(c, i.env) })
 	return func(want, what string) {
 		got := make(chan string, 1)
 		go func() {
@@ -41,7 +41,7 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 			defer c.recover()
 			payload := next()
 			for range eventsPerRule {
-				if payload == want || !c.stale(payload) || c.ctx.Err() != nil {
+				if payload == want || !c.isStale(payload) || c.ctx.Err() != nil {
 					break
 				}
 				payload = next()
@@ -69,10 +69,10 @@ func (h SinkHarness) receive(c *check, i *instance[plugin.Sink]) (expect func(wa
 
 // write writes a batch that has to be delivered.
 func write(c *check, i *instance[plugin.Sink], batch []*event.Event) {
-	writeUnder(c, ruleDelivers, i, batch)
+	writeForRule(c, ruleDelivers, i, batch)
 }
 
-func writeUnder(c *check, rule string, i *instance[plugin.Sink], batch []*event.Event) {
+func writeForRule(c *check, rule string, i *instance[plugin.Sink], batch []*event.Event) {
 	err := c.call(c.ctx, "Write", func(ctx context.Context) error { return i.impl.Write(ctx, batch) })
 	if err == nil {
 		return
@@ -89,7 +89,7 @@ func (h SinkHarness) checkDelivery(c *check) {
 	expect := h.receive(c, i)
 	n := 0
 	for _, size := range []int{h.batchSize(), 1, h.batchSize()} {
-		batch := c.numbered(n, size)
+		batch := c.newEvents(n, size)
 		was := snapshotsOf(batch)
 		write(c, i, batch)
 		for k := range batch {
@@ -97,7 +97,7 @@ func (h SinkHarness) checkDelivery(c *check) {
 		}
 		n += size
 	}
-	last := c.numbered(n, 1)
+	last := c.newEvents(n, 1)
 	write(c, i, last)
 	expect(string(last[0].Data), "the last event")
 }
@@ -106,7 +106,7 @@ func (h SinkHarness) checkUnchanged(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	var was [][]snapshot
 	for n := range 2 {
-		batch := c.numbered(n*10, h.batchSize())
+		batch := c.newEvents(n*10, h.batchSize())
 		for _, e := range batch {
 			e.Fence, e.Attempts = &event.Fence{Leader: "conformance", Term: int64(n + 1)}, &event.Attempts{Failed: 1, Last: Now()}
 		}
@@ -143,7 +143,7 @@ func (h SinkHarness) checkSliceReuse(c *check) {
 	slice := make([]*event.Event, h.batchSize())
 	var want []string
 	for n := range 3 {
-		copy(slice, c.numbered(n*len(slice), len(slice)))
+		copy(slice, c.newEvents(n*len(slice), len(slice)))
 		for _, e := range slice {
 			want = append(want, string(e.Data))
 		}
@@ -161,7 +161,7 @@ func (h SinkHarness) checkSliceReuse(c *check) {
 func (h SinkHarness) checkAnyEvent(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	for what, odd := range unusualEvents() {
-		batch := c.numbered(0, 3)
+		batch := c.newEvents(0, 3)
 		batch[1] = odd
 		if h.batchSize() < 3 {
 			batch = batch[1 : 1+min(2, h.batchSize())]
@@ -191,7 +191,7 @@ func (h SinkHarness) checkAnyEvent(c *check) {
 			c.Errorf("an event with %s fails other events of the batch: %v", what, err)
 		}
 	}
-	write(c, i, c.numbered(0, 1))
+	write(c, i, c.newEvents(0, 1))
 }
 
 // checkConcurrent writes from several goroutines at the same time, for the race detector, too.
@@ -203,13 +203,13 @@ func (h SinkHarness) checkConcurrent(c *check) {
 	i := h.opened(c, optionsOf(c, h.Type, h.Reachable))
 	var next func() string
 	if h.Receive != nil {
-		c.hook(func() { next = h.Receive(c, i.env) })
+		c.callHook(func() { next = h.Receive(c, i.env) })
 	}
 	var writing sync.WaitGroup
 	for w := range writers {
 		writing.Go(func() {
 			for n := range writes {
-				write(c, i, c.numbered(w*writes+n, 1))
+				write(c, i, c.newEvents(w*writes+n, 1))
 			}
 		})
 	}
@@ -223,7 +223,7 @@ func (h SinkHarness) checkConcurrent(c *check) {
 	got := map[string]bool{}
 	_ = c.call(c.ctx, "Receive", func(context.Context) error {
 		for len(got) < writers*writes {
-			if payload := next(); !c.stale(payload) {
+			if payload := next(); !c.isStale(payload) {
 				if got[payload] {
 					break
 				}

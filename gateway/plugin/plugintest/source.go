@@ -55,7 +55,7 @@ const (
 )
 
 func sourceRules(h SourceHarness) []rule {
-	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: h.use, works: h.works, hasServe: h.Serve != nil}
+	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse, hasServe: h.Serve != nil}
 	rules := []rule{
 		{ruleRunEnds, h.checkContext}, {ruleReady, h.checkReady}, {ruleEmitsOnce, h.checkEmitsOnce}, {ruleEmittedUnchanged, nil}, {ruleRunAgain, h.checkRunAgain},
 		{ruleAcks, h.checkAcks}, {ruleRunFails, h.checkRunFails}, {ruleAfterRun, nil}, {ruleGaps, h.checkFirstGap},
@@ -78,7 +78,7 @@ type runner struct {
 func (h SourceHarness) newRunner(c *check, opts any) *runner {
 	t := &runner{h: h, c: c, i: build(c, h.Type, opts), out: newRecordingOutput(c)}
 	if h.Serve != nil {
-		c.hook(func() { h.Serve(c, t.i.env) })
+		c.callHook(func() { h.Serve(c, t.i.env) })
 	}
 	return t
 }
@@ -148,7 +148,7 @@ func (t *runner) stop() {
 
 // payload returns the n-th payload of the rule.
 func (h SourceHarness) payload(c *check, n int) string {
-	n += c.base
+	n += c.firstNumber
 	if h.Payload != nil {
 		return h.Payload(n)
 	}
@@ -193,7 +193,7 @@ func (h SourceHarness) send(c *check, tb testing.TB, payloads ...string) (sent <
 func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
 	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
 	if h.Serve != nil {
-		c.hook(func() { h.Serve(c, i.env) })
+		c.callHook(func() { h.Serve(c, i.env) })
 	}
 	t.startAndAwaitReady()
 	sent := h.send(c, ignoreFailures{c}, h.payload(c, 0))
@@ -215,11 +215,11 @@ func (h SourceHarness) use(c *check, i *instance[plugin.Source]) {
 	}
 }
 
-// works runs a source until it calls Ready.
-func (h SourceHarness) works(c *check, i *instance[plugin.Source]) error {
+// tryUse runs a source until it calls Ready.
+func (h SourceHarness) tryUse(c *check, i *instance[plugin.Source]) error {
 	t := &runner{h: h, c: c, i: i, out: newRecordingOutput(c)}
 	if h.Serve != nil {
-		c.hook(func() { h.Serve(c, i.env) })
+		c.callHook(func() { h.Serve(c, i.env) })
 	}
 	t.start()
 	t.out.await(c.suite.timeout(c.suite.arrivalTimeout), func(s state) bool { return s.ready > 0 || s.returned })

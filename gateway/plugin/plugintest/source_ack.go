@@ -26,10 +26,10 @@ func (h SourceHarness) checkAcks(c *check) {
 			}
 		}
 		for _, e := range t.out.state().emitted {
-			if e.ack != nil && !slices.Contains(receipts, e.ack) {
-				receipts = append(receipts, e.ack)
+			if e.receipt != nil && !slices.Contains(receipts, e.receipt) {
+				receipts = append(receipts, e.receipt)
 			}
-			if e.ack == nil && h.Type.Has(plugin.Replays) {
+			if e.receipt == nil && h.Type.Has(plugin.Replays) {
 				c.addFinding(ruleReplays, "a batch has no Ack, and the type has the capability Replays")
 			}
 		}
@@ -46,7 +46,7 @@ func (h SourceHarness) checkAcks(c *check) {
 		}
 		all.Wait()
 		for _, e := range t.out.state().emitted {
-			e.ack.settle(outcome)
+			e.receipt.settle(outcome)
 		}
 		_ = t.i.close()
 	}
@@ -98,7 +98,7 @@ func (h SourceHarness) checkReplay(c *check) {
 	}
 	t.stopAfterNack()
 	for _, e := range t.out.state().emitted {
-		e.ack.settle(errNack) // settle ignores batches that were settled before
+		e.receipt.settle(errNack) // settle ignores batches that were settled before
 	}
 	before = len(t.out.state().emitted)
 	t.start()
@@ -117,17 +117,17 @@ func (h SourceHarness) checkOutOfOrderAcks(t *runner) {
 		t.out.await(t.c.suite.timeout(time.Second), func(s state) bool { return len(s.emitted) > before+n || s.returned })
 	}
 	emitted := t.out.state().emitted[before:]
-	if len(emitted) < 2 || emitted[0].ack == nil || emitted[len(emitted)-1].ack == emitted[0].ack {
+	if len(emitted) < 2 || emitted[0].receipt == nil || emitted[len(emitted)-1].receipt == emitted[0].receipt {
 		t.stopAfterNack() // the source emits the next batch only after the last one is settled
 		return
 	}
 	first := emitted[0]
 	for _, e := range slices.Backward(emitted) {
-		if e.ack != first.ack {
-			e.ack.settle(nil)
+		if e.receipt != first.receipt {
+			e.receipt.settle(nil)
 		}
 	}
-	first.ack.settle(errNack)
+	first.receipt.settle(errNack)
 	after := len(t.out.state().emitted)
 	t.out.update(func() { t.out.ackPolicy = func(int) (bool, error) { return true, nil } })
 	if t.out.state().returned {

@@ -54,7 +54,7 @@ func (h SourceHarness) checkFirstGap(c *check) {
 // checkReconnect cuts the connection, and sends until the source emits an event again.
 func (h SourceHarness) checkReconnect(c *check) {
 	opts := optionsOf(c, h.Type, h.Reachable)
-	cut := func() { c.hook(func() { h.Disconnect(c) }) }
+	cut := func() { c.callHook(func() { h.Disconnect(c) }) }
 	if h.Disconnect == nil {
 		var relays []*proxy
 		addresses(opts, func(addr string) string {

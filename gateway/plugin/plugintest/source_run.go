@@ -150,11 +150,11 @@ func (h SourceHarness) checkRunAgain(c *check) {
 func (s *suite) recordSent(c *check, payloads []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sent == nil {
-		s.sent = map[string]string{}
+	if s.sentBy == nil {
+		s.sentBy = map[string]string{}
 	}
 	for _, p := range payloads {
-		s.sent[p] = c.rule
+		s.sentBy[p] = c.rule
 	}
 }
 
@@ -162,6 +162,6 @@ func (s *suite) recordSent(c *check, payloads []string) {
 func (s *suite) sentByOtherRule(c *check, payload string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rule, sent := s.sent[payload]
+	rule, sent := s.sentBy[payload]
 	return sent && rule != c.rule
 }

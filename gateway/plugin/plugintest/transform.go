@@ -59,7 +59,7 @@ func NewTransform(t testing.TB, typ plugin.TransformType, options string, env pl
 	}
 	tr, err := typ.Build(opts, env)
 	if err != nil {
-		t.Fatal(located(err, body))
+		t.Fatal(locate(err, body))
 	}
 	t.Cleanup(func() {
 		if c, ok := tr.(plugin.Closer); ok {
@@ -99,7 +99,7 @@ const (
 )
 
 func transformRules(h TransformHarness) []rule {
-	s := subject[plugin.Transform]{typ: h.Type, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, works: h.works}
+	s := subject[plugin.Transform]{typ: h.Type, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse}
 	if opts := h.setFirstOptions; opts != nil && h.hasServer() {
 		s.unreachable = func(opts any) {
 			h.setFirstOptions(opts)
@@ -154,7 +154,7 @@ func (h TransformHarness) use(c *check, i *instance[plugin.Transform]) {
 	}
 }
 
-func (h TransformHarness) works(c *check, i *instance[plugin.Transform]) error {
+func (h TransformHarness) tryUse(c *check, i *instance[plugin.Transform]) error {
 	if len(h.Cases) == 0 || h.Stateful {
 		h.use(c, i)
 		return nil

@@ -108,7 +108,7 @@ func (h TransformHarness) runCase(c *check, i *instance[plugin.Transform], tc Tr
 	}
 	for k, e := range out {
 		if tc.Check != nil {
-			c.hook(func() { tc.Check(c, k, e) })
+			c.callHook(func() { tc.Check(c, k, e) })
 		} else if !sameMetadata(e, before) {
 			return fmt.Sprintf("fields other than the payload have changed: %+v", e)
 		}

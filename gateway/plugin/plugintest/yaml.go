@@ -23,7 +23,7 @@ func configure[T any](c *check, typ plugin.Type[T], text string) (*instance[T], 
 		return nil, err
 	}
 	i, err := tryBuild(c, typ, Name, opts)
-	return i, located(err, body)
+	return i, locate(err, body)
 }
 
 // parse parses the options of a component.
@@ -68,8 +68,8 @@ func decode[T any](c *check, typ plugin.Type[T], body *yaml.Node) (opts any, err
 	return opts, nil
 }
 
-// located adds the position of the option to a [plugin.OptionError].
-func located(err error, body *yaml.Node) error {
+// locate adds the position of the option to a [plugin.OptionError].
+func locate(err error, body *yaml.Node) error {
 	var oe *plugin.OptionError
 	if errors.As(err, &oe) {
 		at := positions{}
