@@ -64,7 +64,7 @@ func (o *recordingOutput) Ready() {
 	o.notify()
 }
 
-var errAfterRun = errors.New("Run has returned")
+var errAfterRun = errors.New("the call of Run has returned")
 
 // Emit is part of [plugin.Output].
 func (o *recordingOutput) Emit(ctx context.Context, b event.Batch) error {

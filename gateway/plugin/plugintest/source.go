@@ -227,7 +227,7 @@ func (h SourceHarness) tryUse(c *check, i *instance[plugin.Source]) error {
 	t.cancel()
 	err := c.await("Run", t.done)
 	if !ready && err == nil {
-		err = errors.New("Run does not call Ready")
+		err = errors.New("the source does not call Ready")
 	}
 	return err
 }
