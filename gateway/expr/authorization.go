@@ -37,30 +37,30 @@ func (a *Authorization) UnmarshalText(text []byte) (err error) {
 // if its [Evaluator.EventKey] is the same and not "". The key is "" if the client has no such claim, or one
 // that equals nothing. keyed is false if a is no such equality: then use [Authorization.For].
 func (a Authorization) ClaimKey(claims map[string]any) (text string, keyed bool) {
-	if a.rule == nil || a.rule.key == nil {
+	if a.rule == nil || a.rule.keyClause == nil {
 		return "", false
 	}
-	return string(appendKey(nil, claimOf(goValue(claims, true), a.rule.claim))), true
+	return string(appendKey(nil, claimOf(goValue(claims, true), a.rule.keyClaim))), true
 }
 
 // EventKey appends the comparison key of an event, for [Authorization.ClaimKey]. It appends nothing if the
 // event's value equals nothing: then no client may see the event.
 func (x *Evaluator) EventKey(dst []byte, a Authorization, ev *event.Event) []byte {
-	x.sight.look(a.rule, value{}, ev)
-	return appendKey(dst, a.rule.key.value(&x.sight))
+	x.state.reset(a.rule, value{}, ev)
+	return appendKey(dst, a.rule.keyClause.value(&x.state))
 }
 
 // For returns the condition for a client with claims. complete reports whether the client has all claims that the
 // rule requires. A claim that the rule reads by ??, == nil or get is not required. An empty
 // text counts as missing.
 func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
-	r := &right{rule: a.rule, claims: goValue(claims, true)}
-	for _, path := range a.rule.required {
+	r := &clientRule{rule: a.rule, claims: goValue(claims, true)}
+	for _, path := range a.rule.requiredClaims {
 		if claimOf(r.claims, path).kind <= null {
 			return c, false
 		}
 	}
-	return Condition{&program{source: a.rule.source, whole: -1, right: r}}, true
+	return Condition{&program{source: a.rule.source, onlyLookup: -1, clientRule: r}}, true
 }
 
 // ReadClaims returns the part of claims that the rule reads, as JSON. Clients with the same part have the same
@@ -71,10 +71,10 @@ func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 		return "", nil
 	}
 	var read any = claims
-	if !a.rule.whole {
+	if !a.rule.readsAllClaims {
 		values := map[string]any{}
-		for _, path := range a.rule.named {
-			if v, there := deepest(claims, path); there {
+		for _, path := range a.rule.claimsRead {
+			if v, found := deepest(claims, path); found {
 				name, err := json.Marshal(path)
 				if err != nil {
 					return "", err
@@ -88,9 +88,9 @@ func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 	return string(text), err
 }
 
-// deepest returns the value at a path of claims, or the last value on the path if the path ends early. there is
-// false if the first name of the path is missing.
-func deepest(claims map[string]any, path []string) (v any, there bool) {
+// deepest returns the value at a path of claims, or the last value on the path if the path ends early. found
+// is false if the first name of the path is missing.
+func deepest(claims map[string]any, path []string) (v any, found bool) {
 	v = claims
 	for i, name := range path {
 		object, ok := v.(map[string]any)
@@ -109,16 +109,16 @@ func (a Authorization) ReadsField(field string) bool {
 	return a.rule != nil && a.rule.readsField(field)
 }
 
-// right is a rule with the claims of one client.
-type right struct {
+// clientRule is a rule with the claims of one client.
+type clientRule struct {
 	rule   *rule
 	claims value
 }
 
-// holds reports whether a right is true for an event; unknown is not true.
-func (x *Evaluator) holds(r *right, ev *event.Event) bool {
-	x.sight.look(r.rule, r.claims, ev)
-	return r.rule.root.value(&x.sight).is(true)
+// permits reports whether the rule is true for an event; unknown is not true.
+func (x *Evaluator) permits(r *clientRule, ev *event.Event) bool {
+	x.state.reset(r.rule, r.claims, ev)
+	return r.rule.root.value(&x.state).is(true)
 }
 
 // claimOf returns the value at a path of claims.

@@ -9,7 +9,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// payloads are an order of usual size, and a large one.
+// payloads returns an order of usual size, and a large one.
 func payloads() map[string][]byte {
 	order := `{"operation":"INSERT","timestamp":"2024-01-02T03:04:05.678901+00:00","order":{"id":12345,"customer_name":"Ada Lovelace","product":"Analytical Engine","amount":1234.50,"status":"pending","created_at":"2024-01-02T03:04:05.678901+00:00","updated_at":"2024-01-02T03:04:05.678901+00:00","note":"left at the door, as asked"%s}}`
 	var lines []string

@@ -33,11 +33,11 @@ type program struct {
 	code    *vm.Program
 	tree    rawjson.Tree
 	lookups []lookup
-	// What the program is where it is no more than that: a lookup, else -1, or the
-	// JSON of a constant, else nil.
-	whole    int
-	constant []byte
-	right    *right // of a client, in the place of code
+	// onlyLookup is the number of the lookup that the program consists of, else -1. constant is the JSON of the
+	// constant that it consists of, else nil.
+	onlyLookup int
+	constant   []byte
+	clientRule *clientRule // replaces code for a condition of a client
 }
 
 // Compile compiles source. Its error has the position in source.
@@ -68,7 +68,7 @@ func (c *Condition) UnmarshalText(text []byte) (err error) {
 		return err
 	}
 	if b, ok := c.code.Node().(*ast.BinaryNode); ok && slices.Contains(arithmetic, b.Operator) {
-		return at(wrongExpression, c.source, b.Location().From, "a condition is true or false, and "+b.Operator+" is neither")
+		return errorAt(wrongExpression, c.source, b.Location().From, "a condition is true or false, and "+b.Operator+" is neither")
 	}
 	return nil
 }
@@ -96,19 +96,19 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 	if strings.TrimSpace(source) == "" {
 		return nil, errors.New("the expression is empty")
 	}
-	p := &program{source: source, whole: -1}
-	r := &rewriter{program: p, before: map[ast.Node]ast.Node{}, names: map[ast.Node]bool{}}
+	p := &program{source: source, onlyLookup: -1}
+	r := &rewriter{program: p, originals: map[ast.Node]ast.Node{}, lookupNames: map[ast.Node]bool{}}
 	opts = append(append(opts, language...), exprlang.Patch(r))
 	code, err := exprlang.Compile(source, opts...)
-	if r.wrong != nil { // more to the point
-		return nil, r.wrong
+	if r.err != nil { // it is more precise than the error of the compiler
+		return nil, r.err
 	}
 	if err != nil {
-		return nil, readable(wrongExpression, source, err)
+		return nil, expressionError(wrongExpression, source, err)
 	}
 	p.code = code
 	if n, ok := lookupOf(code.Node()); ok {
-		p.whole = n
+		p.onlyLookup = n
 	}
 	switch n := code.Node().(type) {
 	case *ast.StringNode:
@@ -119,31 +119,32 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 	return p, err
 }
 
-// readable turns the library's multi-line error into one line that points into
-// the expression; what says what is wrong.
-func readable(what, source string, err error) error {
+// expressionError turns the library's multi-line error into one line with the column in the expression. The line
+// begins with what.
+func expressionError(what, source string, err error) error {
 	var fe *file.Error
 	if !errors.As(err, &fe) {
-		return fmt.Errorf("%s `%s`: %s", what, source, plainer.Replace(err.Error()))
+		return fmt.Errorf("%s `%s`: %s", what, source, plainWords.Replace(err.Error()))
 	}
-	return at(what, source, fe.Column, fe.Message)
+	return errorAt(what, source, fe.Column, fe.Message)
 }
 
-// plainer replaces Go's words by those of the expression language, and adds a hint.
-var plainer = strings.NewReplacer(
+// plainWords replaces Go's words in errors by those of the expression language, and adds hints.
+var plainWords = strings.NewReplacer(
 	"<nil>", "nil", "interface conversion: interface {} is ", "it is ", "[]interface {}", "list", "map[string]interface {}", "object",
 	"reflect.Value.MapIndex: value of type int is not assignable to type string", "an object has no elements",
 	`unexpected token Operator("=")`, "unexpected =; write == to compare",
 	`unexpected token Identifier("AND")`, "unexpected AND; write && or and", `unexpected token Identifier("OR")`, "unexpected OR; write || or or",
 )
 
-// What is wrong with an expression as it stands, and with one over some event.
+// The beginnings of errors: an expression does not compile, or it fails for an event.
 const (
 	wrongExpression = "wrong expression"
 	cannotEvaluate  = "cannot evaluate"
 )
 
-func at(what, source string, column int, text string) error {
-	text = plainer.Replace(text)
+// errorAt returns an error with the column, which counts from 0.
+func errorAt(what, source string, column int, text string) error {
+	text = plainWords.Replace(text)
 	return fmt.Errorf("%s `%s` at column %d: %s", what, source, column+1, text)
 }

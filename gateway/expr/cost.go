@@ -17,17 +17,17 @@ const (
 	maxNodes = 200
 	// maxNesting bounds the nesting of brackets.
 	maxNesting = 20
-	// maxAdditions bounds the +, which join texts: a + a + a is longer than a.
+	// maxAdditions bounds the operators +, because they join texts: a + a + a is longer than a.
 	maxAdditions = 2
-	// maxPatterns bounds what stands behind matches, and maxInstructions their programs
-	// together: a match takes a time in proportion to the text and to the program.
+	// maxPatterns bounds the patterns of matches, and maxInstructions the total size of their programs: the time
+	// of a match is proportional to the text and to the program.
 	maxPatterns     = 5
 	maxInstructions = 300
 )
 
 // tooCostly returns the error of an expression that exceeds a bound.
-func tooCostly(found int, what string, most int, hint string) error {
-	return fmt.Errorf("this filter costs too much: at most %d %s are allowed, and it has %d: %s", most, what, found, hint)
+func tooCostly(found int, what string, limit int, hint string) error {
+	return fmt.Errorf("this filter costs too much: at most %d %s are allowed, and it has %d: %s", limit, what, found, hint)
 }
 
 // checkText checks the bounds that are known before an expression is parsed.
@@ -41,7 +41,7 @@ func checkText(source string) error {
 	return nil
 }
 
-// nesting returns how many brackets of source are open at most, but for those in texts.
+// nesting returns the maximum number of open brackets in source. It ignores brackets in texts.
 func nesting(source string) (most int) {
 	open := 0
 	for i := 0; i < len(source); i++ {
@@ -83,8 +83,8 @@ func (c *costs) Visit(node *ast.Node) {
 	}
 }
 
-// checkTree checks what a parsed expression costs, before it is compiled: that alone would
-// take long for some patterns.
+// checkTree checks the cost of a parsed expression before it is compiled, because some patterns take long to
+// compile.
 func checkTree(tree *ast.Node) error {
 	c := &costs{}
 	ast.Walk(tree, c)
@@ -101,19 +101,18 @@ func checkTree(tree *ast.Node) error {
 	return nil
 }
 
-// instructions returns how many instructions the program of a pattern has, or some more. It
-// does not make the program, which may be large. A pattern that is wrong has none: compiling
-// says so.
+// instructions returns an upper bound of the number of instructions of a pattern's program. It does not compile the
+// pattern, because the program may be large. It returns 0 for an invalid pattern, which the compiler reports.
 func instructions(pattern string) int {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return 0
 	}
-	return programSize(re) + 2 // it fails, and it matches
+	return programSize(re) + 2 // the instructions fail and match
 }
 
-// programSize returns how many instructions a part of a pattern comes to. The parser bounds
-// repetitions of repetitions, so it cannot overflow.
+// programSize returns the number of instructions of a part of a pattern. The parser bounds nested repetitions, so
+// the sum cannot overflow.
 func programSize(re *syntax.Regexp) int {
 	parts := 0
 	for _, sub := range re.Sub {
@@ -126,7 +125,7 @@ func programSize(re *syntax.Regexp) int {
 		return parts
 	case syntax.OpAlternate:
 		return parts + len(re.Sub)
-	case syntax.OpCapture, syntax.OpStar: // a * over what may be nothing has two of its own
+	case syntax.OpCapture, syntax.OpStar: // a * over a part that matches the empty text has two instructions
 		return parts + 2
 	case syntax.OpRepeat:
 		return (parts + 1) * max(re.Max, re.Min, 1)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFiltersThatCostTooMuch are refused before they run, with the bound.
-func TestFiltersThatCostTooMuch(t *testing.T) {
+// TestCostlyFiltersAreRefused proves that filters beyond a bound do not compile, and that the error names the bound.
+func TestCostlyFiltersAreRefused(t *testing.T) {
 	repeated := func(n int, part, between string) string {
 		return strings.TrimSuffix(strings.Repeat(part+between, n), between)
 	}
@@ -48,7 +48,7 @@ func TestFiltersThatCostTooMuch(t *testing.T) {
 	}
 }
 
-// TestInstructions: what is told of a pattern is never less than what its program has.
+// TestInstructions proves that the estimate for a pattern is never less than the size of its program.
 func TestInstructions(t *testing.T) {
 	for _, pattern := range []string{
 		"", "a", "abc", "^abc$", "a|b|cd", "[a-z]+", "(a)(b)", "a*b+c?", "(?i)straße", "x{3}", "x{3,}", "x{0,7}", "(ab|cd){2,5}", "(?:\\pL?){50}z",
@@ -62,11 +62,11 @@ func TestInstructions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if told, has := instructions(pattern), len(prog.Inst); told < has || told > 3*has+10 {
-			t.Errorf("%q: %d instructions are told, it has %d", pattern, told, has)
+		if estimate, size := instructions(pattern), len(prog.Inst); estimate < size || estimate > 3*size+10 {
+			t.Errorf("%q: the estimate is %d instructions, the program has %d", pattern, estimate, size)
 		}
 	}
 	if n := instructions("("); n != 0 {
-		t.Error(fmt.Sprint(n, " for what is no pattern"))
+		t.Error(fmt.Sprint(n, " instructions for an invalid pattern"))
 	}
 }

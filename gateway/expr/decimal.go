@@ -6,9 +6,8 @@ import (
 	"strconv"
 )
 
-// decimal is a number as JSON writes it, taken apart. Its value is 0.DIGITS times 10 to the
-// power of point, where DIGITS are the digits of whole and fraction from first up to, but
-// without, last: neither the first nor the last of them is 0. Zero has none.
+// decimal is a parsed JSON number. Its value is 0.DIGITS times 10 to the power of point. DIGITS are the digits
+// first to last-1 of whole followed by fraction, without leading and trailing zeros. Zero has no digits.
 type decimal struct {
 	negative        bool
 	whole, fraction []byte
@@ -16,11 +15,11 @@ type decimal struct {
 	point           int
 }
 
-// maxExponent bounds the exponents of numbers that rights compare.
+// maxExponent bounds the exponents of numbers that rules compare.
 const maxExponent = 1_000_000
 
-// parseDecimal takes the text of a number apart. It reports false for what JSON does not
-// take as a number, and for exponents beyond [maxExponent].
+// parseDecimal parses the text of a number. ok is false if the text is no JSON number, or if the exponent exceeds
+// [maxExponent].
 func parseDecimal(text []byte) (d decimal, ok bool) {
 	rest := text
 	if len(rest) > 0 && rest[0] == '-' {
@@ -53,7 +52,7 @@ func parseDecimal(text []byte) (d decimal, ok bool) {
 		d.last--
 	}
 	d.point = len(d.whole) - d.first + exponent
-	if d.zero() {
+	if d.isZero() {
 		d.negative, d.point = false, 0
 	}
 	return d, true
@@ -87,7 +86,7 @@ func parseExponent(b []byte) (n int, ok bool) {
 	return n, true
 }
 
-func (d *decimal) zero() bool { return d.first == d.last }
+func (d *decimal) isZero() bool { return d.first == d.last }
 
 func (d *decimal) digit(i int) byte {
 	if i < len(d.whole) {
@@ -96,10 +95,10 @@ func (d *decimal) digit(i int) byte {
 	return d.fraction[i-len(d.whole)]
 }
 
-// compareNumbers returns -1, 0 or 1 where a is less than, equal to or greater than b, in
-// all their digits. It reports false where one of them is no number.
+// compareNumbers returns -1, 0 or 1 if a is less than, equal to or greater than b. It compares all digits. ok is
+// false if one of them is no number.
 func compareNumbers(a, b []byte) (order int, ok bool) {
-	if isCount(a) && isCount(b) { // most are
+	if isNatural(a) && isNatural(b) { // a fast path for most numbers
 		return cmp.Or(cmp.Compare(len(a), len(b)), bytes.Compare(a, b)), true
 	}
 	x, ok := parseDecimal(a)
@@ -119,9 +118,8 @@ func compareNumbers(a, b []byte) (order int, ok bool) {
 	return x.sign() * compareMagnitudes(&x, &y), true
 }
 
-// isCount reports whether a number is written with digits only, as an integer that is not
-// negative is.
-func isCount(text []byte) bool {
+// isNatural reports whether text is a non-negative integer without an exponent.
+func isNatural(text []byte) bool {
 	for _, c := range text {
 		if c < '0' || c > '9' {
 			return false
@@ -132,7 +130,7 @@ func isCount(text []byte) bool {
 
 func (d *decimal) sign() int {
 	switch {
-	case d.zero():
+	case d.isZero():
 		return 0
 	case d.negative:
 		return -1
@@ -155,13 +153,12 @@ func compareMagnitudes(x, y *decimal) int {
 	return cmp.Compare(x.last-i, y.last-j) // the longer one has digits other than 0 left
 }
 
-// zeros are as many as [appendNumber] writes to avoid an exponent.
+// zeros are the zeros that [appendNumber] adds at most before it writes an exponent.
 const zeros = "0000000000000000000000000000000000000000"
 
-// appendNumber appends the one text that all writings of a number share: 7 for 7.0 and
-// 70e-1. It reports false for what is no number.
+// appendNumber appends the normal form of a number: 7 for 7.0 and 70e-1. It returns false if text is no number.
 func appendNumber(dst, text []byte) ([]byte, bool) {
-	if isCount(text) && text[len(text)-1] != '0' {
+	if isNatural(text) && text[len(text)-1] != '0' {
 		return append(dst, text...), true
 	}
 	d, ok := parseDecimal(text)
@@ -193,7 +190,7 @@ func appendNumber(dst, text []byte) ([]byte, bool) {
 	return strconv.AppendInt(append(dst, 'e'), int64(d.point-1), 10), true
 }
 
-// appendDigits appends the digits with the numbers from up to, but without, to.
+// appendDigits appends the digits from to to-1.
 func (d *decimal) appendDigits(dst []byte, from, to int) []byte {
 	for i := from; i < to; i++ {
 		dst = append(dst, d.digit(d.first+i))
@@ -202,4 +199,4 @@ func (d *decimal) appendDigits(dst []byte, from, to int) []byte {
 }
 
 // integer reports whether the number is an integer.
-func (d *decimal) integer() bool { return d.point >= d.last-d.first }
+func (d *decimal) isInteger() bool { return d.point >= d.last-d.first }

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// decode returns what the text of a JSON value stands for.
+// decode returns the Go value of a JSON text.
 func decode(raw []byte) any {
 	switch raw[0] {
 	case '"':
@@ -26,14 +26,14 @@ func decode(raw []byte) any {
 		dec.UseNumber()
 		var v any
 		if err := dec.Decode(&v); err != nil {
-			panic(fmt.Errorf("a part of the payload cannot be decoded: %w", err)) // it was scanned
+			panic(fmt.Errorf("a part of the payload cannot be decoded: %w", err)) // cannot happen: the scanner has accepted it
 		}
 		return numbers(v)
 	}
 	return number(string(raw))
 }
 
-// numbers replaces the texts of numbers in a decoded value.
+// numbers replaces each json.Number in a decoded value by an integer or a float.
 func numbers(v any) any {
 	switch t := v.(type) {
 	case json.Number:
@@ -53,13 +53,13 @@ func numbers(v any) any {
 	return v
 }
 
-// number returns an integer where text is one that fits, else a float.
+// number returns an integer if text is an integer that fits an int, else a float.
 func number(text string) any {
 	if !strings.ContainsAny(text, ".eE") {
 		if n, err := strconv.Atoi(text); err == nil {
 			return n
 		}
 	}
-	f, _ := strconv.ParseFloat(text, 64) // too large is infinite
+	f, _ := strconv.ParseFloat(text, 64) // a number that is too large becomes infinite
 	return f
 }

@@ -22,8 +22,7 @@ var (
 	fixedID    = func() string { return "id" }
 )
 
-// full evaluates source as the language itself does, over a payload that is decoded
-// beforehand.
+// full evaluates source with the language itself, over a decoded payload.
 func full(source string, ev *event.Event) (v any, err error) {
 	dec := json.NewDecoder(bytes.NewReader(ev.Data))
 	dec.UseNumber()
@@ -49,6 +48,7 @@ func full(source string, ev *event.Event) (v any, err error) {
 	return exprlang.Run(code, env)
 }
 
+// lazy evaluates source twice with this package, and returns an error if the results differ.
 func lazy(source string, ev *event.Event) (v any, compiled bool, err error) {
 	e, err := Compile(source)
 	if err != nil {
@@ -58,15 +58,14 @@ func lazy(source string, ev *event.Event) (v any, compiled bool, err error) {
 	if v, err = x.Value(e, ev); err != nil {
 		return nil, true, err
 	}
-	again, err := x.Value(e, ev) // with scratch that was used
-	if err != nil || !equal(v, again) {
-		return nil, true, fmt.Errorf("the second time it is %#v, %w", again, err)
+	second, err := x.Value(e, ev) // with used buffers
+	if err != nil || !equal(v, second) {
+		return nil, true, fmt.Errorf("the second time it is %#v, %w", second, err)
 	}
 	return v, true, nil
 }
 
-// equal is DeepEqual, where not a number is itself, and functions and the like are
-// compared by type.
+// equal is reflect.DeepEqual, except that NaN equals NaN, and functions are compared by type.
 func equal(a, b any) bool {
 	if f, ok := a.(float64); ok && math.IsNaN(f) {
 		g, ok := b.(float64)
@@ -151,8 +150,8 @@ func expressions(depth int, vars ...string) *rapid.Generator[string] {
 	})
 }
 
-// TestLazyIsFull compares lazy evaluation with that over a decoded payload.
-func TestLazyIsFull(t *testing.T) {
+// TestLazyEqualsFull proves that lazy evaluation gives the same result as evaluation over a decoded payload.
+func TestLazyEqualsFull(t *testing.T) {
 	values, failures := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		source := expressions(3).Draw(t, "source")
@@ -160,7 +159,7 @@ func TestLazyIsFull(t *testing.T) {
 		ev.Data = []byte(documents(3).Draw(t, "document"))
 		want, wantErr := full(source, &ev)
 		got, compiled, err := lazy(source, &ev)
-		if !compiled && strings.Contains(err.Error(), "event has no") { // it refuses more
+		if !compiled && strings.Contains(err.Error(), "event has no") { // this package refuses more expressions
 			return
 		}
 		if (err != nil) != (wantErr != nil) || err == nil && !equal(got, want) {
@@ -178,10 +177,11 @@ func TestLazyIsFull(t *testing.T) {
 	}
 }
 
-// unordered are functions whose results have no order, and so differ from call to call.
+// unordered are functions whose results have no order, so that they differ between calls.
 var unordered = regexp.MustCompile(`keys|values|toPairs|rand`)
 
-func FuzzLazyIsFull(f *testing.F) {
+// FuzzLazyEqualsFull is TestLazyEqualsFull for any source and any payload.
+func FuzzLazyEqualsFull(f *testing.F) {
 	f.Add(`operation == "INSERT" && order.amount > 100`, sample.Data)
 	f.Add(`let a = order?.id; filter(order.tags, # != a)[0]`, []byte(`{"order":{"id":"x","tags":["x","y"],"tags":["z"]}}`))
 	f.Add(`payload[0].a ?? event.attrs.pattern`, []byte(`[{"a":null}]`))
@@ -193,11 +193,11 @@ func FuzzLazyIsFull(f *testing.F) {
 		ev := *sample
 		ev.Data = doc
 		got, compiled, err := lazy(source, &ev)
-		if !compiled { // it refuses more: functions that do not exist, $env
+		if !compiled { // this package refuses more expressions: unknown functions, $env
 			return
 		}
 		want, wantErr := full(source, &ev)
-		if wantErr != nil && strings.Contains(wantErr.Error(), "type func(") { // a field called count is a field here, and a function there
+		if wantErr != nil && strings.Contains(wantErr.Error(), "type func(") { // a field called count is a field here, and a function in the language
 			return
 		}
 		if (err != nil) != (wantErr != nil) || err == nil && !equal(got, want) {

@@ -13,13 +13,17 @@
 //
 // A program reads lazily: compile.go replaces every chain of members, such as
 // order.amount, by a lookup. The first lookup finds the values of all lookups
-// in one pass over the raw bytes (lookup.go), and each decodes only its own value
+// in one pass over the raw bytes (lookup.go). Each lookup decodes only its own value
 // (decode.go). The result is the same as with decoding the whole payload first.
 //
 // An authorization rule (authorization.go) is evaluated in three-valued
-// logic: rule.go has its parts, rule_logic.go the operators, truth.go the values,
+// logic: rule.go has its parts, rule_logic.go the operators, value.go the values,
 // decimal.go the numbers, and rule_compile.go the compiler.
 //
 // Programs are compiled once and are immutable. An Evaluator has buffers of its own, so that goroutines
 // share nothing.
+//
+// The package has more than 2,500 lines, because expressions, filters and rules are kinds of one language.
+// They share the parser, the lookups and the errors, and the tests compare their results. Separate packages would
+// have to export all of that.
 package expr

@@ -18,15 +18,15 @@ type Evaluator struct {
 	newID func() string
 	vm    vm.VM
 	env   map[string]any // the functions
-	sight sight          // of rights
+	state ruleState      // of the rule
 
-	// Of the evaluation under way.
-	program *program
-	event   *event.Event
-	values  []any // by lookup
-	found   bool  // whether spans is filled
-	spans   []rawjson.Span
-	payload error // what is wrong with it
+	// The state of the current evaluation.
+	program    *program
+	event      *event.Event
+	values     []any // by the number of the lookup
+	found      bool  // whether spans is filled
+	spans      []rawjson.Span
+	payloadErr error // the payload is not JSON
 }
 
 // NewEvaluator returns an Evaluator whose functions now and uuid call clock and newID.
@@ -41,14 +41,14 @@ func (x *Evaluator) Value(e Expression, ev *event.Event) (any, error) {
 
 // True reports whether c is true for ev.
 func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
-	if c.program.right != nil {
-		return x.holds(c.program.right, ev), nil
+	if c.program.clientRule != nil {
+		return x.permits(c.program.clientRule, ev), nil
 	}
 	v, err := x.run(c.program, ev)
 	if err != nil {
 		return false, err
 	}
-	return v.(bool), nil // the compiler saw to it
+	return v.(bool), nil // the compiler has checked the type
 }
 
 // AppendJSON appends the result of e for ev as JSON. A field of the payload
@@ -57,7 +57,7 @@ func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byt
 	if e.program.constant != nil {
 		return append(dst, e.program.constant...), nil
 	}
-	if raw, err := x.copied(e.program, ev); raw != nil || err != nil {
+	if raw, err := x.rawField(e.program, ev); raw != nil || err != nil {
 		return append(dst, raw...), err
 	}
 	v, err := x.run(e.program, ev)
@@ -70,7 +70,7 @@ func (x *Evaluator) AppendJSON(dst []byte, e Expression, ev *event.Event) ([]byt
 // Text appends the result of e for ev, as [AppendText] does, and reports whether it
 // is nil. A field of the payload is copied: a number keeps all its digits.
 func (x *Evaluator) Text(dst []byte, e Expression, ev *event.Event) (text []byte, isNil bool, err error) {
-	raw, err := x.copied(e.program, ev)
+	raw, err := x.rawField(e.program, ev)
 	switch {
 	case err != nil:
 		return dst, false, err
@@ -88,44 +88,44 @@ func (x *Evaluator) Text(dst []byte, e Expression, ev *event.Event) (text []byte
 	return dst, v == nil, err
 }
 
-// copied returns the text of the field that p consists of, as it stands in the payload;
-// nil where p is more than that, or there is no such field.
-func (x *Evaluator) copied(p *program, ev *event.Event) ([]byte, error) {
-	if p.whole < 0 || p.lookups[p.whole].root == eventName {
+// rawField returns the unchanged text of the field that p consists of. It returns nil if p does not consist of one
+// field, or if there is no such field.
+func (x *Evaluator) rawField(p *program, ev *event.Event) ([]byte, error) {
+	if p.onlyLookup < 0 || p.lookups[p.onlyLookup].root == eventName {
 		return nil, nil
 	}
-	x.begin(p, ev)
+	x.prepare(p, ev)
 	if err := p.tree.Find(ev.Data, x.spans); err != nil {
 		return nil, err
 	}
-	places := p.lookups[p.whole].places
-	if s := x.spans[places[len(places)-1]]; s.Found() {
+	nodes := p.lookups[p.onlyLookup].nodes
+	if s := x.spans[nodes[len(nodes)-1]]; s.Found() {
 		return s.Of(ev.Data), nil
 	}
 	return nil, nil
 }
 
 func (x *Evaluator) run(p *program, ev *event.Event) (any, error) {
-	x.begin(p, ev)
+	x.prepare(p, ev)
 	v, err := x.vm.Run(p.code, x.env)
-	if x.payload != nil {
-		return nil, x.payload
+	if x.payloadErr != nil {
+		return nil, x.payloadErr
 	}
 	if err != nil {
-		return nil, readable(cannotEvaluate, p.source, err)
+		return nil, expressionError(cannotEvaluate, p.source, err)
 	}
 	return v, nil
 }
 
-// begin prepares for an evaluation.
-func (x *Evaluator) begin(p *program, ev *event.Event) {
+// prepare resets the state for an evaluation.
+func (x *Evaluator) prepare(p *program, ev *event.Event) {
 	if x.env == nil {
 		if x.clock == nil {
 			x.clock, x.newID = time.Now, NewUUID
 		}
 		x.env = map[string]any{getName: x.get, "now": x.now, "uuid": x.uuid}
 	}
-	x.program, x.event, x.found, x.payload = p, ev, false, nil
+	x.program, x.event, x.found, x.payloadErr = p, ev, false, nil
 	x.values = x.values[:0]
 	for range p.lookups {
 		x.values = append(x.values, unread{})

@@ -57,7 +57,7 @@ func TestNowIsISOWithMilliseconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var x Evaluator
-	// A program that looks at nothing works on bytes that are no JSON, too.
+	// A program that reads no field works over a payload that is not JSON.
 	v, err := x.Value(e, &event.Event{Data: []byte("\xff")})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestConditions(t *testing.T) {
 		`"b" in order.tags`:                            "true",
 		`order.missing == nil`:                         "true",
 		`order.missing > 1`:                            "error",
-		`order.note`:                                   "false", // nil is no
+		`order.note`:                                   "false", // nil is false
 		`missing.deeper == nil`:                        "error",
 	} {
 		var c Condition
@@ -111,7 +111,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestWrongExpressionsPointIntoThemselves(t *testing.T) {
+// TestErrorsNameTheColumn proves that the error of an expression has its position and a hint.
+func TestErrorsNameTheColumn(t *testing.T) {
 	for source, want := range map[string]string{
 		`order.amount >`: "at column 14: unexpected token EOF",
 		`foo(1)`:         "at column 1: there is no function foo",
@@ -126,7 +127,8 @@ func TestWrongExpressionsPointIntoThemselves(t *testing.T) {
 	}
 }
 
-func TestConditionsAreTrueOrFalse(t *testing.T) {
+// TestConditionsMustBeBoolean proves that a condition with a result of another type does not compile.
+func TestConditionsMustBeBoolean(t *testing.T) {
 	for source, want := range map[string]string{
 		`order.amount + 1`: "at column 14: a condition is true or false, and + is neither",
 		`"text"`:           "expected bool",

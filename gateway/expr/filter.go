@@ -9,9 +9,9 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// harmless are the functions that a filter may call: their work and their result are no
-// larger than their arguments. See filter_shape.go for the arguments.
-var harmless = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix", "int", "float", "string", "abs", "ceil", "floor", "round", "min", "max", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "first", "last", "get", "type", "coalesce"}
+// filterFunctions are the functions that a filter may call: the size of their work and result is bounded by their
+// arguments. filter_shape.go bounds the arguments.
+var filterFunctions = []string{"len", "lower", "upper", "trim", "trimPrefix", "trimSuffix", "int", "float", "string", "abs", "ceil", "floor", "round", "min", "max", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "first", "last", "get", "type", "coalesce"}
 
 // CompileFilter compiles a condition of a client. It returns an error if the condition exceeds a bound (see cost.go),
 // has a loop, or could make large values. So the time of an evaluation is bounded by the size of the event, and
@@ -22,23 +22,23 @@ func CompileFilter(source string) (c Condition, err error) {
 	}
 	tree, err := parser.Parse(source)
 	if err != nil {
-		return c, readable(wrongExpression, source, err)
+		return c, expressionError(wrongExpression, source, err)
 	}
 	v := &filterVisitor{source: source}
 	ast.Walk(&tree.Node, v)
-	if len(v.lists) > 0 && v.wrong == nil {
-		v.wrong = at(wrongExpression, source, v.lists[0].Location().From, "a list [] "+wantIn)
+	if len(v.lists) > 0 && v.err == nil {
+		v.err = errorAt(wrongExpression, source, v.lists[0].Location().From, "a list [] "+wantIn)
 	}
-	if v.wrong != nil {
-		return c, v.wrong
+	if v.err != nil {
+		return c, v.err
 	}
 	if err := checkTree(&tree.Node); err != nil {
 		return c, err
 	}
 	m := &matcher{source: source}
 	c.program, err = compile(source, append(m.options(), exprlang.AsBool(), exprlang.MaxNodes(maxNodes))...)
-	if m.wrong != nil {
-		return Condition{}, m.wrong
+	if m.err != nil {
+		return Condition{}, m.err
 	}
 	return c, err
 }
@@ -46,14 +46,14 @@ func CompileFilter(source string) (c Condition, err error) {
 // filterVisitor finds nodes that a filter may not have.
 type filterVisitor struct {
 	source string
-	lists  []ast.Node // that stand behind no in
-	wrong  error      // the first
+	lists  []ast.Node // lists that are not the right side of in
+	err    error      // the first
 }
 
 // Visit is part of [ast.Visitor].
 func (v *filterVisitor) Visit(node *ast.Node) {
-	if wrong := v.shape(*node); wrong != "" && v.wrong == nil {
-		v.wrong = at(wrongExpression, v.source, (*node).Location().From, wrong)
+	if problem := v.shapeProblem(*node); problem != "" && v.err == nil {
+		v.err = errorAt(wrongExpression, v.source, (*node).Location().From, problem)
 	}
 	what := ""
 	switch n := (*node).(type) {
@@ -71,18 +71,18 @@ func (v *filterVisitor) Visit(node *ast.Node) {
 			}
 		}
 	case *ast.BuiltinNode:
-		if !slices.Contains(harmless, n.Name) {
+		if !slices.Contains(filterFunctions, n.Name) {
 			what = n.Name + "()"
 		}
 	case *ast.CallNode:
-		if id, ok := n.Callee.(*ast.IdentifierNode); !ok || !slices.Contains(harmless, id.Value) {
+		if id, ok := n.Callee.(*ast.IdentifierNode); !ok || !slices.Contains(filterFunctions, id.Value) {
 			what = "calls such as this"
 			if ok {
 				what = id.Value + "()"
 			}
 		}
 	}
-	if what != "" && v.wrong == nil {
-		v.wrong = at(wrongExpression, v.source, (*node).Location().From, fmt.Sprintf("a filter cannot use %s: it is evaluated for every event", what))
+	if what != "" && v.err == nil {
+		v.err = errorAt(wrongExpression, v.source, (*node).Location().From, fmt.Sprintf("a filter cannot use %s: it is evaluated for every event", what))
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// ofOneValue are the functions and operators that go over a text in a filter: their first
-// operand must be no larger than one value of the event.
-var ofOneValue = []string{"lower", "upper", "trim", "trimPrefix", "trimSuffix", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "len", "matches", "contains", "startsWith", "endsWith"}
+// textScanning are the functions and operators that scan a text. In a filter their first operand must not be larger
+// than one value of the event.
+var textScanning = []string{"lower", "upper", "trim", "trimPrefix", "trimSuffix", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix", "len", "matches", "contains", "startsWith", "endsWith"}
 
 // sameSize are the functions that return a text or a part of their first argument.
 var sameSize = []string{"lower", "upper", "trim", "trimPrefix", "trimSuffix", "get", "first", "last"}
 
-// What a filter must have in the place of what would make large values.
+// The hints for expressions that could make large values.
 const (
 	wantOneValue = "takes one field here, or a function such as lower() of one, and nothing that is put together"
 	wantField    = "takes a field here: write string(order.id)"
@@ -25,9 +25,9 @@ const (
 	wantIn       = "can be written in a filter only behind in, and of constants: status in [\"new\", \"paid\"]"
 )
 
-// shape says what is wrong with a node that could make a value larger than those of the event, "" where
-// nothing is. Lists are noted until the operator in that they stand behind is seen.
-func (v *filterVisitor) shape(node ast.Node) string {
+// shapeProblem returns the problem of a node that could make a value larger than those of the event, else "". It
+// collects lists, and removes a list when it visits the operator in whose right side the list is.
+func (v *filterVisitor) shapeProblem(node ast.Node) string {
 	switch n := node.(type) {
 	case *ast.ArrayNode:
 		v.lists = append(v.lists, n)
@@ -37,28 +37,28 @@ func (v *filterVisitor) shape(node ast.Node) string {
 		if list, ok := n.Right.(*ast.ArrayNode); ok && n.Operator == "in" && constants(list) {
 			v.lists = slices.DeleteFunc(v.lists, func(l ast.Node) bool { return l == list })
 		}
-		if slices.Contains(ofOneValue, n.Operator) && !oneValue(n.Left) {
+		if slices.Contains(textScanning, n.Operator) && !oneValue(n.Left) {
 			return n.Operator + " " + wantOneValue
 		}
 	case *ast.BuiltinNode:
-		return arguments(n.Name, n.Arguments)
+		return argumentProblem(n.Name, n.Arguments)
 	case *ast.CallNode:
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
-			return arguments(id.Value, n.Arguments)
+			return argumentProblem(id.Value, n.Arguments)
 		}
 	}
 	return ""
 }
 
-// arguments says what is wrong with those of a call.
-func arguments(name string, args []ast.Node) string {
+// argumentProblem returns the problem of the arguments of a call, else "".
+func argumentProblem(name string, args []ast.Node) string {
 	switch {
 	case len(args) == 0:
 	case name == "string" && !isPath(args[0]):
 		return name + "() " + wantField
-	case slices.Contains(ofOneValue, name) && !oneValue(args[0]):
+	case slices.Contains(textScanning, name) && !oneValue(args[0]):
 		return name + "() " + wantOneValue
-	case name == "trim" && len(args) > 1: // it takes text times characters
+	case name == "trim" && len(args) > 1: // the time of trim is proportional to text times characters
 		if _, literal := args[1].(*ast.StringNode); !literal {
 			return name + "() " + wantCutset
 		}
@@ -84,7 +84,7 @@ func isConstant(node ast.Node) bool {
 	return false
 }
 
-// isPath reports whether a node is a field, or what is below one.
+// isPath reports whether a node is a field, or a part of one.
 func isPath(node ast.Node) bool {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
@@ -101,8 +101,8 @@ func isPath(node ast.Node) bool {
 	return false
 }
 
-// oneValue reports whether a node is at most as large as one value of the event, or of the
-// filter: it chooses, cuts or rewrites, and joins nothing.
+// oneValue reports whether the result of a node is at most as large as one value of the event or of the filter.
+// Such a node selects, cuts or maps a value, and joins no values.
 func oneValue(node ast.Node) bool {
 	if isPath(node) || isConstant(node) {
 		return true
@@ -127,17 +127,17 @@ func oneValue(node ast.Node) bool {
 	return false
 }
 
-// maxMatched bounds in bytes the text that a pattern of a filter looks at.
+// maxMatched bounds the text that a filter matches with a pattern, in bytes.
 const maxMatched = 64 << 10
 
-// matchName is the function that filters match by. Nobody can write it.
+// matchName is the function that replaces the operator matches in filters. Expressions cannot contain this name.
 const matchName = "$match"
 
-// matcher puts a function that bounds the text in the place of the operator matches.
+// matcher replaces the operator matches by a function that bounds the text.
 type matcher struct {
 	source   string
 	patterns []*regexp.Regexp
-	wrong    error // the first
+	err      error // the first
 }
 
 // Visit is part of [ast.Visitor].
@@ -146,9 +146,9 @@ func (m *matcher) Visit(node *ast.Node) {
 	if !ok || n.Operator != "matches" {
 		return
 	}
-	pattern, err := regexp.Compile(n.Right.(*ast.StringNode).Value) // the visitor of filters saw to it
-	if err != nil && m.wrong == nil {
-		m.wrong = at(wrongExpression, m.source, n.Location().From, err.Error())
+	pattern, err := regexp.Compile(n.Right.(*ast.StringNode).Value) // filterVisitor has checked it
+	if err != nil && m.err == nil {
+		m.err = errorAt(wrongExpression, m.source, n.Location().From, err.Error())
 	}
 	m.patterns = append(m.patterns, pattern)
 	call := &ast.CallNode{Callee: &ast.IdentifierNode{Value: matchName}, Arguments: []ast.Node{n.Left, &ast.IntegerNode{Value: len(m.patterns) - 1}}}
@@ -156,12 +156,12 @@ func (m *matcher) Visit(node *ast.Node) {
 	ast.Patch(node, call)
 }
 
-// options are those of the compiler that have a filter match so.
+// options returns the compiler options that install the function.
 func (m *matcher) options() []exprlang.Option {
 	return []exprlang.Option{exprlang.Patch(m), exprlang.Function(matchName, m.match, new(func(string, int) bool))}
 }
 
-// match matches a text with a pattern, by its number. Nothing matches no pattern.
+// match reports whether a text matches the pattern with a number. nil matches no pattern.
 func (m *matcher) match(args ...any) (any, error) {
 	switch text := args[0].(type) {
 	case nil:

@@ -8,8 +8,9 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// TestFiltersThatMultiply: what makes a value larger than those of the event is refused.
-func TestFiltersThatMultiply(t *testing.T) {
+// TestFiltersWithLargeValuesAreRefused proves that a filter does not compile if it could make a value larger than
+// those of the event, and that similar harmless filters do.
+func TestFiltersWithLargeValuesAreRefused(t *testing.T) {
 	for source, want := range map[string]string{
 		`string([a, a, a]) matches "x"`:           "takes a field here",
 		`string({"a": a}) contains "x"`:           "an object {}",
@@ -65,7 +66,8 @@ func TestFiltersThatMultiply(t *testing.T) {
 	}
 }
 
-// TestPatternsOverLongTexts are errors in filters, and none in conditions of the configuration.
+// TestPatternsOverLongTexts proves that a match of a long text is an error in a filter, and none in a condition of
+// the configuration.
 func TestPatternsOverLongTexts(t *testing.T) {
 	const source = `a matches "^x+$"`
 	filter, err := CompileFilter(source)

@@ -16,16 +16,16 @@ var functionNames = []string{"now", "uuid", "hash", "coalesce"}
 
 // language is the environment of every program.
 var language = []exprlang.Option{
-	// Those of the evaluator, which are called without an allocation.
-	exprlang.Env(map[string]any{getName: fast, "now": fast, "uuid": fast}),
+	// The functions of the Evaluator. They are called without an allocation.
+	exprlang.Env(map[string]any{getName: evaluatorFunction, "now": evaluatorFunction, "uuid": evaluatorFunction}),
 	exprlang.AllowUndefinedVariables(),
 	exprlang.DisableBuiltin("now"),
 	exprlang.Function("hash", hash, new(func(any) string), new(func(any, string) string)),
 	exprlang.Function("coalesce", coalesce),
 }
 
-// fast has the type of the functions that an [Evaluator] brings.
-var fast func(...any) any
+// evaluatorFunction has the type of the functions of an [Evaluator].
+var evaluatorFunction func(...any) any
 
 // hash returns the SHA-256 of a value's text in hexadecimal digits, or with a second
 // argument the HMAC-SHA-256 under that key.

@@ -39,7 +39,7 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 // as JavaScript's Date.toISOString does.
 const ISOMillis = "2006-01-02T15:04:05.000Z"
 
-// appendTime appends t as [ISOMillis] says; the time package is fast at RFC 3339 only.
+// appendTime appends t in the layout [ISOMillis]. It uses RFC 3339, the only layout that package time formats fast.
 func appendTime(dst []byte, t time.Time) []byte {
 	t = t.UTC()
 	dst = t.AppendFormat(dst, time.RFC3339)

@@ -10,9 +10,9 @@ import (
 
 // lookup is a chain of members that a program reads: order.amount.
 type lookup struct {
-	root   string // the name that the chain begins with
-	steps  []step // below payload, or below event
-	places []int  // in the program's tree: of the payload, and after each step
+	root  string // the name that the chain begins with
+	steps []step // below payload, or below event
+	nodes []int  // of the program's tree: the payload, and the value after each step
 }
 
 // step is one member or element of a chain.
@@ -20,12 +20,12 @@ type step struct {
 	name     string
 	index    int
 	element  bool
-	optional bool // written ?. : nil has nil below it
+	optional bool // written ?. : a member of nil is nil
 }
 
 func (l lookup) same(o lookup) bool { return l.root == o.root && slices.Equal(l.steps, o.steps) }
 
-// property is the step as the language has it.
+// property returns the step as a property for the language's runtime.
 func (s step) property() any {
 	if s.element {
 		return s.index
@@ -36,8 +36,8 @@ func (s step) property() any {
 // eventFields are the members of event.
 var eventFields = []string{"id", "source", "channel", "key", "time", "attrs"}
 
-// get is the function getName: it returns what a lookup finds. A panic is how a
-// function fails; the language's machine turns it into an error.
+// get is the function getName. It returns the value of a lookup. A function fails by a panic, which the language's
+// machine turns into an error.
 func (x *Evaluator) get(args ...any) any {
 	n := args[0].(int)
 	if v := x.values[n]; v != (unread{}) {
@@ -48,7 +48,7 @@ func (x *Evaluator) get(args ...any) any {
 	return v
 }
 
-// unread stands for a value that was not looked up yet.
+// unread marks a value that was not looked up yet.
 type unread struct{}
 
 func (x *Evaluator) read(l *lookup) any {
@@ -56,18 +56,18 @@ func (x *Evaluator) read(l *lookup) any {
 		return readEvent(x.event, l.steps)
 	}
 	x.find()
-	last := len(l.places) - 1
-	if s := x.spans[l.places[last]]; s.Found() {
+	last := len(l.nodes) - 1
+	if s := x.spans[l.nodes[last]]; s.Found() {
 		return decode(s.Of(x.event.Data))
 	}
 	at := last - 1
-	for !x.spans[l.places[at]].Found() {
+	for !x.spans[l.nodes[at]].Found() {
 		at--
 	}
-	outer := x.spans[l.places[at]].Of(x.event.Data)
+	outer := x.spans[l.nodes[at]].Of(x.event.Data)
 	var v any
 	switch {
-	case outer[0] == '{' && !l.steps[at].element, at == 0 && l.root != payloadName: // there is no such member
+	case outer[0] == '{' && !l.steps[at].element, at == 0 && l.root != payloadName: // the object has no such member
 		at++
 	default:
 		v = decode(outer)
@@ -75,19 +75,19 @@ func (x *Evaluator) read(l *lookup) any {
 	return fetch(v, l.steps[at:])
 }
 
-// find finds the places of all lookups of the program, once for each event.
+// find finds the spans of all lookups of the program, once for each event.
 func (x *Evaluator) find() {
 	if x.found {
 		return
 	}
 	if err := x.program.tree.Find(x.event.Data, x.spans); err != nil {
-		x.payload = err
+		x.payloadErr = err
 		panic(err)
 	}
 	x.found = true
 }
 
-// fetch goes steps down from v, as the language does.
+// fetch returns the value that steps lead to from v, as the language evaluates them.
 func fetch(v any, steps []step) any {
 	for _, s := range steps {
 		if s.optional && v == nil {

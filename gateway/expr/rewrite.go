@@ -8,16 +8,16 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// getName is the function by which a program looks a place up. Nobody can write it.
+// getName is the function that replaces lookups in a program. Expressions cannot contain this name.
 const getName = "$get"
 
 // rewriter replaces chains of members by lookups. The language's walk visits children
 // first, so a chain grows from its root.
 type rewriter struct {
-	program *program
-	before  map[ast.Node]ast.Node // lookups and what they have replaced
-	names   map[ast.Node]bool     // of the lookups: 1 < a.b < 9 is 1 < a.b && a.b < 9, and a.b is visited twice
-	wrong   error                 // the first
+	program     *program
+	originals   map[ast.Node]ast.Node // the nodes that lookups have replaced
+	lookupNames map[ast.Node]bool     // of the calls of getName, which must not be replaced: 1 < a.b < 9 visits a.b twice
+	err         error                 // the first
 }
 
 // Visit is part of [ast.Visitor].
@@ -29,46 +29,46 @@ func (r *rewriter) Visit(node *ast.Node) {
 		r.member(node, n)
 	case *ast.CallNode:
 		r.call(n)
-	case *ast.VariableDeclaratorNode: // what reads the variable does not read the payload
+	case *ast.VariableDeclaratorNode: // uses of the variable do not read the payload
 		ast.Walk(&n.Expr, undo{r, n.Name})
 	}
 }
 
 func (r *rewriter) report(n ast.Node, format string, args ...any) {
-	if r.wrong == nil {
-		r.wrong = at(wrongExpression, r.program.source, n.Location().From, fmt.Sprintf(format, args...))
+	if r.err == nil {
+		r.err = errorAt(wrongExpression, r.program.source, n.Location().From, fmt.Sprintf(format, args...))
 	}
 }
 
 func (r *rewriter) name(node *ast.Node, n *ast.IdentifierNode) {
 	switch {
-	case r.names[n], n.Value == matchName:
+	case r.lookupNames[n], n.Value == matchName:
 	case strings.HasPrefix(n.Value, "$"): // $env is the language's name for all names at once
 		r.report(n, "there is no %s; payload is the whole payload", n.Value)
 	case n.Value == eventName:
 		r.replace(node, lookup{root: eventName})
 	case n.Value == payloadName:
-		r.replace(node, lookup{root: payloadName, places: []int{0}})
+		r.replace(node, lookup{root: payloadName, nodes: []int{0}})
 	default:
-		l := lookup{root: n.Value, places: []int{0}}
-		r.replace(node, r.longer(l, step{name: n.Value}))
+		l := lookup{root: n.Value, nodes: []int{0}}
+		r.replace(node, r.extend(l, step{name: n.Value}))
 	}
 }
 
-// longer returns the lookup of what is one step below.
-func (r *rewriter) longer(l lookup, s step) lookup {
+// extend returns l with one more step.
+func (r *rewriter) extend(l lookup, s step) lookup {
 	l.steps = append(slices.Clone(l.steps), s)
 	if l.root == eventName {
 		return l
 	}
-	of := l.places[len(l.places)-1]
+	of := l.nodes[len(l.nodes)-1]
 	id := 0
 	if s.element {
 		id = r.program.tree.Element(of, s.index)
 	} else {
 		id = r.program.tree.Member(of, s.name)
 	}
-	l.places = append(slices.Clone(l.places), id)
+	l.nodes = append(slices.Clone(l.nodes), id)
 	return l
 }
 
@@ -94,10 +94,10 @@ func (r *rewriter) member(node *ast.Node, n *ast.MemberNode) {
 		r.report(n, "event has no %s; it has %s", s.name, strings.Join(eventFields, ", "))
 		return
 	}
-	r.replace(node, r.longer(l, s))
+	r.replace(node, r.extend(l, s))
 }
 
-// replace puts a lookup in the place of node.
+// replace replaces node by a lookup.
 func (r *rewriter) replace(node *ast.Node, l lookup) {
 	at := slices.IndexFunc(r.program.lookups, l.same)
 	if at < 0 {
@@ -105,11 +105,11 @@ func (r *rewriter) replace(node *ast.Node, l lookup) {
 		r.program.lookups = append(r.program.lookups, l)
 	}
 	name := &ast.IdentifierNode{Value: getName}
-	r.names[name] = true
+	r.lookupNames[name] = true
 	call := &ast.CallNode{Callee: name, Arguments: []ast.Node{&ast.IntegerNode{Value: at}}}
-	r.before[call] = *node
+	r.originals[call] = *node
 	ast.Patch(node, call)
-	call.SetLocation(r.before[call].Location())
+	call.SetLocation(r.originals[call].Location())
 }
 
 // lookupOf returns the number of the lookup that node is.
@@ -124,10 +124,10 @@ func lookupOf(node ast.Node) (int, bool) {
 	return call.Arguments[0].(*ast.IntegerNode).Value, true
 }
 
-// call sees to it that functions are not looked up in the payload, and exist:
-// undefined names are allowed, so the compiler lets them pass.
+// call restores the name of a function, and reports an unknown one. The compiler does not report it, because it
+// allows undefined names.
 func (r *rewriter) call(n *ast.CallNode) {
-	original, replaced := r.before[n.Callee]
+	original, replaced := r.originals[n.Callee]
 	if !replaced {
 		return
 	}
@@ -142,7 +142,7 @@ func (r *rewriter) call(n *ast.CallNode) {
 	n.Callee = id
 }
 
-// undo puts back what lookups below a name have replaced.
+// undo restores the nodes that lookups with a root called name have replaced.
 type undo struct {
 	r    *rewriter
 	name string
@@ -156,7 +156,7 @@ func (u undo) restore(n ast.Node) ast.Node {
 	if !ok || u.r.program.lookups[at].root != u.name {
 		return n
 	}
-	original := u.r.before[n]
+	original := u.r.originals[n]
 	if m, ok := original.(*ast.MemberNode); ok {
 		m.Node = u.restore(m.Node)
 	}

@@ -5,41 +5,40 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// rule is a condition over an event and the claims of a client, as a tree of parts. It is
-// evaluated in three-valued logic: a part is unknown if a value is missing or cannot be
-// compared, and all that depends on it is unknown, too. The rule permits only if
-// the whole is true.
+// rule is a condition over an event and the claims of a client, as a tree of clauses. It is evaluated in three-valued
+// logic: a clause is unknown if a value is missing or cannot be compared. A clause that depends on an unknown one is
+// unknown, too. The rule permits an event only if its root is true.
 type rule struct {
-	source   string
-	root     clause
-	tree     rawjson.Tree // of the fields that it reads
-	depth    int          // of loops in each other
-	required [][]string   // claims that a client must have
-	reads    map[string]bool
-	named    [][]string // the claims that it reads, where it reads no others
-	whole    bool       // it reads claims that it does not name
-	// Of an equality with one claim: its other side, and the path of the claim.
-	key   clause
-	claim []string
+	source         string
+	root           clause
+	tree           rawjson.Tree // the fields that the rule reads
+	depth          int          // the maximum nesting of loops
+	requiredClaims [][]string   // claims that a client must have
+	fieldsRead     map[string]bool
+	claimsRead     [][]string // paths of claims, complete unless readsAllClaims is set
+	readsAllClaims bool       // it reads claims as a whole, or by a computed name
+	// keyClause is the other side of an equality with one claim, whose path is keyClaim. Other rules have neither.
+	keyClause clause
+	keyClaim  []string
 }
 
 // clause is a part of a rule that has a value.
-type clause interface{ value(s *sight) value }
+type clause interface{ value(s *ruleState) value }
 
-// sight is one look at an event with the claims of a client.
-type sight struct {
-	rule   *rule
-	event  *event.Event
-	claims value
-	spans  []rawjson.Span
-	looked bool // whether spans is filled
-	broken bool // the payload is not JSON
-	items  []value
+// ruleState is the state of an evaluation of a rule for one event and one client. Its buffers are reused.
+type ruleState struct {
+	rule     *rule
+	event    *event.Event
+	claims   value
+	spans    []rawjson.Span
+	searched bool // whether spans is filled
+	invalid  bool // the payload is not JSON
+	items    []value
 }
 
-// look prepares for an event.
-func (s *sight) look(r *rule, claims value, ev *event.Event) {
-	s.rule, s.claims, s.event, s.looked, s.broken = r, claims, ev, false, false
+// reset begins the evaluation of a rule for an event.
+func (s *ruleState) reset(r *rule, claims value, ev *event.Event) {
+	s.rule, s.claims, s.event, s.searched, s.invalid = r, claims, ev, false, false
 	if n := r.tree.Len(); cap(s.spans) < n {
 		s.spans = make([]rawjson.Span, n)
 	} else {
@@ -50,34 +49,34 @@ func (s *sight) look(r *rule, claims value, ev *event.Event) {
 	}
 }
 
-// find finds all fields of the rule in the payload, once, and reports whether the payload is JSON.
-func (s *sight) find() bool {
-	if !s.looked {
-		s.looked = true
-		s.broken = s.rule.tree.Find(s.event.Data, s.spans) != nil
+// find finds all fields of the rule in the payload, once for each event. It reports whether the payload is JSON.
+func (s *ruleState) find() bool {
+	if !s.searched {
+		s.searched = true
+		s.invalid = s.rule.tree.Find(s.event.Data, s.spans) != nil
 	}
-	return !s.broken
+	return !s.invalid
 }
 
-// constant is a value that stands in the rule.
+// constant is a literal of the rule.
 type constant struct{ v value }
 
-func (c constant) value(*sight) value { return c.v }
+func (c constant) value(*ruleState) value { return c.v }
 
 // allClaims is all claims of the client.
 type allClaims struct{}
 
-func (allClaims) value(s *sight) value { return s.claims }
+func (allClaims) value(s *ruleState) value { return s.claims }
 
-// ofEvent is a member of event.
-type ofEvent struct{ name string }
+// eventMember is a member of event.
+type eventMember struct{ name string }
 
-func (o ofEvent) value(s *sight) value { return goValue(eventField(s.event, o.name), false) }
+func (o eventMember) value(s *ruleState) value { return goValue(eventField(s.event, o.name), false) }
 
 // attribute is a member of event.attrs.
 type attribute struct{ name string }
 
-func (a attribute) value(s *sight) value {
+func (a attribute) value(s *ruleState) value {
 	text, ok := s.event.Attr(a.name)
 	if !ok {
 		return value{kind: null}
@@ -85,42 +84,42 @@ func (a attribute) value(s *sight) value {
 	return textValue([]byte(text))
 }
 
-// item is the element that a loop is at.
-type item struct{ depth int }
+// loopElement is the current element of a loop.
+type loopElement struct{ depth int }
 
-func (i item) value(s *sight) value { return s.items[i.depth] }
+func (i loopElement) value(s *ruleState) value { return s.items[i.depth] }
 
 // field is a chain of members of the payload.
 type field struct {
-	steps  []step
-	places []int // in the tree of the rule: of the payload, and after each step
+	steps []step
+	nodes []int // of the rule's tree: the payload, and the value after each step
 }
 
-func (f field) value(s *sight) value {
+func (f field) value(s *ruleState) value {
 	if !s.find() {
 		return value{}
 	}
-	last := len(f.places) - 1
-	if at := s.spans[f.places[last]]; at.Found() {
+	last := len(f.nodes) - 1
+	if at := s.spans[f.nodes[last]]; at.Found() {
 		return rawValue(at.Of(s.event.Data))
 	}
 	at := last - 1
-	for !s.spans[f.places[at]].Found() {
+	for !s.spans[f.nodes[at]].Found() {
 		at--
 	}
-	switch outer := s.spans[f.places[at]].Of(s.event.Data); {
-	case outer[0] == '{' && !f.steps[at].element: // it has no such member
+	switch outer := s.spans[f.nodes[at]].Of(s.event.Data); {
+	case outer[0] == '{' && !f.steps[at].element: // the object has no such member
 		at++
 	case outer[0] != 'n':
 		return value{}
 	}
-	if at < len(f.steps) && !f.steps[at].optional { // nothing has no members
+	if at < len(f.steps) && !f.steps[at].optional { // a member of null is unknown
 		return value{}
 	}
 	return value{kind: null}
 }
 
-// path goes steps down from any value.
+// path is a chain of members of any value.
 type path struct {
 	from  clause
 	steps []pathStep
@@ -128,10 +127,10 @@ type path struct {
 
 type pathStep struct {
 	key      clause
-	optional bool // nothing has nothing below it
+	optional bool // written ?. : a member of null is null
 }
 
-func (p path) value(s *sight) value {
+func (p path) value(s *ruleState) value {
 	v := p.from.value(s)
 	for _, step := range p.steps {
 		if v.kind == null && step.optional {

@@ -11,31 +11,31 @@ import (
 var comparisons = map[string]func(a, b value) value{
 	"==":         equals,
 	"!=":         func(a, b value) value { return negate(equals(a, b)) },
-	"<":          ordered(func(order int) bool { return order < 0 }),
-	"<=":         ordered(func(order int) bool { return order <= 0 }),
-	">":          ordered(func(order int) bool { return order > 0 }),
-	">=":         ordered(func(order int) bool { return order >= 0 }),
+	"<":          compareBy(func(order int) bool { return order < 0 }),
+	"<=":         compareBy(func(order int) bool { return order <= 0 }),
+	">":          compareBy(func(order int) bool { return order > 0 }),
+	">=":         compareBy(func(order int) bool { return order >= 0 }),
 	"in":         contained,
-	"contains":   ofTexts(bytes.Contains),
-	"startsWith": ofTexts(bytes.HasPrefix),
-	"endsWith":   ofTexts(bytes.HasSuffix),
+	"contains":   textPredicate(bytes.Contains),
+	"startsWith": textPredicate(bytes.HasPrefix),
+	"endsWith":   textPredicate(bytes.HasSuffix),
 }
 
 func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 	switch n.Operator {
 	case "&&", "and":
-		return joined{c.clause(n.Left, in), c.clause(n.Right, in), false}
+		return logical{c.clause(n.Left, in), c.clause(n.Right, in), false}
 	case "||", "or":
-		return joined{c.clause(n.Left, in), c.clause(n.Right, in), true}
+		return logical{c.clause(n.Left, in), c.clause(n.Right, in), true}
 	case "??":
-		return otherwise{c.asks(n.Left, in), c.clause(n.Right, in)}
+		return fallback{c.optional(n.Left, in), c.clause(n.Right, in)}
 	case "..":
 		return c.report(n, "a rule cannot use ranges: write x >= 1 && x <= 9")
 	case "matches":
 		return c.matches(n, in)
 	case "==", "!=":
-		if other := besideNil(n); other != nil {
-			asked := clause(isNull{c.asks(other, in)})
+		if other := comparedWithNil(n); other != nil {
+			asked := clause(isNull{c.optional(other, in)})
 			if n.Operator == "!=" {
 				asked = not{asked}
 			}
@@ -52,25 +52,25 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 		}
 	}
 	if compare, ok := comparisons[n.Operator]; ok {
-		return apply2{compare, c.clause(n.Left, in), c.clause(n.Right, in)}
+		return binaryCall{compare, c.clause(n.Left, in), c.clause(n.Right, in)}
 	}
-	return c.report(n, "a rule cannot compute by %s: "+toCompute, n.Operator)
+	return c.report(n, "a rule cannot compute by %s: "+computeHint, n.Operator)
 }
 
-// oneOf is x in [a, b], which is x == a || x == b.
+// oneOf compiles x in [a, b] as x == a || x == b.
 func (c *ruleCompiler) oneOf(x ast.Node, l *ast.ArrayNode, in *scope) (all clause) {
 	for _, e := range l.Nodes {
-		one := clause(apply2{equals, c.clause(x, in), c.clause(e, in)})
+		one := clause(binaryCall{equals, c.clause(x, in), c.clause(e, in)})
 		if all != nil {
-			one = joined{all, one, true}
+			one = logical{all, one, true}
 		}
 		all = one
 	}
 	return all
 }
 
-// besideNil returns what n compares with a literal nil; nil where it does not.
-func besideNil(n *ast.BinaryNode) ast.Node {
+// comparedWithNil returns the operand that n compares with a literal nil, or nil if n is no such comparison.
+func comparedWithNil(n *ast.BinaryNode) ast.Node {
 	if _, ok := n.Right.(*ast.NilNode); ok {
 		return n.Left
 	}
@@ -80,12 +80,12 @@ func besideNil(n *ast.BinaryNode) ast.Node {
 	return nil
 }
 
-// asks compiles what may be missing, claims too.
-func (c *ruleCompiler) asks(node ast.Node, in *scope) clause {
+// optional compiles a node whose value, or claim, may be missing.
+func (c *ruleCompiler) optional(node ast.Node, in *scope) clause {
 	switch node.(type) {
 	case *ast.IdentifierNode, *ast.MemberNode, *ast.ChainNode:
-		c.asked++
-		defer func() { c.asked-- }()
+		c.optionalDepth++
+		defer func() { c.optionalDepth-- }()
 	case *ast.NilNode:
 		return constant{value{kind: null}}
 	}
@@ -104,17 +104,17 @@ func (c *ruleCompiler) matches(n *ast.BinaryNode, in *scope) clause {
 	return match{c.clause(n.Left, in), pattern}
 }
 
-// equality notes where the rule is an equality with one claim, so that it can be looked up.
-// It compares as text then.
-func (c *ruleCompiler) equality(root ast.Node) {
+// setKey sets the key of the rule if its root is an equality with one claim, so that a lookup can evaluate it. Such an
+// equality compares a number with a text by the number's normal form.
+func (c *ruleCompiler) setKey(root ast.Node) {
 	n, ok := root.(*ast.BinaryNode)
-	if !ok || n.Operator != "==" || c.claims != 1 || besideNil(n) != nil {
+	if !ok || n.Operator != "==" || c.claims != 1 || comparedWithNil(n) != nil {
 		return
 	}
 	for _, sides := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
 		if p := claimPath(sides[1]); p != nil {
-			c.rule.claim, c.rule.key = p, c.clause(sides[0], nil)
-			c.rule.root = apply2{equalTexts, c.rule.key, c.clause(sides[1], nil)}
+			c.rule.keyClaim, c.rule.keyClause = p, c.clause(sides[0], nil)
+			c.rule.root = binaryCall{equalTexts, c.rule.keyClause, c.clause(sides[1], nil)}
 			return
 		}
 	}

@@ -10,48 +10,48 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// maxClauses bounds a rule: a variable stands for what it holds wherever it is used.
+// maxClauses bounds the clauses of a rule. Each use of a variable is compiled to the clauses of its value.
 const maxClauses = 2000
 
-// compileRule compiles source. It refuses all that it does not know a three-valued meaning
-// of, and says what to write instead.
+// compileRule compiles source. It returns an error for expressions without a three-valued meaning. The error suggests
+// a replacement.
 func compileRule(source string) (*rule, error) {
-	if _, err := compile(source, exprlang.AsBool()); err != nil { // it is in the language, and true or false
+	if _, err := compile(source, exprlang.AsBool()); err != nil { // checks the syntax and the type
 		return nil, err
 	}
 	tree, err := parser.Parse(source)
 	if err != nil {
-		return nil, readable(wrongExpression, source, err)
+		return nil, expressionError(wrongExpression, source, err)
 	}
 	if b, ok := tree.Node.(*ast.BinaryNode); ok && slices.Contains(arithmetic, b.Operator) {
-		return nil, at(wrongExpression, source, b.Location().From, "a condition is true or false, and "+b.Operator+" is neither")
+		return nil, errorAt(wrongExpression, source, b.Location().From, "a condition is true or false, and "+b.Operator+" is neither")
 	}
-	c := &ruleCompiler{rule: &rule{source: source, reads: map[string]bool{}}}
+	c := &ruleCompiler{rule: &rule{source: source, fieldsRead: map[string]bool{}}}
 	c.rule.root = c.clause(tree.Node, nil)
-	if c.wrong != nil {
-		return nil, c.wrong
+	if c.err != nil {
+		return nil, c.err
 	}
 	if c.claims == 0 {
 		return nil, fmt.Errorf("%s `%s`: it says nothing about claims: write order.customer_id == claims.sub", wrongExpression, source)
 	}
-	c.equality(tree.Node)
-	return c.rule, c.wrong
+	c.setKey(tree.Node)
+	return c.rule, c.err
 }
 
-// ruleCompiler makes a rule of a syntax tree.
+// ruleCompiler compiles a syntax tree to a rule.
 type ruleCompiler struct {
-	rule    *rule
-	wrong   error // the first
-	clauses int
-	claims  int // how often they are named
-	asked   int // more than 0 within what asks on purpose whether a claim is missing
+	rule          *rule
+	err           error // the first
+	clauses       int
+	claims        int // the number of their uses
+	optionalDepth int // more than 0 within a node that handles a missing claim, such as x ?? y
 }
 
-// scope is what the names in a part of a rule mean: variables, and the element of a loop.
+// scope is a variable or a loop, and the scope around it. It resolves the names in a part of a rule.
 type scope struct {
 	outer *scope
-	name  string // of the variable; "" is a loop
-	held  ast.Node
+	name  string // of the variable; "" for a loop
+	value ast.Node
 	depth int // of loops
 }
 
@@ -62,16 +62,16 @@ func (s *scope) loops() int {
 	return s.depth
 }
 
-// report notes what is wrong at a node, and returns a clause that is never true.
+// report sets the error, if it is the first, and returns a clause that is never true.
 func (c *ruleCompiler) report(n ast.Node, format string, args ...any) clause {
-	if c.wrong == nil {
-		c.wrong = at(wrongExpression, c.rule.source, n.Location().From, fmt.Sprintf(format, args...))
+	if c.err == nil {
+		c.err = errorAt(wrongExpression, c.rule.source, n.Location().From, fmt.Sprintf(format, args...))
 	}
 	return constant{}
 }
 
-// toCompute is what to do about what a rule cannot compute.
-const toCompute = "set a field by a transform on the route, and compare the field"
+// computeHint is the hint for operations that a rule cannot compute.
+const computeHint = "set a field by a transform on the route, and compare the field"
 
 func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 	if c.clauses++; c.clauses > maxClauses {
@@ -79,7 +79,7 @@ func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 	}
 	switch n := node.(type) {
 	case *ast.BoolNode:
-		return constant{truth(n.Value)}
+		return constant{boolValue(n.Value)}
 	case *ast.StringNode:
 		return constant{value{kind: textual, text: []byte(n.Value)}}
 	case *ast.IntegerNode:
@@ -99,7 +99,7 @@ func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 	case *ast.BinaryNode:
 		return c.binary(n, in)
 	case *ast.ConditionalNode:
-		return choice{c.clause(n.Cond, in), c.clause(n.Exp1, in), c.clause(n.Exp2, in)}
+		return conditional{c.clause(n.Cond, in), c.clause(n.Exp1, in), c.clause(n.Exp2, in)}
 	case *ast.VariableDeclaratorNode:
 		if slices.Contains([]string{claimsName, eventName, payloadName}, n.Name) {
 			return c.report(n, "%s is a reserved name: call the variable something else", n.Name)
@@ -112,10 +112,10 @@ func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 			return c.call(n, id.Value, n.Arguments, in)
 		}
 	}
-	return c.report(node, "a rule cannot use this: "+toCompute)
+	return c.report(node, "a rule cannot use this: "+computeHint)
 }
 
-// list compiles a list, to a constant where all of it is.
+// list compiles a list. It returns a constant if all elements are constants.
 func (c *ruleCompiler) list(n *ast.ArrayNode, in *scope) clause {
 	var all elements
 	known := value{kind: listing}
@@ -142,5 +142,5 @@ func (c *ruleCompiler) unary(n *ast.UnaryNode, in *scope) clause {
 			return constant{value{kind: numeric, text: bytes.TrimPrefix(text, []byte("--"))}}
 		}
 	}
-	return c.report(n, "a rule cannot compute by %s: "+toCompute, n.Operator)
+	return c.report(n, "a rule cannot compute by %s: "+computeHint, n.Operator)
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// ofOne are the functions of one value that a rule may call, and ofTwo those of two. What
-// they are not made for is unknown.
-var ofOne = map[string]func(value) value{
+// unaryFunctions are the functions of one value that a rule may call, and binaryFunctions those of two. The
+// result for a value of another kind is unknown.
+var unaryFunctions = map[string]func(value) value{
 	"len":    length,
-	"lower":  ofText(bytes.ToLower),
-	"upper":  ofText(bytes.ToUpper),
-	"trim":   ofText(bytes.TrimSpace),
+	"lower":  textFunction(bytes.ToLower),
+	"upper":  textFunction(bytes.ToUpper),
+	"trim":   textFunction(bytes.TrimSpace),
 	"hash":   func(v value) value { return hashText(toText(v)) },
 	"string": toText,
 	"int":    toInteger,
@@ -23,9 +23,9 @@ var ofOne = map[string]func(value) value{
 	"last":   func(v value) value { return end(v, len(v.items)-1) },
 }
 
-var ofTwo = map[string]func(a, b value) value{
-	"hasPrefix": ofTexts(bytes.HasPrefix),
-	"hasSuffix": ofTexts(bytes.HasSuffix),
+var binaryFunctions = map[string]func(a, b value) value{
+	"hasPrefix": textPredicate(bytes.HasPrefix),
+	"hasSuffix": textPredicate(bytes.HasSuffix),
 	"split":     split,
 	"hash": func(v, key value) value {
 		if v = toText(v); v.kind != textual || key.kind != textual {
@@ -35,40 +35,40 @@ var ofTwo = map[string]func(a, b value) value{
 	},
 }
 
-var hashText = ofText(func(b []byte) []byte { return []byte(Hash(b)) })
+var hashText = textFunction(func(b []byte) []byte { return []byte(Hash(b)) })
 
-// loopNames are the functions that look at the elements of a list one by one.
+// loopNames are the functions over the elements of a list that rules cannot use.
 var loopNames = []string{"one", "count", "find", "findIndex", "findLast", "findLastIndex", "filter", "map", "sum", "groupBy", "sortBy", "reduce"}
 
 func (c *ruleCompiler) call(n ast.Node, name string, args []ast.Node, in *scope) clause {
-	f, ofOne := ofOne[name]
-	g, ofTwo := ofTwo[name]
+	f, unary := unaryFunctions[name]
+	g, binary := binaryFunctions[name]
 	switch {
 	case slices.Contains([]string{"any", "all", "none"}, name) && len(args) == 2:
 		return c.loop(name, args, in)
 	case name == "get" && len(args) == 2:
-		return path{c.getFrom(args[0], args[1], in), []pathStep{{c.clause(args[1], in), true}}}
+		return path{c.getArgument(args[0], args[1], in), []pathStep{{c.clause(args[1], in), true}}}
 	case name == "coalesce" && len(args) > 0:
 		last := len(args) - 1
-		all := c.asks(args[last], in)
+		all := c.optional(args[last], in)
 		for i := range last {
-			all = otherwise{c.asks(args[last-1-i], in), all}
+			all = fallback{c.optional(args[last-1-i], in), all}
 		}
 		return all
-	case ofOne && len(args) == 1:
-		return apply{f, c.clause(args[0], in)}
-	case ofTwo && len(args) == 2:
-		return apply2{g, c.clause(args[0], in), c.clause(args[1], in)}
+	case unary && len(args) == 1:
+		return unaryCall{f, c.clause(args[0], in)}
+	case binary && len(args) == 2:
+		return binaryCall{g, c.clause(args[0], in), c.clause(args[1], in)}
 	case slices.Contains(loopNames, name):
 		return c.report(n, "a rule cannot use %s(): write any(), all() or none() with the comparison in it", name)
 	case name == "type":
 		return c.report(n, "a rule cannot use type(): write x == nil to ask whether something is missing")
 	case name == "keys":
 		return c.report(n, `a rule cannot use keys(): write "x" in object`)
-	case ofOne || ofTwo:
-		return c.report(n, "a rule cannot use %s() with %d arguments: "+toCompute, name, len(args))
+	case unary || binary:
+		return c.report(n, "a rule cannot use %s() with %d arguments: "+computeHint, name, len(args))
 	}
-	return c.report(n, "a rule cannot use %s(): "+toCompute, name)
+	return c.report(n, "a rule cannot use %s(): "+computeHint, name)
 }
 
 func (c *ruleCompiler) loop(name string, args []ast.Node, in *scope) clause {
@@ -78,14 +78,14 @@ func (c *ruleCompiler) loop(name string, args []ast.Node, in *scope) clause {
 	}
 	inner := &scope{outer: in, depth: in.loops() + 1}
 	c.rule.depth = max(c.rule.depth, inner.depth)
-	l := loop{list: c.clause(args[0], in), body: c.clause(body.Node, inner), depth: in.loops(), ends: name != "all"}
+	l := loop{list: c.clause(args[0], in), body: c.clause(body.Node, inner), depth: in.loops(), decisive: name != "all"}
 	if name == "none" {
 		return not{l}
 	}
 	return l
 }
 
-func ofText(f func([]byte) []byte) func(value) value {
+func textFunction(f func([]byte) []byte) func(value) value {
 	return func(v value) value {
 		if v.kind != textual {
 			return value{}
@@ -94,12 +94,12 @@ func ofText(f func([]byte) []byte) func(value) value {
 	}
 }
 
-func ofTexts(f func(a, b []byte) bool) func(a, b value) value {
+func textPredicate(f func(a, b []byte) bool) func(a, b value) value {
 	return func(a, b value) value {
 		if a.kind != textual || b.kind != textual {
 			return value{}
 		}
-		return truth(f(a.text, b.text))
+		return boolValue(f(a.text, b.text))
 	}
 }
 
@@ -115,13 +115,13 @@ func length(v value) value {
 	return value{}
 }
 
-// toText writes a number in the one way that all its writings share.
+// toText returns the text of a value. A number is written in its normal form.
 func toText(v value) value {
 	switch v.kind {
 	case textual:
 		return v
 	case boolean:
-		return textValue([]byte(map[bool]string{true: "true", false: "false"}[v.yes]))
+		return textValue([]byte(map[bool]string{true: "true", false: "false"}[v.truth]))
 	case numeric:
 		if text, ok := appendNumber(nil, v.text); ok {
 			return textValue(text)
@@ -130,7 +130,7 @@ func toText(v value) value {
 	return value{}
 }
 
-// toNumber reads a text as JSON does.
+// toNumber returns a number, or the number that a text denotes in JSON.
 func toNumber(v value) value {
 	if v.kind == textual || v.kind == numeric {
 		if _, ok := parseDecimal(v.text); ok {
@@ -142,13 +142,13 @@ func toNumber(v value) value {
 
 func toInteger(v value) value {
 	n := toNumber(v)
-	if d, ok := parseDecimal(n.text); ok && d.integer() {
+	if d, ok := parseDecimal(n.text); ok && d.isInteger() {
 		return n
 	}
 	return value{}
 }
 
-// equalTexts compares a number with a text as the text that it is written as.
+// equalTexts compares two values. It compares a number with a text by the number's normal form.
 func equalTexts(a, b value) value {
 	if a.kind == numeric && b.kind == textual {
 		a = toText(a)
@@ -158,7 +158,7 @@ func equalTexts(a, b value) value {
 	return equals(a, b)
 }
 
-// end returns the first or last element of a list; null where it is empty.
+// end returns the element at an index of a list, or null if the list is empty.
 func end(v value, at int) value {
 	switch {
 	case v.kind != listing:

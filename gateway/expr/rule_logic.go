@@ -2,34 +2,34 @@ package expr
 
 import "regexp"
 
-// not negates; what is unknown stays so.
+// not is the negation. The negation of unknown is unknown.
 type not struct{ of clause }
 
-func (n not) value(s *sight) value { return negate(n.of.value(s)) }
+func (n not) value(s *ruleState) value { return negate(n.of.value(s)) }
 
-// joined is left || right where ends is true, and left && right where it is false: it is ends where
-// either side is, whatever the other is.
-type joined struct {
+// logical is left || right if decisive is true, and left && right if it is false. The result is decisive if either
+// side is decisive, even if the other side is unknown.
+type logical struct {
 	left, right clause
-	ends        bool
+	decisive    bool
 }
 
-func (j joined) value(s *sight) value {
-	left := j.left.value(s).condition()
-	if left.is(j.ends) {
+func (j logical) value(s *ruleState) value {
+	left := j.left.value(s).asBoolean()
+	if left.is(j.decisive) {
 		return left
 	}
-	right := j.right.value(s).condition()
-	if left.is(!j.ends) || right.is(j.ends) {
+	right := j.right.value(s).asBoolean()
+	if left.is(!j.decisive) || right.is(j.decisive) {
 		return right
 	}
 	return value{}
 }
 
-// choice is when ? yes : no. Where when is unknown, it is what both others agree on.
-type choice struct{ when, yes, no clause }
+// conditional is when ? yes : no. If when is unknown, the result is yes if yes equals no, else unknown.
+type conditional struct{ when, yes, no clause }
 
-func (c choice) value(s *sight) value {
+func (c conditional) value(s *ruleState) value {
 	switch when := c.when.value(s); {
 	case when.is(true):
 		return c.yes.value(s)
@@ -43,46 +43,46 @@ func (c choice) value(s *sight) value {
 	return value{}
 }
 
-// isNull asks on purpose whether something is missing or null.
+// isNull is a comparison with nil: it is true if a value is missing or null.
 type isNull struct{ of clause }
 
-func (n isNull) value(s *sight) value {
+func (n isNull) value(s *ruleState) value {
 	v := n.of.value(s)
 	if v.kind == unknown {
 		return v
 	}
-	return truth(v.kind == null)
+	return boolValue(v.kind == null)
 }
 
-// otherwise is left ?? right.
-type otherwise struct{ left, right clause }
+// fallback is left ?? right.
+type fallback struct{ left, right clause }
 
-func (o otherwise) value(s *sight) value {
+func (o fallback) value(s *ruleState) value {
 	if v := o.left.value(s); v.kind != null {
 		return v
 	}
 	return o.right.value(s)
 }
 
-// apply calls a function of one value, and apply2 one of two.
-type apply struct {
+// unaryCall calls a function of one value, and binaryCall one of two.
+type unaryCall struct {
 	f  func(value) value
 	of clause
 }
 
-func (a apply) value(s *sight) value { return a.f(a.of.value(s)) }
+func (a unaryCall) value(s *ruleState) value { return a.f(a.of.value(s)) }
 
-type apply2 struct {
+type binaryCall struct {
 	f           func(a, b value) value
 	left, right clause
 }
 
-func (a apply2) value(s *sight) value { return a.f(a.left.value(s), a.right.value(s)) }
+func (a binaryCall) value(s *ruleState) value { return a.f(a.left.value(s), a.right.value(s)) }
 
-// elements is a list that is written in the rule.
+// elements is a list literal with elements that are no constants.
 type elements struct{ of []clause }
 
-func (e elements) value(s *sight) value {
+func (e elements) value(s *ruleState) value {
 	all := value{kind: listing, items: make([]value, len(e.of))}
 	for i, of := range e.of {
 		all.items[i] = of.value(s)
@@ -96,34 +96,34 @@ type match struct {
 	pattern *regexp.Regexp
 }
 
-func (m match) value(s *sight) value {
+func (m match) value(s *ruleState) value {
 	v := m.of.value(s)
 	if v.kind != textual {
 		return value{}
 	}
-	return truth(m.pattern.Match(v.text))
+	return boolValue(m.pattern.Match(v.text))
 }
 
-// loop is any() where it ends is true, and all() where that is false: it ends at the first
-// element for which the body is so.
+// loop is any() if decisive is true, and all() if it is false. It ends at the first element for which the body is
+// decisive.
 type loop struct {
 	list, body clause
 	depth      int
-	ends       bool
+	decisive   bool
 }
 
-func (l loop) value(s *sight) value {
+func (l loop) value(s *ruleState) value {
 	v := l.list.value(s)
 	if v.kind != listing {
 		return value{}
 	}
 	outer := s.items[l.depth] // a variable may hold a loop, and be used within another
 	defer func() { s.items[l.depth] = outer }()
-	result := truth(!l.ends)
+	result := boolValue(!l.decisive)
 	for _, item := range v.items {
 		s.items[l.depth] = item
-		switch b := l.body.value(s).condition(); {
-		case b.is(l.ends):
+		switch b := l.body.value(s).asBoolean(); {
+		case b.is(l.decisive):
 			return b
 		case b.kind == unknown:
 			result = value{}

@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// TestNumbersAreExact compares with math/big.
+// TestNumbersAreExact proves that comparisons and normal forms of numbers agree with math/big.
 func TestNumbersAreExact(t *testing.T) {
 	digits := rapid.StringMatching(`-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,2})?`)
 	near := rapid.SampledFrom([]string{"7", "7.0", "70e-1", "0.7E1", "-0", "0", "0e99", "0.0", "9007199254740993", "9007199254740992", "9007199254740993.0", "1e400", "10e399", "1e-400", "100", "1e2", "0.01", "1E-2", "-7", "-7.00", "18446744073709551617"})
@@ -45,7 +45,7 @@ func TestNumbersAreExact(t *testing.T) {
 	}
 }
 
-// texts of JSON that a lookup and an evaluation must agree about.
+// lookedUp generates JSON values for which a lookup and an evaluation must agree.
 var lookedUp = rapid.OneOf(
 	rapid.SampledFrom([]string{
 		`7`, `7.0`, `70e-1`, `-0`, `0`, `0.0`, `9007199254740993`, `9007199254740992`, `18446744073709551617`, `1e400`, `10e399`, `1e2000000`, `1.5`, `1.50`, `100`, `1e2`,
@@ -55,7 +55,7 @@ var lookedUp = rapid.OneOf(
 	rapid.StringMatching(`"[0-9.eE+-]{0,4}"`), rapid.StringMatching(`-?[1-9][0-9]{0,3}(\.[0-9]{1,2})?(e[0-2])?`),
 )
 
-// reference decides an equality with one claim as the documentation says, in a way of its own.
+// reference is a second implementation of an equality with one claim, written from the documentation.
 func reference(payload, claim string) bool {
 	var sides [2]any
 	for i, text := range []string{payload, claim} {
@@ -85,10 +85,9 @@ func reference(payload, claim string) bool {
 	return ok && also && x == y
 }
 
-// TestLookupIsEvaluation: an equality with one claim gives the same right where it is looked
-// up, where it is evaluated, and by the documentation; and the same as within a larger rule,
-// but that there a text is no number.
-func TestLookupIsEvaluation(t *testing.T) {
+// TestLookupEqualsEvaluation proves that an equality with one claim gives the same result by a lookup, by an evaluation
+// and by the reference. In a larger rule the result is the same, except that a text does not equal a number there.
+func TestLookupEqualsEvaluation(t *testing.T) {
 	granted, denied := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		p, c := lookedUp.Draw(t, "payload"), lookedUp.Draw(t, "claim")

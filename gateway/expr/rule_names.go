@@ -25,7 +25,7 @@ func (c *ruleCompiler) access(node ast.Node, in *scope) clause {
 		if n.Name != "" || in.loops() == 0 {
 			return c.report(n, "a rule has no #%s here", n.Name)
 		}
-		return c.path(item{in.loops() - 1}, below, in)
+		return c.path(loopElement{in.loops() - 1}, below, in)
 	}
 	return c.path(c.clause(node, in), below, in)
 }
@@ -33,20 +33,20 @@ func (c *ruleCompiler) access(node ast.Node, in *scope) clause {
 func (c *ruleCompiler) name(n *ast.IdentifierNode, below []*ast.MemberNode, in *scope) clause {
 	for s := in; s != nil; s = s.outer {
 		if s.name == n.Value {
-			if _, isNil := s.held.(*ast.NilNode); isNil {
+			if _, isNil := s.value.(*ast.NilNode); isNil {
 				return c.report(n, "a comparison with nil is always unknown here: write x == nil or x != nil")
 			}
-			return c.path(c.clause(s.held, s.outer), below, in)
+			return c.path(c.clause(s.value, s.outer), below, in)
 		}
 	}
 	switch n.Value {
 	case claimsName:
 		c.claims++
 		c.require(below)
-		c.readsClaim(literalNames(below))
+		c.noteClaim(literalNames(below))
 		return c.path(allClaims{}, below, in)
 	case eventName:
-		return c.ofEvent(n, below, in)
+		return c.eventMember(n, below, in)
 	case "null":
 		return c.report(n, "null is written nil")
 	case payloadName:
@@ -55,35 +55,35 @@ func (c *ruleCompiler) name(n *ast.IdentifierNode, below []*ast.MemberNode, in *
 	return c.field([]step{{name: n.Value}}, below, in)
 }
 
-// require has clients need the claim that is named, but where the rule asks for it on purpose.
+// require adds a claim to those that a client must have, unless the rule handles a missing claim there.
 func (c *ruleCompiler) require(below []*ast.MemberNode) {
-	if names := literalNames(below); len(names) > 0 && c.asked == 0 {
-		c.rule.required = append(c.rule.required, names)
+	if names := literalNames(below); len(names) > 0 && c.optionalDepth == 0 {
+		c.rule.requiredClaims = append(c.rule.requiredClaims, names)
 	}
 }
 
-// readsClaim notes what the rule reads of the claims; without a name it is all of them.
-func (c *ruleCompiler) readsClaim(names []string) {
+// noteClaim adds a path to the claims that the rule reads. Without names the rule reads all claims.
+func (c *ruleCompiler) noteClaim(names []string) {
 	if len(names) == 0 {
-		c.rule.whole = true
+		c.rule.readsAllClaims = true
 		return
 	}
-	c.rule.named = append(c.rule.named, names)
+	c.rule.claimsRead = append(c.rule.claimsRead, names)
 }
 
-// getFrom compiles the first argument of get(claims, "name"), which reads that claim only.
-func (c *ruleCompiler) getFrom(of, key ast.Node, in *scope) clause {
-	whole := c.rule.whole
-	from := c.asks(of, in)
+// getArgument compiles the first argument of get(). get(claims, "name") reads that claim only.
+func (c *ruleCompiler) getArgument(of, key ast.Node, in *scope) clause {
+	whole := c.rule.readsAllClaims
+	from := c.optional(of, in)
 	name, literal := key.(*ast.StringNode)
 	if id, ok := of.(*ast.IdentifierNode); ok && literal && id.Value == claimsName {
-		c.rule.whole = whole
-		c.readsClaim([]string{name.Value})
+		c.rule.readsAllClaims = whole
+		c.noteClaim([]string{name.Value})
 	}
 	return from
 }
 
-// literalNames returns the names that a chain begins with.
+// literalNames returns the constant names at the beginning of a chain of members.
 func literalNames(below []*ast.MemberNode) (names []string) {
 	for _, m := range below {
 		name, ok := m.Property.(*ast.StringNode)
@@ -95,7 +95,7 @@ func literalNames(below []*ast.MemberNode) (names []string) {
 	return names
 }
 
-func (c *ruleCompiler) ofEvent(n *ast.IdentifierNode, below []*ast.MemberNode, in *scope) clause {
+func (c *ruleCompiler) eventMember(n *ast.IdentifierNode, below []*ast.MemberNode, in *scope) clause {
 	names := literalNames(below)
 	switch {
 	case len(names) == 0:
@@ -105,13 +105,13 @@ func (c *ruleCompiler) ofEvent(n *ast.IdentifierNode, below []*ast.MemberNode, i
 	case names[0] == "attrs":
 		return c.report(n, "write event.attrs.NAME")
 	case names[0] == "time":
-		return c.report(n, "a rule cannot compare times: "+toCompute)
+		return c.report(n, "a rule cannot compare times: "+computeHint)
 	}
-	return c.path(ofEvent{names[0]}, below[1:], in)
+	return c.path(eventMember{names[0]}, below[1:], in)
 }
 
-// field compiles a chain of members of the payload. Those that are known now are looked up
-// in its bytes.
+// field compiles a chain of members of the payload. The members before the first computed one are looked up in its
+// bytes.
 func (c *ruleCompiler) field(steps []step, below []*ast.MemberNode, in *scope) clause {
 	for len(below) > 0 {
 		s := step{optional: below[0].Optional}
@@ -127,16 +127,16 @@ func (c *ruleCompiler) field(steps []step, below []*ast.MemberNode, in *scope) c
 		steps, below = append(steps, s), below[1:]
 	}
 	if len(steps) > 0 {
-		c.rule.reads[steps[0].name] = true
+		c.rule.fieldsRead[steps[0].name] = true
 	} else {
-		c.rule.reads[payloadName] = true
+		c.rule.fieldsRead[payloadName] = true
 	}
-	f := field{steps: steps, places: []int{0}}
+	f := field{steps: steps, nodes: []int{0}}
 	for i, s := range steps {
 		if s.element {
-			f.places = append(f.places, c.rule.tree.Element(f.places[i], s.index))
+			f.nodes = append(f.nodes, c.rule.tree.Element(f.nodes[i], s.index))
 		} else {
-			f.places = append(f.places, c.rule.tree.Member(f.places[i], s.name))
+			f.nodes = append(f.nodes, c.rule.tree.Member(f.nodes[i], s.name))
 		}
 	}
 	return c.path(f, below, in)
@@ -154,7 +154,7 @@ func (c *ruleCompiler) path(from clause, below []*ast.MemberNode, in *scope) cla
 	return p
 }
 
-// claimPath returns a, b of the node claims.a.b; nil where it is another.
+// claimPath returns a, b of the node claims.a.b, and nil for other nodes.
 func claimPath(node ast.Node) (path []string) {
 	if chain, ok := node.(*ast.ChainNode); ok {
 		node = chain.Node
@@ -178,4 +178,4 @@ func claimPath(node ast.Node) (path []string) {
 }
 
 // readsField reports whether the rule reads a field of the payload, or the payload as a whole.
-func (r *rule) readsField(name string) bool { return r.reads[name] || r.reads[payloadName] }
+func (r *rule) readsField(name string) bool { return r.fieldsRead[name] || r.fieldsRead[payloadName] }

@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// conditions generates rules that ask for nothing on purpose: no ==  nil, no ?? and such.
+// conditions generates rules that do not handle missing values: they have no == nil and no ??.
 func conditions(depth, loops int) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		sub := func() string { return conditions(depth-1, loops).Draw(t, "sub") }
@@ -33,7 +33,7 @@ func conditions(depth, loops int) *rapid.Generator[string] {
 		case 3, 4, 5:
 			return "(" + scalar() + rapid.SampledFrom([]string{" in ", " not in "}).Draw(t, "in") + list() + ")"
 		case 6:
-			return rapid.SampledFrom([]string{"yes", "claims.yes", "a", "claims.q"}).Draw(t, "boolean")
+			return rapid.SampledFrom([]string{"yes", "claims.truth", "a", "claims.q"}).Draw(t, "boolean")
 		case 7:
 			return "(" + scalar() + ` matches "7|x")`
 		case 8, 9:
@@ -47,7 +47,7 @@ func conditions(depth, loops int) *rapid.Generator[string] {
 	})
 }
 
-// completed generates a document twice: whole, and with parts of it unknown: null or missing.
+// completed generates a document twice: whole, and with some parts null or missing.
 func completed(t *rapid.T, names ...string) (whole, partial string) {
 	var w, p []string
 	for _, name := range names {
@@ -89,8 +89,8 @@ func completed(t *rapid.T, names ...string) (whole, partial string) {
 	return "{" + strings.Join(w, ",") + "}", "{" + strings.Join(p, ",") + "}"
 }
 
-// TestUnknownNeverGrants: what a rule is where parts are unknown, it is whatever they are. So
-// taking something away turns no denial into a right, negated or not.
+// TestUnknownNeverGrants proves that a rule that is true or false with missing values has the same result with any
+// values in their place. So a missing value never turns a denial into a permission.
 func TestUnknownNeverGrants(t *testing.T) {
 	count := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -102,7 +102,7 @@ func TestUnknownNeverGrants(t *testing.T) {
 		for range 30 {
 			payload, partial := completed(t, "a", "b", "c", "o", "l", "m", "yes")
 			claims, fewer := completed(t, "p", "q", "o", "l", "yes")
-			want, got := judged(a, on(claims), payload), judged(a, on(fewer), partial)
+			want, got := evaluateRule(a, on(claims), payload), evaluateRule(a, on(fewer), partial)
 			if got != "unknown" && got != want {
 				t.Fatalf("%s\nis %s over %s with %s\nbut %s over %s with %s", a, got, partial, fewer, want, payload, claims)
 			}
@@ -115,9 +115,9 @@ func TestUnknownNeverGrants(t *testing.T) {
 	}
 }
 
-// TestRulesAreExpressions: where a rule is true or false, the same expression is so in two-valued
-// logic, over the same values.
-func TestRulesAreExpressions(t *testing.T) {
+// TestRulesEqualExpressions proves that a rule that is true or false has the same result as a condition in two-valued
+// logic over the same values.
+func TestRulesEqualExpressions(t *testing.T) {
 	agreed := 0
 	rapid.Check(t, func(t *rapid.T) {
 		var a Authorization
@@ -131,7 +131,7 @@ func TestRulesAreExpressions(t *testing.T) {
 			payload, _ := completed(t, "a", "b", "c", "o", "l", "m", "yes")
 			claims, _ := completed(t, "p", "q", "o", "l", "yes")
 			claims = `{"on":true,` + claims[1:]
-			got := judged(a, claimsFrom(t, claims), payload)
+			got := evaluateRule(a, claimsFrom(t, claims), payload)
 			want, err := x.True(c, &event.Event{Data: []byte(`{"claims":` + claims + "," + payload[1:])})
 			if err != nil || got == "unknown" {
 				continue

@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// claimsFrom decodes claims as a token holds them.
+// claimsFrom decodes the claims of a token.
 func claimsFrom(t rapid.TB, text string) map[string]any {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
@@ -32,10 +32,10 @@ func ruleFrom(t rapid.TB, source string) Authorization {
 	return a
 }
 
-// judged evaluates a rule, whether the client has the claims that it names or not.
-func judged(a Authorization, claims map[string]any, payload string) string {
-	var s sight
-	s.look(a.rule, goValue(claims, true), &event.Event{ID: "e1", Channel: "orders", Attrs: []event.Attr{{Name: "kind", Value: "x"}}, Data: []byte(payload)})
+// evaluateRule returns the result of a rule. It does not require that the client has the claims that the rule names.
+func evaluateRule(a Authorization, claims map[string]any, payload string) string {
+	var s ruleState
+	s.reset(a.rule, goValue(claims, true), &event.Event{ID: "e1", Channel: "orders", Attrs: []event.Attr{{Name: "kind", Value: "x"}}, Data: []byte(payload)})
 	switch v := a.rule.root.value(&s); {
 	case v.is(true):
 		return "true"
@@ -52,7 +52,7 @@ const (
 		"big":9007199254740993,"near":9007199254740992,"huge":1e400,"deep":{"a":{"b":[{"c":7}]}},"zero":-0,"email":"ada@shop.example","bad":"\ud800","region":"eu","empty":""}`
 )
 
-// TestThreeValues: what rules are, over one event and one client.
+// TestThreeValues proves the results of rules for one event and one client.
 func TestThreeValues(t *testing.T) {
 	claims := claimsFrom(t, ruleClaims)
 	for want, sources := range map[string][]string{
@@ -65,7 +65,7 @@ func TestThreeValues(t *testing.T) {
 			`name == claims.name && true`, "text == claims.sub && true", "string(float) == claims.sub && true", "int(text) == claims.id && true", "float(claims.sub) == id && true", `email endsWith "@shop.example" && claims.admin`,
 			`lower(name) == lower(claims.name)`, `"read" in split(claims.scope, " ")`, `email matches "^ada@" && claims.admin`, `hash(claims.name) == hash(name)`, `len(claims.name) == 3`, `claims.name < "B"`,
 			`empty == "" && claims.admin`,
-			// What is asked on purpose.
+			// Rules that handle missing values.
 			"nothing == nil && claims.admin", "missing == nil && claims.admin", "claims.none == nil", "claims.missing == nil", "claims.empty == nil", "id != nil && claims.admin", "(nothing ?? 7) == claims.id", "coalesce(missing, nothing, id) == claims.id",
 			"(claims.missing ?? claims.sub) == text", `get(claims, "missing") == nil`, "missing?.a.b == nil && claims.admin", "deep?.a.b[0]?.c == claims.id && true", "nil == nothing && claims.admin",
 			// Logic.
@@ -79,7 +79,7 @@ func TestThreeValues(t *testing.T) {
 			"nothing != nil || !claims.admin", "claims.id == nil", "any(claims.ids, # == 9)", "none(claims.ids, # == 7)", "missing ? no : !claims.admin", `"xx" in claims.map`, "id not in claims.ids", "!(id in claims.mixed)", "!(yes || missing == claims.id)",
 		},
 		"unknown": {
-			// What is missing or null is equal to nothing, not even to itself.
+			// A missing value or null equals no value, and not itself.
 			"missing == claims.missing", "missing == claims.missing && true", "missing != claims.id", "!(missing == claims.id)", "nothing == claims.none && true", "nothing != claims.none", "missing in claims.ids", "missing not in claims.ids", "nothing in claims.holes",
 			`get(claims, "missing") == missing`, `!(get(claims, "missing") == id)`, "claims.empty == empty && true", "claims.missing", "!claims.missing", "missing && claims.admin", "!missing && claims.admin",
 			// Lists with members that are missing, or cannot be compared.
@@ -90,7 +90,7 @@ func TestThreeValues(t *testing.T) {
 			"text == claims.id && true", "text != claims.id", "id != claims.sub", "id == claims.sub && true", "yes == claims.id && true", "yes != claims.id", "list == claims.ids && true", "list != claims.ids", "object != claims.map", "object == claims.map && true", "text < claims.id", "!(text < claims.id)",
 			"yes < claims.admin", "id contains claims.sub", "!(id contains claims.sub)", "nothing startsWith claims.sub", `!(missing matches "x") && claims.admin`, "!(id endsWith claims.name)", "len(missing) < claims.id", "!(len(id) < claims.id)", "lower(id) == claims.sub && true", "id && claims.admin", "!id && claims.admin",
 			"int(name) != claims.id", "float(name) != claims.id", "string(list) != claims.name", "bad != claims.name", "!(bad in [claims.name])", "hash(missing) != claims.name",
-			// Errors: members of what has none, elements that are not there.
+			// Errors: members of values that have none, missing elements.
 			"missing.a == claims.id && true", "missing.a == nil && claims.admin", "!(missing.a.b == claims.id)", "id.a == nil && claims.admin", "list[5] == nil && claims.admin", "list.a != claims.id", "deep.a.b.c != claims.id", "nothing.a == nil && claims.admin", "(missing.a ?? 7) == claims.id", "claims.id.a == nil", "list[claims.sub] == 7", "object[claims.id] == nil",
 			// Logic.
 			"missing == 1 || !claims.admin", "claims.admin && missing == 1", "missing ? claims.admin : no", "missing == claims.id ? 1 == 1 : 1 == 2",
@@ -102,28 +102,28 @@ func TestThreeValues(t *testing.T) {
 				t.Error(err)
 				continue
 			}
-			if got := judged(a, claims, rulePayload); got != want {
+			if got := evaluateRule(a, claims, rulePayload); got != want {
 				t.Errorf("%s is %s, want %s", source, got, want)
 			}
 		}
 	}
 	for _, payload := range []string{"", "no json", "[]", "7", `"text"`, "null", `{"id":07}`, `{"id":7`, `{"id":+7}`, `{"id":NaN}`, "\ufeff{\"id\":7}"} {
 		for _, source := range []string{"id == claims.id", "id != claims.id", "!(id in claims.ids)", "id not in claims.open", "id == nil && claims.admin", "id != nil && claims.admin", "payload.id == nil && claims.admin"} {
-			if got := judged(ruleFrom(t, source), claims, payload); got != "unknown" {
+			if got := evaluateRule(ruleFrom(t, source), claims, payload); got != "unknown" {
 				t.Errorf("%s over %s is %s", source, payload, got)
 			}
 		}
 	}
 }
 
-// TestWhatClientsSee: rights go by what JSON.parse makes of a payload.
-func TestWhatClientsSee(t *testing.T) {
+// TestRulesReadPayloadsAsJSONParse proves that rules use the value that JSON.parse gives for a name.
+func TestRulesReadPayloadsAsJSONParse(t *testing.T) {
 	claims := claimsFrom(t, `{"id":1,"x":"1"}`)
 	for payload, want := range map[string]string{
 		`{"id":2,"id":1}`: "true", `{"id":1,"id":2}`: "false", `{"id":1,"id":null}`: "unknown", `{"id":1,"\u0069d":2}`: "false", `{"\u0069\u0064":1}`: "true", `{"ID":1}`: "unknown", `{"id":2,"Id":1}`: "false", `{"İd":1}`: "unknown",
 	} {
 		for _, source := range []string{"id == claims.id && true", "id == claims.id", "payload.id == claims.id && true", `payload["id"] == claims.id && true`, `get(payload, "id") == claims.id && true`, "any([payload], .id == claims.id)"} {
-			if got := judged(ruleFrom(t, source), claims, payload); got != want {
+			if got := evaluateRule(ruleFrom(t, source), claims, payload); got != want {
 				t.Errorf("%s over %s is %s, want %s", source, payload, got, want)
 			}
 			if !strings.HasPrefix(source, "id") {
@@ -131,23 +131,23 @@ func TestWhatClientsSee(t *testing.T) {
 			}
 			nested := "o." + source
 			for _, outer := range []string{`{"o":{"id":3},"o":` + payload + `}`, `{"o":7,"\u006f":` + payload + `}`} {
-				if got := judged(ruleFrom(t, nested), claims, outer); got != want {
+				if got := evaluateRule(ruleFrom(t, nested), claims, outer); got != want {
 					t.Errorf("%s over %s is %s, want %s", nested, outer, got, want)
 				}
 			}
 		}
 	}
-	// The last member of a name counts within claims, too: a list that was replaced is gone.
-	if got := judged(ruleFrom(t, "id in claims.ids"), claimsFrom(t, `{"ids":[1],"ids":[2]}`), `{"id":1}`); got != "false" {
+	// In claims, too, the last member of a name counts.
+	if got := evaluateRule(ruleFrom(t, "id in claims.ids"), claimsFrom(t, `{"ids":[1],"ids":[2]}`), `{"id":1}`); got != "false" {
 		t.Errorf("a claim that stands twice: %s", got)
 	}
-	// Characters that look alike are different ones.
-	if got := judged(ruleFrom(t, "id == claims.x && true"), claimsFrom(t, `{"x":"\u00e9"}`), `{"id":"e\u0301"}`); got != "false" {
+	// Different characters that look alike are not equal.
+	if got := evaluateRule(ruleFrom(t, "id == claims.x && true"), claimsFrom(t, `{"x":"\u00e9"}`), `{"id":"e\u0301"}`); got != "false" {
 		t.Errorf("é in two ways: %s", got)
 	}
 }
 
-// TestRefusedRules: what has no safe meaning is refused, with what to write instead.
+// TestRefusedRules proves that expressions without a safe three-valued meaning are refused with a hint.
 func TestRefusedRules(t *testing.T) {
 	for source, want := range map[string]string{
 		"count(claims.ids, # == id) == 0":       "at column 1: a rule cannot use count(): write any(), all() or none()",
@@ -193,7 +193,7 @@ func TestRefusedRules(t *testing.T) {
 	}
 }
 
-// TestRulesDoNotAllocate: a rule over fields and claims makes no garbage per event.
+// TestRulesDoNotAllocate proves that an evaluation of a rule over fields and claims does not allocate.
 func TestRulesDoNotAllocate(t *testing.T) {
 	claims := claimsFrom(t, ruleClaims)
 	ev := &event.Event{ID: "e1", Data: []byte(rulePayload)}
@@ -206,7 +206,7 @@ func TestRulesDoNotAllocate(t *testing.T) {
 			t.Fatal(source, complete)
 		}
 		if n := testing.AllocsPerRun(100, func() {
-			if a.rule.key != nil { // it is looked up
+			if a.rule.keyClause != nil { // evaluated by a lookup
 				key = x.EventKey(key[:0], a, ev)
 				return
 			}

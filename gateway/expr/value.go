@@ -13,11 +13,10 @@ import (
 // kind is the kind of a [value]. Only booleans, numbers and texts are ever equal to another value.
 type kind uint8
 
-// The kinds. A value that is unknown is none of the others: what gave it could not be
-// evaluated or compared.
+// The kinds. A value is unknown if a part of its clause could not be evaluated or compared.
 const (
 	unknown kind = iota
-	null         // it is known that there is nothing
+	null         // missing, or null in JSON
 	boolean
 	numeric
 	textual
@@ -28,20 +27,20 @@ const (
 // value is the result of a part of a rule for an event. The zero value is unknown.
 type value struct {
 	kind    kind
-	yes     bool   // of a boolean
-	text    []byte // of a text, and of a number as JSON writes it
+	truth   bool   // of a boolean
+	text    []byte // of a text, and of a number in JSON
 	items   []value
 	members map[string]value
 }
 
-// truth returns the boolean.
-func truth(yes bool) value { return value{kind: boolean, yes: yes} }
+// boolValue returns the boolean.
+func boolValue(yes bool) value { return value{kind: boolean, truth: yes} }
 
 // is reports whether v is the boolean yes.
-func (v value) is(yes bool) bool { return v.kind == boolean && v.yes == yes }
+func (v value) is(yes bool) bool { return v.kind == boolean && v.truth == yes }
 
-// condition returns v where it is a boolean, else unknown.
-func (v value) condition() value {
+// asBoolean returns v if it is a boolean, else unknown.
+func (v value) asBoolean() value {
 	if v.kind == boolean {
 		return v
 	}
@@ -50,54 +49,53 @@ func (v value) condition() value {
 
 func negate(v value) value {
 	if v.kind == boolean {
-		return truth(!v.yes)
+		return boolValue(!v.truth)
 	}
 	return value{}
 }
 
-// equals compares two booleans, numbers or texts. All else is unknown.
+// equals compares two booleans, numbers or texts. The result for other kinds is unknown.
 func equals(a, b value) value {
 	if a.kind != b.kind {
 		return value{}
 	}
 	switch a.kind {
 	case boolean:
-		return truth(a.yes == b.yes)
+		return boolValue(a.truth == b.truth)
 	case textual:
-		return truth(bytes.Equal(a.text, b.text))
+		return boolValue(bytes.Equal(a.text, b.text))
 	case numeric:
 		if order, ok := compareNumbers(a.text, b.text); ok {
-			return truth(order == 0)
+			return boolValue(order == 0)
 		}
 	}
 	return value{}
 }
 
-// ordered compares two numbers or two texts, and asks whether their order is right.
-func ordered(right func(order int) bool) func(a, b value) value {
+// compareBy returns a comparison of two numbers or two texts, which is true if matches accepts their order.
+func compareBy(matches func(order int) bool) func(a, b value) value {
 	return func(a, b value) value {
 		switch {
 		case a.kind != b.kind:
 		case a.kind == textual:
-			return truth(right(bytes.Compare(a.text, b.text)))
+			return boolValue(matches(bytes.Compare(a.text, b.text)))
 		case a.kind == numeric:
 			if order, ok := compareNumbers(a.text, b.text); ok {
-				return truth(right(order))
+				return boolValue(matches(order))
 			}
 		}
 		return value{}
 	}
 }
 
-// contained reports whether a list has an element that is equal to v, or an object a
-// member of that name. An element that cannot be compared leaves it unknown, unless another
-// is equal.
+// contained reports whether a list has an element that is equal to v, or an object a member with the name v. If an
+// element cannot be compared, the result is unknown, unless another element is equal.
 func contained(v, in value) value {
 	switch {
 	case v.kind == unknown || v.kind == null:
 		return value{}
 	case in.kind == listing:
-		found := truth(false)
+		found := boolValue(false)
 		for _, item := range in.items {
 			switch e := equals(v, item); {
 			case e.is(true):
@@ -112,13 +110,13 @@ func contained(v, in value) value {
 		if ok && m.kind <= null {
 			return value{}
 		}
-		return truth(ok)
+		return boolValue(ok)
 	}
 	return value{}
 }
 
-// member returns the member of an object that a text names, null where there is none; or
-// the element of a list that a number names, -1 the last. All else is unknown.
+// member returns the member of an object with the name key, or null if there is none. Of a list it returns the element
+// with the number key; -1 is the last. Otherwise the result is unknown.
 func member(of, key value) value {
 	switch {
 	case of.kind == mapping && key.kind == textual:
@@ -139,8 +137,8 @@ func member(of, key value) value {
 	return value{}
 }
 
-// appendKey appends the text that values share which are equal, where a number and the text
-// that it is written as are equal, too. It appends nothing for what is equal to nothing.
+// appendKey appends the comparison key of a value. Equal values have the same key, and so have a number and the text
+// of its normal form. appendKey appends nothing if the value equals no value.
 func appendKey(dst []byte, v value) []byte {
 	switch v.kind {
 	case textual:
@@ -150,16 +148,15 @@ func appendKey(dst []byte, v value) []byte {
 			return key
 		}
 	case boolean: // no text has this byte
-		return strconv.AppendBool(append(dst, 0xff), v.yes)
+		return strconv.AppendBool(append(dst, 0xff), v.truth)
 	}
 	return dst
 }
 
-// replaced is what stands in a decoded text where its bytes were no characters.
+// replaced is the character that the decoder writes for bytes that are no UTF-8.
 var replaced = []byte("\ufffd")
 
-// textValue returns a text. One with a character that was replaced is unknown: different
-// ones would look equal.
+// textValue returns a text. A text with a replaced character is unknown, because different texts would be equal.
 func textValue(b []byte) value {
 	if !utf8.Valid(b) || bytes.Contains(b, replaced) {
 		return value{}
@@ -167,7 +164,7 @@ func textValue(b []byte) value {
 	return value{kind: textual, text: b}
 }
 
-// rawValue returns the value of JSON. It keeps parts of raw.
+// rawValue returns the value of a JSON text. The result refers to raw.
 func rawValue(raw []byte) value {
 	switch raw[0] {
 	case '"':
@@ -176,7 +173,7 @@ func rawValue(raw []byte) value {
 		}
 		return textValue([]byte(rawjson.Text(raw)))
 	case 't', 'f':
-		return truth(raw[0] == 't')
+		return boolValue(raw[0] == 't')
 	case 'n':
 		return value{kind: null}
 	case '[', '{':
@@ -191,14 +188,13 @@ func rawValue(raw []byte) value {
 	return value{kind: numeric, text: raw}
 }
 
-// goValue returns the value of what JSON was decoded to. In claims an empty text stands for
-// nothing: it identifies no one.
+// goValue returns the value of decoded JSON. An empty text in claims is null, because it identifies no user.
 func goValue(v any, claims bool) value {
 	switch t := v.(type) {
 	case nil:
 		return value{kind: null}
 	case bool:
-		return truth(t)
+		return boolValue(t)
 	case string:
 		if t == "" && claims {
 			return value{kind: null}
