@@ -10,12 +10,12 @@ import (
 func HasDuplicateKeys(b []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	return repeats(dec)
+	return hasDuplicates(dec)
 }
 
-// repeats checks the next value.
-func repeats(dec *json.Decoder) bool {
-	t, _ := dec.Token() // the text is valid
+// hasDuplicates reads the next value, and reports whether it has a name several times.
+func hasDuplicates(dec *json.Decoder) bool {
+	t, _ := dec.Token() // cannot fail: the text is valid
 	delim, _ := t.(json.Delim)
 	if delim == 0 {
 		return false
@@ -30,7 +30,7 @@ func repeats(dec *json.Decoder) bool {
 			}
 			seen[name] = true
 		}
-		if repeats(dec) {
+		if hasDuplicates(dec) {
 			return true
 		}
 	}

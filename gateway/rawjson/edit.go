@@ -17,36 +17,35 @@ type Change struct {
 
 // Edit changes fields of a JSON value and keeps every other byte. The zero value
 // changes nothing.
-type Edit struct{ root spot }
+type Edit struct{ root editNode }
 
-// spot is a node of the tree of changes.
-type spot struct {
-	name   string
-	key    []byte // "name": as JSON
-	change *Change
-	below  []*spot
-	create bool // whether the change here or below makes what is missing
+// editNode is a node of the tree of changes.
+type editNode struct {
+	name     string
+	key      []byte // "name": as JSON
+	change   *Change
+	children []*editNode
+	create   bool // whether a change of this field or of a child creates missing fields
 }
 
-// Add adds a change of the fields that path leads to. A path that leads to a field
-// which another change removes, or lies below one whose value another change sets,
-// has no effect.
+// Add adds a change of the fields at path. The change has no effect on a field if another change removes it, or
+// sets the value of an object that contains it.
 func (e *Edit) Add(path Path, c Change) {
 	s := &e.root
 	for _, name := range path.steps {
 		s.create = s.create || c.Create
 		next := s.named(name)
 		if next == nil {
-			next = &spot{name: name, key: append(AppendText(nil, name), ':')}
-			s.below = append(s.below, next)
+			next = &editNode{name: name, key: append(AppendText(nil, name), ':')}
+			s.children = append(s.children, next)
 		}
 		s = next
 	}
 	s.change, s.create = &c, s.create || c.Create
 }
 
-func (s *spot) named(name string) *spot {
-	for _, c := range s.below {
+func (s *editNode) named(name string) *editNode {
+	for _, c := range s.children {
 		if c.name == name {
 			return c
 		}
@@ -54,10 +53,10 @@ func (s *spot) named(name string) *spot {
 	return nil
 }
 
-// Apply returns b with the changes, or b itself if nothing changes; more is an estimate of the
+// Apply returns b with the changes, or b itself if nothing changes; extra is an estimate of the
 // bytes that the changes add. It returns an error if b is not JSON, or the error of a change.
-func (e *Edit) Apply(b []byte, more int) ([]byte, error) {
-	w := writer{b: b, more: more}
+func (e *Edit) Apply(b []byte, extra int) ([]byte, error) {
+	w := writer{b: b, extra: extra}
 	i := skipSpace(b, 0)
 	if i < len(b) && b[i] != '{' && e.root.create {
 		if err := Check(b); err != nil {
@@ -65,7 +64,7 @@ func (e *Edit) Apply(b []byte, more int) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("fields can be set in a JSON object only, and the payload is %s", kind(b[i]))
 	}
-	end := w.value(i, 0, []*spot{&e.root})
+	end := w.value(i, 0, []*editNode{&e.root})
 	if w.err == nil && skipSpace(b, end) != len(b) {
 		w.err = syntaxError(b)
 	}

@@ -6,7 +6,7 @@ import "iter"
 func Elements(b []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		v, _ := firstElement(b, skipSpace(b, 0), 0)
-		for v != bad {
+		for v != invalid {
 			end := skipValue(b, v, 0)
 			if !yield(b[v:end]) {
 				return

@@ -15,18 +15,18 @@ func (s Span) Of(b []byte) []byte { return b[s.From:s.To] }
 // whole value, whose number is 0.
 type Tree struct {
 	root  node
-	count int // beside the root
+	count int // of the nodes without the root
 }
 
 // node is a node of the tree: a step from its parent.
 type node struct {
-	id      int
-	name    string // of a member
-	index   int    // of an element, where element is set
-	element bool
-	either  bool // a member, or the element of the same number
-	below   []*node
-	members bool // whether any below is a member
+	id       int
+	name     string // of a member
+	index    int    // of an element, where element is set
+	element  bool
+	either   bool // a member, or the element of the same number
+	children []*node
+	members  bool // whether any child is a member
 }
 
 // Len returns how many spans [Tree.Find] fills.
@@ -52,25 +52,25 @@ func (t *Tree) Path(p Path) int {
 func (t *Tree) Element(of, index int) int { return t.step(of, node{index: index, element: true}) }
 
 func (t *Tree) step(of int, want node) int {
-	p := t.root.numbered(of)
-	for _, c := range p.below {
+	p := t.root.byID(of)
+	for _, c := range p.children {
 		if c.name == want.name && c.index == want.index && c.element == want.element && c.either == want.either {
 			return c.id
 		}
 	}
 	t.count++
 	want.id = t.count
-	p.below = append(p.below, &want)
+	p.children = append(p.children, &want)
 	p.members = p.members || !want.element
 	return want.id
 }
 
-func (p *node) numbered(id int) *node {
+func (p *node) byID(id int) *node {
 	if p.id == id {
 		return p
 	}
-	for _, c := range p.below {
-		if found := c.numbered(id); found != nil {
+	for _, c := range p.children {
+		if found := c.byID(id); found != nil {
 			return found
 		}
 	}
@@ -88,12 +88,12 @@ func (t *Tree) Find(b []byte, spans []Span) error {
 	return nil
 }
 
-// find reads the value that begins at i and returns where it ends, or bad.
+// find finds the node and its children in the value that begins at i. It returns the end of the value, or invalid.
 func (p *node) find(b []byte, i, depth int, spans []Span) (end int) {
 	switch {
-	case i < len(b) && len(p.below) > 0 && b[i] == '{' && p.members:
+	case i < len(b) && len(p.children) > 0 && b[i] == '{' && p.members:
 		end = skipObject(b, i, depth+1, p, spans)
-	case i < len(b) && len(p.below) > 0 && b[i] == '[':
+	case i < len(b) && len(p.children) > 0 && b[i] == '[':
 		end = p.findElements(b, i, depth+1, spans)
 	default:
 		end = skipValue(b, i, depth)
@@ -104,14 +104,14 @@ func (p *node) find(b []byte, i, depth int, spans []Span) (end int) {
 
 func (p *node) findElements(b []byte, i, depth int, spans []Span) int {
 	v, end := firstElement(b, i, depth)
-	for n := 0; v != bad; n++ {
-		if c := p.at(n); c == nil {
+	for n := 0; v != invalid; n++ {
+		if c := p.elementAt(n); c == nil {
 			end = skipValue(b, v, depth)
 		} else {
 			end = c.find(b, v, depth, spans)
 		}
-		if end == bad {
-			return bad
+		if end == invalid {
+			return invalid
 		}
 		v, end = nextElement(b, end)
 	}
@@ -120,19 +120,19 @@ func (p *node) findElements(b []byte, i, depth int, spans []Span) int {
 
 // member returns the node of a member, given its key with the quotes.
 func (p *node) member(key []byte) *node {
-	for _, c := range p.below {
+	for _, c := range p.children {
 		if c.element {
 			continue
 		}
-		if is(key, c.name) {
+		if keyIs(key, c.name) {
 			return c
 		}
 	}
 	return nil
 }
 
-func (p *node) at(index int) *node {
-	for _, c := range p.below {
+func (p *node) elementAt(index int) *node {
+	for _, c := range p.children {
 		if (c.element || c.either) && c.index == index {
 			return c
 		}
@@ -146,7 +146,7 @@ func (p *node) reset(spans []Span) {
 		return
 	}
 	spans[p.id] = Span{}
-	for _, c := range p.below {
+	for _, c := range p.children {
 		c.reset(spans)
 	}
 }

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// Path is a way from the whole payload to a field: "order.customer.email". As an
-// option it is read from text: a dot separates, a backslash makes a dot or bracket a part
-// of a name, and * stands for every member or element. A number is an element of an
-// array, or the member of that name.
+// Path leads from the whole payload to a field: "order.customer.email". As an option it is read from text. Dots
+// separate names. A dot or bracket after a backslash is a part of a name, and * stands for every member or element. A
+// number is an element of an array, or the member of that name.
 type Path struct {
 	text  string
 	steps []string

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-func TestValidIsThatOfEncodingJSON(t *testing.T) {
+// TestValidAgreesWithEncodingJSON proves that Valid accepts the same texts as encoding/json.
+func TestValidAgreesWithEncodingJSON(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `null`, ` true `, `false`, `nul`, `truex`, `"a"`, `"a`, `"a\"`, `"\u00e9\n"`, `"\u00g0"`, `"\x"`, "\"a\x01\"", "\"\xff\"",
 		`0`, `-0`, `01`, `1.`, `1.5e+3`, `1e`, `-`, `.5`, `1 2`, `{}`, `{ }`, `{"a":1}`, `{"a":1,}`, `{"a" : [1, 2 ,{}] }`, `{a:1}`, `{"a"}`,
@@ -26,14 +27,15 @@ func TestValidIsThatOfEncodingJSON(t *testing.T) {
 	}
 }
 
+// TestFind proves that Find returns the last value of each name, and an error for text that is not JSON.
 func TestFind(t *testing.T) {
 	var tree Tree
 	order := tree.Member(0, "order")
 	id := tree.Member(order, "id")
 	first := tree.Element(tree.Member(order, "tags"), 0)
-	again := tree.Member(order, "id")
-	if id != again || tree.Len() != 5 {
-		t.Fatalf("the same value has the numbers %d and %d, of %d", id, again, tree.Len())
+	same := tree.Member(order, "id")
+	if id != same || tree.Len() != 5 {
+		t.Fatalf("the same value has the numbers %d and %d, of %d", id, same, tree.Len())
 	}
 	for text, want := range map[string][2]string{
 		`{"order":{"id":7.50,"tags":["a","b"]}}`:        {`7.50`, `"a"`},
@@ -85,6 +87,7 @@ func changes(list string) *Edit {
 	return e
 }
 
+// TestEdit proves that an edit changes the named fields and keeps all other bytes.
 func TestEdit(t *testing.T) {
 	for _, c := range []struct{ edit, in, out string }{
 		{``, ` {"a" : 1.50 ,"a":2 } `, ` {"a" : 1.50 ,"a":2 } `},
@@ -164,7 +167,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// FuzzScan compares every function with encoding/json on any bytes.
+// FuzzScan compares Valid, Find and Apply with encoding/json for any bytes.
 func FuzzScan(f *testing.F) {
 	for _, text := range []string{`{"a":[1,{"b":null}],"a":"\u00e9"}`, `[1.5e3, true]`, `{"a" : {"b":1} , "c":2}`, "\"\xff\"", `{"a":1`} {
 		f.Add([]byte(text))

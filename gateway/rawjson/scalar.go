@@ -9,7 +9,7 @@ func skipWord(b []byte, i int, word string) int {
 	if end := i + len(word); end <= len(b) && string(b[i:end]) == word {
 		return end
 	}
-	return bad
+	return invalid
 }
 
 const (
@@ -17,7 +17,7 @@ const (
 	highs = 0x8080808080808080
 )
 
-// skipString returns where the text ends that begins at i with its quote.
+// skipString returns the end of the text whose opening quote is at i, or invalid.
 func skipString(b []byte, i int) int {
 	for i++; ; {
 		if i+8 <= len(b) { // eight bytes at once; see "Hacker's Delight", 6-1
@@ -35,39 +35,39 @@ func skipString(b []byte, i int) int {
 			}
 		}
 		if uint(i) >= uint(len(b)) {
-			return bad
+			return invalid
 		}
 		if b[i] == '"' {
 			return i + 1
 		}
 		if b[i] < ' ' {
-			return bad
+			return invalid
 		}
-		if i = skipEscape(b, i); i == bad {
-			return bad
+		if i = skipEscape(b, i); i == invalid {
+			return invalid
 		}
 	}
 }
 
 func skipEscape(b []byte, i int) int {
 	if i+1 >= len(b) {
-		return bad
+		return invalid
 	}
 	switch b[i+1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return i + 2
 	case 'u':
 		if i+6 > len(b) {
-			return bad
+			return invalid
 		}
 		for _, c := range b[i+2 : i+6] {
 			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
-				return bad
+				return invalid
 			}
 		}
 		return i + 6
 	}
-	return bad
+	return invalid
 }
 
 func skipNumber(b []byte, i int) int {
@@ -76,7 +76,7 @@ func skipNumber(b []byte, i int) int {
 	}
 	switch {
 	case i >= len(b) || b[i] < '0' || b[i] > '9':
-		return bad
+		return invalid
 	case b[i] == '0':
 		i++
 	default:
@@ -86,7 +86,7 @@ func skipNumber(b []byte, i int) int {
 		if end := skipDigits(b, i+1); end > i+1 {
 			i = end
 		} else {
-			return bad
+			return invalid
 		}
 	}
 	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
@@ -97,7 +97,7 @@ func skipNumber(b []byte, i int) int {
 		if end := skipDigits(b, i); end > i {
 			i = end
 		} else {
-			return bad
+			return invalid
 		}
 	}
 	return i

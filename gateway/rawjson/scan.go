@@ -17,8 +17,8 @@ import (
 // maxDepth bounds the nesting of values, as encoding/json does.
 const maxDepth = 10_000
 
-// bad is the result of a scan that has found a syntax error.
-const bad = -1
+// invalid is the result of a scan that has found a syntax error.
+const invalid = -1
 
 // Valid reports whether b is one JSON value.
 func Valid(b []byte) bool {
@@ -44,7 +44,7 @@ func syntaxError(b []byte) error {
 	return errors.New("the payload is not JSON")
 }
 
-// skipSpace returns the end of the white space that begins at i; for bad it returns bad.
+// skipSpace returns the end of the white space that begins at i; for invalid it returns invalid.
 func skipSpace(b []byte, i int) int {
 	for uint(i) < uint(len(b)) {
 		switch b[i] {
@@ -57,10 +57,10 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// skipValue returns the end of the value that begins at i, or bad.
+// skipValue returns the end of the value that begins at i, or invalid.
 func skipValue(b []byte, i, depth int) int {
 	if uint(i) >= uint(len(b)) {
-		return bad
+		return invalid
 	}
 	switch c := b[i]; c {
 	case '"':
@@ -80,11 +80,11 @@ func skipValue(b []byte, i, depth int) int {
 	}
 }
 
-// skipObject returns the end of the object that begins at i, or bad. It finds the members of p, unless p is nil.
+// skipObject returns the end of the object that begins at i, or invalid. It finds the members of p, unless p is nil.
 // skipObject and skipArray scan most bytes of a payload, so they call skipSpace only if there is white space.
 func skipObject(b []byte, i, depth int, p *node, spans []Span) int {
 	if depth > maxDepth {
-		return bad
+		return invalid
 	}
 	i++
 	for first := true; ; first = false {
@@ -92,17 +92,17 @@ func skipObject(b []byte, i, depth int, p *node, spans []Span) int {
 			i = skipSpace(b, i)
 		}
 		if uint(i) >= uint(len(b)) {
-			return bad
+			return invalid
 		}
 		if b[i] != '"' {
 			if first && b[i] == '}' {
 				return i + 1
 			}
-			return bad
+			return invalid
 		}
 		key := i
-		if i = skipString(b, i); i == bad {
-			return bad
+		if i = skipString(b, i); i == invalid {
+			return invalid
 		}
 		var c *node
 		if p != nil {
@@ -112,7 +112,7 @@ func skipObject(b []byte, i, depth int, p *node, spans []Span) int {
 			i = skipSpace(b, i)
 		}
 		if uint(i) >= uint(len(b)) || b[i] != ':' {
-			return bad
+			return invalid
 		}
 		if i++; uint(i) < uint(len(b)) && b[i] <= ' ' {
 			i = skipSpace(b, i)
@@ -127,7 +127,7 @@ func skipObject(b []byte, i, depth int, p *node, spans []Span) int {
 			i = skipSpace(b, i)
 		}
 		if uint(i) >= uint(len(b)) {
-			return bad
+			return invalid
 		}
 		switch b[i] {
 		case '}':
@@ -135,14 +135,14 @@ func skipObject(b []byte, i, depth int, p *node, spans []Span) int {
 		case ',':
 			i++
 		default:
-			return bad
+			return invalid
 		}
 	}
 }
 
 func skipArray(b []byte, i, depth int) int {
 	if depth > maxDepth {
-		return bad
+		return invalid
 	}
 	if i = skipSpace(b, i+1); uint(i) < uint(len(b)) && b[i] == ']' {
 		return i + 1
@@ -152,7 +152,7 @@ func skipArray(b []byte, i, depth int) int {
 			i = skipSpace(b, i)
 		}
 		if uint(i) >= uint(len(b)) {
-			return bad
+			return invalid
 		}
 		switch b[i] {
 		case ']':
@@ -162,23 +162,23 @@ func skipArray(b []byte, i, depth int) int {
 				i = skipSpace(b, i)
 			}
 		default:
-			return bad
+			return invalid
 		}
 	}
 }
 
-// member is where a member of an object stands.
+// member has the positions of a member of an object.
 type member struct {
-	from       int // where the white space before the key begins
-	key, colon int // the key with its quotes is b[key:colon], or with white space
-	value      int // where its value begins
-	end        int // without a member: where the object ends, or bad
+	from       int // the begin of the white space before the key
+	key, colon int // b[key:colon] is the key with its quotes, and possibly white space
+	value      int // the begin of its value
+	end        int // without a member: the end of the object, or invalid
 }
 
-// firstMember reads up to the first value of the object that begins at i.
+// firstMember returns the first member of the object that begins at i.
 func firstMember(b []byte, i, depth int) (m member, ok bool) {
 	if depth > maxDepth {
-		return member{end: bad}, false
+		return member{end: invalid}, false
 	}
 	from := i + 1
 	if i = skipSpace(b, from); i < len(b) && b[i] == '}' {
@@ -187,26 +187,26 @@ func firstMember(b []byte, i, depth int) (m member, ok bool) {
 	return readKey(b, from, i)
 }
 
-// nextMember goes on after a value that ends at i.
+// nextMember returns the member after a value that ends at i.
 func nextMember(b []byte, i int) (m member, ok bool) {
 	i = skipSpace(b, i)
 	switch {
 	case i >= len(b):
-		return member{end: bad}, false
+		return member{end: invalid}, false
 	case b[i] == '}':
 		return member{end: i + 1}, false
 	case b[i] == ',':
 		return readKey(b, i+1, skipSpace(b, i+1))
 	}
-	return member{end: bad}, false
+	return member{end: invalid}, false
 }
 
 func readKey(b []byte, from, i int) (m member, ok bool) {
 	if i >= len(b) || b[i] != '"' {
-		return member{end: bad}, false
+		return member{end: invalid}, false
 	}
-	m = member{from: from, key: i, end: bad}
-	if m.colon = skipString(b, i); m.colon == bad {
+	m = member{from: from, key: i, end: invalid}
+	if m.colon = skipString(b, i); m.colon == invalid {
 		return m, false
 	}
 	if i = skipSpace(b, m.colon); i >= len(b) || b[i] != ':' {
@@ -216,28 +216,28 @@ func readKey(b []byte, from, i int) (m member, ok bool) {
 	return m, true
 }
 
-// firstElement returns where the first value of the array begins that begins at i;
-// where it has none, bad, and where the array ends.
+// firstElement returns the begin of the first element of the array that begins at i. If there is no element, value is
+// invalid, and end is the end of the array or invalid.
 func firstElement(b []byte, i, depth int) (value, end int) {
 	if depth > maxDepth {
-		return bad, bad
+		return invalid, invalid
 	}
 	if i = skipSpace(b, i+1); i < len(b) && b[i] == ']' {
-		return bad, i + 1
+		return invalid, i + 1
 	}
-	return i, bad
+	return i, invalid
 }
 
-// nextElement goes on after a value that ends at i.
+// nextElement returns the begin of the element after a value that ends at i, with results as of firstElement.
 func nextElement(b []byte, i int) (value, end int) {
 	i = skipSpace(b, i)
 	switch {
 	case i >= len(b):
-		return bad, bad
+		return invalid, invalid
 	case b[i] == ']':
-		return bad, i + 1
+		return invalid, i + 1
 	case b[i] == ',':
-		return skipSpace(b, i+1), bad
+		return skipSpace(b, i+1), invalid
 	}
-	return bad, bad
+	return invalid, invalid
 }

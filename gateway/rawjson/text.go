@@ -14,7 +14,7 @@ func Text(quoted []byte) string {
 		return string(inner)
 	}
 	var s string
-	_ = json.Unmarshal(quoted, &s) // it was scanned
+	_ = json.Unmarshal(quoted, &s) // cannot fail: the scanner has accepted it
 	return s
 }
 
@@ -28,8 +28,8 @@ func plainText(text []byte) bool {
 	return true
 }
 
-// is reports whether a key, with its quotes, is name.
-func is(quoted []byte, name string) bool {
+// keyIs reports whether a key, with its quotes, denotes name.
+func keyIs(quoted []byte, name string) bool {
 	if len(quoted) <= len(name)+2 { // escapes make it longer
 		return len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name
 	}
@@ -51,6 +51,6 @@ func appendEscaped(dst []byte, text string) []byte {
 	buf := bytes.NewBuffer(dst)
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(text) // text always encodes
+	_ = enc.Encode(text) // cannot fail for text
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
