@@ -17,11 +17,12 @@ func Lint(defaults any) (problems []string) {
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return []string{fmt.Sprintf("the options are %T: make them a struct", defaults)}
 	}
-	return misfits("", v.Elem())
+	return lintStruct("", v.Elem())
 }
 
-func misfits(prefix string, v reflect.Value) (problems []string) {
-	problems = misdocumented(prefix, v)
+// lintStruct returns the faults of a struct whose options have the prefix.
+func lintStruct(prefix string, v reflect.Value) (problems []string) {
+	problems = lintDocs(prefix, v)
 	seen := map[string]bool{}
 	for i := range v.NumField() {
 		f, field := v.Type().Field(i), v.Field(i)
@@ -46,7 +47,7 @@ func misfits(prefix string, v reflect.Value) (problems []string) {
 		}
 		seen[name] = true
 		if field.Kind() == reflect.Struct && !isScalar(field) {
-			problems = append(problems, misfits(at+".", field)...)
+			problems = append(problems, lintStruct(at+".", field)...)
 			continue
 		}
 		if f.Tag.Get("doc") == "" {
@@ -76,7 +77,7 @@ func decodable(v reflect.Value) bool {
 	case reflect.Slice:
 		return decodable(reflect.New(v.Type().Elem()).Elem())
 	case reflect.Struct:
-		return len(misfits("", v)) == 0
+		return len(lintStruct("", v)) == 0
 	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64, reflect.Interface:
 		return true
 	}

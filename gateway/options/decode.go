@@ -30,7 +30,7 @@ type Decoder struct {
 	Locate   func(path string) (key, value Pos)
 	Problems Problems
 
-	invalid int // values met that are Invalid
+	invalid int // the number of Invalid values so far
 }
 
 // Report adds a problem at the value of path, or at its key.
@@ -64,7 +64,7 @@ func (d *Decoder) UnknownName(what, got string, known func() []string) string {
 func (d *Decoder) Decode(path string, raw any, dsts ...any) {
 	m, ok := raw.(map[string]any)
 	if !ok && raw != nil {
-		d.Report(path, false, "must be a mapping of options, not %s", describe(raw, slices.ContainsFunc(dsts, func(dst any) bool { return secretive(reflect.TypeOf(dst)) })))
+		d.Report(path, false, "must be a mapping of options, not %s", describe(raw, slices.ContainsFunc(dsts, func(dst any) bool { return mayBeSecret(reflect.TypeOf(dst)) })))
 		return
 	}
 	before := len(d.Problems) + d.invalid
@@ -108,7 +108,7 @@ func (d *Decoder) fields(path string, m map[string]any, v reflect.Value) {
 			continue
 		}
 		_, expanded := value.(Expanded)
-		if text := broken(rule, v.Field(i), expanded); text != "" {
+		if text := ruleProblem(rule, v.Field(i), expanded); text != "" {
 			d.Report(at, false, "%s", text)
 		}
 	}
@@ -152,7 +152,7 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 		v.Set(reflect.ValueOf(raw))
 		return true
 	}
-	before, secret := len(d.Problems), secretive(v.Type())
+	before, secret := len(d.Problems), mayBeSecret(v.Type())
 	switch t := v.Addr().Interface().(type) {
 	case orderedMap:
 		m, ok := raw.(map[string]any)
@@ -171,12 +171,12 @@ func (d *Decoder) value(path string, raw any, v reflect.Value) bool {
 			d.Report(path, false, "must be one value, not %s", describe(raw, secret))
 			return false
 		}
-		if needsQuotes(t, raw) { // YAML has changed it: 0123 is 83, 1e3 is 1000
+		if needsQuotes(t, raw) { // YAML has changed the text: 0123 becomes 83, 1e3 becomes 1000
 			d.Report(path, false, "must be text, not %s; put it in quotes", describe(raw, secret))
 			return false
 		}
 		if err := t.UnmarshalText([]byte(text)); err != nil {
-			d.Report(path, false, "%s", refusal(err, raw, v))
+			d.Report(path, false, "%s", textProblem(err, raw, v))
 			return false
 		}
 		if u, ok := t.(*URL); ok {
@@ -220,7 +220,7 @@ func (d *Decoder) list(path string, raw any, v reflect.Value) {
 	}
 	items, ok := raw.([]any)
 	if !ok {
-		secret := secretive(v.Type())
+		secret := mayBeSecret(v.Type())
 		example, got := "[a, b]", describe(raw, secret)
 		if text, ok := raw.(string); ok {
 			example = "[" + text + "]"

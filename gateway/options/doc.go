@@ -1,13 +1,12 @@
 // Package options reads plain structs from configuration files.
 //
-// A struct names its options once, in tags, and everything else follows from
-// them and from the value that holds the defaults: decoding, checks, and the
-// table in a plugin's README.
+// A struct names its options once, in tags. Decoding, checks, and the table in a
+// plugin's README use these tags and the value with the defaults.
 //
 //	type Options struct {
 //		URL      options.URL      `koanf:"url" rule:"required,scheme=redis|rediss" doc:"where Redis is"`
 //		Channels []string         `koanf:"channels" rule:"min=1" doc:"channels to listen to"`
-//		Ping     options.Duration `koanf:"ping" rule:"min=100ms" doc:"how often to look for life"`
+//		Ping     options.Duration `koanf:"ping" rule:"min=100ms" doc:"interval of pings"`
 //	}
 //
 // Rules, separated by commas: required (not empty), min= and max= (numbers,

@@ -27,8 +27,8 @@ const (
 	shortDoc   = 80
 )
 
-// misdocumented returns the faults of the texts of a struct.
-func misdocumented(prefix string, v reflect.Value) (problems []string) {
+// lintDocs returns the faults of the doc tags and the Docs method of a struct.
+func lintDocs(prefix string, v reflect.Value) (problems []string) {
 	options := map[string]bool{}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)

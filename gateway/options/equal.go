@@ -9,10 +9,11 @@ import (
 // same configuration. It compares secrets and URLs by their content, and other types with a String method by
 // their text.
 func Equal(a, b any) bool {
-	return same(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem())
+	return equalValues(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem())
 }
 
-func same(a, b reflect.Value) bool {
+// equalValues compares two values as [Equal] does.
+func equalValues(a, b reflect.Value) bool {
 	if a.Type() != b.Type() {
 		return false
 	}
@@ -26,7 +27,7 @@ func same(a, b reflect.Value) bool {
 	switch a.Kind() {
 	case reflect.Struct:
 		for i := range a.NumField() {
-			if a.Type().Field(i).IsExported() && !same(a.Field(i), b.Field(i)) {
+			if a.Type().Field(i).IsExported() && !equalValues(a.Field(i), b.Field(i)) {
 				return false
 			}
 		}
@@ -36,11 +37,11 @@ func same(a, b reflect.Value) bool {
 			return false
 		}
 		for i := range a.Len() {
-			if !same(a.Index(i), b.Index(i)) {
+			if !equalValues(a.Index(i), b.Index(i)) {
 				return false
 			}
 		}
 		return true
 	}
-	return reflect.DeepEqual(a.Interface(), b.Interface()) // anything, as YAML has it
+	return reflect.DeepEqual(a.Interface(), b.Interface()) // a value of any type, as decoded from YAML
 }

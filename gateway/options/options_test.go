@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
+// TestSecretsNeverShow proves that secrets do not show in any format, in JSON, in a log, or in errors.
 func TestSecretsNeverShow(t *testing.T) {
 	v := struct {
 		S Secret
@@ -53,14 +54,15 @@ func TestSecretsNeverShow(t *testing.T) {
 		}
 	}
 	if v.S.Reveal() != "hunter2" || !strings.Contains(v.U.Reveal(), ":hunter2@") {
-		t.Error("Reveal does not")
+		t.Error("Reveal returns no secret")
 	}
 	if got := v.U.String(); got != "postgres://user:***@db/x?sslpassword=***&sslmode=require" {
 		t.Errorf("URL prints as %s", got)
 	}
 }
 
-func TestTypesReadWhatTheyWrite(t *testing.T) {
+// TestTextRoundTrip proves that durations and sizes are read as they are written, and other text is refused.
+func TestTextRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := Duration(rapid.Int64Range(0, int64(1000*time.Hour)).Draw(t, "duration"))
 		var d2 Duration
@@ -95,7 +97,8 @@ func TestTypesReadWhatTheyWrite(t *testing.T) {
 	}
 }
 
-func TestUnknownNamesTheLikelyOne(t *testing.T) {
+// TestUnknownNameSuggests proves that the problem of an unknown name suggests a similar name, or lists all.
+func TestUnknownNameSuggests(t *testing.T) {
 	known := []string{"channels", "url", "heartbeat"}
 	for got, want := range map[string]string{
 		"chanels": `(did you mean "channels"?)`, "URL": `(did you mean "url"?)`, "hartbeat": `(did you mean "heartbeat"?)`,
@@ -119,7 +122,9 @@ type sample struct {
 	Wait   Duration    `koanf:"wait" rule:"min=1s" doc:"how long"`
 }
 
-func TestDecodeKeepsDefaultsAndReportsEverything(t *testing.T) {
+// TestDecodeKeepsDefaultsAndReportsAllProblems proves that missing options keep their defaults and that Decode reports
+// every problem.
+func TestDecodeKeepsDefaultsAndReportsAllProblems(t *testing.T) {
 	s := sample{Nested: nested{Count: 2}, Wait: Duration(time.Second)}
 	var d Decoder
 	d.Decode("at", map[string]any{"name": Expanded("x"), "on": Expanded("true"), "fields": map[string]any{"b": "1", "a": "2"}}, &s)
@@ -143,7 +148,8 @@ func TestDecodeKeepsDefaultsAndReportsEverything(t *testing.T) {
 
 var s2 sample
 
-func TestTableComesFromTheTags(t *testing.T) {
+// TestMarkdownUsesTags proves that the table of a README has the names, types and texts of the tags.
+func TestMarkdownUsesTags(t *testing.T) {
 	got := Markdown(Rows(&sample{Nested: nested{Count: 2}}))
 	want := "| option | type | default | meaning |\n| --- | --- | --- | --- |\n" +
 		"| `name` | text | required | who |\n| `on` | true or false | `false` | whether |\n" +
@@ -162,11 +168,11 @@ func TestNetwork(t *testing.T) {
 		}
 	}
 	if n := NewNetwork("10.0.0.0/8"); !n.Contains(netip.MustParseAddr("::ffff:10.9.9.9")) || n.Contains(netip.MustParseAddr("11.0.0.1")) {
-		t.Error("it has what it has not")
+		t.Error("Contains is wrong")
 	}
 }
 
-// documented has more to say than its tags.
+// documented has texts in a method Docs.
 type documented struct {
 	Name string `koanf:"name" doc:"who"`
 	In   inner  `koanf:"in"`
@@ -182,7 +188,8 @@ func (*inner) Docs() map[string]string {
 	return map[string]string{"wait": "0s: not at all", "wiat": "x"}
 }
 
-func TestDocsFollowTheTags(t *testing.T) {
+// TestDocs proves that the texts of Docs follow those of the tags, and that Lint reports long tags and unknown names.
+func TestDocs(t *testing.T) {
 	got := Rows(&documented{})
 	if got[0].Doc != "who. Empty: nobody" || got[1].Doc != "how long. 0s: not at all" {
 		t.Errorf("%+v", got)

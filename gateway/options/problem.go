@@ -23,7 +23,7 @@ func (p Pos) String() string {
 // Problem is one fault of a configuration, and its position.
 type Problem struct {
 	Pos  Pos
-	Path string // sources.orders_db.channels[0]; "" where the file as a whole is meant
+	Path string // sources.orders_db.channels[0]; "" for the file as a whole
 	Text string // what is wrong and what to do
 }
 
@@ -37,8 +37,7 @@ func (p Problem) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// maxClip bounds, in bytes, the path and the text of a problem as they are shown: a
-// part of the file may be quoted in it.
+// maxClip bounds the path and the text of a problem in bytes, because they may quote a part of the file.
 const maxClip = 1000
 
 // clip shortens text; it cuts no rune.
@@ -89,15 +88,15 @@ func UnknownName(what, got string, known []string) string {
 	return fmt.Sprintf("unknown %s (known: %s)", what, strings.Join(sorted, ", "))
 }
 
-// nearest returns the known name with the smallest edit distance to got, as
-// long as no more than about a third of it was mistyped, or two letters swapped.
+// nearest returns the known name with the smallest edit distance to got. It returns "" if more than about a third of
+// got differs from all names; two swapped letters are accepted.
 func nearest(got string, known []string) string {
 	best, least := "", max(2, len(got)/3)+1
 	if len(got) < 4 {
 		least = 2
 	}
 	for _, k := range known {
-		if max(len(k)-len(got), len(got)-len(k)) >= least { // that many letters are missing at least
+		if max(len(k)-len(got), len(got)-len(k)) >= least { // the distance is at least the difference in length
 			continue
 		}
 		if d := distance(strings.ToLower(got), strings.ToLower(k)); d < least {

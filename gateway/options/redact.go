@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// shortestHidden is the minimum length of a secret that is searched for in text, in bytes:
+	// shortestSecret is the minimum length of a secret that is searched for in text, in bytes:
 	// shorter ones would match unrelated text.
-	shortestHidden = 4
-	// run is from how many adjacent bytes on a part of a secret is hidden, anywhere. A secret
-	// of fewer bytes is hidden only as a whole word.
-	run = 8
-	// longestName is up to how many letters a secret counts as a usual word, such as
-	// postgres or changeme: it is hidden only as a whole word.
-	longestName = 12
+	shortestSecret = 4
+	// runLength is the minimum number of adjacent bytes of a secret that are hidden anywhere. A secret of fewer bytes is
+	// hidden only as a whole word.
+	runLength = 8
+	// longestWord is the maximum number of letters of a plain word, such as postgres or changeme. A secret that is a
+	// plain word is hidden only as a whole word.
+	longestWord = 12
 )
 
 // Redactor hides secrets in text from servers and libraries, which may repeat a request or an
@@ -29,7 +29,7 @@ const (
 // safe for concurrent use.
 type Redactor struct {
 	runs  map[uint64]struct{} // of lower-case forms
-	words map[string]struct{} // lower-case, hidden where no letter or digit is beside them
+	words map[string]struct{} // lower-case, hidden if no letter or digit is beside them
 }
 
 // NewRedactor returns a Redactor of the secrets in parts. The whole of a text is secret; of a pointer to an
@@ -68,7 +68,7 @@ func (r *Redactor) collect(v reflect.Value) {
 	}
 }
 
-// collectParts looks into a struct, or a list; its plain text is no secret.
+// collectParts adds the secrets in a struct or a list; its plain text is no secret.
 func (r *Redactor) collectParts(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -88,17 +88,17 @@ func (r *Redactor) collectParts(v reflect.Value) {
 
 // add adds one secret in all its forms.
 func (r *Redactor) add(secret string) {
-	if secret = strings.TrimSpace(secret); len(secret) < shortestHidden {
+	if secret = strings.TrimSpace(secret); len(secret) < shortestSecret {
 		return
 	}
 	for _, form := range forms(secret) {
 		form = lower(form)
-		if len(form) < run || isName(form) {
+		if len(form) < runLength || isPlainWord(form) {
 			r.words[form] = struct{}{}
 			continue
 		}
-		for i := 0; i+run <= len(form); i++ {
-			r.runs[bits(form[i:])] = struct{}{}
+		for i := 0; i+runLength <= len(form); i++ {
+			r.runs[packRun(form[i:])] = struct{}{}
 		}
 	}
 }
@@ -110,12 +110,12 @@ func forms(secret string) []string {
 	if text, err := json.Marshal(secret); err == nil {
 		out = append(out, unquoted(string(text)))
 	}
-	for shift := range 3 { // within other text that was encoded
+	for shift := range 3 { // the secret may be encoded within other text
 		padded := append(make([]byte, shift), secret...)
 		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			text := enc.EncodeToString(padded)
-			first, last := (shift*8+5)/6, len(padded)*8/6 // beyond these it depends on the other text
-			if last-first >= run {
+			first, last := (shift*8+5)/6, len(padded)*8/6 // the other characters depend on the text around the secret
+			if last-first >= runLength {
 				out = append(out, text[first:last])
 			}
 		}
@@ -125,9 +125,9 @@ func forms(secret string) []string {
 
 func unquoted(text string) string { return text[1 : len(text)-1] }
 
-// isName reports whether a text looks like a usual word.
-func isName(text string) bool {
-	return len(text) <= longestName && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == ""
+// isPlainWord reports whether a text looks like a usual word.
+func isPlainWord(text string) bool {
+	return len(text) <= longestWord && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // Text returns text with each secret replaced by ***.
@@ -136,18 +136,18 @@ func (r *Redactor) Text(text string) string {
 		return text
 	}
 	low := lower(text)
-	var hide []bool
-	mark := func(from, to int) {
-		if hide == nil {
-			hide = make([]bool, len(text))
+	var hidden []bool
+	markHidden := func(from, to int) {
+		if hidden == nil {
+			hidden = make([]bool, len(text))
 		}
 		for i := from; i < to; i++ {
-			hide[i] = true
+			hidden[i] = true
 		}
 	}
-	for i := 0; i+run <= len(low); i++ {
-		if _, ok := r.runs[bits(low[i:])]; ok {
-			mark(i, i+run)
+	for i := 0; i+runLength <= len(low); i++ {
+		if _, ok := r.runs[packRun(low[i:])]; ok {
+			markHidden(i, i+runLength)
 		}
 	}
 	for word := range r.words {
@@ -157,30 +157,29 @@ func (r *Redactor) Text(text string) string {
 				break
 			}
 			begin, end := from+i, from+i+len(word)
-			if !within(low, begin, end) {
-				mark(begin, end)
+			if !insideWord(low, begin, end) {
+				markHidden(begin, end)
 			}
 			from = begin + 1
 		}
 	}
-	if hide == nil {
+	if hidden == nil {
 		return text
 	}
 	var b strings.Builder
 	for i := range len(text) {
 		switch {
-		case !hide[i]:
+		case !hidden[i]:
 			b.WriteByte(text[i])
-		case i == 0 || !hide[i-1]:
+		case i == 0 || !hidden[i-1]:
 			b.WriteString("***")
 		}
 	}
 	return b.String()
 }
 
-// within reports whether what stands between begin and end is a part of a longer word, or the
-// scheme of a URL.
-func within(text string, begin, end int) bool {
+// insideWord reports whether text[begin:end] is a part of a longer word, or the scheme of a URL.
+func insideWord(text string, begin, end int) bool {
 	part := func(c byte) bool {
 		return c == '_' || c == '-' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
 	}
@@ -188,7 +187,7 @@ func within(text string, begin, end int) bool {
 		strings.HasPrefix(text[end:], "://")
 }
 
-// lower returns text with the letters of ASCII in lower case: each byte stays where it is.
+// lower returns text with the letters of ASCII in lower case. It keeps the offset of each byte.
 func lower(text string) string {
 	b := []byte(text)
 	for i, c := range b {
@@ -199,8 +198,9 @@ func lower(text string) string {
 	return string(b)
 }
 
-func bits(text string) (n uint64) {
-	for i := range run {
+// packRun returns the first runLength bytes of text as a number.
+func packRun(text string) (n uint64) {
+	for i := range runLength {
 		n = n<<8 | uint64(text[i])
 	}
 	return n

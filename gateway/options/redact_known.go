@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// addSecret adds the lines of a secret, without the parts that are public: the frame of a
-// key in PEM, the scheme in front of a token, the expressions of a template.
+// addSecret adds the lines of a secret without the public parts. Public are the frame of a key in PEM, the scheme
+// before a token, and the expressions of a template.
 func (r *Redactor) addSecret(text string) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -32,8 +32,7 @@ func (r *Redactor) addSecret(text string) {
 // authSchemes are the words before a token in a header, which are no secret.
 var authSchemes = []string{"basic", "bearer", "digest", "token", "apikey", "hmac"}
 
-// literals returns the texts around the expressions of a template, and those within quotes
-// in them.
+// literals returns the texts around the expressions of a template, and the quoted texts in the expressions.
 func literals(template string) (out []string) {
 	for rest := template; rest != ""; {
 		text, after, found := strings.Cut(rest, "{{")
@@ -59,8 +58,7 @@ func literals(template string) (out []string) {
 	return out
 }
 
-// addURL adds what only the owner of a URL knows: the password, values of the query, and of
-// a URL of the web its path.
+// addURL adds the secret parts of a URL: the password, values of the query, and the path of a web URL.
 func (r *Redactor) addURL(u URL) {
 	if u.raw == "" || u.Embedded() || u.fromEmbedded {
 		return
@@ -68,61 +66,60 @@ func (r *Redactor) addURL(u URL) {
 	if user, password, ok := userinfo(u.raw); ok {
 		switch {
 		case password != "":
-			for piece := range strings.SplitSeq(password, "@") { // others may end it there
+			for piece := range strings.SplitSeq(password, "@") { // other programs may end the password there
 				r.add(piece)
 			}
 			r.add(password)
 			r.addUnescaped(password)
 			name, _ := url.PathUnescape(user)
-			plain, _ := url.PathUnescape(password)
-			r.add(base64.StdEncoding.EncodeToString([]byte(name + ":" + plain)))
-		case !strings.HasPrefix(u.Scheme(), "postgres") && len(user) >= run: // it may be a token
+			decoded, _ := url.PathUnescape(password)
+			r.add(base64.StdEncoding.EncodeToString([]byte(name + ":" + decoded)))
+		case !strings.HasPrefix(u.Scheme(), "postgres") && len(user) >= runLength: // it may be a token
 			r.add(user)
 			r.addUnescaped(user)
 		}
 	}
 	_, query, _ := strings.Cut(u.raw, "?")
 	for param := range strings.SplitSeq(query, "&") {
-		if name, value, _ := strings.Cut(param, "="); u.web() || !openParams[name] {
+		if name, value, _ := strings.Cut(param, "="); u.isWeb() || !publicParams[name] {
 			r.add(value)
 			r.addUnescaped(value)
 		}
 	}
 	p, err := url.Parse(u.raw)
-	if err != nil || !u.web() {
+	if err != nil || !u.isWeb() {
 		return
 	}
 	r.addWhole(p.RawQuery)
 	r.addPath(p.EscapedPath())
 }
 
-// addPath adds the path of a URL of the web, from the first segment on that is no usual word:
-// of /services/T0/B0/xyz what comes behind services. Where that is too short to be looked
-// for, the whole path is hidden.
+// addPath adds the path of a web URL from the first segment that is no usual word: T0/B0/xyz of /services/T0/B0/xyz.
+// If that is too short to be searched for, it adds the whole path.
 func (r *Redactor) addPath(path string) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
-	for len(segments) > 0 && isName(segments[0]) {
+	for len(segments) > 0 && isPlainWord(segments[0]) {
 		segments = segments[1:]
 	}
 	rest := strings.Join(segments, "/")
-	if len(rest) < run {
+	if len(rest) < runLength {
 		r.addWhole(path)
 	}
 	r.add(rest)
 	r.addUnescaped(rest)
 }
 
-// addWhole adds a text that is hidden where all of it stands.
+// addWhole adds a text that is hidden only as a whole.
 func (r *Redactor) addWhole(text string) {
-	if len(text) >= shortestHidden {
+	if len(text) >= shortestSecret {
 		r.words[lower(text)] = struct{}{}
 	}
 }
 
 func (r *Redactor) addUnescaped(text string) {
 	for _, unescape := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} {
-		if plain, err := unescape(text); err == nil && plain != text {
-			r.add(plain)
+		if decoded, err := unescape(text); err == nil && decoded != text {
+			r.add(decoded)
 		}
 	}
 }

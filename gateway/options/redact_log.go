@@ -51,8 +51,8 @@ func (h *redactingHandler) WithGroup(name string) slog.Handler {
 	return &redactingHandler{h.next.WithGroup(name), h.current}
 }
 
-// attr returns an attribute of a log line without secrets. A value of another type than
-// text becomes text only where a secret shows in it.
+// attr returns an attribute without secrets. A value of another type than text becomes text only if its text contains
+// a secret.
 func (r *Redactor) attr(a slog.Attr) slog.Attr {
 	a.Value = a.Value.Resolve()
 	switch a.Value.Kind() {

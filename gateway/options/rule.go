@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// broken checks v against a rule tag and returns the problem, or "". It does not repeat a
-// value that came from the environment (expanded).
-func broken(rule string, v reflect.Value, expanded bool) string {
+// ruleProblem checks v against a rule tag and returns the problem, or "". If expanded is set, the value came from the
+// environment, and the problem does not repeat it.
+func ruleProblem(rule string, v reflect.Value, expanded bool) string {
 	if rule == "" {
 		return ""
 	}
@@ -23,16 +23,16 @@ func broken(rule string, v reflect.Value, expanded bool) string {
 				text = "is required"
 			}
 		case "min", "max":
-			text = outside(name, arg, v)
+			text = boundProblem(name, arg, v)
 		case "oneof":
 			if got := fmt.Sprint(v.Interface()); !slices.Contains(strings.Split(arg, "|"), got) {
 				if expanded {
-					return variable + " is none of the known values (" + strings.Join(strings.Split(arg, "|"), ", ") + ")"
+					return environmentValue + " is none of the known values (" + strings.Join(strings.Split(arg, "|"), ", ") + ")"
 				}
 				text = UnknownName("value "+strconv.Quote(got), got, strings.Split(arg, "|"))
 			}
 		case "scheme":
-			text = wrongScheme(strings.Split(arg, "|"), v.Interface().(URL), strings.Contains(rule, "embedded="))
+			text = schemeProblem(strings.Split(arg, "|"), v.Interface().(URL), strings.Contains(rule, "embedded="))
 		case "embedded": // names the server that the word stands for; see EmbeddedURLs
 		default:
 			panic("options: unknown rule " + part)
@@ -51,7 +51,7 @@ func isEmpty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-func wrongScheme(schemes []string, u URL, embeddable bool) string {
+func schemeProblem(schemes []string, u URL, embeddable bool) string {
 	if u.Embedded() {
 		if embeddable {
 			return ""
@@ -68,8 +68,9 @@ func wrongScheme(schemes []string, u URL, embeddable bool) string {
 	return text
 }
 
-// outside compares v with a bound: numbers by value, the rest by length.
-func outside(name, arg string, v reflect.Value) string {
+// boundProblem compares v with a bound and returns the problem, or "". It compares numbers by value and other types by
+// length.
+func boundProblem(name, arg string, v reflect.Value) string {
 	got, bound, verb, what := int64(0), int64(0), "be", ""
 	switch t := v.Interface().(type) {
 	case Duration:

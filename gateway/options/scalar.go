@@ -86,7 +86,7 @@ func describe(raw any, secret bool) string {
 		}
 		return fmt.Sprintf("the text %q", t)
 	case Expanded:
-		return variable
+		return environmentValue
 	case bool:
 		return fmt.Sprintf("%t", t)
 	}
@@ -96,21 +96,21 @@ func describe(raw any, secret bool) string {
 	return fmt.Sprintf("the number %v", raw)
 }
 
-// variable stands in errors for a value that came from the environment.
-const variable = "what the environment variable holds"
+// environmentValue replaces a value from the environment in errors.
+const environmentValue = "the value of the environment variable"
 
-// secretive reports whether an option of type t is a secret, or may hold one.
-func secretive(t reflect.Type) bool {
+// mayBeSecret reports whether an option of type t is a secret, or may hold one.
+func mayBeSecret(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[Secret](), reflect.TypeFor[URL](), reflect.TypeFor[File]():
 		return true
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:
-		return secretive(t.Elem())
+		return mayBeSecret(t.Elem())
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() && secretive(f.Type) {
+			if f := t.Field(i); f.IsExported() && mayBeSecret(f.Type) {
 				return true
 			}
 		}
@@ -118,26 +118,26 @@ func secretive(t reflect.Type) bool {
 	return false
 }
 
-// refusal returns the text of err, an error about the text of an option. A parser may repeat parts of
+// textProblem returns the text of err, an error about the text of an option. A parser may repeat parts of
 // the text in its errors, which is not allowed for a text from the environment. The errors of URL,
 // Secret and File never do.
-func refusal(err error, raw any, v reflect.Value) string {
+func textProblem(err error, raw any, v reflect.Value) string {
 	reason := err.Error()
 	text, expanded := raw.(Expanded)
-	if !expanded || secretive(v.Type()) {
+	if !expanded || mayBeSecret(v.Type()) {
 		return reason
 	}
-	if rest, ok := strings.CutPrefix(reason, strconv.Quote(string(text))); ok { // then comes what to write
-		return variable + rest
+	if rest, ok := strings.CutPrefix(reason, strconv.Quote(string(text))); ok { // the rest is the hint
+		return environmentValue + rest
 	}
-	if repeats(reason, string(text)) {
-		return variable + " is not of the type " + typeName(v) + "; it is not repeated here, for it may be secret"
+	if containsPart(reason, string(text)) {
+		return environmentValue + " is not of the type " + typeName(v) + "; it is not shown, because it may be secret"
 	}
 	return reason
 }
 
-// repeats reports whether reason contains text, or four adjacent bytes of it.
-func repeats(reason, text string) bool {
+// containsPart reports whether reason contains text, or four adjacent bytes of it.
+func containsPart(reason, text string) bool {
 	const few = 4
 	if len(text) < few {
 		return strings.Contains(reason, strconv.Quote(text)) || strings.Contains(reason, "`"+text+"`")

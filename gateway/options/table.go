@@ -10,7 +10,7 @@ import (
 // Row is one option in a table of a README.
 type Row struct{ Name, Type, Default, Doc string }
 
-// Rows lists the options of a pointer to a struct that holds the defaults;
+// Rows returns the options of a pointer to a struct that holds the defaults;
 // nested structs are flattened: queue.size.
 func Rows(defaults any) []Row { return rows("", reflect.ValueOf(defaults).Elem()) }
 
@@ -127,8 +127,7 @@ type EmbeddedURL struct {
 	URL    *URL
 }
 
-// EmbeddedURLs lists the URLs with a rule embedded= in a pointer to an options
-// struct.
+// EmbeddedURLs returns the URLs of an options struct that have a rule embedded=. opts is a pointer to the struct.
 func EmbeddedURLs(opts any) []EmbeddedURL {
 	var out []EmbeddedURL
 	v := reflect.ValueOf(opts).Elem()

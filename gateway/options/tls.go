@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// TLS is the certificates of a connection that is encrypted.
+// TLS has the certificates of an encrypted connection.
 type TLS struct {
 	CA   File `koanf:"ca" doc:"file with the certificates (PEM) of the authorities that the server's may be from; empty: the system's"`
 	Cert File `koanf:"cert" doc:"file with the client's certificate (PEM)"`
@@ -16,8 +16,9 @@ type TLS struct {
 // IsZero reports whether no file is named.
 func (t TLS) IsZero() bool { return t.CA.Path()+t.Cert.Path()+t.Key.Path() == "" }
 
-// Config returns what the files say. Where one of them is wrong it returns the name of its option.
-func (t TLS) Config() (c *tls.Config, wrong string, err error) {
+// Config returns the configuration with the certificates of the files. If a file is invalid, it returns the name of
+// its option and an error; the name is "" if cert and key are not both set.
+func (t TLS) Config() (c *tls.Config, option string, err error) {
 	c = &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA.Path() != "" {
 		c.RootCAs = x509.NewCertPool()

@@ -32,7 +32,7 @@ func (s Secret) GoString() string { return "Secret(" + s.String() + ")" }
 // MarshalText keeps JSON and slog from showing the text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText takes the text as it is.
+// UnmarshalText sets the text without any change.
 func (s *Secret) UnmarshalText(b []byte) error { s.text = string(b); return nil }
 
 // OptionType names the type in tables.

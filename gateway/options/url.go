@@ -57,7 +57,7 @@ func (u URL) String() string {
 	if err != nil || u.Scheme() == "" || strayAt(u.raw) {
 		return knownScheme(u.Scheme()) + "://***"
 	}
-	if u.web() {
+	if u.isWeb() {
 		if strings.Trim(p.Path, "/")+p.RawQuery+p.Fragment == "" {
 			return u.Origin() + p.EscapedPath()
 		}
@@ -72,7 +72,7 @@ func (u URL) String() string {
 	text := p.Scheme + "://" + user + p.Host + p.EscapedPath()
 	for i, param := range strings.FieldsFunc(p.RawQuery, func(r rune) bool { return r == '&' }) {
 		name, value, _ := strings.Cut(param, "=")
-		if !openParams[name] {
+		if !publicParams[name] {
 			value = "***"
 		}
 		text += string("?&"[min(i, 1)]) + name + "=" + value
@@ -80,9 +80,8 @@ func (u URL) String() string {
 	return text
 }
 
-// web reports whether it is a URL of the web: its path and query may be secret, as those of a
-// webhook often are.
-func (u URL) web() bool {
+// isWeb reports whether it is a web URL. The path and query of a web URL may be secret, such as those of a webhook.
+func (u URL) isWeb() bool {
 	switch u.Scheme() {
 	case "http", "https", "ws", "wss":
 		return true
@@ -105,8 +104,8 @@ func (u URL) GoString() string { return "URL(" + u.String() + ")" }
 // MarshalText keeps JSON and slog from showing the password.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText takes a URL, or the word "embedded"; the rule scheme= sees to its
-// beginning. Its errors never repeat the text, which may hold a password.
+// UnmarshalText reads a URL, or the word "embedded". The rule scheme= checks the scheme. Its errors never repeat the
+// text, which may hold a password.
 func (u *URL) UnmarshalText(b []byte) error {
 	text := string(b)
 	if text != "" && text != "embedded" {
@@ -114,10 +113,10 @@ func (u *URL) UnmarshalText(b []byte) error {
 		if strayAt(text) {
 			return errors.New("holds an @ that does not end user and password: percent-encode it as %40, and /, ? and # there as %2F, %3F and %23")
 		} else if err != nil && strings.Contains(text, "://") {
-			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", redactParseError(err))
+			return fmt.Errorf("is not a URL (%s); percent-encode special characters in user and password", parseReason(err))
 		} else if err == nil && strings.Contains(p.EscapedPath()+p.RawQuery+p.EscapedFragment(), "@") {
 			return errors.New("has an unescaped @ after the host: percent-encode /, ?, # and @ in user and password")
-		} else if err == nil && postgresScheme(p.Scheme) && strings.Contains(text, "#") { // libpq takes it for a part of the name
+		} else if err == nil && postgresScheme(p.Scheme) && strings.Contains(text, "#") { // libpq reads it as a part of the name
 			return errors.New("has an unescaped #: percent-encode it as %23")
 		}
 	}
@@ -125,8 +124,8 @@ func (u *URL) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// userinfo returns what stands for user and password in a URL, still encoded. Where an @ is
-// not encoded, the last one ends them: no part of a password is taken for a host.
+// userinfo returns the encoded user and password of a URL. The last @ ends them, also if an @ in them is not encoded,
+// so that no part of a password is read as a host.
 func userinfo(raw string) (user, password string, ok bool) {
 	_, rest, ok := strings.Cut(raw, "://")
 	end := strings.LastIndexByte(rest, '@')
@@ -137,21 +136,20 @@ func userinfo(raw string) (user, password string, ok bool) {
 	return user, password, true
 }
 
-// strayAt reports whether a URL has an @ in user or password. PostgreSQL's own programs end
-// these at the first @, and Go at the last: one of them takes a part of the password for the
-// name of the host, asks the name server for it, and shows it in errors.
+// strayAt reports whether a URL has an @ in user or password. PostgreSQL's programs end these at the first @, and Go at
+// the last. So one of them would read a part of the password as a host name, send it to a name server, and show it in
+// errors.
 func strayAt(raw string) bool {
 	_, rest, ok := strings.Cut(raw, "://")
 	authority := rest[:min(len(rest), strings.IndexAny(rest+"/", "/?#"))]
 	return ok && strings.Count(authority, "@") > 1
 }
 
-// schemes are those that a message may repeat: any other text before :// may be a part
-// of a password.
+// schemes are the schemes that a message may show. Any other text before :// may be a part of a password.
 var schemes = []string{"http", "https", "ws", "wss", "postgres", "postgresql", "redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel",
 	"redis-cluster", "rediss-cluster", "socks5", "ftp", "file", "mysql", "mongodb", "amqp", "kafka", "nats", "mqtt", "tcp", "jdbc"}
 
-// knownScheme returns scheme if it is a common one, else "".
+// knownScheme returns scheme if a message may show it, else "".
 func knownScheme(scheme string) string {
 	if slices.Contains(schemes, scheme) {
 		return scheme
@@ -159,13 +157,13 @@ func knownScheme(scheme string) string {
 	return ""
 }
 
-// redactParseError returns the reason of a url.Error without the URL.
-func redactParseError(err error) string {
+// parseReason returns the reason of a url.Error without the URL.
+func parseReason(err error) string {
 	if ue, ok := err.(*url.Error); ok {
 		err = ue.Err
 	}
 	reason := err.Error()
-	if i := strings.IndexByte(reason, '"'); i >= 0 { // quotes a part of the text
+	if i := strings.IndexByte(reason, '"'); i >= 0 { // the reason quotes a part of the URL
 		reason = strings.TrimRight(reason[:i], " ")
 	}
 	return reason

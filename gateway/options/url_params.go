@@ -1,8 +1,8 @@
 package options
 
-// openParams are the query parameters whose values are shown; any other may be secret. Of those of
-// libpq only the passwords are, and "options", which can hold any setting.
-var openParams = setOf(
+// publicParams are the query parameters whose values are shown. Any other value may be secret. All parameters of libpq
+// are public, except passwords and "options", which can hold any setting.
+var publicParams = setOf(
 	"host", "hostaddr", "port", "dbname", "user", "application_name", "fallback_application_name", "service", "servicefile", "passfile",
 	"connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "client_encoding",
 	"replication", "target_session_attrs", "load_balance_hosts", "min_protocol_version", "max_protocol_version", "uselibpqcompat",

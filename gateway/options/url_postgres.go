@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// parse reads a URL. The host of a PostgreSQL URL may be a list, and a percent-encoded path of a
-// socket, which Go refuses: it stays as it is written.
+// parse reads a URL. The host of a PostgreSQL URL may be a list, or the percent-encoded path of a socket. Go does not
+// accept these, so parse keeps the host unchanged.
 func parse(raw string) (*url.URL, error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || !postgresScheme(scheme) {
@@ -31,8 +31,8 @@ func postgresScheme(scheme string) bool {
 	return strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql")
 }
 
-// checkHosts returns an error where a list of hosts, each with or without a port, cannot be meant.
-// It does not repeat the list, which may be a part of a password.
+// checkHosts returns an error for an invalid list of hosts, each with or without a port. The error does not repeat the
+// list, which may be a part of a password.
 func checkHosts(hosts string) error {
 	list := strings.Split(hosts, ",")
 	for _, one := range list {

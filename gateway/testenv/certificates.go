@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// Certificates are files of a private authority, a server that is localhost, and a client.
+// Certificates has the paths of the files of a private authority, a server called localhost, and a client.
 type Certificates struct {
 	CA, ServerCert, ServerKey, ClientCert, ClientKey string
 }
 
-// MakeCertificates makes an authority, and what it certifies. The client's name is what a
-// PostgreSQL server takes for the role.
+// MakeCertificates creates an authority, and certificates of a server and a client. A PostgreSQL server uses the name
+// of the client as its role.
 func MakeCertificates(t testing.TB, client string) Certificates {
 	t.Helper()
 	dir := t.TempDir()

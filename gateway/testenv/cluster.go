@@ -16,10 +16,10 @@ type node struct {
 	port, bus int
 }
 
-// startNode starts a server that is in no cluster yet.
-func startNode(t testing.TB, more ...string) node {
+// startNode starts a server that is in no cluster yet. args are arguments of redis-server.
+func startNode(t testing.TB, args ...string) node {
 	bus := FreePort(t)
-	server, port := StartRedis(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}, more...)...)
+	server, port := StartRedis(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}, args...)...)
 	client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port)})
 	t.Cleanup(func() { client.Close() })
 	return node{client, server, port, bus}
@@ -35,13 +35,13 @@ func clusterURL(nodes []node) string {
 	return fmt.Sprintf("redis-cluster://127.0.0.1:%d?addr=127.0.0.1:%d", nodes[0].port, nodes[1].port)
 }
 
-func startCluster(t testing.TB, more ...string) []node {
+func startCluster(t testing.TB, args ...string) []node {
 	t.Helper()
 	ctx := Context(t)
 	const masters, slots = 3, 16384
 	var nodes []node
 	for i := range masters {
-		n := startNode(t, more...)
+		n := startNode(t, args...)
 		must(t, n.ClusterAddSlotsRange(ctx, i*slots/masters, (i+1)*slots/masters-1).Err())
 		must(t, n.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
 		nodes = append(nodes, n)

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Database makes a database of the package's PostgreSQL server anew, and returns its URL.
-// Encoding is one of PostgreSQL's names, as LATIN1.
+// Database creates an empty database on the package's PostgreSQL server, and returns its URL. It drops the database
+// first. encoding is a name of PostgreSQL, such as LATIN1.
 func Database(t testing.TB, name, encoding string) string {
 	t.Helper()
 	conn := Connect(t)
@@ -30,26 +30,26 @@ func Database(t testing.TB, name, encoding string) string {
 	return u.String()
 }
 
-// ConnectURL returns a session at a URL, which ends with the test.
+// ConnectURL returns a session of the server at a URL. It ends with the test.
 func ConnectURL(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	return connect(t, url)
 }
 
-// Encoding is one that a database may have.
+// Encoding is an encoding of a database, with texts to test it.
 type Encoding struct {
-	Name  string // as PostgreSQL has it
-	Text  string // that it can hold
-	Odd   string // bytes that it takes, and UTF-8 cannot say; or ""
-	Reads string // what stands for these in JSON
+	Name  string // as PostgreSQL names it
+	Text  string // a text that it can encode
+	Odd   string // bytes that it accepts and that have no UTF-8 form; or ""
+	Reads string // what replaces these bytes in JSON
 }
 
-// Encodings are those with which plugins are tried.
+// Encodings are the encodings that plugins are tested with.
 var Encodings = []Encoding{
 	{"LATIN1", "café", "", ""}, {"WIN1252", "caf€", "\x81", `\u0081`}, {"EUC_JP", "日本", "\xf5\xa1", `\ufffd`}, {"SQL_ASCII", "café", "\xe9", `\u00e9`},
 }
 
-// ExecRaw executes SQL whose bytes are those of the database's encoding.
+// ExecRaw executes SQL whose bytes are in an encoding.
 func ExecRaw(t testing.TB, url, encoding, sql string) {
 	t.Helper()
 	conn := connect(t, url+"&client_encoding="+encoding)

@@ -13,9 +13,9 @@ import (
 	"eventgateway/gateway/internal/embedded"
 )
 
-// Backup copies a server's files, and returns the folder for [StartFromBackup]. With the
-// argument -R the copy is a standby of the server.
-func Backup(t testing.TB, of *PostgresServer, more ...string) string {
+// Backup copies a server's files, and returns the folder for [StartFromBackup]. args are arguments of pg_basebackup:
+// with -R the copy is a standby of the server.
+func Backup(t testing.TB, of *PostgresServer, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -24,7 +24,7 @@ func Backup(t testing.TB, of *PostgresServer, more ...string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { report(os.RemoveAll(d)) })
-	if err := of.Backup(ctx, d, more...); err != nil {
+	if err := of.Backup(ctx, d, args...); err != nil {
 		t.Fatal(err)
 	}
 	return d

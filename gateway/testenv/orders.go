@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// OldTrigger is the table and the trigger that users of the old system have in
-// their databases. They must work as they are.
+// OldTrigger is the table and the trigger of the old system. Users have them in their databases, so they must work
+// unchanged.
 const OldTrigger = `
 CREATE TABLE IF NOT EXISTS orders (
   id SERIAL PRIMARY KEY,

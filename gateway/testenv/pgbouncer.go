@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Pgbouncer is a pgbouncer before the package's PostgreSQL server. It ends with the test.
+// Pgbouncer is a pgbouncer in front of the package's PostgreSQL server. It ends with the test.
 type Pgbouncer struct {
 	Mode     string // pool_mode: session, transaction, or statement
 	User     string // the role of all sessions; "" for postgres

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Ports of tests are below those that systems give to outgoing connections, any of which could take a
-// port before a server listens on it.
+// firstPort and lastPort bound the ports of tests. They are below the ports of outgoing connections, which could use
+// a port before a server listens on it.
 const firstPort, lastPort = 20_000, 32_000
 
 // FreePort returns a port of 127.0.0.1 that nothing listens on, for a server that cannot listen on port 0. No
@@ -23,15 +23,15 @@ func FreePort(t testing.TB) int {
 	return port
 }
 
-// ownPort is FreePort for the process instead of the test.
-func ownPort(t testing.TB) int {
+// processPort is FreePort for the process instead of the test.
+func processPort(t testing.TB) int {
 	t.Helper()
 	port, lock := lockPort(t)
 	servers.ports = append(servers.ports, lock)
 	return port
 }
 
-// lockPort locks a file for the port: the lock ends with the file, or the process.
+// lockPort returns a free port and its lock, a locked file. The lock ends when the file is closed or the process ends.
 func lockPort(t testing.TB) (port int, lock *os.File) {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "eventgateway-test-ports")
@@ -42,7 +42,7 @@ func lockPort(t testing.TB) (port int, lock *os.File) {
 		port = firstPort + rand.IntN(lastPort-firstPort)
 		lock, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(port)), os.O_CREATE|os.O_RDONLY, 0o644)
 		must(t, err)
-		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && listens(port) {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && canListen(port) {
 			return port, lock
 		}
 		lock.Close()
@@ -51,8 +51,8 @@ func lockPort(t testing.TB) (port int, lock *os.File) {
 	return 0, nil
 }
 
-// listens reports whether a server could listen on a port.
-func listens(port int) bool {
+// canListen reports whether a server could listen on a port.
+func canListen(port int) bool {
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return false

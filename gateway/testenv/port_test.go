@@ -41,6 +41,6 @@ func TestFreePortsDiffer(t *testing.T) {
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	if n, _ := strconv.Atoi(port); n >= firstPort && n < lastPort {
-		t.Errorf("the system gives port %d to anybody: move the range", n)
+		t.Errorf("the system uses port %d for outgoing connections: move the range", n)
 	}
 }

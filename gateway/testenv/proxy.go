@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Proxy is a TCP proxy before a server. It can freeze its connections, so that
-// they stay open and no bytes pass, cut them, and limit their rate.
+// Proxy is a TCP proxy in front of a server. It can freeze its connections, cut them, and limit their rate. A frozen
+// connection stays open and forwards no bytes.
 type Proxy struct {
 	target   string
 	listener net.Listener
@@ -28,10 +28,10 @@ type proxied struct {
 	requests, answers sync.RWMutex // held for writing while frozen
 	rate              *atomic.Int64
 
-	lose atomic.Bool // the next answer is lost, and the connection with it
+	lose atomic.Bool // the connection is closed when the next answer arrives
 }
 
-// NewProxy starts a proxy before the server at target, a host:port.
+// NewProxy starts a proxy in front of the server at target, a host:port.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,8 +48,8 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// ProxyURL starts a proxy before the server at raw and returns it together with
-// raw as it looks through the proxy.
+// ProxyURL starts a proxy in front of the server at a URL. It returns the proxy and the URL with the address of the
+// proxy.
 func ProxyURL(t testing.TB, raw string) (*Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(raw)
@@ -74,8 +74,8 @@ func (p *Proxy) accept() {
 		}
 		c := &proxied{client: client, server: server, rate: &p.rate}
 		if p.rate.Load() > 0 {
-			narrow(client)
-			narrow(server)
+			shrinkBuffers(client)
+			shrinkBuffers(server)
 		}
 		p.mu.Lock()
 		p.conns[c] = struct{}{}
@@ -126,24 +126,23 @@ func (c *proxied) write(dst net.Conn, b []byte) error {
 	return nil
 }
 
-// narrow makes the kernel's buffers small, so that a slow link does not buffer megabytes.
-func narrow(conn net.Conn) {
+// shrinkBuffers makes the kernel's buffers small, so that a slow connection does not buffer megabytes.
+func shrinkBuffers(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		report(errors.Join(tcp.SetReadBuffer(16<<10), tcp.SetWriteBuffer(16<<10)))
 	}
 }
 
-// Throttle limits connections that are opened from now on to a rate in each
-// direction; 0 is no limit.
+// Throttle limits the rate of connections that are opened later, in each direction; 0 is no limit.
 func (p *Proxy) Throttle(bytesPerSecond int64) { p.rate.Store(bytesPerSecond) }
 
-// Freeze freezes the connections that are open now, and not later ones. thaw lets the bytes pass that have
-// arrived meanwhile.
+// Freeze freezes the connections that are open now, and not later ones. thaw forwards the bytes that have arrived
+// meanwhile.
 func (p *Proxy) Freeze() (thaw func()) {
 	return p.freeze(func(c *proxied) []*sync.RWMutex { return []*sync.RWMutex{&c.requests, &c.answers} })
 }
 
-// FreezeAnswers freezes only what the server sends; requests still pass.
+// FreezeAnswers freezes only the direction from the server; requests are still forwarded.
 func (p *Proxy) FreezeAnswers() (thaw func()) {
 	return p.freeze(func(c *proxied) []*sync.RWMutex { return []*sync.RWMutex{&c.answers} })
 }

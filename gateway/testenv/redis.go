@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/internal/embedded"
 )
 
-// StartRedis starts a Redis server for one test, which ends with the test.
-func StartRedis(t testing.TB, more ...string) (server *RedisServer, port int) {
+// StartRedis starts a Redis server for one test. It ends with the test. args are arguments of redis-server.
+func StartRedis(t testing.TB, args ...string) (server *RedisServer, port int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -25,7 +25,7 @@ func StartRedis(t testing.TB, more ...string) (server *RedisServer, port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err = embedded.StartRedis(ctx, d, port, more...)
+	server, err = embedded.StartRedis(ctx, d, port, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func Sentinel(t testing.TB) (url string, kill, promoted func()) {
 	ctx := Context(t)
 	replica := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", replicaPort)})
 	defer replica.Close()
-	Eventually(t, Wait, "the replica to follow", func() bool { // the Sentinel looks only every 10 s
+	Eventually(t, Wait, "the replica to follow", func() bool { // the Sentinel checks only every 10 s
 		role, err := replica.Do(ctx, "ROLE").Slice()
 		return err == nil && len(role) > 3 && role[3] == "connected"
 	})

@@ -25,8 +25,8 @@ func ConnectAs(t testing.TB, role string) *pgx.Conn {
 	return connect(t, RoleURL(t, role))
 }
 
-// RevokePublic takes from all roles what each has by default in the database: to connect, temporary objects, and
-// the schema public. It is given back when the test ends.
+// RevokePublic revokes the default rights of all roles in the database: to connect, to create temporary objects, and to
+// use the schema public. It grants them again when the test ends.
 func RevokePublic(t testing.TB) {
 	t.Helper()
 	conn := Connect(t)

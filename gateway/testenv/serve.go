@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// Serve starts a TCP server on this machine, which ends with the test, and returns its address. serve is
-// called for each connection, in a goroutine of its own; the connection is closed when serve
-// returns, and when the test ends.
+// Serve starts a TCP server on this machine, and returns its address. It ends with the test. It calls serve for each
+// connection, in a goroutine of its own, and closes the connection when serve returns or the test ends.
 func Serve(t testing.TB, serve func(net.Conn)) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

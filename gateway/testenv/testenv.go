@@ -33,7 +33,7 @@ var servers struct {
 	postgres *PostgresServer
 	redis    *RedisServer
 	dirs     []string
-	ports    []*os.File // locked, of ownPort
+	ports    []*os.File // the locks of processPort
 }
 
 // Main runs the tests of a package, stops the servers, calls cleanup, and fails if goroutines
@@ -63,7 +63,7 @@ func Postgres(t testing.TB) *PostgresServer {
 	if servers.postgres == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), Wait)
 		defer cancel()
-		s, err := embedded.StartPostgres(ctx, dir(t), ownPort(t), "-c", "max_prepared_transactions=20")
+		s, err := embedded.StartPostgres(ctx, dir(t), processPort(t), "-c", "max_prepared_transactions=20")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,8 +72,8 @@ func Postgres(t testing.TB) *PostgresServer {
 	return servers.postgres
 }
 
-// StartPostgres starts a PostgreSQL server for one test, which ends with the test.
-func StartPostgres(t testing.TB, more ...string) *PostgresServer {
+// StartPostgres starts a PostgreSQL server for one test. It ends with the test. args are arguments of the server.
+func StartPostgres(t testing.TB, args ...string) *PostgresServer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
@@ -81,7 +81,7 @@ func StartPostgres(t testing.TB, more ...string) *PostgresServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := embedded.StartPostgres(ctx, d, FreePort(t), more...)
+	s, err := embedded.StartPostgres(ctx, d, FreePort(t), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func Redis(t testing.TB) *RedisServer {
 	if servers.redis == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), Wait)
 		defer cancel()
-		s, err := embedded.StartRedis(ctx, dir(t), ownPort(t))
+		s, err := embedded.StartRedis(ctx, dir(t), processPort(t))
 		if err != nil {
 			t.Fatal(err)
 		}

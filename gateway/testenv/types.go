@@ -2,8 +2,8 @@ package testenv
 
 import "fmt"
 
-// TypesSQL makes a table with a column of each kind whose text depends on what a session has set,
-// beside id and note.
+// TypesSQL returns SQL that creates a table with id, note, and a column of each type whose text depends on the settings
+// of the session.
 func TypesSQL(table string) string {
 	return fmt.Sprintf(`DROP TABLE IF EXISTS %[1]s CASCADE; DROP TYPE IF EXISTS %[1]s_part CASCADE;
 	CREATE TYPE %[1]s_part AS (at timestamptz, x bytea, f float8);
@@ -16,8 +16,7 @@ func TypesSQL(table string) string {
 		doc json DEFAULT '{"a" : 1.0}', docb jsonb DEFAULT '{"a" : 1.0}', words tsvector DEFAULT 'a b'::tsvector, u uuid DEFAULT '00000000-0000-0000-0000-000000000001', b bit(3) DEFAULT B'101', tx xml DEFAULT '<a/>');`, table)
 }
 
-// SessionSettings are settings that sessions, roles and databases have, and that show in text. Each is
-// SETTING = VALUE.
+// SessionSettings are settings of sessions, roles and databases that change the text of values. Each is SETTING = VALUE.
 var SessionSettings = []string{
 	"timezone = 'Asia/Tokyo'", "datestyle = 'German, DMY'", "datestyle = 'SQL, DMY'", "intervalstyle = 'iso_8601'", "intervalstyle = 'sql_standard'", "bytea_output = 'escape'",
 	"extra_float_digits = '-15'", "extra_float_digits = '0'", "search_path = 'public, pg_catalog'", "search_path = ''", "quote_all_identifiers = 'on'", "xmlbinary = 'hex'", "standard_conforming_strings = 'off'",
