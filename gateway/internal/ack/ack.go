@@ -2,10 +2,10 @@
 // required sink has all of its events, else nacked.
 //
 // A [Tracker] belongs to a source, a [Run] to one run of it, a [Receipt] to one batch. Queues and workers
-// hold receipts, and ask them what has become of the run: its leadership may be lost, or its source may have ended.
+// hold receipts, which report the state of the run: its leadership may be lost, or its source may have ended.
 //
-// Invariant: redelivery keeps the order of a key. From the first copy of a batch on that cannot be delivered, later
-// batches that have one of its keys are nacked, too: they come again behind it.
+// Invariant: redelivery keeps the order of a key. From the first copy of a batch that cannot be delivered, later
+// batches with one of its keys are nacked, too. So the source redelivers them after it.
 package ack
 
 import (
@@ -37,11 +37,11 @@ type Tracker struct {
 	outstanding atomic.Int64 // events that are not settled
 
 	mu   sync.Mutex
-	idle chan struct{} // closed when nothing is outstanding; nil: not asked for
+	idle chan struct{} // closed when no event is outstanding; nil if Idle was not called
 }
 
-// NewTracker returns a Tracker that counts in counts. stall is called with the reason why a queue holds
-// the source up for long, and with "" when that is over.
+// NewTracker returns a Tracker that counts in counts. stall is called with the reason why a queue blocks
+// the source for long, and with "" when it does not block it any more.
 func NewTracker(counts *stats.SourceRecord, stall func(reason string)) *Tracker {
 	return &Tracker{counts: counts, stall: stall}
 }
@@ -50,7 +50,7 @@ func NewTracker(counts *stats.SourceRecord, stall func(reason string)) *Tracker 
 func (t *Tracker) Begin() *Run { return &Run{tracker: t} }
 
 // End records that the source has ended and is closed at deadline. Events whose next attempt is later
-// than that are to be returned at once, because the source's successor brings them again.
+// are returned at once, because the source's successor redelivers them.
 func (t *Tracker) End(deadline time.Time) { t.deadline.Store(&deadline) }
 
 // Outstanding returns how many events are not settled.
@@ -58,7 +58,7 @@ func (t *Tracker) Outstanding() uint64 {
 	return uint64(t.outstanding.Load())
 }
 
-// Idle returns a channel that is closed as soon as nothing is outstanding.
+// Idle returns a channel that is closed as soon as no event is outstanding.
 func (t *Tracker) Idle() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,8 +99,8 @@ type Run struct {
 	revoked atomic.Bool
 }
 
-// Revoke records that the leadership of the run is lost: none of its events may be delivered any more,
-// because the new leader brings them again.
+// Revoke records that the leadership of the run is lost: its events must not be delivered any more,
+// because the new leader redelivers them.
 func (r *Run) Revoke() { r.revoked.Store(true) }
 
 // Receipt returns the receipt of a batch with an Ack, with a guard that the caller settles by Done when the

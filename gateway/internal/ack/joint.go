@@ -1,7 +1,8 @@
 package ack
 
-// Joint returns the receipt of events that were made of those of several batches of one run: when it is
-// settled, one copy of each of the receipts is. It has a guard like any other. It is nil where there are none.
+// Joint returns the receipt of events that a batch transform has made from several batches of one run. When it is
+// settled, it settles one copy of each of the receipts. It has a guard like any other receipt. It is nil if receipts is
+// empty.
 func Joint(receipts []*Receipt) *Receipt {
 	if len(receipts) == 0 {
 		return nil

@@ -9,10 +9,9 @@ import (
 	"eventgateway/gateway/internal/settle"
 )
 
-// Receipt settles one batch. It counts the event copies that are not settled, plus a guard while the
-// batch is fanned out. When the last one is settled, so is the batch: with nil where all copies were
-// settled so, else with the first error. A nil *Receipt is that of events which their source cannot replay, or
-// for which it does not wait; its methods do nothing.
+// Receipt settles one batch. It counts the event copies that are not settled, plus a guard while the batch is fanned
+// out. When the last one is settled, it settles the batch with the first error, or with nil if there was none. A nil
+// *Receipt is for events that their source cannot redeliver, or does not wait for; its methods do nothing.
 type Receipt struct {
 	pending atomic.Int64
 	once    sync.Once
@@ -30,10 +29,10 @@ func (r *Receipt) Add(n int) {
 	}
 }
 
-// Done settles one copy, or the guard. The caller may hold the lock of a queue. Later events of the
-// batch's keys count as behind it from the first error on, because other copies may take long.
+// Done settles one copy, or the guard. The caller may hold the lock of a queue. From the first error on, later events
+// of the batch's keys must be redelivered, too; this does not wait for the other copies, which may take long.
 func (r *Receipt) Done(err error) {
-	if r != nil { // apart, so that this is inlined
+	if r != nil { // done is separate, so that Done is inlined
 		r.done(err)
 	}
 }
@@ -47,14 +46,14 @@ func (r *Receipt) done(err error) {
 	}
 }
 
-// fail records the first error: the events of the batch come again.
+// fail records the first error: the events of the batch will be redelivered.
 func (r *Receipt) fail(err error) {
 	r.once.Do(func() { // the last Done reads it: Add orders the two
 		r.err = err
 		for _, m := range r.members {
 			m.fail(err)
 		}
-		r.comesAgain()
+		r.addRedelivery()
 	})
 }
 
@@ -66,18 +65,18 @@ func (r *Receipt) settle() {
 		return
 	}
 	if r.err == nil {
-		r.err = r.behind()
+		r.err = r.mustRedeliver()
 	}
 	if r.err != nil {
-		r.comesAgain() // again: the source may have begun another run since the first error
+		r.addRedelivery() // a second time, because the source may have begun another run since the first error
 	}
 	r.ack.Settle(r.err)
 	r.run.tracker.Settled(uint64(len(r.events)), r.err)
 }
 
-// behind returns an error where the batch was delivered, and has to come again all the same, because an
-// earlier event of one of its keys does.
-func (r *Receipt) behind() error {
+// mustRedeliver returns an error if the batch was delivered, and must be redelivered because an earlier event of one of
+// its keys is.
+func (r *Receipt) mustRedeliver() error {
 	order := r.ack.Redelivery()
 	if !order.Any() {
 		return nil
@@ -90,9 +89,9 @@ func (r *Receipt) behind() error {
 	return nil
 }
 
-// comesAgain records the keys of a batch that is or will be nacked.
-func (r *Receipt) comesAgain() {
-	if r.members != nil { // each of them has done so
+// addRedelivery adds the keys of a batch that is or will be nacked to those that its source redelivers.
+func (r *Receipt) addRedelivery() {
+	if r.members != nil { // each member has added its keys
 		return
 	}
 	order := r.ack.Redelivery()
@@ -103,7 +102,7 @@ func (r *Receipt) comesAgain() {
 	}
 }
 
-// AttemptFailed records the nth failed attempt, for sources that remember it.
+// AttemptFailed records the nth failed attempt, for sources that store attempts.
 func (r *Receipt) AttemptFailed(n int, at time.Time) {
 	if r == nil {
 		return
@@ -130,8 +129,8 @@ func (r *Receipt) Tracker() *Tracker {
 // Revoked reports whether the batch was emitted under a leadership that is lost.
 func (r *Receipt) Revoked() bool { return r != nil && r.run.revoked.Load() }
 
-// Deadline returns until when the source, which has ended, waits for the batch. ended is false where it has not
-// ended, or where the receipt is nil.
+// Deadline returns until when the source waits for the batch after its end. ended is false if the source has not ended,
+// or if the receipt is nil.
 func (r *Receipt) Deadline() (deadline time.Time, ended bool) {
 	if r == nil {
 		return deadline, false
@@ -142,7 +141,7 @@ func (r *Receipt) Deadline() (deadline time.Time, ended bool) {
 	return deadline, false
 }
 
-// SetStalled records why a queue holds the source up; "" says that it does not any more.
+// SetStalled records why a queue blocks the source; "" if it does not block it any more.
 func (t *Tracker) SetStalled(reason string) {
 	if t.stall != nil {
 		t.stall(reason)

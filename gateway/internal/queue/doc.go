@@ -7,7 +7,7 @@
 //   - The queue is bounded in events and bytes; [Options].WhenFull says what happens to the next event.
 //   - Workers see the events in the order of Put. Where events are ordered by key, an event waits for the earlier
 //     events of its key that are in flight or delayed. Gaps keep their places.
-//   - An event that joins keys (see [event.Event.SpansKeys]) keeps its place among the events of each of them.
+//   - An event that spans keys (see [event.Event.SpansKeys]) keeps its place among the events of each of them.
 //   - The queue survives a reload: the successor of a sink goes on with it.
 //
 // An event is in the ring, or delayed in its lane, or in flight. Files: queue.go puts, full.go makes room, ring.go

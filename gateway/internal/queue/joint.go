@@ -9,13 +9,13 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// Most events keep their place among those of their key. Some join keys: a row whose key has
+// Most events keep their place among those of their key. Some span keys: a row whose key has
 // changed has two of them, and a barrier, such as TRUNCATE, keeps its place among all events of a
 // table. Such an event has a joint lane. The lane begins with that event, which waits for the ends of
 // the lanes before it, and holds all later events of the same keys. When the event is settled,
 // the lane is parted into lanes of single keys.
 
-// joint is what a lane has whose first event joins keys.
+// joint is the state of a lane whose first event spans keys.
 type joint struct {
 	first    *event.Event
 	other    string   // the key that the event's row had before, or ""
@@ -40,10 +40,10 @@ func (ln *lane) noteTable(ev *event.Event) {
 	ln.anyTable = ok && !keyOf(ev.Key, table)
 }
 
-// findJoint returns the lane that an event must wait in, or nil, where the event joins keys or a
-// barrier waits. Where several lanes stand before the event, it opens a joint lane behind them.
-func (l *lanes) findJoint(ev *event.Event, joins bool) *lane {
-	if own := l.byName[ev.Key]; !joins {
+// findJoint returns the lane that an event must wait in, or nil. It is for events that span keys, and while a barrier
+// waits. If the event must wait for several lanes, it opens a joint lane for it.
+func (l *lanes) findJoint(ev *event.Event, spans bool) *lane {
+	if own := l.byName[ev.Key]; !spans {
 		table, ok := ev.Attr(event.AttrTable)
 		barrier := l.barriers[table]
 		if !ok || barrier == nil || own == barrier || own != nil && keyOf(ev.Key, table) {
@@ -54,7 +54,7 @@ func (l *lanes) findJoint(ev *event.Event, joins bool) *lane {
 	switch {
 	case len(before) == 0:
 		return nil
-	case len(before) > 1 || joins:
+	case len(before) > 1 || spans:
 		return l.openJoint(ev, before)
 	}
 	if l.byName[ev.Key] == nil {
@@ -90,7 +90,7 @@ func (l *lanes) before(ev *event.Event) (out []*lane) {
 	return out
 }
 
-// openJoint opens the lane of an event that stands behind several lanes, or joins keys.
+// openJoint opens the lane of an event that stands behind several lanes, or spans keys.
 func (l *lanes) openJoint(ev *event.Event, before []*lane) *lane {
 	ln := &lane{key: ev.Key, named: true, at: -1, joint: &joint{first: ev, waitsFor: len(before)}}
 	ln.joint.other, _ = ev.Attr(event.AttrKeyBefore)

@@ -19,7 +19,7 @@ type lane struct {
 	takenBy  uint64   // the take that has brought them in flight
 	scratch  []Item   // of delay
 	at       int      // index in ready; -1: not there
-	joint    *joint   // its first event joins keys; nil for most lanes
+	joint    *joint   // its first event spans keys; nil for most lanes
 	named    bool     // the next event of its key waits in it
 	listed   bool     // see conflation
 	anyTable bool     // its key does not tell the table of its events
@@ -49,19 +49,19 @@ func newLanes(byKey bool) lanes {
 }
 
 // find returns the lane that an event must wait in, or nil.
-func (l *lanes) find(ev *event.Event, joins bool) *lane {
+func (l *lanes) find(ev *event.Event, spans bool) *lane {
 	if !l.byKey || len(l.byName) == 0 {
 		return nil
 	}
-	if joins || len(l.barriers) > 0 {
-		return l.findJoint(ev, joins)
+	if spans || len(l.barriers) > 0 {
+		return l.findJoint(ev, spans)
 	}
 	return l.byName[ev.Key]
 }
 
 // open makes the lane of an event that has none.
-func (l *lanes) open(ev *event.Event, joins bool) *lane {
-	if joins && l.byKey {
+func (l *lanes) open(ev *event.Event, spans bool) *lane {
+	if spans && l.byKey {
 		return l.openJoint(ev, nil)
 	}
 	ln := &lane{key: ev.Key, named: l.byKey, at: -1}
@@ -73,10 +73,10 @@ func (l *lanes) open(ev *event.Event, joins bool) *lane {
 }
 
 // enter brings an event that is being taken in flight in the lane of its key.
-func (l *lanes) enter(it *Item, joins bool) {
-	ln := l.find(it.Event, joins)
+func (l *lanes) enter(it *Item, spans bool) {
+	ln := l.find(it.Event, spans)
 	if ln == nil {
-		ln = l.open(it.Event, joins)
+		ln = l.open(it.Event, spans)
 	} else {
 		ln.noteTable(it.Event)
 	}

@@ -20,7 +20,7 @@ type drawnEvent struct {
 	name, key, before, table, barrier string
 }
 
-func (e *drawnEvent) joins() bool { return e.before != "" || e.barrier != "" }
+func (e *drawnEvent) spans() bool { return e.before != "" || e.barrier != "" }
 
 func (e *drawnEvent) event() *event.Event {
 	ev := &event.Event{ID: e.name, Key: e.key}
@@ -93,7 +93,7 @@ func (m *linesModel) took(t *rapid.T, items []Item) {
 			continue
 		}
 		for _, o := range m.open[:i] {
-			if e.waitsFor(o) && (at[o.name] == 0 || at[o.name] > at[e.name] || e.joins() || o.joins()) {
+			if e.waitsFor(o) && (at[o.name] == 0 || at[o.name] > at[e.name] || e.spans() || o.spans()) {
 				t.Fatalf("%+v was taken, but %+v is before it, of %v", *e, *o, items)
 			}
 		}
@@ -117,10 +117,10 @@ func (m *linesModel) free() string {
 	return ""
 }
 
-// exact reports whether a take of n events must have had all that is free: an event that joins
+// exact reports whether a take of n events must have had all that is free: an event that spans
 // keys is alone in its write; and where keys are configured, a barrier waits for other tables.
 func (m *linesModel) exact(n int) bool {
-	return !m.byKey || n == 0 && !m.configured || !slices.ContainsFunc(m.open, (*drawnEvent).joins)
+	return !m.byKey || n == 0 && !m.configured || !slices.ContainsFunc(m.open, (*drawnEvent).spans)
 }
 
 // TestEventsWaitForTheirKeyOnly drives a queue as several workers do: they take, settle,

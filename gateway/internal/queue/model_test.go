@@ -20,13 +20,13 @@ import (
 // entry is an event or a gap that waits in the model.
 type entry struct {
 	gap, name, key string
-	joins          bool // it joins keys
+	spans          bool // it spans keys
 	size           int
 }
 
 // overtakes reports whether an event makes an older one worthless.
 func (e entry) overtakes(older entry) bool {
-	return e.gap == "" && older.gap == "" && e.key != "" && e.key == older.key && !e.joins && !older.joins
+	return e.gap == "" && older.gap == "" && e.key != "" && e.key == older.key && !e.spans && !older.spans
 }
 
 // queueModel is a plain list that behaves as a queue must.
@@ -124,8 +124,8 @@ func (m *queueModel) put(t *rapid.T, q *Queue) {
 	e := entry{name: fmt.Sprint(m.in), key: key, size: rapid.IntRange(0, 20).Draw(t, "len")}
 	m.in++
 	ev := &event.Event{ID: e.name, Key: e.key, Data: make([]byte, e.size)}
-	if joins := rapid.SampledFrom([]string{"", "", "", event.AttrKeyBefore, event.AttrBarrier}).Draw(t, "joins"); joins != "" {
-		e.joins, ev.Attrs = true, []event.Attr{{Name: joins, Value: "a"}}
+	if spans := rapid.SampledFrom([]string{"", "", "", event.AttrKeyBefore, event.AttrBarrier}).Draw(t, "spans"); spans != "" {
+		e.spans, ev.Attrs = true, []event.Attr{{Name: spans, Value: "a"}}
 	}
 	e.size = cost(ev)
 	r := newReceipt(func(err error) {
@@ -193,13 +193,13 @@ func (m *queueModel) take(t *rapid.T, q *Queue) {
 		if m.list[0].gap != "" || it.Event.ID != m.list[0].name {
 			t.Fatalf("took %s of %v", it.Event.ID, m.list)
 		}
-		if m.byKey && m.list[0].joins && len(items) > 1 {
+		if m.byKey && m.list[0].spans && len(items) > 1 {
 			t.Fatalf("%s is not alone in its write: %v", it.Event.ID, items)
 		}
 		m.taken, m.list = append(m.taken, m.list[0]), m.list[1:]
 	}
 	m.items = append(m.items, items...)
-	stops := m.byKey && (items[0].Event.SpansKeys() || len(m.list) > 0 && m.list[0].joins)
+	stops := m.byKey && (items[0].Event.SpansKeys() || len(m.list) > 0 && m.list[0].spans)
 	if len(items) < most && len(m.list) > 0 && m.list[0].gap == "" && !stops {
 		t.Fatalf("took %d of %d although %v waits", len(items), most, m.list)
 	}

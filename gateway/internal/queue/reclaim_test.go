@@ -10,7 +10,7 @@ import (
 )
 
 // TestGivenBackWithAllBehindIt: where a source has ended and an event of it is given back, so are the later
-// ones of its key, also those that no worker has come to yet; with one that joins keys, all of the source.
+// ones of its key, also those that no worker has come to yet; with one that spans keys, all of the source.
 func TestGivenBackWithAllBehindIt(t *testing.T) {
 	for name, tc := range map[string]struct {
 		first event.Event

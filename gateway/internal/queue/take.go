@@ -58,7 +58,7 @@ func (q *Queue) pick(batch []Item, most int) (_ []Item, gap *plugin.Gap) {
 }
 
 // alone reports whether an event gets a write without others: the sink has panicked, or the
-// event joins keys. A write may fail in part, so no event of these keys may be in it.
+// event spans keys. A write may fail in part, so no event of these keys may be in it.
 func (q *Queue) alone(it *Item) bool {
 	return it.Retry != nil && it.Retry.Alone || q.lanes.byKey && it.Event.SpansKeys()
 }
@@ -122,19 +122,19 @@ func (q *Queue) pickRing(batch []Item, most int) ([]Item, *plugin.Gap) {
 				q.next++
 				continue
 			}
-			joins := it.Event.SpansKeys()
+			spans := it.Event.SpansKeys()
 			switch {
-			case oneWriter && it.Retry == nil && !joins && len(q.lanes.byName) == 0: // no lane that it could wait for
+			case oneWriter && it.Retry == nil && !spans && len(q.lanes.byName) == 0: // no lane that it could wait for
 				batch = append(batch, q.remove(q.next))
-			case q.mustWait(q.next, joins):
-			case joins && q.lanes.byKey:
+			case q.mustWait(q.next, spans):
+			case spans && q.lanes.byKey:
 				if len(batch) == 0 {
-					batch = append(batch, q.takeOff(q.remove(q.next), joins))
+					batch = append(batch, q.takeOff(q.remove(q.next), spans))
 					q.next++
 				}
 				return batch, nil
 			default:
-				batch = append(batch, q.takeOff(q.remove(q.next), joins))
+				batch = append(batch, q.takeOff(q.remove(q.next), spans))
 			}
 			q.next++
 		}
@@ -145,11 +145,11 @@ func (q *Queue) pickRing(batch []Item, most int) ([]Item, *plugin.Gap) {
 	}
 }
 
-// mustWait reports whether the event with number n must wait, and then puts it into its lane. joins says
-// whether it joins keys.
-func (q *Queue) mustWait(n uint64, joins bool) bool {
+// mustWait reports whether the event with number n must wait, and then puts it into its lane. spans says
+// whether it spans keys.
+func (q *Queue) mustWait(n uint64, spans bool) bool {
 	it := q.slot(n)
-	ln := q.lanes.find(it.Event, joins)
+	ln := q.lanes.find(it.Event, spans)
 	switch {
 	case ln != nil && !(ln.inFlight > 0 && ln.takenBy == q.lanes.takes && len(ln.delayed)+len(ln.blocked) == 0):
 		if len(ln.blocked) > 2*q.blocked+64 { // most were dropped
@@ -168,9 +168,9 @@ func (q *Queue) mustWait(n uint64, joins bool) bool {
 }
 
 // takeOff enters an event in flight into its lane, where later events must wait for it.
-func (q *Queue) takeOff(it Item, joins bool) Item {
+func (q *Queue) takeOff(it Item, spans bool) Item {
 	if q.lanes.byKey && q.cfg.Shared {
-		q.lanes.enter(&it, joins)
+		q.lanes.enter(&it, spans)
 	}
 	return it
 }

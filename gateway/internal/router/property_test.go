@@ -88,7 +88,7 @@ type scenario struct {
 	batches []int
 	reloads []int // which sink gets other settings
 	window  int   // size of the windows that events go through; 0: none
-	joins   int   // one event in so many changes the key of its row; 0: none
+	spans   int   // one event in so many changes the key of its row; 0: none
 
 	unordered, parks map[string]bool // sinks whose ordering a reload has changed, and that park or have parked
 }
@@ -97,7 +97,7 @@ func drawScenario(t *rapid.T) *scenario {
 	sc := &scenario{
 		batches: rapid.SliceOfN(rapid.IntRange(1, 6), 1, 25).Draw(t, "batches"),
 		reloads: rapid.SliceOfN(rapid.IntRange(0, 3), 0, 4).Draw(t, "reloads"),
-		joins:   rapid.SampledFrom([]int{0, 2, 5, 9}).Draw(t, "joins"),
+		spans:   rapid.SampledFrom([]int{0, 2, 5, 9}).Draw(t, "spans"),
 		window:  rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "window"),
 
 		unordered: map[string]bool{}, parks: map[string]bool{},
@@ -154,9 +154,9 @@ func (sc *scenario) event(number int) *event.Event {
 	e := &event.Event{Key: keyOf(number), Time: time.Now(), Data: strconv.AppendInt(nil, int64(number), 10)}
 	e.Attrs = []event.Attr{{Name: event.AttrTable, Value: "t"}}
 	switch {
-	case sc.joins > 0 && number%sc.joins == 0:
+	case sc.spans > 0 && number%sc.spans == 0:
 		e.Attrs = append(e.Attrs, event.Attr{Name: event.AttrKeyBefore, Value: keyOf(number + 1)})
-	case sc.joins > 0 && number%(2*sc.joins) == 1:
+	case sc.spans > 0 && number%(2*sc.spans) == 1:
 		e.Attrs = append(e.Attrs, event.Attr{Name: event.AttrBarrier, Value: "t"})
 	}
 	return e

@@ -98,7 +98,7 @@ func (ws *windows) add(events []*event.Event, rec *ack.Receipt, eval *expr.Evalu
 
 func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator) {
 	key, run := windowKey{source: e.Source}, rec.Run()
-	ln, joins := lane{e.Source, e.Key}, e.SpansKeys()
+	ln, spans := lane{e.Source, e.Key}, e.SpansKeys()
 	if ws.lanes != nil {
 		if text, _, err := eval.Text(nil, ws.limit.By, e); err == nil {
 			key.by = string(text)
@@ -109,7 +109,7 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 	}
 	w := ws.byKey[key]
 	another := (w == nil || w.run != run) && ws.runs[e.Source].windows > 0 && ws.runs[e.Source].run != run
-	if joins || another { // one that joins keys overtakes none, and is alone
+	if spans || another { // one that spans keys overtakes none, and is alone
 		ws.end(func(w *window) bool { return w.source == e.Source })
 		w = nil
 	}
@@ -126,7 +126,7 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 	if ws.lanes != nil && e.Key != "" {
 		ws.lanes[ln] = w
 	}
-	if joins || len(w.events) >= ws.limit.Size {
+	if spans || len(w.events) >= ws.limit.Size {
 		ws.endOne(w)
 	}
 	for ws.bytes > int(ws.limit.Bytes) {

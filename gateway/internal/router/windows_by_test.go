@@ -38,7 +38,7 @@ func TestWindowsBy(t *testing.T) {
 		{"a key changes its group", [][2]string{{"a", "x"}, {"b", "x"}, {"a", "y"}, {"c", "y"}, {"c", "y"}}, nil, []string{"x=0+1", "y=2+3+4"}},
 		{"and back", [][2]string{{"a", "x"}, {"a", "y"}, {"a", "x"}}, nil, []string{"x=0", "y=1", "x=2"}},
 		{"without keys", [][2]string{{"", "x"}, {"", "y"}, {"", "x"}}, nil, []string{"x=0+2", "y=1"}},
-		{"an event that joins keys", [][2]string{{"a", "x"}, {"b", "y"}, {"c", "x"}, {"a", "x"}}, map[int]event.Attr{2: {Name: event.AttrBarrier, Value: "t"}}, []string{"x=0", "y=1", "x=2", "x=3"}},
+		{"an event that spans keys", [][2]string{{"a", "x"}, {"b", "y"}, {"c", "x"}, {"a", "x"}}, map[int]event.Attr{2: {Name: event.AttrBarrier, Value: "t"}}, []string{"x=0", "y=1", "x=2", "x=3"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

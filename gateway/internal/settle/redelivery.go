@@ -19,8 +19,8 @@ type Redelivery struct {
 	next  *Redelivery
 }
 
-// Next returns the Redelivery of the next Run, for a source that does not emit batches again that are
-// still in flight. If a batch of the earlier Run is nacked later, it is redelivered behind events of
+// Next returns the Redelivery of the next Run, for a source that does not emit batches that are still in flight a
+// second time. If a batch of the earlier Run is nacked later, it is redelivered behind events of
 // the next Run. So its keys are added there, too.
 func (o *Redelivery) Next() *Redelivery {
 	o.mu.Lock()
