@@ -8,8 +8,8 @@ import (
 
 // conflation is what latest_per_key knows of the waiting events: which one is the newest of its key, and which
 // ones are outdated by a newer one. The zero value is that of the other policies and knows nothing. An event without
-// a key outdates nothing. Nor does an event that spans keys, and it is never outdated: a newer one of its
-// key says nothing of the other key, or of the table.
+// a key outdates no event. An event that spans keys outdates no event and is never outdated, because a newer event of
+// its key does not replace it for the other key or the table.
 type conflation struct {
 	newest   map[string]uint64 // by key: number of the newest event in the ring
 	outdated []uint64          // numbers of older ones; some are removed already
@@ -120,7 +120,7 @@ func (q *Queue) dropConflated(ev *event.Event) bool {
 	return false
 }
 
-// beginsWith reports whether the first delayed event of the lane has a key, and spans no other.
+// beginsWith reports whether the first delayed event of the lane has a key, and spans no keys.
 func (ln *lane) beginsWith(key string) bool {
 	return len(ln.delayed) > 0 && ln.delayed[0].Event.Key == key && !ln.delayed[0].Event.SpansKeys()
 }

@@ -145,8 +145,8 @@ func (q *Queue) pickRing(batch []Item, most int) ([]Item, *plugin.Gap) {
 	}
 }
 
-// mustWait reports whether the event with number n must wait, and then puts it into its lane. spans says
-// whether it spans keys.
+// mustWait reports whether the event with number n must wait, and then puts it into its lane. spans is whether the
+// event spans keys.
 func (q *Queue) mustWait(n uint64, spans bool) bool {
 	it := q.slot(n)
 	ln := q.lanes.find(it.Event, spans)

@@ -164,8 +164,8 @@ func (sc *scenario) event(number int) *event.Event {
 
 func keyOf(number int) string { return fmt.Sprint("t:", number%4) }
 
-// keepsPlaceBehind reports whether an event keeps its place behind an earlier one, of the same table.
-func keepsPlaceBehind(e, o *event.Event) bool {
+// mustFollow reports whether an event must follow an earlier one of the same table.
+func mustFollow(e, o *event.Event) bool {
 	before, _ := e.Attr(event.AttrKeyBefore)
 	beforeO, _ := o.Attr(event.AttrKeyBefore)
 	_, barrier := e.Attr(event.AttrBarrier)
@@ -173,13 +173,13 @@ func keepsPlaceBehind(e, o *event.Event) bool {
 	return e.Key == o.Key || before != "" && (before == o.Key || before == beforeO) || beforeO != "" && e.Key == beforeO || barrier || barrierO
 }
 
-// inOrder reports whether each event came behind those that it keeps its place behind.
+// inOrder reports whether each event came after those that it must follow.
 func inOrder(all []*event.Event) bool {
 	numbers := make([]int, len(all))
 	for i, e := range all {
 		numbers[i], _ = strconv.Atoi(string(e.Data))
 		for j := range i {
-			if numbers[j] > numbers[i] && keepsPlaceBehind(all[j], e) {
+			if numbers[j] > numbers[i] && mustFollow(all[j], e) {
 				return false
 			}
 		}

@@ -109,7 +109,7 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 	}
 	w := ws.byKey[key]
 	another := (w == nil || w.run != run) && ws.runs[e.Source].windows > 0 && ws.runs[e.Source].run != run
-	if spans || another { // one that spans keys overtakes none, and is alone
+	if spans || another { // an event that spans keys has a window of its own, after all open windows of its source
 		ws.end(func(w *window) bool { return w.source == e.Source })
 		w = nil
 	}

@@ -12,8 +12,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// TestSinkThatComesBack, while it drains because a reload has removed it, begins when that has ended.
-func TestSinkThatComesBack(t *testing.T) {
+// TestRestoredSinkWaitsForDrain proves that a sink which a reload removed and a later one restores begins after the drain
+// of its predecessor.
+func TestRestoredSinkWaitsForDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		emit := make(chan string)
@@ -68,8 +69,9 @@ func TestSinkThatComesBack(t *testing.T) {
 	})
 }
 
-// TestSourceThatComesBack does not run twice at once.
-func TestSourceThatComesBack(t *testing.T) {
+// TestRestoredSourceRunsOnce proves that a source which a reload removed and a later one restores does not run twice at
+// once.
+func TestRestoredSourceRunsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		source := func(name string) SourceSpec {

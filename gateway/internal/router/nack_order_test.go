@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// replays is a source of a log whose events have one key. Each Run emits what is not acked, and
-// ends when a batch was nacked, as postgres-outbox does.
+// replays is a source of a log whose events have one key. Each Run emits the events that are not acked, and ends when a
+// batch was nacked, as postgres-outbox does.
 type replays struct {
 	log    []string
 	flight *inflight.PositionTracker[int]
@@ -49,9 +49,9 @@ func (s *replays) Run(ctx context.Context, out plugin.Output) error {
 	}
 }
 
-// TestOrderAfterANack: one sink refuses an event of which a slow sink still has a copy, and takes a
-// later event of its key. Both come again, in their order.
-func TestOrderAfterANack(t *testing.T) {
+// TestNackKeepsOrder proves that a later event of a key is redelivered after an earlier one, even if it was delivered. One
+// sink refuses the earlier event, of which a slow sink still has a copy.
+func TestNackKeepsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused, release := false, make(chan struct{})
 		strict := &keeps{}
@@ -88,7 +88,7 @@ func TestOrderAfterANack(t *testing.T) {
 			t.Error(err)
 		}
 		if got := texts(strict.got); !slices.Equal(got, []string{"second", "first", "second"}) {
-			t.Errorf("delivered %q: the second event is older than the first that came again", got)
+			t.Errorf("delivered %q: the second event was not redelivered after the first", got)
 		}
 		if open := source.flight.Unacked(); len(open) > 0 {
 			t.Errorf("not acked: %v", open)

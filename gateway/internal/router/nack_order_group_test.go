@@ -21,7 +21,7 @@ import (
 	"eventgateway/sources/redisstream"
 )
 
-// writes is a sink made of its Write.
+// writes is a sink with a Write and nothing else.
 type writes func(ctx context.Context, events []*event.Event) error
 
 func (f writes) Write(ctx context.Context, events []*event.Event) error { return f(ctx, events) }
@@ -33,11 +33,11 @@ func sinkOf(name string, f writes) router.SinkSpec {
 	return router.SinkSpec{Name: name, Type: t, Options: t.Defaults(), Delivery: d}
 }
 
-// TestGroupKeepsTheOrderAfterANack: one sink refuses an entry of which a slow sink still has a copy, and
-// takes a later one of its key. Redis delivers both again, in their order.
-func TestGroupKeepsTheOrderAfterANack(t *testing.T) {
+// TestNackInGroupKeepsOrder proves that a consumer group redelivers a later entry of a key after an earlier one. One sink
+// refuses the earlier entry, of which a slow sink still has a copy.
+func TestNackInGroupKeepsOrder(t *testing.T) {
 	client, ctx := testenv.RedisClient(t), testenv.Context(t)
-	const stream, name = "behind_group", "g"
+	const stream, name = "nack_order_group", "g"
 	if err := client.Del(ctx, stream).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestGroupKeepsTheOrderAfterANack(t *testing.T) {
 		}
 		return nil
 	})
-	slow := sinkOf("slow", func(ctx context.Context, _ []*event.Event) error { // until the other has taken the later entry
+	slow := sinkOf("slow", func(ctx context.Context, _ []*event.Event) error { // waits until the other sink has got the later entry
 		select {
 		case <-took:
 			return nil
@@ -95,7 +95,7 @@ func TestGroupKeepsTheOrderAfterANack(t *testing.T) {
 			break
 		}
 		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("taken %q, pending %+v, %v", got, pending, err)
+			t.Fatalf("delivered %q, pending %+v, %v", got, pending, err)
 		}
 	}
 	stop()
@@ -103,7 +103,7 @@ func TestGroupKeepsTheOrderAfterANack(t *testing.T) {
 		t.Error(err)
 	}
 	if n := len(got); !slices.Equal(got[n-2:], []string{"first", "second"}) {
-		t.Errorf("delivered %q: the later entry is older than the first that came again", got)
+		t.Errorf("delivered %q: the later entry was not redelivered after the first", got)
 	}
 	if err := r.Status().ConservedAtRest(); err != nil {
 		t.Error(err)
