@@ -98,10 +98,13 @@ func compile(source string, opts ...exprlang.Option) (*program, error) {
 	}
 	p := &program{source: source, onlyLookup: -1}
 	r := &rewriter{program: p, originals: map[ast.Node]ast.Node{}, lookupNames: map[ast.Node]bool{}}
-	opts = append(append(opts, language...), exprlang.Patch(r))
-	code, err := exprlang.Compile(source, opts...)
+	opts = append(opts, language...)
+	code, err := exprlang.Compile(source, append(slices.Clip(opts), exprlang.Patch(r))...)
 	if r.err != nil { // it is more precise than the error of the compiler
 		return nil, r.err
+	}
+	if err == nil { // the compiler loses errors in the arguments of some functions where it has a patch
+		_, err = exprlang.Compile(source, opts...)
 	}
 	if err != nil {
 		return nil, expressionError(wrongExpression, source, err)

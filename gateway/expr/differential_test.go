@@ -205,3 +205,12 @@ func FuzzLazyEqualsFull(f *testing.F) {
 		}
 	})
 }
+
+// TestErrorsInArgumentsAreFound: the compiler loses them where it has a patch, as ours that looks fields up.
+func TestErrorsInArgumentsAreFound(t *testing.T) {
+	for _, source := range []string{`hash(filter("a", # == a))`, `hash(map("a", #))`, `coalesce(filter("a", true), 1)`} {
+		if e, err := Compile(source); err == nil {
+			t.Errorf("compiled: %v", e)
+		}
+	}
+}
