@@ -21,9 +21,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// moody is a sink that delivers, fails and panics as it was drawn, and notes what
+// randomSink is a sink that delivers, fails and panics as it was drawn, and notes what
 // it has delivered.
-type moody struct {
+type randomSink struct {
 	verdicts []int
 	whole    bool // never fails a part of a batch
 
@@ -35,7 +35,7 @@ type moody struct {
 
 var errMood = errors.New("not in the mood")
 
-func (m *moody) Write(_ context.Context, events []*event.Event) error {
+func (m *randomSink) Write(_ context.Context, events []*event.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls++
@@ -56,7 +56,7 @@ func (m *moody) Write(_ context.Context, events []*event.Event) error {
 				continue
 			}
 		case 3:
-			panic("moody")
+			panic("randomSink")
 		}
 		n, err := strconv.Atoi(string(e.Data))
 		if err != nil {
@@ -70,7 +70,7 @@ func (m *moody) Write(_ context.Context, events []*event.Event) error {
 	return nil
 }
 
-func (m *moody) has(key string, n int) bool {
+func (m *randomSink) has(key string, n int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, got := range m.got[key] {
@@ -84,7 +84,7 @@ func (m *moody) has(key string, n int) bool {
 // scenario is one drawn graph, what is emitted, and what happens meanwhile.
 type scenario struct {
 	sinks   []SinkSpec // the last one is for dead letters
-	plugins []*moody
+	plugins []*randomSink
 	batches []int
 	reloads []int // which sink gets other settings
 	window  int   // size of the windows that events go through; 0: none
@@ -104,7 +104,7 @@ func drawScenario(t *rapid.T) *scenario {
 	}
 	for i := range rapid.IntRange(1, 3).Draw(t, "sinks") {
 		name := fmt.Sprint("s", i)
-		m := &moody{got: map[string][]int{}, whole: rapid.Bool().Draw(t, "whole"), verdicts: rapid.SliceOfN(rapid.IntRange(0, 30), 1, 30).Draw(t, "verdicts")}
+		m := &randomSink{got: map[string][]int{}, whole: rapid.Bool().Draw(t, "whole"), verdicts: rapid.SliceOfN(rapid.IntRange(0, 30), 1, 30).Draw(t, "verdicts")}
 		m.verdicts = append(m.verdicts, 9) // or nothing would ever get on
 		sc.plugins = append(sc.plugins, m)
 		sc.sinks = append(sc.sinks, sinkSpec(name, m, func(d *delivery.Options) {
@@ -123,7 +123,7 @@ func drawScenario(t *rapid.T) *scenario {
 			sc.parks[name] = d.DeadLetter != ""
 		}))
 	}
-	parked := &moody{got: map[string][]int{}, whole: true, verdicts: []int{9}}
+	parked := &randomSink{got: map[string][]int{}, whole: true, verdicts: []int{9}}
 	sc.plugins = append(sc.plugins, parked)
 	sc.sinks = append(sc.sinks, sinkSpec("parked", parked, nil))
 	return sc
@@ -164,29 +164,6 @@ func (sc *scenario) event(number int) *event.Event {
 
 func keyOf(number int) string { return fmt.Sprint("t:", number%4) }
 
-// mustFollow reports whether an event must follow an earlier one of the same table.
-func mustFollow(e, o *event.Event) bool {
-	before, _ := e.Attr(event.AttrKeyBefore)
-	beforeO, _ := o.Attr(event.AttrKeyBefore)
-	_, barrier := e.Attr(event.AttrBarrier)
-	_, barrierO := o.Attr(event.AttrBarrier)
-	return e.Key == o.Key || before != "" && (before == o.Key || before == beforeO) || beforeO != "" && e.Key == beforeO || barrier || barrierO
-}
-
-// inOrder reports whether each event came after those that it must follow.
-func inOrder(all []*event.Event) bool {
-	numbers := make([]int, len(all))
-	for i, e := range all {
-		numbers[i], _ = strconv.Atoi(string(e.Data))
-		for j := range i {
-			if numbers[j] > numbers[i] && mustFollow(all[j], e) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // emitAll is a source that emits the batches of sc, each once.
 func (sc *scenario) emitAll(l *ledger, all chan<- struct{}) plugin.Source {
 	return sourceFunc(func(ctx context.Context, out plugin.Output) error {
@@ -216,7 +193,7 @@ func (sc *scenario) emitAll(l *ledger, all chan<- struct{}) plugin.Source {
 // way, queues of every policy, several workers, dead letters, and reloads under way that change them.
 // Every batch is settled exactly once; an ack means that each required sink, or its
 // dead-letter sink, has every event of it; a key's events stay in order; and the
-// books balance.
+// conservation law holds.
 func TestEveryEventIsAccountedFor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sc := drawScenario(t)
