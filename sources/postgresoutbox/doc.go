@@ -25,7 +25,8 @@
 // run.go is the loop, read.go reads, cursor.go and holders.go track pending ids, delete.go deletes delivered
 // changes, and sleep.go waits for a notification. row.go and key.go make events, snapshot.go reads rows that
 // exist already, capture.go watches the triggers, unclaimed.go handles tables that no reader has, and
-// timeout.go detects a silent connection.//
+// timeout.go detects a silent connection.
+//
 // The package has over 3,000 lines: reading, cursors, snapshots and histories are one protocol on one table, and no part of it is of
 // use alone.
 package postgresoutbox
