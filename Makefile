@@ -42,9 +42,9 @@ chaos:
 	CHURN_SECONDS=600 $(GO) test -race -count 1 -timeout 30m -run ClientChurn -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -count 1 -timeout 30m -run ChurnAndReloads -v ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Rule|Unknown|Lookup|Numbers' ./gateway/expr -rapid.checks=100000
-	$(GO) test -race -count 20 -timeout 60m -run 'Forged|Fetch|Rights|Foreign|Stranger|Lease|Terms' ./sources/postgresnotify ./sources/postgresoutbox ./gateway/pgconn
+	$(GO) test -race -count 20 -timeout 60m -run 'Forge|Fetch|Rights|Foreign|Untrusted|Owner|Lease|Terms' ./sources/postgresnotify ./sources/postgresoutbox ./gateway/pgconn
 	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox
-	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run Histories -v ./sources/postgresoutbox
+	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run RandomFailovers -v ./sources/postgresoutbox
 
 # Random documents and expressions, evaluated lazily and after a full decode.
 fuzz:
