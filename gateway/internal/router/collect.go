@@ -19,7 +19,7 @@ import (
 // collect puts events into the windows of a stage, and applies it to those that have ended.
 func (r *route) collect(ctx context.Context, at int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts) error {
 	c.Held += uint64(len(events))
-	r.record.Add(*c)
+	r.record.Add(c)
 	r.stages[at].windows.add(events, rec, &r.eval)
 	return r.applyWindows(ctx, at, to)
 }
@@ -92,7 +92,7 @@ func complete(made []*event.Event, first *event.Event) {
 // giveWindowBack settles the events of a window that is not applied: their source brings them again.
 func (r *route) giveWindowBack(w *window, why error) {
 	n := uint64(len(w.events))
-	r.record.Add(stats.RouteCounts{Held: -n, Returned: n})
+	r.record.Add(&stats.RouteCounts{Held: -n, Returned: n})
 	rec := ack.Joint(w.receipts)
 	if rec == nil {
 		r.log.Error("window given up: what no source can replay is lost", "events", n, "error", why)

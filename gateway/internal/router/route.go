@@ -88,7 +88,7 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 		r.scratch[i%2], events = st.out, st.out
 	}
 	c.Out += uint64(len(events))
-	r.record.Add(*c)
+	r.record.Add(c)
 	if c.In|c.Held > 0 && failures != r.failuresBefore && failures == r.failures.Load() {
 		r.failuresBefore = failures
 		r.health.Recovered()
@@ -119,7 +119,7 @@ func (r *route) refuse(ctx context.Context, events []*event.Event, rec *ack.Rece
 	for _, e := range events {
 		r.park(ctx, queue.Item{Event: e, Receipt: rec}, f, &c)
 	}
-	r.record.Add(c)
+	r.record.Add(&c)
 }
 
 // park parks an event on which a transform fails.
