@@ -75,7 +75,7 @@ tests:
 	}{
 		{"is right", []string{"check", "-c", right}},
 		{"percent-encode it as %40", []string{"check", "-c", config(`, proxy: "${TWO_ATS}"`)}},
-		{"must be a mapping of options, not what", []string{"check", "-c", config(`, queue: "${TEXT}"`)}},
+		{"must be a mapping of options, not the value", []string{"check", "-c", config(`, queue: "${TEXT}"`)}},
 		{"unknown option", []string{"check", "-c", config(`, tokens: "${TEXT}"`)}},
 		{"cannot connect to postgres://user:***@", []string{"check", "--live", "-c", right}},
 		{"FAILED  holds", []string{"test", "-c", right}},
