@@ -178,18 +178,7 @@ func TestHangingCodeIsTerminated(t *testing.T) {
 		cancel()
 		g.End(testenv.Context(t))
 		r.Close()
-		for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-			var n int
-			if err := db.QueryRow(testenv.Context(t), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'eventgateway hanging'").Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			if n == 0 {
-				break
-			}
-			if time.Since(begin) > testenv.Wait {
-				t.Fatalf("%d sessions are left", n)
-			}
-		}
+		testenv.WaitForSQL(t, db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'eventgateway hanging'")
 	}
 	exec(t, db, `DROP SCHEMA mallory CASCADE`)
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"eventgateway/gateway/testenv"
 )
@@ -116,17 +115,12 @@ func TestWritesThatFireNoTrigger(t *testing.T) {
 	run(t, db, `ALTER TABLE old RENAME TO young; INSERT INTO young VALUES (1)`)
 	noted := func(text string) {
 		t.Helper()
-		for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		all := func() string {
 			out.mu.Lock()
-			all := errors.Join(out.errors...).Error()
-			out.mu.Unlock()
-			if strings.Contains(all, text) {
-				return
-			}
-			if time.Since(begin) > testenv.Wait {
-				t.Fatalf("%q is not noted: %s", text, all)
-			}
+			defer out.mu.Unlock()
+			return errors.Join(out.errors...).Error()
 		}
+		testenv.Eventually(t, testenv.Wait, "reported: "+text, func() bool { return strings.Contains(all(), text) }, all)
 	}
 	noted("the table public.old is called public.young now")
 	if got := joinChannels(st.await(t, 1)); got != "public.old " {

@@ -216,18 +216,7 @@ func TestNotificationWakesSleepingReader(t *testing.T) {
 	st := start(t, nil, newCollector())
 	asleep := func() {
 		t.Helper()
-		for begin := time.Now(); ; time.Sleep(time.Millisecond) {
-			var n int
-			if err := db.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 26470 AND granted").Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			if n == 1 {
-				return
-			}
-			if time.Since(begin) > testenv.Wait {
-				t.Fatal("it does not fall asleep")
-			}
-		}
+		testenv.WaitForSQL(t, db, "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 26470 AND granted")
 	}
 	var slowest time.Duration
 	for i := range 20 {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -114,11 +113,7 @@ func TestPoolerThatLeavesSettingsOut(t *testing.T) {
 	st := startSource(t, s.(*source), out)
 	run(t, db, `DELETE FROM public.items WHERE id = 3`)
 	st.await(t, 4) // the changes come
-	for begin := time.Now(); !strings.Contains(log.String(), "snapshot paused"); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("log: %s", log.String())
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "logged: snapshot paused", func() bool { return strings.Contains(log.String(), "snapshot paused") }, log.String)
 	if !strings.Contains(log.String(), "row-level security") {
 		t.Errorf("log: %s", log.String())
 	}

@@ -93,11 +93,7 @@ func TestUnclaimedTable(t *testing.T) {
 		t.Errorf("%d gaps", n)
 	}
 	awaitCursor(t, db, `low = 5 AND (SELECT count(*) = 3 FROM gateway.outbox)`)
-	for begin := time.Now(); testutil.ToFloat64(s.unclaimedRows) != 3; time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("the gauge says %v", testutil.ToFloat64(s.unclaimedRows))
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "3 unclaimed rows in the gauge", func() bool { return testutil.ToFloat64(s.unclaimedRows) == 3 })
 	if n := testutil.ToFloat64(s.skipped); n != 3 {
 		t.Errorf("%v are counted", n)
 	}
@@ -228,11 +224,7 @@ func TestUnclaimedChangesWithManyPendingRanges(t *testing.T) {
 	run(t, db, `INSERT INTO gateway.outbox (op, tbl, new) SELECT 'I', 'public.old', '{"id":1}' FROM generate_series(1, 20000)`)
 	run(t, db, `INSERT INTO gateway.outbox_reader (name, hi, gaps, snapshot) SELECT 'behind', 200000, range_agg(int8range(100000+2*i, 100000+2*i, '[]')), '{"reads":["public.items"]}' FROM generate_series(1, 50000) i`)
 	st := startSource(t, newQuickSource(t, withTables("items")), newCollector())
-	for begin := time.Now(); count(t, db, `SELECT count(*) FROM gateway.outbox`) > maxUnclaimed; time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatal("they are not counted")
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "deleted down to the bound", func() bool { return count(t, db, `SELECT count(*) FROM gateway.outbox`) <= maxUnclaimed })
 	st.stop()
 	if n := len(st.errs); n > 0 {
 		t.Errorf("%d runs have failed: %v", n, <-st.errs)

@@ -120,16 +120,5 @@ func TestDeletionWaitsForAllReaders(t *testing.T) {
 // awaitTrue waits until a condition is true in the database.
 func awaitTrue(t *testing.T, db *pgx.Conn, condition string) {
 	t.Helper()
-	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		var ok *bool
-		if err := db.QueryRow(testenv.Context(t), "SELECT "+condition).Scan(&ok); err != nil {
-			t.Fatal(err)
-		}
-		if ok != nil && *ok {
-			return
-		}
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("never %s", condition)
-		}
-	}
+	testenv.WaitForSQL(t, db, "SELECT coalesce("+condition+", false)")
 }

@@ -237,9 +237,5 @@ func TestLockHolderIsLogged(t *testing.T) {
 	run(t, newSession(t), "INSERT INTO items VALUES (1)")
 	out.await(t, 1)
 	want := fmt.Sprintf("role=mallory pid=%d", m.PgConn().PID())
-	for begin := time.Now(); !strings.Contains(log.String(), want); time.Sleep(10 * time.Millisecond) {
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("the log does not say %s:\n%s", want, log.String())
-		}
-	}
+	testenv.Eventually(t, testenv.Wait, "logged: "+want, func() bool { return strings.Contains(log.String(), want) }, log.String)
 }

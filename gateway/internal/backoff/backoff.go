@@ -29,6 +29,14 @@ func (b *Backoff) NextNear() time.Duration {
 	return half + rand.N(half+1) + 1
 }
 
+// Pause returns the pause after a failure: NextNear where the server is one's own and unavailable, else Next.
+func (b *Backoff) Pause(unavailable bool) time.Duration {
+	if unavailable {
+		return b.NextNear()
+	}
+	return b.Next()
+}
+
 // bound counts an attempt, and returns the bound of the pause before it, which is at most highest.
 func (b *Backoff) bound(highest time.Duration) time.Duration {
 	shifted := b.Initial << min(b.attempt, 30)

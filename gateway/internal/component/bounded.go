@@ -9,7 +9,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// PanicError is a panic of a plugin as an error.
+// PanicError is a panic in a call of a plugin, which the component's Health has counted. A [plugin.PanicError] is one in a goroutine
+// of the plugin, which Health counts when it gets the error.
 type PanicError struct{ Value any }
 
 // Error returns the text of the panic.

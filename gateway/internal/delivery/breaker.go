@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// BreakerOptions says when a sink is left alone of which many events fail.
+// BreakerOptions says when failing events open the circuit breaker, and for how long.
 type BreakerOptions struct {
 	Failures int              `koanf:"failures" rule:"min=0" doc:"consecutive failed writes of events that had not failed before which open the circuit breaker"`
 	Pause    options.Duration `koanf:"pause" rule:"min=1ms" doc:"upper bound of the pause, random between it and its half"`

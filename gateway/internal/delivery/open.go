@@ -33,10 +33,7 @@ func (s *Sink) open() bool {
 		if s.taking.Err() != nil {
 			return false
 		}
-		pause := b.Next()
-		if plugin.IsUnavailable(err) {
-			pause = b.NextNear()
-		}
+		pause := b.Pause(plugin.IsUnavailable(err))
 		s.Health.Down(err, pause)
 		if !s.pauseOpen(pause) {
 			return false

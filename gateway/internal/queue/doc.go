@@ -1,4 +1,4 @@
-// Package queue is what waits for one sink: a bounded queue that orders events by key. It knows no sink, no
+// Package queue holds the events that wait for one sink, in a bounded queue that orders them by key. It depends on no sink, no
 // breaker and no policy of retries. Sources put events; workers take them, and complete, delay or put back what they
 // took.
 //

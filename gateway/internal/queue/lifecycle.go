@@ -93,7 +93,7 @@ func (q *Queue) Drained() bool {
 	return q.closed && q.inRing == q.blocked && len(q.gaps) == 0 && (!waits || due.After(q.drainUntil))
 }
 
-// Counts returns the counts of the queue, and what waits in it.
+// Counts returns how many events the queue has settled, and how many it holds.
 func (q *Queue) Counts() stats.QueueCounts {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -123,9 +123,9 @@ func TestOpenThatRefuses(t *testing.T) {
 	}
 }
 
-// TestAwayOpensAgain: a sink with a connection of its own is opened again before the next Write,
+// TestUnavailableOpensAgain: a sink with a connection of its own is opened again before the next Write,
 // and all that was not delivered is written then.
-func TestAwayOpensAgain(t *testing.T) {
+func TestUnavailableOpensAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []string
 		connected := false

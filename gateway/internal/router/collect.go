@@ -12,9 +12,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// What a route does with the windows of its batch transforms. A window is applied by the goroutine that
-// has ended it: that of a source whose event makes it full, or which reports a gap, or the timer's. All
-// hold busy.
+// A route collects the events of a batch transform in windows. The goroutine that ends a window applies the transform to it:
+// that of a source whose event makes it full, or which reports a gap, or the timer's. All hold busy.
 
 // collect puts events into the windows of a stage, and applies it to those that have ended.
 func (r *route) collect(ctx context.Context, at int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts) error {
@@ -158,7 +157,7 @@ func (r *route) succeed(old *route, ctx context.Context) {
 	r.ctx, r.cancel = context.WithCancel(ctx)
 }
 
-// giveBackWindows gives back the windows of which is says so, and those of the predecessor.
+// giveBackWindows returns the windows for which is returns true to their sources, also those of the predecessor.
 func (r *route) giveBackWindows(is func(*window) bool, why error) {
 	if old := r.predecessor.Load(); old != nil {
 		old.giveBackWindows(is, why)

@@ -86,18 +86,12 @@ func TestNackInGroupKeepsOrder(t *testing.T) {
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(running, p) }()
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+	testenv.Eventually(t, testenv.Wait, "all delivered and acked", func() bool {
 		pending, err := client.XPending(ctx, stream, name).Result()
 		mu.Lock()
-		n := len(got)
-		mu.Unlock()
-		if n >= 2 && err == nil && pending.Count == 0 {
-			break
-		}
-		if time.Since(begin) > testenv.Wait {
-			t.Fatalf("delivered %q, pending %+v, %v", got, pending, err)
-		}
-	}
+		defer mu.Unlock()
+		return len(got) >= 2 && err == nil && pending.Count == 0
+	})
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -40,38 +40,28 @@ func (s *source) supervise(ctx context.Context) {
 		if time.Since(begin) > restartHealthy {
 			s.restart.Reset()
 		}
-		pause := s.restart.Next
-		if isUnavailable(err) {
-			pause = s.restart.NextNear
-		}
-		d := pause()
-		s.Health.Down(err, d)
-		backoff.Sleep(ctx, d)
+		pause := s.restart.Pause(isUnavailable(err))
+		s.Health.Down(err, pause)
+		backoff.Sleep(ctx, pause)
 	}
 	s.Health.Stopped()
 }
 
-func (s *source) runOnce(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.Health.Panicked(p)
-			err = fmt.Errorf("panic: %v", p)
-		}
-		err = s.Redactor.Error(err)
-		s.setStartGap(reasonRestart)
-	}()
+func (s *source) runOnce(ctx context.Context) error {
+	defer s.setStartGap(reasonRestart)
 	s.run = s.tracker.Begin()
 	out := &output{s: s, mu: &s.emitting, run: s.run}
 	defer out.over.Store(true)
-	if s.leadership == nil {
-		return s.impl.Run(ctx, out)
-	}
-	elector, ok := s.impl.(plugin.Elector)
-	if !ok {
-		return fmt.Errorf("the type %s cannot elect a leader", s.spec.Type.Name())
-	}
-	return s.leadership.Lead(ctx, elector, sourceCandidate{s}, func(ctx context.Context) error {
-		return s.impl.Run(ctx, out)
+	run := func(ctx context.Context) error { return s.impl.Run(ctx, out) }
+	return s.Protect(func() error {
+		if s.leadership == nil {
+			return run(ctx)
+		}
+		elector, ok := s.impl.(plugin.Elector)
+		if !ok {
+			return fmt.Errorf("the type %s cannot elect a leader", s.spec.Type.Name())
+		}
+		return s.leadership.Lead(ctx, elector, sourceCandidate{s}, run)
 	})
 }
 

@@ -33,10 +33,10 @@ func inTurns(n, keys int) plugin.Source {
 	})
 }
 
-// TestAwayIsTheSinks: a server of one's own that is away opens the breaker at once. The same
+// TestUnavailableFailsTheSink: a server of one's own that is away opens the breaker at once. The same
 // batch is written again, with pauses of a second at most, and no attempt of an event counts;
 // with and without a schedule.
-func TestAwayIsTheSinks(t *testing.T) {
+func TestUnavailableFailsTheSink(t *testing.T) {
 	for _, schedule := range []bool{false, true} {
 		t.Run(fmt.Sprint("schedule ", schedule), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -90,9 +90,9 @@ func TestAwayIsTheSinks(t *testing.T) {
 	}
 }
 
-// TestAwayInTheMiddle: of a batch some are delivered, some refused for good, one fails, and
+// TestUnavailableAfterSomeEvents: of a batch some are delivered, some refused for good, one fails, and
 // then the connection is lost. Nothing is lost or comes twice, and the keys stay in order.
-func TestAwayInTheMiddle(t *testing.T) {
+func TestUnavailableAfterSomeEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got, writes := &notes[string]{}, 0
 		sink := sinkFunc(func(_ context.Context, events []*event.Event) error {
@@ -164,84 +164,9 @@ func TestOthersServerIsProbedRarely(t *testing.T) {
 	})
 }
 
-// pinged is a sink that takes what comes, and has a server that is there or not.
-type pinged struct {
-	plugin.Sink
-	there atomic.Bool
-	pings atomic.Int32
-}
-
-func (p *pinged) Ping(context.Context) error {
-	p.pings.Add(1)
-	if p.there.Load() {
-		return nil
-	}
-	return plugin.Unavailable(errSink)
-}
-
-// TestIdleSinkIsAsked: that its server is away, and that it is back, shows within two
-// seconds, although no event comes; and a stop does not wait.
-func TestIdleSinkIsAsked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		got := &notes[string]{}
-		sink := &pinged{Sink: sinkFunc(func(_ context.Context, e []*event.Event) error { got.add(texts(e)...); return nil })}
-		sink.there.Store(true)
-		r := start(t, Graph{
-			Sources: []SourceSpec{sourceSpec("in", emits(3, nil))},
-			Sinks:   []SinkSpec{sinkSpec("out", sink, nil)}, Routes: routeTo("out"),
-		})
-		time.Sleep(time.Minute)
-		if st := r.Status().Sinks[0]; !st.Up || st.Errors != 0 || sink.pings.Load() < 50 {
-			t.Errorf("%d pings, %+v", sink.pings.Load(), st)
-		}
-		for range 10 {
-			sink.there.Store(false)
-			time.Sleep(1500 * time.Millisecond)
-			if st := r.Status().Sinks[0]; st.Up || st.Breaker.State == stats.BreakerClosed {
-				t.Errorf("away: %+v", st)
-			}
-			time.Sleep(time.Minute)
-			sink.there.Store(true)
-			time.Sleep(1500 * time.Millisecond)
-			if st := r.Status().Sinks[0]; !st.Up || st.Breaker.State != stats.BreakerClosed {
-				t.Errorf("there again: %+v", st)
-			}
-		}
-		begin := time.Now()
-		if err := r.stop(); err != nil || time.Since(begin) > 0 {
-			t.Errorf("stopped after %v: %v", time.Since(begin), err)
-		}
-		if n := len(got.all()); n != 3 {
-			t.Errorf("%d events", n)
-		}
-	})
-}
-
-// TestPingDoesNotMendEvents: where events fail, an answer of the server does not close the breaker.
-func TestPingDoesNotMendEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sink := &pinged{Sink: eventsFail(&notes[string]{}, func(string) error { return errSink })}
-		sink.there.Store(true)
-		r := start(t, Graph{
-			Sources: []SourceSpec{sourceSpec("in", emits(100, nil))},
-			Sinks: []SinkSpec{sinkSpec("out", sink, func(d *delivery.Options) {
-				d.Queue.Batch, d.Ordering, d.Breaker.Failures = 1, delivery.OrderingNone, 5
-			})},
-			Routes: routeTo("out"),
-		})
-		time.Sleep(10 * time.Second)
-		if st := r.Status().Sinks[0]; st.Up || st.Breaker.State != stats.BreakerOpen || st.Errors != 5 {
-			t.Errorf("%+v", st)
-		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// TestSourceOfAServerThatIsAway is run again within a second. One that gets its events back is
+// TestSourceOfAnUnavailableServer is run again within a second. One that gets its events back is
 // not, but where what they were given back for is such a server itself.
-func TestSourceOfAServerThatIsAway(t *testing.T) {
+func TestSourceOfAnUnavailableServer(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err         error
 		least, most int
@@ -272,9 +197,9 @@ func TestSourceOfAServerThatIsAway(t *testing.T) {
 	}
 }
 
-// TestTransformOfAServerThatIsAway: a source that can replay gets its events back, and they are
+// TestTransformOfAnUnavailableServer: a source that can replay gets its events back, and they are
 // not parked; after the first that failed the rest of the batch is not tried.
-func TestTransformOfAServerThatIsAway(t *testing.T) {
+func TestTransformOfAnUnavailableServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var there atomic.Bool
 		var asked atomic.Int32

@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/internal/queue"
 )
 
-// window is events that a batch transform gets at once.
+// window holds the events that a batch transform gets at once.
 type window struct {
 	windowKey
 	run      *ack.Run // that waits for the events; nil: none
@@ -28,8 +28,8 @@ type windowKey struct {
 	by     string
 }
 
-// openRun is the run of which all open windows of a source are, and how many there are. So events of two
-// runs stay in order.
+// openRun is the run that all open windows of a source belong to, and their number. A source has open windows of one run at
+// a time, so events of two runs stay in order.
 type openRun struct {
 	run     *ack.Run
 	windows int
@@ -154,7 +154,7 @@ func (ws *windows) endOne(w *window) {
 	ws.ended = append(ws.ended, w)
 }
 
-// end ends the open windows of which is says so, in their order.
+// end ends the open windows for which is returns true, in their order.
 func (ws *windows) end(is func(*window) bool) {
 	for at := ws.open.Front(); at != nil; {
 		w := at.Value.(*window)
@@ -203,7 +203,7 @@ func (ws *windows) next() (w *window, over bool) {
 	return w, ws.over
 }
 
-// take takes the windows, open or not, of which is says so.
+// take removes the windows, open or ended, for which is returns true, and returns them.
 func (ws *windows) take(is func(*window) bool) (taken []*window) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -220,7 +220,7 @@ func (ws *windows) take(is func(*window) bool) (taken []*window) {
 	return taken
 }
 
-// close has the windows hold nothing any more. It waits for calls of the timer's function until deadline.
+// close makes the windows refuse events. It waits for calls of the timer's function until deadline.
 func (ws *windows) close(deadline time.Time) {
 	ws.mu.Lock()
 	ws.over = true

@@ -38,8 +38,8 @@ func (a *Ack) Settle(err error) {
 	}
 }
 
-// AttemptFailed records that an event of the batch has failed so many attempts, the last one at last, and
-// that the next one follows after a long pause.
+// AttemptFailed records how many attempts of an event of the batch have failed, and when the last one did. It is called
+// where the next attempt follows after a long pause.
 func (a *Ack) AttemptFailed(attempts int, last time.Time) {
 	if a != nil && a.owner != nil && !a.done.Load() {
 		a.owner.AttemptFailed(attempts, last)

@@ -19,8 +19,8 @@ type SourceCounts struct {
 
 // RouteCounts counts events: In + Added = Filtered + Merged + Held + Dropped + DeadLettered +
 // Returned + Out.
-// Added is k-1 where a transform makes k > 1 of one. Of a window of n events of which k come,
-// Merged is n-k where k is less and not 0, Added k-n where it is more, and Filtered n where it is 0.
+// A transform that makes k > 1 events of one counts k-1 as Added. A batch transform that makes k events of a window of n
+// counts n-k as Merged where 0 < k < n, k-n as Added where k > n, and n as Filtered where k is 0.
 type RouteCounts struct {
 	In           uint64 `json:"in"`
 	Added        uint64 `json:"added"`

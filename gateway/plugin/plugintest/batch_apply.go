@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -26,42 +25,11 @@ func applyBatch(c *check, i *instance[plugin.BatchTransform], w plugin.Window) (
 			}
 		}
 	}
-	var mu sync.Mutex
-	returned, hasNil := false, false
-	emit := func(e *event.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case returned:
-			c.addFinding(ruleBatchEnds, "emit is called after ApplyBatch has returned: the event is lost")
-		case e == nil:
-			hasNil = true
-			c.addFinding(ruleBatchEnds, "ApplyBatch emits nil as an event")
-		default:
-			out = append(out, e)
-		}
-	}
-	err = c.call(c.ctx, "ApplyBatch", func(ctx context.Context) error { return i.impl.ApplyBatch(ctx, w, emit) })
-	mu.Lock()
-	defer mu.Unlock()
-	returned = true
+	r := &emits{c: c, method: "ApplyBatch", ends: ruleBatchEnds}
+	err = c.call(c.ctx, "ApplyBatch", func(ctx context.Context) error { return i.impl.ApplyBatch(ctx, w, r.emit) })
+	out, err = r.end(err, ruleBatchEmitted, func() { unchanged("after ApplyBatch has returned, ") })
 	unchanged("")
-	copies := snapshotsOf(out)
-	c.Cleanup(func() {
-		for _, one := range copies {
-			if text := one.diff(); text != "" {
-				c.addFinding(ruleBatchEmitted, "of an event that was emitted %s: do events share a buffer?", text)
-			}
-		}
-		unchanged("after ApplyBatch has returned, ")
-	})
-	if err != nil {
-		return nil, err
-	}
-	if hasNil {
-		return nil, errNil
-	}
-	return out, nil
+	return out, err
 }
 
 // checkCases applies each case to two new instances, one after the other.

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -25,46 +24,16 @@ func apply(c *check, i *instance[plugin.Transform], e *event.Event) (out []*even
 func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
 	e = withSpareCapacity(e)
 	was := snapshotOf(e)
-	var mu sync.Mutex
-	returned, hasNil := false, false
-	emit := func(e *event.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case returned:
-			c.addFinding(ruleEmitEnds, "emit is called after Apply has returned: the event is lost")
-		case e == nil:
-			hasNil = true
-			c.addFinding(ruleEmitEnds, "Apply emits nil as an event: do not call emit to drop the event")
-		default:
-			out = append(out, e)
-		}
-	}
-	err = c.call(ctx, "Apply", func(ctx context.Context) error { return i.impl.Apply(ctx, e, emit) })
-	mu.Lock()
-	defer mu.Unlock()
-	returned = true
-	if text := was.diff(); text != "" {
-		c.addFinding(ruleEventUnchanged, "%s (event.Event.WithData makes a copy)", text)
-	}
-	copies := snapshotsOf(out)
-	c.Cleanup(func() {
-		for _, one := range copies {
-			if text := one.diff(); text != "" {
-				c.addFinding(ruleEmitted, "of an event that was emitted %s: do events share a buffer?", text)
-			}
-		}
+	unchanged := func(when string) {
 		if text := was.diff(); text != "" {
-			c.addFinding(ruleEventUnchanged, "after Apply has returned, %s", text)
+			c.addFinding(ruleEventUnchanged, "%s%s (event.Event.WithData makes a copy)", when, text)
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
-	if hasNil {
-		return nil, errNil
-	}
-	return out, nil
+	r := &emits{c: c, method: "Apply", ends: ruleEmitEnds}
+	err = c.call(ctx, "Apply", func(ctx context.Context) error { return i.impl.Apply(ctx, e, r.emit) })
+	out, err = r.end(err, ruleEmitted, func() { unchanged("after Apply has returned, ") })
+	unchanged("")
+	return out, err
 }
 
 // checkCases applies each case to two new instances, one after the other.
