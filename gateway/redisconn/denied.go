@@ -2,6 +2,7 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,6 +35,19 @@ func (d denial) Error() string {
 		text += " (" + d.command + ")"
 	}
 	return text + "; gateway plugins NAME --acl prints the rights that are needed"
+}
+
+// replyText returns the text of the server's reply in err, without what a [denial] adds. ok is false if err has none.
+func replyText(err error) (text string, ok bool) {
+	var d denial
+	if errors.As(err, &d) {
+		return d.reply.Error(), true
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return "", false
+	}
+	return reply.Error(), true
 }
 
 // RedisError is part of [redis.Error].

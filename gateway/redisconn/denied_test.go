@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 )
 
@@ -54,5 +55,23 @@ func TestDenials(t *testing.T) {
 	}
 	if err := limited.Set(context.WithoutCancel(ctx), "k", 1, 0).Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDeniedNameDecidesNothing proves that the failure of one key or channel stays the event's, whatever its name
+// is: the error repeats the name, but only the server's reply is classified.
+func TestDeniedNameDecidesNothing(t *testing.T) {
+	server, port := testenv.StartRedis(t)
+	admin, ctx := clientAt(t, server.URL()), testenv.Context(t)
+	if err := admin.Do(ctx, "ACL", "SETUSER", "limited", "on", ">pw", "~k", "&c", "+@all").Err(); err != nil {
+		t.Fatal(err)
+	}
+	limited := clientAt(t, fmt.Sprintf("redis://limited:pw@127.0.0.1:%d", port))
+	for _, name := range []string{"orders", "backend:orders", "authentication", "password", "read only"} {
+		for _, err := range []error{limited.Set(ctx, name, 1, 0).Err(), limited.Publish(ctx, name, "x").Err()} {
+			if err == nil || plugin.IsUnavailable(Unavailable(err, err, Command{SingleEvent: true})) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }

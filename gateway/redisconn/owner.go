@@ -94,14 +94,14 @@ func Unavailable(err, wrapped error, command Command) error {
 	if err == nil {
 		return nil
 	}
-	var reply redis.Error
-	if !errors.As(err, &reply) {
+	text, ok := replyText(err)
+	if !ok {
 		if errors.Is(err, context.Canceled) || plugin.IsPermanent(err) {
 			return wrapped
 		}
 		return plugin.Unavailable(wrapped)
 	}
-	switch o := ownerOf(reply.Error()); {
+	switch o := ownerOf(text); {
 	case o == ofServer, o == ofName && command.FixedKeys, o == unknown && !command.SingleEvent:
 		return plugin.Unavailable(wrapped)
 	}
