@@ -50,14 +50,7 @@ func (p *program) components() (list []component) {
 // await waits until holds is true of the components, and returns how long that took.
 func (p *program) await(what string, within time.Duration, holds func([]component) bool) time.Duration {
 	p.t.Helper()
-	begin := time.Now()
-	for !holds(p.components()) {
-		if time.Since(begin) > within {
-			p.t.Fatalf("not %s after %v: %+v", what, within, p.components())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return time.Since(begin)
+	return testenv.Eventually(p.t, within, what, func() bool { return holds(p.components()) }, func() string { return fmt.Sprintf("%+v", p.components()) })
 }
 
 // outages is a run of TestOutages: servers that are killed, under load.

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 )

@@ -12,11 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/internal/stats"
-
 	"github.com/gorilla/websocket"
 
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 	"eventgateway/sinks"

@@ -6,10 +6,9 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"github.com/spf13/cobra"
 
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"

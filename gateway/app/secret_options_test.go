@@ -8,11 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"go.yaml.in/yaml/v3"
 
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 )

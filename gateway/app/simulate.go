@@ -8,11 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"

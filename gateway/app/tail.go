@@ -9,11 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"github.com/spf13/cobra"
 
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"

@@ -24,22 +24,27 @@ const ConnectTimeout = 5 * time.Second
 // connection; it reads the files that the URL names. Its error never repeats the URL, which may
 // hold a password.
 func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
+	c, _, err := parseConfig(url, name)
+	return c, err
+}
+
+func parseConfig(url options.URL, name string) (*pgx.ConnConfig, params, error) {
 	if url.IsZero() { // libpq would connect to this machine as the user of the process
-		return nil, errors.New("is empty; write postgres://user:password@host:5432/database")
+		return nil, params{}, errors.New("is empty; write postgres://user:password@host:5432/database")
 	}
 	if err := new(options.URL).UnmarshalText([]byte(url.Reveal())); err != nil { // of a URL that no decoder has read
-		return nil, err
+		return nil, params{}, err
 	}
-	text, params, err := readParams(url.Reveal())
+	text, read, err := readParams(url.Reveal())
 	if err != nil {
-		return nil, err
+		return nil, params{}, err
 	}
 	c, err := pgx.ParseConfig(text)
 	if err != nil {
-		return nil, options.NewRedactor(url).Error(explainURLError(err))
+		return nil, params{}, options.NewRedactor(url).Error(explainURLError(err))
 	}
 	for _, t := range tlsConfigs(c) {
-		params.secure(t)
+		read.secure(t)
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = ConnectTimeout
@@ -59,13 +64,13 @@ func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
 		c.RuntimeParams[name] = value
 	}
 	c.AfterConnect = applyProtocolSettings
-	return c, nil
+	return c, read, nil
 }
 
 // PrimaryConfig is [Config] for a component that needs a primary. Of several hosts it connects to the
 // primary.
 func PrimaryConfig(url options.URL, name string) (*pgx.ConnConfig, error) {
-	c, err := Config(url, name)
+	c, read, err := parseConfig(url, name)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +78,7 @@ func PrimaryConfig(url options.URL, name string) (*pgx.ConnConfig, error) {
 	for _, f := range append(c.Fallbacks, &pg.FallbackConfig{Host: c.Host, Port: c.Port}) {
 		hosts[fmt.Sprint(f.Host, f.Port)] = true
 	}
-	switch attrs := targetSessionAttrs(url.Reveal()); {
+	switch attrs := read.sessionAttrs; {
 	case attrs == "standby" || attrs == "read-only" || attrs == "prefer-standby":
 		return nil, fmt.Errorf("asks for a standby by target_session_attrs=%s, which can neither notify nor store: write target_session_attrs=primary", attrs)
 	case c.ValidateConnect == nil && len(hosts) > 1:

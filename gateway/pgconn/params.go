@@ -71,10 +71,12 @@ var targetSessionAttrsValues = []string{"any", "read-write", "read-only", "prima
 // tlsVersions are named as in libpq. Go supports none before 1.2.
 var tlsVersions = map[string]uint16{"TLSv1": 0, "TLSv1.1": 0, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
 
-// params are the parameters of a URL that pgx does not know.
+// params are the parameters of a URL that readParams handles.
 type params struct {
 	noVerify bool
 	min, max uint16 // versions of TLS; 0: Go's
+
+	sessionAttrs string // target_session_attrs, which pgx knows, too
 }
 
 func (p params) secure(t *tls.Config) {
@@ -147,6 +149,7 @@ func (p *params) read(name, value string) (rewritten string, err error) {
 			p.noVerify, rewritten = true, "sslmode=require"
 		}
 	case "target_session_attrs":
+		p.sessionAttrs = value
 		err = oneOf(targetSessionAttrsValues)
 	case "passfile":
 		if err = checkReadable(value); err != nil {
@@ -192,15 +195,4 @@ func checkSpelling(name string) error {
 		}
 	}
 	return nil
-}
-
-// targetSessionAttrs returns the parameter target_session_attrs of a URL, or "".
-func targetSessionAttrs(raw string) (value string) {
-	_, query, _ := strings.Cut(raw, "?")
-	for param := range strings.SplitSeq(query, "&") {
-		if v, ok := strings.CutPrefix(param, "target_session_attrs="); ok {
-			value = v
-		}
-	}
-	return value
 }

@@ -81,5 +81,13 @@ func (p Path) HasWildcard() bool {
 	return slices.Contains(p.steps, "*")
 }
 
+// CheckSingle returns an error where the path may lead to several fields.
+func (p Path) CheckSingle() error {
+	if p.HasWildcard() {
+		return errors.New("must be one field: * is not allowed here")
+	}
+	return nil
+}
+
 // OptionType names the type in tables.
 func (Path) OptionType() string { return "field" }

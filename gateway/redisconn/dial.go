@@ -43,6 +43,16 @@ func dialer(config *tls.Config, family string) func(ctx context.Context, network
 	}
 }
 
+// ParseOptions returns the configuration of a plugin's options: of a URL as [Parse] reads it, and of TLS. Its errors are
+// [plugin.OptionError]s; option is the name of the URL's.
+func ParseOptions(option string, u options.URL, t options.TLS) (*Config, error) {
+	c, err := Parse(u)
+	if err != nil {
+		return nil, &plugin.OptionError{Option: option, Err: err}
+	}
+	return c, c.UseTLS(t)
+}
+
 // UseTLS sets the authorities that connections trust, and their client certificate. Its error is a
 // [plugin.OptionError] of the option tls, and never contains what is in a file.
 func (c *Config) UseTLS(t options.TLS) error {

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 
@@ -22,14 +24,24 @@ import (
 // chunkBytes bounds what is sent at once; a larger value is sent alone.
 const chunkBytes = 512 << 10
 
-// ChunkEnd returns the end of the chunk that begins with value number from, and ends at to at the
-// latest: its values are sent together. size returns the bytes of a value.
-func ChunkEnd(from, to int, size func(i int) int) int {
+// ChunkEnd returns the end of the chunk that begins with event number from, and ends at to at the
+// latest: its payloads are sent together.
+func ChunkEnd(events []*event.Event, from, to int) int {
 	bytes := 0
 	for i := from; i < to; i++ {
-		if bytes += size(i); bytes > chunkBytes && i > from {
+		if bytes += len(events[i].Data); bytes > chunkBytes && i > from {
 			return i
 		}
+	}
+	return to
+}
+
+// TermEnd returns the end of the events from number from on that have the same term. A batch has one term, unless the term has
+// just changed.
+func TermEnd(events []*event.Event, from int) int {
+	to := from + 1
+	for to < len(events) && events[to].Fence == events[from].Fence {
+		to++
 	}
 	return to
 }
@@ -60,8 +72,7 @@ func RetryLarge(ctx context.Context, client redis.UniversalClient, n int, err er
 // TooLarge returns wrapped, an error that describes err. It is marked by [plugin.Permanent] where
 // the server has replied that one value is too large.
 func TooLarge(err, wrapped error) error {
-	var reply redis.Error
-	if errors.As(err, &reply) && ownerOf(reply.Error()) == ofEvent && !redis.HasErrorPrefix(reply, "FENCED") {
+	if text, ok := replyText(err); ok && ownerOf(text) == ofEvent && !strings.HasPrefix(text, "FENCED") {
 		return plugin.Permanent(wrapped)
 	}
 	return wrapped

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"testing"
 
@@ -19,11 +18,7 @@ func Backup(t testing.TB, of *PostgresServer, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
-	d, err := os.MkdirTemp("/tmp", "egtest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { report(os.RemoveAll(d)) })
+	d := shortDir(t)
 	if err := of.Backup(ctx, d, args...); err != nil {
 		t.Fatal(err)
 	}

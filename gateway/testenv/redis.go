@@ -21,18 +21,9 @@ func StartRedis(t testing.TB, args ...string) (server *RedisServer, port int) {
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
 	port = FreePort(t)
-	d, err := os.MkdirTemp("/tmp", "egtest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err = embedded.StartRedis(ctx, d, port, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Kill()
-		report(os.RemoveAll(d))
-	})
+	server, err := embedded.StartRedis(ctx, shortDir(t), port, args...)
+	must(t, err)
+	t.Cleanup(server.Kill)
 	return server, port
 }
 

@@ -77,11 +77,7 @@ func StartPostgres(t testing.TB, args ...string) *PostgresServer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Wait)
 	defer cancel()
-	d, err := os.MkdirTemp("/tmp", "egtest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := embedded.StartPostgres(ctx, d, FreePort(t), args...)
+	s, err := embedded.StartPostgres(ctx, shortDir(t), FreePort(t), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +85,6 @@ func StartPostgres(t testing.TB, args ...string) *PostgresServer {
 		ctx, cancel := context.WithTimeout(context.Background(), Wait)
 		defer cancel()
 		report(s.Stop(ctx))
-		report(os.RemoveAll(d))
 	})
 	return s
 }
@@ -123,7 +118,16 @@ func RedisClient(t testing.TB) *redis.Client {
 	return c
 }
 
-// dir creates a folder with a short path, as Unix sockets need.
+// shortDir creates a folder with a short path, as Unix sockets need. It is removed when the test ends.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	d, err := os.MkdirTemp("/tmp", "egtest")
+	must(t, err)
+	t.Cleanup(func() { report(os.RemoveAll(d)) })
+	return d
+}
+
+// dir creates a folder with a short path that is removed when the package's tests end.
 func dir(t testing.TB) string {
 	d, err := os.MkdirTemp("/tmp", "egtest")
 	if err != nil {

@@ -40,11 +40,8 @@ func Type() plugin.SinkType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
-	conn, err := redisconn.Parse(o.URL)
+	conn, err := redisconn.ParseOptions("url", o.URL, o.TLS)
 	if err != nil {
-		return nil, &plugin.OptionError{Option: "url", Err: err}
-	}
-	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	if channel, ok := o.Channel.Literal(); ok && redisconn.IsGapChannel(channel) {

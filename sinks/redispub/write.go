@@ -68,12 +68,8 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 
 func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
 	failed := map[int]error{}
-	for from := 0; from < len(events); { // a batch has one term, unless the term has just changed
-		to := from + 1
-		for to < len(events) && events[to].Fence == events[from].Fence {
-			to++
-		}
-		to = redisconn.ChunkEnd(from, to, func(i int) int { return len(events[i].Data) })
+	for from := 0; from < len(events); {
+		to := redisconn.ChunkEnd(events, from, redisconn.TermEnd(events, from))
 		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
 		if plugin.IsUnavailable(err) {
 			for i := to; i < len(events); i++ { // later events must not overtake failed ones
@@ -145,7 +141,7 @@ func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
 		return s.serverError(err)
 	}
 	for from := 0; from < len(events); {
-		to := redisconn.ChunkEnd(from, len(events), func(i int) int { return len(events[i].Data) })
+		to := redisconn.ChunkEnd(events, from, len(events))
 		serverErr := s.publishPlain(ctx, client, events[from:to], func(i int, err error) { failed[from+i] = err })
 		if serverErr != nil {
 			for i := to; i < len(events); i++ { // later events must not overtake failed ones

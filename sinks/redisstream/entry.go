@@ -1,17 +1,14 @@
 package redisstream
 
-import "eventgateway/gateway/event"
-
-// Each entry begins with this field, by which the source redis-stream recognizes entries of the sink.
-const (
-	mark        = "eventgateway"
-	markVersion = "1"
+import (
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/redisconn"
 )
 
 // appendEntry appends the number of an entry's arguments, and its fields.
 func appendEntry(args []any, e *event.Event) []any {
 	at := len(args)
-	args = append(args, 0, mark, markVersion, "data", e.Data)
+	args = append(args, 0, redisconn.EntryMark, redisconn.EntryMarkVersion, "data", e.Data)
 	if e.ID != "" {
 		args = append(args, "id", e.ID)
 	}

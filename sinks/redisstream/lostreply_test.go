@@ -2,13 +2,14 @@ package redisstream
 
 import (
 	"context"
-	"eventgateway/gateway/event"
-	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/testenv"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/testenv"
 )
 
 // TestLostReply proves that a batch without a reply is appended once, whether Redis has it already, or

@@ -38,11 +38,8 @@ func Type() plugin.SinkType {
 }
 
 func build(o Options, _ plugin.Env) (plugin.Sink, error) {
-	conn, err := redisconn.Parse(o.URL)
+	conn, err := redisconn.ParseOptions("url", o.URL, o.TLS)
 	if err != nil {
-		return nil, &plugin.OptionError{Option: "url", Err: err}
-	}
-	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	if stream, literal := o.Stream.Literal(); literal {

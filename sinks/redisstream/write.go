@@ -38,12 +38,8 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 			serverErr = err
 		}
 	}
-	for from := 0; from < len(events); { // a batch has one term, unless the term has just changed
-		to := from + 1
-		for to < len(events) && events[to].Fence == events[from].Fence {
-			to++
-		}
-		to = redisconn.ChunkEnd(from, to, func(i int) int { return len(events[i].Data) })
+	for from := 0; from < len(events); {
+		to := redisconn.ChunkEnd(events, from, redisconn.TermEnd(events, from))
 		var batches []streamBatch
 		for _, g := range s.split(events, from, to, failed) {
 			err := serverErr

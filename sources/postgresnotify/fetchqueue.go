@@ -121,7 +121,8 @@ func (w *fetchQueue) add(ctx context.Context, e *event.Event) bool {
 // merged.
 func (w *fetchQueue) laneOf(e *event.Event) (found *lane) {
 	var fields map[string]json.RawMessage
-	if len(w.lanes) == 0 || json.Unmarshal(e.Data, &fields) != nil {
+	sameChannel := func(l *lane) bool { return l.channel == e.Channel }
+	if !slices.ContainsFunc(w.lanes, sameChannel) || json.Unmarshal(e.Data, &fields) != nil {
 		return nil
 	}
 	rows := map[string]map[string]json.RawMessage{} // by the field that holds them

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/jackc/pgx/v5"
@@ -36,7 +35,7 @@ or that still runs, begins with what is in the outbox then.`,
 }
 
 func runCommand(ctx context.Context, in plugin.Invocation, raw string) error {
-	do := func(context.Context, plugin.Invocation, pgx.Tx) error { return nil }
+	var do func(context.Context, plugin.Invocation, pgx.Tx) error
 	switch {
 	case len(in.Args) == 1 && in.Args[0] == "list":
 		do = listReaders
@@ -109,6 +108,6 @@ func dropReader(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	if tag.RowsAffected() == 0 {
 		return fmt.Errorf("there is no reader %q: gateway outbox list shows all", in.Args[1])
 	}
-	_, err = fmt.Fprintf(in.Out, "the reader %s is removed\n", strings.TrimSpace(in.Args[1]))
+	_, err = fmt.Fprintf(in.Out, "the reader %s is removed\n", in.Args[1])
 	return err
 }

@@ -3,19 +3,15 @@ package redisstream
 import (
 	"regexp"
 	"strings"
+
+	"eventgateway/gateway/redisconn"
 )
 
-// The sink redis-stream marks its entries by their first field. The fields data, id and key are no
-// mark: other programs have them, too, and an order's id is the same in each change of the order.
-const (
-	mark        = "eventgateway"
-	markVersion = "1"
-)
-
-// sinkFields returns the fields of an entry without the mark. fromSink reports whether the sink
+// sinkFields returns the fields of an entry without the mark ([redisconn.EntryMark]). The fields data, id and key are no
+// mark: other programs have them, too, and an order's id is the same in each change of the order. fromSink reports whether the sink
 // redis-stream has written it.
 func (e entry) sinkFields() (fields []string, fromSink bool) {
-	if len(e.fields) >= 2 && e.fields[0] == mark && e.fields[1] == markVersion {
+	if len(e.fields) >= 2 && e.fields[0] == redisconn.EntryMark && e.fields[1] == redisconn.EntryMarkVersion {
 		return e.fields[2:], true
 	}
 	return e.fields, e.isUnmarked()

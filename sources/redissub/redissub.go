@@ -73,11 +73,8 @@ func Type() plugin.SourceType {
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
-	conn, err := redisconn.Parse(o.URL)
+	conn, err := redisconn.ParseOptions("url", o.URL, o.TLS)
 	if err != nil {
-		return nil, &plugin.OptionError{Option: "url", Err: err}
-	}
-	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	dropped := prometheus.NewCounter(prometheus.CounterOpts{

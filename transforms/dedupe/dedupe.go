@@ -44,11 +44,8 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 		t.memory = &memory{window: o.Window.D(), size: o.Size, now: env.Now, known: map[key]bool{}}
 		return t, nil
 	}
-	conn, err := redisconn.Parse(o.Redis)
+	conn, err := redisconn.ParseOptions("redis", o.Redis, o.TLS)
 	if err != nil {
-		return nil, &plugin.OptionError{Option: "redis", Err: err}
-	}
-	if err := conn.UseTLS(o.TLS); err != nil {
 		return nil, err
 	}
 	t.shared = &shared{conn: conn, url: o.Redis, prefix: o.Prefix, window: o.Window.D()}

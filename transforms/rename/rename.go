@@ -35,11 +35,10 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 	for _, f := range o.Fields {
 		var path rawjson.Path
 		err := path.UnmarshalText([]byte(f.Key))
-		switch {
-		case err != nil:
-		case path.HasWildcard():
-			err = errors.New("must be one field: * is not allowed here")
-		case f.Value == "":
+		if err == nil {
+			err = path.CheckSingle()
+		}
+		if err == nil && f.Value == "" {
 			err = errors.New("give a name")
 		}
 		if err != nil {

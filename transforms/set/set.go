@@ -4,7 +4,6 @@ package set
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"eventgateway/gateway/event"
@@ -38,8 +37,8 @@ func build(o Options, env plugin.Env) (plugin.Transform, error) {
 	for i, f := range o.Fields {
 		var path rawjson.Path
 		err := path.UnmarshalText([]byte(f.Key))
-		if err == nil && path.HasWildcard() {
-			err = errors.New("must be one field: * is not allowed here")
+		if err == nil {
+			err = path.CheckSingle()
 		}
 		for _, other := range paths {
 			if err == nil && (other.Contains(path) || path.Contains(other)) {

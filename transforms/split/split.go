@@ -4,7 +4,6 @@ package split
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -34,8 +33,8 @@ func Type() plugin.TransformType {
 }
 
 func build(o Options, _ plugin.Env) (plugin.Transform, error) {
-	if o.Field.HasWildcard() {
-		return nil, &plugin.OptionError{Option: "field", Err: errors.New("must be one field: * is not allowed here")}
+	if err := o.Field.CheckSingle(); err != nil {
+		return nil, &plugin.OptionError{Option: "field", Err: err}
 	}
 	t := &transform{opts: o}
 	t.node = t.tree.Path(o.Field)

@@ -12,12 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"eventgateway/gateway/internal/stats"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/web"

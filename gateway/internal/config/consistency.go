@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"eventgateway/gateway/internal/queue"
-
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/plugin"
 )

@@ -63,17 +63,24 @@ func ProcessEnv(file string, pipes Pipes) (Env, error) {
 
 // origin describes the line of the .env file that sets a variable; "" where another layer sets it.
 func (e Env) origin(name string) string {
-	for i, layer := range e.layers {
-		for _, n := range []string{name, name + "_FILE"} {
-			if value, set := layer(n); set && (n == name || value != "") {
-				if e.dotenv == "" || i < len(e.layers)-1 {
-					return ""
-				}
-				return fmt.Sprintf("%s stands in line %d of %s", n, e.lines[n], e.dotenv)
+	variable, _, layer := e.find(name)
+	if variable == "" || e.dotenv == "" || layer < len(e.layers)-1 {
+		return ""
+	}
+	return fmt.Sprintf("%s stands in line %d of %s", variable, e.lines[variable], e.dotenv)
+}
+
+// find returns the variable that sets name, NAME or NAME_FILE, with its value and the number of its layer; "" where
+// none does.
+func (e Env) find(name string) (variable, value string, layer int) {
+	for i, get := range e.layers {
+		for _, variable := range []string{name, name + "_FILE"} {
+			if value, set := get(variable); set && (variable == name || value != "") {
+				return variable, value, i
 			}
 		}
 	}
-	return ""
+	return "", "", 0
 }
 
 // Warnings returns warnings about the .env file. They never quote its content.
@@ -97,21 +104,15 @@ func (e Env) Lookup(name string) (string, bool, error) {
 }
 
 func (e Env) lookup(name string) (string, bool, error) {
-	for _, layer := range e.layers {
-		if v, ok := layer(name); ok {
-			return v, true, nil
-		}
-		path, ok := layer(name + "_FILE")
-		if !ok || path == "" {
-			continue
-		}
-		v, err := e.file(path)
-		if err != nil {
-			return "", false, fmt.Errorf("%s_FILE cannot be read: open %s: %w", name, path, err)
-		}
-		return v, true, nil
+	variable, value, _ := e.find(name)
+	if variable == "" || variable == name {
+		return value, variable == name, nil
 	}
-	return "", false, nil
+	v, err := e.file(value)
+	if err != nil {
+		return "", false, fmt.Errorf("%s cannot be read: open %s: %w", variable, value, err)
+	}
+	return v, true, nil
 }
 
 // file returns the value in a file.

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"context"
 
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/router"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"

@@ -6,9 +6,8 @@ import (
 	"testing"
 
 	"eventgateway/gateway/internal/component"
-	"eventgateway/gateway/plugin"
-
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/plugin"
 )
 
 // TestLateFailureDoesNotHide: two workers write at once, one fails, the other succeeds and closes the

@@ -10,14 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/component"
-
-	"eventgateway/gateway/internal/delivery"
-	"eventgateway/gateway/internal/stats"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 

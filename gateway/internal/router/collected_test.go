@@ -11,11 +11,10 @@ import (
 	"time"
 	"weak"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/plugin"
 )
 

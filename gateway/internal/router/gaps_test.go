@@ -9,9 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/plugin"
 )
 

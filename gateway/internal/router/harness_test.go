@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"

@@ -11,10 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/backoff"
 	"eventgateway/gateway/internal/stats"
-
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 

@@ -6,10 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"eventgateway/gateway/internal/stats"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/internal/stats"
 )
 
 func when(t *testing.T, source string) (c expr.Condition) {

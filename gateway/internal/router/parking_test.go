@@ -6,9 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/plugin"
 )
 

@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-	"eventgateway/gateway/internal/queue"
-
 	"pgregory.net/rapid"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )

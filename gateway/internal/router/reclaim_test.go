@@ -9,9 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/ack"
-
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/plugin"
 )
 

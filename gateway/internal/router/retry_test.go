@@ -9,11 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/ack"
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/stats"
-
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )

@@ -10,12 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/backoff"
-
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/stats"
-
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 

@@ -10,9 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/stats"
-
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 

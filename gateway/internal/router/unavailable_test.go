@@ -11,11 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
-
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 )
 

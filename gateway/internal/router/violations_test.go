@@ -11,11 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/settle"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/plugin"
 )
 

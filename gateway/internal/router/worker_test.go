@@ -8,10 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/queue"
-
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )

@@ -9,10 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"eventgateway/gateway/internal/delivery"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/plugin"
 )
 

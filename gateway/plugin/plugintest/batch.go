@@ -117,24 +117,9 @@ func (h BatchHarness) firstCase() BatchCase {
 	return BatchCase{In: []string{`{}`}}
 }
 
-func (h BatchHarness) setOptions(opts any, tc BatchCase) {
-	body, err := parse(tc.Options)
-	if err != nil {
-		panic(err)
-	}
-	made, err := decode(nil, h.typ(), body)
-	if err != nil {
-		panic(err)
-	}
-	copyOptions(opts, made)
-}
+func (h BatchHarness) setOptions(opts any, tc BatchCase) { setYAML(h.typ(), opts, tc.Options) }
 
-func (h BatchHarness) hasServer() (has bool) {
-	defer func() { _ = recover() }() // a rule finds invalid options
-	opts := h.Type.Defaults()
-	h.setFirstOptions(opts)
-	return len(addresses(opts, nil)) > 0
-}
+func (h BatchHarness) hasServer() bool { return hasServer(h.Type.Defaults(), h.setFirstOptions) }
 
 func (h BatchHarness) use(c *check, i *instance[plugin.BatchTransform]) {
 	for range 3 {

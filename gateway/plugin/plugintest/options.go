@@ -199,3 +199,23 @@ func (s subject[T]) checkWrongType(c *check, r options.Row) {
 		c.Errorf("the option %s accepts a mapping: %+v", r.Name, opts)
 	}
 }
+
+// setYAML sets the options of a type to those in YAML. It panics if they are invalid.
+func setYAML[T any](typ plugin.Type[T], opts any, text string) {
+	body, err := parse(text)
+	if err != nil {
+		panic(err)
+	}
+	made, err := decode(nil, typ, body)
+	if err != nil {
+		panic(err)
+	}
+	copyOptions(opts, made)
+}
+
+// hasServer reports whether options, once set has set them, have the address of a server.
+func hasServer(opts any, set func(any)) (has bool) {
+	defer func() { _ = recover() }() // a rule finds invalid options
+	set(opts)
+	return len(addresses(opts, nil)) > 0
+}

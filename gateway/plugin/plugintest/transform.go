@@ -100,7 +100,7 @@ const (
 
 func transformRules(h TransformHarness) []rule {
 	s := subject[plugin.Transform]{typ: h.Type, reachable: h.setFirstOptions, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse}
-	if opts := h.setFirstOptions; opts != nil && h.hasServer() {
+	if h.hasServer() {
 		s.unreachable = func(opts any) {
 			h.setFirstOptions(opts)
 			addresses(opts, func(string) string { return "127.0.0.1:1" })
@@ -129,24 +129,9 @@ func (h TransformHarness) firstCase() TransformCase {
 	return TransformCase{In: `{}`}
 }
 
-func (h TransformHarness) setOptions(opts any, tc TransformCase) {
-	body, err := parse(tc.Options)
-	if err != nil {
-		panic(err)
-	}
-	made, err := decode(nil, h.Type, body)
-	if err != nil {
-		panic(err)
-	}
-	copyOptions(opts, made)
-}
+func (h TransformHarness) setOptions(opts any, tc TransformCase) { setYAML(h.Type, opts, tc.Options) }
 
-func (h TransformHarness) hasServer() (has bool) {
-	defer func() { _ = recover() }() // a rule finds invalid options
-	opts := h.Type.Defaults()
-	h.setFirstOptions(opts)
-	return len(addresses(opts, nil)) > 0
-}
+func (h TransformHarness) hasServer() bool { return hasServer(h.Type.Defaults(), h.setFirstOptions) }
 
 func (h TransformHarness) use(c *check, i *instance[plugin.Transform]) {
 	for range 3 {

@@ -18,10 +18,6 @@ func copyOptions(to, from any) { reflect.ValueOf(to).Elem().Set(reflect.ValueOf(
 // apply calls Apply as the router does, and checks the event and the emitted events for changes, also at
 // the end of the rule.
 func apply(c *check, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
-	return applyWith(c, c.ctx, i, e)
-}
-
-func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *event.Event) (out []*event.Event, err error) {
 	e = withSpareCapacity(e)
 	was := snapshotOf(e)
 	unchanged := func(when string) {
@@ -30,7 +26,7 @@ func applyWith(c *check, ctx context.Context, i *instance[plugin.Transform], e *
 		}
 	}
 	r := &emits{c: c, method: "Apply", ends: ruleEmitEnds}
-	err = c.call(ctx, "Apply", func(ctx context.Context) error { return i.impl.Apply(ctx, e, r.emit) })
+	err = c.call(c.ctx, "Apply", func(ctx context.Context) error { return i.impl.Apply(ctx, e, r.emit) })
 	out, err = r.end(err, ruleEmitted, func() { unchanged("after Apply has returned, ") })
 	unchanged("")
 	return out, err
@@ -68,11 +64,7 @@ func (h TransformHarness) runCase(c *check, i *instance[plugin.Transform], tc Tr
 	if (err != nil) != (tc.Error != "") || err != nil && !strings.Contains(err.Error(), tc.Error) {
 		return fmt.Sprintf("the error is %v, want %q", err, tc.Error)
 	}
-	var got []string
-	for _, e := range out {
-		got = append(got, string(e.Data))
-	}
-	if !slices.Equal(got, tc.Out) {
+	if got := payloads(out); !slices.Equal(got, tc.Out) {
 		return fmt.Sprintf("the emitted payloads are %q, want %q", got, tc.Out)
 	}
 	for k, e := range out {
@@ -129,7 +121,7 @@ func (h TransformHarness) checkAnyEvent(c *check) {
 		}
 		for what, e := range unusualEvents() {
 			_, err := apply(c, i, e)
-			if plugin.IsUnavailable(err) && len(h.servers(i, tc)) == 0 {
+			if plugin.IsUnavailable(err) && len(h.servers(tc)) == 0 {
 				c.Errorf("Apply returns plugin.Unavailable for an event with %s, without a server: %v", what, err)
 			}
 		}
@@ -146,7 +138,7 @@ func (h TransformHarness) distinctOptions() (out []TransformCase) {
 	return out
 }
 
-func (h TransformHarness) servers(_ *instance[plugin.Transform], tc TransformCase) []string {
+func (h TransformHarness) servers(tc TransformCase) []string {
 	opts := h.Type.Defaults()
 	h.setOptions(opts, tc)
 	return addresses(opts, nil)
