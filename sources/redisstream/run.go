@@ -21,7 +21,10 @@ const (
 	targetBytes  = 4 << 20               // of one read: the next one is adapted to it
 	maxBlock     = 2 * time.Second       // of a read that waits; shorter than the read timeout
 	saveInterval = 50 * time.Millisecond // between two saves, at least
-	saveShare    = 10                    // the interval is at least so many times the duration of a save
+	saveShare    = 10                    // the interval is at least so many times the duration of a save, up to saveMost
+	// saveMost bounds the interval: after a save that was slow, as in an outage, heartbeats must go on before other
+	// members of the group claim the entries, and acks must be stored.
+	saveMost = 2 * time.Second
 )
 
 // mode is one of the two ways to read: [fanout] and [group].
@@ -180,7 +183,7 @@ func (r *reader) maintain(ctx context.Context) error {
 			if _, _, err = r.mode.inFlight(); err == nil {
 				begin := time.Now()
 				err = r.mode.save(ctx)
-				pause.Reset(max(saveInterval, saveShare*time.Since(begin)))
+				pause.Reset(min(max(saveInterval, saveShare*time.Since(begin)), saveMost))
 			}
 		}
 		if err != nil {
