@@ -45,7 +45,7 @@ var arrows = map[string]string{
 	"gateway/inflight":          "gateway/event gateway/internal/settle gateway/plugin",
 	"gateway/gauge":             "",
 	"gateway/httpclient":        "gateway/options",
-	"gateway/redisconn":         "gateway/options gateway/plugin gateway/internal/link",
+	"gateway/redisconn":         "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":            "gateway/options gateway/plugin gateway/internal/link",
 	"gateway/pgtrigger":         "gateway/options gateway/plugin gateway/pgconn",
 	"gateway/testenv":           "gateway/internal/embedded",
