@@ -33,23 +33,6 @@ func (a *Authorization) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// ClaimKey returns the comparison key of a claim, if a is an equality with one claim. An event is permitted
-// if its [Evaluator.EventKey] is the same and not "". The key is "" if the client has no such claim, or one
-// that equals nothing. keyed is false if a is no such equality: then use [Authorization.For].
-func (a Authorization) ClaimKey(claims map[string]any) (text string, keyed bool) {
-	if a.rule == nil || a.rule.keyClause == nil {
-		return "", false
-	}
-	return string(appendKey(nil, claimOf(goValue(claims, true), a.rule.keyClaim))), true
-}
-
-// EventKey appends the comparison key of an event, for [Authorization.ClaimKey]. It appends nothing if the
-// event's value equals nothing: then no client may see the event.
-func (x *Evaluator) EventKey(dst []byte, a Authorization, ev *event.Event) []byte {
-	x.state.reset(a.rule, value{}, ev)
-	return appendKey(dst, a.rule.keyClause.value(&x.state))
-}
-
 // For returns the condition for a client with claims. complete reports whether the client has all claims that the
 // rule requires. A claim that the rule reads by ??, == nil or get is not required. An empty
 // text counts as missing.
@@ -60,6 +43,7 @@ func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 			return c, false
 		}
 	}
+	r.root = specialize(a.rule, r.claims)
 	return Condition{&program{source: a.rule.source, onlyLookup: -1, clientRule: r}}, true
 }
 
@@ -113,12 +97,13 @@ func (a Authorization) ReadsField(field string) bool {
 type clientRule struct {
 	rule   *rule
 	claims value
+	root   clause // of the rule with the claims in place
 }
 
 // permits reports whether the rule is true for an event; unknown is not true.
 func (x *Evaluator) permits(r *clientRule, ev *event.Event) bool {
 	x.state.reset(r.rule, r.claims, ev)
-	return r.rule.root.value(&x.state).is(true)
+	return r.root.value(&x.state).is(true)
 }
 
 // claimOf returns the value at a path of claims.

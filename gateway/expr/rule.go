@@ -17,9 +17,6 @@ type rule struct {
 	fieldsRead     map[string]bool
 	claimsRead     [][]string // paths of claims, complete unless readsAllClaims is set
 	readsAllClaims bool       // it reads claims as a whole, or by a computed name
-	// keyClause is the other side of an equality with one claim, whose path is keyClaim. Other rules have neither.
-	keyClause clause
-	keyClaim  []string
 }
 
 // clause is a part of a rule that has a value.

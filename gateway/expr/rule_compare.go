@@ -52,7 +52,7 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 		}
 	}
 	if compare, ok := comparisons[n.Operator]; ok {
-		return binaryCall{compare, c.clause(n.Left, in), c.clause(n.Right, in)}
+		return binaryCall{n.Operator, compare, c.clause(n.Left, in), c.clause(n.Right, in)}
 	}
 	return c.report(n, "a rule cannot compute by %s: "+computeHint, n.Operator)
 }
@@ -60,7 +60,7 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 // oneOf compiles x in [a, b] as x == a || x == b.
 func (c *ruleCompiler) oneOf(x ast.Node, l *ast.ArrayNode, in *scope) (all clause) {
 	for _, e := range l.Nodes {
-		one := clause(binaryCall{equals, c.clause(x, in), c.clause(e, in)})
+		one := clause(binaryCall{"==", equals, c.clause(x, in), c.clause(e, in)})
 		if all != nil {
 			one = logical{all, one, true}
 		}
@@ -104,18 +104,15 @@ func (c *ruleCompiler) matches(n *ast.BinaryNode, in *scope) clause {
 	return match{c.clause(n.Left, in), pattern}
 }
 
-// setKey sets the key of the rule if its root is an equality with one claim, so that a lookup can evaluate it. Such an
-// equality compares a number with a text by the number's normal form.
-func (c *ruleCompiler) setKey(root ast.Node) {
+// compareTexts makes the root of the rule compare a number with a text by the number's normal form, if it is an equality
+// with one claim, and no more.
+func (c *ruleCompiler) compareTexts(root ast.Node) {
 	n, ok := root.(*ast.BinaryNode)
-	if !ok || n.Operator != "==" || c.claims != 1 || comparedWithNil(n) != nil {
+	if !ok || n.Operator != "==" || c.claims != 1 || comparedWithNil(n) != nil || claimPath(n.Left) == nil && claimPath(n.Right) == nil {
 		return
 	}
-	for _, sides := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
-		if p := claimPath(sides[1]); p != nil {
-			c.rule.keyClaim, c.rule.keyClause = p, c.clause(sides[0], nil)
-			c.rule.root = binaryCall{equalTexts, c.rule.keyClause, c.clause(sides[1], nil)}
-			return
-		}
+	if b, ok := c.rule.root.(binaryCall); ok {
+		b.f = equalTexts
+		c.rule.root = b
 	}
 }

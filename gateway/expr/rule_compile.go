@@ -34,7 +34,7 @@ func compileRule(source string) (*rule, error) {
 	if c.claims == 0 {
 		return nil, fmt.Errorf("%s `%s`: it says nothing about claims: write order.customer_id == claims.sub", wrongExpression, source)
 	}
-	c.setKey(tree.Node)
+	c.compareTexts(tree.Node)
 	return c.rule, c.err
 }
 

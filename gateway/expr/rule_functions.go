@@ -56,9 +56,9 @@ func (c *ruleCompiler) call(n ast.Node, name string, args []ast.Node, in *scope)
 		}
 		return all
 	case unary && len(args) == 1:
-		return unaryCall{f, c.clause(args[0], in)}
+		return unaryCall{name, f, c.clause(args[0], in)}
 	case binary && len(args) == 2:
-		return binaryCall{g, c.clause(args[0], in), c.clause(args[1], in)}
+		return binaryCall{name, g, c.clause(args[0], in), c.clause(args[1], in)}
 	case slices.Contains(loopNames, name):
 		return c.report(n, "a rule cannot use %s(): write any(), all() or none() with the comparison in it", name)
 	case name == "type":
@@ -150,12 +150,18 @@ func toInteger(v value) value {
 
 // equalTexts compares two values. It compares a number with a text by the number's normal form.
 func equalTexts(a, b value) value {
-	if a.kind == numeric && b.kind == textual {
-		a = toText(a)
-	} else if a.kind == textual && b.kind == numeric {
-		b = toText(b)
+	if a.kind == textual && b.kind == numeric {
+		a, b = b, a
 	}
-	return equals(a, b)
+	if a.kind != numeric || b.kind != textual {
+		return equals(a, b)
+	}
+	var buf [64]byte
+	text, ok := appendNumber(buf[:0], a.text)
+	if !ok {
+		return value{}
+	}
+	return boolValue(bytes.Equal(text, b.text))
 }
 
 // end returns the element at an index of a list, or null if the list is empty.

@@ -64,15 +64,17 @@ func (o fallback) value(s *ruleState) value {
 	return o.right.value(s)
 }
 
-// unaryCall calls a function of one value, and binaryCall one of two.
+// unaryCall calls a function of one value, and binaryCall a function or an operator of two.
 type unaryCall struct {
-	f  func(value) value
-	of clause
+	name string
+	f    func(value) value
+	of   clause
 }
 
 func (a unaryCall) value(s *ruleState) value { return a.f(a.of.value(s)) }
 
 type binaryCall struct {
+	name        string
 	f           func(a, b value) value
 	left, right clause
 }

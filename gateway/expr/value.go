@@ -137,22 +137,6 @@ func member(of, key value) value {
 	return value{}
 }
 
-// appendKey appends the comparison key of a value. Equal values have the same key, and so have a number and the text
-// of its normal form. appendKey appends nothing if the value equals no value.
-func appendKey(dst []byte, v value) []byte {
-	switch v.kind {
-	case textual:
-		return append(dst, v.text...)
-	case numeric:
-		if key, ok := appendNumber(dst, v.text); ok {
-			return key
-		}
-	case boolean: // no text has this byte
-		return strconv.AppendBool(append(dst, 0xff), v.truth)
-	}
-	return dst
-}
-
 // replaced is the character that the decoder writes for bytes that are no UTF-8.
 var replaced = []byte("\ufffd")
 

@@ -12,11 +12,8 @@ import (
 const (
 	// burstSeconds is how many seconds of unused time a filter may accumulate.
 	burstSeconds = 10
-	// backfillTime is additional time of a new filter, per event of the history.
+	// backfillTime is additional time of an address, per event of the history that its clients may ask for.
 	backfillTime = 20 * time.Microsecond
-	// minTopicBytes is the least share of memory of a filtered topic, in bytes: its log needs a
-	// chunk that is read and one that is written.
-	minTopicBytes = 4 * chunkSize
 )
 
 // timeBudget is a token bucket of evaluation time.
@@ -34,110 +31,165 @@ func (b *timeBudget) spend(spent time.Duration, perSecond, limit time.Duration, 
 	return b.balance
 }
 
-// filterBurst returns the size of the time budget of a filter that reads history events first.
-func (h *hub) filterBurst(history int) time.Duration {
-	return burstSeconds*h.opts.Limits.FilterTime.D() + time.Duration(history)*backfillTime
+// budgets bounds what clients may ask a feeder for: the topics that are evaluated for each event, the time of
+// evaluations, and memory.
+type budgets struct {
+	opts      Options
+	filtered  int                    // number of topics with channels or a filter
+	unindexed int                    // of these, those that are evaluated for each event
+	byAddress map[string]int         // number of the latter in which an address has clients
+	times     map[string]*timeBudget // by address
 }
 
-// addressBurst returns the size of the time budget of an address. It suffices to create as many
-// filters as the address may have.
-func (h *hub) addressBurst() time.Duration {
-	return h.filterBurst(h.maxTopicsPerAddress() * int(h.history.next-h.history.first))
+func newBudgets(o Options) budgets {
+	return budgets{opts: o, byAddress: map[string]int{}, times: map[string]*timeBudget{}}
 }
 
-// chargeTime subtracts the time of a turn from the budget of a filtered topic. While the topic
-// reads the history, or exceeds its budget, it also charges the address that created the topic. It
-// returns the reason if the topic must end. It measures wall time, which includes other load
-// of the machine, so the budgets are generous.
-func (h *hub) chargeTime(t *topic, spent time.Duration) *endReason {
-	perSecond := h.opts.Limits.FilterTime.D()
-	if perSecond == 0 || !t.filtered() {
-		return nil
+// bounded reports whether max_topics bounds a topic.
+func (t *topic) bounded() bool { return t.filtered() && !t.indexed }
+
+// countTopic counts a topic that is added (n is 1) or removed (-1).
+func (b *budgets) countTopic(t *topic, n int) {
+	if t.filtered() {
+		b.filtered += n
 	}
-	now := time.Now()
-	remaining := t.timeBudget.spend(spent, perSecond, t.burst, now)
-	createdLater := t.cursor.offset() > t.createdAt
-	if remaining >= 0 && createdLater {
-		return nil
+	if t.bounded() {
+		b.unindexed += n
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	budget := h.timeBudgets[t.creator]
-	if budget == nil {
-		h.removeFullBudgets(now)
-		budget = &timeBudget{h.addressBurst(), now}
-		h.timeBudgets[t.creator] = budget
-	}
-	budget.spend(spent, perSecond, h.addressBurst(), now)
-	if remaining >= 0 {
-		return nil
-	}
-	budget.balance = min(budget.balance, 0) // else the address could create another filter, with a full budget
-	return &endReason{closePolicy, "time", fmt.Sprintf("this filter takes more than %v of time a second: simplify it", perSecond)}
 }
 
-// removeFullBudgets removes the budgets that are full again.
-func (h *hub) removeFullBudgets(now time.Time) {
-	for address, budget := range h.timeBudgets {
-		if limit := h.addressBurst(); budget.spend(0, h.opts.Limits.FilterTime.D(), limit, now) >= limit {
-			delete(h.timeBudgets, address)
+// addClient counts a client of an address in a topic.
+func (b *budgets) addClient(t *topic, address string) {
+	if !t.bounded() {
+		return
+	}
+	if t.addresses == nil {
+		t.addresses = map[string]int{}
+	}
+	if t.addresses[address]++; t.addresses[address] == 1 {
+		b.byAddress[address]++
+	}
+}
+
+// removeClient counts a client of an address in a topic no more.
+func (b *budgets) removeClient(t *topic, address string) {
+	if !t.bounded() {
+		return
+	}
+	if t.addresses[address]--; t.addresses[address] == 0 {
+		delete(t.addresses, address)
+		if b.byAddress[address]--; b.byAddress[address] == 0 {
+			delete(b.byAddress, address)
 		}
 	}
 }
 
-// Errors of [hub.admitTopic].
+// Errors of [feeder.admit].
 var (
-	errTooManyTopics    = errors.New("too many different subscriptions: subscribe as other clients do, or try again later")
-	errTooManyOfAddress = errors.New("too many different subscriptions from this address: use fewer filters and channels")
+	errTooManyTopics    = errors.New("too many different subscriptions: compare a field with a constant by ==, subscribe as other clients do, or try again later")
+	errTooManyOfAddress = errors.New("too many different subscriptions from this address: use fewer filters, or compare a field with a constant by ==")
 	errAddressBusy      = errors.New("filters from this address have taken too much time: try again later")
-	errNoTopicMemory    = errors.New("too many different subscriptions for the configured memory: subscribe as other clients do, or try again later")
 )
 
-// admitTopic returns an error if a client of an address may not have a filtered topic; t is nil
-// if it must be created. It needs the hub's lock.
-func (h *hub) admitTopic(address string, t *topic) error {
-	if t == nil && h.filteredTopics >= h.opts.MaxTopics {
-		return errTooManyTopics
+// admit returns an error if a client of an address may not have a topic, which may be new.
+func (f *feeder) admit(address string, t *topic) error {
+	b := &f.budgets
+	isNew := f.topics[t.key] == nil
+	if t.bounded() {
+		if isNew && b.unindexed >= b.opts.MaxTopics {
+			return errTooManyTopics
+		}
+		if t.addresses[address] == 0 && b.byAddress[address] >= b.maxTopicsPerAddress() {
+			return errTooManyOfAddress
+		}
 	}
-	if (t == nil || t.holders[address] == 0) && h.topicsByAddress[address] >= h.maxTopicsPerAddress() {
-		return errTooManyOfAddress
-	}
-	if t != nil {
+	if !isNew || !t.filtered() {
 		return nil
 	}
-	if int64(h.opts.Limits.FilterMemory)/int64(h.filteredTopics+1) < minTopicBytes {
-		return errNoTopicMemory
-	}
-	if budget := h.timeBudgets[address]; budget != nil && budget.spend(0, h.opts.Limits.FilterTime.D(), h.addressBurst(), time.Now()) < h.filterBurst(0)/2 {
+	if budget := b.times[address]; budget != nil && budget.spend(0, b.opts.Limits.FilterTime.D(), f.addressBurst(), time.Now()) < b.filterBurst()/2 {
 		return errAddressBusy
 	}
 	return nil
 }
 
-// maxTopicsPerAddress returns how many filtered topics the clients of one address may have. By
+// maxTopicsPerAddress returns how many topics that max_topics bounds the clients of one address may have. By
 // default it is a quarter of max_topics.
-func (h *hub) maxTopicsPerAddress() int {
-	if n := h.opts.Limits.FiltersPerAddress; n > 0 {
+func (b *budgets) maxTopicsPerAddress() int {
+	if n := b.opts.Limits.FiltersPerAddress; n > 0 {
 		return n
 	}
-	return max(h.opts.MaxTopics/4, 1)
+	return max(b.opts.MaxTopics/4, 1)
 }
 
-// shareMemory divides limits.filter_memory equally among the filtered topics, and trims those
-// that exceed their share. It needs the hub's lock.
-func (h *hub) shareMemory() {
-	h.memoryShare.Store(int64(h.opts.Limits.FilterMemory) / int64(max(h.filteredTopics, 1)))
-	for _, t := range h.filterGroup.topics {
-		t.trim(h.opts.History, h.maxTopicBytes(t), h.now())
+// filterBurst returns the size of the time budget of a filter.
+func (b *budgets) filterBurst() time.Duration { return burstSeconds * b.opts.Limits.FilterTime.D() }
+
+// addressBurst returns the size of the time budget of an address. It suffices for as many clients that resume as the
+// address may have filters.
+func (f *feeder) addressBurst() time.Duration {
+	events := f.budgets.maxTopicsPerAddress() * int(f.historyTop.next-f.historyTop.first)
+	return f.budgets.filterBurst() + time.Duration(events)*backfillTime
+}
+
+// fill gives a new topic its budget of time.
+func (b *budgets) fill(t *topic) { t.timeBudget = timeBudget{b.filterBurst(), time.Now()} }
+
+// chargeTime subtracts the time of a turn from the budget of a filtered topic. If the topic exceeds its budget, it also
+// charges the address that created the topic, and returns the reason why the topic must end. It measures wall time,
+// which includes other load of the machine, so the budgets are generous.
+func (f *feeder) chargeTime(t *topic, spent time.Duration) *endReason {
+	b := &f.budgets
+	perSecond := b.opts.Limits.FilterTime.D()
+	if perSecond == 0 || !t.filtered() {
+		return nil
 	}
+	if t.timeBudget.spend(spent, perSecond, b.filterBurst(), time.Now()) >= 0 {
+		return nil
+	}
+	budget := f.chargeAddress(t.creator, spent)
+	budget.balance = min(budget.balance, 0) // else the address could create another filter, with a full budget
+	return &endReason{closePolicy, "time", fmt.Sprintf("this filter takes more than %v of time a second: simplify it", perSecond)}
 }
 
-// maxTopicBytes returns how many bytes a topic may hold; 0: only history bounds it.
-func (h *hub) maxTopicBytes(t *topic) int64 {
+// chargeAddress subtracts time from the budget of an address, and returns the budget.
+func (f *feeder) chargeAddress(address string, spent time.Duration) *timeBudget {
+	b, now, limit := &f.budgets, time.Now(), f.addressBurst()
+	budget := b.times[address]
+	if budget == nil {
+		for other, o := range b.times { // those that are full again
+			if o.spend(0, b.opts.Limits.FilterTime.D(), limit, now) >= limit {
+				delete(b.times, other)
+			}
+		}
+		budget = &timeBudget{limit, now}
+		b.times[address] = budget
+	}
+	budget.spend(spent, b.opts.Limits.FilterTime.D(), limit, now)
+	return budget
+}
+
+// maxTopicBytes returns how many bytes a topic may hold: an equal share of limits.filter_memory. 0: only the history
+// bounds it.
+func (f *feeder) maxTopicBytes(t *topic) int64 {
 	if !t.filtered() {
 		return 0
 	}
-	return h.memoryShare.Load()
+	return int64(f.hub.opts.Limits.FilterMemory) / int64(max(f.budgets.filtered, 1))
+}
+
+// reportMemory updates the memory of all filtered topics in the metric.
+func (f *feeder) reportMemory(t *topic) {
+	if !t.filtered() {
+		return
+	}
+	size := t.size()
+	if t.removed {
+		size = 0
+	}
+	if size != t.reported {
+		f.hub.memory.add(size - t.reported)
+		t.reported = size
+	}
 }
 
 // byteGauge counts the bytes that filtered topics hold, and sets a metric to it.
@@ -148,12 +200,3 @@ type byteGauge struct {
 
 // add adds a number of bytes, which may be negative.
 func (g *byteGauge) add(n int64) { g.gauge.Set(float64(g.bytes.Add(n))) }
-
-// maxLagBytes returns the greatest lag of a client of a topic, in bytes. The unsent messages of a
-// filtered topic count as its memory, so its share bounds them.
-func (h *hub) maxLagBytes(t *topic) uint64 {
-	if t.fed && t.filtered() {
-		return min(uint64(h.opts.MaxLag.Bytes), uint64(h.memoryShare.Load()))
-	}
-	return uint64(h.opts.MaxLag.Bytes)
-}

@@ -123,52 +123,66 @@ func TestFilterBeyondMaxLagIsEnded(t *testing.T) {
 	}
 }
 
-// TestFilterMemoryIsShared: limits.filter_memory bounds the memory of all filters, and their number. No memory counts
-// after the last client has gone.
+// TestFilterMemoryIsShared: limits.filter_memory bounds the memory of all filters. A client that resumes from messages that
+// a filter no longer holds gets them from the history. No memory counts after the last client has gone.
 func TestFilterMemoryIsShared(t *testing.T) {
-	const memory = 4 << 20
+	const memory, filters, past = 1 << 20, 20, 4000
 	s, server := newSink(t, func(o *Options) {
-		o.Limits.FilterMemory, o.Limits.FiltersPerAddress, o.MaxTopics = memory, 100, 100
+		o.Limits.FilterMemory, o.Limits.FiltersPerAddress = memory, 100
 		o.Limits.FilterTime = 0 // this is about memory
 	}, httptest.NewServer)
-	s.send(t, namedEvents(0, 2000)...) // 2.4 MB
-	large := &event.Event{Data: fmt.Appendf(nil, `{"n":1,"text":"%s"}`, strings.Repeat("x", 1<<20))}
-	var conns []*websocket.Conn
-	for i := range memory / minTopicBytes {
-		conn, status, text := dialFilter(t, server, fmt.Sprintf("n >= 0 || n == -%d", i))
-		if status != 101 {
-			t.Fatalf("filter %d: %d %s", i, status, text)
-		}
-		conns = append(conns, conn)
-		if kept := s.hub.memory.bytes.Load(); kept > memory {
-			t.Fatalf("%d filters hold %d bytes", i+1, kept)
+	var clients []*protocolClient
+	for i := range filters {
+		clients = append(clients, dialProtocol(t, server, url.Values{"filter": {fmt.Sprintf("n %% 2 == 0 || n == -%d", i)}}))
+	}
+	for n := range past / 100 { // half of them match, and none of these are adjacent
+		s.send(t, orders(100*n, 100)...)
+		s.hub.drainFeeders(t.Context())
+		if held := s.hub.memory.bytes.Load(); held > memory {
+			t.Fatalf("%d filters hold %d bytes", filters, held)
 		}
 	}
-	if kept := s.hub.memory.bytes.Load(); kept < memory/8 || kept > memory {
-		t.Errorf("%d filters hold %d bytes", len(conns), kept)
+	if held := s.hub.memory.bytes.Load(); held < memory/2 {
+		t.Errorf("%d filters hold only %d bytes", filters, held)
 	}
-	s.send(t, large, large) // shared, not copied
-	s.hub.drainFeeders(t.Context())
-	if kept := s.hub.memory.bytes.Load(); kept > memory {
-		t.Errorf("with large messages the filters hold %d bytes", kept)
+	again := dialProtocol(t, server, url.Values{"filter": {"n % 2 == 0 || n == -0"}, "epoch": {s.hub.epoch}, "offset": {"0"}})
+	again.wantRecovered(true)
+	for _, c := range append(clients, again) {
+		if got := c.until(string(order(past-2, "new").Data)); len(got) != past/2 {
+			t.Errorf("%d messages, want %d", len(got), past/2)
+		}
 	}
-	if _, status, text := dialFilter(t, server, "n == 77"); status != 503 || !strings.Contains(text, "memory") {
-		t.Errorf("one more: %d %s", status, text)
-	}
-	for _, conn := range conns {
-		conn.Close()
+	for _, c := range append(clients, again) {
+		c.conn.Close()
 	}
 	awaitClients(t, s, 0)
-	testenv.Eventually(t, testenv.Wait, "without topics", func() bool { return s.topicCount() == 0 })
-	s.hub.feeders.Wait()
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	if kept := s.hub.memory.bytes.Load(); kept != 0 || len(s.hub.topicsByAddress) > 0 || s.hub.filteredTopics != 0 || len(s.hub.filterGroup.topics) > 0 {
-		t.Errorf("%d bytes remain, addresses %v, %d filtered topics, %d fed", kept, s.hub.topicsByAddress, s.hub.filteredTopics, len(s.hub.filterGroup.topics))
+	awaitTopics(t, s, 0)
+	s.hub.feeding.Wait()
+	f := s.hub.feeders[filterFeeder]
+	if held := s.hub.memory.bytes.Load(); held != 0 || len(f.budgets.byAddress) > 0 || f.budgets.filtered != 0 || f.budgets.unindexed != 0 || len(f.topics) > 0 || f.ready > 0 {
+		t.Errorf("%d bytes remain, %+v, %d topics, %d of them ready", held, f.budgets, len(f.topics), f.ready)
 	}
 }
 
-// TestFiltersPerAddressAreBounded: an address may have a quarter of max_topics. Clients of one filter count once.
+// TestSlowestFilterClientsAreEvicted: if the lags of clients with filters take more than limits.filter_memory, then those with
+// the greatest lags are evicted.
+func TestSlowestFilterClientsAreEvicted(t *testing.T) {
+	s, server := newSink(t, func(o *Options) { o.Limits.FilterMemory = 10 * chunkBytes }, httptest.NewServer)
+	for i := range 3 {
+		dialProtocol(t, server, url.Values{"filter": {fmt.Sprintf("n == %d", i/2)}})
+	}
+	awaitClients(t, s, 3)
+	clients := s.listClients()
+	one, two := &topic{}, &topic{}
+	s.boundMemory([]lagging{{clients[0], one, lag{chunks: 4}}, {clients[1], two, lag{chunks: 20}}, {clients[2], one, lag{chunks: 7}}})
+	testenv.Eventually(t, testenv.Wait, "an evicted client", func() bool { return len(s.listClients()) == 2 })
+	if !clients[1].closed() || clients[0].closed() || clients[2].closed() {
+		t.Error("another client than the slowest was evicted")
+	}
+}
+
+// TestFiltersPerAddressAreBounded: an address may have a quarter of max_topics. Clients of one filter count once. A
+// filter that an index finds does not count.
 func TestFiltersPerAddressAreBounded(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		o.MaxTopics = 8
@@ -185,19 +199,22 @@ func TestFiltersPerAddressAreBounded(t *testing.T) {
 		}
 		return conn
 	}
-	from("198.51.100.1", "n == 1", 101)
-	second := from("198.51.100.1", "n == 2", 101)
-	from("198.51.100.1", "n == 2", 101)
-	from("198.51.100.1", "n == 3", 429)
-	from("198.51.100.2", "n == 3", 101)
-	from("198.51.100.1", "n == 3", 429) // the topic exists, but the address has two others
-	from("2001:db8::1", "n == 1", 101)
-	from("2001:db8::2", "n == 2", 101)
-	from("2001:db8::3", "n == 3", 429) // a host has a whole network of 64 bits
-	from("2001:db8:0:1::3", "n == 3", 101)
+	from("198.51.100.1", "n > 1", 101)
+	second := from("198.51.100.1", "n > 2", 101)
+	from("198.51.100.1", "n > 2", 101)
+	from("198.51.100.1", "n > 3", 429)
+	from("198.51.100.2", "n > 3", 101)
+	from("198.51.100.1", "n > 3", 429) // the topic exists, but the address has two others
+	from("2001:db8::1", "n > 1", 101)
+	from("2001:db8::2", "n > 2", 101)
+	from("2001:db8::3", "n > 3", 429) // a host has a whole network of 64 bits
+	from("2001:db8:0:1::3", "n > 3", 101)
 	second.Close()
-	from("198.51.100.1", "n == 3", 429) // another client has the same filter
-	if n := s.topicCount(); n != 3 {
+	from("198.51.100.1", "n > 3", 429) // another client has the same filter
+	for n := range 20 {
+		from("198.51.100.1", fmt.Sprintf("n == %d", n), 101)
+	}
+	if n := s.topicCount(); n != 3+20 {
 		t.Errorf("%d topics", n)
 	}
 }

@@ -1,20 +1,22 @@
 package websocket
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Bytes of frames that a chunk of the log holds. Large chunks mean few writes to a client with
-// a large lag; a log begins with a small chunk, and doubles the size, to save memory where
+// Bytes of frames that a chunk of the main log holds. Large chunks mean few writes to a client with
+// a large lag; the log begins with a small chunk, and doubles the size, to save memory where
 // few messages come.
 const (
 	firstChunk = 4 << 10
 	chunkSize  = 64 << 10
 )
 
-// chunk is a piece of the log. Frames never span chunks; a frame larger than
-// chunkSize has a chunk of its own.
+// chunk is a piece of a log. Frames never span chunks. In the main log, a frame larger than chunkSize
+// has a chunk of its own. In the log of a topic, a chunk is a part of a chunk of the main log, or one
+// frame that only this topic has: see topiclog.go.
 type chunk struct {
 	buf []byte // only the appender uses the bytes beyond the published ones
 	// filled holds the published bytes (<<16) and messages of this chunk, in one
@@ -24,8 +26,15 @@ type chunk struct {
 	next   atomic.Pointer[chunk] // set when this chunk is complete
 
 	messages, bytes uint64    // of the log before this chunk
-	shared          bool      // buf is a frame of another log
-	written         time.Time // of the last append; only the appender
+	written         time.Time // of the last append; only the appender of the main log
+
+	number          uint64    // of this chunk, in order
+
+	// In the log of a topic; set before the first message is published.
+	offset      uint64 // of the first message in the main log; of a position message, the one that it states
+	bytesBefore uint64 // of the main log before the first message
+	own         bool   // it is one frame that only this topic has
+	isPosition  bool   // this frame is a position message
 }
 
 func newChunk(size int) *chunk { return &chunk{buf: make([]byte, size)} }
@@ -35,6 +44,9 @@ func (c *chunk) published() (bytes, messages int) {
 	f := c.filled.Load()
 	return int(f >> 16), int(f & 0xffff)
 }
+
+// publish makes bytes and messages of the chunk readable.
+func (c *chunk) publish(bytes, messages int) { c.filled.Store(uint64(bytes)<<16 | uint64(messages)) }
 
 // position is a place between two messages of a log, with the number of messages and bytes
 // before it.
@@ -47,28 +59,69 @@ type position struct {
 // withoutChunk returns only the counts of the position. The chunk would keep the log in memory.
 func (p position) withoutChunk() position { return position{messages: p.messages, bytes: p.bytes} }
 
-// unread returns the frames behind p that are contiguous in memory, and the position behind
-// them. At the end of the log it returns nil.
-func (p *position) unread() ([]byte, position) {
+// skipRead moves the position to the next chunk while its own has no message behind it. It reports
+// whether there is a message behind the position.
+func (p *position) skipRead() bool {
 	for {
 		// next is loaded before the counts: once it is set, the counts are final.
 		following := p.chunk.next.Load()
-		bytes, messages := p.chunk.published()
-		if bytes > p.chunkOffset {
-			q := position{
-				chunk: p.chunk, chunkOffset: bytes, chunkIndex: messages,
-				messages: p.messages + uint64(messages-p.chunkIndex), bytes: p.bytes + uint64(bytes-p.chunkOffset),
-			}
-			return p.chunk.buf[p.chunkOffset:bytes:bytes], q
+		if bytes, _ := p.chunk.published(); bytes > p.chunkOffset {
+			return true
 		}
 		if following == nil {
-			return nil, *p
+			return false
 		}
 		*p = position{chunk: following, messages: p.messages, bytes: p.bytes}
 	}
 }
 
-// seek returns the position behind a number of messages of the log. It must not be before
+// unread returns the frames behind p that are contiguous in memory, and the position behind
+// them. At the end of the log it returns nil.
+func (p *position) unread() ([]byte, position) {
+	if !p.skipRead() {
+		return nil, *p
+	}
+	bytes, messages := p.chunk.published()
+	q := position{
+		chunk: p.chunk, chunkOffset: bytes, chunkIndex: messages,
+		messages: p.messages + uint64(messages-p.chunkIndex), bytes: p.bytes + uint64(bytes-p.chunkOffset),
+	}
+	return p.chunk.buf[p.chunkOffset:bytes:bytes], q
+}
+
+// writeBuffers are buffers for the frames of one write.
+var writeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// gather returns the frames behind p for one write, and the position behind them. It copies frames that
+// are not contiguous to a buffer of writeBuffers, and returns this buffer, else nil. At the end of the log it returns
+// no frames.
+func (p *position) gather() (frames []byte, q position, buffer *[]byte) {
+	frames, q = p.unread()
+	for frames != nil && len(frames) < chunkSize/2 {
+		more, after := q.unread()
+		if more == nil {
+			break
+		}
+		if buffer == nil {
+			buffer = writeBuffers.Get().(*[]byte)
+			frames = append((*buffer)[:0], frames...)
+		}
+		frames, q = append(frames, more...), after
+	}
+	if buffer != nil {
+		*buffer = frames
+	}
+	return frames, q, buffer
+}
+
+// releaseBuffer returns a buffer of gather to writeBuffers, unless it is too large.
+func releaseBuffer(buffer *[]byte) {
+	if buffer != nil && cap(*buffer) <= 2*chunkSize {
+		writeBuffers.Put(buffer)
+	}
+}
+
+// seek returns the position behind a number of messages of the main log. It must not be before
 // the history.
 func (l *log) seek(messages uint64) position {
 	c := l.head
@@ -77,11 +130,16 @@ func (l *log) seek(messages uint64) position {
 	}
 	p := position{chunk: c, messages: c.messages, bytes: c.bytes}
 	for p.messages < messages {
-		_, _, size := frameAt(c.buf[p.chunkOffset:])
-		p.chunkOffset += size
-		p.bytes += uint64(size)
-		p.chunkIndex++
-		p.messages++
+		p.skipFrame()
 	}
 	return p
+}
+
+// skipFrame moves the position behind the next frame of its chunk.
+func (p *position) skipFrame() {
+	_, _, size := frameAt(p.chunk.buf[p.chunkOffset:])
+	p.chunkOffset += size
+	p.bytes += uint64(size)
+	p.chunkIndex++
+	p.messages++
 }

@@ -45,6 +45,7 @@ type client struct {
 	topic     *topic
 	position  position    // in the topic's log, behind the messages that are sent or being sent
 	sent      position    // behind the messages that are sent; only the counts
+	writing   uint64      // bytes of the main log up to the first message that is being sent; 0: none, or it is not known
 	conflated *conflation // messages to send before those of the log; nil: none
 	controls  []byte      // control frames to send between those of the log
 	gapQueued bool        // controls has a gap message
@@ -171,12 +172,36 @@ func (c *client) noteReason(reason string) {
 	}
 }
 
-// lag returns the client's topic, and the lag in messages and bytes: those of the topic that the
-// client was not sent.
-func (c *client) lag() (t *topic, messages, bytes uint64) {
+// lag is what a client was not sent of its topic.
+type lag struct {
+	messages, bytes uint64
+	// since is the number of bytes of the main log up to the first message that was not sent. 0: there is none.
+	since  uint64
+	chunks uint64 // of the log that hold these messages
+}
+
+// lag returns the client's topic and lag.
+func (c *client) lag() (t *topic, l lag) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.topic, c.topic.log.messages.Load() - c.sent.messages, c.topic.log.bytes.Load() - c.sent.bytes
+	l = lag{messages: c.topic.log.messages.Load() - c.sent.messages, bytes: c.topic.log.bytes.Load() - c.sent.bytes, since: c.writing}
+	if l.since == 0 {
+		l.since = c.firstUnsent()
+	}
+	if c.position.chunk != nil {
+		l.chunks = c.topic.log.endPosition().chunk.number - c.position.chunk.number
+	}
+	return c.topic, l
+}
+
+// firstUnsent returns the number of bytes of the main log up to the message behind the position. It returns 0 if there
+// is none, and for clients of the main topic, whose position has the number. It needs mu.
+func (c *client) firstUnsent() uint64 {
+	p := c.position
+	if c.topic.feeder == nil || p.chunk == nil || !p.skipRead() {
+		return 0
+	}
+	return p.chunk.bytesBefore + uint64(p.chunkOffset)
 }
 
 // recoverPanic closes the connection of this client only, where its request makes the sink panic. Without a connection

@@ -9,7 +9,7 @@ import (
 // are closed at once also reconnect at once.
 const closeInterval = time.Millisecond
 
-// drainFeeders waits until filtered topics have every message: a second, or a quarter of the time
+// drainFeeders waits until the topics have every message: a second, or a quarter of the time
 // that ctx leaves.
 func (s *sink) drainFeeders(ctx context.Context) {
 	timeout := closeInterval * 1000
@@ -57,15 +57,15 @@ func (s *sink) Close(ctx context.Context) error {
 		<-closed // a closed connection ends both of its goroutines
 	}
 	select {
-	case <-s.whenDone(s.hub.feeders.Wait):
+	case <-s.whenDone(s.hub.feeding.Wait):
 	case <-ctx.Done(): // an evaluation cannot be interrupted: the feeder ends after it
 	}
 	return nil
 }
 
-// cutConnections closes the remaining connections, and ends the topics for which clients wait.
+// cutConnections closes the remaining connections, and ends the waits of clients that join.
 func (s *sink) cutConnections() {
-	s.hub.endAllTopics()
+	s.hub.endJoins()
 	cut := s.listClients()
 	for _, c := range cut {
 		_ = c.conn.Conn.Close()
@@ -80,4 +80,50 @@ func (s *sink) whenDone(wait func()) <-chan struct{} {
 	c := make(chan struct{})
 	s.env.Go(func(context.Context) { defer close(c); wait() })
 	return c
+}
+
+// drainWaiter waits until all topics have the events up to an offset.
+type drainWaiter struct {
+	offset uint64
+	done   chan struct{}
+}
+
+// notifyDrained ends the waits of drain.
+func (f *feeder) notifyDrained() {
+	if len(f.waiting) == 0 || f.ready > 0 {
+		return
+	}
+	remaining := f.waiting[:0]
+	for _, w := range f.waiting {
+		if w.offset <= f.matched.Load() {
+			close(w.done)
+		} else {
+			remaining = append(remaining, w)
+		}
+	}
+	f.waiting = remaining
+}
+
+// drainFeeders waits until the topics have every message that was written before.
+func (h *hub) drainFeeders(ctx context.Context) {
+	for _, f := range h.feeders {
+		f.drain(ctx, h.main.log.messages.Load())
+	}
+}
+
+// endJoins lets no client join any more, and ends the waits of those that do. It is called when the time for a stop is
+// over.
+func (h *hub) endJoins() { h.closing.Do(func() { close(h.closed) }) }
+
+// drain waits until all topics have the events up to an offset, or until ctx ends.
+func (f *feeder) drain(ctx context.Context, offset uint64) {
+	if f.count.Load() == 0 {
+		return
+	}
+	w := drainWaiter{offset, make(chan struct{})}
+	f.do(func() { f.waiting = append(f.waiting, w) })
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
 }

@@ -105,17 +105,19 @@ func TestCloseIsNotDelayedByEvaluation(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	release := make(chan struct{})
 	defer close(release)
-	s.hub.mu.Lock()
-	s.hub.filterGroup.running = true // stands for a feeder during an evaluation
-	s.hub.feeders.Go(func() { <-release })
-	s.hub.mu.Unlock()
+	f := s.hub.feeders[filterFeeder]
+	f.do(func() { <-release }) // stands for an evaluation
 	s.write(t, `{"n":1}`)
 	answered := make(chan int, 1)
 	go func() {
 		_, status := connect(server, "filter=n%3D%3D1", nil)
 		answered <- status
 	}()
-	awaitTopics(t, s, 1)
+	testenv.Eventually(t, testenv.Wait, "a client that waits", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.requests) > 0
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	closed := make(chan error, 1)

@@ -8,8 +8,13 @@
 // of them. The log is a linked list of chunks: the garbage collector frees a chunk that is outside of the
 // history and that no client has yet to send.
 //
-// A topic is the log of one subscription: rights, channels and a filter. Clients with equal subscriptions
-// share a topic. The main topic has every event; clients without rights, channels and filter read it.
+// A topic is one subscription: rights, channels and a filter. Clients with equal subscriptions
+// share a topic. The main topic has every event; clients without rights, channels and filter read its log, the
+// main log. The log of another topic refers to frames of the main log, and copies none (topiclog.go).
+//
+// A feeder brings events to topics. Its index finds the topics for which an event may match, by the values of fields that
+// their subscriptions compare with constants (index.go). Only these topics evaluate the event. The history keeps the
+// keys of these values, so a client that resumes is evaluated only for events that may match.
 //
 // An offset is the number of a message in the main log, from 1. A client knows an epoch, an offset, and
 // with seen the number of messages of its topic behind the offset. It resumes with these three. They are
@@ -20,14 +25,11 @@
 //  1. sink.Write gives the batch to the hub (sink.go).
 //  2. hub.append makes the frame, and appends it to the main log and the event to the history
 //     (hub.go, frame.go, log.go, chunk.go, history.go).
-//  3. Where authorize is an equality with a claim, hub.append looks up the topics of the event's key,
-//     and appends the message to them (topic.go, rights.go).
-//  4. hub.write publishes the logs, which wakes the idle clients, and wakes the feeders.
-//  5. A feeder reads the history, and evaluates each event for each of its topics (feeder.go, match.go,
-//     oldrow.go). It appends the messages that match to the topic, publishes them, and charges the
-//     time to the topic (budget.go).
-//  6. client.run takes its control frames, and the frames from its position to the end of a chunk
-//     (writer.go).
+//  3. hub.write publishes the main log, which wakes the idle clients, and wakes the feeders.
+//  4. A feeder reads the history, and makes the topics ready for which an event may match (feeder.go, index.go).
+//  5. Ready topics take turns (turns.go). Each evaluates its events, appends those that match to its log, and
+//     publishes them (match.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
+//  6. client.run takes its control frames, and the frames behind its position (writer.go).
 //  7. client.send writes them to the socket, or to server-sent events, which turn frames into
 //     events (conn.go, sse.go).
 //  8. At the end of the log, the client is idle until the next publish.
@@ -36,13 +38,14 @@
 //
 //   - It joins: sink.ServeHTTP checks the limits, the origin and the token (connect.go, handshake.go,
 //     limits.go, forwarded.go, origin.go, auth.go, jwt.go). The token gives its rights (rights.go), the query its
-//     subscription (request.go). hub.join finds or creates the topic, and waits until it has every message
-//     that was written before (join.go, topics.go). client.start queues the welcome and subscribed (client.go).
+//     subscription (request.go). hub.join asks the feeder, which finds or creates the topic, and answers when the
+//     topic has every message that was written before (join.go, joining.go, topics.go). client.start queues the welcome and
+//     subscribed (client.go).
 //   - It sends messages: client.receive answers them (receive.go). With subscribe it changes its topic, and
 //     continues behind the messages that it was sent (join.go).
-//   - It resumes: hub.startFrom finds the position of epoch, offset and seen, or of the value of the option
-//     position. It reports recovered only if the history holds every message that the client missed,
-//     and no gap was noted since (resume.go).
+//   - It resumes: joining.backfill inserts the messages that the topic does not have into its log, from the history. hub.start
+//     finds the position of epoch, offset and seen, or of the value of the option position. It reports recovered only if the
+//     history holds every message that the client missed, and no gap was noted since (resume.go).
 //   - It lags: the lag is the messages and bytes of its topic that it was not sent. sink.handleSlowClients
 //     compares it with max_lag once per chunk of the main log (slow.go).
 //   - It is evicted, with slow_client: disconnect, by client.close: the write under way may end, and a close
@@ -59,26 +62,28 @@
 //   - unread answers (maxControl): client.queueControl in client.go
 //   - max_message, ping, pong: melody, as set in websocket.go; for server-sent events sse.go
 //   - write_timeout: client.send in writer.go
-//   - max_topics, limits.filters_per_address, and the least memory of a topic: hub.admitTopic in budget.go
-//   - limits.filter_time: hub.chargeTime in budget.go
-//   - limits.filter_memory: hub.shareMemory in budget.go and topic.trim in topic.go
+//   - max_topics, limits.filters_per_address: feeder.admit in budget.go
+//   - limits.filter_time: feeder.chargeTime in budget.go
+//   - limits.filter_memory: of topics, feeder.maxTopicBytes in budget.go; of slow clients, sink.boundMemory in slow.go
 //   - max_lag of a client: slow.go; of a topic behind the main log: feeder.feed in feeder.go
-//   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go
+//   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go, which sweep.go calls
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
 //   - lines that clients can cause in the log: limitedlog.go
 //
 // # Locks
 //
-// There are five. A goroutine takes them in this order, and may leave some out:
+// There are six. A goroutine takes them in this order, and may leave some out:
 //
-//  1. hub.mu: the topics, the history, the gaps, the budgets
+//  1. hub.mu: the history, the gaps
 //  2. client.mu: position, topic, queued control frames, close
-//  3. topic.mu: the offsets of a topic, its waiters and its end
+//  3. topic.mu: the log of a topic, its offsets and its end
 //  4. log.mu: the end of a log and its idle clients
 //
 // The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
-// hub.mu. Published frames are immutable, so reading a log takes no lock. No filter and no condition is evaluated
-// under a lock; hub.mu is held while the options authorize (the key of an equality) and position are evaluated.
+// hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is
+// used by its goroutine alone, and needs no lock. Published frames are immutable, so reading a log takes no lock. No
+// filter and no rule is evaluated
+// under a lock; hub.mu is held while the option position is evaluated.
 //
 // # melody
 //

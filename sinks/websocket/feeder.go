@@ -5,211 +5,254 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"eventgateway/gateway/expr"
 )
 
-// turnTime is how long a feeder works on one topic before it goes on to the next.
-const turnTime = time.Millisecond
-
-// feeder brings events from the history to the topics of a group. It evaluates filters, channels,
-// and rights that are no equality. It is one goroutine, and holds no lock while it evaluates: all
-// filters together take at most one core, and delay no client without a filter.
+// feeder brings events from the history to its topics. It evaluates filters, channels and rights. It is one goroutine,
+// and holds no lock while it evaluates: all filters together take at most one core, and delay no client without a
+// filter. Requests of other goroutines, such as that of a client to join a topic, are run by it as well, so most of its
+// state needs no lock.
 //
-// Topics take turns, so that an expensive filter increases the lag of its own topic only, until
-// the topic is ended.
+// There are two feeders: one for the rights of the configuration, and one for the filters of clients, so that filters
+// do not delay rights.
 type feeder struct {
 	hub     *hub
-	group   *feedGroup
-	rounds  int
-	eval    expr.Evaluator
-	matches []match // scratch
+	number  int           // of this feeder, from 0
+	matched atomic.Uint64 // each event up to this offset is in the topics, or makes them ready
+	count   atomic.Int64  // of topics
+
+	mu       sync.Mutex
+	requests []func() // for run
+	running  bool
+	wakeup   chan struct{} // capacity 1: there are requests or events
+
+	// Only run uses what follows.
+	cursor     cursor
+	events     []storedEvent // of the block of cursor, up to cursor
+	topics     map[string]*topic
+	list       []*topic // the same topics
+	index      index
+	turns      turns
+	eval       expr.Evaluator
+	matches    []match // scratch
+	ready      int     // number of ready topics
+	historyTop history // first and next of the hub's history, as last read
+	sweep      sweep
+	waiting    []drainWaiter
+	budgets    budgets
 }
 
-// startFeeding adds a topic to its group, and starts the feeder if none runs. history is the
-// number of events that the topic has to read first. It needs the hub's lock.
-func (h *hub) startFeeding(t *topic, history int) {
-	t.burst = h.filterBurst(history)
-	t.timeBudget = timeBudget{t.burst, time.Now()}
-	g := h.groupOf(t)
-	g.add(t)
-	if !g.running {
-		g.running = true
-		h.feeders.Add(1)
-		h.spawn(func(context.Context) { defer h.feeders.Done(); (&feeder{hub: h, group: g}).run() })
+func newFeeder(h *hub, number int) *feeder {
+	return &feeder{hub: h, number: number, wakeup: make(chan struct{}, 1), topics: map[string]*topic{}, index: index{feeder: number}, turns: newTurns(), budgets: newBudgets(h.opts)}
+}
+
+// do makes run call a request. It starts run if it is not running.
+func (f *feeder) do(request func()) {
+	f.mu.Lock()
+	f.requests = append(f.requests, request)
+	start := !f.running
+	if start {
+		f.running = true
+		f.hub.feeding.Add(1)
 	}
-	g.wake()
+	f.mu.Unlock()
+	if start {
+		f.hub.spawn(func(context.Context) { defer f.hub.feeding.Done(); f.run() })
+	}
+	f.wake()
 }
 
-// run feeds until the group has no topic.
+// wake makes run look for requests and events.
+func (f *feeder) wake() {
+	select {
+	case f.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// run feeds until there is no topic.
 func (f *feeder) run() {
-	var topics []*topic
+	f.seekEvents()
 	for {
-		f.hub.mu.Lock()
-		topics = append(topics[:0], f.group.topics...)
-		f.group.running = len(topics) > 0
-		f.hub.mu.Unlock()
-		if len(topics) == 0 {
+		busy := f.handleRequests()
+		busy = f.readEvents() || busy
+		busy = f.turns.round(f) || busy
+		busy = f.sweepTopics() || busy
+		f.notifyDrained()
+		if busy {
+			continue
+		}
+		if f.ended() {
 			return
 		}
-		busy := f.round(topics)
-		clear(topics)
-		if !busy {
-			<-f.group.wakeup
-		}
+		<-f.wakeup
 	}
 }
 
-// feed gives a topic one turn. It reports whether there were events, and returns the reason if
-// the topic must end.
-func (f *feeder) feed(t *topic) (more bool, reason *endReason) {
+// ended reports whether there is nothing to do. A later request starts run again.
+func (f *feeder) ended() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.requests) > 0 || len(f.topics) > 0 {
+		return false
+	}
+	f.running, f.cursor, f.events = false, cursor{}, nil // a cursor would keep the history in memory
+	return true
+}
+
+func (f *feeder) handleRequests() bool {
+	f.mu.Lock()
+	requests := f.requests
+	f.requests = nil
+	f.mu.Unlock()
+	for _, request := range requests {
+		request()
+	}
+	return len(requests) > 0
+}
+
+// seekEvents moves the cursor behind the events that were read before run ended the last time.
+func (f *feeder) seekEvents() {
+	f.hub.mu.Lock()
+	defer f.hub.mu.Unlock()
+	h := &f.hub.history
+	f.cursor = h.seek(max(h.first, f.matched.Load()+1))
+	f.matched.Store(f.cursor.offset() - 1)
+}
+
+// readEvents reads the next events of the history, and makes the topics ready for which they may match. It reports
+// whether there were events.
+func (f *feeder) readEvents() bool {
+	h := f.hub
+	h.mu.Lock()
+	events := f.cursor.following()
+	b := f.cursor.block
+	f.events = b.events[:len(b.events):len(b.events)]
+	f.historyTop = history{first: h.history.first, next: h.history.next}
+	h.mu.Unlock()
+	if len(events) == 0 {
+		return false
+	}
+	for i := range events {
+		at := cursor{b, f.cursor.index + i}
+		f.index.read(b, at.index, &events[i], func(t *topic) {
+			if at.offset() <= t.createdAt {
+				return
+			}
+			if !t.ready {
+				f.setReady(t, at)
+			}
+			t.mayMatchTo = at.offset()
+		})
+	}
+	f.cursor.index += len(events)
+	f.matched.Store(f.cursor.offset() - 1)
+	return true
+}
+
+// setReady makes a topic evaluate events from a cursor on.
+func (f *feeder) setReady(t *topic, at cursor) {
+	t.mu.Lock()
+	t.ready, t.upTo, t.cursor = true, at.offset()-1, at
+	t.mu.Unlock()
+	f.ready++
+	f.turns.add(f.turnAddress(t.creator), t)
+}
+
+// turnAddress returns the address by which turns are counted. Rights are those of the configuration, and have one turn.
+func (f *feeder) turnAddress(address string) string {
+	if f.number == rightsFeeder {
+		return ""
+	}
+	return address
+}
+
+// run is part of [task]. It gives the topic a part of a turn.
+func (t *topic) run(f *feeder, begin time.Time) (done bool) {
+	if t.removed {
+		return true
+	}
+	if reason := f.feed(t, begin); reason != nil {
+		f.endTopic(t, reason)
+		return true
+	}
+	if !t.ready {
+		f.ready--
+	}
+	return !t.ready
+}
+
+// feed evaluates events for a topic until the turn is over. It returns the reason if the topic must end.
+func (f *feeder) feed(t *topic, begin time.Time) (reason *endReason) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.hub.log.write(slog.LevelError, "filter ended after panic", "panic", p, "stack", string(debug.Stack()))
 			reason = t.endReasonFor(closePolicy, "failed", "this filter cannot be evaluated: use another one", "the rights of this client cannot be evaluated: report it to the operator")
 		}
 	}()
-	h := f.hub
-	h.mu.Lock()
-	events := t.cursor.following()
-	lag, lagBytes := h.topicLag(t)
-	h.mu.Unlock()
-	if len(events) == 0 {
-		return false, nil
+	started := time.Now()
+	events, first := f.readFrom(&t.cursor)
+	if lag, bytes := f.lag(t, &events[0]); lag > uint64(f.hub.opts.MaxLag.Events) || bytes > uint64(f.hub.opts.MaxLag.Bytes) {
+		return t.endReasonFor(closeSlow, "behind", fmt.Sprintf("this filter is too slow: a lag of %d messages; simplify it, and connect again", lag), "the gateway is too slow with the rights of this client: connect again")
 	}
-	if lag > uint64(h.opts.MaxLag.Events) || lagBytes > uint64(h.opts.MaxLag.Bytes) {
-		return false, t.endReasonFor(closeSlow, "behind", fmt.Sprintf("this filter is too slow: a lag of %d messages; simplify it, and connect again", lag), "the gateway is too slow with the rights of this client: connect again")
+	t.cursor.index += f.evaluate(t, t.cursor, events[:min(uint64(len(events)), t.mayMatchTo+1-first)], begin)
+	if t.cursor.offset() > t.mayMatchTo { // no other event that was read may match
+		t.cursor = f.cursor
 	}
-	begin := time.Now()
-	first := t.cursor.offset()
-	events = f.matchEvents(t, events, begin)
-	t.cursor.index += len(events)
-	now := h.now()
-	t.mu.Lock() // one lock for all: a client that resumes sees the whole turn, or nothing of it
-	for _, v := range f.matches {
-		t.appendLocked(first+uint64(v.index), v, &events[v.index])
-	}
-	t.advanceLocked(t.cursor.offset()-1, now, h.opts.History)
-	t.mu.Unlock()
-	if !t.trim(h.opts.History, h.maxTopicBytes(t), now) {
-		return false, &endReason{closePolicy, "memory", "this filter takes too much memory for one message: use a filter that matches smaller messages"}
-	}
-	return true, h.chargeTime(t, time.Since(begin))
+	t.append(first, f.matches, events, f.matched.Load())
+	f.trim(t)
+	return f.chargeTime(t, time.Since(started))
 }
 
-// matchEvents evaluates events until the turn is over, and returns those that it has evaluated.
-// f.matches gets the ones that the topic receives.
-func (f *feeder) matchEvents(t *topic, events []storedEvent, begin time.Time) []storedEvent {
+// readFrom returns the events behind a cursor that are in one block and were read by the feeder, and the offset of the
+// first. It moves the cursor to their block.
+func (f *feeder) readFrom(c *cursor) (events []storedEvent, first uint64) {
+	if c.block == f.cursor.block {
+		return f.events[c.index:], c.offset()
+	}
+	f.hub.mu.Lock()
+	events = c.following()
+	f.hub.mu.Unlock()
+	first = c.offset()
+	return events[:min(uint64(len(events)), f.matched.Load()+1-first)], first
+}
+
+// evaluate evaluates events behind a cursor until the turn is over, and returns how many it has evaluated. f.matches
+// gets those that match.
+func (f *feeder) evaluate(t *topic, from cursor, events []storedEvent, begin time.Time) int {
+	clear(f.matches)
 	f.matches = f.matches[:0]
 	for i := range events {
-		p := &events[i]
-		if v := f.hub.match(&f.eval, t, p); v.kind != matchNone {
-			v.index = i
-			f.matches = append(f.matches, v)
+		if !f.mayMatch(t, from.block, from.index+i) {
+			continue
+		}
+		if m := f.hub.match(&f.eval, t, &events[i]); m.kind != matchNone {
+			m.index = i
+			f.matches = append(f.matches, m)
 		}
 		if time.Since(begin) > turnTime {
-			return events[:i+1]
+			return i + 1
 		}
 	}
-	return events
+	return len(events)
 }
 
-// topicLag returns how many messages and bytes a topic is behind the main log. Messages from
+// trim removes messages of a topic beyond the history and the share of memory.
+func (f *feeder) trim(t *topic) {
+	t.trim(f.historyTop.first, f.maxTopicBytes(t))
+	f.reportMemory(t)
+}
+
+// lag returns how many messages and bytes a topic, whose next event is given, is behind the main log. Messages from
 // before the topic was created do not count.
-func (h *hub) topicLag(t *topic) (messages, bytes uint64) {
-	log := h.main.log
+func (f *feeder) lag(t *topic, next *storedEvent) (messages, bytes uint64) {
+	log := f.hub.main.log
 	messages = log.messages.Load() - max(t.cursor.offset()-1, t.createdAt)
-	bytes = log.bytes.Load() - min(log.bytes.Load(), max(t.cursor.block.bytesBefore+uint64(t.cursor.block.bytes), t.createdAtBytes))
+	bytes = log.bytes.Load()
+	bytes -= min(bytes, max(next.bytesBefore, t.createdAtBytes))
 	return messages, bytes
-}
-
-// drainFeeders waits until the topics hold every message that was written before.
-func (h *hub) drainFeeders(ctx context.Context) {
-	h.mu.Lock()
-	topics, offset := slices.Concat(h.rightsGroup.topics, h.filterGroup.topics), h.main.log.messages.Load()
-	h.mu.Unlock()
-	for _, t := range topics {
-		_ = t.waitFor(ctx, offset) // a topic that has ended has no clients
-	}
-}
-
-// feedGroup is the topics of one feeder. There are two groups: one for the rights of the
-// configuration, and one for the filters of clients, so that filters do not delay rights.
-type feedGroup struct {
-	byAddress bool          // each address has one turn in a round; else each topic has one
-	topics    []*topic      // under the hub's lock; those of one address are adjacent
-	running   bool          // the feeder runs; under the hub's lock
-	wakeup    chan struct{} // capacity 1; there may be events
-}
-
-func newFeedGroup(byAddress bool) *feedGroup {
-	return &feedGroup{byAddress: byAddress, wakeup: make(chan struct{}, 1)}
-}
-
-// groupOf returns the group of a topic that is fed.
-func (h *hub) groupOf(t *topic) *feedGroup {
-	if t.filtered() {
-		return h.filterGroup
-	}
-	return h.rightsGroup
-}
-
-// groups returns both groups.
-func (h *hub) groups() [2]*feedGroup { return [2]*feedGroup{h.rightsGroup, h.filterGroup} }
-
-// add inserts a topic behind those of its address.
-func (g *feedGroup) add(t *topic) {
-	at := len(g.topics)
-	for i := range g.topics {
-		if g.byAddress && g.topics[i].creator == t.creator {
-			at = i + 1
-		}
-	}
-	g.topics = slices.Insert(g.topics, at, t)
-}
-
-// remove removes a topic.
-func (g *feedGroup) remove(t *topic) {
-	g.topics = slices.DeleteFunc(g.topics, func(o *topic) bool { return o == t })
-}
-
-// wake makes the feeder look for events.
-func (g *feedGroup) wake() {
-	select {
-	case g.wakeup <- struct{}{}:
-	default:
-	}
-}
-
-// round gives each address one turn, or each topic where the group is not by address. It reports
-// whether there were events.
-func (f *feeder) round(topics []*topic) (busy bool) {
-	f.rounds++
-	for len(topics) > 0 {
-		n := 1
-		for f.group.byAddress && n < len(topics) && topics[n].creator == topics[0].creator {
-			n++
-		}
-		busy = f.turn(topics[:n]) || busy
-		topics = topics[n:]
-	}
-	return busy
-}
-
-// turn feeds the first topic that has events; each round begins with another topic. It reports
-// whether one had events.
-func (f *feeder) turn(topics []*topic) bool {
-	for i := range topics {
-		t := topics[(f.rounds+i)%len(topics)]
-		more, reason := f.feed(t)
-		if reason != nil {
-			f.hub.endTopic(t, reason)
-		}
-		if more || reason != nil {
-			return true
-		}
-	}
-	return false
 }

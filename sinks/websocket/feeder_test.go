@@ -7,16 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/plugin/plugintest"
-	"eventgateway/gateway/testenv"
 )
 
 // withAuthorize returns a function that sets tokens, and a rule that is no equality.
@@ -49,7 +45,7 @@ func TestFiltersDoNotDelayRights(t *testing.T) {
 	asking, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
 	for i := range filters {
-		r, err := http.NewRequestWithContext(asking, "GET", server.URL+"/?filter="+url.QueryEscape(costlyFilter(i)), nil)
+		r, err := http.NewRequestWithContext(asking, "GET", server.URL+"/?offset=0&epoch="+s.hub.epoch+"&filter="+url.QueryEscape(costlyFilter(i)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,54 +64,48 @@ func TestFiltersDoNotDelayRights(t *testing.T) {
 			t.Fatalf("got %.40s", got)
 		}
 	}
-	waits := 0
-	s.hub.mu.Lock()
-	for _, o := range s.hub.topics {
-		if o.filtered() && o.lacks(live/2) {
-			waits++
-		}
-	}
-	s.hub.mu.Unlock()
-	if waits == 0 {
+	if s.backfilled() == filters {
 		t.Error("each live event waited for a turn of every filter")
 	}
 }
 
-// TestFeederTurnsArePerAddress: an address with many filters gets as many turns as an address with one.
-func TestFeederTurnsArePerAddress(t *testing.T) {
-	h := newHub(*Type().Defaults().(*Options), newMetrics(), time.Now, plugintest.Env(t).Go)
-	h.write([]*event.Event{{Data: []byte(`{"n":1}`)}})
-	h.filterGroup.running = true // stands for a feeder: the test calls round
-	made := map[string][]*topic{}
-	h.mu.Lock()
-	for i, maker := range []string{"a", "b", "a", "a"} {
-		filter, err := expr.CompileFilter(fmt.Sprintf("n == %d", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		one, err := h.findOrCreate(maker, subscription{filter: filter})
-		if err != nil {
-			t.Fatal(err)
-		}
-		made[maker] = append(made[maker], one)
-	}
-	h.mu.Unlock()
-	f := &feeder{hub: h, group: h.filterGroup}
-	fed := func(maker string) (n int) {
-		for _, one := range made[maker] {
-			if !one.lacks(1) {
+// backfilled returns the number of filters that have read the history.
+func (s *sink) backfilled() (n int) {
+	f := s.hub.feeders[filterFeeder]
+	f.ask(func() {
+		for _, t := range f.list {
+			if t.begin == 0 {
 				n++
 			}
 		}
-		return n
+	})
+	return n
+}
+
+// longTask is a task that needs a whole turn.
+type longTask struct{ runs *int }
+
+func (l longTask) run(*feeder, time.Time) bool {
+	time.Sleep(2 * turnTime)
+	*l.runs++
+	return true
+}
+
+// TestTurnsArePerAddress: an address with many tasks gets as many turns as an address with one.
+func TestTurnsArePerAddress(t *testing.T) {
+	q := newTurns()
+	var a, b int
+	for range 3 {
+		q.add("a", longTask{&a})
 	}
+	q.add("b", longTask{&b})
 	for round := 1; round <= 3; round++ {
-		if !f.round(h.filterGroup.topics) || fed("a") != round || fed("b") != 1 {
-			t.Errorf("after %d rounds %d topics of a and %d of b are fed", round, fed("a"), fed("b"))
+		if !q.round(nil) || a != round || b != 1 {
+			t.Errorf("after %d rounds %d tasks of a and %d of b have run", round, a, b)
 		}
 	}
-	if f.round(h.filterGroup.topics) {
-		t.Error("a topic has unread events")
+	if q.round(nil) || len(q.byAddress) > 0 {
+		t.Error("a task remains")
 	}
 }
 
@@ -149,27 +139,21 @@ func TestNewFilterDelaysNoLiveEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(conn, "GET /?filter=%s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", url.QueryEscape(costlyFilter(i)))
+		fmt.Fprintf(conn, "GET /?offset=0&epoch=%s&filter=%s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", s.hub.epoch, url.QueryEscape(costlyFilter(i)))
 		asking = append(asking, conn)
 	}
-	var made []*topic
-	testenv.Eventually(t, testenv.Wait, "made: all filters", func() bool {
-		s.hub.mu.Lock()
-		defer s.hub.mu.Unlock()
-		made = slices.Clone(s.hub.filterGroup.topics)
-		return len(made) >= filters
-	})
+	awaitTopics(t, s, filters)
 	for n := range 10 {
 		s.write(t, fmt.Sprint("live ", n))
 		if got := read(t, live); got != fmt.Sprint("live ", n) {
 			t.Fatalf("got %.40s", got)
 		}
 	}
-	if !slices.ContainsFunc(made, func(m *topic) bool { return m.lacks(1000) }) {
+	if s.backfilled() == filters {
 		t.Error("all filters were ready before the events came")
 	}
 	for _, conn := range asking { // the requests are cancelled, and so is their evaluation
 		conn.Close()
 	}
-	s.hub.feeders.Wait()
+	s.hub.feeding.Wait()
 }

@@ -137,18 +137,20 @@ func awaitClients(t testing.TB, s *sink, n int) {
 // awaitTopics waits until there are n topics beside the main one.
 func awaitTopics(t *testing.T, s *sink, n int) {
 	t.Helper()
-	is := 0
-	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d topics", n), func() bool {
-		s.hub.mu.Lock()
-		defer s.hub.mu.Unlock()
-		is = len(s.hub.topics)
-		return is == n
-	}, func() string { return fmt.Sprint(is) })
+	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d topics", n), func() bool { return s.topicCount() == n }, func() string { return fmt.Sprint(s.topicCount()) })
 }
 
 // topicCount returns the number of topics beside the main one.
-func (s *sink) topicCount() int {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return len(s.hub.topics)
+func (s *sink) topicCount() (n int) {
+	for _, f := range s.hub.feeders {
+		n += int(f.count.Load())
+	}
+	return n
+}
+
+// ask runs a function in a feeder, and waits until it has returned.
+func (f *feeder) ask(function func()) {
+	done := make(chan struct{})
+	f.do(func() { defer close(done); function() })
+	<-done
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"eventgateway/gateway/event"
 )
@@ -31,18 +30,17 @@ type block struct {
 	bytesBefore uint64 // bytes of the main log before it
 	bytes       int    // of payload
 	events      []storedEvent
-	next        *block // set when this block is complete
+	next        *block               // set when this block is complete
+	keys        [feeders][][]keyPair // of the columns of each feeder's index; only this feeder
 }
 
 // storedEvent is an event of the history. Its payload is a slice of the main log.
 type storedEvent struct {
 	event.Event
-	loggedAt      time.Time
 	namedPosition string
-	rightsKey     string // the key of the rights that show it, where rights are looked up
-	oldRightsKey  string // the same for the event with its old row
-	opcode        byte   // of its frame
-	largeFrame    []byte // its frame, where it has a chunk of its own; else nil
+	chunk         *chunk // of the main log
+	from, to      int    // of its frame in chunk
+	bytesBefore   uint64 // of the main log before it
 }
 
 // cursor is a place between two events.
@@ -60,11 +58,11 @@ func newHistory(named bool) history {
 	return h
 }
 
-// add appends an event; before is the number of bytes of the main log before it.
-func (h *history) add(p storedEvent, before uint64) {
+// add appends an event.
+func (h *history) add(p storedEvent) {
 	last := h.blocks[len(h.blocks)-1]
 	if len(last.events) == blockEvents || last.bytes >= blockBytes {
-		last.next = &block{first: h.next, bytesBefore: before}
+		last.next = &block{first: h.next, bytesBefore: p.bytesBefore}
 		last = last.next
 		h.blocks = append(h.blocks, last)
 	}

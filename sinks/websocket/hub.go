@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -12,59 +11,58 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// hub holds the topics, and the history from which they are filled. Offsets count messages of
+// hub holds the main log, and the history from which the feeders fill the other topics. Offsets count messages of
 // the main topic; the epoch distinguishes them from those of another gateway or an earlier run.
 //
-// Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no
-// condition is evaluated under them: the feeders (feeder.go) do that.
+// Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no condition of rights is
+// evaluated under them: the feeders (feeder.go) do that.
 type hub struct {
-	opts    Options
-	epoch   string
-	now     func() time.Time
-	metrics *metrics
-	clients func() []*client // the connected clients
-	log     *limitedLog
-	spawn   func(func(context.Context)) // of plugin.Env
-
-	mu              sync.Mutex
+	opts            Options
+	epoch           string
+	now             func() time.Time
+	metrics         *metrics
+	clients         func() []*client // the connected clients
+	log             *limitedLog
+	spawn           func(func(context.Context)) // of plugin.Env
 	main            *topic
 	unauthenticated *topic // of clients that have not sent their token; always empty
-	topics          map[string]*topic
-	history         history
-	gapOffset       uint64 // of the last gap
-	hasGap          bool
-	eval            expr.Evaluator      // for the options authorize and position
-	rightsByKey     bool                // authorize is an equality with a claim: rights are looked up, see rights.go
-	rightsByRow     bool                // authorize reads the row, so that a change may hide a row from a client
-	byRightsKey     map[string][]*topic // unfiltered topics by the key of their rights
-	scratch         []byte
+	rightsByRow     bool   // authorize reads the row, so that a change may hide a row from a client
+	feeders         [feeders]*feeder
+	feeding         sync.WaitGroup // running feeders
+	memory          byteGauge      // bytes that filtered topics hold
+	closed          chan struct{}  // no client joins a topic any more
+	closing         sync.Once
 
-	rightsGroup     *feedGroup             // unfiltered topics whose rights must be evaluated
-	filterGroup     *feedGroup             // filtered topics
-	closed          bool                   // no topics are created any more
-	feeders         sync.WaitGroup         // of both groups
-	filteredTopics  int                    // number of topics with channels or a filter
-	memoryShare     atomic.Int64           // bytes that each filtered topic may hold
-	memory          byteGauge              // bytes that filtered topics hold
-	topicsByAddress map[string]int         // number of filtered topics in which an address has clients
-	timeBudgets     map[string]*timeBudget // by address
+	mu        sync.Mutex
+	history   history
+	gapOffset uint64 // of the last gap
+	hasGap    bool
+	eval      expr.Evaluator // for the option position
+	scratch   []byte
 }
+
+// Numbers of the feeders.
+const (
+	rightsFeeder = iota // of topics without channels and filter
+	filterFeeder
+	feeders
+)
 
 // newHub returns a hub without events. spawn starts the feeders; nil if there are no clients.
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, unauthenticated: &topic{log: newLog()},
-		topics: map[string]*topic{}, byRightsKey: map[string][]*topic{}, history: newHistory(!o.Position.IsZero()),
-		rightsGroup: newFeedGroup(false), filterGroup: newFeedGroup(true), memory: byteGauge{gauge: m.filterBytes}, topicsByAddress: map[string]int{}, timeBudgets: map[string]*timeBudget{},
+		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}),
 	}
-	_, h.rightsByKey = o.Authorize.ClaimKey(nil)
+	for i := range h.feeders {
+		h.feeders[i] = newFeeder(h, i)
+	}
 	h.rightsByRow = o.Authorize.ReadsField("new")
-	h.shareMemory()
 	return h
 }
 
-// write appends events to the main log and to the topics whose rights are looked up; the
-// feeders bring them to the others. It reports whether a chunk of the main log was completed.
+// write appends events to the main log; the feeders bring them to the other topics. It reports whether a chunk of the
+// main log was completed.
 func (h *hub) write(events []*event.Event) (rolled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,15 +74,9 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 		h.trim(now)
 	}
 	h.main.log.publish()
-	offset := h.main.log.messages.Load()
-	for _, topics := range h.byRightsKey {
-		for _, t := range topics {
-			t.advance(offset, now, h.opts.History)
-		}
-	}
-	for _, g := range h.groups() {
-		if len(g.topics) > 0 {
-			g.wake()
+	for _, f := range h.feeders {
+		if f.count.Load() > 0 {
+			f.wake()
 		}
 	}
 	return rolled
@@ -98,44 +90,11 @@ func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
 	}
 	log := h.main.log
 	before := log.bytes.Load()
-	stored, rolled := log.append(opcode, e.Data, now)
-	p := storedEvent{Event: *e, loggedAt: now, opcode: opcode, namedPosition: h.namedPosition(e), largeFrame: log.largeFrame()}
-	p.Data = stored
-	h.setRightsKeys(&p)
-	h.history.add(p, before)
-	if len(h.byRightsKey) == 0 {
-		return rolled
-	}
-	offset := log.messages.Load()
-	if p.rightsKey != "" {
-		for _, t := range h.byRightsKey[p.rightsKey] {
-			t.append(offset, match{kind: matchEvent}, &p)
-		}
-	}
-	if p.oldRightsKey != "" && p.oldRightsKey != p.rightsKey {
-		for _, t := range h.byRightsKey[p.oldRightsKey] {
-			if v := leaveOf(t, &p); v.kind != matchNone {
-				t.append(offset, v, &p)
-			}
-		}
-	}
+	from, to, rolled := log.append(opcode, e.Data, now)
+	p := storedEvent{Event: *e, namedPosition: h.namedPosition(e), chunk: log.tail, from: from, to: to, bytesBefore: before}
+	p.Data = log.tail.buf[to-len(e.Data) : to : to]
+	h.history.add(p)
 	return rolled
-}
-
-// setRightsKeys sets the keys by which rights are looked up.
-func (h *hub) setRightsKeys(p *storedEvent) {
-	if !h.rightsByKey {
-		return
-	}
-	h.scratch = h.eval.EventKey(h.scratch[:0], h.opts.Authorize, &p.Event)
-	p.rightsKey = string(h.scratch)
-	if !h.rightsByRow {
-		return
-	}
-	if before := withOldRow(&p.Event); before != nil {
-		h.scratch = h.eval.EventKey(h.scratch[:0], h.opts.Authorize, before)
-		p.oldRightsKey = string(h.scratch)
-	}
 }
 
 // namedPosition returns the value of the option position for an event, "" if it has none.
@@ -150,15 +109,14 @@ func (h *hub) namedPosition(e *event.Event) string {
 	return string(h.scratch)
 }
 
-// trim removes messages beyond the bounds of the history from the main log and from the topics
-// whose rights are looked up. Feeders trim the others.
-func (h *hub) trim(now time.Time) {
-	h.history.trim(h.main.log.trim(h.opts.History, now))
-	for _, topics := range h.byRightsKey {
-		for _, t := range topics {
-			t.trim(h.opts.History, 0, now)
-		}
-	}
+// trim removes messages beyond the bounds of the history from the main log. Feeders trim the other topics.
+func (h *hub) trim(now time.Time) { h.history.trim(h.main.log.trim(h.opts.History, now)) }
+
+// historyBegin returns the number of bytes of the main log before the history.
+func (h *hub) historyBegin() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.history.blocks[0].bytesBefore
 }
 
 // noteGap remembers that events may be missing at this offset.

@@ -17,9 +17,9 @@ type Limits struct {
 	PerAddress        int               `koanf:"per_address" rule:"min=0" doc:"bound of the connected clients from one address, or IPv6 network of 64 bits; 0: none"`
 	Handshakes        int               `koanf:"handshakes" rule:"min=0" doc:"bound of the new clients in a second; 0: none"`
 	Messages          int               `koanf:"messages" rule:"min=0" doc:"bound of the messages in a second from one client, which is disconnected with code 1008 beyond; 0: none"`
-	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"bound of the different subscriptions with channels or a filter of the clients from one address"`
+	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"bound of those subscriptions of the clients from one address that max_topics bounds"`
 	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"evaluation time of a filter in a second, averaged over ten seconds"`
-	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"memory of all subscriptions with channels or a filter, for clients that resume and slow ones"`
+	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"memory of all subscriptions with channels or a filter; and of all their slow clients"`
 	TrustedProxies    []options.Network `koanf:"trusted_proxies" doc:"addresses or networks (10.0.0.0/8) of proxies, whose X-Forwarded-For or Forwarded is trusted"`
 }
 
@@ -29,7 +29,7 @@ func (Limits) Docs() map[string]string {
 		"per_address":         "Behind a proxy all clients have its address, unless trusted_proxies lists it",
 		"filters_per_address": "0: a quarter of max_topics. Behind a proxy all clients have its address, unless trusted_proxies lists it",
 		"filter_time":         "Beyond it the filter is ended, and its clients are disconnected with code 1008. The address that created it gets no new filter for five seconds; 0s: no bound",
-		"filter_memory":       "Each has an equal share of at least 256KiB",
+		"filter_memory":       "Each subscription has an equal share. Beyond it, a client that resumes waits until its messages are found in the history again",
 	}
 }
 

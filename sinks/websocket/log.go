@@ -6,13 +6,11 @@ import (
 	"time"
 )
 
-// log holds the frames of all messages, in order, as a linked list of chunks. One
+// log holds the frames of all messages, or those of a topic, in order, as a linked list of chunks. One
 // goroutine appends; any number of clients read. Published frames are immutable,
 // so reading takes no lock; only waiting for the next message does.
 type log struct {
 	head, tail *chunk // only the appender; the history begins with head
-
-	bytesHeld int // bytes of chunks from head on, without shared ones; only the appender
 
 	messages, bytes atomic.Uint64 // appended since the start
 
@@ -24,15 +22,16 @@ type log struct {
 
 func newLog() *log {
 	c := newChunk(firstChunk)
-	return &log{head: c, tail: c, bytesHeld: firstChunk, end: position{chunk: c}}
+	return &log{head: c, tail: c, end: position{chunk: c}}
 }
 
-// append adds a frame. Idle clients get it after publish. It returns the payload as stored in
-// the log, and reports whether a chunk was completed.
-func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte, rolled bool) {
+// append adds a frame. Idle clients get it after publish. It returns where the frame is in the tail, and
+// reports whether a chunk was completed.
+func (l *log) append(opcode byte, payload []byte, now time.Time) (from, to int, rolled bool) {
 	used, messages := l.tail.published()
 	size := frameSize(len(payload))
 	if used+size > len(l.tail.buf) {
+		l.publish()
 		l.addChunk(newChunk(max(min(2*len(l.tail.buf), chunkSize), size)))
 		used, messages, rolled = 0, 0, true
 	}
@@ -40,39 +39,18 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (stored []byte,
 	l.tail.written = now
 	l.messages.Add(1)
 	l.bytes.Add(uint64(size))
-	l.tail.filled.Store(uint64(used+size)<<16 | uint64(messages+1))
-	end := used + size
-	return l.tail.buf[end-len(payload) : end : end], rolled
+	l.tail.publish(used+size, messages+1)
+	return used, used + size, rolled
 }
 
 // addChunk appends a chunk.
 func (l *log) addChunk(next *chunk) {
-	l.publish()
-	next.messages, next.bytes = l.messages.Load(), l.bytes.Load()
+	next.messages, next.bytes, next.number = l.messages.Load(), l.bytes.Load(), l.tail.number+1
 	l.tail.next.Store(next)
 	l.tail = next
-	if !next.shared {
-		l.bytesHeld += len(next.buf)
-	}
 }
 
-// largeFrame returns the last frame if it has a chunk of its own, else nil.
-func (l *log) largeFrame() []byte {
-	if len(l.tail.buf) <= chunkSize {
-		return nil
-	}
-	return l.tail.buf
-}
-
-// appendShared appends a frame that is a whole chunk of another log, without copying it.
-func (l *log) appendShared(frame []byte, now time.Time) {
-	l.addChunk(&chunk{buf: frame, shared: true, written: now})
-	l.messages.Add(1)
-	l.bytes.Add(uint64(len(frame)))
-	l.tail.filled.Store(uint64(len(frame))<<16 | 1)
-}
-
-// trim removes chunks beyond the bounds of the history; at most one chunk more remains. It
+// trim removes chunks of the main log beyond the bounds of the history; at most one chunk more remains. It
 // returns the number of messages before the history.
 func (l *log) trim(h History, now time.Time) (before uint64) {
 	for {
@@ -84,25 +62,12 @@ func (l *log) trim(h History, now time.Time) (before uint64) {
 		if !enough && now.Sub(l.head.written) <= h.Age.D() {
 			break
 		}
-		l.trimChunk()
+		l.head = next // clients that have not read the old chunk keep it in memory
 	}
 	if now.Sub(l.head.written) > h.Age.D() { // the last chunk is too old as well
 		return l.messages.Load()
 	}
 	return l.head.messages
-}
-
-// trimChunk removes the first chunk from the history. It reports false if that is the only one.
-func (l *log) trimChunk() bool {
-	next := l.head.next.Load()
-	if next == nil {
-		return false
-	}
-	if !l.head.shared {
-		l.bytesHeld -= len(l.head.buf)
-	}
-	l.head = next // clients that have not read the old chunk keep it in memory
-	return true
 }
 
 // publish moves the position at which new clients begin to the end of the log, and wakes the

@@ -29,31 +29,22 @@ func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
 			return match{}
 		}
 	}
-	if h.permits(x, t, &p.Event, p.rightsKey) {
-		return match{kind: h.matchFilter(x, t, &p.Event, p.oldRightsKey)}
+	if t.rights.permit(x, &p.Event) {
+		return match{kind: h.matchFilter(x, t, &p.Event)}
 	}
 	if !h.rightsByRow || !t.protocol {
 		return match{}
 	}
 	before := withOldRow(&p.Event)
-	if before == nil || !h.permits(x, t, before, p.oldRightsKey) || h.matchFilter(x, t, oldRowOnly(&p.Event), p.oldRightsKey) != matchEvent {
-		return match{}
-	}
-	return leaveOf(t, p)
-}
-
-// leaveOf returns a leave message with the old row of an event, which the rights of the topic show.
-// Clients that do not speak the protocol get no leave messages.
-func leaveOf(t *topic, p *storedEvent) match {
-	if !t.protocol {
+	if before == nil || !t.rights.permit(x, before) || h.matchFilter(x, t, oldRowOnly(&p.Event)) != matchEvent {
 		return match{}
 	}
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
 }
 
-// matchFilter evaluates the filter of a topic for an event that its channels and rights show. oldKey is
-// the key of the rights that show the old row. An event for which the filter fails does not match.
-func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, oldKey string) int {
+// matchFilter evaluates the filter of a topic for an event that its channels and rights show. An event for which the
+// filter fails does not match.
+func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event) int {
 	if t.filter.IsZero() {
 		return matchEvent
 	}
@@ -67,7 +58,7 @@ func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, oldKey st
 		}
 		return matchNone
 	}
-	if before := withOldRow(e); before != nil && (!h.rightsByRow || h.permits(x, t, before, oldKey)) {
+	if before := withOldRow(e); before != nil && (!h.rightsByRow || t.rights.permit(x, before)) {
 		if matched, err := x.True(t.filter, before); matched && err == nil {
 			return matchLeave
 		}

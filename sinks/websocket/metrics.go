@@ -25,7 +25,7 @@ type metrics struct {
 	disconnects  *prometheus.CounterVec // clients, by reason
 	filterErrors prometheus.Counter     // failed evaluations of filters
 	filtersEnded *prometheus.CounterVec // topics that a feeder has ended, by reason
-	filterBytes  prometheus.Gauge       // memory of the filtered topics
+	filterBytes  prometheus.Gauge       // memory of the logs of filtered topics
 }
 
 func newMetrics() *metrics {
@@ -46,11 +46,11 @@ func newMetrics() *metrics {
 			Name: "gateway_websocket_filter_errors_total", Help: "Evaluations of filters that failed; the clients of the filter are not sent the event.",
 		}),
 		filterBytes: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gateway_websocket_filter_bytes", Help: "Memory of the subscriptions with channels or a filter, in bytes (limits.filter_memory).",
+			Name: "gateway_websocket_filter_bytes", Help: "Memory of the messages that subscriptions with channels or a filter share, in bytes (limits.filter_memory).",
 		}),
 		filtersEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_filters_ended_total",
-			Help: "Subscriptions that were ended, by reason: time (limits.filter_time), memory (limits.filter_memory), behind (a lag beyond max_lag), failed (panic).",
+			Help: "Subscriptions that were ended, by reason: time (limits.filter_time), behind (a lag beyond max_lag), failed (panic).",
 		}, []string{"reason"}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_disconnects_total",

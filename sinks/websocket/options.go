@@ -17,7 +17,7 @@ type Options struct {
 	Authorize    expr.Authorization  `koanf:"authorize" doc:"condition for the events that a client may see, by its token: order.customer_id == claims.sub"`
 	History      History             `koanf:"history"`
 	Position     expr.Expression     `koanf:"position" doc:"field of the payload from whose value clients may resume, instead of the offset of this gateway"`
-	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"bound of the different subscriptions with channels or a filter"`
+	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"bound of the different subscriptions that are evaluated for every event"`
 	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what happens to a client whose lag exceeds max_lag"`
 	MaxLag       Lag                 `koanf:"max_lag"`
 	Limits       Limits              `koanf:"limits"`
@@ -32,9 +32,9 @@ type Options struct {
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own origin: a connection to a loopback address with another host is refused. Clients without an Origin (programs) may always connect",
-		"authorize":     "An equality with one claim compares as text, and is looked up, not evaluated for each client; empty: all events",
+		"authorize":     "An equality with one claim, and no more, compares as text. An index finds the clients if the rule needs an equality of a field; empty: all events",
 		"position":      "So clients can resume at another gateway: _pub_id",
-		"max_topics":    "Each is evaluated for every event. 0: clients get all events, and cannot filter",
+		"max_topics":    "Those are filters without an equality of a field, such as amount > 5; others are not bounded. 0: clients cannot filter",
 		"slow_client":   "It is disconnected, or skips to new messages, or gets the latest skipped message of each key and then new ones",
 		"write_timeout": "A busy browser may accept no byte for ten seconds",
 		"farewell":      "It is shorter with few clients: a millisecond for each",

@@ -27,6 +27,8 @@ type resumePoint struct {
 	offset uint64 // every message up to it
 	seen   uint64 // and this many messages of its subscription behind it
 	named  string // instead of these: the value of the option position of its last message
+
+	continues bool // offset is that of the messages that it was sent, of another subscription
 }
 
 // subscribeRequest is the subscription that a client requests in the query, or in a subscribe message.

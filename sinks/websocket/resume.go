@@ -11,44 +11,83 @@ type startPoint struct {
 	gap          bool   // the client resumes, and messages may be missing
 }
 
-// startFrom returns the point at which a client begins that resumes from a point.
-func (h *hub) startFrom(t *topic, from resumePoint) startPoint {
-	if !from.given {
-		return h.startAtEnd(t)
+// start returns the point at which a client begins in a topic that has its messages.
+func (h *hub) start(j *joining) startPoint {
+	h.mu.Lock()
+	hasGap, gapOffset := h.hasGap && !j.from.continues, h.gapOffset
+	h.mu.Unlock()
+	t := j.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if j.resumes {
+		p, has, ok := t.own.locate(j.offset, j.seen)
+		if ok && !(hasGap && has <= gapOffset) {
+			return startPoint{position: p, epoch: h.epochOf(t), offset: j.offset, seen: j.seen, recovered: true}
+		}
 	}
-	at, offset, ok := h.locate(t, from)
-	if !ok || h.hasGap && offset <= h.gapOffset {
-		at = h.startAtEnd(t)
+	at := t.startAtEnd(h)
+	at.gap = j.from.given
+	return at
+}
+
+// startAtEnd returns the end of a topic. It needs the hub's lock.
+func (h *hub) startAtEnd(t *topic) startPoint {
+	if t == h.main {
+		return h.startAtEndOfMain()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.startAtEnd(h)
+}
+
+// startAtEnd returns the end of the topic. It needs t.mu.
+func (t *topic) startAtEnd(h *hub) startPoint {
+	return startPoint{position: t.log.endPosition(), epoch: h.epochOf(t), offset: t.completeTo()}
+}
+
+// startMain returns the point at which a client begins in the main topic. It needs the hub's lock.
+func (h *hub) startMain(from resumePoint) startPoint {
+	if !from.given {
+		return h.startAtEndOfMain()
+	}
+	offset, seen, ok := h.resumeOffset(h.epoch, from)
+	has := offset + seen
+	if !ok || has > h.main.log.messages.Load() || !from.continues && h.hasGap && has <= h.gapOffset {
+		at := h.startAtEndOfMain()
 		at.gap = true
 		return at
 	}
-	at.recovered = true
-	return at
+	return startPoint{position: h.main.log.seek(has), epoch: h.epoch, offset: has, recovered: true}
 }
 
-// startAtEnd returns the end of a topic.
-func (h *hub) startAtEnd(t *topic) startPoint {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return h.startAtEndLocked(t)
+func (h *hub) startAtEndOfMain() startPoint {
+	return startPoint{position: h.main.log.endPosition(), epoch: h.epoch, offset: h.main.log.messages.Load()}
 }
 
-// startAtEndLocked is startAtEnd with t.mu held.
-func (h *hub) startAtEndLocked(t *topic) startPoint {
-	at := startPoint{position: t.log.endPosition(), epoch: h.epochOf(t), offset: h.main.log.messages.Load()}
-	if t.fed {
-		at.offset = t.upTo
+// resumeOffset returns the offset up to which a client has every message, and the number of messages of its topic that
+// it has behind it. It reports false if the history does not hold the messages behind the offset, or if the client
+// names an epoch of another gateway or subscription. It needs the hub's lock.
+func (h *hub) resumeOffset(epoch string, from resumePoint) (offset, seen uint64, ok bool) {
+	total := h.main.log.messages.Load()
+	switch {
+	case from.continues:
+		offset = from.offset
+	case from.named != "":
+		if offset, ok = h.history.namedPositions[from.named]; !ok {
+			return 0, 0, false
+		}
+	default:
+		of, _, _ := strings.Cut(from.epoch, ".")
+		if of != h.epoch || from.epoch != epoch && from.seen > 0 || from.offset > total || from.seen > total {
+			return 0, 0, false
+		}
+		offset, seen = from.offset, from.seen
 	}
-	return at
-}
-
-// resumeOffset returns the offset up to which a topic needs its messages before a client can
-// resume from a point.
-func (h *hub) resumeOffset(from resumePoint) uint64 {
-	if from.named != "" {
-		return h.history.namedPositions[from.named]
+	begin := offset
+	if epoch == h.epoch { // in the main topic seen counts offsets
+		begin += seen
 	}
-	return min(from.offset, h.main.log.messages.Load())
+	return offset, seen, begin+1 >= h.history.first && offset <= total
 }
 
 // epochOf returns the epoch that clients of a topic get. It names the topic, because seen counts
@@ -60,53 +99,10 @@ func (h *hub) epochOf(t *topic) string {
 	return h.epoch + "." + t.hash
 }
 
-// locate returns the point from which a client resumes, and the offset of the last message that it
-// has. It reports false if the history does not hold the messages behind it, or the epoch is of
-// another gateway or subscription.
-func (h *hub) locate(t *topic, from resumePoint) (at startPoint, offset uint64, ok bool) {
-	total := h.main.log.messages.Load()
-	at = startPoint{epoch: h.epochOf(t), offset: from.offset, seen: from.seen}
-	if from.named != "" {
-		if at.offset, ok = h.history.namedPositions[from.named]; !ok {
-			return at, 0, false
-		}
-		at.seen = 0
-	} else {
-		epoch, _, _ := strings.Cut(from.epoch, ".")
-		if epoch != h.epoch || from.epoch != at.epoch && from.seen > 0 || from.offset > total || from.seen > total {
-			return at, 0, false
-		}
-	}
-	if t != h.main {
-		if t.fed {
-			t.trim(h.opts.History, h.maxTopicBytes(t), h.now())
-		}
-		at.position, offset, ok = t.locate(at.offset, at.seen)
-		return at, offset, ok
-	}
-	at.offset, at.seen = at.offset+at.seen, 0
-	if at.offset < h.history.first-1 || at.offset > total {
-		return at, 0, false
-	}
-	at.position = h.main.log.seek(at.offset)
-	return at, at.offset, true
-}
-
 // sentOffset returns the offset up to which a client at a position of a topic was sent every message.
 func (h *hub) sentOffset(t *topic, p position) uint64 {
 	if t == h.main {
 		return p.messages
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	i := int(p.messages - min(t.trimmed, p.messages))
-	switch {
-	case i >= len(t.entries) && t.fed: // no message between its last entry and upTo is in the topic
-		return t.upTo
-	case i >= len(t.entries):
-		return h.main.log.messages.Load()
-	case i == 0:
-		return t.startOffset
-	}
-	return t.entries[i-1].offset
+	return t.sentOffset(p)
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,19 +19,56 @@ const (
 // the log, so a client may exceed its bound by a chunk.
 func (s *sink) handleSlowClients() uint64 {
 	var greatestLag uint64
+	var filtered []lagging
+	history := s.hub.historyBegin()
 	for _, c := range s.listClients() {
-		t, messages, bytes := c.lag()
-		if messages <= uint64(s.opts.MaxLag.Events) && bytes <= s.hub.maxLagBytes(t) {
-			greatestLag = max(greatestLag, messages)
+		t, l := c.lag()
+		// Messages that are older than the history are in memory for this client.
+		tooOld := l.since > 0 && l.since+uint64(s.opts.MaxLag.Bytes) < history
+		if l.messages > uint64(s.opts.MaxLag.Events) || l.bytes > uint64(s.opts.MaxLag.Bytes) || tooOld {
+			s.handleSlowClient(c, l.messages)
 			continue
 		}
-		if s.opts.SlowClient == slowDisconnect {
-			c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: a lag of %d messages; connect again to get new ones", messages)), "slow", false)
-			continue
+		greatestLag = max(greatestLag, l.messages)
+		if t.filtered() && l.chunks > 0 {
+			filtered = append(filtered, lagging{c, t, l})
 		}
-		s.metrics.skipped.Add(float64(s.hub.skipToEnd(c, s.opts.SlowClient == slowConflate)))
 	}
+	s.boundMemory(filtered)
 	return greatestLag
+}
+
+// lagging is a client with a filter or channels, its topic and its lag.
+type lagging struct {
+	client *client
+	topic  *topic
+	lag
+}
+
+// boundMemory handles the slowest of the clients with filters, so that the chunks for the others take no more than
+// limits.filter_memory. Clients of one topic share its chunks.
+func (s *sink) boundMemory(clients []lagging) {
+	slices.SortFunc(clients, func(a, b lagging) int { return cmp.Compare(a.chunks, b.chunks) })
+	memory, held := uint64(0), map[*topic]uint64{}
+	for i, l := range clients {
+		memory += (l.chunks - held[l.topic]) * chunkBytes
+		held[l.topic] = l.chunks
+		if memory > uint64(s.opts.Limits.FilterMemory) {
+			for _, slow := range clients[i:] {
+				s.handleSlowClient(slow.client, slow.messages)
+			}
+			return
+		}
+	}
+}
+
+// handleSlowClient evicts a client, or moves it to the end of its topic, as the option slow_client says.
+func (s *sink) handleSlowClient(c *client, messages uint64) {
+	if s.opts.SlowClient == slowDisconnect {
+		c.close(closeFrame(closeSlow, fmt.Sprintf("too slow: a lag of %d messages; connect again to get new ones", messages)), "slow", false)
+		return
+	}
+	s.metrics.skipped.Add(float64(s.hub.skipToEnd(c, s.opts.SlowClient == slowConflate)))
 }
 
 // conflation holds the latest message of each key that a slow client has skipped.
@@ -105,8 +143,6 @@ func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 		conflated = &conflation{byKey: map[string]conflatedFrame{}}
 	}
 	t := c.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	skipped, unsent := h.countSkipped(c, conflated)
 	if unsent == 0 { // the write under way has the rest
 		return 0
@@ -114,7 +150,7 @@ func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 	if conflated != nil {
 		skipped += conflated.trim(int(h.opts.MaxLag.Bytes))
 	}
-	at := h.startAtEndLocked(t)
+	at := h.startAtEnd(t)
 	c.position, c.sent, c.conflated = at.position, at.position.withoutChunk(), conflated
 	if c.protocol {
 		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were skipped","conflated":%v}`, skipped, conflate)
@@ -139,18 +175,14 @@ func (h *hub) countSkipped(c *client, conflated *conflation) (skipped, unsent in
 		if frames == nil {
 			return skipped, unsent
 		}
-		for index := p.messages; len(frames) > 0; index++ {
+		// p is in the chunk of frames now
+		for i := p.chunkIndex; len(frames) > 0; i++ {
 			_, _, size := frameAt(frames)
-			offset, isPosition := index+1, false
+			offset := p.chunk.messages + uint64(i) + 1
 			if c.topic != h.main {
-				if index < c.topic.trimmed { // older than the topic's history; no event has the offset 0
-					offset = 0
-				} else {
-					m := c.topic.entries[index-c.topic.trimmed]
-					offset, isPosition = m.offset, m.isPosition
-				}
+				offset = p.chunk.offset + uint64(i)
 			}
-			if !isPosition {
+			if c.topic == h.main || !p.chunk.isPosition {
 				unsent++
 				if key, known := h.history.conflationKey(offset); conflated != nil && known {
 					skipped += conflated.add(key, frames[:size:size])

@@ -87,9 +87,9 @@ func TestLeaveAnnouncesRow(t *testing.T) {
 // TestTooManyTopicsAreRefused: subscriptions beyond max_topics are refused before the upgrade.
 func TestTooManyTopicsAreRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.MaxTopics = 1 }, httptest.NewServer)
-	f := dialProtocol(t, server, url.Values{"filter": {"n == 1"}})
-	dialProtocol(t, server, url.Values{"filter": {"n == 1"}})
-	for query, status := range map[string]int{"filter=n==2": 503, "filter=n==": 400, "offset=x": 400, "after=1": 101} {
+	f := dialProtocol(t, server, url.Values{"filter": {"n > 1"}})
+	dialProtocol(t, server, url.Values{"filter": {"n > 1"}})
+	for query, status := range map[string]int{"filter=n>2": 503, "filter=n==2": 101, "channel=orders": 101, "filter=n==": 400, "offset=x": 400, "after=1": 101} {
 		q, _ := url.ParseQuery(query)
 		_, resp, _ := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1)+"/?"+q.Encode(), nil)
 		if resp == nil || resp.StatusCode != status {

@@ -1,7 +1,5 @@
 package websocket
 
-import "slices"
-
 // endReason is the reason why a topic has ended. It is an error.
 type endReason struct {
 	code  int    // close code for the clients
@@ -30,36 +28,17 @@ func (t *topic) endReasonFor(code int, reason, filter, view string) *endReason {
 }
 
 // endTopic ends a topic, and closes its clients with the reason.
-func (h *hub) endTopic(t *topic, reason *endReason) {
-	h.mu.Lock()
-	removed := t.removed
+func (f *feeder) endTopic(t *topic, reason *endReason) {
+	if t.removed {
+		return
+	}
 	t.mu.Lock()
 	t.endReason = reason
 	t.mu.Unlock()
-	h.removeTopic(t)
-	h.mu.Unlock()
-	if removed {
-		return
-	}
-	h.metrics.filtersEnded.WithLabelValues(reason.label).Inc()
-	for _, c := range h.clients() { // client.start checks clients that are not listed yet
+	f.remove(t)
+	f.hub.metrics.filtersEnded.WithLabelValues(reason.label).Inc()
+	for _, c := range f.hub.clients() { // client.start checks clients that are not listed yet
 		c.closeIfEnded(t)
-	}
-}
-
-// endAllTopics ends all topics that are fed, and lets no new one begin, so that clients stop waiting
-// for one. It is called when the time for a stop is over.
-func (h *hub) endAllTopics() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for _, g := range h.groups() {
-		for _, t := range slices.Clone(g.topics) {
-			t.mu.Lock()
-			t.endReason = &endReason{closeRestart, "shutdown", "the gateway is stopping"}
-			t.mu.Unlock()
-			h.removeTopic(t)
-		}
 	}
 }
 

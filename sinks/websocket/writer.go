@@ -15,8 +15,10 @@ func (c *client) run() {
 		controls, conflated, closing, drain, readEnded, switching := c.controls, c.conflated, c.closing, c.drain, c.readEnded, c.switching
 		c.controls, c.conflated, c.gapQueued = nil, nil, false
 		var frames []byte
+		var buffer *[]byte
 		if !switching && (closing == nil || drain) {
-			frames, c.position = c.position.unread()
+			c.writing = c.firstUnsent()
+			frames, c.position, buffer = c.position.gather()
 		}
 		sentTo, topic := c.position, c.topic
 		c.runLocked = false
@@ -45,10 +47,13 @@ func (c *client) run() {
 			return
 		case frames != nil:
 			counts := sentTo.withoutChunk() // a write that is stuck keeps no chunk in memory
-			if !c.sendMessages(frames) {
+			sent := c.sendMessages(frames)
+			releaseBuffer(buffer)
+			if !sent {
 				return
 			}
 			c.mu.Lock()
+			c.writing = 0
 			if c.topic == topic && counts.messages > c.sent.messages { // else skipToEnd was called meanwhile
 				c.sent = counts
 			}

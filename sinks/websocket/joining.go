@@ -1,0 +1,141 @@
+package websocket
+
+import (
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// joining is a client that joins a topic. It is a task of the topic's feeder. If the client resumes from messages that
+// the topic does not have, the feeder evaluates the events of the history for them, and inserts them into the log of
+// the topic. Only the feeder uses it until done is closed.
+type joining struct {
+	subscription subscription
+	address      string
+	from         resumePoint
+
+	cancelled    bool // the client no longer waits
+	resumes      bool
+	offset, seen uint64    // the messages that the client has
+	until        uint64    // the topic needs its messages up to this offset
+	cursor       cursor    // next event to evaluate
+	older        *topicLog // of the events that were evaluated
+
+	done  chan struct{}
+	topic *topic
+	at    startPoint
+	err   error
+}
+
+var errUnevaluable = errors.New("this subscription cannot be evaluated: use another one")
+
+// join begins to join.
+func (f *feeder) join(j *joining) {
+	if j.topic, j.err = f.findOrCreate(j.address, j.subscription); j.err != nil {
+		close(j.done)
+		return
+	}
+	f.begin(j)
+	if j.resumes || !j.run(f, time.Now()) {
+		f.turns.add(f.turnAddress(j.address), j)
+	}
+}
+
+// begin finds the point from which the client resumes.
+func (f *feeder) begin(j *joining) {
+	h := f.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trim(h.now())
+	j.until = h.main.log.messages.Load()
+	if j.from.given {
+		j.offset, j.seen, j.resumes = h.resumeOffset(h.epochOf(j.topic), j.from)
+	}
+	j.older = nil
+	if j.resumes && j.topic.begin > j.offset {
+		j.cursor, j.older = h.history.seek(j.offset+1), newTopicLog(0, 0)
+	}
+}
+
+// cancel ends the wait of a client that has left. It may have joined meanwhile.
+func (f *feeder) cancel(j *joining) {
+	select {
+	case <-j.done:
+		if j.err == nil {
+			f.release(j.topic, j.address)
+		}
+	default:
+		j.cancelled = true
+	}
+}
+
+// run is part of [task].
+func (j *joining) run(f *feeder, begin time.Time) (done bool) {
+	t := j.topic
+	defer func() {
+		if p := recover(); p != nil {
+			f.hub.log.write(slog.LevelError, "subscription refused after panic", "panic", p, "stack", string(debug.Stack()))
+			j.err, done = errUnevaluable, true
+			f.release(t, j.address)
+			close(j.done)
+		}
+	}()
+	if j.cancelled {
+		f.release(t, j.address)
+		return true
+	}
+	if t.removed {
+		j.err = t.endReason.err()
+		close(j.done)
+		return true
+	}
+	if !j.backfill(f, begin) || t.complete() < j.until {
+		return false
+	}
+	j.at = f.hub.start(j)
+	f.trim(t)
+	j.older, j.cursor = nil, cursor{}
+	close(j.done)
+	return true
+}
+
+// backfill evaluates the events between those that the client has and those that the topic has, until the turn is
+// over. When it has all, it inserts the messages into the log of the topic, and reports true.
+func (j *joining) backfill(f *feeder, begin time.Time) (done bool) {
+	t := j.topic
+	if j.older == nil || t.begin <= j.offset {
+		return true
+	}
+	if j.cursor.offset() > t.begin+1 { // another client has inserted a part of them
+		if f.begin(j); j.older == nil {
+			return true
+		}
+	}
+	started := time.Now()
+	defer func() {
+		if t.filtered() && f.hub.opts.Limits.FilterTime > 0 {
+			f.chargeAddress(j.address, time.Since(started))
+		}
+	}()
+	for j.cursor.offset() <= t.begin {
+		f.hub.mu.Lock()
+		events := j.cursor.following()
+		f.hub.mu.Unlock()
+		first := j.cursor.offset()
+		events = events[:min(uint64(len(events)), t.begin+1-first)]
+		n := f.evaluate(t, j.cursor, events, begin)
+		for _, m := range f.matches {
+			j.older.append(first+uint64(m.index), m, &events[m.index])
+		}
+		j.cursor.index += n
+		if time.Since(begin) > turnTime {
+			return false
+		}
+	}
+	t.mu.Lock()
+	t.own.insert(j.older)
+	t.begin = j.offset
+	t.mu.Unlock()
+	return true
+}

@@ -1,0 +1,44 @@
+package websocket
+
+import "time"
+
+// Bounds of a sweep: how many topics it visits at once, and how much longer the pause behind it is than the sweep.
+const (
+	sweepStep  = 256
+	sweepPause = 10
+)
+
+// sweep visits all topics whenever a quarter of the history is new. It sends position messages, and removes what is
+// older than the history. So clients of a filter without matches can resume, and topics without matches keep no frame
+// in memory.
+type sweep struct {
+	next     int    // of the topics; 0: none is under way
+	at       uint64 // offset at the begin of the last one
+	begun    time.Time
+	earliest time.Time // of the next one
+}
+
+// sweepTopics visits the next topics if a sweep is due or under way. It reports whether one is under way.
+func (f *feeder) sweepTopics() bool {
+	s := &f.sweep
+	if s.next == 0 {
+		quarter := (f.historyTop.next-f.historyTop.first)/4 + 1
+		if len(f.list) == 0 || f.matched.Load() < s.at+quarter || time.Now().Before(s.earliest) {
+			return false
+		}
+		s.at, s.begun = f.matched.Load(), time.Now()
+	}
+	end := min(s.next+sweepStep, len(f.list))
+	history := uint64(f.hub.opts.History.Events)
+	for _, t := range f.list[min(s.next, end):end] {
+		if history > 0 {
+			t.appendPosition(history/4+1, f.hub.main.log.bytes.Load())
+		}
+		f.trim(t)
+	}
+	if s.next = end; end < len(f.list) {
+		return true
+	}
+	s.next, s.earliest = 0, time.Now().Add(sweepPause*time.Since(s.begun))
+	return false
+}

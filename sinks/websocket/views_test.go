@@ -1,0 +1,206 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+)
+
+// viewRules are rules of all kinds: with and without terms, over one row or both.
+var viewRules = []string{
+	"", "new.owner == claims.sub", `new.owner == claims.sub || claims.role == "admin"`, "new.owner in claims.teams", "new.owner == claims.sub && new.open",
+	`new.owner == claims.sub || new.status == "b"`, "!(new.owner != claims.sub)", "any(claims.teams, # == new.owner)", "new.owner != claims.sub", "old.owner == claims.sub", "new.n > claims.n",
+	`operation == "DELETE" || new.owner == claims.sub`, "string(new.n) == claims.sub",
+}
+
+// viewFilters are filters of all kinds.
+var viewFilters = []string{
+	"", `new.status == "a"`, `new.status == "a" && new.n > 1`, `new.status in ["a", "b"]`, "new.n == 1", "new.n == 1.0 || new.n == 2", `old.status == "a"`, `new.status != "a"`, "new.n > 1", "new.open",
+	`operation == "UPDATE"`, `new.owner == "x" && new.status == "b"`, `event.channel == "one"`, `!(new.status != "b")`, "new?.n in [0, 1]", "new.missing == 1", "new?.status == nil", `event.key == ""`,
+}
+
+var viewClaims = []map[string]any{
+	{"sub": "x", "role": "user", "teams": []any{"x"}, "n": 1.0}, {"sub": "y", "role": "admin", "teams": []any{"x", "y"}, "n": 0.0}, {"sub": "1", "role": "user", "teams": []any{}, "n": 2.0},
+}
+
+func viewEvent(t *rapid.T, n int) *event.Event {
+	row := func(name string) string {
+		if rapid.IntRange(0, 3).Draw(t, "null") == 0 {
+			return "null"
+		}
+		value := func(name string, values ...string) string {
+			return fmt.Sprintf(`"%s":%s,`, name, rapid.SampledFrom(values).Draw(t, name))
+		}
+		return "{" + value("owner", `"x"`, `"y"`, "1", "null", `"\u0078"`) + value("status", `"a"`, `"b"`, `"c"`) + value("n", "0", "1", "1.0", "2", `"1"`) + value("open", "true", "false") + fmt.Sprintf(`"id":%d}`, n)
+	}
+	e := &event.Event{Channel: rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "channel"), Key: rapid.SampledFrom([]string{"", "k"}).Draw(t, "key")}
+	switch rapid.IntRange(0, 9).Draw(t, "shape") {
+	case 0:
+		e.Data = fmt.Appendf(nil, "no JSON %d", n)
+	case 1:
+		e.Data = fmt.Appendf(nil, `{"new":%s}`, row("new"))
+	case 2:
+		e.Data = fmt.Appendf(nil, `{"operation":"UPDATE","new":1,"old":%s,"new":%s,"n":%d}`, row("old"), row("new"), n)
+	default:
+		e.Data = fmt.Appendf(nil, `{"operation":"%s","table":"t","old":%s,"new":%s}`, rapid.SampledFrom([]string{"INSERT", "UPDATE", "DELETE"}).Draw(t, "operation"), row("old"), row("new"))
+	}
+	return e
+}
+
+// view is a client of a topic, for the test.
+type view struct {
+	text  string
+	sub   subscription
+	topic *topic
+	at    position
+	from  uint64 // the client gets the messages behind this offset and seen more
+	seen  uint64
+}
+
+// TestViewsEqualPlainEvaluation proves for clients with any rights, filter and channels that join at any time, and resume from
+// any point: each gets exactly the messages that an evaluation of its subscription for every event gives.
+func TestViewsEqualPlainEvaluation(t *testing.T) {
+	messages, leaves, resumed, indexed := 0, 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		o := *Type().Defaults().(*Options)
+		o.History = History{Events: 100_000, Bytes: 1 << 30, Age: o.History.Age}
+		o.MaxTopics, o.Limits.FiltersPerAddress, o.Limits.FilterTime = 1000, 1000, 0
+		o.Limits.FilterMemory = 1 << 14 // little, so that messages are read from the history again
+		if rule := rapid.SampledFrom(viewRules).Draw(t, "rule"); rule != "" {
+			if err := o.Authorize.UnmarshalText([]byte(rule)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(context.Background()) })
+		h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+		var views []*view
+		var events []*event.Event
+		plain := func(v *view) (frames [][]byte, offsets []uint64) {
+			var x expr.Evaluator
+			for i, e := range events {
+				p := &storedEvent{Event: *e}
+				switch m := h.match(&x, &topic{subscription: v.sub}, p); {
+				case m.kind == matchLeave && m.row == nil:
+					m.row = e.Data
+					fallthrough
+				case m.kind == matchLeave:
+					frames = append(frames, controlFrame(leaveMessage(m.row)))
+				case m.kind == matchEvent:
+					frames = append(frames, appendFrame(nil, opText, e.Data))
+				default:
+					continue
+				}
+				offsets = append(offsets, uint64(i)+1)
+			}
+			return frames, offsets
+		}
+		for range rapid.IntRange(5, 40).Draw(t, "steps") {
+			if rapid.IntRange(0, 2).Draw(t, "step") > 0 {
+				var batch []*event.Event
+				for range rapid.IntRange(1, 12).Draw(t, "events") {
+					batch = append(batch, viewEvent(t, len(events)+len(batch)))
+				}
+				events = append(events, batch...)
+				h.write(batch)
+				continue
+			}
+			v := &view{sub: subscription{protocol: rapid.Bool().Draw(t, "protocol")}}
+			v.text = rapid.SampledFrom(viewFilters).Draw(t, "filter")
+			if v.text != "" {
+				var err error
+				if v.sub.filter, err = expr.CompileFilter(v.text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if rapid.IntRange(0, 3).Draw(t, "channels") == 0 {
+				v.sub.channels = rapid.SampledFrom([][]string{{"one"}, {"one", "two"}, {"none"}}).Draw(t, "names")
+			}
+			var err error
+			if v.sub.rights, err = rightsOf(o.Authorize, rapid.SampledFrom(viewClaims).Draw(t, "claims")); err != nil {
+				t.Fatal(err)
+			}
+			var from resumePoint
+			if rapid.Bool().Draw(t, "resume") {
+				_, offsets := plain(v)
+				from = resumePoint{given: true, epoch: h.epoch, offset: rapid.Uint64Range(0, uint64(len(events))).Draw(t, "offset")}
+				if !v.sub.isAll() {
+					from.epoch = h.epochOf(h.feeders[0].newTopic("", v.sub.id(), v.sub))
+					behind := slices.IndexFunc(offsets, func(o uint64) bool { return o > from.offset })
+					if behind >= 0 {
+						from.seen = rapid.Uint64Range(0, uint64(len(offsets)-behind)).Draw(t, "seen")
+					}
+				}
+			}
+			top, at, err := h.join(t.Context(), "a", v.sub, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.topic, v.at, v.from, v.seen = top, at.position, at.offset, at.seen
+			if from.given {
+				if resumed++; !at.recovered || at.offset != from.offset {
+					t.Fatalf("%s is not recovered from %+v: %+v", v.text, from, at)
+				}
+			} else if at.offset < uint64(len(events)) {
+				t.Fatalf("it begins at %d of %d", at.offset, len(events))
+			}
+			views = append(views, v)
+			if len(views) > 3 && rapid.Bool().Draw(t, "leave") {
+				i := rapid.IntRange(0, len(views)-1).Draw(t, "view")
+				h.releaseTopic(views[i].topic, "a")
+				views = slices.Delete(views, i, i+1)
+			}
+		}
+		h.drainFeeders(t.Context())
+		for _, v := range views {
+			frames, offsets := plain(v)
+			first := slices.IndexFunc(offsets, func(o uint64) bool { return o > v.from })
+			if first < 0 {
+				first = len(offsets)
+			}
+			var want []byte
+			for _, f := range frames[first+int(v.seen):] {
+				if messages++; isLeave(f) {
+					leaves++
+				}
+				want = append(want, f...)
+			}
+			var got []byte
+			for p := v.at; ; {
+				frames, next := p.unread()
+				if frames == nil {
+					break
+				}
+				if v.topic == h.main || !p.chunk.isPosition {
+					got = append(got, frames...)
+				}
+				p = next
+			}
+			if string(got) != string(want) {
+				t.Fatalf("rule %s, filter %s, channels %v, from %d, %d seen: got\n%q\nwant\n%q", o.Authorize, v.text, v.sub.channels, v.from, v.seen, got, want)
+			}
+			if v.topic.indexed {
+				indexed++
+			}
+			h.releaseTopic(v.topic, "a")
+		}
+		h.feeding.Wait()
+		if held := h.memory.bytes.Load(); held != 0 {
+			t.Fatalf("%d bytes are held", held)
+		}
+	})
+	t.Logf("%d messages, %d of them leaves, %d resumed, %d indexed", messages, leaves, resumed, indexed)
+	if messages == 0 || leaves == 0 || resumed == 0 || indexed == 0 {
+		t.Error("the generators no longer give all kinds")
+	}
+}
+
+// isLeave reports whether a frame is a leave message.
+func isLeave(frame []byte) bool { return strings.Contains(string(frame), `{"type":"leave"`) }
