@@ -28,7 +28,7 @@ type chunk struct {
 	messages, bytes uint64    // of the log before this chunk
 	written         time.Time // of the last append; only the appender of the main log
 
-	number          uint64    // of this chunk, in order
+	number uint64 // of this chunk, in order
 
 	// In the log of a topic; set before the first message is published.
 	offset      uint64 // of the first message in the main log; of a position message, the one that it states

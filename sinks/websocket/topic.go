@@ -3,7 +3,6 @@ package websocket
 import (
 	"fmt"
 	"sync"
-	"time"
 
 	"eventgateway/gateway/expr"
 )
@@ -31,7 +30,6 @@ type topic struct {
 	mayMatchTo                uint64         // offset of the last event that was read and may match
 	lastPosition              uint64         // offset in the last position message
 	timeBudget                timeBudget
-	burst                     time.Duration
 	reported                  int64 // bytes of this topic that the metric counts
 
 	mu        sync.Mutex
