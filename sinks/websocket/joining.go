@@ -104,11 +104,12 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 // over. When it has all, it inserts the messages into the log of the topic, and reports true.
 func (j *joining) backfill(f *feeder, begin time.Time) (done bool) {
 	t := j.topic
-	if j.older == nil || t.begin <= j.offset {
+	if !j.resumes || t.begin <= j.offset {
 		return true
 	}
-	if j.cursor.offset() > t.begin+1 { // another client has inserted a part of them
-		if f.begin(j); j.older == nil {
+	// The topic may have been trimmed since begin, or another client has inserted a part of the messages.
+	if j.older == nil || j.cursor.offset() > t.begin+1 {
+		if f.begin(j); !j.resumes {
 			return true
 		}
 	}

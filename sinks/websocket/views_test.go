@@ -12,6 +12,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/plugin/plugintest"
 )
 
 // viewRules are rules of all kinds: with and without terms, over one row or both.
@@ -204,3 +205,65 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 
 // isLeave reports whether a frame is a leave message.
 func isLeave(frame []byte) bool { return strings.Contains(string(frame), `{"type":"leave"`) }
+
+// TestTrimWhileClientJoins: a client resumes correctly although its topic is trimmed, or another client inserts a part of the
+// messages, while it waits.
+func TestTrimWhileClientJoins(t *testing.T) {
+	o := *Type().Defaults().(*Options)
+	h := newHub(o, newMetrics(), time.Now, plugintest.Env(t).Go)
+	h.clients = func() []*client { return nil }
+	filter, err := expr.CompileFilter("n % 2 == 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := subscription{filter: filter, protocol: true}
+	top, _, err := h.join(t.Context(), "a", sub, resumePoint{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(orders(0, 100))
+	h.drainFeeders(t.Context())
+	f := h.feeders[filterFeeder]
+	join := func(j *joining, meanwhile func()) {
+		if j.topic, err = f.findOrCreate("a", sub); err != nil {
+			t.Error(err)
+		}
+		f.begin(j)
+		meanwhile()
+		for !j.run(f, time.Now()) {
+		}
+		f.release(top, "a")
+	}
+	for name, meanwhile := range map[string]func(){
+		"trimmed":            func() { top.trim(0, 10*chunkBytes) },
+		"trimmed completely": func() { top.trim(0, 1) },
+		"inserted": func() {
+			other := &joining{subscription: sub, address: "a", from: resumePoint{given: true, epoch: h.epochOf(top), offset: 30}, done: make(chan struct{})}
+			join(other, func() {})
+		},
+	} {
+		for _, first := range []int64{1, 1 << 20} { // the topic has no messages when the client begins to wait, or all of them
+			j := &joining{subscription: sub, address: "a", from: resumePoint{given: true, epoch: h.epochOf(top), offset: 10, seen: 5}, done: make(chan struct{})}
+			f.ask(func() { top.trim(0, first); join(j, meanwhile) })
+			var got []byte
+			for p := j.at.position; ; {
+				frames, next := p.unread()
+				if frames == nil {
+					break
+				}
+				got, p = append(got, frames...), next
+			}
+			var want []byte
+			for _, e := range orders(20, 80) { // 10 is the offset of order 9, and 5 even ones follow
+				if e.Key[0]%2 == 0 {
+					want = appendFrame(want, opText, e.Data)
+				}
+			}
+			if !j.at.recovered || string(got) != string(want) {
+				t.Errorf("%s: %+v, got\n%q\nwant\n%q", name, j.at, got, want)
+			}
+		}
+	}
+	h.releaseTopic(top, "a")
+	h.feeding.Wait()
+}
