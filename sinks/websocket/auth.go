@@ -152,57 +152,9 @@ func (c *client) grant(who identity) (err error) {
 	return nil
 }
 
-// receiveToken handles the token of a client that has sent none before. It closes a client with
-// an invalid token.
-func (c *client) receiveToken(token string) error {
-	if !c.awaitingToken {
-		return errors.New("this client has sent its token already: reconnect to use another one")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), authMessage)
-	defer cancel()
-	who, err := c.sink.verify(ctx, token)
-	if err == nil {
-		err = c.grant(who)
-	}
-	if err != nil {
-		c.close(closeFrame(closePolicy, err.Error()), "auth", false)
-		return nil
-	}
-	if err := c.subscribe(c.request); err != nil { // a limit: the client may try again
-		c.close(closeFrame(closeSlow, err.Error()), "auth", false)
-		return nil
-	}
-	c.awaitingToken = false
-	c.expire()
-	return nil
-}
-
 // authenticated reports whether the client has sent a token, or needs none.
 func (c *client) authenticated() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.topic != c.sink.hub.unauthenticated
-}
-
-// expire starts a timer that closes the client when its token expires, or has not come in time.
-func (c *client) expire() {
-	after, why := time.Until(c.expires)+jwtLeeway, "the token has expired" // verify has the same leeway
-	if c.awaitingToken {
-		after, why = authMessage, errNoToken.Error()
-	}
-	c.stopTimer()
-	if c.awaitingToken || !c.expires.IsZero() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.timer = time.AfterFunc(max(after, 0), func() { c.close(closeFrame(closePolicy, why), "auth", false) })
-	}
-}
-
-// stopTimer stops the timer of expire.
-func (c *client) stopTimer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.timer != nil {
-		c.timer.Stop()
-	}
 }

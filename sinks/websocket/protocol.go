@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"eventgateway/gateway/plugin"
@@ -36,7 +37,7 @@ func controlFrame(text []byte) []byte {
 var replacement = []byte("\uFFFD")
 
 // controlTypes lists the types of control messages, except the welcome.
-var controlTypes = []string{"subscribed", "position", "leave", "gap", "error", "pong", "close"}
+var controlTypes = []string{"subscribed", "position", "leave", "gap", "error", "pong", "auth", "expiring", "close"}
 
 // isControl reports whether a frame to a client that speaks [Protocol] is a control message.
 func isControl(opcode byte, payload []byte) bool { return opcode == opBinary && utf8.Valid(payload) }
@@ -72,6 +73,11 @@ func positionMessage(offset uint64) []byte {
 func leaveMessage(payload []byte) []byte {
 	text := append([]byte(`{"type":"leave","message":`), bytes.ToValidUTF8(payload, replacement)...)
 	return append(text, '}')
+}
+
+// expiringMessage returns the message that the token of the client expires soon.
+func expiringMessage(in time.Duration) []byte {
+	return fmt.Appendf(nil, `{"type":"expiring","seconds":%.3f}`, in.Seconds())
 }
 
 // errorMessage returns the message with the reason why a request failed, or a filter was ended.

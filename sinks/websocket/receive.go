@@ -38,9 +38,7 @@ func (c *client) receive(msg []byte) {
 		if !c.awaitingToken && !(c.protocol && c.sink.opts.Auth.required()) {
 			return
 		}
-		if err := c.receiveToken(m.Token); err != nil {
-			c.queueControl(c.encodeControl(errorMessage(err)))
-		}
+		c.receiveToken(m.Token)
 	case "subscribe":
 		if !c.protocol || c.awaitingToken {
 			return

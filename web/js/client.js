@@ -7,6 +7,7 @@ const HEARTBEAT = 15_000; // without a message, after which the client sends a p
 const PONG_TIMEOUT = 1500; // for the pong; checked several times, since a busy page reads messages late
 const PONG_CHECKS = 4;
 const CONNECT_TIMEOUT = 2000; // doubled after each attempt: a frozen gateway accepts connections without an answer
+const POLICY = 1008; // close code, also of a token that has expired
 const PROTOCOL = "eventgateway.v2"; // with messages about gaps and positions
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -14,7 +15,7 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 // no pong, or disconnected), "message" (detail: text or Blob), "leave" (detail: the message with
 // which a row left the filter), "gap" (detail: the gateway's message), "resumed" (detail: whether
 // all missed events follow), "pong" (detail: milliseconds), "refused" (detail: why a subscription
-// was refused).
+// or a token was refused).
 //
 // A client resumes at its position: all up to #offset of #epoch, and #seen further messages,
 // which it has counted. It reconnects with the last subscription that the gateway has accepted,
@@ -23,6 +24,8 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class GatewayClient extends EventTarget {
   #url;
   #token;
+  #getToken;
+  #tokenStale = false; // the gateway may have refused #token
   #subscription = {}; // {channels, filter}: the last accepted one, or the first
   #accepted = false; // #subscription was accepted
   #subscribed = false; // the gateway has sent the position of this connection
@@ -40,13 +43,18 @@ export class GatewayClient extends EventTarget {
   #heartbeat;
   #heartbeatTimer = 0;
   #connectCalled = false; // connect was called
+  #tokenRequest = null; // the last call of #getToken
 
-  // options: token, channels, filter, see the sink's README; heartbeat in milliseconds, 0: none.
-  constructor(url, { token = "", heartbeat = HEARTBEAT, ...subscription } = {}) {
+  // options: token, channels, filter, see the sink's README; getToken, a function that returns a
+  // token or a promise of one, called for the first connection, before a token expires, and after a
+  // connection that was refused; heartbeat in milliseconds, 0: none.
+  constructor(url, { token = "", getToken = null, heartbeat = HEARTBEAT, ...subscription } = {}) {
     super();
     this.#heartbeat = heartbeat;
     this.#url = new URL(url, location.href);
     this.#token = token;
+    this.#getToken = getToken;
+    this.#tokenStale = !token;
     this.#subscription = subscription;
     const { signal } = this.#abort;
     addEventListener("online", () => { if (this.state !== "connected") this.connect(); }, { signal });
@@ -67,6 +75,28 @@ export class GatewayClient extends EventTarget {
     this.#unconfirmed = this.#unconfirmed.slice(-1); // the last one replaces the others
     this.#welcomed = this.#subscribed = false;
     if (this.state !== "silent") this.#setState("connecting", "Connecting…");
+    if (this.#getToken && this.#tokenStale) this.#renewToken(() => this.#open());
+    else this.#open();
+  }
+
+  // #renewToken requests a token, and calls then with it. If that fails, it tries to connect again later.
+  async #renewToken(then) {
+    const request = (this.#tokenRequest = {}); // a later request replaces this one
+    const current = () => this.#tokenRequest === request && !this.#abort.signal.aborted;
+    try {
+      const token = await this.#getToken();
+      if (!current()) return;
+      [this.#token, this.#tokenStale] = [token, false];
+      then();
+    } catch (err) {
+      if (!current()) return;
+      this.#emit("refused", `no token: ${err.message}`);
+      if (!this.#socket) this.#retry({ reason: "no token", code: 0 });
+    }
+  }
+
+  #open() {
+    clearTimeout(this.#timer);
     let socket;
     try {
       socket = new WebSocket(this.#resumeURL(), this.#token ? [PROTOCOL, `bearer.${this.#token}`] : PROTOCOL);
@@ -80,12 +110,18 @@ export class GatewayClient extends EventTarget {
     socket.onopen = () => {
       clearTimeout(this.#timer);
       this.#attempt = this.#connectAttempts = 0;
+      this.#tokenStale = false;
       this.lastMessageAt = performance.now();
       this.#setState("connected", "Connected");
       if (socket.protocol === PROTOCOL) this.#checkHeartbeat();
     };
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => { if (socket === this.#socket) this.#retry(event); };
+    this.#tokenStale = true; // until the gateway has accepted it: a page cannot see why a connection is refused
+    socket.onclose = (event) => {
+      if (socket !== this.#socket) return;
+      if (event.code === POLICY) this.#tokenStale = true;
+      this.#retry(event);
+    };
   }
 
   // close ends the connection for good, and removes the listeners on the page.
@@ -218,6 +254,12 @@ export class GatewayClient extends EventTarget {
       case "error":
         if (this.#subscribed) this.#unconfirmed.shift();
         this.#emit("refused", control.reason);
+        return;
+      case "expiring":
+        if (this.#getToken) this.#renewToken(() => this.#socket?.send(JSON.stringify({ type: "auth", token: this.#token })));
+        return;
+      case "auth":
+        if (control.reason) this.#emit("refused", control.reason);
         return;
       case "pong":
         if (!this.#pings.delete(control.timestamp)) return;
