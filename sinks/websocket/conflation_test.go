@@ -118,7 +118,7 @@ func TestDisconnectDuringConflationIsNotRecovered(t *testing.T) {
 	s.hub.mu.Lock()
 	now := s.hub.now()
 	for _, e := range batch { // as hub.write, but without waking the clients
-		s.hub.append(e, now)
+		s.hub.append(&storedEvent{Event: *e}, now)
 	}
 	s.hub.mu.Unlock()
 	if skipped := s.hub.skipToEnd(c, true); skipped != 7 {

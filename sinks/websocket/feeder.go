@@ -47,7 +47,7 @@ type feeder struct {
 }
 
 func newFeeder(h *hub, number int) *feeder {
-	return &feeder{hub: h, number: number, wakeup: make(chan struct{}, 1), topics: map[string]*topic{}, index: index{feeder: number}, turns: newTurns(), budgets: newBudgets(h.opts)}
+	return &feeder{hub: h, number: number, wakeup: make(chan struct{}, 1), topics: map[string]*topic{}, index: index{feeder: number, channels: max(len(h.opts.Channels), 1)}, turns: newTurns(), budgets: newBudgets(h.opts)}
 }
 
 // do makes run call a request. It starts run if it is not running.

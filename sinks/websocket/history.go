@@ -38,9 +38,11 @@ type block struct {
 type storedEvent struct {
 	event.Event
 	namedPosition string
-	chunk         *chunk // of the main log
-	from, to      int    // of its frame in chunk
-	bytesBefore   uint64 // of the main log before it
+	channels      []string // by the option channels; nil if that is not set
+	oldChannels   []string // of the old row; nil if there is none
+	chunk         *chunk   // of the main log
+	from, to      int      // of its frame in chunk
+	bytesBefore   uint64   // of the main log before it
 }
 
 // cursor is a place between two events.

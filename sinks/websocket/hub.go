@@ -32,6 +32,8 @@ type hub struct {
 	memory          byteGauge      // bytes that filtered topics hold
 	closed          chan struct{}  // no client joins a topic any more
 	closing         sync.Once
+	channels        channelNames  // only write
+	prepared        []storedEvent // scratch; only write
 
 	mu        sync.Mutex
 	history   history
@@ -52,7 +54,7 @@ const (
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, unauthenticated: &topic{log: newLog()},
-		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}),
+		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), channels: channelNames{templates: o.Channels},
 	}
 	for i := range h.feeders {
 		h.feeders[i] = newFeeder(h, i)
@@ -64,11 +66,17 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 // write appends events to the main log; the feeders bring them to the other topics. It reports whether a chunk of the
 // main log was completed.
 func (h *hub) write(events []*event.Event) (rolled bool) {
+	prepared := h.prepared[:0]
+	for _, e := range events {
+		prepared = append(prepared, h.channels.prepare(e))
+	}
+	h.prepared = prepared
+	defer clear(prepared)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.now()
-	for _, e := range events {
-		rolled = h.append(e, now) || rolled
+	for i := range prepared {
+		rolled = h.append(&prepared[i], now) || rolled
 	}
 	if rolled {
 		h.trim(now)
@@ -83,17 +91,17 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 }
 
 // append appends an event. It reports whether a chunk of the main log was completed.
-func (h *hub) append(e *event.Event, now time.Time) (rolled bool) {
+func (h *hub) append(p *storedEvent, now time.Time) (rolled bool) {
 	opcode := byte(opText)
-	if !utf8.Valid(e.Data) { // browsers fail a connection with invalid UTF-8 in a text frame (RFC 6455, section 8.1)
+	if !utf8.Valid(p.Data) { // browsers fail a connection with invalid UTF-8 in a text frame (RFC 6455, section 8.1)
 		opcode = opBinary
 	}
 	log := h.main.log
-	before := log.bytes.Load()
-	from, to, rolled := log.append(opcode, e.Data, now)
-	p := storedEvent{Event: *e, namedPosition: h.namedPosition(e), chunk: log.tail, from: from, to: to, bytesBefore: before}
-	p.Data = log.tail.buf[to-len(e.Data) : to : to]
-	h.history.add(p)
+	p.namedPosition, p.bytesBefore = h.namedPosition(&p.Event), log.bytes.Load()
+	p.from, p.to, rolled = log.append(opcode, p.Data, now)
+	p.chunk = log.tail
+	p.Data = log.tail.buf[p.to-len(p.Data) : p.to : p.to]
+	h.history.add(*p)
 	return rolled
 }
 

@@ -18,27 +18,18 @@ const maxColumns = 16
 // events that may match. An index is for one goroutine.
 type index struct {
 	feeder    int // the number of the feeder
+	channels  int // the number of channels of an event
 	columns   []*column
 	reader    *expr.KeyReader // of the fields of all columns, and their old values
 	keys      []expr.Key      // scratch
 	unindexed []*topic        // topics that are evaluated for each event
 }
 
-// column is one field of an index. The zero field is the channel of the event.
-type column struct {
-	slot   int
-	field  expr.Field
-	old    expr.Field // the same field of the old row
-	hasOld bool
-	since  uint64 // events from this offset on have keys
-	topics map[expr.Key][]*topic
+// term is an equality of a column with a key.
+type term struct {
+	columnName
+	key expr.Key
 }
-
-// keyPair holds the keys of a field of an event, and of the same field of its old row; 0: none.
-type keyPair struct{ now, old expr.Key }
-
-// has reports whether one of the keys is k.
-func (p keyPair) has(k expr.Key) bool { return p.now == k || p.old == k }
 
 // indexedTerm is a term of a topic.
 type indexedTerm struct {
@@ -53,13 +44,13 @@ func (x *index) add(t *topic, next uint64) {
 		x.unindexed = append(x.unindexed, t)
 		return
 	}
-	slices.SortStableFunc(set, func(a, b expr.Term) int { // those with a column first, so that no other takes its place
-		return cmp.Compare(x.slot(a.Field), x.slot(b.Field))
+	slices.SortStableFunc(set, func(a, b term) int { // those with a column first, so that no other takes its place
+		return cmp.Compare(x.slot(a.columnName), x.slot(b.columnName))
 	})
 	for _, term := range set {
-		c := x.column(term.Field, next)
-		t.terms = append(t.terms, indexedTerm{c, term.Key})
-		c.topics[term.Key] = append(c.topics[term.Key], t)
+		c := x.column(term.columnName, next)
+		t.terms = append(t.terms, indexedTerm{c, term.key})
+		c.topics[term.key] = append(c.topics[term.key], t)
 	}
 }
 
@@ -80,77 +71,82 @@ func (x *index) remove(t *topic) {
 
 // choose returns the set of terms of a topic that is shared with the fewest other topics. ok is false if it has no
 // set, or if there is no column for any.
-func (x *index) choose(t *topic) (set []expr.Term, ok bool) {
+func (x *index) choose(t *topic) (set []term, ok bool) {
 	fewest := 0
-	for _, candidate := range t.termSets() {
-		shared, fields := 0, map[expr.Field]bool{}
+	for _, candidate := range t.termSets(x.channels) {
+		shared, needed := 0, map[columnName]bool{}
 		for _, term := range candidate {
-			fields[term.Field] = true
-			if c := x.find(term.Field); c != nil {
-				shared += len(c.topics[term.Key])
+			needed[term.columnName] = true
+			if c := x.find(term.columnName); c != nil {
+				shared += len(c.topics[term.key])
 			}
 		}
-		if x.fits(fields) && (!ok || shared < fewest) {
+		if x.fits(needed) && (!ok || shared < fewest) {
 			set, ok, fewest = candidate, true, shared
 		}
 	}
 	return set, ok
 }
 
-// fits reports whether there is a column, or room for one, for each field.
-func (x *index) fits(fields map[expr.Field]bool) bool {
-	needed := len(fields)
+// fits reports whether there is a column, or room for one, for each name.
+func (x *index) fits(names map[columnName]bool) bool {
+	used := len(names)
 	for _, c := range x.columns {
-		if fields[c.field] || len(c.topics) > 0 {
-			needed++
-		}
-		if fields[c.field] {
-			needed--
+		if len(c.topics) > 0 && !names[c.columnName] {
+			used++
 		}
 	}
-	return needed <= maxColumns
+	return used <= maxColumns
 }
 
-// termSets returns the sets of terms of a subscription, those of its rights first.
-func (s subscription) termSets() (sets expr.TermSets) {
-	sets = append(sets, s.rights.condition.Terms()...)
-	sets = append(sets, s.filter.Terms()...)
-	if len(s.channels) > 0 {
-		var channels []expr.Term
-		for _, name := range s.channels {
-			channels = append(channels, expr.Term{Key: expr.TextKey([]byte(name))})
+// termSets returns the sets of terms of a subscription, those of its rights first. channels is the number of channels of
+// an event.
+func (s subscription) termSets(channels int) (sets [][]term) {
+	for _, set := range slices.Concat(s.rights.condition.Terms(), s.filter.Terms()) {
+		terms := []term{}
+		for _, t := range set {
+			terms = append(terms, term{columnName{field: t.Field}, t.Key})
 		}
-		sets = append(sets, channels)
+		sets = append(sets, terms)
+	}
+	if len(s.channels) > 0 && !s.hasWildcard() {
+		var terms []term
+		for _, name := range s.channels {
+			for i := range channels {
+				terms = append(terms, term{columnName{channel: i + 1}, expr.TextKey([]byte(name))})
+			}
+		}
+		sets = append(sets, terms)
 	}
 	return sets
 }
 
-// slot returns the place of the column of a field, or maxColumns if there is none.
-func (x *index) slot(f expr.Field) int {
-	if c := x.find(f); c != nil {
+// slot returns the place of a column, or maxColumns if there is none.
+func (x *index) slot(name columnName) int {
+	if c := x.find(name); c != nil {
 		return c.slot
 	}
 	return maxColumns
 }
 
-// find returns the column of a field, or nil.
-func (x *index) find(f expr.Field) *column {
+// find returns the column with a name, or nil.
+func (x *index) find(name columnName) *column {
 	for _, c := range x.columns {
-		if c.field == f {
+		if c.columnName == name {
 			return c
 		}
 	}
 	return nil
 }
 
-// column returns the column of a field, and creates it if there is none. A column without topics remains, for clients
+// column returns the column with a name, and creates it if there is none. A column without topics remains, for clients
 // that come again, until its place is needed.
-func (x *index) column(f expr.Field, next uint64) *column {
-	if c := x.find(f); c != nil {
+func (x *index) column(name columnName, next uint64) *column {
+	if c := x.find(name); c != nil {
 		return c
 	}
-	c := &column{slot: len(x.columns), field: f, since: next, topics: map[expr.Key][]*topic{}}
-	c.old, c.hasOld = f.Within("new", "old")
+	c := &column{columnName: name, slot: len(x.columns), since: next, topics: map[expr.Key][]*topic{}}
+	c.old, c.hasOld = name.field.Within("new", "old")
 	if len(x.columns) < maxColumns {
 		x.columns = append(x.columns, c)
 	} else {
@@ -165,7 +161,7 @@ func (x *index) column(f expr.Field, next uint64) *column {
 	}
 	var fields []expr.Field
 	for _, c := range x.columns {
-		if c.field != (expr.Field{}) {
+		if c.channel == 0 {
 			fields = append(fields, c.field)
 		}
 		if c.hasOld {
@@ -174,61 +170,4 @@ func (x *index) column(f expr.Field, next uint64) *column {
 	}
 	x.reader = expr.NewKeyReader(fields)
 	return c
-}
-
-// read stores the keys of an event in its block, and calls found for each topic for which the event may match. It may
-// call found for a topic several times.
-func (x *index) read(b *block, i int, p *storedEvent, found func(*topic)) {
-	if len(x.columns) > 0 {
-		x.keys = x.reader.Read(x.keys[:0], p.Data)
-	}
-	keys := x.keys
-	for _, c := range x.columns {
-		var pair keyPair
-		if c.field == (expr.Field{}) {
-			pair.now = expr.TextKey([]byte(p.Channel))
-		} else {
-			pair.now, keys = keys[0], keys[1:]
-		}
-		if c.hasOld {
-			pair.old, keys = keys[0], keys[1:]
-		}
-		b.setKeys(x.feeder, c.slot, i, pair)
-		for _, t := range c.topics[pair.now] {
-			found(t)
-		}
-		if pair.old != pair.now {
-			for _, t := range c.topics[pair.old] {
-				found(t)
-			}
-		}
-	}
-	for _, t := range x.unindexed {
-		found(t)
-	}
-}
-
-// setKeys stores the keys of an event for a column.
-func (b *block) setKeys(feeder, slot, i int, pair keyPair) {
-	for len(b.keys[feeder]) <= slot {
-		b.keys[feeder] = append(b.keys[feeder], nil)
-	}
-	if b.keys[feeder][slot] == nil {
-		b.keys[feeder][slot] = make([]keyPair, blockEvents)
-	}
-	b.keys[feeder][slot][i] = pair
-}
-
-// mayMatch reports whether an event of a block may match a topic.
-func (f *feeder) mayMatch(t *topic, b *block, i int) bool {
-	offset := b.first + uint64(i)
-	if !t.indexed || offset > f.matched.Load() {
-		return true
-	}
-	for _, term := range t.terms {
-		if offset < term.column.since || b.keys[f.number][term.column.slot][i].has(term.key) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,8 +1,6 @@
 package websocket
 
 import (
-	"slices"
-
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 )
@@ -24,27 +22,23 @@ type match struct {
 // match decides what a topic gets of an event. Rights that show the event show all of it. Rights
 // that show it with its old row only get a leave message with that row.
 func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
-	if len(t.channels) > 0 {
-		if _, found := slices.BinarySearch(t.channels, p.Channel); !found {
-			return match{}
-		}
+	now, old := t.inChannels(p)
+	if now && t.rights.permit(x, &p.Event) {
+		return match{kind: h.matchFilter(x, t, &p.Event, old)}
 	}
-	if t.rights.permit(x, &p.Event) {
-		return match{kind: h.matchFilter(x, t, &p.Event)}
-	}
-	if !h.rightsByRow || !t.protocol {
+	if !t.protocol || !old || now && !h.rightsByRow {
 		return match{}
 	}
 	before := withOldRow(&p.Event)
-	if before == nil || !t.rights.permit(x, before) || h.matchFilter(x, t, oldRowOnly(&p.Event)) != matchEvent {
+	if before == nil || !t.rights.permit(x, before) || h.matchFilter(x, t, oldRowOnly(&p.Event), true) != matchEvent {
 		return match{}
 	}
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
 }
 
-// matchFilter evaluates the filter of a topic for an event that its channels and rights show. An event for which the
-// filter fails does not match.
-func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event) int {
+// matchFilter evaluates the filter of a topic for an event that its channels and rights show; old is true if its old row
+// is in the channels as well. An event for which the filter fails does not match.
+func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, old bool) int {
 	if t.filter.IsZero() {
 		return matchEvent
 	}
@@ -58,7 +52,7 @@ func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event) int {
 		}
 		return matchNone
 	}
-	if before := withOldRow(e); before != nil && (!h.rightsByRow || t.rights.permit(x, before)) {
+	if before := withOldRow(e); old && before != nil && (!h.rightsByRow || t.rights.permit(x, before)) {
 		if matched, err := x.True(t.filter, before); matched && err == nil {
 			return matchLeave
 		}

@@ -61,8 +61,8 @@ func (o Options) SimulateClient(claims map[string]any) (func(*event.Event) (payl
 	}
 	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{rights: rights, protocol: true}}
 	return func(e *event.Event) ([]byte, bool) {
-		p := &storedEvent{Event: *e}
-		v := h.match(&h.eval, t, p)
+		p := h.channels.prepare(e)
+		v := h.match(&h.eval, t, &p)
 		if v.kind == matchLeave {
 			return leaveMessage(v.row), true
 		}

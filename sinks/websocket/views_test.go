@@ -80,6 +80,9 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if rapid.Bool().Draw(t, "computed channels") {
+			o.Channels = []expr.Template{expr.MustTemplate("{{ event.channel }}"), expr.MustTemplate("owner:{{ new.owner }}"), expr.MustTemplate("{{ new.status }}:{{ new.n }}")}
+		}
 		h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(context.Background()) })
 		h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
 		var views []*view
@@ -87,8 +90,8 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 		plain := func(v *view) (frames [][]byte, offsets []uint64) {
 			var x expr.Evaluator
 			for i, e := range events {
-				p := &storedEvent{Event: *e}
-				switch m := h.match(&x, &topic{subscription: v.sub}, p); {
+				p := h.channels.prepare(e)
+				switch m := h.match(&x, &topic{subscription: v.sub}, &p); {
 				case m.kind == matchLeave && m.row == nil:
 					m.row = e.Data
 					fallthrough
@@ -122,7 +125,7 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 				}
 			}
 			if rapid.IntRange(0, 3).Draw(t, "channels") == 0 {
-				v.sub.channels = rapid.SampledFrom([][]string{{"one"}, {"one", "two"}, {"none"}}).Draw(t, "names")
+				v.sub.channels = rapid.SampledFrom([][]string{{"one"}, {"one", "two"}, {"none"}, {"owner:x"}, {"a:1", "owner:y", "two"}, {"o*"}, {"b:*", "three"}}).Draw(t, "names")
 			}
 			var err error
 			if v.sub.rights, err = rightsOf(o.Authorize, rapid.SampledFrom(viewClaims).Draw(t, "claims")); err != nil {
