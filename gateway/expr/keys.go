@@ -42,7 +42,7 @@ func (f Field) Within(from, to string) (g Field, ok bool) {
 }
 
 // Key is a hash of a value. Equal values have equal keys, by each way in which rules and filters compare: 7, 7.0 and
-// "7" have the same key. Different values rarely do. 0 is the key of values that equal nothing, such as null, a list
+// "7" have the same key, and so have true and "true". Different values rarely do. 0 is the key of values that equal nothing, such as null, a list
 // or an object. Keys differ between processes.
 type Key uint32
 
@@ -66,7 +66,7 @@ func numberKey(f float64) Key {
 	return hashKey(maphash.Comparable(keySeed, math.Float64bits(f)))
 }
 
-func boolKey(yes bool) Key { return hashKey(maphash.Comparable(keySeed, yes)) }
+func boolKey(yes bool) Key { return TextKey(strconv.AppendBool(nil, yes)) }
 
 func hashKey(h uint64) Key { return max(Key(h>>32), 1) }
 

@@ -51,7 +51,7 @@ func conditions(depth, loops int) *rapid.Generator[string] {
 func completed(t *rapid.T, names ...string) (whole, partial string) {
 	var w, p []string
 	for _, name := range names {
-		scalars := rapid.SampledFrom([]string{"7", "7", "8", "7.0", `"7"`, `"x"`, "true", "9007199254740993"})
+		scalars := rapid.SampledFrom([]string{"7", "7", "8", "7.0", `"7"`, `"x"`, "true", `"true"`, "9007199254740993"})
 		switch name {
 		case "b", "c":
 			scalars = rapid.SampledFrom([]string{`"7"`, `"x"`, `"x,7"`, `"a"`})

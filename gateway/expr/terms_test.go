@@ -72,6 +72,19 @@ func TestTermsFindRules(t *testing.T) {
 	}
 }
 
+// TestTermsFindTextOfBoolean proves that an index finds the event where a rule compares the text of a boolean.
+func TestTermsFindTextOfBoolean(t *testing.T) {
+	c, _ := ruleFrom(t, "string(o.open) == claims.open").For(map[string]any{"open": "true"})
+	ev := &event.Event{Data: []byte(`{"o":{"open":true}}`)}
+	var x Evaluator
+	if ok, err := x.True(c, ev); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if !checkTerms(t, c, ev.Data) {
+		t.Error("the rule has no terms")
+	}
+}
+
 // filters generates filters over documents, whose fields they compare with constants.
 func filters(depth int) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
