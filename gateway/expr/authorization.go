@@ -58,12 +58,12 @@ func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 	if !a.rule.readsAllClaims {
 		values := map[string]any{}
 		for _, path := range a.rule.claimsRead {
-			if v, found := deepest(claims, path); found {
+			if depth, v := deepest(claims, path); depth > 0 {
 				name, err := json.Marshal(path)
 				if err != nil {
 					return "", err
 				}
-				values[string(name)] = v
+				values[string(name)] = []any{depth, v}
 			}
 		}
 		read = values
@@ -72,20 +72,21 @@ func (a Authorization) ReadClaims(claims map[string]any) (string, error) {
 	return string(text), err
 }
 
-// deepest returns the value at a path of claims, or the last value on the path if the path ends early. found
-// is false if the first name of the path is missing.
-func deepest(claims map[string]any, path []string) (v any, found bool) {
+// deepest returns how many names of a path claims have, and the value behind them. An object without the next name is
+// returned as an empty one. So claims with equal results have equal values at the path, also where a member of null is
+// unknown and a missing member is null.
+func deepest(claims map[string]any, path []string) (depth int, v any) {
 	v = claims
-	for i, name := range path {
+	for depth, name := range path {
 		object, ok := v.(map[string]any)
 		if !ok {
-			return v, i > 0
+			return depth, v
 		}
 		if v, ok = object[name]; !ok {
-			return nil, i > 0
+			return depth, map[string]any{}
 		}
 	}
-	return v, true
+	return len(path), v
 }
 
 // ReadsField reports whether the condition reads a field of the payload, or all of it.

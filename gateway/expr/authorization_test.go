@@ -82,14 +82,14 @@ func TestRequiredClaims(t *testing.T) {
 func TestReadClaims(t *testing.T) {
 	claims := map[string]any{"sub": "7", "jti": "x", "org": map[string]any{"id": json.Number("1"), "name": "o"}}
 	for source, want := range map[string]string{
-		"a == claims.sub && true":                  `{"[\"sub\"]":"7"}`,
-		`a == claims["sub"] || b == claims.org.id`: `{"[\"org\",\"id\"]":1,"[\"sub\"]":"7"}`,
-		`get(claims, "admin") || a == claims.sub`:  `{"[\"sub\"]":"7"}`,
-		`get(claims.org, b) == 1`:                  `{"[\"org\"]":{"id":1,"name":"o"}}`,
-		"let o = claims.org; a == o.id":            `{"[\"org\"]":{"id":1,"name":"o"}}`,
-		"a == claims.org[b]":                       `{"[\"org\"]":{"id":1,"name":"o"}}`,
-		"claims.sub.x?.y == nil || a == 1":         `{"[\"sub\",\"x\",\"y\"]":"7"}`,
-		"claims?.org?.none == nil || a == 1":       `{"[\"org\",\"none\"]":null}`,
+		"a == claims.sub && true":                  `{"[\"sub\"]":[1,"7"]}`,
+		`a == claims["sub"] || b == claims.org.id`: `{"[\"org\",\"id\"]":[2,1],"[\"sub\"]":[1,"7"]}`,
+		`get(claims, "admin") || a == claims.sub`:  `{"[\"sub\"]":[1,"7"]}`,
+		`get(claims.org, b) == 1`:                  `{"[\"org\"]":[1,{"id":1,"name":"o"}]}`,
+		"let o = claims.org; a == o.id":            `{"[\"org\"]":[1,{"id":1,"name":"o"}]}`,
+		"a == claims.org[b]":                       `{"[\"org\"]":[1,{"id":1,"name":"o"}]}`,
+		"claims.sub.x?.y == nil || a == 1":         `{"[\"sub\",\"x\",\"y\"]":[1,"7"]}`,
+		"claims?.org?.none == nil || a == 1":       `{"[\"org\",\"none\"]":[1,{}]}`,
 		"claims?.none == nil || a == 1":            `{}`,
 		"a == claims[b]":                           `{"jti":"x","org":{"id":1,"name":"o"},"sub":"7"}`,
 		"let c = claims; a == c.sub":               `{"jti":"x","org":{"id":1,"name":"o"},"sub":"7"}`,
@@ -103,6 +103,37 @@ func TestReadClaims(t *testing.T) {
 		}
 		if text, err := a.ReadClaims(claims); text != want || err != nil {
 			t.Errorf("%s reads %s, %v; want %s", source, text, err, want)
+		}
+	}
+}
+
+// TestReadClaimsDistinguishesRights proves that claims with which a rule has different results are read as different ones:
+// clients share a topic if they have read equal claims.
+func TestReadClaimsDistinguishesRights(t *testing.T) {
+	ev := &event.Event{Data: []byte(`{"o":{"public":true,"team":"x"}}`)}
+	all := []string{`{}`, `{"a":null}`, `{"a":""}`, `{"a":{}}`, `{"a":"t"}`, `{"a":[]}`, `{"a":{"b":null}}`, `{"a":{"b":{}}}`, `{"a":{"b":[]}}`, `{"a":{"b":{"c":null}}}`, `{"a":{"b":{"c":{}}}}`, `{"a":{"b":"x"}}`}
+	for _, rule := range []string{
+		"claims.a.b == nil && o.public", "claims.a?.b == nil && o.public", `(claims.a.b ?? "x") == o.team`, `get(claims.a, "b") == nil && o.public`,
+		"claims.a.b.c == nil && o.public", "claims.a.b?.c == nil && o.public", "claims.a == nil && claims.a?.b == nil && o.public",
+	} {
+		a := ruleFrom(t, rule)
+		may, by := map[string]bool{}, map[string]string{}
+		for _, text := range all {
+			claims := claimsFrom(t, text)
+			c, complete := a.For(claims)
+			if !complete {
+				continue
+			}
+			read, err := a.ReadClaims(claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var x Evaluator
+			ok, _ := x.True(c, ev)
+			if _, known := may[read]; known && may[read] != ok {
+				t.Errorf("%s is %t with %s and %t with %s, and both are read as %s", rule, ok, text, may[read], by[read], read)
+			}
+			may[read], by[read] = ok, text
 		}
 	}
 }
