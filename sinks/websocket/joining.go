@@ -36,19 +36,19 @@ func (f *feeder) join(j *joining) {
 		close(j.done)
 		return
 	}
+	j.until = f.hub.main.log.messages.Load()
 	f.begin(j)
 	if j.resumes || !j.run(f, time.Now()) {
 		f.turns.add(f.turnAddress(j.address), j)
 	}
 }
 
-// begin finds the point from which the client resumes.
+// begin finds the point from which the client resumes, and the events to evaluate for it.
 func (f *feeder) begin(j *joining) {
 	h := f.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.trim(h.now())
-	j.until = h.main.log.messages.Load()
 	if j.from.given {
 		j.offset, j.seen, j.resumes = h.resumeOffset(h.epochOf(j.topic), j.from)
 	}
@@ -90,7 +90,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 		close(j.done)
 		return true
 	}
-	if !j.backfill(f, begin) || t.complete() < j.until {
+	if t.complete() < j.until || !j.backfill(f, begin) {
 		return false
 	}
 	j.at = f.hub.start(j)
@@ -101,15 +101,16 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 }
 
 // backfill evaluates the events between those that the client has and those that the topic has, until the turn is
-// over. When it has all, it inserts the messages into the log of the topic, and reports true.
+// over. When it has all, it inserts the messages into the log of the topic, and reports true. The client must begin
+// in the same turn: the topic may remove them again.
 func (j *joining) backfill(f *feeder, begin time.Time) (done bool) {
 	t := j.topic
 	if !j.resumes || t.begin <= j.offset {
 		return true
 	}
-	// The topic may have been trimmed since begin, or another client has inserted a part of the messages.
+	// The topic may have removed messages since begin, or another client has inserted a part of them.
 	if j.older == nil || j.cursor.offset() > t.begin+1 {
-		if f.begin(j); !j.resumes {
+		if f.begin(j); j.older == nil {
 			return true
 		}
 	}

@@ -1,0 +1,95 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/expr"
+)
+
+// filterHub returns a hub whose topics hold as few messages as possible, and the subscription of a filter.
+func filterHub(t *testing.T, filter string) (*hub, *feeder, subscription) {
+	o := *Type().Defaults().(*Options)
+	o.Limits.FilterTime, o.Limits.FilterMemory = 0, 1
+	h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(t.Context()) })
+	h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+	c, err := expr.CompileFilter(filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, h.feeders[filterFeeder], subscription{filter: c, protocol: true}
+}
+
+// messages returns the messages of the topic behind a position.
+func (p position) texts() (all []string) {
+	for {
+		frames, next := p.unread()
+		if frames == nil {
+			return all
+		}
+		for ; len(frames) > 0; p.chunkIndex++ {
+			_, payload, size := frameAt(frames)
+			if !p.chunk.isPosition {
+				all = append(all, string(payload))
+			}
+			frames = frames[size:]
+		}
+		p = next
+	}
+}
+
+// TestResumeWhileTopicIsTrimmed: a client that resumes gets every message, once, also if its topic gets and removes
+// messages between the request and the answer.
+func TestResumeWhileTopicIsTrimmed(t *testing.T) {
+	for _, history := range []int{0, 1000} { // events before the topic, which are evaluated for the client
+		t.Run(fmt.Sprint(history), func(t *testing.T) {
+			h, f, s := filterHub(t, `status == "new"`)
+			written := 0
+			write := func(n int) {
+				var batch []*event.Event
+				for range n {
+					batch = append(batch, order(written, []string{"new", "old"}[written%2]))
+					written++
+				}
+				h.write(batch)
+			}
+			write(history)
+			other, _, err := h.join(t.Context(), "a", s, resumePoint{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			j := &joining{subscription: s, address: "a", done: make(chan struct{}), from: resumePoint{given: true, epoch: h.epoch}}
+			f.ask(func() {
+				write(100)
+				f.readEvents() // the topic takes its turn before the client
+				f.join(j)
+				write(1000) // the client waits for those that are not read yet
+				j.until = h.main.log.messages.Load()
+			})
+			<-j.done
+			h.drainFeeders(t.Context())
+			for n := range written {
+				if n%2 == 0 {
+					want = append(want, string(order(n, "new").Data))
+				}
+			}
+			if j.err != nil || !j.at.recovered {
+				t.Fatal(j.at, j.err)
+			}
+			if got := j.at.position.texts(); !slices.Equal(got, want) {
+				t.Errorf("got %d messages, want %d", len(got), len(want))
+			}
+			if lag := other.log.messages.Load() - j.at.position.messages; lag != uint64(len(want)) {
+				t.Errorf("a lag of %d messages, want %d", int64(lag), len(want))
+			}
+			h.releaseTopic(other, "a")
+			h.releaseTopic(j.topic, "a")
+			h.feeding.Wait()
+		})
+	}
+}
