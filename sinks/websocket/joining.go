@@ -87,6 +87,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 	}
 	if t.removed {
 		j.err = t.endReason.err()
+		f.release(t, j.address)
 		close(j.done)
 		return true
 	}

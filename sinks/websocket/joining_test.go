@@ -93,3 +93,29 @@ func TestResumeWhileTopicIsTrimmed(t *testing.T) {
 		})
 	}
 }
+
+// TestJoinOfEndedTopic: a client whose topic ends while it joins counts no longer.
+func TestJoinOfEndedTopic(t *testing.T) {
+	h, f, s := filterHub(t, "n > 5")
+	h.write(orders(0, 10))
+	topic, _, err := h.join(t.Context(), "a", s, resumePoint{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &joining{subscription: s, address: "b", done: make(chan struct{}), from: resumePoint{given: true, epoch: h.epoch}}
+	f.ask(func() {
+		f.join(j)
+		f.endTopic(topic, &endReason{closePolicy, "time", "too slow"})
+	})
+	<-j.done
+	if j.err == nil || j.err.Error() != "too slow" {
+		t.Errorf("the client gets %v", j.err)
+	}
+	h.releaseTopic(topic, "a")
+	f.ask(func() {
+		if n := len(f.budgets.byAddress); n > 0 {
+			t.Errorf("%d addresses still count: %v", n, f.budgets.byAddress)
+		}
+	})
+	h.feeding.Wait()
+}
