@@ -176,14 +176,14 @@ func (t *topic) run(f *feeder, begin time.Time) (done bool) {
 	if t.removed {
 		return true
 	}
-	if reason := f.feed(t, begin); reason != nil {
-		f.endTopic(t, reason)
-		return true
-	}
+	reason := f.feed(t, begin)
 	if !t.ready {
 		f.ready--
 	}
-	return !t.ready
+	if reason != nil {
+		f.endTopic(t, reason)
+	}
+	return reason != nil || !t.ready
 }
 
 // feed evaluates events for a topic until the turn is over. It returns the reason if the topic must end.

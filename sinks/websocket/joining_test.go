@@ -9,6 +9,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/testenv"
 )
 
 // filterHub returns a hub whose topics hold as few messages as possible, and the subscription of a filter.
@@ -117,5 +118,28 @@ func TestJoinOfEndedTopic(t *testing.T) {
 			t.Errorf("%d addresses still count: %v", n, f.budgets.byAddress)
 		}
 	})
+	h.feeding.Wait()
+}
+
+// TestEndedTopicIsDrained: a stop does not wait for a topic that has ended when it had all events.
+func TestEndedTopicIsDrained(t *testing.T) {
+	h, f, s := filterHub(t, "n > 5")
+	h.opts.Limits.FilterTime, f.budgets.opts.Limits.FilterTime = 1, 1
+	topic, _, err := h.join(t.Context(), "a", s, resumePoint{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(orders(0, 10))
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Wait)
+	defer cancel()
+	if h.drainFeeders(ctx); ctx.Err() != nil {
+		t.Error("the feeder waits for the topic")
+	}
+	f.ask(func() {
+		if !topic.removed || f.ready != 0 {
+			t.Errorf("removed %v, %d topics are ready", topic.removed, f.ready)
+		}
+	})
+	h.releaseTopic(topic, "a")
 	h.feeding.Wait()
 }
