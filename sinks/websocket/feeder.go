@@ -179,6 +179,7 @@ func (t *topic) run(f *feeder, begin time.Time) (done bool) {
 	reason := f.feed(t, begin)
 	if !t.ready {
 		f.ready--
+		t.cursor = cursor{} // would keep the history in memory
 	}
 	if reason != nil {
 		f.endTopic(t, reason)
