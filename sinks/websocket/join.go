@@ -56,8 +56,11 @@ func (h *hub) switchTopic(ctx context.Context, c *client, s subscription, from r
 	c.pauseLog(true) // else it would send more of the old topic
 	defer c.pauseLog(false)
 	c.mu.Lock()
-	old, sent := c.topic, c.position
+	old, sent, closing := c.topic, c.position, c.closing != nil
 	c.mu.Unlock()
+	if closing { // it may have no position any more
+		return nil
+	}
 	if from.given && from.named == "" && old != h.unauthenticated {
 		from = resumePoint{given: true, continues: true, offset: h.sentOffset(old, sent)}
 	}

@@ -3,9 +3,13 @@ package websocket
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
@@ -142,4 +146,20 @@ func TestEndedTopicIsDrained(t *testing.T) {
 	})
 	h.releaseTopic(topic, "a")
 	h.feeding.Wait()
+}
+
+// TestClosedClientSubscribes: a subscribe message of a client that is being closed is ignored.
+func TestClosedClientSubscribes(t *testing.T) {
+	s, server := newSink(t, nil, httptest.NewServer)
+	f := dialProtocol(t, server, url.Values{"filter": {"n > 5"}})
+	c := s.listClients()[0]
+	c.close(closeFrame(closeSlow, "too slow"), "slow", false)
+	if err := f.conn.WriteJSON(map[string]string{"type": "subscribe", "epoch": f.epoch, "filter": "n > 6"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.read(); !websocket.IsCloseError(err, closeSlow) { // the client answers the close frame, behind its message
+		t.Errorf("got %v", err)
+	}
+	awaitClients(t, s, 0)
+	awaitTopics(t, s, 0)
 }
