@@ -42,8 +42,8 @@ func (f Field) Within(from, to string) (g Field, ok bool) {
 }
 
 // Key is a hash of a value. Equal values have equal keys, by each way in which rules and filters compare: 7, 7.0 and
-// "7" have the same key, and so have true and "true". Different values rarely do. 0 is the key of values that equal nothing, such as null, a list
-// or an object. Keys differ between processes.
+// "7" have the same key, and so have true and "true". Different values rarely do. 0 is the key of values that equal
+// nothing, such as null, a list or an object. Keys differ between processes.
 type Key uint32
 
 var keySeed = maphash.MakeSeed()
