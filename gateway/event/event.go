@@ -10,6 +10,7 @@ package event
 import (
 	"slices"
 	"time"
+	"unsafe"
 
 	"eventgateway/gateway/internal/settle"
 )
@@ -98,6 +99,9 @@ func (e *Event) WithData(data []byte) *Event {
 	c.Attrs = slices.Clip(e.Attrs) // so that copies do not share the space behind the attributes
 	return &c
 }
+
+// StringData returns the bytes of text as the payload of an event, without a copy: nothing may change them.
+func StringData(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // Batch is what a source emits at once. The source must not change the events after Emit. If the batch
 // has an Ack, the source must not change the slice before the batch is settled; else it may reuse the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -121,14 +122,18 @@ func (s *source) listen(ctx context.Context, conn *pgx.Conn, w *fetchQueue, out 
 
 // forwardUntil forwards notifications until a deadline, or until a fetch has ended. Both leave the
 // connection usable. Each notification updates last, and so defers the next heartbeat.
+//
+// The context is watched once for all notifications: WaitForNotification would begin and end a watch for
+// each of them, with six allocations.
 func (s *source) forwardUntil(ctx context.Context, conn *pgx.Conn, deadline time.Time, last *time.Time, w *fetchQueue, forward func(*event.Event) error) error {
 	wait, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	w.cancelOnResult(cancel)
+	defer interruptReads(wait, conn.PgConn().Conn())()
 	for {
-		n, err := conn.WaitForNotification(wait)
+		n, err := conn.WaitForNotification(context.Background())
 		if n != nil {
-			e := &event.Event{Source: s.name, Channel: n.Channel, Time: time.Now(), Data: []byte(n.Payload)}
+			e := &event.Event{Source: s.name, Channel: n.Channel, Time: time.Now(), Data: event.StringData(n.Payload)}
 			if err := forward(e); err != nil {
 				return err
 			}
@@ -139,6 +144,22 @@ func (s *source) forwardUntil(ctx context.Context, conn *pgx.Conn, deadline time
 				return nil
 			}
 			return fmt.Errorf("lost the connection to %s: %w", s.opts.URL, err)
+		}
+	}
+}
+
+// interruptReads makes the reads of a connection fail with a timeout once ctx ends. After the function that it
+// returns was called, reads wait again.
+func interruptReads(ctx context.Context, conn net.Conn) (end func()) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		_ = conn.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection only, whose reads fail, too
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+			_ = conn.SetReadDeadline(time.Time{})
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (e entry) event(source, stream string) *event.Event {
 		name, value := sinkFields[i], sinkFields[i+1]
 		switch attr, isAttr := strings.CutPrefix(name, "attr."); {
 		case name == "data":
-			ev.Data = []byte(value)
+			ev.Data = event.StringData(value)
 		case name == "id":
 			ev.ID = value
 		case name == "key":

@@ -97,7 +97,7 @@ func (r *receiver) receive(ctx context.Context) error {
 				r.source.gapForwarder.receive(m.Payload, r.buffer)
 				continue
 			}
-			e := &event.Event{Source: r.source.name, Channel: m.Channel, Time: now, Data: []byte(m.Payload)}
+			e := &event.Event{Source: r.source.name, Channel: m.Channel, Time: now, Data: event.StringData(m.Payload)}
 			if m.Pattern != "" {
 				e.Attrs = []event.Attr{{Name: "pattern", Value: m.Pattern}}
 			}
