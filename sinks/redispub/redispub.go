@@ -44,13 +44,18 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if channel, ok := o.Channel.Literal(); ok && redisconn.IsGapChannel(channel) {
-		return nil, &plugin.OptionError{Option: "channel", Err: errReserved}
+	s := &sink{opts: o, env: env}
+	if channel, ok := o.Channel.Literal(); ok {
+		if redisconn.IsGapChannel(channel) {
+			return nil, &plugin.OptionError{Option: "channel", Err: errReserved}
+		}
+		s.literal = channel
 	}
 	field, err := expr.AppendJSON(nil, o.Sequence.Field)
 	if err != nil {
 		return nil, err
 	}
-	// No connection is made before the first command.
-	return &sink{opts: o, env: env, client: conn.NewClient(), field: append(field, ':')}, nil
+	s.field = append(field, ':')
+	s.client = conn.NewClient() // which connects with the first command
+	return s, nil
 }

@@ -21,6 +21,7 @@ type sink struct {
 	env        plugin.Env
 	client     redis.UniversalClient
 	field      []byte // "name": of the sequence field, as JSON
+	literal    any    // the channel as an argument of commands; nil where it depends on the event
 	eval       expr.Evaluator
 	gapsDenied bool // it was denied to publish gaps, and has logged that
 }
@@ -163,6 +164,7 @@ func (s *sink) publishPlain(ctx context.Context, client redis.UniversalClient, e
 		hello = pipe.Do(ctx, "HELLO")
 	}
 	results := make([]*redis.Cmd, len(events))
+	args := make([]any, 0, 3*len(events)) // of all commands
 	for i, e := range events {
 		channel, err := s.channel(e)
 		if err == nil {
@@ -172,7 +174,8 @@ func (s *sink) publishPlain(ctx context.Context, client redis.UniversalClient, e
 			fail(i, plugin.Permanent(err))
 			continue
 		}
-		results[i] = pipe.Do(ctx, "PUBLISH", channel, e.Data)
+		args = append(args, "PUBLISH", channel, e.Data)
+		results[i] = pipe.Do(ctx, args[len(args)-3:]...)
 	}
 	var err error
 	if slices.ContainsFunc(results, func(r *redis.Cmd) bool { return r != nil }) {
@@ -207,19 +210,20 @@ func (s *sink) publishPlain(ctx context.Context, client redis.UniversalClient, e
 	return serverErr
 }
 
-// channel returns the channel of an event.
-func (s *sink) channel(e *event.Event) (string, error) {
-	if text, ok := s.opts.Channel.Literal(); ok {
-		return text, nil
+// channel returns the channel of an event, as an argument of commands.
+func (s *sink) channel(e *event.Event) (any, error) {
+	if s.literal != nil {
+		return s.literal, nil
 	}
 	b, err := s.eval.Append(nil, s.opts.Channel, e)
-	if err == nil && redisconn.IsGapChannel(string(b)) {
+	name := string(b)
+	if err == nil && redisconn.IsGapChannel(name) {
 		err = errReserved
 	}
-	if err == nil && len(b) == 0 {
+	if err == nil && name == "" {
 		err = fmt.Errorf("template `%s`: the channel's name is empty", s.opts.Channel)
 	}
-	return string(b), err
+	return name, err
 }
 
 // serverError returns an error of the connection or the counter, marked where the server has failed.
