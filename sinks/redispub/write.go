@@ -1,12 +1,9 @@
 package redispub
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -22,33 +19,13 @@ type sink struct {
 	client     redis.UniversalClient
 	field      []byte // "name": of the sequence field, as JSON
 	literal    any    // the channel as an argument of commands; nil where it depends on the event
+	counter    int64  // of the sequence, after the last write
+	messages   []byte // scratch of publish
 	eval       expr.Evaluator
 	gapsDenied bool // it was denied to publish gaps, and has logged that
 }
 
-// publish numbers and publishes a batch in one step, so that numbers are in channel order also with
-// several publishers. KEYS: the counter, and the highest term of the leadership. ARGV: the term or
-// "", the field with its colon, then for each message its channel, and its object without the
-// closing brace. It returns the messages that were refused, each with its error; the others are
-// published. It refuses a whole batch of a leader whose term is over: its messages would come
-// between those of its successor.
-var publish = redisconn.FencedScript(2, `
-local count, failed = (#ARGV - 2) / 2, {}
-local id = redis.call('INCRBY', KEYS[1], count) - count
-for i = 1, count do
-	local object = ARGV[2 * i + 2]
-	local comma = object == '{' and '' or ','
-	local answer = redis.pcall('PUBLISH', ARGV[2 * i + 1], object .. comma .. ARGV[2] .. string.format('%.0f', id + i) .. '}')
-	if type(answer) == 'table' and answer.err then
-		failed[#failed + 1] = i
-		failed[#failed + 1] = answer.err
-	end
-end
-return failed`)
-
 var errReserved = fmt.Errorf("channels that begin with %s are reserved for gaps: choose another name", redisconn.SharedGapChannel)
-
-var errNoObject = errors.New("sequence needs a JSON object; put a json transform before the sink")
 
 // Open is part of [plugin.Opener].
 func (s *sink) Open(ctx context.Context) error { return s.Ping(ctx) }
@@ -65,74 +42,6 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		return s.writePlain(ctx, events)
 	}
 	return s.writeNumbered(ctx, events)
-}
-
-func (s *sink) writeNumbered(ctx context.Context, events []*event.Event) error {
-	failed := map[int]error{}
-	for from := 0; from < len(events); {
-		to := redisconn.ChunkEnd(events, from, redisconn.TermEnd(events, from))
-		err := s.publish(ctx, events[from:to], func(i int, err error) { failed[from+i] = err })
-		if plugin.IsUnavailable(err) {
-			for i := to; i < len(events); i++ { // later events must not overtake failed ones
-				failed[i] = err
-			}
-			break
-		}
-		from = to
-	}
-	return plugin.Failed(failed)
-}
-
-// publish publishes events of one term. It returns an error that all of them have; fail gets it,
-// too.
-func (s *sink) publish(ctx context.Context, events []*event.Event, fail func(int, error)) error {
-	key, term := s.opts.Sequence.Key, ""
-	keys := []string{key, key}
-	if f := events[0].Fence; f != nil {
-		term = strconv.FormatInt(f.Term, 10)
-		keys[1] = redisconn.SameSlotKey(key, ":term:"+f.Leader)
-	}
-	args := make([]any, 2, 2+2*len(events))
-	args[0], args[1] = term, s.field
-	var sent []int // indexes of the events in the script's arguments
-	for i, e := range events {
-		channel, err := s.channel(e)
-		object := bytes.TrimSpace(e.Data)
-		if n := len(object); err == nil && (n < 2 || object[0] != '{' || object[n-1] != '}') {
-			err = errNoObject
-		}
-		if err == nil {
-			err = redisconn.CheckSize(len(object))
-		}
-		if err != nil {
-			fail(i, plugin.Permanent(err))
-			continue
-		}
-		args = append(args, channel, bytes.TrimSpace(object[:len(object)-1]))
-		sent = append(sent, i)
-	}
-	if len(sent) == 0 {
-		return nil
-	}
-	refused, err := publish.Run(ctx, s.client, keys, args...).Slice()
-	if err != nil && len(sent) == 1 {
-		err = redisconn.RetryLarge(ctx, s.client, len(events[sent[0]].Data), err, func() error {
-			refused, err = publish.Run(ctx, s.client, keys, args...).Slice()
-			return err
-		})
-	}
-	if err != nil {
-		err = redisconn.Fenced(err, s.serverError(err))
-		for _, i := range sent {
-			fail(i, err)
-		}
-	}
-	for n := 0; n+1 < len(refused); n += 2 {
-		if i, ok := refused[n].(int64); ok && i >= 1 && int(i) <= len(sent) {
-			fail(sent[i-1], s.messageError(redisconn.ReplyError(fmt.Sprint(refused[n+1]))))
-		}
-	}
-	return err
 }
 
 func (s *sink) writePlain(ctx context.Context, events []*event.Event) error {
