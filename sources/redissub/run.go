@@ -68,7 +68,7 @@ type receiver struct {
 
 // receive reads messages into the buffer until the connection ends, and returns the reason.
 func (r *receiver) receive(ctx context.Context) error {
-	refused := error(nil) // the user may not subscribe to gaps
+	refused := error(nil)       // the user may not subscribe to gaps
 	timeout := time.Duration(0) // removes the deadline of the connection
 	for {
 		msg, err := r.sub.ReceiveTimeout(ctx, timeout)
@@ -94,7 +94,7 @@ func (r *receiver) receive(ctx context.Context) error {
 				return plugin.Unavailable(fmt.Errorf("the connection to %s was replaced", r.source.opts.URL))
 			}
 		case *redis.Message:
-			timeout = -1 // the deadline is removed already
+			timeout = -1                           // the deadline is removed already
 			if redisconn.IsGapChannel(m.Channel) { // never an event, also if a pattern matches it
 				r.source.gapForwarder.receive(m.Payload, r.buffer)
 				continue
