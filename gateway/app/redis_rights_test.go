@@ -66,7 +66,7 @@ func rightsOf(t *testing.T, kind, name string, uses ...string) []any {
 			continue
 		}
 		for _, r := range p.Rights() {
-			if r.For == "" || strings.HasPrefix(r.For, "gateway check") || slices.Contains(uses, r.For) {
+			if r.For == "" || strings.HasPrefix(r.For, "gateway check") || slices.ContainsFunc(uses, func(use string) bool { return r.For == use || strings.HasPrefix(r.For, use+",") }) {
 				for rule := range strings.FieldsSeq(names.Replace(r.Rules)) {
 					args = append(args, rule)
 				}
@@ -91,6 +91,7 @@ func TestRedisRights(t *testing.T) {
 		defer admin.Close()
 		testRights(t, []*redis.Client{admin}, fmt.Sprintf("rediss://USER:pw@localhost:%d", port), map[string]string{"CA": files.CA, "CERT": files.ClientCert, "KEY": files.ClientKey})
 	})
+	t.Run("watched", testSentinelRights)
 	t.Run("cluster", func(t *testing.T) {
 		url := testenv.Cluster(t)
 		cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{strings.TrimPrefix(strings.Split(url, "?")[0], "redis-cluster://")}})

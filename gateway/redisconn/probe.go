@@ -2,6 +2,7 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,10 @@ func Probe(ctx context.Context, client redis.UniversalClient, u options.URL) (pl
 			Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", u, err),
 			Fix: `redis-cli -u "$REDIS_URL" ping shows the same; see that the server runs, and that user and password are right`,
 		}
-		if command, denied := deniedCommand(err); denied {
+		var sentinels *sentinelError
+		if errors.As(err, &sentinels) {
+			f.Text, f.Fix = fmt.Sprintf("cannot connect to %s: %s", u, sentinels.text), sentinels.hint
+		} else if command, denied := deniedCommand(err); denied {
 			f.Fix = fmt.Sprintf("ACL SETUSER USER +%s, as the server's administrator; gateway plugins NAME --acl prints all that a plugin needs", command)
 		}
 		return f, false

@@ -147,6 +147,9 @@ func (c *Config) NewClient() redis.UniversalClient {
 	} else {
 		client = redis.NewUniversalClient(&o)
 	}
+	if o.MasterName != "" {
+		client.AddHook(sentinelHook{o.MasterName})
+	}
 	client.AddHook(denialHook{})
 	return client
 }

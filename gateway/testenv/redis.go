@@ -3,10 +3,12 @@ package testenv
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -40,18 +42,7 @@ func Sentinel(t testing.TB) (url string, kill, promoted func()) {
 		role, err := replica.Do(ctx, "ROLE").Slice()
 		return err == nil && len(role) > 3 && role[3] == "connected"
 	})
-	d, port := t.TempDir(), FreePort(t)
-	file := filepath.Join(d, "sentinel.conf") // it writes there, too
-	must(t, os.WriteFile(file, fmt.Appendf(nil, `port %d
-dir %s
-sentinel monitor orders 127.0.0.1 %d 1
-sentinel down-after-milliseconds orders 300
-sentinel failover-timeout orders 3000
-`, port, d, masterPort), 0o600))
-	cmd := exec.Command("redis-server", file, "--sentinel")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	must(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	port := StartSentinel(t, masterPort)
 	sentinel := redis.NewSentinelClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port)})
 	t.Cleanup(func() { sentinel.Close() })
 	Eventually(t, Wait, "the Sentinel to see the replica", func() bool {
@@ -65,6 +56,31 @@ sentinel failover-timeout orders 3000
 			return err == nil && len(addr) == 2 && addr[1] == strconv.Itoa(replicaPort)
 		})
 	}
+}
+
+// StartSentinel starts a Sentinel that monitors the master at a port, under the name orders. lines are further lines of its
+// configuration. It ends with the test.
+func StartSentinel(t testing.TB, masterPort int, lines ...string) (port int) {
+	t.Helper()
+	d, port := t.TempDir(), FreePort(t)
+	file := filepath.Join(d, "sentinel.conf") // it writes there, too
+	text := fmt.Sprintf("port %d\ndir %s\n%s\n", port, d, strings.Join(lines, "\n"))
+	must(t, os.WriteFile(file, fmt.Appendf(nil, `%ssentinel monitor orders 127.0.0.1 %d 1
+sentinel down-after-milliseconds orders 300
+sentinel failover-timeout orders 3000
+`, text, masterPort), 0o600))
+	cmd := exec.Command("redis-server", file, "--sentinel")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	Eventually(t, Wait, "listening: the Sentinel", func() bool {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return port
 }
 
 func must(t testing.TB, err error) {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"regexp"
 	"time"
@@ -76,7 +77,7 @@ func Type() plugin.SourceType {
 		plugin.Right{Rules: "+eval +evalsha +exists +xread +xrange +xinfo|stream ~STREAM"},
 		plugin.Right{For: "name", Rules: "+hincrby +hset +hget +hmget ~{STREAM}:position:NAME"},
 		plugin.Right{For: "group", Rules: "+hincrby +hset +hget +hmget +hdel +del +multi +exec +xgroup|create +xgroup|delconsumer +xinfo|groups +xinfo|consumers +xpending +xreadgroup +xack +xclaim ~{STREAM}:group:GROUP*"},
-		redisconn.LeaderRights)...)
+		redisconn.ReplicaRights, redisconn.LeaderRights)...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -92,7 +93,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 			return nil, &plugin.OptionError{Option: "consumer", Err: fmt.Errorf("is required, since the host's name cannot be read: %w", err)}
 		}
 	}
-	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, count: initialCount, tracker: inflight.NewMessageTracker[string](), stallAfter: inflight.StallAfter}
+	s := &source{Elector: redisconn.NewElector(conn, o.URL), opts: o, name: env.Name, log: env.Log, count: initialCount, tracker: inflight.NewMessageTracker[string](), stallAfter: inflight.StallAfter}
 	s.lag = gauge.NewAge("gateway_redis_stream_lag_seconds", "Age of the entry that was read last, while more entries wait.")
 	s.claimed = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_redis_stream_claimed_total", Help: "Entries taken over from consumers that are gone.",
@@ -107,6 +108,7 @@ type source struct {
 	redisconn.Elector
 	opts    Options
 	name    string
+	log     *slog.Logger
 	lag     *gauge.Age
 	claimed prometheus.Counter
 

@@ -60,6 +60,7 @@ type page struct {
 type reader struct {
 	s      *source
 	client redis.UniversalClient
+	watch  *redisconn.RoleWatch
 	mode   mode
 	freed  chan struct{}      // gets a value when an event was settled
 	cancel context.CancelFunc // ends the run when failure is set
@@ -76,7 +77,10 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	client := s.Config.NewClient()
 	defer client.Close()
 	defer context.AfterFunc(ctx, func() { client.Close() })() // a context does not end a read under way
-	r := &reader{s: s, client: client, freed: make(chan struct{}, 1)}
+	r := &reader{s: s, client: client, watch: s.Config.NewRoleWatch(client, s.opts.Name != "" || s.opts.Group != "", s.log), freed: make(chan struct{}, 1)}
+	if err := r.watch.Begin(ctx); err != nil {
+		return plugin.UnlessDone(ctx, s.wrap(err))
+	}
 	if previous := s.previous; previous != nil { // acks that came after its end
 		previous.client = client
 		if err := previous.save(ctx); err != nil && !errors.Is(err, errPositionChanged) {
@@ -160,54 +164,6 @@ func (r *reader) run(ctx context.Context, out plugin.Output) error {
 		r.s.lag.Set(max(age, 0))
 	}
 	return r.runError(ctx.Err())
-}
-
-// maintain stores what was acked, and sends heartbeats, while the reader may wait for entries or
-// for the routes. It returns an error after a nack.
-func (r *reader) maintain(ctx context.Context) error {
-	heartbeat, pause := time.NewTicker(r.blockTime()), time.NewTicker(saveInterval)
-	defer heartbeat.Stop()
-	defer pause.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-heartbeat.C:
-			err = r.mode.heartbeat(ctx)
-		case <-r.mode.changed():
-			select {
-			case r.freed <- struct{}{}:
-			default:
-			}
-			if _, _, err = r.mode.inFlight(); err == nil {
-				begin := time.Now()
-				err = r.mode.save(ctx)
-				pause.Reset(min(max(saveInterval, saveShare*time.Since(begin)), saveMost))
-			}
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-pause.C:
-		}
-	}
-}
-
-// fail ends the reader where maintain has returned an error: it may wait for entries, or for the
-// routes.
-func (r *reader) fail(err error) {
-	if err == nil {
-		return
-	}
-	r.mu.Lock()
-	r.failure = err
-	r.mu.Unlock()
-	r.cancel()
-	r.client.Close()
 }
 
 // runError returns why the run has ended: the failure of maintain, or else err.

@@ -19,9 +19,10 @@ type messageBuffer struct {
 	mu      sync.Mutex
 	events  []*event.Event
 	bytes   int
-	dropped int   // before events[0]
-	gaps    []gap // in order, one per place
-	before  int   // number of events that were removed
+	dropped int    // before events[0]
+	gaps    []gap  // in order, one per place
+	noticed string // reason of a gap that this source has noticed, before the next event that is taken
+	before  int    // number of events that were removed
 	err     error
 
 	waiting chan struct{} // gets a value when there are events or gaps
@@ -64,6 +65,14 @@ func (h *messageBuffer) gap(g plugin.Gap) {
 	h.wake()
 }
 
+// notice reports a gap of this source. It comes before the events that wait, though it is somewhere between them.
+func (h *messageBuffer) notice(reason string) {
+	h.mu.Lock()
+	h.noticed = reason
+	h.mu.Unlock()
+	h.wake()
+}
+
 func (h *messageBuffer) wake() {
 	select {
 	case h.waiting <- struct{}{}:
@@ -97,6 +106,7 @@ func (h *messageBuffer) fail(err error) {
 // gapBefore describes what is missing before a batch.
 type gapBefore struct {
 	dropped   int         // before events[0]
+	noticed   string      // reason of a gap that this source has noticed; "": none
 	forwarded *plugin.Gap // of another gateway; nil: none
 }
 
@@ -106,6 +116,7 @@ func (h *messageBuffer) next(ctx context.Context, batch []*event.Event) (_ []*ev
 	for {
 		h.mu.Lock()
 		before.dropped, h.dropped = h.dropped, 0
+		before.noticed, h.noticed = h.noticed, ""
 		if len(h.gaps) > 0 && h.gaps[0].at <= h.before {
 			before.forwarded = &h.gaps[0].Gap
 			h.gaps = h.gaps[1:]
@@ -120,7 +131,7 @@ func (h *messageBuffer) next(ctx context.Context, batch []*event.Event) (_ []*ev
 		left := len(h.events) > 0 || len(h.gaps) > 0
 		h.mu.Unlock()
 		switch {
-		case n > 0 || before.dropped > 0 || before.forwarded != nil:
+		case n > 0 || before != gapBefore{}:
 			if left {
 				err = nil
 			}

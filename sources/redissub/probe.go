@@ -26,8 +26,25 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if !ok {
 		return findings
 	}
-	findings = append(findings, redisconn.ProbeReadable(ctx, client), s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
+	findings = append(findings, s.probeServer(ctx, client), s.probeSubscribe(ctx, client), s.probeGaps(ctx, client), probeEcho(ctx, client))
 	return append(findings, s.probeLimit(ctx, client)...)
+}
+
+// probeServer reports whether the server to subscribe at gets what is published.
+func (s *source) probeServer(ctx context.Context, client redis.UniversalClient) plugin.Finding {
+	f := redisconn.ProbeReadable(ctx, client)
+	if f.Level == plugin.Problem {
+		return f
+	}
+	server, err := s.subscriber(ctx)
+	if err == nil {
+		defer server.Close()
+		err = server.Begin(ctx)
+	}
+	if err != nil {
+		return plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot subscribe: %v", err), Fix: "see that the servers run and reach each other, or name another server in url"}
+	}
+	return f
 }
 
 // probeSubscribe reports whether the user may subscribe to the channels and patterns.

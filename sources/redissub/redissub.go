@@ -68,7 +68,8 @@ func Type() plugin.SourceType {
 		}, build).With(plugin.ElectsLeader).WithRights(redisconn.Rights(
 		plugin.Right{Rules: "+subscribe &CHANNEL &eventgateway:gaps &eventgateway:gaps:CHANNEL"},
 		plugin.Right{For: "patterns", Rules: "+psubscribe &PATTERN &eventgateway:gaps:PATTERN"},
-		redisconn.LeaderRights,
+		redisconn.ReplicaRights, redisconn.LeaderRights,
+		plugin.Right{For: "a cluster, whose server it asks whether that is cut off", Rules: "+cluster|info"},
 		plugin.Right{For: "gateway check --live, which sends itself a message", Rules: "+publish &eventgateway:check:*"})...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,18 +24,24 @@ const confirmTimeout = 10 * time.Second
 // consumer stalls, and does not detect a half-open connection. Here one goroutine only receives,
 // so that Redis does not close the connection of a slow client; one pings; and Run emits.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
-	client := s.Config.NewClient()
-	defer client.Close()
-	sub := client.Subscribe(ctx)
+	server, err := s.subscriber(ctx)
+	if err != nil {
+		return plugin.UnlessDone(ctx, s.wrapSubscribe(err))
+	}
+	defer server.Close()
+	sub := server.Client.Subscribe(ctx)
 	defer sub.Close()
 	// The end of a context does not interrupt Receive, but Close does.
 	defer context.AfterFunc(ctx, func() { sub.Close() })()
 
 	awaited, err := s.subscribe(ctx, sub)
 	if err != nil {
-		return plugin.UnlessDone(ctx, unavailable(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err)))
+		return plugin.UnlessDone(ctx, s.wrapSubscribe(err))
 	}
-	r := receiver{source: s, sub: sub, awaited: awaited, buffer: newMessageBuffer(s.opts.Buffer), confirmed: make(chan struct{})}
+	if err := server.Begin(ctx); err != nil {
+		return plugin.UnlessDone(ctx, s.wrapSubscribe(err))
+	}
+	r := receiver{source: s, server: server, sub: sub, awaited: awaited, buffer: newMessageBuffer(s.opts.Buffer), confirmed: make(chan struct{})}
 	r.last.Store(time.Now().UnixNano())
 	receiving := make(chan struct{})
 	plugin.Go(func() error { return r.receive(ctx) }, func(err error) { r.buffer.fail(err); close(receiving) })
@@ -56,9 +63,20 @@ func unavailable(err, wrapped error) error {
 	return redisconn.Unavailable(err, wrapped, redisconn.Command{FixedKeys: true})
 }
 
+// subscriber connects to the server to subscribe at.
+func (s *source) subscriber(ctx context.Context) (*redisconn.Subscriber, error) {
+	return s.Config.NewSubscriber(ctx, slices.Concat(s.opts.Channels, s.opts.Patterns)[0], s.log)
+}
+
+// wrapSubscribe returns the error of a Run that cannot begin.
+func (s *source) wrapSubscribe(err error) error {
+	return unavailable(err, fmt.Errorf("cannot subscribe at %s: %w", s.opts.URL, err))
+}
+
 // receiver is one Run.
 type receiver struct {
 	source    *source
+	server    *redisconn.Subscriber
 	sub       *redis.PubSub
 	awaited   *subscriptions
 	buffer    *messageBuffer
@@ -121,8 +139,8 @@ func (r *receiver) confirm(refused error) {
 	close(r.confirmed)
 }
 
-// watch pings until ctx ends. It returns an error after two pings without a reply: a half-open
-// connection is not detected otherwise.
+// watch pings until ctx ends, and checks whether the server still gets what is published. It returns an error where it does not,
+// and after two pings without a reply: a half-open connection is not detected otherwise.
 func (r *receiver) watch(ctx context.Context) error {
 	every := r.source.opts.Ping.D()
 	tick := time.NewTicker(every)
@@ -139,7 +157,21 @@ func (r *receiver) watch(ctx context.Context) error {
 		if err := r.sub.Ping(ctx); err != nil && ctx.Err() == nil {
 			return unavailable(err, fmt.Errorf("cannot ping %s: %w", r.source.opts.URL, err))
 		}
+		if err := r.check(ctx, every); err != nil {
+			return fmt.Errorf("nothing new comes from %s: %w", r.source.opts.URL, err)
+		}
 	}
+}
+
+// check checks the server, on another connection, for a time at most.
+func (r *receiver) check(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	gap, err := r.server.Check(ctx)
+	if gap != "" {
+		r.buffer.notice(gap)
+	}
+	return err
 }
 
 // disconnect closes the connection where watch has returned an error.
@@ -176,6 +208,9 @@ func (r *receiver) emitLoop(ctx context.Context, out plugin.Output) error {
 		if before.dropped > 0 {
 			r.source.dropped.Add(float64(before.dropped))
 			out.Gap(fmt.Sprintf("%d messages dropped: the routes were slower than Redis", before.dropped))
+		}
+		if before.noticed != "" {
+			out.Gap(before.noticed)
 		}
 		if before.forwarded != nil {
 			out.ForwardGap(*before.forwarded)
