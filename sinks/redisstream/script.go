@@ -16,6 +16,9 @@ import (
 // or 0, the number of entries, then for each entry the number of its arguments, and its fields. It
 // refuses a leader whose term is over: its entries would come after those of its successor.
 //
+// A full server refuses a script's first write only, and never XTRIM. So a SET comes before that: else the script would fill the
+// server beyond maxmemory.
+//
 // An error does not undo earlier commands of a script. So everything else is done before the first
 // entry, and the reply has the index of a failed entry: those before it are in the stream, and those
 // after it are not.
@@ -27,6 +30,7 @@ if tonumber(number) > tonumber(ARGV[2]) or again and (closed ~= '' or done == AR
 end
 local from = again and tonumber(done) or 0
 if ARGV[3] ~= '0' then
+	redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. from, 'EX', 86400)
 	redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[3])
 end
 redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. ARGV[4], 'EX', 86400)
