@@ -23,12 +23,12 @@ const ConnectTimeout = 5 * time.Second
 // Config reads a postgres:// URL, as libpq does, for the component called name. It opens no
 // connection; it reads the files that the URL names. Its error never repeats the URL, which may
 // hold a password.
-func Config(url options.URL, name string) (*pgx.ConnConfig, error) {
+func Config(url options.URL, name string) (*SessionConfig, error) {
 	c, _, err := parseConfig(url, name)
 	return c, err
 }
 
-func parseConfig(url options.URL, name string) (*pgx.ConnConfig, params, error) {
+func parseConfig(url options.URL, name string) (*SessionConfig, params, error) {
 	if url.IsZero() { // libpq would connect to this machine as the user of the process
 		return nil, params{}, errors.New("is empty; write postgres://user:password@host:5432/database")
 	}
@@ -57,6 +57,7 @@ func parseConfig(url options.URL, name string) (*pgx.ConnConfig, params, error) 
 		}
 		return link.New(conn), nil
 	}
+	settings := takeSettings(c)
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "eventgateway " + name
 	}
@@ -64,12 +65,12 @@ func parseConfig(url options.URL, name string) (*pgx.ConnConfig, params, error) 
 		c.RuntimeParams[name] = value
 	}
 	c.AfterConnect = applyProtocolSettings
-	return c, read, nil
+	return &SessionConfig{c, settings}, read, nil
 }
 
 // PrimaryConfig is [Config] for a component that needs a primary. Of several hosts it connects to the
 // primary.
-func PrimaryConfig(url options.URL, name string) (*pgx.ConnConfig, error) {
+func PrimaryConfig(url options.URL, name string) (*SessionConfig, error) {
 	c, read, err := parseConfig(url, name)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func TestURLs(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		} else {
-			got = hosts(c) + " " + c.Database + " " + c.User
+			got = hosts(c.ConnConfig) + " " + c.Database + " " + c.User
 			if c.Password != "s3cretpw" && c.Password != "s3@retpw" {
 				t.Errorf("%s: the password is %q", text, c.Password)
 			}
@@ -131,7 +131,7 @@ func TestPrimaryOfSeveralHosts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return pgx.ConnectConfig(testenv.Context(t), c)
+		return pgx.ConnectConfig(testenv.Context(t), c.ConnConfig)
 	}
 	conn, err := connect()
 	if err != nil {
@@ -145,5 +145,66 @@ func TestPrimaryOfSeveralHosts(t *testing.T) {
 	testenv.Crash(t, primary)
 	if _, err = connect(); err == nil || !strings.Contains(Summarize(err).Error(), "server is in standby mode") {
 		t.Errorf("without a primary: %v", Summarize(err))
+	}
+}
+
+// TestSettings of URLs are applied to the session, and are no startup parameters.
+func TestSettings(t *testing.T) {
+	for params, want := range map[string]string{
+		"statement_timeout=5s&search_path=a%2Cb&role=r":                                   "search_path=a,b statement_timeout=5s role=r |",
+		"options=-c%20a.b%3Dx%5C%20y%5C%5Cz%20-cwork_mem%3D8MB%20--lock-timeout%3D1s":     `a.b=x y\z lock_timeout=1s work_mem=8MB |`,
+		"options=endpoint%3Dep-1%20-c%20geqo%3Doff%20-s":                                  "geqo=off | endpoint=ep-1 -s",
+		"options=-c%20work_mem%3D8MB&work_mem=9MB":                                        "work_mem=9MB |",
+		"options=-c%20application_name%3Dx%20-c%20client_encoding%3DLATIN1&DateStyle=DMY": "datestyle=DMY |",
+		"options=-c": "| -c",
+		"":           "|",
+	} {
+		c, err := Config(options.NewURL("postgres://u@h/db?"+params), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, s := range c.Settings {
+			got += s.Name + "=" + s.Value + " "
+		}
+		if got = strings.TrimSpace(got + "| " + c.RuntimeParams["options"]); got != want {
+			t.Errorf("%s: %s, want %s", params, got, want)
+		}
+		if n := len(c.RuntimeParams); c.RuntimeParams["client_encoding"] != "UTF8" || n > 3 && c.RuntimeParams["options"] == "" {
+			t.Errorf("%s: startup parameters %v", params, c.RuntimeParams)
+		}
+	}
+}
+
+// TestConnectAppliesSettings also to a session that DISCARD ALL has emptied, and says which ones the server refuses.
+func TestConnectAppliesSettings(t *testing.T) {
+	connect := func(params string) (*pgx.Conn, error) {
+		c, err := Config(options.NewURL(testenv.Postgres(t).URL()+params), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := Connect(testenv.Context(t), c)
+		if err != nil {
+			return nil, Summarize(err)
+		}
+		t.Cleanup(func() { Close(conn) })
+		return conn, nil
+	}
+	conn, err := connect("&role=pg_read_all_data&app.tenant=it's&options=-c%20lock_timeout%3D3s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var is string
+	if err := conn.QueryRow(testenv.Context(t), "SELECT concat(current_user, ' ', current_setting('app.tenant'), ' ', current_setting('lock_timeout'))").Scan(&is); err != nil || is != "pg_read_all_data it's 3s" {
+		t.Errorf("%s, %v", is, err)
+	}
+	for params, says := range map[string]string{
+		"&work_men=8MB":               "cannot apply the settings of the URL (work_men): ERROR: unrecognized configuration parameter",
+		"&ignore_system_indexes=on":   "cannot apply the settings of the URL (ignore_system_indexes): ERROR: parameter \"ignore_system_indexes\" cannot be set after connection start (SQLSTATE 55P02): correct them, or remove them and use ALTER ROLE",
+		"&max_connections=7&geqo=off": "cannot apply the settings of the URL (geqo, max_connections): ERROR: parameter \"max_connections\" cannot be changed",
+	} {
+		if _, err := connect(params); err == nil || !strings.HasPrefix(err.Error(), says) {
+			t.Errorf("%s: %v", params, err)
+		}
 	}
 }

@@ -45,7 +45,7 @@ const tryLockSQL = `SELECT l.locked, CASE WHEN l.locked THEN pg_backend_pid() EL
 
 // Elector is a [plugin.Elector] that elects at a database.
 type Elector struct {
-	Config *pgx.ConnConfig
+	Config *SessionConfig
 	URL    options.URL
 	Log    *slog.Logger
 	Owners []string // roles that may own the table gateway.leader, beside superusers and the session's own
@@ -68,7 +68,7 @@ func (l *lockResult) tryAcquire(ctx context.Context, tx pgx.Tx, name string) err
 func (s Elector) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	config := s.Config.Copy()
 	config.RuntimeParams["application_name"] += " leader"
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := Connect(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.URL, Summarize(err))
 	}

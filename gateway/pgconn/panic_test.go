@@ -20,14 +20,14 @@ func TestPanicInSecondSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgx.ConnectConfig(testenv.Context(t), config)
+	conn, err := pgx.ConnectConfig(testenv.Context(t), config.ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer Close(conn)
 	harmed := config.Copy()
 	harmed.DialFunc = func(context.Context, string, string) (net.Conn, error) { panic("planted") }
-	err = echoFromSecondSession(testenv.Context(t), conn, harmed, conn.PgConn().PID(), "panics")
+	err = echoFromSecondSession(testenv.Context(t), conn, harmed.ConnConfig, conn.PgConn().PID(), "panics")
 	var p *plugin.PanicError
 	if !errors.As(err, &p) || p.Value != "planted" {
 		t.Errorf("%v", err)

@@ -13,8 +13,11 @@ import (
 
 // Probe connects, and returns the result as a finding. The caller closes the connection. It is nil
 // if there is none, or if the server is a hot standby, which can neither notify nor store.
-func Probe(ctx context.Context, config *pgx.ConnConfig, url options.URL) (*pgx.Conn, plugin.Finding) {
-	conn, err := pgx.ConnectConfig(ctx, config)
+func Probe(ctx context.Context, config *SessionConfig, url options.URL) (*pgx.Conn, plugin.Finding) {
+	conn, err := Connect(ctx, config)
+	if pooled := (*pooledSession)(nil); errors.As(err, &pooled) {
+		return nil, plugin.Finding{Level: plugin.Problem, Text: fmt.Sprintf("cannot use %s: %v", url, err), Fix: pooled.fix()}
+	}
 	if err != nil {
 		return nil, plugin.Finding{
 			Level: plugin.Problem, Text: fmt.Sprintf("cannot connect to %s: %v", url, Summarize(err)),

@@ -30,7 +30,7 @@ import (
 //
 // Its methods are not safe for concurrent use.
 type RowReader struct {
-	Config *pgx.ConnConfig
+	Config *SessionConfig
 	Owners []string // roles, beside the session's own and superusers, whose tables may be read
 	// Timeout bounds each statement in the server. The transfer of rows may take longer: it only
 	// ends if the server sends nothing for this time.
@@ -67,7 +67,7 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 	if r.conn == nil || r.conn.IsClosed() {
 		config := r.Config.Copy()
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name
-		conn, err := pgx.ConnectConfig(ctx, config)
+		conn, err := Connect(ctx, config)
 		if err != nil {
 			return nil, Summarize(err)
 		}
@@ -225,6 +225,9 @@ func (g *RowTx) End(ctx context.Context) {
 	if err == nil {
 		_, err = g.reader.conn.Exec(ctx, "DISCARD ALL", pgx.QueryExecModeSimpleProtocol)
 	}
+	if err == nil {
+		err = g.reader.Config.applySettings(ctx, g.reader.conn)
+	}
 	if err != nil {
 		g.reader.terminate()
 	}
@@ -235,7 +238,7 @@ func (r *RowReader) terminate() {
 	r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), ConnectTimeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, r.Config)
+	conn, err := Connect(ctx, r.Config)
 	if err != nil { // the server is unavailable, or has ended it
 		return
 	}

@@ -31,12 +31,12 @@ func answering(t *testing.T, answer string) (*pgx.Conn, *pgx.ConnConfig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgx.ConnectConfig(testenv.Context(t), config)
+	conn, err := pgx.ConnectConfig(testenv.Context(t), config.ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { Close(conn) })
-	return conn, config
+	return conn, config.ConnConfig
 }
 
 // TestVerifyWithInvalidAnswers proves that answers that no PostgreSQL gives are errors, and no panics.

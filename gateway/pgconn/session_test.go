@@ -26,21 +26,21 @@ func prove(t *testing.T, url string) (*pgx.Conn, *pgx.ConnConfig, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgx.ConnectConfig(testenv.Context(t), config)
+	conn, err := pgx.ConnectConfig(testenv.Context(t), config.ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pgconn.Close(conn) })
 	begin := time.Now()
-	pid, err := pgconn.VerifyListen(testenv.Context(t), conn, config, nil)
+	pid, err := pgconn.VerifyListen(testenv.Context(t), conn, config.ConnConfig, nil)
 	t.Logf("proof took %v", time.Since(begin).Round(100*time.Microsecond))
 	if err == nil {
-		same, err := pgconn.VerifySession(testenv.Context(t), conn, config)
+		same, err := pgconn.VerifySession(testenv.Context(t), conn, config.ConnConfig)
 		if err != nil || same != pid {
 			t.Errorf("process %d, then %d, %v", pid, same, err)
 		}
 	}
-	return conn, config, err
+	return conn, config.ConnConfig, err
 }
 
 // TestVerifySession proves that a role that may only connect, and only once, is verified at the server.

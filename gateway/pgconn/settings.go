@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A Setting is a setting of the server. Neither field contains a quote.
+// A Setting is a setting of the server.
 type Setting struct{ Name, Value string }
 
 // RowSettings give a row the same text wherever it is read: in the triggers, for a snapshot and for a
@@ -26,7 +26,10 @@ var RowSettings = []Setting{
 func SetSQL(settings []Setting, ofTransaction bool) string {
 	var calls []string
 	for _, s := range settings {
-		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('%s', '%s', %t)", s.Name, s.Value, ofTransaction))
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config(%s, %s, %t)", quote(s.Name), quote(s.Value), ofTransaction))
 	}
 	return "SELECT " + strings.Join(calls, ", ")
 }
+
+// quote returns a literal, for a session with standard_conforming_strings.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -73,7 +73,7 @@ func TestTLS(t *testing.T) {
 		config, err := pgconn.Config(options.NewURL(host+c.params), "test")
 		if err == nil {
 			var conn *pgx.Conn
-			if conn, err = pgx.ConnectConfig(testenv.Context(t), config); err == nil {
+			if conn, err = pgx.ConnectConfig(testenv.Context(t), config.ConnConfig); err == nil {
 				var on bool
 				if err := conn.QueryRow(testenv.Context(t), "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").Scan(&on); err != nil || !on {
 					t.Errorf("%s: TLS %t, %v", name, on, err)

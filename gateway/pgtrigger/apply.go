@@ -104,7 +104,7 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name, which a pooler's next session would not know
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := pgconn.Connect(ctx, config)
 	if err != nil {
 		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Summarize(err)))
 	}

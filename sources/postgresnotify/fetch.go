@@ -20,7 +20,7 @@ const fetchTimeout = 5 * time.Second
 // fetcher fetches rows that were too large for a notification, one after the other. It reads the
 // catalog in a session of its own, and rows in that of its reader.
 type fetcher struct {
-	config *pgx.ConnConfig
+	config *pgconn.SessionConfig
 	tables map[string]bool // quoted names, of tables that may be fetched from; empty: all
 	reader pgconn.RowReader
 	conn   *pgx.Conn
@@ -55,7 +55,7 @@ func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m la
 	limited, cancel := context.WithDeadline(ctx, since.Add(fetchTimeout))
 	defer cancel()
 	if f.conn == nil || f.conn.IsClosed() {
-		conn, err := pgx.ConnectConfig(limited, f.config)
+		conn, err := pgconn.Connect(limited, f.config)
 		if err != nil {
 			return nil, pgconn.Summarize(err)
 		}

@@ -51,7 +51,7 @@ func (s *source) warnTriggers(ctx context.Context, conn *pgx.Conn) error {
 	if s.warnedTriggers {
 		return nil
 	}
-	if _, err := pgconn.VerifySession(ctx, conn, s.conn); err != nil {
+	if _, err := pgconn.VerifySession(ctx, conn, s.conn.ConnConfig); err != nil {
 		return err
 	}
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)

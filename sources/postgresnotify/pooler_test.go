@@ -78,16 +78,22 @@ func TestTransactionPoolerIsRefused(t *testing.T) {
 	t.Error("it runs on")
 }
 
-// TestSessionPooler: small and large rows arrive through a pooler that keeps sessions.
+// TestSessionPooler: small and large rows arrive through a pooler that keeps sessions, also with settings in the URL.
 func TestSessionPooler(t *testing.T) {
 	db := testenv.Connect(t)
 	exec(t, db, `DROP TABLE IF EXISTS large; CREATE TABLE large (id int PRIMARY KEY, note text);`+trigger("public", "large"))
 	url := options.NewURL(testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"}).URL())
 	next := startListening(t, func(o *Options) { o.URL = url })
-	for _, note := range []string{"small", strings.Repeat("x", 9000)} {
+	plain := next
+	next = startListening(t, func(o *Options) {
+		o.URL = options.NewURL(url.Reveal() + "&search_path=nowhere&statement_timeout=60s&options=-c%20lock_timeout%3D9s")
+	})
+	for _, note := range []string{"small", strings.Repeat("x", 9000), strings.Repeat("y", 9000)} {
 		exec(t, db, `INSERT INTO large VALUES ((SELECT count(*) FROM large), $1)`, note)
-		if got := next(); !strings.Contains(got, `"`+note+`"`) {
-			t.Errorf("got %.200s", got)
+		for _, next := range []func() string{plain, next} {
+			if got := next(); !strings.Contains(got, `"`+note+`"`) {
+				t.Errorf("got %.200s", got)
+			}
 		}
 	}
 }

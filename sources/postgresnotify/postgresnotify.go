@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/gauge"
@@ -81,7 +80,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 type source struct {
 	pgconn.Elector
 	opts   Options
-	conn   *pgx.ConnConfig
+	conn   *pgconn.SessionConfig
 	name   string
 	log    *slog.Logger
 	tables map[string]bool // quoted; empty: all

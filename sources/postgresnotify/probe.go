@@ -18,7 +18,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		return []plugin.Finding{first}
 	}
 	defer pgconn.Close(conn)
-	findings := []plugin.Finding{first, pgconn.ProbeListen(ctx, conn, s.conn)}
+	findings := []plugin.Finding{first, pgconn.ProbeListen(ctx, conn, s.conn.ConnConfig)}
 	if findings[1].Level == plugin.Problem {
 		return findings
 	}

@@ -48,7 +48,7 @@ func (s *source) fetcher() *fetcher {
 }
 
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := pgx.ConnectConfig(ctx, s.conn)
+	conn, err := pgconn.Connect(ctx, s.conn)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
@@ -56,7 +56,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 		err = s.warnTriggers(ctx, conn) // before LISTEN, because it needs a transaction
 	}
 	if err == nil {
-		s.pid, err = pgconn.VerifyListen(ctx, conn, s.conn, func(ctx context.Context) error { return s.listenToChannels(ctx, conn) })
+		s.pid, err = pgconn.VerifyListen(ctx, conn, s.conn.ConnConfig, func(ctx context.Context) error { return s.listenToChannels(ctx, conn) })
 	}
 	if err != nil {
 		pgconn.Close(conn)
@@ -175,5 +175,5 @@ func (s *source) heartbeat(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("no answer from %s: %w", s.opts.URL, err)
 	}
 	s.usage.Set(usage)
-	return pgconn.CheckSameSession(s.conn, pid, s.pid)
+	return pgconn.CheckSameSession(s.conn.ConnConfig, pid, s.pid)
 }

@@ -65,7 +65,7 @@ func (r *reader) measure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot measure the outbox: %w", err)
 	}
-	if err := pgconn.CheckSameSession(r.s.conn, pid, r.pid); err != nil {
+	if err := pgconn.CheckSameSession(r.s.conn.ConnConfig, pid, r.pid); err != nil {
 		return err
 	}
 	r.s.lagRows.Set(float64(max(last-r.cursor.high, 0)))

@@ -55,6 +55,44 @@ func TestSessionPooler(t *testing.T) {
 	}
 }
 
+// TestSettingsOfURLThroughPooler proves that settings in the URL work through a session pooler, for the outbox, the snapshot
+// and the leader, and that the refusal of a transaction pooler leaves none of them in the pool.
+func TestSettingsOfURLThroughPooler(t *testing.T) {
+	const set = "&search_path=nowhere&statement_timeout=60s&options=-c%20lock_timeout%3D9s%20--idle-in-transaction-session-timeout%3D1h"
+	db := resetDatabase(t, itemsSQL+`; INSERT INTO items VALUES (1)`, "items")
+	b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"})
+	st := start(t, func(o *Options) {
+		o.URL = options.NewURL(b.URL() + set)
+		withSnapshot("items")(o)
+	}, newCollector())
+	for _, f := range st.source.Probe(testenv.Context(t)) {
+		if f.Level == plugin.Problem {
+			t.Errorf("check --live: %+v", f)
+		}
+	}
+	l, err := st.source.Campaign(testenv.Context(t), "orders", 0, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Resign()
+	st.await(t, 1)
+	awaitCursor(t, db, "coalesce((snapshot->'tables'->'public.items'->>'done')::bool, false)")
+	run(t, db, "INSERT INTO items VALUES (2)")
+	st.await(t, 2)
+	st.stop()
+
+	b = testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction"})
+	s := newSource(t, func(o *Options) { o.URL = options.NewURL(b.URL() + set) })
+	if err := s.Run(testenv.Context(t), newCollector()); err == nil || !strings.Contains(err.Error(), "pool_mode=session") || !strings.Contains(err.Error(), "lock_timeout") {
+		t.Errorf("transaction: error %v", err)
+	}
+	conn := testenv.ConnectURL(t, b.URL()+"&default_query_exec_mode=simple_protocol")
+	var is string
+	if err := conn.QueryRow(testenv.Context(t), "SELECT concat(current_setting('search_path'), ' ', current_setting('lock_timeout'))").Scan(&is); err != nil || is != `"$user", public 0` {
+		t.Errorf("left in the pool: %s, %v", is, err)
+	}
+}
+
 // TestTransactionPoolerIsRefused proves that a source with any wake refuses a transaction pooler, and
 // leaves no setting in the pool.
 func TestTransactionPoolerIsRefused(t *testing.T) {

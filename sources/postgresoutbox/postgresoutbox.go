@@ -100,7 +100,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 type source struct {
 	pgconn.Elector
 	opts   Options
-	conn   *pgx.ConnConfig
+	conn   *pgconn.SessionConfig
 	name   string
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all

@@ -26,7 +26,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	if s.opts.Wake == "bell" {
 		session = pgconn.ProbeListen
 	}
-	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first, session(ctx, conn, s.conn)}}
+	p := &probe{ctx: ctx, s: s, conn: conn, findings: []plugin.Finding{first, session(ctx, conn, s.conn.ConnConfig)}}
 	if p.findings[1].Level == plugin.Problem {
 		return p.findings
 	}

@@ -18,13 +18,13 @@ var settings = append([]pgconn.Setting{
 // connect returns a session that belongs to the connection, with its settings, and the pid of the
 // server's process that serves it. With listen it listens for notifications of writers.
 func (s *source) connect(ctx context.Context, listen bool) (conn *pgx.Conn, pid uint32, err error) {
-	if conn, err = pgx.ConnectConfig(ctx, s.conn); err != nil {
+	if conn, err = pgconn.Connect(ctx, s.conn); err != nil {
 		return nil, 0, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
 	if listen {
-		pid, err = pgconn.VerifyListen(ctx, conn, s.conn, func(ctx context.Context) error { return execStatement(ctx, conn, "LISTEN gateway_outbox") })
+		pid, err = pgconn.VerifyListen(ctx, conn, s.conn.ConnConfig, func(ctx context.Context) error { return execStatement(ctx, conn, "LISTEN gateway_outbox") })
 	} else {
-		pid, err = pgconn.VerifySession(ctx, conn, s.conn)
+		pid, err = pgconn.VerifySession(ctx, conn, s.conn.ConnConfig)
 	}
 	if err == nil {
 		err = applySettings(ctx, conn)

@@ -18,10 +18,11 @@ import (
 
 // database is one session, which is opened on demand, and again after it was lost.
 type database struct {
-	config      *pgx.ConnConfig
+	config      *pgconn.SessionConfig
 	sql         string
 	settingsSQL string // a statement that applies the settings of the transaction
 	conn        *pgx.Conn
+	described   bool // conn knows the types of the query
 }
 
 var (
@@ -45,17 +46,13 @@ func rowQuery(query string) string {
 	return "SELECT pg_catalog.to_json(row)::pg_catalog.text FROM (" + query + "\n) AS row LIMIT 2" // the line ends a comment
 }
 
-// settingsSQL returns a statement with the row settings of postgres-outbox, except for
-// the search path and settings of the URL.
-func settingsSQL(config *pgx.ConnConfig) string {
-	return pgconn.SetSQL(slices.DeleteFunc(slices.Clone(pgconn.RowSettings), func(s pgconn.Setting) bool {
-		for name := range config.RuntimeParams {
-			if strings.EqualFold(name, s.Name) {
-				return true
-			}
-		}
-		return s.Name == "search_path"
-	}), true)
+// settingsSQL returns a statement with the settings of the URL, and the row settings of postgres-outbox that it does not have,
+// except for the search path.
+func settingsSQL(config *pgconn.SessionConfig) string {
+	rest := slices.DeleteFunc(slices.Clone(pgconn.RowSettings), func(s pgconn.Setting) bool {
+		return s.Name == "search_path" || slices.ContainsFunc(config.Settings, func(of pgconn.Setting) bool { return of.Name == s.Name })
+	})
+	return pgconn.SetSQL(append(rest, config.Settings...), true)
 }
 
 // findRow returns the row, or nil if there is none.
@@ -75,14 +72,14 @@ func (d *database) findRow(ctx context.Context, params []any) ([]byte, error) {
 // no statement by name, which that code could have prepared (see build).
 func (d *database) query(ctx context.Context, params []any) ([]byte, error) {
 	if d.conn == nil {
-		conn, err := pgx.ConnectConfig(ctx, d.config)
+		conn, err := pgx.ConnectConfig(ctx, d.config.ConnConfig) // the settings are the transaction's
 		if err != nil {
 			return nil, d.wrapError(err)
 		}
-		d.conn = conn
+		d.conn, d.described = conn, false
 	}
 	rows, err := d.runQuery(ctx, params)
-	if err == nil {
+	if d.described = err == nil; err == nil {
 		switch {
 		case len(rows) > 1:
 			return nil, plugin.Permanent(errors.New("the query finds more than one row: add LIMIT 1, or a condition that finds one"))
@@ -106,11 +103,18 @@ func (d *database) query(ctx context.Context, params []any) ([]byte, error) {
 	return nil, d.wrapError(err)
 }
 
-// runQuery returns the rows of the query.
+// runQuery returns the rows of the query. pgx describes a new query before it sends a batch. With settings in the URL, on which
+// the meaning of its names may depend, the transaction must be open by then.
 func (d *database) runQuery(ctx context.Context, params []any) (found [][]byte, err error) {
 	var batch pgx.Batch
-	batch.Queue("BEGIN READ ONLY")
-	batch.Queue(d.settingsSQL)
+	if len(d.config.Settings) > 0 && !d.described {
+		if err := d.begin(ctx, d.conn); err != nil {
+			return nil, err
+		}
+	} else {
+		batch.Queue("BEGIN READ ONLY")
+		batch.Queue(d.settingsSQL)
+	}
 	batch.Queue(d.sql, params...).Query(func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, pgx.RowTo[[]byte])
 		return err
@@ -118,6 +122,12 @@ func (d *database) runQuery(ctx context.Context, params []any) (found [][]byte, 
 	batch.Queue("ROLLBACK")
 	batch.Queue("SELECT pg_catalog.pg_advisory_unlock_all()") // a rollback keeps these locks
 	return found, d.conn.SendBatch(ctx, &batch).Close()
+}
+
+// begin opens a transaction with the settings.
+func (d *database) begin(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.PgConn().Exec(ctx, "BEGIN READ ONLY; "+d.settingsSQL).ReadAll()
+	return err
 }
 
 func (d *database) wrapError(err error) error {
@@ -135,12 +145,22 @@ func (d *database) close(ctx context.Context) error {
 
 // Probe is part of [plugin.Prober]: the query is prepared, not run.
 func (t *transform) Probe(ctx context.Context) []plugin.Finding {
-	conn, err := pgx.ConnectConfig(ctx, t.db.config)
+	conn, err := pgx.ConnectConfig(ctx, t.db.config.ConnConfig)
 	if err != nil {
 		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "check that url names a running server, and a user who may log in"}}
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Prepare(ctx, "", t.db.sql); err != nil {
+	inTransaction := len(t.db.config.Settings) > 0
+	if inTransaction {
+		err = t.db.begin(ctx, conn)
+	}
+	if err == nil {
+		_, err = conn.Prepare(ctx, "", t.db.sql)
+	}
+	if inTransaction {
+		_, _ = conn.Exec(ctx, "ROLLBACK", pgx.QueryExecModeSimpleProtocol) // err is the cause
+	}
+	if err != nil {
 		return []plugin.Finding{{Level: plugin.Problem, Text: t.db.wrapError(err).Error(), Fix: "correct the query, or GRANT SELECT on what it reads"}}
 	}
 	findings := []plugin.Finding{{Text: "the query can be run"}}

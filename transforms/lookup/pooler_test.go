@@ -23,6 +23,47 @@ func TestPoolers(t *testing.T) {
 	}
 }
 
+// TestSettingsOfURLThroughPoolers proves that settings in the URL hold for the query through a pooler of each mode, and are not left
+// in its session.
+func TestSettingsOfURLThroughPoolers(t *testing.T) {
+	resetCustomers(t)
+	db := testenv.Connect(t)
+	for _, sql := range []string{"DROP SCHEMA IF EXISTS shop CASCADE", "CREATE SCHEMA shop", "CREATE TABLE shop.people (id int, name text)", "INSERT INTO shop.people VALUES (7, 'Ada')"} {
+		if _, err := db.Exec(testenv.Context(t), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, mode := range []string{"", "session", "transaction"} {
+		url := testenv.Postgres(t).URL()
+		if mode != "" {
+			url = testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: mode, PoolSize: 1}).URL()
+		}
+		tr := plugintest.NewTransform(t, Type(), fmt.Sprintf(`{url: %q, into: c, params: [id], cache: {size: 0},
+			query: "SELECT name, current_setting('app.tenant') AS tenant, current_setting('statement_timeout') AS stop FROM people WHERE id = $1 AND id <> 8 / (8 - $1)"}`,
+			url+"&search_path=shop&options=-c%20statement_timeout%3D7s%20-capp.tenant%3Da%5C%20'b"), plugintest.Env(t))
+		if f := tr.(plugin.Prober).Probe(testenv.Context(t)); f[0].Level != plugin.OK {
+			t.Errorf("%q: %+v", mode, f)
+		}
+		for i := range 4 {
+			if _, err := plugintest.Apply(testenv.Context(t), tr, plugintest.NewEvent(`{"id":8}`)); i == 2 && err == nil { // which the server refuses
+				t.Errorf("%q: it divides by zero", mode)
+			}
+			const want = `{"id":7,"c":{"name":"Ada","tenant":"a 'b","stop":"7s"}}`
+			if out, err := plugintest.Apply(testenv.Context(t), tr, plugintest.NewEvent(`{"id":7}`)); err != nil || string(out[0].Data) != want {
+				t.Errorf("%q: %v, %v, want %s", mode, out, err, want)
+			}
+		}
+		if mode != "transaction" {
+			continue
+		}
+		conn := testenv.ConnectURL(t, url+"&default_query_exec_mode=simple_protocol")
+		var is string
+		if err := conn.QueryRow(testenv.Context(t), "SELECT concat(current_setting('search_path'), ' ', current_setting('statement_timeout'), ' ', current_setting('app.tenant', true))").Scan(&is); err != nil || is != `"$user", public 0 ` {
+			t.Errorf("left in the pool: %s, %v", is, err)
+		}
+	}
+}
+
 func throughOneSession(t *testing.T, url string) {
 	var all sync.WaitGroup
 	for i := range 4 {
