@@ -26,17 +26,17 @@ func find(t *testing.T, g *pgconn.RowTx, args []string) ([]pgconn.Row, error) {
 }
 
 // TestSessionIsCleanAfterRead proves that the code of a table's owner leaves no prepared statement,
-// lock or setting in the session.
+// lock or setting in the session, and that those of the URL are there.
 func TestSessionIsCleanAfterRead(t *testing.T) {
 	db := prepare(t, false)
 	exec(t, db, `DROP SCHEMA IF EXISTS mallory CASCADE; CREATE SCHEMA mallory AUTHORIZATION mallory; SET SESSION AUTHORIZATION mallory;
 		CREATE FUNCTION mallory.leave() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
-			EXECUTE 'DEALLOCATE ALL'; EXECUTE 'PREPARE left_behind AS SELECT 1'; PERFORM pg_advisory_lock(77); PERFORM set_config('search_path', 'mallory', false); PERFORM set_config('statement_timeout', '1', false);
+			EXECUTE 'DEALLOCATE ALL'; EXECUTE 'PREPARE left_behind AS SELECT 1'; PERFORM pg_advisory_lock(77); PERFORM set_config('search_path', 'mallory', false); PERFORM set_config('statement_timeout', '1', false); PERFORM set_config('app.tenant', 'mallory', false);
 			RETURN current_user; END $$;
 		CREATE TYPE mallory.evil AS ENUM ('a'); CREATE FUNCTION mallory.j(mallory.evil) RETURNS json LANGUAGE sql AS 'SELECT to_json(mallory.leave())'; CREATE CAST (mallory.evil AS json) WITH FUNCTION mallory.j(mallory.evil);
 		CREATE TABLE mallory.t (e mallory.evil); INSERT INTO mallory.t VALUES ('a'); RESET SESSION AUTHORIZATION;
 		DROP TABLE IF EXISTS public.own; CREATE TABLE public.own (id int); INSERT INTO public.own VALUES (1)`)
-	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL()), "test")
+	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL() + "&app.tenant=me"), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestSessionIsCleanAfterRead(t *testing.T) {
 		if got := read("mallory.t", "SELECT ARRAY[]::text[], row_to_json(r.*)::text, false FROM mallory.t r"); got != `{"e":"mallory"}` {
 			t.Errorf("got %s", got)
 		}
-		if got := read("public.own", `SELECT ARRAY[]::text[], (SELECT count(*) FROM pg_prepared_statement()) || ' ' || (SELECT count(*) FROM pg_lock_status() WHERE locktype = 'advisory' AND pid = pg_backend_pid()) || ' ' || current_setting('search_path') || ' ' || current_setting('statement_timeout'), false FROM public.own`); got != "0 0 pg_catalog, pg_temp 5s" {
+		if got := read("public.own", `SELECT ARRAY[]::text[], (SELECT count(*) FROM pg_prepared_statement()) || ' ' || (SELECT count(*) FROM pg_lock_status() WHERE locktype = 'advisory' AND pid = pg_backend_pid()) || ' ' || current_setting('search_path') || ' ' || current_setting('statement_timeout') || ' ' || current_setting('app.tenant'), false FROM public.own`); got != "0 0 pg_catalog, pg_temp 5s me" {
 			t.Errorf("left behind: %s", got)
 		}
 	}

@@ -80,7 +80,7 @@ func (w *RoleWatch) Check(ctx context.Context) (gap string, err error) {
 	before := w.known
 	w.known = now
 	switch {
-	case before.name != "" && before.name != now.name, before.master != now.master:
+	case before.name != "" && (before.name != now.name || before.master != now.master):
 		gap = "the server has another master, or has become one: messages published meanwhile may be lost"
 	case w.lost > 0:
 		gap = "the server had lost its master: messages published meanwhile may be lost"
