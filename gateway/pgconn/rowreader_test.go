@@ -36,7 +36,7 @@ func TestSessionIsCleanAfterRead(t *testing.T) {
 		CREATE TYPE mallory.evil AS ENUM ('a'); CREATE FUNCTION mallory.j(mallory.evil) RETURNS json LANGUAGE sql AS 'SELECT to_json(mallory.leave())'; CREATE CAST (mallory.evil AS json) WITH FUNCTION mallory.j(mallory.evil);
 		CREATE TABLE mallory.t (e mallory.evil); INSERT INTO mallory.t VALUES ('a'); RESET SESSION AUTHORIZATION;
 		DROP TABLE IF EXISTS public.own; CREATE TABLE public.own (id int); INSERT INTO public.own VALUES (1)`)
-	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL() + "&app.tenant=me"), "test")
+	config, err := pgconn.Config(options.NewURL(testenv.Postgres(t).URL()+"&app.tenant=me"), "test")
 	if err != nil {
 		t.Fatal(err)
 	}

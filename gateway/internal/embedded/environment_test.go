@@ -57,7 +57,7 @@ func TestConnectionsIgnorePGVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgx.ConnectConfig(testenv.Context(t), config)
+	conn, err := pgx.ConnectConfig(testenv.Context(t), config.ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
