@@ -41,7 +41,7 @@ chaos:
 	STORM_CLIENTS=200 STORM_DROPS=20 $(GO) test -race -count 1 -timeout 30m -run ReconnectStorm -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -race -count 1 -timeout 30m -run ClientChurn -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -count 1 -timeout 30m -run ChurnAndReloads -v ./gateway/app
-	$(GO) test -race -count 1 -timeout 30m -run 'Rule|Unknown|Lookup|Numbers' ./gateway/expr -rapid.checks=100000
+	$(GO) test -race -count 1 -timeout 30m -run 'Rule|Unknown|Equality|Terms|Numbers' ./gateway/expr -rapid.checks=100000
 	$(GO) test -race -count 20 -timeout 60m -run 'Forge|Fetch|Rights|Foreign|Untrusted|Owner|Lease|Terms' ./sources/postgresnotify ./sources/postgresoutbox ./gateway/pgconn
 	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox
 	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run RandomFailovers -v ./sources/postgresoutbox
@@ -49,6 +49,7 @@ chaos:
 # Random documents and expressions, evaluated lazily and after a full decode.
 fuzz:
 	$(GO) test -run '^$$' -fuzz FuzzLazyEqualsFull -fuzztime 10m ./gateway/expr
+	$(GO) test -run "^$$" -fuzz FuzzTermsFindFilters -fuzztime 10m ./gateway/expr
 	$(GO) test -run '^$$' -fuzz FuzzScan -fuzztime 10m ./gateway/rawjson
 
 fmt:
