@@ -48,29 +48,40 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if err != nil {
 		return err
 	}
-	if err := r.readSequence(ctx, &state, stored.xidBound); err != nil {
+	if err := r.readSequence(ctx, &state, stored.seen); err != nil {
 		return err
 	}
 	if err := checkCache(state.cache); err != nil {
 		return err
 	}
-	reason, trustCursor := r.compare(state, stored.history)
+	reason, invalid := r.compare(state, stored.history)
 	if reason != "" {
 		out.Gap(reason)
 		r.known.lastChange = changeMark{}
 	}
-	if !trustCursor || r.s.restart {
-		if err := r.resetCursor(ctx); err != nil {
-			return err
-		}
-		r.reuse, stored.low = newReuseDetector(0, 0, state.belowLowest), 0
+	if r.s.restart {
+		invalid = anyHistory
+	}
+	reset, err := r.resetCursors(ctx, invalid)
+	if err != nil {
+		return err
+	}
+	if r.s.restart = false; reset {
+		r.reuse = newReuseDetector(0, nil, state.belowLowest)
+	}
+	if r.reuse.checked = stored.checked; r.cursor.high == 0 { // it has passed nothing
+		r.reuse.checked = state.now
 	}
 	if err := r.storeHistory(ctx, state, stored.history); err != nil {
 		return err
 	}
 	r.known.history, r.known.position, r.known.token = state.history, state.position, r.token
-	r.stored = [2]storedBounds{{r.cursor.high, stored.low}, {r.cursor.high, stored.low}}
-	return r.startSnapshot(ctx, stored.snapshot, trustCursor || sameDatabase(stored.history, state.history))
+	if state.rowsAbove {
+		if err := r.findOlder(ctx); err != nil {
+			return err
+		}
+	}
+	return r.startSnapshot(ctx, stored.snapshot, stored.history == "" || stored.history.sameOutbox(state.history))
 }
 
 // storedBounds identify a stored cursor.
@@ -78,27 +89,27 @@ type storedBounds struct{ high, low int64 }
 
 // loadedCursor is what is stored beside the cursor and the token.
 type loadedCursor struct {
-	low      int64
 	snapshot []byte
-	history  history // "": not stored
-	xidBound int64   // 0: not stored
+	history  history     // "": not stored
+	seen     *txSnapshot // nil: not stored
+	checked  *txSnapshot // as above
 }
 
 // load takes the cursor over. The new token survives a crash of the server. So a lower token
 // shows that history went back.
 func (r *reader) load(ctx context.Context) (loaded loadedCursor, err error) {
-	var gaps string
+	var gaps, seen, checked string
+	var low int64
 	err = gatewayconn.InTx(ctx, r.conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = local"); err != nil {
 			return err
 		}
-		more := ", '', 0::bigint"
-		if r.hasHistoryColumns {
-			more = ", coalesce(history, ''), coalesce(seen::text::bigint, 0)"
-		}
+		// Until November 2026 only the bound of the transaction ids was stored.
+		more := r.optionalSQL(", coalesce(history, ''), coalesce(snapshot->>'seen', seen::text || ':' || seen::text || ':', '')", ", '', coalesce(snapshot->>'seen', '')")
+		more += ", coalesce(snapshot->>'checked', '')"
 		return tx.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
 			ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token, low, snapshot`+more, r.s.opts.Name).
-			Scan(&r.cursor.high, &gaps, &r.token, &loaded.low, &loaded.snapshot, &loaded.history, &loaded.xidBound)
+			Scan(&r.cursor.high, &gaps, &r.token, &low, &loaded.snapshot, &loaded.history, &seen, &checked)
 	})
 	var serverErr *pgconn.PgError
 	if errors.As(err, &serverErr) && (serverErr.Code == undefinedTable || serverErr.Code == undefinedSchema) {
@@ -107,8 +118,12 @@ func (r *reader) load(ctx context.Context) (loaded loadedCursor, err error) {
 	if err != nil {
 		return loaded, fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
 	}
+	r.stored = [2]storedBounds{{r.cursor.high, low}, {r.cursor.high, low}}
+	var err2, err3 error
 	r.cursor.pending, err = parseRanges(gaps)
-	return loaded, err
+	loaded.seen, err2 = parseTxSnapshot(seen)
+	loaded.checked, err3 = parseTxSnapshot(checked)
+	return loaded, errors.Join(err, err2, err3)
 }
 
 // createOutbox creates the outbox in an embedded database.
@@ -136,7 +151,7 @@ type batchPosition struct {
 // checkpoint returns what is to be stored: all that was read, except for what is not settled. The
 // snapshot resumes at its first batch that is not settled.
 func (r *reader) checkpoint() checkpoint {
-	cp := checkpoint{snapshot: r.snapshot, xidBound: r.reuse.highestXID()}
+	cp := checkpoint{snapshot: r.snapshot}
 	ids, found := slices.Clone(r.unemitted), false
 	for _, open := range r.inFlight.Unacked() {
 		switch {
@@ -147,6 +162,7 @@ func (r *reader) checkpoint() checkpoint {
 		}
 	}
 	cp.cursor = r.cursor.withPending(ids)
+	cp.snapshot.Seen, cp.snapshot.Checked = r.reuse.seen().String(), r.reuse.checked.String()
 	return cp
 }
 
@@ -161,7 +177,7 @@ func (r *reader) save(ctx context.Context) error {
 	cp := r.checkpoint()
 	r.dirty = false
 	var snapshot []byte // NULL if there is none
-	if cp.snapshot.Tables != nil || cp.snapshot.Reads != nil {
+	if cp.snapshot.Tables != nil || cp.snapshot.Reads != nil || cp.snapshot.Seen != "" || cp.snapshot.Checked != "" {
 		var err error
 		if snapshot, err = json.Marshal(cp.snapshot); err != nil {
 			return fmt.Errorf("cannot store the snapshot's progress: %w", err)
@@ -173,12 +189,12 @@ func (r *reader) save(ctx context.Context) error {
 	previous, saving := r.stored, storedBounds{c.high, c.low()}
 	r.stored[1] = saving // the server may store it although its answer is lost
 	var position int64
-	err := r.conn.QueryRow(ctx, `UPDATE gateway.outbox_reader r SET hi = $3, gaps = $4::text::int8multirange, low = $5, snapshot = $6, saved = now()`+r.optionalSQL(", seen = nullif($14::bigint, 0)::text::xid8")+`
+	err := r.conn.QueryRow(ctx, `UPDATE gateway.outbox_reader r SET hi = $3, gaps = $4::text::int8multirange, low = $5, snapshot = $6, saved = now()`+r.optionalSQL(", seen = NULL", "")+`
 		WHERE name = $1 AND token = $2 AND (hi, low) IN (($7::bigint, $8::bigint), ($9::bigint, $10::bigint))
 		AND `+r.historySQL.identity+` = $11::text AND `+r.historySQL.insertPosition+` >= $12::bigint
-		AND ($13::bigint <= hi AND NOT $13::bigint <@ gaps OR EXISTS (SELECT FROM gateway.outbox o WHERE o.id = $13 AND o.at = $15)) AND $14::bigint >= 0 RETURNING `+r.historySQL.flushPosition,
+		AND ($13::bigint <= hi AND NOT $13::bigint <@ gaps OR EXISTS (SELECT FROM gateway.outbox o WHERE o.id = $13 AND o.at = $14)) RETURNING `+r.historySQL.flushPosition,
 		r.s.opts.Name, r.token, c.high, c.multirange(), c.low(), snapshot, previous[0].high, previous[0].low, previous[1].high, previous[1].low,
-		string(r.known.history), r.known.position, r.known.lastChange.id, cp.xidBound, r.known.lastChange.at).Scan(&position)
+		string(r.known.history), r.known.position, r.known.lastChange.id, r.known.lastChange.at).Scan(&position)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r.storeConflict(ctx)
 	}
@@ -190,10 +206,4 @@ func (r *reader) save(ctx context.Context) error {
 	r.known.position = max(r.known.position, position)
 	r.deletionPending = true
 	return nil
-}
-
-func sameDatabase(a, b history) bool {
-	one, _ := a.parts()
-	other, _ := b.parts()
-	return a == "" || one == other
 }

@@ -3,7 +3,6 @@ package postgresoutbox
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // deleteDelivered deletes up to maxDelete changes that every reader has delivered. A change that is pending
@@ -13,27 +12,24 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	ranges, end := r.reuse.nextCheck(r.deleteTook > slowDelete)
-	from, to, xids := r.reuse.boundsIn(ranges)
-	bound := "NULL::bigint"
-	if r.hasHistoryColumns {
-		bound = "min(seen::text::bigint)"
-	}
+	from, to, seen := r.reuse.boundsIn(ranges)
 	cp := r.checkpoint().cursor
 	var high, reused, deleted, highest, next int64
+	var several bool      // there are other readers
 	var remaining *string // ranges of what stays; nil if there is more to delete
-	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, `+bound+` AS seen, `+tablesReadSQL+` AS tables FROM gateway.outbox_reader),
+	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, array_agg(`+checkedSQL+`) FILTER (WHERE name <> $8 AND `+checkedSQL+` IS NOT NULL) AS checked, count(*) > 1 AS several, `+tablesReadSQL+` AS tables FROM gateway.outbox_reader r),
 		looks AS (SELECT ids, d.tables FROM done d CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1))) ids),
 		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
 		late AS (`+reusedRowSQL+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
-			WHERE (done.seen IS NULL OR o.xid < done.seen::text::xid8) AND NOT EXISTS (SELECT FROM late)
+			WHERE (`+fromDumpSQL+` OR NOT EXISTS (SELECT FROM unnest(done.checked) c WHERE NOT pg_visible_in_snapshot(o.xid, c))) AND NOT EXISTS (SELECT FROM late)
 			AND o.id IN (SELECT x.id FROM looks l CROSS JOIN kept k CROSS JOIN LATERAL unnest(int8multirange(l.ids) - k.ids) f CROSS JOIN LATERAL
 				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND (l.tables IS NULL OR tbl = ANY (l.tables)) ORDER BY id LIMIT $5) x LIMIT $5) RETURNING o.id)
-		SELECT coalesce(done.hi, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0),
+		SELECT coalesce(done.hi, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0), coalesce(done.several, false),
 			coalesce((SELECT id - 1 FROM gateway.outbox WHERE id > $6 ORDER BY id LIMIT 1), 0),
 			CASE WHEN (SELECT count(*) FROM gone) < $5 THEN (SELECT range_agg(g)::text FROM (SELECT unnest(ids) AS g FROM kept UNION ALL SELECT int8range(o.id, o.id, '[]') FROM looks l
 				JOIN gateway.outbox o ON o.id >= lower(l.ids) AND o.id < upper(l.ids) WHERE l.tables IS NOT NULL AND NOT o.tbl = ANY (l.tables)) k) END FROM done`,
-		from, to, xids, cp.multirange(), maxDelete, end, (&cursor{pending: ranges}).multirange()).Scan(&high, &reused, &deleted, &highest, &next, &remaining)
+		from, to, seen, cp.multirange(), maxDelete, end, (&cursor{pending: ranges}).multirange(), r.s.opts.Name).Scan(&high, &reused, &deleted, &highest, &several, &next, &remaining)
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot delete what was delivered: %w", err)
@@ -42,7 +38,8 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 	}
 	r.moreToDelete = deleted == maxDelete // there may be more
 	if r.deletionPending = r.moreToDelete; r.moreToDelete {
-		r.reuse.noteDeleted(highest, false)
+		r.dirty = r.reuse.noteChecked(ranges, 0) && several || r.dirty
+		r.reuse.deletedTo = max(r.reuse.deletedTo, highest)
 		return nil
 	}
 	var remainingRanges []idRange
@@ -51,7 +48,12 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 			return err
 		}
 	}
-	r.reuse.noteDeleted(high, ranges[0].from < 0 && (len(remainingRanges) == 0 || remainingRanges[0].from > high))
+	deletedAll := int64(0)
+	if ranges[0].from < 0 && (len(remainingRanges) == 0 || remainingRanges[0].from > high) {
+		deletedAll = high
+	}
+	r.dirty = r.reuse.noteChecked(ranges, deletedAll) && several || r.dirty // the others need to know what was checked
+	r.reuse.deletedTo = max(r.reuse.deletedTo, high)
 	for i := range ranges {
 		ranges[i].to = min(ranges[i].to, high)
 	}
@@ -60,21 +62,6 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 		r.moreToDelete = next > 0
 		r.deletionPending = r.moreToDelete
 		r.reuse.belowLowest = max(r.reuse.belowLowest, next)
-	}
-	return nil
-}
-
-// deleteAboveSequence deletes rows above the sequence, which was set back below them, once every reader has
-// delivered them. Else a writer that draws such an id would fail.
-func (r *reader) deleteAboveSequence(ctx context.Context) error {
-	tag, err := r.conn.Exec(ctx, `DELETE FROM gateway.outbox o WHERE o.id > (SELECT coalesce(pg_sequence_last_value($1::bigint::oid), 0))
-		AND NOT EXISTS (SELECT FROM gateway.outbox_reader r WHERE o.id > r.hi OR o.id <@ r.gaps)`, r.sequence)
-	if err != nil {
-		return fmt.Errorf("cannot delete rows above the sequence: %w", err)
-	}
-	if tag.RowsAffected() > 0 {
-		r.known.lastChange = changeMark{} // it may be one of them
-		r.measuredAt = time.Time{}        // measure again at once: the cursor is above all rows now
 	}
 	return nil
 }

@@ -24,6 +24,12 @@ type follower struct {
 // follow starts a reader of the server at url.
 func follow(t testing.TB, url string) *follower {
 	t.Helper()
+	return followAs(t, url, "gateway", nil)
+}
+
+// followAs starts a reader with a name. prepare changes the source before it starts; it may be nil.
+func followAs(t testing.TB, url, name string, prepare func(*source)) *follower {
+	t.Helper()
 	p := &follower{}
 	out := newCollector()
 	out.gap = func(reason string) {
@@ -31,14 +37,13 @@ func follow(t testing.TB, url string) *follower {
 		defer p.mu.Unlock()
 		p.gapReasons = append(p.gapReasons, reason)
 	}
-	s := newSource(t, changesAt(url))
+	s := newSource(t, func(o *Options) { o.Output, o.URL, o.Name = "change", options.NewURL(url), name })
 	s.deleteEvery, s.measureEvery = 50*time.Millisecond, 100*time.Millisecond
+	if prepare != nil {
+		prepare(s)
+	}
 	p.runningSource = startSource(t, s, out)
 	return p
-}
-
-func changesAt(url string) func(*Options) {
-	return func(o *Options) { o.Output, o.URL = "change", options.NewURL(url) }
 }
 
 // reported returns the gaps.

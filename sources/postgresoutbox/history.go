@@ -13,18 +13,30 @@ import (
 	"eventgateway/gateway/pgconn"
 )
 
-// history identifies what a cursor points into: "system/database/timeline". A new server
-// has another system identifier, a new database has another OID, and a promotion or
-// a recovery from an archive begins another timeline. A copy of a server's files has the same
-// history. So the reader also remembers, in memory, the position in the write-ahead log and the
-// latest change that it has read (see [knownState]).
+// history identifies what a cursor points into: "system/database/outbox/timeline". A new server
+// has another system identifier, a new database has another OID, the table has another one after a
+// dump was restored, and a promotion or a recovery from an archive begins another timeline. A copy of a
+// server's files has the same history. So the reader also remembers, in memory, the position in the
+// write-ahead log and the latest change that it has read (see [knownState]).
 type history string
 
-func (h history) parts() (database, timeline string) {
+// parts returns the outbox, as "system/database/outbox", and the timeline.
+func (h history) parts() (outbox, timeline string) {
 	if i := strings.LastIndexByte(string(h), '/'); i >= 0 {
 		return string(h[:i]), string(h[i+1:])
 	}
 	return string(h), ""
+}
+
+// sameOutbox reports whether two histories are of the same outbox. Cursors stored until November 2026
+// lack its OID.
+func (h history) sameOutbox(other history) bool {
+	a, _ := h.parts()
+	b, _ := other.parts()
+	if strings.Count(a, "/") > strings.Count(b, "/") {
+		a, b = b, a
+	}
+	return a == b || strings.Count(a, "/") == 1 && strings.HasPrefix(b, a+"/")
 }
 
 // historySQL holds the SQL expressions for the history and the position in the write-ahead log. Some
@@ -34,7 +46,7 @@ type historySQL struct{ identity, insertPosition, flushPosition string }
 var (
 	fullHistorySQL = historySQL{
 		identity: `((SELECT system_identifier FROM pg_control_system())::text || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())::text || '/' ||
-			` + pgconn.TimelineSQL + `::text)`,
+			to_regclass('gateway.outbox')::oid::text || '/' || ` + pgconn.TimelineSQL + `::text)`,
 		insertPosition: `(pg_current_wal_insert_lsn() - '0/0')::bigint`,
 		flushPosition:  `(pg_current_wal_flush_lsn() - '0/0')::bigint`,
 	}
@@ -66,13 +78,7 @@ type databaseState struct {
 	belowLowest   int64 // below the lowest row
 	hasLastChange bool  // knownState.lastChange still exists
 	reusedID      int64
-}
-
-// rewoundError means that the database went back, so that the cursor is not valid any more.
-type rewoundError struct{ reason string }
-
-func (w *rewoundError) Error() string {
-	return w.reason + ": the source starts again from what is in the outbox"
+	now           *txSnapshot
 }
 
 // readHistory reads the history of the database, and which columns its cursors have.
@@ -101,53 +107,60 @@ func (r *reader) readHistory(ctx context.Context) (state databaseState, err erro
 }
 
 // readSequence reads the rest of the state: the sequence, and whether ids below the stored cursor were reused.
-func (r *reader) readSequence(ctx context.Context, state *databaseState, xidBound int64) error {
+func (r *reader) readSequence(ctx context.Context, state *databaseState, stored *txSnapshot) error {
+	var now string
 	err := r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)),
-		coalesce((SELECT min(id) - 1 FROM gateway.outbox), pg_sequence_last_value(s.seqrelid), 0), EXISTS (SELECT FROM gateway.outbox WHERE id = $1 AND at = $2)
+		coalesce((SELECT min(id) - 1 FROM gateway.outbox), pg_sequence_last_value(s.seqrelid), 0), EXISTS (SELECT FROM gateway.outbox WHERE id = $1 AND at = $2), pg_current_snapshot()::text
 		FROM pg_sequence s WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`,
-		r.known.lastChange.id, r.known.lastChange.at).Scan(&r.sequence, &state.lastID, &state.cache, &state.rowsAbove, &state.belowLowest, &state.hasLastChange)
+		r.known.lastChange.id, r.known.lastChange.at).Scan(&r.sequence, &state.lastID, &state.cache, &state.rowsAbove, &state.belowLowest, &state.hasLastChange, &now)
+	if err == nil {
+		state.now, err = parseTxSnapshot(now)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot read the sequence of the outbox: %w", err)
 	}
-	r.reuse = newReuseDetector(r.cursor.high, xidBound, state.belowLowest)
-	from, to, since := r.reuse.boundsBetween(0, state.belowLowest+checkIDsAtBegin)
-	err = r.conn.QueryRow(ctx, `SELECT coalesce((`+reusedRowSQL+`), 0)`, from, to, since, r.cursor.multirange()).Scan(&state.reusedID)
+	r.reuse = newReuseDetector(r.cursor.high, stored, state.belowLowest)
+	from, to, seen := r.reuse.boundsBetween(0, state.belowLowest+checkIDsAtBegin)
+	err = r.conn.QueryRow(ctx, `SELECT coalesce((`+reusedRowSQL+`), 0)`, from, to, seen, r.cursor.multirange()).Scan(&state.reusedID)
 	if err != nil {
 		return fmt.Errorf("cannot look for reused ids: %w", err)
 	}
 	return nil
 }
 
-// compare returns why the database is not the one that the reader knows, or "", and whether the
-// stored cursor is valid. A promotion and a copy of the server's files bring the cursor as it was
-// then, together with its changes. The cursor is not valid if the rows may have come in another way,
-// as with a dump, or if ids that it has passed are used again.
-func (r *reader) compare(state databaseState, stored history) (reason string, trustCursor bool) {
+// compare returns why the database is not the one that the reader knows, or "", and the condition for stored
+// cursors that are not valid. A promotion and a copy of the server's files bring the cursor as it was then, together
+// with its changes. A cursor is not valid if the rows may have come in another way, as with a dump. None is
+// valid if ids that this reader's has passed are used again.
+func (r *reader) compare(state databaseState, stored history) (reason string, invalid func(history) bool) {
 	known := r.known
-	database, timeline := state.history.parts()
-	storedDatabase, storedTimeline := stored.parts()
-	knownDatabase, knownTimeline := known.history.parts()
+	_, timeline := state.history.parts()
+	_, storedTimeline := stored.parts()
+	_, knownTimeline := known.history.parts()
 	here := fmt.Sprintf("at timeline %s, position %s, id %d", timeline, formatPosition(state.position), state.lastID)
 	before := fmt.Sprintf("at timeline %s, position %s, id %d", knownTimeline, formatPosition(known.position), known.lastChange.id)
 	switch {
-	case known.history != "" && knownDatabase != database, stored != "" && storedDatabase != database:
-		reason = fmt.Sprintf("the cursor belongs to another database: system/oid %s, and this is %s, %s", cmp.Or(storedDatabase, knownDatabase), database, here)
-	case known.history != "" && (known.history != state.history || state.position < known.position):
+	case known.history != "" && !known.history.sameOutbox(state.history), stored != "" && !stored.sameOutbox(state.history):
+		outbox, _ := state.history.parts()
+		storedOutbox, _ := cmp.Or(stored, known.history).parts()
+		reason = fmt.Sprintf("the cursor belongs to another database, or to an outbox before a restore: system/database/outbox %s, and this is %s, %s", storedOutbox, outbox, here)
+	case known.history != "" && (knownTimeline != timeline || state.position < known.position):
 		reason = fmt.Sprintf("the history of the database went back, or branched: it was %s, and is %s", before, here)
 	case !r.cursor.passed(known.lastChange.id) && !state.hasLastChange, known.token > r.token-1:
 		reason = fmt.Sprintf("the history of the database went back: it was %s, and is %s, without what was read or stored last", before, here)
 	case stored != "" && storedTimeline != timeline:
 		reason = fmt.Sprintf("the history of the database branched, and may have gone back: the cursor is of timeline %s, and the database is %s", storedTimeline, here)
 	}
-	trustCursor = stored == "" || storedDatabase == database
+	invalid = func(h history) bool { return h != "" && state.history != "" && !h.sameOutbox(state.history) }
 	switch {
+	case invalid(stored):
 	case state.lastID < r.cursor.high && !state.rowsAbove:
-		return cmp.Or(reason, sequenceRewound(state.lastID, r.cursor.high)), false
+		return cmp.Or(reason, sequenceRewound(state.lastID, r.cursor.high)), anyHistory
 	case state.reusedID > 0:
-		return cmp.Or(reason, idReused(state.reusedID, r.cursor.high)), false
+		return cmp.Or(reason, idReused(state.reusedID, r.cursor.high)), anyHistory
 	}
-	return reason, trustCursor
+	return reason, invalid
 }
 
 func sequenceRewound(last, high int64) string {
@@ -163,23 +176,6 @@ func formatPosition(position int64) string {
 	return fmt.Sprintf("%X/%X", uint64(position)>>32, uint32(position))
 }
 
-// resetCursor stores the cursor of a reader that has read nothing. All changes in the outbox are
-// emitted again.
-func (r *reader) resetCursor(ctx context.Context) error {
-	ctx, cancel := r.withTimeout(ctx)
-	defer cancel()
-	r.cursor, r.known.lastChange = cursor{}, changeMark{}
-	tag, err := r.conn.Exec(ctx, `UPDATE gateway.outbox_reader SET hi = 0, gaps = '{}', low = 0, saved = now()`+r.optionalSQL(", seen = NULL")+` WHERE name = $1 AND token = $2`, r.s.opts.Name, r.token)
-	if err != nil {
-		return fmt.Errorf("cannot store that the source starts again: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return errFenced
-	}
-	r.s.restart = false
-	return nil
-}
-
 // storeHistory stores the history that the cursor belongs to from now on.
 func (r *reader) storeHistory(ctx context.Context, state databaseState, stored history) error {
 	if !r.hasHistoryColumns || state.history == stored {
@@ -191,18 +187,18 @@ func (r *reader) storeHistory(ctx context.Context, state databaseState, stored h
 	return nil
 }
 
-// optionalSQL returns sql, or "" if the cursors are of an older version without its columns.
-func (r *reader) optionalSQL(sql string) string {
+// optionalSQL returns sql, or otherwise if the cursors are of an older version without its columns.
+func (r *reader) optionalSQL(sql, otherwise string) string {
 	if r.hasHistoryColumns {
 		return sql
 	}
-	return ""
+	return otherwise
 }
 
 // storeConflict returns why a cursor was not stored.
 func (r *reader) storeConflict(ctx context.Context) error {
 	var current bool
-	err := r.conn.QueryRow(ctx, "SELECT token = $2 FROM gateway.outbox_reader WHERE name = $1", r.s.opts.Name, r.token).Scan(&current)
+	err := r.conn.QueryRow(ctx, "SELECT token = $2 OR hi = 0 FROM gateway.outbox_reader WHERE name = $1", r.s.opts.Name, r.token).Scan(&current)
 	switch {
 	case err == nil && current:
 		return errCursorChanged

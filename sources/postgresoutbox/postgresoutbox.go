@@ -186,8 +186,9 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 		out.Gap(back.reason)
 		r.inFlight, r.unemitted = inflight.NewPositionTracker(batchPosition{}), nil // events in flight belong to the old cursor
 		r.dirty = false
-		s.restart = true
-		err = errors.Join(err, r.resetCursor(ctx)) // if this fails, the next run does it
+		_, resetErr := r.resetCursors(ctx, anyHistory)
+		s.restart = resetErr != nil && !errors.Is(resetErr, errFenced) // the next run does it
+		err = errors.Join(err, resetErr)
 	}
 	return plugin.UnlessDone(ctx, pgconn.Unavailable(err))
 }

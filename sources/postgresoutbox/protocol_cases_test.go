@@ -43,7 +43,7 @@ func (f *protocolCase) queryInt(sql string) (n int64) {
 
 const (
 	end        = 999 // the row that is inserted last, when all has committed
-	forgetGaps = "UPDATE gateway.outbox_reader SET gaps = '{}', low = hi, seen = NULL"
+	forgetGaps = "UPDATE gateway.outbox_reader SET gaps = '{}', low = hi, snapshot = NULL"
 )
 
 // protocolCases each end with all transactions committed. want is what must have arrived before the row
@@ -109,7 +109,7 @@ var protocolCases = map[string]struct {
 		f.source.await(f.t, 1)
 		awaitCursor(f.t, f.db, "gaps = '{[1,5)}'")
 		<-time.After(3 * holdersEvery) // it looks, and must not give up
-		f.restart("UPDATE gateway.outbox_reader SET gaps = '{[1,2)}', low = 0, seen = NULL")
+		f.restart("UPDATE gateway.outbox_reader SET gaps = '{[1,2)}', low = 0, snapshot = NULL")
 		run(f.t, late, "COMMIT")
 	}},
 	// A reader that knows a transaction by the name that it had before it was prepared.

@@ -37,9 +37,9 @@ type row struct {
 }
 
 // readRowsSQL reads pending changes, then changes above high, in one statement and so in one
-// snapshot. It also returns which of the transactions $6 have ended in it. It returns at least one row.
+// snapshot. Its first row has the snapshot, and which of the transactions $6 have ended in it.
 const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new,
-	view.xmax, view.ended FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax,
+	CASE WHEN row_number() OVER (ORDER BY r.half, r.id) = 1 THEN view.seen END, view.ended FROM (SELECT pg_current_snapshot()::text AS seen,
 		ARRAY(SELECT x FROM unnest($6::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot())) AS ended) view LEFT JOIN (
 	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
 	  (SELECT o.id, o.xid::text::bigint AS xid, o.at, o.op::text AS op, o.tbl, o.old::text AS old, o.new::text AS new FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
@@ -52,11 +52,18 @@ const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 
 // their ids are in unemitted.
 func (r *reader) read(ctx context.Context) ([]row, error) {
 	for {
+		older := len(r.older) > 0
 		rows, ended, err := r.readOnce(ctx)
-		if err != nil || len(ended) == 0 {
+		switch {
+		case err != nil:
 			return rows, err
+		case len(ended) > 0:
+			r.cursor.noteEnded(ended) // their changes come before later ones of the same rows
+		case older && len(rows) == 0:
+			r.older = nil
+		default:
+			return rows, nil
 		}
-		r.cursor.noteEnded(ended) // their changes come before later ones of the same rows
 	}
 }
 
@@ -70,6 +77,12 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 	if len(from) > maxPending {
 		aboveLimit = 0
 	}
+	if len(r.older) > 0 {
+		from, to, open, limit, aboveLimit = []int64{}, []int64{}, []int64{}, r.s.readLimit, 0
+		for _, g := range r.older[:min(len(r.older), maxRows)] {
+			from, to = append(from, g.from), append(to, g.to)
+		}
+	}
 	begin := time.Now()
 	outsideTx := r.conn.PgConn().TxStatus() == 'I' // in a transaction, a canceled statement would abort it
 	rows, err := r.conn.Query(ctx, readRowsSQL, r.cursor.high, limit, from, to, aboveLimit, open)
@@ -77,12 +90,18 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
 	var inPending, aboveHigh []row
-	bytes, stopped, xmax := 0, false, int64(0)
+	bytes, stopped := 0, false
+	var seen *string
+	var in *txSnapshot
 	for rows.Next() {
 		var one row
 		half, none := 0, false
 		var at pgtype.Timestamptz
-		if err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &xmax, &ended); err != nil {
+		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &seen, &ended)
+		if err == nil && seen != nil {
+			in, err = parseTxSnapshot(*seen)
+		}
+		if err != nil {
 			rows.Close()
 			return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
 		}
@@ -130,13 +149,18 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		aboveHigh, sawUpTo = nil, inPending[len(inPending)-1].id
 		r.holdersChecked = time.Time{} // check at once which transactions have ended: there is more to read
 	}
+	if len(r.older) > 0 {
+		if sawUpTo = 0; len(inPending) > 0 {
+			r.noteOlderRead(inPending[len(inPending)-1].id)
+		}
+	}
 	all = append(inPending, aboveHigh...)
 	slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.id, b.id) })
 	ids := make([]int64, len(all))
 	for i := range all {
 		ids[i] = all[i].id
 	}
-	r.reuse.noteRead(all, xmax)
+	r.reuse.noteRead(all, in)
 	if n := len(all); n > 0 && all[n-1].id > r.cursor.high {
 		r.known.lastChange = changeMark{all[n-1].id, all[n-1].at}
 	}

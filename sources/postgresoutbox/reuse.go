@@ -11,91 +11,109 @@ const (
 	checkIDsAtBegin = 1_000_000 // ids in one check when the source begins
 )
 
-// reuseDetector detects that ids were used again after they were read, because the sequence was set
-// back. A change that was read has a transaction id below the bound of its id. A later change has a
-// higher one: the bound is at least pg_snapshot_xmax of the read, which is above the ids of all
-// transactions that had ended then.
+// reuseDetector detects that ids were used again after they were passed, because the sequence was set
+// back. A change that was read was visible in the snapshot of its read. So a change with a passed
+// id whose transaction is not visible in that snapshot was not read.
 //
-// Rows from a dump have transaction ids of another server, which may be higher than
-// those of this one. The bound is above these, too, so that they do not count as reused.
+// Changes from a dump have transaction ids of another server, which this one may not have drawn yet.
+// Nothing is known of them: they do not count as reused.
 type reuseDetector struct {
-	bounds      []xidBound // in order
-	latestXmax  int64      // of the latest read; 0 before the first
-	deletedTo   int64      // every row up to it was deleted, except for those that some reader has not settled
-	belowLowest int64      // no row has this id or a lower one: a hint, so that ids without rows are skipped
-	checkedTo   int64      // end of the latest check
+	bounds      []readBound // in order
+	latest      *txSnapshot // of the latest read; nil before the first
+	deletedTo   int64       // every row up to it was deleted, except for those that some reader has not settled
+	belowLowest int64       // no row has this id or a lower one: a hint, so that ids without rows are skipped
+	checkedTo   int64       // end of the latest check
+
+	// checked is the snapshot of the latest read before a check of all ids: the reader has read what
+	// is visible in it, as far as it has passed it. Another reader may delete only this. Nil if there was none.
+	checked, nextChecked *txSnapshot // that of the present round of checks
+	roundBegins          bool        // with the next check
+	readSince            bool        // changes were read after checked
 }
 
-// xidBound bounds the transaction ids of changes that were read, with ids up to upTo and above the bound before.
-type xidBound struct {
+// readBound is the snapshot in which the ids up to upTo, and above the bound before, were passed.
+type readBound struct {
 	upTo int64
-	xid  int64 // no change that was read has this transaction id or a higher one; or unknownXID
+	in   *txSnapshot // nil: not known
 }
 
-const unknownXID = math.MaxInt64
-
-// newReuseDetector begins with the stored bound, 0 if there is none. belowLowest is below the
+// newReuseDetector begins with the stored snapshot, nil if there is none. belowLowest is below the
 // lowest row of the outbox.
-func newReuseDetector(high, stored, belowLowest int64) reuseDetector {
-	if stored == 0 {
-		stored = unknownXID
-	}
+func newReuseDetector(high int64, stored *txSnapshot, belowLowest int64) reuseDetector {
 	h := reuseDetector{deletedTo: min(high, belowLowest), belowLowest: belowLowest}
 	if high > 0 {
-		h.bounds = []xidBound{{high, stored}}
+		h.bounds = []readBound{{high, stored}}
 	}
 	return h
 }
 
-// noteRead notes changes that were read in a snapshot that ends at xmax.
-func (h *reuseDetector) noteRead(rows []row, xmax int64) {
-	h.latestXmax = max(h.latestXmax, xmax)
-	if len(rows) == 0 {
-		return
-	}
-	last := int64(0)
-	if n := len(h.bounds); n > 0 {
-		last = h.bounds[n-1].upTo
-	}
-	added := xidBound{xid: xmax}
+// noteRead notes changes that were read in a snapshot.
+func (h *reuseDetector) noteRead(rows []row, in *txSnapshot) {
+	h.latest = in
+	h.readSince = h.readSince || len(rows) > 0
+	last := h.lastBound()
 	i := 0                     // after a split, the bound of the next row is at i or later
 	for _, one := range rows { // in order
 		if one.id > last {
-			added.upTo, added.xid = one.id, max(added.xid, one.xid+1)
+			h.addBound(one, in)
 			continue
 		}
 		for h.bounds[i].upTo < one.id { // it was pending
 			i++
 		}
-		h.splitBound(i, one)
-	}
-	if added.upTo > 0 {
-		h.bounds = append(h.bounds, added)
+		h.splitBound(i, one, in)
 	}
 	for len(h.bounds) > maxBounds {
 		h.mergeBounds()
 	}
 }
 
-// splitBound gives a change that was pending a bound of its own if that of its neighbours is too low.
-// Their bound stays: the transaction may have reused their ids, too, after they were read.
-func (h *reuseDetector) splitBound(i int, one row) {
+// addBound adds a change above all bounds.
+func (h *reuseDetector) addBound(one row, in *txSnapshot) {
+	last := readBound{}
+	if n := len(h.bounds); n > 0 {
+		last = h.bounds[n-1]
+	}
+	if !in.sees(one.xid) { // it is from a dump
+		if one.id-1 > last.upTo {
+			h.bounds = append(h.bounds, readBound{one.id - 1, in})
+		}
+		in = nil
+	}
+	h.bounds = appendBound(h.bounds, readBound{one.id, in})
+}
+
+// appendBound appends a bound, and merges it with an equal one before.
+func appendBound(bounds []readBound, b readBound) []readBound {
+	if n := len(bounds); n > 0 && bounds[n-1].in == b.in {
+		bounds[n-1].upTo = b.upTo
+		return bounds
+	}
+	return append(bounds, b)
+}
+
+// splitBound gives a change that was pending a bound of its own, unless that of its neighbours has it.
+// Their bound stays: the transaction may have reused their ids, too, after they were passed.
+func (h *reuseDetector) splitBound(i int, one row, in *txSnapshot) {
 	m := h.bounds[i]
-	if one.xid < m.xid {
+	if m.in == nil || m.in.sees(one.xid) {
 		return
+	}
+	if !in.sees(one.xid) {
+		in = nil
 	}
 	begin := int64(0)
 	if i > 0 {
 		begin = h.bounds[i-1].upTo
 	}
-	var parts []xidBound
+	var parts []readBound
 	switch {
 	case one.id-1 > begin:
-		parts = append(parts, xidBound{one.id - 1, m.xid}, xidBound{one.id, one.xid + 1})
-	case i > 0 && h.bounds[i-1].xid == one.xid+1: // its neighbour is of the same transaction
+		parts = append(parts, readBound{one.id - 1, m.in}, readBound{one.id, in})
+	case i > 0 && (h.bounds[i-1].in == nil || h.bounds[i-1].in.sees(one.xid)): // its neighbour is of the same transaction
 		h.bounds[i-1].upTo = one.id
 	default:
-		parts = append(parts, xidBound{one.id, one.xid + 1})
+		parts = append(parts, readBound{one.id, in})
 	}
 	if one.id < m.upTo {
 		parts = append(parts, m)
@@ -103,57 +121,92 @@ func (h *reuseDetector) splitBound(i int, one row) {
 	h.bounds = slices.Replace(h.bounds, i, i+1, parts...)
 }
 
-// fullXID returns the transaction id with the given lower 32 bits that is nearest to the latest xmax, or 0
-// if that is not known.
+// fullXID returns the transaction id with the given lower 32 bits that is nearest to those of the latest
+// read, or 0 if that is not known.
 func (h *reuseDetector) fullXID(half int64) int64 {
-	if half == 0 || h.latestXmax == 0 {
+	if half == 0 || h.latest == nil {
 		return 0
 	}
-	return h.latestXmax + int64(int32(uint32(half)-uint32(h.latestXmax)))
+	return h.latest.xmax + int64(int32(uint32(half)-uint32(h.latest.xmax)))
 }
 
 // mergeBounds merges each two bounds. Fewer reused ids are detected then, and none wrongly.
 func (h *reuseDetector) mergeBounds() {
-	var half []xidBound
+	var half []readBound
 	for i := 0; i < len(h.bounds); i += 2 {
 		m := h.bounds[i]
 		if i+1 < len(h.bounds) {
-			m = xidBound{h.bounds[i+1].upTo, max(m.xid, h.bounds[i+1].xid)}
+			m = readBound{h.bounds[i+1].upTo, laterTxSnapshot(m.in, h.bounds[i+1].in)}
 		}
 		half = append(half, m)
 	}
 	h.bounds = half
 }
 
-// highestXID returns the highest of all bounds, or 0 if one is not known.
-func (h *reuseDetector) highestXID() (highest int64) {
-	for _, m := range h.bounds {
-		highest = max(highest, m.xid)
+// seen returns a snapshot in which all changes that were read are visible, nil if one is not known.
+func (h *reuseDetector) seen() *txSnapshot {
+	if len(h.bounds) == 0 {
+		return nil
 	}
-	if highest == unknownXID {
-		return 0
+	all := h.bounds[0].in
+	for _, m := range h.bounds[1:] {
+		all = laterTxSnapshot(all, m.in)
 	}
-	return highest
+	return all
 }
 
-// noteDeleted notes that rows up to an id were deleted. Unless all were, the old bounds still count,
-// which detects fewer reused ids.
-func (h *reuseDetector) noteDeleted(to int64, all bool) {
-	h.deletedTo = max(h.deletedTo, to)
-	i := 0
-	for i < len(h.bounds) && h.bounds[i].upTo <= h.deletedTo {
-		i++
+// noteChecked notes that no id in the ranges of nextCheck was reused so far, and that all changes up to deleted
+// were deleted. A change that appears there later is not visible in the snapshot of the latest read. It
+// reports whether other readers may delete more changes now.
+func (h *reuseDetector) noteChecked(ranges []idRange, deleted int64) (more bool) {
+	if h.latest == nil {
+		return false
 	}
-	if i == 0 || h.latestXmax == 0 {
-		return
-	}
-	first := xidBound{h.bounds[i-1].upTo, h.latestXmax}
-	for _, m := range h.bounds[:i] {
-		if !all {
-			first.xid = max(first.xid, m.xid)
+	complete := len(ranges) == 1 && ranges[0].from < 0 && ranges[0].to >= h.lastBound()
+	if complete || h.roundBegins {
+		if complete {
+			h.nextChecked, h.checkedTo = h.latest, 0
+		}
+		if h.nextChecked != nil {
+			h.checked, more = h.nextChecked, h.readSince
+			h.readSince = !complete
+		}
+		if h.nextChecked = h.latest; complete {
+			h.nextChecked = nil
 		}
 	}
-	h.bounds = append([]xidBound{first}, h.bounds[i:]...)
+	bounds, begin := make([]readBound, 0, len(h.bounds)), int64(1)
+	for _, m := range h.bounds {
+		for begin <= m.upTo {
+			end, checked := m.upTo, false
+			for _, g := range ranges {
+				switch {
+				case begin < g.from:
+					end = min(end, g.from-1)
+				case begin <= g.to:
+					end, checked = min(end, g.to), true
+				}
+			}
+			if begin <= deleted {
+				end = min(end, deleted)
+			}
+			part := readBound{end, m.in}
+			if begin <= deleted || checked && m.in != nil {
+				part.in = h.latest
+			}
+			bounds, begin = appendBound(bounds, part), end+1
+		}
+	}
+	h.bounds = bounds
+	return more
+}
+
+// lastBound returns the highest id that was passed.
+func (h *reuseDetector) lastBound() int64 {
+	if n := len(h.bounds); n > 0 {
+		return h.bounds[n-1].upTo
+	}
+	return 0
 }
 
 // nextCheck returns the ranges of ids to check next, and the end of what may be deleted next. It is all that
@@ -166,15 +219,12 @@ func (h *reuseDetector) nextCheck(slow bool) (ranges []idRange, end int64) {
 	if slow {
 		first.from = end - checkIDs + 1
 	}
-	last := end
-	if n := len(h.bounds); n > 0 {
-		last = max(h.bounds[n-1].upTo, end)
-	}
+	last := max(h.lastBound(), end)
 	if first.from < 0 && last <= end {
 		return []idRange{first}, end
 	}
 	begin := h.checkedTo + 1
-	if begin > last {
+	if h.roundBegins = begin == 1 || begin > last; h.roundBegins {
 		begin = 1
 	}
 	if first.from < 0 {
@@ -192,29 +242,35 @@ func (h *reuseDetector) nextCheck(slow bool) (ranges []idRange, end int64) {
 }
 
 // boundsIn returns the bounds in several ranges.
-func (h *reuseDetector) boundsIn(ranges []idRange) (from, to, xids []int64) {
+func (h *reuseDetector) boundsIn(ranges []idRange) (from, to []int64, seen []string) {
 	for _, g := range ranges {
 		f, t, s := h.boundsBetween(max(g.from, 1)-1, g.to)
-		from, to, xids = append(from, f...), append(to, t...), append(xids, s...)
+		from, to, seen = append(from, f...), append(to, t...), append(seen, s...)
 	}
-	return from, to, xids
+	return from, to, seen
 }
 
-// boundsBetween returns the known bounds between two ids: the ids above from and up to to have the bound xids.
-func (h *reuseDetector) boundsBetween(above, below int64) (from, to, xids []int64) {
-	from, to, xids = []int64{}, []int64{}, []int64{}
+// boundsBetween returns the known bounds between two ids: the ids above from and up to to were passed in the snapshot seen.
+func (h *reuseDetector) boundsBetween(above, below int64) (from, to []int64, seen []string) {
+	from, to, seen = []int64{}, []int64{}, []string{}
 	begin := int64(0)
 	for _, m := range h.bounds {
-		if lo, hi := max(begin, above), min(m.upTo, below); lo < hi && m.xid != unknownXID {
-			from, to, xids = append(from, lo), append(to, hi), append(xids, m.xid)
+		if lo, hi := max(begin, above), min(m.upTo, below); lo < hi && m.in != nil {
+			from, to, seen = append(from, lo), append(to, hi), append(seen, m.in.text)
 		}
 		begin = m.upTo
 	}
-	return from, to, xids
+	return from, to, seen
 }
 
-// reusedRowSQL finds a change that was not read, in the ranges $1 to $2 with the bounds $3, whose id is not pending ($4).
-const reusedRowSQL = `SELECT o.id FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) m(above, up_to, seen)
+// reusedRowSQL finds a change that was not read, in the ranges $1 to $2 that were passed in the snapshots $3, whose id is not pending ($4).
+const reusedRowSQL = `SELECT o.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]::pg_snapshot[]) m(above, up_to, seen)
 	CROSS JOIN LATERAL unnest(int8multirange(int8range(m.above + 1, m.up_to + 1)) - (SELECT $4::text::int8multirange)) f
-	CROSS JOIN LATERAL (SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND xid >= m.seen::text::xid8 ORDER BY id LIMIT 1) o
+	CROSS JOIN LATERAL (SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND NOT pg_visible_in_snapshot(xid, m.seen) ORDER BY id LIMIT 1) o
 	ORDER BY o.id LIMIT 1`
+
+// checkedSQL is the stored reuseDetector.checked of a reader; NULL if there is none.
+const checkedSQL = `(snapshot->>'checked')::pg_snapshot`
+
+// fromDumpSQL is the condition that a change o is from a dump: this server has not drawn its transaction id yet.
+const fromDumpSQL = `o.xid >= pg_snapshot_xmax(pg_current_snapshot())`

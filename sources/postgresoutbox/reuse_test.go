@@ -2,94 +2,146 @@ package postgresoutbox
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
 // reused reports whether a check of all ids reports a change as reused.
-func (h *reuseDetector) reused(id, xid int64) bool {
-	from, to, seen := h.boundsBetween(0, unknownXID)
+func (h *reuseDetector) reused(t *testing.T, id, xid int64) bool {
+	from, to, seen := h.boundsBetween(0, math.MaxInt64)
 	for i := range from {
-		if from[i] < id && id <= to[i] && xid >= seen[i] {
+		if from[i] < id && id <= to[i] && !parsed(t, seen[i]).sees(xid) {
 			return true
 		}
 	}
 	return false
 }
 
-// TestReuseDetectorBounds checks the bounds after reads, pending changes, rows from a dump, and
-// deletion.
-func TestReuseDetectorBounds(t *testing.T) {
-	h := newReuseDetector(10, 0, 4)
-	if h.highestXID() != 0 || h.reused(7, 1<<40) {
-		t.Error("it knows of what an older version has stored nothing")
+func parsed(t *testing.T, text string) *txSnapshot {
+	t.Helper()
+	s, err := parseTxSnapshot(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	h.noteRead([]row{{id: 7, xid: 50}, {id: 12, xid: 100}, {id: 14, xid: 90}}, 110)
-	for id, bound := range map[int64]int64{12: 110, 13: 110, 14: 110} {
-		if h.reused(id, bound-1) || !h.reused(id, bound) {
-			t.Errorf("id %d is not told apart at %d", id, bound)
+	return s
+}
+
+// TestParseTxSnapshot parses pg_snapshots.
+func TestParseTxSnapshot(t *testing.T) {
+	s := parsed(t, "10:20:12,15")
+	for xid, want := range map[int64]bool{9: true, 10: true, 12: false, 13: true, 15: false, 19: true, 20: false, 30: false} {
+		if s.sees(xid) != want {
+			t.Errorf("%d: %v", xid, !want)
 		}
 	}
-	if h.highestXID() != 0 {
-		t.Errorf("seen %d, and one is not known", h.highestXID())
+	if parsed(t, "7:7:").sees(7) {
+		t.Error("it sees its xmax")
 	}
-	h.noteRead([]row{{id: 13, xid: 300}, {id: 20, xid: 900}}, 200) // 13 lay in a gap; 20 is from a dump
-	if h.reused(13, 300) || !h.reused(13, 301) || !h.reused(14, 300) || h.reused(14, 109) || !h.reused(12, 300) || h.reused(20, 900) || !h.reused(20, 901) {
-		t.Errorf("%+v", h.bounds)
+	for _, text := range []string{"1:2", "1:x:", "1:2:3,", "1:2:3:4"} {
+		if _, err := parseTxSnapshot(text); err == nil {
+			t.Errorf("%q is parsed", text)
+		}
 	}
-	h.noteDeleted(20, true) // transaction ids of another server are gone with their rows
-	if h.highestXID() != 200 || !h.reused(3, 200) || !h.reused(20, 200) || h.reused(20, 199) {
-		t.Errorf("seen %d, %+v", h.highestXID(), h.bounds)
+}
+
+// TestReuseDetectorBounds checks the bounds after reads, pending changes, changes from a dump, checks, and
+// deletion.
+func TestReuseDetectorBounds(t *testing.T) {
+	h := newReuseDetector(10, nil, 4)
+	if h.seen() != nil || h.reused(t, 7, 1<<40) {
+		t.Error("it knows of what an older version has stored nothing")
+	}
+	h.noteRead([]row{{id: 7, xid: 50}, {id: 12, xid: 100}, {id: 14, xid: 90}}, parsed(t, "70:110:70,95"))
+	for id, want := range map[int64]bool{12: true, 13: true, 14: true, 15: false} {
+		if h.reused(t, id, 109) || h.reused(t, id, 110) != want || h.reused(t, id, 95) != want || h.reused(t, id, 70) != want {
+			t.Errorf("id %d", id)
+		}
+	}
+	if h.seen() != nil {
+		t.Error("one is not known")
+	}
+	h.noteRead([]row{{id: 13, xid: 95}, {id: 16, xid: 130}, {id: 20, xid: 900}}, parsed(t, "70:200:70")) // 13 was pending; 20 is from a dump
+	if h.reused(t, 13, 95) || !h.reused(t, 13, 200) || !h.reused(t, 14, 95) || !h.reused(t, 12, 95) {
+		t.Errorf("pending: %+v", h.bounds)
+	}
+	if h.reused(t, 20, 900) || h.reused(t, 20, 901) || h.reused(t, 19, 130) || !h.reused(t, 19, 70) {
+		t.Errorf("dump: %+v", h.bounds)
+	}
+	h.noteChecked([]idRange{{from: 13, to: 18}}, 0)
+	if !h.reused(t, 12, 130) || h.reused(t, 13, 130) || h.reused(t, 18, 199) || !h.reused(t, 18, 70) || h.reused(t, 20, 70) {
+		t.Errorf("checked: %+v", h.bounds)
+	}
+	h.noteChecked([]idRange{{from: math.MinInt64, to: 20}}, 20) // changes of another server were deleted
+	if h.seen() == nil || h.seen().text != "70:200:70" || len(h.bounds) != 1 || !h.reused(t, 3, 70) || !h.reused(t, 20, 200) || h.reused(t, 20, 199) {
+		t.Errorf("deleted: %+v", h.bounds)
 	}
 }
 
 // TestReuseDetectorAcceptsAllReadChanges proves that no change that was read counts as reused, however
-// bounds are merged and removed.
+// bounds are merged, checked and removed; and that a change of a transaction that was open in the latest
+// check does.
 func TestReuseDetectorAcceptsAllReadChanges(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
-		h := newReuseDetector(0, 0, 0)
-		id, xid, gone := int64(0), int64(3), int64(0)
-		kept, missing := map[int64]int64{}, map[int64]int64{}
+		h := newReuseDetector(0, nil, 0)
+		id, next := int64(0), int64(3)
+		kept, open := map[int64]int64{}, map[int64][]int64{} // changes that were read; ids of open transactions
 		for range 3000 {
-			var rows []row
-			for m := range missing { // from a gap, with any transaction id
-				if rnd.IntN(3) == 0 {
-					rows = append(rows, row{id: m, xid: xid + rnd.Int64N(5)})
-					delete(missing, m)
-					break
+			for range rnd.IntN(4) {
+				xid := next
+				next++
+				for range 1 + rnd.IntN(2) {
+					id++
+					open[xid] = append(open[xid], id)
 				}
 			}
-			for range rnd.IntN(4) {
-				id++
-				if rnd.IntN(5) == 0 {
-					missing[id] = 0
+			committed := map[int64]int64{}
+			for xid, ids := range open {
+				if rnd.IntN(3) > 0 {
 					continue
 				}
-				xid++
-				rows = append(rows, row{id: id, xid: xid})
-			}
-			h.noteRead(rows, xid+1)
-			for _, one := range rows {
-				kept[one.id] = one.xid
-			}
-			if rnd.IntN(50) == 0 && len(missing) == 0 {
-				gone = id - rnd.Int64N(id+1)/10
-				for one := range kept {
-					if one <= gone {
-						delete(kept, one)
-					}
+				for _, one := range ids {
+					committed[one] = xid
 				}
-				h.noteDeleted(gone, true)
+				delete(open, xid)
+			}
+			var running []string
+			in := &txSnapshot{xmin: next, xmax: next}
+			for xid := range open {
+				in.running = append(in.running, xid)
+				in.xmin = min(in.xmin, xid)
+				running = append(running, fmt.Sprint(xid))
+			}
+			in.text = fmt.Sprintf("%d:%d:%s", in.xmin, in.xmax, strings.Join(running, ","))
+			var rows []row
+			for one := range id + 1 {
+				if xid, ok := committed[one]; ok {
+					rows = append(rows, row{id: one, xid: xid})
+					kept[one] = xid
+				}
+			}
+			h.noteRead(rows, in)
+			if rnd.IntN(20) == 0 {
+				from := rnd.Int64N(id + 1)
+				h.noteChecked([]idRange{{from: from, to: from + rnd.Int64N(id+1)}}, 0)
+			}
+			if rnd.IntN(50) == 0 && len(open) == 0 {
+				kept = map[int64]int64{}
+				h.noteChecked([]idRange{{from: math.MinInt64, to: id}}, id)
 			}
 		}
 		for one, x := range kept {
-			if h.reused(one, x) {
-				t.Fatalf("seed %d: %s", seed, fmt.Sprint(one, x, h.deletedTo))
+			if h.reused(t, one, x) {
+				t.Fatalf("seed %d: id %d, transaction %d, %+v", seed, one, x, h.bounds)
 			}
 		}
 		if len(h.bounds) > maxBounds+1 {
-			t.Fatalf("%d marks", len(h.bounds))
+			t.Fatalf("%d bounds", len(h.bounds))
+		}
+		if n := h.bounds[len(h.bounds)-1].upTo; !h.reused(t, n, next) || !h.reused(t, 1, next) {
+			t.Fatal("a later transaction is not detected")
 		}
 	}
 }

@@ -46,7 +46,8 @@ type reader struct {
 	deletionPending   bool // delivered changes may not be deleted yet
 	moreToDelete      bool // the latest deletion left some of them
 
-	unemitted []int64 // ids that were read, and not emitted yet
+	older     []idRange // unread changes above the sequence, which was set back; they are read first
+	unemitted []int64   // ids that were read, and not emitted yet
 	stall     inflight.StallDetector
 
 	lockedOutSince time.Time // since when another session has the lock that it needs to sleep; zero if none has
@@ -161,7 +162,7 @@ func (r *reader) maintain(ctx context.Context) error {
 		*last = now
 		return true
 	}
-	if len(r.cursor.pending) > 0 && due(&r.holdersChecked, holdersEvery) {
+	if len(r.cursor.pending) > 0 && len(r.older) == 0 && due(&r.holdersChecked, holdersEvery) {
 		if err := r.updateHolders(ctx); err != nil {
 			return err
 		}

@@ -27,7 +27,6 @@ const (
 type checkpoint struct {
 	cursor   cursor
 	snapshot snapshot
-	xidBound int64 // see reuseDetector
 }
 
 // snapshot is the progress of reading existing rows, by table. It is immutable.
@@ -35,6 +34,10 @@ type snapshot struct {
 	Tables map[string]tableSnapshot `json:"tables,omitempty"`
 	// Reads holds the tables whose changes the reader emits; nil for all.
 	Reads []string `json:"reads,omitempty"`
+	// Seen is a pg_snapshot in which all changes that were read are visible; "" if it is not known.
+	Seen string `json:"seen,omitempty"`
+	// Checked is reuseDetector.checked, as a pg_snapshot; "" if there is none.
+	Checked string `json:"checked,omitempty"`
 }
 
 type tableSnapshot struct {

@@ -1,0 +1,146 @@
+package postgresoutbox
+
+import (
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"eventgateway/gateway/testenv"
+)
+
+// deliverItems delivers items with a reader, and waits until all is stored and deleted.
+func deliverItems(t *testing.T, db *pgx.Conn, from, to int, followers ...*follower) {
+	t.Helper()
+	run(t, db, insertItems, from, to, 1)
+	for _, p := range followers {
+		p.awaitItems(t, from, to, 1)
+	}
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
+}
+
+// TestReusedIDsOfOpenTransactions sets the sequence back, and has a transaction take the ids again that the
+// reader cannot tell by its transaction id: it is older than transactions that were read.
+func TestReusedIDsOfOpenTransactions(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, during string // in the long transaction
+		last           int    // items that are in the sequence afterwards
+	}{
+		"its id is older than those that were read": {"SELECT pg_current_xact_id()", "SELECT setval('gateway.outbox_id_seq', 10); INSERT INTO items VALUES (201, 1), (202, 1)", 202},
+		"it commits after later changes were read":  {"SELECT setval('gateway.outbox_id_seq', 90); INSERT INTO items SELECT n, 1 FROM generate_series(201, 220) n", "", 220},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := resetDatabase(t, itemsSQL, "items")
+			p := followAs(t, testenv.Postgres(t).URL(), "gateway", func(s *source) { s.measureEvery = time.Hour }) // deletes before it looks at the sequence
+			long := newSession(t)
+			deliverItems(t, db, 1, 50, p)
+			run(t, long, "BEGIN; SELECT pg_current_xact_id()")
+			deliverItems(t, db, 51, 100, p)
+			run(t, long, c.before)
+			deliverItems(t, db, 301, 302, p)
+			run(t, long, c.during+"; COMMIT")
+			run(t, db, insertItems, 303, 304, 1)
+			p.awaitItems(t, 201, c.last, 1)
+			p.awaitItems(t, 301, 304, 1)
+			testenv.WaitForSQL(t, db, outboxEmptySQL)
+			p.requireOneGap(t, "went back")
+		})
+	}
+}
+
+// TestReusedIDsWithTwoReaders proves that a reader deletes no change that the other one has not read,
+// because the ids were used again and then passed.
+func TestReusedIDsWithTwoReaders(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
+	url := testenv.Postgres(t).URL()
+	a, b := follow(t, url), followAs(t, url, "b", nil)
+	for i := range 5 {
+		from := 1000 * (i + 1)
+		deliverItems(t, db, from, from+99, a, b)
+		run(t, db, "SELECT setval('gateway.outbox_id_seq', (SELECT last_value - 20 FROM gateway.outbox_id_seq))")
+		for j := range 40 {
+			run(t, db, insertItems, from+100+j, from+100+j, 1)
+		}
+		a.awaitItems(t, from+100, from+139, 1)
+		b.awaitItems(t, from+100, from+139, 1)
+	}
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
+}
+
+// TestOlderChangesComeFirst proves that the changes of a row keep their order when the sequence was set back
+// below changes that were not read yet, across restarts of the reader.
+func TestOlderChangesComeFirst(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
+	url := testenv.Postgres(t).URL()
+	p := follow(t, url)
+	deliverItems(t, db, 1, 50, p)
+	testenv.WaitForSQL(t, db, cursorStoredSQL)
+	p.stop()
+	run(t, db, "UPDATE items SET v = 2")
+	run(t, db, "SELECT setval('gateway.outbox_id_seq', 1)")
+	run(t, db, "UPDATE items SET v = 3 WHERE id <= 20")
+	p = follow(t, url)
+	p.awaitItems(t, 1, 20, 3)
+	p.awaitItems(t, 21, 50, 2)
+	testenv.WaitForSQL(t, db, outboxEmptySQL)
+	latest := map[float64]float64{}
+	for _, e := range p.events {
+		row := changeOf(t, e).New
+		latest[row["id"].(float64)] = row["v"].(float64)
+	}
+	for id := 1.0; id <= 20; id++ {
+		if latest[id] != 3 {
+			t.Errorf("the latest of row %v has v %v", id, latest[id])
+		}
+	}
+}
+
+// TestUnclaimedChangesAboveSequence proves that unclaimed changes above a rewound sequence are deleted,
+// because a writer would fail at them, and are counted.
+func TestUnclaimedChangesAboveSequence(t *testing.T) {
+	db := resetDatabase(t, twoTablesSQL, "old", "items")
+	s := newQuickSource(t, withTables("items"))
+	st := startSource(t, s, newCollector())
+	run(t, db, `INSERT INTO old SELECT n FROM generate_series(1, 50) n; INSERT INTO items VALUES (1)`)
+	st.await(t, 1)
+	awaitCursor(t, db, "hi = 51")
+	run(t, db, "SELECT setval('gateway.outbox_id_seq', 30)")
+	testenv.WaitForSQL(t, db, "SELECT count(*) = 30 AND max(id) = 30 FROM gateway.outbox")
+	st.stop()
+	if n := testutil.ToFloat64(s.unclaimedDeleted); n != 20 {
+		t.Errorf("%v are counted", n)
+	}
+}
+
+// TestSequenceSetBackUnderLoad sets the sequence back again and again during writes, while one of two readers
+// is stopped and started. All that is committed is delivered to both. A longer one is a part of make chaos.
+func TestSequenceSetBackUnderLoad(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
+	url := testenv.Postgres(t).URL()
+	a, b := follow(t, url), followAs(t, url, "b", nil)
+	writers := startLoad(t, url, 1)
+	for i := range envInt(t, "SETBACKS", 8) {
+		writers.await(t, 60)
+		back := []int{1, 20, 100, 1_000_000}[i%4]
+		run(t, db, "SELECT setval('gateway.outbox_id_seq', greatest(1, last_value - $1)) FROM gateway.outbox_id_seq", back)
+		if i%3 == 1 {
+			b.stop()
+			events := b.collector
+			writers.await(t, 30)
+			next := followAs(t, url, "b", nil)
+			events.mu.Lock()
+			next.collector.mu.Lock()
+			next.collector.events = append(events.events, next.collector.events...)
+			next.collector.mu.Unlock()
+			events.mu.Unlock()
+			b = next
+		}
+	}
+	writers.await(t, 60)
+	writers.stop()
+	requireConserved(t, db, []int{1}, a, b)
+	if len(a.reported()) == 0 {
+		t.Error("no gap was reported")
+	}
+}
