@@ -111,6 +111,14 @@ func (p *follower) requireOneGap(t testing.TB, text string) {
 	}
 }
 
+// requireGap checks that a gap was reported whose reason contains a text.
+func (p *follower) requireGap(t testing.TB, text string) {
+	t.Helper()
+	if got := strings.Join(p.reported(), "\n"); !strings.Contains(got, text) {
+		t.Errorf("gaps %q, want one with %q", got, text)
+	}
+}
+
 // install creates the tables and the outbox in a server of the test's own.
 func install(t testing.TB, s *testenv.PostgresServer) *pgx.Conn {
 	t.Helper()

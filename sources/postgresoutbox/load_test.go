@@ -88,31 +88,28 @@ func (l *load) await(t testing.TB, n int64) {
 	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d more commits", n), func() bool { return l.commits.Load() >= until })
 }
 
-// requireConserved checks that each follower has all rows that the database has in the given versions, that
-// rows which it has and the database lacks are told by a gap, and that all changes are deleted.
-func requireConserved(t testing.TB, db *pgx.Conn, versions []int, followers ...*follower) {
+// requireDelivered checks that each follower has all rows that the database has in the given versions.
+func requireDelivered(t testing.TB, db *pgx.Conn, versions []int, followers ...*follower) {
 	t.Helper()
-	total := 0
 	for _, version := range versions {
-		var ids []int
-		if err := db.QueryRow(testenv.Context(t), "SELECT coalesce(array_agg(id), '{}') FROM items WHERE v = $1", version).Scan(&ids); err != nil {
-			t.Fatal(err)
+		ids := itemIDs(t, db, "v = $1", version)
+		if len(ids) == 0 {
+			t.Fatalf("nothing of version %d was committed", version)
 		}
-		total += len(ids)
 		for _, p := range followers {
 			p.awaitRows(t, ids, version)
 		}
 	}
-	if total == 0 {
-		t.Fatal("nothing was committed")
-	}
+}
+
+// requireConserved checks beside that rows which a follower has and the database lacks are told by a gap, and that all
+// changes are deleted. The writers have ended.
+func requireConserved(t testing.TB, db *pgx.Conn, versions []int, followers ...*follower) {
+	t.Helper()
+	requireDelivered(t, db, versions, followers...)
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	var all []int
-	if err := db.QueryRow(testenv.Context(t), "SELECT coalesce(array_agg(id), '{}') FROM items").Scan(&all); err != nil {
-		t.Fatal(err)
-	}
 	exists := map[int]bool{}
-	for _, id := range all {
+	for _, id := range itemIDs(t, db, "v <> $1", -1) {
 		exists[id] = true
 	}
 	for _, p := range followers {
@@ -128,4 +125,12 @@ func requireConserved(t testing.TB, db *pgx.Conn, versions []int, followers ...*
 			t.Errorf("%d delivered rows are gone from the database, and no gap was reported", lost)
 		}
 	}
+}
+
+func itemIDs(t testing.TB, db *pgx.Conn, condition string, arg int) (ids []int) {
+	t.Helper()
+	if err := db.QueryRow(testenv.Context(t), "SELECT coalesce(array_agg(id), '{}') FROM items WHERE "+condition, arg).Scan(&ids); err != nil {
+		t.Fatal(err)
+	}
+	return ids
 }
