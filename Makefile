@@ -45,6 +45,7 @@ chaos:
 	$(GO) test -race -count 20 -timeout 60m -run 'Forge|Fetch|Rights|Foreign|Untrusted|Owner|Lease|Terms' ./sources/postgresnotify ./sources/postgresoutbox ./gateway/pgconn
 	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox
 	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run RandomFailovers -v ./sources/postgresoutbox
+	SETBACKS=100 $(GO) test -race -count 5 -timeout 60m -run 'SetBackUnderLoad|Advice|Reused|CopyWith|CopyOf|RestoreInto|PointInTime|PromotedStandby' -v ./sources/postgresoutbox
 
 # Random documents and expressions, evaluated lazily and after a full decode.
 fuzz:

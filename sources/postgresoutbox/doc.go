@@ -19,11 +19,11 @@
 //   - One gateway reads. A reader takes a new token at its start, after which no other reader can
 //     store a cursor (checkpoint.go).
 //   - A cursor belongs to a history. A reader overwrites only the cursor that it has stored last, in
-//     the database that it was read from (history.go). It deletes no change that was
-//     written after its id had been read (reuse.go).
+//     the database that it was read from (history.go). It deletes no change that it, or another reader, has
+//     not read because its id was used before (reuse.go). Cursors that are not valid are reset together (restart.go).
 //
 // run.go is the loop, read.go reads, cursor.go and holders.go track pending ids, delete.go deletes delivered
-// changes, and sleep.go waits for a notification. row.go and key.go make events, snapshot.go reads rows that
+// changes, sequence.go handles changes above a sequence that was set back, and sleep.go waits for a notification. row.go and key.go make events, snapshot.go reads rows that
 // exist already, capture.go watches the triggers, unclaimed.go handles tables that no reader has, and
 // timeout.go detects a silent connection.
 //

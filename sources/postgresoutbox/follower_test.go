@@ -46,6 +46,13 @@ func followAs(t testing.TB, url, name string, prepare func(*source)) *follower {
 	return p
 }
 
+// continueAs gives a successor what this follower has received. It was stopped.
+func (p *follower) continueAs(next *follower) {
+	next.collector.mu.Lock()
+	defer next.collector.mu.Unlock()
+	next.collector.events = append(p.collector.events, next.collector.events...)
+}
+
 // reported returns the gaps.
 func (p *follower) reported() []string {
 	p.mu.Lock()

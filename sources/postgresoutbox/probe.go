@@ -94,7 +94,7 @@ func (p *probe) installed() bool {
 func (p *probe) version() bool {
 	var what, owner string
 	if err := p.conn.QueryRow(p.ctx, foreignOwnerSQL, p.s.opts.Owners).Scan(&what, &owner); err == nil {
-		p.add(plugin.Problem, fmt.Sprintf("owners: [%s] if you trust this role; else DROP SCHEMA gateway CASCADE, and gateway sql --mode outbox", owner), "%s belongs to the role %q", what, owner)
+		p.add(plugin.Problem, fmt.Sprintf("owners: [%s] if you trust this role; else DROP SCHEMA gateway CASCADE, which loses the changes in it, and gateway sql --mode outbox before anyone writes", owner), "%s belongs to the role %q", what, owner)
 		return false
 	}
 	version, err := outboxVersion(p.ctx, p.conn)
@@ -146,32 +146,6 @@ func (p *probe) rights() bool {
 	}
 	p.ok("the role %s may read and delete", user)
 	return true
-}
-
-// sequence checks that the outbox's sequence has no cache and is not behind a cursor.
-func (p *probe) sequence() {
-	var cache, last, high int64
-	if !p.row(`SELECT s.seqcache, coalesce(pg_sequence_last_value(s.seqrelid), 0), coalesce((SELECT max(hi) FROM gateway.outbox_reader), 0) FROM pg_sequence s
-		WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`, nil, &cache, &last, &high) {
-		return
-	}
-	if err := checkCache(cache); err != nil {
-		p.add(plugin.Problem, "", "%v", err)
-		return
-	}
-	if last < high {
-		p.add(plugin.Warning, "", "%s: the source starts again from what is in the outbox, and reports a gap", sequenceRewound(last, high))
-		return
-	}
-	p.ok("the sequence is at %d, and has no cache", last)
-}
-
-// checkCache returns an error if the outbox's sequence has a cache.
-func checkCache(cache int64) error {
-	if cache != 1 {
-		return fmt.Errorf("the sequence of gateway.outbox has CACHE %d, with which changes are lost: ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1", cache)
-	}
-	return nil
 }
 
 // growthSQL reads the size of the outbox, its oldest change, and the slowest reader.

@@ -126,14 +126,9 @@ func TestSequenceSetBackUnderLoad(t *testing.T) {
 		run(t, db, "SELECT setval('gateway.outbox_id_seq', greatest(1, last_value - $1)) FROM gateway.outbox_id_seq", back)
 		if i%3 == 1 {
 			b.stop()
-			events := b.collector
 			writers.await(t, 30)
 			next := followAs(t, url, "b", nil)
-			events.mu.Lock()
-			next.collector.mu.Lock()
-			next.collector.events = append(events.events, next.collector.events...)
-			next.collector.mu.Unlock()
-			events.mu.Unlock()
+			b.continueAs(next)
 			b = next
 		}
 	}
