@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
@@ -50,6 +52,65 @@ func TestEncodings(t *testing.T) {
 				if want := fmt.Sprintf("public.%s:%d", e.Text, i+1); events[i].Key != want {
 					t.Errorf("key %s, want %s", events[i].Key, want)
 				}
+			}
+		})
+	}
+}
+
+// TestUntranslatableChangesOfOlderSQL proves that changes which SQL of an older version has written with bytes
+// without a UTF-8 form arrive escaped and in order, and stop no other.
+func TestUntranslatableChangesOfOlderSQL(t *testing.T) {
+	for _, e := range testenv.Encodings {
+		if e.Odd == "" {
+			continue
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			url := testenv.Database(t, "encoded", e.Name)
+			db := testenv.ConnectURL(t, url+"&client_encoding=UTF8")
+			run(t, db, "CREATE TABLE items (id int PRIMARY KEY, note text)")
+			run(t, db, outbox(t, "items").CreateSQL())
+			odd := func(from, to int) {
+				testenv.ExecRaw(t, url, e.Name, fmt.Sprintf(`INSERT INTO gateway.outbox (op, tbl, old, new) SELECT 'U', 'public.items', format('{"id":%%s,"note":"a"}', n)::json, format('{"id":%%s,"note":"x%sy"}', n)::json FROM generate_series(%d, %d) n`, e.Odd, from, to))
+			}
+			fine := func(from, to int) {
+				run(t, db, "INSERT INTO items SELECT n, 'fine' FROM generate_series($1::int, $2::int) n", from, to)
+			}
+			odd(1, 1)
+			fine(2, 20)
+			odd(21, 23)
+			fine(24, 30)
+			st := start(t, func(o *Options) { o.URL, o.Snapshot, o.Tables = options.NewURL(url), "initial", []string{"items"} }, newCollector())
+			st.await(t, 30)
+			awaitCursor(t, db, "coalesce((snapshot->'tables'->>'public.items')::json->>'done' = 'true', false)")
+			testenv.WaitForSQL(t, db, outboxEmptySQL)
+			late := testenv.ConnectURL(t, url+"&client_encoding=UTF8")
+			run(t, late, "BEGIN; INSERT INTO items VALUES (31, 'late')")
+			odd(32, 32)
+			fine(33, 33)
+			run(t, late, "COMMIT")
+			odd(34, 34)
+			fine(35, 35)
+			testenv.WaitForSQL(t, db, outboxEmptySQL)
+			st.stop()
+			arrived := map[string]string{}
+			for _, event := range st.events {
+				if operation, _ := event.Attr("operation"); operation != "READ" {
+					arrived[event.Key] = string(event.Data)
+				}
+			}
+			for id := 1; id <= 35; id++ {
+				want := fmt.Sprintf(`"id":%d,"note":"fine"`, id)
+				if id == 31 {
+					want = `"note":"late"`
+				} else if id == 1 || 21 <= id && id <= 23 || id == 32 || id == 34 {
+					want = fmt.Sprintf(`"id":%d,"note":"x%sy"`, id, e.Reads)
+				}
+				if got := arrived[fmt.Sprintf("public.items:%d", id)]; !strings.Contains(got, want) {
+					t.Errorf("row %d: %s, want %s", id, got, want)
+				}
+			}
+			if n := testutil.ToFloat64(st.source.escaped); n < 6 {
+				t.Errorf("%v are counted", n)
 			}
 		})
 	}

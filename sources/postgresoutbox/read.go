@@ -3,14 +3,11 @@ package postgresoutbox
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const (
@@ -23,30 +20,6 @@ const (
 	// high is read until there are fewer.
 	maxPending = 500_000
 )
-
-// queryCanceled is the SQLSTATE of a statement that was canceled by request.
-const queryCanceled = "57014"
-
-// row is one change in the outbox.
-type row struct {
-	id, xid  int64
-	at       time.Time
-	op       string
-	table    string
-	old, new []byte // JSON, nil if there is none
-}
-
-// readRowsSQL reads pending changes, then changes above high, in one statement and so in one
-// snapshot. Its first row has the snapshot, and which of the transactions $6 have ended in it.
-const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new,
-	CASE WHEN row_number() OVER (ORDER BY r.half, r.id) = 1 THEN view.seen END, view.ended FROM (SELECT pg_current_snapshot()::text AS seen,
-		ARRAY(SELECT x FROM unnest($6::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot())) AS ended) view LEFT JOIN (
-	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
-	  (SELECT o.id, o.xid::text::bigint AS xid, o.at, o.op::text AS op, o.tbl, o.old::text AS old, o.new::text AS new FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
-	  ORDER BY x.id LIMIT $2)
-	UNION ALL
-	(SELECT 1, o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
-) r ON true ORDER BY r.half, r.id`
 
 // read reads the next rows, in the order of their ids, and advances the cursor. Until they are emitted
 // their ids are in unemitted.
@@ -84,58 +57,18 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 		}
 	}
 	begin := time.Now()
-	outsideTx := r.conn.PgConn().TxStatus() == 'I' // in a transaction, a canceled statement would abort it
-	rows, err := r.conn.Query(ctx, readRowsSQL, r.cursor.high, limit, from, to, aboveLimit, open)
+	got, err := r.queryRows(ctx, r.cursor.high, limit, from, to, aboveLimit, open)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
 	}
-	var inPending, aboveHigh []row
-	bytes, stopped := 0, false
-	var seen *string
-	var in *txSnapshot
-	for rows.Next() {
-		var one row
-		half, none := 0, false
-		var at pgtype.Timestamptz
-		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &seen, &ended)
-		if err == nil && seen != nil {
-			in, err = parseTxSnapshot(*seen)
-		}
-		if err != nil {
-			rows.Close()
-			return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
-		}
-		if none || len(ended) > 0 {
-			break
-		}
-		one.at = at.Time
-		n := len(inPending) + len(aboveHigh)
-		stopped = bytes > maxBytes || n > 0 && time.Since(begin) > slowRead // the next read returns the rest
-		bytes += len(one.old) + len(one.new)
-		if half == 0 {
-			inPending = append(inPending, one)
-		} else {
-			aboveHigh = append(aboveHigh, one)
-		}
-		if stopped {
-			if outsideTx {
-				_ = r.conn.PgConn().CancelRequest(ctx) // else the server sends the rest nevertheless
-			}
-			break
-		}
-	}
-	rows.Close()
-	var serverErr *pgconn.PgError
-	if err := rows.Err(); err != nil && !(stopped && errors.As(err, &serverErr) && serverErr.Code == queryCanceled) {
-		return nil, nil, fmt.Errorf("cannot read the outbox: %w", err)
-	}
-	if len(ended) > 0 {
+	inPending, aboveHigh, stopped := got.inPending, got.aboveHigh, got.stopped
+	if ended = got.ended; len(ended) > 0 {
 		return nil, ended, nil
 	}
 	switch took := time.Since(begin); {
 	case took > slowRead:
 		r.s.readLimit = max(r.s.readLimit/4, 1)
-		if fit := int(time.Duration(len(inPending)+len(aboveHigh)) * slowRead / took); stopped && bytes > slowLinkBytes {
+		if fit := int(time.Duration(len(inPending)+len(aboveHigh)) * slowRead / took); stopped && got.bytes > slowLinkBytes {
 			r.s.readLimit = max(min(r.s.readLimit, fit), 1) // what the server sends beyond is wasted
 		}
 	case stopped:
@@ -160,7 +93,7 @@ func (r *reader) readOnce(ctx context.Context) (all []row, ended []int64, err er
 	for i := range all {
 		ids[i] = all[i].id
 	}
-	r.reuse.noteRead(all, in)
+	r.reuse.noteRead(all, got.in)
 	if n := len(all); n > 0 && all[n-1].id > r.cursor.high {
 		r.known.lastChange = changeMark{all[n-1].id, all[n-1].at}
 	}
