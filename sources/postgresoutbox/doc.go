@@ -22,7 +22,7 @@
 //     the database that it was read from (history.go). It deletes no change that it, or another reader, has
 //     not read because its id was used before (reuse.go). Cursors that are not valid are reset together (restart.go).
 //
-// run.go is the loop, read.go reads, cursor.go and holders.go track pending ids, delete.go deletes delivered
+// run.go is the loop, read.go and read_query.go read, cursor.go and holders.go track pending ids, delete.go deletes delivered
 // changes, sequence.go handles changes above a sequence that was set back, and sleep.go waits for a notification. row.go and key.go make events, snapshot.go reads rows that
 // exist already, capture.go watches the triggers, unclaimed.go handles tables that no reader has, and
 // timeout.go detects a silent connection.

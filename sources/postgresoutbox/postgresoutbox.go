@@ -93,7 +93,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s.snapshotRows = counter("gateway_outbox_snapshot_rows_total", "Rows that existed, and were read for the snapshot.")
 	s.skipped = counter("gateway_outbox_skipped_total", "Changes that were not emitted because their table is not in tables.")
-	s.unclaimedDeleted = counter("gateway_outbox_unread_deleted_total", "Changes that no reader had the table of, and that were deleted because there were too many.")
+	s.unclaimedDeleted = counter("gateway_outbox_unread_deleted_total", "Changes that no reader had the table of, and that were deleted because there were too many, or the sequence was set back below them.")
 	s.escaped = counter("gateway_outbox_escaped_total", "Changes that SQL of an older version has written with bytes without a UTF-8 form, which were escaped.")
 	return s, err
 }
