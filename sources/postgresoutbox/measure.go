@@ -46,30 +46,30 @@ func (r *reader) inspectDatabase(ctx context.Context) error {
 	return r.trimUnclaimed(ctx)
 }
 
-// measure sets the gauges, and returns an error if the sequence is not usable any more, if the reader was
-// fenced, or if the session has changed: a running pooler can get another mode.
+// measure sets the gauges, and returns an error if the sequence is not usable any more, if another reader has
+// reset the cursor, or if the session has changed: a running pooler can get another mode.
 func (r *reader) measure(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var last, cache int64
 	var seconds float64
 	var oldest float64
-	var rowsAbove, current bool
+	var rowsAbove, reset bool
 	var position int64
 	var pid uint32
-	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, EXISTS (SELECT FROM gateway.outbox_reader WHERE name = $3 AND token = $4), coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
+	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, EXISTS (SELECT FROM gateway.outbox_reader WHERE name = $3 AND token <> $4 AND hi = 0 AND $2 > 0), coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.historySQL.flushPosition+`,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT min(low) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
-		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.high, r.s.opts.Name, r.token).Scan(&pid, &current, &last, &cache, &rowsAbove, &position, &oldest, &seconds)
+		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.high, r.s.opts.Name, r.token).Scan(&pid, &reset, &last, &cache, &rowsAbove, &position, &oldest, &seconds)
 	if err != nil {
 		return fmt.Errorf("cannot measure the outbox: %w", err)
 	}
 	if err := pgconn.CheckSameSession(r.s.conn.ConnConfig, pid, r.pid); err != nil {
 		return err
 	}
-	if !current {
-		return r.storeConflict(ctx)
+	if reset {
+		return errCursorChanged
 	}
 	r.s.lagRows.Set(float64(max(last-r.cursor.high, 0)))
 	r.s.lagSeconds.Set(max(seconds, 0))
