@@ -3,7 +3,6 @@ package postgresoutbox
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,18 +42,21 @@ func (r *reader) resetCursors(ctx context.Context, applies func(history) bool) (
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(found, func(c storedCursor) bool { return c.name == r.s.opts.Name })
-		if i < 0 || found[i].token != r.token {
-			return errFenced
-		}
-		own = applies(found[i].history)
-		names := []string{}
+		names, fenced := []string{}, true
 		for _, c := range found {
+			isOwn := c.name == r.s.opts.Name
+			if isOwn {
+				fenced = c.token != r.token
+			}
 			if applies(c.history) {
 				names = append(names, c.name)
+				own = own || isOwn
 			}
 		}
 		if len(names) > 0 {
+			if fenced {
+				return errFenced
+			}
 			_, err = tx.Exec(ctx, "UPDATE gateway.outbox_reader SET hi = 0, gaps = '{}', low = 0, token = token + CASE WHEN name = $2 THEN 0 ELSE 1 END WHERE name = ANY ($1)", names, r.s.opts.Name)
 		}
 		return err
