@@ -79,7 +79,7 @@ func (f *feeder) run() {
 	f.seekEvents()
 	for {
 		busy := f.handleRequests()
-		busy = f.readEvents() || busy
+		busy = f.readAllEvents() || busy
 		busy = f.turns.round(f) || busy
 		busy = f.sweepTopics() || busy
 		f.notifyDrained()
@@ -124,8 +124,21 @@ func (f *feeder) seekEvents() {
 	f.matched.Store(f.cursor.offset() - 1)
 }
 
-// readEvents reads the next events of the history, and makes the topics ready for which they may match. It reports
-// whether there were events.
+// readAllEvents reads the events that were written before it was called, so that the turns of addresses with costly filters
+// delay the topics of others by one round only. It reports whether there were events.
+func (f *feeder) readAllEvents() (busy bool) {
+	end := f.hub.main.log.messages.Load()
+	for f.readEvents() {
+		busy = true
+		if f.matched.Load() >= end {
+			break
+		}
+	}
+	return busy
+}
+
+// readEvents reads the next events of a block of the history, and makes the topics ready for which they may match. It
+// reports whether there were events.
 func (f *feeder) readEvents() bool {
 	h := f.hub
 	h.mu.Lock()
@@ -163,31 +176,7 @@ func (f *feeder) setReady(t *topic, at cursor) {
 	f.turns.add(f.turnAddress(t.creator), t)
 }
 
-// turnAddress returns the address by which turns are counted. Rights are those of the configuration, and have one turn.
-func (f *feeder) turnAddress(address string) string {
-	if f.number == rightsFeeder {
-		return ""
-	}
-	return address
-}
-
-// run is part of [task]. It gives the topic a part of a turn.
-func (t *topic) run(f *feeder, begin time.Time) (done bool) {
-	if t.removed {
-		return true
-	}
-	reason := f.feed(t, begin)
-	if !t.ready {
-		f.ready--
-		t.cursor = cursor{} // would keep the history in memory
-	}
-	if reason != nil {
-		f.endTopic(t, reason)
-	}
-	return reason != nil || !t.ready
-}
-
-// feed evaluates events for a topic until the turn is over. It returns the reason if the topic must end.
+// feed evaluates events of one block for a topic until the turn is over. It returns the reason if the topic must end.
 func (f *feeder) feed(t *topic, begin time.Time) (reason *endReason) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -71,3 +71,34 @@ func (a *addressTasks) turn(f *feeder) {
 		}
 	}
 }
+
+// turnAddress returns the address by which turns are counted. Rights are those of the configuration, and have one turn.
+func (f *feeder) turnAddress(address string) string {
+	if f.number == rightsFeeder {
+		return ""
+	}
+	return address
+}
+
+// run is part of [task]. It gives the topic a part of a turn.
+func (t *topic) run(f *feeder, begin time.Time) (done bool) {
+	if t.removed {
+		return true
+	}
+	for {
+		reason := f.feed(t, begin)
+		if !t.ready {
+			f.ready--
+			t.cursor = cursor{} // would keep the history in memory
+		}
+		if reason != nil {
+			f.endTopic(t, reason)
+		}
+		if reason != nil || !t.ready {
+			return true
+		}
+		if time.Since(begin) > turnTime {
+			return false
+		}
+	}
+}
