@@ -97,7 +97,7 @@ func TestFilterWithoutMatchesGetsPositions(t *testing.T) {
 	for i := range 50 {
 		s.send(t, orders(100*i, 100)...)
 	}
-	for f.offset < 4500 {
+	for f.offset < 4000 { // the last quarter of the history may have none yet
 		if err := f.read(); err != nil {
 			t.Fatal(err)
 		}

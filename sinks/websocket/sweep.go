@@ -16,6 +16,7 @@ type sweep struct {
 	at       uint64 // offset at the begin of the last one
 	begun    time.Time
 	earliest time.Time // of the next one
+	waiting  bool      // one is due, and run is woken at earliest
 }
 
 // sweepTopics visits the next topics if a sweep is due or under way. It reports whether one is under way.
@@ -23,10 +24,18 @@ func (f *feeder) sweepTopics() bool {
 	s := &f.sweep
 	if s.next == 0 {
 		quarter := (f.historyTop.next-f.historyTop.first)/4 + 1
-		if len(f.list) == 0 || f.matched.Load() < s.at+quarter || time.Now().Before(s.earliest) {
+		if len(f.list) == 0 || f.matched.Load() < s.at+quarter {
 			return false
 		}
-		s.at, s.begun = f.matched.Load(), time.Now()
+		now := time.Now()
+		if now.Before(s.earliest) {
+			if !s.waiting { // there may be no other event
+				s.waiting = true
+				time.AfterFunc(s.earliest.Sub(now), f.wake)
+			}
+			return false
+		}
+		s.at, s.begun, s.waiting = f.matched.Load(), now, false
 	}
 	end := min(s.next+sweepStep, len(f.list))
 	history := uint64(f.hub.opts.History.Events)
