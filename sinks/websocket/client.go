@@ -88,7 +88,7 @@ func (c *client) start() {
 	c.started = true
 	c.expire()
 	c.sink.addClient(c)
-	c.closeIfEnded(c.topic) // the topic may have ended before addClient
+	c.closeIfEnded() // the topic may have ended before addClient
 	c.sink.env.Go(func(context.Context) { c.run() })
 }
 

@@ -40,6 +40,7 @@ type feeder struct {
 	eval       expr.Evaluator
 	matches    []match // scratch
 	ready      int     // number of ready topics
+	hasEnded   bool    // a topic has ended, and its clients are not closed yet
 	historyTop history // first and next of the hub's history, as last read
 	sweep      sweep
 	waiting    []drainWaiter
@@ -81,6 +82,7 @@ func (f *feeder) run() {
 		busy := f.handleRequests()
 		busy = f.readAllEvents() || busy
 		busy = f.turns.round(f) || busy
+		f.closeEnded()
 		busy = f.sweepTopics() || busy
 		f.notifyDrained()
 		if busy {

@@ -101,6 +101,6 @@ func (c *client) subscribe(request subscribeRequest) error {
 	if err := c.sink.hub.switchTopic(context.Background(), c, sub, from); err != nil {
 		return err
 	}
-	c.closeIfEnded(c.topic) // the topic may have ended before the client had it
+	c.closeIfEnded() // the topic may have ended before the client had it
 	return nil
 }

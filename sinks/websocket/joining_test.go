@@ -163,3 +163,26 @@ func TestClosedClientSubscribes(t *testing.T) {
 	awaitClients(t, s, 0)
 	awaitTopics(t, s, 0)
 }
+
+// TestTopicsEndTogether: the clients are listed once for all topics that end in one turn: their number times that of
+// the topics would be too many.
+func TestTopicsEndTogether(t *testing.T) {
+	h, f, s := filterHub(t, "n > 5")
+	lists := 0
+	h.clients = func() []*client { lists++; return nil }
+	for _, text := range []string{"n > 5", "n > 6", "n > 7"} {
+		s.channels = []string{text}
+		if _, _, err := h.join(t.Context(), "a", s, resumePoint{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.ask(func() {
+		for len(f.list) > 0 {
+			f.endTopic(f.list[0], &endReason{closeSlow, "behind", "too slow"})
+		}
+	})
+	h.feeding.Wait()
+	if lists != 1 {
+		t.Errorf("the clients were listed %d times", lists)
+	}
+}

@@ -27,7 +27,7 @@ func (t *topic) endReasonFor(code int, reason, filter, view string) *endReason {
 	return &endReason{code, reason, view}
 }
 
-// endTopic ends a topic, and closes its clients with the reason.
+// endTopic ends a topic. closeEnded closes its clients with the reason.
 func (f *feeder) endTopic(t *topic, reason *endReason) {
 	if t.removed {
 		return
@@ -37,20 +37,29 @@ func (f *feeder) endTopic(t *topic, reason *endReason) {
 	t.mu.Unlock()
 	f.remove(t)
 	f.hub.metrics.filtersEnded.WithLabelValues(reason.label).Inc()
+	f.hasEnded = true
+}
+
+// closeEnded closes the clients of all topics that have ended since the last call.
+func (f *feeder) closeEnded() {
+	if !f.hasEnded {
+		return
+	}
+	f.hasEnded = false
 	for _, c := range f.hub.clients() { // client.start checks clients that are not listed yet
-		c.closeIfEnded(t)
+		c.closeIfEnded()
 	}
 }
 
-// closeIfEnded closes the client with the reason if t is its topic and has ended.
-func (c *client) closeIfEnded(t *topic) {
+// closeIfEnded closes the client with the reason if its topic has ended.
+func (c *client) closeIfEnded() {
 	c.mu.Lock()
-	has := c.topic == t
+	t, closing := c.topic, c.closing != nil
 	c.mu.Unlock()
 	t.mu.Lock()
 	reason := t.endReason
 	t.mu.Unlock()
-	if !has || reason == nil {
+	if reason == nil || closing {
 		return
 	}
 	if c.protocol {
