@@ -15,7 +15,7 @@ type column struct {
 	old    expr.Field // the same field of the old row
 	hasOld bool
 	since  uint64 // events from this offset on have keys
-	topics map[expr.Key][]*topic
+	topics map[expr.Key][]indexedTopic
 }
 
 // keyPair holds the keys of a field of an event, and of the same field of its old row; 0: none.
@@ -43,11 +43,11 @@ func (x *index) read(b *block, i int, p *storedEvent, found func(*topic)) {
 		}
 		b.setKeys(x.feeder, c.slot, i, pair)
 		for _, t := range c.topics[pair.now] {
-			found(t)
+			found(t.topic)
 		}
 		if pair.old != pair.now {
 			for _, t := range c.topics[pair.old] {
-				found(t)
+				found(t.topic)
 			}
 		}
 	}

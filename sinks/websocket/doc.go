@@ -28,7 +28,7 @@
 //  3. hub.write publishes the main log, which wakes the idle clients, and wakes the feeders.
 //  4. A feeder reads the history, and makes the topics ready for which an event may match (feeder.go, index.go).
 //  5. Ready topics take turns (turns.go). Each evaluates its events, appends those that match to its log, and
-//     publishes them (match.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
+//     publishes them (feed.go, match.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
 //  6. client.run takes its control frames, and the frames behind its position (writer.go).
 //  7. client.send writes them to the socket, or to server-sent events, which turn frames into
 //     events (conn.go, sse.go).
@@ -65,7 +65,7 @@
 //   - max_topics, limits.filters_per_address: feeder.admit in budget.go
 //   - limits.filter_time: feeder.chargeTime in budget.go
 //   - limits.filter_memory: of topics, feeder.maxTopicBytes in budget.go; of slow clients, sink.boundMemory in slow.go
-//   - max_lag of a client: slow.go; of a topic behind the main log: feeder.feed in feeder.go
+//   - max_lag of a client: slow.go; of a topic behind the main log: feeder.feed in feed.go
 //   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go, which sweep.go calls
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
 //   - lines that clients can cause in the log: limitedlog.go

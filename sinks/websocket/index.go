@@ -35,6 +35,13 @@ type term struct {
 type indexedTerm struct {
 	column *column
 	key    expr.Key
+	at     int // its place among the topics of the key
+}
+
+// indexedTopic is a topic with a key, and the number of its term that has the key.
+type indexedTopic struct {
+	*topic
+	term int
 }
 
 // add adds a topic. Events from an offset on get keys of fields that are new in the index.
@@ -49,21 +56,25 @@ func (x *index) add(t *topic, next uint64) {
 	})
 	for _, term := range set {
 		c := x.column(term.columnName, next)
-		t.terms = append(t.terms, indexedTerm{c, term.key})
-		c.topics[term.key] = append(c.topics[term.key], t)
+		topics := c.topics[term.key]
+		c.topics[term.key] = append(topics, indexedTopic{t, len(t.terms)})
+		t.terms = append(t.terms, indexedTerm{c, term.key, len(topics)})
 	}
 }
 
-// remove removes a topic.
+// remove removes a topic. Its time does not depend on the number of topics with the same keys.
 func (x *index) remove(t *topic) {
-	same := func(o *topic) bool { return o == t }
 	if !t.indexed {
-		x.unindexed = slices.DeleteFunc(x.unindexed, same)
+		x.unindexed = slices.DeleteFunc(x.unindexed, func(o *topic) bool { return o == t })
 	}
 	for _, term := range t.terms {
-		c := term.column
-		if c.topics[term.key] = slices.DeleteFunc(c.topics[term.key], same); len(c.topics[term.key]) == 0 {
-			delete(c.topics, term.key)
+		topics := term.column.topics[term.key]
+		last := len(topics) - 1
+		moved := topics[last]
+		topics[term.at], moved.terms[moved.term].at = moved, term.at
+		topics[last] = indexedTopic{}
+		if term.column.topics[term.key] = topics[:last]; last == 0 {
+			delete(term.column.topics, term.key)
 		}
 	}
 	t.terms = nil
@@ -145,7 +156,7 @@ func (x *index) column(name columnName, next uint64) *column {
 	if c := x.find(name); c != nil {
 		return c
 	}
-	c := &column{columnName: name, slot: len(x.columns), since: next, topics: map[expr.Key][]*topic{}}
+	c := &column{columnName: name, slot: len(x.columns), since: next, topics: map[expr.Key][]indexedTopic{}}
 	c.old, c.hasOld = name.field.Within("new", "old")
 	if len(x.columns) < maxColumns {
 		x.columns = append(x.columns, c)

@@ -5,8 +5,10 @@ import (
 	"context"
 	"net"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 
+	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"eventgateway/gateway/event"
@@ -101,5 +103,48 @@ func TestPanicEndsOneClient(t *testing.T) {
 	}
 	if got := testutil.ToFloat64(s.metrics.clients); got != 0 {
 		t.Errorf("%v clients remain", got)
+	}
+}
+
+// TestFeederPanicEndsItsTopics: a panic of a feeder ends its topics, and is counted. Later clients are served.
+func TestFeederPanicEndsItsTopics(t *testing.T) {
+	panics := make(chan any, 1)
+	env := plugintest.Env(t)
+	spawn := env.Go
+	env.Go = func(f func(context.Context)) {
+		spawn(func(ctx context.Context) {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+			}()
+			f(ctx)
+		})
+	}
+	impl, err := Type().Build(Type().Defaults(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, server := impl.(*sink), serve(t, env)
+	query := url.Values{"filter": {"n > 1"}}
+	f := dialProtocol(t, server, query)
+	awaitClients(t, s, 1)
+	s.hub.feeders[filterFeeder].do(func() { panic("planted") })
+	if p := <-panics; p != "planted" {
+		t.Errorf("Env.Go got %v", p)
+	}
+	for err = error(nil); err == nil; {
+		err = f.read()
+	}
+	if !websocket.IsCloseError(err, closeSlow) {
+		t.Errorf("the client ended with %v", err)
+	}
+	awaitTopics(t, s, 0)
+	f = dialProtocol(t, server, query)
+	s.write(t, `{"n":2}`)
+	f.until(`{"n":2}`)
+	f.conn.Close()
+	if err := s.Close(testenv.Context(t)); err != nil {
+		t.Error(err)
 	}
 }

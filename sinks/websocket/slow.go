@@ -135,7 +135,7 @@ func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing != nil {
+	if c.closing != nil || c.switching { // a client that changes its topic continues behind what it was sent
 		return 0
 	}
 	conflated := c.conflated
