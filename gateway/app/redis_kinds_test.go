@@ -1,7 +1,7 @@
 package app
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,16 +41,18 @@ routes:
   all: {from: [made], to: [stream, bus]}
 `
 
-// payloads returns the payloads in the file of a file sink.
+// payloads returns the payloads in the file of a file sink. The sink may be writing the last line.
 func payloads(t *testing.T, path string) (out []string) {
 	t.Helper()
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		e, err := event.ParseLine(lines.Bytes())
+	for line := range bytes.Lines(text) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		e, err := event.ParseLine(line)
 		if err != nil {
 			t.Fatal(err)
 		}
