@@ -76,7 +76,7 @@ func (f *feeder) run() {
 	f.seekEvents()
 	for {
 		busy := f.handleRequests()
-		busy = f.readAllEvents() || busy
+		busy = f.readRound() || busy
 		busy = f.turns.round(f) || busy
 		f.closeEnded()
 		busy = f.sweepTopics() || busy
@@ -141,15 +141,17 @@ func (f *feeder) seekEvents() {
 	f.matched.Store(f.cursor.offset() - 1)
 }
 
-// readAllEvents reads the events that were written before it was called, so that the turns of addresses with costly filters
-// delay the topics of others by one round only. It reports whether there were events.
-func (f *feeder) readAllEvents() (busy bool) {
-	end := f.hub.main.log.messages.Load()
-	for f.readEvents() {
-		busy = true
-		if f.matched.Load() >= end {
+// roundBlocks is how many blocks of events are read in a round at most. With many, addresses with costly filters delay the
+// topics of others by few rounds. With few, a topic compares the keys of few events to find those that may match.
+const roundBlocks = 8
+
+// readRound reads the next events, as many as a round has at most. It reports whether there were events.
+func (f *feeder) readRound() (busy bool) {
+	for range roundBlocks {
+		if !f.readEvents() {
 			break
 		}
+		busy = true
 	}
 	return busy
 }

@@ -25,9 +25,8 @@ func (w *waitingTask) run(*feeder, time.Time) bool {
 	return true
 }
 
-// TestTurnsOfOthersDelayOneRound: a topic gets the events that were written at once after one turn of each other address,
-// whatever the number of events.
-func TestTurnsOfOthersDelayOneRound(t *testing.T) {
+// TestTurnsOfOthersDelayFewRounds: a topic gets the events of several blocks after one turn of each other address.
+func TestTurnsOfOthersDelayFewRounds(t *testing.T) {
 	const blocks = 20
 	ids := "1" // one in each block
 	for i := 1; i < blocks; i++ {

@@ -3,7 +3,8 @@
 //
 // A leader confirms its lock every two seconds, stops to emit before its lease can end, and stamps events with its
 // fence. When it loses the leadership, its events that wait are returned, because the new leader brings them
-// again; it campaigns again when its writes under way have ended.
+// again. After the pause of a source that has failed, it campaigns again when its writes under way have ended, or the
+// longest timeout of a sink is over.
 package leader
 
 import (

@@ -98,7 +98,7 @@ func (q *Queue) dropReason() string {
 	return q.cfg.WhenFull
 }
 
-// removeOldest removes the event that waits longest: a delayed one, if there is one.
+// removeOldest removes the delayed event that is due first, or else the oldest of the others.
 func (q *Queue) removeOldest() Item {
 	ln := q.lanes.firstDelayed()
 	switch {
