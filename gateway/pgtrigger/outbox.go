@@ -15,6 +15,8 @@ var (
 	ownerSQL string
 	//go:embed lease.sql
 	leaseSQL string
+	//go:embed bound.sql
+	boundSQL string
 )
 
 // Outbox describes the triggers that write the changes of tables into an outbox.
@@ -35,7 +37,7 @@ const (
 func (o Outbox) CreateSQL() string {
 	var b strings.Builder
 	sql := strings.Replace(expand(outboxSQL), "OWNER_CHECK\n", ownerSQL, 1)
-	b.WriteString(strings.Replace(sql, "OWNER_CHECK\n", leaseSQL+ownerSQL, 1))
+	b.WriteString(strings.Replace(sql, "OWNER_CHECK\n", leaseSQL+boundSQL+ownerSQL, 1))
 	upgrade := expand(upgradeSQL)
 	if len(o.Tables) > 0 {
 		b.WriteString(upgrade) // before a trigger is made anew: it says under which name changes wait

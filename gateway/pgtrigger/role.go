@@ -43,6 +43,7 @@ func RoleSQL(mode, role string, tables []Table) (string, error) {
 		grant("SELECT, DELETE ON gateway.outbox")
 		grant("SELECT ON SEQUENCE gateway.outbox_id_seq")
 		grant("SELECT, INSERT, UPDATE ON gateway.outbox_reader")
+		grant("SELECT, DELETE ON gateway.outbox_detached")
 		lead()
 		if len(tables) > 0 {
 			b.WriteString("-- for snapshot: initial only\n")

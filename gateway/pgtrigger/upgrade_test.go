@@ -52,7 +52,7 @@ func TestUpgradeFromEachPastVersion(t *testing.T) {
 		notify += pgtrigger.Notify{Table: table, Channel: "items_channel", Field: "order"}.CreateSQL()
 	}
 	files, err := filepath.Glob("testdata/past/*.sql")
-	if err != nil || len(files) < 7 {
+	if err != nil || len(files) < 9 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {
@@ -256,6 +256,9 @@ func TestReadersMayLead(t *testing.T) {
 	exec(t, db, pgtrigger.Outbox{}.CreateSQL())
 	if got := text(t, db, `SELECT has_table_privilege('the reader', 'gateway.leader', 'UPDATE')::text`); got != "true" {
 		t.Error("the reader may not lead")
+	}
+	if got := text(t, db, `SELECT has_table_privilege('the reader', 'gateway.outbox_detached', 'SELECT')::text || has_table_privilege('the reader', 'gateway.outbox_detached', 'DELETE')`); got != "truetrue" {
+		t.Error("the reader may not read whether it is detached")
 	}
 	exec(t, db, `DROP OWNED BY "the reader"; DROP ROLE "the reader"`)
 }

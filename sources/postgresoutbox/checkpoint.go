@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -48,11 +49,17 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if err != nil {
 		return err
 	}
+	if stored.detached != "" {
+		r.known.lastChange = changeMark{} // it may be deleted
+	}
 	if err := r.readSequence(ctx, &state, stored.seen); err != nil {
 		return err
 	}
 	if err := checkCache(state.cache); err != nil {
 		return err
+	}
+	if r.detached = stored.detached != ""; r.detached {
+		out.Gap(stored.detached)
 	}
 	reason, invalid := r.compare(state, stored.history)
 	if reason != "" {
@@ -69,9 +76,18 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if r.s.restart = false; reset {
 		r.reuse = newReuseDetector(0, nil, state.belowLowest)
 	}
-	if r.reuse.checked = stored.checked; r.cursor.high == 0 { // it has passed nothing
+	if r.detached && !reset {
+		if err := r.skipVisible(ctx, state.belowLowest); err != nil {
+			return err
+		}
+	}
+	if r.reuse.checked = stored.checked; r.cursor.high == 0 || r.detached { // it has passed nothing, or all on purpose
 		r.reuse.checked = state.now
 	}
+	if err := r.attach(ctx, out); err != nil {
+		return err
+	}
+	r.readSQL = strings.Replace(readRowsSQL, "DETACHED", r.detachedSQL(), 1)
 	if err := r.storeHistory(ctx, state, stored.history); err != nil {
 		return err
 	}
@@ -93,6 +109,7 @@ type loadedCursor struct {
 	history  history     // "": not stored
 	seen     *txSnapshot // nil: not stored
 	checked  *txSnapshot // as above
+	detached string      // why changes are lost; "": none are
 }
 
 // load takes the cursor over. The new token survives a crash of the server. So a lower token
@@ -107,10 +124,21 @@ func (r *reader) load(ctx context.Context) (loaded loadedCursor, err error) {
 		// Until November 2026 only the bound of the transaction ids was stored.
 		more := r.optionalSQL(", coalesce(history, ''), coalesce(snapshot->>'seen', seen::text || ':' || seen::text || ':', '')", ", '', coalesce(snapshot->>'seen', '')")
 		more += ", coalesce(snapshot->>'checked', '')"
-		return tx.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
+		err := tx.QueryRow(ctx, `INSERT INTO gateway.outbox_reader AS r (name, token) VALUES ($1, 1)
 			ON CONFLICT (name) DO UPDATE SET token = r.token + 1 RETURNING hi, gaps::text, token, low, snapshot`+more, r.s.opts.Name).
 			Scan(&r.cursor.high, &gaps, &r.token, &low, &loaded.snapshot, &loaded.history, &seen, &checked)
+		if err == nil {
+			r.stored = [2]storedBounds{{r.cursor.high, low}, {r.cursor.high, low}}
+			r.cursor.pending, err = parseRanges(gaps)
+		}
+		if err == nil && r.hasBound {
+			loaded.detached, err = r.discardUnread(ctx, tx)
+		}
+		return err
 	})
+	if err == nil && r.hasBound && loaded.detached == "" { // only now no writer and no other reader can detach the former token
+		loaded.detached, err = r.discardUnread(ctx, r.conn)
+	}
 	var serverErr *pgconn.PgError
 	if errors.As(err, &serverErr) && (serverErr.Code == undefinedTable || serverErr.Code == undefinedSchema) {
 		return loaded, errNoOutbox
@@ -118,12 +146,10 @@ func (r *reader) load(ctx context.Context) (loaded loadedCursor, err error) {
 	if err != nil {
 		return loaded, fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
 	}
-	r.stored = [2]storedBounds{{r.cursor.high, low}, {r.cursor.high, low}}
-	var err2, err3 error
-	r.cursor.pending, err = parseRanges(gaps)
-	loaded.seen, err2 = parseTxSnapshot(seen)
-	loaded.checked, err3 = parseTxSnapshot(checked)
-	return loaded, errors.Join(err, err2, err3)
+	var err2 error
+	loaded.seen, err = parseTxSnapshot(seen)
+	loaded.checked, err2 = parseTxSnapshot(checked)
+	return loaded, errors.Join(err, err2)
 }
 
 // createOutbox creates the outbox in an embedded database.

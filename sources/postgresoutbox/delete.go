@@ -17,9 +17,9 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 	var high, reused, deleted, highest, next int64
 	var several bool      // there are other readers
 	var remaining *string // ranges of what stays; nil if there is more to delete
-	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, array_agg(`+checkedSQL+`) FILTER (WHERE name <> $8 AND `+checkedSQL+` IS NOT NULL) AS checked, count(*) > 1 AS several, `+tablesReadSQL+` AS tables FROM gateway.outbox_reader r),
+	err := r.conn.QueryRow(ctx, `WITH done AS (SELECT least(min(hi), $6::bigint) AS hi, array_agg(`+checkedSQL+`) FILTER (WHERE name <> $8 AND `+checkedSQL+` IS NOT NULL) AS checked, count(*) > 1 AS several, `+waitShortlySQL+` AS wait, `+tablesReadSQL+` AS tables FROM `+r.attachedReadersSQL()+` r),
 		looks AS (SELECT ids, d.tables FROM done d CROSS JOIN LATERAL unnest($7::text::int8multirange * int8multirange(int8range(NULL, d.hi + 1))) ids),
-		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
+		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM `+r.attachedReadersSQL()+` r CROSS JOIN LATERAL unnest(r.gaps) g),
 		late AS (`+reusedRowSQL+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
 			WHERE (`+fromDumpSQL+` OR NOT EXISTS (SELECT FROM unnest(done.checked) c WHERE NOT pg_visible_in_snapshot(o.xid, c))) AND NOT EXISTS (SELECT FROM late)
@@ -31,6 +31,9 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 				JOIN gateway.outbox o ON o.id >= lower(l.ids) AND o.id < upper(l.ids) WHERE l.tables IS NOT NULL AND NOT o.tbl = ANY (l.tables)) k) END FROM done`,
 		from, to, seen, cp.multirange(), maxDelete, end, (&cursor{pending: ranges}).multirange(), r.s.opts.Name).Scan(&high, &reused, &deleted, &highest, &several, &next, &remaining)
 	switch {
+	case isLockTimeout(err):
+		r.moreToDelete, r.deletionPending = false, true
+		return nil
 	case err != nil:
 		return fmt.Errorf("cannot delete what was delivered: %w", err)
 	case reused > 0:

@@ -21,12 +21,14 @@
 //   - A cursor belongs to a history. A reader overwrites only the cursor that it has stored last, in
 //     the database that it was read from (history.go). It deletes no change that it, or another reader, has
 //     not read because its id was used before (reuse.go). Cursors that are not valid are reset together (restart.go).
+//   - Writers detach a reader that is beyond its bound. A reader sees in each read whether it was detached
+//     before it could miss a change (bound.go).
 //
 // run.go is the loop, read.go and read_query.go read, cursor.go and holders.go track pending ids, delete.go deletes delivered
 // changes, sequence.go handles changes above a sequence that was set back, and sleep.go waits for a notification. row.go and key.go make events, snapshot.go reads rows that
 // exist already, capture.go watches the triggers, unclaimed.go handles tables that no reader has, and
-// timeout.go detects a silent connection.
+// timeout.go detects a silent connection. command.go, backfill.go and backfill_send.go are gateway outbox.
 //
-// The package has over 3,000 lines: reading, cursors, snapshots and histories are one protocol on one table, and no part of it is of
+// The package has over 4,000 lines: reading, cursors, snapshots and histories are one protocol on one table, and no part of it is of
 // use alone.
 package postgresoutbox

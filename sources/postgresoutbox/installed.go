@@ -35,6 +35,7 @@ func (r *reader) checkInstalled(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.hasBound = version.Version >= boundVersion
 	if problem := version.VersionError(); problem != nil {
 		if !version.Older() {
 			return problem

@@ -59,7 +59,7 @@ func (r *reader) measure(ctx context.Context) error {
 	var pid uint32
 	err := r.conn.QueryRow(ctx, `SELECT pg_backend_pid()::bigint, EXISTS (SELECT FROM gateway.outbox_reader WHERE name = $3 AND token <> $4 AND hi = 0 AND $2 > 0), coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)), `+r.historySQL.flushPosition+`,
-		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT min(low) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
+		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT min(low) FROM `+r.attachedReadersSQL()+` r) ORDER BY id LIMIT 1), 0)::float8,
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > $2 ORDER BY id LIMIT 1), 0)::float8
 		FROM pg_sequence s WHERE s.seqrelid = $1::bigint::oid`, r.sequence, r.cursor.high, r.s.opts.Name, r.token).Scan(&pid, &reset, &last, &cache, &rowsAbove, &position, &oldest, &seconds)
 	if err != nil {

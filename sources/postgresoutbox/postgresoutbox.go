@@ -20,14 +20,16 @@ import (
 
 // Options of the source.
 type Options struct {
-	URL      options.URL `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
-	Tables   []string    `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\""`
-	Name     string      `koanf:"name" rule:"required,max=63" doc:"name of the reader, under which its cursor is stored; each name gets all changes"`
-	Wake     string      `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader learns of changes: with bell, writers notify a sleeping reader"`
-	Output   string      `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it"`
-	Owners   []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot"`
-	InFlight int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
-	Snapshot string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are first read are emitted, too"`
+	URL      options.URL      `koanf:"url" rule:"required,scheme=postgres|postgresql,embedded=postgres" doc:"postgres:// URL of the database"`
+	Tables   []string         `koanf:"tables" doc:"tables whose changes are emitted: orders, shop.orders, or with quotes \"Shop\".\"Orders\""`
+	Name     string           `koanf:"name" rule:"required,max=63" doc:"name of the reader, under which its cursor is stored; each name gets all changes"`
+	Wake     string           `koanf:"wake" rule:"oneof=bell|poll" doc:"how an idle reader learns of changes: with bell, writers notify a sleeping reader"`
+	Output   string           `koanf:"output" rule:"oneof=order|change" doc:"payload: order is {\"operation\": ..., \"order\": row}, as postgres-notify has it"`
+	Owners   []string         `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot"`
+	InFlight int              `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
+	Snapshot string           `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are first read are emitted, too"`
+	MaxAge   options.Duration `koanf:"max_age" doc:"age of the oldest change that the reader has not read, beyond which it is detached; 0: no bound"`
+	MaxBytes options.Size     `koanf:"max_bytes" doc:"size of the changes that the reader has not read, beyond which it is detached; 0: no bound"`
 }
 
 // Docs is part of [options.Documented].
@@ -39,6 +41,8 @@ func (Options) Docs() map[string]string {
 		"owners":    "The owner of a table can run code with the rights of the role that reads it. A superuser reads the tables of others with their rights, and needs no entry",
 		"in_flight": "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
 		"snapshot":  "They are emitted in the order of their keys, as the operation READ; then only changes follow",
+		"max_age":   "At least 1m. Writers check it, every 1,024 changes. The gap is reported, and a new snapshot begins if snapshot is initial",
+		"max_bytes": "At least 64MiB. Otherwise as max_age",
 	}
 }
 
@@ -48,6 +52,12 @@ func (o *Options) Check(report func(option, text string)) {
 		if _, err := pgtrigger.ParseTable(text); err != nil {
 			report(fmt.Sprintf("tables[%d]", i), err.Error())
 		}
+	}
+	if o.MaxAge > 0 && o.MaxAge.D() < minMaxAge {
+		report("max_age", fmt.Sprintf("must be at least %v: a reader needs time to connect again", options.Duration(minMaxAge)))
+	}
+	if o.MaxBytes > 0 && o.MaxBytes < minMaxBytes {
+		report("max_bytes", fmt.Sprintf("must be at least %v: a reader reads several MiB at once", options.Size(minMaxBytes)))
 	}
 	if o.Snapshot == "initial" && len(o.Tables) == 0 {
 		report("tables", "snapshot: initial needs to know which tables to read")
@@ -112,6 +122,7 @@ type source struct {
 	escaped                                 prometheus.Counter
 
 	warnedVersion bool    // that the SQL is old; only the goroutine of Run uses it
+	warnedBound   bool    // that the SQL is too old for a bound; as above
 	warnedHistory bool    // that the server's history is unavailable; as above
 	restart       bool    // the next run resets the stored cursor; as above
 	lastReader    *reader // of the latest Run, for Close
@@ -183,6 +194,10 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	began := time.Now()
 	err = r.run(ctx, out)
 	s.adjustAnswerTimeout(err, time.Since(began))
+	if errors.Is(err, errDetached) {
+		r.inFlight, r.unemitted = inflight.NewPositionTracker(batchPosition{}), nil // events in flight belong to the old cursor
+		r.dirty = false
+	}
 	var back *rewoundError
 	if errors.As(err, &back) {
 		out.Gap(back.reason)

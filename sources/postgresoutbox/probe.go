@@ -40,6 +40,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 		p.triggers()
 		p.sequence()
 		p.readers()
+		p.bound()
 		p.undelivered()
 		p.transactions()
 	}
@@ -54,6 +55,7 @@ type probe struct {
 	ctx      context.Context
 	s        *source
 	conn     *pgx.Conn
+	bounds   bool // the SQL of the outbox enforces bounds
 	findings []plugin.Finding
 }
 
@@ -98,6 +100,7 @@ func (p *probe) version() bool {
 		return false
 	}
 	version, err := outboxVersion(p.ctx, p.conn)
+	p.bounds = version.Version >= boundVersion
 	switch {
 	case err != nil:
 		p.add(plugin.Problem, "gateway sql --mode outbox --table TABLE --apply", "%v", err)
@@ -116,6 +119,9 @@ func (p *probe) rights() bool {
 	user := pgx.Identifier{p.conn.Config().User}.Sanitize()
 	grants := [][2]string{ // privilege, table
 		{"SELECT", "gateway.outbox"}, {"DELETE", "gateway.outbox"}, {"SELECT", "gateway.outbox_reader"}, {"INSERT", "gateway.outbox_reader"}, {"UPDATE", "gateway.outbox_reader"},
+	}
+	if p.bounds {
+		grants = append(grants, [2]string{"SELECT", "gateway.outbox_detached"}, [2]string{"DELETE", "gateway.outbox_detached"})
 	}
 	if p.s.opts.Snapshot == "initial" {
 		for table := range p.s.tables {
@@ -148,17 +154,11 @@ func (p *probe) rights() bool {
 	return true
 }
 
-// growthSQL reads the size of the outbox, its oldest change, and the slowest reader.
-const growthSQL = `SELECT pg_size_pretty(pg_total_relation_size('gateway.outbox')),
-	coalesce((SELECT extract(epoch FROM clock_timestamp() - at) FROM gateway.outbox WHERE id > (SELECT coalesce(min(low), 0) FROM gateway.outbox_reader) ORDER BY id LIMIT 1), 0)::float8,
-	coalesce((SELECT name FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), ''),
-	coalesce((SELECT extract(epoch FROM clock_timestamp() - coalesce(saved, '2000-01-01')) FROM gateway.outbox_reader ORDER BY low, saved LIMIT 1), 0)::float8`
-
 // readers checks that a reader is not so far behind that the outbox grows.
 func (p *probe) readers() {
 	var size, slowest string
 	var age, saved float64
-	if !p.row(growthSQL, nil, &size, &age, &slowest, &saved) {
+	if !p.row(p.growthSQL(), nil, &size, &age, &slowest, &saved) {
 		return
 	}
 	if age > 60 && saved > 60 {

@@ -50,7 +50,7 @@ func TestProbeOfTables(t *testing.T) {
 		}
 	}
 	run(t, db, `GRANT USAGE ON SCHEMA gateway TO reader; GRANT SELECT ON SEQUENCE gateway.outbox_id_seq TO reader; GRANT SELECT, DELETE ON gateway.outbox TO reader;
-		GRANT SELECT, INSERT, UPDATE ON gateway.outbox_reader TO reader; GRANT SELECT ON "Shop".items TO reader`)
+		GRANT SELECT, INSERT, UPDATE ON gateway.outbox_reader TO reader; GRANT SELECT, DELETE ON gateway.outbox_detached TO reader; GRANT SELECT ON "Shop".items TO reader`)
 	check("no USAGE of the table's schema", as("", "initial"), `WRONG: the role "reader" lacks rights`, `GRANT USAGE ON SCHEMA "Shop" TO "reader"`)
 	check("USAGE of the table's schema", as("", "initial"), "ok: the role", "")
 	check("a session that only reads", as("&options=-c%20default_transaction_read_only%3Don", "never"), "WRONG: this session may only read: the cursor cannot be stored", `ALTER ROLE "reader" SET default_transaction_read_only = off`)

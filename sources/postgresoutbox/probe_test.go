@@ -44,6 +44,7 @@ func TestProbe(t *testing.T) {
 		{`ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 5`, "WRONG: the sequence of gateway.outbox has CACHE 5", `ALTER TABLE gateway.outbox ALTER COLUMN id SET CACHE 1`, set},
 		{`UPDATE gateway.outbox_reader SET hi = 10`, "warning: the sequence of gateway.outbox went back: it is at 1, and change 10 was read: the source starts again from what is in the outbox, and reports a gap", `UPDATE gateway.outbox_reader SET hi = 1`, set},
 		{`UPDATE gateway.outbox SET at = now() - interval '3 hours'; UPDATE gateway.outbox_reader SET name = 'o''ld', saved = now() - interval '3 hours'`, "has stored nothing for 3 hours -> start its gateway; if it runs, read its log; if it is gone for good: gateway outbox drop 'o'\\''ld'", `UPDATE gateway.outbox SET at = now()`, set},
+		{`INSERT INTO gateway.outbox_detached (name, token, at, reason) SELECT name, token, now() - interval '3 hours', 'of the test' FROM gateway.outbox_reader`, "warning: the reader o'ld was detached 3 hours ago, because of the test: its changes are lost -> start its gateway, which reports a gap; if it is gone for good: gateway outbox drop 'o'\\''ld'", `DELETE FROM gateway.outbox_detached`, set},
 		{`SELECT 1`, "warning: this server allows prepared transactions", `SELECT 1`, func(*Options) {}},
 		{`SELECT 1`, "ok: LISTEN works", `SELECT 1`, func(*Options) {}},
 		{`SELECT 1`, "WRONG: there is no table public.nobody -> correct tables", `SELECT 1`, func(o *Options) { o.Tables = []string{"nobody"} }},

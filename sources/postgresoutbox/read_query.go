@@ -30,9 +30,10 @@ type row struct {
 }
 
 // readRowsSQL reads pending changes, then changes above high, in one statement and so in one
-// snapshot. Its first row has the snapshot, and which of the transactions $6 have ended in it.
+// snapshot. Its first row has the snapshot, which of the transactions $6 have ended in it, and whether the reader is
+// detached, for which DETACHED stands.
 const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new,
-	CASE WHEN row_number() OVER (ORDER BY r.half, r.id) = 1 THEN view.seen END, view.ended FROM (SELECT pg_current_snapshot()::text AS seen,
+	CASE WHEN row_number() OVER (ORDER BY r.half, r.id) = 1 THEN view.seen END, view.ended, view.detached FROM (SELECT pg_current_snapshot()::text AS seen, DETACHED AS detached,
 		ARRAY(SELECT x FROM unnest($6::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot())) AS ended) view LEFT JOIN (
 	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
 	  (SELECT o.id, o.xid::text::bigint AS xid, o.at, o.op::text AS op, o.tbl, o.old::text AS old, o.new::text AS new FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
@@ -53,7 +54,7 @@ type readRows struct {
 // queryRows executes readRowsSQL. A row with a text that has no UTF-8 form is read alone.
 func (r *reader) queryRows(ctx context.Context, high int64, limit int, from, to []int64, aboveLimit int, open []int64) (readRows, error) {
 	outsideTx := r.conn.PgConn().TxStatus() == 'I' // in a transaction, an error would abort it
-	got, err := r.queryText(ctx, outsideTx, readRowsSQL, high, limit, from, to, aboveLimit, open)
+	got, err := r.queryText(ctx, outsideTx, r.readSQL, high, limit, from, to, aboveLimit, open)
 	if !outsideTx || !untranslatable(err) {
 		return got, err
 	}
@@ -61,7 +62,7 @@ func (r *reader) queryRows(ctx context.Context, high int64, limit int, from, to 
 		got.stopped = true
 		return got, nil
 	}
-	got, err = r.queryText(ctx, outsideTx, readRowsWithoutTextSQL, high, 1, from, to, min(aboveLimit, 1), open)
+	got, err = r.queryText(ctx, outsideTx, withoutText.Replace(r.readSQL), high, 1, from, to, min(aboveLimit, 1), open)
 	for _, rows := range [][]row{got.inPending, got.aboveHigh} {
 		for i := range rows {
 			if err == nil {
@@ -84,14 +85,17 @@ func (r *reader) queryText(ctx context.Context, outsideTx bool, sql string, args
 	var seen *string
 	for rows.Next() {
 		var one row
-		half, none := 0, false
+		half, none, detached := 0, false, false
 		var at pgtype.Timestamptz
-		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &seen, &got.ended)
+		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &seen, &got.ended, &detached)
 		if err == nil && seen != nil {
 			got.in, err = parseTxSnapshot(*seen)
 		}
 		if err != nil {
 			return got, err
+		}
+		if detached { // changes may be missing
+			return got, errDetached
 		}
 		if none || len(got.ended) > 0 {
 			break
@@ -125,7 +129,8 @@ func untranslatable(err error) bool {
 	return errors.As(err, &serverErr) && (serverErr.Code == untranslatableCharacter || serverErr.Code == characterNotInEncoding)
 }
 
-var readRowsWithoutTextSQL = strings.NewReplacer("o.old::text", "NULL::text", "o.new::text", "NULL::text").Replace(readRowsSQL)
+// withoutText makes of readRowsSQL a statement that returns no rows of tables.
+var withoutText = strings.NewReplacer("o.old::text", "NULL::text", "o.new::text", "NULL::text")
 
 // escapedTextSQL leaves a column of the change %d as JSON in the setting gateway.text, as newer SQL writes it.
 var escapedTextSQL = `DO $gateway_do$ DECLARE captured text; BEGIN

@@ -40,6 +40,9 @@ type reader struct {
 	stored            [2]storedBounds // the cursors that may be stored: the one loaded or stored last, and the one being stored
 	historySQL        historySQL
 	hasHistoryColumns bool // the cursors have the columns history and seen
+	hasBound          bool // the SQL of the outbox enforces bounds
+	detached          bool // this run began with a detached reader
+	readSQL           string
 	inFlight          *inflight.PositionTracker[batchPosition]
 	keys              map[string]*tableKey
 	dirty             bool // the cursor changed without an ack since it was stored

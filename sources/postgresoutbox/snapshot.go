@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,6 +49,7 @@ type tableSnapshot struct {
 	Key   string   `json:"key,omitempty"`   // id of the key then: After is of no use with another key
 	After []string `json:"after,omitempty"` // the key that was read last, as text; empty before the first
 	Done  bool     `json:"done,omitempty"`
+	Again int64    `json:"again,omitempty"` // if the reader was detached before: a number that makes the IDs differ from those of the earlier snapshot
 }
 
 // with returns the snapshot with another state of a table.
@@ -74,6 +76,9 @@ func (r *reader) startSnapshot(ctx context.Context, stored []byte, same bool) er
 		if err := json.Unmarshal(stored, &r.snapshot); err != nil {
 			return fmt.Errorf("cannot parse the snapshot %s in gateway.outbox_reader: %w", stored, err)
 		}
+	}
+	if r.detached { // changes of all tables are lost
+		r.snapshot.Tables = nil
 	}
 	if !same {
 		r.snapshot.Tables = maps.Clone(r.snapshot.Tables)
@@ -106,6 +111,9 @@ func (r *reader) startSnapshot(ctx context.Context, stored []byte, same bool) er
 			(SELECT min(xid::text::numeric) FROM gateway.outbox WHERE tbl = $1), (SELECT greatest(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - 1000000000, 3)
 			WHERE EXISTS (SELECT FROM gateway.outbox WHERE tbl = $1 AND xid >= pg_snapshot_xmax(pg_current_snapshot()))))::text`, table).Scan(&begun.Since); err != nil {
 			return fmt.Errorf("cannot begin the snapshot: %w", err)
+		}
+		if r.detached {
+			begun.Again = r.token
 		}
 		r.s.log.Info("snapshot started", "table", table)
 		r.snapshot = r.snapshot.with(table, begun)
@@ -182,14 +190,13 @@ func (r *reader) beginRepeatableRead(ctx context.Context) (pgx.Tx, error) {
 
 // emitChunk emits rows, and advances the snapshot.
 func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string, existing chunk) error {
-	rows := existing.rows
+	rows, state := existing.rows, r.snapshot.Tables[table]
 	if len(rows) == 0 {
 		r.s.log.Info("snapshot completed", "table", table)
-		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: r.snapshot.Tables[table].Since, Done: true})
+		r.snapshot = r.snapshot.with(table, tableSnapshot{Since: state.Since, Again: state.Again, Done: true})
 		r.dirty = true
 		return nil
 	}
-	since := r.snapshot.Tables[table].Since
 	events := make([]*event.Event, len(rows))
 	for i, one := range rows {
 		key, err := r.key(ctx, table, one.Data)
@@ -201,7 +208,7 @@ func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string,
 			origin = "overlap"
 		}
 		events[i] = &event.Event{
-			ID: snapshotID(table, since, one.Key), Source: r.s.name, Channel: table, Key: key.text, Time: time.Now(),
+			ID: snapshotID(table, state, one.Key), Source: r.s.name, Channel: table, Key: key.text, Time: time.Now(),
 			Data:  r.snapshotPayload(table, origin, one.Data),
 			Attrs: []event.Attr{{Name: event.AttrTable, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: origin}},
 		}
@@ -211,16 +218,20 @@ func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string,
 	}
 	r.s.snapshotRows.Add(float64(len(rows)))
 	before := r.snapshot
-	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: since, Key: existing.key, After: rows[len(rows)-1].Key})
+	r.snapshot = r.snapshot.with(table, tableSnapshot{Since: state.Since, Again: state.Again, Key: existing.key, After: rows[len(rows)-1].Key})
 	ack := r.inFlight.Add(batchPosition{snapshotBefore: &before}, len(events))
 	return out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 
 // snapshotID returns the ID of the event of a row. It is the same each time the row is read for a
 // snapshot, and is safe in a header whatever the key is.
-func snapshotID(table, since string, key []string) string {
+func snapshotID(table string, state tableSnapshot, key []string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q", table, key)
+	since := state.Since
+	if state.Again > 0 {
+		since += "." + strconv.FormatInt(state.Again, 10)
+	}
 	return "snapshot-" + since + "-" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 

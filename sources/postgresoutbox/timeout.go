@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	pg "github.com/jackc/pgx/v5/pgconn"
+
 	"eventgateway/gateway/pgconn"
 )
 
@@ -35,3 +37,15 @@ func (s *source) adjustAnswerTimeout(err error, lasted time.Duration) {
 		s.answerTimeout, s.readLimit = min(2*s.answerTimeout, maxAnswerTimeout), 1
 	}
 }
+
+// lockNotAvailable is the SQLSTATE of a lock that another session holds for too long.
+const lockNotAvailable = "55P03"
+
+func isLockTimeout(err error) bool {
+	var serverErr *pg.PgError
+	return errors.As(err, &serverErr) && serverErr.Code == lockNotAvailable
+}
+
+// waitShortlySQL bounds how long the transaction waits for a lock. A writer that has deleted changes holds
+// their locks until its transaction ends, and the reader deletes them later.
+const waitShortlySQL = `set_config('lock_timeout', '200ms', true)`

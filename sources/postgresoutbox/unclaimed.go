@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"eventgateway/gateway/pgtrigger"
 )
 
@@ -58,11 +56,7 @@ func (r *reader) updateTables(ctx context.Context) error {
 // queries part by part, each within the answer timeout.
 func (r *reader) rangesOfAddedTables(ctx context.Context, before, now []string) (ranges []idRange, err error) {
 	for from := max(r.reuse.belowLowest, 0); from < r.cursor.high; from += r.s.maxCheckIDs {
-		rows, err := r.conn.Query(ctx, addedTableRangesSQL, min(from+r.s.maxCheckIDs, r.cursor.high), now, before, from)
-		if err != nil {
-			return nil, err
-		}
-		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g idRange, err error) { return g, row.Scan(&g.from, &g.to) })
+		found, err := r.queryRanges(ctx, addedTableRangesSQL, min(from+r.s.maxCheckIDs, r.cursor.high), now, before, from)
 		if err != nil {
 			return nil, err
 		}
@@ -99,11 +93,14 @@ func (r *reader) trimUnclaimed(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var unclaimed, deleted int64
-	err := r.conn.QueryRow(ctx, `WITH kept AS MATERIALIZED (SELECT coalesce(range_agg(g), '{}') AS ids FROM gateway.outbox_reader r CROSS JOIN LATERAL unnest(r.gaps) g),
-		unread AS (SELECT o.id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesReadSQL+` AS tables FROM gateway.outbox_reader) d, kept WHERE o.id <= d.hi AND NOT o.tbl = ANY (d.tables)
+	err := r.conn.QueryRow(ctx, `WITH kept AS MATERIALIZED (SELECT coalesce(range_agg(g), '{}') AS ids FROM `+r.attachedReadersSQL()+` r CROSS JOIN LATERAL unnest(r.gaps) g),
+		unread AS (SELECT o.id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesReadSQL+` AS tables, `+waitShortlySQL+` AS wait FROM `+r.attachedReadersSQL()+` r) d, kept WHERE o.id <= d.hi AND NOT o.tbl = ANY (d.tables)
 			AND NOT o.id <@ kept.ids ORDER BY o.id DESC LIMIT $1::bigint + $2::bigint),
 		gone AS (DELETE FROM gateway.outbox WHERE id IN (SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint) RETURNING id)
 		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.maxUnclaimed, maxTrim).Scan(&unclaimed, &deleted)
+	if isLockTimeout(err) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("cannot count unclaimed changes: %w", err)
 	}
