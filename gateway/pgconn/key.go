@@ -55,20 +55,31 @@ type KeyQuery struct {
 // value is argument i, counted from 1, as the type of a column.
 func value(c KeyColumn, i int) string { return fmt.Sprintf("(args)[%d]::%s", i, c.Type) }
 
-func (q KeyQuery) selects() (text string, columns []string) {
+// names returns the columns of the key of a table with an alias, and the key as an array of texts.
+func (q KeyQuery) names(alias string) (columns []string, key string) {
 	var texts []string
 	for _, c := range q.Key {
-		column := rowAlias + "." + pgx.Identifier{c.Name}.Sanitize()
+		column := alias + "." + pgx.Identifier{c.Name}.Sanitize()
 		columns, texts = append(columns, column), append(texts, column+"::text")
 	}
-	mark, only := "false", "ONLY "
+	return columns, "ARRAY[" + strings.Join(texts, ", ") + "]::text[]"
+}
+
+// from returns the table as it stands in FROM.
+func (q KeyQuery) from() string {
+	if q.Partitioned {
+		return q.Table
+	}
+	return "ONLY " + q.Table
+}
+
+func (q KeyQuery) selects() (text string, columns []string) {
+	mark := "false"
 	if q.Flag != "" {
 		mark = fmt.Sprintf(q.Flag, rowAlias)
 	}
-	if q.Partitioned {
-		only = ""
-	}
-	return fmt.Sprintf("SELECT ARRAY[%s]::text[], row_to_json(%s.*)::text, %s FROM %s%s %[2]s", strings.Join(texts, ", "), rowAlias, mark, only, q.Table), columns
+	columns, key := q.names(rowAlias)
+	return fmt.Sprintf("SELECT %s, row_to_json(%s.*)::text, %s FROM %s %[2]s", key, rowAlias, mark, q.from()), columns
 }
 
 // RowSQL returns the query of the row whose key is in the arguments, in the order of the columns.
@@ -85,18 +96,54 @@ func (q KeyQuery) RowSQL() string {
 // after, they follow the key whose values begin with argument first.
 func (q KeyQuery) PageSQL(first int, after bool) string {
 	sql, columns := q.selects()
-	if after { // a > x OR a = x AND (b > y OR ...)
-		condition := ""
-		for i := len(q.Key) - 1; i >= 0; i-- {
-			c, v := q.Key[i], value(q.Key[i], first+i)
-			greater := columns[i] + " " + c.Greater + " " + v
-			if condition == "" {
-				condition = greater
-			} else {
-				condition = fmt.Sprintf("(%s OR %s %s %s AND %s)", greater, columns[i], c.Equal, v, condition)
-			}
-		}
-		sql += " WHERE " + condition
+	if after {
+		sql += " WHERE " + q.follows(columns, func(i int) string { return value(q.Key[i], first+i) })
 	}
 	return sql + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT (args)[1]::bigint"
+}
+
+// follows returns the condition that the key is above values: a > x OR a = x AND (b > y OR ...).
+func (q KeyQuery) follows(columns []string, value func(i int) string) (condition string) {
+	for i := len(q.Key) - 1; i >= 0; i-- {
+		c, v := q.Key[i], value(i)
+		greater := columns[i] + " " + c.Greater + " " + v
+		if condition == "" {
+			condition = greater
+		} else {
+			condition = fmt.Sprintf("(%s OR %s %s %s AND %s)", greater, columns[i], c.Equal, v, condition)
+		}
+	}
+	return condition
+}
+
+// NextKeysSQL returns the query of the next keys, as text[], in the order of the key. The parameters
+// are their number and, with after, the key that they follow. where is SQL that the user writes, or "", in
+// which the table is called alias, which is quoted.
+func (q KeyQuery) NextKeysSQL(alias, where string, after bool) string {
+	columns, key := q.names(alias)
+	var conditions []string
+	if where != "" {
+		conditions = append(conditions, "(\n"+where+"\n)") // it may end with a comment
+	}
+	if after {
+		conditions = append(conditions, q.follows(columns, func(i int) string { return fmt.Sprintf("($2::text[])[%d]::%s", i+1, q.Key[i].Type) }))
+	}
+	sql := fmt.Sprintf("SELECT %s FROM %s AS %s", key, q.from(), alias)
+	if len(conditions) > 0 {
+		sql += " WHERE " + strings.Join(conditions, " AND ")
+	}
+	return sql + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT $1"
+}
+
+// LockRowsSQL returns the query that locks the rows with the keys $1 against changes, and returns each as JSON text, in
+// the order of the keys. $1 is a text[] with the values of all keys, one after the other.
+func (q KeyQuery) LockRowsSQL() string {
+	const place = `"the gateway's place"`
+	columns, _ := q.names(rowAlias)
+	var equal []string
+	for i, c := range q.Key {
+		equal = append(equal, fmt.Sprintf("%s %s ($1::text[])[(%s.n - 1) * %d + %d]::%s", columns[i], c.Equal, place, len(q.Key), i+1, c.Type))
+	}
+	return fmt.Sprintf("SELECT row_to_json(%[1]s.*)::text AS data FROM generate_series(1, cardinality($1::text[]) / %[2]d) %[3]s(n) JOIN %[4]s %[1]s ON %[5]s ORDER BY %[3]s.n FOR SHARE OF %[1]s",
+		rowAlias, len(q.Key), place, q.from(), strings.Join(equal, " AND "))
 }

@@ -14,6 +14,6 @@ func ReadableSQL(variable string) string {
 	return strings.ReplaceAll(readableTemplate, "TEXT", variable)
 }
 
-// readableTextSQL creates a function for [RowReader] that returns such a text.
-var readableTextSQL = `CREATE FUNCTION pg_temp.gateway_text(t text) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+// ReadableTextSQL creates the function pg_temp.gateway_text, which returns such a text, for [RowReader].
+var ReadableTextSQL = `CREATE FUNCTION pg_temp.gateway_text(t text) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 	AS $gateway_text$ BEGIN ` + ReadableSQL("t") + ` RETURN t; END $gateway_text$`

@@ -59,10 +59,20 @@ func CheckRowsReadable(ctx context.Context, conn *pgx.Conn, table uint32, owners
 	return InTx(ctx, conn, func(tx pgx.Tx) error {
 		version, err := serverVersion(ctx, tx)
 		if err == nil {
-			_, err = roleForReading(ctx, tx, version, table, 0, owners)
+			_, err = roleForReading(ctx, tx, version, table, 0, owners, false)
 		}
 		return err
 	})
+}
+
+// CheckOwnersTrusted returns an error if code of a role that is not trusted could run with the rights of this session where it
+// reads a table. Unlike [CheckRowsReadable] it also does so for a superuser. owners is as in [RowReader].
+func CheckOwnersTrusted(ctx context.Context, tx pgx.Tx, table uint32, owners []string) error {
+	version, err := serverVersion(ctx, tx)
+	if err == nil {
+		_, err = roleForReading(ctx, tx, version, table, 0, owners, true)
+	}
+	return err
 }
 
 func serverVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
@@ -71,8 +81,9 @@ func serverVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
 }
 
 // roleForReading returns the role with whose rights a function reads the rows of a table, "" for the
-// session's own. It returns an error if an owner is not trusted. function is 0 if there is none yet.
-func roleForReading(ctx context.Context, tx pgx.Tx, version int, table, function uint32, owners []string) (role string, err error) {
+// session's own. It returns an error if an owner is not trusted. function is 0 if there is none yet. With ownRights
+// there will be none, and a superuser reads with its own rights, too.
+func roleForReading(ctx context.Context, tx pgx.Tx, version int, table, function uint32, owners []string, ownRights bool) (role string, err error) {
 	sql := strings.Replace(rowOwnersSQL, "MULTIRANGES", "", 1)
 	if version >= oidBound {
 		sql = strings.Replace(rowOwnersSQL, "MULTIRANGES", multirangesSQL, 1)
@@ -84,7 +95,7 @@ func roleForReading(ctx context.Context, tx pgx.Tx, version int, table, function
 		return "", fmt.Errorf("cannot find the owner of the table: %w", err)
 	}
 	trusted := func(role string) bool { return slices.Contains(owners, role) }
-	if superuser && !isOwner && !ownerSuper { // all code runs with the owner's rights
+	if superuser && !isOwner && !ownerSuper && !ownRights { // all code runs with the owner's rights
 		return owner, nil
 	}
 	const hint = "could run code with the rights of %q; add the role to the option owners if you trust it"

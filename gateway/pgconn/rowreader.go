@@ -141,7 +141,7 @@ func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery Bui
 		return err
 	}
 	if g.transcoded() {
-		if err := g.exec(ctx, readableTextSQL); err != nil {
+		if err := g.exec(ctx, ReadableTextSQL); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,7 @@ func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery Bui
 	if read != oid {
 		return ErrChanged
 	}
-	role, err := roleForReading(ctx, g.tx, version, oid, function, g.reader.Owners)
+	role, err := roleForReading(ctx, g.tx, version, oid, function, g.reader.Owners, false)
 	if err == nil && role != "" {
 		err = g.exec(ctx, "ALTER FUNCTION pg_temp.gateway_read(text[]) SECURITY DEFINER; ALTER FUNCTION pg_temp.gateway_read(text[]) OWNER TO "+pgx.Identifier{role}.Sanitize())
 	}

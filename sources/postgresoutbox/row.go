@@ -10,7 +10,7 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", "T": "TRUNCATE"}
+var operations = map[string]string{"I": "INSERT", "U": "UPDATE", "D": "DELETE", "T": "TRUNCATE", "R": "READ"}
 
 // event returns the event of a row. If the key has changed, the event has both keys. If the key is not
 // known, the event is a barrier of its table. The ID of the event includes the time: after a crash of
@@ -26,6 +26,9 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 	}
 	operation := operations[one.op]
 	attrs := []event.Attr{{Name: event.AttrTable, Value: one.table}, {Name: "operation", Value: operation}}
+	if one.op == backfilled {
+		attrs = append(attrs, event.Attr{Name: "snapshot", Value: "backfill"})
+	}
 	if one.op == "U" && key.known && !key.sameIn(one.old) {
 		before, err := r.key(ctx, one.table, one.old)
 		switch {
@@ -52,6 +55,9 @@ func (r *reader) payload(one row, operation string, data []byte) []byte {
 	}
 	b := fmt.Appendf(make([]byte, 0, len(one.old)+len(one.new)+150), `{"operation":"%s","table":`, operation)
 	b = rawjson.AppendText(b, one.table)
+	if one.op == backfilled {
+		b = append(b, `,"snapshot":"backfill"`...)
+	}
 	return fmt.Appendf(b, `,"id":%d,"at":"%s","old":%s,"new":%s}`, one.id, one.at.UTC().Format(time.RFC3339Nano), orNull(one.old), orNull(one.new))
 }
 
