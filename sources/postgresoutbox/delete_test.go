@@ -15,3 +15,17 @@ func TestDeletionKeepsUp(t *testing.T) {
 	awaitCursor(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
 	st.stop()
 }
+
+// TestDeletionWithStatisticsOfEmptyOutbox proves that many changes are deleted after an ANALYZE that has found none.
+func TestDeletionWithStatisticsOfEmptyOutbox(t *testing.T) {
+	db := resetDatabase(t, itemsSQL, "items")
+	start(t, nil, newCollector())
+	writeItems(t, db, 1, 12_000)
+	for id := -1; id > -3; id-- { // the files stay large
+		awaitCursor(t, db, "hi > 0 AND NOT EXISTS (SELECT FROM gateway.outbox)")
+		run(t, db, "VACUUM (ANALYZE, TRUNCATE false) gateway.outbox")
+		run(t, db, "INSERT INTO items VALUES ($1, 0)", id)
+	}
+	run(t, db, "UPDATE items SET v = 1")
+	awaitCursor(t, db, "hi = 24004 AND NOT EXISTS (SELECT FROM gateway.outbox)")
+}

@@ -96,7 +96,7 @@ func (r *reader) trimUnclaimed(ctx context.Context) error {
 	err := r.conn.QueryRow(ctx, `WITH kept AS MATERIALIZED (SELECT coalesce(range_agg(g), '{}') AS ids FROM `+r.attachedReadersSQL()+` r CROSS JOIN LATERAL unnest(r.gaps) g),
 		unread AS (SELECT o.id FROM gateway.outbox o, (SELECT min(hi) AS hi, `+tablesReadSQL+` AS tables, `+waitShortlySQL+` AS wait FROM `+r.attachedReadersSQL()+` r) d, kept WHERE o.id <= d.hi AND NOT o.tbl = ANY (d.tables)
 			AND NOT o.id <@ kept.ids ORDER BY o.id DESC LIMIT $1::bigint + $2::bigint),
-		gone AS (DELETE FROM gateway.outbox WHERE id IN (SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint) RETURNING id)
+		gone AS (DELETE FROM gateway.outbox WHERE id = ANY (ARRAY(SELECT id FROM unread ORDER BY id DESC OFFSET $1::bigint)) RETURNING id)
 		SELECT (SELECT count(*) FROM unread), (SELECT count(*) FROM gone)`, r.s.maxUnclaimed, maxTrim).Scan(&unclaimed, &deleted)
 	if isLockTimeout(err) {
 		return nil
