@@ -84,9 +84,6 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if r.reuse.checked = stored.checked; r.cursor.high == 0 || r.detached { // it has passed nothing, or all on purpose
 		r.reuse.checked = state.now
 	}
-	if err := r.attach(ctx, out); err != nil {
-		return err
-	}
 	r.readSQL = strings.Replace(readRowsSQL, "DETACHED", r.detachedSQL(), 1)
 	if err := r.storeHistory(ctx, state, stored.history); err != nil {
 		return err
@@ -97,7 +94,10 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 			return err
 		}
 	}
-	return r.startSnapshot(ctx, stored.snapshot, stored.history == "" || stored.history.sameOutbox(state.history))
+	if err := r.startSnapshot(ctx, stored.snapshot, stored.history == "" || stored.history.sameOutbox(state.history)); err != nil {
+		return err
+	}
+	return r.attach(ctx, out) // only now: a reader that is killed before must begin its new snapshot next time
 }
 
 // storedBounds identify a stored cursor.

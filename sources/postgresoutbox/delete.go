@@ -6,7 +6,8 @@ import (
 )
 
 // deleteDelivered deletes up to maxDelete changes that every reader has delivered. A change that is pending
-// for a reader stays, and keeps no other from being deleted. Unclaimed changes stay, too. If an id
+// for a reader stays, and keeps no other from being deleted. Unclaimed changes stay, too, and those that another
+// reader has not checked. What stays is in remaining: pending ranges are joined only where nothing is left. If an id
 // was reused, it deletes nothing and returns a rewoundError. The ids are in an array: after an ANALYZE of the empty
 // outbox the planner would compare each change with each id.
 func (r *reader) deleteDelivered(ctx context.Context) error {
@@ -23,13 +24,13 @@ func (r *reader) deleteDelivered(ctx context.Context) error {
 		kept AS (SELECT coalesce(range_agg(g), '{}'::int8multirange) AS ids FROM `+r.attachedReadersSQL()+` r CROSS JOIN LATERAL unnest(r.gaps) g),
 		late AS (`+reusedRowSQL+`),
 		gone AS (DELETE FROM gateway.outbox o USING done
-			WHERE (`+fromDumpSQL+` OR NOT EXISTS (SELECT FROM unnest(done.checked) c WHERE NOT pg_visible_in_snapshot(o.xid, c))) AND NOT EXISTS (SELECT FROM late)
+			WHERE NOT (`+uncheckedSQL+`) AND NOT EXISTS (SELECT FROM late)
 			AND o.id = ANY (ARRAY(SELECT x.id FROM looks l CROSS JOIN kept k CROSS JOIN LATERAL unnest(int8multirange(l.ids) - k.ids) f CROSS JOIN LATERAL
 				(SELECT id FROM gateway.outbox WHERE id >= lower(f) AND id < upper(f) AND (l.tables IS NULL OR tbl = ANY (l.tables)) ORDER BY id LIMIT $5) x LIMIT $5)) RETURNING o.id)
 		SELECT coalesce(done.hi, 0), coalesce((SELECT id FROM late), 0), (SELECT count(*) FROM gone), coalesce((SELECT max(id) FROM gone), 0), coalesce(done.several, false),
 			coalesce((SELECT id - 1 FROM gateway.outbox WHERE id > $6 ORDER BY id LIMIT 1), 0),
 			CASE WHEN (SELECT count(*) FROM gone) < $5 THEN (SELECT range_agg(g)::text FROM (SELECT unnest(ids) AS g FROM kept UNION ALL SELECT int8range(o.id, o.id, '[]') FROM looks l
-				JOIN gateway.outbox o ON o.id >= lower(l.ids) AND o.id < upper(l.ids) WHERE l.tables IS NOT NULL AND NOT o.tbl = ANY (l.tables)) k) END FROM done`,
+				CROSS JOIN done JOIN gateway.outbox o ON o.id >= lower(l.ids) AND o.id < upper(l.ids) WHERE (l.tables IS NOT NULL OR done.checked IS NOT NULL) AND (NOT o.tbl = ANY (l.tables) OR `+uncheckedSQL+`)) k) END FROM done`,
 		from, to, seen, cp.multirange(), maxDelete, end, (&cursor{pending: ranges}).multirange(), r.s.opts.Name).Scan(&high, &reused, &deleted, &highest, &several, &next, &remaining)
 	switch {
 	case isLockTimeout(err):

@@ -29,3 +29,26 @@ func TestDeletionWithStatisticsOfEmptyOutbox(t *testing.T) {
 	run(t, db, "UPDATE items SET v = 1")
 	awaitCursor(t, db, "hi = 24004 AND NOT EXISTS (SELECT FROM gateway.outbox)")
 }
+
+// TestPendingIDsAroundUncheckedChange proves that a delivered change between pending ids does not come again while
+// it stays for another reader that has not checked it.
+func TestPendingIDsAroundUncheckedChange(t *testing.T) {
+	db, open := resetDatabase(t, itemsSQL, "items"), newSession(t)
+	run(t, db, "INSERT INTO items VALUES (1, 0)")
+	run(t, open, "BEGIN; INSERT INTO items VALUES (2, 0)")
+	run(t, db, "INSERT INTO items VALUES (3, 0)")
+	run(t, open, "INSERT INTO items VALUES (4, 0)")
+	run(t, db, "INSERT INTO items VALUES (5, 0)")
+	run(t, db, `INSERT INTO gateway.outbox_reader (name, token, hi, low, snapshot)
+		SELECT 'other', 1, 5, 5, json_build_object('checked', format('%1$s:%2$s:%1$s', xid, xid::text::bigint + 1000)) FROM gateway.outbox WHERE id = 3`)
+	c := newCollector()
+	st := start(t, nil, c)
+	awaitCursor(t, db, "(SELECT array_agg(id) FROM gateway.outbox) = '{3}'")
+	run(t, open, "COMMIT")
+	st.await(t, 5)
+	awaitCursor(t, db, "(SELECT array_agg(id) FROM gateway.outbox) = '{3}'")
+	st.stop()
+	if c.repeated > 0 || len(st.errs) > 0 {
+		t.Errorf("%d events came again, %d runs have failed", c.repeated, len(st.errs))
+	}
+}

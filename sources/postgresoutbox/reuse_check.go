@@ -118,3 +118,7 @@ const checkedSQL = `(snapshot->>'checked')::pg_snapshot`
 
 // fromDumpSQL is the condition that a change o is from a dump: this server has not drawn its transaction id yet.
 const fromDumpSQL = `o.xid >= pg_snapshot_xmax(pg_current_snapshot())`
+
+// uncheckedSQL is the condition that another reader may not have read a change o: it is not visible in
+// what one of them, in the array done.checked, has checked.
+const uncheckedSQL = `NOT ` + fromDumpSQL + ` AND EXISTS (SELECT FROM unnest(done.checked) c WHERE NOT pg_visible_in_snapshot(o.xid, c))`
