@@ -37,6 +37,12 @@ func (d denial) Error() string {
 	return text + "; gateway plugins NAME --acl prints the rights that are needed"
 }
 
+// IsReply reports whether an error is a reply of the server, and not a failure to reach it.
+func IsReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
 // replyText returns the text of the server's reply in err, without what a [denial] adds. ok is false if err has none.
 func replyText(err error) (text string, ok bool) {
 	var d denial

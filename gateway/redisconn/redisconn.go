@@ -78,7 +78,7 @@ func Parse(u options.URL) (*Config, error) {
 // unlike CLIENT SETNAME. Servers and proxies without HELLO show no name.
 func nameConnection(ctx context.Context, c *redis.Conn) error {
 	err := c.Hello(ctx, 2, "", "", "eventgateway").Err()
-	if reply := redis.Error(nil); errors.As(err, &reply) {
+	if IsReply(err) {
 		return nil
 	}
 	return err

@@ -41,10 +41,11 @@ type role struct {
 	link   string // state of the link to it: "connected" where it follows
 }
 
-// A server in use is lost after so many checks in a row: a replica that connects again at once gets what was published
-// meanwhile. One that is copying from its master will get new data, if that ends soon.
 const (
-	lostAfter   = 2 // checks
+	// lostAfter is the number of consecutive failed checks after which a server in use counts as lost. After one, a replica
+	// may have reconnected to its master, and then has received what was published meanwhile.
+	lostAfter = 2
+	// syncTimeout is how long a replica may copy the data of its master before it counts as lost.
 	syncTimeout = 30 * time.Second
 )
 
@@ -111,12 +112,12 @@ func (w *RoleWatch) ask(ctx context.Context) (now role, ok bool) {
 	if now.name = roleIn(hello); now.name == "master" {
 		return now, true
 	}
-	if !isReply(hello.Err()) && hello.Err() != nil {
+	if !IsReply(hello.Err()) && hello.Err() != nil {
 		return role{}, false
 	}
 	reply, err := w.Client.Do(ctx, "ROLE").Slice()
 	if err != nil {
-		if now.name == "replica" && isReply(err) {
+		if now.name == "replica" && IsReply(err) {
 			if !w.denied {
 				w.Log.Warn("replica check denied", "error", err)
 			}
@@ -140,10 +141,4 @@ func parseRole(reply []any) (r role) {
 		r.master, r.link = text(1)+":"+text(2), text(3)
 	}
 	return r
-}
-
-// isReply reports whether an error is a reply of the server.
-func isReply(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply)
 }

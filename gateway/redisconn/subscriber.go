@@ -91,7 +91,7 @@ func (s *Subscriber) Check(ctx context.Context) (gap string, err error) {
 // checkCluster returns an error if the server is cut off from most of its cluster. One that only lacks slots publishes everywhere.
 func (s *Subscriber) checkCluster(ctx context.Context) error {
 	text, err := s.Client.ClusterInfo(ctx).Result()
-	if isReply(err) && !s.watch.denied {
+	if IsReply(err) && !s.watch.denied {
 		s.watch.denied = true
 		s.watch.Log.Warn("cluster check denied", "error", err)
 	}

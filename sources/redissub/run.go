@@ -2,7 +2,6 @@ package redissub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -95,7 +94,7 @@ func (r *receiver) receive(ctx context.Context) error {
 			r.confirm(refused)
 			continue
 		}
-		if reply := redis.Error(nil); errors.As(err, &reply) {
+		if redisconn.IsReply(err) {
 			r.buffer.fail(unavailable(err, fmt.Errorf("cannot subscribe to %s at %s: %w; gateway plugins redis-sub --acl prints the rights that are needed", r.source.opts.names(), r.source.opts.URL, err)))
 			return nil
 		}

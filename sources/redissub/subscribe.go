@@ -2,7 +2,6 @@ package redissub
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -68,8 +67,7 @@ func (a *subscriptions) confirm(m *redis.Subscription) bool {
 
 // refuse counts a refused command for gap channels. It reports false for any other error.
 func (a *subscriptions) refuse(err error) bool {
-	var reply redis.Error
-	if a.events > 0 || len(a.gaps) == 0 || !errors.As(err, &reply) {
+	if a.events > 0 || len(a.gaps) == 0 || !redisconn.IsReply(err) {
 		return false
 	}
 	a.gaps = a.gaps[1:]
