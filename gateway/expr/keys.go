@@ -140,6 +140,9 @@ func NewKeyReader(fields []Field) *KeyReader {
 // Read appends the keys of the fields in payload, in the order of NewKeyReader. The key of a field that is missing is 0,
 // and so are the keys of all fields if payload is not JSON.
 func (r *KeyReader) Read(dst []Key, payload []byte) []Key {
+	if len(r.nodes) == 0 {
+		return dst
+	}
 	invalid := r.tree.Find(payload, r.spans) != nil
 	for _, n := range r.nodes {
 		k := Key(0)

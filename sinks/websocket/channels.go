@@ -18,9 +18,6 @@ type channelNames struct {
 // of returns the name that each template gives for an event. A name is "" where a value is missing or the template cannot
 // be evaluated: then the event is not in this channel.
 func (c *channelNames) of(e *event.Event) []string {
-	if len(c.templates) == 0 {
-		return []string{e.Channel}
-	}
 	names := make([]string, len(c.templates))
 	for i, t := range c.templates {
 		missing := false
@@ -28,10 +25,10 @@ func (c *channelNames) of(e *event.Event) []string {
 			missing = missing || len(value) == 0
 			return value
 		})
-		if err == nil {
-			c.scratch = text
+		if err != nil {
+			continue
 		}
-		if err == nil && !missing {
+		if c.scratch = text; !missing {
 			names[i] = string(text)
 		}
 	}

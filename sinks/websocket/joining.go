@@ -76,9 +76,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.hub.log.write(slog.LevelError, "subscription refused after panic", "panic", p, "stack", string(debug.Stack()))
-			j.err, done = errUnevaluable, true
-			f.release(t, j.address)
-			close(j.done)
+			done = j.refuse(f, errUnevaluable)
 		}
 	}()
 	if j.cancelled {
@@ -86,10 +84,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 		return true
 	}
 	if t.removed {
-		j.err = t.endReason.err()
-		f.release(t, j.address)
-		close(j.done)
-		return true
+		return j.refuse(f, t.endReason.err())
 	}
 	if t.complete() < j.until || !j.backfill(f, begin) {
 		return false
@@ -97,6 +92,14 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 	j.at = f.hub.start(j)
 	f.trim(t)
 	j.older, j.cursor = nil, cursor{}
+	close(j.done)
+	return true
+}
+
+// refuse ends the wait with an error. It returns true: the task is done.
+func (j *joining) refuse(f *feeder, err error) bool {
+	j.err = err
+	f.release(j.topic, j.address)
 	close(j.done)
 	return true
 }
