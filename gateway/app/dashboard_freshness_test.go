@@ -127,7 +127,7 @@ func TestDashboardReplacesHalfOpenConnection(t *testing.T) {
 				const state = document.querySelector(name + "-state");
 				new MutationObserver(() => shown[name].push(state.dataset.state)).observe(state, { attributes: true, attributeFilter: ["data-state"] });
 			}), true)`)
-			// The browser keeps six connections open, all of which the proxy drops.
+			// The browser keeps six connections open. The proxy drops all of them.
 			eval[bool](b, `(Promise.all(Array.from({ length: 6 }, () => fetch("api/status").then((r) => r.text()))).then(() => window.opened = true), true)`)
 			b.await(`window.opened`)
 			since := time.Now()

@@ -72,8 +72,8 @@ func (v configVariants) text(n int) string {
 	return b.String()
 }
 
-// TestReloadsUnderLoad proves that, during reloads of which half fail, clients stay connected and no event of
-// a source with acks is lost. Replaced components leave no goroutines and no files open. RELOADS sets the
+// TestReloadsUnderLoad proves that reloads disconnect no client and lose no event of a source with acks. Half of the
+// reloads fail. Replaced components leave no goroutines and no files open. RELOADS sets the
 // number of reloads.
 func TestReloadsUnderLoad(t *testing.T) {
 	reloads, clients := times("RELOADS", 100), 50

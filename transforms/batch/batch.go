@@ -82,7 +82,7 @@ func appendLine(dst, data []byte) []byte {
 	return dst
 }
 
-// latest returns events without those of which there is a later one with the same key.
+// latest returns the last event of each key, and all events without a key, in order.
 func latest(events []*event.Event) (out []*event.Event) {
 	seen := map[string]bool{}
 	for _, e := range slices.Backward(events) {

@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/internal/router"
 )
 
-// cycle is a list of sinks, each of which sends its dead letters to the next, and the last to the first.
+// cycle is a list of sinks. Each sink sends its dead letters to the next one; the last sends them to the first.
 type cycle []string
 
 // maxNamed bounds the sinks of a cycle that an error names.

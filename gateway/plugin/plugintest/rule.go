@@ -166,7 +166,7 @@ func (c *check) runCleanups(cancel func()) {
 	}
 }
 
-// addFinding adds a finding of any rule, such as one that is checked with each call.
+// addFinding adds a finding of a rule, which may be another than the one of the check: some rules are checked at each call.
 func (c *check) addFinding(rule, format string, args ...any) {
 	c.mu.Lock()
 	c.failed = true
