@@ -152,9 +152,9 @@ func (c *client) grant(who identity) (err error) {
 	return nil
 }
 
-// authenticated reports whether the client has sent a token, or needs none.
+// authenticated reports whether the client gets messages: it has sent a token, or needs none.
 func (c *client) authenticated() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.topic != c.sink.hub.unauthenticated
+	return c.admitted
 }

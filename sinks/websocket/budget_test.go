@@ -174,7 +174,7 @@ func TestSlowestFilterClientsAreEvicted(t *testing.T) {
 	awaitClients(t, s, 3)
 	clients := s.listClients()
 	one, two := &topic{}, &topic{}
-	s.boundMemory([]lagging{{clients[0], one, lag{chunks: 4}}, {clients[1], two, lag{chunks: 20}}, {clients[2], one, lag{chunks: 7}}})
+	s.boundMemory([]lagging{{clients[0].readers[0], one, lag{chunks: 4}}, {clients[1].readers[0], two, lag{chunks: 20}}, {clients[2].readers[0], one, lag{chunks: 7}}})
 	testenv.Eventually(t, testenv.Wait, "an evicted client", func() bool { return len(s.listClients()) == 2 })
 	if !clients[1].closed() || clients[0].closed() || clients[2].closed() {
 		t.Error("another client than the slowest was evicted")

@@ -13,27 +13,25 @@ import (
 // requests answers and does not read them is disconnected.
 const maxControl = 64 << 10
 
-// How often a client may change its subscription. A new topic is filled from the history.
+// How often a client may send subscribe. A new topic is filled from the history. A client that connects again needs
+// one message more for each of its limits.subscriptions at once.
 const (
-	subscribesPerSecond = 1
+	subscribesPerSecond = 10
 	subscribeBurst      = 10
 )
 
-// client is one connection: a position in the log of its topic, and the goroutine that sends the
-// messages behind it.
+// client is one connection: its subscriptions, each a reader of a log, and the goroutine that sends their messages.
 type client struct {
-	sink       *sink
-	address    string // by which limits count it
-	conn       *conn
-	protocol   bool          // speaks Protocol
-	wakeup     chan struct{} // capacity 1
-	done       chan struct{} // closed when run has ended
-	idleIndex  int           // index in the idle clients of a log, from 1; under the log's lock
-	idleIn     *log          // that log; only run
-	runLocked  bool          // run holds mu; only run
-	startPoint startPoint    // for start
+	sink      *sink
+	address   string // by which limits count it
+	conn      *conn
+	protocol  bool          // speaks Protocol
+	wakeup    chan struct{} // capacity 1
+	done      chan struct{} // closed when run has ended
+	runLocked bool          // run holds mu; only run
+	runID     string        // id of the subscription to which messages belong, as the client was told; only run
 	// Only the goroutine of the handler uses these, and the one that reads.
-	request        subscribeRequest // of the handshake, until the token comes
+	request        *subscribeRequest // of the handshake, until the token comes
 	awaitingToken  bool
 	rights         rights
 	expires        time.Time
@@ -41,17 +39,15 @@ type client struct {
 	subscribes     *rate.Limiter // subscribe messages
 	excessMessages int           // messages beyond the bound
 
-	mu        sync.Mutex // guards what follows
-	topic     *topic
-	position  position    // in the topic's log, behind the messages that are sent or being sent
-	sent      position    // behind the messages that are sent; only the counts
-	writing   uint64      // bytes of the main log up to the first message that is being sent; 0: none, or it is not known
-	conflated *conflation // messages to send before those of the log; nil: none
-	controls  []byte      // control frames to send between those of the log
+	mu        sync.Mutex  // guards what follows
+	readers   []*reader   // the subscriptions
+	turn      int         // index of the reader that takeRuns visits next
+	hasSkip   bool        // a reader has a skip
+	admitted  bool        // it has no token to send any more, and gets messages
+	controls  []byte      // control frames to send between those of the logs
 	gapQueued bool        // controls has a gap message
 	closing   []byte      // close frame, the last frame to send
-	drain     bool        // send the log before the close frame
-	switching bool        // to another topic: send nothing of the log meanwhile
+	drain     bool        // send the logs before the close frame
 	readEnded bool        // the reading goroutine has ended
 	reason    string      // of the disconnect, for the metrics
 	started   bool        // only the handler's goroutine
@@ -59,8 +55,9 @@ type client struct {
 }
 
 func newClient(s *sink, address string) *client {
-	c := &client{sink: s, address: address, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst)}
-	if n := s.opts.Limits.Messages; n > 0 {
+	limits := s.opts.Limits
+	c := &client{sink: s, address: address, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst+limits.Subscriptions)}
+	if n := limits.Messages; n > 0 {
 		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)
 	}
 	return c
@@ -77,33 +74,28 @@ func (c *client) wake() {
 // start begins sending; melody calls it when the handshake is done.
 func (c *client) start() {
 	c.conn.upgraded.Store(true)
-	c.position, c.sent = c.startPoint.position, c.startPoint.position.withoutChunk()
-	if !c.awaitingToken {
-		c.queueWelcome()
-	}
-	if c.protocol && !c.awaitingToken {
-		c.controls = append(c.controls, controlFrame(subscribedMessage(c.startPoint))...)
-	}
-	c.startPoint.position = position{} // would keep the log in memory
 	c.started = true
 	c.expire()
 	c.sink.addClient(c)
-	c.closeIfEnded() // the topic may have ended before addClient
+	c.closeIfEnded() // a topic may have ended before addClient
 	c.sink.env.Go(func(context.Context) { c.run() })
 }
 
-// pauseLog stops, or resumes, sending the log while the client switches to another topic.
-func (c *client) pauseLog(switching bool) {
-	c.mu.Lock()
-	c.switching = switching
-	c.mu.Unlock()
-	c.wake()
-}
-
-// queueWelcome queues the welcome, the first message. It needs mu once other goroutines use c.
-func (c *client) queueWelcome() {
+// admit queues the welcome, the first message, when the client needs no token any more. It needs mu.
+func (c *client) admit() {
+	if c.admitted {
+		return
+	}
+	c.admitted = true
 	if text := c.sink.welcome; text != nil {
 		c.controls = append(c.controls, c.encodeControl(text)...)
+	}
+}
+
+// queueNamed queues a control message that concerns one subscription. It needs mu.
+func (c *client) queueNamed(id string, text []byte) {
+	if c.protocol {
+		c.controls = append(c.controls, controlFrame(namedMessage(id, text))...)
 	}
 }
 
@@ -170,38 +162,6 @@ func (c *client) noteReason(reason string) {
 	if c.reason == "" {
 		c.reason = reason
 	}
-}
-
-// lag is what a client was not sent of its topic.
-type lag struct {
-	messages, bytes uint64
-	// since is the number of bytes of the main log up to the first message that was not sent. 0: there is none.
-	since  uint64
-	chunks uint64 // of the log that hold these messages
-}
-
-// lag returns the client's topic and lag.
-func (c *client) lag() (t *topic, l lag) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l = lag{messages: c.topic.log.messages.Load() - c.sent.messages, bytes: c.topic.log.bytes.Load() - c.sent.bytes, since: c.writing}
-	if l.since == 0 {
-		l.since = c.firstUnsent()
-	}
-	if c.position.chunk != nil {
-		l.chunks = c.topic.log.endPosition().chunk.number - c.position.chunk.number
-	}
-	return c.topic, l
-}
-
-// firstUnsent returns the number of bytes of the main log up to the message behind the position. It returns 0 if there
-// is none, and for clients of the main topic, whose position has the number. It needs mu.
-func (c *client) firstUnsent() uint64 {
-	p := c.position
-	if c.topic.feeder == nil || p.chunk == nil || !p.skipRead() {
-		return 0
-	}
-	return p.chunk.bytesBefore + uint64(p.chunkOffset)
 }
 
 // recoverPanic closes the connection of this client only, where its request makes the sink panic. Without a connection

@@ -98,7 +98,7 @@ func (c *client) prepareOrRefuse(h *hijacker, r *http.Request) bool {
 	return false
 }
 
-// prepare authenticates the client, and finds its topic, before the handshake is answered. On an
+// prepare authenticates the client, and finds the topic of its query, before the handshake is answered. On an
 // error it returns the status of the answer.
 func (c *client) prepare(r *http.Request) (status int, err error) {
 	c.protocol = speaksProtocol(r) || !isUpgrade(r)
@@ -109,20 +109,23 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 	if status, err := c.authenticate(r); err != nil {
 		return status, err
 	}
-	if c.request, err = parseQuery(r); err != nil {
-		return http.StatusBadRequest, err
-	}
-	sub, from, err := c.compile(c.request)
+	request, err := c.parseRequest(r)
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
-	if c.awaitingToken {
-		c.topic = c.sink.hub.unauthenticated
-		c.startPoint.position = c.topic.log.endPosition()
+	sub, from, err := c.compile(request)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	switch {
+	case c.awaitingToken:
+		c.request = &request
+		return 0, nil
+	case request.none:
+		c.admit()
 		return 0, nil
 	}
-	c.request = subscribeRequest{} // needed no more
-	if c.topic, c.startPoint, err = c.sink.hub.join(r.Context(), c.address, sub, from); err != nil {
+	if err = c.addReader(r.Context(), "", sub, from); err != nil {
 		c.sink.metrics.refused.Inc()
 		if errors.Is(err, errTooManyOfAddress) || errors.Is(err, errAddressBusy) {
 			return http.StatusTooManyRequests, err

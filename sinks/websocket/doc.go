@@ -3,9 +3,9 @@
 //
 // # Concepts
 //
-// A frame is appended once to one log, whatever the number of clients (log.go). A client is a position in
-// a log, and a goroutine that writes the frames behind it. A client with a lag gets larger writes, not more
-// of them. The log is a linked list of chunks: the garbage collector frees a chunk that is outside of the
+// A frame is appended once to one log, whatever the number of clients (log.go). A reader is one subscription of a client:
+// a position in a log (reader.go). A client is its readers, and a goroutine that writes the frames behind them. A
+// client with a lag gets larger writes, not more of them. The log is a linked list of chunks: the garbage collector frees a chunk that is outside of the
 // history and that no client has yet to send.
 //
 // A topic is one subscription: rights, channels and a filter. Clients with equal subscriptions
@@ -29,43 +29,47 @@
 //  4. A feeder reads the history, and makes the topics ready for which an event may match (feeder.go, index.go).
 //  5. Ready topics take turns (turns.go). Each evaluates its events, appends those that match to its log, and
 //     publishes them (feed.go, match.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
-//  6. client.run takes its control frames, and the frames behind its position (writer.go).
+//  6. client.run takes its control frames, and a run of frames of each reader that has some (writer.go, runs.go).
+//     Frames are shared, so a control message names the subscription to which those behind it belong (named.go).
 //  7. client.send writes them to the socket, or to server-sent events, which turn frames into
 //     events (conn.go, sse.go).
-//  8. At the end of the log, the client is idle until the next publish.
+//  8. At the end of the log, the reader is idle until the next publish, which wakes its client.
 //
 // # The life of a client
 //
 //   - It joins: sink.ServeHTTP checks the limits, the origin and the token (connect.go, handshake.go,
 //     limits.go, forwarded.go, origin.go, auth.go, jwt.go). The token gives its rights (rights.go), the query its
 //     subscription (request.go). hub.join asks the feeder, which finds or creates the topic, and answers when the
-//     topic has every message that was written before (join.go, joining.go, topics.go). client.start queues the welcome and
-//     subscribed (client.go).
-//   - It sends messages: client.receive answers them (receive.go). With subscribe it changes its topic, and
-//     continues behind the messages that it was sent (join.go).
+//     topic has every message that was written before (join.go, joining.go, topics.go). client.addReader queues the welcome
+//     and subscribed (subscribe.go), and client.start begins to send them (client.go).
+//   - It sends messages: client.receive answers them (receive.go). With subscribe and unsubscribe it adds and ends
+//     subscriptions. A reader that changes its topic continues behind the messages that it was sent; so do all
+//     readers when a new token changes the rights of the client (move.go, token.go).
 //   - It resumes: joining.backfill inserts the messages that the topic does not have into its log, from the history. hub.start
 //     finds the position of epoch, offset and seen, or of the value of the option position. It reports recovered only if the
 //     history holds every message that the client missed, and no gap was noted since (resume.go).
-//   - It lags: the lag is the messages and bytes of its topic that it was not sent. sink.handleSlowClients
+//   - A reader lags: the lag is the messages and bytes of its topic that it was not sent. sink.handleSlowClients
 //     compares it with max_lag once per chunk of the main log (slow.go).
 //   - It is evicted, with slow_client: disconnect, by client.close: the write under way may end, and a close
-//     frame gives the reason. With drop_oldest or conflate hub.skipToEnd moves it to the end of its topic,
-//     and a gap message gives the number of skipped messages.
-//   - Its topic ends, because the filter exceeds a bound (topicend.go): all its clients are closed.
+//     frame gives the reason. With drop_oldest or conflate hub.skipToEnd moves the reader to the end of its topic,
+//     and a gap message gives the number of skipped messages (skip.go, conflation.go).
+//   - A topic ends, because the filter exceeds a bound (topicend.go): its readers end. A client whose subscription
+//     without an id has ended is closed.
 //   - The gateway stops: sink.Close drains the topics, and closes the clients one after the other, each
-//     behind its log (close.go).
+//     behind its logs (close.go).
 //
 // # Where each limit is kept
 //
 //   - limits.clients, per_address, handshakes: clientLimits in limits.go
 //   - limits.messages, and the bound of subscribe messages: client.receive in receive.go
+//   - limits.subscriptions: client.addReader in subscribe.go; the size of an id: checkID in named.go
 //   - unread answers (maxControl): client.queueControl in client.go
 //   - max_message, ping, pong: melody, as set in websocket.go; for server-sent events sse.go
 //   - write_timeout: client.send in writer.go
 //   - max_topics, limits.filters_per_address: feeder.admit in budget.go
 //   - limits.filter_time: feeder.chargeTime in budget.go
 //   - limits.filter_memory: of topics, feeder.maxTopicBytes in budget.go; of slow clients, sink.boundMemory in slow.go
-//   - max_lag of a client: slow.go; of a topic behind the main log: feeder.feed in feed.go
+//   - max_lag of a reader: slow.go; of a topic behind the main log: feeder.feed in feed.go
 //   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go, which sweep.go calls
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
 //   - lines that clients can cause in the log: limitedlog.go
@@ -75,9 +79,9 @@
 // There are six. A goroutine takes them in this order, and may leave some out:
 //
 //  1. hub.mu: the history, the gaps
-//  2. client.mu: position, topic, queued control frames, close
+//  2. client.mu: the readers, queued control frames, close
 //  3. topic.mu: the log of a topic, its offsets and its end
-//  4. log.mu: the end of a log and its idle clients
+//  4. log.mu: the end of a log and its idle readers
 //
 // The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
 // hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is

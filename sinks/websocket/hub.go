@@ -17,23 +17,22 @@ import (
 // Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no condition of rights is
 // evaluated under them: the feeders (feeder.go) do that.
 type hub struct {
-	opts            Options
-	epoch           string
-	now             func() time.Time
-	metrics         *metrics
-	clients         func() []*client // the connected clients
-	log             *limitedLog
-	spawn           func(func(context.Context)) // of plugin.Env
-	main            *topic
-	unauthenticated *topic // of clients that have not sent their token; always empty
-	rightsByRow     bool   // authorize reads the row, so that a change may hide a row from a client
-	feeders         [feeders]*feeder
-	feeding         sync.WaitGroup // running feeders
-	memory          byteGauge      // bytes that filtered topics hold
-	closed          chan struct{}  // no client joins a topic any more
-	closing         sync.Once
-	channels        channelNames  // only write
-	prepared        []storedEvent // scratch; only write
+	opts        Options
+	epoch       string
+	now         func() time.Time
+	metrics     *metrics
+	clients     func() []*client // the connected clients
+	log         *limitedLog
+	spawn       func(func(context.Context)) // of plugin.Env
+	main        *topic
+	rightsByRow bool // authorize reads the row, so that a change may hide a row from a client
+	feeders     [feeders]*feeder
+	feeding     sync.WaitGroup // running feeders
+	memory      byteGauge      // bytes that filtered topics hold
+	closed      chan struct{}  // no client joins a topic any more
+	closing     sync.Once
+	channels    channelNames  // only write
+	prepared    []storedEvent // scratch; only write
 
 	mu        sync.Mutex
 	history   history
@@ -53,7 +52,7 @@ const (
 // newHub returns a hub without events. spawn starts the feeders; nil if there are no clients.
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
-		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, unauthenticated: &topic{log: newLog()},
+		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()},
 		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), channels: channelNames{templates: o.Channels},
 	}
 	for i := range h.feeders {

@@ -17,6 +17,7 @@ type Limits struct {
 	PerAddress        int               `koanf:"per_address" rule:"min=0" doc:"bound of the connected clients from one address, or IPv6 network of 64 bits; 0: none"`
 	Handshakes        int               `koanf:"handshakes" rule:"min=0" doc:"bound of the new clients in a second; 0: none"`
 	Messages          int               `koanf:"messages" rule:"min=0" doc:"bound of the messages in a second from one client, which is disconnected with code 1008 beyond; 0: none"`
+	Subscriptions     int               `koanf:"subscriptions" rule:"min=0" doc:"bound of the subscriptions of one client; 0: none"`
 	FiltersPerAddress int               `koanf:"filters_per_address" rule:"min=0" doc:"bound of those subscriptions of the clients from one address that max_topics bounds"`
 	FilterTime        options.Duration  `koanf:"filter_time" rule:"min=0s,max=1s" doc:"evaluation time of a filter in a second, averaged over ten seconds"`
 	FilterMemory      options.Size      `koanf:"filter_memory" rule:"min=1MiB" doc:"memory of all subscriptions with channels or a filter; and of all their slow clients"`

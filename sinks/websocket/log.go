@@ -16,8 +16,8 @@ type log struct {
 
 	mu        sync.Mutex
 	end       position  // where a new client begins
-	idle      []*client // clients that have every message and wait for the next
-	idleSpare []*client // the other half of a double buffer
+	idle      []*reader // readers that have every message and wait for the next
+	idleSpare []*reader // the other half of a double buffer
 }
 
 func newLog() *log {
@@ -25,7 +25,7 @@ func newLog() *log {
 	return &log{head: c, tail: c, end: position{chunk: c}}
 }
 
-// append adds a frame. Idle clients get it after publish. It returns where the frame is in the tail, and
+// append adds a frame. Idle readers get it after publish. It returns where the frame is in the tail, and
 // reports whether a chunk was completed.
 func (l *log) append(opcode byte, payload []byte, now time.Time) (from, to int, rolled bool) {
 	used, messages := l.tail.published()
@@ -70,20 +70,20 @@ func (l *log) trim(h History, now time.Time) (before uint64) {
 	return l.head.messages
 }
 
-// publish moves the position at which new clients begin to the end of the log, and wakes the
-// idle clients.
+// publish moves the position at which new clients begin to the end of the log, and wakes the clients of the
+// idle readers.
 func (l *log) publish() {
 	bytes, messages := l.tail.published()
 	l.mu.Lock()
 	l.end = position{chunk: l.tail, chunkOffset: bytes, chunkIndex: messages, messages: l.messages.Load(), bytes: l.bytes.Load()}
 	woken := l.idle
 	l.idle, l.idleSpare = l.idleSpare[:0], woken
-	for _, c := range woken {
-		c.idleIndex = 0
+	for _, r := range woken {
+		r.idleIndex.Store(0)
 	}
 	l.mu.Unlock()
-	for _, c := range woken {
-		c.wake()
+	for _, r := range woken {
+		r.client.wake()
 	}
 	clear(woken)
 }
@@ -95,34 +95,31 @@ func (l *log) endPosition() position {
 	return l.end
 }
 
-// addIdle makes c, which is at p, wait for the next message. It reports false if there are
-// messages behind p.
-func (l *log) addIdle(c *client, p position) bool {
+// addIdle makes r, which is at p, wait for the next message. It does nothing if there are messages behind p.
+func (l *log) addIdle(r *reader, p position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if bytes, _ := p.chunk.published(); bytes > p.chunkOffset || p.chunk.next.Load() != nil {
-		return false
-	}
-	if c.idleIndex == 0 {
-		l.idle = append(l.idle, c)
-		c.idleIndex = len(l.idle)
-	}
-	return true
-}
-
-// removeIdle removes a client from the idle clients.
-func (l *log) removeIdle(c *client) {
-	if l == nil {
 		return
 	}
+	if !r.idle() {
+		l.idle = append(l.idle, r)
+		r.idleIndex.Store(int32(len(l.idle)))
+	}
+}
+
+// removeIdle removes a reader from the idle readers.
+func (l *log) removeIdle(r *reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.idleIndex == 0 {
+	if !r.idle() {
 		return
 	}
 	last := len(l.idle) - 1
 	moved := l.idle[last]
-	l.idle[c.idleIndex-1], moved.idleIndex = moved, c.idleIndex
+	l.idle[r.idleIndex.Load()-1] = moved
+	moved.idleIndex.Store(r.idleIndex.Load())
 	l.idle[last] = nil
-	l.idle, c.idleIndex = l.idle[:last], 0
+	l.idle = l.idle[:last]
+	r.idleIndex.Store(0)
 }

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"time"
@@ -13,7 +14,7 @@ import (
 const maxExcessMessages = 1000
 
 // receive handles a message from a client: {"type":"ping","timestamp":...}, {"type":"auth",...}, and
-// from clients that speak the protocol {"type":"subscribe",...}. It ignores other messages.
+// from clients that speak the protocol {"type":"subscribe",...} and {"type":"unsubscribe",...}. It ignores other messages.
 func (c *client) receive(msg []byte) {
 	if c.messages != nil && !c.messages.Allow() {
 		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
@@ -26,6 +27,7 @@ func (c *client) receive(msg []byte) {
 		Type      string          `json:"type"`
 		Timestamp json.RawMessage `json:"timestamp,omitempty"`
 		Token     string          `json:"token"`
+		ID        string          `json:"id"`
 		subscribeRequest
 	}
 	if json.Unmarshal(msg, &m) != nil {
@@ -45,11 +47,25 @@ func (c *client) receive(msg []byte) {
 		}
 		err := errTooManySubscribes
 		if c.subscribes.Allow() {
-			err = c.subscribe(m.subscribeRequest)
+			err = c.subscribe(context.Background(), m.ID, m.subscribeRequest)
 		}
-		if err != nil {
-			c.queueControl(c.encodeControl(errorMessage(err)))
+		c.answerFailure(m.ID, err)
+	case "unsubscribe":
+		if c.protocol && !c.awaitingToken {
+			c.answerFailure(m.ID, c.unsubscribe(m.ID))
 		}
+	}
+}
+
+// answerFailure answers a request that concerns one subscription, if it has failed.
+func (c *client) answerFailure(id string, err error) {
+	switch {
+	case err == nil:
+		c.queueControl(nil) // the answer is queued; too many unread are not allowed
+	case checkID(id) != nil: // the reason has the begin of it
+		c.queueControl(controlFrame(errorMessage(err)))
+	default:
+		c.queueControl(controlFrame(namedMessage(id, errorMessage(err))))
 	}
 }
 

@@ -39,6 +39,25 @@ type subscribeRequest struct {
 	Offset   uint64          `json:"offset"`
 	Seen     uint64          `json:"seen"`
 	After    json.RawMessage `json:"after"`
+	none     bool            // the query asks for no subscription
+}
+
+// parseRequest reads the subscription of a handshake. With subscribe=none there is none; the client adds some later.
+func (c *client) parseRequest(r *http.Request) (subscribeRequest, error) {
+	request, err := parseQuery(r)
+	if err != nil {
+		return request, err
+	}
+	switch text := r.URL.Query().Get("subscribe"); {
+	case text == "":
+	case text != "none":
+		return request, fmt.Errorf("subscribe=%.20q is unknown: write subscribe=none", text)
+	case !c.protocol || !isUpgrade(r):
+		return request, errors.New("subscribe=none is for WebSocket clients with the subprotocol " + Protocol + ": leave it out")
+	default:
+		request.none = true
+	}
+	return request, nil
 }
 
 // parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...,

@@ -57,7 +57,7 @@ func TestEvictedClientReleasesLog(t *testing.T) {
 	batch := slices.Repeat([]string{strings.Repeat("x", 60_000)}, 10)
 	for !c.closed() {
 		c.mu.Lock()
-		at = c.position.chunk
+		at = c.readers[0].position.chunk
 		c.mu.Unlock()
 		s.write(t, batch...)
 	}

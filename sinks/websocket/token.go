@@ -35,18 +35,31 @@ func (c *client) receiveToken(token string) {
 		c.closeWithError(closePolicy, err)
 		return
 	}
-	if err := c.subscribe(c.request); err != nil { // a limit: the client may try again
-		c.closeWithError(closeSlow, err)
+	if err := c.subscribeFirst(); err != nil {
+		c.closeWithError(closeCodeOf(err), err)
 		return
 	}
 	c.awaitingToken = false
 	c.expire()
 }
 
-// renew gives the client the rights of a new token. If they differ, it continues its subscription with the new rights
-// behind the messages that it was sent.
+// subscribeFirst begins the subscription of the query, if there is one, behind the token.
+func (c *client) subscribeFirst() error {
+	if !c.request.none {
+		return c.subscribe(context.Background(), "", *c.request)
+	}
+	c.mu.Lock()
+	c.admit()
+	c.mu.Unlock()
+	c.wake()
+	return nil
+}
+
+// renew gives the client the rights of a new token. If they differ, it continues each subscription with the new rights
+// behind the messages that it was sent; on an error all are unchanged.
 func (c *client) renew(ctx context.Context, who identity) error {
-	if !c.subscribes.Allow() {
+	joins := min(max(c.subscriptionCount(), 1), c.subscribes.Burst()) // as many subscribe messages would take
+	if !c.subscribes.AllowN(time.Now(), joins) {
 		return errTooManyRenewals
 	}
 	rights, err := rightsOf(c.sink.opts.Authorize, who.claims)
@@ -54,17 +67,25 @@ func (c *client) renew(ctx context.Context, who identity) error {
 		return err
 	}
 	if rights.claims != c.rights.claims {
-		c.mu.Lock()
-		sub := c.topic.subscription
-		c.mu.Unlock()
-		sub.rights, sub.protocol = rights, c.protocol
-		if err := c.sink.hub.switchTopic(ctx, c, sub, resumePoint{given: true}); err != nil {
+		if err := c.moveToRights(ctx, rights); err != nil {
 			return err
 		}
 	}
 	c.rights, c.expires = rights, who.expires
 	c.expire()
 	return nil
+}
+
+// moveToRights moves all readers to topics with other rights.
+func (c *client) moveToRights(ctx context.Context, rights rights) error {
+	defer c.closeIfEnded()
+	moves := c.pauseReaders(func(*reader) bool { return true })
+	for i := range moves {
+		sub := &moves[i].subscription
+		sub.rights, sub.protocol = rights, c.protocol
+		moves[i].from = resumePoint{given: true}
+	}
+	return c.move(ctx, moves)
 }
 
 // authMessageOf returns the answer to a token that renews another one: when it expires, or why it is refused.

@@ -40,7 +40,7 @@ func (f *feeder) endTopic(t *topic, reason *endReason) {
 	f.hasEnded = true
 }
 
-// closeEnded closes the clients of all topics that have ended since the last call.
+// closeEnded tells the clients of all topics that have ended since the last call.
 func (f *feeder) closeEnded() {
 	if !f.hasEnded {
 		return
@@ -51,19 +51,46 @@ func (f *feeder) closeEnded() {
 	}
 }
 
-// closeIfEnded closes the client with the reason if its topic has ended.
+// closeIfEnded ends the subscriptions of topics that have ended. The client is closed if it is the subscription of its
+// query. A reader that changes its topic is checked again behind that.
 func (c *client) closeIfEnded() {
 	c.mu.Lock()
-	t, closing := c.topic, c.closing != nil
+	var ended *endReason // of the subscription of the query
+	var released []*topic
+	if c.closing == nil {
+		for i := len(c.readers) - 1; i >= 0; i-- {
+			r := c.readers[i]
+			reason := r.topic.ended()
+			switch {
+			case reason == nil || r.switching:
+			case r.id == "":
+				ended = reason
+			default:
+				released = append(released, c.removeReader(i))
+				c.queueNamed(r.id, errorMessage(reason))
+				c.queueNamed(r.id, unsubscribedMessage())
+			}
+		}
+	}
 	c.mu.Unlock()
-	t.mu.Lock()
-	reason := t.endReason
-	t.mu.Unlock()
-	if reason == nil || closing {
+	for _, t := range released {
+		c.sink.hub.releaseTopic(t, c.address)
+	}
+	if len(released) > 0 {
+		c.wake()
+	}
+	if ended == nil {
 		return
 	}
 	if c.protocol {
-		c.queueControl(controlFrame(errorMessage(reason)))
+		c.queueControl(controlFrame(errorMessage(ended)))
 	}
-	c.close(closeFrame(reason.code, reason.text), "filter", false)
+	c.close(closeFrame(ended.code, ended.text), "filter", false)
+}
+
+// ended returns the reason why the topic has ended, nil if it has not.
+func (t *topic) ended() *endReason {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.endReason
 }

@@ -84,6 +84,3 @@ func (h *hub) releaseTopic(t *topic, address string) {
 		f.do(func() { f.release(t, address) })
 	}
 }
-
-// detach removes a client from its topic.
-func (h *hub) detach(c *client) { h.releaseTopic(c.topic, c.address) }

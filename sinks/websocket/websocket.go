@@ -19,7 +19,7 @@ func Type() plugin.SinkType {
 				History:    History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
 				MaxTopics:  100,
 				SlowClient: slowDisconnect,
-				Limits:     Limits{Messages: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
+				Limits:     Limits{Messages: 100, Subscriptions: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
 				Farewell:   options.Duration(5 * time.Second),
 				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
 				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),

@@ -6,61 +6,73 @@ import (
 	"time"
 )
 
-// run sends until the connection ends.
+// run sends until the connection ends. It keeps little on its stack while the client is idle.
 func (c *client) run() {
 	defer c.finishRun()
 	for {
-		c.mu.Lock()
-		c.runLocked = true
-		controls, conflated, closing, drain, readEnded, switching := c.controls, c.conflated, c.closing, c.drain, c.readEnded, c.switching
-		c.controls, c.conflated, c.gapQueued = nil, nil, false
-		var frames []byte
-		var buffer *[]byte
-		if !switching && (closing == nil || drain) {
-			c.writing = c.firstUnsent()
-			frames, c.position, buffer = c.position.gather()
-		}
-		sentTo, topic := c.position, c.topic
-		c.runLocked = false
-		c.mu.Unlock()
-		if c.idleIn != topic.log {
-			c.idleIn.removeIdle(c)
-			c.idleIn = topic.log
-		}
-		if readEnded && (closing == nil || drain) {
-			return
-		}
-		if len(controls) > 0 && !c.send(controls) || conflated != nil && !(c.sendMessages(conflated.frames()) && c.send(conflated.end)) {
-			return
-		}
-		switch {
-		case switching && (closing == nil || drain):
+		switch c.sendNext() {
+		case sentAll:
 			<-c.wakeup
-		case closing != nil && frames == nil:
-			timeout := evictionTimeout
-			if drain { // it has every message
-				timeout = closeTimeout
-			}
-			c.releaseLog()
-			c.conn.sendClose(closing, timeout)
-			c.awaitReadEnd()
+		case ended:
 			return
-		case frames != nil:
-			counts := sentTo.withoutChunk() // a write that is stuck keeps no chunk in memory
-			sent := c.sendMessages(frames)
-			releaseBuffer(buffer)
-			if !sent {
-				return
-			}
-			c.mu.Lock()
-			c.writing = 0
-			if c.topic == topic && counts.messages > c.sent.messages { // else skipToEnd was called meanwhile
-				c.sent = counts
-			}
-			c.mu.Unlock()
-		case topic.log.addIdle(c, sentTo):
-			<-c.wakeup
 		}
+	}
+}
+
+// Results of sendNext.
+const (
+	sentSome = iota // there may be more
+	sentAll         // a wake-up tells that there is more
+	ended           // the connection
+)
+
+// sendNext sends what is to be sent, in one write of frames of the logs at most.
+func (c *client) sendNext() (result int) {
+	o := c.takeOutput()
+	if o.readEnded && !o.evicted() || !c.sendOutput(&o) {
+		return ended
+	}
+	switch {
+	case o.frames != nil:
+		c.noteSent()
+		return sentSome
+	case o.closing != nil && !o.switching:
+		timeout := evictionTimeout
+		if o.drain { // it has every message
+			timeout = closeTimeout
+		}
+		c.releaseLog()
+		c.conn.sendClose(o.closing, timeout)
+		c.awaitReadEnd()
+		return ended
+	}
+	return sentAll
+}
+
+// sendOutput writes what is to be sent. It reports false if the connection must end.
+func (c *client) sendOutput(o *output) bool {
+	if len(o.controls) > 0 && !c.send(o.controls) {
+		return false
+	}
+	for _, k := range o.skips {
+		if !c.sendSkip(k) {
+			return false
+		}
+	}
+	if o.frames == nil {
+		return true
+	}
+	sent := c.sendMessages(o.frames)
+	releaseBuffer(o.buffer)
+	return sent
+}
+
+// noteSent records that the frames of a write are sent.
+func (c *client) noteSent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.readers {
+		r.noteSent()
 	}
 }
 
@@ -70,7 +82,11 @@ func (c *client) finishRun() {
 	if c.runLocked {
 		c.mu.Unlock()
 	}
-	c.idleIn.removeIdle(c)
+	c.mu.Lock()
+	for _, r := range c.readers {
+		r.leaveIdle()
+	}
+	c.mu.Unlock()
 	if p != nil {
 		c.noteReason("panic")
 		c.endRead()
@@ -82,7 +98,7 @@ func (c *client) finishRun() {
 	}
 }
 
-// sendMessages writes frames of the topic's log.
+// sendMessages writes frames of a log.
 func (c *client) sendMessages(frames []byte) bool {
 	if c.conn.stream != nil {
 		frames = c.conn.stream.events(frames)
@@ -114,9 +130,12 @@ func (c *client) awaitReadEnd() {
 	}
 }
 
-// releaseLog clears the position, which keeps the log behind it in memory.
+// releaseLog clears the positions, which keep the logs behind them in memory.
 func (c *client) releaseLog() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.position = position{}
+	for _, r := range c.readers {
+		r.leaveIdle()
+		r.position = position{}
+	}
 }

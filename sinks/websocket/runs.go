@@ -1,0 +1,82 @@
+package websocket
+
+// output is what the goroutine of a client sends next, in this order.
+type output struct {
+	controls []byte
+	skips    []*skip // of slow readers
+	frames   []byte  // of the logs
+	buffer   *[]byte // that holds frames; nil: they are those of a log
+
+	closing   []byte // close frame; nil: the client goes on
+	drain     bool   // the logs are sent before the close frame
+	switching bool   // a reader changes its topic, and has messages later
+	readEnded bool
+}
+
+// evicted reports whether the client gets no more messages, only its close frame.
+func (o *output) evicted() bool { return o.closing != nil && !o.drain }
+
+// takeOutput takes what is to be sent.
+func (c *client) takeOutput() output {
+	c.mu.Lock()
+	c.runLocked = true
+	o := output{controls: c.controls, closing: c.closing, drain: c.drain, readEnded: c.readEnded}
+	c.controls, c.gapQueued = nil, false
+	if !o.evicted() {
+		if c.hasSkip {
+			c.takeSkips(&o)
+		}
+		c.takeRuns(&o)
+	}
+	c.runLocked = false
+	c.mu.Unlock()
+	return o
+}
+
+// takeRuns takes frames for one write. Each reader has a turn, and gives a run of its frames that is little longer than
+// a chunk at most. So a reader that is far behind does not delay the others by more than a write. It needs mu.
+func (c *client) takeRuns(o *output) {
+	n := len(c.readers)
+	for range n {
+		if c.turn >= n {
+			c.turn = 0
+		}
+		r := c.readers[c.turn]
+		c.turn++
+		if r.switching {
+			o.switching = true
+			continue
+		}
+		if frames, buffer := r.take(); frames != nil {
+			o.add(frames, buffer, c.nameRun(r.id))
+		}
+		if len(o.frames) >= chunkSize {
+			return
+		}
+	}
+}
+
+// nameRun returns the frame that tells the client to which of its subscriptions the next messages belong, nil if it
+// knows that.
+func (c *client) nameRun(id string) []byte {
+	if id == c.runID {
+		return nil
+	}
+	c.runID = id
+	return controlFrame(namedMessage(id, []byte(`{"type":"messages"}`)))
+}
+
+// add adds a run of frames, which is in a buffer of writeBuffers if that is not nil. A single run is not copied.
+func (o *output) add(frames []byte, buffer *[]byte, name []byte) {
+	if o.frames == nil && name == nil {
+		o.frames, o.buffer = frames, buffer
+		return
+	}
+	if o.buffer == nil {
+		o.buffer = writeBuffers.Get().(*[]byte)
+		o.frames = append((*o.buffer)[:0], o.frames...)
+	}
+	o.frames = append(append(o.frames, name...), frames...)
+	*o.buffer = o.frames
+	releaseBuffer(buffer)
+}
