@@ -44,6 +44,7 @@ func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 		}
 	}
 	r.root = specialize(a.rule, r.claims)
+	r.readsChannel = readsChannel(a.rule, r.claims, r.root)
 	return Condition{&program{source: a.rule.source, onlyLookup: -1, clientRule: r}}, true
 }
 
@@ -99,11 +100,16 @@ type clientRule struct {
 	rule   *rule
 	claims value
 	root   clause // of the rule with the claims in place
+
+	readsChannel bool // root uses channel
 }
 
-// permits reports whether the rule is true for an event; unknown is not true.
-func (x *Evaluator) permits(r *clientRule, ev *event.Event) bool {
+// permits reports whether the rule is true for an event in a channel, which is unknown if it is ""; unknown is not true.
+func (x *Evaluator) permits(r *clientRule, ev *event.Event, channel string) bool {
 	x.state.reset(r.rule, r.claims, ev)
+	if r.readsChannel && channel != "" {
+		x.state.channel = textValue([]byte(channel))
+	}
 	return r.root.value(&x.state).is(true)
 }
 

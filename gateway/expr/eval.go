@@ -42,7 +42,7 @@ func (x *Evaluator) Value(e Expression, ev *event.Event) (any, error) {
 // True reports whether c is true for ev.
 func (x *Evaluator) True(c Condition, ev *event.Event) (bool, error) {
 	if c.program.clientRule != nil {
-		return x.permits(c.program.clientRule, ev), nil
+		return x.permits(c.program.clientRule, ev, ""), nil
 	}
 	v, err := x.run(c.program, ev)
 	if err != nil {

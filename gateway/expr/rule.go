@@ -17,6 +17,7 @@ type rule struct {
 	fieldsRead     map[string]bool
 	claimsRead     [][]string // paths of claims, complete unless readsAllClaims is set
 	readsAllClaims bool       // it reads claims as a whole, or by a computed name
+	readsChannel   bool
 }
 
 // clause is a part of a rule that has a value.
@@ -27,6 +28,7 @@ type ruleState struct {
 	rule     *rule
 	event    *event.Event
 	claims   value
+	channel  value // unknown: none
 	spans    []rawjson.Span
 	searched bool // whether spans is filled
 	invalid  bool // the payload is not JSON
@@ -35,7 +37,7 @@ type ruleState struct {
 
 // reset begins the evaluation of a rule for an event.
 func (s *ruleState) reset(r *rule, claims value, ev *event.Event) {
-	s.rule, s.claims, s.event, s.searched, s.invalid = r, claims, ev, false, false
+	s.rule, s.claims, s.channel, s.event, s.searched, s.invalid = r, claims, value{}, ev, false, false
 	if n := r.tree.Len(); cap(s.spans) < n {
 		s.spans = make([]rawjson.Span, n)
 	} else {

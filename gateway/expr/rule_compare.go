@@ -29,6 +29,10 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 		return logical{c.clause(n.Left, in), c.clause(n.Right, in), true}
 	case "??":
 		return fallback{c.optional(n.Left, in), c.clause(n.Right, in)}
+	case "+":
+		if isText(n.Left) || isText(n.Right) {
+			return binaryCall{"+", joinTexts, c.clause(n.Left, in), c.clause(n.Right, in)}
+		}
 	case "..":
 		return c.report(n, "a rule cannot use ranges: write x >= 1 && x <= 9")
 	case "matches":
@@ -55,6 +59,25 @@ func (c *ruleCompiler) binary(n *ast.BinaryNode, in *scope) clause {
 		return binaryCall{n.Operator, compare, c.clause(n.Left, in), c.clause(n.Right, in)}
 	}
 	return c.report(n, "a rule cannot compute by %s: "+computeHint, n.Operator)
+}
+
+// isText reports whether the value of a node is a text whatever the event is, so that + joins texts.
+func isText(node ast.Node) bool {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return true
+	case *ast.BinaryNode:
+		return n.Operator == "+" && (isText(n.Left) || isText(n.Right))
+	}
+	return false
+}
+
+// joinTexts joins two texts. The result for other kinds is unknown.
+func joinTexts(a, b value) value {
+	if a.kind != textual || b.kind != textual {
+		return value{}
+	}
+	return textValue(append(a.text[:len(a.text):len(a.text)], b.text...))
 }
 
 // oneOf compiles x in [a, b] as x == a || x == b.

@@ -101,7 +101,7 @@ func (c *ruleCompiler) clause(node ast.Node, in *scope) clause {
 	case *ast.ConditionalNode:
 		return conditional{c.clause(n.Cond, in), c.clause(n.Exp1, in), c.clause(n.Exp2, in)}
 	case *ast.VariableDeclaratorNode:
-		if slices.Contains([]string{claimsName, eventName, payloadName}, n.Name) {
+		if slices.Contains([]string{claimsName, channelName, eventName, payloadName}, n.Name) {
 			return c.report(n, "%s is a reserved name: call the variable something else", n.Name)
 		}
 		return c.clause(n.Expr, &scope{in, n.Name, n.Value, in.loops()})

@@ -45,6 +45,9 @@ func (c *ruleCompiler) name(n *ast.IdentifierNode, below []*ast.MemberNode, in *
 		c.require(below)
 		c.noteClaim(literalNames(below))
 		return c.path(allClaims{}, below, in)
+	case channelName:
+		c.rule.readsChannel = true
+		return c.path(channelOf{}, below, in)
 	case eventName:
 		return c.eventMember(n, below, in)
 	case "null":

@@ -14,16 +14,38 @@ type specializer struct {
 	state   ruleState
 	bound   []bool // the loops whose element is in state.items, by depth
 	clauses int    // visited; a loop that is expanded counts for each element
+
+	inChannel    bool // state.channel is known
+	readsChannel bool // a channelOf was visited, and is not known
 }
 
 // specialize returns the root of a rule for a client with claims.
 func specialize(r *rule, claims value) clause {
+	return newSpecializer(r, claims).root(r.root)
+}
+
+func newSpecializer(r *rule, claims value) *specializer {
 	z := &specializer{bound: make([]bool, r.depth)}
 	z.state.reset(r, claims, nil)
-	if root := z.clause(r.root); z.clauses <= maxSpecialized {
+	return z
+}
+
+// root returns the root of the rule, or of a part of it that was specialized before.
+func (z *specializer) root(c clause) clause {
+	if root := z.clause(c); z.clauses <= maxSpecialized {
 		return root
 	}
-	return r.root
+	return c
+}
+
+// readsChannel reports whether a root that was specialized uses channel.
+func readsChannel(r *rule, claims value, root clause) bool {
+	if !r.readsChannel {
+		return false
+	}
+	z := newSpecializer(r, claims)
+	z.clause(root)
+	return z.readsChannel || z.clauses > maxSpecialized
 }
 
 func isConstantClause(all ...clause) bool {
@@ -50,6 +72,11 @@ func (z *specializer) clause(c clause) clause {
 	switch c := c.(type) {
 	case allClaims:
 		return constant{z.state.claims}
+	case channelOf:
+		if z.inChannel {
+			return constant{z.state.channel}
+		}
+		z.readsChannel = true
 	case loopElement:
 		if z.bound[c.depth] {
 			return constant{z.state.items[c.depth]}

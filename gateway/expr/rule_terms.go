@@ -27,34 +27,40 @@ func ruleTerms(c clause, want bool) TermSets {
 	return nil
 }
 
-// comparisonTerms returns the sets of terms of a comparison of a field with constants.
+// comparisonTerms returns the sets of terms of a comparison of a field, or the channel, with constants.
 func comparisonTerms(c binaryCall, want bool) TermSets {
 	switch {
 	case c.name == "==" && want, c.name == "!=" && !want:
 		for _, sides := range [2][2]clause{{c.left, c.right}, {c.right, c.left}} {
-			f, isField := keyedField(sides[0])
-			if k, ok := sides[1].(constant); ok && isField {
-				return fieldIn(f.steps, k.v.key())
+			if k, ok := sides[1].(constant); ok {
+				if sets := keyedTerms(sides[0], []Key{k.v.key()}); sets != nil {
+					return sets
+				}
 			}
 		}
 	case c.name == "in" && want:
-		f, isField := keyedField(c.left)
-		if k, ok := c.right.(constant); ok && isField && k.v.kind == listing {
+		if k, ok := c.right.(constant); ok && k.v.kind == listing {
 			var keys []Key
 			for _, item := range k.v.items {
 				keys = append(keys, item.key())
 			}
-			return fieldIn(f.steps, keys...)
+			return keyedTerms(c.left, keys)
 		}
 	}
 	return nil
 }
 
-// keyedField returns the field that a clause is, or whose text it is: x and string(x) have the same key.
-func keyedField(c clause) (f field, ok bool) {
+// keyedTerms returns the sets of terms where a clause equals one of some keys, if it is a field or the channel, or the
+// text of it: x and string(x) have the same key.
+func keyedTerms(c clause, keys []Key) TermSets {
 	if u, isCall := c.(unaryCall); isCall && u.name == "string" {
 		c = u.of
 	}
-	f, ok = c.(field)
-	return f, ok
+	switch c := c.(type) {
+	case field:
+		return fieldIn(c.steps, keys...)
+	case channelOf:
+		return termsOf(Term{Channel: true}, keys)
+	}
+	return nil
 }

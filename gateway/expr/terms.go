@@ -1,9 +1,10 @@
 package expr
 
-// Term is an equality of a field with a value that has a key.
+// Term is an equality of a field, or of the channel, with a value that has a key.
 type Term struct {
-	Field Field
-	Key   Key
+	Field   Field
+	Channel bool // of the channel, and there is no field
+	Key     Key
 }
 
 // TermSets are alternative sets of terms of a condition. If the condition is true for an event, then at least one
@@ -42,13 +43,21 @@ func both(a, b TermSets) TermSets {
 // fieldIn returns the sets of a field that equals one of some keys. A key 0 equals nothing.
 func fieldIn(steps []step, keys ...Key) TermSets {
 	f, ok := fieldOf(steps)
-	if !ok || len(keys) > maxTerms {
+	if !ok {
+		return nil
+	}
+	return termsOf(Term{Field: f}, keys)
+}
+
+// termsOf returns the sets of a field or channel that equals one of some keys.
+func termsOf(t Term, keys []Key) TermSets {
+	if len(keys) > maxTerms {
 		return nil
 	}
 	terms := []Term{}
 	for _, k := range keys {
-		if k != 0 {
-			terms = append(terms, Term{f, k})
+		if t.Key = k; k != 0 {
+			terms = append(terms, t)
 		}
 	}
 	return TermSets{terms}

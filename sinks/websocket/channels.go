@@ -48,6 +48,22 @@ func (c *channelNames) prepare(e *event.Event) storedEvent {
 	return p
 }
 
+// channelsNow returns the channels of the event. A name may be "": then the event is not in this channel.
+func (p *storedEvent) channelsNow() []string {
+	if p.channels == nil {
+		return []string{p.Channel}
+	}
+	return p.channels
+}
+
+// channelsBefore returns the channels of the old row.
+func (p *storedEvent) channelsBefore() []string {
+	if p.channels == nil {
+		return []string{p.Channel}
+	}
+	return p.oldChannels
+}
+
 // channelKeys returns the keys of the channel with a number, of an event and of its old row.
 func (p *storedEvent) channelKeys(number int) (pair keyPair) {
 	if p.channels == nil {

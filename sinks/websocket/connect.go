@@ -114,6 +114,9 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		return http.StatusBadRequest, err
 	}
 	sub, from, err := c.compile(request)
+	if errors.As(err, new(forbiddenError)) {
+		return http.StatusForbidden, err
+	}
 	if err != nil {
 		return http.StatusBadRequest, err
 	}

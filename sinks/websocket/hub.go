@@ -58,7 +58,7 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 	for i := range h.feeders {
 		h.feeders[i] = newFeeder(h, i)
 	}
-	h.rightsByRow = o.Authorize.ReadsField("new")
+	h.rightsByRow = o.Authorize.ReadsField("new") || o.Authorize.ReadsChannel() && len(o.Channels) > 0
 	return h
 }
 

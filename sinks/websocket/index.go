@@ -116,7 +116,13 @@ func (s subscription) termSets(channels int) (sets [][]term) {
 	for _, set := range slices.Concat(s.rights.condition.Terms(), s.filter.Terms()) {
 		terms := []term{}
 		for _, t := range set {
-			terms = append(terms, term{columnName{field: t.Field}, t.Key})
+			if !t.Channel {
+				terms = append(terms, term{columnName{field: t.Field}, t.Key})
+				continue
+			}
+			for i := range channels {
+				terms = append(terms, term{columnName{channel: i + 1}, t.Key})
+			}
 		}
 		sets = append(sets, terms)
 	}

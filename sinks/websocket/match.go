@@ -23,22 +23,22 @@ type match struct {
 // that show it with its old row only get a leave message with that row.
 func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
 	now, old := t.inChannels(p)
-	if now && t.rights.permit(x, &p.Event) {
-		return match{kind: h.matchFilter(x, t, &p.Event, old)}
+	if now && t.permit(x, &p.Event, p.channelsNow()) {
+		return match{kind: h.matchFilter(x, t, p, &p.Event, old)}
 	}
 	if !t.protocol || !old || now && !h.rightsByRow {
 		return match{}
 	}
 	before := withOldRow(&p.Event)
-	if before == nil || !t.rights.permit(x, before) || h.matchFilter(x, t, oldRowOnly(&p.Event), true) != matchEvent {
+	if before == nil || !t.permit(x, before, p.channelsBefore()) || h.matchFilter(x, t, p, oldRowOnly(&p.Event), true) != matchEvent {
 		return match{}
 	}
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
 }
 
-// matchFilter evaluates the filter of a topic for an event that its channels and rights show; old is true if its old row
+// matchFilter evaluates the filter of a topic for an event, or what the client may see of it, that its channels and rights show; old is true if its old row
 // is in the channels as well. An event for which the filter fails does not match.
-func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, old bool) int {
+func (h *hub) matchFilter(x *expr.Evaluator, t *topic, p *storedEvent, e *event.Event, old bool) int {
 	if t.filter.IsZero() {
 		return matchEvent
 	}
@@ -52,7 +52,7 @@ func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, old bool)
 		}
 		return matchNone
 	}
-	if before := withOldRow(e); old && before != nil && (!h.rightsByRow || t.rights.permit(x, before)) {
+	if before := withOldRow(e); old && before != nil && (!h.rightsByRow || t.permit(x, before, p.channelsBefore())) {
 		if matched, err := x.True(t.filter, before); matched && err == nil {
 			return matchLeave
 		}

@@ -41,5 +41,8 @@ func unsubscribedMessage() []byte { return []byte(`{"type":"unsubscribed"}`) }
 
 // closeCodeOf returns the close code for a client whose first subscription is refused. It may try again behind a limit.
 func closeCodeOf(err error) int {
+	if errors.As(err, new(forbiddenError)) {
+		return closePolicy
+	}
 	return closeSlow
 }

@@ -33,7 +33,7 @@ type Options struct {
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own origin: a connection to a loopback address with another host is refused. Clients without an Origin (programs) may always connect",
-		"authorize":     "An equality with one claim, and no more, compares as text. An index finds the clients if the rule needs an equality of a field; empty: all events",
+		"authorize":     "An equality with one claim, and no more, compares as text. An index finds the clients if the rule needs an equality of a field. channel is each channel of the event: channel in claims.channels; empty: all events",
 		"channels":      "Clients subscribe to any of them. An event is in no channel whose name lacks a value",
 		"position":      "So clients can resume at another gateway: _pub_id",
 		"max_topics":    "Those are filters without an equality of a field, such as amount > 5; others are not bounded. 0: clients cannot filter",

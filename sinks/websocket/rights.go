@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -15,6 +16,7 @@ import (
 type rights struct {
 	condition expr.Condition // with the values of the claims; none: all events
 	claims    string         // hash of the claims that the condition uses, which distinguishes conditions
+	byChannel bool           // the condition uses channel
 }
 
 // unlimited reports whether the client may see all events.
@@ -40,16 +42,55 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 		return r, err
 	}
 	sum := sha256.Sum256([]byte(text))
-	return rights{condition, hex.EncodeToString(sum[:])}, nil
+	return rights{condition, hex.EncodeToString(sum[:]), condition.ReadsChannel()}, nil
 }
 
-// permit reports whether the rights show an event.
-func (r rights) permit(x *expr.Evaluator, e *event.Event) bool {
-	if r.unlimited() {
+// permit reports whether the rights show an event with channels. If the condition uses channel, it must be true for one
+// that the subscription selects. An event without such a channel is shown if the condition is true whatever the channel is.
+func (s subscription) permit(x *expr.Evaluator, e *event.Event, channels []string) bool {
+	if s.rights.unlimited() {
 		return true
 	}
-	ok, err := x.True(r.condition, e)
+	if !s.rights.byChannel {
+		ok, err := x.True(s.rights.condition, e)
+		return ok && err == nil
+	}
+	selected := false
+	for _, name := range channels {
+		if name == "" || len(s.channels) > 0 && !s.hasChannel(name) {
+			continue
+		}
+		selected = true
+		if ok, err := x.TrueIn(s.rights.condition, e, name); ok && err == nil {
+			return true
+		}
+	}
+	if selected {
+		return false
+	}
+	ok, err := x.TrueIn(s.rights.condition, e, "")
 	return ok && err == nil
+}
+
+// forbiddenError refuses a subscription to a channel for which the rights show no event.
+type forbiddenError string
+
+func (e forbiddenError) Error() string {
+	return "the token does not allow channel " + string(e) + ": subscribe without it, or request another token"
+}
+
+// checkChannels returns a forbiddenError if the rights show no event in one of the channels. Channels with a wildcard
+// are not checked.
+func (s subscription) checkChannels() error {
+	if !s.rights.byChannel {
+		return nil
+	}
+	for _, name := range s.channels {
+		if !strings.HasSuffix(name, "*") && s.rights.condition.NeverIn(name) {
+			return forbiddenError(quoteShort(name))
+		}
+	}
+	return nil
 }
 
 // SimulateClient is part of [plugin.ClientSimulator]. It returns a function that applies the option authorize to an

@@ -12,6 +12,9 @@ func (c *client) compile(request subscribeRequest) (sub subscription, from resum
 		return sub, from, err
 	}
 	sub.rights = c.rights
+	if err = sub.checkChannels(); err != nil {
+		return sub, from, err
+	}
 	from, err = request.resumePoint()
 	return sub, from, err
 }

@@ -83,6 +83,10 @@ func (c *client) moveToRights(ctx context.Context, rights rights) error {
 	for i := range moves {
 		sub := &moves[i].subscription
 		sub.rights, sub.protocol = rights, c.protocol
+		if err := sub.checkChannels(); err != nil {
+			c.resumeReaders(moves)
+			return err
+		}
 		moves[i].from = resumePoint{given: true}
 	}
 	return c.move(ctx, moves)

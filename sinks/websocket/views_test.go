@@ -19,7 +19,8 @@ import (
 var viewRules = []string{
 	"", "new.owner == claims.sub", `new.owner == claims.sub || claims.role == "admin"`, "new.owner in claims.teams", "new.owner == claims.sub && new.open",
 	`new.owner == claims.sub || new.status == "b"`, "!(new.owner != claims.sub)", "any(claims.teams, # == new.owner)", "new.owner != claims.sub", "old.owner == claims.sub", "new.n > claims.n",
-	`operation == "DELETE" || new.owner == claims.sub`, "string(new.n) == claims.sub",
+	`operation == "DELETE" || new.owner == claims.sub`, "string(new.n) == claims.sub", "channel in claims.channels", `channel == "owner:" + claims.sub`, `channel startsWith "o" && new.owner == claims.sub`,
+	`channel in claims.channels || new.open`, `claims.role == "admin" || channel == "a:1"`,
 }
 
 // viewFilters are filters of all kinds.
@@ -29,7 +30,8 @@ var viewFilters = []string{
 }
 
 var viewClaims = []map[string]any{
-	{"sub": "x", "role": "user", "teams": []any{"x"}, "n": 1.0}, {"sub": "y", "role": "admin", "teams": []any{"x", "y"}, "n": 0.0}, {"sub": "1", "role": "user", "teams": []any{}, "n": 2.0},
+	{"sub": "x", "role": "user", "teams": []any{"x"}, "n": 1.0, "channels": []any{"one", "owner:y"}}, {"sub": "y", "role": "admin", "teams": []any{"x", "y"}, "n": 0.0, "channels": []any{"owner:x", "a:1"}},
+	{"sub": "1", "role": "user", "teams": []any{}, "n": 2.0, "channels": []any{}},
 }
 
 func viewEvent(t *rapid.T, n int) *event.Event {
