@@ -56,9 +56,6 @@ type position struct {
 	messages, bytes         uint64 // of the log before it
 }
 
-// withoutChunk returns only the counts of the position. The chunk would keep the log in memory.
-func (p position) withoutChunk() position { return position{messages: p.messages, bytes: p.bytes} }
-
 // skipRead moves the position to the next chunk while its own has no message behind it. It reports
 // whether there is a message behind the position.
 func (p *position) skipRead() bool {
