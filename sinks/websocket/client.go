@@ -26,6 +26,7 @@ type client struct {
 	address    string // by which limits count it
 	conn       *conn
 	protocol   bool          // speaks Protocol
+	window     int           // largest payload that may be compressed for the client, in bytes; 0: none
 	wakeup     chan struct{} // capacity 1
 	done       chan struct{} // closed when run has ended
 	idleIndex  int           // index in the idle clients of a log, from 1; under the log's lock

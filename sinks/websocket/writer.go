@@ -16,9 +16,14 @@ func (c *client) run() {
 		c.controls, c.conflated, c.gapQueued = nil, nil, false
 		var frames []byte
 		var buffer *[]byte
+		var begin position
 		if !switching && (closing == nil || drain) {
 			c.writing = c.firstUnsent()
-			frames, c.position, buffer = c.position.gather()
+			if begin = c.position; c.window > 0 {
+				frames, c.position = begin.skipRun()
+			} else {
+				frames, c.position, buffer = c.position.gather()
+			}
 		}
 		sentTo, topic := c.position, c.topic
 		c.runLocked = false
@@ -46,6 +51,9 @@ func (c *client) run() {
 			c.awaitReadEnd()
 			return
 		case frames != nil:
+			if c.window > 0 {
+				frames, buffer = c.sink.deflater.frames(begin, sentTo, c.window)
+			}
 			counts := sentTo.withoutChunk() // a write that is stuck keeps no chunk in memory
 			sent := c.sendMessages(frames)
 			releaseBuffer(buffer)
