@@ -28,11 +28,13 @@ type chunk struct {
 	messages, bytes uint64    // of the log before this chunk
 	written         time.Time // of the last append; only the appender of the main log
 
-	number uint64 // of this chunk, in order
+	number     uint64           // of this chunk, in order
+	compressed *compressedChunk // of the main log, also in the logs of topics; nil: none
 
 	// In the log of a topic; set before the first message is published.
 	offset      uint64 // of the first message in the main log; of a position message, the one that it states
 	bytesBefore uint64 // of the main log before the first message
+	mainOffset  int    // of buf in the chunk of the main log
 	own         bool   // it is one frame that only this topic has
 	isPosition  bool   // this frame is a position message
 }
@@ -109,6 +111,19 @@ func (p *position) gather() (frames []byte, q position, buffer *[]byte) {
 		*buffer = frames
 	}
 	return frames, q, buffer
+}
+
+// skipRun returns the number of bytes of the frames behind p for one write, as many as of gather, and the position behind them.
+func (p *position) skipRun() (n int, q position) {
+	frames, q := p.unread()
+	for n = len(frames); n > 0 && n < chunkSize/2; {
+		more, after := q.unread()
+		if more == nil {
+			break
+		}
+		n, q = n+len(more), after
+	}
+	return n, q
 }
 
 // releaseBuffer returns a buffer of gather to writeBuffers, unless it is too large.

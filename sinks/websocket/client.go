@@ -26,6 +26,7 @@ type client struct {
 	address   string // by which limits count it
 	conn      *conn
 	protocol  bool          // speaks Protocol
+	window    int           // largest payload that may be compressed for the client, in bytes; 0: none
 	wakeup    chan struct{} // capacity 1
 	done      chan struct{} // closed when run has ended
 	runLocked bool          // run holds mu; only run

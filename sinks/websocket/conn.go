@@ -40,6 +40,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.New("the client has sent data before the end of the handshake")
 	}
 	h.c.conn = &conn{Conn: raw, c: h.c}
+	if h.c.window > 0 {
+		h.c.conn.inflater = newInflater(raw, int(h.c.sink.opts.MaxMessage), func() bool { return h.c.excessMessages > 0 })
+	}
 	return h.c.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.c.conn, handshakeBuffer), bufio.NewWriterSize(h.c.conn, handshakeBuffer)), nil
 }
 
@@ -49,9 +52,18 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type conn struct {
 	net.Conn
 	c        *client
+	inflater *inflater  // of a client that may send compressed messages, else nil
 	stream   *sseStream // of a client that gets server-sent events, else nil
 	upgraded atomic.Bool
 	closing  atomic.Bool // the close frame was sent: pongs extend the read deadline no more
+}
+
+// Read reads frames of the client, with inflated messages.
+func (n *conn) Read(p []byte) (int, error) {
+	if n.inflater != nil {
+		return n.inflater.Read(p)
+	}
+	return n.Conn.Read(p)
 }
 
 // Write queues control frames; during the handshake it writes.

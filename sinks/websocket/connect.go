@@ -75,6 +75,9 @@ func (s *sink) serveClient(h *hijacker, r *http.Request, c *client) {
 		if p := negotiateSubprotocol(r); p != "" {
 			h.Header().Set("Sec-WebSocket-Protocol", p)
 		}
+		if s.deflater != nil {
+			c.negotiateCompression(h, r)
+		}
 		err = s.melody.HandleRequestWithKeys(h, r, map[string]any{clientKey: c})
 	} else {
 		err = s.serveEvents(h, r, c)

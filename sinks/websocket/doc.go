@@ -20,6 +20,11 @@
 // with seen the number of messages of its topic behind the offset. It resumes with these three. They are
 // exact because a filter gives the same result each time it is evaluated for an event.
 //
+// With compression (permessage-deflate, without context takeover), a frame of the main log is compressed once, by the first client that
+// needs it. A compressedChunk holds the compressed frames of a chunk of the main log, and the chunks of topics share it
+// (compress.go, compressedchunk.go). Frames that only one topic or one client has are not compressed. Messages of clients are inflated
+// before gorilla reads them (inflate.go), so its bound applies to inflated bytes.
+//
 // # The way of a frame from Write to a socket
 //
 //  1. sink.Write gives the batch to the hub (sink.go).
@@ -31,13 +36,15 @@
 //     publishes them (feed.go, match.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
 //  6. client.run takes its control frames, and a run of frames of each reader that has some (writer.go, runs.go).
 //     Frames are shared, so a control message names the subscription to which those behind it belong (named.go).
+//     If the client has negotiated compression, deflater.frames compresses them, or finds them compressed, without a
+//     lock of a client, topic or log (compress.go).
 //  7. client.send writes them to the socket, or to server-sent events, which turn frames into
 //     events (conn.go, sse.go).
 //  8. At the end of the log, the reader is idle until the next publish, which wakes its client.
 //
 // # The life of a client
 //
-//   - It joins: sink.ServeHTTP checks the limits, the origin and the token (connect.go, handshake.go,
+//   - It joins: sink.ServeHTTP checks the limits, the origin and the token (connect.go, handshake.go, deflateoffer.go,
 //     limits.go, forwarded.go, origin.go, auth.go, jwt.go). The token gives its rights (rights.go), the query its
 //     subscription (request.go). hub.join asks the feeder, which finds or creates the topic, and answers when the
 //     topic has every message that was written before (join.go, joining.go, topics.go). client.addReader queues the welcome
@@ -63,6 +70,8 @@
 //   - limits.clients, per_address, handshakes: clientLimits in limits.go
 //   - limits.messages, and the bound of subscribe messages: client.receive in receive.go
 //   - limits.subscriptions: client.addReader in subscribe.go; the size of an id: checkID in named.go
+//   - max_message of compressed messages: inflater in inflate.go
+//   - processors and memory of compression: deflater.free in compress.go
 //   - unread answers (maxControl): client.queueControl in client.go
 //   - max_message, ping, pong: melody, as set in websocket.go; for server-sent events sse.go
 //   - write_timeout: client.send in writer.go
@@ -70,18 +79,21 @@
 //   - limits.filter_time: feeder.chargeTime in budget.go
 //   - limits.filter_memory: of topics, feeder.maxTopicBytes in budget.go; of slow clients, sink.boundMemory in slow.go
 //   - max_lag of a reader: slow.go; of a topic behind the main log: feeder.feed in feed.go
-//   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go, which sweep.go calls
+//   - history: log.trim in log.go (history.bytes counts compressed frames, too), history.trim in history.go, topic.trim in topic.go, which sweep.go calls
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
 //   - lines that clients can cause in the log: limitedlog.go
 //
 // # Locks
 //
-// There are six. A goroutine takes them in this order, and may leave some out:
+// There are eight. A goroutine takes them in this order, and may leave some out:
 //
 //  1. hub.mu: the history, the gaps
 //  2. client.mu: the readers, queued control frames, close
 //  3. topic.mu: the log of a topic, its offsets and its end
 //  4. log.mu: the end of a log and its idle readers
+//
+// A compressedChunk has two. compressing is held while frames are compressed, and only by clients that hold no other lock;
+// mu guards its memory, and is held briefly under hub.mu.
 //
 // The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
 // hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is

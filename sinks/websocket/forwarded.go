@@ -93,7 +93,7 @@ func splitQuoted(text string, separator byte) (parts []string) {
 	return append(parts, text[from:])
 }
 
-// unquote removes the quotes of a quoted string. It ignores escapes, which addresses do not need.
+// unquote removes the quotes of a quoted string. It ignores escapes, which addresses and window bits do not need.
 func unquote(text string) string {
 	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
 		return text[1 : len(text)-1]

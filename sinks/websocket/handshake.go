@@ -18,6 +18,14 @@ func isStripped(r *http.Request) bool {
 	return r.Header.Get("Sec-WebSocket-Key") != "" && !websocket.IsWebSocketUpgrade(r)
 }
 
+// negotiateCompression accepts permessage-deflate if the client has offered it.
+func (c *client) negotiateCompression(h *hijacker, r *http.Request) {
+	var answer string
+	if answer, c.window = acceptDeflate(r.Header); answer != "" {
+		h.Header()[extensionsHeader] = []string{answer}
+	}
+}
+
 // negotiateSubprotocol returns the subprotocol of the answer, "" if the client has offered none. A browser
 // ends a connection if none of the offered ones is selected. So a client that has not offered
 // [Protocol] gets the first one that is no token, and this changes nothing else.

@@ -58,6 +58,9 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 	for i := range h.feeders {
 		h.feeders[i] = newFeeder(h, i)
 	}
+	if o.Compression.Enabled {
+		h.main.log.enableCompression()
+	}
 	h.rightsByRow = o.Authorize.ReadsField("new") || o.Authorize.ReadsChannel() && len(o.Channels) > 0
 	return h
 }

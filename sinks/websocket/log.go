@@ -14,6 +14,8 @@ type log struct {
 
 	messages, bytes atomic.Uint64 // appended since the start
 
+	compressed *atomic.Int64 // memory of the compressed frames of the history, in bytes; nil: no compression
+
 	mu        sync.Mutex
 	end       position  // where a new client begins
 	idle      []*reader // readers that have every message and wait for the next
@@ -32,7 +34,7 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (from, to int, 
 	size := frameSize(len(payload))
 	if used+size > len(l.tail.buf) {
 		l.publish()
-		l.addChunk(newChunk(max(min(2*len(l.tail.buf), chunkSize), size)))
+		l.addChunk(l.newChunk(max(min(2*len(l.tail.buf), chunkSize), size)))
 		used, messages, rolled = 0, 0, true
 	}
 	appendFrame(l.tail.buf[:used], opcode, payload) // in place: it fits
@@ -41,6 +43,20 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (from, to int, 
 	l.bytes.Add(uint64(size))
 	l.tail.publish(used+size, messages+1)
 	return used, used + size, rolled
+}
+
+// enableCompression makes the frames compressible. It is called before the first append.
+func (l *log) enableCompression() {
+	l.compressed = new(atomic.Int64)
+	l.tail.compressed = newCompressedChunk(len(l.tail.buf), l.compressed)
+}
+
+func (l *log) newChunk(size int) *chunk {
+	c := newChunk(size)
+	if l.compressed != nil {
+		c.compressed = newCompressedChunk(size, l.compressed)
+	}
+	return c
 }
 
 // addChunk appends a chunk.
@@ -58,16 +74,25 @@ func (l *log) trim(h History, now time.Time) (before uint64) {
 		if next == nil {
 			break
 		}
-		enough := l.messages.Load()-next.messages >= uint64(h.Events) || l.bytes.Load()-next.bytes >= uint64(h.Bytes)
+		enough := l.messages.Load()-next.messages >= uint64(h.Events) || l.bytes.Load()-next.bytes+l.compressedBehind(l.head) >= uint64(h.Bytes)
 		if !enough && now.Sub(l.head.written) <= h.Age.D() {
 			break
 		}
+		l.head.compressed.leaveHistory()
 		l.head = next // clients that have not read the old chunk keep it in memory
 	}
 	if now.Sub(l.head.written) > h.Age.D() { // the last chunk is too old as well
 		return l.messages.Load()
 	}
 	return l.head.messages
+}
+
+// compressedBehind returns the memory of the compressed frames of the history behind its first chunk, in bytes.
+func (l *log) compressedBehind(first *chunk) uint64 {
+	if l.compressed == nil {
+		return 0
+	}
+	return uint64(max(l.compressed.Load()-first.compressed.size(), 0))
 }
 
 // publish moves the position at which new clients begin to the end of the log, and wakes the clients of the

@@ -26,6 +26,8 @@ type metrics struct {
 	filterErrors prometheus.Counter     // failed evaluations of filters
 	filtersEnded *prometheus.CounterVec // topics that a feeder has ended, by reason
 	filterBytes  prometheus.Gauge       // memory of the logs of filtered topics
+
+	compressedInput, compressedOutput prometheus.Counter // bytes of payloads that were compressed, before and after
 }
 
 func newMetrics() *metrics {
@@ -48,6 +50,12 @@ func newMetrics() *metrics {
 		filterBytes: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_websocket_filter_bytes", Help: "Memory of the messages that subscriptions with channels or a filter share, in bytes (limits.filter_memory).",
 		}),
+		compressedInput: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_compressed_input_bytes_total", Help: "Bytes of payloads that were compressed, once for all clients, before compression.",
+		}),
+		compressedOutput: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_compressed_output_bytes_total", Help: "Bytes of the same payloads as they are sent to clients with compression.",
+		}),
 		filtersEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_filters_ended_total",
 			Help: "Subscriptions that were ended, by reason: time (limits.filter_time), behind (a lag beyond max_lag), failed (panic).",
@@ -60,5 +68,5 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.refused))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.refused), reg.Register(m.compressedInput), reg.Register(m.compressedOutput))
 }

@@ -16,7 +16,7 @@ const maxExcessMessages = 1000
 // receive handles a message from a client: {"type":"ping","timestamp":...}, {"type":"auth",...}, and
 // from clients that speak the protocol {"type":"subscribe",...} and {"type":"unsubscribe",...}. It ignores other messages.
 func (c *client) receive(msg []byte) {
-	if c.messages != nil && !c.messages.Allow() {
+	if c.messages != nil && !c.messages.AllowN(time.Now(), c.messageCost()) {
 		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
 		if c.excessMessages++; c.excessMessages > maxExcessMessages { // it ignores the close frame
 			_ = c.conn.Conn.Close()
@@ -67,6 +67,19 @@ func (c *client) answerFailure(id string, err error) {
 	default:
 		c.queueControl(controlFrame(namedMessage(id, errorMessage(err))))
 	}
+}
+
+// inflatedBytes are the bytes of inflated messages that count as a message. Few bytes of a client inflate to a thousand times as many.
+const inflatedBytes = 64 << 10
+
+// messageCost returns how many messages the one that was read counts.
+func (c *client) messageCost() int {
+	n := 1
+	if z := c.conn.inflater; z != nil {
+		n += z.inflated / inflatedBytes
+		z.inflated = 0
+	}
+	return min(n, c.messages.Burst())
 }
 
 var errTooManySubscribes = errors.New("too many subscribe messages: wait a second")

@@ -4,6 +4,7 @@ package websocket
 type output struct {
 	controls []byte
 	skips    []*skip // of slow readers
+	spans    []span  // of the logs, to be compressed; of a client that has negotiated it
 	frames   []byte  // of the logs
 	buffer   *[]byte // that holds frames; nil: they are those of a log
 
@@ -11,6 +12,13 @@ type output struct {
 	drain     bool   // the logs are sent before the close frame
 	switching bool   // a reader changes its topic, and has messages later
 	readEnded bool
+}
+
+// span is a run of frames of a log, between two positions.
+type span struct {
+	begin, end position
+	bytes      int
+	name       []byte // frame that names their subscription; nil: the client knows it
 }
 
 // evicted reports whether the client gets no more messages, only its close frame.
@@ -37,6 +45,7 @@ func (c *client) takeOutput() output {
 // a chunk at most. So a reader that is far behind does not delay the others by more than a write. It needs mu.
 func (c *client) takeRuns(o *output) {
 	n := len(c.readers)
+	bytes := 0
 	for range n {
 		if c.turn >= n {
 			c.turn = 0
@@ -47,10 +56,17 @@ func (c *client) takeRuns(o *output) {
 			o.switching = true
 			continue
 		}
-		if frames, buffer := r.take(); frames != nil {
+		if c.window > 0 {
+			if s := r.takeSpan(); s.bytes > 0 {
+				s.name = c.nameRun(r.id)
+				o.spans = append(o.spans, s)
+				bytes += s.bytes
+			}
+		} else if frames, buffer := r.take(); frames != nil {
 			o.add(frames, buffer, c.nameRun(r.id))
+			bytes = len(o.frames)
 		}
-		if len(o.frames) >= chunkSize {
+		if bytes >= chunkSize {
 			return
 		}
 	}
@@ -79,4 +95,13 @@ func (o *output) add(frames []byte, buffer *[]byte, name []byte) {
 	o.frames = append(append(o.frames, name...), frames...)
 	*o.buffer = o.frames
 	releaseBuffer(buffer)
+}
+
+// compressSpans adds the frames of the spans, compressed for a client with a window. It needs no lock.
+func (o *output) compressSpans(d *deflater, window int) {
+	for i, s := range o.spans {
+		frames, buffer := d.frames(s.begin, s.end, window)
+		o.add(frames, buffer, s.name)
+		o.spans[i] = span{} // a write that is stuck keeps no chunk in memory
+	}
 }

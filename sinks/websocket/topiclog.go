@@ -42,6 +42,7 @@ func (l *topicLog) append(offset uint64, m match, p *storedEvent) {
 	}
 	if used == 0 {
 		l.tail.buf, l.tail.offset, l.tail.bytesBefore = p.chunk.buf[p.from:], offset, p.bytesBefore
+		l.tail.compressed, l.tail.mainOffset = p.chunk.compressed, p.from
 		l.bytesHeld += chunkBytes
 	}
 	l.main, l.mainEnd = p.chunk, p.to

@@ -15,14 +15,15 @@ func Type() plugin.SinkType {
 	return plugin.NewSink("websocket", "Sends every event to every connected WebSocket client.",
 		func() Options {
 			return Options{
-				Path:       "/",
-				History:    History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
-				MaxTopics:  100,
-				SlowClient: slowDisconnect,
-				Limits:     Limits{Messages: 100, Subscriptions: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
-				Farewell:   options.Duration(5 * time.Second),
-				MaxLag:     Lag{Events: 100_000, Bytes: 32 << 20},
-				MaxMessage: 4 << 10, WriteTimeout: options.Duration(30 * time.Second),
+				Path:        "/",
+				History:     History{Events: 10_000, Bytes: 16 << 20, Age: options.Duration(10 * time.Minute)},
+				MaxTopics:   100,
+				SlowClient:  slowDisconnect,
+				Limits:      Limits{Messages: 100, Subscriptions: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
+				Farewell:    options.Duration(5 * time.Second),
+				MaxLag:      Lag{Events: 100_000, Bytes: 32 << 20},
+				Compression: Compression{Level: 1, MinBytes: 256},
+				MaxMessage:  4 << 10, WriteTimeout: options.Duration(30 * time.Second),
 				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
 			}
 		}, build)
@@ -40,6 +41,9 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		opts: o, origins: normalizeOrigins(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, limits: newClientLimits(o.Limits),
 		refusedOrigins: newLimitedLog(env.Log), refusedVersions: newLimitedLog(env.Log), strippedHandshakes: newLimitedLog(env.Log),
+	}
+	if o.Compression.Enabled {
+		s.deflater = newDeflater(o.Compression, s.metrics)
 	}
 	s.hub = newHub(o, s.metrics, time.Now, env.Go)
 	s.hub.clients, s.hub.log = s.listClients, newLimitedLog(env.Log)

@@ -59,6 +59,7 @@ func (c *client) sendOutput(o *output) bool {
 			return false
 		}
 	}
+	o.compressSpans(c.sink.deflater, c.window)
 	if o.frames == nil {
 		return true
 	}
