@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,7 +36,8 @@ func (c Condition) Conjuncts() (all []Conjunct) {
 	for _, part := range splitClause(r.root) {
 		id := ""
 		if text, ok := appendClause(nil, part); ok {
-			id = strconv.Quote(r.rule.source) + string(text)
+			sum := sha256.Sum256(fmt.Appendf(nil, "%q%s", r.rule.source, text))
+			id = "\x00" + string(sum[:]) // no filter begins so
 		}
 		all = append(all, Conjunct{id, part, c})
 	}

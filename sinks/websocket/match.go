@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/expr"
 )
 
 // Kinds of a [match].
@@ -21,16 +20,16 @@ type match struct {
 
 // match decides what a topic gets of an event. Rights that show the event show all of it. Rights
 // that show it with its old row only get a leave message with that row.
-func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
+func (h *hub) match(x *evaluation, t *topic, p *storedEvent) match {
 	now, old := t.inChannels(p)
-	if now && t.rights.permit(x, &p.Event) {
+	if now && t.permit(x, &p.Event, sideNow) {
 		return match{kind: h.matchFilter(x, t, &p.Event, old)}
 	}
 	if !t.protocol || !old || now && !h.rightsByRow {
 		return match{}
 	}
-	before := withOldRow(&p.Event)
-	if before == nil || !t.rights.permit(x, before) || h.matchFilter(x, t, oldRowOnly(&p.Event), true) != matchEvent {
+	before := x.oldRow(&p.Event)
+	if before == nil || !t.permit(x, before, sideOld) || h.matchFilter(&evaluation{Evaluator: x.Evaluator}, t, oldRowOnly(&p.Event), true) != matchEvent {
 		return match{}
 	}
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
@@ -38,11 +37,11 @@ func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
 
 // matchFilter evaluates the filter of a topic for an event that its channels and rights show; old is true if its old row
 // is in the channels as well. An event for which the filter fails does not match.
-func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, old bool) int {
+func (h *hub) matchFilter(x *evaluation, t *topic, e *event.Event, old bool) int {
 	if t.filter.IsZero() {
 		return matchEvent
 	}
-	ok, err := x.True(t.filter, e)
+	ok, err := x.isTrue(t.filter, t.filterParts, sideNow, e)
 	if ok {
 		return matchEvent
 	}
@@ -52,8 +51,8 @@ func (h *hub) matchFilter(x *expr.Evaluator, t *topic, e *event.Event, old bool)
 		}
 		return matchNone
 	}
-	if before := withOldRow(e); old && before != nil && (!h.rightsByRow || t.rights.permit(x, before)) {
-		if matched, err := x.True(t.filter, before); matched && err == nil {
+	if before := x.oldRow(e); old && before != nil && (!h.rightsByRow || t.permit(x, before, sideOld)) {
+		if matched, err := x.isTrue(t.filter, t.filterParts, sideOld, before); matched && err == nil {
 			return matchLeave
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // rights are the events that a client may see: all, or those for which a condition is true.
 type rights struct {
 	condition expr.Condition // with the values of the claims; none: all events
-	claims    string         // hash of the claims that the condition uses, which distinguishes conditions
+	id        string         // distinguishes conditions: equal for clients that may see the same events
 }
 
 // unlimited reports whether the client may see all events.
@@ -35,6 +35,9 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	if condition.Always() {
 		return r, nil
 	}
+	if id := condition.ID(); id != "" {
+		return rights{condition, id}, nil
+	}
 	text, err := a.ReadClaims(claims)
 	if err != nil {
 		return r, err
@@ -43,12 +46,12 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	return rights{condition, hex.EncodeToString(sum[:])}, nil
 }
 
-// permit reports whether the rights show an event.
-func (r rights) permit(x *expr.Evaluator, e *event.Event) bool {
-	if r.unlimited() {
+// permit reports whether the rights of the topic show an event, or its old row, by side.
+func (t *topic) permit(x *evaluation, e *event.Event, side int) bool {
+	if t.rights.unlimited() {
 		return true
 	}
-	ok, err := x.True(r.condition, e)
+	ok, err := x.isTrue(t.rights.condition, t.rightsParts, side, e)
 	return ok && err == nil
 }
 
@@ -62,7 +65,7 @@ func (o Options) SimulateClient(claims map[string]any) (func(*event.Event) (payl
 	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{rights: rights, protocol: true}}
 	return func(e *event.Event) ([]byte, bool) {
 		p := h.channels.prepare(e)
-		v := h.match(&h.eval, t, &p)
+		v := h.match(&evaluation{Evaluator: &h.eval}, t, &p)
 		if v.kind == matchLeave {
 			return leaveMessage(v.row), true
 		}

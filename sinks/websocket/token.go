@@ -53,7 +53,7 @@ func (c *client) renew(ctx context.Context, who identity) error {
 	if err != nil {
 		return err
 	}
-	if rights.claims != c.rights.claims {
+	if rights.id != c.rights.id {
 		c.mu.Lock()
 		sub := c.topic.subscription
 		c.mu.Unlock()

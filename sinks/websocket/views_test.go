@@ -91,7 +91,7 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 			var x expr.Evaluator
 			for i, e := range events {
 				p := h.channels.prepare(e)
-				switch m := h.match(&x, &topic{subscription: v.sub}, &p); {
+				switch m := h.match(&evaluation{Evaluator: &x}, &topic{subscription: v.sub}, &p); {
 				case m.kind == matchLeave && m.row == nil:
 					m.row = e.Data
 					fallthrough
