@@ -16,6 +16,65 @@ type waitingTask struct {
 	done  chan struct{}
 }
 
+// busyTask is a task that takes the whole turn, until stop is closed.
+type busyTask struct {
+	runs *int
+	stop chan struct{}
+}
+
+func (b *busyTask) run(_ *feeder, begin time.Time) bool {
+	*b.runs++
+	for time.Since(begin) <= turnTime {
+	}
+	select {
+	case <-b.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestResumesOfOthersDelayOneTurn: a client that resumes, with rights or with a filter, waits for one turn of another address
+// in a round, however many clients of that address read a long history. So does a live event.
+func TestResumesOfOthersDelayOneTurn(t *testing.T) {
+	const busy, rounds = 50, 20
+	for number, s := range map[int]subscription{rightsFeeder: {rights: rightsFrom(t, "n >= 0 && claims.sub != nil", map[string]any{"sub": "a"}), protocol: true}, filterFeeder: {filter: filterFrom(t, "n >= 0"), protocol: true}} {
+		h, _, _ := filterHub(t, "n == 0")
+		f, runs, stop := h.feeders[number], 0, make(chan struct{})
+		h.write(orders(0, 100))
+		topic, _, err := h.join(testenv.Context(t), "a", s, resumePoint{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resumed := make(chan startPoint)
+		f.ask(func() {
+			for range busy {
+				f.turns.add("b", &busyTask{&runs, stop})
+			}
+			h.write(orders(100, 10))
+		})
+		go func() {
+			_, at, err := h.join(testenv.Context(t), "a", s, resumePoint{given: true, epoch: h.epochOf(topic), offset: 10})
+			if err != nil {
+				t.Error(err)
+			}
+			resumed <- at
+		}()
+		at := <-resumed
+		f.ask(func() {
+			if close(stop); runs > rounds {
+				t.Errorf("feeder %d: the other address had %d turns before", number, runs)
+			}
+		})
+		if !at.recovered {
+			t.Errorf("it is not recovered: %+v", at)
+		}
+		h.releaseTopic(topic, "a")
+		h.releaseTopic(topic, "a")
+		h.feeding.Wait()
+	}
+}
+
 func (w *waitingTask) run(*feeder, time.Time) bool {
 	w.runs++
 	if w.topic.complete() < w.until {
