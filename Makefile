@@ -26,6 +26,7 @@ test:
 bench:
 	.ci/prepare
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
+	$(GO) test -run '^$$' -bench 'Subscriptions|Feeder' -benchtime 1x -count 1 -timeout 15m ./sinks/websocket
 	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set
 
 # Fault tests with hundreds of faults, and random scenarios by the ten thousand.

@@ -15,8 +15,7 @@ const (
 )
 
 // handleSlowClients evicts clients whose lag exceeds the bounds, or moves them to the end of their
-// topic. It returns the greatest lag of the others, in messages. It is called once per chunk of
-// the log, so a client may exceed its bound by a chunk.
+// topic. It returns the greatest lag of the others, in messages. sink.lagCheckDue says when it is called.
 func (s *sink) handleSlowClients() uint64 {
 	var greatestLag uint64
 	var filtered []lagging
