@@ -22,6 +22,9 @@ type match struct {
 // that show it with its old row only get a leave message with that row.
 func (h *hub) match(x *evaluation, t *topic, p *storedEvent) match {
 	now, old := t.inChannels(p)
+	if x.refutes(t.filterParts, &p.Event) && (!t.protocol || x.oldRow(&p.Event) == nil) {
+		return match{} // whatever the rights are: they cost more
+	}
 	if now && t.permit(x, &p.Event, sideNow) {
 		return match{kind: h.matchFilter(x, t, &p.Event, old)}
 	}

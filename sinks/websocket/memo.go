@@ -151,6 +151,19 @@ func (v *evaluation) isTrue(c expr.Condition, parts []*conjunct, side int, e *ev
 	return true, nil
 }
 
+// refutes reports whether a conjunct that several topics have is false for an event.
+func (v *evaluation) refutes(parts []*conjunct, e *event.Event) bool {
+	for _, part := range parts {
+		if v.memo == nil || part.topics < 2 {
+			continue
+		}
+		if ok, err := v.isShared(part, sideNow, e); !ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // isShared returns the result of a conjunct, which it evaluates only if no other topic has.
 func (v *evaluation) isShared(part *conjunct, side int, e *event.Event) (bool, error) {
 	key := resultKey{part.number, side}
