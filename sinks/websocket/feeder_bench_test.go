@@ -17,7 +17,6 @@ type feederLoad struct {
 	subscriptions int
 	filter        func(n int) string
 	claims        func(n int) map[string]any
-	channels      func(n int) []string
 	event         func(n int) string // payload
 }
 
