@@ -26,6 +26,7 @@ test:
 bench:
 	.ci/prepare
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
+	$(GO) test -run '^$$' -bench 'Subscriptions|Feeder' -benchtime 1x -count 1 -timeout 15m ./sinks/websocket
 	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set
 
 # Fault tests with hundreds of faults, and random scenarios by the ten thousand.
@@ -38,7 +39,8 @@ chaos:
 	OUTAGES=2,10,60 $(GO) test -race -count 1 -timeout 30m -parallel 4 -run TestOutages -v ./gateway
 	IDLE_CLIENTS=9900 IDLE_SECONDS=600 $(GO) test -count 1 -timeout 30m -run IdleClients -v ./gateway
 	STUCK_CLIENTS=1000 $(GO) test -count 1 -timeout 30m -run StuckClients -v ./sinks/websocket
-	STORM_CLIENTS=200 STORM_DROPS=20 $(GO) test -race -count 1 -timeout 30m -run ReconnectStorm -v ./sinks/websocket
+	STORM_CLIENTS=200 STORM_DROPS=20 $(GO) test -race -count 1 -timeout 30m -run TestReconnectStorm -v ./sinks/websocket
+	STORM_CLIENTS=500 STORM_DROPS=20 $(GO) test -count 1 -timeout 30m -run TenantReconnectStorm -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -race -count 1 -timeout 30m -run ClientChurn -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -count 1 -timeout 30m -run ChurnAndReloads -v ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Rule|Unknown|Equality|Terms|Numbers' ./gateway/expr -rapid.checks=100000

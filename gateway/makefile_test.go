@@ -15,7 +15,7 @@ func TestMakefileNamesTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pattern := regexp.MustCompile(`-(run|fuzz) '?([\w|]+)'?`)
+	pattern := regexp.MustCompile(`-(run|bench|fuzz) '?([\w|]+)'?`)
 	variable := regexp.MustCompile(`\b([A-Z]+(?:_[A-Z]+)*)=\S+ `)
 	lines := 0
 	for line := range strings.Lines(string(text)) {
@@ -42,7 +42,7 @@ func TestMakefileNamesTests(t *testing.T) {
 			}
 		}
 		for one := range strings.SplitSeq(m[2], "|") {
-			if !regexp.MustCompile(`(?m)^func (Test|Fuzz)?\w*` + one).MatchString(tests) {
+			if !regexp.MustCompile(`(?m)^func (Test|Benchmark|Fuzz)?\w*` + one).MatchString(tests) {
 				t.Errorf("no test is named %s: %s", one, line)
 			}
 		}

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 
 	"eventgateway/gateway/event"
@@ -45,6 +47,10 @@ func (a Authorization) For(claims map[string]any) (c Condition, complete bool) {
 	}
 	r.root = specialize(a.rule, r.claims)
 	r.readsChannel = readsChannel(a.rule, r.claims, r.root)
+	if text, ok := appendClause(nil, r.root); ok { // the rest of the rule reads no claims: do not hold them
+		sum := sha256.Sum256(text)
+		r.id, r.claims = hex.EncodeToString(sum[:]), value{}
+	}
 	return Condition{&program{source: a.rule.source, onlyLookup: -1, clientRule: r}}, true
 }
 
@@ -100,8 +106,18 @@ type clientRule struct {
 	rule   *rule
 	claims value
 	root   clause // of the rule with the claims in place
+	id     string // clients with equal ids have the same rights; "": it reads claims as a whole
 
 	readsChannel bool // root uses channel
+}
+
+// ID returns a text that is the same for clients of a rule that may see the same events, as two administrators. It is "" if
+// that is not known, and for a filter.
+func (c Condition) ID() string {
+	if c.program == nil || c.program.clientRule == nil {
+		return ""
+	}
+	return c.program.clientRule.id
 }
 
 // permits reports whether the rule is true for an event in a channel, which is unknown if it is ""; unknown is not true.

@@ -112,7 +112,13 @@ func (z *specializer) clause(c clause) clause {
 		return z.fold(unaryCall{c.name, c.f, of}, of)
 	case binaryCall:
 		left, right := z.clause(c.left), z.clause(c.right)
+		if k, ok := right.(constant); ok && c.name == "in" && !isConstantClause(left) && k.v.kind == listing && len(k.v.items) >= minSet {
+			return inSet{left, newConstantSet(k.v.items)}
+		}
 		return z.fold(binaryCall{c.name, c.f, left, right}, left, right)
+	case inSet:
+		left := z.clause(c.left)
+		return z.fold(inSet{left, c.set}, left)
 	case elements:
 		parts := make([]clause, len(c.of))
 		for i, of := range c.of {
@@ -159,7 +165,7 @@ func (z *specializer) join(c logical) clause {
 // isBoolean reports whether the value of a clause is always a boolean or unknown.
 func isBoolean(c clause) bool {
 	switch c := c.(type) {
-	case not, logical, isNull, match, loop:
+	case not, logical, isNull, match, loop, inSet:
 		return true
 	case binaryCall:
 		return comparisons[c.name] != nil

@@ -1,5 +1,7 @@
 package expr
 
+import "slices"
+
 // ruleTerms returns the sets of terms that hold where the value of a clause is the boolean want.
 func ruleTerms(c clause, want bool) TermSets {
 	switch c := c.(type) {
@@ -21,6 +23,10 @@ func ruleTerms(c clause, want bool) TermSets {
 		return either(ruleTerms(c.yes, want), ruleTerms(c.no, want))
 	case fallback:
 		return either(ruleTerms(c.left, want), ruleTerms(c.right, want))
+	case inSet:
+		if want {
+			return keyedTerms(c.left, slices.Compact(slices.Clone(c.set.keys)))
+		}
 	case binaryCall:
 		return comparisonTerms(c, want)
 	}

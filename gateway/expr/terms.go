@@ -13,9 +13,9 @@ type Term struct {
 // condition must be evaluated for each event.
 type TermSets [][]Term
 
-// Bounds of the terms of a condition. Beyond them a condition has fewer sets.
+// Bounds of the terms of a condition. Beyond them a condition has fewer sets. An index takes about 100 bytes for each term.
 const (
-	maxTerms    = 1000 // of a set
+	maxTerms    = 20_000 // of a set
 	maxTermSets = 4
 )
 

@@ -125,6 +125,7 @@ func checkFilter(t interface {
 	if err != nil {
 		return false, false
 	}
+	checkConjuncts(t, c, &event.Event{Data: payload})
 	var x Evaluator
 	if isTrue, err = x.True(c, &event.Event{Data: payload}); err != nil || !isTrue {
 		return false, false
@@ -161,6 +162,9 @@ func TestTermsFindFilters(t *testing.T) {
 func FuzzTermsFindFilters(f *testing.F) {
 	f.Add(`order.customer_id == "c17" && order.amount > 100`, []byte(`{"order":{"customer_id":"c17","amount":101}}`))
 	f.Add(`a in [7, "x", -1.5] || !(b != true)`, []byte(`{"a":7.0,"b":true}`))
+	f.Add(`a.b == "x" && c`, []byte(`{"a":{"b":"y"},"\u0061":{"b":["x"],"b":"\u0078"},"c":NaN}`))
+	f.Add(`a in ["\u0065\u0301", "\u00e9"] and a != "E"`, []byte(`{"a":"\u00e9","a":null,"A":"x"}`))
+	f.Add(`a == 1 && b == "1" && c == 1.0`, []byte(`{"a":1.0,"b":1,"c":"1"}`))
 	f.Add(`a ? b == 1 : payload.c == 1e300`, []byte(`{"a":false,"c":1E300}`))
 	f.Fuzz(func(t *testing.T, source string, payload []byte) { checkFilter(t, source, payload) })
 }

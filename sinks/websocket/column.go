@@ -1,6 +1,10 @@
 package websocket
 
-import "eventgateway/gateway/expr"
+import (
+	"slices"
+
+	"eventgateway/gateway/expr"
+)
 
 // columnName is the field of a column, or the number of the channel from 1.
 type columnName struct {
@@ -20,9 +24,6 @@ type column struct {
 
 // keyPair holds the keys of a field of an event, and of the same field of its old row; 0: none.
 type keyPair struct{ now, old expr.Key }
-
-// has reports whether one of the keys is k.
-func (p keyPair) has(k expr.Key) bool { return p.now == k || p.old == k }
 
 // read stores the keys of an event in its block, and calls found for each topic for which the event may match. It may
 // call found for a topic several times.
@@ -67,14 +68,45 @@ func (b *block) setKeys(feeder, slot, i int, pair keyPair) {
 	b.keys[feeder][slot][i] = pair
 }
 
-// mayMatch reports whether an event of a block may match a topic.
-func (f *feeder) mayMatch(t *topic, b *block, i int) bool {
+// columnKeys are the keys of a topic for a column, sorted.
+type columnKeys struct {
+	column *column
+	keys   []expr.Key
+}
+
+// columnKeys returns the keys of the topic by column.
+func (t *topic) columnKeys() (all []columnKeys) {
+	places := map[*column]int{}
+	for _, term := range t.terms {
+		at, ok := places[term.column]
+		if !ok {
+			at = len(all)
+			places[term.column] = at
+			all = append(all, columnKeys{column: term.column})
+		}
+		all[at].keys = append(all[at].keys, term.key)
+	}
+	for _, k := range all {
+		slices.Sort(k.keys)
+	}
+	return all
+}
+
+// mayMatch reports whether an event of a block may match a topic, whose keys are given.
+func (f *feeder) mayMatch(t *topic, all []columnKeys, b *block, i int) bool {
 	offset := b.first + uint64(i)
 	if !t.indexed || offset > f.matched.Load() {
 		return true
 	}
-	for _, term := range t.terms {
-		if offset < term.column.since || b.keys[f.number][term.column.slot][i].has(term.key) {
+	for _, k := range all {
+		if offset < k.column.since {
+			return true
+		}
+		pair := b.keys[f.number][k.column.slot][i]
+		if _, found := slices.BinarySearch(k.keys, pair.now); found {
+			return true
+		}
+		if _, found := slices.BinarySearch(k.keys, pair.old); found {
 			return true
 		}
 	}

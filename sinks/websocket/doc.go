@@ -13,7 +13,8 @@
 // main log. The log of another topic refers to frames of the main log, and copies none (topiclog.go).
 //
 // A feeder brings events to topics. Its index finds the topics for which an event may match, by the values of fields that
-// their subscriptions compare with constants (index.go). Only these topics evaluate the event. The history keeps the
+// their subscriptions compare with constants (index.go). Only these topics evaluate the event. The parts of a && b that
+// several topics have are evaluated once for an event (memo.go). The history keeps the
 // keys of these values, so a client that resumes is evaluated only for events that may match.
 //
 // An offset is the number of a message in the main log, from 1. A client knows an epoch, an offset, and
@@ -33,7 +34,7 @@
 //  3. hub.write publishes the main log, which wakes the idle clients, and wakes the feeders.
 //  4. A feeder reads the history, and makes the topics ready for which an event may match (feeder.go, index.go).
 //  5. Ready topics take turns (turns.go). Each evaluates its events, appends those that match to its log, and
-//     publishes them (feed.go, match.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
+//     publishes them (feed.go, match.go, memo.go, oldrow.go, topic.go). The time is charged to the topic (budget.go).
 //  6. client.run takes its control frames, and a run of frames of each reader that has some (writer.go, runs.go).
 //     Frames are shared, so a control message names the subscription to which those behind it belong (named.go).
 //     If the client has negotiated compression, deflater.frames compresses them, or finds them compressed, without a
@@ -56,7 +57,7 @@
 //     finds the position of epoch, offset and seen, or of the value of the option position. It reports recovered only if the
 //     history holds every message that the client missed, and no gap was noted since (resume.go).
 //   - A reader lags: the lag is the messages and bytes of its topic that it was not sent. sink.handleSlowClients
-//     compares it with max_lag once per chunk of the main log (slow.go).
+//     compares it with max_lag once per chunk of the main log, and more rarely with thousands of clients (slow.go).
 //   - It is evicted, with slow_client: disconnect, by client.close: the write under way may end, and a close
 //     frame gives the reason. With drop_oldest or conflate hub.skipToEnd moves the reader to the end of its topic,
 //     and a gap message gives the number of skipped messages (skip.go, conflation.go).

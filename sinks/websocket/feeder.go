@@ -33,7 +33,9 @@ type feeder struct {
 	list       []*topic // the same topics
 	index      index
 	turns      turns
-	eval       expr.Evaluator
+	eval       evaluation
+	conjuncts  conjuncts
+	memos      []*memo // of the blocks that were evaluated last
 	matches    []match // scratch
 	ready      int     // number of ready topics
 	hasEnded   bool    // a topic has ended, and its clients are not closed yet
@@ -44,7 +46,7 @@ type feeder struct {
 }
 
 func newFeeder(h *hub, number int) *feeder {
-	return &feeder{hub: h, number: number, wakeup: make(chan struct{}, 1), topics: map[string]*topic{}, index: index{feeder: number, channels: max(len(h.opts.Channels), 1)}, turns: newTurns(), budgets: newBudgets(h.opts)}
+	return &feeder{hub: h, number: number, wakeup: make(chan struct{}, 1), topics: map[string]*topic{}, eval: evaluation{Evaluator: &expr.Evaluator{}}, conjuncts: conjuncts{}, index: index{feeder: number, channels: max(len(h.opts.Channels), 1)}, turns: newTurns(), budgets: newBudgets(h.opts)}
 }
 
 // do makes run call a request. It starts run if it is not running.
@@ -98,6 +100,7 @@ func (f *feeder) ended() bool {
 	if len(f.requests) > 0 || len(f.topics) > 0 {
 		return false
 	}
+	f.forget()
 	f.running, f.cursor, f.events = false, cursor{}, nil // a cursor would keep the history in memory
 	return true
 }
@@ -114,7 +117,8 @@ func (f *feeder) recoverRun() {
 	}
 	f.closeEnded()
 	f.turns = newTurns() // clients that join wait no longer than catchUpTimeout
-	f.ready, f.sweep, f.cursor, f.events = 0, sweep{}, cursor{}, nil
+	f.ready, f.sweep, f.cursor, f.events, f.eval.memo = 0, sweep{}, cursor{}, nil, nil
+	f.forget()
 	f.mu.Lock()
 	f.running = false
 	f.mu.Unlock()
@@ -175,10 +179,13 @@ func (f *feeder) readEvents() bool {
 			if at.offset() <= t.createdAt {
 				return
 			}
+			if last := len(t.pending) - 1; last >= 0 && t.pending[last] == at { // found by another term
+				return
+			}
+			t.pending = append(t.pending, at)
 			if !t.ready {
 				f.setReady(t, at)
 			}
-			t.mayMatchTo = at.offset()
 		})
 	}
 	f.cursor.index += len(events)

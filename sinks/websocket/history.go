@@ -32,6 +32,7 @@ type block struct {
 	events      []storedEvent
 	next        *block               // set when this block is complete
 	keys        [feeders][][]keyPair // of the columns of each feeder's index; only this feeder
+	memo        [feeders]*memo       // results of each feeder; only this feeder
 }
 
 // storedEvent is an event of the history. Its payload is a slice of the main log.

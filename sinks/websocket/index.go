@@ -35,7 +35,7 @@ type term struct {
 type indexedTerm struct {
 	column *column
 	key    expr.Key
-	at     int // its place among the topics of the key
+	at     int32 // its place among the topics of the key
 }
 
 // indexedTopic is a topic with a key, and the number of its term that has the key.
@@ -58,7 +58,7 @@ func (x *index) add(t *topic, next uint64) {
 		c := x.column(term.columnName, next)
 		topics := c.topics[term.key]
 		c.topics[term.key] = append(topics, indexedTopic{t, len(t.terms)})
-		t.terms = append(t.terms, indexedTerm{c, term.key, len(topics)})
+		t.terms = append(t.terms, indexedTerm{c, term.key, int32(len(topics))})
 	}
 }
 

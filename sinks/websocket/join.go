@@ -17,8 +17,10 @@ var errNotReady = errors.New("the history for this subscription was not evaluate
 // written before the call.
 func (h *hub) join(ctx context.Context, address string, s subscription, from resumePoint) (*topic, startPoint, error) {
 	j := h.beginJoin(address, s, from)
-	err := h.awaitJoin(ctx, j)
-	return j.topic, j.at, err
+	if err := h.awaitJoin(ctx, j); err != nil { // the feeder may still use j
+		return nil, startPoint{}, err
+	}
+	return j.topic, j.at, nil
 }
 
 // beginJoin begins to join a topic. Each must be awaited or abandoned.

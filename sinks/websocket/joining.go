@@ -21,6 +21,7 @@ type joining struct {
 	until        uint64    // the topic needs its messages up to this offset
 	cursor       cursor    // next event to evaluate
 	older        *topicLog // of the events that were evaluated
+	keys         []columnKeys
 
 	done  chan struct{}
 	topic *topic
@@ -39,7 +40,7 @@ func (f *feeder) join(j *joining) {
 	j.until = f.hub.main.log.messages.Load()
 	f.begin(j)
 	if j.resumes || !j.run(f, time.Now()) {
-		f.turns.add(f.turnAddress(j.address), j)
+		f.turns.add(j.address, j)
 	}
 }
 
@@ -91,7 +92,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 	}
 	j.at = f.hub.start(j)
 	f.trim(t)
-	j.older, j.cursor = nil, cursor{}
+	j.older, j.cursor, j.keys = nil, cursor{}, nil
 	close(j.done)
 	return true
 }
@@ -118,6 +119,9 @@ func (j *joining) backfill(f *feeder, begin time.Time) (done bool) {
 			return true
 		}
 	}
+	if j.keys == nil {
+		j.keys = t.columnKeys()
+	}
 	started := time.Now()
 	defer func() {
 		if t.filtered() && f.hub.opts.Limits.FilterTime > 0 {
@@ -130,7 +134,7 @@ func (j *joining) backfill(f *feeder, begin time.Time) (done bool) {
 		f.hub.mu.Unlock()
 		first := j.cursor.offset()
 		events = events[:min(uint64(len(events)), t.begin+1-first)]
-		n := f.evaluate(t, j.cursor, events, begin)
+		n := f.evaluate(t, j.keys, j.cursor, events, begin)
 		for _, m := range f.matches {
 			j.older.append(first+uint64(m.index), m, &events[m.index])
 		}

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"eventgateway/gateway/event"
-	"eventgateway/gateway/expr"
 )
 
 // Kinds of a [match].
@@ -21,16 +20,19 @@ type match struct {
 
 // match decides what a topic gets of an event. Rights that show the event show all of it. Rights
 // that show it with its old row only get a leave message with that row.
-func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
+func (h *hub) match(x *evaluation, t *topic, p *storedEvent) match {
 	now, old := t.inChannels(p)
-	if now && t.permit(x, &p.Event, p.channelsNow()) {
+	if x.refutes(t.filterParts, &p.Event) && (!t.protocol || x.oldRow(&p.Event) == nil) {
+		return match{} // whatever the rights are: they cost more
+	}
+	if now && t.permit(x, &p.Event, sideNow, p.channelsNow()) {
 		return match{kind: h.matchFilter(x, t, p, &p.Event, old)}
 	}
 	if !t.protocol || !old || now && !h.rightsByRow {
 		return match{}
 	}
-	before := withOldRow(&p.Event)
-	if before == nil || !t.permit(x, before, p.channelsBefore()) || h.matchFilter(x, t, p, oldRowOnly(&p.Event), true) != matchEvent {
+	before := x.oldRow(&p.Event)
+	if before == nil || !t.permit(x, before, sideOld, p.channelsBefore()) || h.matchFilter(&evaluation{Evaluator: x.Evaluator}, t, p, oldRowOnly(&p.Event), true) != matchEvent {
 		return match{}
 	}
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
@@ -38,11 +40,11 @@ func (h *hub) match(x *expr.Evaluator, t *topic, p *storedEvent) match {
 
 // matchFilter evaluates the filter of a topic for an event, or what the client may see of it, that its channels and rights show; old is true if its old row
 // is in the channels as well. An event for which the filter fails does not match.
-func (h *hub) matchFilter(x *expr.Evaluator, t *topic, p *storedEvent, e *event.Event, old bool) int {
+func (h *hub) matchFilter(x *evaluation, t *topic, p *storedEvent, e *event.Event, old bool) int {
 	if t.filter.IsZero() {
 		return matchEvent
 	}
-	ok, err := x.True(t.filter, e)
+	ok, err := x.isTrue(t.filter, t.filterParts, sideNow, e)
 	if ok {
 		return matchEvent
 	}
@@ -52,8 +54,8 @@ func (h *hub) matchFilter(x *expr.Evaluator, t *topic, p *storedEvent, e *event.
 		}
 		return matchNone
 	}
-	if before := withOldRow(e); old && before != nil && (!h.rightsByRow || t.permit(x, before, p.channelsBefore())) {
-		if matched, err := x.True(t.filter, before); matched && err == nil {
+	if before := x.oldRow(e); old && before != nil && (!h.rightsByRow || t.permit(x, before, sideOld, p.channelsBefore())) {
+		if matched, err := x.isTrue(t.filter, t.filterParts, sideOld, before); matched && err == nil {
 			return matchLeave
 		}
 	}

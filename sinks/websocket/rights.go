@@ -15,7 +15,7 @@ import (
 // rights are the events that a client may see: all, or those for which a condition is true.
 type rights struct {
 	condition expr.Condition // with the values of the claims; none: all events
-	claims    string         // hash of the claims that the condition uses, which distinguishes conditions
+	id        string         // distinguishes conditions: equal for clients that may see the same events
 	byChannel bool           // the condition uses channel
 }
 
@@ -37,6 +37,9 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	if condition.Always() {
 		return r, nil
 	}
+	if id := condition.ID(); id != "" {
+		return rights{condition, id, condition.ReadsChannel()}, nil
+	}
 	text, err := a.ReadClaims(claims)
 	if err != nil {
 		return r, err
@@ -45,30 +48,30 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	return rights{condition, hex.EncodeToString(sum[:]), condition.ReadsChannel()}, nil
 }
 
-// permit reports whether the rights show an event with channels. If the condition uses channel, it must be true for one
+// permit reports whether the rights of the topic show an event with channels, or its old row, by side. If the condition uses channel, it must be true for one
 // that the subscription selects. An event without such a channel is shown if the condition is true whatever the channel is.
-func (s subscription) permit(x *expr.Evaluator, e *event.Event, channels []string) bool {
-	if s.rights.unlimited() {
+func (t *topic) permit(x *evaluation, e *event.Event, side int, channels []string) bool {
+	if t.rights.unlimited() {
 		return true
 	}
-	if !s.rights.byChannel {
-		ok, err := x.True(s.rights.condition, e)
+	if !t.rights.byChannel {
+		ok, err := x.isTrue(t.rights.condition, t.rightsParts, side, e)
 		return ok && err == nil
 	}
 	selected := false
 	for _, name := range channels {
-		if name == "" || len(s.channels) > 0 && !s.hasChannel(name) {
+		if name == "" || len(t.channels) > 0 && !t.hasChannel(name) {
 			continue
 		}
 		selected = true
-		if ok, err := x.TrueIn(s.rights.condition, e, name); ok && err == nil {
+		if ok, err := x.TrueIn(t.rights.condition, e, name); ok && err == nil {
 			return true
 		}
 	}
 	if selected {
 		return false
 	}
-	ok, err := x.TrueIn(s.rights.condition, e, "")
+	ok, err := x.TrueIn(t.rights.condition, e, "")
 	return ok && err == nil
 }
 
@@ -103,7 +106,7 @@ func (o Options) SimulateClient(claims map[string]any) (func(*event.Event) (payl
 	h, t := newHub(o, newMetrics(), time.Now, nil), &topic{subscription: subscription{rights: rights, protocol: true}}
 	return func(e *event.Event) ([]byte, bool) {
 		p := h.channels.prepare(e)
-		v := h.match(&h.eval, t, &p)
+		v := h.match(&evaluation{Evaluator: &h.eval}, t, &p)
 		if v.kind == matchLeave {
 			return leaveMessage(v.row), true
 		}

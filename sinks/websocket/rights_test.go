@@ -182,7 +182,7 @@ func TestFilterCannotReadHiddenRow(t *testing.T) {
 			}
 			h := newHub(o, newMetrics(), time.Now, plugintest.Env(t).Go)
 			p := &storedEvent{Event: event.Event{ID: "1", Channel: "c", Key: "k", Attrs: []event.Attr{{Name: "a", Value: "x"}}, Data: []byte(payload)}}
-			v := h.match(&h.eval, &topic{subscription: s}, p)
+			v := h.match(&evaluation{Evaluator: &h.eval}, &topic{subscription: s}, p)
 			if v.kind != want || want == matchLeave && string(v.row) != `{"operation":"UPDATE","old":{"owner":7,"status":"open"},"new":null}` {
 				t.Errorf("%s, %s: %d, %s", rule, filter, v.kind, v.row)
 			}

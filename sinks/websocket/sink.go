@@ -29,6 +29,8 @@ type sink struct {
 	limits   *clientLimits
 	closed   bool
 	handlers sync.WaitGroup // calls of serveClient
+
+	checkedMessages, checkedBytes uint64 // of the main log when the lags of clients were checked last; only Write
 }
 
 // Open is part of [plugin.Opener].
@@ -74,10 +76,28 @@ func (s *sink) listClients() []*client {
 // Write is part of [plugin.Sink]. An event is delivered when it is in the log. It never fails: a
 // slow client delays no other, and lags by itself.
 func (s *sink) Write(_ context.Context, events []*event.Event) error {
-	if s.hub.write(events) {
+	if s.hub.write(events) && s.lagCheckDue() {
 		s.metrics.lag.Set(float64(s.handleSlowClients()))
 	}
 	return nil
+}
+
+// clientsPerChunk is how many clients are checked for each chunk of the main log, on average. So an event costs the same
+// for any number of clients.
+const clientsPerChunk = 500
+
+// lagCheckDue reports whether handleSlowClients must be called, now that a chunk of the main log is complete. A client may
+// exceed its bounds by an eighth until then, or by a chunk.
+func (s *sink) lagCheckDue() bool {
+	s.mu.Lock()
+	clients := len(s.clients)
+	s.mu.Unlock()
+	messages, bytes := s.hub.main.log.messages.Load(), s.hub.main.log.bytes.Load()
+	if bytes-s.checkedBytes < min(uint64(clients)*chunkSize/clientsPerChunk, uint64(s.opts.MaxLag.Bytes)/8) && messages-s.checkedMessages < uint64(s.opts.MaxLag.Events)/8 {
+		return false
+	}
+	s.checkedMessages, s.checkedBytes = messages, bytes
+	return true
 }
 
 // Gap is part of [plugin.GapSink]. It sends a gap message to the clients that speak the protocol.

@@ -3,14 +3,12 @@ package websocket
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"runtime"
 	"slices"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +33,6 @@ var subscriptionKinds = []struct{ name, rule, filter string }{
 	{"equality of rights", rightsOfEach, ""},
 	{"rights or administrator", rightsOfEach + ` || claims.role == "admin"`, ""},
 	{"filter of the client", "", `order.customer_id == "c%d"`},
-	{"filter and a condition", "", `order.customer_id == "c%d" && order.amount > 0`},
 }
 
 func customerEvent(n, clients int) *event.Event {
@@ -44,20 +41,24 @@ func customerEvent(n, clients int) *event.Event {
 
 // BenchmarkSubscriptions measures clients that each have a subscription of their own: how long they take to join a sink with a
 // history, and how many events a second reach them. It compares the rate with a bare loop that looks up a connection in a map
-// and writes to it.
+// and writes to it. Each client gets exactly its own events.
 func BenchmarkSubscriptions(b *testing.B) {
-	for _, clients := range []int{100, 1000, 4000} {
+	for _, clients := range []int{100, 1000, 2000, 10_000} {
+		var bare float64
+		var bareCPU time.Duration
 		for _, kind := range subscriptionKinds {
 			b.Run(fmt.Sprintf("%s/%d", kind.name, clients), func(b *testing.B) {
 				for b.Loop() {
-					bare, bareCPU := bareLookup(b, clients)
+					if bare == 0 {
+						bare, bareCPU = bareLookup(b, clients)
+					}
 					r := subscriptionRun(b, clients, kind.rule, kind.filter)
 					b.ReportMetric(r.rate, "deliveries/s")
 					b.ReportMetric(r.rate/bare, "ratio-to-bare")
 					b.ReportMetric(float64(r.cpu.Nanoseconds())/1000, "us-cpu/delivery")
 					b.ReportMetric(float64(bareCPU.Nanoseconds())/1000, "us-cpu-bare")
-					b.ReportMetric(r.joined.Seconds(), "s-all-joined")
-					b.ReportMetric(float64(r.p99.Milliseconds()), "ms-join-p99")
+					b.ReportMetric(r.Joined.Seconds(), "s-all-joined")
+					b.ReportMetric(float64(r.P99.Milliseconds()), "ms-join-p99")
 					b.ReportMetric(r.memory/1024/float64(clients), "KiB/client")
 				}
 			})
@@ -67,16 +68,16 @@ func BenchmarkSubscriptions(b *testing.B) {
 
 // subscriptionResult is the result of one run.
 type subscriptionResult struct {
-	rate        float64       // deliveries a second
-	cpu         time.Duration // of all processors, for each delivery
-	joined, p99 time.Duration // until all clients have joined, and until 99 % of them have, each from its own begin
-	memory      float64       // of all idle clients, in bytes, with the ends of the connections of the benchmark
+	joinReport
+	rate   float64       // deliveries a second
+	cpu    time.Duration // of all processors, for each delivery
+	memory float64       // of all idle clients, in bytes
 }
 
 func subscriptionRun(b *testing.B, clients int, rule, filter string) (r subscriptionResult) {
 	secret := []byte("a secret that is long enough for HS256")
 	s, server := newSink(b, func(o *Options) {
-		o.MaxTopics, o.Limits.FiltersPerAddress = 100_000, 100_000
+		o.MaxTopics, o.Limits.FiltersPerAddress, o.Ping = 100_000, 100_000, options.Duration(time.Hour)
 		if rule == "" {
 			return
 		}
@@ -88,39 +89,21 @@ func subscriptionRun(b *testing.B, clients int, rule, filter string) (r subscrip
 	for n := range subscriptionHistory {
 		s.send(b, customerEvent(n, clients))
 	}
-	empty := usedMemory()
-	conns, took := make([]net.Conn, clients), make([]time.Duration, clients)
-	var joining sync.WaitGroup
-	begin := time.Now()
-	for i := range joinsAtOnce {
-		joining.Go(func() {
-			for n := i; n < clients; n += joinsAtOnce {
-				request := "GET / HTTP/1.1\r\n"
-				if filter != "" {
-					request = fmt.Sprintf("GET /?filter=%s HTTP/1.1\r\n", url.QueryEscape(fmt.Sprintf(filter, n)))
-				} else {
-					request += "Authorization: Bearer " + signed(b, jwt.SigningMethodHS256, secret, jwt.MapClaims{"sub": fmt.Sprint("c", n), "role": "customer", "exp": inOneHour()}, "") + "\r\n"
-				}
-				started := time.Now()
-				conns[n] = upgrade(b, server.Listener.Addr().String(), request)
-				took[n] = time.Since(started)
-			}
-		})
+	requests := make([]string, clients)
+	for n := range requests {
+		if filter != "" {
+			requests[n] = fmt.Sprintf("GET /?filter=%s HTTP/1.1\r\n", url.QueryEscape(fmt.Sprintf(filter, n)))
+		} else {
+			requests[n] = "GET / HTTP/1.1\r\nAuthorization: Bearer " + signed(b, jwt.SigningMethodHS256, secret, jwt.MapClaims{"sub": fmt.Sprint("c", n), "role": "customer", "exp": inOneHour()}, "") + "\r\n"
+		}
 	}
-	joining.Wait()
-	r.joined = time.Since(begin)
-	slices.Sort(took)
+	empty := usedMemory()
+	c, report := startClients(b, server.Listener.Addr().String(), requests)
+	r.joinReport = report
 	awaitClients(b, s, clients)
 	r.memory = usedMemory() - empty
-	events := make([]*event.Event, subscriptionEvents)
-	for n := range events {
-		events[n] = customerEvent(subscriptionHistory+n, clients)
-	}
-	r.rate, r.cpu = receiveRate(b, conns, events, func(batch []*event.Event) { s.send(b, batch...) })
-	for _, c := range conns {
-		c.Close()
-	}
-	r.p99 = took[clients*99/100]
+	r.rate, r.cpu = receiveRate(c, clients, func(batch []*event.Event) { s.send(b, batch...) })
+	c.close()
 	return r
 }
 
@@ -130,21 +113,6 @@ func usedMemory() float64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapInuse + m.StackInuse)
-}
-
-// upgrade connects to a WebSocket server with the begin of a request.
-func upgrade(b *testing.B, address, request string) net.Conn {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		b.Error(err)
-		return nil
-	}
-	fmt.Fprint(conn, request, "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil) // reads nothing beyond the answer: the server waits
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		b.Error(resp, err)
-	}
-	return conn
 }
 
 // cpuTime returns the time of all processors that this process has used.
@@ -158,24 +126,18 @@ func cpuTime() time.Duration {
 
 // receiveRate sends events, each for the connection of its customer, and returns how many a second were received, and the
 // time of processors for each.
-func receiveRate(b *testing.B, conns []net.Conn, events []*event.Event, send func([]*event.Event)) (rate float64, cpu time.Duration) {
-	var received sync.WaitGroup
-	size := make([]int, len(conns))
-	for n, e := range events {
-		size[(subscriptionHistory+n)%len(conns)] += frameSize(len(e.Data))
+func receiveRate(c *benchClients, clients int, send func([]*event.Event)) (rate float64, cpu time.Duration) {
+	events, size := make([]*event.Event, subscriptionEvents), make([]int, clients)
+	for n := range events {
+		events[n] = customerEvent(subscriptionHistory+n, clients)
+		size[(subscriptionHistory+n)%clients] += frameSize(len(events[n].Data))
 	}
+	c.expect(size)
 	begin, cpuBegin := time.Now(), cpuTime()
-	for i, conn := range conns {
-		received.Go(func() {
-			if _, err := io.CopyN(io.Discard, conn, int64(size[i])); err != nil {
-				b.Error(err)
-			}
-		})
-	}
 	for batch := range slices.Chunk(events, subscriptionBatch) {
 		send(batch)
 	}
-	received.Wait()
+	c.received()
 	return float64(len(events)) / time.Since(begin).Seconds(), (cpuTime() - cpuBegin) / time.Duration(len(events))
 }
 
@@ -186,27 +148,29 @@ func bareLookup(b *testing.B, clients int) (rate float64, cpu time.Duration) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	served, byCustomer, conns := make(chan net.Conn), map[string]net.Conn{}, make([]net.Conn, clients)
+	byCustomer, requests, accepted := map[string]net.Conn{}, make([]string, clients), make(chan struct{})
+	for n := range requests {
+		requests[n] = fmt.Sprintf("GET /c%d HTTP/1.1\r\n", n)
+	}
 	go func() {
+		defer close(accepted)
 		for range clients {
-			if conn, err := l.Accept(); err == nil {
-				served <- conn
+			conn, err := l.Accept()
+			if err != nil {
+				return
 			}
+			r, err := http.ReadRequest(bufio.NewReader(conn))
+			if err != nil {
+				return
+			}
+			byCustomer[r.URL.Path[1:]] = conn
+			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
 		}
 	}()
-	events := make([]*event.Event, subscriptionEvents)
-	for n := range events {
-		events[n] = customerEvent(subscriptionHistory+n, clients)
-	}
-	for i := range conns {
-		if conns[i], err = net.Dial("tcp", l.Addr().String()); err != nil {
-			b.Fatal(err)
-		}
-		defer conns[i].Close()
-		byCustomer[fmt.Sprint("c", i)] = <-served
-	}
+	c, _ := startClients(b, l.Addr().String(), requests)
+	<-accepted
 	n := subscriptionHistory
-	rate, cpu = receiveRate(b, conns, events, func(batch []*event.Event) {
+	rate, cpu = receiveRate(c, clients, func(batch []*event.Event) {
 		for _, e := range batch {
 			if _, err := byCustomer[fmt.Sprint("c", n%clients)].Write(appendFrame(nil, opText, e.Data)); err != nil {
 				b.Fatal(err)
@@ -214,8 +178,9 @@ func bareLookup(b *testing.B, clients int) (rate float64, cpu time.Duration) {
 			n++
 		}
 	})
-	for _, c := range byCustomer {
-		c.Close()
+	c.close()
+	for _, conn := range byCustomer {
+		conn.Close()
 	}
 	return rate, cpu
 }

@@ -66,7 +66,7 @@ func (c *client) renew(ctx context.Context, who identity) error {
 	if err != nil {
 		return err
 	}
-	if rights.claims != c.rights.claims {
+	if rights.id != c.rights.id {
 		if err := c.moveToRights(ctx, rights); err != nil {
 			return err
 		}

@@ -26,8 +26,8 @@ type topic struct {
 	createdAt, createdAtBytes uint64         // messages and bytes of the main log when it was created
 	terms                     []indexedTerm  // an event with none of them does not match
 	indexed                   bool           // terms are known; else each event is evaluated
-	cursor                    cursor         // next event to evaluate, if the topic is ready
-	mayMatchTo                uint64         // offset of the last event that was read and may match
+	filterParts, rightsParts  []*conjunct    // of the conditions, shared with other topics
+	pending                   []cursor       // events that were read and may match, to be evaluated
 	lastPosition              uint64         // offset in the last position message
 	timeBudget                timeBudget
 	reported                  int64 // bytes of this topic that the metric counts
@@ -49,7 +49,7 @@ type subscription struct {
 
 // id returns the key of the subscription's topic: equal subscriptions have equal ids.
 func (s subscription) id() string {
-	return fmt.Sprintf("%q %q %q %v", s.channels, s.filter.String(), s.rights.claims, s.protocol)
+	return fmt.Sprintf("%q %q %q %v", s.channels, s.filter.String(), s.rights.id, s.protocol)
 }
 
 // isAll reports whether the subscription gets all events, and so has the main topic.
@@ -61,7 +61,7 @@ func (s subscription) isAll() bool {
 func (s subscription) filtered() bool { return len(s.channels) > 0 || !s.filter.IsZero() }
 
 // append appends the messages of matches among events, whose first has an offset, and records that the
-// topic has all messages before the cursor. Idle clients are woken. It is one critical section, so that a client that
+// topic has all messages before the next pending event. Idle clients are woken. It is one critical section, so that a client that
 // resumes sees all of it or nothing.
 func (t *topic) append(first uint64, matches []match, events []storedEvent, matched uint64) {
 	t.mu.Lock()
@@ -69,8 +69,10 @@ func (t *topic) append(first uint64, matches []match, events []storedEvent, matc
 	for _, m := range matches {
 		t.own.append(first+uint64(m.index), m, &events[m.index])
 	}
-	t.upTo = t.cursor.offset() - 1
-	t.ready = t.upTo < matched
+	t.ready, t.upTo = len(t.pending) > 0, matched
+	if t.ready {
+		t.upTo = t.pending[0].offset() - 1
+	}
 	if len(matches) > 0 {
 		t.own.publish()
 	}

@@ -12,10 +12,12 @@ func (f *feeder) findOrCreate(address string, s subscription) (*topic, error) {
 	if t == nil {
 		t = f.newTopic(address, key, s)
 		f.index.add(t, f.cursor.offset())
+		f.conjuncts.add(t)
 	}
 	if err := f.admit(address, t); err != nil {
 		if f.topics[key] == nil {
 			f.index.remove(t)
+			f.conjuncts.remove(t)
 		}
 		return nil, err
 	}
@@ -51,6 +53,7 @@ func (f *feeder) remove(t *topic) {
 	}
 	t.removed = true
 	f.index.remove(t)
+	f.conjuncts.remove(t)
 	delete(f.topics, t.key)
 	last := len(f.list) - 1
 	f.list[t.listIndex] = f.list[last]

@@ -72,12 +72,13 @@ func (a *addressTasks) turn(f *feeder) {
 	}
 }
 
-// turnAddress returns the address by which turns are counted. Rights are those of the configuration, and have one turn.
-func (f *feeder) turnAddress(address string) string {
+// turnAddress returns the address by which the turns of a topic are counted. Rights are those of the configuration, and have
+// one turn. Clients that resume have the turns of their addresses in both feeders.
+func (f *feeder) turnAddress(t *topic) string {
 	if f.number == rightsFeeder {
 		return ""
 	}
-	return address
+	return t.creator
 }
 
 // run is part of [task]. It gives the topic a part of a turn.
@@ -89,7 +90,6 @@ func (t *topic) run(f *feeder, begin time.Time) (done bool) {
 		reason := f.feed(t, begin)
 		if !t.ready {
 			f.ready--
-			t.cursor = cursor{} // would keep the history in memory
 		}
 		if reason != nil {
 			f.endTopic(t, reason)

@@ -18,9 +18,10 @@ import (
 // viewRules are rules of all kinds: with and without terms, over one row or both.
 var viewRules = []string{
 	"", "new.owner == claims.sub", `new.owner == claims.sub || claims.role == "admin"`, "new.owner in claims.teams", "new.owner == claims.sub && new.open",
-	`new.owner == claims.sub || new.status == "b"`, "!(new.owner != claims.sub)", "any(claims.teams, # == new.owner)", "new.owner != claims.sub", "old.owner == claims.sub", "new.n > claims.n",
-	`operation == "DELETE" || new.owner == claims.sub`, "string(new.n) == claims.sub", "channel in claims.channels", `channel == "owner:" + claims.sub`, `channel startsWith "o" && new.owner == claims.sub`,
-	`channel in claims.channels || new.open`, `claims.role == "admin" || channel == "a:1"`,
+	`new.owner == claims.sub || new.status == "b"`, "!(new.owner != claims.sub)", "any(claims.teams, # == new.owner)", "new.owner != claims.sub", "old.owner == claims.sub", "new.n > claims.n", "new.owner in claims.many && new.open", `claims.role == "admin" || new.owner == claims.sub && new.n > 0`,
+	`operation == "DELETE" || new.owner == claims.sub`, "string(new.n) == claims.sub",
+	"channel in claims.channels", `channel == "owner:" + claims.sub`, `channel startsWith "o" && new.owner == claims.sub`,
+	`channel in claims.channels || new.open`, `claims.role == "admin" || channel == "a:1"`, "channel in claims.channels && new.owner in claims.many",
 }
 
 // viewFilters are filters of all kinds.
@@ -30,8 +31,9 @@ var viewFilters = []string{
 }
 
 var viewClaims = []map[string]any{
-	{"sub": "x", "role": "user", "teams": []any{"x"}, "n": 1.0, "channels": []any{"one", "owner:y"}}, {"sub": "y", "role": "admin", "teams": []any{"x", "y"}, "n": 0.0, "channels": []any{"owner:x", "a:1"}},
-	{"sub": "1", "role": "user", "teams": []any{}, "n": 2.0, "channels": []any{}},
+	{"sub": "x", "role": "user", "teams": []any{"x"}, "n": 1.0, "many": many("x", "y"), "channels": []any{"one", "owner:y"}},
+	{"sub": "y", "role": "admin", "teams": []any{"x", "y"}, "n": 0.0, "many": many("y", 1.0), "channels": []any{"owner:x", "a:1"}},
+	{"sub": "1", "role": "user", "teams": []any{}, "n": 2.0, "many": many(nil, "X", "\u00e9"), "channels": append([]any{"one", "owner:1"}, many("a:1", "two")...)},
 }
 
 func viewEvent(t *rapid.T, n int) *event.Event {
@@ -42,7 +44,7 @@ func viewEvent(t *rapid.T, n int) *event.Event {
 		value := func(name string, values ...string) string {
 			return fmt.Sprintf(`"%s":%s,`, name, rapid.SampledFrom(values).Draw(t, name))
 		}
-		return "{" + value("owner", `"x"`, `"y"`, "1", "null", `"\u0078"`) + value("status", `"a"`, `"b"`, `"c"`) + value("n", "0", "1", "1.0", "2", `"1"`) + value("open", "true", "false") + fmt.Sprintf(`"id":%d}`, n)
+		return "{" + value("owner", hostileValues...) + value("status", `"a"`, `"b"`, `"c"`) + value("n", "0", "1", "1.0", "2", `"1"`) + value("open", "true", "false") + fmt.Sprintf(`"id":%d}`, n)
 	}
 	e := &event.Event{Channel: rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "channel"), Key: rapid.SampledFrom([]string{"", "k"}).Draw(t, "key")}
 	switch rapid.IntRange(0, 9).Draw(t, "shape") {
@@ -51,6 +53,8 @@ func viewEvent(t *rapid.T, n int) *event.Event {
 	case 1:
 		e.Data = fmt.Appendf(nil, `{"new":%s}`, row("new"))
 	case 2:
+		e.Data = fmt.Appendf(nil, `{"new":%s,"n\u0065w":%s,"old":%s}`, row("new"), row("new"), row("old"))
+	case 3:
 		e.Data = fmt.Appendf(nil, `{"operation":"UPDATE","new":1,"old":%s,"new":%s,"n":%d}`, row("old"), row("new"), n)
 	default:
 		e.Data = fmt.Appendf(nil, `{"operation":"%s","table":"t","old":%s,"new":%s}`, rapid.SampledFrom([]string{"INSERT", "UPDATE", "DELETE"}).Draw(t, "operation"), row("old"), row("new"))
@@ -93,7 +97,7 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 			var x expr.Evaluator
 			for i, e := range events {
 				p := h.channels.prepare(e)
-				switch m := h.match(&x, &topic{subscription: v.sub}, &p); {
+				switch m := h.match(&evaluation{Evaluator: &x}, &topic{subscription: v.sub}, &p); {
 				case m.kind == matchLeave && m.row == nil:
 					m.row = e.Data
 					fallthrough
