@@ -12,11 +12,11 @@ const catchUpTimeout = 30 * time.Second
 // errNotReady refuses a client whose topic did not have its messages in time.
 var errNotReady = errors.New("the history for this subscription was not evaluated in time: try again later")
 
-// join returns the topic of a subscription, and the point at which a client begins: behind the
+// joinNow returns the topic of a subscription, and the point at which a client begins: behind the
 // messages that it has, or at the end if the history does not reach back to them. The topic has every message that was
 // written before the call.
-func (h *hub) join(ctx context.Context, address string, s subscription, from resumePoint) (*topic, startPoint, error) {
-	if s.isAll() {
+func (h *hub) joinNow(ctx context.Context, address string, s subscription, from resumePoint) (*topic, startPoint, error) {
+	if s.isAll() && !(h.stream.used && s.protocol) { // else it needs position messages
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.trim(h.now())

@@ -151,6 +151,7 @@ func (h *hub) skipToEnd(c *client, conflate bool) (skipped int) {
 		skipped += conflated.trim(int(h.opts.MaxLag.Bytes))
 	}
 	at := h.startAtEnd(t)
+	at.name = h.nameOf(at.offset)
 	c.position, c.sent, c.conflated = at.position, at.position.withoutChunk(), conflated
 	if c.protocol {
 		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were skipped","conflated":%v}`, skipped, conflate)
