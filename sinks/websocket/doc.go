@@ -20,6 +20,10 @@
 // with seen the number of messages of its topic behind the offset. It resumes with these three. They are
 // exact because a filter gives the same result each time it is evaluated for an event.
 //
+// With history.from_source the history is filled from the source before clients join (fromsource.go). Then clients know an
+// offset by the position of its message in the source (streamposition.go), which is the same at each gateway; inside, it remains a number. All
+// clients that speak the protocol have a topic, so that they get position messages.
+//
 // # The way of a frame from Write to a socket
 //
 //  1. sink.Write gives the batch to the hub (sink.go).
