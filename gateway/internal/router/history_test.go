@@ -13,7 +13,6 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/delivery"
-	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/plugin"
 )
 
@@ -108,10 +107,9 @@ func (s *store) spec(stream, name string) SourceSpec {
 
 // keeper is a sink that takes a history.
 type keeper struct {
-	mu   sync.Mutex
-	id   string
-	got  []string // of the history with h, live events with l, and gaps
-	done bool     // the history is filled
+	mu  sync.Mutex
+	id  string
+	got []string // of the history with h, live events with l, and gaps
 }
 
 func (k *keeper) add(prefix string, events ...*event.Event) {
@@ -277,32 +275,4 @@ func TestHistoryAcrossReloads(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// TestHistoryIsRefused: a sink takes no history where positions would differ between gateways.
-func TestHistoryIsRefused(t *testing.T) {
-	for want, change := range map[string]func(g *Graph){
-		"":                        func(*Graph) {},
-		"it has none":             func(g *Graph) { g.Sources[0].Options = &storeOptions{} },
-		"cannot read its history": func(g *Graph) { g.Sources[0] = sourceSpec("in", &store{}) },
-		"leave leader out":        func(g *Graph) { g.Sources[0].Capture.Leader = "x" },
-		"one route with one source": func(g *Graph) {
-			g.Routes = append(g.Routes, RouteSpec{Name: "s", From: []string{"in"}, To: []string{"out"}})
-		},
-		"write the condition as when": func(g *Graph) { g.Routes[0].Else = true },
-		"write when_full: block":      func(g *Graph) { g.Sinks[0].Delivery.Queue.WhenFull = queue.WhenFullDropOldest },
-		"dead letters of the route r": func(g *Graph) { g.Routes[0].DeadLetter = "out" },
-		"depends on earlier events": func(g *Graph) {
-			tr := transformSpec(nil)
-			tr.Type = tr.Type.With(plugin.Stateful)
-			g.Routes[0].Through = []TransformSpec{tr}
-		},
-	} {
-		g := historyGraph(&store{}, &keeper{})
-		change(&g)
-		_, err := g.HistoryOf(g.Sinks[0])
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", want, err)
-		}
-	}
 }
