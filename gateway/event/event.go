@@ -34,6 +34,9 @@ type Event struct {
 	Data []byte
 	// Attrs holds named values beside the payload. There are few, so a list is faster than a map.
 	Attrs []Attr
+	// Position is the place of the event in the history of its source, for a source that is a
+	// plugin.HistorySource; zero for others. A copy of the event keeps it.
+	Position Position
 	// Attempts holds the failed attempts that the source has stored, from before a restart; nil
 	// if there were none, or if the source does not store them.
 	Attempts *Attempts

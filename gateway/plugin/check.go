@@ -74,7 +74,8 @@ var optional = map[string]struct {
 	is   reflect.Type
 }{
 	"Open": {KindSink, reflect.TypeFor[Opener]()}, "Ping": {KindSink, reflect.TypeFor[Pinger]()}, "Gap": {KindSink, reflect.TypeFor[GapSink]()},
-	"Campaign": {KindSource, reflect.TypeFor[Elector]()}, "Close": {"", reflect.TypeFor[Closer]()}, "Probe": {"", reflect.TypeFor[Prober]()},
+	"Campaign": {KindSource, reflect.TypeFor[Elector]()}, "ReadHistory": {KindSource, reflect.TypeFor[HistorySource]()}, "FillHistory": {KindSink, reflect.TypeFor[HistorySink]()},
+	"Close": {"", reflect.TypeFor[Closer]()}, "Probe": {"", reflect.TypeFor[Prober]()},
 }
 
 // CheckInstance returns an error if an instance that the type has built is nil, has a method with the name of an

@@ -48,6 +48,9 @@ const (
 	// Deduplicates is the capability of a transform that drops events which it has seen before, also
 	// those that a source redelivers.
 	Deduplicates Capability = "drops repeats"
+	// Stateful is the capability of a transform whose result depends on earlier events, or on the time. Two
+	// gateways may make different events of one.
+	Stateful Capability = "depends on earlier events"
 	// Durable is the capability of a sink that has stored events when Write returns.
 	Durable Capability = "durable"
 )

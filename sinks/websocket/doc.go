@@ -26,6 +26,10 @@
 // (compress.go, compressedchunk.go). Frames that only one topic or one client has are not compressed. Messages of clients are inflated
 // before gorilla reads them (inflate.go), so its bound applies to inflated bytes.
 //
+// With history.from_source the history is filled from the source before clients join (fromsource.go). Then clients know an
+// offset by the position of its message in the source (streamposition.go), which is the same at each gateway; inside, it remains a number. All
+// clients that speak the protocol have a topic, so that they get position messages.
+//
 // # The way of a frame from Write to a socket
 //
 //  1. sink.Write gives the batch to the hub (sink.go).

@@ -20,6 +20,8 @@ type feeder struct {
 	number  int           // of this feeder, from 0
 	matched atomic.Uint64 // each event up to this offset is in the topics, or makes them ready
 	count   atomic.Int64  // of topics
+	// positionsNow makes the next sweep due at once.
+	positionsNow atomic.Bool
 
 	mu       sync.Mutex
 	requests []func() // for run
@@ -101,6 +103,9 @@ func (f *feeder) ended() bool {
 		return false
 	}
 	f.forget()
+	if f.sweep.timer != nil {
+		f.sweep.timer.Stop()
+	}
 	f.running, f.cursor, f.events = false, cursor{}, nil // a cursor would keep the history in memory
 	return true
 }

@@ -21,6 +21,7 @@ type history struct {
 	next           uint64   // offset of the next event
 	blocks         []*block // from the one that holds first; at least one
 	namedPositions map[string]uint64
+	base           event.Position // of the last event before first
 }
 
 // block is a piece of the history. The hub appends under its lock, and never changes an event:
@@ -86,7 +87,9 @@ func (h *history) trim(upTo uint64) {
 			}
 		}
 	}
-	h.first = max(h.first, min(upTo+1, h.next))
+	if first := max(h.first, min(upTo+1, h.next)); first > h.first {
+		h.base, h.first = h.at(first-1).Position, first
+	}
 	n := 0
 	for n < len(h.blocks)-1 && h.blocks[n+1].first <= h.first {
 		n++

@@ -33,6 +33,7 @@ type hub struct {
 	closing     sync.Once
 	channels    channelNames  // only write
 	prepared    []storedEvent // scratch; only write
+	stream      *streamHistory
 
 	mu        sync.Mutex
 	history   history
@@ -54,6 +55,7 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 	h := &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()},
 		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), channels: channelNames{templates: o.Channels},
+		stream: newStreamHistory(o),
 	}
 	for i := range h.feeders {
 		h.feeders[i] = newFeeder(h, i)
@@ -77,13 +79,20 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.now()
+	if h.stream.filling && len(events) > 0 {
+		now = events[len(events)-1].Time
+	}
 	for i := range prepared {
+		if h.stream.used && !h.place(&prepared[i]) {
+			continue
+		}
 		rolled = h.append(&prepared[i], now) || rolled
 	}
 	if rolled {
 		h.trim(now)
 	}
 	h.main.log.publish()
+	h.stream.wakeWaiting()
 	for _, f := range h.feeders {
 		if f.count.Load() > 0 {
 			f.wake()

@@ -12,10 +12,10 @@ const catchUpTimeout = 30 * time.Second
 // errNotReady refuses a client whose topic did not have its messages in time.
 var errNotReady = errors.New("the history for this subscription was not evaluated in time: try again later")
 
-// join returns the topic of a subscription, and the point at which a client begins: behind the
+// joinNow returns the topic of a subscription, and the point at which a client begins: behind the
 // messages that it has, or at the end if the history does not reach back to them. The topic has every message that was
 // written before the call.
-func (h *hub) join(ctx context.Context, address string, s subscription, from resumePoint) (*topic, startPoint, error) {
+func (h *hub) joinNow(ctx context.Context, address string, s subscription, from resumePoint) (*topic, startPoint, error) {
 	j := h.beginJoin(address, s, from)
 	if err := h.awaitJoin(ctx, j); err != nil { // the feeder may still use j
 		return nil, startPoint{}, err
@@ -23,10 +23,14 @@ func (h *hub) join(ctx context.Context, address string, s subscription, from res
 	return j.topic, j.at, nil
 }
 
+// joinsMain reports whether clients with a subscription read the log of the main topic. With history.from_source those that
+// speak the protocol need position messages, which the main log does not have.
+func (h *hub) joinsMain(s subscription) bool { return s.isAll() && !(h.stream.used && s.protocol) }
+
 // beginJoin begins to join a topic. Each must be awaited or abandoned.
 func (h *hub) beginJoin(address string, s subscription, from resumePoint) *joining {
 	j := &joining{subscription: s, address: address, from: from, done: make(chan struct{})}
-	if s.isAll() {
+	if h.joinsMain(s) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.trim(h.now())
@@ -51,6 +55,9 @@ func (h *hub) awaitJoin(ctx context.Context, j *joining) error {
 	defer cancel()
 	select {
 	case <-j.done:
+		if j.err == nil {
+			h.nameStart(&j.at)
+		}
 		return j.err
 	case <-ctx.Done():
 	case <-h.closed:
@@ -61,7 +68,7 @@ func (h *hub) awaitJoin(ctx context.Context, j *joining) error {
 
 // abandonJoin ends a join, also one that was awaited without an error.
 func (h *hub) abandonJoin(j *joining) {
-	if !j.subscription.isAll() {
+	if !h.joinsMain(j.subscription) {
 		f := h.feederOf(j.subscription)
 		f.do(func() { f.cancel(j) })
 	}

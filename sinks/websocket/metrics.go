@@ -22,6 +22,7 @@ type metrics struct {
 	lag          prometheus.Gauge       // greatest lag of a client, in messages; measured once per chunk of the main log
 	skipped      prometheus.Counter     // messages, once per client; with conflation only those that were replaced
 	refused      prometheus.Counter     // clients
+	repeated     prometheus.Counter     // events that the history has already
 	disconnects  *prometheus.CounterVec // clients, by reason
 	filterErrors prometheus.Counter     // failed evaluations of filters
 	filtersEnded *prometheus.CounterVec // topics that a feeder has ended, by reason
@@ -43,6 +44,9 @@ func newMetrics() *metrics {
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gateway_websocket_refused_total", Help: "Clients refused because of limits, max_topics, or a subscription that was not filled in time.",
+		}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_repeated_total", Help: "Events that the source brought again, and that the history has or begins behind (history.from_source); clients are not sent them again.",
 		}),
 		filterErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gateway_websocket_filter_errors_total", Help: "Evaluations of filters that failed; the clients of the filter are not sent the event.",
@@ -68,5 +72,5 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.refused), reg.Register(m.compressedInput), reg.Register(m.compressedOutput))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.repeated), reg.Register(m.refused), reg.Register(m.compressedInput), reg.Register(m.compressedOutput))
 }

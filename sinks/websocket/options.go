@@ -46,9 +46,17 @@ func (Options) Docs() map[string]string {
 
 // History bounds the messages from which clients can resume. The sink may hold some more.
 type History struct {
-	Events int              `koanf:"events" rule:"min=0,max=100000000" doc:"bound of the messages from which clients can resume; 0: none"`
-	Bytes  options.Size     `koanf:"bytes" rule:"min=0" doc:"bound of their bytes"`
-	Age    options.Duration `koanf:"age" rule:"min=0s" doc:"bound of their age"`
+	Events     int              `koanf:"events" rule:"min=0,max=100000000" doc:"bound of the messages from which clients can resume; 0: none"`
+	Bytes      options.Size     `koanf:"bytes" rule:"min=0" doc:"bound of their bytes"`
+	Age        options.Duration `koanf:"age" rule:"min=0s" doc:"bound of their age"`
+	FromSource options.Duration `koanf:"from_source" rule:"min=0s" doc:"how far back the history is read from the source at the start; 0s: not at all"`
+}
+
+// Docs is part of [options.Documented].
+func (History) Docs() map[string]string {
+	return map[string]string{
+		"from_source": "So clients resume after a restart, and at another gateway",
+	}
 }
 
 // Lag bounds the lag of a client: the messages of its subscription that it was not sent yet.
@@ -68,6 +76,7 @@ func (o *Options) Check(report func(option, text string)) {
 		}
 	}
 	o.Auth.check(report)
+	o.checkFromSource(report)
 	if !o.Authorize.IsZero() && !o.Auth.required() {
 		report("authorize", "needs the claims of tokens: set auth.tokens or auth.jwt")
 	}

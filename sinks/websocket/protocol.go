@@ -55,7 +55,8 @@ func gapMessage(g plugin.Gap) []byte {
 
 // subscribedMessage returns the message with the point at which a client begins.
 func subscribedMessage(at startPoint) []byte {
-	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s","offset":%d,"seen":%d`, at.epoch, at.offset, at.seen)
+	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s",`, at.epoch)
+	text = fmt.Appendf(appendOffset(text, at.offset, at.name), `,"seen":%d`, at.seen)
 	if at.recovered || at.gap {
 		text = fmt.Appendf(text, `,"recovered":%v`, at.recovered)
 	}
@@ -63,9 +64,9 @@ func subscribedMessage(at startPoint) []byte {
 }
 
 // positionMessage returns the message with an offset up to which the client has every message. The
-// client then sets seen to 0.
-func positionMessage(offset uint64) []byte {
-	return fmt.Appendf(nil, `{"type":"position","offset":%d}`, offset)
+// client then sets seen to 0. name replaces the offset; see [hub.nameOf].
+func positionMessage(offset uint64, name string) []byte {
+	return append(appendOffset([]byte(`{"type":"position",`), offset, name), '}')
 }
 
 // leaveMessage returns the message for an event whose row has left the subscription. It replaces bytes

@@ -45,7 +45,7 @@ func TestPayloadIsNeverControl(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		if f.epoch != epoch || f.seen != uint64(len(imitations)+1) {
-			t.Errorf("the client resumes from %s, %d, %d", f.epoch, f.offset, f.seen)
+			t.Errorf("the client resumes from %s, %s, %d", f.epoch, f.offset, f.seen)
 		}
 		f.conn.Close()
 		s.write(t, "later")

@@ -22,10 +22,11 @@ type protocolClient struct {
 	query  url.Values
 	conn   *websocket.Conn
 
-	epoch        string
-	offset, seen uint64
-	recovered    *bool // of the last subscribed message
-	got          []string
+	epoch     string
+	offset    clientOffset
+	seen      uint64
+	recovered *bool // of the last subscribed message
+	got       []string
 }
 
 // dialProtocol connects a client that speaks the protocol.
@@ -68,10 +69,11 @@ func (f *protocolClient) read() error {
 		return err
 	}
 	var m struct {
-		Type         string
-		Epoch        string
-		Offset, Seen uint64
-		Recovered    *bool
+		Type      string
+		Epoch     string
+		Offset    clientOffset
+		Seen      uint64
+		Recovered *bool
 	}
 	if isControl(byte(kind), msg) {
 		if err := json.Unmarshal(msg, &m); err != nil || m.Type == "" {

@@ -24,6 +24,7 @@ const (
 type resumePoint struct {
 	given  bool
 	epoch  string
+	text   string // the offset, as the client sends it
 	offset uint64 // every message up to it
 	seen   uint64 // and this many messages of its subscription behind it
 	named  string // instead of these: the value of the option position of its last message
@@ -36,7 +37,7 @@ type subscribeRequest struct {
 	Channels []string        `json:"channels"`
 	Filter   string          `json:"filter"`
 	Epoch    string          `json:"epoch"`
-	Offset   uint64          `json:"offset"`
+	Offset   clientOffset    `json:"offset"`
 	Seen     uint64          `json:"seen"`
 	After    json.RawMessage `json:"after"`
 	none     bool            // the query asks for no subscription
@@ -72,12 +73,11 @@ func parseQuery(r *http.Request) (subscribeRequest, error) {
 		}
 		request.Epoch = q.Get("epoch")
 	}
-	for name, to := range map[string]*uint64{"offset": &request.Offset, "seen": &request.Seen} {
-		if text := q.Get(name); text != "" {
-			var err error
-			if *to, err = strconv.ParseUint(text, 10, 64); err != nil {
-				return request, fmt.Errorf("%s=%.20q is not a number", name, text)
-			}
+	request.Offset = clientOffset(q.Get("offset"))
+	if text := q.Get("seen"); text != "" {
+		var err error
+		if request.Seen, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return request, fmt.Errorf("seen=%.20q is not a number", text)
 		}
 	}
 	if named := q.Get("after"); named != "" {
@@ -88,11 +88,12 @@ func parseQuery(r *http.Request) (subscribeRequest, error) {
 
 // parseLastEventID reads an event's id as sse.go writes it: EPOCH-OFFSET-SEEN.
 func parseLastEventID(id string) (url.Values, error) {
-	parts := strings.Split(id, "-")
-	if len(parts) != 3 {
+	epoch, rest, _ := strings.Cut(id, "-")
+	i := strings.LastIndexByte(rest, '-') // an offset may have one as well
+	if i < 0 {
 		return nil, fmt.Errorf("Last-Event-ID %.40q is not one of this server's", id)
 	}
-	return url.Values{"epoch": parts[:1], "offset": parts[1:2], "seen": parts[2:]}, nil
+	return url.Values{"epoch": {epoch}, "offset": {rest[:i]}, "seen": {rest[i+1:]}}, nil
 }
 
 // compile returns the subscription of a request, without rights. Its errors are for the client.
@@ -122,10 +123,10 @@ func (r subscribeRequest) compile(o Options, protocol bool) (s subscription, err
 // resumePoint returns the point from which the client resumes. The value of the option position may
 // be text or a number.
 func (r subscribeRequest) resumePoint() (a resumePoint, err error) {
-	if len(r.Epoch) > maxResumeBytes || len(r.After) > maxResumeBytes {
-		return a, fmt.Errorf("epoch and after have %d bytes at most", maxResumeBytes)
+	if len(r.Epoch) > maxResumeBytes || len(r.After) > maxResumeBytes || len(r.Offset) > maxResumeBytes {
+		return a, fmt.Errorf("epoch, offset and after have %d bytes at most", maxResumeBytes)
 	}
-	a = resumePoint{given: r.Epoch != "" || len(r.After) > 0, epoch: r.Epoch, offset: r.Offset, seen: r.Seen}
+	a = resumePoint{given: r.Epoch != "" || len(r.After) > 0, epoch: r.Epoch, text: string(r.Offset), offset: r.Offset.number(), seen: r.Seen}
 	if len(r.After) > 0 && json.Unmarshal(r.After, &a.named) != nil {
 		var n json.Number
 		if err = json.Unmarshal(r.After, &n); err != nil {

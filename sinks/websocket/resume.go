@@ -9,6 +9,8 @@ type startPoint struct {
 	offset, seen uint64 // as sent to the client
 	recovered    bool   // the client resumes, and gets every message that it missed
 	gap          bool   // the client resumes, and messages may be missing
+	ahead        bool   // perhaps only because this gateway has not read them yet
+	name         string // in place of offset; see [hub.nameOf]
 }
 
 // start returns the point at which a client begins in a topic that has its messages.
@@ -26,7 +28,7 @@ func (h *hub) start(j *joining) startPoint {
 		}
 	}
 	at := t.startAtEnd(h)
-	at.gap = j.from.given
+	at.gap, at.ahead = j.from.given, j.resumes && !hasGap
 	return at
 }
 
@@ -77,17 +79,25 @@ func (h *hub) resumeOffset(epoch string, from resumePoint) (offset, seen uint64,
 			return 0, 0, false
 		}
 	default:
-		of, _, _ := strings.Cut(from.epoch, ".")
-		if of != h.epoch || from.epoch != epoch && from.seen > 0 || from.offset > total || from.seen > total {
+		if !h.isEpoch(from.epoch) || from.epoch != epoch && from.seen > 0 || from.seen > total && !h.stream.used {
 			return 0, 0, false
 		}
-		offset, seen = from.offset, from.seen
+		if offset, ok = h.offsetOf(from); !ok {
+			return 0, 0, false
+		}
+		seen = from.seen
 	}
 	begin := offset
 	if epoch == h.epoch { // in the main topic seen counts offsets
 		begin += seen
 	}
 	return offset, seen, begin+1 >= h.history.first && offset <= total
+}
+
+// isEpoch reports whether an epoch of a client is one of this hub, of any topic.
+func (h *hub) isEpoch(epoch string) bool {
+	of, _, _ := strings.Cut(epoch, ".")
+	return of == h.epoch
 }
 
 // epochOf returns the epoch that clients of a topic get. It names the topic, because seen counts

@@ -63,7 +63,7 @@ func TestResumeReportsNotRecovered(t *testing.T) {
 			s.Gap(t.Context(), plugin.Gap{Reason: "x"})
 		}},
 		"another gateway":     {nil, func(_ *sink, f *protocolClient) { f.epoch = "ELSEWHERE" }},
-		"ahead of it":         {nil, func(_ *sink, f *protocolClient) { f.offset += 1000 }},
+		"ahead of it":         {nil, func(_ *sink, f *protocolClient) { f.offset = clientOffset(fmt.Sprint(f.offset.number() + 1000)) }},
 		"more than there are": {nil, func(_ *sink, f *protocolClient) { f.seen += 5 }},
 	} {
 		for kind, query := range map[string]url.Values{"all": {}, "filter": {"filter": {"n >= 0"}}} {
@@ -97,7 +97,7 @@ func TestFilterWithoutMatchesGetsPositions(t *testing.T) {
 	for i := range 50 {
 		s.send(t, orders(100*i, 100)...)
 	}
-	for f.offset < 4000 { // the last quarter of the history may have none yet
+	for f.offset.number() < 4000 { // the last quarter of the history may have none yet
 		if err := f.read(); err != nil {
 			t.Fatal(err)
 		}

@@ -76,8 +76,14 @@ func (s *sink) listClients() []*client {
 // Write is part of [plugin.Sink]. An event is delivered when it is in the log. It never fails: a
 // slow client delays no other, and lags by itself.
 func (s *sink) Write(_ context.Context, events []*event.Event) error {
-	if s.hub.write(events) && s.lagCheckDue() {
+	rolled := s.hub.write(events)
+	s.hub.stream.admit()
+	if rolled && s.lagCheckDue() {
 		s.metrics.lag.Set(float64(s.handleSlowClients()))
+	}
+	if s.hub.stream.late {
+		s.hub.stream.late = false
+		s.tellGap(lateGap)
 	}
 	return nil
 }
@@ -103,11 +109,18 @@ func (s *sink) lagCheckDue() bool {
 // Gap is part of [plugin.GapSink]. It sends a gap message to the clients that speak the protocol.
 func (s *sink) Gap(_ context.Context, g plugin.Gap) error {
 	s.hub.noteGap()
+	s.hub.stream.admit()
+	s.tellGap(g)
+	return nil
+}
+
+// tellGap sends a gap message to the clients that speak the protocol.
+func (s *sink) tellGap(g plugin.Gap) {
+	s.hub.sendPositions()
 	frame := controlFrame(gapMessage(g))
 	for _, c := range s.listClients() {
 		if c.protocol && c.authenticated() {
 			c.queueGap(frame)
 		}
 	}
-	return nil
 }

@@ -40,6 +40,7 @@ func (h *hub) skipToEnd(r *reader, conflate bool) (skipped int) {
 	}
 	k.messages += skipped
 	at := h.startAtEnd(r.topic)
+	at.name = h.nameOf(at.offset)
 	r.leaveIdle()
 	r.moveTo(at.position)
 	if c.protocol {

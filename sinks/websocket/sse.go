@@ -48,9 +48,9 @@ func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 // sseStream is a connection that turns frames into server-sent events.
 type sseStream struct {
 	net.Conn
-	epoch        string // of the last subscribed message, as offset and seen
-	offset, seen uint64
-	text         []byte
+	epoch, offset string // of the last subscribed message, as seen
+	seen          uint64
+	text          []byte
 }
 
 // watch reads until the client has disconnected, and ignores what it sends. Every Options.Ping it
@@ -79,13 +79,13 @@ func (st *sseStream) events(frames []byte) []byte {
 		frames = frames[size:]
 		var control struct {
 			Type   string
-			Offset uint64
+			Offset clientOffset
 		}
 		switch {
 		case !isControl(opcode, payload):
 			out = st.event(out, opcode, payload)
 		case json.Unmarshal(payload, &control) == nil && control.Type == "position":
-			st.offset, st.seen = control.Offset, 0
+			st.offset, st.seen = string(control.Offset), 0
 			out = append(st.id(out), '\n')
 		default: // a leave counts as a message
 			st.seen++
@@ -97,7 +97,7 @@ func (st *sseStream) events(frames []byte) []byte {
 
 // id appends the id line: the point from which the client can resume.
 func (st *sseStream) id(out []byte) []byte {
-	return fmt.Appendf(out, "id: %s-%d-%d\n", st.epoch, st.offset, st.seen)
+	return fmt.Appendf(out, "id: %s-%s-%d\n", st.epoch, st.offset, st.seen)
 }
 
 // event appends the event of a message.
@@ -135,11 +135,12 @@ func (st *sseStream) Write(b []byte) (int, error) {
 		switch opcode {
 		case opText, opBinary:
 			var at struct {
-				Type, Epoch  string
-				Offset, Seen uint64
+				Type, Epoch string
+				Offset      clientOffset
+				Seen        uint64
 			}
 			if json.Unmarshal(payload, &at) == nil && at.Type == "subscribed" {
-				st.epoch, st.offset, st.seen = at.Epoch, at.Offset, at.Seen
+				st.epoch, st.offset, st.seen = at.Epoch, string(at.Offset), at.Seen
 				st.text = st.id(st.text)
 			}
 			st.text = appendData(append(st.text, "event: control\n"...), payload)

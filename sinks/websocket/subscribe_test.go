@@ -26,7 +26,7 @@ func TestSubscribeByMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ask(fmt.Sprintf(`{"type":"subscribe","filter":"status == \"old\"","epoch":"%s","offset":%d,"seen":%d}`, f.epoch, f.offset, f.seen))
+	ask(fmt.Sprintf(`{"type":"subscribe","filter":"status == \"old\"","epoch":"%s","offset":%s,"seen":%d}`, f.epoch, f.offset, f.seen))
 	f.recovered = nil
 	for f.recovered == nil {
 		if err := f.read(); err != nil {
@@ -89,7 +89,7 @@ func TestTooManyTopicsAreRefused(t *testing.T) {
 	_, server := newSink(t, func(o *Options) { o.MaxTopics = 1 }, httptest.NewServer)
 	f := dialProtocol(t, server, url.Values{"filter": {"n > 1"}})
 	dialProtocol(t, server, url.Values{"filter": {"n > 1"}})
-	for query, status := range map[string]int{"filter=n>2": 503, "filter=n==2": 101, "channel=orders": 101, "filter=n==": 400, "offset=x": 400, "after=1": 101} {
+	for query, status := range map[string]int{"filter=n>2": 503, "filter=n==2": 101, "channel=orders": 101, "filter=n==": 400, "seen=x": 400, "after=1": 101} {
 		q, _ := url.ParseQuery(query)
 		_, resp, _ := websocket.DefaultDialer.Dial(strings.Replace(server.URL, "http", "ws", 1)+"/?"+q.Encode(), nil)
 		if resp == nil || resp.StatusCode != status {
@@ -107,7 +107,7 @@ func TestPipelinedSubscribesResumeInOrder(t *testing.T) {
 	s.send(t, orders(0, 50)...)
 	f.until(string(order(49, "new").Data))
 	for _, modulus := range []int{10, 5} {
-		text := fmt.Sprintf(`{"type":"subscribe","filter":"n %% %d == 0","epoch":"%s","offset":%d,"seen":%d}`, modulus, f.epoch, f.offset, f.seen)
+		text := fmt.Sprintf(`{"type":"subscribe","filter":"n %% %d == 0","epoch":"%s","offset":%s,"seen":%d}`, modulus, f.epoch, f.offset, f.seen)
 		if err := f.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestSubscribeLosesAndRepeatsNothing(t *testing.T) {
 	}()
 	for i := range 9 { // below subscribeBurst
 		filter := []string{"n % 2 == 0", "", "n % 2 == 0 || n % 3 == 0"}[i%3]
-		text := fmt.Sprintf(`{"type":"subscribe","filter":"%s","epoch":"%s","offset":%d,"seen":%d}`, filter, f.epoch, f.offset, f.seen)
+		text := fmt.Sprintf(`{"type":"subscribe","filter":"%s","epoch":"%s","offset":%s,"seen":%d}`, filter, f.epoch, f.offset, f.seen)
 		if err := f.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 			t.Fatal(err)
 		}

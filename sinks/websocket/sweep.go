@@ -15,8 +15,9 @@ type sweep struct {
 	next     int    // of the topics; 0: none is under way
 	at       uint64 // offset at the begin of the last one
 	begun    time.Time
-	earliest time.Time // of the next one
-	waiting  bool      // one is due, and run is woken at earliest
+	earliest time.Time   // of the next one
+	waiting  bool        // one is due, and run is woken at earliest
+	timer    *time.Timer // wakes run for the next one; see [feeder.positionsDue]
 }
 
 // sweepTopics visits the next topics if a sweep is due or under way. It reports whether one is under way.
@@ -24,7 +25,7 @@ func (f *feeder) sweepTopics() bool {
 	s := &f.sweep
 	if s.next == 0 {
 		quarter := (f.historyTop.next-f.historyTop.first)/4 + 1
-		if len(f.list) == 0 || f.matched.Load() < s.at+quarter {
+		if len(f.list) == 0 || f.matched.Load() < s.at+quarter && !f.positionsDue() {
 			return false
 		}
 		now := time.Now()
@@ -39,9 +40,13 @@ func (f *feeder) sweepTopics() bool {
 	}
 	end := min(s.next+sweepStep, len(f.list))
 	history := uint64(f.hub.opts.History.Events)
+	after := history/4 + 1
+	if f.hub.stream.used {
+		after = 1
+	}
 	for _, t := range f.list[min(s.next, end):end] {
 		if history > 0 {
-			t.appendPosition(history/4+1, f.hub.main.log.bytes.Load())
+			f.sendPosition(t, after)
 		}
 		f.trim(t)
 	}

@@ -61,7 +61,7 @@ func (c *stormTenant) follow(last string) error {
 // joined checks the point at which the client begins.
 func (c *stormTenant) joined(recovered *bool) error {
 	if c.joins++; c.joins == 1 {
-		c.begin = c.offset
+		c.begin = c.offset.number()
 	} else if recovered == nil || !*recovered {
 		return errors.New("a gap")
 	}
@@ -147,7 +147,7 @@ func (c *stormTenant) followStream(last string) error {
 func (c *stormTenant) message(kind, data string) error {
 	var m struct {
 		Type      string
-		Offset    uint64
+		Offset    clientOffset
 		Recovered *bool
 	}
 	if kind == "control" {

@@ -78,16 +78,19 @@ func (t *topic) append(first uint64, matches []match, events []storedEvent, matc
 	}
 }
 
-// appendPosition appends a position message if the last one is older than a number of messages, so that clients of a
+// sendPosition appends a position message if the last one is older than a number of messages, so that clients of a
 // filter without matches can resume.
-func (t *topic) appendPosition(after, bytesBefore uint64) {
+func (f *feeder) sendPosition(t *topic, after uint64) {
+	offset := t.complete() // only this goroutine changes it
+	if !t.protocol || offset < t.lastPosition+after {
+		return
+	}
+	frame := f.hub.positionFrame(offset)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if offset := t.completeTo(); t.protocol && offset >= t.lastPosition+after {
-		t.own.appendOwn(controlFrame(positionMessage(offset)), offset, bytesBefore, true)
-		t.own.publish()
-		t.lastPosition = offset
-	}
+	t.own.appendOwn(frame, offset, f.hub.main.log.bytes.Load(), true)
+	t.own.publish()
+	t.lastPosition = offset
 }
 
 // completeTo is complete with t.mu held.

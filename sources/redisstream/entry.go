@@ -69,6 +69,7 @@ func parsePoll(reply []any) (found []entry, number int64, id string, err error) 
 // written. The payload of any other entry is a JSON object of its fields.
 func (e entry) event(source, stream string) *event.Event {
 	ev := &event.Event{ID: stream + ":" + e.id, Source: source, Channel: stream, Time: time.Now()}
+	ev.Position.Major, ev.Position.Minor = parseID(e.id)
 	sinkFields, fromSink := e.sinkFields()
 	if !fromSink {
 		b := []byte{'{'}
@@ -120,7 +121,10 @@ func idBefore(a, b string) bool {
 }
 
 // adaptCount sets how many entries the next read gets, by the size of those found.
-func (s *source) adaptCount(found []entry) {
+func (s *source) adaptCount(found []entry) { s.count = nextCount(s.count, found) }
+
+// nextCount returns how many entries to read next where the last read of count entries has found these.
+func nextCount(count int, found []entry) int {
 	bytes := 0
 	for _, e := range found {
 		for _, f := range e.fields {
@@ -129,8 +133,9 @@ func (s *source) adaptCount(found []entry) {
 	}
 	switch {
 	case bytes > targetBytes:
-		s.count = max(s.count/2, 1)
+		return max(count/2, 1)
 	case bytes < targetBytes/4:
-		s.count = min(2*s.count, maxEntries)
+		return min(2*count, maxEntries)
 	}
+	return count
 }

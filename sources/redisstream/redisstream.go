@@ -74,7 +74,7 @@ func Type() plugin.SourceType {
 		func() Options {
 			return Options{From: "new", InFlight: 10_000, ClaimAfter: options.Duration(30 * time.Second)}
 		}, build).With(plugin.Replays, plugin.ElectsLeader).WithRights(redisconn.Rights(
-		plugin.Right{Rules: "+eval +evalsha +exists +xread +xrange +xinfo|stream ~STREAM"},
+		plugin.Right{Rules: "+eval +evalsha +exists +xread +xrange +xrevrange +xinfo|stream ~STREAM"},
 		plugin.Right{For: "name", Rules: "+hincrby +hset +hget +hmget ~{STREAM}:position:NAME"},
 		plugin.Right{For: "group", Rules: "+hincrby +hset +hget +hmget +hdel +del +multi +exec +xgroup|create +xgroup|delconsumer +xinfo|groups +xinfo|consumers +xpending +xreadgroup +xack +xclaim ~{STREAM}:group:GROUP*"},
 		redisconn.ReplicaRights, redisconn.LeaderRights)...)

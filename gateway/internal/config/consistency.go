@@ -42,6 +42,11 @@ func (g *graph) checkConsistency(graph router.Graph, top parts) {
 		deadLetter("routes."+r.Name, r.DeadLetter)
 	}
 	g.checkElse(graph, top)
+	for _, s := range graph.Sinks {
+		if _, err := graph.HistoryOf(s); err != nil {
+			g.dec.Report("sinks."+s.Name, true, "cannot take its history from a source: %v", err)
+		}
+	}
 	g.checkLossless(graph, sinks)
 }
 

@@ -16,6 +16,8 @@ type connection struct {
 	// while it is opened.
 	mu   sync.RWMutex
 	open bool
+	// filled says that the plugin has its history, or goes on without it.
+	filled bool
 }
 
 // open opens the plugin, with retries. It reports whether the workers may run: the plugin is open, or the sink is disabled.

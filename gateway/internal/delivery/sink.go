@@ -36,6 +36,9 @@ type Config struct {
 // Sink delivers the events of one queue to a plugin.
 type Sink struct {
 	Config
+	// Fill fills the history of the plugin, and returns the reason of a gap, or "". It ends when ctx does. nil: the plugin takes none.
+	// It is set before Start.
+	Fill    func(ctx context.Context) (gap string)
 	opener  plugin.Opener  // nil where the plugin has no Open
 	gapSink plugin.GapSink // nil where the plugin takes no gaps
 	shared  bool           // the plugin is the predecessor's: only the router's options differ
@@ -154,7 +157,7 @@ func (s *Sink) Abort() {
 func (s *Sink) run() {
 	defer close(s.done)
 	defer s.Health.Stopped()
-	if !s.open() {
+	if !s.open() || !s.fillHistory() {
 		return
 	}
 	var others sync.WaitGroup

@@ -28,6 +28,13 @@ func (q *Queue) PutGap(g plugin.Gap) {
 	wake(q.ready)
 }
 
+// ForgetGaps removes the gaps that wait: the sink gets what is missing there in another way.
+func (q *Queue) ForgetGaps() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.gaps = nil
+}
+
 // PutGapFirst puts a gap before the events that wait: one that was taken and not delivered, or that of an event
 // which was parked.
 func (q *Queue) PutGapFirst(g plugin.Gap) {

@@ -62,6 +62,7 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	}
 	if len(b.problems) == 0 {
 		b.wire(g)
+		b.histories(g)
 	}
 	if err := errors.Join(b.problems...); err != nil {
 		b.p.Discard()

@@ -20,6 +20,8 @@ type Plan struct {
 	routes  []*route
 	sinks   []*delivery.Sink
 	drain   time.Duration
+	// histories are the IDs of the histories that sinks take from their sources, by sink.
+	histories map[string]string
 	installation
 }
 

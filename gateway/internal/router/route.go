@@ -62,6 +62,7 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 // run takes events through the stages, from one on, and to sinks. failures is the number of failures before these
 // events.
 func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts, failures uint64) error {
+	more := false // events were made of one
 	for i := from; i < len(r.stages); i++ {
 		st := r.stages[i]
 		if st.windows != nil {
@@ -83,9 +84,14 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 				c.Filtered++
 			default:
 				c.Added += uint64(made - 1)
+				place(e, st.out[before:])
+				more = more || made > 1
 			}
 		}
 		r.scratch[i%2], events = st.out, st.out
+	}
+	if more {
+		numberPositions(events)
 	}
 	c.Out += uint64(len(events))
 	r.record.Add(c)

@@ -31,7 +31,7 @@ func (s subject[T]) checkDescription(c *check) {
 	for _, capability := range s.typ.Capabilities() {
 		of := map[plugin.Capability]plugin.Kind{
 			plugin.Replays: plugin.KindSource, plugin.ElectsLeader: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
-			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform,
+			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform, plugin.Stateful: plugin.KindTransform,
 		}
 		if kind := of[capability]; kind == "" {
 			c.Errorf("there is no capability %q", capability)
@@ -73,8 +73,9 @@ func optional(kind plugin.Kind) map[string]reflect.Type {
 	switch kind {
 	case plugin.KindSink:
 		out["Open"], out["Ping"], out["Gap"] = reflect.TypeFor[plugin.Opener](), reflect.TypeFor[plugin.Pinger](), reflect.TypeFor[plugin.GapSink]()
+		out["FillHistory"] = reflect.TypeFor[plugin.HistorySink]()
 	case plugin.KindSource:
-		out["Campaign"] = reflect.TypeFor[plugin.Elector]()
+		out["Campaign"], out["ReadHistory"] = reflect.TypeFor[plugin.Elector](), reflect.TypeFor[plugin.HistorySource]()
 	}
 	return out
 }
@@ -82,6 +83,7 @@ func optional(kind plugin.Kind) map[string]reflect.Type {
 // optionMethods are the optional methods of the options of a plugin, by name.
 var optionMethods = map[string]reflect.Type{
 	"Check": reflect.TypeFor[options.Checker](), "StoresAttempts": reflect.TypeFor[plugin.AttemptStore](), "SimulateClient": reflect.TypeFor[plugin.ClientSimulator](),
+	"HistoryID": reflect.TypeFor[plugin.HistoryStore](), "HistoryRange": reflect.TypeFor[plugin.HistoryKeeper](),
 }
 
 func (s subject[T]) checkMethods(c *check) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"testing"
+	"time"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
@@ -168,8 +169,26 @@ func typeFaults() []planted {
 		{name: "source: it is an Elector without the capability ElectsLeader", rule: ruleMethods, rules: func(t testing.TB) []rule {
 			return sourceRules(lineHarness(t, lineType(lineHooks{instance: func(s *lineSource) plugin.Source { s.h.campaign = (*lineSource).campaign; return &electing{s} }})))
 		}},
+		{name: "source: it reads a history that its options do not name", rule: ruleHistory, rules: func(t testing.TB) []rule {
+			return sourceRules(lineHarness(t, lineType(lineHooks{instance: func(s *lineSource) plugin.Source { return &readsHistory{s} }})))
+		}},
+		sourceFault("ReadHistory is misspelt", ruleMethods, lineHooks{instance: func(s *lineSource) plugin.Source { return &readHistroy{s} }}),
 		typeFault("a command has no summary", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("do", ""))),
 		typeFault("a command runs nothing", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("do", "Does."))),
 		typeFault("a command has no name", ruleType, typeWith("x", "Does.", struct{}{}).WithCommand(command("", "Does."))),
 	}
+}
+
+// readsHistory is lineSource with a history that its options do not name.
+type readsHistory struct{ *lineSource }
+
+func (*readsHistory) ReadHistory(context.Context, time.Time, func([]*event.Event) error) error {
+	return nil
+}
+
+// readHistroy is lineSource with a method that is never called.
+type readHistroy struct{ *lineSource }
+
+func (*readHistroy) ReadHistroy(context.Context, time.Time, func([]*event.Event) error) error {
+	return nil
 }

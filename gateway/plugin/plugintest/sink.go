@@ -83,7 +83,7 @@ func sinkRules(h SinkHarness) []rule {
 	rules := []rule{
 		{ruleContext, h.checkContext}, {ruleCancelled, h.checkCancelled},
 		{ruleDelivers, h.checkDelivery}, {ruleUnchanged, h.checkUnchanged}, {ruleSliceReuse, h.checkSliceReuse}, {ruleAnyEvent, h.checkAnyEvent},
-		{ruleGap, h.checkGap}, {ruleConcurrent, h.checkConcurrent}, {ruleOpen, h.checkReopen}, {ruleNoDelivery, h.checkNoDelivery}, {rulePing, h.checkPing},
+		{ruleGap, h.checkGap}, {ruleFills, h.checkFill}, {ruleConcurrent, h.checkConcurrent}, {ruleOpen, h.checkReopen}, {ruleNoDelivery, h.checkNoDelivery}, {rulePing, h.checkPing},
 		{ruleUnavailable, h.checkUnavailable}, {ruleNoAnswer, h.checkNoAnswer}, {ruleReconnects, h.checkReconnect}, {ruleConnections, h.checkConnections},
 		{ruleRejected, h.checkRejected}, {ruleBusy, h.checkBusy}, {ruleOneAttempt, h.checkOneAttempt},
 	}

@@ -59,7 +59,7 @@ func sourceRules(h SourceHarness) []rule {
 	rules := []rule{
 		{ruleRunEnds, h.checkContext}, {ruleReady, h.checkReady}, {ruleEmitsOnce, h.checkEmitsOnce}, {ruleEmittedUnchanged, nil}, {ruleRunAgain, h.checkRunAgain},
 		{ruleAcks, h.checkAcks}, {ruleRunFails, h.checkRunFails}, {ruleAfterRun, nil}, {ruleGaps, h.checkFirstGap},
-		{ruleReplays, h.checkReplay}, {ruleSourceReconnects, h.checkReconnect}, {ruleElects, h.checkElection},
+		{ruleReplays, h.checkReplay}, {ruleSourceReconnects, h.checkReconnect}, {ruleElects, h.checkElection}, {ruleHistory, h.checkHistory},
 	}
 	return append(rules, commonRules(s)...)
 }
