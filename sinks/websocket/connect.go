@@ -41,6 +41,10 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.handlers.Add(1)
 	s.mu.Unlock()
+	if isSnapshot(r) {
+		s.answerSnapshot(w, r, address)
+		return
+	}
 
 	c := newClient(s, address)
 	h := &hijacker{ResponseWriter: w, c: c, hijacked: make(chan struct{})}

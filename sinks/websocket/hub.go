@@ -39,6 +39,7 @@ type hub struct {
 	history   history
 	gapOffset uint64 // of the last gap
 	hasGap    bool
+	gapMark   string         // renewed with each gap
 	eval      expr.Evaluator // for the option position
 	scratch   []byte
 }
@@ -56,6 +57,7 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()}, unauthenticated: &topic{log: newLog()},
 		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), channels: channelNames{templates: o.Channels},
 	}
+	h.gapMark = newGapMark()
 	for i := range h.feeders {
 		h.feeders[i] = newFeeder(h, i)
 	}
@@ -131,5 +133,5 @@ func (h *hub) historyBegin() uint64 {
 func (h *hub) noteGap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gapOffset, h.hasGap = h.main.log.messages.Load(), true
+	h.gapOffset, h.hasGap, h.gapMark = h.main.log.messages.Load(), true, newGapMark()
 }

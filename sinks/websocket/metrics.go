@@ -26,6 +26,8 @@ type metrics struct {
 	filterErrors prometheus.Counter     // failed evaluations of filters
 	filtersEnded *prometheus.CounterVec // topics that a feeder has ended, by reason
 	filterBytes  prometheus.Gauge       // memory of the logs of filtered topics
+	snapshots    *prometheus.CounterVec // by result
+	snapshotRows prometheus.Counter     // that were sent
 }
 
 func newMetrics() *metrics {
@@ -48,6 +50,13 @@ func newMetrics() *metrics {
 		filterBytes: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_websocket_filter_bytes", Help: "Memory of the messages that subscriptions with channels or a filter share, in bytes (limits.filter_memory).",
 		}),
+		snapshots: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_websocket_snapshots_total",
+			Help: "Snapshots, by result: complete, failed (the table could not be read), cut (by the client, snapshot.timeout, a gap, a history that is too short, or a stop).",
+		}, []string{"result"}),
+		snapshotRows: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_snapshot_rows_total", Help: "Rows that snapshots sent.",
+		}),
 		filtersEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_filters_ended_total",
 			Help: "Subscriptions that were ended, by reason: time (limits.filter_time), behind (a lag beyond max_lag), failed (panic).",
@@ -60,5 +69,5 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.refused))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.snapshots), reg.Register(m.snapshotRows), reg.Register(m.refused))
 }

@@ -53,9 +53,14 @@ func gapMessage(g plugin.Gap) []byte {
 	return text
 }
 
+// positionFields returns the members of a JSON object from which a client resumes.
+func positionFields(at startPoint) []byte {
+	return fmt.Appendf(nil, `"epoch":"%s","offset":%d,"seen":%d`, at.epoch, at.offset, at.seen)
+}
+
 // subscribedMessage returns the message with the point at which a client begins.
 func subscribedMessage(at startPoint) []byte {
-	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s","offset":%d,"seen":%d`, at.epoch, at.offset, at.seen)
+	text := append([]byte(`{"type":"subscribed",`), positionFields(at)...)
 	if at.recovered || at.gap {
 		text = fmt.Appendf(text, `,"recovered":%v`, at.recovered)
 	}

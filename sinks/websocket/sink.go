@@ -12,14 +12,15 @@ import (
 
 // sink is the sink websocket.
 type sink struct {
-	opts    Options
-	env     plugin.Env
-	melody  *melody.Melody
-	hub     *hub
-	welcome []byte          // nil: none
-	origins map[string]bool // see normalizeOrigins
-	metrics *metrics
-	jwt     *verifier // nil: no signed tokens
+	opts      Options
+	env       plugin.Env
+	melody    *melody.Melody
+	hub       *hub
+	welcome   []byte          // nil: none
+	origins   map[string]bool // see normalizeOrigins
+	metrics   *metrics
+	jwt       *verifier  // nil: no signed tokens
+	snapshots *snapshots // nil: none
 
 	refusedOrigins, refusedVersions, strippedHandshakes *limitedLog
 
