@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	pg "github.com/jackc/pgx/v5/pgconn"
+
 	"eventgateway/gateway/pgconn"
 )
 
@@ -14,8 +16,8 @@ import (
 const (
 	snapshotSessions = 2 // that read pages, for all snapshots of a sink
 	pageTimeout      = 10 * time.Second
-	firstPageRows    = 16
-	maxPageRows      = 1000
+	firstPageRows    = 32   // few, because they may be large
+	maxPageRows      = 4096 // a page costs about 10 ms, however few rows it has
 	maxPageBytes     = 1 << 20 // beyond which a page has no further row
 	slowPage         = time.Second
 )
@@ -85,6 +87,10 @@ func (p *pages) next(ctx context.Context) ([]pageRow, error) {
 	}
 	begun := time.Now()
 	rows, err := p.read(p.pool.reading, reader)
+	for p.size > 1 && isTimeout(err) && ctx.Err() == nil {
+		p.size = max(p.size/16, 1)
+		rows, err = p.read(p.pool.reading, reader)
+	}
 	p.pool.idle <- reader
 	if err != nil {
 		return nil, err
@@ -101,6 +107,12 @@ func (p *pages) next(ctx context.Context) ([]pageRow, error) {
 	}
 	p.adjustSize(len(rows), bytes, time.Since(begun))
 	return out, ctx.Err()
+}
+
+// isTimeout reports whether the server has ended a statement because of its timeout.
+func isTimeout(err error) bool {
+	var refused *pg.PgError
+	return errors.As(err, &refused) && refused.Code == "57014"
 }
 
 // read reads a page in a transaction of its own.
@@ -138,6 +150,6 @@ func (p *pages) adjustSize(rows, bytes int, took time.Duration) {
 	case bytes >= maxPageBytes:
 		p.size = max(rows/2, 1)
 	case bytes < maxPageBytes/4:
-		p.size = min(2*p.size, maxPageRows)
+		p.size = min(4*p.size, maxPageRows)
 	}
 }

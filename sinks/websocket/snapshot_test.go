@@ -156,7 +156,7 @@ func TestSnapshot(t *testing.T) {
 // TestSnapshotShowsTenantsTheirOwnRows: of 500 tenants each gets its own rows, and no other.
 func TestSnapshotShowsTenantsTheirOwnRows(t *testing.T) {
 	db := testenv.Connect(t)
-	execSQL(t, db, `DROP TABLE IF EXISTS orders CASCADE; CREATE TABLE orders (id int PRIMARY KEY, customer_id text, "Customer_ID" text); INSERT INTO orders SELECT n, 'c' || n % 500, 'c' || (n + 1) % 500 FROM generate_series(1, 2000) n;
+	execSQL(t, db, `DROP TABLE IF EXISTS orders CASCADE; CREATE TABLE orders (id int PRIMARY KEY, customer_id text, "Customer_ID" text); INSERT INTO orders SELECT n, 'c' || n % 500, 'c' || (n + 1) % 500 FROM generate_series(1, 500) n;
 		INSERT INTO orders VALUES (5000, NULL, 'c1'), (5001, '', 'c1'), (5002, 'C1', 'c1')`)
 	secret := strings.Repeat("s", 32)
 	_, server := newSink(t, func(o *Options) {
@@ -181,7 +181,7 @@ func TestSnapshotShowsTenantsTheirOwnRows(t *testing.T) {
 				foreign++
 			}
 		}
-		if len(a.rows) != 4 || !a.last.Complete {
+		if len(a.rows) != 1 || !a.last.Complete {
 			t.Fatalf("%s: %d rows, %+v %s", tenant, len(a.rows), a.last, a.text)
 		}
 	}
