@@ -16,8 +16,8 @@ import (
 const (
 	snapshotSessions = 2 // that read pages, for all snapshots of a sink
 	pageTimeout      = 10 * time.Second
-	firstPageRows    = 32   // few, because they may be large
-	maxPageRows      = 4096 // a page costs about 10 ms, however few rows it has
+	firstPageRows    = 32      // few, because they may be large
+	maxPageRows      = 4096    // a page costs about 10 ms, however few rows it has
 	maxPageBytes     = 1 << 20 // beyond which a page has no further row
 	slowPage         = time.Second
 )
