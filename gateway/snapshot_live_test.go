@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -230,10 +231,11 @@ func (v *view) readLive(t *testing.T, server *httptest.Server, query url.Values)
 }
 
 // writeThings makes random changes: of single rows, of several in a transaction, of keys, and truncates.
-func writeThings(t *testing.T, conn *pgx.Conn, seed uint64, changes int, truncates bool) {
+func writeThings(t *testing.T, conn *pgx.Conn, seed uint64, changes int, truncates bool, done *atomic.Int64) {
 	r := rand.New(rand.NewPCG(seed, seed))
 	ctx := testenv.Context(t)
 	for range changes {
+		done.Add(1)
 		id, v := 1+r.IntN(1500), r.IntN(100)
 		sql := ""
 		switch r.IntN(10) {
@@ -269,16 +271,21 @@ func TestSnapshotThenLiveConverges(t *testing.T) {
 			execSQL(t, pgtrigger.Outbox{Tables: []pgtrigger.Table{{Schema: "public", Name: "things"}}}.CreateSQL())
 			server := startPipeline(t)
 			var writers, followers sync.WaitGroup
+			const changes = 900
+			var done atomic.Int64
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)
 			for n := range 3 {
 				conn := testenv.Connect(t)
-				writers.Go(func() { writeThings(t, conn, seed+uint64(n), 300, filter == "") })
+				writers.Go(func() { writeThings(t, conn, seed+uint64(n), changes/3, filter == "", &done) })
 			}
-			views, attempts := make([]view, 8), make([]int, 8)
+			views, attempts := make([]view, 12), make([]int, 12)
 			for i := range views {
-				followers.Go(func() {
-					time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
+				begin := rand.Int64N(changes)
+				followers.Go(func() { // at a random moment of the writing
+					for done.Load() < begin {
+						time.Sleep(time.Millisecond)
+					}
 					views[i], attempts[i] = follow(t, server, filter)
 				})
 			}
