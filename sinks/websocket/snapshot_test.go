@@ -159,7 +159,7 @@ func TestSnapshotShowsTenantsTheirOwnRows(t *testing.T) {
 	execSQL(t, db, `DROP TABLE IF EXISTS orders CASCADE; CREATE TABLE orders (id int PRIMARY KEY, customer_id text, "Customer_ID" text); INSERT INTO orders SELECT n, 'c' || n % 500, 'c' || (n + 1) % 500 FROM generate_series(1, 500) n;
 		INSERT INTO orders VALUES (5000, NULL, 'c1'), (5001, '', 'c1'), (5002, 'C1', 'c1')`)
 	secret := strings.Repeat("s", 32)
-	_, server := newSink(t, func(o *Options) {
+	s, server := newSink(t, func(o *Options) {
 		withTable(t, "orders")(o)
 		o.Snapshot.Output = "order"
 		o.Auth.JWT = JWT{Algorithm: "HS256", Key: options.NewSecret(secret)}
@@ -167,8 +167,35 @@ func TestSnapshotShowsTenantsTheirOwnRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}, httptest.NewServer)
+	var all []pageRow
+	for p := newPages(s.snapshots.pool, `"public"."orders"`); ; {
+		rows, err := p.next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, rows...); len(rows) == 0 {
+			break
+		}
+	}
+	s.snapshots.pool.closeIdle()
 	foreign := 0
 	for n := range 500 {
+		tenant, got := fmt.Sprintf("c%d", n), 0
+		rights, err := rightsOf(s.opts.Authorize, map[string]any{"sub": tenant})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = newRowFilter(s, subscription{rights: rights, protocol: true}, "", "public.orders").each(t.Context(), all, func(row []byte) error {
+			if got++; !strings.Contains(string(row), fmt.Sprintf(`"customer_id":"%s"`, tenant)) {
+				foreign++
+			}
+			return nil
+		})
+		if err != nil || got != 1 {
+			t.Errorf("%s: %d rows, %v", tenant, got, err)
+		}
+	}
+	for n := 0; n < 500; n += 25 { // and by HTTP
 		tenant := fmt.Sprintf("c%d", n)
 		token := signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"sub": tenant, "exp": inOneHour()}, "")
 		query := "snapshot=orders"
