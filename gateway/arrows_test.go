@@ -46,7 +46,7 @@ var arrows = map[string]string{
 	"gateway/gauge":             "",
 	"gateway/httpclient":        "gateway/options",
 	"gateway/redisconn":         "gateway/options gateway/plugin gateway/event gateway/internal/link",
-	"gateway/pgconn":            "gateway/options gateway/plugin gateway/internal/link",
+	"gateway/pgconn":            "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
 	"gateway/pgtrigger":         "gateway/options gateway/plugin gateway/pgconn",
 	"gateway/testenv":           "gateway/internal/embedded",
 	"web":                       "",

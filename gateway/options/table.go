@@ -128,14 +128,22 @@ type EmbeddedURL struct {
 }
 
 // EmbeddedURLs returns the URLs of an options struct that have a rule embedded=. opts is a pointer to the struct.
-func EmbeddedURLs(opts any) []EmbeddedURL {
-	var out []EmbeddedURL
-	v := reflect.ValueOf(opts).Elem()
+func EmbeddedURLs(opts any) []EmbeddedURL { return embeddedURLs("", reflect.ValueOf(opts).Elem(), nil) }
+
+// embeddedURLs appends the URLs of a struct, and of the structs in it, to out. prefix is the option that the struct is.
+func embeddedURLs(prefix string, v reflect.Value, out []EmbeddedURL) []EmbeddedURL {
 	for i := range v.NumField() {
-		f := v.Type().Field(i)
+		f, field := v.Type().Field(i), v.Field(i)
+		name := f.Tag.Get("koanf")
+		if name == "" {
+			continue
+		}
 		_, server, ok := strings.Cut(f.Tag.Get("rule"), "embedded=")
-		if u, isURL := v.Field(i).Addr().Interface().(*URL); ok && isURL {
-			out = append(out, EmbeddedURL{f.Tag.Get("koanf"), strings.Split(server, ",")[0], u})
+		switch u, isURL := field.Addr().Interface().(*URL); {
+		case ok && isURL:
+			out = append(out, EmbeddedURL{Join(prefix, name), strings.Split(server, ",")[0], u})
+		case field.Kind() == reflect.Struct && !isScalar(field):
+			out = embeddedURLs(Join(prefix, name), field, out)
 		}
 	}
 	return out

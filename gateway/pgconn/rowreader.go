@@ -203,17 +203,26 @@ func (g *RowTx) Run(ctx context.Context, args []string) error {
 	return g.exec(ctx, runCursorSQL)
 }
 
-// Rows returns the result of Run. It takes as long as the link needs, while the server sends bytes.
-func (g *RowTx) Rows(ctx context.Context) ([]Row, error) {
+// Rows returns the result of Run. It takes as long as the link needs, while the server sends bytes. It returns no more
+// rows once their text has maxBytes bytes, but at least one; 0 is no bound.
+func (g *RowTx) Rows(ctx context.Context, maxBytes int) (found []Row, err error) {
 	ctx, cancel := WithSilenceTimeout(ctx, g.reader.conn, g.reader.Timeout+time.Second)
 	defer cancel()
 	rows, err := g.tx.Query(ctx, "FETCH ALL FROM gateway_read_rows")
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (one Row, err error) {
-		return one, row.Scan(&one.Key, &one.Data, &one.Flag)
-	})
+	defer rows.Close()
+	for bytes := 0; (maxBytes == 0 || bytes < maxBytes) && rows.Next(); {
+		var one Row
+		if err := rows.Scan(&one.Key, &one.Data, &one.Flag); err != nil {
+			return nil, err
+		}
+		found = append(found, one)
+		bytes += len(one.Data)
+	}
+	rows.Close()
+	return found, rows.Err()
 }
 
 // End ends the transaction, and removes what it has left in the session. If the session does not answer,

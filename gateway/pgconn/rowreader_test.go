@@ -22,7 +22,7 @@ func find(t *testing.T, g *pgconn.RowTx, args []string) ([]pgconn.Row, error) {
 	if err := g.Run(testenv.Context(t), args); err != nil {
 		return nil, err
 	}
-	return g.Rows(testenv.Context(t))
+	return g.Rows(testenv.Context(t), 0)
 }
 
 // TestSessionIsCleanAfterRead proves that the code of a table's owner leaves no prepared statement,

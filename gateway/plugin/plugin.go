@@ -131,7 +131,8 @@ type Env struct {
 type Mounter interface {
 	// Handle mounts h for ordinary requests.
 	Handle(pattern string, h http.Handler) error
-	// HandleUpgrade mounts h for requests that ask to upgrade to a WebSocket, or for
-	// server-sent events, so that a page and a stream can share a path.
+	// HandleUpgrade mounts h for requests that ask to upgrade to a WebSocket, for
+	// server-sent events, or for a snapshot, a GET with the query parameter snapshot. So a page and a stream can
+	// share a path.
 	HandleUpgrade(pattern string, h http.Handler) error
 }

@@ -47,6 +47,7 @@ func (s *sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.snapshots.end()
 	s.drainFeeders(ctx)
 	s.closeClients(ctx)
 	closed := s.whenDone(s.handlers.Wait)
@@ -66,6 +67,7 @@ func (s *sink) Close(ctx context.Context) error {
 // cutConnections closes the remaining connections, and ends the waits of clients that join.
 func (s *sink) cutConnections() {
 	s.hub.endJoins()
+	s.snapshots.cut()
 	cut := s.listClients()
 	for _, c := range cut {
 		_ = c.conn.Conn.Close()

@@ -41,6 +41,10 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.handlers.Add(1)
 	s.mu.Unlock()
+	if isSnapshot(r) {
+		s.answerSnapshot(w, r, address)
+		return
+	}
 
 	c := newClient(s, address)
 	h := &hijacker{ResponseWriter: w, c: c, hijacked: make(chan struct{})}
@@ -63,7 +67,7 @@ func (s *sink) serveClient(h *hijacker, r *http.Request, c *client) {
 		s.refuse(h, r, http.StatusUpgradeRequired, errStripped)
 		return
 	}
-	if !c.prepareOrRefuse(h, r) {
+	if !c.prepareOrRefuse(h, r, c.prepare) {
 		return
 	}
 	defer s.hub.detach(c)
@@ -88,9 +92,9 @@ func (s *sink) serveClient(h *hijacker, r *http.Request, c *client) {
 }
 
 // prepareOrRefuse prepares a client, or answers with the reason. It reports whether the client is prepared.
-func (c *client) prepareOrRefuse(h *hijacker, r *http.Request) bool {
+func (c *client) prepareOrRefuse(h *hijacker, r *http.Request, prepare func(*http.Request) (status int, err error)) bool {
 	defer c.recoverPanic(h)
-	status, err := c.prepare(r)
+	status, err := prepare(r)
 	if err == nil {
 		return true
 	}
@@ -109,19 +113,9 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.sink.refusedVersions.write(slog.LevelWarn, "client refused: other protocol version", "subprotocols", quoteShort(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
 		return http.StatusBadRequest, errVersion
 	}
-	if status, err := c.authenticate(r); err != nil {
+	request, sub, from, status, err := c.readRequest(r)
+	if err != nil {
 		return status, err
-	}
-	request, err := c.parseRequest(r)
-	if err != nil {
-		return http.StatusBadRequest, err
-	}
-	sub, from, err := c.compile(request)
-	if errors.As(err, new(forbiddenError)) {
-		return http.StatusForbidden, err
-	}
-	if err != nil {
-		return http.StatusBadRequest, err
 	}
 	switch {
 	case c.awaitingToken:
@@ -131,14 +125,35 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.admit()
 		return 0, nil
 	}
-	if err = c.addReader(r.Context(), "", sub, from); err != nil {
-		c.sink.metrics.refused.Inc()
-		if errors.Is(err, errTooManyOfAddress) || errors.Is(err, errAddressBusy) {
-			return http.StatusTooManyRequests, err
-		}
-		return http.StatusServiceUnavailable, err
+	return c.joinStatus(c.addReader(r.Context(), "", sub, from))
+}
+
+// readRequest authenticates the client, and returns the subscription of its query. On an error it returns the status of the
+// answer.
+func (c *client) readRequest(r *http.Request) (request subscribeRequest, sub subscription, from resumePoint, status int, err error) {
+	if status, err = c.authenticate(r); err != nil {
+		return request, sub, from, status, err
 	}
-	return 0, nil
+	if request, err = c.parseRequest(r); err == nil {
+		sub, from, err = c.compile(request)
+	}
+	status = http.StatusBadRequest
+	if errors.As(err, new(forbiddenError)) {
+		status = http.StatusForbidden
+	}
+	return request, sub, from, status, err
+}
+
+// joinStatus counts a client that cannot join its topic, and returns the status of the answer.
+func (c *client) joinStatus(err error) (status int, _ error) {
+	if err == nil {
+		return 0, nil
+	}
+	c.sink.metrics.refused.Inc()
+	if errors.Is(err, errTooManyOfAddress) || errors.Is(err, errAddressBusy) {
+		return http.StatusTooManyRequests, err
+	}
+	return http.StatusServiceUnavailable, err
 }
 
 // awaitClient waits until a client has ended, and removes it from the sink. A client without a

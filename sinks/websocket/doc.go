@@ -70,6 +70,13 @@
 //   - The gateway stops: sink.Close drains the topics, and closes the clients one after the other, each
 //     behind its logs (close.go).
 //
+// # Snapshots
+//
+// A snapshot is a GET with the query parameter snapshot. It joins a topic as a client does, which gives the position, and leaves it
+// again (snapshot.go, which also says why a client that applies the rows and then the messages has the state of the table). The rows
+// are read in pages (snapshot_rows.go), become events, and pass hub.match (snapshot_filter.go). snapshot_send.go sends
+// the lines, snapshot_writer.go writes them with deadlines, and snapshot_position.go names the gaps before the position.
+//
 // # Where each limit is kept
 //
 //   - limits.clients, per_address, handshakes: clientLimits in limits.go
@@ -85,6 +92,8 @@
 //   - limits.filter_memory: of topics, feeder.maxTopicBytes in budget.go; of slow clients, sink.boundMemory in slow.go
 //   - max_lag of a reader: slow.go; of a topic behind the main log: feeder.feed in feed.go
 //   - history: log.trim in log.go (history.bytes counts compressed frames, too), history.trim in history.go, topic.trim in topic.go, which sweep.go calls
+//   - snapshot.clients: snapshots.acquire in snapshot.go; snapshot.timeout: sink.snapshotContext there
+//   - the size of a page: snapshot_rows.go; limits.filter_time of a snapshot: rowFilter.pause in snapshot_filter.go
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
 //   - lines that clients can cause in the log: limitedlog.go
 //
@@ -104,7 +113,8 @@
 // hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is
 // used by its goroutine alone, and needs no lock. Published frames are immutable, so reading a log takes no lock. No
 // filter and no rule is evaluated
-// under a lock; hub.mu is held while the option position is evaluated.
+// under a lock; hub.mu is held while the option position is evaluated. Snapshots hold snapshots.evaluating while they evaluate, and no
+// other lock then.
 //
 // # melody
 //

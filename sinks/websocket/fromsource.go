@@ -126,7 +126,7 @@ func (h *hub) place(p *storedEvent) bool {
 		return false
 	}
 	p.Position, s.late = s.last, true
-	h.gapOffset, h.hasGap = h.main.log.messages.Load()+1, true
+	h.gapOffset, h.hasGap, h.gapMark = h.main.log.messages.Load()+1, true, newGapMark()
 	return true
 }
 

@@ -39,6 +39,7 @@ type hub struct {
 	history   history
 	gapOffset uint64 // of the last gap
 	hasGap    bool
+	gapMark   string         // renewed with each gap
 	eval      expr.Evaluator // for the option position
 	scratch   []byte
 }
@@ -57,6 +58,7 @@ func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context
 		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), channels: channelNames{templates: o.Channels},
 		stream: newStreamHistory(o),
 	}
+	h.gapMark = newGapMark()
 	for i := range h.feeders {
 		h.feeders[i] = newFeeder(h, i)
 	}
@@ -142,5 +144,5 @@ func (h *hub) historyBegin() uint64 {
 func (h *hub) noteGap() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gapOffset, h.hasGap = h.main.log.messages.Load(), true
+	h.gapOffset, h.hasGap, h.gapMark = h.main.log.messages.Load(), true, newGapMark()
 }

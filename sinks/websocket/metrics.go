@@ -27,6 +27,8 @@ type metrics struct {
 	filterErrors prometheus.Counter     // failed evaluations of filters
 	filtersEnded *prometheus.CounterVec // topics that a feeder has ended, by reason
 	filterBytes  prometheus.Gauge       // memory of the logs of filtered topics
+	snapshots    *prometheus.CounterVec // by result
+	snapshotRows prometheus.Counter     // that were sent
 
 	compressedInput, compressedOutput prometheus.Counter // bytes of payloads that were compressed, before and after
 }
@@ -60,6 +62,13 @@ func newMetrics() *metrics {
 		compressedOutput: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gateway_websocket_compressed_output_bytes_total", Help: "Bytes of the same payloads as they are sent to clients with compression.",
 		}),
+		snapshots: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_websocket_snapshots_total",
+			Help: "Snapshots, by result: complete, failed (the table could not be read), cut (by the client, snapshot.timeout, a gap, a history that is too short, or a stop).",
+		}, []string{"result"}),
+		snapshotRows: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_websocket_snapshot_rows_total", Help: "Rows that snapshots sent.",
+		}),
 		filtersEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_filters_ended_total",
 			Help: "Subscriptions that were ended, by reason: time (limits.filter_time), behind (a lag beyond max_lag), failed (panic).",
@@ -72,5 +81,5 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
-	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.repeated), reg.Register(m.refused), reg.Register(m.compressedInput), reg.Register(m.compressedOutput))
+	return errors.Join(reg.Register(m.clients), reg.Register(m.lag), reg.Register(m.disconnects), reg.Register(m.filterErrors), reg.Register(m.filtersEnded), reg.Register(m.filterBytes), reg.Register(m.skipped), reg.Register(m.repeated), reg.Register(m.refused), reg.Register(m.snapshots), reg.Register(m.snapshotRows), reg.Register(m.compressedInput), reg.Register(m.compressedOutput))
 }

@@ -23,6 +23,7 @@ type Options struct {
 	MaxLag       Lag                 `koanf:"max_lag"`
 	Limits       Limits              `koanf:"limits"`
 	Compression  Compression         `koanf:"compression"`
+	Snapshot     Snapshot            `koanf:"snapshot"`
 	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message from a client"`
 	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may block before the client is disconnected"`
 	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"interval of pings to clients"`
@@ -80,6 +81,7 @@ func (o *Options) Check(report func(option, text string)) {
 	if !o.Authorize.IsZero() && !o.Auth.required() {
 		report("authorize", "needs the claims of tokens: set auth.tokens or auth.jwt")
 	}
+	o.Snapshot.check(o.History, report)
 	for i, origin := range o.Origins {
 		if text := originProblem(origin); text != "" {
 			report("origins["+itoa(i)+"]", text)

@@ -53,10 +53,15 @@ func gapMessage(g plugin.Gap) []byte {
 	return text
 }
 
+// positionFields returns the members of a JSON object from which a client resumes.
+func positionFields(at startPoint) []byte {
+	text := fmt.Appendf(nil, `"epoch":"%s",`, at.epoch)
+	return fmt.Appendf(appendOffset(text, at.offset, at.name), `,"seen":%d`, at.seen)
+}
+
 // subscribedMessage returns the message with the point at which a client begins.
 func subscribedMessage(at startPoint) []byte {
-	text := fmt.Appendf(nil, `{"type":"subscribed","epoch":"%s",`, at.epoch)
-	text = fmt.Appendf(appendOffset(text, at.offset, at.name), `,"seen":%d`, at.seen)
+	text := append([]byte(`{"type":"subscribed",`), positionFields(at)...)
 	if at.recovered || at.gap {
 		text = fmt.Appendf(text, `,"recovered":%v`, at.recovered)
 	}

@@ -16,7 +16,7 @@ type startPoint struct {
 // start returns the point at which a client begins in a topic that has its messages.
 func (h *hub) start(j *joining) startPoint {
 	h.mu.Lock()
-	hasGap, gapOffset := h.hasGap && !j.from.continues, h.gapOffset
+	hasGap, gapOffset := h.hasGap && !j.from.continues && !h.issuedSinceGap(j.from), h.gapOffset
 	h.mu.Unlock()
 	t := j.topic
 	t.mu.Lock()
@@ -54,7 +54,7 @@ func (h *hub) startMain(from resumePoint) startPoint {
 	}
 	offset, seen, ok := h.resumeOffset(h.epoch, from)
 	has := offset + seen
-	if !ok || has > h.main.log.messages.Load() || !from.continues && h.hasGap && has <= h.gapOffset {
+	if !ok || has > h.main.log.messages.Load() || !from.continues && h.hasGap && has <= h.gapOffset && !h.issuedSinceGap(from) {
 		at := h.startAtEndOfMain()
 		at.gap = true
 		return at

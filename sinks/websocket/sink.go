@@ -12,15 +12,16 @@ import (
 
 // sink is the sink websocket.
 type sink struct {
-	opts     Options
-	env      plugin.Env
-	melody   *melody.Melody
-	hub      *hub
-	welcome  []byte          // nil: none
-	origins  map[string]bool // see normalizeOrigins
-	metrics  *metrics
-	deflater *deflater // nil: no compression
-	jwt      *verifier // nil: no signed tokens
+	opts      Options
+	env       plugin.Env
+	melody    *melody.Melody
+	hub       *hub
+	welcome   []byte          // nil: none
+	origins   map[string]bool // see normalizeOrigins
+	metrics   *metrics
+	deflater  *deflater  // nil: no compression
+	jwt       *verifier  // nil: no signed tokens
+	snapshots *snapshots // nil: none
 
 	refusedOrigins, refusedVersions, strippedHandshakes *limitedLog
 

@@ -22,6 +22,7 @@ func Type() plugin.SinkType {
 				Limits:      Limits{Messages: 100, Subscriptions: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
 				Farewell:    options.Duration(5 * time.Second),
 				MaxLag:      Lag{Events: 100_000, Bytes: 32 << 20},
+				Snapshot:    Snapshot{Output: "order", Clients: 20, Timeout: options.Duration(5 * time.Minute)},
 				Compression: Compression{Level: 1, MinBytes: 256},
 				MaxMessage:  4 << 10, WriteTimeout: options.Duration(30 * time.Second),
 				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
@@ -58,6 +59,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		if s.welcome, err = jsonObject(o.Welcome); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if s.snapshots, err = newSnapshots(o.Snapshot, env.Name, env.Log); err != nil {
+		return nil, &plugin.OptionError{Option: "snapshot.url", Err: err}
 	}
 	m := melody.New()
 	m.Config.MessageBufferSize = 0 // its queue is not used

@@ -95,7 +95,7 @@ func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m la
 	if err := reading.Run(limited, args); err != nil {
 		return nil, err
 	}
-	rows, err := reading.Rows(ctx)
+	rows, err := reading.Rows(ctx, 0)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

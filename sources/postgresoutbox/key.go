@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
-	"eventgateway/gateway/rawjson"
 )
 
 // tableKey is a table's primary key, and where its columns are in the rows.
@@ -20,10 +18,7 @@ type tableKey struct {
 	name    string // quoted, with its schema
 	oid     uint32
 	columns []pgconn.KeyColumn
-	tree    rawjson.Tree
-	members []int
-	spans   []rawjson.Span
-	values  [][]byte // scratch: of a row, in the order of columns
+	finder  *pgconn.KeyFinder // nil if there is no key
 
 	all         []string         // all columns of the table, in order
 	keyIndexes  []int            // indexes of the key's columns in all
@@ -51,12 +46,8 @@ type rowKey struct {
 // the key is the same. Else the key must be looked up.
 func (k rowKey) sameIn(row []byte) bool { return k.row != nil && bytes.HasPrefix(row, k.row) }
 
-// escapeKey escapes a comma in a value of a key, which would look like a separator.
-var escapeKey = strings.NewReplacer(`\`, `\\`, ",", `\,`)
-
-// key returns the table and the values of the primary key, as text: shop.orders:7, and for a
-// key of several columns shop.items:7,a\\,b, with a backslash before a comma of a value. Renamed
-// columns do not change it, because the values are the same.
+// key returns the key of a row's event, as [pgconn.RowKey] does. Renamed columns do not change it, because the values
+// are the same.
 func (r *reader) key(ctx context.Context, table string, data []byte) (rowKey, error) {
 	key := rowKey{text: table}
 	if data == nil {
@@ -66,20 +57,7 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (rowKey, er
 	if err != nil || len(values) == 0 {
 		return key, err
 	}
-	for i, value := range values {
-		separator := ","
-		if i == 0 {
-			separator = ":"
-		}
-		text := string(value)
-		if value[0] == '"' {
-			text = rawjson.Text(value)
-		}
-		if len(values) > 1 { // a,b and c is another key than a and b,c
-			text = escapeKey.Replace(text)
-		}
-		key.text += separator + text
-	}
+	key.text = pgconn.RowKey(table, values)
 	key.known = true
 	if end > 0 && end < len(data) {
 		key.row = data[:end+1]
@@ -91,17 +69,11 @@ func (r *reader) key(ctx context.Context, table string, data []byte) (rowKey, er
 // the last of them ends in data, 0 if not known.
 func (r *reader) keyValues(ctx context.Context, table string, data []byte) (values [][]byte, end int, err error) {
 	k, err := r.keyOf(ctx, table)
-	if err != nil || len(k.columns) == 0 || k.tree.Find(data, k.spans) != nil {
+	if err != nil || k.finder == nil {
 		return nil, 0, err
 	}
-	k.values = k.values[:0]
-	for _, place := range k.members {
-		if value := k.spans[place].Of(data); len(value) > 0 {
-			k.values, end = append(k.values, value), max(end, k.spans[place].To)
-		}
-	}
-	if len(k.values) == len(k.members) {
-		return k.values, end, nil
+	if values, end = k.finder.Find(data); values != nil {
+		return values, end, nil
 	}
 	values, err = r.renamedKey(ctx, table, data)
 	return values, 0, err
@@ -126,11 +98,11 @@ func (r *reader) renamedKey(ctx context.Context, table string, data []byte) ([][
 		at = k.find(names)
 		k.shapes[shape] = at
 	}
-	k.values = k.values[:0]
+	var values [][]byte
 	for _, i := range at {
-		k.values = append(k.values, members[i])
+		values = append(values, members[i])
 	}
-	return k.values, nil
+	return values, nil
 }
 
 // find returns the indexes of the key's columns in a row with columns of these names, or nil if they
@@ -214,8 +186,9 @@ func (r *reader) readKey(ctx context.Context, table string) (*tableKey, error) {
 		at := slices.Index(k.all, c.Name)
 		k.keyIndexes = append(k.keyIndexes, at)
 		k.stableOrder = k.stableOrder && at >= 0 && numbers[at] == at+1
-		k.members = append(k.members, k.tree.Member(0, c.Name))
 	}
-	k.spans = make([]rawjson.Span, k.tree.Len())
+	if len(k.columns) > 0 {
+		k.finder = pgconn.NewKeyFinder(k.columns)
+	}
 	return k, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/rawjson"
 )
 
@@ -51,7 +52,7 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 
 func (r *reader) payload(one row, operation string, data []byte) []byte {
 	if r.s.opts.Output == "order" {
-		return orderPayload(operation, data)
+		return pgconn.OrderPayload(operation, data)
 	}
 	b := fmt.Appendf(make([]byte, 0, len(one.old)+len(one.new)+150), `{"operation":"%s","table":`, operation)
 	b = rawjson.AppendText(b, one.table)
@@ -59,11 +60,6 @@ func (r *reader) payload(one row, operation string, data []byte) []byte {
 		b = append(b, `,"snapshot":"backfill"`...)
 	}
 	return fmt.Appendf(b, `,"id":%d,"at":"%s","old":%s,"new":%s}`, one.id, one.at.UTC().Format(time.RFC3339Nano), orNull(one.old), orNull(one.new))
-}
-
-// orderPayload returns an order byte for byte as the old trigger writes it.
-func orderPayload(operation string, data []byte) []byte {
-	return fmt.Appendf(make([]byte, 0, len(data)+50), `{"operation" : "%s", "order" : %s}`, operation, orNull(data))
 }
 
 func orNull(b []byte) []byte {

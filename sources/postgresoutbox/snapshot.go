@@ -16,7 +16,6 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
-	"eventgateway/gateway/rawjson"
 )
 
 const (
@@ -209,7 +208,7 @@ func (r *reader) emitChunk(ctx context.Context, out plugin.Output, table string,
 		}
 		events[i] = &event.Event{
 			ID: snapshotID(table, state, one.Key), Source: r.s.name, Channel: table, Key: key.text, Time: time.Now(),
-			Data:  r.snapshotPayload(table, origin, one.Data),
+			Data:  pgconn.ReadPayload(r.s.opts.Output, table, origin, one.Data),
 			Attrs: []event.Attr{{Name: event.AttrTable, Value: table}, {Name: "operation", Value: "READ"}, {Name: "snapshot", Value: origin}},
 		}
 		if !key.known {
@@ -233,12 +232,4 @@ func snapshotID(table string, state tableSnapshot, key []string) string {
 		since += "." + strconv.FormatInt(state.Again, 10)
 	}
 	return "snapshot-" + since + "-" + hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-func (r *reader) snapshotPayload(table, origin string, data []byte) []byte {
-	if r.s.opts.Output == "order" {
-		return orderPayload("READ", data)
-	}
-	b := rawjson.AppendText([]byte(`{"operation":"READ","table":`), table)
-	return fmt.Appendf(b, `,"snapshot":"%s","old":null,"new":%s}`, origin, data)
 }

@@ -78,7 +78,7 @@ func (r *reader) readChunk(ctx context.Context, table string) (c chunk, err erro
 	c.key = key.id()
 	begin := time.Now()
 	if c.readErr = reading.Run(ctx, append([]string{strconv.Itoa(r.s.chunkSize), state.Since}, state.After...)); c.readErr == nil {
-		c.rows, c.readErr = reading.Rows(ctx)
+		c.rows, c.readErr = reading.Rows(ctx, 0)
 	}
 	r.s.adjustChunkSize(c.rows, time.Since(begin))
 	return c, ctx.Err()

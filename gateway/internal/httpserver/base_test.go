@@ -34,6 +34,7 @@ func TestBaseIsStripped(t *testing.T) {
 	}{
 		{"/orders/", "", 200, "/"}, {"/orders/healthz", "", 200, "well"}, {"/healthz", "", 200, "well"}, {"/", "", 200, "/"}, {"/orders/a%2Fb/c", "", 200, "/a/b/c"},
 		{"/ordersx", "", 200, "/ordersx"}, {"/orders?x=1", "", 308, "/orders/?x=1"}, {"/orders/live", "text/event-stream", 200, "live /live"}, {"/live", "text/event-stream", 200, "live /live"},
+		{"/live?snapshot=orders", "", 200, "live /live"}, {"/orders/live?x=1&snapshot=orders&filter=a", "application/x-ndjson", 200, "live /live"}, {"/?snapshot=orders", "", 200, "/"}, {"/live?xsnapshot=1", "", 200, "/live"},
 	} {
 		req, err := http.NewRequest("GET", server+c.path, nil)
 		must(err)

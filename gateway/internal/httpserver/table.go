@@ -63,7 +63,7 @@ func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.table.Loa
 // Len returns the number of handlers.
 func (t *Table) Len() int { return t.mounted }
 
-// ServeHTTP serves upgrades and requests for server-sent events by their handler, if the path has
+// ServeHTTP serves upgrades and requests for server-sent events and snapshots by their handler, if the path has
 // one, and everything else by the pages.
 func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if wantsStream(r) {
@@ -98,10 +98,15 @@ func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// wantsStream reports whether r is a request for a WebSocket or for server-sent events. A handshake
+// wantsSnapshot reports whether r is a request for the rows of a table, which a stream continues.
+func wantsSnapshot(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "snapshot=") && r.URL.Query().Has("snapshot")
+}
+
+// wantsStream reports whether r is a request for a WebSocket, for server-sent events, or for a snapshot. A handshake
 // without Upgrade, which a proxy has dropped, still has its key.
 func wantsStream(r *http.Request) bool {
-	return isUpgrade(r) || wantsEvents(r) || r.Header.Get("Sec-WebSocket-Key") != "" || isPreflight(r)
+	return isUpgrade(r) || wantsEvents(r) || wantsSnapshot(r) || r.Header.Get("Sec-WebSocket-Key") != "" || isPreflight(r)
 }
 
 // isPreflight reports whether r is a CORS preflight of a GET, which browsers send before a request
