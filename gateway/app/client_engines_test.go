@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,10 +33,10 @@ func inEngines(t *testing.T, test func(t *testing.T, e engine)) {
 	t.Run("node", func(t *testing.T) { test(t, startNode(t)) })
 }
 
-// page is a page of a browser in which the client is loaded.
-type page struct{ *browser }
+// clientPage is a page of a browser in which the client is loaded.
+type clientPage struct{ *browser }
 
-func (p page) run(t testing.TB, expression string) string {
+func (p *clientPage) run(t testing.TB, expression string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, 2*testenv.Wait)
 	defer cancel()
@@ -48,30 +49,44 @@ func (p page) run(t testing.TB, expression string) string {
 
 const loadClient = `import("/client/index.js").then((client) => { Object.assign(window, client, { options: {} }); return true; })`
 
-func openClientPage(t testing.TB) page {
+func openClientPage(t testing.TB) *clientPage {
 	t.Helper()
 	b := startBrowser(t, "")
-	b.run(chromedp.Navigate(servePages(t)))
-	p := page{b}
+	b.run(chromedp.Navigate(servePages(t).url))
+	p := &clientPage{b}
 	p.run(t, loadClient)
 	t.Cleanup(b.checkErrors)
 	return p
 }
 
-// servePages serves the client at /client/, and an empty page elsewhere, as a shop would. It returns the URL.
-func servePages(t testing.TB) string {
+// shop serves pages that use the client.
+type shop struct {
+	url     string
+	blocked chan struct{} // gets a value when a page requests /block
+	release func()        // answers it
+}
+
+// servePages serves the client at /client/, a request without an answer at /block, and an empty page elsewhere.
+func servePages(t testing.TB) *shop {
 	t.Helper()
-	files := web.Handler()
+	files, done := web.Handler(), make(chan struct{})
+	s := &shop{blocked: make(chan struct{}, 1), release: sync.OnceFunc(func() { close(done) })}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/client/") {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/client/"):
 			files.ServeHTTP(w, r)
-			return
+		case r.URL.Path == "/block":
+			s.blocked <- struct{}{}
+			<-done
+		default:
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, "<!doctype html><title>shop</title>")
 		}
-		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, "<!doctype html><title>shop</title>")
 	}))
+	s.url = server.URL + "/"
 	t.Cleanup(server.Close)
-	return server.URL + "/"
+	t.Cleanup(s.release)
+	return s
 }
 
 // node is a Node.js process in which the client is loaded.

@@ -1,4 +1,5 @@
 import { Session } from "./session.js";
+import { Sharing, canShare } from "./sharing.js";
 import { Subscription } from "./subscription.js";
 import { Token } from "./token.js";
 
@@ -14,6 +15,7 @@ const HEARTBEAT = 15_000; // milliseconds
  * @property {() => string | Promise<string>} [getToken] returns a token: is called for the first connection,
  *   before a token expires, and after a connection that was refused
  * @property {number} [heartbeat] milliseconds without a message after which the client sends a ping; 0: never. Default 15,000
+ * @property {boolean} [share] whether the tabs of this origin share one connection, where they have the same URLs, options and rights
  * @property {WebSocketConstructor} [WebSocket] where there is no global one
  */
 
@@ -24,33 +26,32 @@ const HEARTBEAT = 15_000; // milliseconds
  * round trip of `ping` in milliseconds), "refused" (detail: why there is no token, or it was refused).
  */
 export class GatewayClient extends EventTarget {
-  #session;
+  #link;
 
   /**
    * @param {string | URL | (string | URL)[]} urls of the gateway; of several, the next one is tried after a failure
    * @param {Options} [options]
    */
-  constructor(urls, { token = "", getToken, heartbeat = HEARTBEAT, WebSocket = globalThis.WebSocket } = {}) {
+  constructor(urls, { token = "", getToken, heartbeat = HEARTBEAT, share = false, WebSocket = globalThis.WebSocket } = {}) {
     super();
     if (!WebSocket) throw new Error("There is no global WebSocket: pass one as the option WebSocket");
     const list = [urls].flat().map((url) => new URL(url, globalThis.location?.href));
     if (list.length === 0) throw new Error("GatewayClient needs a URL");
-    this.#session = new Session(list, new Token(token, getToken ?? null), { heartbeat, WebSocket }, {
-      state: (state, text) => this.#emit("state", { state, text }),
-      welcome: (message) => this.#emit("welcome", message),
-      refused: (reason) => this.#emit("refused", reason),
-      pong: (milliseconds) => this.#emit("pong", milliseconds),
-    });
+    const settings = { urls: list, heartbeat, WebSocket };
+    const held = new Token(token, getToken ?? null);
+    /** @type {import("./connection.js").Emit} */
+    const emit = (name, detail) => { this.dispatchEvent(new CustomEvent(name, { detail })); };
+    this.#link = share && canShare() ? new Sharing(settings, held, emit) : new Session(settings, held, emit);
   }
 
   /** "connecting", "connected", "silent": no message and no answer to a ping, or "disconnected". */
   get state() {
-    return this.#session.connection.state;
+    return this.#link.state;
   }
 
   /** When the last message came, by performance.now(). */
   get lastMessageAt() {
-    return this.#session.connection.lastMessageAt;
+    return this.#link.lastMessageAt;
   }
 
   /**
@@ -61,35 +62,21 @@ export class GatewayClient extends EventTarget {
    * @returns {Subscription}
    */
   subscribe(selection, handlers) {
-    const session = this.#session;
-    const subscription = new Subscription(handlers, {
-      change: (changed) => stream.change(changed),
-      close: () => session.close(stream),
-    });
-    const stream = session.open(selection, null, (delivery) => subscription.receive(delivery));
-    return subscription;
+    return new Subscription(handlers, (deliver) => this.#link.open(selection, null, deliver));
   }
 
   /** Replaces the connection by a new one. It does nothing after close. */
   connect() {
-    this.#session.connection.connect();
+    this.#link.connect();
   }
 
   /** Measures the round trip; the event "pong" has the result. It returns false without a connection. */
   ping() {
-    return this.#session.connection.ping();
+    return this.#link.ping();
   }
 
   /** Ends the connection for good. */
   close() {
-    this.#session.connection.close();
-  }
-
-  /**
-   * @param {string} name
-   * @param {any} detail
-   */
-  #emit(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
+    this.#link.close();
   }
 }

@@ -8,8 +8,10 @@ const LONGEST_TIMEOUT = 30_000;
 const OPEN = 1; // readyState
 const POLICY = 1008; // close code, also of a token that has expired
 
-/** @typedef {import("./client.js").WebSocketConstructor} WebSocketConstructor */
+/** @typedef {{ urls: URL[], heartbeat: number, WebSocket: import("./client.js").WebSocketConstructor }} Settings */
 /** @typedef {"connecting" | "connected" | "silent" | "disconnected"} State silent: no message, and no answer to a ping */
+
+/** @typedef {(name: "state" | "welcome" | "refused" | "pong", detail: any) => void} Emit an event of the client */
 
 /**
  * @typedef {object} Callbacks
@@ -18,9 +20,7 @@ const POLICY = 1008; // close code, also of a token that has expired
  * @property {() => void} closed the connection is gone, or was not opened
  * @property {(message: import("./protocol.js").Control) => void} control
  * @property {(payload: string | Blob) => void} payload
- * @property {(state: State, text: string) => void} state
- * @property {(reason: string) => void} refused
- * @property {(milliseconds: number) => void} pong
+ * @property {Emit} emit
  */
 
 /**
@@ -49,13 +49,11 @@ export class Connection {
   state = "disconnected";
 
   /**
-   * @param {URL[]} urls
+   * @param {Settings} settings
    * @param {import("./token.js").Token} token
-   * @param {number} heartbeat
-   * @param {WebSocketConstructor} WebSocket
    * @param {Callbacks} callbacks
    */
-  constructor(urls, token, heartbeat, WebSocket, callbacks) {
+  constructor({ urls, heartbeat, WebSocket }, token, callbacks) {
     this.#urls = urls;
     this.#token = token;
     this.#WebSocket = WebSocket;
@@ -123,7 +121,7 @@ export class Connection {
   /** @param {() => void} then */
   #renewToken(then) {
     this.#token.renew(then, (reason) => {
-      this.#callbacks.refused(reason);
+      this.#callbacks.emit("refused", reason);
       if (!this.#socket) this.#retry("no token");
     });
   }
@@ -180,10 +178,10 @@ export class Connection {
         if (this.#token.renewable) this.#renewToken(() => this.send({ type: "auth", token: this.#token.value }));
         return;
       case "auth":
-        if (control.reason) this.#callbacks.refused(control.reason);
+        if (control.reason) this.#callbacks.emit("refused", control.reason);
         return;
       case "pong":
-        if (this.#pings.delete(control.timestamp)) this.#callbacks.pong(performance.now() - control.timestamp);
+        if (this.#pings.delete(control.timestamp)) this.#callbacks.emit("pong", performance.now() - control.timestamp);
         return;
     }
     this.#callbacks.control(control);
@@ -222,6 +220,6 @@ export class Connection {
    */
   #setState(state, text) {
     this.state = state;
-    this.#callbacks.state(state, text);
+    this.#callbacks.emit("state", { state, text });
   }
 }

@@ -2,7 +2,7 @@ import { Connection } from "./connection.js";
 import { connectURL } from "./protocol.js";
 import { Stream } from "./stream.js";
 
-/** @typedef {import("./client.js").WebSocketConstructor} WebSocketConstructor */
+/** @typedef {import("./connection.js").Settings} Settings */
 /** @typedef {import("./protocol.js").Control} Control */
 /** @typedef {import("./subscription.js").Selection} Selection */
 /** @typedef {import("./subscription.js").Position} Position */
@@ -22,18 +22,18 @@ export class Session {
   #queryFailed = false; // so the next connection asks by message, whose answer has a reason
   #ids = 0;
   #welcomed = false;
-  #welcome;
+  #emit;
 
   /**
-   * @param {URL[]} urls
+   * @param {Settings} settings
    * @param {import("./token.js").Token} token
-   * @param {{ heartbeat: number, WebSocket: WebSocketConstructor }} options
-   * @param {Pick<import("./connection.js").Callbacks, "state" | "refused" | "pong"> & { welcome: (message: Control) => void }} callbacks
+   * @param {import("./connection.js").Emit} emit
    */
-  constructor(urls, token, options, callbacks) {
-    this.#welcome = callbacks.welcome;
-    this.connection = new Connection(urls, token, options.heartbeat, options.WebSocket, {
-      ...callbacks,
+  constructor(settings, token, emit) {
+    this.#emit = emit;
+    /** @readonly */
+    this.connection = new Connection(settings, token, {
+      emit,
       address: (url) => this.#address(url),
       opened: () => this.#opened(),
       closed: () => this.#closed(),
@@ -50,16 +50,43 @@ export class Session {
    * @param {(delivery: Delivery) => void} deliver
    */
   open(selection, position, deliver) {
-    const stream = new Stream(selection, position, (message) => this.connection.send(message), deliver);
+    const stream = new Stream(selection, position, {
+      deliver,
+      send: (message) => this.connection.send(message),
+      closed: (closed) => this.#remove(closed),
+    });
     this.#streams.add(stream);
     if (this.#isOpen) this.#request(stream);
     else queueMicrotask(() => this.connection.start()); // with all subscriptions that are added now
     return stream;
   }
 
+  get state() {
+    return this.connection.state;
+  }
+
+  get url() {
+    return this.connection.url;
+  }
+
+  get lastMessageAt() {
+    return this.connection.lastMessageAt;
+  }
+
+  connect() {
+    this.connection.connect();
+  }
+
+  ping() {
+    return this.connection.ping();
+  }
+
+  close() {
+    this.connection.close();
+  }
+
   /** @param {Stream} stream */
-  close(stream) {
-    stream.unsubscribe();
+  #remove(stream) {
     this.#streams.delete(stream);
     if (stream.id !== null) this.#byID.delete(stream.id);
     if (this.#current === stream) this.#current = undefined;
@@ -123,6 +150,6 @@ export class Session {
         else for (const stream of this.#streams) stream.control(message);
         return;
     }
-    if (first) this.#welcome(message); // only the first message can be a welcome
+    if (first) this.#emit("welcome", message); // only the first message can be a welcome
   }
 }

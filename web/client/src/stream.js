@@ -13,8 +13,7 @@ import { subscribeMessage, unsubscribeMessage } from "./protocol.js";
  * a wrong one is refused with a reason, and the former one stays.
  */
 export class Stream {
-  #send;
-  #deliver;
+  #callbacks;
   #selection; // the last accepted one, or the first
   /** @type {Selection | null} */
   #requested = null; // has no answer yet
@@ -33,14 +32,12 @@ export class Stream {
   /**
    * @param {Selection} selection
    * @param {Position | null} position
-   * @param {(message: object) => void} send
-   * @param {(delivery: Delivery) => void} deliver
+   * @param {{ send(message: object): void, deliver(delivery: Delivery): void, closed(stream: Stream): void }} callbacks
    */
-  constructor(selection, position, send, deliver) {
+  constructor(selection, position, callbacks) {
     this.#selection = selection;
     this.#position = position;
-    this.#send = send;
-    this.#deliver = deliver;
+    this.#callbacks = callbacks;
   }
 
   get selection() {
@@ -88,9 +85,10 @@ export class Stream {
     if (this.id !== null && !this.#requested) this.#sendNext();
   }
 
-  /** Tells the gateway that it ends. */
-  unsubscribe() {
-    if (this.id !== null) this.#send(unsubscribeMessage(this.id));
+  /** Ends it, and tells the gateway. */
+  close() {
+    if (this.id !== null) this.#callbacks.send(unsubscribeMessage(this.id));
+    this.#callbacks.closed(this);
   }
 
   /** @param {string | Blob} payload */
@@ -144,7 +142,7 @@ export class Stream {
   /** @param {Selection} selection */
   #subscribe(selection) {
     this.#requested = selection;
-    this.#send(subscribeMessage(/** @type {string} */ (this.id), selection, this.#position));
+    this.#callbacks.send(subscribeMessage(/** @type {string} */ (this.id), selection, this.#position));
   }
 
   /**
@@ -152,6 +150,6 @@ export class Stream {
    * @param {any} detail
    */
   #tell(kind, detail) {
-    this.#deliver({ kind, detail, position: this.#position });
+    this.#callbacks.deliver({ kind, detail, position: this.#position, selection: this.#selection });
   }
 }

@@ -37,6 +37,7 @@
  * @property {"subscribed" | "message" | "leave" | "gap" | "position" | "refused"} kind
  * @property {any} detail
  * @property {Position | null} position
+ * @property {Selection} selection the one that the gateway has accepted
  */
 
 const NOT_RECOVERED = { reason: "events sent meanwhile are missing" };
@@ -44,7 +45,7 @@ const NOT_RECOVERED = { reason: "events sent meanwhile are missing" };
 /** A subscription of a client. */
 export class Subscription {
   #handlers;
-  #link;
+  #stream;
   #closed = false;
 
   /** @type {Position | null} behind the last message that the handlers got */
@@ -52,11 +53,11 @@ export class Subscription {
 
   /**
    * @param {Handlers} handlers
-   * @param {{ change(selection: Selection): void, close(): void }} link
+   * @param {(deliver: (delivery: Delivery) => void) => { change(selection: Selection): void, close(): void }} open
    */
-  constructor(handlers, link) {
+  constructor(handlers, open) {
     this.#handlers = handlers;
-    this.#link = link;
+    this.#stream = open((delivery) => this.#receive(delivery));
   }
 
   /**
@@ -65,21 +66,18 @@ export class Subscription {
    * @param {Selection} selection
    */
   change(selection) {
-    if (!this.#closed) this.#link.change(selection);
+    if (!this.#closed) this.#stream.change(selection);
   }
 
   /** Ends the subscription. No handler is called after it. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#link.close();
+    this.#stream.close();
   }
 
-  /**
-   * @internal
-   * @param {Delivery} delivery
-   */
-  receive({ kind, detail, position }) {
+  /** @param {Delivery} delivery */
+  #receive({ kind, detail, position }) {
     if (this.#closed) return;
     this.position = position;
     const handlers = this.#handlers;

@@ -22,6 +22,11 @@ export class Token {
     return this.#getToken !== null;
   }
 
+  /** Returns a token of getToken, and does not keep it. */
+  async request() {
+    return /** @type {() => string | Promise<string>} */ (this.#getToken)();
+  }
+
   /**
    * Requests a token, and calls `then` with it, or `failed`. A later call replaces this one.
    *
@@ -31,7 +36,7 @@ export class Token {
   async renew(then, failed) {
     const request = (this.#request = {});
     try {
-      const value = await /** @type {() => string | Promise<string>} */ (this.#getToken)();
+      const value = await this.request();
       if (this.#request !== request) return;
       [this.value, this.stale] = [value, false];
     } catch (err) {
