@@ -1,11 +1,12 @@
 import { Session } from "./session.js";
 import { Sharing, canShare } from "./sharing.js";
+import { Snapshot } from "./snapshot.js";
 import { Subscription } from "./subscription.js";
 import { Token } from "./token.js";
 
 const HEARTBEAT = 15_000; // milliseconds
 
-/** @typedef {import("./subscription.js").Selection} Selection */
+/** @typedef {import("./subscription.js").Request} Request */
 /** @typedef {import("./subscription.js").Handlers} Handlers */
 /** @typedef {new (url: string | URL, protocols?: string | string[]) => any} WebSocketConstructor */
 
@@ -27,6 +28,7 @@ const HEARTBEAT = 15_000; // milliseconds
  */
 export class GatewayClient extends EventTarget {
   #link;
+  #token;
 
   /**
    * @param {string | URL | (string | URL)[]} urls of the gateway; of several, the next one is tried after a failure
@@ -37,11 +39,11 @@ export class GatewayClient extends EventTarget {
     if (!WebSocket) throw new Error("There is no global WebSocket: pass one as the option WebSocket");
     const list = [urls].flat().map((url) => new URL(url, globalThis.location?.href));
     if (list.length === 0) throw new Error("GatewayClient needs a URL");
+    this.#token = new Token(token, getToken ?? null);
     const settings = { urls: list, heartbeat, WebSocket };
-    const held = new Token(token, getToken ?? null);
     /** @type {import("./connection.js").Emit} */
     const emit = (name, detail) => { this.dispatchEvent(new CustomEvent(name, { detail })); };
-    this.#link = share && canShare() ? new Sharing(settings, held, emit) : new Session(settings, held, emit);
+    this.#link = share && canShare() ? new Sharing(settings, this.#token, emit) : new Session(settings, this.#token, emit);
   }
 
   /** "connecting", "connected", "silent": no message and no answer to a ping, or "disconnected". */
@@ -55,14 +57,16 @@ export class GatewayClient extends EventTarget {
   }
 
   /**
-   * Subscribes to events, and connects.
+   * Subscribes to events, and connects. With `snapshot`, it fetches the rows of this table first, and misses no change of them.
    *
-   * @param {Selection} selection
+   * @param {Request} request
    * @param {Handlers} handlers
    * @returns {Subscription}
    */
-  subscribe(selection, handlers) {
-    return new Subscription(handlers, (deliver) => this.#link.open(selection, null, deliver));
+  subscribe({ snapshot, ...selection }, handlers) {
+    return new Subscription(handlers, (deliver) => snapshot
+      ? new Snapshot(snapshot, selection, this.#link, this.#token, deliver)
+      : this.#link.open(selection, null, deliver));
   }
 
   /** Replaces the connection by a new one. It does nothing after close. */

@@ -5,6 +5,13 @@
  */
 
 /**
+ * @typedef {object} Request
+ * @property {string[]} [channels] as in Selection
+ * @property {string} [filter] as in Selection
+ * @property {string} [snapshot] a table, whose rows come first
+ */
+
+/**
  * Where a subscription stands. A client sends back what the gateway has sent, and reads nothing in it.
  *
  * @typedef {object} Position
@@ -27,18 +34,21 @@
  * @property {(message: any) => void} [onLeave] the event with which a row has left the subscription
  * @property {(gap: Gap) => void} [onGap] events may be missing here: load again what they would have changed
  * @property {() => void} [onResumed] after a disconnect: no event is missing
- * @property {(reason: string) => void} [onRefused] the gateway has refused the subscription, or a change of it
+ * @property {(reason: string) => void} [onRefused] the gateway has refused the subscription, a change of it, or a snapshot
+ * @property {(rows: string[]) => void} [onSnapshot] with `snapshot`: the rows, as the payloads of onMessage; again in place of onGap
  */
 
 /**
  * What a subscription gets, with the position behind it.
  *
  * @typedef {object} Delivery
- * @property {"subscribed" | "message" | "leave" | "gap" | "position" | "refused"} kind
+ * @property {"subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot"} kind
  * @property {any} detail
  * @property {Position | null} position
  * @property {Selection} selection the one that the gateway has accepted
  */
+
+/** @typedef {{ change(selection: Selection): void, close(): void }} Stream */
 
 const NOT_RECOVERED = { reason: "events sent meanwhile are missing" };
 
@@ -53,7 +63,7 @@ export class Subscription {
 
   /**
    * @param {Handlers} handlers
-   * @param {(deliver: (delivery: Delivery) => void) => { change(selection: Selection): void, close(): void }} open
+   * @param {(deliver: (delivery: Delivery) => void) => Stream} open
    */
   constructor(handlers, open) {
     this.#handlers = handlers;
@@ -86,6 +96,7 @@ export class Subscription {
         case "message": return handlers.onMessage?.(detail);
         case "leave": return handlers.onLeave?.(detail);
         case "gap": return handlers.onGap?.(detail);
+        case "snapshot": return handlers.onSnapshot?.(detail);
         case "refused": return handlers.onRefused?.(detail);
         case "subscribed":
           if (detail === true) handlers.onResumed?.();
