@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"testing"
+
+	"eventgateway/gateway/testenv"
 )
 
 // recordHandlers defines handlers that record their calls in the global list told, with a name.
@@ -62,6 +64,12 @@ func TestClientHoldsSeveralSubscriptions(t *testing.T) {
 		e.await(`told.length === 1`)
 		checkTold(t, e, `["b Message b2"]`)
 
+		c.control(`{"type":"error","id":"2","reason":"it took too long"}`, `{"type":"unsubscribed","id":"2"}`)
+		c.expect(`{"type":"subscribe","id":"3","filter":"n > 2","epoch":"E.h","offset":"9","seen":1}`)
+		c.control(`{"type":"subscribed","id":"3","epoch":"E.h","offset":"9","seen":1,"recovered":true}`)
+		e.await(`told.length === 2`)
+		checkTold(t, e, `["b Refused it took too long","b Resumed "]`)
+
 		c.conn.Close() // one subscription is left: the query has it
 		c = s.accept()
 		if want := "filter=n+%3E+2&epoch=E.h&offset=9&seen=1"; c.query != want {
@@ -88,5 +96,46 @@ func TestClientReportsRefusedQuery(t *testing.T) {
 		c.expect(`{"type":"subscribe","id":"1"}`)
 		c.control(`{"type":"subscribed","id":"1","epoch":"E","offset":"o","seen":0}`)
 		e.run(t, `client.close()`)
+	})
+}
+
+// TestClientResumesSeveralSubscriptions proves with a real gateway that two subscriptions get their events in order and once,
+// though the connection is cut, and that one may be refused, changed and closed beside the other.
+func TestClientResumesSeveralSubscriptions(t *testing.T) {
+	inEngines(t, func(t *testing.T, e engine) {
+		r := startGateway(t, writeConfig(t, shareConfig), nil)
+		proxy, url := testenv.ProxyURL(t, "ws://127.0.0.1:"+r.port+"/")
+		publish := func(from, to int) {
+			t.Helper()
+			for n := from; n <= to; n++ {
+				if err := testenv.RedisClient(t).Publish(testenv.Context(t), "shared", fmt.Sprintf(`{"n":%d}`, n)).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		e.run(t, fmt.Sprintf(`(globalThis.client = new GatewayClient(%q, options), globalThis.gaps = [], globalThis.subscriptions = {}, globalThis.got = {}, globalThis.add = (name, filter) => {
+			got[name] = [];
+			subscriptions[name] = client.subscribe({ filter }, { onMessage: (payload) => got[name].push(parse(payload).n), onGap: (gap) => gaps.push(gap.reason), onRefused: (why) => gaps.push(why) });
+		}, add("even", "n %% 2 == 0"), add("small", "n < 25"), 0)`, url))
+		e.await(`subscriptions.even.position && subscriptions.small.position`)
+		for round := range 4 {
+			publish(10*round+1, 10*round+5)
+			if round%2 == 0 {
+				proxy.Cut()
+			}
+			publish(10*round+6, 10*round+10)
+		}
+		e.await(`got.even.length === 20 && got.small.length === 24`)
+		if got := e.run(t, `[got.even.every((n, i) => n === 2 * i + 2), got.small.every((n, i) => n === i + 1), gaps]`); got != `[true,true,[]]` {
+			t.Errorf("in order, in order, gaps: %s: %s", got, e.run(t, `got`))
+		}
+		e.run(t, `(add("wrong", "n +"), subscriptions.small.change({ filter: "n > 41" }), subscriptions.even.close(), 0)`)
+		e.await(`gaps.length === 1 && !gaps.some((why) => why.includes("missing"))`)
+		publish(41, 43)
+		e.await(`got.small.at(-1) === 43`)
+		if got := e.run(t, `[got.even.length, got.small.length]`); got != `[20,26]` {
+			t.Errorf("events of both: %s, want [20,26]", got)
+		}
+		e.run(t, `(client.close(), 0)`)
 	})
 }

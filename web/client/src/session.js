@@ -8,6 +8,8 @@ import { Stream } from "./stream.js";
 /** @typedef {import("./subscription.js").Position} Position */
 /** @typedef {import("./subscription.js").Delivery} Delivery */
 
+const RETRY = 5000; // milliseconds, after which a subscription that the gateway has ended is requested again
+
 /** Holds the subscriptions of one connection. */
 export class Session {
   /** @type {Set<Stream>} */
@@ -129,6 +131,19 @@ export class Session {
     stream.request(id);
   }
 
+  // #ended handles the end of a subscription that the gateway has given up, after the error that says why. It
+  // is requested again after a while, behind its last message.
+  /** @param {string} id */
+  #ended(id) {
+    const stream = this.#byID.get(id);
+    if (!stream) return; // this client has ended it
+    this.#byID.delete(id);
+    stream.disconnected();
+    setTimeout(() => {
+      if (this.#isOpen && this.#streams.has(stream) && stream.id === null) this.#request(stream);
+    }, RETRY * (1 + Math.random()));
+  }
+
   /** @param {Control} message */
   #control(message) {
     const first = !this.#welcomed;
@@ -140,6 +155,9 @@ export class Session {
       case "leave":
       case "position":
         this.#current?.control(message);
+        return;
+      case "unsubscribed":
+        this.#ended(message.id ?? "");
         return;
       case "subscribed":
       case "error":

@@ -1,5 +1,6 @@
-/** @typedef {import("./client.js").WebSocketConstructor} WebSocketConstructor */
+/** @typedef {{ urls: URL[], heartbeat: number, WebSocket: import("./client.js").WebSocketConstructor }} Settings */
 /** @typedef {"connecting" | "connected" | "silent" | "disconnected"} State silent: no message, and no answer to a ping */
+/** @typedef {(name: "state" | "welcome" | "refused" | "pong", detail: any) => void} Emit an event of the client */
 /**
  * @typedef {object} Callbacks
  * @property {(url: URL) => URL} address returns the URL of the next attempt
@@ -7,9 +8,7 @@
  * @property {() => void} closed the connection is gone, or was not opened
  * @property {(message: import("./protocol.js").Control) => void} control
  * @property {(payload: string | Blob) => void} payload
- * @property {(state: State, text: string) => void} state
- * @property {(reason: string) => void} refused
- * @property {(milliseconds: number) => void} pong
+ * @property {Emit} emit
  */
 /**
  * A WebSocket connection that is opened again without end: with backoff, at once when the browser is
@@ -17,13 +16,11 @@
  */
 export class Connection {
     /**
-     * @param {URL[]} urls
+     * @param {Settings} settings
      * @param {import("./token.js").Token} token
-     * @param {number} heartbeat
-     * @param {WebSocketConstructor} WebSocket
      * @param {Callbacks} callbacks
      */
-    constructor(urls: URL[], token: import("./token.js").Token, heartbeat: number, WebSocket: WebSocketConstructor, callbacks: Callbacks);
+    constructor({ urls, heartbeat, WebSocket }: Settings, token: import("./token.js").Token, callbacks: Callbacks);
     /** @type {State} */
     state: State;
     /** The URL of this or the next attempt. */
@@ -41,11 +38,19 @@ export class Connection {
     ping(): boolean;
     #private;
 }
-export type WebSocketConstructor = import("./client.js").WebSocketConstructor;
+export type Settings = {
+    urls: URL[];
+    heartbeat: number;
+    WebSocket: import("./client.js").WebSocketConstructor;
+};
 /**
  * silent: no message, and no answer to a ping
  */
 export type State = "connecting" | "connected" | "silent" | "disconnected";
+/**
+ * an event of the client
+ */
+export type Emit = (name: "state" | "welcome" | "refused" | "pong", detail: any) => void;
 export type Callbacks = {
     /**
      * returns the URL of the next attempt
@@ -58,7 +63,5 @@ export type Callbacks = {
     closed: () => void;
     control: (message: import("./protocol.js").Control) => void;
     payload: (payload: string | Blob) => void;
-    state: (state: State, text: string) => void;
-    refused: (reason: string) => void;
-    pong: (milliseconds: number) => void;
+    emit: Emit;
 };

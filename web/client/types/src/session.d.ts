@@ -1,23 +1,13 @@
-/** @typedef {import("./client.js").WebSocketConstructor} WebSocketConstructor */
-/** @typedef {import("./protocol.js").Control} Control */
-/** @typedef {import("./subscription.js").Selection} Selection */
-/** @typedef {import("./subscription.js").Position} Position */
-/** @typedef {import("./subscription.js").Delivery} Delivery */
 /** Holds the subscriptions of one connection. */
 export class Session {
     /**
-     * @param {URL[]} urls
+     * @param {Settings} settings
      * @param {import("./token.js").Token} token
-     * @param {{ heartbeat: number, WebSocket: WebSocketConstructor }} options
-     * @param {Pick<import("./connection.js").Callbacks, "state" | "refused" | "pong"> & { welcome: (message: Control) => void }} callbacks
+     * @param {import("./connection.js").Emit} emit
      */
-    constructor(urls: URL[], token: import("./token.js").Token, options: {
-        heartbeat: number;
-        WebSocket: WebSocketConstructor;
-    }, callbacks: Pick<import("./connection.js").Callbacks, "state" | "refused" | "pong"> & {
-        welcome: (message: Control) => void;
-    });
-    connection: Connection;
+    constructor(settings: Settings, token: import("./token.js").Token, emit: import("./connection.js").Emit);
+    /** @readonly */
+    readonly connection: Connection;
     /**
      * Adds a subscription behind a position, and connects.
      *
@@ -26,11 +16,15 @@ export class Session {
      * @param {(delivery: Delivery) => void} deliver
      */
     open(selection: Selection, position: Position | null, deliver: (delivery: Delivery) => void): Stream;
-    /** @param {Stream} stream */
-    close(stream: Stream): void;
+    get state(): import("./connection.js").State;
+    get url(): URL;
+    get lastMessageAt(): number;
+    connect(): void;
+    ping(): boolean;
+    close(): void;
     #private;
 }
-export type WebSocketConstructor = import("./client.js").WebSocketConstructor;
+export type Settings = import("./connection.js").Settings;
 export type Control = import("./protocol.js").Control;
 export type Selection = import("./subscription.js").Selection;
 export type Position = import("./subscription.js").Position;

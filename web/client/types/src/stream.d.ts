@@ -13,10 +13,13 @@ export class Stream {
     /**
      * @param {Selection} selection
      * @param {Position | null} position
-     * @param {(message: object) => void} send
-     * @param {(delivery: Delivery) => void} deliver
+     * @param {{ send(message: object): void, deliver(delivery: Delivery): void, closed(stream: Stream): void }} callbacks
      */
-    constructor(selection: Selection, position: Position | null, send: (message: object) => void, deliver: (delivery: Delivery) => void);
+    constructor(selection: Selection, position: Position | null, callbacks: {
+        send(message: object): void;
+        deliver(delivery: Delivery): void;
+        closed(stream: Stream): void;
+    });
     /** The gateway has accepted a selection, on this connection or before. */
     accepted: boolean;
     /** The gateway has sent the position, on this connection. */
@@ -45,8 +48,8 @@ export class Stream {
      * @param {Selection} selection
      */
     change(selection: Selection): void;
-    /** Tells the gateway that it ends. */
-    unsubscribe(): void;
+    /** Ends it, and tells the gateway. */
+    close(): void;
     /** @param {string | Blob} payload */
     payload(payload: string | Blob): void;
     /**

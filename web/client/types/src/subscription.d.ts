@@ -2,12 +2,9 @@
 export class Subscription {
     /**
      * @param {Handlers} handlers
-     * @param {{ change(selection: Selection): void, close(): void }} link
+     * @param {(deliver: (delivery: Delivery) => void) => Stream} open
      */
-    constructor(handlers: Handlers, link: {
-        change(selection: Selection): void;
-        close(): void;
-    });
+    constructor(handlers: Handlers, open: (deliver: (delivery: Delivery) => void) => Stream);
     /** @type {Position | null} behind the last message that the handlers got */
     position: Position | null;
     /**
@@ -18,11 +15,6 @@ export class Subscription {
     change(selection: Selection): void;
     /** Ends the subscription. No handler is called after it. */
     close(): void;
-    /**
-     * @internal
-     * @param {Delivery} delivery
-     */
-    receive({ kind, detail, position }: Delivery): void;
     #private;
 }
 export type Selection = {
@@ -34,6 +26,20 @@ export type Selection = {
      * an expression that is true for the events
      */
     filter?: string | undefined;
+};
+export type Request = {
+    /**
+     * as in Selection
+     */
+    channels?: string[] | undefined;
+    /**
+     * as in Selection
+     */
+    filter?: string | undefined;
+    /**
+     * a table, whose rows come first
+     */
+    snapshot?: string | undefined;
 };
 /**
  * Where a subscription stands. A client sends back what the gateway has sent, and reads nothing in it.
@@ -79,15 +85,27 @@ export type Handlers = {
      */
     onResumed?: (() => void) | undefined;
     /**
-     * the gateway has refused the subscription, or a change of it
+     * the gateway has refused the subscription, a change of it, or a snapshot
      */
     onRefused?: ((reason: string) => void) | undefined;
+    /**
+     * with `snapshot`: the rows, as the payloads of onMessage; again in place of onGap
+     */
+    onSnapshot?: ((rows: string[]) => void) | undefined;
 };
 /**
  * What a subscription gets, with the position behind it.
  */
 export type Delivery = {
-    kind: "subscribed" | "message" | "leave" | "gap" | "position" | "refused";
+    kind: "subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot";
     detail: any;
     position: Position | null;
+    /**
+     * the one that the gateway has accepted
+     */
+    selection: Selection;
+};
+export type Stream = {
+    change(selection: Selection): void;
+    close(): void;
 };

@@ -11,6 +11,8 @@ export class Token {
     value: string;
     stale: boolean;
     get renewable(): boolean;
+    /** Returns a token of getToken, and does not keep it. */
+    request(): Promise<string>;
     /**
      * Requests a token, and calls `then` with it, or `failed`. A later call replaces this one.
      *
