@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/golang-jwt/jwt/v5"
 
 	"eventgateway/gateway/testenv"
 )
@@ -154,5 +155,78 @@ func TestTabsShareConnection(t *testing.T) {
 			}
 			s.awaitClients(1)
 		})
+	}
+}
+
+// TestSharingNeverMixesRights proves that tabs share by the claims of their tokens, other than those of validity, and by URLs.
+func TestSharingNeverMixesRights(t *testing.T) {
+	n := startNode(t)
+	n.run(t, `import("../src/group-name.js").then(({ groupName }) => {
+		const token = (claims) => ["e30", Buffer.from(JSON.stringify(claims)).toString("base64url"), "s"].join(".");
+		globalThis.name = (url, heartbeat, claims) => groupName([new URL(url)], heartbeat, typeof claims === "string" ? claims : token(claims));
+	})`)
+	const base = `name("ws://a", 1, { sub: "ada", exp: 1 })`
+	for expression, same := range map[string]bool{
+		`name("ws://a", 1, { sub: "ada", exp: 2, iat: 3, nbf: 4, jti: "x" })`: true,
+		`name("ws://a", 1, { sub: "eve", exp: 1 })`:                           false,
+		`name("ws://a", 1, { sub: "ada", exp: 1, role: "admin" })`:            false,
+		`name("ws://b", 1, { sub: "ada", exp: 1 })`:                           false,
+		`name("ws://a?x", 1, { sub: "ada", exp: 1 })`:                         false,
+		`name("ws://a", 2, { sub: "ada", exp: 1 })`:                           false,
+		`name("ws://a", 1, "no.jwt.text")`:                                    false,
+		`name("ws://a", 1, "")`:                                               false,
+	} {
+		if got := n.run(t, `Promise.all([`+base+`, `+expression+`]).then(([a, b]) => a === b)`); got != fmt.Sprint(same) {
+			t.Errorf("%s shares with %s: %s", expression, base, got)
+		}
+	}
+}
+
+// TestTabLeavesGroupWithOtherRights proves that a leading tab whose new token has other claims takes a connection of its own, and
+// leaves the former one to the other tab.
+func TestTabLeavesGroupWithOtherRights(t *testing.T) {
+	const secret = "a secret that is long enough for HS256"
+	sign := func(sub string, valid time.Duration) string {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": sub, "exp": time.Now().Add(valid).Unix()}).SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	r := startGateway(t, writeConfig(t, `
+http: {listen: "127.0.0.1:${PORT}"}
+sources: {bus: {type: redis-sub, url: "${REDIS_URL}", channels: [shared]}}
+sinks: {out: {type: websocket, origins: ["*"], auth: {jwt: {algorithm: HS256, key: "`+secret+`"}}, authorize: owner == claims.sub}}
+routes: {r: {from: [bus], to: [out]}}
+`), nil)
+	b, pages := startBrowser(t, ""), servePages(t)
+	var tabs []*clientPage
+	// The first token of the leader is valid for a few seconds: "expiring" comes when half of them are left.
+	for i, tokens := range []string{
+		fmt.Sprintf(`[%q, %q]`, sign("ada", 5*time.Second), sign("eve", time.Hour)),
+		fmt.Sprintf(`[%q]`, sign("ada", time.Hour)),
+	} {
+		tab := openTab(b, pages.url)
+		tab.run(t, fmt.Sprintf(`(window.got = [], window.tokens = %s, window.client = new GatewayClient("ws://127.0.0.1:%s/", { share: true, getToken: () => tokens.length > 1 ? tokens.shift() : tokens[0] }),
+			client.subscribe({}, { onMessage: (payload) => got.push(parse(payload).owner) }), 0)`, tokens, r.port))
+		if i == 0 {
+			tab.await(`client.state === "connected"`)
+		}
+		tabs = append(tabs, tab)
+	}
+	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="out"} 2`) })
+	for _, tab := range tabs {
+		tab.await(`client.state === "connected"`)
+	}
+	testenv.Eventually(t, testenv.Wait, "an event in both", func() bool {
+		for _, owner := range []string{"ada", "eve"} {
+			if err := testenv.RedisClient(t).Publish(testenv.Context(t), "shared", `{"owner":"`+owner+`"}`).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return tabs[0].run(t, `got.includes("eve")`) == "true" && tabs[1].run(t, `got.includes("ada")`) == "true"
+	})
+	if got := tabs[1].run(t, `got.includes("eve")`); got != "false" {
+		t.Error("a tab got events that its token does not allow")
 	}
 }
