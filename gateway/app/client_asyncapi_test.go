@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -113,7 +112,7 @@ func TestAsyncAPIDescribesControlMessages(t *testing.T) {
 			at = object[part]
 		}
 		if at == nil {
-			t.Error(fmt.Sprintf("nothing is at %s", ref[1]))
+			t.Errorf("nothing is at %s", ref[1])
 		}
 	}
 }
