@@ -1,5 +1,5 @@
-// Package web serves the dashboard: native ES modules without a build step, with an ETag and a
-// policy that allows no inline code.
+// Package web serves the dashboard, and the client for pages of any origin at /client/index.js: native ES
+// modules without a build step, with an ETag and a policy that allows no inline code.
 package web
 
 import (
@@ -10,9 +10,10 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strings"
 )
 
-//go:embed index.html style.css icon.svg js
+//go:embed index.html style.css icon.svg js client/index.js client/src
 var files embed.FS
 
 // policy allows the files of the page, and connections to its origin and to the gateway of
@@ -20,7 +21,7 @@ var files embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler returns a handler of the dashboard's files, with index.html on /.
+// Handler returns a handler of the dashboard's files, with index.html on /, and of the client's.
 func Handler() http.Handler {
 	pages := map[string]page{}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -29,7 +30,7 @@ func Handler() http.Handler {
 		}
 		body, err := files.ReadFile(name)
 		sum := sha256.Sum256(body)
-		pages["/"+name] = page{body, mime.TypeByExtension(path.Ext(name)), `"` + hex.EncodeToString(sum[:8]) + `"`}
+		pages["/"+name] = page{body, mime.TypeByExtension(path.Ext(name)), `"` + hex.EncodeToString(sum[:8]) + `"`, strings.HasPrefix(name, "client/")}
 		return err
 	})
 	if err != nil {
@@ -55,6 +56,7 @@ type page struct {
 	body        []byte
 	contentType string
 	etag        string
+	public      bool // pages of any origin may import it
 }
 
 func (p page) serve(w http.ResponseWriter, r *http.Request) {
@@ -64,6 +66,10 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // revalidate by the ETag
 	h.Set("ETag", p.etag)
+	if p.public {
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	}
 	if r.Header.Get("If-None-Match") == p.etag {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -13,10 +13,10 @@ func TestClientPingsWhenPageReturns(t *testing.T) {
 	r := startLeading(t, nil)
 	proxy, url := testenv.ProxyURL(t, "http://127.0.0.1:"+r.port+"/")
 	b := openURL(t, url)
-	eval[bool](b, `(window.states = [], import("/js/client.js").then(({ GatewayClient }) => {
+	eval[bool](b, `(window.states = [], import("/client/index.js").then(({ GatewayClient }) => {
 		window.client = new GatewayClient("ws://" + location.host + "/", { heartbeat: 600_000 });
 		client.addEventListener("state", ({ detail }) => states.push(detail.state));
-		client.connect();
+		client.subscribe({}, {});
 	}), true)`)
 	awake := func(event string) {
 		t.Helper()

@@ -15,14 +15,13 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestClientRenewsToken proves that client.js requests a token for its first connection, and again before that one expires and
+// TestClientRenewsToken proves that the client, which a page of another origin imports from the gateway, requests a token for its first connection, and again before that one expires and
 // after a refusal, and that it stays connected with it.
 func TestClientRenewsToken(t *testing.T) {
 	const secret = "a secret that is long enough for HS256"
 	var tokens atomic.Int32
-	shop := http.NewServeMux() // has the page, client.js, and a service for tokens
+	shop := http.NewServeMux() // has the page, and a service for tokens
 	shop.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html><title>shop</title>") })
-	shop.HandleFunc("/client.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "../../web/js/client.js") })
 	shop.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 		n := tokens.Add(1)
 		if n == 2 {
@@ -52,14 +51,13 @@ routes: {r: {from: [bus], to: [out]}}
 `), map[string]string{"PAGE": server.URL}, "r")
 	b := startBrowser(t, "")
 	b.run(chromedp.Navigate(server.URL))
-	eval[bool](b, `(window.states = [], window.got = [], window.refused = [], import("/client.js").then(({ GatewayClient }) => {
+	eval[bool](b, `(window.states = [], window.got = [], window.refused = [], import("http://127.0.0.1:`+r.port+`/client/index.js").then(({ GatewayClient }) => {
 		window.client = new GatewayClient("ws://127.0.0.1:`+r.port+`/", {
 			getToken: () => fetch("/token").then((answer) => answer.ok ? answer.text() : Promise.reject(new Error(answer.status))),
 		});
 		client.addEventListener("state", ({ detail }) => states.push(detail.state));
-		client.addEventListener("message", ({ detail }) => got.push(detail));
 		client.addEventListener("refused", ({ detail }) => refused.push(detail));
-		client.connect();
+		client.subscribe({}, { onMessage: (payload) => got.push(payload) });
 	}), true)`)
 	b.await(`window.client?.state === "connected"`)
 	if n := tokens.Load(); n != 3 {

@@ -8,7 +8,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestDashboardSurvivesOddPayloads proves that the page works after payloads that it cannot show, and client.js
+// TestDashboardSurvivesOddPayloads proves that the page works after payloads that it cannot show, and the client
 // after refused subscriptions.
 func TestDashboardSurvivesOddPayloads(t *testing.T) {
 	redis := testenv.RedisClient(t)
@@ -23,11 +23,9 @@ routes:
 `), nil)
 	b := openPage(t, r, "?ws="+fmt.Sprintf("ws://127.0.0.1:%s/", r.port)+r.admin.Link(true))
 	b.await(`document.querySelector("#server").textContent.includes("` + r.port + `")`)
-	eval[bool](b, `(window.told = [], window.heard = [], import("/js/client.js").then(({ GatewayClient }) => {
-		const client = window.client = new GatewayClient("ws://" + location.host + "/", { filter: "order.id == 999" });
-		client.addEventListener("message", ({ detail }) => heard.push(detail));
-		client.addEventListener("refused", ({ detail }) => told.push(detail));
-		client.connect();
+	eval[bool](b, `(window.told = [], window.heard = [], import("/client/index.js").then(({ GatewayClient }) => {
+		const client = window.client = new GatewayClient("ws://" + location.host + "/");
+		window.subscription = client.subscribe({ filter: "order.id == 999" }, { onMessage: (payload) => heard.push(payload), onRefused: (why) => told.push(why) });
 	}), true)`)
 	b.await(`window.client?.state === "connected"`)
 	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
@@ -44,9 +42,9 @@ routes:
 		}
 	}
 	b.await(`document.querySelector("tbody tr")?.textContent.includes("the last") && document.querySelectorAll("tbody tr").length >= 4 && heard.length === 1`)
-	eval[bool](b, `(client.subscribe({ filter: "order.id == 1000" }), client.subscribe({ filter: "repeat(a, 9) == b" }), true)`)
+	eval[bool](b, `(subscription.change({ filter: "order.id == 1000" }), subscription.change({ filter: "repeat(a, 9) == b" }), true)`)
 	b.await(`told.length === 1 && told[0].includes("repeat")`)
-	eval[bool](b, `(client.connect(), client.subscribe({ filter: "repeat(a, 8) == b" }), client.connect(), true)`)
+	eval[bool](b, `(client.connect(), subscription.change({ filter: "repeat(a, 8) == b" }), client.connect(), true)`)
 	b.await(`told.length === 2 && client.state === "connected"`)
 	for _, id := range []int{999, 1000} {
 		if err := redis.Publish(testenv.Context(t), "hostile", fmt.Sprintf(`{"operation":"UPDATE","order":{"id":%d}}`, id)).Err(); err != nil {

@@ -26,7 +26,7 @@ var imitations = []string{
 	`{"type":"close","code":1000}`,
 }
 
-// TestClientScriptIgnoresForgedMessages proves that client.js never takes an event for a message of the gateway.
+// TestClientScriptIgnoresForgedMessages proves that the client never takes an event for a message of the gateway.
 func TestClientScriptIgnoresForgedMessages(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startGateway(t, writeConfig(t, `
@@ -47,11 +47,11 @@ routes:
 			}
 		}
 	}
-	eval[bool](b, `(window.heard = [], window.told = [], import("/js/client.js").then(({ GatewayClient }) => {
+	eval[bool](b, `(window.heard = [], window.told = [], import("/client/index.js").then(({ GatewayClient }) => {
 		const client = window.client = new GatewayClient("ws://" + location.host + "/");
-		client.addEventListener("message", ({ detail }) => heard.push(detail));
-		for (const name of ["leave", "gap", "resumed", "pong", "refused", "welcome"]) client.addEventListener(name, ({ detail }) => told.push([name, detail]));
-		client.connect();
+		for (const name of ["pong", "refused", "welcome"]) client.addEventListener(name, ({ detail }) => told.push([name, detail]));
+		const tell = (name) => (...detail) => told.push([name, ...detail]);
+		client.subscribe({}, { onMessage: (payload) => heard.push(payload), onLeave: tell("leave"), onGap: tell("gap"), onResumed: tell("resumed"), onRefused: tell("refused") });
 	}), true)`)
 	b.await(`window.client?.state === "connected"`)
 	testenv.Eventually(t, testenv.Wait, "two clients", func() bool { return strings.Contains(r.metrics(), `gateway_websocket_clients{sink="browsers"} 2`) })
@@ -69,7 +69,7 @@ routes:
 	b.await(`told.length === 1`)
 	publish("later")
 	b.await(`heard.includes("later")`)
-	if got := eval[string](b, `JSON.stringify([told, heard.slice(-2)])`); got != `[[["resumed",true]],["end","later"]]` {
+	if got := eval[string](b, `JSON.stringify([told, heard.slice(-2)])`); got != `[[["resumed"]],["end","later"]]` {
 		t.Errorf("after it came back: %s", got)
 	}
 	b.checkErrors()

@@ -46,8 +46,22 @@ type websocketSource struct {
 	connected bool // at least once
 
 	// The position in the gateway's log: all up to offset is read, and seen messages behind it.
-	epoch        string
-	offset, seen uint64
+	epoch  string
+	offset opaque
+	seen   uint64
+}
+
+// opaque is a number or a text of the gateway, which is sent back as it is.
+type opaque string
+
+// UnmarshalJSON is part of [json.Unmarshaler].
+func (o *opaque) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		text = string(b)
+	}
+	*o = opaque(text)
+	return nil
 }
 
 // address returns the URL, with the position to resume from.
@@ -60,7 +74,7 @@ func (s *websocketSource) address() string {
 	if strings.Contains(text, "?") {
 		separator = "&"
 	}
-	return fmt.Sprintf("%s%sepoch=%s&offset=%d&seen=%d", text, separator, url.QueryEscape(s.epoch), s.offset, s.seen)
+	return fmt.Sprintf("%s%sepoch=%s&offset=%s&seen=%d", text, separator, url.QueryEscape(s.epoch), url.QueryEscape(string(s.offset)), s.seen)
 }
 
 // Run is part of [plugin.Source].
@@ -122,11 +136,12 @@ func (s *websocketSource) welcome(data []byte) bool {
 // an event: a row has left the filter.
 func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	var m struct {
-		Type         string `json:"type"`
-		Reason       string `json:"reason"`
-		Epoch        string `json:"epoch"`
-		Offset, Seen uint64
-		Recovered    *bool `json:"recovered"`
+		Type      string `json:"type"`
+		Reason    string `json:"reason"`
+		Epoch     string `json:"epoch"`
+		Offset    opaque
+		Seen      uint64
+		Recovered *bool `json:"recovered"`
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		s.env.Log.Warn("malformed control message ignored", "error", err)

@@ -1,5 +1,5 @@
+import { GatewayClient, parse } from "../client/index.js";
 import { openSession } from "./access.js";
-import { GatewayClient, parse } from "./client.js";
 import { components as all, fails, formatDuration } from "./components.js";
 import { clock, plain, throttle } from "./dom.js";
 import "./activity-log.js";
@@ -36,37 +36,37 @@ client.addEventListener("state", ({ detail }) => {
   log.add(detail.state === "connected" ? "UP" : detail.state === "connecting" ? "…" : "DOWN", detail.text);
 });
 client.addEventListener("welcome", ({ detail }) => log.add("WELCOME", detail.msg ?? ""));
-client.addEventListener("resumed", ({ detail }) => {
-  if (!detail) gapsReceived++;
-  showReceivedGaps();
-  log.add(detail ? "RESUMED" : "GAP", detail ? "No event was missed" : "Events sent meanwhile are missing");
-});
-client.addEventListener("gap", ({ detail }) => {
-  gapsReceived++;
-  showReceivedGaps();
-  log.add("GAP", `Events may be missing: ${detail.source ? `${detail.source}: ` : ""}${detail.reason}`);
-});
 client.addEventListener("pong", ({ detail }) => {
   figures.show("Round trip", `${detail.toFixed(1)} ms`);
   log.add("TEST", `The connection works: round trip ${detail.toFixed(1)} ms`);
 });
-client.addEventListener("message", ({ detail }) => {
+client.subscribe({}, {
+  onMessage: show,
+  onResumed: () => log.add("RESUMED", "No event was missed"),
+  onGap: (gap) => {
+    gapsReceived++;
+    showReceivedGaps();
+    log.add("GAP", `Events may be missing: ${gap.source ? `${gap.source}: ` : ""}${gap.reason}`);
+  },
+});
+
+function show(payload) {
   received++;
   arrivals++;
   drawCount();
-  if (typeof detail !== "string") {
-    log.add("BINARY", `${detail.size} bytes`);
+  if (typeof payload !== "string") {
+    log.add("BINARY", `${payload.size} bytes`);
     return;
   }
-  const message = parse(detail);
+  const message = parse(payload);
   const operation = typeof message?.operation === "string" ? message.operation : null;
   if (operation && message.order !== null && typeof message.order === "object") {
-    orders.change(message, detail);
+    orders.change(message, payload);
     log.add(operation, `Order ${plain(message.order.id)} ${plain(message.order.customer_name)}`);
   } else {
-    log.add(operation ?? (message === undefined ? "TEXT" : "JSON"), detail);
+    log.add(operation ?? (message === undefined ? "TEXT" : "JSON"), payload);
   }
-});
+}
 
 const actions = {
   reconnect: () => client.connect(),
@@ -162,6 +162,5 @@ async function open() {
   feed.poll();
 }
 
-client.connect();
 addEventListener("hashchange", () => { if (location.hash) open(); }); // a link that is opened in this tab
 open();

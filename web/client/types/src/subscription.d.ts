@@ -1,0 +1,111 @@
+/** A subscription of a client. */
+export class Subscription {
+    /**
+     * @param {Handlers} handlers
+     * @param {(deliver: (delivery: Delivery) => void) => Stream} open
+     */
+    constructor(handlers: Handlers, open: (deliver: (delivery: Delivery) => void) => Stream);
+    /** @type {Position | null} behind the last message that the handlers got */
+    position: Position | null;
+    /**
+     * Replaces the selection without a gap. If the gateway refuses it, the former one stays.
+     *
+     * @param {Selection} selection
+     */
+    change(selection: Selection): void;
+    /** Ends the subscription. No handler is called after it. */
+    close(): void;
+    #private;
+}
+export type Selection = {
+    /**
+     * names of channels; with none, the events of all
+     */
+    channels?: string[] | undefined;
+    /**
+     * an expression that is true for the events
+     */
+    filter?: string | undefined;
+};
+export type Request = {
+    /**
+     * as in Selection
+     */
+    channels?: string[] | undefined;
+    /**
+     * as in Selection
+     */
+    filter?: string | undefined;
+    /**
+     * a table, whose rows come first
+     */
+    snapshot?: string | undefined;
+};
+/**
+ * Where a subscription stands. A client sends back what the gateway has sent, and reads nothing in it.
+ */
+export type Position = {
+    epoch: string;
+    offset: number | string;
+    /**
+     * the number of messages behind the offset
+     */
+    seen: number;
+};
+export type Gap = {
+    reason: string;
+    /**
+     * the source that has noticed it
+     */
+    source?: string | undefined;
+    /**
+     * the number of events that a full queue has dropped
+     */
+    dropped?: number | undefined;
+    /**
+     * whether the latest message of each key follows
+     */
+    conflated?: boolean | undefined;
+};
+export type Handlers = {
+    /**
+     * an event; a Blob if it is not UTF-8
+     */
+    onMessage?: ((payload: string | Blob) => void) | undefined;
+    /**
+     * the event with which a row has left the subscription
+     */
+    onLeave?: ((message: any) => void) | undefined;
+    /**
+     * events may be missing here: load again what they would have changed
+     */
+    onGap?: ((gap: Gap) => void) | undefined;
+    /**
+     * after a disconnect: no event is missing
+     */
+    onResumed?: (() => void) | undefined;
+    /**
+     * the gateway has refused the subscription, a change of it, or a snapshot
+     */
+    onRefused?: ((reason: string) => void) | undefined;
+    /**
+     * with `snapshot`: the rows, as the payloads of onMessage; again in place of onGap
+     */
+    onSnapshot?: ((rows: string[]) => void) | undefined;
+};
+/**
+ * What a subscription gets, with the position behind it.
+ */
+export type Delivery = {
+    kind: "subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot";
+    detail: any;
+    position: Position | null;
+    /**
+     * the one that the gateway has accepted
+     */
+    selection: Selection;
+};
+export type Stream = {
+    change(selection: Selection): void;
+    close(): void;
+};
