@@ -17,6 +17,8 @@ type compressedChunk struct {
 	chunkSize int           // in bytes
 	held      *atomic.Int64 // memory of all compressedChunks of the history, in bytes
 
+	largest atomic.Int64 // payload, in bytes; only the appender stores it
+
 	compressing sync.Mutex // held while frames are compressed; reading needs no lock
 	content     atomic.Pointer[compressedFrames]
 
@@ -41,6 +43,10 @@ func newCompressedChunk(size int, held *atomic.Int64) *compressedChunk {
 // gather adds frames to g, compressed where that makes them smaller. raw are the frames, from an offset in the chunk of
 // the main log on.
 func (s *compressedChunk) gather(d *deflater, raw []byte, offset, window int, g *gathering) {
+	if s.largest.Load() < int64(d.minBytes) { // most chunks of small messages
+		g.add(raw)
+		return
+	}
 	c := s.content.Load()
 	for begin := 0; begin < len(raw); {
 		_, payload, size := frameAt(raw[begin:])

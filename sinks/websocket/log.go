@@ -39,6 +39,9 @@ func (l *log) append(opcode byte, payload []byte, now time.Time) (from, to int, 
 	}
 	appendFrame(l.tail.buf[:used], opcode, payload) // in place: it fits
 	l.tail.written = now
+	if z := l.tail.compressed; z != nil {
+		z.largest.Store(max(z.largest.Load(), int64(len(payload)))) // before the frame is published
+	}
 	l.messages.Add(1)
 	l.bytes.Add(uint64(size))
 	l.tail.publish(used+size, messages+1)
