@@ -135,6 +135,7 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		}
 		return http.StatusServiceUnavailable, err
 	}
+	c.setPresence("", request.Presence)
 	return 0, nil
 }
 

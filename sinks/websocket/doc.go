@@ -45,6 +45,8 @@
 //   - It sends messages: client.receive answers them (receive.go). With subscribe and unsubscribe it adds and ends
 //     subscriptions. A reader that changes its topic continues behind the messages that it was sent; so do all
 //     readers when a new token changes the rights of the client (move.go, token.go).
+//   - It is present on the channels that its subscriptions name: presence.go tells package presence, whose messages
+//     client.run sends behind the control frames.
 //   - It resumes: joining.backfill inserts the messages that the topic does not have into its log, from the history. hub.start
 //     finds the position of epoch, offset and seen, or of the value of the option position. It reports recovered only if the
 //     history holds every message that the client missed, and no gap was noted since (resume.go).
@@ -72,16 +74,19 @@
 //   - max_lag of a reader: slow.go; of a topic behind the main log: feeder.feed in feed.go
 //   - history: log.trim in log.go, history.trim in history.go, topic.trim in topic.go, which sweep.go calls
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
+//   - the channels of a client, and of all, for presence: package presence
 //   - lines that clients can cause in the log: limitedlog.go
 //
 // # Locks
 //
-// There are six. A goroutine takes them in this order, and may leave some out:
+// There are seven. A goroutine takes them in this order, and may leave some out:
 //
 //  1. hub.mu: the history, the gaps
 //  2. client.mu: the readers, queued control frames, close
 //  3. topic.mu: the log of a topic, its offsets and its end
 //  4. log.mu: the end of a log and its idle readers
+//
+// The registry of package presence has a lock of its own, which is taken behind client.mu.
 //
 // The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
 // hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is

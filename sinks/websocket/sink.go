@@ -8,18 +8,20 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/sinks/websocket/presence"
 )
 
 // sink is the sink websocket.
 type sink struct {
-	opts    Options
-	env     plugin.Env
-	melody  *melody.Melody
-	hub     *hub
-	welcome []byte          // nil: none
-	origins map[string]bool // see normalizeOrigins
-	metrics *metrics
-	jwt     *verifier // nil: no signed tokens
+	opts     Options
+	env      plugin.Env
+	melody   *melody.Melody
+	hub      *hub
+	welcome  []byte          // nil: none
+	origins  map[string]bool // see normalizeOrigins
+	metrics  *metrics
+	jwt      *verifier          // nil: no signed tokens
+	presence *presence.Registry // nil: no presence is kept
 
 	refusedOrigins, refusedVersions, strippedHandshakes *limitedLog
 

@@ -17,7 +17,7 @@ type Options struct {
 	MaxSubjects int              `koanf:"max_subjects" rule:"min=1,max=5000" doc:"bound of the subjects of a channel that are sent; of a channel with more, only the number of clients is sent"`
 	MaxChannels int              `koanf:"max_channels" rule:"min=1,max=10000000" doc:"bound of the channels with clients of this gateway; beyond, no presence is kept"`
 	Linger      options.Duration `koanf:"linger" rule:"min=0s,max=1m" doc:"how long a client that has left still counts, so that a page that is loaded again neither leaves nor joins"`
-	Redis       options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"redis:// URL of a server through which gateways add up their clients; empty: those of this gateway only"`
+	Redis       options.URL      `koanf:"redis" rule:"scheme=redis|rediss|unix|redis-sentinel|rediss-sentinel|redis-cluster|rediss-cluster,embedded=redis" doc:"Redis through which gateways add up their clients"`
 	TLS         options.TLS      `koanf:"tls"`
 	Prefix      string           `koanf:"prefix" rule:"required" doc:"prefix of the keys in Redis; sinks with the same prefix add up their clients"`
 }
@@ -26,7 +26,7 @@ type Options struct {
 func (Options) Docs() map[string]string {
 	return map[string]string{
 		"channels":     "A client is on a channel if it subscribes to it by its name, without *",
-		"redis":        redisconn.URLDoc,
+		"redis":        "Empty: this gateway counts its own clients only. " + redisconn.URLDoc,
 		"max_channels": "One client counts for 100 channels at most",
 	}
 }

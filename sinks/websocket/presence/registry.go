@@ -91,6 +91,13 @@ func (r *Registry) Close(ctx context.Context) {
 	}
 }
 
+// Channels returns the number of channels with clients of this node.
+func (r *Registry) Channels() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.channels)
+}
+
 // wake makes run look for something to do.
 func (r *Registry) wake() {
 	select {

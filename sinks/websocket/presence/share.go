@@ -18,7 +18,7 @@ import (
 const (
 	lease         = 8 * time.Second
 	renewInterval = 2 * time.Second
-	settleTime    = 3 * time.Second // after an outage, in which the other nodes store their counts again
+	settleTime    = 4 * time.Second // after an outage, in which the other nodes store their counts again
 	roundPause    = 100 * time.Millisecond
 	pollInterval  = 250 * time.Millisecond
 	retryPause    = time.Second
@@ -162,7 +162,7 @@ func (s *share) round(ctx context.Context) error {
 		s.settledAt = time.Time{}
 		s.registry.loadAll()
 	}
-	if s.registry.hasChannels() {
+	if s.registry.Channels() > 0 {
 		if err := s.readChanges(ctx); err != nil {
 			return err
 		}

@@ -99,13 +99,6 @@ func (r *Registry) complete() (healed bool) {
 	return true
 }
 
-// hasChannels reports whether any client is on a channel.
-func (r *Registry) hasChannels() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.channels) > 0
-}
-
 // storedState is the state of a channel to be stored. One without clients is removed.
 type storedState struct {
 	channel *channel
