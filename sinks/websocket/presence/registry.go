@@ -81,14 +81,17 @@ func (r *Registry) begin() {
 	})
 }
 
-// Close ends the registry. Its counts at other nodes linger.
+// Close ends the registry, within a second or so. Its counts at other nodes linger.
 func (r *Registry) Close(ctx context.Context) {
 	r.begun.Do(func() {}) // it begins no more
 	r.cancel()
-	r.ended.Wait()
-	if r.share != nil {
-		r.share.close(ctx)
+	if r.share == nil {
+		r.ended.Wait()
+		return
 	}
+	ended := make(chan struct{})
+	r.spawn(func(context.Context) { defer close(ended); r.ended.Wait() })
+	r.share.close(ctx, ended)
 }
 
 // Channels returns the number of channels with clients of this node.

@@ -40,18 +40,18 @@ type share struct {
 	wakeup   chan struct{}
 	failures prometheus.Counter
 
-	client    redis.UniversalClient // nil until run
-	name      string                // of this node; "": none yet
-	renewed   time.Time             // the last renewal of the lease
-	stored    time.Time             // when all counts were stored
-	position  string                // in the stream of changes
-	settledAt time.Time             // when the other nodes have stored their counts; zero: all channels were queued to be read
-	nodes     map[string]bool       // that are alive
-	ended     bool                  // a node is alive no more, and its counts may still be shown
+	client    redis.UniversalClient
+	name      string          // of this node; "": none yet
+	renewed   time.Time       // the last renewal of the lease
+	stored    time.Time       // when all counts were stored
+	position  string          // in the stream of changes
+	settledAt time.Time       // when the other nodes have stored their counts; zero: all channels were queued to be read
+	nodes     map[string]bool // that are alive
+	ended     bool            // a node is alive no more, and its counts may still be shown
 }
 
 func newShare(r *Registry, conn *redisconn.Config, log *slog.Logger) *share {
-	return &share{registry: r, conn: conn, url: r.opts.Redis.String(), prefix: r.opts.Prefix, log: log, wakeup: make(chan struct{}, 1), failures: newFailures()}
+	return &share{registry: r, conn: conn, url: r.opts.Redis.String(), prefix: r.opts.Prefix, log: log, client: conn.NewClient(), wakeup: make(chan struct{}, 1), failures: newFailures()}
 }
 
 // wake makes run begin a round.
@@ -64,7 +64,6 @@ func (s *share) wake() {
 
 // run exchanges counts until ctx ends. After a failure it connects again.
 func (s *share) run(ctx context.Context) {
-	s.client = s.conn.NewClient()
 	for {
 		err := s.exchange(ctx)
 		if ctx.Err() != nil {
@@ -227,16 +226,21 @@ func (s *share) loadChanged(ctx context.Context) error {
 }
 
 // close makes the counts of this node linger at the others, and closes the connection.
-func (s *share) close(ctx context.Context) {
-	if s.client == nil {
+func (s *share) close(ctx context.Context, ended <-chan struct{}) {
+	defer s.client.Close()
+	ctx, cancel := context.WithTimeout(ctx, retryPause)
+	defer cancel()
+	select {
+	case <-ended:
+	case <-ctx.Done(): // it waits for Redis, and the end of its context does not end that
+		_ = s.client.Close()
+		<-ended
 		return
 	}
-	if s.name != "" {
-		ctx, cancel := context.WithTimeout(ctx, retryPause)
-		defer cancel()
-		if err := s.leave(ctx, min(s.registry.opts.Linger.D(), lease)); err != nil {
-			s.log.Debug("presence lease not ended", "redis", s.url, "error", err)
-		}
+	if s.name == "" {
+		return
 	}
-	_ = s.client.Close()
+	if err := s.leave(ctx, min(s.registry.opts.Linger.D(), lease)); err != nil {
+		s.log.Debug("presence lease not ended", "redis", s.url, "error", err)
+	}
 }

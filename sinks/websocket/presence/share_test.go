@@ -149,6 +149,21 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestCloseWhileRedisHangs proves that Close does not wait for a Redis that does not answer.
+func TestCloseWhileRedisHangs(t *testing.T) {
+	proxy, url := testenv.ProxyURL(t, testenv.Redis(t).URL())
+	r := newNode(t, url, nil)
+	a := newTester(t, r, "ann").on("lobby")
+	a.eventually("lobby", 1, "ann", false)
+	defer proxy.Freeze()()
+	time.Sleep(2 * pollInterval) // so that it waits for an answer
+	begin := time.Now()
+	r.Close(testenv.Context(t))
+	if waited := time.Since(begin); waited > 2500*time.Millisecond {
+		t.Errorf("closed after %v", waited)
+	}
+}
+
 // TestWithoutRedis proves that clients of this node are counted while Redis was never there, and that clients who have left
 // need no memory.
 func TestWithoutRedis(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 // Bounds of what is in Redis.
 const (
-	expiry     = time.Hour // of the counts of a channel, and of the leases
+	expiry     = time.Hour // of all keys
 	maxChanges = 1000      // entries of the stream of changes, about
 )
 
@@ -145,7 +145,14 @@ func (s *share) remove(ctx context.Context, fields []field) error {
 
 // announce appends the ids of changed channels to the stream, and returns the position of the entry.
 func (s *share) announce(ctx context.Context, ids []byte) (position string, err error) {
-	return s.client.XAdd(ctx, &redis.XAddArgs{Stream: s.prefix + "changes", MaxLen: maxChanges, Approx: true, Values: []any{"n", s.name, "c", ids}}).Result()
+	key := s.prefix + "changes"
+	var added *redis.StringCmd
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		added = p.XAdd(ctx, &redis.XAddArgs{Stream: key, MaxLen: maxChanges, Approx: true, Values: []any{"n", s.name, "c", ids}})
+		p.PExpire(ctx, key, expiry)
+		return nil
+	})
+	return added.Val(), err
 }
 
 // readChanges queues the channels that other nodes have announced since the last call. If the stream may have lost some, it queues all.
