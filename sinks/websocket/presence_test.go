@@ -171,6 +171,29 @@ func TestPresenceWithATokenByMessage(t *testing.T) {
 	a.want("room:1", 2, "", "bert", "bob")
 }
 
+// TestPresenceNeedsTheRightToAChannel proves that a client whose token does not open a channel is not on it, and is not told who is.
+func TestPresenceNeedsTheRightToAChannel(t *testing.T) {
+	_, server := newSink(t, func(o *Options) {
+		keepPresence(o)
+		if err := o.Authorize.UnmarshalText([]byte(`channel == "room:" + claims.sub`)); err != nil {
+			t.Fatal(err)
+		}
+	}, httptest.NewServer)
+	a := dialPresence(t, server, "ann", "channel=room:ann&presence=true")
+	a.want("room:ann", 1, "ann", "", "")
+	b := dialPresence(t, server, "bob", "channel=room:*&presence=true")
+	b.send(`{"type":"subscribe","id":"x","channels":["room:ann"],"presence":true}`)
+	if m := b.next("presence"); m.Type != "error" || m.ID != "x" {
+		t.Errorf("%+v", m)
+	}
+	b.send(`{"type":"presence","channel":"room:ann"}`)
+	if m := b.next("presence"); m.Type != "error" {
+		t.Errorf("%+v", m)
+	}
+	a.send(`{"type":"presence","channel":"room:ann"}`)
+	a.want("room:ann", 1, "ann", "", "")
+}
+
 // TestPresenceOfTwoSinks proves that two sinks add up their clients through Redis.
 func TestPresenceOfTwoSinks(t *testing.T) {
 	shared := func(o *Options) {
