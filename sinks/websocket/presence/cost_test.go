@@ -87,8 +87,8 @@ func TestRights(t *testing.T) {
 				admins = nil
 				c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{strings.TrimPrefix(strings.Split(url, "?")[0], "redis-cluster://")}})
 				defer c.Close()
-				for _, slot := range c.ClusterSlots(t.Context()).Val() {
-					admins = append(admins, redis.NewClient(&redis.Options{Addr: slot.Nodes[0].Addr}))
+				for _, shard := range c.ClusterShards(t.Context()).Val() {
+					admins = append(admins, redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", shard.Nodes[0].Port)}))
 				}
 			}
 			for _, admin := range admins {

@@ -20,7 +20,7 @@ var (
 	errTooManyMine = errors.New("presence is kept for 100 channels of a client at most")
 )
 
-// Member is a client of a registry. Its methods, except AppendMessages, must not be called concurrently.
+// Member is a client of a registry. Its methods are safe for concurrent use.
 type Member struct {
 	registry *Registry
 	subject  string
@@ -48,13 +48,13 @@ func (m *Member) SetSubject(subject string) {
 	if len(subject) > maxSubject || !m.registry.opts.Subjects {
 		subject = ""
 	}
-	if subject == m.subject {
-		return
-	}
 	r := m.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := m.subject
+	if subject == old {
+		return
+	}
 	m.subject = subject
 	for _, on := range m.channels { // first joins, so that no channel ends
 		r.join(on.channel.name, subject)
@@ -62,8 +62,8 @@ func (m *Member) SetSubject(subject string) {
 	}
 }
 
-// Set sets the channels that the client is on, and whether it watches them: then it gets a message at changes. It ignores channels for which no
-// presence is kept, and those beyond the bounds.
+// Set sets the channels that the client is on, and whether it watches each: then it gets a message at changes. It ignores
+// channels for which no presence is kept, and those beyond the bounds.
 func (m *Member) Set(channels map[string]bool) {
 	r := m.registry
 	r.mu.Lock()
