@@ -54,6 +54,10 @@ var arrows = map[string]string{
 	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient",
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
+
+	// The sink websocket has a package of its own for presence.
+	"sinks/websocket":          "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn sinks/websocket/presence",
+	"sinks/websocket/presence": "gateway/plugin gateway/options gateway/redisconn",
 }
 
 // lists are the packages that may import the plugins below them; no other package may import a plugin.

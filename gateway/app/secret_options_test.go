@@ -90,6 +90,8 @@ var plainText = map[string]string{
 	"sink websocket auth.query": "the name of a parameter", "sink websocket auth.jwt.audience": "a name", "sink websocket auth.jwt.issuer": "a name",
 	"sink websocket authorize": "an expression over payloads and claims", "sink websocket position": "the name of a field", "sink websocket channels": "templates over payloads",
 	"sink websocket snapshot.tables": "names", "sink websocket snapshot.owners": "names of roles", "sink websocket snapshot.remove": "names of fields",
+	"sink websocket presence.channels": "names", "sink websocket presence.prefix": "how names begin",
+	"sink websocket presence.tls.ca": "a path; certificates are public", "sink websocket presence.tls.cert": "a path; certificates are public", "sink websocket presence.tls.key": "a path: the key itself is read from the file, and never printed",
 }
 
 // optionRow is an option of one type, or one outside of components.

@@ -149,6 +149,7 @@ func (c *client) grant(who identity) (err error) {
 		return err
 	}
 	c.expires = who.expires
+	c.setSubject(who.claims)
 	return nil
 }
 

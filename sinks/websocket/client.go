@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"eventgateway/sinks/websocket/presence"
 )
 
 // maxControl bounds the control frames that wait for a client, in bytes. A client that
@@ -23,7 +25,8 @@ const (
 // client is one connection: its subscriptions, each a reader of a log, and the goroutine that sends their messages.
 type client struct {
 	sink      *sink
-	address   string // by which limits count it
+	address   string           // by which limits count it
+	presence  *presence.Member // nil: no presence is kept
 	conn      *conn
 	protocol  bool          // speaks Protocol
 	window    int           // largest payload that may be compressed for the client, in bytes; 0: none
@@ -58,6 +61,7 @@ type client struct {
 func newClient(s *sink, address string) *client {
 	limits := s.opts.Limits
 	c := &client{sink: s, address: address, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst+limits.Subscriptions)}
+	c.presence = s.newMember(c.wake)
 	if n := limits.Messages; n > 0 {
 		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)
 	}

@@ -57,6 +57,7 @@ func (s *sink) Close(ctx context.Context) error {
 		s.cutConnections()
 		<-closed // a closed connection ends both of its goroutines
 	}
+	s.closePresence(ctx)
 	select {
 	case <-s.whenDone(s.hub.feeding.Wait):
 	case <-ctx.Done(): // an evaluation cannot be interrupted: the feeder ends after it

@@ -125,7 +125,10 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.admit()
 		return 0, nil
 	}
-	return c.joinStatus(c.addReader(r.Context(), "", sub, from))
+	if status, err = c.joinStatus(c.addReader(r.Context(), "", sub, from)); err == nil {
+		c.setPresence("", request.Presence)
+	}
+	return status, err
 }
 
 // readRequest authenticates the client, and returns the subscription of its query. On an error it returns the status of the

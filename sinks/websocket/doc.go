@@ -57,6 +57,8 @@
 //   - It sends messages: client.receive answers them (receive.go). With subscribe and unsubscribe it adds and ends
 //     subscriptions. A reader that changes its topic continues behind the messages that it was sent; so do all
 //     readers when a new token changes the rights of the client (move.go, token.go).
+//   - It is present on the channels that its subscriptions name: presence.go tells package presence, whose messages
+//     client.run sends behind the control frames.
 //   - It resumes: joining.backfill inserts the messages that the topic does not have into its log, from the history. hub.start
 //     finds the position of epoch, offset and seen, or of the value of the option position. It reports recovered only if the
 //     history holds every message that the client missed, and no gap was noted since (resume.go).
@@ -95,11 +97,12 @@
 //   - snapshot.clients: snapshots.acquire in snapshot.go; snapshot.timeout: sink.snapshotContext there
 //   - the size of a page: snapshot_rows.go; limits.filter_time of a snapshot: rowFilter.pause in snapshot_filter.go
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
+//   - the channels of a client, and of all, for presence: package presence
 //   - lines that clients can cause in the log: limitedlog.go
 //
 // # Locks
 //
-// There are eight. A goroutine takes them in this order, and may leave some out:
+// There are nine. A goroutine takes them in this order, and may leave some out:
 //
 //  1. hub.mu: the history, the gaps
 //  2. client.mu: the readers, queued control frames, close
@@ -108,6 +111,8 @@
 //
 // A compressedChunk has two. compressing is held while frames are compressed, and only by clients that hold no other lock;
 // mu guards its memory, and is held briefly under hub.mu.
+//
+// The registry of package presence has a lock of its own, which is taken behind client.mu.
 //
 // The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
 // hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is

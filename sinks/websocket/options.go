@@ -6,6 +6,7 @@ import (
 
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
+	"eventgateway/sinks/websocket/presence"
 )
 
 // Options are the options of the sink.
@@ -24,6 +25,7 @@ type Options struct {
 	Limits       Limits              `koanf:"limits"`
 	Compression  Compression         `koanf:"compression"`
 	Snapshot     Snapshot            `koanf:"snapshot"`
+	Presence     presence.Options    `koanf:"presence"`
 	MaxMessage   options.Size        `koanf:"max_message" rule:"min=125,max=16MiB" doc:"largest message from a client"`
 	WriteTimeout options.Duration    `koanf:"write_timeout" rule:"min=100ms" doc:"how long one write may block before the client is disconnected"`
 	Ping         options.Duration    `koanf:"ping" rule:"min=100ms" doc:"interval of pings to clients"`
@@ -82,6 +84,10 @@ func (o *Options) Check(report func(option, text string)) {
 		report("authorize", "needs the claims of tokens: set auth.tokens or auth.jwt")
 	}
 	o.Snapshot.check(o.History, report)
+	o.Presence.Check(func(option, text string) { report("presence."+option, text) })
+	if o.Presence.Subjects && !o.Auth.required() {
+		report("presence.subjects", "needs the claims of tokens: set auth.tokens or auth.jwt")
+	}
 	for i, origin := range o.Origins {
 		if text := originProblem(origin); text != "" {
 			report("origins["+itoa(i)+"]", text)

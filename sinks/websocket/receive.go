@@ -14,7 +14,7 @@ import (
 const maxExcessMessages = 1000
 
 // receive handles a message from a client: {"type":"ping","timestamp":...}, {"type":"auth",...}, and
-// from clients that speak the protocol {"type":"subscribe",...} and {"type":"unsubscribe",...}. It ignores other messages.
+// from clients that speak the protocol {"type":"subscribe",...}, {"type":"unsubscribe",...} and {"type":"presence",...}. It ignores other messages.
 func (c *client) receive(msg []byte) {
 	if c.messages != nil && !c.messages.AllowN(time.Now(), c.messageCost()) {
 		c.close(closeFrame(closePolicy, "too many messages"), "policy", false)
@@ -28,6 +28,7 @@ func (c *client) receive(msg []byte) {
 		Timestamp json.RawMessage `json:"timestamp,omitempty"`
 		Token     string          `json:"token"`
 		ID        string          `json:"id"`
+		Channel   string          `json:"channel"`
 		subscribeRequest
 	}
 	if json.Unmarshal(msg, &m) != nil {
@@ -50,6 +51,10 @@ func (c *client) receive(msg []byte) {
 			err = c.subscribe(context.Background(), m.ID, m.subscribeRequest)
 		}
 		c.answerFailure(m.ID, err)
+	case "presence":
+		if c.protocol && !c.awaitingToken {
+			c.askPresence(m.Channel)
+		}
 	case "unsubscribe":
 		if c.protocol && !c.awaitingToken {
 			c.answerFailure(m.ID, c.unsubscribe(m.ID))

@@ -40,6 +40,7 @@ type subscribeRequest struct {
 	Offset   clientOffset    `json:"offset"`
 	Seen     uint64          `json:"seen"`
 	After    json.RawMessage `json:"after"`
+	Presence bool            `json:"presence"` // it gets presence messages about its channels
 	none     bool            // the query asks for no subscription
 }
 
@@ -61,11 +62,11 @@ func (c *client) parseRequest(r *http.Request) (subscribeRequest, error) {
 	return request, nil
 }
 
-// parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...,
+// parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...&presence=true,
 // and the Last-Event-ID of an EventSource.
 func parseQuery(r *http.Request) (subscribeRequest, error) {
 	q := r.URL.Query()
-	request := subscribeRequest{Channels: q["channel"], Filter: q.Get("filter"), Epoch: q.Get("epoch")}
+	request := subscribeRequest{Channels: q["channel"], Filter: q.Get("filter"), Epoch: q.Get("epoch"), Presence: q.Get("presence") == "true"}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		var err error
 		if q, err = parseLastEventID(last); err != nil {

@@ -26,9 +26,10 @@ func (o *output) evicted() bool { return o.closing != nil && !o.drain }
 
 // takeOutput takes what is to be sent.
 func (c *client) takeOutput() output {
+	presence := c.takePresence()
 	c.mu.Lock()
 	c.runLocked = true
-	o := output{controls: c.controls, closing: c.closing, drain: c.drain, readEnded: c.readEnded}
+	o := output{controls: append(c.controls, presence...), closing: c.closing, drain: c.drain, readEnded: c.readEnded}
 	c.controls, c.gapQueued = nil, false
 	if !o.evicted() {
 		if c.hasSkip {

@@ -8,6 +8,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
+	"eventgateway/sinks/websocket/presence"
 )
 
 // sink is the sink websocket.
@@ -19,9 +20,10 @@ type sink struct {
 	welcome   []byte          // nil: none
 	origins   map[string]bool // see normalizeOrigins
 	metrics   *metrics
-	deflater  *deflater  // nil: no compression
-	jwt       *verifier  // nil: no signed tokens
-	snapshots *snapshots // nil: none
+	deflater  *deflater          // nil: no compression
+	jwt       *verifier          // nil: no signed tokens
+	snapshots *snapshots         // nil: none
+	presence  *presence.Registry // nil: no presence is kept
 
 	refusedOrigins, refusedVersions, strippedHandshakes *limitedLog
 
@@ -124,4 +126,12 @@ func (s *sink) tellGap(g plugin.Gap) {
 			c.queueGap(frame)
 		}
 	}
+}
+
+// Probe is part of [plugin.Prober].
+func (s *sink) Probe(ctx context.Context) (findings []plugin.Finding) {
+	if s.presence != nil {
+		findings = s.presence.Probe(ctx)
+	}
+	return append(findings, s.snapshots.probe(ctx, s.env.Name)...)
 }

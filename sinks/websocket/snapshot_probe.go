@@ -12,26 +12,26 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Probe is part of [plugin.Prober]. It reads a page of each table of the option snapshot.
-func (s *sink) Probe(ctx context.Context) []plugin.Finding {
-	if s.snapshots == nil {
+// probe reads a page of each table of the option snapshot.
+func (s *snapshots) probe(ctx context.Context, name string) []plugin.Finding {
+	if s == nil {
 		return nil
 	}
-	config, err := pgconn.PrimaryConfig(s.opts.Snapshot.URL, s.env.Name)
+	config, err := pgconn.PrimaryConfig(s.opts.URL, name)
 	if err != nil { // build has read the same URL
 		return []plugin.Finding{{Level: plugin.Problem, Text: err.Error()}}
 	}
-	conn, first := pgconn.Probe(ctx, config, s.opts.Snapshot.URL)
+	conn, first := pgconn.Probe(ctx, config, s.opts.URL)
 	if conn == nil {
 		return []plugin.Finding{first}
 	}
 	defer pgconn.Close(conn)
 	findings := []plugin.Finding{first}
-	reader := &pgconn.RowReader{Config: config, Owners: s.opts.Snapshot.Owners, Timeout: pageTimeout}
+	reader := &pgconn.RowReader{Config: config, Owners: s.opts.Owners, Timeout: pageTimeout}
 	defer reader.Close()
-	for _, text := range s.opts.Snapshot.Tables {
+	for _, text := range s.opts.Tables {
 		table, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
-		findings = append(findings, probeTable(ctx, conn, reader, table, s.opts.Snapshot.Owners))
+		findings = append(findings, probeTable(ctx, conn, reader, table, s.opts.Owners))
 	}
 	return findings
 }

@@ -34,6 +34,9 @@ func (c *client) subscribe(ctx context.Context, id string, request subscribeRequ
 	} else {
 		err = c.addReader(ctx, id, sub, from)
 	}
+	if err == nil {
+		c.setPresence(id, request.Presence)
+	}
 	c.closeIfEnded() // the topic may have ended before the client had it
 	return err
 }
@@ -76,6 +79,7 @@ func (c *client) unsubscribe(id string) error {
 		return errNotSubscribed
 	}
 	t := c.removeReader(i)
+	c.updatePresence()
 	c.queueNamed(id, unsubscribedMessage())
 	c.mu.Unlock()
 	c.sink.hub.releaseTopic(t, c.address)
@@ -100,6 +104,7 @@ func (h *hub) detach(c *client) {
 	for len(c.readers) > 0 {
 		topics = append(topics, c.removeReader(len(c.readers)-1))
 	}
+	c.updatePresence()
 	c.mu.Unlock()
 	for _, t := range topics {
 		h.releaseTopic(t, c.address)

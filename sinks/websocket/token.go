@@ -72,6 +72,7 @@ func (c *client) renew(ctx context.Context, who identity) error {
 		}
 	}
 	c.rights, c.expires = rights, who.expires
+	c.setSubject(who.claims)
 	c.expire()
 	return nil
 }

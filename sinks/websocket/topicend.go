@@ -71,6 +71,9 @@ func (c *client) closeIfEnded() {
 				c.queueNamed(r.id, unsubscribedMessage())
 			}
 		}
+		if len(released) > 0 {
+			c.updatePresence()
+		}
 	}
 	c.mu.Unlock()
 	for _, t := range released {

@@ -8,6 +8,8 @@ import (
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
+	"eventgateway/gateway/redisconn"
+	"eventgateway/sinks/websocket/presence"
 )
 
 // Type returns the description of the sink.
@@ -20,6 +22,7 @@ func Type() plugin.SinkType {
 				MaxTopics:   100,
 				SlowClient:  slowDisconnect,
 				Limits:      Limits{Messages: 100, Subscriptions: 100, FilterTime: options.Duration(250 * time.Millisecond), FilterMemory: 64 << 20},
+				Presence:    presence.Defaults(),
 				Farewell:    options.Duration(5 * time.Second),
 				MaxLag:      Lag{Events: 100_000, Bytes: 32 << 20},
 				Snapshot:    Snapshot{Output: "order", Clients: 20, Timeout: options.Duration(5 * time.Minute)},
@@ -27,7 +30,7 @@ func Type() plugin.SinkType {
 				MaxMessage:  4 << 10, WriteTimeout: options.Duration(30 * time.Second),
 				Ping: options.Duration(25 * time.Second), Pong: options.Duration(10 * time.Second),
 			}
-		}, build)
+		}, build).WithRights(redisconn.Rights(presence.Right)...)
 }
 
 // Sizes of gorilla's buffers in bytes. Clients send little, and only control frames are written
@@ -63,6 +66,9 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	var err error
 	if s.snapshots, err = newSnapshots(o.Snapshot, env.Name, env.Log); err != nil {
 		return nil, &plugin.OptionError{Option: "snapshot.url", Err: err}
+	}
+	if err := s.newPresence(); err != nil {
+		return nil, err
 	}
 	m := melody.New()
 	m.Config.MessageBufferSize = 0 // its queue is not used
