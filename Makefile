@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: run build test bench soak chaos fuzz fmt
+.PHONY: run build test bench bench-others soak chaos fuzz fmt
 
 # Without DATABASE_URL and REDIS_URL, the gateway starts an embedded PostgreSQL and Redis, which
 # .ci/prepare installs if they are missing and apt-get is permitted.
@@ -30,6 +30,14 @@ bench:
 	@mkdir -p bin
 	{ $(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 40m ./gateway/app; \
 	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set; } 2>&1 | $(GO) run ./gateway/bench -o bin/bench.jsonl
+
+# The gateway beside programs of others on the same work: ws of Node.js, melody, centrifuge, watermill.
+bench-others:
+	.ci/prepare
+	$(GO) build -o bin/others/ ./gateway
+	$(GO) build -C gateway/bench/others -o ../../../bin/others/ ./...
+	npm install --prefix gateway/bench/others/node --no-package-lock --no-audit --no-fund
+	OTHERS=$(CURDIR)/bin/others $(GO) test -run '^$$' -bench Others -benchtime 1x -timeout 40m ./gateway/app 2>&1 | $(GO) run ./gateway/bench
 
 # 20 minutes at half load: memory and latency stay the same.
 soak:

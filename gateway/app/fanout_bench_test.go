@@ -48,8 +48,15 @@ func delivering(b *testing.B) (port string, stop func()) {
 func fanout(b *testing.B, serve func(*testing.B) (string, func()), clients, messages int, query func(client int) string) measurement {
 	port, stop := serve(b)
 	defer stop()
-	l := load{chunk: 500}
-	l.receivers, l.close = connectClients(b, port, clients, numberAt, query)
+	l := fanoutLoad(b, target{port: port, at: numberAt}, clients, query)
+	return l.measure(b, messages, messages).perDelivery(clients)
+}
+
+// fanoutLoad connects clients to t, each with its query, and publishes to Redis.
+func fanoutLoad(b *testing.B, t target, clients int, query func(client int) string) *load {
+	b.Helper()
+	l := &load{chunk: 500}
+	l.receivers, l.close = t.connectClients(b, clients, query)
 	client := testenv.RedisClient(b)
 	l.send = func(from, to int) error {
 		pipe := client.Pipeline()
@@ -59,7 +66,7 @@ func fanout(b *testing.B, serve func(*testing.B) (string, func()), clients, mess
 		_, err := pipe.Exec(b.Context())
 		return err
 	}
-	return l.measure(b, messages, messages).perDelivery(clients)
+	return l
 }
 
 // bareLoop serves until stop, and returns its port.

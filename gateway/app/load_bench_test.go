@@ -67,7 +67,9 @@ func (l *load) pass(b *testing.B, events, window int, timed bool) (took []time.D
 				}
 			}
 			if err := r.receive(to, each); err != nil {
-				b.Errorf("client %d: %v", i, err)
+				if !b.Failed() { // the first error is enough
+					b.Errorf("client %d: %v", i, err)
+				}
 				if i == 0 {
 					close(credits) // ends the sender
 				}
@@ -144,9 +146,16 @@ func numberIn(payload []byte, at int) (int, error) {
 // joinRequest is the request of a WebSocket client.
 const joinRequest = "GET /?%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-// connectClients connects WebSocket clients, each with its query, which read their welcome. Each checks the number of each event,
-// which begins at a place in the payload.
-func connectClients(b *testing.B, port string, count, at int, query func(client int) string) (clients []eventReceiver, disconnect func()) {
+// target is a server of WebSocket clients.
+type target struct {
+	port   string
+	at     int                                  // where the number of an event begins in what a client gets
+	hello  string                               // what a client sends first
+	reader func(*webSocketReader) eventReceiver // nil: one event per frame
+}
+
+// connectClients connects WebSocket clients, each with its query, which read the first frame. Each checks the number of each event.
+func (t target) connectClients(b *testing.B, count int, query func(client int) string) (clients []eventReceiver, disconnect func()) {
 	b.Helper()
 	clients = make([]eventReceiver, count)
 	conns := make([]net.Conn, count)
@@ -163,7 +172,7 @@ func connectClients(b *testing.B, port string, count, at int, query func(client 
 		limit <- struct{}{}
 		ready.Go(func() {
 			defer func() { <-limit }()
-			conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+			conn, err := net.Dial("tcp", "127.0.0.1:"+t.port)
 			if err != nil {
 				b.Error(err)
 				return
@@ -175,14 +184,22 @@ func connectClients(b *testing.B, port string, count, at int, query func(client 
 			}
 			r := bufio.NewReaderSize(conn, size)
 			fmt.Fprintf(conn, joinRequest, query(i))
-			if _, err = http.ReadResponse(r, nil); err == nil {
-				_, err = r.Discard(2 + len(welcome))
+			_, err = http.ReadResponse(r, nil)
+			if err == nil && t.hello != "" {
+				_, err = conn.Write(append([]byte{0x81, 0x80 | byte(len(t.hello)), 0, 0, 0, 0}, t.hello...))
+			}
+			if err == nil {
+				_, head, size, _ := frameHead(r) // Discard returns its error
+				_, err = r.Discard(head + size)
 			}
 			if err != nil {
 				b.Errorf("handshake: %v", err)
 				return
 			}
-			clients[i] = &webSocketReader{conn: conn, r: r, at: at}
+			reader := &webSocketReader{conn: conn, r: r, at: t.at}
+			if clients[i] = reader; t.reader != nil {
+				clients[i] = t.reader(reader)
+			}
 		})
 	}
 	ready.Wait()

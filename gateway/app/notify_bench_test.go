@@ -99,7 +99,7 @@ func notifyRun(b *testing.B, clients int, serve func(*testing.B) (string, func()
 func notifyLoad(b *testing.B, db *pgx.Conn, port string, clients int) *load {
 	b.Helper()
 	l := &load{chunk: 500}
-	l.receivers, l.close = connectClients(b, port, clients, len(`{"operation":"INSERT","order":{"id":`), everything)
+	l.receivers, l.close = target{port: port, at: len(`{"operation":"INSERT","order":{"id":`)}.connectClients(b, clients, everything)
 	l.send = func(from, to int) error {
 		_, err := db.Exec(b.Context(), `SELECT pg_notify('orders_channel', '{"operation":"INSERT","order":{"id":' || n || ',"customer_name":"Ada Lovelace","product_name":"Keyboard","status":"pending","amount":12.50,"created_at":"2026-11-25T14:00:00","updated_at":"2026-11-25T14:00:00"}}')
 			FROM generate_series($1::int, $2::int) n`, firstNumber+from, firstNumber+to-1)
