@@ -59,16 +59,20 @@ func (l *load) pace(b *testing.B, events, rate, of int) (took []time.Duration) {
 	return slices.Concat(times...)
 }
 
-// BenchmarkPaced commits 300 rows a second, each in a transaction of its own, which a trigger notifies to 100 clients. CPU is
+// BenchmarkPaced commits 300 rows a second, each in a transaction of its own, which a trigger notifies to clients. CPU is
 // for each row.
 func BenchmarkPaced(b *testing.B) {
-	compareToBare(b,
-		func() measurement { return pacedRun(b, bareChain) },
-		func() measurement { return pacedRun(b, leading) })
+	for _, clients := range []int{1, 100} {
+		b.Run(fmt.Sprintf("%d clients", clients), func(b *testing.B) {
+			compareToBare(b,
+				func() measurement { return pacedRun(b, clients, bareChain) },
+				func() measurement { return pacedRun(b, clients, leading) })
+		})
+	}
 }
 
-func pacedRun(b *testing.B, serve func(*testing.B) (string, func())) (m measurement) {
-	const rate, rows, clients = 300, 3000, 100
+func pacedRun(b *testing.B, clients int, serve func(*testing.B) (string, func())) (m measurement) {
+	const rate, rows = 300, 3000
 	port, stop := serve(b)
 	defer stop()
 	db := testenv.OrdersTable(b)

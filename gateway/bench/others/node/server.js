@@ -5,7 +5,7 @@ import Redis from 'ioredis'
 import {WebSocketServer, WebSocket} from 'ws'
 
 const {DATABASE_URL, REDIS_URL, PORT} = process.env
-const server = createServer()
+const server = createServer((_, response) => response.end())
 const clients = new WebSocketServer({server})
 clients.on('connection', ws => ws.send(JSON.stringify({type: 'welcome'})))
 
