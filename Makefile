@@ -1,9 +1,9 @@
-# CI runs make test. make bench takes longer and prints figures. make chaos repeats the fault
+# CI runs make test. make bench and make soak take longer and print figures. make chaos repeats the fault
 # tests many times.
 
 GO ?= go
 
-.PHONY: run build test bench chaos fuzz fmt
+.PHONY: run build test bench bench-others soak chaos fuzz fmt
 
 # Without DATABASE_URL and REDIS_URL, the gateway starts an embedded PostgreSQL and Redis, which
 # .ci/prepare installs if they are missing and apt-get is permitted.
@@ -23,11 +23,27 @@ test:
 	$(GO) tool -modfile=.ci/tools.mod staticcheck ./...
 	$(GO) test -race -timeout 15m ./...
 
+# One table of all benchmarks, at most 40 minutes; also as lines of JSON in bin/bench.jsonl. BENCH_PAIRS=n sets the number of
+# alternating runs beside each bare loop.
 bench:
 	.ci/prepare
-	$(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 30m ./gateway/app
-	$(GO) test -run '^$$' -bench 'Subscriptions|Feeder' -benchtime 1x -count 1 -timeout 15m ./sinks/websocket
-	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set
+	@mkdir -p bin
+	{ $(GO) test -run '^$$' -bench . -benchtime 1x -count 1 -timeout 40m ./gateway/app; \
+	$(GO) test -run '^$$' -bench 'Subscriptions|Feeder' -benchtime 1x -count 1 -timeout 15m ./sinks/websocket; \
+	$(GO) test -run '^$$' -bench . ./gateway/internal/router ./gateway/internal/queue ./gateway/rawjson ./gateway/expr ./transforms/set; } 2>&1 | $(GO) run ./gateway/bench -o bin/bench.jsonl
+
+# The gateway beside programs of others on the same work: ws of Node.js, melody, centrifuge, watermill.
+bench-others:
+	.ci/prepare
+	$(GO) build -o bin/others/ ./gateway
+	$(GO) build -C gateway/bench/others -o ../../../bin/others/ ./...
+	npm install --prefix gateway/bench/others/node --no-package-lock --no-audit --no-fund
+	OTHERS=$(CURDIR)/bin/others $(GO) test -run '^$$' -bench Others -benchtime 1x -timeout 40m ./gateway/app 2>&1 | $(GO) run ./gateway/bench
+
+# 20 minutes at half load: memory and latency stay the same.
+soak:
+	.ci/prepare
+	SOAK=20m $(GO) test -run '^$$' -bench Soak -benchtime 1x -timeout 40m ./gateway/app 2>&1 | $(GO) run ./gateway/bench
 
 # Fault tests with hundreds of faults, and random scenarios by the ten thousand.
 # SEED=n repeats a run.

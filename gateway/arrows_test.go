@@ -13,8 +13,9 @@ import (
 // -> stats -> plugin -> event -> settle.
 var arrows = map[string]string{
 	// main and the commands.
-	"gateway":     "gateway/app gateway/plugin sources transforms sinks",
-	"gateway/app": "gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
+	"gateway":       "gateway/app gateway/plugin sources transforms sinks",
+	"gateway/bench": "",
+	"gateway/app":   "gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web",
@@ -56,7 +57,7 @@ var arrows = map[string]string{
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 
 	// The sink websocket has a package of its own for presence.
-	"sinks/websocket":          "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn sinks/websocket/presence",
+	"sinks/websocket":          "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger sinks/websocket/presence",
 	"sinks/websocket/presence": "gateway/plugin gateway/options gateway/redisconn",
 }
 

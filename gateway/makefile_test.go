@@ -25,7 +25,7 @@ func TestMakefileNamesTests(t *testing.T) {
 		}
 		lines++
 		var tests string // of all packages of the line
-		for _, field := range strings.Fields(line) {
+		for _, field := range strings.Fields(strings.ReplaceAll(line, ";", " ")) {
 			if !strings.HasPrefix(field, "./") {
 				continue
 			}

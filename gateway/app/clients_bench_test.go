@@ -24,7 +24,7 @@ func BenchmarkFilteredFanout(b *testing.B) {
 	filtered := func(client int) string { return url.Values{"filter": {fmt.Sprintf("n > %d", client%10)}}.Encode() }
 	for b.Loop() {
 		var ratios []float64
-		for pair := range fanoutPairs {
+		for pair := range pairs(b) {
 			all := fanout(b, delivering, fanoutClients, fanoutMessages, everything)
 			some := fanout(b, delivering, fanoutClients, fanoutMessages, filtered)
 			ratios = append(ratios, some.rate/all.rate)
@@ -50,7 +50,7 @@ func BenchmarkBursts(b *testing.B) {
 func BenchmarkOneByOne(b *testing.B) {
 	for b.Loop() {
 		var r50, r99 []float64
-		for pair := range fanoutPairs {
+		for pair := range pairs(b) {
 			b50, b99 := oneByOne(b, bareLoop)
 			g50, g99 := oneByOne(b, delivering)
 			r50, r99 = append(r50, g50.Seconds()/b50.Seconds()), append(r99, g99.Seconds()/b99.Seconds())

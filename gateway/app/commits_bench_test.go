@@ -40,14 +40,15 @@ func BenchmarkCommits(b *testing.B) {
 	for name, delay := range map[string]int{"CPU-bound": 0, "commit_delay 2 ms": 2000} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				var outbox, notify []float64
+				var outbox, notify, limit []float64
 				for pair := range commitPairs {
 					bare, ours, theirs := run("", "", delay), run(outboxSQL(), directConfig, delay), run(old, notifyConfig, delay)
-					outbox, notify = append(outbox, ours/bare), append(notify, ours/theirs)
+					outbox, notify, limit = append(outbox, ours/bare), append(notify, ours/theirs), append(limit, bare/theirs)
 					fmt.Printf("commits, %s, pair %d: without a trigger %6.0f/s, outbox %6.0f/s, old trigger %6.0f/s\n", name, pair, bare, ours, theirs)
 				}
 				b.ReportMetric(median(outbox), "ratio-to-no-trigger")
 				b.ReportMetric(median(notify), "ratio-to-old-trigger")
+				b.ReportMetric(median(limit), "ratio-of-no-trigger-to-old-trigger")
 			}
 		})
 	}

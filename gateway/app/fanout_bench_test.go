@@ -7,13 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -25,36 +21,18 @@ const (
 	fanoutClients  = 1000
 	fanoutMessages = 20_000
 	fanoutBytes    = 330
-	fanoutPairs    = 5
 )
 
 // BenchmarkFanout compares the fan-out from Redis to 1,000 WebSocket clients by the gateway with a bare
-// loop. The loop reads from Redis, makes frames, and writes them to one client after the other. The
-// benchmark reports the medians of alternating pairs.
-func BenchmarkFanout(b *testing.B) {
-	for b.Loop() {
-		var ratios, rates, cpu []float64
-		for pair := range fanoutPairs {
-			bare := fanout(b, bareLoop, fanoutClients, fanoutMessages, everything)
-			ours := fanout(b, delivering, fanoutClients, fanoutMessages, everything)
-			ratios = append(ratios, ours.rate/bare.rate)
-			rates = append(rates, ours.rate)
-			cpu = append(cpu, ours.cpu)
-			fmt.Printf("fan-out pair %d: gateway %4.2f M deliveries/s, %4.2f us CPU each; bare loop %4.2f M/s, %4.2f us; ratio %.2f\n",
-				pair, ours.rate/1e6, ours.cpu, bare.rate/1e6, bare.cpu, ours.rate/bare.rate)
-		}
-		b.ReportMetric(median(ratios), "ratio-to-bare")
-		b.ReportMetric(median(rates), "deliveries/s")
-		b.ReportMetric(median(cpu), "us-CPU/delivery") // including the clients' reads
-	}
-}
+// loop. The loop reads from Redis, makes frames, and writes them to one client after the other.
+func BenchmarkFanout(b *testing.B) { compareFanout(b, fanoutClients, fanoutMessages) }
 
-func median(x []float64) float64 {
-	slices.Sort(x)
-	return x[len(x)/2]
+func compareFanout(b *testing.B, clients, messages int) {
+	b.Helper()
+	compareToBare(b,
+		func() measurement { return fanout(b, bareLoop, clients, messages, everything) },
+		func() measurement { return fanout(b, delivering, clients, messages, everything) })
 }
-
-type fanoutResult struct{ rate, cpu float64 }
 
 // everything returns the query of a client without a filter.
 func everything(int) string { return "" }
@@ -65,73 +43,30 @@ func delivering(b *testing.B) (port string, stop func()) {
 	return r.port, r.stop
 }
 
-// fanout connects clients to the server that serve starts, each with its query. It publishes a burst that
-// matches all filters, and measures until all clients have it.
-func fanout(b *testing.B, serve func(*testing.B) (string, func()), count, burst int, query func(client int) string) fanoutResult {
+// fanout connects clients to the server that serve starts, each with its query. It publishes messages that match all
+// filters, and measures until all clients have them. A delivery is one message at one client.
+func fanout(b *testing.B, serve func(*testing.B) (string, func()), clients, messages int, query func(client int) string) measurement {
 	port, stop := serve(b)
 	defer stop()
-	payload := `{"n":1000,"p":"`
-	payload += strings.Repeat("x", fanoutBytes-len(payload)-2) + `"}`
-	want := burst * (fanoutBytes + 4) // with the frame's header
-	var ready, done sync.WaitGroup
-	var conns []net.Conn
-	for i := range count {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			b.Fatal(err)
-		}
-		conns = append(conns, conn)
-		ready.Add(1)
-		done.Go(func() {
-			r := bufio.NewReaderSize(conn, 4096)
-			fmt.Fprintf(conn, "GET /?%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", query(i))
-			_, err := http.ReadResponse(r, nil)
-			if err == nil {
-				_, err = r.Discard(2 + len(welcome))
-			}
-			ready.Done()
-			if err != nil {
-				b.Errorf("handshake: %v", err)
-				return
-			}
-			buf := make([]byte, 64<<10)
-			for got := 0; got < want; {
-				n, err := r.Read(buf)
-				if got += n; err != nil {
-					b.Errorf("after %d of %d bytes: %v", got, want, err)
-					return
-				}
-			}
-		})
-	}
-	ready.Wait()
-	client := testenv.RedisClient(b)
-	begin, before := time.Now(), cpuTime()
-	for range burst / 500 {
-		pipe := client.Pipeline()
-		for range 500 {
-			pipe.Publish(b.Context(), "orders_updates", payload)
-		}
-		if _, err := pipe.Exec(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-	}
-	done.Wait()
-	took, used := time.Since(begin), cpuTime()-before
-	for _, c := range conns {
-		c.Close()
-	}
-	deliveries := float64(burst * count)
-	return fanoutResult{deliveries / took.Seconds(), float64(used.Microseconds()) / deliveries}
+	l := fanoutLoad(b, target{port: port, at: numberAt}, clients, query)
+	return l.measure(b, messages, messages).perDelivery(clients)
 }
 
-// cpuTime returns the CPU time of this process.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
+// fanoutLoad connects clients to t, each with its query, and publishes to Redis.
+func fanoutLoad(b *testing.B, t target, clients int, query func(client int) string) *load {
+	b.Helper()
+	l := &load{chunk: 500}
+	l.receivers, l.close = t.connectClients(b, clients, query)
+	client := testenv.RedisClient(b)
+	l.send = func(from, to int) error {
+		pipe := client.Pipeline()
+		for n := from; n < to; n++ {
+			pipe.Publish(b.Context(), "orders_updates", appendNumbered(nil, n, fanoutBytes))
+		}
+		_, err := pipe.Exec(b.Context())
+		return err
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return l
 }
 
 // bareLoop serves until stop, and returns its port.

@@ -1,14 +1,8 @@
 package app
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,31 +15,28 @@ import (
 const notifications = 50_000
 
 // BenchmarkNotify compares the whole way, from NOTIFY over Redis to WebSocket clients, with a bare loop. The
-// loop listens, publishes, subscribes, and writes to one client after the other. The benchmark reports the
-// medians of the ratios of alternating runs.
+// loop listens, publishes, subscribes, and writes to one client after the other.
 func BenchmarkNotify(b *testing.B) {
 	for _, clients := range []int{100, 1} {
 		b.Run(fmt.Sprintf("%d clients", clients), func(b *testing.B) {
-			for b.Loop() {
-				var ratios, rates []float64
-				for pair := range fanoutPairs {
-					bare := notifyRun(b, clients, func(b *testing.B) (string, func()) {
-						port, stop := bareLoop(b)
-						deaf := bareListener(b)
-						return port, func() { deaf(); stop() }
-					})
-					ours := notifyRun(b, clients, func(b *testing.B) (string, func()) {
-						r := startLeading(b, nil)
-						return r.port, r.stop
-					})
-					ratios, rates = append(ratios, ours/bare), append(rates, ours)
-					fmt.Printf("NOTIFY to %d clients, pair %d: gateway %6.0f events/s, bare loop %6.0f/s; ratio %.2f\n", clients, pair, ours, bare, ours/bare)
-				}
-				b.ReportMetric(median(ratios), "ratio-to-bare")
-				b.ReportMetric(median(rates), "events/s")
-			}
+			compareToBare(b,
+				func() measurement { return notifyRun(b, clients, bareChain) },
+				func() measurement { return notifyRun(b, clients, leading) })
 		})
 	}
+}
+
+// bareChain starts the bare loops from NOTIFY to WebSocket clients.
+func bareChain(b *testing.B) (port string, stop func()) {
+	port, disconnect := bareLoop(b)
+	unlisten := bareListener(b)
+	return port, func() { unlisten(); disconnect() }
+}
+
+// leading starts the default configuration.
+func leading(b *testing.B) (port string, stop func()) {
+	r := startLeading(b, nil)
+	return r.port, r.stop
 }
 
 // barePublish numbers and publishes, as the sink redis-pub does.
@@ -91,64 +82,28 @@ func bareListener(b *testing.B) (stop func()) {
 	return func() { cancel(); <-ended; <-ended }
 }
 
-// notifyRun returns the events per second that reach all clients of the server that serve starts.
-func notifyRun(b *testing.B, clients int, serve func(*testing.B) (string, func())) float64 {
+// notifyRun notifies, and measures until all clients of the server that serve starts have the events.
+func notifyRun(b *testing.B, clients int, serve func(*testing.B) (string, func())) measurement {
 	port, stop := serve(b)
 	defer stop()
-	var ready, done sync.WaitGroup
-	for range clients {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer conn.Close()
-		ready.Add(1)
-		done.Go(func() {
-			r := bufio.NewReaderSize(conn, 64<<10)
-			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-			_, err := http.ReadResponse(r, nil)
-			if err == nil {
-				_, err = r.Discard(2 + len(welcome))
-			}
-			ready.Done()
-			for n := 0; n < notifications && err == nil; n++ {
-				err = skipFrame(r)
-			}
-			if err != nil {
-				b.Error(err)
-			}
-		})
-	}
-	ready.Wait()
 	db, err := pgx.Connect(b.Context(), testenv.Postgres(b).URL())
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close(b.Context())
-	begin := time.Now()
-	for n := range notifications / 500 {
-		if _, err := db.Exec(b.Context(), `SELECT pg_notify('orders_channel', '{"operation":"INSERT","order":{"id":' || n || ',"customer_name":"Ada Lovelace","product_name":"Keyboard","status":"pending","amount":12.50,"created_at":"2026-11-25T14:00:00","updated_at":"2026-11-25T14:00:00"}}')
-			FROM generate_series($1::int, $1 + 499) n`, n*500); err != nil {
-			b.Fatal(err)
-		}
-	}
-	done.Wait()
-	return notifications / time.Since(begin).Seconds()
+	l := notifyLoad(b, db, port, clients)
+	return l.measure(b, notifications, notifications)
 }
 
-// skipFrame reads and discards a frame.
-func skipFrame(r *bufio.Reader) error {
-	head, err := r.Peek(4)
-	if err != nil {
+// notifyLoad connects clients, and notifies over db.
+func notifyLoad(b *testing.B, db *pgx.Conn, port string, clients int) *load {
+	b.Helper()
+	l := &load{chunk: 500}
+	l.receivers, l.close = target{port: port, at: len(`{"operation":"INSERT","order":{"id":`)}.connectClients(b, clients, everything)
+	l.send = func(from, to int) error {
+		_, err := db.Exec(b.Context(), `SELECT pg_notify('orders_channel', '{"operation":"INSERT","order":{"id":' || n || ',"customer_name":"Ada Lovelace","product_name":"Keyboard","status":"pending","amount":12.50,"created_at":"2026-11-25T14:00:00","updated_at":"2026-11-25T14:00:00"}}')
+			FROM generate_series($1::int, $2::int) n`, firstNumber+from, firstNumber+to-1)
 		return err
 	}
-	n := 2 + int(head[1])
-	if head[1] == 126 {
-		n = 4 + int(binary.BigEndian.Uint16(head[2:]))
-	}
-	_, err = r.Discard(n)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+	return l
 }

@@ -26,20 +26,30 @@ const (
 )
 
 // BenchmarkWebhook compares the sending of signed events to a fast local receiver with a bare loop that posts
-// the same signed bodies by as many goroutines. It reports the median of alternating pairs.
+// the same signed bodies by as many goroutines.
 func BenchmarkWebhook(b *testing.B) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	defer receiver.Close()
-	for b.Loop() {
-		var ratios []float64
-		for pair := range hookPairs {
-			bare := barePosts(b, receiver.URL)
-			own := hookRun(b, fmt.Sprintf("shop: {type: webhook, url: %q, allow: [127.0.0.1], secrets: [%s], workers: %d}", receiver.URL, webhookKey, hookWorkers), "shop")
-			ratios = append(ratios, own/bare)
-			fmt.Printf("webhook, pair %d: %6.0f requests/s, %6.0f of a bare loop (ratio %.2f)\n", pair, own, bare, own/bare)
-		}
-		b.ReportMetric(median(ratios), "ratio-to-bare")
-	}
+	compareToBare(b,
+		func() measurement { return measureHooks(b, func() float64 { return barePosts(b, receiver.URL) }) },
+		func() measurement {
+			return measureHooks(b, func() float64 { return hookRun(b, hookSink(receiver.URL, hookWorkers), "shop") })
+		})
+}
+
+// hookSink returns the configuration of the sink shop.
+func hookSink(url string, workers int) string {
+	return fmt.Sprintf("shop: {type: webhook, url: %q, allow: [127.0.0.1], secrets: [%s], workers: %d}", url, webhookKey, workers)
+}
+
+// measureHooks measures run, which returns the rate. CPU and allocations are those of the receiver, too, and of the start and
+// the stop.
+func measureHooks(b *testing.B, run func() float64) measurement {
+	b.Helper()
+	var rate float64
+	m := measure(b, hookEvents, func() { rate = run() })
+	m.rate = rate
+	return m
 }
 
 // BenchmarkHangingEndpoint measures a healthy endpoint beside one that hangs, and beside another healthy
