@@ -20,7 +20,7 @@ func (s *sink) newPresence() (err error) {
 	if !s.opts.Presence.On() {
 		return nil
 	}
-	s.presence, err = presence.New(s.opts.Presence, presence.Config{Encode: controlFrame, Go: s.env.Go, Log: s.env.Log, Metrics: s.env.Metrics})
+	s.presence, err = presence.New(s.opts.Presence, presence.Config{Encode: controlFrame, Env: s.env})
 	var wrong *plugin.OptionError
 	if errors.As(err, &wrong) {
 		return &plugin.OptionError{Option: "presence." + wrong.Option, Err: wrong.Err}

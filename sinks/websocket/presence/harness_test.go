@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 )
 
@@ -25,8 +26,11 @@ func newRegistry(t testing.TB, set func(*Options)) *Registry {
 		set(&o)
 	}
 	r, err := New(o, Config{
-		Encode: func(text []byte) []byte { return append(text, '\n') }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: prometheus.NewRegistry(),
-		Go: func(f func(context.Context)) { go f(context.Background()) },
+		Encode: func(text []byte) []byte { return append(text, '\n') },
+		Env: plugin.Env{
+			Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: prometheus.NewRegistry(),
+			Go: func(f func(context.Context)) { go f(context.Background()) },
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,12 +2,10 @@ package presence
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/redisconn"
 )
 
@@ -21,17 +19,14 @@ const (
 type Config struct {
 	// Encode returns a message, a JSON object, as Member.AppendMessages appends it.
 	Encode func(text []byte) []byte
-	// Go runs a function in a goroutine.
-	Go      func(func(context.Context))
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
+	Env    plugin.Env // of the sink
 }
 
 // Registry counts the clients on the channels of a node.
 type Registry struct {
 	opts   Options
 	encode func([]byte) []byte
-	spawn  func(func(context.Context))
+	env    plugin.Env
 	share  *share // nil without Redis
 	wakeup chan struct{}
 	ctx    context.Context // ends with Close
@@ -55,28 +50,28 @@ type Registry struct {
 }
 
 // New returns a registry without clients. It connects to Redis when the first client is on a channel. Its error is a
-// plugin.OptionError, or that of Config.Metrics.
+// plugin.OptionError, or that of the metrics.
 func New(o Options, c Config) (*Registry, error) {
-	r := &Registry{opts: o, encode: c.Encode, spawn: c.Go, wakeup: make(chan struct{}, 1), channels: map[string]*channel{}, byID: map[channelID]*channel{}}
+	r := &Registry{opts: o, encode: c.Encode, env: c.Env, wakeup: make(chan struct{}, 1), channels: map[string]*channel{}, byID: map[channelID]*channel{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if !o.Redis.IsZero() {
 		conn, err := redisconn.ParseOptions("redis", o.Redis, o.TLS)
 		if err != nil {
 			return nil, err
 		}
-		r.share = newShare(r, conn, c.Log)
+		r.share = newShare(r, conn, c.Env.Log)
 	}
-	return r, r.register(c.Metrics)
+	return r, r.register(c.Env.Metrics)
 }
 
 // begin starts the goroutines, once.
 func (r *Registry) begin() {
 	r.begun.Do(func() {
 		r.ended.Add(1)
-		r.spawn(func(context.Context) { defer r.ended.Done(); r.run() })
+		r.env.Go(func(context.Context) { defer r.ended.Done(); r.run() })
 		if r.share != nil {
 			r.ended.Add(1)
-			r.spawn(func(context.Context) { defer r.ended.Done(); r.share.run(r.ctx) })
+			r.env.Go(func(context.Context) { defer r.ended.Done(); r.share.run(r.ctx) })
 		}
 	})
 }
@@ -90,7 +85,7 @@ func (r *Registry) Close(ctx context.Context) {
 		return
 	}
 	ended := make(chan struct{})
-	r.spawn(func(context.Context) { defer close(ended); r.ended.Wait() })
+	r.env.Go(func(context.Context) { defer close(ended); r.ended.Wait() })
 	r.share.close(ctx, ended)
 }
 
