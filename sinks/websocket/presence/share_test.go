@@ -1,7 +1,9 @@
 package presence
 
 import (
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +76,7 @@ func fieldsIn(t testing.TB, client redis.UniversalClient, prefix string) (n int)
 // TestEndedNodes proves that the clients of a node that is closed linger, that those of one that ends without Close count for the lease
 // at most, and that nothing remains of both.
 func TestEndedNodes(t *testing.T) {
+	t.Parallel()
 	client := testenv.RedisClient(t)
 	one := newNode(t, testenv.Redis(t).URL(), nil)
 	a := newTester(t, one, "ann").on("lobby")
@@ -115,6 +118,7 @@ func TestEndedNodes(t *testing.T) {
 // TestOutage proves that the state is partial while Redis is away or has lost its data, that it heals, and that clients of other nodes
 // do not leave and join meanwhile.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	server, port := testenv.StartRedis(t)
 	proxy, url := testenv.ProxyURL(t, server.URL())
 	one, two := newNode(t, url, nil), newNode(t, url, nil)
@@ -167,6 +171,7 @@ func TestCloseWhileRedisHangs(t *testing.T) {
 // TestWithoutRedis proves that clients of this node are counted while Redis was never there, and that clients who have left
 // need no memory.
 func TestWithoutRedis(t *testing.T) {
+	t.Parallel()
 	r := newNode(t, "redis://127.0.0.1:1", nil)
 	a := newTester(t, r, "ann").on("lobby")
 	a.eventually("lobby", 1, "ann", true)
@@ -179,8 +184,17 @@ func TestWithoutRedis(t *testing.T) {
 	r.empty(t)
 }
 
-// TestCountsOfNodesAreExact compares the sums of two nodes with a model, after random joins and leaves.
+// TestCountsOfNodesAreExact compares the sums of two nodes with a model, after random joins and leaves. PRESENCE_CHECKS is the number of
+// random cases. Each takes about a second, because a channel has one message a second.
 func TestCountsOfNodesAreExact(t *testing.T) {
+	checks := os.Getenv("PRESENCE_CHECKS")
+	if checks == "" {
+		checks = "10"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		t.Fatal(err)
+	}
+	t.Parallel()
 	url, client := testenv.Redis(t).URL(), testenv.RedisClient(t)
 	nodes := []*Registry{newNode(t, url, nil), newNode(t, url, nil)}
 	channels := []string{"lobby", "room:1", "room:2"}
