@@ -1,7 +1,9 @@
 package router
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/plugin"
 )
 
 func when(t *testing.T, source string) (c expr.Condition) {
@@ -52,6 +55,50 @@ func TestRoutesChoose(t *testing.T) {
 		}
 		if letters, _ := r.DeadLetters(); len(letters) != 1 || letters[0].Component != "route high, when" || string(letters[0].Data) != "3" {
 			t.Errorf("%+v", letters)
+		}
+	})
+}
+
+// TestRoutesToOneSinkKeepOrder proves that a sink gets the events of a batch in their order, although different routes of
+// the source lead to it.
+func TestRoutesToOneSinkKeepOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink, other := &gapSink{}, &gapSink{}
+		src := sourceFunc(func(ctx context.Context, out plugin.Output) error {
+			out.Ready()
+			for from := range 2 {
+				var b event.Batch
+				for n := range 6 {
+					b.Events = append(b.Events, &event.Event{Data: fmt.Append(nil, 6*from+n), Key: "k"})
+				}
+				_ = out.Emit(ctx, b)
+			}
+			<-ctx.Done()
+			return nil
+		})
+		r := start(t, Graph{
+			Sources: []SourceSpec{sourceSpec("in", src)},
+			Sinks:   []SinkSpec{sinkSpec("out", sink, nil), sinkSpec("other", other, nil)},
+			Routes: []RouteSpec{
+				{Name: "rest", From: []string{"in"}, To: []string{"out"}, Else: true},
+				{Name: "even", From: []string{"in"}, To: []string{"other", "out"}, When: when(t, "payload % 2 == 0")},
+				{Name: "third", From: []string{"in"}, To: []string{"out"}, When: when(t, "payload % 3 == 0 && payload % 2 != 0")},
+			},
+		})
+		synctest.Wait()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"}; !slices.Equal(sink.got, want) {
+			t.Errorf("got %q", sink.got)
+		}
+		if want := []string{"0", "2", "4", "6", "8", "10"}; !slices.Equal(other.got, want) {
+			t.Errorf("the other sink got %q", other.got)
+		}
+		for _, route := range r.Status().Routes {
+			if c := route.RouteCounts; c.In != 12 || c.In != c.Filtered+c.Out {
+				t.Errorf("%s: %+v", route.Name, c)
+			}
 		}
 	})
 }

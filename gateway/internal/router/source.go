@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,9 +56,10 @@ type source struct {
 // wired is a route of a source, with the sinks it leads to now. The routes of a source with
 // else come last.
 type wired struct {
-	route *route
-	in    *atomic.Uint64
-	to    []*edge
+	route  *route
+	in     *atomic.Uint64
+	to     []*edge
+	shares bool // a sink with another route of the source
 }
 
 // ready records that the source is connected. gapReported says that its plugin has reported a gap.
@@ -93,16 +95,14 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 		s.violation(err)
 	case nil:
 		s.wiring.Use(func(routes []wired) {
-			taken := s.noneTaken(routes, len(b.Events))
 			for _, w := range routes {
 				w.in.Add(n)
 				if b.DeadLetter != nil {
 					w.route.refuse(ctx, b.Events, rec, deadletter.Failure{Component: "source " + s.Name, Err: s.Redactor.Error(b.DeadLetter)})
-					continue
 				}
-				if e := w.route.carry(ctx, b.Events, taken, rec, w.to); e != nil {
-					err = e
-				}
+			}
+			if b.DeadLetter == nil {
+				err = s.carry(ctx, b.Events, rec, routes)
 			}
 		})
 	}
@@ -110,6 +110,24 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 		s.tracker.Settled(n, err) // the source cannot replay: the batch is the router's now
 	} else {
 		rec.Done(err)
+	}
+	return err
+}
+
+// carry carries events through routes. Where two routes lead to one sink, it carries one event after the other, so that the sink
+// gets them in the order of the source.
+func (s *source) carry(ctx context.Context, events []*event.Event, rec *ack.Receipt, routes []wired) (err error) {
+	taken, step := s.noneTaken(routes, len(events)), len(events)
+	if slices.ContainsFunc(routes, func(w wired) bool { return w.shares }) {
+		step = 1
+	}
+	for len(events) > 0 {
+		for _, w := range routes {
+			if e := w.route.carry(ctx, events[:step], taken[:min(step, len(taken))], rec, w.to); e != nil {
+				err = e
+			}
+		}
+		events, taken = events[step:], taken[min(step, len(taken)):]
 	}
 	return err
 }

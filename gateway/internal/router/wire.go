@@ -51,6 +51,18 @@ func (b *builder) wire(g Graph) {
 	}
 	for _, routes := range b.p.wiring {
 		slices.SortStableFunc(routes, func(a, b wired) int { return elseLast(a.route) - elseLast(b.route) })
+		noteShared(routes)
+	}
+}
+
+// noteShared finds the routes of a source that lead to the same sink.
+func noteShared(routes []wired) {
+	for i := range routes {
+		for j := range routes {
+			routes[i].shares = routes[i].shares || i != j && slices.ContainsFunc(routes[i].to, func(e *edge) bool {
+				return e != nil && slices.ContainsFunc(routes[j].to, func(other *edge) bool { return other != nil && other.sink == e.sink })
+			})
+		}
 	}
 }
 
