@@ -19,10 +19,10 @@ func (c Condition) ReadsChannel() bool {
 	return c.program != nil && c.program.clientRule != nil && c.program.clientRule.readsChannel
 }
 
-// NeverIn reports whether the condition is a rule that is true for no event in a channel, with the claims of this
-// client.
+// NeverIn reports whether the condition is a rule over channel that is true for no event in a channel, with the claims of this
+// client. These may make the rule false whatever the channel is.
 func (c Condition) NeverIn(channel string) bool {
-	if !c.ReadsChannel() {
+	if c.program == nil || c.program.clientRule == nil || !c.program.clientRule.rule.readsChannel {
 		return false
 	}
 	r := c.program.clientRule

@@ -85,9 +85,6 @@ func (e forbiddenError) Error() string {
 // checkChannels returns a forbiddenError if the rights show no event in one of the channels. Channels with a wildcard
 // are not checked.
 func (s subscription) checkChannels() error {
-	if !s.rights.byChannel {
-		return nil
-	}
 	for _, name := range s.channels {
 		if !strings.HasSuffix(name, "*") && s.rights.condition.NeverIn(name) {
 			return forbiddenError(quoteShort(name))
