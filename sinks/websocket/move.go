@@ -74,6 +74,9 @@ func (c *client) commit(moves []move) {
 			r.position = position{} // see releaseLog
 		}
 		if r.skip != nil { // the client begins behind the messages of the skip
+			if m.old.rights.id != m.subscription.rights.id {
+				c.sink.metrics.skipped.Add(float64(r.skip.forget()))
+			}
 			r.skip.end = controlFrame(namedMessage(r.id, subscribedMessage(at)))
 			continue
 		}

@@ -6,6 +6,7 @@ import "fmt"
 type skip struct {
 	messages  int         // that the client does not get
 	conflated *conflation // those that it gets; nil: none
+	forgotten bool        // conflated had messages that the client may not get any more
 	id        string      // of the subscription
 	name      []byte      // frame that names the subscription of the conflated messages; nil: the client knows it
 	gap       []byte      // control frames before the conflated messages
@@ -28,7 +29,7 @@ func (h *hub) skipToEnd(r *reader, conflate bool) (skipped int) {
 	if r.skip != nil {
 		*k = *r.skip
 	}
-	if k.conflated == nil && conflate {
+	if conflate = conflate && !k.forgotten; k.conflated == nil && conflate {
 		k.conflated = &conflation{byKey: map[string]conflatedFrame{}}
 	}
 	skipped, unsent := h.countSkipped(r, k.conflated)
@@ -44,8 +45,7 @@ func (h *hub) skipToEnd(r *reader, conflate bool) (skipped int) {
 	r.leaveIdle()
 	r.moveTo(at.position)
 	if c.protocol {
-		text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were skipped","conflated":%v}`, k.messages, conflate)
-		k.gap = controlFrame(namedMessage(r.id, []byte(text)))
+		k.gap = k.gapFrame()
 		k.end = controlFrame(namedMessage(r.id, subscribedMessage(at)))
 		if conflate {
 			k.gap = append(k.gap, controlFrame(namedMessage(r.id, subscribedMessage(startPoint{epoch: "none"})))...)
@@ -53,6 +53,25 @@ func (h *hub) skipToEnd(r *reader, conflate bool) (skipped int) {
 	}
 	r.skip, c.hasSkip = k, true
 	c.wake()
+	return skipped
+}
+
+// gapFrame returns the frame that announces the skipped messages.
+func (k *skip) gapFrame() []byte {
+	text := fmt.Sprintf(`{"type":"gap","reason":"too slow: %d messages were skipped","conflated":%v}`, k.messages, k.conflated != nil)
+	return controlFrame(namedMessage(k.id, []byte(text)))
+}
+
+// forget removes the conflated messages, which the old rights of the client have shown, and returns how many. The client gets a gap
+// in their place, because it may not have the latest message of each key.
+func (k *skip) forget() (skipped int) {
+	if k.conflated == nil {
+		return 0
+	}
+	skipped = len(k.conflated.byKey)
+	k.messages += skipped
+	k.conflated, k.forgotten = nil, true
+	k.gap = k.gapFrame()
 	return skipped
 }
 
