@@ -103,6 +103,6 @@ func (o *output) compressSpans(d *deflater, window int) {
 	for i, s := range o.spans {
 		frames, buffer := d.frames(s.begin, s.end, window)
 		o.add(frames, buffer, s.name)
-		o.spans[i] = span{} // a write that is stuck keeps no chunk in memory
+		o.spans[i] = span{}
 	}
 }
