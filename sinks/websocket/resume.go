@@ -32,13 +32,11 @@ func (h *hub) start(j *joining) startPoint {
 	return at
 }
 
-// startAtEnd returns the end of a topic. It needs the hub's lock.
+// startAtEnd returns the end of a topic. It needs the hub's lock and t.mu.
 func (h *hub) startAtEnd(t *topic) startPoint {
 	if t == h.main {
 		return h.startAtEndOfMain()
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	return t.startAtEnd(h)
 }
 

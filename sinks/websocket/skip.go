@@ -32,7 +32,10 @@ func (h *hub) skipToEnd(r *reader, conflate bool) (skipped int) {
 	if conflate = conflate && !k.forgotten; k.conflated == nil && conflate {
 		k.conflated = &conflation{byKey: map[string]conflatedFrame{}}
 	}
+	r.topic.mu.Lock() // its feeder appends nothing between the messages that are counted and the end
 	skipped, unsent := h.countSkipped(r, k.conflated)
+	at := h.startAtEnd(r.topic)
+	r.topic.mu.Unlock()
 	if unsent == 0 { // the write under way has the rest
 		return 0
 	}
@@ -40,7 +43,6 @@ func (h *hub) skipToEnd(r *reader, conflate bool) (skipped int) {
 		skipped += k.conflated.trim(int(h.opts.MaxLag.Bytes) / len(c.readers))
 	}
 	k.messages += skipped
-	at := h.startAtEnd(r.topic)
 	at.name = h.nameOf(at.offset)
 	r.leaveIdle()
 	r.moveTo(at.position)
