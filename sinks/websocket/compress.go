@@ -91,10 +91,12 @@ func (d *deflater) frames(from, to position, window int) ([]byte, *[]byte) {
 		if c != to.chunk {
 			end, _ = c.published()
 		}
-		if raw := c.buf[begin:end]; c.compressed != nil {
-			c.compressed.gather(d, raw, c.mainOffset+begin, window, &g)
-		} else {
-			g.add(raw)
+		switch {
+		case begin == end: // to may be in a chunk to which the feeder is about to give its first frame
+		case c.compressed != nil:
+			c.compressed.gather(d, c.buf[begin:end], c.mainOffset+begin, window, &g)
+		default:
+			g.add(c.buf[begin:end])
 		}
 		if c == to.chunk {
 			return g.frames, g.buffer

@@ -16,6 +16,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
@@ -86,7 +87,7 @@ func (c *stormTenant) request() url.Values {
 }
 
 func (c *stormTenant) followSocket(last string) error {
-	dialer := websocket.Dialer{Subprotocols: []string{Protocol}}
+	dialer := websocket.Dialer{Subprotocols: []string{Protocol}, EnableCompression: true}
 	conn, _, err := dialer.Dial(strings.Replace(c.server.URL, "http", "ws", 1)+"/?"+c.request().Encode(), nil)
 	if err != nil {
 		return nil // cut
@@ -179,6 +180,14 @@ func stormEvent(rnd *rand.Rand, n, tenants int) *event.Event {
 // under load. Each gets exactly what a plain evaluation of its subscription gives for every event: no gap, no duplicate, no
 // row of another tenant; live and from the history; over WebSockets and server-sent events.
 func TestTenantReconnectStorm(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { tenantReconnectStorm(t, func(*Options) {}) })
+	t.Run("compressed", func(t *testing.T) {
+		tenantReconnectStorm(t, func(o *Options) { compressed(o); o.Compression.MinBytes = 64 })
+	})
+}
+
+// tenantReconnectStorm is the storm with options.
+func tenantReconnectStorm(t *testing.T, set func(*Options)) {
 	clients, drops := countFromEnv("STORM_CLIENTS", 30), countFromEnv("STORM_DROPS", 10)
 	secret := strings.Repeat("s", 32)
 	s, server := newSink(t, func(o *Options) {
@@ -188,6 +197,7 @@ func TestTenantReconnectStorm(t *testing.T) {
 		if err := o.Authorize.UnmarshalText([]byte(stormRule)); err != nil {
 			t.Fatal(err)
 		}
+		set(o)
 	}, httptest.NewServer)
 	var events []*event.Event
 	stop, written := make(chan struct{}), make(chan struct{})
@@ -261,6 +271,9 @@ func TestTenantReconnectStorm(t *testing.T) {
 		messages, joins = messages+len(want), joins+c.joins
 	}
 	t.Logf("%d clients, %d joins, %d events, %d messages, %d of them leaves", clients, joins, len(events), messages, leaves)
+	if out := testutil.ToFloat64(s.metrics.compressedOutput); (out > 0) != s.opts.Compression.Enabled {
+		t.Errorf("%v compressed bytes", out)
+	}
 	if joins < clients*2 || leaves == 0 || messages < 2*clients {
 		t.Error("the storm was none")
 	}
