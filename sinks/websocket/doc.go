@@ -102,24 +102,22 @@
 //
 // # Locks
 //
-// There are nine. A goroutine takes them in this order, and may leave some out:
+// There are twelve. A goroutine takes these in this order, and may leave some out:
 //
-//  1. hub.mu: the history, the gaps
-//  2. client.mu: the readers, queued control frames, close
-//  3. topic.mu: the log of a topic, its offsets and its end
-//  4. log.mu: the end of a log and its idle readers
+//  1. sink.mu: the clients, their limits, closed; never together with hub.mu
+//  2. hub.mu: the history, the gaps
+//  3. client.mu: the readers, queued control frames, close
+//  4. topic.mu: the log of a topic, its offsets and its end
+//  5. log.mu: the end of a log and its idle readers
 //
-// A compressedChunk has two. compressing is held while frames are compressed, and only by clients that hold no other lock;
-// mu guards its memory, and is held briefly under hub.mu.
+// The others are held alone, or last. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and
+// budgets, is used by its goroutine alone, and needs no lock. A compressedChunk has two: compressing is held while frames are
+// compressed, by clients that hold no other lock, and mu guards its memory, also under hub.mu. The registry of package
+// presence has one, which is taken behind client.mu. A snapshotWriter has one. Of snapshots, mu guards their number, and
+// evaluating is held while they evaluate.
 //
-// The registry of package presence has a lock of its own, which is taken behind client.mu.
-//
-// The fifth, sink.mu (the clients, their limits, closed), comes before client.mu and is never held together with
-// hub.mu. feeder.mu guards only the requests to a feeder. All else of a feeder, its topics, index and budgets, is
-// used by its goroutine alone, and needs no lock. Published frames are immutable, so reading a log takes no lock. No
-// filter and no rule is evaluated
-// under a lock; hub.mu is held while the option position is evaluated. Snapshots hold snapshots.evaluating while they evaluate, and no
-// other lock then.
+// Published frames are immutable, so reading a log takes no lock. No filter and no rule is evaluated under a lock that others wait
+// for, except for snapshots.evaluating; hub.mu is held while the option position is evaluated.
 //
 // # melody
 //

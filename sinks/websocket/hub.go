@@ -14,7 +14,7 @@ import (
 // hub holds the main log, and the history from which the feeders fill the other topics. Offsets count messages of
 // the main topic; the epoch distinguishes them from those of another gateway or an earlier run.
 //
-// Locks are taken in this order: hub.mu, client.mu, topic.mu, log.mu. No filter and no condition of rights is
+// doc.go has the order of the locks. No filter and no condition of rights is
 // evaluated under them: the feeders (feeder.go) do that.
 type hub struct {
 	opts        Options
