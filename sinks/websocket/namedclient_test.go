@@ -26,11 +26,12 @@ type namedClient struct {
 
 // namedSub is what a client knows of a subscription.
 type namedSub struct {
-	epoch        string
-	offset, seen uint64
-	active       bool
-	recovered    *bool
-	got          []string // payloads and leave messages
+	epoch     string
+	offset    clientOffset
+	seen      uint64
+	active    bool
+	recovered *bool
+	got       []string // payloads and leave messages
 }
 
 // dialNamed connects a client with a query.
@@ -54,7 +55,8 @@ func (f *namedClient) read() (kind string, err error) {
 	}
 	var m struct {
 		Type, ID, Epoch string
-		Offset, Seen    uint64
+		Offset          clientOffset
+		Seen            uint64
 		Recovered       *bool
 	}
 	if !isControl(byte(opcode), msg) {
@@ -111,7 +113,7 @@ func (f *namedClient) ask(format string, args ...any) {
 func (f *namedClient) subscribe(id, members string) {
 	f.t.Helper()
 	if s := f.subs[id]; s != nil {
-		members += fmt.Sprintf(`,"epoch":"%s","offset":%d,"seen":%d`, s.epoch, s.offset, s.seen)
+		members += fmt.Sprintf(`,"epoch":"%s","offset":%q,"seen":%d`, s.epoch, s.offset, s.seen)
 	}
 	f.ask(`{"type":"subscribe","id":"%s"%s}`, id, members)
 	for f.await("subscribed"); f.last != id; f.await("subscribed") {

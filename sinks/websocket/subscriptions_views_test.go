@@ -57,7 +57,7 @@ func TestSubscriptionsEqualPlainEvaluation(t *testing.T) {
 		subscribe := func(id string, spec subscriptionSpec) {
 			f.subscribe(id, spec.members)
 			f.subs[id].got = nil
-			expected[id] = expectedSub{spec, int(f.subs[id].offset)}
+			expected[id] = expectedSub{spec, int(f.subs[id].offset.number())}
 		}
 		plain := func(e expectedSub) (texts []string) {
 			for n := e.from; n < len(statuses); n++ {
