@@ -2,7 +2,6 @@ package presence
 
 import (
 	"errors"
-	"maps"
 	"slices"
 )
 
@@ -66,6 +65,13 @@ func (m *Member) SetSubject(subject string) {
 // channels for which no presence is kept, and those beyond the bounds.
 func (m *Member) Set(channels map[string]bool) {
 	r := m.registry
+	var kept []string // chosen before the lock, which all clients share: there may be 10,000 names
+	for name := range channels {
+		if r.opts.keeps(name) {
+			kept = append(kept, name)
+		}
+	}
+	slices.Sort(kept)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.channels = slices.DeleteFunc(m.channels, func(on *membership) bool {
@@ -78,11 +84,11 @@ func (m *Member) Set(channels map[string]bool) {
 		on.end()
 		return true
 	})
-	for _, name := range slices.Sorted(maps.Keys(channels)) {
+	for _, name := range kept {
 		if len(m.channels) == maxMemberChannels {
 			return
 		}
-		if m.on(name) != nil || !r.opts.keeps(name) {
+		if m.on(name) != nil {
 			continue
 		}
 		ch := r.join(name, m.subject)
