@@ -16,7 +16,7 @@ import (
 // log; with history.from_source the position of the message in the source, which is the same at each gateway.
 
 // aheadTimeout is how long a client waits that has messages which this gateway has not read yet, and aheadPause how long
-// at least between two looks.
+// at least between two looks, at first. It doubles, because a look costs as much as a join, and a client may name any position.
 const (
 	aheadTimeout = 2 * time.Second
 	aheadPause   = 20 * time.Millisecond
@@ -101,7 +101,7 @@ func (h *hub) join(ctx context.Context, address string, s subscription, from res
 	if !h.awaitHistory(ctx) {
 		return nil, startPoint{}, errNotReady
 	}
-	for until := time.Now().Add(aheadTimeout); ; {
+	for until, pause := time.Now().Add(aheadTimeout), aheadPause; ; pause *= 2 {
 		h.mu.Lock()
 		writes := h.nextWrite()
 		h.mu.Unlock()
@@ -109,7 +109,7 @@ func (h *hub) join(ctx context.Context, address string, s subscription, from res
 		if err != nil || !h.stream.used {
 			return t, at, err
 		}
-		if !at.gap || !at.ahead && !h.isAhead(from) || !awaitWrite(ctx, writes, until) {
+		if !at.gap || !at.ahead && !h.isAhead(from) || !awaitWrite(ctx, writes, until, pause) {
 			return t, at, nil
 		}
 		h.releaseTopic(t, address)
@@ -132,8 +132,8 @@ func (h *hub) isAhead(from resumePoint) bool {
 	return ok && h.isEpoch(from.epoch) && p.Compare(h.stream.last) > 0
 }
 
-// awaitWrite waits for the next write. It reports false at the time until, or if ctx ends.
-func awaitWrite(ctx context.Context, writes <-chan struct{}, until time.Time) bool {
+// awaitWrite waits for the next write, and for a pause. It reports false at the time until, or if ctx ends.
+func awaitWrite(ctx context.Context, writes <-chan struct{}, until time.Time, pause time.Duration) bool {
 	left := time.NewTimer(time.Until(until))
 	defer left.Stop()
 	select {
@@ -143,7 +143,7 @@ func awaitWrite(ctx context.Context, writes <-chan struct{}, until time.Time) bo
 	case <-ctx.Done():
 		return false
 	}
-	time.Sleep(aheadPause)
+	time.Sleep(min(pause, time.Until(until)))
 	return true
 }
 
