@@ -70,6 +70,9 @@ const (
 // memoBlocks is for how many blocks of the history results are kept: for topics whose turns come later.
 const memoBlocks = 2 * roundBlocks
 
+// maxMemo bounds the results that are kept for a block: those of this many conjuncts, 256 bytes each.
+const maxMemo = 4096
+
 // memo holds results for the events of a block.
 type memo struct {
 	block    *block
@@ -169,6 +172,9 @@ func (v *evaluation) isShared(part *conjunct, side int, e *event.Event) (bool, e
 	key := resultKey{part.number, side}
 	results := v.memo.results[key]
 	if results == nil {
+		if len(v.memo.results) >= maxMemo {
+			return v.evaluate(part, e)
+		}
 		results = &[blockEvents]result{}
 		v.memo.results[key] = results
 	}
