@@ -24,7 +24,7 @@ func TestClientPingsWhenPageReturns(t *testing.T) {
 	}
 	const visible, shown = `document.dispatchEvent(new Event("visibilitychange"))`, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 	for _, event := range []string{visible, shown} {
-		b.await(`client.state === "connected" && client.lastMessageAt > 0`)
+		b.await(`globalThis.client?.state === "connected" && client.lastMessageAt > 0`)
 		before := eval[float64](b, `client.lastMessageAt`)
 		awake(event) // of a connection that works
 		b.await(fmt.Sprintf(`client.lastMessageAt > %f`, before))

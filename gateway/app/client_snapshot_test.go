@@ -52,3 +52,36 @@ func TestClientLoadsSnapshot(t *testing.T) {
 		e.run(t, `client.close()`)
 	})
 }
+
+// TestSnapshotEndsItsSubscriptionOnce proves that a snapshot that fails and is repeated does not end another subscription, which
+// after a reconnect has the id that its own one had.
+func TestSnapshotEndsItsSubscriptionOnce(t *testing.T) {
+	inEngines(t, func(t *testing.T, e engine) {
+		var requests atomic.Int32
+		fail := make(chan struct{})
+		s := startScript(t, func(w http.ResponseWriter, r *http.Request) {
+			if requests.Add(1) == 2 {
+				<-fail
+				http.Error(w, "too many snapshots", http.StatusServiceUnavailable)
+				return
+			}
+			fmt.Fprint(w, `{"epoch":"E","offset":7,"seen":0}`+"\n"+`{"complete":true,"rows":0}`+"\n")
+		})
+		e.run(t, recordHandlers)
+		e.run(t, fmt.Sprintf(`(globalThis.client = new GatewayClient(%q, options), client.subscribe({ snapshot: "orders" }, record("a")), 0)`, s.url))
+		c := s.accept()
+		c.control(`{"type":"subscribed","epoch":"E","offset":7,"seen":0,"recovered":true}`, `{"type":"gap","source":"s","reason":"lost"}`)
+		c.expect(`{"type":"unsubscribe"}`)
+		e.run(t, `(client.subscribe({ channels: ["b"] }, record("b")), 0)`)
+		c.expect(`{"type":"subscribe","id":"1","channels":["b"]}`)
+		c.conn.Close()
+		c = s.accept()
+		if c.query != "channel=b" {
+			t.Errorf("the query is %s", c.query)
+		}
+		c.control(`{"type":"subscribed","epoch":"F","offset":1,"seen":0}`)
+		close(fail)
+		c.expect(`{"type":"subscribe","id":"1","epoch":"E","offset":7,"seen":0}`)
+		e.run(t, `(client.close(), 0)`)
+	})
+}

@@ -97,7 +97,7 @@ func (c *client) askPresence(channel string) {
 		err = c.presence.Ask(channel)
 	}
 	if err != nil {
-		c.queueControl(controlFrame(errorMessage(fmt.Errorf("presence of %s: %w", quoteShort(channel), err))))
+		c.queueControl(controlFrame(presenceErrorMessage(channel, fmt.Errorf("presence of %s: %w", quoteShort(channel), err))))
 	}
 }
 

@@ -125,7 +125,7 @@ func TestPresence(t *testing.T) {
 	a.want("room:1", 3, "", "", "")
 	b.send(`{"type":"unsubscribe","id":"x"}`)
 	b.send(`{"type":"presence","channel":"room:2"}`)
-	if m := b.next("presence"); m.Type != "error" || !strings.Contains(m.Reason, `"room:2"`) {
+	if m := b.next("presence"); m.Type != "error" || m.Channel != "room:2" || !strings.Contains(m.Reason, `"room:2"`) {
 		t.Errorf("%+v", m)
 	}
 	b.send(`{"type":"unsubscribe","id":"y"}`)

@@ -94,3 +94,13 @@ func errorMessage(err error) []byte {
 	}{"error", err.Error()})
 	return text
 }
+
+// presenceErrorMessage returns the message with the reason why a question about a channel has no answer.
+func presenceErrorMessage(channel string, err error) []byte {
+	text, _ := json.Marshal(struct { // strings always encode
+		Type    string `json:"type"`
+		Channel string `json:"channel"`
+		Reason  string `json:"reason"`
+	}{"error", channel, err.Error()})
+	return text
+}

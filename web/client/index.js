@@ -7,5 +7,6 @@ export { parse } from "./src/parse.js";
 /** @typedef {import("./src/subscription.js").Handlers} Handlers */
 /** @typedef {import("./src/subscription.js").Gap} Gap */
 /** @typedef {import("./src/subscription.js").Position} Position */
+/** @typedef {import("./src/subscription.js").Presence} Presence */
 /** @typedef {import("./src/subscription.js").Subscription} Subscription */
 /** @typedef {import("./src/connection.js").State} State */

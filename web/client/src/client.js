@@ -69,6 +69,16 @@ export class GatewayClient extends EventTarget {
       : this.#link.open(selection, null, deliver));
   }
 
+  /**
+   * Asks who is on a channel to which this client subscribes by its name. The promise is rejected with the reason of the
+   * gateway, or if the client is closed.
+   *
+   * @param {string} channel
+   */
+  askPresence(channel) {
+    return this.#link.askPresence(channel);
+  }
+
   /** Replaces the connection by a new one. It does nothing after close. */
   connect() {
     this.#link.connect();

@@ -37,6 +37,7 @@ export class Hub {
       group.members.add(member);
       if (stream.subscribed) {
         this.#deliver([member], { kind: "subscribed", detail: position ? true : undefined, position: stream.position, selection });
+        for (const detail of stream.presences) this.#deliver([member], { kind: "presence", detail, position: stream.position, selection });
       }
       return;
     }

@@ -64,10 +64,19 @@ export class Leader {
       case "leave": return this.#hub.leave(request.key);
       case "connect": return this.#session.connect();
       case "ping": this.#session.ping(); return;
+      case "ask": return this.#askPresence(request.channel);
       case "join":
         this.#watch(request.tab);
         this.#hub.join(request.key, request.selection, request.position);
     }
+  }
+
+  /** @param {string} channel */
+  #askPresence(channel) {
+    this.#session.askPresence(channel).then(
+      (presence) => this.#send({ type: "answer", presence }),
+      (err) => this.#send({ type: "refusal", channel, reason: err.message }),
+    );
   }
 
   // #watch removes the subscriptions of a tab when it is gone.

@@ -51,9 +51,10 @@ export function connectURL(base, first) {
  * @param {URL} url
  * @param {Selection} selection
  */
-export function addSelection(url, { channels = [], filter = "" }) {
+export function addSelection(url, { channels = [], filter = "", presence = false }) {
   for (const channel of channels) url.searchParams.append("channel", channel);
   if (filter) url.searchParams.set("filter", filter);
+  if (presence) url.searchParams.set("presence", "true");
 }
 
 /**
@@ -65,6 +66,9 @@ export const subscribeMessage = (id, selection, position) => ({ type: "subscribe
 
 /** @param {string} id */
 export const unsubscribeMessage = (id) => ({ type: "unsubscribe", ...named(id) });
+
+/** @param {string} channel */
+export const presenceMessage = (channel) => ({ type: "presence", channel });
 
 /** @param {string} id */
 const named = (id) => (id ? { id } : {});

@@ -1,5 +1,7 @@
 import { Connection } from "./connection.js";
-import { connectURL } from "./protocol.js";
+import { stateOf } from "./presence.js";
+import { connectURL, presenceMessage } from "./protocol.js";
+import { Questions } from "./questions.js";
 import { Stream } from "./stream.js";
 
 /** @typedef {import("./connection.js").Settings} Settings */
@@ -23,6 +25,7 @@ export class Session {
   #isOpen = false;
   #queryFailed = false; // so the next connection asks by message, whose answer has a reason
   #ids = 0;
+  #questions = new Questions();
   #welcomed = false;
   #emit;
 
@@ -63,6 +66,18 @@ export class Session {
     return stream;
   }
 
+  /**
+   * Asks who is on a channel. A question without an answer is asked again on the next connection.
+   *
+   * @param {string} channel
+   */
+  askPresence(channel) {
+    const answer = this.#questions.ask(channel);
+    if (this.#isOpen) this.connection.send(presenceMessage(channel));
+    else queueMicrotask(() => this.connection.start());
+    return answer;
+  }
+
   get state() {
     return this.connection.state;
   }
@@ -84,6 +99,7 @@ export class Session {
   }
 
   close() {
+    this.#questions.close();
     this.connection.close();
   }
 
@@ -114,6 +130,7 @@ export class Session {
       this.connection.send({ type: "unsubscribe" });
     }
     for (const stream of this.#streams) if (stream.id === null) this.#request(stream);
+    for (const channel of this.#questions.channels) this.connection.send(presenceMessage(channel));
   }
 
   #closed() {
@@ -145,6 +162,12 @@ export class Session {
   }
 
   /** @param {Control} message */
+  #presence(message) {
+    const states = [...this.#streams].map((stream) => stream.presence(message));
+    this.#questions.answer(states.find((state) => state !== null) ?? stateOf(message, null));
+  }
+
+  /** @param {Control} message */
   #control(message) {
     const first = !this.#welcomed;
     this.#welcomed = true;
@@ -159,8 +182,15 @@ export class Session {
       case "unsubscribed":
         this.#ended(message.id ?? "");
         return;
+      case "presence":
+        this.#presence(message);
+        return;
       case "subscribed":
       case "error":
+        if (message.type === "error" && "channel" in message) {
+          this.#questions.refuse(message.channel, message.reason ?? "");
+          return;
+        }
         this.#byID.get(message.id ?? "")?.control(message);
         return;
       case "gap": // that of a source concerns all

@@ -4,6 +4,7 @@ import { groupName } from "./group-name.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Leader } from "./leader.js";
 import { watchFreeze, watchPage } from "./page.js";
+import { Questions } from "./questions.js";
 import { Token } from "./token.js";
 
 /** @typedef {import("./subscription.js").Selection} Selection */
@@ -30,6 +31,7 @@ export class Sharing {
   #ids = 0;
   /** @type {Map<string, Member>} */
   #members = new Map();
+  #questions = new Questions();
   /** @type {Group | null} */
   #group = null;
   /** @type {Leader | null} this tab, while it leads */
@@ -92,6 +94,14 @@ export class Sharing {
     };
   }
 
+  /** @param {string} channel */
+  askPresence(channel) {
+    const answer = this.#questions.ask(channel);
+    queueMicrotask(() => this.#start());
+    this.#ask({ type: "ask", channel });
+    return answer;
+  }
+
   connect() {
     this.#start();
     this.#ask({ type: "connect" });
@@ -107,6 +117,7 @@ export class Sharing {
   close() {
     this.#abort.abort();
     this.#token.cancel();
+    this.#questions.close();
     this.#leave();
     this.#setState("disconnected", "Closed");
   }
@@ -202,6 +213,7 @@ export class Sharing {
     if (this.#term) this.#formerTerms.add(this.#term);
     this.#term = term;
     for (const member of this.#members.values()) this.#join(member);
+    for (const channel of this.#questions.channels) this.#ask({ type: "ask", channel });
   }
 
   /** @param {Member} member */
@@ -230,11 +242,15 @@ export class Sharing {
         return;
       case "event":
       case "delivery":
+      case "answer":
+      case "refusal":
       case "alive":
         if (!known) return;
         this.#heartbeat.received();
         if (message.type === "event") this.#event(message);
         if (message.type === "delivery") this.#deliver(message.to, message.delivery);
+        if (message.type === "answer") this.#questions.answer(message.presence);
+        if (message.type === "refusal") this.#questions.refuse(message.channel, message.reason);
         return;
     }
     if (known) this.#leader?.serve(message);

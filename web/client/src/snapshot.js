@@ -47,6 +47,7 @@ export class Snapshot {
   close() {
     this.#abort.abort();
     this.#stream?.close();
+    this.#stream = null;
   }
 
   async #load() {
@@ -101,7 +102,7 @@ export class Snapshot {
     if (!response.ok) throw new Error(`no snapshot of ${this.#table}: ${response.status} ${text.trim()}`);
     const [first, ...rows] = text.trimEnd().split("\n");
     const end = JSON.parse(rows.pop() ?? "{}");
-    if (end.complete !== true || end.rows !== rows.length) throw new Error(`the snapshot of ${this.#table} is incomplete`);
+    if (end.complete !== true || end.rows !== rows.length) throw new Error(`the snapshot of ${this.#table} is incomplete${end.error ? `: ${end.error}` : ""}`);
     return { position: JSON.parse(first), rows };
   }
 }

@@ -1,3 +1,4 @@
+import { Presences } from "./presence.js";
 import { subscribeMessage, unsubscribeMessage } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").Control} Control */
@@ -21,6 +22,7 @@ export class Stream {
   #next = null; // is requested after that
   /** @type {Position | null} */
   #position;
+  #presences = new Presences();
 
   /** The gateway has accepted a selection, on this connection or before. */
   accepted = false;
@@ -46,6 +48,11 @@ export class Stream {
 
   get position() {
     return this.#position;
+  }
+
+  /** Who is on the channels that it watches, where that is known. */
+  get presences() {
+    return this.#presences.states;
   }
 
   /**
@@ -107,6 +114,7 @@ export class Stream {
       case "subscribed":
         if (this.#requested) this.#selection = this.#requested;
         [this.#requested, this.accepted, this.subscribed] = [null, true, true];
+        this.#presences.keep((channel) => this.#watches(channel));
         this.#position = { epoch: message.epoch, offset: message.offset, seen: message.seen };
         this.#tell("subscribed", message.recovered);
         this.#sendNext();
@@ -127,6 +135,23 @@ export class Stream {
         this.#tell("refused", message.reason);
         this.#sendNext();
     }
+  }
+
+  /**
+   * Handles a message of presence. It returns who is on the channel, null if it does not watch it.
+   *
+   * @param {Control} message
+   */
+  presence(message) {
+    if (!this.#watches(message.channel)) return null;
+    const presence = this.#presences.update(message);
+    this.#tell("presence", presence);
+    return presence;
+  }
+
+  /** @param {string} channel */
+  #watches(channel) {
+    return Boolean(this.#selection.presence && this.#selection.channels?.includes(channel));
   }
 
   #count() {

@@ -2,12 +2,14 @@
  * @typedef {object} Selection
  * @property {string[]} [channels] names of channels; with none, the events of all
  * @property {string} [filter] an expression that is true for the events
+ * @property {boolean} [presence] whether onPresence is told who is on the channels
  */
 
 /**
  * @typedef {object} Request
  * @property {string[]} [channels] as in Selection
  * @property {string} [filter] as in Selection
+ * @property {boolean} [presence] as in Selection
  * @property {string} [snapshot] a table, whose rows come first
  */
 
@@ -29,12 +31,26 @@
  */
 
 /**
+ * Who is on a channel.
+ *
+ * @typedef {object} Presence
+ * @property {string} channel
+ * @property {number} clients the number of clients
+ * @property {string[] | null} subjects all subjects, sorted; null if they are not known
+ * @property {string[]} joined the subjects that have joined since the last call; empty if that is not known
+ * @property {string[]} left the subjects that have left since then; empty if that is not known
+ * @property {boolean} many whether there are too many subjects to send
+ * @property {boolean} partial whether clients of other gateways may be missing, or may have left
+ */
+
+/**
  * @typedef {object} Handlers
  * @property {(payload: string | Blob) => void} [onMessage] an event; a Blob if it is not UTF-8
  * @property {(message: any) => void} [onLeave] the event with which a row has left the subscription
  * @property {(gap: Gap) => void} [onGap] events may be missing here: load again what they would have changed
  * @property {() => void} [onResumed] after a disconnect: no event is missing
  * @property {(reason: string) => void} [onRefused] the gateway has refused the subscription, a change of it, or a snapshot
+ * @property {(presence: Presence) => void} [onPresence] with `presence`: who is on a channel, at first and at each change
  * @property {(rows: string[]) => void} [onSnapshot] with `snapshot`: the rows, as the payloads of onMessage; again in place of onGap
  */
 
@@ -42,7 +58,7 @@
  * What a subscription gets, with the position behind it.
  *
  * @typedef {object} Delivery
- * @property {"subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot"} kind
+ * @property {"subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot" | "presence"} kind
  * @property {any} detail
  * @property {Position | null} position
  * @property {Selection} selection the one that the gateway has accepted
@@ -96,6 +112,7 @@ export class Subscription {
         case "message": return handlers.onMessage?.(detail);
         case "leave": return handlers.onLeave?.(detail);
         case "gap": return handlers.onGap?.(detail);
+        case "presence": return handlers.onPresence?.(detail);
         case "snapshot": return handlers.onSnapshot?.(detail);
         case "refused": return handlers.onRefused?.(detail);
         case "subscribed":

@@ -6,5 +6,6 @@ export type Request = import("./src/subscription.js").Request;
 export type Handlers = import("./src/subscription.js").Handlers;
 export type Gap = import("./src/subscription.js").Gap;
 export type Position = import("./src/subscription.js").Position;
+export type Presence = import("./src/subscription.js").Presence;
 export type Subscription = import("./src/subscription.js").Subscription;
 export type State = import("./src/connection.js").State;

@@ -34,6 +34,13 @@ export class GatewayClient extends EventTarget {
      * @returns {Subscription}
      */
     subscribe({ snapshot, ...selection }: Request, handlers: Handlers): Subscription;
+    /**
+     * Asks who is on a channel to which this client subscribes by its name. The promise is rejected with the reason of the
+     * gateway, or if the client is closed.
+     *
+     * @param {string} channel
+     */
+    askPresence(channel: string): Promise<import("./subscription.js").Presence>;
     /** Replaces the connection by a new one. It does nothing after close. */
     connect(): void;
     /** Measures the round trip; the event "pong" has the result. It returns false without a connection. */

@@ -20,7 +20,7 @@ export function connectURL(base: URL, first: {
  * @param {URL} url
  * @param {Selection} selection
  */
-export function addSelection(url: URL, { channels, filter }: Selection): void;
+export function addSelection(url: URL, { channels, filter, presence }: Selection): void;
 /** @typedef {import("./subscription.js").Selection} Selection */
 /** @typedef {import("./subscription.js").Position} Position */
 /** @typedef {{ type?: string, id?: string, reason?: string, [member: string]: any }} Control */
@@ -41,6 +41,10 @@ export function subscribeMessage(id: string, selection: Selection, position: Pos
      * an expression that is true for the events
      */
     filter?: string | undefined;
+    /**
+     * whether onPresence is told who is on the channels
+     */
+    presence?: boolean | undefined;
     id: string;
     type: string;
 } | {
@@ -58,6 +62,10 @@ export function subscribeMessage(id: string, selection: Selection, position: Pos
      * an expression that is true for the events
      */
     filter?: string | undefined;
+    /**
+     * whether onPresence is told who is on the channels
+     */
+    presence?: boolean | undefined;
     id?: undefined;
     type: string;
 };
@@ -67,6 +75,10 @@ export function unsubscribeMessage(id: string): {
 } | {
     id?: undefined;
     type: string;
+};
+export function presenceMessage(channel: string): {
+    type: string;
+    channel: string;
 };
 export type Selection = import("./subscription.js").Selection;
 export type Position = import("./subscription.js").Position;

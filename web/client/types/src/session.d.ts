@@ -16,6 +16,12 @@ export class Session {
      * @param {(delivery: Delivery) => void} deliver
      */
     open(selection: Selection, position: Position | null, deliver: (delivery: Delivery) => void): Stream;
+    /**
+     * Asks who is on a channel. A question without an answer is asked again on the next connection.
+     *
+     * @param {string} channel
+     */
+    askPresence(channel: string): Promise<import("./subscription.js").Presence>;
     get state(): import("./connection.js").State;
     get url(): URL;
     get lastMessageAt(): number;

@@ -26,6 +26,8 @@ export class Sharing {
         change: (changed: Selection) => void;
         close: () => void;
     };
+    /** @param {string} channel */
+    askPresence(channel: string): Promise<import("./subscription.js").Presence>;
     connect(): void;
     ping(): boolean;
     close(): void;

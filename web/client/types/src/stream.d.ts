@@ -28,6 +28,8 @@ export class Stream {
     id: string | null;
     get selection(): import("./subscription.js").Selection;
     get position(): import("./subscription.js").Position | null;
+    /** Who is on the channels that it watches, where that is known. */
+    get presences(): import("./subscription.js").Presence[];
     /**
      * Begins on a connection whose query has the subscription.
      *
@@ -58,6 +60,12 @@ export class Stream {
      * @param {Control} message
      */
     control(message: Control): void;
+    /**
+     * Handles a message of presence. It returns who is on the channel, null if it does not watch it.
+     *
+     * @param {Control} message
+     */
+    presence(message: Control): import("./subscription.js").Presence | null;
     #private;
 }
 export type Control = import("./protocol.js").Control;

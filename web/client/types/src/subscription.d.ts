@@ -26,6 +26,10 @@ export type Selection = {
      * an expression that is true for the events
      */
     filter?: string | undefined;
+    /**
+     * whether onPresence is told who is on the channels
+     */
+    presence?: boolean | undefined;
 };
 export type Request = {
     /**
@@ -36,6 +40,10 @@ export type Request = {
      * as in Selection
      */
     filter?: string | undefined;
+    /**
+     * as in Selection
+     */
+    presence?: boolean | undefined;
     /**
      * a table, whose rows come first
      */
@@ -67,6 +75,36 @@ export type Gap = {
      */
     conflated?: boolean | undefined;
 };
+/**
+ * Who is on a channel.
+ */
+export type Presence = {
+    channel: string;
+    /**
+     * the number of clients
+     */
+    clients: number;
+    /**
+     * all subjects, sorted; null if they are not known
+     */
+    subjects: string[] | null;
+    /**
+     * the subjects that have joined since the last call; empty if that is not known
+     */
+    joined: string[];
+    /**
+     * the subjects that have left since then; empty if that is not known
+     */
+    left: string[];
+    /**
+     * whether there are too many subjects to send
+     */
+    many: boolean;
+    /**
+     * whether clients of other gateways may be missing, or may have left
+     */
+    partial: boolean;
+};
 export type Handlers = {
     /**
      * an event; a Blob if it is not UTF-8
@@ -89,6 +127,10 @@ export type Handlers = {
      */
     onRefused?: ((reason: string) => void) | undefined;
     /**
+     * with `presence`: who is on a channel, at first and at each change
+     */
+    onPresence?: ((presence: Presence) => void) | undefined;
+    /**
      * with `snapshot`: the rows, as the payloads of onMessage; again in place of onGap
      */
     onSnapshot?: ((rows: string[]) => void) | undefined;
@@ -97,7 +139,7 @@ export type Handlers = {
  * What a subscription gets, with the position behind it.
  */
 export type Delivery = {
-    kind: "subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot";
+    kind: "subscribed" | "message" | "leave" | "gap" | "position" | "refused" | "snapshot" | "presence";
     detail: any;
     position: Position | null;
     /**
