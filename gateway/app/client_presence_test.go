@@ -73,7 +73,7 @@ func TestClientsSeeWhoIsThere(t *testing.T) {
 			t.Errorf("the answer is %s", got)
 		}
 		news("bob", `["room:1",2,["ann","bob"],[],[],false,false]`) // the answer is a state
-		want := `"presence of \"room:2\": you are not subscribed to this channel by its name, and only its clients see who is there"`
+		want := `"presence of \"room:2\": you are not subscribed to this channel by its name, and only its clients see who is there: subscribe to it"`
 		if got := e.run(t, `bob.askPresence("room:2").catch((err) => err.message)`); got != want {
 			t.Errorf("the answer is %s, want %s", got, want)
 		}

@@ -8,8 +8,8 @@ import (
 )
 
 // Position is the place of an event in the history of its source: a stream, a log. It is the same at each gateway that
-// reads this history, and later events have greater ones. The zero value is none. A source sets Major and Minor, such as both numbers
-// of the ID of an entry. The router sets Index where a transform makes several events of one.
+// reads this history, and later events have greater ones. The zero value means no position. A source sets Major and Minor, for
+// example to both numbers of the ID of an entry. The router sets Index where a transform makes several events of one.
 type Position struct {
 	Major, Minor uint64
 	Index        uint32 // among the events that were made of one, from 0
@@ -31,7 +31,7 @@ func (p Position) String() string {
 	return fmt.Sprintf("%d-%d.%d", p.Major, p.Minor, p.Index)
 }
 
-// ParsePosition reads what [Position.String] has written. It reports false if text is not of that form.
+// ParsePosition parses a text that [Position.String] returns. It reports false for any other text.
 func ParsePosition(text string) (p Position, ok bool) {
 	entry, index, hasIndex := strings.Cut(text, ".")
 	major, minor, _ := strings.Cut(entry, "-")

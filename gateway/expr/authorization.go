@@ -106,13 +106,13 @@ type clientRule struct {
 	rule   *rule
 	claims value
 	root   clause // of the rule with the claims in place
-	id     string // clients with equal ids have the same rights; "": it reads claims as a whole
+	id     string // clients of the rule with equal ids may see the same events; "": unknown, because root reads claims as a whole
 
 	readsChannel bool // root uses channel
 }
 
-// ID returns a text that is the same for clients of a rule that may see the same events, as two administrators. It is "" if
-// that is not known, and for a filter.
+// ID returns a text for the rights of a client: clients of one rule with equal IDs may see the same events, for example two
+// administrators. It returns "" if such a text is not known, and for a filter.
 func (c Condition) ID() string {
 	if c.program == nil || c.program.clientRule == nil {
 		return ""
@@ -120,7 +120,8 @@ func (c Condition) ID() string {
 	return c.program.clientRule.id
 }
 
-// permits reports whether the rule is true for an event in a channel, which is unknown if it is ""; unknown is not true.
+// permits reports whether the rule is true for an event in a channel. With "" the channel is unknown. A rule with an unknown
+// result is not true.
 func (x *Evaluator) permits(r *clientRule, ev *event.Event, channel string) bool {
 	x.state.reset(r.rule, r.claims, ev)
 	if r.readsChannel && channel != "" {

@@ -16,8 +16,8 @@ import (
 // is true. Conjuncts with equal IDs are true for the same events.
 type Conjunct struct {
 	ID     string
-	clause clause // of a rule
-	of     Condition
+	clause clause    // of a rule
+	of     Condition // of which it is a part
 }
 
 // Conjuncts returns the conjuncts of a filter, or of a rule with the claims of a client, in order. A condition without && has
@@ -37,7 +37,7 @@ func (c Condition) Conjuncts() (all []Conjunct) {
 		id := ""
 		if text, ok := appendClause(nil, part); ok {
 			sum := sha256.Sum256(fmt.Appendf(nil, "%q%s", r.rule.source, text))
-			id = "\x00" + string(sum[:]) // no filter begins so
+			id = "\x00" + string(sum[:]) // no filter begins with a zero byte
 		}
 		all = append(all, Conjunct{id, part, c})
 	}
@@ -150,7 +150,7 @@ func appendClause(b []byte, c clause) (_ []byte, ok bool) {
 	return append(b, ')'), true
 }
 
-// appendValue appends a text of a value that no other value has.
+// appendValue appends a text that identifies a value: no other value has it.
 func appendValue(b []byte, v value) []byte {
 	b = strconv.AppendBool(strconv.AppendInt(append(b, '<'), int64(v.kind), 10), v.truth)
 	b = strconv.AppendQuote(b, string(v.text))

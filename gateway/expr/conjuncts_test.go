@@ -122,7 +122,7 @@ func TestSetEqualsList(t *testing.T) {
 	}
 }
 
-// TestClientsWithEqualRights proves that clients whose claims make the same of a rule have the same ID, and others have not.
+// TestClientsWithEqualRights proves that clients have equal IDs if and only if the rule with their claims is the same.
 func TestClientsWithEqualRights(t *testing.T) {
 	tenants := func(n int, last string) string {
 		list := []string{}

@@ -2,7 +2,7 @@ package expr
 
 import "eventgateway/gateway/event"
 
-// channelName is the name of a channel of the event in a rule. An event may have several, and then the rule is
+// channelName is the name by which a rule reads the channel of an event. For an event with several channels, the rule is
 // evaluated for each.
 const channelName = "channel"
 

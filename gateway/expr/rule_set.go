@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// minSet is the number of constants of a list from which a set is made of it.
+// minSet is the smallest number of constants of a list that becomes a set.
 const minSet = 8
 
-// inSet is left in set. The time of an evaluation hardly depends on the number of constants, as with a token that has
+// inSet is the clause left in set. The time of an evaluation hardly depends on the number of constants: a token may have
 // thousands of tenants.
 type inSet struct {
 	left clause

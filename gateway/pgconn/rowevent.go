@@ -19,7 +19,7 @@ func OrderPayload(operation string, row []byte) []byte {
 }
 
 // ReadPayload returns the payload of a row that was read from its table, and was not captured as a change. output is
-// order or change. table is the name in events, and snapshot says how the row was read, as row or overlap.
+// order or change. table is the name in events, and snapshot is how the row was read: row or overlap.
 func ReadPayload(output, table, snapshot string, row []byte) []byte {
 	if output == "order" {
 		return OrderPayload("READ", row)
@@ -29,11 +29,11 @@ func ReadPayload(output, table, snapshot string, row []byte) []byte {
 	return fmt.Appendf(b, `,"snapshot":"%s","old":null,"new":%s}`, snapshot, row)
 }
 
-// escapeKey escapes a comma in a value of a key, which would look like a separator.
+// escapeKey escapes a comma in a value of a key, which would look like a separator, and the backslash.
 var escapeKey = strings.NewReplacer(`\`, `\\`, ",", `\,`)
 
 // RowKey returns the key of the events of a row: shop.orders:7, and for a key of several columns
-// shop.items:7,a\\,b, with a backslash before a comma of a value. values are the JSON texts of the columns of the
+// shop.items:7,a\,b, with a backslash before a comma or a backslash of a value. values are the JSON texts of the columns of the
 // primary key, in their order.
 func RowKey(table string, values [][]byte) string {
 	size := len(table)

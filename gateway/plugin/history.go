@@ -14,14 +14,14 @@ import (
 // HistoryStore is implemented by the options of a [HistorySource].
 type HistoryStore interface {
 	// HistoryID returns a text that names the history into which positions of the source point. It is the same at
-	// each gateway that reads the same. The error says why there is none with these options.
+	// each gateway that reads this history. The error explains why there is none with these options.
 	HistoryID() (string, error)
 }
 
 // HistorySource is implemented by a source that can read its history. It sets [event.Event.Position] of each event.
 type HistorySource interface {
 	// ReadHistory calls take with all events since a time, and with the last one before it, in the order of their
-	// positions. It ends when there are no further ones. It acks nothing and moves no cursor. It is called after Ready, also during
+	// positions. It ends behind the last event. It acks nothing and moves no cursor. It is called after Ready, also during
 	// Run, and concurrently with itself. It ends with the error of take. Events have the time at which they were stored.
 	ReadHistory(ctx context.Context, since time.Time, take func([]*event.Event) error) error
 }

@@ -54,7 +54,7 @@ type client struct {
 	drain     bool        // send the logs before the close frame
 	readEnded bool        // the reading goroutine has ended
 	reason    string      // of the disconnect, for the metrics
-	started   bool        // only the handler's goroutine
+	started   bool        // start was called; only the handler's goroutine
 	timer     *time.Timer // closes the client when its token expires, or does not come
 }
 
@@ -76,7 +76,7 @@ func (c *client) wake() {
 	}
 }
 
-// start begins sending; melody calls it when the handshake is done.
+// start begins to send. It is called when the handshake is done.
 func (c *client) start() {
 	c.conn.upgraded.Store(true)
 	c.started = true

@@ -65,7 +65,7 @@ func (s *sink) Close(ctx context.Context) error {
 	return nil
 }
 
-// cutConnections closes the remaining connections, and ends the waits of clients that join.
+// cutConnections closes the remaining connections, and ends the waits of clients that join and the reading of snapshots.
 func (s *sink) cutConnections() {
 	s.hub.endJoins()
 	s.snapshots.cut()

@@ -57,7 +57,7 @@ func newDeflater(o Compression, m *metrics) *deflater {
 	return d
 }
 
-// take returns a compressor, for which it waits. The caller gives it back to free.
+// take waits for a free compressor. The caller returns it to free.
 func (d *deflater) take() *compressor {
 	z := <-d.free
 	if z == nil {

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// placeBytes is the number of bytes of a chunk that share a place. Payloads that are compressed are at least as large, so
-// two of their frames never begin in the same place.
+// placeBytes is the number of bytes of a chunk that share a place. Payloads that are compressed have at least as many bytes,
+// so two of their frames never begin in the same place.
 const placeBytes = 64
 
 // compressedChunk holds the compressed frames of a chunk of the main log. The chunks of topics that are parts of this chunk

@@ -75,7 +75,7 @@
 // # Snapshots
 //
 // A snapshot is a GET with the query parameter snapshot. It joins a topic as a client does, which gives the position, and leaves it
-// again (snapshot.go, which also says why a client that applies the rows and then the messages has the state of the table). The rows
+// again (snapshot.go, which also explains why a client that applies the rows and then the messages has the state of the table). The rows
 // are read in pages (snapshot_rows.go), become events, and pass hub.match (snapshot_filter.go). snapshot_send.go sends
 // the lines, snapshot_writer.go writes them with deadlines, and snapshot_position.go names the gaps before the position.
 //
@@ -116,7 +116,7 @@
 // presence has one, which is taken behind client.mu. A snapshotWriter has one. Of snapshots, mu guards their number, and
 // evaluating is held while they evaluate.
 //
-// Published frames are immutable, so reading a log takes no lock. No filter and no rule is evaluated under a lock that others wait
+// Published frames are immutable, so reading a log takes no lock. No filter and no rule is evaluated under a lock that other clients wait
 // for, except for snapshots.evaluating; hub.mu is held while the option position is evaluated.
 //
 // # melody

@@ -40,7 +40,7 @@ type feeder struct {
 	memos      []*memo // of the blocks that were evaluated last
 	matches    []match // scratch
 	ready      int     // number of ready topics
-	hasEnded   bool    // a topic has ended, and its clients are not closed yet
+	hasEnded   bool    // a topic has ended, and closeEnded was not called since
 	historyTop history // first and next of the hub's history, as last read
 	sweep      sweep
 	waiting    []drainWaiter

@@ -29,7 +29,7 @@ func (o *Options) checkFromSource(report func(option, text string)) {
 		report("history.from_source", "reaches further back than history.age, which bounds the history: use at most that")
 	}
 	if o.History.Events == 0 {
-		report("history.events", "must not be 0 with history.from_source")
+		report("history.events", "must not be 0 with history.from_source: set a bound")
 	}
 	if !o.Position.IsZero() {
 		report("position", "is not needed with history.from_source, whose offsets hold at every gateway: leave it out")
@@ -63,13 +63,13 @@ func (s *sink) FillHistory(ctx context.Context, id string, read func(take func([
 type streamHistory struct {
 	used      bool
 	filling   bool   // only the goroutine that writes
-	late      bool   // an event came too late for its place; only the goroutine that writes
+	disorder  bool   // an event came after later ones since the last gap message; only the goroutine that writes
 	startName string // of the offset 0, which only this gateway knows
 	admitting sync.Once
 	filled    chan struct{} // closed when clients may join
 
 	last   event.Position // of the last event; under hub.mu
-	writes chan struct{}  // closed at the next write; nil: nobody waits; under hub.mu
+	writes chan struct{}  // closed at the next write; nil: no client waits; under hub.mu
 }
 
 func newStreamHistory(o Options) *streamHistory {
@@ -112,10 +112,10 @@ func (h *hub) awaitHistory(ctx context.Context) bool {
 	return false
 }
 
-// place decides about an event by its position, and reports whether it is appended. One that the history has, or
-// that is older, comes again: it is not. One that is missing in the history comes too late: gateways may have it in different places,
-// which is a gap for clients that resume from before. It needs the hub's lock.
-func (h *hub) place(p *storedEvent) bool {
+// checkPosition reports whether an event is to be appended. An event that the history has, or that is older, was redelivered,
+// and is not appended. An event that is missing in the history came after later ones, and gets the last position. Gateways may
+// have such an event in different places, so clients that resume from before have a gap. It needs the hub's lock.
+func (h *hub) checkPosition(p *storedEvent) bool {
 	s := h.stream
 	if p.Position.Compare(s.last) > 0 {
 		s.last = p.Position
@@ -125,15 +125,15 @@ func (h *hub) place(p *storedEvent) bool {
 		h.metrics.repeated.Inc()
 		return false
 	}
-	p.Position, s.late = s.last, true
+	p.Position, s.disorder = s.last, true
 	h.gapOffset, h.hasGap, h.gapMark = h.main.log.messages.Load()+1, true, newGapMark()
 	return true
 }
 
-// lateGap is the gap of events that came too late for their place.
-var lateGap = plugin.Gap{Reason: "events came later than others behind them: another gateway may have them in another order"}
+// disorderGap is the gap of events that came after later ones.
+var disorderGap = plugin.Gap{Reason: "events came after later ones: another gateway may have them in another order"}
 
-// wakeWaiting wakes clients whose position was not read yet. It needs the hub's lock.
+// wakeWaiting wakes the clients that wait for messages behind the last one. It needs the hub's lock.
 func (s *streamHistory) wakeWaiting() {
 	if s.writes != nil {
 		close(s.writes)

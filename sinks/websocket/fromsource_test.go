@@ -165,7 +165,7 @@ func TestNotRecoveredAtAnotherGateway(t *testing.T) {
 }
 
 // TestResumeAheadOfTheGateway: a client that comes from a faster gateway waits until its messages were read here, and gets none
-// twice. After some time it is told that it may have missed messages.
+// twice. After some time it gets recovered: false.
 func TestResumeAheadOfTheGateway(t *testing.T) {
 	fast, server := fromStream(t, nil, entriesAt(1, 100)...)
 	f := dialProtocol(t, server, url.Values{"filter": {"n > 0"}})

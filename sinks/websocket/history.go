@@ -17,11 +17,11 @@ const (
 // blocks. Offsets count the messages of the main log from 1. Events beyond the bounds of the
 // history remain in memory only while the cursor of a topic is before them.
 type history struct {
-	first          uint64   // offset of the first event
-	next           uint64   // offset of the next event
-	blocks         []*block // from the one that holds first; at least one
-	namedPositions map[string]uint64
-	base           event.Position // of the last event before first
+	first          uint64            // offset of the first event
+	next           uint64            // offset of the next event
+	blocks         []*block          // from the one that holds first; at least one
+	namedPositions map[string]uint64 // offsets by the value of the option position; nil without that option
+	base           event.Position    // of the last event before first
 }
 
 // block is a piece of the history. The hub appends under its lock, and never changes an event:

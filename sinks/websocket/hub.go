@@ -85,7 +85,7 @@ func (h *hub) write(events []*event.Event) (rolled bool) {
 		now = events[len(events)-1].Time
 	}
 	for i := range prepared {
-		if h.stream.used && !h.place(&prepared[i]) {
+		if h.stream.used && !h.checkPosition(&prepared[i]) {
 			continue
 		}
 		rolled = h.append(&prepared[i], now) || rolled

@@ -21,7 +21,7 @@ type inflater struct {
 	inflated int         // bytes of the last message that was inflated
 
 	in      *bufio.Reader
-	pass    int64        // bytes of the current frame that are handed on unchanged
+	rest    int64        // bytes of the current frame that are still handed on unchanged
 	out     []byte       // bytes to hand on
 	open    bool         // in a compressed message
 	opcode  byte         // of that message
@@ -54,9 +54,9 @@ func (r *inflater) Read(p []byte) (int, error) {
 			n := copy(p, r.out)
 			r.out = r.out[n:]
 			return n, nil
-		case r.pass > 0:
-			n, err := r.in.Read(p[:min(int64(len(p)), r.pass)])
-			r.pass -= int64(n)
+		case r.rest > 0:
+			n, err := r.in.Read(p[:min(int64(len(p)), r.rest)])
+			r.rest -= int64(n)
 			return n, err
 		}
 		if err := r.readFrame(); err != nil {
@@ -81,7 +81,7 @@ func (r *inflater) readFrame() error {
 		r.fail()
 		return nil
 	default:
-		r.out, r.pass = header, length
+		r.out, r.rest = header, length
 		return nil
 	}
 	// The fixed codes of deflate take nine bits for some bytes.
@@ -170,7 +170,7 @@ func (r *inflater) failTooLarge() {
 func inflate(message []byte, max int) ([]byte, error) {
 	z := decompressors.Get().(io.ReadCloser)
 	defer decompressors.Put(z)
-	_ = z.(flate.Resetter).Reset(bytes.NewReader(append(message, messageTail...)), nil) // it never fails
+	_ = z.(flate.Resetter).Reset(bytes.NewReader(append(message, messageTail...)), nil) // Reset of flate never fails
 	payload, err := io.ReadAll(io.LimitReader(z, int64(max)+1))
 	if len(payload) > max {
 		return nil, errInflated

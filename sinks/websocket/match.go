@@ -23,7 +23,7 @@ type match struct {
 func (h *hub) match(x *evaluation, t *topic, p *storedEvent) match {
 	now, old := t.inChannels(p)
 	if x.refutes(t.filterParts, &p.Event) && (!t.protocol || x.oldRow(&p.Event) == nil) {
-		return match{} // whatever the rights are: they cost more
+		return match{} // before the rights, which cost more to evaluate
 	}
 	if now && t.permit(x, &p.Event, sideNow, p.channelsNow()) {
 		return match{kind: h.matchFilter(x, t, p, &p.Event, old)}
@@ -38,8 +38,8 @@ func (h *hub) match(x *evaluation, t *topic, p *storedEvent) match {
 	return match{kind: matchLeave, row: oldRowPayload(&p.Event, false)}
 }
 
-// matchFilter evaluates the filter of a topic for an event, or what the client may see of it, that its channels and rights show; old is true if its old row
-// is in the channels as well. An event for which the filter fails does not match.
+// matchFilter evaluates the filter of a topic for an event, or for the part of it that the client may see. Channels and rights
+// show the event. old is true if its old row is in the channels as well. An event for which the filter fails does not match.
 func (h *hub) matchFilter(x *evaluation, t *topic, p *storedEvent, e *event.Event, old bool) int {
 	if t.filter.IsZero() {
 		return matchEvent

@@ -8,8 +8,8 @@ import (
 )
 
 // conjunct is a part of the conditions of topics: one of a, b and c in a && b && c. If several topics have it, it is
-// evaluated once for an event, and all of them use the result. So of many filters that differ in the value by which the
-// index finds them, or in their rights, only what differs is evaluated for each.
+// evaluated once for an event, and all of them use the result. Many filters may differ only in the value by which the
+// index finds them, or in their rights. Then only what differs is evaluated for each topic.
 type conjunct struct {
 	id        string
 	number    uint64 // never used again
@@ -70,7 +70,7 @@ const (
 // memoBlocks is for how many blocks of the history results are kept: for topics whose turns come later.
 const memoBlocks = 2 * roundBlocks
 
-// maxMemo bounds the results that are kept for a block: those of this many conjuncts, 256 bytes each.
+// maxMemo bounds the results that are kept for a block: the number of conjuncts, whose results take 256 bytes each.
 const maxMemo = 4096
 
 // memo holds results for the events of a block.
@@ -137,7 +137,7 @@ func (v *evaluation) isTrue(c expr.Condition, parts []*conjunct, side int, e *ev
 			continue
 		}
 		shared++
-		if ok, err := v.isShared(part, side, e); !ok || err != nil {
+		if ok, err := v.sharedResult(part, side, e); !ok || err != nil {
 			return false, err
 		}
 	}
@@ -160,15 +160,15 @@ func (v *evaluation) refutes(parts []*conjunct, e *event.Event) bool {
 		if v.memo == nil || part.topics < 2 {
 			continue
 		}
-		if ok, err := v.isShared(part, sideNow, e); !ok && err == nil {
+		if ok, err := v.sharedResult(part, sideNow, e); !ok && err == nil {
 			return true
 		}
 	}
 	return false
 }
 
-// isShared returns the result of a conjunct, which it evaluates only if no other topic has.
-func (v *evaluation) isShared(part *conjunct, side int, e *event.Event) (bool, error) {
+// sharedResult returns the result of a conjunct. It evaluates the conjunct only if that was not done for another topic.
+func (v *evaluation) sharedResult(part *conjunct, side int, e *event.Event) (bool, error) {
 	key := resultKey{part.number, side}
 	results := v.memo.results[key]
 	if results == nil {

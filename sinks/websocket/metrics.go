@@ -20,7 +20,7 @@ import (
 type metrics struct {
 	clients      prometheus.Gauge       // connected
 	lag          prometheus.Gauge       // greatest lag of a client, in messages; measured once per chunk of the main log
-	skipped      prometheus.Counter     // messages, once per client; with conflation only those that were replaced
+	skipped      prometheus.Counter     // messages, once per client; with conflation only those that the client does not get
 	refused      prometheus.Counter     // clients
 	repeated     prometheus.Counter     // events that the history has already
 	disconnects  *prometheus.CounterVec // clients, by reason

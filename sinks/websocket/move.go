@@ -12,7 +12,7 @@ type move struct {
 	joining      *joining
 }
 
-// pauseReaders pauses readers before a move. Their subscriptions are the old ones yet.
+// pauseReaders pauses readers before a move. They still have their old subscriptions.
 func (c *client) pauseReaders(choose func(*reader) bool) (moves []move) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 )
 
 // TestTokenThatOpensNoChannel proves that a client whose token makes a rule over channels false in each is refused as one whose
-// token opens others: at the handshake, by message and at a renewal. So it is not told who is present.
+// token opens others: at the handshake, by message and at a renewal. So it does not learn who is present.
 func TestTokenThatOpensNoChannel(t *testing.T) {
 	_, server := newSink(t, func(o *Options) {
 		keepPresence(o)
@@ -40,7 +40,7 @@ func TestTokenThatOpensNoChannel(t *testing.T) {
 	}
 	outside.send(`{"type":"presence","channel":"room:1"}`)
 	if m := outside.next("presence"); m.Type != "error" {
-		t.Errorf("it is told %+v", m)
+		t.Errorf("the client gets %+v", m)
 	}
 	outside.send(`{"type":"auth","token":"` + token(true) + `"}`)
 	outside.send(`{"type":"subscribe","id":"x","channels":["room:1"]}`)

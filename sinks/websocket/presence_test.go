@@ -171,7 +171,7 @@ func TestPresenceWithATokenByMessage(t *testing.T) {
 	a.want("room:1", 2, "", "bert", "bob")
 }
 
-// TestPresenceNeedsTheRightToAChannel proves that a client whose token does not open a channel is not on it, and is not told who is.
+// TestPresenceNeedsTheRightToAChannel proves that a client whose token does not open a channel is not on it, and does not learn which clients are.
 func TestPresenceNeedsTheRightToAChannel(t *testing.T) {
 	_, server := newSink(t, func(o *Options) {
 		keepPresence(o)
@@ -216,7 +216,7 @@ func TestPresenceOfTwoSinks(t *testing.T) {
 	}
 }
 
-// TestPresenceIsOff proves that a sink without presence says so, and keeps nothing for a client.
+// TestPresenceIsOff proves that a sink without presence refuses the question, and keeps nothing for a client.
 func TestPresenceIsOff(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { keepPresence(o); o.Presence.Channels = nil }, httptest.NewServer)
 	a := dialPresence(t, server, "ann", "channel=room:1&presence=true")

@@ -15,7 +15,7 @@ import (
 // rights are the events that a client may see: all, or those for which a condition is true.
 type rights struct {
 	condition expr.Condition // with the values of the claims; none: all events
-	id        string         // distinguishes conditions: equal for clients that may see the same events
+	id        string         // of the condition: clients with equal ids may see the same events
 	byChannel bool           // the condition uses channel
 }
 
@@ -48,8 +48,9 @@ func rightsOf(a expr.Authorization, claims map[string]any) (r rights, err error)
 	return rights{condition, hex.EncodeToString(sum[:]), condition.ReadsChannel()}, nil
 }
 
-// permit reports whether the rights of the topic show an event with channels, or its old row, by side. If the condition uses channel, it must be true for one
-// that the subscription selects. An event without such a channel is shown if the condition is true whatever the channel is.
+// permit reports whether the rights of the topic show an event with channels, or its old row, by side. If the condition uses
+// channel, it must be true for a channel of the event that the subscription selects. An event without such a channel is shown
+// if the condition is true whatever the channel is.
 func (t *topic) permit(x *evaluation, e *event.Event, side int, channels []string) bool {
 	if t.rights.unlimited() {
 		return true

@@ -84,9 +84,9 @@ func (s *sink) Write(_ context.Context, events []*event.Event) error {
 	if rolled && s.lagCheckDue() {
 		s.metrics.lag.Set(float64(s.handleSlowClients()))
 	}
-	if s.hub.stream.late {
-		s.hub.stream.late = false
-		s.tellGap(lateGap)
+	if s.hub.stream.disorder {
+		s.hub.stream.disorder = false
+		s.sendGap(disorderGap)
 	}
 	return nil
 }
@@ -113,12 +113,12 @@ func (s *sink) lagCheckDue() bool {
 func (s *sink) Gap(_ context.Context, g plugin.Gap) error {
 	s.hub.noteGap()
 	s.hub.stream.admit()
-	s.tellGap(g)
+	s.sendGap(g)
 	return nil
 }
 
-// tellGap sends a gap message to the clients that speak the protocol.
-func (s *sink) tellGap(g plugin.Gap) {
+// sendGap sends a gap message to the clients that speak the protocol.
+func (s *sink) sendGap(g plugin.Gap) {
 	s.hub.sendPositions()
 	frame := controlFrame(gapMessage(g))
 	for _, c := range s.listClients() {

@@ -14,7 +14,7 @@ const (
 )
 
 // handleSlowClients evicts clients of which a reader has a lag beyond the bounds, or moves these readers to the end of
-// their topics. It returns the greatest lag of the others, in messages. sink.lagCheckDue says when it is called.
+// their topics. It returns the greatest lag of the others, in messages. sink.lagCheckDue decides when it is called.
 func (s *sink) handleSlowClients() uint64 {
 	var greatestLag uint64
 	var filtered []lagging

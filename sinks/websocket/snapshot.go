@@ -34,7 +34,7 @@ import (
 //
 // The reasons fail where events are lost. Then the source notes a gap. A snapshot with a gap since its position, or
 // whose position the history no longer holds, ends with an error. The client requests another one.
-//
+
 // snapshots holds what the snapshots of a sink share.
 type snapshots struct {
 	opts   Snapshot
@@ -72,13 +72,13 @@ func newSnapshots(o Snapshot, name string, log *slog.Logger) (*snapshots, error)
 // Errors of snapshots, for the client.
 var (
 	errNoSnapshots      = errors.New("this gateway offers no snapshots: set snapshot.tables of its websocket sink")
-	errNoSnapshot       = errors.New("there is no snapshot of this table")
+	errNoSnapshot       = errors.New("there is no snapshot of this table: name one that the gateway offers")
 	errTooManySnapshots = errors.New("too many snapshots at the same time: try again later")
 	errSnapshotFailed   = errors.New("the table cannot be read: try again later")
 	errSnapshotTimeout  = errors.New("the snapshot takes too long: receive faster, or request fewer rows")
 	errSnapshotStopped  = errors.New("the gateway is stopping: connect again")
 	errSnapshotExpired  = errors.New("the token has expired: request the snapshot again with a new one")
-	errSnapshotPosition = errors.New("messages since the begin of the snapshot are no longer complete, because of a gap or a short history: request it again")
+	errSnapshotPosition = errors.New("the messages since the position of the snapshot are no longer complete, because of a gap or a short history: request it again")
 )
 
 // isSnapshot reports whether a request is for a snapshot.
@@ -132,7 +132,7 @@ func (s *snapshots) cut() {
 	}
 }
 
-// answerSnapshot answers a request for a snapshot of a client of an address, who is counted.
+// answerSnapshot answers a request for a snapshot from a client that the limits of its address count.
 func (s *sink) answerSnapshot(w http.ResponseWriter, r *http.Request, address string) {
 	done := make(chan struct{})
 	s.env.Go(func(context.Context) {

@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-// snapshot is one answer.
+// snapshot is the answer to one request.
 type snapshot struct {
 	sink    *sink
 	at      startPoint // from which the client subscribes

@@ -20,7 +20,7 @@ type snapshotWriter struct {
 	timeout time.Duration
 	buffer  []byte
 	err     error       // of the first write that failed
-	close   func() bool // forgets the context
+	close   func() bool // ends the wait for the end of the context
 
 	mu    sync.Mutex
 	ended bool // the deadline is the last one
@@ -28,7 +28,7 @@ type snapshotWriter struct {
 
 func newSnapshotWriter(ctx context.Context, w http.ResponseWriter, timeout time.Duration) *snapshotWriter {
 	o := &snapshotWriter{w: w, control: http.NewResponseController(w), timeout: timeout}
-	_ = o.control.SetReadDeadline(time.Time{}) // else its end would look as if the client had left
+	_ = o.control.SetReadDeadline(time.Time{}) // else the end of this deadline would look as if the client had left
 	o.close = context.AfterFunc(ctx, o.end)
 	return o
 }

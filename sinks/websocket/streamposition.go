@@ -15,8 +15,9 @@ import (
 // Clients get an offset as text or a number, and send it back as they got it. It is the number of a message in the main
 // log; with history.from_source the position of the message in the source, which is the same at each gateway.
 
-// aheadTimeout is how long a client waits that has messages which this gateway has not read yet, and aheadPause how long
-// at least between two looks, at first. It doubles, because a look costs as much as a join, and a client may name any position.
+// Bounds of the wait of a client that has messages which this gateway has not read yet. aheadTimeout is the longest wait.
+// aheadPause is the first pause between two joins. The pause doubles, because a client may name any position, and each join
+// costs processor time.
 const (
 	aheadTimeout = 2 * time.Second
 	aheadPause   = 20 * time.Millisecond
@@ -40,7 +41,8 @@ func (o *clientOffset) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// number returns the offset as a number in the main log. One of another kind is behind all messages, so the history has it not.
+// number returns the offset as a number in the main log. An offset of another kind becomes a number behind all
+// messages, which the history does not have.
 func (o clientOffset) number() uint64 {
 	if o == "" {
 		return 0
@@ -52,8 +54,8 @@ func (o clientOffset) number() uint64 {
 	return n
 }
 
-// nameOf returns the text that clients get for an offset; "" if it is the number itself, and an unknown text if the history
-// does not have the message any more. It needs the hub's lock.
+// nameOf returns the text that clients get for an offset. It returns "" if they get the number itself, and a text that no
+// gateway knows if the history does not have the message any more. It needs the hub's lock.
 func (h *hub) nameOf(offset uint64) string {
 	t := &h.history
 	switch {
@@ -93,8 +95,8 @@ func (h *hub) offsetOf(from resumePoint) (offset uint64, ok bool) {
 	return 0, false
 }
 
-// join joins (see joinNow), and waits for a short time if the client has messages that this gateway has not read yet: it
-// comes from a faster one.
+// join joins a topic, as joinNow does. It waits for a short time if the client has messages that this gateway has not read
+// yet, because the client comes from a faster gateway.
 func (h *hub) join(ctx context.Context, address string, s subscription, from resumePoint) (t *topic, at startPoint, err error) {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
@@ -147,7 +149,8 @@ func awaitWrite(ctx context.Context, writes <-chan struct{}, until time.Time, pa
 	return true
 }
 
-// find returns the offset of the message with a position, and reports whether the history, or the place before it, has it.
+// find returns the offset of the message with a position, and reports whether the message is in the history, or is the last one
+// before it.
 func (h *history) find(p event.Position) (offset uint64, ok bool) {
 	if h.first > 1 && p == h.base {
 		return h.first - 1, true
@@ -218,8 +221,8 @@ func (f *feeder) positionsDue() bool {
 	return true
 }
 
-// sendPositions makes the feeders send position messages soon: behind a gap, a number of messages behind an older offset may be another
-// one elsewhere.
+// sendPositions makes the feeders send position messages soon. Behind a gap, another gateway may count other messages from an
+// older offset on, so the value of seen would be wrong there.
 func (h *hub) sendPositions() {
 	if !h.stream.used {
 		return

@@ -2,7 +2,7 @@ package websocket
 
 import "time"
 
-// Bounds of a sweep: how many topics it visits at once, and how much longer the pause behind it is than the sweep.
+// Bounds of a sweep: how many topics it visits at once, and how many times as long as the sweep the pause after it is.
 const (
 	sweepStep  = 256
 	sweepPause = 10

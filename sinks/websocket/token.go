@@ -152,7 +152,8 @@ func (c *client) stopTimer() {
 	}
 }
 
-// closeWithError closes a client that has no valid token, and sends it the reason before, if it speaks the protocol.
+// closeWithError closes a client whose token, or whose first subscription, is refused. A client that speaks the protocol gets
+// the reason before.
 func (c *client) closeWithError(code int, err error) {
 	if c.protocol {
 		c.queueControl(controlFrame(errorMessage(err)))

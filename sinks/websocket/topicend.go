@@ -27,7 +27,7 @@ func (t *topic) endReasonFor(code int, reason, filter, view string) *endReason {
 	return &endReason{code, reason, view}
 }
 
-// endTopic ends a topic. closeEnded closes its clients with the reason.
+// endTopic ends a topic. closeEnded ends its subscriptions with the reason.
 func (f *feeder) endTopic(t *topic, reason *endReason) {
 	if t.removed {
 		return
@@ -40,7 +40,7 @@ func (f *feeder) endTopic(t *topic, reason *endReason) {
 	f.hasEnded = true
 }
 
-// closeEnded tells the clients of all topics that have ended since the last call.
+// closeEnded ends the subscriptions of the topics that have ended since the last call.
 func (f *feeder) closeEnded() {
 	if !f.hasEnded {
 		return
@@ -51,8 +51,8 @@ func (f *feeder) closeEnded() {
 	}
 }
 
-// closeIfEnded ends the subscriptions of topics that have ended. The client is closed if it is the subscription of its
-// query. A reader that changes its topic is checked again behind that.
+// closeIfEnded ends the subscriptions of topics that have ended. If one of them is the subscription of the query, the
+// client is closed. A reader that changes its topic is checked again after the change.
 func (c *client) closeIfEnded() {
 	c.mu.Lock()
 	var ended *endReason // of the subscription of the query

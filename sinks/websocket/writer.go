@@ -22,7 +22,7 @@ func (c *client) run() {
 // Results of sendNext.
 const (
 	sentSome = iota // there may be more
-	sentAll         // a wake-up tells that there is more
+	sentAll         // a wake-up follows when there is more
 	ended           // the connection
 )
 

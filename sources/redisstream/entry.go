@@ -123,7 +123,7 @@ func idBefore(a, b string) bool {
 // adaptCount sets how many entries the next read gets, by the size of those found.
 func (s *source) adaptCount(found []entry) { s.count = nextCount(s.count, found) }
 
-// nextCount returns how many entries to read next where the last read of count entries has found these.
+// nextCount returns how many entries to read after a read of count entries, by the size of those found.
 func nextCount(count int, found []entry) int {
 	bytes := 0
 	for _, e := range found {

@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// HistoryID is part of [plugin.HistoryStore]. It names the stream, and not the server: gateways may reach that under
-// different names. Two streams with one name are told apart by their entries.
+// HistoryID is part of [plugin.HistoryStore]. It names the stream, and not the server, because gateways may reach a server
+// under different names. Two streams with one name differ by the IDs of their entries.
 func (o *Options) HistoryID() (string, error) {
 	if o.Group != "" {
 		return "", errors.New("the members of a group share the entries, so each gateway has only a part of them: leave group out, and set name")

@@ -8,8 +8,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// fillHistory fills the history of the plugin before the first write, if it takes one from its source. It reports whether the workers
-// may run. Where it has failed, a gap stands before the events that wait.
+// fillHistory fills the history of the plugin before the first write, if the plugin takes its history from a source. It
+// reports whether the workers may run. If filling has failed, it puts a gap before the events that wait.
 func (s *Sink) fillHistory() bool {
 	s.conn.mu.RLock()
 	filled := s.conn.filled

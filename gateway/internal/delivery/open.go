@@ -16,7 +16,7 @@ type connection struct {
 	// while it is opened.
 	mu   sync.RWMutex
 	open bool
-	// filled says that the plugin has its history, or goes on without it.
+	// filled is true when the plugin has its history, or goes on without it.
 	filled bool
 }
 

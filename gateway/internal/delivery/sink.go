@@ -36,8 +36,8 @@ type Config struct {
 // Sink delivers the events of one queue to a plugin.
 type Sink struct {
 	Config
-	// Fill fills the history of the plugin, and returns the reason of a gap, or "". It ends when ctx does. nil: the plugin takes none.
-	// It is set before Start.
+	// Fill fills the history of the plugin, and returns the reason of a gap, or "". It ends when ctx does.
+	// It is set before Start. nil: the plugin takes no history from a source.
 	Fill    func(ctx context.Context) (gap string)
 	opener  plugin.Opener  // nil where the plugin has no Open
 	gapSink plugin.GapSink // nil where the plugin takes no gaps

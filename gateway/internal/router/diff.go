@@ -18,7 +18,7 @@ type reusable struct {
 func (b *builder) diff(g Graph) reusable {
 	var r reusable
 	for _, spec := range g.Sinks {
-		history, _ := g.HistoryOf(spec) // another one has other positions
+		history, _ := g.HistoryOf(spec) // another history has other positions
 		same := find(b.old.sinks, func(s *delivery.Sink) bool {
 			return s.Name == spec.Name && b.old.histories[s.Name] == history.ID && s.Type.Name() == spec.Type.Name() && options.Equal(s.PluginOptions, spec.Options)
 		})

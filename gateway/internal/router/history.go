@@ -30,7 +30,7 @@ type History struct {
 	Range         time.Duration // 0: the sink takes none
 }
 
-// HistoryOf returns where a sink of the graph takes its history from. The error says why positions in it would
+// HistoryOf returns where a sink of the graph takes its history from. The error explains why positions in it would
 // not be the same at each gateway.
 func (g Graph) HistoryOf(s SinkSpec) (h History, err error) {
 	k, ok := s.Options.(plugin.HistoryKeeper)
@@ -83,7 +83,7 @@ func (g Graph) HistoryOf(s SinkSpec) (h History, err error) {
 func sourceHistory(s SourceSpec) (string, error) {
 	store, ok := s.Options.(plugin.HistoryStore)
 	if !ok {
-		return "", fmt.Errorf("the source %s, a %s, cannot read its history: use a redis-stream", s.Name, s.Type.Name())
+		return "", fmt.Errorf("the source %s, a %s, cannot read its history: use a source of the type redis-stream", s.Name, s.Type.Name())
 	}
 	id, err := store.HistoryID()
 	switch {
@@ -147,6 +147,7 @@ func (f *filling) run(ctx context.Context) (gap string) {
 	}
 }
 
+// fill fills the history once. It waits for the source to be ready.
 func (f *filling) fill(ctx context.Context) error {
 	select {
 	case <-f.source.wasReady:
@@ -163,14 +164,14 @@ func (f *filling) fill(ctx context.Context) error {
 	return f.sink.Protect(func() error {
 		return keeper.FillHistory(ctx, f.ID, func(take func([]*event.Event) error) error {
 			return f.source.Protect(func() error {
-				return reader.ReadHistory(ctx, since, func(events []*event.Event) error { return f.pass(ctx, events, take) })
+				return reader.ReadHistory(ctx, since, func(events []*event.Event) error { return f.carry(ctx, events, take) })
 			})
 		})
 	})
 }
 
-// pass takes events through the route.
-func (f *filling) pass(ctx context.Context, events []*event.Event, take func([]*event.Event) error) error {
+// carry carries events of the history through the route, and calls take with the result.
+func (f *filling) carry(ctx context.Context, events []*event.Event, take func([]*event.Event) error) error {
 	for _, e := range events {
 		e.Source = cmp.Or(e.Source, f.Source)
 		if key := f.source.spec.Capture.Key; !key.IsZero() {
@@ -187,8 +188,8 @@ func (f *filling) pass(ctx context.Context, events []*event.Event, take func([]*
 	return take(out)
 }
 
-// replay takes events of a history through the route, and returns those that it lets through. It counts and parks
-// nothing, because that was done when they came for the first time. It fails where a transform has no answer now.
+// replay carries events of a history through the route, and returns the results. It counts and parks nothing, because
+// that was done when they came for the first time. It fails if a transform is unavailable.
 func (r *route) replay(ctx context.Context, events []*event.Event) ([]*event.Event, error) {
 	r.busy.Lock()
 	defer r.busy.Unlock()
@@ -206,7 +207,7 @@ func (r *route) replay(ctx context.Context, events []*event.Event) ([]*event.Eve
 			err := st.apply(ctx, e, nil, r.health)
 			switch {
 			case err == nil:
-				place(e, st.out[before:])
+				setPosition(e, st.out[before:])
 				more = more || len(st.out) > before+1
 			case st.failure.OnError == OnErrorPass:
 				st.out = append(st.out, e)
@@ -222,8 +223,8 @@ func (r *route) replay(ctx context.Context, events []*event.Event) ([]*event.Eve
 	return events, nil
 }
 
-// place gives events that were made of e its position, where the transform has left it out.
-func place(e *event.Event, made []*event.Event) {
+// setPosition gives the position of e to the events that a transform made of it without a position.
+func setPosition(e *event.Event, made []*event.Event) {
 	if e.Position.IsZero() {
 		return
 	}
@@ -234,7 +235,8 @@ func place(e *event.Event, made []*event.Event) {
 	}
 }
 
-// numberPositions tells the positions of events apart that were made of one. It copies these: others may read them.
+// numberPositions numbers the events that were made of one event, so that their positions differ. It copies these events,
+// because other goroutines may read them.
 func numberPositions(events []*event.Event) {
 	for i := 1; i < len(events); i++ {
 		before, p := events[i-1].Position, events[i].Position

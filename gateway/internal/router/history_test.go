@@ -29,7 +29,7 @@ type keeperOptions struct{ Range time.Duration }
 
 func (o *keeperOptions) HistoryRange() time.Duration { return o.Range }
 
-// store is a source with a history, in which all entries are that are appended.
+// store is a source with a history of all entries that were appended.
 type store struct {
 	mu      sync.Mutex
 	entries []*event.Event
@@ -109,7 +109,7 @@ func (s *store) spec(stream, name string) SourceSpec {
 type keeper struct {
 	mu  sync.Mutex
 	id  string
-	got []string // of the history with h, live events with l, and gaps
+	got []string // events of the history begin with h, live events with l, gaps with gap
 }
 
 func (k *keeper) add(prefix string, events ...*event.Event) {

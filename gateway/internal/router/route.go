@@ -62,7 +62,7 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 // run takes events through the stages, from one on, and to sinks. failures is the number of failures before these
 // events.
 func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts, failures uint64) error {
-	more := false // events were made of one
+	more := false // a transform made several events of one
 	for i := from; i < len(r.stages); i++ {
 		st := r.stages[i]
 		if st.windows != nil {
@@ -84,7 +84,7 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 				c.Filtered++
 			default:
 				c.Added += uint64(made - 1)
-				place(e, st.out[before:])
+				setPosition(e, st.out[before:])
 				more = more || made > 1
 			}
 		}

@@ -59,7 +59,7 @@ type wired struct {
 	route  *route
 	in     *atomic.Uint64
 	to     []*edge
-	shares bool // a sink with another route of the source
+	shares bool // another route of the source leads to one of its sinks
 }
 
 // ready records that the source is connected. gapReported says that its plugin has reported a gap.

@@ -13,8 +13,8 @@ const (
 	remoteBytes     = 120
 )
 
-// channelID identifies a channel in Redis. A hash has no odd bytes, and spreads the channels over the slots of a cluster,
-// whatever names clients choose.
+// channelID identifies a channel in Redis. A hash is short, and spreads the channels over the slots of a cluster, whatever
+// names clients choose.
 type channelID [16]byte
 
 func idOf(name string) channelID {
@@ -22,7 +22,8 @@ func idOf(name string) channelID {
 	return channelID(sum[:])
 }
 
-// channel has the clients of a channel with at least one member of this node, lingering ones included.
+// channel counts the clients of one channel, lingering ones included. It exists while it has clients of this node, or while
+// Redis may have a field of this node.
 type channel struct {
 	name      string
 	id        channelID
@@ -41,7 +42,7 @@ type channel struct {
 	inRedis  bool                 // Redis may have a field of this node
 }
 
-// count has the clients of one subject on a channel.
+// count counts the clients of one subject on a channel.
 type count struct {
 	clients   int // lingering ones included
 	lingering int
@@ -84,7 +85,7 @@ func (r *Registry) join(name, subject string) *channel {
 		ch.subjects[subject] = c
 		r.addBytes(subjectBytes + len(subject))
 	}
-	if c.lingering > 0 { // it takes the place of the client that has left first
+	if c.lingering > 0 { // the new client replaces the one that left first
 		c.lingering--
 		c.replaced++
 		return ch
@@ -95,7 +96,7 @@ func (r *Registry) join(name, subject string) *channel {
 	return ch
 }
 
-// leave counts a client no more, once it has lingered.
+// leave begins the linger of a client. The client counts until its linger ends.
 func (r *Registry) leave(ch *channel, subject string) {
 	ch.subjects[subject].lingering++
 	r.departures.push(departure{ch, subject, time.Now().Add(r.opts.Linger.D())})

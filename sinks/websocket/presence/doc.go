@@ -9,8 +9,8 @@
 //
 // The state of a channel is the number of its clients and their subjects, of all nodes. One goroutine compares the
 // current state of a channel with the one that was shown last, at most once a second, and makes a message of the
-// difference (news.go). A member has the version that it was sent. It gets the difference if it has the version
-// before, else the whole state. So a slow client costs no memory, and gets the latest state.
+// difference (state.go). A member has the version that it was sent. It gets the difference if it has the version
+// before, else the whole state. So a slow client needs no more memory, and gets the latest state.
 //
 // # Several nodes
 //

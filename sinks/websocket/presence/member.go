@@ -11,21 +11,23 @@ const (
 	maxSubject        = 128 // bytes
 )
 
-// Errors of a question.
+// Errors of Member.Ask, for the client.
 var (
-	errNotOn       = errors.New("you are not subscribed to this channel by its name, and only its clients see who is there")
-	errNotKept     = errors.New("no presence is kept for this channel: the option presence.channels lists the channels")
-	errTooMany     = errors.New("presence is kept for no more channels: there are too many")
-	errTooManyMine = errors.New("presence is kept for 100 channels of a client at most")
+	errNotOn           = errors.New("you are not subscribed to this channel by its name, and only its clients see who is there: subscribe to it")
+	errNotKept         = errors.New("no presence is kept for this channel: choose one that the option presence.channels lists")
+	errTooMany         = errors.New("this gateway keeps presence for too many channels: try again later")
+	errTooManyOfMember = errors.New("presence is kept for 100 channels of a client at most: unsubscribe from others")
 )
 
 // Member is a client of a registry. Its methods are safe for concurrent use.
 type Member struct {
 	registry *Registry
-	subject  string
 	wake     func()
+
+	// Registry.mu guards what follows.
+	subject  string
 	channels []*membership
-	due      []*membership // those with a message to send; guarded by Registry.mu
+	due      []*membership // those with a message to send
 }
 
 // membership is a member on a channel. Registry.mu guards it.
@@ -118,7 +120,7 @@ func (m *Member) Ask(channel string) error {
 	case !r.opts.keeps(channel):
 		return errNotKept
 	case len(m.channels) == maxMemberChannels:
-		return errTooManyMine
+		return errTooManyOfMember
 	case len(r.channels) >= r.opts.MaxChannels && r.channels[channel] == nil:
 		return errTooMany
 	default:
@@ -130,7 +132,7 @@ func (m *Member) Ask(channel string) error {
 	return nil
 }
 
-// on returns the membership of a channel, nil if there is none.
+// on returns the membership on a channel, nil if there is none.
 func (m *Member) on(channel string) *membership {
 	for _, on := range m.channels {
 		if on.channel.name == channel {

@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/redisconn"
 )
 
-// Probe returns what `gateway check --live` says about the Redis of the registry; nothing without one.
+// Probe returns the findings of `gateway check --live` about the Redis of the registry. Without Redis it returns none.
 func (r *Registry) Probe(ctx context.Context) []plugin.Finding {
 	if r.share == nil {
 		return nil

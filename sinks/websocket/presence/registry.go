@@ -76,9 +76,9 @@ func (r *Registry) begin() {
 	})
 }
 
-// Close ends the registry, within a second or so. Its counts at other nodes linger.
+// Close ends the registry. It takes little more than a second at most. The counts of this node linger at other nodes.
 func (r *Registry) Close(ctx context.Context) {
-	r.begun.Do(func() {}) // it begins no more
+	r.begun.Do(func() {}) // no goroutine starts any more
 	r.cancel()
 	if r.share == nil {
 		r.ended.Wait()
@@ -185,7 +185,7 @@ func (r *Registry) publishSome(changed []*channel, now time.Time) (next time.Tim
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, ch := range changed {
-		due := ch.shown.at.Add(newsInterval)
+		due := ch.shown.at.Add(messageInterval)
 		switch {
 		case len(ch.listeners) == 0, r.share != nil && !ch.loaded && !r.partial: // it is queued again when that changes
 			ch.queued = false

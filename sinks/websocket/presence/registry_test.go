@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// TestClientsJoinAndLeave proves what a client that watches a channel is told.
+// TestClientsJoinAndLeave proves which messages a client that watches a channel gets.
 func TestClientsJoinAndLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(t, nil)
@@ -38,8 +38,8 @@ func TestClientsJoinAndLeave(t *testing.T) {
 	})
 }
 
-// TestFlappingClientIsNoNews proves that a client that leaves and joins within the linger changes nothing, however often.
-func TestFlappingClientIsNoNews(t *testing.T) {
+// TestRejoinWithinLingerMakesNoMessage proves that a client that leaves and joins within the linger changes nothing, however often.
+func TestRejoinWithinLingerMakesNoMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(t, nil)
 		defer r.Close(t.Context())
@@ -92,7 +92,7 @@ func TestOneMessageInASecond(t *testing.T) {
 		if seconds := int(time.Since(begin) / time.Second); messages > seconds+1 || messages < seconds-1 {
 			t.Errorf("%d messages in %d seconds", messages, seconds)
 		}
-		time.Sleep(2 * newsInterval)
+		time.Sleep(2 * messageInterval)
 		for text := range strings.Lines(string(a.AppendMessages(nil, 1<<20))) {
 			m := message{}
 			if err := json.Unmarshal([]byte(text), &m); err != nil {

@@ -18,7 +18,7 @@ import (
 const (
 	lease         = 8 * time.Second
 	renewInterval = 2 * time.Second
-	settleTime    = 4 * time.Second // after an outage, in which the other nodes store their counts again
+	recoveryTime  = 4 * time.Second // after an outage: the other nodes store their counts again
 	roundPause    = 100 * time.Millisecond
 	pollInterval  = 250 * time.Millisecond
 	retryPause    = time.Second
@@ -45,7 +45,7 @@ type share struct {
 	renewed   time.Time       // the last renewal of the lease
 	stored    time.Time       // when all counts were stored
 	position  string          // in the stream of changes
-	settledAt time.Time       // when the other nodes have stored their counts; zero: all channels were queued to be read
+	loadAllAt time.Time       // when all channels are queued to be read, because the other nodes have stored their counts; zero: they were queued
 	nodes     map[string]bool // that are alive
 	ended     bool            // a node is alive no more, and its counts may still be shown
 }
@@ -84,7 +84,7 @@ func (s *share) run(ctx context.Context) {
 	}
 }
 
-// end ends the name of the node, whose lease has expired.
+// end forgets the name of the node, whose lease has expired.
 func (s *share) end() {
 	s.name = ""
 	s.registry.forgetStored()
@@ -108,9 +108,9 @@ func (s *share) exchange(ctx context.Context) error {
 	if s.position, err = s.announce(ctx, nil); err != nil {
 		return err
 	}
-	s.stored, s.settledAt = time.Now(), time.Now()
+	s.stored, s.loadAllAt = time.Now(), time.Now()
 	if s.registry.connect() {
-		s.settledAt = time.Now().Add(settleTime)
+		s.loadAllAt = time.Now().Add(recoveryTime)
 	}
 	for {
 		if err := s.round(ctx); err != nil {
@@ -154,11 +154,11 @@ func (s *share) round(ctx context.Context) error {
 			return err
 		}
 	}
-	if time.Now().Before(s.settledAt) {
+	if time.Now().Before(s.loadAllAt) {
 		return nil
 	}
-	if !s.settledAt.IsZero() {
-		s.settledAt = time.Time{}
+	if !s.loadAllAt.IsZero() {
+		s.loadAllAt = time.Time{}
 		s.registry.loadAll()
 	}
 	if s.registry.Channels() > 0 {
@@ -197,8 +197,8 @@ func (s *share) storeChanged(ctx context.Context) error {
 	return nil
 }
 
-// loadChanged reads the counts of other nodes. It renews the lease after it has read, and so knows of each
-// node that it has read of whether that is alive: a node takes its lease before it stores.
+// loadChanged reads the counts of other nodes. It renews the lease after it has read, which tells which nodes are alive. A
+// node takes its lease before it stores, so each node with counts was alive when it stored them.
 func (s *share) loadChanged(ctx context.Context) error {
 	for list := s.registry.takeToLoad(pipelined); len(list) > 0; list = s.registry.takeToLoad(pipelined) {
 		states, err := s.loadStates(ctx, list)
@@ -232,7 +232,7 @@ func (s *share) close(ctx context.Context, ended <-chan struct{}) {
 	defer cancel()
 	select {
 	case <-ended:
-	case <-ctx.Done(): // it waits for Redis, and the end of its context does not end that
+	case <-ctx.Done(): // a goroutine waits for Redis, and the end of its context does not end this wait
 		_ = s.client.Close()
 		<-ended
 		return

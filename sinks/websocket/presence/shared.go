@@ -41,7 +41,8 @@ func (r *Registry) storeAll() {
 	}
 }
 
-// disconnect records that the share has failed. It reports whether it had worked, or was never tried, before.
+// disconnect records that the share has failed. It reports whether this is the first failure since the state was complete, or
+// since the start.
 func (r *Registry) disconnect() (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

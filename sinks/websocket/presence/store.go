@@ -95,7 +95,7 @@ func (s *share) storeStates(ctx context.Context, list []storedState) error {
 	return err
 }
 
-// loadStates reads the counts of all nodes on channels. It leaves out what no node has written.
+// loadStates reads the counts of all nodes on channels. It ignores fields that a node cannot have written.
 func (s *share) loadStates(ctx context.Context, list []*channel) ([]map[string]nodeState, error) {
 	replies := make([]*redis.MapStringStringCmd, len(list))
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// newsInterval is the shortest time between two messages about a channel.
-const newsInterval = time.Second
+// messageInterval is the shortest time between two messages about a channel.
+const messageInterval = time.Second
 
-// state is who is on a channel, on all nodes.
+// state is the number and the subjects of the clients on a channel, of all nodes.
 type state struct {
 	clients  int
 	subjects []string // sorted; nil if there are too many, or none are sent
 	many     bool     // more subjects than max_subjects
-	partial  bool     // other nodes are missing, or as they were last known
+	partial  bool     // the clients of other nodes are missing, or as they were last known
 }
 
 // shown is the state of a channel that its listeners are sent, and the messages about it.
