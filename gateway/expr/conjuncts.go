@@ -88,8 +88,8 @@ func splitClause(c clause) []clause {
 	return []clause{c}
 }
 
-// appendClause appends a text of a clause: clauses of one rule with equal texts have equal values for each event. ok is
-// false if it has no such text, as with claims as a whole.
+// appendClause appends a text of a clause. Clauses of one rule with equal texts have equal values for each event. ok is
+// false if the clause has no such text, because it reads claims as a whole.
 func appendClause(b []byte, c clause) (_ []byte, ok bool) {
 	parts := []clause{}
 	name := ""

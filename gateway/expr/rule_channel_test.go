@@ -19,8 +19,8 @@ var channelClaims = []map[string]any{
 	{"sub": "x", "role": "user", "channels": []any{"public:1", "customer:x", "none"}}, {"sub": "y", "role": "admin", "channels": []any{"public:"}}, {"sub": "7", "role": "none", "channels": []any{}},
 }
 
-// TestChannelInRules: a rule with channel is true where the same rule with the name of the channel as a literal is, and a
-// channel that it never opens is known before.
+// TestChannelInRules: a rule with channel equals the rule with the name of the channel as a literal. NeverIn is true for no
+// channel in which the rule is true for an event.
 func TestChannelInRules(t *testing.T) {
 	word := regexp.MustCompile(`\bchannel\b`)
 	events := []*event.Event{{Data: []byte(`{"owner":"x","open":true}`)}, {Data: []byte(`{"owner":"y","open":false}`)}, {Data: []byte(`{}`)}, {Data: []byte("text")}}

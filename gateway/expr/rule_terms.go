@@ -56,8 +56,8 @@ func comparisonTerms(c binaryCall, want bool) TermSets {
 	return nil
 }
 
-// keyedTerms returns the sets of terms where a clause equals one of some keys, if it is a field or the channel, or the
-// text of it: x and string(x) have the same key.
+// keyedTerms returns the sets of terms that hold where a clause equals one of some keys. The clause must be a field, the
+// channel, or the text of one of them: x and string(x) have the same key.
 func keyedTerms(c clause, keys []Key) TermSets {
 	if u, isCall := c.(unaryCall); isCall && u.name == "string" {
 		c = u.of

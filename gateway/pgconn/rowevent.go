@@ -32,7 +32,7 @@ func ReadPayload(output, table, snapshot string, row []byte) []byte {
 // escapeKey escapes a comma in a value of a key, which would look like a separator, and the backslash.
 var escapeKey = strings.NewReplacer(`\`, `\\`, ",", `\,`)
 
-// RowKey returns the key of the events of a row: shop.orders:7, and for a key of several columns
+// RowKey returns the key of the events of a row, such as shop.orders:7. With several columns it is such as
 // shop.items:7,a\,b, with a backslash before a comma or a backslash of a value. values are the JSON texts of the columns of the
 // primary key, in their order.
 func RowKey(table string, values [][]byte) string {

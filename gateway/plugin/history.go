@@ -7,8 +7,8 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// A sink may keep a history of its events, and fill it at the start from a source that can read again what it, or another
-// gateway, has emitted. The router joins both along their route, whose condition and transforms it applies. So the sink has
+// A sink may keep a history of its events, and fill it at the start from its source. The source reads again the events that it,
+// or another gateway, has emitted. The router joins both along their route, whose condition and transforms it applies. So the sink has
 // the same history after a restart and at each gateway with this route, and [event.Event.Position] names the same places in it.
 
 // HistoryStore is implemented by the options of a [HistorySource].

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestClientsThatNamePositionsAhead: a client that names a position, or a number of messages, that the gateway will never read costs few joins while
-// it waits, however many writes there are.
+// TestClientsThatNamePositionsAhead: a client may name a position, or a number of messages, that the gateway will never read.
+// While it waits, it costs few joins, however many writes there are.
 func TestClientsThatNamePositionsAhead(t *testing.T) {
 	for name, position := range map[string]string{"offset": `"offset":"9%s","seen":0`, "seen": `"offset":"%s","seen":1000000`} {
 		t.Run(name, func(t *testing.T) {

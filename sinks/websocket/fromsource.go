@@ -36,7 +36,7 @@ func (o *Options) checkFromSource(report func(option, text string)) {
 	}
 }
 
-// FillHistory is part of [plugin.HistorySink].
+// FillHistory is part of [plugin.HistorySink]. Clients may join when it returns nil.
 func (s *sink) FillHistory(ctx context.Context, id string, read func(take func([]*event.Event) error) error) error {
 	h := s.hub
 	h.stream.filling = true
@@ -83,8 +83,8 @@ func newStreamHistory(o Options) *streamHistory {
 // admit lets clients join.
 func (s *streamHistory) admit() { s.admitting.Do(func() { close(s.filled) }) }
 
-// setHistory sets the epoch, to a value that is the same at each gateway with this history, and with the options on which the
-// messages of a subscription depend.
+// setHistory sets the epoch. It is the same at each gateway with this history, and with the same values of the options on which
+// the messages of a subscription depend.
 func (h *hub) setHistory(id string) {
 	text := fmt.Sprintf("%q %q", id, h.opts.Authorize.String())
 	for _, c := range h.opts.Channels {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestNamedSubscriptionsAtAnotherGateway: a client with several subscriptions goes on at other gateways, each from a position of its own, and
-// misses and gets twice nothing; also one that its gateway has moved to another filter, and one without messages.
+// TestNamedSubscriptionsAtAnotherGateway: a client resumes several subscriptions at other gateways, each from a position of its
+// own. It gets each message once, also of a subscription that has changed its filter, and of one without messages.
 func TestNamedSubscriptionsAtAnotherGateway(t *testing.T) {
 	kinds := map[string]struct {
 		members string

@@ -80,8 +80,8 @@ func data(events []*event.Event, is func(n int) bool) (out []string) {
 	return out
 }
 
-// TestResumeAtAnotherGateway: a client goes on at another gateway, which has filled its history from the stream, and misses and
-// gets twice nothing, for each kind of subscription. The gateways begin their histories at different entries.
+// TestResumeAtAnotherGateway: a client resumes at another gateway, which has filled its history from the stream. It gets each
+// message once, for each kind of subscription. The gateways begin their histories at different entries.
 func TestResumeAtAnotherGateway(t *testing.T) {
 	for name, c := range map[string]struct {
 		query url.Values
@@ -223,7 +223,7 @@ func TestRedeliveredEntriesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestLateEventIsAGap: an event that comes later than others behind it is sent, with a gap, and clients do not resume from before.
+// TestLateEventIsAGap: an event that comes after later ones is sent, with a gap, and clients do not resume from before.
 func TestLateEventIsAGap(t *testing.T) {
 	s, server := fromStream(t, nil, entryAt(1, 0))
 	f := dialProtocol(t, server, nil)

@@ -71,8 +71,8 @@ func ownerOf(payload []byte) any {
 	return row["owner"]
 }
 
-// TestHostilePayloads: tenants with an index, tenants whose conditions are shared, and tenants with a filter get exactly the
-// rows whose owner is theirs for a browser, whatever the payload: other writings, duplicate and escaped keys, other kinds.
+// TestHostilePayloads: a tenant gets exactly the rows whose owner is this tenant, as a browser decodes them. It is true with an
+// index, with shared conjuncts and with a filter, and for other spellings, duplicate and escaped keys, and other kinds.
 func TestHostilePayloads(t *testing.T) {
 	var events []*event.Event
 	for _, row := range hostileRows {

@@ -80,8 +80,8 @@ func (x *index) remove(t *topic) {
 	t.terms = nil
 }
 
-// choose returns the set of terms of a topic that is shared with the fewest other topics. ok is false if it has no
-// set, or if there is no column for any.
+// choose returns the set of terms of a topic that is shared with the fewest other topics. ok is false if the
+// topic has no set, or if the index has no room for the columns of any set.
 func (x *index) choose(t *topic) (set []term, ok bool) {
 	fewest := 0
 	for _, candidate := range t.termSets(x.channels) {

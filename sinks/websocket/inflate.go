@@ -11,7 +11,7 @@ import (
 )
 
 // inflater reads the frames of a client that may send compressed messages, and turns these into messages that are not
-// compressed. gorilla could do this as well, but bounds only the compressed bytes: 4 KiB would become 4 MiB.
+// compressed. gorilla could do this as well, but bounds only the compressed bytes: 4 KiB could become 4 MiB.
 //
 // It reads a compressed message to its end before it inflates it, so a client that sends slowly takes no decompressor.
 // All else it hands on unchanged, also what is invalid: gorilla closes the connection then.

@@ -143,8 +143,8 @@ func TestLargeInflatedMessagesCountMore(t *testing.T) {
 	}
 }
 
-// FuzzInflater: for any bytes of a client, an inflater neither panics nor hands on more than a message of the bound and the
-// bytes that it has read.
+// FuzzInflater: for any bytes of a client, an inflater does not panic. It hands on at most a message as large as the bound, and
+// the bytes that it has read.
 func FuzzInflater(f *testing.F) {
 	f.Add([]byte("\xc1\x81\x00\x00\x00\x00\x00"), false)
 	f.Add([]byte("\xc1\xfe\x00\x10\x00\x00\x00\x00"), true)

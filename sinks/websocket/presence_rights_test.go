@@ -9,8 +9,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// TestTokenThatOpensNoChannel proves that a client whose token makes a rule over channels false in each is refused as one whose
-// token opens others: at the handshake, by message and at a renewal. So it does not learn who is present.
+// TestTokenThatOpensNoChannel proves that a client is refused if its token makes a rule over channels false in each of them.
+// This is true at the handshake, by message and at a renewal, as for a token that opens other channels. So it does not learn who is present.
 func TestTokenThatOpensNoChannel(t *testing.T) {
 	_, server := newSink(t, func(o *Options) {
 		keepPresence(o)

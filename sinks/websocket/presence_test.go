@@ -87,8 +87,8 @@ func (c presenceClient) want(channel string, clients int, subjects, joined, left
 	}
 }
 
-// TestPresence proves that a client that watches a channel gets its state, and then who joins and leaves, and that all clients
-// on it count: those of several connections, of server-sent events, and without the protocol.
+// TestPresence proves that a client that watches a channel gets its state, and then the subjects that join and leave. All
+// clients on it count: those of several connections, of server-sent events, and without the protocol.
 func TestPresence(t *testing.T) {
 	s, server := newSink(t, keepPresence, httptest.NewServer)
 	a := dialPresence(t, server, "ann", "channel=room:1&presence=true")

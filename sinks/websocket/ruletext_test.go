@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/expr"
 )
 
-// TestViewsEqualTheTextOfTheRule proves that clients with any claims, filters and channels, whose tokens are renewed at any time,
-// get what a reader of the rule and of the filter understands: with sets, shared conjuncts, rules by channel, and their old rows.
+// TestViewsEqualTheTextOfTheRule proves that clients get what a reader of the rule and of the filter understands. They have any
+// claims, filters and channels, and renew their tokens at any time. There are sets, shared conjuncts, rules by channel, and old rows.
 func TestViewsEqualTheTextOfTheRule(t *testing.T) {
 	messages, leaves, renewed, refused := 0, 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {

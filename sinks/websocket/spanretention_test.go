@@ -15,8 +15,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestStuckCompressedClientKeepsNoOldLog: a client with compression whose socket is stuck in a control frame, before frames of a
-// log, and that skips what it cannot receive, keeps nothing of the log in memory behind these frames.
+// TestStuckCompressedClientKeepsNoOldLog: the socket of a client with compression is stuck in a control frame, before frames of
+// a log. The client skips what it cannot receive, and keeps nothing of the log in memory behind these frames.
 func TestStuckCompressedClientKeepsNoOldLog(t *testing.T) {
 	s, server := newSink(t, func(o *Options) {
 		compressed(o)

@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// Clients get an offset as text or a number, and send it back as they got it. It is the number of a message in the main
-// log; with history.from_source the position of the message in the source, which is the same at each gateway.
+// Clients get an offset as text or a number, and send it back unchanged. It is the number of a message in the main log. With
+// history.from_source it is the position of the message in the source, which is the same at each gateway.
 
 // Bounds of the wait of a client that has messages which this gateway has not read yet. aheadTimeout is the longest wait.
 // aheadPause is the first pause between two joins. The pause doubles, because a client may name any position, and each join

@@ -35,8 +35,8 @@ type expectedSub struct {
 	from int // number of the first event
 }
 
-// TestSubscriptionsEqualPlainEvaluation proves for a client that adds, replaces and ends subscriptions and reconnects at any time,
-// with rights by channel: each subscription gets exactly the messages of a plain evaluation, none lost and none twice.
+// TestSubscriptionsEqualPlainEvaluation proves that each subscription gets exactly the messages of a plain evaluation, none lost
+// and none twice. The client has rights by channel, and adds, replaces and ends subscriptions and reconnects at any time.
 func TestSubscriptionsEqualPlainEvaluation(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	s, server := newSink(t, func(o *Options) {

@@ -53,8 +53,8 @@ func (w *watchTask) run(*feeder, time.Time) bool {
 	}
 }
 
-// TestResumesOfOthersDelayOneTurn: a client that resumes, with rights or with a filter, waits for one turn of another address
-// in a round, however many clients of that address read a long history.
+// TestResumesOfOthersDelayOneTurn: a client that resumes, with rights or with a filter, waits for one turn of each other address
+// in a round. The number of clients of that address that read a long history does not matter.
 func TestResumesOfOthersDelayOneTurn(t *testing.T) {
 	const busy, past = 300, 10
 	for number, s := range map[int]subscription{rightsFeeder: {rights: rightsFrom(t, "n >= 0 && claims.sub != nil", map[string]any{"sub": "a"}), protocol: true}, filterFeeder: {filter: filterFrom(t, "n >= 0"), protocol: true}} {

@@ -241,8 +241,8 @@ type away struct{ store }
 
 func (*away) Run(context.Context, plugin.Output) error { return errors.New("away") }
 
-// TestHistoryAcrossReloads: a sink keeps its history where the source is replaced by one of the same stream; it is built anew
-// where the history is another one, and a new sink fills its own while the source runs.
+// TestHistoryAcrossReloads: a sink keeps its history if the source is replaced by one of the same stream. The sink is replaced
+// if the history is another one. A new sink fills its history while the source runs.
 func TestHistoryAcrossReloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, k := &store{}, &keeper{}

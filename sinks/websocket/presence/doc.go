@@ -8,7 +8,7 @@
 // counts for a while, and a client of the same subject that joins meanwhile takes its place (linger.go).
 //
 // The state of a channel is the number of its clients and their subjects, of all nodes. One goroutine compares the
-// current state of a channel with the one that was shown last, at most once a second, and makes a message of the
+// current state of a channel with the state that was shown last, at most once a second. It makes a message of the
 // difference (state.go). A member has the version that it was sent. It gets the difference if it has the version
 // before, else the whole state. So a slow client needs no more memory, and gets the latest state.
 //

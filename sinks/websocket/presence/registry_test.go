@@ -107,8 +107,8 @@ func TestOneMessageInASecond(t *testing.T) {
 	})
 }
 
-// TestBoundsOfSubjects proves that a channel with too many subjects shows their number only, and all of them once they are few
-// again; that a subject that is too long is anonymous; and that any bytes make a JSON message.
+// TestBoundsOfSubjects proves that a channel with too many subjects shows only the number of clients, and all subjects once they
+// are few again. It also proves that a subject that is too long is anonymous, and that any bytes make a JSON message.
 func TestBoundsOfSubjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(t, func(o *Options) { o.MaxSubjects, o.Linger = 3, 0 })
