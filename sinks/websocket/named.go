@@ -12,7 +12,7 @@ const maxID = 64
 
 var (
 	errTooManySubscriptions = errors.New("too many subscriptions on this connection: end one by unsubscribe, or select several channels in one")
-	errNotSubscribed        = errors.New("there is no subscription with this id")
+	errNotSubscribed        = errors.New("there is no subscription with this id: use the id of your subscribe message")
 )
 
 // checkID returns an error if a subscription cannot have the id.

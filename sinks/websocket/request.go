@@ -78,7 +78,7 @@ func parseQuery(r *http.Request) (subscribeRequest, error) {
 	if text := q.Get("seen"); text != "" {
 		var err error
 		if request.Seen, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return request, fmt.Errorf("seen=%.20q is not a number", text)
+			return request, fmt.Errorf("seen=%.20q is not a number: send the number of messages since the offset", text)
 		}
 	}
 	if named := q.Get("after"); named != "" {
@@ -131,7 +131,7 @@ func (r subscribeRequest) resumePoint() (a resumePoint, err error) {
 	if len(r.After) > 0 && json.Unmarshal(r.After, &a.named) != nil {
 		var n json.Number
 		if err = json.Unmarshal(r.After, &n); err != nil {
-			return a, errors.New("after is neither text nor a number")
+			return a, errors.New("after is neither text nor a number: send the value of the option position as you got it")
 		}
 		a.named = n.String()
 	}

@@ -35,7 +35,7 @@ func (o *clientOffset) UnmarshalJSON(b []byte) error {
 	}
 	var n json.Number
 	if err := json.Unmarshal(b, &n); err != nil {
-		return errors.New("offset is neither text nor a number")
+		return errors.New("offset is neither text nor a number: send it as you got it")
 	}
 	*o = clientOffset(n)
 	return nil

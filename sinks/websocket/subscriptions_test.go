@@ -130,7 +130,7 @@ func TestHostileSubscriptions(t *testing.T) {
 		}
 	}
 	f.ask(`{"type":"subscribe","id":7}`) // ignored, as other messages that are not of the protocol
-	if got := f.fail(`{"type":"unsubscribe","id":"never"}`); got != `{"type":"error","id":"never","reason":"there is no subscription with this id"}` {
+	if got := f.fail(`{"type":"unsubscribe","id":"never"}`); got != `{"type":"error","id":"never","reason":"there is no subscription with this id: use the id of your subscribe message"}` {
 		t.Error(got)
 	}
 	for i := range 4 {

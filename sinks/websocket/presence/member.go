@@ -15,7 +15,7 @@ const (
 var (
 	errNotOn           = errors.New("you are not subscribed to this channel by its name, and only its clients see who is there: subscribe to it")
 	errNotKept         = errors.New("no presence is kept for this channel: choose one that the option presence.channels lists")
-	errTooMany         = errors.New("this gateway keeps presence for too many channels: try again later")
+	errTooMany         = errors.New("too many channels have presence at this gateway: try again later")
 	errTooManyOfMember = errors.New("presence is kept for 100 channels of a client at most: unsubscribe from others")
 )
 
