@@ -264,6 +264,7 @@ func TestHistoryAcrossReloads(t *testing.T) {
 		g.Sinks[0] = next.spec(time.Minute)
 		g.Routes[0].When = when(t, "event.source == 'in'")
 		s.append("2")
+		synctest.Wait() // the former sink has it; else the new one may get it live as well
 		if err := r.reload(t, g); err != nil {
 			t.Fatal(err)
 		}
