@@ -19,7 +19,8 @@ function rowStore(client, request, keyOf) {
     rows: () => rows,
     subscribe(changed) {
       const show = () => { rows = [...byKey.values()]; changed(); };
-      const put = ({ old, new: row }) => {
+      const put = ({ operation, old, new: row }) => {
+        if (operation === "TRUNCATE") byKey.clear();
         if (old) byKey.delete(keyOf(old));
         if (row) byKey.set(keyOf(row), row);
       };

@@ -2,7 +2,7 @@
  * @typedef {object} Selection
  * @property {string[]} [channels] names of channels; with none, the events of all
  * @property {string} [filter] an expression that is true for the events
- * @property {boolean} [presence] whether onPresence is told who is on the channels
+ * @property {boolean} [presence] whether onPresence is called with who is on the channels
  */
 
 /**

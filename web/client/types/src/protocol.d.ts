@@ -42,7 +42,7 @@ export function subscribeMessage(id: string, selection: Selection, position: Pos
      */
     filter?: string | undefined;
     /**
-     * whether onPresence is told who is on the channels
+     * whether onPresence is called with who is on the channels
      */
     presence?: boolean | undefined;
     id: string;
@@ -63,7 +63,7 @@ export function subscribeMessage(id: string, selection: Selection, position: Pos
      */
     filter?: string | undefined;
     /**
-     * whether onPresence is told who is on the channels
+     * whether onPresence is called with who is on the channels
      */
     presence?: boolean | undefined;
     id?: undefined;

@@ -27,7 +27,7 @@ export type Selection = {
      */
     filter?: string | undefined;
     /**
-     * whether onPresence is told who is on the channels
+     * whether onPresence is called with who is on the channels
      */
     presence?: boolean | undefined;
 };
