@@ -20,7 +20,7 @@ type Compression struct {
 func (Compression) Docs() map[string]string {
 	return map[string]string{
 		"enabled": "A payload is compressed once for all clients",
-		"level":   "Levels above 1 take two to four times as long, and save at most a sixth more",
+		"level":   "Level 6 takes up to twice as long, and saves at most a sixth more",
 	}
 }
 

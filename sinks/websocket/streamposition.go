@@ -111,7 +111,7 @@ func (h *hub) join(ctx context.Context, address string, s subscription, from res
 		if err != nil || !h.stream.used {
 			return t, at, err
 		}
-		if !at.gap || !at.ahead && !h.isAhead(from) || !awaitWrite(ctx, writes, until, pause) {
+		if !at.gap || !at.ahead && !h.isAhead(from) || !h.awaitWrite(ctx, writes, until, pause) {
 			return t, at, nil
 		}
 		h.releaseTopic(t, address)
@@ -134,19 +134,29 @@ func (h *hub) isAhead(from resumePoint) bool {
 	return ok && h.isEpoch(from.epoch) && p.Compare(h.stream.last) > 0
 }
 
-// awaitWrite waits for the next write, and for a pause. It reports false at the time until, or if ctx ends.
-func awaitWrite(ctx context.Context, writes <-chan struct{}, until time.Time, pause time.Duration) bool {
-	left := time.NewTimer(time.Until(until))
-	defer left.Stop()
+// awaitWrite waits for the next write, and then for a pause. It reports false at the time until, if ctx ends, or if the sink is
+// closed.
+func (h *hub) awaitWrite(ctx context.Context, writes <-chan struct{}, until time.Time, pause time.Duration) bool {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
 	select {
 	case <-writes:
-	case <-left.C:
+	case <-timer.C:
+		return false
+	case <-h.closed:
 		return false
 	case <-ctx.Done():
 		return false
 	}
-	time.Sleep(min(pause, time.Until(until)))
-	return true
+	timer.Reset(min(pause, time.Until(until)))
+	select {
+	case <-timer.C:
+		return true
+	case <-h.closed:
+		return false
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // find returns the offset of the message with a position, and reports whether the message is in the history, or is the last one
