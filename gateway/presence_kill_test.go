@@ -29,7 +29,7 @@ func watchPresence(t *testing.T, p *program) presence {
 	return presence{t, conn}
 }
 
-// await reads until there are so many clients.
+// await reads until the channel has a number of clients.
 func (p presence) await(clients int) {
 	p.t.Helper()
 	p.conn.SetReadDeadline(time.Now().Add(testenv.Wait))

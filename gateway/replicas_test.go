@@ -17,7 +17,7 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// replicasConfig is a gateway of which several send the entries of one stream to browsers.
+// replicasConfig configures each of several gateways that send the entries of one stream to browsers.
 const replicasConfig = `
 http: {listen: ":${PORT}"}
 sources:

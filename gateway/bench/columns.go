@@ -89,7 +89,7 @@ func number(x float64) string {
 	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
-// align returns rows, the first of which is the head, with columns of equal width.
+// align formats rows as a table whose columns have equal width. The first row is the head.
 func align(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, cells := range rows {

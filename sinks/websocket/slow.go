@@ -13,8 +13,8 @@ const (
 	slowConflate   = "conflate"
 )
 
-// handleSlowClients evicts clients of which a reader has a lag beyond the bounds, or moves these readers to the end of
-// their topics. It returns the greatest lag of the others, in messages. sink.lagCheckDue decides when it is called.
+// handleSlowClients handles each reader whose lag exceeds a bound, as slow_client says: it evicts the client, or moves the reader to the
+// end of its topic. It returns the greatest lag of the others, in messages. sink.lagCheckDue says when it is called.
 func (s *sink) handleSlowClients() uint64 {
 	var greatestLag uint64
 	var filtered []lagging

@@ -30,7 +30,7 @@ func makeBig(t *testing.T) {
 	execSQL(t, testenv.Connect(t), fmt.Sprintf("DROP TABLE IF EXISTS big; CREATE TABLE big (id int PRIMARY KEY, note text); INSERT INTO big SELECT n, repeat('x', 500) FROM generate_series(1, %d) n", bigRows))
 }
 
-// slowSnapshot is a snapshot of which the client has read the first line only.
+// slowSnapshot is a snapshot whose client has read only the first line.
 type slowSnapshot struct {
 	t      *testing.T
 	body   *bufio.Reader

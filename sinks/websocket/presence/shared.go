@@ -77,7 +77,7 @@ func (r *Registry) loadAll() {
 	}
 }
 
-// loadChanged queues channels of which other nodes have announced changes.
+// loadChanged queues the channels whose changes other nodes have announced.
 func (r *Registry) loadChanged(ids []channelID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
