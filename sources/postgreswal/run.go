@@ -81,8 +81,9 @@ func (r *reader) run(ctx context.Context) error {
 				}
 			}
 		}
-		if spare = messages; spare == nil {
-			spare = []message{}
+		if len(messages) > 0 {
+			clear(messages) // else they would keep the memory of what was received
+			spare = messages
 		}
 		if err := r.maintain(ctx); err != nil {
 			return err
