@@ -57,7 +57,7 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	if conn.ParameterStatus("server_version") >= "14" { // older versions have two digits, too
 		args = append(args, "messages 'true'")
 	}
-	err = pglogrepl.StartReplication(starting, conn, s.opts.Slot, pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
+	err = pglogrepl.StartReplication(starting, conn, quoteIdentifier(s.opts.Slot), pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
 	if err != nil {
 		gatewayconn.CloseReplication(conn)
 		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
