@@ -10,7 +10,7 @@ const maxPipeBytes = 16 << 20
 
 // message is one message of the stream. A keepalive has no data.
 type message struct {
-	lsn  uint64 // of a keepalive: everything before it was sent
+	lsn  uint64 // where it begins; of a keepalive: everything before it was sent
 	data []byte // a message of pgoutput
 }
 

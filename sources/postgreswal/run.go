@@ -13,6 +13,7 @@ import (
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgjson"
 	"eventgateway/gateway/plugin"
+	"eventgateway/sources/postgreswal/spool"
 )
 
 const (
@@ -33,8 +34,11 @@ type reader struct {
 	s       *source
 	out     plugin.Output
 	conn    *pgx.Conn
-	stream  *stream
+	stream  *feed
+	spool   *spool.Spool  // nil: there is none
 	confirm atomic.Uint64 // LSN up to which the server may remove its WAL
+	stored  atomic.Uint64 // LSN of the stored position
+	spooled uint64        // the stored end of the spool, when the Run began
 
 	token     int64
 	history   string
@@ -67,7 +71,7 @@ type reader struct {
 func (r *reader) run(ctx context.Context) error {
 	var spare []message
 	for ctx.Err() == nil {
-		messages, err := r.stream.out.take(spare)
+		messages, err := r.stream.take(spare)
 		if err != nil {
 			return err
 		}
@@ -139,7 +143,7 @@ func (r *reader) wait(ctx context.Context) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-r.stream.out.arrived:
+	case <-r.stream.arrived:
 	case <-r.inFlight.Changed:
 	case <-ctx.Done():
 	}
@@ -216,6 +220,3 @@ func (r *reader) endMove(ctx context.Context) error {
 func (r *reader) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return pgconn.WithSilenceTimeout(ctx, r.conn, answerTimeout)
 }
-
-// spooled returns the LSN up to which changes are in the spool.
-func (r *reader) spooled() uint64 { return 0 }
