@@ -9,6 +9,7 @@ import (
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/plugin"
 )
 
 const (
@@ -84,6 +85,23 @@ func (r *reader) measureLag(ctx context.Context, conn *pgx.Conn, passed uint64) 
 		l.known = true
 	}
 	return l, nil
+}
+
+// Campaign is part of [plugin.Elector]. While another gateway leads, only that one reports the gauges.
+func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
+	return s.Elector.Campaign(ctx, name, above, func(holder string) {
+		for _, g := range []interface{ Reset() }{s.lagBytes, s.lagSeconds, s.spoolBytes} {
+			g.Reset()
+		}
+		standby(holder)
+	})
+}
+
+// setUnknown notes that the lag is not measured any more.
+func (s *source) setUnknown() {
+	for _, g := range []interface{ MarkStale() }{s.lagBytes, s.lagSeconds, s.spoolBytes} {
+		g.MarkStale()
+	}
 }
 
 // setGauges shows a measurement.

@@ -62,6 +62,7 @@ func (m *monitor) stop() {
 
 func (m *monitor) run(ctx context.Context) error {
 	defer m.disconnect()
+	defer m.r.s.setUnknown()
 	tick := time.NewTicker(m.r.s.monitorEvery)
 	defer tick.Stop()
 	for {
@@ -98,7 +99,8 @@ func (m *monitor) step(ctx context.Context) error {
 	m.measuredAt = time.Now()
 	conn, err := m.session(ctx)
 	if err != nil {
-		return nil // it is tried again
+		m.r.s.setUnknown() // it is tried again
+		return nil
 	}
 	l, err := m.r.measureLag(ctx, conn, m.walEnd)
 	if errors.Is(err, pgx.ErrNoRows) { // the stream fails, and the next Run reports the gap
@@ -106,6 +108,7 @@ func (m *monitor) step(ctx context.Context) error {
 	}
 	if err != nil {
 		m.disconnect()
+		m.r.s.setUnknown()
 		return nil
 	}
 	m.walEnd = l.walEnd
@@ -269,6 +272,7 @@ func (m *monitor) giveUp(ctx context.Context) error {
 		return nil
 	}
 	m.r.s.log.Error("slot was given up", "slot", m.r.s.opts.Slot, "reason", m.givenUp)
+	m.r.out.ReportError(err) // the Run ends only when the reader is free
 	return err
 }
 
