@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // rowVersion is one change of a row: the version that it got.
@@ -24,25 +23,12 @@ type rowVersion struct {
 	id, v int
 }
 
-// envInt returns a number from the environment.
-func envInt(t *testing.T, name string, otherwise int) int {
-	text := os.Getenv(name)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // TestChaos runs writers with long, aborted and interleaved transactions over several tables, while
 // sessions are terminated and batches are nacked at random. Exactly the committed changes arrive, and
 // the versions of each row in order. SEED repeats a run, CHANGES is its size.
 func TestChaos(t *testing.T) {
-	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
-	changes := envInt(t, "CHANGES", 4000)
+	seed := uint64(sourcetest.EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	changes := sourcetest.EnvInt(t, "CHANGES", 4000)
 	t.Logf("SEED=%d CHANGES=%d", seed, changes)
 	const tables, rows, writers = 3, 20, 8
 	ddl, names := "", []string{}
@@ -54,13 +40,13 @@ func TestChaos(t *testing.T) {
 	committed := map[rowVersion]bool{}
 	for _, name := range names {
 		for id := range rows {
-			run(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
+			sourcetest.Exec(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
 			committed[rowVersion{"public." + name, id, 0}] = true
 		}
 	}
-	out, rnd := newCollector(), rand.New(rand.NewPCG(seed, 0))
+	out, rnd := sourcetest.NewCollector(), rand.New(rand.NewPCG(seed, 0))
 	nacks, batches := 0, 0
-	out.ackWith = func(*event.Event) error {
+	out.AckWith = func(*event.Event) error {
 		batches++
 		if batches == 5 || rnd.IntN(50) == 0 { // under the collector's lock
 			nacks++
@@ -112,15 +98,15 @@ func TestChaos(t *testing.T) {
 	cancel()
 	<-killing
 	// The last id must be a committed one: nobody knows of those that are drawn after it and undone.
-	run(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
+	sourcetest.Exec(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
 	committed[rowVersion{"public.t0", rows, 0}] = true
-	events := st.await(t, len(committed))
+	events := st.Await(t, len(committed))
 	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
-	st.stop()
+	st.Stop()
 
 	latest := map[string]int{}
-	for _, e := range st.events {
-		c := changeOf(t, e)
+	for _, e := range st.Events() {
+		c := sourcetest.ChangeOf(t, e)
 		one := rowVersion{c.Table, int(c.New["id"].(float64)), int(c.New["v"].(float64))}
 		if !committed[one] {
 			t.Errorf("%+v arrived, and was not committed", one)
@@ -130,13 +116,13 @@ func TestChaos(t *testing.T) {
 		}
 		latest[e.Key] = one.v
 	}
-	if len(st.events) != len(committed) {
-		t.Errorf("%d events, %d changes were committed", len(st.events), len(committed))
+	if len(st.Events()) != len(committed) {
+		t.Errorf("%d events, %d changes were committed", len(st.Events()), len(committed))
 	}
 	if kills == 0 || nacks == 0 {
 		t.Errorf("%d sessions were ended, %d batches given back: there was no chaos", kills, nacks)
 	}
-	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.repeated, len(st.errs))
+	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.Repeated(), len(st.Errs))
 }
 
 // randomTransaction changes some rows, and returns the committed changes.

@@ -6,35 +6,25 @@ import (
 	"testing"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv/sourcetest"
 )
-
-// keyAttrs returns the key of an event and the attributes that order it.
-func keyAttrs(e *event.Event) string {
-	out := e.Key
-	for _, name := range []string{event.AttrKeyBefore, event.AttrBarrier} {
-		if value, ok := e.Attr(name); ok {
-			out += " " + name + "=" + value
-		}
-	}
-	return out
-}
 
 // TestKeysAndBarriers proves that a changed key is emitted with both keys, and that TRUNCATE and
 // changes without a known key are barriers of their table.
 func TestKeysAndBarriers(t *testing.T) {
 	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, v int);
 		CREATE TABLE pairs (note text, b text, a int, PRIMARY KEY (a, b)); CREATE TABLE gone (id int PRIMARY KEY)`, "items", "pairs", "gone")
-	run(t, db, `INSERT INTO items VALUES (3, 0), (4, 0); UPDATE items SET v = 1 WHERE id = 3; UPDATE items SET id = 33 WHERE id = 3; TRUNCATE items;
+	sourcetest.Exec(t, db, `INSERT INTO items VALUES (3, 0), (4, 0); UPDATE items SET v = 1 WHERE id = 3; UPDATE items SET id = 33 WHERE id = 3; TRUNCATE items;
 		INSERT INTO pairs VALUES ('n', 'x,y', 1); UPDATE pairs SET note = 'longer'; UPDATE pairs SET b = 'z'; UPDATE pairs SET note = NULL, a = 2; DELETE FROM pairs;
 		INSERT INTO gone VALUES (1); DROP TABLE gone`)
-	events := start(t, asChange, newCollector()).await(t, 11)
+	events := start(t, asChange, sourcetest.NewCollector()).Await(t, 11)
 	want := []string{
 		"public.items:3", "public.items:4", "public.items:3", "public.items:33 key_before=public.items:3", "public.items barrier=public.items",
 		`public.pairs:1,x\,y`, `public.pairs:1,x\,y`, `public.pairs:1,z key_before=public.pairs:1,x\,y`, "public.pairs:2,z key_before=public.pairs:1,z", "public.pairs:2,z",
 		"public.gone barrier=public.gone",
 	}
 	for i, e := range events {
-		if got := keyAttrs(e); got != want[i] {
+		if got := sourcetest.KeyAttrs(e); got != want[i] {
 			t.Errorf("%s: %s, want %s", e.Data, got, want[i])
 		}
 	}
@@ -53,19 +43,19 @@ func TestRenamedKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := resetDatabase(t, "CREATE TABLE items (first int, id int PRIMARY KEY, v int)", "items")
-			run(t, db, "INSERT INTO items VALUES (1, 7, 0); ALTER TABLE items "+c.ddl+"; UPDATE items SET "+otherColumn(c.ddl))
-			st := start(t, asChange, newCollector())
-			events := st.await(t, 2)
-			if got := joinEvents(events, func(e *event.Event) string { return keyAttrs(e) + ";" }); got != c.old+"; public.items:7; " {
+			sourcetest.Exec(t, db, "INSERT INTO items VALUES (1, 7, 0); ALTER TABLE items "+c.ddl+"; UPDATE items SET "+otherColumn(c.ddl))
+			st := start(t, asChange, sourcetest.NewCollector())
+			events := st.Await(t, 2)
+			if got := sourcetest.Join(events, func(e *event.Event) string { return sourcetest.KeyAttrs(e) + ";" }); got != c.old+"; public.items:7; " {
 				t.Errorf("before: %s", got)
 			}
 			key := "id"
 			if strings.Contains(c.ddl, "number") {
 				key = "number"
 			}
-			run(t, db, fmt.Sprintf("ALTER TABLE items RENAME COLUMN %s TO named_now; UPDATE items SET named_now = 8; DELETE FROM items", key))
-			events = st.await(t, 4)[2:]
-			if got := joinEvents(events, func(e *event.Event) string { return keyAttrs(e) + ";" }); got != "public.items:8 key_before=public.items:7; public.items:8; " {
+			sourcetest.Exec(t, db, fmt.Sprintf("ALTER TABLE items RENAME COLUMN %s TO named_now; UPDATE items SET named_now = 8; DELETE FROM items", key))
+			events = st.Await(t, 4)[2:]
+			if got := sourcetest.Join(events, func(e *event.Event) string { return sourcetest.KeyAttrs(e) + ";" }); got != "public.items:8 key_before=public.items:7; public.items:8; " {
 				t.Errorf("while it runs: %s", got)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 func withSnapshot(tables ...string) func(*Options) {
@@ -27,8 +28,8 @@ func TestSnapshot(t *testing.T) {
 		INSERT INTO stamps SELECT '2024-01-01 00:00:00.000001+00'::timestamptz + n * interval '1 microsecond', '\x00ff' FROM generate_series(1, 1200) n;
 		CREATE TABLE nothing (id uuid PRIMARY KEY);`
 	db := resetDatabase(t, ddl, "parts", "stamps", "nothing")
-	st := start(t, withSnapshot("parts", "stamps", "nothing"), newCollector())
-	events := st.await(t, 2400)
+	st := start(t, withSnapshot("parts", "stamps", "nothing"), sourcetest.NewCollector())
+	events := st.Await(t, 2400)
 	for i, e := range events[:1200] {
 		want := fmt.Sprintf(`{"operation":"READ","table":"public.parts","snapshot":"row","old":null,"new":{"region":"%s","No":%d,"made":"2024-01-02"}}`, []string{"eu", "us"}[i/600], i%600+1)
 		if string(e.Data) != want || e.Key != fmt.Sprintf("public.parts:%s,%d", []string{"eu", "us"}[i/600], i%600+1) {
@@ -42,29 +43,29 @@ func TestSnapshot(t *testing.T) {
 			t.Fatalf("row %d: %s, want %s; %s", i, e.Data, want, mark)
 		}
 	}
-	run(t, db, "UPDATE parts SET made = '2024-02-02' WHERE \"No\" = 1")
-	if got := changeOf(t, st.await(t, 2402)[2400]); got.Operation != "UPDATE" {
+	sourcetest.Exec(t, db, "UPDATE parts SET made = '2024-02-02' WHERE \"No\" = 1")
+	if got := sourcetest.ChangeOf(t, st.Await(t, 2402)[2400]); got.Operation != "UPDATE" {
 		t.Errorf("after the snapshot: %+v", got)
 	}
 	awaitCursor(t, db, "snapshot::text NOT LIKE '%after%' AND hi > 0 AND gaps = '{}'")
-	st.stop()
-	run(t, db, "CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);"+outbox(t, "later").CreateSQL())
-	st = start(t, withSnapshot("parts", "later"), newCollector())
-	if got := operationsOf(t, st.await(t, 1)); got != "R7" {
+	st.Stop()
+	sourcetest.Exec(t, db, "CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);"+outbox(t, "later").CreateSQL())
+	st = start(t, withSnapshot("parts", "later"), sourcetest.NewCollector())
+	if got := operationsOf(t, st.Await(t, 1)); got != "R7" {
 		t.Errorf("another table: %s", got)
 	}
 	awaitCursor(t, db, "coalesce(snapshot->'tables'->'public.later'->>'done', '') = 'true'")
-	run(t, db, "INSERT INTO later VALUES (8)")
-	if got := operationsOf(t, st.await(t, 2)); got != "R7 I8" {
+	sourcetest.Exec(t, db, "INSERT INTO later VALUES (8)")
+	if got := operationsOf(t, st.Await(t, 2)); got != "R7 I8" {
 		t.Errorf("and then: %s", got)
 	}
 }
 
 // TestSnapshotNeedsATrigger, as all reading of a table that is named.
 func TestSnapshotNeedsATrigger(t *testing.T) {
-	resetDatabase(t, itemsSQL)
-	run(t, newSession(t), outbox(t).CreateSQL())
-	err := newSource(t, withSnapshot("items")).Run(t.Context(), newCollector())
+	resetDatabase(t, sourcetest.ItemsSQL)
+	sourcetest.Exec(t, newSession(t), outbox(t).CreateSQL())
+	err := newSource(t, withSnapshot("items")).Run(t.Context(), sourcetest.NewCollector())
 	if err == nil || !strings.Contains(err.Error(), "nothing captures the changes of public.items: its trigger is not there") {
 		t.Errorf("error %v", err)
 	}
@@ -75,9 +76,9 @@ func TestSnapshotNeedsATrigger(t *testing.T) {
 // is what its changes have made of it; a row that was written since is marked.
 func TestSnapshotUnderWrites(t *testing.T) {
 	const rows, rate, writers = 20_000, 2000, 4
-	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	seed := uint64(sourcetest.EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	t.Logf("SEED=%d", seed)
-	db := resetDatabase(t, itemsSQL+fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n;", rows), "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL+fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n;", rows), "items")
 	ctx, cancel := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
 	var mu sync.Mutex
@@ -108,9 +109,9 @@ func TestSnapshotUnderWrites(t *testing.T) {
 			}
 		})
 	}
-	out := newCollector()
+	out := sourcetest.NewCollector()
 	taken := 0
-	out.ackWith = func(*event.Event) error { // a sink that takes its time
+	out.AckWith = func(*event.Event) error { // a sink that takes its time
 		if taken++; taken%100 == 0 {
 			time.Sleep(3 * time.Millisecond)
 		}
@@ -120,7 +121,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	killer := newSession(t)
 	kills := 0
 	for _, share := range []int{5, 3, 2} {
-		st.await(t, rows/share)
+		st.Await(t, rows/share)
 		for { // it may be about to come back from a kill
 			tag, err := killer.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
 			if err != nil {
@@ -135,13 +136,13 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	awaitCursor(t, db, "snapshot::text LIKE '%done%'")
 	cancel()
 	writing.Wait()
-	run(t, db, "INSERT INTO items VALUES (-1, 0)")
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (-1, 0)")
 	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
-	st.stop()
+	st.Stop()
 
 	state, read, overlaps, since := map[int]int{}, map[int]bool{}, 0, map[int]bool{} // -1: deleted
-	for _, e := range st.events {
-		c := changeOf(t, e)
+	for _, e := range st.Events() {
+		c := sourcetest.ChangeOf(t, e)
 		operation, _ := e.Attr("operation")
 		row := c.New
 		if row == nil {
@@ -193,7 +194,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 			t.Errorf("row %d is lost", id)
 		}
 	}
-	t.Logf("%d events, %d rows read, %d of them marked, %d sessions ended, %d came again", len(st.events), len(read), overlaps, kills, st.repeated)
+	t.Logf("%d events, %d rows read, %d of them marked, %d sessions ended, %d came again", len(st.Events()), len(read), overlaps, kills, st.Repeated())
 	if overlaps == 0 || kills < 3 {
 		t.Errorf("%d rows were marked, %d sessions ended: nothing was tested", overlaps, kills)
 	}
@@ -205,10 +206,10 @@ func TestSnapshotOfKeysWithAnOrderOfTheirOwn(t *testing.T) {
 	const rows = 200
 	resetDatabase(t, `CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE names (name citext, n int, PRIMARY KEY (name, n));
 		INSERT INTO names SELECT CASE n % 2 WHEN 0 THEN 'a' ELSE 'A' END || lpad((n / 2)::text, 4, '0'), n FROM generate_series(1, 200) n;`, "names")
-	st := start(t, withSnapshot("names"), newCollector())
+	st := start(t, withSnapshot("names"), sourcetest.NewCollector())
 	seen := map[any]bool{}
-	for _, e := range st.await(t, rows) {
-		seen[changeOf(t, e).New["n"]] = true
+	for _, e := range st.Await(t, rows) {
+		seen[sourcetest.ChangeOf(t, e).New["n"]] = true
 	}
 	if len(seen) != rows {
 		t.Errorf("%d of %d rows", len(seen), rows)
