@@ -38,7 +38,7 @@ func TestDetachmentOutlivesCrash(t *testing.T) {
 	gaps.AwaitGap(t, "was detached")
 	awaitDone(t, db)
 	st.Stop()
-	if got := operationsOf(t, c.Events()); got != "R1 R2 R3 R4 R5 R6 R7 R8 R9 R10" {
+	if got := sourcetest.OperationsOf(t, c.Events()); got != "R1 R2 R3 R4 R5 R6 R7 R8 R9 R10" {
 		t.Errorf("got %s", got)
 	}
 }

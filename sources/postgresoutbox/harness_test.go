@@ -21,10 +21,39 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // ones.
 func resetDatabase(t testing.TB, ddl string, tables ...string) *pgx.Conn {
 	t.Helper()
-	db := testenv.Connect(t)
-	sourcetest.Exec(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;`+ddl)
-	sourcetest.Exec(t, db, outbox(t, tables...).CreateSQL())
-	return db
+	return kind.Reset(t, ddl, tables...)
+}
+
+// kind has the tests that all sources of rows run.
+var kind = sourcetest.Kind{
+	Install: func(t testing.TB, db *pgx.Conn, tables ...string) {
+		t.Helper()
+		sourcetest.Exec(t, db, outbox(t, tables...).CreateSQL())
+	},
+	Remove: func(t testing.TB, db *pgx.Conn) {
+		t.Helper()
+		sourcetest.Exec(t, db, "DROP SCHEMA IF EXISTS gateway CASCADE")
+	},
+	Build: func(t testing.TB, set sourcetest.Settings) plugin.Source {
+		t.Helper()
+		return newSource(t, func(o *Options) {
+			o.Tables = set.Tables
+			if set.URL != "" {
+				o.URL = options.NewURL(set.URL)
+			}
+			if set.Output != "" {
+				o.Output = set.Output
+			}
+			if set.Snapshot != "" {
+				o.Snapshot = set.Snapshot
+			}
+		})
+	},
+	AwaitStored: func(t testing.TB, db *pgx.Conn) {
+		t.Helper()
+		awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
+	},
+	SnapshotsSQL: `SELECT count(*) FROM gateway.outbox_reader r, json_each(r.snapshot->'tables') t WHERE (t.value->>'done')::bool`,
 }
 
 func outbox(t testing.TB, names ...string) (o pgtrigger.Outbox) {

@@ -112,46 +112,8 @@ func TestDumpAndRestore(t *testing.T) {
 	}
 }
 
-// TestRestartsReportNoGap proves that ended sessions, restarted gateways, and a stopped or crashed
-// server report no gap.
-func TestRestartsReportNoGap(t *testing.T) {
-	server := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // what is visible survives a crash
-	db := install(t, server)
-	p := follow(t, server.URL())
-	next := 1
-	write := func() {
-		t.Helper()
-		sourcetest.Exec(t, db, sourcetest.InsertItems, next, next+99, 1)
-		p.AwaitItems(t, next, next+99, 1)
-		next += 100
-	}
-	write()
-	for range 5 {
-		sourcetest.Exec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'")
-		write()
-	}
-	before := p
-	p.Stop()
-	p = follow(t, server.URL())
-	write()
-	for _, end := range []func(){func() { testenv.Crash(t, server) }, func() {
-		if err := server.Stop(testenv.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-	}} {
-		write()
-		end()
-		if err := server.Start(testenv.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-		db = testenv.ConnectTo(t, server)
-		write()
-	}
-	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	if got := append(before.Reasons(), p.Reasons()...); len(got) > 0 {
-		t.Errorf("gaps %q", got)
-	}
-}
+// TestRestartsReportNoGap is a test of all sources of rows.
+func TestRestartsReportNoGap(t *testing.T) { kind.RestartsReportNoGap(t) }
 
 // TestSnapshotOfAnotherDatabase proves that an incomplete snapshot begins again in another database,
 // because its transaction ids are of the former one. Completed tables are not read again.

@@ -202,7 +202,7 @@ func (f *protocolCase) untilEnd() []string {
 	f.t.Helper()
 	for n := 1; ; n++ {
 		events := f.source.Await(f.t, n)
-		all := strings.Fields(operationsOf(f.t, events))
+		all := strings.Fields(sourcetest.OperationsOf(f.t, events))
 		if all[n-1] == fmt.Sprint("I", end) {
 			return all[:n-1]
 		}

@@ -5,17 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"eventgateway/gateway/event"
 	"eventgateway/gateway/testenv/sourcetest"
 )
-
-// operationsOf lists operations and rows in the order of arrival: "I1 U1 D2".
-func operationsOf(t *testing.T, events []*event.Event) string {
-	return strings.TrimSpace(sourcetest.Join(events, func(e *event.Event) string {
-		c := sourcetest.ChangeOf(t, e)
-		return fmt.Sprintf("%c%v", c.Operation[0], c.Row()["id"])
-	}))
-}
 
 // TestOpenTransactionDoesNotDelayOthers proves that others' changes arrive in order during an open
 // transaction, whose own arrive when it commits.
@@ -31,7 +22,7 @@ func TestOpenTransactionDoesNotDelayOthers(t *testing.T) {
 	sourcetest.Exec(t, late, "ROLLBACK TO s; DELETE FROM items WHERE id = 3; COMMIT")
 	sourcetest.Exec(t, db, "UPDATE items SET v = 4 WHERE id = 1")
 	events := st.Await(t, 102)
-	if got := operationsOf(t, events[99:]); got != "U1 D3 U1" {
+	if got := sourcetest.OperationsOf(t, events[99:]); got != "U1 D3 U1" {
 		t.Errorf("arrived after the commit: %s", got)
 	}
 	for i, e := range events[:99] {

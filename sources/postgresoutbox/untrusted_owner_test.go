@@ -119,7 +119,7 @@ func TestReaderRefusesUntrustedOwners(t *testing.T) {
 	}
 	trusting := func(o *Options) { asReader(o); o.Owners = []string{"shop"} }
 	st := start(t, trusting, sourcetest.NewCollector()) // and with the rights that gateway sql --role grants
-	if got := operationsOf(t, st.Await(t, 1)); got != "R7" {
+	if got := sourcetest.OperationsOf(t, st.Await(t, 1)); got != "R7" {
 		t.Errorf("got %s", got)
 	}
 	sourcetest.Exec(t, db, "INSERT INTO items VALUES (8)")

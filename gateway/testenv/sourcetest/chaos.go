@@ -1,4 +1,4 @@
-package postgresoutbox
+package sourcetest
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
-	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // rowVersion is one change of a row: the version that it got.
@@ -23,12 +22,12 @@ type rowVersion struct {
 	id, v int
 }
 
-// TestChaos runs writers with long, aborted and interleaved transactions over several tables, while
+// Chaos runs writers with long, aborted and interleaved transactions over several tables, while
 // sessions are terminated and batches are nacked at random. Exactly the committed changes arrive, and
 // the versions of each row in order. SEED repeats a run, CHANGES is its size.
-func TestChaos(t *testing.T) {
-	seed := uint64(sourcetest.EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
-	changes := sourcetest.EnvInt(t, "CHANGES", 4000)
+func (k Kind) Chaos(t *testing.T) {
+	seed := uint64(EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	changes := EnvInt(t, "CHANGES", 4000)
 	t.Logf("SEED=%d CHANGES=%d", seed, changes)
 	const tables, rows, writers = 3, 20, 8
 	ddl, names := "", []string{}
@@ -36,15 +35,15 @@ func TestChaos(t *testing.T) {
 		ddl += fmt.Sprintf("CREATE TABLE t%d (id int PRIMARY KEY, v int NOT NULL);", i)
 		names = append(names, fmt.Sprintf("t%d", i))
 	}
-	db := resetDatabase(t, ddl, names...)
+	db := k.Reset(t, ddl, names...)
 	committed := map[rowVersion]bool{}
 	for _, name := range names {
 		for id := range rows {
-			sourcetest.Exec(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
+			Exec(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
 			committed[rowVersion{"public." + name, id, 0}] = true
 		}
 	}
-	out, rnd := sourcetest.NewCollector(), rand.New(rand.NewPCG(seed, 0))
+	out, rnd := NewCollector(), rand.New(rand.NewPCG(seed, 0))
 	nacks, batches := 0, 0
 	out.AckWith = func(*event.Event) error {
 		batches++
@@ -54,12 +53,12 @@ func TestChaos(t *testing.T) {
 		}
 		return nil
 	}
-	st := start(t, asChange, out)
+	st := k.Start(t, Settings{Output: "change"}, out)
 
 	var mu sync.Mutex
 	var writing sync.WaitGroup
 	for w := range writers {
-		conn := newSession(t)
+		conn := testenv.Connect(t)
 		writing.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(w+1)))
 			for n := 0; n < changes/writers; {
@@ -80,7 +79,7 @@ func TestChaos(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	kills := 0
 	killing := make(chan struct{})
-	killer := newSession(t)
+	killer := testenv.Connect(t)
 	go func() {
 		defer close(killing)
 		rnd := rand.New(rand.NewPCG(seed, 1000))
@@ -97,16 +96,16 @@ func TestChaos(t *testing.T) {
 	writing.Wait()
 	cancel()
 	<-killing
-	// The last id must be a committed one: nobody knows of those that are drawn after it and undone.
-	sourcetest.Exec(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
+	// The last id must be a committed one: a source cannot know of later ones that were rolled back.
+	Exec(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
 	committed[rowVersion{"public.t0", rows, 0}] = true
 	events := st.Await(t, len(committed))
-	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
+	k.AwaitStored(t, db)
 	st.Stop()
 
 	latest := map[string]int{}
 	for _, e := range st.Events() {
-		c := sourcetest.ChangeOf(t, e)
+		c := ChangeOf(t, e)
 		one := rowVersion{c.Table, int(c.New["id"].(float64)), int(c.New["v"].(float64))}
 		if !committed[one] {
 			t.Errorf("%+v arrived, and was not committed", one)
