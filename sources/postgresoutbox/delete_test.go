@@ -1,8 +1,9 @@
 package postgresoutbox
 
 import (
-	"eventgateway/gateway/testenv/sourcetest"
 	"testing"
+
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestDeletionKeepsUp proves that deletion continues without a pause while many delivered changes are

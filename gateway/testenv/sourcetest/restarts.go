@@ -1,8 +1,9 @@
 package sourcetest
 
 import (
-	"eventgateway/gateway/testenv"
 	"testing"
+
+	"eventgateway/gateway/testenv"
 )
 
 // RestartsReportNoGap proves that ended sessions, restarted gateways, and a stopped or crashed
