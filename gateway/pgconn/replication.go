@@ -1,0 +1,50 @@
+package pgconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	pg "github.com/jackc/pgx/v5/pgconn"
+)
+
+// ConnectReplication opens a replication connection to the database of the configuration, with the settings of the configuration
+// and then these. It speaks the simple protocol only. Its role needs the attribute REPLICATION. A pooler usually refuses it.
+func ConnectReplication(ctx context.Context, config *SessionConfig, settings []Setting) (*pg.PgConn, error) {
+	c := config.Copy()
+	c.RuntimeParams["replication"] = "database"
+	conn, err := pg.ConnectConfig(ctx, &c.Config)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open a replication connection: %w", explainReplication(Summarize(err)))
+	}
+	for _, s := range [][]Setting{config.Settings, settings} {
+		if len(s) == 0 {
+			continue
+		}
+		results, err := conn.Exec(ctx, SetSQL(s, false)).ReadAll()
+		if err == nil && (len(results) != 1 || len(results[0].Rows) != 1) {
+			err = errors.New("the server does not return the settings")
+		}
+		if err != nil {
+			CloseReplication(conn)
+			return nil, fmt.Errorf("cannot prepare the replication connection: %w", Summarize(err))
+		}
+	}
+	return conn, nil
+}
+
+// explainReplication adds a hint to the error of a role that may not replicate.
+func explainReplication(err error) error {
+	var serverErr *pg.PgError
+	if errors.As(err, &serverErr) && (serverErr.Code == "42501" || serverErr.Code == "28000") {
+		return fmt.Errorf("%w: give the role the attribute: ALTER ROLE ... REPLICATION; and see gateway check --live", err)
+	}
+	return err
+}
+
+// CloseReplication closes a replication connection. The server notices it at once, because the connection is cut.
+func CloseReplication(conn *pg.PgConn) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // a connection in copy mode does not answer
+	_ = conn.Close(ctx)
+}

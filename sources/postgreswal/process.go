@@ -1,0 +1,191 @@
+package postgreswal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
+)
+
+// transaction is the transaction whose changes are being received.
+type transaction struct {
+	open      bool
+	lsn       uint64 // of its commit record
+	committed time.Time
+	xid       uint32
+}
+
+// postgresEpoch is where PostgreSQL's timestamps begin, in microseconds since that of Unix.
+const postgresEpoch = 946_684_800_000_000
+
+// process handles one message of the stream.
+func (r *reader) process(ctx context.Context, m message) error {
+	if m.isKeepalive() {
+		if !r.tx.open {
+			r.advance(m.lsn)
+		}
+		return nil
+	}
+	s := scanner{data: m.data[1:]}
+	switch kind := m.data[0]; kind {
+	case 'B':
+		r.tx = transaction{open: true, lsn: s.uint64(), committed: time.UnixMicro(int64(s.uint64()) + postgresEpoch), xid: s.uint32()}
+		r.at = position{lsn: r.tx.lsn}
+		return s.err
+	case 'C':
+		s.bytes(9) // flags, and the LSN of the commit record
+		end := s.uint64()
+		if s.err != nil {
+			return s.err
+		}
+		if err := r.release(ctx, true); err != nil {
+			return err
+		}
+		r.tx.open = false
+		r.advance(end)
+		r.noteCommitted(r.tx)
+	case 'R':
+		rel, err := readRelation(m.data)
+		if err != nil {
+			return err
+		}
+		rel.emitted = len(r.s.tables) == 0 || r.s.tables[rel.table]
+		r.relations[rel.oid] = rel
+	case 'I', 'U', 'D':
+		if err := readRowChange(m.data, &r.change); err != nil {
+			return err
+		}
+		return r.processRow(ctx, &r.change)
+	case 'T':
+		n := s.uint32()
+		s.byte()
+		for range n {
+			oid := s.uint32()
+			if s.err != nil {
+				return s.err
+			}
+			r.at.index++
+			rel, err := r.relation(oid)
+			if err != nil {
+				return err
+			}
+			if r.at.compare(r.emitted) > 0 && rel.emitted {
+				if err := r.hold(ctx, r.truncateEvent(rel)); err != nil {
+					return err
+				}
+			}
+		}
+	case 'Y', 'O', 'M': // names of types, origins, and messages: they are of no use here
+	default:
+		return fmt.Errorf("the server sent a message of pgoutput of the type %q, which this version does not know", kind)
+	}
+	return nil
+}
+
+func (r *reader) relation(oid uint32) (*relation, error) {
+	rel := r.relations[oid]
+	if rel == nil {
+		return nil, fmt.Errorf("the server sent a change of the table with the OID %d without its columns", oid)
+	}
+	return rel, nil
+}
+
+// processRow emits a change of a row, unless it was emitted before or its table is not in tables.
+func (r *reader) processRow(ctx context.Context, c *rowChange) error {
+	r.at.index++
+	rel, err := r.relation(c.relation)
+	if err != nil {
+		return err
+	}
+	if r.at.compare(r.emitted) <= 0 {
+		return nil
+	}
+	if !rel.emitted {
+		r.s.skipped.Inc()
+		return nil
+	}
+	if !rel.known {
+		if err := r.resolve(ctx, rel); err != nil {
+			return err
+		}
+	}
+	e, err := r.rowEvent(ctx, rel, c)
+	if errors.As(err, new(*valueError)) { // its type may have got another attribute
+		e, err = r.rowEventAgain(ctx, rel, c)
+	}
+	if err != nil {
+		return err
+	}
+	return r.hold(ctx, e)
+}
+
+// rowEventAgain reads the types anew. A value that cannot be written as JSON then, either, stands in the row as text.
+func (r *reader) rowEventAgain(ctx context.Context, rel *relation, c *rowChange) (*event.Event, error) {
+	r.types.Reset()
+	for _, other := range r.relations {
+		other.known = false
+	}
+	if err := r.resolve(ctx, rel); err != nil {
+		return nil, err
+	}
+	e, err := r.rowEvent(ctx, rel, c)
+	if errors.As(err, new(*valueError)) {
+		r.s.reportOnce(r.out, err)
+		r.asText = true
+		defer func() { r.asText = false }()
+		e, err = r.rowEvent(ctx, rel, c)
+	}
+	return e, err
+}
+
+// hold emits an event. With the option transactions it emits the one before, because only the next message of the stream says
+// whether an event is the last of its transaction.
+func (r *reader) hold(ctx context.Context, e *event.Event) error {
+	r.noteChange(e)
+	if !r.s.opts.Transactions {
+		return r.emit(ctx, e, r.at)
+	}
+	if err := r.release(ctx, false); err != nil {
+		return err
+	}
+	r.held, r.heldAt = e, r.at
+	return nil
+}
+
+// release emits the event that is held.
+func (r *reader) release(ctx context.Context, last bool) error {
+	e := r.held
+	if e == nil {
+		return nil
+	}
+	r.held = nil
+	text := "false"
+	if last {
+		text = "true"
+	}
+	e.Attrs = append(e.Attrs, event.Attr{Name: "tx_last", Value: text})
+	return r.emit(ctx, e, r.heldAt)
+}
+
+// emit emits an event as a batch of its own, so that an undelivered change delays no other key.
+func (r *reader) emit(ctx context.Context, e *event.Event, at position) error {
+	if err := r.awaitCapacity(ctx); err != nil {
+		return err
+	}
+	r.emitted = at
+	ack := r.inFlight.Add(mark{at, r.snapshot}, 1)
+	return r.out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: ack})
+}
+
+// advance notes that the stream has passed an LSN: everything that was committed before it was emitted.
+func (r *reader) advance(lsn uint64) {
+	if lsn <= r.marked {
+		return
+	}
+	r.marked, r.passed = lsn, lsn
+	m := mark{position{lsn: lsn}, r.snapshot}
+	r.inFlight.AddAcked(inflight.Span[mark]{First: m, Last: m})
+}

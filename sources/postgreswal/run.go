@@ -1,0 +1,189 @@
+package postgreswal
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/inflight"
+	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgjson"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	readTimeout   = 10 * time.Second // of the statement that reads rows, in the server
+	answerTimeout = 4 * time.Second  // how long the server may send nothing during a statement
+	startTimeout  = 30 * time.Second // of the replication connection: the server reads the WAL from where the slot needs it
+	saveEvery     = 100 * time.Millisecond
+	idleWait      = time.Second
+	capacityWait  = 50 * time.Millisecond
+	costShare     = 10 // a slow task runs less often: it gets at most a tenth of the time
+	// idleSaveBytes is how far the position may advance without an event before it is stored. Storing it writes WAL, too.
+	idleSaveBytes = 1 << 20
+	maintainEvery = 256 // messages
+)
+
+// reader is the state of one Run. Only its goroutine uses it.
+type reader struct {
+	s       *source
+	out     plugin.Output
+	conn    *pgx.Conn
+	stream  *stream
+	confirm atomic.Uint64 // LSN up to which the server may remove its WAL
+
+	token     int64
+	history   string
+	lastSaved [2]position // the positions that may be stored: the one loaded or stored last, and the one being stored
+
+	relations map[uint32]*relation
+	types     *pgjson.Types
+	tx        transaction
+	at        position // of the change that is being processed
+	emitted   position // changes up to it were emitted
+	marked    uint64   // LSN of the latest mark
+	passed    uint64   // LSN that the stream has passed
+	change    rowChange
+	old, new  rowText // scratch
+	asText    bool    // a value that cannot be written as JSON is written as text
+	held      *event.Event
+	heldAt    position
+	snapshot  *snapshot
+
+	inFlight    *inflight.PositionTracker[mark]
+	stall       inflight.StallDetector
+	ackedEvents uint64 // when the position was stored last
+	savedAt     time.Time
+	saveTook    time.Duration
+}
+
+// run receives and emits until ctx ends.
+func (r *reader) run(ctx context.Context) error {
+	var spare []message
+	for ctx.Err() == nil {
+		messages, err := r.stream.out.take(spare)
+		if err != nil {
+			return err
+		}
+		for i, m := range messages {
+			if err := r.process(ctx, m); err != nil {
+				return err
+			}
+			if i%maintainEvery == maintainEvery-1 {
+				if err := r.maintain(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		if spare = messages; spare == nil {
+			spare = []message{}
+		}
+		if err := r.maintain(ctx); err != nil {
+			return err
+		}
+		copied, err := r.emitSnapshot(ctx)
+		if err != nil {
+			return err
+		}
+		if len(messages) == 0 && !copied {
+			r.wait(ctx)
+		}
+	}
+	return ctx.Err()
+}
+
+// awaitCapacity waits while in_flight events are not settled.
+func (r *reader) awaitCapacity(ctx context.Context) error {
+	for stalled := false; ; stalled = true {
+		waiting, failed := r.inFlight.State()
+		if failed != nil {
+			return failed
+		}
+		if waiting < r.s.opts.InFlight {
+			if stalled {
+				r.stall.Clear(r.out)
+			}
+			return nil
+		}
+		r.stall.Check(r.out, r.inFlight.AckedEvents(), waiting)
+		if err := r.maintain(ctx); err != nil {
+			return err
+		}
+		t := time.NewTimer(capacityWait)
+		select {
+		case <-t.C:
+		case <-r.inFlight.Changed:
+		case <-ctx.Done():
+		}
+		t.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// wait waits for messages, or until something else is due.
+func (r *reader) wait(ctx context.Context) {
+	d := idleWait
+	if r.needsSave() {
+		d = min(d, time.Until(r.savedAt.Add(r.savePause())))
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.stream.out.arrived:
+	case <-r.inFlight.Changed:
+	case <-ctx.Done():
+	}
+}
+
+// maintain stores the position if that is due.
+func (r *reader) maintain(ctx context.Context) error {
+	if _, failed := r.inFlight.State(); failed != nil {
+		return failed
+	}
+	now := time.Now()
+	if !r.needsSave() || now.Sub(r.savedAt) < r.savePause() {
+		return nil
+	}
+	err := r.save(ctx)
+	r.savedAt = time.Now()
+	r.saveTook = r.savedAt.Sub(now)
+	return err
+}
+
+func (r *reader) savePause() time.Duration { return max(saveEvery, costShare*r.saveTook) }
+
+// needsSave reports whether the position has advanced by events, or far.
+func (r *reader) needsSave() bool {
+	return r.inFlight.Progressed() && (r.inFlight.AckedEvents() != r.ackedEvents || r.inFlight.Acked().lsn-r.lastSaved[0].lsn >= idleSaveBytes)
+}
+
+// save stores the position up to which everything is acked, and confirms it to the server.
+func (r *reader) save(ctx context.Context) error {
+	acked := r.inFlight.AckedEvents()
+	if !r.inFlight.StartCheckpoint() {
+		return nil
+	}
+	if err := r.saveMark(ctx, r.inFlight.Acked()); err != nil {
+		r.inFlight.CheckpointFailed()
+		return err
+	}
+	r.ackedEvents = acked
+	if r.stream != nil {
+		r.stream.report(false)
+	}
+	return nil
+}
+
+// withTimeout returns a context for one statement. It ends when the server sends nothing for answerTimeout.
+func (r *reader) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return pgconn.WithSilenceTimeout(ctx, r.conn, answerTimeout)
+}
+
+// spooled returns the LSN up to which changes are in the spool.
+func (r *reader) spooled() uint64 { return 0 }

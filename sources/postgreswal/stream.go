@@ -1,0 +1,173 @@
+package postgreswal
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	gatewayconn "eventgateway/gateway/pgconn"
+	"eventgateway/gateway/plugin"
+)
+
+const (
+	statusEvery  = time.Second      // between two status updates without news
+	askAfter     = 5 * time.Second  // without a message: the server is asked to reply
+	silenceLimit = 12 * time.Second // without a message: the connection counts as lost
+	slabSize     = 64 << 10         // of the memory for several messages
+)
+
+// stream is one replication connection. Its receiver goroutine only reads, and its keeper goroutine only writes.
+type stream struct {
+	conn *pgconn.PgConn
+	out  *pipe
+
+	confirm  *atomic.Uint64 // LSN up to which the server may remove its WAL
+	received atomic.Int64   // time of the last message, in Unix nanoseconds
+	walEnd   atomic.Uint64  // end of the server's WAL, as it said last
+	wake     chan struct{}  // has the keeper send a status at once; its capacity is 1
+	ask      atomic.Bool    // the next status asks for a reply
+
+	cancel context.CancelFunc
+	ended  [2]chan struct{} // of the goroutines
+}
+
+// startStream starts to receive what was committed at or after the LSN from. It returns when the server has begun to send.
+// confirm holds the LSN up to which the server may remove its WAL; the caller raises it and then calls report.
+func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.Uint64) (*stream, error) {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	conn, err := gatewayconn.ConnectReplication(starting, s.conn, gatewayconn.RowSettings)
+	if err != nil {
+		return nil, err
+	}
+	err = pglogrepl.StartReplication(starting, conn, s.opts.Slot, pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{
+		Mode: pglogrepl.LogicalReplication,
+		PluginArgs: []string{
+			"proto_version '1'", "publication_names '" + strings.ReplaceAll(quoteIdentifier(s.opts.Publication), "'", "''") + "'",
+		},
+	})
+	if err != nil {
+		gatewayconn.CloseReplication(conn)
+		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
+	}
+	st := &stream{conn: conn, out: newPipe(), confirm: confirm, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
+	st.received.Store(time.Now().UnixNano())
+	running, stop := context.WithCancel(ctx)
+	st.cancel = stop
+	plugin.Go(func() error { return st.receive(running) }, func(err error) {
+		st.out.close(err)
+		close(st.ended[0])
+	})
+	plugin.Go(func() error { return st.keep(running) }, func(err error) {
+		st.out.close(err)
+		stop() // else the receiver would wait for ever
+		close(st.ended[1])
+	})
+	return st, nil
+}
+
+// close ends both goroutines, and closes the connection.
+func (st *stream) close() {
+	st.cancel()
+	_ = st.conn.Conn().SetDeadline(time.Now()) // ends a write that the server does not read
+	for _, ended := range st.ended {
+		<-ended
+	}
+	gatewayconn.CloseReplication(st.conn)
+}
+
+// report sends the confirmed LSN to the server soon. With ask it asks for a reply: a keepalive.
+func (st *stream) report(ask bool) {
+	if ask {
+		st.ask.Store(true)
+	}
+	signal(st.wake)
+}
+
+// receive puts what the server sends into the pipe.
+func (st *stream) receive(ctx context.Context) error {
+	var slab []byte
+	for {
+		m, err := st.conn.ReceiveMessage(ctx)
+		if err != nil {
+			return fmt.Errorf("lost the replication connection: %w", err)
+		}
+		st.received.Store(time.Now().UnixNano())
+		switch m := m.(type) {
+		case *pgproto3.CopyData:
+			if len(m.Data) == 0 {
+				return errors.New("the server sent an empty message of replication")
+			}
+			switch m.Data[0] {
+			case pglogrepl.PrimaryKeepaliveMessageByteID:
+				k, err := pglogrepl.ParsePrimaryKeepaliveMessage(m.Data[1:])
+				if err != nil {
+					return err
+				}
+				st.noteWALEnd(uint64(k.ServerWALEnd))
+				if k.ReplyRequested {
+					st.report(false)
+				}
+				if err := st.out.put(ctx, message{lsn: uint64(k.ServerWALEnd)}); err != nil {
+					return err
+				}
+			case pglogrepl.XLogDataByteID:
+				if len(m.Data) < 26 {
+					return fmt.Errorf("the server sent a message of replication of %d bytes, which is too short", len(m.Data))
+				}
+				st.noteWALEnd(binary.BigEndian.Uint64(m.Data[9:]))
+				data := m.Data[25:]
+				if len(data) > cap(slab)-len(slab) {
+					slab = make([]byte, 0, max(slabSize, len(data)))
+				}
+				slab = append(slab, data...)
+				if err := st.out.put(ctx, message{data: slab[len(slab)-len(data) : len(slab) : len(slab)]}); err != nil {
+					return err
+				}
+			}
+		case *pgproto3.ErrorResponse:
+			return pgconn.ErrorResponseToPgError(m)
+		case *pgproto3.CopyDone, *pgproto3.ReadyForQuery:
+			return errors.New("the server has ended the replication: it shuts down, or the slot was dropped")
+		}
+	}
+}
+
+func (st *stream) noteWALEnd(lsn uint64) {
+	if lsn > st.walEnd.Load() {
+		st.walEnd.Store(lsn)
+	}
+}
+
+// keep sends status updates, and returns an error if the server is silent.
+func (st *stream) keep(ctx context.Context) error {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-st.wake:
+		case <-tick.C:
+		}
+		ask := st.ask.Swap(false)
+		if silent := time.Since(time.Unix(0, st.received.Load())); !st.out.isBlocked() && silent > askAfter {
+			if silent > silenceLimit {
+				return plugin.Unavailable(fmt.Errorf("the server has sent nothing for %v", silent.Round(time.Second)))
+			}
+			ask = true
+		}
+		lsn := pglogrepl.LSN(st.confirm.Load())
+		if err := pglogrepl.SendStandbyStatusUpdate(ctx, st.conn, pglogrepl.StandbyStatusUpdate{WALWritePosition: lsn, ReplyRequested: ask}); err != nil {
+			return plugin.Unavailable(fmt.Errorf("lost the replication connection: %w", err))
+		}
+	}
+}
