@@ -1,6 +1,7 @@
 package postgreswal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type stored struct {
 	position position
 	spooled  uint64 // LSN up to which changes were spooled
 	snapshot []byte
+	moved    bool // the tables have moved to an outbox
 }
 
 // begin takes the position over, compares it with the slot, and makes the slot if there is none. It reports a gap if changes
@@ -58,6 +60,12 @@ func (r *reader) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if loaded.moved {
+		if slot.exists {
+			err = r.dropSlot(ctx)
+		}
+		return cmp.Or(err, errMoved)
+	}
 	reason := r.compare(loaded, history, slot)
 	if slot.lost {
 		if err := r.dropSlot(ctx); err != nil {
@@ -72,7 +80,7 @@ func (r *reader) begin(ctx context.Context) error {
 			return err
 		}
 		at.index = 0
-	case loaded.history == "" || slot.confirmed > at.lsn:
+	case slot.confirmed > at.lsn:
 		at = position{lsn: slot.confirmed}
 	}
 	if reason != "" {
@@ -83,13 +91,13 @@ func (r *reader) begin(ctx context.Context) error {
 		return err
 	}
 	r.start(at)
-	return r.saveMark(ctx, mark{at, r.snapshot})
+	return r.saveMark(ctx, r.markAt(at))
 }
 
 // start has the reader continue behind a position.
 func (r *reader) start(at position) {
 	r.emitted, r.marked, r.passed = at, at.lsn, at.lsn
-	r.inFlight = inflight.NewPositionTracker(mark{at, r.snapshot})
+	r.inFlight = inflight.NewPositionTracker(r.markAt(at))
 }
 
 // install creates what the source needs in an embedded database.
@@ -135,8 +143,8 @@ func (r *reader) load(ctx context.Context) (s stored, err error) {
 	defer cancel()
 	var commit, spooled int64
 	err = r.conn.QueryRow(ctx, `INSERT INTO gateway.wal_reader AS r (slot, token) VALUES ($1, 1) ON CONFLICT (slot) DO UPDATE SET token = r.token + 1
-		RETURNING token, coalesce(history, ''), coalesce((commit - '0/0')::bigint, 0), coalesce(index, 0), coalesce((spooled - '0/0')::bigint, 0), snapshot`, r.s.opts.Slot).
-		Scan(&s.token, &s.history, &commit, &s.position.index, &spooled, &s.snapshot)
+		RETURNING token, coalesce(history, ''), coalesce((commit - '0/0')::bigint, 0), coalesce(index, 0), coalesce((spooled - '0/0')::bigint, 0), snapshot, moved IS NOT NULL`, r.s.opts.Slot).
+		Scan(&s.token, &s.history, &commit, &s.position.index, &spooled, &s.snapshot, &s.moved)
 	if hasState(err, undefinedTable) || hasState(err, undefinedSchema) {
 		return s, errors.New("there is no table gateway.wal_reader in this database: run gateway sql --mode wal --table ... --apply")
 	}
@@ -193,9 +201,9 @@ func (r *reader) saveMark(ctx context.Context, m mark) error {
 	before := r.lastSaved
 	r.lastSaved[1] = m.position // the server may store it although its answer is lost
 	spooled := r.spooled()
-	err = r.conn.QueryRow(ctx, `UPDATE gateway.wal_reader SET commit = $3::text::pg_lsn, index = $4, spooled = $5::text::pg_lsn, snapshot = $6, history = $7, saved = now()
+	err = r.conn.QueryRow(ctx, `UPDATE gateway.wal_reader SET commit = $3::text::pg_lsn, index = $4, spooled = $5::text::pg_lsn, snapshot = $6, history = $7, saved = now(), moved = CASE WHEN $12 THEN coalesce(moved, now()) END
 		WHERE slot = $1 AND token = $2 AND (coalesce(commit, '0/0'), coalesce(index, 0)) IN (($8::text::pg_lsn, $9::bigint), ($10::text::pg_lsn, $11::bigint)) AND $7 = `+historySQL+` RETURNING token`,
-		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, lsnText(spooled), progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index).Scan(&r.token)
+		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, lsnText(spooled), progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index, m.moved).Scan(&r.token)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errFenced
 	}

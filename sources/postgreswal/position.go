@@ -41,4 +41,5 @@ func eventID(at position, committed time.Time) string {
 type mark struct {
 	position
 	snapshot *snapshot // immutable
+	moved    bool      // the tables have moved to an outbox, and the changes before that are all included
 }

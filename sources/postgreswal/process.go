@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -16,6 +17,7 @@ type transaction struct {
 	lsn       uint64 // of its commit record
 	committed time.Time
 	xid       uint32
+	moves     bool // the tables move to an outbox
 }
 
 // postgresEpoch is where PostgreSQL's timestamps begin, in microseconds since that of Unix.
@@ -45,6 +47,7 @@ func (r *reader) process(ctx context.Context, m message) error {
 			return err
 		}
 		r.tx.open = false
+		r.moved = r.moved || r.tx.moves
 		r.advance(end)
 		r.noteCommitted(r.tx)
 	case 'R':
@@ -72,13 +75,24 @@ func (r *reader) process(ctx context.Context, m message) error {
 			if err != nil {
 				return err
 			}
-			if r.at.compare(r.emitted) > 0 && rel.emitted {
+			if r.at.compare(r.emitted) > 0 && rel.emitted && !r.moved {
 				if err := r.hold(ctx, r.truncateEvent(rel)); err != nil {
 					return err
 				}
 			}
 		}
-	case 'Y', 'O', 'M': // names of types, origins, and messages: they are of no use here
+	case 'M':
+		s.bytes(9) // flags, and the LSN of the message
+		if s.text() == movePrefix && r.tx.open {
+			text := strings.ToValidUTF8(string(s.bytes(int(s.uint32()))), "")
+			is, err := r.isMove(ctx, text)
+			if err != nil {
+				return err
+			}
+			r.tx.moves = r.tx.moves || is
+		}
+		return s.err
+	case 'Y', 'O': // names of types, and origins: they are of no use here
 	default:
 		return fmt.Errorf("the server sent a message of pgoutput of the type %q, which this version does not know", kind)
 	}
@@ -100,7 +114,7 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 	if err != nil {
 		return err
 	}
-	if r.at.compare(r.emitted) <= 0 {
+	if r.at.compare(r.emitted) <= 0 || r.moved {
 		return nil
 	}
 	if !rel.emitted {
@@ -176,7 +190,7 @@ func (r *reader) emit(ctx context.Context, e *event.Event, at position) error {
 		return err
 	}
 	r.emitted = at
-	ack := r.inFlight.Add(mark{at, r.snapshot}, 1)
+	ack := r.inFlight.Add(r.markAt(at), 1)
 	return r.out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: ack})
 }
 
@@ -186,6 +200,9 @@ func (r *reader) advance(lsn uint64) {
 		return
 	}
 	r.marked, r.passed = lsn, lsn
-	m := mark{position{lsn: lsn}, r.snapshot}
+	m := r.markAt(position{lsn: lsn})
 	r.inFlight.AddAcked(inflight.Span[mark]{First: m, Last: m})
 }
+
+// markAt returns the mark of a position that the reader has come to.
+func (r *reader) markAt(at position) mark { return mark{at, r.snapshot, r.moved} }

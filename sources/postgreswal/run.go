@@ -52,6 +52,7 @@ type reader struct {
 	held      *event.Event
 	heldAt    position
 	snapshot  *snapshot
+	moved     bool // the tables have moved to an outbox: later changes are not emitted
 
 	inFlight    *inflight.PositionTracker[mark]
 	stall       inflight.StallDetector
@@ -147,6 +148,9 @@ func (r *reader) maintain(ctx context.Context) error {
 		return failed
 	}
 	now := time.Now()
+	if r.moved && r.inFlight.Acked().moved {
+		return r.endMove(ctx)
+	}
 	if !r.needsSave() || now.Sub(r.savedAt) < r.savePause() {
 		return nil
 	}
@@ -178,6 +182,14 @@ func (r *reader) save(ctx context.Context) error {
 		r.stream.report(false)
 	}
 	return nil
+}
+
+// endMove stores that everything before the move is delivered, and ends the run. The next one drops the slot.
+func (r *reader) endMove(ctx context.Context) error {
+	if err := r.saveMark(ctx, r.inFlight.Acked()); err != nil {
+		return err
+	}
+	return errMoved
 }
 
 // withTimeout returns a context for one statement. It ends when the server sends nothing for answerTimeout.

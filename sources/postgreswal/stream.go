@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,12 +47,11 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	if err != nil {
 		return nil, err
 	}
-	err = pglogrepl.StartReplication(starting, conn, s.opts.Slot, pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{
-		Mode: pglogrepl.LogicalReplication,
-		PluginArgs: []string{
-			"proto_version '1'", "publication_names '" + strings.ReplaceAll(quoteIdentifier(s.opts.Publication), "'", "''") + "'",
-		},
-	})
+	args := []string{"proto_version '1'", "publication_names " + quoteLiteral(quoteIdentifier(s.opts.Publication))}
+	if conn.ParameterStatus("server_version") >= "14" { // older versions have two digits, too
+		args = append(args, "messages 'true'")
+	}
+	err = pglogrepl.StartReplication(starting, conn, s.opts.Slot, pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
 	if err != nil {
 		gatewayconn.CloseReplication(conn)
 		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
