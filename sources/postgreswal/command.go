@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/jackc/pgx/v5"
-	pg "github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgtrigger"
@@ -62,7 +61,7 @@ func runCommand(ctx context.Context, in plugin.Invocation, raw string) error {
 }
 
 // findSlots returns all slots of the server, with the positions of this database.
-func findSlots(ctx context.Context, q querier) ([]slotState, error) {
+func findSlots(ctx context.Context, q querier) ([]slotRow, error) {
 	positions, err := hasReaderTable(ctx, q)
 	if err != nil {
 		return nil, err
@@ -97,11 +96,8 @@ func printSlots(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	return err
 }
 
-// outputPlugin is the output plugin of the slots.
-const outputPlugin = "pgoutput"
-
 // columns returns the slot as a line of the list.
-func (s slotState) columns() []string {
+func (s slotRow) columns() []string {
 	orNone := func(text string) string {
 		if text == "" {
 			return "-"
@@ -123,7 +119,7 @@ func (s slotState) columns() []string {
 	if s.Reason != "" {
 		status += ": " + s.Reason
 	}
-	if s.Stored {
+	if s.Commit != "" && s.Commit != "0/0" {
 		position, stored = fmt.Sprintf("%s, change %d", s.Commit, s.Index), "never"
 	}
 	if s.StoredSeconds >= 0 {
@@ -132,9 +128,6 @@ func (s slotState) columns() []string {
 	return []string{s.Name, state, lag, orNone(s.Retained), status, position, stored, orNone(s.ReadBy)}
 }
 
-// objectInUse is the SQLSTATE of a slot that is read.
-const objectInUse = "55006"
-
 // dropSlot removes a slot and its position. A slot is removed at once, and not when the transaction commits.
 func dropSlot(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	name := in.Args[1]
@@ -142,7 +135,7 @@ func dropSlot(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	var s *slotState
+	var s *slotRow
 	for i := range slots {
 		if slots[i].Name == name {
 			s = &slots[i]
@@ -164,8 +157,7 @@ func dropSlot(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 		return err
 	}
 	if _, err := tx.Exec(ctx, "SELECT pg_drop_replication_slot($1::text::name)", name); err != nil {
-		var serverErr *pg.PgError
-		if errors.As(err, &serverErr) && serverErr.Code == objectInUse {
+		if hasState(err, objectInUse) {
 			return s.activeError()
 		}
 		return fmt.Errorf("cannot remove the slot: %w", err)
@@ -174,7 +166,7 @@ func dropSlot(ctx context.Context, in plugin.Invocation, tx pgx.Tx) error {
 	return err
 }
 
-func (s slotState) activeError() error {
+func (s slotRow) activeError() error {
 	by := ""
 	if s.ReadBy != "" {
 		by = ", " + s.ReadBy + ","

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// slotState is a replication slot of the server, or the position of a reader whose slot is missing.
-type slotState struct {
+// slotRow is a replication slot of the server as lists show it, or the position of a reader whose slot is missing.
+type slotRow struct {
 	Name           string
 	Missing        bool   // there is only the position in gateway.wal_reader
 	Plugin         string // "" for a physical slot
@@ -31,8 +31,8 @@ type slotState struct {
 // unknownSeconds is a duration that the server does not know.
 const unknownSeconds = -1
 
-// slotStatesSQL finds all slots that outlive their session, and all positions. Columns of later versions are read by JSON.
-const slotStatesSQL = `SELECT coalesce(s.slot_name::text, r.slot), s.slot_name IS NULL, coalesce(s.plugin::text, ''), coalesce(s.database = current_database(), s.slot_name IS NULL),
+// slotRowsSQL finds all slots that outlive their session, and all positions. Columns of later versions are read by JSON.
+const slotRowsSQL = `SELECT coalesce(s.slot_name::text, r.slot), s.slot_name IS NULL, coalesce(s.plugin::text, ''), coalesce(s.database = current_database(), s.slot_name IS NULL),
 	coalesce(s.active, false), coalesce(s.active_pid, 0), coalesce(concat_ws(', ', nullif(a.application_name, ''), host(a.client_addr)), ''),
 	coalesce(s.wal_status, ''), coalesce(s.more->>'invalidation_reason', ''),
 	coalesce(pg_size_pretty(pg_wal_lsn_diff(now.lsn, s.confirmed_flush_lsn)), ''), coalesce(pg_size_pretty(pg_wal_lsn_diff(now.lsn, s.restart_lsn)), ''),
@@ -57,14 +57,14 @@ func hasReaderTable(ctx context.Context, q querier) (exists bool, err error) {
 }
 
 // listSlots returns all slots of the server, and all positions of this database if positions is true. The search path must be that of [pgconn.Begin].
-func listSlots(ctx context.Context, q querier, positions bool) ([]slotState, error) {
+func listSlots(ctx context.Context, q querier, positions bool) ([]slotRow, error) {
 	readers := "SELECT slot, commit, index, spooled, saved FROM gateway.wal_reader"
 	if !positions {
 		readers = "SELECT NULL::text AS slot, NULL::pg_lsn AS commit, NULL::bigint AS index, NULL::pg_lsn AS spooled, NULL::timestamptz AS saved WHERE false"
 	}
-	rows, err := q.Query(ctx, strings.Replace(slotStatesSQL, "READERS", readers, 1))
+	rows, err := q.Query(ctx, strings.Replace(slotRowsSQL, "READERS", readers, 1))
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[slotState])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[slotRow])
 }
