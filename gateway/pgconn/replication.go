@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	pg "github.com/jackc/pgx/v5/pgconn"
+
+	"eventgateway/gateway/internal/link"
 )
 
 // ConnectReplication opens a replication connection to the database of the configuration, with the settings of the configuration
@@ -48,3 +50,8 @@ func CloseReplication(conn *pg.PgConn) {
 	cancel() // a connection in copy mode does not answer
 	_ = conn.Close(ctx)
 }
+
+// Unsent returns how many bytes were written to a replication connection and have not arrived at the other side's system: that is
+// the server, or what forwards to it. It returns 0 where this system does not say it. Bytes that stay for seconds are those of a
+// dead connection. A server that is busy with a large transaction sends nothing for some time, and its system still takes bytes.
+func Unsent(conn *pg.PgConn) int64 { return link.Unsent(conn.Conn()) }

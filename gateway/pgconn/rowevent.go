@@ -15,7 +15,9 @@ func OrderPayload(operation string, row []byte) []byte {
 	if row == nil {
 		row = []byte("null")
 	}
-	return fmt.Appendf(make([]byte, 0, len(row)+50), `{"operation" : "%s", "order" : %s}`, operation, row)
+	b := append(make([]byte, 0, len(row)+len(operation)+32), `{"operation" : "`...)
+	b = append(append(b, operation...), `", "order" : `...)
+	return append(append(b, row...), '}')
 }
 
 // ReadPayload returns the payload of a row that was read from its table, and was not captured as a change. output is

@@ -71,7 +71,6 @@ func (p *pipe) take(reuse []message) ([]message, error) {
 		}
 		return nil, nil
 	}
-	clear(reuse)
 	p.messages, p.bytes = reuse[:0], 0
 	signal(p.room)
 	return taken, nil

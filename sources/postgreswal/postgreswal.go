@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -74,7 +75,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, reported: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, reported: map[string]bool{},
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
 	}
 	for _, text := range o.Tables {
@@ -99,6 +100,7 @@ type source struct {
 	rowReader  pgconn.RowReader
 	reported   map[string]bool // errors that were reported
 	lastSaved  position        // by this gateway
+	silence    time.Duration   // of the next stream; see minSilence
 	lastReader *reader         // of the latest Run
 }
 
@@ -130,8 +132,13 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	defer r.stream.close()
 	out.Ready()
 	err = r.run(ctx)
-	if errors.Is(err, errFenced) {
+	switch {
+	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one
+	case errors.Is(err, errSilent):
+		s.silence = min(2*s.silence, maxSilence)
+	case r.inFlight.AckedEvents() > 0:
+		s.silence = minSilence
 	}
 	return err
 }

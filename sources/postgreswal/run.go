@@ -2,6 +2,7 @@ package postgreswal
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,7 @@ type reader struct {
 	ackedEvents uint64 // when the position was stored last
 	savedAt     time.Time
 	saveTook    time.Duration
+	checkedAt   time.Time // when the server answered, while the stream was silent
 }
 
 // run receives and emits until ctx ends.
@@ -79,8 +81,9 @@ func (r *reader) run(ctx context.Context) error {
 				}
 			}
 		}
-		if spare = messages; spare == nil {
-			spare = []message{}
+		if len(messages) > 0 {
+			clear(messages) // else they would keep the memory of what was received
+			spare = messages
 		}
 		if err := r.maintain(ctx); err != nil {
 			return err
@@ -148,6 +151,12 @@ func (r *reader) maintain(ctx context.Context) error {
 		return failed
 	}
 	now := time.Now()
+	if r.stream != nil && r.stream.silentFor() > askAfter && now.Sub(r.checkedAt) > askAfter {
+		if err := r.checkServer(ctx); err != nil {
+			return err
+		}
+		r.checkedAt = time.Now()
+	}
 	if r.moved && r.inFlight.Acked().moved {
 		return r.endMove(ctx)
 	}
@@ -180,6 +189,17 @@ func (r *reader) save(ctx context.Context) error {
 	r.ackedEvents = acked
 	if r.stream != nil {
 		r.stream.report(false)
+	}
+	return nil
+}
+
+// checkServer returns an error if the server does not answer. A silent stream alone is no proof: the server may be busy with a large
+// transaction of other tables.
+func (r *reader) checkServer(ctx context.Context) error {
+	ctx, cancel := r.withTimeout(ctx)
+	defer cancel()
+	if _, err := r.conn.Exec(ctx, "SELECT"); err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
 	}
 	return nil
 }

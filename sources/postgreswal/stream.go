@@ -17,10 +17,15 @@ import (
 )
 
 const (
-	statusEvery  = time.Second      // between two status updates without news
-	askAfter     = 5 * time.Second  // without a message: the server is asked to reply
-	silenceLimit = 12 * time.Second // without a message: the connection counts as lost
-	slabSize     = 64 << 10         // of the memory for several messages
+	statusEvery = time.Second      // between two status updates without news
+	askAfter    = 5 * time.Second  // without a message: the server is asked to reply
+	unsentLimit = 10 * time.Second // in which the other side's system acknowledges no status update: the connection is lost
+	// minSilence is the time without a message after which the connection counts as lost. A server that decodes a large
+	// transaction of other tables is silent for up to half of its wal_sender_timeout, 30 s. Older ones are silent
+	// for longer, so each time doubles it, up to maxSilence.
+	minSilence = 75 * time.Second
+	maxSilence = 20 * time.Minute
+	slabSize   = 64 << 10 // of the memory for several messages
 )
 
 // stream is one replication connection. Its receiver goroutine only reads, and its keeper goroutine only writes.
@@ -29,6 +34,7 @@ type stream struct {
 	out  *pipe
 
 	confirm  *atomic.Uint64 // LSN up to which the server may remove its WAL
+	silence  time.Duration  // without a message, after which the connection is lost
 	received atomic.Int64   // time of the last message, in Unix nanoseconds
 	walEnd   atomic.Uint64  // end of the server's WAL, as it said last
 	wake     chan struct{}  // has the keeper send a status at once; its capacity is 1
@@ -51,12 +57,12 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	if conn.ParameterStatus("server_version") >= "14" { // older versions have two digits, too
 		args = append(args, "messages 'true'")
 	}
-	err = pglogrepl.StartReplication(starting, conn, s.opts.Slot, pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
+	err = pglogrepl.StartReplication(starting, conn, quoteIdentifier(s.opts.Slot), pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
 	if err != nil {
 		gatewayconn.CloseReplication(conn)
 		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
 	}
-	st := &stream{conn: conn, out: newPipe(), confirm: confirm, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
+	st := &stream{conn: conn, out: newPipe(), confirm: confirm, silence: s.silence, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 	st.received.Store(time.Now().UnixNano())
 	running, stop := context.WithCancel(ctx)
 	st.cancel = stop
@@ -145,25 +151,43 @@ func (st *stream) noteWALEnd(lsn uint64) {
 	}
 }
 
-// keep sends status updates, and returns an error if the server is silent.
+// silentFor returns for how long the server has sent nothing, although there was room for it.
+func (st *stream) silentFor() time.Duration {
+	if st.out.isBlocked() {
+		return 0
+	}
+	return time.Since(time.Unix(0, st.received.Load()))
+}
+
+// errSilent is the error of a connection on which nothing arrives.
+var errSilent = errors.New("the server has sent nothing for too long")
+
+// keep sends status updates, and returns an error if the connection is dead.
 func (st *stream) keep(ctx context.Context) error {
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
+	acknowledged := time.Now() // when no byte was on its way
 	for {
+		due := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-st.wake:
 		case <-tick.C:
+			due = true
 		}
-		ask := st.ask.Swap(false)
-		if silent := time.Since(time.Unix(0, st.received.Load())); !st.out.isBlocked() && silent > askAfter {
-			if silent > silenceLimit {
-				return plugin.Unavailable(fmt.Errorf("the server has sent nothing for %v", silent.Round(time.Second)))
-			}
-			ask = true
+		if due && gatewayconn.Unsent(st.conn) == 0 {
+			acknowledged = time.Now()
+		}
+		silent := st.silentFor()
+		switch {
+		case silent > st.silence:
+			return plugin.Unavailable(fmt.Errorf("%w: %v", errSilent, silent.Round(time.Second)))
+		case silent > unsentLimit && time.Since(acknowledged) > unsentLimit:
+			return plugin.Unavailable(fmt.Errorf("lost the replication connection: nothing has arrived at the other side for %v", time.Since(acknowledged).Round(time.Second)))
 		}
 		lsn := pglogrepl.LSN(st.confirm.Load())
+		ask := st.ask.Swap(false) || due && silent > askAfter
 		if err := pglogrepl.SendStandbyStatusUpdate(ctx, st.conn, pglogrepl.StandbyStatusUpdate{WALWritePosition: lsn, ReplyRequested: ask}); err != nil {
 			return plugin.Unavailable(fmt.Errorf("lost the replication connection: %w", err))
 		}

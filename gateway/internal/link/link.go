@@ -206,3 +206,13 @@ func (s *silenceContext) Err() error {
 	}
 	return s.Context.Err()
 }
+
+// Unsent returns the number of bytes that were written to conn and that the other side has not acknowledged. It returns 0
+// where the system does not say it.
+func Unsent(conn net.Conn) int64 {
+	c := Of(conn)
+	if c == nil {
+		return 0
+	}
+	return unsent(c.Conn)
+}
