@@ -145,7 +145,8 @@ func TestProbeOfServer(t *testing.T) {
 		}
 	}
 	runProbeCases(t, db, ofItems, []probeCase{
-		{"ALTER TABLE gateway.wal_reader DROP spooled", "WRONG: the table gateway.wal_reader has no column spooled", "DROP TABLE gateway.wal_reader", nil},
+		{"ALTER TABLE gateway.wal_reader DROP spooled", "WRONG: the table gateway.wal_reader has no column spooled", "fix", nil},
+		{"DROP TABLE gateway.wal_reader", "", "", nil},
 		{"", "WRONG: there is no table gateway.wal_reader in this database, in which the position is stored -> gateway sql --mode wal --table public.items --apply", create, nil},
 		{"ALTER TABLE gateway.wal_reader OWNER TO reader", `WRONG: gateway.wal_reader belongs to the role "reader"`, "ALTER TABLE gateway.wal_reader OWNER TO postgres", nil},
 		{"", `WRONG: the WAL cannot be read: cannot open a replication connection`, "", asReader("")},
