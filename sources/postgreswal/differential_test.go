@@ -22,7 +22,7 @@ import (
 // capturedTwice starts both sources of rows on the same tables.
 func capturedTwice(t *testing.T, db *pgx.Conn, output string, tables ...string) (wal, outbox *sourcetest.Running) {
 	t.Helper()
-	sourcetest.Exec(t, db, pgtrigger.Outbox{Tables: publication(t, tables...).Tables}.CreateSQL())
+	sourcetest.Exec(t, db, pgtrigger.Outbox{Tables: published(t, tables...).Tables}.CreateSQL())
 	o := postgresoutbox.Type().Defaults().(*postgresoutbox.Options)
 	o.URL, o.Output = options.NewURL(testenv.Postgres(t).URL()), output
 	s, err := postgresoutbox.Type().Build(o, plugintest.Env(t))

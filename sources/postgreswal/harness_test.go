@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 var kind = sourcetest.Kind{
 	Install: func(t testing.TB, db *pgx.Conn, tables ...string) {
 		t.Helper()
-		sourcetest.Exec(t, db, publication(t, tables...).CreateSQL())
+		sourcetest.Exec(t, db, published(t, tables...).CreateSQL())
 		sourcetest.Exec(t, db, pgtrigger.SlotSQL("gateway"))
 	},
 	Remove: func(t testing.TB, db *pgx.Conn) {
@@ -66,7 +66,7 @@ func positionOf(e *event.Event) (at position, ok bool) {
 	return at, err == nil
 }
 
-func publication(t testing.TB, tables ...string) pgtrigger.WAL {
+func published(t testing.TB, tables ...string) pgtrigger.WAL {
 	t.Helper()
 	w := pgtrigger.WAL{Publication: "gateway"}
 	for _, name := range tables {
