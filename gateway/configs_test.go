@@ -175,6 +175,10 @@ var configs = map[string]func(t *testing.T, file string){
 			t.Run(name, func(t *testing.T) { durable(t, file, servers) })
 		}
 	},
+	"configs/orders-wal.yaml": func(t *testing.T, file string) {
+		t.Run("servers", func(t *testing.T) { fromWAL(t, file, realServers(t)) })
+		t.Run("embedded servers", func(t *testing.T) { fromWAL(t, file, map[string]string{"PATH": os.Getenv("PATH")}) })
+	},
 	"configs/publisher.yaml": func(t *testing.T, file string) { publishAndDeliver(t, file, "") },
 	"configs/deliver.yaml":   func(t *testing.T, file string) { publishAndDeliver(t, "", file) },
 }

@@ -6,11 +6,12 @@ import (
 	"eventgateway/sources/generate"
 	"eventgateway/sources/postgresnotify"
 	"eventgateway/sources/postgresoutbox"
+	"eventgateway/sources/postgreswal"
 	"eventgateway/sources/redisstream"
 	"eventgateway/sources/redissub"
 )
 
 // All returns the types of all sources.
 func All() []plugin.SourceType {
-	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), redisstream.Type(), redissub.Type()}
+	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), postgreswal.Type(), redisstream.Type(), redissub.Type()}
 }

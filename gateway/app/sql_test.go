@@ -8,6 +8,60 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
+// TestSQLOfTheWAL proves that `gateway sql --mode wal` publishes tables, makes a slot, lists both, and stops publishing, also behind a
+// pooler of transactions.
+func TestSQLOfTheWAL(t *testing.T) {
+	t.Run("server", func(t *testing.T) { testSQLOfTheWAL(t, testenv.Postgres(t).URL()) })
+	t.Run("pooler", func(t *testing.T) {
+		testSQLOfTheWAL(t, testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction", PoolSize: 1}).URL())
+	})
+}
+
+func testSQLOfTheWAL(t *testing.T, url string) {
+	db := testenv.Connect(t)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := db.Exec(testenv.Context(t), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const clean = `DROP SCHEMA IF EXISTS gateway CASCADE; DROP TABLE IF EXISTS orders, items; DROP PUBLICATION IF EXISTS gateway; DROP PUBLICATION IF EXISTS shop;
+		SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'sql_test'; DO $$ BEGIN DROP OWNED BY courier; DROP ROLE courier; EXCEPTION WHEN undefined_object THEN NULL; END $$;`
+	exec(clean + `CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY)`)
+	t.Cleanup(func() { exec(clean) })
+	sql := func(want string, args ...string) {
+		t.Helper()
+		out, err := commandLine(t, map[string]string{"DATABASE_URL": url}, append([]string{"sql"}, args...)...)
+		if err != nil {
+			out += "error: " + err.Error()
+		}
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("sql %v: want %s in\n%s", args, want, out)
+		}
+	}
+	wal := func(want string, args ...string) {
+		t.Helper()
+		sql(want, append([]string{"--mode", "wal", "--table", "orders"}, args...)...)
+	}
+	wal(`error: --identity: unknown identity "ful" (did you mean "full"?)`, "--identity", "ful")
+	wal(`error: --slot: a slot's name has 1 to 63`, "--slot", "Orders")
+	wal(`error: --slot makes a slot`, "--slot", "orders", "--drop")
+	sql(`error: --slot is for --mode wal`, "--table", "orders", "--slot", "orders")
+	wal(`ALTER PUBLICATION "shop" ADD TABLE ONLY "public"."orders"`, "--publication", "shop")
+	wal(`COMMIT; -- The slot keeps all WAL from now on`, "--slot", "sql_test")
+	sql("nothing is installed at", "--status")
+	for range 2 {
+		wal("done at", "--slot", "sql_test", "--apply")
+	}
+	sql("done at", "--mode", "wal", "--table", "items", "--identity", "default", "--apply")
+	sql("PUBLICATION TABLE REPLICA IDENTITY gateway public.items default gateway public.orders full SLOT ACTIVE WAL STATUS RETAINED WAL sql_test false reserved", "--status")
+	sql("-- nothing to do at", "--migrate", "--apply")
+	wal("done at", "--role", "courier", "--apply")
+	wal("keeps REPLICA IDENTITY FULL; where nothing else needs it: ALTER TABLE", "--drop", "--apply")
+	sql("the slot sql_test remains, and keeps WAL while nothing reads it: gateway wal drop sql_test done at", "--mode", "wal", "--table", "items", "--drop", "--apply")
+	sql("PUBLICATION TABLE REPLICA IDENTITY SLOT ACTIVE", "--status")
+}
+
 // TestSQLStatusMigrateAndRole proves that `gateway sql` lists an older installation, migrates it, and creates a
 // role, also behind a pooler of transactions.
 func TestSQLStatusMigrateAndRole(t *testing.T) {

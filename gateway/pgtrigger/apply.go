@@ -28,7 +28,11 @@ func (r request) runAtDatabase(ctx context.Context, in plugin.Invocation) error 
 		return fmt.Errorf("at %s: %w", url, err)
 	}
 	if r.status {
-		return printStatus(in, url, found)
+		w, err := findWAL(ctx, conn)
+		if err != nil {
+			return fmt.Errorf("at %s: %w", url, err)
+		}
+		return errors.Join(printStatus(in, url, found, w.installed), w.print(in.Out))
 	}
 	return r.runMigrate(ctx, in, conn, url, found)
 }
@@ -53,13 +57,17 @@ func (r request) runMigrate(ctx context.Context, in plugin.Invocation, conn *pgx
 		_, err = fmt.Fprintf(in.Out, "-- nothing to do at %s for the role %s\n", url, role)
 		return err
 	case r.apply:
-		return applySQL(ctx, in, conn, url, sql)
+		return applySQL(ctx, in, conn, url, sql, "")
 	}
 	_, err = fmt.Fprint(in.Out, scriptSQL(sql))
 	return err
 }
 
-func printStatus(in plugin.Invocation, url options.URL, found []Installed) error {
+// printStatus prints the trigger functions. wal says whether the database has something else of the gateway.
+func printStatus(in plugin.Invocation, url options.URL, found []Installed, wal bool) error {
+	if len(found) == 0 && wal {
+		return nil
+	}
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(in.Out, "nothing is installed at %s: gateway sql --table TABLE --apply\n", url)
 		return err
@@ -103,6 +111,11 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 	if err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
+	config.OnNotice = func(_ *pg.PgConn, n *pg.Notice) {
+		if n.Code == raisedNotice {
+			fmt.Fprintln(in.Out, n.Message)
+		}
+	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name, which a pooler's next session would not know
 	conn, err := pgconn.Connect(ctx, config)
 	if err != nil {
@@ -122,36 +135,51 @@ const (
 // the same as in outbox.sql.
 const lockTimeoutSQL = "SET LOCAL lock_timeout = '500ms';\n"
 
+// raisedNotice is the SQLSTATE of a RAISE NOTICE, as in the SQL of this package. The server's own notices have others.
+const raisedNotice = "00000"
+
 // SQLSTATEs of a lock that another session has, and of two sessions that wait for each other.
 const (
 	lockNotAvailable = "55P03"
 	deadlockDetected = "40P01"
 )
 
-// applySQL executes statements in one transaction: they are one message.
-func applySQL(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql string) error {
-	for attempt := 1; ; attempt++ {
-		_, err := conn.Exec(ctx, sql)
-		if err == nil {
-			_, err = fmt.Fprintf(in.Out, "done at %s\n", url)
-			return err
-		}
-		var serverErr *pg.PgError
-		if !errors.As(err, &serverErr) {
-			return fmt.Errorf("at %s: %w", url, err)
-		}
-		if busy := serverErr.Code == lockNotAvailable || serverErr.Code == deadlockDetected; busy && attempt < lockAttempts && ctx.Err() == nil {
-			select {
-			case <-time.After(lockPause):
-			case <-ctx.Done():
-			}
-			continue
-		} else if busy {
-			return fmt.Errorf("at %s: %w: a transaction is open that has written the table; try again when it has ended", url, err)
-		}
-		if serverErr.Hint != "" {
-			return fmt.Errorf("at %s: %w: %s", url, err, serverErr.Hint)
-		}
+// applySQL executes statements in one transaction: they are one message. Then it executes after, unless that is "".
+func applySQL(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql, after string) error {
+	err := retryLocked(ctx, func() error { _, err := conn.Exec(ctx, sql); return err })
+	if err == nil && after != "" {
+		_, err = conn.Exec(ctx, after)
+	}
+	var serverErr *pg.PgError
+	if errors.As(err, &serverErr) && serverErr.Hint != "" && !isLocked(err) {
+		return fmt.Errorf("at %s: %w: %s", url, err, serverErr.Hint)
+	}
+	if err != nil {
 		return fmt.Errorf("at %s: %w", url, err)
 	}
+	_, err = fmt.Fprintf(in.Out, "done at %s\n", url)
+	return err
+}
+
+// retryLocked calls exec again while it fails because another session has a lock, at most lockAttempts times.
+func retryLocked(ctx context.Context, exec func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := exec()
+		switch {
+		case !isLocked(err):
+			return err
+		case attempt == lockAttempts || ctx.Err() != nil:
+			return fmt.Errorf("%w: a transaction is open that has written the table; try again when it has ended", err)
+		}
+		select {
+		case <-time.After(lockPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// isLocked reports whether a statement failed because another session has a lock.
+func isLocked(err error) bool {
+	var serverErr *pg.PgError
+	return errors.As(err, &serverErr) && (serverErr.Code == lockNotAvailable || serverErr.Code == deadlockDetected)
 }

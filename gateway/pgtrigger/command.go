@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -28,6 +30,11 @@ fetches it.
 --mode outbox writes each change into the table gateway.outbox, in the transaction
 that makes it, for the source postgres-outbox: nothing is lost, whatever fails.
 
+--mode wal makes no trigger: it publishes the tables for the source postgres-wal,
+which reads the write-ahead log. The server must have wal_level=logical. The source
+makes its replication slot when it first starts. With --slot it is made here, and
+keeps WAL until the source reads it.
+
 --mode leader makes the table gateway.leader, in which sources with a leader keep
 their lease: then only roles that may write it can lead. An outbox includes it.
 
@@ -41,6 +48,7 @@ The owner of the schema gateway must carry it out.`,
   gateway sql --table 'shop."Order Items"' --channel items_channel --apply
   gateway sql --mode outbox --table orders --table customers --apply
   gateway sql --mode outbox --table orders --role gateway --apply
+  gateway sql --mode wal --table orders --apply
   gateway sql --status
   gateway sql --migrate --apply
   gateway sql --table orders --drop --apply`,
@@ -64,6 +72,7 @@ func (t *tables) Set(text string) error {
 type request struct {
 	tables                       tables
 	mode, channel, field         string
+	publication, slot, identity  string
 	role, url                    string
 	drop, apply, migrate, status bool
 }
@@ -71,11 +80,14 @@ type request struct {
 func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error {
 	var r request
 	f.Var(&r.tables, "table", "`table` to watch: orders, shop.orders, or with quotes \"Shop\".\"Orders\"; may be given several times")
-	f.StringVar(&r.mode, "mode", "notify", "notify, outbox, or leader")
+	f.StringVar(&r.mode, "mode", "notify", "notify, outbox, wal, or leader")
 	f.StringVar(&r.channel, "channel", "orders_channel", "`channel` to notify")
 	f.StringVar(&r.field, "field", "order", "`field` of a notification that holds the row")
+	f.StringVar(&r.publication, "publication", "gateway", "mode wal: `publication` to add the tables to")
+	f.StringVar(&r.slot, "slot", "", "mode wal: make this replication `slot`, too")
+	f.StringVar(&r.identity, "identity", "full", "mode wal: full, or default: without the old row")
 	f.StringVar(&r.role, "role", "", "make this `role`, with the least rights that a source needs")
-	f.BoolVar(&r.drop, "drop", false, "remove the triggers")
+	f.BoolVar(&r.drop, "drop", false, "remove the triggers; mode wal: remove the tables from the publication")
 	f.BoolVar(&r.migrate, "migrate", false, "bring SQL of an older version up to date")
 	f.BoolVar(&r.status, "status", false, "list what is installed")
 	f.BoolVar(&r.apply, "apply", false, "carry the SQL out")
@@ -87,12 +99,12 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 		if r.status || r.migrate {
 			return r.runAtDatabase(ctx, in)
 		}
-		sql, err := r.statements()
+		sql, after, err := r.statements()
 		if err != nil {
 			return err
 		}
 		if !r.apply {
-			_, err := fmt.Fprint(in.Out, scriptSQL(sql))
+			_, err := fmt.Fprint(in.Out, scriptSQL(sql)+after)
 			return err
 		}
 		conn, url, err := Connect(ctx, in, r.url, "sql")
@@ -100,7 +112,7 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			return err
 		}
 		defer pgconn.Close(conn)
-		return applySQL(ctx, in, conn, url, sql)
+		return applySQL(ctx, in, conn, url, sql, after)
 	}
 }
 
@@ -128,6 +140,12 @@ func (r request) check() error {
 		return errors.New("--status changes nothing: leave --apply out")
 	case r.drop && r.mode == "leader":
 		return errors.New("--drop removes triggers, and the mode leader has none: DROP TABLE gateway.leader removes the table")
+	case r.mode != "wal" && r.slot != "":
+		return errors.New("--slot is for --mode wal")
+	case r.slot != "" && requests > 0:
+		return errors.New("--slot makes a slot: leave it out, and see gateway wal list, gateway wal drop SLOT")
+	case r.slot != "" && !slotName.MatchString(r.slot):
+		return fmt.Errorf("--slot: a slot's name has 1 to %d of the characters a-z, 0-9 and _", maxName)
 	case (r.status || r.migrate) && len(r.tables) > 0:
 		return errors.New("--status and --migrate are for all tables: leave --table out")
 	}
@@ -135,19 +153,24 @@ func (r request) check() error {
 }
 
 func unknownMode(mode string) error {
-	return errors.New("--mode: " + options.UnknownName(fmt.Sprintf("mode %q", mode), mode, []string{"notify", "outbox", "leader"}))
+	return errors.New("--mode: " + options.UnknownName(fmt.Sprintf("mode %q", mode), mode, []string{"notify", "outbox", "wal", "leader"}))
 }
 
-// statements returns the SQL that the flags ask for.
-func (r request) statements() (sql string, err error) {
+// slotName is the pattern of names that PostgreSQL accepts.
+var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// statements returns the SQL that the flags ask for. after is a statement that must follow the transaction of the others,
+// or "".
+func (r request) statements() (sql, after string, err error) {
 	if n := len(r.channel); n == 0 || n > maxName {
-		return "", fmt.Errorf("--channel: a channel name has 1 to %d bytes", maxName)
+		return "", "", fmt.Errorf("--channel: a channel name has 1 to %d bytes", maxName)
 	}
 	if r.role != "" {
-		return RoleSQL(r.mode, r.role, r.tables)
+		sql, err = RoleSQL(r.mode, r.role, r.tables)
+		return sql, "", err
 	}
 	if len(r.tables) == 0 && r.mode != "leader" {
-		return "", errors.New("--table is required: gateway sql --table orders")
+		return "", "", errors.New("--table is required: gateway sql --table orders")
 	}
 	switch r.mode {
 	case "notify":
@@ -160,14 +183,34 @@ func (r request) statements() (sql string, err error) {
 				sql += n.CreateSQL()
 			}
 		}
-		return sql, nil
+		return sql, "", nil
 	case "outbox":
 		if r.drop {
-			return lockTimeoutSQL + Outbox{r.tables}.DropSQL(), nil
+			return lockTimeoutSQL + Outbox{r.tables}.DropSQL(), "", nil
 		}
-		return Outbox{r.tables}.CreateSQL(), nil
+		return Outbox{r.tables}.CreateSQL(), "", nil
+	case "wal":
+		return r.walStatements()
 	case "leader":
-		return LeaderSQL(), nil
+		return LeaderSQL(), "", nil
 	}
-	return "", unknownMode(r.mode)
+	return "", "", unknownMode(r.mode)
+}
+
+// walStatements is statements in the mode wal.
+func (r request) walStatements() (sql, after string, err error) {
+	if n := len(r.publication); n == 0 || n > maxName {
+		return "", "", fmt.Errorf("--publication: a name has 1 to %d bytes", maxName)
+	}
+	if identities := []string{"full", "default"}; !slices.Contains(identities, r.identity) {
+		return "", "", errors.New("--identity: " + options.UnknownName(fmt.Sprintf("identity %q", r.identity), r.identity, identities))
+	}
+	w := WAL{Tables: r.tables, Publication: r.publication, KeyIdentity: r.identity == "default"}
+	if r.drop {
+		return w.DropSQL(), "", nil
+	}
+	if r.slot != "" {
+		after = SlotSQL(r.slot)
+	}
+	return w.CreateSQL(), after, nil
 }

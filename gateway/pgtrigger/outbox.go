@@ -43,16 +43,7 @@ func (o Outbox) CreateSQL() string {
 		b.WriteString(upgrade) // before a trigger is made anew: it says under which name changes wait
 	}
 	for _, t := range o.Tables {
-		b.WriteString("\n" + doSQL(fmt.Sprintf(`BEGIN
-  IF to_regclass(%[2]s) IS NULL THEN
-    RAISE EXCEPTION 'there is no table %%', %[2]s;
-  ELSIF (SELECT relispartition FROM pg_class WHERE oid = to_regclass(%[2]s)) THEN
-    RAISE EXCEPTION '%% is a partition: write the table that it is a part of', %[2]s;
-  ELSIF NOT EXISTS (SELECT FROM pg_index WHERE indrelid = to_regclass(%[2]s) AND indisprimary) THEN
-    RAISE EXCEPTION 'the table %% has no primary key: its rows could not be told apart', %[2]s
-      USING HINT = 'ALTER TABLE ... ADD PRIMARY KEY (...)';
-  END IF;
-  PERFORM FROM pg_trigger WHERE tgrelid = to_regclass(%[2]s) AND tgname = '!gateway_outbox'
+		b.WriteString("\n" + doSQL("BEGIN\n"+tableCheckSQL(t)+fmt.Sprintf(`  PERFORM FROM pg_trigger WHERE tgrelid = to_regclass(%[2]s) AND tgname = '!gateway_outbox'
     AND position(convert_to(%[3]s, getdatabaseencoding()) || decode('00', 'hex') IN tgargs) = 1;
   IF NOT FOUND THEN -- its other triggers follow below
     CREATE OR REPLACE TRIGGER %[4]s AFTER INSERT OR UPDATE OR DELETE ON %[1]s

@@ -9,7 +9,8 @@ import (
 
 // RoleSQL returns the statements that make a role and grant it the least rights that a source of
 // the mode needs: to capture tables, to lead, and to read rows. In the mode notify rows over
-// 7,999 bytes are read; in the mode outbox only those of a snapshot.
+// 7,999 bytes are read; in the mode outbox only those of a snapshot; in the mode wal also rows with
+// values that an UPDATE did not write.
 func RoleSQL(mode, role string, tables []Table) (string, error) {
 	name := pgx.Identifier{role}.Sanitize()
 	var b strings.Builder
@@ -47,6 +48,17 @@ func RoleSQL(mode, role string, tables []Table) (string, error) {
 		lead()
 		if len(tables) > 0 {
 			b.WriteString("-- for snapshot: initial only\n")
+		}
+	case "wal":
+		b.WriteString("-- to read the WAL, and to make and remove slots. Only a superuser may give this attribute, or from PostgreSQL 16 a role\n" +
+			"-- that has it and CREATEROLE. Hosted servers have a role for it: GRANT rds_replication TO ...\n")
+		b.WriteString(doSQL(fmt.Sprintf("BEGIN\n  IF NOT (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = %s) THEN\n    ALTER ROLE %s REPLICATION;\n  END IF;\nEND", literal(role), name)))
+		b.WriteString("-- to store the position\n")
+		grant("USAGE ON SCHEMA gateway")
+		grant("SELECT, INSERT, UPDATE ON gateway.wal_reader")
+		lead()
+		if len(tables) > 0 {
+			b.WriteString("-- for snapshot: initial, and to read values that an UPDATE did not write\n")
 		}
 	case "leader":
 		lead()

@@ -123,7 +123,8 @@ func TestRoleSQL(t *testing.T) {
 	db := testenv.Connect(t)
 	tables := []pgtrigger.Table{{Schema: "shop", Name: "Order Items"}}
 	exec(t, db, shopTables+pgtrigger.Outbox{Tables: tables}.CreateSQL())
-	for _, mode := range []string{"notify", "outbox", "leader", "outbox"} {
+	exec(t, db, pgtrigger.WAL{Publication: "gateway"}.CreateSQL())
+	for _, mode := range []string{"notify", "outbox", "leader", "wal", "outbox"} {
 		sql, err := pgtrigger.RoleSQL(mode, `the "reader"`, tables)
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +184,10 @@ func TestNamesStayNames(t *testing.T) {
 			exec(t, db, "SET standard_conforming_strings = "+standard)
 			exec(t, db, outbox.CreateSQL())
 			exec(t, db, notify.CreateSQL())
-			exec(t, db, `INSERT INTO `+table.String()+` VALUES (1)`)
+			wal := pgtrigger.WAL{Tables: []pgtrigger.Table{table}, Publication: name}
+			exec(t, db, wal.CreateSQL())
+			exec(t, db, `INSERT INTO `+table.String()+` VALUES (1); UPDATE `+table.String()+` SET id = 1`)
+			exec(t, db, wal.DropSQL())
 			exec(t, db, notify.DropSQL()+outbox.DropSQL())
 			role, err := pgtrigger.RoleSQL("notify", name, []pgtrigger.Table{table})
 			if err != nil {

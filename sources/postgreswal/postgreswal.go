@@ -73,7 +73,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-wal", "Changes of rows in PostgreSQL, from its write-ahead log.",
 		func() Options {
 			return Options{Slot: "gateway", Publication: "gateway", Output: "order", InFlight: 10_000, Snapshot: "never", MaxLag: MaxLag{Then: "give_up"}, Spool: Spool{MaxBytes: 10 << 30}}
-		}, build).With(plugin.Replays, plugin.ElectsLeader)
+		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(walCommand())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {

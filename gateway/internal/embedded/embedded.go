@@ -14,6 +14,10 @@ import (
 // startTimeout bounds the start of all servers together.
 const startTimeout = 30 * time.Second
 
+// maxSlotWAL bounds the WAL that the server keeps for a slot of the source postgres-wal which nothing reads any more, as
+// after its source was removed from the configuration.
+const maxSlotWAL = "1GB"
+
 // prefix begins the names of the folders of servers without a data folder.
 const prefix = "/tmp/eventgateway-"
 
@@ -134,7 +138,7 @@ func (s *Servers) startPostgres(ctx context.Context) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startPostgres(ctx, dir, 0, s.durable)
+	return startPostgres(ctx, dir, 0, s.durable, "-c", "max_slot_wal_keep_size="+maxSlotWAL)
 }
 
 func (s *Servers) startRedis(ctx context.Context) error {
