@@ -61,6 +61,7 @@ func (m *monitor) stop() {
 }
 
 func (m *monitor) run(ctx context.Context) error {
+	m.r.s.spooling.Store(m.spooler != nil)
 	defer m.disconnect()
 	defer m.r.s.setUnknown()
 	tick := time.NewTicker(m.r.s.monitorEvery)
@@ -169,7 +170,7 @@ func (m *monitor) disconnect() {
 // reads the spool, where it skips what it has emitted.
 func (m *monitor) startSpooling(ctx context.Context, l lag) {
 	m.r.s.log.Warn("spooling begins", "slot", m.r.s.opts.Slot, "lag_bytes", l.bytes, "lag_seconds", l.age.Seconds(), "max_lag", m.r.s.opts.MaxLag.String(), "path", m.r.s.opts.Spool.Path)
-	m.feed.disconnect(errSpooled)
+	m.r.s.spooling.Store(true)
 	m.connectSpooler(ctx)
 }
 
@@ -200,6 +201,7 @@ func (m *monitor) maintainSpooling(ctx context.Context) error {
 	if m.spooler.ended() {
 		m.r.s.log.Info("spooling ended", "slot", m.r.s.opts.Slot)
 		m.spooler = nil
+		m.r.s.spooling.Store(false)
 		return nil
 	}
 	failed := m.feed.failure()

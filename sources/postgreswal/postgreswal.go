@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -113,6 +114,7 @@ type source struct {
 	lagSeconds           *gauge.Age
 
 	monitorEvery, measureEvery time.Duration // the constants, except in tests
+	spooling                   atomic.Bool   // changes are spooled; tests wait for it
 
 	// Only the goroutine of Run uses these.
 	rowReader  pgconn.RowReader
