@@ -203,11 +203,11 @@ func (r *reader) saveMark(ctx context.Context, m mark) error {
 	}
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
-	before := r.lastSaved
+	before, token := r.lastSaved, int64(0)
 	r.lastSaved[1] = m.position // the server may store it although its answer is lost
 	err = r.conn.QueryRow(ctx, `UPDATE gateway.wal_reader SET commit = $3::text::pg_lsn, index = $4, snapshot = $5, history = $6, saved = now(), moved = CASE WHEN $11 THEN coalesce(moved, now()) END
 		WHERE slot = $1 AND token = $2 AND (coalesce(commit, '0/0'), coalesce(index, 0)) IN (($7::text::pg_lsn, $8::bigint), ($9::text::pg_lsn, $10::bigint)) AND $6 = `+historySQL+` RETURNING token`,
-		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index, m.moved).Scan(&r.token)
+		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index, m.moved).Scan(&token)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errFenced
 	}

@@ -167,6 +167,7 @@ func (f *feed) disconnect(err error) {
 		p.close(err)
 	}
 	if st != nil {
+		st.out.close(err)
 		st.close()
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/testenv"
-	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestBlockedReaderGivesTheSlotUp proves that writers go on and the server removes its WAL while a sink blocks the reader beyond

@@ -145,7 +145,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	}
 	err = r.begin(ctx)
 	if r.spool != nil {
-		defer func() { err = errors.Join(err, r.closeSpool(err)) }()
+		defer func() { err = r.closeSpool(err) }()
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.opts.URL, err)

@@ -20,6 +20,7 @@ type spooler struct {
 	commit uint64 // the last one in the spool
 	passed uint64 // LSN of the latest keepalive
 	ending bool
+	closed bool
 	pipe   *pipe // after the end
 }
 
@@ -110,13 +111,16 @@ func (d *spooler) ended() bool {
 // close is part of [destination].
 func (d *spooler) close(err error) {
 	d.mu.Lock()
-	p := d.pipe
+	p, closed := d.pipe, d.closed
+	d.closed = true
 	d.mu.Unlock()
-	if p != nil {
+	switch {
+	case closed:
+	case p != nil:
 		p.close(err)
-		return
+	case !errors.Is(err, errSpooled): // else another stream follows
+		d.feed.fail(err)
 	}
-	d.feed.fail(err)
 }
 
 // isBlocked is part of [destination].

@@ -53,7 +53,7 @@ func (r *reader) beginSpool(ctx context.Context, loaded stored, slot slotState, 
 		}
 		end = slot.confirmed
 	default:
-		if unread {
+		if end > 0 && (gap || !sameHistory) {
 			if err := r.spool.Clear(); err != nil {
 				return at, err
 			}
@@ -86,6 +86,20 @@ func (r *reader) saveSpooled(ctx context.Context, conn *pgx.Conn, end uint64) er
 	}
 	if err != nil {
 		return fmt.Errorf("cannot store how far changes are spooled: %w", err)
+	}
+	return nil
+}
+
+// checkToken returns errFenced if another reader has taken over.
+func (r *reader) checkToken(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := pgconn.WithSilenceTimeout(ctx, conn, answerTimeout)
+	defer cancel()
+	var token int64
+	if err := conn.QueryRow(ctx, "SELECT token FROM gateway.wal_reader WHERE slot = $1", r.s.opts.Slot).Scan(&token); err != nil {
+		return fmt.Errorf("cannot read the stored position: %w", err)
+	}
+	if token != r.token {
+		return errFenced
 	}
 	return nil
 }
@@ -137,10 +151,15 @@ func (r *reader) explainAhead(loaded stored, slot slotState, last string) string
 	return fmt.Sprintf("%s, and the spool %s ends at %s; %s", spooled, r.s.opts.Spool.Path, lsnText(end), last)
 }
 
-// closeSpool closes the spool at the end of a Run. A damaged one is cleared: the next Run finds that the slot is ahead of it, and reports the gap.
-func (r *reader) closeSpool(runErr error) (err error) {
+// closeSpool closes the spool at the end of a Run, and adds its errors to that of the Run. A damaged one is cleared: the next Run
+// finds that the slot is ahead of it, and reports the gap.
+func (r *reader) closeSpool(runErr error) error {
+	var err error
 	if errors.Is(runErr, spool.ErrDamaged) {
 		err = r.spool.Clear()
 	}
-	return errors.Join(err, r.spool.Close())
+	if err = errors.Join(err, r.spool.Close()); err == nil {
+		return runErr
+	}
+	return errors.Join(runErr, err)
 }
