@@ -116,6 +116,14 @@ func (f *feed) report(ask bool) {
 	}
 }
 
+// takeReplyWanted reports whether the server has asked for a reply since the last call.
+func (f *feed) takeReplyWanted() bool {
+	f.mu.Lock()
+	st := f.stream
+	f.mu.Unlock()
+	return st != nil && st.replyWanted.Swap(false)
+}
+
 // silentFor returns for how long the server has sent nothing, although there was room for it.
 func (f *feed) silentFor() time.Duration {
 	f.mu.Lock()

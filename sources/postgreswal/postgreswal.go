@@ -117,12 +117,13 @@ type source struct {
 	spooling                   atomic.Bool   // changes are spooled; tests wait for it
 
 	// Only the goroutine of Run uses these.
-	rowReader  pgconn.RowReader
-	reported   map[string]bool // errors that were reported
-	lastSaved  position        // by this gateway
-	silence    time.Duration   // of the next stream; see minSilence
-	lastReader *reader         // of the latest Run
-	givenUp    string          // why max_lag has dropped the slot; "": it has not
+	rowReader    pgconn.RowReader
+	reported     map[string]bool // errors that were reported
+	lastSaved    position        // by this gateway
+	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
+	silence      time.Duration   // of the next stream; see minSilence
+	lastReader   *reader         // of the latest Run
+	givenUp      string          // why max_lag has dropped the slot; "": it has not
 }
 
 // Run is part of [plugin.Source].
@@ -164,6 +165,9 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one
+	case isUntranslatable(err):
+		s.untranslated = true
+		s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:
