@@ -19,6 +19,9 @@ const (
 	failingLimit = time.Minute // for which a lag beyond max_lag cannot be spooled; then the slot is given up
 )
 
+// cannotConnectNow is the SQLSTATE of a server that shuts down, or starts.
+const cannotConnectNow = "57P03"
+
 // monitor measures the lag, and acts when it is beyond max_lag. It has a goroutine and a session of its own, because a sink can block
 // the reader for any time. Until the reader is free, it also does what the router does otherwise: it starts the stream again
 // when that has failed.
@@ -167,6 +170,9 @@ func (m *monitor) session(ctx context.Context) (*pgx.Conn, error) {
 		return m.conn, nil
 	}
 	conn, err := m.r.s.connect(ctx)
+	if hasState(err, cannotConnectNow) { // a server that shuts down waits until everything is confirmed or the stream is closed
+		m.feed.disconnect(err)
+	}
 	if err != nil {
 		return nil, err
 	}

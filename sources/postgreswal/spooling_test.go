@@ -186,7 +186,7 @@ func TestFullSpoolGivesTheSlotUp(t *testing.T) {
 }
 
 // TestSpoolingOutlivesItsStream proves that the source goes on spooling for a blocked reader, when its connections are ended and when the
-// server crashes.
+// server crashes or is stopped.
 func TestSpoolingOutlivesItsStream(t *testing.T) {
 	l := newLagging(t, spooled(t))
 	sourcetest.Exec(t, l.db, "ALTER SYSTEM SET synchronous_commit = on")
@@ -202,11 +202,13 @@ func TestSpoolingOutlivesItsStream(t *testing.T) {
 		l.write(100, 5)
 		awaitConfirmed(t, l.db)
 	}
-	testenv.Crash(t, l.server)
-	must(t, l.server.Start(testenv.Context(t)))
-	l.db = testenv.ConnectTo(t, l.server)
-	l.write(100, 5)
-	awaitConfirmed(t, l.db)
+	for _, end := range []func(){func() { testenv.Crash(t, l.server) }, func() { must(t, l.server.Stop(testenv.Context(t))) }} {
+		end()
+		must(t, l.server.Start(testenv.Context(t)))
+		l.db = testenv.ConnectTo(t, l.server)
+		l.write(100, 5)
+		awaitConfirmed(t, l.db)
+	}
 	unblock()
 	l.requireInOrder(f.Await(t, l.next-1))
 	if got := f.Reasons(); len(got) > 0 {
