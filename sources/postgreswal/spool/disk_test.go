@@ -42,7 +42,7 @@ func (d *failingDisk) disk() disk {
 // TestFullDiskKeepsWhatWasSynced proves that a disk which is full at any byte gives ErrFull, that what was synced
 // stays readable, at once and later, and that the spool goes on when there is space.
 func TestFullDiskKeepsWhatWasSynced(t *testing.T) {
-	for space := int64(0); space < 3*bufferBytes; space += 9973 {
+	for space := int64(0); space < 3*bufferBytes; space += 24_989 {
 		dir, fault := t.TempDir(), &failingDisk{space: -1}
 		s, err := open(dir, identity, 0, fault.disk())
 		must(t, err)
@@ -177,11 +177,11 @@ func TestDiskWithoutSpace(t *testing.T) {
 	}
 	must(t, s.Trim(commitOf(synced-1)))
 	must(t, s.Rewind())
-	appendTransactions(t, s, synced+1, synced+200)
+	appendTransactions(t, s, synced+1, synced+40)
 	must(t, s.Close())
 	s = mustOpen(t, dir, 0)
 	defer s.Close()
-	if _, last := readTransactions(t, s); last != synced+200 {
-		t.Fatalf("%d of %d transactions are there", last, synced+200)
+	if _, last := readTransactions(t, s); last != synced+40 {
+		t.Fatalf("%d of %d transactions are there", last, synced+40)
 	}
 }

@@ -4,65 +4,62 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 // TestReadersFollowTheWriter proves that readers in other goroutines get all transactions in order, across segments,
 // rewinds and trims, while the writer goes on.
 func TestReadersFollowTheWriter(t *testing.T) {
-	const transactions, readers = 4000, 3
+	const transactions, readers = 3000, 3
 	s := mustOpen(t, t.TempDir(), 0)
 	defer s.Close()
 	s.segmentBytes = minSegmentBytes
-	acked := make(chan int, 1) // by the slowest reader
-	var mu sync.Mutex
-	progress := make([]int, readers)
-	var wg sync.WaitGroup
+	var reading sync.WaitGroup
+	var progress [readers]atomic.Int64 // transactions that were read
+	var more [readers]chan struct{}
 	for i := range readers {
-		wg.Go(func() {
+		more[i] = make(chan struct{}, 1)
+		reading.Go(func() {
 			r := s.NewReader()
 			defer r.Close()
 			for last := 0; last < transactions; {
-				before := last
-				if last = readOn(t, r, last); last == before {
-					select {
-					case <-t.Context().Done():
-						return
-					default:
-					}
-				}
-				mu.Lock()
-				progress[i] = last
-				slowest := min(progress[0], progress[1], progress[2])
-				mu.Unlock()
 				select {
-				case <-acked:
-				default:
+				case <-more[i]:
+				case <-t.Context().Done():
+					return
 				}
-				select {
-				case acked <- slowest:
-				default:
-				}
+				last = readOn(t, r, last)
+				progress[i].Store(int64(last))
 			}
 		})
 	}
-	for n := 1; n <= transactions; n++ {
+	n, rewound := 0, 0
+	for n < transactions {
+		n++
 		appendTransactions(t, s, n, n)
 		switch {
-		case n%97 == 0:
+		case n/100 > rewound: // what was not synced is sent again
+			rewound = n / 100
 			must(t, s.Rewind())
 			n = int(s.End() / 1000)
 		case n%10 == 0:
 			must(t, s.Sync())
 		}
-		select {
-		case at := <-acked:
-			must(t, s.Trim(commitOf(at)))
-		default:
+		for i := range more {
+			select {
+			case more[i] <- struct{}{}:
+			default:
+			}
 		}
+		slowest := min(progress[0].Load(), progress[1].Load(), progress[2].Load())
+		must(t, s.Trim(commitOf(int(slowest))))
 	}
 	must(t, s.Sync())
-	wg.Wait()
+	for i := range more {
+		more[i] <- struct{}{} // there is room for it when all before it was read
+	}
+	reading.Wait()
 	must(t, s.Trim(commitOf(transactions)))
 	if s.Size() > 2*minSegmentBytes {
 		t.Errorf("the size is %d after all was trimmed", s.Size())

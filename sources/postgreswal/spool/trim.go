@@ -37,6 +37,9 @@ func (s *Spool) deleteUntil(commit uint64) error {
 			return err
 		}
 		s.size.Add(-seg.end)
+		if err := s.disk.syncDir(s.dir); err != nil { // else a crash of the host could leave this one, and not the next
+			return s.diskError(err)
+		}
 	}
 }
 
