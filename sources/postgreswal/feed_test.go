@@ -40,6 +40,7 @@ type fakeServer struct {
 	d      destination
 	rest   []message // of the transaction that is being sent
 	next   int       // the transaction after it
+	high   int       // the highest one so far
 	acked  int       // transactions
 	last   position  // that was read
 	lsn    uint64    // of the transaction that is being read
@@ -62,6 +63,7 @@ func (s *fakeServer) send(n int) {
 			}
 			s.rest = transactionMessages(s.next, 1+s.next%4)
 			s.next++
+			s.high = max(s.high, s.next)
 		}
 		s.must(s.d.put(s.t.Context(), s.rest[0]))
 		s.rest = s.rest[1:]
@@ -143,6 +145,9 @@ func TestFeedLosesNothing(t *testing.T) {
 			default:
 				s.send(s.random.IntN(12))
 			}
+		}
+		for s.next < s.high {
+			s.send(1)
 		}
 		s.send(len(s.rest))
 		if spooling != nil {
