@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,6 +94,11 @@ func printStatus(in plugin.Invocation, url options.URL, found []Installed, wal b
 
 // Connect connects a command to the URL raw, or to DATABASE_URL if raw is empty.
 func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*pgx.Conn, options.URL, error) {
+	return connect(ctx, in, raw, command, nil)
+}
+
+// connect is [Connect] with a function that gets the server's notices.
+func connect(ctx context.Context, in plugin.Invocation, raw, command string, notice pg.NoticeHandler) (*pgx.Conn, options.URL, error) {
 	if raw == "" {
 		value, set, err := in.Lookup("DATABASE_URL")
 		if err != nil {
@@ -111,17 +117,25 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 	if err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
-	config.OnNotice = func(_ *pg.PgConn, n *pg.Notice) {
-		if n.Code == raisedNotice {
-			fmt.Fprintln(in.Out, n.Message)
-		}
-	}
+	config.OnNotice = notice
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name, which a pooler's next session would not know
 	conn, err := pgconn.Connect(ctx, config)
 	if err != nil {
 		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Summarize(err)))
 	}
 	return conn, url, nil
+}
+
+// raisedNotice is the SQLSTATE of a RAISE NOTICE, as in the SQL of this package. The server's own notices have others.
+const raisedNotice = "00000"
+
+// printNotices returns a handler that prints what the SQL of this package raises.
+func printNotices(out io.Writer) pg.NoticeHandler {
+	return func(_ *pg.PgConn, n *pg.Notice) {
+		if n.Code == raisedNotice {
+			fmt.Fprintln(out, n.Message)
+		}
+	}
 }
 
 // Statements that cannot lock a table are retried: each attempt waits only shortly for the lock, so that
@@ -134,9 +148,6 @@ const (
 // lockTimeoutSQL bounds the wait for a table's lock, behind which all writes of the table wait. It is
 // the same as in outbox.sql.
 const lockTimeoutSQL = "SET LOCAL lock_timeout = '500ms';\n"
-
-// raisedNotice is the SQLSTATE of a RAISE NOTICE, as in the SQL of this package. The server's own notices have others.
-const raisedNotice = "00000"
 
 // SQLSTATEs of a lock that another session has, and of two sessions that wait for each other.
 const (

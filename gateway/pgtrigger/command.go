@@ -107,7 +107,7 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			_, err := fmt.Fprint(in.Out, scriptSQL(sql)+after)
 			return err
 		}
-		conn, url, err := Connect(ctx, in, r.url, "sql")
+		conn, url, err := connect(ctx, in, r.url, "sql", printNotices(in.Out))
 		if err != nil {
 			return err
 		}
