@@ -155,6 +155,17 @@ const (
 	deadlockDetected = "40P01"
 )
 
+// ApplySQL connects a command as [Connect] does, and executes statements in one transaction. Then it executes after, unless that is "". While
+// another session has the lock of a table, it tries again, for about half a minute. It prints the notices that the statements raise.
+func ApplySQL(ctx context.Context, in plugin.Invocation, raw, sql, after string) error {
+	conn, url, err := connect(ctx, in, raw, "sql", printNotices(in.Out))
+	if err != nil {
+		return err
+	}
+	defer pgconn.Close(conn)
+	return applySQL(ctx, in, conn, url, sql, after)
+}
+
 // applySQL executes statements in one transaction: they are one message. Then it executes after, unless that is "".
 func applySQL(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql, after string) error {
 	err := retryLocked(ctx, func() error { _, err := conn.Exec(ctx, sql); return err })
