@@ -21,7 +21,7 @@ type feed struct {
 	mu     sync.Mutex
 	stream *stream // nil while there is no connection
 	pipe   *pipe   // into which the receiver puts; nil while it spools
-	err    error   // why the spool gets no more messages
+	err    error   // why no more messages will come
 
 	// Only the goroutine of Run uses these.
 	current *pipe // from which the reader takes; nil: from the spool
@@ -57,6 +57,9 @@ func (f *feed) take(reuse []message) ([]message, error) {
 func (f *feed) next(reuse []message) ([]message, error) {
 	if f.current != nil {
 		messages, err := f.current.take(reuse)
+		if len(messages) == 0 && err == nil {
+			err = f.failure()
+		}
 		if !errors.Is(err, errSpooled) {
 			return messages, err
 		}
@@ -150,7 +153,7 @@ func (f *feed) follow(p *pipe) {
 	signal(f.arrived)
 }
 
-// fail has take return err behind what is in the spool; nil: more will come.
+// fail has take return err behind what is in memory and in the spool; nil: more will come.
 func (f *feed) fail(err error) {
 	f.mu.Lock()
 	f.err = err
@@ -165,7 +168,7 @@ func (f *feed) failure() error {
 	return f.err
 }
 
-// disconnect closes the stream. The reader then gets err behind what is in memory.
+// disconnect closes the stream. The reader then gets err behind what is in memory. With nil, it waits for fail.
 func (f *feed) disconnect(err error) {
 	f.mu.Lock()
 	st, p := f.stream, f.pipe

@@ -4,34 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
+	"time"
 )
 
 // giveUp drops the slot, so that the server may remove its WAL. When the reader has emitted what is in memory and in the spool, the
 // next Run reports the gap and makes a new slot. So a blocked reader holds no WAL. A failure is tried again.
 func (m *monitor) giveUp(ctx context.Context) error {
 	given := fmt.Errorf("the slot %s was given up, and changes are lost: %s", m.r.s.opts.Slot, m.givenUp)
-	m.feed.disconnect(given)
+	m.startedAt = time.Now()
+	m.feed.disconnect(nil) // an error would end the Run before the slot is dropped
 	conn, err := m.session(ctx)
 	if err != nil {
 		m.logOnce(err, "giving the slot up failed")
 		return nil
 	}
-	r := m.r.withSession(conn)
 	if err = m.r.checkToken(ctx, conn); errors.Is(err, errFenced) {
 		return err
 	}
-	var slot slotState
 	if err == nil {
-		slot, err = r.readSlot(ctx)
+		err = m.endFormerStream(ctx, conn)
 	}
-	if err == nil && slot.active != 0 {
-		err = r.endFormerReader(ctx, slot)
-	}
-	if err == nil && slot.exists {
+	if err == nil {
 		m.r.s.givenUp = m.givenUp // the next Run reads it, after this goroutine
-		err = r.dropSlot(ctx)
+		err = (&reader{s: m.r.s, conn: conn}).dropSlot(ctx)
+	}
+	if hasState(err, undefinedObject) { // it is gone already
+		err = nil
 	}
 	if err != nil {
 		m.logOnce(err, "giving the slot up failed")
@@ -42,6 +40,3 @@ func (m *monitor) giveUp(ctx context.Context) error {
 	m.r.out.ReportError(given) // the Run ends only when the reader is free
 	return given
 }
-
-// withSession returns a reader that only asks the server about the slot, in another session.
-func (r *reader) withSession(conn *pgx.Conn) *reader { return &reader{s: r.s, conn: conn} }

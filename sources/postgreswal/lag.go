@@ -56,10 +56,11 @@ type lag struct {
 }
 
 func (l lag) String() string {
+	bytes := fmt.Sprintf("%.1f MiB of WAL", float64(l.bytes)/(1<<20))
 	if !l.known {
-		return fmt.Sprintf("%v of WAL", options.Size(l.bytes))
+		return bytes
 	}
-	return fmt.Sprintf("%v of WAL and %v", options.Size(l.bytes), l.age.Round(time.Second))
+	return fmt.Sprintf("%s and %v", bytes, l.age.Round(time.Second))
 }
 
 // measureLag measures the lag in a session. passed is the end of the WAL at the measurement before.

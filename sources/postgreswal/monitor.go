@@ -15,7 +15,7 @@ import (
 const (
 	monitorEvery = 200 * time.Millisecond // how often the spool is synced
 	measureEvery = 5 * time.Second
-	restartAfter = time.Second // between two attempts to start the stream of the spool
+	retryAfter   = time.Second // between two attempts to start the stream of the spool, or to drop the slot
 	failingLimit = time.Minute // for which a lag beyond max_lag cannot be spooled; then the slot is given up
 )
 
@@ -33,7 +33,7 @@ type monitor struct {
 	conn       *pgx.Conn // nil: not connected
 	walEnd     uint64    // in the measurement before
 	measuredAt time.Time
-	startedAt  time.Time // of the latest attempt to start a stream
+	startedAt  time.Time // of the latest attempt to start a stream or to drop the slot
 	spooler    *spooler  // nil: changes are not spooled
 	spooled    uint64    // the stored LSN up to which they were
 	failing    time.Time // since when changes cannot be spooled; zero: they can
@@ -44,10 +44,9 @@ type monitor struct {
 	ended  chan struct{}
 }
 
-// startMonitor starts the monitor. spooler is that of the stream; nil if it is not spooled.
-func (r *reader) startMonitor(ctx context.Context, spooler *spooler) *monitor {
+func (r *reader) startMonitor(ctx context.Context) *monitor {
 	ctx, cancel := context.WithCancel(ctx)
-	m := &monitor{r: r, feed: r.stream, watch: lagWatch{max: r.s.opts.MaxLag}, spooler: spooler, spooled: r.spooled, startedAt: time.Now(), cancel: cancel, ended: make(chan struct{})}
+	m := &monitor{r: r, feed: r.stream, watch: lagWatch{max: r.s.opts.MaxLag}, spooled: r.spooled, startedAt: time.Now(), cancel: cancel, ended: make(chan struct{})}
 	plugin.Go(func() error { return m.run(ctx) }, func(err error) {
 		if err != nil && ctx.Err() == nil {
 			m.feed.disconnect(err)
@@ -65,7 +64,7 @@ func (m *monitor) stop() {
 }
 
 func (m *monitor) run(ctx context.Context) error {
-	m.r.s.spooling.Store(m.spooler != nil)
+	m.r.s.spooling.Store(false)
 	defer m.disconnect()
 	defer m.r.s.setUnknown()
 	tick := time.NewTicker(m.r.s.monitorEvery)
@@ -85,6 +84,9 @@ func (m *monitor) run(ctx context.Context) error {
 // step does what is due. An error ends the Run.
 func (m *monitor) step(ctx context.Context) error {
 	if m.givenUp != "" {
+		if time.Since(m.startedAt) < retryAfter {
+			return nil
+		}
 		return m.giveUp(ctx)
 	}
 	if m.spooler != nil {
@@ -147,7 +149,7 @@ func (m *monitor) cannotSpool(l lag) bool {
 
 // logOnce logs an error, unless it was logged last.
 func (m *monitor) logOnce(err error, text string) {
-	if err != nil && err.Error() != m.logged {
+	if err != nil && !errors.Is(err, context.Canceled) && err.Error() != m.logged {
 		m.logged = err.Error()
 		m.r.s.log.Warn(text, "slot", m.r.s.opts.Slot, "error", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"eventgateway/sources/postgreswal/spool"
 )
 
@@ -31,21 +33,29 @@ func (m *monitor) connectSpooler(ctx context.Context) error {
 		}
 	}
 	if err == nil {
+		err = m.endFormerStream(ctx, conn)
+	}
+	if err == nil {
 		err = m.feed.spool.Rewind()
 	}
 	if err == nil {
 		m.spooler = newSpooler(m.feed)
-		if err = m.r.connect(ctx, m.spooler, nil); err != nil { // the server may not have noticed that the former stream is gone
-			r := m.r.withSession(conn)
-			if slot, slotErr := r.readSlot(ctx); slotErr == nil && slot.active != 0 {
-				err = errors.Join(err, r.endFormerReader(ctx, slot))
-			}
-		}
+		err = m.r.connect(ctx, m.spooler, nil)
 	}
 	if err != nil {
 		m.feed.fail(fmt.Errorf("cannot spool: %w", err))
 	}
 	return nil
+}
+
+// endFormerStream waits until the server has ended the stream that was closed.
+func (m *monitor) endFormerStream(ctx context.Context, conn *pgx.Conn) error {
+	r := &reader{s: m.r.s, conn: conn}
+	slot, err := r.readSlot(ctx)
+	if err == nil && slot.active != 0 {
+		err = r.endFormerReader(ctx, slot)
+	}
+	return err
 }
 
 // maintainSpooling syncs the spool, stores and confirms its end, and restarts its stream if that has failed.
@@ -72,7 +82,7 @@ func (m *monitor) maintainSpooling(ctx context.Context) error {
 	if m.failing.IsZero() {
 		m.failing = time.Now()
 	}
-	if time.Since(m.startedAt) < restartAfter {
+	if time.Since(m.startedAt) < retryAfter {
 		return nil
 	}
 	return m.connectSpooler(ctx)

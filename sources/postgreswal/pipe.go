@@ -83,7 +83,7 @@ func (p *pipe) isBlocked() bool {
 	return p.blocked
 }
 
-// close has take return err after the messages.
+// close has take return err after the messages, and ignores later errors.
 func (p *pipe) close(err error) {
 	p.mu.Lock()
 	if !p.closed {

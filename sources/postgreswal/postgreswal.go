@@ -152,12 +152,12 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 		return fmt.Errorf("%s: %w", s.opts.URL, err)
 	}
 	s.lastReader = r
-	spooler, err := r.startFeed(ctx)
+	err = r.startFeed(ctx)
 	defer r.stream.close()
 	if err != nil {
 		return err
 	}
-	monitor := r.startMonitor(ctx, spooler)
+	monitor := r.startMonitor(ctx)
 	defer monitor.stop()
 	out.Ready()
 	err = r.run(ctx)

@@ -118,7 +118,7 @@ func (d *spooler) close(err error) {
 	case closed:
 	case p != nil:
 		p.close(err)
-	case !errors.Is(err, errSpooled): // else another stream follows
+	case err != nil && !errors.Is(err, errSpooled): // else another stream follows, or a failure
 		d.feed.fail(err)
 	}
 }

@@ -125,16 +125,14 @@ func (r *reader) connect(ctx context.Context, d destination, p *pipe) error {
 	return nil
 }
 
-// startFeed starts the stream. It is spooled if the spool has changes that are not yet emitted.
-func (r *reader) startFeed(ctx context.Context) (*spooler, error) {
+// startFeed starts the stream. If the spool has changes that are not yet emitted, the stream follows them.
+func (r *reader) startFeed(ctx context.Context) error {
 	r.stream = newFeed(r.spool)
-	if r.spoolEnd() > r.emitted.lsn {
-		d := newSpooler(r.stream)
-		return d, r.connect(ctx, d, nil)
-	}
 	p := r.stream.newPipe()
-	r.stream.current = p
-	return nil, r.connect(ctx, p, p)
+	if r.spoolEnd() <= r.emitted.lsn {
+		r.stream.current = p
+	}
+	return r.connect(ctx, p, p)
 }
 
 // explainAhead returns why changes may have been lost, if the slot is ahead of the position and of the spool.
