@@ -55,9 +55,9 @@ func TestRestartReadsTheSpoolFirst(t *testing.T) {
 		gap     string
 	}{
 		"":        {func(*lagging) {}, ""},
-		"dropped": {func(l *lagging) { sourcetest.Exec(t, l.db, "SELECT pg_drop_replication_slot('gateway')") }, "slot gateway is gone"},
+		"dropped": {func(l *lagging) { sourcetest.Exec(l.t, l.db, "SELECT pg_drop_replication_slot('gateway')") }, "slot gateway is gone"},
 		"moved": {func(l *lagging) {
-			sourcetest.Exec(t, l.db, "SELECT pg_replication_slot_advance('gateway', pg_current_wal_lsn())")
+			sourcetest.Exec(l.t, l.db, "SELECT pg_replication_slot_advance('gateway', pg_current_wal_lsn())")
 		}, "made anew or moved"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +75,7 @@ func TestRestartReadsTheSpoolFirst(t *testing.T) {
 			if c.gap != "" {
 				l.write(5, 1)
 			}
+			testenv.WaitForSQL(t, l.db, "SELECT NOT active FROM pg_replication_slots")
 			c.between(l)
 			f, _ = l.start(newBlockingOutput())
 			if c.gap != "" {
