@@ -18,12 +18,15 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
+// chaosSources are the sources that can capture, by the mode of gateway sql that they need.
+var chaosSources = map[string]string{"outbox": "postgres-outbox", "wal": "postgres-wal"}
+
 // chaosConfig is the durable pipeline. Two gateways run it: one of them captures, each
 // writes all events to a file of its own, and one of them sends them to a shop.
 const chaosConfig = `
 http: {listen: ":${PORT}"}
 sources:
-  changes: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [t0, t1, t2, t3, t4], output: change, snapshot: initial, leader: chaos}
+  changes: {type: CAPTURE, url: "${DATABASE_URL}", tables: [t0, t1, t2, t3, t4], output: change, snapshot: initial, leader: chaos}
   stored: {type: redis-stream, url: "${REDIS_URL}", stream: changes, name: "${NAME}", from: start}
   for_shop: {type: redis-stream, url: "${REDIS_URL}", stream: changes, group: shop, consumer: shop, from: start, leader: shop}
 sinks:
@@ -61,15 +64,21 @@ type chaos struct {
 // TestChaos proves that both gateways and a shop get all committed changes, and the versions of each row in order.
 // Writers change five tables in long, aborted and interleaved transactions. Meanwhile sessions are ended, leaders are
 // lost during writes, PostgreSQL crashes, gateways and Redis are killed, at random, and the shop fails one request in
-// five. SEED repeats a run; SHORT=0 makes it ten times as large.
+// five. postgres-wal keeps the order of commits, too. SEED repeats a run; SHORT=0 makes it ten times as large.
 func TestChaos(t *testing.T) {
+	for mode := range chaosSources {
+		t.Run(mode, func(t *testing.T) { runChaos(t, mode) })
+	}
+}
+
+func runChaos(t *testing.T, mode string) {
 	seed := uint64(times("SEED", int(time.Now().UnixNano()%1_000_000)))
 	sessions, crashes, kills, redisKills, losses, least := 12, 1, 4, 2, 6, 5_000
 	if os.Getenv("SHORT") == "0" {
 		sessions, crashes, kills, redisKills, losses, least = 110, 6, 24, 6, 60, 100_000
 	}
 	t.Logf("SEED=%d: %d times sessions are ended, %d crashes of PostgreSQL, %d kills of gateways, %d of Redis, %d times the leaders are lost", seed, sessions, crashes, kills, redisKills, losses)
-	c := newChaos(t, seed)
+	c := newChaos(t, mode, seed)
 	w := c.startWriters(seed, least)
 	var faults []func()
 	for fault, n := range map[int]int{0: sessions, 1: crashes, 2: kills, 3: redisKills, 4: losses} {
@@ -83,11 +92,11 @@ func TestChaos(t *testing.T) {
 	}
 	w.stop()
 	committed := c.committed()
-	sold, repeated := w.check(filepath.Join(c.env["DIR"], "shop"), committed)
+	sold, repeated := w.check(filepath.Join(c.env["DIR"], "shop"), committed, false) // which has several workers
 	t.Logf("shop: %d changes, as many as were committed, and %d repeated", sold, repeated)
 	for name, p := range c.gateways {
 		p.awaitReady()
-		versions, repeated := w.check(filepath.Join(c.env["DIR"], name), committed)
+		versions, repeated := w.check(filepath.Join(c.env["DIR"], name), committed, mode == "wal")
 		p.awaitMetric("gateway_conserved 1")
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		if code := p.exit(testenv.Wait); code != 0 {
@@ -101,7 +110,7 @@ func TestChaos(t *testing.T) {
 	t.Logf("%d changes were committed, %d sessions ended", len(committed), c.ended)
 }
 
-func newChaos(t *testing.T, seed uint64) *chaos {
+func newChaos(t *testing.T, mode string, seed uint64) *chaos {
 	dir := t.TempDir()
 	c := &chaos{t: t, rnd: rand.New(rand.NewPCG(seed, 1_000_000)), config: filepath.Join(dir, "chaos.yaml"), gateways: map[string]*program{}}
 	// Commits must survive a crash of the server, but not of the host.
@@ -109,11 +118,11 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	var port int
 	c.redis, port = testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	c.env = map[string]string{"DATABASE_URL": c.postgres.URL(), "REDIS_URL": fmt.Sprintf("redis://127.0.0.1:%d", port), "DIR": dir, "SHOP_URL": startShop(t, dir), "SHOP_SECRET": shopSecret}
-	writeFile(t, c.config, chaosConfig)
+	writeFile(t, c.config, strings.Replace(chaosConfig, "CAPTURE", chaosSources[mode], 1))
 	db := c.connect()
 	defer db.Close(context.Background())
 	c.exec(db, "CREATE TABLE audit (tbl text, id int, v int)")
-	names := []string{"sql", "--mode", "outbox", "--apply"}
+	names := []string{"sql", "--mode", mode, "--apply"}
 	for i := range chaosTables {
 		c.exec(db, fmt.Sprintf("CREATE TABLE t%d (id int PRIMARY KEY, v int NOT NULL); INSERT INTO t%d SELECT n, 0 FROM generate_series(0, %d) n", i, i, chaosRows-1))
 		names = append(names, "--table", fmt.Sprint("t", i))

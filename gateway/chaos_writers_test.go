@@ -140,9 +140,9 @@ func (c *chaos) committed() map[version]bool {
 }
 
 // check reads a gateway's file until it holds all committed changes. It fails for other changes,
-// and where the versions of a row are not in order. It returns the numbers of changes and of
-// repeated ones.
-func (w *writers) check(path string, committed map[version]bool) (changes, repeated int) {
+// and where the versions of a row are not in order, or with inCommitOrder transactions. It returns the numbers of changes
+// and of repeated ones.
+func (w *writers) check(path string, committed map[version]bool, inCommitOrder bool) (changes, repeated int) {
 	w.t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -151,6 +151,7 @@ func (w *writers) check(path string, committed map[version]bool) (changes, repea
 	defer f.Close()
 	in := bufio.NewReader(f)
 	seen, latest := map[version]bool{}, map[string]int{}
+	var reached position
 	line := ""
 	for begin := time.Now(); len(seen) < len(committed); {
 		part, err := in.ReadString('\n')
@@ -181,6 +182,8 @@ func (w *writers) check(path string, committed map[version]bool) (changes, repea
 		case c.Operation == "UPDATE" && committed[one] && (!known && one.v == 1 || known && one.v <= before+1):
 			if seen[one] {
 				repeated++
+			} else if inCommitOrder {
+				reached = reached.next(w.t, e.ID)
 			}
 			seen[one] = true
 		default:
@@ -192,4 +195,19 @@ func (w *writers) check(path string, committed map[version]bool) (changes, repea
 		w.t.Logf("%s.refused: %d lines of a former leader", path, strings.Count(string(rest), "\n"))
 	}
 	return len(seen), repeated
+}
+
+// position is the place of a change in the order of commits.
+type position struct{ commit, index uint64 }
+
+// next returns the position in the ID of an event of postgres-wal. It fails if the position is not behind p.
+func (p position) next(t *testing.T, id string) (at position) {
+	t.Helper()
+	if _, err := fmt.Sscanf(id, "%X-%d-", &at.commit, &at.index); err != nil {
+		t.Fatalf("ID %s: %v", id, err)
+	}
+	if at.commit < p.commit || at.commit == p.commit && at.index <= p.index {
+		t.Fatalf("ID %s follows %X-%d", id, p.commit, p.index)
+	}
+	return at
 }

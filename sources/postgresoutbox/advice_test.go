@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestAdviceUnderLoad follows what the log and check --live advise, literally and during writes. Nothing is lost.
@@ -22,26 +23,26 @@ func TestAdviceUnderLoad(t *testing.T) {
 		"a sequence that is set to the highest id": {"SELECT 1", "the sequence is at", "SELECT setval('gateway.outbox_id_seq', (SELECT max(id) FROM gateway.outbox))"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := resetDatabase(t, itemsSQL, "items")
-			run(t, db, "SELECT setval('gateway.outbox_id_seq', 30000)")
+			db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+			sourcetest.Exec(t, db, "SELECT setval('gateway.outbox_id_seq', 30000)")
 			url := testenv.Postgres(t).URL()
 			a, b := follow(t, url), followAs(t, url, "b", nil)
-			writers := startLoad(t, url, 1)
-			writers.await(t, 50)
-			a.stop()
-			b.stop()
-			writers.await(t, 50)
-			run(t, db, c.spoil)
-			writers.await(t, 50)
+			writers := sourcetest.StartLoad(t, url, 1)
+			writers.Await(t, 50)
+			a.Stop()
+			b.Stop()
+			writers.Await(t, 50)
+			sourcetest.Exec(t, db, c.spoil)
+			writers.Await(t, 50)
 			if got := probeText(t, nil); !strings.Contains(got, c.want) {
 				t.Errorf("the findings lack %q:\n%s", c.want, got)
 			}
-			run(t, db, c.mend)
+			sourcetest.Exec(t, db, c.mend)
 			next, other := follow(t, url), followAs(t, url, "b", nil)
-			writers.await(t, 50)
-			writers.stop()
-			a.continueAs(next)
-			b.continueAs(other)
+			writers.Await(t, 50)
+			writers.Stop()
+			next.Prepend(a.Events())
+			other.Prepend(b.Events())
 			requireConserved(t, db, []int{1}, next, other)
 		})
 	}

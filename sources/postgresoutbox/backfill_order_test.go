@@ -13,15 +13,16 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestBackfillWaitsForOpenChange proves that a row that an open transaction has changed is sent after the change, that nothing is
 // locked meanwhile, and that no deadlock ends the user's transaction.
 func TestBackfillWaitsForOpenChange(t *testing.T) {
-	db := resetDatabase(t, itemsSQL+"INSERT INTO items SELECT n, 0 FROM generate_series(1, 100) n;", "items")
-	st := start(t, asChange, newCollector())
+	db := resetDatabase(t, sourcetest.ItemsSQL+"INSERT INTO items SELECT n, 0 FROM generate_series(1, 100) n;", "items")
+	st := start(t, asChange, sourcetest.NewCollector())
 	open := newSession(t)
-	run(t, open, "BEGIN; UPDATE items SET v = 1 WHERE id = 7; DELETE FROM items WHERE id = 9")
+	sourcetest.Exec(t, open, "BEGIN; UPDATE items SET v = 1 WHERE id = 7; DELETE FROM items WHERE id = 9")
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -29,15 +30,15 @@ func TestBackfillWaitsForOpenChange(t *testing.T) {
 			t.Errorf("%s, %v", out, err)
 		}
 	}()
-	st.await(t, 6)
-	run(t, open, "UPDATE items SET v = 2 WHERE id = 3") // the backfill has sent it
-	run(t, db, "UPDATE items SET v = 1 WHERE id IN (5, 8)")
-	st.await(t, 8)
-	run(t, open, "COMMIT")
+	st.Await(t, 6)
+	sourcetest.Exec(t, open, "UPDATE items SET v = 2 WHERE id = 3") // the backfill has sent it
+	sourcetest.Exec(t, db, "UPDATE items SET v = 1 WHERE id IN (5, 8)")
+	st.Await(t, 8)
+	sourcetest.Exec(t, open, "COMMIT")
 	<-ended
 	latest := map[string]int{}
-	for _, e := range st.await(t, 99+5) {
-		c := changeOf(t, e)
+	for _, e := range st.Await(t, 99+5) {
+		c := sourcetest.ChangeOf(t, e)
 		if c.Operation == "DELETE" {
 			latest[e.Key] = -1
 			continue
@@ -53,26 +54,26 @@ func TestBackfillWaitsForOpenChange(t *testing.T) {
 			t.Errorf("row %d is %d at last, want %d", id, got, want)
 		}
 	}
-	st.stop()
+	st.Stop()
 }
 
 // TestChaosWithBackfill sends rows again while they are written, and while sessions of the reader and of the backfill are killed.
 // All changes arrive, and each row that is sent again is as its latest change has left it. SEED repeats a run.
 func TestChaosWithBackfill(t *testing.T) {
-	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	seed := uint64(sourcetest.EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	t.Logf("SEED=%d", seed)
 	const rows, writers, transactions = 1000, 4, 600
-	db := resetDatabase(t, itemsSQL, "items")
-	out := newCollector()
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+	out := sourcetest.NewCollector()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	out.ackWith = func(*event.Event) error {
+	out.AckWith = func(*event.Event) error {
 		if rnd.IntN(200) == 0 { // under the collector's lock
 			return errors.New("at random")
 		}
 		return nil
 	}
 	st := start(t, asChange, out)
-	run(t, db, fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n", rows))
+	sourcetest.Exec(t, db, fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n", rows))
 	var writing sync.WaitGroup
 	for w := range writers {
 		conn, rnd := newSession(t), rand.New(rand.NewPCG(seed, uint64(w+1)))
@@ -132,12 +133,12 @@ func TestChaosWithBackfill(t *testing.T) {
 	writing.Wait()
 	cancel()
 	background.Wait()
-	run(t, db, "INSERT INTO items VALUES (-1, 0)")
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (-1, 0)")
 	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
-	st.stop()
+	st.Stop()
 	state, reads := map[string]int{}, 0
-	for _, e := range st.events {
-		c := changeOf(t, e)
+	for _, e := range st.Events() {
+		c := sourcetest.ChangeOf(t, e)
 		row := c.New
 		if row == nil {
 			row = c.Old
@@ -165,7 +166,7 @@ func TestChaosWithBackfill(t *testing.T) {
 	if n := count(t, db, "SELECT count(*) FROM items"); n != len(state) {
 		t.Errorf("%d rows at last, and the table has %d", len(state), n)
 	}
-	t.Logf("%d events, %d rows sent again, %d backfills, %d killed, %d events came again", len(st.events), reads, backfills, killed, st.repeated)
+	t.Logf("%d events, %d rows sent again, %d backfills, %d killed, %d events came again", len(st.Events()), reads, backfills, killed, st.Repeated())
 	if reads == 0 || killed == 0 {
 		t.Error("there was no chaos")
 	}

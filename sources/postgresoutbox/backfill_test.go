@@ -12,6 +12,7 @@ import (
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // backfillTo runs a backfill of the test's server.
@@ -28,10 +29,10 @@ func backfillTo(t testing.TB, args ...string) string {
 func TestBackfill(t *testing.T) {
 	db := resetDatabase(t, `CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE items (region citext, "No" int, note text, at timestamptz, raw bytea, PRIMARY KEY (region, "No")) PARTITION BY LIST (region);
 		CREATE TABLE items_eu PARTITION OF items FOR VALUES IN ('eu'); CREATE TABLE items_us PARTITION OF items FOR VALUES IN ('US'); ALTER DATABASE postgres SET datestyle = 'German'`, "items")
-	t.Cleanup(func() { run(t, newSession(t), "ALTER DATABASE postgres RESET datestyle") })
-	st := start(t, func(o *Options) { asChange(o); o.Tables = []string{"items"} }, newCollector())
-	run(t, db, `INSERT INTO items SELECT r, n, 'é "' || n, '2024-01-02 03:04:05.678901+00', '\x00ff' FROM generate_series(1, 1500) n, unnest(ARRAY['US', 'eu']) r`)
-	written := st.await(t, 3000)
+	t.Cleanup(func() { sourcetest.Exec(t, newSession(t), "ALTER DATABASE postgres RESET datestyle") })
+	st := start(t, func(o *Options) { asChange(o); o.Tables = []string{"items"} }, sourcetest.NewCollector())
+	sourcetest.Exec(t, db, `INSERT INTO items SELECT r, n, 'é "' || n, '2024-01-02 03:04:05.678901+00', '\x00ff' FROM generate_series(1, 1500) n, unnest(ARRAY['US', 'eu']) r`)
+	written := st.Await(t, 3000)
 	if out := backfillTo(t, "--table", "items"); out != "3000 rows of public.items are sent again\n" {
 		t.Errorf("printed %s", out)
 	}
@@ -39,7 +40,7 @@ func TestBackfill(t *testing.T) {
 	for _, e := range written {
 		rows[e.Key] = newRow(t, e)
 	}
-	events := st.await(t, 6000)[3000:]
+	events := st.Await(t, 6000)[3000:]
 	for i, e := range events {
 		operation, _ := e.Attr("operation")
 		mark, _ := e.Attr("snapshot")
@@ -64,9 +65,9 @@ func TestBackfill(t *testing.T) {
 	if out := backfillTo(t, "--table", "items", "--after", `["US","1490"]`); !strings.HasPrefix(out, "10 rows") {
 		t.Errorf("printed %s", out)
 	}
-	st.await(t, 6021)
+	st.Await(t, 6021)
 	awaitCursor(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
-	st.stop()
+	st.Stop()
 }
 
 // newRow returns the new row of a change, byte for byte.
@@ -81,7 +82,7 @@ func newRow(t testing.TB, e *event.Event) string {
 
 // TestBackfillErrors proves that each mistake has its message.
 func TestBackfillErrors(t *testing.T) {
-	resetDatabase(t, itemsSQL+`CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE unread (id int PRIMARY KEY); CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT;`, "items", "unread", "parts")
+	resetDatabase(t, sourcetest.ItemsSQL+`CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE unread (id int PRIMARY KEY); CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT;`, "items", "unread", "parts")
 	backfill := func(want string, args ...string) {
 		t.Helper()
 		if out, err := runOutbox(testenv.Context(t), t, testenv.Postgres(t).URL(), args...); err == nil || !strings.Contains(err.Error(), want) {
@@ -89,7 +90,7 @@ func TestBackfillErrors(t *testing.T) {
 		}
 	}
 	backfill("no reader has the table public.items", "backfill", "--table", "items")
-	start(t, withTables("items"), newCollector()).stop()
+	start(t, withTables("items"), sourcetest.NewCollector()).Stop()
 	backfill("--table is required", "backfill")
 	backfill("are for gateway outbox backfill", "list", "--where", "true")
 	backfill("there is no table public.nothing", "backfill", "--table", "nothing")
@@ -99,14 +100,14 @@ func TestBackfillErrors(t *testing.T) {
 	backfill("a JSON array of 1 texts", "backfill", "--table", "items", "--after", "7")
 	backfill(`column "nothing" does not exist`, "backfill", "--table", "items", "--where", "nothing = 1")
 	backfill("cannot insert multiple commands", "backfill", "--table", "items", "--where", "true); DROP TABLE items; SELECT (true")
-	run(t, newSession(t), "INSERT INTO items VALUES (1, 0)")
+	sourcetest.Exec(t, newSession(t), "INSERT INTO items VALUES (1, 0)")
 	backfill("read-only transaction", "backfill", "--table", "items", "--where", "nextval('gateway.outbox_id_seq') > 0")
 }
 
 // TestBackfillOfUntrustedOwner proves that the code of a table's owner does not run with the operator's rights.
 func TestBackfillOfUntrustedOwner(t *testing.T) {
 	db := resetUntrusted(t, "")
-	start(t, nil, newCollector()).stop()
+	start(t, nil, sourcetest.NewCollector()).Stop()
 	if _, err := runOutbox(testenv.Context(t), t, testenv.Postgres(t).URL(), "backfill", "--table", "mallory.items"); err == nil || !strings.Contains(err.Error(), `its owner "mallory" could run code with the rights of "postgres"`) {
 		t.Errorf("error %v", err)
 	}
@@ -119,17 +120,17 @@ func TestBackfillOfUntrustedOwner(t *testing.T) {
 func TestBackfillWithLeastRights(t *testing.T) {
 	db := resetDatabase(t, testenv.RoleSQL("clerk")+`CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY); INSERT INTO shop.orders VALUES (1), (2);`, "shop.orders")
 	testenv.RevokePublic(t)
-	run(t, db, `GRANT CONNECT ON DATABASE postgres TO clerk; GRANT USAGE ON SCHEMA gateway, shop TO clerk; GRANT SELECT, UPDATE ON shop.orders TO clerk;
+	sourcetest.Exec(t, db, `GRANT CONNECT ON DATABASE postgres TO clerk; GRANT USAGE ON SCHEMA gateway, shop TO clerk; GRANT SELECT, UPDATE ON shop.orders TO clerk;
 		GRANT SELECT, INSERT ON gateway.outbox TO clerk; GRANT SELECT ON gateway.outbox_reader, gateway.outbox_detached TO clerk`)
-	st := start(t, nil, newCollector())
+	st := start(t, nil, sourcetest.NewCollector())
 	if out, err := runOutbox(testenv.Context(t), t, testenv.RoleURL(t, "clerk"), "backfill", "--table", "shop.orders"); err != nil {
 		t.Errorf("%s, %v", out, err)
 	}
-	if got := joinEvents(st.await(t, 2), func(e *event.Event) string { return e.Key }); got != "shop.orders:1 shop.orders:2 " {
+	if got := sourcetest.Join(st.Await(t, 2), func(e *event.Event) string { return e.Key }); got != "shop.orders:1 shop.orders:2 " {
 		t.Errorf("got %s", got)
 	}
-	st.stop()
-	run(t, db, `DROP OWNED BY clerk; DROP ROLE clerk; DROP SCHEMA shop CASCADE`)
+	st.Stop()
+	sourcetest.Exec(t, db, `DROP OWNED BY clerk; DROP ROLE clerk; DROP SCHEMA shop CASCADE`)
 }
 
 // TestBackfillInEncodings proves that rows are the same text as in changes.
@@ -139,17 +140,17 @@ func TestBackfillInEncodings(t *testing.T) {
 			url := testenv.Database(t, "encoded", e.Name)
 			db := testenv.ConnectURL(t, url+"&client_encoding=UTF8")
 			table := pgtrigger.Table{Schema: "public", Name: e.Text}
-			run(t, db, fmt.Sprintf(`CREATE TABLE %s (id int PRIMARY KEY, note text); CREATE VIEW plain AS SELECT * FROM %[1]s`, table))
-			run(t, db, pgtrigger.Outbox{Tables: []pgtrigger.Table{table}}.CreateSQL())
-			st := start(t, func(o *Options) { asChange(o); o.URL = options.NewURL(url) }, newCollector())
+			sourcetest.Exec(t, db, fmt.Sprintf(`CREATE TABLE %s (id int PRIMARY KEY, note text); CREATE VIEW plain AS SELECT * FROM %[1]s`, table))
+			sourcetest.Exec(t, db, pgtrigger.Outbox{Tables: []pgtrigger.Table{table}}.CreateSQL())
+			st := start(t, func(o *Options) { asChange(o); o.URL = options.NewURL(url) }, sourcetest.NewCollector())
 			testenv.ExecRaw(t, url, e.Name, "INSERT INTO plain VALUES (2, 'x"+e.Odd+"y')")
-			st.await(t, 1)
+			st.Await(t, 1)
 			for range 2 {
 				if out, err := runOutbox(testenv.Context(t), t, url, "backfill", "--table", `"`+e.Text+`"`); err != nil {
 					t.Fatalf("%s, %v", out, err)
 				}
 			}
-			events := st.await(t, 3)
+			events := st.Await(t, 3)
 			if newRow(t, events[0]) != newRow(t, events[1]) || events[0].Key != events[2].Key {
 				t.Errorf("changed %s\nsent    %s", events[0].Data, events[1].Data)
 			}
@@ -160,9 +161,9 @@ func TestBackfillInEncodings(t *testing.T) {
 // TestBackfillWaitsForReaders proves that a backfill does not fill the outbox while a reader is behind, and that it can be
 // resumed where it was ended.
 func TestBackfillWaitsForReaders(t *testing.T) {
-	db := resetDatabase(t, itemsSQL+"INSERT INTO items SELECT n, 0 FROM generate_series(1, 30000) n;", "items")
-	st := start(t, nil, newCollector())
-	st.stop()
+	db := resetDatabase(t, sourcetest.ItemsSQL+"INSERT INTO items SELECT n, 0 FROM generate_series(1, 30000) n;", "items")
+	st := start(t, nil, sourcetest.NewCollector())
+	st.Stop()
 	ctx, cancel := context.WithCancel(testenv.Context(t))
 	ended := make(chan error, 1)
 	go func() {
@@ -188,14 +189,14 @@ func TestBackfillWaitsForReaders(t *testing.T) {
 	if !found {
 		t.Fatal(err)
 	}
-	c := newCollector()
+	c := sourcetest.NewCollector()
 	st = start(t, nil, c)
 	backfillTo(t, "--table", "items", "--after", strings.Trim(after, "'"))
-	events := st.await(t, 30_000)
+	events := st.Await(t, 30_000)
 	for i, e := range events {
 		if want := fmt.Sprintf("public.items:%d", i+1); e.Key != want {
 			t.Fatalf("row %d is %s", i, e.Key)
 		}
 	}
-	st.stop()
+	st.Stop()
 }

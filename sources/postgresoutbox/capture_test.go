@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // errorRecorder is a collector that records reported errors.
 type errorRecorder struct {
-	*collector
+	*sourcetest.Collector
 	mu     sync.Mutex
 	errors []error
 }
@@ -38,20 +39,20 @@ func TestUncapturedTableReportsGap(t *testing.T) {
 		for _, set := range []func(*Options){withTables("items", "old"), nil} {
 			t.Run(name, func(t *testing.T) {
 				db := resetDatabase(t, twoTablesSQL, "old", "items")
-				c1 := newCollector()
-				gaps := recordGaps(c1)
-				out := &errorRecorder{collector: c1}
+				c1 := sourcetest.NewCollector()
+				gaps := sourcetest.RecordGaps(c1)
+				out := &errorRecorder{Collector: c1}
 				s := newQuickSource(t, func(o *Options) {
 					if o.Wake = "poll"; set != nil { // else it sleeps for 5 s between two looks
 						set(o)
 					}
 				})
 				st := startOutput(t, s, c1, out)
-				run(t, db, `INSERT INTO items VALUES (1)`)
-				st.await(t, 1)
+				sourcetest.Exec(t, db, `INSERT INTO items VALUES (1)`)
+				st.Await(t, 1)
 				if c.stop != "" {
-					run(t, db, c.stop)
-					if n := gaps.await(t, c.gap); n != 1 {
+					sourcetest.Exec(t, db, c.stop)
+					if n := gaps.AwaitGap(t, c.gap); n != 1 {
 						t.Errorf("%d gaps", n)
 					}
 					out.mu.Lock()
@@ -60,16 +61,16 @@ func TestUncapturedTableReportsGap(t *testing.T) {
 					}
 					out.mu.Unlock()
 				}
-				run(t, db, `INSERT INTO items VALUES (2)`)
-				st.await(t, 2)
-				run(t, db, c.mend)
-				gaps.await(t, c.back)
-				run(t, db, `INSERT INTO old VALUES (3)`)
-				for n := 3; !strings.Contains(joinChannels(st.await(t, n)), "public.old"); n++ {
+				sourcetest.Exec(t, db, `INSERT INTO items VALUES (2)`)
+				st.Await(t, 2)
+				sourcetest.Exec(t, db, c.mend)
+				gaps.AwaitGap(t, c.back)
+				sourcetest.Exec(t, db, `INSERT INTO old VALUES (3)`)
+				for n := 3; !strings.Contains(joinChannels(st.Await(t, n)), "public.old"); n++ {
 				}
-				st.stop()
-				if len(st.errs) > 0 {
-					t.Errorf("a run has ended: %v", <-st.errs)
+				st.Stop()
+				if len(st.Errs) > 0 {
+					t.Errorf("a run has ended: %v", <-st.Errs)
 				}
 			})
 		}
@@ -80,22 +81,22 @@ func TestUncapturedTableReportsGap(t *testing.T) {
 // captured any more, and that a new source refuses to start.
 func TestReconnectWhileTableIsNotCaptured(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
-	c := newCollector()
-	gaps := recordGaps(c)
+	c := sourcetest.NewCollector()
+	gaps := sourcetest.RecordGaps(c)
 	st := startSource(t, newQuickSource(t, withTables("items", "old")), c)
-	run(t, db, `DROP TABLE old`)
-	gaps.await(t, "there is no table public.old")
-	run(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'`)
-	<-st.errs
-	run(t, db, `INSERT INTO items VALUES (1)`)
-	st.await(t, 1)
-	st.stop()
-	c = newCollector()
-	gaps = recordGaps(c)
-	startSource(t, newQuickSource(t, withTables("items", "old")), c).stop() // it had the table before, which may have been renamed
-	gaps.await(t, "there is no table public.old")
+	sourcetest.Exec(t, db, `DROP TABLE old`)
+	gaps.AwaitGap(t, "there is no table public.old")
+	sourcetest.Exec(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'`)
+	<-st.Errs
+	sourcetest.Exec(t, db, `INSERT INTO items VALUES (1)`)
+	st.Await(t, 1)
+	st.Stop()
+	c = sourcetest.NewCollector()
+	gaps = sourcetest.RecordGaps(c)
+	startSource(t, newQuickSource(t, withTables("items", "old")), c).Stop() // it had the table before, which may have been renamed
+	gaps.AwaitGap(t, "there is no table public.old")
 	s := newSource(t, func(o *Options) { withTables("items", "old")(o); o.Name = "another" })
-	if err := s.Run(testenv.Context(t), newCollector()); err == nil || !strings.Contains(err.Error(), "there is no table public.old") {
+	if err := s.Run(testenv.Context(t), sourcetest.NewCollector()); err == nil || !strings.Contains(err.Error(), "there is no table public.old") {
 		t.Errorf("a new reader: %v", err)
 	}
 }
@@ -104,15 +105,15 @@ func TestReconnectWhileTableIsNotCaptured(t *testing.T) {
 // trigger are reported, and that a renamed table is still captured under its old name.
 func TestWritesThatFireNoTrigger(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL+`CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)`, "old", "items", "parts")
-	c := newCollector()
-	gaps := recordGaps(c)
-	out := &errorRecorder{collector: c}
+	c := sourcetest.NewCollector()
+	gaps := sourcetest.RecordGaps(c)
+	out := &errorRecorder{Collector: c}
 	st := startOutput(t, newQuickSource(t, withTables("items", "old", "parts")), c, out)
-	run(t, db, `ALTER TABLE part1 DISABLE TRIGGER USER`)
-	gaps.await(t, `ALTER TABLE public.part1 ENABLE TRIGGER`)
-	run(t, db, `ALTER TABLE part1 ENABLE TRIGGER USER`)
-	gaps.await(t, "changes of public.parts are captured again")
-	run(t, db, `ALTER TABLE old RENAME TO young; INSERT INTO young VALUES (1)`)
+	sourcetest.Exec(t, db, `ALTER TABLE part1 DISABLE TRIGGER USER`)
+	gaps.AwaitGap(t, `ALTER TABLE public.part1 ENABLE TRIGGER`)
+	sourcetest.Exec(t, db, `ALTER TABLE part1 ENABLE TRIGGER USER`)
+	gaps.AwaitGap(t, "changes of public.parts are captured again")
+	sourcetest.Exec(t, db, `ALTER TABLE old RENAME TO young; INSERT INTO young VALUES (1)`)
 	noted := func(text string) {
 		t.Helper()
 		all := func() string {
@@ -123,14 +124,14 @@ func TestWritesThatFireNoTrigger(t *testing.T) {
 		testenv.Eventually(t, testenv.Wait, "reported: "+text, func() bool { return strings.Contains(all(), text) }, all)
 	}
 	noted("the table public.old is called public.young now")
-	if got := joinChannels(st.await(t, 1)); got != "public.old " {
+	if got := joinChannels(st.Await(t, 1)); got != "public.old " {
 		t.Errorf("got %s", got)
 	}
-	run(t, db, testenv.RoleSQL("loader")+`ALTER ROLE loader SET session_replication_role = replica`)
-	defer run(t, db, `DROP ROLE loader`)
+	sourcetest.Exec(t, db, testenv.RoleSQL("loader")+`ALTER ROLE loader SET session_replication_role = replica`)
+	defer sourcetest.Exec(t, db, `DROP ROLE loader`)
 	noted("writes to public.items by a subscription, or by a session with session_replication_role = replica, are not captured")
-	if n := gaps.await(t, "captured again"); n != 2 {
+	if n := gaps.AwaitGap(t, "captured again"); n != 2 {
 		t.Errorf("%d gaps", n)
 	}
-	st.stop()
+	st.Stop()
 }

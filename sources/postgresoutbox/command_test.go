@@ -10,6 +10,7 @@ import (
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // runOutbox runs gateway outbox with flags and arguments, and returns what it prints.
@@ -35,13 +36,13 @@ func TestCommand(t *testing.T) {
 		out, err := runOutbox(testenv.Context(t), t, testenv.Postgres(t).URL(), args...)
 		return strings.Join(strings.Fields(out), " "), err
 	}
-	gone := start(t, func(o *Options) { o.Name, o.Tables = "gone", []string{"items"} }, newCollector())
-	gone.stop()
+	gone := start(t, func(o *Options) { o.Name, o.Tables = "gone", []string{"items"} }, sourcetest.NewCollector())
+	gone.Stop()
 	st := startSource(t, newQuickSource(t, func(o *Options) {
 		o.URL, o.Tables = options.NewURL(testenv.Postgres(t).URL()), []string{"items", "old"}
-	}), newCollector())
-	run(t, db, `INSERT INTO items VALUES (1), (2); INSERT INTO old VALUES (1)`)
-	st.await(t, 3)
+	}), sourcetest.NewCollector())
+	sourcetest.Exec(t, db, `INSERT INTO items VALUES (1), (2); INSERT INTO old VALUES (1)`)
+	st.Await(t, 3)
 	awaitCursor(t, db, "coalesce((SELECT r.hi = 3 AND isempty(r.gaps) FROM gateway.outbox_reader r WHERE r.name = 'gateway'), false)")
 	out, err := outbox("list")
 	if err != nil || !strings.Contains(out, "gone 2 ") || !strings.Contains(out, "gateway 0 - ") || !strings.Contains(out, "the outbox has ") {
@@ -52,7 +53,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	run(t, db, "INSERT INTO gateway.outbox_detached (name, token, reason) SELECT name, token, '' FROM gateway.outbox_reader WHERE name = 'gone'")
+	sourcetest.Exec(t, db, "INSERT INTO gateway.outbox_detached (name, token, reason) SELECT name, token, '' FROM gateway.outbox_reader WHERE name = 'gone'")
 	if out, err := outbox("list"); err != nil || !strings.Contains(out, " gone (detached) 2 ") {
 		t.Errorf("%s, %v", out, err)
 	}
@@ -60,5 +61,5 @@ func TestCommand(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 	awaitCursor(t, db, "(SELECT count(*) FROM gateway.outbox) = 0")
-	st.stop()
+	st.Stop()
 }

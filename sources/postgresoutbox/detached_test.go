@@ -12,90 +12,91 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // detach detaches the reader gateway, as a writer does.
 func detach(t testing.TB) {
 	t.Helper()
-	run(t, newSession(t), "INSERT INTO gateway.outbox_detached (name, token, reason) SELECT name, token, 'of the test' FROM gateway.outbox_reader WHERE name = 'gateway'")
+	sourcetest.Exec(t, newSession(t), "INSERT INTO gateway.outbox_detached (name, token, reason) SELECT name, token, 'of the test' FROM gateway.outbox_reader WHERE name = 'gateway'")
 }
 
 // TestDetachmentOutlivesCrash proves that a reader that was killed between its takeover and its report reports the gap
 // after its next start.
 func TestDetachmentOutlivesCrash(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
-	start(t, withBound(time.Hour, 0), newCollector()).stop()
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+	start(t, withBound(time.Hour, 0), sourcetest.NewCollector()).Stop()
 	detach(t)
 	writeItems(t, db, 1, 10)
 	killed := &reader{s: newSource(t, withBound(time.Hour, 0)), conn: newSession(t), hasBound: true, hasHistoryColumns: true}
 	if loaded, err := killed.load(testenv.Context(t)); err != nil || loaded.detached == "" {
 		t.Fatalf("%+v, %v", loaded, err)
 	}
-	c := newCollector()
-	gaps := recordGaps(c)
+	c := sourcetest.NewCollector()
+	gaps := sourcetest.RecordGaps(c)
 	st := start(t, withBound(time.Hour, 0), c)
-	gaps.await(t, "was detached")
+	gaps.AwaitGap(t, "was detached")
 	awaitDone(t, db)
-	st.stop()
-	if got := operationsOf(t, c.events); got != "R1 R2 R3 R4 R5 R6 R7 R8 R9 R10" {
+	st.Stop()
+	if got := sourcetest.OperationsOf(t, c.Events()); got != "R1 R2 R3 R4 R5 R6 R7 R8 R9 R10" {
 		t.Errorf("got %s", got)
 	}
 }
 
 // TestVoidDetachment proves that a detachment of an earlier token, which a writer commits late, detaches no reader.
 func TestVoidDetachment(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
-	start(t, withBound(time.Hour, 0), newCollector()).stop()
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+	start(t, withBound(time.Hour, 0), sourcetest.NewCollector()).Stop()
 	late := newSession(t)
-	run(t, late, "BEGIN; INSERT INTO gateway.outbox_detached (name, token, reason) SELECT name, token, 'late' FROM gateway.outbox_reader")
-	c := newCollector()
-	c.gap = func(reason string) { t.Errorf("gap: %s", reason) }
+	sourcetest.Exec(t, late, "BEGIN; INSERT INTO gateway.outbox_detached (name, token, reason) SELECT name, token, 'late' FROM gateway.outbox_reader")
+	c := sourcetest.NewCollector()
+	c.OnGap = func(reason string) { t.Errorf("gap: %s", reason) }
 	st := start(t, withBound(time.Hour, 0), c)
-	run(t, late, "COMMIT")
-	run(t, db, "INSERT INTO items VALUES (1, 0)")
-	st.await(t, 1)
-	st.stop()
+	sourcetest.Exec(t, late, "COMMIT")
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (1, 0)")
+	st.Await(t, 1)
+	st.Stop()
 	st = start(t, withBound(time.Hour, 0), c)
-	run(t, db, "INSERT INTO items VALUES (2, 0)")
-	st.await(t, 2)
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (2, 0)")
+	st.Await(t, 2)
 	awaitDone(t, db)
-	st.stop()
-	if len(st.errs) > 0 {
-		t.Errorf("a run has failed: %v", <-st.errs)
+	st.Stop()
+	if len(st.Errs) > 0 {
+		t.Errorf("a run has failed: %v", <-st.Errs)
 	}
 }
 
 // TestOpenWriterWhileReaderComesBack proves that no writer waits for another one that has deleted changes, that a
 // reader that comes back does not wait for it either, and that it gets that writer's changes when they commit.
 func TestOpenWriterWhileReaderComesBack(t *testing.T) {
-	db, open := resetDatabase(t, itemsSQL, "items"), newSession(t)
-	start(t, withBound(time.Hour, 0), newCollector()).stop()
+	db, open := resetDatabase(t, sourcetest.ItemsSQL, "items"), newSession(t)
+	start(t, withBound(time.Hour, 0), sourcetest.NewCollector()).Stop()
 	writeItems(t, db, 1, 3000)
 	detach(t)
-	run(t, open, "BEGIN; INSERT INTO items SELECT n, 0 FROM generate_series(10001, 13000) n") // above all others
+	sourcetest.Exec(t, open, "BEGIN; INSERT INTO items SELECT n, 0 FROM generate_series(10001, 13000) n") // above all others
 
 	if n := count(t, open, "SELECT count(*) FROM gateway.outbox WHERE id <= 3000"); n == 3000 {
 		t.Fatal("the writer has deleted nothing")
 	}
-	run(t, db, "SET lock_timeout = '1s'") // no writer waits for another
+	sourcetest.Exec(t, db, "SET lock_timeout = '1s'") // no writer waits for another
 	writeItems(t, db, 3001, 10_000)
 	for _, level := range []string{"REPEATABLE READ", "SERIALIZABLE"} { // nor does the check fail a writer
-		run(t, db, "BEGIN ISOLATION LEVEL "+level+"; SELECT FROM items LIMIT 1")
+		sourcetest.Exec(t, db, "BEGIN ISOLATION LEVEL "+level+"; SELECT FROM items LIMIT 1")
 		writeItems(t, newSession(t), 20_000, 22_500)
-		run(t, db, "INSERT INTO items SELECT n, 0 FROM generate_series(30001, 33000) n; COMMIT; DELETE FROM items WHERE id >= 20000")
+		sourcetest.Exec(t, db, "INSERT INTO items SELECT n, 0 FROM generate_series(30001, 33000) n; COMMIT; DELETE FROM items WHERE id >= 20000")
 	}
-	c := newCollector()
-	gaps := recordGaps(c)
+	c := sourcetest.NewCollector()
+	gaps := sourcetest.RecordGaps(c)
 	st := start(t, withBound(time.Hour, 0), c)
-	st.await(t, 10_000)
-	run(t, db, "INSERT INTO items VALUES (0, 0)")
-	st.await(t, 10_001)
-	run(t, open, "COMMIT")
-	st.await(t, 13_001)
+	st.Await(t, 10_000)
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (0, 0)")
+	st.Await(t, 10_001)
+	sourcetest.Exec(t, open, "COMMIT")
+	st.Await(t, 13_001)
 	awaitDone(t, db)
-	st.stop()
-	if n := gaps.await(t, "was detached"); n != 1 || len(st.errs) > 0 || st.repeated > 0 {
-		t.Errorf("%d gaps, %d runs have failed, %d events came again", n, len(st.errs), st.repeated)
+	st.Stop()
+	if n := gaps.AwaitGap(t, "was detached"); n != 1 || len(st.Errs) > 0 || st.Repeated() > 0 {
+		t.Errorf("%d gaps, %d runs have failed, %d events came again", n, len(st.Errs), st.Repeated())
 	}
 }
 
@@ -103,16 +104,16 @@ func TestOpenWriterWhileReaderComesBack(t *testing.T) {
 // A reader misses no change without a gap before it, and has the state of the table at the end. A reader without a
 // bound gets all changes, and no gap. SEED repeats a run.
 func TestChaosWithBound(t *testing.T) {
-	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	seed := uint64(sourcetest.EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	t.Logf("SEED=%d", seed)
 	const rows, rounds, writers = 400, 8, 3
-	db := resetDatabase(t, itemsSQL+fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n;", rows), "items")
-	all := newCollector()
-	all.gap = func(reason string) { t.Errorf("the reader without a bound has a gap: %s", reason) }
+	db := resetDatabase(t, sourcetest.ItemsSQL+fmt.Sprintf("INSERT INTO items SELECT n, 0 FROM generate_series(1, %d) n;", rows), "items")
+	all := sourcetest.NewCollector()
+	all.OnGap = func(reason string) { t.Errorf("the reader without a bound has a gap: %s", reason) }
 	unbounded := start(t, func(o *Options) { asChange(o); o.Name = "all" }, all)
-	out := &orderedOutput{collector: newCollector()}
+	out := &orderedOutput{Collector: sourcetest.NewCollector()}
 	emitted := 0
-	out.ackWith = func(*event.Event) error { // a slow sink
+	out.AckWith = func(*event.Event) error { // a slow sink
 		if emitted++; emitted%100 == 0 {
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -141,22 +142,22 @@ func TestChaosWithBound(t *testing.T) {
 				}
 			})
 		}
-		st := startOutput(t, newSource(t, bounded), out.collector, out)
+		st := startOutput(t, newSource(t, bounded), out.Collector, out)
 		for range 1 + rnd.IntN(3) {
 			time.Sleep(time.Duration(rnd.IntN(300)) * time.Millisecond) // when is a part of the chaos
-			run(t, kill, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
+			sourcetest.Exec(t, kill, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
 		}
 		if rnd.IntN(2) == 0 {
-			st.stop() // it is away while the rest is written
+			st.Stop() // it is away while the rest is written
 		}
 		writing.Wait()
-		st.stop()
+		st.Stop()
 	}
-	st := startOutput(t, newSource(t, bounded), out.collector, out)
-	run(t, db, "INSERT INTO items VALUES (-1, 0)")
+	st := startOutput(t, newSource(t, bounded), out.Collector, out)
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (-1, 0)")
 	awaitDone(t, db)
-	st.stop()
-	unbounded.stop()
+	st.Stop()
+	unbounded.Stop()
 
 	state, gaps, missed := map[int]int{}, 0, 0
 	for _, one := range out.order {
@@ -168,7 +169,7 @@ func TestChaosWithBound(t *testing.T) {
 			}
 			continue
 		}
-		c := changeOf(t, one.(*event.Event))
+		c := sourcetest.ChangeOf(t, one.(*event.Event))
 		row := c.New
 		if row == nil {
 			row = c.Old
@@ -204,13 +205,13 @@ func TestChaosWithBound(t *testing.T) {
 			wrong++
 		}
 	}
-	t.Logf("%d events and gaps, %d gaps, %d events of the other reader", len(out.order), gaps, len(all.events))
+	t.Logf("%d events and gaps, %d gaps, %d events of the other reader", len(out.order), gaps, len(all.Events()))
 	if wrong != 0 || gaps == 0 {
 		t.Errorf("%d rows differ from the table, %d gaps", wrong, gaps)
 	}
 	state = map[int]int{}
-	for _, e := range all.events { // it began after the first rows were there
-		c := changeOf(t, e)
+	for _, e := range all.Events() { // it began after the first rows were there
+		c := sourcetest.ChangeOf(t, e)
 		row := c.New
 		if row == nil {
 			row = c.Old

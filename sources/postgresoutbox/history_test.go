@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestFailoverToALaggingStandby proves that all rows of the new primary are delivered, although its
@@ -18,18 +19,18 @@ func TestFailoverToALaggingStandby(t *testing.T) {
 	p, standby, crash := startLaggingStandby(t, 100, 200)
 	crash()
 	db := testenv.ConnectTo(t, standby)
-	run(t, db, insertItems, 10_001, 13_000, 2)
-	p.awaitItems(t, 10_001, 13_000, 2)
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 10_001, 13_000, 2)
+	p.AwaitItems(t, 10_001, 13_000, 2)
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	p.requireOneGap(t, "timeline 1")
-	p.requireOneGap(t, "timeline 2")
-	p.stop()
+	p.RequireOneGap(t, "timeline 1")
+	p.RequireOneGap(t, "timeline 2")
+	p.Stop()
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
 	// The stored cursor is of the new history now.
 	next := follow(t, standby.URL())
-	run(t, db, insertItems, 13_001, 13_001, 2)
-	next.awaitItems(t, 13_001, 13_001, 2)
-	if got := next.reported(); len(got) > 0 {
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 13_001, 13_001, 2)
+	next.AwaitItems(t, 13_001, 13_001, 2)
+	if got := next.Reasons(); len(got) > 0 {
 		t.Errorf("a restart reports %q", got)
 	}
 }
@@ -40,21 +41,21 @@ func TestRestoreUnderARunningReader(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := install(t, server)
 	p := follow(t, server.URL())
-	run(t, db, insertItems, 1, 100, 1)
-	p.awaitItems(t, 1, 100, 1)
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 1, 100, 1)
+	p.AwaitItems(t, 1, 100, 1)
 	dir := testenv.Backup(t, server)
-	run(t, db, insertItems, 101, 3000, 1)
-	p.awaitItems(t, 101, 3000, 1)
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 101, 3000, 1)
+	p.AwaitItems(t, 101, 3000, 1)
 	testenv.Crash(t, server)
 	copied := testenv.StartFromBackup(t, dir, testenv.FreePort(t)) // the writers are here before the reader
-	run(t, testenv.ConnectTo(t, copied), insertItems, 10_001, 16_000, 2)
+	sourcetest.Exec(t, testenv.ConnectTo(t, copied), sourcetest.InsertItems, 10_001, 16_000, 2)
 	if err := copied.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	db = testenv.ConnectTo(t, testenv.StartFromBackup(t, dir, testenv.Port(t, server)))
-	p.awaitItems(t, 10_001, 16_000, 2)
+	p.AwaitItems(t, 10_001, 16_000, 2)
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	p.requireOneGap(t, "went back")
+	p.RequireOneGap(t, "went back")
 }
 
 // dumpInto copies a database with pg_dump and psql.
@@ -77,17 +78,17 @@ func TestDumpAndRestore(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := install(t, server)
 	for range 300 { // so that transaction ids are higher than the new server's
-		run(t, db, "SELECT pg_current_xact_id()")
+		sourcetest.Exec(t, db, "SELECT pg_current_xact_id()")
 	}
 	p := follow(t, server.URL())
-	run(t, db, "INSERT INTO gateway.outbox_reader (name) VALUES ('other')") // keeps what was delivered
-	run(t, db, insertItems, 1, 50, 1)
-	p.awaitItems(t, 1, 50, 1)
+	sourcetest.Exec(t, db, "INSERT INTO gateway.outbox_reader (name) VALUES ('other')") // keeps what was delivered
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 1, 50, 1)
+	p.AwaitItems(t, 1, 50, 1)
 	awaitCursor(t, db, "bool_or(name = 'gateway' AND low = 50) OVER ()")
-	p.stop()
-	run(t, db, "DELETE FROM gateway.outbox_reader WHERE name = 'other'")
-	run(t, db, insertItems, 51, 60, 1)
-	run(t, db, "CREATE DATABASE copy")
+	p.Stop()
+	sourcetest.Exec(t, db, "DELETE FROM gateway.outbox_reader WHERE name = 'other'")
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 51, 60, 1)
+	sourcetest.Exec(t, db, "CREATE DATABASE copy")
 	other := testenv.StartPostgres(t)
 	for name, url := range map[string]string{"server": other.URL(), "database": strings.Replace(server.URL(), "/postgres?", "/copy?", 1)} {
 		t.Run(name, func(t *testing.T) {
@@ -98,69 +99,31 @@ func TestDumpAndRestore(t *testing.T) {
 			}
 			defer copied.Close(t.Context())
 			p := follow(t, url)
-			run(t, copied, insertItems, 61, 100, 2)
-			p.awaitItems(t, 51, 60, 1)
-			p.awaitItems(t, 61, 100, 2)
+			sourcetest.Exec(t, copied, sourcetest.InsertItems, 61, 100, 2)
+			p.AwaitItems(t, 51, 60, 1)
+			p.AwaitItems(t, 61, 100, 2)
 			testenv.WaitForSQL(t, copied, outboxEmptySQL)
-			p.requireOneGap(t, "another database")
-			run(t, copied, insertItems, 101, 110, 2)
-			p.awaitItems(t, 101, 110, 2)
+			p.RequireOneGap(t, "another database")
+			sourcetest.Exec(t, copied, sourcetest.InsertItems, 101, 110, 2)
+			p.AwaitItems(t, 101, 110, 2)
 			testenv.WaitForSQL(t, copied, outboxEmptySQL)
-			p.requireOneGap(t, "another database")
+			p.RequireOneGap(t, "another database")
 		})
 	}
 }
 
-// TestRestartsReportNoGap proves that ended sessions, restarted gateways, and a stopped or crashed
-// server report no gap.
-func TestRestartsReportNoGap(t *testing.T) {
-	server := testenv.StartPostgres(t, "-c", "synchronous_commit=on") // what is visible survives a crash
-	db := install(t, server)
-	p := follow(t, server.URL())
-	next := 1
-	write := func() {
-		t.Helper()
-		run(t, db, insertItems, next, next+99, 1)
-		p.awaitItems(t, next, next+99, 1)
-		next += 100
-	}
-	write()
-	for range 5 {
-		run(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'eventgateway%'")
-		write()
-	}
-	before := p
-	p.stop()
-	p = follow(t, server.URL())
-	write()
-	for _, end := range []func(){func() { testenv.Crash(t, server) }, func() {
-		if err := server.Stop(testenv.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-	}} {
-		write()
-		end()
-		if err := server.Start(testenv.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-		db = testenv.ConnectTo(t, server)
-		write()
-	}
-	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	if got := append(before.reported(), p.reported()...); len(got) > 0 {
-		t.Errorf("gaps %q", got)
-	}
-}
+// TestRestartsReportNoGap is a test of all sources of rows.
+func TestRestartsReportNoGap(t *testing.T) { kind.RestartsReportNoGap(t) }
 
 // TestSnapshotOfAnotherDatabase proves that an incomplete snapshot begins again in another database,
 // because its transaction ids are of the former one. Completed tables are not read again.
 func TestSnapshotOfAnotherDatabase(t *testing.T) {
-	db := resetDatabase(t, itemsSQL+"CREATE TABLE done (id int PRIMARY KEY); INSERT INTO done VALUES (1); INSERT INTO items SELECT n, 1 FROM generate_series(1, 100) n;", "items", "done")
-	run(t, db, `INSERT INTO gateway.outbox_reader (name, history, snapshot) VALUES ('gateway', '1/2/3',
+	db := resetDatabase(t, sourcetest.ItemsSQL+"CREATE TABLE done (id int PRIMARY KEY); INSERT INTO done VALUES (1); INSERT INTO items SELECT n, 1 FROM generate_series(1, 100) n;", "items", "done")
+	sourcetest.Exec(t, db, `INSERT INTO gateway.outbox_reader (name, history, snapshot) VALUES ('gateway', '1/2/3',
 		'{"tables":{"public.items":{"since":"99999999","key":"[\"id\"] [\"integer\"]","after":["50"]},"public.done":{"since":"99999999","done":true}}}')`)
-	run(t, db, `INSERT INTO gateway.outbox (xid, op, tbl, new) VALUES ('99999999', 'I', 'public.items', '{"id":101,"v":1}')`)
-	st := start(t, withSnapshot("items", "done"), newCollector())
-	events := st.await(t, 101)
+	sourcetest.Exec(t, db, `INSERT INTO gateway.outbox (xid, op, tbl, new) VALUES ('99999999', 'I', 'public.items', '{"id":101,"v":1}')`)
+	st := start(t, withSnapshot("items", "done"), sourcetest.NewCollector())
+	events := st.Await(t, 101)
 	for _, e := range events {
 		if mark, ok := e.Attr("snapshot"); ok && mark != "overlap" || e.Channel != "public.items" {
 			t.Fatalf("%s: %s, mark %q", e.Channel, e.Data, mark)
@@ -172,20 +135,20 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 // TestOlderVersionHasNoHistory proves that a running reader detects a rewound sequence although cursors
 // of version 1 store no history.
 func TestOlderVersionHasNoHistory(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
 	old, err := os.ReadFile("../../gateway/pgtrigger/testdata/past/outbox-4.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, db, `DROP SCHEMA gateway CASCADE; CREATE TABLE orders (id int PRIMARY KEY); CREATE SCHEMA IF NOT EXISTS shop; CREATE TABLE IF NOT EXISTS shop."Order Items" (id int PRIMARY KEY)`)
-	run(t, db, string(old)+`CREATE TRIGGER "!gateway_outbox" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture('public.items')`)
+	sourcetest.Exec(t, db, `DROP SCHEMA gateway CASCADE; CREATE TABLE orders (id int PRIMARY KEY); CREATE SCHEMA IF NOT EXISTS shop; CREATE TABLE IF NOT EXISTS shop."Order Items" (id int PRIMARY KEY)`)
+	sourcetest.Exec(t, db, string(old)+`CREATE TRIGGER "!gateway_outbox" AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION gateway.outbox_capture('public.items')`)
 	p := follow(t, testenv.Postgres(t).URL())
-	run(t, db, insertItems, 1, 100, 1)
-	p.awaitItems(t, 1, 100, 1)
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 1, 100, 1)
+	p.AwaitItems(t, 1, 100, 1)
 	testenv.WaitForSQL(t, db, cursorStoredSQL)
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	run(t, db, "BEGIN; SELECT setval('gateway.outbox_id_seq', 1); INSERT INTO items SELECT n FROM generate_series(101, 301) n; COMMIT")
-	p.awaitItems(t, 101, 301, 1)
+	sourcetest.Exec(t, db, "BEGIN; SELECT setval('gateway.outbox_id_seq', 1); INSERT INTO items SELECT n FROM generate_series(101, 301) n; COMMIT")
+	p.AwaitItems(t, 101, 301, 1)
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
-	p.requireOneGap(t, "went back")
+	p.RequireOneGap(t, "went back")
 }

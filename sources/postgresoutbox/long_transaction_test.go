@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // writeInterleaved writes rows in an open transaction, while another session commits one after each. It
@@ -16,14 +17,14 @@ import (
 func writeInterleaved(t *testing.T, open *pgx.Conn, st *runningSource, rows int) (slowest time.Duration) {
 	t.Helper()
 	other := newSession(t)
-	run(t, open, "BEGIN")
+	sourcetest.Exec(t, open, "BEGIN")
 	begun := make([]time.Time, 0, rows)
 	for i := range rows {
-		run(t, open, "INSERT INTO items VALUES ($1)", 2*i)
+		sourcetest.Exec(t, open, "INSERT INTO items VALUES ($1)", 2*i)
 		begun = append(begun, time.Now())
-		run(t, other, "INSERT INTO items VALUES ($1)", 2*i+1)
+		sourcetest.Exec(t, other, "INSERT INTO items VALUES ($1)", 2*i+1)
 	}
-	for i, e := range st.await(t, rows) {
+	for i, e := range st.Await(t, rows) {
 		slowest = max(slowest, e.Time.Sub(begun[i]))
 	}
 	return slowest
@@ -34,24 +35,24 @@ func writeInterleaved(t *testing.T, open *pgx.Conn, st *runningSource, rows int)
 func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 	for _, end := range []string{"COMMIT", "ROLLBACK"} {
 		t.Run(end, func(t *testing.T) {
-			db := resetDatabase(t, itemsSQL, "items")
-			st := start(t, nil, newCollector())
+			db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+			st := start(t, nil, sourcetest.NewCollector())
 			open := newSession(t)
-			interleaved := envInt(t, "INTERLEAVED", 12_000) // rows of it, and as many of others in between
+			interleaved := sourcetest.EnvInt(t, "INTERLEAVED", 12_000) // rows of it, and as many of others in between
 			slowest := writeInterleaved(t, open, st, interleaved)
 			t.Logf("others' changes took %v at most", slowest)
 			if slowest > 10*time.Second { // they would wait for its end
 				t.Errorf("others' changes took %v", slowest)
 			}
 			awaitCursor(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)") // what was delivered is deleted
-			run(t, open, end)
-			run(t, db, "UPDATE items SET v = 1")
+			sourcetest.Exec(t, open, end)
+			sourcetest.Exec(t, db, "UPDATE items SET v = 1")
 			n := 2 * interleaved // each of the others' rows was inserted and updated
 			if end == "COMMIT" {
 				n *= 2
 			}
 			inserted := map[string]bool{}
-			for _, e := range st.await(t, n) {
+			for _, e := range st.Await(t, n) {
 				operation, _ := e.Attr("operation")
 				if operation == "UPDATE" && !inserted[e.Key] {
 					t.Fatalf("%s was changed before it came", e.Key)
@@ -59,8 +60,8 @@ func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 				inserted[e.Key] = true
 			}
 			awaitCursor(t, db, "gaps = '{}' AND low = hi AND (SELECT count(*) = 0 FROM gateway.outbox)")
-			if st.repeated > 0 {
-				t.Errorf("%d changes came again", st.repeated)
+			if st.Repeated() > 0 {
+				t.Errorf("%d changes came again", st.Repeated())
 			}
 		})
 	}
@@ -69,22 +70,22 @@ func TestOpenTransactionDelaysOnlyItself(t *testing.T) {
 // TestRestartDuringOpenTransaction proves that changes that were delivered during an open transaction
 // are not delivered again after a kill.
 func TestRestartDuringOpenTransaction(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
-	out := newCollector()
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+	out := sourcetest.NewCollector()
 	st := start(t, nil, out)
 	open := newSession(t)
 	writeInterleaved(t, open, st, 2000)
 	awaitCursor(t, db, "(SELECT count(*) = 0 FROM gateway.outbox)")
 	st.source.lastReader = nil // nothing is stored at the end
-	st.stop()
-	run(t, open, "COMMIT")
+	st.Stop()
+	sourcetest.Exec(t, open, "COMMIT")
 	st = start(t, nil, out)
-	run(t, db, "INSERT INTO items VALUES (-1)")
-	events := st.await(t, 4001)
-	if st.repeated > 0 {
-		t.Errorf("%d changes came again", st.repeated)
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (-1)")
+	events := st.Await(t, 4001)
+	if st.Repeated() > 0 {
+		t.Errorf("%d changes came again", st.Repeated())
 	}
 	if last := events[4000]; !strings.HasSuffix(last.Key, ":-1") {
-		t.Errorf("%s came last", joinEvents(events[4000:], func(e *event.Event) string { return fmt.Sprint(e.Key) }))
+		t.Errorf("%s came last", sourcetest.Join(events[4000:], func(e *event.Event) string { return fmt.Sprint(e.Key) }))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestSessionPooler proves that a snapshot and all changes arrive through a session pooler with the
@@ -23,25 +24,25 @@ func TestSessionPooler(t *testing.T) {
 			db := resetDatabase(t, `ALTER ROLE postgres SET timezone = 'Asia/Tokyo'; ALTER ROLE postgres SET bytea_output = 'escape';
 				CREATE TABLE stamps (id int PRIMARY KEY, at timestamptz DEFAULT '2024-01-01 00:00:00+00', x bytea DEFAULT '\x00ff'); INSERT INTO stamps VALUES (1)`, "stamps")
 			t.Cleanup(func() {
-				run(t, testenv.Connect(t), `ALTER ROLE postgres RESET timezone; ALTER ROLE postgres RESET bytea_output`)
+				sourcetest.Exec(t, testenv.Connect(t), `ALTER ROLE postgres RESET timezone; ALTER ROLE postgres RESET bytea_output`)
 			})
 			b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"})
 			st := start(t, func(o *Options) {
 				o.URL, o.Wake = options.NewURL(b.URL()), wake
 				withSnapshot("stamps")(o)
-			}, newCollector())
-			st.await(t, 1)
+			}, sourcetest.NewCollector())
+			st.Await(t, 1)
 			awaitCursor(t, db, "coalesce((snapshot->'tables'->'public.stamps'->>'done')::bool, false)") // else later rows come twice
 			for i := 2; i <= 200; i++ {
-				run(t, db, "INSERT INTO stamps VALUES ($1)", i)
+				sourcetest.Exec(t, db, "INSERT INTO stamps VALUES ($1)", i)
 				if i == 100 {
 					b.Kill()
 					b.Start(t)
 				}
 			}
 			seen := map[float64]bool{}
-			for _, e := range st.await(t, 200) {
-				c := changeOf(t, e)
+			for _, e := range st.Await(t, 200) {
+				c := sourcetest.ChangeOf(t, e)
 				seen[c.New["id"].(float64)] = true
 				if c.New["at"] != "2024-01-01T00:00:00+00:00" || c.New["x"] != `\x00ff` {
 					t.Errorf("%s: %s", c.Operation, e.Data)
@@ -59,12 +60,12 @@ func TestSessionPooler(t *testing.T) {
 // and the leader, and that the refusal of a transaction pooler leaves none of them in the pool.
 func TestSettingsOfURLThroughPooler(t *testing.T) {
 	const set = "&search_path=nowhere&statement_timeout=60s&options=-c%20lock_timeout%3D9s%20--idle-in-transaction-session-timeout%3D1h"
-	db := resetDatabase(t, itemsSQL+`; INSERT INTO items VALUES (1)`, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL+`; INSERT INTO items VALUES (1)`, "items")
 	b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session"})
 	st := start(t, func(o *Options) {
 		o.URL = options.NewURL(b.URL() + set)
 		withSnapshot("items")(o)
-	}, newCollector())
+	}, sourcetest.NewCollector())
 	for _, f := range st.source.Probe(testenv.Context(t)) {
 		if f.Level == plugin.Problem {
 			t.Errorf("check --live: %+v", f)
@@ -75,15 +76,15 @@ func TestSettingsOfURLThroughPooler(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Resign()
-	st.await(t, 1)
+	st.Await(t, 1)
 	awaitCursor(t, db, "coalesce((snapshot->'tables'->'public.items'->>'done')::bool, false)")
-	run(t, db, "INSERT INTO items VALUES (2)")
-	st.await(t, 2)
-	st.stop()
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (2)")
+	st.Await(t, 2)
+	st.Stop()
 
 	b = testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "transaction"})
 	s := newSource(t, func(o *Options) { o.URL = options.NewURL(b.URL() + set) })
-	if err := s.Run(testenv.Context(t), newCollector()); err == nil || !strings.Contains(err.Error(), "pool_mode=session") || !strings.Contains(err.Error(), "lock_timeout") {
+	if err := s.Run(testenv.Context(t), sourcetest.NewCollector()); err == nil || !strings.Contains(err.Error(), "pool_mode=session") || !strings.Contains(err.Error(), "lock_timeout") {
 		t.Errorf("transaction: error %v", err)
 	}
 	conn := testenv.ConnectURL(t, b.URL()+"&default_query_exec_mode=simple_protocol")
@@ -96,16 +97,16 @@ func TestSettingsOfURLThroughPooler(t *testing.T) {
 // TestTransactionPoolerIsRefused proves that a source with any wake refuses a transaction pooler, and
 // leaves no setting in the pool.
 func TestTransactionPoolerIsRefused(t *testing.T) {
-	resetDatabase(t, itemsSQL, "items")
+	resetDatabase(t, sourcetest.ItemsSQL, "items")
 	for _, mode := range []string{"transaction", "statement"} {
 		b := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: mode})
 		for _, wake := range []string{"bell", "poll"} {
 			s := newSource(t, func(o *Options) { o.URL, o.Wake = options.NewURL(b.URL()), wake })
-			out := newCollector()
+			out := sourcetest.NewCollector()
 			if err := s.Run(testenv.Context(t), out); err == nil || !strings.Contains(err.Error(), "pool_mode=session") {
 				t.Errorf("%s, %s: error %v", mode, wake, err)
 			}
-			if len(out.ready) > 0 {
+			if len(out.Connected) > 0 {
 				t.Errorf("%s, %s: it is ready", mode, wake)
 			}
 			if f := s.Probe(testenv.Context(t)); len(f) != 2 || f[1].Level != plugin.Problem || !strings.Contains(f[1].Fix, "pool_mode=session") {
@@ -127,13 +128,13 @@ func TestTransactionPoolerIsRefused(t *testing.T) {
 // TestPoolerThatLeavesSettingsOut: rows that row-level security hides are not left out of a snapshot without
 // a word, behind a pooler that drops what a session asks for.
 func TestPoolerThatLeavesSettingsOut(t *testing.T) {
-	db := resetDatabase(t, testenv.RoleSQL("reader")+itemsSQL, "items")
+	db := resetDatabase(t, testenv.RoleSQL("reader")+sourcetest.ItemsSQL, "items")
 	sql, err := pgtrigger.RoleSQL("outbox", "reader", []pgtrigger.Table{{Schema: "public", Name: "items"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, db, sql)
-	run(t, db, `INSERT INTO public.items SELECT n FROM generate_series(1, 3) n; ALTER TABLE public.items ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON public.items USING (id > 1)`)
+	sourcetest.Exec(t, db, sql)
+	sourcetest.Exec(t, db, `INSERT INTO public.items SELECT n FROM generate_series(1, 3) n; ALTER TABLE public.items ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON public.items USING (id > 1)`)
 	url := testenv.StartPgbouncer(t, testenv.Pgbouncer{Mode: "session", User: "reader", Ignore: "extra_float_digits,row_security,search_path,options"}).URL()
 	var log testenv.Log
 	set := func(o *Options) {
@@ -147,15 +148,15 @@ func TestPoolerThatLeavesSettingsOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := newCollector()
+	out := sourcetest.NewCollector()
 	st := startSource(t, s.(*source), out)
-	run(t, db, `DELETE FROM public.items WHERE id = 3`)
-	st.await(t, 4) // the changes come
+	sourcetest.Exec(t, db, `DELETE FROM public.items WHERE id = 3`)
+	st.Await(t, 4) // the changes come
 	testenv.Eventually(t, testenv.Wait, "logged: snapshot paused", func() bool { return strings.Contains(log.String(), "snapshot paused") }, log.String)
 	if !strings.Contains(log.String(), "row-level security") {
 		t.Errorf("log: %s", log.String())
 	}
-	for _, e := range st.await(t, 4) {
+	for _, e := range st.Await(t, 4) {
 		if operation, _ := e.Attr("operation"); operation == "READ" {
 			t.Errorf("a row of the snapshot came: %s", e.Data)
 		}
@@ -167,6 +168,6 @@ func TestPoolerThatLeavesSettingsOut(t *testing.T) {
 	if !found {
 		t.Errorf("check --live: %+v", st.source.Probe(testenv.Context(t)))
 	}
-	st.stop()
-	run(t, db, `DROP OWNED BY reader; DROP ROLE reader`)
+	st.Stop()
+	sourcetest.Exec(t, db, `DROP OWNED BY reader; DROP ROLE reader`)
 }

@@ -10,13 +10,14 @@ import (
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestProbeOfTables checks missing columns, schemas and rights, and that each fix works.
 func TestProbeOfTables(t *testing.T) {
 	db := resetDatabase(t, `DROP SCHEMA IF EXISTS "Shop" CASCADE; DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; CREATE SCHEMA "Shop"; CREATE TABLE "Shop".items (id int PRIMARY KEY)`, `"Shop".items`)
 	t.Cleanup(func() {
-		run(t, testenv.Connect(t), `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA "Shop" CASCADE; DROP OWNED BY reader; DROP ROLE reader`)
+		sourcetest.Exec(t, testenv.Connect(t), `DROP SCHEMA IF EXISTS gateway CASCADE; DROP SCHEMA "Shop" CASCADE; DROP OWNED BY reader; DROP ROLE reader`)
 	})
 	set := func(o *Options) { o.Tables, o.Wake = []string{`"Shop".items`}, "poll" }
 	check := func(what string, set func(*Options), want, fix string) {
@@ -34,11 +35,11 @@ func TestProbeOfTables(t *testing.T) {
 				t.Errorf("%s is mended by %q, want %q", what, mend, fix)
 				return
 			}
-			run(t, db, mend)
+			sourcetest.Exec(t, db, mend)
 		}
 	}
 	check("all is there", set, "ok: the role", "")
-	run(t, db, "ALTER TABLE gateway.outbox DROP COLUMN old; ALTER TABLE gateway.outbox_reader DROP COLUMN snapshot")
+	sourcetest.Exec(t, db, "ALTER TABLE gateway.outbox DROP COLUMN old; ALTER TABLE gateway.outbox_reader DROP COLUMN snapshot")
 	check("no column old", set, "WRONG: the table gateway.outbox has no column old", "ALTER TABLE gateway.outbox ADD COLUMN old json")
 	check("no column snapshot", set, "WRONG: the table gateway.outbox_reader has no column snapshot", "ALTER TABLE gateway.outbox_reader ADD COLUMN snapshot json")
 	check("the columns are back", set, "ok: the role", "")
@@ -49,7 +50,7 @@ func TestProbeOfTables(t *testing.T) {
 			o.URL, o.Snapshot = options.NewURL(strings.Replace(testenv.Postgres(t).URL(), "postgres@", "reader@", 1)+setting), snapshot
 		}
 	}
-	run(t, db, `GRANT USAGE ON SCHEMA gateway TO reader; GRANT SELECT ON SEQUENCE gateway.outbox_id_seq TO reader; GRANT SELECT, DELETE ON gateway.outbox TO reader;
+	sourcetest.Exec(t, db, `GRANT USAGE ON SCHEMA gateway TO reader; GRANT SELECT ON SEQUENCE gateway.outbox_id_seq TO reader; GRANT SELECT, DELETE ON gateway.outbox TO reader;
 		GRANT SELECT, INSERT, UPDATE ON gateway.outbox_reader TO reader; GRANT SELECT, DELETE ON gateway.outbox_detached TO reader; GRANT SELECT ON "Shop".items TO reader`)
 	check("no USAGE of the table's schema", as("", "initial"), `WRONG: the role "reader" lacks rights`, `GRANT USAGE ON SCHEMA "Shop" TO "reader"`)
 	check("USAGE of the table's schema", as("", "initial"), "ok: the role", "")
@@ -63,8 +64,8 @@ func TestProbeOfAStandby(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, db, itemsSQL)
-	run(t, db, outbox(t, "items").CreateSQL())
+	sourcetest.Exec(t, db, sourcetest.ItemsSQL)
+	sourcetest.Exec(t, db, outbox(t, "items").CreateSQL())
 	var dir string
 	if err := db.QueryRow(ctx, "SHOW data_directory").Scan(&dir); err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func TestProbeOfAStandby(t *testing.T) {
 	if got := probeText(t, set); !strings.HasPrefix(got, "WRONG: connected to ") || !strings.Contains(got, "which is a hot standby") || !strings.Contains(got, "target_session_attrs=read-write") {
 		t.Errorf("the standby:\n%s", got)
 	}
-	run(t, db, "SELECT pg_promote()")
+	sourcetest.Exec(t, db, "SELECT pg_promote()")
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}

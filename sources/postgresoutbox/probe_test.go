@@ -7,6 +7,7 @@ import (
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // probeText returns the findings as lines of "level: text -> fix".
@@ -20,13 +21,13 @@ func probeText(t *testing.T, set func(*Options)) (out string) {
 
 // TestProbe breaks one thing after the other, and checks the finding and its fix.
 func TestProbe(t *testing.T) {
-	db := resetDatabase(t, itemsSQL+`DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;`, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL+`DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;`, "items")
 	set := func(o *Options) { o.Tables, o.Wake = []string{"items"}, "poll" }
 	fine := probeText(t, set)
 	if strings.Contains(fine, "WRONG:") || strings.Contains(fine, "warning:") {
 		t.Errorf("nothing is wrong, and the findings are:\n%s", fine)
 	}
-	run(t, db, "INSERT INTO items VALUES (1); INSERT INTO gateway.outbox_reader (name, hi, saved) VALUES ('gateway', 1, now())")
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (1); INSERT INTO gateway.outbox_reader (name, hi, saved) VALUES ('gateway', 1, now())")
 	open := newSession(t)
 	for _, c := range []struct {
 		spoil, want, mend string
@@ -52,18 +53,18 @@ func TestProbe(t *testing.T) {
 			o.URL = options.NewURL(strings.Replace(testenv.Postgres(t).URL(), "postgres@", "reader@", 1))
 		}},
 	} {
-		run(t, db, c.spoil)
+		sourcetest.Exec(t, db, c.spoil)
 		if got := probeText(t, c.set); !strings.Contains(got, c.want) {
 			t.Errorf("%s\nwant %s\ngot\n%s", c.spoil, c.want, got)
 		}
-		run(t, db, c.mend)
+		sourcetest.Exec(t, db, c.mend)
 	}
-	run(t, open, "BEGIN; INSERT INTO items VALUES (7)")
+	sourcetest.Exec(t, open, "BEGIN; INSERT INTO items VALUES (7)")
 	if got := probeText(t, set); !strings.Contains(got, "ok: no transaction is open for long") {
 		t.Errorf("a short transaction:\n%s", got)
 	}
-	run(t, open, "ROLLBACK")
-	run(t, db, "DROP SCHEMA gateway CASCADE; DROP ROLE reader")
+	sourcetest.Exec(t, open, "ROLLBACK")
+	sourcetest.Exec(t, db, "DROP SCHEMA gateway CASCADE; DROP ROLE reader")
 	if got := probeText(t, set); !strings.Contains(got, "WRONG: there is no outbox in this database -> gateway sql --mode outbox --table TABLE --apply") {
 		t.Errorf("without an outbox:\n%s", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // TestCopyWithResetSequences restores a dump in a new server, where the sequence begins again, as in a copy by
@@ -21,27 +22,27 @@ func TestCopyWithResetSequences(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := install(t, server)
 	for range 300 { // so that transaction ids are higher than the new server's
-		run(t, db, "SELECT pg_current_xact_id()")
+		sourcetest.Exec(t, db, "SELECT pg_current_xact_id()")
 	}
 	p := follow(t, server.URL())
 	deliverItems(t, db, 1, 500, p)
-	p.stop()
-	run(t, db, insertItems, 501, 510, 1)
+	p.Stop()
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 501, 510, 1)
 	other := testenv.StartPostgres(t)
 	dumpInto(t, server.URL(), other.URL())
 	db = testenv.ConnectTo(t, other)
-	run(t, db, "ALTER SEQUENCE gateway.outbox_id_seq RESTART")
-	writers := startLoad(t, other.URL(), 2)
-	writers.await(t, 50)
+	sourcetest.Exec(t, db, "ALTER SEQUENCE gateway.outbox_id_seq RESTART")
+	writers := sourcetest.StartLoad(t, other.URL(), 2)
+	writers.Await(t, 50)
 	added := followAs(t, other.URL(), "added", nil)
-	added.awaitItems(t, 501, 510, 1)
-	writers.await(t, 100)
+	added.AwaitItems(t, 501, 510, 1)
+	writers.Await(t, 100)
 	p = follow(t, other.URL())
-	p.awaitItems(t, 501, 510, 1)
-	writers.await(t, 50)
-	writers.stop()
+	p.AwaitItems(t, 501, 510, 1)
+	writers.Await(t, 50)
+	writers.Stop()
 	requireConserved(t, db, []int{2}, added, p)
-	p.requireGap(t, "another database")
+	p.RequireGap(t, "another database")
 }
 
 // TestRestoreIntoTheSameDatabase restores a dump over the database that it is of, while the gateway is stopped. The
@@ -57,22 +58,22 @@ func TestRestoreIntoTheSameDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	deliverItems(t, db, 101, 200, p)
-	p.stop()
+	p.Stop()
 	restore := exec.Command("psql", "--dbname", server.URL(), "-v", "ON_ERROR_STOP=1", "-q")
 	restore.Stdin = bytes.NewReader(dump)
 	if out, err := restore.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	writers := startLoad(t, server.URL(), 2)
-	writers.await(t, 100)
+	writers := sourcetest.StartLoad(t, server.URL(), 2)
+	writers.Await(t, 100)
 	p = follow(t, server.URL())
-	writers.await(t, 50)
-	writers.stop()
+	writers.Await(t, 50)
+	writers.Stop()
 	requireConserved(t, testenv.ConnectTo(t, server), []int{2}, p)
-	p.requireOneGap(t, "before a restore")
-	p.stop()
-	if next := follow(t, server.URL()); len(next.reported()) > 0 {
-		t.Errorf("a restart reports %q", next.reported())
+	p.RequireOneGap(t, "before a restore")
+	p.Stop()
+	if next := follow(t, server.URL()); len(next.Reasons()) > 0 {
+		t.Errorf("a restart reports %q", next.Reasons())
 	}
 }
 
@@ -80,36 +81,36 @@ func TestRestoreIntoTheSameDatabase(t *testing.T) {
 func TestCopyOfADatabaseTakesItsName(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	admin := testenv.ConnectTo(t, server)
-	run(t, admin, "CREATE DATABASE shop")
+	sourcetest.Exec(t, admin, "CREATE DATABASE shop")
 	url := strings.Replace(server.URL(), "/postgres?", "/shop?", 1)
 	db, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, db, itemsSQL+outbox(t, "items").CreateSQL())
+	sourcetest.Exec(t, db, sourcetest.ItemsSQL+outbox(t, "items").CreateSQL())
 	p := follow(t, url)
 	deliverItems(t, db, 1, 200, p)
-	p.stop()
-	run(t, db, insertItems, 201, 210, 1)
+	p.Stop()
+	sourcetest.Exec(t, db, sourcetest.InsertItems, 201, 210, 1)
 	if err := db.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	run(t, admin, "CREATE DATABASE copy TEMPLATE shop")
-	run(t, admin, "ALTER DATABASE shop RENAME TO shop_before")
-	run(t, admin, "ALTER DATABASE copy RENAME TO shop")
+	sourcetest.Exec(t, admin, "CREATE DATABASE copy TEMPLATE shop")
+	sourcetest.Exec(t, admin, "ALTER DATABASE shop RENAME TO shop_before")
+	sourcetest.Exec(t, admin, "ALTER DATABASE copy RENAME TO shop")
 	if db, err = pgx.Connect(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close(t.Context())
-	run(t, db, "ALTER SEQUENCE gateway.outbox_id_seq RESTART")
-	writers := startLoad(t, url, 2)
-	writers.await(t, 50)
+	sourcetest.Exec(t, db, "ALTER SEQUENCE gateway.outbox_id_seq RESTART")
+	writers := sourcetest.StartLoad(t, url, 2)
+	writers.Await(t, 50)
 	p = follow(t, url)
-	p.awaitItems(t, 201, 210, 1)
-	writers.await(t, 50)
-	writers.stop()
+	p.AwaitItems(t, 201, 210, 1)
+	writers.Await(t, 50)
+	writers.Stop()
 	requireConserved(t, db, []int{2}, p)
-	p.requireGap(t, "another database")
+	p.RequireGap(t, "another database")
 }
 
 // TestPointInTimeRecovery recovers a server to an earlier time during writes, with and without a running gateway.
@@ -119,13 +120,13 @@ func TestPointInTimeRecovery(t *testing.T) {
 	db := install(t, server)
 	p := follow(t, server.URL())
 	dir := testenv.Backup(t, server)
-	writers := startLoad(t, server.URL(), 1)
-	writers.await(t, 100)
-	run(t, db, "SELECT pg_create_restore_point('before')")
-	writers.await(t, 100)
-	writers.stop()
-	requireDelivered(t, db, []int{1}, p)
-	run(t, db, "SELECT pg_switch_wal()")
+	writers := sourcetest.StartLoad(t, server.URL(), 1)
+	writers.Await(t, 100)
+	sourcetest.Exec(t, db, "SELECT pg_create_restore_point('before')")
+	writers.Await(t, 100)
+	writers.Stop()
+	sourcetest.RequireDelivered(t, db, []int{1}, p)
+	sourcetest.Exec(t, db, "SELECT pg_switch_wal()")
 	testenv.WaitForSQL(t, db, "SELECT last_archived_wal >= pg_walfile_name(pg_switch_wal() - 1) FROM pg_stat_archiver")
 	port := testenv.Port(t, server)
 	if err := server.Stop(testenv.Context(t)); err != nil {
@@ -135,11 +136,11 @@ func TestPointInTimeRecovery(t *testing.T) {
 	server = testenv.StartFromBackup(t, dir, port)
 	db = testenv.ConnectTo(t, server)
 	testenv.WaitForSQL(t, db, "SELECT NOT pg_is_in_recovery()")
-	writers = startLoad(t, server.URL(), 2)
-	writers.await(t, 100)
-	requireDelivered(t, db, []int{1, 2}, p)
-	p.requireOneGap(t, "timeline")
-	writers.stop()
+	writers = sourcetest.StartLoad(t, server.URL(), 2)
+	writers.Await(t, 100)
+	sourcetest.RequireDelivered(t, db, []int{1, 2}, p)
+	p.RequireOneGap(t, "timeline")
+	writers.Stop()
 	requireConserved(t, db, []int{1, 2}, p)
 }
 
@@ -179,10 +180,10 @@ func recoverTo(t *testing.T, dir, archive, point string) {
 func TestPromotedStandbyUnderLoad(t *testing.T) {
 	p, standby, crash := startLaggingStandby(t, 100, 200)
 	crash()
-	writers := startLoad(t, standby.URL(), 2)
-	writers.await(t, 200)
-	writers.stop()
+	writers := sourcetest.StartLoad(t, standby.URL(), 2)
+	writers.Await(t, 200)
+	writers.Stop()
 	db := testenv.ConnectTo(t, standby)
 	requireConserved(t, db, []int{2}, p) // the standby may lack all earlier rows; p has had them
-	p.requireOneGap(t, "timeline 2")
+	p.RequireOneGap(t, "timeline 2")
 }

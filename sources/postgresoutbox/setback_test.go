@@ -8,14 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // deliverItems delivers items with a reader, and waits until all is stored and deleted.
-func deliverItems(t *testing.T, db *pgx.Conn, from, to int, followers ...*follower) {
+func deliverItems(t *testing.T, db *pgx.Conn, from, to int, followers ...*sourcetest.Follower) {
 	t.Helper()
-	run(t, db, insertItems, from, to, 1)
+	sourcetest.Exec(t, db, sourcetest.InsertItems, from, to, 1)
 	for _, p := range followers {
-		p.awaitItems(t, from, to, 1)
+		p.AwaitItems(t, from, to, 1)
 	}
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
 }
@@ -31,20 +32,20 @@ func TestReusedIDsOfOpenTransactions(t *testing.T) {
 		"it commits after later changes were read":  {"SELECT setval('gateway.outbox_id_seq', 90); INSERT INTO items SELECT n, 1 FROM generate_series(201, 220) n", "", 220},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := resetDatabase(t, itemsSQL, "items")
+			db := resetDatabase(t, sourcetest.ItemsSQL, "items")
 			p := followAs(t, testenv.Postgres(t).URL(), "gateway", func(s *source) { s.measureEvery = time.Hour }) // deletes before it looks at the sequence
 			long := newSession(t)
 			deliverItems(t, db, 1, 50, p)
-			run(t, long, "BEGIN; SELECT pg_current_xact_id()")
+			sourcetest.Exec(t, long, "BEGIN; SELECT pg_current_xact_id()")
 			deliverItems(t, db, 51, 100, p)
-			run(t, long, c.before)
+			sourcetest.Exec(t, long, c.before)
 			deliverItems(t, db, 301, 302, p)
-			run(t, long, c.during+"; COMMIT")
-			run(t, db, insertItems, 303, 304, 1)
-			p.awaitItems(t, 201, c.last, 1)
-			p.awaitItems(t, 301, 304, 1)
+			sourcetest.Exec(t, long, c.during+"; COMMIT")
+			sourcetest.Exec(t, db, sourcetest.InsertItems, 303, 304, 1)
+			p.AwaitItems(t, 201, c.last, 1)
+			p.AwaitItems(t, 301, 304, 1)
 			testenv.WaitForSQL(t, db, outboxEmptySQL)
-			p.requireOneGap(t, "went back")
+			p.RequireOneGap(t, "went back")
 		})
 	}
 }
@@ -52,18 +53,18 @@ func TestReusedIDsOfOpenTransactions(t *testing.T) {
 // TestReusedIDsWithTwoReaders proves that a reader deletes no change that the other one has not read,
 // because the ids were used again and then passed.
 func TestReusedIDsWithTwoReaders(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
 	url := testenv.Postgres(t).URL()
 	a, b := follow(t, url), followAs(t, url, "b", nil)
 	for i := range 5 {
 		from := 1000 * (i + 1)
 		deliverItems(t, db, from, from+99, a, b)
-		run(t, db, "SELECT setval('gateway.outbox_id_seq', (SELECT last_value - 20 FROM gateway.outbox_id_seq))")
+		sourcetest.Exec(t, db, "SELECT setval('gateway.outbox_id_seq', (SELECT last_value - 20 FROM gateway.outbox_id_seq))")
 		for j := range 40 {
-			run(t, db, insertItems, from+100+j, from+100+j, 1)
+			sourcetest.Exec(t, db, sourcetest.InsertItems, from+100+j, from+100+j, 1)
 		}
-		a.awaitItems(t, from+100, from+139, 1)
-		b.awaitItems(t, from+100, from+139, 1)
+		a.AwaitItems(t, from+100, from+139, 1)
+		b.AwaitItems(t, from+100, from+139, 1)
 	}
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
 }
@@ -71,22 +72,22 @@ func TestReusedIDsWithTwoReaders(t *testing.T) {
 // TestOlderChangesComeFirst proves that the changes of a row keep their order when the sequence was set back
 // below changes that were not read yet, across restarts of the reader.
 func TestOlderChangesComeFirst(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
 	url := testenv.Postgres(t).URL()
 	p := follow(t, url)
 	deliverItems(t, db, 1, 50, p)
 	testenv.WaitForSQL(t, db, cursorStoredSQL)
-	p.stop()
-	run(t, db, "UPDATE items SET v = 2")
-	run(t, db, "SELECT setval('gateway.outbox_id_seq', 1)")
-	run(t, db, "UPDATE items SET v = 3 WHERE id <= 20")
+	p.Stop()
+	sourcetest.Exec(t, db, "UPDATE items SET v = 2")
+	sourcetest.Exec(t, db, "SELECT setval('gateway.outbox_id_seq', 1)")
+	sourcetest.Exec(t, db, "UPDATE items SET v = 3 WHERE id <= 20")
 	p = follow(t, url)
-	p.awaitItems(t, 1, 20, 3)
-	p.awaitItems(t, 21, 50, 2)
+	p.AwaitItems(t, 1, 20, 3)
+	p.AwaitItems(t, 21, 50, 2)
 	testenv.WaitForSQL(t, db, outboxEmptySQL)
 	latest := map[float64]float64{}
-	for _, e := range p.events {
-		row := changeOf(t, e).New
+	for _, e := range p.Events() {
+		row := sourcetest.ChangeOf(t, e).New
 		latest[row["id"].(float64)] = row["v"].(float64)
 	}
 	for id := 1.0; id <= 20; id++ {
@@ -101,13 +102,13 @@ func TestOlderChangesComeFirst(t *testing.T) {
 func TestUnclaimedChangesAboveSequence(t *testing.T) {
 	db := resetDatabase(t, twoTablesSQL, "old", "items")
 	s := newQuickSource(t, withTables("items"))
-	st := startSource(t, s, newCollector())
-	run(t, db, `INSERT INTO old SELECT n FROM generate_series(1, 50) n; INSERT INTO items VALUES (1)`)
-	st.await(t, 1)
+	st := startSource(t, s, sourcetest.NewCollector())
+	sourcetest.Exec(t, db, `INSERT INTO old SELECT n FROM generate_series(1, 50) n; INSERT INTO items VALUES (1)`)
+	st.Await(t, 1)
 	awaitCursor(t, db, "hi = 51")
-	run(t, db, "SELECT setval('gateway.outbox_id_seq', 30)")
+	sourcetest.Exec(t, db, "SELECT setval('gateway.outbox_id_seq', 30)")
 	testenv.WaitForSQL(t, db, "SELECT count(*) = 30 AND max(id) = 30 FROM gateway.outbox")
-	st.stop()
+	st.Stop()
 	if n := testutil.ToFloat64(s.unclaimedDeleted); n != 20 {
 		t.Errorf("%v are counted", n)
 	}
@@ -116,26 +117,26 @@ func TestUnclaimedChangesAboveSequence(t *testing.T) {
 // TestSequenceSetBackUnderLoad sets the sequence back again and again during writes, while one of two readers
 // is stopped and started. All that is committed is delivered to both. A longer one is a part of make chaos.
 func TestSequenceSetBackUnderLoad(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
 	url := testenv.Postgres(t).URL()
 	a, b := follow(t, url), followAs(t, url, "b", nil)
-	writers := startLoad(t, url, 1)
-	for i := range envInt(t, "SETBACKS", 8) {
-		writers.await(t, 60)
+	writers := sourcetest.StartLoad(t, url, 1)
+	for i := range sourcetest.EnvInt(t, "SETBACKS", 8) {
+		writers.Await(t, 60)
 		back := []int{1, 20, 100, 1_000_000}[i%4]
-		run(t, db, "SELECT setval('gateway.outbox_id_seq', greatest(1, last_value - $1)) FROM gateway.outbox_id_seq", back)
+		sourcetest.Exec(t, db, "SELECT setval('gateway.outbox_id_seq', greatest(1, last_value - $1)) FROM gateway.outbox_id_seq", back)
 		if i%3 == 1 {
-			b.stop()
-			writers.await(t, 30)
+			b.Stop()
+			writers.Await(t, 30)
 			next := followAs(t, url, "b", nil)
-			b.continueAs(next)
+			next.Prepend(b.Events())
 			b = next
 		}
 	}
-	writers.await(t, 60)
-	writers.stop()
+	writers.Await(t, 60)
+	writers.Stop()
 	requireConserved(t, db, []int{1}, a, b)
-	if len(a.reported()) == 0 {
+	if len(a.Reasons()) == 0 {
 		t.Error("no gap was reported")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 // atURL configures the URL.
@@ -28,16 +29,16 @@ func TestSlowRowsDoNotTimeOut(t *testing.T) {
 	})
 	s.answerTimeout = 500 * time.Millisecond
 	s.rowReader.Timeout = time.Second
-	run(t, db, `INSERT INTO items SELECT id + 3, note FROM items WHERE id = 1`)
-	st := startSource(t, s, newCollector())
-	for _, e := range st.await(t, 4) { // a change, and three rows
+	sourcetest.Exec(t, db, `INSERT INTO items SELECT id + 3, note FROM items WHERE id = 1`)
+	st := startSource(t, s, sourcetest.NewCollector())
+	for _, e := range st.Await(t, 4) { // a change, and three rows
 		if len(e.Data) < 400_000 {
 			t.Errorf("%s has %d bytes", e.ID, len(e.Data))
 		}
 	}
-	st.stop()
-	if len(st.errs) > 0 {
-		t.Errorf("%d runs have ended: %v", len(st.errs), <-st.errs)
+	st.Stop()
+	if len(st.Errs) > 0 {
+		t.Errorf("%d runs have ended: %v", len(st.Errs), <-st.Errs)
 	}
 }
 
@@ -45,7 +46,7 @@ func TestSlowRowsDoNotTimeOut(t *testing.T) {
 // for as many as the link takes.
 func TestLargeRowsAreSentOnce(t *testing.T) {
 	db := resetDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, note text)`, "items")
-	run(t, db, `INSERT INTO items SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 6500 + n)) FROM generate_series(1, 4) n`)
+	sourcetest.Exec(t, db, `INSERT INTO items SELECT n, (SELECT string_agg(md5(random()::text), '') FROM generate_series(n, 6500 + n)) FROM generate_series(1, 4) n`)
 	proxy, url := testenv.ProxyURL(t, testenv.Postgres(t).URL())
 	proxy.Throttle(150_000)
 	r := newReader(t, newSource(t, atURL(url)))
@@ -69,19 +70,19 @@ func TestSilentConnection(t *testing.T) {
 		t.Fatalf("a silence of %v after a sleep of %v shows too late", s.answerTimeout, maxSleep)
 	}
 	s.answerTimeout = 200 * time.Millisecond
-	st := startSource(t, s, newCollector())
+	st := startSource(t, s, sourcetest.NewCollector())
 	thaw := proxy.Freeze()
 	defer thaw()
 	select {
-	case err := <-st.errs:
+	case err := <-st.Errs:
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	case <-time.After(testenv.Wait):
 		t.Fatal("the source does not notice that the connection is silent")
 	}
-	<-st.ready
-	st.stop()
+	<-st.Connected
+	st.Stop()
 	if s.answerTimeout != 400*time.Millisecond {
 		t.Errorf("the next silence counts after %v", s.answerTimeout)
 	}

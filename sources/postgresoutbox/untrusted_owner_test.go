@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin/plugintest"
 	"eventgateway/gateway/testenv"
+	"eventgateway/gateway/testenv/sourcetest"
 )
 
 var mallory = testenv.RoleSQL("mallory")
@@ -49,9 +50,9 @@ ALTER TABLE mallory.items ENABLE ROW LEVEL SECURITY;`
 func resetUntrusted(t *testing.T, ddl string) *pgx.Conn {
 	t.Helper()
 	resetDatabase(t, mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC;`)
-	run(t, testenv.ConnectAs(t, "mallory"), untrustedOwnerSQL)
+	sourcetest.Exec(t, testenv.ConnectAs(t, "mallory"), untrustedOwnerSQL)
 	db := newSession(t)
-	run(t, db, ddl+outbox(t, "mallory.items").CreateSQL())
+	sourcetest.Exec(t, db, ddl+outbox(t, "mallory.items").CreateSQL())
 	return db
 }
 
@@ -67,12 +68,12 @@ func isSuper(t *testing.T, db *pgx.Conn, role string) (super bool) {
 // the row, and not as the owner of the outbox.
 func TestTableOwnersCodeRunsAsWriter(t *testing.T) {
 	db := resetUntrusted(t, testenv.RoleSQL("clerk")+`GRANT INSERT, UPDATE, DELETE, SELECT ON mallory.items TO clerk; CREATE POLICY q ON mallory.items TO clerk USING (true) WITH CHECK (true);`)
-	st := start(t, asChange, newCollector())
+	st := start(t, asChange, sourcetest.NewCollector())
 	for _, role := range []string{"mallory", "clerk"} {
-		run(t, testenv.ConnectAs(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
+		sourcetest.Exec(t, testenv.ConnectAs(t, role), `INSERT INTO mallory.items VALUES (2, 'a'); UPDATE mallory.items SET id = 3 WHERE id = 2; DELETE FROM mallory.items WHERE id = 3`)
 	}
-	for i, e := range st.await(t, 6) {
-		c, want := changeOf(t, e), []string{"mallory", "clerk"}[i/3]
+	for i, e := range st.Await(t, 6) {
+		c, want := sourcetest.ChangeOf(t, e), []string{"mallory", "clerk"}[i/3]
 		for _, row := range []map[string]any{c.Old, c.New} {
 			if row != nil && row["e"] != want {
 				t.Errorf("%s: the cast ran as %v, want %s", c.Operation, row["e"], want)
@@ -88,47 +89,47 @@ func TestTableOwnersCodeRunsAsWriter(t *testing.T) {
 // rights of its owner.
 func TestSnapshotRunsTableOwnersCodeAsOwner(t *testing.T) {
 	db := resetUntrusted(t, "")
-	st := start(t, withSnapshot("mallory.items"), newCollector())
-	if c := changeOf(t, st.await(t, 1)[0]); c.New["e"] != "mallory" || c.Operation != "READ" {
+	st := start(t, withSnapshot("mallory.items"), sourcetest.NewCollector())
+	if c := sourcetest.ChangeOf(t, st.Await(t, 1)[0]); c.New["e"] != "mallory" || c.Operation != "READ" {
 		t.Errorf("the cast ran as %v", c.New["e"])
 	}
 	if isSuper(t, db, "mallory") {
 		t.Error("mallory is a superuser")
 	}
-	run(t, testenv.ConnectAs(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
-	st.await(t, 2)
+	sourcetest.Exec(t, testenv.ConnectAs(t, "mallory"), "INSERT INTO mallory.items VALUES (5, 'a')")
+	st.Await(t, 2)
 }
 
 // TestReaderRefusesUntrustedOwners proves that a role without superuser rights reads no table and no
 // outbox of an untrusted role.
 func TestReaderRefusesUntrustedOwners(t *testing.T) {
-	db := resetDatabase(t, itemsSQL+testenv.RoleSQL("reader")+testenv.RoleSQL("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
+	db := resetDatabase(t, sourcetest.ItemsSQL+testenv.RoleSQL("reader")+testenv.RoleSQL("shop")+`ALTER TABLE items OWNER TO shop; GRANT USAGE ON SCHEMA public TO reader; INSERT INTO items VALUES (7);`, "items")
 	rights, err := pgtrigger.RoleSQL("outbox", "reader", outbox(t, "items").Tables)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, db, rights)
+	sourcetest.Exec(t, db, rights)
 	asReader := func(o *Options) {
 		withSnapshot("items")(o)
 		o.URL = options.NewURL(testenv.RoleURL(t, "reader"))
 	}
 	want := `snapshot: the rows of public.items are not read: its owner "shop" could run code with the rights of "reader"; add the role to the option owners if you trust it`
-	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
+	if err := newSource(t, asReader).Run(t.Context(), sourcetest.NewCollector()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
 	trusting := func(o *Options) { asReader(o); o.Owners = []string{"shop"} }
-	st := start(t, trusting, newCollector()) // and with the rights that gateway sql --role grants
-	if got := operationsOf(t, st.await(t, 1)); got != "R7" {
+	st := start(t, trusting, sourcetest.NewCollector()) // and with the rights that gateway sql --role grants
+	if got := sourcetest.OperationsOf(t, st.Await(t, 1)); got != "R7" {
 		t.Errorf("got %s", got)
 	}
-	run(t, db, "INSERT INTO items VALUES (8)")
-	st.await(t, 2)
+	sourcetest.Exec(t, db, "INSERT INTO items VALUES (8)")
+	st.Await(t, 2)
 	awaitCursor(t, db, "hi = 1 AND low = 1 AND (SELECT count(*) = 0 FROM gateway.outbox)")
-	st.stop()
+	st.Stop()
 
-	run(t, db, "ALTER TABLE gateway.outbox OWNER TO shop; GRANT USAGE ON SCHEMA gateway TO shop")
+	sourcetest.Exec(t, db, "ALTER TABLE gateway.outbox OWNER TO shop; GRANT USAGE ON SCHEMA gateway TO shop")
 	want = `gateway.outbox belongs to the role "shop", whose code would run with the reader's rights: add the role to owners if you trust it`
-	if err := newSource(t, asReader).Run(t.Context(), newCollector()); err == nil || !strings.Contains(err.Error(), want) {
+	if err := newSource(t, asReader).Run(t.Context(), sourcetest.NewCollector()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
 	if got := probeText(t, asReader); !strings.Contains(got, `WRONG: gateway.outbox belongs to the role "shop"`) {
@@ -139,11 +140,11 @@ func TestReaderRefusesUntrustedOwners(t *testing.T) {
 // TestUnprivilegedRoleCannotForgeChanges proves that roles with and without the right to write a table
 // cannot forge its changes.
 func TestUnprivilegedRoleCannotForgeChanges(t *testing.T) {
-	resetDatabase(t, itemsSQL+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
+	resetDatabase(t, sourcetest.ItemsSQL+mallory+`CREATE SCHEMA mallory AUTHORIZATION mallory;
 		CREATE TABLE mallory.own (id int PRIMARY KEY); ALTER TABLE mallory.own OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory`, "items", "mallory.own")
-	st := start(t, asChange, newCollector())
+	st := start(t, asChange, sourcetest.NewCollector())
 	m := testenv.ConnectAs(t, "mallory")
-	run(t, m, "CREATE TABLE mallory.t (id int PRIMARY KEY)")
+	sourcetest.Exec(t, m, "CREATE TABLE mallory.t (id int PRIMARY KEY)")
 	for _, sql := range []string{
 		`SELECT gateway.outbox_capture()`, `SELECT gateway.outbox_row()`,
 		`INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', 'public.items', '{"id":1}')`,
@@ -156,16 +157,16 @@ func TestUnprivilegedRoleCannotForgeChanges(t *testing.T) {
 		}
 	}
 	// What a session sets is not taken for a row, and neither are operators and functions of others.
-	run(t, m, `SET gateway.row = '{"id":666}';
+	sourcetest.Exec(t, m, `SET gateway.row = '{"id":666}';
 		CREATE FUNCTION mallory.lie(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false'; CREATE OPERATOR mallory.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie); CREATE OPERATOR mallory.= (LEFTARG = text, RIGHTARG = text, FUNCTION = mallory.lie);
 		CREATE FUNCTION mallory.row_to_json(record) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN '{"id":666}'::json; END $$; CREATE FUNCTION mallory.set_config(text, text, bool) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 		SET search_path = mallory, pg_catalog, public; INSERT INTO mallory.own VALUES (1); DELETE FROM mallory.own`)
 	// A renamed table and a new one with its old name are two tables.
-	run(t, m, `ALTER TABLE mallory.own RENAME TO renamed; INSERT INTO mallory.renamed VALUES (2)`)
-	run(t, m, `CREATE TABLE mallory.own (id int PRIMARY KEY); INSERT INTO mallory.renamed VALUES (3)`)
+	sourcetest.Exec(t, m, `ALTER TABLE mallory.own RENAME TO renamed; INSERT INTO mallory.renamed VALUES (2)`)
+	sourcetest.Exec(t, m, `CREATE TABLE mallory.own (id int PRIMARY KEY); INSERT INTO mallory.renamed VALUES (3)`)
 	got := ""
-	for _, e := range st.await(t, 4) {
-		c := changeOf(t, e)
+	for _, e := range st.Await(t, 4) {
+		c := sourcetest.ChangeOf(t, e)
 		got += fmt.Sprintf("%s %s %v %v; ", c.Operation, c.Table, c.Old, c.New)
 	}
 	if want := "INSERT mallory.own map[] map[id:1]; DELETE mallory.own map[id:1] map[]; INSERT mallory.own map[] map[id:2]; INSERT mallory.renamed map[] map[id:3]; "; got != want {
@@ -176,14 +177,14 @@ func TestUnprivilegedRoleCannotForgeChanges(t *testing.T) {
 // TestChangeWithoutItsRow proves that a change whose JSON trigger is disabled is emitted without a row,
 // not with another one, and is reported.
 func TestChangeWithoutItsRow(t *testing.T) {
-	db := resetDatabase(t, itemsSQL, "items")
-	out := newCollector()
+	db := resetDatabase(t, sourcetest.ItemsSQL, "items")
+	out := sourcetest.NewCollector()
 	gaps := make(chan string, 10)
-	out.gap = func(reason string) { gaps <- reason }
+	out.OnGap = func(reason string) { gaps <- reason }
 	st := start(t, asChange, out)
-	run(t, db, `BEGIN; INSERT INTO items VALUES (1); ALTER TABLE items DISABLE TRIGGER "!gateway_json"; INSERT INTO items VALUES (2); COMMIT`)
-	events := st.await(t, 2)
-	if c := changeOf(t, events[1]); c.New != nil || c.Operation != "INSERT" {
+	sourcetest.Exec(t, db, `BEGIN; INSERT INTO items VALUES (1); ALTER TABLE items DISABLE TRIGGER "!gateway_json"; INSERT INTO items VALUES (2); COMMIT`)
+	events := st.Await(t, 2)
+	if c := sourcetest.ChangeOf(t, events[1]); c.New != nil || c.Operation != "INSERT" {
 		t.Errorf("got %s", events[1].Data)
 	}
 	const want = "a change of public.items has no row: its trigger !gateway_json is missing or disabled"
@@ -198,13 +199,13 @@ func TestChangeWithoutItsRow(t *testing.T) {
 // TestInstallRefusesObjectsOfOtherOwners proves that a role cannot prepare a schema or function that
 // later runs with the rights of the role that installs.
 func TestInstallRefusesObjectsOfOtherOwners(t *testing.T) {
-	db := resetDatabase(t, itemsSQL+mallory)
+	db := resetDatabase(t, sourcetest.ItemsSQL+mallory)
 	for name, prepared := range map[string]string{
 		`the schema gateway belongs to the role "mallory"`:                   `CREATE SCHEMA gateway AUTHORIZATION mallory`,
 		`the table or sequence gateway.leader belongs to the role "mallory"`: `CREATE SCHEMA gateway; CREATE TABLE gateway.leader (name text PRIMARY KEY, holder text, term bigint, expires timestamptz); ALTER TABLE gateway.leader OWNER TO mallory`,
 		`the function gateway.outbox_capture belongs to the role "mallory"`:  `CREATE SCHEMA gateway; CREATE FUNCTION gateway.outbox_capture() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; ALTER FUNCTION gateway.outbox_capture() OWNER TO mallory`,
 	} {
-		run(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE;`+prepared)
+		sourcetest.Exec(t, db, `DROP SCHEMA IF EXISTS gateway CASCADE;`+prepared)
 		if _, err := db.Exec(testenv.Context(t), outbox(t, "items").CreateSQL()); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("want %s, got %v", name, err)
 		}
@@ -214,9 +215,9 @@ func TestInstallRefusesObjectsOfOtherOwners(t *testing.T) {
 // TestLockHolderIsLogged proves that a role that takes the reader's advisory lock is logged, and that
 // changes are delivered nevertheless.
 func TestLockHolderIsLogged(t *testing.T) {
-	resetDatabase(t, itemsSQL+mallory, "items")
+	resetDatabase(t, sourcetest.ItemsSQL+mallory, "items")
 	m := testenv.ConnectAs(t, "mallory")
-	run(t, m, "SELECT pg_advisory_lock(26470, 1)")
+	sourcetest.Exec(t, m, "SELECT pg_advisory_lock(26470, 1)")
 	var log testenv.Log
 	env := plugintest.Env(t)
 	env.Log = slog.New(slog.NewTextHandler(&log, nil))
@@ -228,14 +229,14 @@ func TestLockHolderIsLogged(t *testing.T) {
 	}
 	s := built.(*source)
 	s.lockWarnAfter = 10 * time.Millisecond
-	out := newCollector()
+	out := sourcetest.NewCollector()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, out) }()
 	defer func() { cancel(); <-done }()
-	<-out.ready
-	run(t, newSession(t), "INSERT INTO items VALUES (1)")
-	out.await(t, 1)
+	<-out.Connected
+	sourcetest.Exec(t, newSession(t), "INSERT INTO items VALUES (1)")
+	out.Await(t, 1)
 	want := fmt.Sprintf("role=mallory pid=%d", m.PgConn().PID())
 	testenv.Eventually(t, testenv.Wait, "logged: "+want, func() bool { return strings.Contains(log.String(), want) }, log.String)
 }

@@ -68,8 +68,8 @@ func (p *Postgres) Start(ctx context.Context) (err error) {
 		"-c", "listen_addresses=" + listen, "-p", strconv.Itoa(p.socketPort()),
 		"-c", "jit=off", "-c", "shared_buffers=16MB", "-c", "lc_messages=C", "-c", "max_connections=200",
 		"-c", "wal_level=logical", "-c", "max_replication_slots=10", "-c", "max_wal_senders=10"}
-	if !p.durable {
-		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	if !p.durable { // a replication slot gets only flushed WAL, and with synchronous_commit=off the WAL writer flushes it
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "wal_writer_delay=10ms")
 	}
 	cmd := p.command("postgres", append(args, p.args...)...)
 	p.proc, err = launch(ctx, "postgres", cmd, "database system is ready to accept", syscall.SIGQUIT) // of a standby: "... read-only connections"

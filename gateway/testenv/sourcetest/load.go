@@ -1,4 +1,4 @@
-package postgresoutbox
+package sourcetest
 
 import (
 	"context"
@@ -16,15 +16,15 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// load is writers that insert rows of one version into items, in transactions of several statements, some of
-// which are long or aborted. A write that fails because its id exists in the outbox is aborted, too.
-type load struct {
-	stop    func()
+// Load is writers that insert rows of one version into items, in transactions of several statements, some of
+// which are long or aborted. A write that fails because an id exists is aborted, too.
+type Load struct {
+	Stop    func()
 	commits *atomic.Int64
 }
 
-// startLoad starts writers, which end with stop or when the server ends. Each version has ids of its own.
-func startLoad(t testing.TB, url string, version int) *load {
+// StartLoad starts writers, which end with Stop or when the server ends. Each version has ids of its own.
+func StartLoad(t testing.TB, url string, version int) *Load {
 	t.Helper()
 	const writers = 4
 	ctx, cancel := context.WithCancel(context.Background())
@@ -54,7 +54,7 @@ func startLoad(t testing.TB, url string, version int) *load {
 	}
 	stop := sync.OnceFunc(func() { cancel(); writing.Wait() })
 	t.Cleanup(stop)
-	return &load{stop: stop, commits: &commits}
+	return &Load{Stop: stop, commits: &commits}
 }
 
 func writeOnce(conn *pgx.Conn, rnd *rand.Rand, next *atomic.Int64, version int) error {
@@ -71,7 +71,7 @@ func writeOnce(conn *pgx.Conn, rnd *rand.Rand, next *atomic.Int64, version int) 
 		}
 		n := 1 + rnd.Int64N(3)
 		last := next.Add(n)
-		if _, err := tx.Exec(ctx, insertItems, last-n+1, last, version); err != nil {
+		if _, err := tx.Exec(ctx, InsertItems, last-n+1, last, version); err != nil {
 			return err
 		}
 	}
@@ -81,56 +81,44 @@ func writeOnce(conn *pgx.Conn, rnd *rand.Rand, next *atomic.Int64, version int) 
 	return tx.Commit(ctx)
 }
 
-// await waits for n more commits.
-func (l *load) await(t testing.TB, n int64) {
+// Await waits for n more commits.
+func (l *Load) Await(t testing.TB, n int64) {
 	t.Helper()
 	until := l.commits.Load() + n
 	testenv.Eventually(t, testenv.Wait, fmt.Sprintf("%d more commits", n), func() bool { return l.commits.Load() >= until })
 }
 
-// requireDelivered checks that each follower has all rows that the database has in the given versions.
-func requireDelivered(t testing.TB, db *pgx.Conn, versions []int, followers ...*follower) {
+// RequireDelivered checks that each follower has all items that the database has in the given versions.
+func RequireDelivered(t testing.TB, db *pgx.Conn, versions []int, followers ...*Follower) {
 	t.Helper()
 	for _, version := range versions {
-		ids := itemIDs(t, db, "v = $1", version)
+		ids := ItemIDs(t, db, "v = $1", version)
 		if len(ids) == 0 {
 			t.Fatalf("nothing of version %d was committed", version)
 		}
-		for _, p := range followers {
-			p.awaitRows(t, ids, version)
+		for _, f := range followers {
+			f.AwaitRows(t, ids, version)
 		}
 	}
 }
 
-// requireConserved checks beside that rows which a follower has and the database lacks are told by a gap, and that all
-// changes are deleted. The writers have ended.
-func requireConserved(t testing.TB, db *pgx.Conn, versions []int, followers ...*follower) {
+// RequireConserved checks beside that a follower has reported a gap if it has items that the database lacks. The writers have ended.
+func RequireConserved(t testing.TB, db *pgx.Conn, versions []int, followers ...*Follower) {
 	t.Helper()
-	requireDelivered(t, db, versions, followers...)
-	testenv.WaitForSQL(t, db, outboxEmptySQL)
+	RequireDelivered(t, db, versions, followers...)
 	exists := map[int]bool{}
-	for _, id := range itemIDs(t, db, "v <> $1", -1) {
+	for _, id := range ItemIDs(t, db, "v <> $1", -1) {
 		exists[id] = true
 	}
-	for _, p := range followers {
+	for _, f := range followers {
 		lost := 0
-		p.collector.mu.Lock()
-		for _, e := range p.collector.events {
-			if row := changeOf(t, e).New; row != nil && !exists[int(row["id"].(float64))] {
+		for _, e := range f.Events() {
+			if row := ChangeOf(t, e).New; row != nil && !exists[int(row["id"].(float64))] {
 				lost++
 			}
 		}
-		p.collector.mu.Unlock()
-		if lost > 0 && len(p.reported()) == 0 {
+		if lost > 0 && len(f.Reasons()) == 0 {
 			t.Errorf("%d delivered rows are gone from the database, and no gap was reported", lost)
 		}
 	}
-}
-
-func itemIDs(t testing.TB, db *pgx.Conn, condition string, arg int) (ids []int) {
-	t.Helper()
-	if err := db.QueryRow(testenv.Context(t), "SELECT coalesce(array_agg(id), '{}') FROM items WHERE "+condition, arg).Scan(&ids); err != nil {
-		t.Fatal(err)
-	}
-	return ids
 }

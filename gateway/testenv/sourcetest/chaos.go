@@ -1,12 +1,10 @@
-package postgresoutbox
+package sourcetest
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -24,25 +22,12 @@ type rowVersion struct {
 	id, v int
 }
 
-// envInt returns a number from the environment.
-func envInt(t *testing.T, name string, otherwise int) int {
-	text := os.Getenv(name)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// TestChaos runs writers with long, aborted and interleaved transactions over several tables, while
+// Chaos runs writers with long, aborted and interleaved transactions over several tables, while
 // sessions are terminated and batches are nacked at random. Exactly the committed changes arrive, and
 // the versions of each row in order. SEED repeats a run, CHANGES is its size.
-func TestChaos(t *testing.T) {
-	seed := uint64(envInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
-	changes := envInt(t, "CHANGES", 4000)
+func (k Kind) Chaos(t *testing.T) {
+	seed := uint64(EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
+	changes := EnvInt(t, "CHANGES", 4000)
 	t.Logf("SEED=%d CHANGES=%d", seed, changes)
 	const tables, rows, writers = 3, 20, 8
 	ddl, names := "", []string{}
@@ -50,17 +35,17 @@ func TestChaos(t *testing.T) {
 		ddl += fmt.Sprintf("CREATE TABLE t%d (id int PRIMARY KEY, v int NOT NULL);", i)
 		names = append(names, fmt.Sprintf("t%d", i))
 	}
-	db := resetDatabase(t, ddl, names...)
+	db := k.Reset(t, ddl, names...)
 	committed := map[rowVersion]bool{}
 	for _, name := range names {
 		for id := range rows {
-			run(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
+			Exec(t, db, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0)", name, id))
 			committed[rowVersion{"public." + name, id, 0}] = true
 		}
 	}
-	out, rnd := newCollector(), rand.New(rand.NewPCG(seed, 0))
+	out, rnd := NewCollector(), rand.New(rand.NewPCG(seed, 0))
 	nacks, batches := 0, 0
-	out.ackWith = func(*event.Event) error {
+	out.AckWith = func(*event.Event) error {
 		batches++
 		if batches == 5 || rnd.IntN(50) == 0 { // under the collector's lock
 			nacks++
@@ -68,12 +53,12 @@ func TestChaos(t *testing.T) {
 		}
 		return nil
 	}
-	st := start(t, asChange, out)
+	st := k.Start(t, Settings{Output: "change"}, out)
 
 	var mu sync.Mutex
 	var writing sync.WaitGroup
 	for w := range writers {
-		conn := newSession(t)
+		conn := testenv.Connect(t)
 		writing.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(w+1)))
 			for n := 0; n < changes/writers; {
@@ -94,7 +79,7 @@ func TestChaos(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	kills := 0
 	killing := make(chan struct{})
-	killer := newSession(t)
+	killer := testenv.Connect(t)
 	go func() {
 		defer close(killing)
 		rnd := rand.New(rand.NewPCG(seed, 1000))
@@ -111,16 +96,16 @@ func TestChaos(t *testing.T) {
 	writing.Wait()
 	cancel()
 	<-killing
-	// The last id must be a committed one: nobody knows of those that are drawn after it and undone.
-	run(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
+	// The last id must be a committed one: a source cannot know of later ones that were rolled back.
+	Exec(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
 	committed[rowVersion{"public.t0", rows, 0}] = true
-	events := st.await(t, len(committed))
-	awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
-	st.stop()
+	events := st.Await(t, len(committed))
+	k.AwaitStored(t, db)
+	st.Stop()
 
 	latest := map[string]int{}
-	for _, e := range st.events {
-		c := changeOf(t, e)
+	for _, e := range st.Events() {
+		c := ChangeOf(t, e)
 		one := rowVersion{c.Table, int(c.New["id"].(float64)), int(c.New["v"].(float64))}
 		if !committed[one] {
 			t.Errorf("%+v arrived, and was not committed", one)
@@ -130,13 +115,13 @@ func TestChaos(t *testing.T) {
 		}
 		latest[e.Key] = one.v
 	}
-	if len(st.events) != len(committed) {
-		t.Errorf("%d events, %d changes were committed", len(st.events), len(committed))
+	if len(st.Events()) != len(committed) {
+		t.Errorf("%d events, %d changes were committed", len(st.Events()), len(committed))
 	}
 	if kills == 0 || nacks == 0 {
 		t.Errorf("%d sessions were ended, %d batches given back: there was no chaos", kills, nacks)
 	}
-	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.repeated, len(st.errs))
+	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.Repeated(), len(st.Errs))
 }
 
 // randomTransaction changes some rows, and returns the committed changes.
