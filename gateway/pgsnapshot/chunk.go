@@ -31,6 +31,7 @@ type Reader struct {
 // Chunk is the next rows of a table, in the order of its key.
 type Chunk struct {
 	Table string // the name in events
+	OID   uint32
 	KeyID string
 	Key   []pgconn.KeyColumn
 	Rows  []pgconn.Row // the flag says whether the row was written since the snapshot of the table began
@@ -94,7 +95,7 @@ func (r *Reader) begin(ctx context.Context, c *Chunk, name, view string, after b
 		}.PageSQL(3, after), nil
 	})
 	if err == nil {
-		c.KeyID = KeyID(tx.Table(), c.Key)
+		c.OID, c.KeyID = tx.Table(), KeyID(tx.Table(), c.Key)
 	}
 	return tx, err
 }

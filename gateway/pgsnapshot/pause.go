@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/plugin"
 )
 
 // A table is paused after its rows could not be read; each further failure doubles the pause.
 const (
 	minPause = 30 * time.Second
 	maxPause = 10 * time.Minute
+	// minLostPause is the first pause after the session was lost. It doubles, too: the table's owner can write code
+	// that raises such an error.
+	minLostPause = time.Second
 	// changedPause is the pause after [pgconn.ErrChanged], which the next attempt usually does not meet.
 	changedPause = 50 * time.Millisecond
 )
@@ -41,7 +45,11 @@ func (r *Reader) Pause(log *slog.Logger, table string, err error) {
 		r.paused[table] = pause{until: time.Now().Add(changedPause)}
 		return
 	}
-	d := min(max(2*r.paused[table].last, minPause), maxPause)
+	least := minPause
+	if plugin.IsUnavailable(pgconn.Unavailable(err)) {
+		least = minLostPause
+	}
+	d := min(max(2*r.paused[table].last, least), maxPause)
 	r.paused[table] = pause{time.Now().Add(d), d}
 	log.Warn("snapshot paused", "table", table, "pause", d, "error", err)
 }

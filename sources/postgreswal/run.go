@@ -40,20 +40,23 @@ type reader struct {
 	history   string
 	lastSaved [2]position // the positions that may be stored: the one loaded or stored last, and the one being stored
 
-	relations map[uint32]*relation
-	types     *pgjson.Types
-	tx        transaction
-	at        position // of the change that is being processed
-	emitted   position // changes up to it were emitted
-	marked    uint64   // LSN of the latest mark
-	passed    uint64   // LSN that the stream has passed
-	change    rowChange
-	old, new  rowText // scratch
-	asText    bool    // a value that cannot be written as JSON is written as text
-	held      *event.Event
-	heldAt    position
-	snapshot  *snapshot
-	moved     bool // the tables have moved to an outbox: later changes are not emitted
+	relations     map[uint32]*relation
+	types         *pgjson.Types
+	tx            transaction
+	at            position // of the change that is being processed
+	emitted       position // changes up to it were emitted
+	marked        uint64   // LSN of the latest mark
+	passed        uint64   // LSN that the stream has passed
+	change        rowChange
+	old, new      rowText // scratch
+	asText        bool    // a value that cannot be written as JSON is written as text
+	held          *event.Event
+	heldAt        position
+	snapshot      *snapshot
+	savedSnapshot *snapshot // stored last
+	chunk         *waitingChunk
+	unseen        unseen
+	moved         bool // the tables have moved to an outbox: later changes are not emitted
 
 	inFlight    *inflight.PositionTracker[mark]
 	stall       inflight.StallDetector
@@ -131,7 +134,7 @@ func (r *reader) awaitCapacity(ctx context.Context) error {
 
 // wait waits for messages, or until something else is due.
 func (r *reader) wait(ctx context.Context) {
-	d := idleWait
+	d := r.snapshotWait()
 	if r.needsSave() {
 		d = min(d, time.Until(r.savedAt.Add(r.savePause())))
 	}
@@ -171,9 +174,13 @@ func (r *reader) maintain(ctx context.Context) error {
 
 func (r *reader) savePause() time.Duration { return max(saveEvery, costShare*r.saveTook) }
 
-// needsSave reports whether the position has advanced by events, or far.
+// needsSave reports whether the position has advanced by events, or far, or the snapshot has.
 func (r *reader) needsSave() bool {
-	return r.inFlight.Progressed() && (r.inFlight.AckedEvents() != r.ackedEvents || r.inFlight.Acked().lsn-r.lastSaved[0].lsn >= idleSaveBytes)
+	if !r.inFlight.Progressed() {
+		return false
+	}
+	acked := r.inFlight.Acked()
+	return r.inFlight.AckedEvents() != r.ackedEvents || acked.lsn-r.lastSaved[0].lsn >= idleSaveBytes || acked.snapshot != r.savedSnapshot
 }
 
 // save stores the position up to which everything is acked, and confirms it to the server.
