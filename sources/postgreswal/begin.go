@@ -42,6 +42,9 @@ func (r *reader) begin(ctx context.Context) error {
 	if err := r.install(ctx); err != nil {
 		return err
 	}
+	if err := r.prepareEncoding(ctx); err != nil {
+		return err
+	}
 	history, err := r.readHistory(ctx)
 	if err != nil {
 		return err

@@ -20,14 +20,14 @@ func (r *reader) rowEvent(ctx context.Context, rel *relation, c *rowChange) (*ev
 	attrs := append(make([]event.Attr, 0, 5), event.Attr{Name: event.AttrTable, Value: rel.table}, event.Attr{Name: "operation", Value: operations[c.op]})
 	hasOld := c.oldKind != 0
 	if hasOld {
-		if err := r.old.set(r, rel, c.old, nil, nil, c.oldKind == 'K'); err != nil {
+		if err := r.old.set(ctx, r, rel, c.old, nil, nil, c.oldKind == 'K'); err != nil {
 			return nil, err
 		}
 	}
 	row := &r.old
 	if c.op != 'D' {
 		row = &r.new
-		if err := row.set(r, rel, c.new, c.old, nil, false); err != nil {
+		if err := row.set(ctx, r, rel, c.new, c.old, nil, false); err != nil {
 			return nil, err
 		}
 		if len(row.missing) > 0 {
@@ -37,7 +37,7 @@ func (r *reader) rowEvent(ctx context.Context, rel *relation, c *rowChange) (*ev
 			}
 			if len(substitutes) > 0 {
 				attrs = append(attrs, event.Attr{Name: attrReadBack, Value: rel.columnNames(row.missing)})
-				if err := row.set(r, rel, c.new, c.old, substitutes, false); err != nil {
+				if err := row.set(ctx, r, rel, c.new, c.old, substitutes, false); err != nil {
 					return nil, err
 				}
 			}

@@ -101,13 +101,15 @@ type source struct {
 	skipped, snapshotRows prometheus.Counter
 
 	// Only the goroutine of Run uses these.
-	rowReader      pgconn.RowReader
+	rowReader    pgconn.RowReader
+	reported     map[string]bool // errors that were reported
+	lastSaved    position        // by this gateway
+	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
+	silence      time.Duration   // of the next stream; see minSilence
+	lastReader   *reader         // of the latest Run
+
 	snapshotReader pgsnapshot.Reader
 	progress       pgsnapshot.Progress
-	reported       map[string]bool // errors that were reported
-	lastSaved      position        // by this gateway
-	silence        time.Duration   // of the next stream; see minSilence
-	lastReader     *reader         // of the latest Run
 }
 
 // Run is part of [plugin.Source].
@@ -141,6 +143,9 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one
+	case isUntranslatable(err):
+		s.untranslated = true
+		s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:

@@ -55,6 +55,9 @@ func (r *reader) process(ctx context.Context, m message) error {
 		if err != nil {
 			return err
 		}
+		if err := r.translateRelation(ctx, rel); err != nil {
+			return err
+		}
 		rel.emitted = len(r.s.tables) == 0 || r.s.tables[rel.table]
 		r.relations[rel.oid] = rel
 	case 'I', 'U', 'D':

@@ -1,6 +1,7 @@
 package postgreswal
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -32,7 +33,7 @@ func (v *valueError) Unwrap() error { return v.err }
 // set writes the row. A column that was not sent is taken from before, the columns of the row before the change, or from
 // substitutes, its values as JSON by the number of the column. identityOnly is for a row of which only the columns of the replica
 // identity were sent: others are left out.
-func (t *rowText) set(r *reader, rel *relation, columns, before []column, substitutes map[int][]byte, identityOnly bool) error {
+func (t *rowText) set(ctx context.Context, r *reader, rel *relation, columns, before []column, substitutes map[int][]byte, identityOnly bool) error {
 	if len(columns) != len(rel.columns) {
 		return fmt.Errorf("the server sent %d columns of %s, which has %d", len(columns), rel.table, len(rel.columns))
 	}
@@ -70,6 +71,13 @@ func (t *rowText) set(r *reader, rel *relation, columns, before []column, substi
 			default:
 				return &valueError{rel.columns[i].name, rel.table, err}
 			}
+		}
+		if r.needsTranslation(t.data[from:]) {
+			translated, err := r.translate(ctx, t.data[from:])
+			if err != nil {
+				return err
+			}
+			t.data = append(t.data[:from], translated...)
 		}
 		t.spans = append(t.spans, span{from, len(t.data)})
 	}

@@ -50,13 +50,15 @@ type reader struct {
 	change        rowChange
 	old, new      rowText // scratch
 	asText        bool    // a value that cannot be written as JSON is written as text
+	otherEncoding bool    // the database has another encoding than UTF-8
 	held          *event.Event
 	heldAt        position
 	snapshot      *snapshot
+	moved         bool // the tables have moved to an outbox: later changes are not emitted
+
 	savedSnapshot *snapshot // stored last
 	chunk         *waitingChunk
 	unseen        unseen
-	moved         bool // the tables have moved to an outbox: later changes are not emitted
 
 	inFlight    *inflight.PositionTracker[mark]
 	stall       inflight.StallDetector
@@ -154,7 +156,7 @@ func (r *reader) maintain(ctx context.Context) error {
 		return failed
 	}
 	now := time.Now()
-	if r.stream != nil && r.stream.silentFor() > askAfter && now.Sub(r.checkedAt) > askAfter {
+	if r.stream != nil && (r.stream.replyWanted.Swap(false) || r.stream.silentFor() > askAfter && now.Sub(r.checkedAt) > askAfter) {
 		if err := r.checkServer(ctx); err != nil {
 			return err
 		}
@@ -200,7 +202,8 @@ func (r *reader) save(ctx context.Context) error {
 	return nil
 }
 
-// checkServer returns an error if the server does not answer. A silent stream alone is no proof: the server may be busy with a large
+// checkServer returns an error if the server does not answer, or shuts down. A server that shuts down ends this session, then asks the
+// stream for replies until everything is confirmed, and ends only when that is so or the stream is closed. A silent stream alone is no proof: the server may be busy with a large
 // transaction of other tables.
 func (r *reader) checkServer(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)

@@ -33,12 +33,13 @@ type stream struct {
 	conn *pgconn.PgConn
 	out  *pipe
 
-	confirm  *atomic.Uint64 // LSN up to which the server may remove its WAL
-	silence  time.Duration  // without a message, after which the connection is lost
-	received atomic.Int64   // time of the last message, in Unix nanoseconds
-	walEnd   atomic.Uint64  // end of the server's WAL, as it said last
-	wake     chan struct{}  // has the keeper send a status at once; its capacity is 1
-	ask      atomic.Bool    // the next status asks for a reply
+	confirm     *atomic.Uint64 // LSN up to which the server may remove its WAL
+	silence     time.Duration  // without a message, after which the connection is lost
+	received    atomic.Int64   // time of the last message, in Unix nanoseconds
+	walEnd      atomic.Uint64  // end of the server's WAL, as it said last
+	wake        chan struct{}  // has the keeper send a status at once; its capacity is 1
+	replyWanted atomic.Bool    // the server has asked for a reply
+	ask         atomic.Bool    // the next status asks for a reply
 
 	cancel context.CancelFunc
 	ended  [2]chan struct{} // of the goroutines
@@ -49,7 +50,11 @@ type stream struct {
 func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.Uint64) (*stream, error) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	conn, err := gatewayconn.ConnectReplication(starting, s.conn, gatewayconn.RowSettings)
+	settings := gatewayconn.RowSettings
+	if s.untranslated {
+		settings = untranslatedSettings
+	}
+	conn, err := gatewayconn.ConnectReplication(starting, s.conn, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +123,7 @@ func (st *stream) receive(ctx context.Context) error {
 				}
 				st.noteWALEnd(uint64(k.ServerWALEnd))
 				if k.ReplyRequested {
+					st.replyWanted.Store(true)
 					st.report(false)
 				}
 				if err := st.out.put(ctx, message{lsn: uint64(k.ServerWALEnd)}); err != nil {

@@ -1,0 +1,77 @@
+package postgreswal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"eventgateway/gateway/pgconn"
+)
+
+// In a database of another encoding, a text may have a byte without a UTF-8 form. Then the server cannot send the change in UTF-8, and
+// ends the stream. From then on the stream is untranslated: its texts are in the encoding of the database, and the reader's session
+// translates each value that is not ASCII. A byte without a UTF-8 form is escaped as in the outbox.
+
+// SQLSTATEs of a text that has no UTF-8 form.
+const (
+	untranslatableCharacter = "22P05"
+	characterNotInEncoding  = "22021"
+)
+
+func isUntranslatable(err error) bool {
+	return hasState(err, untranslatableCharacter) || hasState(err, characterNotInEncoding)
+}
+
+// untranslatedSettings are those of a replication connection whose texts are not translated.
+var untranslatedSettings = append(slices.Clone(pgconn.RowSettings), pgconn.Setting{Name: "client_encoding", Value: "SQL_ASCII"})
+
+// needsTranslation reports whether a value from the stream is not UTF-8.
+func (r *reader) needsTranslation(value []byte) bool {
+	switch {
+	case !r.otherEncoding:
+		return false
+	case !r.s.untranslated:
+		return !utf8.Valid(value) // in a database without an encoding
+	}
+	return slices.ContainsFunc(value, func(b byte) bool { return b >= utf8.RuneSelf })
+}
+
+// prepareEncoding finds out whether the database has another encoding, and creates the function that translates.
+func (r *reader) prepareEncoding(ctx context.Context) error {
+	encoding := r.conn.PgConn().ParameterStatus("server_encoding")
+	if r.otherEncoding = encoding != "" && encoding != "UTF8"; !r.otherEncoding {
+		return nil
+	}
+	return execStatement(ctx, r.conn, pgconn.ReadableTextSQL)
+}
+
+// translate returns a value, as JSON or a name, in UTF-8.
+func (r *reader) translate(ctx context.Context, value []byte) (translated []byte, err error) {
+	ctx, cancel := r.withTimeout(ctx)
+	defer cancel()
+	if err := r.conn.QueryRow(ctx, "SELECT convert_to(pg_temp.gateway_text(convert_from($1::bytea, getdatabaseencoding())), 'UTF8')", value).Scan(&translated); err != nil {
+		return nil, fmt.Errorf("cannot translate a text from the encoding of the database: %w", err)
+	}
+	return translated, nil
+}
+
+// translateRelation translates the names of a table and of its columns.
+func (r *reader) translateRelation(ctx context.Context, rel *relation) error {
+	names := []*string{&rel.name.Schema, &rel.name.Name}
+	for i := range rel.columns {
+		names = append(names, &rel.columns[i].name)
+	}
+	for _, name := range names {
+		if !r.needsTranslation([]byte(*name)) {
+			continue
+		}
+		translated, err := r.translate(ctx, []byte(*name))
+		if err != nil {
+			return err
+		}
+		*name = string(translated)
+	}
+	rel.table = rel.name.Qualified()
+	return nil
+}
