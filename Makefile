@@ -49,7 +49,7 @@ soak:
 # SEED=n repeats a run.
 chaos:
 	.ci/prepare
-	SHORT=0 $(GO) test -race -count 1 -timeout 30m -run TestChaos -v ./gateway
+	SHORT=0 $(GO) test -race -count 1 -timeout 60m -run TestChaos -v ./gateway
 	RELOADS=1000 STOPS=100 KILLS=30 $(GO) test -race -count 1 -timeout 60m -run 'ReloadsUnderLoad|StopUnderLoad|KilledGateway|TwoGateways' ./gateway ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model|WaitForTheirKey' ./gateway/internal/router ./gateway/internal/queue -rapid.checks=10000
 	OUTAGES=2,10,60 $(GO) test -race -count 1 -timeout 30m -parallel 4 -run TestOutages -v ./gateway
@@ -63,7 +63,8 @@ chaos:
 	CHURN_SECONDS=600 $(GO) test -count 1 -timeout 30m -run ChurnAndReloads -v ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Rule|Unknown|Equality|Terms|Numbers' ./gateway/expr -rapid.checks=100000
 	$(GO) test -race -count 20 -timeout 60m -run 'Forge|Fetch|Rights|Foreign|Untrusted|Owner|Lease|Terms' ./sources/postgresnotify ./sources/postgresoutbox ./gateway/pgconn
-	CHANGES=100000 $(GO) test -race -count 1 -timeout 30m -run Chaos -v ./sources/postgresoutbox
+	CHANGES=100000 ROWS=20000 $(GO) test -race -count 1 -timeout 30m -run 'Chaos|RandomTexts' -v ./sources/postgresoutbox ./sources/postgreswal
+	MOVES=50 $(GO) test -race -count 1 -timeout 30m -run MoveBetween -v ./gateway
 	RUNS=20 $(GO) test -race -count 1 -timeout 30m -run RandomFailovers -v ./sources/postgresoutbox
 	SETBACKS=100 $(GO) test -race -count 5 -timeout 60m -run 'SetBackUnderLoad|Advice|Reused|CopyWith|CopyOf|RestoreInto|PointInTime|PromotedStandby' -v ./sources/postgresoutbox
 

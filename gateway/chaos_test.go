@@ -18,8 +18,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// chaosSources are the sources that can capture, by the mode of gateway sql that they need.
-var chaosSources = map[string]string{"outbox": "postgres-outbox", "wal": "postgres-wal"}
+// rowSources are the sources that replay changes of rows, by the mode of gateway sql that they need.
+var rowSources = map[string]string{"outbox": "postgres-outbox", "wal": "postgres-wal"}
 
 // chaosConfig is the durable pipeline. Two gateways run it: one of them captures, each
 // writes all events to a file of its own, and one of them sends them to a shop.
@@ -66,7 +66,7 @@ type chaos struct {
 // lost during writes, PostgreSQL crashes, gateways and Redis are killed, at random, and the shop fails one request in
 // five. postgres-wal keeps the order of commits, too. SEED repeats a run; SHORT=0 makes it ten times as large.
 func TestChaos(t *testing.T) {
-	for mode := range chaosSources {
+	for mode := range rowSources {
 		t.Run(mode, func(t *testing.T) { runChaos(t, mode) })
 	}
 }
@@ -118,7 +118,7 @@ func newChaos(t *testing.T, mode string, seed uint64) *chaos {
 	var port int
 	c.redis, port = testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	c.env = map[string]string{"DATABASE_URL": c.postgres.URL(), "REDIS_URL": fmt.Sprintf("redis://127.0.0.1:%d", port), "DIR": dir, "SHOP_URL": startShop(t, dir), "SHOP_SECRET": shopSecret}
-	writeFile(t, c.config, strings.Replace(chaosConfig, "CAPTURE", chaosSources[mode], 1))
+	writeFile(t, c.config, strings.Replace(chaosConfig, "CAPTURE", rowSources[mode], 1))
 	db := c.connect()
 	defer db.Close(context.Background())
 	c.exec(db, "CREATE TABLE audit (tbl text, id int, v int)")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 const storeOnce = `
 http: {listen: ":${PORT}"}
 sources:
-  orders_db: {type: postgres-outbox, url: "${DATABASE_URL}", tables: [orders], leader: orders_publisher}
+  orders_db: {type: CAPTURE, url: "${DATABASE_URL}", tables: [orders], leader: orders_publisher}
 sinks:
   stream: {type: redis-stream, url: "${REDIS_URL}", stream: stored_once, maxlen: 0, dead_letter: refused}
   refused: {type: file, path: "${DIR}/refused", sync: never}
@@ -38,18 +39,24 @@ func storedOrders(t *testing.T) (ids []int) {
 	return ids
 }
 
-// TestTwoGatewaysStoreOnce proves that two gateways with an outbox store each change once. After a
+// TestTwoGatewaysStoreOnce proves that two gateways with an outbox, or with a slot, store each change once. After a
 // freeze of the leader, its successor redelivers events that are not acked. After the thaw, the former
 // leader stores nothing.
 func TestTwoGatewaysStoreOnce(t *testing.T) {
+	for mode := range rowSources {
+		t.Run(mode, func(t *testing.T) { storeByTwoGateways(t, mode) })
+	}
+}
+
+func storeByTwoGateways(t *testing.T, mode string) {
 	env := realServers(t)
 	env["DIR"] = t.TempDir()
 	config := filepath.Join(env["DIR"], "once.yaml")
-	writeFile(t, config, storeOnce)
+	writeFile(t, config, strings.Replace(storeOnce, "CAPTURE", rowSources[mode], 1))
 	testenv.RedisClient(t).Del(testenv.Context(t), "stored_once")
 	dropOutbox(t) // the one of another test may hold events
 	orders, stop := startWriter(t)
-	if code := startBinary(t, env, "sql", "--mode", "outbox", "--table", "orders", "--apply").exit(testenv.Wait); code != 0 {
+	if code := startBinary(t, env, "sql", "--mode", mode, "--table", "orders", "--apply").exit(testenv.Wait); code != 0 {
 		t.Fatalf("gateway sql: exit status %d", code)
 	}
 	begin := func() *program {
@@ -113,9 +120,11 @@ func TestTwoGatewaysStoreOnce(t *testing.T) {
 	dropOutbox(t) // other tests use the table without an outbox
 }
 
+// dropOutbox drops the outbox, the slots and the publication.
 func dropOutbox(t *testing.T) {
 	t.Helper()
 	db := testenv.Connect(t)
+	testenv.DropSlots(t, db)
 	if _, err := db.Exec(testenv.Context(t), "DROP SCHEMA IF EXISTS gateway CASCADE"); err != nil {
 		t.Fatal(err)
 	}

@@ -36,17 +36,21 @@ routes: {all: {from: [orders_db], to: [browsers]}}
 
 var (
 	directConfig = directTo("type: postgres-outbox, tables: [orders]")
+	walConfig    = directTo("type: postgres-wal, tables: [orders]")
 	notifyConfig = directTo("type: postgres-notify, channels: [orders_channel]")
 )
 
-func outboxSQL() string {
-	return pgtrigger.Outbox{Tables: []pgtrigger.Table{{Schema: "public", Name: "orders"}}}.CreateSQL()
-}
+var orders = []pgtrigger.Table{{Schema: "public", Name: "orders"}}
 
-// recreate recreates the table orders, with a trigger or none, and drops the outbox unless the
-// trigger needs it.
+func outboxSQL() string { return pgtrigger.Outbox{Tables: orders}.CreateSQL() }
+
+func walSQL() string { return pgtrigger.WAL{Tables: orders, Publication: "gateway"}.CreateSQL() }
+
+// recreate recreates the table orders, with a trigger, a publication or none, and drops what was made for another
+// source.
 func recreate(b testing.TB, db *pgx.Conn, trigger string) {
 	b.Helper()
+	testenv.DropSlots(b, db)
 	const table = `DROP SCHEMA IF EXISTS gateway CASCADE; DROP TABLE IF EXISTS orders CASCADE;` + testenv.OldTrigger + `DROP TRIGGER orders_notify_trigger ON orders;`
 	if _, err := db.Exec(testenv.Context(b), table+trigger); err != nil {
 		b.Fatal(err)
@@ -54,18 +58,21 @@ func recreate(b testing.TB, db *pgx.Conn, trigger string) {
 }
 
 // BenchmarkLatency measures the time from a commit to the message at a WebSocket client: directly from the
-// outbox, and through a Redis Stream.
+// outbox and from the WAL, and from the outbox through a Redis Stream.
 func BenchmarkLatency(b *testing.B) {
-	files := map[string]string{"direct": "", "durable": "../../configs/orders-durable.yaml"}
-	for name, file := range files {
-		for _, rate := range []int{100, 1000, 5000} {
-			b.Run(fmt.Sprintf("%s/%d per second", name, rate), func(b *testing.B) {
+	// The WAL is read when it was flushed.
+	server := testenv.StartPostgres(b, "-c", "synchronous_commit=on")
+	for _, rate := range []int{100, 1000, 5000} {
+		for _, path := range []struct{ name, config, sql string }{
+			{"direct", directConfig, outboxSQL()}, {"wal", walConfig, walSQL()}, {"durable", "", outboxSQL()},
+		} {
+			b.Run(fmt.Sprintf("%s/%d per second", path.name, rate), func(b *testing.B) {
 				for b.Loop() {
-					config := file
-					if config == "" {
-						config = writeConfig(b, directConfig)
+					file := "../../configs/orders-durable.yaml"
+					if path.config != "" {
+						file = writeConfig(b, path.config)
 					}
-					p50, p99 := latency(b, config, rate)
+					p50, p99 := latency(b, server.URL(), file, path.sql, rate)
 					b.ReportMetric(p50.Seconds()*1e3, "p50-ms")
 					b.ReportMetric(p99.Seconds()*1e3, "p99-ms")
 				}
@@ -74,12 +81,12 @@ func BenchmarkLatency(b *testing.B) {
 	}
 }
 
-func latency(b *testing.B, file string, rate int) (p50, p99 time.Duration) {
+func latency(b *testing.B, url, file, sql string, rate int) (p50, p99 time.Duration) {
 	const seconds, warmUp, sessions = 8, 2, 8
-	db := testenv.Connect(b)
-	recreate(b, db, outboxSQL())
+	db := testenv.ConnectURL(b, url)
+	recreate(b, db, sql)
 	testenv.RedisClient(b).FlushAll(b.Context())
-	g := startGateway(b, file, map[string]string{"PARKED_FILE": filepath.Join(b.TempDir(), "parked")})
+	g := startGateway(b, file, map[string]string{"DATABASE_URL": url, "PARKED_FILE": filepath.Join(b.TempDir(), "parked")})
 	defer g.stop()
 	client := g.connect()
 	defer client.Close()
@@ -106,7 +113,7 @@ func latency(b *testing.B, file string, rate int) (p50, p99 time.Duration) {
 	begin := time.Now()
 	var writing sync.WaitGroup
 	for range sessions {
-		conn := testenv.Connect(b)
+		conn := testenv.ConnectURL(b, url)
 		writing.Go(func() {
 			for {
 				mu.Lock()
@@ -157,18 +164,22 @@ func BenchmarkDrain(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle measures the CPU time of an idle gateway and its session.
+// BenchmarkIdle measures the CPU time of an idle gateway and its sessions.
 func BenchmarkIdle(b *testing.B) {
-	for b.Loop() {
-		db := testenv.Connect(b)
-		recreate(b, db, outboxSQL())
-		g := startGateway(b, writeConfig(b, directConfig), nil)
-		time.Sleep(time.Second) // until it is idle
-		ours, theirs := cpuTime(), sessionTime(b, db)
-		time.Sleep(idleFor)
-		b.ReportMetric(100*(cpuTime()-ours).Seconds()/idleFor.Seconds(), "%CPU-gateway")
-		b.ReportMetric(100*(sessionTime(b, db)-theirs).Seconds()/idleFor.Seconds(), "%CPU-session")
-		g.stop()
+	for _, of := range []struct{ name, config, sql string }{{"outbox", directConfig, outboxSQL()}, {"wal", walConfig, walSQL()}} {
+		b.Run(of.name, func(b *testing.B) {
+			for b.Loop() {
+				db := testenv.Connect(b)
+				recreate(b, db, of.sql)
+				g := startGateway(b, writeConfig(b, of.config), nil)
+				time.Sleep(time.Second) // until it is idle
+				ours, theirs := cpuTime(), sessionTime(b, db)
+				time.Sleep(idleFor)
+				b.ReportMetric(100*(cpuTime()-ours).Seconds()/idleFor.Seconds(), "%CPU-gateway")
+				b.ReportMetric(100*(sessionTime(b, db)-theirs).Seconds()/idleFor.Seconds(), "%CPU-session")
+				g.stop()
+			}
+		})
 	}
 }
 

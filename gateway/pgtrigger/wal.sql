@@ -24,5 +24,7 @@ CREATE TABLE IF NOT EXISTS gateway.wal_reader (
   index    bigint NOT NULL DEFAULT 0, -- of the change in its transaction, from 1
   spooled  pg_lsn, -- the end of what the reader has spooled, if that is further
   snapshot json, -- how far existing rows were read, by table
-  saved    timestamptz
+  saved    timestamptz,
+  moving   text, -- of a message in the WAL: after it the tables are captured by an outbox
+  moved    timestamptz -- since when every change before this message is delivered
 ) WITH (fillfactor = 20);

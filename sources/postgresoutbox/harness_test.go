@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
@@ -49,7 +50,7 @@ var kind = sourcetest.Kind{
 			}
 		})
 	},
-	AwaitStored: func(t testing.TB, db *pgx.Conn) {
+	AwaitStored: func(t testing.TB, db *pgx.Conn, _ []*event.Event) {
 		t.Helper()
 		awaitCursor(t, db, "gaps = '{}' AND hi = (SELECT last_value FROM gateway.outbox_id_seq) AND NOT EXISTS (SELECT FROM gateway.outbox)")
 	},

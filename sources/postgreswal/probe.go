@@ -3,6 +3,7 @@ package postgreswal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -12,8 +13,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// minServerVersion is the oldest version that is tested and that has all columns of the queries.
-const minServerVersion = 140000
+// minServerVersion has publish_via_partition_root, and the columns of pg_replication_slots.
+const minServerVersion = 130000
 
 // Probe is part of [plugin.Prober].
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
@@ -99,7 +100,7 @@ func (p *probe) version() bool {
 		return false
 	}
 	if p.number < minServerVersion {
-		p.add(plugin.Problem, "upgrade the server", "the server is version %d: postgres-wal needs PostgreSQL 14", p.number/10000)
+		p.add(plugin.Problem, "upgrade the server", "the server is version %d: postgres-wal needs PostgreSQL 13", p.number/10000)
 		return false
 	}
 	return true
@@ -131,11 +132,7 @@ func (p *probe) installed() bool {
 			"%s belongs to the role %q, whose code would run with the reader's rights", what, owner)
 		return false
 	}
-	if columns := p.missingColumns(); len(columns) > 0 {
-		p.add(plugin.Problem, "DROP TABLE gateway.wal_reader, which loses the positions in it, and "+p.sqlCommand(p.tableNames()...), "the table gateway.wal_reader has no column %s", strings.Join(columns, ", "))
-		return false
-	}
-	return p.rights()
+	return p.readerTable() && p.rights()
 }
 
 // foreignOwnerSQL finds the schema gateway or its table if an untrusted role owns it: neither a superuser, nor the reader's role,
@@ -145,12 +142,27 @@ const foreignOwnerSQL = `SELECT o.what, r.rolname::text FROM (
 		UNION ALL SELECT 'gateway.wal_reader', relowner FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gateway') AND relname = 'wal_reader') o
 	JOIN pg_roles r ON r.oid = o.owner WHERE NOT r.rolsuper AND r.rolname <> session_user AND NOT coalesce(r.rolname = ANY ($1::text[]), false) LIMIT 1`
 
-// missingColumns returns the columns that the table of the positions lacks.
-func (p *probe) missingColumns() (missing []string) {
-	p.row("the columns of gateway.wal_reader", `SELECT ARRAY(SELECT want FROM unnest(ARRAY['slot', 'token', 'history', 'commit', 'index', 'spooled', 'snapshot', 'saved']) WITH ORDINALITY w(want, place)
-		WHERE NOT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-			WHERE n.nspname = 'gateway' AND c.relname = 'wal_reader' AND a.attname = want AND NOT a.attisdropped) ORDER BY place)`, nil, &missing)
-	return missing
+// readerColumns are the columns of the table of the positions.
+var readerColumns = [][2]string{ // name, definition
+	{"slot", "text PRIMARY KEY"}, {"token", "bigint NOT NULL DEFAULT 0"}, {"history", "text"}, {"commit", "pg_lsn NOT NULL DEFAULT '0/0'"}, {"index", "bigint NOT NULL DEFAULT 0"},
+	{"spooled", "pg_lsn"}, {"snapshot", "json"}, {"saved", "timestamptz"}, {"moving", "text"}, {"moved", "timestamptz"},
+}
+
+// readerTable checks that the table of the positions has all columns.
+func (p *probe) readerTable() (complete bool) {
+	var have []string
+	if !p.row("the columns of gateway.wal_reader", `SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'gateway' AND c.relname = 'wal_reader' AND a.attnum > 0 AND NOT a.attisdropped)`, nil, &have) {
+		return false
+	}
+	complete = true
+	for _, c := range readerColumns {
+		if !slices.Contains(have, c[0]) {
+			p.add(plugin.Problem, fmt.Sprintf("ALTER TABLE gateway.wal_reader ADD COLUMN %s %s -- as the owner", c[0], c[1]), "the table gateway.wal_reader has no column %s", c[0])
+			complete = false
+		}
+	}
+	return complete
 }
 
 // rights checks the rights of the reader's role in the schema gateway.

@@ -79,7 +79,7 @@ func TestProbeOfTables(t *testing.T) {
 	db := kind.Reset(t, sourcetest.ItemsSQL+`CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1)`, "items", "parts")
 	setServer(t, db, "max_slot_wal_keep_size", "1GB")
 	set := func(o *Options) { o.Tables = []string{"items", "parts"} }
-	create := publication(t, "items", "parts").CreateSQL()
+	create := published(t, "items", "parts").CreateSQL()
 	runProbeCases(t, db, set, []probeCase{
 		{"ALTER PUBLICATION gateway DROP TABLE items", `WRONG: the publication "gateway" lacks the table public.items -> gateway sql --mode wal --table public.items --apply`, create, nil},
 		{"DROP PUBLICATION gateway", `WRONG: there is no publication "gateway" in this database -> gateway sql --mode wal --table public.items --table public.parts --apply`, create, nil},
@@ -137,7 +137,7 @@ func TestProbeOfServer(t *testing.T) {
 		t.Errorf("without a bound:\n%s", got)
 	}
 	setServer(t, db, "max_slot_wal_keep_size", "1GB")
-	create := publication(t, "items").CreateSQL()
+	create := published(t, "items").CreateSQL()
 	asReader := func(setting string) func(o *Options) {
 		return func(o *Options) {
 			ofItems(o)
@@ -145,7 +145,8 @@ func TestProbeOfServer(t *testing.T) {
 		}
 	}
 	runProbeCases(t, db, ofItems, []probeCase{
-		{"ALTER TABLE gateway.wal_reader DROP spooled", "WRONG: the table gateway.wal_reader has no column spooled", "DROP TABLE gateway.wal_reader", nil},
+		{"ALTER TABLE gateway.wal_reader DROP spooled", "WRONG: the table gateway.wal_reader has no column spooled", "fix", nil},
+		{"DROP TABLE gateway.wal_reader", "", "", nil},
 		{"", "WRONG: there is no table gateway.wal_reader in this database, in which the position is stored -> gateway sql --mode wal --table public.items --apply", create, nil},
 		{"ALTER TABLE gateway.wal_reader OWNER TO reader", `WRONG: gateway.wal_reader belongs to the role "reader"`, "ALTER TABLE gateway.wal_reader OWNER TO postgres", nil},
 		{"", `WRONG: the WAL cannot be read: cannot open a replication connection`, "", asReader("")},

@@ -24,8 +24,8 @@ type rowVersion struct {
 
 // Chaos runs writers with long, aborted and interleaved transactions over several tables, while
 // sessions are terminated and batches are nacked at random. Exactly the committed changes arrive, and
-// the versions of each row in order. SEED repeats a run, CHANGES is its size.
-func (k Kind) Chaos(t *testing.T) {
+// the versions of each row in order. SEED repeats a run, CHANGES is its size. Chaos returns the events.
+func (k Kind) Chaos(t *testing.T) []*event.Event {
 	seed := uint64(EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	changes := EnvInt(t, "CHANGES", 4000)
 	t.Logf("SEED=%d CHANGES=%d", seed, changes)
@@ -100,7 +100,7 @@ func (k Kind) Chaos(t *testing.T) {
 	Exec(t, db, fmt.Sprintf("INSERT INTO t0 VALUES (%d, 0)", rows))
 	committed[rowVersion{"public.t0", rows, 0}] = true
 	events := st.Await(t, len(committed))
-	k.AwaitStored(t, db)
+	k.AwaitStored(t, db, events)
 	st.Stop()
 
 	latest := map[string]int{}
@@ -122,6 +122,7 @@ func (k Kind) Chaos(t *testing.T) {
 		t.Errorf("%d sessions were ended, %d batches given back: there was no chaos", kills, nacks)
 	}
 	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.Repeated(), len(st.Errs))
+	return st.Events()
 }
 
 // randomTransaction changes some rows, and returns the committed changes.

@@ -112,6 +112,18 @@ func (c *Collector) Await(t testing.TB, n int) []*event.Event {
 	}
 }
 
+// AwaitKey waits until an event with a key has arrived, and returns all that have arrived.
+func (c *Collector) AwaitKey(t testing.TB, key string) []*event.Event {
+	t.Helper()
+	for n := 0; ; n++ {
+		events := c.Await(t, n)
+		if slices.ContainsFunc(events[max(n-1, 0):], func(e *event.Event) bool { return e.Key == key }) {
+			return events
+		}
+		n = len(events)
+	}
+}
+
 // Events returns the events that have arrived, in the order of their first arrival.
 func (c *Collector) Events() []*event.Event {
 	c.mu.Lock()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 )
@@ -23,8 +24,8 @@ type Kind struct {
 	Remove func(t testing.TB, db *pgx.Conn)
 	// Build returns a source, which does not run yet.
 	Build func(t testing.TB, set Settings) plugin.Source
-	// AwaitStored waits until it is stored that all committed changes were acked.
-	AwaitStored func(t testing.TB, db *pgx.Conn)
+	// AwaitStored waits until it is stored that events, which are all that a source has emitted, were acked.
+	AwaitStored func(t testing.TB, db *pgx.Conn, events []*event.Event)
 	// SnapshotsSQL is a query for the number of tables whose snapshot is complete.
 	SnapshotsSQL string
 }

@@ -168,8 +168,7 @@ func (k Kind) NackedChangesAreRedelivered(t *testing.T) {
 		}
 	}
 	Exec(t, db, "INSERT INTO items VALUES (3)")
-	st.Await(t, 3)
-	k.AwaitStored(t, db)
+	k.AwaitStored(t, db, st.Await(t, 3))
 	st.Stop()
 	if st.Repeated() != 3 {
 		t.Errorf("%d events came again, want 3", st.Repeated())

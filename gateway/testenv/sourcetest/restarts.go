@@ -43,7 +43,7 @@ func (k Kind) RestartsReportNoGap(t *testing.T) {
 		db = testenv.ConnectTo(t, server)
 		write()
 	}
-	k.AwaitStored(t, db)
+	k.AwaitStored(t, db, p.Events())
 	if got := append(before.Reasons(), p.Reasons()...); len(got) > 0 {
 		t.Errorf("gaps %q", got)
 	}

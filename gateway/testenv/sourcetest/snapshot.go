@@ -54,11 +54,12 @@ func (k Kind) Snapshot(t *testing.T) {
 		}
 	}
 	Exec(t, db, "UPDATE parts SET made = '2024-02-02' WHERE \"No\" = 1")
-	if got := ChangeOf(t, st.Await(t, 2402)[2400]); got.Operation != "UPDATE" {
+	events = st.Await(t, 2402)
+	if got := ChangeOf(t, events[2400]); got.Operation != "UPDATE" {
 		t.Errorf("after the snapshot: %+v", got)
 	}
 	k.AwaitSnapshots(t, db, 3)
-	k.AwaitStored(t, db)
+	k.AwaitStored(t, db, events)
 	st.Stop()
 	Exec(t, db, "CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);")
 	k.Install(t, db, "later")
@@ -139,7 +140,7 @@ func (k Kind) SnapshotUnderWrites(t *testing.T) {
 	cancel()
 	writing.Wait()
 	Exec(t, db, "INSERT INTO items VALUES (-1, 0)")
-	k.AwaitStored(t, db)
+	k.AwaitStored(t, db, st.AwaitKey(t, "public.items:-1"))
 	st.Stop()
 
 	state, read, overlaps, since := map[int]int{}, map[int]bool{}, 0, map[int]bool{} // -1: deleted
