@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,6 +94,11 @@ func printStatus(in plugin.Invocation, url options.URL, found []Installed, wal b
 
 // Connect connects a command to the URL raw, or to DATABASE_URL if raw is empty.
 func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*pgx.Conn, options.URL, error) {
+	return connect(ctx, in, raw, command, nil)
+}
+
+// connect is [Connect] with a function that gets the server's notices.
+func connect(ctx context.Context, in plugin.Invocation, raw, command string, notice pg.NoticeHandler) (*pgx.Conn, options.URL, error) {
 	if raw == "" {
 		value, set, err := in.Lookup("DATABASE_URL")
 		if err != nil {
@@ -111,17 +117,25 @@ func Connect(ctx context.Context, in plugin.Invocation, raw, command string) (*p
 	if err != nil {
 		return nil, url, fmt.Errorf("the URL of the database %w", err)
 	}
-	config.OnNotice = func(_ *pg.PgConn, n *pg.Notice) {
-		if n.Code == raisedNotice {
-			fmt.Fprintln(in.Out, n.Message)
-		}
-	}
+	config.OnNotice = notice
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name, which a pooler's next session would not know
 	conn, err := pgconn.Connect(ctx, config)
 	if err != nil {
 		return nil, url, fmt.Errorf("cannot connect to %s: %w", url, options.NewRedactor(url, config.Password).Error(pgconn.Summarize(err)))
 	}
 	return conn, url, nil
+}
+
+// raisedNotice is the SQLSTATE of a RAISE NOTICE, as in the SQL of this package. The server's own notices have others.
+const raisedNotice = "00000"
+
+// printNotices returns a handler that prints what the SQL of this package raises.
+func printNotices(out io.Writer) pg.NoticeHandler {
+	return func(_ *pg.PgConn, n *pg.Notice) {
+		if n.Code == raisedNotice {
+			fmt.Fprintln(out, n.Message)
+		}
+	}
 }
 
 // Statements that cannot lock a table are retried: each attempt waits only shortly for the lock, so that
@@ -135,14 +149,22 @@ const (
 // the same as in outbox.sql.
 const lockTimeoutSQL = "SET LOCAL lock_timeout = '500ms';\n"
 
-// raisedNotice is the SQLSTATE of a RAISE NOTICE, as in the SQL of this package. The server's own notices have others.
-const raisedNotice = "00000"
-
 // SQLSTATEs of a lock that another session has, and of two sessions that wait for each other.
 const (
 	lockNotAvailable = "55P03"
 	deadlockDetected = "40P01"
 )
+
+// ApplySQL connects a command as [Connect] does, and executes statements in one transaction. Then it executes after, unless that is "". While
+// another session has the lock of a table, it tries again, for about half a minute. It prints the notices that the statements raise.
+func ApplySQL(ctx context.Context, in plugin.Invocation, raw, sql, after string) error {
+	conn, url, err := connect(ctx, in, raw, "sql", printNotices(in.Out))
+	if err != nil {
+		return err
+	}
+	defer pgconn.Close(conn)
+	return applySQL(ctx, in, conn, url, sql, after)
+}
 
 // applySQL executes statements in one transaction: they are one message. Then it executes after, unless that is "".
 func applySQL(ctx context.Context, in plugin.Invocation, conn *pgx.Conn, url options.URL, sql, after string) error {

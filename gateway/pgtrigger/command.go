@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	"eventgateway/gateway/options"
-	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
 )
 
@@ -104,19 +103,19 @@ func newCommand(f *flag.FlagSet) func(context.Context, plugin.Invocation) error 
 			return err
 		}
 		if !r.apply {
-			_, err := fmt.Fprint(in.Out, scriptSQL(sql)+after)
-			return err
+			return PrintSQL(in, sql, after)
 		}
-		conn, url, err := Connect(ctx, in, r.url, "sql")
-		if err != nil {
-			return err
-		}
-		defer pgconn.Close(conn)
-		return applySQL(ctx, in, conn, url, sql, after)
+		return ApplySQL(ctx, in, r.url, sql, after)
 	}
 }
 
-// script returns statements as psql reads them. Names are UTF-8, whatever psql takes its input for.
+// PrintSQL prints statements that must be one transaction, as psql reads them, and then those of after.
+func PrintSQL(in plugin.Invocation, sql, after string) error {
+	_, err := fmt.Fprint(in.Out, scriptSQL(sql)+after)
+	return err
+}
+
+// scriptSQL returns statements as psql reads them. Names are UTF-8, whatever psql takes its input for.
 func scriptSQL(sql string) string {
 	begin := "BEGIN;\n"
 	if strings.ContainsFunc(sql, func(r rune) bool { return r > unicode.MaxASCII }) {

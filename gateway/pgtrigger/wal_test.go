@@ -89,7 +89,8 @@ func TestWALRefuses(t *testing.T) {
 	late.KeyIdentity = true
 	requireError(t, db, late.CreateSQL(), `the primary key of "public"."late" is deferrable`)
 	late.KeyIdentity = false
-	exec(t, db, late.CreateSQL()+`INSERT INTO late VALUES (1); UPDATE late SET id = 2; DELETE FROM late`)
+	exec(t, db, late.CreateSQL())
+	exec(t, db, `INSERT INTO late VALUES (1); UPDATE late SET id = 2; DELETE FROM late`)
 	exec(t, db, `DROP PUBLICATION others; CREATE PUBLICATION others WITH (publish = 'insert, truncate')`)
 	requireError(t, db, of("public", "orders").CreateSQL(), "the publication others does not publish all operations")
 	exec(t, db, `DROP PUBLICATION others; CREATE PUBLICATION others`)

@@ -19,7 +19,7 @@ import (
 func walCommand() plugin.Command {
 	return plugin.Command{
 		Name:    "wal",
-		Summary: "List the replication slots of the source postgres-wal, or remove one",
+		Summary: "List the slots of the source postgres-wal, remove one, or move its tables",
 		Help: `list shows each slot of pgoutput in the database at --url, or at DATABASE_URL: whether
 it is read and by which program, how far its reader is behind, how much WAL the server
 keeps for it, and the position that the reader has stored. Slots without a position are
@@ -29,12 +29,27 @@ drop SLOT removes a slot that is not read any more, with its position, and the s
 deletes the WAL that it kept. Changes that the slot's reader has not delivered are lost to
 it. A source that starts with this slot later makes a new one: it reads what is written
 from then on, and existing rows where it has snapshot: initial. The role needs the
-attribute REPLICATION, and DELETE on gateway.wal_reader.`,
+attribute REPLICATION, and DELETE on gateway.wal_reader.
+
+move --to wal prints the SQL that moves tables from an outbox to a slot, and move --to
+outbox the SQL that moves them back. With --apply it is carried out, in one transaction
+that locks the tables against writers for a moment. Each change is then delivered by one
+of the two sources. Name all tables of the source.`,
 		Example: `  gateway wal list
-  gateway wal drop old_warehouse`,
+  gateway wal drop old_warehouse
+  gateway wal move --to wal --slot gateway --table orders --apply`,
 		New: func(f *flag.FlagSet) func(context.Context, plugin.Invocation) error {
 			url := f.String("url", "", "`URL` of the database; DATABASE_URL where it is not given")
-			return func(ctx context.Context, in plugin.Invocation) error { return runCommand(ctx, in, *url) }
+			m := newMove(f)
+			return func(ctx context.Context, in plugin.Invocation) error {
+				if len(in.Args) == 1 && in.Args[0] == "move" {
+					return m.run(ctx, in, *url)
+				}
+				if m.isSet() {
+					return errors.New("--to, --table and --apply are for gateway wal move")
+				}
+				return runCommand(ctx, in, *url)
+			}
 		},
 	}
 }
@@ -47,7 +62,7 @@ func runCommand(ctx context.Context, in plugin.Invocation, raw string) error {
 	case len(in.Args) == 2 && in.Args[0] == "drop":
 		do = dropSlot
 	default:
-		return errors.New("write gateway wal list, or gateway wal drop SLOT")
+		return errors.New("write gateway wal list, gateway wal drop SLOT, or gateway wal move --to wal|outbox --table TABLE")
 	}
 	conn, url, err := pgtrigger.Connect(ctx, in, raw, "wal")
 	if err != nil {

@@ -15,8 +15,12 @@ import (
 func runWAL(t testing.TB, args ...string) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	run := Type().Commands()[0].New(flag.NewFlagSet("wal", flag.ContinueOnError))
-	err := run(testenv.Context(t), plugin.Invocation{Args: args, Out: &out, Lookup: func(string) (string, bool, error) { return testenv.Postgres(t).URL(), true, nil }})
+	f := flag.NewFlagSet("wal", flag.ContinueOnError)
+	run := Type().Commands()[0].New(f)
+	if err := f.Parse(args[1:]); err != nil { // package flag accepts flags before arguments only, and the command line also after them
+		return "", err
+	}
+	err := run(testenv.Context(t), plugin.Invocation{Args: append(args[:1:1], f.Args()...), Out: &out, Lookup: func(string) (string, bool, error) { return testenv.Postgres(t).URL(), true, nil }})
 	return strings.Join(strings.Fields(out.String()), " "), err
 }
 
@@ -41,9 +45,17 @@ func TestCommand(t *testing.T) {
 	}
 	refuse("gateway wal list", "drop")
 	refuse("gateway wal list", "list", "x")
+	refuse("--to, --table and --apply are for gateway wal move", "list", "--apply")
+	refuse("--table is required", "move", "--to", "wal")
+	refuse(`--to: unknown target "outbax" (did you mean "outbox"?)`, "move", "--to", "outbax", "--table", "items")
 	refuse(`there is no slot "nobody": gateway wal list shows all`, "drop", "nobody")
 	list("gateway inactive ", " reserved none - -", "max_slot_wal_keep_size is -1: the server keeps the WAL of a slot until its disk is full")
 	refuse("no gateway has read the slot gateway in this database: if it is of no use to other programs, remove it by SELECT pg_drop_replication_slot('gateway')", "drop", "gateway")
+
+	if sql, err := runWAL(t, "move", "--to", "outbox", "--table", "items"); err != nil || !strings.HasPrefix(sql, "BEGIN; ") || !strings.Contains(sql, `LOCK TABLE "public"."items" IN SHARE ROW EXCLUSIVE MODE`) {
+		t.Errorf("move: %s, %v", sql, err)
+	}
+	refuse("no source has read the slot gateway", "move", "--to", "outbox", "--table", "items", "--apply")
 
 	out := sourcetest.NewCollector()
 	st := start(t, nil, out)
