@@ -33,10 +33,16 @@ func (t Tables) With(table string, state Table) Tables {
 	return changed
 }
 
-// WithChunk returns the progress after the rows of a chunk up to the key after. Without a key, the table is done.
+// WithChunk returns the progress after the rows of a chunk up to the key after.
 func (t Tables) WithChunk(c *Chunk, after []string) Tables {
 	state := t[c.Table]
-	return t.With(c.Table, Table{Since: state.Since, Again: state.Again, Key: c.KeyID, After: after, Done: after == nil})
+	return t.With(c.Table, Table{Since: state.Since, Again: state.Again, Key: c.KeyID, After: after})
+}
+
+// WithDone returns the progress with a table that is done.
+func (t Tables) WithDone(table string) Tables {
+	state := t[table]
+	return t.With(table, Table{Since: state.Since, Again: state.Again, Done: true})
 }
 
 // Names returns the names of the tables, in order.

@@ -158,7 +158,7 @@ func (r *reader) emitChunk(ctx context.Context, out plugin.Output, c *pgsnapshot
 	state := r.snapshot.Tables[c.Table]
 	if len(c.Rows) == 0 {
 		r.s.progress.Completed(c.Table)
-		r.snapshot.Tables = r.snapshot.Tables.WithChunk(c, nil)
+		r.snapshot.Tables = r.snapshot.Tables.WithDone(c.Table)
 		r.dirty = true
 		return nil
 	}

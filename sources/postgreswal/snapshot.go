@@ -135,13 +135,6 @@ func (r *reader) startReading(ctx context.Context, table string) error {
 	return nil
 }
 
-// setTables advances the snapshot without an event.
-func (r *reader) setTables(tables pgsnapshot.Tables) {
-	r.snapshot = r.snapshot.withTables(tables)
-	m := r.markAt(r.here())
-	r.inFlight.AddAcked(inflight.Span[mark]{First: m, Last: m})
-}
-
 // here returns the position of the reader.
 func (r *reader) here() position {
 	if at := (position{lsn: r.marked}); at.compare(r.emitted) > 0 {
@@ -150,11 +143,20 @@ func (r *reader) here() position {
 	return r.emitted
 }
 
-// completeTable notes that all rows of a table were read.
-func (r *reader) completeTable(c *pgsnapshot.Chunk) {
-	r.s.progress.Completed(c.Table)
-	r.setTables(r.snapshot.Tables.WithChunk(c, nil))
+// completeTable notes that all rows of a table were read, or are gone. The next mark has it.
+func (r *reader) completeTable(table string) {
+	r.s.progress.Completed(table)
+	r.snapshot = r.snapshot.withTables(r.snapshot.Tables.WithDone(table))
+	if r.chunk != nil && r.chunk.Table == table {
+		r.chunk = nil
+	}
 	if !r.snapshot.unfinished {
 		r.unseen = unseen{}
 	}
+}
+
+// markSnapshot adds a mark, for progress of the snapshot without an event.
+func (r *reader) markSnapshot() {
+	m := r.markAt(r.here())
+	r.inFlight.AddAcked(inflight.Span[mark]{First: m, Last: m})
 }

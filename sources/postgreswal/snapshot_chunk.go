@@ -62,7 +62,8 @@ func (r *reader) readChunk(ctx context.Context, table string) (bool, error) {
 	r.s.snapshotReader.Resume(table)
 	r.setView(c.Seen)
 	if len(c.Rows) == 0 {
-		r.completeTable(c)
+		r.completeTable(table)
+		r.markSnapshot()
 		return true, nil
 	}
 	high, err := r.writeWatermark(ctx)
@@ -117,12 +118,12 @@ func (r *reader) emitChunk(ctx context.Context) (bool, error) {
 		r.chunk = nil
 	}
 	r.s.progress.Add(c.Table, len(events))
+	r.snapshot = r.snapshot.withTables(tables)
 	if len(events) == 0 {
-		r.setTables(tables)
+		r.markSnapshot()
 		return true, nil
 	}
 	r.s.snapshotRows.Add(float64(len(events)))
-	r.snapshot = r.snapshot.withTables(tables)
 	ack := r.inFlight.Add(r.markAt(r.here()), len(events))
 	return true, r.out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }

@@ -114,6 +114,10 @@ func (r *reader) noteChange(e *event.Event) {
 	if !r.snapshot.reads(e.Channel) {
 		return
 	}
+	if operation, _ := e.Attr("operation"); operation == operations['T'] {
+		r.completeTable(e.Channel) // what existed is gone, and what is written later is emitted as changes
+		return
+	}
 	w := r.currentWrites()
 	if w == nil || w.all {
 		return
