@@ -51,6 +51,8 @@ func TestNackedChangesAreRedelivered(t *testing.T) { kind.NackedChangesAreRedeli
 func TestSnapshot(t *testing.T)                    { kind.Snapshot(t) }
 func TestSnapshotUnderWrites(t *testing.T)         { kind.SnapshotUnderWrites(t) }
 func TestSnapshotOfTypesOfExtensions(t *testing.T) { kind.SnapshotOfTypesOfExtensions(t) }
+func TestSnapshotOfARewrittenTable(t *testing.T)   { kind.SnapshotOfARewrittenTable(t) }
+func TestSnapshotOfAnotherTable(t *testing.T)      { kind.SnapshotOfAnotherTable(t) }
 func TestRestartsReportNoGap(t *testing.T)         { kind.RestartsReportNoGap(t) }
 
 // TestChaos proves beside that changes arrive in the order of commits.
