@@ -76,7 +76,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, reported: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, stallAfter: inflight.StallAfter, reported: map[string]bool{},
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
 		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
@@ -99,6 +99,7 @@ type source struct {
 	tables map[string]bool // schema.name; empty: all
 
 	skipped, snapshotRows prometheus.Counter
+	stallAfter            time.Duration // the constant, except in tests
 
 	// Only the goroutine of Run uses these.
 	rowReader    pgconn.RowReader
@@ -124,7 +125,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	defer s.rowReader.Close()
-	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: inflight.StallAfter}}
+	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: s.stallAfter}}
 	if s.lastReader != nil {
 		if err := s.saveLastReader(ctx); err != nil {
 			return err

@@ -4,12 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,54 +45,6 @@ func commitWithoutStandby(t *testing.T, db *pgx.Conn, url, sql string) *waitingC
 	})}
 	t.Cleanup(c.release)
 	return c
-}
-
-// gate is an output that blocks at the rows of a snapshot from an id on.
-type gate struct {
-	*sourcetest.Collector
-	from    atomic.Int64  // the id; 0: none
-	reached chan struct{} // has a value when a row waits; its capacity is 1
-	opened  chan struct{} // gets a value after from was changed
-}
-
-func newGate(from int64) *gate {
-	g := &gate{Collector: sourcetest.NewCollector(), reached: make(chan struct{}, 1), opened: make(chan struct{})}
-	g.from.Store(from)
-	return g
-}
-
-func (g *gate) Emit(ctx context.Context, b event.Batch) error {
-	last := b.Events[len(b.Events)-1]
-	id, _ := strconv.ParseInt(strings.TrimPrefix(last.Key, "public.items:"), 10, 64)
-	for sourcetest.Operation(last) == "READ" && g.from.Load() > 0 && id >= g.from.Load() {
-		signal(g.reached)
-		select {
-		case <-g.opened:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return g.Collector.Emit(ctx, b)
-}
-
-// open lets rows pass up to the id from, and returns when one waits there; 0 lets all pass.
-func (g *gate) open(t *testing.T, from int64) {
-	t.Helper()
-	g.from.Store(from)
-	g.opened <- struct{}{}
-	if from > 0 {
-		g.await(t)
-	}
-}
-
-// await returns when a row waits.
-func (g *gate) await(t *testing.T) {
-	t.Helper()
-	select {
-	case <-g.reached:
-	case <-time.After(testenv.Wait):
-		t.Fatal("no row has come to the gate")
-	}
 }
 
 // standbyCase is a source that reads items, on a server whose synchronous standby does not exist. A transaction is emitted, and is not
@@ -169,13 +117,4 @@ func TestSnapshotAfterARestartBesideAWaitingCommit(t *testing.T) {
 	}
 	c.commit.release()
 	requireTable(t, c.db, awaitComplete(t, c.db, c.source))
-}
-
-func readRows(events []*event.Event) (n int) {
-	for _, e := range events {
-		if sourcetest.Operation(e) == "READ" {
-			n++
-		}
-	}
-	return n
 }
