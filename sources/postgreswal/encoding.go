@@ -37,6 +37,18 @@ func (r *reader) needsTranslation(value []byte) bool {
 	return slices.ContainsFunc(value, func(b byte) bool { return b >= utf8.RuneSelf })
 }
 
+// restartUntranslated receives again, without a translation, what is not confirmed. What was emitted is not emitted again.
+func (r *reader) restartUntranslated(ctx context.Context) error {
+	r.s.untranslated = true
+	r.s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
+	r.stream.disconnect(context.Canceled)
+	r.tx, r.held = transaction{}, nil
+	clear(r.relations)
+	p := r.stream.newPipe()
+	r.stream.current = p
+	return r.connect(ctx, p, p)
+}
+
 // prepareEncoding finds out whether the database has another encoding, and creates the function that translates.
 func (r *reader) prepareEncoding(ctx context.Context) error {
 	encoding := r.conn.PgConn().ParameterStatus("server_encoding")

@@ -16,6 +16,7 @@ import (
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgjson"
+	"eventgateway/gateway/pgsnapshot"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
@@ -84,18 +85,22 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, monitorEvery: monitorEvery, measureEvery: measureEvery, reported: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, reported: map[string]bool{},
+		silence: minSilence, stallAfter: inflight.StallAfter, monitorEvery: monitorEvery, measureEvery: measureEvery,
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
+		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
+	s.snapshotReader.Rows = &s.rowReader
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.Qualified()] = true
 	}
 	s.skipped = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_wal_skipped_total", Help: "Changes that were not emitted because their table is not in tables."})
+	s.snapshotRows = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_wal_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
 	s.lagBytes = gauge.NewValue("gateway_wal_lag_bytes", "WAL that the server keeps for the slot.")
 	s.lagSeconds = gauge.NewAge("gateway_wal_lag_seconds", "Age of the commit of the oldest change that is not settled.")
 	s.spoolBytes = gauge.NewValue("gateway_wal_spool_bytes", "Size of the spool on disk.")
-	for _, c := range []prometheus.Collector{s.skipped, s.lagBytes, s.lagSeconds, s.spoolBytes} {
+	for _, c := range []prometheus.Collector{s.skipped, s.snapshotRows, s.lagBytes, s.lagSeconds, s.spoolBytes} {
 		err = errors.Join(err, env.Metrics.Register(c))
 	}
 	return s, err
@@ -109,12 +114,12 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all
 
-	skipped              prometheus.Counter
-	lagBytes, spoolBytes *gauge.Value
-	lagSeconds           *gauge.Age
+	skipped, snapshotRows prometheus.Counter
+	lagBytes, spoolBytes  *gauge.Value
+	lagSeconds            *gauge.Age
 
-	monitorEvery, measureEvery time.Duration // the constants, except in tests
-	spooling                   atomic.Bool   // changes are spooled; tests wait for it
+	stallAfter, monitorEvery, measureEvery time.Duration // the constants, except in tests
+	spooling                               atomic.Bool   // changes are spooled; tests wait for it
 
 	// Only the goroutine of Run uses these.
 	rowReader    pgconn.RowReader
@@ -124,6 +129,9 @@ type source struct {
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
 	givenUp      string          // why max_lag has dropped the slot; "": it has not
+
+	snapshotReader pgsnapshot.Reader
+	progress       pgsnapshot.Progress
 }
 
 // Run is part of [plugin.Source].
@@ -138,7 +146,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	}
 	defer pgconn.Close(conn)
 	defer s.rowReader.Close()
-	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: inflight.StallAfter}}
+	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: s.stallAfter}}
 	if s.lastReader != nil {
 		if err := s.saveLastReader(ctx); err != nil {
 			return err
@@ -165,9 +173,6 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one
-	case isUntranslatable(err):
-		s.untranslated = true
-		s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:
