@@ -130,15 +130,12 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	if r.stream, err = s.startStream(ctx, r.emitted.lsn, &r.confirm); err != nil {
 		return err
 	}
-	defer r.stream.close()
+	defer func() { r.stream.close() }()
 	out.Ready()
 	err = r.run(ctx)
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one
-	case isUntranslatable(err):
-		s.untranslated = true
-		s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:
