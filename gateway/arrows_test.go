@@ -49,12 +49,13 @@ var arrows = map[string]string{
 	"gateway/redisconn":          "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":             "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
 	"gateway/pgjson":             "",
+	"gateway/pgsnapshot":         "gateway/event gateway/plugin gateway/pgconn",
 	"gateway/pgtrigger":          "gateway/options gateway/plugin gateway/pgconn",
 	"gateway/testenv":            "gateway/internal/embedded",
 	"gateway/testenv/sourcetest": "gateway/testenv gateway/plugin gateway/plugin/plugintest gateway/event",
 	"web":                        "",
 
-	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient",
+	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient",
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 

@@ -52,6 +52,19 @@ type BuildQuery func(key []KeyColumn, partitioned bool) (sql string, err error)
 type RowTx struct {
 	reader *RowReader
 	tx     pgx.Tx
+	table  uint32
+}
+
+// Table returns the OID of the table.
+func (g *RowTx) Table() uint32 { return g.table }
+
+// TxSnapshot returns the pg_snapshot in which the transaction reads, as text. Call it before Run: afterwards, code of the table's
+// owner may have changed the session.
+func (g *RowTx) TxSnapshot(ctx context.Context) (text string, err error) {
+	ctx, cancel := g.reader.withQueryTimeout(ctx)
+	defer cancel()
+	err = g.tx.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&text)
+	return text, err
 }
 
 // Begin opens a transaction for a query of one table, whose name is quoted, with its schema. makeQuery
@@ -99,8 +112,9 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 // their names mean what they meant then.
 const oidBound = 140000
 
-// ErrChanged means that a table was renamed, or got another key, while Begin ran.
-var ErrChanged = errors.New("the table's name or its primary key has just been changed: try again")
+// ErrChanged means that a table was renamed, rewritten or truncated, or got another key, after the snapshot was taken in which its
+// rows are read.
+var ErrChanged = errors.New("the table has just been renamed, rewritten or truncated, or got another primary key: try again")
 
 // prepareFunction removes rights that the query does not need. It locks the table, and creates a function
 // of the query, in which names are resolved to OIDs. Another role may have given these names to other
@@ -115,12 +129,16 @@ func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery Bui
 	if err := g.exec(ctx, "LOCK TABLE ONLY "+table+" IN ACCESS SHARE MODE"); err != nil {
 		return err
 	}
-	var oid, read, function uint32
-	var partitioned bool
-	if err := g.tx.QueryRow(ctx, "SELECT oid, relkind = 'p' FROM pg_class WHERE oid = to_regclass($1)", table).Scan(&oid, &partitioned); err != nil {
+	var read, function uint32
+	var partitioned, renamed bool
+	if err := g.tx.QueryRow(ctx, `SELECT c.oid, c.relkind = 'p', parse_ident($1) <> ARRAY[n.nspname, c.relname]::text[]
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`, table).Scan(&g.table, &partitioned, &renamed); err != nil {
 		return fmt.Errorf("cannot find the table %s: %w", table, err)
 	}
-	key, err := PrimaryKey(ctx, g.tx, oid)
+	if renamed {
+		return ErrChanged
+	}
+	key, err := PrimaryKey(ctx, g.tx, g.table)
 	if err != nil {
 		return err
 	}
@@ -148,10 +166,10 @@ func (g *RowTx) prepareFunction(ctx context.Context, table string, makeQuery Bui
 	if err := g.tx.QueryRow(ctx, find, table).Scan(&read, &function); err != nil {
 		return fmt.Errorf("cannot find what is read of %s: %w", table, err)
 	}
-	if read != oid {
+	if read != g.table {
 		return ErrChanged
 	}
-	role, err := roleForReading(ctx, g.tx, version, oid, function, g.reader.Owners, false)
+	role, err := roleForReading(ctx, g.tx, version, g.table, function, g.reader.Owners, false)
 	if err == nil && role != "" {
 		err = g.exec(ctx, "ALTER FUNCTION pg_temp.gateway_read(text[]) SECURITY DEFINER; ALTER FUNCTION pg_temp.gateway_read(text[]) OWNER TO "+pgx.Identifier{role}.Sanitize())
 	}
@@ -187,9 +205,17 @@ func (r *RowReader) withQueryTimeout(ctx context.Context) (context.Context, cont
 // runCursorSQL runs the query to its end, and keeps the result in the server. From then on no
 // code of other roles runs, and the transfer may take as long as the link needs. By the cursor's name
 // [RowReader.terminate] identifies the session.
-const runCursorSQL = "MOVE FORWARD 1 FROM gateway_read_rows; SET LOCAL statement_timeout = 0; MOVE ABSOLUTE 0 FROM gateway_read_rows"
+//
+// In a snapshot that is older than a rewrite of the table, as by ALTER TABLE, the table has no rows. So the files of the table
+// and of its partitions must be those of the snapshot. By now all of them are locked. The code may have changed the
+// search path, so all names are qualified.
+const runCursorSQL = `MOVE FORWARD 1 FROM gateway_read_rows;
+	SELECT EXISTS (SELECT FROM (SELECT '%[1]d'::pg_catalog.oid AS oid UNION ALL SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree('%[1]d'::pg_catalog.regclass) p) t
+		JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.oid WHERE c.relfilenode OPERATOR(pg_catalog.<>) pg_catalog.pg_relation_filenode(c.oid));
+	SET LOCAL statement_timeout = 0; MOVE ABSOLUTE 0 FROM gateway_read_rows`
 
-// Run runs the query. The server keeps the result for Rows. Call it once.
+// Run runs the query. The server keeps the result for Rows. Call it once. It returns [ErrChanged] if the table was rewritten or
+// truncated after the snapshot was taken.
 func (g *RowTx) Run(ctx context.Context, args []string) error {
 	ctx, cancel := g.reader.withQueryTimeout(ctx)
 	defer cancel()
@@ -200,7 +226,14 @@ func (g *RowTx) Run(ctx context.Context, args []string) error {
 	if _, err := g.tx.Exec(ctx, "DECLARE gateway_read_rows SCROLL CURSOR FOR SELECT key, "+data+", mark FROM pg_temp.gateway_read($1)", pgtype.FlatArray[string](args)); err != nil {
 		return err
 	}
-	return g.exec(ctx, runCursorSQL)
+	results, err := g.tx.Conn().PgConn().Exec(ctx, fmt.Sprintf(runCursorSQL, g.table)).ReadAll()
+	if err != nil {
+		return err
+	}
+	if len(results) != 4 || len(results[1].Rows) != 1 || string(results[1].Rows[0][0]) != "f" {
+		return ErrChanged
+	}
+	return nil
 }
 
 // Rows returns the result of Run. It takes as long as the link needs, while the server sends bytes. It returns no more

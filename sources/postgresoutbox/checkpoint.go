@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	gatewayconn "eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgsnapshot"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
@@ -106,10 +107,10 @@ type storedBounds struct{ high, low int64 }
 // loadedCursor is what is stored beside the cursor and the token.
 type loadedCursor struct {
 	snapshot []byte
-	history  history     // "": not stored
-	seen     *txSnapshot // nil: not stored
-	checked  *txSnapshot // as above
-	detached string      // why changes are lost; "": none are
+	history  history                // "": not stored
+	seen     *pgsnapshot.TxSnapshot // nil: not stored
+	checked  *pgsnapshot.TxSnapshot // as above
+	detached string                 // why changes are lost; "": none are
 }
 
 // load takes the cursor over. The new token survives a crash of the server. So a lower token
@@ -147,8 +148,8 @@ func (r *reader) load(ctx context.Context) (loaded loadedCursor, err error) {
 		return loaded, fmt.Errorf("cannot take over the cursor of %s: %w", r.s.opts.Name, err)
 	}
 	var err2 error
-	loaded.seen, err = parseTxSnapshot(seen)
-	loaded.checked, err2 = parseTxSnapshot(checked)
+	loaded.seen, err = pgsnapshot.ParseTxSnapshot(seen)
+	loaded.checked, err2 = pgsnapshot.ParseTxSnapshot(checked)
 	return loaded, errors.Join(err, err2)
 }
 

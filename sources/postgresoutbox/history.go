@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgsnapshot"
 )
 
 // history identifies what a cursor points into: "system/database/outbox/timeline". A new server
@@ -78,7 +79,7 @@ type databaseState struct {
 	belowLowest   int64 // below the lowest row
 	hasLastChange bool  // knownState.lastChange still exists
 	reusedID      int64
-	now           *txSnapshot
+	now           *pgsnapshot.TxSnapshot
 }
 
 // readHistory reads the history of the database, and which columns its cursors have.
@@ -107,7 +108,7 @@ func (r *reader) readHistory(ctx context.Context) (state databaseState, err erro
 }
 
 // readSequence reads the rest of the state: the sequence, and whether ids below the stored cursor were reused.
-func (r *reader) readSequence(ctx context.Context, state *databaseState, stored *txSnapshot) error {
+func (r *reader) readSequence(ctx context.Context, state *databaseState, stored *pgsnapshot.TxSnapshot) error {
 	var now string
 	err := r.conn.QueryRow(ctx, `SELECT s.seqrelid::bigint, coalesce(pg_sequence_last_value(s.seqrelid), 0), s.seqcache,
 		EXISTS (SELECT FROM gateway.outbox WHERE id > coalesce(pg_sequence_last_value(s.seqrelid), 0)),
@@ -115,7 +116,7 @@ func (r *reader) readSequence(ctx context.Context, state *databaseState, stored 
 		FROM pg_sequence s WHERE s.seqrelid = pg_get_serial_sequence('gateway.outbox', 'id')::regclass`,
 		r.known.lastChange.id, r.known.lastChange.at).Scan(&r.sequence, &state.lastID, &state.cache, &state.rowsAbove, &state.belowLowest, &state.hasLastChange, &now)
 	if err == nil {
-		state.now, err = parseTxSnapshot(now)
+		state.now, err = pgsnapshot.ParseTxSnapshot(now)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot read the sequence of the outbox: %w", err)

@@ -54,6 +54,8 @@ func TestNackedChangesAreRedelivered(t *testing.T) { kind.NackedChangesAreRedeli
 func TestSnapshot(t *testing.T)                    { kind.Snapshot(t) }
 func TestSnapshotUnderWrites(t *testing.T)         { kind.SnapshotUnderWrites(t) }
 func TestSnapshotOfTypesOfExtensions(t *testing.T) { kind.SnapshotOfTypesOfExtensions(t) }
+func TestSnapshotOfARewrittenTable(t *testing.T)   { kind.SnapshotOfARewrittenTable(t) }
+func TestSnapshotOfAnotherTable(t *testing.T)      { kind.SnapshotOfAnotherTable(t) }
 func TestChaos(t *testing.T)                       { kind.Chaos(t) }
 
 // TestTriggers proves that the SQL refuses a table that it cannot capture, and that it removes its triggers.

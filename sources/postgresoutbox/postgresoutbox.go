@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgsnapshot"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
@@ -79,11 +80,12 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, chunkSize: firstChunk, readLimit: 1, answerTimeout: minAnswerTimeout, maxUnclaimed: maxUnclaimed, maxCheckIDs: checkIDsAtBegin,
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, readLimit: 1, answerTimeout: minAnswerTimeout, maxUnclaimed: maxUnclaimed, maxCheckIDs: checkIDsAtBegin,
 		lockWarnAfter: lockWarnAfter, deleteEvery: deleteEvery, measureEvery: measureEvery, stallAfter: inflight.StallAfter,
-		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, pausedTables: map[string]tablePause{},
+		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, progress: pgsnapshot.Progress{Log: env.Log},
 		captures: map[string]tableCapture{}, unclaimed: map[string]bool{},
 	}
+	s.snapshotReader.Rows = &s.rowReader
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.Qualified()] = true
@@ -126,11 +128,11 @@ type source struct {
 	warnedHistory bool    // that the server's history is unavailable; as above
 	restart       bool    // the next run resets the stored cursor; as above
 	lastReader    *reader // of the latest Run, for Close
-	chunkSize     int     // rows that a snapshot reads at once
 	readLimit     int     // changes in one read: few at first, because the link may be slow
 
-	rowReader    pgconn.RowReader      // of a snapshot
-	pausedTables map[string]tablePause // tables of the snapshot
+	rowReader      pgconn.RowReader // of a snapshot
+	snapshotReader pgsnapshot.Reader
+	progress       pgsnapshot.Progress
 
 	captures  map[string]tableCapture // by table, as read last
 	unclaimed map[string]bool         // tables that no reader has, and that were reported

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	gatewayconn "eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgsnapshot"
 )
 
 // SQLSTATEs: a statement was canceled by request, and a text has no UTF-8 form.
@@ -45,7 +46,7 @@ const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 
 // readRows is what one statement has read.
 type readRows struct {
 	inPending, aboveHigh []row
-	in                   *txSnapshot
+	in                   *pgsnapshot.TxSnapshot
 	ended                []int64 // of the transactions of skipped ranges; then there are no rows
 	bytes                int
 	stopped              bool // there is more to read
@@ -89,7 +90,7 @@ func (r *reader) queryText(ctx context.Context, outsideTx bool, sql string, args
 		var at pgtype.Timestamptz
 		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &seen, &got.ended, &detached)
 		if err == nil && seen != nil {
-			got.in, err = parseTxSnapshot(*seen)
+			got.in, err = pgsnapshot.ParseTxSnapshot(*seen)
 		}
 		if err != nil {
 			return got, err

@@ -1,6 +1,10 @@
 package postgresoutbox
 
-import "slices"
+import (
+	"slices"
+
+	"eventgateway/gateway/pgsnapshot"
+)
 
 // maxBounds is the number of bounds beyond which they are merged.
 const maxBounds = 1000
@@ -12,28 +16,28 @@ const maxBounds = 1000
 // Changes from a dump have transaction ids of another server, which this one may not have drawn yet.
 // Nothing is known of them: they do not count as reused.
 type reuseDetector struct {
-	bounds      []readBound // in order
-	latest      *txSnapshot // of the latest read; nil before the first
-	deletedTo   int64       // every row up to it was deleted, except for those that some reader has not settled
-	belowLowest int64       // no row has this id or a lower one: a hint, so that ids without rows are skipped
-	checkedTo   int64       // end of the latest check
+	bounds      []readBound            // in order
+	latest      *pgsnapshot.TxSnapshot // of the latest read; nil before the first
+	deletedTo   int64                  // every row up to it was deleted, except for those that some reader has not settled
+	belowLowest int64                  // no row has this id or a lower one: a hint, so that ids without rows are skipped
+	checkedTo   int64                  // end of the latest check
 
 	// checked is the snapshot of the latest read before a check of all ids: the reader has read what
 	// is visible in it, as far as it has passed it. Another reader may delete only this. Nil if there was none.
-	checked, nextChecked *txSnapshot // that of the present round of checks
-	roundBegins          bool        // with the next check
-	readSince            bool        // changes were read after checked
+	checked, nextChecked *pgsnapshot.TxSnapshot // that of the present round of checks
+	roundBegins          bool                   // with the next check
+	readSince            bool                   // changes were read after checked
 }
 
 // readBound is the snapshot in which the ids up to upTo, and above the bound before, were passed.
 type readBound struct {
 	upTo int64
-	in   *txSnapshot // nil: not known
+	in   *pgsnapshot.TxSnapshot // nil: not known
 }
 
 // newReuseDetector begins with the stored snapshot, nil if there is none. belowLowest is below the
 // lowest row of the outbox.
-func newReuseDetector(high int64, stored *txSnapshot, belowLowest int64) reuseDetector {
+func newReuseDetector(high int64, stored *pgsnapshot.TxSnapshot, belowLowest int64) reuseDetector {
 	h := reuseDetector{deletedTo: min(high, belowLowest), belowLowest: belowLowest}
 	if high > 0 {
 		h.bounds = []readBound{{high, stored}}
@@ -42,7 +46,7 @@ func newReuseDetector(high int64, stored *txSnapshot, belowLowest int64) reuseDe
 }
 
 // noteRead notes changes that were read in a snapshot.
-func (h *reuseDetector) noteRead(rows []row, in *txSnapshot) {
+func (h *reuseDetector) noteRead(rows []row, in *pgsnapshot.TxSnapshot) {
 	h.latest = in
 	h.readSince = h.readSince || len(rows) > 0
 	last := h.lastBound()
@@ -63,12 +67,12 @@ func (h *reuseDetector) noteRead(rows []row, in *txSnapshot) {
 }
 
 // addBound adds a change above all bounds.
-func (h *reuseDetector) addBound(one row, in *txSnapshot) {
+func (h *reuseDetector) addBound(one row, in *pgsnapshot.TxSnapshot) {
 	last := readBound{}
 	if n := len(h.bounds); n > 0 {
 		last = h.bounds[n-1]
 	}
-	if !in.sees(one.xid) { // it is from a dump
+	if !in.Sees(one.xid) { // it is from a dump
 		if one.id-1 > last.upTo {
 			h.bounds = append(h.bounds, readBound{one.id - 1, in})
 		}
@@ -88,12 +92,12 @@ func appendBound(bounds []readBound, b readBound) []readBound {
 
 // splitBound gives a change that was pending a bound of its own, unless that of its neighbours has it.
 // Their bound stays: the transaction may have reused their ids, too, after they were passed.
-func (h *reuseDetector) splitBound(i int, one row, in *txSnapshot) {
+func (h *reuseDetector) splitBound(i int, one row, in *pgsnapshot.TxSnapshot) {
 	m := h.bounds[i]
-	if m.in == nil || m.in.sees(one.xid) {
+	if m.in == nil || m.in.Sees(one.xid) {
 		return
 	}
-	if !in.sees(one.xid) {
+	if !in.Sees(one.xid) {
 		in = nil
 	}
 	begin := int64(0)
@@ -104,7 +108,7 @@ func (h *reuseDetector) splitBound(i int, one row, in *txSnapshot) {
 	switch {
 	case one.id-1 > begin:
 		parts = append(parts, readBound{one.id - 1, m.in}, readBound{one.id, in})
-	case i > 0 && (h.bounds[i-1].in == nil || h.bounds[i-1].in.sees(one.xid)): // its neighbour is of the same transaction
+	case i > 0 && (h.bounds[i-1].in == nil || h.bounds[i-1].in.Sees(one.xid)): // its neighbour is of the same transaction
 		h.bounds[i-1].upTo = one.id
 	default:
 		parts = append(parts, readBound{one.id, in})
@@ -121,7 +125,7 @@ func (h *reuseDetector) fullXID(half int64) int64 {
 	if half == 0 || h.latest == nil {
 		return 0
 	}
-	return h.latest.xmax + int64(int32(uint32(half)-uint32(h.latest.xmax)))
+	return h.latest.FullXID(uint32(half))
 }
 
 // mergeBounds merges each two bounds. Fewer reused ids are detected then, and none wrongly.
@@ -130,7 +134,7 @@ func (h *reuseDetector) mergeBounds() {
 	for i := 0; i < len(h.bounds); i += 2 {
 		m := h.bounds[i]
 		if i+1 < len(h.bounds) {
-			m = readBound{h.bounds[i+1].upTo, laterTxSnapshot(m.in, h.bounds[i+1].in)}
+			m = readBound{h.bounds[i+1].upTo, pgsnapshot.LaterTxSnapshot(m.in, h.bounds[i+1].in)}
 		}
 		half = append(half, m)
 	}
@@ -138,13 +142,13 @@ func (h *reuseDetector) mergeBounds() {
 }
 
 // seen returns a snapshot in which all changes that were read are visible, nil if one is not known.
-func (h *reuseDetector) seen() *txSnapshot {
+func (h *reuseDetector) seen() *pgsnapshot.TxSnapshot {
 	if len(h.bounds) == 0 {
 		return nil
 	}
 	all := h.bounds[0].in
 	for _, m := range h.bounds[1:] {
-		all = laterTxSnapshot(all, m.in)
+		all = pgsnapshot.LaterTxSnapshot(all, m.in)
 	}
 	return all
 }

@@ -100,7 +100,7 @@ func (h *reuseDetector) boundsBetween(above, below int64) (from, to []int64, see
 	begin := int64(0)
 	for _, m := range h.bounds {
 		if lo, hi := max(begin, above), min(m.upTo, below); lo < hi && m.in != nil {
-			from, to, seen = append(from, lo), append(to, hi), append(seen, m.in.text)
+			from, to, seen = append(from, lo), append(to, hi), append(seen, m.in.String())
 		}
 		begin = m.upTo
 	}

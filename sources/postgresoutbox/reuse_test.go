@@ -1,49 +1,31 @@
 package postgresoutbox
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
+
+	"eventgateway/gateway/pgsnapshot"
 )
 
 // reused reports whether a check of all ids reports a change as reused.
 func (h *reuseDetector) reused(t *testing.T, id, xid int64) bool {
 	from, to, seen := h.boundsBetween(0, math.MaxInt64)
 	for i := range from {
-		if from[i] < id && id <= to[i] && !parsed(t, seen[i]).sees(xid) {
+		if from[i] < id && id <= to[i] && !parsed(t, seen[i]).Sees(xid) {
 			return true
 		}
 	}
 	return false
 }
 
-func parsed(t *testing.T, text string) *txSnapshot {
+func parsed(t *testing.T, text string) *pgsnapshot.TxSnapshot {
 	t.Helper()
-	s, err := parseTxSnapshot(text)
+	s, err := pgsnapshot.ParseTxSnapshot(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// TestParseTxSnapshot parses pg_snapshots.
-func TestParseTxSnapshot(t *testing.T) {
-	s := parsed(t, "10:20:12,15")
-	for xid, want := range map[int64]bool{9: true, 10: true, 12: false, 13: true, 15: false, 19: true, 20: false, 30: false} {
-		if s.sees(xid) != want {
-			t.Errorf("%d: %v", xid, !want)
-		}
-	}
-	if parsed(t, "7:7:").sees(7) {
-		t.Error("it sees its xmax")
-	}
-	for _, text := range []string{"1:2", "1:x:", "1:2:3,", "1:2:3:4"} {
-		if _, err := parseTxSnapshot(text); err == nil {
-			t.Errorf("%q is parsed", text)
-		}
-	}
 }
 
 // TestReuseDetectorBounds checks the bounds after reads, pending changes, changes from a dump, checks, and
@@ -74,7 +56,7 @@ func TestReuseDetectorBounds(t *testing.T) {
 		t.Errorf("checked: %+v", h.bounds)
 	}
 	h.noteChecked([]idRange{{from: math.MinInt64, to: 20}}, 20) // changes of another server were deleted
-	if h.seen() == nil || h.seen().text != "70:200:70" || len(h.bounds) != 1 || !h.reused(t, 3, 70) || !h.reused(t, 20, 200) || h.reused(t, 20, 199) {
+	if h.seen() == nil || h.seen().String() != "70:200:70" || len(h.bounds) != 1 || !h.reused(t, 3, 70) || !h.reused(t, 20, 200) || h.reused(t, 20, 199) {
 		t.Errorf("deleted: %+v", h.bounds)
 	}
 }
@@ -107,14 +89,11 @@ func TestReuseDetectorAcceptsAllReadChanges(t *testing.T) {
 				}
 				delete(open, xid)
 			}
-			var running []string
-			in := &txSnapshot{xmin: next, xmax: next}
+			in := &pgsnapshot.TxSnapshot{Xmin: next, Xmax: next}
 			for xid := range open {
-				in.running = append(in.running, xid)
-				in.xmin = min(in.xmin, xid)
-				running = append(running, fmt.Sprint(xid))
+				in.Running = append(in.Running, xid)
+				in.Xmin = min(in.Xmin, xid)
 			}
-			in.text = fmt.Sprintf("%d:%d:%s", in.xmin, in.xmax, strings.Join(running, ","))
 			var rows []row
 			for one := range id + 1 {
 				if xid, ok := committed[one]; ok {

@@ -214,7 +214,7 @@ func (r *reader) saveMark(ctx context.Context, m mark) error {
 		return fmt.Errorf("cannot store the position: %w", err)
 	}
 	r.lastSaved = [2]position{m.position, m.position}
-	r.s.lastSaved = m.position
+	r.s.lastSaved, r.savedSnapshot = m.position, m.snapshot
 	r.confirm.Store(max(m.lsn, spooled))
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgjson"
+	"eventgateway/gateway/pgsnapshot"
 	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 )
@@ -75,15 +76,18 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, reported: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, stallAfter: inflight.StallAfter, reported: map[string]bool{},
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
+		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
+	s.snapshotReader.Rows = &s.rowReader
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.Qualified()] = true
 	}
 	s.skipped = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_wal_skipped_total", Help: "Changes that were not emitted because their table is not in tables."})
-	return s, env.Metrics.Register(s.skipped)
+	s.snapshotRows = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_wal_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
+	return s, errors.Join(env.Metrics.Register(s.skipped), env.Metrics.Register(s.snapshotRows))
 }
 
 type source struct {
@@ -94,7 +98,8 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // schema.name; empty: all
 
-	skipped prometheus.Counter
+	skipped, snapshotRows prometheus.Counter
+	stallAfter            time.Duration // the constant, except in tests
 
 	// Only the goroutine of Run uses these.
 	rowReader    pgconn.RowReader
@@ -103,6 +108,9 @@ type source struct {
 	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
+
+	snapshotReader pgsnapshot.Reader
+	progress       pgsnapshot.Progress
 }
 
 // Run is part of [plugin.Source].
@@ -117,7 +125,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	defer s.rowReader.Close()
-	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: inflight.StallAfter}}
+	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: s.stallAfter}}
 	if s.lastReader != nil {
 		if err := s.saveLastReader(ctx); err != nil {
 			return err

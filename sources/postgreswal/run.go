@@ -56,6 +56,10 @@ type reader struct {
 	snapshot      *snapshot
 	moved         bool // the tables have moved to an outbox: later changes are not emitted
 
+	savedSnapshot *snapshot // stored last
+	chunk         *waitingChunk
+	unseen        unseen
+
 	inFlight    *inflight.PositionTracker[mark]
 	stall       inflight.StallDetector
 	ackedEvents uint64 // when the position was stored last
@@ -135,7 +139,7 @@ func (r *reader) awaitCapacity(ctx context.Context) error {
 
 // wait waits for messages, or until something else is due.
 func (r *reader) wait(ctx context.Context) {
-	d := idleWait
+	d := r.snapshotWait()
 	if r.needsSave() {
 		d = min(d, time.Until(r.savedAt.Add(r.savePause())))
 	}
@@ -175,9 +179,13 @@ func (r *reader) maintain(ctx context.Context) error {
 
 func (r *reader) savePause() time.Duration { return max(saveEvery, costShare*r.saveTook) }
 
-// needsSave reports whether the position has advanced by events, or far.
+// needsSave reports whether the position has advanced by events, or far, or the snapshot has.
 func (r *reader) needsSave() bool {
-	return r.inFlight.Progressed() && (r.inFlight.AckedEvents() != r.ackedEvents || r.inFlight.Acked().lsn-r.lastSaved[0].lsn >= idleSaveBytes)
+	if !r.inFlight.Progressed() {
+		return false
+	}
+	acked := r.inFlight.Acked()
+	return r.inFlight.AckedEvents() != r.ackedEvents || acked.lsn-r.lastSaved[0].lsn >= idleSaveBytes || acked.snapshot != r.savedSnapshot
 }
 
 // save stores the position up to which everything is acked, and confirms it to the server.

@@ -32,6 +32,7 @@ func TestConformance(t *testing.T) {
 	plugintest.Source(t, plugintest.SourceHarness{
 		Type:        Type(),
 		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
+		Exclusive:   true,
 		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("postgres://u:p@127.0.0.1:1/x") },
 		Disconnect: func(t testing.TB) {
 			sourcetest.Exec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)
@@ -50,6 +51,8 @@ func TestNackedChangesAreRedelivered(t *testing.T) { kind.NackedChangesAreRedeli
 func TestSnapshot(t *testing.T)                    { kind.Snapshot(t) }
 func TestSnapshotUnderWrites(t *testing.T)         { kind.SnapshotUnderWrites(t) }
 func TestSnapshotOfTypesOfExtensions(t *testing.T) { kind.SnapshotOfTypesOfExtensions(t) }
+func TestSnapshotOfARewrittenTable(t *testing.T)   { kind.SnapshotOfARewrittenTable(t) }
+func TestSnapshotOfAnotherTable(t *testing.T)      { kind.SnapshotOfAnotherTable(t) }
 func TestRestartsReportNoGap(t *testing.T)         { kind.RestartsReportNoGap(t) }
 
 // TestChaos proves beside that changes arrive in the order of commits.

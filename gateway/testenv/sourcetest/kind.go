@@ -26,7 +26,7 @@ type Kind struct {
 	Build func(t testing.TB, set Settings) plugin.Source
 	// AwaitStored waits until it is stored that events, which are all that a source has emitted, were acked.
 	AwaitStored func(t testing.TB, db *pgx.Conn, events []*event.Event)
-	// SnapshotsSQL is a query for the number of tables whose snapshot is complete.
+	// SnapshotsSQL is a query for the number of tables whose snapshot is complete, which ends with a condition about t, where t.key is the table.
 	SnapshotsSQL string
 }
 

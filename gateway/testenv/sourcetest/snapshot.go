@@ -67,7 +67,7 @@ func (k Kind) Snapshot(t *testing.T) {
 	if got := OperationsOf(t, st.Await(t, 1)); got != "R7" {
 		t.Errorf("another table: %s", got)
 	}
-	k.AwaitSnapshots(t, db, 4)
+	testenv.WaitForSQL(t, db, "SELECT ("+k.SnapshotsSQL+" AND t.key = 'public.later') > 0")
 	Exec(t, db, "INSERT INTO later VALUES (8)")
 	if got := OperationsOf(t, st.Await(t, 2)); got != "R7 I8" {
 		t.Errorf("and then: %s", got)
