@@ -48,6 +48,7 @@ var arrows = map[string]string{
 	"gateway/httpclient":         "gateway/options",
 	"gateway/redisconn":          "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":             "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
+	"gateway/pgjson":             "",
 	"gateway/pgsnapshot":         "gateway/event gateway/plugin gateway/pgconn",
 	"gateway/pgtrigger":          "gateway/options gateway/plugin gateway/pgconn",
 	"gateway/testenv":            "gateway/internal/embedded",

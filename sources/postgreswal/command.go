@@ -135,7 +135,10 @@ func (s slotRow) columns() []string {
 		status += ": " + s.Reason
 	}
 	if s.Commit != "" && s.Commit != "0/0" {
-		position, stored = fmt.Sprintf("%s, change %d", s.Commit, s.Index), "never"
+		position, stored = s.Commit, "never"
+		if s.Index > 0 { // within a transaction
+			position += fmt.Sprintf(", change %d", s.Index)
+		}
 	}
 	if s.StoredSeconds >= 0 {
 		stored = formatSeconds(s.StoredSeconds) + " ago"

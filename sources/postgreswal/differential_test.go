@@ -177,7 +177,7 @@ func TestSameAsOutboxForRandomTexts(t *testing.T) {
 func TestSameAsOutboxThroughDDL(t *testing.T) {
 	db := kind.Reset(t, `CREATE TABLE "Or ders" ("I d" int, b text, a int, PRIMARY KEY (a, "I d"));
 		CREATE TABLE parts (id int, region text, note text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
-		CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); CREATE TABLE parts_us (note text, id int NOT NULL, gone int, region text NOT NULL);
+		CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); CREATE TABLE parts_us (id int NOT NULL, gone int, region text NOT NULL, note text);
 		ALTER TABLE parts_us DROP COLUMN gone; ALTER TABLE parts ATTACH PARTITION parts_us FOR VALUES IN ('us');`, `"Or ders"`, "parts")
 	wal, outbox := capturedTwice(t, db, "change", `"Or ders"`, "parts")
 	n := 0

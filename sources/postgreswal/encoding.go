@@ -37,6 +37,20 @@ func (r *reader) needsTranslation(value []byte) bool {
 	return slices.ContainsFunc(value, func(b byte) bool { return b >= utf8.RuneSelf })
 }
 
+// restartUntranslated receives again, without a translation, what is not confirmed. What was emitted is not emitted again.
+func (r *reader) restartUntranslated(ctx context.Context) (err error) {
+	r.s.untranslated = true
+	r.s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
+	r.stream.close()
+	r.tx, r.held = transaction{}, nil
+	clear(r.relations)
+	stream, err := r.s.startStream(ctx, r.confirm.Load(), &r.confirm)
+	if err == nil {
+		r.stream = stream
+	}
+	return err
+}
+
 // prepareEncoding finds out whether the database has another encoding, and creates the function that translates.
 func (r *reader) prepareEncoding(ctx context.Context) error {
 	encoding := r.conn.PgConn().ParameterStatus("server_encoding")

@@ -98,13 +98,13 @@ func (o *countingOutput) Emit(_ context.Context, b event.Batch) error {
 
 // TestHugeTransaction proves that a transaction needs little memory, however large it is, and that other sessions' changes follow it.
 func TestHugeTransaction(t *testing.T) {
-	const rows, limit = 100_000, 96 << 20 // its rows have 200 MB
+	const rows, limit = 100_000, 64 << 20 // its rows have 100 MB
 	db := kind.Reset(t, "CREATE TABLE items (id int PRIMARY KEY, note text);", "items")
-	sourcetest.Exec(t, db, "INSERT INTO items SELECT n, repeat(md5(n::text), 64) FROM generate_series(1, $1::int) n", rows)
+	sourcetest.Exec(t, db, "INSERT INTO items SELECT n, repeat(md5(n::text), 32) FROM generate_series(1, $1::int) n", rows)
 	sourcetest.Exec(t, db, "INSERT INTO items VALUES (0, '')")
 	var most uint64
 	out := &countingOutput{reached: make(chan struct{}), until: rows + 1, each: func(n int64) {
-		if n%5000 == 0 {
+		if n%10_000 == 0 {
 			var m runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&m)

@@ -76,7 +76,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, reported: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, stallAfter: inflight.StallAfter, reported: map[string]bool{},
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
 		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
@@ -99,6 +99,7 @@ type source struct {
 	tables map[string]bool // schema.name; empty: all
 
 	skipped, snapshotRows prometheus.Counter
+	stallAfter            time.Duration // the constant, except in tests
 
 	// Only the goroutine of Run uses these.
 	rowReader    pgconn.RowReader
@@ -124,7 +125,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	}
 	defer pgconn.Close(conn)
 	defer s.rowReader.Close()
-	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: inflight.StallAfter}}
+	r := &reader{s: s, out: out, conn: conn, relations: map[uint32]*relation{}, types: pgjson.NewTypes(), stall: inflight.StallDetector{After: s.stallAfter}}
 	if s.lastReader != nil {
 		if err := s.saveLastReader(ctx); err != nil {
 			return err
@@ -137,15 +138,12 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 	if r.stream, err = s.startStream(ctx, r.emitted.lsn, &r.confirm); err != nil {
 		return err
 	}
-	defer r.stream.close()
+	defer func() { r.stream.close() }()
 	out.Ready()
 	err = r.run(ctx)
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one
-	case isUntranslatable(err):
-		s.untranslated = true
-		s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:

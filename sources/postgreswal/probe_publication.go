@@ -66,8 +66,8 @@ func (p *probe) tables(pub *publication) {
 		return
 	}
 	for _, t := range found {
+		before := len(p.findings)
 		if p.isPublished(t, pub) {
-			before := len(p.findings)
 			p.identity(t)
 			p.columns(t, pub)
 			p.readable(t)

@@ -44,7 +44,7 @@ func (t *rowText) set(ctx context.Context, r *reader, rel *relation, columns, be
 		case identityOnly && !rel.columns[i].identity:
 			t.spans, t.missing = append(t.spans, span{}), append(t.missing, i)
 			continue
-		case c.kind == unchangedColumn && i < len(before) && before[i].kind != unchangedColumn:
+		case c.kind == unchangedColumn && i < len(before) && before[i].kind != unchangedColumn && rel.columns[i].identity: // others are null there
 			c = before[i]
 		}
 		if c.kind == unchangedColumn && substitutes[i] == nil {

@@ -73,6 +73,9 @@ func (r *reader) run(ctx context.Context) error {
 	var spare []message
 	for ctx.Err() == nil {
 		messages, err := r.stream.out.take(spare)
+		if isUntranslatable(err) && !r.s.untranslated {
+			err = r.restartUntranslated(ctx)
+		}
 		if err != nil {
 			return err
 		}

@@ -54,6 +54,20 @@ func TestGeneratedColumns(t *testing.T) {
 	}
 }
 
+// TestPartitionsOfAnotherOrder proves that rows have the columns of their table, in its order, whatever that of a partition is.
+func TestPartitionsOfAnotherOrder(t *testing.T) {
+	db := kind.Reset(t, `CREATE TABLE parts (id int, region text, note text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+		CREATE TABLE parts_us (note text, gone int, id int NOT NULL, region text NOT NULL); ALTER TABLE parts_us DROP COLUMN gone; ALTER TABLE parts ATTACH PARTITION parts_us FOR VALUES IN ('us');`, "parts")
+	st := start(t, nil, sourcetest.NewCollector())
+	sourcetest.Exec(t, db, "INSERT INTO parts VALUES (1, 'us', 'n')")
+	sourcetest.Exec(t, db, "DELETE FROM parts_us")
+	for i, e := range st.Await(t, 2) {
+		if want := fmt.Sprintf(`{"operation" : "%s", "order" : {"id":1,"region":"us","note":"n"}}`, []string{"INSERT", "DELETE"}[i]); string(e.Data) != want || e.Key != "public.parts:us,1" {
+			t.Errorf("got  %s %s\nwant %s", e.Key, e.Data, want)
+		}
+	}
+}
+
 // TestRenamesUnderLoad of a table, its schema and the columns of its key, without the option tables: nothing is lost, and each row's
 // changes keep their order.
 func TestRenamesUnderLoad(t *testing.T) {

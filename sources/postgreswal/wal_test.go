@@ -32,6 +32,7 @@ func TestConformance(t *testing.T) {
 	plugintest.Source(t, plugintest.SourceHarness{
 		Type:        Type(),
 		Reachable:   func(o any) { o.(*Options).URL = options.NewURL(url) },
+		Exclusive:   true,
 		Unreachable: func(o any) { o.(*Options).URL = options.NewURL("postgres://u:p@127.0.0.1:1/x") },
 		Disconnect: func(t testing.TB) {
 			sourcetest.Exec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", "eventgateway "+plugintest.Name)

@@ -30,8 +30,8 @@ type subject[T any] struct {
 	// works uses an instance, and returns an error if it does not work.
 	tryUse         func(c *check, i *instance[T]) error
 	invalidOptions map[string]string
-	// hasServe is set if the harness has Serve, which is not called concurrently.
-	hasServe bool
+	// exclusive is set if two instances cannot be used at the same time.
+	exclusive bool
 }
 
 // commonRules returns the rules for plugins of every kind.
@@ -71,7 +71,7 @@ func (s subject[T]) checkInstances(c *check) {
 	checkUsable(b, "while another is open")
 	_ = a.close()
 	checkUsable(b, "after another was closed")
-	if s.hasServe {
+	if s.exclusive {
 		return
 	}
 	var both sync.WaitGroup

@@ -29,6 +29,8 @@ type SourceHarness struct {
 	Disconnect func(t testing.TB)
 	// TakeLock takes the lock away from the leader, for types with the capability ElectsLeader.
 	TakeLock func(t testing.TB)
+	// Exclusive says that instances with equal options end each other's runs, as readers of one slot do.
+	Exclusive bool
 	// InvalidOptions maps options, in YAML, to a part of the problem that they cause.
 	InvalidOptions map[string]string
 }
@@ -55,7 +57,7 @@ const (
 )
 
 func sourceRules(h SourceHarness) []rule {
-	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse, hasServe: h.Serve != nil}
+	s := subject[plugin.Source]{typ: h.Type, reachable: h.Reachable, unreachable: h.Unreachable, invalidOptions: h.InvalidOptions, use: h.use, tryUse: h.tryUse, exclusive: h.Serve != nil || h.Exclusive}
 	rules := []rule{
 		{ruleRunEnds, h.checkContext}, {ruleReady, h.checkReady}, {ruleEmitsOnce, h.checkEmitsOnce}, {ruleEmittedUnchanged, nil}, {ruleRunAgain, h.checkRunAgain},
 		{ruleAcks, h.checkAcks}, {ruleRunFails, h.checkRunFails}, {ruleAfterRun, nil}, {ruleGaps, h.checkFirstGap},
