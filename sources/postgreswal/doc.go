@@ -14,4 +14,5 @@
 // Three goroutines work on a Run: the receiver and the keeper of the replication connection (stream.go), and that of Run,
 // which decodes, emits and stores (run.go). A pipe is between them (pipe.go). tuple.go and relation.go parse pgoutput,
 // process.go follows transactions, row.go and change.go make events, and readback.go reads columns that the server has not sent.
+// snapshot.go and its parts emit the rows that exist, and backfill.go has them emitted again.
 package postgreswal
