@@ -49,7 +49,6 @@ func testSQLOfTheWAL(t *testing.T, url string) {
 	sql(`error: --slot is for --mode wal`, "--table", "orders", "--slot", "orders")
 	wal(`ALTER PUBLICATION "shop" ADD TABLE ONLY "public"."orders"`, "--publication", "shop")
 	wal(`COMMIT; -- The slot keeps all WAL from now on`, "--slot", "sql_test")
-	sql("nothing is installed at", "--status")
 	for range 2 {
 		wal("done at", "--slot", "sql_test", "--apply")
 	}

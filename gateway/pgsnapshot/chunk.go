@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	firstChunk    = 1   // row: it may be large, and the link slow
-	maxChunkRows  = 500 // rows
+	firstChunk    = 1 // row: it may be large, and the link slow
 	maxChunkBytes = 16 << 20
 	// The next chunk has fewer rows if one was larger, and more if one was smaller.
 	largeChunk = 2 << 20
@@ -22,7 +21,8 @@ const (
 
 // Reader reads chunks. Its methods are not safe for concurrent use.
 type Reader struct {
-	Rows *pgconn.RowReader
+	Rows    *pgconn.RowReader
+	MaxRows int // in a chunk
 
 	size   int // rows in the next chunk; 0: firstChunk
 	paused map[string]pause
@@ -112,7 +112,7 @@ func (r *Reader) adjustSize(rows []pgconn.Row, took time.Duration, err error) {
 	case bytes > largeChunk:
 		r.size = max(r.size/2, 1)
 	case bytes < smallChunk && err == nil:
-		r.size = min(2*r.size, maxChunkRows)
+		r.size = min(2*r.size, r.MaxRows)
 	}
 }
 

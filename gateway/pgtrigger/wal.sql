@@ -26,5 +26,6 @@ CREATE TABLE IF NOT EXISTS gateway.wal_reader (
   snapshot json, -- how far existing rows were read, by table
   saved    timestamptz,
   moving   text, -- of a message in the WAL: after it the tables are captured by an outbox
-  moved    timestamptz -- since when every change before this message is delivered
+  moved    timestamptz, -- since when every change before this message is delivered
+  backfills text[] NOT NULL DEFAULT '{}' -- of messages in the WAL, each with a table whose rows are read again
 ) WITH (fillfactor = 20);

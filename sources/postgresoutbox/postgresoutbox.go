@@ -85,7 +85,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: chunkTimeout}, progress: pgsnapshot.Progress{Log: env.Log},
 		captures: map[string]tableCapture{}, unclaimed: map[string]bool{},
 	}
-	s.snapshotReader.Rows = &s.rowReader
+	s.snapshotReader = pgsnapshot.Reader{Rows: &s.rowReader, MaxRows: maxRows}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.Qualified()] = true

@@ -19,7 +19,7 @@ import (
 func walCommand() plugin.Command {
 	return plugin.Command{
 		Name:    "wal",
-		Summary: "List the slots of the source postgres-wal, remove one, or move its tables",
+		Summary: "List the slots of the source postgres-wal, remove one, move its tables or read them again",
 		Help: `list shows each slot of pgoutput in the database at --url, or at DATABASE_URL: whether
 it is read and by which program, how far its reader is behind, how much WAL the server
 keeps for it, and the position that the reader has stored. Slots without a position are
@@ -34,10 +34,15 @@ attribute REPLICATION, and DELETE on gateway.wal_reader.
 move --to wal prints the SQL that moves tables from an outbox to a slot, and move --to
 outbox the SQL that moves them back. With --apply it is carried out, in one transaction
 that locks the tables against writers for a moment. Each change is then delivered by one
-of the two sources. Name all tables of the source.`,
+of the two sources. Name all tables of the source.
+
+backfill has the running source of a slot read the rows of a table again, as with
+snapshot: initial, with changes in between, under new IDs: for a receiver that has lost
+some. It writes a message into the WAL, and the role needs UPDATE on gateway.wal_reader.`,
 		Example: `  gateway wal list
   gateway wal drop old_warehouse
-  gateway wal move --to wal --slot gateway --table orders --apply`,
+  gateway wal move --to wal --slot gateway --table orders --apply
+  gateway wal backfill --slot gateway --table orders`,
 		New: func(f *flag.FlagSet) func(context.Context, plugin.Invocation) error {
 			url := f.String("url", "", "`URL` of the database; DATABASE_URL where it is not given")
 			m := newMove(f)
@@ -45,8 +50,11 @@ of the two sources. Name all tables of the source.`,
 				if len(in.Args) == 1 && in.Args[0] == "move" {
 					return m.run(ctx, in, *url)
 				}
+				if len(in.Args) == 1 && in.Args[0] == "backfill" && m.to == "" && !m.apply {
+					return runBackfill(ctx, in, *url, m.slot, m.tables)
+				}
 				if m.isSet() {
-					return errors.New("--to, --table and --apply are for gateway wal move")
+					return errors.New("--to, --table and --apply are for gateway wal move, and --table is for gateway wal backfill")
 				}
 				return runCommand(ctx, in, *url)
 			}
@@ -62,7 +70,7 @@ func runCommand(ctx context.Context, in plugin.Invocation, raw string) error {
 	case len(in.Args) == 2 && in.Args[0] == "drop":
 		do = dropSlot
 	default:
-		return errors.New("write gateway wal list, gateway wal drop SLOT, or gateway wal move --to wal|outbox --table TABLE")
+		return errors.New("write gateway wal list, gateway wal drop SLOT, gateway wal move --to wal|outbox --table TABLE, or gateway wal backfill --table TABLE")
 	}
 	conn, url, err := pgtrigger.Connect(ctx, in, raw, "wal")
 	if err != nil {

@@ -21,9 +21,9 @@ type move struct {
 func newMove(f *flag.FlagSet) *move {
 	m := &move{}
 	f.StringVar(&m.to, "to", "", "move: wal, or outbox")
-	f.StringVar(&m.slot, "slot", "gateway", "move: `slot` of the source postgres-wal")
+	f.StringVar(&m.slot, "slot", "gateway", "move, backfill: `slot` of the source postgres-wal")
 	f.BoolVar(&m.apply, "apply", false, "move: carry the SQL out")
-	f.Func("table", "move: `table`, as in gateway sql; may be given several times", func(text string) error {
+	f.Func("table", "move, backfill: `table`, as in gateway sql; may be given several times", func(text string) error {
 		table, err := pgtrigger.ParseTable(text)
 		m.tables = append(m.tables, table)
 		return err

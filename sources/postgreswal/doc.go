@@ -16,4 +16,5 @@
 // which decodes, emits and stores (run.go), and the monitor, which measures the lag and acts beyond max_lag (monitor.go). A feed is
 // between the receiver and the reader (feed.go): a pipe in memory (pipe.go), or the spool (spooler.go, spooling.go). tuple.go and relation.go parse pgoutput,
 // process.go follows transactions, row.go and change.go make events, and readback.go reads columns that the server has not sent.
+// snapshot.go and its parts emit the rows that exist, and backfill.go has them emitted again.
 package postgreswal

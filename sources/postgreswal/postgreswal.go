@@ -90,7 +90,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
 		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
-	s.snapshotReader.Rows = &s.rowReader
+	s.snapshotReader = pgsnapshot.Reader{Rows: &s.rowReader, MaxRows: maxChunkRows}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.Qualified()] = true

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -19,6 +19,9 @@ type transaction struct {
 	xid       uint32
 	moves     bool // the tables move to an outbox
 }
+
+// uuid is the text of a message that the gateway's commands write.
+var uuid = regexp.MustCompile(`^[0-9a-f-]{36}$`)
 
 // postgresEpoch is where PostgreSQL's timestamps begin, in microseconds since that of Unix.
 const postgresEpoch = 946_684_800_000_000
@@ -87,13 +90,17 @@ func (r *reader) process(ctx context.Context, m message) error {
 		}
 	case 'M':
 		s.bytes(9) // flags, and the LSN of the message
-		if s.text() == movePrefix && r.tx.open {
-			text := strings.ToValidUTF8(string(s.bytes(int(s.uint32()))), "")
+		prefix, text := s.text(), string(s.bytes(int(s.uint32())))
+		if !r.tx.open || !uuid.MatchString(text) { // any role can write such a message
+			return s.err
+		}
+		switch prefix {
+		case movePrefix:
 			is, err := r.isMove(ctx, text)
-			if err != nil {
-				return err
-			}
 			r.tx.moves = r.tx.moves || is
+			return err
+		case backfillPrefix:
+			return r.startBackfill(ctx, text)
 		}
 		return s.err
 	case 'Y', 'O': // names of types, and origins: they are of no use here

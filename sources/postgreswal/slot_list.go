@@ -7,7 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// slotRow is a replication slot of the server as lists show it, or the position of a reader whose slot is missing.
+// slotRow is a replication slot of the server as lists show it, or the position of a reader whose slot is missing. Seconds that are
+// not known are -1.
 type slotRow struct {
 	Name           string
 	Missing        bool   // there is only the position in gateway.wal_reader
@@ -27,9 +28,6 @@ type slotRow struct {
 	Moved          bool    // the slot is confirmed beyond the position
 	StoredSeconds  float64 // since the position was stored
 }
-
-// unknownSeconds is a duration that the server does not know.
-const unknownSeconds = -1
 
 // slotRowsSQL finds all slots that outlive their session, and all positions. Columns of later versions are read by JSON.
 const slotRowsSQL = `SELECT coalesce(s.slot_name::text, r.slot), s.slot_name IS NULL, coalesce(s.plugin::text, ''), coalesce(s.database = current_database(), s.slot_name IS NULL),

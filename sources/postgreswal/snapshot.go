@@ -92,11 +92,20 @@ func (r *reader) startSnapshot(ctx context.Context, progress []byte, again bool)
 }
 
 // startTable begins the snapshot of a table, unless it was begun before.
-func (r *reader) startTable(ctx context.Context, name string) error {
-	state, begun := r.snapshot.Tables[name]
+func (r *reader) startTable(ctx context.Context, table string) error {
+	state, begun := r.snapshot.Tables[table]
 	if state.Done {
 		return nil
 	}
+	err := r.checkTable(ctx, table)
+	if err == nil && !begun {
+		err = r.startReading(ctx, table, r.token)
+	}
+	return err
+}
+
+// checkTable returns an error if the changes of a table are not sent, or its rows are not read.
+func (r *reader) checkTable(ctx context.Context, name string) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	table, _ := pgtrigger.ParseQualified(name)
@@ -109,20 +118,16 @@ func (r *reader) startTable(ctx context.Context, name string) error {
 	case err != nil:
 		return fmt.Errorf("cannot find the table %s: %w", name, err)
 	}
-	if err := pgconn.CheckRowsReadable(ctx, r.conn, oid, r.s.opts.Owners); err != nil {
-		return err
-	}
-	if begun {
-		return nil
-	}
-	return r.startReading(ctx, name)
+	return pgconn.CheckRowsReadable(ctx, r.conn, oid, r.s.opts.Owners)
 }
 
-// startReading begins the snapshot of a table. All transactions that the slot may still send are not older than catalog_xmin.
-// Those that are open now may have written before the table was published, or before the slot. They are not
-// sent then, so the first chunk must include them.
-func (r *reader) startReading(ctx context.Context, table string) error {
-	begun := pgsnapshot.Table{Again: r.token}
+// startReading begins the snapshot of a table. again makes the IDs of its rows differ from those of earlier snapshots. All
+// transactions that the slot may still send are not older than catalog_xmin. Those that are open now may have written before the
+// table was published, or before the slot. They are not sent then, so the first chunk must include them.
+func (r *reader) startReading(ctx context.Context, table string, again int64) error {
+	ctx, cancel := r.withTimeout(ctx)
+	defer cancel()
+	begun := pgsnapshot.Table{Again: again}
 	var below int64
 	err := r.conn.QueryRow(ctx, `SELECT greatest(least(pg_snapshot_xmin(pg_current_snapshot())::text::numeric, (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric - age(s.catalog_xmin)
 		FROM pg_replication_slots s WHERE s.slot_name = $1)), 3)::text, pg_current_xact_id()::text::bigint`, r.s.opts.Slot).Scan(&begun.Since, &below)

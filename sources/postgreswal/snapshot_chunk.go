@@ -10,8 +10,12 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-// askAgain is the time after which the server is asked again how far it has read.
-const askAgain = 100 * time.Millisecond
+const (
+	// maxChunkRows is large because a chunk needs 20 round trips, whatever its size.
+	maxChunkRows = 5000
+	// askAgain is the time after which the server is asked again how far it has read.
+	askAgain = 100 * time.Millisecond
+)
 
 // waitingChunk is a chunk that waits until the stream has passed its high watermark.
 type waitingChunk struct {

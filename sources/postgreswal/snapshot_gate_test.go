@@ -21,10 +21,14 @@ type gate struct {
 	reached chan struct{} // has a value when a row waits; its capacity is 1
 	opened  chan struct{} // gets a value after from was changed
 	largest atomic.Int64  // events of the largest batch
+	failed  chan error    // that the source has reported
 }
 
+// ReportError is part of [plugin.Output].
+func (g *gate) ReportError(err error) { g.failed <- err }
+
 func newGate(from int64) *gate {
-	g := &gate{Collector: sourcetest.NewCollector(), reached: make(chan struct{}, 1), opened: make(chan struct{})}
+	g := &gate{Collector: sourcetest.NewCollector(), reached: make(chan struct{}, 1), opened: make(chan struct{}), failed: make(chan error, 100)}
 	g.from.Store(from)
 	return g
 }
