@@ -85,6 +85,7 @@ func TestRestoreUnderARunningReader(t *testing.T) {
 	sourcetest.Exec(t, db, sourcetest.InsertItems, 10_001, 16_000, 2)
 	f.AwaitItems(t, 10_001, 16_000, 2)
 	f.RequireGap(t, "slot gateway") // pg_basebackup copies no slots
+	f.Stop() // before the server
 }
 
 // TestFrozenNetwork proves that a connection that is open and silent is noticed within about 10 s, and that nothing is lost.
