@@ -233,3 +233,16 @@ func (t *PositionTracker[P]) CheckpointFailed() {
 	defer t.mu.Unlock()
 	t.progressed = true
 }
+
+// First returns the position of the first batch that is not acked and for which match reports true. It reports false if there
+// is none.
+func (t *PositionTracker[P]) First(match func(P) bool) (at P, found bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for b := t.first; b != nil; b = b.next {
+		if !b.acked && match(b.end) {
+			return b.end, true
+		}
+	}
+	return at, false
+}

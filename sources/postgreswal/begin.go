@@ -69,6 +69,9 @@ func (r *reader) begin(ctx context.Context) error {
 		}
 		return cmp.Or(err, errMoved)
 	}
+	if r.spool, err = r.s.openSpool(history); err != nil {
+		return err
+	}
 	reason := r.compare(loaded, history, slot)
 	if slot.lost {
 		if err := r.dropSlot(ctx); err != nil {
@@ -76,20 +79,20 @@ func (r *reader) begin(ctx context.Context) error {
 		}
 		slot.exists = false
 	}
-	at := loaded.position
-	switch {
-	case !slot.exists:
-		if at.lsn, err = r.createSlot(ctx); err != nil {
+	if slot.made = !slot.exists; slot.made {
+		if slot.confirmed, err = r.createSlot(ctx); err != nil {
 			return err
 		}
-		at.index = 0
-	case slot.confirmed > at.lsn:
-		at = position{lsn: slot.confirmed}
+	}
+	r.s.givenUp, r.history = "", history
+	at, err := r.beginSpool(ctx, loaded, slot, reason != "")
+	if err != nil {
+		return err
 	}
 	if reason != "" {
 		r.out.Gap(reason)
 	}
-	r.lastSaved, r.history = [2]position{loaded.position, loaded.position}, history
+	r.lastSaved = [2]position{loaded.position, loaded.position}
 	if err := r.startSnapshot(ctx, loaded.snapshot, reason != ""); err != nil {
 		return err
 	}
@@ -169,14 +172,16 @@ func (r *reader) compare(loaded stored, history string, slot slotState) string {
 	switch {
 	case database != storedDatabase:
 		return fmt.Sprintf("the position belongs to another database: system/database %s, and this is %s", storedDatabase, database)
+	case !slot.exists && r.s.givenUp != "":
+		return fmt.Sprintf("the slot %s was given up: %s; %s", r.s.opts.Slot, r.s.givenUp, last)
 	case !slot.exists:
 		return fmt.Sprintf("the slot %s is gone, as after a failover, a restore or a drop; %s on timeline %s, and the server is on timeline %s", r.s.opts.Slot, last, storedTimeline, timeline)
 	case slot.lost:
 		return fmt.Sprintf("the server has removed WAL that the slot %s needed, because of max_slot_wal_keep_size or its like; %s", r.s.opts.Slot, last)
 	case timeline != storedTimeline:
 		return fmt.Sprintf("the history of the database branched, and may have gone back: the position is of timeline %s, and the server is on timeline %s", storedTimeline, timeline)
-	case slot.confirmed > max(loaded.position.lsn, loaded.spooled):
-		return fmt.Sprintf("the slot %s was made anew or moved by another program: it is at %v, and %s", r.s.opts.Slot, pglogrepl.LSN(slot.confirmed), last)
+	case slot.confirmed > max(loaded.position.lsn, r.spoolEnd()):
+		return r.explainAhead(loaded, slot, last)
 	case r.s.lastSaved.compare(loaded.position) > 0:
 		return fmt.Sprintf("the history of the database went back: %s, and this gateway has stored %v", last, r.s.lastSaved)
 	}
@@ -201,12 +206,11 @@ func (r *reader) saveMark(ctx context.Context, m mark) error {
 	}
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
-	before := r.lastSaved
+	before, token := r.lastSaved, int64(0)
 	r.lastSaved[1] = m.position // the server may store it although its answer is lost
-	spooled := r.spooled()
-	err = r.conn.QueryRow(ctx, `UPDATE gateway.wal_reader SET commit = $3::text::pg_lsn, index = $4, spooled = $5::text::pg_lsn, snapshot = $6, history = $7, saved = now(), moved = CASE WHEN $12 THEN coalesce(moved, now()) END
-		WHERE slot = $1 AND token = $2 AND (coalesce(commit, '0/0'), coalesce(index, 0)) IN (($8::text::pg_lsn, $9::bigint), ($10::text::pg_lsn, $11::bigint)) AND $7 = `+historySQL+` RETURNING token`,
-		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, lsnText(spooled), progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index, m.moved).Scan(&r.token)
+	err = r.conn.QueryRow(ctx, `UPDATE gateway.wal_reader SET commit = $3::text::pg_lsn, index = $4, snapshot = $5, history = $6, saved = now(), moved = CASE WHEN $11 THEN coalesce(moved, now()) END
+		WHERE slot = $1 AND token = $2 AND (coalesce(commit, '0/0'), coalesce(index, 0)) IN (($7::text::pg_lsn, $8::bigint), ($9::text::pg_lsn, $10::bigint)) AND $6 = `+historySQL+` RETURNING token`,
+		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index, m.moved).Scan(&token)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errFenced
 	}
@@ -215,7 +219,8 @@ func (r *reader) saveMark(ctx context.Context, m mark) error {
 	}
 	r.lastSaved = [2]position{m.position, m.position}
 	r.s.lastSaved, r.savedSnapshot = m.position, m.snapshot
-	r.confirm.Store(max(m.lsn, spooled))
+	r.stored.Store(m.lsn)
+	r.raiseConfirm(m.lsn)
 	return nil
 }
 

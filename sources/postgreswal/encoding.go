@@ -38,17 +38,15 @@ func (r *reader) needsTranslation(value []byte) bool {
 }
 
 // restartUntranslated receives again, without a translation, what is not confirmed. What was emitted is not emitted again.
-func (r *reader) restartUntranslated(ctx context.Context) (err error) {
+func (r *reader) restartUntranslated(ctx context.Context) error {
 	r.s.untranslated = true
 	r.s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
-	r.stream.close()
+	r.stream.disconnect(context.Canceled)
 	r.tx, r.held = transaction{}, nil
 	clear(r.relations)
-	stream, err := r.s.startStream(ctx, r.confirm.Load(), &r.confirm)
-	if err == nil {
-		r.stream = stream
-	}
-	return err
+	p := r.stream.newPipe()
+	r.stream.current = p
+	return r.connect(ctx, p, p)
 }
 
 // prepareEncoding finds out whether the database has another encoding, and creates the function that translates.
@@ -56,6 +54,9 @@ func (r *reader) prepareEncoding(ctx context.Context) error {
 	encoding := r.conn.PgConn().ParameterStatus("server_encoding")
 	if r.otherEncoding = encoding != "" && encoding != "UTF8"; !r.otherEncoding {
 		return nil
+	}
+	if r.s.opts.Spool.Path != "" {
+		r.s.untranslated = true // so that all messages in the spool have the same encoding
 	}
 	return execStatement(ctx, r.conn, pgconn.ReadableTextSQL)
 }

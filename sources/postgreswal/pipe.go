@@ -10,7 +10,7 @@ const maxPipeBytes = 16 << 20
 
 // message is one message of the stream. A keepalive has no data.
 type message struct {
-	lsn  uint64 // of a keepalive: everything before it was sent
+	lsn  uint64 // where it begins; of a keepalive: everything before it was sent
 	data []byte // a message of pgoutput
 }
 
@@ -83,7 +83,7 @@ func (p *pipe) isBlocked() bool {
 	return p.blocked
 }
 
-// close has take return err after the messages.
+// close has take return err after the messages, and ignores later errors.
 func (p *pipe) close(err error) {
 	p.mu.Lock()
 	if !p.closed {

@@ -40,6 +40,7 @@ func eventID(at position, committed time.Time) string {
 // mark is what is stored when everything up to it is acked.
 type mark struct {
 	position
-	snapshot *snapshot // immutable
-	moved    bool      // the tables have moved to an outbox, and the changes before that are all included
+	committed int64     // time of the commit of a change, in Unix microseconds; 0: not a change
+	snapshot  *snapshot // immutable
+	moved     bool      // the tables have moved to an outbox, and the changes before that are all included
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"eventgateway/gateway/gauge"
 	"eventgateway/gateway/inflight"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
@@ -30,17 +32,23 @@ type Options struct {
 	InFlight     int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
 	Snapshot     string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are first read are emitted, too"`
 	Transactions bool        `koanf:"transactions" doc:"adds the attributes xid, tx_position, the number of the change in its transaction, and tx_last, true for its last one"`
+	MaxLag       MaxLag      `koanf:"max_lag"`
+	Spool        Spool       `koanf:"spool"`
 }
 
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"slot":      "Letters a to z, digits and underscores. Slots are those of the whole server",
-		"tables":    "Empty: all of the publication",
-		"output":    "change has the table, id, time of the commit, and the old and the new row",
-		"owners":    "The owner of a table can run code with the rights of the role that reads it. Also for columns that are read back",
-		"in_flight": "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
-		"snapshot":  "They are emitted in the order of their keys, as the operation READ, with changes in between; then only changes follow",
+		"slot":            "Letters a to z, digits and underscores. Slots are those of the whole server",
+		"tables":          "Empty: all of the publication",
+		"output":          "change has the table, id, time of the commit, and the old and the new row",
+		"owners":          "The owner of a table can run code with the rights of the role that reads it. Also for columns that are read back",
+		"in_flight":       "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
+		"max_lag.bytes":   "At least 64MiB. Nothing is done while the lag falls",
+		"max_lag.age":     "At least 1m. Otherwise as bytes",
+		"max_lag.then":    "After give_up, the source makes a new slot when it has emitted what it had received, and a new snapshot if snapshot is initial",
+		"spool.max_bytes": "At least 64MiB",
+		"snapshot":        "They are emitted in the order of their keys, as the operation READ, with changes in between; then only changes follow",
 	}
 }
 
@@ -59,13 +67,14 @@ func (o *Options) Check(report func(option, text string)) {
 	if o.Snapshot == "initial" && len(o.Tables) == 0 {
 		report("tables", "snapshot: initial needs to know which tables to read")
 	}
+	o.checkLag(report)
 }
 
 // Type describes the source.
 func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-wal", "Changes of rows in PostgreSQL, from its write-ahead log.",
 		func() Options {
-			return Options{Slot: "gateway", Publication: "gateway", Output: "order", InFlight: 10_000, Snapshot: "never"}
+			return Options{Slot: "gateway", Publication: "gateway", Output: "order", InFlight: 10_000, Snapshot: "never", MaxLag: MaxLag{Then: "give_up"}, Spool: Spool{MaxBytes: 10 << 30}}
 		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(walCommand())
 }
 
@@ -76,7 +85,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
-		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, silence: minSilence, stallAfter: inflight.StallAfter, reported: map[string]bool{},
+		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, reported: map[string]bool{},
+		silence: minSilence, stallAfter: inflight.StallAfter, monitorEvery: monitorEvery, measureEvery: measureEvery,
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
 		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
@@ -87,7 +97,13 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	}
 	s.skipped = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_wal_skipped_total", Help: "Changes that were not emitted because their table is not in tables."})
 	s.snapshotRows = prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_wal_snapshot_rows_total", Help: "Rows that existed, and were read for the snapshot."})
-	return s, errors.Join(env.Metrics.Register(s.skipped), env.Metrics.Register(s.snapshotRows))
+	s.lagBytes = gauge.NewValue("gateway_wal_lag_bytes", "WAL that the server keeps for the slot.")
+	s.lagSeconds = gauge.NewAge("gateway_wal_lag_seconds", "Age of the commit of the oldest change that is not settled.")
+	s.spoolBytes = gauge.NewValue("gateway_wal_spool_bytes", "Size of the spool on disk.")
+	for _, c := range []prometheus.Collector{s.skipped, s.snapshotRows, s.lagBytes, s.lagSeconds, s.spoolBytes} {
+		err = errors.Join(err, env.Metrics.Register(c))
+	}
+	return s, err
 }
 
 type source struct {
@@ -99,7 +115,11 @@ type source struct {
 	tables map[string]bool // schema.name; empty: all
 
 	skipped, snapshotRows prometheus.Counter
-	stallAfter            time.Duration // the constant, except in tests
+	lagBytes, spoolBytes  *gauge.Value
+	lagSeconds            *gauge.Age
+
+	stallAfter, monitorEvery, measureEvery time.Duration // the constants, except in tests
+	spooling                               atomic.Bool   // changes are spooled; tests wait for it
 
 	// Only the goroutine of Run uses these.
 	rowReader    pgconn.RowReader
@@ -108,6 +128,7 @@ type source struct {
 	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
+	givenUp      string          // why max_lag has dropped the slot; "": it has not
 
 	snapshotReader pgsnapshot.Reader
 	progress       pgsnapshot.Progress
@@ -118,7 +139,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	return plugin.UnlessDone(ctx, pgconn.Unavailable(s.run(ctx, out)))
 }
 
-func (s *source) run(ctx context.Context, out plugin.Output) error {
+func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
@@ -131,16 +152,24 @@ func (s *source) run(ctx context.Context, out plugin.Output) error {
 			return err
 		}
 	}
-	if err := r.begin(ctx); err != nil {
+	err = r.begin(ctx)
+	if r.spool != nil {
+		defer func() { err = r.closeSpool(err) }()
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", s.opts.URL, err)
 	}
 	s.lastReader = r
-	if r.stream, err = s.startStream(ctx, r.emitted.lsn, &r.confirm); err != nil {
+	err = r.startFeed(ctx)
+	defer r.stream.close()
+	if err != nil {
 		return err
 	}
-	defer func() { r.stream.close() }()
+	monitor := r.startMonitor(ctx)
+	defer monitor.stop()
 	out.Ready()
 	err = r.run(ctx)
+	monitor.stop()
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one

@@ -13,8 +13,8 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// minServerVersion has publish_via_partition_root, and the columns of pg_replication_slots.
-const minServerVersion = 130000
+// minServerVersion is the oldest version that was tested.
+const minServerVersion = 140000
 
 // Probe is part of [plugin.Prober].
 func (s *source) Probe(ctx context.Context) []plugin.Finding {
@@ -100,7 +100,7 @@ func (p *probe) version() bool {
 		return false
 	}
 	if p.number < minServerVersion {
-		p.add(plugin.Problem, "upgrade the server", "the server is version %d: postgres-wal needs PostgreSQL 13", p.number/10000)
+		p.add(plugin.Problem, "upgrade the server", "the server is version %d: postgres-wal needs PostgreSQL 14", p.number/10000)
 		return false
 	}
 	return true

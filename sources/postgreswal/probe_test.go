@@ -86,20 +86,35 @@ func TestProbeOfTables(t *testing.T) {
 		{"", `WRONG: there is no publication "an other" in this database -> gateway sql --mode wal --table TABLE --publication 'an other' --apply`, "", func(o *Options) { o.Publication = "an other" }},
 		{"ALTER PUBLICATION gateway SET (publish = 'insert')", `WRONG: the publication "gateway" does not publish update, delete, truncate`, "fix", nil},
 		{"ALTER PUBLICATION gateway SET (publish_via_partition_root = false)", `WRONG: the publication "gateway" publishes the partitions of public.parts, and not the table`, "fix", nil},
-		{"ALTER PUBLICATION gateway SET TABLE ONLY items WHERE (id > 1), parts", `warning: the publication "gateway" has a row filter for public.items: changes of other rows are missing ((id > 1))`, "fix", nil},
-		{"ALTER TABLE items ADD note text; ALTER PUBLICATION gateway SET TABLE ONLY items (id, v), parts", `WRONG: the publication "gateway" has a list of columns for public.items: its events lack note`, "fix", nil},
-		{"ALTER TABLE items DROP note; ALTER TABLE items REPLICA IDENTITY NOTHING", "WRONG: UPDATE and DELETE of public.items fail: the table is published, and has no replica identity", "fix", nil},
+		{"ALTER TABLE items REPLICA IDENTITY NOTHING", "WRONG: UPDATE and DELETE of public.items fail: the table is published, and has no replica identity", "fix", nil},
 		{"ALTER TABLE items REPLICA IDENTITY DEFAULT", "warning: the WAL has only the primary key of the old row of public.items: changes have no old row, and a DELETE has no other column", "fix", nil},
 		{"ALTER TABLE items ADD n int NOT NULL DEFAULT 1; CREATE UNIQUE INDEX items_n ON items (n); ALTER TABLE items REPLICA IDENTITY USING INDEX items_n", "warning: the WAL has only the columns of an index of the old row of public.items", "fix", nil},
 		{"DROP INDEX items_n; ALTER TABLE items DROP n; ALTER TABLE parts_1 REPLICA IDENTITY DEFAULT", "warning: the WAL has only the primary key of the old row of public.parts_1, a partition of public.parts,", "fix", nil},
 		{"ALTER TABLE items DROP CONSTRAINT items_pkey", "warning: the table public.items has no primary key", "ALTER TABLE items ADD PRIMARY KEY (id)", nil},
-		{"ALTER TABLE items ADD g int GENERATED ALWAYS AS (id + 1) STORED", "warning: the events of public.items lack its generated columns (g)", "ALTER TABLE items DROP g", nil},
 		{"CREATE TYPE mood AS ENUM ('fine'); CREATE FUNCTION mood_json(mood) RETURNS json LANGUAGE sql IMMUTABLE AS 'SELECT ''1''::json'; CREATE CAST (mood AS json) WITH FUNCTION mood_json(mood); ALTER TABLE items ADD m mood[]",
 			"warning: the column m of public.items is text in events: the type ", "ALTER TABLE items DROP m; DROP TYPE mood CASCADE", nil},
 		{"", "WRONG: there is no table public.nobody -> correct tables", "", func(o *Options) { o.Tables = []string{"nobody"} }},
 		{"", "WRONG: public.parts_1 is a partition -> write the partitioned table instead", "", func(o *Options) { o.Tables = []string{"parts_1"} }},
 		{"", "ok: all of public.parts is in the WAL", "", func(*Options) {}}, // all tables of the publication
 	})
+	var version int
+	if err := db.QueryRow(testenv.Context(t), "SELECT current_setting('server_version_num')::int / 10000").Scan(&version); err != nil {
+		t.Fatal(err)
+	}
+	if version >= 15 {
+		runProbeCases(t, db, set, []probeCase{
+			{"ALTER PUBLICATION gateway SET TABLE ONLY items WHERE (id > 1), parts", `warning: the publication "gateway" has a row filter for public.items: changes of other rows are missing ((id > 1))`, "fix", nil},
+			{"ALTER TABLE items ADD note text; ALTER PUBLICATION gateway SET TABLE ONLY items (id, v), parts", `WRONG: the publication "gateway" has a list of columns for public.items: its events lack note`, "fix", nil},
+		})
+	}
+	generated := []probeCase{{"ALTER TABLE items ADD g int GENERATED ALWAYS AS (id + 1) STORED", "warning: the events of public.items lack its generated columns (g)", "ALTER TABLE items DROP g", nil}}
+	if version >= 18 {
+		generated = []probeCase{
+			{"ALTER TABLE items ADD g int GENERATED ALWAYS AS (id + 1) STORED; ALTER PUBLICATION gateway SET (publish_generated_columns = none)", `warning: the publication "gateway" does not publish the generated columns of public.items (g)`, "fix", nil},
+			{"ALTER TABLE items ADD v2 int GENERATED ALWAYS AS (id + 1) VIRTUAL", "warning: the events of public.items lack its virtual columns (v2)", "ALTER TABLE items DROP v2", nil},
+		}
+	}
+	runProbeCases(t, db, set, generated)
 }
 
 // TestProbeOfSlots does the same for slots and positions.
@@ -124,7 +139,7 @@ func TestProbeOfSlots(t *testing.T) {
 		sourcetest.Exec(t, db, "SELECT pg_switch_wal()")
 	}
 	sourcetest.Exec(t, db, "CHECKPOINT")
-	if got := probeText(t, ofItems); !strings.Contains(got, "warning: the slot gateway is lost (lost): the server has removed WAL that it needs; the source reports a gap, and makes a new slot") {
+	if got := probeText(t, ofItems); !strings.Contains(got, "warning: the slot gateway is lost (lost") || !strings.Contains(got, "): the server has removed WAL that it needs; the source reports a gap, and makes a new slot") {
 		t.Errorf("a lost slot:\n%s", got)
 	}
 }
@@ -149,7 +164,7 @@ func TestProbeOfServer(t *testing.T) {
 		{"DROP TABLE gateway.wal_reader", "", "", nil},
 		{"", "WRONG: there is no table gateway.wal_reader in this database, in which the position is stored -> gateway sql --mode wal --table public.items --apply", create, nil},
 		{"ALTER TABLE gateway.wal_reader OWNER TO reader", `WRONG: gateway.wal_reader belongs to the role "reader"`, "ALTER TABLE gateway.wal_reader OWNER TO postgres", nil},
-		{"", `WRONG: the WAL cannot be read: FATAL: must be superuser or replication role`, "", asReader("")},
+		{"", `WRONG: the WAL cannot be read: FATAL: `, "", asReader("")},
 		{"", `-> ALTER ROLE "reader" REPLICATION -- as a superuser`, `ALTER ROLE "reader" REPLICATION`, asReader("")},
 		{"", `ok: the role "reader" may read the WAL`, "", asReader("")},
 		{"", `WRONG: the role "reader" may not store its position in gateway.wal_reader`, "fix", asReader("")},

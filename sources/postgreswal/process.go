@@ -39,6 +39,7 @@ func (r *reader) process(ctx context.Context, m message) error {
 	case 'B':
 		r.tx = transaction{open: true, lsn: s.uint64(), committed: time.UnixMicro(int64(s.uint64()) + postgresEpoch), xid: s.uint32()}
 		r.at = position{lsn: r.tx.lsn}
+		r.held = nil // of a transaction that the server sends again from its begin
 		return s.err
 	case 'C':
 		s.bytes(9) // flags, and the LSN of the commit record
@@ -200,7 +201,9 @@ func (r *reader) emit(ctx context.Context, e *event.Event, at position) error {
 		return err
 	}
 	r.emitted = at
-	ack := r.inFlight.Add(r.markAt(at), 1)
+	m := r.markAt(at)
+	m.committed = r.tx.committed.UnixMicro()
+	ack := r.inFlight.Add(m, 1)
 	return r.out.Emit(ctx, event.Batch{Events: []*event.Event{e}, Ack: ack})
 }
 
@@ -215,4 +218,6 @@ func (r *reader) advance(lsn uint64) {
 }
 
 // markAt returns the mark of a position that the reader has come to.
-func (r *reader) markAt(at position) mark { return mark{at, r.snapshot, r.moved} }
+func (r *reader) markAt(at position) mark {
+	return mark{position: at, snapshot: r.snapshot, moved: r.moved}
+}

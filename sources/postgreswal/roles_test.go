@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// TestLeastRights proves that a source reads, leads, and reads unchanged values back with what `gateway sql --role` has given its role. The owner of the
+// TestLeastRights proves that a source reads, leads, takes a snapshot, and reads unchanged values back with what `gateway sql --role` has given its role. The owner of the
 // tables installs, and a role writes that may only write. PUBLIC has no default rights.
 func TestLeastRights(t *testing.T) {
 	db := kind.Reset(t, "DROP SCHEMA IF EXISTS shop CASCADE;"+testenv.RoleSQL("shop")+testenv.RoleSQL("writer")+testenv.RoleSQL("reader"))
@@ -21,7 +21,7 @@ func TestLeastRights(t *testing.T) {
 	shop := testenv.ConnectAs(t, "shop")
 	orders := pgtrigger.WAL{Tables: []pgtrigger.Table{{Schema: "shop", Name: "orders"}}, Publication: "gateway", KeyIdentity: true}
 	sourcetest.Exec(t, shop, `CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, note text, large text); ALTER TABLE shop.orders ALTER large SET STORAGE EXTERNAL;
-		GRANT USAGE ON SCHEMA shop TO writer; GRANT INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON shop.orders TO writer`)
+		INSERT INTO shop.orders VALUES (1, 'before'); GRANT USAGE ON SCHEMA shop TO writer; GRANT INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON shop.orders TO writer`)
 	sourcetest.Exec(t, shop, orders.CreateSQL())
 	sql, err := pgtrigger.RoleSQL("wal", "reader", orders.Tables)
 	if err != nil {
@@ -31,8 +31,10 @@ func TestLeastRights(t *testing.T) {
 	sourcetest.Exec(t, db, `ALTER ROLE reader CONNECTION LIMIT 6`) // two of them for check --live
 
 	st := start(t, func(o *Options) {
-		o.URL, o.Tables, o.Owners = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop.orders"}, []string{"shop"}
+		o.URL, o.Tables, o.Owners, o.Snapshot = options.NewURL(testenv.RoleURL(t, "reader")), []string{"shop.orders"}, []string{"shop"}, "initial"
 	}, sourcetest.NewCollector())
+	st.Await(t, 1)
+	kind.AwaitSnapshots(t, db, 1)
 	l, err := st.Source.(*source).Campaign(testenv.Context(t), "orders", 0, func(string) { t.Error("it stands by") })
 	if err != nil {
 		t.Fatal(err)
@@ -43,13 +45,13 @@ func TestLeastRights(t *testing.T) {
 	}
 	writer := testenv.ConnectAs(t, "writer")
 	sourcetest.Exec(t, writer, `INSERT INTO shop.orders VALUES (2, 'x', repeat('large', 2000))`)
-	sourcetest.Exec(t, writer, `UPDATE shop.orders SET note = 'y'`)
-	events := st.Await(t, 2)
-	if got := string(events[1].Data); !strings.Contains(got, `"note":"y","large":"largelarge`) {
+	sourcetest.Exec(t, writer, `UPDATE shop.orders SET note = 'y' WHERE id = 2`)
+	events := st.Await(t, 3)
+	if got := string(events[2].Data); !strings.Contains(got, `"note":"y","large":"largelarge`) {
 		t.Errorf("the UPDATE is %.200s", got)
 	}
 	sourcetest.Exec(t, writer, `DELETE FROM shop.orders WHERE id = 2; TRUNCATE shop.orders`)
-	kind.AwaitStored(t, db, st.Await(t, 4))
+	kind.AwaitStored(t, db, st.Await(t, 5))
 	for _, sql := range []string{"SELECT FROM gateway.wal_reader", "SELECT pg_drop_replication_slot('gateway')"} {
 		if _, err := writer.Exec(testenv.Context(t), sql); err == nil {
 			t.Errorf("the writer may %s", sql)

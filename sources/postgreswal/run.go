@@ -13,6 +13,7 @@ import (
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgjson"
 	"eventgateway/gateway/plugin"
+	"eventgateway/sources/postgreswal/spool"
 )
 
 const (
@@ -33,8 +34,11 @@ type reader struct {
 	s       *source
 	out     plugin.Output
 	conn    *pgx.Conn
-	stream  *stream
+	stream  *feed
+	spool   *spool.Spool  // nil: there is none
 	confirm atomic.Uint64 // LSN up to which the server may remove its WAL
+	stored  atomic.Uint64 // LSN of the stored position
+	spooled uint64        // the stored end of the spool, when the Run began
 
 	token     int64
 	history   string
@@ -72,7 +76,7 @@ type reader struct {
 func (r *reader) run(ctx context.Context) error {
 	var spare []message
 	for ctx.Err() == nil {
-		messages, err := r.stream.out.take(spare)
+		messages, err := r.stream.take(spare)
 		if isUntranslatable(err) && !r.s.untranslated {
 			err = r.restartUntranslated(ctx)
 		}
@@ -147,7 +151,7 @@ func (r *reader) wait(ctx context.Context) {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-r.stream.out.arrived:
+	case <-r.stream.arrived:
 	case <-r.inFlight.Changed:
 	case <-ctx.Done():
 	}
@@ -159,7 +163,7 @@ func (r *reader) maintain(ctx context.Context) error {
 		return failed
 	}
 	now := time.Now()
-	if r.stream != nil && (r.stream.replyWanted.Swap(false) || r.stream.silentFor() > askAfter && now.Sub(r.checkedAt) > askAfter) {
+	if r.stream != nil && (r.stream.takeReplyWanted() || r.stream.silentFor() > askAfter && now.Sub(r.checkedAt) > askAfter) {
 		if err := r.checkServer(ctx); err != nil {
 			return err
 		}
@@ -229,6 +233,3 @@ func (r *reader) endMove(ctx context.Context) error {
 func (r *reader) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	return pgconn.WithSilenceTimeout(ctx, r.conn, answerTimeout)
 }
-
-// spooled returns the LSN up to which changes are in the spool.
-func (r *reader) spooled() uint64 { return 0 }

@@ -25,6 +25,7 @@ const (
 // slotState is what the server says about the slot.
 type slotState struct {
 	exists    bool
+	made      bool   // by this Run
 	lost      bool   // it cannot be read any more
 	active    int32  // the process that reads it; 0: none
 	confirmed uint64 // LSN up to which it is confirmed

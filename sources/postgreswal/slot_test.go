@@ -113,6 +113,7 @@ func TestLostSlots(t *testing.T) {
 			kind.AwaitStored(t, db, before.Events())
 			before.Stop()
 			sourcetest.Exec(t, db, sourcetest.InsertItems, 101, 200, 1)
+			testenv.WaitForSQL(t, db, "SELECT NOT active FROM pg_replication_slots") // the server has noticed that the source is gone
 			c.lose(t, db)
 			after := kind.Follow(t, set)
 			after.AwaitItems(t, 1, 200, 1)
@@ -121,10 +122,12 @@ func TestLostSlots(t *testing.T) {
 			after.AwaitItems(t, 201, 300, 1)
 			after.RequireOneGap(t, c.gap)
 			kind.AwaitStored(t, db, after.Events())
+			requireWhole(t, db, after)
 			after.Stop()
 			last := kind.Follow(t, set)
 			sourcetest.Exec(t, db, sourcetest.InsertItems, 301, 301, 1)
 			last.AwaitItems(t, 301, 301, 1)
+			last.Stop()
 			if got := append(last.Reasons(), before.Reasons()...); len(got) > 0 {
 				t.Errorf("gaps before and after: %q", got)
 			}

@@ -31,7 +31,7 @@ const (
 // stream is one replication connection. Its receiver goroutine only reads, and its keeper goroutine only writes.
 type stream struct {
 	conn *pgconn.PgConn
-	out  *pipe
+	out  destination
 
 	confirm     *atomic.Uint64 // LSN up to which the server may remove its WAL
 	silence     time.Duration  // without a message, after which the connection is lost
@@ -47,7 +47,7 @@ type stream struct {
 
 // startStream starts to receive what was committed at or after the LSN from. It returns when the server has begun to send.
 // confirm holds the LSN up to which the server may remove its WAL; the caller raises it and then calls report.
-func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.Uint64) (*stream, error) {
+func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.Uint64, out destination) (*stream, error) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	settings := gatewayconn.RowSettings
@@ -67,7 +67,7 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 		gatewayconn.CloseReplication(conn)
 		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
 	}
-	st := &stream{conn: conn, out: newPipe(), confirm: confirm, silence: s.silence, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
+	st := &stream{conn: conn, out: out, confirm: confirm, silence: s.silence, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 	st.received.Store(time.Now().UnixNano())
 	running, stop := context.WithCancel(ctx)
 	st.cancel = stop
@@ -101,7 +101,7 @@ func (st *stream) report(ask bool) {
 	signal(st.wake)
 }
 
-// receive puts what the server sends into the pipe.
+// receive passes on what the server sends.
 func (st *stream) receive(ctx context.Context) error {
 	var slab []byte
 	for {
@@ -134,12 +134,12 @@ func (st *stream) receive(ctx context.Context) error {
 					return fmt.Errorf("the server sent a message of replication of %d bytes, which is too short", len(m.Data))
 				}
 				st.noteWALEnd(binary.BigEndian.Uint64(m.Data[9:]))
-				data := m.Data[25:]
+				lsn, data := binary.BigEndian.Uint64(m.Data[1:]), m.Data[25:]
 				if len(data) > cap(slab)-len(slab) {
 					slab = make([]byte, 0, max(slabSize, len(data)))
 				}
 				slab = append(slab, data...)
-				if err := st.out.put(ctx, message{data: slab[len(slab)-len(data) : len(slab) : len(slab)]}); err != nil {
+				if err := st.out.put(ctx, message{lsn: lsn, data: slab[len(slab)-len(data) : len(slab) : len(slab)]}); err != nil {
 					return err
 				}
 			}

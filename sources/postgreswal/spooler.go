@@ -1,0 +1,132 @@
+package postgreswal
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"eventgateway/sources/postgreswal/spool"
+)
+
+// spooler is the destination of a stream that is spooled. When it is to end, it goes on with a pipe at the end of a
+// transaction.
+type spooler struct {
+	feed  *feed
+	spool *spool.Spool
+
+	mu     sync.Mutex
+	open   bool   // a transaction is
+	commit uint64 // the last one in the spool
+	passed uint64 // LSN of the latest keepalive
+	ending bool
+	closed bool
+	pipe   *pipe // after the end
+}
+
+func newSpooler(f *feed) *spooler { return &spooler{feed: f, spool: f.spool, commit: f.spool.End()} }
+
+// put is part of [destination].
+func (d *spooler) put(ctx context.Context, m message) error {
+	p, err := d.append(m)
+	if p != nil {
+		return p.put(ctx, m)
+	}
+	return err
+}
+
+// append appends a message to the spool, or returns the pipe that gets it.
+func (d *spooler) append(m message) (*pipe, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pipe == nil && d.ending && !d.open {
+		if err := d.syncLocked(); err != nil {
+			return nil, err
+		}
+		d.pipe = d.feed.newPipe()
+		d.feed.follow(d.pipe)
+	}
+	if d.pipe != nil {
+		return d.pipe, nil
+	}
+	if m.isKeepalive() {
+		if !d.open {
+			d.passed = m.lsn
+		}
+		return nil, nil
+	}
+	record := spool.Record{LSN: m.lsn, Data: m.data}
+	switch m.data[0] {
+	case 'B':
+		d.open = true
+	case 'C':
+		if len(m.data) < 18 {
+			return nil, errors.New("the server sent a commit that is too short")
+		}
+		record.Commit = binary.BigEndian.Uint64(m.data[10:]) // the end of the transaction
+	}
+	if err := d.spool.Append(record); err != nil {
+		return nil, err
+	}
+	if record.Commit != 0 {
+		d.open, d.commit = false, record.Commit
+	}
+	return nil, nil
+}
+
+// sync makes what was received durable and visible to the reader.
+func (d *spooler) sync() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pipe != nil {
+		return nil
+	}
+	return d.syncLocked()
+}
+
+func (d *spooler) syncLocked() error {
+	if !d.open && d.passed > d.commit { // no change of the tables was committed before it
+		if err := d.spool.Append(spool.Record{LSN: d.passed, Commit: d.passed}); err != nil {
+			return err
+		}
+		d.commit = d.passed
+	}
+	return d.spool.Sync()
+}
+
+// end has the next transaction go into a pipe, or not.
+func (d *spooler) end(ending bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ending = ending
+}
+
+// ended reports whether messages go into a pipe.
+func (d *spooler) ended() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pipe != nil
+}
+
+// close is part of [destination].
+func (d *spooler) close(err error) {
+	d.mu.Lock()
+	p, closed := d.pipe, d.closed
+	d.closed = true
+	d.mu.Unlock()
+	switch {
+	case closed:
+	case p != nil:
+		p.close(err)
+	case err != nil && !errors.Is(err, errSpooled): // else another stream follows, or a failure
+		d.feed.fail(err)
+	}
+}
+
+// isBlocked is part of [destination].
+func (d *spooler) isBlocked() bool {
+	d.mu.Lock()
+	p := d.pipe
+	d.mu.Unlock()
+	return p != nil && p.isBlocked()
+}
