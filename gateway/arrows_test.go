@@ -60,6 +60,10 @@ var arrows = map[string]string{
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 
+	// The source postgres-wal has a package of its own for files.
+	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge sources/postgreswal/spool",
+	"sources/postgreswal/spool": "",
+
 	// The sink websocket has a package of its own for presence.
 	"sinks/websocket":          "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger sinks/websocket/presence",
 	"sinks/websocket/presence": "gateway/plugin gateway/options gateway/redisconn",
