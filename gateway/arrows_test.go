@@ -60,13 +60,8 @@ var arrows = map[string]string{
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 
-<<<<<<< HEAD
 	// The source postgres-wal has a package of its own for files.
 	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge sources/postgreswal/spool",
-=======
-	// The source postgres-wal has a package of its own for the spool.
-	"sources/postgreswal":       "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient sources/postgreswal/spool",
->>>>>>> wal-spool
 	"sources/postgreswal/spool": "",
 
 	// The sink websocket has a package of its own for presence.
