@@ -49,10 +49,11 @@ var arrows = map[string]string{
 	"gateway/redisconn":         "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":            "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
 	"gateway/pgtrigger":         "gateway/options gateway/plugin gateway/pgconn",
+	"gateway/pgverify":          "gateway/options gateway/plugin gateway/event gateway/rawjson gateway/pgconn gateway/pgtrigger gateway/redisconn",
 	"gateway/testenv":           "gateway/internal/embedded",
 	"web":                       "",
 
-	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient",
+	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
 
