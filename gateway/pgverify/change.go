@@ -15,10 +15,10 @@ import (
 // change is what an event says about the rows of a table.
 type change struct {
 	operation string
-	table     string // "" if the event does not name it
-	key       []byte // nil for TRUNCATE; valid until the next change is read
-	keyBefore string // another key that the row had; "" if it had none
-	row       []byte // nil if there is none
+	table     string  // "" if the event does not name it
+	key       []byte  // nil for TRUNCATE; valid until the next change is read
+	before    *string // another key that the row had; nil if it had none
+	row       []byte  // nil if there is none
 	id        string
 	version   version
 	partial   columnSet
@@ -75,45 +75,56 @@ func (r *changeReader) read(e *event.Event) (c change, err error) {
 	if c.operation = r.member(e, r.operation); c.operation == "" {
 		return c, errors.New("the payload has no operation")
 	}
+	isChange := !r.spans[r.field].Found() // else the payload has the row only, and fields of transforms
 	c.table, _ = e.Attr(event.AttrTable)
-	if c.table == "" {
+	if c.table == "" && isChange {
 		c.table = r.member(e, r.table)
 	}
 	if c.table != "" && c.table != r.name {
 		return c, errOtherTable
 	}
-	if c.id = e.ID; c.id == "" {
+	if c.id = e.ID; c.id == "" && isChange {
 		c.id = r.payloadID(e)
 	}
 	c.version = parseVersion(c.id)
-	incomplete, _ := e.Attr("incomplete")
-	readBack, _ := e.Attr("read_back")
+	incomplete, _ := e.Attr(attrIncomplete)
+	readBack, _ := e.Attr(attrReadBack)
 	c.partial = newColumnSet(incomplete, readBack)
 	c.keyOnly = r.spans[r.fetch].Found()
-	before := r.object(e, r.before)
+	row, before := r.object(e, r.field), []byte(nil)
+	if isChange {
+		row, before = r.object(e, r.after), r.object(e, r.before)
+	}
 	switch c.operation {
 	case "TRUNCATE":
 		return c, nil
-	case "INSERT", "UPDATE", "READ":
-		c.row = r.object(e, r.field, r.after)
+	case "INSERT", "READ":
+		before = nil
+	case "UPDATE":
 	case "DELETE":
-		c.row = r.object(e, r.field, r.before)
+		if isChange {
+			row, before = before, nil
+		}
 	default:
 		return c, fmt.Errorf("the operation %.100q is not known", c.operation)
 	}
-	if c.row == nil {
+	if c.row = row; row == nil {
 		return c, errNoKey
 	}
-	if c.operation == "UPDATE" {
-		if c.keyBefore, err = r.keyBefore(e, before); err != nil {
-			return c, err
-		}
+	if c.before, err = r.keyBefore(e, before); err != nil {
+		return c, err
 	}
-	if c.key, err = r.key(c.row); string(c.key) == c.keyBefore {
-		c.keyBefore = ""
+	if c.key, err = r.key(row); c.before != nil && string(c.key) == *c.before {
+		c.before = nil
 	}
 	return c, err
 }
+
+// Attributes of events of postgres-wal, with the names of columns that the row does not have, or not as they were written.
+const (
+	attrIncomplete = "incomplete"
+	attrReadBack   = "read_back"
+)
 
 // member returns the text of a member that is a string, and the JSON text of another one; "" if there is none.
 func (r *changeReader) member(e *event.Event, number int) string {
@@ -124,12 +135,10 @@ func (r *changeReader) member(e *event.Event, number int) string {
 	return string(text)
 }
 
-// object returns the first of the members that is an object, nil if none is.
-func (r *changeReader) object(e *event.Event, numbers ...int) []byte {
-	for _, number := range numbers {
-		if text := r.spans[number].Of(e.Data); len(text) > 0 && text[0] == '{' {
-			return text
-		}
+// object returns the text of a member that is an object, nil if it is not.
+func (r *changeReader) object(e *event.Event, number int) []byte {
+	if text := r.spans[number].Of(e.Data); len(text) > 0 && text[0] == '{' {
+		return text
 	}
 	return nil
 }
@@ -154,29 +163,33 @@ func (r *changeReader) key(row []byte) ([]byte, error) {
 		return nil, errNoKey
 	}
 	for _, v := range values {
-		if v[0] == '{' || v[0] == '[' {
+		switch v[0] {
+		case '{', '[':
 			return nil, errNestedKey
+		case 'n': // null
+			return nil, errNoKey
 		}
 	}
 	r.text = append(r.text[:0], pgconn.RowKey("", values)[1:]...)
 	return r.text, nil
 }
 
-// keyBefore returns the key that the row of an UPDATE had, "" if it is not in the event.
-func (r *changeReader) keyBefore(e *event.Event, before []byte) (string, error) {
+// keyBefore returns the key that a row had before, nil if it is not in the event. old is the old row, or nil.
+func (r *changeReader) keyBefore(e *event.Event, old []byte) (*string, error) {
 	if text, ok := e.Attr(event.AttrKeyBefore); ok {
 		key, ok := strings.CutPrefix(text, r.name+":")
 		if !ok {
-			return "", fmt.Errorf("the attribute %s is no key of the table", event.AttrKeyBefore)
+			return nil, fmt.Errorf("the attribute %s is no key of the table", event.AttrKeyBefore)
 		}
-		return key, nil
+		return &key, nil
 	}
-	if before == nil {
-		return "", nil
+	if old == nil {
+		return nil, nil
 	}
-	key, err := r.key(before)
-	if errors.Is(err, errNoKey) { // of an old row without the key's columns, nothing is known
-		return "", nil
+	key, err := r.key(old)
+	if errors.Is(err, errNoKey) { // the old row has not all columns of the key
+		return nil, nil
 	}
-	return string(key), err
+	text := string(key)
+	return &text, err
 }

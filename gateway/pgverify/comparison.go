@@ -12,9 +12,9 @@ import (
 
 // item is a received event: as a line of JSON, or as an entry of a stream.
 type item struct {
-	line  []byte // valid until the next item is read
-	event *event.Event
-	place func() string // names the item in messages
+	line     []byte // valid until the next item is read
+	event    *event.Event
+	location func() string // names the item in messages
 }
 
 // comparison holds the last state of each key that was received, and compares it with the table.
@@ -33,7 +33,7 @@ type comparison struct {
 type counts struct {
 	Events  int `json:"events"`  // of the table
 	Repeats int `json:"repeats"` // among them: older than another event of the row, or the same
-	Unknown int `json:"unknown"` // of which the table or the key cannot be told
+	Unknown int `json:"unknown"` // of which the operation or the key cannot be told
 	Others  int `json:"other_tables"`
 
 	firstUnknown string
@@ -69,7 +69,7 @@ func (c *comparison) receive(one item) error {
 		}
 	case err != nil:
 		if c.counts.Unknown++; c.counts.Unknown == 1 {
-			c.counts.firstUnknown = one.place() + ": " + err.Error()
+			c.counts.firstUnknown = one.location() + ": " + err.Error()
 		}
 	default:
 		c.counts.Events++
@@ -92,10 +92,10 @@ func (c *comparison) apply(received change) bool {
 		c.truncate(received.version)
 		return true
 	}
-	if received.keyBefore != "" {
-		before := received
-		before.key, before.row = []byte(received.keyBefore), nil
-		c.set(before)
+	if received.before != nil {
+		removed := received
+		removed.key, removed.row = []byte(*received.before), nil
+		c.set(removed)
 	}
 	if received.operation == "DELETE" {
 		received.row = nil

@@ -18,7 +18,7 @@ func receivedLines(t testing.TB, key []pgconn.KeyColumn, lines ...string) *compa
 	t.Helper()
 	c := newComparison(newChangeReader("public.orders", "order", key))
 	for n, line := range lines {
-		if err := c.receive(item{line: []byte(line), place: func() string { return fmt.Sprint("line ", n+1) }}); err != nil {
+		if err := c.receive(item{line: []byte(line), location: func() string { return fmt.Sprint("line ", n+1) }}); err != nil {
 			t.Fatalf("line %d: %v", n+1, err)
 		}
 	}
@@ -88,6 +88,8 @@ func TestLastEventOfAKeyCounts(t *testing.T) {
 		"the key changes":                  {[]string{changeLine(1, "INSERT", "null", a), changeLine(2, "UPDATE", a, other)}, "2=" + other, 0},
 		"the key changes in an attribute":  {[]string{order("INSERT", a), envelope("", order("UPDATE", other), "table", "public.orders", "key_before", "public.orders:1")}, "2=" + other, 0},
 		"the key changes without any sign": {[]string{order("INSERT", a), order("UPDATE", other)}, "1=" + a + " 2=" + other, 0},
+		"fields that look like a change":   {[]string{`{"operation":"INSERT","table":"public.other","id":7,"at":"","old":null,"new":` + other + `,"order":` + a + `}`}, "1=" + a, 0},
+		"the empty key changes":            {[]string{order("INSERT", `{"id":""}`), envelope("", order("UPDATE", a), "table", "public.orders", "key_before", "public.orders:")}, "1=" + a, 0},
 		"repeated":                         {[]string{changeLine(1, "INSERT", "null", a), changeLine(2, "UPDATE", a, b), changeLine(2, "UPDATE", a, b)}, "1=" + b, 1},
 		"an older one repeated":            {[]string{envelope(outboxID(1), order("INSERT", a)), envelope(outboxID(2), order("UPDATE", b)), envelope(outboxID(1), order("INSERT", a))}, "1=" + b, 1},
 		"an older payload repeated":        {[]string{changeLine(1, "INSERT", "null", a), changeLine(2, "UPDATE", a, b), changeLine(1, "INSERT", "null", a)}, "1=" + b, 1},
@@ -115,12 +117,13 @@ func TestEventsWithoutAKey(t *testing.T) {
 	for line, want := range map[string]string{
 		order("INSERT", `{"v":"a"}`):            errNoKey.Error(),
 		order("INSERT", `null`):                 errNoKey.Error(),
+		order("INSERT", `{"id":null}`):          errNoKey.Error(),
 		`{"operation":"UNKNOWN","raw":"..."}`:   `the operation "UNKNOWN" is not known`,
 		`{"operation":null}`:                    `the operation "null" is not known`,
 		`{"operation":"INSERT","order":{"id":1`: "JSON",
-		`[1]`:                                   "no operation",
+		`[1]`:                                   "is not an event",
 		`"text"`:                                "is not an event",
-		`{"id":7}`:                              "data is missing",
+		`{"id":"7"}`:                            "data is missing",
 		envelope("", "text"):                    "JSON",
 		envelope("", order("UPDATE", `{"id":1}`), "table", "public.orders", "key_before", "public.other:1"): "key_before is no key of the table",
 	} {

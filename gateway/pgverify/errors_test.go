@@ -65,7 +65,7 @@ func TestKeysThatColumnsCannotHave(t *testing.T) {
 func TestTrimmedStream(t *testing.T) {
 	db := reset(t, ordersSQL, "orders")
 	entries, stream := streamSink(t)
-	r := receive(t, outboxSource(t, "order", "never"), entries)
+	r := receive(t, outboxSource(t, "order"), entries)
 	exec(t, db, `INSERT INTO orders SELECT n, 'new', n FROM generate_series(1, 10) n`)
 	r.await(t, 10)
 	if err := testenv.RedisClient(t).XTrimMaxLen(testenv.Context(t), stream, 7).Err(); err != nil {

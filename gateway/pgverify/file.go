@@ -13,12 +13,14 @@ import (
 	"time"
 )
 
-// fileInput is a file of events, with those that the sink file has renamed beside it.
+// fileInput is a file of events, with those that the sink file has renamed beside it. They are read one after the other, in the
+// order in which they were written, also if the sink renames the file meanwhile.
 type fileInput struct {
 	path  string
-	open  *os.File // nil if nothing is appended to what was read last
+	file  *os.File // is read; nil before the first one
+	name  string   // under which it was opened
 	lines *lineReader
-	begun bool
+	whole bool // nothing is appended to it: it is compressed
 }
 
 // renamedSuffix is what the sink file appends to the name of a file that it renames; it sorts by time.
@@ -44,111 +46,145 @@ func (in *fileInput) paths() ([]string, error) {
 }
 
 func (in *fileInput) read(ctx context.Context, f func(item) error) error {
-	if !in.begun {
-		in.begun = true
-		paths, err := in.paths()
-		if err != nil {
+	if in.file == nil {
+		if err := in.next(); err != nil {
 			return err
 		}
-		return in.readFiles(ctx, paths, f)
 	}
-	if in.open == nil {
-		return nil
+	for {
+		last, err := in.isLast() // first, because nothing is appended to a file that was renamed
+		if err == nil {
+			err = in.rewind()
+		}
+		if err == nil {
+			err = in.lines.read(ctx, !last || in.whole, f)
+		}
+		if err != nil || last {
+			return err
+		}
+		if err := in.next(); err != nil {
+			return err
+		}
 	}
-	next, err := in.renamed() // first, because nothing is appended to a file that was renamed
-	if err != nil {
-		return err
-	}
-	if err := in.readOpen(ctx, next != nil, f); err != nil || next == nil {
-		return err
-	}
-	return in.readFiles(ctx, next, f)
 }
 
-// readOpen reads what was appended to the open file, from its begin if it was emptied.
-func (in *fileInput) readOpen(ctx context.Context, ends bool, f func(item) error) error {
-	info, err := in.open.Stat()
+// isLast reports whether the file is at the path, or was there and no other one is yet.
+func (in *fileInput) isLast() (bool, error) {
+	info, err := in.file.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
-	at, err := in.open.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return err
+	at, err := os.Stat(in.path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err == nil && os.SameFile(info, at), err
 	}
-	if info.Size() < at {
-		if _, err := in.open.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		in.lines.in.Reset(in.open)
-		in.lines.line, in.lines.number = nil, 0
-	}
-	return in.lines.read(ctx, ends, f)
-}
-
-// renamed returns the files that were begun after the open one, nil if that is still at its path.
-func (in *fileInput) renamed() ([]string, error) {
-	is, err := in.open.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if at, err := os.Stat(in.path); errors.Is(err, fs.ErrNotExist) { // the next one is made with the next event
-		return nil, nil
-	} else if err != nil || os.SameFile(is, at) {
-		return nil, err
-	}
-	paths, err := in.paths()
-	if err != nil {
-		return nil, err
-	}
-	for i, path := range paths {
-		if at, err := os.Stat(path); err == nil && os.SameFile(is, at) {
-			return paths[i+1:], nil
-		}
-	}
-	return []string{in.path}, nil
-}
-
-// readFiles reads whole files. The last one stays open.
-func (in *fileInput) readFiles(ctx context.Context, paths []string, f func(item) error) error {
-	for i, path := range paths {
-		in.close()
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		in.open = file
-		var compressed bool
-		if in.lines, compressed, err = newLineReader(path, file); err != nil {
-			return err
-		}
-		ends := compressed || i < len(paths)-1
-		if err := in.lines.read(ctx, ends, f); err != nil {
-			return err
-		}
-		if ends {
-			in.close()
-		}
-	}
-	return nil
-}
-
-func (in *fileInput) rescan(ctx context.Context, f func(item) error) (bool, error) {
 	paths, err := in.paths()
 	if err != nil {
 		return false, err
 	}
-	whole := &fileInput{path: in.path}
-	defer whole.close()
-	return true, whole.readFiles(ctx, paths, f)
+	i, err := in.index(paths, in.file, in.name)
+	return i >= len(paths)-2, err // the next one is made with the next event
 }
 
-func (in *fileInput) grows() bool  { return in.open != nil }
+// rewind goes back to the begin of a file that was emptied.
+func (in *fileInput) rewind() error {
+	info, err := in.file.Stat()
+	if err != nil {
+		return err
+	}
+	at, err := in.file.Seek(0, io.SeekCurrent)
+	if err != nil || info.Size() >= at {
+		return err
+	}
+	in.lines.in.Reset(in.file)
+	in.lines.line, in.lines.number = nil, 0
+	_, err = in.file.Seek(0, io.SeekStart)
+	return err
+}
+
+// next opens the file that follows the open one, or the first one.
+func (in *fileInput) next() error {
+	for {
+		paths, err := in.paths()
+		if err != nil {
+			return err
+		}
+		before, err := in.index(paths, in.file, in.name)
+		if err != nil {
+			return err
+		}
+		name := paths[min(before+1, len(paths)-1)]
+		file, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) && (name != in.path || in.file != nil) { // it was renamed, compressed, or deleted
+			continue
+		} else if err != nil {
+			return err
+		}
+		if follows, err := in.follows(file, name); err != nil || !follows { // the sink has renamed files meanwhile
+			file.Close()
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		in.close()
+		in.file, in.name = file, name
+		in.lines, in.whole, err = newLineReader(name, file)
+		return err
+	}
+}
+
+// follows reports whether no file is between the open one and another one.
+func (in *fileInput) follows(file *os.File, name string) (bool, error) {
+	paths, err := in.paths()
+	if err != nil {
+		return false, err
+	}
+	before, err := in.index(paths, in.file, in.name)
+	if err != nil {
+		return false, err
+	}
+	at, err := in.index(paths, file, name)
+	return at == min(before+1, len(paths)-1), err
+}
+
+// index returns the index of an open file in paths, which had a name before; -1 for nil. A file that is not there any more counts as
+// the last one before the file at the path.
+func (in *fileInput) index(paths []string, file *os.File, name string) (int, error) {
+	if file == nil {
+		return -1, nil
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	is := func(i int) bool {
+		at, err := os.Stat(paths[i])
+		return err == nil && os.SameFile(info, at)
+	}
+	if i := slices.Index(paths, name); i >= 0 && is(i) {
+		return i, nil
+	}
+	for i := len(paths) - 1; i >= 0; i-- {
+		if is(i) {
+			return i, nil
+		}
+	}
+	return len(paths) - 2, nil
+}
+
+func (in *fileInput) rescan(ctx context.Context, f func(item) error) (bool, error) {
+	first := &fileInput{path: in.path}
+	defer first.close()
+	return true, first.read(ctx, f)
+}
+
+func (in *fileInput) grows() bool  { return !in.whole }
 func (in *fileInput) note() string { return "" }
 
 func (in *fileInput) close() {
-	if in.open != nil {
-		in.open.Close()
-		in.open = nil
+	if in.file != nil {
+		in.file.Close()
 	}
 }
 

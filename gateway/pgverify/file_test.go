@@ -3,6 +3,7 @@ package pgverify
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,27 +92,71 @@ func TestFollowFile(t *testing.T) {
 	}
 }
 
-// TestFollowRotation proves that the lines of the sink file are read once and in order, whenever it begins a new file, and that a
-// file may be compressed afterwards.
-func TestFollowRotation(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "orders.jsonl")
+// rotatingSink returns a sink file that begins a new file with every ten lines, and its path.
+func rotatingSink(t testing.TB) (path string, sink plugin.Sink) {
+	t.Helper()
 	o := file.Type().Defaults().(*file.Options)
-	o.Path, o.Format, o.Sync, o.Rotate.Size = path, "payload", "never", 100
-	impl, err := file.Type().Build(o, plugintest.Env(t))
+	o.Path, o.Format, o.Sync, o.Rotate.Size = filepath.Join(t.TempDir(), "orders.jsonl"), "payload", "never", 100
+	sink, err := file.Type().Build(o, plugintest.Env(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := impl.(plugin.Opener).Open(t.Context()); err != nil {
+	if err := sink.(plugin.Opener).Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = impl.(plugin.Closer).Close(t.Context()) }()
+	t.Cleanup(func() { _ = sink.(plugin.Closer).Close(context.Background()) })
+	return o.Path, sink
+}
+
+// TestReadWhileFilesAreRenamed proves that no file is left out while the sink begins one after the other.
+func TestReadWhileFilesAreRenamed(t *testing.T) {
+	const events = 3000
+	path, sink := rotatingSink(t)
+	ended := make(chan error, 1)
+	go func() {
+		for n := range events {
+			if err := sink.Write(context.Background(), []*event.Event{{Data: fmt.Appendf(nil, `"%07d"`, n)}}); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	}()
+	in := &fileInput{path: path}
+	defer in.close()
+	var got []string
+	for writing := true; writing; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+			writing = false
+		default:
+		}
+		got = append(got, linesOf(t, in)...)
+	}
+	for n, line := range got {
+		if line != fmt.Sprintf(`"%07d"`, n) {
+			t.Fatalf("line %d is %s", n, line)
+		}
+	}
+	if len(got) != events {
+		t.Errorf("%d lines of %d", len(got), events)
+	}
+}
+
+// TestFollowRotation proves that the lines of the sink file are read once and in order, whenever it begins a new file, and that a
+// file may be compressed afterwards.
+func TestFollowRotation(t *testing.T) {
+	path, sink := rotatingSink(t)
 	n, want := 0, []string(nil)
 	write := func(events int) {
 		t.Helper()
 		for range events {
 			n++
 			want = append(want, fmt.Sprintf(`"%07d"`, n))
-			if err := impl.Write(t.Context(), []*event.Event{{Data: []byte(want[n-1])}}); err != nil {
+			if err := sink.Write(t.Context(), []*event.Event{{Data: []byte(want[n-1])}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -60,7 +60,7 @@ func exec(t testing.TB, db *pgx.Conn, sql string, args ...any) {
 	}
 }
 
-// reset recreates the database with the tables of ddl, of which the named ones have the triggers of both kinds.
+// reset recreates the database with the tables of ddl, of which the named ones have the triggers of an outbox.
 func reset(t testing.TB, ddl string, tables ...string) *pgx.Conn {
 	t.Helper()
 	db := testenv.Connect(t)
@@ -72,7 +72,6 @@ func reset(t testing.TB, ddl string, tables ...string) *pgx.Conn {
 			t.Fatal(err)
 		}
 		o.Tables = append(o.Tables, table)
-		exec(t, db, pgtrigger.Notify{Table: table, Channel: "orders_channel", Field: "order"}.CreateSQL())
 	}
 	exec(t, db, o.CreateSQL())
 	return db
@@ -116,6 +115,7 @@ type receiver struct {
 	plugintest.Output
 	sinks []plugin.Sink
 	ready chan struct{}
+	marks map[string]chan struct{} // get a signal for each event with this key that is written
 
 	mu      sync.Mutex
 	events  int
@@ -123,12 +123,13 @@ type receiver struct {
 	arrived chan struct{}
 }
 
-func outboxSource(t testing.TB, output, snapshot string) plugin.Source {
+// outboxSource returns a source of the changes of tables, with their rows; of all tables without rows if none is named.
+func outboxSource(t testing.TB, output string, tables ...string) plugin.Source {
 	t.Helper()
 	o := postgresoutbox.Type().Defaults().(*postgresoutbox.Options)
-	o.URL, o.Output, o.Snapshot = options.NewURL(testenv.Postgres(t).URL()), output, snapshot
-	if snapshot == "initial" {
-		o.Tables = []string{"orders"}
+	o.URL, o.Output, o.Tables = options.NewURL(testenv.Postgres(t).URL()), output, tables
+	if len(tables) > 0 {
+		o.Snapshot = "initial"
 	}
 	return buildSource(t, postgresoutbox.Type(), o)
 }
@@ -152,7 +153,13 @@ func buildSource(t testing.TB, typ plugin.SourceType, o any) plugin.Source {
 // receive runs a source until the test ends.
 func receive(t testing.TB, source plugin.Source, sinks ...plugin.Sink) *receiver {
 	t.Helper()
-	r := &receiver{sinks: sinks, ready: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
+	return receiveMarks(t, nil, source, sinks...)
+}
+
+// receiveMarks is receive with marks.
+func receiveMarks(t testing.TB, marks map[string]chan struct{}, source plugin.Source, sinks ...plugin.Sink) *receiver {
+	t.Helper()
+	r := &receiver{sinks: sinks, marks: marks, ready: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- source.Run(ctx, r) }()
@@ -197,6 +204,11 @@ func (r *receiver) Emit(ctx context.Context, b event.Batch) error {
 	r.mu.Unlock()
 	if b.Ack != nil {
 		b.Ack.Settle(err)
+	}
+	for _, e := range b.Events {
+		if mark := r.marks[e.Key]; mark != nil {
+			mark <- struct{}{}
+		}
 	}
 	select {
 	case r.arrived <- struct{}{}:

@@ -52,7 +52,7 @@ func (r *lineReader) read(ctx context.Context, ends bool, f func(item) error) er
 		}
 		r.number++
 		if line := bytes.TrimSpace(r.line); len(line) > 0 {
-			if err := f(item{line: line, place: r.place}); err != nil {
+			if err := f(item{line: line, location: r.location}); err != nil {
 				return err
 			}
 		}
@@ -64,4 +64,4 @@ func (r *lineReader) read(ctx context.Context, ends bool, f func(item) error) er
 	return context.Cause(ctx)
 }
 
-func (r *lineReader) place() string { return fmt.Sprintf("%s:%d", r.name, r.number) }
+func (r *lineReader) location() string { return fmt.Sprintf("%s:%d", r.name, r.number) }

@@ -2,6 +2,7 @@ package pgverify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,7 +56,8 @@ func (t *table) rowsOf(ctx context.Context, snapshot string, keys [][]string, to
 		var asked [][]string
 		rows, full, err := t.page(ctx, snapshot, pgconn.KeyQuery.RowsSQL, func(n int) []string {
 			asked = keys[:min(n, len(keys))]
-			return slices.Concat(asked...)
+			text, _ := json.Marshal(asked) // texts always encode
+			return []string{string(text)}
 		})
 		switch {
 		case tolerant && isDataError(err) && len(asked) == 1:

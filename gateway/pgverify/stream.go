@@ -66,7 +66,7 @@ func (in *streamInput) readRange(ctx context.Context, from, to string, f func(it
 		for _, entry := range entries {
 			e := entryEvent(entry)
 			bytes += len(e.Data)
-			if err := f(item{event: e, place: func() string { return in.stream + " " + entry.ID }}); err != nil {
+			if err := f(item{event: e, location: func() string { return in.stream + " " + entry.ID }}); err != nil {
 				return from, err
 			}
 		}

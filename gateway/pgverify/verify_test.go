@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"eventgateway/gateway/pgtrigger"
 	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/testenv"
 )
@@ -34,14 +35,15 @@ func TestEqualInEveryForm(t *testing.T) {
 	for name, output := range map[string]string{"notify": "", "outbox order": "order", "outbox change": "change"} {
 		t.Run(name, func(t *testing.T) {
 			db := reset(t, testenv.TypesSQL("orders"), "orders")
-			source := outboxSource
+			source := func() plugin.Source { return outboxSource(t, output) }
 			if output == "" {
-				source = func(t testing.TB, _, _ string) plugin.Source { return notifySource(t) }
+				exec(t, db, pgtrigger.Notify{Table: pgtrigger.Table{Schema: "public", Name: "orders"}, Channel: "orders_channel", Field: "order"}.CreateSQL())
+				source = func() plugin.Source { return notifySource(t) }
 			}
 			events, eventsPath := fileSink(t, "event", 3000)
 			payloads, payloadsPath := fileSink(t, "payload", 3000)
 			entries, stream := streamSink(t)
-			r := receive(t, source(t, output, "never"), events, payloads, entries)
+			r := receive(t, source(), events, payloads, entries)
 			for _, setting := range testenv.SessionSettings {
 				if !strings.HasPrefix(setting, "client_encoding") && !strings.HasPrefix(setting, "standard_conforming") {
 					exec(t, db, "SET "+setting)
@@ -78,11 +80,11 @@ func joined(t testing.TB, path string) string {
 	return writeFile(t, text+readFile(t, path))
 }
 
-// TestDifferences proves what is printed of a row that was lost, one that is stale, one that is left over, and a key that was changed.
-func TestDifferences(t *testing.T) {
+// TestReport proves what is printed of a row that was lost, one that is stale, one that is left over, and a key that was changed.
+func TestReport(t *testing.T) {
 	db := reset(t, ordersSQL, "orders")
 	sink, path := fileSink(t, "event", 0)
-	r := receive(t, outboxSource(t, "change", "never"), sink)
+	r := receive(t, outboxSource(t, "change"), sink)
 	exec(t, db, `INSERT INTO orders SELECT n, 'new', n FROM generate_series(1, 9) n; UPDATE orders SET id = 10 WHERE id = 9`)
 	r.await(t, 10)
 	args := []string{"--table", "orders", "--received", path, "--wait", "0s"}
@@ -129,7 +131,7 @@ received: 10 events, 0 of them repeats, with the last state of 9 rows
 func TestLostLine(t *testing.T) {
 	db := reset(t, ordersSQL, "orders")
 	sink, path := fileSink(t, "event", 0)
-	r := receive(t, outboxSource(t, "order", "never"), sink)
+	r := receive(t, outboxSource(t, "order"), sink)
 	exec(t, db, `INSERT INTO orders SELECT n, 'new', n FROM generate_series(1, 4) n; UPDATE orders SET status = 'paid' WHERE id = 2; DELETE FROM orders WHERE id = 3; UPDATE orders SET id = 5 WHERE id = 4`)
 	r.await(t, 7)
 	lines := strings.SplitAfter(strings.TrimSpace(readFile(t, path)), "\n")
@@ -154,24 +156,26 @@ func TestLostLine(t *testing.T) {
 // TestTruncate proves that rows before a TRUNCATE are gone, in each payload, and those after it are not.
 func TestTruncate(t *testing.T) {
 	for _, output := range []string{"order", "change"} {
-		db := reset(t, ordersSQL+`CREATE TABLE other (id int PRIMARY KEY);`, "orders", "other")
-		events, path := fileSink(t, "event", 0)
-		payloads, payloadsPath := fileSink(t, "payload", 0)
-		r := receive(t, outboxSource(t, output, "never"), events, payloads)
-		exec(t, db, `INSERT INTO orders SELECT n, 'new', n FROM generate_series(1, 4) n; TRUNCATE orders; INSERT INTO orders VALUES (3, 'next', 1)`)
-		r.await(t, 6)
-		equal(t, 1, nil, "--table", "orders", "--received", payloadsPath)
-		exec(t, db, `INSERT INTO other VALUES (3), (4); TRUNCATE other`)
-		r.await(t, 9)
-		equal(t, 1, nil, "--table", "orders", "--received", path)
-		equal(t, 0, nil, "--table", "other", "--received", path)
-		out, status, _ := verify(t, nil, "--table", "orders", "--received", path)
-		if want := "note: 3 events are of other tables: public.other\n"; status != 0 || !strings.HasSuffix(out, want) {
-			t.Errorf("exit status %d, printed\n%s", status, out)
-		}
-		exec(t, db, `TRUNCATE orders`)
-		r.await(t, 10)
-		equal(t, 0, nil, "--table", "orders", "--received", path)
+		t.Run(output, func(t *testing.T) {
+			db := reset(t, ordersSQL+`CREATE TABLE other (id int PRIMARY KEY);`, "orders", "other")
+			events, path := fileSink(t, "event", 0)
+			payloads, payloadsPath := fileSink(t, "payload", 0)
+			r := receive(t, outboxSource(t, output), events, payloads)
+			exec(t, db, `INSERT INTO orders SELECT n, 'new', n FROM generate_series(1, 4) n; TRUNCATE orders; INSERT INTO orders VALUES (3, 'next', 1)`)
+			r.await(t, 6)
+			equal(t, 1, nil, "--table", "orders", "--received", payloadsPath)
+			exec(t, db, `INSERT INTO other VALUES (3), (4); TRUNCATE other`)
+			r.await(t, 9)
+			equal(t, 1, nil, "--table", "orders", "--received", path)
+			equal(t, 0, nil, "--table", "other", "--received", path)
+			out, status, _ := verify(t, nil, "--table", "orders", "--received", path)
+			if want := "note: 3 events are of other tables: public.other\n"; status != 0 || !strings.HasSuffix(out, want) {
+				t.Errorf("exit status %d, printed\n%s", status, out)
+			}
+			exec(t, db, `TRUNCATE orders`)
+			r.await(t, 10)
+			equal(t, 0, nil, "--table", "orders", "--received", path)
+		})
 	}
 }
 
@@ -182,7 +186,7 @@ func TestPartitionedTableWithCompositeKey(t *testing.T) {
 		CREATE TABLE "Sho.p"."Order,s" (note text, region text, "No" int, at timestamptz DEFAULT '2024-07-01', PRIMARY KEY (region, "No", at)) PARTITION BY LIST (region);
 		CREATE TABLE "Sho.p".eu PARTITION OF "Sho.p"."Order,s" FOR VALUES IN ('e,u', 'e\', 'e'); CREATE TABLE "Sho.p".rest PARTITION OF "Sho.p"."Order,s" DEFAULT;`, `"Sho.p"."Order,s"`)
 	events, path := fileSink(t, "event", 0)
-	r := receive(t, outboxSource(t, "order", "never"), events)
+	r := receive(t, outboxSource(t, "order"), events)
 	exec(t, db, `INSERT INTO "Sho.p"."Order,s" (region, "No", note) SELECT r, n, 'a,b' FROM unnest(ARRAY['e,u', 'e\', 'e', ',', '\,', '', E'\n']) r, generate_series(1, 50) n`)
 	exec(t, db, `UPDATE "Sho.p"."Order,s" SET region = 'us' WHERE region = 'e' AND "No" <= 10; DELETE FROM "Sho.p"."Order,s" WHERE region = ','; UPDATE "Sho.p"."Order,s" SET note = 'x' WHERE "No" = 7`)
 	r.await(t, 350+20+50+6) // a row that moves is deleted and inserted
@@ -212,7 +216,7 @@ func TestSnapshotThenChanges(t *testing.T) {
 	db := reset(t, ordersSQL+`INSERT INTO orders SELECT n, 'old', n FROM generate_series(1, 500) n;`, "orders")
 	events, path := fileSink(t, "event", 0)
 	payloads, payloadsPath := fileSink(t, "payload", 0)
-	r := receive(t, outboxSource(t, "change", "initial"), events, payloads)
+	r := receive(t, outboxSource(t, "change", "orders"), events, payloads)
 	r.await(t, 500)
 	exec(t, db, `UPDATE orders SET status = 'paid' WHERE id % 2 = 0; DELETE FROM orders WHERE id % 5 = 0`)
 	r.await(t, 850)

@@ -5,10 +5,10 @@ import "testing"
 // TestParseVersion proves which IDs have an order.
 func TestParseVersion(t *testing.T) {
 	for id, want := range map[string]version{
-		"17-hxkqdp1x3s":           {time: 1821193706553736, number: 17, kind: outboxVersion},
-		"17-hxkqdp1x3s/2/0":       {time: 1821193706553736, number: 17, kind: outboxVersion},
-		"16b3748-3-hxkqdp1x3s":    {time: 1821193706553736, number: 0x16b3748, index: 3, kind: walVersion},
-		"16B3748-3-hxkqdp1x3s":    {time: 1821193706553736, number: 0x16b3748, index: 3, kind: walVersion},
+		"17-hxkqdp1x3s":           {time: 1821240598072024, number: 17, kind: outboxVersion},
+		"17-hxkqdp1x3s/2/0":       {time: 1821240598072024, number: 17, kind: outboxVersion},
+		"16b3748-3-hxkqdp1x3s":    {time: 1821240598072024, number: 0x16b3748, index: 3, kind: walVersion},
+		"16B3748-3-hxkqdp1x3s":    {time: 1821240598072024, number: 0x16b3748, index: 3, kind: walVersion},
 		"orders:1700000000123-45": {time: 1700000000123000, number: 45, kind: streamVersion},
 		"a:b:1700000000123-45":    {time: 1700000000123000, number: 45, kind: streamVersion},
 		"":                        {},
