@@ -37,7 +37,7 @@ func verify(t testing.TB, in io.Reader, args ...string) (out string, status int,
 		t.Fatal(err)
 	}
 	urls := map[string]string{"DATABASE_URL": testenv.Postgres(t).URL()}
-	err = run(testenv.Context(t), plugin.Invocation{Args: f.Args(), In: in, Out: &b, Lookup: func(name string) (string, bool, error) {
+	err = run(t.Context(), plugin.Invocation{Args: f.Args(), In: in, Out: &b, Lookup: func(name string) (string, bool, error) {
 		url, set := urls[name]
 		return url, set, nil
 	}})

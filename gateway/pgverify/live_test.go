@@ -90,9 +90,7 @@ func TestManyRows(t *testing.T) {
 	r.await(t, rows)
 	args := []string{"--table", "orders", "--received", path, "--wait", "0s"}
 	equal(t, rows, nil, args...)
-	equal(t, 1000, nil, append(args, "--where", "id > 99000")...)
 	equal(t, 2000, nil, append(args, "--sample", "1000")...) // of the table, and of what was received
-	equal(t, rows, nil, append(args, "--sample", "200000")...)
 	exec(t, db, `SET session_replication_role = replica; UPDATE orders SET id = -id WHERE id <= 20000; UPDATE orders SET status = NULL WHERE id BETWEEN 20001 AND 50000`)
 	out, status, _ := verify(t, nil, append(args, "--limit", "0")...)
 	if want := "and 70000 more\npublic.orders: 100000 rows compared, 50000 equal, 20000 missing, 30000 different, 20000 extra\n"; status != 1 || !strings.HasPrefix(out, want) {
