@@ -10,6 +10,10 @@ import (
 	"eventgateway/gateway/internal/link"
 )
 
+// replicationSettings are those of each replication connection. The server asks for a reply after half of this time without one. A
+// shorter time of the server would end the connection of a reader that waits for its sinks, and 0 or a longer one leaves a lost connection open.
+var replicationSettings = []Setting{{"wal_sender_timeout", "60s"}}
+
 // ConnectReplication opens a replication connection to the database of the configuration, with the settings of the configuration
 // and then these. It speaks the simple protocol only. Its role needs the attribute REPLICATION. A pooler usually refuses it.
 func ConnectReplication(ctx context.Context, config *SessionConfig, settings []Setting) (*pg.PgConn, error) {
@@ -19,7 +23,7 @@ func ConnectReplication(ctx context.Context, config *SessionConfig, settings []S
 	if err != nil {
 		return nil, fmt.Errorf("cannot open a replication connection: %w", explainReplication(Summarize(err)))
 	}
-	for _, s := range [][]Setting{config.Settings, settings} {
+	for _, s := range [][]Setting{config.Settings, replicationSettings, settings} {
 		if len(s) == 0 {
 			continue
 		}

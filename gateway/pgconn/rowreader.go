@@ -77,27 +77,13 @@ func (g *RowTx) TxSnapshot(ctx context.Context) (text string, err error) {
 func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery BuildQuery) (*RowTx, error) {
 	ctx, cancel := r.withQueryTimeout(ctx)
 	defer cancel()
-	if r.conn == nil || r.conn.IsClosed() {
-		config := r.Config.Copy()
-		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name
-		conn, err := Connect(ctx, config)
-		if err != nil {
-			return nil, Summarize(err)
-		}
-		r.conn = conn
-		if r.pid, err = askPID(ctx, conn, ""); err != nil {
-			r.Close()
-			return nil, Summarize(err)
-		}
-	}
 	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ; "
 	if snapshot != "" {
 		begin += "SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(snapshot, "'", "''") + "'; "
 	}
 	begin += fmt.Sprintf("SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d; ", r.Timeout.Milliseconds(), lockTimeout.Milliseconds())
-	tx, err := r.conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + SetSQL(RowSettings, true)})
+	tx, err := r.beginTx(ctx, begin+SetSQL(RowSettings, true))
 	if err != nil {
-		r.Close()
 		return nil, err
 	}
 	g := &RowTx{reader: r, tx: tx}
@@ -106,6 +92,41 @@ func (r *RowReader) Begin(ctx context.Context, table, snapshot string, makeQuery
 		return nil, err
 	}
 	return g, nil
+}
+
+// beginTx opens a transaction, in a new session if there is none, or if the server has ended it, as after idle_session_timeout.
+func (r *RowReader) beginTx(ctx context.Context, begin string) (pgx.Tx, error) {
+	for {
+		isNew := r.conn == nil || r.conn.IsClosed()
+		if isNew {
+			if err := r.connect(ctx); err != nil {
+				return nil, err
+			}
+		}
+		tx, err := r.conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+		if err == nil {
+			return tx, nil
+		}
+		ended := r.conn.IsClosed()
+		if r.Close(); isNew || !ended || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *RowReader) connect(ctx context.Context) error {
+	config := r.Config.Copy()
+	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no statement has a name
+	conn, err := Connect(ctx, config)
+	if err != nil {
+		return Summarize(err)
+	}
+	r.conn = conn
+	if r.pid, err = askPID(ctx, conn, ""); err != nil {
+		r.Close()
+		return Summarize(err)
+	}
+	return nil
 }
 
 // oidBound is the first version with functions whose text was parsed when they were made, so that

@@ -163,6 +163,9 @@ func (r *reader) load(ctx context.Context) (s stored, err error) {
 
 // compare returns why changes may have been lost, or "".
 func (r *reader) compare(loaded stored, history string, slot slotState) string {
+	if end := r.spoolEnd(); loaded.history == "" && end > 0 && !slot.exists {
+		return fmt.Sprintf("the slot %s and its position are gone, and what was spooled up to %s is not delivered", r.s.opts.Slot, lsnText(end))
+	}
 	if loaded.history == "" { // the first reader of the slot
 		return ""
 	}
@@ -170,7 +173,7 @@ func (r *reader) compare(loaded stored, history string, slot slotState) string {
 	storedDatabase, storedTimeline := splitHistory(loaded.history)
 	last := "what was delivered last is " + loaded.position.String()
 	switch {
-	case database != storedDatabase:
+	case loaded.isOfAnother(history):
 		return fmt.Sprintf("the position belongs to another database: system/database %s, and this is %s", storedDatabase, database)
 	case !slot.exists && r.s.givenUp != "":
 		return fmt.Sprintf("the slot %s was given up: %s; %s", r.s.opts.Slot, r.s.givenUp, last)
@@ -186,6 +189,13 @@ func (r *reader) compare(loaded stored, history string, slot slotState) string {
 		return fmt.Sprintf("the history of the database went back: %s, and this gateway has stored %v", last, r.s.lastSaved)
 	}
 	return ""
+}
+
+// isOfAnother reports whether the position was stored in another database than that of a history.
+func (s stored) isOfAnother(history string) bool {
+	database, _ := splitHistory(history)
+	storedDatabase, _ := splitHistory(s.history)
+	return s.history != "" && storedDatabase != database
 }
 
 // splitHistory returns the database, as "system/database", and the timeline.

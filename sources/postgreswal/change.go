@@ -20,14 +20,15 @@ func (r *reader) rowEvent(ctx context.Context, rel *relation, c *rowChange) (*ev
 	attrs := append(make([]event.Attr, 0, 5), event.Attr{Name: event.AttrTable, Value: rel.table}, event.Attr{Name: "operation", Value: operations[c.op]})
 	hasOld := c.oldKind != 0
 	if hasOld {
-		if err := r.old.set(ctx, r, rel, c.old, nil, nil, c.oldKind == 'K'); err != nil {
+		rel.markUnsent(c)
+		if err := r.old.set(ctx, r, rel, c.old, nil, nil); err != nil {
 			return nil, err
 		}
 	}
 	row := &r.old
 	if c.op != 'D' {
 		row = &r.new
-		if err := row.set(ctx, r, rel, c.new, c.old, nil, false); err != nil {
+		if err := row.set(ctx, r, rel, c.new, c.old, nil); err != nil {
 			return nil, err
 		}
 		if len(row.missing) > 0 {
@@ -37,7 +38,7 @@ func (r *reader) rowEvent(ctx context.Context, rel *relation, c *rowChange) (*ev
 			}
 			if len(substitutes) > 0 {
 				attrs = append(attrs, event.Attr{Name: attrReadBack, Value: rel.columnNames(row.missing)})
-				if err := row.set(ctx, r, rel, c.new, c.old, substitutes, false); err != nil {
+				if err := row.set(ctx, r, rel, c.new, c.old, substitutes); err != nil {
 					return nil, err
 				}
 			}
@@ -50,6 +51,7 @@ func (r *reader) rowEvent(ctx context.Context, rel *relation, c *rowChange) (*ev
 		before, knownBefore = r.old.key(rel)
 		known = known && knownBefore
 	}
+	known = known && (c.op != 'U' || hasOld || rel.keySent)
 	if names := rel.incomplete(row.missing); names != "" {
 		attrs = append(attrs, event.Attr{Name: attrIncomplete, Value: names})
 	}

@@ -23,7 +23,10 @@ type relation struct {
 	emitted bool // the table is in tables
 	known   bool // the rest was read from the catalog
 	key     []int
-	absent  []string // columns that the server does not send: generated ones
+	keySent bool     // an UPDATE that changes the key has the old one
+	absent  []string // columns that the server does not send: generated ones, and those that the publication leaves out
+
+	partitioned bool // its partitions may have other identities
 }
 
 type relationColumn struct {
@@ -55,6 +58,61 @@ func readRelation(data []byte) (*relation, error) {
 	return r, s.err
 }
 
+// columnsSQL reads the columns of the table $1 that the server does not send, whether it has partitions, and whether the replica identity
+// of a partition is an index. Column lists are those of the publication $2 as it is now. Columns of later versions are read by JSON.
+const columnsSQL = `SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (a.attgenerated <> '' OR NOT pub.doc->'attnames' ? a.attname::text) ORDER BY a.attnum),
+	coalesce(c.relkind = 'p', false), EXISTS (SELECT FROM pg_partition_tree(CASE c.relkind WHEN 'p' THEN c.oid END) d JOIN pg_class l ON l.oid = d.relid WHERE d.isleaf AND l.relreplident = 'i')
+	FROM (SELECT $1::oid AS oid) t LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON c.oid = t.oid
+	LEFT JOIN LATERAL (SELECT to_jsonb(x) AS doc FROM pg_publication_tables x WHERE x.pubname = $2 AND x.schemaname = n.nspname AND x.tablename = c.relname LIMIT 1) pub ON true`
+
+// setKey finds the columns of the primary key, which is that of now. There are none if a column was renamed or added since the change
+// was written, or if the identity in the stream is another primary key. indexed has the identity of a partition be an index.
+func (rel *relation) setKey(key []pgconn.KeyColumn, indexed bool) {
+	rel.key, rel.keySent = nil, !indexed
+	identity := 0 // columns
+	for _, c := range rel.columns {
+		if c.identity {
+			identity++
+		}
+	}
+	for _, k := range key {
+		i := slices.IndexFunc(rel.columns, func(c relationColumn) bool { return c.name == k.Name })
+		if i < 0 || rel.identity == 'd' && identity > 0 && (identity != len(key) || !rel.columns[i].identity) {
+			rel.key = nil
+			return
+		}
+		rel.key = append(rel.key, i)
+		rel.keySent = rel.keySent && rel.columns[i].identity
+	}
+}
+
+// markUnsent marks the columns of an old row that were not in the WAL: they are sent as null. Of a partitioned table the stream has the
+// identity of the table, and the WAL that of the partition. So a whole row may be the key only.
+func (rel *relation) markUnsent(c *rowChange) {
+	unsent := func(i int) bool { return !rel.columns[i].identity }
+	switch {
+	case len(c.old) != len(rel.columns):
+		return
+	case c.oldKind == 'O' && rel.partitioned:
+		whole, complete := len(rel.key) == 0, true
+		for i := range c.old {
+			isKey, isNull := slices.Contains(rel.key, i), c.old[i].kind == nullColumn
+			whole, complete = whole || !isKey && !isNull, complete && !(isKey && isNull)
+		}
+		if whole && complete {
+			return
+		}
+		unsent = func(i int) bool { return c.old[i].kind == nullColumn }
+	case c.oldKind != 'K':
+		return
+	}
+	for i := range c.old {
+		if unsent(i) {
+			c.old[i] = column{kind: unchangedColumn}
+		}
+	}
+}
+
 // resolve reads from the catalog what the stream does not say: the primary key, the types, and the columns that are not sent.
 func (r *reader) resolve(ctx context.Context, rel *relation) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
@@ -63,20 +121,12 @@ func (r *reader) resolve(ctx context.Context, rel *relation) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the primary key of %s: %w", rel.table, err)
 	}
-	rel.key = nil
-	for _, c := range key {
-		i := slices.IndexFunc(rel.columns, func(have relationColumn) bool { return have.name == c.Name })
-		if i < 0 { // it was renamed or added since the change was written
-			rel.key = nil
-			break
-		}
-		rel.key = append(rel.key, i)
-	}
 	var names []string
-	if err := r.conn.QueryRow(ctx, `SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '' ORDER BY a.attnum)`,
-		rel.oid).Scan(&names); err != nil {
+	var indexed bool
+	if err := r.conn.QueryRow(ctx, columnsSQL, rel.oid, r.s.opts.Publication).Scan(&names, &rel.partitioned, &indexed); err != nil {
 		return fmt.Errorf("cannot read the columns of %s: %w", rel.table, err)
 	}
+	rel.setKey(key, indexed)
 	rel.absent = slices.DeleteFunc(names, func(name string) bool {
 		return slices.ContainsFunc(rel.columns, func(c relationColumn) bool { return c.name == name })
 	})

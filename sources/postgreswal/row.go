@@ -31,20 +31,15 @@ func (v *valueError) Error() string {
 func (v *valueError) Unwrap() error { return v.err }
 
 // set writes the row. A column that was not sent is taken from before, the columns of the row before the change, or from
-// substitutes, its values as JSON by the number of the column. identityOnly is for a row of which only the columns of the replica
-// identity were sent: others are left out.
-func (t *rowText) set(ctx context.Context, r *reader, rel *relation, columns, before []column, substitutes map[int][]byte, identityOnly bool) error {
+// substitutes, its values as JSON by the number of the column. Else the row lacks it.
+func (t *rowText) set(ctx context.Context, r *reader, rel *relation, columns, before []column, substitutes map[int][]byte) error {
 	if len(columns) != len(rel.columns) {
 		return fmt.Errorf("the server sent %d columns of %s, which has %d", len(columns), rel.table, len(rel.columns))
 	}
 	t.data, t.spans, t.missing = append(t.data[:0], '{'), t.spans[:0], t.missing[:0]
 	for i := range columns {
 		c := columns[i]
-		switch {
-		case identityOnly && !rel.columns[i].identity:
-			t.spans, t.missing = append(t.spans, span{}), append(t.missing, i)
-			continue
-		case c.kind == unchangedColumn && i < len(before) && before[i].kind != unchangedColumn && rel.columns[i].identity: // others are null there
+		if c.kind == unchangedColumn && i < len(before) && before[i].kind == textColumn { // it is not null: such a value is large
 			c = before[i]
 		}
 		if c.kind == unchangedColumn && substitutes[i] == nil {

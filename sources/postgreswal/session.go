@@ -10,8 +10,11 @@ import (
 )
 
 // settings are the settings of the reader's session. The position must be on disk before the slot is confirmed: else a
-// crash of the server would leave a slot that is ahead of it.
-var settings = append([]pgconn.Setting{{Name: "synchronous_commit", Value: "local"}}, pgconn.RowSettings...)
+// crash of the server would leave a slot that is ahead of it. Sessions that store it at the same time must not fail because of that.
+var settings = append([]pgconn.Setting{{Name: "synchronous_commit", Value: "local"}, {Name: "default_transaction_isolation", Value: "read committed"}}, pgconn.RowSettings...)
+
+// idleSQL has the server end no session because it is idle: it is, while no table changes. PostgreSQL 13 has no such setting.
+const idleSQL = "; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'"
 
 // connect returns a session with its settings.
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
@@ -20,7 +23,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
 	if _, err = pgconn.VerifySession(ctx, conn, s.conn.ConnConfig); err == nil {
-		err = execStatement(ctx, conn, pgconn.SetSQL(settings, false))
+		err = execStatement(ctx, conn, pgconn.SetSQL(settings, false)+idleSQL)
 	}
 	if err != nil {
 		pgconn.Close(conn)

@@ -66,6 +66,9 @@ func (r *reader) createSlot(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("there is no publication %s in this database: run gateway sql --mode wal --table ... --apply", r.s.opts.Publication)
 	}
 	r.s.log.Info("creating the replication slot", "slot", r.s.opts.Slot, "waits_for", "transactions that are open now and have written")
+	if err := execStatement(ctx, r.conn, "SET statement_timeout = 0; SET lock_timeout = 0"); err != nil { // they would end this wait each time
+		return 0, err
+	}
 	var lsn int64
 	err = r.conn.QueryRow(ctx, "SELECT (lsn - '0/0')::bigint FROM pg_create_logical_replication_slot($1, $2)", r.s.opts.Slot, outputPlugin).Scan(&lsn)
 	if err != nil {

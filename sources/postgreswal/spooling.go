@@ -40,10 +40,11 @@ func (r *reader) spoolEnd() uint64 {
 // beginSpool prepares the spool for a slot that is confirmed up to an LSN. It returns the position behind which the reader continues.
 //
 // With a reason for a gap, the spool still has what was committed before it. The reader emits that, unless the history
-// of the database is another one.
+// of the database is another one. If only the stored position is gone, a slot that is not ahead of the spool is its own: the reader
+// emits all that is in the spool. A position of another database has no place here: its LSNs may be higher.
 func (r *reader) beginSpool(ctx context.Context, loaded stored, slot slotState, gap bool) (position, error) {
 	end, at := r.spoolEnd(), loaded.position
-	unread, sameHistory := end > at.lsn, loaded.history == r.history
+	unread, sameHistory := end > at.lsn, loaded.history == r.history || loaded.history == "" && !slot.made && slot.confirmed <= end
 	switch {
 	case unread && sameHistory && !gap:
 	case unread && sameHistory && slot.confirmed > end:
@@ -59,7 +60,7 @@ func (r *reader) beginSpool(ctx context.Context, loaded stored, slot slotState, 
 			}
 		}
 		end = 0
-		if slot.made || slot.confirmed > at.lsn {
+		if slot.made || slot.confirmed > at.lsn || loaded.isOfAnother(r.history) {
 			at = position{lsn: slot.confirmed}
 		}
 	}

@@ -114,7 +114,7 @@ func TestIdentities(t *testing.T) {
 		got = append(got, fmt.Sprint(c.Operation, " ", sourcetest.KeyAttrs(e), " ", c.Old))
 	}
 	want := []string{
-		"UPDATE public.items:1 map[]", "UPDATE public.items barrier=public.items map[v:10]", "DELETE public.items barrier=public.items map[v:11]",
+		"UPDATE public.items barrier=public.items map[]", "UPDATE public.items barrier=public.items map[v:10]", "DELETE public.items barrier=public.items map[v:11]",
 		"UPDATE public.items:3 key_before=public.items:2 map[id:2]", "DELETE public.items:3 map[id:3]",
 	}
 	if !slices.Equal(got, want) {
