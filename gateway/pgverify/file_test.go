@@ -57,12 +57,12 @@ func compress(t testing.TB, text []byte) []byte {
 // TestFollowFile proves which lines a file that grows has, and that a line which is being written is read when it is complete.
 func TestFollowFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "orders.jsonl")
-	in, err := openFile(path)
-	if err == nil {
+	if _, err := openFile(path); err == nil {
 		t.Fatal("a file that does not exist is opened")
 	}
 	appendTo(t, path, "1\n\n  \n{\"half\":")
-	if in, err = openFile(path); err != nil {
+	in, err := openFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer in.close()
