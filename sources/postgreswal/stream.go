@@ -135,6 +135,9 @@ func (st *stream) receive(ctx context.Context) error {
 				}
 				st.noteWALEnd(binary.BigEndian.Uint64(m.Data[9:]))
 				lsn, data := binary.BigEndian.Uint64(m.Data[1:]), m.Data[25:]
+				if data[0] == 'M' && !isCommand(data) {
+					continue
+				}
 				if len(data) > cap(slab)-len(slab) {
 					slab = make([]byte, 0, max(slabSize, len(data)))
 				}
