@@ -105,11 +105,14 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 	defer cancel()
 	for {
 		var name string
-		err := r.conn.QueryRow(ctx, "SELECT coalesce((SELECT application_name FROM pg_stat_activity WHERE pid = $1), '')", slot.active).Scan(&name)
-		if err == nil && name != "" && !strings.HasPrefix(name, applicationNamePart) && name != r.conn.Config().RuntimeParams["application_name"] {
+		err := r.conn.QueryRow(ctx, "SELECT coalesce(application_name, '') FROM pg_stat_activity WHERE pid = $1", slot.active).Scan(&name)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows): // it has just ended
+			err = nil
+		case err != nil:
+		case !strings.HasPrefix(name, applicationNamePart) && name != r.conn.Config().RuntimeParams["application_name"]:
 			return fmt.Errorf("the slot %s is read by the program %q, process %d: set slot to another name", r.s.opts.Slot, name, slot.active)
-		}
-		if err == nil {
+		default:
 			_, err = r.conn.Exec(ctx, "SELECT pg_terminate_backend($1)", slot.active)
 		}
 		if err == nil {
