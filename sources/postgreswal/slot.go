@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	pg "github.com/jackc/pgx/v5/pgconn"
 )
 
 // SQLSTATEs of a slot.
@@ -133,15 +132,16 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 }
 
 // explainStart adds a hint to the error of a slot that cannot be read.
-func explainStart(err error, o Options) error {
-	var serverErr *pg.PgError
-	if !errors.As(err, &serverErr) {
-		return err
-	}
-	switch serverErr.Code {
-	case objectInUse:
+func explainStart(err error) error {
+	if hasState(err, objectInUse) {
 		return fmt.Errorf("%w: another gateway reads it; give both a leader, or each a slot", err)
-	case undefinedObject:
+	}
+	return err
+}
+
+// explainStream adds a hint to the error of a stream whose publication did not exist when a change was written.
+func explainStream(err error, o Options) error {
+	if hasState(err, undefinedObject) {
 		return fmt.Errorf("%w: the publication %s must exist at the slot's position: make it with gateway sql --mode wal, then drop the slot with gateway wal drop %s", err, o.Publication, o.Slot)
 	}
 	return err

@@ -65,7 +65,7 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	err = pglogrepl.StartReplication(starting, conn, quoteIdentifier(s.opts.Slot), pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
 	if err != nil {
 		gatewayconn.CloseReplication(conn)
-		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
+		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err))
 	}
 	st := &stream{conn: conn, out: out, confirm: confirm, silence: s.silence, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 	st.received.Store(time.Now().UnixNano())
