@@ -51,13 +51,18 @@ var arrows = map[string]string{
 	"gateway/pgjson":             "",
 	"gateway/pgsnapshot":         "gateway/event gateway/plugin gateway/pgconn",
 	"gateway/pgtrigger":          "gateway/options gateway/plugin gateway/pgconn",
+	"gateway/pgverify":           "gateway/options gateway/plugin gateway/event gateway/rawjson gateway/pgconn gateway/pgtrigger gateway/redisconn",
 	"gateway/testenv":            "gateway/internal/embedded",
 	"gateway/testenv/sourcetest": "gateway/testenv gateway/plugin gateway/plugin/plugintest gateway/event",
 	"web":                        "",
 
-	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge gateway/httpclient",
+	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
 	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
+
+	// The source postgres-wal has a package of its own for files.
+	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge sources/postgreswal/spool",
+	"sources/postgreswal/spool": "",
 
 	// The sink websocket has a package of its own for presence.
 	"sinks/websocket":          "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger sinks/websocket/presence",

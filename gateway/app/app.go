@@ -20,7 +20,8 @@ import (
 var Version = "dev"
 
 // Main runs the command line with the plugins of set, and exits: with 0 after
-// success, 1 after a failure, 2 where the command line is wrong.
+// success, 1 after a failure, 2 where the command line is wrong. A plugin's command may end with
+// another status ([plugin.WithExitStatus]).
 func Main(set plugin.Set) {
 	root, err := command(set)
 	if err != nil {
@@ -33,7 +34,7 @@ func Main(set plugin.Set) {
 	case err == nil:
 	case errors.As(err, &failed):
 		fmt.Fprintln(os.Stderr, arguments(os.Args).Error(failed.err))
-		os.Exit(1)
+		os.Exit(plugin.ExitStatus(failed.err))
 	default: // cobra found the command line wrong; its error quotes it
 		fmt.Fprintf(os.Stderr, "%v\ngateway --help shows how it is used\n", arguments(os.Args).Error(err))
 		os.Exit(2)
@@ -150,7 +151,7 @@ func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return body(cmd.Context(), plugin.Invocation{Args: args, Out: cmd.OutOrStdout(), Lookup: env.Lookup})
+			return body(cmd.Context(), plugin.Invocation{Args: args, In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Lookup: env.Lookup})
 		}),
 	}
 	cmd.Flags().AddGoFlagSet(goFlags)

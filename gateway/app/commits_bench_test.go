@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,7 +21,7 @@ const (
 
 // BenchmarkCommits measures 16 writers that insert one row per transaction, on a server with fsync:
 // without a trigger, with the outbox, with the WAL, and with the old trigger, each with a gateway that reads. It reports
-// the medians of the ratios of alternating runs.
+// the medians of the ratios of alternating runs, and how long the gateway is behind when the writers have ended.
 func BenchmarkCommits(b *testing.B) {
 	server := testenv.StartPostgres(b, "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB")
 	db, err := pgx.Connect(b.Context(), server.URL())
@@ -29,25 +30,41 @@ func BenchmarkCommits(b *testing.B) {
 	}
 	defer db.Close(b.Context())
 	const old = "CREATE TRIGGER orders_notify_trigger AFTER INSERT OR UPDATE OR DELETE ON orders FOR EACH ROW EXECUTE FUNCTION notify_order_changes();"
-	run := func(trigger, config string, delay int) float64 {
+	run := func(trigger, config string, delay int) (rate, behind float64) {
 		recreate(b, db, trigger)
-		if config != "" {
-			g := startGateway(b, writeConfig(b, config), map[string]string{"DATABASE_URL": server.URL()})
-			defer g.stop()
+		if config == "" {
+			return pgbench(b, server.URL(), delay), 0
 		}
-		return pgbench(b, server.URL(), delay)
+		g := startGateway(b, writeConfig(b, config), map[string]string{"DATABASE_URL": server.URL()})
+		defer g.stop()
+		rate = pgbench(b, server.URL(), delay)
+		if config == notifyConfig {
+			return rate, 0 // it may lose some
+		}
+		var rows uint64
+		if err := db.QueryRow(b.Context(), "SELECT count(*) FROM orders").Scan(&rows); err != nil {
+			b.Fatal(err)
+		}
+		return rate, testenv.Eventually(b, time.Minute, "all read", func() bool { return g.source("orders_db").Acked == rows }).Seconds()
 	}
 	for name, delay := range map[string]int{"CPU-bound": 0, "commit_delay 2 ms": 2000} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				var outbox, wal, notify, limit []float64
+				var outbox, wal, notify, limit, outboxBehind, walBehind []float64
 				for pair := range commitPairs {
-					bare, ours, published, theirs := run("", "", delay), run(outboxSQL(), directConfig, delay), run(walSQL(), walConfig, delay), run(old, notifyConfig, delay)
+					bare, _ := run("", "", delay)
+					ours, behind := run(outboxSQL(), directConfig, delay)
+					published, publishedBehind := run(walSQL(), walConfig, delay)
+					theirs, _ := run(old, notifyConfig, delay)
 					outbox, wal, notify, limit = append(outbox, ours/bare), append(wal, published/bare), append(notify, ours/theirs), append(limit, bare/theirs)
-					fmt.Printf("commits, %s, pair %d: without a trigger %6.0f/s, outbox %6.0f/s, WAL %6.0f/s, old trigger %6.0f/s\n", name, pair, bare, ours, published, theirs)
+					outboxBehind, walBehind = append(outboxBehind, behind), append(walBehind, publishedBehind)
+					fmt.Printf("commits, %s, pair %d: without a trigger %6.0f/s, outbox %6.0f/s (%.2f s behind), WAL %6.0f/s (%.2f s behind), old trigger %6.0f/s\n",
+						name, pair, bare, ours, behind, published, publishedBehind, theirs)
 				}
 				b.ReportMetric(median(outbox), "ratio-to-no-trigger")
 				b.ReportMetric(median(wal), "ratio-of-WAL-to-no-trigger")
+				b.ReportMetric(median(outboxBehind), "s-behind")
+				b.ReportMetric(median(walBehind), "s-WAL-behind")
 				b.ReportMetric(median(notify), "ratio-to-old-trigger")
 				b.ReportMetric(median(limit), "ratio-of-no-trigger-to-old-trigger")
 			}

@@ -40,8 +40,11 @@ func PrimaryKey(ctx context.Context, q interface {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[KeyColumn])
 }
 
-// rowAlias is a name that no column has.
-const rowAlias = `"the gateway's row"`
+// rowAlias and placeAlias are names that no column has.
+const (
+	rowAlias   = `"the gateway's row"`
+	placeAlias = `"the gateway's place"`
+)
 
 // A KeyQuery selects rows of a table by its primary key, for [RowReader]: the key as text, the
 // row as JSON, and a flag.
@@ -92,6 +95,23 @@ func (q KeyQuery) RowSQL() string {
 	return sql + " WHERE " + strings.Join(where, " AND ")
 }
 
+// RowsSQL returns the query of the rows whose keys are in argument 1: a JSON array of keys, each an array of texts. Rows that do not
+// exist are left out. It takes no longer per key for many keys than for few.
+func (q KeyQuery) RowsSQL() string {
+	sql, columns := q.selects()
+	var equal []string
+	for i, c := range q.Key {
+		equal = append(equal, fmt.Sprintf("%s %s (%s.k ->> %d)::%s", columns[i], c.Equal, placeAlias, i, c.Type))
+	}
+	return fmt.Sprintf("%s JOIN json_array_elements((args)[1]::json) %s(k) ON %s", sql, placeAlias, strings.Join(equal, " AND "))
+}
+
+// RandomKeysSQL returns the query of the keys of random rows, without the rows. Argument 1 is their number. The server reads all keys.
+func (q KeyQuery) RandomKeysSQL() string {
+	_, key := q.names(rowAlias)
+	return fmt.Sprintf("SELECT %s, ''::text, false FROM %s %s ORDER BY random() LIMIT (args)[1]::bigint", key, q.from(), rowAlias)
+}
+
 // PageSQL returns the query of the next rows in the order of the key. Argument 1 is their number. With
 // after, they follow the key whose values begin with argument first.
 func (q KeyQuery) PageSQL(first int, after bool) string {
@@ -121,29 +141,44 @@ func (q KeyQuery) follows(columns []string, value func(i int) string) (condition
 // which the table is called alias, which is quoted.
 func (q KeyQuery) NextKeysSQL(alias, where string, after bool) string {
 	columns, key := q.names(alias)
-	var conditions []string
-	if where != "" {
-		conditions = append(conditions, "(\n"+where+"\n)") // it may end with a comment
-	}
+	conditions := userConditions(where)
 	if after {
 		conditions = append(conditions, q.follows(columns, func(i int) string { return fmt.Sprintf("($2::text[])[%d]::%s", i+1, q.Key[i].Type) }))
 	}
+	return q.keysSQL(alias, key, conditions) + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT $1"
+}
+
+// RandomKeysWhereSQL returns the query of the keys of random rows, as text[]. The parameter is their number. alias and where are as in
+// NextKeysSQL.
+func (q KeyQuery) RandomKeysWhereSQL(alias, where string) string {
+	_, key := q.names(alias)
+	return q.keysSQL(alias, key, userConditions(where)) + " ORDER BY pg_catalog.random() LIMIT $1"
+}
+
+// userConditions returns the condition that a user writes, as a list that is empty for "".
+func userConditions(where string) []string {
+	if where == "" {
+		return nil
+	}
+	return []string{"(\n" + where + "\n)"} // it may end with a comment
+}
+
+func (q KeyQuery) keysSQL(alias, key string, conditions []string) string {
 	sql := fmt.Sprintf("SELECT %s FROM %s AS %s", key, q.from(), alias)
 	if len(conditions) > 0 {
 		sql += " WHERE " + strings.Join(conditions, " AND ")
 	}
-	return sql + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT $1"
+	return sql
 }
 
 // LockRowsSQL returns the query that locks the rows with the keys $1 against changes, and returns each as JSON text, in
 // the order of the keys. $1 is a text[] with the values of all keys, one after the other.
 func (q KeyQuery) LockRowsSQL() string {
-	const place = `"the gateway's place"`
 	columns, _ := q.names(rowAlias)
 	var equal []string
 	for i, c := range q.Key {
-		equal = append(equal, fmt.Sprintf("%s %s ($1::text[])[(%s.n - 1) * %d + %d]::%s", columns[i], c.Equal, place, len(q.Key), i+1, c.Type))
+		equal = append(equal, fmt.Sprintf("%s %s ($1::text[])[(%s.n - 1) * %d + %d]::%s", columns[i], c.Equal, placeAlias, len(q.Key), i+1, c.Type))
 	}
 	return fmt.Sprintf("SELECT row_to_json(%[1]s.*)::text AS data FROM generate_series(1, cardinality($1::text[]) / %[2]d) %[3]s(n) JOIN %[4]s %[1]s ON %[5]s ORDER BY %[3]s.n FOR SHARE OF %[1]s",
-		rowAlias, len(q.Key), place, q.from(), strings.Join(equal, " AND "))
+		rowAlias, len(q.Key), placeAlias, q.from(), strings.Join(equal, " AND "))
 }

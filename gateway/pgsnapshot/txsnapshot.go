@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// TxSnapshot is a snapshot of the server's transactions, a pg_snapshot: which of them had ended.
+// TxSnapshot is a snapshot of the server's transactions, a pg_snapshot: which of them had ended. It is immutable.
 type TxSnapshot struct {
 	Xmin, Xmax int64 // all below Xmin had ended, and none from Xmax on
 	Running    []int64
+
+	text string // as PostgreSQL has written it; "": it was not parsed
 }
 
 // ParseTxSnapshot parses what PostgreSQL writes, xmin:xmax:running. It returns nil for "".
@@ -23,7 +25,7 @@ func ParseTxSnapshot(text string) (*TxSnapshot, error) {
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("cannot parse the pg_snapshot %.100q", text)
 	}
-	s := &TxSnapshot{}
+	s := &TxSnapshot{text: text}
 	numbers := strings.Split(parts[2], ",")
 	if parts[2] == "" {
 		numbers = nil
@@ -49,6 +51,9 @@ func ParseTxSnapshot(text string) (*TxSnapshot, error) {
 func (s *TxSnapshot) String() string {
 	if s == nil {
 		return ""
+	}
+	if s.text != "" {
+		return s.text
 	}
 	b := append(strconv.AppendInt(nil, s.Xmin, 10), ':')
 	b = append(strconv.AppendInt(b, s.Xmax, 10), ':')

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"io"
 )
@@ -19,6 +20,7 @@ type Command struct {
 // Invocation is one call of a command.
 type Invocation struct {
 	Args []string // without the flags
+	In   io.Reader
 	Out  io.Writer
 	// Lookup returns the value of an environment variable, from the sources that a configuration uses.
 	Lookup func(name string) (value string, set bool, err error)
@@ -32,3 +34,27 @@ func (t Type[T]) WithCommand(c Command) Type[T] {
 
 // Commands returns the commands of the type.
 func (t Type[T]) Commands() []Command { return t.commands }
+
+// exitError is an error of a command that ends with an exit status of its own.
+type exitError struct {
+	error
+	status int
+}
+
+func (e *exitError) Unwrap() error { return e.error }
+
+// WithExitStatus returns err as the error of a [Command] that ends with the exit status, from 1 to 125. Any other error of a
+// command has the status 1.
+func WithExitStatus(err error, status int) error { return &exitError{err, status} }
+
+// ExitStatus returns the exit status of a command with the error err: 0 for nil, and 1 for an error without a status of its own.
+func ExitStatus(err error) int {
+	var with *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &with):
+		return with.status
+	}
+	return 1
+}

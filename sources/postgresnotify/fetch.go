@@ -33,6 +33,9 @@ func (f *fetcher) payload(ctx context.Context, since time.Time, channel string, 
 		return nil, nil
 	}
 	row, err := f.row(ctx, since, channel, m)
+	if errors.Is(err, pgconn.ErrChanged) { // the table was rewritten while the row was read
+		row, err = f.row(ctx, since, channel, m)
+	}
 	if err != nil || row == nil {
 		return nil, err
 	}

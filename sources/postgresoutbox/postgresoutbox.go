@@ -16,6 +16,7 @@ import (
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgsnapshot"
 	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/pgverify"
 	"eventgateway/gateway/plugin"
 )
 
@@ -70,7 +71,7 @@ func Type() plugin.SourceType {
 	return plugin.NewSource("postgres-outbox", "Changes of rows in PostgreSQL, of which none is ever lost.",
 		func() Options {
 			return Options{Name: "gateway", Wake: "bell", Output: "order", InFlight: 10_000, Snapshot: "never"}
-		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(outboxCommand())
+		}, build).With(plugin.Replays, plugin.ElectsLeader).WithCommand(outboxCommand()).WithCommand(pgverify.Command())
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {

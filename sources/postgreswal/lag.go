@@ -31,6 +31,18 @@ type Spool struct {
 	MaxBytes options.Size `koanf:"max_bytes" doc:"size of the spool; beyond it the slot is given up"`
 }
 
+// Docs is part of [options.Documented].
+func (MaxLag) Docs() map[string]string {
+	return map[string]string{
+		"bytes": "At least 64MiB. Nothing is done while the lag falls",
+		"age":   "At least 1m. Otherwise as bytes",
+		"then":  "After give_up, the source makes a new slot when it has emitted what it had received, and begins a new snapshot if snapshot is initial",
+	}
+}
+
+// Docs is part of [options.Documented].
+func (Spool) Docs() map[string]string { return map[string]string{"max_bytes": "At least 64MiB"} }
+
 func (o *Options) checkLag(report func(option, text string)) {
 	if o.MaxLag.Bytes > 0 && o.MaxLag.Bytes < minMaxLagBytes {
 		report("max_lag.bytes", fmt.Sprintf("must be at least %v: a reader has several MiB in memory", options.Size(minMaxLagBytes)))

@@ -159,12 +159,7 @@ func spooled(t *testing.T) func(*Options) {
 	return func(o *Options) { o.MaxLag.Then, o.Spool.Path = "spool", dir }
 }
 
-// awaitSpooling waits until the spool has n bytes.
-func awaitSpooling(t *testing.T, path string, n int64) {
-	t.Helper()
-	testenv.Eventually(t, testenv.Wait, "changes are spooled", func() bool { return folderSize(path) >= n })
-}
-
+// folderSize returns the size of the segments of a spool.
 func folderSize(path string) (size int64) {
 	entries, _ := os.ReadDir(path) // none: it is not made yet
 	for _, e := range entries {

@@ -39,16 +39,12 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"slot":            "Letters a to z, digits and underscores. Slots are those of the whole server",
-		"tables":          "Empty: all of the publication",
-		"output":          "change has the table, id, time of the commit, and the old and the new row",
-		"owners":          "The owner of a table can run code with the rights of the role that reads it. Also for columns that are read back",
-		"in_flight":       "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
-		"max_lag.bytes":   "At least 64MiB. Nothing is done while the lag falls",
-		"max_lag.age":     "At least 1m. Otherwise as bytes",
-		"max_lag.then":    "After give_up, the source makes a new slot when it has emitted what it had received, and a new snapshot if snapshot is initial",
-		"spool.max_bytes": "At least 64MiB",
-		"snapshot":        "They are emitted in the order of their keys, as the operation READ, with changes in between; then only changes follow",
+		"slot":      "Letters a to z, digits and underscores. Slots are those of the whole server",
+		"tables":    "Empty: all of the publication",
+		"output":    "change has the table, id, time of the commit, and the old and the new row",
+		"owners":    "The owner of a table can run code with the rights of the role that reads it. Also for columns that are read back",
+		"in_flight": "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
+		"snapshot":  "They are emitted in the order of their keys, as the operation READ, with changes in between; then only changes follow",
 	}
 }
 

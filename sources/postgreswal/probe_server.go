@@ -87,16 +87,26 @@ func (p *probe) explainReplication(err error) (fix, why string) {
 	return p.directFix(), why
 }
 
-// retention checks what bounds the WAL that the server keeps for slots.
+// retention checks what bounds the WAL that the server keeps for slots: max_lag while the gateway runs, and else only a setting of
+// the server.
 func (p *probe) retention() {
 	var limit string
-	if !p.row("how much WAL the server keeps for slots", "SELECT current_setting('max_slot_wal_keep_size')", nil, &limit) {
+	var bytes int64
+	if !p.row("how much WAL the server keeps for slots", "SELECT current_setting('max_slot_wal_keep_size'), (SELECT CASE WHEN setting::bigint >= 0 THEN setting::bigint << 20 ELSE -1 END FROM pg_settings WHERE name = 'max_slot_wal_keep_size')",
+		nil, &limit, &bytes) {
 		return
 	}
-	if limit == "-1" {
-		p.add(plugin.Warning, "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf() -- what the disk has to spare; a reader that is behind further loses its slot, and reports a gap",
-			"max_slot_wal_keep_size is -1: while nothing reads a slot, the server keeps its WAL until the disk is full, and then stops")
-		return
+	const fix = "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf() -- what the disk has to spare; a reader that is behind further loses its slot, and reports a gap"
+	maxLag := int64(p.s.opts.MaxLag.Bytes)
+	switch {
+	case bytes < 0 && maxLag == 0 && p.s.opts.MaxLag.Age == 0:
+		p.add(plugin.Warning, fix, "max_slot_wal_keep_size is -1, and max_lag is not set: while a sink or the gateway is away, the server keeps WAL until its disk is full, and then stops")
+	case bytes < 0:
+		p.add(plugin.Warning, fix, "max_slot_wal_keep_size is -1: max_lag bounds the WAL while the gateway runs, but while it is away, the server keeps WAL until its disk is full, and then stops")
+	case maxLag >= bytes:
+		p.add(plugin.Warning, fmt.Sprintf("max_lag: {bytes: ...} below %s, or raise max_slot_wal_keep_size and SELECT pg_reload_conf()", limit),
+			"max_lag has no effect: beyond max_slot_wal_keep_size, %s, the server removes the WAL of the slot before that", limit)
+	default:
+		p.ok("the server keeps at most %s of WAL for a slot (max_slot_wal_keep_size)", limit)
 	}
-	p.ok("the server keeps at most %s of WAL for a slot (max_slot_wal_keep_size)", limit)
 }

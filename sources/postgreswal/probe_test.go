@@ -148,8 +148,12 @@ func TestProbeOfSlots(t *testing.T) {
 func TestProbeOfServer(t *testing.T) {
 	db := kind.Reset(t, sourcetest.ItemsSQL+testenv.RoleSQL("reader"), "items")
 	t.Cleanup(func() { kind.Remove(t, db); sourcetest.Exec(t, db, "DROP OWNED BY reader; DROP ROLE reader") })
-	if got := probeText(t, ofItems); !strings.Contains(got, "warning: max_slot_wal_keep_size is -1: while nothing reads a slot, the server keeps its WAL until the disk is full") {
+	if got := probeText(t, ofItems); !strings.Contains(got, "warning: max_slot_wal_keep_size is -1, and max_lag is not set: while a sink or the gateway is away") {
 		t.Errorf("without a bound:\n%s", got)
+	}
+	withLag := func(o *Options) { ofItems(o); o.MaxLag.Bytes = 1 << 30 }
+	if got := probeText(t, withLag); !strings.Contains(got, "warning: max_slot_wal_keep_size is -1: max_lag bounds the WAL while the gateway runs, but while it is away") {
+		t.Errorf("with max_lag:\n%s", got)
 	}
 	setServer(t, db, "max_slot_wal_keep_size", "1GB")
 	create := published(t, "items").CreateSQL()
@@ -160,6 +164,7 @@ func TestProbeOfServer(t *testing.T) {
 		}
 	}
 	runProbeCases(t, db, ofItems, []probeCase{
+		{"", "warning: max_lag has no effect: beyond max_slot_wal_keep_size, 1GB, the server removes the WAL of the slot before that -> max_lag: {bytes: ...} below 1GB", "", withLag},
 		{"ALTER TABLE gateway.wal_reader DROP spooled", "WRONG: the table gateway.wal_reader has no column spooled", "fix", nil},
 		{"DROP TABLE gateway.wal_reader", "", "", nil},
 		{"", "WRONG: there is no table gateway.wal_reader in this database, in which the position is stored -> gateway sql --mode wal --table public.items --apply", create, nil},

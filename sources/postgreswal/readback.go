@@ -25,6 +25,9 @@ func (r *reader) readBack(ctx context.Context, rel *relation, columns []column, 
 		args, names = append(args, string(columns[i].text)), append(names, rel.columns[i].name)
 	}
 	found, err := r.readRow(ctx, rel, names, args)
+	if errors.Is(err, pgconn.ErrChanged) { // the table was rewritten while the row was read
+		found, err = r.readRow(ctx, rel, names, args)
+	}
 	switch {
 	case err == nil:
 	case ctx.Err() != nil, plugin.IsUnavailable(pgconn.Unavailable(err)), hasState(err, lockNotAvailable):

@@ -67,6 +67,11 @@ func (r *reader) lookVisible(ctx context.Context) error {
 		return err
 	}
 	r.setView(view)
+	if view.Xmax < r.snapshot.Below { // the server has crashed and gives the same ids again, which may take long
+		if _, err := r.conn.Exec(ctx, "SELECT pg_current_xact_id()"); err != nil {
+			return fmt.Errorf("cannot draw a transaction id: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -266,17 +266,22 @@ func gaugeOf(t *testing.T, c prometheus.Collector) string {
 	return fmt.Sprint(families[0].GetMetric()[0].GetGauge().GetValue())
 }
 
-// TestChaosWithSpool runs the chaos of all sources with a max_lag that is exceeded all the time.
-func TestChaosWithSpool(t *testing.T) {
-	chaotic := kind
-	chaotic.Build = func(t testing.TB, set sourcetest.Settings) plugin.Source {
+// spoolingAlways is the kind of source whose max_lag is exceeded all the time.
+func spoolingAlways() sourcetest.Kind {
+	k := kind
+	k.Build = func(t testing.TB, set sourcetest.Settings) plugin.Source {
 		s := kind.Build(t, set).(*source)
 		s.opts.MaxLag, s.opts.Spool.Path = MaxLag{Bytes: 50_000, Then: "spool"}, t.TempDir()
 		s.monitorEvery, s.measureEvery = 10*time.Millisecond, 20*time.Millisecond
 		return s
 	}
+	return k
+}
+
+// TestChaosWithSpool runs the chaos of all sources while changes are spooled and not, by turns.
+func TestChaosWithSpool(t *testing.T) {
 	last := position{}
-	for _, e := range chaotic.Chaos(t) {
+	for _, e := range spoolingAlways().Chaos(t) {
 		at, ok := positionOf(e)
 		if !ok || at.compare(last) <= 0 {
 			t.Fatalf("%s follows %v", e.ID, last)
@@ -284,3 +289,6 @@ func TestChaosWithSpool(t *testing.T) {
 		last = at
 	}
 }
+
+// TestSnapshotWithSpool runs the snapshot of all sources while changes are spooled and not, by turns.
+func TestSnapshotWithSpool(t *testing.T) { spoolingAlways().SnapshotUnderWrites(t) }

@@ -41,7 +41,7 @@ func TestReadRowChange(t *testing.T) {
 		if err := readRowChange(c.data, &got); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if got.old = orNil(got.old); got.new == nil || len(got.new) == 0 {
+		if got.old = orNil(got.old); len(got.new) == 0 {
 			got.new = nil
 		}
 		for i := range got.new {

@@ -1,0 +1,16 @@
+package pgverify
+
+import "context"
+
+// An input holds what a receiver got. Its methods are not safe for concurrent use.
+type input interface {
+	// read calls f with each item that has come since the last call.
+	read(ctx context.Context, f func(item) error) error
+	// rescan calls f with the items that read has brought. It reports false if they cannot be read twice.
+	rescan(ctx context.Context, f func(item) error) (bool, error)
+	// grows reports whether a further read may bring more.
+	grows() bool
+	// note returns what a reader of the result must know, or "".
+	note() string
+	close()
+}
