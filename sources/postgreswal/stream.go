@@ -65,7 +65,7 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	err = pglogrepl.StartReplication(starting, conn, quoteIdentifier(s.opts.Slot), pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
 	if err != nil {
 		gatewayconn.CloseReplication(conn)
-		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
+		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err))
 	}
 	st := &stream{conn: conn, out: out, confirm: confirm, silence: s.silence, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 	st.received.Store(time.Now().UnixNano())
@@ -135,6 +135,9 @@ func (st *stream) receive(ctx context.Context) error {
 				}
 				st.noteWALEnd(binary.BigEndian.Uint64(m.Data[9:]))
 				lsn, data := binary.BigEndian.Uint64(m.Data[1:]), m.Data[25:]
+				if data[0] == 'M' && !isCommand(data) {
+					continue
+				}
 				if len(data) > cap(slab)-len(slab) {
 					slab = make([]byte, 0, max(slabSize, len(data)))
 				}
