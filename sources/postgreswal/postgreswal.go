@@ -124,6 +124,7 @@ type source struct {
 	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
+	unpublished  string          // why changes are not sent, "": they are. Only the monitor uses it
 	stuck        stuck
 	givenUp      string // why max_lag has dropped the slot; "": it has not
 

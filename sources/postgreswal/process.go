@@ -146,6 +146,7 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 			return err
 		}
 	}
+	defer r.releaseLarge()
 	e, err := r.rowEvent(ctx, rel, c)
 	if errors.As(err, new(*valueError)) { // its type may have got another attribute
 		e, err = r.rowEventAgain(ctx, rel, c)
@@ -154,6 +155,13 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 		return err
 	}
 	return r.hold(ctx, e)
+}
+
+// releaseLarge releases the memory of a large row. That of other rows is used again.
+func (r *reader) releaseLarge() {
+	if cap(r.old.data)+cap(r.new.data) > maxScratch {
+		r.old, r.new, r.change = rowText{}, rowText{}, rowChange{}
+	}
 }
 
 // rowEventAgain reads the types anew. A value that cannot be written as JSON then, either, stands in the row as text.

@@ -27,6 +27,8 @@ const (
 	// idleSaveBytes is how far the position may advance without an event before it is stored. Storing it writes WAL, too.
 	idleSaveBytes = 1 << 20
 	maintainEvery = 256 // messages
+	// maxScratch is how many bytes of the memory for a row are kept for the next one.
+	maxScratch = 1 << 20
 )
 
 // reader is the state of one Run. Only its goroutine uses it.

@@ -1,6 +1,7 @@
 package postgreswal
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -138,11 +139,8 @@ func (st *stream) receive(ctx context.Context) error {
 				if data[0] == 'M' && !isCommand(data) {
 					continue
 				}
-				if len(data) > cap(slab)-len(slab) {
-					slab = make([]byte, 0, max(slabSize, len(data)))
-				}
-				slab = append(slab, data...)
-				if err := st.out.put(ctx, message{lsn: lsn, data: slab[len(slab)-len(data) : len(slab) : len(slab)]}); err != nil {
+				slab, data = copyInto(slab, data)
+				if err := st.out.put(ctx, message{lsn: lsn, data: data}); err != nil {
 					return err
 				}
 			}
@@ -152,6 +150,19 @@ func (st *stream) receive(ctx context.Context) error {
 			return errors.New("the server has ended the replication: it shuts down, or the slot was dropped")
 		}
 	}
+}
+
+// copyInto copies data into a slab with others, and returns the slab for the next ones. A slab without room is replaced, and large data
+// gets memory of its own.
+func copyInto(slab, data []byte) (next, copied []byte) {
+	if len(data) > slabSize/4 {
+		return slab, bytes.Clone(data)
+	}
+	if len(data) > cap(slab)-len(slab) {
+		slab = make([]byte, 0, slabSize)
+	}
+	slab = append(slab, data...)
+	return slab, slab[len(slab)-len(data) : len(slab) : len(slab)]
 }
 
 func (st *stream) noteWALEnd(lsn uint64) {
