@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -23,8 +25,9 @@ const queryTimeout = 3 * time.Second
 // listener is an address that a gateway of this configuration listens on.
 type listener struct {
 	setting, name, address string
+	tls                    options.ServerTLS
 	required               bool     // without it the gateway does not start
-	admin                  string   // address of the admin pages
+	admin                  string   // URL of the admin pages
 	components             []string // "sink bus"
 }
 
@@ -37,12 +40,20 @@ func (g *gateway) listeners() (list []listener) {
 	for _, s := range g.cfg.Graph.Sinks {
 		components = append(components, "sink "+s.Name)
 	}
-	admin := g.adminAddress()
+	http := g.cfg.HTTP
+	encrypted := http.TLS.Enabled()
+	if g.hasAdminListener() {
+		encrypted = http.Admin.TLS.Enabled()
+	}
+	admin := "http://" + dialAddress(g.adminAddress())
+	if encrypted {
+		admin = "https://" + dialAddress(g.adminAddress())
+	}
 	if public := g.initial.public > 0; public || !g.hasAdminListener() {
-		list = append(list, listener{"http.listen", "shared", g.cfg.HTTP.Listen, public, admin, components})
+		list = append(list, listener{"http.listen", "shared", http.Listen, http.TLS, public, admin, components})
 	}
 	if g.hasAdminListener() {
-		list = append(list, listener{"http.admin.listen", "admin", admin, false, admin, components})
+		list = append(list, listener{"http.admin.listen", "admin", http.Admin.Listen, http.Admin.TLS, false, admin, components})
 	}
 	return list
 }
@@ -96,16 +107,16 @@ var (
 	componentLine = regexp.MustCompile(`(?m)^gateway_up\{component="([a-z][a-z0-9_]*)",kind="(source|sink)"\} `)
 )
 
-// queryGateway reads the metrics of the process that listens on an address. It sends no secret, uses no proxy
-// and follows no redirect, since the process may be any program.
-func queryGateway(ctx context.Context, address string) (g runningGateway, err error) {
+// queryGateway reads the metrics of the process with the admin pages at a URL. It sends no secret, uses no proxy
+// and follows no redirect, since the process may be any program; so it checks no certificate either.
+func queryGateway(ctx context.Context, url string) (g runningGateway, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialAddress(address)+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
 	if err != nil {
 		return g, err
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return g, err

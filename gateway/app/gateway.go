@@ -28,6 +28,7 @@ type gateway struct {
 	shared    httpserver.Switch    // handlers of plugins, and those of admin where it has no listener of its own
 	adminOnly httpserver.Switch    // handlers of admin, where it has a listener of its own
 	servers   []*httpserver.Server
+	encrypted []*listenerTLS // of the servers with TLS
 	http      *httpserver.Metrics
 	reloader  *reloader         // nil: no reloads
 	announce  func(page string) // prints where the page is, before the first request is answered

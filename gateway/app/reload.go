@@ -82,6 +82,8 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.level.Set(level)
 	}
 	// Settings that need a restart keep their values, so that the next reload reports them again.
+	g.reloadTLS(&cfg.HTTP.TLS, &g.cfg.HTTP.TLS, "http.tls")
+	g.reloadTLS(&cfg.HTTP.Admin.TLS, &g.cfg.HTTP.Admin.TLS, "http.admin.tls")
 	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
 	g.cfg = cfg
 	return restart, nil
@@ -93,6 +95,8 @@ func needRestart(running, loaded *config.Config) (names []string) {
 		{"http.listen", running.HTTP.Listen, loaded.HTTP.Listen},
 		{"http.base_path", running.HTTP.BasePath, loaded.HTTP.BasePath},
 		{"http.admin.listen", running.HTTP.Admin.Listen, loaded.HTTP.Admin.Listen},
+		{"http.tls", fmt.Sprint(running.HTTP.TLS.Enabled()), fmt.Sprint(loaded.HTTP.TLS.Enabled())},
+		{"http.admin.tls", fmt.Sprint(running.HTTP.Admin.TLS.Enabled()), fmt.Sprint(loaded.HTTP.Admin.TLS.Enabled())},
 		{"http.limits", fmt.Sprint(running.HTTP.Limits), fmt.Sprint(loaded.HTTP.Limits)},
 		{"log.format", running.Log.Format, loaded.Log.Format},
 	} {

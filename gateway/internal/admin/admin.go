@@ -39,6 +39,7 @@ type Admin struct {
 	token, generated    atomic.Pointer[options.Secret]
 	refused             *refusedRequests
 	reload              reload
+	certificates        certificates
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
@@ -148,6 +149,8 @@ type Overview struct {
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
 	Conserved string       `json:"conservation_broken,omitempty"`
 	Reload    ReloadStatus `json:"reload"`
+	// Certificates has the listeners with TLS.
+	Certificates []CertificateStatus `json:"certificates,omitempty"`
 	stats.Status
 }
 
@@ -156,7 +159,7 @@ func (a *Admin) status() any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()

@@ -5,16 +5,18 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"eventgateway/gateway/options"
 )
 
 // HTTP is the shared listener.
 type HTTP struct {
-	Listen   string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
-	BasePath string     `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
-	Admin    Admin      `koanf:"admin"`
-	Limits   HTTPLimits `koanf:"limits"`
+	Listen   string            `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
+	BasePath string            `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
+	TLS      options.ServerTLS `koanf:"tls"`
+	Admin    Admin             `koanf:"admin"`
+	Limits   HTTPLimits        `koanf:"limits"`
 }
 
 // Docs is part of [options.Documented].
@@ -24,8 +26,9 @@ func (HTTP) Docs() map[string]string {
 
 // Admin has the options of the admin pages.
 type Admin struct {
-	Listen string         `koanf:"listen" doc:"address of a separate listener for /metrics, /healthz, /readyz and /api"`
-	Token  options.Secret `koanf:"token" doc:"secret of /api, on each listener; empty: one is generated at the start, and a link with it is printed"`
+	Listen string            `koanf:"listen" doc:"address of a separate listener for /metrics, /healthz, /readyz and /api"`
+	TLS    options.ServerTLS `koanf:"tls"`
+	Token  options.Secret    `koanf:"token" doc:"secret of /api, on each listener; empty: one is generated at the start, and a link with it is printed"`
 }
 
 // Docs is part of [options.Documented].
@@ -69,7 +72,7 @@ type settings struct {
 
 func defaultSettings() settings {
 	return settings{
-		HTTP: HTTP{Listen: ":8080", Limits: HTTPLimits{
+		HTTP: HTTP{Listen: ":8080", TLS: options.DefaultServerTLS(), Admin: Admin{TLS: options.DefaultServerTLS()}, Limits: HTTPLimits{
 			Header: options.Duration(10e9), Read: options.Duration(30e9), Write: options.Duration(30e9), Idle: options.Duration(120e9),
 		}},
 		Log:             Log{Level: "info", Format: "auto"},
@@ -103,6 +106,21 @@ func (h *HTTP) Check(report func(option, text string)) {
 	if text := badAddress(h.Admin.Listen); h.Admin.Listen != "" && text != "" {
 		report("admin.listen", text)
 	}
+	if h.Admin.Listen == "" && h.Admin.TLS.Enabled() {
+		report("admin.tls", "needs http.admin.listen: the admin pages are on the shared listener, whose certificate is in http.tls")
+	}
+}
+
+// warnings returns what is wrong with the certificates, but does not prevent their use.
+func (h *HTTP) warnings(locate func(path string) (key, value options.Pos)) (all options.Problems) {
+	for path, t := range map[string]options.ServerTLS{"http.tls.cert": h.TLS, "http.admin.tls.cert": h.Admin.TLS} {
+		if text := t.Warning(time.Now()); text != "" {
+			_, at := locate(path)
+			all = append(all, options.Problem{Pos: at, Path: path, Text: text})
+		}
+	}
+	all.Sort()
+	return all
 }
 
 // minToken is the minimum length of a token in bytes.

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -49,8 +50,11 @@ func (c *conn) bound(t time.Time) time.Time {
 
 type connKey struct{}
 
-// withConn returns a context from which connOf returns the connection.
+// withConn returns a context from which connOf returns the connection, which may be below a TLS connection.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		c = encrypted.NetConn()
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 
