@@ -47,7 +47,8 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
 	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
-	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.admin.Separate = g.hasAdminListener()
+	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http)
 	var err error

@@ -74,7 +74,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.redaction.set(cfg)
 	}
 	restart = needRestart(g.cfg, cfg)
-	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	if len(g.servers) > 0 {
 		g.prepareSecret()
 	}

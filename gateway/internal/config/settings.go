@@ -24,20 +24,6 @@ func (HTTP) Docs() map[string]string {
 	return map[string]string{"base_path": "The gateway strips it from each request that has it. It is not needed for a proxy that strips it"}
 }
 
-// Admin has the options of the admin pages.
-type Admin struct {
-	Listen string            `koanf:"listen" doc:"address of a separate listener for /metrics, /healthz, /readyz and /api"`
-	TLS    options.ServerTLS `koanf:"tls"`
-	Token  options.Secret    `koanf:"token" doc:"secret of /api, on each listener; empty: one is generated at the start, and a link with it is printed"`
-}
-
-// Docs is part of [options.Documented].
-func (Admin) Docs() map[string]string {
-	return map[string]string{
-		"listen": "Empty: they are on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set",
-	}
-}
-
 // HTTPLimits bound the clients of each listener.
 type HTTPLimits struct {
 	Connections int              `koanf:"connections" rule:"min=0,max=10000000" doc:"connections at the same time on the shared listener, WebSocket clients included"`
@@ -100,12 +86,10 @@ func (h *HTTP) Check(report func(option, text string)) {
 	if h.Admin.Listen == h.Listen {
 		report("admin.listen", "is http.listen: set another address, or remove it")
 	}
-	if n := len(h.Admin.Token.Reveal()); n > 0 && n < minToken {
-		report("admin.token", "is shorter than 16 characters, and could be guessed")
-	}
 	if text := badAddress(h.Admin.Listen); h.Admin.Listen != "" && text != "" {
 		report("admin.listen", text)
 	}
+	h.checkAccess(report)
 	if h.Admin.Listen == "" && h.Admin.TLS.Enabled() {
 		report("admin.tls", "needs http.admin.listen: the admin pages are on the shared listener, whose certificate is in http.tls")
 	}
@@ -122,9 +106,6 @@ func (h *HTTP) warnings(locate func(path string) (key, value options.Pos)) (all 
 	all.Sort()
 	return all
 }
-
-// minToken is the minimum length of a token in bytes.
-const minToken = 16
 
 func badAddress(addr string) string {
 	_, port, err := net.SplitHostPort(addr)
