@@ -83,8 +83,13 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 		return nil, nil
 	}
 	o := httpserver.Options{
-		Name: l.name, Address: l.address, Limits: limits, Metrics: g.http,
+		Name: l.name, Address: l.address, SocketMode: g.cfg.HTTP.SocketMode(), Limits: limits, Metrics: g.http,
 		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent,
+	}
+	if l.name == "shared" {
+		for _, n := range g.cfg.HTTP.ProxyProtocol {
+			o.Proxies = append(o.Proxies, n.Prefix())
+		}
 	}
 	var encrypted *listenerTLS
 	if l.tls.Enabled() {
@@ -114,9 +119,12 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 	return s, nil
 }
 
-// pageURL returns the URL of a server's pages from this host.
+// pageURL returns the URL of a server's pages from this host; "" for a Unix socket, which browsers cannot open.
 func pageURL(s *httpserver.Server) string {
-	addr := s.Addr().(*net.TCPAddr)
+	addr, ok := s.Addr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() || host == "127.0.0.1" || host == "::1" {
 		host = "localhost"
@@ -153,7 +161,10 @@ func (g *gateway) announcer(p embeddedServers) func(page string) {
 			return
 		}
 		terminal := isTerminal(os.Stderr)
-		link := g.admin.Link(terminal)
+		link := ""
+		if page != "" {
+			link = g.admin.Link(terminal)
+		}
 		switch {
 		case p.servers != nil:
 			p.printBanner(page + link)

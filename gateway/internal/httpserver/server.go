@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 )
 
 // Options are the options of a Server.
 type Options struct {
 	Name    string // of the listener, in metrics
-	Address string
+	Address string // host:port, or unix:PATH
+	// SocketMode has the permissions of a Unix socket.
+	SocketMode fs.FileMode
+	// Proxies begin their connections with a PROXY header, of version 1 or 2.
+	Proxies []netip.Prefix
 	Limits  Limits
 	Metrics *Metrics
 	// Certificates encrypt the listener; nil: it has no TLS.
@@ -39,22 +45,25 @@ type Server struct {
 
 // Listen opens the address, which the error names. No connection is accepted before Start.
 func Listen(o Options, log *slog.Logger) (*Server, error) {
-	l, err := net.Listen("tcp", o.Address)
+	l, err := listen(o)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
 	s := &Server{
-		listener: newGate(l.(*net.TCPListener), o.Limits, o.Metrics.of(o.Name), log),
+		listener: newGate(l, o.Limits, o.Proxies, o.Metrics.of(o.Name), log),
 		server: &http.Server{
 			// Hijacking a connection removes these deadlines. The shortest of the first three also bounds a TLS handshake.
 			ReadHeaderTimeout: o.Limits.Header, ReadTimeout: o.Limits.Read, WriteTimeout: o.Limits.Write, IdleTimeout: o.Limits.Idle,
 			MaxHeaderBytes: maxHeader, ConnContext: withConn,
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-			HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+			ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		},
 		urgent: o.Urgent, base: o.Base,
 		done: make(chan error, 1),
 	}
+	s.server.Protocols.SetHTTP1(true)
+	s.server.Protocols.SetHTTP2(true)
+	s.server.Protocols.SetUnencryptedHTTP2(true) // for proxies; browsers use it with TLS only
 	if o.Certificates != nil {
 		s.encrypts, s.server.TLSConfig = true, o.Certificates.config()
 	}
