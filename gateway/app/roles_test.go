@@ -131,6 +131,12 @@ func (r *running) testLogin(t *testing.T, api string) map[string]*http.Cookie {
 				t.Errorf("%s %s with the cookie of %s: %d, want %d", method, path, name, got, want)
 			}
 		}
+		for _, kind := range []string{"", "Digest x", "Basic x", "Bearer ", "Bearer x"} {
+			header := http.Header{"Authorization": {kind}}
+			if resp := send(t, "POST", api+"session", "", header, cookies[name]); resp.StatusCode != 401 || len(resp.Cookies()) > 0 {
+				t.Errorf("the cookie of %s with %q makes a cookie: %s", name, kind, resp.Status)
+			}
+		}
 		stolen := *cookies[name]
 		stolen.Value, _, _ = strings.Cut(stolen.Value, "/") // as if it were that of the secret's holder
 		if got := send(t, "GET", api+"status", "", nil, &stolen).StatusCode; got != 401 {

@@ -32,9 +32,10 @@ func (a *Admin) beginSession(w http.ResponseWriter, r *http.Request) bool {
 	if a.open() {
 		return true
 	}
+	name, _, byPassword := r.BasicAuth()
 	var role Role
 	var busy bool
-	if r.Header.Get("Authorization") != "" {
+	if byPassword || bearer(r) != "" { // then neither a cookie nor a certificate counts
 		role, busy = a.authenticate(r)
 	}
 	if role == NoRole {
@@ -43,7 +44,7 @@ func (a *Admin) beginSession(w http.ResponseWriter, r *http.Request) bool {
 	}
 	s, until := a.secret(), time.Now().Add(cookieLife)
 	value := s.sign(forCookie, until)
-	if name, _, ok := r.BasicAuth(); ok {
+	if byPassword {
 		value = s.sign(userPurpose(name, a.access.Load().Users[name]), until) + "/" + base64.RawURLEncoding.EncodeToString([]byte(name))
 	}
 	http.SetCookie(w, &http.Cookie{
