@@ -175,7 +175,7 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 		}
 		return nil, err
 	}
-	cfg.Warnings = env.Warnings()
+	cfg.Warnings = append(cfg.Warnings, env.Warnings()...)
 	debug, _, _ := env.Lookup("DEBUG") // DEBUG=*, as in the old system
 	if debug != "" && debug != "0" && debug != "false" {
 		cfg.Log.Level = "debug"

@@ -28,6 +28,7 @@ type gateway struct {
 	shared    httpserver.Switch    // handlers of plugins, and those of admin where it has no listener of its own
 	adminOnly httpserver.Switch    // handlers of admin, where it has a listener of its own
 	servers   []*httpserver.Server
+	encrypted []*listenerTLS // of the servers with TLS
 	http      *httpserver.Metrics
 	reloader  *reloader         // nil: no reloads
 	announce  func(page string) // prints where the page is, before the first request is answered
@@ -46,7 +47,8 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
 	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
-	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.admin.Separate = g.hasAdminListener()
+	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http)
 	var err error

@@ -74,7 +74,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.redaction.set(cfg)
 	}
 	restart = needRestart(g.cfg, cfg)
-	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	if len(g.servers) > 0 {
 		g.prepareSecret()
 	}
@@ -82,6 +82,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.level.Set(level)
 	}
 	// Settings that need a restart keep their values, so that the next reload reports them again.
+	g.reloadTLS(&cfg.HTTP.TLS, &g.cfg.HTTP.TLS, "http.tls")
+	g.reloadTLS(&cfg.HTTP.Admin.TLS, &g.cfg.HTTP.Admin.TLS, "http.admin.tls")
+	cfg.HTTP.SocketAccess, cfg.HTTP.ProxyProtocol = g.cfg.HTTP.SocketAccess, g.cfg.HTTP.ProxyProtocol
 	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
 	g.cfg = cfg
 	return restart, nil
@@ -91,8 +94,12 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 func needRestart(running, loaded *config.Config) (names []string) {
 	for _, s := range []struct{ name, running, loaded string }{
 		{"http.listen", running.HTTP.Listen, loaded.HTTP.Listen},
+		{"http.socket_access", running.HTTP.SocketAccess, loaded.HTTP.SocketAccess},
+		{"http.proxy_protocol", fmt.Sprint(running.HTTP.ProxyProtocol), fmt.Sprint(loaded.HTTP.ProxyProtocol)},
 		{"http.base_path", running.HTTP.BasePath, loaded.HTTP.BasePath},
 		{"http.admin.listen", running.HTTP.Admin.Listen, loaded.HTTP.Admin.Listen},
+		{"http.tls", fmt.Sprint(running.HTTP.TLS.Enabled()), fmt.Sprint(loaded.HTTP.TLS.Enabled())},
+		{"http.admin.tls", fmt.Sprint(running.HTTP.Admin.TLS.Enabled()), fmt.Sprint(loaded.HTTP.Admin.TLS.Enabled())},
 		{"http.limits", fmt.Sprint(running.HTTP.Limits), fmt.Sprint(loaded.HTTP.Limits)},
 		{"log.format", running.Log.Format, loaded.Log.Format},
 	} {

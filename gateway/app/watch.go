@@ -20,8 +20,9 @@ const quietPeriod = 200 * time.Millisecond
 const pollInterval = 2 * time.Second
 
 // watch reloads on SIGHUP, and when the content of a configuration file has
-// changed, until ctx ends. It watches folders, not files: editors and Kubernetes
-// replace files, and a watch of a replaced file reports nothing. Notifications are only
+// changed, until ctx ends. It also keeps the certificates of the listeners fresh, which need no reload: a configuration
+// that is being edited does not keep a certificate from being renewed. It watches folders, not files: editors
+// and Kubernetes replace files, and a watch of a replaced file reports nothing. Notifications are only
 // faster than polling.
 func (g *gateway) watch(ctx context.Context) {
 	var events <-chan fsnotify.Event
@@ -61,6 +62,7 @@ func (g *gateway) watch(ctx context.Context) {
 				g.reload(ctx, "a configuration file was changed")
 			}
 			failed = err != nil
+			g.refreshCertificates(ctx)
 		}
 	}
 }
@@ -73,7 +75,7 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 		g.log.Warn("configuration files are polled, not watched", "interval", pollInterval.String(), "error", err)
 		return nil
 	}
-	for _, file := range g.reloader.files {
+	for _, file := range append(g.tlsFiles(), g.reloader.files...) {
 		if _, pipe := g.reloader.pipes[file]; pipe {
 			continue // a pipe is read once
 		}

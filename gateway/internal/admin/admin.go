@@ -30,47 +30,44 @@ type Admin struct {
 	Started  time.Time
 	Log      *slog.Logger
 	// Local is set where Admin has a listener of its own on a loopback address. It then
-	// answers only requests for localhost, and /api needs no secret where none is configured.
+	// answers only requests for localhost, and /api needs no secret where no access is configured.
 	Local bool
+	// Separate is set where Admin has a listener of its own. It then serves profiles, if these are enabled.
+	Separate bool
 	// Demo changes a row, which the dashboard then shows; nil: /api/demo answers 404.
 	Demo func(context.Context) error
 
 	listening, draining atomic.Bool
-	token, generated    atomic.Pointer[options.Secret]
+	access              atomic.Pointer[Access]
+	generated           atomic.Pointer[options.Secret]
+	passwords           *passwords
 	refused             *refusedRequests
 	reload              reload
+	certificates        certificates
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
 func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
-	return &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests()}
+	a := &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests(), passwords: newPasswords()}
+	a.SetAccess(Access{})
+	return a
 }
-
-// SetToken sets the configured secret of /api. Where it is empty, the generated one is used.
-func (a *Admin) SetToken(token options.Secret) { a.token.Store(&token) }
 
 // SetGenerated sets the secret of /api where none is configured.
 func (a *Admin) SetGenerated(s options.Secret) { a.generated.Store(&s) }
 
-// NeedsSecret reports whether /api refuses all requests until a secret is generated.
-func (a *Admin) NeedsSecret() bool { return !a.Local && a.secret().IsZero() }
+// NeedsSecret reports whether a secret must be generated: to open /api, or to sign the cookies of users.
+func (a *Admin) NeedsSecret() bool { return a.secret().IsZero() && !a.open() }
 
 // secret returns the configured secret, else the generated one, else zero.
 func (a *Admin) secret() secret {
-	if s := a.configured(); !s.IsZero() {
+	if s := a.access.Load().Token; !s.IsZero() {
 		return secret{s}
 	}
 	if generated := a.generated.Load(); generated != nil {
 		return secret{*generated}
 	}
 	return secret{}
-}
-
-func (a *Admin) configured() options.Secret {
-	if token := a.token.Load(); token != nil {
-		return *token
-	}
-	return options.Secret{}
 }
 
 // Urgent reports whether operators need a path also while there are too many connections.
@@ -94,7 +91,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m = localMounter{m, a}
 	}
 	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
-	api := func(get func() any) http.Handler { return a.guard(jsonHandler(get)) }
+	api := func(get func() any) http.Handler { return a.guard(RoleRead, jsonHandler(get)) }
 	return errors.Join(
 		m.Handle("GET /metrics", metrics),
 		m.Handle("GET /healthz", http.HandlerFunc(a.healthz)),
@@ -102,9 +99,11 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /api/status", api(a.status)),
 		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
 		m.Handle("POST /api/session", http.HandlerFunc(a.session)),
-		m.Handle("POST /api/demo", a.guard(http.HandlerFunc(a.demo))),
+		m.Handle("GET /api/session", http.HandlerFunc(a.login)),
+		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
+		a.mountProfiles(m),
 	)
 }
 
@@ -148,6 +147,8 @@ type Overview struct {
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
 	Conserved string       `json:"conservation_broken,omitempty"`
 	Reload    ReloadStatus `json:"reload"`
+	// Certificates has the listeners with TLS.
+	Certificates []CertificateStatus `json:"certificates,omitempty"`
 	stats.Status
 }
 
@@ -156,7 +157,7 @@ func (a *Admin) status() any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()

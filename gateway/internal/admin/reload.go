@@ -54,6 +54,7 @@ func (a *Admin) reloadStatus() (last ReloadStatus, succeeded time.Time) {
 func (a *Admin) Metrics() []prometheus.Collector {
 	return []prometheus.Collector{
 		a.refused.total,
+		&a.certificates,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_config_last_reload_successful", Help: "1 if the last load of the configuration succeeded, 0 if it failed and the running one stayed.",
 		}, func() float64 {

@@ -78,6 +78,7 @@ func Load(r Request) (*Config, options.Problems) {
 	cfg.locations, cfg.env = all, r.Env
 	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
 	g.collectEmbedded(cfg, r)
+	cfg.Warnings = cfg.HTTP.warnings(all.find)
 	// An empty token must not open /api to everyone by accident; ${TOKEN:-} states that none is wanted.
 	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
 		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")
