@@ -29,19 +29,23 @@ const largestFrame = 64 << 20
 // gapProtocol is the subprotocol with messages about positions and gaps.
 const gapProtocol = "eventgateway.v2"
 
-type websocketClientOptions struct{ URL options.URL }
+type websocketClientOptions struct {
+	URL   options.URL
+	Token options.Secret
+}
 
 // websocketClient returns the type of the source with which `gateway tail` reads from a gateway.
 func websocketClient() plugin.SourceType {
 	return plugin.NewSource("websocket-client", "Frames of a gateway.",
 		func() websocketClientOptions { return websocketClientOptions{} },
 		func(o websocketClientOptions, env plugin.Env) (plugin.Source, error) {
-			return &websocketSource{url: o.URL, env: env}, nil
+			return &websocketSource{url: o.URL, token: o.Token, env: env}, nil
 		})
 }
 
 type websocketSource struct {
 	url       options.URL
+	token     options.Secret
 	env       plugin.Env
 	connected bool // at least once
 
@@ -80,10 +84,17 @@ func (s *websocketSource) address() string {
 // Run is part of [plugin.Source].
 func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	dialer := websocket.Dialer{HandshakeTimeout: handshake, Subprotocols: []string{gapProtocol}, Proxy: http.ProxyFromEnvironment}
-	conn, resp, err := dialer.DialContext(ctx, s.address(), nil)
+	header := http.Header{}
+	if !s.token.IsZero() {
+		header.Set("Authorization", "Bearer "+s.token.Reveal())
+	}
+	conn, resp, err := dialer.DialContext(ctx, s.address(), header)
 	if err != nil {
 		if resp != nil {
 			err = fmt.Errorf("the server answers %s", resp.Status)
+			if resp.StatusCode == http.StatusUnauthorized {
+				err = fmt.Errorf("%w: set --token or WS_TOKEN to a token that it accepts", err)
+			}
 		}
 		return plugin.UnlessDone(ctx, fmt.Errorf("cannot connect to %s: %w", s.url, err))
 	}
