@@ -123,6 +123,7 @@ PostgreSQL notifications to Redis, Redis messages to browsers, and more.
 Environment variables stand in the file as ${NAME} or ${NAME:-default}; those
 that are not set are read from a file .env in the working directory, and NAME
 from the file that NAME_FILE names.`,
+		Example: `  gateway init                              write a gateway.yaml to begin with
   gateway                                   run gateway.yaml
   gateway -c gateway.yaml --route deliver   run one route of it
   gateway check -c gateway.yaml             report what is wrong with it
@@ -143,7 +144,7 @@ from the file that NAME_FILE names.`,
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the embedded servers store their data; without it, the data is lost on exit")
 	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f),
 		statusCommand(f), topCommand(f), reloadCommand(f), deadLettersCommand(set, f),
-		versionCommand())
+		initCommand(set), importCommand(set), schemaCommand(set), versionCommand())
 	completeFlag(root, "route", set, f, routeNames)
 	taken := []string{"help", "completion"} // cobra's
 	for _, c := range root.Commands() {
