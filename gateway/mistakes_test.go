@@ -32,6 +32,7 @@ func TestMistakesGetSuggestions(t *testing.T) {
 		"check -c gateway.yaml":             "gateway.yaml: cannot be read: no such file or directory",
 		"tail http://localhost --channel x": "--channel is for Redis and PostgreSQL",
 		"tail redis://localhost --channel x --token t": "--token is for gateways",
+		"tail redis://localhost --channel x --last 3":  "--last is for gateways",
 	} {
 		code, out, errs := runCommand(t, nil, empty, strings.Fields(args)...)
 		if code == 0 || !strings.Contains(errs, want) {
@@ -62,22 +63,23 @@ func TestCompletionsName(t *testing.T) {
 	}
 }
 
-// TestTailEndsAfterCount proves that `gateway tail -n` ends after so many events that meet the filter, takes an http URL, and
-// sends a token.
+// TestTailEndsAfterCount proves that `gateway tail -n` ends after so many events that meet the filter, begins in the history with
+// --last, takes an http URL, and sends a token.
 func TestTailEndsAfterCount(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "gateway.yaml")
 	const token = "token-of-a-client-0001"
 	writeFile(t, file, `
 http: {listen: ":${PORT}"}
-sources: {made: {type: generate, rate: 200}}
+sources: {made: {type: generate, rate: 0, count: 100}}
 sinks: {browsers: {type: websocket, auth: {tokens: {ada: `+token+`}}}}
 routes: {all: {from: [made], to: [browsers]}}
 `)
 	p := startBinary(t, nil, "-c", file)
 	p.awaitReady()
 	url := "http://127.0.0.1:" + p.port
-	code, out, errs := runCommand(t, p, folder, "tail", url, "--token", token, "--json", "-n", "3", "--filter", "number % 2 == 0")
+	p.awaitMetric(`gateway_sink_delivered_total{sink="browsers"} 100`)
+	code, out, errs := runCommand(t, p, folder, "tail", url, "--token", token, "--json", "-n", "3", "--last", "10", "--filter", "number % 2 == 0")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 0 || len(lines) != 3 {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
@@ -86,6 +88,10 @@ routes: {all: {from: [made], to: [browsers]}}
 		if digit := line[max(len(line)-2, 0):]; !strings.ContainsAny(digit, "02468") {
 			t.Errorf("printed: %s", line)
 		}
+	}
+	code, out, errs = runCommand(t, p, folder, "tail", url, "--token", token, "--json", "--last", "50", "-n", "50")
+	if lines := strings.Split(strings.TrimSpace(out), "\n"); code != 0 || len(lines) != 50 {
+		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	refused := startBinary(t, nil, "tail", url)
 	testenv.Eventually(t, testenv.Wait, "a hint", func() bool {

@@ -25,7 +25,8 @@ type tailOptions struct {
 	filter   string
 	channels []string
 	token    options.Secret
-	count    int // end after so many events; 0: never
+	count    int  // end after so many events; 0: never
+	last     uint // begin with those among so many of the latest events of a gateway
 }
 
 // tailURL is the URL for tail without an argument and without WS_URL.
@@ -45,6 +46,7 @@ token: --token, or the variable WS_TOKEN.
 
 Events go to standard output, everything else to standard error.`,
 		Example: `  gateway tail
+  gateway tail --last 10 -n 10
   gateway tail --filter 'operation == "INSERT" && order.amount > 100'
   gateway tail redis://localhost --channel orders_updates --json | jq .order.id
   gateway tail "$DATABASE_URL" --channel orders_channel`,
@@ -77,6 +79,7 @@ Events go to standard output, everything else to standard error.`,
 	cmd.Flags().StringSliceVar(&o.channels, "channel", nil, "`channel` of Redis or PostgreSQL; may be given several times")
 	cmd.Flags().StringVar(&token, "token", "", "`token` for a gateway whose websocket sink has auth")
 	cmd.Flags().IntVarP(&o.count, "count", "n", 0, "end after so many `events`; 0: go on until it is interrupted")
+	cmd.Flags().UintVar(&o.last, "last", 0, "begin with the latest `events` of the gateway's history, instead of those that come")
 	return cmd
 }
 
@@ -150,13 +153,16 @@ func (b *tailBuilder) source(u options.URL, o tailOptions) {
 	if !gateway && !o.token.IsZero() {
 		b.problems = append(b.problems, errors.New("--token is for gateways: put the password of another server into its URL"))
 	}
+	if !gateway && o.last > 0 {
+		b.problems = append(b.problems, errors.New("--last is for gateways: no other server has a history"))
+	}
 	switch u.Scheme() {
 	case "ws", "wss":
 		if len(o.channels) > 0 {
 			b.problems = append(b.problems, errors.New("--channel is for Redis and PostgreSQL"))
 		}
 		spec.Type = websocketClient()
-		spec.Options = &websocketClientOptions{URL: u, Token: o.token}
+		spec.Options = &websocketClientOptions{URL: u, Token: o.token, Last: o.last}
 	case "redis", "rediss", "unix":
 		spec.Type, spec.Options = pick(b, b.set.Sources, "redis-sub", raw)
 	case "postgres", "postgresql":
