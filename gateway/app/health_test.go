@@ -90,7 +90,7 @@ func TestHealthFollowsOutage(t *testing.T) {
 		}
 	}
 	c.Close()
-	r.stop() // and checks the conservation law
+	r.stop()                                               // and checks the conservation law
 	if err := redis.Stop(testenv.Context(t)); err != nil { // its process has goroutines here
 		t.Error(err)
 	}
