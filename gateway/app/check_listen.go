@@ -2,13 +2,10 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,10 +41,7 @@ func (g *gateway) listeners() (list []listener) {
 		components = append(components, "sink "+s.Name)
 	}
 	http := g.cfg.HTTP
-	admin := adminPages{address: g.adminAddress(), encrypted: http.TLS.Enabled()}
-	if g.hasAdminListener() {
-		admin.encrypted = http.Admin.TLS.Enabled()
-	}
+	admin := adminPagesOf(http)
 	if public := g.initial.public > 0; public || !g.hasAdminListener() {
 		list = append(list, listener{"http.listen", "shared", http.Listen, http.TLS, public, admin, components})
 	}
@@ -119,34 +113,6 @@ func (l listener) tryListen() error {
 	return nil
 }
 
-// adminPages says where the admin pages of a gateway are.
-type adminPages struct {
-	address   string // host:port, or unix:PATH
-	encrypted bool
-}
-
-// get requests /metrics. It sends no secret, uses no proxy and follows no redirect, since the process that listens may
-// be any program; so it checks no certificate either.
-func (p adminPages) get(ctx context.Context) (*http.Response, error) {
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	host := dialAddress(p.address)
-	if path, unix := httpserver.SocketPath(p.address); unix {
-		host = "localhost"
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
-		}
-	}
-	scheme := "http://"
-	if p.encrypted {
-		scheme = "https://"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+host+"/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	return transport.RoundTrip(req)
-}
-
 // runningGateway describes a running gateway by its metrics, which need no secret.
 type runningGateway struct{ listeners, components []string }
 
@@ -175,16 +141,4 @@ func queryGateway(ctx context.Context, admin adminPages) (g runningGateway, err 
 		g.components = append(g.components, string(m[2])+" "+string(m[1]))
 	}
 	return g, nil
-}
-
-// dialAddress returns the address by which this host connects to a listen address.
-func dialAddress(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -16,14 +16,6 @@ import (
 // hasAdminListener reports whether the admin pages have a listener of their own.
 func (g *gateway) hasAdminListener() bool { return g.cfg.HTTP.Admin.Listen != "" }
 
-// adminAddress returns the address of the listener of the admin pages.
-func (g *gateway) adminAddress() string {
-	if g.hasAdminListener() {
-		return g.cfg.HTTP.Admin.Listen
-	}
-	return g.cfg.HTTP.Listen
-}
-
 // listen opens the listeners. A port in use is an error only for a listener with handlers
 // of plugins: several gateways without such handlers may run on one host.
 func (g *gateway) listen() error {
@@ -142,7 +134,7 @@ func (g *gateway) prepareSecret() {
 	if !g.admin.NeedsSecret() {
 		return
 	}
-	secret, file, err := admin.LoadSecret(os.Getenv, g.adminAddress())
+	secret, file, err := admin.LoadSecret(os.Getenv, adminPagesOf(g.cfg.HTTP).address)
 	if err != nil {
 		secret = admin.GenerateSecret()
 		g.log.Warn("secret of /api is in memory only: set http.admin.token, or XDG_STATE_HOME to a folder of this user", "error", err)

@@ -36,14 +36,18 @@ type Admin struct {
 	Separate bool
 	// Demo changes a row, which the dashboard then shows; nil: /api/demo answers 404.
 	Demo func(context.Context) error
+	// Reload loads the configuration again, as SIGHUP does. It returns an error where none is loaded, because
+	// the gateway stops or ctx ends; nil: /api/reload answers 404.
+	Reload func(ctx context.Context) (ReloadStatus, error)
 
-	listening, draining atomic.Bool
-	access              atomic.Pointer[Access]
-	generated           atomic.Pointer[options.Secret]
-	passwords           *passwords
-	refused             *refusedRequests
-	reload              reload
-	certificates        certificates
+	listening    atomic.Bool
+	draining     atomic.Pointer[time.Time] // since when the gateway is about to stop; nil: it is not
+	access       atomic.Pointer[Access]
+	generated    atomic.Pointer[options.Secret]
+	passwords    *passwords
+	refused      *refusedRequests
+	reload       reload
+	certificates certificates
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
@@ -83,7 +87,7 @@ func Urgent(path string) bool {
 func (a *Admin) SetListening() { a.listening.Store(true) }
 
 // SetDraining marks the gateway as about to stop.
-func (a *Admin) SetDraining() { a.draining.Store(true) }
+func (a *Admin) SetDraining() { a.draining.Store(new(time.Now())) }
 
 // Mount mounts all handlers on m.
 func (a *Admin) Mount(m plugin.Mounter) error {
@@ -100,6 +104,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
 		m.Handle("POST /api/session", http.HandlerFunc(a.session)),
 		m.Handle("GET /api/session", http.HandlerFunc(a.login)),
+		m.Handle("POST /api/reload", a.guard(RoleAdmin, http.HandlerFunc(a.serveReload))),
 		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
@@ -118,7 +123,7 @@ func (a *Admin) healthz(w http.ResponseWriter, _ *http.Request) {
 func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	err := a.Router.Ready()
 	switch {
-	case a.draining.Load():
+	case a.draining.Load() != nil:
 		reply(w, http.StatusServiceUnavailable, "draining\n")
 	case !a.listening.Load():
 		reply(w, http.StatusServiceUnavailable, "not listening yet\n")
@@ -145,8 +150,9 @@ type Overview struct {
 	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
 	Demo        bool      `json:"demo"`         // /api/demo is available
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
-	Conserved string       `json:"conservation_broken,omitempty"`
-	Reload    ReloadStatus `json:"reload"`
+	Conserved string              `json:"conservation_broken,omitempty"`
+	Reload    ReloadStatus        `json:"reload"`
+	Health    stats.GatewayHealth `json:"health"`
 	// Certificates has the listeners with TLS.
 	Certificates []CertificateStatus `json:"certificates,omitempty"`
 	stats.Status
@@ -162,6 +168,7 @@ func (a *Admin) status() any {
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
 	}
+	o.Health = a.health(o.Status)
 	return o
 }
 
@@ -188,13 +195,16 @@ func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
 }
 
 func jsonHandler(get func() any) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-store")
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(get()) // an error means that the client is gone
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, get()) })
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // an error means that the client is gone
 }

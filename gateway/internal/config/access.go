@@ -31,7 +31,7 @@ func (Admin) Docs() map[string]string {
 // User is someone who logs in with a password.
 type User struct {
 	Password options.Secret `koanf:"password" rule:"required" doc:"hash of the password"`
-	Role     Role           `koanf:"role" rule:"required" doc:"read or admin"`
+	Role     Role           `koanf:"role" rule:"required,oneof=read|admin" doc:"read or admin"`
 }
 
 // OptionType names the type in tables.

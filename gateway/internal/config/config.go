@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
@@ -20,6 +21,8 @@ type Config struct {
 	Log   Log
 	Graph router.Graph
 	Tests []Test
+	// ShutdownDelay is the time between a signal to stop and the stop.
+	ShutdownDelay time.Duration
 	// Warnings are about its environment. They do not prevent its use.
 	Warnings options.Problems
 
@@ -45,28 +48,8 @@ type Request struct {
 // Load reads, merges and decodes files. It returns a Config, or all problems, sorted by
 // position.
 func Load(r Request) (*Config, options.Problems) {
-	all := locations{}
-	var problems options.Problems
-	merged := koanf.New("\x00") // no name contains this delimiter
 	r.Env = r.Env.caching()
-	for _, file := range r.Files {
-		text, err := r.Pipes.Read(file)
-		if err != nil {
-			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: fmt.Sprintf("cannot be read: %v", err)})
-			continue
-		}
-		p := parser{file: file, env: r.Env, locations: locations{}, open: map[*yaml.Node]bool{}}
-		m := p.parse(text)
-		problems = append(problems, p.problems...)
-		replaceTypes(merged, m)
-		if err := merged.Load(confmap.Provider(m, ""), nil); err != nil {
-			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: err.Error()})
-		}
-		for path, at := range p.locations {
-			all[path] = at
-		}
-	}
-	raw := merged.Raw()
+	raw, all, problems := r.read()
 	if len(problems) > 0 && len(raw) == 0 {
 		return nil, problems
 	}
@@ -94,6 +77,52 @@ func Load(r Request) (*Config, options.Problems) {
 		return nil, redacted(g.dec.Problems, cfg.hidden)
 	}
 	return cfg, nil
+}
+
+// read reads and merges the files. It returns their values, with the places of these.
+func (r Request) read() (raw map[string]any, all locations, problems options.Problems) {
+	all = locations{}
+	merged := koanf.New("\x00") // no name contains this delimiter
+	for _, file := range r.Files {
+		text, err := r.Pipes.Read(file)
+		if err != nil {
+			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: fmt.Sprintf("cannot be read: %v", err)})
+			continue
+		}
+		p := parser{file: file, env: r.Env, locations: locations{}, open: map[*yaml.Node]bool{}}
+		m := p.parse(text)
+		problems = append(problems, p.problems...)
+		replaceTypes(merged, m)
+		if err := merged.Load(confmap.Provider(m, ""), nil); err != nil {
+			problems = append(problems, options.Problem{Pos: options.Pos{File: file}, Text: err.Error()})
+		}
+		for path, at := range p.locations {
+			all[path] = at
+		}
+	}
+	return merged.Raw(), all, problems
+}
+
+// LoadHTTP returns the settings http of files, for a command that calls the gateway which runs with them. Problems
+// elsewhere in the files do not matter to it.
+func LoadHTTP(r Request) (HTTP, options.Problems) {
+	r.Env = r.Env.caching()
+	raw, all, read := r.read()
+	top := struct {
+		HTTP HTTP `koanf:"http"`
+	}{defaultSettings().HTTP}
+	d := options.Decoder{Locate: all.find}
+	for _, p := range read {
+		if p.Path == "" || strings.HasPrefix(p.Path, "http") {
+			d.Problems = append(d.Problems, p)
+		}
+	}
+	given := map[string]any{}
+	if http, ok := raw["http"]; ok {
+		given["http"] = http
+	}
+	d.Decode("", given, &top)
+	return top.HTTP, d.Problems
 }
 
 // adminToken is the path of the secret that opens /api.

@@ -57,7 +57,13 @@ type Log struct {
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
+	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"how long the gateway goes on after SIGTERM before it stops, while /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
+}
+
+// Docs is part of [options.Documented].
+func (settings) Docs() map[string]string {
+	return map[string]string{"shutdown_delay": "Load balancers need this time to send requests elsewhere"}
 }
 
 func defaultSettings() settings {
