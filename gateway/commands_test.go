@@ -14,8 +14,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// runCommand runs a command with the port and the state of a gateway, in a folder, and returns what it printed.
-func runCommand(t testing.TB, p *program, folder string, args ...string) (code int, out, errs string) {
+// runCommandIn runs a command with the port and the state of a gateway, in a folder, and returns what it printed.
+func runCommandIn(t testing.TB, p *program, folder string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -62,14 +62,14 @@ func TestStatusTellsHealth(t *testing.T) {
 		p := startBinary(t, nil, "-c", file, "--route", c.route)
 		p.awaitReady()
 		p.awaitMetric(`gateway_health{state="` + c.state + `"} 1`)
-		code, out, errs := runCommand(t, p, folder, "status")
+		code, out, errs := runCommandIn(t, p, folder, "status")
 		if code != c.code || !strings.HasPrefix(out, strings.ToUpper(c.state)+"  gateway ") || !strings.Contains(out, "source made") || errs != "" {
 			t.Errorf("routes %s: exit status %d, %s%s", c.route, code, out, errs)
 		}
 		if told := regexp.MustCompile(`sink nowhere, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(\w+\): down: .*connection refused`).MatchString(out); told != (c.code > 0) {
 			t.Errorf("routes %s: the reason is missing, or too much: %s", c.route, out)
 		}
-		code, out, _ = runCommand(t, p, folder, "status", "--json")
+		code, out, _ = runCommandIn(t, p, folder, "status", "--json")
 		var status struct {
 			Health struct {
 				State   string
@@ -108,7 +108,7 @@ func TestAPICommandsNameWhatIsWrong(t *testing.T) {
 		{"status --url redis://127.0.0.1", 1, "--url is not the URL of a gateway"},
 		{"status -c none.yaml", 1, "none.yaml: cannot be read"},
 	} {
-		code, out, errs := runCommand(t, p, folder, strings.Fields(c.args)...)
+		code, out, errs := runCommandIn(t, p, folder, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(out+errs, c.want) || strings.Contains(out+errs, token) {
 			t.Errorf("%s: exit status %d\n%s%s", c.args, code, out, errs)
 		}
@@ -123,20 +123,20 @@ func TestReloadCommand(t *testing.T) {
 	writeFile(t, file, statusConfig)
 	p := startBinary(t, nil, "-c", file, "--route", "one")
 	p.awaitReady()
-	if code, out, errs := runCommand(t, p, folder, "reload"); code != 0 || out != "configuration reloaded\n" {
+	if code, out, errs := runCommandIn(t, p, folder, "reload"); code != 0 || out != "configuration reloaded\n" {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	p.awaitLog(`"msg":"configuration reloaded","reason":"request of /api/reload"`)
 	writeFile(t, file, strings.Replace(statusConfig, "http: {listen: ", "http: {base_path: /x/, listen: ", 1))
-	if code, out, errs := runCommand(t, p, folder, "reload"); code != 0 || !strings.Contains(out, "restart needed for changed settings: http.base_path") {
+	if code, out, errs := runCommandIn(t, p, folder, "reload"); code != 0 || !strings.Contains(out, "restart needed for changed settings: http.base_path") {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	writeFile(t, file, strings.Replace(statusConfig, "type: generate", "type: generat", 1))
-	code, out, errs := runCommand(t, p, folder, "reload")
+	code, out, errs := runCommandIn(t, p, folder, "reload")
 	if want := `gateway.yaml:3:24: sources.made.type: unknown source type "generat" (did you mean "generate"?)`; code != 1 || out != "" || !strings.Contains(errs, want) || !strings.HasSuffix(errs, "the reload failed, the running configuration stays\n") {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
-	if code, out, _ := runCommand(t, p, folder, "status"); code != 3 || !strings.Contains(out, "configuration, since ") {
+	if code, out, _ := runCommandIn(t, p, folder, "status"); code != 3 || !strings.Contains(out, "configuration, since ") {
 		t.Errorf("after a failed reload: exit status %d, %s", code, out)
 	}
 	for name, c := range map[string]struct {
@@ -173,7 +173,7 @@ func TestTopPrintsLines(t *testing.T) {
 	p := startBinary(t, nil, "-c", filepath.Join(folder, "gateway.yaml"), "--route", "one")
 	p.awaitReady()
 	dial(t, p)
-	code, out, errs := runCommand(t, p, folder, "top", "-n", "3")
+	code, out, errs := runCommandIn(t, p, folder, "top", "-n", "3")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 0 || len(lines) != 3 || errs != "" {
 		t.Fatalf("exit status %d, %s%s", code, out, errs)
@@ -186,7 +186,7 @@ func TestTopPrintsLines(t *testing.T) {
 	}
 	p.cmd.Process.Kill()
 	<-p.exited
-	if code, out, _ := runCommand(t, p, folder, "top", "-n", "1"); code != 0 || !strings.Contains(out, "state=unknown error=\"no gateway runs at") {
+	if code, out, _ := runCommandIn(t, p, folder, "top", "-n", "1"); code != 0 || !strings.Contains(out, "state=unknown error=\"no gateway runs at") {
 		t.Errorf("exit status %d, %s", code, out)
 	}
 }

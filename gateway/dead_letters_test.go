@@ -38,7 +38,7 @@ routes: {all: {from: [bus], to: [shop]}}
 	env := map[string]string{"REDIS_URL": testenv.Redis(t).URL(), "HOOK": hook.URL}
 	p := startBinary(t, env, "-c", file)
 	p.awaitReady()
-	if code, out, errs := runCommand(t, p, folder, "dead-letters"); code != 0 || out != "there are no dead letters in memory\n" {
+	if code, out, errs := runCommandIn(t, p, folder, "dead-letters"); code != 0 || out != "there are no dead letters in memory\n" {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	payloads := []string{`{"n":1}`, "not UTF-8: \xff\x00", "base64:eyJuIjozfQ=="}
@@ -49,11 +49,11 @@ routes: {all: {from: [bus], to: [shop]}}
 		}
 	}
 	p.awaitMetric(`gateway_sink_dead_lettered_total{sink="shop"} 3`)
-	code, out, errs := runCommand(t, p, folder, "dead-letters")
+	code, out, errs := runCommandIn(t, p, folder, "dead-letters")
 	if lines := strings.Split(out, "\n"); code != 0 || len(lines) != 5 || !strings.HasPrefix(lines[1], "1 ") || !strings.Contains(lines[3], "sink shop") || !strings.Contains(lines[3], "422 Unprocessable Entity") {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
-	if code, out, _ := runCommand(t, p, folder, "dead-letters", "show", "1"); code != 0 || !strings.Contains(out, `"data": "{\"n\":1}"`) || !strings.Contains(out, `"channel": "dead_letters_command"`) {
+	if code, out, _ := runCommandIn(t, p, folder, "dead-letters", "show", "1"); code != 0 || !strings.Contains(out, `"data": "{\"n\":1}"`) || !strings.Contains(out, `"channel": "dead_letters_command"`) {
 		t.Errorf("exit status %d, %s", code, out)
 	}
 	for args, want := range map[string]string{
@@ -63,18 +63,18 @@ routes: {all: {from: [bus], to: [shop]}}
 		"replay 1 --all --to shop": "which dead letters? give their numbers, or --all",
 		"replay 1 --to shp":        `unknown sink "shp" (did you mean "shop"?)`,
 	} {
-		if code, out, errs := runCommand(t, p, folder, append([]string{"dead-letters"}, strings.Fields(args)...)...); code != 1 || !strings.Contains(errs, want) {
+		if code, out, errs := runCommandIn(t, p, folder, append([]string{"dead-letters"}, strings.Fields(args)...)...); code != 1 || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit status %d, %s%s", args, code, out, errs)
 		}
 	}
 	repaired.Store(true)
-	if code, out, errs := runCommand(t, p, folder, "dead-letters", "replay", "3", "2", "--to", "shop"); code != 0 || out != "events delivered to shop or its dead_letter sink: 2\n" {
+	if code, out, errs := runCommandIn(t, p, folder, "dead-letters", "replay", "3", "2", "--to", "shop"); code != 0 || out != "events delivered to shop or its dead_letter sink: 2\n" {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
 	if a, b := <-accepted, <-accepted; a != payloads[1] || b != payloads[2] {
 		t.Errorf("replayed %q and %q", a, b)
 	}
-	if code, _, errs := runCommand(t, p, folder, "dead-letters", "replay", "--all", "--to", "shop"); code != 0 {
+	if code, _, errs := runCommandIn(t, p, folder, "dead-letters", "replay", "--all", "--to", "shop"); code != 0 {
 		t.Errorf("exit status %d, %s", code, errs)
 	}
 	for _, want := range payloads {

@@ -34,7 +34,7 @@ func TestMistakesGetSuggestions(t *testing.T) {
 		"tail redis://localhost --channel x --token t": "--token is for gateways",
 		"tail redis://localhost --channel x --last 3":  "--last is for gateways",
 	} {
-		code, out, errs := runCommand(t, nil, empty, strings.Fields(args)...)
+		code, out, errs := runCommandIn(t, nil, empty, strings.Fields(args)...)
 		if code == 0 || !strings.Contains(errs, want) {
 			t.Errorf("gateway %s: exit status %d, %s%s, want %s", args, code, out, errs, want)
 		}
@@ -49,7 +49,7 @@ func TestCompletionsName(t *testing.T) {
 		"dead-letters replay --to": "browsers\nbus",
 	} {
 		command := append([]string{"__complete"}, strings.Fields(args)...)
-		code, out, _ := runCommand(t, nil, filepath.Dir(absolute(t, "gateway.yaml")), append(command, "")...)
+		code, out, _ := runCommandIn(t, nil, filepath.Dir(absolute(t, "gateway.yaml")), append(command, "")...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		found := map[string]bool{}
 		for _, line := range lines {
@@ -79,7 +79,7 @@ routes: {all: {from: [made], to: [browsers]}}
 	p.awaitReady()
 	url := "http://127.0.0.1:" + p.port
 	p.awaitMetric(`gateway_sink_delivered_total{sink="browsers"} 100`)
-	code, out, errs := runCommand(t, p, folder, "tail", url, "--token", token, "--json", "-n", "3", "--last", "10", "--filter", "number % 2 == 0")
+	code, out, errs := runCommandIn(t, p, folder, "tail", url, "--token", token, "--json", "-n", "3", "--last", "10", "--filter", "number % 2 == 0")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 0 || len(lines) != 3 {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
@@ -89,7 +89,7 @@ routes: {all: {from: [made], to: [browsers]}}
 			t.Errorf("printed: %s", line)
 		}
 	}
-	code, out, errs = runCommand(t, p, folder, "tail", url, "--token", token, "--json", "--last", "50", "-n", "50")
+	code, out, errs = runCommandIn(t, p, folder, "tail", url, "--token", token, "--json", "--last", "50", "-n", "50")
 	if lines := strings.Split(strings.TrimSpace(out), "\n"); code != 0 || len(lines) != 50 {
 		t.Errorf("exit status %d, %s%s", code, out, errs)
 	}
