@@ -20,8 +20,8 @@ import (
 var Version = "dev"
 
 // Main runs the command line with the plugins of set, and exits: with 0 after
-// success, 1 after a failure, 2 where the command line is wrong. A plugin's command may end with
-// another status ([plugin.WithExitStatus]).
+// success, 1 after a failure, 2 where the command line is wrong. `gateway status`, and a plugin's command
+// ([plugin.WithExitStatus]), may end with another status.
 func Main(set plugin.Set) {
 	root, err := command(set)
 	if err != nil {
@@ -33,8 +33,10 @@ func Main(set plugin.Set) {
 	switch {
 	case err == nil:
 	case errors.As(err, &failed):
-		fmt.Fprintln(os.Stderr, arguments(os.Args).Error(failed.err))
-		os.Exit(plugin.ExitStatus(failed.err))
+		if failed.err != nil {
+			fmt.Fprintln(os.Stderr, arguments(os.Args).Error(failed.err))
+		}
+		os.Exit(failed.status)
 	default: // cobra found the command line wrong; its error quotes it
 		fmt.Fprintf(os.Stderr, "%v\ngateway --help shows how it is used\n", arguments(os.Args).Error(err))
 		os.Exit(2)
@@ -53,18 +55,28 @@ func arguments(args []string) *options.Redactor {
 }
 
 // failure marks errors of a command whose command line was right.
-type failure struct{ err error }
+type failure struct {
+	err    error // nil: the command has printed what there is to say
+	status int   // exit status
+}
 
-func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Error() string {
+	if f.err == nil {
+		return fmt.Sprintf("exit status %d", f.status)
+	}
+	return f.err.Error()
+}
+
 func (f *failure) Unwrap() error { return f.err }
 
 // runs returns the body of a command as cobra calls it, with its errors marked as failures.
 func runs(body func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := body(cmd, args); err != nil {
-			return &failure{err}
+		err := body(cmd, args)
+		if failed := (*failure)(nil); err == nil || errors.As(err, &failed) {
+			return err
 		}
-		return nil
+		return &failure{err, plugin.ExitStatus(err)}
 	}
 }
 
@@ -77,6 +89,9 @@ type flags struct {
 	data     string
 	offline  bool // sources and sinks are not built
 	pipes    config.Pipes
+	// filesGiven says that the command line names files.
+	filesGiven bool
+	loaded     bool // the configuration was loaded before
 }
 
 // readPipes reads the files that are pipes, once: a reload cannot read them again.
@@ -109,22 +124,29 @@ PostgreSQL notifications to Redis, Redis messages to browsers, and more.
 Environment variables stand in the file as ${NAME} or ${NAME:-default}; those
 that are not set are read from a file .env in the working directory, and NAME
 from the file that NAME_FILE names.`,
-		Example: `  gateway                                   run gateway.yaml
+		Example: `  gateway init                              write a gateway.yaml to begin with
+  gateway                                   run gateway.yaml
   gateway -c gateway.yaml --route deliver   run one route of it
   gateway check -c gateway.yaml             report what is wrong with it
-  gateway plugins websocket                 list the options of a plugin`,
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE:          runs(func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), set, f) }),
+  gateway plugins websocket                 list the options of a plugin
+  gateway status                            print the health of the running gateway`,
+		Args:             noArgs,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { f.filesGiven = cmd.Flags().Changed("config") },
+		RunE:             runs(func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), set, f) }),
 	}
+	root.SetFlagErrorFunc(flagError)
 	p := root.PersistentFlags()
-	p.StringSliceVarP(&f.files, "config", "c", []string{"gateway.yaml"}, "configuration `file`; several are merged, the later wins")
+	p.StringSliceVarP(&f.files, "config", "c", []string{defaultFile}, "configuration `file`; several are merged, the later wins")
 	p.StringSliceVar(&f.routes, "route", nil, "run only this `route`; may be given several times")
 	p.StringVar(&f.dotenv, "env-file", ".env", "`file` with NAME=value lines, used where it exists")
 	root.Flags().StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error; overrides log.level")
 	root.Flags().StringVar(&f.data, "data", "", "`folder` in which the embedded servers store their data; without it, the data is lost on exit")
-	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f), versionCommand())
+	root.AddCommand(checkCommand(set, f), testCommand(set, f), pluginsCommand(set), tailCommand(set, f), replayCommand(set, f),
+		statusCommand(f), topCommand(f), reloadCommand(f), deadLettersCommand(set, f),
+		initCommand(set), importCommand(set), schemaCommand(set), versionCommand())
+	completeFlag(root, "route", set, f, routeNames)
 	taken := []string{"help", "completion"} // cobra's
 	for _, c := range root.Commands() {
 		taken = append(taken, c.Name())
@@ -160,6 +182,9 @@ func pluginCommand(c plugin.Command, f *flags) *cobra.Command {
 
 // load reads the configuration that the flags name.
 func (f *flags) load(set plugin.Set) (*config.Config, error) {
+	if err := f.missingFile(); err != nil {
+		return nil, err
+	}
 	if err := f.readPipes(); err != nil {
 		return nil, err
 	}
@@ -175,7 +200,8 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 		}
 		return nil, err
 	}
-	cfg.Warnings = env.Warnings()
+	f.loaded = true
+	cfg.Warnings = append(cfg.Warnings, env.Warnings()...)
 	debug, _, _ := env.Lookup("DEBUG") // DEBUG=*, as in the old system
 	if debug != "" && debug != "0" && debug != "false" {
 		cfg.Log.Level = "debug"

@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"eventgateway/gateway/internal/httpserver"
+	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -23,8 +25,9 @@ const queryTimeout = 3 * time.Second
 // listener is an address that a gateway of this configuration listens on.
 type listener struct {
 	setting, name, address string
-	required               bool     // without it the gateway does not start
-	admin                  string   // address of the admin pages
+	tls                    options.ServerTLS
+	required               bool // without it the gateway does not start
+	admin                  adminPages
 	components             []string // "sink bus"
 }
 
@@ -37,12 +40,13 @@ func (g *gateway) listeners() (list []listener) {
 	for _, s := range g.cfg.Graph.Sinks {
 		components = append(components, "sink "+s.Name)
 	}
-	admin := g.adminAddress()
+	http := g.cfg.HTTP
+	admin := adminPagesOf(http)
 	if public := g.initial.public > 0; public || !g.hasAdminListener() {
-		list = append(list, listener{"http.listen", "shared", g.cfg.HTTP.Listen, public, admin, components})
+		list = append(list, listener{"http.listen", "shared", http.Listen, http.TLS, public, admin, components})
 	}
 	if g.hasAdminListener() {
-		list = append(list, listener{"http.admin.listen", "admin", admin, false, admin, components})
+		list = append(list, listener{"http.admin.listen", "admin", http.Admin.Listen, http.Admin.TLS, false, admin, components})
 	}
 	return list
 }
@@ -50,9 +54,8 @@ func (g *gateway) listeners() (list []listener) {
 // probe finds out whether the gateway can listen on the address. A running gateway with this
 // configuration may have it.
 func (l listener) probe(ctx context.Context) plugin.Finding {
-	conn, err := net.Listen("tcp", l.address)
+	err := l.tryListen()
 	if err == nil {
-		_ = conn.Close() // without a connection there is nothing to lose
 		return plugin.Finding{Text: "the port is free: " + l.address}
 	}
 	f := plugin.Finding{Level: plugin.Warning, Text: err.Error() + "; the gateway goes on without its pages and metrics", Fix: "set PORT or " + l.setting + " to another"}
@@ -88,6 +91,28 @@ func (l listener) probe(ctx context.Context) plugin.Finding {
 	}
 }
 
+// tryListen returns why the gateway cannot listen on the address. It creates no socket.
+func (l listener) tryListen() error {
+	path, unix := httpserver.SocketPath(l.address)
+	if !unix {
+		conn, err := net.Listen("tcp", l.address)
+		if err == nil {
+			_ = conn.Close() // without a connection there is nothing to lose
+		}
+		return err
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close()
+		return &net.OpError{Op: "listen", Net: "unix", Addr: conn.RemoteAddr(), Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
+	}
+	const writeAndSearch = 2 | 1
+	if err := syscall.Access(filepath.Dir(path), writeAndSearch); err != nil {
+		return fmt.Errorf("no socket can be created in %s: %w", filepath.Dir(path), err)
+	}
+	return nil
+}
+
 // runningGateway describes a running gateway by its metrics, which need no secret.
 type runningGateway struct{ listeners, components []string }
 
@@ -96,17 +121,11 @@ var (
 	componentLine = regexp.MustCompile(`(?m)^gateway_up\{component="([a-z][a-z0-9_]*)",kind="(source|sink)"\} `)
 )
 
-// queryGateway reads the metrics of the process that listens on an address. It sends no secret, uses no proxy
-// and follows no redirect, since the process may be any program.
-func queryGateway(ctx context.Context, address string) (g runningGateway, err error) {
+// queryGateway reads the metrics of the process with the admin pages.
+func queryGateway(ctx context.Context, admin adminPages) (g runningGateway, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialAddress(address)+"/metrics", nil)
-	if err != nil {
-		return g, err
-	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	resp, err := transport.RoundTrip(req)
+	resp, err := admin.get(ctx)
 	if err != nil {
 		return g, err
 	}
@@ -122,16 +141,4 @@ func queryGateway(ctx context.Context, address string) (g runningGateway, err er
 		g.components = append(g.components, string(m[2])+" "+string(m[1]))
 	}
 	return g, nil
-}
-
-// dialAddress returns the address by which this host connects to a listen address.
-func dialAddress(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -53,6 +53,7 @@ routes:
 	}
 	r.admin.RecordReload(errors.New("gateway.yaml:3:1: "+evil), nil)
 	b.await(`document.querySelector(".warning")?.textContent.includes("gateway.yaml:3:1: <img")`)
+	b.await(`document.querySelector("health-state").dataset.state === "failing" && document.querySelector("health-state").title.includes("configuration: reload failed")`)
 	b.screenshot("reload-failed")
 	r.admin.RecordReload(nil, []string{"http.listen"})
 	b.await(`document.querySelector(".warning")?.textContent === "Restart needed: http.listen"`)

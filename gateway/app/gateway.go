@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,9 +29,11 @@ type gateway struct {
 	shared    httpserver.Switch    // handlers of plugins, and those of admin where it has no listener of its own
 	adminOnly httpserver.Switch    // handlers of admin, where it has a listener of its own
 	servers   []*httpserver.Server
+	encrypted []*listenerTLS // of the servers with TLS
 	http      *httpserver.Metrics
 	reloader  *reloader         // nil: no reloads
 	announce  func(page string) // prints where the page is, before the first request is answered
+	delay     atomic.Int64      // shutdown_delay of the running configuration
 }
 
 // built is a configuration whose components are built and mounted.
@@ -46,7 +49,9 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
 	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
-	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.admin.Separate = g.hasAdminListener()
+	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
+	g.delay.Store(int64(cfg.ShutdownDelay))
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http)
 	var err error
@@ -73,7 +78,7 @@ func (g *gateway) build(cfg *config.Config) (*built, error) {
 	return b, nil
 }
 
-// run serves HTTP and runs the router until ctx ends. HTTP stops last.
+// run serves HTTP and runs the router until ctx has ended for shutdown_delay. HTTP stops last.
 func (g *gateway) run(ctx context.Context) error {
 	g.setHandlers(g.initial)
 	if err := g.listen(); err != nil {
@@ -92,9 +97,13 @@ func (g *gateway) run(ctx context.Context) error {
 	if g.reloader != nil {
 		background.Go(func() { g.watch(ctx) })
 	}
-	stopped := context.AfterFunc(ctx, g.admin.SetDraining)
-	defer stopped()
-	err := g.router.Run(ctx, plan)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	background.Go(func() {
+		defer stop()
+		<-ctx.Done()
+		g.awaitBalancers()
+	})
+	err := g.router.Run(running, plan)
 	background.Wait()
 	if violation := g.router.Status().ConservedAtRest(); violation != nil && err == nil {
 		g.log.Error("conservation law violated, this is a bug", "error", violation)
@@ -105,6 +114,15 @@ func (g *gateway) run(ctx context.Context) error {
 		err = errors.Join(err, s.Shutdown(closing))
 	}
 	return err
+}
+
+// awaitBalancers lets load balancers see that the gateway is about to stop, for shutdown_delay.
+func (g *gateway) awaitBalancers() {
+	g.admin.SetDraining()
+	if delay := time.Duration(g.delay.Load()); delay > 0 {
+		g.log.Info("not ready any more, stop follows", "shutdown_delay", delay.String())
+		time.Sleep(delay)
+	}
 }
 
 // setHandlers has the listeners serve the handlers of b.

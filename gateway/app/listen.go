@@ -16,22 +16,15 @@ import (
 // hasAdminListener reports whether the admin pages have a listener of their own.
 func (g *gateway) hasAdminListener() bool { return g.cfg.HTTP.Admin.Listen != "" }
 
-// adminAddress returns the address of the listener of the admin pages.
-func (g *gateway) adminAddress() string {
-	if g.hasAdminListener() {
-		return g.cfg.HTTP.Admin.Listen
-	}
-	return g.cfg.HTTP.Listen
-}
-
 // listen opens the listeners. A port in use is an error only for a listener with handlers
 // of plugins: several gateways without such handlers may run on one host.
 func (g *gateway) listen() error {
 	sharedLimits, adminLimits := g.limits()
-	public, err := g.openListener("http.listen", "shared", g.cfg.HTTP.Listen, &g.shared, sharedLimits, g.initial.public > 0)
+	shared := listener{setting: "http.listen", name: "shared", address: g.cfg.HTTP.Listen, tls: g.cfg.HTTP.TLS, required: g.initial.public > 0}
+	public, err := g.openListener(shared, &g.shared, sharedLimits)
 	pages := public
 	if err == nil && g.hasAdminListener() {
-		pages, err = g.openListener("http.admin.listen", "admin", g.cfg.HTTP.Admin.Listen, &g.adminOnly, adminLimits, false)
+		pages, err = g.openListener(listener{setting: "http.admin.listen", name: "admin", address: g.cfg.HTTP.Admin.Listen, tls: g.cfg.HTTP.Admin.TLS}, &g.adminOnly, adminLimits)
 	}
 	if err != nil {
 		if public != nil {
@@ -77,34 +70,62 @@ func (g *gateway) limits() (shared, admin httpserver.Limits) {
 	return shared, admin
 }
 
-func (g *gateway) openListener(setting, name, addr string, h *httpserver.Switch, limits httpserver.Limits, required bool) (*httpserver.Server, error) {
+func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserver.Limits) (*httpserver.Server, error) {
 	if h.Len() == 0 {
 		return nil, nil
 	}
-	s, err := httpserver.Listen(httpserver.Options{Name: name, Address: addr, Limits: limits, Metrics: g.http, Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent}, g.log)
+	o := httpserver.Options{
+		Name: l.name, Address: l.address, SocketMode: g.cfg.HTTP.SocketMode(), Limits: limits, Metrics: g.http,
+		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent,
+	}
+	if l.name == "shared" {
+		for _, n := range g.cfg.HTTP.ProxyProtocol {
+			o.Proxies = append(o.Proxies, n.Prefix())
+		}
+	}
+	var encrypted *listenerTLS
+	if l.tls.Enabled() {
+		var err error
+		if encrypted, err = newListenerTLS(l.name, strings.TrimSuffix(l.setting, "listen")+"tls", l.tls); err != nil {
+			return nil, err
+		}
+		o.Certificates = encrypted.handshakes
+	}
+	s, err := httpserver.Listen(o, g.log)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", setting, err)
-		if errors.Is(err, syscall.EADDRINUSE) && !required {
+		err = fmt.Errorf("%s: %w", l.setting, err)
+		if errors.Is(err, syscall.EADDRINUSE) && !l.required {
 			g.log.Warn("port in use, running without /metrics, /healthz and /api", "error", err)
 			return nil, nil
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w; set PORT or %s to another", err, setting)
+			err = fmt.Errorf("%w; set PORT or %s to another", err, l.setting)
 		}
 		return nil, err
 	}
-	g.log.Info("listening", "for", setting, "address", s.Addr().String(), "connections", limits.Connections)
+	if encrypted != nil {
+		g.encrypted = append(g.encrypted, encrypted)
+		g.admin.RecordCertificate(l.name, l.tls.Leaf().NotAfter)
+	}
+	g.log.Info("listening", "for", l.setting, "address", s.Addr().String(), "tls", s.Encrypts(), "connections", limits.Connections)
 	return s, nil
 }
 
-// pageURL returns the URL of a server's pages from this host.
+// pageURL returns the URL of a server's pages from this host; "" for a Unix socket, which browsers cannot open.
 func pageURL(s *httpserver.Server) string {
-	addr := s.Addr().(*net.TCPAddr)
+	addr, ok := s.Addr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() || host == "127.0.0.1" || host == "::1" {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(addr.Port)) + "/"
+	scheme := "http"
+	if s.Encrypts() {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(addr.Port)) + "/"
 }
 
 // prepareSecret loads or generates the secret of /api, where none is configured. Where no file
@@ -113,7 +134,7 @@ func (g *gateway) prepareSecret() {
 	if !g.admin.NeedsSecret() {
 		return
 	}
-	secret, file, err := admin.LoadSecret(os.Getenv, g.adminAddress())
+	secret, file, err := admin.LoadSecret(os.Getenv, adminPagesOf(g.cfg.HTTP).address)
 	if err != nil {
 		secret = admin.GenerateSecret()
 		g.log.Warn("secret of /api is in memory only: set http.admin.token, or XDG_STATE_HOME to a folder of this user", "error", err)
@@ -132,7 +153,10 @@ func (g *gateway) announcer(p embeddedServers) func(page string) {
 			return
 		}
 		terminal := isTerminal(os.Stderr)
-		link := g.admin.Link(terminal)
+		link := ""
+		if page != "" {
+			link = g.admin.Link(terminal)
+		}
 		switch {
 		case p.servers != nil:
 			p.printBanner(page + link)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
 )
 
@@ -21,28 +22,54 @@ type reloader struct {
 	reading   boundedCall       // of the files
 	loaded    [sha256.Size]byte // fingerprint of the files that were loaded last
 	hangups   <-chan os.Signal
+	requests  chan chan<- admin.ReloadStatus // of /api/reload
+	ended     chan struct{}                  // closed when nothing is loaded any more
 	embedded  embeddedServers
 	level     *slog.LevelVar
 	redaction *redaction
 }
 
+// newReloader returns a reloader of files.
+func newReloader(files []string, load func() (*config.Config, error)) *reloader {
+	return &reloader{files: files, load: load, level: &slog.LevelVar{}, requests: make(chan chan<- admin.ReloadStatus), ended: make(chan struct{})}
+}
+
 // reloadTimeout bounds the opening of the new sinks.
 const reloadTimeout = 15 * time.Second
 
+// request has the goroutine of watch load the configuration again.
+func (r *reloader) request(ctx context.Context) (result admin.ReloadStatus, err error) {
+	answer := make(chan admin.ReloadStatus, 1)
+	select {
+	case r.requests <- answer:
+	case <-r.ended:
+		return result, errors.New("the gateway is stopping: nothing is loaded")
+	case <-ctx.Done():
+		return result, fmt.Errorf("another reload is under way: try again: %w", ctx.Err())
+	}
+	select {
+	case result = <-answer:
+		return result, nil
+	case <-ctx.Done():
+		return result, fmt.Errorf("the reload goes on: see the log for its result: %w", ctx.Err())
+	}
+}
+
 // reload loads the configuration and replaces the running one. After an error nothing
 // has changed.
-func (g *gateway) reload(ctx context.Context, reason string) {
+func (g *gateway) reload(ctx context.Context, reason string) admin.ReloadStatus {
 	restart, err := g.tryReload(ctx)
-	g.admin.RecordReload(err, restart)
+	result := g.admin.RecordReload(err, restart)
 	if err != nil {
 		g.log.Error("reload failed, the running configuration stays", "reason", reason, "error", err)
-		return
+		return result
 	}
 	g.log.Info("configuration reloaded", "reason", reason)
 	logWarnings(g.log, g.cfg)
 	if len(restart) > 0 {
 		g.log.Warn("restart needed for changed settings", "settings", strings.Join(restart, ", "))
 	}
+	return result
 }
 
 func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
@@ -74,7 +101,8 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.redaction.set(cfg)
 	}
 	restart = needRestart(g.cfg, cfg)
-	g.admin.SetToken(cfg.HTTP.Admin.Token)
+	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
+	g.delay.Store(int64(cfg.ShutdownDelay))
 	if len(g.servers) > 0 {
 		g.prepareSecret()
 	}
@@ -82,6 +110,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.level.Set(level)
 	}
 	// Settings that need a restart keep their values, so that the next reload reports them again.
+	g.reloadTLS(&cfg.HTTP.TLS, &g.cfg.HTTP.TLS, "http.tls")
+	g.reloadTLS(&cfg.HTTP.Admin.TLS, &g.cfg.HTTP.Admin.TLS, "http.admin.tls")
+	cfg.HTTP.SocketAccess, cfg.HTTP.ProxyProtocol, cfg.HTTP.BasePath = g.cfg.HTTP.SocketAccess, g.cfg.HTTP.ProxyProtocol, g.cfg.HTTP.BasePath
 	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
 	g.cfg = cfg
 	return restart, nil
@@ -91,8 +122,12 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 func needRestart(running, loaded *config.Config) (names []string) {
 	for _, s := range []struct{ name, running, loaded string }{
 		{"http.listen", running.HTTP.Listen, loaded.HTTP.Listen},
+		{"http.socket_access", running.HTTP.SocketAccess, loaded.HTTP.SocketAccess},
+		{"http.proxy_protocol", fmt.Sprint(running.HTTP.ProxyProtocol), fmt.Sprint(loaded.HTTP.ProxyProtocol)},
 		{"http.base_path", running.HTTP.BasePath, loaded.HTTP.BasePath},
 		{"http.admin.listen", running.HTTP.Admin.Listen, loaded.HTTP.Admin.Listen},
+		{"http.tls", fmt.Sprint(running.HTTP.TLS.Enabled()), fmt.Sprint(loaded.HTTP.TLS.Enabled())},
+		{"http.admin.tls", fmt.Sprint(running.HTTP.Admin.TLS.Enabled()), fmt.Sprint(loaded.HTTP.Admin.TLS.Enabled())},
 		{"http.limits", fmt.Sprint(running.HTTP.Limits), fmt.Sprint(loaded.HTTP.Limits)},
 		{"log.format", running.Log.Format, loaded.Log.Format},
 	} {

@@ -23,16 +23,13 @@ import (
 
 // reloadable lets a gateway of startGateway reload its file.
 func (r *running) reloadable(file string, env map[string]string) {
-	r.reloader = &reloader{
-		files: []string{file}, level: &slog.LevelVar{},
-		load: func() (*config.Config, error) {
-			cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins()})
-			if len(problems) > 0 {
-				return nil, problems
-			}
-			return cfg, nil
-		},
-	}
+	r.reloader = newReloader([]string{file}, func() (*config.Config, error) {
+		cfg, problems := config.Load(config.Request{Files: []string{file}, Env: config.NewEnv(env), Plugins: plugins()})
+		if len(problems) > 0 {
+			return nil, problems
+		}
+		return cfg, nil
+	})
 }
 
 // configVariants makes configurations of the same gateway with common components. Those of odd numbers

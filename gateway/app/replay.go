@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eventgateway/gateway/event"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
@@ -32,41 +33,59 @@ were delivered, else 1. An event keeps its ID, by which receivers find repeats.`
   gateway replay parked.jsonl.* parked.jsonl --to shop -c gateway.yaml`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
-			cfg, err := f.load(set)
-			if err != nil {
-				return err
-			}
-			log, _, err := newLog(os.Stderr, cfg.Log)
-			if err != nil {
-				return err
-			}
-			log, _ = redactSecrets(log, cfg)
-			g, err := replayGraph(cfg, to)
-			if err != nil {
-				return err
-			}
-			ctx, stop := signals(cmd.Context(), log)
-			defer stop()
-			ctx, done := context.WithCancel(ctx)
-			defer done()
-			lines := &replaySource{files: args, done: done, progress: make(chan struct{}, 1)}
-			g.Sources = []router.SourceSpec{lines.spec()}
-			r := router.New(log)
-			table := httpserver.NewTable()
-			p, err := r.Plan(g, table)
-			if err != nil {
-				return configError(cfg.Locate(err))
-			}
-			if table.Len() > 0 {
-				p.Discard()
-				return fmt.Errorf("the sink %s serves clients that are connected to a running gateway: replay to the sink that feeds it", to)
-			}
-			return errors.Join(r.Run(ctx, p), lines.report(cmd.OutOrStdout(), to))
+			return replay(cmd.Context(), cmd.OutOrStdout(), set, f, to, func(emit func(at string, e *event.Event) error, skip func(at string)) error {
+				for _, file := range args {
+					if err := readFile(file, emit, skip); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}),
 	}
-	cmd.Flags().StringVar(&to, "to", "", "`sink` of the configuration that gets the events")
-	_ = cmd.MarkFlagRequired("to") // it fails only for an unknown flag
+	addTo(cmd, &to, set, f)
 	return cmd
+}
+
+// addTo adds the flag --to to a command.
+func addTo(cmd *cobra.Command, to *string, set plugin.Set, f *flags) {
+	cmd.Flags().StringVar(to, "to", "", "`sink` of the configuration that gets the events")
+	_ = cmd.MarkFlagRequired("to") // it fails only for an unknown flag
+	completeFlag(cmd, "to", set, f, sinkNames)
+}
+
+// replay sends the events that read emits to a sink of the configuration, and reports on w what became of them.
+func replay(ctx context.Context, w io.Writer, set plugin.Set, f *flags, to string, read func(emit func(at string, e *event.Event) error, skip func(at string)) error) error {
+	cfg, err := f.load(set)
+	if err != nil {
+		return err
+	}
+	log, _, err := newLog(os.Stderr, cfg.Log)
+	if err != nil {
+		return err
+	}
+	log, _ = redactSecrets(log, cfg)
+	g, err := replayGraph(cfg, to)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signals(ctx, log)
+	defer stop()
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	events := &replaySource{read: read, done: done, progress: make(chan struct{}, 1)}
+	g.Sources = []router.SourceSpec{events.spec()}
+	r := router.New(log)
+	table := httpserver.NewTable()
+	p, err := r.Plan(g, table)
+	if err != nil {
+		return configError(cfg.Locate(err))
+	}
+	if table.Len() > 0 {
+		p.Discard()
+		return fmt.Errorf("the sink %s serves clients that are connected to a running gateway: replay to the sink that feeds it", to)
+	}
+	return errors.Join(r.Run(ctx, p), events.report(w, to))
 }
 
 // replayGraph returns a graph of the sink to, and of the sinks that its dead letters go to.

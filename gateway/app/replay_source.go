@@ -24,9 +24,9 @@ const (
 	maxLine = 96 << 20
 )
 
-// replaySource is the source of `gateway replay`. It emits each line of its files once.
+// replaySource is the source of `gateway replay`. It emits each event of what it reads once.
 type replaySource struct {
-	files    []string
+	read     func(emit func(at string, e *event.Event) error, skip func(at string)) error
 	done     func()        // stops the router
 	progress chan struct{} // signaled when an event is settled
 
@@ -34,7 +34,7 @@ type replaySource struct {
 	outstanding    int
 	delivered      int
 	failed         int
-	firstFailed    string // file:line
+	firstFailed    string // its place: file:line
 	firstError     error
 	malformed      int
 	firstMalformed string
@@ -53,13 +53,14 @@ func (s *replaySource) spec() router.SourceSpec {
 func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
 	defer s.done()
 	out.Ready()
-	for _, file := range s.files {
-		if err := s.replay(ctx, out, file); err != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.err = plugin.UnlessDone(ctx, err)
-			return s.err
-		}
+	emit := func(at string, e *event.Event) error {
+		return out.Emit(ctx, event.Batch{Events: []*event.Event{removeDeadLetterAttrs(e)}, Ack: s.track(at)})
+	}
+	if err := s.read(emit, s.skip); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err = plugin.UnlessDone(ctx, err)
+		return s.err
 	}
 	for s.remaining() > 0 {
 		select {
@@ -74,9 +75,9 @@ func (s *replaySource) Run(ctx context.Context, out plugin.Output) error {
 	return nil
 }
 
-// replay emits the events of one file, up to its present size: the sink may append its
-// dead letters to the same file.
-func (s *replaySource) replay(ctx context.Context, out plugin.Output, file string) error {
+// readFile emits the events of one file, up to its present size: the sink may append its
+// dead letters to the same file. It calls skip with the place of a line that is no event.
+func readFile(file string, emit func(at string, e *event.Event) error, skip func(at string)) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -95,10 +96,10 @@ func (s *replaySource) replay(ctx context.Context, out plugin.Output, file strin
 		}
 		e, err := event.ParseLine(lines.Bytes())
 		if err != nil {
-			s.skip(at)
+			skip(at)
 			continue
 		}
-		if err := out.Emit(ctx, event.Batch{Events: []*event.Event{removeDeadLetterAttrs(e)}, Ack: s.track(at)}); err != nil {
+		if err := emit(at, e); err != nil {
 			return err
 		}
 	}
@@ -133,7 +134,7 @@ func (s *replaySource) skip(at string) {
 type replayedEvent struct {
 	ack settle.Ack
 	of  *replaySource
-	at  string // file:line
+	at  string // its place
 }
 
 // track counts an event as outstanding, and returns its Ack.

@@ -51,7 +51,9 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if assembled {
 		embedded.register(g)
 		g.announce = g.announcer(embedded)
-		g.reloader = &reloader{load: load, files: f.files, pipes: f.pipes, loaded: loaded, hangups: hangups, embedded: embedded, level: level, redaction: redacted}
+		r := newReloader(f.files, load)
+		r.pipes, r.loaded, r.hangups, r.embedded, r.level, r.redaction = f.pipes, loaded, hangups, embedded, level, redacted
+		g.reloader, g.admin.Reload = r, r.request
 		err = g.run(ctx)
 	}
 	err = errors.Join(err, embedded.stop())
@@ -108,6 +110,11 @@ func signals(ctx context.Context, log *slog.Logger) (_ context.Context, stop fun
 		close(stopping)
 		<-stopped
 	})
+}
+
+// interrupts returns a context that ends with the first SIGINT or SIGTERM, for commands that have nothing to drain.
+func interrupts(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
 
 // sameSignal is how long after the first signal another one counts as the same.

@@ -29,19 +29,25 @@ const largestFrame = 64 << 20
 // gapProtocol is the subprotocol with messages about positions and gaps.
 const gapProtocol = "eventgateway.v2"
 
-type websocketClientOptions struct{ URL options.URL }
+type websocketClientOptions struct {
+	URL   options.URL
+	Token options.Secret
+	Last  uint
+}
 
 // websocketClient returns the type of the source with which `gateway tail` reads from a gateway.
 func websocketClient() plugin.SourceType {
 	return plugin.NewSource("websocket-client", "Frames of a gateway.",
 		func() websocketClientOptions { return websocketClientOptions{} },
 		func(o websocketClientOptions, env plugin.Env) (plugin.Source, error) {
-			return &websocketSource{url: o.URL, env: env}, nil
+			return &websocketSource{url: o.URL, token: o.Token, last: o.Last, env: env}, nil
 		})
 }
 
 type websocketSource struct {
 	url       options.URL
+	token     options.Secret
+	last      uint // events of the history to begin with
 	env       plugin.Env
 	connected bool // at least once
 
@@ -64,15 +70,18 @@ func (o *opaque) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// address returns the URL, with the position to resume from.
+// address returns the URL, with the position to resume from, or at first with the events to begin with.
 func (s *websocketSource) address() string {
 	text := s.url.Reveal()
-	if s.epoch == "" {
-		return text
-	}
 	separator := "?"
 	if strings.Contains(text, "?") {
 		separator = "&"
+	}
+	switch {
+	case s.epoch == "" && (s.last == 0 || s.connected):
+		return text
+	case s.epoch == "":
+		return fmt.Sprintf("%s%slast=%d", text, separator, s.last)
 	}
 	return fmt.Sprintf("%s%sepoch=%s&offset=%s&seen=%d", text, separator, url.QueryEscape(s.epoch), url.QueryEscape(string(s.offset)), s.seen)
 }
@@ -80,10 +89,17 @@ func (s *websocketSource) address() string {
 // Run is part of [plugin.Source].
 func (s *websocketSource) Run(ctx context.Context, out plugin.Output) error {
 	dialer := websocket.Dialer{HandshakeTimeout: handshake, Subprotocols: []string{gapProtocol}, Proxy: http.ProxyFromEnvironment}
-	conn, resp, err := dialer.DialContext(ctx, s.address(), nil)
+	header := http.Header{}
+	if !s.token.IsZero() {
+		header.Set("Authorization", "Bearer "+s.token.Reveal())
+	}
+	conn, resp, err := dialer.DialContext(ctx, s.address(), header)
 	if err != nil {
 		if resp != nil {
 			err = fmt.Errorf("the server answers %s", resp.Status)
+			if resp.StatusCode == http.StatusUnauthorized {
+				err = fmt.Errorf("%w: set --token or WS_TOKEN to a token that it accepts", err)
+			}
 		}
 		return plugin.UnlessDone(ctx, fmt.Errorf("cannot connect to %s: %w", s.url, err))
 	}
@@ -151,8 +167,11 @@ func (s *websocketSource) control(data []byte, out plugin.Output) bool {
 	case "leave":
 		return false
 	case "subscribed":
-		if s.epoch != "" && (m.Recovered == nil || !*m.Recovered) {
+		switch recovered := m.Recovered != nil && *m.Recovered; {
+		case s.epoch != "" && !recovered:
 			out.Gap("reconnected: events sent meanwhile are missing")
+		case m.Recovered != nil && !recovered:
+			out.Gap("events may be missing among those of the history")
 		}
 		s.epoch, s.offset, s.seen = m.Epoch, m.Offset, m.Seen
 	case "position":

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
 )
 
@@ -19,11 +20,13 @@ const quietPeriod = 200 * time.Millisecond
 // where a folder of the path was moved, or is a symbolic link that was changed.
 const pollInterval = 2 * time.Second
 
-// watch reloads on SIGHUP, and when the content of a configuration file has
-// changed, until ctx ends. It watches folders, not files: editors and Kubernetes
-// replace files, and a watch of a replaced file reports nothing. Notifications are only
+// watch reloads on SIGHUP, by request of /api/reload, and when the content of a configuration file has
+// changed, until ctx ends. It also keeps the certificates of the listeners fresh, which need no reload: a configuration
+// that is being edited does not keep a certificate from being renewed. It watches folders, not files: editors
+// and Kubernetes replace files, and a watch of a replaced file reports nothing. Notifications are only
 // faster than polling.
 func (g *gateway) watch(ctx context.Context) {
+	defer close(g.reloader.ended)
 	var events <-chan fsnotify.Event
 	var errs <-chan error
 	if w := g.watchFolders(); w != nil {
@@ -39,10 +42,9 @@ func (g *gateway) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-g.reloader.hangups:
-			if now, err := g.reloader.fingerprint(ctx); err == nil { // else the reload reports the error
-				g.reloader.loaded = now
-			}
-			g.reload(ctx, "SIGHUP")
+			g.reloadNow(ctx, "SIGHUP")
+		case answer := <-g.reloader.requests:
+			answer <- g.reloadNow(ctx, "request of /api/reload")
 		case <-events:
 			quiet.Reset(quietPeriod)
 		case <-ticks.C:
@@ -61,8 +63,17 @@ func (g *gateway) watch(ctx context.Context) {
 				g.reload(ctx, "a configuration file was changed")
 			}
 			failed = err != nil
+			g.refreshCertificates(ctx)
 		}
 	}
+}
+
+// reloadNow loads the configuration also where its files are unchanged.
+func (g *gateway) reloadNow(ctx context.Context, reason string) admin.ReloadStatus {
+	if now, err := g.reloader.fingerprint(ctx); err == nil { // else the reload reports the error
+		g.reloader.loaded = now
+	}
+	return g.reload(ctx, reason)
 }
 
 // watchFolders watches the folders of the files, and those of the targets of symbolic links.
@@ -73,7 +84,7 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 		g.log.Warn("configuration files are polled, not watched", "interval", pollInterval.String(), "error", err)
 		return nil
 	}
-	for _, file := range g.reloader.files {
+	for _, file := range append(g.tlsFiles(), g.reloader.files...) {
 		if _, pipe := g.reloader.pipes[file]; pipe {
 			continue // a pipe is read once
 		}

@@ -28,6 +28,7 @@ type client struct {
 	address   string           // by which limits count it
 	presence  *presence.Member // nil: no presence is kept
 	conn      *conn
+	stream    *streamConn   // of a client that gets server-sent events by HTTP/2, else nil; only the goroutine of the handler
 	protocol  bool          // speaks Protocol
 	window    int           // largest payload that may be compressed for the client, in bytes; 0: none
 	wakeup    chan struct{} // capacity 1

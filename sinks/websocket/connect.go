@@ -71,6 +71,7 @@ func (s *sink) serveClient(h *hijacker, r *http.Request, c *client) {
 		return
 	}
 	defer s.hub.detach(c)
+	defer c.finishStream()
 	defer s.awaitClient(c)
 	defer c.recoverPanic(nil) // h would keep the server's buffers in memory
 	peer := r.RemoteAddr
@@ -166,6 +167,13 @@ func (s *sink) awaitClient(c *client) {
 		<-c.done
 		c.stopTimer()
 		s.removeClient(c)
+	}
+}
+
+// finishStream ends the stream of a client that gets server-sent events by HTTP/2, before its handler returns.
+func (c *client) finishStream() {
+	if c.stream != nil {
+		c.stream.finish()
 	}
 }
 

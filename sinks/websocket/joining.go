@@ -53,6 +53,9 @@ func (f *feeder) begin(j *joining) {
 	if j.from.given {
 		j.offset, j.seen, j.resumes = h.resumeOffset(h.epochOf(j.topic), j.from)
 	}
+	if j.from.last > 0 {
+		j.offset, j.resumes = h.lastOffset(j.from.last), true
+	}
 	j.older = nil
 	if j.resumes && j.topic.begin > j.offset {
 		j.cursor, j.older = h.history.seek(j.offset+1), newTopicLog(0, 0)

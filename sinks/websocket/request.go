@@ -29,6 +29,8 @@ type resumePoint struct {
 	seen   uint64 // and this many messages of its subscription behind it
 	named  string // instead of these: the value of the option position of its last message
 
+	last uint64 // where no messages are given: it begins behind all events but the latest ones, this many; 0: behind all
+
 	continues bool // offset is that of the messages that it was sent, of another subscription
 }
 
@@ -42,6 +44,7 @@ type subscribeRequest struct {
 	After    json.RawMessage `json:"after"`
 	Presence bool            `json:"presence"` // it gets presence messages about its channels
 	none     bool            // the query asks for no subscription
+	last     uint64          // the query asks for the messages among so many of the latest events
 }
 
 // parseRequest reads the subscription of a handshake. With subscribe=none there is none; the client adds some later.
@@ -62,7 +65,7 @@ func (c *client) parseRequest(r *http.Request) (subscribeRequest, error) {
 	return request, nil
 }
 
-// parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...&presence=true,
+// parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...&last=...&presence=true,
 // and the Last-Event-ID of an EventSource.
 func parseQuery(r *http.Request) (subscribeRequest, error) {
 	q := r.URL.Query()
@@ -73,6 +76,12 @@ func parseQuery(r *http.Request) (subscribeRequest, error) {
 			return request, err
 		}
 		request.Epoch = q.Get("epoch")
+	}
+	if text := r.URL.Query().Get("last"); text != "" {
+		var err error
+		if request.last, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return request, fmt.Errorf("last=%.20q is not a number: send how many of the latest events to look at", text)
+		}
 	}
 	request.Offset = clientOffset(q.Get("offset"))
 	if text := q.Get("seen"); text != "" {
@@ -134,6 +143,9 @@ func (r subscribeRequest) resumePoint() (a resumePoint, err error) {
 			return a, errors.New("after is neither text nor a number: send the value of the option position as you got it")
 		}
 		a.named = n.String()
+	}
+	if !a.given {
+		a.last = r.last
 	}
 	return a, nil
 }

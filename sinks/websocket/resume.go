@@ -23,12 +23,15 @@ func (h *hub) start(j *joining) startPoint {
 	defer t.mu.Unlock()
 	if j.resumes {
 		p, has, ok := t.own.locate(j.offset, j.seen)
-		if ok && !(hasGap && has <= gapOffset) {
+		switch {
+		case ok && j.from.last > 0:
+			return startPoint{position: p, epoch: h.epochOf(t), offset: j.offset, gap: hasGap && has < gapOffset}
+		case ok && !(hasGap && has <= gapOffset):
 			return startPoint{position: p, epoch: h.epochOf(t), offset: j.offset, seen: j.seen, recovered: true}
 		}
 	}
 	at := t.startAtEnd(h)
-	at.gap, at.ahead = j.from.given, j.resumes && !hasGap
+	at.gap, at.ahead = j.from.given, j.from.given && j.resumes && !hasGap
 	return at
 }
 
@@ -47,6 +50,10 @@ func (t *topic) startAtEnd(h *hub) startPoint {
 
 // startMain returns the point at which a client begins in the main topic. It needs the hub's lock.
 func (h *hub) startMain(from resumePoint) startPoint {
+	if from.last > 0 {
+		has := h.lastOffset(from.last)
+		return startPoint{position: h.main.log.seek(has), epoch: h.epoch, offset: has, gap: h.hasGap && has < h.gapOffset}
+	}
 	if !from.given {
 		return h.startAtEndOfMain()
 	}
@@ -62,6 +69,12 @@ func (h *hub) startMain(from resumePoint) startPoint {
 
 func (h *hub) startAtEndOfMain() startPoint {
 	return startPoint{position: h.main.log.endPosition(), epoch: h.epoch, offset: h.main.log.messages.Load()}
+}
+
+// lastOffset returns the offset behind which n events are, or all that the history holds. It needs the hub's lock.
+func (h *hub) lastOffset(n uint64) uint64 {
+	total, first := h.main.log.messages.Load(), h.history.first-1
+	return total - min(n, total-first)
 }
 
 // resumeOffset returns the offset up to which a client has every message, and the number of messages of its topic that

@@ -179,7 +179,7 @@ func (s *sink) serveSnapshot(w http.ResponseWriter, r *http.Request, address str
 	defer cancel()
 	one := &snapshot{
 		sink: s, at: at, gapMark: mark, name: table.Qualified(), pages: newPages(s.snapshots.pool, table.String()),
-		filter: newRowFilter(s, sub, address, table.Qualified()), out: newSnapshotWriter(ctx, w, s.opts.WriteTimeout.D()),
+		filter: newRowFilter(s, sub, address, table.Qualified()), out: newSnapshotWriter(ctx, w, r, s.opts.WriteTimeout.D()),
 	}
 	defer one.out.close()
 	s.metrics.snapshots.WithLabelValues(one.run(ctx)).Inc()

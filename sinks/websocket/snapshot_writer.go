@@ -19,18 +19,28 @@ type snapshotWriter struct {
 	control *http.ResponseController
 	timeout time.Duration
 	buffer  []byte
-	err     error       // of the first write that failed
-	close   func() bool // ends the wait for the end of the context
+	err     error // of the first write that failed
+	http1   bool
+	unwatch func() bool // ends the wait for the end of the context
 
-	mu    sync.Mutex
-	ended bool // the deadline is the last one
+	mu       sync.Mutex
+	ended    bool // the deadline is the last one
+	finished bool // the handler returns, and w must not be used any more
 }
 
-func newSnapshotWriter(ctx context.Context, w http.ResponseWriter, timeout time.Duration) *snapshotWriter {
-	o := &snapshotWriter{w: w, control: http.NewResponseController(w), timeout: timeout}
+func newSnapshotWriter(ctx context.Context, w http.ResponseWriter, r *http.Request, timeout time.Duration) *snapshotWriter {
+	o := &snapshotWriter{w: w, control: http.NewResponseController(w), http1: r.ProtoMajor < 2, timeout: timeout}
 	_ = o.control.SetReadDeadline(time.Time{}) // else the end of this deadline would look as if the client had left
-	o.close = context.AfterFunc(ctx, o.end)
+	o.unwatch = context.AfterFunc(ctx, o.end)
 	return o
+}
+
+// close is called before the handler returns. Afterwards a deadline of HTTP/2 must not be set.
+func (o *snapshotWriter) close() {
+	o.unwatch()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.finished = true
 }
 
 // end gives writes their last deadline.
@@ -38,6 +48,9 @@ func (o *snapshotWriter) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ended = true
+	if o.finished {
+		return
+	}
 	_ = o.control.SetWriteDeadline(time.Now().Add(closeTimeout)) // it fails for a closed connection, as writes do
 }
 
@@ -46,7 +59,9 @@ func (o *snapshotWriter) begin() {
 	h := o.w.Header()
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Connection", "close") // its deadlines are not those of a further request
+	if o.http1 {
+		h.Set("Connection", "close") // its deadlines are not those of a further request
+	}
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("X-Content-Type-Options", "nosniff")
 	o.w.WriteHeader(http.StatusOK)

@@ -13,9 +13,11 @@ import (
 	"time"
 )
 
-// sseHead begins the response with server-sent events. The events follow, until the end of the
-// connection.
-const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n"
+// sseHeader is the header of a response with server-sent events. The events follow, until the end of the
+// response.
+var sseHeader = [...][2]string{
+	{"Content-Type", "text/event-stream; charset=utf-8"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}, {"X-Content-Type-Options", "nosniff"},
+}
 
 // serveEvents sends server-sent events (the HTML standard, section 9.2).
 func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
@@ -23,26 +25,47 @@ func (s *sink) serveEvents(w *hijacker, r *http.Request, c *client) error {
 		s.refuse(w, r, http.StatusForbidden, errOrigin)
 		return nil
 	}
-	if _, _, err := w.Hijack(); err != nil {
-		http.Error(w, "server-sent events need HTTP/1.1: connect without HTTP/2", http.StatusNotImplemented)
+	raw, err := s.beginEvents(w, r, c)
+	if err != nil {
 		return err
 	}
-	raw := c.conn.Conn
-	head := sseHead
-	if origin := w.Header().Get("Access-Control-Allow-Origin"); origin != "" && !strings.ContainsAny(origin, "\r\n") {
-		head += "Access-Control-Allow-Origin: " + origin + "\r\nVary: Origin\r\n"
-	}
-	_ = raw.SetDeadline(time.Now().Add(s.opts.WriteTimeout.D()))
-	if _, err := io.WriteString(raw, head+"\r\n"); err != nil {
-		raw.Close()
-		return err
-	}
-	_ = raw.SetDeadline(time.Time{})
+	_ = raw.SetDeadline(time.Time{}) // an error is one of the next write, too
 	st := &sseStream{Conn: raw}
 	c.conn = &conn{Conn: st, stream: st, c: c}
 	c.start()
 	st.watch(c)
 	return nil
+}
+
+// beginEvents sends the header of the response, and returns the connection to write the events to.
+func (s *sink) beginEvents(w *hijacker, r *http.Request, c *client) (net.Conn, error) {
+	if r.ProtoMajor >= 2 {
+		for _, field := range sseHeader {
+			w.Header().Set(field[0], field[1])
+		}
+		c.stream = newStreamConn(w.ResponseWriter, r)
+		_ = c.stream.SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout.D())) // an error is one of the write, too
+		w.WriteHeader(http.StatusOK)
+		return c.stream, c.stream.control.Flush()
+	}
+	if _, _, err := w.Hijack(); err != nil {
+		http.Error(w, "server-sent events need HTTP/1.1 or HTTP/2", http.StatusNotImplemented)
+		return nil, err
+	}
+	raw := c.conn.Conn
+	head := "HTTP/1.1 200 OK\r\n"
+	for _, field := range sseHeader {
+		head += field[0] + ": " + field[1] + "\r\n"
+	}
+	if origin := w.Header().Get("Access-Control-Allow-Origin"); origin != "" && !strings.ContainsAny(origin, "\r\n") {
+		head += "Access-Control-Allow-Origin: " + origin + "\r\nVary: Origin\r\n"
+	}
+	_ = raw.SetDeadline(time.Now().Add(s.opts.WriteTimeout.D()))
+	if _, err := io.WriteString(raw, head+"Connection: close\r\n\r\n"); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return raw, nil
 }
 
 // sseStream is a connection that turns frames into server-sent events.

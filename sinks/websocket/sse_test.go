@@ -32,11 +32,14 @@ func listen(t *testing.T, server *httptest.Server, query, last string) *eventSou
 	if last != "" {
 		req.Header.Set("Last-Event-ID", last)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := server.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { resp.Body.Close() })
+	if (resp.ProtoMajor == 2) != server.EnableHTTP2 {
+		t.Errorf("the protocol is %s", resp.Proto)
+	}
 	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		t.Fatalf("%s, %v", resp.Status, resp.Header)
 	}
@@ -75,12 +78,18 @@ func (s *eventSource) want(kind, data string) {
 	}
 }
 
-// TestServerSentEvents: server-sent events bring the same messages, with ids to resume from.
+// TestServerSentEvents proves that server-sent events bring the same messages, with ids to resume from, by HTTP/1.1 and
+// by HTTP/2.
 func TestServerSentEvents(t *testing.T) {
+	t.Run("HTTP/1.1", func(t *testing.T) { testServerSentEvents(t, httptest.NewServer) })
+	t.Run("HTTP/2", func(t *testing.T) { testServerSentEvents(t, newHTTP2Server) })
+}
+
+func testServerSentEvents(t *testing.T, serve func(http.Handler) *httptest.Server) {
 	s, server := newSink(t, func(o *Options) {
 		o.Welcome = options.Map[string]{{Key: "type", Value: "welcome"}}
 		o.Ping = options.Duration(100 * time.Millisecond)
-	}, httptest.NewServer)
+	}, serve)
 	for _, query := range []string{"", "filter=n>=0"} {
 		in := listen(t, server, query, "")
 		in.want("control", `{"type":"welcome"}`)
@@ -117,14 +126,16 @@ func TestServerSentEvents(t *testing.T) {
 		t.Error(err)
 	}
 	in.want("control", `{"code":1012,"reason":"the gateway is stopping","type":"close"}`)
+	if in.in.Scan() || in.in.Err() != nil {
+		t.Errorf("the stream does not end well: %v", in.in.Err())
+	}
 	for header, status := range map[string]int{"Origin: https://evil.example": 403, "Last-Event-ID: x": 400} {
-		s, server := newSink(t, nil, httptest.NewServer)
-		_ = s
+		_, server := newSink(t, nil, serve)
 		req, _ := http.NewRequest("GET", server.URL, nil)
 		req.Header.Set("Accept", "text/event-stream")
 		name, value, _ := strings.Cut(header, ": ")
 		req.Header.Set(name, value)
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := server.Client().Do(req)
 		if err != nil || resp.StatusCode != status {
 			t.Errorf("%s: %v, %v", header, resp, err)
 		} else {

@@ -1,5 +1,5 @@
 // lockedText explains why the page shows events but no status.
-export const lockedText = "they need a secret: open this page with #token=SECRET, where SECRET is http.admin.token, or stands in the file that the log names";
+export const lockedText = "they need a secret: open this page with #token=SECRET, where SECRET is http.admin.token, or stands in the file that the log names; or log in at api/session, where http.admin.users is set";
 
 // openSession exchanges the secret in the address, as in /#token=..., for a cookie that scripts
 // cannot read, and removes it from the address bar and the history. It returns an error text,

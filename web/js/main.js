@@ -146,10 +146,13 @@ function checkFreshness() {
   }
   components.stale(silence && `No response${duration(feed.lastAnswerAt)}: ${silence}. The values below are of ${clock(new Date(shownStatus.now))}.`);
   const parts = [...all(shownStatus)].map(([, component]) => component);
-  const failing = parts.filter(fails).map((component) => component.name);
+  const failing = parts.filter(fails).length;
+  const { state, reasons } = shownStatus.health;
+  const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
   if (silence) health.show({ state: "silent", text: "Status unknown", why: silence });
-  else if (failing.length > 0) health.show({ state: "failing", text: `${failing.length} of ${parts.length} fail`, why: failing.join(", ") });
-  else health.show({ state: "well", text: `All ${parts.length} work` });
+  else if (state === "ok") health.show({ state: "well", text: `All ${parts.length} work` });
+  else if (failing > 0) health.show({ state: "failing", text: `${failing} of ${parts.length} fail`, why });
+  else health.show({ state: "failing", text: state === "down" ? "Down" : "Degraded", why });
 }
 
 setInterval(checkFreshness, CHECK_INTERVAL);

@@ -30,47 +30,48 @@ type Admin struct {
 	Started  time.Time
 	Log      *slog.Logger
 	// Local is set where Admin has a listener of its own on a loopback address. It then
-	// answers only requests for localhost, and /api needs no secret where none is configured.
+	// answers only requests for localhost, and /api needs no secret where no access is configured.
 	Local bool
+	// Separate is set where Admin has a listener of its own. It then serves profiles, if these are enabled.
+	Separate bool
 	// Demo changes a row, which the dashboard then shows; nil: /api/demo answers 404.
 	Demo func(context.Context) error
+	// Reload loads the configuration again, as SIGHUP does. It returns an error where none is loaded, because
+	// the gateway stops or ctx ends; nil: /api/reload answers 404.
+	Reload func(ctx context.Context) (ReloadStatus, error)
 
-	listening, draining atomic.Bool
-	token, generated    atomic.Pointer[options.Secret]
-	refused             *refusedRequests
-	reload              reload
+	listening    atomic.Bool
+	draining     atomic.Pointer[time.Time] // since when the gateway is about to stop; nil: it is not
+	access       atomic.Pointer[Access]
+	generated    atomic.Pointer[options.Secret]
+	passwords    *passwords
+	refused      *refusedRequests
+	reload       reload
+	certificates certificates
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
 func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
-	return &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests()}
+	a := &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests(), passwords: newPasswords()}
+	a.SetAccess(Access{})
+	return a
 }
-
-// SetToken sets the configured secret of /api. Where it is empty, the generated one is used.
-func (a *Admin) SetToken(token options.Secret) { a.token.Store(&token) }
 
 // SetGenerated sets the secret of /api where none is configured.
 func (a *Admin) SetGenerated(s options.Secret) { a.generated.Store(&s) }
 
-// NeedsSecret reports whether /api refuses all requests until a secret is generated.
-func (a *Admin) NeedsSecret() bool { return !a.Local && a.secret().IsZero() }
+// NeedsSecret reports whether a secret must be generated: to open /api, or to sign the cookies of users.
+func (a *Admin) NeedsSecret() bool { return a.secret().IsZero() && !a.open() }
 
 // secret returns the configured secret, else the generated one, else zero.
 func (a *Admin) secret() secret {
-	if s := a.configured(); !s.IsZero() {
+	if s := a.access.Load().Token; !s.IsZero() {
 		return secret{s}
 	}
 	if generated := a.generated.Load(); generated != nil {
 		return secret{*generated}
 	}
 	return secret{}
-}
-
-func (a *Admin) configured() options.Secret {
-	if token := a.token.Load(); token != nil {
-		return *token
-	}
-	return options.Secret{}
 }
 
 // Urgent reports whether operators need a path also while there are too many connections.
@@ -86,7 +87,7 @@ func Urgent(path string) bool {
 func (a *Admin) SetListening() { a.listening.Store(true) }
 
 // SetDraining marks the gateway as about to stop.
-func (a *Admin) SetDraining() { a.draining.Store(true) }
+func (a *Admin) SetDraining() { a.draining.Store(new(time.Now())) }
 
 // Mount mounts all handlers on m.
 func (a *Admin) Mount(m plugin.Mounter) error {
@@ -94,7 +95,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m = localMounter{m, a}
 	}
 	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
-	api := func(get func() any) http.Handler { return a.guard(jsonHandler(get)) }
+	api := func(get func() any) http.Handler { return a.guard(RoleRead, jsonHandler(get)) }
 	return errors.Join(
 		m.Handle("GET /metrics", metrics),
 		m.Handle("GET /healthz", http.HandlerFunc(a.healthz)),
@@ -102,9 +103,12 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /api/status", api(a.status)),
 		m.Handle("/api/", http.NotFoundHandler()), // else a page or a socket on / would answer
 		m.Handle("POST /api/session", http.HandlerFunc(a.session)),
-		m.Handle("POST /api/demo", a.guard(http.HandlerFunc(a.demo))),
+		m.Handle("GET /api/session", http.HandlerFunc(a.login)),
+		m.Handle("POST /api/reload", a.guard(RoleAdmin, http.HandlerFunc(a.serveReload))),
+		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
+		a.mountProfiles(m),
 	)
 }
 
@@ -119,7 +123,7 @@ func (a *Admin) healthz(w http.ResponseWriter, _ *http.Request) {
 func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	err := a.Router.Ready()
 	switch {
-	case a.draining.Load():
+	case a.draining.Load() != nil:
 		reply(w, http.StatusServiceUnavailable, "draining\n")
 	case !a.listening.Load():
 		reply(w, http.StatusServiceUnavailable, "not listening yet\n")
@@ -146,8 +150,11 @@ type Overview struct {
 	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
 	Demo        bool      `json:"demo"`         // /api/demo is available
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
-	Conserved string       `json:"conservation_broken,omitempty"`
-	Reload    ReloadStatus `json:"reload"`
+	Conserved string              `json:"conservation_broken,omitempty"`
+	Reload    ReloadStatus        `json:"reload"`
+	Health    stats.GatewayHealth `json:"health"`
+	// Certificates has the listeners with TLS.
+	Certificates []CertificateStatus `json:"certificates,omitempty"`
 	stats.Status
 }
 
@@ -156,11 +163,12 @@ func (a *Admin) status() any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
 	}
+	o.Health = a.health(o.Status)
 	return o
 }
 
@@ -187,13 +195,16 @@ func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
 }
 
 func jsonHandler(get func() any) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-store")
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(get()) // an error means that the client is gone
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, get()) })
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // an error means that the client is gone
 }

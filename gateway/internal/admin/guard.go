@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,76 +13,80 @@ import (
 
 // refusedRequests counts the requests that were refused, and limits how many are logged.
 type refusedRequests struct {
-	total        *prometheus.CounterVec
-	secret, host prometheus.Counter
-	warn         rate.Sometimes
+	total                                 *prometheus.CounterVec
+	secret, role, origin, passwords, host prometheus.Counter
+	warn                                  rate.Sometimes
 }
 
 func newRefusedRequests() *refusedRequests {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gateway_admin_refused_total", Help: "Requests to /api without the secret, and requests to the admin listener for another host.",
+		Name: "gateway_admin_refused_total", Help: "Requests to /api without the secret or the role, from pages of other sites, or to the admin listener for another host.",
 	}, []string{"reason"})
 	return &refusedRequests{
-		total: total, secret: total.WithLabelValues("secret"), host: total.WithLabelValues("host"),
+		total: total, secret: total.WithLabelValues("secret"), role: total.WithLabelValues("role"), origin: total.WithLabelValues("origin"),
+		passwords: total.WithLabelValues("passwords"), host: total.WithLabelValues("host"),
 		warn: rate.Sometimes{First: 1, Interval: time.Minute},
 	}
 }
 
-// guard serves requests that carry the secret, and answers 401 to others. A peer's address
-// and the Host header prove nothing: behind a proxy both may be loopback for every client.
-// A local listener needs no secret where none is configured.
-func (a *Admin) guard(next http.Handler) http.Handler {
+// guard serves requests whose credentials have a role. A peer's address and the Host header prove nothing: behind a
+// proxy both may be loopback for every client. A local listener needs no credentials where none are configured. What
+// changes something must not come from a page of another site, whatever credentials it has.
+func (a *Admin) guard(need Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secret := a.secret()
+		role, busy := a.authenticate(r)
+		if a.open() {
+			role = RoleAdmin
+		}
+		if role == NoRole {
+			a.unauthorized(w, r, busy)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
 		switch {
-		case a.Local && secret.IsZero(), a.authorized(r, secret):
-			next.ServeHTTP(w, r)
+		case role < need:
+			a.refused.role.Inc()
+			http.Error(w, "this needs the role admin, and these credentials have the role read: log in as another user", http.StatusForbidden)
+		case new(http.CrossOriginProtection).Check(r) != nil:
+			a.refused.origin.Inc()
+			http.Error(w, "a page of another site may not change anything: use the page of this gateway, or a program", http.StatusForbidden)
 		default:
-			a.unauthorized(w, r)
+			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// unauthorized answers 401 to a request without the secret.
-func (a *Admin) unauthorized(w http.ResponseWriter, r *http.Request) {
+// unauthorized answers a request without right credentials: 401, or 429 if the password was not checked.
+func (a *Admin) unauthorized(w http.ResponseWriter, r *http.Request, busy bool) {
+	w.Header().Set("Cache-Control", "no-store")
+	if busy {
+		a.refused.passwords.Inc()
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many attempts to log in: try again later", http.StatusTooManyRequests)
+		return
+	}
 	a.refused.secret.Inc()
-	if bearer(r) != "" { // a page without a secret is normal, a wrong secret is not
+	if r.Header.Get("Authorization") != "" { // a page without a secret is normal, a wrong secret is not
 		a.refused.warn.Do(func() { // at most once a minute
 			a.Log.Warn("request with a wrong secret refused", "path", r.URL.Path, "peer", r.RemoteAddr)
 		})
 	}
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, "the secret is required: open the page with #token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or stands in the file that the log names", http.StatusUnauthorized)
+	how := "open the page with #token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or stands in the file that the log names"
+	if len(a.access.Load().Users) > 0 {
+		how = "log in at api/session as a user of http.admin.users, or " + how
+	}
+	w.Header().Set("WWW-Authenticate", a.challenge(r))
+	http.Error(w, "the secret is required: "+how, http.StatusUnauthorized)
 }
 
-// authorized reports whether r carries the secret, or a link or cookie signed with it.
-// A cookie is ignored in a request that the browser marks as cross-site.
-func (a *Admin) authorized(r *http.Request, s secret) bool {
-	if s.IsZero() {
-		return false
+// challenge returns the kinds of credentials that a client may send. A browser asks for a password if the answer to a
+// script of the page names Basic; so only other requests get it.
+func (a *Admin) challenge(r *http.Request) string {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	if len(a.access.Load().Users) == 0 || mode != "" && mode != "navigate" {
+		return "Bearer"
 	}
-	if given := bearer(r); given != "" {
-		return s.equal(given) || s.verify(forLink, given)
-	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return false
-	}
-	for _, cookie := range r.CookiesNamed(s.cookieName()) {
-		if s.verify(forCookie, cookie.Value) {
-			return true
-		}
-	}
-	return false
-}
-
-// bearer returns the bearer token of the Authorization header, "" where there is none.
-func bearer(r *http.Request) string {
-	kind, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(kind, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(given)
+	return `Basic realm="gateway", charset="UTF-8", Bearer`
 }
 
 // localMounter mounts handlers that answer only requests for a loopback name, and
@@ -97,11 +100,17 @@ type localMounter struct {
 // Handle is part of [plugin.Mounter].
 func (m localMounter) Handle(pattern string, h http.Handler) error {
 	return m.Mounter.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !options.IsLoopback(r.Host) && !m.admin.authorized(r, m.admin.secret()) {
+		if !options.IsLoopback(r.Host) && !m.admin.authenticated(r) {
 			m.admin.refused.host.Inc()
 			http.Error(w, "this listener answers only requests for localhost: use that name, or set http.admin.token", http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)
 	}))
+}
+
+// authenticated reports whether a request has credentials of any role.
+func (a *Admin) authenticated(r *http.Request) bool {
+	role, _ := a.authenticate(r)
+	return role != NoRole
 }

@@ -26,7 +26,7 @@ func TestAnswersSetNosniff(t *testing.T) {
 func TestUnauthorizedNamesTokenSources(t *testing.T) {
 	a := New(nil, nil, "", nil)
 	w := httptest.NewRecorder()
-	a.unauthorized(w, httptest.NewRequest("GET", "/api/status", nil))
+	a.unauthorized(w, httptest.NewRequest("GET", "/api/status", nil), false)
 	if text := w.Body.String(); w.Code != http.StatusUnauthorized || !strings.Contains(text, "#token=SECRET") || !strings.Contains(text, "http.admin.token") {
 		t.Errorf("%d: %s", w.Code, text)
 	}

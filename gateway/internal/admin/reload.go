@@ -20,20 +20,25 @@ type reload struct {
 	mu        sync.Mutex
 	last      *ReloadStatus // nil: none since the start
 	succeeded time.Time     // the last success; zero: none since the start
+	failing   time.Time     // the first failure behind the last success; zero: none
 }
 
 // RecordReload records the result of a reload. restart lists the settings that were changed
 // and take effect only at the next start.
-func (a *Admin) RecordReload(err error, restart []string) {
+func (a *Admin) RecordReload(err error, restart []string) ReloadStatus {
 	a.reload.mu.Lock()
 	defer a.reload.mu.Unlock()
 	st := ReloadStatus{At: time.Now(), Successful: err == nil, RestartNeeded: restart}
 	if err != nil {
 		st.Error = err.Error()
+		if a.reload.failing.IsZero() {
+			a.reload.failing = st.At
+		}
 	} else {
-		a.reload.succeeded = st.At
+		a.reload.succeeded, a.reload.failing = st.At, time.Time{}
 	}
 	a.reload.last = &st
+	return st
 }
 
 func (a *Admin) reloadStatus() (last ReloadStatus, succeeded time.Time) {
@@ -54,6 +59,8 @@ func (a *Admin) reloadStatus() (last ReloadStatus, succeeded time.Time) {
 func (a *Admin) Metrics() []prometheus.Collector {
 	return []prometheus.Collector{
 		a.refused.total,
+		healthCollector{a},
+		&a.certificates,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_config_last_reload_successful", Help: "1 if the last load of the configuration succeeded, 0 if it failed and the running one stayed.",
 		}, func() float64 {

@@ -39,27 +39,48 @@ func LoadSecret(getenv func(string) string, listen string) (s options.Secret, fi
 	return s, file, err
 }
 
+// StoredSecret returns the secret that a gateway of this user has stored for a listen address, and the file that holds
+// it. It creates nothing.
+func StoredSecret(getenv func(string) string, listen string) (s options.Secret, file string, err error) {
+	dir, err := secretFolderName(getenv)
+	if err != nil {
+		return s, "", err
+	}
+	file = SecretFileName(dir, listen)
+	s, err = readSecretFile(file)
+	return s, file, err
+}
+
 // SecretFolder returns the folder of this user's secret files: systemd's StateDirectory=,
 // else eventgateway in $XDG_STATE_HOME or in ~/.local/state. It creates the folder, and
 // fails where another user owns it or may write to it.
 func SecretFolder(getenv func(string) string) (string, error) {
-	dir := ""
-	if systemd, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); filepath.IsAbs(systemd) {
-		dir = systemd
-	} else if state := getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		dir = filepath.Join(state, "eventgateway")
-	} else if home := getenv("HOME"); filepath.IsAbs(home) {
-		if info, err := os.Stat(home); err != nil || !ownedByUser(info) { // as with sudo: root must not create folders there
-			return "", fmt.Errorf("the home folder %s belongs to another user", home)
-		}
-		dir = filepath.Join(home, ".local", "state", "eventgateway")
-	} else {
-		return "", errors.New("none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set")
+	dir, err := secretFolderName(getenv)
+	if err != nil {
+		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("cannot create the folder of the secret: %w", err)
 	}
 	return dir, checkFolder(dir)
+}
+
+// secretFolderName returns the path of the folder that [SecretFolder] creates.
+func secretFolderName(getenv func(string) string) (string, error) {
+	if systemd, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); filepath.IsAbs(systemd) {
+		return systemd, nil
+	}
+	if state := getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "eventgateway"), nil
+	}
+	home := getenv("HOME")
+	if !filepath.IsAbs(home) {
+		return "", errors.New("none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set")
+	}
+	if info, err := os.Stat(home); err != nil || !ownedByUser(info) { // as with sudo: root must not create folders there
+		return "", fmt.Errorf("the home folder %s belongs to another user", home)
+	}
+	return filepath.Join(home, ".local", "state", "eventgateway"), nil
 }
 
 // checkFolder returns an error where another user could change files in a folder.

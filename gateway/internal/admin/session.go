@@ -1,30 +1,57 @@
 package admin
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// session sets a cookie for a page that sends the secret once. The cookie is valid for
+// session sets a cookie for a page that sends the secret, or a user's password, once. The cookie is valid for
 // 30 days, also after a restart. It has no Path, so browsers send it to /api only, also behind
 // a proxy with another base path. Scripts cannot read it, and browsers do not send it with
 // requests of other sites.
 func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
-	s := a.secret()
-	if !s.IsZero() {
-		if given := bearer(r); !s.equal(given) && !s.verify(forLink, given) { // a cookie does not prolong itself
-			a.unauthorized(w, r)
-			return
-		}
-		http.SetCookie(w, &http.Cookie{
-			Name: s.cookieName(), Value: s.sign(forCookie, time.Now().Add(cookieLife)), MaxAge: int(cookieLife.Seconds()),
-			HttpOnly: true, SameSite: http.SameSiteStrictMode,
-			Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
-		})
+	if a.beginSession(w, r) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNoContent)
+}
+
+// login is session for a browser that asks its user for the password, and then shows the page.
+func (a *Admin) login(w http.ResponseWriter, r *http.Request) {
+	if a.beginSession(w, r) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Location", "../") // relative: a proxy may have stripped a path
+		w.WriteHeader(http.StatusSeeOther)
+	}
+}
+
+// beginSession sets the cookie, or answers with the reason. A cookie does not prolong itself.
+func (a *Admin) beginSession(w http.ResponseWriter, r *http.Request) bool {
+	if a.open() {
+		return true
+	}
+	name, _, byPassword := r.BasicAuth()
+	var role Role
+	var busy bool
+	if byPassword || bearer(r) != "" { // then neither a cookie nor a certificate counts
+		role, busy = a.authenticate(r)
+	}
+	if role == NoRole {
+		a.unauthorized(w, r, busy)
+		return false
+	}
+	s, until := a.secret(), time.Now().Add(cookieLife)
+	value := s.sign(forCookie, until)
+	if byPassword {
+		value = s.sign(userPurpose(name, a.access.Load().Users[name]), until) + "/" + base64.RawURLEncoding.EncodeToString([]byte(name))
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(), Value: value, MaxAge: int(cookieLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+	})
+	return true
 }
 
 // Link returns the fragment of the page's URL that opens /api there; browsers do not send
@@ -33,7 +60,7 @@ func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
 func (a *Admin) Link(permanent bool) string {
 	s := a.secret()
 	switch {
-	case s.IsZero() || !a.configured().IsZero():
+	case s.IsZero() || !a.access.Load().Token.IsZero():
 		return ""
 	case permanent:
 		return "#token=" + s.Reveal()

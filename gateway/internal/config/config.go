@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
@@ -20,6 +21,8 @@ type Config struct {
 	Log   Log
 	Graph router.Graph
 	Tests []Test
+	// ShutdownDelay is the time between a signal to stop and the stop.
+	ShutdownDelay time.Duration
 	// Warnings are about its environment. They do not prevent its use.
 	Warnings options.Problems
 
@@ -45,10 +48,41 @@ type Request struct {
 // Load reads, merges and decodes files. It returns a Config, or all problems, sorted by
 // position.
 func Load(r Request) (*Config, options.Problems) {
-	all := locations{}
-	var problems options.Problems
-	merged := koanf.New("\x00") // no name contains this delimiter
 	r.Env = r.Env.caching()
+	raw, all, problems := r.read()
+	if len(problems) > 0 && len(raw) == 0 {
+		return nil, problems
+	}
+	g := graph{dec: &options.Decoder{Locate: all.find}, plugins: r.Plugins, values: all.values()}
+	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library uses it for URLs without a password
+		g.secrets, g.outside = append(g.secrets, password), 1
+	}
+	cfg := g.decode(raw, r.Routes)
+	cfg.locations, cfg.env = all, r.Env
+	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
+	g.collectEmbedded(cfg, r)
+	cfg.Warnings = cfg.HTTP.warnings(all.find)
+	// An empty token must not open /api to everyone by accident; ${TOKEN:-} states that none is wanted.
+	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
+		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")
+	}
+	for _, p := range problems {
+		if !g.unselected(p.Path) && !(r.Offline && inSourceOrSink(p.Path)) {
+			g.dec.Problems = append(g.dec.Problems, p)
+		}
+	}
+	if len(g.dec.Problems) > 0 {
+		g.dec.Problems.Sort()
+		all.addOrigins(g.dec.Problems, r.Env)
+		return nil, redacted(g.dec.Problems, cfg.hidden)
+	}
+	return cfg, nil
+}
+
+// read reads and merges the files. It returns their values, with the places of these.
+func (r Request) read() (raw map[string]any, all locations, problems options.Problems) {
+	all = locations{}
+	merged := koanf.New("\x00") // no name contains this delimiter
 	for _, file := range r.Files {
 		text, err := r.Pipes.Read(file)
 		if err != nil {
@@ -66,33 +100,29 @@ func Load(r Request) (*Config, options.Problems) {
 			all[path] = at
 		}
 	}
-	raw := merged.Raw()
-	if len(problems) > 0 && len(raw) == 0 {
-		return nil, problems
-	}
-	g := graph{dec: &options.Decoder{Locate: all.find}, plugins: r.Plugins, values: all.values()}
-	if password, _, _ := r.Env.Lookup("PGPASSWORD"); password != "" { // the library uses it for URLs without a password
-		g.secrets, g.outside = append(g.secrets, password), 1
-	}
-	cfg := g.decode(raw, r.Routes)
-	cfg.locations, cfg.env = all, r.Env
-	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
-	g.collectEmbedded(cfg, r)
-	// An empty token must not open /api to everyone by accident; ${TOKEN:-} states that none is wanted.
-	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
-		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")
-	}
-	for _, p := range problems {
-		if !g.unselected(p.Path) && !(r.Offline && inSourceOrSink(p.Path)) {
-			g.dec.Problems = append(g.dec.Problems, p)
+	return merged.Raw(), all, problems
+}
+
+// LoadHTTP returns the settings http of files, for a command that calls the gateway which runs with them. Problems
+// elsewhere in the files do not matter to it.
+func LoadHTTP(r Request) (HTTP, options.Problems) {
+	r.Env = r.Env.caching()
+	raw, all, read := r.read()
+	top := struct {
+		HTTP HTTP `koanf:"http"`
+	}{defaultSettings().HTTP}
+	d := options.Decoder{Locate: all.find}
+	for _, p := range read {
+		if p.Path == "" || strings.HasPrefix(p.Path, "http") {
+			d.Problems = append(d.Problems, p)
 		}
 	}
-	if len(g.dec.Problems) > 0 {
-		g.dec.Problems.Sort()
-		all.addOrigins(g.dec.Problems, r.Env)
-		return nil, redacted(g.dec.Problems, cfg.hidden)
+	given := map[string]any{}
+	if http, ok := raw["http"]; ok {
+		given["http"] = http
 	}
-	return cfg, nil
+	d.Decode("", given, &top)
+	return top.HTTP, d.Problems
 }
 
 // adminToken is the path of the secret that opens /api.

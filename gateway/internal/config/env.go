@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"eventgateway/gateway/options"
@@ -53,12 +55,31 @@ func ProcessEnv(file string, pipes Pipes) (Env, error) {
 	if err != nil {
 		return e, fmt.Errorf("%s: cannot be read: %w", file, err)
 	}
+	e.add(file, parsed)
+	return e, nil
+}
+
+// ReadDotenv returns the variables of an .env file alone, and their names in alphabetical order.
+func ReadDotenv(file string) (names []string, e Env, err error) {
+	text, err := options.ReadFile(file, maxVariable)
+	var parsed *dotenv
+	if err == nil {
+		parsed, err = parseDotenv(text)
+	}
+	if err != nil {
+		return nil, e, fmt.Errorf("%s: cannot be read: %w", file, err)
+	}
+	e.add(file, parsed)
+	return slices.Sorted(maps.Keys(parsed.vars)), e, nil
+}
+
+// add adds the variables of an .env file as the last layer.
+func (e *Env) add(file string, parsed *dotenv) {
 	for _, w := range parsed.warnings {
 		e.warnings = append(e.warnings, options.Problem{Pos: options.Pos{File: file, Line: w.line, Col: 1}, Text: w.text})
 	}
 	e.layers = append(e.layers, func(name string) (string, bool) { v, ok := parsed.vars[name]; return v, ok })
 	e.dotenv, e.lines = file, parsed.lines
-	return e, nil
 }
 
 // origin describes the line of the .env file that sets a variable; "" where another layer sets it.

@@ -1,38 +1,31 @@
 package config
 
 import (
+	"io/fs"
 	"net"
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"eventgateway/gateway/options"
 )
 
 // HTTP is the shared listener.
 type HTTP struct {
-	Listen   string     `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080 or 127.0.0.1:8080"`
-	BasePath string     `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
-	Admin    Admin      `koanf:"admin"`
-	Limits   HTTPLimits `koanf:"limits"`
+	Listen        string            `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080, 127.0.0.1:8080 or unix:/run/gateway.sock"`
+	SocketAccess  string            `koanf:"socket_access" rule:"oneof=owner|group|all" doc:"who may connect to a Unix socket: this user, its group as well, or all"`
+	ProxyProtocol []options.Network `koanf:"proxy_protocol" doc:"addresses or networks of proxies whose connections begin with a PROXY header"`
+	BasePath      string            `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
+	TLS           options.ServerTLS `koanf:"tls"`
+	Admin         Admin             `koanf:"admin"`
+	Limits        HTTPLimits        `koanf:"limits"`
 }
 
 // Docs is part of [options.Documented].
 func (HTTP) Docs() map[string]string {
-	return map[string]string{"base_path": "The gateway strips it from each request that has it. It is not needed for a proxy that strips it"}
-}
-
-// Admin has the options of the admin pages.
-type Admin struct {
-	Listen string         `koanf:"listen" doc:"address of a separate listener for /metrics, /healthz, /readyz and /api"`
-	Token  options.Secret `koanf:"token" doc:"secret of /api, on each listener; empty: one is generated at the start, and a link with it is printed"`
-}
-
-// Docs is part of [options.Documented].
-func (Admin) Docs() map[string]string {
-	return map[string]string{
-		"listen": "Empty: they are on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token is set",
-	}
+	return map[string]string{"proxy_protocol": "Of version 1 or 2, on the shared listener. It names the client, whose address then counts everywhere. A connection of theirs without one is closed",
+		"base_path": "The gateway strips it from each request that has it. It is not needed for a proxy that strips it"}
 }
 
 // HTTPLimits bound the clients of each listener.
@@ -64,12 +57,18 @@ type Log struct {
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
+	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"how long the gateway goes on after SIGTERM before it stops, while /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
+}
+
+// Docs is part of [options.Documented].
+func (settings) Docs() map[string]string {
+	return map[string]string{"shutdown_delay": "Load balancers need this time to send requests elsewhere"}
 }
 
 func defaultSettings() settings {
 	return settings{
-		HTTP: HTTP{Listen: ":8080", Limits: HTTPLimits{
+		HTTP: HTTP{Listen: ":8080", SocketAccess: "group", TLS: options.DefaultServerTLS(), Admin: Admin{TLS: options.DefaultServerTLS()}, Limits: HTTPLimits{
 			Header: options.Duration(10e9), Read: options.Duration(30e9), Write: options.Duration(30e9), Idle: options.Duration(120e9),
 		}},
 		Log:             Log{Level: "info", Format: "auto"},
@@ -97,23 +96,51 @@ func (h *HTTP) Check(report func(option, text string)) {
 	if h.Admin.Listen == h.Listen {
 		report("admin.listen", "is http.listen: set another address, or remove it")
 	}
-	if n := len(h.Admin.Token.Reveal()); n > 0 && n < minToken {
-		report("admin.token", "is shorter than 16 characters, and could be guessed")
-	}
 	if text := badAddress(h.Admin.Listen); h.Admin.Listen != "" && text != "" {
 		report("admin.listen", text)
 	}
+	h.checkAccess(report)
+	if h.Admin.Listen == "" && h.Admin.TLS.Enabled() {
+		report("admin.tls", "needs http.admin.listen: the admin pages are on the shared listener, whose certificate is in http.tls")
+	}
 }
 
-// minToken is the minimum length of a token in bytes.
-const minToken = 16
+// warnings returns what is wrong with the certificates, but does not prevent their use.
+func (h *HTTP) warnings(locate func(path string) (key, value options.Pos)) (all options.Problems) {
+	for path, t := range map[string]options.ServerTLS{"http.tls.cert": h.TLS, "http.admin.tls.cert": h.Admin.TLS} {
+		if text := t.Warning(time.Now()); text != "" {
+			_, at := locate(path)
+			all = append(all, options.Problem{Pos: at, Path: path, Text: text})
+		}
+	}
+	all.Sort()
+	return all
+}
 
+// maxSocketPath is the maximum length of the path of a Unix socket, in bytes.
+const maxSocketPath = 100
+
+// badAddress returns what is wrong with an address to listen on, "" if nothing is.
 func badAddress(addr string) string {
+	if socket, unix := strings.CutPrefix(addr, "unix:"); unix {
+		switch {
+		case !path.IsAbs(socket):
+			return "is not the path of a socket: write one that begins with /, such as unix:/run/gateway.sock"
+		case len(socket) > maxSocketPath:
+			return "is a path of over 100 bytes, which the system refuses for a socket: write a shorter one"
+		}
+		return ""
+	}
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		if n, perr := strconv.Atoi(port); perr == nil && n >= 0 && n <= 65535 {
 			return ""
 		}
 	}
-	return "is not an address: write host:port or :port, with a port from 0 to 65535"
+	return "is not an address: write host:port or :port, with a port from 0 to 65535, or unix:/PATH"
+}
+
+// SocketMode returns the permissions of a Unix socket.
+func (h HTTP) SocketMode() fs.FileMode {
+	return map[string]fs.FileMode{"owner": 0o600, "group": 0o660, "all": 0o666}[h.SocketAccess]
 }

@@ -1,7 +1,10 @@
 package deadletter
 
 import (
+	"bytes"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -17,15 +20,27 @@ const (
 
 // Letter is an event that could not be delivered, and why.
 type Letter struct {
-	Time      time.Time `json:"time"`
-	Component string    `json:"component"`
-	Reason    string    `json:"reason"`
-	Attempts  int       `json:"attempts"`
-	Source    string    `json:"source"`
-	Channel   string    `json:"channel"`
-	Key       string    `json:"key,omitempty"`
-	ID        string    `json:"id,omitempty"`
-	Data      Payload   `json:"data"`
+	Number    uint64            `json:"number"` // from 1 on, since the start of the gateway
+	Time      time.Time         `json:"time"`
+	Component string            `json:"component"`
+	Reason    string            `json:"reason"`
+	Attempts  int               `json:"attempts"`
+	Source    string            `json:"source"`
+	Channel   string            `json:"channel"`
+	Key       string            `json:"key,omitempty"`
+	ID        string            `json:"id,omitempty"`
+	EventTime time.Time         `json:"event_time"`
+	Attrs     map[string]string `json:"attrs,omitempty"`
+	Data      Payload           `json:"data"`
+}
+
+// Event returns the event, as its source has emitted it or a transform has made it.
+func (l *Letter) Event() *event.Event {
+	e := &event.Event{ID: l.ID, Source: l.Source, Channel: l.Channel, Key: l.Key, Time: l.EventTime, Data: l.Data}
+	for _, name := range slices.Sorted(maps.Keys(l.Attrs)) {
+		e.Attrs = append(e.Attrs, event.Attr{Name: name, Value: l.Attrs[name]})
+	}
+	return e
 }
 
 // Payload is bytes that JSON shows as text, or as "base64:..." where they are not
@@ -37,7 +52,23 @@ func (p Payload) MarshalText() ([]byte, error) {
 	if utf8.Valid(p) {
 		return p, nil
 	}
-	return append([]byte("base64:"), base64.StdEncoding.EncodeToString(p)...), nil
+	return append([]byte(notText), base64.StdEncoding.EncodeToString(p)...), nil
+}
+
+// notText begins the text of a payload that is not UTF-8.
+const notText = "base64:"
+
+// UnmarshalText is part of [encoding.TextUnmarshaler]. A payload that is UTF-8 is itself, even where it begins as the
+// text of another payload does.
+func (p *Payload) UnmarshalText(text []byte) error {
+	if encoded, ok := bytes.CutPrefix(text, []byte(notText)); ok {
+		if data, err := base64.StdEncoding.AppendDecode(nil, encoded); err == nil && !utf8.Valid(data) {
+			*p = data
+			return nil
+		}
+	}
+	*p = bytes.Clone(text)
+	return nil
 }
 
 // List keeps the latest dead letters in memory, for people to look at: 1000 or 4 MiB of payload at most.
@@ -52,9 +83,16 @@ func (l *List) add(e *event.Event, f Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total++
+	var attrs map[string]string
+	for _, a := range e.Attrs {
+		if attrs == nil {
+			attrs = map[string]string{}
+		}
+		attrs[a.Name] = a.Value
+	}
 	l.list = append(l.list, Letter{
-		Time: time.Now(), Component: f.Component, Reason: f.Err.Error(), Attempts: f.Attempts,
-		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, Data: e.Data,
+		Number: l.total, Time: time.Now(), Component: f.Component, Reason: f.Err.Error(), Attempts: f.Attempts,
+		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, EventTime: e.Time, Attrs: attrs, Data: e.Data,
 	})
 	l.bytes += len(e.Data)
 	for len(l.list) > maxLetters || l.bytes > maxLetterBytes && len(l.list) > 1 {

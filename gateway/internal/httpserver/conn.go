@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -11,10 +12,11 @@ import (
 // conn is a connection that its gate counts until it is closed, by the server or by the handler that
 // has hijacked it.
 type conn struct {
-	*net.TCPConn
+	net.Conn
 	gate     *gate
-	peer     netip.Addr
-	until    time.Time // end of a connection in the reserve; zero: it is not in the reserve
+	peer     netip.Addr   // by which limits count it; zero: they do not
+	until    time.Time    // end of a connection in the reserve; zero: it is not in the reserve
+	header   *proxyHeader // of a connection from a proxy that sends one, else nil
 	answered atomic.Bool
 	closed   atomic.Bool
 }
@@ -27,18 +29,48 @@ func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		c.gate.release(c)
 	}
-	return c.TCPConn.Close()
+	return c.Conn.Close()
+}
+
+// CloseWrite closes the sending side.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// SetLinger sets how long Close waits for unsent bytes, in seconds.
+func (c *conn) SetLinger(seconds int) error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.SetLinger(seconds)
+	}
+	return nil
+}
+
+// loopback is the address of both sides of a Unix socket: its peer is on this machine. So the rules for a proxy on
+// the same machine hold for it, too.
+var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+
+// LocalAddr is part of [net.Conn].
+func (c *conn) LocalAddr() net.Addr { return orLoopback(c.Conn.LocalAddr()) }
+
+func orLoopback(addr net.Addr) net.Addr {
+	if _, unix := addr.(*net.UnixAddr); unix {
+		return loopback
+	}
+	return addr
 }
 
 // SetDeadline is part of [net.Conn]. No deadline of a connection in the reserve is later
 // than its end.
-func (c *conn) SetDeadline(t time.Time) error { return c.TCPConn.SetDeadline(c.bound(t)) }
+func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetDeadline(c.bound(t)) }
 
 // SetReadDeadline is part of [net.Conn].
-func (c *conn) SetReadDeadline(t time.Time) error { return c.TCPConn.SetReadDeadline(c.bound(t)) }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.Conn.SetReadDeadline(c.bound(t)) }
 
 // SetWriteDeadline is part of [net.Conn].
-func (c *conn) SetWriteDeadline(t time.Time) error { return c.TCPConn.SetWriteDeadline(c.bound(t)) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.Conn.SetWriteDeadline(c.bound(t)) }
 
 func (c *conn) bound(t time.Time) time.Time {
 	if c.reserved() && (t.IsZero() || t.After(c.until)) {
@@ -49,8 +81,11 @@ func (c *conn) bound(t time.Time) time.Time {
 
 type connKey struct{}
 
-// withConn returns a context from which connOf returns the connection.
+// withConn returns a context from which connOf returns the connection, which may be below a TLS connection.
 func withConn(ctx context.Context, c net.Conn) context.Context {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		c = encrypted.NetConn()
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 

@@ -17,11 +17,13 @@ import (
 // reserve. If the reserve is full, a new connection replaces the oldest one: health checks
 // send their request at once, so the oldest is most likely silent.
 type gate struct {
-	*net.TCPListener
-	limits  Limits
-	log     *slog.Logger
-	metrics listenerMetrics
-	warn    rate.Sometimes // limits the log of errors of accept
+	net.Listener
+	limits     Limits
+	proxies    []netip.Prefix // whose connections begin with a PROXY header
+	log        *slog.Logger
+	metrics    listenerMetrics
+	warn       rate.Sometimes // limits the log of errors of accept
+	warnHeader rate.Sometimes // and of missing PROXY headers
 
 	mu        sync.Mutex
 	open      int // connections, without the reserve
@@ -29,17 +31,17 @@ type gate struct {
 	addresses map[netip.Addr]int // connections by address, if PerAddress is set
 }
 
-func newGate(l *net.TCPListener, limits Limits, m listenerMetrics, log *slog.Logger) *gate {
+func newGate(l net.Listener, limits Limits, proxies []netip.Prefix, m listenerMetrics, log *slog.Logger) *gate {
 	return &gate{
-		TCPListener: l, limits: limits, log: log, metrics: m,
-		warn: rate.Sometimes{First: 1, Interval: time.Minute}, addresses: map[netip.Addr]int{},
+		Listener: l, limits: limits, proxies: proxies, log: log, metrics: m,
+		warn: rate.Sometimes{First: 1, Interval: time.Minute}, warnHeader: rate.Sometimes{First: 1, Interval: time.Minute}, addresses: map[netip.Addr]int{},
 	}
 }
 
 // Accept is part of [net.Listener]. After an error the server waits before the next call.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
-		raw, err := g.AcceptTCP()
+		raw, err := g.Listener.Accept()
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			g.warn.Do(func() {
 				g.log.Error("out of file descriptors: raise the limit of open files, or lower http.limits.connections", "error", err)
@@ -51,22 +53,21 @@ func (g *gate) Accept() (net.Conn, error) {
 		if c := g.admit(raw); c != nil {
 			return c, nil
 		}
-		_ = raw.SetLinger(0) // no TIME_WAIT
-		_ = raw.Close()
+		reset(raw)
 	}
 }
 
 // admit counts a connection and returns it, or nil where its address has too many.
-func (g *gate) admit(raw *net.TCPConn) *conn {
-	c := &conn{TCPConn: raw, gate: g, peer: network(raw.RemoteAddr())}
+func (g *gate) admit(raw net.Conn) *conn {
+	c := &conn{Conn: raw, gate: g}
+	if g.isProxy(orLoopback(raw.RemoteAddr())) {
+		c.header = &proxyHeader{}
+	}
 	g.mu.Lock()
-	if g.limits.PerAddress > 0 {
-		if g.addresses[c.peer] >= g.limits.PerAddress {
-			g.mu.Unlock()
-			g.metrics.refused("address")
-			return nil
-		}
-		g.addresses[c.peer]++
+	if c.header == nil && !g.countAddress(c, network(raw.RemoteAddr())) { // else when the header is read
+		g.mu.Unlock()
+		g.metrics.refused("address")
+		return nil
 	}
 	var oldest *conn
 	if g.open < g.limits.Connections {
@@ -85,10 +86,31 @@ func (g *gate) admit(raw *net.TCPConn) *conn {
 		if !oldest.answered.Load() {
 			g.metrics.refused("connections")
 		}
-		_ = oldest.SetLinger(0)
-		_ = oldest.Close()
+		reset(oldest)
 	}
 	return c
+}
+
+// reset closes a connection without the state TIME_WAIT.
+func reset(c net.Conn) {
+	if lingering, ok := c.(interface{ SetLinger(int) error }); ok {
+		_ = lingering.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
+// countAddress counts a connection for an address, and reports false if the address has too many. It needs mu. A
+// zero address, that of a Unix socket, is not counted.
+func (g *gate) countAddress(c *conn, addr netip.Addr) bool {
+	if g.limits.PerAddress == 0 || !addr.IsValid() {
+		return true
+	}
+	if g.addresses[addr] >= g.limits.PerAddress {
+		return false
+	}
+	c.peer = addr
+	g.addresses[addr]++
+	return true
 }
 
 // release stops counting c.
@@ -101,7 +123,7 @@ func (g *gate) release(c *conn) {
 	} else {
 		g.open--
 	}
-	if g.limits.PerAddress == 0 {
+	if !c.peer.IsValid() {
 		return
 	}
 	if g.addresses[c.peer]--; g.addresses[c.peer] <= 0 {

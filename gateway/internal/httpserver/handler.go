@@ -35,7 +35,9 @@ func (b bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
-	case r.Body == nil || r.Body == http.NoBody:
+	case r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0:
+		b.next.ServeHTTP(w, r)
+	case r.ProtoMajor >= 2 && !wantsStream(r): // HTTP/2 ends a stream whose body is not read
 		b.next.ServeHTTP(w, r)
 	case wantsStream(r): // the body would be read as frames
 		w.Header().Set("Connection", "close")

@@ -16,7 +16,7 @@ func NewMetrics() *Metrics {
 			Name: "gateway_http_connections", Help: "Open connections, WebSocket clients included.",
 		}, []string{"listener"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_http_refused_total", Help: "Connections and requests that were refused by http.limits.",
+			Name: "gateway_http_refused_total", Help: "Connections and requests that were refused by http.limits and http.proxy_protocol.",
 		}, []string{"listener", "reason"}),
 	}
 }
@@ -36,7 +36,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 // of returns the metrics of one listener, with every reason at 0.
 func (m *Metrics) of(listener string) listenerMetrics {
 	counters := map[string]prometheus.Counter{}
-	for _, reason := range []string{"connections", "address"} {
+	for _, reason := range []string{"connections", "address", "proxy_protocol"} {
 		counters[reason] = m.refused.WithLabelValues(listener, reason)
 	}
 	return listenerMetrics{

@@ -178,6 +178,6 @@ func (r *route) status() stats.RouteStatus {
 	return stats.RouteStatus{
 		Name: r.spec.Name, From: r.spec.From, To: r.spec.To, DeadLetter: r.spec.DeadLetter,
 		RouteCounts: r.record.Counts(),
-		Failing:     h.Failing, Errors: h.Errors, Panics: h.Panics, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
+		Failing:     h.Failing, FailingSince: h.FailingSince, Errors: h.Errors, Panics: h.Panics, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
 	}
 }

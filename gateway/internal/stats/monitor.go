@@ -28,7 +28,7 @@ func NewMonitor(log *slog.Logger) *Monitor { return &Monitor{log: log} }
 // Up records that the component works: it is connected, or a write has succeeded.
 func (m *Monitor) Up() {
 	m.mu.Lock()
-	m.state.Failing = false
+	m.recovered()
 	if m.known && m.state.Up {
 		m.mu.Unlock()
 		return
@@ -87,11 +87,17 @@ func (m *Monitor) Failed(err error) {
 func (m *Monitor) Recovered() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state.Failing = false
+	m.recovered()
 }
+
+// recovered needs the lock.
+func (m *Monitor) recovered() { m.state.Failing, m.state.FailingSince = false, nil }
 
 // fail needs the lock.
 func (m *Monitor) fail(err error, now time.Time) {
+	if !m.state.Failing {
+		m.state.FailingSince = &now
+	}
 	m.state.Failing, m.state.LastError, m.state.LastErrorAt = true, err.Error(), &now
 	m.state.Errors++
 	var p *plugin.PanicError

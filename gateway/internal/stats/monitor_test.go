@@ -35,3 +35,34 @@ func TestLastLineIsTrue(t *testing.T) {
 		}
 	})
 }
+
+// TestFailingSinceIsFirstFailure proves that a component fails since the first failure behind its last success.
+func TestFailingSinceIsFirstFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMonitor(slog.New(slog.DiscardHandler))
+		m.Up()
+		begin := time.Now()
+		for range 3 {
+			m.Failed(errors.New("refused"))
+			time.Sleep(time.Second)
+		}
+		if h := m.Health(); h.FailingSince == nil || !h.FailingSince.Equal(begin) || !h.LastErrorAt.Equal(begin.Add(2*time.Second)) {
+			t.Errorf("%+v", h)
+		}
+		m.Recovered()
+		if h := m.Health(); h.FailingSince != nil || h.LastError == "" {
+			t.Errorf("recovered: %+v", h)
+		}
+		m.Down(errors.New("gone"), time.Second)
+		down := time.Now()
+		if h := m.Health(); h.FailingSince == nil || !h.FailingSince.Equal(down) {
+			t.Errorf("down: %+v", h)
+		}
+		time.Sleep(time.Second)
+		m.Up()
+		if h := m.Health(); h.FailingSince != nil {
+			t.Errorf("up: %+v", h)
+		}
+		m.Stopped()
+	})
+}

@@ -42,12 +42,13 @@ type RouteStatus struct {
 	DeadLetter string   `json:"dead_letter,omitempty"`
 	RouteCounts
 	// Failing says that a transform has failed on an event of the last batch: LastError counts.
-	Failing     bool         `json:"failing"`
-	Errors      uint64       `json:"errors"` // events that a transform failed on
-	Panics      uint64       `json:"panics"`
-	LastError   string       `json:"last_error,omitempty"` // the latest, even where it is past
-	LastErrorAt *time.Time   `json:"last_error_at,omitempty"`
-	Plugin      PluginCounts `json:"plugin,omitempty"`
+	Failing      bool         `json:"failing"`
+	FailingSince *time.Time   `json:"failing_since,omitempty"` // nil while Failing is false
+	Errors       uint64       `json:"errors"`                  // events that a transform failed on
+	Panics       uint64       `json:"panics"`
+	LastError    string       `json:"last_error,omitempty"` // the latest, even where it is past
+	LastErrorAt  *time.Time   `json:"last_error_at,omitempty"`
+	Plugin       PluginCounts `json:"plugin,omitempty"`
 }
 
 // SinkStatus shows one sink.
@@ -91,11 +92,13 @@ type Health struct {
 	Since time.Time `json:"since"` // of Up
 	// Failing says that the component fails now, be it up or down: LastError counts. Else
 	// LastError is past.
-	Failing   bool   `json:"failing"`
-	Attempts  uint64 `json:"attempts"` // that have failed in this outage; 0 while it is up
-	Errors    uint64 `json:"errors"`
-	Panics    uint64 `json:"panics"`
-	LastError string `json:"last_error,omitempty"` // the latest, even where it is past
+	Failing bool `json:"failing"`
+	// FailingSince is when Failing became true; nil while it is false, and where only the sink's breaker or queue says so.
+	FailingSince *time.Time `json:"failing_since,omitempty"`
+	Attempts     uint64     `json:"attempts"` // that have failed in this outage; 0 while it is up
+	Errors       uint64     `json:"errors"`
+	Panics       uint64     `json:"panics"`
+	LastError    string     `json:"last_error,omitempty"` // the latest, even where it is past
 	// LastErrorAt is when LastError was.
 	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
 }
