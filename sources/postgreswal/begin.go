@@ -72,6 +72,11 @@ func (r *reader) begin(ctx context.Context) error {
 	if r.spool, err = r.s.openSpool(history); err != nil {
 		return err
 	}
+	if slot.exists && !slot.lost {
+		if err := r.giveUpStuck(ctx, &slot); err != nil {
+			return err
+		}
+	}
 	reason := r.compare(loaded, history, slot)
 	if slot.lost {
 		if err := r.dropSlot(ctx); err != nil {

@@ -99,11 +99,9 @@ func (f *feed) readSpool(messages []message) ([]message, error) {
 			messages = append(messages, message{lsn: record.Commit})
 			continue
 		}
-		if len(record.Data) > cap(slab)-len(slab) {
-			slab = make([]byte, 0, max(slabSize, len(record.Data)))
-		}
-		slab = append(slab, record.Data...)
-		messages = append(messages, message{data: slab[len(slab)-len(record.Data) : len(slab) : len(slab)]})
+		var data []byte
+		slab, data = copyInto(slab, record.Data)
+		messages = append(messages, message{data: data})
 		bytes += len(record.Data)
 	}
 	return messages, nil

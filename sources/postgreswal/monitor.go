@@ -33,6 +33,7 @@ type monitor struct {
 	conn       *pgx.Conn // nil: not connected
 	walEnd     uint64    // in the measurement before
 	measuredAt time.Time
+	measured   int       // measurements
 	startedAt  time.Time // of the latest attempt to start a stream or to drop the slot
 	spooler    *spooler  // nil: changes are not spooled
 	spooled    uint64    // the stored LSN up to which they were
@@ -107,6 +108,14 @@ func (m *monitor) step(ctx context.Context) error {
 		m.r.s.setUnknown() // it is tried again
 		return nil
 	}
+	if m.measured%publicationShare == 0 {
+		if err := m.checkPublication(ctx, conn); err != nil {
+			m.disconnect()
+			m.r.s.setUnknown()
+			return nil
+		}
+	}
+	m.measured++
 	l, err := m.r.measureLag(ctx, conn, m.walEnd)
 	if errors.Is(err, pgx.ErrNoRows) { // the stream fails, and the next Run reports the gap
 		return nil

@@ -82,7 +82,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s := &source{
 		Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners},
 		opts:    o, conn: conn, name: env.Name, log: env.Log, tables: map[string]bool{}, reported: map[string]bool{},
-		silence: minSilence, stallAfter: inflight.StallAfter, monitorEvery: monitorEvery, measureEvery: measureEvery,
+		silence: minSilence, stallAfter: inflight.StallAfter, monitorEvery: monitorEvery, measureEvery: measureEvery, stuckAfter: stuckAfter,
 		rowReader: pgconn.RowReader{Config: conn, Owners: o.Owners, Timeout: readTimeout},
 		progress:  pgsnapshot.Progress{Log: env.Log},
 	}
@@ -114,8 +114,8 @@ type source struct {
 	lagBytes, spoolBytes  *gauge.Value
 	lagSeconds            *gauge.Age
 
-	stallAfter, monitorEvery, measureEvery time.Duration // the constants, except in tests
-	spooling                               atomic.Bool   // changes are spooled; tests wait for it
+	stallAfter, monitorEvery, measureEvery, stuckAfter time.Duration // the constants, except in tests
+	spooling                                           atomic.Bool   // changes are spooled; tests wait for it
 
 	// Only the goroutine of Run uses these.
 	rowReader    pgconn.RowReader
@@ -124,7 +124,9 @@ type source struct {
 	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
-	givenUp      string          // why max_lag has dropped the slot; "": it has not
+	unpublished  string          // why changes are not sent, "": they are. Only the monitor uses it
+	stuck        stuck
+	givenUp      string // why max_lag has dropped the slot; "": it has not
 
 	snapshotReader pgsnapshot.Reader
 	progress       pgsnapshot.Progress
@@ -166,6 +168,8 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	out.Ready()
 	err = r.run(ctx)
 	monitor.stop()
+	_, nacked := r.inFlight.State()
+	s.stuck.end(r.streamErr, nacked)
 	switch {
 	case errors.Is(err, errFenced):
 		s.lastReader = nil // its position belongs to no one

@@ -23,6 +23,15 @@ type transaction struct {
 // uuid is the text of a message that the gateway's commands write.
 var uuid = regexp.MustCompile(`^[0-9a-f-]{36}$`)
 
+// isCommand reports whether a message of the type M may be one of the gateway's commands. Any role can write other ones, of up to 1 GB: they
+// must fill neither the memory nor the spool.
+func isCommand(data []byte) bool {
+	s := scanner{data: data[1:]}
+	s.bytes(9) // flags, and the LSN of the message
+	prefix, length := s.text(), s.uint32()
+	return (prefix == movePrefix || prefix == backfillPrefix) && length == 36 && uuid.Match(s.data)
+}
+
 // postgresEpoch is where PostgreSQL's timestamps begin, in microseconds since that of Unix.
 const postgresEpoch = 946_684_800_000_000
 
@@ -91,7 +100,7 @@ func (r *reader) process(ctx context.Context, m message) error {
 	case 'M':
 		s.bytes(9) // flags, and the LSN of the message
 		prefix, text := s.text(), string(s.bytes(int(s.uint32())))
-		if !r.tx.open || !uuid.MatchString(text) { // any role can write such a message
+		if s.err != nil || !r.tx.open { // such a message is written in a transaction
 			return s.err
 		}
 		switch prefix {
@@ -137,6 +146,7 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 			return err
 		}
 	}
+	defer r.releaseLarge()
 	e, err := r.rowEvent(ctx, rel, c)
 	if errors.As(err, new(*valueError)) { // its type may have got another attribute
 		e, err = r.rowEventAgain(ctx, rel, c)
@@ -145,6 +155,13 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 		return err
 	}
 	return r.hold(ctx, e)
+}
+
+// releaseLarge releases the memory of a large row. That of other rows is used again.
+func (r *reader) releaseLarge() {
+	if cap(r.old.data)+cap(r.new.data) > maxScratch {
+		r.old, r.new, r.change = rowText{}, rowText{}, rowChange{}
+	}
 }
 
 // rowEventAgain reads the types anew. A value that cannot be written as JSON then, either, stands in the row as text.

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"eventgateway/gateway/pgconn"
+	"eventgateway/gateway/pgjson"
 	"eventgateway/gateway/pgtrigger"
-	"eventgateway/gateway/rawjson"
 )
 
 // relation is a table as the server describes it in the stream, before the first change of it and after each change of its
@@ -134,7 +134,7 @@ func (r *reader) resolve(ctx context.Context, rel *relation) error {
 	for i := range rel.columns {
 		c := &rel.columns[i]
 		oids = append(oids, c.oid)
-		c.label = append(rawjson.AppendText(nil, c.name), ':')
+		c.label = append(pgjson.AppendString(nil, []byte(c.name)), ':')
 	}
 	if err := r.types.Load(ctx, r.conn, oids); err != nil {
 		return fmt.Errorf("cannot read the types of the columns of %s: %w", rel.table, err)

@@ -27,18 +27,21 @@ const (
 	// idleSaveBytes is how far the position may advance without an event before it is stored. Storing it writes WAL, too.
 	idleSaveBytes = 1 << 20
 	maintainEvery = 256 // messages
+	// maxScratch is how many bytes of the memory for a row are kept for the next one.
+	maxScratch = 1 << 20
 )
 
 // reader is the state of one Run. Only its goroutine uses it.
 type reader struct {
-	s       *source
-	out     plugin.Output
-	conn    *pgx.Conn
-	stream  *feed
-	spool   *spool.Spool  // nil: there is none
-	confirm atomic.Uint64 // LSN up to which the server may remove its WAL
-	stored  atomic.Uint64 // LSN of the stored position
-	spooled uint64        // the stored end of the spool, when the Run began
+	s         *source
+	out       plugin.Output
+	conn      *pgx.Conn
+	stream    *feed
+	streamErr error         // by which the stream has ended
+	spool     *spool.Spool  // nil: there is none
+	confirm   atomic.Uint64 // LSN up to which the server may remove its WAL
+	stored    atomic.Uint64 // LSN of the stored position
+	spooled   uint64        // the stored end of the spool, when the Run began
 
 	token     int64
 	history   string
@@ -81,7 +84,8 @@ func (r *reader) run(ctx context.Context) error {
 			err = r.restartUntranslated(ctx)
 		}
 		if err != nil {
-			return err
+			r.streamErr = explainStream(err, r.s.opts)
+			return r.streamErr
 		}
 		for i, m := range messages {
 			if err := r.process(ctx, m); err != nil {

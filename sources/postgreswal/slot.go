@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	pg "github.com/jackc/pgx/v5/pgconn"
 )
 
 // SQLSTATEs of a slot.
@@ -105,11 +104,14 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 	defer cancel()
 	for {
 		var name string
-		err := r.conn.QueryRow(ctx, "SELECT coalesce((SELECT application_name FROM pg_stat_activity WHERE pid = $1), '')", slot.active).Scan(&name)
-		if err == nil && name != "" && !strings.HasPrefix(name, applicationNamePart) && name != r.conn.Config().RuntimeParams["application_name"] {
+		err := r.conn.QueryRow(ctx, "SELECT coalesce(application_name, '') FROM pg_stat_activity WHERE pid = $1", slot.active).Scan(&name)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows): // it has just ended
+			err = nil
+		case err != nil:
+		case !strings.HasPrefix(name, applicationNamePart) && name != r.conn.Config().RuntimeParams["application_name"]:
 			return fmt.Errorf("the slot %s is read by the program %q, process %d: set slot to another name", r.s.opts.Slot, name, slot.active)
-		}
-		if err == nil {
+		default:
 			_, err = r.conn.Exec(ctx, "SELECT pg_terminate_backend($1)", slot.active)
 		}
 		if err == nil {
@@ -130,15 +132,16 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 }
 
 // explainStart adds a hint to the error of a slot that cannot be read.
-func explainStart(err error, o Options) error {
-	var serverErr *pg.PgError
-	if !errors.As(err, &serverErr) {
-		return err
-	}
-	switch serverErr.Code {
-	case objectInUse:
+func explainStart(err error) error {
+	if hasState(err, objectInUse) {
 		return fmt.Errorf("%w: another gateway reads it; give both a leader, or each a slot", err)
-	case undefinedObject:
+	}
+	return err
+}
+
+// explainStream adds a hint to the error of a stream whose publication did not exist when a change was written.
+func explainStream(err error, o Options) error {
+	if hasState(err, undefinedObject) {
 		return fmt.Errorf("%w: the publication %s must exist at the slot's position: make it with gateway sql --mode wal, then drop the slot with gateway wal drop %s", err, o.Publication, o.Slot)
 	}
 	return err

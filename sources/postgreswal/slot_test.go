@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/testenv"
@@ -148,6 +150,21 @@ func TestSlotOfAnother(t *testing.T) {
 			t.Errorf("slot %s: %v", slot, err)
 		}
 	}
+	reader, err := pgconn.Connect(testenv.Context(t), testenv.Postgres(t).URL()+"&replication=database") // it has no name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close(testenv.Context(t))
+	if err := pglogrepl.StartReplication(testenv.Context(t), reader, "gateway", 0, pglogrepl.StartReplicationOptions{PluginArgs: []string{"proto_version '1'", "publication_names 'gateway'"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first has not ended the other program
+		if err := newSource(t, nil).Run(testenv.Context(t), sourcetest.NewCollector()); err == nil || !strings.Contains(err.Error(), `is read by the program ""`) {
+			t.Errorf("slot gateway: %v", err)
+		}
+	}
+	reader.Close(testenv.Context(t))
+	testenv.WaitForSQL(t, db, "SELECT NOT bool_or(active) FROM pg_replication_slots")
 	testenv.DropSlots(t, db)
 	other.Close(testenv.Context(t))
 }

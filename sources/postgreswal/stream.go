@@ -1,6 +1,7 @@
 package postgreswal
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -65,7 +66,7 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	err = pglogrepl.StartReplication(starting, conn, quoteIdentifier(s.opts.Slot), pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: args})
 	if err != nil {
 		gatewayconn.CloseReplication(conn)
-		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err, s.opts))
+		return nil, fmt.Errorf("cannot read the slot %s: %w", s.opts.Slot, explainStart(err))
 	}
 	st := &stream{conn: conn, out: out, confirm: confirm, silence: s.silence, wake: make(chan struct{}, 1), ended: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 	st.received.Store(time.Now().UnixNano())
@@ -135,11 +136,11 @@ func (st *stream) receive(ctx context.Context) error {
 				}
 				st.noteWALEnd(binary.BigEndian.Uint64(m.Data[9:]))
 				lsn, data := binary.BigEndian.Uint64(m.Data[1:]), m.Data[25:]
-				if len(data) > cap(slab)-len(slab) {
-					slab = make([]byte, 0, max(slabSize, len(data)))
+				if data[0] == 'M' && !isCommand(data) {
+					continue
 				}
-				slab = append(slab, data...)
-				if err := st.out.put(ctx, message{lsn: lsn, data: slab[len(slab)-len(data) : len(slab) : len(slab)]}); err != nil {
+				slab, data = copyInto(slab, data)
+				if err := st.out.put(ctx, message{lsn: lsn, data: data}); err != nil {
 					return err
 				}
 			}
@@ -149,6 +150,19 @@ func (st *stream) receive(ctx context.Context) error {
 			return errors.New("the server has ended the replication: it shuts down, or the slot was dropped")
 		}
 	}
+}
+
+// copyInto copies data into a slab with others, and returns the slab for the next ones. A slab without room is replaced, and large data
+// gets memory of its own.
+func copyInto(slab, data []byte) (next, copied []byte) {
+	if len(data) > slabSize/4 {
+		return slab, bytes.Clone(data)
+	}
+	if len(data) > cap(slab)-len(slab) {
+		slab = make([]byte, 0, slabSize)
+	}
+	slab = append(slab, data...)
+	return slab, slab[len(slab)-len(data) : len(slab) : len(slab)]
 }
 
 func (st *stream) noteWALEnd(lsn uint64) {
