@@ -3,6 +3,8 @@ package pgsnapshot
 import (
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"eventgateway/gateway/pgconn"
@@ -28,7 +30,7 @@ type pause struct {
 
 // Next returns a table that is neither done nor paused, or "".
 func (r *Reader) Next(t Tables) string {
-	for _, table := range t.Names() {
+	for _, table := range slices.Sorted(maps.Keys(t)) {
 		if !t[table].Done && time.Now().After(r.paused[table].until) {
 			return table
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 
 	"eventgateway/gateway/pgconn"
@@ -44,9 +43,6 @@ func (t Tables) WithDone(table string) Tables {
 	state := t[table]
 	return t.With(table, Table{Since: state.Since, Again: state.Again, Done: true})
 }
-
-// Names returns the names of the tables, in order.
-func (t Tables) Names() []string { return slices.Sorted(maps.Keys(t)) }
 
 // KeyID identifies a table and its key, by the table's OID and the names and types of the key's columns.
 func KeyID(table uint32, key []pgconn.KeyColumn) string {

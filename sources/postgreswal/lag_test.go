@@ -52,7 +52,7 @@ func TestLagOptions(t *testing.T) {
 		"defaults":       {func(*Options) {}, ""},
 		"bounds":         {func(o *Options) { o.MaxLag = MaxLag{Bytes: 64 << 20, Age: options.Duration(time.Minute)} }, ""},
 		"bytes":          {func(o *Options) { o.MaxLag.Bytes = 63 << 20 }, "max_lag.bytes: must be at least 64MiB: a reader has several MiB in memory"},
-		"age":            {func(o *Options) { o.MaxLag.Age = options.Duration(time.Second) }, "max_lag.age: must be at least 1m0s: a reader needs time to connect again"},
+		"age":            {func(o *Options) { o.MaxLag.Age = options.Duration(time.Second) }, "max_lag.age: must be at least 1m: a reader needs time to connect again"},
 		"no path":        {func(o *Options) { o.MaxLag.Then = "spool" }, "spool.path: must be set for max_lag.then: spool"},
 		"a path":         {func(o *Options) { o.MaxLag.Then, o.Spool.Path = "spool", "x" }, ""},
 		"bound of spool": {func(o *Options) { o.Spool.MaxBytes = 1 << 20 }, "spool.max_bytes: must be at least 64MiB"},

@@ -240,15 +240,11 @@ func (r *reader) waitVisible(table string) {
 	w.until = now.Add(w.last)
 	if now.Sub(w.since) > visibleWaitShown && now.Sub(w.shown) > time.Minute {
 		w.shown = now
-		r.s.log.Info("snapshot waits for transactions", "table", table, "since", w.since.UTC(), "open", r.openTransaction(),
-			"reason", "they were open when the snapshot began, or wait for a synchronous standby")
+		xid := r.unseen.view.Xmin
+		if r.snapshot.Below == 0 {
+			xid = r.unseen.txs[0].xid
+		}
+		r.s.log.Info("snapshot waits for a transaction", "table", table, "since", w.since.UTC(), "xid", xid,
+			"reason", "it was open when the snapshot began, or its session waits for a synchronous standby")
 	}
-}
-
-// openTransaction returns a transaction that the snapshot waits for.
-func (r *reader) openTransaction() int64 {
-	if r.snapshot.Below > 0 {
-		return r.unseen.view.Xmin
-	}
-	return r.unseen.txs[0].xid
 }

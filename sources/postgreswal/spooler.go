@@ -5,9 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"time"
 
 	"eventgateway/sources/postgreswal/spool"
 )
+
+// noteEvery is how often a keepalive is written into the spool.
+const noteEvery = time.Second
 
 // spooler is the destination of a stream that is spooled. When it is to end, it goes on with a pipe at the end of a
 // transaction.
@@ -16,9 +20,10 @@ type spooler struct {
 	spool *spool.Spool
 
 	mu     sync.Mutex
-	open   bool   // a transaction is
-	commit uint64 // the last one in the spool
-	passed uint64 // LSN of the latest keepalive
+	open   bool      // a transaction is
+	commit uint64    // the last one in the spool
+	passed uint64    // LSN of the latest keepalive
+	noted  time.Time // when one was written into the spool
 	ending bool
 	closed bool
 	pipe   *pipe // after the end
@@ -85,11 +90,12 @@ func (d *spooler) sync() error {
 }
 
 func (d *spooler) syncLocked() error {
-	if !d.open && d.passed > d.commit { // no change of the tables was committed before it
+	// No change of the tables was committed before what has passed. To store that writes WAL, too, so that it is not done all the time.
+	if !d.open && d.passed > d.commit && (d.passed-d.commit >= idleSaveBytes || time.Since(d.noted) >= noteEvery) {
 		if err := d.spool.Append(spool.Record{LSN: d.passed, Commit: d.passed}); err != nil {
 			return err
 		}
-		d.commit = d.passed
+		d.commit, d.noted = d.passed, time.Now()
 	}
 	return d.spool.Sync()
 }

@@ -9,21 +9,19 @@ import (
 
 // Reader reads the visible records of a spool in order. One goroutine may use it at a time.
 type Reader struct {
-	spool      *Spool
-	generation int
-	segment    *segment // nil before the first Next
-	file       *os.File
-	scan       scanner
-	carried    bool // reading began at this segment, so that its relations and types are returned
-	last       uint64
-	failed     error
+	spool   *Spool
+	cleared int64    // Spool.cleared when the segment was opened
+	segment *segment // nil before the first Next
+	file    *os.File
+	scan    scanner
+	carried bool // reading began at this segment, so that its relations and types are returned
+	last    uint64
+	failed  error
 }
 
 // NewReader returns a reader at the oldest record. Close it when it is not used any more.
 func (s *Spool) NewReader() *Reader {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &Reader{spool: s, generation: s.generation}
+	return &Reader{spool: s, cleared: s.cleared.Load()}
 }
 
 // Next returns the next record, or false if all visible records were returned. Then it can be called again. Next does not wait for
@@ -33,6 +31,7 @@ func (s *Spool) NewReader() *Reader {
 // is valid until the next call. ErrDamaged means that what was synced is missing or changed; it stays the result.
 func (r *Reader) Next() (Record, bool, error) {
 	for r.failed == nil {
+		r.checkCleared()
 		if r.segment == nil || r.scan.offset == r.scan.limit {
 			if more, err := r.advance(); err != nil {
 				return Record{}, false, err
@@ -53,6 +52,13 @@ func (r *Reader) Next() (Record, bool, error) {
 		return record, true, nil
 	}
 	return Record{}, false, r.failed
+}
+
+// checkCleared begins again if the spool was cleared.
+func (r *Reader) checkCleared() {
+	if now := r.spool.cleared.Load(); now != r.cleared {
+		r.cleared, r.segment = now, nil
+	}
 }
 
 // fail returns an error, and makes it the result of each Next if the spool is damaged.
@@ -90,9 +96,7 @@ func (r *Reader) extend() (next *segment, err error) {
 	s := r.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.generation != s.generation {
-		r.generation, r.segment = s.generation, nil
-	}
+	r.checkCleared()
 	switch {
 	case len(s.segments) == 0:
 		return nil, nil

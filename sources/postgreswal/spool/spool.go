@@ -26,11 +26,11 @@ type Spool struct {
 	disk         disk
 	lock         *os.File
 	size         atomic.Int64 // bytes of all segments, buffered ones included
+	cleared      atomic.Int64 // how often Clear was called
 
-	mu         sync.Mutex // never held during a write or a sync
-	segments   []*segment // in order; none only in and after a Clear that failed
-	end        uint64     // the last commit that is visible
-	generation int        // counts calls of Clear
+	mu       sync.Mutex // never held during a write or a sync
+	segments []*segment // in order; none only in and after a Clear that failed
+	end      uint64     // the last commit that is visible
 
 	writing sync.Mutex // held by the methods that change files
 	writer  writer

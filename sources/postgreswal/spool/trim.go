@@ -62,7 +62,8 @@ func (s *Spool) Clear() error {
 	defer s.writing.Unlock()
 	s.mu.Lock()
 	old := s.segments
-	s.segments, s.end, s.generation = nil, 0, s.generation+1
+	s.segments, s.end = nil, 0
+	s.cleared.Add(1)
 	s.mu.Unlock()
 	err := s.writer.file.Close()
 	for _, seg := range slices.Backward(old) { // so that an interrupted Clear leaves no hole
