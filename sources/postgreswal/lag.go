@@ -62,6 +62,7 @@ func (o *Options) checkLag(report func(option, text string)) {
 type lag struct {
 	walEnd uint64
 	bytes  uint64        // of WAL since what is confirmed
+	read   uint64        // LSN of the change that was read last, in a transaction before which everything is delivered; 0: there is none
 	kept   uint64        // bytes of WAL that the server keeps for the slot
 	age    time.Duration // of the oldest change that is not settled
 	known  bool          // age is
@@ -89,6 +90,7 @@ func (r *reader) measureLag(ctx context.Context, conn *pgx.Conn, passed uint64) 
 	}
 	l.walEnd = uint64(end)
 	l.bytes = l.walEnd - min(confirmed, l.walEnd)
+	l.read = r.read.Load()
 	l.kept = l.walEnd - min(uint64(restart), l.walEnd)
 	oldest, found := r.inFlight.First(func(m mark) bool { return m.committed != 0 })
 	switch {
@@ -138,9 +140,15 @@ func (w *lagWatch) exceeded(l lag) bool {
 	if before == nil {
 		return false
 	}
-	bytes := w.max.Bytes > 0 && l.bytes > uint64(w.max.Bytes) && l.bytes >= before.bytes
+	bytes := w.max.Bytes > 0 && l.bytes > uint64(w.max.Bytes) && l.bytes >= before.bytes && !l.readFasterThanWritten(*before)
 	age := w.max.Age > 0 && l.known && l.age > w.max.Age.D() && (!before.known || l.age >= before.age)
 	return bytes || age
+}
+
+// readFasterThanWritten reports whether the reader has come further within a transaction than the WAL has grown. The slot is confirmed
+// only at its end.
+func (l lag) readFasterThanWritten(before lag) bool {
+	return before.read > 0 && l.read > before.read && l.read-before.read >= l.walEnd-before.walEnd
 }
 
 // recovered reports whether the lag is at most half of max_lag. So a lag near max_lag does not switch the spool on and off.

@@ -34,6 +34,7 @@ type monitor struct {
 	walEnd     uint64    // in the measurement before
 	measuredAt time.Time
 	measured   int       // measurements
+	exceeded   bool      // the lag was beyond max_lag in the measurement before
 	startedAt  time.Time // of the latest attempt to start a stream or to drop the slot
 	spooler    *spooler  // nil: changes are not spooled
 	spooled    uint64    // the stored LSN up to which they were
@@ -133,6 +134,13 @@ func (m *monitor) step(ctx context.Context) error {
 // decide acts on a measurement.
 func (m *monitor) decide(ctx context.Context, l lag) error {
 	exceeded := m.watch.exceeded(l)
+	if exceeded && !m.exceeded { // the server tells a busy stream how far it is only if it is asked
+		m.exceeded = true
+		m.feed.report(true)
+		m.measuredAt = time.Now().Add(-m.r.s.measureEvery * 4 / 5)
+		return nil
+	}
+	m.exceeded = exceeded
 	switch {
 	case m.spooler != nil && m.cannotSpool(l):
 		m.givenUp = "changes could not be spooled: " + m.logged

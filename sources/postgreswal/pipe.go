@@ -8,6 +8,9 @@ import (
 // maxPipeBytes bounds the messages that were received and not yet taken.
 const maxPipeBytes = 16 << 20
 
+// wakeBytes is how much of an open transaction is received before the reader wakes.
+const wakeBytes = 16 << 10
+
 // message is one message of the stream. A keepalive has no data.
 type message struct {
 	lsn  uint64 // where it begins; of a keepalive: everything before it was sent
@@ -15,6 +18,19 @@ type message struct {
 }
 
 func (m message) isKeepalive() bool { return m.data == nil }
+
+// isFollowed reports whether the end of the transaction follows, so that the message alone need not wake the reader. Each wake costs
+// more than the message.
+func (m message) isFollowed() bool {
+	if m.isKeepalive() {
+		return false
+	}
+	switch m.data[0] {
+	case 'B', 'O', 'R', 'Y', 'I', 'U', 'D', 'T':
+		return true
+	}
+	return false
+}
 
 // pipe passes messages from the receiver to the reader. It is safe for one of each.
 type pipe struct {
@@ -45,8 +61,11 @@ func (p *pipe) put(ctx context.Context, m message) error {
 				p.bytes += len(m.data)
 			}
 			p.blocked = false
+			wake := !m.isFollowed() || p.bytes >= wakeBytes
 			p.mu.Unlock()
-			signal(p.arrived)
+			if wake {
+				signal(p.arrived)
+			}
 			return nil
 		}
 		p.blocked = true

@@ -43,6 +43,7 @@ func (r *reader) process(ctx context.Context, m message) error {
 		}
 		return nil
 	}
+	r.readTo = m.lsn
 	s := scanner{data: m.data[1:]}
 	switch kind := m.data[0]; kind {
 	case 'B':

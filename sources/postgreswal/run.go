@@ -40,6 +40,7 @@ type reader struct {
 	streamErr error         // by which the stream has ended
 	spool     *spool.Spool  // nil: there is none
 	confirm   atomic.Uint64 // LSN up to which the server may remove its WAL
+	read      atomic.Uint64 // LSN up to which a transaction was read; see noteRead
 	stored    atomic.Uint64 // LSN of the stored position
 	spooled   uint64        // the stored end of the spool, when the Run began
 
@@ -50,6 +51,7 @@ type reader struct {
 	relations     map[uint32]*relation
 	types         *pgjson.Types
 	tx            transaction
+	readTo        uint64   // LSN of the message that is being processed; 0: not known
 	at            position // of the change that is being processed
 	emitted       position // changes up to it were emitted
 	marked        uint64   // LSN of the latest mark
@@ -115,6 +117,16 @@ func (r *reader) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// noteRead notes for the monitor how far a transaction was read. It counts while everything before that is delivered, but for what is in
+// flight.
+func (r *reader) noteRead() {
+	read := uint64(0)
+	if acked := r.inFlight.Acked(); r.tx.open && acked.lsn == r.tx.lsn {
+		read = r.readTo
+	}
+	r.read.Store(read)
+}
+
 // awaitCapacity waits while in_flight events are not settled.
 func (r *reader) awaitCapacity(ctx context.Context) error {
 	for stalled := false; ; stalled = true {
@@ -166,6 +178,7 @@ func (r *reader) maintain(ctx context.Context) error {
 	if _, failed := r.inFlight.State(); failed != nil {
 		return failed
 	}
+	r.noteRead()
 	now := time.Now()
 	if r.stream != nil && (r.stream.takeReplyWanted() || r.stream.silentFor() > askAfter && now.Sub(r.checkedAt) > askAfter) {
 		if err := r.checkServer(ctx); err != nil {
