@@ -20,6 +20,7 @@ const (
 	maxPageRows      = 4096    // a page costs about 10 ms, however few rows it has
 	maxPageBytes     = 1 << 20 // beyond which a page has no further row
 	slowPage         = time.Second
+	maxRewritten     = 5 // times in a row that a table may be rewritten while a page of it is read
 )
 
 // rowReaders are the sessions that read pages. A snapshot has one only while a page is read.
@@ -86,11 +87,7 @@ func (p *pages) next(ctx context.Context) ([]pageRow, error) {
 		return nil, ctx.Err()
 	}
 	begun := time.Now()
-	rows, err := p.read(p.pool.reading, reader)
-	for p.size > 1 && isTimeout(err) && ctx.Err() == nil {
-		p.size = max(p.size/16, 1)
-		rows, err = p.read(p.pool.reading, reader)
-	}
+	rows, err := p.readAgain(ctx, reader)
 	p.pool.idle <- reader
 	if err != nil {
 		return nil, err
@@ -107,6 +104,24 @@ func (p *pages) next(ctx context.Context) ([]pageRow, error) {
 	}
 	p.adjustSize(len(rows), bytes, time.Since(begun))
 	return out, ctx.Err()
+}
+
+// readAgain reads a page. A page that takes too long is read again with fewer rows, and one whose table was rewritten meanwhile, as
+// by a TRUNCATE, as it is then.
+func (p *pages) readAgain(ctx context.Context, reader *pgconn.RowReader) (rows []pgconn.Row, err error) {
+	for rewritten := 0; ; {
+		rows, err = p.read(p.pool.reading, reader)
+		switch {
+		case ctx.Err() != nil:
+			return rows, err
+		case p.size > 1 && isTimeout(err):
+			p.size = max(p.size/16, 1)
+		case rewritten < maxRewritten && errors.Is(err, pgconn.ErrChanged):
+			rewritten++
+		default:
+			return rows, err
+		}
+	}
 }
 
 // isTimeout reports whether the server has ended a statement because of its timeout.
