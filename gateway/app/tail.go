@@ -168,7 +168,7 @@ func (b *tailBuilder) source(u options.URL, o tailOptions) {
 	case "postgres", "postgresql":
 		spec.Type, spec.Options = pick(b, b.set.Sources, "postgres-notify", raw)
 	default:
-		b.problems = append(b.problems, fmt.Errorf("cannot tail %s: give a ws://, http://, redis:// or postgres:// URL", u))
+		b.problems = append(b.problems, fmt.Errorf("cannot tail a URL that begins with %s://: give a ws://, http://, redis:// or postgres:// URL", u.Scheme()))
 	}
 	b.graph.Sources = []router.SourceSpec{spec}
 }
