@@ -22,6 +22,7 @@ var minimal = map[string]string{
 	"source generate":         `{}`,
 	"source postgres-notify":  `{url: "postgres://h/d", channels: [c]}`,
 	"source postgres-outbox":  `{url: "postgres://h/d", name: n}`,
+	"source postgres-wal":     `{url: "postgres://h/d"}`,
 	"source redis-stream":     `{url: "redis://h", stream: s, from: start}`,
 	"source redis-sub":        `{url: "redis://h", channels: [c]}`,
 	"transform batch":         `{}`,
@@ -64,6 +65,7 @@ var plainText = map[string]string{
 	"source generate template": "a made-up payload", "source generate position": "a path",
 	"source postgres-notify channels": "names", "source postgres-notify tables": "names", "source postgres-notify owners": "names of roles",
 	"source postgres-outbox owners": "names of roles", "source postgres-outbox tables": "names", "source postgres-outbox name": "a name",
+	"source postgres-wal slot": "a name", "source postgres-wal publication": "a name", "source postgres-wal tables": "names", "source postgres-wal owners": "names of roles", "source postgres-wal spool.path": "a path",
 	"source redis-stream stream": "a name", "source redis-stream from": "a position", "source redis-stream name": "a name",
 	"source redis-stream group": "a name", "source redis-stream consumer": "a name",
 	"source redis-sub channels": "names", "source redis-sub patterns": "patterns of names",
@@ -247,7 +249,7 @@ func configWith(t testing.TB, of, option, value string) string {
 		put["type"] = name
 		parts[kind] = put
 	}
-	if parts["source"]["type"] == "generate" || parts["source"]["type"] == "postgres-outbox" || parts["source"]["type"] == "redis-stream" {
+	if parts["source"]["type"] == "generate" || parts["source"]["type"] == "postgres-outbox" || parts["source"]["type"] == "postgres-wal" || parts["source"]["type"] == "redis-stream" {
 		parts["route"]["dead_letter"] = "kept" // a source that replays needs one
 		if kind == "source" {
 			parts["sink"] = map[string]any{"type": "file", "path": "x"}
