@@ -17,6 +17,19 @@ sinks: {browsers: {type: websocket}}
 routes: {all: {from: [made], to: [browsers]}}
 `
 
+// awaitSinks waits until every sink is up; until then the health is not ok.
+func (r *running) awaitSinks() {
+	r.t.Helper()
+	testenv.Eventually(r.t, testenv.Wait, "every sink is up", func() bool {
+		for _, s := range r.router.Status().Sinks {
+			if !s.Up {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // TestCommandsReachEachListener proves that commands without --url find the gateway of the configuration, and its
 // stored secret, on each kind of listener.
 func TestCommandsReachEachListener(t *testing.T) {
@@ -42,6 +55,7 @@ func TestCommandsReachEachListener(t *testing.T) {
 			t.Errorf("%s, before the start: %v: %s", name, err, out)
 		}
 		r := startGateway(t, file, nil)
+		r.awaitSinks()
 		if out, err := commandLine(t, nil, "status", "-c", file); err != nil || !strings.Contains(out, " at "+url+", up ") || !strings.Contains(out, "source made") {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}
@@ -61,7 +75,7 @@ func TestCommandsSendNoSecretToAnotherCertificate(t *testing.T) {
 	}
 	expiredCert, expiredKey := files.Server(t, time.Now().Add(-time.Hour))
 	file := writeConfig(t, text(expiredCert, expiredKey, ""))
-	startGateway(t, file, nil)
+	startGateway(t, file, nil).awaitSinks()
 	for _, c := range []struct{ text, want string }{
 		{text(expiredCert, expiredKey, ""), ""},
 		{text(files.ServerCert, files.ServerKey, ""), "its certificate is not that of http.tls.cert"},

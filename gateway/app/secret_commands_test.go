@@ -85,6 +85,7 @@ tests:
 		{"percent-encode it as %40", []string{"sql", "--table", "orders", "--apply", "--url", env["TWO_ATS"]}},
 		{"percent-encode it as %40", []string{"tail", env["TWO_ATS"], "--channel", "c"}},
 		{"cannot tail", []string{"tail", "ftp://u:" + c.plain("a password of an argument") + "@h/" + c.plain("a path of an argument")}},
+		{"--channel is for", []string{"tail", "https://u:" + c.plain("a password of https") + "@h/" + c.plain("a path of an argument"), "--channel", "c"}},
 		{"unknown command", []string{env["DB"]}},
 		{"unknown plugin", []string{"plugins", "webhok"}},
 	} {

@@ -148,7 +148,8 @@ func TestFailingComponentsDoNotRevealSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := writeConfig(t, strings.Replace(c.yaml(port), "how: fails", "how: not built", -1))
-	g.reloader = &reloader{load: func() (*config.Config, error) { return load(broken) }, level: level, redaction: redacted, ended: make(chan struct{})}
+	g.reloader = newReloader(nil, func() (*config.Config, error) { return load(broken) })
+	g.reloader.level, g.reloader.redaction = level, redacted
 	var findings bytes.Buffer
 	for _, asJSON := range []bool{false, true} {
 		r := &report{w: &findings, json: asJSON, live: true}

@@ -34,7 +34,7 @@ func TestTopShowsRates(t *testing.T) {
 		n++
 	}))
 	defer server.Close()
-	table := &top{client: &apiClient{base: server.URL, client: server.Client()}, draws: true}
+	table := &top{client: &apiClient{base: server.URL, name: server.URL, client: server.Client()}, draws: true}
 	first, second := table.refresh(t.Context()), table.refresh(t.Context())
 	for _, want := range []string{"DEGRADED  gateway 1 at http://", "sink bus, since ", `(1m0s): down: re\x1b[2Jfused`, "dead letters in memory since the start: 2", "sink bus: down, breaker half open"} {
 		if !strings.Contains(first, want) {
