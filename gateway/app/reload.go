@@ -101,6 +101,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		g.reloader.redaction.set(cfg)
 	}
 	restart = needRestart(g.cfg, cfg)
+	if cfg.HTTP.Admin.Listen != g.cfg.HTTP.Admin.Listen { // the running listener may need no credentials
+		cfg.HTTP.Admin.Pprof = g.cfg.HTTP.Admin.Pprof
+	}
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	g.delay.Store(int64(cfg.ShutdownDelay))
 	if len(g.servers) > 0 {

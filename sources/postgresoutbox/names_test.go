@@ -92,6 +92,7 @@ func TestRenamesUnderLoad(t *testing.T) {
 			t.Errorf("check --live: %+v", f)
 		}
 	}
+	renamed := len(out.Events()) // from here on, changes that wait have a name that no trigger has
 	sourcetest.Exec(t, db, outbox(t, "store.things").CreateSQL())
 	more()
 	both.Stop()
@@ -100,14 +101,15 @@ func TestRenamesUnderLoad(t *testing.T) {
 	stop()
 	n := <-wrote
 	seen := map[string]int{}
-	for _, e := range out.Await(t, 10*n) {
+	for i, e := range out.Await(t, 10*n) {
 		c := sourcetest.ChangeOf(t, e)
 		id := strings.Trim(fmt.Sprint(c.New["id"], c.New["number"]), "<nil> ")
 		if got := int(c.New["n"].(float64)); got != seen[id]+1 {
 			t.Fatalf("row %s: %d comes after %d", id, got, seen[id])
 		}
-		if want := e.Channel + ":" + id; e.Key != want {
-			t.Errorf("key %s, want %s", e.Key, want)
+		_, barrier := e.Attr(event.AttrBarrier)
+		if want := e.Channel + ":" + id; e.Key != want && !(i >= renamed && e.Channel == "shop.items" && e.Key == e.Channel && barrier) {
+			t.Errorf("event %d has the key %s, want %s", i, e.Key, want)
 		}
 		seen[id]++
 	}
