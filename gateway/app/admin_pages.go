@@ -16,7 +16,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// adminPages says where the admin pages of a gateway of this host are.
+// adminPages describes the listener of the admin pages of a gateway on this host.
 type adminPages struct {
 	setting string // of their listener: "http" or "http.admin"
 	address string // host:port, or unix:PATH
@@ -24,7 +24,7 @@ type adminPages struct {
 	proxies []options.Network // whose connections begin with a PROXY header
 }
 
-// adminPagesOf returns where the admin pages of a gateway with these settings are.
+// adminPagesOf returns the listener of the admin pages in these settings.
 func adminPagesOf(o config.HTTP) adminPages {
 	if o.Admin.Listen != "" {
 		return adminPages{"http.admin", o.Admin.Listen, o.Admin.TLS, nil}
@@ -49,8 +49,8 @@ func (p adminPages) transport(c *tls.Config) *http.Transport {
 	return &http.Transport{DisableKeepAlives: true, TLSClientConfig: c, DialContext: p.dial}
 }
 
-// dial connects to the listener of the pages. If it takes this host for a proxy, the connection begins with a PROXY
-// header that names no client.
+// dial connects to the listener of the pages. If http.proxy_protocol includes this host, the connection begins with a PROXY
+// header without a client.
 func (p adminPages) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if path, unix := httpserver.SocketPath(p.address); unix {
 		network, address = "unix", path
@@ -76,8 +76,8 @@ func (p adminPages) isProxy(addr net.Addr) bool {
 	return slices.ContainsFunc(p.proxies, func(n options.Network) bool { return n.Prefix().Contains(ip) })
 }
 
-// pinned returns the TLS of a client that sends a secret. It accepts the certificate of the configuration only. The
-// handshake proves that the server has its key; so its names, its authority and its time do not matter.
+// pinned returns the TLS configuration of a client that sends a secret. It accepts only the certificate of the
+// configuration. The handshake proves that the server has its key, so its names, authority and dates do not matter.
 func (p adminPages) pinned() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
 		if leaf := p.tls.Leaf(); leaf != nil && len(s.PeerCertificates) > 0 && leaf.Equal(s.PeerCertificates[0]) {
@@ -87,7 +87,7 @@ func (p adminPages) pinned() *tls.Config {
 	}}
 }
 
-// checkClient returns an error if the listener refuses clients without a certificate, as commands are.
+// checkClient returns an error if the listener refuses clients without a certificate. Commands have none.
 func (p adminPages) checkClient() error {
 	if !p.tls.Enabled() || p.tls.ClientAuth != "required" {
 		return nil

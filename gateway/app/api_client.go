@@ -21,10 +21,10 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// maxAnswer bounds an answer of a gateway, in bytes.
+// maxAnswer is the maximum size of an answer of a gateway, in bytes.
 const maxAnswer = 64 << 20
 
-// apiFlags name a running gateway.
+// apiFlags are the flags that name a running gateway, and its secret.
 type apiFlags struct{ url, token string }
 
 // add adds the flags to a command.
@@ -112,7 +112,7 @@ func (c *apiClient) local(f *flags, env config.Env) error {
 		c.token = settings.Admin.Token
 	}
 	if c.token.IsZero() {
-		c.token, _, _ = admin.StoredSecret(os.Getenv, pages.address) // without it, the gateway may need none, or says that it does
+		c.token, _, _ = admin.StoredSecret(os.Getenv, pages.address) // after an error there is none: the gateway may need none, and else answers 401
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func arguments(args []string) *options.Redactor {
 
 // failure marks errors of a command whose command line was right.
 type failure struct {
-	err    error // nil: the command has printed what there is to say
+	err    error // nil: the command has printed the reason
 	status int   // exit status
 }
 

@@ -19,7 +19,7 @@ type listenerTLS struct {
 	reading       boundedCall // of the files
 }
 
-// newListenerTLS returns the TLS of a listener with options that are right.
+// newListenerTLS returns the TLS of a listener with checked options.
 func newListenerTLS(name, setting string, t options.ServerTLS) (*listenerTLS, error) {
 	c, option, err := t.Config()
 	if err != nil {
@@ -77,7 +77,7 @@ func (g *gateway) useTLS(l *listenerTLS, t options.ServerTLS) error {
 		if text := t.Warning(time.Now()); text != "" {
 			g.log.Warn("certificate not valid now", "setting", l.setting, "problem", text)
 		}
-	} else if l.problem != "" { // the files are again what they were
+	} else if l.problem != "" { // the files have their former content again
 		g.admin.RecordCertificateError(l.name, nil)
 	}
 	l.suspected, l.problem = "", ""
@@ -92,8 +92,8 @@ func (g *gateway) tlsFiles() (paths []string) {
 	return paths
 }
 
-// reloadTLS lets the listeners use the certificates of a configuration. Whether a listener has TLS changes at the next
-// start only: then its options in cfg stay as they are.
+// reloadTLS gives the certificates of a new configuration to the listeners. A listener begins or ceases to have TLS only at
+// the next start: until then cfg gets the running options.
 func (g *gateway) reloadTLS(cfg, running *options.ServerTLS, setting string) {
 	if cfg.Enabled() != running.Enabled() {
 		*cfg = *running

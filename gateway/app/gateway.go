@@ -116,7 +116,7 @@ func (g *gateway) run(ctx context.Context) error {
 	return err
 }
 
-// awaitBalancers lets load balancers see that the gateway is about to stop, for shutdown_delay.
+// awaitBalancers makes /readyz answer 503 and waits for shutdown_delay, so that load balancers send requests elsewhere.
 func (g *gateway) awaitBalancers() {
 	g.admin.SetDraining()
 	if delay := time.Duration(g.delay.Load()); delay > 0 {

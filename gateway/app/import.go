@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// importedSettings say what the gateway uses the settings of the former Node.js system for.
+// importedSettings lists the settings of the former Node.js system, and their use in the gateway.
 var importedSettings = []struct{ name, use string }{
 	{"DATABASE_URL", "url of the source orders_db"},
 	{"REDIS_URL", "url of the source orders_bus and of the sink bus"},
@@ -26,8 +26,8 @@ func importCommand(set plugin.Set) *cobra.Command {
 	out := defaultFile
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Write the configuration for the .env of the Node.js system, and say what its settings become",
-		Long: `Reads the .env of the Node.js system, says what each of its settings becomes, and writes the
+		Short: "Write the configuration for the .env of the Node.js system, and print what its settings become",
+		Long: `Reads the .env of the Node.js system, prints what each of its settings becomes, and writes the
 configuration that uses them: that of gateway init. It copies no value, so that passwords stay
 where they are: the gateway reads the .env of its folder, or the file that --env-file names.`,
 		Example: `  gateway import .env

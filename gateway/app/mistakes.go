@@ -16,8 +16,8 @@ import (
 // defaultFile is the configuration file where the command line names none.
 const defaultFile = "gateway.yaml"
 
-// noArgs is the [cobra.PositionalArgs] of a command without arguments. For what could be meant as a command of it, it
-// suggests the name of one.
+// noArgs is the [cobra.PositionalArgs] of a command without arguments. If the command has subcommands, the error
+// suggests the most similar name.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -34,7 +34,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return errors.New(options.UnknownName(fmt.Sprintf("command %q of %s", args[0], cmd.CommandPath()), args[0], known))
 }
 
-// flagError returns an error of a flag. For an unknown one it suggests the name of another.
+// flagError returns the error of a flag. For an unknown flag it suggests the most similar name.
 func flagError(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(args) > 0 { // the flag is of the command that was meant
 		return noArgs(cmd, args)

@@ -37,7 +37,7 @@ func newReloader(files []string, load func() (*config.Config, error)) *reloader 
 // reloadTimeout bounds the opening of the new sinks.
 const reloadTimeout = 15 * time.Second
 
-// request has the goroutine of watch load the configuration again.
+// request makes the goroutine of watch load the configuration again, and returns the result.
 func (r *reloader) request(ctx context.Context) (result admin.ReloadStatus, err error) {
 	answer := make(chan admin.ReloadStatus, 1)
 	select {

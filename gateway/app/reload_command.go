@@ -17,8 +17,8 @@ func reloadCommand(f *flags) *cobra.Command {
 	var api apiFlags
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have a running gateway load its configuration again, and print the result",
-		Long: `Has a running gateway load its configuration again, as SIGHUP does, and waits for the
+		Short: "Make a running gateway load its configuration again, and print the result",
+		Long: `Makes a running gateway load its configuration again, as SIGHUP does, and waits for the
 result. The gateway reads its own files, with its own environment; .env and the files of NAME_FILE
 are read again, too. After an error the running configuration stays, the problems are printed, and
 the exit status is 1.` + helpAPI,

@@ -26,7 +26,7 @@ type tailOptions struct {
 	channels []string
 	token    options.Secret
 	count    int  // end after so many events; 0: never
-	last     uint // begin with those among so many of the latest events of a gateway
+	last     uint // begin with the matching ones of this many latest events of a gateway; 0: with new ones
 }
 
 // tailURL is the URL for tail without an argument and without WS_URL.
@@ -78,8 +78,8 @@ Events go to standard output, everything else to standard error.`,
 	cmd.Flags().StringVar(&o.filter, "filter", "", "print only events that meet this `condition`")
 	cmd.Flags().StringSliceVar(&o.channels, "channel", nil, "`channel` of Redis or PostgreSQL; may be given several times")
 	cmd.Flags().StringVar(&token, "token", "", "`token` for a gateway whose websocket sink has auth")
-	cmd.Flags().IntVarP(&o.count, "count", "n", 0, "end after so many `events`; 0: go on until it is interrupted")
-	cmd.Flags().UintVar(&o.last, "last", 0, "begin with the latest `events` of the gateway's history, instead of those that come")
+	cmd.Flags().IntVarP(&o.count, "count", "n", 0, "end after this number of `events`; 0: go on until it is interrupted")
+	cmd.Flags().UintVar(&o.last, "last", 0, "begin with this number of the latest `events` of the gateway's history; 0: with new ones")
 	return cmd
 }
 

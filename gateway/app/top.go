@@ -41,14 +41,14 @@ second. It goes on while the gateway does not answer.` + helpAPI,
 		}),
 	}
 	api.add(cmd)
-	cmd.Flags().IntVarP(&count, "count", "n", 0, "end after so many `times`; 0: go on until it is interrupted")
+	cmd.Flags().IntVarP(&count, "count", "n", 0, "end after this number of `refreshes`; 0: go on until it is interrupted")
 	return cmd
 }
 
 // topInterval is the time between two refreshes.
 const topInterval = time.Second
 
-// top shows the state of a gateway again and again.
+// top shows the state of a gateway every topInterval.
 type top struct {
 	client *apiClient
 	w      io.Writer

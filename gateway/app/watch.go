@@ -21,8 +21,8 @@ const quietPeriod = 200 * time.Millisecond
 const pollInterval = 2 * time.Second
 
 // watch reloads on SIGHUP, by request of /api/reload, and when the content of a configuration file has
-// changed, until ctx ends. It also keeps the certificates of the listeners fresh, which need no reload: a configuration
-// that is being edited does not keep a certificate from being renewed. It watches folders, not files: editors
+// changed, until ctx ends. It also loads changed certificates of the listeners, without a reload: so a certificate is
+// renewed also while the configuration has an error. It watches folders, not files: editors
 // and Kubernetes replace files, and a watch of a replaced file reports nothing. Notifications are only
 // faster than polling.
 func (g *gateway) watch(ctx context.Context) {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// ServerTLS has the certificate of a listener, and what it demands of its clients.
+// ServerTLS has the certificate of a listener, and the rules for certificates of its clients.
 type ServerTLS struct {
 	Cert       File       `koanf:"cert" doc:"file with the certificate of the listener, and those of its intermediate authorities (PEM); empty: no TLS"`
 	Key        File       `koanf:"key" doc:"file with its private key (PEM)"`
-	ClientCA   File       `koanf:"client_ca" doc:"file with the certificates (PEM) of the authorities that a client's may be from; empty: none is requested"`
+	ClientCA   File       `koanf:"client_ca" doc:"file with the certificates (PEM) of the authorities that may issue client certificates; empty: no client certificate is requested"`
 	ClientAuth string     `koanf:"client_auth" rule:"oneof=optional|required" doc:"whether each connection needs a certificate of client_ca"`
 	MinVersion TLSVersion `koanf:"min_version" rule:"oneof=1.2|1.3" doc:"lowest version of TLS"`
 }
@@ -24,8 +24,8 @@ func DefaultServerTLS() ServerTLS { return ServerTLS{ClientAuth: "optional", Min
 // Docs is part of [Documented].
 func (ServerTLS) Docs() map[string]string {
 	return map[string]string{
-		"cert":        "When the content of a file of tls changes, new connections get the new certificate, and the others stay",
-		"client_auth": "required: for every path, health and metrics included. optional: a client with one has the role of http.admin.certificates",
+		"cert":        "When the content of a file of tls changes, new connections use it, and open connections stay as they are",
+		"client_auth": "required: for every path, health and metrics included. In both cases http.admin.certificates gives a certificate its role",
 	}
 }
 
@@ -110,7 +110,7 @@ func (t ServerTLS) Leaf() *x509.Certificate {
 	return c.Certificates[0].Leaf
 }
 
-// Warning returns what is wrong with the time of the certificate, "" if nothing is.
+// Warning returns a warning if the certificate has expired at the time now, or is not valid yet; else "".
 func (t ServerTLS) Warning(now time.Time) string {
 	leaf := t.Leaf()
 	switch {

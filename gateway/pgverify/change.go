@@ -12,7 +12,7 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// change is what an event says about the rows of a table.
+// change is the content of an event: what it changes in a table.
 type change struct {
 	operation string
 	table     string  // "" if the event does not name it

@@ -1,4 +1,4 @@
-// Package pgverify is the command that compares a table with what a receiver got of its changes.
+// Package pgverify implements the command `gateway verify`, which compares a table with the changes that a receiver got.
 //
 // Invariants:
 //   - Of each key the last event counts. An event that is older than the latest one of its row, by their IDs, counts as a repeat.

@@ -32,8 +32,8 @@ type comparison struct {
 // counts are what a comparison has seen.
 type counts struct {
 	Events  int `json:"events"`  // of the table
-	Repeats int `json:"repeats"` // among them: older than another event of the row, or the same
-	Unknown int `json:"unknown"` // of which the operation or the key cannot be told
+	Repeats int `json:"repeats"` // among them: an event that is not newer than the latest one of its row
+	Unknown int `json:"unknown"` // whose operation or key cannot be recognised
 	Others  int `json:"other_tables"`
 
 	firstUnknown string

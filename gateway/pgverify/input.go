@@ -2,7 +2,7 @@ package pgverify
 
 import "context"
 
-// An input holds what a receiver got. Its methods are not safe for concurrent use.
+// input reads the events that a receiver got. Its methods are not safe for concurrent use.
 type input interface {
 	// read calls f with each item that has come since the last call.
 	read(ctx context.Context, f func(item) error) error
@@ -10,7 +10,7 @@ type input interface {
 	rescan(ctx context.Context, f func(item) error) (bool, error)
 	// grows reports whether a further read may bring more.
 	grows() bool
-	// note returns what a reader of the result must know, or "".
+	// note returns a remark for the result, or "".
 	note() string
 	close()
 }

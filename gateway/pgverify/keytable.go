@@ -5,7 +5,7 @@ import (
 	"hash/maphash"
 )
 
-// keyState is what is known of one key. Its size decides how many rows can be compared.
+// keyState is the state of one key. Its size bounds how many rows fit into memory.
 type keyState struct {
 	hash    rowHash // of the row that was received last
 	key     uint64  // place of the text

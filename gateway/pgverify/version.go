@@ -16,7 +16,7 @@ const (
 	streamVersion             // of redis-stream: orders:1700000000000-0
 )
 
-// A version is the order of an event among the events of its row, as its ID says it.
+// version orders the events of a row. It is parsed from the ID of an event.
 type version struct {
 	time   int64  // in microseconds
 	number uint64 // the ID of an outbox, an LSN, or of an entry of a stream in its millisecond

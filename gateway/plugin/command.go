@@ -35,7 +35,7 @@ func (t Type[T]) WithCommand(c Command) Type[T] {
 // Commands returns the commands of the type.
 func (t Type[T]) Commands() []Command { return t.commands }
 
-// exitError is an error of a command that ends with an exit status of its own.
+// exitError is an error with the exit status of its command.
 type exitError struct {
 	error
 	status int

@@ -10,7 +10,7 @@ import (
 )
 
 // TestLastBeginsInHistory: last=N begins behind all events but the latest N, for each kind of subscription, and where the history
-// holds fewer. A client that names a position resumes from it, whatever last is. A gap among the messages is told.
+// holds fewer. A client that names a position resumes from it, whatever last is. A gap among the messages is reported.
 func TestLastBeginsInHistory(t *testing.T) {
 	s, server := newSink(t, func(o *Options) { o.History.Events = 3000 }, httptest.NewServer)
 	payloads := func(from, to int, keep func(int) bool) (out []string) {

@@ -29,7 +29,7 @@ type resumePoint struct {
 	seen   uint64 // and this many messages of its subscription behind it
 	named  string // instead of these: the value of the option position of its last message
 
-	last uint64 // where no messages are given: it begins behind all events but the latest ones, this many; 0: behind all
+	last uint64 // if no position is given: begin with this many of the latest events; 0: with new events
 
 	continues bool // offset is that of the messages that it was sent, of another subscription
 }
@@ -44,7 +44,7 @@ type subscribeRequest struct {
 	After    json.RawMessage `json:"after"`
 	Presence bool            `json:"presence"` // it gets presence messages about its channels
 	none     bool            // the query asks for no subscription
-	last     uint64          // the query asks for the messages among so many of the latest events
+	last     uint64          // of the query: begin with the matching ones of this many latest events
 }
 
 // parseRequest reads the subscription of a handshake. With subscribe=none there is none; the client adds some later.

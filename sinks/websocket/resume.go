@@ -71,7 +71,7 @@ func (h *hub) startAtEndOfMain() startPoint {
 	return startPoint{position: h.main.log.endPosition(), epoch: h.epoch, offset: h.main.log.messages.Load()}
 }
 
-// lastOffset returns the offset behind which n events are, or all that the history holds. It needs the hub's lock.
+// lastOffset returns the offset before the latest n events, or before all events of the history if it has fewer. It needs the hub's lock.
 func (h *hub) lastOffset(n uint64) uint64 {
 	total, first := h.main.log.messages.Load(), h.history.first-1
 	return total - min(n, total-first)

@@ -8,14 +8,14 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Role is what a client of the admin pages may do.
+// Role is the right that a client of the admin pages has.
 type Role int
 
 // The roles. Each includes those before it.
 const (
 	NoRole    Role = iota
-	RoleRead       // see the state, and the payloads of dead letters
-	RoleAdmin      // change something, and profile
+	RoleRead       // sees the state, and the payloads of dead letters
+	RoleAdmin      // may also change something, and read profiles
 )
 
 // Access lists who has which role. The holder of the generated secret, if no token is configured, has RoleAdmin.
@@ -23,7 +23,7 @@ type Access struct {
 	Token        options.Secret  // of RoleAdmin
 	Users        map[string]User // by name
 	Certificates map[string]Role // by a name in the client's certificate
-	Profiles     bool            // RoleAdmin may profile, on a separate listener
+	Profiles     bool            // RoleAdmin may read profiles, on a separate listener
 }
 
 // User logs in with a password.
@@ -41,8 +41,8 @@ func (a *Admin) open() bool {
 	return a.Local && a.secret().IsZero() && len(access.Users)+len(access.Certificates) == 0
 }
 
-// authenticate returns the role that the credentials of r have. busy is set if a password was not checked, because too
-// many are being checked.
+// authenticate returns the role of the credentials of r. busy is set if the password was not checked, because there
+// were too many attempts.
 //
 // A browser sends cookies, passwords that it knows, and certificates with requests of other sites, too. These
 // credentials are ignored if the browser marks the request as one of another site.
@@ -90,12 +90,13 @@ func (a *Admin) certificateRole(access *Access, r *http.Request) (role Role) {
 	return role
 }
 
-// userPurpose is the purpose of a signature for a user. It ends with the hash, so that a new password ends all cookies.
+// userPurpose returns the purpose of a signature for a user. It ends with the hash, so that a new hash makes the user's
+// cookies invalid.
 func userPurpose(name string, u User) string {
 	return forCookie + " of user " + base64.RawURLEncoding.EncodeToString([]byte(name)) + " " + u.Hash.Reveal()
 }
 
-// cookieRole returns the role of a cookie: that of the secret's holder, or the present one of a user.
+// cookieRole returns the role of a cookie: RoleAdmin for the holder of the secret, or the present role of a user.
 func (s secret) cookieRole(access *Access, value string) Role {
 	signed, encoded, ofUser := strings.Cut(value, "/")
 	if !ofUser {

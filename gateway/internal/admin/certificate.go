@@ -14,7 +14,7 @@ type CertificateStatus struct {
 	Listener string    `json:"listener"` // shared or admin
 	NotAfter time.Time `json:"not_after"`
 	LoadedAt time.Time `json:"loaded_at"`       // when its files were read
-	Error    string    `json:"error,omitempty"` // why the files that are there now are not used
+	Error    string    `json:"error,omitempty"` // why the present files are not used
 }
 
 // certificates holds the status of the certificates of all listeners. It is a [prometheus.Collector].
@@ -30,8 +30,8 @@ func (a *Admin) RecordCertificate(listener string, notAfter time.Time) {
 	})
 }
 
-// RecordCertificateError records why the listener keeps its certificate although the files have changed; nil: there is
-// no reason any more.
+// RecordCertificateError records why the listener keeps its certificate although the files have changed. nil removes the
+// reason.
 func (a *Admin) RecordCertificateError(listener string, err error) {
 	a.certificates.set(listener, func(st *CertificateStatus) {
 		st.Error = ""

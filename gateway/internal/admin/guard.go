@@ -29,9 +29,9 @@ func newRefusedRequests() *refusedRequests {
 	}
 }
 
-// guard serves requests whose credentials have a role. A peer's address and the Host header prove nothing: behind a
-// proxy both may be loopback for every client. A local listener needs no credentials where none are configured. What
-// changes something must not come from a page of another site, whatever credentials it has.
+// guard serves requests whose credentials have the needed role. A peer's address and the Host header prove nothing:
+// behind a proxy both may be loopback for every client. A local listener needs no credentials where none are configured.
+// A request that changes something is refused from a page of another site, even with credentials.
 func (a *Admin) guard(need Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		role, busy := a.authenticate(r)
@@ -79,8 +79,8 @@ func (a *Admin) unauthorized(w http.ResponseWriter, r *http.Request, busy bool) 
 	http.Error(w, "the secret is required: "+how, http.StatusUnauthorized)
 }
 
-// challenge returns the kinds of credentials that a client may send. A browser asks for a password if the answer to a
-// script of the page names Basic; so only other requests get it.
+// challenge returns the value of WWW-Authenticate. With Basic in it, a browser would ask for a password also when a script
+// of the page gets 401. So requests of scripts get only Bearer.
 func (a *Admin) challenge(r *http.Request) string {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	if len(a.access.Load().Users) == 0 || mode != "" && mode != "navigate" {

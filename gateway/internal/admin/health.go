@@ -6,7 +6,7 @@ import (
 	"eventgateway/gateway/internal/stats"
 )
 
-// health returns the health of the gateway whose router has a status.
+// health returns the health of the gateway, from the status of its router, the last reload and a stop under way.
 func (a *Admin) health(s stats.Status) stats.GatewayHealth {
 	var known []stats.Reason
 	if since := a.draining.Load(); since != nil {

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Bounds of the passwords that are computed in a second, since each takes tens of milliseconds of a core.
+// Bounds of the hashes of passwords that are computed in a second. With bcrypt each takes from milliseconds to a second of a
+// core.
 const (
 	passwordsPerSecond = 5
 	passwordBurst      = 10
 )
 
-// passwords checks passwords. A right one is computed once, and then recognised by a digest, so that a page or a program
-// which asks every second costs little.
+// passwords checks passwords. The hash of a right one is computed once. Later requests are recognised by a digest, so that a
+// page or a program with a request each second costs little.
 type passwords struct {
 	key      [sha256.Size]byte // of the digests; new in each process
 	attempts *rate.Limiter
@@ -34,7 +35,7 @@ func newPasswords() *passwords {
 }
 
 // check reports whether a password is that of a user. busy is set if it was not checked, because there are too many
-// attempts. An unknown user takes as long as a known one.
+// attempts. An unknown user takes as long as one of the known users.
 func (p *passwords) check(users map[string]User, name, given string) (right, busy bool) {
 	if len(users) == 0 {
 		return false, false

@@ -20,7 +20,7 @@ type reload struct {
 	mu        sync.Mutex
 	last      *ReloadStatus // nil: none since the start
 	succeeded time.Time     // the last success; zero: none since the start
-	failing   time.Time     // the first failure behind the last success; zero: none
+	failing   time.Time     // the first failure after the last success; zero: none
 }
 
 // RecordReload records the result of a reload. restart lists the settings that were changed

@@ -18,7 +18,7 @@ func (a *Admin) session(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// login is session for a browser that asks its user for the password, and then shows the page.
+// login sets the cookie for a browser, which asks its user for the password, and redirects to the page.
 func (a *Admin) login(w http.ResponseWriter, r *http.Request) {
 	if a.beginSession(w, r) {
 		w.Header().Set("Cache-Control", "no-store")

@@ -14,8 +14,8 @@ type Admin struct {
 	Listen       string            `koanf:"listen" doc:"address of a separate listener for /metrics, /healthz, /readyz and /api"`
 	TLS          options.ServerTLS `koanf:"tls"`
 	Token        options.Secret    `koanf:"token" doc:"secret of /api, on each listener; empty: one is generated at the start, and a link with it is printed"`
-	Users        options.Map[User] `koanf:"users" doc:"name: {password: HASH, role: read or admin} of those who log in to /api with a password"`
-	Certificates options.Map[Role] `koanf:"certificates" doc:"name in a client certificate: role (read or admin) that it has at /api"`
+	Users        options.Map[User] `koanf:"users" doc:"users who log in to /api with a password, as name: {password: HASH, role: read or admin}"`
+	Certificates options.Map[Role] `koanf:"certificates" doc:"roles of client certificates at /api, as name: read or admin"`
 	Pprof        bool              `koanf:"pprof" doc:"serve profiles of the Go runtime at /debug/pprof/ of the separate listener, for the role admin"`
 }
 
@@ -23,12 +23,12 @@ type Admin struct {
 func (Admin) Docs() map[string]string {
 	return map[string]string{
 		"listen":       "Empty: they are on the shared one. On a loopback address it answers only requests for localhost, and /api needs no secret unless token, users or certificates is set",
-		"users":        "HASH is by bcrypt, as htpasswd -nB NAME prints it",
-		"certificates": "The name is the common name, a DNS name or a URI. It needs client_ca",
+		"users":        "HASH is a bcrypt hash, as htpasswd -nB NAME prints it",
+		"certificates": "The name is the common name, a DNS name or a URI of the certificate. This option needs client_ca",
 	}
 }
 
-// User is someone who logs in with a password.
+// User has the options of a user, who logs in with a password.
 type User struct {
 	Password options.Secret `koanf:"password" rule:"required" doc:"hash of the password"`
 	Role     Role           `koanf:"role" rule:"required,oneof=read|admin" doc:"read or admin"`
@@ -54,7 +54,7 @@ func (Role) OptionType() string { return "`read` `admin`" }
 
 const (
 	minToken = 16 // length of a token in bytes
-	maxCost  = 14 // of bcrypt: a second of a core for each attempt
+	maxCost  = 14 // of bcrypt: each attempt takes about a second of one core
 )
 
 // checkAccess reports what is wrong with the access to the admin pages.

@@ -14,8 +14,8 @@ import (
 // HTTP is the shared listener.
 type HTTP struct {
 	Listen        string            `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080, 127.0.0.1:8080 or unix:/run/gateway.sock"`
-	SocketAccess  string            `koanf:"socket_access" rule:"oneof=owner|group|all" doc:"who may connect to a Unix socket: this user, its group as well, or all"`
-	ProxyProtocol []options.Network `koanf:"proxy_protocol" doc:"addresses or networks of proxies whose connections begin with a PROXY header"`
+	SocketAccess  string            `koanf:"socket_access" rule:"oneof=owner|group|all" doc:"who may connect to a Unix socket: owner is the user of the gateway, group is also its group, all is every user"`
+	ProxyProtocol []options.Network `koanf:"proxy_protocol" doc:"addresses or networks of proxies whose connections to the shared listener begin with a PROXY header"`
 	BasePath      string            `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
 	TLS           options.ServerTLS `koanf:"tls"`
 	Admin         Admin             `koanf:"admin"`
@@ -24,7 +24,7 @@ type HTTP struct {
 
 // Docs is part of [options.Documented].
 func (HTTP) Docs() map[string]string {
-	return map[string]string{"proxy_protocol": "Of version 1 or 2, on the shared listener. It names the client, whose address then counts everywhere. A connection of theirs without one is closed",
+	return map[string]string{"proxy_protocol": "The version is 1 or 2. The client address in the header counts for all limits and in the log. A connection from a proxy without the header is closed",
 		"base_path": "The gateway strips it from each request that has it. It is not needed for a proxy that strips it"}
 }
 
@@ -57,13 +57,13 @@ type Log struct {
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
-	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"how long the gateway goes on after SIGTERM before it stops, while /readyz answers 503"`
+	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"time between SIGTERM and the stop, in which the gateway works and /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
 }
 
 // Docs is part of [options.Documented].
 func (settings) Docs() map[string]string {
-	return map[string]string{"shutdown_delay": "Load balancers need this time to send requests elsewhere"}
+	return map[string]string{"shutdown_delay": "Load balancers use this time to send requests elsewhere"}
 }
 
 func defaultSettings() settings {

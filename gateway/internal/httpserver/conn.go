@@ -14,7 +14,7 @@ import (
 type conn struct {
 	net.Conn
 	gate     *gate
-	peer     netip.Addr   // by which limits count it; zero: they do not
+	peer     netip.Addr   // counted by http.limits.per_address; zero: not counted
 	until    time.Time    // end of a connection in the reserve; zero: it is not in the reserve
 	header   *proxyHeader // of a connection from a proxy that sends one, else nil
 	answered atomic.Bool

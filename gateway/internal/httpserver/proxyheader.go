@@ -15,7 +15,7 @@ import (
 // proxyHeader is the PROXY header with which a proxy begins a connection. It names the client.
 type proxyHeader struct {
 	once   sync.Once
-	reader *bufio.Reader // what was read behind the header; nil when that is used up
+	reader *bufio.Reader // has the bytes after the header; nil when all were read
 	client net.Addr      // nil: the connection is the proxy's own, such as a health check
 	err    error
 }
@@ -52,7 +52,8 @@ func (c *conn) readHeader() error {
 	return h.err
 }
 
-// setClient notes the client that a header names, and counts the connection for its address.
+// setClient stores the client address of a header, and counts the connection for it. It returns an error if the address has
+// too many.
 func (c *conn) setClient(header *proxyproto.Header) error {
 	client, ok := header.SourceAddr.(*net.TCPAddr)
 	if !ok || !header.Command.IsProxy() {

@@ -34,7 +34,7 @@ func listen(o Options) (net.Listener, error) {
 // SocketPath returns the path of an address such as unix:/run/gateway.sock.
 func SocketPath(address string) (path string, unix bool) { return strings.CutPrefix(address, "unix:") }
 
-// abandoned reports whether a path is a socket on which no program listens: one that was killed has left it.
+// abandoned reports whether a path is a socket on which no program listens. A killed program leaves such a socket.
 func abandoned(path string) bool {
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSocket == 0 {
 		return false

@@ -208,7 +208,7 @@ func (s *silenceContext) Err() error {
 }
 
 // Unsent returns the number of bytes that were written to conn and that the other side has not acknowledged. It returns 0
-// where the system does not say it.
+// where the system does not report it.
 func Unsent(conn net.Conn) int64 {
 	c := Of(conn)
 	if c == nil {

@@ -9,7 +9,7 @@ import (
 // GatewayHealth is the health of the whole gateway.
 type GatewayHealth struct {
 	State   string   `json:"state"`   // one of the states below
-	Reasons []Reason `json:"reasons"` // why the state is not ok, what is down first; empty while it is ok
+	Reasons []Reason `json:"reasons"` // why the state is not ok; empty while it is ok
 }
 
 // The states of a gateway.
@@ -25,12 +25,12 @@ var HealthStates = []string{HealthOK, HealthDegraded, HealthDown}
 // Reason is one thing that is wrong.
 type Reason struct {
 	Component string    `json:"component"` // "source orders_db", "gateway", or "configuration"
-	Since     time.Time `json:"since"`     // from when on it is wrong, as far as is known
+	Since     time.Time `json:"since"`     // when it began, as far as is known
 	Text      string    `json:"text"`
 }
 
-// Assess returns the health of a gateway that runs since started: the reasons that its components give, behind
-// those that the caller knows.
+// Assess returns the health of a gateway with a status and a start time. Its reasons are those that the caller knows, and
+// then those of the components.
 func Assess(s Status, started time.Time, known ...Reason) GatewayHealth {
 	h := GatewayHealth{State: HealthOK, Reasons: append([]Reason{}, known...)}
 	if err := s.Conserved(); err != nil {
@@ -108,7 +108,7 @@ func (h Health) reason() (since time.Time, texts []string) {
 
 func (s SourceStatus) reason() (since time.Time, texts []string) {
 	h := s.Health
-	h.Failing = h.Failing && (s.Stalled == nil || h.FailingSince != nil) // a stall alone makes it true, too
+	h.Failing = h.Failing && (s.Stalled == nil || h.FailingSince != nil) // a stall alone also sets Failing
 	since, texts = h.reason()
 	if s.Leader != nil && s.Leader.State == NotLeading && len(texts) > 0 {
 		texts = append(texts, "not connected, no leader")

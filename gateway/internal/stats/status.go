@@ -93,7 +93,7 @@ type Health struct {
 	// Failing says that the component fails now, be it up or down: LastError counts. Else
 	// LastError is past.
 	Failing bool `json:"failing"`
-	// FailingSince is when Failing became true; nil while it is false, and where only the sink's breaker or queue says so.
+	// FailingSince is when Failing became true; nil while it is false, and where Failing follows only from the sink's breaker or queue.
 	FailingSince *time.Time `json:"failing_since,omitempty"`
 	Attempts     uint64     `json:"attempts"` // that have failed in this outage; 0 while it is up
 	Errors       uint64     `json:"errors"`
