@@ -124,9 +124,9 @@ type source struct {
 	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
-	unpublished  string          // why changes are not sent, "": they are. Only the monitor uses it
+	unpublished  string          // why changes are not sent; "": they are sent. Only the monitor uses it
 	stuck        stuck
-	givenUp      string // why max_lag has dropped the slot; "": it has not
+	givenUp      string // why the slot was given up; "": it was not
 
 	snapshotReader pgsnapshot.Reader
 	progress       pgsnapshot.Progress
@@ -172,7 +172,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	s.stuck.end(r.streamErr, nacked)
 	switch {
 	case errors.Is(err, errFenced):
-		s.lastReader = nil // its position belongs to no one
+		s.lastReader = nil // its position is not stored: another reader has taken over
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:
@@ -181,7 +181,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	return err
 }
 
-// saveLastReader stores what was acked after the last Run had ended, unless another reader has taken over.
+// saveLastReader stores the position up to which events were acked after the last Run had ended, unless another reader has taken over.
 func (s *source) saveLastReader(ctx context.Context) error {
 	r := s.lastReader
 	s.lastReader = nil
@@ -202,7 +202,7 @@ func (s *source) saveLastReader(ctx context.Context) error {
 	return nil
 }
 
-// Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
+// Close is part of [plugin.Closer]. It stores the position up to which events were acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
 	if s.lastReader == nil {
 		return nil
@@ -213,7 +213,7 @@ func (s *source) Close(ctx context.Context) error {
 	return nil
 }
 
-// reportOnce reports an error of a part of the source, once for each text.
+// reportOnce reports an error that concerns a part of the source, such as one table. It reports each text once.
 func (s *source) reportOnce(out plugin.Output, err error) {
 	if !s.reported[err.Error()] {
 		s.reported[err.Error()] = true
