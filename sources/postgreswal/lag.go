@@ -20,8 +20,8 @@ const (
 
 // MaxLag configures how far the slot may be behind, and what happens beyond.
 type MaxLag struct {
-	Bytes options.Size     `koanf:"bytes" doc:"WAL that was written since what the slot is confirmed for; 0: no bound"`
-	Age   options.Duration `koanf:"age" doc:"age of the commit of the oldest change that is not settled; 0: no bound"`
+	Bytes options.Size     `koanf:"bytes" doc:"bound of the WAL behind the confirmed position of the slot; 0: no bound"`
+	Age   options.Duration `koanf:"age" doc:"bound of the age of the oldest change that is not settled, since its commit; 0: no bound"`
 	Then  string           `koanf:"then" rule:"oneof=give_up|spool" doc:"give_up drops the slot and reports a gap; spool keeps the changes in files at spool.path"`
 }
 
@@ -35,8 +35,8 @@ type Spool struct {
 func (MaxLag) Docs() map[string]string {
 	return map[string]string{
 		"bytes": "At least 64MiB. Nothing is done while the lag falls",
-		"age":   "At least 1m. Otherwise as bytes",
-		"then":  "After give_up, the source makes a new slot when it has emitted what it had received, and begins a new snapshot if snapshot is initial",
+		"age":   "At least 1m. Nothing is done while the age falls",
+		"then":  "After give_up, the source emits what it had received, and makes a new slot. It begins a new snapshot if snapshot is initial",
 	}
 }
 

@@ -31,7 +31,7 @@ type Options struct {
 	Owners       []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot"`
 	InFlight     int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
 	Snapshot     string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are first read are emitted, too"`
-	Transactions bool        `koanf:"transactions" doc:"adds the attributes xid, tx_position, the number of the change in its transaction, and tx_last, true for its last one"`
+	Transactions bool        `koanf:"transactions" doc:"adds the attributes xid, tx_position (the number of the change in its transaction) and tx_last (true for the last change)"`
 	MaxLag       MaxLag      `koanf:"max_lag"`
 	Spool        Spool       `koanf:"spool"`
 }
@@ -39,10 +39,10 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"slot":      "Letters a to z, digits and underscores. Slots are those of the whole server",
+		"slot":      "Letters a to z, digits and underscores. All databases of a server share the names of slots",
 		"tables":    "Empty: all of the publication",
 		"output":    "change has the table, id, time of the commit, and the old and the new row",
-		"owners":    "The owner of a table can run code with the rights of the role that reads it. Also for columns that are read back",
+		"owners":    "The owner of a table can run code with the rights of the role that reads it. This also holds for columns that are read back",
 		"in_flight": "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
 		"snapshot":  "They are emitted in the order of their keys, as the operation READ, with changes in between; then only changes follow",
 	}

@@ -74,7 +74,7 @@ func (k Kind) Snapshot(t *testing.T) {
 	}
 }
 
-// SnapshotUnderWrites reads rows under 2,000 changes a second, and kills the source in the middle. It proves that each row's
+// SnapshotUnderWrites reads rows under 2,000 changes a second, and ends the source's sessions three times meanwhile. It proves that each row's
 // versions arrive in order, that no row is missing, and that a row that is read has the effect of the changes before. A row
 // that was written since the snapshot began is marked.
 func (k Kind) SnapshotUnderWrites(t *testing.T) {
