@@ -10,12 +10,13 @@ import (
 	"eventgateway/gateway/internal/link"
 )
 
-// replicationSettings are those of each replication connection. The server asks for a reply after half of this time without one. A
-// shorter time of the server would end the connection of a reader that waits for its sinks, and 0 or a longer one leaves a lost connection open.
+// replicationSettings are settings of each replication connection. After half of wal_sender_timeout without a reply, the server asks for
+// one, and at its end it closes the connection. With a shorter time it could end a healthy connection. With 0 or a longer one, it would
+// leave a lost connection open.
 var replicationSettings = []Setting{{"wal_sender_timeout", "60s"}}
 
 // ConnectReplication opens a replication connection to the database of the configuration, with the settings of the configuration
-// and then these. It speaks the simple protocol only. Its role needs the attribute REPLICATION. A pooler usually refuses it.
+// and then these. Only simple queries work on it. The role needs the attribute REPLICATION. Most poolers refuse it.
 func ConnectReplication(ctx context.Context, config *SessionConfig, settings []Setting) (*pg.PgConn, error) {
 	c := config.Copy()
 	c.RuntimeParams["replication"] = "database"
@@ -51,11 +52,12 @@ func explainReplication(err error) error {
 // CloseReplication closes a replication connection. The server notices it at once, because the connection is cut.
 func CloseReplication(conn *pg.PgConn) {
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // a connection in copy mode does not answer
+	cancel() // at once: a connection in copy mode does not answer a regular end
 	_ = conn.Close(ctx)
 }
 
-// Unsent returns how many bytes were written to a replication connection and have not arrived at the other side's system: that is
-// the server, or what forwards to it. It returns 0 where this system does not say it. Bytes that stay for seconds are those of a
-// dead connection. A server that is busy with a large transaction sends nothing for some time, and its system still takes bytes.
+// Unsent returns how many bytes were written to a replication connection, and not acknowledged by the peer's operating system. The
+// peer is the server or a proxy. Unsent returns 0 where the own system does not report it. If bytes stay unacknowledged for
+// seconds, the connection is lost. A server that is busy with a large transaction may send nothing for some time, and its
+// system still acknowledges bytes.
 func Unsent(conn *pg.PgConn) int64 { return link.Unsent(conn.Conn()) }

@@ -82,7 +82,8 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// TestMalformedTextIsAnError that names the type, tells nothing of the value, and leaves no trace.
+// TestMalformedTextIsAnError proves that malformed text is an error which names the type and no part of the value, and that dst stays
+// unchanged.
 func TestMalformedTextIsAnError(t *testing.T) {
 	types := loadedTypes()
 	for _, c := range []struct {

@@ -60,9 +60,9 @@ func (t *Types) appendField(dst []byte, d, field *dataType, s []byte) ([]byte, [
 	return dst, s[end:], err
 }
 
-// unquote returns the text between the quote at the begin of s and the next one, without its escapes, and what follows. A backslash
-// precedes a byte that has no meaning; with doubled, two quotes are one. The text is valid until the
-// caller sets the length of scratch back.
+// unquote returns the text between the quote at the begin of s and the next one, without its escapes, and what follows. A byte behind
+// a backslash stands for itself. With doubled, two quotes stand for one. The text is valid until the caller resets the length of
+// scratch.
 func (t *Types) unquote(s []byte, doubled bool) (text, rest []byte, ok bool) {
 	s = s[1:]
 	top, escaped := len(t.scratch), false

@@ -12,8 +12,8 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// typesSQL reads the types $1 and all that they consist of. A type of PostgreSQL itself gets no cast: row_to_json looks
-// for casts from the OID 16384 on, which is the first of other types.
+// typesSQL reads the types $1 and all types that they consist of. For PostgreSQL's own types it reports no cast, because row_to_json
+// looks for casts only from the OID 16384 on, where other types begin.
 const typesSQL = `WITH RECURSIVE part AS (
 		SELECT pg_catalog.unnest($1::pg_catalog.oid[]) AS oid
 		UNION
@@ -46,8 +46,8 @@ type catalogType struct {
 }
 
 // Load reads the types that are not in the cache, and all types that they consist of, with one query. If all are in the
-// cache, it runs none. A type that does not exist any more is cached as one whose values are strings. The session needs a
-// search path that begins with pg_catalog, as in pgconn.RowSettings.
+// cache, it runs no query. A type that does not exist any more is cached as one whose values are strings. The session's
+// search path must begin with pg_catalog, as in pgconn.RowSettings.
 func (t *Types) Load(ctx context.Context, q Querier, oids []uint32) error {
 	var missing []uint32
 	for _, oid := range oids {
@@ -73,7 +73,7 @@ func (t *Types) Load(ctx context.Context, q Querier, oids []uint32) error {
 	return nil
 }
 
-// add adds types to the cache. Those that it has already stay as they are.
+// add adds types to the cache. It does not replace types in it.
 func (t *Types) add(found []catalogType) {
 	bases, added := map[uint32]uint32{}, found[:0]
 	for _, c := range found {
@@ -131,7 +131,7 @@ func newDataType(c catalogType) *dataType {
 		d.kind = kindComposite
 	case c.Element != 0 && c.ArrayText:
 		d.kind = kindArray
-	default: // row_to_json reads an array of another type in the server's memory, which its text need not show
+	default: // row_to_json writes such an array from the server's memory, so its text may have another form
 		d.inexact = c.Cast || c.Element != 0
 	}
 	return d

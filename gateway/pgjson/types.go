@@ -11,7 +11,7 @@ type Types struct {
 	scratch []byte               // texts without their quotes: a stack, whose top belongs to the innermost value
 }
 
-// maxScratch is how many bytes of scratch are kept for the next value.
+// maxScratch is how many bytes of scratch are reused for the next value.
 const maxScratch = 1 << 20
 
 // kind is how values of a type are written.
@@ -32,7 +32,7 @@ const (
 type dataType struct {
 	name       string // for errors
 	kind       kind
-	inexact    bool        // whether row_to_json writes something else than a string
+	inexact    bool        // whether row_to_json may write something else than a string
 	delimiter  byte        // between elements of an array of this type
 	element    *dataType   // of an array or a vector
 	attributes []attribute // of a composite
@@ -50,7 +50,7 @@ func NewTypes() *Types { return &Types{known: map[uint32]*dataType{}} }
 // Loaded reports whether the type with this OID is in the cache.
 func (t *Types) Loaded(oid uint32) bool { return t.known[oid] != nil }
 
-// Reset removes all types from the cache. Call it where types may have changed, then call Load.
+// Reset removes all types from the cache. Call it when types may have changed, and then Load.
 func (t *Types) Reset() { clear(t.known) }
 
 // Inexact returns the names of the types, among all that the type consists of, whose values Append writes as strings
@@ -79,8 +79,8 @@ func (t *Types) Inexact(oid uint32) (names []string) {
 
 // Append appends to dst the JSON of a value of the type with this OID. text is the value in text format; for NULL the
 // caller writes null. Append keeps no reference to text. It returns dst and an error if the type is not loaded, if the
-// text is malformed, or if it has more fields than its composite type has attributes. The last error, and some of the
-// others, mean that the type has changed since Load.
+// text is malformed, or if it has more fields than its composite type has attributes. Too many
+// fields mean that the type has changed since Load. Malformed text can mean that, too.
 func (t *Types) Append(dst []byte, oid uint32, text []byte) ([]byte, error) {
 	d := t.known[oid]
 	if d == nil {

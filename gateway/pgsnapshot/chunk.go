@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	firstChunk    = 1 // row: it may be large, and the link slow
+	firstChunk    = 1 // rows: one row may be large, and the connection slow
 	maxChunkBytes = 16 << 20
-	// The next chunk has fewer rows if one was larger, and more if one was smaller.
+	// A chunk of more than largeChunk bytes, or slower than slowChunk, makes the next one smaller; one below smallChunk makes it larger.
 	largeChunk = 2 << 20
 	smallChunk = 512 << 10
 	slowChunk  = time.Second
@@ -32,10 +32,10 @@ type Reader struct {
 type Chunk struct {
 	Table string // the name in events
 	OID   uint32
-	KeyID string
+	KeyID string // see [KeyID]
 	Key   []pgconn.KeyColumn
-	Rows  []pgconn.Row // the flag says whether the row was written since the snapshot of the table began
-	// Seen is the view in which the rows were read.
+	Rows  []pgconn.Row // Flag: the row was written since the snapshot of the table began
+	// Seen is the view in which the rows were read; nil if the caller gave Read a view.
 	Seen *TxSnapshot
 
 	finder *pgconn.KeyFinder
@@ -44,15 +44,15 @@ type Chunk struct {
 // errNoKey is the error of a table without an order.
 var errNoKey = errors.New("the table has no primary key: remove it from tables, or create it")
 
-// Read reads the next rows of a table, whose quoted name is name. They are read in another session, because code of the
-// table's owner may run there. view is what pg_export_snapshot() has returned, or "" for a view of its own. check, if it is
-// not nil, may refuse the key of the table.
+// Read reads the next rows of a table, whose quoted name is name. It reads them in another session, because code of the
+// table's owner may run there. view is a result of pg_export_snapshot(), or "" for a view of its own. If check is not nil, it gets
+// the key of the table, and an error of it ends Read.
 func (r *Reader) Read(ctx context.Context, table, name string, state Table, view string, check func(key []pgconn.KeyColumn) error) (*Chunk, error) {
 	c := &Chunk{Table: table}
 	tx, err := r.begin(ctx, c, name, view, len(state.After) > 0, check)
 	if err == nil && len(state.After) > 0 && state.Key != c.KeyID {
 		tx.End(ctx)
-		state.After = nil // restart the table: duplicates are better than a loss
+		state.After = nil // another table or key: read from the first row, because duplicates are better than a loss
 		tx, err = r.begin(ctx, c, name, view, false, check)
 	}
 	if err != nil {
@@ -116,7 +116,7 @@ func (r *Reader) adjustSize(rows []pgconn.Row, took time.Duration, err error) {
 	}
 }
 
-// RowKey returns the key of the events of a row, or the name of the table and false if the row lacks a column of the key.
+// RowKey returns the key of a row's events. If the row lacks a column of the key, it returns the name of the table, and false.
 func (c *Chunk) RowKey(row pgconn.Row) (key string, known bool) {
 	values, _ := c.finder.Find(row.Data)
 	if values == nil {
@@ -125,8 +125,8 @@ func (c *Chunk) RowKey(row pgconn.Row) (key string, known bool) {
 	return pgconn.RowKey(c.Table, values), true
 }
 
-// Event returns the event of a row. source is the name of the source, and output is order or change. The key is that of
-// the row's events; if it is not known, the event is a barrier of its table.
+// Event returns the event of a row. source is the name of the source, and output is order or change. key and known are from
+// RowKey: if the key is not known, the event is a barrier of its table.
 func (c *Chunk) Event(source, output string, state Table, row pgconn.Row, key string, known bool) *event.Event {
 	origin := "row"
 	if row.Flag {

@@ -15,10 +15,10 @@ import (
 const (
 	minPause = 30 * time.Second
 	maxPause = 10 * time.Minute
-	// minLostPause is the first pause after the session was lost. It doubles, too: the table's owner can write code
-	// that raises such an error.
+	// minLostPause is the first pause after the session was lost. Further ones double, too, because code of the table's owner
+	// can raise such an error.
 	minLostPause = time.Second
-	// changedPause is the pause after [pgconn.ErrChanged], which the next attempt usually does not meet.
+	// changedPause is the pause after [pgconn.ErrChanged], after which the next attempt usually succeeds.
 	changedPause = 50 * time.Millisecond
 )
 

@@ -8,12 +8,12 @@ import (
 // progressEvery is the time between two messages of the log about a table.
 const progressEvery = time.Minute
 
-// Progress reports in the log how far the snapshots of tables are. Its methods are not safe for concurrent use.
+// Progress logs how far the snapshots of tables are. Its methods are not safe for concurrent use.
 type Progress struct {
 	Log *slog.Logger
 
-	table    string // that is read
-	rows     int    // of it, in this process
+	table    string // whose rows are read
+	rows     int    // that were read, by this process
 	reported time.Time
 }
 

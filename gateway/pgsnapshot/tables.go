@@ -15,9 +15,9 @@ type Tables map[string]Table
 
 // Table is the progress of one table.
 type Table struct {
-	// Since is a transaction id: this transaction's writes, and those of later ones, may be emitted as changes, too.
+	// Since is a transaction id. Rows that this transaction or a later one wrote may be emitted as changes, too.
 	Since string   `json:"since"`
-	Key   string   `json:"key,omitempty"`   // [KeyID] of the table then: After is of no use with another one
+	Key   string   `json:"key,omitempty"`   // [KeyID] of the table when After was read; After is not valid for another one
 	After []string `json:"after,omitempty"` // the key that was read last, as text; empty before the first
 	Done  bool     `json:"done,omitempty"`
 	// Again makes the IDs differ from those of an earlier snapshot of the table.

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// TxSnapshot is a snapshot of the server's transactions, a pg_snapshot: which of them had ended. It is immutable.
+// TxSnapshot is a view of the server's transactions, a pg_snapshot: it shows which of them had ended. It is immutable.
 type TxSnapshot struct {
-	Xmin, Xmax int64 // all below Xmin had ended, and none from Xmax on
-	Running    []int64
+	Xmin, Xmax int64   // all below Xmin had ended, and none from Xmax on
+	Running    []int64 // those in between that had not ended
 
-	text string // as PostgreSQL has written it; "": it was not parsed
+	text string // as PostgreSQL has written it; "": it was not made by ParseTxSnapshot
 }
 
 // ParseTxSnapshot parses what PostgreSQL writes, xmin:xmax:running. It returns nil for "".
@@ -71,8 +71,8 @@ func (s *TxSnapshot) Sees(xid int64) bool {
 	return xid < s.Xmin || xid < s.Xmax && !slices.Contains(s.Running, xid)
 }
 
-// LaterTxSnapshot returns the later of two snapshots of one server, in which all transactions of the other
-// had ended. It returns nil if one is nil.
+// LaterTxSnapshot returns the later of two views of one server. All transactions that had ended in the other one had ended
+// in it, too. It returns nil if one is nil.
 func LaterTxSnapshot(a, b *TxSnapshot) *TxSnapshot {
 	if a == nil || b == nil {
 		return nil

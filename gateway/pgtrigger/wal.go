@@ -15,7 +15,7 @@ var walSQL string
 type WAL struct {
 	Tables      []Table
 	Publication string // its name; not quoted
-	// KeyIdentity has the WAL contain the primary key of the old row only. The default is REPLICA IDENTITY FULL: the old row.
+	// KeyIdentity sets REPLICA IDENTITY DEFAULT: the WAL has only the primary key of the old row. Otherwise it is FULL: the whole row.
 	KeyIdentity bool
 }
 
@@ -36,7 +36,7 @@ func (w WAL) CreateSQL() string {
 	return b.String()
 }
 
-// tableCheckSQL returns a statement of PL/pgSQL that fails unless the table exists, has a primary key, and is no partition.
+// tableCheckSQL returns statements of PL/pgSQL that fail unless the table exists, has a primary key, and is no partition.
 func tableCheckSQL(t Table) string {
 	return fmt.Sprintf(`  IF to_regclass(%[1]s) IS NULL THEN
     RAISE EXCEPTION 'there is no table %%', %[1]s;
@@ -106,12 +106,12 @@ func (w WAL) oidsSQL() string {
 	return "ARRAY[" + strings.Join(oids, ", ") + "]::oid[]"
 }
 
-// listedSQL is a condition: the publication lists the table itself.
+// listedSQL returns a condition: the publication lists the table itself.
 func (w WAL) listedSQL(t Table) string {
 	return fmt.Sprintf("EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid WHERE p.pubname = %s AND r.prrelid = to_regclass(%s))", literal(w.Publication), literal(t.String()))
 }
 
-// coveredSQL is a condition: the publication has the table because it has all tables, or all of a schema.
+// coveredSQL returns a condition: the publication has the table, also if that is because it has all tables, or all of a schema.
 func (w WAL) coveredSQL(t Table) string {
 	return fmt.Sprintf("EXISTS (SELECT FROM pg_publication_tables WHERE pubname = %s AND schemaname = %s AND tablename = %s)", literal(w.Publication), literal(t.Schema), literal(t.Name))
 }
@@ -128,8 +128,8 @@ END`, w.listedSQL(t), w.coveredSQL(t), w.name(), t))
 // name returns the publication's name, quoted.
 func (w WAL) name() string { return pgx.Identifier{w.Publication}.Sanitize() }
 
-// DropSQL returns the statements that remove the tables from the publication, and the publication where it is empty
-// then. The slots and the positions stay: notices name the slots. The statements must be carried out in one transaction.
+// DropSQL returns the statements that remove the tables from the publication, and the publication itself if it is then
+// empty. The slots and the positions stay, and notices name the slots. The statements must be carried out in one transaction.
 func (w WAL) DropSQL() string {
 	var b strings.Builder
 	b.WriteString("SET LOCAL search_path = pg_catalog, pg_temp;\n" + lockTimeoutSQL)
@@ -163,8 +163,8 @@ END`, literal(w.Publication), w.name())))
 	return b.String()
 }
 
-// SlotSQL returns the statement that makes a slot, where there is none of this name. It must be carried out alone,
-// after [WAL.CreateSQL] has been committed: the reader can decode no change that is older than its publication.
+// SlotSQL returns the statement that makes a slot, if there is none of this name. It must be carried out alone, after
+// [WAL.CreateSQL] is committed, because the server cannot decode a change that is older than the publication.
 func SlotSQL(name string) string {
 	return `-- The slot keeps all WAL from now on, until the source postgres-wal reads it. Start the source soon. This
 -- statement waits for transactions that are open.

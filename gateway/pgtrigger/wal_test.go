@@ -75,7 +75,7 @@ func TestWALCreate(t *testing.T) {
 	requireError(t, db, allWAL.DropSQL(), "the publication gateway has all tables")
 }
 
-// TestWALRefuses proves that tables, publications and servers are refused of which changes would be lost.
+// TestWALRefuses proves that the SQL fails for tables, publications and servers of which changes would be lost.
 func TestWALRefuses(t *testing.T) {
 	db := testenv.Connect(t)
 	of := func(schema, name string) pgtrigger.WAL {

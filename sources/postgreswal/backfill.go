@@ -14,17 +14,17 @@ import (
 )
 
 // A backfill reads the rows of a table again. A command writes a message into the WAL, and the running source begins a
-// snapshot of the table where it meets it. So a source that is away begins it later, and a restarted one does not begin it twice.
+// snapshot of the table when it reads that message. So a source that is down begins it later, and a restarted one does not begin it twice.
 
-// backfillPrefix is the prefix of the message. Any role can write such a message. So its text is in the row of the slot in
-// gateway.wal_reader, too, with the table.
+// backfillPrefix is the prefix of the message. Any role can write such a message. So the source accepts only a text that is also in
+// the row of the slot in gateway.wal_reader, which few may write. There it stands with the table.
 const backfillPrefix = "gateway.backfill"
 
-// backfillSQL writes the message for the slot $1 and the table $2. The row has the latest 20.
+// backfillSQL writes the message for the slot $1 and the table $2. The row holds the latest 20 messages.
 const backfillSQL = `WITH asked AS (UPDATE gateway.wal_reader SET backfills = (backfills || (gen_random_uuid()::text || ' ' || $2::text))[greatest(cardinality(backfills) - 18, 1):] WHERE slot = $1 RETURNING backfills)
 	SELECT pg_logical_emit_message(true, '` + backfillPrefix + `', left(backfills[cardinality(backfills)], 36))::text FROM asked`
 
-// runBackfill asks the reader of a slot to read tables again.
+// runBackfill is `gateway wal backfill`: it requests that the reader of a slot reads tables again.
 func runBackfill(ctx context.Context, in plugin.Invocation, raw, slot string, tables []pgtrigger.Table) error {
 	if len(tables) == 0 {
 		return errors.New("--table is required: gateway wal backfill --table orders")
@@ -45,6 +45,7 @@ func runBackfill(ctx context.Context, in plugin.Invocation, raw, slot string, ta
 	return nil
 }
 
+// askBackfill writes a message for each table.
 func askBackfill(ctx context.Context, tx pgx.Tx, slot string, tables []pgtrigger.Table) error {
 	for _, table := range tables {
 		var found bool
@@ -66,8 +67,8 @@ func askBackfill(ctx context.Context, tx pgx.Tx, slot string, tables []pgtrigger
 	return nil
 }
 
-// startBackfill begins the snapshot of a table again, if the message is one of the command. An error of the table is reported, and the
-// stream goes on.
+// startBackfill begins the snapshot of a table again, if the command has written the message. If the table cannot be read, it reports
+// that, and the stream goes on.
 func (r *reader) startBackfill(ctx context.Context, text string) error {
 	asking, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -82,7 +83,7 @@ func (r *reader) startBackfill(ctx context.Context, text string) error {
 	table := strings.TrimPrefix(entry, text+" ")
 	again := int64(r.tx.lsn) // of the message's transaction
 	if r.snapshot.Tables[table].Again >= again {
-		return nil // the stream has sent it before
+		return nil // the server has sent the message again, and its snapshot has begun before
 	}
 	if len(r.s.tables) > 0 && !r.s.tables[table] {
 		r.s.reportOnce(r.out, fmt.Errorf("the rows of %s are not read again: the table is not in tables", table))

@@ -105,13 +105,13 @@ func (r *reader) begin(ctx context.Context) error {
 	return r.saveMark(ctx, r.markAt(at))
 }
 
-// start has the reader continue behind a position.
+// start sets the position behind which the reader continues.
 func (r *reader) start(at position) {
 	r.emitted, r.marked, r.passed = at, at.lsn, at.lsn
 	r.inFlight = inflight.NewPositionTracker(r.markAt(at))
 }
 
-// install creates what the source needs in an embedded database.
+// install creates the publication and the table of the positions, in an embedded database only.
 func (r *reader) install(ctx context.Context) error {
 	if !r.s.opts.URL.FromEmbedded() || len(r.s.opts.Tables) == 0 {
 		return nil
@@ -132,6 +132,7 @@ func (s *source) installed() pgtrigger.WAL {
 	return w
 }
 
+// readHistory returns the history of the database, which must be writable.
 func (r *reader) readHistory(ctx context.Context) (history string, err error) {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -148,7 +149,7 @@ func (r *reader) readHistory(ctx context.Context) (history string, err error) {
 	return history, nil
 }
 
-// load takes the position over: from now on, no earlier reader can store one.
+// load reads the stored position and takes it over: no earlier reader can store a position from now on.
 func (r *reader) load(ctx context.Context) (s stored, err error) {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -166,7 +167,7 @@ func (r *reader) load(ctx context.Context) (s stored, err error) {
 	return s, nil
 }
 
-// compare returns why changes may have been lost, or "".
+// compare returns why changes may have been lost, or "" if none were.
 func (r *reader) compare(loaded stored, history string, slot slotState) string {
 	if end := r.spoolEnd(); loaded.history == "" && end > 0 && !slot.exists {
 		return fmt.Sprintf("the slot %s and its position are gone, and what was spooled up to %s is not delivered", r.s.opts.Slot, lsnText(end))
@@ -212,8 +213,8 @@ func splitHistory(history string) (database, timeline string) {
 	return history[:i], history[i+1:]
 }
 
-// saveMark stores a position. It fails if another reader has taken over, or if the database was replaced or went back:
-// it overwrites only what this reader has loaded or stored last.
+// saveMark stores a position. It overwrites only the position that this reader has loaded or stored last. So it returns errFenced if
+// another reader has taken over, or if the database was replaced or went back.
 func (r *reader) saveMark(ctx context.Context, m mark) error {
 	progress, err := m.snapshot.json()
 	if err != nil {
@@ -222,7 +223,7 @@ func (r *reader) saveMark(ctx context.Context, m mark) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
 	before, token := r.lastSaved, int64(0)
-	r.lastSaved[1] = m.position // the server may store it although its answer is lost
+	r.lastSaved[1] = m.position // the server may store it, and the connection be lost before it answers
 	err = r.conn.QueryRow(ctx, `UPDATE gateway.wal_reader SET commit = $3::text::pg_lsn, index = $4, snapshot = $5, history = $6, saved = now(), moved = CASE WHEN $11 THEN coalesce(moved, now()) END
 		WHERE slot = $1 AND token = $2 AND (coalesce(commit, '0/0'), coalesce(index, 0)) IN (($7::text::pg_lsn, $8::bigint), ($9::text::pg_lsn, $10::bigint)) AND $6 = `+historySQL+` RETURNING token`,
 		r.s.opts.Slot, r.token, lsnText(m.lsn), m.index, progress, r.history, lsnText(before[0].lsn), before[0].index, lsnText(before[1].lsn), before[1].index, m.moved).Scan(&token)

@@ -111,8 +111,8 @@ func appendOrNull(b, row []byte) []byte {
 
 // Attributes of events whose row is not as it was written. Both have names of columns, with commas between them.
 const (
-	attrReadBack   = "read_back"  // the value was read from the table, after the change
-	attrIncomplete = "incomplete" // the row lacks the column
+	attrReadBack   = "read_back"  // the values were read from the table, after the change
+	attrIncomplete = "incomplete" // the row lacks the columns
 )
 
 func (rel *relation) columnNames(at []int) string {

@@ -9,9 +9,9 @@ import (
 	"eventgateway/gateway/pgconn"
 )
 
-// In a database of another encoding, a text may have a byte without a UTF-8 form. Then the server cannot send the change in UTF-8, and
-// ends the stream. From then on the stream is untranslated: its texts are in the encoding of the database, and the reader's session
-// translates each value that is not ASCII. A byte without a UTF-8 form is escaped as in the outbox.
+// A database can have an encoding other than UTF-8, and a text in it a byte without a UTF-8 form. The server cannot send such a
+// change in UTF-8, and ends the stream. From then on the stream is untranslated: its texts are in the encoding of the database.
+// The reader's session translates each value that is not ASCII. It escapes a byte without a UTF-8 form, as the outbox does.
 
 // SQLSTATEs of a text that has no UTF-8 form.
 const (
@@ -26,7 +26,7 @@ func isUntranslatable(err error) bool {
 // untranslatedSettings are those of a replication connection whose texts are not translated.
 var untranslatedSettings = append(slices.Clone(pgconn.RowSettings), pgconn.Setting{Name: "client_encoding", Value: "SQL_ASCII"})
 
-// needsTranslation reports whether a value from the stream is not UTF-8.
+// needsTranslation reports whether a value from the stream must be translated to UTF-8.
 func (r *reader) needsTranslation(value []byte) bool {
 	switch {
 	case !r.otherEncoding:
@@ -37,7 +37,7 @@ func (r *reader) needsTranslation(value []byte) bool {
 	return slices.ContainsFunc(value, func(b byte) bool { return b >= utf8.RuneSelf })
 }
 
-// restartUntranslated receives again, without a translation, what is not confirmed. What was emitted is not emitted again.
+// restartUntranslated starts an untranslated stream, which sends again what is not confirmed. The reader skips what it has emitted.
 func (r *reader) restartUntranslated(ctx context.Context) error {
 	r.s.untranslated = true
 	r.s.log.Info("stream without translation", "reason", "a text has no UTF-8 form")
@@ -49,7 +49,7 @@ func (r *reader) restartUntranslated(ctx context.Context) error {
 	return r.connect(ctx, p, p)
 }
 
-// prepareEncoding finds out whether the database has another encoding, and creates the function that translates.
+// prepareEncoding finds out whether the database has an encoding other than UTF-8. Then it creates the function that translates.
 func (r *reader) prepareEncoding(ctx context.Context) error {
 	encoding := r.conn.PgConn().ParameterStatus("server_encoding")
 	if r.otherEncoding = encoding != "" && encoding != "UTF8"; !r.otherEncoding {

@@ -152,7 +152,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// TestStall proves that the source stops reading at in_flight changes that are not settled, says so, and goes on when they are.
+// TestStall proves that the source stops reading and shows as stalled while in_flight changes are not settled, and then goes on.
 func TestStall(t *testing.T) {
 	db := kind.Reset(t, sourcetest.ItemsSQL, "items")
 	out := sourcetest.NewCollector()

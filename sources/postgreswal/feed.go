@@ -10,32 +10,33 @@ import (
 	"eventgateway/sources/postgreswal/spool"
 )
 
-// feed supplies the reader with messages: those that the receiver has put into a pipe, or those in the spool. The reader takes
-// from a pipe until it was closed with errSpooled, then from the spool until that has no more, and then from the pipe
-// that follows the spool. The monitor (monitor.go) makes the streams and pipes.
+// feed supplies the reader with messages: those that the receiver has put into a pipe, or those in the spool. The reader reads
+// a pipe until it is closed with errSpooled, then the spool to its end, and then the pipe that follows the spool.
+// Run starts the first stream, with a pipe (startFeed). The monitor starts those that are spooled (monitor_spooling.go). The
+// spooler makes the pipe that follows the spool (spooler.go).
 type feed struct {
 	arrived  chan struct{} // holds a value after messages have arrived; its capacity is 1
-	caughtUp atomic.Bool   // the reader has taken all that has arrived, and processed it
+	caughtUp atomic.Bool   // the reader has processed all messages that have arrived
 	spool    *spool.Spool  // nil: there is none
 
 	mu     sync.Mutex
 	stream *stream // nil while there is no connection
-	pipe   *pipe   // into which the receiver puts; nil while it spools
-	err    error   // why no more messages will come
+	pipe   *pipe   // into which the receiver puts messages; nil while they are spooled
+	err    error   // why no more messages arrive; nil: more may arrive
 
 	// Only the goroutine of Run uses these.
-	current *pipe // from which the reader takes; nil: from the spool
+	current *pipe // which the reader reads; nil: it reads the spool
 	records *spool.Reader
 }
 
-// destination gets what a receiver has received.
+// destination gets the messages of a stream: a pipe, or the spooler.
 type destination interface {
 	put(ctx context.Context, m message) error
-	close(err error) // no message follows
+	close(err error) // no message follows, because of err
 	isBlocked() bool // put waits for room
 }
 
-// errSpooled closes a pipe. The messages behind it come by the spool.
+// errSpooled closes a pipe whose later messages are in the spool.
 var errSpooled = errors.New("changes are spooled")
 
 func newFeed(sp *spool.Spool) *feed { return &feed{arrived: make(chan struct{}, 1), spool: sp} }
@@ -47,7 +48,7 @@ func (f *feed) newPipe() *pipe {
 	return p
 }
 
-// take returns what has arrived. It uses the memory of reuse for later messages.
+// take returns messages that have arrived, or none. It uses the memory of reuse for later messages.
 func (f *feed) take(reuse []message) ([]message, error) {
 	messages, err := f.next(reuse)
 	f.caughtUp.Store(len(messages) == 0)
@@ -65,7 +66,7 @@ func (f *feed) next(reuse []message) ([]message, error) {
 		}
 		f.current = nil
 	}
-	f.mu.Lock() // before the spool is read: the pipe follows what is in it now
+	f.mu.Lock() // read before the spool: the pipe follows what the spool holds now
 	pipe, err := f.pipe, f.err
 	f.mu.Unlock()
 	messages, readErr := f.readSpool(reuse[:0])
@@ -136,7 +137,7 @@ func (f *feed) silentFor() time.Duration {
 	return st.silentFor()
 }
 
-// connected notes a stream. pipe is nil if it is spooled.
+// connected notes a stream, and its pipe. The pipe is nil if the stream is spooled.
 func (f *feed) connected(st *stream, p *pipe) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,7 +152,7 @@ func (f *feed) follow(p *pipe) {
 	signal(f.arrived)
 }
 
-// fail has take return err behind what is in memory and in the spool; nil: more will come.
+// fail sets the error that take returns behind the messages in memory and in the spool; nil: more messages may arrive.
 func (f *feed) fail(err error) {
 	f.mu.Lock()
 	f.err = err
@@ -159,14 +160,14 @@ func (f *feed) fail(err error) {
 	signal(f.arrived)
 }
 
-// failure returns the error of fail.
+// failure returns the error that fail has set.
 func (f *feed) failure() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
 }
 
-// disconnect closes the stream. The reader then gets err behind what is in memory. With nil, it waits for fail.
+// disconnect closes the stream. The reader then gets err behind the messages in memory. With nil, it waits for fail.
 func (f *feed) disconnect(err error) {
 	f.mu.Lock()
 	st, p := f.stream, f.pipe
@@ -181,7 +182,7 @@ func (f *feed) disconnect(err error) {
 	}
 }
 
-// close ends the feed. It can be called again.
+// close ends the feed. Further calls have no effect.
 func (f *feed) close() {
 	f.disconnect(context.Canceled)
 	if f.records != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// giveUp drops the slot, so that the server may remove its WAL. When the reader has emitted what is in memory and in the spool, the
-// next Run reports the gap and makes a new slot. So a blocked reader holds no WAL. A failure is tried again.
+// giveUp drops the slot, so that the server may remove its WAL also while a sink blocks the reader. The reader still emits what is in
+// memory and in the spool. Then this Run ends, and the next one reports the gap and makes a new slot. After a failure, giveUp is retried.
 func (m *monitor) giveUp(ctx context.Context) error {
 	given := fmt.Errorf("the slot %s was given up, and changes are lost: %s", m.r.s.opts.Slot, m.givenUp)
 	m.startedAt = time.Now()
@@ -25,10 +25,10 @@ func (m *monitor) giveUp(ctx context.Context) error {
 		err = m.endFormerStream(ctx, conn)
 	}
 	if err == nil {
-		m.r.s.givenUp = m.givenUp // the next Run reads it, after this goroutine
+		m.r.s.givenUp = m.givenUp // the next Run reads it, after this goroutine has ended
 		err = (&reader{s: m.r.s, conn: conn}).dropSlot(ctx)
 	}
-	if hasState(err, undefinedObject) { // it is gone already
+	if hasState(err, undefinedObject) { // the slot is gone already
 		err = nil
 	}
 	if err != nil {
@@ -37,6 +37,6 @@ func (m *monitor) giveUp(ctx context.Context) error {
 		return nil
 	}
 	m.r.s.log.Error("slot was given up", "slot", m.r.s.opts.Slot, "reason", m.givenUp)
-	m.r.out.ReportError(given) // the Run ends only when the reader is free
+	m.r.out.ReportError(given) // now: the Run ends only when no sink blocks the reader
 	return given
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // TestBlockedReaderGivesTheSlotUp proves that writers go on and the server removes its WAL while a sink blocks the reader beyond
-// max_lag, that the gap is told once, with figures, and that the table is whole after the snapshot. No new slot is made before the
+// max_lag, that the gap is reported once, with figures, and that the table is whole after the snapshot. No new slot is made before the
 // sink takes events again.
 func TestBlockedReaderGivesTheSlotUp(t *testing.T) {
 	l := newLagging(t, func(o *Options) { o.Snapshot = "initial" })

@@ -20,8 +20,8 @@ const (
 
 // MaxLag configures how far the slot may be behind, and what happens beyond.
 type MaxLag struct {
-	Bytes options.Size     `koanf:"bytes" doc:"WAL that was written since what the slot is confirmed for; 0: no bound"`
-	Age   options.Duration `koanf:"age" doc:"age of the commit of the oldest change that is not settled; 0: no bound"`
+	Bytes options.Size     `koanf:"bytes" doc:"bound of the WAL behind the confirmed position of the slot; 0: no bound"`
+	Age   options.Duration `koanf:"age" doc:"bound of the age of the oldest change that is not settled, since its commit; 0: no bound"`
 	Then  string           `koanf:"then" rule:"oneof=give_up|spool" doc:"give_up drops the slot and reports a gap; spool keeps the changes in files at spool.path"`
 }
 
@@ -35,8 +35,8 @@ type Spool struct {
 func (MaxLag) Docs() map[string]string {
 	return map[string]string{
 		"bytes": "At least 64MiB. Nothing is done while the lag falls",
-		"age":   "At least 1m. Otherwise as bytes",
-		"then":  "After give_up, the source makes a new slot when it has emitted what it had received, and begins a new snapshot if snapshot is initial",
+		"age":   "At least 1m. Nothing is done while the age falls",
+		"then":  "After give_up, the source emits what it had received, and makes a new slot. It begins a new snapshot if snapshot is initial",
 	}
 }
 
@@ -61,11 +61,11 @@ func (o *Options) checkLag(report func(option, text string)) {
 // lag is how far the slot was behind when it was measured.
 type lag struct {
 	walEnd uint64
-	bytes  uint64        // of WAL since what is confirmed
-	read   uint64        // LSN of the change that was read last, in a transaction before which everything is delivered; 0: there is none
+	bytes  uint64        // of WAL behind the confirmed LSN
+	read   uint64        // LSN up to which the open transaction was read; 0: not known (reader.noteRead)
 	kept   uint64        // bytes of WAL that the server keeps for the slot
-	age    time.Duration // of the oldest change that is not settled
-	known  bool          // age is
+	age    time.Duration // of the commit of the oldest change that is not settled; 0: all are
+	known  bool          // whether age is known
 }
 
 func (l lag) String() string {
@@ -76,7 +76,7 @@ func (l lag) String() string {
 	return fmt.Sprintf("%s and %v", bytes, l.age.Round(time.Second))
 }
 
-// measureLag measures the lag in a session. passed is the end of the WAL at the measurement before.
+// measureLag measures the lag, in the monitor's session. passed is the end of the WAL in the measurement before; 0: there is none.
 func (r *reader) measureLag(ctx context.Context, conn *pgx.Conn, passed uint64) (l lag, err error) {
 	ctx, cancel := pgconn.WithSilenceTimeout(ctx, conn, answerTimeout)
 	defer cancel()
@@ -102,7 +102,7 @@ func (r *reader) measureLag(ctx context.Context, conn *pgx.Conn, passed uint64) 
 	return l, nil
 }
 
-// Campaign is part of [plugin.Elector]. While another gateway leads, only that one reports the gauges.
+// Campaign is part of [plugin.Elector]. A standby does not export the gauges: the leader does.
 func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	return s.Elector.Campaign(ctx, name, above, func(holder string) {
 		for _, g := range []interface{ Reset() }{s.lagBytes, s.lagSeconds, s.spoolBytes} {
@@ -112,14 +112,14 @@ func (s *source) Campaign(ctx context.Context, name string, above int64, standby
 	})
 }
 
-// setUnknown notes that the lag is not measured any more.
+// setUnknown marks the gauges as stale, because they are not measured now.
 func (s *source) setUnknown() {
 	for _, g := range []interface{ MarkStale() }{s.lagBytes, s.lagSeconds, s.spoolBytes} {
 		g.MarkStale()
 	}
 }
 
-// setGauges shows a measurement.
+// setGauges sets the gauges to a measurement.
 func (s *source) setGauges(l lag) {
 	s.lagBytes.Set(float64(l.kept))
 	if l.known {
@@ -133,7 +133,7 @@ type lagWatch struct {
 	before *lag // the measurement before; nil if there is none
 }
 
-// exceeded notes a measurement, and reports whether something is to be done. While the lag falls, nothing is: the reader catches up.
+// exceeded notes a measurement, and reports whether the lag is beyond max_lag and does not fall. A first measurement never is.
 func (w *lagWatch) exceeded(l lag) bool {
 	before := w.before
 	w.before = &l
@@ -145,8 +145,8 @@ func (w *lagWatch) exceeded(l lag) bool {
 	return bytes || age
 }
 
-// readFasterThanWritten reports whether the reader has come further within a transaction than the WAL has grown. The slot is confirmed
-// only at its end.
+// readFasterThanWritten reports whether the reader has read more of a large transaction than the WAL has grown. The slot cannot be confirmed
+// within a transaction, so l.bytes does not show this progress.
 func (l lag) readFasterThanWritten(before lag) bool {
 	return before.read > 0 && l.read > before.read && l.read-before.read >= l.walEnd-before.walEnd
 }

@@ -7,8 +7,8 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// TestPositionOfAnotherDatabase proves that a position that was copied from another database, as by a dump, is a gap, and that no change
-// of this database is skipped because its LSN is lower.
+// TestPositionOfAnotherDatabase proves that a position from another database, as after a dump was loaded, is a gap. No change of this
+// database is skipped because its LSN is lower.
 func TestPositionOfAnotherDatabase(t *testing.T) {
 	db := kind.Reset(t, sourcetest.ItemsSQL, "items")
 	sourcetest.Exec(t, db, `INSERT INTO gateway.wal_reader (slot, token, history, commit, index, saved) VALUES ('gateway', 7, '123/456/1', 'FF/0', 3, now())`)

@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	monitorEvery = 200 * time.Millisecond // how often the spool is synced
-	measureEvery = 5 * time.Second
-	retryAfter   = time.Second // between two attempts to start the stream of the spool, or to drop the slot
-	failingLimit = time.Minute // for which a lag beyond max_lag cannot be spooled; then the slot is given up
+	monitorEvery = 200 * time.Millisecond // between two syncs of the spool
+	measureEvery = 5 * time.Second        // between two measurements of the lag
+	retryAfter   = time.Second            // between two attempts to start a stream into the spool, or to drop the slot
+	failingLimit = time.Minute            // for which changes cannot be spooled; then a slot beyond max_lag is given up
 )
 
 // cannotConnectNow is the SQLSTATE of a server that shuts down, or starts.
 const cannotConnectNow = "57P03"
 
 // monitor measures the lag, and acts when it is beyond max_lag. It has a goroutine and a session of its own, because a sink can block
-// the reader for any time. Until the reader is free, it also does what the router does otherwise: it starts the stream again
-// when that has failed.
+// the reader for any time. While changes are spooled, it also restarts a stream that has failed: a blocked Run cannot end, so the
+// router cannot restart it.
 type monitor struct {
 	r     *reader // only what is fixed during a Run or safe for concurrent use
 	feed  *feed
 	watch lagWatch
 
 	conn       *pgx.Conn // nil: not connected
-	walEnd     uint64    // in the measurement before
+	walEnd     uint64    // of the WAL in the measurement before; 0: there is none
 	measuredAt time.Time
-	measured   int       // measurements
+	measured   int       // number of measurements
 	exceeded   bool      // the lag was beyond max_lag in the measurement before
 	startedAt  time.Time // of the latest attempt to start a stream or to drop the slot
 	spooler    *spooler  // nil: changes are not spooled
-	spooled    uint64    // the stored LSN up to which they were
+	spooled    uint64    // the stored end of the spool, as an LSN
 	failing    time.Time // since when changes cannot be spooled; zero: they can
 	logged     string    // the error that was logged last
 	givenUp    string    // why the slot is to be dropped; "": it is not
@@ -83,7 +83,7 @@ func (m *monitor) run(ctx context.Context) error {
 	}
 }
 
-// step does what is due. An error ends the Run.
+// step maintains the spool, and measures the lag if that is due. An error ends the Run.
 func (m *monitor) step(ctx context.Context) error {
 	if m.givenUp != "" {
 		if time.Since(m.startedAt) < retryAfter {
@@ -106,7 +106,7 @@ func (m *monitor) step(ctx context.Context) error {
 	m.measuredAt = time.Now()
 	conn, err := m.session(ctx)
 	if err != nil {
-		m.r.s.setUnknown() // it is tried again
+		m.r.s.setUnknown() // the next step retries it
 		return nil
 	}
 	if m.measured%publicationShare == 0 {
@@ -118,7 +118,7 @@ func (m *monitor) step(ctx context.Context) error {
 	}
 	m.measured++
 	l, err := m.r.measureLag(ctx, conn, m.walEnd)
-	if errors.Is(err, pgx.ErrNoRows) { // the stream fails, and the next Run reports the gap
+	if errors.Is(err, pgx.ErrNoRows) { // the slot is gone: the stream fails, and the next Run reports the gap
 		return nil
 	}
 	if err != nil {
@@ -134,7 +134,7 @@ func (m *monitor) step(ctx context.Context) error {
 // decide acts on a measurement.
 func (m *monitor) decide(ctx context.Context, l lag) error {
 	exceeded := m.watch.exceeded(l)
-	if exceeded && !m.exceeded { // the server tells a busy stream how far it is only if it is asked
+	if exceeded && !m.exceeded { // measure once more in a second: a busy server reports how far it has read only on request
 		m.exceeded = true
 		m.feed.report(true)
 		m.measuredAt = time.Now().Add(-m.r.s.measureEvery * 4 / 5)
@@ -159,7 +159,7 @@ func (m *monitor) decide(ctx context.Context, l lag) error {
 	return nil
 }
 
-// cannotSpool reports whether WAL gathers for long because changes cannot be spooled.
+// cannotSpool reports whether changes could not be spooled for failingLimit, and the lag in bytes is beyond max_lag or unbounded.
 func (m *monitor) cannotSpool(l lag) bool {
 	return !m.failing.IsZero() && time.Since(m.failing) > failingLimit && (m.watch.max.Bytes == 0 || l.bytes > uint64(m.watch.max.Bytes))
 }
@@ -172,7 +172,7 @@ func (m *monitor) logOnce(err error, text string) {
 	}
 }
 
-// String returns the bounds.
+// String returns the bounds as text, such as 10GiB or 1h.
 func (m MaxLag) String() string {
 	switch {
 	case m.Age == 0:
@@ -189,7 +189,7 @@ func (m *monitor) session(ctx context.Context) (*pgx.Conn, error) {
 		return m.conn, nil
 	}
 	conn, err := m.r.s.connect(ctx)
-	if hasState(err, cannotConnectNow) { // a server that shuts down waits until everything is confirmed or the stream is closed
+	if hasState(err, cannotConnectNow) { // a server that shuts down waits for the stream until everything is confirmed
 		m.feed.disconnect(err)
 	}
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"eventgateway/gateway/pgconn"
 )
 
-// publicationShare is how many measurements of the lag are made for each check of the publication.
+// publicationShare is the number of measurements of the lag for one check of the publication: it is checked each minute.
 const publicationShare = 12
 
-// checkPublication reports that the server does not send all changes of the tables, as after ALTER PUBLICATION or ALTER TABLE ... RENAME:
-// the stream goes on without them, and has no error.
+// checkPublication reports an error if the server does not send all changes of the tables, as after ALTER PUBLICATION or
+// ALTER TABLE ... RENAME. The stream itself goes on without them, and without an error.
 func (m *monitor) checkPublication(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := pgconn.WithSilenceTimeout(ctx, conn, answerTimeout)
 	defer cancel()

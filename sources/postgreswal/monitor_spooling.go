@@ -19,8 +19,8 @@ func (m *monitor) startSpooling(ctx context.Context, l lag) error {
 	return m.connectSpooler(ctx)
 }
 
-// connectSpooler starts a stream behind the end of the spool. A failure is tried again, unless the reader is free and ends
-// the Run. It returns errFenced if another gateway has taken over.
+// connectSpooler starts a stream behind the end of the spool. After a failure, maintainSpooling retries it, unless the reader gets
+// the error first and ends the Run. It returns errFenced if another gateway has taken over.
 func (m *monitor) connectSpooler(ctx context.Context) error {
 	m.startedAt = time.Now()
 	m.feed.disconnect(errSpooled)

@@ -9,19 +9,19 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-// Tables move between an outbox and the WAL in one transaction that locks them against writers. So each change of them was either
-// committed before, or is made after it: the former reader delivers the changes before, and the latter those after. None is
-// delivered by both, and none by neither.
+// Tables move between an outbox and the WAL in one transaction that locks them against writers. So each change of them is either
+// committed before that transaction or made after it. The former source delivers the changes before, and the new one those after: no
+// change is delivered twice, and none is lost.
 
-// movePrefix is the prefix of the message in the WAL that tells the reader of a slot that its tables move to an outbox. Any role can
-// write such a message. So its text is in the row of the slot in gateway.wal_reader, too, which few may write.
+// movePrefix is the prefix of the message in the WAL by which the tables of a slot move to an outbox. Any role can write such a
+// message. So the source accepts only the text that is also in the row of the slot in gateway.wal_reader, which few may write.
 const movePrefix = "gateway.move"
 
-// errMoved ends a source whose tables have moved. Everything before is delivered, and the slot is dropped.
+// errMoved ends a Run whose tables have moved. Everything before the move is delivered. The next Run drops the slot.
 var errMoved = errors.New("the tables have moved to an outbox, and every change before that is delivered: replace this source by one of the type postgres-outbox, or move them back by gateway wal move --to wal")
 
 // moveToOutboxSQL returns the statements that move the tables of a slot to the outbox. The message is in the WAL behind all changes
-// that the slot's reader delivers: until the end of the transaction, no other one can write into the tables.
+// that the slot's reader delivers, because the lock keeps other transactions from writing into the tables.
 func moveToOutboxSQL(slot string, tables []pgtrigger.Table) string {
 	return lockSQL(tables) + pgtrigger.Outbox{Tables: tables}.CreateSQL() +
 		fmt.Sprintf(`DO $eventgateway_do$ BEGIN
@@ -35,7 +35,7 @@ END $eventgateway_do$;
 }
 
 // moveToWALSQL returns the statements that move tables from the outbox to a slot. The reader of the slot skips what was committed
-// before: the outbox has it.
+// before the move: the outbox delivers that.
 func moveToWALSQL(slot string, tables []pgtrigger.Table) string {
 	return lockSQL(tables) + pgtrigger.Outbox{Tables: tables}.DropSQL() + fmt.Sprintf(`DO $eventgateway_do$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %[1]s AND plugin = 'pgoutput' AND database = current_database()) THEN
@@ -50,7 +50,7 @@ INSERT INTO gateway.wal_reader AS r (slot, token, commit, index) VALUES (%[1]s, 
 `, quoteLiteral(slot))
 }
 
-// isMove reports whether a message in the WAL says that the tables of the slot move to an outbox.
+// isMove reports whether the text of a message in the WAL is that of a move of this slot's tables to an outbox.
 func (r *reader) isMove(ctx context.Context, text string) (is bool, err error) {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()

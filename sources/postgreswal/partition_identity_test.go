@@ -8,8 +8,8 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// TestPartitionsWithAnotherIdentity proves that a partition that was made after the publication, whose identity is the primary key
-// although that of its table is full, has no old row of nulls: an old row is marked as incomplete, and an unchanged value is read back.
+// TestPartitionsWithAnotherIdentity makes a partition after the publication: its identity is the primary key, and that of its table is
+// full. It proves that old rows are marked as incomplete, instead of having nulls, and that an unchanged value is read back.
 func TestPartitionsWithAnotherIdentity(t *testing.T) {
 	db := kind.Reset(t, `CREATE TABLE parts (id int PRIMARY KEY, v int, note text) PARTITION BY RANGE (id);
 		ALTER TABLE parts ALTER note SET STORAGE EXTERNAL; CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);`, "parts")

@@ -11,16 +11,16 @@ const maxPipeBytes = 16 << 20
 // wakeBytes is how much of an open transaction is received before the reader wakes.
 const wakeBytes = 16 << 10
 
-// message is one message of the stream. A keepalive has no data.
+// message is one message of the stream: one of pgoutput, or a keepalive, which has no data.
 type message struct {
-	lsn  uint64 // where it begins; of a keepalive: everything before it was sent
-	data []byte // a message of pgoutput
+	lsn  uint64 // where it begins, 0 if it was spooled; of a keepalive: everything before it was sent
+	data []byte // a message of pgoutput; nil: a keepalive
 }
 
 func (m message) isKeepalive() bool { return m.data == nil }
 
-// isFollowed reports whether the end of the transaction follows, so that the message alone need not wake the reader. Each wake costs
-// more than the message.
+// isFollowed reports whether the end of the transaction must follow. Such a message need not wake the reader, which costs more than the
+// message itself.
 func (m message) isFollowed() bool {
 	if m.isKeepalive() {
 		return false
@@ -32,7 +32,7 @@ func (m message) isFollowed() bool {
 	return false
 }
 
-// pipe passes messages from the receiver to the reader. It is safe for one of each.
+// pipe passes messages from one receiver to one reader, in memory.
 type pipe struct {
 	arrived chan struct{} // holds a value after messages were put, or the pipe was closed; its capacity is 1
 	room    chan struct{} // holds a value after messages were taken; its capacity is 1
@@ -49,7 +49,7 @@ func newPipe() *pipe {
 	return &pipe{arrived: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// put appends a message. It blocks while the pipe is full. A keepalive replaces one that is last.
+// put appends a message. It blocks while the pipe is full. A keepalive replaces a keepalive at the end of the pipe.
 func (p *pipe) put(ctx context.Context, m message) error {
 	for {
 		p.mu.Lock()
@@ -102,7 +102,7 @@ func (p *pipe) isBlocked() bool {
 	return p.blocked
 }
 
-// close has take return err after the messages, and ignores later errors.
+// close makes take return err after the messages. Only the first call has an effect.
 func (p *pipe) close(err error) {
 	p.mu.Lock()
 	if !p.closed {

@@ -10,9 +10,9 @@ import (
 )
 
 // position is the place of a change in the order of commits: the LSN of its transaction's commit record, and the number of
-// the change in the transaction, from 1. A position with index 0 is between transactions: all that were committed before
-// lsn are included. The slot may be confirmed up to lsn when everything up to the position is acked: the server then still
-// sends the transaction whose commit record is at lsn.
+// the change in the transaction, from 1. A position with index 0 is between transactions, behind all that were
+// committed before lsn. When everything up to the position is acked, the slot may be confirmed up to lsn. The server then still sends
+// the transaction whose commit record is at lsn.
 type position struct {
 	lsn   uint64
 	index int64
@@ -26,8 +26,8 @@ func (p position) String() string {
 	return fmt.Sprintf("%v, change %d", pglogrepl.LSN(p.lsn), p.index)
 }
 
-// eventID returns the ID of a change. It includes the time of the commit: after a failover, another
-// transaction may have been committed at the same LSN.
+// eventID returns the ID of a change. It includes the time of the commit, because after a failover another transaction can have
+// the same LSN.
 func eventID(at position, committed time.Time) string {
 	b := strconv.AppendUint(make([]byte, 0, 40), at.lsn, 16)
 	b = append(b, '-')

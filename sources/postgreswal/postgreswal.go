@@ -31,7 +31,7 @@ type Options struct {
 	Owners       []string    `koanf:"owners" doc:"roles, beside that of the url and superusers, whose tables are read for a snapshot"`
 	InFlight     int         `koanf:"in_flight" rule:"min=1,max=10000000" doc:"events that may be emitted and not yet settled"`
 	Snapshot     string      `koanf:"snapshot" rule:"oneof=never|initial" doc:"initial: the rows that exist when the tables are first read are emitted, too"`
-	Transactions bool        `koanf:"transactions" doc:"adds the attributes xid, tx_position, the number of the change in its transaction, and tx_last, true for its last one"`
+	Transactions bool        `koanf:"transactions" doc:"adds the attributes xid, tx_position (the number of the change in its transaction) and tx_last (true for the last change)"`
 	MaxLag       MaxLag      `koanf:"max_lag"`
 	Spool        Spool       `koanf:"spool"`
 }
@@ -39,10 +39,10 @@ type Options struct {
 // Docs is part of [options.Documented].
 func (Options) Docs() map[string]string {
 	return map[string]string{
-		"slot":      "Letters a to z, digits and underscores. Slots are those of the whole server",
+		"slot":      "Letters a to z, digits and underscores. All databases of a server share the names of slots",
 		"tables":    "Empty: all of the publication",
 		"output":    "change has the table, id, time of the commit, and the old and the new row",
-		"owners":    "The owner of a table can run code with the rights of the role that reads it. Also for columns that are read back",
+		"owners":    "The owner of a table can run code with the rights of the role that reads it. This also holds for columns that are read back",
 		"in_flight": "An undelivered event counts, and so do the later ones of its key. At this many the source stops reading until one is settled, and shows as stalled",
 		"snapshot":  "They are emitted in the order of their keys, as the operation READ, with changes in between; then only changes follow",
 	}
@@ -124,9 +124,9 @@ type source struct {
 	untranslated bool            // texts of the stream are in the encoding of the database; see encoding.go
 	silence      time.Duration   // of the next stream; see minSilence
 	lastReader   *reader         // of the latest Run
-	unpublished  string          // why changes are not sent, "": they are. Only the monitor uses it
+	unpublished  string          // why changes are not sent; "": they are sent. Only the monitor uses it
 	stuck        stuck
-	givenUp      string // why max_lag has dropped the slot; "": it has not
+	givenUp      string // why the slot was given up; "": it was not
 
 	snapshotReader pgsnapshot.Reader
 	progress       pgsnapshot.Progress
@@ -172,7 +172,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	s.stuck.end(r.streamErr, nacked)
 	switch {
 	case errors.Is(err, errFenced):
-		s.lastReader = nil // its position belongs to no one
+		s.lastReader = nil // its position is not stored: another reader has taken over
 	case errors.Is(err, errSilent):
 		s.silence = min(2*s.silence, maxSilence)
 	case r.inFlight.AckedEvents() > 0:
@@ -181,7 +181,7 @@ func (s *source) run(ctx context.Context, out plugin.Output) (err error) {
 	return err
 }
 
-// saveLastReader stores what was acked after the last Run had ended, unless another reader has taken over.
+// saveLastReader stores the position up to which events were acked after the last Run had ended, unless another reader has taken over.
 func (s *source) saveLastReader(ctx context.Context) error {
 	r := s.lastReader
 	s.lastReader = nil
@@ -202,7 +202,7 @@ func (s *source) saveLastReader(ctx context.Context) error {
 	return nil
 }
 
-// Close is part of [plugin.Closer]: it stores what was acked after the last Run had ended.
+// Close is part of [plugin.Closer]. It stores the position up to which events were acked after the last Run had ended.
 func (s *source) Close(ctx context.Context) error {
 	if s.lastReader == nil {
 		return nil
@@ -213,7 +213,7 @@ func (s *source) Close(ctx context.Context) error {
 	return nil
 }
 
-// reportOnce reports an error of a part of the source, once for each text.
+// reportOnce reports an error that concerns a part of the source, such as one table. It reports each text once.
 func (s *source) reportOnce(out plugin.Output, err error) {
 	if !s.reported[err.Error()] {
 		s.reported[err.Error()] = true

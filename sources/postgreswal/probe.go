@@ -13,7 +13,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// minServerVersion is the oldest version that was tested.
+// minServerVersion is PostgreSQL 14, the oldest version that was tested.
 const minServerVersion = 140000
 
 // Probe is part of [plugin.Prober].
@@ -63,7 +63,7 @@ func (p *probe) add(level plugin.Level, fix, format string, args ...any) {
 	p.findings = append(p.findings, plugin.Finding{Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// cannotTell adds a finding for a check that was not possible.
+// cannotTell adds a warning for a check that was not possible.
 func (p *probe) cannotTell(what string, err error) {
 	p.add(plugin.Warning, "", "cannot tell %s: %v", what, pgconn.Summarize(err))
 }

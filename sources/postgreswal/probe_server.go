@@ -11,7 +11,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// walLevel checks that the WAL has the changes of rows, and that there may be a slot and a connection more.
+// walLevel checks that wal_level is logical, and that the server allows one more slot, and replication connections.
 func (p *probe) walLevel() (logical bool) {
 	var level string
 	var slots, usedSlots, senders int
@@ -35,7 +35,7 @@ func (p *probe) walLevel() (logical bool) {
 }
 
 // replication checks that the role may open a replication connection, and that it leads to the database of the session.
-// wanted is false if the server refuses it anyway.
+// wanted is false if wal_level is not logical, so that the server refuses it anyway.
 func (p *probe) replication(wanted bool) {
 	if !wanted {
 		return
@@ -64,12 +64,12 @@ func (p *probe) replication(wanted bool) {
 	p.ok("the role %s may read the WAL", p.user())
 }
 
-// directFix returns what to do where a pooler stands between.
+// directFix returns what to do where a pooler is between the gateway and the server.
 func (p *probe) directFix() string {
 	return "connect to PostgreSQL itself in url: pgbouncer forwards replication connections from version 1.23 on, and older ones do not"
 }
 
-// explainReplication returns why a replication connection was refused, and what mends that.
+// explainReplication returns why a replication connection was refused, and how to correct that.
 func (p *probe) explainReplication(err error) (fix, why string) {
 	why = pgconn.Summarize(err).Error()
 	var serverErr *pg.PgError
@@ -87,8 +87,8 @@ func (p *probe) explainReplication(err error) (fix, why string) {
 	return p.directFix(), why
 }
 
-// retention checks what bounds the WAL that the server keeps for slots: max_lag while the gateway runs, and else only a setting of
-// the server.
+// retention checks what bounds the WAL that the server keeps for slots. While the gateway runs, max_lag does. While it does not run,
+// only max_slot_wal_keep_size does.
 func (p *probe) retention() {
 	var limit string
 	var bytes int64

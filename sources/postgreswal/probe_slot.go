@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// slots checks the slot of the source, and those that nothing reads. positions says whether the stored positions can be read.
+// slots checks the slot of the source, and finds slots that nothing reads. positions is true if the stored positions can be read.
 func (p *probe) slots(positions bool) {
 	all, err := listSlots(p.ctx, p.conn, positions)
 	if err != nil {
@@ -29,7 +29,7 @@ func (p *probe) slots(positions bool) {
 	}
 }
 
-// dropFix returns how to remove a slot of no use.
+// dropFix returns what to do about a slot that nothing reads.
 func (s slotRow) dropFix() string {
 	if s.Stored && s.InDatabase {
 		return fmt.Sprintf("start its gateway; if it is gone for good: gateway wal drop %s", s.Name)

@@ -19,7 +19,7 @@ type publishedTable struct {
 	Partitioned, IsPartition bool
 	HasKey                   bool   // it has a primary key
 	Identity                 string // full, key, index, or none
-	Part                     string // a partition with a lesser identity than the table's, quoted; or ""
+	Part                     string // a partition whose identity is not full, quoted; or ""
 	PartIdentity             string
 	Published                bool
 	Filter                   string   // of the rows
@@ -96,7 +96,7 @@ func (p *probe) identity(t publishedTable) {
 	}
 }
 
-// columns checks which columns the WAL does not have, or not as the outbox writes them.
+// columns finds columns that the WAL lacks, and those that events have in another form than the outbox's.
 func (p *probe) columns(t publishedTable, pub *publication) {
 	publication := quoteIdentifier(p.s.opts.Publication)
 	switch {
@@ -120,7 +120,7 @@ func (p *probe) columns(t publishedTable, pub *publication) {
 	}
 }
 
-// readable checks that rows of the table can be read: for a snapshot, and for values that an UPDATE has not written.
+// readable checks that rows of the table can be read: for a snapshot, or to read back values that an UPDATE has not written.
 func (p *probe) readable(t publishedTable) {
 	level, purpose := plugin.Problem, "for a snapshot"
 	if p.s.opts.Snapshot != "initial" {

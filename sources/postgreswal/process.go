@@ -20,11 +20,11 @@ type transaction struct {
 	moves     bool // the tables move to an outbox
 }
 
-// uuid is the text of a message that the gateway's commands write.
+// uuid matches the text of a message that the gateway's commands write.
 var uuid = regexp.MustCompile(`^[0-9a-f-]{36}$`)
 
-// isCommand reports whether a message of the type M may be one of the gateway's commands. Any role can write other ones, of up to 1 GB: they
-// must fill neither the memory nor the spool.
+// isCommand reports whether a message of the type M may be one of the gateway's commands. Any role can write other messages, of up to
+// 1 GB. These are ignored, so that they fill neither the memory nor the spool.
 func isCommand(data []byte) bool {
 	s := scanner{data: data[1:]}
 	s.bytes(9) // flags, and the LSN of the message
@@ -32,7 +32,7 @@ func isCommand(data []byte) bool {
 	return (prefix == movePrefix || prefix == backfillPrefix) && length == 36 && uuid.Match(s.data)
 }
 
-// postgresEpoch is where PostgreSQL's timestamps begin, in microseconds since that of Unix.
+// postgresEpoch is the begin of PostgreSQL's timestamps, in Unix microseconds.
 const postgresEpoch = 946_684_800_000_000
 
 // process handles one message of the stream.
@@ -113,7 +113,7 @@ func (r *reader) process(ctx context.Context, m message) error {
 			return r.startBackfill(ctx, text)
 		}
 		return s.err
-	case 'Y', 'O': // names of types, and origins: they are of no use here
+	case 'Y', 'O': // names of types, and origins: the source does not need them
 	default:
 		return fmt.Errorf("the server sent a message of pgoutput of the type %q, which this version does not know", kind)
 	}
@@ -149,7 +149,7 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 	}
 	defer r.releaseLarge()
 	e, err := r.rowEvent(ctx, rel, c)
-	if errors.As(err, new(*valueError)) { // its type may have got another attribute
+	if errors.As(err, new(*valueError)) { // the type may have changed since it was read
 		e, err = r.rowEventAgain(ctx, rel, c)
 	}
 	if err != nil {
@@ -158,14 +158,14 @@ func (r *reader) processRow(ctx context.Context, c *rowChange) error {
 	return r.hold(ctx, e)
 }
 
-// releaseLarge releases the memory of a large row. That of other rows is used again.
+// releaseLarge releases the memory of a large row. The memory of other rows is reused.
 func (r *reader) releaseLarge() {
 	if cap(r.old.data)+cap(r.new.data) > maxScratch {
 		r.old, r.new, r.change = rowText{}, rowText{}, rowChange{}
 	}
 }
 
-// rowEventAgain reads the types anew. A value that cannot be written as JSON then, either, stands in the row as text.
+// rowEventAgain reads the types again, and then makes the event. If a value still cannot be written as JSON, the row has it as text.
 func (r *reader) rowEventAgain(ctx context.Context, rel *relation, c *rowChange) (*event.Event, error) {
 	r.types.Reset()
 	for _, other := range r.relations {
@@ -184,8 +184,8 @@ func (r *reader) rowEventAgain(ctx context.Context, rel *relation, c *rowChange)
 	return e, err
 }
 
-// hold emits an event. With the option transactions it emits the one before, because only the next message of the stream says
-// whether an event is the last of its transaction.
+// hold emits an event. With the option transactions it holds the event, and emits the one that was held: only the next message of the
+// stream shows whether an event is the last of its transaction.
 func (r *reader) hold(ctx context.Context, e *event.Event) error {
 	r.noteChange(e)
 	if !r.s.opts.Transactions {
@@ -198,7 +198,7 @@ func (r *reader) hold(ctx context.Context, e *event.Event) error {
 	return nil
 }
 
-// release emits the event that is held.
+// release emits the event that is held, if there is one. last is the value of its attribute tx_last.
 func (r *reader) release(ctx context.Context, last bool) error {
 	e := r.held
 	if e == nil {

@@ -13,9 +13,9 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// readBack reads the values that the server has not sent because the UPDATE has not changed them. They are read from the table, by
-// the row's key, as they are now: a later change may have changed them, whose event follows. It returns none if the row is gone,
-// has another key now, or may not be read.
+// readBack reads the values that the server has not sent because the UPDATE has not changed them. It reads them from the table, by the
+// row's key, as they are now. If a later change has changed them, its event follows. readBack returns nil if the row is gone, has
+// another key now, or may not be read. The result has values as JSON, by the number of the column.
 func (r *reader) readBack(ctx context.Context, rel *relation, columns []column, row *rowText) (map[int][]byte, error) {
 	if _, known := row.key(rel); !known {
 		return nil, nil
@@ -54,7 +54,7 @@ func (r *reader) readBack(ctx context.Context, rel *relation, columns []column, 
 			values[i] = value
 		}
 	}
-	if len(values) < len(row.missing) { // a column was renamed or dropped: none is better than some
+	if len(values) < len(row.missing) { // a column was renamed or dropped since, so the others may not be those of the change either
 		return nil, nil
 	}
 	return values, nil

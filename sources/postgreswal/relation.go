@@ -18,12 +18,12 @@ type relation struct {
 	name     pgtrigger.Table
 	table    string // the name in events
 	columns  []relationColumn
-	identity byte // d: the primary key; n: nothing; f: all columns; i: an index
+	identity byte // the replica identity: d: the primary key; n: nothing; f: all columns; i: an index
 
-	emitted bool // the table is in tables
-	known   bool // the rest was read from the catalog
-	key     []int
-	keySent bool     // an UPDATE that changes the key has the old one
+	emitted bool     // the table is in tables
+	known   bool     // the fields below were read from the catalog
+	key     []int    // the columns of the primary key, by number
+	keySent bool     // an UPDATE that changes the key is sent with the old key
 	absent  []string // columns that the server does not send: generated ones, and those that the publication leaves out
 
 	partitioned bool // its partitions may have other identities
@@ -65,8 +65,8 @@ const columnsSQL = `SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a WHER
 	FROM (SELECT $1::oid AS oid) t LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON c.oid = t.oid
 	LEFT JOIN LATERAL (SELECT to_jsonb(x) AS doc FROM pg_publication_tables x WHERE x.pubname = $2 AND x.schemaname = n.nspname AND x.tablename = c.relname LIMIT 1) pub ON true`
 
-// setKey finds the columns of the primary key, which is that of now. There are none if a column was renamed or added since the change
-// was written, or if the identity in the stream is another primary key. indexed has the identity of a partition be an index.
+// setKey finds the columns of the present primary key among those in the stream. It finds none if a column of it was renamed or added since
+// the change was written, or if the identity in the stream is another primary key. indexed is true if a partition's identity is an index.
 func (rel *relation) setKey(key []pgconn.KeyColumn, indexed bool) {
 	rel.key, rel.keySent = nil, !indexed
 	identity := 0 // columns
@@ -86,8 +86,9 @@ func (rel *relation) setKey(key []pgconn.KeyColumn, indexed bool) {
 	}
 }
 
-// markUnsent marks the columns of an old row that were not in the WAL: they are sent as null. Of a partitioned table the stream has the
-// identity of the table, and the WAL that of the partition. So a whole row may be the key only.
+// markUnsent marks the columns of an old row that were not in the WAL. The server sends them as null. For a partitioned table the stream
+// names the identity of the table, but the WAL has the columns of the partition's identity. So a row that is sent as whole can be the
+// key only.
 func (rel *relation) markUnsent(c *rowChange) {
 	unsent := func(i int) bool { return !rel.columns[i].identity }
 	switch {
@@ -113,7 +114,7 @@ func (rel *relation) markUnsent(c *rowChange) {
 	}
 }
 
-// resolve reads from the catalog what the stream does not say: the primary key, the types, and the columns that are not sent.
+// resolve reads from the catalog what the stream lacks: the primary key, the types, and the names of columns that are not sent.
 func (r *reader) resolve(ctx context.Context, rel *relation) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

@@ -30,8 +30,8 @@ func (v *valueError) Error() string {
 }
 func (v *valueError) Unwrap() error { return v.err }
 
-// set writes the row. A column that was not sent is taken from before, the columns of the row before the change, or from
-// substitutes, its values as JSON by the number of the column. Else the row lacks it.
+// set writes the row. If the server has not sent a column, set uses its value in before, the row before the change, or in
+// substitutes, which has values as JSON by the number of the column. If both lack it, the row lacks it, too.
 func (t *rowText) set(ctx context.Context, r *reader, rel *relation, columns, before []column, substitutes map[int][]byte) error {
 	if len(columns) != len(rel.columns) {
 		return fmt.Errorf("the server sent %d columns of %s, which has %d", len(columns), rel.table, len(rel.columns))
@@ -39,7 +39,7 @@ func (t *rowText) set(ctx context.Context, r *reader, rel *relation, columns, be
 	t.data, t.spans, t.missing = append(t.data[:0], '{'), t.spans[:0], t.missing[:0]
 	for i := range columns {
 		c := columns[i]
-		if c.kind == unchangedColumn && i < len(before) && before[i].kind == textColumn { // it is not null: such a value is large
+		if c.kind == unchangedColumn && i < len(before) && before[i].kind == textColumn { // not null: only a large value is left out
 			c = before[i]
 		}
 		if c.kind == unchangedColumn && substitutes[i] == nil {

@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	readTimeout   = 10 * time.Second // of the statement that reads rows, in the server
+	readTimeout   = 10 * time.Second // of a statement that reads rows; the server ends it
 	answerTimeout = 4 * time.Second  // how long the server may send nothing during a statement
-	startTimeout  = 30 * time.Second // of the replication connection: the server reads the WAL from where the slot needs it
+	startTimeout  = 30 * time.Second // until a stream starts: the server first reads the WAL that the slot needs
 	saveEvery     = 100 * time.Millisecond
 	idleWait      = time.Second
 	capacityWait  = 50 * time.Millisecond
-	costShare     = 10 // a slow task runs less often: it gets at most a tenth of the time
+	costShare     = 10 // storing the position takes at most a tenth of the time: if it is slow, it is done less often
 	// idleSaveBytes is how far the position may advance without an event before it is stored. Storing it writes WAL, too.
 	idleSaveBytes = 1 << 20
 	maintainEvery = 256 // messages
-	// maxScratch is how many bytes of the memory for a row are kept for the next one.
+	// maxScratch is how many bytes of a row's memory are reused for the next row.
 	maxScratch = 1 << 20
 )
 
@@ -37,16 +37,16 @@ type reader struct {
 	out       plugin.Output
 	conn      *pgx.Conn
 	stream    *feed
-	streamErr error         // by which the stream has ended
+	streamErr error         // with which the stream has ended
 	spool     *spool.Spool  // nil: there is none
 	confirm   atomic.Uint64 // LSN up to which the server may remove its WAL
-	read      atomic.Uint64 // LSN up to which a transaction was read; see noteRead
+	read      atomic.Uint64 // LSN up to which the open transaction was read; see noteRead
 	stored    atomic.Uint64 // LSN of the stored position
 	spooled   uint64        // the stored end of the spool, when the Run began
 
-	token     int64
-	history   string
-	lastSaved [2]position // the positions that may be stored: the one loaded or stored last, and the one being stored
+	token     int64       // only the reader with the latest token may store a position
+	history   string      // of the database; see historySQL
+	lastSaved [2]position // what gateway.wal_reader may have: the position loaded or stored last, and the one being stored
 
 	relations     map[uint32]*relation
 	types         *pgjson.Types
@@ -55,12 +55,12 @@ type reader struct {
 	at            position // of the change that is being processed
 	emitted       position // changes up to it were emitted
 	marked        uint64   // LSN of the latest mark
-	passed        uint64   // LSN that the stream has passed
+	passed        uint64   // LSN up to which the stream has sent everything
 	change        rowChange
-	old, new      rowText // scratch
-	asText        bool    // a value that cannot be written as JSON is written as text
-	otherEncoding bool    // the database has another encoding than UTF-8
-	held          *event.Event
+	old, new      rowText      // scratch
+	asText        bool         // a value that cannot be written as JSON is written as text
+	otherEncoding bool         // the database has another encoding than UTF-8
+	held          *event.Event // see hold
 	heldAt        position
 	snapshot      *snapshot
 	moved         bool // the tables have moved to an outbox: later changes are not emitted
@@ -100,7 +100,7 @@ func (r *reader) run(ctx context.Context) error {
 			}
 		}
 		if len(messages) > 0 {
-			clear(messages) // else they would keep the memory of what was received
+			clear(messages) // so that the memory of their data is freed
 			spare = messages
 		}
 		if err := r.maintain(ctx); err != nil {
@@ -117,8 +117,7 @@ func (r *reader) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// noteRead notes for the monitor how far a transaction was read. It counts while everything before that is delivered, but for what is in
-// flight.
+// noteRead notes for the monitor how far the open transaction was read. It notes 0 until everything before the transaction is acked.
 func (r *reader) noteRead() {
 	read := uint64(0)
 	if acked := r.inFlight.Acked(); r.tx.open && acked.lsn == r.tx.lsn {
@@ -127,7 +126,7 @@ func (r *reader) noteRead() {
 	r.read.Store(read)
 }
 
-// awaitCapacity waits while in_flight events are not settled.
+// awaitCapacity waits until fewer events than in_flight are in flight.
 func (r *reader) awaitCapacity(ctx context.Context) error {
 	for stalled := false; ; stalled = true {
 		waiting, failed := r.inFlight.State()
@@ -157,7 +156,7 @@ func (r *reader) awaitCapacity(ctx context.Context) error {
 	}
 }
 
-// wait waits for messages, or until something else is due.
+// wait waits for messages or acks, or until the position or the snapshot is due.
 func (r *reader) wait(ctx context.Context) {
 	d := r.snapshotWait()
 	if r.needsSave() {
@@ -173,7 +172,7 @@ func (r *reader) wait(ctx context.Context) {
 	}
 }
 
-// maintain stores the position if that is due.
+// maintain stores the position if that is due. It checks the server if the stream is silent, and ends the Run after a nack or a move.
 func (r *reader) maintain(ctx context.Context) error {
 	if _, failed := r.inFlight.State(); failed != nil {
 		return failed
@@ -200,7 +199,7 @@ func (r *reader) maintain(ctx context.Context) error {
 
 func (r *reader) savePause() time.Duration { return max(saveEvery, costShare*r.saveTook) }
 
-// needsSave reports whether the position has advanced by events, or far, or the snapshot has.
+// needsSave reports whether there is a position to store: by acked events, by progress of the snapshot, or by idleSaveBytes of WAL.
 func (r *reader) needsSave() bool {
 	if !r.inFlight.Progressed() {
 		return false
@@ -226,9 +225,9 @@ func (r *reader) save(ctx context.Context) error {
 	return nil
 }
 
-// checkServer returns an error if the server does not answer, or shuts down. A server that shuts down ends this session, then asks the
-// stream for replies until everything is confirmed, and ends only when that is so or the stream is closed. A silent stream alone is no proof: the server may be busy with a large
-// transaction of other tables.
+// checkServer returns an error if the server does not answer, or shuts down. A server that shuts down first ends this session. Then it asks
+// the stream for replies, and ends only when everything is confirmed or the stream is closed. A silent stream alone proves nothing: the
+// server may decode a large transaction of other tables.
 func (r *reader) checkServer(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -238,7 +237,7 @@ func (r *reader) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// endMove stores that everything before the move is delivered, and ends the run. The next one drops the slot.
+// endMove stores that everything before the move is delivered, and ends the Run. The next Run drops the slot.
 func (r *reader) endMove(ctx context.Context) error {
 	if err := r.saveMark(ctx, r.inFlight.Acked()); err != nil {
 		return err

@@ -68,8 +68,8 @@ func TestPartitionsOfAnotherOrder(t *testing.T) {
 	}
 }
 
-// TestRenamesUnderLoad of a table, its schema and the columns of its key, without the option tables: nothing is lost, and each row's
-// changes keep their order.
+// TestRenamesUnderLoad renames a table, its schema and the columns of its key, without the option tables. It proves that no change is
+// lost, and that each row's changes keep their order.
 func TestRenamesUnderLoad(t *testing.T) {
 	db := kind.Reset(t, `DROP SCHEMA IF EXISTS shop CASCADE; DROP SCHEMA IF EXISTS store CASCADE; CREATE SCHEMA shop; CREATE TABLE shop.items (id int PRIMARY KEY, n int);
 		CREATE VIEW items AS SELECT id, n FROM shop.items; INSERT INTO shop.items SELECT x, 0 FROM generate_series(1, 10) x;`, "shop.items")

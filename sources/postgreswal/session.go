@@ -10,10 +10,10 @@ import (
 )
 
 // settings are the settings of the reader's session. The position must be on disk before the slot is confirmed: else a
-// crash of the server would leave a slot that is ahead of it. Sessions that store it at the same time must not fail because of that.
+// crash of the server would leave a slot that is ahead of it. With read committed, two sessions can update the row of the slot at once.
 var settings = append([]pgconn.Setting{{Name: "synchronous_commit", Value: "local"}, {Name: "default_transaction_isolation", Value: "read committed"}}, pgconn.RowSettings...)
 
-// idleSQL has the server end no session because it is idle: it is, while no table changes. PostgreSQL 13 has no such setting.
+// idleSQL disables the server's timeout for idle sessions: a session is idle while no table changes. PostgreSQL 13 lacks this setting.
 const idleSQL = "; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'"
 
 // connect returns a session with its settings.
@@ -32,7 +32,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// execStatement executes statements that prepare a session.
+// execStatement executes statements without results, such as settings of a session.
 func execStatement(ctx context.Context, conn *pgx.Conn, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout)
 	defer cancel()

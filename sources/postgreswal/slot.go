@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// SQLSTATEs of a slot.
+// SQLSTATEs of statements about a slot, its plugin, and the bounds of endFormerReader.
 const (
 	objectInUse         = "55006"
 	notInRequiredState  = "55000"
@@ -21,15 +21,16 @@ const (
 	applicationNamePart = "eventgateway "
 )
 
-// slotState is what the server says about the slot.
+// slotState is the state of the slot in the server.
 type slotState struct {
 	exists    bool
 	made      bool   // by this Run
-	lost      bool   // it cannot be read any more
+	lost      bool   // the server has invalidated it: it cannot be read any more
 	active    int32  // the process that reads it; 0: none
 	confirmed uint64 // LSN up to which it is confirmed
 }
 
+// readSlot returns the state of the slot. A slot of another plugin or database is an error.
 func (r *reader) readSlot(ctx context.Context) (s slotState, err error) {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -65,7 +66,7 @@ func (r *reader) createSlot(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("there is no publication %s in this database: run gateway sql --mode wal --table ... --apply", r.s.opts.Publication)
 	}
 	r.s.log.Info("creating the replication slot", "slot", r.s.opts.Slot, "waits_for", "transactions that are open now and have written")
-	if err := execStatement(ctx, r.conn, "SET statement_timeout = 0; SET lock_timeout = 0"); err != nil { // they would end this wait each time
+	if err := execStatement(ctx, r.conn, "SET statement_timeout = 0; SET lock_timeout = 0"); err != nil { // either could end the wait for open transactions
 		return 0, err
 	}
 	var lsn int64
@@ -76,6 +77,7 @@ func (r *reader) createSlot(ctx context.Context) (uint64, error) {
 	return uint64(lsn), nil
 }
 
+// explainSlot adds a hint to the error of a slot that cannot be created.
 func explainSlot(err error) error {
 	switch {
 	case hasState(err, notInRequiredState):
@@ -97,8 +99,8 @@ func (r *reader) dropSlot(ctx context.Context) error {
 	return nil
 }
 
-// endFormerReader ends the connection of a gateway that reads the slot, and waits until the slot is free. The
-// server may not have noticed that this gateway is gone.
+// endFormerReader ends the connection of a gateway that reads the slot, and waits until the slot is free. Such a connection can
+// outlive its gateway, because the server has not noticed its end.
 func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 	ctx, cancel := context.WithTimeout(ctx, endFormerTimeout)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 // not known are -1.
 type slotRow struct {
 	Name           string
-	Missing        bool   // there is only the position in gateway.wal_reader
+	Missing        bool   // the slot does not exist, and gateway.wal_reader has its position
 	Plugin         string // "" for a physical slot
 	InDatabase     bool   // the slot is of this database; a physical one is of none
 	Active         bool
@@ -25,11 +25,11 @@ type slotRow struct {
 	Stored         bool    // gateway.wal_reader has a position
 	Commit         string  // of the position, as a pg_lsn
 	Index          int64
-	Moved          bool    // the slot is confirmed beyond the position
+	Moved          bool    // the slot is confirmed beyond the position and the spool
 	StoredSeconds  float64 // since the position was stored
 }
 
-// slotRowsSQL finds all slots that outlive their session, and all positions. Columns of later versions are read by JSON.
+// slotRowsSQL finds all slots that are not temporary, and all positions. Columns that older servers lack are read by JSON.
 const slotRowsSQL = `SELECT coalesce(s.slot_name::text, r.slot), s.slot_name IS NULL, coalesce(s.plugin::text, ''), coalesce(s.database = current_database(), s.slot_name IS NULL),
 	coalesce(s.active, false), coalesce(s.active_pid, 0), coalesce(concat_ws(', ', nullif(a.application_name, ''), host(a.client_addr)), ''),
 	coalesce(s.wal_status, ''), coalesce(s.more->>'invalidation_reason', ''),

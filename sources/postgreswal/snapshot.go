@@ -16,24 +16,24 @@ import (
 	"eventgateway/gateway/pgtrigger"
 )
 
-// A snapshot emits the rows that exist, in chunks, between transactions of the stream. A chunk is read in a view of the
+// A snapshot emits the rows that exist, in chunks, between transactions of the stream. A chunk is read in one view of the
 // database. Then a message is written into the WAL, behind all transactions that are visible in the view: the high watermark.
-// When the stream has passed it, every change that a row of the chunk includes has been emitted, and the chunk is. A
-// transaction that is not visible in the view may have been emitted, too. The rows that it has changed are left out of the
-// chunk, because its events have a later version of them (snapshot_visible.go).
+// When the stream has passed it, all changes that the chunk's rows include were emitted. Then the chunk is emitted.
+// A transaction that is not visible in the view may have been emitted before the chunk. Its events have later versions of the rows that
+// it changed, so the chunk leaves these rows out (snapshot_visible.go).
 
 // snapshot is the progress of reading existing rows. It is immutable, and every mark has the one of its position.
 type snapshot struct {
 	Tables pgsnapshot.Tables `json:"tables"`
-	// Unseen holds the transactions that had changed tables whose snapshot is not complete, that were emitted, and that were not
-	// visible in the latest view. Below is above all of them where they were too many.
+	// Unseen holds emitted transactions that were not visible in the latest view, and have changed tables whose snapshot is not
+	// complete. If they are too many, Below is a transaction id above all of them. It is 0 if there are none.
 	Unseen []int64 `json:"unseen,omitempty"`
 	Below  int64   `json:"below,omitempty"`
 
 	unfinished bool // the snapshot of a table is not complete
 }
 
-// json returns what is stored; nil if there is no progress.
+// json returns the progress as it is stored; nil if there is none.
 func (s *snapshot) json() ([]byte, error) {
 	if s == nil || len(s.Tables) == 0 {
 		return nil, nil
@@ -45,7 +45,7 @@ func (s *snapshot) json() ([]byte, error) {
 	return data, nil
 }
 
-// reads reports whether the snapshot of a table is not complete.
+// reads reports whether the snapshot of a table has begun and is not complete.
 func (s *snapshot) reads(table string) bool {
 	if s == nil || !s.unfinished {
 		return false
@@ -64,7 +64,8 @@ func (s *snapshot) withTables(tables pgsnapshot.Tables) *snapshot {
 	return &snapshot{Tables: tables}
 }
 
-// startSnapshot loads the progress of an earlier run. With again, changes were lost, and all tables are read again.
+// startSnapshot loads the progress of an earlier Run, and begins the snapshot of further tables. With again, which is after a gap,
+// all tables are read again.
 func (r *reader) startSnapshot(ctx context.Context, progress []byte, again bool) error {
 	s := &snapshot{}
 	if len(progress) > 0 && !again {
@@ -104,7 +105,7 @@ func (r *reader) startTable(ctx context.Context, table string) error {
 	return err
 }
 
-// checkTable returns an error if the changes of a table are not sent, or its rows are not read.
+// checkTable returns an error if the changes of a table are not sent, or if its rows may not be read.
 func (r *reader) checkTable(ctx context.Context, name string) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -121,9 +122,10 @@ func (r *reader) checkTable(ctx context.Context, name string) error {
 	return pgconn.CheckRowsReadable(ctx, r.conn, oid, r.s.opts.Owners)
 }
 
-// startReading begins the snapshot of a table. again makes the IDs of its rows differ from those of earlier snapshots. All
-// transactions that the slot may still send are not older than catalog_xmin. Those that are open now may have written before the
-// table was published, or before the slot. They are not sent then, so the first chunk must include them.
+// startReading begins the snapshot of a table. again makes the IDs of its rows differ from those of earlier snapshots.
+// Since is not above catalog_xmin, before which the slot sends no transaction. Transactions that are open now may have written before
+// the table was published, or before the slot was made. The server does not send these writes, so the first chunk must include them:
+// Below makes the snapshot wait for them.
 func (r *reader) startReading(ctx context.Context, table string, again int64) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -136,7 +138,7 @@ func (r *reader) startReading(ctx context.Context, table string, again int64) er
 	}
 	r.s.progress.Started(table)
 	r.snapshot = r.snapshot.withTables(r.snapshot.Tables.With(table, begun))
-	r.snapshot.Below = max(r.snapshot.Below, below) // no mark has it yet
+	r.snapshot.Below = max(r.snapshot.Below, below) // a new snapshot, which no mark shares yet
 	return nil
 }
 
@@ -148,7 +150,7 @@ func (r *reader) here() position {
 	return r.emitted
 }
 
-// completeTable notes that all rows of a table were read, or are gone. The next mark has it.
+// completeTable notes that all rows of a table were read, or were truncated. The next mark stores that.
 func (r *reader) completeTable(table string) {
 	r.s.progress.Completed(table)
 	r.snapshot = r.snapshot.withTables(r.snapshot.Tables.WithDone(table))
@@ -160,7 +162,7 @@ func (r *reader) completeTable(table string) {
 	}
 }
 
-// markSnapshot adds a mark, for progress of the snapshot without an event.
+// markSnapshot adds a mark, so that progress of the snapshot without an event is stored.
 func (r *reader) markSnapshot() {
 	m := r.markAt(r.here())
 	r.inFlight.AddAcked(inflight.Span[mark]{First: m, Last: m})

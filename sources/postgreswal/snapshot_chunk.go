@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// maxChunkRows is large because a chunk needs 20 round trips, whatever its size.
+	// maxChunkRows is large because each chunk costs about 20 round trips, whatever its size.
 	maxChunkRows = 5000
-	// askAgain is the time after which the server is asked again how far it has read.
+	// askAgain is the pause before the server is asked again how far it has read.
 	askAgain = 100 * time.Millisecond
 )
 
 // waitingChunk is a chunk that waits until the stream has passed its high watermark.
 type waitingChunk struct {
 	*pgsnapshot.Chunk
-	high  uint64 // LSN
+	high  uint64 // LSN of the high watermark
 	asked time.Time
 }
 
-// emitSnapshot emits the next existing rows, and reports whether it has done anything.
+// emitSnapshot reads the next chunk, or emits rows of the chunk that waits. It reports whether it has made progress.
 func (r *reader) emitSnapshot(ctx context.Context) (bool, error) {
 	switch {
 	case r.snapshot == nil || !r.snapshot.unfinished || r.moved:
@@ -89,8 +89,8 @@ func (r *reader) writeWatermark(ctx context.Context) (uint64, error) {
 	return uint64(lsn), nil
 }
 
-// emitChunk emits the rows of the chunk that waits, as many as may be in flight, if the stream is between two transactions and has
-// passed the high watermark.
+// emitChunk emits rows of the chunk that waits, if the stream is between two transactions and has passed the high watermark. It emits
+// only as many as may be in flight; the others stay in the chunk.
 func (r *reader) emitChunk(ctx context.Context) (bool, error) {
 	c := r.chunk
 	switch {
@@ -101,7 +101,7 @@ func (r *reader) emitChunk(ctx context.Context) (bool, error) {
 		}
 		return false, nil
 	case r.blocks(c.Table):
-		r.chunk = nil // read it again
+		r.chunk = nil // it is read again
 		return true, nil
 	}
 	if err := r.awaitCapacity(ctx); err != nil {
@@ -132,7 +132,7 @@ func (r *reader) emitChunk(ctx context.Context) (bool, error) {
 	return true, r.out.Emit(ctx, event.Batch{Events: events, Ack: ack})
 }
 
-// snapshotWait returns how long the reader may wait before the snapshot has something to do.
+// snapshotWait returns how long the reader may wait before it must call emitSnapshot.
 func (r *reader) snapshotWait() time.Duration {
 	switch {
 	case r.snapshot == nil || !r.snapshot.unfinished:

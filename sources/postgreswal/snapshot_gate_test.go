@@ -90,7 +90,7 @@ func startGated(t *testing.T, ddl string, set func(*Options)) (*gate, *sourcetes
 	return g, st
 }
 
-// TestSnapshotBehindALag proves that a chunk waits until the changes were emitted that its rows include, however far the stream is behind.
+// TestSnapshotBehindALag proves that a chunk waits until all changes that its rows include were emitted, however far the stream is behind.
 func TestSnapshotBehindALag(t *testing.T) {
 	g, st := startGated(t, sourcetest.ItemsSQL, func(*Options) {})
 	db := testenv.Connect(t)

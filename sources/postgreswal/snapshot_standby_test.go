@@ -15,10 +15,10 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// waitingCommit is a transaction that has changed rows of items and is committed in the WAL, and that is not visible, because its session
+// waitingCommit is a transaction that has changed rows of items. Its commit is in the WAL, but it is not visible, because its session
 // waits for a synchronous standby that does not exist.
 type waitingCommit struct {
-	release func() // has the session wait no more
+	release func() // ends the wait of the session
 }
 
 func commitWithoutStandby(t *testing.T, db *pgx.Conn, url, sql string) *waitingCommit {
@@ -81,8 +81,8 @@ func (c *standbyCase) start(t *testing.T) {
 	c.source = sourcetest.Start(t, newSource(t, c.set), c.out.Collector, c.out)
 }
 
-// TestSnapshotBesideAWaitingCommit proves that rows are left out that a transaction has changed which is emitted, and is not visible
-// while its session waits for a synchronous standby. The snapshot does not wait for it.
+// TestSnapshotBesideAWaitingCommit proves that a snapshot leaves out the rows of a transaction that was emitted and is not visible,
+// because its session waits for a synchronous standby. The snapshot does not wait for it.
 func TestSnapshotBesideAWaitingCommit(t *testing.T) {
 	const rows = 2000
 	c := startStandbyCase(t, rows)
@@ -95,8 +95,8 @@ func TestSnapshotBesideAWaitingCommit(t *testing.T) {
 	requireTable(t, c.db, awaitComplete(t, c.db, c.source))
 }
 
-// TestSnapshotAfterARestartBesideAWaitingCommit proves that a snapshot goes on after a restart only when the transactions are visible
-// that were emitted before, because the keys that they have changed are not known any more. Changes do not wait.
+// TestSnapshotAfterARestartBesideAWaitingCommit proves that after a restart a snapshot waits until all transactions that were emitted
+// before are visible, because their keys are not known any more. Changes do not wait.
 func TestSnapshotAfterARestartBesideAWaitingCommit(t *testing.T) {
 	const rows = 2000
 	c := startStandbyCase(t, rows)

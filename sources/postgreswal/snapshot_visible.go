@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxUnseenBytes bounds the memory of the keys. Beyond it, only the transactions are known.
+	// maxUnseenBytes bounds the memory of keys. Beyond it, the keys are forgotten, and only the transactions are known.
 	maxUnseenBytes = 16 << 20
 	keyOverhead    = 64     // bytes of a key, beside its text
 	maxUnseen      = 10_000 // transactions
-	lookAtUnseen   = 1000   // transactions after which it is looked up which of them are visible by now
+	lookAtUnseen   = 1000   // transactions; beyond it, those that are visible by now are looked up and forgotten
 	minVisibleWait = 2 * time.Millisecond
 	maxVisibleWait = time.Second
-	// visibleWaitShown is the time after which the log tells that a snapshot waits.
+	// visibleWaitShown is the time after which a snapshot that waits is logged.
 	visibleWaitShown = 5 * time.Second
 )
 
@@ -28,9 +28,9 @@ type unseen struct {
 	view    *pgsnapshot.TxSnapshot // the latest. If a chunk waits, it is that of the chunk
 	txs     []*writes              // in the order in which they were emitted
 	bytes   int                    // of their keys
-	lookAt  int                    // number of transactions after which it is looked up which are visible
-	current *writes                // of the transaction with the id half, nil if it is visible
-	half    uint32                 // lower 32 bits of the id; 0: no transaction was looked up
+	lookAt  int                    // number of transactions beyond which visible ones are looked up
+	current *writes                // of the transaction with the id half; nil if it is visible
+	half    uint32                 // the lower 32 bits of its id; 0: current is not set
 
 	waiting struct {
 		since, until, shown time.Time
@@ -38,14 +38,14 @@ type unseen struct {
 	}
 }
 
-// writes is what a transaction has changed in tables whose snapshot is not complete.
+// writes has the keys that a transaction has changed in tables whose snapshot is not complete.
 type writes struct {
 	xid  int64
 	keys map[string]map[string]struct{} // of events, by table; nil: the keys of the table are not known
 	all  bool                           // no key is known
 }
 
-// startUnseen begins with the transactions that an earlier run has stored. Their keys are not known.
+// startUnseen begins with the transactions that an earlier Run has stored. Their keys are not known.
 func (r *reader) startUnseen(ctx context.Context) error {
 	r.unseen = unseen{lookAt: lookAtUnseen}
 	for _, xid := range r.snapshot.Unseen {
@@ -54,7 +54,7 @@ func (r *reader) startUnseen(ctx context.Context) error {
 	return r.lookVisible(ctx)
 }
 
-// lookVisible looks up which transactions are visible.
+// lookVisible reads the latest view, and forgets the transactions that are visible in it.
 func (r *reader) lookVisible(ctx context.Context) error {
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
@@ -67,7 +67,7 @@ func (r *reader) lookVisible(ctx context.Context) error {
 		return err
 	}
 	r.setView(view)
-	if view.Xmax < r.snapshot.Below { // the server has crashed and gives the same ids again, which may take long
+	if view.Xmax < r.snapshot.Below { // the server has crashed, and reuses ids: without new transactions, Below would block for ever
 		if _, err := r.conn.Exec(ctx, "SELECT pg_current_xact_id()"); err != nil {
 			return fmt.Errorf("cannot draw a transaction id: %w", err)
 		}
@@ -120,7 +120,7 @@ func (r *reader) noteChange(e *event.Event) {
 		return
 	}
 	if operation, _ := e.Attr("operation"); operation == operations['T'] {
-		r.completeTable(e.Channel) // what existed is gone, and what is written later is emitted as changes
+		r.completeTable(e.Channel) // the rows are gone, and later rows are emitted as changes
 		return
 	}
 	w := r.currentWrites()
@@ -161,8 +161,8 @@ func (r *reader) noteKey(keys map[string]struct{}, key string) {
 	}
 }
 
-// currentWrites returns the writes of the transaction that is being received, nil if it is visible in the latest view. From
-// its first change on, the snapshot of each mark has its id: after a restart, its keys up to the mark are not known.
+// currentWrites returns the writes of the transaction that is being received; nil if it is visible in the latest view. From
+// its first change on, each mark stores its id, because after a restart its keys up to the mark are not known.
 func (r *reader) currentWrites() *writes {
 	u := &r.unseen
 	if u.half == r.tx.xid {
@@ -188,8 +188,8 @@ func (r *reader) currentWrites() *writes {
 // noteCommitted notes that all changes of a transaction were emitted.
 func (r *reader) noteCommitted(transaction) { r.unseen.half, r.unseen.current = 0, nil }
 
-// comparesKeys reports whether the key of the present change can be compared with those of rows that are read: it has the same
-// columns, and the same text.
+// comparesKeys reports whether the key of the present change can be compared with the keys of rows that are read. It can if both have the
+// same columns, and write a value as the same text.
 func (r *reader) comparesKeys() bool {
 	rel := r.relations[r.change.relation]
 	if rel == nil {
@@ -211,8 +211,8 @@ func (r *reader) comparesKeys() bool {
 	return true
 }
 
-// excludes reports whether a transaction that is not visible in the latest view has changed a row, so that the row as it
-// is in the view is older than what was emitted.
+// excludes reports whether a transaction that is not visible in the latest view has changed a row. Then a later version of the row
+// was emitted, and the row in the view must not be.
 func (u *unseen) excludes(table, key string) bool {
 	for _, w := range u.txs {
 		if _, changed := w.keys[table][key]; changed {
@@ -222,7 +222,7 @@ func (u *unseen) excludes(table, key string) bool {
 	return false
 }
 
-// blocks reports whether rows of a table in the latest view cannot be compared with what was emitted.
+// blocks reports whether it is not known which rows of a table were emitted in a later version than that of the latest view.
 func (r *reader) blocks(table string) bool {
 	return r.snapshot.Below > 0 || slices.ContainsFunc(r.unseen.txs, func(w *writes) bool {
 		keys, changed := w.keys[table]
@@ -230,7 +230,7 @@ func (r *reader) blocks(table string) bool {
 	})
 }
 
-// waitVisible has the snapshot wait until transactions are visible.
+// waitVisible sets a pause before it is looked up again whether transactions are visible. It logs a wait that is long.
 func (r *reader) waitVisible(table string) {
 	w, now := &r.unseen.waiting, time.Now()
 	if w.since.IsZero() {

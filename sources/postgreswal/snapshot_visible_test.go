@@ -94,7 +94,7 @@ func TestUnseenAfterARestart(t *testing.T) {
 	r.requireNotes(t, "[]", "", false)
 }
 
-// TestUnseenIsBounded proves that many keys, and many transactions, are stored as fewer facts that exclude more.
+// TestUnseenIsBounded proves that too many keys are replaced by their transactions, and too many transactions by one bound, Below.
 func TestUnseenIsBounded(t *testing.T) {
 	r := newNotes(t, "10:10:")
 	r.tx = transaction{open: true, xid: 11}

@@ -10,23 +10,23 @@ import (
 	"eventgateway/sources/postgreswal/spool"
 )
 
-// noteEvery is how often a keepalive is written into the spool.
+// noteEvery is the time after which a keepalive is written into the spool. After idleSaveBytes of WAL it is written at once.
 const noteEvery = time.Second
 
-// spooler is the destination of a stream that is spooled. When it is to end, it goes on with a pipe at the end of a
-// transaction.
+// spooler is the destination of a stream that is spooled. To end the spooling, it passes messages into a pipe, from the end of a
+// transaction on.
 type spooler struct {
 	feed  *feed
 	spool *spool.Spool
 
 	mu     sync.Mutex
-	open   bool      // a transaction is
-	commit uint64    // the last one in the spool
-	passed uint64    // LSN of the latest keepalive
-	noted  time.Time // when one was written into the spool
-	ending bool
+	open   bool      // a transaction has begun, and not ended
+	commit uint64    // the last commit in the spool
+	passed uint64    // LSN of the latest keepalive between transactions
+	noted  time.Time // when a keepalive was last written into the spool
+	ending bool      // a pipe gets the messages from the next transaction on
 	closed bool
-	pipe   *pipe // after the end
+	pipe   *pipe // gets the messages; nil: the spool does
 }
 
 func newSpooler(f *feed) *spooler { return &spooler{feed: f, spool: f.spool, commit: f.spool.End()} }
@@ -40,7 +40,7 @@ func (d *spooler) put(ctx context.Context, m message) error {
 	return err
 }
 
-// append appends a message to the spool, or returns the pipe that gets it.
+// append appends a message to the spool. If spooling has ended, it returns the pipe, which must get the message.
 func (d *spooler) append(m message) (*pipe, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -90,7 +90,8 @@ func (d *spooler) sync() error {
 }
 
 func (d *spooler) syncLocked() error {
-	// No change of the tables was committed before what has passed. To store that writes WAL, too, so that it is not done all the time.
+	// No change of the tables is between the last commit and the keepalive, so the slot may be confirmed up to the keepalive. Storing that
+	// writes WAL, too, so it is done rarely.
 	if !d.open && d.passed > d.commit && (d.passed-d.commit >= idleSaveBytes || time.Since(d.noted) >= noteEvery) {
 		if err := d.spool.Append(spool.Record{LSN: d.passed, Commit: d.passed}); err != nil {
 			return err
@@ -100,7 +101,7 @@ func (d *spooler) syncLocked() error {
 	return d.spool.Sync()
 }
 
-// end has the next transaction go into a pipe, or not.
+// end sets whether spooling ends before the next transaction, which then goes into a pipe.
 func (d *spooler) end(ending bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -124,7 +125,7 @@ func (d *spooler) close(err error) {
 	case closed:
 	case p != nil:
 		p.close(err)
-	case err != nil && !errors.Is(err, errSpooled): // else another stream follows, or a failure
+	case err != nil && !errors.Is(err, errSpooled): // otherwise the monitor starts another stream, or calls fail itself
 		d.feed.fail(err)
 	}
 }

@@ -12,11 +12,11 @@ import (
 	"eventgateway/sources/postgreswal/spool"
 )
 
-// The spool holds changes that are not yet delivered, so that the slot can be confirmed for them. Where it ends is stored in the row of
-// the slot, as spooled, before the slot is confirmed. So the slot is never ahead of both the position and the spool, unless
-// another program has moved it, or the folder is gone or older.
+// The spool holds changes that are not yet delivered, so that the slot can be confirmed up to its end. This end is stored in the row of
+// the slot, in the column spooled, before the slot is confirmed. So the slot is never ahead of both the position and the spool, unless
+// another program has moved it, or the folder is gone or an older copy.
 
-// openSpool opens the spool of the source, if it has one. It is open during one Run.
+// openSpool opens the spool of the source; it returns nil if spool.path is not set. closeSpool closes it at the end of the Run.
 func (s *source) openSpool(history string) (*spool.Spool, error) {
 	if s.opts.Spool.Path == "" {
 		return nil, nil
@@ -39,9 +39,9 @@ func (r *reader) spoolEnd() uint64 {
 
 // beginSpool prepares the spool for a slot that is confirmed up to an LSN. It returns the position behind which the reader continues.
 //
-// With a reason for a gap, the spool still has what was committed before it. The reader emits that, unless the history
-// of the database is another one. If only the stored position is gone, a slot that is not ahead of the spool is its own: the reader
-// emits all that is in the spool. A position of another database has no place here: its LSNs may be higher.
+// Before a gap, the reader still emits what is in the spool, unless it is of another history. If only the stored position is gone, and
+// the slot is not ahead of the spool, the spool is that of the slot: the reader emits all of it. A position of another database is
+// not used, because its LSNs may be higher.
 func (r *reader) beginSpool(ctx context.Context, loaded stored, slot slotState, gap bool) (position, error) {
 	end, at := r.spoolEnd(), loaded.position
 	unread, sameHistory := end > at.lsn, loaded.history == r.history || loaded.history == "" && !slot.made && slot.confirmed <= end
@@ -75,7 +75,8 @@ func (r *reader) beginSpool(ctx context.Context, loaded stored, slot slotState, 
 	return at, err
 }
 
-// saveSpooled stores the LSN up to which changes are in the spool; 0: in none. It may be called beside saveMark, in another session.
+// saveSpooled stores the LSN up to which changes are in the spool; 0: the spool is empty. It may run while saveMark runs in another
+// session.
 func (r *reader) saveSpooled(ctx context.Context, conn *pgx.Conn, end uint64) error {
 	ctx, cancel := pgconn.WithSilenceTimeout(ctx, conn, answerTimeout)
 	defer cancel()
@@ -115,7 +116,7 @@ func (r *reader) raiseConfirm(lsn uint64) {
 	}
 }
 
-// connect starts a stream behind what is delivered or spooled. p is its destination, or nil if that is the spool.
+// connect starts a stream behind what is delivered or spooled. p is d if that is a pipe, and nil if it is a spooler.
 func (r *reader) connect(ctx context.Context, d destination, p *pipe) error {
 	from := max(r.confirm.Load(), r.spoolEnd())
 	st, err := r.s.startStream(ctx, from, &r.confirm, d)
@@ -150,8 +151,8 @@ func (r *reader) explainAhead(loaded stored, slot slotState, last string) string
 	return fmt.Sprintf("%s, and the spool %s ends at %s; %s", spooled, r.s.opts.Spool.Path, lsnText(end), last)
 }
 
-// closeSpool closes the spool at the end of a Run, and adds its errors to that of the Run. A damaged one is cleared: the next Run
-// finds that the slot is ahead of it, and reports the gap.
+// closeSpool closes the spool at the end of a Run, and adds its errors to that of the Run. It clears a damaged spool. The next Run then
+// finds that the slot is ahead of the spool, and reports a gap.
 func (r *reader) closeSpool(runErr error) error {
 	var err error
 	if errors.Is(runErr, spool.ErrDamaged) {

@@ -17,8 +17,8 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// TestKilledSpoolLosesNothing kills the process of a source at any moment, -9, while it spools, reads the spool, and goes back. Each
-// item arrives, in the order of commits within each process, and a process begins at most where nothing is missing.
+// TestKilledSpoolLosesNothing kills the process of a source (SIGKILL) at random moments, while it spools, reads the spool, and receives
+// directly again. It proves that each item arrives, in the order of commits within each process, and that no process skips an item.
 func TestKilledSpoolLosesNothing(t *testing.T) {
 	kills := sourcetest.EnvInt(t, "KILLS", 8)
 	l := newLagging(t, spooled(t))

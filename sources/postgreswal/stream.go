@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	statusEvery = time.Second      // between two status updates without news
-	askAfter    = 5 * time.Second  // without a message: the server is asked to reply
-	unsentLimit = 10 * time.Second // in which the other side's system acknowledges no status update: the connection is lost
+	statusEvery = time.Second      // between two status updates, if nothing else causes one
+	askAfter    = 5 * time.Second  // without a message, after which the server is asked to reply
+	unsentLimit = 10 * time.Second // in which the network acknowledges no status update: then the connection is lost
 	// minSilence is the time without a message after which the connection counts as lost. A server that decodes a large
-	// transaction of other tables is silent for up to half of its wal_sender_timeout, 30 s. Older ones are silent
-	// for longer, so each time doubles it, up to maxSilence.
+	// transaction of other tables is silent for up to half of the wal_sender_timeout, which is 30 s. Older servers are silent
+	// for longer. So each loss of this kind doubles the time, up to maxSilence.
 	minSilence = 75 * time.Second
 	maxSilence = 20 * time.Minute
-	slabSize   = 64 << 10 // of the memory for several messages
+	slabSize   = 64 << 10 // bytes of memory that several messages share
 )
 
 // stream is one replication connection. Its receiver goroutine only reads, and its keeper goroutine only writes.
@@ -35,10 +35,10 @@ type stream struct {
 	out  destination
 
 	confirm     *atomic.Uint64 // LSN up to which the server may remove its WAL
-	silence     time.Duration  // without a message, after which the connection is lost
+	silence     time.Duration  // after this time without a message, the connection is lost
 	received    atomic.Int64   // time of the last message, in Unix nanoseconds
-	walEnd      atomic.Uint64  // end of the server's WAL, as it said last
-	wake        chan struct{}  // has the keeper send a status at once; its capacity is 1
+	walEnd      atomic.Uint64  // end of the server's WAL, by its latest message
+	wake        chan struct{}  // a value makes the keeper send a status at once; its capacity is 1
 	replyWanted atomic.Bool    // the server has asked for a reply
 	ask         atomic.Bool    // the next status asks for a reply
 
@@ -78,7 +78,7 @@ func (s *source) startStream(ctx context.Context, from uint64, confirm *atomic.U
 	})
 	plugin.Go(func() error { return st.keep(running) }, func(err error) {
 		st.out.close(err)
-		stop() // else the receiver would wait for ever
+		stop() // ends the receiver, too
 		close(st.ended[1])
 	})
 	return st, nil
@@ -102,7 +102,7 @@ func (st *stream) report(ask bool) {
 	signal(st.wake)
 }
 
-// receive passes on what the server sends.
+// receive puts the server's messages into the destination, until an error.
 func (st *stream) receive(ctx context.Context) error {
 	var slab []byte
 	for {
@@ -152,8 +152,8 @@ func (st *stream) receive(ctx context.Context) error {
 	}
 }
 
-// copyInto copies data into a slab with others, and returns the slab for the next ones. A slab without room is replaced, and large data
-// gets memory of its own.
+// copyInto copies data into a slab, behind that of other messages, and returns the slab for the next ones. It replaces a slab that is
+// full. Large data gets memory of its own.
 func copyInto(slab, data []byte) (next, copied []byte) {
 	if len(data) > slabSize/4 {
 		return slab, bytes.Clone(data)
@@ -182,11 +182,11 @@ func (st *stream) silentFor() time.Duration {
 // errSilent is the error of a connection on which nothing arrives.
 var errSilent = errors.New("the server has sent nothing for too long")
 
-// keep sends status updates, and returns an error if the connection is dead.
+// keep sends status updates. It returns an error if the connection is lost.
 func (st *stream) keep(ctx context.Context) error {
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
-	acknowledged := time.Now() // when no byte was on its way
+	acknowledged := time.Now() // when all sent bytes were last acknowledged
 	for {
 		due := false
 		select {

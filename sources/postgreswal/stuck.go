@@ -12,16 +12,16 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// stuckAfter is for how long Runs that all end for the same kind of reason may confirm nothing.
+// stuckAfter is for how long consecutive Runs may end with an error and confirm nothing. Then giveUpStuck compares the lag with max_lag.
 const stuckAfter = time.Minute
 
-// stuck notes that Runs end and nothing is confirmed, because the server cannot decode a change, or a sink has nacked one. Such a Run is too
-// short for the monitor, and its slot would hold WAL without bound.
+// stuck notes that Runs end and nothing is confirmed, because the server cannot decode a change, or a batch was nacked. Such a Run is
+// too short for the monitor to act, so the slot would hold WAL without bound.
 type stuck struct {
 	err       error     // of the last Run; nil: it ended for another reason
-	inStream  bool      // err is the server's, in the stream
+	inStream  bool      // the server has sent err in the stream
 	confirmed uint64    // when the first of these Runs began
-	since     time.Time // then
+	since     time.Time // when the first of these Runs began
 }
 
 // begin notes that a Run begins with a slot that is confirmed up to an LSN.
@@ -43,8 +43,8 @@ func (k *stuck) end(inStream, nacked error) {
 	}
 }
 
-// giveUpStuck drops the slot if earlier Runs have confirmed nothing for long and the lag is beyond max_lag. What was nacked can be spooled,
-// which the monitor does.
+// giveUpStuck drops the slot if earlier Runs have confirmed nothing for stuckAfter, and the lag is beyond max_lag. With then: spool it does
+// not drop the slot because of a nack: the monitor spools the changes instead.
 func (r *reader) giveUpStuck(ctx context.Context, slot *slotState) error {
 	k, limit := &r.s.stuck, r.s.opts.MaxLag
 	k.begin(slot.confirmed)

@@ -78,7 +78,7 @@ func (s *scanner) text() string {
 	return ""
 }
 
-// tuple reads the columns of a row, and appends them to dst.
+// tuple reads the columns of one row, and appends them to dst.
 func (s *scanner) tuple(dst []column) []column {
 	for range s.uint16() {
 		c := column{kind: s.byte()}

@@ -7,8 +7,8 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// TestUndecodableChangesGiveTheSlotUp proves that a slot that cannot be read any more holds WAL no further than max_lag: here its
-// publication was dropped and made again, and the changes in between cannot be decoded.
+// TestUndecodableChangesGiveTheSlotUp proves that a slot that cannot be read any more is given up beyond max_lag. Its publication was
+// dropped and made again, so the changes in between cannot be decoded.
 func TestUndecodableChangesGiveTheSlotUp(t *testing.T) {
 	for name, set := range map[string]func(*Options){"give_up": func(*Options) {}, "spool": spooled(t)} {
 		t.Run(name, func(t *testing.T) {

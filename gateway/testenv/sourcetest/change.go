@@ -40,7 +40,7 @@ func (c Change) Row() map[string]any {
 	return c.Old
 }
 
-// Join returns a text of each event, each with a blank behind it.
+// Join returns the texts of events, each with a space behind it.
 func Join(events []*event.Event, text func(*event.Event) string) string {
 	var out strings.Builder
 	for _, e := range events {

@@ -23,8 +23,8 @@ type rowVersion struct {
 }
 
 // Chaos runs writers with long, aborted and interleaved transactions over several tables, while
-// sessions are terminated and batches are nacked at random. Exactly the committed changes arrive, and
-// the versions of each row in order. SEED repeats a run, CHANGES is its size. Chaos returns the events.
+// sessions are terminated and batches are nacked at random. It proves that exactly the committed changes arrive,
+// and the versions of each row in order. SEED repeats a run, CHANGES is its size. Chaos returns the events.
 func (k Kind) Chaos(t *testing.T) []*event.Event {
 	seed := uint64(EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))
 	changes := EnvInt(t, "CHANGES", 4000)

@@ -55,7 +55,7 @@ func (k Kind) Follow(t testing.TB, set Settings) *Follower {
 	return &Follower{k.Start(t, set, out), gaps}
 }
 
-// AwaitSnapshots waits until the snapshots of a number of tables are complete, so that later rows are not a part of one.
+// AwaitSnapshots waits until the snapshots of a number of tables are complete, so that rows which are written later are not part of a snapshot.
 func (k Kind) AwaitSnapshots(t testing.TB, db *pgx.Conn, tables int) {
 	t.Helper()
 	testenv.WaitForSQL(t, db, "SELECT coalesce(("+k.SnapshotsSQL+"), 0) = $1", tables)

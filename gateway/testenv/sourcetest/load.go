@@ -102,7 +102,8 @@ func RequireDelivered(t testing.TB, db *pgx.Conn, versions []int, followers ...*
 	}
 }
 
-// RequireConserved checks beside that a follower has reported a gap if it has items that the database lacks. The writers have ended.
+// RequireConserved checks what RequireDelivered checks, and that a follower with items that the database lacks has reported a gap. The
+// writers must have ended.
 func RequireConserved(t testing.TB, db *pgx.Conn, versions []int, followers ...*Follower) {
 	t.Helper()
 	RequireDelivered(t, db, versions, followers...)

@@ -28,8 +28,8 @@ func OperationsOf(t testing.TB, events []*event.Event) string {
 	}))
 }
 
-// Snapshot proves that the rows that exist, in key order, then changes; once for each name, and
-// for a table that is added later.
+// Snapshot proves that the rows that exist are emitted in the order of their keys, and then changes. It proves that this
+// happens once for each reader, and also for a table that is added later.
 func (k Kind) Snapshot(t *testing.T) {
 	ddl := `CREATE TABLE parts (region text, "No" int, made date, PRIMARY KEY (region, "No")) PARTITION BY LIST (region);
 		CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); CREATE TABLE parts_us PARTITION OF parts FOR VALUES IN ('us');
@@ -74,9 +74,9 @@ func (k Kind) Snapshot(t *testing.T) {
 	}
 }
 
-// SnapshotUnderWrites reads rows while they are written, 2,000 changes a second, and is
-// killed in the middle. Each row's versions come in order, none is left out, what is read
-// is what its changes have made of it; a row that was written since is marked.
+// SnapshotUnderWrites reads rows under 2,000 changes a second, and ends the source's sessions three times meanwhile. It proves that each row's
+// versions arrive in order, that no row is missing, and that a row that is read has the effect of the changes before. A row
+// that was written since the snapshot began is marked.
 func (k Kind) SnapshotUnderWrites(t *testing.T) {
 	const rows, rate, writers = 20_000, 2000, 4
 	seed := uint64(EnvInt(t, "SEED", int(time.Now().UnixNano()%1_000_000)))

@@ -57,8 +57,8 @@ func (k Kind) requireItems(t *testing.T, db *pgx.Conn, events []*event.Event) {
 	}
 }
 
-// SnapshotOfAnotherTable proves that a table that takes the place of one in the middle of its snapshot is read from its first row on: by its name,
-// and by another primary key.
+// SnapshotOfAnotherTable replaces a table in the middle of its snapshot: by another table of its name, or by another primary key. It
+// proves that the table is read again from its first row on.
 func (k Kind) SnapshotOfAnotherTable(t *testing.T) {
 	const rows = 12_000 // more than may be in flight
 	for name, change := range map[string]string{

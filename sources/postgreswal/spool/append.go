@@ -10,23 +10,23 @@ type writer struct {
 	file    *os.File
 	segment *segment
 	salt    uint32
-	carried int64  // bytes of the header and the relations and types at the begin
+	carried int64  // bytes of the header, and of the relation and type messages behind it
 	flushed int64  // bytes in the file
 	synced  int64  // bytes that were flushed at the latest sync
-	buf     []byte // records behind flushed
+	buf     []byte // records that are not yet in the file
 	commits int64  // offset behind the last commit
-	commit  uint64 // the last one that was appended
-	failed  error  // of a sync: what was flushed since may be missing on the disk
+	commit  uint64 // the last commit that was appended
+	failed  error  // of a sync, after which the disk may lack what was flushed; or of Clear or Close
 
 	relations relations // as of the last commit
-	pending   relations // of the transaction under way
+	pending   relations // of the incomplete transaction
 }
 
 // offset is the size of the segment with all that was appended.
 func (w *writer) offset() int64 { return w.flushed + int64(len(w.buf)) }
 
-// Append appends a record. It becomes visible at a Sync behind the end of its transaction. Commits must rise. An error
-// means that the record was not appended: ErrFull if there is no space for it. Append keeps no part of r.
+// Append appends a record. The first Sync after the end of its transaction makes it visible. Commits must rise. An error
+// means that the record was not appended; it is ErrFull if there is no space for it. Append keeps no reference to r.Data.
 func (s *Spool) Append(r Record) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -82,9 +82,9 @@ func (s *Spool) flush() error {
 	return nil
 }
 
-// Sync makes sure that what was appended survives a crash of the host, and makes complete transactions visible. It
-// blocks until the disk has them. If the write fails, Sync can be called again. If the disk's own sync fails, the spool
-// takes no more records until Rewind.
+// Sync writes what was appended to the disk, so that it survives a crash of the host. Then it makes complete
+// transactions visible. If the write fails, Sync can be called again. If the sync of the file fails, Append and Sync
+// return that error until Rewind.
 func (s *Spool) Sync() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -105,7 +105,7 @@ func (s *Spool) sync() error {
 	if err := s.disk.sync(w.file); err != nil {
 		// The kernel reports what it could not write only once, and may then drop it. So no later sync can
 		// be trusted to write it, and no process may read it from the cache.
-		_ = w.file.Truncate(w.segment.end) // Rewind does it again
+		_ = w.file.Truncate(w.segment.end) // Rewind repeats it, and checks the error
 		w.failed = s.diskError(err)
 		return w.failed
 	}
@@ -116,13 +116,13 @@ func (s *Spool) sync() error {
 	return nil
 }
 
-// Rewind drops what is behind End, so that the stream can be restarted there. It mends a failed Sync.
+// Rewind drops what is behind End, so that the stream can be restarted there. It also recovers from a failed Sync.
 func (s *Spool) Rewind() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	w := &s.writer
 	err := w.file.Truncate(w.segment.end)
-	if err == nil { // else a crash could mix what is dropped with what is appended in its place
+	if err == nil { // without a sync, a crash could mix what is dropped with what is appended in its place
 		err = s.disk.sync(w.file)
 	}
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Spool) Rewind() error {
 	return nil
 }
 
-// roll begins a new segment. All transactions are complete.
+// roll begins a new segment. The caller makes sure that all transactions are complete.
 func (s *Spool) roll() error {
 	if err := s.sync(); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (s *Spool) newSegment(previous uint64) error {
 	}
 	if err != nil {
 		f.Close()
-		os.Remove(seg.path) // else Open does it: it has no records
+		os.Remove(seg.path) // if this fails, the next Open finds a segment without records, which does no harm
 		return s.diskError(err)
 	}
 	seg.end = int64(len(content))

@@ -15,7 +15,7 @@ const (
 	newIdentityFile = identityFile + ".new"
 )
 
-// lockFolder makes the folder, and locks it. The lock ends with the file, or with the process.
+// lockFolder makes the folder, and locks it. The lock ends when the returned file is closed, or when the process ends.
 func lockFolder(dir string) (*os.File, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of the spool: %w", err)
@@ -37,7 +37,7 @@ func lockFolder(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// makeFolder makes the folder and those above it, so that they survive a crash of the host.
+// makeFolder makes the folder and those above it. It syncs them, so that they survive a crash of the host.
 func makeFolder(dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -53,7 +53,7 @@ func makeFolder(dir string) error {
 	return realDisk.syncDir(filepath.Dir(dir))
 }
 
-// checkOwnFolder returns an error if the folder has files, and no spool made them.
+// checkOwnFolder returns an error if the folder has files that are not those of a spool.
 func checkOwnFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Spool) checkIdentity(identity string) error {
 	return nil
 }
 
-// writeIdentity writes the file at once or not at all.
+// writeIdentity writes the file atomically: after a crash it is complete, or missing.
 func (s *Spool) writeIdentity(path, identity string) error {
 	f, err := os.OpenFile(filepath.Join(s.dir, newIdentityFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Spool) writeIdentity(path, identity string) error {
 	return nil
 }
 
-// disk has what can fail when a disk is full or broken. Tests replace it.
+// disk has the operations that fail if a disk is full or broken. Tests replace it.
 type disk struct {
 	writeAt func(f *os.File, b []byte, offset int64) (int, error)
 	sync    func(f *os.File) error

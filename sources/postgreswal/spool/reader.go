@@ -14,18 +14,18 @@ type Reader struct {
 	segment *segment // nil before the first Next
 	file    *os.File
 	scan    scanner
-	carried bool // reading began at this segment, so that its relations and types are returned
-	last    uint64
-	failed  error
+	carried bool   // reading began at this segment, so its carried messages are returned
+	last    uint64 // the last commit that was returned
+	failed  error  // ErrDamaged, the result of each further Next
 }
 
-// NewReader returns a reader at the oldest record. Close it when it is not used any more.
+// NewReader returns a reader at the oldest record. The caller must close it.
 func (s *Spool) NewReader() *Reader {
 	return &Reader{spool: s, cleared: s.cleared.Load()}
 }
 
-// Next returns the next record, or false if all visible records were returned. Then it can be called again. Next does not wait for
-// the writer, and returns complete transactions only: of a transaction that has begun, the rest follows without a false.
+// Next returns the next record, or false if all visible records were returned. It can be called again after false. Next does not
+// wait for the writer. It returns complete transactions only, so it never returns false within a transaction.
 //
 // Where reading begins, the relation and type messages known there come first, with LSN 0. They belong to no transaction. Data
 // is valid until the next call. ErrDamaged means that what was synced is missing or changed; it stays the result.
@@ -54,7 +54,7 @@ func (r *Reader) Next() (Record, bool, error) {
 	return Record{}, false, r.failed
 }
 
-// checkCleared begins again if the spool was cleared.
+// checkCleared sets the reader back to the oldest record if the spool was cleared.
 func (r *Reader) checkCleared() {
 	if now := r.spool.cleared.Load(); now != r.cleared {
 		r.cleared, r.segment = now, nil
@@ -69,7 +69,7 @@ func (r *Reader) fail(err error) error {
 	return err
 }
 
-// advance moves on to what has become visible. It reports whether there is anything.
+// advance makes records readable that have become visible. It reports whether there are any.
 func (r *Reader) advance() (bool, error) {
 	for {
 		next, err := r.extend()
@@ -90,8 +90,8 @@ func (r *Reader) advance() (bool, error) {
 	}
 }
 
-// extend moves the limit to the end of what is visible in the segment. If there was nothing more, extend returns the segment
-// behind it, or nil if there is none.
+// extend moves the limit to the end of what is visible in the segment. If the limit is there already, extend returns the next
+// segment, or nil if there is none.
 func (r *Reader) extend() (next *segment, err error) {
 	s := r.spool
 	s.mu.Lock()

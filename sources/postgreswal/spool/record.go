@@ -12,11 +12,11 @@ type Record struct {
 	Data   []byte // as the server sent it; may be empty
 }
 
-// recordKind tells where a record comes from.
+// recordKind is the origin of a record.
 type recordKind byte
 
 const (
-	original recordKind = 1 // appended
+	original recordKind = 1 // was appended
 	carried  recordKind = 2 // repeats a relation or a type at the begin of a segment
 )
 

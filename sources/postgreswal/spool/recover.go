@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// recover finds the segments, and cuts what is behind the last complete transaction. A new spool gets a segment. Only the last
-// segment can be torn, so that only it is read.
+// recover finds the segments, and cuts off what is behind the last complete transaction. In a new spool it makes a segment. It reads
+// only the last segment, because no other can be torn.
 func (s *Spool) recover() error {
 	found, err := listSegments(s.dir)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Spool) recover() error {
 	return s.recoverLast(found[last])
 }
 
-// recoverLast opens the last segment. Without a valid header it is as new: a crash has torn it when it was made.
+// recoverLast opens the last segment. If its header is not valid, a crash has torn it when it was made, and recoverLast makes it again.
 func (s *Spool) recoverLast(previous uint64) error {
 	path := segmentPath(s.dir, previous)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -51,7 +51,7 @@ func (s *Spool) recoverLast(previous uint64) error {
 	return nil
 }
 
-// scanLast reads the last segment, and cuts it behind the last commit.
+// scanLast reads the last segment, and cuts off what is behind the last commit.
 func (s *Spool) scanLast(f *os.File, previous uint64, salt uint32) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Spool) scanLast(f *os.File, previous uint64, salt uint32) error {
 			w.pending = nil
 		}
 	}
-	// What another process has written, and not synced, is promised from now on.
+	// An earlier process may have written records and not synced them. They become visible now, so they must be synced.
 	if err = f.Truncate(w.commits); err == nil {
 		err = s.disk.sync(f)
 	}

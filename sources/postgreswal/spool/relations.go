@@ -22,6 +22,7 @@ func relationKey(data []byte) (key uint64, ok bool) {
 	return key, true
 }
 
+// add adds a message of the stream, if it is a relation or type message.
 func (r *relations) add(data []byte) {
 	key, ok := relationKey(data)
 	if !ok {
@@ -33,7 +34,7 @@ func (r *relations) add(data []byte) {
 	(*r)[key] = Record{Data: slices.Clone(data)}
 }
 
-// merge adds those of a transaction that is complete.
+// merge adds the messages of a transaction that has become complete.
 func (r *relations) merge(others relations) {
 	if *r == nil {
 		*r = others

@@ -9,7 +9,7 @@ import (
 // ErrDamaged means that records which were synced are missing or changed on disk.
 var ErrDamaged = errors.New("the spool is damaged: the changes in it are lost from here on")
 
-// scanBytes is how much is read at once, and how much memory is kept.
+// scanBytes is how many bytes are read at once, and the size of the buffer unless a record is larger.
 const scanBytes = 256 << 10
 
 // scanner reads the records of one segment.
@@ -24,8 +24,8 @@ type scanner struct {
 	bufAt int64 // offset of buf[0]
 }
 
-// next returns the next record. Its Data is valid until the next call. At the limit next returns io.EOF. An error that is
-// ErrDamaged means that no complete record is there.
+// next returns the next record. Its Data is valid until the next call. At the limit next returns io.EOF. If there is no complete
+// record at the offset, it returns ErrDamaged.
 func (s *scanner) next() (Record, recordKind, error) {
 	if s.offset == s.limit {
 		return Record{}, 0, io.EOF
@@ -50,7 +50,7 @@ func (s *scanner) next() (Record, recordKind, error) {
 	return r, kind, nil
 }
 
-// bytes returns the next n bytes, and leaves the offset.
+// bytes returns the next n bytes, and does not move the offset.
 func (s *scanner) bytes(n int64) ([]byte, error) {
 	if s.offset+n > s.limit {
 		return nil, s.damaged()

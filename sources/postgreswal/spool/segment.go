@@ -21,7 +21,7 @@ const (
 // segment is one file of records.
 type segment struct {
 	path     string
-	previous uint64 // the last commit before it
+	previous uint64 // the last commit before the segment
 
 	// Under Spool.mu:
 	end  int64  // where synced and complete transactions end

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// ErrFull means that a record was refused, because the spool has reached its bound, or its disk has no space.
+// ErrFull is the error of a spool that has reached its bound, or whose disk has no space.
 var ErrFull = errors.New("the spool is full")
 
 const (
@@ -26,21 +26,23 @@ type Spool struct {
 	disk         disk
 	lock         *os.File
 	size         atomic.Int64 // bytes of all segments, buffered ones included
-	cleared      atomic.Int64 // how often Clear was called
+	cleared      atomic.Int64 // number of calls of Clear
 
 	mu       sync.Mutex // never held during a write or a sync
 	segments []*segment // in order; none only in and after a Clear that failed
-	end      uint64     // the last commit that is visible
+	end      uint64     // the last visible commit
 
 	writing sync.Mutex // held by the methods that change files
 	writer  writer
 }
 
-// Open opens the spool in a folder, or makes it. identity tells what its records belong to: the server, the
-// database and the slot. A folder of another identity is an error, as is one that another process uses. The files
-// take at most maxBytes, and a header of each; 0 means without a bound. The folder gets mode 0700, its files 0600.
+// Open opens the spool in a folder, or makes it. identity names what its records belong to: the server, the
+// database and the slot. Open returns an error if the folder has another identity, or if another process uses it.
+// Records are appended up to maxBytes in all files; 0 means without a bound. Only the header and the carried messages of
+// a new segment may exceed it. The folder gets mode 0700, its files 0600.
 //
-// What was synced is there, up to the last complete transaction; compare [Spool.End] with what is known to be synced.
+// The spool has what was synced, up to the last complete transaction, unless files were removed. So the caller compares
+// [Spool.End] with the end that it has stored.
 func Open(dir, identity string, maxBytes int64) (*Spool, error) {
 	return open(dir, identity, maxBytes, realDisk)
 }
@@ -63,7 +65,7 @@ func open(dir, identity string, maxBytes int64, d disk) (*Spool, error) {
 	return s, nil
 }
 
-// Begin returns the commit before the first transaction of the spool; 0 in a new one.
+// Begin returns the last commit before the first transaction in the spool; 0 in a new spool.
 func (s *Spool) Begin() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,18 +75,18 @@ func (s *Spool) Begin() uint64 {
 	return s.segments[0].previous
 }
 
-// End returns the commit of the last complete transaction that is synced. If none is left, it is the last one that
-// was there; 0 in a new spool.
+// End returns the commit of the last complete transaction that is synced. If Trim has deleted all, it is still that of
+// the last one. It is 0 in a new spool, and after Clear.
 func (s *Spool) End() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.end
 }
 
-// Size returns the size of the segments, in bytes, with what is not yet written.
+// Size returns the size of all segments, in bytes. It includes records that are not yet written.
 func (s *Spool) Size() int64 { return s.size.Load() }
 
-// Close syncs the spool, and unlocks the folder. Readers stay valid for what they can see.
+// Close syncs the spool, and unlocks the folder. Readers can still read what is visible.
 func (s *Spool) Close() error {
 	err := s.Sync()
 	s.writing.Lock()

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Trim deletes what is not needed any more if all transactions up to a commit are acked: each segment that ends there.
-// The last segment stays while it is small, so that Trim can be called often. A reader finishes the
+// Trim deletes the segments that end at a commit or before it, when all transactions up to that commit are acked.
+// It keeps the last segment while that is small, so that frequent calls do not make many files. A reader can finish the
 // segment that it has begun.
 func (s *Spool) Trim(commit uint64) error {
 	s.writing.Lock()
@@ -37,13 +37,13 @@ func (s *Spool) deleteUntil(commit uint64) error {
 			return err
 		}
 		s.size.Add(-seg.end)
-		if err := s.disk.syncDir(s.dir); err != nil { // else a crash of the host could leave this one, and not the next
+		if err := s.disk.syncDir(s.dir); err != nil { // otherwise a crash of the host could leave this segment, and not the next
 			return s.diskError(err)
 		}
 	}
 }
 
-// dropFirst takes the first segment from the list, as above.
+// dropFirst removes the first segment from the list, and returns it. It returns nil if that must stay.
 func (s *Spool) dropFirst(commit uint64) *segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +55,8 @@ func (s *Spool) dropFirst(commit uint64) *segment {
 	return first
 }
 
-// Clear deletes all records, the synced ones included: they belong to a slot that is lost. Readers go on with what is
-// appended next. After an error, close the spool and open it again.
+// Clear deletes all records, also those that are synced, because their slot is lost or the spool is damaged. Readers go on with
+// what is appended next. After an error, the spool must be closed and opened again.
 func (s *Spool) Clear() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -66,7 +66,7 @@ func (s *Spool) Clear() error {
 	s.cleared.Add(1)
 	s.mu.Unlock()
 	err := s.writer.file.Close()
-	for _, seg := range slices.Backward(old) { // so that an interrupted Clear leaves no hole
+	for _, seg := range slices.Backward(old) { // from the last one, so that an interrupted Clear leaves no hole
 		err = errors.Join(err, remove(seg))
 	}
 	s.size.Store(0)
