@@ -140,13 +140,13 @@ func (w *lagWatch) exceeded(l lag) bool {
 	if before == nil {
 		return false
 	}
-	bytes := w.max.Bytes > 0 && l.bytes > uint64(w.max.Bytes) && l.bytes >= before.bytes && !l.readFasterThanWritten(*before)
+	bytes := w.max.Bytes > 0 && l.bytes > uint64(w.max.Bytes) && l.bytes >= before.bytes
 	age := w.max.Age > 0 && l.known && l.age > w.max.Age.D() && (!before.known || l.age >= before.age)
-	return bytes || age
+	return (bytes || age) && !l.readFasterThanWritten(*before)
 }
 
 // readFasterThanWritten reports whether the reader has read more of a large transaction than the WAL has grown. The slot cannot be confirmed
-// within a transaction, so l.bytes does not show this progress.
+// within a transaction, so neither l.bytes nor l.age shows this progress.
 func (l lag) readFasterThanWritten(before lag) bool {
 	return before.read > 0 && l.read > before.read && l.read-before.read >= l.walEnd-before.walEnd
 }

@@ -146,6 +146,7 @@ const foreignOwnerSQL = `SELECT o.what, r.rolname::text FROM (
 var readerColumns = [][2]string{ // name, definition
 	{"slot", "text PRIMARY KEY"}, {"token", "bigint NOT NULL DEFAULT 0"}, {"history", "text"}, {"commit", "pg_lsn NOT NULL DEFAULT '0/0'"}, {"index", "bigint NOT NULL DEFAULT 0"},
 	{"spooled", "pg_lsn"}, {"snapshot", "json"}, {"saved", "timestamptz"}, {"moving", "text"}, {"moved", "timestamptz"},
+	{"backfills", "text[] NOT NULL DEFAULT '{}'"},
 }
 
 // readerTable checks that the table of the positions has all columns.
