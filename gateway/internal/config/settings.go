@@ -14,7 +14,7 @@ import (
 // HTTP is the shared listener.
 type HTTP struct {
 	Listen        string            `koanf:"listen" rule:"required" doc:"address of the shared listener, such as :8080, 127.0.0.1:8080 or unix:/run/gateway.sock"`
-	SocketAccess  string            `koanf:"socket_access" rule:"oneof=owner|group|all" doc:"who may connect to a Unix socket: owner is the user of the gateway, group is also its group, all is every user"`
+	SocketAccess  string            `koanf:"socket_access" rule:"oneof=owner|group|all" doc:"who may connect to a Unix socket: the user of the gateway (owner), also its group, or all users"`
 	ProxyProtocol []options.Network `koanf:"proxy_protocol" doc:"addresses or networks of proxies whose connections to the shared listener begin with a PROXY header"`
 	BasePath      string            `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
 	TLS           options.ServerTLS `koanf:"tls"`
