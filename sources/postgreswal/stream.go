@@ -206,10 +206,29 @@ func (st *stream) keep(ctx context.Context) error {
 		case silent > unsentLimit && time.Since(acknowledged) > unsentLimit:
 			return plugin.Unavailable(fmt.Errorf("lost the replication connection: nothing has arrived at the other side for %v", time.Since(acknowledged).Round(time.Second)))
 		}
-		lsn := pglogrepl.LSN(st.confirm.Load())
+		lsn := st.confirm.Load()
 		ask := st.ask.Swap(false) || due && silent > askAfter
-		if err := pglogrepl.SendStandbyStatusUpdate(ctx, st.conn, pglogrepl.StandbyStatusUpdate{WALWritePosition: lsn, ReplyRequested: ask}); err != nil {
+		if err := st.sendStatus(lsn, ask); err != nil {
 			return plugin.Unavailable(fmt.Errorf("lost the replication connection: %w", err))
 		}
 	}
+}
+
+// sendStatus sends a status update. It writes to the connection itself: after a failed read, pgconn uses the buffer of its frontend in a
+// goroutine of its own.
+func (st *stream) sendStatus(lsn uint64, ask bool) error {
+	data := append(make([]byte, 0, 34), pglogrepl.StandbyStatusUpdateByteID)
+	for range 3 { // written, flushed, and applied
+		data = binary.BigEndian.AppendUint64(data, lsn)
+	}
+	data = binary.BigEndian.AppendUint64(data, uint64(time.Now().UnixMicro()-postgresEpoch))
+	reply := byte(0)
+	if ask {
+		reply = 1
+	}
+	message, err := (&pgproto3.CopyData{Data: append(data, reply)}).Encode(nil)
+	if err == nil {
+		_, err = st.conn.Conn().Write(message)
+	}
+	return err
 }
