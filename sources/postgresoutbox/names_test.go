@@ -93,7 +93,7 @@ func TestRenamesUnderLoad(t *testing.T) {
 		}
 	}
 	renamed := len(out.Events()) // from here on, changes that wait have a name that no trigger has
-	for { // the SQL rather fails than that a user's write waits for long
+	for {                        // the SQL rather fails than that a user's write waits for long
 		_, err := db.Exec(testenv.Context(t), outbox(t, "store.things").CreateSQL())
 		if err == nil {
 			break
