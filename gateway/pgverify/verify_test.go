@@ -66,11 +66,12 @@ func TestEqualInEveryForm(t *testing.T) {
 	}
 }
 
-// joined returns the path of a file with the lines of a file and of those that the sink has renamed.
+// joined returns the path of a file with the lines of a file and of those that the sink has renamed. How many these are depends on the
+// sizes of the sink's batches.
 func joined(t testing.TB, path string) string {
 	t.Helper()
 	entries, err := os.ReadDir(strings.TrimSuffix(path, "/orders.jsonl"))
-	if err != nil || len(entries) < 2 {
+	if err != nil || len(entries) == 0 {
 		t.Fatalf("%d files, %v", len(entries), err)
 	}
 	text := ""
