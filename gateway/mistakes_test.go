@@ -63,8 +63,8 @@ func TestCompletionsName(t *testing.T) {
 	}
 }
 
-// TestTailEndsAfterCount proves that `gateway tail -n` ends after so many events that meet the filter, begins in the history with
-// --last, takes an http URL, and sends a token.
+// TestTailEndsAfterCount proves that `gateway tail -n N` ends after N events that pass the filter. With --last it begins in the
+// history. It takes an http URL, and sends a token.
 func TestTailEndsAfterCount(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "gateway.yaml")

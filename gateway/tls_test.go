@@ -92,7 +92,7 @@ func serialIn(t *testing.T, cert, key string) *big.Int {
 	return pair.Leaf.SerialNumber
 }
 
-// TestSwappedCertificateDisconnectsNobody proves that certificates are taken anew from a mounted Secret under load: 200
+// TestSwappedCertificateDisconnectsNobody proves that certificates are loaded again when a mounted Secret changes, under load: 200
 // WebSocket clients stay connected and get events, and a new handshake gets the new certificate. Files that do not fit
 // together change nothing but the log, the metric and the status.
 func TestSwappedCertificateDisconnectsNobody(t *testing.T) {

@@ -75,7 +75,7 @@ func TestWALCreate(t *testing.T) {
 	requireError(t, db, allWAL.DropSQL(), "the publication gateway has all tables")
 }
 
-// TestWALRefuses proves that the SQL fails for tables, publications and servers of which changes would be lost.
+// TestWALRefuses proves that the SQL fails where changes would be lost: for such tables, publications and servers.
 func TestWALRefuses(t *testing.T) {
 	db := testenv.Connect(t)
 	of := func(schema, name string) pgtrigger.WAL {

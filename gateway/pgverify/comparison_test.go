@@ -112,7 +112,7 @@ func TestLastEventOfAKeyCounts(t *testing.T) {
 	}
 }
 
-// TestEventsWithoutAKey proves that an event of which the key or the operation cannot be told is counted, and named.
+// TestEventsWithoutAKey proves that an event whose key or operation is not known is counted and named.
 func TestEventsWithoutAKey(t *testing.T) {
 	for line, want := range map[string]string{
 		order("INSERT", `{"v":"a"}`):            errNoKey.Error(),

@@ -180,8 +180,8 @@ func TestTruncate(t *testing.T) {
 	}
 }
 
-// TestPartitionedTableWithCompositeKey proves that rows are compared by keys of several columns, of which some have commas, also
-// where they move to another partition.
+// TestPartitionedTableWithCompositeKey proves that rows are compared by keys of several columns. Some values have commas, and some
+// rows move to another partition.
 func TestPartitionedTableWithCompositeKey(t *testing.T) {
 	db := reset(t, `CREATE SCHEMA IF NOT EXISTS "Sho.p"; DROP TABLE IF EXISTS "Sho.p"."Order,s";
 		CREATE TABLE "Sho.p"."Order,s" (note text, region text, "No" int, at timestamptz DEFAULT '2024-07-01', PRIMARY KEY (region, "No", at)) PARTITION BY LIST (region);

@@ -78,8 +78,6 @@ func firstDifference(a, b *event.Event) string {
 	return ""
 }
 
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-
 // TestSameAsOutbox proves that both sources write the same bytes for values of all built-in types, and of domains, enums,
 // ranges, arrays and composites, whatever the settings of the writer's session are.
 func TestSameAsOutbox(t *testing.T) {
@@ -108,7 +106,7 @@ func TestSameAsOutbox(t *testing.T) {
 					values := []string{"DEFAULT"}
 					for _, c := range typeValues {
 						if len(c.values) > 0 {
-							values = append(values, literal(c.values[row%len(c.values)])+"::"+c.typ)
+							values = append(values, quoteLiteral(c.values[row%len(c.values)])+"::"+c.typ)
 						}
 					}
 					if set == "" {

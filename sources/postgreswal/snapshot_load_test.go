@@ -17,8 +17,8 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// writeItems has writers change rows of items at random until stop is called: insert, update, delete, change keys, several rows in
-// a transaction, some of which are aborted, and TRUNCATE while truncate is true.
+// writeItems has writers change rows of items at random until stop is called. They insert, update, delete and change keys, of several
+// rows in a transaction. Some transactions are aborted. While truncate is true, writers also TRUNCATE the table.
 func writeItems(t *testing.T, writers, rows int, truncate *atomic.Bool, seed uint64) (stop func() (commits int)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
