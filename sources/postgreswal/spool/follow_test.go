@@ -23,14 +23,13 @@ func TestReadersFollowTheWriter(t *testing.T) {
 		reading.Go(func() {
 			r := s.NewReader()
 			defer r.Close()
-			for last := 0; last < transactions; {
-				select {
-				case <-more[i]:
-				case <-t.Context().Done():
-					return
-				}
+			last := 0
+			for range more[i] {
 				last = readOn(t, r, last)
 				progress[i].Store(int64(last))
+			}
+			if last = readOn(t, r, last); last != transactions {
+				t.Errorf("reader %d has read %d transactions of %d", i, last, transactions)
 			}
 		})
 	}
@@ -57,7 +56,7 @@ func TestReadersFollowTheWriter(t *testing.T) {
 	}
 	must(t, s.Sync())
 	for i := range more {
-		more[i] <- struct{}{} // there is room for it when all before it was read
+		close(more[i])
 	}
 	reading.Wait()
 	must(t, s.Trim(commitOf(transactions)))
