@@ -28,7 +28,7 @@ var arrows = map[string]string{
 	"gateway/internal/component":  "gateway/internal/stats gateway/plugin gateway/options",
 	"gateway/internal/ack":        "gateway/internal/settle gateway/internal/stats gateway/event",
 	"gateway/internal/settle":     "",
-	"gateway/internal/stats":      "gateway/plugin",
+	"gateway/internal/stats":      "gateway/plugin gateway/event",
 	"gateway/internal/backoff":    "",
 	"gateway/internal/rcu":        "",
 	"gateway/internal/link":       "",

@@ -52,7 +52,7 @@ routes:
 	b.await(`document.querySelector('component-list li[data-name="shop"]').dataset.up === "true"`)
 	for name, shown := range map[string]string{"shop": "sink", "large": "route"} {
 		b.await(errorOf(name) + ` && !` + errorOf(name) + `.classList.contains("past")`)
-		if failing, _ := r.metric(fmt.Sprintf(`gateway_failing{component="%s",kind="%s"}`, name, shown)); failing != 1 {
+		if failing, _ := r.metric(fmt.Sprintf(`gateway_failing{component=%[1]q,kind=%[2]q,%[2]s=%[1]q}`, name, shown)); failing != 1 {
 			t.Errorf("gateway_failing of %s is %v", name, failing)
 		}
 	}
@@ -65,7 +65,7 @@ routes:
 	b.await(pageIsWell)
 	for name, shown := range map[string]string{"shop": "sink", "large": "route"} {
 		b.await(errorOf(name) + `.classList.contains("past") && ` + errorOf(name) + `.textContent.startsWith("Past: ")`)
-		if failing, ok := r.metric(fmt.Sprintf(`gateway_failing{component="%s",kind="%s"}`, name, shown)); failing != 0 || !ok {
+		if failing, ok := r.metric(fmt.Sprintf(`gateway_failing{component=%[1]q,kind=%[2]q,%[2]s=%[1]q}`, name, shown)); failing != 0 || !ok {
 			t.Errorf("gateway_failing of %s is %v, %v", name, failing, ok)
 		}
 	}

@@ -53,7 +53,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	g.delay.Store(int64(cfg.ShutdownDelay))
 	g.reg.MustRegister(g.admin.Metrics()...)
-	g.reg.MustRegister(g.http)
+	g.reg.MustRegister(g.http, buildInfo())
 	var err error
 	g.initial, err = g.build(cfg)
 	return g, err

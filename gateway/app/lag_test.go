@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestLagDuringOutage(t *testing.T) {
 			}
 			return s.Errors > down.Errors+3
 		})
-		if up, _ := r.metric(`gateway_up{component="` + name + `",kind="source"}`); up != 0 {
+		if up, _ := r.metric(fmt.Sprintf(`gateway_up{component=%q,kind="source",source=%q}`, name, name)); up != 0 {
 			t.Errorf("gateway_up of %s is %v", name, up)
 		}
 	}

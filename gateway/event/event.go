@@ -30,6 +30,9 @@ type Event struct {
 	Key string
 	// Time is when the source received the event. The router sets it where it is zero.
 	Time time.Time
+	// Origin is when the event was written where it came from, by the clock there, such as the commit of a row; zero if that is
+	// not known. The router sets it where the source is configured with origin_time.
+	Origin time.Time
 	// Data is the payload. The router never parses or changes it by itself.
 	Data []byte
 	// Attrs holds named values beside the payload. There are few, so a list is faster than a map.

@@ -1,8 +1,10 @@
 package redisconn
 
-// EntryMark and EntryMarkVersion are the first field, with its value, of each entry of the sink redis-stream. The source
-// redis-stream recognizes the sink's entries by it.
 const (
+	// EntryMark and EntryMarkVersion are the first field, with its value, of each entry of the sink redis-stream. The source
+	// redis-stream recognizes the sink's entries by it.
 	EntryMark        = "eventgateway"
 	EntryMarkVersion = "1"
+	// EntryOrigin is the field with the origin time of the event, in Unix microseconds; it is missing if the event has none.
+	EntryOrigin = "origin"
 )

@@ -15,6 +15,9 @@ func appendEntry(args []any, e *event.Event) []any {
 	if e.Key != "" {
 		args = append(args, "key", e.Key)
 	}
+	if !e.Origin.IsZero() {
+		args = append(args, redisconn.EntryOrigin, e.Origin.UnixMicro())
+	}
 	for _, a := range e.Attrs {
 		args = append(args, "attr."+a.Name, a.Value)
 	}

@@ -33,8 +33,9 @@ type metrics struct {
 	compressedInput, compressedOutput prometheus.Counter // bytes of payloads that were compressed, before and after
 }
 
+// newMetrics returns metrics that are all 0, with every reason and result.
 func newMetrics() *metrics {
-	return &metrics{
+	m := &metrics{
 		clients: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gateway_websocket_clients", Help: "Clients that are connected.",
 		}),
@@ -78,6 +79,16 @@ func newMetrics() *metrics {
 			Help: "Clients disconnected, by reason: client (by itself, or the connection was lost), slow (a lag beyond max_lag), stuck (write_timeout), policy (too many messages, or unread answers), auth (token expired, refused or missing), filter (its subscription was ended), panic (of the sink, for this client), shutdown.",
 		}, []string{"reason"}),
 	}
+	for _, reason := range []string{"client", "slow", "stuck", "policy", "auth", "filter", "panic", "shutdown"} {
+		m.disconnects.WithLabelValues(reason)
+	}
+	for _, reason := range []string{"time", "behind", "failed"} {
+		m.filtersEnded.WithLabelValues(reason)
+	}
+	for _, result := range []string{"complete", "failed", "cut"} {
+		m.snapshots.WithLabelValues(result)
+	}
+	return m
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {

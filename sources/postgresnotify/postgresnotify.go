@@ -69,12 +69,12 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	unfetched := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gateway_postgres_unfetched_rows_total", Help: "Events of rows over 7,999 bytes that have at most the key, because the row could not be read.",
 	})
-	s := &source{unfetched: unfetched, Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, tables: map[string]bool{}}
+	s := &source{unfetched: unfetched, Elector: pgconn.Elector{Config: conn, URL: o.URL, Log: env.Log, Owners: o.Owners}, opts: o, conn: conn, name: env.Name, log: env.Log, usage: usage, clock: gauge.NewPostgresClockOffset(), tables: map[string]bool{}}
 	for _, text := range o.Tables {
 		t, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
 		s.tables[t.String()] = true
 	}
-	return s, errors.Join(env.Metrics.Register(usage), env.Metrics.Register(unfetched))
+	return s, errors.Join(env.Metrics.Register(usage), env.Metrics.Register(unfetched), env.Metrics.Register(s.clock))
 }
 
 type source struct {
@@ -85,6 +85,7 @@ type source struct {
 	log    *slog.Logger
 	tables map[string]bool // quoted; empty: all
 	usage  *gauge.Value
+	clock  gauge.ClockOffset
 
 	unfetched prometheus.Counter
 

@@ -39,6 +39,7 @@ func (s *source) Run(ctx context.Context, out plugin.Output) error {
 	}
 	s.listenedBefore = true
 	defer s.usage.MarkStale()
+	defer s.clock.MarkStale()
 	out.Ready()
 	return plugin.UnlessDone(ctx, pgconn.Unavailable(s.listen(fetching, conn, queue, out)))
 }
@@ -165,15 +166,17 @@ func interruptReads(ctx context.Context, conn net.Conn) (end func()) {
 }
 
 // heartbeat queries the server. This detects a half-open connection, and a pooler whose mode has changed
-// and which has given the connection another session. It also reads the usage of the notification queue.
+// and which has given the connection another session. It also reads the usage of the notification queue, and the clock.
 func (s *source) heartbeat(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	var usage float64
+	var usage, now float64
 	var pid uint32
-	if err := conn.QueryRow(timed, "SELECT pg_notification_queue_usage(), pg_backend_pid()", pgx.QueryExecModeSimpleProtocol).Scan(&usage, &pid); err != nil {
+	sent := time.Now()
+	if err := conn.QueryRow(timed, "SELECT pg_notification_queue_usage(), pg_backend_pid(), extract(epoch FROM clock_timestamp())::float8", pgx.QueryExecModeSimpleProtocol).Scan(&usage, &pid, &now); err != nil {
 		return fmt.Errorf("no answer from %s: %w", s.opts.URL, err)
 	}
 	s.usage.Set(usage)
+	s.clock.Measured(sent, time.Now(), time.UnixMicro(int64(now*1e6)))
 	return pgconn.CheckSameSession(s.conn.ConnConfig, pid, s.pid)
 }

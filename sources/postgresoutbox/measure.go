@@ -20,7 +20,7 @@ func setAbsent(g resettableGauge)  { g.Reset() }
 
 // eachGauge calls note with each gauge that measure sets.
 func (s *source) eachGauge(note func(resettableGauge)) {
-	for _, g := range []resettableGauge{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows} {
+	for _, g := range []resettableGauge{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows, s.clock} {
 		note(g)
 	}
 }
@@ -71,6 +71,9 @@ func (r *reader) measure(ctx context.Context) error {
 	if reset {
 		return errCursorChanged
 	}
+	if err := r.measureClock(ctx); err != nil {
+		return err
+	}
 	r.s.lagRows.Set(float64(max(last-r.cursor.high, 0)))
 	r.s.lagSeconds.Set(max(seconds, 0))
 	r.s.oldest.Set(max(oldest, 0))
@@ -85,6 +88,17 @@ func (r *reader) measure(ctx context.Context) error {
 	case rowsAbove:
 		return r.deleteAboveSequence(ctx, last)
 	}
+	return nil
+}
+
+// measureClock measures the clock of the server, by a query that takes no time there.
+func (r *reader) measureClock(ctx context.Context) error {
+	var now time.Time
+	sent := time.Now()
+	if err := r.conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
+		return fmt.Errorf("cannot read the clock of the server: %w", err)
+	}
+	r.s.clock.Measured(sent, time.Now(), now)
 	return nil
 }
 

@@ -52,6 +52,7 @@ func TestKeysAndBarriers(t *testing.T)             { kind.KeysAndBarriers(t) }
 func TestRenamedKey(t *testing.T)                  { kind.RenamedKey(t) }
 func TestNackedChangesAreRedelivered(t *testing.T) { kind.NackedChangesAreRedelivered(t) }
 func TestSnapshot(t *testing.T)                    { kind.Snapshot(t) }
+func TestOriginTimes(t *testing.T)                 { kind.OriginTimes(t, false) }
 func TestSnapshotUnderWrites(t *testing.T)         { kind.SnapshotUnderWrites(t) }
 func TestSnapshotOfTypesOfExtensions(t *testing.T) { kind.SnapshotOfTypesOfExtensions(t) }
 func TestSnapshotOfARewrittenTable(t *testing.T)   { kind.SnapshotOfARewrittenTable(t) }

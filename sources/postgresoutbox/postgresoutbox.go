@@ -96,7 +96,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s.oldest = gauge.NewAge("gateway_outbox_oldest_seconds", "Age of the oldest change in the outbox, whichever reader has not delivered it.")
 	s.gaps = gauge.NewValue("gateway_outbox_gaps", "Ids that open transactions may still bring, at most.")
 	s.unclaimedRows = gauge.NewValue("gateway_outbox_unread_rows", "Changes that stay in the outbox because no reader has their table.")
-	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows} {
+	s.clock = gauge.NewPostgresClockOffset()
+	for _, c := range []prometheus.Collector{s.lagRows, s.lagSeconds, s.oldest, s.gaps, s.unclaimedRows, s.clock} {
 		err = errors.Join(err, env.Metrics.Register(c))
 	}
 	counter := func(name, help string) prometheus.Counter {
@@ -121,6 +122,7 @@ type source struct {
 
 	lagRows, gaps, unclaimedRows            *gauge.Value
 	lagSeconds, oldest                      *gauge.Age
+	clock                                   gauge.ClockOffset
 	snapshotRows, skipped, unclaimedDeleted prometheus.Counter
 	escaped                                 prometheus.Counter
 

@@ -44,9 +44,13 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 	if !key.known { // TRUNCATE has none
 		attrs = append(attrs, event.Attr{Name: event.AttrBarrier, Value: one.table})
 	}
+	origin := one.at
+	if one.op == backfilled {
+		origin = time.Time{} // the row was written before
+	}
 	return &event.Event{
 		ID: strconv.FormatInt(one.id, 10) + "-" + strconv.FormatInt(one.at.UnixMicro(), 36), Source: r.s.name, Channel: one.table,
-		Key: key.text, Time: time.Now(), Data: r.payload(one, operation, data), Attrs: attrs,
+		Key: key.text, Time: time.Now(), Origin: origin, Data: r.payload(one, operation, data), Attrs: attrs,
 	}, nil
 }
 

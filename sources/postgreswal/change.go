@@ -83,7 +83,7 @@ func (r *reader) newEvent(rel *relation, operation, key string, attrs []event.At
 	if r.s.opts.Transactions {
 		attrs = append(attrs, event.Attr{Name: "xid", Value: strconv.FormatUint(uint64(r.tx.xid), 10)}, event.Attr{Name: "tx_position", Value: strconv.FormatInt(r.at.index, 10)})
 	}
-	e := &event.Event{ID: id, Source: r.s.name, Channel: rel.table, Key: key, Time: time.Now(), Attrs: attrs}
+	e := &event.Event{ID: id, Source: r.s.name, Channel: rel.table, Key: key, Time: time.Now(), Origin: r.tx.committed, Attrs: attrs}
 	if r.s.opts.Output == "order" {
 		row := newRow
 		if row == nil {

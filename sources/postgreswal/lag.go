@@ -83,11 +83,13 @@ func (r *reader) measureLag(ctx context.Context, conn *pgx.Conn, passed uint64) 
 	confirmed := r.confirm.Load()
 	var end, restart int64
 	var now time.Time
+	sent := time.Now()
 	err = conn.QueryRow(ctx, `SELECT (pg_current_wal_lsn() - '0/0')::bigint, (coalesce(restart_lsn, pg_current_wal_lsn()) - '0/0')::bigint, clock_timestamp()
 		FROM pg_replication_slots WHERE slot_name = $1`, r.s.opts.Slot).Scan(&end, &restart, &now)
 	if err != nil {
 		return l, fmt.Errorf("cannot measure the lag of the slot %s: %w", r.s.opts.Slot, err)
 	}
+	r.s.clock.Measured(sent, time.Now(), now)
 	l.walEnd = uint64(end)
 	l.bytes = l.walEnd - min(confirmed, l.walEnd)
 	l.read = r.read.Load()
@@ -105,7 +107,7 @@ func (r *reader) measureLag(ctx context.Context, conn *pgx.Conn, passed uint64) 
 // Campaign is part of [plugin.Elector]. A standby does not export the gauges: the leader does.
 func (s *source) Campaign(ctx context.Context, name string, above int64, standby func(holder string)) (plugin.Leadership, error) {
 	return s.Elector.Campaign(ctx, name, above, func(holder string) {
-		for _, g := range []interface{ Reset() }{s.lagBytes, s.lagSeconds, s.spoolBytes} {
+		for _, g := range []interface{ Reset() }{s.lagBytes, s.lagSeconds, s.spoolBytes, s.clock} {
 			g.Reset()
 		}
 		standby(holder)
@@ -114,7 +116,7 @@ func (s *source) Campaign(ctx context.Context, name string, above int64, standby
 
 // setUnknown marks the gauges as stale, because they are not measured now.
 func (s *source) setUnknown() {
-	for _, g := range []interface{ MarkStale() }{s.lagBytes, s.lagSeconds, s.spoolBytes} {
+	for _, g := range []interface{ MarkStale() }{s.lagBytes, s.lagSeconds, s.spoolBytes, s.clock} {
 		g.MarkStale()
 	}
 }

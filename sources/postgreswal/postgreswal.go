@@ -96,7 +96,8 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	s.lagBytes = gauge.NewValue("gateway_wal_lag_bytes", "WAL that the server keeps for the slot.")
 	s.lagSeconds = gauge.NewAge("gateway_wal_lag_seconds", "Age of the commit of the oldest change that is not settled.")
 	s.spoolBytes = gauge.NewValue("gateway_wal_spool_bytes", "Size of the spool on disk.")
-	for _, c := range []prometheus.Collector{s.skipped, s.snapshotRows, s.lagBytes, s.lagSeconds, s.spoolBytes} {
+	s.clock = gauge.NewPostgresClockOffset()
+	for _, c := range []prometheus.Collector{s.skipped, s.snapshotRows, s.lagBytes, s.lagSeconds, s.spoolBytes, s.clock} {
 		err = errors.Join(err, env.Metrics.Register(c))
 	}
 	return s, err
@@ -113,6 +114,7 @@ type source struct {
 	skipped, snapshotRows prometheus.Counter
 	lagBytes, spoolBytes  *gauge.Value
 	lagSeconds            *gauge.Age
+	clock                 gauge.ClockOffset
 
 	stallAfter, monitorEvery, measureEvery, stuckAfter time.Duration // the constants, except in tests
 	spooling                                           atomic.Bool   // changes are spooled; tests wait for it

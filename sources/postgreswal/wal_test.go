@@ -45,6 +45,7 @@ func TestConformance(t *testing.T) {
 
 // The tests of all sources of rows.
 func TestPayloads(t *testing.T)                    { kind.Payloads(t) }
+func TestOriginTimes(t *testing.T)                 { kind.OriginTimes(t, true) }
 func TestTables(t *testing.T)                      { kind.Tables(t) }
 func TestKeysAndBarriers(t *testing.T)             { kind.KeysAndBarriers(t) }
 func TestNackedChangesAreRedelivered(t *testing.T) { kind.NackedChangesAreRedelivered(t) }

@@ -8,6 +8,7 @@ import (
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/rawjson"
+	"eventgateway/gateway/redisconn"
 )
 
 // entry is an entry of a stream.
@@ -92,6 +93,10 @@ func (e entry) event(source, stream string) *event.Event {
 			ev.ID = value
 		case name == "key":
 			ev.Key = value
+		case name == redisconn.EntryOrigin:
+			if us, err := strconv.ParseInt(value, 10, 64); err == nil {
+				ev.Origin = time.UnixMicro(us)
+			}
 		case isAttr:
 			ev.Attrs = append(ev.Attrs, event.Attr{Name: attr, Value: value})
 		}

@@ -94,7 +94,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 	if a.Local {
 		m = localMounter{m, a}
 	}
-	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
 	api := func(get func() any) http.Handler { return a.guard(RoleRead, jsonHandler(get)) }
 	return errors.Join(
 		m.Handle("GET /metrics", metrics),

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/event"
@@ -27,7 +26,7 @@ type Config struct {
 	Impl          plugin.Sink
 	PluginOptions any // as the type has them
 	Options       Options
-	Latency       prometheus.Observer
+	Latency       *stats.Latency
 	DeadLetters   *deadletter.Box
 	// OnFenced is called where the sink has refused an event because a leader of a later term has written.
 	OnFenced func(leader string, term int64)
@@ -234,7 +233,7 @@ func (s *Sink) Status() stats.SinkStatus {
 	s.mu.Unlock()
 	st := stats.SinkStatus{
 		Name: s.Name, Type: s.Type.Name(), Health: h, DeadLetter: deadLetter,
-		Retries: s.retries.Load(), Breaker: s.breaker.status(), QueueCounts: s.queue.Counts(),
+		Retries: s.retries.Load(), NegativeLatency: s.Latency.Negative(), Breaker: s.breaker.status(), QueueCounts: s.queue.Counts(),
 	}
 	st.Failing = h.Failing || st.Breaker.State != stats.BreakerClosed || st.Retrying > 0
 	return st

@@ -149,10 +149,7 @@ func (w *worker) completeDelivered(items []queue.Item, all []decision) (failed [
 }
 
 func (w *worker) delivered(items []queue.Item) {
-	now := time.Now()
-	for _, it := range items {
-		w.sink.Latency.Observe(now.Sub(it.Event.Time).Seconds())
-	}
+	w.sink.Latency.Delivered(time.Now(), len(items), func(i int) *event.Event { return items[i].Event })
 	w.sink.queue.Complete(items, queue.Delivered)
 	queue.Done(items, nil)
 }

@@ -88,12 +88,21 @@ func (q *Queue) drop(it Item) {
 	it.Receipt.Done(ack.ErrDropped)
 }
 
+// The reasons for which events are dropped, beside the policies of [Options].WhenFull.
+const (
+	droppedClosed   = "closed"
+	droppedMaxBlock = "max_block"
+)
+
+// dropReasons has all reasons.
+var dropReasons = []string{droppedMaxBlock, WhenFullDropOldest, WhenFullDropNewest, WhenFullLatestPerKey, droppedClosed}
+
 func (q *Queue) dropReason() string {
 	switch {
 	case q.closed:
-		return "closed"
+		return droppedClosed
 	case q.cfg.WhenFull == WhenFullBlock:
-		return "max_block"
+		return droppedMaxBlock
 	}
 	return q.cfg.WhenFull
 }

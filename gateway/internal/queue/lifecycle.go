@@ -13,7 +13,6 @@ func (q *Queue) SetOptions(o Options) {
 	defer q.mu.Unlock()
 	q.cfg.Options = o
 	q.fullSince = time.Time{}
-	q.counts.Dropped[q.dropReason()] += 0 // the counter exists before its first drop
 	q.latest.enable(o.WhenFull == WhenFullLatestPerKey)
 	for n := q.head; n < q.tail; n++ {
 		if it := q.slot(n); it.Event != nil {
@@ -100,6 +99,7 @@ func (q *Queue) Counts() stats.QueueCounts {
 	c := q.counts
 	c.Dropped = maps.Clone(q.counts.Dropped)
 	c.Queued, c.QueuedBytes = uint64(q.inRing+q.delayed), uint64(q.bytes)
+	c.Capacity, c.CapacityBytes = uint64(q.cfg.Size), uint64(q.cfg.Bytes)
 	c.Retrying, c.HeldBack = uint64(q.delayed), uint64(q.blocked)
 	return c
 }

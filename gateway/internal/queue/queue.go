@@ -68,8 +68,11 @@ func New(cfg Config) *Queue {
 		ready: make(chan struct{}, 1), space: make(chan struct{}, 1), ended: make(chan struct{}), changed: make(chan struct{}),
 	}
 	q.latest.enable(cfg.WhenFull == WhenFullLatestPerKey)
-	// The counter exists before its first drop, so that a rate shows that drop.
-	q.counts.Dropped = map[string]uint64{q.dropReason(): 0}
+	// The counters exist before the first drop, so that a rate shows that drop.
+	q.counts.Dropped = make(map[string]uint64, len(dropReasons))
+	for _, reason := range dropReasons {
+		q.counts.Dropped[reason] = 0
+	}
 	return q
 }
 

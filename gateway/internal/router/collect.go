@@ -79,6 +79,9 @@ func complete(made []*event.Event, first *event.Event) {
 		if e.Time.IsZero() {
 			e.Time = first.Time
 		}
+		if e.Origin.IsZero() {
+			e.Origin = first.Origin
+		}
 		if e.Source == "" {
 			e.Source = first.Source
 		}

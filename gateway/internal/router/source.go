@@ -28,7 +28,7 @@ type source struct {
 	impl       plugin.Source
 	wiring     rcu.Value[[]wired]
 	leadership *leader.Leadership // nil where every gateway captures
-	key        expr.Evaluator
+	eval       expr.Evaluator     // of the expressions of spec.Capture
 	record     *stats.SourceRecord
 	tracker    *ack.Tracker
 	stall      stall
@@ -48,6 +48,7 @@ type source struct {
 	restart     backoff.Backoff
 	run         *ack.Run // the present one
 	taken       []bool   // scratch of emit
+	text        []byte   // scratch of setOrigin
 	passedOn    stats.LogSampler
 	violations  stats.LogSampler
 	readyNacked uint64 // events that were nacked before the last Ready
@@ -94,6 +95,9 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 	case errAfterRun, errNilEvent:
 		s.violation(err)
 	case nil:
+		if n > 0 {
+			s.record.Received(b.Events[n-1].Time)
+		}
 		s.wiring.Use(func(routes []wired) {
 			for _, w := range routes {
 				w.in.Add(n)
@@ -142,8 +146,8 @@ func (s *source) noneTaken(routes []wired, n int) []bool {
 	return s.taken
 }
 
-// stamp sets the fields that the plugin has left empty, and those that the configuration asks for: the key, and
-// the fence of a leader. It fails where this gateway does not lead any more, and where an event is nil.
+// stamp sets the fields that the plugin has left empty, and those that the configuration asks for: the key, the origin
+// time, and the fence of a leader. It fails where this gateway does not lead any more, and where an event is nil.
 func (s *source) stamp(events []*event.Event) error {
 	for _, e := range events {
 		if e == nil {
@@ -165,11 +169,12 @@ func (s *source) stamp(events []*event.Event) error {
 			e.Fence = fence
 		}
 	}
+	s.setOrigin(events)
 	if s.spec.Capture.Key.IsZero() {
 		return nil
 	}
 	for _, e := range events {
-		text, _, err := s.key.Text(nil, s.spec.Capture.Key, e)
+		text, _, err := s.eval.Text(nil, s.spec.Capture.Key, e)
 		e.Key = string(text)
 		if err != nil { // such as a payload that is not JSON
 			e.Key = ""
@@ -198,7 +203,7 @@ func (s *source) violation(err error) {
 }
 
 func (s *source) status() stats.SourceStatus {
-	st := stats.SourceStatus{Name: s.Name, Type: s.spec.Type.Name(), Health: s.Health.Health(), SourceCounts: s.record.Counts(), Stalled: s.stall.status()}
+	st := stats.SourceStatus{Name: s.Name, Type: s.spec.Type.Name(), Health: s.Health.Health(), SourceCounts: s.record.Counts(), LastEventAt: s.record.LastEvent(), Stalled: s.stall.status()}
 	st.Failing = st.Failing || st.Stalled != nil
 	if s.leadership != nil {
 		st.Leader = s.leadership.Status()

@@ -1,6 +1,10 @@
 package stats
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 // SourceCounts counts events: Emitted = Acked + Nacked + Outstanding. Events
 // that nobody can replay count as acked when the router has taken them.
@@ -11,6 +15,8 @@ type SourceCounts struct {
 	Outstanding uint64 `json:"outstanding"`
 	Gaps        uint64 `json:"gaps"`    // times that events may have been missed
 	Keyless     uint64 `json:"keyless"` // events whose key could not be evaluated
+	// OriginUnknown is events for which origin_time gave no time.
+	OriginUnknown uint64 `json:"origin_unknown"`
 	// GapsAtStart is those of Gaps that are the start of this gateway itself.
 	GapsAtStart uint64 `json:"gaps_at_start"`
 	// GapsPassedOn is gaps that were noticed and counted elsewhere, and came through this source.
@@ -57,8 +63,11 @@ type QueueCounts struct {
 	Queued       uint64            `json:"queued"`
 	Writing      uint64            `json:"writing"`
 	QueuedBytes  uint64            `json:"queued_bytes"`
-	Retrying     uint64            `json:"retrying"`  // of those queued: failed, and waiting for their next attempt
-	HeldBack     uint64            `json:"held_back"` // of those queued: waiting for one of their key before them
+	// Capacity and CapacityBytes bound Queued and QueuedBytes.
+	Capacity      uint64 `json:"capacity"`
+	CapacityBytes uint64 `json:"capacity_bytes"`
+	Retrying      uint64 `json:"retrying"`  // of those queued: failed, and waiting for their next attempt
+	HeldBack      uint64 `json:"held_back"` // of those queued: waiting for one of their key before them
 }
 
 // Waiting is how many copies are neither delivered nor given up.
@@ -66,8 +75,21 @@ func (a QueueCounts) Waiting() uint64 { return a.Queued + a.Writing }
 
 // SourceRecord keeps the counts of a source. Its successor after a reload goes on with the same record.
 type SourceRecord struct {
+	lastEvent atomic.Int64 // when the source received its last event, in Unix nanoseconds; 0 before the first
+
 	mu     sync.Mutex
 	counts SourceCounts
+}
+
+// Received notes when the source received its last event.
+func (r *SourceRecord) Received(at time.Time) { r.lastEvent.Store(at.UnixNano()) }
+
+// LastEvent returns when the source received its last event; nil before the first.
+func (r *SourceRecord) LastEvent() *time.Time {
+	if at := r.lastEvent.Load(); at != 0 {
+		return new(time.Unix(0, at))
+	}
+	return nil
 }
 
 // Emit counts n events that the source emits. They are outstanding then.
@@ -112,6 +134,13 @@ func (r *SourceRecord) Keyless() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts.Keyless++
+}
+
+// OriginUnknown counts an event for which origin_time gave no time.
+func (r *SourceRecord) OriginUnknown() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts.OriginUnknown++
 }
 
 // Counts returns the counts.

@@ -4,45 +4,40 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"eventgateway/gateway/plugin"
 )
 
-// NewLatency registers the latency histogram of one sink, which is not part of its status.
-func NewLatency(reg prometheus.Registerer, sink string) prometheus.Observer {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:        latencyName,
-		Help:        "Time from the receipt of an event by the source until its delivery by the sink.",
-		ConstLabels: prometheus.Labels{"sink": sink},
-		Buckets:     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
-	})
-	reg.MustRegister(h) // the registry is new
-	return h
+// desc describes a metric of the router.
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(reserved("gateway_"+name), help, labels, nil)
 }
 
-const latencyName = "gateway_latency_seconds"
+// kindDesc describes a metric that components of several kinds have. Each has the label of its kind, too, so that the metric joins
+// with those of its kind.
+type kindDesc map[string]*prometheus.Desc
 
-// desc describes a metric. No plugin may take its name.
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	if !plugin.ReservedMetric("gateway_" + name) {
-		panic("plugin.ReservedMetric does not know gateway_" + name)
+func descOfKinds(name, help string) kindDesc {
+	d := kindDesc{}
+	for _, kind := range []string{"source", "route", "sink"} {
+		d[kind] = desc(name, help, "kind", "component", kind)
 	}
-	return prometheus.NewDesc("gateway_"+name, help, labels, nil)
+	return d
 }
 
 // gateway/docs/metrics.md lists the names.
 var (
-	descUp        = desc("up", "1 while the component is connected and works, or stands by.", "kind", "component")
-	descFailing   = desc("failing", "1 while the component fails, whether it is up or down.", "kind", "component")
-	descAttempts  = desc("attempts", "Consecutive failed attempts in this outage; 0 while the component is up.", "kind", "component")
-	descSince     = desc("up_changed_timestamp_seconds", "When gateway_up changed last.", "kind", "component")
-	descErrorAt   = desc("last_error_timestamp_seconds", "When the last error of gateway_errors_total occurred.", "kind", "component")
-	descErrors    = desc("errors_total", "Failures: runs of a source that ended, writes of a sink that failed, events that a transform of a route failed on.", "kind", "component")
-	descPanics    = desc("panics_total", "Panics of the plugin.", "kind", "component")
+	descUp        = descOfKinds("up", "1 while the component is connected and works, or stands by.")
+	descFailing   = descOfKinds("failing", "1 while the component fails, whether it is up or down.")
+	descAttempts  = descOfKinds("attempts", "Consecutive failed attempts in this outage; 0 while the component is up.")
+	descSince     = descOfKinds("up_changed_timestamp_seconds", "When gateway_up changed last.")
+	descErrorAt   = descOfKinds("last_error_timestamp_seconds", "When the last error of gateway_errors_total occurred.")
+	descErrors    = descOfKinds("errors_total", "Failures: runs of a source that ended, writes of a sink that failed, events that a transform of a route failed on.")
+	descPanics    = descOfKinds("panics_total", "Panics of the plugin.")
 	descLeader    = desc("leader", "1 while this gateway leads and captures, 0 while it stands by or is not connected.", "source", "leader")
 	descConserved = desc("conserved", "1 while every event is accounted for; 0 is a bug in the gateway.")
 
 	descEmitted     = desc("source_events_total", "Events that the source emitted.", "source")
+	descLastEvent   = desc("source_last_event_timestamp_seconds", "When the source received its last event.", "source")
+	descNoOrigin    = desc("source_origin_unknown_total", "Events for which origin_time gave no time with a zone.", "source")
 	descAcked       = desc("source_acked_total", "Events acked at the source.", "source")
 	descNacked      = desc("source_nacked_total", "Events nacked at the source, which redelivers them.", "source")
 	descOutstanding = desc("source_outstanding", "Events emitted and not yet settled.", "source")
@@ -65,13 +60,17 @@ var (
 	descSinkIn      = desc("sink_in_total", "Events put into the sink's queue.", "sink")
 	descDelivered   = desc("sink_delivered_total", "Events delivered.", "sink")
 	descDropped     = desc("sink_dropped_total", "Events dropped by the sink's queue.", "sink", "reason")
+	descNegative    = desc("end_to_end_latency_negative_total", "Events whose origin time was later than their delivery.", "sink")
 	descSinkDead    = desc("sink_dead_lettered_total", "Events that could not be delivered and were parked.", "sink")
 	descReturned    = desc("sink_returned_total", "Events returned to their source, or abandoned at the stop.", "sink")
 	descRetries     = desc("sink_retries_total", "Writes that were retries.", "sink")
 	descQueued      = desc("sink_queue_events", "Events that wait in the sink's queue.", "sink")
+	descCapacity    = desc("sink_queue_capacity_events", "Most events in the sink's queue.", "sink")
+	descMostBytes   = desc("sink_queue_capacity_bytes", "Most memory of the events in the sink's queue.", "sink")
 	descQueuedBytes = desc("sink_queue_bytes", "Memory of the events in the sink's queue.", "sink")
 	descRetrying    = desc("sink_retrying", "Delayed events: they failed, and wait for their next attempt.", "sink")
 	descHeldBack    = desc("sink_held_back", "Blocked events: they wait for an earlier event of their key.", "sink")
+	descBreaker     = desc("sink_breaker_state", "1 for the state of the circuit breaker, 0 for the other states.", "sink", "state")
 	descOpen        = desc("sink_breaker_open", "1 while the circuit breaker is open or disabled, 0.5 while it is half open, 0 while it is closed.", "sink")
 	descOpened      = desc("sink_breaker_opened_total", "Times when the circuit breaker opened.", "sink")
 	descDisabled    = desc("sink_disabled", "1 while the circuit breaker is disabled until the next reload or start: the receiver asked to stop, or the sink could not be opened.", "sink")
@@ -91,89 +90,121 @@ func (c Collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByC
 
 // Collect is part of [prometheus.Collector].
 func (c Collector) Collect(ch chan<- prometheus.Metric) {
-	send := func(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
-		send(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	gauge := func(d *prometheus.Desc, n uint64, labels ...string) {
-		send(d, prometheus.GaugeValue, float64(n), labels...)
-	}
-	one := func(on bool) uint64 {
-		if on {
-			return 1
-		}
-		return 0
-	}
-	seconds := func(d *prometheus.Desc, t time.Time, labels ...string) {
-		send(d, prometheus.GaugeValue, float64(t.UnixMilli())/1000, labels...)
-	}
-	failures := func(h Health, kind, name string) {
-		gauge(descFailing, one(h.Failing), kind, name)
-		counter(descErrors, h.Errors, kind, name)
-		counter(descPanics, h.Panics, kind, name)
-		if h.LastErrorAt != nil {
-			seconds(descErrorAt, *h.LastErrorAt, kind, name)
-		}
-	}
-	health := func(h Health, kind, name string) {
-		gauge(descUp, one(h.Up), kind, name)
-		gauge(descAttempts, h.Attempts, kind, name)
-		if !h.Since.IsZero() {
-			seconds(descSince, h.Since, kind, name)
-		}
-		failures(h, kind, name)
-	}
-	st := c.Status()
-	gauge(descConserved, one(st.Conserved() == nil))
+	st, to := c.Status(), metrics(ch)
+	to.gauge(descConserved, one(st.Conserved() == nil))
 	for _, s := range st.Sources {
-		health(s.Health, "source", s.Name)
-		counter(descEmitted, s.Emitted, s.Name)
-		counter(descAcked, s.Acked, s.Name)
-		counter(descNacked, s.Nacked, s.Name)
-		gauge(descOutstanding, s.Outstanding, s.Name)
-		gauge(descStalled, one(s.Stalled != nil), s.Name)
-		counter(descGaps, s.Gaps, s.Name)
-		counter(descAtStart, s.GapsAtStart, s.Name)
-		counter(descPassedOn, s.GapsPassedOn, s.Name)
-		counter(descKeyless, s.Keyless, s.Name)
-		if s.Leader != nil {
-			gauge(descLeader, one(s.Leader.State == Leading), s.Name, s.Leader.Name)
-		}
+		to.source(s)
 	}
 	for _, r := range st.Routes {
-		failures(Health{Failing: r.Failing, Errors: r.Errors, Panics: r.Panics, LastErrorAt: r.LastErrorAt}, "route", r.Name)
-		counter(descRouteIn, r.In, r.Name)
-		counter(descRouteAdded, r.Added, r.Name)
-		counter(descRouteFiltered, r.Filtered, r.Name)
-		counter(descRouteMerged, r.Merged, r.Name)
-		gauge(descRouteHeld, r.Held, r.Name)
-		counter(descRouteDropped, r.Dropped, r.Name)
-		counter(descRouteDead, r.DeadLettered, r.Name)
-		counter(descRouteReturned, r.Returned, r.Name)
-		counter(descRouteOut, r.Out, r.Name)
+		to.route(r)
 	}
 	for _, s := range st.Sinks {
-		health(s.Health, "sink", s.Name)
-		counter(descSinkIn, s.In, s.Name)
-		counter(descDelivered, s.Delivered, s.Name)
-		for reason, n := range s.Dropped {
-			counter(descDropped, n, s.Name, reason)
-		}
-		counter(descSinkDead, s.DeadLettered, s.Name)
-		counter(descReturned, s.Returned, s.Name)
-		counter(descRetries, s.Retries, s.Name)
-		gauge(descQueued, s.Queued, s.Name)
-		gauge(descQueuedBytes, s.QueuedBytes, s.Name)
-		gauge(descWriting, s.Writing, s.Name)
-		gauge(descRetrying, s.Retrying, s.Name)
-		gauge(descHeldBack, s.HeldBack, s.Name)
-		send(descOpen, prometheus.GaugeValue, openness[s.Breaker.State], s.Name)
-		counter(descOpened, s.Breaker.Opened, s.Name)
-		gauge(descDisabled, one(s.Breaker.State == BreakerDisabled), s.Name)
+		to.sink(s)
 	}
 	for _, e := range st.Edges {
-		counter(descEdge, e.Events, e.From, e.To)
+		to.counter(descEdge, e.Events, e.From, e.To)
 	}
+}
+
+// metrics gets the metrics.
+type metrics chan<- prometheus.Metric
+
+func (to metrics) send(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, t, v, labels...)
+}
+
+func (to metrics) counter(d *prometheus.Desc, n uint64, labels ...string) {
+	to.send(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (to metrics) gauge(d *prometheus.Desc, n uint64, labels ...string) {
+	to.send(d, prometheus.GaugeValue, float64(n), labels...)
+}
+
+func (to metrics) timestamp(d *prometheus.Desc, t time.Time, labels ...string) {
+	to.send(d, prometheus.GaugeValue, float64(t.UnixMilli())/1000, labels...)
+}
+
+func one(on bool) uint64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func (to metrics) health(h Health, kind, name string) {
+	to.gauge(descUp[kind], one(h.Up), kind, name, name)
+	to.gauge(descAttempts[kind], h.Attempts, kind, name, name)
+	if !h.Since.IsZero() {
+		to.timestamp(descSince[kind], h.Since, kind, name, name)
+	}
+	to.failures(h, kind, name)
+}
+
+func (to metrics) failures(h Health, kind, name string) {
+	to.gauge(descFailing[kind], one(h.Failing), kind, name, name)
+	to.counter(descErrors[kind], h.Errors, kind, name, name)
+	to.counter(descPanics[kind], h.Panics, kind, name, name)
+	if h.LastErrorAt != nil {
+		to.timestamp(descErrorAt[kind], *h.LastErrorAt, kind, name, name)
+	}
+}
+
+func (to metrics) source(s SourceStatus) {
+	to.health(s.Health, "source", s.Name)
+	to.counter(descEmitted, s.Emitted, s.Name)
+	if s.LastEventAt != nil {
+		to.timestamp(descLastEvent, *s.LastEventAt, s.Name)
+	}
+	to.counter(descNoOrigin, s.OriginUnknown, s.Name)
+	to.counter(descAcked, s.Acked, s.Name)
+	to.counter(descNacked, s.Nacked, s.Name)
+	to.gauge(descOutstanding, s.Outstanding, s.Name)
+	to.gauge(descStalled, one(s.Stalled != nil), s.Name)
+	to.counter(descGaps, s.Gaps, s.Name)
+	to.counter(descAtStart, s.GapsAtStart, s.Name)
+	to.counter(descPassedOn, s.GapsPassedOn, s.Name)
+	to.counter(descKeyless, s.Keyless, s.Name)
+	if s.Leader != nil {
+		to.gauge(descLeader, one(s.Leader.State == Leading), s.Name, s.Leader.Name)
+	}
+}
+
+func (to metrics) route(r RouteStatus) {
+	to.failures(Health{Failing: r.Failing, Errors: r.Errors, Panics: r.Panics, LastErrorAt: r.LastErrorAt}, "route", r.Name)
+	to.counter(descRouteIn, r.In, r.Name)
+	to.counter(descRouteAdded, r.Added, r.Name)
+	to.counter(descRouteFiltered, r.Filtered, r.Name)
+	to.counter(descRouteMerged, r.Merged, r.Name)
+	to.gauge(descRouteHeld, r.Held, r.Name)
+	to.counter(descRouteDropped, r.Dropped, r.Name)
+	to.counter(descRouteDead, r.DeadLettered, r.Name)
+	to.counter(descRouteReturned, r.Returned, r.Name)
+	to.counter(descRouteOut, r.Out, r.Name)
+}
+
+func (to metrics) sink(s SinkStatus) {
+	to.health(s.Health, "sink", s.Name)
+	to.counter(descSinkIn, s.In, s.Name)
+	to.counter(descDelivered, s.Delivered, s.Name)
+	to.counter(descNegative, s.NegativeLatency, s.Name)
+	for reason, n := range s.Dropped {
+		to.counter(descDropped, n, s.Name, reason)
+	}
+	to.counter(descSinkDead, s.DeadLettered, s.Name)
+	to.counter(descReturned, s.Returned, s.Name)
+	to.counter(descRetries, s.Retries, s.Name)
+	to.gauge(descQueued, s.Queued, s.Name)
+	to.gauge(descQueuedBytes, s.QueuedBytes, s.Name)
+	to.gauge(descCapacity, s.Capacity, s.Name)
+	to.gauge(descMostBytes, s.CapacityBytes, s.Name)
+	to.gauge(descWriting, s.Writing, s.Name)
+	to.gauge(descRetrying, s.Retrying, s.Name)
+	to.gauge(descHeldBack, s.HeldBack, s.Name)
+	for _, state := range []string{BreakerClosed, BreakerOpen, BreakerHalfOpen, BreakerDisabled} {
+		to.gauge(descBreaker, one(s.Breaker.State == state), s.Name, state)
+	}
+	to.send(descOpen, prometheus.GaugeValue, openness[s.Breaker.State], s.Name)
+	to.counter(descOpened, s.Breaker.Opened, s.Name)
+	to.gauge(descDisabled, one(s.Breaker.State == BreakerDisabled), s.Name)
 }

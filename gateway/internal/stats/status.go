@@ -18,7 +18,8 @@ type SourceStatus struct {
 	Leader  *LeaderStatus `json:"leader,omitempty"`  // where the source has a leadership
 	Stalled *StallStatus  `json:"stalled,omitempty"` // where the source reads no more
 	SourceCounts
-	Plugin PluginCounts `json:"plugin,omitempty"`
+	LastEventAt *time.Time   `json:"last_event_at,omitempty"` // when the source received its last event; nil before the first
+	Plugin      PluginCounts `json:"plugin,omitempty"`
 }
 
 // PluginCounts are the counters that the plugins of a component export beside, by their names in
@@ -60,7 +61,9 @@ type SinkStatus struct {
 	QueueCounts
 	Breaker BreakerStatus `json:"breaker"`
 	Retries uint64        `json:"retries"` // writes that were attempts after the first
-	Plugin  PluginCounts  `json:"plugin,omitempty"`
+	// NegativeLatency is events whose origin time was later than their delivery.
+	NegativeLatency uint64       `json:"negative_latency"`
+	Plugin          PluginCounts `json:"plugin,omitempty"`
 }
 
 // BreakerStatus says whether a sink is written to.

@@ -95,6 +95,8 @@ func (c snapshot) diff() string {
 		return fmt.Sprintf("the ID, source and channel %q are now %q", []string{was.ID, was.Source, was.Channel}, []string{e.ID, e.Source, e.Channel})
 	case !e.Time.Equal(was.Time):
 		return fmt.Sprintf("the time %v is now %v", was.Time, e.Time)
+	case !e.Origin.Equal(was.Origin):
+		return fmt.Sprintf("the origin time %v is now %v", was.Origin, e.Origin)
 	case len(e.Attrs) != len(was.Attrs):
 		return fmt.Sprintf("%d attributes are now %d", len(was.Attrs), len(e.Attrs))
 	case cap(e.Attrs) == len(c.attrs) && !slices.Equal(e.Attrs[:cap(e.Attrs)], c.attrs):
