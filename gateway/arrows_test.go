@@ -13,13 +13,13 @@ import (
 var arrows = map[string]string{
 	// main and the commands.
 	"gateway":       "gateway/app gateway/plugin sources transforms sinks",
-	"gateway/full":  "gateway/app gateway/plugin sources transforms sinks",
+	"gateway/full":  "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
 	"gateway/bench": "",
-	"gateway/app":   "gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
+	"gateway/app":   "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web",
-	"gateway/internal/config":     "gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
+	"gateway/internal/config":     "gateway/acme gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
 	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
 	"gateway/internal/delivery":   "gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
@@ -35,7 +35,11 @@ var arrows = map[string]string{
 	"gateway/internal/httpserver": "",
 	"gateway/internal/embedded":   "",
 
+	// What only gateway-full has.
+	"gateway/full/acmeclient": "gateway/acme gateway/plugin",
+
 	// The packages for plugins and a custom main.
+	"gateway/acme":               "gateway/options",
 	"gateway/plugin":             "gateway/event",
 	"gateway/plugin/plugintest":  "gateway/plugin gateway/options gateway/event",
 	"gateway/event":              "gateway/internal/settle",

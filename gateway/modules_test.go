@@ -49,8 +49,10 @@ func goList(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// full builds gateway-full once, and returns its path.
-var full = sync.OnceValues(func() (string, error) { return build("gateway-full", "full") })
+// full builds gateway-full once, and returns its path. It looks each second whether a certificate must be renewed.
+var full = sync.OnceValues(func() (string, error) {
+	return build("gateway-full", "full", "-ldflags", "-X eventgateway/gateway/full/acmeclient.checkEvery=1s")
+})
 
 // fullBinary returns the path of gateway-full.
 func fullBinary(t testing.TB) string {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"eventgateway/gateway/app"
+	"eventgateway/gateway/full/acmeclient"
 	"eventgateway/gateway/plugin"
 	"eventgateway/sinks"
 	"eventgateway/sources"
@@ -11,5 +12,5 @@ import (
 )
 
 func main() {
-	app.Main(plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()})
+	app.Main(plugin.Set{Sources: sources.All(), Transforms: transforms.All(), Sinks: sinks.All()}, app.ACME(acmeclient.New))
 }
