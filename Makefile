@@ -70,6 +70,7 @@ chaos:
 	STORM_CLIENTS=200 STORM_DROPS=20 $(GO) test -race -count 1 -timeout 30m -run TestReconnectStorm -v ./sinks/websocket
 	STORM_CLIENTS=500 STORM_DROPS=20 $(GO) test -count 1 -timeout 30m -run TenantReconnectStorm -v ./sinks/websocket
 	REPLICA_CLIENTS=1000 REPLICA_ROUNDS=20 $(GO) test -race -count 1 -timeout 30m -run ReplicasRestart -v ./gateway
+	ROLLING_CLIENTS=1000 $(GO) test -race -count 3 -timeout 30m -run 'RollingRestart|ACME' -v ./gateway
 	PRESENCE_CHECKS=300 $(GO) test -race -count 1 -timeout 30m -run CountsOfNodes -v ./sinks/websocket/presence
 	CHURN_SECONDS=600 $(GO) test -race -count 1 -timeout 30m -run ClientChurn -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -count 1 -timeout 30m -run ChurnAndReloads -v ./gateway/app
