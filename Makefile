@@ -3,25 +3,37 @@
 
 GO ?= go
 
-.PHONY: run build test bench bench-others soak chaos fuzz fmt
+# The folders with a module. each runs a command in all of them, and ends with the first that fails.
+MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/node_modules/*')))
+each = for module in $(MODULES); do (cd $$module && $(1)) || { echo "failed in $$module"; exit 1; }; done
+
+LDFLAGS = -X eventgateway/gateway/app.Version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: run build bin/gateway bin/gateway-full test bench bench-others soak chaos fuzz fmt
 
 # Without DATABASE_URL and REDIS_URL, the gateway starts an embedded PostgreSQL and Redis, which
 # .ci/prepare installs if they are missing and apt-get is permitted.
-run: build
+run: bin/gateway
 	@.ci/prepare --run
 	bin/gateway -c gateway.yaml
 
-build:
-	$(GO) build -ldflags "-X eventgateway/gateway/app.Version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)" -o bin/ ./gateway
+build: bin/gateway bin/gateway-full
 
-# Format, vet, staticcheck, and all tests with the race detector, on a real
+bin/gateway:
+	$(GO) build -ldflags "$(LDFLAGS)" -o bin/ ./gateway
+
+# With the plugins and features that are too large for bin/gateway.
+bin/gateway-full:
+	$(GO) build -C gateway/full -ldflags "$(LDFLAGS)" -o $(CURDIR)/bin/gateway-full .
+
+# Format, vet, staticcheck, and all tests with the race detector, of each module, on a real
 # PostgreSQL and a real Redis, which .ci/prepare installs if permitted.
 test:
 	.ci/prepare
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
-	$(GO) vet ./...
-	$(GO) tool -modfile=.ci/tools.mod staticcheck ./...
-	$(GO) test -race -timeout 15m -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...
+	@$(call each,$(GO) vet ./...)
+	@$(call each,$(GO) tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck ./...)
+	@$(call each,$(GO) test -race -timeout 15m -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...)
 
 # One table of all benchmarks, at most 40 minutes; also as lines of JSON in bin/bench.jsonl. BENCH_PAIRS=n sets the number of
 # alternating runs beside each bare loop.
@@ -58,6 +70,7 @@ chaos:
 	STORM_CLIENTS=200 STORM_DROPS=20 $(GO) test -race -count 1 -timeout 30m -run TestReconnectStorm -v ./sinks/websocket
 	STORM_CLIENTS=500 STORM_DROPS=20 $(GO) test -count 1 -timeout 30m -run TenantReconnectStorm -v ./sinks/websocket
 	REPLICA_CLIENTS=1000 REPLICA_ROUNDS=20 $(GO) test -race -count 1 -timeout 30m -run ReplicasRestart -v ./gateway
+	ROLLING_CLIENTS=1000 $(GO) test -race -count 3 -timeout 30m -run 'RollingRestart|ACME' -v ./gateway
 	PRESENCE_CHECKS=300 $(GO) test -race -count 1 -timeout 30m -run CountsOfNodes -v ./sinks/websocket/presence
 	CHURN_SECONDS=600 $(GO) test -race -count 1 -timeout 30m -run ClientChurn -v ./sinks/websocket
 	CHURN_SECONDS=600 $(GO) test -count 1 -timeout 30m -run ChurnAndReloads -v ./gateway/app

@@ -1,25 +1,25 @@
 package main
 
 import (
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// arrows lists the packages of this module that a package, and those below it, may
+// arrows lists the packages of this repository that a package, and those below it, may
 // import; the longest matching prefix counts. Dependencies run one way:
 // main -> app -> {config, admin, embedded, httpserver} -> router -> {leader, delivery} -> deadletter -> queue -> ack
 // -> stats -> plugin -> event -> settle.
 var arrows = map[string]string{
 	// main and the commands.
 	"gateway":       "gateway/app gateway/plugin sources transforms sinks",
+	"gateway/full":  "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
 	"gateway/bench": "",
-	"gateway/app":   "gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
+	"gateway/app":   "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web",
-	"gateway/internal/config":     "gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
+	"gateway/internal/config":     "gateway/acme gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
 	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
 	"gateway/internal/delivery":   "gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
@@ -35,7 +35,11 @@ var arrows = map[string]string{
 	"gateway/internal/httpserver": "",
 	"gateway/internal/embedded":   "",
 
+	// What only gateway-full has.
+	"gateway/full/acmeclient": "gateway/acme gateway/plugin",
+
 	// The packages for plugins and a custom main.
+	"gateway/acme":               "gateway/options",
 	"gateway/plugin":             "gateway/event",
 	"gateway/plugin/plugintest":  "gateway/plugin gateway/options gateway/event",
 	"gateway/event":              "gateway/internal/settle",
@@ -74,14 +78,14 @@ var lists = map[string]bool{"sources": true, "transforms": true, "sinks": true}
 
 const module = "eventgateway/"
 
-// TestDependenciesRunOneWay proves that each package imports only what arrows allows.
+// TestDependenciesRunOneWay proves that each package of each module imports only what arrows allows.
 func TestDependenciesRunOneWay(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...").Output()
-	if err != nil {
-		t.Fatal(err)
+	var all strings.Builder
+	for _, dir := range modules(t) {
+		all.WriteString(goList(t, dir, "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "./..."))
 	}
 	seen := 0
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(all.String()) {
 		path, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
 		path = strings.TrimPrefix(path, module)
 		allowed := strings.Fields(arrows[longestPrefix(path)])
@@ -118,20 +122,18 @@ var notLinked = []string{
 	module + "gateway/testenv", module + "gateway/plugin/plugintest", "testing",
 }
 
-// TestProgramLinksNoTestPackages proves that the program links no package of notLinked.
-func TestProgramLinksNoTestPackages(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", module+"gateway").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	linked := strings.Fields(string(out))
-	if len(linked) < 100 {
-		t.Errorf("only %d packages were listed", len(linked))
-	}
-	for _, path := range linked {
-		for _, not := range notLinked {
-			if path == not || strings.HasPrefix(path, not+"/") {
-				t.Errorf("the gateway links %s", path)
+// TestProgramsLinkNoTestPackages proves that gateway and gateway-full link no package of notLinked.
+func TestProgramsLinkNoTestPackages(t *testing.T) {
+	for name, dir := range map[string]string{"gateway": ".", "gateway-full": "full"} {
+		linked := strings.Fields(goList(t, dir, "-deps", "."))
+		if len(linked) < 100 {
+			t.Errorf("only %d packages of %s were listed", len(linked), name)
+		}
+		for _, path := range linked {
+			for _, not := range notLinked {
+				if path == not || strings.HasPrefix(path, not+"/") {
+					t.Errorf("%s links %s", name, path)
+				}
 			}
 		}
 	}

@@ -19,25 +19,31 @@ import (
 
 func TestMain(m *testing.M) {
 	testenv.Main(m, func() {
-		if path, err := binary(); err == nil {
-			os.RemoveAll(filepath.Dir(path))
+		if dir, err := built(); err == nil {
+			os.RemoveAll(dir)
 		}
 	})
 }
 
 // binary builds the program once, and returns its path.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "gateway-binary")
+var binary = sync.OnceValues(func() (string, error) { return build("gateway", ".") })
+
+// built is the folder of the programs.
+var built = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "gateway-binary") })
+
+// build builds the program in a folder of its module.
+func build(name, dir string, flags ...string) (string, error) {
+	to, err := built()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "gateway")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	path := filepath.Join(to, name)
+	out, err := exec.Command("go", append(append([]string{"build", "-C", dir, "-o", path}, flags...), ".")...).CombinedOutput()
 	if err != nil {
 		return "", &buildError{string(out)}
 	}
 	return path, nil
-})
+}
 
 type buildError struct{ output string }
 

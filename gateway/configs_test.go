@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -260,6 +261,12 @@ func TestEveryConfigRuns(t *testing.T) {
 		t.Run(name+" passes its tests", func(t *testing.T) {
 			env := map[string]string{} // no server, and no variable
 			p := startBinary(t, env, "test", absolute(t, name))
+			if code := p.exit(testenv.Wait); code != 0 {
+				t.Errorf("exit status %d", code)
+			}
+		})
+		t.Run(name+" passes its tests in gateway-full", func(t *testing.T) {
+			p := startCommand(t, nil, exec.Command(fullBinary(t), "test", absolute(t, name)))
 			if code := p.exit(testenv.Wait); code != 0 {
 				t.Errorf("exit status %d", code)
 			}

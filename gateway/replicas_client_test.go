@@ -22,7 +22,10 @@ type replicaClient struct {
 	number  int
 	address string
 	token   string
+	path    string
 	query   url.Values
+	live    bool             // it may miss entries, if it is told
+	repeats bool             // entries may come again
 	is      func(n int) bool // its subscription
 
 	epoch, offset string // as they came: opaque
@@ -35,6 +38,8 @@ type replicaClient struct {
 	got     atomic.Int64 // the last entry
 	end     atomic.Int64 // the last entry of all
 	resumed atomic.Int64
+
+	told, repeated, goodbyes, cuts int // gaps, entries that came again, and how its connections have ended; read when it has ended
 }
 
 // newReplicaClient returns a client with one of five kinds of subscriptions.
@@ -75,7 +80,7 @@ func (c *replicaClient) run(ctx context.Context) {
 			q.Set("seen", fmt.Sprint(c.seen))
 		}
 		d := websocket.Dialer{Subprotocols: []string{"eventgateway.v2"}}
-		conn, resp, err := d.DialContext(ctx, "ws://"+c.address+"/?"+q.Encode(), http.Header{"Authorization": {"Bearer " + c.token}})
+		conn, resp, err := d.DialContext(ctx, "ws://"+c.address+"/"+c.path+"?"+q.Encode(), http.Header{"Authorization": {"Bearer " + c.token}})
 		if err != nil {
 			if resp != nil && resp.StatusCode < 500 {
 				c.fail("refused: %s", resp.Status)
@@ -84,7 +89,15 @@ func (c *replicaClient) run(ctx context.Context) {
 			continue
 		}
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
-		for c.failure == "" && c.read(conn) == nil {
+		for err = nil; c.failure == "" && err == nil; {
+			err = c.read(conn)
+		}
+		switch {
+		case ctx.Err() != nil:
+		case websocket.IsCloseError(err, websocket.CloseServiceRestart):
+			c.goodbyes++
+		default:
+			c.cuts++
 		}
 		stop()
 		conn.Close()
@@ -126,6 +139,9 @@ func (c *replicaClient) read(conn *websocket.Conn) error {
 	case "subscribed":
 		resumes := c.epoch != ""
 		switch {
+		case resumes && c.live && m.Recovered != nil && !*m.Recovered:
+			c.told++
+			c.next = 0
 		case resumes && (m.Recovered == nil || !*m.Recovered):
 			c.fail("not recovered from %s %s %d behind entry %d: %s", c.epoch, c.offset, c.seen, c.got.Load(), msg)
 		case resumes:
@@ -138,6 +154,12 @@ func (c *replicaClient) read(conn *websocket.Conn) error {
 		}
 	case "position":
 		c.offset, c.seen = offset(), 0
+	case "gap":
+		c.told++
+		c.next = 0
+		if !c.live {
+			c.fail("a gap: %s", msg)
+		}
 	default:
 		c.fail("a message %s", msg)
 	}
@@ -149,6 +171,10 @@ func (c *replicaClient) take(n int) {
 	if c.next > 0 {
 		for !c.is(c.next) {
 			c.next++
+		}
+		if n < c.next && c.repeats {
+			c.repeated++
+			return
 		}
 		if n != c.next {
 			c.fail("entry %d comes, and %d is the next one", n, c.next)

@@ -43,7 +43,8 @@ const replicaCustomers = 50
 func TestReplicasRestart(t *testing.T) {
 	clients, rounds := times("REPLICA_CLIENTS", 200), times("REPLICA_ROUNDS", 1)
 	_, port := testenv.StartRedis(t)
-	r := &replicas{t: t, balancer: newBalancer(t), gateways: map[string]*program{}, config: filepath.Join(t.TempDir(), "gateway.yaml"), redis: fmt.Sprintf("127.0.0.1:%d", port)}
+	balancer := newBalancer(t)
+	r := &replicas{t: t, balance: balancer.set, gateways: map[string]*program{}, config: filepath.Join(t.TempDir(), "gateway.yaml"), redis: fmt.Sprintf("127.0.0.1:%d", port)}
 	r.client = redis.NewClient(&redis.Options{Addr: r.redis})
 	defer r.client.Close()
 	tokens := ""
@@ -51,14 +52,15 @@ func TestReplicasRestart(t *testing.T) {
 		tokens += fmt.Sprintf(", c%d: %s", c, replicaToken(c))
 	}
 	writeFile(t, r.config, fmt.Sprintf(replicasConfig, tokens))
-	r.add(1, 100)
+	r.write = r.add
+	r.write(1, 100)
 	r.start("")
 	r.start("b")
 	ctx, cancel := context.WithCancel(testenv.Context(t))
 	defer cancel()
 	all, done := make([]*replicaClient, clients), sync.WaitGroup{}
 	for i := range all {
-		all[i] = newReplicaClient(t, r.balancer.address, i)
+		all[i] = newReplicaClient(t, balancer.address, i)
 		done.Go(func() { all[i].run(ctx) })
 	}
 	for _, c := range all {
@@ -105,16 +107,26 @@ type replicas struct {
 	t             *testing.T
 	client        *redis.Client
 	redis, config string
-	balancer      *balancer
+	database      string                     // URL; "": none
+	ports         map[string]string          // of the gateways by name; nil: a new one at each start
+	balance       func(name, address string) // tells the balancer where a gateway is; address "": it is about to stop
+	write         func(first, last int)      // the entries from first to last
 	gateways      map[string]*program
 	last          atomic.Int64 // the last entry
 }
 
 func (r *replicas) start(name string) {
-	p := startBinary(r.t, map[string]string{"NAME": name, "REDIS_URL": "redis://" + r.redis}, "-c", r.config)
+	env := map[string]string{"NAME": name, "REDIS_URL": "redis://" + r.redis, "DATABASE_URL": r.database}
+	if r.ports != nil {
+		env["PORT"] = r.ports[name]
+	}
+	p := startBinary(r.t, env, "-c", r.config)
+	if r.ports != nil {
+		p.port = r.ports[name]
+	}
 	p.awaitReady()
 	r.gateways[name] = p
-	r.balancer.set(name, "127.0.0.1:"+p.port)
+	r.balance(name, "127.0.0.1:"+p.port)
 }
 
 // restart ends a gateway by a signal, and starts another of its name.
@@ -124,7 +136,7 @@ func (r *replicas) restart(name string, signal os.Signal) {
 	}
 	p := r.gateways[name]
 	if signal == syscall.SIGTERM {
-		r.balancer.set(name, "") // as by its readiness
+		r.balance(name, "") // as by its readiness
 	}
 	p.cmd.Process.Signal(signal)
 	code := p.exit(testenv.Wait)
@@ -153,10 +165,10 @@ func (r *replicas) load(f func()) (last int) {
 	for {
 		select {
 		case <-ended:
-			r.add(last+1, last+replicaCustomers)
+			r.write(last+1, last+replicaCustomers)
 			return last + replicaCustomers
 		case <-time.After(10 * time.Millisecond):
-			r.add(last+1, last+10)
+			r.write(last+1, last+10)
 			last += 10
 			r.last.Store(int64(last))
 		}

@@ -166,12 +166,14 @@ func TestSwappedCertificateDisconnectsNobody(t *testing.T) {
 		t.Errorf("the status with a broken file: %+v", status)
 	}
 	p.awaitLog("certificate not loaded, the running one stays")
+	awaitHealth(t, p, "degraded", "is not the key of the certificate")
 	notAfter := time.Now().Add(30 * time.Minute).Truncate(time.Second)
 	swap(certificates.Server(t, notAfter))
 	p.awaitMetric(`gateway_tls_certificate_last_load_successful{listener="shared"} 1`)
 	if status := tlsStatus(t, p.port); len(status) != 1 || status[0].Error != "" || !status[0].NotAfter.Equal(notAfter) {
 		t.Errorf("the status: %+v, want %v", status, notAfter)
 	}
+	awaitHealth(t, p, "ok", "")
 	all("at last")
 	if n := disconnected.Load(); n != 0 {
 		t.Errorf("%d of %d clients were disconnected", n, clients)

@@ -20,14 +20,14 @@ import (
 type adminPages struct {
 	setting string // of their listener: "http" or "http.admin"
 	address string // host:port, or unix:PATH
-	tls     options.ServerTLS
+	tls     config.SharedTLS
 	proxies []options.Network // whose connections begin with a PROXY header
 }
 
 // adminPagesOf returns the listener of the admin pages in these settings.
 func adminPagesOf(o config.HTTP) adminPages {
 	if o.Admin.Listen != "" {
-		return adminPages{"http.admin", o.Admin.Listen, o.Admin.TLS, nil}
+		return adminPages{"http.admin", o.Admin.Listen, config.SharedTLS{ServerTLS: o.Admin.TLS}, nil}
 	}
 	return adminPages{"http", o.Listen, o.TLS, o.ProxyProtocol}
 }
@@ -80,7 +80,13 @@ func (p adminPages) isProxy(addr net.Addr) bool {
 // configuration. The handshake proves that the server has its key, so its names, authority and dates do not matter.
 func (p adminPages) pinned() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
-		if leaf := p.tls.Leaf(); leaf != nil && len(s.PeerCertificates) > 0 && leaf.Equal(s.PeerCertificates[0]) {
+		if len(s.PeerCertificates) == 0 {
+			return errors.New("it shows no certificate")
+		}
+		if p.tls.ACME.Enabled() {
+			return p.storedByACME(s.PeerCertificates[0])
+		}
+		if leaf := p.tls.Leaf(); leaf != nil && leaf.Equal(s.PeerCertificates[0]) {
 			return nil
 		}
 		return fmt.Errorf("its certificate is not that of %s.tls.cert: wait until it has loaded the file, or name the gateway by --url", p.setting)

@@ -64,7 +64,7 @@ func TestCommandsReachEachListener(t *testing.T) {
 }
 
 // TestCommandsSendNoSecretToAnotherCertificate proves that a server with another certificate than that of the
-// configuration gets no secret, and that an expired certificate is accepted. Where each client needs a certificate, the
+// configuration gets no secret, and that an expired certificate is accepted, and a reason of the health. Where each client needs a certificate, the
 // error says so.
 func TestCommandsSendNoSecretToAnotherCertificate(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
@@ -77,14 +77,14 @@ func TestCommandsSendNoSecretToAnotherCertificate(t *testing.T) {
 	file := writeConfig(t, text(expiredCert, expiredKey, ""))
 	startGateway(t, file, nil).awaitSinks()
 	for _, c := range []struct{ text, want string }{
-		{text(expiredCert, expiredKey, ""), ""},
+		{text(expiredCert, expiredKey, ""), "exit status 3"}, // degraded
 		{text(files.ServerCert, files.ServerKey, ""), "its certificate is not that of http.tls.cert"},
 		{text(expiredCert, expiredKey, fmt.Sprintf(", client_auth: required, client_ca: %q", files.CA)), "http.tls.client_auth is required: set http.admin.listen"},
 	} {
 		other := filepath.Join(t.TempDir(), "gateway.yaml")
 		writeText(t, other, c.text)
 		out, err := commandLine(t, nil, "status", "-c", other)
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(out, "the certificate has expired") != (c.want == "exit status 3") {
 			t.Errorf("%v: %s, want %q", err, out, c.want)
 		}
 	}

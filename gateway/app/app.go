@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"eventgateway/gateway/acme"
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -19,11 +20,22 @@ import (
 // Version is set by the build: -ldflags "-X eventgateway/gateway/app.Version=..."
 var Version = "dev"
 
-// Main runs the command line with the plugins of set, and exits: with 0 after
+// Feature is a part of the gateway that not every binary has, because its dependencies are large.
+type Feature func(*features)
+
+// features are the features of this binary.
+type features struct {
+	acme acme.New // nil: it obtains no certificates
+}
+
+// ACME returns the feature http.tls.acme, with a client that obtains certificates.
+func ACME(client acme.New) Feature { return func(f *features) { f.acme = client } }
+
+// Main runs the command line with the plugins of set and with features, and exits: with 0 after
 // success, 1 after a failure, 2 where the command line is wrong. `gateway status`, and a plugin's command
 // ([plugin.WithExitStatus]), may end with another status.
-func Main(set plugin.Set) {
-	root, err := command(set)
+func Main(set plugin.Set, with ...Feature) {
+	root, err := command(set, with...)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "this gateway was built with invalid plugin types:\n%v\n", err)
 		os.Exit(1)
@@ -92,6 +104,7 @@ type flags struct {
 	// filesGiven says that the command line names files.
 	filesGiven bool
 	loaded     bool // the configuration was loaded before
+	features   features
 }
 
 // readPipes reads the files that are pipes, once: a reload cannot read them again.
@@ -112,8 +125,11 @@ func (f *flags) env() (config.Env, error) {
 }
 
 // command returns the root command. It fails where a plugin type of set is invalid.
-func command(set plugin.Set) (*cobra.Command, error) {
+func command(set plugin.Set, with ...Feature) (*cobra.Command, error) {
 	f := &flags{}
+	for _, add := range with {
+		add(&f.features)
+	}
 	root := &cobra.Command{
 		Use:     "gateway",
 		Version: Version,
@@ -192,7 +208,7 @@ func (f *flags) load(set plugin.Set) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline})
+	cfg, problems := config.Load(config.Request{Files: f.files, Pipes: f.pipes, Env: env, Plugins: set, Routes: f.routes, Offline: f.offline, ACME: f.features.acme != nil})
 	if len(problems) > 0 {
 		err := configError(problems)
 		if warnings := env.Warnings(); len(warnings) > 0 { // they may explain why a variable is not set

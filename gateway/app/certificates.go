@@ -2,9 +2,13 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"time"
 
+	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/options"
 )
@@ -13,6 +17,7 @@ import (
 type listenerTLS struct {
 	name, setting string            // "shared", "http.tls"
 	running       options.ServerTLS // in use
+	acme          *acmeTLS          // nil: the certificate is in files
 	handshakes    *httpserver.Certificates
 	suspected     string      // problem of the last read; "": there was none
 	problem       string      // of the files, as it was logged; "": there is none
@@ -20,12 +25,40 @@ type listenerTLS struct {
 }
 
 // newListenerTLS returns the TLS of a listener with checked options.
-func newListenerTLS(name, setting string, t options.ServerTLS) (*listenerTLS, error) {
-	c, option, err := t.Config()
+func newListenerTLS(name, setting string, t config.SharedTLS) (*listenerTLS, error) {
+	l := &listenerTLS{name: name, setting: setting, running: t.ServerTLS}
+	if t.ACME.Enabled() {
+		l.acme = &acmeTLS{}
+	}
+	c, option, err := l.config(t.ServerTLS)
 	if err != nil {
 		return nil, fmt.Errorf("%s.%s: %w", setting, option, err)
 	}
-	return &listenerTLS{name: name, setting: setting, running: t, handshakes: httpserver.NewCertificates(c)}, nil
+	l.handshakes = httpserver.NewCertificates(c)
+	if l.acme != nil {
+		l.handshakes.AnswerChallenges(l.acme.certificate)
+	}
+	return l, nil
+}
+
+// config returns the configuration of handshakes by t.
+func (l *listenerTLS) config(t options.ServerTLS) (c *tls.Config, option string, err error) {
+	if l.acme == nil {
+		return t.Config()
+	}
+	if c, option, err = t.Rules(); err == nil {
+		c.GetCertificate = l.acme.certificate
+	}
+	return c, option, err
+}
+
+// startTLS shows the certificate of a listener, or begins to obtain it. The listener must not serve yet.
+func (g *gateway) startTLS(l *listenerTLS, at net.Addr) error {
+	if l.acme != nil {
+		return g.startACME(l, at)
+	}
+	g.admin.RecordCertificate(l.name, l.running.Leaf().NotAfter)
+	return nil
 }
 
 // refreshCertificates reads the files of the certificates. If they have changed, new handshakes use them. If they
@@ -48,6 +81,9 @@ func (g *gateway) refreshCertificates(ctx context.Context) {
 		if err != nil {
 			g.noteCertificateError(l, err)
 		}
+		if l.acme != nil {
+			g.refreshACME(l)
+		}
 	}
 }
 
@@ -56,7 +92,7 @@ func (g *gateway) refreshCertificates(ctx context.Context) {
 func (g *gateway) noteCertificateError(l *listenerTLS, err error) {
 	text := err.Error()
 	if text == l.suspected && text != l.problem {
-		g.log.Error("certificate not loaded, the running one stays", "setting", l.setting, "expires", l.running.Leaf().NotAfter, "error", err)
+		g.log.Error("certificate not loaded, the running one stays", "setting", l.setting, "error", err)
 		g.admin.RecordCertificateError(l.name, err)
 		l.problem = text
 	}
@@ -66,14 +102,18 @@ func (g *gateway) noteCertificateError(l *listenerTLS, err error) {
 // useTLS lets new handshakes of a listener use t.
 func (g *gateway) useTLS(l *listenerTLS, t options.ServerTLS) error {
 	if !options.Equal(&t, &l.running) {
-		c, option, err := t.Config()
+		c, option, err := l.config(t)
 		if err != nil {
 			return fmt.Errorf("%s: %w", option, err)
 		}
 		l.handshakes.Set(c)
 		l.running = t
-		g.admin.RecordCertificate(l.name, c.Certificates[0].Leaf.NotAfter)
-		g.log.Info("certificate loaded", "setting", l.setting, "expires", c.Certificates[0].Leaf.NotAfter)
+		if l.acme != nil {
+			g.log.Info("rules for client certificates changed", "setting", l.setting)
+		} else {
+			g.admin.RecordCertificate(l.name, c.Certificates[0].Leaf.NotAfter)
+			g.log.Info("certificate loaded", "setting", l.setting, "expires", c.Certificates[0].Leaf.NotAfter)
+		}
 		if text := t.Warning(time.Now()); text != "" {
 			g.log.Warn("certificate not valid now", "setting", l.setting, "problem", text)
 		}
@@ -92,16 +132,27 @@ func (g *gateway) tlsFiles() (paths []string) {
 	return paths
 }
 
-// reloadTLS gives the certificates of a new configuration to the listeners. A listener begins or ceases to have TLS only at
+// reloadTLS gives the certificates of a new configuration to a listener. A listener begins or ceases to have TLS, or ACME, only at
 // the next start: until then cfg gets the running options.
-func (g *gateway) reloadTLS(cfg, running *options.ServerTLS, setting string) {
-	if cfg.Enabled() != running.Enabled() {
+func (g *gateway) reloadTLS(cfg, running *config.SharedTLS, setting string) {
+	if cfg.Enabled() != running.Enabled() || cfg.ACME.Enabled() != running.ACME.Enabled() {
 		*cfg = *running
 		return
 	}
 	for _, l := range g.encrypted {
-		if l.setting == setting {
-			_ = g.useTLS(l, *cfg) // the configuration was checked
+		if l.setting != setting {
+			continue
 		}
+		_ = g.useTLS(l, cfg.ServerTLS) // the configuration was checked
+		if l.acme == nil {
+			continue
+		}
+		o, err := withStorage(cfg.ACME, admin.SecretFolder)
+		if err != nil {
+			g.log.Error("options of ACME not changed", "setting", setting+".acme", "error", err)
+			continue
+		}
+		l.acme.client.Set(o)
+		g.refreshACME(l)
 	}
 }

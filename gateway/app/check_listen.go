@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
-	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
@@ -25,7 +25,7 @@ const queryTimeout = 3 * time.Second
 // listener is an address that a gateway of this configuration listens on.
 type listener struct {
 	setting, name, address string
-	tls                    options.ServerTLS
+	tls                    config.SharedTLS
 	required               bool // without it the gateway does not start
 	admin                  adminPages
 	components             []string // "sink bus"
@@ -46,7 +46,7 @@ func (g *gateway) listeners() (list []listener) {
 		list = append(list, listener{"http.listen", "shared", http.Listen, http.TLS, public, admin, components})
 	}
 	if g.hasAdminListener() {
-		list = append(list, listener{"http.admin.listen", "admin", http.Admin.Listen, http.Admin.TLS, false, admin, components})
+		list = append(list, listener{"http.admin.listen", "admin", http.Admin.Listen, config.SharedTLS{ServerTLS: http.Admin.TLS}, false, admin, components})
 	}
 	return list
 }

@@ -34,6 +34,7 @@ type gateway struct {
 	reloader  *reloader         // nil: no reloads
 	announce  func(page string) // prints where the page is, before the first request is answered
 	delay     atomic.Int64      // shutdown_delay of the running configuration
+	features  features
 }
 
 // built is a configuration whose components are built and mounted.
@@ -94,6 +95,11 @@ func (g *gateway) run(ctx context.Context) error {
 			g.log.Info("gateway ready")
 		}
 	})
+	for _, l := range g.encrypted {
+		if l.acme != nil {
+			background.Go(func() { l.acme.client.Run(ctx) })
+		}
+	}
 	if g.reloader != nil {
 		background.Go(func() { g.watch(ctx) })
 	}

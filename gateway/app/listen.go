@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"eventgateway/gateway/internal/admin"
+	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 )
 
@@ -24,7 +25,7 @@ func (g *gateway) listen() error {
 	public, err := g.openListener(shared, &g.shared, sharedLimits)
 	pages := public
 	if err == nil && g.hasAdminListener() {
-		pages, err = g.openListener(listener{setting: "http.admin.listen", name: "admin", address: g.cfg.HTTP.Admin.Listen, tls: g.cfg.HTTP.Admin.TLS}, &g.adminOnly, adminLimits)
+		pages, err = g.openListener(listener{setting: "http.admin.listen", name: "admin", address: g.cfg.HTTP.Admin.Listen, tls: config.SharedTLS{ServerTLS: g.cfg.HTTP.Admin.TLS}}, &g.adminOnly, adminLimits)
 	}
 	if err != nil {
 		if public != nil {
@@ -104,8 +105,11 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 		return nil, err
 	}
 	if encrypted != nil {
+		if err := g.startTLS(encrypted, s.Addr()); err != nil {
+			s.Discard()
+			return nil, err
+		}
 		g.encrypted = append(g.encrypted, encrypted)
-		g.admin.RecordCertificate(l.name, l.tls.Leaf().NotAfter)
 	}
 	g.log.Info("listening", "for", l.setting, "address", s.Addr().String(), "tls", s.Encrypts(), "connections", limits.Connections)
 	return s, nil

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -32,38 +31,13 @@ func proxyBlocks(t *testing.T, language string) []string {
 	return blocks
 }
 
-// startProxy runs a proxy until the test ends.
-func startProxy(t *testing.T, port int, name string, args ...string) {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path = "/usr/sbin/" + name // not in the PATH of ordinary users
-	}
-	cmd := exec.Command(path, args...)
-	var out testenv.Log
-	cmd.Stdout, cmd.Stderr, cmd.Dir = &out, &out, t.TempDir()
-	cmd.Env = []string{"HOME=" + cmd.Dir}
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("cannot start %s (apt-get install %s): %v", name, name, err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() })
-	testenv.Eventually(t, testenv.Wait, name+" to listen", func() bool {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
-}
-
 // nginx runs nginx with a block of the documentation, on a port without TLS.
 func nginx(t *testing.T, port int, block, to string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nginx.conf")
 	block = strings.NewReplacer("443 ssl", fmt.Sprintf("127.0.0.1:%d", port), "127.0.0.1:8080", to).Replace(block)
 	writeText(t, file, "daemon off; master_process off; pid nginx.pid; error_log stderr;\nevents {}\nhttp { access_log off;\n"+block+"}\n")
-	startProxy(t, port, "nginx", "-p", filepath.Dir(file)+"/", "-c", file)
+	testenv.StartProxy(t, port, "nginx", "-p", filepath.Dir(file)+"/", "-c", file)
 }
 
 // caddy runs Caddy with a block of the documentation, on a port without TLS.
@@ -72,7 +46,7 @@ func caddy(t *testing.T, port int, block, to string) {
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	block = strings.NewReplacer("shop.example {", fmt.Sprintf("http://shop.example:%d {", port), "127.0.0.1:8080", to).Replace(block)
 	writeText(t, file, "{\n  admin off\n  auto_https off\n}\n"+block)
-	startProxy(t, port, "caddy", "run", "--config", file, "--adapter", "caddyfile")
+	testenv.StartProxy(t, port, "caddy", "run", "--config", file, "--adapter", "caddyfile")
 }
 
 func writeText(t *testing.T, path, text string) {

@@ -114,7 +114,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	}
 	// Settings that need a restart keep their values, so that the next reload reports them again.
 	g.reloadTLS(&cfg.HTTP.TLS, &g.cfg.HTTP.TLS, "http.tls")
-	g.reloadTLS(&cfg.HTTP.Admin.TLS, &g.cfg.HTTP.Admin.TLS, "http.admin.tls")
+	adminTLS := config.SharedTLS{ServerTLS: cfg.HTTP.Admin.TLS}
+	g.reloadTLS(&adminTLS, &config.SharedTLS{ServerTLS: g.cfg.HTTP.Admin.TLS}, "http.admin.tls")
+	cfg.HTTP.Admin.TLS = adminTLS.ServerTLS
 	cfg.HTTP.SocketAccess, cfg.HTTP.ProxyProtocol, cfg.HTTP.BasePath = g.cfg.HTTP.SocketAccess, g.cfg.HTTP.ProxyProtocol, g.cfg.HTTP.BasePath
 	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
 	g.cfg = cfg
@@ -130,6 +132,7 @@ func needRestart(running, loaded *config.Config) (names []string) {
 		{"http.base_path", running.HTTP.BasePath, loaded.HTTP.BasePath},
 		{"http.admin.listen", running.HTTP.Admin.Listen, loaded.HTTP.Admin.Listen},
 		{"http.tls", fmt.Sprint(running.HTTP.TLS.Enabled()), fmt.Sprint(loaded.HTTP.TLS.Enabled())},
+		{"http.tls.acme", fmt.Sprint(running.HTTP.TLS.ACME.Enabled()), fmt.Sprint(loaded.HTTP.TLS.ACME.Enabled())},
 		{"http.admin.tls", fmt.Sprint(running.HTTP.Admin.TLS.Enabled()), fmt.Sprint(loaded.HTTP.Admin.TLS.Enabled())},
 		{"http.limits", fmt.Sprint(running.HTTP.Limits), fmt.Sprint(loaded.HTTP.Limits)},
 		{"log.format", running.Log.Format, loaded.Log.Format},

@@ -50,6 +50,7 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	assembled := err == nil
 	if assembled {
 		embedded.register(g)
+		g.features = f.features
 		g.announce = g.announcer(embedded)
 		r := newReloader(f.files, load)
 		r.pipes, r.loaded, r.hangups, r.embedded, r.level, r.redaction = f.pipes, loaded, hangups, embedded, level, redacted

@@ -66,7 +66,7 @@ func TestHAProxyNamesClients(t *testing.T) {
 	port := testenv.FreePort(t)
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	writeText(t, file, fmt.Sprintf("defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\nlisten gateway\n  bind 127.0.0.1:%d\n  server one 127.0.0.1:%s send-proxy-v2\n", port, r.port))
-	startProxy(t, port, "haproxy", "-db", "-f", file)
+	testenv.StartProxy(t, port, "haproxy", "-db", "-f", file)
 	for i, c := range []struct {
 		from   byte
 		status int

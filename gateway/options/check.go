@@ -32,6 +32,9 @@ func lintStruct(prefix string, v reflect.Value) (problems []string) {
 			problems = append(problems, fmt.Sprintf("the field %s: ", f.Name)+fmt.Sprintf(format, args...))
 		}
 		switch {
+		case embeds(f):
+			problems = append(problems, lintStruct(prefix, field)...)
+			continue
 		case name == "" && f.IsExported() && f.Tag.Get("doc")+f.Tag.Get("rule") != "":
 			report("has no koanf tag: add one, or remove the field")
 			continue

@@ -99,6 +99,10 @@ func (d *Decoder) fields(path string, m map[string]any, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, rule := f.Tag.Get("koanf"), f.Tag.Get("rule")
+		if embeds(f) {
+			d.fields(path, m, v.Field(i))
+			continue
+		}
 		if name == "" {
 			continue
 		}
@@ -112,6 +116,11 @@ func (d *Decoder) fields(path string, m map[string]any, v reflect.Value) {
 			d.Report(at, false, "%s", text)
 		}
 	}
+}
+
+// embeds reports whether a field is an embedded struct, whose options are those of the struct around it.
+func embeds(f reflect.StructField) bool {
+	return f.Anonymous && f.Type.Kind() == reflect.Struct && f.IsExported() && f.Tag.Get("koanf") == ""
 }
 
 // Keys returns the keys of the mapping at path in the order of the file.

@@ -9,6 +9,8 @@
 //		Ping     options.Duration `koanf:"ping" rule:"min=100ms" doc:"interval of pings"`
 //	}
 //
+// The options of an embedded struct are options of the struct that embeds it.
+//
 // Rules, separated by commas: required (not empty), min= and max= (numbers,
 // durations, sizes; the length of texts, lists and mappings), oneof=a|b, and
 // scheme=a|b and embedded=SERVER for URLs (the word "embedded" may stand for that

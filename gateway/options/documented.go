@@ -30,10 +30,12 @@ const (
 // lintDocs returns the faults of the doc tags and the Docs method of a struct.
 func lintDocs(prefix string, v reflect.Value) (problems []string) {
 	options := map[string]bool{}
+	for _, name := range names(v.Type()) {
+		options[name] = true
+	}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := f.Tag.Get("koanf")
-		options[name] = true
 		if len(f.Tag) > longestTag && len(f.Tag.Get("doc")) > shortDoc {
 			problems = append(problems, fmt.Sprintf("the field %s: the tag of the option %s has %d columns: keep one sentence, and put the rest into a method Docs (options.Documented)", f.Name, prefix+name, len(f.Tag)))
 		}

@@ -14,12 +14,15 @@ import (
 // of durations and sizes, are no part of it.
 func Schema(defaults ...any) map[string]any {
 	properties, required := map[string]any{}, []string{}
-	for _, d := range defaults {
-		v := reflect.ValueOf(d).Elem()
+	var add func(v reflect.Value)
+	add = func(v reflect.Value) {
 		more := docs(v)
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			name, rule := f.Tag.Get("koanf"), f.Tag.Get("rule")
+			if embeds(f) {
+				add(v.Field(i))
+			}
 			if name == "" {
 				continue
 			}
@@ -35,6 +38,9 @@ func Schema(defaults ...any) map[string]any {
 				required = append(required, name)
 			}
 		}
+	}
+	for _, d := range defaults {
+		add(reflect.ValueOf(d).Elem())
 	}
 	s := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
 	if len(required) > 0 {

@@ -68,7 +68,16 @@ func (t ServerTLS) Config() (c *tls.Config, option string, err error) {
 		option, err = t.pairProblem(err)
 		return nil, option, err
 	}
-	c = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if c, option, err = t.Rules(); err == nil {
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, option, err
+}
+
+// Rules returns the configuration without the certificate of the listener. If the file client_ca is invalid, it returns
+// the name of its option and an error that says what to do.
+func (t ServerTLS) Rules() (c *tls.Config, option string, err error) {
+	c = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if t.MinVersion == "1.3" {
 		c.MinVersion = tls.VersionTLS13
 	}

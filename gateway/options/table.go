@@ -20,6 +20,10 @@ func rows(prefix string, v reflect.Value) []Row {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := f.Tag.Get("koanf")
+		if embeds(f) {
+			out = append(out, rows(prefix, v.Field(i))...)
+			continue
+		}
 		if name == "" {
 			continue
 		}
@@ -73,6 +77,9 @@ func Keys(defaults any) []string {
 func names(t reflect.Type) []string {
 	var out []string
 	for i := range t.NumField() {
+		if embeds(t.Field(i)) {
+			out = append(out, names(t.Field(i).Type)...)
+		}
 		if name := t.Field(i).Tag.Get("koanf"); name != "" {
 			out = append(out, name)
 		}
@@ -135,6 +142,9 @@ func embeddedURLs(prefix string, v reflect.Value, out []EmbeddedURL) []EmbeddedU
 	for i := range v.NumField() {
 		f, field := v.Type().Field(i), v.Field(i)
 		name := f.Tag.Get("koanf")
+		if embeds(f) {
+			out = embeddedURLs(prefix, field, out)
+		}
 		if name == "" {
 			continue
 		}

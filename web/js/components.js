@@ -148,7 +148,8 @@ function* warnings({ reload, certificates = [], conservation_broken: broken }) {
   if (reload && !reload.successful) yield make("p", { class: "warning" }, `Reload failed, the running configuration stays: ${reload.error}`);
   if (reload?.restart_needed) yield make("p", { class: "warning" }, `Restart needed: ${reload.restart_needed.join(", ")}`);
   for (const { listener, not_after: end, error } of certificates) {
-    if (error) yield make("p", { class: "warning" }, `The new certificate of the listener ${listener} cannot be used, the one until ${end} stays: ${error}`);
+    if (error && end) yield make("p", { class: "warning" }, `The listener ${listener} has no newer certificate than the one until ${end}: ${error}`);
+    else if (error) yield make("p", { class: "warning" }, `The listener ${listener} has no certificate: ${error}`);
   }
   if (broken) yield make("p", { class: "warning" }, `Conservation law violated, this is a bug in the gateway: ${broken}`);
 }

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/internal/stats"
@@ -17,6 +19,7 @@ func (a *Admin) health(s stats.Status) stats.GatewayHealth {
 		known = append(known, stats.Reason{Component: "configuration", Since: a.reload.failing, Text: "reload failed, the running configuration stays: " + last.Error})
 	}
 	a.reload.mu.Unlock()
+	known = append(known, a.certificates.reasons(time.Now())...)
 	return stats.Assess(s, a.Started, known...)
 }
 

@@ -42,7 +42,7 @@ func LoadSecret(getenv func(string) string, listen string) (s options.Secret, fi
 // StoredSecret returns the secret that a gateway of this user has stored for a listen address, and the file that holds
 // it. It creates nothing.
 func StoredSecret(getenv func(string) string, listen string) (s options.Secret, file string, err error) {
-	dir, err := secretFolderName(getenv)
+	dir, err := SecretFolderName(getenv)
 	if err != nil {
 		return s, "", err
 	}
@@ -55,7 +55,7 @@ func StoredSecret(getenv func(string) string, listen string) (s options.Secret, 
 // else eventgateway in $XDG_STATE_HOME or in ~/.local/state. It creates the folder, and
 // fails where another user owns it or may write to it.
 func SecretFolder(getenv func(string) string) (string, error) {
-	dir, err := secretFolderName(getenv)
+	dir, err := SecretFolderName(getenv)
 	if err != nil {
 		return "", err
 	}
@@ -65,8 +65,8 @@ func SecretFolder(getenv func(string) string) (string, error) {
 	return dir, checkFolder(dir)
 }
 
-// secretFolderName returns the path of the folder that [SecretFolder] creates.
-func secretFolderName(getenv func(string) string) (string, error) {
+// SecretFolderName returns the path of the folder that [SecretFolder] creates. It creates nothing.
+func SecretFolderName(getenv func(string) string) (string, error) {
 	if systemd, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); filepath.IsAbs(systemd) {
 		return systemd, nil
 	}

@@ -40,6 +40,7 @@ type Request struct {
 	Env     Env
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
+	ACME    bool     // this binary can obtain certificates by ACME
 	// Offline ignores missing variables of sources and sinks, since these are not
 	// built.
 	Offline bool
@@ -65,6 +66,9 @@ func Load(r Request) (*Config, options.Problems) {
 	// An empty token must not open /api to everyone by accident; ${TOKEN:-} states that none is wanted.
 	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
 		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")
+	}
+	if cfg.HTTP.TLS.ACME.Enabled() && !r.ACME && !r.Offline {
+		g.dec.Report("http.tls.acme", true, noACME)
 	}
 	for _, p := range problems {
 		if !g.unselected(p.Path) && !(r.Offline && inSourceOrSink(p.Path)) {

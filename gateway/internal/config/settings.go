@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"eventgateway/gateway/acme"
 	"eventgateway/gateway/options"
 )
 
@@ -17,7 +18,7 @@ type HTTP struct {
 	SocketAccess  string            `koanf:"socket_access" rule:"oneof=owner|group|all" doc:"who may connect to a Unix socket: the user of the gateway (owner), also its group, or all users"`
 	ProxyProtocol []options.Network `koanf:"proxy_protocol" doc:"addresses or networks of proxies whose connections to the shared listener begin with a PROXY header"`
 	BasePath      string            `koanf:"base_path" doc:"path of the gateway behind a proxy that does not strip it, such as /orders/"`
-	TLS           options.ServerTLS `koanf:"tls"`
+	TLS           SharedTLS         `koanf:"tls"`
 	Admin         Admin             `koanf:"admin"`
 	Limits        HTTPLimits        `koanf:"limits"`
 }
@@ -68,7 +69,7 @@ func (settings) Docs() map[string]string {
 
 func defaultSettings() settings {
 	return settings{
-		HTTP: HTTP{Listen: ":8080", SocketAccess: "group", TLS: options.DefaultServerTLS(), Admin: Admin{TLS: options.DefaultServerTLS()}, Limits: HTTPLimits{
+		HTTP: HTTP{Listen: ":8080", SocketAccess: "group", TLS: SharedTLS{options.DefaultServerTLS(), acme.Defaults()}, Admin: Admin{TLS: options.DefaultServerTLS()}, Limits: HTTPLimits{
 			Header: options.Duration(10e9), Read: options.Duration(30e9), Write: options.Duration(30e9), Idle: options.Duration(120e9),
 		}},
 		Log:             Log{Level: "info", Format: "auto"},
@@ -100,6 +101,9 @@ func (h *HTTP) Check(report func(option, text string)) {
 		report("admin.listen", text)
 	}
 	h.checkAccess(report)
+	if strings.HasPrefix(h.Listen, "unix:") && h.TLS.ACME.Enabled() {
+		report("tls.acme", "needs an address of TCP in http.listen: the authority connects to it")
+	}
 	if h.Admin.Listen == "" && h.Admin.TLS.Enabled() {
 		report("admin.tls", "needs http.admin.listen: the admin pages are on the shared listener, whose certificate is in http.tls")
 	}
@@ -107,7 +111,7 @@ func (h *HTTP) Check(report func(option, text string)) {
 
 // warnings returns what is wrong with the certificates, but does not prevent their use.
 func (h *HTTP) warnings(locate func(path string) (key, value options.Pos)) (all options.Problems) {
-	for path, t := range map[string]options.ServerTLS{"http.tls.cert": h.TLS, "http.admin.tls.cert": h.Admin.TLS} {
+	for path, t := range map[string]options.ServerTLS{"http.tls.cert": h.TLS.ServerTLS, "http.admin.tls.cert": h.Admin.TLS} {
 		if text := t.Warning(time.Now()); text != "" {
 			_, at := locate(path)
 			all = append(all, options.Problem{Pos: at, Path: path, Text: text})
