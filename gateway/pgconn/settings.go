@@ -21,6 +21,10 @@ var RowSettings = []Setting{
 	{"quote_all_identifiers", "off"}, // of regclass and its like
 }
 
+// NoIdleTimeoutSQL disables the server's timeout for idle sessions, in a session that is idle while nothing happens. PostgreSQL 13 lacks
+// this setting. The session must be verified before: else the setting would reach other clients of a pooler.
+const NoIdleTimeoutSQL = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'"
+
 // SetSQL returns a statement that applies settings, to the transaction or to the session. The statement
 // returns their values.
 func SetSQL(settings []Setting, ofTransaction bool) string {

@@ -116,15 +116,17 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 		default:
 			_, err = r.conn.Exec(ctx, "SELECT pg_terminate_backend($1)", slot.active)
 		}
+		now := slot
 		if err == nil {
-			slot, err = r.readSlot(ctx)
+			now, err = r.readSlot(ctx)
 		}
 		switch {
 		case err != nil:
 			return fmt.Errorf("cannot end process %d, which reads the slot %s: %w", slot.active, r.s.opts.Slot, err)
-		case slot.active == 0:
+		case now.active == 0:
 			return nil
 		}
+		slot = now
 		select {
 		case <-time.After(endFormerEvery):
 		case <-ctx.Done():
