@@ -69,7 +69,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 func (s *source) listenToChannels(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
-	if _, err := conn.PgConn().Exec(timed, pgconn.NoIdleTimeoutSQL).ReadAll(); err != nil {
+	if _, err := conn.PgConn().Exec(timed, pgconn.LongSessionSQL).ReadAll(); err != nil {
 		return fmt.Errorf("cannot prepare the session: %w", pgconn.Summarize(err))
 	}
 	for _, channel := range s.opts.Channels {

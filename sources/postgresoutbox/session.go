@@ -30,7 +30,7 @@ func (s *source) connect(ctx context.Context, listen bool) (conn *pgx.Conn, pid 
 		err = applySettings(ctx, conn)
 	}
 	if err == nil {
-		err = execStatement(ctx, conn, pgconn.NoIdleTimeoutSQL)
+		err = execStatement(ctx, conn, pgconn.LongSessionSQL)
 	}
 	if err != nil {
 		pgconn.Close(conn)

@@ -56,7 +56,11 @@ func (p *probe) spoolSpace(folder spool.Folder) {
 	case disk.Free == 0:
 		p.add(plugin.Problem, "free space on it, or name a folder on another disk", "the disk of the spool %s is full: nothing can be spooled, and the slot is given up", path)
 	case most < uint64(bound):
-		p.add(plugin.Warning, fmt.Sprintf("free space on it, or set spool.max_bytes to at most %dMiB", most>>20),
+		fix := "free space on it, or name a folder on another disk"
+		if most >= minSpoolBytes {
+			fix = fmt.Sprintf("free space on it, or set spool.max_bytes to at most %dMiB", most>>20)
+		}
+		p.add(plugin.Warning, fix,
 			"the spool %s may grow to %v, and its disk has space for %d MiB: when the disk is full, the slot is given up", path, bound, most>>20)
 	default:
 		p.ok("the disk of the spool has %d MiB free", disk.Free>>20)

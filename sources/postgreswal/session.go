@@ -20,7 +20,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
 	if _, err = pgconn.VerifySession(ctx, conn, s.conn.ConnConfig); err == nil {
-		err = execStatement(ctx, conn, pgconn.SetSQL(settings, false)+"; "+pgconn.NoIdleTimeoutSQL)
+		err = execStatement(ctx, conn, pgconn.SetSQL(settings, false)+"; "+pgconn.LongSessionSQL)
 	}
 	if err != nil {
 		pgconn.Close(conn)
