@@ -49,6 +49,7 @@ var arrows = map[string]string{
 	"gateway/cloudevent":         "gateway/event gateway/expr gateway/rawjson",
 	"gateway/inflight":           "gateway/event gateway/internal/settle gateway/plugin",
 	"gateway/gauge":              "",
+	"gateway/diskspace":          "",
 	"gateway/httpclient":         "gateway/options",
 	"gateway/redisconn":          "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":             "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
@@ -62,10 +63,10 @@ var arrows = map[string]string{
 
 	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
-	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient",
+	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient gateway/diskspace",
 
 	// The source postgres-wal has a package of its own for files.
-	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge sources/postgreswal/spool",
+	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge gateway/diskspace sources/postgreswal/spool",
 	"sources/postgreswal/spool": "",
 
 	// The sink websocket has a package of its own for presence.

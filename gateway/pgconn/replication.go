@@ -40,9 +40,15 @@ func ConnectReplication(ctx context.Context, config *SessionConfig, settings []S
 	return conn, nil
 }
 
-// explainReplication adds a hint to the error of a role that may not replicate.
+// ReplicationPoolerHint is what to do if a pooler before the server does not forward replication connections.
+const ReplicationPoolerHint = "connect to PostgreSQL itself in url: pgbouncer forwards replication connections from version 1.23 on, and older ones do not"
+
+// explainReplication adds a hint to the error of a role that may not replicate, and to that of a pooler.
 func explainReplication(err error) error {
 	var serverErr *pg.PgError
+	if errors.As(err, &serverErr) && serverErr.Code == "08P01" {
+		return fmt.Errorf("%w: %s", err, ReplicationPoolerHint)
+	}
 	if errors.As(err, &serverErr) && (serverErr.Code == "42501" || serverErr.Code == "28000") {
 		return fmt.Errorf("%w: give the role the attribute: ALTER ROLE ... REPLICATION; and see gateway check --live", err)
 	}

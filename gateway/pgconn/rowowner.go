@@ -75,8 +75,9 @@ func CheckOwnersTrusted(ctx context.Context, tx pgx.Tx, table uint32, owners []s
 	return err
 }
 
+// serverVersion returns the version of the server. It also disables JIT for the transaction: to compile rowOwnersSQL takes seconds.
 func serverVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
-	err = tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
+	err = tx.QueryRow(ctx, "SELECT current_setting('server_version_num')::int FROM (SELECT set_config('jit', 'off', true)) s").Scan(&version)
 	return version, err
 }
 

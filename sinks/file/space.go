@@ -2,18 +2,26 @@ package file
 
 import (
 	"fmt"
-	"math"
 
+	"eventgateway/gateway/diskspace"
 	"eventgateway/gateway/plugin"
 )
 
 // lowSpace is the free space, in bytes, below which a disk is nearly full: a few batches of large events.
 const lowSpace = 16 << 20
 
+// probeSpace returns a finding whether the disk of the folder has free space.
+func probeSpace(dir string) plugin.Finding {
+	disk, err := diskspace.Of(dir)
+	if err != nil {
+		return plugin.Finding{Level: plugin.Warning, Text: fmt.Sprintf("cannot tell the free space on %s: %v", dir, err)}
+	}
+	return spaceFinding(dir, disk.Free)
+}
+
 // spaceFinding returns the finding for free bytes on the disk of the folder dir.
 func spaceFinding(dir string, free uint64) plugin.Finding {
-	free = min(free, math.MaxInt64)
-	fix := "delete files there, or name another path"
+	const fix = "delete files there, or name another path"
 	switch {
 	case free == 0:
 		return plugin.Finding{Level: plugin.Problem, Text: "the disk of " + dir + " is full: nothing can be written", Fix: fix}

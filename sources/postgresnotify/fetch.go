@@ -53,21 +53,29 @@ const tableSQL = `SELECT n.nspname::text, c.relname::text
       AND t.tgargs = convert_to($2, getdatabaseencoding()) || decode('00', 'hex') || convert_to($3, getdatabaseencoding()) || decode('00', 'hex')
       AND (o.rolsuper OR o.rolname = session_user OR o.rolname = ANY ($4::text[])))`
 
+// table returns the table of a row that may be fetched. It uses a new session if there is none, or if the server has ended it.
+func (f *fetcher) table(ctx context.Context, channel string, m largeRow) (name pgtrigger.Table, err error) {
+	for {
+		isNew := f.conn == nil || f.conn.IsClosed()
+		if isNew {
+			if f.conn, err = pgconn.Connect(ctx, f.config); err != nil {
+				return name, pgconn.Summarize(err)
+			}
+		}
+		err = pgconn.InTx(ctx, f.conn, func(tx pgx.Tx) error {
+			return tx.QueryRow(ctx, tableSQL, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
+		})
+		if err == nil || isNew || !f.conn.IsClosed() || ctx.Err() != nil {
+			return name, err
+		}
+	}
+}
+
 // row returns the row as JSON, nil if it is deleted. The event has waited since the given time.
 func (f *fetcher) row(ctx context.Context, since time.Time, channel string, m largeRow) ([]byte, error) {
 	limited, cancel := context.WithDeadline(ctx, since.Add(fetchTimeout))
 	defer cancel()
-	if f.conn == nil || f.conn.IsClosed() {
-		conn, err := pgconn.Connect(limited, f.config)
-		if err != nil {
-			return nil, pgconn.Summarize(err)
-		}
-		f.conn = conn
-	}
-	var name pgtrigger.Table
-	err := pgconn.InTx(limited, f.conn, func(tx pgx.Tx) error {
-		return tx.QueryRow(limited, tableSQL, m.table, channel, m.field, f.reader.Owners).Scan(&name.Schema, &name.Name)
-	})
+	name, err := f.table(limited, channel, m)
 	table := name.String()
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

@@ -66,10 +66,13 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// listenToChannels listens to all channels.
+// listenToChannels listens to all channels, for any time without notifications.
 func (s *source) listenToChannels(ctx context.Context, conn *pgx.Conn) error {
 	timed, cancel := context.WithTimeout(ctx, pgconn.ConnectTimeout) // a connection may freeze just here
 	defer cancel()
+	if _, err := conn.PgConn().Exec(timed, pgconn.LongSessionSQL).ReadAll(); err != nil {
+		return fmt.Errorf("cannot prepare the session: %w", pgconn.Summarize(err))
+	}
 	for _, channel := range s.opts.Channels {
 		if _, err := conn.Exec(timed, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return fmt.Errorf("%s: %w", channel, err)

@@ -115,6 +115,9 @@ func TestDumpAndRestore(t *testing.T) {
 // TestRestartsReportNoGap is a test of all sources of rows.
 func TestRestartsReportNoGap(t *testing.T) { kind.RestartsReportNoGap(t) }
 
+// TestIdleSessionsAreNotEnded is a test of all sources of rows.
+func TestIdleSessionsAreNotEnded(t *testing.T) { kind.IdleSessionsAreNotEnded(t) }
+
 // TestSnapshotOfAnotherDatabase proves that an incomplete snapshot begins again in another database,
 // because its transaction ids are of the former one. Completed tables are not read again.
 func TestSnapshotOfAnotherDatabase(t *testing.T) {

@@ -29,6 +29,9 @@ func (s *source) connect(ctx context.Context, listen bool) (conn *pgx.Conn, pid 
 	if err == nil {
 		err = applySettings(ctx, conn)
 	}
+	if err == nil {
+		err = execStatement(ctx, conn, pgconn.LongSessionSQL)
+	}
 	if err != nil {
 		pgconn.Close(conn)
 		return nil, 0, fmt.Errorf("%s: %w", s.opts.URL, err)

@@ -10,25 +10,6 @@ import (
 	"eventgateway/gateway/testenv/sourcetest"
 )
 
-// TestIdleSessionsAreNotEnded proves that the server's bound for idle sessions does not end a source without changes.
-func TestIdleSessionsAreNotEnded(t *testing.T) {
-	server := testenv.StartPostgres(t, "-c", "idle_session_timeout=1s", "-c", "default_transaction_isolation=serializable", "-c", "wal_sender_timeout=1s")
-	db := testenv.ConnectTo(t, server)
-	sourcetest.Exec(t, db, "SET idle_session_timeout = 0; "+sourcetest.ItemsSQL+"ALTER TABLE items ADD note text, ALTER note SET STORAGE EXTERNAL")
-	kind.Install(t, db, "items")
-	setIdentity(t, db, "items", "DEFAULT")
-	st := start(t, func(o *Options) { o.URL, o.Output = options.NewURL(server.URL()), "change" }, sourcetest.NewCollector())
-	for n := range 2 {
-		sourcetest.Exec(t, db, "INSERT INTO items VALUES ($1, 0, repeat('x', 5000))", n)
-		sourcetest.Exec(t, db, "UPDATE items SET v = 1 WHERE id = $1", n) // its note is read back
-		st.Await(t, 2*n+2)
-		time.Sleep(3 * time.Second) // the promise: longer than the timeouts
-	}
-	if text := st.LastError(); text != "" {
-		t.Errorf("a run has ended: %s", text)
-	}
-}
-
 // TestBlockedReaderKeepsItsConnection proves that a server with a short wal_sender_timeout does not end the connection of a
 // reader that a sink blocks.
 func TestBlockedReaderKeepsItsConnection(t *testing.T) {

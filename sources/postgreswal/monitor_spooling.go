@@ -15,6 +15,7 @@ import (
 // reads the spool, where it skips what it has emitted.
 func (m *monitor) startSpooling(ctx context.Context, l lag) error {
 	m.r.s.log.Warn("spooling began", "slot", m.r.s.opts.Slot, "lag_bytes", l.bytes, "lag_seconds", l.age.Seconds(), "max_lag", m.r.s.opts.MaxLag.String(), "path", m.r.s.opts.Spool.Path)
+	m.r.out.ReportError(fmt.Errorf("changes are spooled: the lag was %v, beyond max_lag (%s)", l, m.r.s.opts.MaxLag))
 	m.r.s.spooling.Store(true)
 	return m.connectSpooler(ctx)
 }

@@ -43,6 +43,7 @@ func (s *source) Probe(ctx context.Context) []plugin.Finding {
 	}
 	p.slots(installed)
 	p.transactions()
+	p.spool()
 	return p.findings
 }
 

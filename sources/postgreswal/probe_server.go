@@ -49,7 +49,7 @@ func (p *probe) replication(wanted bool) {
 	defer pgconn.CloseReplication(conn)
 	results, err := conn.Exec(p.ctx, "IDENTIFY_SYSTEM").ReadAll()
 	if err != nil || len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 4 {
-		p.add(plugin.Problem, p.directFix(), "the WAL cannot be read: what is connected as a replication connection is none, as behind a pooler that ignores the parameter: %v", err)
+		p.add(plugin.Problem, pgconn.ReplicationPoolerHint, "the WAL cannot be read: what is connected as a replication connection is none, as behind a pooler that ignores the parameter: %v", err)
 		return
 	}
 	identity := results[0].Rows[0]
@@ -58,15 +58,10 @@ func (p *probe) replication(wanted bool) {
 		return
 	}
 	if string(identity[0]) != system || string(identity[3]) != database {
-		p.add(plugin.Problem, p.directFix(), "the replication connection leads to the database %s of the system %s, and the session to %s of %s", identity[3], identity[0], database, system)
+		p.add(plugin.Problem, pgconn.ReplicationPoolerHint, "the replication connection leads to the database %s of the system %s, and the session to %s of %s", identity[3], identity[0], database, system)
 		return
 	}
 	p.ok("the role %s may read the WAL", p.user())
-}
-
-// directFix returns what to do where a pooler is between the gateway and the server.
-func (p *probe) directFix() string {
-	return "connect to PostgreSQL itself in url: pgbouncer forwards replication connections from version 1.23 on, and older ones do not"
 }
 
 // explainReplication returns why a replication connection was refused, and how to correct that.
@@ -74,7 +69,7 @@ func (p *probe) explainReplication(err error) (fix, why string) {
 	why = pgconn.Summarize(err).Error()
 	var serverErr *pg.PgError
 	if !errors.As(err, &serverErr) {
-		return p.directFix(), why
+		return pgconn.ReplicationPoolerHint, why
 	}
 	switch code := serverErr.Code; {
 	case code == "28000" && strings.Contains(serverErr.Message, "pg_hba.conf"):
@@ -84,7 +79,7 @@ func (p *probe) explainReplication(err error) (fix, why string) {
 	case code == "53300":
 		return "ALTER SYSTEM SET max_wal_senders to more, then restart the server; or allow the role more connections", why
 	}
-	return p.directFix(), why
+	return pgconn.ReplicationPoolerHint, why
 }
 
 // retention checks what bounds the WAL that the server keeps for slots. While the gateway runs, max_lag does. While it does not run,

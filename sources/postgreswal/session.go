@@ -13,9 +13,6 @@ import (
 // crash of the server would leave a slot that is ahead of it. With read committed, two sessions can update the row of the slot at once.
 var settings = append([]pgconn.Setting{{Name: "synchronous_commit", Value: "local"}, {Name: "default_transaction_isolation", Value: "read committed"}}, pgconn.RowSettings...)
 
-// idleSQL disables the server's timeout for idle sessions: a session is idle while no table changes. PostgreSQL 13 lacks this setting.
-const idleSQL = "; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'"
-
 // connect returns a session with its settings.
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgconn.Connect(ctx, s.conn)
@@ -23,7 +20,7 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("cannot connect to %s: %w", s.opts.URL, pgconn.Summarize(err))
 	}
 	if _, err = pgconn.VerifySession(ctx, conn, s.conn.ConnConfig); err == nil {
-		err = execStatement(ctx, conn, pgconn.SetSQL(settings, false)+idleSQL)
+		err = execStatement(ctx, conn, pgconn.SetSQL(settings, false)+"; "+pgconn.LongSessionSQL)
 	}
 	if err != nil {
 		pgconn.Close(conn)

@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"eventgateway/gateway/pgconn"
 )
 
 // SQLSTATEs of statements about a slot, its plugin, and the bounds of endFormerReader.
 const (
 	objectInUse         = "55006"
+	syntaxError         = "42601"
 	notInRequiredState  = "55000"
 	undefinedObject     = "42704"
 	outputPlugin        = "pgoutput"
@@ -116,15 +119,17 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 		default:
 			_, err = r.conn.Exec(ctx, "SELECT pg_terminate_backend($1)", slot.active)
 		}
+		now := slot
 		if err == nil {
-			slot, err = r.readSlot(ctx)
+			now, err = r.readSlot(ctx)
 		}
 		switch {
 		case err != nil:
 			return fmt.Errorf("cannot end process %d, which reads the slot %s: %w", slot.active, r.s.opts.Slot, err)
-		case slot.active == 0:
+		case now.active == 0:
 			return nil
 		}
+		slot = now
 		select {
 		case <-time.After(endFormerEvery):
 		case <-ctx.Done():
@@ -135,6 +140,9 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 
 // explainStart adds a hint to the error of a slot that cannot be read.
 func explainStart(err error) error {
+	if hasState(err, syntaxError) { // an ordinary session does not know the command
+		return fmt.Errorf("%w: what is connected is no replication connection: %s", err, pgconn.ReplicationPoolerHint)
+	}
 	if hasState(err, objectInUse) {
 		return fmt.Errorf("%w: another gateway reads it; give both a leader, or each a slot", err)
 	}

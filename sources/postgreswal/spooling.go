@@ -21,12 +21,17 @@ func (s *source) openSpool(history string) (*spool.Spool, error) {
 	if s.opts.Spool.Path == "" {
 		return nil, nil
 	}
-	database, _ := splitHistory(history)
-	sp, err := spool.Open(s.opts.Spool.Path, fmt.Sprintf("the slot %s of the system/database %s", s.opts.Slot, database), int64(s.opts.Spool.MaxBytes))
+	sp, err := spool.Open(s.opts.Spool.Path, s.spoolIdentity(history), int64(s.opts.Spool.MaxBytes))
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the spool: %w", err)
 	}
 	return sp, nil
+}
+
+// spoolIdentity names what the spool belongs to.
+func (s *source) spoolIdentity(history string) string {
+	database, _ := splitHistory(history)
+	return fmt.Sprintf("the slot %s of the system/database %s", s.opts.Slot, database)
 }
 
 // spoolEnd returns the LSN up to which changes are in the spool; 0 if there is none.

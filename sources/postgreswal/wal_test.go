@@ -55,6 +55,7 @@ func TestSnapshotOfTypesOfExtensions(t *testing.T) { kind.SnapshotOfTypesOfExten
 func TestSnapshotOfARewrittenTable(t *testing.T)   { kind.SnapshotOfARewrittenTable(t) }
 func TestSnapshotOfAnotherTable(t *testing.T)      { kind.SnapshotOfAnotherTable(t) }
 func TestRestartsReportNoGap(t *testing.T)         { kind.RestartsReportNoGap(t) }
+func TestIdleSessionsAreNotEnded(t *testing.T)     { kind.IdleSessionsAreNotEnded(t) }
 
 // TestChaos proves beside that changes arrive in the order of commits.
 func TestChaos(t *testing.T) {

@@ -47,7 +47,7 @@ func (k Kind) Chaos(t *testing.T) []*event.Event {
 	nacks, batches := 0, 0
 	out.AckWith = func(*event.Event) error {
 		batches++
-		if batches == 5 || rnd.IntN(50) == 0 { // under the collector's lock
+		if batches == 5 || rnd.IntN(50+changes/500) == 0 { // under the collector's lock
 			nacks++
 			return errors.New("at random")
 		}
@@ -91,6 +91,9 @@ func (k Kind) Chaos(t *testing.T) []*event.Event {
 				return
 			}
 			kills += int(tag.RowsAffected())
+			if rnd.IntN(3) > 0 { // else the source would never get far on a busy machine
+				awaitArrival(ctx, out)
+			}
 		}
 	}()
 	writing.Wait()
@@ -123,6 +126,18 @@ func (k Kind) Chaos(t *testing.T) []*event.Event {
 	}
 	t.Logf("%d changes, %d sessions ended, %d batches given back, %d events came again, %d runs", len(events), kills, nacks, st.Repeated(), len(st.Errs))
 	return st.Events()
+}
+
+// awaitArrival waits until an event arrives, or ctx ends.
+func awaitArrival(ctx context.Context, out *Collector) {
+	select {
+	case <-out.Arrived: // it may be one of before
+	default:
+	}
+	select {
+	case <-out.Arrived:
+	case <-ctx.Done():
+	}
 }
 
 // randomTransaction changes some rows, and returns the committed changes.

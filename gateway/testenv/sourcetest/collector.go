@@ -95,18 +95,23 @@ func (c *Collector) SettleWithheld(err error) {
 	}
 }
 
-// Await waits until n events have arrived in all, and returns all that have arrived.
+// Await waits until n events have arrived in all, and returns all that have arrived. It fails if none arrives for testenv.Wait.
 func (c *Collector) Await(t testing.TB, n int) []*event.Event {
 	t.Helper()
-	deadline := time.After(testenv.Wait)
-	for {
+	deadline := time.NewTimer(testenv.Wait)
+	defer deadline.Stop()
+	for before := 0; ; {
 		events := c.Events()
 		if len(events) >= n {
 			return events
 		}
+		if len(events) > before {
+			before = len(events)
+			deadline.Reset(testenv.Wait)
+		}
 		select {
 		case <-c.Arrived:
-		case <-deadline:
+		case <-deadline.C:
 			t.Fatalf("%d events of %d", len(events), n)
 		}
 	}

@@ -66,7 +66,7 @@ func checkOwnFolder(dir string) error {
 	}
 	for _, e := range entries {
 		if e.Name() != lockFile && e.Name() != newIdentityFile {
-			return fmt.Errorf("%s has %s, and is no spool: name an empty folder", dir, e.Name())
+			return &FolderError{fmt.Sprintf("the folder %s has the file %s, and is no spool", dir, e.Name()), "name an empty folder"}
 		}
 	}
 	return nil
@@ -82,9 +82,13 @@ func (s *Spool) checkIdentity(identity string) error {
 	case err != nil:
 		return fmt.Errorf("cannot read the identity of the spool: %w", err)
 	case strings.TrimSuffix(string(stored), "\n") != identity:
-		return fmt.Errorf("the spool %s belongs to %s, and not to %s: name another folder, or delete this one", s.dir, strings.TrimSpace(string(stored)), identity)
+		return newIdentityError(s.dir, string(stored), identity)
 	}
 	return nil
+}
+
+func newIdentityError(dir, stored, identity string) error {
+	return &FolderError{fmt.Sprintf("the spool %s belongs to %s, and not to %s", dir, strings.TrimSpace(stored), identity), "name another folder, or delete this one"}
 }
 
 // writeIdentity writes the file atomically: after a crash it is complete, or missing.

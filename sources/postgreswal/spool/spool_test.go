@@ -113,7 +113,7 @@ func TestFolderHasOneIdentityAndOneProcess(t *testing.T) {
 	must(t, os.Chmod(others, 0o755))
 	must(t, os.WriteFile(filepath.Join(others, "lock"), nil, 0o644))
 	must(t, os.WriteFile(filepath.Join(others, "mail"), nil, 0o644))
-	if _, err := Open(others, identity, 0); err == nil || !strings.Contains(err.Error(), "has mail, and is no spool") {
+	if _, err := Open(others, identity, 0); err == nil || !strings.Contains(err.Error(), "has the file mail, and is no spool") {
 		t.Errorf("the folder of another program: %v", err)
 	}
 	if info, err := os.Stat(others); err != nil || info.Mode().Perm() != 0o755 {
