@@ -72,7 +72,7 @@ func (g *gateway) useTLS(l *listenerTLS, t options.ServerTLS) error {
 		}
 		l.handshakes.Set(c)
 		l.running = t
-		g.admin.RecordCertificate(l.name, c.Certificates[0].Leaf.NotAfter)
+		g.admin.RecordCertificate(l.name, c.Certificates[0].Leaf)
 		g.log.Info("certificate loaded", "setting", l.setting, "expires", c.Certificates[0].Leaf.NotAfter)
 		if text := t.Warning(time.Now()); text != "" {
 			g.log.Warn("certificate not valid now", "setting", l.setting, "problem", text)

@@ -76,7 +76,7 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 	}
 	o := httpserver.Options{
 		Name: l.name, Address: l.address, SocketMode: g.cfg.HTTP.SocketMode(), Limits: limits, Metrics: g.http,
-		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent,
+		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent, Access: g.access,
 	}
 	if l.name == "shared" {
 		for _, n := range g.cfg.HTTP.ProxyProtocol {
@@ -105,7 +105,7 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 	}
 	if encrypted != nil {
 		g.encrypted = append(g.encrypted, encrypted)
-		g.admin.RecordCertificate(l.name, l.tls.Leaf().NotAfter)
+		g.admin.RecordCertificate(l.name, l.tls.Leaf())
 	}
 	g.log.Info("listening", "for", l.setting, "address", s.Addr().String(), "tls", s.Encrypts(), "connections", limits.Connections)
 	return s, nil

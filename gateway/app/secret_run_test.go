@@ -140,16 +140,15 @@ func TestFailingComponentsDoNotRevealSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := &testenv.Log{}
-	level := &slog.LevelVar{}
-	level.Set(slog.LevelDebug)
-	log, redacted := redactSecrets(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: level})), cfg)
+	log, redacted := redactSecrets(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})), cfg)
 	g, err := assemble(cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	broken := writeConfig(t, strings.Replace(c.yaml(port), "how: fails", "how: not built", -1))
 	g.reloader = newReloader(nil, func() (*config.Config, error) { return load(broken) })
-	g.reloader.level, g.reloader.redaction = level, redacted
+	g.reloader.redaction = redacted
+	g.access.Set(true)
 	var findings bytes.Buffer
 	for _, asJSON := range []bool{false, true} {
 		r := &report{w: &findings, json: asJSON, live: true}

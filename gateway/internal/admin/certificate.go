@@ -2,19 +2,47 @@ package admin
 
 import (
 	"cmp"
+	"crypto/x509"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/internal/stats"
 )
 
 // CertificateStatus describes the certificate of a listener.
 type CertificateStatus struct {
 	Listener string    `json:"listener"` // shared or admin
 	NotAfter time.Time `json:"not_after"`
+	// RenewBy is when the health becomes degraded if the certificate is still in use.
+	RenewBy  time.Time `json:"renew_by"`
 	LoadedAt time.Time `json:"loaded_at"`       // when its files were read
 	Error    string    `json:"error,omitempty"` // why the present files are not used
+
+	notBefore time.Time
+	failing   time.Time // since when there is an error
+}
+
+// reasons returns what is wrong with the certificate at the time now, for the health.
+func (st CertificateStatus) reasons(now time.Time) (all []stats.Reason) {
+	add := func(since time.Time, format string, args ...any) {
+		all = append(all, stats.Reason{Component: "certificate of the " + st.Listener + " listener", Since: since, Text: fmt.Sprintf(format, args...)})
+	}
+	if st.Error != "" {
+		add(st.failing, "not loaded, the running one stays: %s", st.Error)
+	}
+	switch until := st.NotAfter.UTC().Format(time.RFC3339); {
+	case now.After(st.NotAfter):
+		add(st.NotAfter, "expired at %s, clients refuse it: renew it", until)
+	case now.After(st.RenewBy):
+		add(st.RenewBy, "expires at %s: renew it", until)
+	case now.Before(st.notBefore):
+		add(st.LoadedAt, "valid from %s on, clients refuse it until then: check the clock of this machine", st.notBefore.UTC().Format(time.RFC3339))
+	}
+	return all
 }
 
 // certificates holds the status of the certificates of all listeners. It is a [prometheus.Collector].
@@ -23,10 +51,17 @@ type certificates struct {
 	list []CertificateStatus // by listener
 }
 
-// RecordCertificate records that a listener uses a certificate that is valid until notAfter.
-func (a *Admin) RecordCertificate(listener string, notAfter time.Time) {
+// A certificate must be renewed before the last tenth of its life, and before its last week.
+const (
+	lastPart = 10
+	lastDays = 7 * 24 * time.Hour
+)
+
+// RecordCertificate records that a listener uses a certificate.
+func (a *Admin) RecordCertificate(listener string, c *x509.Certificate) {
+	margin := min(c.NotAfter.Sub(c.NotBefore)/lastPart, lastDays)
 	a.certificates.set(listener, func(st *CertificateStatus) {
-		*st = CertificateStatus{Listener: listener, NotAfter: notAfter, LoadedAt: time.Now()}
+		*st = CertificateStatus{Listener: listener, NotAfter: c.NotAfter, RenewBy: c.NotAfter.Add(-margin), LoadedAt: time.Now(), notBefore: c.NotBefore}
 	})
 }
 
@@ -34,10 +69,14 @@ func (a *Admin) RecordCertificate(listener string, notAfter time.Time) {
 // reason.
 func (a *Admin) RecordCertificateError(listener string, err error) {
 	a.certificates.set(listener, func(st *CertificateStatus) {
-		st.Error = ""
-		if err != nil {
-			st.Error = err.Error()
+		if err == nil {
+			st.Error, st.failing = "", time.Time{}
+			return
 		}
+		if st.Error == "" {
+			st.failing = time.Now()
+		}
+		st.Error = err.Error()
 	})
 }
 

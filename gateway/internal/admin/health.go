@@ -1,12 +1,14 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"eventgateway/gateway/internal/stats"
 )
 
-// health returns the health of the gateway, from the status of its router, the last reload and a stop under way.
+// health returns the health of the gateway, from the status of its router, the last reload, the certificates and a stop under way.
 func (a *Admin) health(s stats.Status) stats.GatewayHealth {
 	var known []stats.Reason
 	if since := a.draining.Load(); since != nil {
@@ -17,6 +19,9 @@ func (a *Admin) health(s stats.Status) stats.GatewayHealth {
 		known = append(known, stats.Reason{Component: "configuration", Since: a.reload.failing, Text: "reload failed, the running configuration stays: " + last.Error})
 	}
 	a.reload.mu.Unlock()
+	for _, c := range a.certificates.all() {
+		known = append(known, c.reasons(time.Now())...)
+	}
 	return stats.Assess(s, a.Started, known...)
 }
 

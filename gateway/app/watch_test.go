@@ -1,0 +1,39 @@
+package app
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestQuietIsBounded proves that changes of a watched file postpone its reading for a while, and other changes do not.
+func TestQuietIsBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		on   func(*quiet)
+		want time.Duration
+	}{
+		"a watched file is written all the time": {(*quiet).postpone, longestPostponement},
+		"files beside it change all the time":    {(*quiet).begin, quietPeriod},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet()
+			for range 3 {
+				begin, changes := time.Now(), time.NewTicker(quietPeriod/10)
+				for fired := false; !fired; {
+					select {
+					case <-changes.C:
+						c.on(q)
+					case <-q.C:
+						q.end()
+						fired = true
+					}
+				}
+				changes.Stop()
+				if got := time.Since(begin); got < c.want || got > c.want+quietPeriod/10 {
+					t.Errorf("%s: read after %v, want %v", name, got, c.want)
+				}
+			}
+			q.Stop()
+		})
+	}
+}
