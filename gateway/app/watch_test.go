@@ -1,9 +1,13 @@
 package app
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"eventgateway/gateway/testenv"
 )
 
 // TestQuietIsBounded proves that changes of a watched file postpone its reading for a while, and other changes do not.
@@ -36,4 +40,22 @@ func TestQuietIsBounded(t *testing.T) {
 			q.Stop()
 		})
 	}
+}
+
+// TestReloadIsRepeated proves that a reload which had to wait for components to end is repeated when they have.
+func TestReloadIsRepeated(t *testing.T) {
+	file := writeConfig(t, adminConfig)
+	env := map[string]string{"REDIS_URL": testenv.Redis(t).URL()}
+	r := startGateway(t, file, env)
+	env["PORT"] = r.port
+	r.reloadable(file, env)
+	ended := make(chan struct{})
+	r.reloader.again = ended
+	ctx, cancel := context.WithCancel(t.Context())
+	go r.watch(ctx)
+	defer func() { cancel(); <-r.reloader.ended }()
+	close(ended)
+	testenv.Eventually(t, testenv.Wait, "a reload", func() bool {
+		return strings.Contains(r.said.String(), `msg="configuration reloaded" reason="replaced or removed components have ended"`)
+	})
 }
