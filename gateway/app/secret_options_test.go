@@ -89,7 +89,7 @@ var plainText = map[string]string{
 	"transform dedupe tls.ca": "a path; certificates are public", "transform dedupe tls.cert": "a path; certificates are public", "transform dedupe tls.key": "a path: the key itself is read from the file, and never printed",
 	"settings http.base_path": "a path that browsers show",
 	"settings http.tls.cert":  "a path; certificates are public", "settings http.tls.client_ca": "a path; certificates are public", "settings http.tls.key": "a path: the key itself is read from the file, and never printed",
-	"settings http.admin.users": "names and roles; the hashes in it are secrets", "settings http.admin.certificates": "names",
+	"settings http.admin.users": "names and roles; the hashes in it are secrets", "settings http.admin.certificates": "names", "settings log.components": "names and levels",
 	"settings http.admin.tls.cert": "a path; certificates are public", "settings http.admin.tls.client_ca": "a path; certificates are public", "settings http.admin.tls.key": "a path: the key itself is read from the file, and never printed",
 	"sink websocket path": "a path that clients know", "sink websocket welcome": "every client gets it", "sink websocket origins": "addresses of pages",
 	"sink websocket auth.query": "the name of a parameter", "sink websocket auth.jwt.audience": "a name", "sink websocket auth.jwt.issuer": "a name",
