@@ -185,7 +185,7 @@ func awaitHealth(t *testing.T, p *program, state, reason string) {
 		}
 		found := reason == ""
 		for _, r := range status.Health.Reasons {
-			found = found || r.Component == "listener shared" && strings.Contains(r.Text, reason)
+			found = found || r.Component == "certificate of the shared listener" && strings.Contains(r.Text, reason)
 		}
 		return status.Health.State == state && found
 	}, func() string { return body + p.stderr.String() })

@@ -114,7 +114,7 @@ func TestACME(t *testing.T) {
 	if got := certificateOf(t, port, "shop.example", nil); got == nil {
 		t.Error("the old certificate does not stay")
 	}
-	awaitHealth(t, g.program, "degraded", "the certificate has expired")
+	awaitHealth(t, g.program, "degraded", "expired at ")
 	a.start()
 	awaitCertificate(t, g.program, port, "shop.example", a.pool(), second)
 	awaitHealth(t, g.program, "ok", "")

@@ -18,21 +18,21 @@ var arrows = map[string]string{
 	"gateway/app":   "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
 
 	// The engine, which no plugin imports.
-	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web",
+	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web gateway/logsample",
 	"gateway/internal/config":     "gateway/acme gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
-	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr",
+	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr gateway/logsample",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
-	"gateway/internal/delivery":   "gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
-	"gateway/internal/deadletter": "gateway/internal/queue gateway/internal/ack gateway/internal/stats gateway/internal/rcu gateway/plugin gateway/event",
+	"gateway/internal/delivery":   "gateway/logsample gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
+	"gateway/internal/deadletter": "gateway/logsample gateway/internal/queue gateway/internal/ack gateway/internal/stats gateway/internal/rcu gateway/plugin gateway/event",
 	"gateway/internal/queue":      "gateway/internal/ack gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
-	"gateway/internal/component":  "gateway/internal/stats gateway/plugin gateway/options",
+	"gateway/internal/component":  "gateway/logsample gateway/internal/stats gateway/plugin gateway/options",
 	"gateway/internal/ack":        "gateway/internal/settle gateway/internal/stats gateway/event",
 	"gateway/internal/settle":     "",
-	"gateway/internal/stats":      "gateway/plugin gateway/event",
+	"gateway/internal/stats":      "gateway/plugin gateway/event gateway/logsample",
 	"gateway/internal/backoff":    "",
 	"gateway/internal/rcu":        "",
 	"gateway/internal/link":       "",
-	"gateway/internal/httpserver": "",
+	"gateway/internal/httpserver": "gateway/logsample gateway/plugin",
 	"gateway/internal/embedded":   "",
 
 	// What only gateway-full has.
@@ -50,6 +50,7 @@ var arrows = map[string]string{
 	"gateway/inflight":           "gateway/event gateway/internal/settle gateway/plugin",
 	"gateway/gauge":              "",
 	"gateway/diskspace":          "",
+	"gateway/logsample":          "",
 	"gateway/httpclient":         "gateway/options",
 	"gateway/redisconn":          "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":             "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
@@ -61,16 +62,16 @@ var arrows = map[string]string{
 	"gateway/testenv/sourcetest": "gateway/testenv gateway/plugin gateway/plugin/plugintest gateway/event",
 	"web":                        "",
 
-	"sources":    "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
+	"sources":    "gateway/logsample gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
 	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
-	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient gateway/diskspace",
+	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient gateway/diskspace gateway/logsample",
 
 	// The source postgres-wal has a package of its own for files.
 	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge gateway/diskspace sources/postgreswal/spool",
 	"sources/postgreswal/spool": "",
 
 	// The sink websocket has a package of its own for presence.
-	"sinks/websocket":          "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger sinks/websocket/presence",
+	"sinks/websocket":          "gateway/logsample gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger sinks/websocket/presence",
 	"sinks/websocket/presence": "gateway/plugin gateway/options gateway/redisconn",
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"eventgateway/gateway/testenv"
 )
@@ -51,6 +52,39 @@ func TestMovedFolderIsReloaded(t *testing.T) {
 		}
 		p.awaitLine(`"` + text + `"`)
 	}
+	stopProgram(t, p)
+}
+
+// TestNeighboursDoNotPostponeAReload proves that a file is reloaded while another file of its folder is written all the time.
+func TestNeighboursDoNotPostponeAReload(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "gateway.yaml")
+	writeFile(t, file, printing(`"one"`))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		f, err := os.Create(filepath.Join(dir, "neighbour.log"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		for ticks := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-stop:
+				ticks.Stop()
+				return
+			case <-ticks.C:
+				_, _ = f.WriteString("x")
+			}
+		}
+	}()
+	p := startBinary(t, nil, "-c", file)
+	p.awaitLine(`"one"`)
+	writeFile(t, file, printing(`"two"`))
+	p.awaitLine(`"two"`)
+	close(stop)
+	<-stopped
 	stopProgram(t, p)
 }
 

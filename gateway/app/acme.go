@@ -79,7 +79,7 @@ func (g *gateway) refreshACME(l *listenerTLS) {
 		}
 	}
 	if changed || len(loaded) != len(l.acme.loaded) {
-		g.admin.RecordCertificate(l.name, first)
+		g.admin.RecordACME(l.name, first)
 	}
 	l.acme.loaded = loaded
 	if l.problem != "" { // of the file in client_ca

@@ -66,13 +66,13 @@ func (p adminPages) dial(ctx context.Context, network, address string) (net.Conn
 	return conn, nil
 }
 
-// isProxy reports whether connections from an address begin with a PROXY header.
+// isProxy reports whether connections from an address begin with a PROXY header. The listener counts the peers of a Unix socket
+// as 127.0.0.1.
 func (p adminPages) isProxy(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return false
+	ip := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		ip = tcp.AddrPort().Addr().Unmap()
 	}
-	ip := tcp.AddrPort().Addr().Unmap()
 	return slices.ContainsFunc(p.proxies, func(n options.Network) bool { return n.Prefix().Contains(ip) })
 }
 

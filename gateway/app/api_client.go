@@ -45,6 +45,7 @@ type apiClient struct {
 	base   string // URL without a slash at its end
 	name   string // in messages: base, or unix:PATH
 	token  options.Secret
+	signs  bool // sends a text that is signed with the token, instead of the token
 	client *http.Client
 }
 
@@ -104,6 +105,7 @@ func (c *apiClient) local(f *flags, env config.Env) error {
 	if err := pages.checkClient(); err != nil {
 		return err
 	}
+	c.signs = true // any program may listen there, while the gateway does not run
 	c.base, c.name, c.client.Transport = pages.url(), pages.url(), pages.transport(pages.pinned())
 	if _, unix := httpserver.SocketPath(pages.address); unix {
 		c.name = pages.address
@@ -132,7 +134,11 @@ func (c *apiClient) do(ctx context.Context, method, path string, v any, accepted
 		return nil, 0, err
 	}
 	if !c.token.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+		shown := c.token.Reveal()
+		if c.signs {
+			shown = admin.SignCommand(c.token)
+		}
+		req.Header.Set("Authorization", "Bearer "+shown)
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {

@@ -2,7 +2,10 @@ package app
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +49,7 @@ func TestCommandsReachEachListener(t *testing.T) {
 		"socket":               {"unix:DIR/shared.sock", "socket_access: owner", "unix:DIR/shared.sock"},
 		"socket with TLS":      {"unix:DIR/shared.sock", tls, "unix:DIR/shared.sock"},
 		"socket of admin":      {"127.0.0.1:A", `admin: {listen: "unix:DIR/admin.sock"}`, "unix:DIR/admin.sock"},
+		"socket and PROXY":     {"unix:DIR/shared.sock", "proxy_protocol: [127.0.0.1]", "unix:DIR/shared.sock"},
 		"PROXY headers":        {"127.0.0.1:A", "proxy_protocol: [127.0.0.1], " + tls, "https://127.0.0.1:A"},
 	} {
 		fill := strings.NewReplacer(":A", fmt.Sprintf(":%d", testenv.FreePort(t)), ":B", fmt.Sprintf(":%d", testenv.FreePort(t)), "DIR", t.TempDir())
@@ -83,9 +87,35 @@ func TestCommandsSendNoSecretToAnotherCertificate(t *testing.T) {
 	} {
 		other := filepath.Join(t.TempDir(), "gateway.yaml")
 		writeText(t, other, c.text)
-		out, err := commandLine(t, nil, "status", "-c", other)
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(out, "the certificate has expired") != (c.want == "exit status 3") {
+		out, err := commandLine(t, nil, "dead-letters", "-c", other)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v: %s, want %q", err, out, c.want)
 		}
+	}
+}
+
+// TestCommandsShowNoSecretWithoutTLS proves that a program which listens in place of the gateway does not learn the secret, and
+// that what it gets opens /api for a minute only.
+func TestCommandsShowNoSecretWithoutTLS(t *testing.T) {
+	const secret = "a secret of sixteen bytes"
+	shown := make(chan string, 1)
+	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		shown <- r.Header.Get("Authorization")
+		panic(http.ErrAbortHandler)
+	}))
+	defer thief.Close()
+	address := strings.TrimPrefix(thief.URL, "http://")
+	file := writeConfig(t, fmt.Sprintf(apiClientConfig, address, "admin: {token: "+secret+"}"))
+	if out, err := commandLine(t, nil, "dead-letters", "-c", file); err == nil {
+		t.Fatalf("the program answers: %s", out)
+	}
+	header := <-shown
+	until, err := strconv.ParseInt(strings.TrimPrefix(strings.Split(header, ".")[0], "Bearer "), 10, 64)
+	if strings.Contains(header, secret) || err != nil || time.Until(time.Unix(until, 0)) > time.Minute {
+		t.Errorf("it gets %q", header)
+	}
+	r := startGateway(t, writeConfig(t, fmt.Sprintf(apiClientConfig, "127.0.0.1:${PORT}", "admin: {token: "+secret+"}")), nil)
+	if code, body := r.getWithToken("/api/status", strings.TrimPrefix(header, "Bearer ")); code != 200 {
+		t.Errorf("a gateway with the secret answers %d: %s", code, body)
 	}
 }

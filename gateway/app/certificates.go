@@ -57,7 +57,7 @@ func (g *gateway) startTLS(l *listenerTLS, at net.Addr) error {
 	if l.acme != nil {
 		return g.startACME(l, at)
 	}
-	g.admin.RecordCertificate(l.name, l.running.Leaf().NotAfter)
+	g.admin.RecordCertificate(l.name, l.running.Leaf())
 	return nil
 }
 
@@ -111,7 +111,7 @@ func (g *gateway) useTLS(l *listenerTLS, t options.ServerTLS) error {
 		if l.acme != nil {
 			g.log.Info("rules for client certificates changed", "setting", l.setting)
 		} else {
-			g.admin.RecordCertificate(l.name, c.Certificates[0].Leaf.NotAfter)
+			g.admin.RecordCertificate(l.name, c.Certificates[0].Leaf)
 			g.log.Info("certificate loaded", "setting", l.setting, "expires", c.Certificates[0].Leaf.NotAfter)
 		}
 		if text := t.Warning(time.Now()); text != "" {

@@ -31,6 +31,7 @@ type gateway struct {
 	servers   []*httpserver.Server
 	encrypted []*listenerTLS // of the servers with TLS
 	http      *httpserver.Metrics
+	access    *httpserver.AccessLog
 	reloader  *reloader         // nil: no reloads
 	announce  func(page string) // prints where the page is, before the first request is answered
 	delay     atomic.Int64      // shutdown_delay of the running configuration
@@ -46,13 +47,14 @@ type built struct {
 
 // assemble builds the graph without I/O.
 func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), announce: func(string) {}}
+	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), access: httpserver.NewAccessLog(log), announce: func(string) {}}
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
 	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
 	g.admin.Separate = g.hasAdminListener()
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
 	g.delay.Store(int64(cfg.ShutdownDelay))
+	g.access.Set(cfg.Log.Access)
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http, buildInfo())
 	var err error

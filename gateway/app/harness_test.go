@@ -49,10 +49,12 @@ var defaultConfig = func() string {
 // running is a gateway that a test has started in its own process.
 type running struct {
 	*gateway
-	t     testing.TB
-	port  string
-	ready func(context.Context) error // waits until the first sources are connected
-	stop  func()                      // stops it, and checks the conservation law
+	t      testing.TB
+	port   string
+	said   *testenv.Log // the log
+	levels *logLevels
+	ready  func(context.Context) error // waits until the first sources are connected
+	stop   func()                      // stops it, and checks the conservation law
 }
 
 // startGateway runs a configuration file until the test ends. Without env it gets
@@ -84,15 +86,20 @@ func startUnready(t testing.TB, file string, env map[string]string, routes ...st
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	g, err := assemble(cfg, log)
+	levels, err := newLogLevels(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	said := &testenv.Log{}
+	g, err := assemble(cfg, slog.New(&leveled{Handler: slog.NewTextHandler(io.MultiWriter(testWriter{t}, said), &slog.HandlerOptions{Level: slog.LevelDebug}), levels: levels}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.admin.LogLevels = levels
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, ready := make(chan error, 1), g.initial.plan.Readiness()
 	go func() { ended <- g.run(ctx) }()
-	r := &running{gateway: g, t: t, port: port, ready: ready}
+	r := &running{gateway: g, t: t, port: port, said: said, levels: levels, ready: ready}
 	stopped := false
 	r.stop = func() {
 		if stopped {

@@ -77,7 +77,7 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 	}
 	o := httpserver.Options{
 		Name: l.name, Address: l.address, SocketMode: g.cfg.HTTP.SocketMode(), Limits: limits, Metrics: g.http,
-		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent,
+		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent, Access: g.access,
 	}
 	if l.name == "shared" {
 		for _, n := range g.cfg.HTTP.ProxyProtocol {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -34,28 +33,16 @@ func redactSecrets(log *slog.Logger, cfg *config.Config) (*slog.Logger, *redacti
 	return slog.New(options.RedactLog(log.Handler(), r.redactor.Load)), r
 }
 
-// newLog returns a log to w: text on a terminal, else JSON. The level may be changed later.
-func newLog(w *os.File, c config.Log) (*slog.Logger, *slog.LevelVar, error) {
-	level, err := logLevel(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	least := &slog.LevelVar{}
-	least.Set(level)
+// newLog returns a log to w in a format: text on a terminal, else JSON. The levels may be changed later.
+func newLog(w *os.File, format string, levels *logLevels) *slog.Logger {
 	terminal := isTerminal(w)
-	if c.Format == "text" || c.Format == "auto" && terminal {
-		return slog.New(tint.NewTextHandler(w, &tint.Options{
-			Level: least, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
-		})), least, nil
+	var all slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})
+	if format == "text" || format == "auto" && terminal {
+		all = tint.NewTextHandler(w, &tint.Options{
+			Level: slog.LevelDebug, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
+		})
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), least, nil
-}
-
-func logLevel(c config.Log) (level slog.Level, err error) {
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return 0, fmt.Errorf("log level %q is none of debug, info, warn and error", c.Level)
-	}
-	return level, nil
+	return slog.New(&leveled{Handler: all, levels: levels})
 }
 
 func isTerminal(f *os.File) bool {

@@ -2,36 +2,38 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
 
 	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/router"
 )
 
 // reloader holds what a reload of the configuration needs.
 type reloader struct {
-	load      func() (*config.Config, error)
-	files     []string
-	pipes     config.Pipes      // those of files that are pipes, read at the start
-	reading   boundedCall       // of the files
-	loaded    [sha256.Size]byte // fingerprint of the files that were loaded last
-	hangups   <-chan os.Signal
-	requests  chan chan<- admin.ReloadStatus // of /api/reload
-	ended     chan struct{}                  // closed when nothing is loaded any more
-	embedded  embeddedServers
-	level     *slog.LevelVar
-	redaction *redaction
+	load    func() (*config.Config, error)
+	files   []string
+	pipes   config.Pipes // those of files that are pipes, read at the start
+	reading boundedCall  // of the files
+	// optionFiles are the files that options of running components name, such as certificates.
+	optionFiles []string
+	loaded      fingerprints // of the files that were loaded last
+	hangups     <-chan os.Signal
+	requests    chan chan<- admin.ReloadStatus // of /api/reload
+	again       <-chan struct{}                // closed when a reload that had to wait can be repeated; nil: none had to
+	ended       chan struct{}                  // closed when nothing is loaded any more
+	embedded    embeddedServers
+	levels      *logLevels
+	redaction   *redaction
 }
 
 // newReloader returns a reloader of files.
 func newReloader(files []string, load func() (*config.Config, error)) *reloader {
-	return &reloader{files: files, load: load, level: &slog.LevelVar{}, requests: make(chan chan<- admin.ReloadStatus), ended: make(chan struct{})}
+	return &reloader{files: files, load: load, levels: &logLevels{}, requests: make(chan chan<- admin.ReloadStatus), ended: make(chan struct{})}
 }
 
 // reloadTimeout bounds the opening of the new sinks.
@@ -59,6 +61,10 @@ func (r *reloader) request(ctx context.Context) (result admin.ReloadStatus, err 
 // has changed.
 func (g *gateway) reload(ctx context.Context, reason string) admin.ReloadStatus {
 	restart, err := g.tryReload(ctx)
+	g.reloader.again = nil
+	if ending := (*router.EndingError)(nil); errors.As(err, &ending) {
+		g.reloader.again = ending.Ended
+	}
 	result := g.admin.RecordReload(err, restart)
 	if err != nil {
 		g.log.Error("reload failed, the running configuration stays", "reason", reason, "error", err)
@@ -109,9 +115,9 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	if len(g.servers) > 0 {
 		g.prepareSecret()
 	}
-	if level, err := logLevel(cfg.Log); err == nil {
-		g.reloader.level.Set(level)
-	}
+	g.reloader.useOptionFiles(cfg)
+	_ = g.reloader.levels.configure(cfg) // the configuration was checked, and the level of the command line at the start
+	g.access.Set(cfg.Log.Access)
 	// Settings that need a restart keep their values, so that the next reload reports them again.
 	g.reloadTLS(&cfg.HTTP.TLS, &g.cfg.HTTP.TLS, "http.tls")
 	adminTLS := config.SharedTLS{ServerTLS: cfg.HTTP.Admin.TLS}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -30,6 +29,7 @@ func (r *running) reloadable(file string, env map[string]string) {
 		}
 		return cfg, nil
 	})
+	r.reloader.levels = r.levels
 }
 
 // configVariants makes configurations of the same gateway with common components. Those of odd numbers
@@ -259,8 +259,8 @@ func TestReloadReportsSettingsThatNeedRestart(t *testing.T) {
 			t.Errorf("%+v, sink %s", o.Reload, o.Sinks[0].Name)
 		}
 	}
-	if r.reloader.level.Level() != slog.LevelDebug {
-		t.Errorf("log level %v", r.reloader.level.Level())
+	if got := r.reloader.levels.Levels().Level; got != "debug" {
+		t.Errorf("log level %v", got)
 	}
 	if err := os.WriteFile(file, []byte(text("127.0.0.1:1", "debug", "third")+"x: ["), 0o600); err != nil {
 		t.Fatal(err)

@@ -60,11 +60,11 @@ func replay(ctx context.Context, w io.Writer, set plugin.Set, f *flags, to strin
 	if err != nil {
 		return err
 	}
-	log, _, err := newLog(os.Stderr, cfg.Log)
+	levels, err := newLogLevels(cfg)
 	if err != nil {
 		return err
 	}
-	log, _ = redactSecrets(log, cfg)
+	log, _ := redactSecrets(newLog(os.Stderr, cfg.Log.Format, levels), cfg)
 	g, err := replayGraph(cfg, to)
 	if err != nil {
 		return err

@@ -27,16 +27,16 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 	if err := f.readPipes(); err != nil {
 		return err
 	}
-	loaded := fingerprint(f.files, f.pipes) // before they are loaded, so that a change meanwhile is noticed
+	loaded := fingerprints{config: fingerprint(f.files, f.pipes.Read)} // before they are loaded, so that a change meanwhile is noticed
 	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	log, level, err := newLog(os.Stderr, cfg.Log)
+	levels, err := newLogLevels(cfg)
 	if err != nil {
 		return err
 	}
-	log, redacted := redactSecrets(log, cfg)
+	log, redacted := redactSecrets(newLog(os.Stderr, cfg.Log.Format, levels), cfg)
 	redirectStandardLog(log)
 	logWarnings(log, cfg)
 	ctx, stop := signals(ctx, log)
@@ -53,8 +53,8 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 		g.features = f.features
 		g.announce = g.announcer(embedded)
 		r := newReloader(f.files, load)
-		r.pipes, r.loaded, r.hangups, r.embedded, r.level, r.redaction = f.pipes, loaded, hangups, embedded, level, redacted
-		g.reloader, g.admin.Reload = r, r.request
+		r.pipes, r.loaded, r.hangups, r.embedded, r.levels, r.redaction = f.pipes, loaded, hangups, embedded, levels, redacted
+		g.reloader, g.admin.Reload, g.admin.LogLevels = r, r.request, levels
 		err = g.run(ctx)
 	}
 	err = errors.Join(err, embedded.stop())

@@ -140,16 +140,15 @@ func TestFailingComponentsDoNotRevealSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := &testenv.Log{}
-	level := &slog.LevelVar{}
-	level.Set(slog.LevelDebug)
-	log, redacted := redactSecrets(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: level})), cfg)
+	log, redacted := redactSecrets(slog.New(slog.NewJSONHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})), cfg)
 	g, err := assemble(cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	broken := writeConfig(t, strings.Replace(c.yaml(port), "how: fails", "how: not built", -1))
 	g.reloader = newReloader(nil, func() (*config.Config, error) { return load(broken) })
-	g.reloader.level, g.reloader.redaction = level, redacted
+	g.reloader.redaction = redacted
+	g.access.Set(true)
 	var findings bytes.Buffer
 	for _, asJSON := range []bool{false, true} {
 		r := &report{w: &findings, json: asJSON, live: true}
@@ -187,7 +186,9 @@ func TestFailingComponentsDoNotRevealSecrets(t *testing.T) {
 		}
 		return true
 	})
-	g.reload(ctx, "a test")
+	if _, err := g.reloader.request(ctx); err != nil { // by the goroutine that watches the files
+		t.Error(err)
+	}
 	for _, path := range []string{"/repeats?access_token=" + c.plain("a client's token"), "/repeats"} {
 		_, _, err := websocket.DefaultDialer.Dial(fmt.Sprintf("ws://127.0.0.1:%d%s", port, path), http.Header{"Authorization": {"Bearer " + c.plain("another client's token")}})
 		c.find("a refusal", fmt.Sprint(err))

@@ -85,10 +85,11 @@ Events go to standard output, everything else to standard error.`,
 
 // tail runs a small graph: a source, an optional filter, and stdout.
 func tail(ctx context.Context, set plugin.Set, raw string, o tailOptions) error {
-	log, _, err := newLog(os.Stderr, config.Log{Level: "info", Format: "text"})
+	levels, err := newLogLevels(&config.Config{Log: config.Log{Level: "info"}})
 	if err != nil {
 		return err
 	}
+	log := newLog(os.Stderr, "text", levels)
 	ctx, done := context.WithCancel(ctx)
 	defer done()
 	g, err := tailGraph(set, raw, o, done)

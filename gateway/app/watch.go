@@ -4,36 +4,42 @@ import (
 	"context"
 	"crypto/sha256"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
 	"eventgateway/gateway/internal/admin"
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/options"
 )
 
 // quietPeriod is how long the files must be unchanged before they are read: editors
-// write in several steps.
-const quietPeriod = 200 * time.Millisecond
+// write in several steps. A file that is written all the time is read after longestPostponement.
+const (
+	quietPeriod         = 200 * time.Millisecond
+	longestPostponement = 2 * time.Second
+)
 
 // pollInterval is the interval of reads without a notification: there is none on a network mount, and
 // where a folder of the path was moved, or is a symbolic link that was changed.
 const pollInterval = 2 * time.Second
 
-// watch reloads on SIGHUP, by request of /api/reload, and when the content of a configuration file has
-// changed, until ctx ends. It also loads changed certificates of the listeners, without a reload: so a certificate is
+// watch reloads on SIGHUP, by request of /api/reload, and when the content of a configuration file, or of a file that an option
+// of a component names, has changed, until ctx ends. It also loads changed certificates of the listeners, without a reload: so a certificate is
 // renewed also while the configuration has an error. It watches folders, not files: editors
 // and Kubernetes replace files, and a watch of a replaced file reports nothing. Notifications are only
 // faster than polling.
 func (g *gateway) watch(ctx context.Context) {
 	defer close(g.reloader.ended)
+	g.reloader.useOptionFiles(g.cfg)
 	var events <-chan fsnotify.Event
 	var errs <-chan error
 	if w := g.watchFolders(); w != nil {
 		defer w.Close()
 		events, errs = w.Events, w.Errors
 	}
-	quiet := time.NewTimer(quietPeriod) // also for a change since the configuration was loaded
+	quiet := newQuiet() // also for a change since the configuration was loaded
 	ticks := time.NewTicker(pollInterval)
 	defer ticks.Stop()
 	failed := false // the last read failed, and that was logged
@@ -43,15 +49,23 @@ func (g *gateway) watch(ctx context.Context) {
 			return
 		case <-g.reloader.hangups:
 			g.reloadNow(ctx, "SIGHUP")
+		case <-g.reloader.again:
+			g.reloadNow(ctx, "replaced or removed components have ended")
 		case answer := <-g.reloader.requests:
 			answer <- g.reloadNow(ctx, "request of /api/reload")
-		case <-events:
-			quiet.Reset(quietPeriod)
+		case e := <-events:
+			switch {
+			case g.isWatched(e.Name):
+				quiet.postpone()
+			case e.Has(fsnotify.Create) || e.Has(fsnotify.Rename) || e.Has(fsnotify.Remove): // perhaps of a link on the way to a file
+				quiet.begin()
+			}
 		case <-ticks.C:
-			quiet.Reset(quietPeriod)
+			quiet.begin()
 		case <-errs: // notifications were lost
-			quiet.Reset(quietPeriod)
+			quiet.begin()
 		case <-quiet.C:
+			quiet.end()
 			now, err := g.reloader.fingerprint(ctx)
 			switch {
 			case ctx.Err() != nil:
@@ -60,7 +74,7 @@ func (g *gateway) watch(ctx context.Context) {
 			case err != nil:
 			case now != g.reloader.loaded:
 				g.reloader.loaded = now
-				g.reload(ctx, "a configuration file was changed")
+				g.reload(ctx, "a file was changed")
 			}
 			failed = err != nil
 			g.refreshCertificates(ctx)
@@ -76,7 +90,8 @@ func (g *gateway) reloadNow(ctx context.Context, reason string) admin.ReloadStat
 	return g.reload(ctx, reason)
 }
 
-// watchFolders watches the folders of the files, and those of the targets of symbolic links.
+// watchFolders watches the folders of the watched files, and those of the targets of symbolic links. Files that a reload adds are
+// polled.
 // After an error it logs a warning, since polling finds changes, too.
 func (g *gateway) watchFolders() *fsnotify.Watcher {
 	w, err := fsnotify.NewWatcher()
@@ -84,10 +99,7 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 		g.log.Warn("configuration files are polled, not watched", "interval", pollInterval.String(), "error", err)
 		return nil
 	}
-	for _, file := range append(g.tlsFiles(), g.reloader.files...) {
-		if _, pipe := g.reloader.pipes[file]; pipe {
-			continue // a pipe is read once
-		}
+	for _, file := range g.watchedFiles() {
 		dirs := []string{filepath.Dir(file)}
 		if real, err := filepath.EvalSymlinks(file); err == nil {
 			dirs = append(dirs, filepath.Dir(real))
@@ -101,20 +113,75 @@ func (g *gateway) watchFolders() *fsnotify.Watcher {
 	return w
 }
 
-// fingerprint returns the fingerprint of the configuration files.
-func (r *reloader) fingerprint(ctx context.Context) (now [sha256.Size]byte, err error) {
-	var got [sha256.Size]byte
-	if err := r.reading.do(ctx, func() { got = fingerprint(r.files, r.pipes) }); err != nil {
+// watchedFiles returns the files whose changes take effect: those of the configuration, those that options of components name, and
+// those of the certificates of the listeners.
+func (g *gateway) watchedFiles() (files []string) {
+	for _, file := range slices.Concat(g.reloader.files, g.reloader.optionFiles, g.tlsFiles()) {
+		if _, pipe := g.reloader.pipes[file]; !pipe { // a pipe is read once
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// isWatched reports whether a notification is about one of the files.
+func (g *gateway) isWatched(name string) bool {
+	return slices.ContainsFunc(g.watchedFiles(), func(file string) bool { return filepath.Clean(file) == filepath.Clean(name) })
+}
+
+// quiet fires when no watched file has changed for quietPeriod.
+type quiet struct {
+	*time.Timer
+	began time.Time // of the present wait; zero: none
+}
+
+func newQuiet() *quiet { return &quiet{time.NewTimer(quietPeriod), time.Now()} }
+
+// begin begins a wait, unless one is under way.
+func (q *quiet) begin() {
+	if q.began.IsZero() {
+		q.began = time.Now()
+		q.Reset(quietPeriod)
+	}
+}
+
+// postpone begins a wait, or makes it longer, up to longestPostponement.
+func (q *quiet) postpone() {
+	q.begin()
+	q.Reset(min(quietPeriod, time.Until(q.began.Add(longestPostponement))))
+}
+
+// end ends the wait.
+func (q *quiet) end() { q.began = time.Time{} }
+
+// fingerprint reads the files, and returns their fingerprints.
+func (r *reloader) fingerprint(ctx context.Context) (now fingerprints, err error) {
+	var got fingerprints
+	files := r.optionFiles
+	if err := r.reading.do(ctx, func() { got = fingerprints{fingerprint(r.files, r.pipes.Read), fingerprint(files, readOptionFile)} }); err != nil {
 		return now, err
 	}
 	return got, nil
 }
 
+// readOptionFile reads a file as an option that names it does.
+func readOptionFile(file string) ([]byte, error) {
+	var f options.File
+	err := f.UnmarshalText([]byte(file))
+	return f.Text(), err
+}
+
+// fingerprints are hashes of the content of files.
+type fingerprints struct {
+	config  [sha256.Size]byte // of the configuration files
+	options [sha256.Size]byte // of those that options of components name
+}
+
 // fingerprint returns a hash of the content of files, and of the errors of reading them.
-func fingerprint(files []string, pipes config.Pipes) [sha256.Size]byte {
+func fingerprint(files []string, read func(file string) ([]byte, error)) [sha256.Size]byte {
 	h := sha256.New()
 	for _, file := range files {
-		text, err := pipes.Read(file)
+		text, err := read(file)
 		sum := sha256.Sum256(text)
 		h.Write(sum[:])
 		if err != nil { // a change of the error counts as a change of the file
@@ -122,4 +189,15 @@ func fingerprint(files []string, pipes config.Pipes) [sha256.Size]byte {
 		}
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// useOptionFiles notes the files that options of components name, with the content that the configuration has of them.
+func (r *reloader) useOptionFiles(cfg *config.Config) {
+	r.optionFiles = nil
+	loaded := map[string][]byte{}
+	for _, f := range cfg.Files() {
+		r.optionFiles = append(r.optionFiles, f.Path())
+		loaded[f.Path()] = f.Text()
+	}
+	r.loaded.options = fingerprint(r.optionFiles, func(file string) ([]byte, error) { return loaded[file], nil })
 }

@@ -1,6 +1,9 @@
 package options
 
-import "fmt"
+import (
+	"fmt"
+	"reflect"
+)
 
 // File is a file whose content is read with the configuration, so that a reload
 // notices a change.
@@ -34,3 +37,29 @@ func (f File) Reveal() string { return f.path + "\n" + string(f.text) }
 
 // OptionType names the type in tables.
 func (File) OptionType() string { return "file" }
+
+// Files returns the files that an options struct names. opts is a pointer to the struct.
+func Files(opts any) []File { return files(reflect.ValueOf(opts).Elem(), nil) }
+
+// files appends the files in a value to out.
+func files(v reflect.Value, out []File) []File {
+	if f, ok := v.Interface().(File); ok {
+		if f.path != "" {
+			out = append(out, f)
+		}
+		return out
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				out = files(v.Field(i), out)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			out = files(v.Index(i), out)
+		}
+	}
+	return out
+}

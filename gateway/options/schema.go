@@ -50,6 +50,12 @@ func Schema(defaults ...any) map[string]any {
 	return s
 }
 
+// Enumerated is implemented by types of options whose text is one of a few, also as values of a mapping.
+type Enumerated interface {
+	encoding.TextUnmarshaler
+	Values() []string
+}
+
 // SchemaVariable returns the schema of a text with a variable, such as ${PORT:-8080}, which may stand for any value.
 func SchemaVariable() map[string]any { return map[string]any{"type": "string", "pattern": `\$\{`} }
 
@@ -84,8 +90,9 @@ func valueSchema(v reflect.Value, rule string) map[string]any {
 		s := map[string]any{"type": "object", "additionalProperties": valueSchema(reflect.New(v.Type().Elem()).Elem().FieldByName("Value"), "")}
 		addBounds(s, rules, "minProperties", "maxProperties")
 		return s
+	case Enumerated:
+		return orVariable(map[string]any{"enum": textOrNumber(t.Values())})
 	case encoding.TextUnmarshaler:
-		_ = t
 		if values, ok := rules["oneof"]; ok {
 			return orVariable(map[string]any{"enum": textOrNumber(strings.Split(values, "|"))})
 		}

@@ -96,6 +96,9 @@ func typeName(v reflect.Value) string {
 	if t, ok := v.Interface().(interface{ OptionType() string }); ok {
 		return t.OptionType()
 	}
+	if t, ok := v.Addr().Interface().(Enumerated); ok {
+		return "`" + strings.Join(t.Values(), "` `") + "`"
+	}
 	if _, ok := v.Addr().Interface().(orderedMap); ok {
 		entry := reflect.New(v.Type().Elem()).Elem()
 		return "mapping of " + typeName(entry.FieldByName("Value"))

@@ -30,7 +30,7 @@ func MakeCertificates(t testing.TB, client string) Certificates {
 	t.Helper()
 	now := time.Now()
 	c := Certificates{dir: t.TempDir(), key: newKey(t), authority: &x509.Certificate{
-		SerialNumber: newSerial(t), Subject: pkix.Name{CommonName: "a private authority"}, NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(time.Hour),
+		SerialNumber: newSerial(t), Subject: pkix.Name{CommonName: "a private authority"}, NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(30 * 24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}}
 	c.CA, _ = c.sign(t, c.authority, c.key)

@@ -3,7 +3,6 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,9 +20,9 @@ import (
 	"eventgateway/gateway/httpclient"
 )
 
-// request returns the signed request of an event. Its error is the event's failure: a template of
+// request returns the signed request of an event for one attempt. Its error is the event's failure: a template of
 // the configuration cannot be evaluated for it.
-func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, error) {
+func (s *sink) request(ctx context.Context, attempt string, e *event.Event) (*http.Request, error) {
 	eval := s.evals.Get().(*expr.Evaluator)
 	defer s.evals.Put(eval)
 	method, err := evaluate(eval, "method", s.opts.Method, e, nil)
@@ -57,7 +56,7 @@ func (s *sink) request(ctx context.Context, e *event.Event) (*http.Request, erro
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10) // of this attempt
 	h["Webhook-Id"] = []string{id}
 	h["Webhook-Timestamp"] = []string{timestamp}
-	h["Webhook-Attempt-Id"] = []string{rand.Text()}
+	h["Webhook-Attempt-Id"] = []string{attempt}
 	if e.SpansKeys() { // for receivers that apply changes concurrently
 		setKeyHeaders(h, e)
 	}

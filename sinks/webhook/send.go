@@ -2,8 +2,10 @@ package webhook
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -21,6 +23,7 @@ import (
 
 type sink struct {
 	opts      Options
+	log       *slog.Logger
 	base      *url.URL
 	secrets   *options.Redactor
 	basicAuth string // of the URL, or ""
@@ -39,10 +42,11 @@ func (s *sink) Close(context.Context) error {
 
 // Write is part of [plugin.Sink]. A batch is one event, which is one request.
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
-	err := s.send(ctx, events[0])
+	id := rand.Text() // of this attempt
+	err := plugin.Attempt(id, s.send(ctx, id, events[0]))
 	var own *eventError
 	if errors.As(err, &own) {
-		return plugin.Failed(map[int]error{0: err})
+		return plugin.Attempt(id, plugin.Failed(map[int]error{0: err})) // both: for the event, and for the write
 	}
 	return err
 }
@@ -53,11 +57,14 @@ type eventError struct{ err error }
 func (e *eventError) Error() string { return e.err.Error() }
 func (e *eventError) Unwrap() error { return e.err }
 
-func (s *sink) send(ctx context.Context, e *event.Event) error {
-	connected := false
+func (s *sink) send(ctx context.Context, id string, e *event.Event) (err error) {
+	connected, begin, status := false, time.Now(), 0
+	if s.log.Enabled(ctx, slog.LevelDebug) {
+		defer func() { s.logAttempt(ctx, id, e, begin, status, err) }()
+	}
 	req, err := s.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected = true },
-	}), e)
+	}), id, e)
 	if err != nil {
 		return &eventError{plugin.Permanent(err)}
 	}
@@ -70,7 +77,18 @@ func (s *sink) send(ctx context.Context, e *event.Event) error {
 		}
 		return err
 	}
+	status = resp.StatusCode
 	return s.classify(req, resp, httpclient.Excerpt(resp))
+}
+
+// logAttempt logs an attempt, successful or not. The router logs failures, too, but not each of many. The status is 0 if there was
+// no response.
+func (s *sink) logAttempt(ctx context.Context, id string, e *event.Event, begin time.Time, status int, err error) {
+	attrs := []any{"attempt_id", id, "id", messageID(e), "status", status, "duration", time.Since(begin).Round(time.Microsecond).String()}
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	s.log.DebugContext(ctx, "attempt ended", attrs...)
 }
 
 // sanitize returns an error of the connection, whose text may come from the receiver: shortened,

@@ -74,7 +74,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if err != nil || base.Host == "" {
 		return nil, &plugin.OptionError{Option: "url", Err: errors.New("is not a URL that can be requested")}
 	}
-	s := &sink{opts: o, base: base, secrets: options.NewRedactor(&o), templates: cloudevent.Templates{Type: o.CEType, Source: o.CESource, Subject: o.CESubject}}
+	s := &sink{opts: o, log: env.Log, base: base, secrets: options.NewRedactor(&o), templates: cloudevent.Templates{Type: o.CEType, Source: o.CESource, Subject: o.CESubject}}
 	for i, key := range o.Secrets {
 		one, err := newSigner(key)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"eventgateway/gateway/plugin"
 	"eventgateway/sinks/websocket/presence"
 )
 
@@ -25,8 +26,9 @@ const (
 // client is one connection: its subscriptions, each a reader of a log, and the goroutine that sends their messages.
 type client struct {
 	sink      *sink
-	address   string           // by which limits count it
-	presence  *presence.Member // nil: no presence is kept
+	address   string              // by which limits count it
+	presence  *presence.Member    // nil: no presence is kept
+	access    *plugin.AccessEntry // nil: the access log is off
 	conn      *conn
 	stream    *streamConn   // of a client that gets server-sent events by HTTP/2, else nil; only the goroutine of the handler
 	protocol  bool          // speaks Protocol
@@ -54,14 +56,14 @@ type client struct {
 	closing   []byte      // close frame, the last frame to send
 	drain     bool        // send the logs before the close frame
 	readEnded bool        // the reading goroutine has ended
-	reason    string      // of the disconnect, for the metrics
+	reason    string      // of the disconnect
 	started   bool        // start was called; only the handler's goroutine
 	timer     *time.Timer // closes the client when its token expires, or does not come
 }
 
-func newClient(s *sink, address string) *client {
+func newClient(s *sink, address string, access *plugin.AccessEntry) *client {
 	limits := s.opts.Limits
-	c := &client{sink: s, address: address, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst+limits.Subscriptions)}
+	c := &client{sink: s, address: address, access: access, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst+limits.Subscriptions)}
 	c.presence = s.newMember(c.wake)
 	if n := limits.Messages; n > 0 {
 		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)
@@ -167,6 +169,7 @@ func (c *client) noteReason(reason string) {
 	defer c.mu.Unlock()
 	if c.reason == "" {
 		c.reason = reason
+		c.access.SetReason(reason)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/olahol/melody"
+
+	"eventgateway/gateway/plugin"
 )
 
 // clientKey is the key of the client in a melody session.
@@ -31,7 +33,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the gateway is stopping", http.StatusServiceUnavailable)
 		return
 	}
-	address := limitKey(s.limits.address(r))
+	host, access := s.limits.address(r), plugin.Access(r.Context())
+	access.SetClient(host)
+	address := limitKey(host)
 	if status, err := s.limits.acquire(address); err != nil {
 		s.mu.Unlock()
 		s.metrics.refused.Inc()
@@ -46,7 +50,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	c := newClient(s, address)
+	c := newClient(s, address, access)
 	h := &hijacker{ResponseWriter: w, c: c, hijacked: make(chan struct{})}
 	answered := make(chan struct{})
 	s.env.Go(func(context.Context) {
@@ -111,7 +115,7 @@ func (c *client) prepareOrRefuse(h *hijacker, r *http.Request, prepare func(*htt
 func (c *client) prepare(r *http.Request) (status int, err error) {
 	c.protocol = speaksProtocol(r) || !isUpgrade(r)
 	if isUpgrade(r) && speaksOtherVersion(r) {
-		c.sink.refusedVersions.write(slog.LevelWarn, "client refused: other protocol version", "subprotocols", quoteShort(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
+		c.sink.refusedVersions.Log(c.sink.env.Log, slog.LevelWarn, "client refused: other protocol version", "subprotocols", quoteShort(r.Header.Get("Sec-WebSocket-Protocol")), "peer", r.RemoteAddr)
 		return http.StatusBadRequest, errVersion
 	}
 	request, sub, from, status, err := c.readRequest(r)

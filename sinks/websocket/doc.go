@@ -98,7 +98,7 @@
 //   - the size of a page: snapshot_rows.go; limits.filter_time of a snapshot: rowFilter.pause in snapshot_filter.go
 //   - the size of a filter: package expr; of channels, epoch and after: request.go
 //   - the channels of a client, and of all, for presence: package presence
-//   - lines that clients can cause in the log: limitedlog.go
+//   - lines that clients can cause in the log: clientlog.go
 //
 // # Locks
 //

@@ -20,7 +20,7 @@ func (f *feeder) setReady(t *topic, at cursor) {
 func (f *feeder) feed(t *topic, begin time.Time) (reason *endReason) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.hub.log.write(slog.LevelError, "filter ended after panic", "panic", p, "stack", string(debug.Stack()))
+			f.hub.panics.Log(f.hub.log, slog.LevelError, "filter ended after panic", "panic", p, "stack", string(debug.Stack()))
 			reason = t.endReasonFor(closePolicy, "failed", "this filter cannot be evaluated: use another one", "the rights of this client cannot be evaluated: report it to the operator")
 		}
 	}()

@@ -73,7 +73,7 @@ func BenchmarkFeeder(b *testing.B) {
 				}
 			}
 			h := newHub(o, newMetrics(), time.Now, plugintest.Env(b).Go)
-			h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+			h.clients, h.log = func() []*client { return nil }, quietLog()
 			var topics []*topic
 			empty, begin := usedMemory(), time.Now()
 			for n := range load.subscriptions {

@@ -116,7 +116,7 @@ func TestHostilePayloads(t *testing.T) {
 		&tenant{name: "other kinds", sub: subscription{rights: rightsFrom(t, set, map[string]any{"sub": "n", "teams": many(nil, []any{"x"}, map[string]any{"x": "x"}, "", true)})}, sees: func(owner any) bool { return owner == true }})
 	o := *Type().Defaults().(*Options)
 	h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(context.Background()) })
-	h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+	h.clients, h.log = func() []*client { return nil }, quietLog()
 	begins := map[*tenant]position{}
 	topics := map[*tenant]*topic{}
 	for _, c := range clients {

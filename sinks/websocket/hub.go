@@ -3,12 +3,14 @@ package websocket
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
+	"eventgateway/gateway/logsample"
 )
 
 // hub holds the main log, and the history from which the feeders fill the other topics. Offsets count messages of
@@ -22,7 +24,8 @@ type hub struct {
 	now         func() time.Time
 	metrics     *metrics
 	clients     func() []*client // the connected clients
-	log         *limitedLog
+	log         *slog.Logger
+	panics      *logsample.Sampler          // of log lines
 	spawn       func(func(context.Context)) // of plugin.Env
 	main        *topic
 	rightsByRow bool // authorize reads the row, so that a change may hide a row from a client
@@ -55,7 +58,7 @@ const (
 func newHub(o Options, m *metrics, now func() time.Time, spawn func(func(context.Context))) *hub {
 	h := &hub{
 		opts: o, epoch: rand.Text()[:12], now: now, metrics: m, spawn: spawn, main: &topic{log: newLog()},
-		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), channels: channelNames{templates: o.Channels},
+		history: newHistory(!o.Position.IsZero()), memory: byteGauge{gauge: m.filterBytes}, closed: make(chan struct{}), panics: newSampler(), channels: channelNames{templates: o.Channels},
 		stream: newStreamHistory(o),
 	}
 	h.gapMark = newGapMark()

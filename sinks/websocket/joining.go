@@ -79,7 +79,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 	t := j.topic
 	defer func() {
 		if p := recover(); p != nil {
-			f.hub.log.write(slog.LevelError, "subscription refused after panic", "panic", p, "stack", string(debug.Stack()))
+			f.hub.panics.Log(f.hub.log, slog.LevelError, "subscription refused after panic", "panic", p, "stack", string(debug.Stack()))
 			done = j.refuse(f, errUnevaluable)
 		}
 	}()

@@ -21,7 +21,7 @@ func filterHub(t *testing.T, filter string) (*hub, *feeder, subscription) {
 	o := *Type().Defaults().(*Options)
 	o.Limits.FilterTime, o.Limits.FilterMemory = 0, 1
 	h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(t.Context()) })
-	h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+	h.clients, h.log = func() []*client { return nil }, quietLog()
 	c, err := expr.CompileFilter(filter)
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func originProblem(text string) string {
 func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	text := reason.Error()
 	if reason == errStripped {
-		s.strippedHandshakes.write(slog.LevelWarn, "handshake refused: proxy dropped Upgrade or Connection", "host", quoteShort(r.Host), "peer", r.RemoteAddr)
+		s.strippedHandshakes.Log(s.env.Log, slog.LevelWarn, "handshake refused: proxy dropped Upgrade or Connection", "host", quoteShort(r.Host), "peer", r.RemoteAddr)
 	}
 	if status == http.StatusForbidden {
 		origin := quoteShort(cmp.Or(r.Header.Get("Origin"), "http://"+r.Host))
@@ -68,7 +68,7 @@ func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int, reason
 		if s.isRebound(r) {
 			text += ", and the Host " + quoteShort(r.Host) + " is not a name of this machine: list the origin in origins"
 		}
-		s.refusedOrigins.write(slog.LevelWarn, "page refused: origin not listed", "origin", origin, "host", quoteShort(r.Host), "peer", r.RemoteAddr)
+		s.refusedOrigins.Log(s.env.Log, slog.LevelWarn, "page refused: origin not listed", "origin", origin, "host", quoteShort(r.Host), "peer", r.RemoteAddr)
 	}
 	w.Header().Set("Sec-WebSocket-Version", "13")
 	http.Error(w, text, status)

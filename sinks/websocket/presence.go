@@ -45,8 +45,9 @@ func (s *sink) newMember(wake func()) *presence.Member {
 
 // setSubject sets the subject by which the client is present.
 func (c *client) setSubject(claims map[string]any) {
+	subject, _ := claims["sub"].(string)
+	c.access.SetUser(subject, "")
 	if c.presence != nil {
-		subject, _ := claims["sub"].(string)
 		c.presence.SetSubject(subject)
 	}
 }

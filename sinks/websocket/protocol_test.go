@@ -136,7 +136,7 @@ func TestWelcomeTypeIsChecked(t *testing.T) {
 func TestOtherProtocolVersionIsRefused(t *testing.T) {
 	s, server := newSink(t, nil, httptest.NewServer)
 	var log testenv.Log
-	s.refusedVersions = newLimitedLog(slog.New(slog.NewTextHandler(&log, nil)))
+	s.env.Log = slog.New(slog.NewTextHandler(&log, nil))
 	for offered, want := range map[string]int{
 		"eventgateway.v1": 400, "eventgateway.v3, eventgateway.v1": 400, "eventgateway.v1, bearer.x": 400,
 		"eventgateway.v1, eventgateway.v2": 101, "chat": 101, "bearer.x": 101,

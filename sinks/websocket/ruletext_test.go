@@ -31,7 +31,7 @@ func TestViewsEqualTheTextOfTheRule(t *testing.T) {
 			o.Channels = []expr.Template{expr.MustTemplate("{{ event.channel }}"), expr.MustTemplate("owner:{{ new.owner }}"), expr.MustTemplate("{{ new.status }}")}
 		}
 		h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(context.Background()) })
-		h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+		h.clients, h.log = func() []*client { return nil }, quietLog()
 		var views []*ruleView
 		join := func(v *ruleView, from resumePoint) bool {
 			var err error

@@ -7,6 +7,7 @@ import (
 	"github.com/olahol/melody"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 	"eventgateway/sinks/websocket/presence"
 )
@@ -25,7 +26,7 @@ type sink struct {
 	snapshots *snapshots         // nil: none
 	presence  *presence.Registry // nil: no presence is kept
 
-	refusedOrigins, refusedVersions, strippedHandshakes *limitedLog
+	refusedOrigins, refusedVersions, strippedHandshakes *logsample.Sampler // of log lines
 
 	mu       sync.Mutex
 	clients  map[*client]struct{}
@@ -60,7 +61,6 @@ func (s *sink) removeClient(c *client) {
 	s.mu.Lock()
 	delete(s.clients, c)
 	s.mu.Unlock()
-	c.noteReason("client")
 	s.metrics.clients.Dec()
 	s.metrics.disconnects.WithLabelValues(c.reason).Inc()
 }

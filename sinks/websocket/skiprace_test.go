@@ -15,7 +15,7 @@ import (
 func TestSkipWhileTheTopicGrows(t *testing.T) {
 	o := *Type().Defaults().(*Options)
 	h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(context.Background()) })
-	h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+	h.clients, h.log = func() []*client { return nil }, quietLog()
 	top, at, err := h.join(t.Context(), "a", subscription{filter: filterFrom(t, "n >= 0")}, resumePoint{})
 	if err != nil {
 		t.Fatal(err)

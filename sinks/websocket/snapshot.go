@@ -3,13 +3,14 @@ package websocket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/pgtrigger"
+	"eventgateway/gateway/plugin"
 )
 
 // A snapshot sends the existing rows of a table, and before them the position from which the client then subscribes.
@@ -40,7 +41,7 @@ type snapshots struct {
 	opts   Snapshot
 	tables map[string]pgtrigger.Table // by the name in events
 	pool   *rowReaders
-	failed *limitedLog
+	failed *logsample.Sampler // of log lines
 
 	evaluating sync.Mutex // held for a turn of an evaluation: all snapshots together take one core at most
 
@@ -52,7 +53,7 @@ type snapshots struct {
 }
 
 // newSnapshots returns nil if no table is configured.
-func newSnapshots(o Snapshot, name string, log *slog.Logger) (*snapshots, error) {
+func newSnapshots(o Snapshot, name string) (*snapshots, error) {
 	if len(o.Tables) == 0 {
 		return nil, nil
 	}
@@ -60,7 +61,7 @@ func newSnapshots(o Snapshot, name string, log *slog.Logger) (*snapshots, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshots{opts: o, tables: map[string]pgtrigger.Table{}, failed: newLimitedLog(log), pool: newRowReaders(config, o.Owners)}
+	s := &snapshots{opts: o, tables: map[string]pgtrigger.Table{}, failed: newSampler(), pool: newRowReaders(config, o.Owners)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, text := range o.Tables {
 		table, _ := pgtrigger.ParseTable(text) // valid: Check has parsed it
@@ -153,7 +154,7 @@ func (s *sink) serveSnapshot(w http.ResponseWriter, r *http.Request, address str
 		s.refuse(w, r, http.StatusForbidden, errOrigin)
 		return
 	}
-	c := newClient(s, address)
+	c := newClient(s, address, plugin.Access(r.Context()))
 	mark := s.hub.currentGapMark() // before the position: a gap in between is noted
 	var sub subscription
 	var at startPoint

@@ -24,7 +24,7 @@ type snapshot struct {
 func (o *snapshot) run(ctx context.Context) (result string) {
 	rows, err := o.pages.next(ctx)
 	if err != nil && ctx.Err() == nil {
-		o.sink.snapshots.failed.write(slog.LevelWarn, "snapshot failed", "table", o.name, "error", err)
+		o.sink.snapshots.failed.Log(o.sink.env.Log, slog.LevelWarn, "snapshot failed", "table", o.name, "error", err)
 		o.out.w.Header().Set("Retry-After", "5")
 		http.Error(o.out.w, errSnapshotFailed.Error(), http.StatusServiceUnavailable)
 		return "failed"
@@ -62,7 +62,7 @@ func (o *snapshot) fail(ctx context.Context, err error) (result string) {
 	case errors.Is(err, errSnapshotPosition):
 	case o.out.err != nil: // the client has gone
 	default:
-		o.sink.snapshots.failed.write(slog.LevelWarn, "snapshot failed", "table", o.name, "error", err)
+		o.sink.snapshots.failed.Log(o.sink.env.Log, slog.LevelWarn, "snapshot failed", "table", o.name, "error", err)
 		err, result = errSnapshotFailed, "failed"
 	}
 	o.out.line(snapshotError(err))

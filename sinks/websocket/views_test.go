@@ -90,7 +90,7 @@ func TestViewsEqualPlainEvaluation(t *testing.T) {
 			o.Channels = []expr.Template{expr.MustTemplate("{{ event.channel }}"), expr.MustTemplate("owner:{{ new.owner }}"), expr.MustTemplate("{{ new.status }}:{{ new.n }}")}
 		}
 		h := newHub(o, newMetrics(), time.Now, func(f func(context.Context)) { go f(context.Background()) })
-		h.clients, h.log = func() []*client { return nil }, newLimitedLog(quietLog())
+		h.clients, h.log = func() []*client { return nil }, quietLog()
 		var views []*view
 		var events []*event.Event
 		plain := func(v *view) (frames [][]byte, offsets []uint64) {

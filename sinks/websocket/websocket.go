@@ -44,13 +44,13 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalizeOrigins(o.Origins), env: env, metrics: newMetrics(),
 		clients: map[*client]struct{}{}, limits: newClientLimits(o.Limits),
-		refusedOrigins: newLimitedLog(env.Log), refusedVersions: newLimitedLog(env.Log), strippedHandshakes: newLimitedLog(env.Log),
+		refusedOrigins: newSampler(), refusedVersions: newSampler(), strippedHandshakes: newSampler(),
 	}
 	if o.Compression.Enabled {
 		s.deflater = newDeflater(o.Compression, s.metrics)
 	}
 	s.hub = newHub(o, s.metrics, time.Now, env.Go)
-	s.hub.clients, s.hub.log = s.listClients, newLimitedLog(env.Log)
+	s.hub.clients, s.hub.log = s.listClients, env.Log
 	if o.Auth.JWT.Algorithm != "" {
 		var err error
 		if s.jwt, err = newVerifier(o.Auth.JWT); err != nil {
@@ -64,7 +64,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 		}
 	}
 	var err error
-	if s.snapshots, err = newSnapshots(o.Snapshot, env.Name, env.Log); err != nil {
+	if s.snapshots, err = newSnapshots(o.Snapshot, env.Name); err != nil {
 		return nil, &plugin.OptionError{Option: "snapshot.url", Err: err}
 	}
 	if err := s.newPresence(); err != nil {

@@ -92,6 +92,7 @@ func (c *client) finishRun() {
 		c.noteReason("panic")
 		c.endRead()
 	}
+	c.noteReason("client")
 	c.conn.Conn.Close() // ends the reading goroutine as well
 	close(c.done)
 	if p != nil {

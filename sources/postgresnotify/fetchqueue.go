@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
 
@@ -39,7 +39,7 @@ type fetchQueue struct {
 	results    chan result // has room for every fetch that runs
 	wake       atomic.Pointer[context.CancelFunc]
 	goroutines sync.WaitGroup
-	warnings   rate.Sometimes
+	warnings   logsample.Sampler
 	panicked   *plugin.PanicError // of a fetch; nil: none
 }
 
@@ -78,7 +78,7 @@ type result struct {
 }
 
 func newFetchQueue(newFetcher func() *fetcher, log *slog.Logger, unfetched prometheus.Counter) *fetchQueue {
-	return &fetchQueue{newFetcher: newFetcher, log: log, unfetched: unfetched, results: make(chan result, maxFetchers), warnings: rate.Sometimes{First: 5, Interval: 10 * time.Second}}
+	return &fetchQueue{newFetcher: newFetcher, log: log, unfetched: unfetched, results: make(chan result, maxFetchers), warnings: logsample.Sampler{Burst: 5, Interval: 10 * time.Second}}
 }
 
 // add queues an event that must wait, and reports whether it did. It starts the fetch of a large row.
@@ -246,9 +246,7 @@ func (w *fetchQueue) finished(ctx context.Context) (out []*event.Event) {
 // emitKeyOnly counts an event that is emitted with its key only, and logs the reason of some.
 func (w *fetchQueue) emitKeyOnly(channel string, err error) {
 	w.unfetched.Inc()
-	w.warnings.Do(func() {
-		w.log.Warn("large row not fetched", "effect", "its event has only the primary key", "channel", channel, "error", err)
-	})
+	w.warnings.Log(w.log, slog.LevelWarn, "large row not fetched", "effect", "its event has only the primary key", "channel", channel, "error", err)
 }
 
 // close waits for running fetches, which end with their context, and closes the sessions.

@@ -16,7 +16,7 @@ import (
 // Options of the transform.
 type Options struct {
 	Schema any          `koanf:"schema" doc:"the JSON Schema, as YAML or as JSON text; draft 2020-12 where $schema names no other"`
-	File   options.File `koanf:"file" doc:"file with the JSON Schema, instead; $ref may point to files beside it. A change of the file takes effect at the next reload"`
+	File   options.File `koanf:"file" doc:"file with the JSON Schema, instead; $ref may point to files beside it. A change of the file takes effect by a reload, within two seconds"`
 }
 
 // Type describes the transform.

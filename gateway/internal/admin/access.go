@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/base64"
+	"net"
 	"net/http"
 	"strings"
 
@@ -17,6 +18,15 @@ const (
 	RoleRead       // sees the state, and the payloads of dead letters
 	RoleAdmin      // may also change something, and read profiles
 )
+
+// String returns the name of a role in the configuration, "" for none.
+func (r Role) String() string { return [...]string{"", "read", "admin"}[r] }
+
+// caller is whom the credentials of a request name.
+type caller struct {
+	role Role
+	name string // of the user or certificate; "" for the holder of the secret
+}
 
 // Access lists who has which role. The holder of the generated secret, if no token is configured, has RoleAdmin.
 type Access struct {
@@ -41,43 +51,55 @@ func (a *Admin) open() bool {
 	return a.Local && a.secret().IsZero() && len(access.Users)+len(access.Certificates) == 0
 }
 
-// authenticate returns the role of the credentials of r. busy is set if the password was not checked, because there
+// authenticate returns whom the credentials of r name. busy is set if the password was not checked, because there
 // were too many attempts.
 //
 // A browser sends cookies, passwords that it knows, and certificates with requests of other sites, too. These
 // credentials are ignored if the browser marks the request as one of another site.
-func (a *Admin) authenticate(r *http.Request) (role Role, busy bool) {
+func (a *Admin) authenticate(r *http.Request) (who caller, busy bool) {
 	s := a.secret()
 	if given := bearer(r); given != "" {
-		if !s.IsZero() && (s.equal(given) || s.verify(forLink, given)) {
-			return RoleAdmin, false
+		if !s.IsZero() && (s.equal(given) || s.verify(forLink, given) || s.verify(forCommand, given)) {
+			return caller{role: RoleAdmin}, false
 		}
-		return NoRole, false
+		return caller{}, false
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return NoRole, false
+		return caller{}, false
 	}
 	access := a.access.Load()
 	if name, password, ok := r.BasicAuth(); ok {
-		right, busy := a.passwords.check(access.Users, name, password)
+		right, busy := a.passwords.check(r.Context(), access.Users, peerAddress(r), name, password)
 		if right {
-			return access.Users[name].Role, false
+			return caller{access.Users[name].Role, name}, false
 		}
-		return NoRole, busy
+		return caller{}, busy
 	}
-	role = a.certificateRole(access, r)
+	who = certificateCaller(access, r)
 	if !s.IsZero() {
 		for _, cookie := range r.CookiesNamed(s.cookieName()) {
-			role = max(role, s.cookieRole(access, cookie.Value))
+			if of := s.cookieCaller(access, cookie.Value); of.role > who.role {
+				who = of
+			}
 		}
 	}
-	return role, false
+	return who, false
 }
 
-// certificateRole returns the role of the client's certificate. The handshake has verified it.
-func (a *Admin) certificateRole(access *Access, r *http.Request) (role Role) {
+// peerAddress returns the address of the peer of a request, without its port.
+func peerAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// certificateCaller returns the name in the client's certificate that has the highest role. The handshake has verified the
+// certificate.
+func certificateCaller(access *Access, r *http.Request) (who caller) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-		return NoRole
+		return who
 	}
 	leaf := r.TLS.VerifiedChains[0][0]
 	names := append([]string{leaf.Subject.CommonName}, leaf.DNSNames...)
@@ -85,9 +107,11 @@ func (a *Admin) certificateRole(access *Access, r *http.Request) (role Role) {
 		names = append(names, u.String())
 	}
 	for _, name := range names {
-		role = max(role, access.Certificates[name])
+		if role := access.Certificates[name]; role > who.role && name != "" { // a certificate may lack a common name
+			who = caller{role, name}
+		}
 	}
-	return role
+	return who
 }
 
 // userPurpose returns the purpose of a signature for a user. It ends with the hash, so that a new hash makes the user's
@@ -96,24 +120,24 @@ func userPurpose(name string, u User) string {
 	return forCookie + " of user " + base64.RawURLEncoding.EncodeToString([]byte(name)) + " " + u.Hash.Reveal()
 }
 
-// cookieRole returns the role of a cookie: RoleAdmin for the holder of the secret, or the present role of a user.
-func (s secret) cookieRole(access *Access, value string) Role {
+// cookieCaller returns whom a cookie names: the holder of the secret, or a user with the present role.
+func (s secret) cookieCaller(access *Access, value string) (who caller) {
 	signed, encoded, ofUser := strings.Cut(value, "/")
 	if !ofUser {
 		if s.verify(forCookie, value) {
-			return RoleAdmin
+			who.role = RoleAdmin
 		}
-		return NoRole
+		return who
 	}
 	name, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
-		return NoRole
+		return who
 	}
 	u, ok := access.Users[string(name)]
 	if !ok || !s.verify(userPurpose(string(name), u), signed) {
-		return NoRole
+		return who
 	}
-	return u.Role
+	return caller{u.Role, string(name)}
 }
 
 // bearer returns the bearer token of the Authorization header, "" where there is none.

@@ -40,6 +40,9 @@ type Admin struct {
 	// the gateway stops or ctx ends; nil: /api/reload answers 404.
 	Reload func(ctx context.Context) (ReloadStatus, error)
 
+	// LogLevels changes the levels of the log; nil: /api/log-level answers 404.
+	LogLevels LogLevels
+
 	listening    atomic.Bool
 	draining     atomic.Pointer[time.Time] // since when the gateway is about to stop; nil: it is not
 	access       atomic.Pointer[Access]
@@ -105,6 +108,8 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("POST /api/session", http.HandlerFunc(a.session)),
 		m.Handle("GET /api/session", http.HandlerFunc(a.login)),
 		m.Handle("POST /api/reload", a.guard(RoleAdmin, http.HandlerFunc(a.serveReload))),
+		m.Handle("GET /api/log-level", a.guard(RoleRead, a.ofLogLevels(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, a.LogLevels.Levels()) }))),
+		m.Handle("POST /api/log-level", a.guard(RoleAdmin, a.ofLogLevels(a.setLogLevel))),
 		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"cmp"
+	"crypto/x509"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -15,10 +17,38 @@ import (
 type CertificateStatus struct {
 	Listener string    `json:"listener"`           // shared or admin
 	NotAfter time.Time `json:"not_after,omitzero"` // of several certificates, of the one that expires first; absent while there is none
+	// RenewBy is when the health becomes degraded if the certificate is still in use. It is absent with ACME, which reports
+	// an overdue renewal as an error.
+	RenewBy  time.Time `json:"renew_by,omitzero"`
 	LoadedAt time.Time `json:"loaded_at,omitzero"` // when it was read or obtained
 	Error    string    `json:"error,omitempty"`    // why the files are not used, or a certificate was not obtained
 
-	since time.Time // of Error
+	acme      bool
+	notBefore time.Time
+	failing   time.Time // since when there is an error
+}
+
+// reasons returns what is wrong with the certificate at the time now, for the health.
+func (st CertificateStatus) reasons(now time.Time) (all []stats.Reason) {
+	add := func(since time.Time, format string, args ...any) {
+		all = append(all, stats.Reason{Component: "certificate of the " + st.Listener + " listener", Since: since, Text: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case st.Error != "" && st.acme:
+		add(st.failing, "%s", st.Error)
+	case st.Error != "":
+		add(st.failing, "not loaded, the running one stays: %s", st.Error)
+	}
+	switch until := st.NotAfter.UTC().Format(time.RFC3339); {
+	case st.NotAfter.IsZero():
+	case now.After(st.NotAfter):
+		add(st.NotAfter, "expired at %s, clients refuse it: renew it", until)
+	case !st.acme && now.After(st.RenewBy):
+		add(st.RenewBy, "expires at %s: renew it", until)
+	case now.Before(st.notBefore):
+		add(st.LoadedAt, "valid from %s on, clients refuse it until then: check the clock of this machine", st.notBefore.UTC().Format(time.RFC3339))
+	}
+	return all
 }
 
 // certificates holds the status of the certificates of all listeners. It is a [prometheus.Collector].
@@ -27,10 +57,24 @@ type certificates struct {
 	list []CertificateStatus // by listener
 }
 
-// RecordCertificate records that a listener uses a certificate that is valid until notAfter; zero: it has none.
-func (a *Admin) RecordCertificate(listener string, notAfter time.Time) {
+// A certificate must be renewed before the last tenth of its life, and before its last week.
+const (
+	lastPart = 10
+	lastDays = 7 * 24 * time.Hour
+)
+
+// RecordCertificate records that a listener uses a certificate from files.
+func (a *Admin) RecordCertificate(listener string, c *x509.Certificate) {
+	margin := min(c.NotAfter.Sub(c.NotBefore)/lastPart, lastDays)
 	a.certificates.set(listener, func(st *CertificateStatus) {
-		*st = CertificateStatus{Listener: listener, NotAfter: notAfter}
+		*st = CertificateStatus{Listener: listener, NotAfter: c.NotAfter, RenewBy: c.NotAfter.Add(-margin), LoadedAt: time.Now(), notBefore: c.NotBefore}
+	})
+}
+
+// RecordACME records that a listener uses certificates by ACME, of which the first one expires at notAfter; zero: it has none.
+func (a *Admin) RecordACME(listener string, notAfter time.Time) {
+	a.certificates.set(listener, func(st *CertificateStatus) {
+		*st = CertificateStatus{Listener: listener, NotAfter: notAfter, acme: true}
 		if !notAfter.IsZero() {
 			st.LoadedAt = time.Now()
 		}
@@ -41,15 +85,14 @@ func (a *Admin) RecordCertificate(listener string, notAfter time.Time) {
 // removes the reason.
 func (a *Admin) RecordCertificateError(listener string, err error) {
 	a.certificates.set(listener, func(st *CertificateStatus) {
-		switch {
-		case err == nil:
-			st.Error = ""
-		case st.Error == "":
-			st.since = time.Now()
-			fallthrough
-		default:
-			st.Error = err.Error()
+		if err == nil {
+			st.Error, st.failing = "", time.Time{}
+			return
 		}
+		if st.Error == "" {
+			st.failing = time.Now()
+		}
+		st.Error = err.Error()
 	})
 }
 
@@ -67,20 +110,6 @@ func (c *certificates) all() []CertificateStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.list)
-}
-
-// reasons returns what is wrong with the certificates at the time now.
-func (c *certificates) reasons(now time.Time) (all []stats.Reason) {
-	for _, st := range c.all() {
-		component := "listener " + st.Listener
-		if st.Error != "" {
-			all = append(all, stats.Reason{Component: component, Since: st.since, Text: "certificate: " + st.Error})
-		}
-		if !st.NotAfter.IsZero() && now.After(st.NotAfter) {
-			all = append(all, stats.Reason{Component: component, Since: st.NotAfter, Text: "the certificate has expired, and clients refuse it"})
-		}
-	}
-	return all
 }
 
 var (

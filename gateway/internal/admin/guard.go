@@ -1,12 +1,13 @@
 package admin
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -15,7 +16,7 @@ import (
 type refusedRequests struct {
 	total                                 *prometheus.CounterVec
 	secret, role, origin, passwords, host prometheus.Counter
-	warn                                  rate.Sometimes
+	lines                                 logsample.Sampler
 }
 
 func newRefusedRequests() *refusedRequests {
@@ -25,7 +26,7 @@ func newRefusedRequests() *refusedRequests {
 	return &refusedRequests{
 		total: total, secret: total.WithLabelValues("secret"), role: total.WithLabelValues("role"), origin: total.WithLabelValues("origin"),
 		passwords: total.WithLabelValues("passwords"), host: total.WithLabelValues("host"),
-		warn: rate.Sometimes{First: 1, Interval: time.Minute},
+		lines: logsample.Sampler{Interval: time.Minute},
 	}
 }
 
@@ -34,17 +35,18 @@ func newRefusedRequests() *refusedRequests {
 // A request that changes something is refused from a page of another site, even with credentials.
 func (a *Admin) guard(need Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		role, busy := a.authenticate(r)
+		who, busy := a.authenticate(r)
 		if a.open() {
-			role = RoleAdmin
+			who.role = RoleAdmin
 		}
-		if role == NoRole {
+		if who.role == NoRole {
 			a.unauthorized(w, r, busy)
 			return
 		}
+		plugin.Access(r.Context()).SetUser(who.name, who.role.String())
 		w.Header().Set("Cache-Control", "no-store")
 		switch {
-		case role < need:
+		case who.role < need:
 			a.refused.role.Inc()
 			http.Error(w, "this needs the role admin, and these credentials have the role read: log in as another user", http.StatusForbidden)
 		case new(http.CrossOriginProtection).Check(r) != nil:
@@ -67,9 +69,7 @@ func (a *Admin) unauthorized(w http.ResponseWriter, r *http.Request, busy bool) 
 	}
 	a.refused.secret.Inc()
 	if r.Header.Get("Authorization") != "" { // a page without a secret is normal, a wrong secret is not
-		a.refused.warn.Do(func() { // at most once a minute
-			a.Log.Warn("request with a wrong secret refused", "path", r.URL.Path, "peer", r.RemoteAddr)
-		})
+		a.refused.lines.Log(a.Log, slog.LevelWarn, "request with a wrong secret refused", "path", r.URL.Path, "peer", r.RemoteAddr)
 	}
 	how := "open the page with #token=SECRET, or send the header Authorization: Bearer SECRET; SECRET is http.admin.token, or stands in the file that the log names"
 	if len(a.access.Load().Users) > 0 {
@@ -111,6 +111,6 @@ func (m localMounter) Handle(pattern string, h http.Handler) error {
 
 // authenticated reports whether a request has credentials of any role.
 func (a *Admin) authenticated(r *http.Request) bool {
-	role, _ := a.authenticate(r)
-	return role != NoRole
+	who, _ := a.authenticate(r)
+	return who.role != NoRole
 }

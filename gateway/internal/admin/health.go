@@ -8,7 +8,7 @@ import (
 	"eventgateway/gateway/internal/stats"
 )
 
-// health returns the health of the gateway, from the status of its router, the last reload and a stop under way.
+// health returns the health of the gateway, from the status of its router, the last reload, the certificates and a stop under way.
 func (a *Admin) health(s stats.Status) stats.GatewayHealth {
 	var known []stats.Reason
 	if since := a.draining.Load(); since != nil {
@@ -19,7 +19,9 @@ func (a *Admin) health(s stats.Status) stats.GatewayHealth {
 		known = append(known, stats.Reason{Component: "configuration", Since: a.reload.failing, Text: "reload failed, the running configuration stays: " + last.Error})
 	}
 	a.reload.mu.Unlock()
-	known = append(known, a.certificates.reasons(time.Now())...)
+	for _, c := range a.certificates.all() {
+		known = append(known, c.reasons(time.Now())...)
+	}
 	return stats.Assess(s, a.Started, known...)
 }
 

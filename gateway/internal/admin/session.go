@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"eventgateway/gateway/plugin"
 )
 
 // session sets a cookie for a page that sends the secret, or a user's password, once. The cookie is valid for
@@ -33,15 +35,16 @@ func (a *Admin) beginSession(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	name, _, byPassword := r.BasicAuth()
-	var role Role
+	var who caller
 	var busy bool
 	if byPassword || bearer(r) != "" { // then neither a cookie nor a certificate counts
-		role, busy = a.authenticate(r)
+		who, busy = a.authenticate(r)
 	}
-	if role == NoRole {
+	if who.role == NoRole {
 		a.unauthorized(w, r, busy)
 		return false
 	}
+	plugin.Access(r.Context()).SetUser(who.name, who.role.String())
 	s, until := a.secret(), time.Now().Add(cookieLife)
 	value := s.sign(forCookie, until)
 	if byPassword {

@@ -17,9 +17,12 @@ import (
 const (
 	forLink    = "link"
 	forCookie  = "cookie"
+	forCommand = "command"
 	forName    = "name of the cookie"
 	linkLife   = time.Hour
-	cookieLife = 30 * 24 * time.Hour
+	// commandLife is longer than a command takes to connect, and short for a program that takes the gateway's place.
+	commandLife = time.Minute
+	cookieLife  = 30 * 24 * time.Hour
 )
 
 // secret is the secret of /api. A text that is signed with it opens /api for a while, and does
@@ -36,6 +39,12 @@ func (s secret) equal(given string) bool {
 func (s secret) sign(purpose string, until time.Time) string {
 	at := strconv.FormatInt(until.Unix(), 10)
 	return at + "." + base64.RawURLEncoding.EncodeToString(s.mac(purpose+" until "+at))
+}
+
+// SignCommand returns a text that opens /api for a minute, in place of a secret. A program that gets it does not learn the
+// secret.
+func SignCommand(s options.Secret) string {
+	return secret{s}.sign(forCommand, time.Now().Add(commandLife))
 }
 
 // verify reports whether text was signed for a purpose and is still valid.

@@ -13,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -31,9 +32,9 @@ type Component struct {
 	// Mounts are its HTTP handlers. They are mounted again for each new graph that has the component.
 	Mounts *Mounts
 
-	unexported stats.LogSampler // of metrics that are left out
-	closer     plugin.Closer    // nil where the plugin has nothing to close
-	alive      context.Context  // ends when the plugin is closed
+	unexported logsample.Sampler // of metrics that are left out
+	closer     plugin.Closer     // nil where the plugin has nothing to close
+	alive      context.Context   // ends when the plugin is closed
 	end        context.CancelFunc
 }
 

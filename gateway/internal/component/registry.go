@@ -3,6 +3,7 @@ package component
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,9 +106,7 @@ func (c *Component) gather() (families []*dto.MetricFamily, err error) {
 // reportUnexported records that metrics of the plugin are not exported.
 func (c *Component) reportUnexported(why error) {
 	c.Health.Failed(why)
-	if suppressed, ok := c.unexported.Allow(); ok {
-		c.Log.Error("plugin's metric left out", "error", why, "suppressed", suppressed)
-	}
+	c.unexported.Log(c.Log, slog.LevelError, "plugin's metric left out", "error", why)
 }
 
 // Gather returns the metrics of core and of all components. Where plugins differ in the type of a metric, the

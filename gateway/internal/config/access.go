@@ -49,8 +49,8 @@ func (r *Role) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// OptionType names the type in tables.
-func (Role) OptionType() string { return "`read` `admin`" }
+// Values is part of [options.Enumerated].
+func (Role) Values() []string { return []string{"read", "admin"} }
 
 const (
 	minToken = 16 // length of a token in bytes
@@ -82,6 +82,9 @@ func (h *HTTP) checkAccess(report func(option, text string)) {
 		ca, where = a.TLS.ClientCA, "admin.tls.client_ca"
 	}
 	for _, c := range a.Certificates {
+		if c.Key == "" {
+			report("admin.certificates", "has an empty name, which each certificate without a common name would have: write a name")
+		}
 		hasAdmin = hasAdmin || c.Value == "admin"
 	}
 	if len(a.Certificates) > 0 && ca.Path() == "" {

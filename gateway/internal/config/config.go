@@ -165,6 +165,22 @@ func redacted(problems options.Problems, r *options.Redactor) options.Problems {
 	return problems
 }
 
+// Files returns the files that options of components name.
+func (c *Config) Files() (files []options.File) {
+	for _, s := range c.Graph.Sources {
+		files = append(files, options.Files(s.Options)...)
+	}
+	for _, r := range c.Graph.Routes {
+		for _, t := range r.Through {
+			files = append(files, options.Files(t.Options)...)
+		}
+	}
+	for _, s := range c.Graph.Sinks {
+		files = append(files, options.Files(s.Options)...)
+	}
+	return files
+}
+
 // Locate returns an error of router.Plan as problems with their positions.
 func (c *Config) Locate(err error) options.Problems {
 	problems := redacted(c.locate(err), c.hidden)

@@ -118,6 +118,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 		return cfg // the graph is never built
 	}
 	cfg.Graph.DrainTimeout = s.ShutdownTimeout.D()
+	g.checkLogComponents(s.Log, top)
 	g.checkConsistency(cfg.Graph, top)
 	cfg.Tests = g.tests(top, cfg.Graph.Routes, cfg.Graph.Sinks)
 	return cfg

@@ -85,7 +85,7 @@ var onlyLoadRefuses = map[string]string{
 	"an expression, a template or a URL that cannot be parsed": "bad_expression bad_key bad_template bad_url_escape bad_url_port empty_expression",
 	"a check that the type of the option or the plugin makes":  "bad_header bad_listen_text bad_origin bad_redis_database access_hashes http_token_short long_channel workers_of_a_single_writer leader_without_a_server",
 	"several options of one component":                         "history_from_source no_channels options_that_exclude same_path_twice schedule_without_memory",
-	"several components":                                       "dead_letter_cycle dead_letter_unknown path_conflict poison replay_that_loses route_twice_same_sink route_unknown_names routes_else",
+	"several components":                                       "dead_letter_cycle dead_letter_unknown log_components path_conflict poison replay_that_loses route_twice_same_sink route_unknown_names routes_else",
 	"the values of variables":                                  "embedded_by_half http_token unset_variable variable_file_missing variable_of_wrong_type variable_syntax",
 	"YAML beside its values":                                   "two_documents yaml_tag_block",
 }

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"io/fs"
 	"net"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,9 +52,34 @@ func (HTTPLimits) Docs() map[string]string {
 
 // Log has the options of the log.
 type Log struct {
-	Level  string `koanf:"level" rule:"oneof=debug|info|warn|error" doc:"lowest level that is logged"`
-	Format string `koanf:"format" rule:"oneof=auto|text|json" doc:"auto is text on a terminal and JSON elsewhere"`
+	Level      string                `koanf:"level" rule:"oneof=debug|info|warn|error" doc:"lowest level that is logged"`
+	Components options.Map[LogLevel] `koanf:"components" doc:"lowest levels of single components, as name: level"`
+	Access     bool                  `koanf:"access" doc:"log each request on each listener, with level info"`
+	Format     string                `koanf:"format" rule:"oneof=auto|text|json" doc:"auto is text on a terminal and JSON elsewhere"`
 }
+
+// Docs is part of [options.Documented].
+func (Log) Docs() map[string]string {
+	return map[string]string{
+		"components": "The name is that of a source, transform, sink or route",
+		"access":     "A WebSocket gets its line at its end. Paths are logged without their query",
+	}
+}
+
+// LogLevel is a level of the log.
+type LogLevel string
+
+// UnmarshalText accepts the levels.
+func (l *LogLevel) UnmarshalText(b []byte) error {
+	if !slices.Contains(l.Values(), string(b)) {
+		return fmt.Errorf("%q is not a level: write debug, info, warn or error", b)
+	}
+	*l = LogLevel(b)
+	return nil
+}
+
+// Values is part of [options.Enumerated].
+func (LogLevel) Values() []string { return []string{"debug", "info", "warn", "error"} }
 
 // settings is the file without the graph.
 type settings struct {

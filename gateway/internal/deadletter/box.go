@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
 
@@ -37,7 +38,7 @@ type Box struct {
 	memory   *List
 	inMemory *atomic.Uint64 // counts what goes to memory
 	target   rcu.Value[Target]
-	sampler  stats.LogSampler
+	sampler  logsample.Sampler // of log lines
 }
 
 // NewBox returns a box that parks in memory, and counts in inMemory what it parks there.
@@ -81,10 +82,8 @@ func (b *Box) Park(ctx context.Context, it queue.Item, f Failure) (parked bool) 
 }
 
 func (b *Box) report(where string, ev *event.Event, f Failure) {
-	if suppressed, ok := b.sampler.Allow(); ok {
-		b.log.Error("event not delivered", "parked", where, "component", f.Component, "error", f.Err,
-			"attempts", f.Attempts, "channel", ev.Channel, "id", ev.ID, "bytes", len(ev.Data), "suppressed", suppressed)
-	}
+	attrs := append(stats.ErrorAttrs(f.Err), "parked", where, "component", f.Component, "attempts", f.Attempts, "channel", ev.Channel, "id", ev.ID, "bytes", len(ev.Data))
+	b.sampler.Log(b.log, slog.LevelError, "event not delivered", attrs...)
 }
 
 // seal returns the event as the dead-letter sink gets it: with the same payload, and
@@ -97,7 +96,7 @@ func (f Failure) seal(ev *event.Event) *event.Event {
 		switch a.Name {
 		case plugin.DeadLetterReason:
 			reason += "; before that: " + a.Value
-		case plugin.DeadLetterComponent, plugin.DeadLetterAttempts, plugin.DeadLetterTime:
+		case plugin.DeadLetterComponent, plugin.DeadLetterAttempts, plugin.DeadLetterAttemptID, plugin.DeadLetterTime:
 		default:
 			sealed.Attrs = append(sealed.Attrs, a)
 		}
@@ -107,5 +106,8 @@ func (f Failure) seal(ev *event.Event) *event.Event {
 		event.Attr{Name: plugin.DeadLetterComponent, Value: f.Component},
 		event.Attr{Name: plugin.DeadLetterAttempts, Value: strconv.Itoa(f.Attempts)},
 		event.Attr{Name: plugin.DeadLetterTime, Value: time.Now().UTC().Format(time.RFC3339Nano)})
+	if id := plugin.AttemptID(f.Err); id != "" {
+		sealed.Attrs = append(sealed.Attrs, event.Attr{Name: plugin.DeadLetterAttemptID, Value: id})
+	}
 	return &sealed
 }

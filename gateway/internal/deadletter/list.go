@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
 )
 
 // Bounds of the list in memory.
@@ -25,6 +26,7 @@ type Letter struct {
 	Component string            `json:"component"`
 	Reason    string            `json:"reason"`
 	Attempts  int               `json:"attempts"`
+	AttemptID string            `json:"attempt_id,omitempty"` // of the last attempt, if it has one
 	Source    string            `json:"source"`
 	Channel   string            `json:"channel"`
 	Key       string            `json:"key,omitempty"`
@@ -91,7 +93,7 @@ func (l *List) add(e *event.Event, f Failure) {
 		attrs[a.Name] = a.Value
 	}
 	l.list = append(l.list, Letter{
-		Number: l.total, Time: time.Now(), Component: f.Component, Reason: f.Err.Error(), Attempts: f.Attempts,
+		Number: l.total, Time: time.Now(), Component: f.Component, Reason: f.Err.Error(), Attempts: f.Attempts, AttemptID: plugin.AttemptID(f.Err),
 		Source: e.Source, Channel: e.Channel, Key: e.Key, ID: e.ID, EventTime: e.Time, Attrs: attrs, Data: e.Data,
 	})
 	l.bytes += len(e.Data)

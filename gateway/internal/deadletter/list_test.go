@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
 )
 
 // TestLetterReturnsItsEvent proves that an event which was parked comes back unchanged from the JSON of its letter, whatever its payload
@@ -22,7 +23,7 @@ func TestLetterReturnsItsEvent(t *testing.T) {
 			Attrs: []event.Attr{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}},
 		}
 		events = append(events, e)
-		l.add(e, Failure{Component: "sink shop", Err: errors.New("refused"), Attempts: 1})
+		l.add(e, Failure{Component: "sink shop", Err: plugin.Attempt("a1", errors.New("refused")), Attempts: 1})
 	}
 	latest, total := l.Latest()
 	text, err := json.Marshal(latest)
@@ -34,8 +35,20 @@ func TestLetterReturnsItsEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, e := range events {
-		if got := letters[i].Event(); !reflect.DeepEqual(got, e) || letters[i].Number != uint64(i+1) {
+		if got := letters[i].Event(); !reflect.DeepEqual(got, e) || letters[i].Number != uint64(i+1) || letters[i].AttemptID != "a1" {
 			t.Errorf("letter %d: %+v, want %+v", letters[i].Number, got, e)
 		}
+	}
+}
+
+// TestSealedEventHasTheLastAttempt proves that a dead letter has the ID of the attempt that failed last, and none of an earlier sink.
+func TestSealedEventHasTheLastAttempt(t *testing.T) {
+	first := Failure{Component: "sink shop", Err: plugin.Attempt("a1", errors.New("refused")), Attempts: 1}.seal(&event.Event{})
+	if id, _ := first.Attr(plugin.DeadLetterAttemptID); id != "a1" {
+		t.Errorf("attributes %v", first.Attrs)
+	}
+	second := Failure{Component: "sink box", Err: errors.New("full"), Attempts: 1}.seal(first)
+	if id, ok := second.Attr(plugin.DeadLetterAttemptID); ok {
+		t.Errorf("the attempt ID %s is that of another sink: %v", id, second.Attrs)
 	}
 }

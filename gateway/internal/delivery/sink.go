@@ -16,6 +16,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
 
@@ -44,8 +45,8 @@ type Sink struct {
 	most    int            // events in one write
 	queue   *queue.Queue
 	breaker *breaker
-	rate    *rate.Limiter // nil: no limit
-	sampler stats.LogSampler
+	rate    *rate.Limiter     // nil: no limit
+	sampler logsample.Sampler // of delayed events
 	conn    *connection
 	retries *atomic.Uint64 // writes after the first of an event
 

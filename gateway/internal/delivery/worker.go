@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"eventgateway/gateway/internal/component"
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 
@@ -224,9 +226,7 @@ func (s *Sink) reportFailure(err error, delayed int, pause time.Duration) {
 	if delayed == 0 { // parked, which is logged there
 		return
 	}
-	if suppressed, ok := s.sampler.Allow(); ok {
-		s.Log.Warn("event delayed", "error", err, "suppressed", suppressed)
-	}
+	s.sampler.Log(s.Log, slog.LevelWarn, "event delayed", stats.ErrorAttrs(err)...)
 }
 
 // down records that nothing is written for a pause, unless another worker's write has shown
@@ -245,7 +245,7 @@ func (s *Sink) disabledBy(err error) bool {
 	}
 	if s.breaker.disable(err.Error()) {
 		s.Health.Disabled(err)
-		s.Log.Error("sink disabled, its events are kept; reload the configuration to try again", "error", err)
+		s.Log.Error("sink disabled, its events are kept; reload the configuration to try again", stats.ErrorAttrs(err)...)
 	}
 	return true
 }

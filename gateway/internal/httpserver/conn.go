@@ -19,6 +19,24 @@ type conn struct {
 	header   *proxyHeader // of a connection from a proxy that sends one, else nil
 	answered atomic.Bool
 	closed   atomic.Bool
+	sent     atomic.Int64                   // bytes, with those of TLS
+	logged   atomic.Pointer[hijackedAccess] // nil: the access log gets no line when the connection is closed
+}
+
+// hijackedAccess is the line of the request whose handler has taken over the connection.
+type hijackedAccess struct {
+	line   *accessLine
+	before int64 // bytes that were sent before
+}
+
+// logAtEnd writes a line when the connection is closed.
+func (c *conn) logAtEnd(l *accessLine) { c.logged.Store(&hijackedAccess{l, c.sent.Load()}) }
+
+// Write is part of [net.Conn].
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
 }
 
 // reserved reports whether the connection is in the reserve.
@@ -28,6 +46,9 @@ func (c *conn) reserved() bool { return !c.until.IsZero() }
 func (c *conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		c.gate.release(c)
+		if h := c.logged.Load(); h != nil {
+			h.line.write(c.sent.Load() - h.before)
+		}
 	}
 	return c.Conn.Close()
 }

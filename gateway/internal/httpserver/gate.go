@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/time/rate"
+	"eventgateway/gateway/logsample"
 )
 
 // gate is a listener that counts its connections. Those beyond the limit go into the
@@ -18,12 +18,12 @@ import (
 // send their request at once, so the oldest is most likely silent.
 type gate struct {
 	net.Listener
-	limits     Limits
-	proxies    []netip.Prefix // whose connections begin with a PROXY header
-	log        *slog.Logger
-	metrics    listenerMetrics
-	warn       rate.Sometimes // limits the log of errors of accept
-	warnHeader rate.Sometimes // and of missing PROXY headers
+	limits    Limits
+	proxies   []netip.Prefix // whose connections begin with a PROXY header
+	log       *slog.Logger
+	metrics   listenerMetrics
+	accepting logsample.Sampler // of log lines about errors of accept
+	headers   logsample.Sampler // of log lines about missing PROXY headers
 
 	mu        sync.Mutex
 	open      int // connections, without the reserve
@@ -34,7 +34,7 @@ type gate struct {
 func newGate(l net.Listener, limits Limits, proxies []netip.Prefix, m listenerMetrics, log *slog.Logger) *gate {
 	return &gate{
 		Listener: l, limits: limits, proxies: proxies, log: log, metrics: m,
-		warn: rate.Sometimes{First: 1, Interval: time.Minute}, warnHeader: rate.Sometimes{First: 1, Interval: time.Minute}, addresses: map[netip.Addr]int{},
+		accepting: logsample.Sampler{Interval: time.Minute}, headers: logsample.Sampler{Interval: time.Minute}, addresses: map[netip.Addr]int{},
 	}
 }
 
@@ -43,9 +43,7 @@ func (g *gate) Accept() (net.Conn, error) {
 	for {
 		raw, err := g.Listener.Accept()
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			g.warn.Do(func() {
-				g.log.Error("out of file descriptors: raise the limit of open files, or lower http.limits.connections", "error", err)
-			})
+			g.accepting.Log(g.log, slog.LevelError, "out of file descriptors: raise the limit of open files, or lower http.limits.connections", "error", err)
 		}
 		if err != nil {
 			return nil, err

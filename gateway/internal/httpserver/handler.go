@@ -11,12 +11,28 @@ import (
 // restTimeout bounds the rest of a request's body after the answer.
 const restTimeout = time.Second
 
-// bounded is the handler of a server. It serves only urgent requests in the reserve, and ends
+// bounded serves only urgent requests in the reserve, and ends
 // the connection of a request whose body was not read.
 type bounded struct {
 	next   http.Handler
 	urgent func(path string) bool
 	base   string // base path behind a proxy, such as "/orders"; "" for none
+}
+
+// logged is the handler of a server. It serves requests by next, with the access log while that is on.
+type logged struct {
+	next     http.Handler
+	access   *AccessLog
+	listener string
+}
+
+// ServeHTTP is part of [http.Handler].
+func (l logged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if l.access == nil || !l.access.on.Load() {
+		l.next.ServeHTTP(w, r)
+		return
+	}
+	l.access.serve(l.listener, l.next, w, r)
 }
 
 // ServeHTTP is part of [http.Handler].

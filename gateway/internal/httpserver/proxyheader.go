@@ -3,6 +3,7 @@ package httpserver
 import (
 	"bufio"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -70,10 +71,10 @@ func (c *conn) setClient(header *proxyproto.Header) error {
 	return nil
 }
 
-// refuseHeader counts a connection without a header, and logs the first one in a minute.
+// refuseHeader counts a connection without a header, and logs one in a minute.
 func (g *gate) refuseHeader(err error) {
 	g.metrics.refused("proxy_protocol")
-	g.warnHeader.Do(func() { g.log.Warn("connection of a proxy refused", "error", err) })
+	g.headers.Log(g.log, slog.LevelWarn, "connection of a proxy refused", "error", err)
 }
 
 // Read is part of [net.Conn].

@@ -27,6 +27,8 @@ type Options struct {
 	Base string
 	// Urgent reports whether a path is also served in the reserve.
 	Urgent func(path string) bool
+	// Access gets a line for each request; nil: none.
+	Access *AccessLog
 }
 
 // maxStreams bounds the requests that one connection of HTTP/2 has at the same time. RFC 9113 advises against a lower
@@ -40,6 +42,8 @@ type Server struct {
 	encrypts bool
 	urgent   func(path string) bool
 	base     string
+	name     string
+	access   *AccessLog
 	done     chan error
 }
 
@@ -58,7 +62,7 @@ func Listen(o Options, log *slog.Logger) (*Server, error) {
 			ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 			Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		},
-		urgent: o.Urgent, base: o.Base,
+		urgent: o.Urgent, base: o.Base, name: o.Name, access: o.Access,
 		done: make(chan error, 1),
 	}
 	s.server.Protocols.SetHTTP1(true)
@@ -78,7 +82,7 @@ func (s *Server) Encrypts() bool { return s.encrypts }
 
 // Start serves h until Shutdown.
 func (s *Server) Start(h http.Handler) {
-	s.server.Handler = bounded{next: h, urgent: s.urgent, base: s.base}
+	s.server.Handler = logged{bounded{next: h, urgent: s.urgent, base: s.base}, s.access, s.name}
 	go func() {
 		if s.encrypts {
 			s.done <- s.server.ServeTLS(s.listener, "", "")

@@ -2,6 +2,7 @@ package router
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"time"
 
 	"eventgateway/gateway/plugin"
@@ -60,9 +61,7 @@ func (s *source) gap(reason string) {
 func (s *source) passOn(g plugin.Gap) {
 	g.ForwardedBy, g.Reason = s.Name, s.Redactor.Text(g.Reason)
 	s.record.GapPassedOn()
-	if suppressed, ok := s.passedOn.Allow(); ok {
-		s.Log.Warn("gap passed on", "origin", g.Source, "reason", g.Reason, "suppressed", suppressed)
-	}
+	s.passedOn.Log(s.Log, slog.LevelWarn, "gap passed on", "origin", g.Source, "reason", g.Reason)
 	s.putGap(g)
 }
 

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,6 +173,47 @@ func TestRemovedSinkLetsGo(t *testing.T) {
 		}
 		if n != 10 { // the first was given back
 			t.Errorf("%d batches were settled", n)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestReloadThatBringsBackAnEndingSourceCanBeRepeated proves that a reload which waits in vain for a removed source of the same name
+// fails with an error that says when to repeat it, and then succeeds.
+func TestReloadThatBringsBackAnEndingSourceCanBeRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, stuck := &journal{}, make(chan struct{})
+		graph := func(sources ...string) Graph {
+			g := Graph{Sinks: []SinkSpec{partSink(j, "out", 1, nil)}, Routes: []RouteSpec{{Name: "r", From: sources, To: []string{"out"}}}}
+			for _, name := range sources {
+				g.Sources = append(g.Sources, partSource(j, name, 1, func(p *part) {
+					if name == "slow" {
+						p.from = func(context.Context, plugin.Output) error { <-stuck; return nil } // it ignores its context
+					}
+				}))
+			}
+			return g
+		}
+		r := start(t, graph("quick", "slow"))
+		time.Sleep(time.Second)
+		if err := r.reload(t, graph("quick")); err != nil {
+			t.Fatal(err)
+		}
+		var ending *EndingError
+		if err := r.reload(t, graph("quick", "slow")); !errors.As(err, &ending) {
+			t.Fatalf("while the removed source does not end: %v", err)
+		}
+		select {
+		case <-ending.Ended:
+			t.Error("the source has ended")
+		default:
+		}
+		close(stuck)
+		<-ending.Ended
+		if err := r.reload(t, graph("quick", "slow")); err != nil {
+			t.Errorf("when the removed source has ended: %v", err)
 		}
 		if err := r.stop(); err != nil {
 			t.Error(err)

@@ -31,6 +31,14 @@ func (r *Router) Reload(ctx context.Context, p *Plan, swap func()) error {
 	return nil
 }
 
+// EndingError is the error of a reload that has waited in vain for components of an earlier one to end. It can be repeated when Ended
+// is closed.
+type EndingError struct{ Ended <-chan struct{} }
+
+func (*EndingError) Error() string {
+	return "components that the last reload has replaced or removed have not ended yet: the configuration is loaded again when they have"
+}
+
 // prepare opens new sinks, and waits until the successors of an earlier reload have taken over, and removed components
 // that come back have ended.
 func (r *Router) prepare(ctx context.Context, p *Plan) error {
@@ -82,9 +90,12 @@ func (r *Router) prepare(ctx context.Context, p *Plan) error {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return ctx.Err()
+		}
+		return &EndingError{ended}
 	case <-time.After(p.drain):
-		return errors.New("components that the last reload has replaced or removed have not ended yet; try again later")
+		return &EndingError{ended}
 	}
 }
 

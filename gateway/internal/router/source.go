@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
 
@@ -49,8 +51,8 @@ type source struct {
 	run         *ack.Run // the present one
 	taken       []bool   // scratch of emit
 	text        []byte   // scratch of setOrigin
-	passedOn    stats.LogSampler
-	violations  stats.LogSampler
+	passedOn    logsample.Sampler
+	violations  logsample.Sampler
 	readyNacked uint64 // events that were nacked before the last Ready
 }
 
@@ -197,9 +199,7 @@ func isUnavailable(err error) bool {
 // violation records that the plugin breaks a rule of the contract.
 func (s *source) violation(err error) {
 	s.Health.Failed(err)
-	if suppressed, ok := s.violations.Allow(); ok {
-		s.Log.Error("plugin breaks the contract", "error", err, "suppressed", suppressed)
-	}
+	s.violations.Log(s.Log, slog.LevelError, "plugin breaks the contract", "error", err)
 }
 
 func (s *source) status() stats.SourceStatus {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
 
@@ -19,7 +20,7 @@ type Monitor struct {
 	state  Health
 	known  bool // the component was up or down since it started
 	outage outage
-	panics LogSampler
+	panics logsample.Sampler
 }
 
 // NewMonitor returns the Monitor of a component that has not started, and logs to log.
@@ -52,8 +53,8 @@ func (m *Monitor) Down(err error, retry time.Duration) {
 	duration, attempts := m.outage.duration(), m.outage.attempts
 	m.mu.Unlock()
 	if log {
-		m.log.Warn("component down", "error", err, "retry_in", retry.Round(time.Millisecond).String(),
-			"down_for", duration, "attempts", attempts)
+		m.log.Warn("component down", append(ErrorAttrs(err), "retry_in", retry.Round(time.Millisecond).String(),
+			"down_for", duration, "attempts", attempts)...)
 	}
 }
 
@@ -107,6 +108,14 @@ func (m *Monitor) fail(err error, now time.Time) {
 	}
 }
 
+// ErrorAttrs returns the attributes of a log line about an error: its text, and the ID of the attempt if it has one.
+func ErrorAttrs(err error) []any {
+	if id := plugin.AttemptID(err); id != "" {
+		return []any{"error", err, "attempt_id", id}
+	}
+	return []any{"error", err}
+}
+
 // localPort matches the port of a connection's own end, which differs each time.
 var localPort = regexp.MustCompile(`:\d+->`)
 
@@ -125,9 +134,7 @@ func (m *Monitor) Panicked(value any) {
 }
 
 func (m *Monitor) logPanic(value any, stack []byte) {
-	if suppressed, ok := m.panics.Allow(); ok {
-		m.log.Error("plugin panicked", "panic", value, "stack", string(stack), "suppressed", suppressed)
-	}
+	m.panics.Log(m.log, slog.LevelError, "plugin panicked", "panic", value, "stack", string(stack))
 }
 
 // Inherit adds the failures that a predecessor of the component has counted.

@@ -9,39 +9,29 @@ import (
 // when it begins, one for each new reason, reminders while it lasts, and a line at
 // the end. A component that is up for less than upAfter is still in the same outage.
 type outage struct {
-	began     time.Time // zero: none
-	attempts  int       // failed ones
-	logged    bool      // the log has the begin
-	reasons   []string  // in the log, the latest mostReasons
-	loggedAt  time.Time // the last line of any outage
-	reminders int
-	timer     *time.Timer
-	timers    int  // numbers the timers, so that one that was replaced does nothing
-	ending    bool // timer is for the end of the outage; else it is for a reminder
+	began    time.Time // zero: none
+	attempts int       // failed ones
+	logged   bool      // the log has the begin
+	reasons  []string  // in the log, the latest mostReasons
+	remindAt time.Time // the next reminder
+	loggedAt time.Time // the last line of any outage
+	timer    *time.Timer
+	timers   int  // numbers the timers, so that one that was replaced does nothing
+	ending   bool // timer is for the end of the outage; else it is for a reminder
 }
 
 const (
+	// logEvery is the shortest time between two lines about new reasons.
+	logEvery = time.Second
 	// upAfter is how long a component must be up until the log has the end of the outage.
 	upAfter = time.Second
-	// RemindEvery is the time between reminders after those of remindAt.
-	RemindEvery = 10 * time.Minute
+	// RemindEvery is the time between reminders.
+	RemindEvery = time.Minute
 	// mostReasons bounds the reasons of an outage that are kept.
 	mostReasons = 8
 )
 
-// remindAt is the age of an outage at its first reminders.
-var remindAt = [...]time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute}
-
 func (o *outage) duration() string { return time.Since(o.began).Round(time.Millisecond).String() }
-
-// nextReminder returns the age of the outage at the next reminder.
-func (o *outage) nextReminder() time.Duration {
-	last := len(remindAt) - 1
-	if o.reminders <= last {
-		return remindAt[o.reminders]
-	}
-	return remindAt[last] + time.Duration(o.reminders-last)*RemindEvery
-}
 
 // setTimer calls f after d, with the lock of m, unless the timer is set again before. f returns
 // a function that logs.
@@ -68,12 +58,12 @@ func (m *Monitor) attemptFailed(now time.Time) {
 	o := &m.outage
 	begins := o.began.IsZero()
 	if begins {
-		o.began = now
+		o.began, o.remindAt = now, now.Add(RemindEvery)
 	}
 	o.attempts++
 	if begins || o.ending {
 		o.ending = false
-		m.setTimer(time.Until(o.began.Add(o.nextReminder())), m.remind)
+		m.setTimer(time.Until(o.remindAt), m.remind)
 	}
 }
 
@@ -105,11 +95,11 @@ func (o *outage) markLogged(reason string) {
 func (m *Monitor) remind() (log func()) {
 	o := &m.outage
 	o.markLogged(m.state.LastError)
-	o.reminders++
-	m.setTimer(time.Until(o.began.Add(o.nextReminder())), m.remind)
-	reason, duration, attempts := m.state.LastError, o.duration(), o.attempts
+	o.remindAt = o.remindAt.Add(RemindEvery * (1 + time.Since(o.remindAt)/RemindEvery)) // those while the machine was suspended are left out
+	m.setTimer(time.Until(o.remindAt), m.remind)
+	reason, since, duration, attempts := m.state.LastError, o.began.UTC().Format(time.RFC3339), o.duration(), o.attempts
 	return func() {
-		m.log.Warn("component still down", "error", reason, "down_for", duration, "attempts", attempts)
+		m.log.Warn("component still down", "error", reason, "down_since", since, "down_for", duration, "attempts", attempts)
 	}
 }
 
