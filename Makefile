@@ -9,7 +9,7 @@ each = for module in $(MODULES); do (cd $$module && $(1)) || { echo "failed in $
 
 LDFLAGS = -X eventgateway/gateway/app.Version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: run build bin/gateway bin/gateway-full test bench bench-others soak chaos fuzz fmt
+.PHONY: run build bin/gateway bin/gateway-full test release bench bench-others soak chaos fuzz fmt
 
 # Without DATABASE_URL and REDIS_URL, the gateway starts an embedded PostgreSQL and Redis, which
 # .ci/prepare installs if they are missing and apt-get is permitted.
@@ -34,6 +34,12 @@ test:
 	@$(call each,$(GO) vet ./...)
 	@$(call each,$(GO) tool -modfile=$(CURDIR)/.ci/tools.mod staticcheck ./...)
 	@$(call each,$(GO) test -race -timeout 15m -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) ./...)
+
+# Archives, packages, the Helm chart and checksums of the checked-out commit, in bin/release. It verifies them: it builds
+# twice, and installs, upgrades and renders them.
+release:
+	.ci/prepare --release
+	$(GO) run ./gateway/release -o bin/release
 
 # One table of all benchmarks, at most 40 minutes; also as lines of JSON in bin/bench.jsonl. BENCH_PAIRS=n sets the number of
 # alternating runs beside each bare loop.

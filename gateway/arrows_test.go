@@ -12,10 +12,11 @@ import (
 // -> stats -> plugin -> event -> settle.
 var arrows = map[string]string{
 	// main and the commands.
-	"gateway":       "gateway/app gateway/plugin sources transforms sinks",
-	"gateway/full":  "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
-	"gateway/bench": "",
-	"gateway/app":   "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
+	"gateway":         "gateway/app gateway/plugin sources transforms sinks",
+	"gateway/full":    "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
+	"gateway/bench":   "",
+	"gateway/release": "",
+	"gateway/app":     "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web gateway/logsample",
@@ -34,6 +35,7 @@ var arrows = map[string]string{
 	"gateway/internal/link":       "",
 	"gateway/internal/httpserver": "gateway/logsample gateway/plugin",
 	"gateway/internal/embedded":   "",
+	"gateway/internal/systemd":    "",
 
 	// What only gateway-full has.
 	"gateway/full/acmeclient": "gateway/acme gateway/plugin",

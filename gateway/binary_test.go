@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// binary builds the program once, and returns its path.
+// binary builds the program once, as a release does, and returns its path.
 var binary = sync.OnceValues(func() (string, error) { return build("gateway", ".") })
 
 // built is the folder of the programs.
@@ -38,7 +38,9 @@ func build(name, dir string, flags ...string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(to, name)
-	out, err := exec.Command("go", append(append([]string{"build", "-C", dir, "-o", path}, flags...), ".")...).CombinedOutput()
+	cmd := exec.Command("go", append(append([]string{"build", "-C", dir, "-trimpath", "-o", path}, flags...), ".")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", &buildError{string(out)}
 	}

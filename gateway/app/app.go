@@ -17,8 +17,9 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// Version is set by the build: -ldflags "-X eventgateway/gateway/app.Version=..."
-var Version = "dev"
+// Version and Revision are the version of the gateway, and its commit. A build sets them with
+// -ldflags "-X eventgateway/gateway/app.Version=...", else they are those that go has written for the main module.
+var Version, Revision string
 
 // Feature is a part of the gateway that not every binary has, because its dependencies are large.
 type Feature func(*features)
@@ -132,7 +133,7 @@ func command(set plugin.Set, with ...Feature) (*cobra.Command, error) {
 	}
 	root := &cobra.Command{
 		Use:     "gateway",
-		Version: Version,
+		Version: thisProgram().String(),
 		Short:   "Carries events from sources through transforms to sinks",
 		Long: `Carries events from sources through transforms to sinks, as a YAML file says:
 PostgreSQL notifications to Redis, Redis messages to browsers, and more.
@@ -152,6 +153,7 @@ from the file that NAME_FILE names.`,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { f.filesGiven = cmd.Flags().Changed("config") },
 		RunE:             runs(func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), set, f) }),
 	}
+	root.SetVersionTemplate("gateway {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	p := root.PersistentFlags()
 	p.StringSliceVarP(&f.files, "config", "c", []string{defaultFile}, "configuration `file`; several are merged, the later wins")

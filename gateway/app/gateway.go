@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/systemd"
 	"eventgateway/gateway/options"
 )
 
@@ -36,6 +37,9 @@ type gateway struct {
 	announce  func(page string) // prints where the page is, before the first request is answered
 	delay     atomic.Int64      // shutdown_delay of the running configuration
 	features  features
+	drain     atomic.Int64    // shutdown_timeout of the running configuration
+	sockets   systemd.Sockets // listeners that were opened before the start
+	systemd   *systemd.Notifier
 }
 
 // built is a configuration whose components are built and mounted.
@@ -47,13 +51,13 @@ type built struct {
 
 // assemble builds the graph without I/O.
 func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), access: httpserver.NewAccessLog(log), announce: func(string) {}}
+	g := &gateway{log: log, cfg: cfg, router: router.New(log), reg: prometheus.NewRegistry(), http: httpserver.NewMetrics(), access: httpserver.NewAccessLog(log), announce: func(string) {}, systemd: systemd.NewNotifier(log)}
 	g.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, Version, log)
+	g.admin = admin.New(g.router, prometheus.Gatherers{g.reg, g.router}, thisProgram().version, log)
 	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
 	g.admin.Separate = g.hasAdminListener()
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
-	g.delay.Store(int64(cfg.ShutdownDelay))
+	g.setStopTimes(cfg)
 	g.access.Set(cfg.Log.Access)
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http, buildInfo())
@@ -93,8 +97,11 @@ func (g *gateway) run(ctx context.Context) error {
 	g.initial = nil
 	var background sync.WaitGroup
 	background.Go(func() {
+		late := time.AfterFunc(startPatience, g.systemd.Ready)
+		defer late.Stop()
 		if ready(ctx) == nil {
 			g.log.Info("gateway ready")
+			g.systemd.Ready()
 		}
 	})
 	for _, l := range g.encrypted {
@@ -102,6 +109,7 @@ func (g *gateway) run(ctx context.Context) error {
 			background.Go(func() { l.acme.client.Run(ctx) })
 		}
 	}
+	defer g.reportAlive()()
 	if g.reloader != nil {
 		background.Go(func() { g.watch(ctx) })
 	}
@@ -124,9 +132,16 @@ func (g *gateway) run(ctx context.Context) error {
 	return err
 }
 
+// setStopTimes sets how long a stop takes.
+func (g *gateway) setStopTimes(cfg *config.Config) {
+	g.delay.Store(int64(cfg.ShutdownDelay))
+	g.drain.Store(int64(cfg.Graph.DrainTimeout))
+}
+
 // awaitBalancers makes /readyz answer 503 and waits for shutdown_delay, so that load balancers send requests elsewhere.
 func (g *gateway) awaitBalancers() {
 	g.admin.SetDraining()
+	g.systemd.Stopping(g.stopTime())
 	if delay := time.Duration(g.delay.Load()); delay > 0 {
 		g.log.Info("not ready any more, stop follows", "shutdown_delay", delay.String())
 		time.Sleep(delay)

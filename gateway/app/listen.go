@@ -27,10 +27,16 @@ func (g *gateway) listen() error {
 	if err == nil && g.hasAdminListener() {
 		pages, err = g.openListener(listener{setting: "http.admin.listen", name: "admin", address: g.cfg.HTTP.Admin.Listen, tls: config.SharedTLS{ServerTLS: g.cfg.HTTP.Admin.TLS}}, &g.adminOnly, adminLimits)
 	}
+	if err == nil {
+		err = g.sockets.Unused()
+	}
 	if err != nil {
-		if public != nil {
-			public.Discard()
+		for _, s := range []*httpserver.Server{public, pages} {
+			if s != nil {
+				s.Discard()
+			}
 		}
+		g.sockets.Close()
 		return err
 	}
 	address := ""
@@ -76,7 +82,7 @@ func (g *gateway) openListener(l listener, h *httpserver.Switch, limits httpserv
 		return nil, nil
 	}
 	o := httpserver.Options{
-		Name: l.name, Address: l.address, SocketMode: g.cfg.HTTP.SocketMode(), Limits: limits, Metrics: g.http,
+		Name: l.name, Address: l.address, SocketMode: g.cfg.HTTP.SocketMode(), Socket: g.sockets.Take(l.address), Limits: limits, Metrics: g.http,
 		Base: strings.TrimSuffix(g.cfg.HTTP.BasePath, "/"), Urgent: admin.Urgent, Access: g.access,
 	}
 	if l.name == "shared" {

@@ -60,6 +60,8 @@ func (r *reloader) request(ctx context.Context) (result admin.ReloadStatus, err 
 // reload loads the configuration and replaces the running one. After an error nothing
 // has changed.
 func (g *gateway) reload(ctx context.Context, reason string) admin.ReloadStatus {
+	g.systemd.Reloading()
+	defer g.systemd.Reloaded()
 	restart, err := g.tryReload(ctx)
 	g.reloader.again = nil
 	if ending := (*router.EndingError)(nil); errors.As(err, &ending) {
@@ -111,7 +113,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		cfg.HTTP.Admin.Pprof = g.cfg.HTTP.Admin.Pprof
 	}
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
-	g.delay.Store(int64(cfg.ShutdownDelay))
+	g.setStopTimes(cfg)
 	if len(g.servers) > 0 {
 		g.prepareSecret()
 	}

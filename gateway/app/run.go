@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/systemd"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -46,9 +47,14 @@ func run(ctx context.Context, set plugin.Set, f *flags) error {
 		return err
 	}
 	begin := time.Now()
-	g, err := assemble(cfg, log)
+	sockets, err := systemd.TakeSockets()
+	var g *gateway
+	if err == nil {
+		g, err = assemble(cfg, log)
+	}
 	assembled := err == nil
 	if assembled {
+		g.sockets = sockets
 		embedded.register(g)
 		g.features = f.features
 		g.announce = g.announcer(embedded)

@@ -19,7 +19,7 @@ var healthExit = map[string]int{stats.HealthOK: 0, stats.HealthDegraded: 3, stat
 
 func statusCommand(f *flags) *cobra.Command {
 	var api apiFlags
-	asJSON := false
+	asJSON, ready := false, false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Print the health of a running gateway, and the state of its components",
@@ -27,13 +27,24 @@ func statusCommand(f *flags) *cobra.Command {
 of its components.
 
 The exit status is 0 while the health is ok, 3 while it is degraded, 4 while it is down, and 1
-where it cannot be found out.` + helpAPI,
+where it cannot be found out.
+
+With --ready it asks only whether clients may be sent to the gateway, as a load balancer does
+by /readyz. That needs no secret. The exit status is 0 or 1.` + helpAPI,
 		Example: `  gateway status
-  gateway status --url https://gateway.example --json | jq .health`,
+  gateway status --url https://gateway.example --json | jq .health
+  gateway status --ready`,
 		Args: noArgs,
 		RunE: runs(func(cmd *cobra.Command, _ []string) error {
 			c, err := api.client(f)
 			if err != nil {
+				return err
+			}
+			if ready {
+				answer, err := c.get(cmd.Context(), "/readyz", nil)
+				if err == nil {
+					_, err = cmd.OutOrStdout().Write(answer)
+				}
 				return err
 			}
 			var o admin.Overview
@@ -58,6 +69,8 @@ where it cannot be found out.` + helpAPI,
 	}
 	api.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer of /api/status")
+	cmd.Flags().BoolVar(&ready, "ready", false, "only ask whether the gateway is ready, by /readyz")
+	cmd.MarkFlagsMutuallyExclusive("json", "ready")
 	return cmd
 }
 

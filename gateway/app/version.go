@@ -11,29 +11,62 @@ import (
 
 // buildInfo returns the metric that describes this program.
 func buildInfo() prometheus.Collector {
+	p := thisProgram()
+	revision := p.revision
+	switch {
+	case revision == "":
+		revision = "unknown"
+	case p.changed:
+		revision += "-dirty"
+	}
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "gateway_build_info", Help: "1; the labels describe the program.",
-		ConstLabels: prometheus.Labels{"version": Version, "goversion": runtime.Version(), "revision": revision()},
+		ConstLabels: prometheus.Labels{"version": p.version, "goversion": runtime.Version(), "revision": revision},
 	}, func() float64 { return 1 })
 }
 
-// revision returns the commit that the program was built from, with -dirty behind it if files were changed; "unknown" if the build
-// did not record it.
-func revision() string {
-	commit, dirty := "unknown", ""
+// program describes how a program was built.
+type program struct {
+	version  string // such as v1.2.0, or dev where it is not known
+	revision string // commit of the repository, "" where it is not known
+	changed  bool   // the files differed from the commit
+}
+
+// thisProgram returns how this program was built: as the linker was told, else as the main module says.
+func thisProgram() program {
+	p := program{version: Version, revision: Revision}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return commit
+		info = &debug.BuildInfo{}
 	}
 	for _, s := range info.Settings {
 		switch {
-		case s.Key == "vcs.revision" && s.Value != "":
-			commit = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-dirty"
+		case s.Key == "vcs.revision" && Revision == "":
+			p.revision = s.Value
+		case s.Key == "vcs.modified" && Revision == "":
+			p.changed = s.Value == "true"
 		}
 	}
-	return commit + dirty
+	if p.version == "" {
+		p.version = info.Main.Version
+	}
+	if p.version == "" || p.version == "(devel)" {
+		p.version = "dev"
+	}
+	return p
+}
+
+// String returns one line: version, revision, and the version of Go.
+func (p program) String() string {
+	text := p.version + " ("
+	if p.revision != "" {
+		text += "revision " + p.revision
+		if p.changed {
+			text += " with changes"
+		}
+		text += ", "
+	}
+	return fmt.Sprintf("%s%s %s/%s)", text, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func versionCommand() *cobra.Command {
@@ -42,7 +75,7 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  noArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "gateway %s (%s %s/%s)\n", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(cmd.OutOrStdout(), "gateway %s\n", thisProgram())
 		},
 	}
 }

@@ -51,6 +51,7 @@ type Admin struct {
 	refused      *refusedRequests
 	reload       reload
 	certificates certificates
+	liveness     liveness
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
@@ -117,8 +118,14 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 	)
 }
 
-// healthz answers 200 as long as the process serves requests.
-func (a *Admin) healthz(w http.ResponseWriter, _ *http.Request) {
+// healthz answers 200 as long as the process serves requests, and its router is not frozen.
+func (a *Admin) healthz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), liveLimit)
+	defer cancel()
+	if _, err := a.Health(ctx); err != nil {
+		reply(w, http.StatusServiceUnavailable, err.Error()+"\n")
+		return
+	}
 	reply(w, http.StatusOK, "ok\n")
 }
 

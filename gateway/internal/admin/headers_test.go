@@ -1,15 +1,18 @@
 package admin
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"eventgateway/gateway/internal/router"
 )
 
 // TestAnswersSetNosniff proves that browsers do not guess the type of an answer.
 func TestAnswersSetNosniff(t *testing.T) {
-	a := &Admin{}
+	a := &Admin{Router: router.New(slog.New(slog.DiscardHandler))}
 	for what, h := range map[string]http.Handler{
 		"JSON":   jsonHandler(func() any { return "<script>" }),
 		"health": http.HandlerFunc(a.healthz),

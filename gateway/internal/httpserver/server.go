@@ -17,6 +17,8 @@ type Options struct {
 	Address string // host:port, or unix:PATH
 	// SocketMode has the permissions of a Unix socket.
 	SocketMode fs.FileMode
+	// Socket listens on Address already; nil: Listen opens it.
+	Socket net.Listener
 	// Proxies begin their connections with a PROXY header, of version 1 or 2.
 	Proxies []netip.Prefix
 	Limits  Limits
@@ -47,7 +49,7 @@ type Server struct {
 	done     chan error
 }
 
-// Listen opens the address, which the error names. No connection is accepted before Start.
+// Listen opens the address, which the error names, or takes the socket. No connection is accepted before Start.
 func Listen(o Options, log *slog.Logger) (*Server, error) {
 	l, err := listen(o)
 	if err != nil {

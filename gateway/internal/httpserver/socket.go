@@ -9,8 +9,11 @@ import (
 	"syscall"
 )
 
-// listen opens the address.
+// listen opens the address, unless a socket listens there already.
 func listen(o Options) (net.Listener, error) {
+	if o.Socket != nil {
+		return o.Socket, nil
+	}
 	path, unix := SocketPath(o.Address)
 	if !unix {
 		return net.Listen("tcp", o.Address)
