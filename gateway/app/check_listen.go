@@ -118,7 +118,7 @@ type runningGateway struct{ listeners, components []string }
 
 var (
 	listenerLine  = regexp.MustCompile(`(?m)^gateway_http_connections\{listener="([a-z]+)"\} `)
-	componentLine = regexp.MustCompile(`(?m)^gateway_up\{component="([a-z][a-z0-9_]*)",kind="(source|sink)"\} `)
+	componentLine = regexp.MustCompile(`(?m)^gateway_up\{component="([a-z][a-z0-9_]*)",kind="(source|sink)"[,}]`)
 )
 
 // queryGateway reads the metrics of the process with the admin pages.

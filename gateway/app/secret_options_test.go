@@ -61,7 +61,7 @@ var plainText = map[string]string{
 	"settings http.listen": "an address", "settings http.admin.listen": "an address",
 	"route from": "names", "route when": "an expression over payloads", "route through": "names", "route to": "names", "route dead_letter": "a name",
 	"test source": "a name", "test channel": "a name", "test attrs": "made-up attributes", "test now": "a time", "test events": "made-up payloads", "test expect": "made-up payloads", "test clients": "made-up claims and payloads",
-	"source of every type key": "an expression over payloads", "source of every type leader": "a name", "sink of every type dead_letter": "a name",
+	"source of every type key": "an expression over payloads", "source of every type origin_time": "an expression over payloads", "source of every type leader": "a name", "sink of every type dead_letter": "a name",
 	"source generate template": "a made-up payload", "source generate position": "a path",
 	"source postgres-notify channels": "names", "source postgres-notify tables": "names", "source postgres-notify owners": "names of roles",
 	"source postgres-outbox owners": "names of roles", "source postgres-outbox tables": "names", "source postgres-outbox name": "a name",
