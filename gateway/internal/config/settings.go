@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/options"
 )
 
@@ -57,6 +58,7 @@ type Log struct {
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
+	Tracing         tracing.Options  `koanf:"tracing"`
 	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"time between SIGTERM and the stop, in which the gateway works and /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
 }
@@ -72,6 +74,7 @@ func defaultSettings() settings {
 			Header: options.Duration(10e9), Read: options.Duration(30e9), Write: options.Duration(30e9), Idle: options.Duration(120e9),
 		}},
 		Log:             Log{Level: "info", Format: "auto"},
+		Tracing:         tracing.DefaultOptions(),
 		ShutdownTimeout: options.Duration(10e9),
 	}
 }

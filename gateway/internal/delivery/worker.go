@@ -8,6 +8,7 @@ import (
 	"eventgateway/gateway/internal/component"
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/plugin"
 )
 
@@ -54,6 +55,7 @@ func (w *worker) run() {
 // is halted.
 func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 	s := w.sink
+	tries := 0
 	for retry := anyTried(items); ; retry = true {
 		p, ok := s.acquire(items)
 		before := len(items)
@@ -71,13 +73,17 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 			s.retries.Add(1)
 		}
 		r := w.write(items)
+		tries++
+		setAttempt(r.span, items, tries)
 		if r.err == nil {
+			r.span.End(tracing.OutcomeDelivered, nil)
 			s.breaker.release(p, sinkWorks, 0)
 			s.Health.Up()
 			w.delivered(items)
 			return nil
 		}
 		v := s.classify(items, r)
+		s.endSpan(r.span, v)
 		var decisions []decision
 		items, decisions = w.completeDelivered(items, v.events)
 		if s.writing.Err() != nil { // the write was cut short, which says nothing of its events
