@@ -8,9 +8,6 @@ import (
 // setAttempt sets which attempt a write is: of the event that has failed most often, or of this batch, where the sink has
 // failed and no attempt of an event counts.
 func setAttempt(span *tracing.Span, items []queue.Item, tries int) {
-	if span == nil {
-		return
-	}
 	for i := range items {
 		tries = max(tries, items[i].Attempts()+1)
 	}
@@ -19,9 +16,6 @@ func setAttempt(span *tracing.Span, items []queue.Item, tries int) {
 
 // endSpan ends the span of a write that has failed, with what becomes of its events.
 func (s *Sink) endSpan(span *tracing.Span, v verdict) {
-	if span == nil {
-		return
-	}
 	delivered, parked := 0, 0
 	for _, d := range v.events {
 		switch d.action {

@@ -74,7 +74,9 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 		}
 		r := w.write(items)
 		tries++
-		setAttempt(r.span, items, tries)
+		if r.span != nil {
+			setAttempt(r.span, items, tries)
+		}
 		if r.err == nil {
 			r.span.End(tracing.OutcomeDelivered, nil)
 			s.breaker.release(p, sinkWorks, 0)
@@ -83,7 +85,9 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 			return nil
 		}
 		v := s.classify(items, r)
-		s.endSpan(r.span, v)
+		if r.span != nil {
+			s.endSpan(r.span, v)
+		}
 		var decisions []decision
 		items, decisions = w.completeDelivered(items, v.events)
 		if s.writing.Err() != nil { // the write was cut short, which says nothing of its events

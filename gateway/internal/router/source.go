@@ -112,7 +112,9 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 				err = s.carry(ctx, b.Events, rec, routes)
 			}
 		})
-		s.endSpan(span, b.DeadLetter, err)
+		if span != nil {
+			s.endSpan(span, b.DeadLetter, err)
+		}
 	}
 	if rec == nil {
 		s.tracker.Settled(n, err) // the source cannot replay: the batch is the router's now

@@ -28,7 +28,6 @@ func (s *source) stampTraces(events []*event.Event) {
 // endSpan ends the span of a batch. refused is why the source does not want its events to be delivered.
 func (s *source) endSpan(span *tracing.Span, refused, err error) {
 	switch {
-	case span == nil:
 	case err != nil:
 		span.End(tracing.OutcomeNacked, s.Redactor.Error(err))
 	case refused != nil:
@@ -47,18 +46,22 @@ type routeSpan struct {
 // beginSpan begins the span of a batch; busy is held. failures is the number of failures before it. The span before
 // goes to endSpan.
 func (r *route) beginSpan(events []*event.Event, failures uint64) (before routeSpan) {
-	before = r.span
-	r.span = routeSpan{r.tracing.Tracer().Routed(r.spec.Name, events), failures}
+	before, r.span = r.span, routeSpan{}
+	if t := r.tracing.Tracer(); t != nil {
+		r.span = routeSpan{t.Routed(r.spec.Name, events), failures}
+	}
 	return before
 }
 
 // endSpan ends the present span, with what has become of its batch, and restores the one before.
 func (r *route) endSpan(before routeSpan, c *stats.RouteCounts, err error) {
 	span := r.span
-	r.span = before
-	if span.Span == nil {
-		return
+	if r.span = before; span.Span != nil {
+		r.finishSpan(span, c, err)
 	}
+}
+
+func (r *route) finishSpan(span routeSpan, c *stats.RouteCounts, err error) {
 	for _, n := range []struct {
 		name  string
 		value uint64

@@ -56,6 +56,10 @@ func (s *Span) Pass(events []*event.Event) []*event.Event {
 	if s == nil {
 		return events
 	}
+	return s.pass(events)
+}
+
+func (s *Span) pass(events []*event.Event) []*event.Event {
 	text, out := s.self.String(), make([]*event.Event, len(events))
 	for i, e := range events {
 		if out[i] = e; belongs(e, s.self) {
@@ -77,9 +81,12 @@ func (s *Span) Set(name string, value int) {
 // End ends the span, and puts it into the queue of the exporter. err, which may be nil, must have no secrets. Nothing may
 // be called afterwards.
 func (s *Span) End(outcome string, err error) {
-	if s == nil {
-		return
+	if s != nil {
+		s.finish(outcome, err)
 	}
+}
+
+func (s *Span) finish(outcome string, err error) {
 	s.end, s.outcome = time.Now(), outcome
 	if err != nil {
 		s.failure = withoutQuotes(err.Error())

@@ -47,7 +47,15 @@ func (h hop) String() string { return [...]string{"source", "route", "sink"}[h] 
 // traceparent, else a new one. It changes the attributes of the events, so no component may have them yet. It returns
 // nil where no trace of the batch is recorded.
 func (t *Tracer) Emitted(name string, events []*event.Event) *Span {
-	if t == nil || len(events) == 0 {
+	if t == nil { // the methods of a component that is off are inlined
+		return nil
+	}
+	return t.first(name, events)
+}
+
+// first begins the span of a source.
+func (t *Tracer) first(name string, events []*event.Event) *Span {
+	if len(events) == 0 {
 		return nil
 	}
 	traces := tracesOf(events)
@@ -73,16 +81,23 @@ func (t *Tracer) Emitted(name string, events []*event.Event) *Span {
 }
 
 // Routed begins the span of a batch on a route. It returns nil where no trace of the batch is recorded.
-func (t *Tracer) Routed(name string, events []*event.Event) *Span { return t.next(route, name, events) }
-
-// Writes begins the span of a write of a sink. It returns nil where no trace of the batch is recorded.
-func (t *Tracer) Writes(name string, events []*event.Event) *Span { return t.next(sink, name, events) }
-
-// next begins a span after that of a source. Events without a trace came before tracing was on.
-func (t *Tracer) next(h hop, name string, events []*event.Event) *Span {
+func (t *Tracer) Routed(name string, events []*event.Event) *Span {
 	if t == nil {
 		return nil
 	}
+	return t.next(route, name, events)
+}
+
+// Writes begins the span of a write of a sink. It returns nil where no trace of the batch is recorded.
+func (t *Tracer) Writes(name string, events []*event.Event) *Span {
+	if t == nil {
+		return nil
+	}
+	return t.next(sink, name, events)
+}
+
+// next begins a span after that of a source. Events without a trace came before tracing was on.
+func (t *Tracer) next(h hop, name string, events []*event.Event) *Span {
 	traces := tracesOf(events)
 	if !traces.sampled {
 		return nil
