@@ -16,20 +16,21 @@ var arrows = map[string]string{
 	"gateway/full":    "gateway/app gateway/plugin gateway/full/acmeclient sources transforms sinks",
 	"gateway/bench":   "",
 	"gateway/release": "",
-	"gateway/app":     "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson",
+	"gateway/app":     "gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/internal/tracing",
 
 	// The engine, which no plugin imports.
 	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web gateway/logsample",
-	"gateway/internal/config":     "gateway/acme gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr",
-	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr gateway/logsample",
+	"gateway/internal/config":     "gateway/acme gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr gateway/internal/tracing",
+	"gateway/internal/router":     "gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr gateway/logsample gateway/internal/tracing",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",
-	"gateway/internal/delivery":   "gateway/logsample gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
+	"gateway/internal/delivery":   "gateway/logsample gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/internal/tracing",
 	"gateway/internal/deadletter": "gateway/logsample gateway/internal/queue gateway/internal/ack gateway/internal/stats gateway/internal/rcu gateway/plugin gateway/event",
 	"gateway/internal/queue":      "gateway/internal/ack gateway/internal/stats gateway/internal/backoff gateway/plugin gateway/options gateway/event",
 	"gateway/internal/component":  "gateway/logsample gateway/internal/stats gateway/plugin gateway/options",
 	"gateway/internal/ack":        "gateway/internal/settle gateway/internal/stats gateway/event",
 	"gateway/internal/settle":     "",
 	"gateway/internal/stats":      "gateway/plugin gateway/event gateway/logsample",
+	"gateway/internal/tracing":    "gateway/internal/backoff gateway/httpclient gateway/options gateway/event",
 	"gateway/internal/backoff":    "",
 	"gateway/internal/rcu":        "",
 	"gateway/internal/link":       "",
@@ -122,7 +123,7 @@ func longestPrefix(path string) string {
 // notLinked lists packages that only tests need or that have no maintainer. A fault in them must not
 // be a fault of the gateway.
 var notLinked = []string{
-	"github.com/alicebob/miniredis", "github.com/yuin/gopher-lua", "github.com/joho/godotenv", "github.com/chromedp", "pgregory.net/rapid", "go.uber.org/goleak",
+	"github.com/alicebob/miniredis", "github.com/yuin/gopher-lua", "github.com/joho/godotenv", "github.com/chromedp", "pgregory.net/rapid", "go.uber.org/goleak", "google.golang.org/grpc",
 	module + "gateway/testenv", module + "gateway/plugin/plugintest", "testing",
 }
 

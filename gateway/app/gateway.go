@@ -33,6 +33,7 @@ type gateway struct {
 	encrypted []*listenerTLS // of the servers with TLS
 	http      *httpserver.Metrics
 	access    *httpserver.AccessLog
+	traces    traces
 	reloader  *reloader         // nil: no reloads
 	announce  func(page string) // prints where the page is, before the first request is answered
 	delay     atomic.Int64      // shutdown_delay of the running configuration
@@ -61,6 +62,8 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.access.Set(cfg.Log.Access)
 	g.reg.MustRegister(g.admin.Metrics()...)
 	g.reg.MustRegister(g.http, buildInfo())
+	g.traces = newTraces(g.router, log)
+	g.reg.MustRegister(g.traces.metrics)
 	var err error
 	g.initial, err = g.build(cfg)
 	return g, err
@@ -92,6 +95,7 @@ func (g *gateway) run(ctx context.Context) error {
 		g.initial.plan.Discard()
 		return err
 	}
+	g.traces.set(g.cfg.Tracing)
 	g.admin.SetListening()
 	plan, ready := g.initial.plan, g.initial.plan.Readiness()
 	g.initial = nil
@@ -124,6 +128,7 @@ func (g *gateway) run(ctx context.Context) error {
 	if violation := g.router.Status().ConservedAtRest(); violation != nil && err == nil {
 		g.log.Error("conservation law violated, this is a bug", "error", violation)
 	}
+	g.traces.shutdown()
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for _, s := range g.servers {

@@ -105,6 +105,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	if err := g.router.Reload(ctx, b.plan, func() { g.setHandlers(b) }); err != nil {
 		return nil, err
 	}
+	g.traces.set(cfg.Tracing)
 	if g.reloader.redaction != nil {
 		g.reloader.redaction.set(cfg)
 	}

@@ -58,10 +58,12 @@ var minimal = map[string]string{
 // be in this list, or have the type options.Secret or options.URL. Errors may show literals of
 // these options, but not the values of variables.
 var plainText = map[string]string{
+	"settings tracing.resource": "sent to the receiver of traces as names of the gateway",
+	"settings tracing.tls.ca":   "a path; certificates are public", "settings tracing.tls.cert": "a path; certificates are public", "settings tracing.tls.key": "a path: the key itself is read from the file, and never printed",
 	"settings http.listen": "an address", "settings http.admin.listen": "an address",
 	"route from": "names", "route when": "an expression over payloads", "route through": "names", "route to": "names", "route dead_letter": "a name",
 	"test source": "a name", "test channel": "a name", "test attrs": "made-up attributes", "test now": "a time", "test events": "made-up payloads", "test expect": "made-up payloads", "test clients": "made-up claims and payloads",
-	"source of every type key": "an expression over payloads", "source of every type origin_time": "an expression over payloads", "source of every type leader": "a name", "sink of every type dead_letter": "a name",
+	"source of every type key": "an expression over payloads", "source of every type origin_time": "an expression over payloads", "source of every type leader": "a name", "source of every type traceparent": "an expression over payloads", "sink of every type dead_letter": "a name",
 	"source generate template": "a made-up payload", "source generate position": "a path",
 	"source postgres-notify channels": "names", "source postgres-notify tables": "names", "source postgres-notify owners": "names of roles",
 	"source postgres-outbox owners": "names of roles", "source postgres-outbox tables": "names", "source postgres-outbox name": "a name",
@@ -114,7 +116,7 @@ func (o optionRow) secret() bool {
 // closed reports whether the option takes no free text.
 func (o optionRow) closed() bool {
 	kind := strings.TrimPrefix(o.Type, "list of ")
-	return strings.HasPrefix(kind, "`") || slices.Contains([]string{"integer", "duration", "size", "true or false", "network"}, kind)
+	return strings.HasPrefix(kind, "`") || slices.Contains([]string{"integer", "number from 0 to 1", "duration", "size", "true or false", "network"}, kind)
 }
 
 func everyOption() (all []optionRow) {

@@ -113,7 +113,7 @@ func testSQL(t *testing.T, url string) {
 	sql("bring the old ones up to date: gateway sql --migrate --apply", "--status")
 	sql(`CREATE OR REPLACE FUNCTION "shop"."gateway_notify"()`, "--migrate")
 	sql("done at", "--migrate", "--apply")
-	sql(`gateway.outbox_capture outbox 4 postgres public.orders, shop."Order Items"`, "--status")
+	sql(`gateway.outbox_capture outbox 5 postgres public.orders, shop."Order Items"`, "--status")
 	sql("-- nothing to do at", "--migrate", "--apply")
 	sql("done at", "--mode", "outbox", "--table", "orders", "--role", "courier", "--apply")
 	sql(`mode "outbix"`, "--mode", "outbix", "--table", "orders")

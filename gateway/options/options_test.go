@@ -200,3 +200,21 @@ func TestDocs(t *testing.T) {
 		t.Errorf("%q", problems)
 	}
 }
+
+// TestRatio proves that a ratio is a number from 0 to 1, or a percentage.
+func TestRatio(t *testing.T) {
+	for text, want := range map[string]Ratio{"0": 0, "1": 1, "0.1": 0.1, "1e-3": 0.001, "10%": 0.1, "100%": 1, "0.5%": 0.005} {
+		var r, again Ratio
+		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
+			t.Errorf("%s: %v, %v", text, r, err)
+		}
+		if err := again.UnmarshalText([]byte(r.String())); err != nil || again != r {
+			t.Errorf("%s: %v, %v", r, again, err)
+		}
+	}
+	for _, text := range []string{"", "-0.1", "1.1", "101%", "NaN", "Inf", "half", "%"} {
+		if err := new(Ratio).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}

@@ -49,7 +49,7 @@ BEGIN
   IF EXISTS (SELECT FROM gateway.outbox_reader WHERE max_bytes IS NOT NULL) THEN
     -- Only visible changes are counted, so the size is never too large.
     INSERT INTO gateway.outbox_size (id, bytes)
-      SELECT written, coalesce(sum(84 + octet_length(o.tbl) + coalesce(pg_column_size(o.old), 0) + coalesce(pg_column_size(o.new), 0)), 0) FROM gateway.outbox o
+      SELECT written, coalesce(sum(84 + octet_length(o.tbl) + coalesce(pg_column_size(o.old), 0) + coalesce(pg_column_size(o.new), 0) + coalesce(pg_column_size(o.traceparent), 0)), 0) FROM gateway.outbox o
        WHERE o.id > CASE WHEN written % 1024 = 0 THEN written - 1024 ELSE written - 1 END AND o.id <= written
          AND NOT EXISTS (SELECT FROM gateway.outbox_size s WHERE s.id = o.id);
     files := pg_total_relation_size('gateway.outbox');

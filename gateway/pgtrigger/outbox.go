@@ -17,6 +17,8 @@ var (
 	leaseSQL string
 	//go:embed bound.sql
 	boundSQL string
+	//go:embed trace.sql
+	traceSQL string
 )
 
 // Outbox describes the triggers that write the changes of tables into an outbox.
@@ -52,6 +54,7 @@ func (o Outbox) CreateSQL() string {
 END`, t, literal(t.String()), literal(t.Qualified()), outboxTrigger)))
 	}
 	b.WriteString(upgrade)
+	b.WriteString(traceSQL)
 	return b.String()
 }
 

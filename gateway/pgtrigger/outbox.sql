@@ -66,20 +66,24 @@ AS $gateway$ -- eventgateway sql version SQL_VERSION
 DECLARE
   name text := TG_ARGV[0];
   captured text := nullif(current_setting('gateway.row', true), '');
+  trace text := current_setting('eventgateway.traceparent', true);
 BEGIN
+  IF octet_length(trace) <> 55 OR translate(trace, '0123456789abcdef-', '') <> '' THEN -- the reader checks the form
+    trace := NULL;
+  END IF;
   IF (TG_TABLE_NAME <> TG_ARGV[2] OR TG_TABLE_SCHEMA <> TG_ARGV[1]) AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = TG_ARGV[1] AND c.relname = TG_ARGV[2] AND c.oid <> coalesce(pg_partition_root(TG_RELID), TG_RELID)) THEN
     name := NAME_OF(TG_TABLE_SCHEMA, TG_TABLE_NAME);
   END IF;
   CASE TG_OP
     WHEN 'INSERT' THEN
-      INSERT INTO gateway.outbox (op, tbl, new) VALUES ('I', name, captured::json);
+      INSERT INTO gateway.outbox (op, tbl, new, traceparent) VALUES ('I', name, captured::json, trace);
     WHEN 'UPDATE' THEN
-      INSERT INTO gateway.outbox (op, tbl, old, new) VALUES ('U', name, split_part(captured, E'\x1e', 1)::json, split_part(captured, E'\x1e', 2)::json);
+      INSERT INTO gateway.outbox (op, tbl, old, new, traceparent) VALUES ('U', name, split_part(captured, E'\x1e', 1)::json, split_part(captured, E'\x1e', 2)::json, trace);
     WHEN 'DELETE' THEN
-      INSERT INTO gateway.outbox (op, tbl, old) VALUES ('D', name, captured::json);
+      INSERT INTO gateway.outbox (op, tbl, old, traceparent) VALUES ('D', name, captured::json, trace);
     ELSE
-      INSERT INTO gateway.outbox (op, tbl) VALUES ('T', name);
+      INSERT INTO gateway.outbox (op, tbl, traceparent) VALUES ('T', name, trace);
   END CASE;
   IF captured IS NOT NULL THEN -- it is of this row, and of no other
     PERFORM set_config('gateway.row', '', true);

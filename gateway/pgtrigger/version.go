@@ -8,7 +8,8 @@ package pgtrigger
 //	2: rows become JSON with the rights of the role that writes them
 //	3: rows become the same JSON whatever a session has set, and names with dots are told apart
 //	4: writers detach a reader that is beyond its bound, and rows can be sent again
-const Version = 4
+//	5: a change has the trace of its transaction
+const Version = 5
 
 // versionOf finds the version in the source text p.prosrc of a function.
 const versionSQL = `coalesce((regexp_match(p.prosrc, 'eventgateway sql version ([0-9]{1,9})'))[1]::int, 1)`

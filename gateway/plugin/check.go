@@ -20,7 +20,7 @@ func ReservedOptions(kind Kind) []string {
 	case KindSink:
 		return []string{"type", "queue", "retry", "breaker", "ordering", "rate", "timeout", "workers", "best_effort", "dead_letter", "key", "leader", "when"}
 	}
-	return []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "origin_time", "leader", "when"}
+	return []string{"type", "queue", "retry", "dead_letter", "workers", "best_effort", "timeout", "key", "origin_time", "traceparent", "leader", "when"}
 }
 
 // Check returns an error that lists the faults of the types: names that are malformed or used twice, a batch size

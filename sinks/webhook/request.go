@@ -18,6 +18,7 @@ import (
 	"eventgateway/gateway/event"
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/httpclient"
+	"eventgateway/gateway/plugin"
 )
 
 // request returns the signed request of an event for one attempt. Its error is the event's failure: a template of
@@ -57,6 +58,7 @@ func (s *sink) request(ctx context.Context, attempt string, e *event.Event) (*ht
 	h["Webhook-Id"] = []string{id}
 	h["Webhook-Timestamp"] = []string{timestamp}
 	h["Webhook-Attempt-Id"] = []string{attempt}
+	setTraceHeaders(ctx, h, e)
 	if e.SpansKeys() { // for receivers that apply changes concurrently
 		setKeyHeaders(h, e)
 	}
@@ -69,6 +71,30 @@ func (s *sink) request(ctx context.Context, attempt string, e *event.Event) (*ht
 	}
 	r.URL, r.Host, r.Header = target, target.Host, h
 	return r, nil
+}
+
+// setTraceHeaders sets the headers of the trace (W3C Trace Context), unless headers are configured with these names.
+func setTraceHeaders(ctx context.Context, h http.Header, e *event.Event) {
+	if h.Get("Traceparent") != "" {
+		return
+	}
+	parent := plugin.TraceParent(ctx)
+	if parent == "" {
+		p, ok := e.TraceParent()
+		if !ok {
+			return
+		}
+		parent = p.String()
+	}
+	h["Traceparent"] = []string{parent}
+	if state, ok := e.Attr(event.AttrTraceState); ok && h.Get("Tracestate") == "" && validTraceState(state) {
+		h["Tracestate"] = []string{state}
+	}
+}
+
+// validTraceState reports whether a receiver would take the header, by its length and characters.
+func validTraceState(text string) bool {
+	return text != "" && len(text) <= 512 && !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // setKeyHeaders sets the headers with the keys, or the table, that an event must be in order with.

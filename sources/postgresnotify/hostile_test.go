@@ -206,7 +206,7 @@ func TestOldAndForeignTriggerFunctions(t *testing.T) {
 		got += fmt.Sprintf("%s: %s -> %s\n", f.Level, f.Text, f.Fix)
 	}
 	for _, want := range []string{
-		"warning: the SQL of shop.gateway_notify is version 1, and this gateway's is version 4: bring it up to date with gateway sql --migrate --apply, as its owner shop -> gateway sql --migrate --apply",
+		"warning: the SQL of shop.gateway_notify is version 1, and this gateway's is version 5: bring it up to date with gateway sql --migrate --apply, as its owner shop -> gateway sql --migrate --apply",
 		"warning: rows over 7,999 bytes of shop.orders are not fetched: the function shop.gateway_notify belongs to the role shop -> owners: [shop] if you trust this role",
 	} {
 		if !strings.Contains(got, want) {

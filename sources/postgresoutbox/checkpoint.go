@@ -85,7 +85,7 @@ func (r *reader) begin(ctx context.Context, out plugin.Output) error {
 	if r.reuse.checked = stored.checked; r.cursor.high == 0 || r.detached { // it has passed nothing, or all on purpose
 		r.reuse.checked = state.now
 	}
-	r.readSQL = strings.Replace(readRowsSQL, "DETACHED", r.detachedSQL(), 1)
+	r.readSQL = strings.NewReplacer("DETACHED", r.detachedSQL(), "TRACE", r.traceSQL()).Replace(readRowsSQL)
 	if err := r.storeHistory(ctx, state, stored.history); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (r *reader) checkInstalled(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.hasBound = version.Version >= boundVersion
+	r.hasBound, r.hasTrace = version.Version >= boundVersion, version.Version >= traceVersion
 	if problem := version.VersionError(); problem != nil {
 		if !version.Older() {
 			return problem

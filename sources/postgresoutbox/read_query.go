@@ -27,20 +27,21 @@ type row struct {
 	at       time.Time
 	op       string
 	table    string
-	old, new []byte // JSON, nil if there is none
+	old, new []byte  // JSON, nil if there is none
+	trace    *string // traceparent of the transaction, nil if it has none
 }
 
 // readRowsSQL reads pending changes, then changes above high, in one statement and so in one
 // snapshot. Its first row has the snapshot, which of the transactions $6 have ended in it, and whether the reader is
-// detached, for which DETACHED stands.
-const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new,
+// detached, for which DETACHED stands. TRACE stands for the trace of a change.
+const readRowsSQL = `SELECT r.half IS NULL, coalesce(r.half, 1), coalesce(r.id, 0), coalesce(r.xid, 0), coalesce(r.at, '-infinity'), coalesce(r.op, ''), coalesce(r.tbl, ''), r.old, r.new, r.trace,
 	CASE WHEN row_number() OVER (ORDER BY r.half, r.id) = 1 THEN view.seen END, view.ended, view.detached FROM (SELECT pg_current_snapshot()::text AS seen, DETACHED AS detached,
 		ARRAY(SELECT x FROM unnest($6::bigint[]) x WHERE pg_visible_in_snapshot(x::text::xid8, pg_current_snapshot())) AS ended) view LEFT JOIN (
-	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
-	  (SELECT o.id, o.xid::text::bigint AS xid, o.at, o.op::text AS op, o.tbl, o.old::text AS old, o.new::text AS new FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
+	(SELECT 0 AS half, x.id, x.xid, x.at, x.op, x.tbl, x.old, x.new, x.trace FROM unnest($3::bigint[], $4::bigint[]) g(lo, hi) CROSS JOIN LATERAL
+	  (SELECT o.id, o.xid::text::bigint AS xid, o.at, o.op::text AS op, o.tbl, o.old::text AS old, o.new::text AS new, TRACE AS trace FROM gateway.outbox o WHERE o.id BETWEEN g.lo AND g.hi ORDER BY o.id LIMIT $2) x
 	  ORDER BY x.id LIMIT $2)
 	UNION ALL
-	(SELECT 1, o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
+	(SELECT 1, o.id, o.xid::text::bigint, o.at, o.op::text, o.tbl, o.old::text, o.new::text, TRACE FROM gateway.outbox o WHERE o.id > $1 ORDER BY o.id LIMIT $5)
 ) r ON true ORDER BY r.half, r.id`
 
 // readRows is what one statement has read.
@@ -88,7 +89,7 @@ func (r *reader) queryText(ctx context.Context, outsideTx bool, sql string, args
 		var one row
 		half, none, detached := 0, false, false
 		var at pgtype.Timestamptz
-		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &seen, &got.ended, &detached)
+		err := rows.Scan(&none, &half, &one.id, &one.xid, &at, &one.op, &one.table, &one.old, &one.new, &one.trace, &seen, &got.ended, &detached)
 		if err == nil && seen != nil {
 			got.in, err = pgsnapshot.ParseTxSnapshot(*seen)
 		}
@@ -131,7 +132,7 @@ func untranslatable(err error) bool {
 }
 
 // withoutText makes of readRowsSQL a statement that returns no rows of tables.
-var withoutText = strings.NewReplacer("o.old::text", "NULL::text", "o.new::text", "NULL::text")
+var withoutText = strings.NewReplacer("o.old::text", "NULL::text", "o.new::text", "NULL::text", "o.traceparent", "NULL::text")
 
 // escapedTextSQL leaves a column of the change %d as JSON in the setting gateway.text, as newer SQL writes it.
 var escapedTextSQL = `DO $gateway_do$ DECLARE captured text; BEGIN

@@ -30,6 +30,11 @@ func (r *reader) event(ctx context.Context, one row) (*event.Event, error) {
 	if one.op == backfilled {
 		attrs = append(attrs, event.Attr{Name: "snapshot", Value: "backfill"})
 	}
+	if one.trace != nil {
+		if _, ok := event.ParseTraceParent(*one.trace); ok {
+			attrs = append(attrs, event.Attr{Name: event.AttrTraceParent, Value: *one.trace})
+		}
+	}
 	if one.op == "U" && key.known && !key.sameIn(one.old) {
 		before, err := r.key(ctx, one.table, one.old)
 		switch {

@@ -41,6 +41,7 @@ type reader struct {
 	historySQL        historySQL
 	hasHistoryColumns bool // the cursors have the columns history and seen
 	hasBound          bool // the SQL of the outbox enforces bounds
+	hasTrace          bool // the outbox stores the trace of a change
 	detached          bool // this run began with a detached reader
 	readSQL           string
 	inFlight          *inflight.PositionTracker[batchPosition]

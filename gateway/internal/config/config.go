@@ -11,16 +11,18 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
 
 // Config is a configuration without problems.
 type Config struct {
-	HTTP  HTTP
-	Log   Log
-	Graph router.Graph
-	Tests []Test
+	HTTP    HTTP
+	Log     Log
+	Tracing tracing.Options
+	Graph   router.Graph
+	Tests   []Test
 	// ShutdownDelay is the time between a signal to stop and the stop.
 	ShutdownDelay time.Duration
 	// Warnings are about its environment. They do not prevent its use.

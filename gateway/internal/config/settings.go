@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/acme"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/options"
 )
 
@@ -85,6 +86,7 @@ func (LogLevel) Values() []string { return []string{"debug", "info", "warn", "er
 type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
+	Tracing         tracing.Options  `koanf:"tracing"`
 	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"time between SIGTERM and the stop, in which the gateway works and /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
 }
@@ -100,6 +102,7 @@ func defaultSettings() settings {
 			Header: options.Duration(10e9), Read: options.Duration(30e9), Write: options.Duration(30e9), Idle: options.Duration(120e9),
 		}},
 		Log:             Log{Level: "info", Format: "auto"},
+		Tracing:         tracing.DefaultOptions(),
 		ShutdownTimeout: options.Duration(10e9),
 	}
 }

@@ -40,7 +40,11 @@ func (w *worker) write(items []queue.Item) (r result) {
 		w.events = append(w.events, it.Event)
 	}
 	defer clear(w.events)
+	r.span = s.Tracing.Tracer().Writes(s.Name, w.events)
 	r.err = s.call(component.Write, w.timer, func(ctx context.Context) error {
+		if r.span != nil {
+			ctx = plugin.WithTraceParent(ctx, r.span.TraceParent())
+		}
 		err := s.Impl.Write(ctx, w.events)
 		if err == nil {
 			return nil

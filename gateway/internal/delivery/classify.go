@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/internal/component"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/plugin"
 )
 
@@ -12,6 +13,7 @@ type result struct {
 	err      error
 	each     []error // of each event; nil: it was delivered
 	perEvent bool    // single events have failed, and not the sink
+	span     *tracing.Span
 }
 
 // action is what becomes of one event after a write.

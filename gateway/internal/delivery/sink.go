@@ -16,6 +16,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	Options       Options
 	Latency       *stats.Latency
 	DeadLetters   *deadletter.Box
+	Tracing       *tracing.Switch
 	// OnFenced is called where the sink has refused an event because a leader of a later term has written.
 	OnFenced func(leader string, term int64)
 }

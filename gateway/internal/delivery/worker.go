@@ -10,6 +10,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/plugin"
 )
 
@@ -56,6 +57,7 @@ func (w *worker) run() {
 // is halted.
 func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 	s := w.sink
+	tries := 0
 	for retry := anyTried(items); ; retry = true {
 		p, ok := s.acquire(items)
 		before := len(items)
@@ -73,13 +75,21 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 			s.retries.Add(1)
 		}
 		r := w.write(items)
+		tries++
+		if r.span != nil {
+			setAttempt(r.span, items, tries)
+		}
 		if r.err == nil {
+			r.span.End(tracing.OutcomeDelivered, nil)
 			s.breaker.release(p, sinkWorks, 0)
 			s.Health.Up()
 			w.delivered(items)
 			return nil
 		}
 		v := s.classify(items, r)
+		if r.span != nil {
+			s.endSpan(r.span, v)
+		}
 		var decisions []decision
 		items, decisions = w.completeDelivered(items, v.events)
 		if s.writing.Err() != nil { // the write was cut short, which says nothing of its events

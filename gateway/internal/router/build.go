@@ -96,7 +96,7 @@ func (b *builder) sink(spec SinkSpec, same *delivery.Sink) *delivery.Sink {
 		return same
 	}
 	old := find(b.old.sinks, func(s *delivery.Sink) bool { return s.Name == spec.Name })
-	cfg := delivery.Config{Type: spec.Type, Options: spec.Delivery, OnFenced: b.r.terms.Report}
+	cfg := delivery.Config{Type: spec.Type, Options: spec.Delivery, OnFenced: b.r.terms.Report, Tracing: &b.r.tracing}
 	if same != nil {
 		cfg.Component, cfg.Impl, cfg.Latency = same.Component, same.Impl, same.Latency
 	} else {
@@ -117,7 +117,7 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 	}
 	s := &source{
 		Component: component.New(b.r.log, plugin.KindSource, spec.Name, spec.Options, spec.Redactor, b.to),
-		spec:      spec, record: &stats.SourceRecord{}, wasReady: make(chan struct{}), ended: make(chan struct{}),
+		spec:      spec, tracing: &b.r.tracing, record: &stats.SourceRecord{}, wasReady: make(chan struct{}), ended: make(chan struct{}),
 	}
 	old := find(b.old.sources, func(o *source) bool { return o.Name == spec.Name })
 	b.p.newSources[s] = old
@@ -138,7 +138,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 		return same
 	}
 	rt := &route{
-		spec: spec, log: b.r.log.With("route", spec.Name), health: stats.NewMonitor(b.r.log.With("route", spec.Name)), record: &stats.RouteRecord{},
+		spec: spec, log: b.r.log.With("route", spec.Name), health: stats.NewMonitor(b.r.log.With("route", spec.Name)), record: &stats.RouteRecord{}, tracing: &b.r.tracing,
 		eval: expr.NewEvaluator(b.clock.Now, b.clock.NewID), deadLetters: b.deadLetterBox(spec.Name, "route"),
 	}
 	old := find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })

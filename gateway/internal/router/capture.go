@@ -7,9 +7,10 @@ import (
 
 // Capture is what every source may be given beside its own options.
 type Capture struct {
-	Key    expr.Expression `koanf:"key" doc:"expression over the payload whose value is the ordering key: events of one key stay in order"`
-	Origin expr.Expression `koanf:"origin_time" doc:"expression over the payload whose value is when the event was written where it came from: its latency is measured from then on"`
-	Leader string          `koanf:"leader" rule:"max=200" doc:"name of a leadership: one of the gateways with that name runs the source, and the others stand by"`
+	Key         expr.Expression `koanf:"key" doc:"expression over the payload whose value is the ordering key: events of one key stay in order"`
+	Origin      expr.Expression `koanf:"origin_time" doc:"expression over the payload whose value is when the event was written where it came from: its latency is measured from then on"`
+	TraceParent expr.Expression `koanf:"traceparent" doc:"expression over the payload whose value is the trace of the event, as in the header traceparent"`
+	Leader      string          `koanf:"leader" rule:"max=200" doc:"name of a leadership: one of the gateways with that name runs the source, and the others stand by"`
 }
 
 // Docs is part of [options.Documented].
@@ -17,6 +18,7 @@ func (Capture) Docs() map[string]string {
 	return map[string]string{
 		"key":         "Where it cannot be evaluated, the event has no key",
 		"origin_time": "A time with a zone, such as that of a timestamptz, or a number: Unix seconds, or milliseconds above 100,000,000,000",
+		"traceparent": "It takes the place of the attribute traceparent. Where it is no trace, the attribute stays as it is",
 	}
 }
 

@@ -44,6 +44,7 @@ func (r *route) applyWindows(ctx context.Context, at int, to []*edge) (err error
 func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) error {
 	st, n, rec := r.stages[at], uint64(len(w.events)), ack.Joint(w.receipts)
 	failures := r.failures.Load()
+	before := r.beginSpan(w.events, failures)
 	c := stats.RouteCounts{Held: -n}
 	st.out = r.scratch[at%2][:0]
 	err := st.apply(ctx, nil, &plugin.Window{Events: append([]*event.Event(nil), w.events...), By: w.by}, r.health)
@@ -69,6 +70,7 @@ func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) 
 	}
 	r.scratch[at%2] = st.out
 	err = r.run(ctx, at+1, st.out, rec, to, &c, failures)
+	r.endSpan(before, &c, err)
 	rec.Done(err)
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tracing"
 )
 
 // route carries the events of its sources through its transforms to the queues
@@ -37,6 +38,9 @@ type route struct {
 	ctx         context.Context       // ends when the router stops, or the route is closed
 	cancel      context.CancelFunc
 
+	tracing *tracing.Switch
+	span    routeSpan // of the batch under way; guarded by busy
+
 	failures       atomic.Uint64 // as health counts them
 	failuresBefore uint64        // those before the last batch without any; guarded by busy
 
@@ -54,7 +58,9 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	failures := r.failures.Load()
 	c := stats.RouteCounts{In: uint64(len(events))}
 	events = r.match(ctx, events, taken, rec, &c)
+	before := r.beginSpan(events, failures)
 	err := r.run(ctx, 0, events, rec, to, &c, failures)
+	r.endSpan(before, &c, err)
 	r.clearScratch()
 	return err
 }
@@ -93,6 +99,7 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 	if more {
 		numberPositions(events)
 	}
+	events = r.span.Pass(events)
 	c.Out += uint64(len(events))
 	r.record.Add(c)
 	if c.In|c.Held > 0 && failures != r.failuresBefore && failures == r.failures.Load() {

@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/leader"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tracing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -26,6 +27,7 @@ type Router struct {
 	deadLetters *deadletter.List
 	terms       *leader.Terms
 	edges       stats.Edges
+	tracing     tracing.Switch
 	core        *prometheus.Registry // of the metrics that are derived from Status
 
 	mu        sync.Mutex

@@ -19,6 +19,7 @@ import (
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
@@ -31,6 +32,7 @@ type source struct {
 	wiring     rcu.Value[[]wired]
 	leadership *leader.Leadership // nil where every gateway captures
 	eval       expr.Evaluator     // of the expressions of spec.Capture
+	tracing    *tracing.Switch
 	record     *stats.SourceRecord
 	tracker    *ack.Tracker
 	stall      stall
@@ -100,6 +102,7 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 		if n > 0 {
 			s.record.Received(b.Events[n-1].Time)
 		}
+		span := s.tracing.Tracer().Emitted(s.Name, b.Events)
 		s.wiring.Use(func(routes []wired) {
 			for _, w := range routes {
 				w.in.Add(n)
@@ -111,6 +114,9 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 				err = s.carry(ctx, b.Events, rec, routes)
 			}
 		})
+		if span != nil {
+			s.endSpan(span, b.DeadLetter, err)
+		}
 	}
 	if rec == nil {
 		s.tracker.Settled(n, err) // the source cannot replay: the batch is the router's now
@@ -172,6 +178,9 @@ func (s *source) stamp(events []*event.Event) error {
 		}
 	}
 	s.setOrigin(events)
+	if !s.spec.Capture.TraceParent.IsZero() {
+		s.stampTraces(events)
+	}
 	if s.spec.Capture.Key.IsZero() {
 		return nil
 	}

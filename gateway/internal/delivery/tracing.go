@@ -1,0 +1,40 @@
+package delivery
+
+import (
+	"eventgateway/gateway/internal/queue"
+	"eventgateway/gateway/internal/tracing"
+)
+
+// setAttempt sets which attempt a write is: of the event that has failed most often, or of this batch, where the sink has
+// failed and no attempt of an event counts.
+func setAttempt(span *tracing.Span, items []queue.Item, tries int) {
+	for i := range items {
+		tries = max(tries, items[i].Attempts()+1)
+	}
+	span.Set("attempt", tries)
+}
+
+// endSpan ends the span of a write that has failed, with what becomes of its events.
+func (s *Sink) endSpan(span *tracing.Span, v verdict) {
+	delivered, parked := 0, 0
+	for _, d := range v.events {
+		switch d.action {
+		case deliver:
+			delivered++
+		case park:
+			parked++
+		}
+	}
+	outcome := tracing.OutcomeRetry
+	switch {
+	case s.writing.Err() != nil:
+		outcome = tracing.OutcomeCanceled
+	case parked > 0:
+		outcome = tracing.OutcomeDeadLetter
+		span.Set("dead_lettered", parked)
+	}
+	if delivered > 0 {
+		span.Set("delivered", delivered)
+	}
+	span.End(outcome, v.cause)
+}
