@@ -47,7 +47,7 @@ routes:
 	errorOf := func(name string) string {
 		return fmt.Sprintf(`document.querySelector('component-list li[data-name="%s"] .error:not([hidden])')`, name)
 	}
-	b.await(`document.querySelector("health-state").textContent === "2 of 6 fail"`)
+	b.await(`/^2 of 6 failing: large, shop, [0-9]+ queued, since [0-9:]+$/.test(document.querySelector("health-state").textContent)`)
 	b.await(`/answered 500 .*not yet.* ago\)$/.test(` + errorOf("shop") + `.textContent)`)
 	b.await(`document.querySelector('component-list li[data-name="shop"]').dataset.up === "true"`)
 	for name, shown := range map[string]string{"shop": "sink", "large": "route"} {

@@ -48,7 +48,7 @@ routes:
 	b.await(`[...document.querySelectorAll("dead-letters code")].some(c => c.textContent.startsWith("<img src=x"))`)
 	b.await(`document.querySelector("dead-letters").innerText.includes("route large, transform large")`)
 	b.screenshot("dead-letters")
-	if title := eval[string](b, `document.title`); title != "Event gateway" || eval[int](b, `document.querySelectorAll("dead-letters img").length`) != 0 {
+	if title := eval[string](b, `document.title`); strings.Contains(title, "fooled") || eval[int](b, `document.querySelectorAll("dead-letters img").length`) != 0 {
 		t.Errorf("fooled: %s", title)
 	}
 	r.admin.RecordReload(errors.New("gateway.yaml:3:1: "+evil), nil)

@@ -28,6 +28,15 @@ class ComponentList extends HTMLElement {
     this.stale("");
   }
 
+  // open shows all counts of a component, and moves the focus to it.
+  open(kind, name) {
+    const details = this.#items.get(`${kind} ${name}`)?.element.querySelector("details");
+    if (!details) return; // a reload has removed it
+    details.open = true;
+    details.scrollIntoView({ block: "nearest" });
+    details.querySelector("summary").focus({ preventScroll: true });
+  }
+
   // stale marks the list as old, with the reason; "" removes the mark.
   stale(why) {
     this.classList.toggle("stale", why !== "");

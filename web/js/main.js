@@ -1,9 +1,11 @@
 import { GatewayClient, parse } from "../client/index.js";
 import { openSession } from "./access.js";
-import { components as all, fails, formatDuration } from "./components.js";
+import { summaryOf } from "./component-state.js";
+import { components as all, formatDuration } from "./components.js";
 import { clock, plain, throttle } from "./dom.js";
 import "./activity-log.js";
 import "./dead-letters.js";
+import "./flow.js";
 import "./order-table.js";
 import { StatusFeed } from "./status-feed.js";
 import "./status.js";
@@ -12,9 +14,8 @@ const RATE_INTERVAL = 2000; // milliseconds
 const CHECK_INTERVAL = 250; // of the checks of freshness
 
 const $ = (selector) => document.querySelector(selector);
-const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list");
+const log = $("activity-log"), orders = $("order-table"), figures = $("key-figures"), components = $("component-list"), flow = $("flow-graph");
 const asked = new URLSearchParams(location.search).get("ws");
-const client = new GatewayClient(asked ?? new URL(".", location.href).href.replace(/^http/, "ws"), { heartbeat: 500 });
 const feed = new StatusFeed();
 
 if (asked !== null) { // else a link could pass off another server's events as those of this one
@@ -29,26 +30,49 @@ figures.show("Events received", 0);
 figures.show("Events per second", 0);
 figures.show("Round trip", "–");
 
+const page = new URL(".", location.href).href.replace(/^http/, "ws"); // also below a path of a proxy
+let client = null, watched = "";
 let connection = { state: "connecting", text: "Connecting…" };
-client.addEventListener("state", ({ detail }) => {
-  connection = detail;
-  checkFreshness();
-  log.add(detail.state === "connected" ? "UP" : detail.state === "connecting" ? "…" : "DOWN", detail.text);
-});
-client.addEventListener("welcome", ({ detail }) => log.add("WELCOME", detail.msg ?? ""));
-client.addEventListener("pong", ({ detail }) => {
-  figures.show("Round trip", `${detail.toFixed(1)} ms`);
-  log.add("TEST", `The connection works: round trip ${detail.toFixed(1)} ms`);
-});
-client.subscribe({}, {
-  onMessage: show,
-  onResumed: () => log.add("RESUMED", "No event was missed"),
-  onGap: (gap) => {
-    gapsReceived++;
-    showReceivedGaps();
-    log.add("GAP", `Events may be missing: ${gap.source ? `${gap.source}: ` : ""}${gap.reason}`);
-  },
-});
+
+// watch connects to the events at a URL; "" if there are none.
+function watch(url) {
+  if (url === watched && client) return;
+  watched = url;
+  client?.close();
+  client = url ? new GatewayClient(url, { heartbeat: 500 }) : null;
+  if (!client) {
+    connection = { state: "none", text: "No events to watch", why: "no sink of this gateway is a websocket at this listener" };
+    return;
+  }
+  const current = client;
+  const on = (event, act) => client.addEventListener(event, ({ detail }) => { if (client === current) act(detail); });
+  on("state", (detail) => {
+    connection = detail;
+    checkFreshness();
+    log.add(detail.state === "connected" ? "UP" : detail.state === "connecting" ? "…" : "DOWN", detail.text);
+  });
+  on("welcome", (detail) => log.add("WELCOME", detail.msg ?? ""));
+  on("pong", (detail) => {
+    figures.show("Round trip", `${detail.toFixed(1)} ms`);
+    log.add("TEST", `The connection works: round trip ${detail.toFixed(1)} ms`);
+  });
+  client.subscribe({}, {
+    onMessage: show,
+    onResumed: () => log.add("RESUMED", "No event was missed"),
+    onGap: (gap) => {
+      gapsReceived++;
+      showReceivedGaps();
+      log.add("GAP", `Events may be missing: ${gap.source ? `${gap.source}: ` : ""}${gap.reason}`);
+    },
+  });
+}
+
+// pathOf returns the URL of the first WebSocket sink of a status: the one at the path of the page, if there is one; "" if there is none.
+function pathOf({ sinks }) {
+  const paths = sinks.flatMap((sink) => sink.paths ?? []).filter((path) => !path.includes("{"));
+  if (paths.length === 0) return "";
+  return new URL(paths.includes("/") ? "." : `.${paths[0]}`, page).href;
+}
 
 function show(payload) {
   received++;
@@ -69,9 +93,9 @@ function show(payload) {
 }
 
 const actions = {
-  reconnect: () => client.connect(),
+  reconnect: () => { if (client) client.connect(); },
   clear: () => { log.clear(); orders.clear(); received = 0; drawCount(); },
-  test: () => { if (!client.ping()) log.add("TEST", "There is no connection to test"); },
+  test: () => { if (!client || !client.ping()) log.add("TEST", "There is no connection to test"); },
   change: async () => {
     const answer = await fetch("api/demo", { method: "POST", headers: { "X-Gateway-Demo": "1" } });
     if (!answer.ok) log.add("DEMO", await answer.text());
@@ -107,6 +131,8 @@ function showReceivedGaps() {
 feed.addEventListener("status", ({ detail: status }) => {
   [shownStatus, locked] = [status, false];
   components.show(status);
+  flow.show(status);
+  $(".flow").hidden = false;
   figures.showStatus(status);
   figures.drop(RECEIVED_GAPS);
   $("dead-letters").show(status.dead_letters).catch(() => {}); // the next status tries again
@@ -114,12 +140,15 @@ feed.addEventListener("status", ({ detail: status }) => {
   orders.hint = status.demo
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
     : waiting;
-  if (outage && client.state === "disconnected" && asked === null) client.connect(); // the gateway is back
+  watch(asked ?? pathOf(status));
+  if (outage && client && client.state === "disconnected" && asked === null) client.connect(); // the gateway is back
   outage = false;
   checkFreshness();
 });
 feed.addEventListener("locked", ({ detail: why }) => {
   [shownStatus, locked] = [null, true];
+  if (!client) watch(asked ?? page);
+  $(".flow").hidden = true;
   components.showText(`The components cannot be shown: ${why}`);
   for (const name of ["Gaps", "Gaps passed on", "Dropped", "Dead letters", "Accounted for"]) figures.drop(name);
   showReceivedGaps();
@@ -138,21 +167,29 @@ function checkFreshness() {
   else pill.show(connection);
 
   outage ||= silence !== "";
-  figures.classList.toggle("stale", silence !== "");
+  for (const element of [figures, flow]) element.classList.toggle("stale", silence !== "");
   if (!shownStatus) {
+    if (silence && client === null) watch(asked ?? page); // there may be events although there is no status
     health.hidden = true;
     if (silence) components.showText(`The components cannot be shown: ${silence}`);
     return;
   }
   components.stale(silence && `No response${duration(feed.lastAnswerAt)}: ${silence}. The values below are of ${clock(new Date(shownStatus.now))}.`);
   const parts = [...all(shownStatus)].map(([, component]) => component);
-  const failing = parts.filter(fails).length;
   const { state, reasons } = shownStatus.health;
   const why = reasons.map(({ component, text }) => `${component}: ${text}`).join("\n");
   if (silence) health.show({ state: "silent", text: "Status unknown", why: silence });
   else if (state === "ok") health.show({ state: "well", text: `All ${parts.length} work` });
-  else if (failing > 0) health.show({ state: "failing", text: `${failing} of ${parts.length} fail`, why });
-  else health.show({ state: "failing", text: state === "down" ? "Down" : "Degraded", why });
+  else health.show({ state: "failing", text: summaryOf(parts) || (state === "down" ? "Down" : "Degraded"), why });
+  showOnTab(health.dataset.state, health.textContent);
+}
+
+// showOnTab shows the state in the title and the icon of the tab, so that it is seen while another tab is open.
+function showOnTab(state, text) {
+  const works = state === "well";
+  document.title = works ? "Event gateway" : `✕ ${text} – Event gateway`;
+  const icon = works ? "icon.svg" : "icon-failing.svg";
+  if ($("link[rel=icon]").getAttribute("href") !== icon) $("link[rel=icon]").setAttribute("href", icon);
 }
 
 setInterval(checkFreshness, CHECK_INTERVAL);
@@ -165,5 +202,9 @@ async function open() {
   feed.poll();
 }
 
+flow.addEventListener("pick", ({ detail: { kind, name } }) => {
+  if (kind === "memory") $("dead-letters").scrollIntoView({ block: "nearest" });
+  else components.open(kind, name);
+});
 addEventListener("hashchange", () => { if (location.hash) open(); }); // a link that is opened in this tab
 open();

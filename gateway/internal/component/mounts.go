@@ -62,4 +62,14 @@ func (m *Mounts) Repeat(to plugin.Mounter) error {
 	return nil
 }
 
+// Upgrades returns the paths at which the component accepts WebSocket clients.
+func (m *Mounts) Upgrades() (paths []string) {
+	for _, one := range m.made {
+		if one.upgrade {
+			paths = append(paths, one.pattern)
+		}
+	}
+	return paths
+}
+
 var _ plugin.Mounter = (*Mounts)(nil)

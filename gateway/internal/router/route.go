@@ -182,8 +182,12 @@ func (r *route) status() stats.RouteStatus {
 	h := r.health.Health()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	through := []string{}
+	for _, transform := range r.spec.Through {
+		through = append(through, transform.Name)
+	}
 	return stats.RouteStatus{
-		Name: r.spec.Name, From: r.spec.From, To: r.spec.To, DeadLetter: r.spec.DeadLetter,
+		Name: r.spec.Name, From: r.spec.From, Through: through, To: r.spec.To, DeadLetter: r.spec.DeadLetter,
 		RouteCounts: r.record.Counts(),
 		Failing:     h.Failing, FailingSince: h.FailingSince, Errors: h.Errors, Panics: h.Panics, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
 	}

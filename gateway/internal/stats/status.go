@@ -39,6 +39,7 @@ type LeaderStatus struct {
 type RouteStatus struct {
 	Name       string   `json:"name"`
 	From       []string `json:"from"`
+	Through    []string `json:"through"` // names of its transforms, in order
 	To         []string `json:"to"`
 	DeadLetter string   `json:"dead_letter,omitempty"`
 	RouteCounts
@@ -59,6 +60,7 @@ type SinkStatus struct {
 	DeadLetter string `json:"dead_letter,omitempty"`
 	Health
 	QueueCounts
+	Paths   []string      `json:"paths,omitempty"` // at which it accepts WebSocket clients
 	Breaker BreakerStatus `json:"breaker"`
 	Retries uint64        `json:"retries"` // writes that were attempts after the first
 	// NegativeLatency is events whose origin time was later than their delivery.

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"eventgateway/gateway/testenv"
+)
+
+const pathsConfig = `
+http: {listen: ":${PORT}"}
+sources: {bus: {type: redis-sub, url: "${REDIS_URL}", channels: [paths]}}
+sinks: {out: {%s}}
+routes: {all: {from: [bus], to: [out]}}
+`
+
+// TestDashboardFindsWebSocketSink proves that the page connects to the path of the WebSocket sink, follows it after a reload, and
+// says so if there is none.
+func TestDashboardFindsWebSocketSink(t *testing.T) {
+	redis := testenv.RedisClient(t)
+	config := writeConfig(t, fmt.Sprintf(pathsConfig, "type: websocket, path: /live"))
+	r := startGateway(t, config, nil)
+	b := openDashboard(t, r)
+	receive := func(text string) {
+		t.Helper()
+		b.await(`document.querySelector("connection-state").dataset.state === "connected"`)
+		testenv.Eventually(t, testenv.Wait, "a client at the sink", func() bool { n, _ := r.metric(`gateway_websocket_clients{sink="out"}`); return n == 1 })
+		if err := redis.Publish(testenv.Context(t), "paths", text).Err(); err != nil {
+			t.Fatal(err)
+		}
+		b.await(fmt.Sprintf(`document.querySelector("activity-log").innerText.includes(%q)`, text))
+	}
+	reload := func(sink string) {
+		t.Helper()
+		if err := os.WriteFile(config, fmt.Appendf(nil, pathsConfig, sink), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.reload(testenv.Context(t), "test")
+	}
+	receive("at first")
+	reload("type: websocket, path: /elsewhere")
+	receive("after the reload")
+	reload("type: stdout")
+	b.await(`document.querySelector("connection-state").textContent === "No events to watch"`)
+	b.await(`document.querySelectorAll("flow-graph .node").length === 3`)
+	b.screenshot("no-websocket")
+	b.checkErrors()
+}
