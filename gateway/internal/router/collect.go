@@ -85,7 +85,7 @@ func complete(made []*event.Event, first *event.Event) {
 		if e.Time.IsZero() {
 			e.Time = first.Time
 		}
-		if e.Origin.IsZero() {
+		if e.Origin.IsZero() && !first.Origin.IsZero() { // without one nothing is written: other goroutines may read e
 			e.Origin = first.Origin
 		}
 		if e.Source == "" {
