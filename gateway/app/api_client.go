@@ -129,20 +129,9 @@ func (c *apiClient) get(ctx context.Context, path string, v any) ([]byte, error)
 
 // do sends a request and decodes an answer with one of the accepted statuses into v, if that is not nil.
 func (c *apiClient) do(ctx context.Context, method, path string, v any, accepted ...int) (body []byte, status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+	resp, err := c.send(ctx, method, path)
 	if err != nil {
 		return nil, 0, err
-	}
-	if !c.token.IsZero() {
-		shown := c.token.Reveal()
-		if c.signs {
-			shown = admin.SignCommand(c.token)
-		}
-		req.Header.Set("Authorization", "Bearer "+shown)
-	}
-	resp, err := c.client.Do(req)
-	if err != nil {
-		return nil, 0, c.unreachable(err)
 	}
 	defer resp.Body.Close()
 	if body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err != nil {
@@ -161,6 +150,26 @@ func (c *apiClient) do(ctx context.Context, method, path string, v any, accepted
 		return body, s, nil
 	}
 	return nil, resp.StatusCode, c.refused(path, resp, body)
+}
+
+// send sends a request with the secret. The caller closes the body of the answer.
+func (c *apiClient) send(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !c.token.IsZero() {
+		shown := c.token.Reveal()
+		if c.signs {
+			shown = admin.SignCommand(c.token)
+		}
+		req.Header.Set("Authorization", "Bearer "+shown)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	return resp, nil
 }
 
 // unreachable returns the error for a gateway that does not answer.

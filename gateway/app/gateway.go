@@ -123,6 +123,7 @@ func (g *gateway) run(ctx context.Context) error {
 		<-ctx.Done()
 		g.awaitBalancers()
 	})
+	background.Go(func() { g.admin.RecordHistory(running) })
 	err := g.router.Run(running, plan)
 	background.Wait()
 	if violation := g.router.Status().ConservedAtRest(); violation != nil && err == nil {

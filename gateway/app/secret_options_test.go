@@ -93,7 +93,7 @@ var plainText = map[string]string{
 	"settings http.tls.cert":  "a path; certificates are public", "settings http.tls.client_ca": "a path; certificates are public", "settings http.tls.key": "a path: the key itself is read from the file, and never printed",
 	"settings http.tls.acme.domains": "names of hosts", "settings http.tls.acme.email": "an address", "settings http.tls.acme.directory": "a public address", "settings http.tls.acme.ca": "a path; certificates are public",
 	"settings http.tls.acme.storage": "a path", "settings http.tls.acme.profile": "a name", "settings http.tls.acme.external_account.key_id": "a name; the secret is in key",
-		"settings http.admin.users": "names and roles; the hashes in it are secrets", "settings http.admin.certificates": "names", "settings log.components": "names and levels",
+	"settings http.admin.users": "names and roles; the hashes in it are secrets", "settings http.admin.certificates": "names", "settings log.components": "names and levels",
 	"settings http.admin.tls.cert": "a path; certificates are public", "settings http.admin.tls.client_ca": "a path; certificates are public", "settings http.admin.tls.key": "a path: the key itself is read from the file, and never printed",
 	"sink websocket path": "a path that clients know", "sink websocket welcome": "every client gets it", "sink websocket origins": "addresses of pages",
 	"sink websocket auth.query": "the name of a parameter", "sink websocket auth.jwt.audience": "a name", "sink websocket auth.jwt.issuer": "a name",

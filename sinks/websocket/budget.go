@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/expr"
 )
 
 const (
@@ -16,33 +18,18 @@ const (
 	backfillTime = 20 * time.Microsecond
 )
 
-// timeBudget is a token bucket of evaluation time.
-type timeBudget struct {
-	balance time.Duration
-	updated time.Time
-}
-
-// spend refills the budget up to a limit, subtracts the time spent, and returns the balance. It
-// is negative if the budget was too small.
-func (b *timeBudget) spend(spent time.Duration, perSecond, limit time.Duration, now time.Time) time.Duration {
-	filled := time.Duration(now.Sub(b.updated).Seconds() * float64(perSecond))
-	b.balance = min(b.balance+filled, limit) - spent
-	b.updated = now
-	return b.balance
-}
-
 // budgets bounds what clients may ask a feeder for: the topics that are evaluated for each event, the time of
 // evaluations, and memory.
 type budgets struct {
 	opts      Options
-	filtered  int                    // number of topics with channels or a filter
-	unindexed int                    // of these, those that are evaluated for each event
-	byAddress map[string]int         // number of the latter in which an address has clients
-	times     map[string]*timeBudget // by address
+	filtered  int                         // number of topics with channels or a filter
+	unindexed int                         // of these, those that are evaluated for each event
+	byAddress map[string]int              // number of the latter in which an address has clients
+	times     map[string]*expr.TimeBudget // by address
 }
 
 func newBudgets(o Options) budgets {
-	return budgets{opts: o, byAddress: map[string]int{}, times: map[string]*timeBudget{}}
+	return budgets{opts: o, byAddress: map[string]int{}, times: map[string]*expr.TimeBudget{}}
 }
 
 // bounded reports whether max_topics bounds a topic.
@@ -106,7 +93,7 @@ func (f *feeder) admit(address string, t *topic) error {
 	if !isNew || !t.filtered() {
 		return nil
 	}
-	if budget := b.times[address]; budget != nil && budget.spend(0, b.opts.Limits.FilterTime.D(), f.addressBurst(), time.Now()) < b.filterBurst()/2 {
+	if budget := b.times[address]; budget != nil && budget.Spend(0, b.opts.Limits.FilterTime.D(), f.addressBurst(), time.Now()) < b.filterBurst()/2 {
 		return errAddressBusy
 	}
 	return nil
@@ -132,7 +119,7 @@ func (f *feeder) addressBurst() time.Duration {
 }
 
 // fill gives a new topic its budget of time.
-func (b *budgets) fill(t *topic) { t.timeBudget = timeBudget{b.filterBurst(), time.Now()} }
+func (b *budgets) fill(t *topic) { t.timeBudget = expr.NewTimeBudget(b.filterBurst()) }
 
 // chargeTime subtracts the time of a turn from the budget of a filtered topic. If the topic exceeds its budget, it also
 // charges the address that created the topic, and returns the reason why the topic must end. It measures wall time,
@@ -143,28 +130,28 @@ func (f *feeder) chargeTime(t *topic, spent time.Duration) *endReason {
 	if perSecond == 0 || !t.filtered() {
 		return nil
 	}
-	if t.timeBudget.spend(spent, perSecond, b.filterBurst(), time.Now()) >= 0 {
+	if t.timeBudget.Spend(spent, perSecond, b.filterBurst(), time.Now()) >= 0 {
 		return nil
 	}
 	budget := f.chargeAddress(t.creator, spent)
-	budget.balance = min(budget.balance, 0) // else the address could create another filter, with a full budget
+	budget.Clip() // else the address could create another filter, with a full budget
 	return &endReason{closePolicy, "time", fmt.Sprintf("this filter takes more than %v of time a second: simplify it", perSecond)}
 }
 
 // chargeAddress subtracts time from the budget of an address, and returns the budget.
-func (f *feeder) chargeAddress(address string, spent time.Duration) *timeBudget {
+func (f *feeder) chargeAddress(address string, spent time.Duration) *expr.TimeBudget {
 	b, now, limit := &f.budgets, time.Now(), f.addressBurst()
 	budget := b.times[address]
 	if budget == nil {
 		for other, o := range b.times { // those that are full again
-			if o.spend(0, b.opts.Limits.FilterTime.D(), limit, now) >= limit {
+			if o.Spend(0, b.opts.Limits.FilterTime.D(), limit, now) >= limit {
 				delete(b.times, other)
 			}
 		}
-		budget = &timeBudget{limit, now}
+		budget = new(expr.NewTimeBudget(limit))
 		b.times[address] = budget
 	}
-	budget.spend(spent, b.opts.Limits.FilterTime.D(), limit, now)
+	budget.Spend(spent, b.opts.Limits.FilterTime.D(), limit, now)
 	return budget
 }
 

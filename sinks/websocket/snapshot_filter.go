@@ -21,14 +21,14 @@ type rowFilter struct {
 	edit     rawjson.Edit // the option remove
 	eval     evaluation
 	channels channelNames
-	budget   timeBudget
+	budget   expr.TimeBudget
 	payloads [][]byte // scratch
 }
 
 func newRowFilter(s *sink, of subscription, address, table string) *rowFilter {
 	f := &rowFilter{
 		sink: s, topic: &topic{subscription: of}, address: address, table: table, channels: channelNames{templates: s.opts.Channels},
-		budget: timeBudget{burstSeconds * s.opts.Limits.FilterTime.D(), time.Now()},
+		budget: expr.NewTimeBudget(burstSeconds * s.opts.Limits.FilterTime.D()),
 	}
 	f.eval.Evaluator = new(expr.Evaluator)
 	for _, path := range s.opts.Snapshot.Remove {
@@ -100,7 +100,7 @@ func (f *rowFilter) bounded() bool { return f.topic.filtered() && f.sink.opts.Li
 // pause waits until the budget of time is positive again, or until ctx ends.
 func (f *rowFilter) pause(ctx context.Context, spent time.Duration) error {
 	if perSecond := f.sink.opts.Limits.FilterTime.D(); f.bounded() {
-		balance := f.budget.spend(spent, perSecond, burstSeconds*perSecond, time.Now())
+		balance := f.budget.Spend(spent, perSecond, burstSeconds*perSecond, time.Now())
 		if balance < 0 {
 			timer := time.NewTimer(time.Duration(-balance.Seconds() / perSecond.Seconds() * float64(time.Second)))
 			defer timer.Stop()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"eventgateway/gateway/expr"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/pgconn"
 	"eventgateway/gateway/plugin"
@@ -234,7 +235,7 @@ func TestSnapshotFilterTime(t *testing.T) {
 		t.Errorf("%v rows", rows)
 	}
 	f := newRowFilter(s, subscription{channels: []string{"x"}}, "", "public.big")
-	f.budget = timeBudget{2 * time.Millisecond, time.Now()}
+	f.budget = expr.NewTimeBudget(2 * time.Millisecond)
 	begun := time.Now()
 	if err := f.pause(t.Context(), 2500*time.Microsecond); err != nil || time.Since(begun) < 300*time.Millisecond { // half a millisecond too much, at a millisecond a second
 		t.Errorf("a pause of %v, %v", time.Since(begun), err)

@@ -29,7 +29,7 @@ type topic struct {
 	filterParts, rightsParts  []*conjunct    // of the conditions, shared with other topics
 	pending                   []cursor       // events that were read and may match, to be evaluated
 	lastPosition              uint64         // offset in the last position message
-	timeBudget                timeBudget
+	timeBudget                expr.TimeBudget
 	reported                  int64 // bytes of this topic that the metric counts
 
 	mu        sync.Mutex

@@ -35,7 +35,7 @@ func Type() plugin.TransformType {
 	return plugin.NewTransform("dedupe", "Drops events that were seen before.",
 		func() Options {
 			return Options{By: expr.MustCompile("event.id"), Window: options.Duration(10 * 60e9), Size: 100_000, Prefix: "gateway:dedupe:"}
-		}, build).With(plugin.Deduplicates).WithRights(redisconn.Rights(plugin.Right{Rules: "+set ~PREFIX*"})...)
+		}, build).With(plugin.Deduplicates, plugin.KeepsFields).WithRights(redisconn.Rights(plugin.Right{Rules: "+set ~PREFIX*"})...)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {

@@ -17,7 +17,7 @@ type Options struct {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("filter", "Drops events for which a condition does not hold.",
-		func() Options { return Options{} }, build)
+		func() Options { return Options{} }, build).With(plugin.KeepsFields)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {

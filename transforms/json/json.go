@@ -32,7 +32,7 @@ func Type() plugin.TransformType {
 		func() Options {
 			return Options{Invalid: "wrap", Wrap: Wrap{Operation: "UNKNOWN", Field: "raw"}}
 		},
-		func(o Options, _ plugin.Env) (plugin.Transform, error) { return &transform{o}, nil })
+		func(o Options, _ plugin.Env) (plugin.Transform, error) { return &transform{o}, nil }).With(plugin.KeepsFields)
 }
 
 type transform struct{ opts Options }

@@ -54,7 +54,7 @@ func Type() plugin.TransformType {
 	return plugin.NewTransform("lookup", "Puts what a PostgreSQL query finds into the payload.",
 		func() Options {
 			return Options{Missing: "null", Timeout: options.Duration(5 * time.Second), Cache: Cache{10_000, options.Duration(time.Minute)}}
-		}, build)
+		}, build).With(plugin.KeepsFields)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {

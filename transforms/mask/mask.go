@@ -23,7 +23,7 @@ type Options struct {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("mask", "Hides the values of fields of a JSON payload.",
-		func() Options { return Options{With: "text", Text: "***"} }, build)
+		func() Options { return Options{With: "text", Text: "***"} }, build).With(plugin.KeepsFields)
 }
 
 // Check is part of [options.Checker].
@@ -37,15 +37,22 @@ func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 	t := &transform{opts: o, text: rawjson.AppendText(nil, o.Text)}
 	for _, path := range o.Fields {
 		t.edit.Add(path, rawjson.Change{Value: t.hide})
+		t.shown.Add(path, rawjson.Change{Value: hide})
 	}
 	return t, nil
 }
 
 type transform struct {
-	opts Options
-	text []byte // as JSON
-	edit rawjson.Edit
+	opts  Options
+	text  []byte // as JSON
+	edit  rawjson.Edit
+	shown rawjson.Edit // of Hide
 }
+
+// Hide is part of [plugin.Hider].
+func (t *transform) Hide(payload []byte) ([]byte, error) { return t.shown.Apply(payload, 0) }
+
+func hide(dst, _ []byte) ([]byte, error) { return append(dst, plugin.Hidden...), nil }
 
 // Apply is part of [plugin.Transform].
 func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"testing"
 
+	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/rawjson"
 )
 
 func TestConformance(t *testing.T) {
@@ -23,4 +25,20 @@ func TestConformance(t *testing.T) {
 		`{fields: [a], with: hsah}`: `options:1:21: with: unknown value "hsah" (did you mean "hash"?)`,
 		`{fields: [a], key: k}`:     "options:1:20: key: is for with: hash",
 	}})
+}
+
+// TestHide proves that the fields are shown as hidden to people who look at events before the transform, and nothing of a payload that is
+// not JSON.
+func TestHide(t *testing.T) {
+	impl, err := Type().Build(&Options{Fields: []rawjson.Path{rawjson.MustPath("a.b"), rawjson.MustPath("c.*")}, With: "hash"}, plugin.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := impl.(plugin.Hider)
+	if got, err := h.Hide([]byte(`{"a":{"b":"x","d":1},"c":[1,{"e":2}]}`)); err != nil || string(got) != `{"a":{"b":"***","d":1},"c":["***","***"]}` {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got, err := h.Hide([]byte(`{"a":{"b":"x"`)); err == nil {
+		t.Errorf("not JSON: %s", got)
+	}
 }

@@ -17,18 +17,27 @@ type Options struct {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("remove", "Removes fields from a JSON payload.",
-		func() Options { return Options{} }, build)
+		func() Options { return Options{} }, build).With(plugin.KeepsFields)
 }
 
 func build(o Options, _ plugin.Env) (plugin.Transform, error) {
 	t := &transform{}
 	for _, path := range o.Fields {
 		t.edit.Add(path, rawjson.Change{Remove: true})
+		t.shown.Add(path, rawjson.Change{Value: hide})
 	}
 	return t, nil
 }
 
-type transform struct{ edit rawjson.Edit }
+type transform struct {
+	edit  rawjson.Edit
+	shown rawjson.Edit // of Hide
+}
+
+// Hide is part of [plugin.Hider].
+func (t *transform) Hide(payload []byte) ([]byte, error) { return t.shown.Apply(payload, 0) }
+
+func hide(dst, _ []byte) ([]byte, error) { return append(dst, plugin.Hidden...), nil }
 
 // Apply is part of [plugin.Transform].
 func (t *transform) Apply(_ context.Context, e *event.Event, emit func(*event.Event)) error {

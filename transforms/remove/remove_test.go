@@ -3,7 +3,9 @@ package remove
 import (
 	"testing"
 
+	"eventgateway/gateway/plugin"
 	"eventgateway/gateway/plugin/plugintest"
+	"eventgateway/gateway/rawjson"
 )
 
 func TestConformance(t *testing.T) {
@@ -21,4 +23,20 @@ func TestConformance(t *testing.T) {
 		`fields: [a, ""]`: "options:1:13: fields[1]: a field is missing",
 		`fields: ['a\b']`: `options:1:10: fields[0]: a \ stands before`,
 	}})
+}
+
+// TestHide proves that the fields are shown as hidden to people who look at events before the transform, and nothing of a payload that is
+// not JSON.
+func TestHide(t *testing.T) {
+	impl, err := Type().Build(&Options{Fields: []rawjson.Path{rawjson.MustPath("a.b"), rawjson.MustPath("c.*")}}, plugin.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := impl.(plugin.Hider)
+	if got, err := h.Hide([]byte(`{"a":{"b":"x","d":1},"c":[1,{"e":2}]}`)); err != nil || string(got) != `{"a":{"b":"***","d":1},"c":["***","***"]}` {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got, err := h.Hide([]byte(`{"a":{"b":"x"`)); err == nil {
+		t.Errorf("not JSON: %s", got)
+	}
 }

@@ -26,7 +26,7 @@ func (Options) Docs() map[string]string {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("sample", "Keeps one of n events.",
-		func() Options { return Options{} }, build).With(plugin.Stateful)
+		func() Options { return Options{} }, build).With(plugin.Stateful, plugin.KeepsFields)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {

@@ -22,7 +22,7 @@ type Options struct {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("schema", "Checks payloads against a JSON Schema; an invalid one is an error.",
-		func() Options { return Options{} }, build)
+		func() Options { return Options{} }, build).With(plugin.KeepsFields)
 }
 
 // Check is part of [options.Checker].

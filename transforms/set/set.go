@@ -28,7 +28,7 @@ func (Options) Docs() map[string]string {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("set", "Sets fields of a JSON object to the values of expressions.",
-		func() Options { return Options{} }, build)
+		func() Options { return Options{} }, build).With(plugin.KeepsFields)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {

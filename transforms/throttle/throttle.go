@@ -25,7 +25,7 @@ type Options struct {
 // Type describes the transform.
 func Type() plugin.TransformType {
 	return plugin.NewTransform("throttle", "Limits the rate of events, and drops the others.",
-		func() Options { return Options{Per: options.Duration(1e9), Keys: 10_000} }, build).With(plugin.Stateful)
+		func() Options { return Options{Per: options.Duration(1e9), Keys: 10_000} }, build).With(plugin.Stateful, plugin.KeepsFields)
 }
 
 func build(o Options, env plugin.Env) (plugin.Transform, error) {

@@ -52,11 +52,12 @@ type Admin struct {
 	reload       reload
 	certificates certificates
 	liveness     liveness
+	history      *stats.History
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
 func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
-	a := &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests(), passwords: newPasswords()}
+	a := &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests(), passwords: newPasswords(), history: stats.NewHistory()}
 	a.SetAccess(Access{})
 	return a
 }
@@ -114,6 +115,8 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("POST /api/demo", a.guard(RoleAdmin, http.HandlerFunc(a.demo))),
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
+		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
+		m.Handle("GET /api/tap", a.guard(RoleRead, http.HandlerFunc(a.serveTap))),
 		a.mountProfiles(m),
 	)
 }

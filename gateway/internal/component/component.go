@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -133,6 +135,24 @@ func (c *Component) AddCounters(counts stats.PluginCounts) stats.PluginCounts {
 		}
 	}
 	return counts
+}
+
+// Clients returns the sum of the gauges of a sink whose names end with _clients; NaN where it has none.
+func (c *Component) Clients() float64 {
+	families, _ := c.gather() // /metrics reports what is wrong with a collector
+	clients := math.NaN()
+	for _, f := range families {
+		if f.GetType() != dto.MetricType_GAUGE || !strings.HasSuffix(f.GetName(), "_clients") {
+			continue
+		}
+		if math.IsNaN(clients) {
+			clients = 0
+		}
+		for _, m := range f.GetMetric() {
+			clients += m.GetGauge().GetValue()
+		}
+	}
+	return clients
 }
 
 // Close closes the plugin. It returns an error where Close fails or does not return within a second

@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
 )
@@ -39,6 +40,9 @@ type Box struct {
 	inMemory *atomic.Uint64 // counts what goes to memory
 	target   rcu.Value[Target]
 	sampler  logsample.Sampler // of log lines
+
+	Tap  *tap.Point                 // of all dead letters; nil: no one can look
+	Hide atomic.Pointer[tap.Policy] // what people may see of these
 }
 
 // NewBox returns a box that parks in memory, and counts in inMemory what it parks there.
@@ -77,8 +81,27 @@ func (b *Box) Park(ctx context.Context, it queue.Item, f Failure) (parked bool) 
 		default:
 			b.report("back to its source: there is no dead_letter sink", it.Event, f)
 		}
+		if b.Tap.Watched() {
+			b.show(t, it.Event, f, parked)
+		}
 	})
 	return parked
+}
+
+// show shows an event that could not be delivered.
+func (b *Box) show(t Target, e *event.Event, f Failure, parked bool) {
+	r := b.Tap.Record(b.Hide.Load, e)
+	if r == nil {
+		return
+	}
+	r.Component, r.Outcome, r.Reason, r.Attempts = f.Component, tap.Returned, f.Err.Error(), f.Attempts
+	switch {
+	case t != nil:
+		r.Outcome, r.To = tap.DeadLettered, []string{t.Name()}
+	case parked:
+		r.Outcome, r.To = tap.DeadLettered, []string{stats.InMemory}
+	}
+	r.Done()
 }
 
 func (b *Box) report(where string, ev *event.Event, f Failure) {

@@ -48,9 +48,9 @@ const (
 )
 
 // queueConfig returns the configuration of the sink's queue.
-func (o *Options) queueConfig(name string) queue.Config {
-	retry := o.Retry
-	return queue.Config{Options: o.Queue, Name: name, ByKey: o.Ordering == OrderingKey, Shared: o.Workers > 1, Restore: retry.restore}
+func (s *Sink) queueConfig() queue.Config {
+	o, retry := &s.Options, s.Options.Retry
+	return queue.Config{Options: o.Queue, Name: s.Name, ByKey: o.Ordering == OrderingKey, Shared: o.Workers > 1, Restore: retry.restore, Dropped: s.showDropped}
 }
 
 // Same reports whether a sink with options a may run on with options b: they differ at most in where dead letters go.

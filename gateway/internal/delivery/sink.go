@@ -16,6 +16,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
@@ -33,6 +34,7 @@ type Config struct {
 	Tracing       *tracing.Switch
 	// OnFenced is called where the sink has refused an event because a leader of a later term has written.
 	OnFenced func(leader string, term int64)
+	Tap      *tap.Point // nil: no one can look
 }
 
 // Sink delivers the events of one queue to a plugin.
@@ -41,10 +43,11 @@ type Sink struct {
 	// Fill fills the history of the plugin, and returns the reason of a gap, or "". It ends when ctx does.
 	// It is set before Start. nil: the plugin takes no history from a source.
 	Fill    func(ctx context.Context) (gap string)
-	opener  plugin.Opener  // nil where the plugin has no Open
-	gapSink plugin.GapSink // nil where the plugin takes no gaps
-	shared  bool           // the plugin is the predecessor's: only the router's options differ
-	most    int            // events in one write
+	Hide    atomic.Pointer[tap.Policy] // what people may see of its events
+	opener  plugin.Opener              // nil where the plugin has no Open
+	gapSink plugin.GapSink             // nil where the plugin takes no gaps
+	shared  bool                       // the plugin is the predecessor's: only the router's options differ
+	most    int                        // events in one write
 	queue   *queue.Queue
 	breaker *breaker
 	rate    *rate.Limiter     // nil: no limit
@@ -82,7 +85,7 @@ func New(cfg Config, predecessor *Sink, samePlugin bool) *Sink {
 	if predecessor != nil {
 		s.queue, s.retries, s.breaker.opened = predecessor.queue, predecessor.retries, predecessor.breaker.opened
 	} else {
-		s.queue = queue.New(cfg.Options.queueConfig(cfg.Name))
+		s.queue = queue.New(s.queueConfig())
 	}
 	if samePlugin {
 		s.conn = predecessor.conn
@@ -105,6 +108,9 @@ func New(cfg Config, predecessor *Sink, samePlugin bool) *Sink {
 
 // Put puts events into the queue, as [queue.Queue.Put] does.
 func (s *Sink) Put(ctx context.Context, events []*event.Event, r *ack.Receipt) error {
+	if s.Tap.Watched() {
+		s.showEnqueued(events)
+	}
 	return s.queue.Put(ctx, events, r)
 }
 
@@ -202,7 +208,7 @@ func (s *Sink) TakeOver(predecessor *Sink, abortAt time.Time) {
 		predecessor.Abort()
 		<-predecessor.done
 	}
-	s.queue.Reconfigure(s.Options.queueConfig(s.Name))
+	s.queue.Reconfigure(s.queueConfig())
 	if !s.shared { // else the health is the same
 		s.Health.Inherit(predecessor.Health)
 	}

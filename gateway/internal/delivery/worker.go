@@ -10,6 +10,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/plugin"
 )
@@ -161,6 +162,9 @@ func (w *worker) completeDelivered(items []queue.Item, all []decision) (failed [
 }
 
 func (w *worker) delivered(items []queue.Item) {
+	if w.sink.Tap.Watched() {
+		w.sink.showDelivered(items)
+	}
 	w.sink.Latency.Delivered(time.Now(), len(items), func(i int) *event.Event { return items[i].Event })
 	w.sink.queue.Complete(items, queue.Delivered)
 	queue.Done(items, nil)
@@ -172,8 +176,12 @@ func (w *worker) apply(items []queue.Item, decisions []decision, disable bool) (
 	s, now := w.sink, time.Now()
 	var dead []func()
 	apart := false // an event waits for its own next attempt
+	watched := s.Tap.Watched()
 	for i, it := range items {
 		d := decisions[i]
+		if watched && d.action != park {
+			s.showFailed(it, d)
+		}
 		if known, ok := plugin.FencedBy(d.err); ok && it.Event.Fence != nil {
 			s.OnFenced(it.Event.Fence.Leader, known)
 		}
@@ -214,10 +222,12 @@ func (w *worker) apply(items []queue.Item, decisions []decision, disable bool) (
 func (w *worker) park(it queue.Item, f deadletter.Failure) {
 	s := w.sink
 	if s.DeadLetters.Park(s.writing, it, f) {
+		s.Tap.Show(s.Hide.Load, it.Event, tap.DeadLettered, f.Err.Error(), f.Attempts)
 		s.queue.Complete([]queue.Item{it}, queue.DeadLettered)
 		s.putMissedGap("events could not be delivered, and were parked")
 		return
 	}
+	s.Tap.Show(s.Hide.Load, it.Event, tap.Returned, f.Err.Error(), f.Attempts)
 	it.Receipt.Done(f.Err) // before a later event of its key may go on
 	s.queue.Complete([]queue.Item{it}, queue.Returned)
 }

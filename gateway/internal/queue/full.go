@@ -84,7 +84,11 @@ func (q *Queue) block(ctx context.Context, ev *event.Event, r *ack.Receipt) erro
 }
 
 func (q *Queue) drop(it Item) {
-	q.counts.Dropped[q.dropReason()]++
+	reason := q.dropReason()
+	q.counts.Dropped[reason]++
+	if q.cfg.Dropped != nil {
+		q.cfg.Dropped(it.Event, reason)
+	}
 	it.Receipt.Done(ack.ErrDropped)
 }
 

@@ -19,6 +19,8 @@ type Config struct {
 	// Restore returns what the source of an event knows of earlier attempts; nil where it knows nothing
 	// that counts.
 	Restore func(*event.Event) *Retry
+	// Dropped, if it is set, is told of each event that is dropped. It must not block, because the queue is locked.
+	Dropped func(e *event.Event, reason string)
 }
 
 // Queue holds the events that wait for one sink. Its methods are safe for concurrent use.

@@ -14,6 +14,7 @@ import (
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/leader"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/plugin"
 )
 
@@ -63,6 +64,7 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	if len(b.problems) == 0 {
 		b.wire(g)
 		b.histories(g)
+		b.hide(g)
 	}
 	if err := errors.Join(b.problems...); err != nil {
 		b.p.Discard()
@@ -96,7 +98,7 @@ func (b *builder) sink(spec SinkSpec, same *delivery.Sink) *delivery.Sink {
 		return same
 	}
 	old := find(b.old.sinks, func(s *delivery.Sink) bool { return s.Name == spec.Name })
-	cfg := delivery.Config{Type: spec.Type, Options: spec.Delivery, OnFenced: b.r.terms.Report, Tracing: &b.r.tracing}
+	cfg := delivery.Config{Type: spec.Type, Options: spec.Delivery, OnFenced: b.r.terms.Report, Tracing: &b.r.tracing, Tap: b.r.taps.Point("sink " + spec.Name)}
 	if same != nil {
 		cfg.Component, cfg.Impl, cfg.Latency = same.Component, same.Impl, same.Latency
 	} else {
@@ -117,7 +119,7 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 	}
 	s := &source{
 		Component: component.New(b.r.log, plugin.KindSource, spec.Name, spec.Options, spec.Redactor, b.to),
-		spec:      spec, tracing: &b.r.tracing, record: &stats.SourceRecord{}, wasReady: make(chan struct{}), ended: make(chan struct{}),
+		spec:      spec, tracing: &b.r.tracing, tap: b.r.taps.Point("source " + spec.Name), record: &stats.SourceRecord{}, wasReady: make(chan struct{}), ended: make(chan struct{}),
 	}
 	old := find(b.old.sources, func(o *source) bool { return o.Name == spec.Name })
 	b.p.newSources[s] = old
@@ -139,7 +141,7 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 	}
 	rt := &route{
 		spec: spec, log: b.r.log.With("route", spec.Name), health: stats.NewMonitor(b.r.log.With("route", spec.Name)), record: &stats.RouteRecord{}, tracing: &b.r.tracing,
-		eval: expr.NewEvaluator(b.clock.Now, b.clock.NewID), deadLetters: b.deadLetterBox(spec.Name, "route"),
+		eval: expr.NewEvaluator(b.clock.Now, b.clock.NewID), deadLetters: b.deadLetterBox(spec.Name, "route"), tap: b.r.taps.Point("route " + spec.Name),
 	}
 	old := find(b.old.routes, func(o *route) bool { return o.spec.Name == spec.Name })
 	b.p.newRoutes[rt] = old
@@ -159,9 +161,12 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 			st.impl = instantiate(b, st.Component, t.Type, t.Options, labels)
 		}
 	}
+	rt.setPolicies()
 	return rt
 }
 
 func (b *builder) deadLetterBox(name string, kind plugin.Kind) *deadletter.Box {
-	return deadletter.NewBox(b.r.log.With(string(kind), name), b.r.deadLetters, b.r.edges.Counter(stats.DeadLettersOf(kind, name), stats.InMemory))
+	box := deadletter.NewBox(b.r.log.With(string(kind), name), b.r.deadLetters, b.r.edges.Counter(stats.DeadLettersOf(kind, name), stats.InMemory))
+	box.Tap = b.r.taps.Point(tap.DeadLetters)
+	return box
 }

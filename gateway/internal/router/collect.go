@@ -49,6 +49,10 @@ func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) 
 	st.out = r.scratch[at%2][:0]
 	err := st.apply(ctx, nil, &plugin.Window{Events: append([]*event.Event(nil), w.events...), By: w.by}, r.health)
 	made := uint64(len(st.out))
+	var look *look
+	if r.tap.Watched() {
+		look = r.lookAtWindow(at, w.events)
+	}
 	switch {
 	case err != nil && rec != nil && ctx.Err() != nil: // it was cut short
 		for _, e := range w.events {
@@ -69,8 +73,10 @@ func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) 
 		complete(st.out, w.events[0])
 	}
 	r.scratch[at%2] = st.out
-	err = r.run(ctx, at+1, st.out, rec, to, &c, failures)
+	look.windowApplied(at, st, err, c.DeadLettered)
+	err = r.run(ctx, at+1, st.out, rec, to, &c, failures, look)
 	r.endSpan(before, &c, err)
+	look.end(to)
 	rec.Done(err)
 	return err
 }
@@ -80,9 +86,9 @@ func complete(made []*event.Event, first *event.Event) {
 	for _, e := range made {
 		if e.Time.IsZero() {
 			e.Time = first.Time
-		}
-		if e.Origin.IsZero() {
-			e.Origin = first.Origin
+			if e.Origin.IsZero() { // an event with a time is one of the window, which other goroutines may read
+				e.Origin = first.Origin
+			}
 		}
 		if e.Source == "" {
 			e.Source = first.Source

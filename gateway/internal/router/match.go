@@ -12,7 +12,7 @@ import (
 
 // match returns the events that the route takes, and sets taken for them. An event for
 // which the condition cannot be evaluated is parked, and counts as taken.
-func (r *route) match(ctx context.Context, events []*event.Event, taken []bool, rec *ack.Receipt, c *stats.RouteCounts) []*event.Event {
+func (r *route) match(ctx context.Context, events []*event.Event, taken []bool, rec *ack.Receipt, c *stats.RouteCounts, look *look) []*event.Event {
 	if !r.spec.Else && r.spec.When.IsZero() { // it takes all
 		for i := range taken {
 			taken[i] = true
@@ -23,6 +23,7 @@ func (r *route) match(ctx context.Context, events []*event.Event, taken []bool, 
 	for i, e := range events {
 		if r.spec.Else && taken[i] {
 			c.Filtered++
+			look.refused(i, "another route takes it", nil, c.DeadLettered)
 			continue
 		}
 		if !r.spec.When.IsZero() {
@@ -39,11 +40,14 @@ func (r *route) match(ctx context.Context, events []*event.Event, taken []bool, 
 				taken[i] = true
 			}
 			if !ok || err != nil {
+				look.refused(i, "it does not match when", err, c.DeadLettered)
 				continue
 			}
 		}
 		out = append(out, e)
+		look.takes(i)
 	}
 	r.scratch[1] = out
+	look.advance()
 	return out
 }

@@ -138,6 +138,7 @@ func (r *Router) install(p *Plan, swap func()) bool {
 	}
 	swap()
 	known := p.names()
+	r.taps.Keep(known)
 	h := &handover{r: r, old: old, new: p, install: in, number: r.edges.Keep(known), unused: unused, takeovers: &sync.WaitGroup{}}
 	before := r.quiet
 	r.quiet, r.takeovers = make(chan struct{}), h.takeovers

@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/queue"
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/internal/tracing"
 )
 
@@ -26,6 +27,8 @@ type route struct {
 	record      *stats.RouteRecord
 	stages      []*stage
 	deadLetters *deadletter.Box
+	tap         *tap.Point
+	policies    []*tap.Policy // what people may see before each stage, and behind the last
 
 	busy    sync.Mutex     // transforms are never called concurrently
 	eval    expr.Evaluator // of when
@@ -57,26 +60,32 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 	defer r.busy.Unlock()
 	failures := r.failures.Load()
 	c := stats.RouteCounts{In: uint64(len(events))}
-	events = r.match(ctx, events, taken, rec, &c)
+	var look *look
+	if r.tap.Watched() {
+		look = r.look(events)
+	}
+	events = r.match(ctx, events, taken, rec, &c, look)
 	before := r.beginSpan(events, failures)
-	err := r.run(ctx, 0, events, rec, to, &c, failures)
+	err := r.run(ctx, 0, events, rec, to, &c, failures, look)
 	r.endSpan(before, &c, err)
+	look.end(to)
 	r.clearScratch()
 	return err
 }
 
 // run takes events through the stages, from one on, and to sinks. failures is the number of failures before these
-// events.
-func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts, failures uint64) error {
+// events; look is nil where no one looks at the route.
+func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts, failures uint64, look *look) error {
 	more := false // a transform made several events of one
 	for i := from; i < len(r.stages); i++ {
 		st := r.stages[i]
 		if st.windows != nil {
+			look.held(i, events)
 			return r.collect(ctx, i, events, rec, to, c)
 		}
 		st.out = r.scratch[i%2][:0]
 		var unavailable error // why the batch goes back to its source: the transform's server is unavailable
-		for _, e := range events {
+		for j, e := range events {
 			before, err := len(st.out), unavailable
 			if unavailable == nil {
 				err = st.apply(ctx, e, nil, r.health)
@@ -93,7 +102,11 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 				setPosition(e, st.out[before:])
 				more = more || made > 1
 			}
+			if look != nil {
+				look.applied(j, i, st, e, st.out[before:], err, c.DeadLettered)
+			}
 		}
+		look.advance()
 		r.scratch[i%2], events = st.out, st.out
 	}
 	if more {
@@ -131,6 +144,13 @@ func (r *route) refuse(ctx context.Context, events []*event.Event, rec *ack.Rece
 	c := stats.RouteCounts{In: uint64(len(events))}
 	for _, e := range events {
 		r.park(ctx, queue.Item{Event: e, Receipt: rec}, f, &c)
+		if r.tap.Watched() {
+			outcome := tap.DeadLettered
+			if c.Returned > 0 {
+				outcome = tap.Returned
+			}
+			r.tap.Show(r.policy, e, outcome, f.Err.Error(), 0)
+		}
 	}
 	r.record.Add(&c)
 }

@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/leader"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/internal/tracing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ type Router struct {
 	deadLetters *deadletter.List
 	terms       *leader.Terms
 	edges       stats.Edges
+	taps        *tap.Hub
 	tracing     tracing.Switch
 	core        *prometheus.Registry // of the metrics that are derived from Status
 
@@ -43,7 +45,7 @@ type Router struct {
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
+	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), taps: tap.NewHub(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
 	r.quiet = make(chan struct{})
 	close(r.quiet)
 	r.core.MustRegister(stats.Collector{Status: r.Status})
@@ -64,6 +66,7 @@ func (r *Router) Run(ctx context.Context, p *Plan) error {
 }
 
 func (r *Router) shutdown() error {
+	defer r.taps.Close("the gateway stops")
 	begin := time.Now()
 	r.mu.Lock() // an install under way ends first; none begins after ctx has ended
 	p, takeovers, quiet := r.now, r.takeovers, r.quiet
@@ -205,6 +208,21 @@ func (r *Router) FullStatus() stats.Status {
 func (r *Router) DeadLetters() (latest []deadletter.Letter, total uint64) {
 	return r.deadLetters.Latest()
 }
+
+// Sample returns the state and the counts of every component, and what the plugins of sinks measure. It calls their collectors.
+func (r *Router) Sample() stats.Sample {
+	s := stats.Sample{Status: r.Status(), Measures: map[string]stats.SinkMeasures{}}
+	r.mu.Lock()
+	p := r.now
+	r.mu.Unlock()
+	for _, sink := range p.sinks {
+		s.Measures[sink.Name] = stats.SinkMeasures{Latency: sink.Latency.Counts(), Clients: sink.Clients()}
+	}
+	return s
+}
+
+// Taps returns where events can be looked at.
+func (r *Router) Taps() *tap.Hub { return r.taps }
 
 // Gather returns the metrics of the router and of all plugins that run. It is
 // part of [prometheus.Gatherer].

@@ -19,6 +19,7 @@ import (
 	"eventgateway/gateway/internal/rcu"
 	"eventgateway/gateway/internal/settle"
 	"eventgateway/gateway/internal/stats"
+	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/logsample"
 	"eventgateway/gateway/plugin"
@@ -32,6 +33,7 @@ type source struct {
 	wiring     rcu.Value[[]wired]
 	leadership *leader.Leadership // nil where every gateway captures
 	eval       expr.Evaluator     // of the expressions of spec.Capture
+	tap        *tap.Point
 	tracing    *tracing.Switch
 	record     *stats.SourceRecord
 	tracker    *ack.Tracker
@@ -104,6 +106,9 @@ func (s *source) emit(ctx context.Context, b event.Batch, from *output) error {
 		}
 		span := s.tracing.Tracer().Emitted(s.Name, b.Events)
 		s.wiring.Use(func(routes []wired) {
+			if s.tap.Watched() {
+				s.showEmitted(b.Events, routes)
+			}
 			for _, w := range routes {
 				w.in.Add(n)
 				if b.DeadLetter != nil {

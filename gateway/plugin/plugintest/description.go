@@ -32,6 +32,7 @@ func (s subject[T]) checkDescription(c *check) {
 		of := map[plugin.Capability]plugin.Kind{
 			plugin.Replays: plugin.KindSource, plugin.ElectsLeader: plugin.KindSource, plugin.Concurrent: plugin.KindSink,
 			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform, plugin.Stateful: plugin.KindTransform,
+			plugin.KeepsFields: plugin.KindTransform,
 		}
 		if kind := of[capability]; kind == "" {
 			c.Errorf("there is no capability %q", capability)

@@ -1,0 +1,62 @@
+package router
+
+import (
+	"eventgateway/gateway/internal/tap"
+	"eventgateway/gateway/plugin"
+)
+
+// A mask in a route also hides its fields from people who look at events before it: at their source, in the earlier stages
+// of the route, and in the dead letters of the route, which have not passed all of its stages.
+
+// setPolicies finds out what people may see before each stage.
+func (r *route) setPolicies() {
+	stages := make([]tap.Stage, len(r.stages))
+	for i, st := range r.stages {
+		stages[i].Keeps = r.spec.Through[i].Type.Has(plugin.KeepsFields)
+		stages[i].Hider, _ = st.plugin().(plugin.Hider)
+	}
+	r.policies = tap.Policies(stages)
+}
+
+// policy returns what people may see of an event that comes in, or whose stage is not known.
+func (r *route) policy() *tap.Policy { return r.policies[0] }
+
+// hide finds out what people may see of the dead letters of each route and sink, and in the sinks to which these go.
+func (b *builder) hide(g Graph) {
+	parkers := map[string]map[*route]bool{} // by the name of a sink: the routes whose dead letters may get there
+	add := func(sink string, routes map[*route]bool) (added bool) {
+		for rt := range routes {
+			if parkers[sink] == nil {
+				parkers[sink] = map[*route]bool{}
+			}
+			added = added || !parkers[sink][rt]
+			parkers[sink][rt] = true
+		}
+		return added
+	}
+	for i, spec := range g.Routes {
+		rt := b.p.routes[i]
+		b.p.respec = append(b.p.respec, func() { rt.deadLetters.Hide.Store(rt.policy()) })
+		if spec.DeadLetter != "" {
+			add(spec.DeadLetter, map[*route]bool{rt: true})
+		}
+	}
+	for more := true; more; {
+		more = false
+		for _, spec := range g.Sinks {
+			if spec.Delivery.DeadLetter != "" {
+				more = add(spec.Delivery.DeadLetter, parkers[spec.Name]) || more
+			}
+		}
+	}
+	for _, s := range b.p.sinks {
+		var policy *tap.Policy
+		for rt := range parkers[s.Name] {
+			policy = tap.Join(policy, rt.policy())
+		}
+		b.p.respec = append(b.p.respec, func() {
+			s.Hide.Store(policy)
+			s.DeadLetters.Hide.Store(policy)
+		})
+	}
+}
