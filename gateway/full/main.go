@@ -1,5 +1,5 @@
-// Command gateway-full is the gateway with everything that is too large for the command gateway: plugins and features whose
-// dependencies add more than 3 MB to the binary, or 10 ms to its start. It reads the same configurations.
+// Command gateway-full is the command gateway with further plugins and features, whose dependencies are too large for gateway:
+// gateway/docs/architecture.md has the limits. It reads the same configurations.
 package main
 
 import (
