@@ -1,5 +1,5 @@
-// Package acme has what each gateway knows of ACME (RFC 8555), the protocol by which a program gets certificates from an authority:
-// the options, and the interface of a client. The client itself is too large for the program gateway; see gateway/full/acmeclient.
+// Package acme has the options of ACME (RFC 8555), the protocol by which a program gets certificates from an authority, and the
+// interface of a client. The client itself is too large for the program gateway; see gateway/full/acmeclient.
 package acme
 
 import (
@@ -14,10 +14,10 @@ import (
 type Client interface {
 	// Run obtains certificates and renews them until ctx ends. An error of the authority does not end it.
 	Run(ctx context.Context)
-	// Set replaces the options, and makes Run try at once what has failed. It does not block. Certificates of names that the
+	// Set replaces the options, and makes Run repeat failed attempts at once. It does not block. Certificates of names that the
 	// options still have stay in use.
 	Set(o Options)
-	// Certificate returns the certificate for a handshake, or that of a challenge. It fails while there is none.
+	// Certificate returns the certificate for a handshake, or for a challenge. It fails while there is none.
 	Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	// Status returns the state of each name, in the order of the options.
 	Status() []Status
@@ -31,7 +31,7 @@ type Status struct {
 	Err error
 }
 
-// Env is what a client needs of the gateway.
+// Env is what the gateway gives to a client.
 type Env struct {
 	Log *slog.Logger
 	// Address is that of the listener, whose handshakes call Client.Certificate.

@@ -27,13 +27,13 @@ type Options struct {
 	ExternalAccount ExternalAccount `koanf:"external_account"`
 }
 
-// ExternalAccount is an account that exists at the authority, and to which that of ACME is bound.
+// ExternalAccount names an account that the authority already has, to which the gateway binds its account of ACME.
 type ExternalAccount struct {
 	KeyID string         `koanf:"key_id" doc:"identifier that the authority has given out"`
 	Key   options.Secret `koanf:"key" doc:"key of this identifier (HMAC), in base64url"`
 }
 
-// Defaults returns the defaults, without names.
+// Defaults returns the default options, which have no names.
 func Defaults() Options {
 	return Options{Directory: "https://acme-v02.api.letsencrypt.org/directory"}
 }
@@ -47,7 +47,7 @@ func (Options) Docs() map[string]string {
 	}
 }
 
-// Enabled reports whether there is a name.
+// Enabled reports whether the options have a name, so that ACME is on.
 func (o Options) Enabled() bool { return len(o.Domains) > 0 }
 
 // Check is part of [options.Checker].
@@ -90,7 +90,7 @@ func (a ExternalAccount) check(report func(option, text string)) {
 	}
 }
 
-// Roots returns the authorities of the file in ca; nil: the system's.
+// Roots returns the certificates in the file ca, by which the server of the authority is verified; nil: the system's.
 func (o Options) Roots() (*x509.CertPool, error) {
 	if o.CA.Path() == "" {
 		return nil, nil
@@ -104,7 +104,7 @@ func (o Options) Roots() (*x509.CertPool, error) {
 
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// badDomain returns what is wrong with a name, "" if nothing is.
+// badDomain returns what is wrong with a name; "": nothing.
 func badDomain(name string) string {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return ""

@@ -22,7 +22,7 @@ type acmeTLS struct {
 	loaded map[string]time.Time // by name, when the certificate in use expires
 }
 
-// certificate returns the certificate of a handshake.
+// certificate returns the certificate for a handshake.
 func (a *acmeTLS) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return a.client.Certificate(hello)
 }
@@ -42,7 +42,7 @@ func (g *gateway) startACME(l *listenerTLS, at net.Addr) error {
 	return nil
 }
 
-// withStorage returns the options with the folder that they leave out.
+// withStorage returns the options with a folder for storage, if they have none.
 func withStorage(o acme.Options, folder func(getenv func(string) string) (string, error)) (acme.Options, error) {
 	if o.Storage != "" {
 		return o, nil
@@ -55,7 +55,7 @@ func withStorage(o acme.Options, folder func(getenv func(string) string) (string
 	return o, nil
 }
 
-// refreshACME shows the state of the certificates of a listener in the log, the status and the metrics.
+// refreshACME updates the state of a listener's certificates in the log, the status and the metrics.
 func (g *gateway) refreshACME(l *listenerTLS) {
 	var first time.Time // when the first certificate expires
 	var problems []string

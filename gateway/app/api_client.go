@@ -105,7 +105,7 @@ func (c *apiClient) local(f *flags, env config.Env) error {
 	if err := pages.checkClient(); err != nil {
 		return err
 	}
-	c.signs = true // any program may listen there, while the gateway does not run
+	c.signs = true // while the gateway does not run, any program may listen there
 	c.base, c.name, c.client.Transport = pages.url(), pages.url(), pages.transport(pages.pinned())
 	if _, unix := httpserver.SocketPath(pages.address); unix {
 		c.name = pages.address

@@ -18,7 +18,7 @@ import (
 )
 
 // Version and Revision are the version of the gateway, and its commit. A build sets them with
-// -ldflags "-X eventgateway/gateway/app.Version=...", else they are those that go has written for the main module.
+// -ldflags "-X eventgateway/gateway/app.Version=...". Without that, those of the main module count, which go records.
 var Version, Revision string
 
 // Feature is a part of the gateway that not every binary has, because its dependencies are large.

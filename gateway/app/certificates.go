@@ -41,7 +41,7 @@ func newListenerTLS(name, setting string, t config.SharedTLS) (*listenerTLS, err
 	return l, nil
 }
 
-// config returns the configuration of handshakes by t.
+// config returns the configuration of handshakes by the options t.
 func (l *listenerTLS) config(t options.ServerTLS) (c *tls.Config, option string, err error) {
 	if l.acme == nil {
 		return t.Config()
@@ -52,7 +52,7 @@ func (l *listenerTLS) config(t options.ServerTLS) (c *tls.Config, option string,
 	return c, option, err
 }
 
-// startTLS shows the certificate of a listener, or begins to obtain it. The listener must not serve yet.
+// startTLS reports the certificate of a listener, or begins to obtain it. The listener must not serve yet.
 func (g *gateway) startTLS(l *listenerTLS, at net.Addr) error {
 	if l.acme != nil {
 		return g.startACME(l, at)

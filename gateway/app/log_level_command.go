@@ -28,7 +28,7 @@ The change lasts until the next reload or start.` + helpAPI,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runs(func(cmd *cobra.Command, args []string) error {
 			if component != "" && len(args) == 0 {
-				return fmt.Errorf("which level for %s? write gateway log-level LEVEL --component %s", component, component)
+				return fmt.Errorf("no level is given for %s: write gateway log-level LEVEL --component %s", component, component)
 			}
 			c, err := api.client(f)
 			if err != nil {

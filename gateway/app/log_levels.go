@@ -22,7 +22,7 @@ type logLevels struct {
 	current atomic.Pointer[levelSet]
 }
 
-// levelSet is not changed after it was made.
+// levelSet is immutable.
 type levelSet struct {
 	all        slog.Level
 	components map[string]slog.Level
@@ -34,7 +34,7 @@ func newLogLevels(cfg *config.Config) (*logLevels, error) {
 	return l, l.configure(cfg)
 }
 
-// configure sets the levels of a configuration, also where the API has changed them.
+// configure sets the levels of a configuration. They replace those that the API has set.
 func (l *logLevels) configure(cfg *config.Config) error {
 	all, err := parseLevel(cfg.Log.Level)
 	if err != nil {
@@ -121,8 +121,8 @@ func (l *logLevels) of(component string) slog.Level {
 	return set.all
 }
 
-// leveled is a handler that passes on what is not below the level of its component, which is the value of an attribute with
-// which its logger was made.
+// leveled is a handler that drops lines below the level of its component. An attribute with which the logger was made names the
+// component.
 type leveled struct {
 	slog.Handler
 	levels    *logLevels

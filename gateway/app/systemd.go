@@ -10,23 +10,23 @@ import (
 	"eventgateway/gateway/internal/systemd"
 )
 
-// startPatience is how long systemd waits for the sources at most. Then the gateway counts as started, because it also
-// works while a server is away: it keeps its clients, and connects later.
+// startPatience is the longest time that the gateway lets systemd wait for its sources. Then it reports that it has started,
+// because it also works while a server is away: it serves clients, and connects later.
 var startPatience = 30 * time.Second
 
 // maxReport is the longest time between two reports to systemd.
 const maxReport = 5 * time.Second
 
-// stopSlack is what a stop takes beside shutdown_delay and shutdown_timeout: for HTTP and the embedded servers.
+// stopSlack is the time that a stop may take beyond shutdown_delay and shutdown_timeout, for HTTP and the embedded servers.
 const stopSlack = 15 * time.Second
 
-// stopTime returns how long a stop takes at most.
+// stopTime returns the longest time that a stop takes.
 func (g *gateway) stopTime() time.Duration {
 	return time.Duration(g.delay.Load()+g.drain.Load()) + stopSlack
 }
 
-// reportAlive reports the health to systemd until stop is called, a third of the watchdog's time after the report
-// before. A frozen router, whose state cannot be read, ends the reports, and then systemd ends the process.
+// reportAlive reports the health to systemd until stop is called, three times in the time of the watchdog. While the router
+// is frozen it reports nothing, so that systemd ends the process.
 func (g *gateway) reportAlive() (stop func()) {
 	if !systemd.Enabled() {
 		return func() {}

@@ -10,8 +10,8 @@ import (
 	"eventgateway/gateway/internal/tap"
 )
 
-// tapText returns an event for people: a line of what it is, what came in, what each transform has changed, and what became
-// of it.
+// tapText returns an item as text: a line with its time and component, the event that came in, what each transform has
+// changed, and the outcome.
 func tapText(it *tap.Item) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s", it.Time.Local().Format("15:04:05.000"), oneLine(it.Component))
@@ -42,7 +42,7 @@ func tapText(it *tap.Item) string {
 	return b.String()
 }
 
-// tapStep prints what a transform has done: the fields that it has changed, and the payload behind it.
+// tapStep prints what a transform has done: the fields that it has changed, and the payload that it has made.
 func tapStep(b *strings.Builder, s *tap.Change) {
 	fmt.Fprintf(b, "  %-8s %s", fmt.Sprintf("%d", s.Stage+1), oneLine(s.Transform))
 	if s.Type != s.Transform {
@@ -89,7 +89,7 @@ func tapStep(b *strings.Builder, s *tap.Change) {
 	}
 }
 
-// tapView prints an event: with its names, if whole is set, and its payload.
+// tapView prints the payload of an event. If whole is set, it also prints the source, channel, key and attributes.
 func tapView(b *strings.Builder, label string, v *tap.View, whole bool) {
 	if whole {
 		fmt.Fprintf(b, "  %-8s source %s, channel %s", label, oneLine(v.Source), oneLine(v.Channel))

@@ -17,17 +17,17 @@ type traces struct {
 	log     *slog.Logger
 	metrics *tracing.Metrics
 	opts    tracing.Options // of the tracer in use
-	leaving *sync.WaitGroup // tracers that a reload has replaced
+	leaving *sync.WaitGroup // replaced tracers that still send spans
 }
 
 func newTraces(r *router.Router, log *slog.Logger) traces {
 	return traces{router: r, log: log, metrics: tracing.NewMetrics(), leaving: &sync.WaitGroup{}}
 }
 
-// flushTime bounds how long a tracer sends what is in its queue, before a stop or after a reload.
+// flushTime bounds how long a tracer sends the spans in its queue, at a stop or after a reload.
 const flushTime = 2 * time.Second
 
-// set changes what is traced. Spans that have ended before still go where they were to go.
+// set changes the options of tracing. Spans that ended before still go to the former receiver.
 func (t *traces) set(o tracing.Options) {
 	if options.Equal(&t.opts, &o) {
 		return

@@ -32,7 +32,7 @@ type program struct {
 	changed  bool   // the files differed from the commit
 }
 
-// thisProgram returns how this program was built: as the linker was told, else as the main module says.
+// thisProgram returns how this program was built. What the linker has set goes before what go has recorded.
 func thisProgram() program {
 	p := program{version: Version, revision: Revision}
 	info, ok := debug.ReadBuildInfo()

@@ -145,7 +145,7 @@ func (q *quiet) begin() {
 	}
 }
 
-// postpone begins a wait, or makes it longer, up to longestPostponement.
+// postpone begins a wait, or extends the present one, for longestPostponement at most.
 func (q *quiet) postpone() {
 	q.begin()
 	q.Reset(min(quietPeriod, time.Until(q.began.Add(longestPostponement))))

@@ -1,7 +1,7 @@
 // Package diskspace measures the free space of disks, for checks of plugins.
 package diskspace
 
-// Disk is what is known of the disk of a folder.
+// Disk describes the disk of a folder.
 type Disk struct {
 	Free     uint64 // bytes that an ordinary user may still write
 	InMemory bool   // its files are lost when the host restarts

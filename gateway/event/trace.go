@@ -4,9 +4,9 @@ import "encoding/hex"
 
 // Names of attributes that say which trace an event belongs to (W3C Trace Context).
 const (
-	// AttrTraceParent is the header traceparent: the trace, and the span in it that has made the event.
+	// AttrTraceParent has the value of the header traceparent: the trace, and the span in it that has made the event.
 	AttrTraceParent = "traceparent"
-	// AttrTraceState is the header tracestate, which belongs to traceparent.
+	// AttrTraceState has the value of the header tracestate, which belongs to traceparent.
 	AttrTraceState = "tracestate"
 )
 
@@ -72,7 +72,7 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-// TraceParent returns where in a trace the event was made. It reports false if the event has no attribute
+// TraceParent returns the place in a trace at which the event was made. It reports false if the event has no attribute
 // [AttrTraceParent], or an invalid one.
 func (e *Event) TraceParent() (TraceParent, bool) {
 	text, ok := e.Attr(AttrTraceParent)

@@ -2,7 +2,7 @@ package expr
 
 import "time"
 
-// TimeBudget is a token bucket of evaluation time, for those who evaluate filters of clients. One goroutine uses it.
+// TimeBudget is a token bucket of time for the evaluation of filters. One goroutine uses it.
 type TimeBudget struct {
 	balance time.Duration
 	updated time.Time
@@ -20,5 +20,5 @@ func (b *TimeBudget) Spend(spent time.Duration, perSecond, limit time.Duration, 
 	return b.balance
 }
 
-// Clip removes time that was not used.
+// Clip removes a positive balance, which is time that was not used.
 func (b *TimeBudget) Clip() { b.balance = min(b.balance, 0) }

@@ -10,7 +10,7 @@ func NewPostgresClockOffset() ClockOffset {
 	return ClockOffset{NewLastingValue("gateway_postgres_clock_offset_seconds", "Clock of the database server minus the clock of the gateway.")}
 }
 
-// Measured records the time that the server has answered to a query. The error is at most half the time between sent and received.
+// Measured sets the gauge by the time that the server has answered to a query. The error is at most half the time between sent and received.
 func (c ClockOffset) Measured(sent, received, server time.Time) {
 	c.Set(server.Sub(sent.Add(received.Sub(sent) / 2)).Seconds())
 }

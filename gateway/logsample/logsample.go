@@ -9,14 +9,14 @@ import (
 )
 
 // Sampler lets the first Burst lines of one kind through, and then one per Interval. The next line has the number of
-// those between them in its attribute "suppressed". The zero value lets one line through per second. The fields must not
+// suppressed lines in its attribute "suppressed". The zero value lets one line through per second. The fields must not
 // change after the first call.
 type Sampler struct {
 	Interval time.Duration // 0: one second
 	Burst    int           // 0: one line
 
 	mu         sync.Mutex
-	free       time.Time // when all of Burst is available again
+	free       time.Time // when the whole Burst is available again
 	suppressed int
 }
 

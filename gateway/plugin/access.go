@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// AccessEntry is the line that the access log will have of one request. The handler of the request completes it. All methods may be
-// called from any goroutine; on a nil entry they do nothing, because the access log is off.
+// AccessEntry is the access log's line of one request, which the handler of the request completes. All methods may be
+// called from any goroutine. On a nil entry, which means that the access log is off, they do nothing.
 type AccessEntry struct {
 	mu     sync.Mutex
 	fields AccessFields
 }
 
-// AccessFields is what a handler knows of a request, and the listener does not.
+// AccessFields are the fields of a line that a handler knows, and the listener does not.
 type AccessFields struct {
-	Client string // address of the client, where a header of a trusted proxy names it
+	Client string // address of the client, if a header of a trusted proxy names it
 	User   string // name of the user, or subject of the token
 	Role   string // of the user
 	Reason string // why a connection that the handler took over has ended

@@ -60,8 +60,8 @@ type Transform interface {
 	Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error
 }
 
-// Hider is implemented by a transform that hides values of a JSON object, such as personal data. People who look at events on
-// their way see those before the transform without these values. Hide returns a payload with each value that Apply would hide
+// Hider is implemented by a transform that hides values of a JSON object, such as personal data. A tap then hides these values
+// also in events before the transform. Hide returns a payload with each value that Apply would hide
 // replaced by [Hidden]. It is called in any goroutine, also while Apply runs, and with payloads that do not reach Apply.
 type Hider interface {
 	Hide(payload []byte) ([]byte, error)

@@ -13,7 +13,7 @@ func WithTraceParent(ctx context.Context, text string) context.Context {
 
 // TraceParent returns the value of the header traceparent for a request that a Write makes with ctx. It is "" if the
 // Write is not recorded: then the attribute traceparent of the event is the value, if it has one. A sink that stores
-// events passes on the attribute of each instead.
+// events stores the attribute of each event instead.
 func TraceParent(ctx context.Context) string {
 	text, _ := ctx.Value(traceKey{}).(string)
 	return text

@@ -15,7 +15,7 @@ import (
 // file is a file of an archive.
 type file struct {
 	name string // path in the archive
-	from string // path of its content
+	from string // path of the file with its content
 	mode int64
 }
 

@@ -43,8 +43,8 @@ func (r *release) build(root string, p program, system, arch, file string) error
 	return err
 }
 
-// verifyBuild builds a program again from a clone of the commit in another folder, without what the first build has
-// left in the cache, and compares the bytes. It also proves that the commit has all files.
+// verifyBuild builds a program again, from a clone of the commit in another folder and with an empty cache, and compares the
+// bytes. It also proves that the commit has all files.
 func (r *release) verifyBuild() error {
 	clone, cache := filepath.Join(r.work, "clone"), filepath.Join(r.work, "cache")
 	if _, err := r.output("git", "clone", "--quiet", "--no-local", r.root, clone); err != nil {

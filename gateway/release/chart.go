@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// rules are the files of Prometheus rules that the chart gets.
+// rules are the files with Prometheus rules that makeChart adds to the chart.
 var rules = []string{"configs/prometheus/alerts.yml", "configs/prometheus/objectives.yml"}
 
 // makeChart writes the Helm chart with the version of the release, and the Prometheus rules.

@@ -39,8 +39,8 @@ func (r *release) makePackages(dir, arch, version, out string) error {
 	return nil
 }
 
-// makeCompletions writes the scripts by which shells complete commands into dir. They are those of the program for this
-// machine, which is built first.
+// makeCompletions writes the scripts by which shells complete commands into dir. The program for this
+// machine, which is built first, prints them.
 func (r *release) makeCompletions(dir string) error {
 	own := filepath.Join(r.work, runtime.GOOS, runtime.GOARCH, "gateway", "gateway")
 	if _, err := os.Stat(own); err != nil {

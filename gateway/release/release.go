@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// release is one run.
+// release is one run of the command.
 type release struct {
 	root     string // of the repository
 	out      string // folder of the results
@@ -107,8 +107,8 @@ func outputOf(cmd *exec.Cmd) (string, error) {
 
 // program is a program that is released.
 type program struct {
-	name, module string // module is the folder of its module, and package the folder of its main package there
-	pkg          string
+	name, module string // module is the folder of its module
+	pkg          string // folder of its main package, in that of the module
 }
 
 // programs returns the programs of the repository.

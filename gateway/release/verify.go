@@ -67,7 +67,7 @@ func (r *release) script(name string) (string, error) {
 	return path, err
 }
 
-// verifyService runs the service of the deb package under systemd. folder is empty, for mounts.
+// verifyService runs the service of the deb package under systemd. folder is an empty folder for mounts.
 func (r *release) verifyService(folder, deb string) error {
 	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
 		fmt.Println("not verified, systemd is not installed: the service")

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// trial has values with which the chart needs nothing else.
+// trial has the options of helm that set all values which the chart needs.
 var trial = []string{
 	"--set", "secrets.values.DATABASE_URL=postgres://db/orders", "--set", "secrets.values.REDIS_URL=redis://redis",
 	"--set", "secrets.values.GATEWAY_TOKEN=0123456789abcdef", "--set", "serviceMonitor.enabled=true",

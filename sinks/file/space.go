@@ -10,7 +10,7 @@ import (
 // lowSpace is the free space, in bytes, below which a disk is nearly full: a few batches of large events.
 const lowSpace = 16 << 20
 
-// probeSpace returns a finding whether the disk of the folder has free space.
+// probeSpace returns a finding about the free space on the disk of the folder.
 func probeSpace(dir string) plugin.Finding {
 	disk, err := diskspace.Of(dir)
 	if err != nil {

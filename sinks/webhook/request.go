@@ -73,7 +73,7 @@ func (s *sink) request(ctx context.Context, attempt string, e *event.Event) (*ht
 	return r, nil
 }
 
-// setTraceHeaders sets the headers of the trace (W3C Trace Context), unless headers are configured with these names.
+// setTraceHeaders sets the headers of the trace (W3C Trace Context). Configured headers of these names stay.
 func setTraceHeaders(ctx context.Context, h http.Header, e *event.Event) {
 	if h.Get("Traceparent") != "" {
 		return

@@ -4,7 +4,7 @@ package postgresoutbox
 // written a change.
 const traceVersion = 5
 
-// traceSQL is an expression that is the trace of a change o, NULL where it has none.
+// traceSQL returns an expression for the trace of a change o, which is NULL if it has none.
 func (r *reader) traceSQL() string {
 	if !r.hasTrace {
 		return "NULL::text"

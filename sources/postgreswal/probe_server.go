@@ -49,7 +49,7 @@ func (p *probe) replication(wanted bool) {
 	defer pgconn.CloseReplication(conn)
 	results, err := conn.Exec(p.ctx, "IDENTIFY_SYSTEM").ReadAll()
 	if err != nil || len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 4 {
-		p.add(plugin.Problem, pgconn.ReplicationPoolerHint, "the WAL cannot be read: what is connected as a replication connection is none, as behind a pooler that ignores the parameter: %v", err)
+		p.add(plugin.Problem, pgconn.ReplicationPoolerHint, "the WAL cannot be read: the connection is no replication connection, as behind a pooler that ignores the parameter: %v", err)
 		return
 	}
 	identity := results[0].Rows[0]

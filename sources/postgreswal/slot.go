@@ -141,7 +141,7 @@ func (r *reader) endFormerReader(ctx context.Context, slot slotState) error {
 // explainStart adds a hint to the error of a slot that cannot be read.
 func explainStart(err error) error {
 	if hasState(err, syntaxError) { // an ordinary session does not know the command
-		return fmt.Errorf("%w: what is connected is no replication connection: %s", err, pgconn.ReplicationPoolerHint)
+		return fmt.Errorf("%w: the connection is no replication connection: %s", err, pgconn.ReplicationPoolerHint)
 	}
 	if hasState(err, objectInUse) {
 		return fmt.Errorf("%w: another gateway reads it; give both a leader, or each a slot", err)

@@ -28,7 +28,7 @@ func (s *source) openSpool(history string) (*spool.Spool, error) {
 	return sp, nil
 }
 
-// spoolIdentity names what the spool belongs to.
+// spoolIdentity names the slot and database to which the spool belongs.
 func (s *source) spoolIdentity(history string) string {
 	database, _ := splitHistory(history)
 	return fmt.Sprintf("the slot %s of the system/database %s", s.opts.Slot, database)

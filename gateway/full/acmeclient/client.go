@@ -18,7 +18,7 @@ import (
 	"eventgateway/gateway/acme"
 )
 
-// checkEvery is the interval of checks whether a certificate must be renewed. A test sets a shorter one by -ldflags -X.
+// checkEvery is the time between two checks whether a certificate must be renewed. A test sets a shorter one by -ldflags -X.
 var checkEvery = "10m"
 
 // client is the client of one listener.
@@ -38,7 +38,7 @@ type client struct {
 type name struct {
 	trying    bool
 	failures  int       // of one kind, since the last success
-	refused   bool      // they were answers of the authority; else it was not reached
+	refused   bool      // the authority has answered with the failures; else it was not reached
 	next      time.Time // when it is tried again
 	err       error     // of the last attempt to obtain or renew it
 	directory string    // of the certificate in use; "": there is none, or its renewal has failed
@@ -114,7 +114,7 @@ func (c *client) Status() []acme.Status {
 	return all
 }
 
-// overdue is the part of the life of a certificate in which it should have been renewed: half of the part in which it is.
+// overdue divides the life of a certificate: the renewal is overdue in the last sixth. certmagic renews it in the last third.
 const overdue = 6
 
 var errOverdue = errors.New("it expires soon, and its renewal is overdue: look for its domain in the log at level debug")

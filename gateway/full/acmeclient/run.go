@@ -52,11 +52,11 @@ func (c *client) Run(ctx context.Context) {
 	select {
 	case <-stopped:
 	case <-time.After(stopTimeout):
-		c.env.Log.Warn("attempt to obtain a certificate goes on at the stop")
+		c.env.Log.Warn("attempt to obtain a certificate has not ended at the stop")
 	}
 }
 
-// due marks the names that must be tried now as tried, and returns them with the time until another one is due.
+// due returns the names to try now, and the time until another one is due. It marks these names as being tried.
 func (c *client) due(now time.Time) (domains []string, next time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +74,8 @@ func (c *client) due(now time.Time) (domains []string, next time.Duration) {
 	return domains, next
 }
 
-// withoutReplaces is the number of attempts for which certmagic orders a certificate without naming the one that it replaces. A new
-// authority in the place of another one does not know that one, and would refuse the order.
+// withoutReplaces is the number of attempts for which certmagic orders a certificate without naming the one that it replaces. An
+// authority that has replaced another one at the same address does not know the old certificate, and would refuse the order.
 var withoutReplaces = 2
 
 // attempt loads the certificate of a name from the folder, or obtains it.
@@ -141,7 +141,7 @@ func (c *client) finish(ctx context.Context, domain string, err error) {
 	c.fail(domain, n, err)
 }
 
-// fail notes that a name has failed, and has Run try it again after a pause. It needs mu.
+// fail notes that a name has failed, and when Run tries it again. The caller holds mu.
 func (c *client) fail(domain string, n *name, err error) {
 	if refused := errors.As(err, new(problem.Problem)); refused != n.refused {
 		n.refused, n.failures = refused, 0
@@ -154,7 +154,7 @@ func (c *client) fail(domain string, n *name, err error) {
 	c.signal()
 }
 
-// signal makes Run look which names are due.
+// signal makes Run check which names are due.
 func (c *client) signal() {
 	select {
 	case c.wake <- struct{}{}:

@@ -22,7 +22,7 @@ const (
 // String returns the name of a role in the configuration, "" for none.
 func (r Role) String() string { return [...]string{"", "read", "admin"}[r] }
 
-// caller is whom the credentials of a request name.
+// caller is the user, certificate or holder of the secret that the credentials of a request name.
 type caller struct {
 	role Role
 	name string // of the user or certificate; "" for the holder of the secret
@@ -51,7 +51,7 @@ func (a *Admin) open() bool {
 	return a.Local && a.secret().IsZero() && len(access.Users)+len(access.Certificates) == 0
 }
 
-// authenticate returns whom the credentials of r name. busy is set if the password was not checked, because there
+// authenticate returns the caller that the credentials of r name. busy is set if the password was not checked, because there
 // were too many attempts.
 //
 // A browser sends cookies, passwords that it knows, and certificates with requests of other sites, too. These
@@ -120,7 +120,7 @@ func userPurpose(name string, u User) string {
 	return forCookie + " of user " + base64.RawURLEncoding.EncodeToString([]byte(name)) + " " + u.Hash.Reveal()
 }
 
-// cookieCaller returns whom a cookie names: the holder of the secret, or a user with the present role.
+// cookieCaller returns the caller that a cookie names: the holder of the secret, or a user with the present role.
 func (s secret) cookieCaller(access *Access, value string) (who caller) {
 	signed, encoded, ofUser := strings.Cut(value, "/")
 	if !ofUser {

@@ -16,7 +16,7 @@ import (
 // CertificateStatus describes the certificate of a listener.
 type CertificateStatus struct {
 	Listener string    `json:"listener"`           // shared or admin
-	NotAfter time.Time `json:"not_after,omitzero"` // of several certificates, of the one that expires first; absent while there is none
+	NotAfter time.Time `json:"not_after,omitzero"` // of the certificate that expires first; absent while there is none
 	// RenewBy is when the health becomes degraded if the certificate is still in use. It is absent with ACME, which reports
 	// an overdue renewal as an error.
 	RenewBy  time.Time `json:"renew_by,omitzero"`
@@ -71,7 +71,7 @@ func (a *Admin) RecordCertificate(listener string, c *x509.Certificate) {
 	})
 }
 
-// RecordACME records that a listener uses certificates by ACME, of which the first one expires at notAfter; zero: it has none.
+// RecordACME records that a listener uses certificates by ACME. The one that expires first does so at notAfter; zero: there is none.
 func (a *Admin) RecordACME(listener string, notAfter time.Time) {
 	a.certificates.set(listener, func(st *CertificateStatus) {
 		*st = CertificateStatus{Listener: listener, NotAfter: notAfter, acme: true}

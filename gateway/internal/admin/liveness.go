@@ -12,10 +12,10 @@ import (
 // liveLimit is how long /healthz waits for the router.
 const liveLimit = 5 * time.Second
 
-// errFrozen is why a gateway is not alive.
+// errFrozen is the error of a gateway whose router is frozen.
 var errFrozen = errors.New("the router does not answer: its state cannot be read")
 
-// liveness has the assessment under way. All callers share it, so a frozen router holds one goroutine.
+// liveness has the assessment under way. All callers share it, so a frozen router blocks one goroutine only.
 type liveness struct {
 	mu       sync.Mutex
 	underway *assessment // nil: none

@@ -20,7 +20,8 @@ const (
 	forCommand = "command"
 	forName    = "name of the cookie"
 	linkLife   = time.Hour
-	// commandLife is longer than a command takes to connect, and short for a program that takes the gateway's place.
+	// commandLife is how long the text of [SignCommand] is valid: long enough for a command to connect, and short, because a program
+	// that listens in place of the gateway can use it.
 	commandLife = time.Minute
 	cookieLife  = 30 * 24 * time.Hour
 )

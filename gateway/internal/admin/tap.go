@@ -67,7 +67,7 @@ func (a *Admin) stillValid(r *http.Request) (valid func() bool) {
 	}
 }
 
-// follow sends what the viewer sees, until it ends or the credentials are not valid any more.
+// follow sends items to the viewer, until the viewer ends or the credentials are not valid any more.
 func (a *Admin) follow(r *http.Request, v *tap.Viewer, s *tapStream, valid func() bool) {
 	for {
 		ctx, cancel := context.WithTimeout(r.Context(), tapCountsEvery)

@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// Bounds of the attempts that wait.
+// The bounds of waiting attempts.
 const (
 	maxWaitingOfOne = 10  // of one address for one user
 	maxWaiting      = 200 // of all
 )
 
-// attempt says whose turn an attempt to log in takes.
+// attempt is the address and the user name of an attempt to log in.
 type attempt struct{ address, name string }
 
 // turns lets one attempt to log in pass at a time. Those that wait take turns: each address and user has one turn in a
-// round, so many attempts of one delay another no more than one attempt does.
+// round. So many attempts of one client delay another client no more than one attempt does.
 type turns struct {
 	mu      sync.Mutex
 	taken   bool
@@ -60,7 +60,7 @@ func (t *turns) take(ctx context.Context, of attempt) bool {
 	return true // the turn came at the same time
 }
 
-// remove removes the attempt i of one that waits. It needs mu.
+// remove removes the waiting attempt i of an address and user. The caller holds mu.
 func (t *turns) remove(of attempt, i int) {
 	t.count--
 	if t.waiting[of] = slices.Delete(t.waiting[of], i, i+1); len(t.waiting[of]) == 0 {
@@ -80,5 +80,5 @@ func (t *turns) release() {
 	of := t.order[0]
 	close(t.waiting[of][0])
 	t.order = append(t.order[1:], of) // behind the others
-	t.remove(of, 0)                   // and away, if it has no further attempt
+	t.remove(of, 0)                   // also out of the order, if it has no further attempt
 }

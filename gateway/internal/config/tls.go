@@ -26,5 +26,5 @@ func (t *SharedTLS) Check(report func(option, text string)) {
 	}
 }
 
-// noACME is the problem of a configuration that only gateway-full can run.
+// noACME is the text of the problem that only gateway-full can run a configuration.
 const noACME = "this binary has no ACME: use gateway-full, or name the files of a certificate in http.tls.cert and key"

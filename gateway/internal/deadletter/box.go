@@ -41,8 +41,8 @@ type Box struct {
 	target   rcu.Value[Target]
 	sampler  logsample.Sampler // of log lines
 
-	Tap  *tap.Point                 // of all dead letters; nil: no one can look
-	Hide atomic.Pointer[tap.Policy] // what people may see of these
+	Tap  *tap.Point                 // of all dead letters; nil: taps are off
+	Hide atomic.Pointer[tap.Policy] // what viewers may see of these
 }
 
 // NewBox returns a box that parks in memory, and counts in inMemory what it parks there.

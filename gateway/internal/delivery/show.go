@@ -6,14 +6,14 @@ import (
 	"eventgateway/gateway/internal/tap"
 )
 
-// A sink shows its events to people who look at it.
-
+// showEnqueued shows events that came into the queue to the viewers of the sink.
 func (s *Sink) showEnqueued(events []*event.Event) {
 	for _, e := range events {
 		s.Tap.Show(s.Hide.Load, e, tap.Enqueued, "", 0)
 	}
 }
 
+// showDelivered shows events that one write has delivered.
 func (s *Sink) showDelivered(items []queue.Item) {
 	for i := range items {
 		s.Tap.Show(s.Hide.Load, items[i].Event, tap.Delivered, "", items[i].Attempts())

@@ -34,7 +34,7 @@ type Config struct {
 	Tracing       *tracing.Switch
 	// OnFenced is called where the sink has refused an event because a leader of a later term has written.
 	OnFenced func(leader string, term int64)
-	Tap      *tap.Point // nil: no one can look
+	Tap      *tap.Point // nil: taps are off
 }
 
 // Sink delivers the events of one queue to a plugin.
@@ -43,7 +43,7 @@ type Sink struct {
 	// Fill fills the history of the plugin, and returns the reason of a gap, or "". It ends when ctx does.
 	// It is set before Start. nil: the plugin takes no history from a source.
 	Fill    func(ctx context.Context) (gap string)
-	Hide    atomic.Pointer[tap.Policy] // what people may see of its events
+	Hide    atomic.Pointer[tap.Policy] // what viewers may see of its events
 	opener  plugin.Opener              // nil where the plugin has no Open
 	gapSink plugin.GapSink             // nil where the plugin takes no gaps
 	shared  bool                       // the plugin is the predecessor's: only the router's options differ

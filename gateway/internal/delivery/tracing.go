@@ -5,8 +5,8 @@ import (
 	"eventgateway/gateway/internal/tracing"
 )
 
-// setAttempt sets which attempt a write is: of the event that has failed most often, or of this batch, where the sink has
-// failed and no attempt of an event counts.
+// setAttempt sets the number of the attempt that a write is: that of the event that has failed most often. It is at least tries,
+// the writes of this batch, because a failure of the sink counts as no attempt of an event.
 func setAttempt(span *tracing.Span, items []queue.Item, tries int) {
 	for i := range items {
 		tries = max(tries, items[i].Attempts()+1)
@@ -14,7 +14,7 @@ func setAttempt(span *tracing.Span, items []queue.Item, tries int) {
 	span.Set("attempt", tries)
 }
 
-// endSpan ends the span of a write that has failed, with what becomes of its events.
+// endSpan ends the span of a failed write with the verdict on its events.
 func (s *Sink) endSpan(span *tracing.Span, v verdict) {
 	delivered, parked := 0, 0
 	for _, d := range v.events {

@@ -27,7 +27,7 @@ func NewAccessLog(log *slog.Logger) *AccessLog { return &AccessLog{log: log} }
 // Set turns the log on or off. Requests under way stay as they began.
 func (a *AccessLog) Set(on bool) { a.on.Store(on) }
 
-// Bounds of the text of a client in a line, in bytes.
+// The bounds of a client's text in a line, in bytes.
 const (
 	maxLoggedPath = 256
 	maxRequestID  = 64
@@ -44,10 +44,10 @@ type accessLine struct {
 	method   string
 	path     string
 	protocol string
-	client   string // the peer, or whom the PROXY header of its connection names
+	client   string // the peer, or the client that the PROXY header of its connection names
 	id       string
 	status   int
-	entry    plugin.AccessEntry // by the handler
+	entry    plugin.AccessEntry // which the handler completes
 }
 
 // serve serves a request, and writes its line when it has ended. If the handler takes over the connection, the line follows when
@@ -100,7 +100,7 @@ func (l *accessLine) write(bytes int64) {
 	l.log.log.LogAttrs(context.Background(), slog.LevelInfo, "request", append(attrs, slog.String("request_id", l.id))...)
 }
 
-// clip returns a copy of a text of a client, truncated. The text may be part of a larger one, which must not stay in memory.
+// clip returns a truncated copy of a client's text. It is a copy, because a part of a larger text would keep all of that in memory.
 func clip(text string) string {
 	if len(text) > maxLoggedPath {
 		return strings.ToValidUTF8(text[:maxLoggedPath], "") + "..."
@@ -117,7 +117,7 @@ func requestID(r *http.Request) string {
 	return strings.Clone(given)
 }
 
-// notInID reports whether a character is in no ID of a request.
+// notInID reports whether the ID of a request may not have the character.
 func notInID(c rune) bool {
 	return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_.:/+=", c))
 }

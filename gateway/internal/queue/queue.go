@@ -19,7 +19,7 @@ type Config struct {
 	// Restore returns what the source of an event knows of earlier attempts; nil where it knows nothing
 	// that counts.
 	Restore func(*event.Event) *Retry
-	// Dropped, if it is set, is told of each event that is dropped. It must not block, because the queue is locked.
+	// Dropped, if it is set, is called for each event that is dropped. It must not block, because the queue is locked.
 	Dropped func(e *event.Event, reason string)
 }
 

@@ -5,10 +5,10 @@ import (
 	"eventgateway/gateway/plugin"
 )
 
-// A mask in a route also hides its fields from people who look at events before it: at their source, in the earlier stages
+// A transform that hides fields also hides them from viewers who look at events before it: at the source, in earlier stages
 // of the route, and in the dead letters of the route, which have not passed all of its stages.
 
-// setPolicies finds out what people may see before each stage.
+// setPolicies sets what viewers may see before each stage.
 func (r *route) setPolicies() {
 	stages := make([]tap.Stage, len(r.stages))
 	for i, st := range r.stages {
@@ -18,10 +18,10 @@ func (r *route) setPolicies() {
 	r.policies = tap.Policies(stages)
 }
 
-// policy returns what people may see of an event that comes in, or whose stage is not known.
+// policy returns what viewers may see of an event that comes in, or whose stage is not known.
 func (r *route) policy() *tap.Policy { return r.policies[0] }
 
-// hide finds out what people may see of the dead letters of each route and sink, and in the sinks to which these go.
+// hide sets what viewers may see of the dead letters of each route and sink, and in the sinks to which these go.
 func (b *builder) hide(g Graph) {
 	parkers := map[string]map[*route]bool{} // by the name of a sink: the routes whose dead letters may get there
 	add := func(sink string, routes map[*route]bool) (added bool) {

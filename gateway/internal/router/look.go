@@ -5,8 +5,8 @@ import (
 	"eventgateway/gateway/internal/tap"
 )
 
-// look records what becomes of the events of one batch in a route, while somebody looks. The methods of a nil look do
-// nothing, so that a route at which no one looks only compares a pointer.
+// look records what becomes of the events of one batch in a route, for viewers of the route. The methods of a nil look do
+// nothing, so that a route without viewers only compares a pointer.
 type look struct {
 	route  *route
 	parked uint64        // events that were parked before the present one
@@ -52,7 +52,7 @@ func (l *look) refused(i int, reason string, err error, parked uint64) {
 	}
 }
 
-// ended returns how an event has ended on which the route has failed. It is called for each such event.
+// ended returns the outcome of an event on which the route has failed. It is called for each such event.
 func (l *look) ended(parked uint64) string {
 	before := l.parked
 	if l.parked = parked; parked > before {
@@ -123,14 +123,14 @@ func (l *look) step(at int, outcome string, err error) tap.Step {
 	return s
 }
 
-// advance goes on behind a stage.
+// advance makes the events behind a stage those before the next one.
 func (l *look) advance() {
 	if l != nil {
 		l.now, l.next = l.next, nil
 	}
 }
 
-// end gives the records to the viewers. What has not ended before was sent to sinks.
+// end gives the records to the viewers. Events without an outcome were sent to sinks.
 func (l *look) end(to []*edge) {
 	if l == nil {
 		return
@@ -150,7 +150,7 @@ func (l *look) end(to []*edge) {
 	}
 }
 
-// showEmitted shows events of a batch. People may see what no route hides.
+// showEmitted shows the events of a batch to viewers of the source. They see what none of the routes hides.
 func (s *source) showEmitted(events []*event.Event, routes []wired) {
 	policy := func() (p *tap.Policy) {
 		for _, w := range routes {

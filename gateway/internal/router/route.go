@@ -28,7 +28,7 @@ type route struct {
 	stages      []*stage
 	deadLetters *deadletter.Box
 	tap         *tap.Point
-	policies    []*tap.Policy // what people may see before each stage, and behind the last
+	policies    []*tap.Policy // what viewers may see before each stage, and behind the last
 
 	busy    sync.Mutex     // transforms are never called concurrently
 	eval    expr.Evaluator // of when
@@ -74,7 +74,7 @@ func (r *route) carry(ctx context.Context, events []*event.Event, taken []bool, 
 }
 
 // run takes events through the stages, from one on, and to sinks. failures is the number of failures before these
-// events; look is nil where no one looks at the route.
+// events; look is nil if the route has no viewers.
 func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts, failures uint64, look *look) error {
 	more := false // a transform made several events of one
 	for i := from; i < len(r.stages); i++ {

@@ -209,7 +209,7 @@ func (r *Router) DeadLetters() (latest []deadletter.Letter, total uint64) {
 	return r.deadLetters.Latest()
 }
 
-// Sample returns the state and the counts of every component, and what the plugins of sinks measure. It calls their collectors.
+// Sample returns the state and the counts of every component, and measurements of the plugins of sinks. It calls their collectors.
 func (r *Router) Sample() stats.Sample {
 	s := stats.Sample{Status: r.Status(), Measures: map[string]stats.SinkMeasures{}}
 	r.mu.Lock()
@@ -221,7 +221,7 @@ func (r *Router) Sample() stats.Sample {
 	return s
 }
 
-// Taps returns where events can be looked at.
+// Taps returns the hub at which viewers look at components.
 func (r *Router) Taps() *tap.Hub { return r.taps }
 
 // Gather returns the metrics of the router and of all plugins that run. It is

@@ -25,7 +25,7 @@ func (s *source) stampTraces(events []*event.Event) {
 	}
 }
 
-// endSpan ends the span of a batch. refused is why the source does not want its events to be delivered.
+// endSpan ends the span of a batch. refused is why its events become dead letters without a delivery; nil: they do not.
 func (s *source) endSpan(span *tracing.Span, refused, err error) {
 	switch {
 	case err != nil:
@@ -40,11 +40,11 @@ func (s *source) endSpan(span *tracing.Span, refused, err error) {
 // routeSpan is the span of a batch on a route.
 type routeSpan struct {
 	*tracing.Span
-	failures uint64 // of the route before
+	failures uint64 // of the route, before the batch
 }
 
-// beginSpan begins the span of a batch; busy is held. failures is the number of failures before it. The span before
-// goes to endSpan.
+// beginSpan begins the span of a batch; the caller holds busy. failures is the number of failures of the route before it. The
+// caller passes the returned span, which was the present one, to endSpan.
 func (r *route) beginSpan(events []*event.Event, failures uint64) (before routeSpan) {
 	before, r.span = r.span, routeSpan{}
 	if t := r.tracing.Tracer(); t != nil {
@@ -53,7 +53,7 @@ func (r *route) beginSpan(events []*event.Event, failures uint64) (before routeS
 	return before
 }
 
-// endSpan ends the present span, with what has become of its batch, and restores the one before.
+// endSpan ends the present span with the outcome of its batch, and restores the span before.
 func (r *route) endSpan(before routeSpan, c *stats.RouteCounts, err error) {
 	span := r.span
 	if r.span = before; span.Span != nil {

@@ -15,7 +15,7 @@ type SourceCounts struct {
 	Outstanding uint64 `json:"outstanding"`
 	Gaps        uint64 `json:"gaps"`    // times that events may have been missed
 	Keyless     uint64 `json:"keyless"` // events whose key could not be evaluated
-	// OriginUnknown is events for which origin_time gave no time.
+	// OriginUnknown is the number of events for which origin_time gave no time.
 	OriginUnknown uint64 `json:"origin_unknown"`
 	// GapsAtStart is those of Gaps that are the start of this gateway itself.
 	GapsAtStart uint64 `json:"gaps_at_start"`

@@ -42,7 +42,7 @@ type histogram struct {
 	mu        sync.Mutex
 	count     uint64
 	sum       time.Duration
-	classic   []uint64   // one per bound, and one beyond
+	classic   []uint64   // counts, one for each bound and one beyond the last
 	exemplars []exemplar // the latest one of each classic bucket
 	zero      uint64
 	native    []uint64
@@ -62,7 +62,7 @@ func newHistogram(desc *prometheus.Desc) *histogram {
 	}
 }
 
-// observe counts a duration, which is not negative. The caller holds mu.
+// observe counts a duration, which must not be negative. The caller holds mu.
 func (h *histogram) observe(d time.Duration, trace *event.TraceParent, now time.Time) {
 	seconds := d.Seconds()
 	h.count++

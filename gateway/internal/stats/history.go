@@ -14,14 +14,14 @@ const HistoryLength = 900
 // for a sink, 15 KB for a source or a route, whatever the load is. A component that a reload replaces goes on with the
 // figures of its predecessor; those of a removed one are forgotten.
 type History struct {
-	run   string // tells the histories of two runs apart
+	run   string // differs between two runs of the gateway
 	start time.Time
 
 	mu         sync.Mutex
 	last       int64         // number of the latest second, from 0 on; -1 before the first
 	lastAt     time.Time     // when it was recorded, by the wall clock
 	lastPassed time.Duration // from start until then, by the monotonic clock
-	asleep     time.Duration // how long the machine was suspended: the monotonic clock stands still meanwhile
+	asleep     time.Duration // how long the machine was suspended, while the monotonic clock stood still
 	total      *figures
 	components map[string]*figures
 }
@@ -70,10 +70,10 @@ func newFigures(names []string) *figures {
 	return f
 }
 
-// maxClockStep is how far the clock may be set ahead without counting as sleep of the machine.
+// maxClockStep is how far the wall clock may be set ahead until the step counts as a suspension of the machine.
 const maxClockStep = 2 * time.Second
 
-// Record records a sample that was taken now. Seconds for which none was recorded, because the process was stopped or the machine
+// Record records a sample that was taken now. Seconds for which no sample was recorded, because the process was stopped or the machine
 // suspended, have no figures.
 func (h *History) Record(s Sample) {
 	now := time.Now()
@@ -151,7 +151,7 @@ func (h *History) component(name string, names []string) *figures {
 	return f
 }
 
-// forget removes the figures of the seconds from first to last, whose places have older ones.
+// forget removes older figures from the places of the seconds from first to last.
 func (h *History) forget(first, last int64) {
 	first = max(first, last-HistoryLength+1)
 	for second := first; second <= last; second++ {
@@ -183,14 +183,14 @@ type counters map[string]uint64
 func (f *figures) counters(second int64, now counters) (grown counters) {
 	grown = counters{}
 	for name, n := range now {
-		grown[name] = n - min(n, f.before[name]) // a counter that began anew says nothing
+		grown[name] = n - min(n, f.before[name]) // 0 for a counter that began anew
 		f.set(second, name, float64(grown[name]))
 	}
 	f.before = now
 	return grown
 }
 
-// observe sets the quantiles of the latencies since the last sample, and returns these.
+// observe sets the quantiles of the latencies since the last sample, and returns these latencies.
 func (f *figures) observe(second int64, now Latencies) (passed Latencies) {
 	passed = now.minus(f.latency)
 	f.latency = now

@@ -15,7 +15,7 @@ func (l *Latency) Counts() Latencies {
 	return slices.Clone(l.received.classic)
 }
 
-// minus returns what was counted since before. A histogram that began anew since then counts from 0.
+// minus returns the events that were counted since before. A histogram that began anew since then counts from 0.
 func (l Latencies) minus(before Latencies) Latencies {
 	if len(l) != len(before) {
 		return l
@@ -41,8 +41,8 @@ func (l Latencies) plus(o Latencies) Latencies {
 	return l
 }
 
-// quantile returns a quantile in seconds, interpolated within its bucket; NaN where nothing was counted. Beyond the last bound it is
-// that bound.
+// quantile returns the quantile q in seconds, interpolated within its bucket; NaN if nothing was counted. A quantile beyond the last
+// bound is that bound.
 func (l Latencies) quantile(q float64) float64 {
 	total := uint64(0)
 	for _, n := range l {

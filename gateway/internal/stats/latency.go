@@ -44,7 +44,7 @@ func (l *Latency) Delivered(now time.Time, n int, at func(i int) *event.Event) {
 	for i := range n {
 		e := at(i)
 		trace, _ := e.TraceParent()
-		if !e.Time.IsZero() { // as that of an event which a transform has made anew
+		if !e.Time.IsZero() { // zero: a transform has made the event anew
 			l.received.observe(max(now.Sub(e.Time), 0), &trace, now)
 		}
 		if e.Origin.IsZero() {

@@ -63,7 +63,7 @@ type SinkStatus struct {
 	Paths   []string      `json:"paths,omitempty"` // at which it accepts WebSocket clients
 	Breaker BreakerStatus `json:"breaker"`
 	Retries uint64        `json:"retries"` // writes that were attempts after the first
-	// NegativeLatency is events whose origin time was later than their delivery.
+	// NegativeLatency is the number of events whose origin time was later than their delivery.
 	NegativeLatency uint64       `json:"negative_latency"`
 	Plugin          PluginCounts `json:"plugin,omitempty"`
 }

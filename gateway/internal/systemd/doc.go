@@ -1,4 +1,4 @@
-// Package systemd tells systemd what the gateway does, where systemd has started it: ready, reloading, stopping, a line
-// of status, and that it is alive. It also takes over the sockets that a socket unit has opened. Without systemd, and on
-// other systems, it does nothing.
+// Package systemd notifies systemd, if systemd has started the gateway: it is ready, reloading or stopping, it is alive, and it
+// has a status of one line. It also takes over the sockets that a socket unit has opened. Otherwise, and on other systems,
+// it does nothing.
 package systemd

@@ -11,8 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Notifier sends notifications to systemd. Its methods may be called concurrently, in any order: a reload before Ready
-// sends nothing, and nothing but the status is sent after Stopping.
+// Notifier sends notifications to systemd. Its methods may be called concurrently, in any order. A reload before Ready
+// sends nothing. After Stopping, only Alive sends anything.
 type Notifier struct {
 	log *slog.Logger
 
@@ -37,7 +37,7 @@ func Watchdog() time.Duration {
 	return d
 }
 
-// Ready tells that the gateway has started. Only the first call has an effect.
+// Ready notifies that the gateway has started. Only the first call has an effect.
 func (n *Notifier) Ready() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -48,7 +48,7 @@ func (n *Notifier) Ready() {
 	n.send(daemon.SdNotifyReady)
 }
 
-// Reloading tells that a reload has begun. Reloaded must follow.
+// Reloading notifies that a reload has begun. Reloaded must follow.
 func (n *Notifier) Reloading() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -57,7 +57,7 @@ func (n *Notifier) Reloading() {
 	}
 }
 
-// Reloaded tells that a reload has ended, with or without success.
+// Reloaded notifies that a reload has ended, with or without success.
 func (n *Notifier) Reloaded() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -66,7 +66,7 @@ func (n *Notifier) Reloaded() {
 	}
 }
 
-// Stopping tells that the stop has begun, and how long it may take. systemd waits that long, also where TimeoutStopSec is
+// Stopping notifies that the stop has begun, and how long it may take. systemd waits that long, also where TimeoutStopSec is
 // shorter.
 func (n *Notifier) Stopping(within time.Duration) {
 	n.mu.Lock()
@@ -75,14 +75,14 @@ func (n *Notifier) Stopping(within time.Duration) {
 	n.send(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, within.Microseconds()))
 }
 
-// Alive tells that the gateway works, for the watchdog, with one line of status.
+// Alive notifies the watchdog that the gateway works, and sends one line of status.
 func (n *Notifier) Alive(status string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.send(daemon.SdNotifyWatchdog + "\nSTATUS=" + strings.ReplaceAll(status, "\n", " "))
 }
 
-// send needs the lock, so that systemd gets the notifications in their order.
+// send sends a notification. The caller holds the lock, so that systemd gets the notifications in their order.
 func (n *Notifier) send(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil && !n.failed {
 		n.failed = true

@@ -37,8 +37,8 @@ func (s *Sockets) Take(address string) net.Listener {
 	return nil
 }
 
-// Unused returns an error that names the first socket that was not taken. Clients could connect to it, and would get no
-// answer.
+// Unused returns an error that names the first socket that was not taken; nil: there is none. Clients could connect to such a
+// socket, and would get no answer.
 func (s Sockets) Unused() error {
 	if len(s) == 0 {
 		return nil

@@ -24,7 +24,7 @@ type Hub struct {
 	points  map[string]*Point
 	known   map[string]bool // names of the components that run
 	viewers int
-	closed  string // why no one can look any more; "" while the gateway runs
+	closed  string // why the hub refuses viewers; "" while the gateway runs
 }
 
 // NewHub returns a hub with the point [DeadLetters].
@@ -34,7 +34,7 @@ func NewHub() *Hub {
 	return h
 }
 
-// Point returns the point with a name, such as "route publish". It is made where there is none.
+// Point returns the point with a name, such as "route publish". It makes the point if there is none.
 func (h *Hub) Point(name string) *Point {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -88,7 +88,7 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("there is no component %q: name one of %s", e.At, strings.Join(e.Names, ", "))
 }
 
-// Names returns the places that can be looked at, such as "route.publish", in order.
+// Names returns the places at which a viewer can look, such as "route.publish", sorted.
 func (h *Hub) Names() (names []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -159,14 +159,14 @@ func (h *Hub) left() {
 	h.viewers--
 }
 
-// Point is a place where events pass. The methods of a nil Point do nothing.
+// Point is where one component shows its events to viewers. The methods of a nil Point do nothing.
 type Point struct {
 	Name    string // "source orders_db", "route publish", "sink bus", or DeadLetters
 	mu      sync.Mutex
-	viewers atomic.Pointer[[]*Viewer] // never empty; nil: no one looks
+	viewers atomic.Pointer[[]*Viewer] // never empty; nil: there are none
 }
 
-// Watched reports whether somebody looks.
+// Watched reports whether the point has a viewer.
 func (p *Point) Watched() bool { return p != nil && p.viewers.Load() != nil }
 
 func (p *Point) add(v *Viewer) {
@@ -200,7 +200,7 @@ func (p *Point) list() []*Viewer {
 	return nil
 }
 
-// set needs the lock.
+// set sets the viewers. The caller holds the lock.
 func (p *Point) set(list []*Viewer) {
 	if len(list) == 0 {
 		p.viewers.Store(nil)

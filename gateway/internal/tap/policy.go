@@ -59,8 +59,8 @@ func Join(all ...*Policy) *Policy {
 
 var (
 	errPanicked  = errors.New("hidden: the transform that hides fields has panicked")
-	errNotObject = errors.New("hidden: a transform of the route hides fields, and this is no JSON object")
-	errTooLarge  = fmt.Errorf("hidden: a transform of the route hides fields, and this is larger than %d bytes", maxHide)
+	errNotObject = errors.New("hidden: a transform of the route hides fields, and the payload is no JSON object")
+	errTooLarge  = fmt.Errorf("hidden: a transform of the route hides fields, and the payload is larger than %d bytes", maxHide)
 )
 
 var hideAll = func() (e rawjson.Edit) {

@@ -31,7 +31,7 @@ const (
 // Record is what became of an event, or of a window of events, at a component.
 type Record struct {
 	Time      time.Time
-	Component string        // that of the point, or that which has failed
+	Component string        // name of the point, or of the component that has failed
 	Events    []event.Event // what came in
 	Count     int           // of the events that came in; Events has the first ones
 	Hide      *Policy       // of Events
@@ -96,7 +96,7 @@ func copies(events []*event.Event) []event.Event {
 	return out
 }
 
-// Show records one event with an outcome, if somebody looks.
+// Show records one event with an outcome, if the point has a viewer.
 func (p *Point) Show(hide func() *Policy, e *event.Event, outcome, reason string, attempts int) {
 	if !p.Watched() {
 		return
@@ -123,14 +123,14 @@ func (r *Record) Apply(s Step, before *event.Event, out []*event.Event) {
 	r.Steps = append(r.Steps, s)
 }
 
-// End ends the record with an outcome, unless it has one because nothing of it goes on.
+// End sets the outcome of the record, unless it has one because none of its events goes on.
 func (r *Record) End(outcome, reason string) {
 	if r.parts > 0 && r.Outcome == "" {
 		r.Outcome, r.Reason = outcome, reason
 	}
 }
 
-// Done gives the record to the viewers. They own it then.
+// Done gives the record to the viewers, which own it from then on.
 func (r *Record) Done() {
 	size := 0
 	for i := range r.Events {

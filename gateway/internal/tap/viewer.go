@@ -21,7 +21,7 @@ const (
 	timeBurst     = 10 * timePerSecond
 )
 
-// Options are what a viewer asks for.
+// Options are the options of a viewer.
 type Options struct {
 	Filter expr.Condition // of [expr.CompileFilter]; zero: all events
 	Limit  int            // events per second, from 1 to MaxLimit
@@ -165,7 +165,7 @@ func (v *Viewer) awaitBudget(ctx context.Context) bool {
 	}
 }
 
-// show returns the item of a record, or nil if the viewer does not want it.
+// show returns the item of a record, or nil if the record does not match the filter or exceeds the limit.
 func (v *Viewer) show(r *Record) *Item {
 	begin := time.Now()
 	defer func() { v.budget.Spend(time.Since(begin), timePerSecond, timeBurst, time.Now()) }()
@@ -182,8 +182,8 @@ func (v *Viewer) show(r *Record) *Item {
 	return item
 }
 
-// matches evaluates the filter over what came in, as the viewer may see it: else the filter would tell what is hidden. An
-// event for which it cannot be evaluated does not match.
+// matches evaluates the filter over the event that came in, as the viewer may see it: else a filter could reveal hidden values.
+// An event for which it cannot be evaluated does not match.
 func (v *Viewer) matches(r *Record) (matches bool) {
 	if v.filter.IsZero() {
 		return true
@@ -207,7 +207,7 @@ func (v *Viewer) matches(r *Record) (matches bool) {
 	return false
 }
 
-// pace lets a number of events through in any second: some at once, and the others evenly.
+// pace lets a bounded number of events through in any second: some at once, and the others evenly.
 type pace struct {
 	start           time.Time
 	interval, slack int64        // nanoseconds

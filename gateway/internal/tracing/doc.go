@@ -1,7 +1,7 @@
 // Package tracing records what the gateway does with events as spans of traces, and sends them to a receiver of OTLP.
 //
-// There is a span for each batch and hop: one for a batch that a source emits, one for a batch on a route, one
-// for each write of a sink. An event carries its place in a trace in the attribute traceparent ([event.AttrTraceParent]):
+// There is a span for each batch and hop: one for a batch that a source emits, one for a batch on a route, and one for
+// each write of a sink. An event carries its place in a trace in the attribute traceparent ([event.AttrTraceParent]):
 // that of the application before the source, then that of the span of the source, then that of the route. So every sink that
 // passes on attributes passes on the trace. Nothing else of an event is changed.
 //
@@ -12,5 +12,5 @@
 //     no secret.
 //
 // The files: tracer.go begins spans, traces.go reads and sets the traces of events, span.go ends a span, exporter.go has
-// the queue and sends what is in it, request.go is one request, encode.go its body, options.go what a configuration may say.
+// the queue and sends its spans, request.go is one request, encode.go its body, and options.go has the options.
 package tracing

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// resourceOf returns how the gateway describes itself, with the attributes of the options.
+// resourceOf returns the resource that describes the gateway, with the attributes of the options.
 func resourceOf(o Options, version string) *resourcepb.Resource {
 	host, _ := os.Hostname()
 	r := &resourcepb.Resource{Attributes: []*commonpb.KeyValue{text("service.name", "eventgateway"), text("service.version", version),
@@ -44,12 +44,12 @@ func (s *sender) marshal(batch []*Span) ([]byte, error) {
 	}}})
 }
 
-// kinds are those of hops. The events behind a route have the context of its span, so it is the one that produces messages.
+// kinds are the kinds of spans by hop. That of a route is the producer, because the events behind it carry its span.
 var kinds = [...]tracepb.Span_SpanKind{
 	source: tracepb.Span_SPAN_KIND_CONSUMER, route: tracepb.Span_SPAN_KIND_PRODUCER, sink: tracepb.Span_SPAN_KIND_CLIENT,
 }
 
-// message returns the span as the protocol has it.
+// message returns the span as a message of the protocol.
 func (s *Span) message() *tracepb.Span {
 	component := s.hop.String() + " " + s.name
 	m := &tracepb.Span{
@@ -74,7 +74,7 @@ func (s *Span) message() *tracepb.Span {
 }
 
 func text(name, value string) *commonpb.KeyValue {
-	value = strings.ToValidUTF8(value, "\ufffd") // else no message has it
+	value = strings.ToValidUTF8(value, "\ufffd") // else the message cannot be encoded
 	return &commonpb.KeyValue{Key: name, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
 }
 

@@ -41,8 +41,8 @@ type exporter struct {
 	lost        int       // spans dropped in it
 }
 
-// New returns a Tracer that sends spans as o says, which is enabled and has no problems. It must be ended by Shutdown. version is
-// the gateway's.
+// New returns a Tracer that sends spans as o says. The options must be enabled and valid; version is the gateway's. The caller
+// ends the Tracer by Shutdown.
 func New(o Options, version string, m *Metrics, log *slog.Logger) *Tracer {
 	e := &exporter{log: log, metrics: m, sender: newSender(o, version), queue: make(chan *Span, queueSize), closing: make(chan struct{}), ended: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -129,7 +129,7 @@ func (e *exporter) take(batch []*Span) []*Span {
 	return batch
 }
 
-// send sends a batch, again and again while the receiver is away, and drops it when that takes too long.
+// send sends a batch, repeats that while the receiver is away, and drops the batch after maxOutage.
 func (e *exporter) send(batch []*Span) {
 	body, err := e.sender.encode(batch)
 	if err != nil {
@@ -176,7 +176,7 @@ func (e *exporter) taken(n, rejected int) {
 
 var errRejected = errors.New("the receiver has rejected spans")
 
-// fails logs the begin of an outage.
+// fails logs the beginning of an outage.
 func (e *exporter) fails(err error) {
 	if e.failedSince.IsZero() {
 		e.failedSince = time.Now()
@@ -191,7 +191,7 @@ func (e *exporter) giveUp(n int, reason string, err error) {
 	e.lost += n
 }
 
-// sleep waits for a pause, and reports false where the exporter is closed before: then there is no time to wait.
+// sleep waits for a pause. It reports false if the exporter is closed before: then there is no time to wait.
 func (e *exporter) sleep(pause time.Duration) bool {
 	t := time.NewTimer(pause)
 	defer t.Stop()

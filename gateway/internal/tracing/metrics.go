@@ -2,11 +2,11 @@ package tracing
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Reasons why a span was dropped.
+// The reasons why a span was dropped.
 const (
-	dropQueue    = "queue"    // the queue is full, because the receiver is slow or away
-	dropExport   = "export"   // the receiver was away for too long, or has refused the request
-	dropRejected = "rejected" // the receiver has taken the request, and not this span
+	dropQueue    = "queue"    // the queue was full, because the receiver was slow or away
+	dropExport   = "export"   // the receiver was away for too long, or refused the request
+	dropRejected = "rejected" // the receiver took the request, but not this span
 	dropStop     = "stop"     // it was not sent in time at the stop, or before a reload changed the receiver
 )
 
@@ -16,7 +16,7 @@ type Metrics struct {
 	dropped  *prometheus.CounterVec
 }
 
-// NewMetrics returns metrics that are all 0.
+// NewMetrics returns metrics with the value 0.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		exported: prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_trace_spans_exported_total", Help: "Spans that the receiver has taken."}),

@@ -8,7 +8,7 @@ import (
 	"eventgateway/gateway/options"
 )
 
-// Options says where spans go, and which.
+// Options are the options of tracing: which spans are recorded, and their receiver.
 type Options struct {
 	Endpoint options.URL                 `koanf:"endpoint" rule:"scheme=http|https" doc:"URL of a receiver of OTLP over HTTP, such as http://collector:4318; empty: no traces"`
 	Headers  options.Map[options.Secret] `koanf:"headers" doc:"additional headers of its requests, such as a token"`
@@ -26,7 +26,7 @@ func (Options) Docs() map[string]string {
 	}
 }
 
-// DefaultOptions returns the options for which a configuration says nothing: tracing is off.
+// DefaultOptions returns the defaults, with which tracing is off.
 func DefaultOptions() Options { return Options{Sample: 1} }
 
 // Enabled reports whether spans are recorded.

@@ -41,7 +41,7 @@ type retryable struct {
 func (r *retryable) Error() string { return r.err.Error() }
 func (r *retryable) Unwrap() error { return r.err }
 
-// newSender returns a sender of options that have no problems.
+// newSender returns a sender for valid options.
 func newSender(o Options, version string) sender {
 	u, err := url.Parse(o.Endpoint.Reveal())
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *sender) post(ctx context.Context, body []byte) (rejected int, err error
 	case code == http.StatusTooManyRequests, code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
 		pause := httpclient.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 		return 0, &retryable{err: fmt.Errorf("the receiver answered %s", resp.Status), asked: pause}
-	default: // such as 401; the text of the answer may have anything in it
+	default: // such as 401; the text of the answer may contain secrets
 		return 0, fmt.Errorf("the receiver answered %d %s", code, http.StatusText(code))
 	}
 }

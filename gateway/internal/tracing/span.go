@@ -7,7 +7,7 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// Outcomes of a batch.
+// The outcomes of a batch.
 const (
 	OutcomeEmitted    = "emitted"     // by a source: its routes have it
 	OutcomeNacked     = "nacked"      // the source brings it again
@@ -50,7 +50,7 @@ func (s *Span) TraceParent() string {
 	return s.self.String()
 }
 
-// Pass returns the events with their place in the trace: this span. Events of other traces than the span's keep theirs. The
+// Pass returns the events with this span as their place in the trace. Events of other traces keep their place. The
 // slice is a copy, and so are the events that change.
 func (s *Span) Pass(events []*event.Event) []*event.Event {
 	if s == nil {
@@ -71,7 +71,7 @@ func (s *Span) pass(events []*event.Event) []*event.Event {
 	return out
 }
 
-// Set adds a number to the span, such as events that failed.
+// Set adds a number to the span, such as that of failed events.
 func (s *Span) Set(name string, value int) {
 	if s != nil {
 		s.numbers = append(s.numbers, number{"gateway." + name, value})
@@ -98,7 +98,7 @@ func (s *Span) finish(outcome string, err error) {
 const maxFailure = 300
 
 // withoutQuotes returns the text of an error without its quoted parts. These may come from a payload or from a receiver,
-// and spans go to others than the log does.
+// and more people may see spans than the log.
 func withoutQuotes(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text) && b.Len() < maxFailure; i++ {

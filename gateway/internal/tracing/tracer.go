@@ -9,8 +9,8 @@ import (
 	"eventgateway/gateway/event"
 )
 
-// Switch holds the tracer in use. All components of a graph share one, so that a reload changes it for those that run
-// on. The zero value is off.
+// Switch holds the tracer in use. All components of a graph share one, so that a reload also changes it for components that
+// keep running. The zero value is off.
 type Switch struct{ current atomic.Pointer[Tracer] }
 
 // Tracer returns the tracer in use; nil while tracing is off.
@@ -26,8 +26,8 @@ func (s *Switch) Set(t *Tracer) (before *Tracer) { return s.current.Swap(t) }
 
 // Tracer begins spans. A nil *Tracer is off: its methods return nil.
 type Tracer struct {
-	sample   uint64 // traces with a smaller number are recorded, if they begin here
-	all      bool   // all of them are
+	sample   uint64 // of the traces that begin here, those with a smaller number are recorded
+	all      bool   // all of these are
 	exporter *exporter
 }
 
@@ -40,7 +40,7 @@ const (
 	sink
 )
 
-// String returns how the kind of component begins the name of a span.
+// String returns the first word of the span's name.
 func (h hop) String() string { return [...]string{"source", "route", "sink"}[h] }
 
 // Emitted begins the span of a batch that a source emits, and enters each event into a trace: that of its attribute
@@ -59,7 +59,7 @@ func (t *Tracer) first(name string, events []*event.Event) *Span {
 		return nil
 	}
 	traces := tracesOf(events)
-	var begun event.TraceParent // of the events without a trace
+	var begun event.TraceParent // the new trace of the events without one
 	if traces.without > 0 {
 		begun = event.TraceParent{TraceID: newTraceID(), SpanID: newSpanID()}
 		if t.samples(begun.TraceID) {
@@ -96,7 +96,7 @@ func (t *Tracer) Writes(name string, events []*event.Event) *Span {
 	return t.next(sink, name, events)
 }
 
-// next begins a span after that of a source. Events without a trace came before tracing was on.
+// next begins a span of a route or sink. Events without a trace were emitted while tracing was off.
 func (t *Tracer) next(h hop, name string, events []*event.Event) *Span {
 	traces := tracesOf(events)
 	if !traces.sampled {
@@ -125,7 +125,7 @@ func (t *Tracer) samples(id [16]byte) bool {
 	return t.all || binary.BigEndian.Uint64(id[8:]) < t.sample
 }
 
-// newTraceID returns a random ID. It is no secret.
+// newTraceID returns a random ID, which need not be hard to guess.
 func newTraceID() (id [16]byte) {
 	binary.BigEndian.PutUint64(id[:8], rand.Uint64())
 	binary.BigEndian.PutUint64(id[8:], rand.Uint64())

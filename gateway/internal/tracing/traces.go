@@ -9,9 +9,9 @@ import (
 // maxLinks bounds the links of a span, as the libraries of OpenTelemetry do.
 const maxLinks = 128
 
-// traces is what is known of the traces of a batch.
+// traces describes the traces of a batch.
 type traces struct {
-	first   event.TraceParent // that is recorded; else the first one
+	first   event.TraceParent // the first that is recorded; else the first of all
 	one     bool              // all events with a trace have the same one
 	sampled bool              // one of them is recorded
 	without int               // events without a trace
@@ -37,7 +37,7 @@ func tracesOf(events []*event.Event) traces {
 	return t
 }
 
-// linksOf returns the places in recorded traces in which events were made, each once and without that of the parent.
+// linksOf returns the places in recorded traces at which the events were made, each once and without the parent.
 func linksOf(events []*event.Event, parent event.TraceParent) (links []event.TraceParent) {
 	var seen map[event.TraceParent]bool
 	last := parent
@@ -57,7 +57,7 @@ func linksOf(events []*event.Event, parent event.TraceParent) (links []event.Tra
 	return links
 }
 
-// Enter sets the attribute traceparent of an event, to which no component but its source has access yet.
+// Enter sets the attribute traceparent of an event. No component but its source may have access to the event yet.
 func Enter(e *event.Event, at event.TraceParent) { e.Attrs = withTraceParent(e.Attrs, at.String()) }
 
 // enter sets the attribute of the events that have no trace, or that of self, to self.

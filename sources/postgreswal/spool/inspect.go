@@ -17,13 +17,13 @@ const (
 	mayEnter = 1
 )
 
-// FolderError tells why a folder cannot be a spool, and what to do.
+// FolderError says why a folder cannot be a spool, and what to do.
 type FolderError struct{ Text, Fix string }
 
 // Error is part of error.
 func (e *FolderError) Error() string { return e.Text + ": " + e.Fix }
 
-// Folder is what [Inspect] has found.
+// Folder describes the folder of a spool.
 type Folder struct {
 	Exists bool   // [Open] need not make it
 	Parent string // the folder itself, or the nearest one above it that exists
@@ -58,7 +58,7 @@ func Inspect(dir, identity string) (Folder, error) {
 	return f, f.inspectFiles(dir, identity)
 }
 
-// nearest returns the folder, or the nearest one above it that exists.
+// nearest returns the folder if it exists, else the nearest one above it that does.
 func nearest(dir string) (string, fs.FileInfo, error) {
 	for {
 		info, err := os.Stat(dir)
@@ -119,7 +119,7 @@ func folderError(path string, err error) error {
 	return accessError(path, err)
 }
 
-// accessError tells that a file or folder cannot be read or written.
+// accessError returns the error that a file or folder cannot be read or written.
 func accessError(path string, err error) error {
 	var number syscall.Errno
 	if errors.As(err, &number) {
