@@ -128,8 +128,8 @@ func TestACME(t *testing.T) {
 	reading.Wait()
 }
 
-// TestACMEReload proves what a reload and a restart do: a further name gets a certificate of its own, and one that the authority refuses
-// is told in the health, and changes nothing for the others. After a restart the certificates are those of the folder, which
+// TestACMEReload proves what a reload and a restart do. A further name gets a certificate of its own. The health reports a name that
+// the authority refuses, which changes nothing for the other names. After a restart the certificates are those of the folder, which
 // only the user of the gateway can read, and which another gateway shares. A listener that requires certificates of clients gets its own, too.
 func TestACMEReload(t *testing.T) {
 	t.Parallel()

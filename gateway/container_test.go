@@ -115,7 +115,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// configMap is a folder as the kubelet mounts it: each file is a link into ..data, which is a link to a folder that is
+// configMap is a folder as the kubelet mounts it. Each file is a link into ..data. That is a link to a folder, which is
 // replaced as a whole.
 type configMap struct {
 	t        *testing.T

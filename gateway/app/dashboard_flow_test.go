@@ -31,8 +31,8 @@ routes:
   shop: {from: [paid], to: [shop]}
 %s`
 
-// TestDashboardDrawsFlow proves that the flow has each component and what connects them, also after a reload, that it shows rates and queues,
-// and which component is down, and that a click opens the counts of a component.
+// TestDashboardDrawsFlow proves that the flow has each component and what connects them, also after a reload. It shows rates, queues
+// and which component is down. A click opens the counts of a component.
 func TestDashboardDrawsFlow(t *testing.T) {
 	free := testenv.FreePort(t)
 	parked := filepath.Join(t.TempDir(), "parked.jsonl")

@@ -106,8 +106,8 @@ var closedSets = map[string][]string{
 	`gateway_health{state=`:                                         {"ok", "degraded", "down"},
 }
 
-// TestMetricFormats proves that /metrics has all series from the start, with the labels that join, and answers in the format that
-// the scraper asks for: with exemplars in OpenMetrics, and with native histograms in Protobuf.
+// TestMetricFormats proves that /metrics has all series from the start, with labels by which they join. It answers in the format that
+// the scraper asks for: OpenMetrics has exemplars, and Protobuf has native histograms.
 func TestMetricFormats(t *testing.T) {
 	client := testenv.RedisClient(t)
 	client.Del(t.Context(), "traced")

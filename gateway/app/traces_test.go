@@ -42,8 +42,8 @@ func (m *refusingReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestTraceOfAnOrder proves that the trace of a transaction goes on from the outbox over routes, attempts of a webhook, and a
-// stream to another source, and that no payload and no secret is in a span.
+// TestTraceOfAnOrder proves that the trace of a transaction continues from the outbox over routes, attempts of a webhook, and a
+// stream, to another source. No span has a payload or a secret.
 func TestTraceOfAnOrder(t *testing.T) {
 	db := testenv.OrdersTable(t)
 	exec := func(sql string) {

@@ -25,8 +25,8 @@ const (
 // where a folder of the path was moved, or is a symbolic link that was changed.
 const pollInterval = 2 * time.Second
 
-// watch reloads on SIGHUP, by request of /api/reload, and when the content of a configuration file, or of a file that an option
-// of a component names, has changed, until ctx ends. It also loads changed certificates of the listeners, without a reload: so a certificate is
+// watch reloads until ctx ends: on SIGHUP, by request of /api/reload, and after a change of a configuration file or of a file that
+// an option of a component names. It also loads changed certificates of the listeners, without a reload: so a certificate is
 // renewed also while the configuration has an error. It watches folders, not files: editors
 // and Kubernetes replace files, and a watch of a replaced file reports nothing. Notifications are only
 // faster than polling.

@@ -12,8 +12,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestAttemptsHaveIDs proves that the log has the ID of each attempt that a receiver gets, at level debug of the sink, that the line
-// about a failed attempt has it at the default level, and that a dead letter has that of the last attempt.
+// TestAttemptsHaveIDs proves that the log has the ID of each attempt that a receiver gets, at level debug of the sink. At the default
+// level, the line about a failed attempt has it. A dead letter has the ID of the last attempt.
 func TestAttemptsHaveIDs(t *testing.T) {
 	var mu sync.Mutex
 	var ids []string // as the receiver gets them

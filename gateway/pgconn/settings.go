@@ -21,9 +21,9 @@ var RowSettings = []Setting{
 	{"quote_all_identifiers", "off"}, // of regclass and its like
 }
 
-// LongSessionSQL prepares a session that lives long. It disables the server's timeout for idle sessions, because a session is idle while
-// nothing happens, and the compilation of queries (JIT), which takes seconds for a query of the catalog that takes milliseconds. PostgreSQL 13
-// lacks the first setting. The session must be verified before: else the settings would reach other clients of a pooler.
+// LongSessionSQL prepares a session that lives long. It disables the server's timeout for idle sessions, because a session without
+// changes is idle. It also disables the compilation of queries (JIT), which takes seconds for queries of the catalog that run for milliseconds.
+// PostgreSQL 13 lacks the first setting. Verify the session before: else the settings would reach other clients of a pooler.
 const LongSessionSQL = "SELECT pg_catalog.set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE '0' END, false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'jit')"
 
 // SetSQL returns a statement that applies settings, to the transaction or to the session. The statement

@@ -51,8 +51,8 @@ const (
 	// Stateful is the capability of a transform whose result depends on earlier events, or on the time. Two
 	// gateways may make different events of one.
 	Stateful Capability = "depends on earlier events"
-	// KeepsFields is the capability of a transform that does not move a value to a field of another name, or into another
-	// event: what a later [Hider] hides is in the same fields before the transform.
+	// KeepsFields is the capability of a transform that moves no value to a field of another name, or into another event. So
+	// the values that a later [Hider] hides are in the same fields before the transform.
 	KeepsFields Capability = "keeps fields"
 	// Durable is the capability of a sink that has stored events when Write returns.
 	Durable Capability = "durable"

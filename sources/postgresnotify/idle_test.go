@@ -9,8 +9,8 @@ import (
 	"eventgateway/gateway/testenv"
 )
 
-// TestIdleSessionsAreNotEnded proves that the server's bound for idle sessions neither ends the session that listens, which would be a gap, nor
-// costs the row of an event, which is fetched in another session.
+// TestIdleSessionsAreNotEnded proves that the server's bound for idle sessions does not end the session that listens, which would be a gap.
+// Nor does it prevent that the row of an event is fetched, in another session.
 func TestIdleSessionsAreNotEnded(t *testing.T) {
 	t.Parallel()
 	server := testenv.StartPostgres(t, "-c", "idle_session_timeout=1s")

@@ -47,7 +47,7 @@ func TestTraceOfTransaction(t *testing.T) {
 	}
 }
 
-// TestTraceNeedsVersion proves that a reader of SQL of the version before reads on, without traces, and has them once the SQL is
+// TestTraceNeedsVersion proves that a reader works with the former version of the SQL, without traces. It has traces once the SQL is
 // up to date and the source is started again.
 func TestTraceNeedsVersion(t *testing.T) {
 	old, err := os.ReadFile("../../gateway/pgtrigger/testdata/past/outbox-7.sql")

@@ -25,8 +25,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestHide proves that the fields are shown as hidden to people who look at events before the transform, and nothing of a payload that is
-// not JSON.
+// TestHide proves that Hide replaces the values of the fields, and returns an error for a payload that is not JSON.
 func TestHide(t *testing.T) {
 	impl, err := Type().Build(&Options{Fields: []rawjson.Path{rawjson.MustPath("a.b"), rawjson.MustPath("c.*")}}, plugin.Env{})
 	if err != nil {

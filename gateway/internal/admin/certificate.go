@@ -57,7 +57,7 @@ type certificates struct {
 	list []CertificateStatus // by listener
 }
 
-// A certificate must be renewed before the last tenth of its life, and before its last week.
+// A certificate must be renewed before it is in the last tenth of its life and also in its last week.
 const (
 	lastPart = 10
 	lastDays = 7 * 24 * time.Hour

@@ -31,8 +31,8 @@ func (t *turns) wait(test *testing.T, ctx context.Context, of attempt, came chan
 	})
 }
 
-// TestManyAttemptsDelayOthersByOneTurn proves that of an attacker with many attempts one comes before that of another client, that
-// further ones are refused at once, and that those whose request ends wait no more.
+// TestManyAttemptsDelayOthersByOneTurn proves that many attempts of an attacker delay another client by one attempt only. Further
+// attempts are refused at once, and those whose request ends leave the queue.
 func TestManyAttemptsDelayOthersByOneTurn(t *testing.T) {
 	turns, came := newTurns(), make(chan string, 100)
 	attacker, ada := attempt{"192.0.2.66", "ada"}, attempt{"192.0.2.1", "ada"}

@@ -37,8 +37,8 @@ func (l *look) takes(i int) {
 	}
 }
 
-// refused notes that the route does not take the event at an index: for a reason, or because of an error. parked events of the
-// batch are dead letters now.
+// refused notes that the route does not take the event at an index, for a reason or because of an error. parked is the number
+// of events of the batch that are dead letters now.
 func (l *look) refused(i int, reason string, err error, parked uint64) {
 	if l == nil {
 		return
@@ -61,8 +61,8 @@ func (l *look) ended(parked uint64) string {
 	return tap.Returned
 }
 
-// applied notes what the stage st, at an index of the route, has made of the event e, at an index of the batch. parked events of
-// the batch are dead letters now.
+// applied notes what the stage st, at an index of the route, has made of the event e, at an index of the batch. parked is
+// as for refused.
 func (l *look) applied(i, at int, st *stage, e *event.Event, made []*event.Event, err error, parked uint64) {
 	for range made {
 		l.next = append(l.next, l.now[i])

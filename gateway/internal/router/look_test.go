@@ -21,7 +21,7 @@ func keepingSpec(f transformFunc) TransformSpec {
 	return s
 }
 
-// watched is a graph of one source, which emits payloads once somebody looks at each place.
+// watched is a graph of one source, which emits payloads once each place has a viewer.
 type watched struct {
 	r       *started
 	viewers map[string]*tap.Viewer

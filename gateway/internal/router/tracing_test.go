@@ -46,8 +46,8 @@ func linkTexts(s testenv.Span) (out []string) {
 	return out
 }
 
-// TestSpansOfMixedBatches proves that a batch with events of several traces has spans of its own with links to these, that a span
-// shows what has become of its batch, and that a window has a span.
+// TestSpansOfMixedBatches proves that a batch with events of several traces has spans of its own with links to these traces. A span
+// has the outcome of its batch, and a window has a span.
 func TestSpansOfMixedBatches(t *testing.T) {
 	t.Parallel()
 	r, receiver := traced(t)

@@ -59,8 +59,8 @@ type Step struct {
 	Reason    string
 }
 
-// Record returns a record of events that come in now, which the caller completes and gives to [Record.Done]; nil where no
-// viewer takes it. hide is called if a viewer does.
+// Record returns a record of events that come in now; nil if no viewer takes it. The caller completes the record and calls
+// [Record.Done]. hide is called if a viewer takes it.
 func (p *Point) Record(hide func() *Policy, events ...*event.Event) *Record {
 	list := p.viewers.Load()
 	if list == nil {

@@ -76,8 +76,8 @@ func (v *Viewer) end(reason string) {
 // Place returns where the viewer looks, such as "route.publish".
 func (v *Viewer) Place() string { return place(v.point.Name) }
 
-// Counts is how many events have passed the point since the viewer looks, and how many of them were not shown because they
-// were skipped, or because they do not match the filter.
+// Counts has the number of events that have passed the point since the viewer began, and the numbers of those that were
+// skipped, and that did not match the filter.
 type Counts struct {
 	Seen     uint64 `json:"seen"`
 	Skipped  uint64 `json:"skipped"`

@@ -179,7 +179,7 @@ func TestFilterSeesWhatIsShown(t *testing.T) {
 	}
 }
 
-// TestNoViewerCostsNothing proves that a point at which no one looks allocates nothing.
+// TestNoViewerCostsNothing proves that a point without viewers allocates nothing.
 func TestNoViewerCostsNothing(t *testing.T) {
 	p, e := newHub().Point("sink b"), payload("{}")
 	hide := func() *Policy { return nil }

@@ -1,8 +1,8 @@
 // Package tracing records what the gateway does with events as spans of traces, and sends them to a receiver of OTLP.
 //
 // There is a span for each batch and hop: one for a batch that a source emits, one for a batch on a route, and one for
-// each write of a sink. An event carries its place in a trace in the attribute traceparent ([event.AttrTraceParent]):
-// that of the application before the source, then that of the span of the source, then that of the route. So every sink that
+// each write of a sink. An event carries its place in a trace in the attribute traceparent ([event.AttrTraceParent]).
+// Before the source that is a place of the application, then the span of the source, then the span of the route. So every sink that
 // passes on attributes passes on the trace. Nothing else of an event is changed.
 //
 // Invariants:

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// OriginTimes proves that changes have the time of their commit as origin time, or that of their write, by the clock of the server,
-// and that rows which exist have none.
+// OriginTimes proves that changes have an origin time by the clock of the server: that of their commit if commit is set, else that
+// of their write. Rows of a snapshot have none.
 func (k Kind) OriginTimes(t *testing.T, commit bool) {
 	db := k.Reset(t, ItemsSQL+"INSERT INTO items VALUES (1, 0);", "items")
 	out := NewCollector()
