@@ -20,7 +20,7 @@ type Sampler struct {
 	suppressed int
 }
 
-// Log writes a line to log, or counts it. A line whose level is not enabled counts as none.
+// Log writes a line to log, or counts it as suppressed. It ignores a line whose level is not enabled.
 func (s *Sampler) Log(log *slog.Logger, level slog.Level, text string, attrs ...any) {
 	ctx := context.Background()
 	if !log.Enabled(ctx, level) {

@@ -137,7 +137,7 @@ func (c *Component) AddCounters(counts stats.PluginCounts) stats.PluginCounts {
 	return counts
 }
 
-// Clients returns the sum of the gauges of a sink whose names end with _clients; NaN where it has none.
+// Clients returns the sum of a sink's gauges whose names end with _clients; NaN if there are none.
 func (c *Component) Clients() float64 {
 	families, _ := c.gather() // /metrics reports what is wrong with a collector
 	clients := math.NaN()

@@ -42,7 +42,7 @@ type Request struct {
 	Env     Env
 	Plugins plugin.Set
 	Routes  []string // only these; empty: all
-	ACME    bool     // this binary can obtain certificates by ACME
+	ACME    bool     // whether this binary can obtain certificates by ACME
 	// Offline ignores missing variables of sources and sinks, since these are not
 	// built.
 	Offline bool

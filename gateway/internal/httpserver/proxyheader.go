@@ -71,7 +71,7 @@ func (c *conn) setClient(header *proxyproto.Header) error {
 	return nil
 }
 
-// refuseHeader counts a connection without a header, and logs one in a minute.
+// refuseHeader counts a connection without a header, and logs at most one each minute.
 func (g *gate) refuseHeader(err error) {
 	g.metrics.refused("proxy_protocol")
 	g.headers.Log(g.log, slog.LevelWarn, "connection of a proxy refused", "error", err)

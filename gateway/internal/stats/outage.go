@@ -11,7 +11,7 @@ import (
 type outage struct {
 	began    time.Time // zero: none
 	attempts int       // failed ones
-	logged   bool      // the log has the begin
+	logged   bool      // the log has the beginning
 	reasons  []string  // in the log, the latest mostReasons
 	remindAt time.Time // the next reminder
 	loggedAt time.Time // the last line of any outage
