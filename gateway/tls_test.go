@@ -167,7 +167,7 @@ func TestSwappedCertificateDisconnectsNobody(t *testing.T) {
 	}
 	p.awaitLog("certificate not loaded, the running one stays")
 	awaitHealth(t, p, "degraded", "is not the key of the certificate")
-	notAfter := time.Now().Add(30 * time.Minute).Truncate(time.Second)
+	notAfter := time.Now().Add(30 * 24 * time.Hour).Truncate(time.Second)
 	swap(certificates.Server(t, notAfter))
 	p.awaitMetric(`gateway_tls_certificate_last_load_successful{listener="shared"} 1`)
 	if status := tlsStatus(t, p.port); len(status) != 1 || status[0].Error != "" || !status[0].NotAfter.Equal(notAfter) {

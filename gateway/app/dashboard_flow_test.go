@@ -38,11 +38,12 @@ func TestDashboardDrawsFlow(t *testing.T) {
 	parked := filepath.Join(t.TempDir(), "parked.jsonl")
 	config := writeConfig(t, fmt.Sprintf(flowConfig, free, parked, ""))
 	r := startGateway(t, config, nil)
+	r.reloadable(config, map[string]string{"PORT": r.port, "REDIS_URL": testenv.Redis(t).URL()})
 	b := openDashboard(t, r)
 	b.run(chromedp.EmulateViewport(1280, 844))
 	const node = `document.querySelector('flow-graph .node[data-kind="%s"][data-name="%s"]')`
 	b.await(`document.querySelectorAll("flow-graph .node").length === 9`)
-	b.await(`document.querySelectorAll("flow-graph .edge path[d]").length === 9 && document.querySelectorAll("flow-graph .edge.dead").length === 2`)
+	b.await(`document.querySelectorAll("flow-graph .edge path[d]").length === 8 && document.querySelectorAll("flow-graph .edge.dead").length === 2`)
 	b.await(fmt.Sprintf(node, "route", "all") + `.textContent.includes("→ private → stamp")`)
 	b.await(`[...document.querySelectorAll("flow-graph .edge.flows .rate")].some(text => /^\d+\/s$/.test(text.textContent))`)
 	b.await(fmt.Sprintf(node, "sink", "shop") + `.dataset.state !== "up"`)
@@ -68,6 +69,6 @@ func TestDashboardDrawsFlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.reload(testenv.Context(t), "test")
-	b.await(`document.querySelectorAll("flow-graph .node").length === 10 && document.querySelectorAll("flow-graph .edge").length === 11`)
+	b.await(`document.querySelectorAll("flow-graph .node").length === 10 && document.querySelectorAll("flow-graph .edge").length === 10`)
 	b.checkErrors()
 }

@@ -21,6 +21,7 @@ func TestDashboardFindsWebSocketSink(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	config := writeConfig(t, fmt.Sprintf(pathsConfig, "type: websocket, path: /live"))
 	r := startGateway(t, config, nil)
+	r.reloadable(config, map[string]string{"PORT": r.port, "REDIS_URL": testenv.Redis(t).URL()})
 	b := openDashboard(t, r)
 	receive := func(text string) {
 		t.Helper()

@@ -30,6 +30,7 @@ var processRow = row{"Process", []panel{
 	{title: "Connections", queries: of("gateway_http_connections")},
 	{title: "Refused connections", unit: "eps", queries: of("gateway_http_refused_total")},
 	{title: "Refused requests of /api", unit: "eps", queries: of("gateway_admin_refused_total")},
+	{title: "Spans of traces", unit: "eps", queries: of("gateway_trace_spans_exported_total", "gateway_trace_spans_dropped_total")},
 	{title: "Configuration: last load worked", show: "state-timeline", good: "1", queries: of("gateway_config_last_reload_successful")},
 	{title: "Configuration: age", unit: "s", queries: []query{calc(`time() - gateway_config_last_reload_success_timestamp_seconds{}`, "{{instance}}")}},
 	{title: "Certificates: valid for", unit: "s", queries: []query{calc(`gateway_tls_certificate_expiry_timestamp_seconds{} - time()`, "{{instance}} {{listener}}")}},

@@ -96,11 +96,13 @@ func (c *client) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 // Status is part of [acme.Client].
 func (c *client) Status() []acme.Status {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	all := make([]acme.Status, len(c.options.Domains))
 	for i, d := range c.options.Domains {
-		st := acme.Status{Domain: d, Err: c.names[d].err}
-		for _, cert := range c.cache.AllMatchingCertificates(d) {
+		all[i] = acme.Status{Domain: d, Err: c.names[d].err}
+	}
+	c.mu.Unlock() // the cache calls config with its lock held
+	for i, st := range all {
+		for _, cert := range c.cache.AllMatchingCertificates(st.Domain) {
 			if cert.Leaf.NotAfter.Before(st.NotAfter) {
 				continue
 			}

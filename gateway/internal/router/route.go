@@ -143,10 +143,11 @@ func (r *route) clearScratch() {
 func (r *route) refuse(ctx context.Context, events []*event.Event, rec *ack.Receipt, f deadletter.Failure) {
 	c := stats.RouteCounts{In: uint64(len(events))}
 	for _, e := range events {
+		returned := c.Returned
 		r.park(ctx, queue.Item{Event: e, Receipt: rec}, f, &c)
 		if r.tap.Watched() {
 			outcome := tap.DeadLettered
-			if c.Returned > 0 {
+			if c.Returned > returned {
 				outcome = tap.Returned
 			}
 			r.tap.Show(r.policy, e, outcome, f.Err.Error(), 0)

@@ -41,7 +41,7 @@ type histogram struct {
 
 	mu        sync.Mutex
 	count     uint64
-	sum       time.Duration
+	sum       float64    // seconds: a time.Duration would overflow after 292 years in all
 	classic   []uint64   // counts, one for each bound and one beyond the last
 	exemplars []exemplar // the latest one of each classic bucket
 	zero      uint64
@@ -66,7 +66,7 @@ func newHistogram(desc *prometheus.Desc) *histogram {
 func (h *histogram) observe(d time.Duration, trace *event.TraceParent, now time.Time) {
 	seconds := d.Seconds()
 	h.count++
-	h.sum += d
+	h.sum += d.Seconds()
 	bucket := sort.SearchFloat64s(classicBounds, seconds)
 	h.classic[bucket]++
 	if seconds > zeroThreshold {
@@ -105,7 +105,7 @@ func (h *histogram) metric() (prometheus.Metric, error) {
 			native[i+lowest*perDoubling] = int64(n)
 		}
 	}
-	sum := h.sum.Seconds()
+	sum := h.sum
 	c, err := prometheus.NewConstHistogram(h.desc, h.count, sum, classic)
 	if err != nil {
 		return nil, err

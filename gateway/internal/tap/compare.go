@@ -26,8 +26,8 @@ type Difference struct {
 	After  string `json:"after,omitempty"`
 }
 
-// compare returns the fields in which two payloads differ, and how many there are beyond them. The values are those of the
-// payloads as they are shown, which are nil where nothing is. why says why they were not compared.
+// compare returns the fields in which two payloads differ, and how many there are beyond them. The paths and values
+// are those of the payloads as they are shown: a difference within a hidden value is one of that value. why says why they were not compared.
 func compare(before, after, shownBefore, shownAfter []byte) (all []Difference, more int, why string) {
 	if bytes.Equal(before, after) {
 		return nil, 0, ""
@@ -41,7 +41,7 @@ func compare(before, after, shownBefore, shownAfter []byte) (all []Difference, m
 		return nil, 0, "the payload is not JSON"
 	}
 	c := comparer{}
-	c.before, _ = decode(shownBefore) // nil where nothing is shown
+	c.before, _ = decode(shownBefore)
 	c.after, _ = decode(shownAfter)
 	c.compare(nil, a, b)
 	return c.found, c.more, ""
@@ -128,6 +128,26 @@ func same(a, b any) bool {
 }
 
 func (c *comparer) add(path []string, change string) {
+	hidden := false
+	for _, side := range []struct {
+		shown any
+		lacks string // the change for which this side has no value at the path, only the object or list around it
+	}{{c.before, "added"}, {c.after, "removed"}} {
+		n := len(path)
+		if change == side.lacks {
+			n--
+		}
+		shown, end := visible(side.shown, path[:n])
+		if _, isText := end.(string); len(shown) < n || change == side.lacks && isText {
+			path, hidden = shown, true
+		}
+	}
+	if hidden { // the rest is within a hidden value
+		change = "changed"
+		if n := len(c.found); n > 0 && c.found[n-1].Path == pathText(path) {
+			return
+		}
+	}
 	if len(c.found) == maxDifferences {
 		c.more++
 		return
@@ -140,6 +160,29 @@ func (c *comparer) add(path []string, change string) {
 		d.After = valueAt(c.after, path)
 	}
 	c.found = append(c.found, d)
+}
+
+// visible returns the part of a path that leads to a value of v, and this value.
+func visible(v any, path []string) ([]string, any) {
+	for i, name := range path {
+		switch x := v.(type) {
+		case map[string]any:
+			next, ok := x[name]
+			if !ok {
+				return path[:i], v
+			}
+			v = next
+		case []any:
+			at, err := strconv.Atoi(name)
+			if err != nil || at < 0 || at >= len(x) {
+				return path[:i], v
+			}
+			v = x[at]
+		default:
+			return path[:i], v
+		}
+	}
+	return path, v
 }
 
 // valueAt returns the beginning of the value at a path as JSON, or "" where there is none.

@@ -69,7 +69,7 @@ type View struct {
 
 // item returns what viewers see of a record.
 func (r *Record) item() *Item {
-	it := &Item{Time: r.Time, Component: r.Component, Events: []View{}, Count: r.Count, Outcome: r.Outcome, Reason: cut(r.Reason, maxReason), Attempts: r.Attempts, To: r.To}
+	it := &Item{Time: r.Time, Component: r.Component, Events: []View{}, Count: r.Count, Outcome: r.Outcome, Reason: reason(r.Hide, r.Outcome, r.Reason), Attempts: r.Attempts, To: r.To}
 	for i := range r.Events {
 		v, _ := view(&r.Events[i], r.Hide)
 		it.Events = append(it.Events, v)
@@ -91,7 +91,7 @@ func (r *Record) item() *Item {
 
 // change returns what viewers see of a step, with the policies of what came in and of what it has made.
 func (s *Step) change(before, after *Policy) Change {
-	c := Change{Stage: s.Stage, Transform: s.Transform, Type: s.Type, After: []View{}, Count: s.Count, Outcome: s.Outcome, Reason: cut(s.Reason, maxReason)}
+	c := Change{Stage: s.Stage, Transform: s.Transform, Type: s.Type, After: []View{}, Count: s.Count, Outcome: s.Outcome, Reason: reason(Join(before, after), s.Outcome, s.Reason)}
 	var shown [2][]byte
 	if s.Before != nil {
 		v, data := view(s.Before, before)
@@ -103,7 +103,11 @@ func (s *Step) change(before, after *Policy) Change {
 		shown[1] = data
 	}
 	if s.Before != nil && s.Count == 1 && len(s.After) == 1 {
-		c.Changed, c.More, c.Uncompared = compare(s.Before.Data, s.After[0].Data, shown[0], shown[1])
+		if c.Before.Hidden != "" || c.After[0].Hidden != "" {
+			c.Uncompared = "the payload is hidden"
+		} else {
+			c.Changed, c.More, c.Uncompared = compare(s.Before.Data, s.After[0].Data, shown[0], shown[1])
+		}
 	}
 	return c
 }
@@ -118,7 +122,11 @@ func view(e *event.Event, hide *Policy) (v View, shown []byte) {
 		if v.Attrs == nil {
 			v.Attrs = map[string]string{}
 		}
-		v.Attrs[cut(a.Name, maxText)] = cut(a.Value, maxText)
+		value := cut(a.Value, maxText)
+		if hide != nil && strings.HasPrefix(a.Name, deadLetterReason) {
+			value = hiddenReason
+		}
+		v.Attrs[cut(a.Name, maxText)] = value
 	}
 	shown, err := hide.show(e.Data)
 	if err != nil {
@@ -127,6 +135,19 @@ func view(e *event.Event, hide *Policy) (v View, shown []byte) {
 	}
 	v.Payload, v.Encoding, v.Truncated = text(shown)
 	return v, shown
+}
+
+// deadLetterReason begins the names of the attributes with the errors for which an event was parked.
+const deadLetterReason = "dead_letter_reason"
+
+const hiddenReason = "hidden: a transform of the route hides fields, which an error may quote"
+
+// reason returns a reason as viewers may see it. An error of a plugin may quote the payload.
+func reason(hide *Policy, outcome, reason string) string {
+	if hide == nil || reason == "" || outcome == Filtered || strings.HasPrefix(reason, "queue: ") {
+		return cut(reason, maxReason)
+	}
+	return hiddenReason
 }
 
 // text returns the beginning of a payload as text, or in base64 where it is not UTF-8.

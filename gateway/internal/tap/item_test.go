@@ -72,6 +72,7 @@ func TestCompare(t *testing.T) {
 		"kind":    {`{"a":{"b":1}}`, `{"a":[1]}`, "", `[{a changed {"b":1} [1]}]`, ""},
 		"whole":   {`1`, `{"a":1}`, "", `[{. changed 1 {"a":1}}]`, ""},
 		"masked":  {`{"a":"x"}`, `{"a":"***"}`, `{"a":"***"}`, "[{a changed \"***\" \"***\"}]", ""},
+		"hidden":  {`{"a":{"b":1,"c":[1,2]},"d":1}`, `{"a":{"b":2,"e":3},"d":2}`, `{"a":"***","d":1}`, `[{a changed "***" {"b":2,"e":3}} {d changed 1 2}]`, ""},
 		"digits":  {`{"a":9007199254740993}`, `{"a":9007199254740992}`, "", "[{a changed 9007199254740993 9007199254740992}]", ""},
 		"text":    {`x`, `{"a":1}`, "", "[]", "the payload is not JSON"},
 		"large":   {`{"a":1}`, `{"a":"` + strings.Repeat("x", maxCompared) + `"}`, "", "[]", "the payload is larger than 65536 bytes"},
@@ -93,7 +94,7 @@ func TestCompare(t *testing.T) {
 	for i := range maxDifferences + 5 {
 		many = append(many, fmt.Sprintf(`"f%d":1`, i))
 	}
-	if got, more, _ := compare([]byte("{}"), []byte("{"+strings.Join(many, ",")+"}"), nil, nil); len(got) != maxDifferences || more != 5 || got[0].After != "" {
+	if got, more, _ := compare([]byte("{}"), []byte("{"+strings.Join(many, ",")+"}"), []byte("{}"), []byte("{"+strings.Join(many, ",")+"}")); len(got) != maxDifferences || more != 5 || got[0].After != "1" {
 		t.Errorf("%d differences, %d more, %+v", len(got), more, got[0])
 	}
 }
@@ -137,5 +138,21 @@ func TestFailedMaskHides(t *testing.T) {
 	text, err := json.Marshal(r.item())
 	if err != nil || strings.Contains(string(text), "ada") || strings.Count(string(text), "***") < 4 {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// TestReasonsAreHidden proves that errors, which may quote the payload, are not shown where a route hides fields.
+func TestReasonsAreHidden(t *testing.T) {
+	policies := Policies([]Stage{{Keeps: true}, {Hider: hides("email"), Keeps: true}})
+	e := payload(`{"email":"ada@example.com"}`)
+	e.Attrs = []event.Attr{{Name: "dead_letter_reason", Value: "'ada@example.com' is wrong"}}
+	r := &Record{Events: []event.Event{*e}, Hide: policies[0], Outcome: DeadLettered, Reason: "'ada@example.com' is wrong", parts: 1}
+	r.Apply(Step{Outcome: DeadLettered, Reason: "'ada@example.com' is wrong", Hidden: policies[0], Hide: policies[1]}, e, nil)
+	if text, err := json.Marshal(r.item()); err != nil || strings.Contains(string(text), "ada@") || strings.Count(string(text), "hidden: ") < 3 {
+		t.Errorf("%s, %v", text, err)
+	}
+	r = &Record{Events: []event.Event{*e}, Outcome: DeadLettered, Reason: "it is wrong", parts: 1}
+	if got := r.item().Reason; got != "it is wrong" {
+		t.Errorf("without a policy: %s", got)
 	}
 }

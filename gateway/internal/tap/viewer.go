@@ -35,6 +35,7 @@ type Viewer struct {
 	eval    expr.Evaluator
 	pace    pace
 	records chan *waiting
+	places  atomic.Int64 // of records that are waiting or under way to the viewer, at most maxWaiting
 	pinned  atomic.Int64 // bytes of payloads in records
 	seen    atomic.Uint64
 	skipped atomic.Uint64 // since the last event that was shown
@@ -90,8 +91,11 @@ func (v *Viewer) Counts() Counts { return Counts{v.seen.Load(), v.total.Load(), 
 // wants counts an event that passes, and reports whether the viewer has room for it. Components call it.
 func (v *Viewer) wants() bool {
 	v.seen.Add(1)
-	if len(v.records) < maxWaiting && v.pinned.Load() < maxPinned && (!v.filter.IsZero() || v.pace.allow()) {
-		return true
+	if v.pinned.Load() < maxPinned && v.places.Load() < maxWaiting && (!v.filter.IsZero() || v.pace.allow()) {
+		if v.places.Add(1) <= maxWaiting {
+			return true
+		}
+		v.places.Add(-1)
 	}
 	v.skip()
 	return false
@@ -102,15 +106,10 @@ func (v *Viewer) skip() {
 	v.total.Add(1)
 }
 
-// put gives a record to the viewer, if there is still room. Components call it.
+// put gives a record to the viewer, which has a place for it by wants. Components call it.
 func (v *Viewer) put(r *Record, size int) {
 	v.pinned.Add(int64(size))
-	select {
-	case v.records <- &waiting{r, size}:
-	default:
-		v.pinned.Add(-int64(size))
-		v.skip()
-	}
+	v.records <- &waiting{r, size}
 }
 
 // Next waits for the next event to show. It returns nil when ctx ends or the viewer was ended: then [Viewer.Ended] has the
@@ -133,6 +132,7 @@ func (v *Viewer) Next(ctx context.Context) *Item {
 			}
 		}
 		v.pinned.Add(-int64(w.size))
+		v.places.Add(-1)
 		if item := v.show(w.Record); item != nil {
 			return item
 		}
