@@ -73,7 +73,8 @@ func (r *reader) startBackfill(ctx context.Context, text string) error {
 	asking, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var entry string
-	err := r.conn.QueryRow(asking, "SELECT b FROM gateway.wal_reader r, unnest(r.backfills) b WHERE r.slot = $1 AND starts_with(b, $2)", r.s.opts.Slot, text).Scan(&entry)
+	// The lock waits until the transaction of the message is visible, as in isMove.
+	err := r.conn.QueryRow(asking, "WITH reader AS (SELECT backfills FROM gateway.wal_reader WHERE slot = $1 FOR SHARE) SELECT b FROM reader, unnest(backfills) b WHERE starts_with(b, $2)", r.s.opts.Slot, text).Scan(&entry)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
