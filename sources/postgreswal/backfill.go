@@ -70,11 +70,13 @@ func askBackfill(ctx context.Context, tx pgx.Tx, slot string, tables []pgtrigger
 // startBackfill begins the snapshot of a table again, if the command has written the message. If the table cannot be read, it reports
 // that, and the stream goes on.
 func (r *reader) startBackfill(ctx context.Context, text string) error {
+	if err := r.awaitVisible(ctx); err != nil {
+		return err
+	}
 	asking, cancel := r.withTimeout(ctx)
 	defer cancel()
 	var entry string
-	// The lock waits until the transaction of the message is visible, as in isMove.
-	err := r.conn.QueryRow(asking, "WITH reader AS (SELECT backfills FROM gateway.wal_reader WHERE slot = $1 FOR SHARE) SELECT b FROM reader, unnest(backfills) b WHERE starts_with(b, $2)", r.s.opts.Slot, text).Scan(&entry)
+	err := r.conn.QueryRow(asking, "SELECT b FROM gateway.wal_reader r, unnest(r.backfills) b WHERE r.slot = $1 AND starts_with(b, $2)", r.s.opts.Slot, text).Scan(&entry)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"eventgateway/gateway/pgtrigger"
 )
 
@@ -54,14 +52,12 @@ INSERT INTO gateway.wal_reader AS r (slot, token, commit, index) VALUES (%[1]s, 
 
 // isMove reports whether the text of a message in the WAL is that of a move of this slot's tables to an outbox.
 func (r *reader) isMove(ctx context.Context, text string) (is bool, err error) {
+	if err := r.awaitVisible(ctx); err != nil {
+		return false, err
+	}
 	ctx, cancel := r.withTimeout(ctx)
 	defer cancel()
-	// The server sends a transaction when its commit is on the disk, which may be before other sessions see it. The lock waits for that.
-	err = r.conn.QueryRow(ctx, "SELECT coalesce(moving = $2, false) FROM gateway.wal_reader WHERE slot = $1 FOR SHARE", r.s.opts.Slot, text).Scan(&is)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
+	if err := r.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM gateway.wal_reader WHERE slot = $1 AND moving = $2)", r.s.opts.Slot, text).Scan(&is); err != nil {
 		return false, fmt.Errorf("cannot check whether the tables move to an outbox: %w", err)
 	}
 	return is, nil

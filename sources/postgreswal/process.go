@@ -17,6 +17,7 @@ type transaction struct {
 	lsn       uint64 // of its commit record
 	committed time.Time
 	xid       uint32
+	visible   bool // to other sessions, as far as awaitVisible has found out
 	moves     bool // the tables move to an outbox
 }
 

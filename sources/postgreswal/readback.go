@@ -20,6 +20,9 @@ func (r *reader) readBack(ctx context.Context, rel *relation, columns []column, 
 	if _, known := row.key(rel); !known {
 		return nil, nil
 	}
+	if err := r.awaitVisible(ctx); err != nil {
+		return nil, err
+	}
 	var args, names []string
 	for _, i := range rel.key {
 		args, names = append(args, string(columns[i].text)), append(names, rel.columns[i].name)

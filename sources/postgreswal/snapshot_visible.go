@@ -56,17 +56,13 @@ func (r *reader) startUnseen(ctx context.Context) error {
 
 // lookVisible reads the latest view, and forgets the transactions that are visible in it.
 func (r *reader) lookVisible(ctx context.Context) error {
-	ctx, cancel := r.withTimeout(ctx)
-	defer cancel()
-	var text string
-	if err := r.conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&text); err != nil {
-		return fmt.Errorf("cannot read which transactions are open: %w", err)
-	}
-	view, err := pgsnapshot.ParseTxSnapshot(text)
+	view, err := r.readView(ctx)
 	if err != nil {
 		return err
 	}
 	r.setView(view)
+	ctx, cancel := r.withTimeout(ctx)
+	defer cancel()
 	if view.Xmax < r.snapshot.Below { // the server has crashed, and reuses ids: without new transactions, Below would block for ever
 		if _, err := r.conn.Exec(ctx, "SELECT pg_current_xact_id()"); err != nil {
 			return fmt.Errorf("cannot draw a transaction id: %w", err)
