@@ -25,9 +25,9 @@ func TestTransactionsAcrossFaults(t *testing.T) {
 	sourcetest.Exec(t, db, sourcetest.ItemsSQL+"CREATE TABLE unlisted (id int PRIMARY KEY); CREATE TABLE docs (id int PRIMARY KEY)")
 	kind.Install(t, db, "items", "unlisted", "docs")
 	out := sourcetest.NewCollector()
-	random := rand.New(rand.NewPCG(1, 2))
+	random, nacks := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4)) // of two goroutines
 	out.AckWith = func(*event.Event) error {
-		if random.IntN(150) == 0 {
+		if nacks.IntN(150) == 0 {
 			return errors.New("nacked")
 		}
 		return nil
