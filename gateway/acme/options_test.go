@@ -28,7 +28,7 @@ func TestOptions(t *testing.T) {
 		"no encryption":         {map[string]any{"directory": "http://ca.example/dir"}, "directory", "https://"},
 		"a relative folder":     {map[string]any{"storage": "acme"}, "storage", "begins with /"},
 		"half an account":       {map[string]any{"external_account": map[string]any{"key_id": "k"}}, "external_account", "key_id and key"},
-		"a key that is none":    {map[string]any{"external_account": map[string]any{"key_id": "k", "key": "hunter2hunter2!"}}, "external_account.key", "base64url"},
+		"a key not in base64":   {map[string]any{"external_account": map[string]any{"key_id": "k", "key": "hunter2hunter2!"}}, "external_account.key", "base64url"},
 		"no port":               {map[string]any{"http_port": 65536}, "http_port", "65535"},
 	} {
 		raw := map[string]any{}

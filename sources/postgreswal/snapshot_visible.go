@@ -61,9 +61,9 @@ func (r *reader) lookVisible(ctx context.Context) error {
 		return err
 	}
 	r.setView(view)
-	ctx, cancel := r.withTimeout(ctx)
-	defer cancel()
 	if view.Xmax < r.snapshot.Below { // the server has crashed, and reuses ids: without new transactions, Below would block for ever
+		ctx, cancel := r.withTimeout(ctx)
+		defer cancel()
 		if _, err := r.conn.Exec(ctx, "SELECT pg_current_xact_id()"); err != nil {
 			return fmt.Errorf("cannot draw a transaction id: %w", err)
 		}

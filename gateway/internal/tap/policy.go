@@ -8,7 +8,7 @@ import (
 	"eventgateway/gateway/rawjson"
 )
 
-// maxHide is the size of the largest payload of which only parts are hidden, in bytes.
+// maxHide bounds the payloads of which parts are shown, in bytes. Nothing of a larger one is shown.
 const maxHide = 1 << 20
 
 // Policy hides in a payload what a later transform hides. A nil Policy hides nothing.
@@ -23,8 +23,8 @@ type Stage struct {
 	Keeps bool         // the transform has the capability plugin.KeepsFields
 }
 
-// Policies returns what is hidden before each stage of a route, and behind the last. The first one also fits an event of which
-// it is not known where in the route it was.
+// Policies returns what is hidden before each stage of a route, and behind the last. Use the first one for an
+// event if its stage is not known: it hides the most.
 func Policies(stages []Stage) []*Policy {
 	at := make([]*Policy, len(stages)+1)
 	for i := len(stages) - 1; i >= 0; i-- {
