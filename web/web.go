@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-//go:embed index.html style.css icon.svg icon-failing.svg js client/index.js client/src
+//go:embed index.html css icon.svg icon-failing.svg js client/index.js client/src
 var files embed.FS
 
 // policy allows the files of the page, and connections to its origin and to the gateway of

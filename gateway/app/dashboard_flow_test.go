@@ -64,6 +64,7 @@ func TestDashboardDrawsFlow(t *testing.T) {
 	b.await(`document.querySelector("flow-graph svg")?.clientWidth > 1000`)
 	eval[bool](b, `(`+fmt.Sprintf(node, "sink", "shop")+`.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true})), true)`)
 	b.await(`document.querySelector('component-list li[data-kind="sink"][data-name="shop"] details').open`)
+	b.await(`(document.querySelector("#as-list").click(), document.querySelector("flow-graph svg").clientWidth > 1000)`) // the picture again
 
 	if err := os.WriteFile(config, fmt.Appendf(nil, flowConfig, free, parked, "  more: {from: [bus], to: [parked]}\n"), 0o600); err != nil {
 		t.Fatal(err)

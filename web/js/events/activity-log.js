@@ -1,4 +1,4 @@
-import { clock, make, throttle } from "./dom.js";
+import { clock, make, throttle } from "../dom.js";
 
 const MAX_LINES = 100;
 

@@ -1,4 +1,4 @@
-import { clock, make, plain, throttle } from "./dom.js";
+import { clock, make, plain, throttle } from "../dom.js";
 
 const MAX_ROWS = 50; // shown
 const MAX_ORDERS = 500; // in memory

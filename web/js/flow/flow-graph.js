@@ -1,6 +1,6 @@
 import { stateOf } from "./component-state.js";
-import { short } from "./dom.js";
-import { graphOf, layOut } from "./flow-graph.js";
+import { short } from "../dom.js";
+import { graphOf, layOut } from "./graph.js";
 
 const MARGIN = 2, WIDEST = 240, GAP = 90; // pixels, in a row of columns
 const ROOMY = { height: 54, step: 72 }, DENSE = { height: 30, step: 38 }; // nodes of two lines and of one

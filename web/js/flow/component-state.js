@@ -1,4 +1,4 @@
-import { clock, short } from "./dom.js";
+import { clock, short } from "../dom.js";
 
 // stateOf returns the state of a component: a name for the color, a shape and words, so that no state is shown by color alone.
 export function stateOf({ up, failing, since, leader, stalled, breaker }) {

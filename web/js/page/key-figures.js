@@ -1,21 +1,4 @@
-import { make, short } from "./dom.js";
-
-// <connection-state> and <health-state> show a state by a color and a text.
-class StatePill extends HTMLElement {
-  #text = make("span");
-  #ticks = make("span", { "aria-hidden": "true" });
-
-  connectedCallback() { this.append(this.#text, this.#ticks); }
-
-  // show shows the text, which screen readers read when it changes, and after it ticks, which they do not.
-  show({ state, text, ticks = "", why = "" }) {
-    this.hidden = false;
-    if (this.dataset.state !== state) this.dataset.state = state;
-    if (this.#text.textContent !== text) this.#text.textContent = text;
-    this.#ticks.textContent = ticks;
-    this.title = why;
-  }
-}
+import { make, short } from "../dom.js";
 
 // <key-figures> shows a few numbers; those with alarm are red above zero.
 class KeyFigures extends HTMLElement {
@@ -37,6 +20,9 @@ class KeyFigures extends HTMLElement {
     this.#values.delete(name);
   }
 
+  // dropStatus removes the sums of a status.
+  dropStatus() { for (const name of ["Gaps", "Gaps passed on", "Dropped", "Dead letters", "Accounted for"]) this.drop(name); }
+
   // showStatus shows the sums of a status.
   showStatus({ sources, routes, sinks, conservation_broken: broken }) {
     const all = (list, count) => list.reduce((n, c) => n + count(c), 0);
@@ -56,6 +42,4 @@ const dropped = ({ dropped: own = 0, plugin = {} }) => (typeof own === "number" 
 
 export const sum = (numbers) => Object.values(numbers ?? {}).reduce((a, b) => a + b, 0);
 
-customElements.define("connection-state", StatePill);
-customElements.define("health-state", class extends StatePill {});
 customElements.define("key-figures", KeyFigures);

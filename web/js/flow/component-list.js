@@ -1,11 +1,10 @@
-import { clock, make, short } from "./dom.js";
-import { sum } from "./status.js";
+import { clock, make, short } from "../dom.js";
+import { sum } from "../page/key-figures.js";
 
-// <component-list> shows the sources, routes and sinks of /api/status, and warnings. Its elements
-// are kept from one status to the next, so that opened counts stay open.
+// <component-list> shows the sources, routes and sinks of /api/status. Its elements are kept from one status to the next, so that
+// opened counts stay open.
 class ComponentList extends HTMLElement {
   #items = new Map(); // "source NAME" -> Item
-  #warnings = make("div");
   #list = make("ul");
 
   connectedCallback() { this.showText("Loading…"); }
@@ -21,10 +20,9 @@ class ComponentList extends HTMLElement {
       item.show(component, Date.parse(status.now));
       this.#items.set(key, item);
     }
-    this.#warnings.replaceChildren(...warnings(status));
     const items = [...this.#items.values()].map((item) => item.element);
     if (items.length !== this.#list.children.length || items.some((item, i) => item !== this.#list.children[i])) this.#list.replaceChildren(...items);
-    if (!this.#list.isConnected) this.replaceChildren(this.#warnings, this.#list);
+    if (!this.#list.isConnected) this.replaceChildren(this.#list);
     this.stale("");
   }
 
@@ -151,17 +149,6 @@ const counts = (component, before = "") => Object.entries(component).flatMap(([n
   if (["dropped", "breaker", "plugin"].includes(name) && n !== null && typeof n === "object") return counts(n, name === "plugin" ? "" : `${name}.`);
   return [];
 });
-
-// warnings yields warnings about the whole gateway.
-function* warnings({ reload, certificates = [], conservation_broken: broken }) {
-  if (reload && !reload.successful) yield make("p", { class: "warning" }, `Reload failed, the running configuration stays: ${reload.error}`);
-  if (reload?.restart_needed) yield make("p", { class: "warning" }, `Restart needed: ${reload.restart_needed.join(", ")}`);
-  for (const { listener, not_after: end, error } of certificates) {
-    if (error && end) yield make("p", { class: "warning" }, `The listener ${listener} has no newer certificate than the one until ${end}: ${error}`);
-    else if (error) yield make("p", { class: "warning" }, `The listener ${listener} has no certificate: ${error}`);
-  }
-  if (broken) yield make("p", { class: "warning" }, `Conservation law violated, this is a bug in the gateway: ${broken}`);
-}
 
 const words = (name) => name.replaceAll("_", " ");
 
