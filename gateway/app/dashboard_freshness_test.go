@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"eventgateway/gateway/testenv"
@@ -42,17 +40,14 @@ func (b *browser) within(since time.Time, what, condition string) {
 func (b *browser) screenshots(name string) {
 	b.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
-		b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-			features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
-			_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
-			return chromedp.Void{}, err
-		})
+		b.emulate("prefers-color-scheme", scheme)
 		for _, width := range []int64{390, 1280} {
 			b.run(chromedp.EmulateViewport(width, 844))
 			b.screenshot(fmt.Sprintf("%s-%s-%d", name, scheme, width))
 			if eval[bool](b, `document.documentElement.scrollWidth > innerWidth`) {
 				b.t.Errorf("%s: the page is wider than %d", name, width)
 			}
+			b.accessible(name)
 		}
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -170,11 +168,7 @@ func TestDashboardShowsOrders(t *testing.T) {
 	b.run(chromedp.Click("#test"))
 	b.await(`document.querySelector("key-figures").innerText.includes(" ms")`)
 	b.screenshot("orders-light")
-	b.run(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
-		return chromedp.Void{}, err
-	})
+	b.emulate("prefers-color-scheme", "dark")
 	b.screenshot("orders-dark")
 	b.run(chromedp.EmulateViewport(390, 844))
 	b.screenshot("orders-phone")

@@ -8,7 +8,10 @@ export class ActivityLog extends HTMLElement {
   #list = make("ol");
   #draw = throttle(() => this.#render());
 
-  connectedCallback() { this.replaceChildren(this.#list); }
+  connectedCallback() {
+    this.tabIndex = 0; // the keyboard can scroll it
+    this.replaceChildren(this.#list);
+  }
 
   // add adds a line with a label and a text.
   add(label, text) {

@@ -13,7 +13,7 @@ export class OrderTable extends HTMLElement {
   #draw = throttle(() => this.#render());
 
   connectedCallback() {
-    const head = make("tr", {}, ...["", "Order", "Customer", "Product", "Status"].map((t) => make("th", { scope: "col" }, t)),
+    const head = make("tr", {}, ...["Change", "Order", "Customer", "Product", "Status"].map((t) => make("th", { scope: "col" }, t)),
       make("th", { scope: "col", class: "number" }, "Amount"), make("th", { scope: "col" }, "Published"));
     this.#body = make("tbody");
     this.replaceChildren(make("table", {}, make("thead", {}, head), this.#body), make("p", { class: "empty" }));

@@ -87,8 +87,8 @@ class FlowGraph extends HTMLElement {
     }
     const [title, box, queue, name, detail] = node.children;
     const fill = kind === "sink" && component.capacity ? Math.min(component.queued / component.capacity, 1) : 0;
-    set(node, { transform: `translate(${x} ${y})`, "data-state": kind === "memory" ? "up" : state, "aria-label": `${kind} ${component.name}: ${[...texts, component.failing && component.last_error].filter(Boolean).join(", ")}` });
-    title.textContent = component.last_error && state !== "up" ? `${component.name}: ${component.last_error}` : component.name;
+    set(node, { transform: `translate(${x} ${y})`, "data-state": kind === "memory" ? "up" : state });
+    title.textContent = `${kind} ${component.name}: ${[...texts, state !== "up" && component.last_error].filter(Boolean).join(", ")}`; // its name for screen readers, too
     set(box, { width, height });
     set(queue, { x: 12, y: height - 8, width: Math.max(fill * (width - 24), 0), "data-level": fill > 0.9 ? "full" : fill > 0.5 ? "high" : "low" });
     const fits = Math.floor((width - 24) / CHARACTER);

@@ -3,13 +3,16 @@ import { make, short } from "../dom.js";
 // <key-figures> shows a few numbers; those with alarm are red above zero.
 class KeyFigures extends HTMLElement {
   #values = new Map();
+  #list = make("dl");
+
+  connectedCallback() { this.append(this.#list); }
 
   show(name, value, alarm = false, meaning = "") {
     let entry = this.#values.get(name);
     if (!entry) {
       entry = make("dd");
       this.#values.set(name, entry);
-      this.append(make("div", { title: meaning }, make("dt", {}, name), entry));
+      this.#list.append(make("div", { title: meaning }, make("dt", {}, name), entry));
     }
     entry.textContent = typeof value === "number" ? short(value) : value;
     entry.parentElement.classList.toggle("alarm", alarm && value > 0);

@@ -1,0 +1,225 @@
+// Types of the answers of the API, made from those of Go: TYPES_UPDATE=1 go test ./gateway/app -run PageHasTypes
+
+export interface BreakerStatus {
+  state: string;
+  until?: string;
+  reason?: string;
+  opened: number;
+}
+
+export interface CertificateStatus {
+  listener: string;
+  not_after?: string;
+  renew_by?: string;
+  loaded_at?: string;
+  error?: string;
+}
+
+export interface Change {
+  stage: number;
+  transform: string;
+  type: string;
+  before?: View;
+  after: View[];
+  count: number;
+  outcome: string;
+  reason?: string;
+  changed?: Difference[];
+  more?: number;
+  uncompared?: string;
+}
+
+export interface Difference {
+  path: string;
+  change: string;
+  before?: string;
+  after?: string;
+}
+
+export interface EdgeStatus {
+  from: string;
+  to: string;
+  events: number;
+}
+
+export interface GatewayHealth {
+  state: string;
+  reasons: Reason[];
+}
+
+export interface HistoryPage {
+  start: number;
+  count: number;
+  whole: boolean;
+  next: string;
+  total: Record<string, (number | null)[]>;
+  components: Record<string, Record<string, (number | null)[]>>;
+}
+
+export interface Item {
+  time: string;
+  component: string;
+  skipped: number;
+  events: View[];
+  count: number;
+  steps?: Change[];
+  outcome: string;
+  reason?: string;
+  attempts?: number;
+  to?: string[];
+}
+
+export interface LeaderStatus {
+  name: string;
+  state: string;
+  term?: number;
+  holder?: string;
+}
+
+export interface Letter {
+  number: number;
+  time: string;
+  component: string;
+  reason: string;
+  attempts: number;
+  attempt_id?: string;
+  source: string;
+  channel: string;
+  key?: string;
+  id?: string;
+  event_time: string;
+  attrs?: Record<string, string>;
+  data: string;
+}
+
+export interface Overview {
+  version: string;
+  started: string;
+  now: string;
+  dead_letters: number;
+  demo: boolean;
+  conservation_broken?: string;
+  reload: ReloadStatus;
+  health: GatewayHealth;
+  certificates?: CertificateStatus[];
+  sources: SourceStatus[];
+  routes: RouteStatus[];
+  sinks: SinkStatus[];
+  edges: EdgeStatus[];
+}
+
+export interface Reason {
+  component: string;
+  since: string;
+  text: string;
+}
+
+export interface ReloadStatus {
+  at: string;
+  successful: boolean;
+  error?: string;
+  restart_needed?: string[];
+}
+
+export interface RouteStatus {
+  name: string;
+  from: string[];
+  through: string[];
+  to: string[];
+  dead_letter?: string;
+  in: number;
+  added: number;
+  filtered: number;
+  merged: number;
+  held: number;
+  dropped: number;
+  dead_lettered: number;
+  returned: number;
+  out: number;
+  failing: boolean;
+  failing_since?: string;
+  errors: number;
+  panics: number;
+  last_error?: string;
+  last_error_at?: string;
+  plugin?: Record<string, number>;
+}
+
+export interface SinkStatus {
+  name: string;
+  type: string;
+  dead_letter?: string;
+  up: boolean;
+  since: string;
+  failing: boolean;
+  failing_since?: string;
+  attempts: number;
+  errors: number;
+  panics: number;
+  last_error?: string;
+  last_error_at?: string;
+  in: number;
+  delivered: number;
+  dropped: Record<string, number>;
+  dead_lettered: number;
+  returned: number;
+  queued: number;
+  writing: number;
+  queued_bytes: number;
+  capacity: number;
+  capacity_bytes: number;
+  retrying: number;
+  held_back: number;
+  paths?: string[];
+  breaker: BreakerStatus;
+  retries: number;
+  negative_latency: number;
+  plugin?: Record<string, number>;
+}
+
+export interface SourceStatus {
+  name: string;
+  type: string;
+  up: boolean;
+  since: string;
+  failing: boolean;
+  failing_since?: string;
+  attempts: number;
+  errors: number;
+  panics: number;
+  last_error?: string;
+  last_error_at?: string;
+  leader?: LeaderStatus;
+  stalled?: StallStatus;
+  emitted: number;
+  acked: number;
+  nacked: number;
+  outstanding: number;
+  gaps: number;
+  keyless: number;
+  origin_unknown: number;
+  gaps_at_start: number;
+  gaps_passed_on: number;
+  last_event_at?: string;
+  plugin?: Record<string, number>;
+}
+
+export interface StallStatus {
+  since: string;
+  reason: string;
+}
+
+export interface View {
+  id?: string;
+  source: string;
+  channel: string;
+  key?: string;
+  time: string;
+  attrs?: Record<string, string>;
+  payload: string;
+  encoding?: string;
+  bytes: number;
+  truncated?: boolean;
+  masked?: boolean;
+  hidden?: string;
+}
