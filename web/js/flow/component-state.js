@@ -1,9 +1,14 @@
+/** @import { SourceStatus, RouteStatus, SinkStatus } from "../../types/api.js" */
+/** @typedef {Partial<SourceStatus & Omit<RouteStatus, "dropped"> & Omit<SinkStatus, "dropped">> & { dropped?: number | Record<string, number> }} Component */
 import { clock, short } from "../dom.js";
 
-// stateOf returns the state of a component: a name for the color, a shape and words, so that no state is shown by color alone.
+/**
+ * stateOf returns the state of a component: a name for the color, a shape and words, so that no state is shown by color alone.
+ * @param {Component} component
+ */
 export function stateOf({ up, failing, since, leader, stalled, breaker }) {
   if (breaker?.state === "disabled") return { state: "down", shape: "■", words: "disabled" };
-  if (up === false) return { state: "down", shape: "✕", words: Date.parse(since) > 0 ? `DOWN since ${clock(new Date(since))}` : "not connected yet" };
+  if (up === false) return { state: "down", shape: "✕", words: Date.parse(since ?? "") > 0 ? `DOWN since ${clock(new Date(since ?? ""))}` : "not connected yet" };
   if (breaker?.state === "open" || breaker?.state === "half_open") return { state: "failing", shape: "▲", words: `breaker ${breaker.state.replace("_", " ")}` };
   if (stalled) return { state: "failing", shape: "▲", words: "stalled" };
   if (failing) return { state: "failing", shape: "▲", words: "failing" };
@@ -11,7 +16,10 @@ export function stateOf({ up, failing, since, leader, stalled, breaker }) {
   return { state: "up", shape: "●", words: leader?.state === "leader" ? "leader" : "" };
 }
 
-// summaryOf returns one line about the components that are down or fail, such as "1 of 7 down: shop, 111 queued, since 12:03:07".
+/**
+ * summaryOf returns one line about the components that are down or fail, such as "1 of 7 down: shop, 111 queued, since 12:03:07".
+ * @param {Component[]} components
+ */
 export function summaryOf(components) {
   const states = components.map((component) => ({ component, ...stateOf(component) }));
   for (const [state, word] of [["down", "down"], ["failing", "failing"]]) {

@@ -2,6 +2,14 @@ import { stateOf } from "./component-state.js";
 import { short } from "../dom.js";
 import { graphOf, layOut } from "./graph.js";
 
+/**
+ * @import { Overview } from "../../types/api.js"
+ * @import { GraphEdge, GraphNode, Named } from "./graph.js"
+ * @typedef {{ x: number, y: number, width: number }} Place the left upper corner of a node, and its width
+ * @typedef {{ height: number, step: number }} Size of nodes, and from one row to the next
+ * @typedef {{ height: number, rows: number[], x: number }} FreeRows
+ */
+
 const MARGIN = 2, WIDEST = 240, GAP = 90; // pixels, in a row of columns
 const ROOMY = { height: 54, step: 72 }, DENSE = { height: 30, step: 38 }; // nodes of two lines and of one
 const MAX_ROOMY = 12; // rows
@@ -16,8 +24,11 @@ class FlowGraph extends HTMLElement {
   #svg = draw("svg", { role: "group", "aria-label": "Flow of events" });
   #edges = draw("g", { "aria-hidden": "true" });
   #nodes = draw("g");
-  #drawn = new Map(); // key -> element, of nodes and edges
-  #rates = new Map(); // key of an edge -> Rate
+  /** @type {Map<string, SVGElement>} */
+  #drawn = new Map(); // by the key of a node or edge
+  /** @type {Map<string, Rate>} */
+  #rates = new Map(); // by the key of an edge
+  /** @type {Overview | null} */
   #status = null;
   #layout = ""; // what the positions depend on
 
@@ -27,6 +38,7 @@ class FlowGraph extends HTMLElement {
     new ResizeObserver(() => this.#render()).observe(this);
   }
 
+  /** @param {Overview} status */
   show(status) {
     const now = Date.parse(status.now);
     const graph = graphOf(status);
@@ -58,13 +70,18 @@ class FlowGraph extends HTMLElement {
       element.remove();
       this.#drawn.delete(key);
     }
-    for (const node of nodes) this.#node(node, place.get(node.key), size);
+    for (const node of nodes) this.#node(node, placeOf(place, node.key), size);
     const free = freeRows(nodes, place, size);
-    for (const edge of graph.edges) if (place.has(edge.from) && place.has(edge.to)) this.#edge(edge, place.get(edge.from), place.get(edge.to), free, layout !== this.#layout);
+    for (const edge of graph.edges) if (place.has(edge.from) && place.has(edge.to)) this.#edge(edge, placeOf(place, edge.from), placeOf(place, edge.to), free, layout !== this.#layout);
     this.#layout = layout;
   }
 
-  // #place returns the left upper corner and the width of each node.
+  /**
+   * #place returns where each node is, by its key.
+   * @param {GraphNode[]} nodes
+   * @param {Size} size
+   * @returns {Map<string, Place>}
+   */
   #place(nodes, { step }) {
     const columns = nodes.some((node) => node.column === 3) ? 4 : 3;
     const width = Math.min(WIDEST, (this.clientWidth - 2 * MARGIN - (columns - 1) * GAP) / columns);
@@ -72,6 +89,11 @@ class FlowGraph extends HTMLElement {
     return new Map(nodes.map(({ key, column, row }) => [key, { x: MARGIN + column * pitch, y: MARGIN + row * step, width }]));
   }
 
+  /**
+   * @param {GraphNode} node
+   * @param {Place} place
+   * @param {Size} size
+   */
   #node({ key, kind, component }, { x, y, width }, { height }) {
     const { state, shape, words } = stateOf(component);
     const texts = details(kind, component, words);
@@ -86,7 +108,7 @@ class FlowGraph extends HTMLElement {
       this.#drawn.set(key, node);
     }
     const [title, box, queue, name, detail] = node.children;
-    const fill = kind === "sink" && component.capacity ? Math.min(component.queued / component.capacity, 1) : 0;
+    const fill = kind === "sink" && component.capacity ? Math.min((component.queued ?? 0) / component.capacity, 1) : 0;
     set(node, { transform: `translate(${x} ${y})`, "data-state": kind === "memory" ? "up" : state });
     title.textContent = `${kind} ${component.name}: ${[...texts, state !== "up" && component.last_error].filter(Boolean).join(", ")}`; // its name for screen readers, too
     set(box, { width, height });
@@ -99,6 +121,13 @@ class FlowGraph extends HTMLElement {
     detail.textContent = one ? "" : cut(texts.join(" · "), Math.floor(fits * 1.12));
   }
 
+  /**
+   * @param {GraphEdge} edge
+   * @param {Place} from
+   * @param {Place} to
+   * @param {FreeRows} free
+   * @param {boolean} moved
+   */
   #edge({ key, events, dead }, from, to, free, moved) {
     let edge = this.#drawn.get(key);
     if (!edge) {
@@ -128,7 +157,11 @@ class Rate {
   #at = 0;
   perSecond = 0;
 
-  // add adds a sample, with the time of the gateway in milliseconds.
+  /**
+   * add adds a sample.
+   * @param {number} count
+   * @param {number} at the time of the gateway in milliseconds
+   */
   add(count, at) {
     if (this.#at && at > this.#at && count >= this.#count) {
       const latest = ((count - this.#count) * 1000) / (at - this.#at);
@@ -139,26 +172,46 @@ class Rate {
   }
 }
 
-// details returns what the second line of a node shows. The state comes first if there is one, because the line may be cut.
+/**
+ * details returns what the second line of a node shows. The state comes first if there is one, because the line may be cut.
+ * @param {string} kind
+ * @param {Named} component
+ * @param {string} words of the state
+ * @returns {string[]}
+ */
 function details(kind, component, words) {
+  const through = component.through ?? [];
+  /** @type {Record<string, () => (string | false | undefined)[]>} */
   const texts = {
     source: () => [words, component.type, short(component.emitted)],
-    route: () => [words, component.through.length > 0 ? `→ ${component.through.join(" → ")}` : `${short(component.in)} in`, `${short(component.out)} out`],
-    sink: () => [words, component.queued > 0 && `${short(component.queued)} queued`, component.type, short(component.delivered)],
+    route: () => [words, through.length > 0 ? `→ ${through.join(" → ")}` : `${short(component.in)} in`, `${short(component.out)} out`],
+    sink: () => [words, (component.queued ?? 0) > 0 && `${short(component.queued)} queued`, component.type, short(component.delivered)],
     memory: () => [`${short(component.events)} dead letters`],
   };
-  return texts[kind]().filter(Boolean);
+  return texts[kind]().flatMap((text) => text || []);
 }
 
-// freeRows returns the heights between the sinks, where an edge from a route to the dead letters passes by.
+/**
+ * freeRows returns the heights between the sinks, where an edge from a route to the dead letters passes by.
+ * @param {GraphNode[]} nodes
+ * @param {Map<string, Place>} place
+ * @param {Size} size
+ * @returns {FreeRows}
+ */
 function freeRows(nodes, place, { height }) {
-  const tops = nodes.filter((node) => node.column === 2).map(({ key }) => place.get(key).y).sort((a, b) => a - b);
-  return { height, rows: tops.slice(1).map((top, i) => (tops[i] + height + top) / 2), x: place.get(nodes.find((node) => node.column === 2)?.key)?.x };
+  const tops = nodes.filter((node) => node.column === 2).map(({ key }) => placeOf(place, key).y).sort((a, b) => a - b);
+  return { height, rows: tops.slice(1).map((top, i) => (tops[i] + height + top) / 2), x: place.get(nodes.find((node) => node.column === 2)?.key ?? "")?.x ?? 0 };
 }
 
-// route returns the path of an edge between two nodes, and where its label is.
+/**
+ * route returns the path of an edge between two nodes, and where its label is.
+ * @param {Place} from
+ * @param {Place} to
+ * @param {FreeRows} free
+ */
 function route(from, to, { height, rows, x: sinks }) {
   const [x1, y1, x2, y2] = [from.x + from.width, from.y + height / 2, to.x, to.y + height / 2];
+  /** @type {(ax: number, ay: number, bx: number, by: number) => string} */
   const curve = (ax, ay, bx, by) => `C ${(ax + bx) / 2} ${ay} ${(ax + bx) / 2} ${by} ${bx} ${by}`;
   if (x2 < x1) { // between sinks of one column, or back
     const turn = Math.max(x1, to.x + to.width) + 28;
@@ -170,18 +223,33 @@ function route(from, to, { height, rows, x: sinks }) {
   return { line: `M ${x1} ${y1} ${curve(x1, y1, sinks, free)} L ${end} ${free} ${curve(end, free, x2, y2)}`, label: { x: (sinks + end) / 2, y: free - 4 } };
 }
 
+/**
+ * placeOf returns the place of a node that is drawn.
+ * @type {(places: Map<string, Place>, key: string) => Place}
+ */
+const placeOf = (places, key) => places.get(key) ?? { x: 0, y: 0, width: 0 };
+
+/** @type {(text: string, length: number) => string} */
 const cut = (text, length) => (text.length > length ? `${text.slice(0, Math.max(length - 1, 1))}…` : text);
 
-// draw builds an SVG element.
+/**
+ * draw builds an SVG element.
+ * @param {string} tag
+ * @param {Record<string, string | number>} attributes
+ */
 function draw(tag, attributes = {}) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   set(element, attributes);
   return element;
 }
 
-// set sets the attributes that change.
+/**
+ * set sets the attributes that change.
+ * @param {Element} element
+ * @param {Record<string, string | number>} attributes
+ */
 function set(element, attributes) {
-  for (const [name, value] of Object.entries(attributes)) if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
 }
 
 customElements.define("flow-graph", FlowGraph);

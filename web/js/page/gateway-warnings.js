@@ -1,7 +1,10 @@
 import { make } from "../dom.js";
 
+/** @import { Overview } from "../../types/api.js" */
+
 // <gateway-warnings> shows what is wrong with the whole gateway, such as a failed reload.
 class GatewayWarnings extends HTMLElement {
+  /** @param {Overview} status */
   show(status) {
     const texts = [...warnings(status)];
     if (texts.join("\n") === this.#shown) return;
@@ -12,6 +15,7 @@ class GatewayWarnings extends HTMLElement {
   #shown = "";
 }
 
+/** @param {Overview} status */
 function* warnings({ reload, certificates = [], conservation_broken: broken }) {
   if (reload && !reload.successful) yield `Reload failed, the running configuration stays: ${reload.error}`;
   if (reload?.restart_needed) yield `Restart needed: ${reload.restart_needed.join(", ")}`;

@@ -7,7 +7,10 @@ class StatePill extends HTMLElement {
 
   connectedCallback() { this.append(this.#text, this.#ticks); }
 
-  // show shows the text, which screen readers read when it changes, and after it ticks, which they do not.
+  /**
+   * show shows the text, which screen readers read when it changes, and after it ticks, which they do not.
+   * @param {{ state: string, text: string, ticks?: string, why?: string }} shown
+   */
   show({ state, text, ticks = "", why = "" }) {
     this.hidden = false;
     if (this.dataset.state !== state) this.dataset.state = state;

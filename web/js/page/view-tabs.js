@@ -1,5 +1,12 @@
 import { make } from "../dom.js";
 
+/**
+ * @typedef {{ id: string, title: string, element: string, available?: (status: Overview) => boolean, count?: (status: Overview) => number }} View
+ * @typedef {HTMLElement & { show?: (status: Overview) => void, opened?: () => void, closed?: () => void }} ViewElement
+ * @typedef {{ view: View, tab: HTMLButtonElement, panel: HTMLElement, count: HTMLElement, element: ViewElement | null }} Entry
+ * @import { Overview } from "../../types/api.js"
+ */
+
 // <view-tabs> shows one view of several, chosen by a tab. The fragment of the address names the view, as in /#charts, so that a link
 // leads to it and the browser's history works.
 //
@@ -7,18 +14,24 @@ import { make } from "../dom.js";
 // (default: always), and a count that stands beside the title. The element is created when the view is opened for the first time. It
 // may have the methods show(status), called for each status while the view is open, opened() and closed().
 class ViewTabs extends HTMLElement {
-  #views = new Map(); // id -> {view, tab, panel, element}
+  /** @type {Map<string, Entry>} */
+  #views = new Map();
   #list = make("div", { role: "tablist", "aria-label": "Views" });
   #open = "";
+  /** @type {Overview | null} */
   #status = null;
 
-  // add adds a view behind the others.
+  /**
+   * add adds a view behind the others.
+   * @param {View} view
+   */
   add(view) {
-    const tab = make("button", { role: "tab", id: `tab-${view.id}`, "aria-controls": `view-${view.id}`, "aria-selected": "false", tabindex: "-1" }, view.title, make("span", { class: "count", hidden: "" }));
+    const count = make("span", { class: "count", hidden: "" });
+    const tab = make("button", { role: "tab", id: `tab-${view.id}`, "aria-controls": `view-${view.id}`, "aria-selected": "false", tabindex: "-1" }, view.title, count);
     const panel = make("section", { role: "tabpanel", id: `view-${view.id}`, "aria-labelledby": tab.id, tabindex: "-1", hidden: "" });
     tab.hidden = view.available !== undefined;
     tab.addEventListener("click", () => { location.hash = view.id; });
-    this.#views.set(view.id, { view, tab, panel, element: null });
+    this.#views.set(view.id, { view, tab, panel, count, element: null });
     this.#list.append(tab);
     this.append(panel);
   }
@@ -32,9 +45,13 @@ class ViewTabs extends HTMLElement {
   // start opens the view that the address names, else the first one.
   start() { this.#follow(); }
 
-  // element returns the element of a view, which is created if the view was not open yet.
+  /**
+   * element returns the element of a view, which is created if the view was not open yet.
+   * @param {string} id of a view that was added
+   * @returns {ViewElement}
+   */
   element(id) {
-    const entry = this.#views.get(id);
+    const entry = /** @type {Entry} */ (this.#views.get(id));
     if (!entry.element) {
       entry.element = document.createElement(entry.view.element);
       entry.panel.append(entry.element);
@@ -42,13 +59,15 @@ class ViewTabs extends HTMLElement {
     return entry.element;
   }
 
-  // show passes a status on to the open view, and shows the tabs that have something to show.
+  /**
+   * show passes a status on to the open view, and shows the tabs that have something to show.
+   * @param {Overview} status
+   */
   show(status) {
     this.#status = status;
-    for (const [id, { view, tab }] of this.#views) {
+    for (const [id, { view, tab, count: badge }] of this.#views) {
       tab.hidden = id !== this.#open && view.available !== undefined && !view.available(status);
       const n = view.count?.(status) ?? 0;
-      const badge = tab.lastElementChild;
       badge.hidden = n === 0;
       badge.textContent = n > 0 ? ` ${n.toLocaleString("en")}` : "";
     }
@@ -58,16 +77,17 @@ class ViewTabs extends HTMLElement {
   #follow() {
     const id = decodeURIComponent(location.hash.slice(1)).split("/")[0];
     if (this.#views.has(id)) this.#select(id);
-    else if (!this.#open) this.#select(this.#views.keys().next().value);
+    else if (!this.#open) this.#select([...this.#views.keys()][0]);
   }
 
+  /** @param {string} id */
   #select(id) {
     if (id === this.#open) return;
     if (this.#open) this.element(this.#open).closed?.();
     this.#open = id;
     const element = this.element(id);
     for (const [other, { tab, panel }] of this.#views) {
-      tab.setAttribute("aria-selected", other === id);
+      tab.setAttribute("aria-selected", String(other === id));
       tab.tabIndex = other === id ? 0 : -1;
       panel.hidden = other !== id;
     }
@@ -75,14 +95,17 @@ class ViewTabs extends HTMLElement {
     if (this.#status) this.show(this.#status);
   }
 
-  // #move moves between the tabs by the arrow keys, as the pattern for tabs of the ARIA Authoring Practices says.
+  /**
+   * #move moves between the tabs by the arrow keys, as the pattern for tabs of the ARIA Authoring Practices says.
+   * @param {KeyboardEvent} event
+   */
   #move(event) {
     const shown = [...this.#views.values()].filter(({ tab }) => !tab.hidden);
     const at = shown.findIndex(({ tab }) => tab === document.activeElement);
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1 }[event.key];
     if (to === undefined || at < 0) return;
     event.preventDefault();
-    const { view, tab } = shown.at(to % shown.length);
+    const { view, tab } = shown[(to + shown.length) % shown.length];
     tab.focus();
     location.hash = view.id;
   }
