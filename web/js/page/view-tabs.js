@@ -5,7 +5,8 @@ import { make } from "../dom.js";
 //
 // A view is {id, title, element, available?, count?}: the name of its custom element, whether a status has something for it to show
 // (default: always), and a count that stands beside the title. The element is created when the view is opened for the first time. It
-// may have the methods show(status), called for each status while the view is open, opened() and closed().
+// may have the methods show(status), called for each status while the view is open, opened() and closed(). An address such as /#events/42
+// opens the view and then calls its method follow("42"), which opens the drawer.
 class ViewTabs extends HTMLElement {
   #views = new Map(); // id -> {view, tab, panel, element}
   #list = make("div", { role: "tablist", "aria-label": "Views" });
@@ -28,6 +29,9 @@ class ViewTabs extends HTMLElement {
     this.#list.addEventListener("keydown", (event) => this.#move(event));
     addEventListener("hashchange", () => this.#follow());
   }
+
+  // open returns the id of the open view.
+  get open() { return this.#open; }
 
   // start opens the view that the address names, else the first one.
   start() { this.#follow(); }
@@ -56,9 +60,11 @@ class ViewTabs extends HTMLElement {
   }
 
   #follow() {
-    const id = decodeURIComponent(location.hash.slice(1)).split("/")[0];
-    if (this.#views.has(id)) this.#select(id);
-    else if (!this.#open) this.#select(this.#views.keys().next().value);
+    const [id, ...item] = location.hash.slice(1).split("/").map(decodeURIComponent);
+    if (this.#views.has(id)) {
+      this.#select(id);
+      if (item.length > 0) this.element(id).follow?.(item.join("/"));
+    } else if (!this.#open) this.#select(this.#views.keys().next().value);
   }
 
   #select(id) {
