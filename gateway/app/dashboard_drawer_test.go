@@ -28,12 +28,12 @@ func TestDashboardDrawerHoldsFocusAndHasAnAddress(t *testing.T) {
 	const isClosed = `!document.querySelector("side-drawer dialog[open]") && document.querySelector("side-drawer").content === null &&
 		location.hash === "#events" && calls.at(-1) === "closed" && calls.filter(c => c === "closed").length === 1 && ` + focusIsOn + `("#test")`
 	for name, close := range map[string]func(){
-		"escape":         func() { b.run(chromedp.KeyEvent("\x1b")) },
-		"button":         func() { b.run(chromedp.Click("side-drawer header button")) },
-		"beside it":      func() { b.run(chromedp.MouseClickXY(100, 500)) },
-		"another view":   func() { eval[bool](b, `(location.hash = "#events", true)`) },
-		"back":           func() { eval[bool](b, `(history.back(), true)`) },
-		"by the page":    func() { eval[bool](b, `(document.querySelector("side-drawer").close(), true)`) },
+		"escape":       func() { b.run(chromedp.KeyEvent("\x1b")) },
+		"button":       func() { b.run(chromedp.Click("side-drawer header button")) },
+		"beside it":    func() { b.run(chromedp.MouseClickXY(100, 500)) },
+		"another view": func() { eval[bool](b, `(location.hash = "#events", true)`) },
+		"back":         func() { eval[bool](b, `(history.back(), true)`) },
+		"by the page":  func() { eval[bool](b, `(document.querySelector("side-drawer").close(), true)`) },
 	} {
 		t.Log(name)
 		eval[bool](b, `(location.hash = "#events", true)`)
