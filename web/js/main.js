@@ -10,13 +10,14 @@ import "./flow/flow-graph.js";
 import { Freshness } from "./page/freshness.js";
 import "./page/gateway-warnings.js";
 import "./page/key-figures.js";
+import "./page/side-drawer.js";
 import "./page/state-pill.js";
 import "./page/view-tabs.js";
 
 const RATE_INTERVAL = 2000; // milliseconds
 
 const $ = (selector) => document.querySelector(selector);
-const figures = $("key-figures"), components = $("component-list"), flow = $("flow-graph"), tabs = $("view-tabs");
+const figures = $("key-figures"), components = $("component-list"), flow = $("flow-graph"), tabs = $("view-tabs"), drawer = $("side-drawer");
 const status = new StatusFeed(), events = new EventFeed();
 const page = new URL(".", location.href).href.replace(/^http/, "ws"); // also below a path of a proxy
 const asked = new URLSearchParams(location.search).get("ws"); // the address of events of another gateway
@@ -90,6 +91,7 @@ status.addEventListener("status", ({ detail: current }) => {
   figures.showStatus(current);
   figures.drop(RECEIVED_GAPS);
   tabs.show(current);
+  drawer.show(current);
   $("#change").hidden = !current.demo;
   eventView.hint = current.demo
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."

@@ -2,7 +2,7 @@ import { make } from "../dom.js";
 
 /**
  * @typedef {{ id: string, title: string, element: string, available?: (status: Overview) => boolean, count?: (status: Overview) => number }} View
- * @typedef {HTMLElement & { show?: (status: Overview) => void, opened?: () => void, closed?: () => void }} ViewElement
+ * @typedef {HTMLElement & { show?: (status: Overview) => void, opened?: () => void, closed?: () => void, follow?: (item: string) => void }} ViewElement
  * @typedef {{ view: View, tab: HTMLButtonElement, panel: HTMLElement, count: HTMLElement, element: ViewElement | null }} Entry
  * @import { Overview } from "../../types/api.js"
  */
@@ -12,7 +12,8 @@ import { make } from "../dom.js";
 //
 // A view is {id, title, element, available?, count?}: the name of its custom element, whether a status has something for it to show
 // (default: always), and a count that stands beside the title. The element is created when the view is opened for the first time. It
-// may have the methods show(status), called for each status while the view is open, opened() and closed().
+// may have the methods show(status), called for each status while the view is open, opened() and closed(). An address such as /#events/42
+// opens the view and then calls its method follow("42"), which opens the drawer.
 class ViewTabs extends HTMLElement {
   /** @type {Map<string, Entry>} */
   #views = new Map();
@@ -41,6 +42,9 @@ class ViewTabs extends HTMLElement {
     this.#list.addEventListener("keydown", (event) => this.#move(event));
     addEventListener("hashchange", () => this.#follow());
   }
+
+  // open returns the id of the open view.
+  get open() { return this.#open; }
 
   // start opens the view that the address names, else the first one.
   start() { this.#follow(); }
@@ -75,9 +79,11 @@ class ViewTabs extends HTMLElement {
   }
 
   #follow() {
-    const id = decodeURIComponent(location.hash.slice(1)).split("/")[0];
-    if (this.#views.has(id)) this.#select(id);
-    else if (!this.#open) this.#select([...this.#views.keys()][0]);
+    const [id, ...item] = location.hash.slice(1).split("/").map(decode);
+    if (this.#views.has(id)) {
+      this.#select(id);
+      if (item.length > 0) this.element(id).follow?.(item.join("/"));
+    } else if (!this.#open) this.#select([...this.#views.keys()][0]);
   }
 
   /** @param {string} id */
@@ -108,6 +114,18 @@ class ViewTabs extends HTMLElement {
     const { view, tab } = shown[(to + shown.length) % shown.length];
     tab.focus();
     location.hash = view.id;
+  }
+}
+
+/**
+ * decode decodes a part of a fragment; a malformed one stays as it is.
+ * @param {string} part
+ */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 
