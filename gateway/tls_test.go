@@ -165,7 +165,7 @@ func TestSwappedCertificateDisconnectsNobody(t *testing.T) {
 	if status := tlsStatus(t, p.port); len(status) != 1 || !strings.Contains(status[0].Error, "is not the key of the certificate") || status[0].NotAfter.Before(time.Now()) {
 		t.Errorf("the status with a broken file: %+v", status)
 	}
-	p.awaitLog("certificate not loaded, the running one stays")
+	p.awaitLog("certificate not loaded")
 	awaitHealth(t, p, "degraded", "is not the key of the certificate")
 	notAfter := time.Now().Add(30 * 24 * time.Hour).Truncate(time.Second)
 	swap(certificates.Server(t, notAfter))

@@ -92,7 +92,7 @@ func (g *gateway) refreshCertificates(ctx context.Context) {
 func (g *gateway) noteCertificateError(l *listenerTLS, err error) {
 	text := err.Error()
 	if text == l.suspected && text != l.problem {
-		g.log.Error("certificate not loaded, the running one stays", "setting", l.setting, "error", err)
+		g.log.Error("certificate not loaded", "setting", l.setting, "error", err, "effect", "the loaded one stays in use")
 		g.admin.RecordCertificateError(l.name, err)
 		l.problem = text
 	}

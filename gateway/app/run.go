@@ -106,7 +106,7 @@ func signals(ctx context.Context, log *slog.Logger) (_ context.Context, stop fun
 		log.Info("still stopping; another signal exits at once")
 		select {
 		case s := <-ch:
-			log.Warn("exiting at once, events in flight are lost or redelivered", "signal", s.String())
+			log.Warn("exiting at once", "signal", s.String(), "effect", "events in flight are lost or redelivered")
 			os.Exit(1)
 		case <-stopping:
 		}

@@ -70,7 +70,7 @@ func (g *gateway) watch(ctx context.Context) {
 			switch {
 			case ctx.Err() != nil:
 			case err != nil && !failed:
-				g.log.Warn("configuration files cannot be read, changes are not noticed", "error", err)
+				g.log.Warn("configuration files cannot be read", "error", err, "effect", "changes are not noticed")
 			case err != nil:
 			case now != g.reloader.loaded:
 				g.reloader.loaded = now

@@ -152,7 +152,7 @@ func TestNewFilterDelaysNoLiveEvents(t *testing.T) {
 	if s.backfilled() == filters {
 		t.Error("all filters were ready before the events came")
 	}
-	for _, conn := range asking { // the requests are cancelled, and so is their evaluation
+	for _, conn := range asking { // the requests are canceled, and so is their evaluation
 		conn.Close()
 	}
 	s.hub.feeding.Wait()

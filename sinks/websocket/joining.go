@@ -15,7 +15,7 @@ type joining struct {
 	address      string
 	from         resumePoint
 
-	cancelled    bool // the client no longer waits
+	canceled    bool // the client no longer waits
 	resumes      bool
 	offset, seen uint64    // the messages that the client has
 	until        uint64    // the topic needs its messages up to this offset
@@ -70,7 +70,7 @@ func (f *feeder) cancel(j *joining) {
 			f.release(j.topic, j.address)
 		}
 	default:
-		j.cancelled = true
+		j.canceled = true
 	}
 }
 
@@ -83,7 +83,7 @@ func (j *joining) run(f *feeder, begin time.Time) (done bool) {
 			done = j.refuse(f, errUnevaluable)
 		}
 	}()
-	if j.cancelled {
+	if j.canceled {
 		f.release(t, j.address)
 		return true
 	}

@@ -183,7 +183,7 @@ func TestBackfillWaitsForReaders(t *testing.T) {
 	cancel()
 	err := <-ended
 	if err == nil {
-		t.Fatal("it was not cancelled")
+		t.Fatal("it was not canceled")
 	}
 	_, after, found := strings.Cut(err.Error(), "go on with --after ")
 	if !found {

@@ -33,6 +33,6 @@ func (a *Admin) setLogLevel(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	a.Log.Warn("log level changed", "level", level, "of", component)
+	a.Log.Warn("log level changed", "level", level, "component", component)
 	writeJSON(w, http.StatusOK, a.LogLevels.Levels())
 }

@@ -74,7 +74,7 @@ const (
 	running               // workers deliver
 	draining              // workers deliver what waits, and end
 	halted                // no write begins any more; writes under way go on
-	aborted               // writes under way are cancelled
+	aborted               // writes under way are canceled
 )
 
 // New returns a sink that is not started. predecessor is the sink of that name which runs, or nil: the new sink goes
@@ -204,7 +204,7 @@ func (s *Sink) Adopt() { s.queue.SetOptions(s.Options.Queue) }
 func (s *Sink) TakeOver(predecessor *Sink, abortAt time.Time) {
 	predecessor.Halt()
 	if !backoff.ClosedBy(predecessor.done, abortAt) {
-		s.Log.Warn("write of the replaced sink does not end, cancelling it")
+		s.Log.Warn("write of replaced sink canceled")
 		predecessor.Abort()
 		<-predecessor.done
 	}

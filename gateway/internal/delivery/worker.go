@@ -265,7 +265,7 @@ func (s *Sink) disabledBy(err error) bool {
 	}
 	if s.breaker.disable(err.Error()) {
 		s.Health.Disabled(err)
-		s.Log.Error("sink disabled, its events are kept; reload the configuration to try again", stats.ErrorAttrs(err)...)
+		s.Log.Error("sink disabled", append(stats.ErrorAttrs(err), "effect", "its events stay queued", "hint", "reload the configuration to try again")...)
 	}
 	return true
 }

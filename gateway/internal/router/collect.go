@@ -105,7 +105,7 @@ func (r *route) giveWindowBack(w *window, why error) {
 	r.record.Add(&stats.RouteCounts{Held: -n, Returned: n})
 	rec := ack.Joint(w.receipts)
 	if rec == nil {
-		r.log.Error("window given up: what no source can replay is lost", "events", n, "error", why)
+		r.log.Error("window given up", "events", n, "error", why, "effect", "events that no source can replay are lost")
 	}
 	rec.Done(why)
 }
@@ -156,7 +156,7 @@ func (r *route) flushBy(abortAt, deadline time.Time) {
 		r.giveBackWindows(func(*window) bool { return true }, ack.ErrStopping)
 	}()
 	if !backoff.ClosedBy(done, deadline) {
-		r.log.Error("windows not flushed in time: a transform does not return")
+		r.log.Error("windows not flushed in time", "reason", "a transform does not return")
 	}
 }
 

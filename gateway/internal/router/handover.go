@@ -21,7 +21,7 @@ type handover struct {
 	users     sync.WaitGroup    // old sources, which may still use old routes and sinks
 }
 
-// abortAt returns when writes are cancelled that do not end, and deadline when components are closed.
+// abortAt returns when writes are canceled that do not end, and deadline when components are closed.
 func (h *handover) abortAt() time.Time  { return time.Now().Add(h.new.drain * 3 / 4) }
 func (h *handover) deadline() time.Time { return time.Now().Add(h.new.drain) }
 

@@ -96,7 +96,7 @@ func (r *Router) shutdown() error {
 	}
 	for _, s := range p.sinks {
 		if n := s.Status().Returned; n > 0 {
-			s.Log.Error("events not delivered at stop, those that no source can replay are lost", "events", n)
+			s.Log.Error("events not delivered at stop", "events", n, "effect", "those that no source can replay are lost")
 		}
 		if !s.Ended() {
 			late = append(late, fmt.Errorf("sink %s did not stop in time", s.Name))

@@ -109,7 +109,7 @@ func (s sourceCandidate) AwaitWrites(ctx context.Context) {
 	case <-idle:
 	case <-ctx.Done():
 	case <-t.C:
-		s.Log.Warn("writes of the lost term do not end within their timeout, later events of their keys may overtake them")
+		s.Log.Warn("writes of lost term do not end in time", "effect", "later events of their keys may overtake them")
 	}
 }
 

@@ -124,7 +124,7 @@ func TestAttemptsEndInADeadLetter(t *testing.T) {
 	})
 }
 
-// TestTimeout: a write that hangs is cancelled and tried again.
+// TestTimeout: a write that hangs is canceled and tried again.
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0

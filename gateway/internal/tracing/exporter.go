@@ -180,7 +180,7 @@ var errRejected = errors.New("the receiver has rejected spans")
 func (e *exporter) fails(err error) {
 	if e.failedSince.IsZero() {
 		e.failedSince = time.Now()
-		e.log.Warn("traces not exported, spans that do not fit into their queue are dropped; events are not affected", "receiver", e.sender.origin, "error", err)
+		e.log.Warn("traces not exported", "receiver", e.sender.origin, "error", err, "effect", "spans are dropped if their queue is full; events are not affected")
 	}
 }
 
