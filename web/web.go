@@ -1,5 +1,5 @@
 // Package web serves the dashboard, and the client for pages of any origin at /client/index.js: native ES
-// modules without a build step, with an ETag and a policy that allows no inline code.
+// modules without a build step, compressed, with an ETag and a policy that allows no inline code.
 package web
 
 import (
@@ -30,7 +30,7 @@ func Handler() http.Handler {
 		}
 		body, err := files.ReadFile(name)
 		sum := sha256.Sum256(body)
-		pages["/"+name] = page{body, mime.TypeByExtension(path.Ext(name)), `"` + hex.EncodeToString(sum[:8]) + `"`, strings.HasPrefix(name, "client/")}
+		pages["/"+name] = page{body, mime.TypeByExtension(path.Ext(name)), `"` + hex.EncodeToString(sum[:8]) + `"`, strings.HasPrefix(name, "client/"), compressor(body)}
 		return err
 	})
 	if err != nil {
@@ -57,6 +57,7 @@ type page struct {
 	contentType string
 	etag        string
 	public      bool // pages of any origin may import it
+	gzip        func() []byte
 }
 
 func (p page) serve(w http.ResponseWriter, r *http.Request) {
@@ -65,17 +66,23 @@ func (p page) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // revalidate by the ETag
-	h.Set("ETag", p.etag)
+	h.Set("Vary", "Accept-Encoding")
+	body, etag := p.body, p.etag
+	if acceptsGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		body, etag = p.gzip(), strings.TrimSuffix(p.etag, `"`)+`-gzip"` // each coding is a representation of its own
+	}
+	h.Set("ETag", etag)
 	if p.public {
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
-	if r.Header.Get("If-None-Match") == p.etag {
+	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", p.contentType)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(p.body) // an error means that the client is gone
+		_, _ = w.Write(body) // an error means that the client is gone
 	}
 }
