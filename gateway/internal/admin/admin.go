@@ -165,6 +165,8 @@ type Overview struct {
 	Now         time.Time `json:"now"`
 	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
 	Demo        bool      `json:"demo"`         // /api/demo is available
+	// PathsHere is set if the paths of the sinks are on the listener of this answer.
+	PathsHere bool `json:"paths_here"`
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
 	Conserved string              `json:"conservation_broken,omitempty"`
 	Reload    ReloadStatus        `json:"reload"`
@@ -179,7 +181,7 @@ func (a *Admin) status(r *http.Request) any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Role: roleOf(r).String(), Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, PathsHere: !a.Separate, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
