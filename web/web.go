@@ -9,17 +9,43 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
+	"regexp"
 	"strings"
 )
 
 //go:embed index.html css icon.svg icon-failing.svg js client/index.js client/src
 var files embed.FS
 
-// policy allows the files of the page, and connections to its origin and to the gateway of
-// ?ws=.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy returns the Content-Security-Policy of an answer. It allows the files of the page, and connections to its origin and, if the
+// query names one, to the gateway of ?ws=.
+func policy(query url.Values) string {
+	connect := "'self'"
+	if asked := query.Get("ws"); asked != "" {
+		connect += " " + sourceOf(asked)
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src " + connect + "; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+
+// plainHost matches a host, with or without a port, that a policy can name.
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]{1,5})?$`)
+
+// sourceOf returns the origin of a WebSocket URL for connect-src. A policy cannot name an IPv6 address: then it is the scheme.
+// It returns 'self' for all else.
+func sourceOf(asked string) string {
+	u, err := url.Parse(asked)
+	switch {
+	case err != nil || u.Scheme != "ws" && u.Scheme != "wss":
+		return "'self'"
+	case plainHost.MatchString(u.Host):
+		return u.Scheme + "://" + u.Host
+	case strings.HasPrefix(u.Host, "["):
+		return u.Scheme + ":"
+	}
+	return "'self'"
+}
 
 // Handler returns a handler of the dashboard's files, with index.html on /, and of the client's.
 func Handler() http.Handler {
@@ -62,7 +88,7 @@ type page struct {
 
 func (p page) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", policy(r.URL.Query()))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // revalidate by the ETag

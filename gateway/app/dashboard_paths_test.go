@@ -16,7 +16,7 @@ routes: {all: {from: [bus], to: [out]}}
 `
 
 // TestDashboardFindsWebSocketSink proves that the page connects to the path of the WebSocket sink, follows it after a reload, and
-// says so if there is none.
+// shows the events of a tap while there is none.
 func TestDashboardFindsWebSocketSink(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	config := writeConfig(t, fmt.Sprintf(pathsConfig, "type: websocket, path: /live"))
@@ -43,8 +43,13 @@ func TestDashboardFindsWebSocketSink(t *testing.T) {
 	reload("type: websocket, path: /elsewhere")
 	receive("after the reload")
 	reload("type: stdout")
-	b.await(`document.querySelector("connection-state").textContent === "No events to watch"`)
+	b.await(isSampled + ` && document.querySelector("feed-note").textContent.includes("no sink of this gateway is a websocket")`)
 	b.await(`document.querySelectorAll("flow-graph .node").length === 3`)
-	b.screenshot("no-websocket")
+	publish(t, "paths", "by the tap")
+	b.await(`document.querySelector("activity-log").innerText.includes("by the tap")`)
+	b.screenshots("no-websocket")
+	reload("type: websocket, path: /live")
+	receive("after the tap")
+	b.await(isNotSampled)
 	b.checkErrors()
 }

@@ -102,14 +102,14 @@ func TestDashboardNeedsSecretForState(t *testing.T) {
 	redis := testenv.RedisClient(t)
 	r := startLeading(t, nil)
 	b := openPage(t, r, "")
-	b.await(`document.querySelector("component-list").innerText.includes("open this page with #token=SECRET, where SECRET is http.admin.token")`)
+	b.await(`document.querySelector("component-list").innerText.includes("they need the secret: http.admin.token")`)
 	if err := redis.Publish(testenv.Context(t), "orders_updates", "an event").Err(); err != nil {
 		t.Fatal(err)
 	}
 	b.await(`document.querySelector("activity-log").innerText.includes("an event")`)
 	b.screenshot("locked")
 	eval[bool](b, `(location.hash = "#token=wrong", true)`)
-	b.await(`document.querySelector("activity-log").innerText.includes("This link has expired")`)
+	b.await(`document.querySelector("activity-log").innerText.includes("This secret is wrong, or the link has expired")`)
 	eval[bool](b, fmt.Sprintf(`(location.hash = %q, true)`, r.admin.Link(false)))
 	b.await(`document.querySelectorAll('component-list li[data-up="true"]').length === 4`)
 	if left := eval[string](b, `location.href + document.cookie`); left != "http://127.0.0.1:"+r.port+"/" {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -40,6 +41,13 @@ func nginx(t *testing.T, port int, block, to string) {
 	testenv.StartProxy(t, port, "nginx", "-p", filepath.Dir(file)+"/", "-c", file)
 }
 
+// nginxTLS runs nginx with a block of the documentation, with a certificate of a private authority.
+func nginxTLS(t *testing.T, port int, block, to string) {
+	t.Helper()
+	c := testenv.MakeCertificates(t, "client")
+	nginx(t, port, strings.Replace(block, "listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d ssl; ssl_certificate %s; ssl_certificate_key %s;", port, c.ServerCert, c.ServerKey), 1), to)
+}
+
 // caddy runs Caddy with a block of the documentation, on a port without TLS.
 func caddy(t *testing.T, port int, block, to string) {
 	t.Helper()
@@ -71,12 +79,15 @@ func TestDocumentedProxies(t *testing.T) {
 		start             func(t *testing.T, port int, block, to string)
 		passes            bool
 	}{
-		{"nginx", nginxes[0], "/", nginx, false}, {"nginx below a path", nginxes[1], "/orders/", nginx, false}, {"nginx that passes the path on", passing["nginx"], "/orders/", nginx, true},
+		{"nginx", nginxes[0], "/", nginx, false}, {"nginx below a path", nginxes[1], "/orders/", nginx, false}, {"nginx with TLS below a path", nginxes[1], "/orders/", nginxTLS, false}, {"nginx that passes the path on", passing["nginx"], "/orders/", nginx, true},
 		{"Caddy", caddies[0], "/", caddy, false}, {"Caddy below a path", caddies[1], "/orders/", caddy, false}, {"Caddy that passes the path on", passing["caddy"], "/orders/", caddy, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			port := testenv.FreePort(t)
 			origin := fmt.Sprintf("http://shop.example:%d", port)
+			if strings.Contains(c.name, "TLS") {
+				origin = strings.Replace(origin, "http", "https", 1)
+			}
 			text := strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:${PORT}", "https://shop.example", origin, "limits: {", "limits: {per_address: 3, ").Replace(config[0])
 			if !c.passes {
 				text = base.ReplaceAllString(text, "")
@@ -97,18 +108,23 @@ func TestDocumentedProxies(t *testing.T) {
 				return eval[bool](b, `document.querySelectorAll("tr[data-operation]").length === 1 && heard.own !== undefined && heard.events === heard.own`)
 			})
 			b.checkErrors()
-			testForwarded(t, port, c.path)
+			if cookies := b.cookies(); len(cookies) != 1 || cookies[0].Secure != strings.HasPrefix(origin, "https") || !cookies[0].HTTPOnly {
+				t.Errorf("the cookies: %+v", cookies)
+			}
+			testForwarded(t, strings.Replace(origin, "http", "ws", 1)+c.path, port)
 		})
 	}
 }
 
 // testForwarded connects clients with X-Forwarded-For headers of their own. per_address must limit each client to
 // three connections.
-func testForwarded(t *testing.T, port int, path string) {
+func testForwarded(t *testing.T, url string, port int) {
 	t.Helper()
 	for i, want := range []int{101, 101, 101, 429} {
-		dialer := websocket.Dialer{NetDial: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, Timeout: testenv.Wait}).Dial, HandshakeTimeout: testenv.Wait}
-		conn, resp, err := dialer.Dial(fmt.Sprintf("ws://127.0.0.1:%d%s", port, path), http.Header{"Host": {"shop.example:" + strconv.Itoa(port)}, "X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", i)}})
+		dialer := websocket.Dialer{HandshakeTimeout: testenv.Wait, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, NetDial: func(network, _ string) (net.Conn, error) {
+			return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, Timeout: testenv.Wait}).Dial(network, "127.0.0.1:"+strconv.Itoa(port))
+		}}
+		conn, resp, err := dialer.Dial(url, http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", i)}})
 		if resp == nil || resp.StatusCode != want {
 			t.Fatalf("client %d of an address: %v, %+v, want %d", i, err, resp, want)
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -64,8 +65,20 @@ func TestUsersHaveRoles(t *testing.T) {
 		case "wrong", "unknown":
 			read, change = 401, 401
 		}
-		if got := send(t, "GET", api+"status", "", header).StatusCode; got != read {
-			t.Errorf("%s reads: %d, want %d", name, got, read)
+		req, err := http.NewRequest("GET", api+"status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = header
+		answer, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var status struct{ Role string }
+		_ = json.NewDecoder(answer.Body).Decode(&status) // a refusal is text
+		answer.Body.Close()
+		if role := map[int]string{401: "", 403: "read", 404: "admin"}[change]; answer.StatusCode != read || status.Role != role {
+			t.Errorf("%s reads: %d, role %q, want %d, %q", name, answer.StatusCode, status.Role, read, role)
 		}
 		if got := send(t, "POST", api+"demo", "", header).StatusCode; got != change {
 			t.Errorf("%s changes: %d, want %d", name, got, change)

@@ -51,7 +51,7 @@ func TestNginxOverUnixSocket(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	testForwarded(t, port, "/")
+	testForwarded(t, fmt.Sprintf("ws://127.0.0.1:%d%s", port, "/"), port)
 	r.stop()
 	if _, err := os.Stat(socket); !os.IsNotExist(err) {
 		t.Errorf("the socket stays: %v", err)

@@ -146,3 +146,10 @@ type Mounter interface {
 	// share a path.
 	HandleUpgrade(pattern string, h http.Handler) error
 }
+
+// TokenHandler is implemented by a handler of [Mounter.HandleUpgrade] whose clients may need a token. The status shows it, so that a page
+// asks for a token before it connects.
+type TokenHandler interface {
+	// NeedsToken reports whether a client without a token is refused.
+	NeedsToken() bool
+}

@@ -42,6 +42,9 @@ type JWT struct {
 // required reports whether clients need a token.
 func (a Auth) required() bool { return len(a.Tokens) > 0 || a.JWT.Algorithm != "" }
 
+// NeedsToken is part of [plugin.TokenHandler].
+func (s *sink) NeedsToken() bool { return s.opts.Auth.required() }
+
 // check is part of [Options.Check].
 func (a Auth) check(report func(option, text string)) {
 	j := a.JWT

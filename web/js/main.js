@@ -1,5 +1,5 @@
-import { openSession } from "./api/access.js";
-import { EventFeed, feedURL } from "./api/event-feed.js";
+import { openSession, secretOfLink } from "./api/access.js";
+import { GatewayEvents } from "./api/gateway-events.js";
 import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
 import "./dead-letters/dead-letter-view.js";
@@ -7,6 +7,7 @@ import { throttle } from "./dom.js";
 import "./events/event-view.js";
 import "./flow/component-list.js";
 import "./flow/flow-graph.js";
+import "./page/feed-note.js";
 import { Freshness } from "./page/freshness.js";
 import "./page/gateway-warnings.js";
 import "./page/key-figures.js";
@@ -18,9 +19,9 @@ const RATE_INTERVAL = 2000; // milliseconds
 
 const $ = (selector) => document.querySelector(selector);
 const figures = $("key-figures"), components = $("component-list"), flow = $("flow-graph"), tabs = $("view-tabs"), drawer = $("side-drawer");
-const status = new StatusFeed(), events = new EventFeed();
 const page = new URL(".", location.href).href.replace(/^http/, "ws"); // also below a path of a proxy
 const asked = new URLSearchParams(location.search).get("ws"); // the address of events of another gateway
+const status = new StatusFeed(), events = new GatewayEvents(asked ?? "", page);
 
 tabs.add({ id: "events", title: "Events", element: "event-view" });
 tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letters });
@@ -75,13 +76,21 @@ function showReceivedGaps() {
   if (freshness.locked) figures.show(RECEIVED_GAPS, gapsReceived, true, "gaps that the connection of this page has received");
 }
 
+const note = /** @type {any} */ (document.createElement("feed-note"));
+note.hidden = true;
+eventView.before(note);
+note.addEventListener("route", ({ detail }) => events.choose(detail));
+note.useToken = (token) => events.useToken(token);
+onEvents("source", (source) => note.show(source));
+onEvents("counts", (counts) => note.count(counts));
+
 // The status.
 
 const waiting = "No orders yet. They appear here as soon as a row of the table orders changes.";
 eventView.hint = waiting;
 
 const freshness = new Freshness({ status, events, foreign: asked !== null, figures, flow, components });
-freshness.addEventListener("unreachable", () => { if (!events.exists) events.watch(asked ?? page); }); // there may be events although there is no status
+freshness.addEventListener("unreachable", () => events.guess()); // there may be events although there is no status
 freshness.addEventListener("back", () => { if (events.connection.state === "disconnected" && asked === null) events.reconnect(); });
 
 status.addEventListener("status", ({ detail: current }) => {
@@ -96,12 +105,22 @@ status.addEventListener("status", ({ detail: current }) => {
   eventView.hint = current.demo
     ? "No orders yet. Press “Change an order”, or change rows of the table orders with psql: the gateway has printed where."
     : waiting;
-  events.watch(asked ?? feedURL(current, page));
+  events.follow(current);
+  if (!lock.hidden) secretForm.end();
+  lock.hidden = true;
   freshness.show(current);
 });
-status.addEventListener("locked", ({ detail: why }) => {
-  if (!events.exists) events.watch(asked ?? page);
+const lock = $("#locked"), secretForm = lock.querySelector("token-form");
+secretForm.send = async (secret, user) => {
+  const error = await openSession(secret, user);
+  if (!error) status.poll();
+  return error;
+};
+status.addEventListener("locked", ({ detail: { why, needsSecret } }) => {
+  events.guess();
   components.showText(`The components cannot be shown: ${why}`);
+  lock.hidden = !needsSecret;
+  if (needsSecret) secretForm.ask("Secret or password", { user: true });
   showAsList(true);
   figures.dropStatus();
   freshness.lock();
@@ -140,7 +159,8 @@ $("#as-list").addEventListener("click", () => showAsList(!$(".flow").classList.c
 
 // open opens a session with the secret of a link, and polls the status.
 async function open() {
-  const error = await openSession();
+  const secret = secretOfLink();
+  const error = secret && await openSession(secret);
   if (error) eventView.log("STATUS", error);
   status.poll();
 }

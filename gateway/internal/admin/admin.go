@@ -100,7 +100,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m = localMounter{m, a}
 	}
 	metrics := promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
-	api := func(get func() any) http.Handler { return a.guard(RoleRead, jsonHandler(get)) }
+	api := func(get func(*http.Request) any) http.Handler { return a.guard(RoleRead, jsonHandler(get)) }
 	return errors.Join(
 		m.Handle("GET /metrics", metrics),
 		m.Handle("GET /healthz", http.HandlerFunc(a.healthz)),
@@ -159,11 +159,14 @@ func reply(w http.ResponseWriter, status int, text string) {
 
 // Overview is the answer of /api/status.
 type Overview struct {
+	Role        string    `json:"role"` // of the caller: "read" or "admin"
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
 	Now         time.Time `json:"now"`
 	DeadLetters uint64    `json:"dead_letters"` // all that were put into the list of /api/dead-letters, which holds the latest
 	Demo        bool      `json:"demo"`         // /api/demo is available
+	// PathsHere is set if the paths of the sinks are on the listener of this answer.
+	PathsHere bool `json:"paths_here"`
 	// Conserved is "" while every event is accounted for, else the equation that does not hold: a bug.
 	Conserved string              `json:"conservation_broken,omitempty"`
 	Reload    ReloadStatus        `json:"reload"`
@@ -173,12 +176,12 @@ type Overview struct {
 	stats.Status
 }
 
-func (a *Admin) status() any {
+func (a *Admin) status(r *http.Request) any {
 	_, deadLetters := a.Router.DeadLetters()
 	last, _ := a.reloadStatus()
 	o := Overview{
-		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
+		Role: roleOf(r).String(), Version: a.Version, Started: a.Started, Now: time.Now(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, PathsHere: !a.Separate, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
@@ -187,7 +190,7 @@ func (a *Admin) status() any {
 	return o
 }
 
-func (a *Admin) deadLetters() any {
+func (a *Admin) deadLetters(*http.Request) any {
 	latest, _ := a.Router.DeadLetters()
 	return latest
 }
@@ -209,8 +212,8 @@ func (a *Admin) demo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func jsonHandler(get func() any) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, get()) })
+func jsonHandler(get func(*http.Request) any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, get(r)) })
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

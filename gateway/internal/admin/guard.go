@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -53,9 +54,18 @@ func (a *Admin) guard(need Role, next http.Handler) http.Handler {
 			a.refused.origin.Inc()
 			http.Error(w, "a page of another site may not change anything: use the page of this gateway, or a program", http.StatusForbidden)
 		default:
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), roleKey{}, who.role)))
 		}
 	})
+}
+
+// roleKey is the key of the caller's role in the context of a guarded request.
+type roleKey struct{}
+
+// roleOf returns the role of the caller of a guarded request.
+func roleOf(r *http.Request) Role {
+	role, _ := r.Context().Value(roleKey{}).(Role)
+	return role
 }
 
 // unauthorized answers a request without right credentials: 401, or 429 if the password was not checked.

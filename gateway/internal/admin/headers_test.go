@@ -14,7 +14,7 @@ import (
 func TestAnswersSetNosniff(t *testing.T) {
 	a := &Admin{Router: router.New(slog.New(slog.DiscardHandler))}
 	for what, h := range map[string]http.Handler{
-		"JSON":   jsonHandler(func() any { return "<script>" }),
+		"JSON":   jsonHandler(func(*http.Request) any { return "<script>" }),
 		"health": http.HandlerFunc(a.healthz),
 	} {
 		w := httptest.NewRecorder()

@@ -72,4 +72,14 @@ func (m *Mounts) Upgrades() (paths []string) {
 	return paths
 }
 
+// NeedToken reports whether WebSocket clients of the component need a token.
+func (m *Mounts) NeedToken() bool {
+	for _, one := range m.made {
+		if h, ok := one.handler.(plugin.TokenHandler); ok && one.upgrade && h.NeedsToken() {
+			return true
+		}
+	}
+	return false
+}
+
 var _ plugin.Mounter = (*Mounts)(nil)

@@ -243,7 +243,7 @@ func (s *Sink) Status() stats.SinkStatus {
 	st := stats.SinkStatus{
 		Name: s.Name, Type: s.Type.Name(), Health: h, DeadLetter: deadLetter,
 		Retries: s.retries.Load(), NegativeLatency: s.Latency.Negative(), Breaker: s.breaker.status(), QueueCounts: s.queue.Counts(),
-		Paths: s.Mounts.Upgrades(),
+		Paths: s.Mounts.Upgrades(), NeedsToken: s.Mounts.NeedToken(),
 	}
 	st.Failing = h.Failing || st.Breaker.State != stats.BreakerClosed || st.Retrying > 0
 	return st

@@ -60,9 +60,11 @@ type SinkStatus struct {
 	DeadLetter string `json:"dead_letter,omitempty"`
 	Health
 	QueueCounts
-	Paths   []string      `json:"paths,omitempty"` // at which it accepts WebSocket clients
-	Breaker BreakerStatus `json:"breaker"`
-	Retries uint64        `json:"retries"` // writes that were attempts after the first
+	Paths []string `json:"paths,omitempty"` // at which it accepts WebSocket clients
+	// NeedsToken is set if these clients need a token.
+	NeedsToken bool          `json:"needs_token,omitempty"`
+	Breaker    BreakerStatus `json:"breaker"`
+	Retries    uint64        `json:"retries"` // writes that were attempts after the first
 	// NegativeLatency is the number of events whose origin time was later than their delivery.
 	NegativeLatency uint64       `json:"negative_latency"`
 	Plugin          PluginCounts `json:"plugin,omitempty"`

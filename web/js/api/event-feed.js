@@ -1,38 +1,45 @@
 import { GatewayClient } from "../../client/index.js";
+import { refusalOf } from "./refusal.js";
 
 const HEARTBEAT = 500; // milliseconds
 
 // EventFeed receives the events of one WebSocket sink.
 //
 // Events: "state" (detail: {state, text, why}), "message" (detail: a string or a Blob), "gap" (detail: {source, reason}), "resumed",
-// "welcome" (detail: the message), "pong" (detail: the round trip in milliseconds).
+// "welcome" (detail: the message), "pong" (detail: the round trip in milliseconds), "refused" (detail: {status, reason}), if the gateway
+// has answered an attempt to connect with a reason.
 export class EventFeed extends EventTarget {
   #client = null;
   #url = null;
+  #token = "";
+  #wasOpen = false; // the present attempt has succeeded
 
   connection = { state: "connecting", text: "Connecting…" };
 
-  // connected reports whether the feed has an address from which events may come.
+  // exists reports whether the feed has an address from which events may come.
   get exists() { return this.#client !== null; }
 
   // lastMessageAt is when the last message came, by performance.now().
   get lastMessageAt() { return this.#client?.lastMessageAt ?? 0; }
 
-  // watch connects to the events at a URL; "" if there are none.
-  watch(url) {
-    if (url === this.#url) return;
-    this.#url = url;
+  // watch connects to the events at a URL with a token, "" if it needs none; without a URL it ends.
+  watch(url, token = "") {
+    if (url === this.#url && token === this.#token) return;
+    [this.#url, this.#token, this.#wasOpen] = [url, token, false];
     this.#client?.close();
-    this.#client = url ? new GatewayClient(url, { heartbeat: HEARTBEAT }) : null;
+    this.#client = url ? new GatewayClient(url, { heartbeat: HEARTBEAT, token }) : null;
     if (!this.#client) {
-      this.connection = { state: "none", text: "No events to watch", why: "no sink of this gateway is a websocket at this listener" };
+      this.connection = { state: "none", text: "No events to watch" };
       return;
     }
     const client = this.#client;
     const pass = (name, detail) => { if (this.#client === client) this.dispatchEvent(new CustomEvent(name, { detail })); };
     client.addEventListener("state", ({ detail }) => {
-      if (this.#client === client) this.connection = detail;
+      if (this.#client !== client) return;
+      this.connection = detail;
       pass("state", detail);
+      if (detail.state === "disconnected" && !this.#wasOpen) this.#explain(url, token);
+      this.#wasOpen = detail.state === "connected";
     });
     client.addEventListener("welcome", ({ detail }) => pass("welcome", detail));
     client.addEventListener("pong", ({ detail }) => pass("pong", detail));
@@ -43,16 +50,17 @@ export class EventFeed extends EventTarget {
     });
   }
 
+  // #explain asks why the gateway refuses the page.
+  async #explain(url, token) {
+    const refusal = await refusalOf(url, token);
+    if (!refusal || url !== this.#url || token !== this.#token || this.connection.state === "connected") return;
+    this.connection = { ...this.connection, text: `Refused: ${refusal.reason}` };
+    this.dispatchEvent(new CustomEvent("refused", { detail: refusal }));
+  }
+
   // reconnect ends the connection, and connects again at once.
   reconnect() { this.#client?.connect(); }
 
   // ping asks for a pong. It reports whether there is a connection.
   ping() { return this.#client?.ping() ?? false; }
-}
-
-// feedURL returns the URL of the first WebSocket sink of a status: the one at the path of the page, if there is one; "" if there is none.
-export function feedURL({ sinks }, page) {
-  const paths = sinks.flatMap((sink) => sink.paths ?? []).filter((path) => !path.includes("{"));
-  if (paths.length === 0) return "";
-  return new URL(paths.includes("/") ? "." : `.${paths[0]}`, page).href;
 }

@@ -8,7 +8,7 @@ const LOCKED_INTERVAL = 30_000; // without the secret: another tab may get it
 
 // StatusFeed polls the status of the gateway.
 //
-// Events: "status" (detail: the status), "locked" (detail: why there is none).
+// Events: "status" (detail: the status), "locked" (detail: {why, needsSecret}), if the gateway refuses it.
 export class StatusFeed extends EventTarget {
   #timer = 0;
   #abort = new AbortController();
@@ -36,7 +36,8 @@ export class StatusFeed extends EventTarget {
       if (response.status === 401 || response.status === 403) {
         interval = LOCKED_INTERVAL;
         this.#answered();
-        this.#emit("locked", response.status === 401 ? lockedText : await response.text());
+        const needsSecret = response.status === 401;
+        this.#emit("locked", { needsSecret, why: needsSecret ? lockedText : await response.text() });
       } else if (!response.ok) {
         throw new Error(`the gateway answers ${response.status}`);
       } else {

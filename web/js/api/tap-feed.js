@@ -1,0 +1,143 @@
+const LIMIT = 20; // events per second, the most of a tap
+const SILENCE = 5000; // milliseconds; the gateway sends counts every two seconds
+const RETRY = 3000; // milliseconds before the next attempt
+const HIDDEN = 60_000; // milliseconds for which the page is hidden before it gives up its place, because a gateway has few
+
+/** @typedef {{ payload: string, encoding?: string, hidden?: string }} View an event as a tap shows it */
+/** @typedef {{ outcome: string, events: View[], steps?: { stage: number, after: View[] }[] }} Item */
+
+// TapFeed receives a sample of the events that a route sends to its sinks, by GET api/tap. It has the events of EventFeed, and
+// "counts" (detail: {seen, skipped}).
+export class TapFeed extends EventTarget {
+  #route = "";
+  #abort = new AbortController();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #hiding;
+
+  /** @type {{ state: string, text: string, why?: string }} */
+  connection = { state: "connecting", text: "Connecting…" };
+  lastMessageAt = 0;
+
+  constructor() {
+    super();
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(this.#hiding);
+      if (document.hidden) this.#hiding = setTimeout(() => this.#end(), HIDDEN);
+      else if (this.#route && this.connection.state !== "connected") this.reconnect();
+    });
+  }
+
+  // watch shows the events of a route; "" ends.
+  /** @param {string} route */
+  watch(route) {
+    if (route === this.#route) return;
+    this.#route = route;
+    if (route) this.reconnect();
+    else this.#end();
+  }
+
+  // reconnect ends the connection, and connects again at once.
+  async reconnect() {
+    if (!this.#route) return;
+    this.#drop();
+    const { signal } = (this.#abort = new AbortController());
+    const isSilent = this.connection.state === "silent";
+    if (!isSilent) this.#setState("connecting", "Connecting…");
+    let why = "";
+    try {
+      why = await this.#read(signal);
+    } catch (err) {
+      why = err instanceof Error ? err.message : "the gateway does not answer";
+    }
+    if (signal !== this.#abort.signal || signal.aborted && !signal.reason?.silent) return; // another connection has begun, or none is wanted
+    clearTimeout(this.#timer);
+    if (signal.aborted) this.#setState("silent", "No response: reconnecting");
+    else if (!isSilent || this.connection.state === "connected") this.#setState("disconnected", `Disconnected (${why})`, why);
+    this.#timer = setTimeout(() => this.reconnect(), signal.aborted ? 0 : RETRY);
+  }
+
+  // ping measures a round trip to the gateway. It reports whether there is a connection.
+  ping() {
+    if (this.connection.state !== "connected") return false;
+    const begin = performance.now();
+    fetch("healthz", { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(SILENCE) })
+      .then(() => this.#emit("pong", performance.now() - begin), () => {});
+    return true;
+  }
+
+  #end() {
+    this.#drop();
+    this.#setState("disconnected", "Closed");
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+  }
+
+  // #read reads the events until the stream ends, and returns why it has.
+  /** @param {AbortSignal} signal */
+  async #read(signal) {
+    this.#listen();
+    const response = await fetch(`api/tap?at=${encodeURIComponent(`route.${this.#route}`)}&limit=${LIMIT}`, { signal, cache: "no-store", redirect: "error" });
+    if (!response.ok || !response.body) return (await response.text()).trim() || `the gateway answers ${response.status}`;
+    this.#setState("connected", "Connected, sampled");
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return "the gateway has ended the connection";
+      this.#listen();
+      const messages = (text + value).split("\n\n");
+      text = messages.pop() ?? "";
+      for (const message of messages) {
+        const [, name, data] = message.match(/^event: (\w+)\ndata: (.*)$/s) ?? [];
+        if (name === "event") this.#show(JSON.parse(data));
+        else if (name === "counts") this.#emit("counts", JSON.parse(data));
+        else if (name === "end") return JSON.parse(data).reason;
+      }
+    }
+  }
+
+  // #listen ends the connection if nothing comes for a while.
+  #listen() {
+    this.lastMessageAt = performance.now();
+    clearTimeout(this.#timer);
+    const abort = this.#abort;
+    this.#timer = setTimeout(() => abort.abort({ silent: true }), SILENCE);
+  }
+
+  // #show passes on what the sinks get.
+  /** @param {Item} item */
+  #show({ outcome, events, steps = [] }) {
+    if (outcome !== "sent") return;
+    const last = Math.max(...steps.map(({ stage }) => stage));
+    const sent = steps.length > 0 ? steps.filter(({ stage }) => stage === last).flatMap(({ after }) => after) : events;
+    for (const view of sent) this.#emit("message", payloadOf(view));
+  }
+
+  /**
+   * @param {string} state
+   * @param {string} text
+   */
+  #setState(state, text, why = "") {
+    this.connection = { state, text, why };
+    this.#emit("state", this.connection);
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} detail
+   */
+  #emit(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+}
+
+// payloadOf returns the payload of an event as EventFeed does: as text, or as a Blob if it is not UTF-8.
+/** @param {View} view */
+function payloadOf({ payload, encoding, hidden }) {
+  if (hidden) return `hidden: ${hidden}`;
+  if (encoding !== "base64") return payload;
+  return new Blob([Uint8Array.from(atob(payload), (c) => c.charCodeAt(0))]);
+}
