@@ -7,9 +7,9 @@ import (
 
 // Value is an option with a value that operators may see.
 type Value struct {
-	Row         // its Default is that of the type
-	Value   any // text, a number, true or false, or a list or map of these
-	Set     bool // it differs from its default
+	Row        // its Default is that of the type
+	Value any  // text, a number, true or false, or a list or map of these
+	Set   bool // it differs from its default
 }
 
 // Values returns the options of a pointer to a struct, in the order of [Rows]; defaults points to one of the same type with the
