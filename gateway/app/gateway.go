@@ -58,6 +58,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.admin.Local = g.hasAdminListener() && options.IsLoopback(cfg.HTTP.Admin.Listen)
 	g.admin.Separate = g.hasAdminListener()
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
+	g.admin.SetDescriptions(descriptions{cfg})
 	g.setStopTimes(cfg)
 	g.access.Set(cfg.Log.Access)
 	g.reg.MustRegister(g.admin.Metrics()...)
@@ -136,6 +137,14 @@ func (g *gateway) run(ctx context.Context) error {
 		err = errors.Join(err, s.Shutdown(closing))
 	}
 	return err
+}
+
+// descriptions describes the components of a configuration.
+type descriptions struct{ *config.Config }
+
+// Describe is part of [admin.Descriptions].
+func (d descriptions) Describe(kind, name string) (description any, found bool) {
+	return d.Config.Describe(kind, name)
 }
 
 // setStopTimes sets how long a stop takes.

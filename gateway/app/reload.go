@@ -114,6 +114,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 		cfg.HTTP.Admin.Pprof = g.cfg.HTTP.Admin.Pprof
 	}
 	g.admin.SetAccess(accessOf(cfg.HTTP.Admin))
+	g.admin.SetDescriptions(descriptions{cfg})
 	g.setStopTimes(cfg)
 	if len(g.servers) > 0 {
 		g.prepareSecret()

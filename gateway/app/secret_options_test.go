@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -162,7 +163,7 @@ func TestEveryTextOptionIsClassified(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotQuoteSecrets proves that `gateway check` prints no secret, for right and wrong values of every
+// TestErrorsDoNotQuoteSecrets proves that `gateway check` and /api/components show no secret, for right and wrong values of every
 // option, from a variable and as a literal.
 func TestErrorsDoNotQuoteSecrets(t *testing.T) {
 	loaded := 0
@@ -214,6 +215,14 @@ func (c *canaries) check(of, option, value string, env map[string]string) int {
 		return 0
 	}
 	g.initial.plan.Discard()
+	for kind, name := range map[string]string{"source": "in", "transform": "change", "sink": "out", "route": "way"} {
+		d, found := descriptions{cfg}.Describe(kind, name)
+		page, err := json.Marshal(d)
+		if !found || err != nil {
+			c.t.Errorf("%s: %s %s is not described: %v", where, kind, name, err)
+		}
+		c.find(where+": /api/components/"+kind, string(page))
+	}
 	return 1
 }
 

@@ -53,6 +53,7 @@ type Admin struct {
 	certificates certificates
 	liveness     liveness
 	history      *stats.History
+	descriptions atomic.Pointer[Descriptions] // nil before SetDescriptions
 }
 
 // New returns the Admin of a router. Its fields may be set until Mount is called.
@@ -116,6 +117,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
 		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
+		m.Handle("GET /api/components/{kind}/{name}", a.guard(RoleRead, http.HandlerFunc(a.serveComponent))),
 		m.Handle("GET /api/tap", a.guard(RoleRead, http.HandlerFunc(a.serveTap))),
 		a.mountProfiles(m),
 	)

@@ -52,7 +52,8 @@ type figures struct {
 	values  [][HistoryLength]float32 // by name, then by second modulo the length; NaN: not measured
 	before  counters                 // at the last sample; nil before the first
 	latency Latencies                // at the last sample
-	seen    int64                    // the last second in which the component ran
+	recent  recentLatencies
+	seen    int64 // the last second in which the component ran
 }
 
 // NewHistory returns an empty history, which begins now.
@@ -194,6 +195,7 @@ func (f *figures) counters(second int64, now counters) (grown counters) {
 func (f *figures) observe(second int64, now Latencies) (passed Latencies) {
 	passed = now.minus(f.latency)
 	f.latency = now
+	f.recent.add(second, passed)
 	f.quantiles(second, passed)
 	return passed
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type Monitor struct {
 	known  bool // the component was up or down since it started
 	outage outage
 	panics logsample.Sampler
+
+	failures []Failure // the latest at the end
 }
 
 // NewMonitor returns the Monitor of a component that has not started, and logs to log.
@@ -101,6 +104,7 @@ func (m *Monitor) fail(err error, now time.Time) {
 	}
 	m.state.Failing, m.state.LastError, m.state.LastErrorAt = true, err.Error(), &now
 	m.state.Errors++
+	m.keepFailure(m.state.LastError, now)
 	var p *plugin.PanicError
 	if errors.As(err, &p) { // in a goroutine of the plugin, which has returned it
 		m.state.Panics++
@@ -139,9 +143,11 @@ func (m *Monitor) logPanic(value any, stack []byte) {
 
 // Inherit adds the failures that a predecessor of the component has counted.
 func (m *Monitor) Inherit(old *Monitor) {
-	o := old.Health()
+	o, failures := old.Health(), old.Failures()
+	slices.Reverse(failures)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.inheritFailures(failures)
 	m.state.Errors += o.Errors
 	m.state.Panics += o.Panics
 	if m.state.LastErrorAt == nil {
