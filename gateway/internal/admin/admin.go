@@ -59,6 +59,7 @@ type Admin struct {
 func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
 	a := &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests(), passwords: newPasswords(), history: stats.NewHistory()}
 	a.SetAccess(Access{})
+	r.Timeline().Add("gateway", stats.KindGateway, stats.LevelInfo, "starts, version "+version)
 	return a
 }
 
@@ -92,7 +93,10 @@ func Urgent(path string) bool {
 func (a *Admin) SetListening() { a.listening.Store(true) }
 
 // SetDraining marks the gateway as about to stop.
-func (a *Admin) SetDraining() { a.draining.Store(new(time.Now())) }
+func (a *Admin) SetDraining() {
+	a.draining.Store(new(time.Now()))
+	a.Router.Timeline().Add("gateway", stats.KindGateway, stats.LevelProblem, "stops")
+}
 
 // Mount mounts all handlers on m.
 func (a *Admin) Mount(m plugin.Mounter) error {
@@ -116,6 +120,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("/", web.Handler()),
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
 		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
+		m.Handle("GET /api/timeline", a.guard(RoleRead, http.HandlerFunc(a.serveTimeline))),
 		m.Handle("GET /api/tap", a.guard(RoleRead, http.HandlerFunc(a.serveTap))),
 		a.mountProfiles(m),
 	)
@@ -170,6 +175,8 @@ type Overview struct {
 	Health    stats.GatewayHealth `json:"health"`
 	// Certificates has the listeners with TLS.
 	Certificates []CertificateStatus `json:"certificates,omitempty"`
+	// Timeline is next of /api/timeline: it changes when something has happened.
+	Timeline string `json:"timeline"`
 	stats.Status
 }
 
@@ -178,7 +185,7 @@ func (a *Admin) status() any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, Reload: last, Timeline: a.Router.Timeline().Next(), Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()
