@@ -19,7 +19,7 @@ import (
 )
 
 // apiTypes are the answers of the API that the page reads.
-var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, deadletter.Letter{}, tap.Item{}}
+var apiTypes = []any{admin.Overview{}, stats.HistoryPage{}, stats.TimelinePage{}, deadletter.Letter{}, tap.Item{}}
 
 // TestPageHasTypesOfAPI proves that the types with which the page is checked are those of the answers.
 func TestPageHasTypesOfAPI(t *testing.T) {

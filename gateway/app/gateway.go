@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/systemd"
 	"eventgateway/gateway/options"
 )
@@ -106,6 +107,7 @@ func (g *gateway) run(ctx context.Context) error {
 		defer late.Stop()
 		if ready(ctx) == nil {
 			g.log.Info("gateway ready")
+			g.router.Timeline().Add("gateway", stats.KindGateway, stats.LevelInfo, "ready")
 			g.systemd.Ready()
 		}
 	})

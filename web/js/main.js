@@ -1,4 +1,5 @@
 import { openSession, secretOfLink } from "./api/access.js";
+import { setGatewayTime } from "./api/gateway-clock.js";
 import { GatewayEvents } from "./api/gateway-events.js";
 import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
@@ -14,6 +15,8 @@ import "./page/key-figures.js";
 import "./page/side-drawer.js";
 import "./page/state-pill.js";
 import "./page/view-tabs.js";
+import { recordOnPage } from "./timeline/page-occurrences.js";
+import "./timeline/timeline-view.js";
 
 const RATE_INTERVAL = 2000; // milliseconds
 
@@ -24,6 +27,7 @@ const asked = new URLSearchParams(location.search).get("ws"); // the address of 
 const status = new StatusFeed(), events = new GatewayEvents(asked ?? "", page);
 
 tabs.add({ id: "events", title: "Events", element: "event-view" });
+tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
 tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letters });
 const eventView = tabs.element("events"); // it receives events also while another view is open
 
@@ -54,7 +58,11 @@ onEvents("message", (payload) => {
   drawCount();
   eventView.add(payload);
 });
+let wasConnected = false, lost = false;
 onEvents("state", ({ state, text }) => {
+  if (state === "connected" && lost) recordOnPage("recovery", "the connection works again");
+  else if (state !== "connected" && wasConnected) recordOnPage("problem", `the connection is lost: ${text}`);
+  [lost, wasConnected] = [state !== "connected" && (lost || wasConnected), state === "connected"];
   freshness.check();
   eventView.log(state === "connected" ? "UP" : state === "connecting" ? "…" : "DOWN", text);
 });
@@ -94,6 +102,7 @@ freshness.addEventListener("unreachable", () => events.guess()); // there may be
 freshness.addEventListener("back", () => { if (events.connection.state === "disconnected" && asked === null) events.reconnect(); });
 
 status.addEventListener("status", ({ detail: current }) => {
+  setGatewayTime(current.now);
   components.show(current);
   flow.show(current);
   $("gateway-warnings").show(current);

@@ -92,6 +92,15 @@ export interface Letter {
   data: string;
 }
 
+export interface Occurrence {
+  number: number;
+  time: string;
+  component: string;
+  kind: string;
+  level: string;
+  text: string;
+}
+
 export interface Overview {
   version: string;
   started: string;
@@ -102,6 +111,7 @@ export interface Overview {
   reload: ReloadStatus;
   health: GatewayHealth;
   certificates?: CertificateStatus[];
+  timeline: string;
   sources: SourceStatus[];
   routes: RouteStatus[];
   sinks: SinkStatus[];
@@ -207,6 +217,13 @@ export interface SourceStatus {
 export interface StallStatus {
   since: string;
   reason: string;
+}
+
+export interface TimelinePage {
+  now: string;
+  whole: boolean;
+  next: string;
+  occurrences: Occurrence[];
 }
 
 export interface View {

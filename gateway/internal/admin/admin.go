@@ -60,6 +60,7 @@ type Admin struct {
 func New(r *router.Router, g prometheus.Gatherer, version string, log *slog.Logger) *Admin {
 	a := &Admin{Router: r, Gatherer: g, Version: version, Started: time.Now(), Log: log, refused: newRefusedRequests(), passwords: newPasswords(), history: stats.NewHistory()}
 	a.SetAccess(Access{})
+	r.Timeline().Add("gateway", stats.KindGateway, stats.LevelInfo, "starts, version "+version)
 	return a
 }
 
@@ -93,7 +94,10 @@ func Urgent(path string) bool {
 func (a *Admin) SetListening() { a.listening.Store(true) }
 
 // SetDraining marks the gateway as about to stop.
-func (a *Admin) SetDraining() { a.draining.Store(new(time.Now())) }
+func (a *Admin) SetDraining() {
+	a.draining.Store(new(time.Now()))
+	a.Router.Timeline().Add("gateway", stats.KindGateway, stats.LevelProblem, "stops")
+}
 
 // Mount mounts all handlers on m.
 func (a *Admin) Mount(m plugin.Mounter) error {
@@ -118,6 +122,7 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /api/dead-letters", api(a.deadLetters)),
 		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
 		m.Handle("GET /api/components/{kind}/{name}", a.guard(RoleRead, http.HandlerFunc(a.serveComponent))),
+		m.Handle("GET /api/timeline", a.guard(RoleRead, http.HandlerFunc(a.serveTimeline))),
 		m.Handle("GET /api/tap", a.guard(RoleRead, http.HandlerFunc(a.serveTap))),
 		a.mountProfiles(m),
 	)
@@ -175,6 +180,8 @@ type Overview struct {
 	Health    stats.GatewayHealth `json:"health"`
 	// Certificates has the listeners with TLS.
 	Certificates []CertificateStatus `json:"certificates,omitempty"`
+	// Timeline is next of /api/timeline: it changes when something has happened.
+	Timeline string `json:"timeline"`
 	stats.Status
 }
 
@@ -183,7 +190,7 @@ func (a *Admin) status(r *http.Request) any {
 	last, _ := a.reloadStatus()
 	o := Overview{
 		Role: roleOf(r).String(), Version: a.Version, Started: a.Started, Now: time.Now(),
-		DeadLetters: deadLetters, Demo: a.Demo != nil, PathsHere: !a.Separate, Reload: last, Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
+		DeadLetters: deadLetters, Demo: a.Demo != nil, PathsHere: !a.Separate, Reload: last, Timeline: a.Router.Timeline().Next(), Certificates: a.certificates.all(), Status: a.Router.FullStatus(),
 	}
 	if err := o.Status.Conserved(); err != nil {
 		o.Conserved = err.Error()

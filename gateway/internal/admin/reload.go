@@ -1,10 +1,13 @@
 package admin
 
 import (
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"eventgateway/gateway/internal/stats"
 )
 
 // ReloadStatus describes the last load of the configuration, at the start or by a reload.
@@ -31,10 +34,16 @@ func (a *Admin) RecordReload(err error, restart []string) ReloadStatus {
 	st := ReloadStatus{At: time.Now(), Successful: err == nil, RestartNeeded: restart}
 	if err != nil {
 		st.Error = err.Error()
+		a.Router.Timeline().Add("configuration", stats.KindReload, stats.LevelProblem, "reload failed, the running configuration stays: "+st.Error)
 		if a.reload.failing.IsZero() {
 			a.reload.failing = st.At
 		}
 	} else {
+		text := "reloaded"
+		if len(restart) > 0 {
+			text += ", restart needed for " + strings.Join(restart, ", ")
+		}
+		a.Router.Timeline().Add("configuration", stats.KindReload, stats.LevelInfo, text)
 		a.reload.succeeded, a.reload.failing = st.At, time.Time{}
 	}
 	a.reload.last = &st

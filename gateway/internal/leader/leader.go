@@ -79,8 +79,10 @@ func (l *Leadership) Lead(ctx context.Context, elector plugin.Elector, source Ca
 			return
 		}
 		if holder != "" {
+			l.of.Health.Occurred(stats.KindLeader, stats.LevelProblem, fmt.Sprintf("the lock of %s is held by %s, which cannot lead", l.name, holder))
 			l.of.Log.Warn("leader lock held by another program", "leader", l.name, "holder", holder)
 		} else {
+			l.of.Health.Occurred(stats.KindLeader, stats.LevelInfo, fmt.Sprintf("stands by: another gateway leads %s", l.name))
 			l.of.Log.Info("standing by", "leader", l.name)
 		}
 	})
@@ -102,6 +104,7 @@ func (l *Leadership) Lead(ctx context.Context, elector plugin.Elector, source Ca
 	fence := &event.Fence{Leader: l.name, Term: term.Term()}
 	l.set(stats.Leading, fence, leaseEnd(term, begin))
 	if l.isNews(stats.Leading) {
+		l.of.Health.Occurred(stats.KindLeader, stats.LevelInfo, fmt.Sprintf("leads %s, term %d", l.name, fence.Term))
 		l.of.Log.Info("leading", "leader", l.name, "term", fence.Term)
 	}
 	if stoodBy || above > 0 {
@@ -123,6 +126,7 @@ func (l *Leadership) Lead(ctx context.Context, elector plugin.Elector, source Ca
 	err = f(running)
 	stop()
 	if why := <-lost; why != nil {
+		l.of.Health.Occurred(stats.KindLeader, stats.LevelProblem, fmt.Sprintf("has lost the leadership of %s: %v", l.name, why))
 		l.logged = ""
 		err = why
 	}

@@ -103,6 +103,7 @@ func (b *builder) sink(spec SinkSpec, same *delivery.Sink) *delivery.Sink {
 		cfg.Component, cfg.Impl, cfg.Latency = same.Component, same.Impl, same.Latency
 	} else {
 		cfg.Component = component.New(b.r.log, plugin.KindSink, spec.Name, spec.Options, spec.Redactor, b.to)
+		cfg.Health.RecordIn(b.r.timeline, "sink "+spec.Name)
 		cfg.Impl = instantiate(b, cfg.Component, spec.Type, spec.Options, nil)
 		cfg.Latency = stats.NewLatency(cfg.Metrics, spec.Name)
 	}
@@ -121,6 +122,7 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 		Component: component.New(b.r.log, plugin.KindSource, spec.Name, spec.Options, spec.Redactor, b.to),
 		spec:      spec, tracing: &b.r.tracing, tap: b.r.taps.Point("source " + spec.Name), record: &stats.SourceRecord{}, wasReady: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.Health.RecordIn(b.r.timeline, "source "+spec.Name)
 	old := find(b.old.sources, func(o *source) bool { return o.Name == spec.Name })
 	b.p.newSources[s] = old
 	if old != nil {

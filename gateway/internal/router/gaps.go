@@ -2,9 +2,11 @@ package router
 
 import (
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/plugin"
 )
 
@@ -50,8 +52,10 @@ func (s *source) gap(reason string) {
 	s.mu.Unlock()
 	s.record.Gap(atStart)
 	if atStart { // every start has one, so it is no warning
+		s.Health.Occurred(stats.KindGap, stats.LevelInfo, "at the start: "+reason)
 		s.Log.Info("gap at start", "reason", reason)
 	} else {
+		s.Health.Occurred(stats.KindGap, stats.LevelProblem, reason)
 		s.Log.Warn("gap", "reason", reason)
 	}
 	s.putGap(plugin.Gap{Source: s.Name, Reason: reason, ID: rand.Text(), Time: time.Now()})
@@ -61,6 +65,7 @@ func (s *source) gap(reason string) {
 func (s *source) passOn(g plugin.Gap) {
 	g.ForwardedBy, g.Reason = s.Name, s.Redactor.Text(g.Reason)
 	s.record.GapPassedOn()
+	s.Health.Occurred(stats.KindGap, stats.LevelProblem, fmt.Sprintf("passed on from %s: %s", g.Source, g.Reason))
 	s.passedOn.Log(s.Log, slog.LevelWarn, "gap passed on", "origin", g.Source, "reason", g.Reason)
 	s.putGap(g)
 }

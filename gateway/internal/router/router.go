@@ -29,6 +29,7 @@ type Router struct {
 	terms       *leader.Terms
 	edges       stats.Edges
 	taps        *tap.Hub
+	timeline    *stats.Timeline
 	tracing     tracing.Switch
 	core        *prometheus.Registry // of the metrics that are derived from Status
 
@@ -45,7 +46,7 @@ type Router struct {
 
 // New returns a router that runs nothing yet.
 func New(log *slog.Logger) *Router {
-	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), taps: tap.NewHub(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
+	r := &Router{log: log, terms: leader.NewTerms(), deadLetters: &deadletter.List{}, core: prometheus.NewRegistry(), taps: tap.NewHub(), timeline: stats.NewTimeline(), now: &Plan{}, takeovers: &sync.WaitGroup{}, leaving: map[string]<-chan struct{}{}}
 	r.quiet = make(chan struct{})
 	close(r.quiet)
 	r.core.MustRegister(stats.Collector{Status: r.Status})
@@ -220,6 +221,9 @@ func (r *Router) Sample() stats.Sample {
 	}
 	return s
 }
+
+// Timeline returns what has happened to the components. Others may add to it.
+func (r *Router) Timeline() *stats.Timeline { return r.timeline }
 
 // Taps returns the hub at which viewers look at components.
 func (r *Router) Taps() *tap.Hub { return r.taps }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -40,8 +41,10 @@ func (s *source) stalled(reason string) {
 	s.stall.mu.Unlock()
 	switch {
 	case state == nil:
+		s.Health.Occurred(stats.KindStall, stats.LevelRecovery, fmt.Sprintf("reads again after %v", now.Sub(before.Since).Round(time.Millisecond)))
 		s.Log.Info("source resumed", "stalled_for", now.Sub(before.Since).Round(time.Millisecond).String())
 	case log:
+		s.Health.Occurred(stats.KindStall, stats.LevelProblem, "stalled: "+reason)
 		s.Log.Warn("source stalled", "reason", reason, "stalled_for", now.Sub(state.Since).Round(time.Millisecond).String())
 	}
 }

@@ -17,6 +17,9 @@ import (
 type Monitor struct {
 	log *slog.Logger
 
+	timeline  *Timeline // nil: none
+	component string    // in the timeline
+
 	mu     sync.Mutex
 	state  Health
 	known  bool // the component was up or down since it started
@@ -28,6 +31,14 @@ type Monitor struct {
 
 // NewMonitor returns the Monitor of a component that has not started, and logs to log.
 func NewMonitor(log *slog.Logger) *Monitor { return &Monitor{log: log} }
+
+// RecordIn makes the outages of a component part of a timeline. It must be called before the component starts.
+func (m *Monitor) RecordIn(t *Timeline, component string) { m.timeline, m.component = t, component }
+
+// Occurred records in the timeline what has happened to the component.
+func (m *Monitor) Occurred(kind, level, text string) {
+	m.timeline.Add(m.component, kind, level, text)
+}
 
 // Up records that the component works: it is connected, or a write has succeeded.
 func (m *Monitor) Up() {
@@ -52,10 +63,17 @@ func (m *Monitor) Down(err error, retry time.Duration) {
 	m.mu.Lock()
 	before := m.state
 	m.goDown(err)
+	begins := !m.outage.logged
 	log := m.shouldLog(before, retry)
+	reason := m.state.LastError
 	duration, attempts := m.outage.duration(), m.outage.attempts
 	m.mu.Unlock()
 	if log {
+		text := "down: "
+		if !begins {
+			text = "still down: "
+		}
+		m.Occurred(KindOutage, LevelProblem, text+reason)
 		m.log.Warn("component down", append(ErrorAttrs(err), "retry_in", retry.Round(time.Millisecond).String(),
 			"down_for", duration, "attempts", attempts)...)
 	}
@@ -67,6 +85,7 @@ func (m *Monitor) Disabled(err error) {
 	defer m.mu.Unlock()
 	m.goDown(err)
 	m.outage.markLogged(m.state.LastError)
+	m.Occurred(KindOutage, LevelProblem, "disabled by its receiver: "+m.state.LastError)
 }
 
 // goDown needs the lock.

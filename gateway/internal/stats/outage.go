@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -111,15 +112,23 @@ func (m *Monitor) endOutageSoon() {
 	}
 	o.ending = true
 	m.setTimer(upAfter, func() func() {
-		logged, duration, attempts := o.logged, m.state.Since.Sub(o.began), o.attempts
+		logged, since, duration, attempts := o.logged, m.state.Since, m.state.Since.Sub(o.began), o.attempts
 		m.endOutage()
 		if !logged {
 			return func() {}
 		}
 		return func() {
+			m.timeline.AddAt(since, m.component, KindOutage, LevelRecovery, fmt.Sprintf("works again after %v, %s", duration.Round(time.Millisecond), attemptsText(attempts)))
 			m.log.Info("component recovered", "down_for", duration.Round(time.Millisecond).String(), "attempts", attempts)
 		}
 	})
+}
+
+func attemptsText(n int) string {
+	if n == 1 {
+		return "1 failed attempt"
+	}
+	return fmt.Sprintf("%d failed attempts", n)
 }
 
 // endOutage forgets the outage. It needs the lock.

@@ -72,7 +72,7 @@ export class SideDrawer extends HTMLElement {
     if (!content) return;
     this.#content = null;
     this.#body.replaceChildren();
-    if (this.#fragment && location.hash === `#${this.#fragment}`) history.replaceState(null, "", `#${document.querySelector("view-tabs").open}`);
+    if (this.#fragment && location.hash === `#${this.#fragment}`) history.replaceState(null, "", `#${/** @type {import("./view-tabs.js").ViewTabs} */ (document.querySelector("view-tabs")).open}`);
     content.closed?.();
     // The dialog returns the focus by itself, but not to an element that was drawn anew.
     if (document.activeElement === document.body) {

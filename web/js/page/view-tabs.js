@@ -14,7 +14,7 @@ import { make } from "../dom.js";
 // (default: always), and a count that stands beside the title. The element is created when the view is opened for the first time. It
 // may have the methods show(status), called for each status while the view is open, opened() and closed(). An address such as /#events/42
 // opens the view and then calls its method follow("42"), which opens the drawer.
-class ViewTabs extends HTMLElement {
+export class ViewTabs extends HTMLElement {
   /** @type {Map<string, Entry>} */
   #views = new Map();
   #list = make("div", { role: "tablist", "aria-label": "Views" });
