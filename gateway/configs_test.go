@@ -167,8 +167,9 @@ var configs = map[string]func(t *testing.T, file string){
 			t.Errorf("header: %v", h)
 		}
 	},
-	"configs/orders-batch.yaml": batches,
-	"configs/live-page.yaml":    livePage,
+	"configs/orders-batch.yaml":  batches,
+	"configs/orders-window.yaml": sums,
+	"configs/live-page.yaml":     livePage,
 	"configs/orders-durable.yaml": func(t *testing.T, file string) {
 		for name, servers := range map[string]map[string]string{
 			"servers": realServers(t), "embedded servers": {"PATH": os.Getenv("PATH")},

@@ -18,12 +18,13 @@ import (
 	"eventgateway/transforms/set"
 	"eventgateway/transforms/split"
 	"eventgateway/transforms/throttle"
+	"eventgateway/transforms/window"
 )
 
 // All returns the types of all transforms.
 func All() []plugin.TransformType {
 	return []plugin.TransformType{
 		batch.Type(), cloudevents.Type(), dedupe.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
-		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(),
+		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(), window.Type(),
 	}
 }

@@ -50,6 +50,7 @@ var rows = []row{
 		{title: "Added and merged", unit: "eps", queries: of("gateway_route_added_total", "gateway_route_merged_total")},
 		{title: "Failed: dropped, parked, returned", unit: "eps", queries: of("gateway_route_dropped_total", "gateway_route_dead_lettered_total", "gateway_route_returned_total")},
 		{title: "Held in windows", queries: of("gateway_route_held")},
+		{title: "Windows ended early", queries: times("gateway_route_windows_ended_early_total")},
 	}},
 	{"Sinks", []panel{
 		{title: "In", unit: "eps", queries: of("gateway_sink_in_total")},

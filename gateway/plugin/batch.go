@@ -2,7 +2,11 @@ package plugin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"eventgateway/gateway/event"
 )
@@ -16,7 +20,8 @@ type BatchTransform interface {
 	// events or their bytes. The events of the window count as delivered when all emitted events are.
 	// If ApplyBatch returns an error or emits nil, no emitted event is delivered, and on_error decides about
 	// the events of the window: by default, each is parked as a dead letter. After an error marked by
-	// [Unavailable] they are returned to a source that can replay.
+	// [Unavailable] they are returned to a source that can replay. If the error was made by [Failed], all that concerns
+	// only the failed events, and ApplyBatch is called again with the others, if there are any.
 	ApplyBatch(ctx context.Context, w Window, emit func(*event.Event)) error
 }
 
@@ -27,6 +32,40 @@ type Window struct {
 	Events []*event.Event
 	// By is the value of collect.by for each of the events; "" if it is not set, or cannot be evaluated.
 	By string
+}
+
+// Merged returns a new event with what all events of the window have in common: channel, key and attributes, and the times
+// of the first. Its key is By where that is set. It has no payload. Its ID is that of the only event, or the prefix and a hash of all
+// IDs, so that the same events have the same ID when they come again; "" if one has none.
+func (w Window) Merged(prefix string) *event.Event {
+	made := *w.Events[0]
+	made.Data, made.Attempts = nil, nil
+	made.Attrs = slices.Clone(made.Attrs)
+	ids := sha256.New()
+	for _, e := range w.Events {
+		if e.Channel != made.Channel {
+			made.Channel = ""
+		}
+		if e.Key != made.Key {
+			made.Key = ""
+		}
+		made.Attrs = slices.DeleteFunc(made.Attrs, func(a event.Attr) bool {
+			value, ok := e.Attr(a.Name)
+			return !ok || value != a.Value
+		})
+		if e.ID == "" {
+			made.ID = ""
+		}
+		_, _ = ids.Write(binary.BigEndian.AppendUint32(nil, uint32(len(e.ID)))) // never fails
+		_, _ = ids.Write([]byte(e.ID))
+	}
+	if made.ID != "" && len(w.Events) > 1 {
+		made.ID = prefix + hex.EncodeToString(ids.Sum(nil)[:16])
+	}
+	if w.By != "" {
+		made.Key = w.By
+	}
+	return &made
 }
 
 // BatchTransformType is a type of a [BatchTransform]; see [Type.AsBatch].

@@ -22,6 +22,7 @@ var reservedMetrics = map[string]bool{
 	"gateway_route_merged_total":                  true,
 	"gateway_route_out_total":                     true,
 	"gateway_route_returned_total":                true,
+	"gateway_route_windows_ended_early_total":     true,
 	"gateway_sink_breaker_open":                   true,
 	"gateway_sink_breaker_opened_total":           true,
 	"gateway_sink_breaker_state":                  true,

@@ -3,10 +3,6 @@ package batch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"fmt"
 	"slices"
 
 	"eventgateway/gateway/event"
@@ -37,17 +33,21 @@ type transform struct{ opts Options }
 // ApplyBatch is part of [plugin.BatchTransform].
 func (t *transform) ApplyBatch(_ context.Context, w plugin.Window, emit func(*event.Event)) error {
 	size := 2
-	for _, e := range w.Events {
+	failed := map[int]error{}
+	for i, e := range w.Events {
 		if err := rawjson.Check(e.Data); err != nil {
-			return fmt.Errorf("the event %q: %w", e.ID, err)
+			failed[i] = err
 		}
 		size += len(e.Data) + 1
+	}
+	if err := plugin.Failed(failed); err != nil {
+		return err
 	}
 	events := w.Events
 	if t.opts.Latest {
 		events = latest(events)
 	}
-	made := merge(w)
+	made := w.Merged("batch-")
 	made.Data = make([]byte, 0, size)
 	if t.opts.Format == "array" {
 		made.Data = append(made.Data, '[')
@@ -93,37 +93,4 @@ func latest(events []*event.Event) (out []*event.Event) {
 	}
 	slices.Reverse(out)
 	return out
-}
-
-// merge returns the event without its payload. It keeps what all events have in common. Its ID is a
-// hash of theirs, so that the same events give the same ID.
-func merge(w plugin.Window) *event.Event {
-	made := *w.Events[0]
-	made.Attempts = nil
-	made.Attrs = slices.Clone(made.Attrs)
-	ids := sha256.New()
-	for _, e := range w.Events {
-		if e.Channel != made.Channel {
-			made.Channel = ""
-		}
-		if e.Key != made.Key {
-			made.Key = ""
-		}
-		made.Attrs = slices.DeleteFunc(made.Attrs, func(a event.Attr) bool {
-			value, ok := e.Attr(a.Name)
-			return !ok || value != a.Value
-		})
-		if e.ID == "" {
-			made.ID = ""
-		}
-		_, _ = ids.Write(binary.BigEndian.AppendUint32(nil, uint32(len(e.ID)))) // never fails
-		_, _ = ids.Write([]byte(e.ID))
-	}
-	if made.ID != "" && len(w.Events) > 1 {
-		made.ID = "batch-" + hex.EncodeToString(ids.Sum(nil)[:16])
-	}
-	if w.By != "" {
-		made.Key = w.By
-	}
-	return &made
 }

@@ -54,10 +54,11 @@ type Window struct {
 	Size  int              `koanf:"size" rule:"min=1,max=100000" doc:"most events of a window"`
 	Time  options.Duration `koanf:"time" rule:"min=1ms,max=10m" doc:"how long a window is open, from its first event on"`
 	Bytes options.Size     `koanf:"bytes" rule:"min=1KiB" doc:"memory that the open windows may take together: of each event its payload and 256 bytes; beyond it the oldest window ends"`
+	Keys  int              `koanf:"keys" rule:"min=1,max=1000000" doc:"most open windows, one for each value of by and each source; beyond it the oldest window ends"`
 	By    expr.Expression  `koanf:"by" doc:"expression over the payload: events of each value have a window of their own; where it cannot be evaluated, the value is empty"`
 }
 
 // DefaultCollect returns the windows of a batch transform for which the configuration says nothing.
 func DefaultCollect() Collect {
-	return Collect{Window{Size: 100, Time: options.Duration(1e9), Bytes: 16 << 20}}
+	return Collect{Window{Size: 100, Time: options.Duration(1e9), Bytes: 16 << 20, Keys: 10_000}}
 }

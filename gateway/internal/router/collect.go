@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"eventgateway/gateway/event"
@@ -19,7 +20,9 @@ import (
 func (r *route) collect(ctx context.Context, at int, events []*event.Event, rec *ack.Receipt, to []*edge, c *stats.RouteCounts) error {
 	c.Held += uint64(len(events))
 	r.record.Add(c)
-	r.stages[at].windows.add(events, rec, &r.eval)
+	if early := r.stages[at].windows.add(events, rec, &r.eval); early > 0 {
+		r.record.Add(&stats.RouteCounts{WindowsEndedEarly: early})
+	}
 	return r.applyWindows(ctx, at, to)
 }
 
@@ -42,24 +45,24 @@ func (r *route) applyWindows(ctx context.Context, at int, to []*edge) (err error
 }
 
 func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) error {
-	st, n, rec := r.stages[at], uint64(len(w.events)), ack.Joint(w.receipts)
+	st, rec := r.stages[at], ack.Joint(w.receipts)
 	failures := r.failures.Load()
 	before := r.beginSpan(w.events, failures)
-	c := stats.RouteCounts{Held: -n}
+	c := stats.RouteCounts{Held: -uint64(len(w.events))}
 	st.out = r.scratch[at%2][:0]
-	err := st.apply(ctx, nil, &plugin.Window{Events: append([]*event.Event(nil), w.events...), By: w.by}, r.health)
-	made := uint64(len(st.out))
+	events, passed, err := r.applyToEvents(ctx, st, w, rec, &c)
+	n, made := uint64(len(events)), uint64(len(st.out)-passed)
 	var look *look
 	if r.tap.Watched() {
 		look = r.lookAtWindow(at, w.events)
 	}
 	switch {
 	case err != nil && rec != nil && ctx.Err() != nil: // it was cut short
-		for _, e := range w.events {
+		for _, e := range events {
 			r.returnToSource(queue.Item{Event: e, Receipt: rec}, err, &c)
 		}
 	case err != nil:
-		for _, e := range w.events {
+		for _, e := range events {
 			st.fail(ctx, r, e, rec, err, &c)
 		}
 	case made == 0:
@@ -79,6 +82,30 @@ func (r *route) applyWindow(ctx context.Context, at int, w *window, to []*edge) 
 	look.end(to)
 	rec.Done(err)
 	return err
+}
+
+// applyToEvents applies a stage to the events of a window. Where the stage fails on single events, on_error decides about these,
+// and the stage is applied again to the others. It returns the others, how many of the failed events go on, and
+// an error if the stage has failed on the others, or on all events.
+func (r *route) applyToEvents(ctx context.Context, st *stage, w *window, rec *ack.Receipt, c *stats.RouteCounts) (left []*event.Event, passed int, err error) {
+	for left = w.events; ; {
+		err = st.apply(ctx, nil, &plugin.Window{Events: slices.Clone(left), By: w.by}, r.health)
+		if st.each == nil || rec != nil && ctx.Err() != nil {
+			return left, passed, err
+		}
+		var others []*event.Event
+		for i, e := range left {
+			if st.each[i] == nil {
+				others = append(others, e)
+			} else {
+				st.fail(ctx, r, e, rec, st.each[i], c)
+			}
+		}
+		passed = len(st.out)
+		if left = others; len(left) == 0 {
+			return nil, passed, err
+		}
+	}
 }
 
 // complete sets what the plugin has left out in events that it has made of others.

@@ -24,6 +24,7 @@ type stage struct {
 
 	out        []*event.Event     // what the events of the present batch have become
 	emit       func(*event.Event) // appends to out
+	each       []error            // of the events of the last window, if ApplyBatch failed on single events; else nil
 	applying   bool               // Apply or ApplyBatch has not returned
 	emittedNil bool
 }
@@ -53,7 +54,7 @@ func newStage(c *component.Component, failure Failure) *stage {
 // an error like any other. After an error nothing is appended.
 func (st *stage) apply(ctx context.Context, e *event.Event, w *plugin.Window, h *stats.Monitor) (err error) {
 	before := len(st.out)
-	st.applying, st.emittedNil = true, false
+	st.applying, st.emittedNil, st.each = true, false, nil
 	defer func() {
 		st.applying = false
 		if p := recover(); p != nil {
@@ -67,6 +68,7 @@ func (st *stage) apply(ctx context.Context, e *event.Event, w *plugin.Window, h 
 	}()
 	if w != nil {
 		err = st.batch.ApplyBatch(ctx, *w, st.emit)
+		st.setEach(err, len(w.Events))
 	} else {
 		err = st.impl.Apply(ctx, e, st.emit)
 	}
@@ -77,6 +79,18 @@ func (st *stage) apply(ctx context.Context, e *event.Event, w *plugin.Window, h 
 		return errNilEvent
 	}
 	return nil
+}
+
+// setEach sets each for an error of a window of n events.
+func (st *stage) setEach(err error, n int) {
+	each, single := plugin.Outcomes(err, n)
+	if !single {
+		return
+	}
+	for i, err := range each {
+		each[i] = st.Redactor.Error(err)
+	}
+	st.each = each
 }
 
 // fail settles an event on which the stage has failed, as on_error says. It reports whether the event was returned to

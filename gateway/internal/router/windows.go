@@ -83,20 +83,22 @@ func (ws *windows) fires() bool {
 	return !ws.over
 }
 
-// add puts events into windows, in order. Each window in which it puts some adds itself to the receipt.
-func (ws *windows) add(events []*event.Event, rec *ack.Receipt, eval *expr.Evaluator) {
+// add puts events into windows, in order. Each window in which it puts some adds itself to the receipt. It returns how many windows it has
+// ended because of the bounds of all together.
+func (ws *windows) add(events []*event.Event, rec *ack.Receipt, eval *expr.Evaluator) (early uint64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, e := range events {
-		ws.addOne(e, rec, eval)
+		early += ws.addOne(e, rec, eval)
 	}
 	if ws.over {
 		ws.end(func(*window) bool { return true })
 	}
 	ws.arm()
+	return early
 }
 
-func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator) {
+func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator) (early uint64) {
 	key, run := windowKey{source: e.Source}, rec.Run()
 	ln, spans := lane{e.Source, e.Key}, e.SpansKeys()
 	if ws.lanes != nil {
@@ -129,9 +131,11 @@ func (ws *windows) addOne(e *event.Event, rec *ack.Receipt, eval *expr.Evaluator
 	if spans || len(w.events) >= ws.limit.Size {
 		ws.endOne(w)
 	}
-	for ws.bytes > int(ws.limit.Bytes) {
+	for ws.bytes > int(ws.limit.Bytes) || ws.open.Len() > ws.limit.Keys {
 		ws.endOne(ws.open.Front().Value.(*window))
+		early++
 	}
+	return early
 }
 
 // endOne ends an open window.

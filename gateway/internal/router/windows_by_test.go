@@ -79,16 +79,27 @@ func mustBy(source string) expr.Expression {
 	return v
 }
 
-// TestWindowsAreBounded in memory: the oldest end.
+// TestWindowsAreBounded in memory and in number: the oldest end.
 func TestWindowsAreBounded(t *testing.T) {
+	for name, bound := range map[string]func(*Window){
+		"bytes": func(w *Window) { w.Bytes = options.Size(3*256 + 21) },
+		"keys":  func(w *Window) { w.Keys = 3 },
+	} {
+		t.Run(name, func(t *testing.T) { boundedWindows(t, bound) })
+	}
+}
+
+// boundedWindows sends five events, of which the windows may hold three.
+func boundedWindows(t *testing.T, bound func(*Window)) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &keeps{}
 		s := &script{steps: func(s *scripted) { s.emit(`{"g":1}`, `{"g":2}`, `{"g":3}`, `{"g":4}`, `{"g":5}`) }}
 		r := start(t, windowed(s, out, batchSpec(merges, func(w *Window) {
-			w.Bytes, w.By = options.Size(3*256+21), mustBy("g")
+			w.By = mustBy("g")
+			bound(w)
 		})))
 		time.Sleep(500 * time.Millisecond)
-		if c := r.Status().Routes[0]; c.Held != 3 || c.Out != 2 {
+		if c := r.Status().Routes[0]; c.Held != 3 || c.Out != 2 || c.WindowsEndedEarly != 2 {
 			t.Errorf("%+v", c)
 		}
 		if err := r.stop(); err != nil {

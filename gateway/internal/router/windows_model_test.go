@@ -19,7 +19,7 @@ import (
 // events of one source, run and value, each event comes once, and the bounds hold.
 func TestWindowsKeepTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limit := Window{Size: rapid.IntRange(1, 5).Draw(t, "size"), Time: options.Duration(time.Hour), Bytes: options.Size(rapid.IntRange(300, 4000).Draw(t, "bytes"))}
+		limit := Window{Size: rapid.IntRange(1, 5).Draw(t, "size"), Time: options.Duration(time.Hour), Bytes: options.Size(rapid.IntRange(300, 4000).Draw(t, "bytes")), Keys: rapid.IntRange(1, 4).Draw(t, "keys")}
 		by := rapid.Bool().Draw(t, "by")
 		if by {
 			limit.By = mustBy("g")
@@ -56,8 +56,8 @@ func TestWindowsKeepTheOrder(t *testing.T) {
 				events = append(events, e)
 			}
 			ws.add(events, rec, &eval)
-			if ws.bytes > int(limit.Bytes) {
-				t.Fatalf("%d bytes", ws.bytes)
+			if ws.bytes > int(limit.Bytes) || ws.open.Len() > limit.Keys {
+				t.Fatalf("%d bytes, %d open windows", ws.bytes, ws.open.Len())
 			}
 			switch rapid.IntRange(0, 3).Draw(t, "then") {
 			case 0:

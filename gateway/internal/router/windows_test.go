@@ -168,6 +168,12 @@ func TestWindowFails(t *testing.T) {
 			emit(nil)
 			return nil
 		}, nil, []string{"0", "1", "2"}, nil, stats.RouteCounts{DeadLettered: 3}},
+		{"one", OnErrorDeadLetter, failsOn(errSink, "1"), []string{"0+2"}, []string{"1"}, nil, stats.RouteCounts{DeadLettered: 1, Merged: 1, Out: 1}},
+		{"one, drop", OnErrorDrop, failsOn(errSink, "0"), []string{"1+2"}, nil, nil, stats.RouteCounts{Dropped: 1, Merged: 1, Out: 1}},
+		{"one, pass", OnErrorPass, failsOn(errSink, "2"), []string{"2", "0+1"}, nil, nil, stats.RouteCounts{Merged: 1, Out: 2}},
+		{"one, away", OnErrorDeadLetter, failsOn(away, "1"), []string{"0+2"}, nil, errSink, stats.RouteCounts{Returned: 1, Merged: 1, Out: 1}},
+		{"one after the other", OnErrorDeadLetter, failsOn(errSink, "0", "1"), []string{"2"}, []string{"0", "1"}, nil, stats.RouteCounts{DeadLettered: 2, Out: 1}},
+		{"each", OnErrorDeadLetter, failsOn(errSink, "0", "1", "2"), nil, []string{"0", "1", "2"}, nil, stats.RouteCounts{DeadLettered: 3}},
 		{"nothing", OnErrorDeadLetter, func(context.Context, plugin.Window, func(*event.Event)) error { return nil }, nil, nil, nil, stats.RouteCounts{Filtered: 3}},
 		{"more", OnErrorDeadLetter, func(_ context.Context, w plugin.Window, emit func(*event.Event)) error {
 			clear(w.Events[1:]) // the slice is the plugin's own
@@ -191,7 +197,7 @@ func TestWindowFails(t *testing.T) {
 				}
 				tc.counts.In = 3
 				st := r.Status().Routes[0]
-				if st.RouteCounts != tc.counts || st.Failing != (tc.counts.Out == 0 && tc.counts.Filtered == 0 || tc.onError == OnErrorPass) {
+				if st.RouteCounts != tc.counts || st.Failing != (tc.counts.DeadLettered+tc.counts.Dropped+tc.counts.Returned > 0 || tc.onError == OnErrorPass) {
 					t.Errorf("%+v, want %+v", st, tc.counts)
 				}
 				if err := r.stop(); err != nil {
@@ -207,6 +213,19 @@ func TestWindowFails(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// failsOn merges windows. It fails on events with these payloads, one at a time.
+func failsOn(err error, payloads ...string) batchFunc {
+	return func(ctx context.Context, w plugin.Window, emit func(*event.Event)) error {
+		for i, e := range w.Events {
+			if slices.Contains(payloads, string(e.Data)) {
+				emit(e)
+				return plugin.Failed(map[int]error{i: err})
+			}
+		}
+		return merges(ctx, w, emit)
 	}
 }
 

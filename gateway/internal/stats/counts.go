@@ -37,6 +37,8 @@ type RouteCounts struct {
 	DeadLettered uint64 `json:"dead_lettered"`
 	Returned     uint64 `json:"returned"` // given back to a source that can replay
 	Out          uint64 `json:"out"`
+
+	WindowsEndedEarly uint64 `json:"windows_ended_early"` // by the bounds collect.bytes and collect.keys
 }
 
 // add adds b. It copies nothing: the counts are added once per batch.
@@ -50,6 +52,7 @@ func (a *RouteCounts) add(b *RouteCounts) {
 	a.DeadLettered += b.DeadLettered
 	a.Returned += b.Returned
 	a.Out += b.Out
+	a.WindowsEndedEarly += b.WindowsEndedEarly
 }
 
 // QueueCounts counts event copies:
