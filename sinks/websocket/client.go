@@ -46,19 +46,20 @@ type client struct {
 	subscribes     *rate.Limiter // subscribe messages
 	excessMessages int           // messages beyond the bound
 
-	mu        sync.Mutex  // guards what follows
-	readers   []*reader   // the subscriptions
-	turn      int         // index of the reader that takeRuns visits next
-	hasSkip   bool        // a reader has a skip
-	admitted  bool        // it has no token to send any more, and gets messages
-	controls  []byte      // control frames to send between those of the logs
-	gapQueued bool        // controls has a gap message
-	closing   []byte      // close frame, the last frame to send
-	drain     bool        // send the logs before the close frame
-	readEnded bool        // the reading goroutine has ended
-	reason    string      // of the disconnect
-	started   bool        // start was called; only the handler's goroutine
-	timer     *time.Timer // closes the client when its token expires, or does not come
+	mu         sync.Mutex  // guards what follows
+	readers    []*reader   // the subscriptions
+	turn       int         // index of the reader that takeRuns visits next
+	hasSkip    bool        // a reader has a skip
+	attributed bool        // a reader gets attributes
+	admitted   bool        // it has no token to send any more, and gets messages
+	controls   []byte      // control frames to send between those of the logs
+	gapQueued  bool        // controls has a gap message
+	closing    []byte      // close frame, the last frame to send
+	drain      bool        // send the logs before the close frame
+	readEnded  bool        // the reading goroutine has ended
+	reason     string      // of the disconnect
+	started    bool        // start was called; only the handler's goroutine
+	timer      *time.Timer // closes the client when its token expires, or does not come
 }
 
 func newClient(s *sink, address string, access *plugin.AccessEntry) *client {

@@ -130,7 +130,7 @@ func (c *client) prepare(r *http.Request) (status int, err error) {
 		c.admit()
 		return 0, nil
 	}
-	if status, err = c.joinStatus(c.addReader(r.Context(), "", sub, from)); err == nil {
+	if status, err = c.joinStatus(c.addReader(r.Context(), "", sub, from, isUpgrade(r) && c.mayHaveAttributes(request))); err == nil {
 		c.setPresence("", request.Presence)
 	}
 	return status, err

@@ -9,6 +9,7 @@ type move struct {
 	position     position // in the old topic, behind the messages that are sent or being sent
 	subscription subscription
 	from         resumePoint // given: the client continues behind the messages that it was sent, else it begins at the end
+	attributes   bool        // the reader gets the attributes of its payloads
 	joining      *joining
 }
 
@@ -19,7 +20,7 @@ func (c *client) pauseReaders(choose func(*reader) bool) (moves []move) {
 	for _, r := range c.readers {
 		if choose(r) {
 			r.switching = true
-			moves = append(moves, move{reader: r, old: r.topic, position: r.position, subscription: r.topic.subscription})
+			moves = append(moves, move{reader: r, old: r.topic, position: r.position, subscription: r.topic.subscription, attributes: r.attributes})
 		}
 	}
 	return moves
@@ -70,6 +71,7 @@ func (c *client) commit(moves []move) {
 	for _, m := range moves {
 		r, at := m.reader, m.joining.at
 		r.begin(m.joining.topic, at.position)
+		r.attributes, c.attributed = m.attributes, c.attributed || m.attributes
 		if c.closing != nil && !c.drain {
 			r.position = position{} // see releaseLog
 		}

@@ -18,6 +18,7 @@ type Options struct {
 	Authorize    expr.Authorization  `koanf:"authorize" doc:"condition for the events that a client may see, by its token: order.customer_id == claims.sub"`
 	Channels     []expr.Template     `koanf:"channels" doc:"names of the channels of an event, such as customer:{{ order.customer_id }}; empty: the channel that the source has set"`
 	History      History             `koanf:"history"`
+	Attributes   bool                `koanf:"attributes" doc:"whether WebSocket clients may ask for what an event has beside its payload: channel, key, ID, source, times, position and attributes"`
 	Position     expr.Expression     `koanf:"position" doc:"field of the payload from whose value clients may resume, instead of the offset of this gateway"`
 	MaxTopics    int                 `koanf:"max_topics" rule:"min=0,max=100000" doc:"bound of the different subscriptions that are evaluated for every event"`
 	SlowClient   string              `koanf:"slow_client" rule:"oneof=disconnect|drop_oldest|conflate" doc:"what happens to a client whose lag exceeds max_lag"`
@@ -38,6 +39,7 @@ func (Options) Docs() map[string]string {
 	return map[string]string{
 		"origins":       "Behind a proxy on this machine that keeps the Host, list the proxy's own origin: a connection to a loopback address with another host is refused. Clients without an Origin (programs) may always connect",
 		"authorize":     "An equality with one claim, and no more, compares as text. An index finds the clients if the rule needs an equality of a field. channel is each channel of the event: channel in claims.channels; empty: all events",
+		"attributes":    "Transforms and authorize do not hide these: the key may be a field that a transform masks",
 		"channels":      "Clients subscribe to any of them. An event is in no channel whose name lacks a value",
 		"position":      "So clients can resume at another gateway: _pub_id",
 		"max_topics":    "Those are filters without an equality of a field, such as amount > 5; others are not bounded. 0: clients cannot filter",

@@ -37,7 +37,7 @@ func controlFrame(text []byte) []byte {
 var replacement = []byte("\uFFFD")
 
 // controlTypes lists the types of control messages, except the welcome.
-var controlTypes = []string{"subscribed", "unsubscribed", "messages", "position", "leave", "presence", "gap", "error", "pong", "auth", "expiring", "close"}
+var controlTypes = []string{"subscribed", "unsubscribed", "messages", "position", "leave", "presence", "attributes", "gap", "error", "pong", "auth", "expiring", "close"}
 
 // isControl reports whether a frame to a client that speaks [Protocol] is a control message.
 func isControl(opcode byte, payload []byte) bool { return opcode == opBinary && utf8.Valid(payload) }

@@ -22,6 +22,8 @@ type protocolClient struct {
 	query  url.Values
 	conn   *websocket.Conn
 
+	compression bool // offer it
+
 	epoch     string
 	offset    clientOffset
 	seen      uint64
@@ -49,7 +51,7 @@ func (f *protocolClient) connect() {
 		q.Set("offset", fmt.Sprint(f.offset))
 		q.Set("seen", fmt.Sprint(f.seen))
 	}
-	dialer := websocket.Dialer{Subprotocols: []string{Protocol}}
+	dialer := websocket.Dialer{Subprotocols: []string{Protocol}, EnableCompression: f.compression}
 	conn, resp, err := dialer.Dial(strings.Replace(f.server.URL, "http", "ws", 1)+"/?"+q.Encode(), nil)
 	if err != nil {
 		f.t.Fatal(err, resp)

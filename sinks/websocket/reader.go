@@ -15,6 +15,7 @@ type reader struct {
 	writing                 uint64   // bytes of the main log up to the first message that is being sent; 0: none, or it is not known
 	inWrite                 bool     // the position is that behind the messages that are being sent
 	switching               bool     // to another topic: send nothing of the log meanwhile
+	attributes              bool     // the client gets the attributes of the payloads before them
 	watches                 bool     // the client gets presence messages about the channels
 	skip                    *skip    // to send before the messages of the log; nil: none
 }

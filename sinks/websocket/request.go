@@ -43,8 +43,11 @@ type subscribeRequest struct {
 	Seen     uint64          `json:"seen"`
 	After    json.RawMessage `json:"after"`
 	Presence bool            `json:"presence"` // it gets presence messages about its channels
-	none     bool            // the query asks for no subscription
-	last     uint64          // of the query: begin with the matching ones of this many latest events
+	Last     uint64          `json:"last"`     // begin with the matching ones of this many latest events
+
+	Attributes bool `json:"attributes"` // it gets the attributes of each payload
+
+	none bool // the query asks for no subscription
 }
 
 // parseRequest reads the subscription of a handshake. With subscribe=none there is none; the client adds some later.
@@ -65,11 +68,11 @@ func (c *client) parseRequest(r *http.Request) (subscribeRequest, error) {
 	return request, nil
 }
 
-// parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...&last=...&presence=true,
+// parseQuery reads channel=...&channel=...&filter=...&epoch=...&offset=...&seen=...&after=...&last=...&presence=true&attributes=true,
 // and the Last-Event-ID of an EventSource.
 func parseQuery(r *http.Request) (subscribeRequest, error) {
 	q := r.URL.Query()
-	request := subscribeRequest{Channels: q["channel"], Filter: q.Get("filter"), Epoch: q.Get("epoch"), Presence: q.Get("presence") == "true"}
+	request := subscribeRequest{Channels: q["channel"], Filter: q.Get("filter"), Epoch: q.Get("epoch"), Presence: q.Get("presence") == "true", Attributes: q.Get("attributes") == "true"}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		var err error
 		if q, err = parseLastEventID(last); err != nil {
@@ -79,7 +82,7 @@ func parseQuery(r *http.Request) (subscribeRequest, error) {
 	}
 	if text := r.URL.Query().Get("last"); text != "" {
 		var err error
-		if request.last, err = strconv.ParseUint(text, 10, 64); err != nil {
+		if request.Last, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return request, fmt.Errorf("last=%.20q is not a number: send how many of the latest events to look at", text)
 		}
 	}
@@ -145,7 +148,7 @@ func (r subscribeRequest) resumePoint() (a resumePoint, err error) {
 		a.named = n.String()
 	}
 	if !a.given {
-		a.last = r.last
+		a.last = r.Last
 	}
 	return a, nil
 }

@@ -4,7 +4,7 @@ package websocket
 type output struct {
 	controls []byte
 	skips    []*skip // of slow readers
-	spans    []span  // of the logs, to be compressed; of a client that has negotiated it
+	spans    []span  // of the logs, to be compressed, or sent with attributes; of a client that has asked for that
 	frames   []byte  // of the logs
 	buffer   *[]byte // that holds frames; nil: they are those of a log
 
@@ -19,6 +19,8 @@ type span struct {
 	begin, end position
 	bytes      int
 	name       []byte // frame that names their subscription; nil: the client knows it
+	topic      *topic // whose log it is
+	attributes bool   // messages with the attributes of the payloads are sent before them
 }
 
 // evicted reports whether the client gets no more messages, only its close frame.
@@ -57,9 +59,9 @@ func (c *client) takeRuns(o *output) {
 			o.switching = true
 			continue
 		}
-		if c.window > 0 {
+		if c.window > 0 || c.attributed {
 			if s := r.takeSpan(); s.bytes > 0 {
-				s.name = c.nameRun(r.id)
+				s.name, s.topic, s.attributes = c.nameRun(r.id), r.topic, r.attributes
 				o.spans = append(o.spans, s)
 				bytes += s.bytes
 			}
@@ -98,10 +100,16 @@ func (o *output) add(frames []byte, buffer *[]byte, name []byte) {
 	releaseBuffer(buffer)
 }
 
-// compressSpans adds the frames of the spans, compressed for a client with a window. It needs no lock.
-func (o *output) compressSpans(d *deflater, window int) {
+// addSpans adds the frames of the spans, compressed for a client with a window. It needs no lock.
+func (o *output) addSpans(h *hub, d *deflater, window int) {
 	for i, s := range o.spans {
-		frames, buffer := d.frames(s.begin, s.end, window)
+		var frames []byte
+		var buffer *[]byte
+		if s.attributes {
+			frames, buffer = h.attributedFrames(s)
+		} else {
+			frames, buffer = d.frames(s.begin, s.end, window)
+		}
 		o.add(frames, buffer, s.name)
 		o.spans[i] = span{}
 	}

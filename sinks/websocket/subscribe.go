@@ -29,10 +29,10 @@ func (c *client) subscribe(ctx context.Context, id string, request subscribeRequ
 		return err
 	}
 	if moves := c.pauseReaders(func(r *reader) bool { return r.id == id }); len(moves) > 0 {
-		moves[0].subscription, moves[0].from = sub, from
+		moves[0].subscription, moves[0].from, moves[0].attributes = sub, from, c.mayHaveAttributes(request)
 		err = c.move(ctx, moves)
 	} else {
-		err = c.addReader(ctx, id, sub, from)
+		err = c.addReader(ctx, id, sub, from, c.mayHaveAttributes(request))
 	}
 	if err == nil {
 		c.setPresence(id, request.Presence)
@@ -42,7 +42,7 @@ func (c *client) subscribe(ctx context.Context, id string, request subscribeRequ
 }
 
 // addReader adds a subscription, which begins when the topic has its messages.
-func (c *client) addReader(ctx context.Context, id string, sub subscription, from resumePoint) error {
+func (c *client) addReader(ctx context.Context, id string, sub subscription, from resumePoint, attributes bool) error {
 	if n := c.sink.opts.Limits.Subscriptions; n > 0 && c.subscriptionCount() >= n {
 		return errTooManySubscriptions
 	}
@@ -50,8 +50,9 @@ func (c *client) addReader(ctx context.Context, id string, sub subscription, fro
 	if err != nil {
 		return err
 	}
-	r := &reader{client: c, id: id, topic: t}
+	r := &reader{client: c, id: id, topic: t, attributes: attributes}
 	c.mu.Lock()
+	c.attributed = c.attributed || attributes
 	r.moveTo(at.position)
 	if c.closing != nil && !c.drain {
 		r.position = position{} // see releaseLog
@@ -62,6 +63,11 @@ func (c *client) addReader(ctx context.Context, id string, sub subscription, fro
 	c.mu.Unlock()
 	c.wake()
 	return nil
+}
+
+// mayHaveAttributes reports whether a subscription gets the attributes of its payloads.
+func (c *client) mayHaveAttributes(request subscribeRequest) bool {
+	return request.Attributes && c.protocol && c.sink.opts.Attributes
 }
 
 func (c *client) subscriptionCount() int {

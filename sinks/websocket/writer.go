@@ -51,7 +51,7 @@ func (c *client) sendNext() (result int) {
 
 // sendOutput writes what is to be sent. It reports false if the connection must end.
 func (c *client) sendOutput(o *output) bool {
-	o.compressSpans(c.sink.deflater, c.window) // first: a write that is stuck would keep the log behind the spans in memory
+	o.addSpans(c.sink.hub, c.sink.deflater, c.window) // first: a write that is stuck would keep the log behind the spans in memory
 	if len(o.controls) > 0 && !c.send(o.controls) {
 		return false
 	}

@@ -1,5 +1,7 @@
 // The messages of the protocol: see ../PROTOCOL.md.
 
+import { parse } from "./parse.js";
+
 /** @typedef {import("./subscription.js").Selection} Selection */
 /** @typedef {import("./subscription.js").Position} Position */
 /** @typedef {{ type?: string, id?: string, reason?: string, [member: string]: any }} Control */
@@ -18,7 +20,7 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function decodeControl(data) {
   if (typeof data === "string") return null;
   try {
-    return JSON.parse(UTF8.decode(data));
+    return parse(UTF8.decode(data)) ?? null;
   } catch {
     return null;
   }
@@ -51,10 +53,12 @@ export function connectURL(base, first) {
  * @param {URL} url
  * @param {Selection} selection
  */
-export function addSelection(url, { channels = [], filter = "", presence = false }) {
+export function addSelection(url, { channels = [], filter = "", presence = false, attributes = false, last = 0 }) {
   for (const channel of channels) url.searchParams.append("channel", channel);
   if (filter) url.searchParams.set("filter", filter);
   if (presence) url.searchParams.set("presence", "true");
+  if (attributes) url.searchParams.set("attributes", "true");
+  if (last) url.searchParams.set("last", String(last));
 }
 
 /**

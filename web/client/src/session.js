@@ -175,6 +175,7 @@ export class Session {
       case "messages":
         this.#current = this.#byID.get(message.id ?? "");
         return;
+      case "attributes":
       case "leave":
       case "position":
         this.#current?.control(message);

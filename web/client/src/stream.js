@@ -4,6 +4,7 @@ import { subscribeMessage, unsubscribeMessage } from "./protocol.js";
 /** @typedef {import("./protocol.js").Control} Control */
 /** @typedef {import("./subscription.js").Selection} Selection */
 /** @typedef {import("./subscription.js").Position} Position */
+/** @typedef {import("./subscription.js").Attributes} Attributes */
 /** @typedef {import("./subscription.js").Delivery} Delivery */
 
 /**
@@ -23,6 +24,8 @@ export class Stream {
   /** @type {Position | null} */
   #position;
   #presences = new Presences();
+  /** @type {(Attributes | null)[]} of the next payloads */
+  #attributes = [];
 
   /** The gateway has accepted a selection, on this connection or before. */
   accepted = false;
@@ -78,7 +81,7 @@ export class Stream {
   /** Ends on this connection, which is gone. */
   disconnected() {
     if (this.#requested && this.#requested !== this.#selection) this.#next ??= this.#requested;
-    [this.id, this.#requested, this.subscribed] = [null, null, false];
+    [this.id, this.#requested, this.subscribed, this.#attributes] = [null, null, false, []];
   }
 
   /**
@@ -101,7 +104,7 @@ export class Stream {
   /** @param {string | Blob} payload */
   payload(payload) {
     this.#count();
-    this.#tell("message", payload);
+    this.#callbacks.deliver({ kind: "message", detail: payload, position: this.#position, selection: this.#selection, attributes: this.#attributes.shift() ?? null });
   }
 
   /**
@@ -118,6 +121,9 @@ export class Stream {
         this.#position = { epoch: message.epoch, offset: message.offset, seen: message.seen };
         this.#tell("subscribed", message.recovered);
         this.#sendNext();
+        return;
+      case "attributes":
+        this.#attributes = message.messages;
         return;
       case "position":
         if (this.#position) this.#position = { ...this.#position, offset: message.offset, seen: 0 };

@@ -3,6 +3,22 @@
  * @property {string[]} [channels] names of channels; with none, the events of all
  * @property {string} [filter] an expression that is true for the events
  * @property {boolean} [presence] whether onPresence is called with who is on the channels
+ * @property {boolean} [attributes] whether onMessage is called with what an event has beside its payload, where the gateway allows it
+ * @property {number} [last] begin with those of this many latest events of the history that are in the subscription
+ */
+
+/**
+ * What an event has beside its payload. What it has not is missing.
+ *
+ * @typedef {object} Attributes
+ * @property {string} [channel]
+ * @property {string} [key]
+ * @property {string} [id]
+ * @property {string} [source]
+ * @property {string} [time] when the gateway has received it, as ISO 8601
+ * @property {string} [origin] when it was written where it came from, as ISO 8601
+ * @property {string} [position] in the history of its source
+ * @property {Record<string, string>} [attrs] named values, such as table
  */
 
 /**
@@ -10,6 +26,8 @@
  * @property {string[]} [channels] as in Selection
  * @property {string} [filter] as in Selection
  * @property {boolean} [presence] as in Selection
+ * @property {boolean} [attributes] as in Selection
+ * @property {number} [last] as in Selection
  * @property {string} [snapshot] a table, whose rows come first
  */
 
@@ -45,7 +63,8 @@
 
 /**
  * @typedef {object} Handlers
- * @property {(payload: string | Blob) => void} [onMessage] an event; a Blob if it is not UTF-8
+ * @property {() => void} [onSubscribed] the gateway has accepted the subscription, or a change of it; its events follow
+ * @property {(payload: string | Blob, attributes: Attributes | null) => void} [onMessage] an event; a Blob if it is not UTF-8
  * @property {(message: any) => void} [onLeave] the event with which a row has left the subscription
  * @property {(gap: Gap) => void} [onGap] events may be missing here: load again what they would have changed
  * @property {() => void} [onResumed] after a disconnect: no event is missing
@@ -62,6 +81,7 @@
  * @property {any} detail
  * @property {Position | null} position
  * @property {Selection} selection the one that the gateway has accepted
+ * @property {Attributes | null} [attributes] of a message
  */
 
 /** @typedef {{ change(selection: Selection): void, close(): void }} Stream */
@@ -103,19 +123,20 @@ export class Subscription {
   }
 
   /** @param {Delivery} delivery */
-  #receive({ kind, detail, position }) {
+  #receive({ kind, detail, position, attributes = null }) {
     if (this.#closed) return;
     this.position = position;
     const handlers = this.#handlers;
     try {
       switch (kind) {
-        case "message": return handlers.onMessage?.(detail);
+        case "message": return handlers.onMessage?.(detail, attributes);
         case "leave": return handlers.onLeave?.(detail);
         case "gap": return handlers.onGap?.(detail);
         case "presence": return handlers.onPresence?.(detail);
         case "snapshot": return handlers.onSnapshot?.(detail);
         case "refused": return handlers.onRefused?.(detail);
         case "subscribed":
+          handlers.onSubscribed?.();
           if (detail === true) handlers.onResumed?.();
           if (detail === false) handlers.onGap?.(NOT_RECOVERED);
       }
