@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"eventgateway/gateway/internal/config"
+	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -61,7 +62,14 @@ func check(ctx context.Context, set plugin.Set, f *flags, r *report) error {
 	if err != nil {
 		return r.broken(err)
 	}
+	defer g.state.Close()
 	defer g.initial.plan.Discard()
+	users := cfg.StateUsers()
+	if path := cfg.State.Path; path != "" && len(users) > 0 {
+		if err := state.CheckFolder(path); err != nil {
+			return r.broken(fmt.Errorf("state.path: %w (it is for %s)", err, strings.Join(users, ", ")))
+		}
+	}
 	for _, w := range cfg.Warnings {
 		r.problem(levelWarning, w)
 	}
@@ -82,6 +90,13 @@ func probe(ctx context.Context, r *report, cfg *config.Config, g *gateway, embed
 	for _, p := range g.initial.plan.Probe(ctx, probeTimeout, embedded) {
 		for _, f := range p.Findings {
 			r.finding(string(p.Kind)+"s."+p.Name, cfg.Position(p.Kind, p.Name).String(), f)
+		}
+	}
+	if len(cfg.StateUsers()) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+		for _, f := range g.state.Probe(ctx) {
+			r.finding("state", "", f)
 		}
 	}
 	for _, l := range g.listeners() {

@@ -15,6 +15,7 @@ import (
 	"eventgateway/gateway/internal/config"
 	"eventgateway/gateway/internal/httpserver"
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/systemd"
 	"eventgateway/gateway/options"
@@ -41,6 +42,7 @@ type gateway struct {
 	features  features
 	drain     atomic.Int64    // shutdown_timeout of the running configuration
 	sockets   systemd.Sockets // listeners that were opened before the start
+	state     state.Store     // of components
 	systemd   *systemd.Notifier
 }
 
@@ -67,6 +69,9 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g.traces = newTraces(g.router, log)
 	g.reg.MustRegister(g.traces.metrics)
 	var err error
+	if g.state, err = state.New(cfg.State); err != nil {
+		return nil, err
+	}
 	g.initial, err = g.build(cfg)
 	return g, err
 }
@@ -74,6 +79,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 // build builds the components of cfg that do not run yet.
 func (g *gateway) build(cfg *config.Config) (*built, error) {
 	b := &built{shared: httpserver.NewTable(), adminOnly: httpserver.NewTable()}
+	cfg.Graph.State = g.state
 	plan, err := g.router.Plan(cfg.Graph, b.shared)
 	if err != nil {
 		return nil, configError(cfg.Locate(err))
@@ -92,8 +98,13 @@ func (g *gateway) build(cfg *config.Config) (*built, error) {
 
 // run serves HTTP and runs the router until ctx has ended for shutdown_delay. HTTP stops last.
 func (g *gateway) run(ctx context.Context) error {
+	defer g.state.Close()
 	g.setHandlers(g.initial)
-	if err := g.listen(); err != nil {
+	err := g.prepareState(ctx, g.cfg)
+	if err == nil {
+		err = g.listen()
+	}
+	if err != nil {
 		g.initial.plan.Discard()
 		return err
 	}
@@ -127,7 +138,7 @@ func (g *gateway) run(ctx context.Context) error {
 		g.awaitBalancers()
 	})
 	background.Go(func() { g.admin.RecordHistory(running) })
-	err := g.router.Run(running, plan)
+	err = g.router.Run(running, plan)
 	background.Wait()
 	if violation := g.router.Status().ConservedAtRest(); violation != nil && err == nil {
 		g.log.Error("conservation law violated, this is a bug", "error", violation)
@@ -147,6 +158,14 @@ type descriptions struct{ *config.Config }
 // Describe is part of [admin.Descriptions].
 func (d descriptions) Describe(kind, name string) (description any, found bool) {
 	return d.Config.Describe(kind, name)
+}
+
+// prepareState makes the store of the state ready, unless no component of cfg uses it.
+func (g *gateway) prepareState(ctx context.Context, cfg *config.Config) error {
+	if len(cfg.StateUsers()) == 0 {
+		return nil
+	}
+	return g.state.Prepare(ctx)
 }
 
 // setStopTimes sets how long a stop takes.

@@ -132,5 +132,6 @@ var capabilityText = map[plugin.Capability]string{
 	plugin.Deduplicates: "cannot be a sink of a source that replays",
 	plugin.Stateful:     "cannot be before a sink that takes its history from a source",
 	plugin.KeepsFields:  "keeps the names of fields, so that gateway tap shows what comes before a mask",
+	plugin.KeepsState:   "keeps state over a restart, where the setting state says",
 	plugin.Durable:      "stores events, so that it can be the dead_letter sink of a source that replays",
 }

@@ -102,6 +102,10 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
+	if err := g.prepareState(ctx, cfg); err != nil {
+		b.plan.Discard()
+		return nil, err
+	}
 	if err := g.router.Reload(ctx, b.plan, func() { g.setHandlers(b) }); err != nil {
 		return nil, err
 	}
@@ -128,6 +132,7 @@ func (g *gateway) tryReload(ctx context.Context) (restart []string, err error) {
 	g.reloadTLS(&adminTLS, &config.SharedTLS{ServerTLS: g.cfg.HTTP.Admin.TLS}, "http.admin.tls")
 	cfg.HTTP.Admin.TLS = adminTLS.ServerTLS
 	cfg.HTTP.SocketAccess, cfg.HTTP.ProxyProtocol, cfg.HTTP.BasePath = g.cfg.HTTP.SocketAccess, g.cfg.HTTP.ProxyProtocol, g.cfg.HTTP.BasePath
+	cfg.State = g.cfg.State
 	cfg.HTTP.Listen, cfg.HTTP.Admin.Listen, cfg.HTTP.Limits, cfg.Log.Format = g.cfg.HTTP.Listen, g.cfg.HTTP.Admin.Listen, g.cfg.HTTP.Limits, g.cfg.Log.Format
 	g.cfg = cfg
 	return restart, nil
@@ -145,6 +150,7 @@ func needRestart(running, loaded *config.Config) (names []string) {
 		{"http.tls.acme", fmt.Sprint(running.HTTP.TLS.ACME.Enabled()), fmt.Sprint(loaded.HTTP.TLS.ACME.Enabled())},
 		{"http.admin.tls", fmt.Sprint(running.HTTP.Admin.TLS.Enabled()), fmt.Sprint(loaded.HTTP.Admin.TLS.Enabled())},
 		{"http.limits", fmt.Sprint(running.HTTP.Limits), fmt.Sprint(loaded.HTTP.Limits)},
+		{"state", running.State.Text(), loaded.State.Text()},
 		{"log.format", running.Log.Format, loaded.Log.Format},
 	} {
 		if s.running != s.loaded {

@@ -129,6 +129,9 @@ type Env struct {
 	// about them. `gateway test` fixes both.
 	Now   func() time.Time
 	NewID func() string
+	// State stores small values of the component durably; see [State]. It is never nil. It works if the type has the
+	// capability [KeepsState]. `gateway test` has an empty one for each test.
+	State State
 	// DryRun is set by `gateway test`: the plugin must not change anything outside the gateway.
 	DryRun bool
 }

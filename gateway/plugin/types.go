@@ -56,6 +56,8 @@ const (
 	KeepsFields Capability = "keeps fields"
 	// Durable is the capability of a sink that has stored events when Write returns.
 	Durable Capability = "durable"
+	// KeepsState is the capability of a plugin of any kind that uses the State of its [Env].
+	KeepsState Capability = "keeps state"
 )
 
 // With returns the type with more capabilities.

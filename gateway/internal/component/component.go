@@ -67,7 +67,9 @@ type Clock struct {
 }
 
 // Build builds the plugin of c. labels, beside its own, tell its metrics apart. A panic is an error like any other.
-func Build[T any](c *Component, typ plugin.Type[T], opts any, clock Clock, labels prometheus.Labels) (impl T, err error) {
+//
+// state is that of the component; a plugin gets it if its type has the capability.
+func Build[T any](c *Component, typ plugin.Type[T], opts any, clock Clock, state plugin.State, labels prometheus.Labels) (impl T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
@@ -78,7 +80,10 @@ func Build[T any](c *Component, typ plugin.Type[T], opts any, clock Clock, label
 	}()
 	defer c.Mounts.built()
 	env := c.env(labels)
-	env.Now, env.NewID, env.DryRun = clock.Now, clock.NewID, clock.DryRun
+	env.Now, env.NewID, env.DryRun, env.State = clock.Now, clock.NewID, clock.DryRun, plugin.NoState{}
+	if typ.Has(plugin.KeepsState) {
+		env.State = state
+	}
 	if impl, err = typ.Build(opts, env); err != nil {
 		return impl, err
 	}

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"eventgateway/gateway/internal/router"
+	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
@@ -21,6 +22,7 @@ type Config struct {
 	HTTP    HTTP
 	Log     Log
 	Tracing tracing.Options
+	State   state.Options // its path or its URL is set
 	Graph   router.Graph
 	Tests   []Test
 	// ShutdownDelay is the time between a signal to stop and the stop.
@@ -65,6 +67,8 @@ func Load(r Request) (*Config, options.Problems) {
 	cfg.secrets, cfg.hidden = options.NewRedactor(g.secrets...), options.NewRedactor(append(g.secrets, g.values.all()...)...)
 	g.collectEmbedded(cfg, r)
 	cfg.Warnings = cfg.HTTP.warnings(all.find)
+	cfg.setStateFolder(r)
+	cfg.warnOfLocalState()
 	// An empty token must not open /api to everyone by accident; ${TOKEN:-} states that none is wanted.
 	if at, given := all[adminToken]; given && cfg.HTTP.Admin.Token.IsZero() && !strings.Contains(at.text, ":-}") {
 		g.dec.Report(adminToken, false, "is empty: set the variable or the file that holds it, or leave the option out")

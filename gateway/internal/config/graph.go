@@ -73,7 +73,7 @@ func (g *graph) decode(raw map[string]any, selected []string) *Config {
 	g.dec.Decode("", raw, &s, &top)
 	g.secrets = append(g.secrets, &s)
 	routes := g.routes(top.Routes, top.Sinks, selected)
-	cfg := &Config{HTTP: s.HTTP, Log: s.Log, Tracing: s.Tracing, ShutdownDelay: s.ShutdownDelay.D()}
+	cfg := &Config{HTTP: s.HTTP, Log: s.Log, Tracing: s.Tracing, State: s.State, ShutdownDelay: s.ShutdownDelay.D()}
 	cfg.Graph.Sources = components(g, "sources", top.Sources, g.plugins.Sources, func(name string, t plugin.SourceType) ([]any, func() router.SourceSpec) {
 		opts, capture := t.Defaults(), &router.Capture{}
 		return []any{capture, opts}, func() router.SourceSpec {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"eventgateway/gateway/acme"
+	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/internal/tracing"
 	"eventgateway/gateway/options"
 )
@@ -87,6 +88,7 @@ type settings struct {
 	HTTP            HTTP             `koanf:"http"`
 	Log             Log              `koanf:"log"`
 	Tracing         tracing.Options  `koanf:"tracing"`
+	State           state.Options    `koanf:"state"`
 	ShutdownDelay   options.Duration `koanf:"shutdown_delay" rule:"max=10m" doc:"time between SIGTERM and the stop, in which the gateway works and /readyz answers 503"`
 	ShutdownTimeout options.Duration `koanf:"shutdown_timeout" rule:"min=100ms" doc:"longest time of a stop; 3/4 of it is for delivering queued events"`
 }
@@ -103,6 +105,7 @@ func defaultSettings() settings {
 		}},
 		Log:             Log{Level: "info", Format: "auto"},
 		Tracing:         tracing.DefaultOptions(),
+		State:           state.DefaultOptions(),
 		ShutdownTimeout: options.Duration(10e9),
 	}
 }

@@ -57,6 +57,7 @@ type Leadership struct {
 	holder    string       // while standing by: the session that has the lock, where it is not a gateway's
 	capturing bool         // while leading: the source is connected
 	held      *event.Fence // nil: not leading
+	latest    int64        // term that this gateway has led last; 0: none
 	until     time.Time    // the end of the lease; zero: none
 	logged    string       // the last state in the log; only Lead's goroutine uses it
 }
@@ -102,6 +103,7 @@ func (l *Leadership) Lead(ctx context.Context, elector plugin.Elector, source Ca
 		return err
 	}
 	fence := &event.Fence{Leader: l.name, Term: term.Term()}
+	l.setLatest(fence.Term)
 	l.set(stats.Leading, fence, leaseEnd(term, begin))
 	if l.isNews(stats.Leading) {
 		l.of.Health.Occurred(stats.KindLeader, stats.LevelInfo, fmt.Sprintf("leads %s, term %d", l.name, fence.Term))
@@ -125,6 +127,9 @@ func (l *Leadership) Lead(ctx context.Context, elector plugin.Elector, source Ca
 	}()
 	err = f(running)
 	stop()
+	if known, ok := plugin.FencedBy(err); ok { // the state of the source is a later leader's
+		l.terms.Report(l.name, known)
+	}
 	if why := <-lost; why != nil {
 		l.of.Health.Occurred(stats.KindLeader, stats.LevelProblem, fmt.Sprintf("has lost the leadership of %s: %v", l.name, why))
 		l.logged = ""
@@ -208,6 +213,23 @@ func (l *Leadership) Fence() (*event.Fence, error) {
 		return nil, ack.ErrNotLeading
 	}
 	return l.held, nil
+}
+
+func (l *Leadership) setLatest(term int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latest = term
+}
+
+// LatestTerm returns the term in which this gateway has led last, also when it leads no more: a source stores its state when it is
+// closed, too. It fails if this gateway has never led.
+func (l *Leadership) LatestTerm() (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.latest == 0 {
+		return 0, ack.ErrNotLeading
+	}
+	return l.latest, nil
 }
 
 // Status returns the state of the leadership.

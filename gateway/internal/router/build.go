@@ -13,6 +13,7 @@ import (
 	"eventgateway/gateway/internal/deadletter"
 	"eventgateway/gateway/internal/delivery"
 	"eventgateway/gateway/internal/leader"
+	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/internal/stats"
 	"eventgateway/gateway/internal/tap"
 	"eventgateway/gateway/plugin"
@@ -51,6 +52,9 @@ func (r *Router) Plan(g Graph, to plugin.Mounter) (*Plan, error) {
 	if b.clock.NewID == nil {
 		b.clock.NewID = expr.NewUUID
 	}
+	if b.state = g.State; b.state == nil {
+		b.state = state.Memory()
+	}
 	same := b.diff(g) // first, so that a conflict of handlers is the new component's fault
 	for i, spec := range g.Sinks {
 		b.p.sinks = append(b.p.sinks, b.sink(spec, same.sinks[i]))
@@ -80,12 +84,13 @@ type builder struct {
 	old      *Plan
 	p        *Plan
 	clock    component.Clock
+	state    state.Store
 	problems []error
 }
 
-// instantiate builds the plugin of c.
-func instantiate[T any](b *builder, c *component.Component, typ plugin.Type[T], opts any, labels prometheus.Labels) T {
-	impl, err := component.Build(c, typ, opts, b.clock, labels)
+// instantiate builds the plugin of c. of is the scope of its state, and term that of its leadership.
+func instantiate[T any](b *builder, c *component.Component, typ plugin.Type[T], opts any, of state.Scope, term state.Term, labels prometheus.Labels) T {
+	impl, err := component.Build(c, typ, opts, b.clock, state.Of(b.state, of, term), labels)
 	if err != nil {
 		b.problems = append(b.problems, &BuildError{c.Kind, c.Name, err})
 	}
@@ -104,7 +109,7 @@ func (b *builder) sink(spec SinkSpec, same *delivery.Sink) *delivery.Sink {
 	} else {
 		cfg.Component = component.New(b.r.log, plugin.KindSink, spec.Name, spec.Options, spec.Redactor, b.to)
 		cfg.Health.RecordIn(b.r.timeline, "sink "+spec.Name)
-		cfg.Impl = instantiate(b, cfg.Component, spec.Type, spec.Options, nil)
+		cfg.Impl = instantiate(b, cfg.Component, spec.Type, spec.Options, state.SinkScope(spec.Name), state.NoTerm, nil)
 		cfg.Latency = stats.NewLatency(cfg.Metrics, spec.Name)
 	}
 	cfg.PluginOptions = spec.Options
@@ -129,10 +134,12 @@ func (b *builder) source(spec SourceSpec, same *source) *source {
 		s.record, s.startGap = old.record, reasonReload
 	}
 	s.tracker = ack.NewTracker(s.record, s.stalled)
+	term := state.NoTerm
 	if spec.Capture.Leader != "" {
 		s.leadership = leader.New(spec.Capture.Leader, b.r.terms, s.Component)
+		term = s.leadership.LatestTerm
 	}
-	s.impl = instantiate(b, s.Component, spec.Type, spec.Options, nil)
+	s.impl = instantiate(b, s.Component, spec.Type, spec.Options, state.SourceScope(spec.Name), term, nil)
 	return s
 }
 
@@ -153,14 +160,14 @@ func (b *builder) route(spec RouteSpec, same *route) *route {
 	for _, t := range spec.Through {
 		st := newStage(component.New(b.r.log, plugin.KindTransform, t.Name, t.Options, t.Redactor, b.to), t.Failure)
 		rt.stages = append(rt.stages, st)
-		labels := prometheus.Labels{"route": spec.Name}
+		labels, scope := prometheus.Labels{"route": spec.Name}, state.TransformScope(spec.Name, t.Name)
 		if batch, ok := t.Type.AsBatch(); ok {
 			at := len(rt.stages) - 1
 			st.windows = newWindows(t.Collect.Window, func() { rt.windowsDue(at) })
 			rt.windowed = true
-			st.batch = instantiate(b, st.Component, batch, t.Options, labels)
+			st.batch = instantiate(b, st.Component, batch, t.Options, scope, state.NoTerm, labels)
 		} else {
-			st.impl = instantiate(b, st.Component, t.Type, t.Options, labels)
+			st.impl = instantiate(b, st.Component, t.Type, t.Options, scope, state.NoTerm, labels)
 		}
 	}
 	rt.setPolicies()

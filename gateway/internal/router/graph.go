@@ -5,6 +5,7 @@ import (
 
 	"eventgateway/gateway/expr"
 	"eventgateway/gateway/internal/delivery"
+	"eventgateway/gateway/internal/state"
 	"eventgateway/gateway/options"
 	"eventgateway/gateway/plugin"
 )
@@ -22,6 +23,8 @@ type Graph struct {
 	NewID func() string
 	// DryRun goes to the plugins, too.
 	DryRun bool
+	// State stores the state of the components; nil is a new store in memory.
+	State state.Store
 }
 
 // SourceSpec is one configured source.

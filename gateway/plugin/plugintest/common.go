@@ -42,7 +42,7 @@ func commonRules[T any](s subject[T]) []rule {
 		{ruleCloseUnused, s.checkCloseUnused}, {ruleCloseTwice, s.checkCloseTwice}, {ruleContext, s.checkCloseContext}, {ruleAfterClose, s.checkAfterClose},
 		{ruleLeaks, s.checkLeaks}, {ruleInstances, s.checkInstances}, {ruleMetrics, checkMetrics(s)}, {ruleSecrets, s.checkSecrets},
 		{ruleProbe, s.checkProbe},
-		{rulePanics, nil}, {ruleContext, nil}, {ruleErrors, nil}, {ruleLogged, nil}, {ruleProcess, nil}, {ruleRace, nil},
+		{ruleState, nil}, {rulePanics, nil}, {ruleContext, nil}, {ruleErrors, nil}, {ruleLogged, nil}, {ruleProcess, nil}, {ruleRace, nil},
 	}
 }
 

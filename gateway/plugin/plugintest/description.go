@@ -34,6 +34,9 @@ func (s subject[T]) checkDescription(c *check) {
 			plugin.Durable: plugin.KindSink, plugin.Deduplicates: plugin.KindTransform, plugin.Stateful: plugin.KindTransform,
 			plugin.KeepsFields: plugin.KindTransform,
 		}
+		if capability == plugin.KeepsState { // of all kinds
+			continue
+		}
 		if kind := of[capability]; kind == "" {
 			c.Errorf("there is no capability %q", capability)
 		} else if kind != s.typ.Kind() {

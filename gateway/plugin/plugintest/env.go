@@ -25,7 +25,7 @@ const Name = "conformance"
 func Env(t testing.TB) plugin.Env {
 	return plugin.Env{
 		Name: Name, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Metrics: prometheus.NewRegistry(), HTTP: NewMounter(),
+		Metrics: prometheus.NewRegistry(), HTTP: NewMounter(), State: NewState(),
 		Go:  func(f func(context.Context)) { go f(t.Context()) },
 		Now: Now, NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
 	}
@@ -105,12 +105,13 @@ func (j *logRecorder) all() []line {
 }
 
 // env returns an environment that checks how the instance uses it. lifetime ends before Close.
-func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log *logRecorder) (plugin.Env, *prometheus.Registry) {
+// keepsState says whether the type has the capability, and built reports whether Build has returned.
+func (c *check) env(kind plugin.Kind, name string, lifetime context.Context, log *logRecorder, keepsState bool, built func() bool) (plugin.Env, *prometheus.Registry) {
 	registry := prometheus.NewRegistry()
 	registerer := &checkedRegisterer{Registerer: prometheus.WrapRegistererWith(prometheus.Labels{string(kind): name}, registry), check: c}
 	return plugin.Env{
 		Name: name, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: registerer, HTTP: NewMounter(), Now: Now,
+		Metrics: registerer, HTTP: NewMounter(), Now: Now, State: c.stateOf(kind, name, keepsState, built),
 		NewID: func() string { return "00000000-0000-4000-8000-000000000001" },
 		Go: func(f func(context.Context)) {
 			go func() {

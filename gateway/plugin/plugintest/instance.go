@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,11 +35,13 @@ func tryBuild[T any](c *check, typ plugin.Type[T], name string, opts any) (*inst
 	i := &instance[T]{c: c, log: &logRecorder{}}
 	lifetime, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
-	i.env, i.metrics = c.env(typ.Kind(), name, lifetime, i.log)
+	built := atomic.Bool{}
+	i.env, i.metrics = c.env(typ.Kind(), name, lifetime, i.log, typ.Has(plugin.KeepsState), built.Load)
 	err := c.call(c.ctx, "Build", func(context.Context) (err error) {
 		i.impl, err = typ.Build(opts, i.env)
 		return err
 	})
+	built.Store(true)
 	if err != nil {
 		cancel()
 		var oe *plugin.OptionError

@@ -60,6 +60,10 @@ func buildFaults() []planted {
 			}
 			return nil
 		}),
+		building("Build reads its state", ruleState, func(_ postOptions, env plugin.Env) error {
+			_, _ = env.State.Get(context.Background(), "k")
+			return nil
+		}),
 		building("Build panics", rulePanics, func(postOptions, plugin.Env) error { panic("planted") }),
 		building("Build panics on empty options", rulePanics, func(o postOptions, _ plugin.Env) error {
 			_ = strings.Split(o.URL.Reveal(), ":")[1]

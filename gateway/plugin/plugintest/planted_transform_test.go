@@ -18,6 +18,10 @@ func transformFaults() []planted {
 	seen := map[string]bool{}
 	lock := make(chan struct{}, 1)
 	return []planted{
+		onApply("Apply uses the state of a type without the capability", ruleState, func(u *upper, ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+			_ = u.env.State.Put(ctx, "k", []byte("v"))
+			return u.apply(ctx, e, emit)
+		}),
 		onApply("Apply changes a payload", ruleEventUnchanged, func(u *upper, ctx context.Context, e *event.Event, emit emitter) error {
 			copy(e.Data, bytes.ToUpper(e.Data))
 			emit(e)

@@ -49,6 +49,7 @@ type suite struct {
 
 	mu       sync.Mutex
 	findings []finding
+	states   map[string]*State // of sources, by the name of the component
 	sentBy   map[string]string // the rule that sent a payload, by payload
 	report   func(finding)     // called with each finding; nil for none
 }
