@@ -98,3 +98,9 @@ func AppendGap(dst []byte, g plugin.Gap) []byte {
 	}
 	return append(dst, "}\n"...)
 }
+
+// AppendNack appends a nack, with its line break.
+func AppendNack(dst []byte, seq uint64, why error) []byte {
+	dst = strconv.AppendUint(append(dst, `{"nack":`...), seq, 10)
+	return append(appendString(append(dst, `,"error":`...), why.Error()), "}\n"...)
+}

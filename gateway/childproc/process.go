@@ -97,7 +97,7 @@ func launch(cmd *exec.Cmd, o *Limits, line func([]byte) error, log func([]byte),
 func (p *Process) wait(cmd *exec.Cmd) {
 	held := awaitExit(p.pid)
 	if held {
-		p.killGroup()
+		p.signal(syscall.SIGKILL)
 	}
 	p.mu.Lock()
 	if held { // it has ended, so this does not block
@@ -162,14 +162,15 @@ func (p *Process) fail(reason error) {
 		p.reason = reason
 	}
 	p.mu.Unlock()
-	p.killGroup()
+	p.signal(syscall.SIGKILL)
 }
 
-func (p *Process) killGroup() {
+// signal sends a signal to all processes of the group.
+func (p *Process) signal(sig syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped && p.pid > 0 {
-		_ = syscall.Kill(-p.pid, syscall.SIGKILL) // it fails only if all have ended
+		_ = syscall.Kill(-p.pid, sig) // it fails only if all have ended
 	}
 }
 
@@ -225,7 +226,19 @@ func (p *Process) Write(ctx context.Context, line []byte) error {
 
 // Stop ends the input of the process, waits until it has ended, and kills it after stop_timeout or when ctx ends. It returns an error
 // if the process was killed, or has ended with another status than 0.
-func (p *Process) Stop(ctx context.Context) error {
+func (p *Process) Stop(ctx context.Context) error { return p.end(ctx, nil) }
+
+// StopSource is like Stop for a source, which may be waiting for anything: it gets SIGTERM soon after the end of its input.
+func (p *Process) StopSource(ctx context.Context) error {
+	t := time.NewTimer(termPause)
+	defer t.Stop()
+	return p.end(ctx, t.C)
+}
+
+// termPause is how long a source may take to notice the end of its input.
+const termPause = 250 * time.Millisecond
+
+func (p *Process) end(ctx context.Context, terminate <-chan time.Time) error {
 	p.mu.Lock()
 	stopping := p.reason == nil
 	if stopping {
@@ -235,20 +248,27 @@ func (p *Process) Stop(ctx context.Context) error {
 	_ = p.stdin.Close()
 	t := time.NewTimer(p.stop)
 	defer t.Stop()
-	killed := false
-	select {
-	case <-p.done:
-	case <-t.C:
-		killed = true
-	case <-ctx.Done():
-		killed = true
+	killed, terminated := false, false
+	for waiting := true; waiting; {
+		select {
+		case <-terminate:
+			p.signal(syscall.SIGTERM)
+			terminated = true
+			continue
+		case <-p.done:
+		case <-t.C:
+			killed = true
+		case <-ctx.Done():
+			killed = true
+		}
+		waiting = false
 	}
-	p.killGroup()
+	p.signal(syscall.SIGKILL)
 	<-p.done
-	if killed && stopping {
+	switch {
+	case killed && stopping:
 		return failuref(reasonTimeout, "%s has not ended after the end of its input, and was killed", p.name)
-	}
-	if stopping && p.status != nil {
+	case stopping && !terminated && p.status != nil:
 		return failuref(reasonExit, "%s has ended after the end of its input: %w", p.name, p.status)
 	}
 	return nil
