@@ -22,6 +22,7 @@ type pluginType interface {
 	Defaults() any
 	Commands() []plugin.Command
 	Capabilities() []plugin.Capability
+	Optional() []plugin.Capability
 	Rights() []plugin.Right
 }
 
@@ -91,6 +92,9 @@ func describe(w io.Writer, t pluginType) {
 	fmt.Fprintf(w, "%s %s: %s\n", t.Kind(), t.Name(), t.Summary())
 	for _, capability := range t.Capabilities() {
 		fmt.Fprintf(w, "It %s.\n", capabilityText[capability])
+	}
+	for _, capability := range t.Optional() {
+		fmt.Fprintf(w, "If its options say so, it %s.\n", capabilityText[capability])
 	}
 	fmt.Fprintf(w, "\n%s", options.Markdown(options.Rows(t.Defaults())))
 	switch t.Kind() {

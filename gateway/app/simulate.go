@@ -111,7 +111,7 @@ func testSource(cfg *config.Config, t config.Test, f *batchSource) router.Source
 	}
 	for n, payload := range t.Payloads {
 		e := &event.Event{Source: t.Source, Channel: t.Channel, Time: t.Now, Data: payload, Attrs: attrs}
-		if configured.Type.Has(plugin.Replays) {
+		if configured.Type.HasWith(configured.Options, plugin.Replays) {
 			e.ID = fmt.Sprint(n + 1)
 		}
 		f.events = append(f.events, e)

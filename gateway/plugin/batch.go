@@ -87,6 +87,6 @@ func NewBatchTransform[O any](name, summary string, defaults func() O, build fun
 // made by [NewBatchTransform].
 func (t Type[T]) AsBatch() (batch BatchTransformType, ok bool) {
 	return BatchTransformType{
-		kind: t.kind, name: t.name, summary: t.summary, defaults: t.defaults, build: t.batch, commands: t.commands, capabilities: t.capabilities,
+		kind: t.kind, name: t.name, summary: t.summary, defaults: t.defaults, build: t.batch, commands: t.commands, capabilities: t.capabilities, optional: t.optional,
 	}, t.batch != nil
 }

@@ -27,6 +27,7 @@ type Type[T any] struct {
 	batch        func(opts any, env Env) (BatchTransform, error) // nil if it is no batch transform
 	commands     []Command
 	capabilities []Capability
+	optional     []Capability // with some options
 	rights       []Right
 	maxBatch     int
 	bounded      bool // maxBatch was set
@@ -66,8 +67,32 @@ func (t Type[T]) With(capabilities ...Capability) Type[T] {
 	return t
 }
 
-// Has reports whether the type has a capability.
+// CapabilityOptions is implemented by the options of a type some of whose capabilities depend on them; see [Type.WithOptional].
+type CapabilityOptions interface {
+	// Capabilities returns those of the optional capabilities of the type that a plugin with these options has.
+	Capabilities() []Capability
+}
+
+// WithOptional returns the type with capabilities that its plugins have if their options, a [CapabilityOptions], say so.
+func (t Type[T]) WithOptional(capabilities ...Capability) Type[T] {
+	t.optional = append(slices.Clone(t.optional), capabilities...)
+	return t
+}
+
+// Has reports whether all plugins of the type have a capability.
 func (t Type[T]) Has(capability Capability) bool { return slices.Contains(t.capabilities, capability) }
+
+// HasWith reports whether a plugin with the options opts has a capability. opts is a pointer that [Type.Defaults] has returned.
+func (t Type[T]) HasWith(opts any, capability Capability) bool {
+	if t.Has(capability) {
+		return true
+	}
+	o, ok := opts.(CapabilityOptions)
+	return ok && slices.Contains(t.optional, capability) && slices.Contains(o.Capabilities(), capability)
+}
+
+// Optional returns the capabilities that depend on options.
+func (t Type[T]) Optional() []Capability { return t.optional }
 
 // Capabilities returns the capabilities of the type.
 func (t Type[T]) Capabilities() []Capability { return t.capabilities }
@@ -127,6 +152,13 @@ func NewTransform[O any](name, summary string, defaults func() O, build func(O, 
 // NewSink returns a type of sink. The parameters are those of [NewSource].
 func NewSink[O any](name, summary string, defaults func() O, build func(O, Env) (Sink, error)) SinkType {
 	return newType(KindSink, name, summary, defaults, build)
+}
+
+// NewDynamic returns a type whose options are made when the gateway starts, such as by [reflect.StructOf] from a manifest. defaults
+// returns a pointer to a new struct with the defaults, always of the same type; build gets such a pointer, and must do no I/O. T
+// is [Source], [Transform] or [Sink], and kind says the same.
+func NewDynamic[T any](kind Kind, name, summary string, defaults func() any, build func(opts any, env Env) (T, error)) Type[T] {
+	return Type[T]{kind: kind, name: name, summary: summary, defaults: defaults, build: build}
 }
 
 func newType[O, T any](kind Kind, name, summary string, defaults func() O, build func(O, Env) (T, error)) Type[T] {

@@ -26,7 +26,7 @@ func (g *graph) checkConsistency(graph router.Graph, top parts) {
 	for _, s := range graph.Sinks {
 		at := "sinks." + s.Name
 		deadLetter(at, s.Delivery.DeadLetter)
-		if s.Delivery.Workers > 1 && !s.Type.Has(plugin.Concurrent) {
+		if s.Delivery.Workers > 1 && !s.Type.HasWith(s.Options, plugin.Concurrent) {
 			g.dec.Report(at+".workers", false, "the type %s writes one batch after the other: leave workers out", s.Type.Name())
 		}
 		if cycle, ok := cycles[s.Name]; ok {
@@ -34,7 +34,7 @@ func (g *graph) checkConsistency(graph router.Graph, top parts) {
 		}
 	}
 	for _, s := range graph.Sources {
-		if s.Capture.Leader != "" && !s.Type.Has(plugin.ElectsLeader) {
+		if s.Capture.Leader != "" && !s.Type.HasWith(s.Options, plugin.ElectsLeader) {
 			g.dec.Report("sources."+s.Name+".leader", false, "the type %s cannot elect a leader: it is not connected to a server that can hold the leadership", s.Type.Name())
 		}
 	}
@@ -59,12 +59,12 @@ func (g *graph) checkLossless(graph router.Graph, sinks map[string]router.SinkSp
 	checked, scheduled := map[string]bool{}, map[string]string{}
 	for _, r := range graph.Routes {
 		for _, from := range r.From {
-			if !sources[from].Type.Has(plugin.Replays) {
+			if !sources[from].Type.HasWith(sources[from].Options, plugin.Replays) {
 				continue
 			}
 			g.checkFailureHandling(r, from)
 			for i, t := range r.Through {
-				if t.Type.Has(plugin.Deduplicates) {
+				if t.Type.HasWith(t.Options, plugin.Deduplicates) {
 					g.dec.Report(fmt.Sprintf("routes.%s.through[%d]", r.Name, i), false, "the source %s sends again what did not arrive, and the type %s would leave that out as a repeat, and lose it: "+
 						"leave %s out of this route", from, t.Type.Name(), t.Name)
 				}
@@ -152,7 +152,7 @@ func (g *graph) checkStoresDeadLetters(sinks map[string]router.SinkSpec, name, f
 	}
 	checked["store "+name] = true
 	switch at := "sinks." + name; {
-	case !s.Type.Has(plugin.Durable):
+	case !s.Type.HasWith(s.Options, plugin.Durable):
 		g.dec.Report(at+".type", false, "dead letters of the source %s, which waits until they are stored, cannot go to a %s, which does not store them: use a file", from, s.Type.Name())
 	case s.Delivery.BestEffort:
 		g.dec.Report(at+".best_effort", false, "dead letters of the source %s come here, which waits until they are stored: leave best_effort out", from)

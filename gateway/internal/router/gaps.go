@@ -27,7 +27,7 @@ func (s *source) reportStartGap(reported bool) {
 	s.mu.Lock()
 	reason := s.startGap
 	s.mu.Unlock()
-	if !reported && !s.spec.Type.Has(plugin.Replays) {
+	if !reported && !s.spec.Type.HasWith(s.spec.Options, plugin.Replays) {
 		s.gap(reason)
 	}
 	s.mu.Lock()

@@ -12,7 +12,7 @@ import (
 func (r *route) setPolicies() {
 	stages := make([]tap.Stage, len(r.stages))
 	for i, st := range r.stages {
-		stages[i].Keeps = r.spec.Through[i].Type.Has(plugin.KeepsFields)
+		stages[i].Keeps = r.spec.Through[i].Type.HasWith(r.spec.Through[i].Options, plugin.KeepsFields)
 		stages[i].Hider, _ = st.plugin().(plugin.Hider)
 	}
 	r.policies = tap.Policies(stages)

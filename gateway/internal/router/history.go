@@ -71,7 +71,7 @@ func (g Graph) HistoryOf(s SinkSpec) (h History, err error) {
 	}
 	id += fmt.Sprintf("\n%q", r.When.String())
 	for _, t := range r.Through {
-		if _, batch := t.Type.AsBatch(); batch || t.Type.Has(plugin.Deduplicates) || t.Type.Has(plugin.Stateful) {
+		if _, batch := t.Type.AsBatch(); batch || t.Type.HasWith(t.Options, plugin.Deduplicates) || t.Type.HasWith(t.Options, plugin.Stateful) {
 			return h, fmt.Errorf("the result of the transform %s depends on earlier events, so gateways may differ: leave it out of the route %s", t.Name, r.Name)
 		}
 		id += fmt.Sprintf("\n%s %s %q", t.Type.Name(), t.Failure.OnError, options.Text(t.Options))
