@@ -4,6 +4,7 @@ package sinks
 import (
 	"eventgateway/gateway/plugin"
 	"eventgateway/sinks/file"
+	"eventgateway/sinks/postgres"
 	"eventgateway/sinks/redispub"
 	"eventgateway/sinks/redisstream"
 	"eventgateway/sinks/stdout"
@@ -13,5 +14,5 @@ import (
 
 // All returns the types of all sinks.
 func All() []plugin.SinkType {
-	return []plugin.SinkType{file.Type(), redispub.Type(), redisstream.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
+	return []plugin.SinkType{file.Type(), postgres.Type(), redispub.Type(), redisstream.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
 }

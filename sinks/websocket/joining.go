@@ -15,7 +15,7 @@ type joining struct {
 	address      string
 	from         resumePoint
 
-	canceled    bool // the client no longer waits
+	canceled     bool // the client no longer waits
 	resumes      bool
 	offset, seen uint64    // the messages that the client has
 	until        uint64    // the topic needs its messages up to this offset

@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// row is what becomes of an event.
+type row struct {
+	index  int // of the event in the write
+	id     string
+	object []byte // the values by column, as a JSON object
+	delete bool
+}
+
+// change is what becomes of a key: the rows of its events in their order. Only the last one is written, unless it fails.
+type change []row
+
+func (c change) last() row { return c[len(c)-1] }
+
+// rowsOf returns the rows of events. Those that cannot be evaluated are in failed.
+func (s *sink) rowsOf(events []*event.Event, failed map[int]error) (rows []row, keys []string) {
+	for i, e := range events {
+		r, key, err := s.rowOf(e)
+		if err != nil {
+			failed[i] = plugin.Permanent(err)
+			continue
+		}
+		r.index, r.id = i, e.ID
+		rows, keys = append(rows, r), append(keys, key)
+	}
+	return rows, keys
+}
+
+// rowOf returns the row of an event, and its key as JSON; "" if the sink has no key.
+func (s *sink) rowOf(e *event.Event) (r row, key string, err error) {
+	if !s.opts.Delete.IsZero() {
+		if r.delete, err = s.eval.True(s.opts.Delete, e); err != nil {
+			return r, "", fmt.Errorf("delete: %w", err)
+		}
+	}
+	var keyText []byte
+	r.object = append(make([]byte, 0, 256), '{')
+	for i, c := range s.opts.Columns {
+		isKey := s.isKey(i)
+		if r.delete && !isKey {
+			continue
+		}
+		if len(r.object) > 1 {
+			r.object = append(r.object, ',')
+		}
+		r.object = append(appendName(r.object, c.Key), ':')
+		begin := len(r.object)
+		if r.object, err = s.eval.AppendJSON(r.object, c.Value, e); err != nil {
+			return r, "", fmt.Errorf("columns.%s: %w", c.Key, err)
+		}
+		if value := r.object[begin:]; isKey {
+			if bytes.Equal(value, []byte("null")) {
+				return r, "", fmt.Errorf("the column %s of the key is null: correct its expression, or filter such events", c.Key)
+			}
+			keyText = append(append(keyText, value...), ',')
+		}
+	}
+	r.object = append(r.object, '}')
+	return r, string(keyText), nil
+}
+
+// appendName appends the name of a column as a JSON string.
+func appendName(dst []byte, name string) []byte {
+	plain := func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }
+	if i := bytes.IndexFunc([]byte(name), plain); i < 0 {
+		return append(append(append(dst, '"'), name...), '"')
+	}
+	dst = append(dst, '"')
+	for _, r := range name {
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r < ' ':
+			dst = append(dst, `\u00`...)
+			if r < 16 {
+				dst = append(dst, '0')
+			}
+			dst = strconv.AppendInt(dst, int64(r), 16)
+		default:
+			dst = append(dst, string(r)...)
+		}
+	}
+	return append(dst, '"')
+}
+
+// changesOf groups rows by key, in the order of the last row of each. Rows without a key are a change each.
+func changesOf(rows []row, keys []string) []change {
+	last := map[string]int{}
+	var changes []change
+	for i, r := range rows {
+		earlier, ok := last[keys[i]]
+		c := change{r}
+		if ok && keys[i] != "" {
+			c = append(slices.Clip(changes[earlier]), r)
+			changes[earlier] = nil
+		}
+		last[keys[i]] = len(changes)
+		changes = append(changes, c)
+	}
+	return slices.DeleteFunc(changes, func(c change) bool { return c == nil })
+}
