@@ -16,7 +16,7 @@ import (
 func TestModuleIsReloaded(t *testing.T) {
 	dir := t.TempDir()
 	module := filepath.Join(dir, "guest.wasm")
-	// emits returns a module that emits a text of two characters, and traps on each second event.
+	// emits returns a module that emits a payload of two characters, and traps on each second event.
 	emits := func(text string) string {
 		return `(module (import "gateway" "emit" (func $emit (param i32 i32))) (memory (export "memory") 1) (data (i32.const 0) "` + text + `")
 			(global $n (mut i32) (i32.const 0))
@@ -34,19 +34,19 @@ func TestModuleIsReloaded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	replace(emits("v1"))
+	replace(emits("11"))
 	config := filepath.Join(dir, "gateway.yaml")
 	writeFile(t, config, fmt.Sprintf("http: {listen: \":${PORT}\"}\nsources: {made: {type: generate, rate: 50}}\ntransforms: {guest: {type: wasm, file: %q, on_error: drop}}\nsinks: {out: {type: stdout}}\nroutes: {r: {from: [made], through: [guest], to: [out]}}\n", module))
 	p := startBinary(t, nil, "-c", config)
-	p.awaitLine("v1")
-	replace(emits("v2"))
-	p.awaitLine("v2")
+	p.awaitLine("11")
+	replace(emits("22"))
+	p.awaitLine("22")
 	replace(`(module)`)
 	p.awaitMetric("gateway_config_last_reload_successful 0")
 	p.awaitLog("does not export a function apply")
-	p.awaitLine("v2")
-	replace(emits("v3"))
-	p.awaitLine("v3")
+	p.awaitLine("22")
+	replace(emits("33"))
+	p.awaitLine("33")
 	p.awaitMetric("gateway_conserved 1")
 	for _, line := range []string{`gateway_wasm_faults_total\{reason="trap",route="r",transform="guest"\} [1-9]`, `gateway_route_dropped_total\{route="r"\} [1-9]`} {
 		counts := regexp.MustCompile("(?m)^" + line)
