@@ -18,6 +18,7 @@ import (
 	"eventgateway/transforms/set"
 	"eventgateway/transforms/split"
 	"eventgateway/transforms/throttle"
+	"eventgateway/transforms/wasm"
 	"eventgateway/transforms/window"
 )
 
@@ -25,6 +26,6 @@ import (
 func All() []plugin.TransformType {
 	return []plugin.TransformType{
 		batch.Type(), cloudevents.Type(), dedupe.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
-		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(), window.Type(),
+		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(), wasm.Type(), window.Type(),
 	}
 }

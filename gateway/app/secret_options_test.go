@@ -41,6 +41,7 @@ var minimal = map[string]string{
 	"transform set":           `{fields: {a: "1"}}`,
 	"transform split":         `{field: a}`,
 	"transform throttle":      `{events: 1, per: 1s}`,
+	"transform wasm":          `{file: /dev/null}`, // right but for the module itself
 	"transform window":        `{fields: {n: count()}}`,
 	"sink file":               `{path: /nowhere/x}`,
 	"sink postgres":           `{url: "postgres://h/d", table: t, columns: {a: "1"}}`,
@@ -80,6 +81,7 @@ var plainText = map[string]string{
 	"transform lookup query": "SQL, whose values are in params", "transform lookup params": "expressions over payloads", "transform lookup into": "the name of a field",
 	"transform map fields": "expressions over payloads", "transform mask fields": "names of fields", "transform mask text": "stands in events in the place of what is hidden",
 	"transform remove fields": "names of fields", "transform rename fields": "names of fields", "transform sample by": "an expression over payloads",
+	"transform wasm file": "a path; the module itself is not printed", "transform wasm config": "for the module, which may show it in its errors: the option says that it is not for secrets",
 	"transform window fields": "aggregates of expressions over payloads",
 	"transform schema schema": "describes payloads", "transform schema file": "a path; what is in the file describes payloads",
 	"transform set fields": "expressions over payloads", "transform split field": "the name of a field", "transform throttle by": "an expression over payloads",

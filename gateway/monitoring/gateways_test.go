@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -29,6 +30,8 @@ sources:
   made: {type: generate, rate: 50, key: number % 10}
   held: {type: generate, rate: 50, in_flight: 20}
   large: {type: generate, rate: 50, size: 64KiB}
+transforms:
+  guest: {type: wasm, file: "${MODULE}", on_error: drop}
 sinks:
   store: {type: redis-stream, url: "${REDIS_URL}", stream: orders, maxlen: 1000}
   pub: {type: redis-pub, url: "${REDIS_URL}", channel: orders_updates}
@@ -49,8 +52,26 @@ routes:
   publish: {from: [made], to: [pub, dropping, shop, flaky, gone]}
   live: {from: [stream], to: [browsers, single]}
   heard: {from: [bus], to: [browsers]}
-  broad: {from: [large], to: [narrow]}
+  broad: {from: [large], through: [guest], to: [narrow]}
 `
+
+// guest returns the file of a WebAssembly module, which emits each event as it is.
+func guest(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	source, module := filepath.Join(dir, "guest.wat"), filepath.Join(dir, "guest.wasm")
+	write(t, source, `(module
+		(import "gateway" "read" (func $read (param i32 i32 i32) (result i32)))
+		(import "gateway" "emit" (func $emit (param i32 i32)))
+		(memory (export "memory") 1)
+		(func (export "apply") (param $size i32)
+			(drop (call $read (i32.const 0) (i32.const 0) (i32.const 0x10000)))
+			(call $emit (i32.const 0) (local.get $size))))`)
+	if out, err := exec.Command("wat2wasm", source, "-o", module).CombinedOutput(); err != nil {
+		t.Fatalf("wat2wasm (apt-get install wabt): %v\n%s", err, out)
+	}
+	return module
+}
 
 // busConfig is a gateway with TLS that gets events from Redis only.
 const busConfig = `

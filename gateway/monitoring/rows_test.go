@@ -51,6 +51,8 @@ var rows = []row{
 		{title: "Failed: dropped, parked, returned", unit: "eps", queries: of("gateway_route_dropped_total", "gateway_route_dead_lettered_total", "gateway_route_returned_total")},
 		{title: "Held in windows", queries: of("gateway_route_held")},
 		{title: "Windows ended early", queries: times("gateway_route_windows_ended_early_total")},
+		{title: "WebAssembly: faults, and instances that were started", queries: times("gateway_wasm_faults_total", "gateway_wasm_starts_total")},
+		{title: "WebAssembly: memory", unit: "bytes", queries: of("gateway_wasm_memory_bytes")},
 	}},
 	{"Sinks", []panel{
 		{title: "In", unit: "eps", queries: of("gateway_sink_in_total")},

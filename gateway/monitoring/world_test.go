@@ -32,7 +32,7 @@ func startWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, postgres: testenv.StartPostgres(t), receiver: startReceiver(t), files: makeTLSFiles(t), seen: map[string]bool{}}
 	w.redis, _ = testenv.StartRedis(t)
-	env := map[string]string{"DATABASE_URL": w.postgres.URL(), "REDIS_URL": w.redis.URL(), "RECEIVER": w.receiver.url, "DIR": t.TempDir(), "CERT": w.files.cert, "KEY": w.files.key, "CA": w.files.CA}
+	env := map[string]string{"DATABASE_URL": w.postgres.URL(), "REDIS_URL": w.redis.URL(), "RECEIVER": w.receiver.url, "DIR": t.TempDir(), "MODULE": guest(t), "CERT": w.files.cert, "KEY": w.files.key, "CA": w.files.CA}
 	w.connect()
 	w.exec("CREATE DATABASE elsewhere")
 	w.exec(testenv.OldTrigger)

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -12,42 +11,11 @@ import (
 
 // inline returns the JSON of a schema in the configuration.
 func inline(raw any) ([]byte, error) {
-	switch t := raw.(type) {
-	case string:
-		return []byte(t), nil
-	case options.Expanded:
-		return []byte(t), nil
-	}
-	b, err := json.Marshal(expanded(raw))
+	text, err := options.JSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("is not a JSON Schema: %w", err)
 	}
-	return b, nil
-}
-
-// expanded replaces variables by their values: numbers and booleans where they are such.
-func expanded(raw any) any {
-	switch t := raw.(type) {
-	case options.Expanded:
-		var scalar any
-		if json.Unmarshal([]byte(t), &scalar) == nil {
-			return json.RawMessage(t)
-		}
-		return string(t)
-	case []any:
-		out := make([]any, len(t))
-		for i := range t {
-			out[i] = expanded(t[i])
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(t))
-		for name := range t {
-			out[name] = expanded(t[name])
-		}
-		return out
-	}
-	return raw
+	return text, nil
 }
 
 func compile(location string, text []byte) (*jsonschema.Schema, error) {

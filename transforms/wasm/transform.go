@@ -1,0 +1,116 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// startTime bounds the start of an instance.
+const startTime = 5 * time.Second
+
+// transform runs one instance of the guest at a time.
+type transform struct {
+	opts    Options
+	config  []byte // JSON
+	env     plugin.Env
+	metrics *metrics
+
+	runtime wazero.Runtime
+	module  wazero.CompiledModule
+	guest   *guest // nil: the next event gets a new one
+	call    call
+}
+
+// call is what the functions of the host know of the event that the guest gets. Without a call the event is nil.
+type call struct {
+	event  *event.Event
+	attrs  []byte // of the event, as JSON; nil before they are read
+	emit   func(*event.Event)
+	events int
+	bytes  int
+	failed error  // by the function fail
+	fault  *fault // by a function of the host
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+	if t.guest == nil {
+		if err := t.start(ctx); err != nil {
+			return err
+		}
+	}
+	t.call = call{event: e, emit: emit}
+	err := t.guest.apply(ctx, len(e.Data), t.opts.Timeout.D())
+	failed, fault := t.call.failed, t.call.fault
+	t.call = call{}
+	if err != nil || t.guest.cancelled() { // of a guest that was done just in time, the events are used
+		if err != nil {
+			failed = t.explain(ctx, t.guest, err, fault)
+		}
+		t.discard()
+		return failed
+	}
+	t.metrics.memory.Set(float64(t.guest.memory.Size()))
+	return failed
+}
+
+// emitted makes the event of a payload that the guest emits. The first one has the ID of the guest's event, and each further one a number behind
+// it, because receivers drop events with the same ID.
+func (c *call) emitted(payload []byte) {
+	made := c.event.WithData(payload)
+	if c.events > 0 && made.ID != "" {
+		made.ID += "/" + strconv.Itoa(c.events)
+	}
+	c.events, c.bytes = c.events+1, c.bytes+len(payload)
+	c.emit(made)
+}
+
+// start makes an instance of the guest.
+func (t *transform) start(ctx context.Context) error {
+	t.call = call{}
+	g, err := newGuest(ctx, t.runtime, t.module, t.env)
+	if err != nil {
+		err = fmt.Errorf("the module does not start: %w", t.explain(ctx, g, err, t.call.fault))
+		g.close()
+		return err
+	}
+	t.guest = g
+	t.metrics.starts.Inc()
+	return nil
+}
+
+// discard ends the instance.
+func (t *transform) discard() {
+	t.guest.close()
+	t.guest = nil
+	t.metrics.memory.Set(0)
+}
+
+// Close is part of [plugin.Closer].
+func (t *transform) Close(ctx context.Context) error {
+	if t.guest != nil {
+		t.discard()
+	}
+	var err error
+	if t.module != nil {
+		err = t.module.Close(ctx)
+	}
+	if t.runtime != nil {
+		err = errors.Join(err, t.runtime.Close(ctx))
+	}
+	return err
+}
+
+// takesSize reports whether a function has the signature of the guest's function apply.
+func takesSize(f api.FunctionDefinition) bool {
+	return len(f.ResultTypes()) == 0 && len(f.ParamTypes()) == 1 && f.ParamTypes()[0] == api.ValueTypeI32
+}
