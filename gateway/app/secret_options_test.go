@@ -69,7 +69,7 @@ var plainText = map[string]string{
 	"route from": "names", "route when": "an expression over payloads", "route through": "names", "route to": "names", "route dead_letter": "a name",
 	"test source": "a name", "test channel": "a name", "test attrs": "made-up attributes", "test now": "a time", "test events": "made-up payloads", "test expect": "made-up payloads", "test clients": "made-up claims and payloads",
 	"source of every type key": "an expression over payloads", "source of every type origin_time": "an expression over payloads", "source of every type leader": "a name", "source of every type traceparent": "an expression over payloads", "sink of every type dead_letter": "a name",
-	"source exec command": "ps shows it; secrets belong into secrets", "source exec options": "options of the program that are no secrets", "source exec dir": "a path", "source exec state": "a path",
+	"source exec command": "ps shows it; secrets belong into secrets", "source exec options": "options of the program that are no secrets", "source exec dir": "a path",
 	"transform exec command": "ps shows it; secrets belong into secrets", "transform exec options": "options of the program that are no secrets", "transform exec dir": "a path",
 	"sink exec command": "ps shows it; secrets belong into secrets", "sink exec options": "options of the program that are no secrets", "sink exec dir": "a path",
 	"source generate template": "a made-up payload", "source generate position": "a path",
