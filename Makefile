@@ -70,6 +70,7 @@ chaos:
 	SHORT=0 $(GO) test -race -count 1 -timeout 60m -run TestChaos -v ./gateway
 	RELOADS=1000 STOPS=100 KILLS=30 $(GO) test -race -count 1 -timeout 60m -run 'ReloadsUnderLoad|StopUnderLoad|KilledGateway|TwoGateways' ./gateway ./gateway/app
 	$(GO) test -race -count 1 -timeout 30m -run 'Accounted|Model|WaitForTheirKey' ./gateway/internal/router ./gateway/internal/queue -rapid.checks=10000
+	KILLS=100 $(GO) test -race -count 1 -timeout 30m -run KilledPrograms ./gateway/app
 	OUTAGES=2,10,60 $(GO) test -race -count 1 -timeout 30m -parallel 4 -run TestOutages -v ./gateway
 	IDLE_CLIENTS=9900 IDLE_SECONDS=600 $(GO) test -count 1 -timeout 30m -run IdleClients -v ./gateway
 	STUCK_CLIENTS=1000 $(GO) test -count 1 -timeout 30m -run StuckClients -v ./sinks/websocket

@@ -57,6 +57,7 @@ var arrows = map[string]string{
 	"gateway/diskspace":          "",
 	"gateway/logsample":          "",
 	"gateway/httpclient":         "gateway/options",
+	"gateway/childproc":          "gateway/options gateway/plugin gateway/event gateway/logsample",
 	"gateway/redisconn":          "gateway/options gateway/plugin gateway/event gateway/internal/link",
 	"gateway/pgconn":             "gateway/options gateway/plugin gateway/rawjson gateway/internal/link",
 	"gateway/pgjson":             "",
@@ -67,9 +68,9 @@ var arrows = map[string]string{
 	"gateway/testenv/sourcetest": "gateway/testenv gateway/plugin gateway/plugin/plugintest gateway/event",
 	"web":                        "",
 
-	"sources":    "gateway/logsample gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
-	"transforms": "gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
-	"sinks":      "gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient gateway/diskspace gateway/logsample",
+	"sources":    "gateway/childproc gateway/logsample gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/pgverify gateway/inflight gateway/gauge gateway/httpclient",
+	"transforms": "gateway/childproc gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/redisconn gateway/pgconn gateway/cloudevent gateway/httpclient",
+	"sinks":      "gateway/childproc gateway/plugin gateway/options gateway/expr gateway/event gateway/cloudevent gateway/rawjson gateway/redisconn gateway/pgconn gateway/pgtrigger gateway/httpclient gateway/diskspace gateway/logsample",
 
 	// The source postgres-wal has a package of its own for files.
 	"sources/postgreswal":       "gateway/plugin gateway/options gateway/event gateway/rawjson gateway/pgconn gateway/pgjson gateway/pgsnapshot gateway/pgtrigger gateway/inflight gateway/gauge gateway/diskspace sources/postgreswal/spool",

@@ -14,7 +14,7 @@ import (
 // plugin.Go or Env.Go. A panic in any other goroutine ends the process.
 func TestPluginsStartGuardedGoroutines(t *testing.T) {
 	seen := 0
-	for _, dir := range []string{"../sources", "../transforms", "../sinks", "full", "pgconn", "redisconn", "pgtrigger", "pgverify", "inflight"} {
+	for _, dir := range []string{"../sources", "../transforms", "../sinks", "full", "pgconn", "redisconn", "pgtrigger", "pgverify", "inflight", "childproc"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err

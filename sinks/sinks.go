@@ -3,6 +3,7 @@ package sinks
 
 import (
 	"eventgateway/gateway/plugin"
+	"eventgateway/sinks/exec"
 	"eventgateway/sinks/file"
 	"eventgateway/sinks/postgres"
 	"eventgateway/sinks/redispub"
@@ -14,5 +15,5 @@ import (
 
 // All returns the types of all sinks.
 func All() []plugin.SinkType {
-	return []plugin.SinkType{file.Type(), postgres.Type(), redispub.Type(), redisstream.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
+	return []plugin.SinkType{exec.Type(), file.Type(), postgres.Type(), redispub.Type(), redisstream.Type(), stdout.Type(), webhook.Type(), websocket.Type()}
 }

@@ -3,6 +3,7 @@ package sources
 
 import (
 	"eventgateway/gateway/plugin"
+	"eventgateway/sources/exec"
 	"eventgateway/sources/generate"
 	"eventgateway/sources/postgresnotify"
 	"eventgateway/sources/postgresoutbox"
@@ -13,5 +14,5 @@ import (
 
 // All returns the types of all sources.
 func All() []plugin.SourceType {
-	return []plugin.SourceType{generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), postgreswal.Type(), redisstream.Type(), redissub.Type()}
+	return []plugin.SourceType{exec.Type(), generate.Type(), postgresnotify.Type(), postgresoutbox.Type(), postgreswal.Type(), redisstream.Type(), redissub.Type()}
 }

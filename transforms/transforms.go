@@ -6,6 +6,7 @@ import (
 	"eventgateway/transforms/batch"
 	"eventgateway/transforms/cloudevents"
 	"eventgateway/transforms/dedupe"
+	"eventgateway/transforms/exec"
 	"eventgateway/transforms/filter"
 	"eventgateway/transforms/json"
 	"eventgateway/transforms/lookup"
@@ -25,7 +26,7 @@ import (
 // All returns the types of all transforms.
 func All() []plugin.TransformType {
 	return []plugin.TransformType{
-		batch.Type(), cloudevents.Type(), dedupe.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
+		batch.Type(), cloudevents.Type(), dedupe.Type(), exec.Type(), filter.Type(), json.Type(), lookup.Type(), mapping.Type(), mask.Type(),
 		remove.Type(), rename.Type(), sample.Type(), schema.Type(), set.Type(), split.Type(), throttle.Type(), wasm.Type(), window.Type(),
 	}
 }

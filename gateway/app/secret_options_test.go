@@ -20,6 +20,7 @@ import (
 // minimal holds a right configuration of each type, into which tests put one option at a time.
 // Options of other kinds of components are in the map of their kind.
 var minimal = map[string]string{
+	"source exec":             `{command: [x]}`,
 	"source generate":         `{}`,
 	"source postgres-notify":  `{url: "postgres://h/d", channels: [c]}`,
 	"source postgres-outbox":  `{url: "postgres://h/d", name: n}`,
@@ -29,6 +30,7 @@ var minimal = map[string]string{
 	"transform batch":         `{}`,
 	"transform cloudevents":   `{mode: wrap, ce_type: t}`,
 	"transform dedupe":        `{by: "id"}`,
+	"transform exec":          `{command: [x]}`,
 	"transform filter":        `{when: "true"}`,
 	"transform json":          `{}`,
 	"transform lookup":        `{url: "postgres://h/d", query: "SELECT 1", into: x}`,
@@ -43,6 +45,7 @@ var minimal = map[string]string{
 	"transform throttle":      `{events: 1, per: 1s}`,
 	"transform wasm":          `{file: /dev/null}`, // right but for the module itself
 	"transform window":        `{fields: {n: count()}}`,
+	"sink exec":               `{command: [x]}`,
 	"sink file":               `{path: /nowhere/x}`,
 	"sink postgres":           `{url: "postgres://h/d", table: t, columns: {a: "1"}}`,
 	"sink redis-pub":          `{url: "redis://h", channel: c}`,
@@ -68,6 +71,9 @@ var plainText = map[string]string{
 	"route from": "names", "route when": "an expression over payloads", "route through": "names", "route to": "names", "route dead_letter": "a name",
 	"test source": "a name", "test channel": "a name", "test attrs": "made-up attributes", "test now": "a time", "test events": "made-up payloads", "test expect": "made-up payloads", "test clients": "made-up claims and payloads",
 	"source of every type key": "an expression over payloads", "source of every type origin_time": "an expression over payloads", "source of every type leader": "a name", "source of every type traceparent": "an expression over payloads", "sink of every type dead_letter": "a name",
+	"source exec command": "ps shows it; secrets belong into secrets", "source exec options": "options of the program that are no secrets", "source exec dir": "a path",
+	"transform exec command": "ps shows it; secrets belong into secrets", "transform exec options": "options of the program that are no secrets", "transform exec dir": "a path",
+	"sink exec command": "ps shows it; secrets belong into secrets", "sink exec options": "options of the program that are no secrets", "sink exec dir": "a path",
 	"source generate template": "a made-up payload", "source generate position": "a path",
 	"source postgres-notify channels": "names", "source postgres-notify tables": "names", "source postgres-notify owners": "names of roles",
 	"source postgres-outbox owners": "names of roles", "source postgres-outbox tables": "names", "source postgres-outbox name": "a name",

@@ -40,6 +40,7 @@ var rows = []row{
 		{title: "Events without a key, or without an origin time", unit: "eps", queries: of("gateway_source_keyless_total", "gateway_source_origin_unknown_total")},
 		{title: "Clock of PostgreSQL, ahead of this one", unit: "s", queries: of("gateway_postgres_clock_offset_seconds")},
 		{title: "Redis Stream: lag", unit: "s", queries: of("gateway_redis_stream_lag_seconds")},
+		{title: "Programs: starts and failures", unit: "eps", queries: of("gateway_exec_starts_total", "gateway_exec_failures_total")},
 		{title: "Redis: claimed entries, dropped messages", unit: "eps", queries: of("gateway_redis_stream_claimed_total", "gateway_redis_sub_dropped_total")},
 		{title: "NOTIFY: queue of the server", unit: "percentunit", queries: of("gateway_postgres_notification_queue_usage")},
 		{title: "NOTIFY: rows that could not be fetched", unit: "eps", queries: of("gateway_postgres_unfetched_rows_total")},

@@ -75,7 +75,7 @@ var optional = map[string]struct {
 }{
 	"Open": {KindSink, reflect.TypeFor[Opener]()}, "Ping": {KindSink, reflect.TypeFor[Pinger]()}, "Gap": {KindSink, reflect.TypeFor[GapSink]()},
 	"Campaign": {KindSource, reflect.TypeFor[Elector]()}, "ReadHistory": {KindSource, reflect.TypeFor[HistorySource]()}, "FillHistory": {KindSink, reflect.TypeFor[HistorySink]()},
-	"Hide":  {KindTransform, reflect.TypeFor[Hider]()},
+	"Hide": {KindTransform, reflect.TypeFor[Hider]()}, "Prepare": {KindTransform, reflect.TypeFor[Preparer]()},
 	"Close": {"", reflect.TypeFor[Closer]()}, "Probe": {"", reflect.TypeFor[Prober]()},
 }
 

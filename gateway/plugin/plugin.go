@@ -60,6 +60,14 @@ type Transform interface {
 	Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error
 }
 
+// Preparer is implemented by a transform for which several events at once cost less, such as one that asks a server or a process.
+// Prepare is called with all events that a source has emitted at once and that have reached the transform, if there are several. Then
+// Apply is called with each of them, in this order; after an error marked by [Unavailable] it is not called with the others.
+// Prepare keeps what Apply needs, also its errors. Neither is called concurrently.
+type Preparer interface {
+	Prepare(ctx context.Context, events []*event.Event)
+}
+
 // Hider is implemented by a transform that hides values of a JSON object, such as personal data. A tap then hides these values
 // also in events before the transform. Hide returns a payload with each value that Apply would hide
 // replaced by [Hidden]. It is called in any goroutine, also while Apply runs, and with payloads that do not reach Apply.

@@ -3,9 +3,7 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"sync"
-	"sync/atomic"
 
 	"eventgateway/gateway/childproc"
 	"eventgateway/gateway/event"
@@ -50,7 +48,7 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{opts: o, program: program, suspects: map[*event.Event]int{}}
+	s := &sink{opts: o, dialogue: childproc.NewDialogue(program), suspects: map[*event.Event]int{}}
 	if o.Gaps {
 		return &gapSink{s}, nil
 	}
@@ -59,16 +57,10 @@ func build(o Options, env plugin.Env) (plugin.Sink, error) {
 
 // sink writes one batch after the other to its process.
 type sink struct {
-	opts    Options
-	program *childproc.Program
+	opts Options
 
-	mu      sync.Mutex // of what follows: a call may come late, after Close
-	closed  bool
-	process *childproc.Process // nil: there is none
-	replies chan childproc.Message
-	pending *atomic.Uint64 // the number of the batch under way; 0: none
-	seq     uint64
-	line    []byte // scratch
+	mu       sync.Mutex // of what follows: a call may come late, after Close
+	dialogue *childproc.Dialogue
 	// suspects are the events of batches during which a process has ended, and how often that happened to each alone. They are
 	// written alone.
 	suspects map[*event.Event]int
@@ -78,71 +70,21 @@ type sink struct {
 func (s *sink) Open(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.open(ctx)
-}
-
-// open starts a process if there is none.
-func (s *sink) open(ctx context.Context) error {
-	if s.closed {
-		return plugin.Unavailable(errClosed)
-	}
-	if s.process != nil && s.process.Err() == nil {
-		return nil
-	}
-	replies, pending := make(chan childproc.Message, 1), &atomic.Uint64{}
-	process, err := s.program.Start(ctx, func(line []byte) error { return receive(line, pending, replies) })
-	if err != nil {
-		return err
-	}
-	s.process, s.replies, s.pending = process, replies, pending
-	return nil
-}
-
-var errClosed = errors.New("the sink was closed")
-
-// receive passes an answer on to Write. It is called in the goroutine that reads the output.
-func receive(line []byte, pending *atomic.Uint64, replies chan<- childproc.Message) error {
-	m, err := childproc.Parse(line)
-	if err != nil {
-		return err
-	}
-	n := m.Ack
-	if n == nil {
-		n = m.Nack
-	}
-	switch {
-	case n == nil:
-		return childproc.Violation("a sink has emitted something: answer batches by ack or nack")
-	case m.Events != nil || m.State != nil:
-		return childproc.Violation("a sink has answered with events or a state")
-	case *n == 0 || !pending.CompareAndSwap(*n, 0):
-		return childproc.Violation("it has answered batch %d, which was not sent, or was answered before", *n)
-	}
-	replies <- m // there is room, because one batch is under way
-	return nil
+	return s.dialogue.Open(ctx)
 }
 
 // Ping is part of [plugin.Pinger].
 func (s *sink) Ping(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process == nil {
-		return nil
-	}
-	return plugin.Unavailable(s.process.Err())
+	return plugin.Unavailable(s.dialogue.Err())
 }
 
 // Close is part of [plugin.Closer].
 func (s *sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	if s.process == nil {
-		return nil
-	}
-	p := s.process
-	s.process = nil
-	return p.Stop(ctx)
+	return s.dialogue.Close(ctx)
 }
 
 // gapSink is a sink that tells its program of gaps.
@@ -152,11 +94,8 @@ type gapSink struct{ *sink }
 func (s *gapSink) Gap(ctx context.Context, g plugin.Gap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.open(ctx); err != nil {
+	if err := s.dialogue.Open(ctx); err != nil {
 		return err
 	}
-	if err := s.process.Write(ctx, childproc.AppendGap(nil, g)); err != nil {
-		return plugin.Unavailable(err)
-	}
-	return nil
+	return s.dialogue.Tell(ctx, childproc.AppendGap(nil, g))
 }

@@ -14,19 +14,19 @@ import (
 func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.open(ctx); err != nil {
+	if err := s.dialogue.Open(ctx); err != nil {
 		return err
 	}
 	failed := map[int]error{}
 	for from := 0; from < len(events); {
-		n := s.encode(events[from:])
+		n := s.dialogue.Encode(events[from:], s.isSuspect)
 		if n == 0 {
-			failed[from] = plugin.Permanent(fmt.Errorf("the event is longer than max_line, %d bytes", s.program.MaxLine()))
+			failed[from] = plugin.Permanent(fmt.Errorf("the event is longer than max_line, %d bytes", s.dialogue.Program().MaxLine()))
 			from++
 			continue
 		}
 		part := events[from : from+n]
-		reply, err := s.send(ctx)
+		reply, err := s.dialogue.Exchange(ctx)
 		if err != nil {
 			return s.broken(ctx, failed, events, from, n, err)
 		}
@@ -39,59 +39,15 @@ func (s *sink) Write(ctx context.Context, events []*event.Event) error {
 		for _, e := range part {
 			delete(s.suspects, e)
 		}
-		s.program.Progress()
+		s.dialogue.Program().Progress()
 		from += n
 	}
 	return plugin.Failed(failed)
 }
 
-// encode makes the next line: of the first event if that is suspect, else of as many as fit into the line and are not. It returns
-// how many; 0 if the first event does not fit.
-func (s *sink) encode(events []*event.Event) (n int) {
-	s.seq++
-	s.line = childproc.AppendBatch(s.line[:0], s.seq)
-	for n < len(events) {
-		_, suspect := s.suspects[events[n]]
-		if suspect && n > 0 {
-			break
-		}
-		before := len(s.line)
-		s.line = childproc.AppendEvent(s.line, events[n], n == 0)
-		if len(s.line)+len("]}\n") > s.program.MaxLine() {
-			s.line = s.line[:before]
-			break
-		}
-		n++
-		if suspect {
-			break
-		}
-	}
-	s.line = childproc.EndBatch(s.line)
-	return n
-}
-
-// send sends the line, and waits for the answer. After an error the process has ended.
-func (s *sink) send(ctx context.Context) (childproc.Message, error) {
-	s.pending.Store(s.seq)
-	if err := s.process.Write(ctx, s.line); err != nil {
-		if s.process.Err() == nil { // the context has ended
-			err = s.process.Kill("read a batch")
-		}
-		return childproc.Message{}, err
-	}
-	select {
-	case m := <-s.replies:
-		return m, nil
-	case <-s.process.Done():
-		select {
-		case m := <-s.replies: // its last words
-			return m, nil
-		default:
-			return childproc.Message{}, s.process.Err()
-		}
-	case <-ctx.Done():
-		return childproc.Message{}, s.process.Kill("answered a batch")
-	}
+func (s *sink) isSuspect(e *event.Event) bool {
+	_, suspect := s.suspects[e]
+	return suspect
 }
 
 // settle adds the failures of an answer to n events from one on. An error means that the program does not work.
@@ -108,7 +64,7 @@ func (s *sink) settle(failed map[int]error, from, n int, reply childproc.Message
 	}
 	each, err := reply.Failures(n)
 	if err != nil {
-		return s.process.Refuse(err)
+		return s.dialogue.Refuse(err)
 	}
 	for i, err := range each {
 		failed[from+i] = err

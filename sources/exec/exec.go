@@ -17,26 +17,20 @@ type Options struct {
 
 // Settings are the options that a program with a manifest has as well.
 type Settings struct {
-	Acks     bool   `koanf:"acks" doc:"the program resumes behind what was acked: by the state that it gets at its start, or by the acks that it reads"`
-	InFlight int    `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight with acks: true"`
-	State    string `koanf:"state" doc:"file that stores the state that was acked last; without it a restart of the gateway begins without a state"`
+	Acks     bool `koanf:"acks" doc:"the program resumes behind what was acked: by the state that it gets at its start, or by the acks that it reads"`
+	InFlight int  `koanf:"in_flight" rule:"min=1,max=10000000" doc:"maximum of events in flight with acks: true"`
 }
 
 // Capabilities is part of [plugin.CapabilityOptions].
 func (o *Options) Capabilities() []plugin.Capability {
 	if o.Acks {
-		return []plugin.Capability{plugin.Replays}
+		return []plugin.Capability{plugin.Replays, plugin.KeepsState}
 	}
 	return nil
 }
 
 // Check is part of [options.Checker].
-func (o *Options) Check(report func(option, text string)) {
-	o.Config.Check(report)
-	if o.State != "" && !o.Acks {
-		report("state", "is stored when events are acked: write acks: true, or remove it")
-	}
-}
+func (o *Options) Check(report func(option, text string)) { o.Config.Check(report) }
 
 func defaults() Options {
 	return Options{childproc.Config{Limits: childproc.Defaults()}, Settings{InFlight: 10_000}}
@@ -44,7 +38,7 @@ func defaults() Options {
 
 // Type describes the source.
 func Type() plugin.SourceType {
-	return plugin.NewSource("exec", "Has a program in any language emit events.", defaults, build).WithOptional(plugin.Replays)
+	return plugin.NewSource("exec", "Has a program in any language emit events.", defaults, build).WithOptional(plugin.Replays, plugin.KeepsState)
 }
 
 func build(o Options, env plugin.Env) (plugin.Source, error) {
@@ -52,7 +46,7 @@ func build(o Options, env plugin.Env) (plugin.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{opts: o, name: env.Name, program: program}, nil
+	return &source{opts: o, name: env.Name, store: env.State, program: program}, nil
 }
 
 // position is a place behind a batch: its number, and the state with which the program resumes there.
@@ -64,17 +58,18 @@ type position struct {
 type source struct {
 	opts    Options
 	name    string
+	store   plugin.State
 	program *childproc.Program
 
 	// tracker is that of the latest Run; nil before the first one.
 	tracker *inflight.PositionTracker[position]
-	saved   []byte // the state in the file
+	saved   []byte // the state that is stored
 }
 
 // Close is part of [plugin.Closer].
-func (s *source) Close(context.Context) error {
+func (s *source) Close(ctx context.Context) error {
 	if s.tracker == nil { // Run was never called
 		return nil
 	}
-	return s.save(s.tracker.Acked().state)
+	return s.save(ctx, s.tracker.Acked().state)
 }

@@ -35,16 +35,14 @@ func abs(file string) string {
 
 // TestConformance runs the suite on the example in Python, with acks and a state.
 func TestConformance(t *testing.T) {
-	dir, n, path := t.TempDir(), 0, ""
+	path := filepath.Join(t.TempDir(), "lines")
+	appendTo(t, path, "")
 	plugintest.Source(t, plugintest.SourceHarness{
-		Type: Type().With(plugin.Replays),
+		Type: Type().With(plugin.Replays, plugin.KeepsState),
 		Reachable: func(opts any) {
-			n++
-			path = filepath.Join(dir, fmt.Sprint(n))
-			appendTo(t, path, "")
 			o := opts.(*Options)
 			o.Command, o.Config.Options = []string{python, abs("example.py")}, map[string]any{"path": path}
-			o.Acks, o.State = true, path+".state"
+			o.Acks = true
 			o.Secrets = options.Map[options.Secret]{{Key: "token", Value: options.NewSecret("conformance-secret-token")}}
 		},
 		Unreachable: func(o any) { o.(*Options).Command = []string{"/no/such/program"} },
@@ -126,12 +124,17 @@ func (c *collect) got() []string {
 
 func newSource(t *testing.T, set func(*Options), command ...string) plugin.Source {
 	t.Helper()
+	return newSourceIn(t, plugintest.Env(t), set, command...)
+}
+
+func newSourceIn(t *testing.T, env plugin.Env, set func(*Options), command ...string) plugin.Source {
+	t.Helper()
 	o := Type().Defaults().(*Options)
 	o.Command, o.Env = command, options.Map[options.Secret]{{Key: "PATH", Value: options.NewSecret("/usr/bin:/bin")}}
 	if set != nil {
 		set(o)
 	}
-	s, err := Type().Build(o, plugintest.Env(t))
+	s, err := Type().Build(o, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +212,7 @@ func TestAcksAndNacks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	said, fail := filepath.Join(dir, "said"), true
-	set := func(o *Options) { o.Acks, o.State, o.InFlight = true, filepath.Join(dir, "state"), 5 }
+	set := func(o *Options) { o.Acks, o.InFlight = true, 5 }
 	command := []string{python, "-c", `
 import json, signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -229,7 +232,8 @@ for line in sys.stdin:
 		}
 		return nil
 	}}
-	s := newSource(t, set, command...)
+	env := plugintest.Env(t)
+	s := newSourceIn(t, env, set, command...)
 	if err := s.Run(testenv.Context(t), out); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Fatal(err)
 	}
@@ -243,7 +247,9 @@ for line in sys.stdin:
 	if err := s.(plugin.Closer).Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t, newSource(t, set, command...), out, "a restart", func() bool { return strings.Contains(read(said), "start 6") }); err != nil {
+	restarted := plugintest.Env(t)
+	restarted.State = env.State
+	if err := run(t, newSourceIn(t, restarted, set, command...), out, "a restart", func() bool { return strings.Contains(read(said), "start 6") }); err != nil {
 		t.Fatal(err)
 	}
 	got := read(said)

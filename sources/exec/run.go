@@ -15,9 +15,9 @@ const saveInterval = 100 * time.Millisecond
 
 // Run is part of [plugin.Source]. It runs one process, until ctx ends, the process ends, or a batch is nacked.
 func (s *source) Run(ctx context.Context, out plugin.Output) error {
-	state, err := s.load()
+	state, err := s.load(ctx)
 	if err != nil {
-		return err
+		return plugin.UnlessDone(ctx, err)
 	}
 	s.tracker = inflight.NewPositionTracker(position{state: state}) // acks of an earlier Run do not count any more
 	emitting, cancel := context.WithCancel(ctx)
@@ -72,8 +72,8 @@ func (s *source) follow(ctx context.Context, out plugin.Output, process *childpr
 			stall.Check(out, s.tracker.AckedEvents(), outstanding)
 		}
 		at := s.tracker.Acked()
-		if at.seq != told && (s.opts.State == "" || nacked != nil || over || time.Since(last) >= saveInterval) {
-			if err := s.save(at.state); err != nil {
+		if at.seq != told && (at.state == nil || nacked != nil || over || time.Since(last) >= saveInterval) {
+			if err := s.save(context.WithoutCancel(ctx), at.state); err != nil {
 				return err
 			}
 			told, last = at.seq, time.Now()

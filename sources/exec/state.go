@@ -2,61 +2,49 @@ package exec
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
-	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
 )
 
-// maxState is the maximum length of a state, in bytes.
-const maxState = 64 << 10
+// stateKey is the key of the state of the program in the state of the component.
+const stateKey = "program"
 
 // load reads the state that was acked last, once.
-func (s *source) load() (state []byte, err error) {
+func (s *source) load(ctx context.Context) (state []byte, err error) {
 	if s.tracker != nil {
 		return s.tracker.Acked().state, nil
 	}
-	if s.opts.State == "" {
+	if !s.opts.Acks {
 		return nil, nil
 	}
-	state, err = options.ReadFile(s.opts.State, maxState)
+	state, err = s.store.Get(ctx, stateKey)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the state: %w", err)
+	case len(state) == 0:
+		return nil, nil
 	case !json.Valid(state):
-		return nil, errors.New("the state is no JSON: restore its file, or delete it to begin without a state")
+		return nil, errors.New("the stored state is no JSON: restore it, or delete it to begin without a state")
 	}
 	s.saved = state
 	return state, nil
 }
 
-// save writes the state, if it has changed. It writes another file and renames it, so that a kill -9 never leaves an incomplete one.
-func (s *source) save(state []byte) error {
-	if s.opts.State == "" || state == nil || bytes.Equal(state, s.saved) {
+// save stores the state, if it has changed.
+func (s *source) save(ctx context.Context, state []byte) error {
+	if state == nil || bytes.Equal(state, s.saved) {
 		return nil
 	}
-	temporary := s.opts.State + ".new"
-	err := writeSynced(temporary, state)
-	if err == nil {
-		err = os.Rename(temporary, s.opts.State)
-	}
-	if err != nil {
+	if err := s.store.Put(ctx, stateKey, state); err != nil {
 		return fmt.Errorf("cannot store the state: %w", err)
 	}
 	s.saved = state
 	return nil
 }
 
-func writeSynced(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
+// maxState is the maximum length of a state, in bytes.
+const maxState = plugin.MaxStateValue

@@ -84,6 +84,7 @@ func (r *route) run(ctx context.Context, from int, events []*event.Event, rec *a
 			return r.collect(ctx, i, events, rec, to, c)
 		}
 		st.out = r.scratch[i%2][:0]
+		st.prepare(ctx, events, r.health)
 		var unavailable error // why the batch goes back to its source: the transform's server is unavailable
 		for j, e := range events {
 			before, err := len(st.out), unavailable

@@ -93,6 +93,20 @@ func (st *stage) setEach(err error, n int) {
 	st.each = each
 }
 
+// prepare announces events to a transform that is a Preparer. A panic is counted, and Apply decides about the events.
+func (st *stage) prepare(ctx context.Context, events []*event.Event, h *stats.Monitor) {
+	p, ok := st.impl.(plugin.Preparer)
+	if !ok || len(events) < 2 {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			h.Panicked(st.Redactor.Text(fmt.Sprint(p)))
+		}
+	}()
+	p.Prepare(ctx, events)
+}
+
 // fail settles an event on which the stage has failed, as on_error says. It reports whether the event was returned to
 // its source, because the transform's server is unavailable.
 func (st *stage) fail(ctx context.Context, r *route, e *event.Event, rec *ack.Receipt, err error, c *stats.RouteCounts) (unavailable bool) {

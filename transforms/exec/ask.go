@@ -1,0 +1,105 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+
+	"eventgateway/gateway/childproc"
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/plugin"
+)
+
+// ask returns what events become. Where the process ends during several events, it asks for each of them alone.
+func (t *transform) ask(ctx context.Context, events []*event.Event) []result {
+	results := make([]result, len(events))
+	alone := 0 // events before this index are asked for alone
+	for from, tries := 0, 0; from < len(events); {
+		if err := t.dialogue.Open(ctx); err != nil {
+			fail(results[from:], err)
+			return results
+		}
+		n := t.dialogue.Encode(events[from:min(from+t.opts.MaxBatch, len(events))], func(*event.Event) bool { return from < alone })
+		if n == 0 {
+			results[from].err = fmt.Errorf("the event is longer than max_line, %d bytes", t.dialogue.Program().MaxLine())
+			from++
+			continue
+		}
+		err := t.exchange(ctx, events[from:from+n], results[from:from+n])
+		switch {
+		case err == nil:
+			t.dialogue.Program().Progress()
+		case ctx.Err() != nil || !childproc.Crashed(err):
+			fail(results[from:], plugin.Unavailable(err))
+			return results
+		case n > 1:
+			alone = from + n
+			continue
+		default:
+			if tries++; tries < t.opts.MaxDeliveries {
+				alone = max(alone, from+1)
+				continue
+			}
+			results[from].err = fmt.Errorf("the program has failed on the event %d times: %w", tries, err)
+		}
+		from, tries = from+n, 0
+	}
+	return results
+}
+
+// fail sets the error of all results.
+func fail(results []result, err error) {
+	for i := range results {
+		results[i] = result{err: err}
+	}
+}
+
+// exchange asks for the events of one line. After an error the process has ended.
+func (t *transform) exchange(ctx context.Context, events []*event.Event, results []result) error {
+	asking, cancel := context.WithTimeout(ctx, t.opts.Timeout.D())
+	defer cancel()
+	m, err := t.dialogue.Exchange(asking)
+	if err != nil {
+		return err
+	}
+	if m.Nack != nil {
+		fail(results, m.Err())
+		return nil
+	}
+	if err := take(&m, events, results); err != nil {
+		fail(results, nil)
+		return t.dialogue.Refuse(err)
+	}
+	return nil
+}
+
+// take sets the results from an answer. Its error is a violation of the protocol.
+func take(m *childproc.Message, events []*event.Event, results []result) error {
+	failures, err := m.Failures(len(events))
+	if err != nil {
+		return err
+	}
+	last := 0
+	for i := range m.Events {
+		w := &m.Events[i]
+		of := 0
+		switch {
+		case w.Of != nil:
+			of = *w.Of
+		case len(events) > 1:
+			return childproc.Violation("the event %d of the answer has no of: write the index of the event that it was made of", i)
+		}
+		if of < last || of >= len(events) {
+			return childproc.Violation("the event %d of the answer has of: %d: write indexes in ascending order, below %d", i, of, len(events))
+		}
+		last = of
+		made := events[of].WithData(events[of].Data)
+		if _, err := w.Apply(made); err != nil {
+			return childproc.Violation("the event %d of the answer: %w", i, err)
+		}
+		results[of].events = append(results[of].events, made)
+	}
+	for i, err := range failures {
+		results[i] = result{err: err}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+// Package exec is the transform exec: a program in any language transforms the events, as a child process of the gateway.
+package exec
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"eventgateway/gateway/childproc"
+	"eventgateway/gateway/event"
+	"eventgateway/gateway/options"
+	"eventgateway/gateway/plugin"
+)
+
+// Options of the transform.
+type Options struct {
+	childproc.Config
+	Settings
+}
+
+// Settings are the options that a program with a manifest has as well.
+type Settings struct {
+	Timeout       options.Duration `koanf:"timeout" rule:"min=1ms,max=10m" doc:"how long the program may take for one line of events"`
+	MaxBatch      int              `koanf:"max_batch" rule:"min=1,max=100000" doc:"most events in one line; 1 for a program that takes one event at a time"`
+	MaxDeliveries int              `koanf:"max_deliveries" rule:"min=1,max=1000" doc:"how often the program gets an event during which it ends or hangs, before on_error decides about the event"`
+	Stateful      bool             `koanf:"stateful" doc:"the result depends on earlier events or on the time, so this cannot be before a sink that takes its history from a source"`
+	Deduplicates  bool             `koanf:"deduplicates" doc:"the program drops events that it has seen before, so this cannot follow a source that replays"`
+}
+
+// Capabilities is part of [plugin.CapabilityOptions].
+func (o *Options) Capabilities() (all []plugin.Capability) {
+	if o.Stateful {
+		all = append(all, plugin.Stateful)
+	}
+	if o.Deduplicates {
+		all = append(all, plugin.Deduplicates)
+	}
+	return all
+}
+
+// Check is part of [options.Checker].
+func (o *Options) Check(report func(option, text string)) { o.Config.Check(report) }
+
+func defaults() Options {
+	return Options{childproc.Config{Limits: childproc.Defaults()}, Settings{Timeout: options.Duration(10 * time.Second), MaxBatch: 512, MaxDeliveries: 3}}
+}
+
+// Type describes the transform.
+func Type() plugin.TransformType {
+	return plugin.NewTransform("exec", "Has a program in any language transform events.", defaults, build).WithOptional(plugin.Stateful, plugin.Deduplicates)
+}
+
+func build(o Options, env plugin.Env) (plugin.Transform, error) {
+	program, err := childproc.NewProgram(plugin.KindTransform, o.Config, env)
+	if err != nil {
+		return nil, err
+	}
+	return &transform{opts: o, dialogue: childproc.NewDialogue(program)}, nil
+}
+
+// transform asks its process, for all events of a batch at once where the router announces them.
+type transform struct {
+	opts Options
+
+	mu       sync.Mutex // of what follows: a call may come late, after Close
+	dialogue *childproc.Dialogue
+	prepared []*event.Event // the events whose results follow
+	results  []result
+}
+
+// result is what an event becomes.
+type result struct {
+	events []*event.Event
+	err    error
+}
+
+// Prepare is part of [plugin.Preparer].
+func (t *transform) Prepare(ctx context.Context, events []*event.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.prepared = append(t.prepared[:0], events...)
+	t.results = t.ask(ctx, events)
+}
+
+// Apply is part of [plugin.Transform].
+func (t *transform) Apply(ctx context.Context, e *event.Event, emit func(*event.Event)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.prepared) == 0 || t.prepared[0] != e {
+		t.prepared = append(t.prepared[:0], e)
+		t.results = t.ask(ctx, t.prepared)
+	}
+	r := t.results[0]
+	t.prepared[0] = nil
+	t.prepared, t.results = t.prepared[1:], t.results[1:]
+	if r.err != nil {
+		return r.err
+	}
+	for _, made := range r.events {
+		emit(made)
+	}
+	return nil
+}
+
+// Close is part of [plugin.Closer].
+func (t *transform) Close(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dialogue.Close(ctx)
+}
