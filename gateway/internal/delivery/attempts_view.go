@@ -62,6 +62,9 @@ func (s *Sink) Lists() (lists []string) {
 	if s.ReportsAttempts() {
 		lists = append(lists, "attempts")
 	}
+	if s.clientSink() != nil {
+		lists = append(lists, "clients")
+	}
 	return lists
 }
 
