@@ -19,7 +19,7 @@ var arrows = map[string]string{
 	"gateway/app":     "gateway/internal/state gateway/acme gateway/inflight gateway/internal/settle gateway/internal/config gateway/internal/router gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/stats gateway/internal/admin gateway/internal/httpserver gateway/internal/embedded gateway/internal/systemd gateway/plugin gateway/options gateway/expr gateway/event gateway/rawjson gateway/internal/tracing gateway/internal/tap",
 
 	// The engine, which no plugin imports.
-	"gateway/internal/admin":      "gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web gateway/logsample gateway/expr gateway/internal/tap",
+	"gateway/internal/admin":      "gateway/internal/delivery gateway/internal/router gateway/internal/deadletter gateway/internal/stats gateway/plugin gateway/options web gateway/logsample gateway/expr gateway/internal/tap",
 	"gateway/internal/config":     "gateway/internal/state gateway/acme gateway/internal/router gateway/internal/delivery gateway/internal/queue gateway/plugin gateway/options gateway/expr gateway/internal/tracing",
 	"gateway/internal/router":     "gateway/internal/state gateway/internal/leader gateway/internal/delivery gateway/internal/deadletter gateway/internal/queue gateway/internal/ack gateway/internal/settle gateway/internal/component gateway/internal/stats gateway/internal/rcu gateway/internal/backoff gateway/plugin gateway/options gateway/event gateway/expr gateway/logsample gateway/internal/tracing gateway/internal/tap",
 	"gateway/internal/leader":     "gateway/internal/ack gateway/internal/component gateway/internal/stats gateway/plugin gateway/event",

@@ -20,6 +20,7 @@ const axeFile = "../../.ci/node_modules/axe-core/axe.min.js"
 // accessible checks by axe what the page shows now: WCAG A and AA, and best practices. name says what that is.
 func (b *browser) accessible(name string) {
 	b.t.Helper()
+	b.await(`!document.querySelector("side-drawer dialog")?.getAnimations().length`) // it fades in
 	axe, err := os.ReadFile(axeFile)
 	if err != nil {
 		b.t.Fatalf("%v: run .ci/prepare", err)

@@ -59,6 +59,8 @@ func (e *eventError) Unwrap() error { return e.err }
 
 func (s *sink) send(ctx context.Context, id string, e *event.Event) (err error) {
 	connected, begin, status := false, time.Now(), 0
+	var x *exchange
+	defer func() { plugin.ReportAttempt(ctx, x.report(id, begin, status)) }()
 	if s.log.Enabled(ctx, slog.LevelDebug) {
 		defer func() { s.logAttempt(ctx, id, e, begin, status, err) }()
 	}
@@ -71,6 +73,7 @@ func (s *sink) send(ctx context.Context, id string, e *event.Event) (err error) 
 	// An http.Client would follow redirects to addresses that are not configured.
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
+		x = s.exchange(req, nil, nil)
 		err = fmt.Errorf("%s %s: %w", req.Method, s.opts.URL.Origin(), s.sanitize(req, err))
 		if connected { // the response is late or broken
 			return &eventError{err}
@@ -78,7 +81,9 @@ func (s *sink) send(ctx context.Context, id string, e *event.Event) (err error) 
 		return err
 	}
 	status = resp.StatusCode
-	return s.classify(req, resp, httpclient.Excerpt(resp))
+	excerpt := httpclient.Excerpt(resp)
+	x = s.exchange(req, resp, excerpt)
+	return s.classify(req, resp, excerpt)
 }
 
 // logAttempt logs an attempt, successful or not. The router logs failures, too, but not each of many. The status is 0 if there was

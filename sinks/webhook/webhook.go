@@ -2,8 +2,8 @@
 // in a request of its own.
 //
 // webhook.go and check.go have its options. request.go makes the request of an event, sign.go signs
-// it, and send.go sends it and classifies the response; transport.go connects. listen.go is the
-// command `gateway webhook listen`, which verifies requests (verify.go).
+// it, and send.go sends it and classifies the response; transport.go connects. attempt.go reports
+// each attempt for operators. listen.go is the command `gateway webhook listen`, which verifies requests (verify.go).
 package webhook
 
 import (
@@ -53,7 +53,7 @@ func Type() plugin.SinkType {
 				Method: expr.MustTemplate(http.MethodPost), CloudEvents: none,
 				CESource: expr.MustTemplate("/{{ event.source }}/{{ event.channel }}"),
 			}
-		}, build).With(plugin.Concurrent, plugin.Durable).WithMaxBatch(1).WithCommand(command())
+		}, build).With(plugin.Concurrent, plugin.Durable, plugin.ReportsAttempts).WithMaxBatch(1).WithCommand(command())
 }
 
 // The forms of CloudEvents.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+	"unique"
 
 	"golang.org/x/time/rate"
 
@@ -26,7 +28,12 @@ const (
 // client is one connection: its subscriptions, each a reader of a log, and the goroutine that sends their messages.
 type client struct {
 	sink      *sink
-	address   string              // by which limits count it
+	address   string                // by which limits count it
+	host      string                // for people
+	agent     unique.Handle[string] // the user agent, which many clients share
+	number    uint64                // of the connection, from 1 on; see clientList
+	since     int64                 // nanoseconds since 1970: when it began
+	sentBytes atomic.Uint64
 	presence  *presence.Member    // nil: no presence is kept
 	access    *plugin.AccessEntry // nil: the access log is off
 	conn      *conn
@@ -58,13 +65,14 @@ type client struct {
 	drain      bool        // send the logs before the close frame
 	readEnded  bool        // the reading goroutine has ended
 	reason     string      // of the disconnect
+	subject    string      // of the token
 	started    bool        // start was called; only the handler's goroutine
 	timer      *time.Timer // closes the client when its token expires, or does not come
 }
 
-func newClient(s *sink, address string, access *plugin.AccessEntry) *client {
+func newClient(s *sink, host, userAgent string, access *plugin.AccessEntry) *client {
 	limits := s.opts.Limits
-	c := &client{sink: s, address: address, access: access, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst+limits.Subscriptions)}
+	c := &client{sink: s, address: limitKey(host), host: host, agent: unique.Make(shorten(userAgent)), since: time.Now().UnixNano(), access: access, wakeup: make(chan struct{}, 1), done: make(chan struct{}), subscribes: rate.NewLimiter(subscribesPerSecond, subscribeBurst+limits.Subscriptions)}
 	c.presence = s.newMember(c.wake)
 	if n := limits.Messages; n > 0 {
 		c.messages = rate.NewLimiter(rate.Limit(n), 2*n)

@@ -50,7 +50,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	c := newClient(s, address, access)
+	c := newClient(s, host, r.UserAgent(), access)
 	h := &hijacker{ResponseWriter: w, c: c, hijacked: make(chan struct{})}
 	answered := make(chan struct{})
 	s.env.Go(func(context.Context) {

@@ -20,6 +20,7 @@ const (
 	closeRestart = 1012 // service restart: connect again
 	closeSlow    = 1013 // try again later
 	closePolicy  = 1008
+	closeRemoved = 4000 // for applications: an operator has disconnected the client, which must not connect again by itself
 )
 
 // frameSize returns the size in bytes of a server's frame with n payload bytes.

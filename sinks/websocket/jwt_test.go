@@ -217,7 +217,7 @@ func TestRepeatedClaimIsRefused(t *testing.T) {
 // TestExpiryHasLeeway: a client whose token expired a moment ago is not closed at once.
 func TestExpiryHasLeeway(t *testing.T) {
 	s, _ := newSink(t, nil, httptest.NewServer)
-	c := newClient(s, "", nil)
+	c := newClient(s, "", "", nil)
 	c.expires = time.Now().Add(-time.Second)
 	c.expire()
 	if !c.timer.Stop() {

@@ -76,10 +76,10 @@ func newMetrics() *metrics {
 		}, []string{"reason"}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_websocket_disconnects_total",
-			Help: "Clients disconnected, by reason: client (by itself, or the connection was lost), slow (a lag beyond max_lag), stuck (write_timeout), policy (too many messages, or unread answers), auth (token expired, refused or missing), filter (its subscription was ended), panic (of the sink, for this client), shutdown.",
+			Help: "Clients disconnected, by reason: client (by itself, or the connection was lost), slow (a lag beyond max_lag), stuck (write_timeout), policy (too many messages, or unread answers), auth (token expired, refused or missing), filter (its subscription was ended), panic (of the sink, for this client), shutdown, operator (by an operator).",
 		}, []string{"reason"}),
 	}
-	for _, reason := range []string{"client", "slow", "stuck", "policy", "auth", "filter", "panic", "shutdown"} {
+	for _, reason := range []string{"client", "slow", "stuck", "policy", "auth", "filter", "panic", "shutdown", "operator"} {
 		m.disconnects.WithLabelValues(reason)
 	}
 	for _, reason := range []string{"time", "behind", "failed"} {

@@ -47,6 +47,9 @@ func (s *sink) newMember(wake func()) *presence.Member {
 func (c *client) setSubject(claims map[string]any) {
 	subject, _ := claims["sub"].(string)
 	c.access.SetUser(subject, "")
+	c.mu.Lock()
+	c.subject = subject
+	c.mu.Unlock()
 	if c.presence != nil {
 		c.presence.SetSubject(subject)
 	}

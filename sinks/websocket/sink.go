@@ -29,7 +29,7 @@ type sink struct {
 	refusedOrigins, refusedVersions, strippedHandshakes *logsample.Sampler // of log lines
 
 	mu       sync.Mutex
-	clients  map[*client]struct{}
+	clients  clientList
 	limits   *clientLimits
 	closed   bool
 	handlers sync.WaitGroup // calls of serveClient
@@ -49,7 +49,7 @@ func (s *sink) Open(context.Context) error {
 func (s *sink) addClient(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clients[c] = struct{}{}
+	s.clients.add(c)
 	s.metrics.clients.Inc()
 	if s.closed {
 		c.close(restartFrame(), "shutdown", false)
@@ -59,7 +59,7 @@ func (s *sink) addClient(c *client) {
 // removeClient removes a client from the sink, and counts the disconnect.
 func (s *sink) removeClient(c *client) {
 	s.mu.Lock()
-	delete(s.clients, c)
+	s.clients.remove(c)
 	s.mu.Unlock()
 	s.metrics.clients.Dec()
 	s.metrics.disconnects.WithLabelValues(c.reason).Inc()
@@ -69,11 +69,7 @@ func (s *sink) removeClient(c *client) {
 func (s *sink) listClients() []*client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*client, 0, len(s.clients))
-	for c := range s.clients {
-		list = append(list, c)
-	}
-	return list
+	return s.clients.all()
 }
 
 // Write is part of [plugin.Sink]. An event is delivered when it is in the log. It never fails: a
@@ -99,7 +95,7 @@ const clientsPerChunk = 500
 // exceed its bounds by an eighth until then, or by a chunk.
 func (s *sink) lagCheckDue() bool {
 	s.mu.Lock()
-	clients := len(s.clients)
+	clients := s.clients.count
 	s.mu.Unlock()
 	messages, bytes := s.hub.main.log.messages.Load(), s.hub.main.log.bytes.Load()
 	if bytes-s.checkedBytes < min(uint64(clients)*chunkSize/clientsPerChunk, uint64(s.opts.MaxLag.Bytes)/8) && messages-s.checkedMessages < uint64(s.opts.MaxLag.Events)/8 {

@@ -154,7 +154,7 @@ func (s *sink) serveSnapshot(w http.ResponseWriter, r *http.Request, address str
 		s.refuse(w, r, http.StatusForbidden, errOrigin)
 		return
 	}
-	c := newClient(s, address, plugin.Access(r.Context()))
+	c := newClient(s, address, "", plugin.Access(r.Context()))
 	mark := s.hub.currentGapMark() // before the position: a gap in between is noted
 	var sub subscription
 	var at startPoint

@@ -43,7 +43,7 @@ const (
 func build(o Options, env plugin.Env) (plugin.Sink, error) {
 	s := &sink{
 		opts: o, origins: normalizeOrigins(o.Origins), env: env, metrics: newMetrics(),
-		clients: map[*client]struct{}{}, limits: newClientLimits(o.Limits),
+		limits:         newClientLimits(o.Limits),
 		refusedOrigins: newSampler(), refusedVersions: newSampler(), strippedHandshakes: newSampler(),
 	}
 	if o.Compression.Enabled {

@@ -111,7 +111,8 @@ func (c *client) sendMessages(frames []byte) bool {
 // send writes whole frames. It reports false if the write failed; then the connection must end.
 func (c *client) send(frames []byte) bool {
 	_ = c.conn.Conn.SetWriteDeadline(time.Now().Add(c.sink.opts.WriteTimeout.D()))
-	_, err := c.conn.Conn.Write(frames)
+	n, err := c.conn.Conn.Write(frames)
+	c.sentBytes.Add(uint64(max(n, 0)))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.noteReason("stuck")
 	}

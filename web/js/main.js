@@ -3,7 +3,9 @@ import { setGatewayTime } from "./api/gateway-clock.js";
 import { GatewayEvents } from "./api/gateway-events.js";
 import { request } from "./api/request.js";
 import { StatusFeed } from "./api/status-feed.js";
+import { hasClients } from "./clients/client-view.js";
 import "./dead-letters/dead-letter-view.js";
+import { hasAttempts } from "./deliveries/delivery-view.js";
 import { throttle } from "./dom.js";
 import "./events/event-view.js";
 import "./flow/component-list.js";
@@ -28,6 +30,8 @@ const status = new StatusFeed(), events = new GatewayEvents(asked ?? "", page);
 
 tabs.add({ id: "events", title: "Events", element: "event-view" });
 tabs.add({ id: "timeline", title: "Timeline", element: "timeline-view" });
+tabs.add({ id: "deliveries", title: "Webhooks", element: "delivery-view", available: hasAttempts });
+tabs.add({ id: "clients", title: "Clients", element: "client-view", available: hasClients });
 tabs.add({ id: "dead-letters", title: "Dead letters", element: "dead-letter-view", count: (status) => status.dead_letters });
 const eventView = tabs.element("events"); // it receives events also while another view is open
 

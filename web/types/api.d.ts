@@ -1,5 +1,28 @@
 // Types of the answers of the API, made from those of Go: TYPES_UPDATE=1 go test ./gateway/app -run PageHasTypes
 
+export interface AttemptList {
+  sink: string;
+  now: string;
+  attempts: AttemptView[];
+}
+
+export interface AttemptView {
+  id: string;
+  time: string;
+  milliseconds: number;
+  target?: string;
+  status: number;
+  attempt: number;
+  outcome: string;
+  error?: string;
+  next?: string;
+  count: number;
+  event: View;
+  sendable: boolean;
+  request?: MessageView;
+  answer?: MessageView;
+}
+
 export interface BreakerStatus {
   state: string;
   until?: string;
@@ -29,6 +52,28 @@ export interface Change {
   uncompared?: string;
 }
 
+export interface ClientList {
+  sink: string;
+  now: string;
+  total: number;
+  clients: ClientView[];
+  next?: string;
+}
+
+export interface ClientView {
+  id: string;
+  address: string;
+  user_agent?: string;
+  subject?: string;
+  protocol: string;
+  since: string;
+  lag_events: number;
+  lag_bytes: number;
+  sent_bytes: number;
+  subscriptions: SubscriptionView[];
+  subscription_count: number;
+}
+
 export interface Difference {
   path: string;
   change: string;
@@ -45,6 +90,11 @@ export interface EdgeStatus {
 export interface GatewayHealth {
   state: string;
   reasons: Reason[];
+}
+
+export interface HeaderView {
+  name: string;
+  value: string;
 }
 
 export interface HistoryPage {
@@ -90,6 +140,15 @@ export interface Letter {
   event_time: string;
   attrs?: Record<string, string>;
   data: string;
+}
+
+export interface MessageView {
+  header: HeaderView[];
+  body: string;
+  encoding?: string;
+  bytes: number;
+  truncated?: boolean;
+  hidden?: string;
 }
 
 export interface Occurrence {
@@ -185,6 +244,7 @@ export interface SinkStatus {
   held_back: number;
   paths?: string[];
   needs_token?: boolean;
+  lists?: string[];
   breaker: BreakerStatus;
   retries: number;
   negative_latency: number;
@@ -221,6 +281,12 @@ export interface SourceStatus {
 export interface StallStatus {
   since: string;
   reason: string;
+}
+
+export interface SubscriptionView {
+  id: string;
+  channels: string[];
+  filter?: string;
 }
 
 export interface TimelinePage {

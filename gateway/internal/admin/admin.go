@@ -123,6 +123,11 @@ func (a *Admin) Mount(m plugin.Mounter) error {
 		m.Handle("GET /api/history", a.guard(RoleRead, http.HandlerFunc(a.serveHistory))),
 		m.Handle("GET /api/components/{kind}/{name}", a.guard(RoleRead, http.HandlerFunc(a.serveComponent))),
 		m.Handle("GET /api/timeline", a.guard(RoleRead, http.HandlerFunc(a.serveTimeline))),
+		m.Handle("GET /api/components/sink/{name}/clients", a.guard(RoleRead, a.ofSink("clients", a.serveClients))),
+		m.Handle("POST /api/components/sink/{name}/clients/{client}/disconnect", a.guard(RoleAdmin, a.ofSink("clients", a.disconnect))),
+		m.Handle("GET /api/components/sink/{name}/attempts", a.guard(RoleRead, a.ofSink("attempts", a.serveAttempts))),
+		m.Handle("GET /api/components/sink/{name}/attempts/{attempt}", a.guard(RoleRead, a.ofSink("attempts", a.serveAttempt))),
+		m.Handle("POST /api/components/sink/{name}/attempts/{attempt}/send-again", a.guard(RoleAdmin, a.ofSink("attempts", a.sendAgain))),
 		m.Handle("GET /api/tap", a.guard(RoleRead, http.HandlerFunc(a.serveTap))),
 		a.mountProfiles(m),
 	)

@@ -51,6 +51,9 @@ func (a *Admin) serveComponent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.Health, p.Routes = in.Health, in.Routes
+	if in.Sink != nil {
+		p.Lists = append(p.Lists, in.Sink.Lists()...)
+	}
 	p.Failures = append(p.Failures, in.Failures...)
 	if l, known := a.history.RecentLatency(p.Name); known && in.Sink != nil {
 		p.Latency = &l

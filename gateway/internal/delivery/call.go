@@ -45,6 +45,9 @@ func (w *worker) write(items []queue.Item) (r result) {
 		if r.span != nil {
 			ctx = plugin.WithTraceParent(ctx, r.span.TraceParent())
 		}
+		if w.reports != nil {
+			ctx = plugin.WithAttempts(ctx, w.report)
+		}
 		err := s.Impl.Write(ctx, w.events)
 		if err == nil {
 			return nil

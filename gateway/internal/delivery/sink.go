@@ -55,6 +55,8 @@ type Sink struct {
 	conn    *connection
 	retries *atomic.Uint64 // writes after the first of an event
 
+	attempts *attempts // the latest ones, if the plugin reports them
+
 	taking, writing context.Context    // end with the phases halted and aborted
 	endTaking       context.CancelFunc // ends taking
 	endWriting      context.CancelFunc // ends both
@@ -80,10 +82,10 @@ const (
 // New returns a sink that is not started. predecessor is the sink of that name which runs, or nil: the new sink goes
 // on with its queue. samePlugin says that the new one has the predecessor's plugin, too.
 func New(cfg Config, predecessor *Sink, samePlugin bool) *Sink {
-	s := &Sink{Config: cfg, shared: samePlugin, done: make(chan struct{}), conn: &connection{}, retries: &atomic.Uint64{}, deadLetter: cfg.Options.DeadLetter}
+	s := &Sink{Config: cfg, shared: samePlugin, done: make(chan struct{}), conn: &connection{}, retries: &atomic.Uint64{}, attempts: &attempts{}, deadLetter: cfg.Options.DeadLetter}
 	s.breaker = newBreaker(&s.Options)
 	if predecessor != nil {
-		s.queue, s.retries, s.breaker.opened = predecessor.queue, predecessor.retries, predecessor.breaker.opened
+		s.queue, s.retries, s.breaker.opened, s.attempts = predecessor.queue, predecessor.retries, predecessor.breaker.opened, predecessor.attempts
 	} else {
 		s.queue = queue.New(s.queueConfig())
 	}
@@ -243,7 +245,7 @@ func (s *Sink) Status() stats.SinkStatus {
 	st := stats.SinkStatus{
 		Name: s.Name, Type: s.Type.Name(), Health: h, DeadLetter: deadLetter,
 		Retries: s.retries.Load(), NegativeLatency: s.Latency.Negative(), Breaker: s.breaker.status(), QueueCounts: s.queue.Counts(),
-		Paths: s.Mounts.Upgrades(), NeedsToken: s.Mounts.NeedToken(),
+		Paths: s.Mounts.Upgrades(), NeedsToken: s.Mounts.NeedToken(), Lists: s.Lists(),
 	}
 	st.Failing = h.Failing || st.Breaker.State != stats.BreakerClosed || st.Retrying > 0
 	return st

@@ -5,13 +5,13 @@ import (
 	"eventgateway/gateway/internal/tracing"
 )
 
-// setAttempt sets the number of the attempt that a write is: that of the event that has failed most often. It is at least tries,
-// the writes of this batch, because a failure of the sink counts as no attempt of an event.
-func setAttempt(span *tracing.Span, items []queue.Item, tries int) {
+// attemptNumber returns the number of the attempt that a write is: that of the event that has failed most often. It is at least
+// tries, the writes of this batch, because a failure of the sink counts as no attempt of an event.
+func attemptNumber(items []queue.Item, tries int) int {
 	for i := range items {
 		tries = max(tries, items[i].Attempts()+1)
 	}
-	span.Set("attempt", tries)
+	return tries
 }
 
 // endSpan ends the span of a failed write with the verdict on its events.

@@ -21,9 +21,19 @@ type worker struct {
 	pinger plugin.Pinger // nil: this worker does not ping
 	timer  *component.CallTimer
 	events []*event.Event // scratch of write
+
+	reports *reports                   // of attempts; nil: the plugin reports none
+	report  func(plugin.AttemptReport) // to reports
 }
 
-func newWorker(s *Sink) *worker { return &worker{sink: s, timer: s.NewCallTimer()} }
+func newWorker(s *Sink) *worker {
+	w := &worker{sink: s, timer: s.NewCallTimer()}
+	if s.ReportsAttempts() {
+		w.reports = &reports{}
+		w.report = w.reports.take
+	}
+	return w
+}
 
 // run delivers until the queue is closed and drained, or the sink is halted. Then it puts back what it has taken.
 func (w *worker) run() {
@@ -77,13 +87,15 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 		}
 		r := w.write(items)
 		tries++
+		number := attemptNumber(items, tries)
 		if r.span != nil {
-			setAttempt(r.span, items, tries)
+			r.span.Set("attempt", number)
 		}
 		if r.err == nil {
 			r.span.End(tracing.OutcomeDelivered, nil)
 			s.breaker.release(p, sinkWorks, 0)
 			s.Health.Up()
+			w.keepAttempts(items, number, attemptOutcome{outcome: AttemptDelivered})
 			w.delivered(items)
 			return nil
 		}
@@ -92,15 +104,18 @@ func (w *worker) deliver(items []queue.Item) (left []queue.Item) {
 			s.endSpan(r.span, v)
 		}
 		var decisions []decision
+		written := items
 		items, decisions = w.completeDelivered(items, v.events)
 		if s.writing.Err() != nil { // the write was cut short, which says nothing of its events
 			s.breaker.release(p, noSignal, 0)
+			w.keepAttempts(written, number, attemptOutcome{outcome: AttemptFailed, err: v.cause})
 			return items
 		}
 		if v.signal == eventsFailed && !p.probe && !slices.ContainsFunc(items, func(it queue.Item) bool { return it.Retry == nil }) {
 			v.signal = noSignal // events that fail again say nothing new of the sink
 		}
 		pause := s.breaker.release(p, v.signal, v.asked) // before a dead letter, whose sink may block
+		w.keepAttempts(written, number, failedAttempt(v, pause))
 		var delayed int
 		items, delayed = w.apply(items, decisions, v.disable)
 		s.reportFailure(v.cause, delayed, pause)

@@ -25,6 +25,7 @@ type counted struct {
 
 const (
 	InMemory    = "memory"           // the end of edges to the list of dead letters
+	Operator    = "operator"         // the beginning of edges with events that an operator sends again
 	removed     = "removed"          // an end of edges whose component is gone
 	deadLetters = "dead letters of " // begins the beginning of edges to dead letters
 )
@@ -70,7 +71,7 @@ func (e *Edges) Keep(known map[string]bool) (reload int) {
 			continue
 		case !toKnown && t.to != removed:
 			t.to, t.removed = removed, e.reloads
-		case toKnown && t.from != removed && !known[t.from]:
+		case toKnown && t.from != removed && t.from != Operator && !known[t.from]:
 			t.from, t.removed = removed, e.reloads
 		}
 		kept = append(kept, t)

@@ -63,6 +63,7 @@ type SinkStatus struct {
 	Paths []string `json:"paths,omitempty"` // at which it accepts WebSocket clients
 	// NeedsToken is set if these clients need a token.
 	NeedsToken bool          `json:"needs_token,omitempty"`
+	Lists      []string      `json:"lists,omitempty"` // attempts, clients: what /api/components/sink/NAME lists
 	Breaker    BreakerStatus `json:"breaker"`
 	Retries    uint64        `json:"retries"` // writes that were attempts after the first
 	// NegativeLatency is the number of events whose origin time was later than their delivery.
@@ -88,7 +89,7 @@ const (
 
 // EdgeStatus counts what one component has sent to another: each is one in there.
 type EdgeStatus struct {
-	From   string `json:"from"` // "source orders_db", "route publish", "dead letters of sink bus", or "removed"
+	From   string `json:"from"` // "source orders_db", "route publish", "dead letters of sink bus", "operator", or "removed"
 	To     string `json:"to"`   // "route publish", "sink bus", "memory", or "removed"
 	Events uint64 `json:"events"`
 }

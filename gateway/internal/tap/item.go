@@ -112,6 +112,12 @@ func (s *Step) change(before, after *Policy) Change {
 	return c
 }
 
+// Show returns an event as viewers see it.
+func (p *Policy) Show(e *event.Event) View {
+	v, _ := view(e, p)
+	return v
+}
+
 // view returns an event as viewers see it, and its whole payload as they may see it.
 func view(e *event.Event, hide *Policy) (v View, shown []byte) {
 	v = View{ID: cut(e.ID, maxText), Source: e.Source, Channel: cut(e.Channel, maxText), Key: cut(e.Key, maxText), Time: e.Time, Bytes: len(e.Data), Masked: hide != nil}
@@ -124,7 +130,7 @@ func view(e *event.Event, hide *Policy) (v View, shown []byte) {
 		}
 		value := cut(a.Value, maxText)
 		if hide != nil && strings.HasPrefix(a.Name, deadLetterReason) {
-			value = hiddenReason
+			value = HiddenReason
 		}
 		v.Attrs[cut(a.Name, maxText)] = value
 	}
@@ -133,25 +139,26 @@ func view(e *event.Event, hide *Policy) (v View, shown []byte) {
 		v.Hidden = cut(err.Error(), maxReason)
 		return v, nil
 	}
-	v.Payload, v.Encoding, v.Truncated = text(shown)
+	v.Payload, v.Encoding, v.Truncated = Text(shown)
 	return v, shown
 }
 
 // deadLetterReason begins the names of the attributes with the errors for which an event was parked.
 const deadLetterReason = "dead_letter_reason"
 
-const hiddenReason = "hidden: a transform of the route hides fields, which an error may quote"
+// HiddenReason stands for an error that may quote what is hidden.
+const HiddenReason = "hidden: a transform of the route hides fields, which an error may quote"
 
 // reason returns a reason as viewers may see it. An error of a plugin may quote the payload.
 func reason(hide *Policy, outcome, reason string) string {
 	if hide == nil || reason == "" || outcome == Filtered || strings.HasPrefix(reason, "queue: ") {
 		return cut(reason, maxReason)
 	}
-	return hiddenReason
+	return HiddenReason
 }
 
-// text returns the beginning of a payload as text, or in base64 where it is not UTF-8.
-func text(data []byte) (text, encoding string, truncated bool) {
+// Text returns the beginning of a payload as text, or in base64 where it is not UTF-8.
+func Text(data []byte) (text, encoding string, truncated bool) {
 	head := data[:min(len(data), MaxPayload)]
 	whole := head
 	if truncated = len(head) < len(data); truncated {

@@ -126,7 +126,7 @@ func TestItemIsBounded(t *testing.T) {
 	}
 }
 
-func text2(data string) (string, string, bool) { return text([]byte(data)) }
+func text2(data string) (string, string, bool) { return Text([]byte(data)) }
 
 // TestFailedMaskHides proves that the tap hides all values behind a mask that has failed and passed the event on.
 func TestFailedMaskHides(t *testing.T) {

@@ -7,6 +7,7 @@ const CONNECT_TIMEOUT = 2000; // milliseconds, doubled after each attempt: a fro
 const LONGEST_TIMEOUT = 30_000;
 const OPEN = 1; // readyState
 const POLICY = 1008; // close code, also of a token that has expired
+const REMOVED = 4000; // close code: an operator has disconnected the client, which must not connect again by itself
 
 /** @typedef {{ urls: URL[], heartbeat: number, WebSocket: import("./client.js").WebSocketConstructor }} Settings */
 /** @typedef {"connecting" | "connected" | "silent" | "disconnected"} State silent: no message, and no answer to a ping */
@@ -44,6 +45,7 @@ export class Connection {
   /** @type {Set<number>} */
   #pings = new Set();
   #started = false;
+  #removed = false; // by an operator: only connect() connects again
 
   /** @type {State} */
   state = "disconnected";
@@ -64,7 +66,7 @@ export class Connection {
       this.connect();
     });
     watchPage({
-      online: () => { if (this.#started && this.state !== "connected") this.connect(); },
+      online: () => { if (this.#started && !this.#removed && this.state !== "connected") this.connect(); },
       offline: () => this.#setState("disconnected", "Offline: waiting for the network"),
       returned: () => this.#returned(),
     }, this.#abort.signal);
@@ -88,6 +90,7 @@ export class Connection {
   connect() {
     if (this.#abort.signal.aborted) return;
     this.#started = true;
+    this.#removed = false;
     clearTimeout(this.#timer);
     this.#drop();
     if (this.state !== "silent") this.#setState("connecting", "Connecting…");
@@ -149,9 +152,21 @@ export class Connection {
     socket.onerror = () => {}; // close follows
     socket.onclose = ({ code, reason }) => {
       if (code === POLICY) this.#token.stale = true;
+      if (code === REMOVED) {
+        this.#end(reason);
+        return;
+      }
       this.#next++;
       this.#retry(reason || (code === 1006 ? "" : `code ${code}`));
     };
+  }
+
+  /** @param {string} reason why an operator has disconnected the client */
+  #end(reason) {
+    clearTimeout(this.#timer);
+    this.#removed = true;
+    this.#drop();
+    this.#setState("disconnected", `Disconnected by the gateway${reason ? ` (${reason})` : ""}`);
   }
 
   #opened() {
@@ -201,7 +216,7 @@ export class Connection {
 
   #returned() {
     if (this.state === "connected" && this.#socket?.protocol === PROTOCOL) this.#heartbeat.probe();
-    else if (this.state === "disconnected" && this.#started) this.connect();
+    else if (this.state === "disconnected" && this.#started && !this.#removed) this.connect();
   }
 
   /** @param {string} why */

@@ -20,7 +20,7 @@ export function connectURL(base: URL, first: {
  * @param {URL} url
  * @param {Selection} selection
  */
-export function addSelection(url: URL, { channels, filter, presence }: Selection): void;
+export function addSelection(url: URL, { channels, filter, presence, attributes, last }: Selection): void;
 /** @typedef {import("./subscription.js").Selection} Selection */
 /** @typedef {import("./subscription.js").Position} Position */
 /** @typedef {{ type?: string, id?: string, reason?: string, [member: string]: any }} Control */
@@ -45,6 +45,14 @@ export function subscribeMessage(id: string, selection: Selection, position: Pos
      * whether onPresence is called with who is on the channels
      */
     presence?: boolean | undefined;
+    /**
+     * whether onMessage is called with what an event has beside its payload, where the gateway allows it
+     */
+    attributes?: boolean | undefined;
+    /**
+     * begin with those of this many latest events of the history that are in the subscription
+     */
+    last?: number | undefined;
     id: string;
     type: string;
 } | {
@@ -66,6 +74,14 @@ export function subscribeMessage(id: string, selection: Selection, position: Pos
      * whether onPresence is called with who is on the channels
      */
     presence?: boolean | undefined;
+    /**
+     * whether onMessage is called with what an event has beside its payload, where the gateway allows it
+     */
+    attributes?: boolean | undefined;
+    /**
+     * begin with those of this many latest events of the history that are in the subscription
+     */
+    last?: number | undefined;
     id?: undefined;
     type: string;
 };

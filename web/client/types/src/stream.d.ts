@@ -1,6 +1,7 @@
 /** @typedef {import("./protocol.js").Control} Control */
 /** @typedef {import("./subscription.js").Selection} Selection */
 /** @typedef {import("./subscription.js").Position} Position */
+/** @typedef {import("./subscription.js").Attributes} Attributes */
 /** @typedef {import("./subscription.js").Delivery} Delivery */
 /**
  * One subscription as the gateway has it: it knows the position, and requests the subscription again on
@@ -71,4 +72,5 @@ export class Stream {
 export type Control = import("./protocol.js").Control;
 export type Selection = import("./subscription.js").Selection;
 export type Position = import("./subscription.js").Position;
+export type Attributes = import("./subscription.js").Attributes;
 export type Delivery = import("./subscription.js").Delivery;

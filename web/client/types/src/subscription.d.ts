@@ -30,6 +30,39 @@ export type Selection = {
      * whether onPresence is called with who is on the channels
      */
     presence?: boolean | undefined;
+    /**
+     * whether onMessage is called with what an event has beside its payload, where the gateway allows it
+     */
+    attributes?: boolean | undefined;
+    /**
+     * begin with those of this many latest events of the history that are in the subscription
+     */
+    last?: number | undefined;
+};
+/**
+ * What an event has beside its payload. What it has not is missing.
+ */
+export type Attributes = {
+    channel?: string | undefined;
+    key?: string | undefined;
+    id?: string | undefined;
+    source?: string | undefined;
+    /**
+     * when the gateway has received it, as ISO 8601
+     */
+    time?: string | undefined;
+    /**
+     * when it was written where it came from, as ISO 8601
+     */
+    origin?: string | undefined;
+    /**
+     * in the history of its source
+     */
+    position?: string | undefined;
+    /**
+     * named values, such as table
+     */
+    attrs?: Record<string, string> | undefined;
 };
 export type Request = {
     /**
@@ -44,6 +77,14 @@ export type Request = {
      * as in Selection
      */
     presence?: boolean | undefined;
+    /**
+     * as in Selection
+     */
+    attributes?: boolean | undefined;
+    /**
+     * as in Selection
+     */
+    last?: number | undefined;
     /**
      * a table, whose rows come first
      */
@@ -107,9 +148,13 @@ export type Presence = {
 };
 export type Handlers = {
     /**
+     * the gateway has accepted the subscription, or a change of it; its events follow
+     */
+    onSubscribed?: (() => void) | undefined;
+    /**
      * an event; a Blob if it is not UTF-8
      */
-    onMessage?: ((payload: string | Blob) => void) | undefined;
+    onMessage?: ((payload: string | Blob, attributes: Attributes | null) => void) | undefined;
     /**
      * the event with which a row has left the subscription
      */
@@ -146,6 +191,10 @@ export type Delivery = {
      * the one that the gateway has accepted
      */
     selection: Selection;
+    /**
+     * of a message
+     */
+    attributes?: Attributes | null | undefined;
 };
 export type Stream = {
     change(selection: Selection): void;
