@@ -130,12 +130,13 @@ func printRights(w io.Writer, t pluginType) error {
 
 // capabilityText describes each capability.
 var capabilityText = map[plugin.Capability]string{
-	plugin.Replays:      "emits events again that were not delivered",
-	plugin.ElectsLeader: "can elect a leader",
-	plugin.Concurrent:   "takes several workers",
-	plugin.Deduplicates: "cannot be a sink of a source that replays",
-	plugin.Stateful:     "cannot be before a sink that takes its history from a source",
-	plugin.KeepsFields:  "keeps the names of fields, so that gateway tap shows what comes before a mask",
-	plugin.KeepsState:   "keeps state over a restart, where the setting state says",
-	plugin.Durable:      "stores events, so that it can be the dead_letter sink of a source that replays",
+	plugin.Replays:        "emits events again that were not delivered",
+	plugin.AnswersSenders: "answers each sender when its events are delivered",
+	plugin.ElectsLeader:   "can elect a leader",
+	plugin.Concurrent:     "takes several workers",
+	plugin.Deduplicates:   "cannot be a sink of a source that replays",
+	plugin.Stateful:       "cannot be before a sink that takes its history from a source",
+	plugin.KeepsFields:    "keeps the names of fields, so that gateway tap shows what comes before a mask",
+	plugin.KeepsState:     "keeps state over a restart, where the setting state says",
+	plugin.Durable:        "stores events, so that it can be the dead_letter sink of a source that replays",
 }
